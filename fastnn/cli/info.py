@@ -103,7 +103,7 @@ def _describe(model):
     """Return what a model predicts from what, as a dict that JSON can hold."""
     classes = getattr(model, "classes_", None)
     return {
-        "estimator": type(model).__name__,
+        "estimator": model.estimator_name,
         "target": model.model_.target_name,
         "task": "number" if classes is None else "classes",
         "classes": None if classes is None else [label_text(label) for label in classes.tolist()],

@@ -9,21 +9,30 @@ import shlex
 
 from ..core.messages import join, printable, similar
 from ..files import ModelFileError
+from ..files.kinds import kind_of
 from ..files.safetensors import parse_json, to_text
 from ..mlp import MLP
 from ..saving import load
 from ..tables import databases
+from ..tabular import stored_model
 from ..tabular.columns.column_kinds import NAMED_IN_DROP
+from ..tabular.tabular_file import FORMAT
 from .console import CommandError, to_json
 from .scores import MAX_LABEL_ISSUES
 
 KEY = "training"  # in metadata_
 REASON = 300  # characters of a reason or a place, at most
+#: Reasons why columns are left out, as options.
+REASONS = {
+    NAMED_IN_DROP: "--drop",
+    "named in groups": "--group",
+    "named in sample_weight": "--weight",
+}
 TEXTS = ("sep", "encoding", "decimal", "comment")
 
 
 def load_model(path, data=None):
-    """Read a model file of `fastnn train`.
+    """Read a model file of `fastnn train`, without scikit-learn.
 
     Parameters
     ----------
@@ -33,10 +42,23 @@ def load_model(path, data=None):
 
     Returns
     -------
-    TabularClassifier or TabularRegressor
+    StoredClassifier or StoredRegressor
     """
+    return _load(path, _read_stored, data)
+
+
+def load_estimator(path):
+    """Read a model file of `fastnn train` as a TabularClassifier or TabularRegressor."""
+    return _load(path, load)
+
+
+def _read_stored(path):
+    return stored_model.load(path) if kind_of(path) == FORMAT else load(path)
+
+
+def _load(path, read, data=None):
     try:
-        model = load(path)
+        model = read(path)
     except OSError as error:
         what = "is a directory" if os.path.isdir(path) else error.strerror
         raise CommandError(f"{path}: {what}. {_advise_model(path)}") from None
@@ -143,10 +165,10 @@ def describe_model(model):
     networks = model.model_.networks()
     names = model.model_.features.names or map(str, range(model.n_features_in_))
     return {
+        "split": model.split_,
         "kinds": {str(name): kind for name, kind in model.columns_.items()},
         "left_out": {
-            str(name): "--drop" if reason == NAMED_IN_DROP else reason
-            for name, reason in model.left_out_.items()
+            str(name): REASONS.get(reason, reason) for name, reason in model.left_out_.items()
         },
         "importances": dict(zip(names, model.feature_importances_.tolist())),
         "folds": model.n_folds_,

@@ -96,7 +96,8 @@ def run(arguments):
                 targets.append(part.target)
                 outputs.append(predicted["P"] if "P" in predicted else predicted["y"])
             writer.write(part.kept, _output_columns(arguments, model, predicted))
-    scores = score_columns(model, targets, outputs) if table.has_target else None
+    is_scored = table.has_target and (arguments.json or table.n_rows >= MIN_SCORED_ROWS)
+    scores = _score(model, targets, outputs) if is_scored else None
     if scores is not None and is_training_table(model, arguments.data, table.n_rows):
         print_note(
             "this seems to be the table that the model was trained on, so the scores are "
@@ -123,6 +124,20 @@ def run(arguments):
         for line in format_scores(scores, f"on {scores['rows']:,} rows"):
             print_line(line, sys.stderr)
     return 0
+
+
+def _score(model, targets, outputs):
+    """Return the scores, None without scikit-learn."""
+    try:
+        return score_columns(model, targets, outputs)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "sklearn":
+            raise
+        print_note(
+            "scores need scikit-learn, which is not installed. Run: python -m pip install "
+            '"fastnn-mlp[cli]"'
+        )
+        return None
 
 
 def _check_arguments(arguments, model):
@@ -205,7 +220,10 @@ def _output_columns(arguments, model, outputs):
     """Return {name: array} of the predictions."""
     if "P" in outputs:
         P = outputs["P"]
-        columns = {"prediction": model.classes_[model.model_.targets.decide(P, model.threshold)]}
+        labels = model.classes_[model.model_.targets.decide(P, model.threshold_)]
+        if not len(labels) and labels.dtype == object:
+            labels = labels.astype(str)  # Arrow would have a column of nulls
+        columns = {"prediction": labels}
         if arguments.proba:
             for j, label in enumerate(model.classes_.tolist()):
                 columns[f"probability_{label_text(label)}"] = _round(P[:, j])

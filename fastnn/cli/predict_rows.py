@@ -5,10 +5,12 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.messages import did_you_mean, join, printable, reason
-from ..tables.table_errors import import_pyarrow
+from ..core.errors import DataError
+from ..core.messages import did_you_mean, printable, reason
+from ..tables.table_errors import NoRowsError, import_pyarrow
 from ..tables.table_writer import needs_quotes, to_text, writing
-from .console import CommandError
+from ..tabular.predictions import check_columns
+from .console import CommandError, print_note
 from .scores import has_text_target
 from .table_file import TableFile
 from .train_options import split_names
@@ -60,15 +62,18 @@ class PredictTable:
         self._file, self._target = TableFile(arguments), model.model_.target_name
         features = model.model_.features
         self._features = features.names
-        self._used = used = [features.names[features.positions[j]] for j in features.used()]
+        self._used = used = features.used_names()
         as_texts = {*used} - {*features.texts()}
         if not has_text_target(model):
             as_texts.add(self._target)
         keep = arguments.keep or []
         named = _AllBut(()) if keep == ["all"] else {*used, *split_names(keep), *keep}
-        self._source = _open(self._file, _AllBut(as_texts), named)
+        self._source = _open(self._file, _AllBut(as_texts), named, used)
         names, self.n_rows = self._source.names, self._source.n_rows
-        _check_names(self._file, used, names)
+        try:
+            check_columns(names, used)
+        except DataError as error:
+            raise self._file.explain(error) from None
         self._kept = _names_to_keep(self._file, keep, names)
         self.has_target = self._target in names
         wanted = {*used, *self._kept, self._target}
@@ -119,26 +124,22 @@ class _WholeTable:
         self._table = self._table.select(names)
 
     def parts(self, most_rows):
-        for first in range(0, self.n_rows, most_rows):
+        for first in range(0, max(1, self.n_rows), most_rows):
             yield self._path, first, self._table.slice(first, most_rows)
 
 
-def _open(file, text_columns, keep):
-    parquet = file.open_parquet(text_columns, keep)
-    if parquet is not None:
-        return parquet
-    return _WholeTable(file.name, file.read(text_columns, keep))
-
-
-def _check_names(file, used, names):
-    """Check that a table with the columns `names` has the inputs of the model."""
-    missing = [name for name in used if name not in names]
-    if missing:
-        close = did_you_mean(missing[0], [name for name in names if name not in used] or names)
-        raise CommandError(
-            f"{file.name}: has no column{'s' * (len(missing) > 1)} {join(missing)}, but the "
-            f"model needs {'them' if len(missing) > 1 else 'it'}. {close}"
-        )
+def _open(file, text_columns, keep, used):
+    """Return a ParquetTable or a _WholeTable. used : the inputs of the model"""
+    try:
+        parquet = file.open_parquet(text_columns, keep)
+        if parquet is not None:
+            return parquet
+        return _WholeTable(file.name, file.read(text_columns, keep))
+    except NoRowsError as error:
+        print_note(f"{file.name} has no rows, so the output has none")
+        names = error.names or used  # an empty JSON array has no columns
+        pa = import_pyarrow()
+        return _WholeTable(file.name, pa.table({name: pa.nulls(0) for name in names}))
 
 
 def _names_to_keep(file, texts, names):

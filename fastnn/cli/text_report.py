@@ -57,6 +57,8 @@ def format_columns(record):
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
         yield from paragraph("left out", f"{list_names(names)}: {printable(reason, REASON)}")
+    if record.get("split"):
+        yield from paragraph("split", printable(record["split"], REASON))
 
 
 def format_data_checks(record):

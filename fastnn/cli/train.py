@@ -5,15 +5,13 @@ import os
 import sys
 import time
 
-import numpy as np
-
 from ..config import __version__
 from ..files import ModelFileError
 from ..files.kinds import kind_of
 from ..tables.data_checks import check_data
 from ..tables.table_errors import import_pyarrow
 from ..tabular.columns.column_kinds import KINDS
-from . import model_file, train_model
+from . import model_file, row_roles, train_model
 from . import text_report as report
 from .console import CommandError, CommandWords, print_json, print_line, print_note
 from .parser import check_output, help_texts
@@ -67,6 +65,7 @@ def run(arguments):
     table = _read_table(file, arguments)
     train_model.import_estimators()  # takes a second, so after errors of files
     columns = resolve_columns(arguments, table.column_names)
+    row_roles.check(arguments, table.column_names, columns)
     target = read_target(table, file, arguments)
     train_model.check_task(arguments, target, file)
     model = train_model.build(arguments, target, columns)
@@ -76,24 +75,25 @@ def run(arguments):
             print_note(f"{arguments.out} is complete, so there is nothing to resume")
             return 0
     table.set_target(target)
-    train, test = _split(target, arguments)
-    rows = table.training_rows(target, train)
+    train, test = row_roles.split(table, target, file, arguments)
+    rows = table.training_rows(target, train, row_roles.passed(arguments))
     record = {
         "fastnn": __version__,
         "command": command_line(given),
         "data": arguments.data,
         "reading": file.options,
-        "rows": len(target.rows),
+        "rows": len(train) + len(test),
         "columns": len(table.column_names) - 1,
         "test_rows": len(test),
         "sample": rows.describe(),
         "target": target.name,
+        **{option: getattr(arguments, option) for option in row_roles.ARGUMENTS},
         "task": target.task,
         "classes": _classes(target),
         "threshold": arguments.threshold,
         "seed": arguments.seed,
         "time_limit": arguments.time_limit,
-        "data_checks": _data_checks(rows.sample, target, columns["drop"]),
+        "data_checks": _data_checks(rows.sample, target, _no_inputs(arguments, columns)),
     }
     show = _ignore if arguments.json or arguments.quiet else _print
     show(report.format_table(record))
@@ -174,7 +174,7 @@ def _ignore(lines):
 
 
 def _read_table(file, arguments):
-    named, texts = [arguments.target], []
+    named, texts = [arguments.target, *row_roles.passed(arguments).values()], []
     for kind, column in KINDS.items():
         values = getattr(arguments, kind)
         names = [*(values or ()), *split_names(values)]
@@ -189,33 +189,10 @@ def _classes(target):
     return list(map(label_text, target.classes()[0]))
 
 
-def _split(target, arguments):
-    """Return the rows to train on, and those of --test-size. Each class is trained on."""
-    n = len(target.rows)
-    if not arguments.test_size:
-        return np.arange(n), np.arange(0)
-    from sklearn.model_selection import train_test_split
-
-    codes = None
-    if not target.is_number:
-        _, codes = target.classes()
-    n_test = max(1, round(arguments.test_size * n))
-    stratify = codes is not None and np.bincount(codes).min() >= 2 <= n_test // (codes.max() + 1)
-    if n - n_test < 2:
-        raise CommandError(
-            f"--test-size {arguments.test_size:g} of {n} rows leaves {n - n_test} to train on."
-        )
-    train, test = train_test_split(
-        np.arange(n),
-        test_size=n_test,
-        random_state=arguments.seed,
-        stratify=codes if stratify else None,
-    )
-    if codes is not None:
-        only_in_test = ~np.isin(codes[test], codes[train])
-        train = np.concatenate([train, test[only_in_test]])
-        test = test[~only_in_test]
-    return np.sort(train), np.sort(test)
+def _no_inputs(arguments, columns):
+    """Return the names of columns that are not inputs."""
+    names = dict.fromkeys([*columns["drop"], arguments.group, arguments.weight])
+    return [name for name in names if name is not None]
 
 
 def _data_checks(table, target, drop):

@@ -12,7 +12,7 @@ from ..tables.table_errors import TableError
 from ..tabular.columns.column_kinds import KINDS
 from .console import CommandError
 from .display import show_progress
-from .model_file import load_model
+from .model_file import load_estimator
 from .scores import Evaluation
 
 NEEDS_SKLEARN = (
@@ -145,7 +145,7 @@ def load_unfinished(model, arguments):
         raise CommandError(
             f"{out}: there is no such file, so there is nothing to resume. Leave out --resume."
         )
-    found = load_model(out)
+    found = load_estimator(out)
     if type(found) is not type(model):
         raise CommandError(
             f"{out}: does not hold the model that these options train. Leave out --resume, or "

@@ -65,6 +65,15 @@ def _add_column_options(group):
         group.add_argument(
             f"--{name}", action="append", metavar="COL,...", help=f"{what}; can be repeated"
         )
+    for name, what in (
+        (
+            "time",
+            "column of dates, times or numbers; train on earlier rows and score on later ones",
+        ),
+        ("group", "column of groups, such as patients; no group is both trained on and scored"),
+        ("weight", "column of the weights of the rows"),
+    ):
+        group.add_argument(f"--{name}", metavar="COL", help=what)
     group.add_argument(
         "--skip-missing-target",
         action="store_true",
@@ -135,7 +144,8 @@ def _add_run_options(group):
         "--test-size",
         type=number(below=1.0),
         metavar="FRACTION",
-        help="fraction of the rows that the training does not see, for a final score (default: 0)",
+        help="fraction of the rows that the training does not see, for a final score: the last ones "
+        "with --time, whole groups with --group (default: 0)",
     )
     group.add_argument(
         "--seed",

@@ -77,9 +77,10 @@ class MemoryTable:
         """Yield the rows with these positions, in parts."""
         yield self._table.take(import_pyarrow().array(rows))
 
-    def training_rows(self, target, rows):
-        """Return the TrainingRows with these positions."""
-        return TrainingRows(target, rows, *self.take(rows))
+    def training_rows(self, target, rows, passed):
+        """Return the TrainingRows with these positions. passed : as in `TrainingRows`"""
+        (table,) = self.take(rows)
+        return TrainingRows(target, rows, table, passed)
 
 
 class StreamedTable:
@@ -129,8 +130,8 @@ class StreamedTable:
                 i = self.column_names.index(self._target.name)
                 yield part.set_column(i, self._target.name, [values])
 
-    def training_rows(self, target, rows):
-        return StreamedRows(self, target, rows)
+    def training_rows(self, target, rows, passed):
+        return StreamedRows(self, target, rows, passed)
 
 
 class TrainingRows:
@@ -143,6 +144,8 @@ class TrainingRows:
         Positions among the rows with a target.
     table : pyarrow.Table
         These rows with the target.
+    passed : dict
+        The names of the columns of times, groups and weights, by argument of `fit`.
 
     Attributes
     ----------
@@ -150,11 +153,11 @@ class TrainingRows:
         Rows that describe all rows.
     """
 
-    def __init__(self, target, rows, table):
-        self.target, self.rows, self.sample = target, rows, table
+    def __init__(self, target, rows, table, passed):
+        self.target, self.rows, self.sample, self.passed = target, rows, table, passed
 
     def fit(self, model, resume):
-        model.fit(self.sample, self.target.name, resume=resume)
+        model.fit(self.sample, self.target.name, resume=resume, **self.passed)
 
     def predicted(self, model):
         """Return the positions of the rows that `oof_prediction_` of the model has."""
@@ -178,18 +181,18 @@ class StreamedRows(TrainingRows):
     Parameters
     ----------
     table : StreamedTable
-    target, rows
+    target, rows, passed
         As in `TrainingRows`.
     """
 
-    def __init__(self, table, target, rows):
+    def __init__(self, table, target, rows, passed):
         from ..tabular.large import sampling
 
         self._table = table
         self.target_name = target.name
         chosen = sampling.numbers(len(rows), table.window)
         parts = list(table.take(rows[chosen]))
-        super().__init__(target, rows, import_pyarrow().concat_tables(parts))
+        super().__init__(target, rows, import_pyarrow().concat_tables(parts), passed)
 
     def __iter__(self):
         for part in self._table.take(self.rows):
@@ -201,7 +204,7 @@ class StreamedRows(TrainingRows):
         return f"{self._table.file}, the rows read last"
 
     def fit(self, model, resume):
-        model.fit(self, window=self._table.window, resume=resume)
+        model.fit(self, window=self._table.window, resume=resume, **self.passed)
 
     def predicted(self, model):
         return self.rows if model.oof_rows_ is None else self.rows[model.oof_rows_]

@@ -7,13 +7,27 @@
 - `parameters`: scikit-learn's parameters as those of fastnn. `networks`: the networks, and the
   fitted attributes about them.
 - `early_stopping`: held-out rows. `bagging`: the rows of each network of an ensemble.
-- `ensemble`: means of outputs, intervals. `calibration`: temperature scaling.
+- `ensemble`: means of outputs. `intervals`: prediction intervals. `calibration`: temperature scaling.
 - `file`: files of estimators. `stored_parameters`: the parameters in them.
 
-Importing this package imports scikit-learn (the extra ``sklearn``).
+The estimators need scikit-learn (the extra ``sklearn``). They are imported on first use, since
+`intervals` does not.
 """
 
-from .classifier import MLPClassifier
-from .regressor import MLPRegressor
+from typing import TYPE_CHECKING
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
+
+if TYPE_CHECKING:
+    from .classifier import MLPClassifier
+    from .regressor import MLPRegressor
+else:
+
+    def __getattr__(name):
+        if name == "MLPClassifier":
+            from . import classifier as module
+        elif name == "MLPRegressor":
+            from . import regressor as module
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(module, name)

@@ -12,6 +12,7 @@ from .. import kernels, losses
 from . import ensemble
 from .attributes import lock_of
 from .base import BaseMLP
+from .intervals import cv_plus
 from .number_targets import squeeze
 from .online import partial_fit_available
 
@@ -232,7 +233,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
             errors = ensemble.check_errors(self)
             outputs = self._member_outputs(X)
             values = np.stack([self.targets_.from_outputs(Y).reshape(len(Y), -1) for Y in outputs])
-        return tuple(squeeze(bound) for bound in ensemble.cv_plus(values, errors, coverage))
+        return tuple(squeeze(bound) for bound in cv_plus(values, errors, coverage))
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return R^2 of the predictions, averaged over targets (``sklearn.metrics.r2_score``).

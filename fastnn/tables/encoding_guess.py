@@ -61,7 +61,9 @@ ALPHABETS = tuple(
 PUNCTUATION = frozenset("«»“”’‘‚„–—…•·®©™ºª°\xa0")  # noqa: RUF001
 SYMBOLS = frozenset("€£§²³½¼¾¿¡×µ")  # noqa: RUF001
 CYRILLIC = "cp1251", "koi8_r", "iso8859_5", "cp866"
-RUSSIAN = frozenset("абвгдеёжзийклмнопрстуфхцчшщъыьэюя")  # noqa: RUF001
+RUSSIAN = frozenset("абвгдеёжзийклмнопрстуфхцчшщъыьэюя")
+VOWELS = frozenset("аеёиоуыэюя")
+MIN_VOWELS = 0.25  # Russian has 42 %
 MIN_CYRILLIC = 0.97
 MIN_COVERAGE = 0.9  # of the characters, by the alphabet of one language
 MARGIN = 0.1  # by which another encoding must be better than the default
@@ -125,15 +127,16 @@ def _guess_other(sample):
 
 def _cyrillic_share(sample, encoding):
     """Return the share of the characters beyond ASCII that are Cyrillic, with capitals where words
-    have them."""
-    n = n_right = 0
+    have them; 0 if there are too few vowels for a language, as in Greek or Hebrew."""
+    n = n_right = n_vowels = 0
     before = " "
     for c in sample.decode(encoding, "replace"):
         if c >= "\x80":
             n += 1
             n_right += c.lower() in RUSSIAN and not (before.islower() and c.isupper())
+            n_vowels += c.lower() in VOWELS
         before = c
-    return n_right / max(1, n)
+    return n_right / n if n_vowels > MIN_VOWELS * n else 0.0
 
 
 def example(text):

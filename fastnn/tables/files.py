@@ -119,7 +119,6 @@ def read(
     >>> tables.read(path).to_pydict()
     {'area': [50, 70], 'rent': [600, None]}
     """
-    import_pyarrow()
     notes: list = []
     note = notes.append if on_note is None else on_note
     na = [na] if isinstance(na, (str, int, float)) else list(na)

@@ -136,6 +136,8 @@ def _from_rows(label, rows):
     """Return the table of a list of dicts. A column of several types becomes texts."""
     pa = import_pyarrow()
     names = dict.fromkeys(name for row in rows for name in row)
+    if rows and not names:
+        raise TableError("holds objects without members.", ADVICE, place=label)
     memory.check_width(label, len(names))
     columns = {}
     for name in names:

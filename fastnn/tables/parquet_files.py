@@ -183,7 +183,7 @@ class ParquetTable:
         self._files, self._path, self._na = ParquetFiles(path, note), path, na
         self._text_columns, self._note = text_columns, note
         schema, self.n_rows = self._files.schema, self._files.n_rows
-        tidy.check_shape(path, len(schema.names), self.n_rows)
+        tidy.check_shape(path, schema.names, self.n_rows)
         left_out = dict.fromkeys(tidy.pandas_index(schema.empty_table()), tidy.PANDAS_INDEX)
         first = schema.names[0]
         if not left_out and first in tidy.NAMES_OF_ROW_NUMBERS and self._numbers_rows(first):

@@ -13,6 +13,18 @@ class TableError(DataError):
         return printable(super().say(words), LONG)
 
 
+class NoRowsError(TableError):
+    """A table that has no rows.
+
+    Attributes
+    ----------
+    names : list of str
+        Its columns.
+    """
+
+    names: list[str]
+
+
 def import_pyarrow():
     """Import pyarrow with its submodules. Raise TableError if it is not installed."""
     try:

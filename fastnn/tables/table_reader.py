@@ -77,6 +77,7 @@ class TableReader:
             raw = self._read_folder(note)
         else:
             source = table_source.find(self.path)
+            import_pyarrow()  # takes longer than to find that there is no file
             label, raw = source.label, read_source(source, self.options, note)
         return self._tidy(label, raw, note)
 

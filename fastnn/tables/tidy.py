@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from ..core.messages import join, plural, printable
-from .table_errors import TableError, import_pyarrow
+from .table_errors import NoRowsError, TableError, import_pyarrow
 from .texts import is_missing_mark, number_style, parse_number
 
 MARKS_TO_SHOW = 4
@@ -16,17 +16,20 @@ NAMES_OF_ROW_NUMBERS = "", "Unnamed: 0"  # of the first column, if it may hold t
 SAMPLE = 1000  # distinct texts that decide whether to look at all
 
 
-def check_shape(label, n, n_rows):
-    """Raise TableError unless a table has rows and columns. n, n_rows : their numbers"""
-    if n == 0:
-        raise TableError("has no columns.", "At least one is needed.", place=label)
+def check_shape(label, names, n_rows):
+    """Raise TableError unless a table has rows and columns. names : list of str"""
+    n = len(names)
     if n_rows == 0:
-        raise TableError(
-            "has {columns} but no rows.",
+        error = NoRowsError(
+            "has {what}.",
             "At least one row is needed.",
             place=label,
-            columns=plural(n, "column"),
+            what=f"{plural(n, 'column')} but no rows" if n else "no rows",
         )
+        error.names = list(names)
+        raise error
+    if n == 0:
+        raise TableError("has no columns.", "At least one is needed.", place=label)
 
 
 def simplify_types(table):

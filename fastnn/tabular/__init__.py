@@ -3,8 +3,10 @@
 - `classifier`, `regressor`, `estimator`: the estimators, and their base class.
 - `fitting`: one call of `fit`. `large`: tables larger than memory, which `fitting` reads.
   `columns`: what the columns of a table are.
-- `fit_rows`, `row_folds`: the rows in memory, and the folds that hold them out. `table_memory`: the
-  memory that there is. `table_progress`: how far a fit is.
+- `fit_rows`: the rows in memory. `row_columns`: their weights, groups and times. `row_folds`,
+  `forward_folds`: the folds that hold them out. `row_split`: how these were made.
+- `table_memory`: the memory that there is. `table_progress`: how far a fit is.
+- `predictions`: what estimators predict. `stored_model`: the same of a file, without scikit-learn.
 - `table_model`: the fitted model, which predicts. `encoder`: the inputs of its networks.
   `targets`: what they learn.
 - `tabular_file`: files of estimators. `checkpoint`: what a fit needs that continues a stopped one.

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -18,10 +18,10 @@ PARTS = {
         "rows, or --category, --number, --date or --drop",
     ),
     "targets": Wording("y, or loss or log_target", "targets, or --loss or --log-target"),
-    "weights": Wording("sample_weight or class_weight", "--class-weight"),
+    "weights": Wording("sample_weight or class_weight", "--weight or --class-weight"),
     "networks": Wording(
-        "n_estimators, hidden_layer_sizes, metric, random_state or groups",
-        "--folds, --hidden, --metric or --seed",
+        "n_estimators, hidden_layer_sizes, metric, random_state, groups, time or cv",
+        "--folds, --hidden, --metric, --seed, --group or --time",
     ),
 }
 
@@ -40,12 +40,27 @@ class FitCheckpoint:
         Part of the epochs of the recipe that networks train for.
     digests : dict of str to str
         One for each of `PARTS`: what training depends on.
+    n_final : int
+        Number of networks of each configuration that train on all rows, after the folds.
+    best : list of list of list of float
+        `Job.best` of the folds that are trained, for each configuration, if n_final is not 0.
+    final : list of list of list of MLP
+        The trained networks among these, for each configuration that has a weight.
     """
 
     folds: list
     n_folds: int
     fraction: float
     digests: dict
+    n_final: int = 0
+    best: list = field(default_factory=list)
+    final: list = field(default_factory=list)
+
+    @property
+    def n_left(self):
+        """int: number of folds, and of networks on all rows, that are left."""
+        done = len(self.folds) + (len(self.final[0]) if self.final else 0)
+        return self.n_folds + self.n_final - done
 
     def check(self, digests):
         """Raise ValueError if training would not continue as it began."""
@@ -55,9 +70,10 @@ class FitCheckpoint:
 
     def to_json(self):
         """Return a dict that JSON can hold."""
-        return dict(
+        out = dict(
             folds=self.folds, n_folds=self.n_folds, share=self.fraction, digests=self.digests
         )
+        return out | dict(n_final=self.n_final, best=self.best) if self.n_final else out
 
     @classmethod
     def from_json(cls, d):
@@ -66,12 +82,24 @@ class FitCheckpoint:
         self = cls(fraction=fields.pop("share"), **fields)
         check(is_count(self.n_folds, MAX_FOLDS) and isinstance(self.folds, list), "folds")
         check(all(is_count(fold, self.n_folds - 1) for fold in self.folds), "folds")
-        check(self.folds == sorted(set(self.folds)) and len(self.folds) < self.n_folds, "folds")
+        check(self.folds == sorted(set(self.folds)), "folds")
+        check(is_count(self.n_final, MAX_FOLDS), "n_final")
+        check(len(self.folds) < self.n_folds + (self.n_final > 0), "folds")
+        self._check_best()
         check(is_finite(self.fraction) and 0 <= self.fraction <= 1, "share of epochs")
         digests = check_mapping(self.digests, "digests")
         check(digests.keys() == PARTS.keys(), "digests")
         check(all(type(digest) is str for digest in digests.values()), "digests")
         return self
+
+    def _check_best(self):
+        check(isinstance(self.best, list) and self.final == [], "best")
+        for folds in self.best:
+            check(isinstance(folds, list) and len(folds) == len(self.folds), "best")
+            for parts in folds:
+                check(isinstance(parts, list) and 0 < len(parts) <= 2, "best")
+                check(len(parts) == len(folds[0]), "best")
+                check(all(is_finite(part) and 0 <= part <= 1 for part in parts), "best")
 
     def refuse(self, part):
         """Raise the ValueError for a part that differs."""

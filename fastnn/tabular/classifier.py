@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
-from ..core.validation import check_threads
 from . import metrics, thresholds
 from .estimator import BaseTabular
 from .fitting.tasks import ClassTask
+from .predictions import ClassPredictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from ..typing import ClassWeight, FloatArray, RandomState
+    from ..typing import ClassWeight, RandomState
 
 
-class TabularClassifier(ClassifierMixin, BaseTabular):
+class TabularClassifier(ClassifierMixin, ClassPredictions, BaseTabular):
     """Classifier for tables of numbers, categories, dates and missing values.
 
     An ensemble of small networks. The encoding of the columns, the training and the choice among
@@ -221,6 +220,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         numbers: str | int | Sequence[str | int] | None = None,
         dates: str | int | Sequence[str | int] | None = None,
         drop: str | int | Sequence[str | int] | None = None,
+        cv: Any = None,
         verbose: bool | int = False,
     ) -> None:
         self._store_parameters(locals())
@@ -232,70 +232,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             threshold=thresholds.parse(self.threshold),
         )
 
-    @property
-    def threshold_(self) -> float | None:
-        check_is_fitted(self)
-        return self.model_.targets.find_threshold(self.threshold)
-
     # ---- predictions ----
-
-    def predict_proba(self, X: Any) -> FloatArray:
-        """Predict the probability of each class, in the order of `classes_`.
-
-        Parameters
-        ----------
-        X : DataFrame, Arrow table, array_like (n, n_features), records, or path
-            The table, with the columns that `fit` had. If `fit` took the target from a column of X,
-            that column may be absent. A Parquet file, or a folder of them, is read in parts, so it
-            need not fit in memory.
-
-        Returns
-        -------
-        ndarray (n, n_classes), float64
-            Each is above 0, also for a class that is very unlikely.
-
-        Raises
-        ------
-        ValueError
-            The columns differ from those in `fit`, or a value does not fit its column.
-        """
-
-        def probabilities(frame):
-            return self.model_.predict(frame, check_threads(self.n_threads))
-
-        return self._predict_batches(X, probabilities)
-
-    def predict_log_proba(self, X: Any) -> FloatArray:
-        """Predict the logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X
-            As in `predict_proba`.
-
-        Returns
-        -------
-        ndarray (n, n_classes), float64
-        """
-        return np.log(self.predict_proba(X))
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Predict the class of each row: the most probable one, or the one that `threshold` gives.
-
-        Parameters
-        ----------
-        X
-            As in `predict_proba`.
-
-        Returns
-        -------
-        ndarray (n,)
-            Classes.
-        """
-        with self._reading():
-            check_is_fitted(self)
-            threshold = self.threshold_
-            return self.classes_[self.model_.targets.decide(self.predict_proba(X), threshold)]
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy.

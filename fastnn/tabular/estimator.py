@@ -11,8 +11,7 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..core.errors import Argument, DataError, Wording, placed
-from ..core.messages import warn
+from ..core.errors import Argument, DataError, Wording
 from ..estimators.attributes import Attributes, lock_of
 from ..kernels import InTraining
 from . import tabular_file
@@ -22,6 +21,7 @@ from .columns.column_kinds import ARGUMENTS
 from .encoder import MAX_HIDDEN, MAX_WIDTH
 from .fitting.fit_arguments import FitArguments, TableFitOptions
 from .fitting.table_fit import TableFit
+from .predictions import TablePredictions
 
 if TYPE_CHECKING:
     from typing import Self
@@ -38,12 +38,12 @@ FITTED = (
     *("model_", "n_features_in_", "feature_names_in_", "columns_", "left_out_", "classes_"),
     *("feature_importances_", "feature_score_drops_", "metadata_"),
     *("oof_prediction_", "oof_rows_", "oof_score_", "oof_score_name_", "oof_threshold_"),
-    *("n_folds_", "n_folds_remaining_", "_fold_of_row"),
+    *("n_folds_", "n_folds_remaining_", "split_", "_fold_of_row"),
 )
 COLUMNS = ["array-like", str, Integral, None]
 
 
-class BaseTabular(Attributes):
+class BaseTabular(Attributes, TablePredictions):
     """Parameters and fit of `TabularClassifier` and `TabularRegressor`.
 
     The subclasses define the task of `fit`, and predictions.
@@ -73,6 +73,7 @@ class BaseTabular(Attributes):
 
     _parameter_constraints: ClassVar[dict] = {
         "n_estimators": [Interval(Integral, 1, MAX_FOLDS, closed="both")],
+        "cv": ["cv_object"],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"),
                                StrOptions({"auto"})],
         "time_limit": [Interval(Real, 0, None, closed="neither"), None],
@@ -83,6 +84,7 @@ class BaseTabular(Attributes):
     }  # fmt: skip
 
     n_estimators: int
+    cv: Any
     time_limit: float | None
     hidden_layer_sizes: Any
     random_state: Any
@@ -100,6 +102,7 @@ class BaseTabular(Attributes):
     metadata_: dict[str, str]
     n_folds_: int
     n_folds_remaining_: int
+    split_: str | None
     model_: TableModel
     _fold_of_row: np.ndarray | None
 
@@ -114,6 +117,7 @@ class BaseTabular(Attributes):
         groups: ArrayLike | None = None,
         resume: bool = False,
         window: int | None = None,
+        time: ArrayLike | None = None,
     ) -> Self:
         """Fit an ensemble of networks to a table.
 
@@ -127,11 +131,13 @@ class BaseTabular(Attributes):
             over, or a function that returns a new iterator.
         y : array_like (n,), or str
             Targets, or the name of the column of X that holds them.
-        sample_weight : array_like (n,), optional
-            Weights of the rows, at least 0.
-        groups : array_like (n,), optional
+        sample_weight : array_like (n,) or str, optional
+            Weights of the rows, at least 0; or the name of the column of X that holds them, which
+            is then not an input.
+        groups : array_like (n,) or str, optional
             Rows of the same group are in the same fold: pass the patient, the site or the sensor of
-            each row, if new rows will come from others.
+            each row, if new rows will come from others; or the name of the column of X that holds
+            it, which is then not an input.
         resume : bool, default False
             Train only the folds that are left, `n_folds_remaining_`, after Ctrl-C has stopped `fit`.
             Pass the same rows and parameters, and an int as random_state. The result is bit for bit
@@ -142,6 +148,11 @@ class BaseTabular(Attributes):
             large enough, else as many as take about 256 MB. Of a table that has more rows, `fit`
             holds a sample in memory, and writes all rows in encoded form to temporary files, from
             which the networks train. See the guide "Tables larger than memory".
+        time : array_like (n,) or str, optional
+            The date, time or number by which the rows are ordered, if new rows will come later; or
+            the name of the column of X that holds it, which stays an input. Each fold trains on the
+            rows before those that it scores, and then the networks of the model train on all rows.
+            See the guide "Rows in the order of time".
 
         Returns
         -------
@@ -168,7 +179,7 @@ class BaseTabular(Attributes):
             if resume and stopped is None:
                 return self
             passed = FitArguments(
-                X=X, y=y, sample_weight=sample_weight, groups=groups, window=window
+                X=X, y=y, sample_weight=sample_weight, groups=groups, time=time, window=window
             )
             fitted = TableFit(self._fit_options(), passed).run(stopped)
             kept = {name: value for name, value in vars(self).items() if name not in FITTED}
@@ -212,6 +223,7 @@ class BaseTabular(Attributes):
             estimator_name=type(self).__name__,
             task=self._task(),
             n_estimators=self.n_estimators,
+            cv=self.cv,
             hidden_sizes=self._hidden_sizes(),
             time_limit=self.time_limit,
             random_state=self.random_state,
@@ -281,45 +293,8 @@ class BaseTabular(Attributes):
 
     # ---- predictions ----
 
-    def _predict_batches(self, X, predict):
-        """Return predict(frame) for all rows, joined along the first axis.
-
-        Parquet files are read in parts, so that they need not fit in memory.
-        """
-        parts = []
-        with self._reading():
-            for frame in self._read_batches(X):
-                with placed(frame.where):  # rows of errors are those of the part
-                    parts.append(predict(frame))
-        return np.concatenate(parts)
-
-    def _read_batches(self, X):
-        """Yield the Frames of rows to predict, with the columns that `fit` had."""
+    def _check_fitted(self) -> None:
         check_is_fitted(self)
-        for frame in frames.read_batches(X, self.model_.features.texts()):
-            self._check_columns(frame)
-            yield frame
-
-    def _check_columns(self, frame):
-        """Check that rows to predict have the columns that `fit` had. The target is removed."""
-        name, known = type(self).__name__, self.model_.features.names
-        if (frame.names is None) != (known is None):
-            warn(
-                f"X does not have valid feature names, but {name} was fitted with feature names"
-                if frame.names is None
-                else f"X has feature names, but {name} was fitted without feature names",
-            )
-        elif frame.names is not None:
-            if self.model_.target_name in frame.names:
-                i = frame.names.index(self.model_.target_name)
-                del frame.names[i], frame.columns[i]
-            if frame.names != known:
-                raise ValueError(frames.describe_other_names(frame.names, known))
-        if len(frame.columns) != self.n_features_in_:
-            raise ValueError(
-                f"X has {len(frame.columns)} features, but {name} is expecting "
-                f"{self.n_features_in_} features as input"
-            )
 
     def _targets_to_score(self, X, y):
         """Return the targets of rows. y : array, or the name of a column of X."""

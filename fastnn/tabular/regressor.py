@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_is_fitted
 
-from ..core.validation import check_threads
-from ..estimators import ensemble
-from ..losses import Loss, Poisson
+from ..losses import Loss
 from . import metrics
 from .estimator import BaseTabular
 from .fitting.tasks import NumberTask
+from .predictions import NumberPredictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Literal
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from ..typing import RandomState
 
 
-class TabularRegressor(RegressorMixin, BaseTabular):
+class TabularRegressor(RegressorMixin, NumberPredictions, BaseTabular):
     """Regressor for tables of numbers, categories, dates and missing values.
 
     An ensemble of small networks. The encoding of the columns, the training and the choice among
@@ -131,6 +128,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         numbers: str | int | Sequence[str | int] | None = None,
         dates: str | int | Sequence[str | int] | None = None,
         drop: str | int | Sequence[str | int] | None = None,
+        cv: Any = None,
         verbose: bool | int = False,
     ) -> None:
         self._store_parameters(locals())
@@ -140,107 +138,6 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return NumberTask(metric=metric, loss=self.loss, log=bool(self.log_target))
 
     # ---- predictions ----
-
-    def _predict_folds(self, frame):
-        return self.model_.predict_folds(frame, check_threads(self.n_threads))
-
-    def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Predict the target of each row.
-
-        Parameters
-        ----------
-        X : DataFrame, Arrow table, array_like (n, n_features), records, or path
-            The table, with the columns that `fit` had. If `fit` took the target from a column of X,
-            that column may be absent. A Parquet file, or a folder of them, is read in parts, so it
-            need not fit in memory.
-        return_std : bool, default False
-            Whether to also return the standard deviation of the predictions of the folds. It is
-            large where the networks disagree, often far from the training rows. It does not
-            include the noise of y: see `predict_interval`. With n_estimators=1 it is 0.
-
-        Returns
-        -------
-        mean : ndarray (n,) or (n, n_quantiles), float64
-            The mean over folds, also with log_target.
-        std : ndarray of the same shape
-            Only with return_std=True.
-
-        Raises
-        ------
-        ValueError
-            The columns differ from those in `fit`, or a value does not fit its column.
-        """
-
-        def statistics(frame):
-            P = self._predict_folds(frame)
-            return np.stack([P.mean(axis=0), P.std(axis=0)] if return_std else [P.mean(axis=0)], 1)
-
-        mean, *std = np.moveaxis(self._predict_batches(X, statistics), 1, 0)
-        return (mean, *std) if return_std else mean
-
-    def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Predict an interval for the target of each row.
-
-        The intervals are CV+ (Barber, Candes, Ramdas and Tibshirani, 2021, arXiv:1905.02928). Let
-        f_k be the predictions of fold k, k(i) the fold of training row i, and e_i the absolute
-        error of f_k(i) for that row. The bounds for a new row x are quantiles over i of f_k(i)(x) -
-        e_i and f_k(i)(x) + e_i. With n_estimators=1, these are split conformal intervals. With
-        log_target the intervals are computed for log(y), and the bounds are exponentials.
-
-        If new rows are like the training rows, a fraction of at least 2 coverage - 1 of the targets
-        lies inside (slightly less for few rows), and typically a fraction of `coverage`. Rows of
-        weight 0 do not count, and other weights are not used. The best epochs are chosen by the
-        same held-out rows, so the intervals of small tables are slightly too narrow.
-
-        Parameters
-        ----------
-        X
-            As in `predict`.
-        coverage : float in (0, 1), default 0.9
-            Fraction of the targets that should lie inside.
-
-        Returns
-        -------
-        lower, upper : ndarray (n,), float64
-            With loss="poisson", lower is at least 0; with log_target it is above 0. Otherwise it can
-            be negative, even if no target is.
-
-        Raises
-        ------
-        ValueError
-            The estimator predicts several quantiles, or `coverage` is invalid or so close to 1 that
-            the training rows are too few.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from fastnn import TabularRegressor
-        >>> rng = np.random.default_rng(0)
-        >>> X = rng.uniform(-1, 1, (400, 1))
-        >>> y = X[:, 0] ** 2 + rng.normal(0, 0.1, 400)
-        >>> reg = TabularRegressor(2, hidden_layer_sizes=8, random_state=0).fit(X[:200], y[:200])
-        >>> lower, upper = reg.predict_interval(X[200:], coverage=0.8)
-        >>> bool(0.7 < np.mean((lower < y[200:]) & (y[200:] < upper)) < 0.9)
-        True
-        """
-        check_is_fitted(self)
-        targets, errors = self.model_.targets, self.model_.errors
-        if errors is None:
-            raise ValueError(
-                "predict_interval needs one prediction for each row, but this estimator predicts "
-                "several quantiles. Take two of them as the interval, or fit another loss."
-            )
-
-        def bounds(frame):
-            P = targets.transform(self._predict_folds(frame))
-            both = ensemble.cv_plus(P[:, :, None], errors, coverage)
-            lower, upper = map(targets.invert, both)
-            if isinstance(targets.loss, Poisson):
-                lower = np.maximum(lower, 0)
-            return np.concatenate([lower, upper], axis=1)
-
-        lower, upper = self._predict_batches(X, bounds).T
-        return lower, upper
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return R^2, the coefficient of determination.

@@ -41,6 +41,8 @@ class HashedFolds:
     Attributes
     ----------
     n_folds : int
+    trains : ndarray (n_folds, n_folds) of bool
+        Whether a fold trains on the rows that each fold holds out.
     """
 
     def __init__(self, n_estimators, groups, random_state):
@@ -49,8 +51,9 @@ class HashedFolds:
         if groups is not None:
             self.n_folds = min(self.n_folds, int(groups.max()) + 1)
             self.fold_of_row = _spread_groups(np.bincount(groups), self.n_folds)[groups]
+        self.trains = ~np.eye(self.n_folds, dtype=bool)
 
-    def held_out_by(self, numbers):
+    def keys(self, numbers):
         """Return the fold that holds out each of the rows with these numbers."""
         if self.fold_of_row is not None:
             return self.fold_of_row[numbers]
@@ -62,7 +65,7 @@ class HashedFolds:
         numbers : ndarray (n,) of int
             Those of the rows of the sample in the table.
         """
-        fold, n_folds = self.held_out_by(numbers), self.n_folds
+        fold, n_folds = self.keys(numbers), self.n_folds
         if len(np.unique(fold)) < n_folds:
             raise DataError(
                 "the {n} rows in memory do not hold one of each of {n_folds} folds.",

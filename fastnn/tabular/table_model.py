@@ -13,6 +13,7 @@ from ..saving import blank_network
 from .checkpoint import MAX_FOLDS, FitCheckpoint
 from .columns.features import Features
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
+from .row_split import RowSplit
 
 BLOCK = 20_000  # rows that are encoded and predicted at a time
 MAX_SNAPSHOTS = 2
@@ -60,6 +61,8 @@ class TableModel:
         classes and several quantiles.
     checkpoint : FitCheckpoint or None
         What `fit(resume=True)` needs if Ctrl-C has stopped the fit.
+    split : RowSplit or None
+        How the rows were split into folds; None in files of older versions.
     """
 
     features: Features
@@ -69,6 +72,12 @@ class TableModel:
     target_name: str | None = None
     errors: list | None = None
     checkpoint: FitCheckpoint | None = None
+    split: RowSplit | None = None
+
+    @property
+    def is_forward(self):
+        """Whether the networks were trained on all rows, after folds that are forward in time."""
+        return self.split is not None and self.split.is_forward and self.checkpoint is None
 
     @property
     def n_folds(self):
@@ -76,7 +85,7 @@ class TableModel:
 
     @property
     def n_folds_remaining(self):
-        return 0 if self.checkpoint is None else self.checkpoint.n_folds - self.n_folds
+        return 0 if self.checkpoint is None else self.checkpoint.n_left
 
     def networks(self):
         """Return all networks."""
@@ -96,6 +105,7 @@ class TableModel:
             left_out_=self.features.by_name(self.features.left_out),
             n_folds_=self.n_folds,
             n_folds_remaining_=self.n_folds_remaining,
+            split_=None if self.split is None else self.split.describe(),
         )
         if names is not None:
             out["feature_names_in_"] = np.array(names, dtype=object)
@@ -149,16 +159,17 @@ class TableModel:
         )
         if self.checkpoint is not None:
             out["unfinished"] = self.checkpoint.to_json()
+        if self.split is not None:
+            out["split"] = self.split.to_json()
         return out
 
     def arrays(self):
         """Return the arrays of a file, by name."""
-        out = {
-            f"params{i}": np.stack(
-                [np.stack([net.params for net in networks]) for networks in member.networks]
-            )
-            for i, member in enumerate(self.members)
-        }
+        out = {f"params{i}": _params(m.networks) for i, m in enumerate(self.members)}
+        if self.checkpoint is not None and self.checkpoint.final:
+            weighted = [i for i, member in enumerate(self.members) if member.weight > 0]
+            final = zip(weighted, self.checkpoint.final)
+            out |= {f"final{i}": _params(networks) for i, networks in final if networks}
         if self.errors is not None:
             out["errors"] = np.concatenate(self.errors)[:, 0]
             out["errors_fold"] = np.repeat(
@@ -200,6 +211,8 @@ class TableModel:
             targets.from_json(check_mapping(content["targets"], "targets")),
             target_name,
         )
+        if "split" in content:
+            self.split = RowSplit.from_json(content["split"])
         self._read_members(content, reader)
         return self
 
@@ -228,23 +241,45 @@ class TableModel:
             self.checkpoint = FitCheckpoint.from_json(content["unfinished"])
             n_done = len(self.checkpoint.folds)
             check(len(shapes) > 0 and all(shape[0] == n_done for shape in shapes), "folds")
+            if self.checkpoint.n_final:
+                found = [len(folds[0]) for folds in self.checkpoint.best if folds]
+                check(found == [shape[1] for shape in shapes], "best")
         used = [member["share"] > 0 for member in members]
         check(any(used or [True]) and (self.checkpoint is not None or all(used)), "share")
+        final = self._final_shapes(members, shapes, reader)
+        for i, shape in final.items():
+            expected[f"final{i}"] = [*shape, *expected[f"params{i}"][0][2:]], "F32"
         has_errors = not targets.is_classifier and targets.n_out == 1
         if has_errors:
             n = reader.length("errors", minimum=0)
             expected |= {"errors": ([n], "F64"), "errors_fold": ([n], "I64")}
         reader.check(expected)
         for i, (member, size) in enumerate(zip(members, sizes)):
-            networks = [
-                [_network(size, targets.output, params) for params in fold]
-                for fold in reader.array(f"params{i}")
-            ]
+            networks = _networks(size, targets.output, reader.array(f"params{i}"))
             self.members.append(EnsembleMember(member["encoder"], member["share"], networks))
+        if self.checkpoint is not None:
+            self.checkpoint.final = [
+                _networks(sizes[i], targets.output, reader.array(f"final{i}")) for i in final
+            ]
         if has_errors:
             errors, fold = reader.array("errors"), reader.array("errors_fold")
             check(np.all((fold >= 0) & (fold < self.n_folds)), "errors_fold")
-            self.errors = [errors[fold == i, None] for i in range(self.n_folds)]
+            n_folds = 1 if self.is_forward else self.n_folds
+            self.errors = [errors[fold == i, None] for i in range(n_folds)]
+
+    def _final_shapes(self, members, shapes, reader):
+        """Return {position of a member: (n_networks, n_snapshots)} of networks on all rows."""
+        if self.checkpoint is None or not self.checkpoint.n_final:
+            return {}
+        weighted = [i for i, member in enumerate(members) if member["share"] > 0]
+        if not any(f"final{i}" in reader.entries for i in weighted):
+            return {}
+        final = {i: _shape(reader, f"final{i}") for i in weighted}
+        n = {n for n, _ in final.values()}
+        check(len(n) == 1 and n.pop() <= self.checkpoint.n_final, "final")
+        check(all(final[i][1] == shapes[i][1] for i in final), "final")
+        check(len(self.checkpoint.folds) == self.checkpoint.n_folds, "final")
+        return final
 
 
 def mean_output(networks, table, n_threads):
@@ -258,6 +293,15 @@ def _shape(reader, name):
     if not valid or not all(is_count(k, MAX_FOLDS, 1) for k in shape[:2]):
         raise ModelFileError(f"the shape of {name} is invalid")
     return shape[:2]
+
+
+def _params(networks):
+    """Return the parameters of lists of networks, (n_lists, n_snapshots, n_params)."""
+    return np.stack([np.stack([net.params for net in snapshots]) for snapshots in networks])
+
+
+def _networks(sizes, output, params):
+    return [[_network(sizes, output, p) for p in snapshots] for snapshots in params]
 
 
 def _network(sizes, output, params):

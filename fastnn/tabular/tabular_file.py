@@ -9,9 +9,10 @@ unless it is empty, under "user". Nothing in a file is run.
 """
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 
 from .. import losses
 from ..core.errors import Argument, DataError
@@ -25,6 +26,8 @@ from .table_model import TableModel
 from .targets import TableClasses, TableNumbers
 
 FORMAT, VERSION = "fastnn-tabular", 1
+#: What estimators learn, by the names of their classes.
+TARGETS: dict[str, Any] = {"TabularClassifier": TableClasses, "TabularRegressor": TableNumbers}
 MAX_NAME = 1000  # characters of the name of a metric
 SPARE = 100_000  # bytes of the header for arrays, members and what resuming needs
 
@@ -129,6 +132,8 @@ def _describe(name, parameters, model, score):
 
 def _to_json(name, value):
     """Return a parameter of the estimator as JSON holds it."""
+    if name == "cv":
+        return None  # a fitted estimator does not need the splitter
     if name == "metric" and callable(value):
         return {"function": metrics.name_of_custom(value)}
     if name == "random_state" and not isinstance(value, (int, np.integer)):
@@ -137,6 +142,25 @@ def _to_json(name, value):
 
 
 # ---- read ----
+
+
+@dataclass
+class FileContent:
+    """What a file holds.
+
+    Attributes
+    ----------
+    estimator : str
+        The name of its class.
+    parameters : dict
+        Those of its constructor, which are not checked.
+    fitted : dict
+        Its attributes after `fit`.
+    """
+
+    estimator: str
+    parameters: dict[str, Any]
+    fitted: dict[str, Any]
 
 
 def read(path):
@@ -149,47 +173,18 @@ def read(path):
         version.
     """
     with safetensors.reading(path) as reader, damage_refused("model"):
-        return _read(reader)
+        content = read_content(reader)
+        estimator = class_of(FORMAT, content.estimator)(**content.parameters)
+        estimator._validate_params()
+        vars(estimator).update(content.fitted)
+        return estimator
 
 
-def _read(reader):
+def read_content(reader):
+    """Return the FileContent of a file. reader : files.safetensors.Reader"""
     metadata = reader.metadata
     kinds.check(metadata, FORMAT, VERSION)
     content = check_mapping(parse_json(metadata.get("model"), "model"), "model")
-    estimator = _estimator(content)
-    fitted = check_mapping(content["fitted"], "fitted")
-    score = fitted["oof_score_"]
-    check(score is None or is_finite(score), "oof_score_")
-    targets = TableClasses if is_classifier(estimator) else TableNumbers
-    model = TableModel.read(content, reader, fitted, targets)
-    vars(estimator).update(
-        model.attributes(),
-        oof_score_=score,
-        oof_score_name_=_score_name(estimator, fitted),
-        feature_importances_=reader.array("importances"),
-        feature_score_drops_=(
-            reader.array("score_drops") if "score_drops" in reader.entries else None
-        ),
-        metadata_={},
-    )
-    if "user" in metadata:
-        user = parse_json(metadata["user"], "user")
-        estimator.metadata_ = check_user_metadata(user, ModelFileError, "metadata_")
-    return estimator
-
-
-def _score_name(estimator, fitted):
-    """Return `oof_score_name_`. Older files do not have it, nor metrics but these."""
-    name = fitted.get("oof_score_name_")
-    if name is None:
-        is_regressor = not is_classifier(estimator)
-        return "R2" if is_regressor else metrics.name_score("accuracy", estimator.class_weight)
-    check(isinstance(name, str) and len(name) <= MAX_NAME, "oof_score_name_")
-    return name
-
-
-def _estimator(content):
-    """Return an estimator that is not fitted."""
     parameters = dict(check_mapping(content["parameters"], "parameters"))
     if isinstance(parameters.get("metric"), dict):
         name = parameters["metric"]["function"]
@@ -199,6 +194,31 @@ def _estimator(content):
         parameters["loss"] = losses.from_description(parameters["loss"])
     if isinstance(parameters.get("class_weight"), list):
         parameters["class_weight"] = dict(parameters["class_weight"])
-    estimator = class_of(FORMAT, content["estimator"])(**parameters)
-    estimator._validate_params()
-    return estimator
+    fitted = check_mapping(content["fitted"], "fitted")
+    score = fitted["oof_score_"]
+    check(score is None or is_finite(score), "oof_score_")
+    name = content["estimator"]
+    check(isinstance(name, str) and name in TARGETS, "estimator")
+    model = TableModel.read(content, reader, fitted, TARGETS[name])
+    user = parse_json(metadata["user"], "user") if "user" in metadata else {}
+    attributes = dict(
+        model.attributes(),
+        oof_score_=score,
+        oof_score_name_=_score_name(model, fitted, parameters.get("class_weight")),
+        feature_importances_=reader.array("importances"),
+        feature_score_drops_=(
+            reader.array("score_drops") if "score_drops" in reader.entries else None
+        ),
+        metadata_=check_user_metadata(user, ModelFileError, "metadata_"),
+    )
+    return FileContent(name, parameters, attributes)
+
+
+def _score_name(model, fitted, class_weight):
+    """Return `oof_score_name_`. Older files do not have it, nor metrics but these."""
+    name = fitted.get("oof_score_name_")
+    if name is None:
+        is_classifier = model.targets.is_classifier
+        return metrics.name_score("accuracy", class_weight) if is_classifier else "R2"
+    check(isinstance(name, str) and len(name) <= MAX_NAME, "oof_score_name_")
+    return name

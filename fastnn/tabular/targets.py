@@ -4,12 +4,11 @@ from dataclasses import fields
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import check_array, column_or_1d
 
 from .. import functional, losses
 from ..core.errors import Argument, DataError
+from ..core.messages import plural
 from ..core.validation import check_number
-from ..estimators.calibration import fit_temperature
 from ..files import json_values
 from ..files.checks import check, check_mapping, is_finite
 from . import thresholds
@@ -155,6 +154,8 @@ class TableClasses:
 
     def fit_temperature(self, P, y, weight):
         """Choose the temperature for probabilities (n, n_classes) out of fold."""
+        from ..estimators.calibration import fit_temperature  # scikit-learn and SciPy
+
         self.temperature = fit_temperature(np.log(P)[None], y, weight, TEMPERATURE_STD)
 
     def calibrate(self, P):
@@ -249,6 +250,11 @@ class TableNumbers:
         check(type(log) is bool and (bounds[0] > 0 or not log), "log")
         return cls(loss, shift, scale, tuple(bounds), log)
 
+    def lift_bounds(self):
+        """Let predictions leave the range of the training targets."""
+        positive = self.log or isinstance(self.loss, losses.Poisson)
+        self.bounds = (1 / MAX_TARGET if positive else -MAX_TARGET), MAX_TARGET
+
     def to_numbers(self, y):
         """Return targets in float64, after checks."""
         return check_numbers(y, self.log)
@@ -316,10 +322,14 @@ def resolve_loss(loss):
 
 def to_labels(y):
     """Return classes as a vector that scikit-learn can sort. Missing classes are an error."""
+    from sklearn.utils.validation import column_or_1d
+
     dtype = getattr(y, "dtype", None)
     if dtype is not None and not isinstance(dtype, np.dtype) and hasattr(y, "to_numpy"):
         y = y.to_numpy()  # an extension type of pandas, or Polars
     y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "f":
+        _check_finite(y)
     if y.dtype != object:
         return y
     values = y.tolist()
@@ -341,12 +351,33 @@ def to_labels(y):
     return y
 
 
+def _check_finite(y):
+    """Raise DataError if a target is missing or infinite."""
+    wrong = np.flatnonzero(~np.isfinite(y))
+    if len(wrong):
+        row = int(wrong[0])
+        n = len(wrong)
+        raise DataError(
+            "{argument} is {what} in {row}{others}.",
+            "Remove {rows} from X and y.",
+            argument="y",
+            row=row,
+            what="missing (NaN)" if np.isnan(y[row]) else "infinite",
+            others=f" and {plural(n - 1, 'other row')}" if n > 1 else "",
+            rows="these rows" if n > 1 else "the row",
+        )
+
+
 def check_numbers(y, log):
     """Return targets in float64, after checks. log : whether their logarithm is learned"""
+    from sklearn.utils.validation import check_array, column_or_1d
+
     if getattr(getattr(y, "dtype", None), "kind", "") in ("M", "m"):
         raise ValueError(f"y holds {y.dtype}, but must hold numbers. Convert it to numbers.")
     try:
-        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        y = check_array(
+            y, dtype=np.float64, ensure_2d=False, ensure_all_finite=False, input_name="y"
+        )
     except ValueError as error:
         if "could not convert" not in str(error):
             raise
@@ -354,6 +385,7 @@ def check_numbers(y, log):
             f"y must hold numbers, but {error}. Convert it, or use TabularClassifier."
         ) from None
     y = column_or_1d(y, warn=True)
+    _check_finite(y)
     if log and y.min() <= 0:
         raise DataError(
             "{argument} needs targets above 0, got {value:g} in {row}.",

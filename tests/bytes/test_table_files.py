@@ -204,12 +204,12 @@ def test_names_from_a_file_cannot_harm_a_terminal():
     assert printable("x" * 100) == "x" * 37 + "..." and printable("é 中") == "é 中"
 
 
-def test_without_pyarrow_the_message_says_what_to_install(monkeypatch):
+def test_without_pyarrow_the_message_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(
         TableError, match=r'not installed. Run: python -m pip install "fastnn-mlp\[cli\]"'
     ):
-        read("a.csv")
+        read(write(tmp_path, "a\n1\n"))
 
 
 # ---- write ----

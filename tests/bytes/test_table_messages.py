@@ -97,7 +97,7 @@ def test_other_formats(message, data, text):
             "[[1, 2], [3, 4]]",
             "item 1 of the JSON array is [1, 2], not an object with column names.",
         ),
-        ("[]", "has no columns. At least one is needed."),
+        ("[]", "has no rows. At least one row is needed."),
         (b"ARROW1\0\0", "not a readable Feather or Arrow file ("),
         (b"PAR1", "not a readable Parquet file ("),
         ("a,b\n", "has 2 columns but no rows. At least one row is needed."),

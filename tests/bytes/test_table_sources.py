@@ -197,7 +197,7 @@ def test_a_query_without_end_ends_with_the_memory(database, monkeypatch):
     sql = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT x FROM r"
     left = iter([10**9] * 3)
     monkeypatch.setattr(memory, "available", lambda: next(left, 0))
-    with pytest.raises(TableError, match="needs about .* of memory, but 0 bytes are available"):
+    with pytest.raises(TableError, match=r"needs about .* of memory, but 0 bytes are available"):
         read(path, sql=sql)
 
 

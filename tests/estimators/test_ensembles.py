@@ -15,7 +15,7 @@ from sklearn.preprocessing import scale
 import fastnn
 from fastnn import DivergenceError, EarlyStopping, MLPClassifier, MLPRegressor, losses
 from fastnn.callbacks import Checkpoint
-from fastnn.estimators import bagging, ensemble
+from fastnn.estimators import bagging, intervals
 from fastnn.estimators.calibration import fit_temperature
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -503,7 +503,7 @@ def cv_plus_by_hand(net, X, X_new, y, folds, coverage):
 
 @pytest.mark.parametrize("coverage", [0.5, 0.55, 0.9, 0.99])
 def test_intervals_are_those_of_the_paper(coverage, monkeypatch):
-    monkeypatch.setattr(ensemble, "BLOCK_VALUES", 450)
+    monkeypatch.setattr(intervals, "BLOCK_VALUES", 450)
     X, y = WAVE[:119], HEIGHT[:119]
     net = regressor().fit(X, y)
     folds = bagging.folds(Rows(119), 3, None, None, net.fold_seed_)

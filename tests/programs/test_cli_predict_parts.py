@@ -151,10 +151,11 @@ def test_an_error_in_the_last_part_changes_no_file(run, monkeypatch):
 def test_options_that_do_not_fit(run):
     pq.write_table(table(), "t.parquet")
     assert "is not an Excel file" in run(B, "t.parquet", "--sheet", "1")[2]
-    pq.write_table(table().slice(0, 0), "t.parquet")
-    assert "t.parquet: has 6 columns but no rows." in run(B, "t.parquet")[2]
     pq.write_table(table().rename_columns(["id", "a", "a", "b", "c", "n"]), "t.parquet")
-    assert "t.parquet: 2 columns are named 'a'. Rename all but one." in run(B, "t.parquet")[2]
+    assert (
+        "t.parquet: 1 column has the name of another one. A number was added"
+        in run(B, "t.parquet")[2]
+    )
 
 
 def test_values_that_mean_missing(run, monkeypatch):

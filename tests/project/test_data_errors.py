@@ -22,11 +22,12 @@ from fastnn import TabularClassifier
 from fastnn.cli.console import OPTIONS, CommandWords
 from fastnn.core.errors import Argument, DataError, Message, Row, Wording, placed
 from fastnn.tables import TableError
+from fastnn.tables.table_errors import NoRowsError
 from fastnn.tabular.columns.column import KindError
 from fastnn.tabular.table_memory import TooLargeError
 
 PACKAGE = pathlib.Path(fastnn.__file__).parent
-CLASSES = {cls.__name__ for cls in (DataError, TableError, KindError, TooLargeError)}
+CLASSES = {cls.__name__ for cls in (DataError, TableError, NoRowsError, KindError, TooLargeError)}
 #: What only Python has: the names of arguments, and their values.
 PYTHON = re.compile(
     rf"\b({'|'.join(OPTIONS)}|y|random_state)=|=\[|=(True|False|None)\b(?!\))|(?<!['.])\b[Xy]\b(?!')"

@@ -163,7 +163,7 @@ COLUMNS = [
         "tabular/columns/frames._from_records", lambda: large().fit([{"a": 1}, {"a": "x"}], [0, 1])
     ),
     Case(
-        "tabular/columns/frames._check_names",
+        "tabular/columns/frames._positions",
         lambda: large().fit(pa.table([A, A], ["a", "a"]), GOAL),
     ),
     prepared(
@@ -199,13 +199,10 @@ TARGETS = [
         lambda: large().fit(np.eye(N), [*"ab" * (N // 2 - 1), "a", None]),
     ),
     Case(
-        "tabular/fitting/table_fit.__init__",
-        lambda: large().fit(np.eye(N), GOAL, sample_weight="a"),
-    ),
-    Case(
         "tabular/row_folds.group_numbers",
         lambda: large().fit(np.eye(N), GOAL, groups=[None] * N),
     ),
+    Case("tabular/targets._check_finite", lambda: large().fit(X, [0.0, np.nan] * (N // 2))),
     fit("targets.check_numbers", ROWS, command=False, cls=TabularRegressor, log_target=True),
     fit(
         "targets.fit: {argument} holds",
@@ -253,6 +250,107 @@ TARGETS = [
         loss="poisson",
     ),
 ]
+PANEL = {"a": A, "t": list(range(N)), "g": ["x"] * (N - 2) + ["y", "z"], "w": [1.0] * N}
+ONE_DAY = {"a": A, "t": ["2026-01-01"] * N}
+
+
+def by_rows(site, columns, options, command=True, **arguments):
+    """A Case of `fit` with times, groups or weights."""
+    table = pa.table({"goal": GOAL, **columns})
+    return Case(
+        f"tabular/{site}",
+        lambda: large().fit(table, "goal", **arguments),
+        train("t.parquet", options) if command else None,
+        lambda monkeypatch: pq.write_table(table, "t.parquet"),
+    )
+
+
+def splits(*folds, **arguments):
+    """Fit a model with folds in `cv`."""
+    return lambda: large(cv=list(folds)).fit(X, GOAL, **arguments)
+
+
+ROLES = [
+    by_rows("row_columns.find: {argument} names a column that", ROWS, "", False, time="day"),
+    Case(
+        "tabular/row_columns.find: {argument} names a column of",
+        lambda: large().fit(np.eye(N), GOAL, sample_weight="a"),
+    ),
+    by_rows("row_columns.column_names", ROWS, "", False, groups="goal"),
+    Case(
+        "tabular/row_columns.weight",
+        lambda: large().fit([(X.assign(w=A), GOAL, A)], sample_weight="w"),
+    ),
+    Case(
+        "tabular/row_columns.from_values",
+        lambda: large().fit(X, GOAL, time=np.eye(N)),
+    ),
+    by_rows(
+        "row_columns.to_weights: {argument} names",
+        {"a": A, "d": DAYS},
+        "--weight d",
+        sample_weight="d",
+    ),
+    by_rows(
+        "row_columns.to_weights: {argument} holds",
+        {"a": A, "w": -A},
+        "--weight w",
+        sample_weight="w",
+    ),
+    by_rows("row_columns.to_groups", {"a": A, "g": [1] * N}, "--group g", groups="g"),
+    by_rows(
+        "row_columns._refuse_missing",
+        {"a": A, "t": [None, *A[1:]]},
+        "--time t",
+        time="t",
+    ),
+    by_rows("row_columns.to_times", ONE_DAY, "--time t", time="t"),
+    by_rows("row_columns._parse", {"a": A, "t": [*"xy"] * (N // 2)}, "--time t", time="t"),
+    Case(
+        "tabular/forward_folds._first_times",
+        lambda: large().fit(X, GOAL, A == 0, time=A),
+        train("t.parquet", "--time a --weight w"),
+        lambda monkeypatch: pq.write_table(
+            pa.table({"goal": GOAL, "a": A, "w": (A == 0) * 1.0}), "t.parquet"
+        ),
+    ),
+    by_rows(
+        "forward_folds._set_groups",
+        {**PANEL, "g": ["x"] * (N - 1) + ["y"]},
+        "--time t --group g",
+        time="t",
+        groups="g",
+    ),
+    Case(
+        "tabular/forward_folds.split",
+        lambda: large().fit("d", "goal", window=20, time="a"),
+        train("d", "--window 20 --time a"),
+        lambda monkeypatch: (
+            folder(a={"a": A, "goal": GOAL})(monkeypatch),
+            monkeypatch.setattr(
+                "fastnn.tabular.forward_folds.ForwardFolds.keys",
+                lambda self, numbers: np.zeros(20, np.intp),
+            ),
+        ),
+    ),
+    Case(
+        "tabular/fitting/fit_split._of_splitter: {argument} cannot",
+        splits(([1], [2]), time=A),
+    ),
+    Case("tabular/fitting/fit_split._of_splitter: {argument} yields", splits()),
+    Case(
+        "tabular/fitting/fit_split._of_splitter: {argument} needs",
+        lambda: large(cv=3).fit([(X, GOAL)], window=20),
+    ),
+    Case(
+        "tabular/fitting/fit_split._check_fold: {argument} must yield {what}, but fold", splits([1])
+    ),
+    Case(
+        "tabular/fitting/fit_split._check_fold: {argument} must yield {what}, but {name}",
+        splits(([1], [N])),
+    ),
+    Case("tabular/fitting/fit_split._check_fold: {argument} has", splits(([1, 2], [2]))),
+]
 LARGE = [
     Case(
         "tabular/large/large_table._read_batches: {argument} puts",
@@ -271,8 +369,8 @@ LARGE = [
         lambda monkeypatch: (
             folder(a={"a": A, "goal": GOAL})(monkeypatch),
             monkeypatch.setattr(
-                "fastnn.tabular.row_folds.HashedFolds.held_out_by",
-                lambda self, numbers: np.zeros(len(numbers), np.intp),
+                "fastnn.tabular.row_folds.HashedFolds.keys",
+                lambda self, numbers: np.zeros(20, np.intp),
             ),
         ),
     ),
@@ -338,7 +436,13 @@ SETTINGS = [
         interrupted,
     ),
     Case(
-        "estimators/ensemble.cv_plus",
+        "tabular/predictions.check_columns",
+        lambda: fastnn.load("n.safetensors").predict(pa.table({"b": A})),
+        "predict n.safetensors other.csv",
+        lambda monkeypatch: (number_model(monkeypatch), write_csv("other.csv", b=[1])),
+    ),
+    Case(
+        "estimators/intervals.cv_plus",
         lambda: fastnn.load("n.safetensors").predict_interval(tables.read("new.csv"), 0.999),
         "predict n.safetensors new.csv --interval 0.999",
         number_model,
@@ -351,4 +455,4 @@ SETTINGS = [
     ),
 ]
 
-CASES = [*FILES, *COLUMNS, *TARGETS, *LARGE, *EXPORTS, *SETTINGS]
+CASES = [*FILES, *COLUMNS, *TARGETS, *ROLES, *LARGE, *EXPORTS, *SETTINGS]

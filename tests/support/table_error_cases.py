@@ -385,7 +385,8 @@ FILES = [
         CSV,
         prepare=lambda m: m.setattr("fastnn.tables.text_files._parse", _straddling),
     ),
-    file("tidy.check_shape: has no columns", "[]"),
-    file("tidy.check_shape: has {columns}", "a,goal\n"),
+    file("json_files._from_rows", "[{}]"),
+    file("tidy.check_shape: has no columns", "{}\n{}\n"),
+    file("tidy.check_shape: has {what}", "a,goal\n"),
     file("column_names._number_duplicates", "1,1\n2,3\n"),
 ]

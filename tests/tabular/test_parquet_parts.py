@@ -122,13 +122,10 @@ def test_a_bad_value_is_named_with_its_file_and_rows(tmp_path, monkeypatch, regr
 @IGNORE
 def test_other_columns_and_files_without_rows(tmp_path, regressor):
     TABLE.drop(columns="age").to_parquet(tmp_path / "rows.parquet")
-    with pytest.raises(
-        ValueError, match=r"Feature names seen at fit time, yet now missing:\n- age"
-    ):
+    with pytest.raises(ValueError, match="has no column 'age', but the model needs it"):
         regressor.predict(tmp_path / "rows.parquet")
     TABLE[:0].to_parquet(tmp_path / "rows.parquet")
-    with pytest.raises(TableError, match="but no rows"):
-        regressor.predict(tmp_path / "rows.parquet")
+    assert regressor.predict(tmp_path / "rows.parquet").shape == (0,)
     pq.write_table(pa.table([[1.0], [2.0]], ["age", "age"]), tmp_path / "rows.parquet")
     with pytest.raises(TableError, match=r"rows.parquet: 2 columns are named 'age'"):
         regressor.predict(tmp_path / "rows.parquet")

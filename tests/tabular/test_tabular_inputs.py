@@ -295,8 +295,8 @@ BAD_TARGETS = {
     "no column": (TabularClassifier, "w", "y='w' names a column that X does not have"),
     "texts": (TabularRegressor, classes, "y must hold numbers, but could not convert"),
     "dates": (TabularRegressor, DAYS, "y holds datetime64.*, but must hold numbers"),
-    "infinity": (TabularRegressor, np.r_[np.inf, z[1:]], "y contains infinity"),
-    "NaN": (TabularRegressor, np.r_[np.nan, z[1:]], "y contains NaN"),
+    "infinity": (TabularRegressor, np.r_[np.inf, z[1:]], "y is infinite in row 0. Remove the row"),
+    "NaN": (TabularRegressor, np.r_[np.nan, z[1:]], "y is missing .NaN. in row 0. Remove the row"),
     "huge": (TabularRegressor, z * 1e300, r"y holds numbers up to .*e\+300, but at most 1e\+150"),
     "few": (TabularRegressor, z[:3], "inconsistent numbers of samples"),
 }

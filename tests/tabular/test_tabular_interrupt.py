@@ -273,8 +273,8 @@ OTHERS = {
     "logarithms": ({}, dict(log_target=True), "y, or loss or log_target"),
     "weights": (dict(sample_weight=None), {}, "sample_weight or class_weight"),
     "a weight": (dict(sample_weight=WEIGHT * 2), {}, "sample_weight or class_weight"),
-    "groups": (dict(groups=GROUPS), {}, "random_state or groups"),
-    "a seed": ({}, dict(random_state=1), "random_state or groups"),
+    "groups": (dict(groups=GROUPS), {}, "random_state, groups"),
+    "a seed": ({}, dict(random_state=1), "random_state, groups"),
     "folds": ({}, dict(n_estimators=4), "n_estimators, hidden_layer_sizes"),
     "layers": ({}, dict(hidden_layer_sizes=5), "n_estimators, hidden_layer_sizes"),
 }

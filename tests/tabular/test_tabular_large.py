@@ -294,8 +294,9 @@ def test_one_window_trains_like_rows_in_memory(tmp_path, weighted):
         folds[job.held_out] = job.fold
     tables = {job.configuration.encoding: job.table for job in of_disk}
     large = SimpleNamespace(folder=SimpleNamespace(name=str(tmp_path)), n_rows=N, window=N)
-    stored = encoded_rows.EncodedRows(large, tables, setup, 3)
-    stored.append(tables, setup.encoded_y, setup.rows.weight, folds, np.arange(N))
+    of_rows = SimpleNamespace(trains=~np.eye(3, dtype=bool), keys=lambda numbers: folds[numbers])
+    stored = encoded_rows.EncodedRows(large, tables, setup, of_rows)
+    stored.append(tables, setup.encoded_y, setup.rows.weight, np.arange(N))
     train(*memory)
     train(of_disk, replace(setup, stored=stored))
     for one, other in zip(memory[0], of_disk):
@@ -449,7 +450,7 @@ WRONG = {  # the last group: (its parts, the error, its message)
     "nan": (
         (None, lambda t: np.where(t > 0, np.nan, t)),
         ValueError,
-        "row group 8, .*y contains NaN",
+        "row group 8, .*y is missing",
     ),
     "texts": (
         (None, lambda t: np.array(["a"] * len(t))),
@@ -503,12 +504,64 @@ def test_targets_and_weights_of_a_file_may_be_arrays(parquet):
         make("numbers")[0].fit(path, y[1:], window=300)
 
 
-@pytest.mark.parametrize("name", ["sample_weight", "groups"])
-def test_names_of_columns_are_no_values(name):
-    with pytest.raises(
-        ValueError, match=f"{name} must be an array with one value for each row, got"
+ROLES = dict(time="day", groups="code", sample_weight="w")
+
+
+def test_columns_of_times_groups_and_weights(tmp_path):
+    """Parquet files larger than memory, row groups, and values are the same."""
+    rows = X.assign(w=weight, target=y)
+    rows.to_parquet(tmp_path / "rows.parquet", row_group_size=100)
+    table = rows.drop(columns="target")
+    reg, _ = make("numbers")
+    reg.fit(tmp_path / "rows.parquet", "target", window=300, **ROLES)
+    assert reg.left_out_ == {"code": "named in groups", "w": "named in sample_weight"}
+    assert reg.n_folds_ == 3 and len(reg.oof_rows_) < N and np.isnan(reg.oof_prediction_).any()
+    assert "rows of other values of 'code' before those that it scores" in reg.split_
+    for other in (
+        make("numbers")[0].fit(groups_of(70, table, y), window=300, **ROLES),
+        make("numbers")[0].fit(
+            groups_of(70, table.drop(columns=["code", "w"]), y, weight),
+            window=300,
+            time=X["day"],
+            groups=X["code"],
+        ),
+        make("numbers", n_threads=2)[0].fit(groups_of(70, table, y), window=300, **ROLES),
     ):
-        make("numbers")[0].fit(X, y, **{name: "code"})
+        assert_same_bits(other.oof_prediction_, reg.oof_prediction_)
+        names = other.feature_names_in_
+        assert_same_bits(other.predict(table[names]), reg.predict(table))
+    fold_of_row = reg._fold_of_row
+    days = X["day"].to_numpy()[reg.oof_rows_]
+    starts = [days[fold_of_row == k].min() for k in range(3)]
+    assert starts == sorted(starts)
+
+
+def test_a_large_table_in_time_resumes(tmp_path):
+    source = groups_of(70, X, y)
+    whole = make("numbers")[0].fit(source, window=300, time="day")
+    for n_networks in (2, 4, 8):
+        reg, _ = make("numbers")
+
+        def interrupt(progress, n=n_networks):
+            if progress.networks_done >= n and progress.folds_done:
+                raise KeyboardInterrupt
+
+        reg.on_progress = interrupt
+        with pytest.raises(KeyboardInterrupt):
+            reg.fit(source, window=300, time="day")
+        del reg.on_progress
+        reg.save(tmp_path / "model")
+        other = fastnn.load(tmp_path / "model").fit(source, window=300, time="day", resume=True)
+        assert other.n_folds_remaining_ == 0
+        assert_same_bits(other.predict(X), whole.predict(X))
+        assert_same_bits(other.oof_prediction_, whole.oof_prediction_)
+
+
+def test_weights_are_passed_once():
+    with pytest.raises(ValueError, match="names a column, but the row groups have weights, too"):
+        make("numbers")[0].fit(
+            groups_of(70, X.assign(w=1.0), y, weight), window=300, sample_weight="w"
+        )
 
 
 def test_other_objects_that_stand_for_rows(tmp_path, parquet):

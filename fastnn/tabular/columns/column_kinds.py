@@ -26,12 +26,14 @@ def from_json(d):
     return KINDS[fields.pop("kind")](**fields)
 
 
-def find(frame, **declared):
+def find(frame, no_inputs=(), **declared):
     """Return [(position, Column)] of the usable columns, and {label: reason} of the others.
 
     Parameters
     ----------
     frame : Frame
+    no_inputs : dict of str to str, or ()
+        Why columns are not inputs, by label.
     declared : sequences of names or positions, or None
         Columns whose kind the user knows, by the name in `ARGUMENTS`.
     """
@@ -52,7 +54,9 @@ def find(frame, **declared):
         present = None
         if raw.kind == "text":
             present = [text for text in raw.texts if not is_missing_mark(text)]
-        if chosen.get(i) == "drop":
+        if label in no_inputs:
+            left_out[label] = no_inputs[label]
+        elif chosen.get(i) == "drop":
             left_out[label] = NAMED_IN_DROP
         elif not present if raw.kind == "text" else np.isnan(raw.values).all():
             left_out[label] = "all values are missing"

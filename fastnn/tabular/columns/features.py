@@ -41,9 +41,9 @@ class Features:
     categories: list = field(default_factory=list)
 
     @classmethod
-    def fit(cls, frame, **declared):
-        """Return the Features of a training table. declared : as in `column_kinds.find`"""
-        found, left_out = column_kinds.find(frame, **declared)
+    def fit(cls, frame, no_inputs=(), **declared):
+        """Return the Features of a training table. no_inputs, declared : as in `column_kinds.find`"""
+        found, left_out = column_kinds.find(frame, no_inputs, **declared)
         positions, columns = [i for i, _ in found], [column for _, column in found]
         self = cls(len(frame.columns), frame.names, columns, positions, left_out)
         for j, (i, column) in enumerate(found):
@@ -100,6 +100,11 @@ class Features:
     def used(self):
         """Return the positions in `columns` of those that have features, sorted."""
         return sorted({f.source for f in (*self.numbers, *self.categories)})
+
+    def used_names(self):
+        """Return the names of the columns that predictions need, in the order of the table."""
+        labels = self.names or list(map(str, range(self.n_columns)))
+        return [labels[i] for i in sorted(self.positions[j] for j in self.used())]
 
     def by_name(self, texts):
         """Return {name: text} for {label: text}: the names are positions if columns have none."""

@@ -1,6 +1,7 @@
 """Convert DataFrames, Arrow tables, arrays, dicts and files to a list of columns."""
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,9 @@ from ...core.errors import Argument, DataError
 from ...core.messages import did_you_mean, printable, warn
 from ...core.validation import describe_type, is_path
 from ...tables import files, parquet_files
+from ...tables.table_errors import NoRowsError
 from . import input_column
-from .input_column import from_chunks, from_series, from_vector
+from .input_column import InputColumn, from_chunks, from_series, from_vector
 
 
 @dataclass(eq=False, repr=False)
@@ -60,23 +62,63 @@ def read(X, text_columns=()):
     return _to_frame(_to_table(X, text_columns))
 
 
-def read_batches(X, text_columns=()):
+def read_batches(X, text_columns=(), choose=None):
     """Yield the Frames of the parts of Parquet files, or the one Frame of another table.
 
+    It may have no rows.
+
     X, text_columns : as in `read`; X may be a folder of Parquet files, too.
+    choose : function, optional
+        choose(names) returns the names of the columns to read, if they have names. By default all.
     """
+    choose = choose or list
+    try:
+        yield from _read_batches(X, text_columns, choose)
+    except NoRowsError as error:  # of a file
+        names = choose(error.names) if error.names else []
+        yield Frame(names, without_rows(len(names)).columns, 0)
+
+
+def _read_batches(X, text_columns, choose):
+    if is_empty(X):
+        yield without_rows(0)
+        return
     if not is_path(X) or not parquet_files.holds_parquet(X):
-        yield read(X, text_columns)
+        table = _to_table(X, text_columns)
+        yield _to_frame(table, choose, 0)
         return
     notes: list = []
     table = parquet_files.ParquetTable(os.fsdecode(X), text_columns, (), (), notes.append)
-    table.select(table.names)
+    table.select(choose(table.names))
     for file, first, part in table.parts():
         frame = _to_frame(part)
         frame.where = parquet_files.describe_rows(file, first, frame.n_rows)
         yield frame
     for text in dict.fromkeys(notes):  # once for all parts
         warn(text, files.TableWarning)
+
+
+def is_empty(X):
+    """Whether a table has no rows and no columns, such as []."""
+    if isinstance(X, (list, tuple)):
+        return len(X) == 0
+    return getattr(X, "shape", None) in ((0,), (0, 0))
+
+
+def without_rows(n_columns):
+    """Return a Frame of columns without names and values."""
+    return Frame(None, [_missing(0) for _ in range(n_columns)], 0)
+
+
+def complete(frame, names):
+    """Return a Frame with columns of these names. What the table does not have is missing."""
+    column_of = dict(zip(frame.names, frame.columns))
+    columns = [column_of.get(name) or _missing(frame.n_rows) for name in names]
+    return Frame(names, columns, frame.n_rows, frame.where)
+
+
+def _missing(n_rows):
+    return InputColumn("number", np.full(n_rows, np.nan))
 
 
 def split_target(X, name):
@@ -162,6 +204,8 @@ def _from_records(records):
                 "dicts {column: value}."
             )
         names |= dict.fromkeys(record)
+    if not names:
+        raise ValueError("X holds dicts without items. Pass dicts {column: value}.")
     columns = {}
     for name in names:
         if not isinstance(name, str):
@@ -179,10 +223,14 @@ def _from_records(records):
     return pyarrow.table(columns)
 
 
-def _to_frame(X):
+def _to_frame(X, choose=list, least_rows=1):
+    """Return the Frame of a table.
+
+    choose : as in `read_batches`; least_rows : of an array
+    """
     if _is_pandas(X):
-        return from_pandas(X)
-    return from_arrow(X) if hasattr(X, "column_names") else from_array(X)
+        return from_pandas(X, choose)
+    return from_arrow(X, choose) if hasattr(X, "column_names") else from_array(X, least_rows)
 
 
 def _is_pandas(X):
@@ -200,16 +248,18 @@ def _to_vector(column):
     return np.array([*column.to_pylist(), None], dtype=object)[:-1]
 
 
-def _check_names(names):
-    """Raise ValueError if two columns have the same name."""
-    if len(set(names)) < len(names):
-        name = next(name for name in names if names.count(name) > 1)
-        raise DataError(
-            "X has {n} columns named {column!r}.",
-            "Rename all but one, or remove them.",
-            column=name,
-            n=names.count(name),
-        )
+def _positions(all_names, names):
+    """Return {name: position} of columns. Raise ValueError if one of `names` has two positions."""
+    counts = Counter(all_names)
+    for name in names:
+        if counts[name] > 1:
+            raise DataError(
+                "X has {n} columns named {column!r}.",
+                "Rename all but one, or remove them.",
+                column=name,
+                n=counts[name],
+            )
+    return {name: i for i, name in enumerate(all_names)}
 
 
 def describe_other_names(names, known):
@@ -231,7 +281,7 @@ def describe_other_names(names, known):
 # ---- arrays ----
 
 
-def from_array(X):
+def from_array(X, least_rows=1):
     """Return the Frame of an array (n, m) of numbers or objects, or of nested lists."""
     from sklearn.utils.validation import check_array
 
@@ -253,7 +303,11 @@ def from_array(X):
     if isinstance(X, (list, tuple)):
         X = _array_of_lists(X)
     X = check_array(
-        X, dtype=None if hasattr(X, "dtype") else "numeric", ensure_all_finite=False, input_name="X"
+        X,
+        dtype=None if hasattr(X, "dtype") else "numeric",
+        ensure_all_finite=False,
+        ensure_min_samples=least_rows,
+        input_name="X",
     )
     return Frame(None, [from_vector(column, str(i)) for i, column in enumerate(X.T)], len(X))
 
@@ -278,8 +332,8 @@ def _holds_text(row):
 # ---- pandas and Arrow ----
 
 
-def from_pandas(X):
-    """Return the Frame of a pandas DataFrame."""
+def from_pandas(X, choose=list):
+    """Return the Frame of a pandas DataFrame. choose : as in `read_batches`"""
     is_text = [isinstance(name, str) for name in X.columns]
     if any(is_text) and not all(is_text):
         raise TypeError(
@@ -287,17 +341,19 @@ def from_pandas(X):
             f"the column {X.columns[is_text.index(False)]!r}. Rename it: "
             "X.columns = X.columns.astype(str)"
         )
-    names = list(map(str, X.columns)) if all(is_text) else None
-    if names is not None:
-        _check_names(names)
     labels = list(map(str, X.columns))
-    columns = [from_series(X.iloc[:, i], labels[i]) for i in range(X.shape[1])]
+    if not all(is_text):
+        columns = [from_series(X.iloc[:, i], labels[i]) for i in range(X.shape[1])]
+        return Frame(None, columns, len(X))
+    names = choose(labels)
+    position_of = _positions(labels, names)
+    columns = [from_series(X.iloc[:, position_of[name]], name) for name in names]
     return Frame(names, columns, len(X))
 
 
-def from_arrow(table):
-    """Return the Frame of a pyarrow Table."""
-    names = list(table.column_names)
-    _check_names(names)
-    columns = [from_chunks(column, name) for column, name in zip(table.columns, names)]
+def from_arrow(table, choose=list):
+    """Return the Frame of a pyarrow Table. choose : as in `read_batches`"""
+    names = choose(table.column_names)
+    position_of = _positions(table.column_names, names)
+    columns = [from_chunks(table.column(position_of[name]), name) for name in names]
     return Frame(names, columns, table.num_rows)

@@ -12,6 +12,7 @@ class FitArguments:
     y: Any
     sample_weight: Any
     groups: Any
+    time: Any
     window: Any
 
 
@@ -24,7 +25,7 @@ class TableFitOptions:
     estimator_name : str
         For messages.
     task : ClassTask or NumberTask
-    n_estimators, time_limit, random_state, n_threads, verbose
+    n_estimators, cv, time_limit, random_state, n_threads, verbose
         As in the estimator. `TableFit` resolves ``n_threads=-1``.
     hidden_sizes : list of int
     declared : dict
@@ -42,6 +43,7 @@ class TableFitOptions:
     estimator_name: str
     task: Any
     n_estimators: int
+    cv: Any
     hidden_sizes: list
     time_limit: float | None
     random_state: Any

@@ -1,10 +1,13 @@
-"""What one call of `fit` of an estimator for tables returns."""
+"""What one call of `fit` returns: the model, and what was found out about its rows."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..table_model import TableModel
+from ..checkpoint import FitCheckpoint
+from ..metrics import name_weighted
+from ..table_model import EnsembleMember, TableModel
+from . import permutation
 
 
 @dataclass(eq=False, repr=False)
@@ -41,3 +44,106 @@ class FittedTable:
     oof_threshold: np.ndarray | None
     score_drops: np.ndarray | None
     interrupt: KeyboardInterrupt | None = None
+
+
+def end(fit):
+    """Return the FittedTable of the folds of a TableFit that are done."""
+    out_of_fold, setup = fit.out_of_fold, fit.setup
+    oof_prediction, fold_of_row = out_of_fold.all_rows()
+    model = _model_of_folds(fit)
+    model.errors = out_of_fold.errors()
+    importances, drops = permutation.importances(
+        model,
+        setup.rows,
+        [fit.folds[fold] for fold in out_of_fold.done],
+        fit.task,
+        fit.random_state,
+        setup.n_threads,
+    )
+    score = out_of_fold.score_all(oof_prediction, fold_of_row)
+    fit.task.warn_undefined(score, int((fold_of_row >= 0).sum()))
+    if fit.final is not None and fit.final.is_done:
+        model = _final_model(fit, model.errors)
+    return FittedTable(
+        model,
+        importances,
+        oof_prediction,
+        _oof_rows(fit),
+        fold_of_row,
+        score,
+        name_weighted(fit.task.score_name, fit.sample_weight),
+        out_of_fold.threshold_of_row,
+        drops,
+    )
+
+
+def end_without_networks(fit):
+    """Return the FittedTable of targets of one class."""
+    model, rows = empty_model(fit, []), fit.setup.rows
+    importances = np.zeros(fit.features.n_columns)
+    oof_prediction = np.ones((len(rows), 1))
+    score = fit.task.score(fit.setup.targets, oof_prediction, *rows.targets(slice(None)))
+    fit.task.warn_undefined(score, len(rows))
+    name = name_weighted(fit.task.score_name, fit.sample_weight)
+    return FittedTable(
+        model, importances, oof_prediction, _oof_rows(fit), None, score, name, None, None
+    )
+
+
+def empty_model(fit, encoders):
+    """Return a TableModel without networks."""
+    split = None if fit.split is None else fit.split.description
+    return TableModel(fit.features, encoders, [], fit.setup.targets, fit.target_name, split=split)
+
+
+def _model_of_folds(fit):
+    """Return the TableModel of the networks of the folds that are done."""
+    done, checkpoint = fit.out_of_fold.done, None
+    _, weights, _ = fit.out_of_fold.choice
+    chosen = list(zip(fit.jobs_by_configuration(), weights))
+    is_last = fit.final is None or fit.final.is_done
+    if len(done) < len(fit.folds) or not is_last:  # `fit(resume=True)` needs all networks
+        checkpoint = _checkpoint(fit)
+    else:
+        chosen = [(group, weight) for group, weight in chosen if weight > 0]
+    used = list(dict.fromkeys(group[0].configuration.encoding for group, _ in chosen))
+    model = empty_model(fit, [fit.encoders[settings] for settings in used])
+    model.members = [
+        EnsembleMember(
+            used.index(group[0].configuration.encoding),
+            float(weight),
+            [group[fold].networks for fold in done],
+        )
+        for group, weight in chosen
+    ]
+    model.checkpoint = checkpoint
+    return model
+
+
+def _checkpoint(fit):
+    """Return the FitCheckpoint of a fit that was stopped."""
+    done, final = fit.out_of_fold.done, fit.final
+    found = FitCheckpoint(done, len(fit.folds), fit.setup.fraction, fit.digests)
+    if final is not None:
+        found.n_final = final.n
+        found.best = [[jobs[k].best for k in done] for jobs in fit.jobs_by_configuration()]
+        found.final = final.networks() if final.n_done else []
+    return found
+
+
+def _final_model(fit, errors):
+    """Return the TableModel of the networks that were trained on all rows.
+
+    errors : list of ndarray, or None
+        Of the predictions of the folds.
+    """
+    used = list(dict.fromkeys(job.configuration.encoding for job in fit.final.jobs))
+    model = empty_model(fit, [fit.encoders[settings] for settings in used])
+    model.members = fit.final.members(used)
+    model.errors = None if errors is None else [np.concatenate(errors)]
+    return model
+
+
+def _oof_rows(fit):
+    """Return the numbers of the rows in memory, None for all rows."""
+    return None if fit.large is None else fit.large.numbers

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import thresholds
+from ..metrics import R2
 from ..table_model import mean_output
 from . import selection
 from .selection import greedy, weighted_mean
@@ -30,12 +31,15 @@ class OutOfFold:
         What `choose` returned for these folds.
     score : float or None
         `oof_score_` of these folds.
+    is_forward : bool
+        Whether the folds are forward in time.
     threshold_of_row : ndarray (n,) or None
         By which the class of each row is decided for scores, if a rule chooses thresholds; NaN for
         rows of other folds.
     """
 
     def __init__(self, jobs, folds, setup, task, sample_weight=None):
+        self.is_forward = False
         self.jobs, self.folds, self.setup, self.task = jobs, folds, setup, task
         self.sample_weight, self.threshold_of_row = sample_weight, None
         self.predictions: list = [None] * len(jobs)
@@ -53,15 +57,41 @@ class OutOfFold:
         self.done = [fold for fold in range(len(self.folds)) if fold not in left]
         if self.done:
             rows, _, P = self.choice = self.choose()
-            self.score = self.score_rows(rows, P)
+            self.score = self.score_rows(rows, P, self.folds_of_choice())
 
-    def score_rows(self, rows, P):
-        """Return the score of the predictions of some rows."""
+    def score_rows(self, rows, P, fold):
+        """Return the score of the predictions of some rows. fold : of each row
+
+        R2 of folds that are forward in time compares with the mean of each block of time, as the
+        score of a later block does: the differences between blocks are not explained variance.
+        """
         y, weight = self.setup.rows.targets(rows)
         threshold = self.task.decision(P, y, weight) if self.task.rule is None else None
         if self.threshold_of_row is not None:
             threshold = self.threshold_of_row[rows]
+        if self.is_forward and self.task.score_metric is R2 and P.ndim == 1:
+            mean = block_means(y, weight, fold)
+            P, y = P - mean, y - mean
         return self.task.score(self.setup.targets, P, y, weight, threshold)
+
+    def score_all(self, predictions, fold_of_row):
+        """Return the score of what `all_rows` returned."""
+        rows = np.flatnonzero(fold_of_row >= 0)
+        return self.score_rows(rows, predictions[rows], fold_of_row[rows])
+
+    def folds_of_choice(self):
+        """Return the fold of each row of `choice`, numbered among those that are done."""
+        return np.repeat(np.arange(len(self.done)), [len(self.folds[k][1]) for k in self.done])
+
+    def errors(self):
+        """Return the errors of the rows that have a weight, an array (n, 1) for each fold, or None."""
+        rows, _, P = self.choice
+        y, weight = self.setup.rows.targets(rows)
+        errors, fold = self.setup.targets.errors(P, y), self.folds_of_choice()
+        if errors is None:
+            return None
+        counted = np.ones(len(y), bool) if weight is None else weight > 0
+        return [errors[counted & (fold == i), None] for i in range(len(self.done))]
 
     def choose(self):
         """Choose among the configurations by the folds that are done.
@@ -118,19 +148,33 @@ class OutOfFold:
         """Return the predictions of the networks of job i for the rows that they held out."""
         if self.predictions[i] is None:
             job = self.jobs[i]
-            Y = mean_output(job.networks, job.table[job.held_out], self.setup.n_threads)
+            Y = mean_output(job.networks, job.held_out_table(), self.setup.n_threads)
             self.predictions[i] = self.setup.targets.finish(Y)
         return self.predictions[i]
 
     def all_rows(self):
         """Return the predictions of all rows, NaN for folds that are not done, and the fold of each.
 
-        The folds are numbered among those that are done; -1 is none of them.
+        The folds are numbered among those that are done; -1 is none of them. The prediction of a
+        row that several folds hold out is the mean.
         """
         rows, _, P = self.choice
         predictions = np.full((len(self.setup.rows), *P.shape[1:]), np.nan)
-        predictions[rows] = P
+        n_folds = np.bincount(rows, minlength=len(predictions))
+        if n_folds.max() > 1:
+            predictions[n_folds > 0] = 0
+            np.add.at(predictions, rows, P)
+            predictions /= np.maximum(n_folds, 1).reshape(-1, *[1] * (P.ndim - 1))
+        else:
+            predictions[rows] = P
         fold_of_row = np.full(len(predictions), -1)
         for i, fold in enumerate(self.done):
             fold_of_row[self.folds[fold][1]] = i
         return predictions, fold_of_row
+
+
+def block_means(y, weight, fold):
+    """Return the mean of y in the fold of each row. weight : ndarray or None"""
+    weight = np.ones(len(y)) if weight is None else weight
+    sums = np.bincount(fold, weight * y), np.bincount(fold, weight)
+    return np.divide(*sums, out=np.zeros(len(sums[0])), where=sums[1] > 0)[fold]

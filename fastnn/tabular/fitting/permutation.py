@@ -184,15 +184,16 @@ def column_weights(jobs, encoder, sources, setup, rng):
     Returns
     -------
     ndarray (n_folds, sources.max() + 1)
-        0 for columns without features.
+        0 for columns without features. With ``setup.informs`` one more row, for ALL_ROWS.
     """
     used, targets = np.unique(sources).tolist(), setup.targets
     inputs = encoder.sources_of_parts(sources)
     most = max(1, most_rows_for_weights(len(used)) // len(jobs))
     out = np.zeros((len(jobs), len(used)))
     for job, found in zip(jobs, out):
-        chosen = sample(job.held_out, most, rng)
-        table, (y, weight) = job.table[chosen], setup.rows.targets(chosen)
+        positions = sample(np.arange(len(job.held_out)), most, rng)
+        table, chosen = job.held_out_table()[positions], job.held_out[positions]
+        y, weight = setup.rows.targets(chosen)
         order, losses = rng.permutation(len(chosen)), []
         for columns in at_once([NO_COLUMN, *used], len(chosen)):
             shuffled = shuffle(table, inputs, columns, order)
@@ -200,9 +201,25 @@ def column_weights(jobs, encoder, sources, setup, rng):
             P = P.reshape(len(columns), len(chosen), *P.shape[1:])
             losses += [targets.value(p, y, weight) for p in P]
         found[:] = np.subtract(losses[1:], losses[0])
-    weights = np.zeros((len(jobs), used[-1] + 1))
-    weights[:, used] = weights_from((out.sum(axis=0) - out) / (len(jobs) - 1))
+    found = weights_from(_of_other_folds(out, setup.informs))
+    weights = np.zeros((len(found), used[-1] + 1))
+    weights[:, used] = found
     return weights
+
+
+def _of_other_folds(importances, informs):
+    """Return the mean importances of the folds that may inform each fold.
+
+    importances : ndarray (n_folds, n_columns)
+    informs : ndarray (n_folds, n_folds) of bool, or None
+        As in `FitSplit`. With it the result has one more row, of all folds, for networks that train
+        on all rows.
+    """
+    n_folds = len(importances)
+    if informs is None:
+        return (importances.sum(axis=0) - importances) / (n_folds - 1)
+    informs = np.vstack([informs, np.ones(n_folds, bool)])
+    return informs @ importances / np.maximum(1, informs.sum(axis=1, keepdims=True))
 
 
 def weights_from(importances):

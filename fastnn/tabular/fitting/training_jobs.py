@@ -14,6 +14,7 @@ from ...training.plan import FitOptions, Plan
 from ...training.pool import StreamPool, Trainings, train_many
 from ...training.session import SLICE_EPOCHS, Session
 from ..fit_rows import FitRows
+from ..forward_folds import as_seen
 from ..table_model import ACTIVATION
 from . import recipe
 from .pace import Pace
@@ -39,6 +40,12 @@ class Job:
         What the inputs are multiplied by while the network trains.
     n_train : int
         Number of rows to train on: more than `train` has if these are a sample.
+    seen : EncodedTable or None
+        The rows `held_out` as `forward_folds.as_seen` returns them. None: as in `table`.
+    best : list of float
+        After training: the parts of the epochs after which the networks were best.
+    ends : list of float
+        The same for a network that trains on all rows, before its training.
     """
 
     configuration: recipe.Configuration
@@ -50,6 +57,13 @@ class Job:
     networks: list
     weights: Any = None
     n_train: int = field(kw_only=True)
+    seen: Any = None
+    best: list = field(default_factory=list)
+    ends: list = field(default_factory=list)
+
+    def held_out_table(self):
+        """Return the EncodedTable of the rows `held_out`."""
+        return self.table[self.held_out] if self.seen is None else self.seen
 
 
 def make_jobs(configurations, tables, folds, setup, random_state):
@@ -72,6 +86,16 @@ def make_jobs(configurations, tables, folds, setup, random_state):
     return jobs
 
 
+def set_seen(jobs):
+    """Set `Job.seen` of the jobs of folds that are forward in time."""
+    tables: dict = {}
+    for job in jobs:
+        key = job.configuration.encoding, job.fold
+        if key not in tables:
+            tables[key] = as_seen(job.table, job.train, job.held_out)
+        job.seen = tables[key]
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class TrainingSetup:
     """What all jobs of a fit share.
@@ -90,6 +114,8 @@ class TrainingSetup:
         Part of the epochs of the recipe to train for at most.
     stored : EncodedRows or None
         The rows to train on. None: the rows `train` of a job.
+    informs : ndarray (n_folds, n_folds) of bool, or None
+        As in `FitSplit`.
     """
 
     rows: FitRows
@@ -99,6 +125,32 @@ class TrainingSetup:
     n_threads: int
     fraction: float = 1.0
     stored: Any = None
+    informs: Any = None
+
+
+def n_epochs(job, fraction):
+    """Return the number of epochs of the schedule of a job, a part of those of the recipe."""
+    return max(1, int(fraction * recipe.n_epochs(job.configuration, job.n_train)))
+
+
+def begin_share(job, pace):
+    """Return the Share of a job that begins now."""
+    n_all = recipe.n_epochs(job.configuration, job.n_train)
+    return pace.begin(job, n_all * recipe.batches(job.n_train)[0])
+
+
+def optimizer(job, setup, epochs):
+    """Return the optimizer of a job."""
+    targets, width = setup.targets, setup.hidden_sizes[0]
+    return recipe.optimizer(job.configuration, targets.is_classifier, width, job.n_train, epochs)
+
+
+def end_networks(job, networks):
+    """Give a job its trained networks, which read the table without weights."""
+    if job.weights is not None:
+        for net in networks:
+            job.weights.move_into(net, job.table.layout)
+    job.networks = networks  # at once: Ctrl-C may come in between
 
 
 def train(jobs, setup, ended=None, line=None, budget=None):
@@ -130,6 +182,16 @@ def train(jobs, setup, ended=None, line=None, budget=None):
             return data[job.table]
         return Data.of(job.net, job.weights.multiply(job.table), y, loss, weight)
 
+    def held_out_of(job, in_memory):
+        if job.seen is None:
+            return in_memory.select(job.held_out)
+        table = job.seen if job.weights is None else job.weights.multiply(job.seen)
+        y_of_rows, weight_of_rows = (
+            y[job.held_out],
+            None if weight is None else weight[job.held_out],
+        )
+        return Data.of(job.net, table, y_of_rows, loss, weight_of_rows)
+
     n_at_once = 1 if stored is None else stored.n_at_once(setup.n_threads)
     pace = None
     if budget is not None and budget.is_limited:
@@ -137,26 +199,22 @@ def train(jobs, setup, ended=None, line=None, budget=None):
         pace = Pace(budget, jobs, setup, at_once, are_balanced=stored is None)
 
     def make(i, queue=None):
-        job, n = jobs[i], jobs[i].n_train
+        job = jobs[i]
         in_memory = data_of(job)
         rows = in_memory.select(job.train) if stored is None else stored.data(job, loss)
-        n_epochs = recipe.n_epochs(job.configuration, n)
         share, fraction = None, setup.fraction
         if pace is not None:
-            share = pace.begin(job, n_epochs * recipe.batches(n)[0])
+            share = begin_share(job, pace)
             fraction = min(fraction, share.fraction)
-        epochs = max(1, int(fraction * n_epochs))
-        optimizer = recipe.optimizer(
-            job.configuration, targets.is_classifier, setup.hidden_sizes[0], n, epochs
-        )
+        epochs = n_epochs(job, fraction)
         options = FitOptions(
-            optimizer=optimizer,
+            optimizer=optimizer(job, setup, epochs),
             epochs=epochs,
-            batch_size=recipe.batches(n)[1],
+            batch_size=recipe.batches(job.n_train)[1],
             callbacks=EarlyStopping(None, keep="last", monitor=job.configuration.monitor),
             n_threads=setup.n_threads // n_at_once,
         )
-        plan = Plan(job.net, rows, options, job.net.rng, in_memory.select(job.held_out))
+        plan = Plan(job.net, rows, options, job.net.rng, held_out_of(job, in_memory))
         session = plan.session(queue, kind=TwoPartSession)
         if job.configuration.snapshots and epochs > 1:
             session.first = int(recipe.LATE * epochs)
@@ -177,10 +235,8 @@ def train(jobs, setup, ended=None, line=None, budget=None):
             networks.insert(0, job.net.copy())
             if session.best_of_first is not None:  # else it diverged, or there was one epoch
                 networks[0].params = session.best_of_first
-        if job.weights is not None:
-            for net in networks:
-                job.weights.move_into(net, job.table.layout)
-        job.networks = networks  # at once: Ctrl-C may come in between
+        job.best = session.best_parts()[-len(networks) :]
+        end_networks(job, networks)
         if ended is not None:
             ended(job)
 
@@ -200,13 +256,15 @@ class TwoPartSession(Session):
         Number of epochs of the first part; None for a single part.
     best_of_first : ndarray (n_params,) or None
         Parameters of the best epoch of the first part, once it is over.
+    epoch_of_first : int or None
+        That epoch, or the last epoch of the first part without one.
     is_over : function or None
         Returns whether the training must stop after a slice, at its best epoch so far.
     was_stopped : bool
         Whether it did.
     """
 
-    first = best_of_first = is_over = None
+    first = best_of_first = epoch_of_first = is_over = None
     was_stopped = False
 
     def restore_best(self):
@@ -231,8 +289,20 @@ class TwoPartSession(Session):
         if self.is_in_first and self.state.epoch == self.first:
             self.store()
             best, self.state.best = self.state.best, None
+            self.epoch_of_first = self.first if best is None else best.epoch
             self.best_of_first = self.net.params.copy() if best is None else best.params
             if self.stopping:  # else a callback, which reads the state
                 self.engine.set_stopping(self.stopping.to_patience(self.state), self.metric)
+        self.stop_if_over()
+
+    def stop_if_over(self):
+        """Stop if the time of the network is over."""
         if self.is_over is not None and not self.is_done and self.is_over():
             self.was_stopped, self.stop_reason = True, "the time is over"
+
+    def best_parts(self):
+        """Return the parts of all epochs after which the networks of both parts were best."""
+        best, epochs = self.state.best, self.options.epochs
+        last = min(self.state.epoch if best is None else best.epoch, epochs)
+        first = last if self.epoch_of_first is None else self.epoch_of_first
+        return [first / epochs, last / epochs]

@@ -10,6 +10,7 @@ import numpy as np
 from ...encoded_table import table_of
 from ...training.groups import RowGroups
 from ...training.stream import StreamedData, hashes
+from ..forward_folds import ALL_ROWS
 
 READ_BYTES = 2e6  # of a group of rows
 BUCKET_SEED = 1  # of the hash that chooses the file of a row
@@ -31,17 +32,18 @@ class EncodedRows:
     tables : dict of EncoderSettings: EncodedTable
         Encoded rows of the sample, which have the layout of all rows.
     setup : TrainingSetup
-    n_folds : int
+    folds : HashedFolds or ForwardFolds
 
     Attributes
     ----------
     window : int
         Number of rows of a window.
-    n_of_fold : ndarray of int
-        Number of rows of each fold.
+    n_rows : int
+    n_of_key : ndarray of int
+        Number of rows with each key of `folds`.
     """
 
-    def __init__(self, large, tables, setup, n_folds):
+    def __init__(self, large, tables, setup, folds):
         self.folder, self.window = large.folder.name, large.window
         self.has_weight = setup.rows.weight is not None
         self.layouts = {settings: table.layout for settings, table in tables.items()}
@@ -49,7 +51,8 @@ class EncodedRows:
             settings: _row_type(table, setup.encoded_y.dtype, self.has_weight)
             for settings, table in tables.items()
         }
-        self.n_of_fold = np.zeros(n_folds, np.intp)
+        self.n_rows, self.folds = large.n_rows, folds
+        self.n_of_key = np.zeros(folds.trains.shape[1], np.intp)
         self.n_buckets = min(MAX_BUCKETS, -(-large.n_rows // self.window))
         self._check_space(large.n_rows)
 
@@ -69,7 +72,7 @@ class EncodedRows:
 
     # ---- write ----
 
-    def append(self, tables, y, weight, folds, numbers):
+    def append(self, tables, y, weight, numbers):
         """Append the rows of a batch.
 
         Parameters
@@ -77,17 +80,18 @@ class EncodedRows:
         tables : dict of EncoderSettings: EncodedTable
         y, weight : ndarray (n,)
             As networks learn them.
-        folds, numbers : ndarray (n,) of int
-            The fold of each row, and its number in the table.
+        numbers : ndarray (n,) of int
+            The number of each row in the table.
         """
-        self.n_of_fold += np.bincount(folds, minlength=len(self.n_of_fold))
+        keys = self.folds.keys(numbers)
+        self.n_of_key += np.bincount(keys, minlength=len(self.n_of_key))
         buckets = hashes(numbers, BUCKET_SEED) % np.uint64(self.n_buckets)
         order = np.argsort(buckets, kind="stable")
         ends = np.cumsum(np.bincount(buckets.astype(np.intp), minlength=self.n_buckets))
         for settings, table in tables.items():
             rows = np.empty(len(y), self.types[settings])
             rows["numbers"], rows["positions"] = table.numbers, table.positions
-            rows["codes"], rows["y"], rows["fold"] = table.codes, y, folds
+            rows["codes"], rows["y"], rows["key"] = table.codes, y, keys
             if self.has_weight:
                 rows["weight"] = weight
             for bucket, chosen in enumerate(np.split(rows[order], ends[:-1])):
@@ -98,8 +102,10 @@ class EncodedRows:
     # ---- read ----
 
     def n_train(self, fold):
-        """Return the number of rows that are not held out by a fold."""
-        return int(self.n_of_fold.sum() - self.n_of_fold[fold])
+        """Return the number of rows that a fold trains on, all rows for ALL_ROWS."""
+        return (
+            self.n_rows if fold == ALL_ROWS else int(self.n_of_key[self.folds.trains[fold]].sum())
+        )
 
     def n_at_once(self, n_threads):
         """Return how many networks train at the same time, so that their windows fit in memory."""
@@ -143,7 +149,8 @@ class _TrainingRows:
         settings = job.configuration.encoding
         layout = stored.layouts[settings]
         for rows in stored.groups(settings):
-            rows = rows[rows["fold"] != job.fold]
+            if job.fold != ALL_ROWS:
+                rows = rows[stored.folds.trains[job.fold, rows["key"]]]
             numbers, positions, codes = (np.ascontiguousarray(rows[name]) for name in PARTS)
             X = table_of(numbers, positions, codes, layout)
             if job.weights is not None:
@@ -158,6 +165,6 @@ def _row_type(table, target, has_weight):
         ("positions", np.float32, table.positions.shape[1:]),
         ("codes", np.int32, table.codes.shape[1:]),
         ("y", target),
-        ("fold", np.int16),
+        ("key", np.int32),
     ]
     return np.dtype([*fields, ("weight", np.float64)] if has_weight else fields)

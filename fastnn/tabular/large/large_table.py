@@ -19,6 +19,7 @@ from .. import row_folds
 from ..columns import frames
 from ..columns.column import KindError
 from ..fit_rows import FitRows
+from ..row_columns import RowColumns
 from . import row_batches, sampling
 from .sampling import SampledRows
 
@@ -32,10 +33,13 @@ def read(options, arguments):
 
     options : TableFitOptions; arguments : FitArguments
     """
-    rows, table = _read_batches(options, arguments)
+    columns = RowColumns(arguments)
+    rows, table = _read_batches(options, arguments, columns)
     if rows is not None:
         return rows, table
     X, y, sample_weight = arguments.X, arguments.y, arguments.sample_weight
+    if isinstance(sample_weight, str):
+        sample_weight = None
     if y is None:
         raise ValueError(
             f"{options.estimator_name} requires y to be passed, but the target y is None. Pass an "
@@ -43,13 +47,17 @@ def read(options, arguments):
         )
     if isinstance(y, str):
         frame, values = frames.split_target(X, y)
-        return SampledRows(frame, values, sample_weight, target_name=y), None
-    frame = frames.read(X)
-    check_consistent_length(np.empty((frame.n_rows, 0)), y)
-    return SampledRows(frame, y, sample_weight), None
+        rows = SampledRows(frame, values, sample_weight, target_name=y)
+    else:
+        frame = frames.read(X)
+        check_consistent_length(np.empty((frame.n_rows, 0)), y)
+        rows = SampledRows(frame, y, sample_weight)
+    rows.weight, rows.columns = columns.weight(frame, sample_weight), columns
+    columns.add(frame)
+    return rows, None
 
 
-def _read_batches(options, arguments):
+def _read_batches(options, arguments, columns):
     """Return SampledRows and a LargeTable or None, of row groups and Parquet files.
 
     The SampledRows are None if X is in memory, or a file that can be.
@@ -57,7 +65,7 @@ def _read_batches(options, arguments):
     X, window = arguments.X, arguments.window
     if window is not None:
         window = check_count("window", window, minimum=2)
-    batches = row_batches.find(X, arguments.y, arguments.sample_weight)
+    batches = row_batches.find(arguments, columns.names.values())
     if batches is None:
         if window is not None:
             raise DataError(
@@ -73,7 +81,7 @@ def _read_batches(options, arguments):
     ):
         return None, None
     summary = options.task.summary()
-    rows, n_rows = sampling.read(batches, summary, window)
+    rows, n_rows = sampling.read(batches, summary, window, columns)
     for text in batches.notes:
         warn(text, TableWarning)
     if rows.numbers is None:
@@ -117,7 +125,7 @@ class LargeTable:
 
     def __init__(self, batches, summary, rows, n_rows, window):
         self.batches, self.summary, self.n_rows = batches, summary, n_rows
-        self.numbers, self.window = rows.numbers, window
+        self.numbers, self.window, self.columns = rows.numbers, window, rows.columns
 
     def __enter__(self):
         in_temp = "TMPDIR" in os.environ or tempfile.tempdir or not os.path.isdir(LARGE_FILES)
@@ -154,7 +162,8 @@ class LargeTable:
         for batch in self.batches:
             with placed(batch.frame.where), _with_advice():
                 numbers, codes = features.transform(batch.frame)
-                y, weight = targets.to_numbers(batch.y), batch.weight
+                y = targets.to_numbers(batch.y)
+                weight = self.columns.weight(batch.frame, batch.weight)
                 if weight is not None:
                     weight = _check_sample_weight(weight, np.zeros(len(y)))
                 weight = self.summary.task.weights(targets, y, weight, self.n_rows_of_class)

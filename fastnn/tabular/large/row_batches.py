@@ -34,13 +34,20 @@ class RowBatch:
     weight: Any
 
 
-def find(X, y, sample_weight):
+def find(arguments, names):
     """Return the batches of a table that `fit` need not hold in memory, None for other tables.
 
     Each iteration over the batches is a pass over the rows.
+
+    arguments : FitArguments
+    names : collection of str
+        Columns that arguments name.
     """
+    X, y, sample_weight = arguments.X, arguments.y, arguments.sample_weight
+    if isinstance(sample_weight, str):
+        sample_weight = None
     if is_path(X) and y is not None and parquet_files.holds_parquet(X):
-        return ParquetRows(os.fsdecode(X), y, sample_weight)
+        return ParquetRows(os.fsdecode(X), y, sample_weight, names)
     if y is None and holds_groups(X):
         if sample_weight is not None:
             raise ValueError(
@@ -80,6 +87,8 @@ class ParquetRows:
     y : str or array_like (n,)
         Targets, or the name of their column.
     sample_weight : array_like (n,) or None
+    names : collection of str
+        Other columns to keep.
 
     Attributes
     ----------
@@ -87,10 +96,10 @@ class ParquetRows:
         What has been guessed.
     """
 
-    def __init__(self, path, y, sample_weight=None):
+    def __init__(self, path, y, sample_weight=None, names=()):
         self.notes: list = []
         self.target = y if isinstance(y, str) else None
-        keep = () if self.target is None else (y,)
+        keep = names if self.target is None else (y, *names)
         self.table = parquet_files.ParquetTable(path, (), (), keep, self.notes.append)
         self.n_rows: int = self.table.n_rows
         self.y = None

@@ -36,6 +36,8 @@ class SampledRows:
         The number of each row in the table; None: these are all rows.
     target_name : str or None
         The column that `y` is from.
+    columns : RowColumns
+        The groups and times of all rows of the table.
     """
 
     frame: frames.Frame
@@ -43,9 +45,10 @@ class SampledRows:
     weight: Any
     numbers: Any = None
     target_name: str | None = None
+    columns: Any = None
 
 
-def read(batches, summary, window):
+def read(batches, summary, window, columns):
     """Read all batches once. Return the SampledRows in memory, and the number of all rows.
 
     Parameters
@@ -56,12 +59,15 @@ def read(batches, summary, window):
     window : int or None
         Most rows in memory. None: all rows if the memory is large enough for `fit`, else as many as
         take WINDOW_BYTES.
+    columns : RowColumns
+        Its `add` gets all rows.
     """
     sample, n = Sample(window), 0
     for batch in batches:
         n = batch.first + batch.frame.n_rows
-        weight = batch.weight
         with placed(batch.frame.where):
+            weight = columns.weight(batch.frame, batch.weight)
+            columns.add(batch.frame)
             if weight is not None:
                 zeros = np.zeros(batch.frame.n_rows)
                 weight = _check_sample_weight(weight, zeros, ensure_non_negative=True)
@@ -70,7 +76,7 @@ def read(batches, summary, window):
     if not n:
         raise ValueError("X has no rows. fit needs at least 2.")
     rows = sample.rows()
-    rows.target_name = batches.target
+    rows.target_name, rows.columns = batches.target, columns
     return rows, n
 
 

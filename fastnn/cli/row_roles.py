@@ -1,0 +1,187 @@
+"""What the options --time, --group and --weight make of the rows: what `fit` is passed, and the rows
+of --test-size."""
+
+import numpy as np
+
+from ..core.errors import DataError
+from ..core.messages import did_you_mean, plural, printable
+from .console import CommandError, print_note
+
+#: The options that name a column of the rows, and the argument of `fit`.
+ARGUMENTS = {"time": "time", "group": "groups", "weight": "sample_weight"}
+
+
+def check(arguments, names, columns):
+    """Raise CommandError unless the columns of the options exist, each for one purpose.
+
+    columns : dict
+        {option: names of columns} of the other options, of `resolve_columns`.
+    """
+    option_of: dict = {}
+    for option in ARGUMENTS:
+        name = getattr(arguments, option)
+        if name is None:
+            continue
+        if name not in names:
+            raise CommandError(
+                f"--{option}: {arguments.data} has no column {printable(name)!r}. "
+                + did_you_mean(name, names)
+            )
+        if name == arguments.target:
+            raise CommandError(
+                f"--{option} names the target {printable(name)!r}. Name another column."
+            )
+        other = option_of.setdefault(name, option)
+        if other != option:
+            raise CommandError(
+                f"column {printable(name)!r} is in both --{other} and --{option}. Name it once."
+            )
+        others = [key for key, values in columns.items() if name in values]
+        if option != "time" and others:
+            raise CommandError(
+                f"column {printable(name)!r} is in both --{option} and --{others[0]}. "
+                f"--{option} leaves it out of the inputs already."
+            )
+
+
+def passed(arguments):
+    """Return what `fit` is passed: the names of the columns by argument."""
+    names = {argument: getattr(arguments, option) for option, argument in ARGUMENTS.items()}
+    return {argument: name for argument, name in names.items() if name is not None}
+
+
+# ---- the rows of the test ----
+
+
+def split(table, target, file, arguments):
+    """Return the rows to train on, and those of --test-size. Each class is trained on.
+
+    The rows of the test are the last time values, the rows of some groups, or both, if the options
+    name such columns, else drawn at random.
+
+    Parameters
+    ----------
+    table : MemoryTable or StreamedTable
+    target : Target
+    file : TableFile
+        Which they are from.
+    arguments : argparse.Namespace
+    """
+    n, fraction = len(target.rows), arguments.test_size
+    if not fraction:
+        return np.arange(n), np.arange(0)
+    codes = None if target.is_number else target.classes()[1]
+    if arguments.time is None and arguments.group is None:
+        is_test = _at_random(n, codes, fraction, arguments.seed)
+    else:
+        try:
+            times, groups = _read_columns(table, target, arguments)
+        except DataError as error:
+            raise file.explain(error, None, target.rows) from None
+        is_test, is_left_out = _by_columns(times, groups, fraction, arguments.seed)
+        _note_left_out(is_left_out, n)
+        train, test = np.flatnonzero(~is_test & ~is_left_out), np.flatnonzero(is_test)
+        return train, _known_classes(codes, train, test)
+    train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+    if codes is not None:
+        only_in_test = ~np.isin(codes[test], codes[train])
+        train = np.sort(np.concatenate([train, test[only_in_test]]))
+        test = test[~only_in_test]
+    return train, test
+
+
+def _at_random(n, codes, fraction, seed):
+    from sklearn.model_selection import train_test_split
+
+    n_test = max(1, round(fraction * n))
+    stratify = codes is not None and np.bincount(codes).min() >= 2 <= n_test // (codes.max() + 1)
+    if n - n_test < 2:
+        raise CommandError(f"--test-size {fraction:g} of {n} rows leaves {n - n_test} to train on.")
+    _, test = train_test_split(
+        np.arange(n), test_size=n_test, random_state=seed, stratify=codes if stratify else None
+    )
+    return np.isin(np.arange(n), test)
+
+
+def _read_columns(table, target, arguments):
+    """Return the numbers of the time values and of the groups of the rows, None without the option."""
+    from ..tables.table_errors import import_pyarrow
+    from ..tabular import row_columns
+    from ..tabular.columns import input_column
+
+    def column(name):
+        values = table.column(name).take(import_pyarrow().array(target.rows))
+        return input_column.from_chunks(values, name)
+
+    times = groups = None
+    if arguments.time is not None:
+        times = row_columns.to_times(column(arguments.time), arguments.time).numbers
+    if arguments.group is not None:
+        groups = row_columns.to_groups(column(arguments.group), arguments.group)
+    return times, groups
+
+
+def _by_columns(times, groups, fraction, seed):
+    """Return which rows are in the test, and which are in neither part."""
+    rng = np.random.default_rng(seed)
+    if times is None:
+        is_test = np.isin(groups, _draw_groups(groups, fraction, rng))
+        _check_groups(groups[~is_test], fraction)
+        return is_test, np.zeros(len(groups), bool)
+    n_rows = np.bincount(times)
+    if len(n_rows) < 3:
+        raise CommandError(
+            f"--test-size with --time needs at least 3 time values, but there are {len(n_rows)}. "
+            "Leave out --test-size."
+        )
+    before = np.cumsum(n_rows) - n_rows
+    first = int(np.argmin(np.abs(before - (1 - fraction) * len(times))))
+    is_late = times >= min(max(first, 2), len(n_rows) - 1)
+    if groups is None:
+        return is_late, np.zeros(len(times), bool)
+    known = np.isin(groups, groups[~is_late])
+    drawn = _draw_groups(groups[is_late & known], fraction, rng)
+    is_test = is_late & (~known | np.isin(groups, drawn))
+    is_train = ~is_late & ~np.isin(groups, drawn)
+    _check_groups(groups[is_train], fraction)
+    return is_test, ~is_test & ~is_train
+
+
+def _draw_groups(groups, fraction, rng):
+    """Return random groups with about this fraction of the rows, at least one group."""
+    if not len(groups):
+        return groups
+    values, n_rows = np.unique(groups, return_counts=True)
+    order = rng.permutation(len(values))
+    n = np.searchsorted(np.cumsum(n_rows[order]), fraction * len(groups)) + 1
+    return values[order[:n]]
+
+
+def _check_groups(groups, fraction):
+    n = len(np.unique(groups))
+    if n < 2:
+        raise CommandError(
+            f"--test-size {fraction:g} leaves {plural(n, 'group')} to train on, but --group needs at "
+            "least 2. Choose a smaller one."
+        )
+
+
+def _note_left_out(is_left_out, n):
+    if is_left_out.any():
+        print_note(
+            f"{int(is_left_out.sum()):,} of {n:,} rows are neither trained on nor tested: earlier rows "
+            "of groups of the test, and later rows of other groups"
+        )
+
+
+def _known_classes(codes, train, test):
+    """Return the rows of the test whose class is trained on."""
+    if codes is None:
+        return test
+    unknown = ~np.isin(codes[test], codes[train])
+    if unknown.any():
+        print_note(
+            f"{plural(int(unknown.sum()), 'row')} of the test left out: the rows to train on do not "
+            "have their class"
+        )
+    return test[~unknown]

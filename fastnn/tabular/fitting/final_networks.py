@@ -1,0 +1,192 @@
+"""The saved networks of a fit whose folds are forward in time: they train on all rows.
+
+The folds have found for how long to train each configuration, and which to use.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ... import losses
+from ...core.state import DivergenceError
+from ...training.data import Data
+from ...training.plan import FitOptions, Plan
+from ...training.pool import StreamPool, Trainings, train_many
+from ..forward_folds import ALL_ROWS
+from ..table_model import EnsembleMember
+from . import recipe, training_jobs
+from .pace import Pace
+
+
+class FinalNetworks:
+    """The networks that train on all rows.
+
+    Parameters
+    ----------
+    n : int
+        Number of networks for each configuration.
+    seed : int
+        Of their initial parameters.
+
+    Attributes
+    ----------
+    jobs : list of Job
+        All networks of one configuration, then all of the next; empty before `make`.
+    weights : list of float
+        Those of the configurations.
+    n_jobs : int
+        How many there will be, at most.
+    """
+
+    def __init__(self, n, seed, n_configurations):
+        self.n, self.seed = n, seed
+        self.jobs: list = []
+        self.weights: list = []
+        self.n_jobs = n * n_configurations
+
+    def make(self, groups, weights, setup):
+        """Make the networks of the configurations that have a weight.
+
+        Parameters
+        ----------
+        groups : list of list of Job
+            The trained jobs of each configuration, one for each fold.
+        weights : ndarray (n_configurations,)
+        setup : TrainingSetup
+        """
+        chosen = [(jobs, float(weight)) for jobs, weight in zip(groups, weights) if weight > 0]
+        self.weights = [weight for _, weight in chosen]
+        tables = {jobs[0].configuration.encoding: jobs[0].table for jobs, _ in chosen}
+        everyone, n = np.arange(len(setup.rows)), len(setup.rows)
+        if setup.stored is not None:
+            n = setup.stored.n_rows
+        self.jobs = training_jobs.make_jobs(
+            [jobs[0].configuration for jobs, _ in chosen],
+            tables,
+            [(everyone, everyone[:0])] * self.n,
+            replace(setup, stored=None),
+            np.random.RandomState(self.seed),
+        )
+        for i, job in enumerate(self.jobs):
+            job.ends = _median_parts([other.best for other in chosen[i // self.n][0]])
+            job.fold, job.n_train = ALL_ROWS, n
+        self.n_jobs = len(self.jobs)
+
+    def groups(self):
+        """Return the jobs of each configuration."""
+        return [self.jobs[i : i + self.n] for i in range(0, len(self.jobs), self.n)]
+
+    def restore(self, networks):
+        """Take the networks of a fit that was stopped: for each configuration, a list of them."""
+        for jobs, trained in zip(self.groups(), networks):
+            for job, found in zip(jobs, trained):
+                job.networks = found
+
+    @property
+    def n_done(self):
+        """int: number of networks that are trained for all configurations."""
+        done = [all(job.networks for job in jobs) for jobs in zip(*self.groups())]
+        return done.index(False) if False in done else len(done)
+
+    @property
+    def is_done(self):
+        return bool(self.jobs) and self.n_done == self.n
+
+    def networks(self):
+        """Return the trained networks of each configuration, those that all configurations have."""
+        return [[job.networks for job in jobs[: self.n_done]] for jobs in self.groups()]
+
+    def members(self, encodings):
+        """Return the EnsembleMembers. encodings : list of EncoderSettings, those of the encoders"""
+        return [
+            EnsembleMember(encodings.index(jobs[0].configuration.encoding), weight, networks)
+            for jobs, weight, networks in zip(self.groups(), self.weights, self.networks())
+        ]
+
+    def train(self, setup, line, budget):
+        """Train the networks that are left, one of each configuration after the other.
+
+        budget : TimeBudget
+        """
+        left = [job for jobs in zip(*self.groups()) for job in jobs if not job.networks]
+        if left:
+            _train(left, setup, line, budget)
+
+
+def _median_parts(best):
+    """Return the median over folds of the best parts of the epochs: one of them, not a mean.
+
+    The rate falls to 0 several times, and the best epochs are where it is low.
+    """
+    return np.quantile(best, 0.5, axis=0, method="lower").tolist()
+
+
+def _train(jobs, setup, line, budget):
+    """Train jobs on all rows, each as far as `Job.ends` says, or less far if time is limited."""
+    y, weight, targets, stored = setup.encoded_y, setup.rows.weight, setup.targets, setup.stored
+    loss = losses.resolve(targets.loss, targets.output)
+    n_at_once = 1 if stored is None else stored.n_at_once(setup.n_threads)
+    pace = None
+    if budget.is_limited:
+        at_once = setup.n_threads if stored is None else n_at_once
+        pace = Pace(budget, jobs, setup, at_once, are_balanced=stored is None)
+
+    def make(i, queue=None):
+        job: Any = jobs[i]
+        if stored is None:
+            table = job.table if job.weights is None else job.weights.multiply(job.table)
+            rows = Data.of(job.net, table, y, loss, weight)
+        else:
+            rows = stored.data(job, loss)
+        share, fraction = None, setup.fraction
+        if pace is not None:
+            share = training_jobs.begin_share(job, pace)
+            fraction = min(fraction, share.fraction / job.ends[-1])
+        epochs = training_jobs.n_epochs(job, fraction)
+        first, last = _epochs_of_ends(job.ends, epochs)
+        options = FitOptions(
+            optimizer=training_jobs.optimizer(job, setup, epochs),
+            epochs=last,
+            batch_size=recipe.batches(job.n_train)[1],
+            n_threads=setup.n_threads // n_at_once,
+        )
+        session = Plan(job.net, rows, options, job.net.rng).session(queue, kind=SnapshotSession)
+        session.first = first if first < last else None
+        if share is not None:
+            share.session = session
+            session.is_over = share.is_over
+        return session
+
+    def end(i, session, error):
+        if error is not None and not isinstance(error, DivergenceError):
+            raise error
+        job = jobs[i]
+        job.net.state = None  # its moments are as large as the network
+        networks = [job.net.copy() for _ in job.ends[1:]] + [job.net]
+        if session.best_of_first is not None:
+            networks[0].params = session.best_of_first
+        training_jobs.end_networks(job, networks)
+
+    trainings = Trainings(n=len(jobs), make=make, ended=end, in_order=True, late=pace is not None)
+    if stored is None:
+        train_many(trainings, setup.n_threads, line)
+    else:
+        StreamPool(trainings, n_at_once, line).run()
+
+
+def _epochs_of_ends(parts, epochs):
+    """Return the epoch after which the first network is kept, and the last epoch."""
+    ends = [max(1, round(part * epochs)) for part in parts]
+    return min(ends), max(ends)
+
+
+class SnapshotSession(training_jobs.TwoPartSession):
+    """A Session that keeps the parameters after the first part of a training."""
+
+    def end_slice(self, stop):
+        super(training_jobs.TwoPartSession, self).end_slice(stop)
+        if self.is_in_first and self.state.epoch == self.first:
+            self.store()
+            self.best_of_first = self.net.params.copy()
+        self.stop_if_over()

@@ -1,0 +1,176 @@
+"""How one fit splits its rows: at random, by groups, forward in time, or as `cv` says."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import check_cv
+
+from ...core.errors import Argument, DataError
+from ..checkpoint import MAX_FOLDS
+from ..forward_folds import ForwardFolds
+from ..row_folds import HashedFolds, split_rows
+from ..row_split import RowSplit
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FitSplit:
+    """The folds of a fit.
+
+    Attributes
+    ----------
+    folds : list of (ndarray, ndarray)
+        Training rows and held-out rows, of the rows in memory.
+    all_rows : HashedFolds, ForwardFolds or None
+        The folds of all rows, if those in memory are a sample.
+    description : RowSplit
+    n_train : int
+        Number of rows that the networks of the model train on.
+    informs : ndarray (n_folds, n_folds) of bool, or None
+        Whether the networks of each fold may know the scores of each other. None: of all others.
+    """
+
+    folds: list
+    all_rows: Any
+    description: RowSplit
+    n_train: int
+    informs: Any = None
+
+    @property
+    def is_forward(self):
+        return self.description.is_forward
+
+
+def split(fit):
+    """Return the FitSplit of a TableFit."""
+    options, rows, large = fit.options, fit.setup.rows, fit.large
+    names = {
+        "groups": fit.column_names.get("groups"),
+        "weight": fit.column_names.get("sample_weight"),
+    }
+    if fit.groups is not None:
+        names["n_groups"] = int(fit.groups.max()) + 1
+    if options.cv is not None:
+        return _of_splitter(fit, names)
+    n_estimators = options.n_estimators
+    if fit.times is not None:
+        return _forward(fit, names)
+    kind = "random" if fit.groups is None else "groups"
+    if large is not None:
+        all_rows = HashedFolds(n_estimators, fit.groups, fit.random_state)
+        folds = all_rows.split(large.numbers)
+        n_train = round(large.n_rows * (1 - 1 / all_rows.n_folds))
+    else:
+        labels = rows.y if fit.setup.targets.is_classifier else None
+        all_rows = None
+        folds = split_rows(len(rows), n_estimators, labels, fit.groups, fit.random_state)
+        n_train = len(folds[0][0])
+    description = RowSplit(kind=kind, n_folds=len(folds), **names)
+    return FitSplit(folds=folds, all_rows=all_rows, description=description, n_train=n_train)
+
+
+def _forward(fit, names):
+    large, times = fit.large, fit.times
+    weight = fit.setup.rows.weight if large is None else None
+    found = ForwardFolds(
+        times.numbers, fit.groups, weight, fit.options.n_estimators, fit.random_state
+    )
+    description = RowSplit(
+        kind="time" if fit.groups is None else "time and groups",
+        n_folds=found.n_folds,
+        n_blocks=found.n_blocks,
+        time=fit.column_names.get("time"),
+        first=times.first,
+        last=times.last,
+        **names,
+    )
+    return FitSplit(
+        folds=found.split(None if large is None else large.numbers),
+        all_rows=None if large is None else found,
+        description=description,
+        n_train=len(times.numbers),
+        informs=found.informs(),
+    )
+
+
+def _of_splitter(fit, names):
+    cv, n, targets = fit.options.cv, len(fit.setup.rows), fit.setup.targets
+    if fit.times is not None:
+        raise DataError(
+            "{argument} cannot be combined with {time}, which says what the folds are.",
+            "Pass one of the two.",
+            argument="cv",
+            time=Argument("time"),
+        )
+    if fit.large is not None:
+        raise DataError(
+            "{argument} needs all rows in memory, but the table has more.",
+            "Leave {argument} out, or read the table into memory first.",
+            argument="cv",
+        )
+    y = fit.setup.rows.y
+    name = "cv"
+    if hasattr(cv, "__iter__"):
+        found = cv
+    else:
+        splitter = check_cv(cv, y, classifier=targets.is_classifier)
+        name, found = type(splitter).__name__, splitter.split(np.zeros((n, 1)), y, fit.groups)
+    folds = [tuple(map(np.asarray, fold)) for fold in found]
+    for k, fold in enumerate(folds):
+        _check_fold(k, fold, n)
+    if not 0 < len(folds) <= MAX_FOLDS:
+        raise DataError(
+            "{argument} yields {n} folds, but 1 to {most:,} are needed.",
+            "Pass a splitter, or a list of (train, test) indices.",
+            argument="cv",
+            n=len(folds),
+            most=MAX_FOLDS,
+        )
+    folds = [tuple(_to_indices(part) for part in fold) for fold in folds]
+    tests = [np.isin(np.arange(n), test) for _, test in folds]
+    trains = [np.isin(np.arange(n), train) for train, _ in folds]
+    informs = np.array([[not (test & ~train).any() for test in tests] for train in trains])
+    description = RowSplit(kind="cv", n_folds=len(folds), splitter=name, **names)
+    n_train = round(np.mean([len(train) for train, _ in folds]))
+    return FitSplit(
+        folds=folds, all_rows=None, description=description, n_train=n_train, informs=informs
+    )
+
+
+def _to_indices(part):
+    return np.flatnonzero(part) if part.dtype == bool else part.astype(np.intp)
+
+
+def _check_fold(k, fold, n):
+    """Check that a fold of a splitter holds positions of rows."""
+    what = "(train, test), two arrays of positions of rows"
+    if len(fold) != 2:
+        raise DataError(
+            "{argument} must yield {what}, but fold {k} has {n} parts.",
+            argument="cv",
+            what=what,
+            k=k,
+            n=len(fold),
+        )
+    for name, part in zip(("train", "test"), fold):
+        is_mask = part.dtype == bool and part.shape == (n,)
+        is_rows = part.ndim == 1 and part.dtype.kind in "iu" and len(part) > 0
+        if not (is_mask and part.any()) and not (is_rows and 0 <= part.min() and part.max() < n):
+            raise DataError(
+                "{argument} must yield {what}, but {name} of fold {k} does not hold positions from 0 "
+                "to {last}.",
+                argument="cv",
+                what=what,
+                name=name,
+                k=k,
+                last=n - 1,
+            )
+    train, test = map(_to_indices, fold)
+    if np.isin(test, train).any():
+        raise DataError(
+            "{argument} has rows that fold {k} both trains on and tests, such as row {row}.",
+            "Pass folds that share no rows.",
+            argument="cv",
+            k=k,
+            row=int(test[np.isin(test, train)][0]),
+        )

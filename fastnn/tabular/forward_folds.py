@@ -1,0 +1,172 @@
+"""Folds that are forward in time: each trains on the rows before those that it scores.
+
+The rows are split into blocks of whole time values, and the first block is never scored. The saved
+networks train on all rows afterwards, see `fitting.final_networks`.
+"""
+
+import numpy as np
+
+from ..core.errors import Argument, DataError
+from ..encoded_table import table_of
+
+ALL_ROWS = -1  # in place of the number of a fold: a network that trains on all rows
+ONE_FOLD_BLOCKS = 5  # of which a single fold scores the last
+
+
+class ForwardFolds:
+    """Folds of a table with times, in memory or larger.
+
+    Fold k trains on blocks 0 to k and scores block k + 1. With groups it scores, of block k + 1,
+    the groups that do not occur before, and a part of the others, and trains on the earlier rows
+    of all other groups. Parts of the groups take turns.
+
+    A row has a key, which says what each fold does with it.
+
+    Parameters
+    ----------
+    times : ndarray (n,) of int
+        The number of the time value of each row, ascending in time.
+    groups : ndarray (n,) of int, or None
+        The number of the group of each row.
+    weight : ndarray (n,) or None
+        Rows without a weight do not count for the size of a block.
+    n_estimators : int
+    random_state : RandomState
+
+    Attributes
+    ----------
+    n_folds, n_blocks : int
+    trains, scores : ndarray (n_folds, n_keys) of bool
+        Whether a fold trains on, or scores, the rows with a key.
+    """
+
+    def __init__(self, times, groups, weight, n_estimators, random_state):
+        self.first_times = _first_times(times, weight, n_estimators)
+        n_blocks = self.n_blocks = len(self.first_times)
+        self.n_folds = 1 if n_estimators == 1 else n_blocks - 1
+        block_of_time = np.searchsorted(self.first_times, np.arange(times.max() + 1), "right") - 1
+        block = block_of_time[times]
+        scored = np.arange(n_blocks - self.n_folds, n_blocks)  # the block that each fold scores
+        if groups is None:
+            self._keys = block.astype(np.int32)
+            blocks = np.arange(n_blocks)
+            self.trains = blocks[None, :] < scored[:, None]
+            self.scores = blocks[None, :] == scored[:, None]
+        else:
+            counted = np.ones(len(times), bool) if weight is None else weight > 0
+            self._set_groups(block, groups, counted, scored, random_state)
+
+    def _set_groups(self, block, groups, counted, scored, random_state):
+        n_groups, n_blocks = int(groups.max()) + 1, self.n_blocks
+        n_parts = min(n_groups, self.n_folds if self.n_folds > 1 else ONE_FOLD_BLOCKS)
+        part_of_group = np.empty(n_groups, np.intp)
+        part_of_group[random_state.permutation(n_groups)] = np.arange(n_groups) % n_parts
+        first_block = np.full(n_groups, n_blocks)
+        np.minimum.at(first_block, groups, block)
+        part, is_new = part_of_group[groups], first_block[groups] == block
+        self._keys = ((block * n_parts + part) * 2 + is_new).astype(np.int32)
+        keys = np.arange(2 * n_parts * n_blocks)
+        block_of, part_of, new_of = keys // 2 // n_parts, keys // 2 % n_parts, keys % 2 == 1
+        self.trains = np.zeros((len(scored), len(keys)), bool)
+        self.scores = np.zeros_like(self.trains)
+        n_rows = np.bincount(self._keys[counted], minlength=len(keys))
+        for k, number in enumerate(scored):
+            in_block, parts = block_of == number, (k + np.arange(n_parts)) % n_parts
+            chosen = parts[0]
+            if not n_rows[in_block & new_of].any():  # else there is something to score in any case
+                chosen = next(p for p in parts if n_rows[in_block & (part_of == p)].any())
+            self.scores[k] = in_block & (new_of | (part_of == chosen))
+            self.trains[k] = (block_of < number) & (part_of != chosen)
+            if not n_rows[self.trains[k]].any():
+                raise DataError(
+                    "{argument} and {groups} leave fold {k} of {n} no rows to train on: all earlier "
+                    "rows are of the groups that it scores.",
+                    "Pass fewer {folds}, or only one of the two.",
+                    argument="time",
+                    groups=Argument("groups"),
+                    k=k + 1,
+                    n=self.n_folds,
+                    folds=Argument("n_estimators"),
+                )
+
+    def keys(self, numbers):
+        """Return the keys of the rows with these numbers."""
+        return self._keys[numbers]
+
+    def split(self, numbers=None):
+        """Return [(training rows, scored rows)] of all rows, or of a sample.
+
+        numbers : ndarray (n,) of int, optional
+            Those of the rows of the sample in the table.
+        """
+        keys = self.keys(slice(None) if numbers is None else numbers)
+        folds = [
+            (np.flatnonzero(trains[keys]), np.flatnonzero(scores[keys]))
+            for trains, scores in zip(self.trains, self.scores)
+        ]
+        if not all(len(train) and len(scored) for train, scored in folds):
+            raise DataError(
+                "the {n} rows in memory do not hold rows of each of {n_folds} folds.",
+                "Pass a larger {name}.",
+                argument="window",
+                n=len(keys),
+                n_folds=self.n_folds,
+            )
+        return folds
+
+    def informs(self):
+        """Return whether each fold may know the scores of each other: (n_folds, n_folds)."""
+        return np.tri(self.n_folds, k=-1, dtype=bool)
+
+
+def _first_times(times, weight, n_estimators):
+    """Return the number of the first time value of each block."""
+    counted = times if weight is None else times[weight > 0]
+    values, n_rows = np.unique(counted, return_counts=True)
+    if len(values) < 2:
+        raise DataError(
+            "{argument} has one value in the rows that have a weight, but at least 2 are needed.",
+            "Leave {argument} out.",
+            argument="time",
+        )
+    n_blocks = min(len(values), ONE_FOLD_BLOCKS if n_estimators == 1 else n_estimators + 1)
+    before = np.cumsum(n_rows) - n_rows  # rows before each value
+    starts = [0]
+    for k in range(1, n_blocks):
+        wanted = len(counted) * k / n_blocks
+        start = int(np.argmin(np.abs(before - wanted)))
+        start = max(start, starts[-1] + 1)
+        starts.append(min(start, len(values) - (n_blocks - k)))
+    first = values[starts]
+    first[0] = 0
+    return first
+
+
+def as_seen(table, train, scored):
+    """Return encoded rows as an encoder of the training rows would see them.
+
+    Encoders are fitted to all rows. Positions in bins beyond the training rows move to the nearest
+    that these have, categories that they do not have become none, and numbers that are constant in
+    them, such as the mark of missing values, become that constant: a network knows nothing else,
+    and later rows that the saved networks predict are read in this way.
+
+    Parameters
+    ----------
+    table : EncodedTable
+    train, scored : ndarray of int
+        The training rows, and the rows to return.
+    """
+    numbers, positions, codes = (
+        np.array(values[scored]) for values in (table.numbers, table.positions, table.codes)
+    )
+    if numbers.shape[1]:
+        low, high = table.numbers[train].min(axis=0), table.numbers[train].max(axis=0)
+        numbers[:, low == high] = low[low == high]
+    if positions.shape[1]:
+        known = table.positions[train]
+        positions = np.clip(positions, known.min(axis=0), known.max(axis=0))
+    for j in range(codes.shape[1]):
+        seen = np.zeros(table.layout.n_categories[j] + 1, bool)  # the last one: -1, no category
+        seen[table.codes[train, j]] = True
+        codes[~seen[codes[:, j]], j] = -1
+    return table_of(numbers, positions, codes, table.layout)

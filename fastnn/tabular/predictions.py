@@ -1,0 +1,314 @@
+"""Predictions of a fitted model for tables: of the estimators, and of model files on the command line.
+
+The base classes of both. They import no scikit-learn, which takes a second: `stored_model` predicts
+without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, overload
+
+import numpy as np
+
+from ..core.errors import DataError, Wording, placed
+from ..core.messages import did_you_mean, join, printable, similar, warn
+from ..core.validation import check_threads
+from ..estimators.intervals import cv_plus
+from ..losses import Poisson
+from .columns import frames
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from .table_model import TableModel
+
+MAX_MISSING = 20  # names in a message
+
+
+class TablePredictions:
+    """What predictions of classes and of numbers have in common.
+
+    Attributes
+    ----------
+    model_ : TableModel
+    n_threads : int
+    """
+
+    model_: TableModel
+    n_threads: int
+
+    def _estimator_name(self) -> str:
+        return type(self).__name__
+
+    def _check_fitted(self) -> None:
+        """Raise an error if there is no model."""
+
+    def _reading(self) -> Any:
+        """Return a context for a call that reads attributes."""
+        raise NotImplementedError
+
+    def _predict_batches(self, X, predict):
+        """Return predict(frame) for all rows, joined along the first axis.
+
+        Parquet files are read in parts, so that they need not fit in memory.
+        """
+        parts = []
+        with self._reading():
+            for frame in self._read_batches(X):
+                with placed(frame.where):  # rows of errors are those of the part
+                    parts.append(predict(frame))
+        return np.concatenate(parts)
+
+    def _read_batches(self, X):
+        """Yield the Frames of rows to predict, with the columns that `fit` had, in their order."""
+        self._check_fitted()
+        features = self.model_.features
+        for frame in frames.read_batches(X, features.texts(), self._choose_columns):
+            yield self._complete(frame)
+
+    def _choose_columns(self, names):
+        """Return the columns of a table that the model needs. names : list of str"""
+        known = self.model_.features.names
+        if known is None:
+            return names
+        check_columns(names, self.model_.features.used_names())
+        return [name for name in known if name in names]
+
+    def _complete(self, frame):
+        """Return a Frame with all columns of `fit`. Those that it left out may be absent."""
+        known = self.model_.features.names
+        n_features, name = self.model_.features.n_columns, self._estimator_name()
+        if frame.n_rows == 0 and not frame.columns:
+            return frames.without_rows(n_features)
+        if (frame.names is None) != (known is None):
+            warn(
+                f"X does not have valid feature names, but {name} was fitted with feature names"
+                if frame.names is None
+                else f"X has feature names, but {name} was fitted without feature names",
+            )
+        elif frame.names is not None:
+            return frames.complete(frame, known)
+        if len(frame.columns) != n_features:
+            raise ValueError(
+                f"X has {len(frame.columns)} features, but {name} is expecting {n_features} "
+                "features as input"
+            )
+        return frame
+
+
+def check_columns(names, needed):
+    """Raise DataError if a table with columns of these names lacks one of the needed ones."""
+    missing = [name for name in needed if name not in names]
+    if not missing:
+        return
+    others = [name for name in names if name not in needed]
+    found = ((name, similar(name, others)) for name in missing)
+    name, close = next((pair for pair in found if pair[1] is not None), ("", None))
+    if close is None:
+        advice = did_you_mean("", names)
+    elif len(missing) == 1:
+        advice = f"Did you mean {printable(close)!r}?"
+    else:
+        advice = f"Did you mean {printable(close)!r} for {printable(name)!r}?"
+    raise DataError(
+        "{has} no column{s} {missing}, but the model needs {them}.",
+        "{advice}",
+        has=Wording("X has", "has"),
+        s="s" * (len(missing) > 1),
+        missing=join(missing, MAX_MISSING),
+        them="them" if len(missing) > 1 else "it",
+        advice=advice,
+    )
+
+
+class ClassPredictions(TablePredictions):
+    """Predictions of classes."""
+
+    threshold: Any
+    classes_: NDArray[Any]
+
+    @property
+    def threshold_(self) -> float | None:
+        self._check_fitted()
+        return self.model_.targets.find_threshold(self.threshold)
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Predict the probability of each class, in the order of `classes_`.
+
+        Parameters
+        ----------
+        X : DataFrame, Arrow table, array_like (n, n_features), records, or path
+            The table. If its columns have names, they may be in any order, and there may be others.
+            Columns that `fit` left out may be absent. A Parquet file, or a folder of them, is read in
+            parts, so it need not fit in memory. A table without rows, such as ``[]``, gives an
+            empty array.
+
+        Returns
+        -------
+        ndarray (n, n_classes), float64
+            Each is above 0, also for a class that is very unlikely.
+
+        Raises
+        ------
+        ValueError
+            X lacks a column of `fit`, or a value does not fit its column.
+        """
+
+        def probabilities(frame):
+            return self.model_.predict(frame, check_threads(self.n_threads))
+
+        return self._predict_batches(X, probabilities)
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X
+            As in `predict_proba`.
+
+        Returns
+        -------
+        ndarray (n, n_classes), float64
+        """
+        return np.log(self.predict_proba(X))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the class of each row: the most probable one, or the one that `threshold` gives.
+
+        Parameters
+        ----------
+        X
+            As in `predict_proba`.
+
+        Returns
+        -------
+        ndarray (n,)
+            Classes.
+        """
+        with self._reading():
+            self._check_fitted()
+            threshold = self.threshold_
+            return self.classes_[self.model_.targets.decide(self.predict_proba(X), threshold)]
+
+
+class NumberPredictions(TablePredictions):
+    """Predictions of numbers."""
+
+    def _predict_folds(self, frame):
+        return self.model_.predict_folds(frame, check_threads(self.n_threads))
+
+    @overload
+    def predict(self, X: Any, return_std: Literal[False] = False) -> NDArray[np.float64]: ...
+    @overload
+    def predict(
+        self, X: Any, return_std: Literal[True]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+    @overload
+    def predict(
+        self, X: Any, return_std: bool
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """Predict the target of each row.
+
+        Parameters
+        ----------
+        X : DataFrame, Arrow table, array_like (n, n_features), records, or path
+            The table. If its columns have names, they may be in any order, and there may be others.
+            Columns that `fit` left out may be absent. A Parquet file, or a folder of them, is read in
+            parts, so it need not fit in memory. A table without rows, such as ``[]``, gives an
+            empty array.
+        return_std : bool, default False
+            Whether to also return the standard deviation of the predictions of the folds. It is
+            large where the networks disagree, often far from the training rows. It does not
+            include the noise of y: see `predict_interval`. With n_estimators=1 it is 0.
+
+        Returns
+        -------
+        mean : ndarray (n,) or (n, n_quantiles), float64
+            The mean over folds, also with log_target.
+        std : ndarray of the same shape
+            Only with return_std=True.
+
+        Raises
+        ------
+        ValueError
+            X lacks a column of `fit`, or a value does not fit its column.
+        """
+
+        def statistics(frame):
+            P = self._predict_folds(frame)
+            return np.stack([P.mean(axis=0), P.std(axis=0)] if return_std else [P.mean(axis=0)], 1)
+
+        mean, *std = np.moveaxis(self._predict_batches(X, statistics), 1, 0)
+        return (mean, *std) if return_std else mean
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Predict an interval for the target of each row.
+
+        The intervals are CV+ (Barber, Candes, Ramdas and Tibshirani, 2021, arXiv:1905.02928). Let
+        f_k be the predictions of fold k, k(i) the fold of training row i, and e_i the absolute
+        error of f_k(i) for that row. The bounds for a new row x are quantiles over i of f_k(i)(x) -
+        e_i and f_k(i)(x) + e_i. With n_estimators=1, these are split conformal intervals. If `fit`
+        had `time`, f_k(i)(x) is the prediction, and e_i are the errors of the folds for later rows.
+        With log_target the intervals are computed for log(y), and the bounds are exponentials.
+
+        If new rows are like the training rows, a fraction of at least 2 coverage - 1 of the targets
+        lies inside (slightly less for few rows), and typically a fraction of `coverage`. Rows of
+        weight 0 do not count, and other weights are not used. The best epochs are chosen by the
+        same held-out rows, so the intervals of small tables are slightly too narrow.
+
+        Parameters
+        ----------
+        X
+            As in `predict`.
+        coverage : float in (0, 1), default 0.9
+            Fraction of the targets that should lie inside.
+
+        Returns
+        -------
+        lower, upper : ndarray (n,), float64
+            With loss="poisson", lower is at least 0; with log_target it is above 0. Otherwise it can
+            be negative, even if no target is.
+
+        Raises
+        ------
+        ValueError
+            The estimator predicts several quantiles, or `coverage` is invalid or so close to 1 that
+            the training rows are too few.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastnn import TabularRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(-1, 1, (400, 1))
+        >>> y = X[:, 0] ** 2 + rng.normal(0, 0.1, 400)
+        >>> reg = TabularRegressor(2, hidden_layer_sizes=8, random_state=0).fit(X[:200], y[:200])
+        >>> lower, upper = reg.predict_interval(X[200:], coverage=0.8)
+        >>> bool(0.7 < np.mean((lower < y[200:]) & (y[200:] < upper)) < 0.9)
+        True
+        """
+        self._check_fitted()
+        targets, errors = self.model_.targets, self.model_.errors
+        if errors is None:
+            raise ValueError(
+                "predict_interval needs one prediction for each row, but this estimator predicts "
+                "several quantiles. Take two of them as the interval, or fit another loss."
+            )
+
+        def bounds(frame):
+            P = targets.transform(self._predict_folds(frame))
+            if self.model_.is_forward:  # the errors are of other networks
+                P = P.mean(axis=0, keepdims=True)
+            both = cv_plus(P[:, :, None], errors, coverage)
+            lower, upper = map(targets.invert, both)
+            if isinstance(targets.loss, Poisson):
+                lower = np.maximum(lower, 0)
+            return np.concatenate([lower, upper], axis=1)
+
+        lower, upper = self._predict_batches(X, bounds).T
+        return lower, upper

@@ -1,0 +1,278 @@
+"""What `fit` takes for each row besides its target: weight, group and time.
+
+Each is an array, or the name of a column of X.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_consistent_length
+
+from ..core.errors import Argument, DataError
+from ..core.messages import did_you_mean, printable
+from ..tables.texts import is_missing_mark
+from .columns import column_kinds, input_column
+from .columns.input_column import InputColumn
+from .row_folds import group_numbers
+
+#: The reasons why the columns that hold a weight or a group are not inputs, by argument.
+REASONS = {"sample_weight": "named in sample_weight", "groups": "named in groups"}
+
+
+def column_names(arguments):
+    """Return {argument: name} of the arguments that name a column of X. arguments : FitArguments"""
+    values = {name: getattr(arguments, name) for name in (*REASONS, "time")}
+    names = {name: value for name, value in values.items() if isinstance(value, str)}
+    for argument, name in names.items():
+        if isinstance(arguments.y, str) and name == arguments.y:
+            raise DataError(
+                "{argument} names the column of the targets.",
+                "Name another column.",
+                argument=Argument(argument, name),
+            )
+    return names
+
+
+def left_out(names):
+    """Return {name of a column: why it is not an input}. names : {argument: name of a column}"""
+    return {name: REASONS[argument] for argument, name in names.items() if argument in REASONS}
+
+
+class RowColumns:
+    """The weights, groups and times of a table, which is read at once or batch by batch.
+
+    Parameters
+    ----------
+    arguments : FitArguments
+
+    Attributes
+    ----------
+    names : dict
+        {argument: name} of the arguments that name a column of X.
+    """
+
+    def __init__(self, arguments):
+        self.arguments, self.names = arguments, column_names(arguments)
+        self._parts: dict = {name: [] for name in ("groups", "time") if name in self.names}
+
+    def weight(self, frame, passed=None):
+        """Return the weights of the rows of a Frame. passed : those that were passed beside it"""
+        name = self.names.get("sample_weight")
+        if name is None:
+            return passed
+        if passed is not None:
+            raise DataError(
+                "{argument} names a column, but the row groups have weights, too.",
+                "Pass only one of the two.",
+                argument=Argument("sample_weight", name),
+            )
+        return to_weights(find(frame, "sample_weight", name), name)
+
+    def add(self, frame):
+        """Keep the groups and times of the rows of a Frame."""
+        for argument, parts in self._parts.items():
+            parts.append(find(frame, argument, self.names[argument]))
+
+    def _column(self, argument, n):
+        if argument in self._parts:
+            name = self.names[argument]
+            return input_column.concatenate(self._parts[argument], name), name
+        values = getattr(self.arguments, argument)
+        return None if values is None else from_values(argument, values, n), None
+
+    def groups(self, n):
+        """Return the number of the group of each of all n rows, or None."""
+        if "groups" in self.names:
+            return to_groups(*self._column("groups", n))
+        groups = self.arguments.groups
+        return None if groups is None else group_numbers(groups, n)
+
+    def times(self, n):
+        """Return the Times of all n rows, or None."""
+        column, name = self._column("time", n)
+        return None if column is None else to_times(column, name)
+
+
+def find(frame, argument, name):
+    """Return the InputColumn of a Frame that an argument names."""
+    if frame.names is None:
+        raise DataError(
+            "{argument} names a column of X, but the columns of X have no names.",
+            "Pass the values as an array.",
+            argument=Argument(argument, name),
+        )
+    if name not in frame.names:
+        raise DataError(
+            "{argument} names a column that X does not have.",
+            "{did_you_mean}",
+            argument=Argument(argument, name),
+            column=name,
+            did_you_mean=did_you_mean(name, frame.names),
+        )
+    return frame.columns[frame.names.index(name)]
+
+
+def from_values(argument, values, n):
+    """Return the InputColumn of the values that were passed for n rows."""
+    check_consistent_length(values, np.empty(n))
+    if hasattr(values, "iloc") and hasattr(values, "dt"):
+        return input_column.from_series(values, argument)
+    if hasattr(values, "to_arrow"):  # Polars
+        values = values.to_arrow()
+    if hasattr(values, "dictionary_encode"):
+        return input_column.from_chunks(values, argument)
+    values = np.asarray(values)
+    if values.ndim != 1:
+        raise DataError(
+            "{argument} must have shape ({n},), one value for each row, got {shape}.",
+            argument=argument,
+            n=n,
+            shape=values.shape,
+        )
+    return input_column.from_vector(values, argument)
+
+
+# ---- weights and groups ----
+
+
+def to_weights(column, name):
+    """Return a column of weights in float64. Other checks are those of an array."""
+    present = _present(column)
+    if column.kind == "time":
+        raise DataError(
+            "{argument} names a column of dates or times.",
+            "Name one of numbers.",
+            argument=Argument("sample_weight", name),
+        )
+    found = column_kinds.KINDS["number"].declare(name, column, present)
+    weight = found.convert(column)
+    _refuse_missing(np.isnan(weight), "sample_weight", name, "Fill it in: 0 leaves the row out.")
+    if (weight < 0).any():
+        row = int((weight < 0).argmax())
+        raise DataError(
+            "{argument} holds {value:g} in {row}, but weights must be at least 0.",
+            "Correct the value.",
+            argument=Argument("sample_weight", name),
+            row=row,
+            value=weight[row],
+        )
+    return weight
+
+
+def to_groups(column, name):
+    """Return the number of the group of each row of a column."""
+    codes, texts = input_column.to_texts(column)
+    missing = codes < 0
+    if column.kind == "text":
+        marks = np.array([*map(is_missing_mark, texts), True])
+        missing = marks[codes]
+    advice = "Give the row a group, for example one of its own."
+    _refuse_missing(missing, "groups", name, advice)
+    used, first, numbers = np.unique(codes, return_index=True, return_inverse=True)
+    if len(used) < 2:
+        raise DataError(
+            "{argument} holds one group, but at least 2 are needed.",
+            "Leave {name} out.",
+            argument=Argument("groups", name),
+        )
+    return np.argsort(np.argsort(first))[numbers]  # by first occurrence, as `group_numbers` does
+
+
+def _refuse_missing(missing, argument, name, advice):
+    if missing.any():
+        raise DataError(
+            "{argument} has a missing value in {row}.",
+            advice,
+            argument=Argument(argument, name) if name else argument,
+            row=int(missing.argmax()),
+        )
+
+
+def _present(column):
+    """Return the distinct texts that are not missing values, None for numbers and times."""
+    if column.kind != "text":
+        return None
+    return [text for text in column.texts if not is_missing_mark(text)]
+
+
+# ---- times ----
+
+
+@dataclass(eq=False, repr=False)
+class Times:
+    """The time values of the rows.
+
+    Attributes
+    ----------
+    numbers : ndarray (n,) of int
+        The position of the value of each row among the distinct ones, which ascend.
+    first, last : str
+        The first and the last value as texts.
+    """
+
+    numbers: np.ndarray
+    first: str
+    last: str
+
+
+def to_times(column, name=None):
+    """Return the Times of a column of dates, times or numbers.
+
+    name : str, optional
+        Of the column, for messages; None if values were passed.
+    """
+    argument: Any = Argument("time", name) if name else "time"
+    values, kind = column.values, column.kind
+    if kind == "text":
+        values, kind = _parse(column, argument)
+    missing = np.isnan(values)
+    advice = "Fill it in, or remove the row: the folds need the time of each row."
+    _refuse_missing(missing, "time", name, advice)
+    distinct, numbers = np.unique(values, return_inverse=True)
+    to_text = input_column.number_text if kind == "number" else input_column.time_text
+    first, last = map(to_text, (float(distinct[0]), float(distinct[-1])))
+    if len(distinct) < 2:
+        raise DataError(
+            "{argument} is {value} in every row, from {row} on, but at least 2 values are needed.",
+            "Leave {name} out, or choose another column.",
+            argument=argument,
+            row=0,
+            value=first,
+        )
+    return Times(numbers.astype(np.intp), first, last)
+
+
+def _parse(column, argument):
+    """Return the numbers, or seconds since 1970, of a column of texts, and which they are."""
+    present = _present(column)
+    if not present:
+        return np.full(len(column.values), np.nan), "number"
+    kinds = (column_kinds.KINDS[kind] for kind in ("number", "date"))
+    plain = InputColumn("text", column.values, column.texts)
+    for cls in kinds:
+        found = cls.guess("time", plain, present)
+        if found is not None:
+            return found.convert(plain), cls.kind
+    row, text = _first_other(plain, present)
+    raise DataError(
+        "{argument} holds {value!r} in {row}, which is not a date or a number like the others.",
+        "Correct the value, or convert the column to dates such as 2026-01-31.",
+        argument=argument,
+        row=row,
+        value=printable(text),
+    )
+
+
+def _first_other(column, present):
+    """Return the first row whose text is not a date or a number in the style of most, and the text."""
+    texts = dict.fromkeys(present)
+    shown = present[0]
+    for cls in (column_kinds.KINDS["date"], column_kinds.KINDS["number"]):
+        if cls.guess("time", column, present[:1]) is None:
+            continue
+        shown = next(
+            (t for t in texts if cls.guess("time", column, [present[0], t]) is None), shown
+        )
+        break
+    return int((column.values == column.texts.index(shown)).argmax()), shown

@@ -1,0 +1,58 @@
+"""What a command imports: most of the time of `fastnn predict` for one row."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+pytest.importorskip("sklearn", reason="the extra cli is not installed")
+
+from cli_models import models_folder
+
+models = pytest.fixture(models_folder, scope="module")
+#: Run commands one after the other. Print their exit codes, and what they have imported.
+CODE = """
+import sys
+from fastnn import cli
+codes = [cli.main(arguments.split()) for arguments in sys.argv[1:]]
+print(codes, *sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr, sep=";")
+"""
+
+
+def run(folder, *commands):
+    """Return the exit codes of commands in one process, and the packages that they import."""
+    result = subprocess.run(
+        [sys.executable, "-c", CODE, *commands],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    codes, *packages = result.stderr.splitlines()[-1].split(";")
+    return json.loads(codes), set(packages)
+
+
+def test_help_and_errors_about_files_import_no_large_package(models):
+    codes, packages = run(
+        models,
+        "",
+        "info",
+        "predict b.safetensors nothing.csv",
+        "predict nothing.safetensors new.csv",
+        "train nothing.csv --target a --out m.safetensors",
+    )
+    assert codes == [0, 0, 2, 2, 2]
+    assert not {"sklearn", "scipy", "pandas", "pyarrow", "rich", "matplotlib"} & packages
+
+
+def test_predictions_need_no_scikit_learn(models):
+    codes, packages = run(
+        models,
+        "predict b.safetensors new.csv --proba",
+        "predict n.safetensors new.csv --interval 0.8",
+    )
+    assert codes == [0, 0]
+    assert not {"sklearn", "scipy"} & packages and "pyarrow" in packages

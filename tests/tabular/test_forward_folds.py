@@ -1,0 +1,358 @@
+"""Folds forward in time: blocks, what each fold sees, the networks on all rows, and resuming."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
+
+from checks import assert_same_bits
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+import fastnn
+from fastnn import TabularClassifier, TabularRegressor
+from fastnn.encoded_table import EncodedTable
+from fastnn.tabular import find_label_issues
+from fastnn.tabular.fitting import permutation, training_jobs
+from fastnn.tabular.forward_folds import ForwardFolds, as_seen
+from fastnn.training import pool
+
+N = 90
+SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
+rng = np.random.default_rng(8)
+DAY = np.sort(rng.integers(0, 30, N))
+X = pd.DataFrame(
+    {
+        "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(DAY, unit="D"),
+        "x": rng.normal(size=N),
+        "letter": rng.choice(list("abc"), N),
+        "site": [f"site {i % 7}" for i in range(N)],
+        "weight": rng.uniform(0.5, 2, N),
+    }
+)
+y = np.exp(X["x"].to_numpy()) + (X["letter"] == "a").to_numpy() + DAY / 5
+LABELS = np.where(y > np.median(y), "high", "low")
+NAMED = dict(time="day", groups="site", sample_weight="weight")
+#: Arguments of fit.
+SPLITS = {
+    "time": dict(time="day"),
+    "time and groups": dict(time="day", groups="site"),
+    "all": NAMED,
+}
+
+
+@pytest.fixture(autouse=True)
+def quick(quick_recipe):
+    quick_recipe(4)
+
+
+def make(name, **options):
+    if name == "classes":
+        return TabularClassifier(**SMALL | options), LABELS
+    return TabularRegressor(**SMALL | options, log_target=name == "logarithms"), y
+
+
+def assert_same(model, other, path):
+    """The models have the same attributes and files, bit for bit."""
+    assert_same_bits(model.oof_prediction_, other.oof_prediction_)
+    assert_same_bits(model.feature_importances_, other.feature_importances_)
+    assert model.oof_score_ == other.oof_score_ and vars(model).keys() == vars(other).keys()
+    files = []
+    for each in (model, other):
+        each.save(path)
+        files.append(path.read_bytes())
+    assert files[0] == files[1]
+
+
+# ---- folds ----
+
+
+@given(st.data())
+def test_folds_train_on_earlier_rows_of_other_groups(data):
+    n, n_times = data.draw(st.integers(2, 60)), data.draw(st.integers(2, 20))
+    seed = data.draw(st.integers(0, 1000))
+    random = np.random.default_rng(seed)
+    values = random.integers(0, n_times, n)
+    values[:2] = 0, 1
+    _, times = np.unique(values, return_inverse=True)
+    groups = (
+        random.integers(0, data.draw(st.integers(2, 20)), n) if data.draw(st.booleans()) else None
+    )
+    weight = (random.random(n) < 0.8) * 1.0 if data.draw(st.booleans()) else None
+    if weight is not None:
+        weight[:2] = 1
+    n_estimators = data.draw(st.integers(1, 8))
+    try:
+        folds = ForwardFolds(times, groups, weight, n_estimators, np.random.RandomState(seed))
+    except fastnn.core.errors.DataError as error:
+        assert groups is not None and "no rows to train on" in str(error)
+        return
+    pairs = folds.split()
+    assert len(pairs) == folds.n_folds <= max(1, n_estimators)
+    assert folds.n_folds == (1 if n_estimators == 1 else folds.n_blocks - 1)
+    scored = np.concatenate([held_out for _, held_out in pairs])
+    assert len(scored) == len(set(scored.tolist()))
+    for train, held_out in pairs:
+        assert times[train].max() < times[held_out].min()
+        if weight is not None:
+            assert weight[train].any() and weight[held_out].any()
+        if groups is None:
+            assert set(train) == set(np.flatnonzero(times < times[held_out].min()))
+        else:
+            assert not set(groups[train]) & set(groups[held_out])
+    if groups is None and n_estimators > 1:
+        assert set(scored) == set(np.flatnonzero(times >= times[pairs[0][1]].min()))
+    assert_array_equal(
+        folds.informs(), np.arange(folds.n_folds) < np.arange(folds.n_folds)[:, None]
+    )
+
+
+def test_blocks_have_about_equal_numbers_of_rows():
+    times = np.repeat(np.arange(12), 10)
+    folds = ForwardFolds(times, None, None, 5, np.random.RandomState(0)).split()
+    assert [(len(train), len(scored)) for train, scored in folds] == [
+        (20 * k, 20) for k in range(1, 6)
+    ]
+    ((train, scored),) = ForwardFolds(times, None, None, 1, np.random.RandomState(0)).split()
+    assert (len(train), len(scored)) == (100, 20)
+    weight = np.where(times < 6, 0.0, 1.0)
+    (first, *_) = ForwardFolds(times, None, weight, 2, np.random.RandomState(0)).split()
+    assert (len(first[0]), len(first[1])) == (80, 20)
+
+
+def test_groups_that_begin_in_a_block_are_all_scored():
+    times = np.arange(60)
+    groups = times // 2  # each lasts for two days
+    folds = ForwardFolds(times, groups, None, 5, np.random.RandomState(0))
+    assert sum(len(scored) for _, scored in folds.split()) == 50
+    panel = ForwardFolds(times // 6, times % 6, None, 5, np.random.RandomState(0)).split()
+    for train, scored in panel:  # one or two of six groups
+        assert 0 < len(scored) < 10 and len(train) >= 4
+
+
+def test_rows_are_encoded_as_the_training_rows_know_them():
+    table = EncodedTable(
+        [[1.0, 0], [2, 0], [3, 1], [0, 0]],
+        [[0.5], [1.5], [2.5], [0.1]],
+        3,
+        codes=[[0], [1], [2], [-1]],
+        n_categories=3,
+    )
+    seen = as_seen(table, np.array([0, 1]), np.array([2, 3]))
+    assert_array_equal(seen.numbers, [[3, 0], [0, 0]])
+    assert_array_equal(seen.positions, np.float32([[1.5], [0.5]]))
+    assert_array_equal(seen.codes, [[-1], [-1]])
+    assert seen.layout == table.layout
+
+
+# ---- fit ----
+
+
+@pytest.mark.parametrize("n_estimators", [3, 1])
+@pytest.mark.parametrize("name", ["numbers", "classes", "logarithms"])
+@pytest.mark.parametrize("split", SPLITS)
+def test_fit(split, name, n_estimators, tmp_path):
+    model, target = make(name, n_estimators=n_estimators)
+    model.fit(X, target, **SPLITS[split])
+    assert (model.n_folds_, model.n_folds_remaining_) == (n_estimators, 0)
+    P = model.oof_prediction_.reshape(N, -1)[:, 0]
+    scored = ~np.isnan(P)
+    assert 0 < scored.sum() < N and not scored[DAY == 0].any()
+    if split == "time":
+        first = DAY[scored].min()
+        assert_array_equal(scored, first <= DAY)  # all rows of a day
+        assert 0.1 * N < (first > DAY).sum() < 0.9 * N
+    named = {"groups": "site", "sample_weight": "weight"}
+    reasons = {named[k]: f"named in {k}" for k in SPLITS[split] if k in named}
+    assert model.left_out_ == reasons and "day" in model.columns_
+    assert "from 2026-01-01 to 2026-01-30" in model.split_ and "'day'" in model.split_
+    assert ("other values of 'site'" in model.split_) == (split != "time")
+    model.save(tmp_path / "model")
+    other = fastnn.load(tmp_path / "model")
+    assert other.split_ == model.split_
+    for rows in (X, X.drop(columns=[*reasons])):
+        assert_same_bits(other.predict(rows) == "high", model.predict(rows) == "high")
+    if name != "classes":
+        assert_same_bits(other.predict(X), model.predict(X))
+        for bound, again in zip(model.predict_interval(X, 0.5), other.predict_interval(X, 0.5)):
+            assert_same_bits(bound, again)
+    for issue in find_label_issues(model, target, 3):
+        assert scored[issue.row]
+
+
+def test_values_and_names_are_the_same():
+    columns = X["day"], X["day"].to_numpy(), X["day"].dt.strftime("%d.%m.%Y"), DAY, list(DAY)
+    whole = TabularRegressor(**SMALL).fit(X, y, time="day")
+    for time in columns:
+        other = TabularRegressor(**SMALL).fit(X, y, time=time)
+        assert_same_bits(other.predict(X), whole.predict(X))
+    inputs = X.drop(columns=["site", "weight"])
+    named = TabularRegressor(**SMALL).fit(X, y, **NAMED)
+    passed = TabularRegressor(**SMALL).fit(
+        inputs, y, sample_weight=X["weight"], groups=X["site"], time=X["day"]
+    )
+    assert_same_bits(named.predict(X), passed.predict(inputs))
+    assert_same_bits(named.oof_prediction_, passed.oof_prediction_)
+
+
+def test_the_saved_networks_are_trained_on_all_rows(monkeypatch):
+    seen: list = []
+    from fastnn.tabular.fitting import final_networks
+
+    train = final_networks._train
+    monkeypatch.setattr(
+        final_networks, "_train", lambda jobs, *args: (seen.extend(jobs), train(jobs, *args))
+    )
+    reg = TabularRegressor(**SMALL).fit(X, y, time="day")
+    assert len(seen) == 3 * len(reg.model_.members)
+    for job in seen:
+        assert len(job.train) == job.n_train == N and len(job.held_out) == 0
+        assert 0 < job.ends[0] <= job.ends[-1] <= 1
+        assert len(job.networks) == len(job.ends)
+    starts = {job.net.params.tobytes() for job in seen}
+    assert len(starts) == len(seen)
+
+
+def test_column_weights_come_from_earlier_folds(monkeypatch):
+    seen: list = []
+    set_weights = permutation.set_weights
+
+    def record(jobs, weights, *args):
+        seen.append(weights)
+        set_weights(jobs, weights, *args)
+
+    monkeypatch.setattr(permutation, "set_weights", record)
+    TabularRegressor(**SMALL).fit(X, y, time="day")
+    weights = seen[0]
+    assert len(weights) == 4 and (weights[0] == 1).all()  # three folds, and all rows
+    assert len(np.unique(weights, axis=0)) == 4
+    assert len(seen) == 1 or seen[1] is weights
+
+
+def test_predictions_may_leave_the_range_of_the_targets(quick_recipe):
+    quick_recipe(60)
+    days = np.arange(200.0)
+    target = days + 1
+    for log in (False, True):
+        options = SMALL | dict(hidden_layer_sizes=16, log_target=log)
+        random = TabularRegressor(**options).fit(days[:, None], target)
+        forward = TabularRegressor(**options).fit(days[:, None], target, time=days)
+        later = [[260.0]]
+        assert random.predict(later)[0] <= 200 < forward.predict(later)[0]
+
+
+@pytest.mark.parametrize("name", ["numbers", "classes"])
+def test_threads_do_not_change_the_model(name, tmp_path):
+    one, target = make(name)
+    two, _ = make(name, n_threads=2)
+    one.fit(X, target, **NAMED), two.fit(X, target, **NAMED)
+    assert_same(one, two.set_params(n_threads=1), tmp_path / "model")
+
+
+# ---- Ctrl-C and resume ----
+
+
+def stop_after(model, n_folds, n_final, *args, **options):
+    """Call fit. Ctrl-C comes when so many folds, and networks on all rows, are trained."""
+    from fastnn.tabular.fitting import final_networks, out_of_fold
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "SLICE_SECONDS", 0.0)
+        patch.setattr(pool, "TAIL_SECONDS", 0.0)
+        if n_final is None:
+            update = out_of_fold.OutOfFold.update
+
+            def interrupt(self):
+                update(self)
+                if len(self.done) == n_folds:
+                    patch.undo()
+                    raise KeyboardInterrupt
+
+            patch.setattr(out_of_fold.OutOfFold, "update", interrupt)
+        else:
+            end = training_jobs.end_networks
+
+            def interrupt(job, networks):
+                end(job, networks)
+                if job.ends:
+                    done.append(job)
+                    if len(done) == n_final:
+                        raise KeyboardInterrupt
+
+            done: list = []
+            patch.setattr(final_networks.training_jobs, "end_networks", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(*args, **options)
+    return model
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("name", ["numbers", "classes"])
+@pytest.mark.parametrize("when", [(1, None), (2, None), (3, 0), (3, 1)])
+def test_resume(when, name, split, tmp_path):
+    """After folds, or after networks on all rows: with one network more, so that some are lost."""
+    model, target = make(name)
+    whole = make(name)[0].fit(X, target, **SPLITS[split])
+    n_used = len(whole.model_.members)
+    n_folds, n_final = when
+    n_networks = None if n_final is None else n_final * n_used + 1
+    stop_after(model, n_folds, n_networks, X, target, **SPLITS[split])
+    n_final = (n_networks or 0) // n_used
+    assert model.n_folds_remaining_ == 6 - n_folds - n_final
+    assert np.isfinite(model.predict_proba(X) if name == "classes" else model.predict(X)).all()
+    model.save(tmp_path / "model")
+    other = fastnn.load(tmp_path / "model")
+    assert other.n_folds_remaining_ == model.n_folds_remaining_
+    for each in (other, model):
+        each.fit(X, target, resume=True, **SPLITS[split])
+        assert_same(each, whole, tmp_path / "other")
+
+
+def test_resume_needs_the_same_times():
+    reg = stop_after(TabularRegressor(**SMALL), 1, None, X, y, time="day")
+    with pytest.raises(ValueError, match="time or cv were passed"):
+        reg.fit(X, y, resume=True)
+    with pytest.raises(ValueError, match="time or cv were passed"):
+        reg.fit(X, y, time=DAY[::-1], resume=True)
+
+
+# ---- errors ----
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(time="week"), "time='week' names a column that X does not have"),
+        (dict(time=[None, *DAY[1:]]), "time has a missing value in row 0. Fill it in"),
+        (dict(time=np.full(N, 3)), "time is 3 in every row, from row 0 on, but at least 2"),
+        (
+            dict(time=["2026-01-01"] * 5 + ["soon"] * (N - 5)),
+            "time holds 'soon' in row 5, which is",
+        ),
+        (dict(time=DAY[:5]), "inconsistent numbers of samples"),
+        (dict(groups="place"), "groups='place' names a column that X does not have"),
+        (dict(sample_weight="letter"), "'letter'"),
+        (dict(sample_weight="day"), "sample_weight='day' names a column of dates"),
+        (dict(sample_weight="y"), "sample_weight='y' names the column of the targets"),
+    ],
+)
+def test_errors(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        TabularRegressor(**SMALL).fit(X.assign(y=y), "y", **arguments)
+
+
+def test_names_need_names():
+    with pytest.raises(ValueError, match="the columns of X have no names"):
+        TabularRegressor(**SMALL).fit(X[["x", "weight"]].to_numpy(), y, time="day")
+
+
+def test_only_the_fit_is_forward(tmp_path):
+    reg = TabularRegressor(**SMALL).fit(X, y)
+    assert reg.split_ == "3 folds, drawn at random" and not reg.model_.is_forward
+    one = TabularRegressor(**SMALL | dict(n_estimators=1)).fit(X, y, groups="site")
+    assert one.split_ == "all rows of a group are in the same fold: 7 values of 'site' in 1 fold"
+    assert replace(one.model_.split, groups=None).describe().endswith("7 groups in 1 fold")
