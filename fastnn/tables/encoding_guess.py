@@ -127,14 +127,14 @@ def _guess_other(sample):
 
 def _cyrillic_share(sample, encoding):
     """Return the share of the characters beyond ASCII that are Cyrillic, with capitals where words
-    have them; 0 if there are too few vowels for a language, as in Greek or Hebrew."""
+    have them; 0 if there are too few small vowels, as in Greek or Hebrew."""
     n = n_right = n_vowels = 0
     before = " "
     for c in sample.decode(encoding, "replace"):
         if c >= "\x80":
             n += 1
             n_right += c.lower() in RUSSIAN and not (before.islower() and c.isupper())
-            n_vowels += c.lower() in VOWELS
+            n_vowels += c in VOWELS
         before = c
     return n_right / n if n_vowels > MIN_VOWELS * n else 0.0
 

@@ -83,7 +83,7 @@ class TableReader:
 
     def _tidy(self, label, raw, note):
         table, options = raw.table, self.options
-        tidy.check_shape(label, table.num_columns, table.num_rows)
+        tidy.check_shape(label, table.column_names, table.num_rows)
         names = column_names.find(label, table.column_names, note)
         if names != table.column_names:
             metadata = table.schema.metadata
