@@ -12,8 +12,8 @@ Exit codes:
 - `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
 - `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
 - `scores`: scores of predictions, and rows that look wrong.
-- `train_options`, `train_table`, `train_model`: options of `train`, its table and its estimator.
-  `row_roles`: columns of times, groups and weights, and the rows of the test.
+- `train_options`, `option_types`: options of `train`. `train_table`, `train_model`: its table and its
+  estimator. `row_roles`: columns of times, groups and weights, and the rows of the test.
 - `text_report`, `train_plot`, `html_report`: a training as text, as a picture, as a page.
 - `predict_rows`: rows read and written part by part.
 - `bench_libraries`: the libraries that `bench` compares.

@@ -85,7 +85,10 @@ def _show_model(arguments):
             {"file": arguments.model, "bytes": n_bytes, **content, "training": record or None}
         )
         return 0
-    lines = [f"{printable(arguments.model, 60)}: {n_bytes / 1000:,.0f} kB", *_format_model(content)]
+    lines = [
+        f"{printable(arguments.model, 60)}: {n_bytes / 1000:,.0f} kB",
+        *_format_model(content, bool(record)),
+    ]
     for name, text in model.metadata_.items():
         if name != KEY:
             lines += report.paragraph("metadata", printable(f"{name}: {text}", 400))
@@ -107,22 +110,16 @@ def _describe(model):
         "target": model.model_.target_name,
         "task": "number" if classes is None else "classes",
         "classes": None if classes is None else [label_text(label) for label in classes.tolist()],
-        "threshold": getattr(model, "threshold", None),
         **describe_model(model),
-        "oof_score": model.oof_score_,
     }
 
 
-def _format_model(content):
-    """Yield lines that say what a model predicts from what."""
+def _format_model(content, has_record):
+    """Yield lines that say what a model predicts from what. The record explains chosen thresholds."""
     name = "a target without a name" if content["target"] is None else printable(content["target"])
     yield from report.paragraph("target", f"{name}: {report.describe_target(content)}")
-    if content["threshold"] is not None:
-        yield from report.paragraph(
-            "threshold",
-            f"predicts {printable(content['classes'][1])} if its probability is at least "
-            f"{content['threshold']:g}",
-        )
+    if content["threshold"] is not None and not (has_record and content["threshold_rule"]):
+        yield from report.paragraph("threshold", report.describe_threshold(content))
     yield from report.format_columns(content)
     left = f" ({content['folds_left']:,} not trained yet)" if content["folds_left"] else ""
     yield from report.paragraph(
@@ -139,8 +136,9 @@ def _format_scores(content, record):
         yield from report.format_results(record)
         return
     if content["oof_score"] is not None:
-        name = "R2" if content["task"] == "number" else "accuracy"
-        yield from report.paragraph("out of fold", f"{name} {content['oof_score']:.3f}")
+        name, score = content["oof_score_name"], content["oof_score"]
+        text = report.format_score(content["metric"], score)
+        yield from report.paragraph("out of fold", f"{printable(name, 60)} {text}")
     yield from report.format_importances(content)
 
 

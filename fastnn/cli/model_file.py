@@ -18,7 +18,7 @@ from ..tabular import stored_model
 from ..tabular.columns.column_kinds import NAMED_IN_DROP
 from ..tabular.tabular_file import FORMAT
 from .console import CommandError, to_json
-from .scores import MAX_LABEL_ISSUES
+from .scores import MAX_LABEL_ISSUES, drop_verb, metric_of, threshold_of
 
 KEY = "training"  # in metadata_
 REASON = 300  # characters of a reason or a place, at most
@@ -152,7 +152,7 @@ def largest_size(record, names):
         "others": [score] * 20,
     }
     filled = record | {
-        "columns": {name: ["x" * REASON, score] for name in names},
+        "columns": {name: ["x" * REASON, score, score] for name in names},
         "scores": [scores, scores],
         "label_issues": [["x" * REASON, *longest, *longest]] * MAX_LABEL_ISSUES,
         "others": "x" * 10_000,
@@ -163,14 +163,22 @@ def largest_size(record, names):
 def describe_model(model):
     """Return what the columns are, and what the model consists of, as a dict that JSON can hold."""
     networks = model.model_.networks()
-    names = model.model_.features.names or map(str, range(model.n_features_in_))
+    names = model.model_.features.names or list(map(str, range(model.n_features_in_)))
+    drops, threshold = model.feature_score_drops_, getattr(model, "threshold", None)
     return {
         "split": model.split_,
         "kinds": {str(name): kind for name, kind in model.columns_.items()},
         "left_out": {
             str(name): REASONS.get(reason, reason) for name, reason in model.left_out_.items()
         },
+        "threshold": threshold_of(model),
+        "threshold_rule": threshold if isinstance(threshold, str) else None,
+        "metric": metric_of(model),
+        "oof_score": model.oof_score_,
+        "oof_score_name": model.oof_score_name_,
         "importances": dict(zip(names, model.feature_importances_.tolist())),
+        "score_drops": None if drops is None else dict(zip(names, drops.tolist())),
+        "drop_name": f"{drop_verb(model)} of {model.oof_score_name_}",
         "folds": model.n_folds_,
         "folds_left": model.n_folds_remaining_,
         "hidden": list(networks[0].layer_sizes[1:-1]) if networks else [],

@@ -11,13 +11,15 @@ import numpy as np
 from ..core.messages import plural, printable
 from ..tables.table_errors import import_pyarrow
 from ..tables.texts import convert_texts
+from ..tabular import metric_values
+from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, find_name
+from ..tabular.thresholds import ThresholdRule, parse
 from .console import print_note
 from .target_column import label_text
 
 MAX_LABEL_ISSUES = 5
 MIN_ERROR = 3.0  # of a label issue, in units of the RMSE
 MAX_PROBABILITY = 0.1  # of the class of a label issue
-MIN_PROBABILITY = 1e-15  # in the log-loss
 
 
 @dataclass
@@ -33,12 +35,15 @@ class Evaluation:
         Class numbers, or numbers.
     P : ndarray (n, n_classes) or (n,)
         Probabilities, or numbers.
+    threshold : float, ndarray (n,) or None
+        The probability from which a row is of the second class.
     """
 
     model: Any
     rows: np.ndarray
     y: np.ndarray
     P: np.ndarray
+    threshold: Any = None
 
     @classmethod
     def from_held_out(cls, model, target, train):
@@ -49,7 +54,9 @@ class Evaluation:
         """
         P = model.oof_prediction_
         rows = np.flatnonzero(~np.isnan(P.reshape(len(P), -1)).any(axis=1))
-        return cls(model, train[rows], _true(model, target, train[rows]), P[rows])
+        thresholds = getattr(model, "oof_threshold_", None)
+        threshold = threshold_of(model) if thresholds is None else thresholds[rows]
+        return cls(model, train[rows], _true(model, target, train[rows]), P[rows], threshold)
 
     @classmethod
     def from_rows(cls, model, table, target, rows):
@@ -59,11 +66,11 @@ class Evaluation:
         """
         predict = model.predict if target.is_number else model.predict_proba
         P = np.concatenate([predict(part) for part in table.take(rows)])
-        return cls(model, rows, _true(model, target, rows), P)
+        return cls(model, rows, _true(model, target, rows), P, threshold_of(model))
 
     def scores(self):
         """Return the scores beside those of the baseline."""
-        return score_rows(self.model, self.y, self.P)
+        return score_rows(self.model, self.y, self.P, self.threshold)
 
 
 def _true(model, target, rows):
@@ -72,8 +79,26 @@ def _true(model, target, rows):
     return y if target.is_number else np.searchsorted(model.classes_, y)
 
 
-def score_rows(model, y, P):
-    """Return the scores of predictions.
+def threshold_of(model):
+    """Return the threshold of a model, None for the more probable class, and for numbers."""
+    return model.threshold_ if hasattr(model, "classes_") else None
+
+
+def metric_of(model):
+    """Return the name of the metric of a model; None for "auto", and for a function of the user."""
+    known = NUMBER_METRICS if not hasattr(model, "classes_") else CLASS_METRICS
+    name = find_name(model.metric) if isinstance(model.metric, str) else None
+    return name if name in known else None
+
+
+def drop_verb(model):
+    """Return what the score of a model does if a column is shuffled: fall or rise."""
+    known, name = CLASS_METRICS | NUMBER_METRICS, metric_of(model)
+    return "fall" if name is None else known[name].verb
+
+
+def score_rows(model, y, P, threshold=None):
+    """Return the scores of predictions, and which of them the model is to be good at.
 
     Parameters
     ----------
@@ -82,11 +107,30 @@ def score_rows(model, y, P):
         Class numbers, or numbers.
     P : ndarray (n, n_classes) or (n,)
         Probabilities, or numbers.
+    threshold : float, ndarray (n,) or None
     """
+    metric = metric_of(model)
     if P.ndim == 1:
-        return score_numbers(y, P)
+        return {"metric": metric, **score_numbers(y, P)}
     labels = list(map(label_text, model.classes_.tolist()))
-    return score_classes(y, P, model.model_.targets.decide(P, model.threshold), labels)
+    targets = model.model_.targets
+    scores = score_classes(y, P, targets.decide(P, threshold), labels)
+    rule = parse(model.threshold)
+    if isinstance(rule, ThresholdRule):
+        metric = metric or ("f1" if rule.costs is None else "cost")
+        if rule.costs is not None:
+            scores["cost"], scores["baseline"]["cost"] = _costs(scores["confusion"], rule)
+    return {"metric": metric, **scores}
+
+
+def _costs(confusion, rule):
+    """Return the mean cost of a row, and that of the cheaper class for all rows."""
+    confusion = np.array(confusion)
+    n, (missed, false) = confusion.sum(), rule.costs
+    (_, alarms), (misses, _) = confusion.tolist()
+    negative, positive = confusion.sum(axis=1).tolist()
+    cost = missed * misses + false * alarms
+    return cost / n, min(missed * positive, false * negative) / n
 
 
 def score_classes(codes, P, predicted, labels):
@@ -105,57 +149,55 @@ def score_classes(codes, P, predicted, labels):
     Returns
     -------
     dict
-        rows, accuracy, wrong, balanced_accuracy, log_loss; auc, for more than two classes the mean
-        over classes against the rest, None if a row has no other class; classes: for each class its
-        rows, precision, recall, f1 and auc; confusion: rows of each true class by predicted class;
-        baseline: accuracy, balanced_accuracy, log_loss and auc of the shares of the classes.
+        rows, accuracy, wrong, balanced_accuracy, log_loss; f1, of the second of two classes, else the
+        mean over classes with rows; auc, for more than two classes the mean over classes against the
+        rest; both are None if the rows lack classes; classes: for each class its rows, precision,
+        recall, f1 and auc, which are None for a class without rows; confusion: rows of each true
+        class by predicted class; baseline: accuracy, balanced_accuracy, log_loss and auc of the
+        shares of the classes, and the f1 if all rows are of the second of two classes, or of the
+        most frequent of more.
     """
-    from sklearn import metrics
-
     n, k = len(codes), len(labels)
-    everyone = np.arange(k)
-    precision, recall, f1, rows = metrics.precision_recall_fscore_support(
-        codes, predicted, labels=everyone, zero_division=0.0
-    )
-    present = rows > 0
-    aucs = [_auc(codes == j, P[:, j]) for j in range(k)]
-    known = [x for x in aucs if x is not None]
-    shares = rows / n
+    scored = metric_values.ScoredRows(None, codes, P, chosen=predicted)
+    confusion = scored.confusion
+    rows, right = confusion.sum(axis=1), np.diag(confusion)
+    present, shares = rows > 0, rows / n
     entropy = -(shares[present] * np.log(shares[present])).sum()
-    loss = -np.log(np.maximum(P[np.arange(n), codes], MIN_PROBABILITY)).mean()
+    f1 = metric_values.f1_of_classes(confusion)
+    most = 1 if k == 2 else int(shares.argmax())
+    most_f1 = 2 * shares[most] / (1 + shares[most])
+    values = {name: metric.value(scored) for name, metric in CLASS_METRICS.items()}
     return {
         "rows": n,
-        "accuracy": float(np.mean(codes == predicted)),
+        **values,
         "wrong": int(np.count_nonzero(codes != predicted)),
-        "balanced_accuracy": float(recall[present].mean()),
-        "log_loss": float(loss) + 0.0,  # -0.0 + 0.0 is 0.0
-        "auc": float(np.mean(known)) if known else None,
         "classes": [
             {
                 "class": labels[j],
                 "rows": int(rows[j]),
-                "precision": float(precision[j]),
-                "recall": float(recall[j]),
-                "f1": float(f1[j]),
-                "auc": aucs[j],
+                "precision": _share(right[j], confusion[:, j].sum(), present[j]),
+                "recall": _share(right[j], rows[j], present[j]),
+                "f1": float(f1[j]) if present[j] else None,
+                "auc": metric_values.auc_of_class(codes == j, P[:, j], np.ones(n)),
             }
             for j in range(k)
         ],
-        "confusion": metrics.confusion_matrix(codes, predicted, labels=everyone).tolist(),
+        "confusion": confusion.astype(int).tolist(),
         "baseline": {
             "accuracy": float(shares.max()),
             "balanced_accuracy": float(1 / present.sum()),
             "log_loss": float(entropy) + 0.0,
             "auc": 0.5,
+            "f1": float(most_f1 if k == 2 else most_f1 / present.sum()),
         },
     }
 
 
-def _auc(is_class, p):
-    """Return the area under the ROC curve, None if all rows or none are of the class."""
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(is_class, p)) if 0 < is_class.sum() < len(p) else None
+def _share(part, whole, present):
+    """Return a part of some rows, 0 of no rows; None for a class that is not present."""
+    if not present:
+        return None
+    return float(part / whole) if whole else 0.0
 
 
 def score_numbers(y, predicted):
@@ -168,23 +210,19 @@ def score_numbers(y, predicted):
     Returns
     -------
     dict
-        rows, r2 (None if all y are equal), rmse, mae; baseline: the rmse of the mean and the mae of
-        the median of y.
+        rows, r2 (None if all y are equal), rmse, mae, mape (None if one of y is 0), pinball (for the
+        median); baseline: r2 and rmse of the mean, and the others of the median of y.
     """
-    from sklearn import metrics
+    mean, median = np.full(len(y), y.mean()), np.full(len(y), np.median(y))
+    out = _number_values(y, predicted)
+    baseline = _number_values(y, median)
+    baseline |= {"r2": 0.0, "rmse": _number_values(y, mean)["rmse"]}
+    return {"rows": len(y), **out, "baseline": baseline}
 
-    constant = y.min() == y.max()
-    return {
-        "rows": len(y),
-        "r2": None if constant else float(metrics.r2_score(y, predicted)),
-        "rmse": float(metrics.root_mean_squared_error(y, predicted)),
-        "mae": float(metrics.mean_absolute_error(y, predicted)),
-        "baseline": {
-            "r2": 0.0,
-            "rmse": float(metrics.root_mean_squared_error(y, np.full(len(y), y.mean()))),
-            "mae": float(metrics.mean_absolute_error(y, np.full(len(y), np.median(y)))),
-        },
-    }
+
+def _number_values(y, predicted):
+    rows = metric_values.ScoredRows(None, y, predicted)
+    return {name: metric.value(rows) for name, metric in NUMBER_METRICS.items()}
 
 
 # ---- rows that look wrong ----
@@ -254,7 +292,9 @@ def score_columns(model, columns, outputs):
     else:
         y = _numbers(column)
         rows = _usable(np.isfinite(y), model, "not a number")
-    return None if rows is None else score_rows(model, y[rows], outputs[rows])
+    if rows is None:
+        return None
+    return score_rows(model, y[rows], outputs[rows], threshold_of(model))
 
 
 def _usable(rows, model, other):

@@ -4,11 +4,13 @@ The functions take the training record of a model, a dict that JSON can hold, an
 most 80 columns.
 """
 
+import math
 import shlex
 import textwrap
 
 from ..core.messages import plural, printable
 from ..tabular.columns.column_kinds import KINDS
+from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from .display import format_duration
 
 WIDTH = 80
@@ -19,9 +21,12 @@ MAX_IMPORTANT = 8
 MAX_WARNINGS = 10
 NAME = 24  # characters of a name in a table
 REASON = 400  # characters of a reason
-#: Names of the scores that --tune compares.
-METRICS = {"log_loss": "log-loss", "rmse": "RMSE", "mae": "mean absolute error",
-           "poisson_deviance": "Poisson deviance"}  # fmt: skip
+#: Names of scores.
+LABELS = {metric.name: metric.label for metric in (CLASS_METRICS | NUMBER_METRICS).values()}
+LABELS |= {"poisson_deviance": "Poisson deviance", "cost": "mean cost"}
+#: Scores that are always shown, and those that are shown if the model is to be good at them.
+USUAL = "accuracy", "balanced_accuracy", "log_loss", "auc", "r2", "rmse", "mae"
+DETAILED = "rmse", "mae", "pinball", "cost", "poisson_deviance"  # in units of the target
 UNBROKEN = "\N{NO-BREAK SPACE}"
 
 
@@ -86,13 +91,9 @@ def format_tuning(record):
     if tuning is None:
         return
     yield ""
-    yield f"{'settings tried':<34}{'folds':>9}{METRICS[tuning['metric']]:>21}"
+    yield f"{'settings tried':<34}{'folds':>9}{LABELS[tuning['metric']]:>21}"
     for tried in tuning["tried"]:
-        score = (
-            f"{tried['score']:.4f}"
-            if tuning["metric"] == "log_loss"
-            else format_error(tried["score"])
-        )
+        score = format_score(tuning["metric"], tried["score"], 4)
         yield f"  {tried['options']:<32}{tried['folds']:>9}{score:>21}"
 
 
@@ -121,7 +122,11 @@ def format_results(record):
         if n == record["rows"] - record["test_rows"]
         else f"{plural(n, 'row')} held out"
     )
-    yield from format_scores(record["scores"], where)
+    if record.get("threshold_rule"):
+        text = f"{describe_threshold(record)}. {explain_thresholds(record)}"
+        yield from paragraph("threshold", text)
+        yield ""
+    yield from format_scores(record["scores"], where, weighted_score(record))
     if not is_better_than_baseline(record["scores"]):
         yield ""
         yield from textwrap.wrap(explain_no_better(record), WIDTH)
@@ -133,60 +138,92 @@ def format_results(record):
     yield from format_label_issues(record)
 
 
+def describe_threshold(record):
+    """Return from which probability the second class is predicted, and why."""
+    label, threshold, rule = printable(record["classes"][1]), record["threshold"], None
+    kind, _, costs = (record.get("threshold_rule") or "").partition(":")
+    if kind == "f1":
+        rule = "for the highest F1"
+    elif kind:
+        missed, _, false = costs.partition(",")
+        rule = f"a missed {label} costs {missed}, a false alarm {false}"
+    text = f"predicts {label} if its probability is at least {threshold:.4g}"
+    return text if rule is None else f"{text} ({rule})"
+
+
+def explain_thresholds(record):
+    """Return how a threshold that training chose is scored."""
+    whose = "the other folds" if record["folds"] > 1 else "other held-out rows"
+    return f"The scores decide each row by a threshold that {whose} chose."
+
+
 # ---- scores ----
 
 
-def format_scores(scores, where):
-    """Yield a table of scores beside those of the baseline, and the classes."""
-    if "classes" in scores:
-        yield from _format_class_scores(scores, where)
-    else:
-        yield from _format_number_scores(scores, where)
+def weighted_score(record):
+    """Return name and value of a metric with the weights of classes, None if it has none."""
+    name, metric = record.get("oof_score_name", ""), record["scores"].get("metric")
+    if metric is None or not name.startswith("weighted"):
+        return None
+    return name, format_score(metric, record["oof_score"])
 
 
-def _format_number_scores(scores, where):
-    baseline = scores["baseline"]
+def format_scores(scores, where, weighted=None):
+    """Yield a table of scores beside those of the baseline, and the classes.
+
+    weighted : (str, str), optional
+        Name and value of the score by which the configurations were chosen, if classes have weights.
+    """
     yield f"{where:<26}{'model':>12}{'baseline':>12}"
-    r2 = "-" if scores["r2"] is None else f"{scores['r2']:.3f}"
-    yield f"{'R2':<26}{r2:>12}{'0.000':>12}"
-    for name, label in (("rmse", "RMSE"), ("mae", "mean absolute error")):
-        values = f"{format_error(scores[name]):>12}{format_error(baseline[name]):>12}"
-        yield f"{label:<26}{values}"
-
-
-def _format_class_scores(scores, where):
-    baseline = scores["baseline"]
-    yield f"{where:<26}{'model':>12}{'baseline':>12}"
-    for name, label in (
-        ("accuracy", "accuracy"),
-        ("balanced_accuracy", "balanced accuracy"),
-        ("log_loss", "log-loss"),
-        ("auc", "AUC"),
-    ):
-        if scores[name] is None:
+    for name in shown_scores(scores):
+        if scores[name] is None and name not in (scores.get("metric"), "r2"):
             continue
         more = ""
         if name == "accuracy":
             more = f"   {scores['wrong']:,} of {scores['rows']:,} wrong"
-        yield f"{label:<26}{scores[name]:>12.3f}{baseline[name]:>12.3f}{more}"
-    yield ""
-    yield from _format_classes(scores["classes"])
-    yield ""
-    labels = [c["class"] for c in scores["classes"]]
-    yield from _format_confusion(labels, scores["confusion"])
+        values = (format_score(name, part.get(name)) for part in (scores, scores["baseline"]))
+        yield f"{LABELS[name]:<26}" + "".join(f"{value:>12}" for value in values) + more
+        if weighted and name == scores.get("metric"):
+            yield f"{weighted[0]:<26}{weighted[1]:>12}"
+    if "classes" in scores:
+        yield ""
+        yield from _format_classes(scores["classes"])
+        yield ""
+        labels = [c["class"] for c in scores["classes"]]
+        yield from _format_confusion(labels, scores["confusion"])
+
+
+def shown_scores(scores):
+    """Return the names of the scores to show: what the model is to be good at, and the usual ones."""
+    first = [name for name in (scores.get("metric"), "cost") if name in scores]
+    return list(dict.fromkeys([*first, *(name for name in USUAL if name in scores)]))
+
+
+def format_score(name, value, digits=3):
+    """Return a score as a text."""
+    if value is None:
+        return "-"
+    if name == "mape":
+        return f"{100 * value:.1f} %"
+    return format_error(value) if name in DETAILED else f"{value:.{digits}f}"
 
 
 def _format_classes(classes):
     shown = classes
     if len(classes) > MAX_CLASSES:
-        shown = sorted(classes, key=lambda c: c["f1"])[:MAX_CLASSES]
+        shown = sorted(classes, key=worst_first)[:MAX_CLASSES]
         yield f"{MAX_CLASSES} of {len(classes):,} classes, lowest F1 first (--json lists all)"
     yield f"{'class':<{NAME}}{'rows':>10}{'precision':>12}{'recall':>10}{'F1':>10}"
     for c in shown:
-        yield (
-            f"{printable(c['class'], NAME - 2):<{NAME}}{c['rows']:>10,}{c['precision']:>12.3f}"
-            f"{c['recall']:>10.3f}{c['f1']:>10.3f}"
-        )
+        precision, recall, f1 = (format_score(key, c[key]) for key in ("precision", "recall", "f1"))
+        name = printable(c["class"], NAME - 2)
+        yield f"{name:<{NAME}}{c['rows']:>10,}{precision:>12}{recall:>10}{f1:>10}"
+
+
+def worst_first(scores_of_class):
+    """Return a key that sorts classes by F1; those without rows are last."""
+    f1 = scores_of_class["f1"]
+    return math.inf if f1 is None else f1
 
 
 def _format_confusion(labels, confusion):
@@ -242,15 +279,46 @@ def explain_no_better(record):
 
 
 def format_importances(record):
-    """Yield lines with the permutation importances."""
-    top = sorted(record["importances"].items(), key=lambda item: -item[1])
-    top = [(name, value) for name, value in top if value > 0][:MAX_IMPORTANT]
+    """Yield lines with the permutation importances: shares of the sum, and the drops of the score."""
+    top, drops = important_columns(record)[:MAX_IMPORTANT], format_drops(record)
     if not top:
         return
     yield ""
-    yield "permutation importance (increase of the loss)"
-    for name, value in top:
-        yield f"  {printable(name, 40):<42}{value:>8.3f}"
+    name = f"{record['drop_name']:>32}" if drops else ""
+    yield f"{'permutation importance':<36}{'share':>9}{name}"
+    for label, share in top:
+        drop = f"{drops[label]:>32}" if drops else ""
+        yield f"  {printable(label, 32):<34}{format_percent(share):>9}{drop}"
+
+
+def important_columns(record):
+    """Return the columns whose shuffling increases the loss, and their shares of the sum."""
+    positive = {name: max(0.0, x) for name, x in record["importances"].items()}
+    top = sorted(positive.items(), key=lambda item: -item[1])
+    total = sum(positive.values())
+    return [(name, x / total) for name, x in top if x > 0]
+
+
+def format_percent(share):
+    """Return a share as a text: 12 %, 1.2 %, below 0.1 %."""
+    percent = 100 * share
+    return (
+        "< 0.1 %" if percent < 0.1 else f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %"
+    )
+
+
+def format_drops(record):
+    """Return {column: by how much the score gets worse}, with digits that tell the largest apart.
+
+    Empty if it is not known.
+    """
+    drops = record.get("score_drops") or {}
+    largest = max(map(abs, drops.values()), default=0.0)
+    is_percentage = record.get("drop_name", "").endswith("MAPE")
+    if is_percentage:
+        return {name: f"{100 * drop:.1f} %" for name, drop in drops.items()}
+    digits = min(8, max(0, 2 - math.floor(math.log10(largest)))) if largest > 0 else 0
+    return {name: f"{drop:,.{digits}f}" for name, drop in drops.items()}
 
 
 def format_label_issues(record):

@@ -90,7 +90,6 @@ def run(arguments):
         **{option: getattr(arguments, option) for option in row_roles.ARGUMENTS},
         "task": target.task,
         "classes": _classes(target),
-        "threshold": arguments.threshold,
         "seed": arguments.seed,
         "time_limit": arguments.time_limit,
         "data_checks": _data_checks(rows.sample, target, _no_inputs(arguments, columns)),
@@ -111,6 +110,11 @@ def run(arguments):
     predicted = rows.predicted(model)
     held_out = Evaluation.from_held_out(model, target, predicted)
     record["scores"] = held_out.scores()
+    metric = record["scores"]["metric"]
+    if metric is not None and record["scores"][metric] is None:
+        print_note(
+            f"--metric {metric} is undefined for the held-out rows; the loss chose the model"
+        )
     record["label_issues"] = list_label_issues(model, target, predicted, file)
     record["test_scores"] = (
         Evaluation.from_rows(model, table, target, test).scores() if len(test) else None

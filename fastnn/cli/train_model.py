@@ -1,5 +1,6 @@
 """The estimator of `fastnn train`: build it, fit it, and with --tune choose the best of several."""
 
+import math
 import os
 import warnings
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ import numpy as np
 from ..core.messages import printable
 from ..tables.table_errors import TableError
 from ..tabular.columns.column_kinds import KINDS
+from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from .console import CommandError
 from .display import show_progress
 from .model_file import load_estimator
-from .scores import Evaluation
+from .scores import Evaluation, metric_of
 
 NEEDS_SKLEARN = (
     "models of tables need scikit-learn, which is not installed. Run: python -m pip install "
@@ -57,11 +59,12 @@ def build(arguments, target, columns):
         drop=columns["drop"] or None,
         **{column.argument: columns[kind] or None for kind, column in KINDS.items()},
     )
+    metric = arguments.metric or "auto"
     if target.is_number:
         loss = arguments.loss or "squared_error"
-        return regressor(loss=loss, log_target=arguments.log_target, **parameters)
+        return regressor(loss=loss, log_target=arguments.log_target, metric=metric, **parameters)
     return classifier(
-        metric=arguments.metric or "auto",
+        metric=metric,
         class_weight=arguments.class_weight,
         threshold=arguments.threshold,
         **parameters,
@@ -71,7 +74,7 @@ def build(arguments, target, columns):
 def check_task(arguments, target, file):
     """Raise CommandError for options that do not go with the target, which is from a TableFile."""
     numbers = dict(loss="--loss", log_target="--log-target")
-    classes = dict(metric="--metric", class_weight="--class-weight", threshold="--threshold")
+    classes = dict(class_weight="--class-weight", threshold="--threshold")
     label = f"the target {printable(target.name)!r}"
     for name, option in (classes if target.is_number else numbers).items():
         if getattr(arguments, name):
@@ -80,6 +83,13 @@ def check_task(arguments, target, file):
                 f"{option} is for {goes}, but {label} holds {comes}. Leave it out, or choose "
                 "another --task."
             )
+    known = NUMBER_METRICS if target.is_number else CLASS_METRICS
+    if arguments.metric and arguments.metric not in known:
+        goes, comes = ("classes", "numbers") if target.is_number else ("numbers", "classes")
+        raise CommandError(
+            f"--metric {arguments.metric} is for {goes}, but {label} holds {comes}. Choose one of "
+            f"{', '.join(known)}."
+        )
     if arguments.threshold and target.task == "classes":
         n = len(target.values.unique())
         raise CommandError(f"--threshold is for two classes, but {label} has {n:,}. Leave it out.")
@@ -193,7 +203,8 @@ class Search:
 
     Attributes
     ----------
-    metric : {"log_loss", "rmse", "mae", "poisson_deviance"}
+    metric : str
+        That of --metric, else "log_loss", "rmse", "mae" or "poisson_deviance".
     tried : list of dict
         options, folds and score of each training, in order.
     is_interrupted : bool
@@ -255,9 +266,13 @@ class Search:
         label = f"setting {len(self.tried) + 1} of {self.n_fits}: {options}"
         self.is_interrupted = fit(model, self.rows, self.file, self.arguments, label)
         evaluation = Evaluation.from_held_out(model, self.target, self.rows.predicted(model))
-        score = _scores(evaluation)[self.metric]
+        if metric_of(model) is None:
+            score = cost = _scores(evaluation)[self.metric]
+        else:  # as the estimator computes it, with all weights
+            score, known = model.oof_score_, CLASS_METRICS | NUMBER_METRICS
+            cost = known[self.metric].signed(score)
         self.tried.append({"options": options, "folds": n_folds, "score": score})
-        return FittedModel(model, settings, score)
+        return FittedModel(model, settings, math.inf if cost is None else cost)
 
 
 def _score(fitted):
@@ -265,8 +280,10 @@ def _score(fitted):
 
 
 def _metric(model):
-    """Return the name of the score that goes with what the model learns."""
-    loss = getattr(model, "loss", None)
+    """Return the name of the score of --metric, or that goes with what the model learns."""
+    metric, loss = metric_of(model), getattr(model, "loss", None)
+    if metric is not None:
+        return metric
     if loss is None:
         return "log_loss"
     return {"squared_error": "rmse", "poisson": "poisson_deviance"}.get(loss, "mae")

@@ -5,19 +5,19 @@ The value of an option that is neither on the command line nor in --config is No
 """
 
 import argparse
-import importlib.util
 import shlex
 import tomllib
 
 from ..core.messages import did_you_mean, printable, similar
 from ..plotting import picture_file
 from ..tabular.columns.column_kinds import KINDS
+from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from .console import CommandError
+from .option_types import hidden_sizes, metric_name, report_file, threshold
 from .parser import number, thread_count, whole_number
 from .table_file import add_table_options
 from .target_column import ALIASES, TASKS
 
-METRICS = ("accuracy", "log_loss")
 # generated: losses, by src/generate.py from src/operations.py
 LOSSES = (
     "squared_error",
@@ -28,7 +28,6 @@ LOSSES = (
 )
 # end of losses
 DEFAULTS = dict(folds=5, seed=0, threads=-1, test_size=0.0)
-MAX_UNITS = 100_000  # of a hidden layer
 COLUMN_OPTIONS = (*KINDS, "drop")
 
 
@@ -114,9 +113,11 @@ def _add_model_options(group):
     )
     group.add_argument(
         "--metric",
-        choices=METRICS,
+        type=metric_name,
         metavar="NAME",
-        help=f"what to choose the best epoch by, for classes: {', '.join(METRICS)} (default: both)",
+        help="what the model is to be good at, printed first: for classes "
+        f"{', '.join(CLASS_METRICS)}; for a number {', '.join(NUMBER_METRICS)} (default: the loss "
+        "chooses)",
     )
     group.add_argument(
         "--class-weight",
@@ -126,10 +127,11 @@ def _add_model_options(group):
     )
     group.add_argument(
         "--threshold",
-        type=number(above=0.0, below=1.0),
+        type=threshold,
         metavar="P",
-        help="for two classes: predict the second one if its probability is at least P "
-        "(default: 0.5)",
+        help="for two classes: predict the second one if its probability is at least P (default: "
+        "0.5); f1: choose P for the highest F1; cost:5,1: for the lowest cost, if a missed row of the "
+        "second class costs 5 and a false alarm 1",
     )
 
 
@@ -191,28 +193,6 @@ def _add_run_options(group):
         help="write a web page about the table, the scores, the errors and the training: .html",
     )
     group.add_argument("--quiet", action="store_true", help="print only errors and notes")
-
-
-def hidden_sizes(text):
-    """Parse `--hidden`: '64,32' -> (64, 32)."""
-    sizes = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= MAX_UNITS for part in sizes):
-        raise argparse.ArgumentTypeError(
-            f"expected layer sizes from 1 to {MAX_UNITS:,}, such as 64 or 64,32, got {text!r}"
-        )
-    return tuple(map(int, sizes))
-
-
-def report_file(name):
-    """Check the name of a report. The command fails before training without matplotlib."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise argparse.ArgumentTypeError(
-            "the charts of a report need matplotlib, which is not installed. "
-            'Run: python -m pip install "fastnn-mlp[plot]"'
-        )
-    if not name.lower().endswith((".html", ".htm")):
-        raise argparse.ArgumentTypeError(f"the file name must end in .html, got {name!r}")
-    return name
 
 
 def complete(arguments):

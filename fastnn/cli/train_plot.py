@@ -37,7 +37,7 @@ def save(path, model, record, y, P):
             labels = model.classes_
             plotting.plot_confusion(
                 labels[y],
-                labels[model.model_.targets.decide(P, model.threshold)],
+                labels[model.model_.targets.decide(P, model.threshold_)],
                 result,
                 labels=labels,
             )

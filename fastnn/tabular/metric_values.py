@@ -22,7 +22,8 @@ class ScoredRows:
 
     Attributes
     ----------
-    targets : TableClasses or TableNumbers
+    targets : TableClasses, TableNumbers or None
+        None if the predicted classes are known, and for one prediction of numbers a row.
     y : ndarray (n,)
         Class numbers, or numbers.
     P : ndarray (n, n_classes), (n,) or (n, n_quantiles)
@@ -30,6 +31,8 @@ class ScoredRows:
     weight : ndarray (n,) or None
     threshold : float, ndarray (n,) of float, or None
         The probability from which a row is of the second class, for all rows or each of them.
+    chosen : ndarray (n,), or None
+        The predicted class numbers, if they are known.
     """
 
     targets: Any
@@ -37,6 +40,7 @@ class ScoredRows:
     P: np.ndarray
     weight: np.ndarray | None = None
     threshold: Any = None
+    chosen: np.ndarray | None = None
 
     @cached_property
     def weights(self):
@@ -46,6 +50,8 @@ class ScoredRows:
     @cached_property
     def predicted(self):
         """ndarray (n,): the predicted class numbers."""
+        if self.chosen is not None:
+            return self.chosen
         return self.targets.decide(self.P, self.threshold)
 
     @cached_property
@@ -145,7 +151,8 @@ def r2(rows):
 def pinball(rows):
     """Return the mean quantile loss: of the quantiles that are predicted, else of the median."""
     P = rows.P if rows.P.ndim == 2 else rows.P[:, None]
-    q = np.atleast_1d(getattr(rows.targets.loss, "q", 0.5))
+    loss = None if rows.targets is None else rows.targets.loss
+    q = np.atleast_1d(getattr(loss, "q", 0.5))
     errors = rows.y[:, None] - P
     losses = np.maximum(q * errors, (q - 1) * errors).mean(axis=1)
     return float(np.average(losses, weights=rows.weight))

@@ -59,10 +59,11 @@ class Metric:
 
     def cost(self, rows):
         """Return the value of ScoredRows with the sign with which lower is better, or None."""
-        value = self.value(rows)
-        if value is None:
-            return None
-        return -value if self.greater_is_better else value
+        return self.signed(self.value(rows))
+
+    def signed(self, value):
+        """Return a value, or None, with the sign with which lower is better."""
+        return -value if value is not None and self.greater_is_better else value
 
     def drop(self, before, after):
         """Return by how much a value is worse than another, NaN if one of them is None."""

@@ -29,6 +29,8 @@ class _Stored:
     ----------
     estimator_name : str
         The class of the estimator in the file.
+    metric : str or object
+        Its parameter; no text for a function of the user.
     """
 
     metadata_: dict[str, str]
@@ -45,6 +47,7 @@ class _Stored:
     def __init__(self, content):
         self.estimator_name = content.estimator
         self.n_threads = -1
+        self.metric = content.parameters.get("metric", "auto")
         vars(self).update(content.fitted)
 
     def _estimator_name(self):

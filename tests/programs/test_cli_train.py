@@ -61,7 +61,7 @@ def test_the_screen(run):
         "60 rows held out                 model    baseline",
         "class                         rows   precision    recall        F1",
         "true  predicted",
-        "permutation importance (increase of the loss)",
+        "permutation importance                  share                fall of accuracy",
         "Saved m.safetensors (",
         "  fastnn predict m.safetensors people.csv",
     ]:

@@ -34,6 +34,7 @@ def test_scores_of_two_classes():
     entropy = -(0.4 * np.log(0.4) + 0.6 * np.log(0.6))
     assert scores["baseline"] == {
         "accuracy": 0.6, "balanced_accuracy": 0.5, "log_loss": pytest.approx(entropy), "auc": 0.5,
+        "f1": pytest.approx(0.75),
     }  # fmt: skip
 
 

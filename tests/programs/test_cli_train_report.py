@@ -18,6 +18,7 @@ pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 from cli_cases import FAST, interrupt_after, write_csv, write_people
 
 import fastnn
+from fastnn.cli import text_report
 
 VOID = {"meta", "br", "link", "img", "input"}  # elements without an end
 CODE = {"style", "svg"}  # their text is not that of the page
@@ -194,9 +195,14 @@ def test_the_sections_say_what_the_record_says(run):
     confusion = page.tables["Confusion matrix"]
     assert confusion[0] == ["true", "predicted"] and confusion[1] == ["no", "yes"]
     assert [[int(n) for n in row[1:]] for row in confusion[2:]] == scores["confusion"]
-    importances = page.tables["Increase of the loss"]
-    top = max(record["importances"].items(), key=lambda item: item[1])
-    assert importances[1][:2] == [top[0], f"{top[1]:.3f}"]
+    importances = page.tables["Importance of the columns"]
+    (name, share), *_ = text_report.important_columns(record)
+    assert share == max(record["importances"].values()) / sum(
+        x for x in record["importances"].values() if x > 0
+    )
+    drop = text_report.format_drops(record)[name]
+    assert importances[0][:3] == ["column", "share", record["drop_name"]]
+    assert importances[1][:3] == [name, f"{100 * share:.0f} %", drop]
     issues = page.tables.get("Rows to check", [[]])[1:]
     assert [row[0] for row in issues] == [s["place"] for s in record["label_issues"]]
     assert shlex.split(record["command"])[:5] == [

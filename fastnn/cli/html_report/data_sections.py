@@ -6,7 +6,14 @@ import numpy as np
 
 from ...core.messages import plural, printable
 from ...tables.texts import is_missing_mark
-from ..text_report import describe_target, format_number, short_path
+from ..text_report import (
+    describe_target,
+    format_drops,
+    format_number,
+    format_percent,
+    important_columns,
+    short_path,
+)
 from .elements import bullets, element, name, pairs, paragraph, section, table
 
 MAX_COLUMNS = 200
@@ -104,13 +111,14 @@ def _left_out_table(record, summaries):
 
 def importances_section(report):
     """Return the section with the permutation importances."""
-    importances = report.record["importances"]
-    top = sorted(importances.items(), key=lambda item: -item[1])
-    top = [(label, x) for label, x in top if x > 0]
+    record = report.record
+    top, drops = important_columns(record), format_drops(record)
     text = (
-        "The increase of the loss on held-out rows if the values of a column are shuffled. Columns "
-        "with the same information have a low importance each, because the others make up for it. "
-        "If you would not know a column for a new row, leave it out with "
+        "How much worse the predictions for held-out rows get if the values of a column are shuffled: "
+        "its share of the increase of the loss, summed over columns"
+        + (f", and the {record['drop_name']}. " if drops else ". ")
+        + "Columns with the same information have a low importance each, because the others make up "
+        "for it. If you would not know a column for a new row, leave it out with "
     )
     if not top:
         return section(
@@ -118,18 +126,21 @@ def importances_section(report):
             "Permutation importance",
             paragraph("No column reduces the held-out loss."),
         )
-    largest, caption = top[0][1], "Increase of the loss"
+    largest, caption = top[0][1], "Importance of the columns"
     if len(top) > MAX_IMPORTANT:
-        caption += f": the {MAX_IMPORTANT} most important of {len(top):,} columns above 0"
-    rows = [
-        [name(label), f"{x:.3f}", element("div", class_="bar", style=f"--share: {x / largest:.3f}")]
-        for label, x in top[:MAX_IMPORTANT]
-    ]
+        caption += f": the first {MAX_IMPORTANT} of {len(top):,} columns above 0"
+    head, rows = ["column", "#share", "compared"], []
+    if drops:
+        head.insert(2, f"#{record['drop_name']}")
+    for label, share in top[:MAX_IMPORTANT]:
+        bar = element("div", class_="bar", style=f"--share: {share / largest:.3f}")
+        drop = [drops[label]] if drops else []
+        rows.append([name(label), format_percent(share), *drop, bar])
     return section(
         "importances",
         "Permutation importance",
         paragraph(text, element("code", "--drop"), "."),
-        table(caption, ["column", "#increase", "compared"], rows, class_="bars"),
+        table(caption, head, rows, class_="bars"),
     )
 
 

@@ -4,22 +4,37 @@ import numpy as np
 
 from ... import plotting
 from ...core.messages import plural, printable
-from ..text_report import explain_no_better, format_error, is_better_than_baseline
+from ..text_report import (
+    LABELS,
+    describe_threshold,
+    explain_no_better,
+    explain_thresholds,
+    format_error,
+    format_score,
+    is_better_than_baseline,
+    shown_scores,
+    worst_first,
+)
 from .charts import chart, charts
 from .data_sections import format_share
 from .elements import element, name, paragraph, scrolling, section, table
 
-CLASS_SCORES = (
-    ("accuracy", "accuracy", "share of the rows whose class is right"),
-    ("balanced_accuracy", "balanced accuracy", "mean recall: each class counts the same"),
-    ("log_loss", "log-loss", "0 is best; sure and wrong costs most"),
-    ("auc", "AUC", "how well probabilities order the rows; 0.5 is guessing"),
-)
-NUMBER_SCORES = (
-    ("r2", "R²", "share of the variance that is explained; 1 is best"),
-    ("rmse", "RMSE", "root of the mean squared error, in units of the target"),
-    ("mae", "mean absolute error", "in units of the target; less sensitive to outliers"),
-)
+#: Scores whose label is not that of the text, and what scores mean.
+SYMBOLS = {"r2": "R²"}
+MEANINGS = {
+    "accuracy": "share of the rows whose class is right",
+    "balanced_accuracy": "mean recall: each class counts the same",
+    "log_loss": "0 is best; sure and wrong costs most",
+    "auc": "how well probabilities order the rows; 0.5 is guessing",
+    "f1": "harmonic mean of precision and recall: of the second of two classes, else the mean over "
+    "classes; the baseline predicts one class for all rows",
+    "cost": "mean cost of a row; the baseline predicts the cheaper class for all rows",
+    "r2": "share of the variance that is explained; 1 is best",
+    "rmse": "root of the mean squared error, in units of the target",
+    "mae": "in units of the target; less sensitive to outliers",
+    "mape": "mean of the errors divided by the targets",
+    "pinball": "quantile loss, in units of the target; half the mean absolute error for the median",
+}
 MAX_CLASSES = 20  # of the confusion matrix, and of the scores of each class
 MAX_NAME, MAX_FLAT_NAME = 24, 6  # characters of a class in it, and of one that is not turned
 MAX_CONFUSIONS = 10
@@ -35,12 +50,20 @@ N_BINS = 40
 def headline(report):
     """Return the most important score beside that of the baseline, as a sentence."""
     scores = report.record["scores"]
-    baseline = scores["baseline"]
+    name, baseline = scores["metric"], scores["baseline"]
+    if name not in (None, "accuracy", "mae") and scores[name] is not None:
+        values = format_score(name, scores[name]), format_score(name, baseline[name])
+        return f"Its {label_of(name)} on held-out rows is {values[0]}, the baseline's {values[1]}."
     if not report.is_number:
         right = f"{100 * scores['accuracy']:.1f} %"
         return f"It is right in {right} of held-out rows, the baseline in {100 * baseline['accuracy']:.1f} %."
     mae, baseline_mae = format_error(scores["mae"]), format_error(baseline["mae"])
     return f"Its mean absolute error on held-out rows is {mae}, the baseline's {baseline_mae}."
+
+
+def label_of(name):
+    """Return the name of a score on the page."""
+    return SYMBOLS.get(name, LABELS[name])
 
 
 def scores_section(report):
@@ -53,11 +76,16 @@ def scores_section(report):
     if test:
         head += ["#model, test", "#baseline, test"]
     rows = []
-    for key, label, meaning in NUMBER_SCORES if report.is_number else CLASS_SCORES:
+    for key in shown_scores(scores):
         if scores[key] is None and (not test or test[key] is None):
             continue
-        cells = [_format(key, part) for part in (scores, test) if part]
-        rows.append([label, *(cell for pair in cells for cell in pair), meaning])
+        cells = [
+            format_score(key, values[key])
+            for part in (scores, test)
+            if part
+            for values in (part, part["baseline"])
+        ]
+        rows.append([label_of(key), *cells, MEANINGS[key]])
     return section(
         "scores",
         "Scores",
@@ -93,23 +121,16 @@ def _describe(report, is_complete):
     )
 
 
-def _format(key, scores):
-    """Return a score of the model and of the baseline as texts."""
-    write = format_error if key in ("rmse", "mae") else "{:.3f}".format
-    return ["-" if x is None else write(x) for x in (scores[key], scores["baseline"][key])]
-
-
 def _class_table(classes):
     shown, caption = classes, "Scores of each class against the others"
     if len(classes) > MAX_CLASSES:
-        shown = sorted(classes, key=lambda c: c["f1"])[:MAX_CLASSES]
+        shown = sorted(classes, key=worst_first)[:MAX_CLASSES]
         caption += f": {MAX_CLASSES} of {len(classes):,} classes, lowest F1 first"
     rows = [
         [
             name(c["class"]),
             f"{c['rows']:,}",
-            *(f"{c[key]:.3f}" for key in ("precision", "recall", "f1")),
-            "-" if c["auc"] is None else f"{c['auc']:.3f}",
+            *(format_score(key, c[key]) for key in ("precision", "recall", "f1", "auc")),
         ]
         for c in shown
     ]
@@ -135,8 +156,11 @@ def classes_section(report):
 def _threshold(record):
     if record["threshold"] is None:
         return None
-    label, threshold = name(record["classes"][1]), record["threshold"]
-    return paragraph(f"Predicts {label} if its probability is at least {threshold:g}.")
+    text = describe_threshold(record)
+    text = text[0].upper() + text[1:] + "."
+    if record["threshold_rule"]:
+        text += " " + explain_thresholds(record)
+    return paragraph(text)
 
 
 def _confusion_table(labels, confusion):

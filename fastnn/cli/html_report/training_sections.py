@@ -11,7 +11,7 @@ from ...core.messages import plural
 from ...plotting.theme import CLASS_COLORS
 from ..display import format_duration
 from ..info import installed_version
-from ..text_report import METRICS, format_error
+from ..text_report import LABELS, format_score
 from .charts import chart, charts
 from .elements import element, pairs, paragraph, section, table
 
@@ -94,10 +94,12 @@ def _tuning_table(tuning):
     """Return what --tune has tried, None without it."""
     if tuning is None:
         return None
-    rows = [[t["options"], str(t["folds"]), format_error(t["score"])] for t in tuning["tried"]]
-    return table(
-        "Settings that --tune tried", ["options", "#folds", f"#{METRICS[tuning['metric']]}"], rows
-    )
+    metric = tuning["metric"]
+    rows = [
+        [t["options"], str(t["folds"]), format_score(metric, t["score"], 4)]
+        for t in tuning["tried"]
+    ]
+    return table("Settings that --tune tried", ["options", "#folds", f"#{LABELS[metric]}"], rows)
 
 
 def reproduce_section(report):

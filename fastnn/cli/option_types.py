@@ -1,0 +1,61 @@
+"""Types of the options of `fastnn train`: each parses a text, or says what was expected."""
+
+import argparse
+import importlib.util
+import math
+
+from ..core.errors import DataError
+from ..core.messages import similar
+from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, find_name
+from ..tabular.thresholds import parse
+
+MAX_UNITS = 100_000  # of a hidden layer
+
+
+def hidden_sizes(text):
+    """Parse `--hidden`: '64,32' -> (64, 32)."""
+    sizes = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= MAX_UNITS for part in sizes):
+        raise argparse.ArgumentTypeError(
+            f"expected layer sizes from 1 to {MAX_UNITS:,}, such as 64 or 64,32, got {text!r}"
+        )
+    return tuple(map(int, sizes))
+
+
+def metric_name(text):
+    """Parse `--metric`: 'log-loss' -> 'log_loss'."""
+    name, known = find_name(text), [*CLASS_METRICS, *NUMBER_METRICS]
+    if name not in known:
+        close = similar(name, known)
+        hint = f"Did you mean {close}? " if close else ""
+        raise argparse.ArgumentTypeError(f"{hint}It can be {', '.join(known)}, got {text!r}")
+    return name
+
+
+def threshold(text):
+    """Parse `--threshold`: '0.2' -> 0.2, 'F1' -> 'f1', 'cost:5, 1' -> 'cost:5,1'."""
+    try:
+        number = float(text)
+    except ValueError:
+        try:
+            return parse(text).text
+        except DataError:
+            number = math.nan
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(
+            "expected a number above 0 and below 1, f1, or the costs of a missed row of the second "
+            f"class and of a false alarm, such as cost:5,1, got {text!r}"
+        )
+    return number
+
+
+def report_file(name):
+    """Check the name of a report. The command fails before training without matplotlib."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError(
+            "the charts of a report need matplotlib, which is not installed. "
+            'Run: python -m pip install "fastnn-mlp[plot]"'
+        )
+    if not name.lower().endswith((".html", ".htm")):
+        raise argparse.ArgumentTypeError(f"the file name must end in .html, got {name!r}")
+    return name
