@@ -37,6 +37,7 @@ OPTIONS = {
     "threshold": "--threshold",
     "time_limit": "--time-limit",
     "skip_bad_lines": "--skip-bad-lines",
+    "sql": "--sql",
     "time": "--time",
     "window": "--window",
 }

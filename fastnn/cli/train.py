@@ -77,9 +77,10 @@ def run(arguments):
         if model is None:
             print_note(f"{arguments.out} is complete, so there is nothing to resume")
             return 0
+    roles = row_roles.read(table, target, file, arguments)
     table.set_target(target)
-    train, test = row_roles.split(table, target, file, arguments)
-    rows = table.training_rows(target, train, row_roles.passed(arguments))
+    train, test = row_roles.split(roles, target, arguments)
+    rows = table.training_rows(target, train, roles)
     record = {
         "fastnn": __version__,
         "command": command_line(given),
@@ -114,7 +115,7 @@ def run(arguments):
         is_interrupted = train_model.fit(model, rows, file, arguments)
     record |= model_file.describe_model(model) | {"seconds": time.perf_counter() - began}
     predicted = rows.predicted(model)
-    held_out = Evaluation.from_held_out(model, target, predicted)
+    held_out = Evaluation.from_held_out(model, target, predicted, roles.weight)
     record["scores"] = held_out.scores()
     metric = record["scores"]["metric"]
     if metric is not None and record["scores"][metric] is None:
@@ -123,7 +124,9 @@ def run(arguments):
         )
     record["label_issues"] = list_label_issues(model, target, predicted, file)
     record["test_scores"] = (
-        Evaluation.from_rows(model, table, target, test).scores() if len(test) else None
+        Evaluation.from_rows(model, table, target, test, roles.weight).scores()
+        if len(test)
+        else None
     )
     _save(model, record, arguments.out)
     show(report.format_columns(record))

@@ -267,7 +267,9 @@ class Search:
         options += " --log-target" if settings.get("log_target") else ""
         label = f"setting {len(self.tried) + 1} of {self.n_fits}: {options}"
         self.is_interrupted = fit(model, self.rows, self.file, self.arguments, label)
-        evaluation = Evaluation.from_held_out(model, self.target, self.rows.predicted(model))
+        evaluation = Evaluation.from_held_out(
+            model, self.target, self.rows.predicted(model), self.rows.roles.weight
+        )
         if metric_of(model) is None:
             score = cost = _scores(evaluation)[self.metric]
         else:  # as the estimator computes it, with all weights
@@ -297,5 +299,7 @@ def _scores(evaluation):
     scores = evaluation.scores()
     if evaluation.y.min() >= 0 and evaluation.P.ndim == 1:
         P = np.maximum(evaluation.P, MIN_MEAN)
-        scores["poisson_deviance"] = float(mean_poisson_deviance(evaluation.y, P))
+        scores["poisson_deviance"] = float(
+            mean_poisson_deviance(evaluation.y, P, sample_weight=evaluation.weight)
+        )
     return scores

@@ -133,7 +133,8 @@ class TableFit:
         """Train the networks. Return the KeyboardInterrupt that came when more folds were done."""
         done, line = self.n_done(), None
         if self.options.verbose or self.options.on_progress is not None:
-            line = ProgressReporter(self.options, self.out_of_fold, self.time_budget)
+            budget = self.time_budget
+            line = ProgressReporter(self.options, self.out_of_fold, budget, self.final)
         try:
             self.train(line)
         except KeyboardInterrupt as error:
