@@ -15,7 +15,7 @@ from .model_file import (
 )
 from .parser import add_json, add_threads, check_output, help_texts, number
 from .predict_rows import PredictTable, RowWriter
-from .scores import score_columns
+from .predict_scores import score_columns
 from .table_file import TableFile, add_table_options
 from .target_column import label_text
 from .text_report import format_scores

@@ -13,7 +13,7 @@ from ..tables.table_writer import needs_quotes, to_text, writing
 from ..tabular.predictions import check_columns
 from .console import CommandError, print_note
 from .model_file import target_style
-from .scores import has_text_target
+from .predict_scores import has_text_target
 from .table_file import TableFile
 from .train_options import split_names
 
