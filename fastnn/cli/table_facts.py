@@ -58,13 +58,20 @@ def summarize(frame, features):
 
 
 def _used(raw, column):
-    contents = column.summarize(column.convert(raw), format_number)
+    contents = column.summarize(column.convert(raw), _write)
     if contents.span is None:
         text = _most_frequent(contents.counts, len(raw.values))
     else:
         low, middle, high = contents.span
         text = f"{low} to {high}, median {middle}" if low != high else low
     return ColumnSummary(column.label, column.kind, contents.missing, contents.n_distinct, text)
+
+
+def _write(x):
+    """Return a number with four digits, or all digits of a whole one: years have no comma."""
+    if x.is_integer() and abs(x) < 1e15:
+        return f"{x:.0f}" if abs(x) < 10_000 else f"{x:,.0f}"
+    return format_number(x)
 
 
 def _most_frequent(counts, n):

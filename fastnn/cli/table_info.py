@@ -4,14 +4,13 @@ import argparse
 import shlex
 import shutil
 import textwrap
-import warnings
 
 import numpy as np
 
 from ..core.errors import DataError
 from ..core.messages import plural, printable
 from . import text_report as report
-from .console import CommandWords, print_json, print_line, print_note
+from .console import CommandWords, print_json, print_line, print_note, warnings_as_notes
 from .table_facts import format_share, list_data_checks, summarize
 from .table_file import TableFile
 from .target_column import label_text, read_target
@@ -37,11 +36,8 @@ def show_table(arguments):
     target = None if arguments.target is None else _read_target(table, file, arguments)
     n_rows, sample = table.n_rows, table.sample(target)
     name = None if target is None else target.name
-    with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")
-        columns, left_out = _describe_columns(sample, name)
-    for warning in found:
-        notes(str(warning.message))
+    with warnings_as_notes(notes):
+        columns, left_out = _describe_columns(sample, name, notes)
     content = {
         "data": arguments.data,
         "rows": n_rows,
@@ -68,8 +64,9 @@ class _Notes:
         self.is_json, self.texts = is_json, []
 
     def __call__(self, text):
-        if str(text) not in self.texts:
-            self.texts.append(str(text))
+        words = CommandWords().say(text)
+        if words not in self.texts:
+            self.texts.append(words)
             if not self.is_json:
                 print_note(text)
 
@@ -83,7 +80,7 @@ def _read_target(table, file, arguments):
     return read_target(table, file, argparse.Namespace(**options))
 
 
-def _describe_columns(table, target):
+def _describe_columns(table, target, note):
     """Return what each column but the target holds, and {name: reason} of those that are left out."""
     from ..tabular.columns import frames
     from ..tabular.columns.features import Features
@@ -101,6 +98,8 @@ def _describe_columns(table, target):
                 raise
             unusable[error.column] = CommandWords().say(error.problem)
             table = table.drop_columns([error.column])
+    for text in features.notes(frame):
+        note(text)
     columns = [
         {
             "column": summary.label,

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core.messages import plural
 from ..tables.table_errors import import_pyarrow
-from .console import CommandError, print_note
+from .console import CommandError, PrintOnce
 
 
 def open_table(file, text_columns, keep, window, note=None):
@@ -22,7 +22,7 @@ def open_table(file, text_columns, keep, window, note=None):
     note : function, optional
         Called with a text for each guess. By default it is printed.
     """
-    note = note or _PrintOnce()
+    note = note or PrintOnce()
     parquet = file.open_parquet(text_columns, keep, note)
     if parquet is None:
         if window is not None:
@@ -40,18 +40,6 @@ def open_table(file, text_columns, keep, window, note=None):
     parquet.select(parquet.names)
     parts = [table for _, _, table in parquet.parts(for_training=True)]
     return MemoryTable(import_pyarrow().concat_tables(parts))
-
-
-class _PrintOnce:
-    """Prints each note once: some columns are read twice."""
-
-    def __init__(self):
-        self.printed: set = set()
-
-    def __call__(self, text):
-        if text not in self.printed:
-            self.printed.add(text)
-            print_note(text)
 
 
 class MemoryTable:
@@ -178,10 +166,13 @@ class TrainingRows:
     ----------
     sample : pyarrow.Table
         Rows that describe all rows.
+    note : PrintOnce
+        For what an estimator says about them.
     """
 
     def __init__(self, target, rows, table, roles):
         self.target, self.rows, self.sample, self.roles = target, rows, table, roles
+        self.note = PrintOnce()
 
     def fit(self, model, resume):
         model.fit(self.sample, self.target.name, resume=resume, **self.roles.passed)
