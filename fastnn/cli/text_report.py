@@ -317,7 +317,8 @@ def format_drops(record):
     is_percentage = record.get("drop_name", "").endswith("MAPE")
     if is_percentage:
         return {name: f"{100 * drop:.1f} %" for name, drop in drops.items()}
-    digits = min(8, max(0, 2 - math.floor(math.log10(largest)))) if largest > 0 else 0
+    exponent = math.floor(math.log10(largest)) if largest > 0 else 0
+    digits = max(0, 2 - exponent) if exponent > 0 else max(3, min(8, 1 - exponent))
     return {name: f"{drop:,.{digits}f}" for name, drop in drops.items()}
 
 
