@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import numpy as np
 
@@ -18,8 +19,16 @@ if TYPE_CHECKING:
 
     from .typing import Path
 
+    M = TypeVar("M")
 
-def load(path: Path) -> Any:
+
+@overload
+def load(path: Path) -> Any: ...
+@overload
+def load(path: Path, kind: type[M]) -> M: ...
+
+
+def load(path: Path, kind: Any = None) -> Any:
     """Load a network or an estimator from a file that its method `save` wrote.
 
     A network has its training state and metadata. docs/model_file.md describes the files. Loading
@@ -28,6 +37,9 @@ def load(path: Path) -> Any:
     Parameters
     ----------
     path : str or path-like
+    kind : class, optional
+        The class that you expect, such as `MLP` or `TabularClassifier`. Type checkers then know what
+        `load` returns.
 
     Returns
     -------
@@ -36,8 +48,8 @@ def load(path: Path) -> Any:
     Raises
     ------
     ModelFileError
-        The file is not a fastnn model, is damaged, or was written by a newer version. For a file of
-        many networks use `load_many`.
+        The file is not a fastnn model, is damaged, was written by a newer version, or holds
+        an object of another class than `kind`. For a file of many networks use `load_many`.
     ImportError
         The file holds an estimator, but scikit-learn is not installed.
 
@@ -49,6 +61,17 @@ def load(path: Path) -> Any:
     >>> fastnn.load(path)
     MLP([4, 8, 1], activation='relu', output='identity', dtype='float32')
     """
+    loaded = _load(path)
+    if kind is not None and not isinstance(loaded, kind):
+        raise ModelFileError(
+            f"holds a model of the class {type(loaded).__name__}, but {kind.__name__} was expected. "
+            "Pass another file, or leave kind out.",
+            os.fsdecode(path),
+        )
+    return loaded
+
+
+def _load(path):
     kind = kinds.KINDS.get(kinds.kind_of(path))
     if kind is None or not kind.module:  # a network, or a file that `model.read` refuses
         return from_parts(model.read(path))

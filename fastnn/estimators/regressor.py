@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
@@ -129,6 +129,27 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
             return self._partial_fit(X, y, sample_weight, not hasattr(self, "networks_"))
 
     # ---- predictions ----
+
+    @overload
+    def predict(
+        self, X: Any, return_std: Literal[False] = False, return_noise: Literal[False] = False
+    ) -> NDArray[Any]: ...
+    @overload
+    def predict(
+        self, X: Any, return_std: Literal[True], return_noise: Literal[False] = False
+    ) -> tuple[NDArray[Any], NDArray[Any]]: ...
+    @overload
+    def predict(
+        self, X: Any, return_std: Literal[False] = False, *, return_noise: Literal[True]
+    ) -> tuple[NDArray[Any], NDArray[Any]]: ...
+    @overload
+    def predict(
+        self, X: Any, return_std: Literal[True], return_noise: Literal[True]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
+    @overload
+    def predict(
+        self, X: Any, return_std: bool = False, return_noise: bool = False
+    ) -> NDArray[Any] | tuple[NDArray[Any], ...]: ...
 
     def predict(self, X: Any, return_std: bool = False, return_noise: bool = False) -> Any:
         """Predict the targets of each row.

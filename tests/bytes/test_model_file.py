@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,14 @@ def test_every_number_is_loaded_unchanged(values, path):
     net.params[:] = values
     net.save(path)
     assert_same_bits(fastnn.load(path).params, net.params)
+
+
+def test_the_class_can_be_expected(path):
+    MLP([2, 1]).save(path)
+    assert isinstance(fastnn.load(path, MLP), MLP)
+    message = f"{path}: holds a model of the class MLP, but History was expected."
+    with pytest.raises(fastnn.ModelFileError, match=re.escape(message)):
+        fastnn.load(path, fastnn.History)
 
 
 def test_paths_of_every_kind(tmp_path, monkeypatch):

@@ -68,7 +68,7 @@ SIGNATURES = {
     fastnn.MLPClassifier.save: "(self, path, state=True)",
     fastnn.MLPClassifier.to_sklearn: "(self)",
     fastnn.from_sklearn: "(estimator)",
-    fastnn.load: "(path)",
+    fastnn.load: "(path, kind=None)",
     fastnn.EncodedTable: "(numbers=None, positions=None, n_bins=None, position_scale=1.0, codes=None, n_categories=None, code_scale=1.0, "
     "dtype=<class 'numpy.float32'>)",
     fastnn.EncodedTable.to_dense: "(self)",

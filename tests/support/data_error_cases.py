@@ -154,7 +154,7 @@ COLUMNS = [
         fit("fitting/table_fit.fit_encoders", {"a": A}),
         lambda m: m.setattr("fastnn.tabular.encoder.Encoder.n_inputs", 0),
     ),
-    fit("columns/input_column._refuse", {"a": [[1, 2]] * N}),
+    fit("columns/input_column.__init__", {"a": [[1, 2]] * N}),
     Case(
         "tabular/columns/input_column.concatenate",
         lambda: large().fit([(dates_and_numbers(i), GOAL[:20]) for i in range(2)]),

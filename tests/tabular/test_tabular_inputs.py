@@ -309,6 +309,13 @@ def test_bad_targets(name):
         cls(**SMALL).fit(pandas(AB), y)
 
 
+@pytest.mark.parametrize("name", ["lists in a column", "an Arrow list", "complex numbers"])
+def test_a_refused_column_can_be_left_out(name):
+    table = REFUSED[name][0]
+    clf = TabularClassifier(**SMALL, drop="v").fit(table, classes)
+    assert clf.left_out_ == {"v": "named in drop"} and len(clf.predict(table)) == N
+
+
 def test_a_target_column_needs_names_and_no_dates():
     with pytest.raises(ValueError, match="y='a' names a column of X, but the columns of X have no"):
         TabularRegressor(**SMALL).fit(np.c_[z, z], "a")

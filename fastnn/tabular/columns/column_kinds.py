@@ -51,14 +51,13 @@ def find(frame, no_inputs=(), **declared):
     class_of = {cls.argument: cls for cls in KINDS.values()}
     found, left_out = [], {}
     for i, (label, raw) in enumerate(zip(frame.labels(), frame.columns)):
+        if label in no_inputs or chosen.get(i) == "drop":
+            left_out[label] = no_inputs[label] if label in no_inputs else NAMED_IN_DROP
+            continue
         present = None
         if raw.kind == "text":
             present = [text for text in raw.texts if not is_missing_mark(text)]
-        if label in no_inputs:
-            left_out[label] = no_inputs[label]
-        elif chosen.get(i) == "drop":
-            left_out[label] = NAMED_IN_DROP
-        elif not present if raw.kind == "text" else np.isnan(raw.values).all():
+        if not present if raw.kind == "text" else np.isnan(raw.values).all():
             left_out[label] = "all values are missing"
         elif i in chosen:
             found.append((i, class_of[chosen[i]].declare(label, raw, present)))

@@ -309,7 +309,7 @@ def from_array(X, least_rows=1):
         ensure_min_samples=least_rows,
         input_name="X",
     )
-    return Frame(None, [from_vector(column, str(i)) for i, column in enumerate(X.T)], len(X))
+    return Frame(None, [from_vector(column, i) for i, column in enumerate(X.T)], len(X))
 
 
 def _array_of_lists(X):

@@ -10,6 +10,7 @@ from ...tables import files
 
 #: Types of values that a column cannot hold.
 COLLECTIONS = list, tuple, dict, set, frozenset, np.ndarray
+COMPLEX = "complex numbers", "Complex data not supported: "  # what scikit-learn says
 
 
 @dataclass(eq=False, repr=False)
@@ -48,6 +49,39 @@ class InputColumn:
         return InputColumn("text", values, [self.texts[i] for i in used], self.declared)
 
 
+class RefusedColumn:
+    """A column of values that no network can read. It may be left out, and raises an error elsewhere.
+
+    Parameters
+    ----------
+    label : str or int
+        The name of the column, or its position.
+    what : str
+        What it holds.
+    before : str, default ""
+        How the message begins.
+    """
+
+    def __init__(self, label, what, before=""):
+        self._error = DataError(
+            "{before}column {column!r} holds {what}. Only numbers, texts, Booleans, dates and missing "
+            "values are supported.",
+            "Convert the column, or train without it: {drop}.",
+            column=str(label),
+            before=before,
+            what=what,
+            drop=Argument("drop", [label]),
+        )
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise self._error
+
+    def take(self, rows):
+        return self
+
+
 # ---- parts of a column ----
 
 
@@ -56,8 +90,9 @@ def concatenate(parts, label):
 
     Numbers and times become texts if other parts hold texts, as in a column of objects.
     """
-    if len(parts) == 1:
-        return parts[0]
+    refused = [part for part in parts if isinstance(part, RefusedColumn)]
+    if refused or len(parts) == 1:
+        return [*refused, *parts][0]
     kinds = {part.kind for part in parts if part.kind == "text" or not np.isnan(part.values).all()}
     if kinds == {"number", "time"}:
         raise DataError(
@@ -102,13 +137,13 @@ def from_vector(x, label):
     if x.dtype.kind == "m":
         return InputColumn("number", _seconds_of(x.astype("timedelta64[us]")))
     if x.dtype.kind == "c":
-        _refuse(label, "complex numbers", "Complex data not supported: ")
+        return RefusedColumn(label, *COMPLEX)
     if x.dtype.kind == "O":
         for value in x:
             if isinstance(value, COLLECTIONS):
-                _refuse(label, f"values of type {type(value).__name__}")
+                return RefusedColumn(label, f"values of type {type(value).__name__}")
             if isinstance(value, (complex, np.complexfloating)):
-                _refuse(label, "complex numbers", "Complex data not supported: ")
+                return RefusedColumn(label, *COMPLEX)
         numbers = _objects_to_numbers(x)
         if numbers is not None:
             return InputColumn("number", numbers)
@@ -116,18 +151,6 @@ def from_vector(x, label):
         if times is not None:
             return InputColumn("time", times)
     return InputColumn("text", *_factorize(x))
-
-
-def _refuse(label, what, before=""):
-    raise DataError(
-        "{before}column {column!r} holds {what}. Only numbers, texts, Booleans, dates and missing "
-        "values are supported.",
-        "Convert the column, or remove it from {X}.",
-        column=label,
-        before=before,
-        what=what,
-        X=Argument("X"),
-    )
 
 
 def _objects_to_numbers(x):
@@ -243,7 +266,7 @@ def from_series(series, label):
     if isinstance(kind, pd.PeriodDtype):
         return InputColumn("time", seconds(series.dt.to_timestamp().to_numpy()))
     if pd.api.types.is_complex_dtype(kind):
-        _refuse(label, "complex numbers", "Complex data not supported: ")
+        return RefusedColumn(label, *COMPLEX)
     if pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
         if isinstance(kind, pd.SparseDtype):
             series = series.sparse.to_dense()
@@ -293,7 +316,7 @@ def from_chunks(column, label):
     declared = types.is_dictionary(kind)
     if not declared:
         if types.is_nested(kind) or types.is_interval(kind):
-            _refuse(label, f"values of type {kind}")
+            return RefusedColumn(label, f"values of type {kind}")
         column = column.dictionary_encode()
     column = column.unify_dictionaries().combine_chunks()
     if isinstance(column, pa.ChunkedArray):  # of older versions of pyarrow

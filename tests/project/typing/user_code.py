@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, assert_type
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +116,18 @@ def estimators(X: NDArray[np.float32], y: NDArray[np.float32]) -> None:
     print((high - low).mean())
     tabular = fastnn.TabularClassifier(n_estimators=2, hidden_layer_sizes=[8], random_state=0)
     print(tabular.fit(X, y > 0).score(X, y > 0), tabular.oof_score_, tabular.columns_)
+    probability: NDArray[np.float64] = tabular.predict_proba(X)
+    print(probability[0, 1], tabular.predict(X).shape)
+    regressor = fastnn.TabularRegressor(2, hidden_layer_sizes=[8], random_state=0)
+    regressor.fit(X, y)
+    assert_type(regressor.predict(X), NDArray[np.float64])
+    mean, deviation = regressor.predict(X, return_std=True)
+    assert_type(deviation, NDArray[np.float64])
+    print(mean[0] - regressor.predict_interval(X)[0][0])
+    neural = fastnn.MLPRegressor((4,), max_iter=2, n_estimators=2, tol=0, n_iter_no_change=100)
+    neural.fit(X, y)
+    assert_type(neural.predict(X), NDArray[Any])
+    assert_type(neural.predict(X, True), tuple[NDArray[Any], NDArray[Any]])
     scores = fastnn.cross_validate(fastnn.MLPRegressor((4,), max_iter=2), X, y, cv=2)
     search = fastnn.HalvingSearchCV(fastnn.MLPRegressor((4,)), {"alpha": [0.1, 1]}, n_iter=2)
     print(scores["test_score"], search.fit(X, y).best_params_, search.best_score_)
@@ -145,7 +158,9 @@ def in_numpy(net: MLP, X: NDArray[np.float32], y: NDArray[np.float32]) -> float:
 
 def exported(net: MLP, folder: Path) -> None:
     export.c(net, folder / "net.c")
-    loaded = fastnn.load(folder / "net.safetensors")
+    print(fastnn.load(folder / "net.safetensors").forward([[0.0, 0.0, 0.0]]))
+    loaded = fastnn.load(folder / "net.safetensors", MLP)
+    assert_type(loaded, MLP)
     print(loaded.forward([[0.0, 0.0, 0.0]]))
     images, digits = load_digits()
     print(images.shape, digits.shape, fastnn.kernels.CHOSEN)
