@@ -7,12 +7,12 @@
 The estimator is fitted to --rows rows of each table, drawn at random by each seed, and scored on up
 to 4,000 others. The first report compares weights of the configurations: those that the metric
 chooses in any case ("always"), and those of fastnn ("fastnn"), with those that the loss chooses. It
-has the change of the metric, with the sign with which less is better, and of the loss in percent:
-means over the tables, with standard errors. The second has F1 and costs of thresholds for two
-classes: of the best threshold for the classes of the out-of-fold rows, of the best one if the
-probabilities are right, and of fastnn's choice between them. It also has them for probabilities as
-networks with class weights learn them. "printed" is the score that fastnn prints less that on the
-test rows.
+has the change of the metric (of numbers in percent), with the sign with which less is better, and of
+the loss in percent: means over the tables with standard errors, and the largest. The second has F1
+and costs of thresholds for two classes: of the best threshold for the classes of the out-of-fold
+rows, of the best one if the probabilities are right, and of fastnn's choice between them. It also
+has them for probabilities as networks with class weights learn them. "printed" is the score that
+fastnn prints less that on the test rows.
 """
 
 import pickle
@@ -130,7 +130,7 @@ def report_weights(runs):
             if changes:
                 means = [[sum(x) / len(x) for x in zip(*found)] for found in changes.values()]
                 metric, loss = zip(*means)
-                shown = f"{summary(metric, 5):>20}{summary(loss, 2):>18}{max(loss):>+9.1f}"
+                shown = f"{summary(metric, 4):>20}{summary(loss, 2):>18}{max(loss):>+9.1f}"
                 print(f"{name:20}{label:10}{shown}")
 
 
@@ -162,7 +162,9 @@ def change_by(run, name):
     (metric_before, before), (metric_after, after) = values
     if metric_before is None:
         return None
-    return metric_after - metric_before, 100 * (after / before - 1)
+    change = metric_after - metric_before
+    change = change if is_class else 100 * change / metric_before
+    return change, 100 * (after / before - 1)
 
 
 def calibrate(targets, P, y):
@@ -183,8 +185,8 @@ def summary(values, digits):
 
 
 def report_thresholds(runs):
-    print(f"\n{'rule':12}{'probabilities':16}{'of the rows':>12}{'expected':>10}{'fastnn':>9}"
-          f"{'fastnn - of the rows':>24}{'printed':>20}")  # fmt: skip
+    print(f"\n{'rule':10}{'probabilities':14}{'of rows':>9}{'expected':>10}{'fastnn':>9}"
+          f"{'fastnn - of rows':>19}{'printed':>9}")  # fmt: skip
     for rule in RULES:
         for weighted in (False, True):
             found = defaultdict(list)
@@ -195,10 +197,10 @@ def report_thresholds(runs):
                 rows, expected, chosen, printed = zip(*means)
                 mean = [sum(x) / len(x) for x in (rows, expected, chosen)]
                 gain = summary([a - b for a, b in zip(chosen, rows)], 4)
-                optimism = summary([a - b for a, b in zip(printed, chosen)], 4)
+                optimism = sum(a - b for a, b in zip(printed, chosen)) / len(chosen)
                 what = "class weights" if weighted else "plain"
-                print(f"{rule:12}{what:16}{mean[0]:>12.4f}{mean[1]:>10.4f}{mean[2]:>9.4f}"
-                      f"{gain:>24}{optimism:>20}")  # fmt: skip
+                print(f"{rule:10}{what:14}{mean[0]:>9.4f}{mean[1]:>10.4f}{mean[2]:>9.4f}"
+                      f"{gain:>19}{optimism:>+9.4f}")  # fmt: skip
 
 
 def scores_of_thresholds(run, rule, weighted):

@@ -37,6 +37,7 @@ class Evaluation:
         Probabilities, or numbers.
     threshold : float, ndarray (n,) or None
         The probability from which a row is of the second class.
+    weight : ndarray (n,) or None
     """
 
     model: Any
@@ -44,33 +45,42 @@ class Evaluation:
     y: np.ndarray
     P: np.ndarray
     threshold: Any = None
+    weight: np.ndarray | None = None
 
     @classmethod
-    def from_held_out(cls, model, target, train):
+    def from_held_out(cls, model, target, train, weights=None):
         """Return the out-of-fold predictions.
 
         train : ndarray
             The rows that `oof_prediction_` has.
+        weights : ndarray, optional
+            Of all rows with a target.
         """
         P = model.oof_prediction_
         rows = np.flatnonzero(~np.isnan(P.reshape(len(P), -1)).any(axis=1))
         thresholds = getattr(model, "oof_threshold_", None)
         threshold = threshold_of(model) if thresholds is None else thresholds[rows]
-        return cls(model, train[rows], _true(model, target, train[rows]), P[rows], threshold)
+        rows_of_target = train[rows]
+        weight = None if weights is None else weights[rows_of_target]
+        y = _true(model, target, rows_of_target)
+        return cls(model, rows_of_target, y, P[rows], threshold, weight)
 
     @classmethod
-    def from_rows(cls, model, table, target, rows):
+    def from_rows(cls, model, table, target, rows, weights=None):
         """Return the predictions of rows that the model was not fitted to.
 
         table : MemoryTable or LargeTable
+        weights : ndarray, optional
+            Of all rows with a target.
         """
         predict = model.predict if target.is_number else model.predict_proba
         P = np.concatenate([predict(part) for part in table.take(rows)])
-        return cls(model, rows, _true(model, target, rows), P, threshold_of(model))
+        weight = None if weights is None else weights[rows]
+        return cls(model, rows, _true(model, target, rows), P, threshold_of(model), weight)
 
     def scores(self):
         """Return the scores beside those of the baseline."""
-        return score_rows(self.model, self.y, self.P, self.threshold)
+        return score_rows(self.model, self.y, self.P, self.threshold, self.weight)
 
 
 def _true(model, target, rows):
@@ -97,7 +107,7 @@ def drop_verb(model):
     return "fall" if name is None else known[name].verb
 
 
-def score_rows(model, y, P, threshold=None):
+def score_rows(model, y, P, threshold=None, weight=None):
     """Return the scores of predictions, and which of them the model is to be good at.
 
     Parameters
@@ -108,24 +118,28 @@ def score_rows(model, y, P, threshold=None):
     P : ndarray (n, n_classes) or (n,)
         Probabilities, or numbers.
     threshold : float, ndarray (n,) or None
+    weight : ndarray (n,) or None
     """
     metric = metric_of(model)
+    if weight is not None and not weight.any():
+        weight = None
     if P.ndim == 1:
-        return {"metric": metric, **score_numbers(y, P)}
+        return {"metric": metric, **score_numbers(y, P, weight)}
     labels = list(map(label_text, model.classes_.tolist()))
     targets = model.model_.targets
-    scores = score_classes(y, P, targets.decide(P, threshold), labels)
+    predicted = targets.decide(P, threshold)
+    scores = score_classes(y, P, predicted, labels, weight)
     rule = parse(model.threshold)
     if isinstance(rule, ThresholdRule):
         metric = metric or ("f1" if rule.costs is None else "cost")
         if rule.costs is not None:
-            scores["cost"], scores["baseline"]["cost"] = _costs(scores["confusion"], rule)
+            scored = metric_values.ScoredRows(None, y, P, weight, chosen=predicted)
+            scores["cost"], scores["baseline"]["cost"] = _costs(scored.confusion, rule)
     return {"metric": metric, **scores}
 
 
 def _costs(confusion, rule):
     """Return the mean cost of a row, and that of the cheaper class for all rows."""
-    confusion = np.array(confusion)
     n, (missed, false) = confusion.sum(), rule.costs
     (_, alarms), (misses, _) = confusion.tolist()
     negative, positive = confusion.sum(axis=1).tolist()
@@ -133,7 +147,7 @@ def _costs(confusion, rule):
     return cost / n, min(missed * positive, false * negative) / n
 
 
-def score_classes(codes, P, predicted, labels):
+def score_classes(codes, P, predicted, labels, weight=None):
     """Score the prediction of classes.
 
     Parameters
@@ -145,6 +159,8 @@ def score_classes(codes, P, predicted, labels):
     predicted : ndarray (n,) of int
         The predicted class of each row.
     labels : list of str
+    weight : ndarray (n,) or None
+        By which all scores count the rows. The numbers of rows do not.
 
     Returns
     -------
@@ -158,10 +174,10 @@ def score_classes(codes, P, predicted, labels):
         most frequent of more.
     """
     n, k = len(codes), len(labels)
-    scored = metric_values.ScoredRows(None, codes, P, chosen=predicted)
-    confusion = scored.confusion
+    scored = metric_values.ScoredRows(None, codes, P, weight, chosen=predicted)
+    confusion, n_rows = scored.confusion, np.bincount(codes, minlength=k)
     rows, right = confusion.sum(axis=1), np.diag(confusion)
-    present, shares = rows > 0, rows / n
+    present, shares = rows > 0, rows / rows.sum()
     entropy = -(shares[present] * np.log(shares[present])).sum()
     f1 = metric_values.f1_of_classes(confusion)
     most = 1 if k == 2 else int(shares.argmax())
@@ -174,15 +190,15 @@ def score_classes(codes, P, predicted, labels):
         "classes": [
             {
                 "class": labels[j],
-                "rows": int(rows[j]),
+                "rows": int(n_rows[j]),
                 "precision": _share(right[j], confusion[:, j].sum(), present[j]),
                 "recall": _share(right[j], rows[j], present[j]),
                 "f1": float(f1[j]) if present[j] else None,
-                "auc": metric_values.auc_of_class(codes == j, P[:, j], np.ones(n)),
+                "auc": metric_values.auc_of_class(codes == j, P[:, j], scored.weights),
             }
             for j in range(k)
         ],
-        "confusion": confusion.astype(int).tolist(),
+        "confusion": np.bincount(codes * k + predicted, minlength=k * k).reshape(k, k).tolist(),
         "baseline": {
             "accuracy": float(shares.max()),
             "balanced_accuracy": float(1 / present.sum()),
@@ -200,12 +216,13 @@ def _share(part, whole, present):
     return float(part / whole) if whole else 0.0
 
 
-def score_numbers(y, predicted):
+def score_numbers(y, predicted, weight=None):
     """Score the prediction of numbers.
 
     Parameters
     ----------
     y, predicted : ndarray (n,) of float64
+    weight : ndarray (n,) or None
 
     Returns
     -------
@@ -213,15 +230,25 @@ def score_numbers(y, predicted):
         rows, r2 (None if all y are equal), rmse, mae, mape (None if one of y is 0), pinball (for the
         median); baseline: r2 and rmse of the mean, and the others of the median of y.
     """
-    mean, median = np.full(len(y), y.mean()), np.full(len(y), np.median(y))
-    out = _number_values(y, predicted)
-    baseline = _number_values(y, median)
-    baseline |= {"r2": 0.0, "rmse": _number_values(y, mean)["rmse"]}
+    mean, median = np.average(y, weights=weight), _median(y, weight)
+    out = _number_values(y, predicted, weight)
+    baseline = _number_values(y, np.full(len(y), median), weight)
+    baseline["r2"] = 0.0
+    baseline["rmse"] = _number_values(y, np.full(len(y), mean), weight)["rmse"]
     return {"rows": len(y), **out, "baseline": baseline}
 
 
-def _number_values(y, predicted):
-    rows = metric_values.ScoredRows(None, y, predicted)
+def _median(y, weight):
+    """Return the median of numbers, by weight."""
+    if weight is None:
+        return np.median(y)
+    order = np.argsort(y)
+    below = np.cumsum(weight[order])
+    return y[order][np.searchsorted(below, below[-1] / 2)]
+
+
+def _number_values(y, predicted, weight):
+    rows = metric_values.ScoredRows(None, y, predicted, weight)
     return {name: metric.value(rows) for name, metric in NUMBER_METRICS.items()}
 
 
@@ -264,6 +291,11 @@ def list_label_issues(model, target, train, file):
 
 
 # ---- targets of a table file ----
+
+
+def read_weights(table, target, name):
+    """Return the weights of the rows with a target, None without a column of weights."""
+    return None if name is None else _numbers(table.column(name))[target.rows]
 
 
 def has_text_target(model):

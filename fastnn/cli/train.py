@@ -15,7 +15,7 @@ from . import model_file, row_roles, train_model
 from . import text_report as report
 from .console import CommandError, CommandWords, print_json, print_line, print_note
 from .parser import check_output, help_texts
-from .scores import Evaluation, list_label_issues
+from .scores import Evaluation, list_label_issues, read_weights
 from .table_file import TableFile
 from .target_column import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
@@ -108,7 +108,8 @@ def run(arguments):
         is_interrupted = train_model.fit(model, rows, file, arguments)
     record |= model_file.describe_model(model) | {"seconds": time.perf_counter() - began}
     predicted = rows.predicted(model)
-    held_out = Evaluation.from_held_out(model, target, predicted)
+    weights = read_weights(table, target, arguments.weight)
+    held_out = Evaluation.from_held_out(model, target, predicted, weights)
     record["scores"] = held_out.scores()
     metric = record["scores"]["metric"]
     if metric is not None and record["scores"][metric] is None:
@@ -117,7 +118,7 @@ def run(arguments):
         )
     record["label_issues"] = list_label_issues(model, target, predicted, file)
     record["test_scores"] = (
-        Evaluation.from_rows(model, table, target, test).scores() if len(test) else None
+        Evaluation.from_rows(model, table, target, test, weights).scores() if len(test) else None
     )
     _save(model, record, arguments.out)
     show(report.format_columns(record))

@@ -168,8 +168,7 @@ def mixes(n):
     calm = np.where(np.arange(n) % 10 < 6, 0.6, 0.45)
     bold = np.where(np.arange(n) % 10 < 9, 0.51, 0.001)
     return y, [
-        np.where(y[:, None] == [0, 1], right[:, None], 1 - right[:, None])
-        for right in (calm, bold)
+        np.where(y[:, None] == [0, 1], right[:, None], 1 - right[:, None]) for right in (calm, bold)
     ]
 
 
@@ -271,9 +270,7 @@ def test_weights_need_a_function_that_takes_them():
 
 
 def test_scorers_of_probabilities_and_of_errors():
-    scorer = sk.make_scorer(
-        sk.log_loss, greater_is_better=False, response_method="predict_proba"
-    )
+    scorer = sk.make_scorer(sk.log_loss, greater_is_better=False, response_method="predict_proba")
     for y in (two, three):
         clf = TabularClassifier(metric=scorer, **SMALL).fit(X, y)
         assert clf.oof_score_ == pytest.approx(-sk.log_loss(y, clf.oof_prediction_))
