@@ -33,6 +33,7 @@ OPTIONS = {
     "sep": "--sep",
     "sheet": "--sheet",
     "threshold": "--threshold",
+    "time_limit": "--time-limit",
     "skip_bad_lines": "--skip-bad-lines",
     "time": "--time",
     "window": "--window",

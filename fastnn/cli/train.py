@@ -59,6 +59,7 @@ def add_parser(commands, summary):
 
 def run(arguments):
     # Check all input before training begins.
+    started = time.perf_counter()
     given = complete(arguments)
     file = TableFile(arguments)
     _check_files(file, arguments)
@@ -100,6 +101,8 @@ def run(arguments):
     began = time.perf_counter()
     record["tuning"] = None
     model.metadata_bytes = model_file.largest_size(record, table.column_names)
+    if arguments.time_limit is not None:  # a fit without time would be of no use
+        model.seconds_before = min(began - started, arguments.time_limit / 2)
     if arguments.tune:
         search = train_model.Search(model, rows, file, arguments)
         model, is_interrupted = search.run(), search.is_interrupted

@@ -138,11 +138,14 @@ class TableModel:
 
     def predict_fold(self, tables, fold, n_threads):
         """Return the predictions of the networks of a fold for encoded rows."""
+        return self.mix(
+            lambda member: mean_output(member.networks[fold], tables[member.encoder], n_threads)
+        )
+
+    def mix(self, output):
+        """Return the predictions of all members. output : function that returns that of a member"""
         return sum(
-            member.weight
-            * self.targets.finish(
-                mean_output(member.networks[fold], tables[member.encoder], n_threads)
-            )
+            member.weight * self.targets.finish(output(member))
             for member in self.members
             if member.weight
         )

@@ -73,12 +73,13 @@ class ProgressReporter:
     options : TableFitOptions
         Its function `on_progress` is called about twenty times a second in the thread of `fit`.
     out_of_fold : OutOfFold
+    time_budget : TimeBudget
     """
 
-    def __init__(self, options, out_of_fold):
-        self.options, self.out_of_fold = options, out_of_fold
+    def __init__(self, options, out_of_fold, time_budget):
+        self.options, self.out_of_fold, self.time_budget = options, out_of_fold, time_budget
         self.function, self.line = options.on_progress, Line() if options.verbose else None
-        self.n_before = sum(bool(job.networks) for job in out_of_fold.jobs)  # by an earlier fit
+        self.before = {id(job) for job in out_of_fold.jobs if job.networks}  # by an earlier fit
         self.n_trained, self.seconds = 0, 0.0  # of the calls of training_jobs.train that have ended
         self.last = None
 
@@ -103,14 +104,18 @@ class ProgressReporter:
     def progress(self, pool):
         found = self.out_of_fold
         trained, seconds = self.n_trained + pool.done, self.seconds + pool.seconds
+        n_before = sum(id(job) in self.before for job in found.jobs)
+        left = seconds_left(seconds, trained, len(found.jobs) - n_before)
+        if left is not None and self.time_budget.is_limited:
+            left = min(left, max(0.0, self.time_budget.training_ends - self.time_budget.clock()))
         return FitProgress(
             len(found.jobs),
             len(found.folds),
-            self.n_before + trained,
+            n_before + trained,
             len(found.done),
             found.score,
             self.options.task.score_name,
-            seconds_left(seconds, trained, len(found.jobs) - self.n_before),
+            left,
         )
 
 

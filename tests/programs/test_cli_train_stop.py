@@ -133,6 +133,16 @@ def test_a_signal_is_ctrl_c(run):
     assert "Saved m (" in out and fastnn.load("m").n_folds_remaining_ > 0
 
 
+# ---- time limit ----
+
+
+def test_a_time_limit_that_is_over_before_training_is_noted(run):
+    code, _, errors = run("train", *ARGUMENTS, "--out", "m", "--time-limit", "0.001")
+    assert code == 0 and "\nnote: reading and encoding the table took " in errors
+    assert " s, so --time-limit 0.001 was over before training." in errors
+    assert fastnn.load("m").n_folds_ == 3
+
+
 # ---- tune ----
 
 
