@@ -163,7 +163,7 @@ def test_a_class_without_rows_has_no_scores():
 
 def test_weighted_scores_of_numbers():
     y, predicted, weight = np.array([1.0, 2, 6]), np.array([1.0, 3, 4]), np.array([1.0, 1, 4])
-    scores = score_numbers(y, predicted, weight)
+    scores = score_numbers(y, predicted, weight=weight)
     repeated = score_numbers(np.repeat(y, [1, 1, 4]), np.repeat(predicted, [1, 1, 4]))
     for name in ("r2", "rmse", "mae", "mape", "pinball"):
         assert scores[name] == pytest.approx(repeated[name])
