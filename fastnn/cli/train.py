@@ -8,14 +8,13 @@ import time
 from ..config import __version__
 from ..files import ModelFileError
 from ..files.kinds import kind_of
-from ..tables.data_checks import check_data
-from ..tables.table_errors import import_pyarrow
 from ..tabular.columns.column_kinds import KINDS
 from . import model_file, row_roles, train_model
 from . import text_report as report
-from .console import CommandError, CommandWords, print_json, print_line, print_note
+from .console import CommandError, print_json, print_line, print_note
 from .parser import check_output, help_texts
 from .scores import Evaluation, list_label_issues
+from .table_facts import list_data_checks
 from .table_file import TableFile
 from .target_column import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
@@ -97,7 +96,7 @@ def run(arguments):
         "classes": _classes(target),
         "seed": arguments.seed,
         "time_limit": arguments.time_limit,
-        "data_checks": _data_checks(rows.sample, target, _no_inputs(arguments, columns)),
+        "data_checks": list_data_checks(rows.sample, target.name, _no_inputs(arguments, columns)),
     }
     show = _ignore if arguments.json or arguments.quiet else _print
     show(report.format_table(record))
@@ -206,18 +205,6 @@ def _no_inputs(arguments, columns):
     """Return the names of columns that are not inputs."""
     names = dict.fromkeys([*columns["drop"], arguments.group, arguments.weight])
     return [name for name in names if name is not None]
-
-
-def _data_checks(table, target, drop):
-    """Return what may be wrong with the table, without what the estimator leaves out itself."""
-    is_text = import_pyarrow().types.is_string
-    found = check_data(table.drop_columns(drop), target.name)
-    return [
-        {"kind": s.kind, "column": s.column, "text": CommandWords().say(s.text)}
-        for s in found
-        if s.kind not in ("empty", "constant")
-        and not (s.kind == "id" and is_text(table.column(s.column).type))
-    ]
 
 
 # ---- the model ----
