@@ -16,6 +16,7 @@ import numpy as np
 
 from ..core.errors import Argument, DataError, Message
 from ..core.messages import did_you_mean, printable
+from .group_check import find_groups
 from .table_errors import import_pyarrow
 from .texts import first_other_text
 
@@ -41,7 +42,7 @@ class DataIssue:
     Attributes
     ----------
     kind : str
-        "empty", "constant", "id", "target copy", "target alone", "duplicate column",
+        "empty", "constant", "id", "target copy", "target alone", "group", "duplicate column",
         "almost numbers" or "duplicate rows".
     column : str or None
     text : str
@@ -74,6 +75,22 @@ class _Column:
     @property
     def n_distinct(self):
         return len(self.distinct)
+
+    def numbers(self):
+        """Return the values as float64 with NaN, or None for texts and other types."""
+        pa = import_pyarrow()
+        kind = self.values.type
+        if self.is_text or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind):
+            return None
+        try:
+            values = self.values
+            if pa.types.is_temporal(kind):
+                values = values.cast(
+                    pa.int32() if str(kind) in ("date32[day]", "time32[s]") else pa.int64()
+                )
+            return np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+        except pa.ArrowException:
+            return None
 
 
 def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
@@ -125,6 +142,8 @@ def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
         if found is None or found.kind == "id":
             found = _target_alone(column, goal, sample) or found
         out += [found or _almost_numbers(column)]
+    for column, text in find_groups(inputs, goal, TIME_NAME.search):
+        out.append(DataIssue("group", column.name, text))
     out += _duplicate_columns(inputs)
     out += [_duplicate_rows(columns, n)]
     return [issue for issue in out if issue is not None]
@@ -234,12 +253,12 @@ def _target_alone(column, target, sample):
     train, test = sample[: len(sample) // 2], sample[len(sample) // 2 :]
     if len(train) < MIN_ROWS:
         return None
-    numbers = _numbers(column)
+    numbers = column.numbers()
     few = column.n_distinct <= len(train) / MIN_ROWS_PER_VALUE
     if numbers is None and not few:
         return None
     nearest = None if few else _nearest(numbers, train, test)
-    goal = _numbers(target)
+    goal = target.numbers()
     if goal is None or (target.is_integer and target.n_distinct <= MAX_CLASSES):
         score = _score_classes(column, nearest, target.codes, train, test)
     else:
@@ -252,23 +271,6 @@ def _target_alone(column, target, sample):
         f"{column.label} alone predicts the target almost perfectly ({score} on other rows). Drop "
         "it, unless it is known when you predict.",
     )
-
-
-def _numbers(column):
-    """Return the values as float64 with NaN, or None for texts and other types."""
-    pa = import_pyarrow()
-    kind = column.values.type
-    if column.is_text or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind):
-        return None
-    try:
-        values = column.values
-        if pa.types.is_temporal(kind):
-            values = values.cast(
-                pa.int32() if str(kind) in ("date32[day]", "time32[s]") else pa.int64()
-            )
-        return np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
-    except pa.ArrowException:
-        return None
 
 
 def _nearest(numbers, train, test):
