@@ -33,7 +33,9 @@ OPTIONS = {
     "sep": "--sep",
     "sheet": "--sheet",
     "threshold": "--threshold",
+    "time_limit": "--time-limit",
     "skip_bad_lines": "--skip-bad-lines",
+    "sql": "--sql",
     "time": "--time",
     "window": "--window",
 }

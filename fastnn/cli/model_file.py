@@ -13,6 +13,7 @@ from ..files.kinds import kind_of
 from ..files.safetensors import parse_json, to_text
 from ..mlp import MLP
 from ..saving import load
+from ..tables import databases
 from ..tabular import stored_model
 from ..tabular.columns.column_kinds import NAMED_IN_DROP
 from ..tabular.tabular_file import FORMAT
@@ -214,6 +215,10 @@ def restore_reading_options(arguments, model):
     if stored.get("skip_bad_lines") is True and not arguments.skip_bad_lines:
         arguments.skip_bad_lines = True
         words.append("--skip-bad-lines")
+    if arguments.sql is None and isinstance(stored.get("sql"), str):
+        if databases.holds_database(arguments.data):  # other files have no queries
+            arguments.sql = stored["sql"]
+            words += ["--sql", stored["sql"]]
     return shlex.join(words)
 
 

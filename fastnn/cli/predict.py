@@ -46,8 +46,8 @@ def add_parser(commands, summary):
     parser.add_argument(
         "data",
         metavar="DATA",
-        help="table with the columns of the training table, or a folder of Parquet files; - for "
-        "standard input",
+        help="table with the columns of the training table, as for 'fastnn train'; - for standard "
+        "input",
     )
     parser.add_argument(
         "--out",

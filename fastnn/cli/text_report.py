@@ -105,12 +105,16 @@ def format_interrupted(record, out):
         what = "the best model so far" if tuning else f"all {done} folds"
         yield f"Interrupted: {out} holds {what}."
         return
-    yield f"Interrupted: {out} holds the {done} of {done + left} folds that are done."
+    if record["time"]:
+        yield f"Interrupted: {out} predicts with the {plural(done, 'fold')} done so far. The networks on"
+        yield "all rows are left, or some of them."
+    else:
+        yield f"Interrupted: {out} holds the {done} of {done + left} folds that are done."
     if tuning is None:
-        yield "To train the others, repeat the command with --resume."
+        yield "To train the rest, repeat the command with --resume."
     else:
         options = tuning["tried"][-1]["options"]
-        yield f"To train the others, repeat the command with {options} --resume"
+        yield f"To train the rest, repeat the command with {options} --resume"
         yield "instead of --tune."
 
 

@@ -59,6 +59,7 @@ def add_parser(commands, summary):
 
 def run(arguments):
     # Check all input before training begins.
+    started = time.perf_counter()
     given = complete(arguments)
     file = TableFile(arguments)
     _check_files(file, arguments)
@@ -74,9 +75,10 @@ def run(arguments):
         if model is None:
             print_note(f"{arguments.out} is complete, so there is nothing to resume")
             return 0
+    roles = row_roles.read(table, target, file, arguments)
     table.set_target(target)
-    train, test = row_roles.split(table, target, file, arguments)
-    rows = table.training_rows(target, train, row_roles.passed(arguments))
+    train, test = row_roles.split(roles, target, arguments)
+    rows = table.training_rows(target, train, roles)
     record = {
         "fastnn": __version__,
         "command": command_line(given),
@@ -100,6 +102,8 @@ def run(arguments):
     began = time.perf_counter()
     record["tuning"] = None
     model.metadata_bytes = model_file.largest_size(record, table.column_names)
+    if arguments.time_limit is not None:  # a fit without time would be of no use
+        model.seconds_before = min(began - started, arguments.time_limit / 2)
     if arguments.tune:
         search = train_model.Search(model, rows, file, arguments)
         model, is_interrupted = search.run(), search.is_interrupted
@@ -108,7 +112,7 @@ def run(arguments):
         is_interrupted = train_model.fit(model, rows, file, arguments)
     record |= model_file.describe_model(model) | {"seconds": time.perf_counter() - began}
     predicted = rows.predicted(model)
-    held_out = Evaluation.from_held_out(model, target, predicted)
+    held_out = Evaluation.from_held_out(model, target, predicted, roles.weight)
     record["scores"] = held_out.scores()
     metric = record["scores"]["metric"]
     if metric is not None and record["scores"][metric] is None:
@@ -117,7 +121,9 @@ def run(arguments):
         )
     record["label_issues"] = list_label_issues(model, target, predicted, file)
     record["test_scores"] = (
-        Evaluation.from_rows(model, table, target, test).scores() if len(test) else None
+        Evaluation.from_rows(model, table, target, test, roles.weight).scores()
+        if len(test)
+        else None
     )
     _save(model, record, arguments.out)
     show(report.format_columns(record))

@@ -77,10 +77,10 @@ class MemoryTable:
         """Yield the rows with these positions, in parts."""
         yield self._table.take(import_pyarrow().array(rows))
 
-    def training_rows(self, target, rows, passed):
-        """Return the TrainingRows with these positions. passed : as in `TrainingRows`"""
+    def training_rows(self, target, rows, roles):
+        """Return the TrainingRows with these positions. roles : RowRoles"""
         (table,) = self.take(rows)
-        return TrainingRows(target, rows, table, passed)
+        return TrainingRows(target, rows, table, roles)
 
 
 class StreamedTable:
@@ -130,8 +130,8 @@ class StreamedTable:
                 i = self.column_names.index(self._target.name)
                 yield part.set_column(i, self._target.name, [values])
 
-    def training_rows(self, target, rows, passed):
-        return StreamedRows(self, target, rows, passed)
+    def training_rows(self, target, rows, roles):
+        return StreamedRows(self, target, rows, roles)
 
 
 class TrainingRows:
@@ -144,8 +144,8 @@ class TrainingRows:
         Positions among the rows with a target.
     table : pyarrow.Table
         These rows with the target.
-    passed : dict
-        The names of the columns of times, groups and weights, by argument of `fit`.
+    roles : RowRoles
+        The columns of times, groups and weights.
 
     Attributes
     ----------
@@ -153,11 +153,11 @@ class TrainingRows:
         Rows that describe all rows.
     """
 
-    def __init__(self, target, rows, table, passed):
-        self.target, self.rows, self.sample, self.passed = target, rows, table, passed
+    def __init__(self, target, rows, table, roles):
+        self.target, self.rows, self.sample, self.roles = target, rows, table, roles
 
     def fit(self, model, resume):
-        model.fit(self.sample, self.target.name, resume=resume, **self.passed)
+        model.fit(self.sample, self.target.name, resume=resume, **self.roles.passed)
 
     def predicted(self, model):
         """Return the positions of the rows that `oof_prediction_` of the model has."""
@@ -181,18 +181,18 @@ class StreamedRows(TrainingRows):
     Parameters
     ----------
     table : StreamedTable
-    target, rows, passed
+    target, rows, roles
         As in `TrainingRows`.
     """
 
-    def __init__(self, table, target, rows, passed):
+    def __init__(self, table, target, rows, roles):
         from ..tabular.large import sampling
 
         self._table = table
         self.target_name = target.name
         chosen = sampling.numbers(len(rows), table.window)
         parts = list(table.take(rows[chosen]))
-        super().__init__(target, rows, import_pyarrow().concat_tables(parts), passed)
+        super().__init__(target, rows, import_pyarrow().concat_tables(parts), roles)
 
     def __iter__(self):
         for part in self._table.take(self.rows):
@@ -204,7 +204,7 @@ class StreamedRows(TrainingRows):
         return f"{self._table.file}, the rows read last"
 
     def fit(self, model, resume):
-        model.fit(self, window=self._table.window, resume=resume, **self.passed)
+        model.fit(self, window=self._table.window, resume=resume, **self.roles.passed)
 
     def predicted(self, model):
         return self.rows if model.oof_rows_ is None else self.rows[model.oof_rows_]

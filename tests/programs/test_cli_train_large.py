@@ -203,6 +203,4 @@ def test_wrong_windows(run, data, window, message):
 def test_an_empty_folder(run):
     os.makedirs("empty")
     code, _, errors = run("train", "empty", *ARGUMENTS)
-    assert code == 2 and errors.startswith(
-        "fastnn train: empty: is a folder without Parquet files."
-    )
+    assert code == 2 and errors.startswith("fastnn train: empty: is a folder without tables.")

@@ -36,7 +36,7 @@ def test_ctrl_c_writes_the_folds_that_are_done(run, monkeypatch):
     assert code == 130 and 1 <= done < 3
     assert errors == (
         f"Interrupted: m holds the {done} of 3 folds that are done.\n"
-        "To train the others, repeat the command with --resume.\n"
+        "To train the rest, repeat the command with --resume.\n"
     )
     assert f"\n{done} fold" in out and " rows held out " in out
     assert fastnn.load("m").n_folds_remaining_ == 3 - done
@@ -131,6 +131,16 @@ def test_a_signal_is_ctrl_c(run):
     assert process.returncode == 130 and time.perf_counter() - began < 60
     assert "Traceback" not in errors and "folds that are done.\n" in errors
     assert "Saved m (" in out and fastnn.load("m").n_folds_remaining_ > 0
+
+
+# ---- time limit ----
+
+
+def test_a_time_limit_that_is_over_before_training_is_noted(run):
+    code, _, errors = run("train", *ARGUMENTS, "--out", "m", "--time-limit", "0.001")
+    assert code == 0 and "\nnote: reading and encoding the table took " in errors
+    assert " s, so --time-limit 0.001 was over before training." in errors
+    assert fastnn.load("m").n_folds_ == 3
 
 
 # ---- tune ----

@@ -135,6 +135,25 @@ def test_a_second_ctrl_c_restores_everything(monkeypatch):
     assert vars(reg) == before
 
 
+def test_ctrl_c_while_importances_are_computed_keeps_the_model(monkeypatch, tmp_path):
+    whole = TabularRegressor(**SMALL).fit(X, y)
+    seen, importances = [], permutation.importances
+
+    def interrupt(*args):
+        seen.append(args[-1])
+        if len(seen) == 1:
+            raise KeyboardInterrupt
+        return importances(*args)
+
+    monkeypatch.setattr(permutation, "importances", interrupt)
+    reg = TabularRegressor(**SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        reg.fit(X, y)
+    assert seen == [np.inf, 50] and reg.n_folds_remaining_ == 0
+    assert_same_bits(reg.predict(X), whole.predict(X))
+    assert np.isfinite(reg.feature_importances_).all()
+
+
 def test_ctrl_c_before_the_columns_are_weighted_keeps_nothing_new(monkeypatch, tmp_path):
     """The networks of the first configuration are trained on all folds by then."""
     reg = stop(TabularRegressor(**SMALL), 0, X, y, n_networks=3)

@@ -574,7 +574,7 @@ def test_other_objects_that_stand_for_rows(tmp_path, parquet):
             "X is a FileSystemDataset of pyarrow. Pass the path of its",
         ),
         ([str(folder / "0.parquet")], r"X is a list of texts, such as '.*0.parquet', not of rows"),
-        (tmp_path / "empty", "is a folder without Parquet files"),
+        (tmp_path / "empty", "is a folder without tables"),
     ):
         (tmp_path / "empty").mkdir(exist_ok=True)
         with pytest.raises(ValueError, match=message):

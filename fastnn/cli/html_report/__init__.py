@@ -121,7 +121,7 @@ def _interrupted(record):
     left, done = record["folds_left"], record["folds"]
     if not left:
         return None
-    return paragraph(
-        f"Ctrl-C has stopped this training: the model has {done} of {done + left} folds.",
-        class_="warning",
-    )
+    folds = f"{done} of {done + left} folds"
+    if record["time"]:
+        folds = f"{plural(done, 'fold')}, and not all networks that train on all rows"
+    return paragraph(f"Ctrl-C has stopped this training: the model has {folds}.", class_="warning")

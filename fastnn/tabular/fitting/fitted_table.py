@@ -46,8 +46,11 @@ class FittedTable:
     interrupt: KeyboardInterrupt | None = None
 
 
-def end(fit):
-    """Return the FittedTable of the folds of a TableFit that are done."""
+def end(fit, n_most=np.inf):
+    """Return the FittedTable of the folds of a TableFit that are done.
+
+    n_most : number of rows for the importances, at most
+    """
     out_of_fold, setup = fit.out_of_fold, fit.setup
     oof_prediction, fold_of_row = out_of_fold.all_rows()
     model = _model_of_folds(fit)
@@ -59,11 +62,16 @@ def end(fit):
         fit.task,
         fit.random_state,
         setup.n_threads,
+        min(n_most, fit.time_budget.rows_within(fit.seconds_per_row * len(model.members))),
     )
     score = out_of_fold.score_all(oof_prediction, fold_of_row)
     fit.task.warn_undefined(score, int((fold_of_row >= 0).sum()))
     if fit.final is not None and fit.final.is_done:
+        histories = model.histories()
         model = _final_model(fit, model.errors)
+        model.fold_histories = histories
+    if fit.split.is_forward:
+        model.block_of_row = fold_of_row
     return FittedTable(
         model,
         importances,

@@ -46,6 +46,11 @@ class OutOfFold:
         self.done: list = []
         self.score = None
 
+    def plan(self, jobs):
+        """Set the jobs, which were the first of these. They are done once all of these are trained."""
+        self.jobs = jobs
+        self.predictions += [None] * (len(jobs) - len(self.predictions))
+
     def end_job(self, job):
         """Update the score after the last network of a fold."""
         if all(other.networks for other in self.jobs if other.fold == job.fold):

@@ -19,10 +19,13 @@ from ..large import large_table
 from ..large.encoded_rows import EncodedRows
 from ..table_progress import EncodingReporter, ProgressReporter
 from . import fit_split, fitted_table, permutation, recipe, training_jobs
-from .budget import TimeBudget
+from .budget import FOR_WEIGHTS, TimeBudget
 from .final_networks import FinalNetworks
 from .out_of_fold import OutOfFold
 from .training_jobs import TrainingSetup
+
+SNAPSHOTS = 1.5  # networks that a job has, on average
+FEW_ROWS = 50  # for the importances, if Ctrl-C comes while they are computed
 
 
 class TableFit:
@@ -52,12 +55,15 @@ class TableFit:
         Of the generator that shuffles columns for their weights. It is the same if the fit is resumed.
     final : FinalNetworks or None
         The networks of the model, if the folds are forward in time.
+    seconds_per_row : float
+        How long a row takes for the importances, with one network, if there is a time limit.
     """
 
     final: Any = None
     split: Any = None
     weights_of_columns: Any = None
     stopped_networks: Any = ()
+    seconds_per_row = 0.0
 
     def __init__(self, options, arguments):
         self.options, self.task = options, options.task
@@ -111,7 +117,12 @@ class TableFit:
         with self.large or contextlib.nullcontext():
             self.make_jobs(stopped)
             interrupt = self.train_until_interrupt()
-            fitted = fitted_table.end(self)
+            try:
+                fitted = fitted_table.end(self)
+            except KeyboardInterrupt as error:
+                if interrupt is not None:  # the user has pressed Ctrl-C again
+                    raise
+                interrupt, fitted = error, fitted_table.end(self, FEW_ROWS)
         fitted.interrupt = interrupt
         return fitted
 
@@ -119,7 +130,8 @@ class TableFit:
         """Train the networks. Return the KeyboardInterrupt that came when more folds were done."""
         done, line = self.n_done(), None
         if self.options.verbose or self.options.on_progress is not None:
-            line = ProgressReporter(self.options, self.out_of_fold)
+            budget = self.time_budget
+            line = ProgressReporter(self.options, self.out_of_fold, budget, self.final)
         try:
             self.train(line)
         except KeyboardInterrupt as error:
@@ -268,20 +280,22 @@ class TableFit:
         """
         n_folds, n_done = len(self.folds), 1
         groups = self.jobs_by_configuration()
-        self.time_budget.reserve(self.seconds_of_importances())
+        self.time_budget.warn_if_over()
+        self.reserve_importances(len(groups))
         if self.final is not None:
             n_rows = sum(job.n_train for job in groups[0])
             later = self.final.n * self.split.n_train
             self.time_budget.reserve_training(later / (later + n_rows))
+        self.out_of_fold.plan(groups[0])
         self.train_jobs(groups[0], line)
         while chosen := self.time_budget.affordable(groups[n_done:], self.setup):
             jobs = [job for group in chosen for job in group]
             if self.are_weighted(jobs):
                 self.set_weights(jobs)
-            self.train_jobs(jobs, line)
             n_done += len(chosen)
+            self.out_of_fold.plan(self.jobs[: n_done * n_folds])
+            self.train_jobs(jobs, line)
         del self.jobs[n_done * n_folds :]
-        self.out_of_fold.update()
 
     def are_weighted(self, jobs):
         """Return whether the networks of some jobs that are left need weights of the columns."""
@@ -296,7 +310,12 @@ class TableFit:
             encoder = self.encoders[first[0].configuration.encoding]
             rng = np.random.default_rng(self.seed)
             self.weights_of_columns = permutation.column_weights(
-                first, encoder, sources, self.setup, rng
+                first,
+                encoder,
+                sources,
+                self.setup,
+                rng,
+                self.time_budget.rows_within(self.seconds_per_row, FOR_WEIGHTS),
             )
         permutation.set_weights(weighted, self.weights_of_columns, self.encoders, sources)
 
@@ -306,8 +325,15 @@ class TableFit:
         if left:
             training_jobs.train(left, self.setup, self.out_of_fold.end_job, line, self.time_budget)
 
-    def seconds_of_importances(self):
-        return 0.0
+    def reserve_importances(self, n_configurations):
+        """Reserve the time of the importances at the end, for all configurations."""
+        job, features = self.jobs[0], self.features
+        encoder = self.encoders[job.configuration.encoding]
+        self.seconds_per_row = SNAPSHOTS * permutation.seconds_per_row(
+            job, encoder, features.sources(), self.setup.n_threads, self.time_budget.clock
+        )
+        n_rows = min(permutation.most_rows(len(features.positions)), len(self.setup.rows))
+        self.time_budget.reserve(n_rows * n_configurations * self.seconds_per_row)
 
     def jobs_by_configuration(self):
         """Return the jobs of each configuration."""
