@@ -94,7 +94,7 @@ def run(arguments):
         "classes": _classes(target),
         "seed": arguments.seed,
         "time_limit": arguments.time_limit,
-        "data_checks": _data_checks(rows.sample, target, _no_inputs(arguments, columns)),
+        "data_checks": _data_checks(rows.sample, target, arguments, columns),
     }
     show = _ignore if arguments.json or arguments.quiet else _print
     show(report.format_table(record))
@@ -205,10 +205,23 @@ def _no_inputs(arguments, columns):
     return [name for name in names if name is not None]
 
 
-def _data_checks(table, target, drop):
-    """Return what may be wrong with the table, without what the estimator leaves out itself."""
+def _data_checks(table, target, arguments, columns):
+    """Return what may be wrong with the table, without what the estimator leaves out itself.
+
+    Ways to split the rows are suggested only if the user has chosen none.
+    """
+    from ..tabular import time_check
+
     is_text = import_pyarrow().types.is_string
-    found = check_data(table.drop_columns(drop), target.name)
+    table = table.drop_columns(_no_inputs(arguments, columns))
+    found, times = check_data(table, target.name), [arguments.time]
+    if arguments.time is not None or arguments.group is not None:
+        found = [issue for issue in found if issue.kind != "group"]
+    elif not arguments.resume:
+        found += time_check.find_time(table, target.name, not target.is_number, arguments.seed)
+        times = [issue.column for issue in found if issue.kind == "time"]
+    # A row has neighbours in time whose target it has: that is not a leak.
+    found = [i for i in found if i.kind != "target alone" or i.column not in times]
     return [
         {"kind": s.kind, "column": s.column, "text": CommandWords().say(s.text)}
         for s in found

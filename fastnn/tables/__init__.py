@@ -12,7 +12,7 @@
   fit in memory.
 - `tidy`: types, missing values and index columns of what has been read. `table_writer`: files.
 - `texts`, `dates`: numbers and dates that are written as texts.
-- `data_checks`: columns and rows that may spoil a model.
+- `group_check`: columns of groups. `data_checks`: columns and rows that may spoil a model.
 """
 
 from .data_checks import check_data

@@ -43,7 +43,7 @@ class DataIssue:
     ----------
     kind : str
         "empty", "constant", "id", "target copy", "target alone", "group", "duplicate column",
-        "almost numbers" or "duplicate rows".
+        "almost numbers" or "duplicate rows". `fastnn train` adds "time".
     column : str or None
     text : str
         A sentence for the user, with what to do.
@@ -193,6 +193,17 @@ def _almost_numbers(column):
     )
 
 
+def _issue(kind, column, what, advice):
+    """Return the DataIssue about a column that the user may want to drop. advice : a template"""
+    text = Message(
+        "{label} {what} " + advice,
+        label=column.label,
+        what=what,
+        drop=Argument("drop", [column.name]),
+    )
+    return DataIssue(kind, column.name, text)
+
+
 # ---- IDs ----
 
 
@@ -201,20 +212,20 @@ def _id(column):
     n = len(column.codes)
     if n < MIN_ROWS or column.n_distinct < n:
         return None
-    advice = "Drop it, unless it helps to predict new rows."
+    advice = "Pass {drop}, unless it helps to predict new rows."
     if column.is_text:
-        what = f"{column.label} has a different text in each row, like a name or an ID."
-        return DataIssue("id", column.name, f"{what} {advice}")
+        what = "has a different text in each row, like a name or an ID."
+        return _issue("id", column, what, advice)
     if not column.is_integer or TIME_NAME.search(column.name):
         return None
     numbers = column.values.to_numpy(zero_copy_only=False)
     if int(numbers.max()) - int(numbers.min()) + 1 == n:
-        what = f"{column.label} numbers the rows ({numbers.min()} to {numbers.max()})."
+        what = f"numbers the rows ({numbers.min()} to {numbers.max()})."
     elif ID_NAME.search(column.name) or ID_SUFFIX.search(column.name):
-        what = f"{column.label} has a different number in each row, like an ID."
+        what = "has a different number in each row, like an ID."
     else:
         return None
-    return DataIssue("id", column.name, f"{what} {advice}")
+    return _issue("id", column, what, advice)
 
 
 # ---- the target ----
@@ -230,7 +241,7 @@ def _copy_of_target(column, target):
         what = f"has one value for each value of the target {label!r}"
     else:
         return None
-    return DataIssue("target copy", column.name, f"{column.label} {what}. Drop it.")
+    return _issue("target copy", column, f"{what}.", "Pass {drop}.")
 
 
 def _have_equal_values(a, b):
@@ -265,11 +276,11 @@ def _target_alone(column, target, sample):
         score = _score_numbers(column, nearest, _ranks(goal), train, test)
     if score is None:
         return None
-    return DataIssue(
+    return _issue(
         "target alone",
-        column.name,
-        f"{column.label} alone predicts the target almost perfectly ({score} on other rows). Drop "
-        "it, unless it is known when you predict.",
+        column,
+        f"alone predicts the target almost perfectly ({score} on other rows).",
+        "Pass {drop}, unless it is known when you predict.",
     )
 
 
@@ -346,8 +357,8 @@ def _duplicate_columns(columns):
         else:
             continue
         label = printable(other.name)
-        text = f"{column.label} {what} column {label!r}. Drop one of them."
-        yield DataIssue("duplicate column", column.name, text)
+        what = f"{what} column {label!r}, so one of them is enough."
+        yield _issue("duplicate column", column, what, "Pass {drop}.")
 
 
 def _duplicate_rows(columns, n):
