@@ -14,6 +14,7 @@ from ..files.safetensors import parse_json, to_text
 from ..mlp import MLP
 from ..saving import load
 from ..tables import databases
+from ..tables.number_texts import is_number_style
 from ..tabular import stored_model
 from ..tabular.columns.column_kinds import NAMED_IN_DROP
 from ..tabular.tabular_file import FORMAT
@@ -185,6 +186,12 @@ def describe_model(model):
         "networks": len(networks),
         "parameters": sum(net.n_params for net in networks),
     }
+
+
+def target_style(model):
+    """Return how the numbers of the target were written as texts, None if they were not."""
+    style = read_record(model).get("target_style")
+    return style if isinstance(style, str) and is_number_style(style) else None
 
 
 def restore_reading_options(arguments, model):

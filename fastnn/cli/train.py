@@ -42,7 +42,9 @@ examples:
 
 defaults:
   --task   binary if the target has two different values; classes if it is
-           text, or whole numbers with up to 10 different values; else number
+           text, or whole numbers with up to 10 different values; else number.
+           Texts with more than 10 different values that are nearly all numbers,
+           such as prices, are a number
 """
 
 
@@ -89,6 +91,7 @@ def run(arguments):
         "test_rows": len(test),
         "sample": rows.describe(),
         "target": target.name,
+        "target_style": target.style,
         **{option: getattr(arguments, option) for option in row_roles.ARGUMENTS},
         "task": target.task,
         "classes": _classes(target),

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core.messages import plural
 from ..tables.table_errors import import_pyarrow
-from .console import CommandError, print_note
+from .console import CommandError, PrintOnce
 
 
 def open_table(file, text_columns, keep, window):
@@ -20,7 +20,7 @@ def open_table(file, text_columns, keep, window):
     window : int or None
         Most rows in memory.
     """
-    note = _PrintOnce()
+    note = PrintOnce()
     parquet = file.open_parquet(text_columns, keep, note)
     if parquet is None:
         if window is not None:
@@ -38,18 +38,6 @@ def open_table(file, text_columns, keep, window):
     parquet.select(parquet.names)
     parts = [table for _, _, table in parquet.parts(for_training=True)]
     return MemoryTable(import_pyarrow().concat_tables(parts))
-
-
-class _PrintOnce:
-    """Prints each note once: some columns are read twice."""
-
-    def __init__(self):
-        self.printed: set = set()
-
-    def __call__(self, text):
-        if text not in self.printed:
-            self.printed.add(text)
-            print_note(text)
 
 
 class MemoryTable:
@@ -151,10 +139,13 @@ class TrainingRows:
     ----------
     sample : pyarrow.Table
         Rows that describe all rows.
+    note : PrintOnce
+        For what an estimator says about them.
     """
 
     def __init__(self, target, rows, table, roles):
         self.target, self.rows, self.sample, self.roles = target, rows, table, roles
+        self.note = PrintOnce()
 
     def fit(self, model, resume):
         model.fit(self.sample, self.target.name, resume=resume, **self.roles.passed)

@@ -11,7 +11,9 @@
   DuckDB. `binary_files`: Feather and Parquet as a whole. `parquet_files`: Parquet files that need not
   fit in memory.
 - `tidy`: types, missing values and index columns of what has been read. `table_writer`: files.
-- `texts`, `dates`: numbers and dates that are written as texts.
+- `texts`: numbers and dates that are written as texts. `recognition`: what a column of texts is.
+- `number_texts`, `number_styles`, `part_texts`, `units`: numbers. `dates`, `month_names`: dates.
+  `missing_marks`: texts for missing values.
 - `group_check`: columns of groups. `data_checks`: columns and rows that may spoil a model.
 """
 

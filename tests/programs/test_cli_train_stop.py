@@ -138,7 +138,7 @@ def test_a_signal_is_ctrl_c(run):
 
 def test_a_time_limit_that_is_over_before_training_is_noted(run):
     code, _, errors = run("train", *ARGUMENTS, "--out", "m", "--time-limit", "0.001")
-    assert code == 0 and "\nnote: reading and encoding the table took " in errors
+    assert code == 0 and "note: reading and encoding the table took " in errors
     assert " s, so --time-limit 0.001 was over before training." in errors
     assert fastnn.load("m").n_folds_ == 3
 
