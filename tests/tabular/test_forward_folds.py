@@ -361,6 +361,7 @@ def test_only_the_fit_is_forward(tmp_path):
 # ---- the score is what later rows will have ----
 
 
+@pytest.mark.slow("test_fit runs the same on small tables")
 def test_the_score_of_sales_with_a_trend_is_that_of_later_days(monkeypatch):
     """A random split says R2 1.00."""
     n, n_later = 1200, 300
