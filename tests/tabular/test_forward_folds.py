@@ -17,7 +17,7 @@ import fastnn
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.encoded_table import EncodedTable
 from fastnn.tabular import find_label_issues
-from fastnn.tabular.fitting import permutation, training_jobs
+from fastnn.tabular.fitting import fitted_table, permutation, training_jobs
 from fastnn.tabular.forward_folds import ForwardFolds, as_seen
 from fastnn.training import pool
 
@@ -231,6 +231,23 @@ def test_column_weights_come_from_earlier_folds(monkeypatch):
     assert len(weights) == 4 and (weights[0] == 1).all()  # three folds, and all rows
     assert len(np.unique(weights, axis=0)) == 4
     assert len(seen) == 1 or seen[1] is weights
+
+
+def test_importances_are_those_of_rows_as_folds_see_them(monkeypatch):
+    """A letter that begins in the last block has no meaning for any fold."""
+    late = X.assign(letter=np.where(DAY > 25, "z", "a"))
+    seen, encode = [], fitted_table._encode_as_seen
+
+    def record(*args):
+        seen.append(encode(*args))
+        return seen[-1]
+
+    monkeypatch.setattr(fitted_table, "_encode_as_seen", record)
+    reg = TabularRegressor(**SMALL).fit(late, y, time="day")
+    assert np.isfinite(reg.feature_importances_).all()
+    (tables,) = seen
+    assert len(tables[0]) == np.isfinite(reg.oof_prediction_).sum()
+    assert reg.feature_importances_[2] == 0
 
 
 def test_predictions_may_leave_the_range_of_the_targets(quick_recipe):
