@@ -165,6 +165,7 @@ def describe_model(model):
     """Return what the columns are, and what the model consists of, as a dict that JSON can hold."""
     networks = model.model_.networks()
     names = model.model_.features.names or list(map(str, range(model.n_features_in_)))
+    name = model.oof_score_name_.replace("mean absolute error", "MAE")
     drops, threshold = model.feature_score_drops_, getattr(model, "threshold", None)
     return {
         "split": model.split_,
@@ -179,7 +180,7 @@ def describe_model(model):
         "oof_score_name": model.oof_score_name_,
         "importances": dict(zip(names, model.feature_importances_.tolist())),
         "score_drops": None if drops is None else dict(zip(names, drops.tolist())),
-        "drop_name": f"{drop_verb(model)} of {model.oof_score_name_}",
+        "drop_name": f"{drop_verb(model)} of {name}",
         "folds": model.n_folds_,
         "folds_left": model.n_folds_remaining_,
         "hidden": list(networks[0].layer_sizes[1:-1]) if networks else [],
