@@ -153,6 +153,10 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         if action.nargs == argparse.PARSER:  # argparse forgets that commands are indented
             self._action_max_length += 2
 
+    def _format_usage(self, usage, *others):
+        text = super()._format_usage(usage, *others)
+        return text if usage is None else "\n".join(wrap(text, self._width + 2, 4)) + "\n\n"
+
     def _fill_text(self, text, width, indent):
         if max(map(len, text.splitlines())) <= width + 2:
             return text
