@@ -1,7 +1,5 @@
 """fastnn completion: print a script that completes commands, options and files in a shell."""
 
-import argparse
-
 from .console import CommandError
 from .parser import help_texts
 
@@ -37,17 +35,8 @@ def run(arguments):
             "completion needs shtab, which is not installed. Run: python -m pip install "
             '"fastnn-mlp[cli]"'
         ) from None
-    for action in _actions(arguments.parser):
+    for action in arguments.parser.all_arguments():
         if action.metavar in FILES:
             action.complete = shtab.FILE
     print(shtab.complete(arguments.parser, arguments.shell))
     return 0
-
-
-def _actions(parser):
-    """Yield the arguments of a parser and of its commands."""
-    for action in parser._actions:
-        yield action
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                yield from _actions(command)

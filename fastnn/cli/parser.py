@@ -37,6 +37,12 @@ class Parser(argparse.ArgumentParser):
         self._commands = commands.choices
         return commands
 
+    def all_arguments(self):
+        """Yield the arguments of the parser and of its commands."""
+        yield from self._actions
+        for command in (self._commands or {}).values():
+            yield from command.all_arguments()
+
     def parse_known_args(self, args=None, namespace=None):
         args = sys.argv[1:] if args is None else list(args)
         for text in args:
