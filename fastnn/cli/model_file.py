@@ -16,19 +16,13 @@ from ..saving import load
 from ..tables import databases
 from ..tables.number_texts import is_number_style
 from ..tabular import stored_model
-from ..tabular.columns.column_kinds import NAMED_IN_DROP
+from ..tabular.columns import column_kinds
 from ..tabular.tabular_file import FORMAT
 from .console import CommandError, to_json
 from .scores import MAX_LABEL_ISSUES, drop_verb, metric_of, threshold_of
 
 KEY = "training"  # in metadata_
 REASON = 300  # characters of a reason or a place, at most
-#: Reasons why columns are left out, as options.
-REASONS = {
-    NAMED_IN_DROP: "--drop",
-    "named in groups": "--group",
-    "named in sample_weight": "--weight",
-}
 TEXTS = ("sep", "encoding", "decimal", "comment")
 
 
@@ -171,7 +165,8 @@ def describe_model(model):
         "split": model.split_,
         "kinds": {str(name): kind for name, kind in model.columns_.items()},
         "left_out": {
-            str(name): REASONS.get(reason, reason) for name, reason in model.left_out_.items()
+            str(name): column_kinds.OPTIONS.get(reason, reason)
+            for name, reason in model.left_out_.items()
         },
         "threshold": threshold_of(model),
         "threshold_rule": threshold if isinstance(threshold, str) else None,
