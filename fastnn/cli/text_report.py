@@ -105,7 +105,7 @@ def format_interrupted(record, out):
         what = "the best model so far" if tuning else f"all {done} folds"
         yield f"Interrupted: {out} holds {what}."
         return
-    yield f"Interrupted: {out} holds the {done} of {done + left} folds that are done."
+    yield f"Interrupted: {out} holds {record['kept']}."
     if tuning is None:
         yield "To train the others, repeat the command with --resume."
     else:

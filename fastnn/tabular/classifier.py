@@ -114,8 +114,8 @@ class TabularClassifier(ClassifierMixin, ClassPredictions, BaseTabular):
     metadata_ : dict of str to str
         Text of any kind, empty after `fit`. `save`, `fastnn.load` and pickle keep it.
     n_folds_, n_folds_remaining_ : int
-        Number of folds whose networks are trained, and of folds that Ctrl-C has left for
-        `fit` with resume=True, usually 0.
+        Number of folds of the model, and of folds with networks that Ctrl-C has left for `fit` with
+        resume=True, usually 0.
     model_ : TableModel
         The encoding of the columns and the networks. Its attributes may change between versions.
     n_features_in_ : int

@@ -112,7 +112,7 @@ class ProgressReporter:
             len(found.jobs),
             len(found.folds),
             n_before + trained,
-            len(found.done),
+            found.n_complete,
             found.score,
             self.options.task.score_name,
             left,
