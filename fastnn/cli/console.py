@@ -1,9 +1,11 @@
 """What the commands print: errors and notes with options in place of arguments, lines and JSON."""
 
+import contextlib
 import json
 import math
 import shlex
 import sys
+import warnings
 
 from ..core.errors import Words
 from ..core.messages import LONG, printable
@@ -35,6 +37,7 @@ OPTIONS = {
     "threshold": "--threshold",
     "time_limit": "--time-limit",
     "skip_bad_lines": "--skip-bad-lines",
+    "sql": "--sql",
     "time": "--time",
     "window": "--window",
 }
@@ -105,3 +108,30 @@ def to_json(value):
 def print_note(text):
     """Print a remark on standard error. text : str or Message"""
     print_line(f"note: {CommandWords().say(text)}", sys.stderr)
+
+
+class PrintOnce:
+    """Prints each note once: some columns are read twice, and --tune reads all of them again."""
+
+    def __init__(self):
+        self.printed: set = set()
+
+    def __call__(self, text):
+        if text not in self.printed:
+            self.printed.add(text)
+            print_note(text)
+
+
+@contextlib.contextmanager
+def warnings_as_notes(note):
+    """Call note(text) for what estimators warn of in the block about a table.
+
+    Other warnings are left out.
+    """
+    from ..tables.files import TableWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", TableWarning)
+        warnings.showwarning = lambda warning, *place: note(warning.args[0])
+        yield

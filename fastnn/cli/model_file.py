@@ -13,6 +13,8 @@ from ..files.kinds import kind_of
 from ..files.safetensors import parse_json, to_text
 from ..mlp import MLP
 from ..saving import load
+from ..tables import databases
+from ..tables.number_texts import is_number_style
 from ..tabular import stored_model
 from ..tabular.columns.column_kinds import NAMED_IN_DROP
 from ..tabular.tabular_file import FORMAT
@@ -188,6 +190,12 @@ def describe_model(model):
     }
 
 
+def target_style(model):
+    """Return how the numbers of the target were written as texts, None if they were not."""
+    style = read_record(model).get("target_style")
+    return style if isinstance(style, str) and is_number_style(style) else None
+
+
 def restore_reading_options(arguments, model):
     """Set the options of table files that the training had and the command line does not.
 
@@ -216,6 +224,10 @@ def restore_reading_options(arguments, model):
     if stored.get("skip_bad_lines") is True and not arguments.skip_bad_lines:
         arguments.skip_bad_lines = True
         words.append("--skip-bad-lines")
+    if arguments.sql is None and isinstance(stored.get("sql"), str):
+        if databases.holds_database(arguments.data):  # other files have no queries
+            arguments.sql = stored["sql"]
+            words += ["--sql", stored["sql"]]
     return shlex.join(words)
 
 

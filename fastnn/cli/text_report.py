@@ -107,10 +107,10 @@ def format_interrupted(record, out):
         return
     yield f"Interrupted: {out} holds {record['kept']}."
     if tuning is None:
-        yield "To train the others, repeat the command with --resume."
+        yield "To train the rest, repeat the command with --resume."
     else:
         options = tuning["tried"][-1]["options"]
-        yield f"To train the others, repeat the command with {options} --resume"
+        yield f"To train the rest, repeat the command with {options} --resume"
         yield "instead of --tune."
 
 

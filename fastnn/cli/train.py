@@ -42,7 +42,9 @@ examples:
 
 defaults:
   --task   binary if the target has two different values; classes if it is
-           text, or whole numbers with up to 10 different values; else number
+           text, or whole numbers with up to 10 different values; else number.
+           Texts with more than 10 different values that are nearly all numbers,
+           such as prices, are a number
 """
 
 
@@ -75,9 +77,10 @@ def run(arguments):
         if model is None:
             print_note(f"{arguments.out} is complete, so there is nothing to resume")
             return 0
+    roles = row_roles.read(table, target, file, arguments)
     table.set_target(target)
-    train, test = row_roles.split(table, target, file, arguments)
-    rows = table.training_rows(target, train, row_roles.passed(arguments))
+    train, test = row_roles.split(roles, target, arguments)
+    rows = table.training_rows(target, train, roles)
     record = {
         "fastnn": __version__,
         "command": command_line(given),
@@ -88,6 +91,7 @@ def run(arguments):
         "test_rows": len(test),
         "sample": rows.describe(),
         "target": target.name,
+        "target_style": target.style,
         **{option: getattr(arguments, option) for option in row_roles.ARGUMENTS},
         "task": target.task,
         "classes": _classes(target),
@@ -111,7 +115,7 @@ def run(arguments):
         is_interrupted = train_model.fit(model, rows, file, arguments)
     record |= model_file.describe_model(model) | {"seconds": time.perf_counter() - began}
     predicted = rows.predicted(model)
-    held_out = Evaluation.from_held_out(model, target, predicted)
+    held_out = Evaluation.from_held_out(model, target, predicted, roles.weight)
     record["scores"] = held_out.scores()
     metric = record["scores"]["metric"]
     if metric is not None and record["scores"][metric] is None:
@@ -120,7 +124,9 @@ def run(arguments):
         )
     record["label_issues"] = list_label_issues(model, target, predicted, file)
     record["test_scores"] = (
-        Evaluation.from_rows(model, table, target, test).scores() if len(test) else None
+        Evaluation.from_rows(model, table, target, test, roles.weight).scores()
+        if len(test)
+        else None
     )
     _save(model, record, arguments.out)
     show(report.format_columns(record))

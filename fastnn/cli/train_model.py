@@ -3,7 +3,6 @@
 import math
 import os
 import time
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ from ..core.messages import printable
 from ..tables.table_errors import TableError
 from ..tabular.columns.column_kinds import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
-from .console import CommandError, print_note
+from .console import CommandError, warnings_as_notes
 from .display import show_progress
 from .model_file import load_estimator
 from .scores import Evaluation, metric_of
@@ -128,14 +127,9 @@ def fit(model, rows, file, arguments, label=""):
         Whether Ctrl-C came when some folds were done.
     """
     try:
-        with (
-            warnings.catch_warnings(record=True) as found,
-            show_progress(label, arguments.quiet) as show,
-        ):
+        with warnings_as_notes(rows.note), show_progress(label, arguments.quiet) as show:
             model.on_progress = show
-            warnings.simplefilter("always")
             rows.fit(model, arguments.resume)
-        _print_notes(found)
     except KeyboardInterrupt:
         if not hasattr(model, "n_folds_remaining_"):
             raise KeyboardInterrupt("No model was written.") from None
@@ -149,15 +143,6 @@ def fit(model, rows, file, arguments, label=""):
     finally:
         del model.on_progress
     return False
-
-
-def _print_notes(found):
-    """Print the warnings of a fit that the report does not tell."""
-    from ..tabular.fitting.budget import TimeLimitWarning
-
-    for warning in found:
-        if issubclass(warning.category, TimeLimitWarning):
-            print_note(warning.message.args[0])
 
 
 def load_unfinished(model, arguments):
@@ -282,7 +267,9 @@ class Search:
         options += " --log-target" if settings.get("log_target") else ""
         label = f"setting {len(self.tried) + 1} of {self.n_fits}: {options}"
         self.is_interrupted = fit(model, self.rows, self.file, self.arguments, label)
-        evaluation = Evaluation.from_held_out(model, self.target, self.rows.predicted(model))
+        evaluation = Evaluation.from_held_out(
+            model, self.target, self.rows.predicted(model), self.rows.roles.weight
+        )
         if metric_of(model) is None:
             score = cost = _scores(evaluation)[self.metric]
         else:  # as the estimator computes it, with all weights
@@ -312,5 +299,7 @@ def _scores(evaluation):
     scores = evaluation.scores()
     if evaluation.y.min() >= 0 and evaluation.P.ndim == 1:
         P = np.maximum(evaluation.P, MIN_MEAN)
-        scores["poisson_deviance"] = float(mean_poisson_deviance(evaluation.y, P))
+        scores["poisson_deviance"] = float(
+            mean_poisson_deviance(evaluation.y, P, sample_weight=evaluation.weight)
+        )
     return scores

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core.messages import plural
 from ..tables.table_errors import import_pyarrow
-from .console import CommandError, print_note
+from .console import CommandError, PrintOnce
 
 
 def open_table(file, text_columns, keep, window):
@@ -20,7 +20,7 @@ def open_table(file, text_columns, keep, window):
     window : int or None
         Most rows in memory.
     """
-    note = _PrintOnce()
+    note = PrintOnce()
     parquet = file.open_parquet(text_columns, keep, note)
     if parquet is None:
         if window is not None:
@@ -38,18 +38,6 @@ def open_table(file, text_columns, keep, window):
     parquet.select(parquet.names)
     parts = [table for _, _, table in parquet.parts(for_training=True)]
     return MemoryTable(import_pyarrow().concat_tables(parts))
-
-
-class _PrintOnce:
-    """Prints each note once: some columns are read twice."""
-
-    def __init__(self):
-        self.printed: set = set()
-
-    def __call__(self, text):
-        if text not in self.printed:
-            self.printed.add(text)
-            print_note(text)
 
 
 class MemoryTable:
@@ -77,10 +65,10 @@ class MemoryTable:
         """Yield the rows with these positions, in parts."""
         yield self._table.take(import_pyarrow().array(rows))
 
-    def training_rows(self, target, rows, passed):
-        """Return the TrainingRows with these positions. passed : as in `TrainingRows`"""
+    def training_rows(self, target, rows, roles):
+        """Return the TrainingRows with these positions. roles : RowRoles"""
         (table,) = self.take(rows)
-        return TrainingRows(target, rows, table, passed)
+        return TrainingRows(target, rows, table, roles)
 
 
 class StreamedTable:
@@ -130,8 +118,8 @@ class StreamedTable:
                 i = self.column_names.index(self._target.name)
                 yield part.set_column(i, self._target.name, [values])
 
-    def training_rows(self, target, rows, passed):
-        return StreamedRows(self, target, rows, passed)
+    def training_rows(self, target, rows, roles):
+        return StreamedRows(self, target, rows, roles)
 
 
 class TrainingRows:
@@ -144,20 +132,23 @@ class TrainingRows:
         Positions among the rows with a target.
     table : pyarrow.Table
         These rows with the target.
-    passed : dict
-        The names of the columns of times, groups and weights, by argument of `fit`.
+    roles : RowRoles
+        The columns of times, groups and weights.
 
     Attributes
     ----------
     sample : pyarrow.Table
         Rows that describe all rows.
+    note : PrintOnce
+        For what an estimator says about them.
     """
 
-    def __init__(self, target, rows, table, passed):
-        self.target, self.rows, self.sample, self.passed = target, rows, table, passed
+    def __init__(self, target, rows, table, roles):
+        self.target, self.rows, self.sample, self.roles = target, rows, table, roles
+        self.note = PrintOnce()
 
     def fit(self, model, resume):
-        model.fit(self.sample, self.target.name, resume=resume, **self.passed)
+        model.fit(self.sample, self.target.name, resume=resume, **self.roles.passed)
 
     def predicted(self, model):
         """Return the positions of the rows that `oof_prediction_` of the model has."""
@@ -181,18 +172,18 @@ class StreamedRows(TrainingRows):
     Parameters
     ----------
     table : StreamedTable
-    target, rows, passed
+    target, rows, roles
         As in `TrainingRows`.
     """
 
-    def __init__(self, table, target, rows, passed):
+    def __init__(self, table, target, rows, roles):
         from ..tabular.large import sampling
 
         self._table = table
         self.target_name = target.name
         chosen = sampling.numbers(len(rows), table.window)
         parts = list(table.take(rows[chosen]))
-        super().__init__(target, rows, import_pyarrow().concat_tables(parts), passed)
+        super().__init__(target, rows, import_pyarrow().concat_tables(parts), roles)
 
     def __iter__(self):
         for part in self._table.take(self.rows):
@@ -204,7 +195,7 @@ class StreamedRows(TrainingRows):
         return f"{self._table.file}, the rows read last"
 
     def fit(self, model, resume):
-        model.fit(self, window=self._table.window, resume=resume, **self.passed)
+        model.fit(self, window=self._table.window, resume=resume, **self.roles.passed)
 
     def predicted(self, model):
         return self.rows if model.oof_rows_ is None else self.rows[model.oof_rows_]

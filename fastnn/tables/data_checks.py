@@ -16,8 +16,9 @@ import numpy as np
 
 from ..core.errors import Argument, DataError, Message
 from ..core.messages import did_you_mean, printable
+from .recognition import examples, recognise
 from .table_errors import import_pyarrow
-from .texts import first_other_text
+from .texts import other_texts
 
 MIN_ROWS = 20  # fewer rows can be different by chance
 MAX_SAMPLE = 20_000  # rows that decide whether a column predicts the target
@@ -158,20 +159,31 @@ def _constant(column):
 
 
 def _almost_numbers(column):
-    other = first_other_text(column.distinct.to_pylist()) if column.is_text else None
-    if other is None:
+    """Text columns that hold numbers, but too many other texts to be read as numbers."""
+    if not column.is_text:
+        return None
+    texts = column.distinct.to_pylist()
+    others = other_texts(texts)
+    if not others or recognise(texts, lambda: _count_rows(column, texts)) is not None:
         return None
     return DataIssue(
         "almost numbers",
         column.name,
         Message(
-            "{label} contains numbers, except {value!r}, so it is text. Correct the value. If it means "
-            "missing, pass {na}.",
+            "{label} is text, although {n} of its {of} different values are numbers; others are not "
+            "({examples}). If it holds numbers, pass {numbers}: others are then missing.",
             label=column.label,
-            value=printable(other),
-            na=Argument("na", [printable(other)]),
+            n=f"{len(texts) - len(others):,}",
+            of=f"{len(texts):,}",
+            examples=examples(others),
+            numbers=Argument("numbers", [column.name]),
         ),
     )
+
+
+def _count_rows(column, texts):
+    n_of_code = np.bincount(column.codes[column.codes >= 0], minlength=len(texts))
+    return dict(zip(texts, n_of_code.tolist()))
 
 
 # ---- IDs ----

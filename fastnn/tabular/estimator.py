@@ -125,8 +125,8 @@ class BaseTabular(Attributes, TablePredictions):
         ----------
         X : DataFrame (pandas or Polars), Arrow table, array_like (n, n_features), records, or path
             The table: numbers, texts, categories, Booleans, dates and missing values. A path is
-            that of a file that `fastnn.tables.read` reads, such as CSV or Parquet, or of a folder
-            of Parquet files. Without `y`, X yields row groups ``(X, y)`` or ``(X, y,
+            that of a file or folder that `fastnn.tables.read` reads, such as CSV or Parquet, or an
+            address. Without `y`, X yields row groups ``(X, y)`` or ``(X, y,
             sample_weight)``, the same in each pass: a list, an object whose ``__iter__`` starts
             over, or a function that returns a new iterator.
         y : array_like (n,), or str

@@ -63,6 +63,11 @@ class TableModel:
         What `fit(resume=True)` needs if Ctrl-C has stopped the fit.
     split : RowSplit or None
         How the rows were split into folds; None in files of older versions.
+    block_of_row : ndarray (n,) of int, or None
+        After a fit whose folds are forward in time: the number of the fold that scored each row, -1
+        for none. Not in a file.
+    fold_histories : list of list of History, or None
+        After such a fit: those of the networks of the folds, for each member. Not in a file.
     """
 
     features: Features
@@ -73,6 +78,8 @@ class TableModel:
     errors: list | None = None
     checkpoint: FitCheckpoint | None = None
     split: RowSplit | None = None
+    block_of_row: np.ndarray | None = None
+    fold_histories: list | None = None
 
     @property
     def is_forward(self):
@@ -91,9 +98,14 @@ class TableModel:
         """Return all networks."""
         return [net for m in self.members for networks in m.networks for net in networks]
 
-    def best_networks(self):
-        """Return, for each member, the network of each fold that holds the last best epoch."""
-        return [[networks[-1] for networks in member.networks] for member in self.members]
+    def histories(self):
+        """Return, for each member, the History of the network of each fold with the last best epoch.
+
+        It is None for a network from a file.
+        """
+        if self.fold_histories is not None:
+            return self.fold_histories
+        return [[networks[-1].history for networks in m.networks] for m in self.members]
 
     def attributes(self):
         """Return the public attributes of an estimator with this model, by name."""

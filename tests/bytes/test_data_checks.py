@@ -119,9 +119,10 @@ def test_duplicate_rows():
 def test_numbers_with_a_word():
     values = [*map(str, range(100)), *["unknown"] * (N - 100)]
     assert text_of(a=values) == (
-        "column 'a' contains numbers, except 'unknown', so it is text. Correct the value. If it "
-        "means missing, pass na=['unknown']."
+        "column 'a' is text, although 100 of its 101 different values are numbers; others are not "
+        "('unknown'). If it holds numbers, pass numbers=['a']: others are then missing."
     )
+    assert found(a=[*["unknown"] * 5, *map(str, range(N - 5))]) == {}  # it is read as numbers
 
 
 def test_other_types_are_no_trouble():

@@ -9,9 +9,9 @@ from fastnn.tables.texts import (
     date_format,
     describe_date_format,
     describe_number_style,
-    first_other_text,
     is_missing_mark,
     number_style,
+    other_texts,
     parse_date,
     parse_number,
     recognise,
@@ -78,14 +78,15 @@ def test_styles_of_numbers(levels, style, numbers):
     [
         ["a"],
         ["1", "x"],
-        ["5 kg", "7 lb"],
+        ["5 kg", "7 m"],
         ["$5", "€5"],
         ["5%", "0.05"],
         ["A1", "A2"],
         ["1st", "2nd"],
-        ["3+", "4"],
+        ["<5", "5"],
+        ["<=50K", ">50K"],
         ["1-5", "6-9"],
-        ["10:30"],
+        ["10:75"],
         ["31.01.2026"],
         ["192.168.0.1"],
         ["1_000", "2"],
@@ -148,12 +149,12 @@ def test_styles_are_described(style, text):
     assert describe_number_style(style) == text
 
 
-def test_the_text_that_keeps_a_column_from_being_numbers():
+def test_the_texts_that_keep_a_column_from_being_numbers():
     numbers = list(map(str, range(30)))
-    assert first_other_text([*numbers, "NA", "unknown"]) == "unknown"
-    assert first_other_text(numbers) is None
-    assert first_other_text([*numbers, *"abcdefghij"]) is None
-    assert first_other_text(["1", "2", "unknown"]) is None
+    assert other_texts([*numbers, "NA", "unknown"]) == ["unknown"]
+    assert other_texts(numbers) == []
+    assert other_texts([*numbers, *"abcdefghij"]) == []
+    assert other_texts(["1", "2", "unknown"]) == []
 
 
 # ---- dates ----

@@ -17,8 +17,8 @@ from cli_models import SMALL, call, models_folder, unchanged_folder
 
 from fastnn import TabularRegressor
 from fastnn.tables import read
-from fastnn.tabular.checkpoint import FitCheckpoint
 from fastnn.tabular import stored_model
+from fastnn.tabular.checkpoint import FitCheckpoint
 
 models = pytest.fixture(models_folder, scope="module")
 

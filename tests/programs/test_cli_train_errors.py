@@ -88,7 +88,7 @@ def error_of(run, words):
         ("t.csv --target name --out m", "too many for classes. Choose another --target."),
         ("t.csv --target day --out m", "the target 'day' contains dates or times."),
         ("missing.csv --target y --out m", "missing.csv, line 2: the target 'y' is missing (in 2"),
-        ("oops.csv --target y --out m", "oops.csv, line 61: the target 'y' contains numbers, but"),
+        ("oops.csv --target y --out m", "oops.csv, line 61: the target 'y' is a number in"),
         ("infinite.csv --target y --out m", "infinite.csv, line 61: the target 'y' is infinite."),
         ("constant.csv --target y --out m", "the target 'y' is '1' in every row."),
         ("empty.csv --target y --out m", "the target 'y' is empty in every row."),

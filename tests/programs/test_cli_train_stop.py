@@ -36,7 +36,7 @@ def test_ctrl_c_writes_the_folds_that_are_done(run, monkeypatch):
     assert code == 130 and 1 <= done < 3
     assert errors == (
         f"Interrupted: m holds {done} of 3 folds.\n"
-        "To train the others, repeat the command with --resume.\n"
+        "To train the rest, repeat the command with --resume.\n"
     )
     assert f"\n{done} fold" in out and " rows held out " in out
     assert fastnn.load("m").n_folds_remaining_ == 3 - done
@@ -114,7 +114,7 @@ def test_ctrl_c_before_the_first_fold_writes_the_first_configuration(run, monkey
     assert (code, errors) == (
         130,
         "Interrupted: m holds 1 of 4 configurations on 1 of 3 folds.\n"
-        "To train the others, repeat the command with --resume.\n",
+        "To train the rest, repeat the command with --resume.\n",
     )
     assert ": 1 of 4 configurations on 1 of 3 folds, 1 network," in " ".join(
         run("info", "m")[1].split()
@@ -157,7 +157,7 @@ def test_a_signal_is_ctrl_c(run):
 
 def test_a_time_limit_that_is_over_before_training_is_noted(run):
     code, _, errors = run("train", *ARGUMENTS, "--out", "m", "--time-limit", "0.001")
-    assert code == 0 and "\nnote: reading and encoding the table took " in errors
+    assert code == 0 and "note: reading and encoding the table took " in errors
     assert " s, so --time-limit 0.001 was over before training." in errors
     assert fastnn.load("m").n_folds_ == 3
 

@@ -37,13 +37,15 @@ class FinalNetworks:
         Those of the configurations.
     n_jobs : int
         How many there will be, at most.
+    n_before : int
+        How many an earlier fit has trained.
     """
 
     def __init__(self, n, seed, n_configurations):
         self.n, self.seed = n, seed
         self.jobs: list = []
         self.weights: list = []
-        self.n_jobs = n * n_configurations
+        self.n_jobs, self.n_before = n * n_configurations, 0
 
     def make(self, groups, weights, setup):
         """Make the networks of the configurations that have a weight.
@@ -82,6 +84,7 @@ class FinalNetworks:
         for jobs, trained in zip(self.groups(), networks):
             for job, found in zip(jobs, trained):
                 job.networks = found
+                self.n_before += 1
 
     @property
     def n_done(self):

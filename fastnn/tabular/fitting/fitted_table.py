@@ -67,7 +67,11 @@ def end(fit, n_most=np.inf):
     score = out_of_fold.score_all(oof_prediction, fold_of_row)
     fit.task.warn_undefined(score, int((fold_of_row >= 0).sum()))
     if fit.final is not None and fit.final.is_done:
+        histories = model.histories()
         model = _final_model(fit, model.errors)
+        model.fold_histories = histories
+    if fit.split.is_forward:
+        model.block_of_row = fold_of_row
     return FittedTable(
         model,
         importances,

@@ -8,8 +8,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from ...core.errors import DataError
-from ...core.messages import plural
+from ...core.messages import plural, warn
 from ...core.validation import check_threads
+from ...tables.files import TableWarning
 from .. import row_columns, table_memory, tabular_file
 from ..checkpoint import digests_of
 from ..columns.features import NO_COLUMN, Features
@@ -94,6 +95,8 @@ class TableFit:
         with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
             no_inputs = row_columns.left_out(self.column_names)
             self.features = Features.fit(frame, no_inputs, **options.declared)
+            for note in self.features.notes(frame, self.large is None):
+                warn(note, TableWarning)
             numbers, codes = self.features.transform(frame)
         self.setup = TrainingSetup(
             rows=FitRows(numbers, codes, y, weight),
@@ -130,7 +133,8 @@ class TableFit:
         """Train the networks. Return the KeyboardInterrupt that came when more networks were done."""
         done, line = self.n_done(), None
         if self.options.verbose or self.options.on_progress is not None:
-            line = ProgressReporter(self.options, self.out_of_fold, self.time_budget)
+            budget = self.time_budget
+            line = ProgressReporter(self.options, self.out_of_fold, budget, self.final)
         try:
             self.train(line)
         except KeyboardInterrupt as error:
