@@ -198,7 +198,8 @@ class TableFit:
     def configurations(self, m):
         """Return the different configurations for networks that train on m rows each."""
         targets, has_days = self.setup.targets, self.features.has_days()
-        found = recipe.configurations(targets.is_classifier, m, targets.n_out, has_days)
+        n_numbers = len(self.features.numbers)
+        found = recipe.configurations(targets.is_classifier, m, targets.n_out, has_days, n_numbers)
         return list(dict.fromkeys(self.task.with_monitor(found)))
 
     def fit_encoders(self, configurations):
