@@ -8,10 +8,10 @@ Exit codes:
 130  interrupted by Ctrl-C
 143  stopped by SIGTERM, which does the same as Ctrl-C
 
-- `train`, `predict`, `info`, `export`, `bench`, `demo`: the commands.
+- `train`, `predict`, `info`, `export`, `bench`, `demo`: the commands. `table_info`: `info` of a table.
 - `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
 - `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
-- `scores`: scores of predictions, and rows that look wrong.
+- `scores`: scores of predictions, and rows that look wrong. `table_facts`: what columns hold.
 - `train_options`, `option_types`: options of `train`. `train_table`, `train_model`: its table and its
   estimator. `row_roles`: columns of times, groups and weights, and the rows of the test.
 - `text_report`, `train_plot`, `html_report`: a training as text, as a picture, as a page.
@@ -41,7 +41,7 @@ COMMANDS = {
     "demo": "train a small network on handwritten digits",
     "train": "train a model on a table",
     "predict": "predict the rows of a table",
-    "info": "show this installation, or a model file",
+    "info": "show this installation, a model file, or a table",
     "export": "write a model as C or ONNX, or for PyTorch",
     "bench": "compare the speed with other libraries",
 }

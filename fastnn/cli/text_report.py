@@ -352,6 +352,17 @@ def paragraph(label, text):
     return [line.replace(UNBROKEN, " ") for line in lines]
 
 
+def wrap_command(command, width=WIDTH):
+    """Return the lines of a command, with a backslash at the end of all but the last."""
+    lines = [" "]
+    for word in map(shlex.quote, shlex.split(command)):
+        if len(lines[-1]) + len(word) > width - 4:
+            lines[-1] += " \\"
+            lines.append("     ")
+        lines[-1] += f" {word}"
+    return lines
+
+
 def short_path(path, maximum=40):
     """Return a path, without its beginning if it is long."""
     path = "standard input" if path == "-" else printable(path, 1000)

@@ -8,14 +8,13 @@ import time
 from ..config import __version__
 from ..files import ModelFileError
 from ..files.kinds import kind_of
-from ..tables.data_checks import check_data
-from ..tables.table_errors import import_pyarrow
 from ..tabular.columns.column_kinds import KINDS
 from . import model_file, row_roles, train_model
 from . import text_report as report
-from .console import CommandError, CommandWords, print_json, print_line, print_note
+from .console import CommandError, print_json, print_line, print_note
 from .parser import check_output, help_texts
 from .scores import Evaluation, list_label_issues
+from .table_facts import describe_issues, list_data_checks
 from .table_file import TableFile
 from .target_column import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
@@ -97,7 +96,7 @@ def run(arguments):
         "classes": _classes(target),
         "seed": arguments.seed,
         "time_limit": arguments.time_limit,
-        "data_checks": _data_checks(rows.sample, target, _no_inputs(arguments, columns)),
+        "data_checks": _data_checks(rows.sample, target, arguments, columns),
     }
     show = _ignore if arguments.json or arguments.quiet else _print
     show(report.format_table(record))
@@ -208,16 +207,24 @@ def _no_inputs(arguments, columns):
     return [name for name in names if name is not None]
 
 
-def _data_checks(table, target, drop):
-    """Return what may be wrong with the table, without what the estimator leaves out itself."""
-    is_text = import_pyarrow().types.is_string
-    found = check_data(table.drop_columns(drop), target.name)
-    return [
-        {"kind": s.kind, "column": s.column, "text": CommandWords().say(s.text)}
-        for s in found
-        if s.kind not in ("empty", "constant")
-        and not (s.kind == "id" and is_text(table.column(s.column).type))
-    ]
+def _data_checks(table, target, arguments, columns):
+    """Return what may be wrong with the table.
+
+    Ways to split the rows are suggested only if the user has chosen none.
+    """
+    from ..tabular import time_check
+
+    drop = _no_inputs(arguments, columns)
+    found, times = list_data_checks(table, target.name, drop), [arguments.time]
+    if arguments.time is not None or arguments.group is not None:
+        found = [issue for issue in found if issue["kind"] != "group"]
+    elif not arguments.resume:
+        table, is_classifier = table.drop_columns(drop), not target.is_number
+        issues = time_check.find_time(table, target.name, is_classifier, arguments.seed)
+        found += describe_issues(issues)
+        times = [issue.column for issue in issues]
+    # A row has neighbours in time whose target it has: that is not a leak.
+    return [i for i in found if i["kind"] != "target alone" or i["column"] not in times]
 
 
 # ---- the model ----

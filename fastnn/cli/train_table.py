@@ -9,7 +9,7 @@ from ..tables.table_errors import import_pyarrow
 from .console import CommandError, PrintOnce
 
 
-def open_table(file, text_columns, keep, window):
+def open_table(file, text_columns, keep, window, note=None):
     """Return the MemoryTable or StreamedTable of a command.
 
     Parameters
@@ -19,8 +19,10 @@ def open_table(file, text_columns, keep, window):
         As in `fastnn.tables.read`.
     window : int or None
         Most rows in memory.
+    note : function, optional
+        Called with a text for each guess. By default it is printed.
     """
-    note = PrintOnce()
+    note = note or PrintOnce()
     parquet = file.open_parquet(text_columns, keep, note)
     if parquet is None:
         if window is not None:
@@ -46,10 +48,12 @@ class MemoryTable:
     Attributes
     ----------
     column_names : list of str
+    n_rows : int
     """
 
     def __init__(self, table):
         self._table, self.column_names = table, table.column_names
+        self.n_rows = table.num_rows
 
     def column(self, name):
         return self._table.column(name)
@@ -60,6 +64,12 @@ class MemoryTable:
         table = self._table.take(pa.array(target.rows))
         i = table.column_names.index(target.name)
         self._table = table.set_column(i, target.name, [target.values])
+
+    def sample(self, target):
+        """Return the rows that decide what columns are: all that have the target, if there is one."""
+        if target is not None:
+            self.set_target(target)
+        return self._table
 
     def take(self, rows):
         """Yield the rows with these positions, in parts."""
@@ -83,6 +93,7 @@ class StreamedTable:
     Attributes
     ----------
     column_names : list of str
+    n_rows : int
     file : str
     file_rows : ndarray
         The file of the part that was read last, and the numbers of its rows there.
@@ -90,7 +101,7 @@ class StreamedTable:
 
     def __init__(self, parquet, window):
         self._parquet, self.window = parquet, window
-        self.column_names = parquet.names
+        self.column_names, self.n_rows = parquet.names, parquet.n_rows
 
     def column(self, name):
         """Read a column as a whole."""
@@ -102,6 +113,22 @@ class StreamedTable:
         """Select the rows that have a target, with the target as it is learned."""
         self._target = target
         self._parquet.select(self.column_names)
+
+    def sample(self, target):
+        """Return the rows in memory, which decide what columns are."""
+        from ..tabular.large import sampling
+
+        if target is not None:
+            self.set_target(target)
+            parts = list(self.take(sampling.numbers(len(target.rows), self.window)))
+            return import_pyarrow().concat_tables(parts)
+        self._parquet.select(self.column_names)
+        numbers, start, parts = sampling.numbers(self.n_rows, self.window), 0, []
+        for _, _, table in self._parquet.parts(for_training=True):
+            low, high = np.searchsorted(numbers, [start, start + table.num_rows])
+            parts.append(table.take(import_pyarrow().array(numbers[low:high] - start)))
+            start += table.num_rows
+        return import_pyarrow().concat_tables(parts)
 
     def take(self, rows):
         """Yield the rows with these positions among those with a target, ascending, in parts."""

@@ -196,7 +196,8 @@ def _find_file(path):
     return TableSource(path, path)
 
 
-def _is_table(name):
+def is_table_name(name):
+    """Whether a file name has the extension of a table."""
     name = name.lower()
     for ending in COMPRESSED:
         name = name.removesuffix(ending)
@@ -212,7 +213,7 @@ def _advise(path):
         names = sorted(os.listdir(folder or "."))
     except OSError:
         names = []
-    by_stem = {other.partition(".")[0]: other for other in names if _is_table(other)}
+    by_stem = {other.partition(".")[0]: other for other in names if is_table_name(other)}
     close = similar(name.partition(".")[0], by_stem)
     if close is not None:
         return f"Did you mean {printable(os.path.join(folder, by_stem[close]), 80)}?"

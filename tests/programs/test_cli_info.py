@@ -152,8 +152,8 @@ def test_a_damaged_record_is_no_crash(run, record):
             "b.safetensor: No such file or directory. Did you mean b.safetensors?",
         ),
         (
-            "table.csv",
-            "table.csv: not a fastnn model, or damaged (not a safetensors file, or trunca",
+            "table.txt",
+            "table.txt: No such file or directory. Did you mean table.csv?",
         ),
         ("short.safetensors", "short.safetensors: not a fastnn model, or damaged ("),
         ("net.safetensors", "net.safetensors: holds a network without the columns of a table"),

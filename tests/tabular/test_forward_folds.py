@@ -356,3 +356,43 @@ def test_only_the_fit_is_forward(tmp_path):
     one = TabularRegressor(**SMALL | dict(n_estimators=1)).fit(X, y, groups="site")
     assert one.split_ == "all rows of a group are in the same fold: 7 values of 'site' in 1 fold"
     assert replace(one.model_.split, groups=None).describe().endswith("7 groups in 1 fold")
+
+
+# ---- the score is what later rows will have ----
+
+
+def test_the_score_of_sales_with_a_trend_is_that_of_later_days(monkeypatch):
+    """A random split says R2 1.00."""
+    n, n_later = 1200, 300
+    random = np.random.default_rng(0)
+    days = np.arange(n + n_later)
+    sales = 100 + 0.2 * days + 20 * np.sin(2 * np.pi * days / 7) + random.normal(0, 5, len(days))
+    table = pd.DataFrame({"day": pd.Timestamp("2021-01-01") + pd.to_timedelta(days, unit="D")})
+    monkeypatch.undo()  # the recipe
+    options = dict(n_estimators=2, hidden_layer_sizes=32, random_state=1)
+    known, later = table[:n], table[n:]
+    whole = TabularRegressor(**options).fit(known, sales[:n])
+    assert whole.oof_score_ > 0.97 and whole.score(later, sales[n:]) < 0
+    forward = TabularRegressor(**options).fit(known, sales[:n], time="day")
+    true = forward.score(later, sales[n:])
+    assert forward.oof_score_ < 0.7 and abs(forward.oof_score_ - true) < 0.3
+    assert true > whole.score(later, sales[n:]) + 0.3
+
+
+def test_the_score_of_patients_is_that_of_other_patients(quick_recipe):
+    """100 patients with ten rows each, whose target has nothing to do with the inputs."""
+    random = np.random.default_rng(0)
+    patient = np.repeat(np.arange(100), 10)
+    table = pd.DataFrame(
+        {
+            "patient": [f"p{i}" for i in patient],
+            "age": random.normal(size=100)[patient],
+            "pulse": random.normal(size=1000),
+        }
+    )
+    target = 3 * random.normal(size=100)[patient] + random.normal(0, 0.3, 1000)
+    quick_recipe(60)
+    options = dict(n_estimators=2, hidden_layer_sizes=64, random_state=0)
+    rows = TabularRegressor(**options).fit(table, target)
+    patients = TabularRegressor(**options).fit(table, target, groups="patient")
+    assert rows.oof_score_ > 0.9 and abs(patients.oof_score_) < 0.15

@@ -4,6 +4,7 @@ import numpy as np
 
 from ... import plotting
 from ...core.messages import plural, printable
+from ..table_facts import format_share
 from ..text_report import (
     LABELS,
     describe_threshold,
@@ -16,7 +17,6 @@ from ..text_report import (
     worst_first,
 )
 from .charts import chart, charts
-from .data_sections import format_share
 from .elements import element, name, paragraph, scrolling, section, table
 
 #: Scores whose label is not that of the text, and what scores mean.
