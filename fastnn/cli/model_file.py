@@ -166,6 +166,7 @@ def describe_model(model):
     networks = model.model_.networks()
     names = model.model_.features.names or list(map(str, range(model.n_features_in_)))
     checkpoint = model.model_.checkpoint
+    name = model.oof_score_name_.replace("mean absolute error", "MAE")
     drops, threshold = model.feature_score_drops_, getattr(model, "threshold", None)
     return {
         "split": model.split_,
@@ -180,7 +181,7 @@ def describe_model(model):
         "oof_score_name": model.oof_score_name_,
         "importances": dict(zip(names, model.feature_importances_.tolist())),
         "score_drops": None if drops is None else dict(zip(names, drops.tolist())),
-        "drop_name": f"{drop_verb(model)} of {model.oof_score_name_}",
+        "drop_name": f"{drop_verb(model)} of {name}",
         "folds": model.n_folds_,
         "folds_left": model.n_folds_remaining_,
         "kept": None if checkpoint is None else checkpoint.describe(),
