@@ -17,7 +17,7 @@ import fastnn
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.encoded_table import EncodedTable
 from fastnn.tabular import find_label_issues
-from fastnn.tabular.fitting import permutation, training_jobs
+from fastnn.tabular.fitting import fitted_table, permutation, training_jobs
 from fastnn.tabular.forward_folds import ForwardFolds, as_seen
 from fastnn.training import pool
 
@@ -233,6 +233,23 @@ def test_column_weights_come_from_earlier_folds(monkeypatch):
     assert len(seen) == 1 or seen[1] is weights
 
 
+def test_importances_are_those_of_rows_as_folds_see_them(monkeypatch):
+    """What begins in the last block has no meaning for any fold."""
+    late = X.assign(flag=np.where(DAY > 25, 1.0, 0.0))
+    seen, encode = [], fitted_table._encode_as_seen
+
+    def record(*args):
+        seen.append(encode(*args))
+        return seen[-1]
+
+    monkeypatch.setattr(fitted_table, "_encode_as_seen", record)
+    reg = TabularRegressor(**SMALL).fit(late, y, time="day")
+    assert np.isfinite(reg.feature_importances_).all()
+    (tables,) = seen
+    assert len(tables[0]) == np.isfinite(reg.oof_prediction_).sum()
+    assert reg.feature_importances_[-1] == 0 != reg.feature_importances_[1]
+
+
 def test_predictions_may_leave_the_range_of_the_targets(quick_recipe):
     quick_recipe(60)
     days = np.arange(200.0)
@@ -361,6 +378,7 @@ def test_only_the_fit_is_forward(tmp_path):
 # ---- the score is what later rows will have ----
 
 
+@pytest.mark.slow("test_fit runs the same on small tables")
 def test_the_score_of_sales_with_a_trend_is_that_of_later_days(monkeypatch):
     """A random split says R2 1.00."""
     n, n_later = 1200, 300
