@@ -55,7 +55,7 @@ def test_tabular_metrics(tmp_path):
     text = run("tabular_metrics.py", "--folder", tmp_path, "--rows", 80, "--keep", kept)
     assert max(map(len, text.splitlines())) <= 80
     assert len(re.findall(r"^(?:accuracy|mape) +(?:always|fastnn) ", text, re.M)) == 4
-    assert len(re.findall(r"^cost:20,1 (?:plain|class weights) ", text, re.M)) == 2
+    assert len(re.findall(r"^cost:20,1 (?:plain|class weights|shifted) ", text, re.M)) == 3
     assert run("tabular_metrics.py", "--keep", kept) == text
 
 

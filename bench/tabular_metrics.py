@@ -10,8 +10,9 @@ chooses in any case ("always"), and those of fastnn ("fastnn"), with those that 
 has the change of the metric (of numbers in percent), with the sign with which less is better, and of
 the loss in percent: means over the tables with standard errors, and the largest. The second has F1
 and costs of thresholds for two classes: of the best threshold for the classes of the out-of-fold
-rows, of the best one if the probabilities are right, and of fastnn's choice between them. It also
-has them for probabilities as networks with class weights learn them. "printed" is the score that
+rows, of the best one if the probabilities are right, and of fastnn's choice between them. It also has
+them for probabilities as networks with class weights learn them, and as networks would whose weights
+of classes are not known ("shifted"). "printed" is the score that
 fastnn prints less that on the test rows.
 """
 
@@ -188,22 +189,21 @@ def report_thresholds(runs):
     print(f"\n{'rule':10}{'probabilities':14}{'of rows':>9}{'expected':>10}{'fastnn':>9}"
           f"{'fastnn - of rows':>19}{'printed':>9}")  # fmt: skip
     for rule in RULES:
-        for weighted in (False, True):
+        for what in ("plain", "class weights", "shifted"):
             found = defaultdict(list)
             for run in runs:
-                found[run["table"]].append(scores_of_thresholds(run, rule, weighted))
+                found[run["table"]].append(scores_of_thresholds(run, rule, what))
             if found:
                 means = [[sum(x) / len(x) for x in zip(*values)] for values in found.values()]
                 rows, expected, chosen, printed = zip(*means)
                 mean = [sum(x) / len(x) for x in (rows, expected, chosen)]
                 gain = summary([a - b for a, b in zip(chosen, rows)], 4)
                 optimism = sum(a - b for a, b in zip(printed, chosen)) / len(chosen)
-                what = "class weights" if weighted else "plain"
                 print(f"{rule:10}{what:14}{mean[0]:>9.4f}{mean[1]:>10.4f}{mean[2]:>9.4f}"
                       f"{gain:>19}{optimism:>+9.4f}")  # fmt: skip
 
 
-def scores_of_thresholds(run, rule, weighted):
+def scores_of_thresholds(run, rule, what):
     """Return F1, or cost with less being better as a negative number: of three thresholds on the test
     rows, and the one that is printed."""
     import numpy as np
@@ -211,17 +211,18 @@ def scores_of_thresholds(run, rule, weighted):
     from fastnn.tabular import thresholds
     from fastnn.tabular.fitting import selection
 
-    rule, y, targets = thresholds.parse(rule), run["y"] == 1, run["targets"]
+    rule, y, targets, odds = thresholds.parse(rule), run["y"] == 1, run["targets"], 1.0
     weights = selection.greedy(run["P"], run["y"], None, targets)
     P, tested = (selection.weighted_mean(weights, run[name]) for name in ("P", "P_test"))
     calibrate(targets, P, run["y"])
     p, p_test = targets.calibrate(P)[:, 1], targets.calibrate(tested)[:, 1]
-    if weighted:
-        odds = (1 - y.mean()) / y.mean()
-        p, p_test = (q * odds / (q * odds + 1 - q) for q in (p, p_test))
+    if what != "plain":
+        balanced = (1 - y.mean()) / y.mean()
+        p, p_test = (q * balanced / (q * balanced + 1 - q) for q in (p, p_test))
+        odds = balanced if what == "class weights" else 1.0
     ones, part = np.ones(len(p)), np.arange(len(p)) * 5 // len(p)  # rows are fold by fold
-    found = rule.cut(p, y * ones, ones), rule.cut(p, p, ones), rule.best(p, y, None)
-    each = thresholds.out_of_fold(rule, p, y, None, part)
+    found = rule.cut(p, y * ones, ones), rule.cut(p, p, ones), rule.best(p, y, None, odds)
+    each = thresholds.out_of_fold(rule, p, y, None, part, odds)
 
     def value(q, is_second, threshold):
         above = q >= threshold

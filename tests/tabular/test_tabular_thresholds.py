@@ -100,7 +100,24 @@ def test_class_weights_do_not_count_but_weights_of_rows_do():
     p, is_second = by_row.oof_prediction_[order, 1], (y == "yes")[order]
     rule = thresholds.parse("cost:5,1")
     assert by_row.threshold_ == rule.best(p, is_second, weight[order])
-    assert by_class.threshold_ == rule.best(p, is_second, None)
+    assert by_class.threshold_ == rule.best(p, is_second, None, odds=3.0)
+
+
+def test_odds_of_the_classes():
+    y, weight = np.array([0, 1, 1, 0]), np.array([2.0, 0, 1, 4])
+    class_weight = np.array([0.5, 4, 4, 0.5])
+    assert thresholds.class_odds(y, None, None) == 1
+    assert thresholds.class_odds(y, class_weight, None) == 8
+    assert thresholds.class_odds(y, weight * class_weight, weight) == 8
+    assert thresholds.class_odds(y[:1], class_weight[:1], None) == 1
+    # weights of classes move probabilities and the threshold alike
+    p = np.linspace(0.01, 0.99, 60)
+    is_second = p + 0.1 * np.sin(50 * p) > 0.5
+    shifted = 8 * p / (8 * p + 1 - p)
+    for text in RULES:
+        rule = thresholds.parse(text)
+        above = p >= rule.best(p, is_second, None)
+        assert_array_equal(shifted >= rule.best(shifted, is_second, None, 8.0), above)
 
 
 def test_one_fold_and_groups():

@@ -64,8 +64,7 @@ def importances(model, rows, folds, task, random_state, n_threads, n_most=np.inf
     tables = model.encode(rows.numbers, rows.codes) if encode is None else encode(parts)
     inputs = [encoder.sources_of_parts(features.sources()) for encoder in model.encoders]
     order = random_state.permutation(len(rows))
-    chosen = None if task.rule is None else targets.chosen.value
-    threshold = task.decision(None, None, None) if chosen is None else chosen
+    threshold = task.threshold if task.rule is None else targets.chosen.value
 
     def predict(sources):
         """Return the predictions of the rows for each column, (n_columns, n, ...)."""
