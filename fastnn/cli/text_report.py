@@ -105,11 +105,7 @@ def format_interrupted(record, out):
         what = "the best model so far" if tuning else f"all {done} folds"
         yield f"Interrupted: {out} holds {what}."
         return
-    if record["time"]:
-        yield f"Interrupted: {out} predicts with the {plural(done, 'fold')} done so far. The networks on"
-        yield "all rows are left, or some of them."
-    else:
-        yield f"Interrupted: {out} holds the {done} of {done + left} folds that are done."
+    yield f"Interrupted: {out} holds {record['kept']}."
     if tuning is None:
         yield "To train the rest, repeat the command with --resume."
     else:
