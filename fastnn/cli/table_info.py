@@ -10,7 +10,14 @@ from ..core.errors import DataError
 from ..core.messages import plural, printable
 from . import text_layout as layout
 from . import text_report as report
-from .console import CommandWords, print_json, print_line, print_note, warnings_as_notes
+from .console import (
+    CommandWords,
+    print_json,
+    print_line,
+    print_note,
+    terminal_width,
+    warnings_as_notes,
+)
 from .table_facts import format_share, list_data_checks, summarize
 from .table_file import TableFile
 from .target_column import label_text, read_target
@@ -50,7 +57,7 @@ def show_table(arguments):
     if arguments.json:
         print_json({**content, "notes": notes.texts})
         return 0
-    width = layout.width()
+    width = terminal_width()
     for line in _format(content, table.column_names, width):
         print_line(line)
     return 0

@@ -1,24 +1,18 @@
 """Lines of text for a terminal: paragraphs, tables and numbers.
 
-Lines have the width of the terminal, but at most 80 columns, and at least 40.
+Lines have the width of the terminal, but at most 80 columns, and at least 30.
 """
 
 import shlex
-import shutil
 import textwrap
 
 from ..core.messages import printable
+from .console import terminal_width
 
-WIDTH, MIN_WIDTH = 80, 40
 LABEL = 12  # columns of the labels on the left
 MAX_NAMES = 30  # of columns in one paragraph
 NAME = 24  # characters of a name in a table
 UNBROKEN = "\N{NO-BREAK SPACE}"
-
-
-def width():
-    """Return the number of columns of a line."""
-    return max(MIN_WIDTH, min(WIDTH, shutil.get_terminal_size().columns))
 
 
 def choose_columns(wide, narrow):
@@ -26,18 +20,21 @@ def choose_columns(wide, narrow):
 
     wide, narrow : tuple of int
     """
-    return wide if sum(wide) <= width() else narrow
+    return wide if sum(wide) <= terminal_width() else narrow
 
 
 def wrap(text):
     """Return the lines of a text. Words are not broken."""
-    return textwrap.wrap(text, width(), break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(text, terminal_width(), break_long_words=False, break_on_hyphens=False)
 
 
 def paragraph(label, text):
     """Return lines of text with a label on the left."""
     lines = textwrap.wrap(
-        f"{label:<{LABEL}}{text}", width(), subsequent_indent=" " * LABEL, break_on_hyphens=False
+        f"{label:<{LABEL}}{text}",
+        terminal_width(),
+        subsequent_indent=" " * LABEL,
+        break_on_hyphens=False,
     )
     return [line.replace(UNBROKEN, " ") for line in lines]
 
@@ -48,7 +45,7 @@ def wrap_command(command, most=None):
     most : int, optional
         Number of columns; by default that of the terminal.
     """
-    most = width() if most is None else most
+    most = terminal_width() if most is None else most
     lines = [" "]
     for word in map(shlex.quote, shlex.split(command)):
         if len(lines[-1]) + len(word) > most - 4:

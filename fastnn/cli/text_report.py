@@ -10,6 +10,7 @@ import shlex
 from ..core.messages import plural, printable
 from ..tabular.columns.column_kinds import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
+from .console import terminal_width
 from .display import format_duration
 from .text_layout import (
     NAME,
@@ -19,7 +20,6 @@ from .text_layout import (
     list_names,
     paragraph,
     short_path,
-    width,
     wrap,
 )
 
@@ -113,11 +113,7 @@ def format_interrupted(record, out):
         what = "the best model so far" if tuning else f"all {done} folds"
         yield f"Interrupted: {out} holds {what}."
         return
-    if record["time"]:
-        yield f"Interrupted: {out} predicts with the {plural(done, 'fold')} done so far. The networks on"
-        yield "all rows are left, or some of them."
-    else:
-        yield f"Interrupted: {out} holds the {done} of {done + left} folds that are done."
+    yield f"Interrupted: {out} holds {record['kept']}."
     if tuning is None:
         yield "To train the rest, repeat the command with --resume."
     else:
@@ -200,7 +196,7 @@ def format_scores(scores, where, weighted=None):
         line = f"{LABELS[name]:<{first}}{model:>{second}}{baseline:>{third}}"
         if name == "accuracy":
             more = f"   {scores['wrong']:,} of {scores['rows']:,} wrong"
-            if len(line + more) > width():
+            if len(line + more) > terminal_width():
                 yield line
                 line = ""
             line += more
@@ -258,7 +254,7 @@ def _format_confusion(labels, confusion):
     names = [printable(label, 10) for label in labels]
     cell = 2 + max(len(f"{largest:,}"), *map(len, names))
     first = max(len("true"), *map(len, names))
-    if len(labels) > MAX_CLASSES or first + cell * len(labels) > width():
+    if len(labels) > MAX_CLASSES or first + cell * len(labels) > terminal_width():
         yield from _format_confusions(labels, confusion)
         return
     yield f"{'true':<{first}}{'predicted':>{max(cell, 11)}}"
@@ -276,7 +272,7 @@ def _format_confusions(labels, confusion):
     ]
     if not pairs:
         return
-    most = min(NAME, (width() - 22) // 2)
+    most = min(NAME, (terminal_width() - 22) // 2)
     yield "most frequent confusions"
     for n, true, predicted in sorted(pairs, key=lambda p: -p[0])[:5]:
         yield f"  {printable(true, most)} taken for {printable(predicted, most)}: {n:,}"
