@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import shutil
 import textwrap
 
 import numpy as np
@@ -10,7 +9,14 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.messages import plural, printable
 from . import text_report as report
-from .console import CommandWords, print_json, print_line, print_note, warnings_as_notes
+from .console import (
+    CommandWords,
+    print_json,
+    print_line,
+    print_note,
+    terminal_width,
+    warnings_as_notes,
+)
 from .table_facts import format_share, list_data_checks, summarize
 from .table_file import TableFile
 from .target_column import label_text, read_target
@@ -21,7 +27,6 @@ MAX_CLASSES = 6
 MAX_NAME = 28  # characters of a name in the list of columns
 KIND, MISSING, DISTINCT = 9, 8, 10  # widths in this list
 NARROW = 72  # columns of a terminal that is too narrow for it
-MIN_WIDTH = 30
 
 
 def show_table(arguments):
@@ -51,7 +56,7 @@ def show_table(arguments):
     if arguments.json:
         print_json({**content, "notes": notes.texts})
         return 0
-    width = max(MIN_WIDTH, min(report.WIDTH, shutil.get_terminal_size().columns))
+    width = terminal_width()
     for line in _format(content, table.column_names, width):
         print_line(line)
     return 0
