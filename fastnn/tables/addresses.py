@@ -1,10 +1,6 @@
 """Read the bytes at an address: https:// with the standard library, s3:// and others with fsspec."""
 
-import http.client
 import re
-import urllib.error
-import urllib.parse
-import urllib.request
 
 from ..core.messages import reason
 from . import memory
@@ -33,8 +29,10 @@ def without_secrets(path):
 
 def read(address):
     """Return the bytes at an address, which must fit in memory."""
+    import urllib.error  # here and below, since most tables are files
+
     label = without_secrets(address)
-    is_web = urllib.parse.urlsplit(address).scheme.lower() in ("http", "https")
+    is_web = address.partition("://")[0].lower() in ("http", "https")
     try:
         return _read_web(label, address) if is_web else _read_fsspec(label, address)
     except TableError:
@@ -53,6 +51,8 @@ def read(address):
 
 
 def _read_web(label, address):
+    import urllib.request
+
     request = urllib.request.Request(address, headers={"User-Agent": "fastnn"})
     with urllib.request.urlopen(request, timeout=SECONDS) as answer:
         size = answer.headers.get("Content-Length")
@@ -91,6 +91,8 @@ def _read_fsspec(label, address):
 
 def _read_all(label, file):
     """Read a file that may be larger than it says."""
+    import http.client
+
     chunks, size = [], 0
     try:
         while chunk := file.read(CHUNK):
