@@ -1,13 +1,19 @@
 """What the commands print: errors and notes with options in place of arguments, lines and JSON."""
 
+import contextlib
 import json
 import math
+import re
 import shlex
+import shutil
 import sys
+import textwrap
+import warnings
 
 from ..core.errors import Words
 from ..core.messages import LONG, printable
 
+WIDTH, MIN_WIDTH = 80, 30  # columns of the output
 #: The options of the arguments that messages name.
 OPTIONS = {
     "categories": "--category",
@@ -33,7 +39,9 @@ OPTIONS = {
     "sep": "--sep",
     "sheet": "--sheet",
     "threshold": "--threshold",
+    "time_limit": "--time-limit",
     "skip_bad_lines": "--skip-bad-lines",
+    "sql": "--sql",
     "time": "--time",
     "window": "--window",
 }
@@ -81,9 +89,34 @@ class CommandWords(Words):
 # ---- output ----
 
 
+def terminal_width():
+    """Return the columns that output may have: those of the terminal, from 30 to 80."""
+    return max(MIN_WIDTH, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+
+
 def print_line(text="", stream=None):
-    """Print one line. It may hold text of a file, whose control characters are replaced."""
-    print(printable(text, LONG), file=stream or sys.stdout, flush=True)
+    """Print one line. It may hold text of a file, whose control characters are replaced.
+
+    On a narrow terminal the columns of tables move together, and a line that is still too long
+    becomes several.
+    """
+    text, width = printable(text, LONG), terminal_width()
+    if width < WIDTH and len(text) > width:
+        text = "\n".join(wrap(text, width))
+    print(text, file=stream or sys.stdout, flush=True)
+
+
+def wrap(text, width, hanging=2):
+    """Return the lines of a line that is too long. Those after the first are indented by `hanging`."""
+    inner = text.lstrip()
+    indent = " " * min(len(text) - len(inner), 4)
+    return textwrap.wrap(
+        indent + re.sub(" {2,}", "  ", inner),
+        width,
+        subsequent_indent=indent + " " * hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def print_json(report):
@@ -104,3 +137,30 @@ def to_json(value):
 def print_note(text):
     """Print a remark on standard error. text : str or Message"""
     print_line(f"note: {CommandWords().say(text)}", sys.stderr)
+
+
+class PrintOnce:
+    """Prints each note once: some columns are read twice, and --tune reads all of them again."""
+
+    def __init__(self):
+        self.printed: set = set()
+
+    def __call__(self, text):
+        if text not in self.printed:
+            self.printed.add(text)
+            print_note(text)
+
+
+@contextlib.contextmanager
+def warnings_as_notes(note):
+    """Call note(text) for what estimators warn of in the block about a table.
+
+    Other warnings are left out.
+    """
+    from ..tables.files import TableWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", TableWarning)
+        warnings.showwarning = lambda warning, *place: note(warning.args[0])
+        yield

@@ -1,43 +1,75 @@
-"""fastnn info: show this installation, or what a model file contains."""
+"""fastnn info: show this installation, what a model file contains, or what a table holds."""
 
 import os
 import platform
-import shlex
 from importlib import metadata
 
 from .. import kernels
 from ..config import __version__, show_config
 from ..core.messages import plural, printable
+from ..tables.table_source import is_address, is_table_name
+from . import text_layout as layout
 from . import text_report as report
-from .console import print_json, print_line
+from .console import CommandError, print_json, print_line
 from .display import format_duration
-from .model_file import KEY, describe_model, load_model, read_record
+from .model_file import KEY, describe_model, is_model_name, load_model, read_record
 from .parser import add_json, help_texts
+from .table_file import add_table_options, resolve_table_path
 from .target_column import label_text
 
 HELP = """
-Show this installation, or a model file.
+Show this installation, a model file, or a table before training.
 
-Without MODEL: the version and the instruction set in use. With MODEL: the
+Without FILE: the version and the instruction set in use. With a model file: the
 target, the columns, the out-of-fold scores, and the command that trained the
-model.
+model. With a table: what 'fastnn train' would take its columns for, missing
+values, ranges, and columns and rows that may spoil a model; with --target also
+the task and the baseline.
 
 examples:
   fastnn info
   fastnn info model.safetensors
-  fastnn info model.safetensors --json
+  fastnn info people.csv
+  fastnn info people.csv --target income --json
 """
 
 
 def add_parser(commands, summary):
     parser = commands.add_parser("info", help=summary, **help_texts(HELP))
-    parser.add_argument("model", nargs="?", metavar="MODEL", help="model file")
+    parser.add_argument(
+        "data", nargs="?", metavar="FILE", help="model file, or table as for 'fastnn train'"
+    )
+    parser.add_argument("--target", metavar="COL", help="column of the table to predict")
     add_json(parser)
+    add_table_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments):
-    return _show_installation(arguments) if arguments.model is None else _show_model(arguments)
+    if arguments.data is None:
+        return _show_installation(arguments)
+    if not _is_model(arguments.data):
+        from .table_info import show_table
+
+        return show_table(arguments)
+    if arguments.target is not None:
+        raise CommandError(
+            f"{arguments.data}: is a model, which has its target. Leave out --target."
+        )
+    return _show_model(arguments)
+
+
+def _is_model(path):
+    """Whether a path is that of a model file, or seems to be, if there is no file."""
+    if path == "-" or is_address(path) or os.path.isdir(path):
+        return False
+    path = resolve_table_path(path)
+    try:
+        with open(path, "rb") as file:
+            start = file.read(10)
+    except OSError:
+        return not is_table_name(path)
+    return is_model_name(path) or (start[8:10] == b'{"' and start[4:8] == b"\0\0\0\0")
 
 
 def _show_installation(arguments):
@@ -77,21 +109,21 @@ def installed_version(name):
 
 
 def _show_model(arguments):
-    model = load_model(arguments.model)
-    record, n_bytes = read_record(model), os.path.getsize(arguments.model)
+    model = load_model(arguments.data)
+    record, n_bytes = read_record(model), os.path.getsize(arguments.data)
     content = _describe(model)
     if arguments.json:
         print_json(
-            {"file": arguments.model, "bytes": n_bytes, **content, "training": record or None}
+            {"file": arguments.data, "bytes": n_bytes, **content, "training": record or None}
         )
         return 0
     lines = [
-        f"{printable(arguments.model, 60)}: {n_bytes / 1000:,.0f} kB",
+        f"{printable(arguments.data, 60)}: {n_bytes / 1000:,.0f} kB",
         *_format_model(content, bool(record)),
     ]
     for name, text in model.metadata_.items():
         if name != KEY:
-            lines += report.paragraph("metadata", printable(f"{name}: {text}", 400))
+            lines += layout.paragraph("metadata", printable(f"{name}: {text}", 400))
     try:
         lines += [*_format_scores(content, record), *_format_training(record)]
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
@@ -117,14 +149,14 @@ def _describe(model):
 def _format_model(content, has_record):
     """Yield lines that say what a model predicts from what. The record explains chosen thresholds."""
     name = "a target without a name" if content["target"] is None else printable(content["target"])
-    yield from report.paragraph("target", f"{name}: {report.describe_target(content)}")
+    yield from layout.paragraph("target", f"{name}: {report.describe_target(content)}")
     if content["threshold"] is not None and not (has_record and content["threshold_rule"]):
-        yield from report.paragraph("threshold", report.describe_threshold(content))
+        yield from layout.paragraph("threshold", report.describe_threshold(content))
     yield from report.format_columns(content)
-    left = f" ({content['folds_left']:,} not trained yet)" if content["folds_left"] else ""
-    yield from report.paragraph(
+    folds = content["kept"] or plural(content["folds"], "fold")
+    yield from layout.paragraph(
         "model",
-        f"{content['estimator']}: {plural(content['folds'], 'fold')}{left}, "
+        f"{content['estimator']}: {folds}, "
         f"{plural(content['networks'], 'network')}, {content['parameters']:,} parameters",
     )
 
@@ -138,7 +170,7 @@ def _format_scores(content, record):
     if content["oof_score"] is not None:
         name, score = content["oof_score_name"], content["oof_score"]
         text = report.format_score(content["metric"], score)
-        yield from report.paragraph("out of fold", f"{printable(name, 60)} {text}")
+        yield from layout.paragraph("out of fold", f"{printable(name, 60)} {text}")
     yield from report.format_importances(content)
 
 
@@ -147,20 +179,9 @@ def _format_training(record):
     if record:
         rows, took = plural(record["rows"], "row"), format_duration(record["seconds"])
         yield ""
-        yield from report.paragraph(
+        yield from layout.paragraph(
             "trained",
-            f"on {rows} of {report.short_path(record['data'])} in {took}, by fastnn "
+            f"on {rows} of {layout.short_path(record['data'])} in {took}, by fastnn "
             f"{printable(record['fastnn'], 20)}:",
         )
-        yield from _wrap_command(printable(record["command"], 1000))
-
-
-def _wrap_command(command):
-    """Return the lines of a command, with a backslash at the end of all but the last."""
-    lines = [" "]
-    for word in map(shlex.quote, shlex.split(command)):
-        if len(lines[-1]) + len(word) > report.WIDTH - 4:
-            lines[-1] += " \\"
-            lines.append("     ")
-        lines[-1] += f" {word}"
-    return lines
+        yield from layout.wrap_command(printable(record["command"], 1000))

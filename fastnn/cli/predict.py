@@ -6,11 +6,16 @@ import numpy as np
 
 from ..core.messages import has_lone_surrogate, plural, printable
 from ..tables import table_writer
-from .console import CommandError, print_json, print_line, print_note
-from .model_file import is_training_table, load_model, restore_reading_options
+from .console import CommandError, print_json, print_line, print_note, warnings_as_notes
+from .model_file import (
+    is_training_table,
+    load_model,
+    restore_reading_options,
+    target_style,
+)
 from .parser import add_json, add_threads, check_output, help_texts, number
 from .predict_rows import PredictTable, RowWriter
-from .scores import score_columns
+from .predict_scores import score_columns
 from .table_file import TableFile, add_table_options
 from .target_column import label_text
 from .text_report import format_scores
@@ -25,8 +30,8 @@ The output has one row for each row of DATA, in the same order: the columns of
 --keep, then the prediction. The columns of DATA may be in any order, and other
 columns are ignored. If DATA has the target and at least 20 rows, scores are
 printed to standard error. A category that the training table did not have
-contributes nothing to a prediction; a note counts the rows with such
-categories.
+contributes nothing to a prediction, and a text that is not a number, in a
+column of numbers, is a missing value; notes count both.
 
 examples:
   fastnn predict model.safetensors new.csv               print as CSV
@@ -46,8 +51,8 @@ def add_parser(commands, summary):
     parser.add_argument(
         "data",
         metavar="DATA",
-        help="table with the columns of the training table, or a folder of Parquet files; - for "
-        "standard input",
+        help="table with the columns of the training table, as for 'fastnn train'; - for standard "
+        "input",
     )
     parser.add_argument(
         "--out",
@@ -84,8 +89,8 @@ def run(arguments):
         print_note(f"{arguments.data} is read like the training table: {options}")
     table = PredictTable(arguments, model)
     writer = RowWriter(arguments.out, arguments.json)
-    unknown = _check_rows(model, table, writer)
-    _print_notes(unknown)
+    unknown, others = _check_rows(model, table, writer)
+    _print_notes(unknown, others)
     if hasattr(model, "classes_"):
         writer.find_quotes({"prediction": model.classes_})
     targets, outputs = [], []
@@ -113,6 +118,10 @@ def run(arguments):
             "unknown_categories": {
                 name: {"rows": n, "example": text} for name, (n, text) in unknown.items()
             },
+            "other_values": {
+                name: {"rows": other.n_rows, "example": other.texts[0]}
+                for name, other in others.found.items()
+            },
             "scores": scores,
             "predictions": writer.to_json(),
         }
@@ -129,7 +138,7 @@ def run(arguments):
 def _score(model, targets, outputs):
     """Return the scores, None without scikit-learn."""
     try:
-        return score_columns(model, targets, outputs)
+        return score_columns(model, targets, outputs, target_style(model))
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "sklearn":
             raise
@@ -171,21 +180,39 @@ def _check_arguments(arguments, model):
 
 
 def _check_rows(model, table, writer):
-    """Check all values. Return {column: (number of rows, example)} of unknown categories."""
+    """Check all values.
+
+    Returns
+    -------
+    unknown : dict of str to (int, str)
+        The number of rows with unknown categories of each column, and an example.
+    others : OtherTextsOfParts
+        The texts that are not what their column holds.
+    """
     from ..tabular.columns import frames
+    from ..tabular.columns.other_texts import OtherTextsOfParts
 
     found: dict = {}
+    features = model.model_.features
+    others = OtherTextsOfParts(features)
     for part in table.parts():
         with table.explained(part):
-            unknown = model.model_.features.unknown_categories(frames.read(part.inputs))
+            frame = frames.read(part.inputs)
+            unknown = features.unknown_categories(frame)
+            others.add(frame)
         for name, (n, example) in unknown.items():
             n_before, first_example = found.get(name, (0, example))
             found[name] = n_before + n, first_example
         writer.find_quotes(part.kept)
-    return {name: found[name] for name in model.model_.features.kinds() if name in found}
+    return {name: found[name] for name in features.kinds() if name in found}, others
 
 
-def _print_notes(unknown):
+def _print_notes(unknown, others):
+    notes = others.notes()
+    for note in notes[:MAX_NOTES]:
+        print_note(note)
+    if len(notes) > MAX_NOTES:
+        print_note(f"such values in {plural(len(notes) - MAX_NOTES, 'more column')}")
     for name, (n, example) in list(unknown.items())[:MAX_NOTES]:
         print_note(
             f"column {printable(name)!r}: {plural(n, 'row')} with an unknown category, such as "
@@ -201,7 +228,7 @@ def _print_notes(unknown):
 def _predict(arguments, model, table, part):
     """Return the outputs of the model: {"P": ...}, or {"y": ...} and the bounds of an interval."""
     rows = part.inputs
-    with table.explained(part):
+    with table.explained(part), warnings_as_notes(lambda text: None):  # `_check_rows` has said it
         if hasattr(model, "classes_"):
             outputs = {"P": model.predict_proba(rows)}
         else:

@@ -7,11 +7,13 @@ from typing import Any
 
 from ..core.errors import DataError
 from ..core.messages import did_you_mean, printable, reason
+from ..tables.number_texts import PLAIN_STYLE
 from ..tables.table_errors import NoRowsError, import_pyarrow
 from ..tables.table_writer import needs_quotes, to_text, writing
 from ..tabular.predictions import check_columns
 from .console import CommandError, print_note
-from .scores import has_text_target
+from .model_file import target_style
+from .predict_scores import has_text_target
 from .table_file import TableFile
 from .train_options import split_names
 
@@ -64,7 +66,7 @@ class PredictTable:
         self._features = features.names
         self._used = used = features.used_names()
         as_texts = {*used} - {*features.texts()}
-        if not has_text_target(model):
+        if not has_text_target(model) and target_style(model) in (None, PLAIN_STYLE):
             as_texts.add(self._target)
         keep = arguments.keep or []
         named = _AllBut(()) if keep == ["all"] else {*used, *split_names(keep), *keep}

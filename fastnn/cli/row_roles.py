@@ -1,6 +1,8 @@
 """What the options --time, --group and --weight make of the rows: what `fit` is passed, and the rows
 of --test-size."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..core.errors import DataError
@@ -50,14 +52,27 @@ def passed(arguments):
     return {argument: name for argument, name in names.items() if name is not None}
 
 
-# ---- the rows of the test ----
+@dataclass
+class RowRoles:
+    """What the columns of the options say of the rows with a target.
+
+    Attributes
+    ----------
+    passed : dict
+        What `passed` returned.
+    times, groups : ndarray (n,) of int, or None
+        The numbers of the time values and of the groups, for --test-size.
+    weight : ndarray (n,) or None
+    """
+
+    passed: dict
+    times: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    weight: np.ndarray | None = None
 
 
-def split(table, target, file, arguments):
-    """Return the rows to train on, and those of --test-size. Each class is trained on.
-
-    The rows of the test are the last time values, the rows of some groups, or both, if the options
-    name such columns, else drawn at random.
+def read(table, target, file, arguments):
+    """Return the RowRoles. `table.set_target` has not been called yet.
 
     Parameters
     ----------
@@ -67,21 +82,50 @@ def split(table, target, file, arguments):
         Which they are from.
     arguments : argparse.Namespace
     """
+    roles = RowRoles(passed(arguments))
+    if not roles.passed:
+        return roles
+    from ..tables.table_errors import import_pyarrow
+    from ..tabular import row_columns
+    from ..tabular.columns import input_column
+
+    def column(name):
+        values = table.column(name).take(import_pyarrow().array(target.rows))
+        return input_column.from_chunks(values, name), name
+
+    try:
+        if arguments.test_size and arguments.time is not None:
+            roles.times = row_columns.to_times(*column(arguments.time)).numbers
+        if arguments.test_size and arguments.group is not None:
+            roles.groups = row_columns.to_groups(*column(arguments.group))
+        if arguments.weight is not None:
+            roles.weight = row_columns.to_weights(*column(arguments.weight))
+    except DataError as error:
+        raise file.explain(error, None, target.rows) from None
+    return roles
+
+
+# ---- the rows of the test ----
+
+
+def split(roles, target, arguments):
+    """Return the rows to train on, and those of --test-size. Each class is trained on.
+
+    The rows of the test are the last time values, the rows of some groups, or both, if the options
+    name such columns, else drawn at random.
+
+    roles : RowRoles; target : Target
+    """
     n, fraction = len(target.rows), arguments.test_size
     if not fraction:
         return np.arange(n), np.arange(0)
     codes = None if target.is_number else target.classes()[1]
-    if arguments.time is None and arguments.group is None:
-        is_test = _at_random(n, codes, fraction, arguments.seed)
-    else:
-        try:
-            times, groups = _read_columns(table, target, arguments)
-        except DataError as error:
-            raise file.explain(error, None, target.rows) from None
-        is_test, is_left_out = _by_columns(times, groups, fraction, arguments.seed)
+    if roles.times is not None or roles.groups is not None:
+        is_test, is_left_out = _by_columns(roles.times, roles.groups, fraction, arguments.seed)
         _note_left_out(is_left_out, n)
         train, test = np.flatnonzero(~is_test & ~is_left_out), np.flatnonzero(is_test)
         return train, _known_classes(codes, train, test)
+    is_test = _at_random(n, codes, fraction, arguments.seed)
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     if codes is not None:
         only_in_test = ~np.isin(codes[test], codes[train])
@@ -101,24 +145,6 @@ def _at_random(n, codes, fraction, seed):
         np.arange(n), test_size=n_test, random_state=seed, stratify=codes if stratify else None
     )
     return np.isin(np.arange(n), test)
-
-
-def _read_columns(table, target, arguments):
-    """Return the numbers of the time values and of the groups of the rows, None without the option."""
-    from ..tables.table_errors import import_pyarrow
-    from ..tabular import row_columns
-    from ..tabular.columns import input_column
-
-    def column(name):
-        values = table.column(name).take(import_pyarrow().array(target.rows))
-        return input_column.from_chunks(values, name)
-
-    times = groups = None
-    if arguments.time is not None:
-        times = row_columns.to_times(column(arguments.time), arguments.time).numbers
-    if arguments.group is not None:
-        groups = row_columns.to_groups(column(arguments.group), arguments.group)
-    return times, groups
 
 
 def _by_columns(times, groups, fraction, seed):

@@ -8,13 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.messages import plural, printable
-from ..tables.table_errors import import_pyarrow
-from ..tables.texts import convert_texts
 from ..tabular import metric_values
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, find_name
 from ..tabular.thresholds import ThresholdRule, parse
-from .console import print_note
+from .console import warnings_as_notes
 from .target_column import label_text
 
 MAX_LABEL_ISSUES = 5
@@ -37,6 +34,10 @@ class Evaluation:
         Probabilities, or numbers.
     threshold : float, ndarray (n,) or None
         The probability from which a row is of the second class.
+    block : ndarray (n,) of int, or None
+        The number of the block of time of each row, if the folds are forward in time.
+    weight : ndarray (n,) or None
+        By which the scores weigh the rows.
     """
 
     model: Any
@@ -44,33 +45,50 @@ class Evaluation:
     y: np.ndarray
     P: np.ndarray
     threshold: Any = None
+    block: np.ndarray | None = None
+    weight: np.ndarray | None = None
 
     @classmethod
-    def from_held_out(cls, model, target, train):
+    def from_held_out(cls, model, target, train, weight=None):
         """Return the out-of-fold predictions.
 
         train : ndarray
             The rows that `oof_prediction_` has.
+        weight : ndarray or None
+            Of all rows with a target.
         """
         P = model.oof_prediction_
         rows = np.flatnonzero(~np.isnan(P.reshape(len(P), -1)).any(axis=1))
-        thresholds = getattr(model, "oof_threshold_", None)
+        thresholds, blocks = getattr(model, "oof_threshold_", None), model.model_.block_of_row
         threshold = threshold_of(model) if thresholds is None else thresholds[rows]
-        return cls(model, train[rows], _true(model, target, train[rows]), P[rows], threshold)
+        block = None if blocks is None else blocks[rows]
+        chosen = train[rows]
+        y, weight = _true(model, target, chosen), _weight_of(weight, chosen)
+        return cls(model, chosen, y, P[rows], threshold, block, weight)
 
     @classmethod
-    def from_rows(cls, model, table, target, rows):
+    def from_rows(cls, model, table, target, rows, weight=None):
         """Return the predictions of rows that the model was not fitted to.
 
         table : MemoryTable or LargeTable
+        weight : as in `from_held_out`
         """
         predict = model.predict if target.is_number else model.predict_proba
-        P = np.concatenate([predict(part) for part in table.take(rows)])
-        return cls(model, rows, _true(model, target, rows), P, threshold_of(model))
+        with warnings_as_notes(lambda text: None):  # as for the rows of `fit`
+            P = np.concatenate([predict(part) for part in table.take(rows)])
+        y, weight = _true(model, target, rows), _weight_of(weight, rows)
+        return cls(model, rows, y, P, threshold_of(model), weight=weight)
 
     def scores(self):
         """Return the scores beside those of the baseline."""
-        return score_rows(self.model, self.y, self.P, self.threshold)
+        how = {"block": self.block} if self.P.ndim == 1 else {"threshold": self.threshold}
+        return score_rows(self.model, self.y, self.P, weight=self.weight, **how)
+
+
+def _weight_of(weight, rows):
+    """Return the weights of some rows, None if they have none."""
+    weight = None if weight is None else weight[rows]
+    return weight if weight is not None and weight.any() else None
 
 
 def _true(model, target, rows):
@@ -97,7 +115,7 @@ def drop_verb(model):
     return "fall" if name is None else known[name].verb
 
 
-def score_rows(model, y, P, threshold=None):
+def score_rows(model, y, P, threshold=None, *, block=None, weight=None):
     """Return the scores of predictions, and which of them the model is to be good at.
 
     Parameters
@@ -108,24 +126,27 @@ def score_rows(model, y, P, threshold=None):
     P : ndarray (n, n_classes) or (n,)
         Probabilities, or numbers.
     threshold : float, ndarray (n,) or None
+    block, weight : ndarray (n,) or None
+        As in `Evaluation`.
     """
     metric = metric_of(model)
     if P.ndim == 1:
-        return {"metric": metric, **score_numbers(y, P)}
+        return {"metric": metric, **score_numbers(y, P, block, weight)}
     labels = list(map(label_text, model.classes_.tolist()))
     targets = model.model_.targets
-    scores = score_classes(y, P, targets.decide(P, threshold), labels)
+    predicted = targets.decide(P, threshold)
+    scores = score_classes(y, P, predicted, labels, weight)
     rule = parse(model.threshold)
     if isinstance(rule, ThresholdRule):
         metric = metric or ("f1" if rule.costs is None else "cost")
         if rule.costs is not None:
-            scores["cost"], scores["baseline"]["cost"] = _costs(scores["confusion"], rule)
+            scored = metric_values.ScoredRows(None, y, P, weight, chosen=predicted)
+            scores["cost"], scores["baseline"]["cost"] = _costs(scored.confusion, rule)
     return {"metric": metric, **scores}
 
 
 def _costs(confusion, rule):
     """Return the mean cost of a row, and that of the cheaper class for all rows."""
-    confusion = np.array(confusion)
     n, (missed, false) = confusion.sum(), rule.costs
     (_, alarms), (misses, _) = confusion.tolist()
     negative, positive = confusion.sum(axis=1).tolist()
@@ -133,7 +154,7 @@ def _costs(confusion, rule):
     return cost / n, min(missed * positive, false * negative) / n
 
 
-def score_classes(codes, P, predicted, labels):
+def score_classes(codes, P, predicted, labels, weight=None):
     """Score the prediction of classes.
 
     Parameters
@@ -145,6 +166,8 @@ def score_classes(codes, P, predicted, labels):
     predicted : ndarray (n,) of int
         The predicted class of each row.
     labels : list of str
+    weight : ndarray (n,), optional
+        Weights of the rows. They do not count in rows, wrong and confusion.
 
     Returns
     -------
@@ -158,10 +181,11 @@ def score_classes(codes, P, predicted, labels):
         most frequent of more.
     """
     n, k = len(codes), len(labels)
-    scored = metric_values.ScoredRows(None, codes, P, chosen=predicted)
+    scored = metric_values.ScoredRows(None, codes, P, weight, chosen=predicted)
+    counts = metric_values.ScoredRows(None, codes, P, chosen=predicted).confusion
     confusion = scored.confusion
     rows, right = confusion.sum(axis=1), np.diag(confusion)
-    present, shares = rows > 0, rows / n
+    present, shares = rows > 0, rows / rows.sum()
     entropy = -(shares[present] * np.log(shares[present])).sum()
     f1 = metric_values.f1_of_classes(confusion)
     most = 1 if k == 2 else int(shares.argmax())
@@ -174,15 +198,15 @@ def score_classes(codes, P, predicted, labels):
         "classes": [
             {
                 "class": labels[j],
-                "rows": int(rows[j]),
+                "rows": int(counts[j].sum()),
                 "precision": _share(right[j], confusion[:, j].sum(), present[j]),
                 "recall": _share(right[j], rows[j], present[j]),
                 "f1": float(f1[j]) if present[j] else None,
-                "auc": metric_values.auc_of_class(codes == j, P[:, j], np.ones(n)),
+                "auc": metric_values.auc_of_class(codes == j, P[:, j], scored.weights),
             }
             for j in range(k)
         ],
-        "confusion": confusion.astype(int).tolist(),
+        "confusion": counts.astype(int).tolist(),
         "baseline": {
             "accuracy": float(shares.max()),
             "balanced_accuracy": float(1 / present.sum()),
@@ -200,12 +224,17 @@ def _share(part, whole, present):
     return float(part / whole) if whole else 0.0
 
 
-def score_numbers(y, predicted):
+def score_numbers(y, predicted, block=None, weight=None):
     """Score the prediction of numbers.
 
     Parameters
     ----------
     y, predicted : ndarray (n,) of float64
+    block : ndarray (n,) of int, optional
+        The number of the block of time of each row. The baseline, and R2, then take the mean and
+        the median of each block: what a score of later rows would compare with.
+    weight : ndarray (n,), optional
+        Weights of the rows.
 
     Returns
     -------
@@ -213,15 +242,31 @@ def score_numbers(y, predicted):
         rows, r2 (None if all y are equal), rmse, mae, mape (None if one of y is 0), pinball (for the
         median); baseline: r2 and rmse of the mean, and the others of the median of y.
     """
-    mean, median = np.full(len(y), y.mean()), np.full(len(y), np.median(y))
-    out = _number_values(y, predicted)
-    baseline = _number_values(y, median)
-    baseline |= {"r2": 0.0, "rmse": _number_values(y, mean)["rmse"]}
+    mean, median = np.empty(len(y)), np.empty(len(y))
+    block = np.zeros(len(y), int) if block is None else block
+    for k in np.unique(block):
+        rows = block == k
+        some = None if weight is None or not weight[rows].any() else weight[rows]
+        mean[rows], median[rows] = np.average(y[rows], weights=some), _median(y[rows], some)
+    out = _number_values(y, predicted, weight)
+    if out["r2"] is not None and block.any():
+        out["r2"] = _number_values(y - mean, predicted - mean, weight)["r2"]
+    baseline = _number_values(y, median, weight)
+    baseline |= {"r2": 0.0, "rmse": _number_values(y, mean, weight)["rmse"]}
     return {"rows": len(y), **out, "baseline": baseline}
 
 
-def _number_values(y, predicted):
-    rows = metric_values.ScoredRows(None, y, predicted)
+def _median(y, weight):
+    """Return the median of y, or the least value that half of the weight does not exceed."""
+    if weight is None:
+        return np.median(y)
+    order = np.argsort(y, kind="stable")
+    below = np.cumsum(weight[order])
+    return y[order][np.searchsorted(below, below[-1] / 2)]
+
+
+def _number_values(y, predicted, weight):
+    rows = metric_values.ScoredRows(None, y, predicted, weight)
     return {name: metric.value(rows) for name, metric in NUMBER_METRICS.items()}
 
 
@@ -261,91 +306,3 @@ def list_label_issues(model, target, train, file):
             found |= {name: label_text(getattr(issue, name)) for name in ("given", "predicted")}
             out.append(found | {"probability": issue.probability})
     return out
-
-
-# ---- targets of a table file ----
-
-
-def has_text_target(model):
-    """Whether the classes of a model are texts, so that 01 and 1 differ."""
-    return hasattr(model, "classes_") and isinstance(model.classes_[0], str)
-
-
-def score_columns(model, columns, outputs):
-    """Return the scores of predictions, or None if no row has a target that can be used.
-
-    Parameters
-    ----------
-    model : TabularClassifier or TabularRegressor
-    columns : list of pyarrow.ChunkedArray
-        The target of each part of the rows.
-    outputs : list of ndarray (n,) or (n, n_classes)
-        Predicted numbers, or probabilities, of each part.
-    """
-    column = import_pyarrow().chunked_array([chunk for c in columns for chunk in c.chunks])
-    outputs = np.concatenate(outputs)
-    if hasattr(model, "classes_"):
-        y = _class_codes(model, column)
-        rows = _usable(y >= 0, model, "not one of the classes")
-    elif outputs.ndim == 2:  # quantiles
-        return None
-    else:
-        y = _numbers(column)
-        rows = _usable(np.isfinite(y), model, "not a number")
-    if rows is None:
-        return None
-    return score_rows(model, y[rows], outputs[rows], threshold_of(model))
-
-
-def _usable(rows, model, other):
-    """Return a mask of rows, or None if it has none. Print how many are not scored."""
-    n = np.count_nonzero(~rows)
-    if n:
-        print_note(
-            f"{plural(n, 'row')} not scored: the target {printable(model.model_.target_name)!r} is "
-            f"missing or {other}"
-        )
-    return rows if rows.any() else None
-
-
-def _class_codes(model, column):
-    """Return the position of each class in `classes_`, -1 if it is missing or none of them."""
-    pa = import_pyarrow()
-    exact = {label_text(label): i for i, label in enumerate(model.classes_.tolist())}
-    similar: dict = {}
-    for text, i in exact.items():
-        similar.setdefault(_normalize(text), []).append(i)
-
-    def code(value):
-        text = label_text(value)
-        if text in exact:
-            return exact[text]
-        found = similar.get(_normalize(text), ())
-        return found[0] if len(found) == 1 else -1
-
-    encoded = column.combine_chunks().dictionary_encode()
-    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    codes = [code(value) for value in encoded.dictionary.to_pylist()]
-    indices = encoded.indices.fill_null(len(codes)).to_numpy(zero_copy_only=False)
-    return np.array([*codes, -1])[indices]
-
-
-def _normalize(text):
-    """Return the same text for 1, 1.0 and 01, and for true and TRUE."""
-    try:
-        return f"{float(text):.17g}"
-    except ValueError:
-        return text.strip().lower()
-
-
-def _numbers(column):
-    """Return a column as float64, NaN for values that are not numbers."""
-    pa = import_pyarrow()
-    if pa.types.is_string(column.type):
-        column = convert_texts(pa.table({"y": column})).column("y")
-    types, kind = pa.types, column.type
-    if types.is_boolean(kind):
-        column = column.cast(pa.int8())
-    elif not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)):
-        return np.full(len(column), np.nan)
-    return column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy()

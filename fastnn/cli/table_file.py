@@ -1,15 +1,16 @@
 """The table file of a command: its options, reading it, and where its rows are."""
 
 import os
+from typing import Any
 
 from .. import datasets
 from ..core.errors import DataError
 from ..core.messages import one_line
-from ..tables import files, parquet_files
+from ..tables import folders, layout, parquet_files, table_reader
 from .console import CommandError, CommandWords, print_note
 
 #: Options of `fastnn.tables.read` that the command line has under the same name.
-READ_OPTIONS = ("sep", "encoding", "na", "decimal", "comment", "sheet")
+READ_OPTIONS = ("sep", "encoding", "na", "decimal", "comment", "sheet", "sql")
 
 
 def add_table_options(parser):
@@ -35,7 +36,12 @@ def add_table_options(parser):
         "--comment", metavar="TEXT", help="leave out lines that begin with this text, such as #"
     )
     group.add_argument(
-        "--sheet", metavar="SHEET", help="name or number of the sheet of an Excel file"
+        "--sheet", metavar="SHEET", help="name or number of the sheet of a spreadsheet"
+    )
+    group.add_argument(
+        "--sql",
+        metavar="QUERY",
+        help="what to read from an SQLite or DuckDB file (default: its only table)",
     )
     group.add_argument(
         "--skip-bad-lines",
@@ -64,6 +70,7 @@ class TableFile:
     def __init__(self, arguments):
         self.name, self.path = arguments.data, resolve_table_path(arguments.data)
         self.options = _read_options(arguments)
+        self._reader: Any = None
         self._target = getattr(arguments, "target", None)
 
     def read(self, text_columns=(), keep=(), note=print_note):
@@ -72,38 +79,43 @@ class TableFile:
         text_columns, keep : collection of str
             As in `fastnn.tables.read`.
         """
-        return files.read(self.path, text_columns, keep=keep, on_note=note, **self.options)
+        self._reader = self._make_reader(text_columns, keep)
+        return self._reader.read(note)
+
+    def _make_reader(self, text_columns=(), keep=()):
+        options = layout.ReadOptions(text_columns=text_columns, **self.options)
+        return table_reader.TableReader(self.path, options, keep)
 
     def open_parquet(self, text_columns, keep, note=print_note):
-        """Return the ParquetTable of a Parquet file or a folder, None for other tables.
+        """Return the ParquetTable of a Parquet file or a folder of them, None for other tables.
 
         note(text) is called for each guess.
         """
-        is_parquet = os.path.isdir(self.path) or (
-            self.path != "-" and parquet_files.holds_parquet(self.path)
-        )
-        if not is_parquet or "sheet" in self.options:
+        is_parquet = self.path != "-" and parquet_files.holds_parquet(self.path)
+        if not is_parquet or "sheet" in self.options or "sql" in self.options:
             return None
         na = self.options.get("na", ())
         return parquet_files.ParquetTable(self.path, text_columns, na, keep, note)
 
     def files(self):
         """Return the files that hold the table."""
-        is_parquet = parquet_files.holds_parquet(self.path)
-        return parquet_files.find_files(self.path) if is_parquet else [self.path]
+        if not os.path.isdir(self.path):
+            return [self.path]
+        return [part.path for part in folders.find(self.path)]
 
     def locate(self, row):
         """Return the file that holds a row of the table, and 'line N' or 'row N' of it."""
-        return self._locate(self.name, row)
+        if self._reader is None:
+            self._reader = self._make_reader()
+        path, place = self._reader.locate(row)
+        return (self.name if path == self.path else path), place
 
     def _locate(self, name, row):
         """name : of the table, or of a file in the folder"""
-        if os.path.isdir(name):
-            file, row = parquet_files.ParquetFiles(name).locate(row)
-            return file, f"row {row + 1}"
-        known = ("sep", "encoding", "header", "decimal", "comment", "skip_bad_lines")
-        options = {k: v for k, v in self.options.items() if k in known}
-        return name, files.locate(resolve_table_path(name), row, **options)
+        if name == self.name:
+            return self.locate(row)
+        options = layout.ReadOptions(**self.options)
+        return table_reader.TableReader(resolve_table_path(name), options).locate(row)
 
     def explain(self, error, file=None, rows=None):
         """Return the CommandError for what an estimator refuses.

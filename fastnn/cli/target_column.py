@@ -1,20 +1,22 @@
 """The column to predict: what it is, and its values as the estimators expect them."""
 
-import math
-import shlex
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..core.messages import did_you_mean, plural, printable
-from ..tables import texts
+from ..tables import recognition, texts
+from ..tables.missing_marks import present_texts
+from ..tables.number_styles import describe_number_style, find_style
+from ..tables.number_texts import is_unambiguous
 from ..tables.table_errors import import_pyarrow
 from .console import CommandError, print_note
 
 TASKS = ("binary", "classes", "number")
 ALIASES = ("classification", "regression")  # scikit-learn's words: binary or classes; number
 MAX_CLASSES = 1000
+MOST_OTHERS = 0.1  # share of the distinct texts of a number that are not numbers
 MAX_INTEGER_CLASSES = 10  # whole numbers with more distinct values are numbers, not classes
 
 
@@ -30,12 +32,15 @@ class Target:
         Classes (texts, whole numbers or Booleans) or float64, without missing values.
     rows : ndarray of intp
         The rows of the file that have a target.
+    style : str or None
+        How numbers are written as texts; see `fastnn.tables.number_texts`.
     """
 
     name: str
     task: str
     values: Any
     rows: np.ndarray
+    style: str | None = None
 
     @property
     def is_number(self):
@@ -81,6 +86,7 @@ class _Reader:
                 f"{self.file.name}: has no column {printable(self.name)!r}. {advice}"
             )
         self.column = table.column(self.name).combine_chunks()
+        self.style: str | None = None
         self.label = f"the target {printable(self.name)!r}"
 
     def read(self):
@@ -103,7 +109,7 @@ class _Reader:
         if task == "classification":
             task = "binary" if n_distinct == 2 else "classes"
         if task == "number":
-            return Target(self.name, task, self.to_float(values, rows), rows)
+            return Target(self.name, task, self.to_float(values, rows), rows, self.style)
         self.check_classes(values, n_distinct, task)
         return Target(self.name, task, _to_labels(values), rows)
 
@@ -126,38 +132,69 @@ class _Reader:
             self.fail(f"contains values of type {kind}. Only numbers and classes can be predicted.")
 
     def read_numbers(self):
-        """Return a column of texts as float64 if they are numbers such as 1,234 or 12%."""
-        pa = import_pyarrow()
-        categories = self.column.unique().drop_null().to_pylist()
-        style = texts.number_style(categories)
-        if style is not None:
-            print_note(
-                f"{self.file.name}: {self.label}: {texts.describe_number_style(style)} "
-                "(--task classes takes them for classes)"
-            )
-            number_of = {text: _parse(text, style) for text in categories}
-            number_of[None] = None
-            return pa.array([number_of[t] for t in self.column.to_pylist()], pa.float64())
-        other = texts.first_other_text(categories)
-        if other is not None:
-            self.fail(
-                f"contains numbers, but {printable(other)!r} in this row. Correct the value, or "
-                f"pass --na {shlex.quote(printable(other))} --skip-missing-target if it means "
-                "missing, or --task classes.",
-                self.column.index(other).as_py(),
-            )
+        """Return a column of texts as float64 if they are numbers such as 1,234 or 12%.
+
+        Texts that are not become missing, if nearly all texts are numbers.
+        """
+        counts = texts.count_rows(self.column)
+        found = self.recognise_numbers(counts)
+        if found is not None:
+            self.note_numbers(found, counts)
+            self.style = found.style
+            return texts.to_values(self.column, counts, found)
         if self.task == "number":
+            first = next(text for text in counts if not texts.is_missing_mark(text))
             self.fail(
-                f"is {printable(categories[0])!r}, but --task number needs numbers. Choose another "
-                "--task.",
-                self.column.index(categories[0]).as_py(),
+                f"is {printable(first)!r}, but --task number needs numbers. Choose another --task.",
+                self.column.index(first).as_py(),
             )
-        if len(categories) > 2 and texts.date_format(categories) is not None:
+        if len(counts) > 2 and texts.date_format(list(counts)) is not None:
             self.fail(
                 "contains dates. Only numbers and classes can be predicted. If the dates are "
                 "classes, pass --task classes."
             )
         return self.column
+
+    def recognise_numbers(self, counts):
+        """Return the Recognised of numbers, None if the texts are classes.
+
+        counts : dict of str to int
+            The number of rows of each text.
+        """
+        style, n_others = find_style(present_texts(counts))
+        if style is None:
+            return None
+        found = recognition.read(list(counts), "number", style)
+        n = len(counts) - len(found.others)
+        if self.task == "number" or (n_others == 0 and is_unambiguous(style)):
+            return found
+        if n <= MAX_INTEGER_CLASSES:
+            return None
+        nearly = recognition.recognise(list(counts), lambda: counts)
+        if nearly is not None and nearly.kind == "number":
+            return nearly
+        return found if len(found.others) <= MOST_OTHERS * len(counts) else None
+
+    def note_numbers(self, found, counts):
+        """Say that texts are read as numbers. Others need --skip-missing-target."""
+        n = sum(counts[text] for text in found.others)
+        what = describe_number_style(found.style)
+        if n and not self.arguments.skip_missing_target:
+            first = found.others[0]
+            self.fail(
+                f"is a number in {sum(counts.values()) - n:,} rows, but not in "
+                f"{plural(n, 'row')} ({recognition.examples(found.others)}). Correct the values, pass "
+                "--skip-missing-target to leave such rows out, or --task classes.",
+                self.column.index(first).as_py(),
+            )
+        advice = "--task classes takes them for classes"
+        if what != "numbers" or not found.others:
+            print_note(f"{self.file.name}: {self.label}: {what} ({advice})")
+        if n:
+            print_note(
+                f"{self.file.name}: {self.label}: {n:,} of {sum(counts.values()):,} values are not "
+                f"numbers ({recognition.examples(found.others)}) and count as missing"
+            )
 
     def present_rows(self, column):
         """Return the rows that have a target."""
@@ -203,12 +240,6 @@ class _Reader:
         if n_distinct > MAX_CLASSES or (n_distinct > 20 and n_distinct > 0.5 * len(values)):
             advice = "Choose another --target." if is_text else "Use --task number."
             self.fail(f"has {n_distinct:,} different values, too many for classes. {advice}")
-
-
-def _parse(text, style):
-    """Return the number that a text stands for, None if it means missing."""
-    number = texts.parse_number(text, style)
-    return None if math.isnan(number) else number
 
 
 def _to_labels(values):

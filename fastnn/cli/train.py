@@ -8,14 +8,13 @@ import time
 from ..config import __version__
 from ..files import ModelFileError
 from ..files.kinds import kind_of
-from ..tables.data_checks import check_data
-from ..tables.table_errors import import_pyarrow
 from ..tabular.columns.column_kinds import KINDS
 from . import model_file, row_roles, train_model
 from . import text_report as report
-from .console import CommandError, CommandWords, print_json, print_line, print_note
+from .console import CommandError, print_json, print_line, print_note
 from .parser import check_output, help_texts
 from .scores import Evaluation, list_label_issues
+from .table_facts import describe_issues, list_data_checks
 from .table_file import TableFile
 from .target_column import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
@@ -42,7 +41,9 @@ examples:
 
 defaults:
   --task   binary if the target has two different values; classes if it is
-           text, or whole numbers with up to 10 different values; else number
+           text, or whole numbers with up to 10 different values; else number.
+           Texts with more than 10 different values that are nearly all numbers,
+           such as prices, are a number
 """
 
 
@@ -59,6 +60,7 @@ def add_parser(commands, summary):
 
 def run(arguments):
     # Check all input before training begins.
+    started = time.perf_counter()
     given = complete(arguments)
     file = TableFile(arguments)
     _check_files(file, arguments)
@@ -74,9 +76,10 @@ def run(arguments):
         if model is None:
             print_note(f"{arguments.out} is complete, so there is nothing to resume")
             return 0
+    roles = row_roles.read(table, target, file, arguments)
     table.set_target(target)
-    train, test = row_roles.split(table, target, file, arguments)
-    rows = table.training_rows(target, train, row_roles.passed(arguments))
+    train, test = row_roles.split(roles, target, arguments)
+    rows = table.training_rows(target, train, roles)
     record = {
         "fastnn": __version__,
         "command": command_line(given),
@@ -87,12 +90,13 @@ def run(arguments):
         "test_rows": len(test),
         "sample": rows.describe(),
         "target": target.name,
+        "target_style": target.style,
         **{option: getattr(arguments, option) for option in row_roles.ARGUMENTS},
         "task": target.task,
         "classes": _classes(target),
         "seed": arguments.seed,
         "time_limit": arguments.time_limit,
-        "data_checks": _data_checks(rows.sample, target, _no_inputs(arguments, columns)),
+        "data_checks": _data_checks(rows.sample, target, arguments, columns),
     }
     show = _ignore if arguments.json or arguments.quiet else _print
     show(report.format_table(record))
@@ -100,6 +104,8 @@ def run(arguments):
     began = time.perf_counter()
     record["tuning"] = None
     model.metadata_bytes = model_file.largest_size(record, table.column_names)
+    if arguments.time_limit is not None:  # a fit without time would be of no use
+        model.seconds_before = min(began - started, arguments.time_limit / 2)
     if arguments.tune:
         search = train_model.Search(model, rows, file, arguments)
         model, is_interrupted = search.run(), search.is_interrupted
@@ -108,7 +114,7 @@ def run(arguments):
         is_interrupted = train_model.fit(model, rows, file, arguments)
     record |= model_file.describe_model(model) | {"seconds": time.perf_counter() - began}
     predicted = rows.predicted(model)
-    held_out = Evaluation.from_held_out(model, target, predicted)
+    held_out = Evaluation.from_held_out(model, target, predicted, roles.weight)
     record["scores"] = held_out.scores()
     metric = record["scores"]["metric"]
     if metric is not None and record["scores"][metric] is None:
@@ -117,7 +123,9 @@ def run(arguments):
         )
     record["label_issues"] = list_label_issues(model, target, predicted, file)
     record["test_scores"] = (
-        Evaluation.from_rows(model, table, target, test).scores() if len(test) else None
+        Evaluation.from_rows(model, table, target, test, roles.weight).scores()
+        if len(test)
+        else None
     )
     _save(model, record, arguments.out)
     show(report.format_columns(record))
@@ -199,16 +207,24 @@ def _no_inputs(arguments, columns):
     return [name for name in names if name is not None]
 
 
-def _data_checks(table, target, drop):
-    """Return what may be wrong with the table, without what the estimator leaves out itself."""
-    is_text = import_pyarrow().types.is_string
-    found = check_data(table.drop_columns(drop), target.name)
-    return [
-        {"kind": s.kind, "column": s.column, "text": CommandWords().say(s.text)}
-        for s in found
-        if s.kind not in ("empty", "constant")
-        and not (s.kind == "id" and is_text(table.column(s.column).type))
-    ]
+def _data_checks(table, target, arguments, columns):
+    """Return what may be wrong with the table.
+
+    Ways to split the rows are suggested only if the user has chosen none.
+    """
+    from ..tabular import time_check
+
+    drop = _no_inputs(arguments, columns)
+    found, times = list_data_checks(table, target.name, drop), [arguments.time]
+    if arguments.time is not None or arguments.group is not None:
+        found = [issue for issue in found if issue["kind"] != "group"]
+    elif not arguments.resume:
+        table, is_classifier = table.drop_columns(drop), not target.is_number
+        issues = time_check.find_time(table, target.name, is_classifier, arguments.seed)
+        found += describe_issues(issues)
+        times = [issue.column for issue in issues]
+    # A row has neighbours in time whose target it has: that is not a leak.
+    return [i for i in found if i["kind"] != "target alone" or i["column"] not in times]
 
 
 # ---- the model ----

@@ -2,7 +2,7 @@
 
 import math
 import os
-import warnings
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..core.messages import printable
 from ..tables.table_errors import TableError
 from ..tabular.columns.column_kinds import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
-from .console import CommandError
+from .console import CommandError, warnings_as_notes
 from .display import show_progress
 from .model_file import load_estimator
 from .scores import Evaluation, metric_of
@@ -25,6 +25,7 @@ NEEDS_SKLEARN = (
 #: Hidden layers that --tune tries.
 HIDDEN = ((64, 64), (32, 32), (128,), (128, 128), (64, 64, 64))
 FINALISTS = 2
+MIN_SECONDS = 0.01  # of a fit with a time limit that is over
 MIN_MEAN = 1e-6  # predicted, for the Poisson deviance
 
 
@@ -126,9 +127,8 @@ def fit(model, rows, file, arguments, label=""):
         Whether Ctrl-C came when some folds were done.
     """
     try:
-        with warnings.catch_warnings(), show_progress(label, arguments.quiet) as show:
+        with warnings_as_notes(rows.note), show_progress(label, arguments.quiet) as show:
             model.on_progress = show
-            warnings.simplefilter("ignore")
             rows.fit(model, arguments.resume)
     except KeyboardInterrupt:
         if not hasattr(model, "n_folds_remaining_"):
@@ -218,6 +218,7 @@ class Search:
         self.tried: list = []
         finalists = FINALISTS if self.n_folds > 1 else 0
         self.n_fits = len(HIDDEN) + self.may_learn_logarithm() + finalists
+        self.began = time.perf_counter() - model.seconds_before
 
     def may_learn_logarithm(self):
         if not self.target.is_number or self.arguments.log_target:
@@ -260,12 +261,15 @@ class Search:
         model = clone(self.model).set_params(n_estimators=n_folds, **settings)
         model.metadata_bytes = self.model.metadata_bytes
         if model.time_limit is not None:
-            model.time_limit = self.model.time_limit / self.n_fits
+            left = self.began + self.model.time_limit - time.perf_counter()
+            model.time_limit = max(MIN_SECONDS, left / (self.n_fits - len(self.tried)))
         options = "--hidden " + ",".join(map(str, settings["hidden_layer_sizes"]))
         options += " --log-target" if settings.get("log_target") else ""
         label = f"setting {len(self.tried) + 1} of {self.n_fits}: {options}"
         self.is_interrupted = fit(model, self.rows, self.file, self.arguments, label)
-        evaluation = Evaluation.from_held_out(model, self.target, self.rows.predicted(model))
+        evaluation = Evaluation.from_held_out(
+            model, self.target, self.rows.predicted(model), self.rows.roles.weight
+        )
         if metric_of(model) is None:
             score = cost = _scores(evaluation)[self.metric]
         else:  # as the estimator computes it, with all weights
@@ -295,5 +299,7 @@ def _scores(evaluation):
     scores = evaluation.scores()
     if evaluation.y.min() >= 0 and evaluation.P.ndim == 1:
         P = np.maximum(evaluation.P, MIN_MEAN)
-        scores["poisson_deviance"] = float(mean_poisson_deviance(evaluation.y, P))
+        scores["poisson_deviance"] = float(
+            mean_poisson_deviance(evaluation.y, P, sample_weight=evaluation.weight)
+        )
     return scores

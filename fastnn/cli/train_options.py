@@ -37,8 +37,8 @@ def add_arguments(parser):
         "data",
         nargs="?",
         metavar="DATA",
-        help="table: CSV, TSV, JSON, Excel, Feather or Parquet; a folder of Parquet files; - for "
-        "standard input",
+        help="table: CSV, TSV, JSON, Excel, Feather, Parquet, SQLite or DuckDB; a folder of such "
+        "files; an address such as https://...; - for standard input",
     )
     parser.add_argument("--target", metavar="COL", help="column to predict")
     parser.add_argument(

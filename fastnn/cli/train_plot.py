@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import plotting
 from ..core.messages import printable
-from .text_report import short_path
+from .text_layout import short_path
 
 MAX_IMPORTANT = 10
 
@@ -56,10 +56,10 @@ def save(path, model, record, y, P):
 def _plot_curves(ax, model):
     """Plot the held-out loss of each network with its best epoch, and the mean of all."""
     histories = [
-        np.array(net.history.val_loss)
-        for networks in model.model_.best_networks()
-        for net in networks
-        if net.history is not None
+        np.array(history.val_loss)
+        for folds in model.model_.histories()
+        for history in folds
+        if history is not None
     ]  # the networks that --resume has read from the file have none
     ax.set(title="learning curves of the networks", xlabel="% of the training", ylabel="loss")
     if not histories:

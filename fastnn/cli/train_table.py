@@ -6,10 +6,10 @@ import numpy as np
 
 from ..core.messages import plural
 from ..tables.table_errors import import_pyarrow
-from .console import CommandError, print_note
+from .console import CommandError, PrintOnce
 
 
-def open_table(file, text_columns, keep, window):
+def open_table(file, text_columns, keep, window, note=None):
     """Return the MemoryTable or StreamedTable of a command.
 
     Parameters
@@ -19,8 +19,10 @@ def open_table(file, text_columns, keep, window):
         As in `fastnn.tables.read`.
     window : int or None
         Most rows in memory.
+    note : function, optional
+        Called with a text for each guess. By default it is printed.
     """
-    note = _PrintOnce()
+    note = note or PrintOnce()
     parquet = file.open_parquet(text_columns, keep, note)
     if parquet is None:
         if window is not None:
@@ -40,28 +42,18 @@ def open_table(file, text_columns, keep, window):
     return MemoryTable(import_pyarrow().concat_tables(parts))
 
 
-class _PrintOnce:
-    """Prints each note once: some columns are read twice."""
-
-    def __init__(self):
-        self.printed: set = set()
-
-    def __call__(self, text):
-        if text not in self.printed:
-            self.printed.add(text)
-            print_note(text)
-
-
 class MemoryTable:
     """A table in memory.
 
     Attributes
     ----------
     column_names : list of str
+    n_rows : int
     """
 
     def __init__(self, table):
         self._table, self.column_names = table, table.column_names
+        self.n_rows = table.num_rows
 
     def column(self, name):
         return self._table.column(name)
@@ -73,14 +65,20 @@ class MemoryTable:
         i = table.column_names.index(target.name)
         self._table = table.set_column(i, target.name, [target.values])
 
+    def sample(self, target):
+        """Return the rows that decide what columns are: all that have the target, if there is one."""
+        if target is not None:
+            self.set_target(target)
+        return self._table
+
     def take(self, rows):
         """Yield the rows with these positions, in parts."""
         yield self._table.take(import_pyarrow().array(rows))
 
-    def training_rows(self, target, rows, passed):
-        """Return the TrainingRows with these positions. passed : as in `TrainingRows`"""
+    def training_rows(self, target, rows, roles):
+        """Return the TrainingRows with these positions. roles : RowRoles"""
         (table,) = self.take(rows)
-        return TrainingRows(target, rows, table, passed)
+        return TrainingRows(target, rows, table, roles)
 
 
 class StreamedTable:
@@ -95,6 +93,7 @@ class StreamedTable:
     Attributes
     ----------
     column_names : list of str
+    n_rows : int
     file : str
     file_rows : ndarray
         The file of the part that was read last, and the numbers of its rows there.
@@ -102,7 +101,7 @@ class StreamedTable:
 
     def __init__(self, parquet, window):
         self._parquet, self.window = parquet, window
-        self.column_names = parquet.names
+        self.column_names, self.n_rows = parquet.names, parquet.n_rows
 
     def column(self, name):
         """Read a column as a whole."""
@@ -114,6 +113,22 @@ class StreamedTable:
         """Select the rows that have a target, with the target as it is learned."""
         self._target = target
         self._parquet.select(self.column_names)
+
+    def sample(self, target):
+        """Return the rows in memory, which decide what columns are."""
+        from ..tabular.large import sampling
+
+        if target is not None:
+            self.set_target(target)
+            parts = list(self.take(sampling.numbers(len(target.rows), self.window)))
+            return import_pyarrow().concat_tables(parts)
+        self._parquet.select(self.column_names)
+        numbers, start, parts = sampling.numbers(self.n_rows, self.window), 0, []
+        for _, _, table in self._parquet.parts(for_training=True):
+            low, high = np.searchsorted(numbers, [start, start + table.num_rows])
+            parts.append(table.take(import_pyarrow().array(numbers[low:high] - start)))
+            start += table.num_rows
+        return import_pyarrow().concat_tables(parts)
 
     def take(self, rows):
         """Yield the rows with these positions among those with a target, ascending, in parts."""
@@ -130,8 +145,8 @@ class StreamedTable:
                 i = self.column_names.index(self._target.name)
                 yield part.set_column(i, self._target.name, [values])
 
-    def training_rows(self, target, rows, passed):
-        return StreamedRows(self, target, rows, passed)
+    def training_rows(self, target, rows, roles):
+        return StreamedRows(self, target, rows, roles)
 
 
 class TrainingRows:
@@ -144,20 +159,23 @@ class TrainingRows:
         Positions among the rows with a target.
     table : pyarrow.Table
         These rows with the target.
-    passed : dict
-        The names of the columns of times, groups and weights, by argument of `fit`.
+    roles : RowRoles
+        The columns of times, groups and weights.
 
     Attributes
     ----------
     sample : pyarrow.Table
         Rows that describe all rows.
+    note : PrintOnce
+        For what an estimator says about them.
     """
 
-    def __init__(self, target, rows, table, passed):
-        self.target, self.rows, self.sample, self.passed = target, rows, table, passed
+    def __init__(self, target, rows, table, roles):
+        self.target, self.rows, self.sample, self.roles = target, rows, table, roles
+        self.note = PrintOnce()
 
     def fit(self, model, resume):
-        model.fit(self.sample, self.target.name, resume=resume, **self.passed)
+        model.fit(self.sample, self.target.name, resume=resume, **self.roles.passed)
 
     def predicted(self, model):
         """Return the positions of the rows that `oof_prediction_` of the model has."""
@@ -181,18 +199,18 @@ class StreamedRows(TrainingRows):
     Parameters
     ----------
     table : StreamedTable
-    target, rows, passed
+    target, rows, roles
         As in `TrainingRows`.
     """
 
-    def __init__(self, table, target, rows, passed):
+    def __init__(self, table, target, rows, roles):
         from ..tabular.large import sampling
 
         self._table = table
         self.target_name = target.name
         chosen = sampling.numbers(len(rows), table.window)
         parts = list(table.take(rows[chosen]))
-        super().__init__(target, rows, import_pyarrow().concat_tables(parts), passed)
+        super().__init__(target, rows, import_pyarrow().concat_tables(parts), roles)
 
     def __iter__(self):
         for part in self._table.take(self.rows):
@@ -204,7 +222,7 @@ class StreamedRows(TrainingRows):
         return f"{self._table.file}, the rows read last"
 
     def fit(self, model, resume):
-        model.fit(self, window=self._table.window, resume=resume, **self.passed)
+        model.fit(self, window=self._table.window, resume=resume, **self.roles.passed)
 
     def predicted(self, model):
         return self.rows if model.oof_rows_ is None else self.rows[model.oof_rows_]

@@ -89,13 +89,13 @@ def _histories(thing):
     if hasattr(model, "loss_curve_"):
         pairs = model.loss_curve_, model.validation_loss_curve_
         return list(zip(*pairs)) if len(model.networks_) > 1 else [pairs]
-    found = _networks(model)
-    if found is None:
+    histories = _of_networks(model)
+    if histories is None:
         raise TypeError(
             "history must be a History, a trained MLP, or a fitted estimator of fastnn, got "
             f"{type(thing).__name__}"
         )
-    histories = [net.history for net in found if net.history is not None]
+    histories = [history for history in histories if history is not None]
     if not histories:
         raise ValueError(
             f"this {type(model).__name__} has no history: it is not trained, or was loaded from a "
@@ -104,11 +104,11 @@ def _histories(thing):
     return [(history.loss, history.val_loss) for history in histories]
 
 
-def _networks(model):
-    """Return the networks of a model, None if it is another thing."""
+def _of_networks(model):
+    """Return the histories of the networks of a model, None if it is another thing."""
     if hasattr(model, "forward") and hasattr(model, "history"):
-        return [model]
+        return [model.history]
     table = getattr(model, "model_", None)  # of an estimator for tables
-    if table is not None and hasattr(table, "best_networks"):
-        return [net for networks in table.best_networks() for net in networks]
+    if table is not None and hasattr(table, "histories"):
+        return [history for folds in table.histories() for history in folds]
     return None

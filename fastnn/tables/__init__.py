@@ -1,13 +1,20 @@
 """Tables: files of them, numbers and dates that are written as texts, and checks of their columns.
 
-- `files`: read and write. `table_source`: the bytes of a file, decompressed.
+- `files`: read and write. `table_reader`: chooses the reader of a file or of a folder.
+  `table_source`: the bytes of a file, decompressed. `addresses`: those of the web and of clouds.
+  `folders`: which files of a folder hold the table.
 - `table_errors`: the error of all readers. `memory`: limits of size.
 - `text_files`, `layout`, `encodings`: text tables, how they are written, and their bytes as UTF-8.
   `uneven_rows`: rows of other lengths. `column_names`: names that repeat, or are in two lines.
-  `json_files`, `excel`, `parquet_files`: other formats; Parquet files need not fit in memory.
-- `tidy`: types, missing values and index columns of what has been read. `table_writer`: files.
-- `texts`, `dates`: numbers and dates that are written as texts.
-- `data_checks`: columns and rows that may spoil a model.
+  `encoding_guess`: the encoding of other texts.
+- `json_files`, `json_wrappers`: JSON. `excel`, `workbooks`: spreadsheets. `databases`: SQLite and
+  DuckDB. `binary_files`: Feather and Parquet as a whole. `parquet_files`: Parquet files that need not
+  fit in memory.
+- `tidy`: types, missing values and index columns of what has been read. `table_writer`, `json_writer`: files.
+- `texts`: numbers and dates that are written as texts. `recognition`: what a column of texts is.
+- `number_texts`, `number_styles`, `part_texts`, `units`: numbers. `dates`, `month_names`: dates.
+  `missing_marks`: texts for missing values.
+- `group_check`: columns of groups. `data_checks`: columns and rows that may spoil a model.
 """
 
 from .data_checks import check_data

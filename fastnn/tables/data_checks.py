@@ -16,8 +16,10 @@ import numpy as np
 
 from ..core.errors import Argument, DataError, Message
 from ..core.messages import did_you_mean, printable
+from .group_check import find_groups
+from .recognition import examples, recognise, truth
 from .table_errors import import_pyarrow
-from .texts import first_other_text
+from .texts import other_texts
 
 MIN_ROWS = 20  # fewer rows can be different by chance
 MAX_SAMPLE = 20_000  # rows that decide whether a column predicts the target
@@ -41,8 +43,8 @@ class DataIssue:
     Attributes
     ----------
     kind : str
-        "empty", "constant", "id", "target copy", "target alone", "duplicate column",
-        "almost numbers" or "duplicate rows".
+        "empty", "constant", "id", "target copy", "target alone", "group", "duplicate column",
+        "almost numbers" or "duplicate rows". `fastnn train` adds "time".
     column : str or None
     text : str
         A sentence for the user, with what to do.
@@ -74,6 +76,22 @@ class _Column:
     @property
     def n_distinct(self):
         return len(self.distinct)
+
+    def numbers(self):
+        """Return the values as float64 with NaN, or None for texts and other types."""
+        pa = import_pyarrow()
+        kind = self.values.type
+        if self.is_text or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind):
+            return None
+        try:
+            values = self.values
+            if pa.types.is_temporal(kind):
+                values = values.cast(
+                    pa.int32() if str(kind) in ("date32[day]", "time32[s]") else pa.int64()
+                )
+            return np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+        except pa.ArrowException:
+            return None
 
 
 def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
@@ -125,6 +143,8 @@ def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
         if found is None or found.kind == "id":
             found = _target_alone(column, goal, sample) or found
         out += [found or _almost_numbers(column)]
+    for column, text in find_groups(inputs, goal, TIME_NAME.search):
+        out.append(DataIssue("group", column.name, text))
     out += _duplicate_columns(inputs)
     out += [_duplicate_rows(columns, n)]
     return [issue for issue in out if issue is not None]
@@ -158,20 +178,42 @@ def _constant(column):
 
 
 def _almost_numbers(column):
-    other = first_other_text(column.distinct.to_pylist()) if column.is_text else None
-    if other is None:
+    """Text columns that hold numbers, but too many other texts to be read as numbers."""
+    if not column.is_text:
+        return None
+    texts = column.distinct.to_pylist()
+    others = [text for text in other_texts(texts) if truth(text) is None]
+    if not others or recognise(texts, lambda: _count_rows(column, texts)) is not None:
         return None
     return DataIssue(
         "almost numbers",
         column.name,
         Message(
-            "{label} contains numbers, except {value!r}, so it is text. Correct the value. If it means "
-            "missing, pass {na}.",
+            "{label} is text, although {n} of its {of} different values are numbers; others are not "
+            "({examples}). If it holds numbers, pass {numbers}: others are then missing.",
             label=column.label,
-            value=printable(other),
-            na=Argument("na", [printable(other)]),
+            n=f"{len(texts) - len(others):,}",
+            of=f"{len(texts):,}",
+            examples=examples(others),
+            numbers=Argument("numbers", [column.name]),
         ),
     )
+
+
+def _count_rows(column, texts):
+    n_of_code = np.bincount(column.codes[column.codes >= 0], minlength=len(texts))
+    return dict(zip(texts, n_of_code.tolist()))
+
+
+def _issue(kind, column, what, advice):
+    """Return the DataIssue about a column that the user may want to drop. advice : a template"""
+    text = Message(
+        "{label} {what} " + advice,
+        label=column.label,
+        what=what,
+        drop=Argument("drop", [column.name]),
+    )
+    return DataIssue(kind, column.name, text)
 
 
 # ---- IDs ----
@@ -182,20 +224,20 @@ def _id(column):
     n = len(column.codes)
     if n < MIN_ROWS or column.n_distinct < n:
         return None
-    advice = "Drop it, unless it helps to predict new rows."
+    advice = "Pass {drop}, unless it helps to predict new rows."
     if column.is_text:
-        what = f"{column.label} has a different text in each row, like a name or an ID."
-        return DataIssue("id", column.name, f"{what} {advice}")
+        what = "has a different text in each row, like a name or an ID."
+        return _issue("id", column, what, advice)
     if not column.is_integer or TIME_NAME.search(column.name):
         return None
     numbers = column.values.to_numpy(zero_copy_only=False)
     if int(numbers.max()) - int(numbers.min()) + 1 == n:
-        what = f"{column.label} numbers the rows ({numbers.min()} to {numbers.max()})."
+        what = f"numbers the rows ({numbers.min()} to {numbers.max()})."
     elif ID_NAME.search(column.name) or ID_SUFFIX.search(column.name):
-        what = f"{column.label} has a different number in each row, like an ID."
+        what = "has a different number in each row, like an ID."
     else:
         return None
-    return DataIssue("id", column.name, f"{what} {advice}")
+    return _issue("id", column, what, advice)
 
 
 # ---- the target ----
@@ -211,7 +253,7 @@ def _copy_of_target(column, target):
         what = f"has one value for each value of the target {label!r}"
     else:
         return None
-    return DataIssue("target copy", column.name, f"{column.label} {what}. Drop it.")
+    return _issue("target copy", column, f"{what}.", "Pass {drop}.")
 
 
 def _have_equal_values(a, b):
@@ -234,41 +276,24 @@ def _target_alone(column, target, sample):
     train, test = sample[: len(sample) // 2], sample[len(sample) // 2 :]
     if len(train) < MIN_ROWS:
         return None
-    numbers = _numbers(column)
+    numbers = column.numbers()
     few = column.n_distinct <= len(train) / MIN_ROWS_PER_VALUE
     if numbers is None and not few:
         return None
     nearest = None if few else _nearest(numbers, train, test)
-    goal = _numbers(target)
+    goal = target.numbers()
     if goal is None or (target.is_integer and target.n_distinct <= MAX_CLASSES):
         score = _score_classes(column, nearest, target.codes, train, test)
     else:
         score = _score_numbers(column, nearest, _ranks(goal), train, test)
     if score is None:
         return None
-    return DataIssue(
+    return _issue(
         "target alone",
-        column.name,
-        f"{column.label} alone predicts the target almost perfectly ({score} on other rows). Drop "
-        "it, unless it is known when you predict.",
+        column,
+        f"alone predicts the target almost perfectly ({score} on other rows).",
+        "Pass {drop}, unless it is known when you predict.",
     )
-
-
-def _numbers(column):
-    """Return the values as float64 with NaN, or None for texts and other types."""
-    pa = import_pyarrow()
-    kind = column.values.type
-    if column.is_text or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind):
-        return None
-    try:
-        values = column.values
-        if pa.types.is_temporal(kind):
-            values = values.cast(
-                pa.int32() if str(kind) in ("date32[day]", "time32[s]") else pa.int64()
-            )
-        return np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
-    except pa.ArrowException:
-        return None
 
 
 def _nearest(numbers, train, test):
@@ -344,8 +369,8 @@ def _duplicate_columns(columns):
         else:
             continue
         label = printable(other.name)
-        text = f"{column.label} {what} column {label!r}. Drop one of them."
-        yield DataIssue("duplicate column", column.name, text)
+        what = f"{what} column {label!r}, so one of them is enough."
+        yield _issue("duplicate column", column, what, "Pass {drop}.")
 
 
 def _duplicate_rows(columns, n):

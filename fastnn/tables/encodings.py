@@ -2,11 +2,13 @@
 
 import codecs
 import io
+from importlib.util import find_spec
 
 from ..core.errors import Argument
+from ..core.messages import printable
+from . import encoding_guess
 from .table_errors import TableError
 
-FALLBACK = "cp1252"  # of files that are not UTF-8: Windows in Western Europe and America
 BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -15,12 +17,13 @@ BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 CHUNK = 1 << 20
+SAMPLE = 1 << 14  # bytes that decide about the encoding
 
 
 def find(source, encoding, note):
-    """Return the encoding of a source: that of the user, of its byte order mark, UTF-8, or cp1252.
+    """Return the encoding of a source: that of the user, of its byte order mark, UTF-8, or a guess.
 
-    Raise TableError if it is none of them. `note(text)` is called if the encoding is a guess.
+    Raise TableError if it cannot be told. `note(text)` is called if the encoding is a guess.
     """
     start = source.read_start(4096)
     if encoding is not None:
@@ -53,18 +56,35 @@ def find(source, encoding, note):
     line = first_invalid_line(source, "utf-8")
     if line is None:
         return "utf-8"
-    if first_invalid_line(source, FALLBACK) is not None:
+    name = encoding_guess.guess(_sample(source))
+    if name is None or first_invalid_line(source, name) is not None:
+        advice = "Pass its encoding, or save the file as UTF-8."
+        if name is None and find_spec("charset_normalizer") is None:
+            advice += " Or run: python -m pip install charset-normalizer"
         raise TableError(
-            "is neither UTF-8 nor Windows-1252 text.",
-            "Pass its encoding, or save the file as UTF-8.",
+            "is not UTF-8, and its encoding cannot be told.",
+            advice,
             argument="encoding",
             place=f"{source.label}, line {line}",
         )
+    word = encoding_guess.example(_sample(source).decode(name, "replace"))
+    such = f", such as {printable(word)!r}" if word else ""
     note(
-        f"{source.label}, line {line}: is not UTF-8. The file was read as Windows-1252 (cp1252). "
-        "If letters are wrong, pass its encoding."
+        f"{source.label}, line {line}: is not UTF-8. The file was read as "
+        f"{encoding_guess.NAMES[name]} ({name}){such}. If letters are wrong, pass its encoding."
     )
-    return FALLBACK
+    return name
+
+
+def _sample(source):
+    """Return the first lines with other characters than those of ASCII."""
+    lines, size = [], 0
+    with source.open() as file:
+        while size < SAMPLE and (line := file.readline(SAMPLE)):
+            if not line.isascii():
+                lines.append(line)
+                size += len(line)
+    return b"".join(lines)
 
 
 def _check(source, encoding):

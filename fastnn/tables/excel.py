@@ -1,56 +1,25 @@
-"""Read Excel files (.xlsx; needs openpyxl, the extra `excel`)."""
+"""Read the table in a sheet of a spreadsheet file."""
 
 import datetime
-import io
 import re
-import warnings
 from collections import Counter
 
 from ..core.errors import Argument, Message
-from ..core.messages import did_you_mean, join, plural, printable, reason
-from . import column_names, memory
+from ..core.messages import did_you_mean, join, plural, printable
+from . import column_names, memory, workbooks
 from .table_errors import TableError, import_pyarrow
 
-OF_ZIPPED_XML = 40  # bytes of memory for each byte of the file: 29 for random numbers
 MAX_ROWS_BELOW = 100  # rows that tell whether the column names are in two rows
 ERROR = re.compile(r"#(N/A|VALUE!|REF!|DIV/0!|NUM!|NAME\?|NULL!)")
-
-
-def is_excel(start):
-    """Whether a file that begins with these bytes may be an .xlsx file: a zip archive."""
-    return start.startswith(b"PK\x03\x04")
 
 
 def read(source, options, note=lambda text: None):
     """Read one sheet. options : ReadOptions"""
     pa = import_pyarrow()
-    try:
-        import openpyxl
-    except ImportError:
-        raise TableError(
-            "Excel files need openpyxl, which is not installed.",
-            'Run: python -m pip install "fastnn-mlp[excel]", or save the sheet as CSV.',
-            place=source.label,
-        ) from None
-    memory.check(source.label, source.stored_size * OF_ZIPPED_XML)
-    try:
-        with source.open() as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about styles
-            book = openpyxl.load_workbook(io.BytesIO(file.read()), read_only=True, data_only=True)
-        names = [worksheet.title for worksheet in book.worksheets]
-        title = _choose(source.label, names, options.sheet)
-        rows = [list(row) for row in book[title].iter_rows(values_only=True)]
-        others = [name for name in names if name != title]
-        book.close()
-    except TableError:
-        raise
-    except Exception as error:  # openpyxl and zipfile raise any of them for damaged files
-        raise TableError(
-            "not a readable Excel file ({reason}).",
-            "Save it as CSV.",
-            place=source.label,
-            reason=reason(error),
-        ) from None
+    book = workbooks.Workbook(source)
+    title = _choose(source.label, book.names, options.sheet)
+    others = [name for name in book.names if name != title]
+    rows = book.rows(title)
     if options.sheet is None and others:
         note(
             Message(
@@ -84,6 +53,8 @@ def read(source, options, note=lambda text: None):
 
 def _choose(label, names, sheet):
     """Return the name of a sheet. sheet : its name, its number from 1, or None for the first"""
+    if not names:
+        raise TableError("has no sheets.", "Save the table as CSV.", place=label)
     if sheet is None:
         return names[0]
     if sheet in names:

@@ -6,15 +6,14 @@ column, and says what to do.
 
 from __future__ import annotations
 
-import codecs
+import os
 from typing import TYPE_CHECKING
 
-from ..core.messages import reason, warn
-from . import column_names, excel, memory, table_source, text_files, tidy
-from .json_files import read_json_array, read_json_lines
+from ..core.messages import warn
 from .layout import ReadOptions
 from .memory import MAX_COLUMNS
 from .table_errors import TableError, import_pyarrow
+from .table_reader import TableReader
 from .table_writer import writing
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ __all__ = [
     "read",
     "write",
 ]
-
-ARROW_STREAM = b"\xff\xff\xff\xff"
 
 
 class TableWarning(UserWarning):
@@ -57,17 +54,19 @@ def read(
     sheet: str | int | None = None,
     keep: Collection[str] = (),
     skip_bad_lines: bool = False,
+    sql: str | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> Any:
-    """Read a table from a file: CSV, TSV, JSON, Excel, Feather or Parquet.
+    """Read a table from a file: CSV, TSV, JSON, a spreadsheet, Feather, Parquet, SQLite or DuckDB.
 
     The first bytes of the file decide what it is. Text files can be compressed (gz, bz2, xz, zst, or
-    zip with one file).
+    zip with one file). A folder holds one table in several files, which are read in the order of
+    their names; subfolders such as ``year=2024`` add a column.
 
     Parameters
     ----------
     path : str or path
-        "-" is standard input.
+        "-" is standard input. Addresses are read, too: https://, and with fsspec s3:// and others.
     text_columns : collection of str, default ()
         Columns to read as text, even if their values look like numbers or dates. (A column was text
         in training, but the rows to predict contain only its numeric values.)
@@ -75,7 +74,7 @@ def read(
         The character between the values of a text file. By default a comma, tab, semicolon,
         vertical bar or spaces, whatever fits the first lines.
     encoding : str, optional
-        By default UTF-8, UTF-16 with a byte order mark, or Windows-1252 with a note.
+        By default UTF-8, UTF-16 with a byte order mark, or another encoding with a note.
     header : bool, default True
         Whether the first line contains the column names. Otherwise they are column_1, column_2, ...
     na : collection of str or number, default ()
@@ -86,12 +85,15 @@ def read(
     comment : str, optional
         Leave out the lines of a text file that begin with this text.
     sheet : str or int, optional
-        Name or number (from 1) of the sheet of an Excel file. By default the first.
+        Name or number (from 1) of the sheet of a spreadsheet. By default the first.
     keep : collection of str, default ()
         Columns that are not left out, even if they look like the index of a pandas DataFrame.
     skip_bad_lines : bool, default False
         Leave out the lines of a text file that have more values than there are columns, with a
         note. By default they are an error. (Lines with fewer values are filled with missing ones.)
+    sql : str, optional
+        A query of an SQLite or DuckDB file, such as "SELECT * FROM orders". By default its only
+        table is read.
     on_note : function, optional
         Called with a text for each guess that changes what is read. By default a `TableWarning` is
         issued.
@@ -130,47 +132,9 @@ def read(
         comment=comment,
         sheet=sheet,
         skip_bad_lines=skip_bad_lines,
+        sql=sql,
     )
-    source = table_source.find(path)
-    import_pyarrow()  # takes longer than to find that there is no file
-    start = source.read_start()
-    decimal_found, has_spaces = ".", False
-    try:
-        read_binary = _find_binary(start)
-        if excel.is_excel(start):
-            table = excel.read(source, options, note)
-        elif sheet is not None:
-            raise TableError(
-                "is not an Excel file, so it has no sheet {sheet!r}.",
-                argument="sheet",
-                place=source.label,
-                sheet=sheet,
-            )
-        elif read_binary:
-            table = read_binary(source, encoding, note)
-        else:
-            text = text_files.find(source, options, note)
-            table = text_files.read(text, options, note)
-            decimal_found, has_spaces = text.layout.decimal, text.layout.has_spaces
-    except table_source.DAMAGE as error:
-        raise table_source.explain_damage(source, error) from None
-    except OSError as error:
-        if source.compression == "zst":
-            raise table_source.explain_damage(source, error) from None
-        problem = error.strerror or reason(error)
-        raise TableError("{problem}.", place=source.label, problem=problem) from None
-    label = source.label
-    tidy.check_shape(label, table.column_names, table.num_rows)
-    names = column_names.find(label, table.column_names, note)
-    if names != table.column_names:
-        metadata = table.schema.metadata
-        table = table.rename_columns(names).replace_schema_metadata(metadata)
-    table = tidy.simplify_types(tidy.drop_index(label, table, keep, note))
-    if has_spaces:
-        table = tidy.trim(table)
-        note(f"{label}: spaces around the values removed")
-    table = tidy.remove_values(table, na)
-    table = tidy.read_marks(label, table, text_columns, decimal_found, note)
+    table = TableReader(os.fsdecode(path), options, keep).read(note)
     for text in notes:
         warn(text, TableWarning)
     return table
@@ -179,81 +143,11 @@ def read(
 def locate(path, row, **options):
     """Return 'line N' for a row of a file (counted from 0), or 'row N' if it is not a text file.
 
-    Lines count as in a text editor, including blank lines and line breaks within quoted values.
-    `options` are those of `read` that say how a text file is written.
+    Of a folder, return the file, too. `options` are those of `read` that say how a text file is
+    written.
     """
-    try:
-        source = table_source.find(path) if path != "-" else None
-        if source is not None:
-            start = source.read_start()
-            if not excel.is_excel(start) and not _find_binary(start):
-                line = text_files.find(source, ReadOptions(**options)).locate(row)
-                if line is not None:
-                    return f"line {line}"
-    except (OSError, TableError, *table_source.DAMAGE):
-        pass
-    return f"row {row + 1}"
-
-
-# ---- files that are not text ----
-
-
-def _find_binary(start):
-    """Return the reader of a file that begins with these bytes, or None for other text.
-
-    It is called with the source, the encoding that the user names, and a function for notes.
-    """
-    if start.startswith(b"PAR1"):
-        return _read_parquet
-    if start.startswith((b"ARROW1", b"FEA1", ARROW_STREAM)):
-        return _read_arrow
-    text = start.removeprefix(codecs.BOM_UTF8).replace(b"\0", b"").lstrip(b"\xff\xfe \t\r\n")
-    if text.startswith(b"{"):
-        return read_json_lines
-    if text.startswith(b"[") and text[1:].lstrip()[:1] in (b"{", b"]", b"["):
-        return read_json_array
-    return None
-
-
-def _read_parquet(source, encoding=None, note=None):
-    pa = import_pyarrow()
-    try:
-        with pa.parquet.ParquetFile(source.for_pyarrow()) as file:
-            memory.check_width(source.label, len(file.schema_arrow.names))
-            memory.check_parquet(source.label, file.metadata)
-            return file.read()
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise TableError(
-            "not a readable Parquet file ({reason}).",
-            "Download or create it again.",
-            place=source.label,
-            reason=reason(error),
-        ) from None
-
-
-def _read_arrow(source, encoding=None, note=None):
-    """Read an Arrow file, an Arrow stream, or Feather."""
-    pa = import_pyarrow()
-    import pyarrow.feather
-
-    memory.check(source.label, source.size or source.stored_size)
-    try:
-        file = source.for_pyarrow()
-        if source.read_start(4) == ARROW_STREAM:
-            opened = pa.OSFile(file) if isinstance(file, str) else file
-            table = pa.ipc.open_stream(opened).read_all()
-        else:
-            table = pyarrow.feather.read_table(file)
-        table.validate(full=True)
-        memory.check_width(source.label, len(table.column_names))
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise TableError(
-            "not a readable Feather or Arrow file ({reason}).",
-            "Download or create it again.",
-            place=source.label,
-            reason=reason(error),
-        ) from None
-    return table
+    file, place = TableReader(os.fsdecode(path), ReadOptions(**options)).locate(row)
+    return place if file == path else f"{file}, {place}"
 
 
 # ---- write ----
@@ -265,7 +159,8 @@ def write(path: Path, columns: Mapping[str, Any]) -> None:
     Parameters
     ----------
     path : str or path-like
-        The file extension determines the format: .csv, .tsv or .parquet, or .csv.gz, .tsv.gz.
+        The file extension determines the format: .csv, .tsv, .jsonl (or .ndjson; an object in each
+        line), .json (an array of objects) or .parquet; all but the last also with .gz.
     columns : dict of str to array_like (n,)
         The columns by name.
 

@@ -1,35 +1,60 @@
-"""Read JSON: one object for each line, or an array of objects."""
+"""Read JSON: one object for each line, an array of objects, or an object around one."""
 
 import json
 
 from ..core.messages import printable, reason
-from . import column_names, encodings, memory
+from . import column_names, encodings, json_wrappers, memory
 from .table_errors import TableError, import_pyarrow
 from .table_source import lend
 
 ADVICE = "Write one object for each row: DataFrame.to_json(path, orient='records', lines=True)."
 
 
-def read_json_lines(source, encoding=None, note=print):
+def read_json_lines(source, options, note=print):
     """Read one JSON object for each row. The members of nested objects become columns."""
     pa = import_pyarrow()
     import pyarrow.json
 
     memory.check_text(source, 8)
-    encoding = encodings.find(source, encoding, note)
+    encoding = encodings.find(source, options.encoding, note)
     options = pyarrow.json.ReadOptions(block_size=1 << 24)
     parse = pyarrow.json.ParseOptions(newlines_in_values=True)
     try:
         with encodings.open_as_utf8(source, encoding) as file:
             table = lend(file, pyarrow.json.read_json, options, parse)
     except pa.ArrowException:
-        return _read_each_line(source, encoding)
-    if table.num_rows == 1 and all(map(pa.types.is_nested, table.schema.types)):
-        raise _one_object(source)
+        return _read_each_line(source, encoding, note)
+    if table.num_rows == 1 and any(map(pa.types.is_nested, table.schema.types)):
+        rows = _find_rows(source, encoding, note)
+        if rows is not None:
+            return _from_rows(source.label, rows)
+        if all(map(pa.types.is_nested, table.schema.types)):
+            raise _one_object(source)
     return _flatten(source.label, table)
 
 
-def _read_each_line(source, encoding):
+def _find_rows(source, encoding, note):
+    """Return the rows in a file with one JSON value, None if it holds none."""
+    memory.check_text(source, 1)  # objects of Python take more than the columns of pyarrow
+    with encodings.open_as_utf8(source, encoding) as file:
+        try:
+            value = json.loads(file.read(), object_pairs_hook=_to_object)
+        except (ValueError, RecursionError):
+            return None
+    rows, where = json_wrappers.find_rows(value)
+    if rows is None and where:
+        raise TableError(
+            "contains several lists of rows: {paths}.",
+            "Write one of them to a file.",
+            place=source.label,
+            paths=where,
+        )
+    if rows is not None and where:
+        note(f"{source.label}: the rows are the list {printable(where)!r}")
+    return rows
+
+
+def _read_each_line(source, encoding, note):
     """Read what pyarrow cannot: numbers and texts in one column. Else name the line."""
     with encodings.open_as_utf8(source, encoding) as file:
         data = file.read()
@@ -41,7 +66,7 @@ def _read_each_line(source, encoding):
             row = json.loads(line, object_pairs_hook=_to_object)
         except (ValueError, RecursionError) as other:
             if _is_object(data):
-                raise _one_object(source) from None
+                return _read_object(source, encoding, note)
             raise TableError(
                 "is not JSON ({reason}).",
                 ADVICE,
@@ -57,6 +82,13 @@ def _read_each_line(source, encoding):
             )
         rows.append(row)
     if len(rows) == 1:
+        return _read_object(source, encoding, note)
+    return _from_rows(source.label, rows)
+
+
+def _read_object(source, encoding, note):
+    rows = _find_rows(source, encoding, note)
+    if rows is None:
         raise _one_object(source)
     return _from_rows(source.label, rows)
 
@@ -73,10 +105,10 @@ def _is_object(data):
         return False
 
 
-def read_json_array(source, encoding=None, note=print):
+def read_json_array(source, options, note=print):
     """Read a JSON array of objects, one for each row."""
     memory.check_text(source, 1)  # objects of Python take more
-    encoding = encodings.find(source, encoding, note)
+    encoding = encodings.find(source, options.encoding, note)
     try:
         with encodings.open_as_utf8(source, encoding) as file:
             rows = json.loads(file.read(), object_pairs_hook=_to_object)
@@ -87,6 +119,7 @@ def read_json_array(source, encoding=None, note=print):
             place=source.label,
             reason=reason(error),
         ) from None
+    rows = json_wrappers.find_rows(rows)[0] or rows
     for i, row in enumerate(rows):
         if not isinstance(row, dict):
             raise TableError(
@@ -135,4 +168,6 @@ def _to_object(pairs):
 
 
 def _as_text(value):
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+    if value is None or isinstance(value, str):
+        return value
+    return None if value != value else json.dumps(value)  # NaN

@@ -74,6 +74,7 @@ class ReadOptions:
     comment: str | None = None
     sheet: str | int | None = None
     skip_bad_lines: bool = False
+    sql: str | None = None
 
 
 def find(label, file, options, note=lambda text: None):

@@ -6,19 +6,20 @@
 
 import bisect
 import os
+import re
 from typing import Any
 
 import numpy as np
 
 from ..core.errors import Argument
 from ..core.messages import did_you_mean, printable, reason
-from . import column_names, memory, tidy
+from . import column_names, folders, memory, tidy
 from .table_errors import TableError, import_pyarrow
 
 BATCH_BYTES = 2e6  # of the numbers of a batch, at 8 bytes each
 MIN_ROWS = 256  # of a batch
 BUFFER_BYTES = 1 << 16  # read from a file at a time
-EXTENSIONS = (".parquet", ".pq")
+WHOLE = re.compile(r"[+-]?\d{1,18}")
 MOST_ROWS = 20_000  # of a part of a table whose texts are looked at
 PART_BYTES = 50e6  # of the values of a part, as `memory` estimates them
 TRAINING_VALUES = 200_000  # of a part that is encoded for training
@@ -27,6 +28,8 @@ INDEX = "__index_level_"  # how the names of index columns begin that pandas wri
 
 class ParquetFiles:
     """A Parquet file, or the Parquet files of a folder in the order of their names.
+
+    Folders such as ``year=2024`` in it add a column.
 
     Parameters
     ----------
@@ -46,7 +49,8 @@ class ParquetFiles:
 
     def __init__(self, path, note=lambda text: None):
         self.path = os.fsdecode(path)
-        self.files = find_files(self.path)
+        parts = find_parts(self.path, note)
+        self.files = [part.path for part in parts]
         self.n_rows = 0
         self._first_rows: list = []  # of each file
         first: Any = None  # the schema of the first file
@@ -69,8 +73,26 @@ class ParquetFiles:
         fields = [field.with_name(name) for field, name in zip(first, names)]
         self.schema = import_pyarrow().schema(fields, metadata=first.metadata)
         self._stored = dict(zip(names, first.names))
-        self.names = [name for name in names if not name.startswith(INDEX)]
+        self._keys = self._read_keys(parts)
+        self.names = [name for name in self.schema.names if not name.startswith(INDEX)]
         self.types = {name: self.schema.field(name).type for name in self.names}
+
+    def _read_keys(self, parts):
+        """Return {file: {column: value}} of the columns that folders tell. Add their types."""
+        pa = import_pyarrow()
+        types = {
+            key: _key_type([part.keys[key] for part in parts])
+            for key in parts[0].keys
+            if key not in self._stored
+        }
+        fields = [pa.field(key, kind) for key, kind in types.items()]
+        self.schema = pa.schema([*self.schema, *fields], metadata=self.schema.metadata)
+        keys: dict = {}
+        for part in parts:
+            keys[part.path] = {
+                key: pa.scalar(part.keys[key]).cast(kind) for key, kind in types.items()
+            }
+        return keys
 
     def batches(self, names, rows=None):
         """Read the rows once, and yield the file, the number of its first row there, and each batch.
@@ -90,17 +112,22 @@ class ParquetFiles:
         """
         pa = import_pyarrow()
         rows = rows or max(MIN_ROWS, int(BATCH_BYTES / (8 * len(names))))
-        stored: Any = [self._stored[name] for name in names]
-        chosen, all_names = list(range(len(names))), list(self._stored.values())
-        if len(set(all_names)) < len(all_names):  # names do not tell the columns apart
-            stored, chosen = None, [self.schema.get_field_index(name) for name in names]
+        in_file = [name for name in names if name in self._stored]
+        stored: Any = [self._stored[name] for name in in_file]
+        chosen, all_names = list(range(len(stored))), list(self._stored.values())
+        if len(set(all_names)) < len(all_names) or not stored:
+            # Names do not tell the columns apart, or only folders tell the columns.
+            stored, chosen = None, [self.schema.get_field_index(name) for name in in_file]
         for file in self.files:
             first = 0
             with _open(file) as parquet:
                 try:
                     for batch in parquet.iter_batches(rows, columns=stored, use_threads=False):
-                        columns = [batch.column(i) for i in chosen]
-                        yield file, first, pa.RecordBatch.from_arrays(columns, names)
+                        n, values = len(batch), self._keys[file]
+                        columns = dict(zip(in_file, (batch.column(i) for i in chosen)))
+                        columns |= {key: pa.repeat(value, n) for key, value in values.items()}
+                        arrays = [columns[name] for name in names]
+                        yield file, first, pa.RecordBatch.from_arrays(arrays, names)
                         first += len(batch)
                 except (pa.ArrowException, OSError) as error:
                     raise TableError(
@@ -269,29 +296,30 @@ def holds_parquet(path):
     """Whether a path is a Parquet file, or a folder that has one."""
     path = os.fsdecode(path)
     if os.path.isdir(path):
-        return any(name.lower().endswith(EXTENSIONS) for name in os.listdir(path))
+        return folders.holds_parquet(path)
     if not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
         return file.read(4) == b"PAR1"
 
 
-def find_files(path):
-    """Return the files of a path: itself, or those of a folder."""
+def find_parts(path, note=lambda text: None):
+    """Return the Parts of a path: itself, or the Parquet files of a folder."""
     if not os.path.isdir(path):
-        return [path]
-    names = sorted(
-        name
-        for name in os.listdir(path)
-        if name.lower().endswith(EXTENSIONS) and not name.startswith((".", "_"))
-    )
-    if not names:
+        return [folders.Part(path)]
+    if not holds_parquet(path):
         raise TableError(
-            "is a folder without Parquet files.",
-            "Pass a folder that holds files *.parquet, not in further folders.",
-            place=path,
+            "is a folder without Parquet files.", "Pass a folder with files *.parquet.", place=path
         )
-    return [os.path.join(path, name) for name in names]
+    return folders.find(path, note)
+
+
+def _key_type(values):
+    """Return the type of a column that folders tell: whole numbers if all values are."""
+    pa = import_pyarrow()
+    present = [value for value in values if value is not None]
+    are_whole = present and all(WHOLE.fullmatch(value) for value in present)
+    return pa.int64() if are_whole else pa.string()
 
 
 def _open(file):

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..core.messages import join, printable, reason, similar
+from . import addresses
+from .addresses import is_address
 from .table_errors import STANDARD_INPUT, TableError, import_pyarrow
 
 SAVE_AS_CSV, EXTRACT = "Save the table as CSV.", "Extract the table first."
@@ -37,7 +39,15 @@ TABLE_EXTENSIONS = (
     ".feather",
     ".arrow",
     ".xlsx",
+    ".xls",
+    ".xlsb",
+    ".ods",
+    ".db",
+    ".sqlite",
+    ".sqlite3",
+    ".duckdb",
 )
+COMPRESSED = ".gz", ".bz2", ".xz", ".zst", ".zip"  # at the end of file names
 COMPRESSIONS = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bz2",
@@ -46,13 +56,13 @@ COMPRESSIONS = {
     b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip",  # without members
 }
+OLE = b"\xd0\xcf\x11\xe0"  # files of Office before 2007
+ODS = b"application/vnd.oasis.opendocument.spreadsheet"
 PATIENCE = 5.0  # seconds to wait for a thread of pyarrow, which needs some microseconds
 DAMAGE = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 #: First bytes of files that hold no table, or one that cannot be read: what it is, what to do.
 OTHER_FORMATS = (
     (b"%PDF", "is a PDF document.", SAVE_AS_CSV),
-    (b"\xd0\xcf\x11\xe0", "is an old Excel file (.xls).", "Save it as .xlsx or CSV."),
-    (b"SQLite format 3", "is an SQLite database.", "Export the table as CSV."),
     (b"\x89HDF", "is an HDF5 file.", "Write the table with DataFrame.to_parquet."),
     (b"\x93NUMPY", "is a NumPy array.", "Write it with numpy.savetxt(..., delimiter=',')."),
     (b"\x80\x04", "is a Python pickle.", "Write the table with DataFrame.to_parquet."),
@@ -93,6 +103,8 @@ class TableSource:
         "gzip", "bz2", "xz", "zst" or "zip".
     member : str or None
         The table in a zip archive.
+    spreadsheet : str or None
+        "xlsx", "xls", "xlsb" or "ods".
     size : int or None
         Number of bytes, decompressed; None if the file does not tell.
     """
@@ -102,6 +114,7 @@ class TableSource:
     data: bytes | None = None
     compression: str | None = None
     member: str | None = None
+    spreadsheet: str | None = None
     size: int | None = None
 
     def open_stored(self):
@@ -149,6 +162,8 @@ def find(path):
                 place=STANDARD_INPUT,
             )
         source = TableSource(STANDARD_INPUT, data=sys.stdin.buffer.read())
+    elif is_address(path):
+        source = TableSource(addresses.without_secrets(path), data=addresses.read(path))
     else:
         source = _find_file(path)
     with source.open_stored() as file:
@@ -156,6 +171,8 @@ def find(path):
     source.compression = next(
         (c for mark, c in COMPRESSIONS.items() if start.startswith(mark)), None
     )
+    if start.startswith(OLE):
+        source.spreadsheet = "xls"
     with _explained(source):
         if source.compression == "zip":
             _choose_member(source)
@@ -165,18 +182,12 @@ def find(path):
 
 
 def _find_file(path):
-    if path.startswith(("http://", "https://", "s3://", "ftp://")):
-        raise TableError("is a web address.", "Download the file first.", place=path)
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
         raise TableError(
             "{problem}.", "{advice}", place=path, problem=error.strerror, advice=_advise(path)
         ) from None
-    if stat.S_ISDIR(mode):
-        tables = sorted(name for name in os.listdir(path) if _is_table(name))
-        holds = f" It contains {join(tables, 4)}." if tables else ""
-        raise TableError("is a directory.{holds}", PASS_A_FILE, place=path, holds=holds)
     if stat.S_ISFIFO(mode):
         with open(path, "rb") as file:
             return TableSource(path, data=file.read())
@@ -185,8 +196,12 @@ def _find_file(path):
     return TableSource(path, path)
 
 
-def _is_table(name):
-    return name.lower().removesuffix(".gz").endswith(TABLE_EXTENSIONS)
+def is_table_name(name):
+    """Whether a file name has the extension of a table."""
+    name = name.lower()
+    for ending in COMPRESSED:
+        name = name.removesuffix(ending)
+    return name.endswith(TABLE_EXTENSIONS)
 
 
 def _advise(path):
@@ -198,7 +213,7 @@ def _advise(path):
         names = sorted(os.listdir(folder or "."))
     except OSError:
         names = []
-    by_stem = {other.partition(".")[0]: other for other in names if _is_table(other)}
+    by_stem = {other.partition(".")[0]: other for other in names if is_table_name(other)}
     close = similar(name.partition(".")[0], by_stem)
     if close is not None:
         return f"Did you mean {printable(os.path.join(folder, by_stem[close]), 80)}?"
@@ -218,17 +233,22 @@ def _choose_member(source):
             and not info.filename.startswith("__MACOSX/")
             and not os.path.basename(info.filename).startswith(".")
         ]
-    names = [info.filename for info in infos]
-    if "xl/workbook.xml" in names:
-        source.compression = None
+        names = [info.filename for info in infos]
+        is_ods = (
+            "content.xml" in names
+            and "mimetype" in names
+            and (archive.open("mimetype").read(100).startswith(ODS))
+        )
+    for name, kind in (("xl/workbook.xml", "xlsx"), ("xl/workbook.bin", "xlsb")):
+        if name in names:
+            source.compression, source.spreadsheet = None, kind
+            return
+    if is_ods:
+        source.compression, source.spreadsheet = None, "ods"
     elif "word/document.xml" in names or "ppt/presentation.xml" in names:
         raise TableError("is an Office document.", SAVE_AS_CSV, place=source.label)
     elif "content.xml" in names and "mimetype" in names:
-        raise TableError(
-            "is an OpenDocument file (.ods).",
-            "Save the table as .xlsx or CSV.",
-            place=source.label,
-        )
+        raise TableError("is an OpenDocument file, but no sheet.", SAVE_AS_CSV, place=source.label)
     elif names and all(name.endswith(".npy") for name in names):
         raise TableError("is a NumPy archive (.npz).", SAVE_AS_CSV, place=source.label)
     elif not names:

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import math
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..core.messages import printable
+from ..core.messages import plural, printable
 from . import dates
 from .dates import parse_date
+from .missing_marks import is_missing_mark, present_texts
+from .number_styles import describe_number_style, find_style, number_style
+from .number_texts import parse_number
+from .recognition import examples, read
+from .recognition import recognise as recognise_most
 from .table_errors import import_pyarrow
 
 if TYPE_CHECKING:
@@ -27,213 +31,28 @@ __all__ = [
     "date_format",
     "describe_date_format",
     "describe_number_style",
-    "first_other_text",
     "is_missing_mark",
     "number_style",
+    "other_texts",
     "parse_date",
     "parse_number",
     "recognise",
 ]
 
-#: Texts that stand for a missing value, in lower case and without spaces around them.
-MISSING = frozenset(
-    (
-        *("", "?", "??", "???", "-", "--", "---", ".", "..", "...", "\u2013", "\u2014", "_", "*"),
-        *(
-            "na",
-            "n/a",
-            "n.a.",
-            "n.a",
-            "n. a.",
-            "k.a.",
-            "k. a.",
-            "nan",
-            "-nan",
-            "null",
-            "none",
-            "nil",
-        ),
-        *("missing", "<na>", "<null>", "(null)", "[null]", "(blank)", "(none)", "nat", "\\n"),
-        *("#n/a", "#n/a n/a", "#na", "#nv", "#null!", "#div/0!", "#value!", "#wert!", "#ref!"),
-        *("#bezug!", "#name?", "#num!", "#zahl!", "-1.#ind", "1.#ind", "1.#qnan", "-1.#qnan"),
-    )
-)
-CURRENCIES = (
-    r"(?:US|A|AU|C|CA|NZ|HK|S|R|NT|MX)?\$|[€£¥₹₽₩₺₪฿₫₴₦₱¢]|(?:USD|EUR|GBP|CHF|JPY|CNY|RMB|INR|CAD"
-    r"|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|KRW|TRY|RUB|Rs\.?|kr\.?|Fr\.|SFr\.|zł|Kč)(?![^\W\d_])"
-)
-PLAIN = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf(?:inity)?|nan", re.I)
-DISGUISED = re.compile(
-    rf"(?P<open>\()?\s*(?P<sign>[-+\u2212])?\s*(?P<before>{CURRENCIES})?\s*(?P<sign2>[-+\u2212])?\s*"
-    r"(?P<number>\d(?:[\d.,'\u2019 \u00a0\u202f]*\d)?[.,]?|[.,]\d+)(?P<exponent>[eE][-+]?\d+)?"
-    rf"\s*(?P<unit>%|{CURRENCIES}|[^\W\d_]+[/.]?[^\W\d_]*[²³]?|°[CFK]?)?\s*(?P<minus>[-\u2212])?"
-    r"\s*(?P<close>\))?"
-)
-SPACES = re.compile("[\u00a0\u202f\u2009]")
-IS_CURRENCY = re.compile(CURRENCIES)
-#: (decimal mark, thousands separator), in the order of preference.
-PUNCTUATION = (
-    (".", ""),
-    (".", ","),
-    (",", ""),
-    (",", "."),
-    (".", " "),
-    (",", " "),
-    (".", "'"),
-    (",", "'"),
-)
-MARKS = {",": "commas", ".": "dots", " ": "spaces", "'": "apostrophes"}
-FIRST = 100  # texts to try before all
+MOST_OTHERS = 0.1  # share of the distinct texts
+FEW = 10  # distinct texts
 
 
-def is_missing_mark(text):
-    """Whether a text stands for a missing value, such as '', '-', 'NA' or '#N/A'."""
-    return text.strip().lower() in MISSING
+def other_texts(distinct):
+    """Return the texts that keep a column from being numbers.
 
-
-def _present(distinct):
-    return [text.strip() for text in distinct if not is_missing_mark(text)]
-
-
-# ---- numbers ----
-
-
-def number_style(distinct):
-    """Return the style in which all texts are numbers, or None.
-
-    Parameters
-    ----------
-    distinct : sequence of str
-        The distinct texts of a column. Marks for missing values are ignored.
-
-    Returns
-    -------
-    str or None
-        The decimal mark, the thousands separator and the unit, separated by vertical bars: ".||" for
-        plain numbers, ",|.|€" for 1.234,50 €, ".||%" for percentages. None if a text is not a
-        number, if the units differ, or if all texts are missing.
+    There are none unless nine in ten of more than ten texts are numbers.
     """
-    present = _present(distinct)
-    if not present:
-        return None
-    return _style_of(present[:FIRST]) and _style_of(present)
-
-
-def _style_of(present):
-    if all(PLAIN.fullmatch(text) for text in present):
-        return ".||"
-    matches = [_match(text) for text in present]
-    if any(match is None for match in matches):
-        return None
-    units = {_unit(match) for match in matches}
-    if len(units) > 1:
-        units.discard("")  # a currency sign that some values do not have
-        if len(units) != 1 or not IS_CURRENCY.fullmatch(next(iter(units))):
-            return None
-    numbers = [_apostrophes(match["number"]) for match in matches]
-    marks = ((",", "."),) if _are_euro_thousands(matches) else PUNCTUATION
-    for decimal, thousands in marks:
-        if all(_is_written(number, decimal, thousands) for number in numbers):
-            return f"{decimal}|{thousands}|{units.pop()}"
-    return None
-
-
-def _match(text):
-    match = DISGUISED.fullmatch(SPACES.sub(" ", text))
-    if match is None or (match["open"] is None) != (match["close"] is None):
-        return None
-    return None if match["before"] and match["unit"] else match
-
-
-def _unit(match):
-    return match["before"] or match["unit"] or ""
-
-
-def _apostrophes(number):
-    return number.replace("\u2019", "'")
-
-
-@lru_cache(maxsize=32)
-def _written(decimal, thousands):
-    """Return the pattern of numbers with this punctuation."""
-    d = re.escape(decimal)
-    grouped = rf"[1-9]\d{{0,2}}(?:{re.escape(thousands)}\d{{3}})+(?:{d}\d*)?|" if thousands else ""
-    return re.compile(rf"{grouped}\d+(?:{d}\d*)?|{d}\d+")
-
-
-def _is_written(number, decimal, thousands):
-    return _written(decimal, thousands).fullmatch(number) is not None
-
-
-def _are_euro_thousands(matches):
-    """Whether the dots of 1.234 € separate thousands: prices do not have three decimals."""
-    dotted = [match["number"] for match in matches if "." in match["number"]]
-    return (
-        len(dotted) > 0
-        and any((match["unit"] or "") in ("€", "EUR") for match in matches)
-        and all(re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", number) for number in dotted)
-    )
-
-
-def parse_number(text, style=".||"):
-    """Return the number that a text stands for, NaN if it is none.
-
-    12% is 12. Parentheses and a minus sign after the number make it negative. A unit, a currency
-    sign or a thousands separator may be absent, but not differ from the style.
-    """
-    text = text.strip()
-    decimal, thousands, unit = style.split("|")
-    if decimal == "." and PLAIN.fullmatch(text) and not (thousands == "." or unit == "%"):
-        return float(text)
-    match = _match(text)
-    if match is None or _unit(match) not in (unit, "") or (unit == "%" and _unit(match) != "%"):
-        return math.nan
-    number = _apostrophes(match["number"])
-    if not _is_written(number, decimal, thousands):
-        thousands = {".": ",", ",": "."}[decimal] if not thousands else thousands
-        clear = decimal in number or number.count(thousands) > 1  # 1,234 could be 1.234
-        if not (clear and _is_written(number, decimal, thousands)):
-            return math.nan
-    if thousands:
-        number = number.replace(thousands, "")
-    value = float(number.replace(decimal, ".") + (match["exponent"] or ""))
-    minuses = [match["sign"], match["sign2"], match["minus"]]
-    negative = match["open"] is not None or any(m in ("-", "\u2212") for m in minuses if m)
-    return -value if negative else value
-
-
-def describe_number_style(style):
-    """Return a style as text for people: 'numbers with a currency sign (€)'."""
-    decimal, thousands, unit = style.split("|")
-    what = []
-    if unit == "%":
-        what.append("a percent sign (12% is read as 12)")
-    elif unit and IS_CURRENCY.fullmatch(unit):
-        what.append(f"a currency sign ({unit})")
-    elif unit:
-        what.append(f"the unit {unit}")
-    if thousands:
-        what.append(f"{MARKS[thousands]} between thousands")
-    if decimal == ",":
-        what.append("a decimal comma")
-    if not what:
-        return "numbers"
-    return "numbers with " + (", ".join(what[:-1]) + " and " if len(what) > 1 else "") + what[-1]
-
-
-def first_other_text(distinct):
-    """Return the first text that keeps a column from being numbers, or None.
-
-    It is None unless nine in ten of more than ten texts are numbers.
-    """
-    present = _present(distinct)
-    if len(present) <= 10:
-        return None
-    others = [text for text in present if _match(text) is None and not PLAIN.fullmatch(text)]
-    return others[0] if 0 < len(others) <= 0.1 * len(present) else None
-
-
-# ---- dates ----
+    present = present_texts(distinct)
+    style, n_others = find_style(present)
+    if style is None or len(present) <= FEW or n_others > MOST_OTHERS * len(present):
+        return []
+    return read(distinct, "number", style).others
 
 
 def date_format(distinct, compact=False):
@@ -245,23 +64,26 @@ def date_format(distinct, compact=False):
         The distinct texts of a column. Marks for missing values are ignored. They decide whether
         the day or the month comes first; the month does if both are possible.
     compact : bool, default False
-        Whether 20260131 is a date: only the user knows.
+        Whether eight digits, such as 20260131, are a date.
 
     Returns
     -------
     str or None
         "iso" or a format such as "%d.%m.%Y". A time can follow in any format.
     """
-    return dates.find_format(_present(distinct), compact)
+    return dates.find_format(present_texts(distinct), compact)
 
 
 def describe_date_format(name, distinct=()):
     """Return a date format as text for people: 'dates written as month/day/year'."""
     if name == "iso":
         return "dates"
-    text = {"%Y": "year", "%y": "year", "%m": "month", "%d": "day", "%b": "month", "%B": "month"}
-    written = re.sub(r"%[YymdbB]", lambda match: text[match[0]], name)
-    present = _present(distinct)
+    text = {"%Y": "year", "%y": "year", "%m": "month", "%d": "day", "%q": "quarter"}
+    text |= {"%b": "month", "%B": "month"}
+    separator = " " if name in dates.COMPACTS else ""
+    name_only = name.replace("Q%q", "%q")
+    written = re.sub(r"%[YymdbBq]", lambda match: text[match[0]] + separator, name_only).strip()
+    present = present_texts(distinct)
     swapped = present and dates.is_ambiguous(present, name)
     example = f" (day and month could be swapped, as in {present[0]})" if swapped else ""
     return f"dates written as {written}{example}"
@@ -275,13 +97,30 @@ def recognise(distinct):
 
     The kind is "number" with a style, "date" with a format, or None.
     """
-    style = number_style(distinct)
-    if style is not None:
-        return "number", style, describe_number_style(style)
-    name = date_format(distinct)
-    if name is not None:
-        return "date", name, describe_date_format(name, distinct)
-    return None, None, "texts"
+    found = recognise_most(distinct)
+    if found is None:
+        return None, None, "texts"
+    return found.kind, found.style, describe(found, distinct)
+
+
+def describe(found, distinct, n_others=None):
+    """Return how numbers or dates are written, as text for people.
+
+    Parameters
+    ----------
+    found : Recognised
+    distinct : sequence of str
+    n_others : int, optional
+        In how many rows its other texts are.
+    """
+    if found.kind == "number":
+        text = describe_number_style(found.style)
+    else:
+        text = describe_date_format(found.style, distinct)
+    if found.others:
+        n = len(found.others) if n_others is None else n_others
+        text += f"; {plural(n, 'other value')} ({examples(found.others)}) missing"
+    return text
 
 
 def convert_texts(
@@ -300,7 +139,8 @@ def convert_texts(
     Returns
     -------
     pyarrow.Table
-        Numbers are float64, dates are timestamps in UTC, and other columns are unchanged.
+        Numbers are float64, dates are timestamps in UTC, and other columns are unchanged. If nearly
+        all texts of a column are numbers or dates, the others are missing.
 
     Examples
     --------
@@ -314,33 +154,37 @@ def convert_texts(
     columns = []
     for name, column in zip(table.column_names, table.columns):
         if pa.types.is_string(column.type) and name not in text_columns:
-            distinct = column.unique().drop_null().to_pylist()
-            kind, style, description = recognise(distinct)
-            if kind is not None:
-                values = {text: _value(text, kind, style) for text in distinct}
-                column = _map(pa, column, values, kind)
+            counts = count_rows(column)
+            found = recognise_most(list(counts), lambda counts=counts: counts)
+            if found is not None:
+                column = to_values(column, counts, found)
                 if on_note is not None:
-                    on_note(f"column {printable(name)!r}: {description}")
+                    n = sum(counts[text] for text in found.others)
+                    on_note(f"column {printable(name)!r}: {describe(found, counts, n)}")
         columns.append(column)
     return pa.Table.from_arrays(columns, table.column_names)
 
 
-def _value(text, kind, style):
-    """Return a number, or whole microseconds since 1970; None for missing values."""
-    if is_missing_mark(text):
-        return None
-    if kind == "number":
-        number = parse_number(text, style)
-        return None if math.isnan(number) else number
-    seconds = parse_date(text, style)
-    return None if seconds is None else round(seconds * 1e6)
+def count_rows(column):
+    """Return {text: number of rows} of a column of texts, in the order of their first rows."""
+    counts = column.value_counts().to_pylist()
+    return {d["values"]: d["counts"] for d in counts if d["values"] is not None}
 
 
-def _map(pa, column, values, kind):
-    encoded = column.combine_chunks().dictionary_encode()
+def to_values(column, distinct, found):
+    """Return a column of texts as float64, or as timestamps; null for missing values and others.
+
+    distinct : the texts that `found`, a Recognised, has the values of
+    """
+    pa = import_pyarrow()
+    encoded = column.dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.unify_dictionaries().combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):  # of older versions of pyarrow
         encoded = encoded.combine_chunks()
-    numbers = [values[text] for text in encoded.dictionary.to_pylist()]
-    if kind == "number":
-        return pa.array(numbers, pa.float64()).take(encoded.indices)
-    return pa.array(numbers, pa.int64()).take(encoded.indices).cast(pa.timestamp("us", "UTC"))
+    value_of = dict(zip(distinct, found.values))
+    values = [value_of[text] for text in encoded.dictionary.to_pylist()]
+    if found.kind == "number":
+        return pa.array(values, pa.float64(), from_pandas=True).take(encoded.indices)
+    microseconds = [None if math.isnan(x) else round(x * 1e6) for x in values]
+    return pa.array(microseconds, pa.int64()).take(encoded.indices).cast(pa.timestamp("us", "UTC"))

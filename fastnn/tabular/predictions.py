@@ -15,7 +15,9 @@ from ..core.messages import did_you_mean, join, printable, similar, warn
 from ..core.validation import check_threads
 from ..estimators.intervals import cv_plus
 from ..losses import Poisson
+from ..tables.files import TableWarning
 from .columns import frames
+from .columns.other_texts import OtherTextsOfParts
 
 if TYPE_CHECKING:
     from typing import Any
@@ -56,9 +58,14 @@ class TablePredictions:
         """
         parts = []
         with self._reading():
+            self._check_fitted()
+            others = OtherTextsOfParts(self.model_.features)
             for frame in self._read_batches(X):
                 with placed(frame.where):  # rows of errors are those of the part
                     parts.append(predict(frame))
+                others.add(frame)
+        for note in others.notes():
+            warn(note, TableWarning)
         return np.concatenate(parts)
 
     def _read_batches(self, X):

@@ -11,18 +11,15 @@ from sklearn.utils.validation import check_consistent_length
 
 from ..core.errors import Argument, DataError
 from ..core.messages import did_you_mean, printable
-from ..tables.texts import is_missing_mark
+from ..tables.missing_marks import is_missing_mark
+from ..tables.recognition import recognise
 from .columns import column_kinds, input_column
-from .columns.input_column import InputColumn
 from .row_folds import group_numbers
-
-#: The reasons why the columns that hold a weight or a group are not inputs, by argument.
-REASONS = {"sample_weight": "named in sample_weight", "groups": "named in groups"}
 
 
 def column_names(arguments):
     """Return {argument: name} of the arguments that name a column of X. arguments : FitArguments"""
-    values = {name: getattr(arguments, name) for name in (*REASONS, "time")}
+    values = {name: getattr(arguments, name) for name in (*column_kinds.NAMED_IN, "time")}
     names = {name: value for name, value in values.items() if isinstance(value, str)}
     for argument, name in names.items():
         if isinstance(arguments.y, str) and name == arguments.y:
@@ -36,7 +33,11 @@ def column_names(arguments):
 
 def left_out(names):
     """Return {name of a column: why it is not an input}. names : {argument: name of a column}"""
-    return {name: REASONS[argument] for argument, name in names.items() if argument in REASONS}
+    return {
+        name: column_kinds.NAMED_IN[argument]
+        for argument, name in names.items()
+        if argument in column_kinds.NAMED_IN
+    }
 
 
 class RowColumns:
@@ -248,31 +249,19 @@ def _parse(column, argument):
     present = _present(column)
     if not present:
         return np.full(len(column.values), np.nan), "number"
-    kinds = (column_kinds.KINDS[kind] for kind in ("number", "date"))
-    plain = InputColumn("text", column.values, column.texts)
-    for cls in kinds:
-        found = cls.guess("time", plain, present)
-        if found is not None:
-            return found.convert(plain), cls.kind
-    row, text = _first_other(plain, present)
+    found = recognise(column.texts)
+    if found is not None and not found.others:
+        return np.array([*found.values, np.nan])[column.values], found.kind
+    if found is not None:
+        text = found.others[0]
+    else:
+        text = next((t for t in present if recognise([present[0], t]) is None), present[0])
+    like = "" if recognise(present[:1]) is None else " like the others"
     raise DataError(
-        "{argument} holds {value!r} in {row}, which is not a date or a number like the others.",
+        "{argument} holds {value!r} in {row}, which is not a date or a number{like}.",
         "Correct the value, or convert the column to dates such as 2026-01-31.",
         argument=argument,
-        row=row,
+        row=int((column.values == column.texts.index(text)).argmax()),
         value=printable(text),
+        like=like,
     )
-
-
-def _first_other(column, present):
-    """Return the first row whose text is not a date or a number in the style of most, and the text."""
-    texts = dict.fromkeys(present)
-    shown = present[0]
-    for cls in (column_kinds.KINDS["date"], column_kinds.KINDS["number"]):
-        if cls.guess("time", column, present[:1]) is None:
-            continue
-        shown = next(
-            (t for t in texts if cls.guess("time", column, [present[0], t]) is None), shown
-        )
-        break
-    return int((column.values == column.texts.index(shown)).argmax()), shown

@@ -63,6 +63,11 @@ class TableModel:
         What `fit(resume=True)` needs if Ctrl-C has stopped the fit.
     split : RowSplit or None
         How the rows were split into folds; None in files of older versions.
+    block_of_row : ndarray (n,) of int, or None
+        After a fit whose folds are forward in time: the number of the fold that scored each row, -1
+        for none. Not in a file.
+    fold_histories : list of list of History, or None
+        After such a fit: those of the networks of the folds, for each member. Not in a file.
     """
 
     features: Features
@@ -73,6 +78,8 @@ class TableModel:
     errors: list | None = None
     checkpoint: FitCheckpoint | None = None
     split: RowSplit | None = None
+    block_of_row: np.ndarray | None = None
+    fold_histories: list | None = None
 
     @property
     def is_forward(self):
@@ -91,9 +98,14 @@ class TableModel:
         """Return all networks."""
         return [net for m in self.members for networks in m.networks for net in networks]
 
-    def best_networks(self):
-        """Return, for each member, the network of each fold that holds the last best epoch."""
-        return [[networks[-1] for networks in member.networks] for member in self.members]
+    def histories(self):
+        """Return, for each member, the History of the network of each fold with the last best epoch.
+
+        It is None for a network from a file.
+        """
+        if self.fold_histories is not None:
+            return self.fold_histories
+        return [[networks[-1].history for networks in m.networks] for m in self.members]
 
     def attributes(self):
         """Return the public attributes of an estimator with this model, by name."""
@@ -138,11 +150,14 @@ class TableModel:
 
     def predict_fold(self, tables, fold, n_threads):
         """Return the predictions of the networks of a fold for encoded rows."""
+        return self.mix(
+            lambda member: mean_output(member.networks[fold], tables[member.encoder], n_threads)
+        )
+
+    def mix(self, output):
+        """Return the predictions of all members. output : function that returns that of a member"""
         return sum(
-            member.weight
-            * self.targets.finish(
-                mean_output(member.networks[fold], tables[member.encoder], n_threads)
-            )
+            member.weight * self.targets.finish(output(member))
             for member in self.members
             if member.weight
         )
@@ -170,6 +185,8 @@ class TableModel:
             weighted = [i for i, member in enumerate(self.members) if member.weight > 0]
             final = zip(weighted, self.checkpoint.final)
             out |= {f"final{i}": _params(networks) for i, networks in final if networks}
+        for c, spare in self._spare_of_configurations().items():
+            out[f"spare{c}"] = _params([s.networks for s in spare])
         if self.errors is not None:
             out["errors"] = np.concatenate(self.errors)[:, 0]
             out["errors_fold"] = np.repeat(
@@ -241,9 +258,15 @@ class TableModel:
             self.checkpoint = FitCheckpoint.from_json(content["unfinished"])
             n_done = len(self.checkpoint.folds)
             check(len(shapes) > 0 and all(shape[0] == n_done for shape in shapes), "folds")
+            used = self.checkpoint.used
+            check(used is None or len(used) == len(members), "used")
             if self.checkpoint.n_final:
                 found = [len(folds[0]) for folds in self.checkpoint.best if folds]
                 check(found == [shape[1] for shape in shapes], "best")
+        spare_sizes = self._spare_sizes(reader, sizes)
+        for c, (shape, size) in spare_sizes.items():
+            n_params = sum(a * b + b for a, b in pairwise(size))
+            expected[f"spare{c}"] = [*shape, n_params], "F32"
         used = [member["share"] > 0 for member in members]
         check(any(used or [True]) and (self.checkpoint is not None or all(used)), "share")
         final = self._final_shapes(members, shapes, reader)
@@ -261,11 +284,42 @@ class TableModel:
             self.checkpoint.final = [
                 _networks(sizes[i], targets.output, reader.array(f"final{i}")) for i in final
             ]
+        for c, spare in self._spare_of_configurations().items():
+            params = reader.array(f"spare{c}")
+            found = _networks(spare_sizes[c][1], targets.output, params)
+            for networks, one in zip(found, spare):
+                one.networks = networks
         if has_errors:
             errors, fold = reader.array("errors"), reader.array("errors_fold")
             check(np.all((fold >= 0) & (fold < self.n_folds)), "errors_fold")
             n_folds = 1 if self.is_forward else self.n_folds
             self.errors = [errors[fold == i, None] for i in range(n_folds)]
+
+    def _spare_of_configurations(self):
+        """Return {configuration: list of SpareNetworks}."""
+        out: dict = {}
+        for spare in self.checkpoint.spare if self.checkpoint is not None else ():
+            out.setdefault(spare.configuration, []).append(spare)
+        return out
+
+    def _spare_sizes(self, reader, sizes):
+        """Return {configuration: (shape, sizes of the layers)} of its spare networks.
+
+        sizes : of the members, whose hidden layers they have
+        """
+        out = {}
+        for c, spare in self._spare_of_configurations().items():
+            name, (_, *others) = f"spare{c}", sizes[0]
+            shape = _shape(reader, name)
+            check(shape[0] == len(spare) and shape[1] <= MAX_SNAPSHOTS, name)
+            check(all(len(s.best) in (0, shape[1]) for s in spare), name)
+            n_params = reader.entries[name]["shape"][2]
+            check(is_count(n_params, 2**40), name)
+            left = n_params - others[0] - sum(a * b + b for a, b in pairwise(others))
+            check(left > 0 and left % others[0] == 0, name)
+            check(left // others[0] <= MAX_WIDTH, name)
+            out[c] = shape, [left // others[0], *others]
+        return out
 
     def _final_shapes(self, members, shapes, reader):
         """Return {position of a member: (n_networks, n_snapshots)} of networks on all rows."""

@@ -12,7 +12,8 @@ class FitProgress:
     Attributes
     ----------
     n_networks, n_folds : int
-        Numbers of all networks and folds.
+        Numbers of all networks and folds. With `time`, the networks on all rows are counted before
+        it is known which configurations are used, so n_networks may decrease.
     networks_done : float
         Number of trained networks; one that is half trained counts 0.5.
     folds_done : int
@@ -73,12 +74,15 @@ class ProgressReporter:
     options : TableFitOptions
         Its function `on_progress` is called about twenty times a second in the thread of `fit`.
     out_of_fold : OutOfFold
+    time_budget : TimeBudget
+    final : FinalNetworks or None
     """
 
-    def __init__(self, options, out_of_fold):
-        self.options, self.out_of_fold = options, out_of_fold
+    def __init__(self, options, out_of_fold, time_budget, final=None):
+        self.options, self.out_of_fold, self.time_budget = options, out_of_fold, time_budget
+        self.final = final
         self.function, self.line = options.on_progress, Line() if options.verbose else None
-        self.n_before = sum(bool(job.networks) for job in out_of_fold.jobs)  # by an earlier fit
+        self.before = {id(job) for job in out_of_fold.jobs if job.networks}  # by an earlier fit
         self.n_trained, self.seconds = 0, 0.0  # of the calls of training_jobs.train that have ended
         self.last = None
 
@@ -101,16 +105,22 @@ class ProgressReporter:
             self.line.print(_describe(self.last), "\n")
 
     def progress(self, pool):
-        found = self.out_of_fold
+        found, final = self.out_of_fold, self.final
         trained, seconds = self.n_trained + pool.done, self.seconds + pool.seconds
+        n_before, n_networks = sum(id(job) in self.before for job in found.jobs), len(found.jobs)
+        if final is not None:
+            n_before, n_networks = n_before + final.n_before, n_networks + final.n_jobs
+        left = seconds_left(seconds, trained, n_networks - n_before)
+        if left is not None and self.time_budget.is_limited:
+            left = min(left, max(0.0, self.time_budget.training_ends - self.time_budget.clock()))
         return FitProgress(
-            len(found.jobs),
+            n_networks,
             len(found.folds),
-            self.n_before + trained,
-            len(found.done),
+            n_before + trained,
+            found.n_complete,
             found.score,
             self.options.task.score_name,
-            seconds_left(seconds, trained, len(found.jobs) - self.n_before),
+            left,
         )
 
 

@@ -19,6 +19,7 @@ MIN_T = 0.001  # of temperatures
 TEMPERATURE_STD = 0.2  # of the prior of the logarithm of a classifier's temperature
 MIN_RATE = 1e-6  # that the Poisson loss of a prediction is computed with
 MAX_TARGET = 1e150  # its square is finite
+UNBOUNDED, FAR = 1e37, 1e3  # the largest prediction: finite in float32, and far from all targets
 # generated: losses, by src/generate.py from src/operations.py
 #: Names of losses that scikit-learn uses.
 ALIASES = {
@@ -253,7 +254,8 @@ class TableNumbers:
     def lift_bounds(self):
         """Let predictions leave the range of the training targets."""
         positive = self.log or isinstance(self.loss, losses.Poisson)
-        self.bounds = (1 / MAX_TARGET if positive else -MAX_TARGET), MAX_TARGET
+        most = max(UNBOUNDED, FAR * max(map(abs, self.bounds)))
+        self.bounds = (1 / most if positive else -most), most
 
     def to_numbers(self, y):
         """Return targets in float64, after checks."""
@@ -382,7 +384,7 @@ def check_numbers(y, log):
         if "could not convert" not in str(error):
             raise
         raise ValueError(
-            f"y must hold numbers, but {error}. Convert it, or use TabularClassifier."
+            f"y must hold numbers, but {error}. Use fastnn.tables.convert_texts, or TabularClassifier."
         ) from None
     y = column_or_1d(y, warn=True)
     _check_finite(y)

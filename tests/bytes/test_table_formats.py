@@ -61,7 +61,7 @@ def test_utf_16_of_either_order(file, mark):
 def test_other_bytes_are_windows_1252_with_a_note(file):
     path = file("a.csv", CSV.encode("cp1252"))
     note = (
-        ", line 2: is not UTF-8. The file was read as Windows-1252 (cp1252). "
+        ", line 2: is not UTF-8. The file was read as Windows-1252 (cp1252), such as 'Köln'. "
         "If letters are wrong, pass its encoding."
     )
     assert read_with_notes(path) == (ROWS, [note])
@@ -103,7 +103,7 @@ def test_a_long_file_in_another_encoding(file):
         (
             b"a,b\n1,\x81\n2,\xff\n",
             {},
-            ", line 2: is neither UTF-8 nor Windows-1252 text. Pass its",
+            ", line 2: is not UTF-8, and its encoding cannot be told. Pass its",
         ),
         (b"\xef\xbb", {"encoding": "utf-8"}, ", line 1: is not text in utf-8. Pass another"),
         (

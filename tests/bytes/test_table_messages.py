@@ -44,8 +44,8 @@ def archive(*names):
 TAR = b"a.csv".ljust(257, b"\0") + b"ustar"
 OTHER = [
     (b"%PDF-1.7", "is a PDF document. Save the table as CSV."),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Excel file (.xls). Save it as .xlsx or CSV."),
-    (b"SQLite format 3\0", "is an SQLite database. Export the table as CSV."),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1", "not a readable Excel file (Cannot detect file format). Save it"),
+    (b"SQLite format 3\0", "not a readable database (file is not a database). Export the table as"),
     (b"\x89HDF\r\n", "is an HDF5 file. Write the table with DataFrame.to_parquet."),
     (b"\x93NUMPY\x01", "is a NumPy array. Write it with numpy.savetxt(..., delimiter=',')."),
     (b"\x80\x04\x95", "is a Python pickle. Write the table with DataFrame.to_parquet."),
@@ -65,7 +65,10 @@ OTHER = [
     (b"\xef\xbb\xbf<?xml version", "is an XML document. Save the table as CSV."),
     (b"@RELATION iris\n", "is an ARFF file. Save the table as CSV."),
     (archive("word/document.xml"), "is an Office document. Save the table as CSV."),
-    (archive("mimetype", "content.xml"), "is an OpenDocument file (.ods). Save the table as"),
+    (
+        archive("mimetype", "content.xml"),
+        "is an OpenDocument file, but no sheet. Save the table as",
+    ),
     (archive("x.npy", "y.npy"), "is a NumPy archive (.npz). Save the table as CSV."),
 ]
 
@@ -80,8 +83,12 @@ def test_other_formats(message, data, text):
 @pytest.mark.parametrize(
     ("data", "text"),
     [
-        ('{"a": {"0": 1}}', "holds one JSON object, not rows. Write one object for each row: "),
-        ('{\n "a": [1, 2],\n "b": [3, "x"]\n}', "holds one JSON object, not rows. Write one obj"),
+        ('{"a": {"x": 1}}', "holds one JSON object, not rows. Write one object for each row: "),
+        ('{\n "a": [1, 2],\n "b": [3]\n}', "holds one JSON object, not rows. Write one obj"),
+        (
+            '{"a": [{"x": 1}], "b": {"c": [{"x": 1}]}}',
+            "contains several lists of rows: 'a', 'b.c'.",
+        ),
         ('{"a": [[1, "x"]]}', "holds one JSON object, not rows."),
         ('{"a": 1}\n{"a": \n', "line 2: is not JSON (Expecting value"),
         ('{"a": 1}\n[2]\n', "line 2: is [2], not an object with column names."),
@@ -143,6 +150,8 @@ def test_names_that_do_not_exist(tmp_path, monkeypatch):
         pathlib.Path(name).touch()
     os.mkdir("data")
     pathlib.Path("data/train.csv").touch()
+    os.mkdir("empty")
+    pathlib.Path("empty/a.md").touch()
     for name, text in (
         ("peple.csv", "No such file or directory. Did you mean people.csv?"),
         ("People.csv", "No such file or directory. Did you mean people.csv?"),
@@ -157,8 +166,8 @@ def test_names_that_do_not_exist(tmp_path, monkeypatch):
             "xyz.csv",
             "No such file or directory. Pass a CSV, TSV, JSON, Excel, Feather or Parquet file.",
         ),
-        ("https://example.org/a.csv", "is a web address. Download the file first."),
-        ("data", "is a directory. It contains 'train.csv'. Pass a CSV, TSV, JSON, Excel, Feather"),
+        ("foo://example.org/a.csv", "foo:// is no kind of address that fsspec knows. Pass a file."),
+        ("empty", "is a folder without tables. It contains 'a.md'. Pass a table, or a folder with"),
     ):
         with pytest.raises(TableError) as caught:
             read(name)

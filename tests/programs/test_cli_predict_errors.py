@@ -135,7 +135,7 @@ def test_a_wrong_command_is_one_line(run, arguments, message):
             "t.csv, line 3: has 3 values, but the header has 2.",
         ),
         (
-            "a,city\n1,Rom\n\none,Rom\n",
+            "a,city\n,Rom\n\none,Rom\n",
             "t.csv: column 'a' holds 'one' in line 4, which is not a number. Correct the value, or",
         ),
         ("a,city\n1,Rom\ninf,Rom\n", "t.csv: column 'a' is infinite in line 3. Replace the value,"),

@@ -13,7 +13,8 @@ pytest.importorskip("sklearn", reason="the extra cli is not installed")
 pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 
 import fastnn
-from fastnn.cli.html_report import charts, data_sections, elements, training_sections
+from fastnn.cli import table_facts
+from fastnn.cli.html_report import charts, elements, training_sections
 from fastnn.tabular.columns import frames
 
 
@@ -31,7 +32,7 @@ def test_columns_are_summarized():
     )
     reg = fastnn.TabularRegressor(2, hidden_layer_sizes=4, time_limit=1, random_state=0)
     reg.fit(table, np.arange(n))
-    found = data_sections.summarize(frames.read(table), reg.model_.features)
+    found = table_facts.summarize(frames.read(table), reg.model_.features)
     assert [(s.label, s.kind) for s in found] == [
         ("number", "number"), ("text", "category"), ("date", "date"), ("id", None), ("constant", None),
     ]  # fmt: skip
@@ -44,7 +45,7 @@ def test_columns_are_summarized():
 
 def test_shares_have_few_digits():
     shares = 0, 0.0004, 0.001, 0.0456, 0.456, 0.9996, 1
-    assert list(map(data_sections.format_share, shares)) == [
+    assert list(map(table_facts.format_share, shares)) == [
         "0 %", "< 0.1 %", "0.1 %", "4.6 %", "46 %", "> 99.9 %", "100 %",
     ]  # fmt: skip
 

@@ -23,11 +23,10 @@ from fastnn.cli.console import OPTIONS, CommandWords
 from fastnn.core.errors import Argument, DataError, Message, Row, Wording, placed
 from fastnn.tables import TableError
 from fastnn.tables.table_errors import NoRowsError
-from fastnn.tabular.columns.column import KindError
 from fastnn.tabular.table_memory import TooLargeError
 
 PACKAGE = pathlib.Path(fastnn.__file__).parent
-CLASSES = {cls.__name__ for cls in (DataError, TableError, NoRowsError, KindError, TooLargeError)}
+CLASSES = {cls.__name__ for cls in (DataError, TableError, NoRowsError, TooLargeError)}
 #: What only Python has: the names of arguments, and their values.
 PYTHON = re.compile(
     rf"\b({'|'.join(OPTIONS)}|y|random_state)=|=\[|=(True|False|None)\b(?!\))|(?<!['.])\b[Xy]\b(?!')"
@@ -122,7 +121,7 @@ def test_a_template_is_a_constant():
 
 
 def test_an_error_says_what_it_is_about():
-    table = {"a": ["1"] * 9 + ["x{}"], "goal": [0, 1] * 5}
+    table = {"a": [""] * 9 + ["x{}"], "goal": [0, 1] * 5}
     with pytest.raises(DataError) as caught:
         TabularClassifier(numbers="a").fit(pa.table(table), "goal")
     error = caught.value
@@ -190,16 +189,16 @@ def test_a_note_about_sheets_and_a_warning_about_marks(run):
 
     book = openpyxl.Workbook()
     book.create_sheet("other").append(["b"])
-    for row in (["a", "goal"], *([f"{i % 25}" if i else "none yet", i % 2] for i in range(30))):
+    for row in (["a", "goal"], *([f"{i % 15}" if i % 2 else "none yet", i % 2] for i in range(34))):
         book.active.append(row)
     book.save("a.xlsx")
     notes = []
     table = fastnn.tables.read("a.xlsx", on_note=notes.append)
     assert "Pass sheet to choose another." in notes[0]
     [found] = [s for s in fastnn.tables.check_data(table) if s.kind == "almost numbers"]
-    assert found.text.endswith("pass na=['none yet'].")
+    assert found.text.endswith("pass numbers=['a']: others are then missing.")
     _, out, errors = run(
         "train", "a.xlsx", "--target", "goal", "--out", "m", "--folds", "1", "--time-limit", "0.1"
     )
     assert "Pass --sheet to choose another." in errors
-    assert "pass --na 'none yet'." in " ".join(out.split())
+    assert "pass --number a: others are then missing." in " ".join(out.split())

@@ -123,7 +123,6 @@ def changing(change):
     return prepare
 
 
-BAD_AGE = ["1", "2", *["3"] * (N - 3), "old"]
 COLUMNS = [
     fit("columns/column_kinds.find", ROWS, command=False, numbers="a", drop="a"),
     fit("columns/date.declare", {**ROWS}, "--date c", dates="c"),
@@ -147,7 +146,7 @@ COLUMNS = [
     ),
     fit("columns/number.convert: column {column!r} is", {"a": [*A[:-1], np.inf]}),
     fit("columns/date._of_numbers", {"a": A}, "--date a", dates="a"),
-    fit("columns/column.parse_texts", {"a": BAD_AGE}, "--number a", numbers="a"),
+    fit("columns/text_kind.refuse", {"a": TEXT}, "--number a", numbers="a"),
     fit("columns/features.fit", {"a": [1] * N, "b": TEXT}, "--drop b", drop="b"),
     fit("columns/column.features", {"a": A * 1e305}),
     prepared(

@@ -1,11 +1,14 @@
 """Files that raise each DataError of `fastnn.tables`: as a call in Python, and as a command."""
 
 import gzip
+import http.client
 import io
 import os
+import sqlite3
 import sys
 import zipfile
 from pathlib import Path
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -70,6 +73,59 @@ def little_memory(name):
     return lambda monkeypatch: monkeypatch.setattr(name, lambda: 10)
 
 
+def text_folder(**files):
+    """Write a folder `d` of text files."""
+
+    def write(monkeypatch):
+        for name, text in files.items():
+            path = Path("d", name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    return write
+
+
+def database(*names):
+    """Write an SQLite file with these tables."""
+
+    def write(monkeypatch):
+        connection = sqlite3.connect("d.db")
+        connection.execute("CREATE TABLE a(goal)")
+        connection.execute("DROP TABLE a")
+        for name in names:
+            connection.execute(f"CREATE TABLE {name}(a, goal)")
+        connection.commit()
+        connection.close()
+
+    return write
+
+
+def ods(content=""):
+    """An OpenDocument file with this XML of sheets."""
+    spaces = "".join(
+        f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+    body = f"<office:body><office:spreadsheet>{content}</office:spreadsheet></office:body>"
+    xml = f"<office:document-content{spaces}>{body}</office:document-content>"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as out:
+        out.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        out.writestr("content.xml", xml)
+        out.writestr("META-INF/manifest.xml", "<manifest/>")
+    return buffer.getvalue()
+
+
+def _incomplete(*arguments, **options):
+    class Answer(io.BytesIO):
+        headers: ClassVar = {}
+
+        def read(self, *arguments):
+            raise http.client.IncompleteRead(b"")
+
+    return Answer()
+
+
 def _fail(*arguments):
     raise OSError(5, "Input/output error")
 
@@ -94,28 +150,31 @@ def standard_input(data):
 
 FILES = [
     Case(
-        "tables/files._read_parquet",
+        "tables/binary_files.read_parquet",
         lambda: tables.read("-"),
         train("-"),
         standard_input(b"PAR1"),
     ),
-    file("files._read_arrow", b"ARROW1\0\0"),
-    file("encodings.find: is neither", b"a,goal\n1,\x81\n"),
+    file("binary_files.read_arrow", b"ARROW1\0\0"),
+    file("encodings.find: is not UTF-8", bytes(range(0x80, 0x100)) * 2),
     file("encodings.find: seems to be UTF-16", CSV.encode("utf-16-le")),
     file("encodings.find: {argument} {value!r}", CSV, options="--encoding x", encoding="x"),
     file("encodings._check", b"a,g\n1,\xff\n", options="--encoding utf-8", encoding="utf-8"),
     file("encodings.first_invalid_line", "a,goal\n1,\0\n"),
     file("table_errors.import_pyarrow", CSV, prepare=without("pyarrow")),
-    file("excel.read: Excel files need", workbook(["a"], [1]), prepare=without("openpyxl")),
-    file("excel.read: not a readable", archive("xl/workbook.xml")),
-    file("excel._choose", workbook(["a"], [1]), options="--sheet b", sheet="b"),
+    file("workbooks._open_xlsx", workbook(["a"], [1]), prepare=without("openpyxl")),
+    file("workbooks.__exit__", archive("xl/workbook.xml")),
+    file(
+        "excel._choose: has no sheet {value", workbook(["a"], [1]), options="--sheet b", sheet="b"
+    ),
     file("excel._find_table", workbook()),
     file(
-        "files.read: {problem}",
+        "table_reader.read_source",
         CSV,
         prepare=lambda m: m.setattr("fastnn.tables.text_files.find", _fail),
     ),
-    file("files.read: is not an Excel file", CSV, options="--sheet b", sheet="b"),
+    file("table_reader._not_for: is not an Excel", CSV, options="--sheet b", sheet="b"),
+    file("table_reader._not_for: is not an SQLite", CSV, options="--sql s", sql="s"),
     file("json_files._read_each_line: is {value}", '{"a": 1}\n[2]\n'),
     file("json_files._read_each_line: is not JSON", '{"a": 1}\n{"a": \n'),
     file("json_files._one_object", '{"a": {"b": [1]}}'),
@@ -129,10 +188,81 @@ FILES = [
     ),
     file("memory.check:", CSV, prepare=little_memory("fastnn.tables.memory.in_system")),
     Case(
-        "tables/parquet_files.find_files",
+        "tables/parquet_files.find_parts",
+        lambda: ParquetGroups("d", "goal"),
+        None,
+        lambda monkeypatch: os.mkdir("d"),
+    ),
+    Case(
+        "tables/folders.find: {problem}",
         lambda: large().fit("d", "goal"),
         train("d"),
         lambda monkeypatch: os.mkdir("d"),
+    ),
+    Case(
+        "tables/folders.find: holds {kinds}",
+        lambda: tables.read("d"),
+        train("d"),
+        text_folder(**{"a.csv": CSV, "b.json": "[]"}),
+    ),
+    Case(
+        "tables/folders._check_keys",
+        lambda: tables.read("d"),
+        train("d"),
+        text_folder(**{"a.csv": CSV, "b=1/b.csv": CSV}),
+    ),
+    Case(
+        "tables/table_reader._join",
+        lambda: tables.read("d"),
+        train("d"),
+        text_folder(**{"a.csv": CSV, "b.csv": "x,y\n1,2\n"}),
+    ),
+    file("json_files._find_rows", '{"x": [{"a": 1}], "y": [{"a": 1}]}'),
+    file("databases._explain: not a readable", b"SQLite format 3\0" + b"x" * 100),
+    Case(
+        "tables/databases._explain: {argument} fails",
+        lambda: tables.read("d.db", sql="DROP TABLE x"),
+        train("d.db", "--sql drop"),
+        database("x"),
+    ),
+    Case(
+        "tables/databases._only_table: contains no",
+        lambda: tables.read("d.db"),
+        train("d.db"),
+        database(),
+    ),
+    Case(
+        "tables/databases._only_table: contains {",
+        lambda: tables.read("d.db"),
+        train("d.db"),
+        database("x", "y"),
+    ),
+    file("databases.__init__: DuckDB files", b"x" * 8 + b"DUCK", prepare=without("duckdb")),
+    file("databases.__init__: is a DuckDB", gzip.compress(b"x" * 8 + b"DUCK")),
+    file("workbooks.__init__", b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le")),
+    file("workbooks._open_other", b"\xd0\xcf\x11\xe0", prepare=without("python_calamine")),
+    file("excel._choose: has no sheets", ods()),
+    Case(
+        "tables/addresses.read",
+        lambda: tables.read("memory://no.csv"),
+        train("memory://no.csv"),
+    ),
+    Case(
+        "tables/addresses._read_fsspec: addresses",
+        lambda: tables.read("memory://no.csv"),
+        train("memory://no.csv"),
+        without("fsspec"),
+    ),
+    Case(
+        "tables/addresses._read_fsspec: {kind}",
+        lambda: tables.read("foo://no.csv"),
+        train("foo://no.csv"),
+    ),
+    Case(
+        "tables/addresses._read_all",
+        lambda: tables.read("http://localhost/a.csv"),
+        train("http://localhost/a.csv"),
+        lambda m: m.setattr("urllib.request.urlopen", _incomplete),
     ),
     Case("tables/parquet_files._open: there is no", lambda: ParquetGroups("no.parquet", "goal")),
     Case(
@@ -182,17 +312,6 @@ FILES = [
         lambda: tables.read("-"),
         train("-"),
         lambda monkeypatch: monkeypatch.setattr("sys.stdin", None),
-    ),
-    Case(
-        "tables/table_source._find_file: is a web",
-        lambda: tables.read("https://example.org/a.csv"),
-        train("https://example.org/a.csv"),
-    ),
-    Case(
-        "tables/table_source._find_file: is a directory",
-        lambda: tables.read("d"),
-        train("d", "--sheet 2"),
-        lambda monkeypatch: os.mkdir("d"),
     ),
     Case(
         "tables/table_source._find_file: is not a regular",

@@ -1,6 +1,7 @@
 """Folds forward in time: blocks, what each fold sees, the networks on all rows, and resuming."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,13 @@ from checks import assert_same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 
 import fastnn
-from fastnn import TabularClassifier, TabularRegressor
+from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.encoded_table import EncodedTable
 from fastnn.tabular import find_label_issues
-from fastnn.tabular.fitting import permutation, training_jobs
+from fastnn.tabular.fitting import final_networks, fitted_table, permutation, training_jobs
 from fastnn.tabular.forward_folds import ForwardFolds, as_seen
 from fastnn.training import pool
 
@@ -201,8 +203,6 @@ def test_values_and_names_are_the_same():
 
 def test_the_saved_networks_are_trained_on_all_rows(monkeypatch):
     seen: list = []
-    from fastnn.tabular.fitting import final_networks
-
     train = final_networks._train
     monkeypatch.setattr(
         final_networks, "_train", lambda jobs, *args: (seen.extend(jobs), train(jobs, *args))
@@ -215,6 +215,16 @@ def test_the_saved_networks_are_trained_on_all_rows(monkeypatch):
         assert len(job.networks) == len(job.ends)
     starts = {job.net.params.tobytes() for job in seen}
     assert len(starts) == len(seen)
+
+
+def test_the_epochs_are_those_of_the_folds_with_most_rows():
+    jobs = [
+        SimpleNamespace(best=list(best), n_train=n)
+        for best, n in (((0.1, 0.9), 10), ((0.2, 0.8), 20), ((0.3, 0.7), 30), ((0.5, 0.6), 40))
+    ]
+    assert final_networks._median_parts(jobs) == [0.3, 0.7]
+    assert final_networks._median_parts(jobs[:2]) == [0.2, 0.8]
+    assert final_networks._median_parts(jobs[:1]) == [0.1, 0.9]
 
 
 def test_column_weights_come_from_earlier_folds(monkeypatch):
@@ -231,6 +241,23 @@ def test_column_weights_come_from_earlier_folds(monkeypatch):
     assert len(weights) == 4 and (weights[0] == 1).all()  # three folds, and all rows
     assert len(np.unique(weights, axis=0)) == 4
     assert len(seen) == 1 or seen[1] is weights
+
+
+def test_importances_are_those_of_rows_as_folds_see_them(monkeypatch):
+    """What begins in the last block has no meaning for any fold."""
+    late = X.assign(flag=np.where(DAY > 25, 1.0, 0.0))
+    seen, encode = [], fitted_table._encode_as_seen
+
+    def record(*args):
+        seen.append(encode(*args))
+        return seen[-1]
+
+    monkeypatch.setattr(fitted_table, "_encode_as_seen", record)
+    reg = TabularRegressor(**SMALL).fit(late, y, time="day")
+    assert np.isfinite(reg.feature_importances_).all()
+    (tables,) = seen
+    assert len(tables[0]) == np.isfinite(reg.oof_prediction_).sum()
+    assert reg.feature_importances_[-1] == 0 != reg.feature_importances_[1]
 
 
 def test_predictions_may_leave_the_range_of_the_targets(quick_recipe):
@@ -253,12 +280,45 @@ def test_threads_do_not_change_the_model(name, tmp_path):
     assert_same(one, two.set_params(n_threads=1), tmp_path / "model")
 
 
+OTHERS = {
+    "auc": TabularClassifier(metric="auc"),
+    "a threshold": TabularClassifier(threshold="f1", class_weight="balanced"),
+    "a cost": TabularClassifier(threshold="cost:5,1", n_estimators=1),
+    "mape": TabularRegressor(metric="mape", loss="poisson"),
+    "quantiles": TabularRegressor(loss=losses.Quantile((0.1, 0.9))),
+    "a time limit": TabularRegressor(time_limit=5),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_options(name, tmp_path):
+    model = OTHERS[name]
+    options = SMALL | dict(n_estimators=1 if model.n_estimators == 1 else 3)
+    model = clone(model).set_params(**options)
+    is_classifier = isinstance(model, TabularClassifier)
+    late = np.where(DAY > 27, "low", LABELS) if name == "a threshold" else LABELS
+    model.fit(X, late if is_classifier else y + 1, **NAMED)
+    assert model.oof_score_ is not None or name == "quantiles"
+    assert model.n_folds_ == model.n_estimators and model.n_folds_remaining_ == 0
+    model.save(tmp_path / "model")
+    other = fastnn.load(tmp_path / "model")
+    assert_array_equal(other.predict(X), model.predict(X))
+
+
+def test_a_class_that_begins_late():
+    labels = np.where(DAY > 26, "new", LABELS)
+    clf = TabularClassifier(**SMALL).fit(X, labels, time="day")
+    P = clf.oof_prediction_[~np.isnan(clf.oof_prediction_[:, 0])]
+    assert clf.classes_.tolist() == ["high", "low", "new"]
+    assert (P > 0).all() and P.shape[1] == clf.predict_proba(X).shape[1] == 3
+
+
 # ---- Ctrl-C and resume ----
 
 
 def stop_after(model, n_folds, n_final, *args, **options):
     """Call fit. Ctrl-C comes when so many folds, and networks on all rows, are trained."""
-    from fastnn.tabular.fitting import final_networks, out_of_fold
+    from fastnn.tabular.fitting import out_of_fold
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "SLICE_SECONDS", 0.0)
@@ -356,3 +416,44 @@ def test_only_the_fit_is_forward(tmp_path):
     one = TabularRegressor(**SMALL | dict(n_estimators=1)).fit(X, y, groups="site")
     assert one.split_ == "all rows of a group are in the same fold: 7 values of 'site' in 1 fold"
     assert replace(one.model_.split, groups=None).describe().endswith("7 groups in 1 fold")
+
+
+# ---- the score is what later rows will have ----
+
+
+@pytest.mark.slow("test_fit runs the same on small tables")
+def test_the_score_of_sales_with_a_trend_is_that_of_later_days(monkeypatch):
+    """A random split says R2 1.00."""
+    n, n_later = 1200, 300
+    random = np.random.default_rng(0)
+    days = np.arange(n + n_later)
+    sales = 100 + 0.2 * days + 20 * np.sin(2 * np.pi * days / 7) + random.normal(0, 5, len(days))
+    table = pd.DataFrame({"day": pd.Timestamp("2021-01-01") + pd.to_timedelta(days, unit="D")})
+    monkeypatch.undo()  # the recipe
+    options = dict(n_estimators=2, hidden_layer_sizes=32, random_state=1)
+    known, later = table[:n], table[n:]
+    whole = TabularRegressor(**options).fit(known, sales[:n])
+    assert whole.oof_score_ > 0.97 and whole.score(later, sales[n:]) < 0
+    forward = TabularRegressor(**options).fit(known, sales[:n], time="day")
+    true = forward.score(later, sales[n:])
+    assert forward.oof_score_ < 0.7 and abs(forward.oof_score_ - true) < 0.3
+    assert true > whole.score(later, sales[n:]) + 0.3
+
+
+def test_the_score_of_patients_is_that_of_other_patients(quick_recipe):
+    """100 patients with ten rows each, whose target has nothing to do with the inputs."""
+    random = np.random.default_rng(0)
+    patient = np.repeat(np.arange(100), 10)
+    table = pd.DataFrame(
+        {
+            "patient": [f"p{i}" for i in patient],
+            "age": random.normal(size=100)[patient],
+            "pulse": random.normal(size=1000),
+        }
+    )
+    target = 3 * random.normal(size=100)[patient] + random.normal(0, 0.3, 1000)
+    quick_recipe(60)
+    options = dict(n_estimators=2, hidden_layer_sizes=64, random_state=0)
+    rows = TabularRegressor(**options).fit(table, target)
+    patients = TabularRegressor(**options).fit(table, target, groups="patient")
+    assert rows.oof_score_ > 0.9 and abs(patients.oof_score_) < 0.15

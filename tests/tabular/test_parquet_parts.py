@@ -111,10 +111,10 @@ def test_a_note_is_given_once(tmp_path, monkeypatch, regressor):
 def test_a_bad_value_is_named_with_its_file_and_rows(tmp_path, monkeypatch, regressor):
     monkeypatch.setattr(parquet_files, "PART_BYTES", 16 * 5 * 100)
     ages = [str(i) for i in range(N)]
-    ages[250] = "unknown age"
+    ages[200:300] = ["unknown age"] * 100
     TABLE.assign(age=ages).to_parquet(tmp_path / "rows.parquet")
     with pytest.raises(
-        ValueError, match=r"rows.parquet, rows 200 to 299: column 'age' .* in row 50,"
+        ValueError, match=r"rows.parquet, rows 200 to 299: column 'age' .* in row 0,"
     ):
         regressor.predict(tmp_path / "rows.parquet")
 

@@ -11,7 +11,8 @@ from fake_clock import FakeClock
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import memory
 from fastnn.tabular import table_memory
-from fastnn.tabular.fitting.budget import TimeBudget
+from fastnn.tabular.fitting import permutation
+from fastnn.tabular.fitting.budget import TimeBudget, TimeLimitWarning
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
 rng = np.random.default_rng(1)
@@ -87,7 +88,8 @@ def test_a_limit_that_is_over_before_training(make_clock):
     clock = make_clock(1.0)
     reg = TabularRegressor(**SMALL, time_limit=1)
     reg.seconds_before = 50
-    reg.fit(X, y)
+    with pytest.warns(TimeLimitWarning, match="took 50.0 s, so time_limit=1 was over before"):
+        reg.fit(X, y)
     assert clock.epochs == [1, 1] and np.isfinite(reg.predict(X)).all()
 
 
@@ -102,6 +104,23 @@ def test_the_first_training_leaves_time_for_a_second(make_clock):
     budget.reserve(50)
     assert budget.training_ends == pytest.approx(68)  # no more than a part is reserved
     assert TimeBudget(None).training_ends == TimeBudget(None).seconds_left == np.inf
+
+
+def test_importances_and_weights_use_fewer_rows(make_clock, monkeypatch):
+    """A row takes 0.2 s with all columns, and time passes only in training and in the trial."""
+    make_clock(0.01)
+    monkeypatch.setattr(permutation, "seconds_per_row", lambda *args: 0.2)
+    seen, take = [], permutation.sample
+
+    def record(rows, most, random_state):
+        seen.append(most)
+        return take(rows, most, random_state)
+
+    monkeypatch.setattr(permutation, "sample", record)
+    for limit in (1e6, 30):
+        fit(limit)
+    (*_, many), (*weights, few) = seen[:4], seen[4:]
+    assert many == 1000 and 1 <= few <= 30 / (0.3 * 2) and max(weights[:2]) <= 0.1 * 30 / 0.3
 
 
 def test_the_limit_changes_nothing_if_there_is_time(quick_recipe):

@@ -434,18 +434,8 @@ def other_names(part):
     return part.rename(columns={"x": "z"})
 
 
-def text_in_numbers(part):
-    return part.assign(x=["1", "2", "three", *["4"] * (len(part) - 3)])
-
-
 WRONG = {  # the last group: (its parts, the error, its message)
     "names": ((other_names, None), ValueError, r"row group 8, which begins with row 800: The feat"),
-    "values": (
-        (text_in_numbers, None),
-        ValueError,
-        r"row group 8, .* column 'x' holds 'three' in row 2, which is not a number.* A sample of the "
-        r"rows decides what a column is. Pass categories=\['x'\] if the column holds texts",
-    ),
     "targets": ((None, lambda t: t[:5]), ValueError, r"row group 8, .*inconsistent numbers of sam"),
     "nan": (
         (None, lambda t: np.where(t > 0, np.nan, t)),
@@ -574,7 +564,7 @@ def test_other_objects_that_stand_for_rows(tmp_path, parquet):
             "X is a FileSystemDataset of pyarrow. Pass the path of its",
         ),
         ([str(folder / "0.parquet")], r"X is a list of texts, such as '.*0.parquet', not of rows"),
-        (tmp_path / "empty", "is a folder without Parquet files"),
+        (tmp_path / "empty", "is a folder without tables"),
     ):
         (tmp_path / "empty").mkdir(exist_ok=True)
         with pytest.raises(ValueError, match=message):

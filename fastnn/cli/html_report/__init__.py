@@ -15,7 +15,8 @@ import numpy as np
 
 from ...core.messages import plural
 from ...files.replacing import replacing
-from ..text_report import describe_target, short_path
+from ..text_layout import short_path
+from ..text_report import describe_target
 from .data_sections import data_section, importances_section, label_issues_section, warnings_section
 from .elements import element, name, paragraph, to_html
 from .result_sections import classes_section, errors_section, headline, scores_section
@@ -118,10 +119,9 @@ def _lead(report):
 
 def _interrupted(record):
     """Return a notice about folds that Ctrl-C has left, None if there are none."""
-    left, done = record["folds_left"], record["folds"]
-    if not left:
+    if not record["folds_left"]:
         return None
     return paragraph(
-        f"Ctrl-C has stopped this training: the model has {done} of {done + left} folds.",
+        f"Ctrl-C has stopped this training: the model has {record['kept']}.",
         class_="warning",
     )

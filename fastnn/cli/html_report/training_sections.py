@@ -23,7 +23,7 @@ def curves_section(report):
     """Return the section with the curves of the networks and the settings of the training."""
     record, model = report.record, report.model.model_
     members = model.members
-    histories = [[net.history for net in networks] for networks in model.best_networks()]
+    histories = model.histories()
     figures = [
         _curve_chart(i, len(members), member.weight, folds)
         for i, (member, folds) in enumerate(zip(members, histories))
@@ -50,7 +50,13 @@ def _describe(record):
     return paragraph(
         f"The model has {folds} with {networks} in all, each with hidden layers of {hidden} units; "
         f"{record['parameters']:,} parameters. The training took {format_duration(record['seconds'])}."
-        " Each fold holds out other rows and keeps the best epoch on them."
+        f" How the rows are split: {record['split']}. Each fold keeps the best epoch on the rows that "
+        "it holds out."
+        + (
+            " The networks of the model then train on all rows, for as long as the folds found best."
+            if record["time"]
+            else ""
+        )
     )
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...core.messages import printable
-from ...tables.texts import first_other_text, is_missing_mark, parse_date
+from ...tables.texts import is_missing_mark, other_texts, parse_date
 from .column import MIN_COUNT, CategoryFeature, Column, Contents, where_present
 from .input_column import to_texts
 
@@ -96,12 +96,12 @@ class Category(Column):
             return "all values are equal"
         no_dates = [text for text in used if parse_date(text, "iso") is None]
         is_date = 0 < len(no_dates) <= 0.1 * len(used)
-        wrong = no_dates[0] if is_date else first_other_text(used)
-        if wrong is None:
+        wrong = no_dates if is_date else other_texts(used)
+        if not wrong:
             return "almost all texts are different"
         return (
             f"almost all texts are different; most are {'dates' if is_date else 'numbers'}, but not "
-            f"{printable(wrong)!r}. Correct it, or leave it empty if it is missing"
+            f"{printable(wrong[0])!r}. Correct it, or leave it empty if it is missing"
         )
 
     def is_missing(self, values):

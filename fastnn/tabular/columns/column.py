@@ -6,15 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...core.errors import DataError
-from ...core.messages import printable
-from ...tables.texts import is_missing_mark
+from . import other_texts, text_kind
 
 MIN_SPREAD, MAX_SPREAD = 1e-300, 1e305  # of the values of a number
 MIN_COUNT = 2  # rows that a category must have
-
-
-class KindError(DataError):
-    """A text that is not what its column holds."""
 
 
 @dataclass
@@ -111,6 +106,8 @@ class Column:
         How its texts are written.
     from_text : bool
         Whether the training table held texts.
+    has_others : bool
+        Whether some texts of the training table were not of this kind, and counted as missing.
     kind : str
         The name of the kind, in `columns_`, in files, and as an option of the command line.
     argument : str
@@ -128,6 +125,7 @@ class Column:
     label: str
     style: str | None = None
     from_text: bool = False
+    has_others: bool = False
 
     kind: ClassVar[str]
     argument: ClassVar[str]
@@ -173,7 +171,8 @@ class Column:
 
     def to_json(self):
         """Return a dict that JSON can hold."""
-        return dict(label=self.label, kind=self.kind, style=self.style, from_text=self.from_text)
+        d = dict(label=self.label, kind=self.kind, style=self.style, from_text=self.from_text)
+        return d | {"has_others": True} if self.has_others else d
 
     # ---- values ----
 
@@ -207,6 +206,18 @@ class Column:
         return np.where(missing, category.missing_code, self.find_codes(values, category)).astype(
             np.int32
         )
+
+    def others(self, raw):
+        """Return the OtherTexts of a column of a table, None if it does not hold texts that are parsed."""
+        return None
+
+    def expected(self):
+        """Return what its texts must be, as a noun in the plural."""
+        return "texts"
+
+    def style_note(self, raw):
+        """Return a Message about how the training table is read, None if that needs no note."""
+        return None
 
     def unknown(self, values, categories):
         """Return (number of rows, example) of values that are none of the categories, or None."""
@@ -249,6 +260,28 @@ class Numeric(Column):
 
     number_parts: ClassVar[tuple] = ("value",)
     category_parts: ClassVar[tuple] = ("presence",)
+
+    def find_style(self, raw):
+        """Return the style of a column of texts, and the function that parses a text in it."""
+        raise NotImplementedError
+
+    def convert_texts(self, raw, what):
+        """Return the numbers that the rows of a column of texts stand for, NaN for other texts.
+
+        what : what a text must be, for the error if none is, though the training table had only such
+        """
+        numbers: Any = text_kind.parse_distinct(raw, *self.find_style(raw))
+        if self.has_others:
+            return np.where(np.isfinite(numbers), numbers, np.nan)[raw.values]
+        others = other_texts.find(raw, np.where(np.isinf(numbers), 0.0, numbers)[:-1])
+        if others.n_rows and others.n_rows == others.n_present:
+            text_kind.refuse(raw, self.label, others.texts[0], what)
+        return numbers[raw.values]
+
+    def others(self, raw):
+        if raw.kind != "text":
+            return None
+        return other_texts.find(raw, text_kind.parse_distinct(raw, *self.find_style(raw))[:-1])
 
     def features(self, source, values):
         present = values[~np.isnan(values)]
@@ -314,30 +347,3 @@ def where_present(writer, x, codes, category):
     """Return ONNX nodes for the codes of numbers x, and for the code of missing ones."""
     missing = np.array(category.missing_code, np.int64)
     return writer.add("Where", writer.add("IsNaN", x), missing, codes)
-
-
-def parse_distinct(raw, style, parse):
-    """Parse the texts of a column as numbers; the last entry is NaN, for missing values."""
-    if style not in raw.parsed:
-        raw.parsed[style] = np.array([parse(text, style) for text in raw.texts] + [np.nan])
-    return raw.parsed[style]
-
-
-def parse_texts(raw, label, style, parse, what):
-    """Return the numbers that the rows of a column of texts stand for.
-
-    what : what a text must be, for the message of the ValueError
-    """
-    numbers: Any = parse_distinct(raw, style, parse)
-    for i in np.flatnonzero(np.isnan(numbers[:-1])):
-        text, rows = raw.texts[i], np.flatnonzero(raw.values == i)
-        if not is_missing_mark(text) and len(rows):
-            raise KindError(
-                "column {column!r} holds {value!r} in {row}, which is not {what}.",
-                "Correct the value, or leave it empty if it is missing.",
-                column=label,
-                row=int(rows[0]),
-                value=printable(text),
-                what=what,
-            )
-    return numbers[raw.values]

@@ -5,20 +5,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...core.errors import DataError
+from ...core.errors import Argument, DataError, Message
 from ...core.messages import printable
-from ...tables import texts
-from ...tables.dates import COMPACT, FORMATS
-from ...tables.texts import parse_date
-from .column import (
-    MIN_COUNT,
-    CategoryFeature,
-    NumberFeature,
-    Numeric,
-    parse_texts,
-    where_present,
-)
-from .input_column import number_text, time_text
+from ...tables import dates
+from ...tables.dates import COMPACT, COMPACTS, FORMATS, parse_date
+from ...tables.dates import seconds_of as to_date
+from ...tables.missing_marks import present_texts
+from ...tables.texts import date_format, describe_date_format
+from . import other_texts, text_kind
+from .column import MIN_COUNT, CategoryFeature, NumberFeature, Numeric, where_present
+from .input_column import InputColumn, number_text, time_text
 
 DAY, YEAR = 86400.0, 365.2425 * 86400.0  # seconds
 #: Numbers that a date becomes besides itself, with their period in seconds: position in the cycle
@@ -27,6 +23,9 @@ CYCLES = {"year": YEAR, "day": DAY}
 #: Sines and cosines are rounded to multiples of 1 / CYCLE_STEPS. Then the same hour has the same
 #: number on each day, and with the mathematical functions of each machine.
 CYCLE_STEPS = 1e9
+LEAST_DIGITS, MOST_DIGITS = 1e6, 1e8  # of whole numbers that are dates such as 20260131, or 1312026
+COMPACT_EXAMPLE = "20260131"
+EXAMPLES = {COMPACT: COMPACT_EXAMPLE, "%m%d%Y": "01312026", "%d%m%Y": "31012026"}
 LAST_PART = 1231  # the 31st of December, the largest number of a part of a date
 #: Cycles of days after which weekdays and dates are the same again: the first day, counted from
 #: 1970-01-01, and the number of days. Years that begin in March end with the leap day.
@@ -87,17 +86,26 @@ class Date(Numeric):
     @classmethod
     def guess(cls, label, raw, present):
         if present is None:
-            return cls(label) if raw.kind == "time" else None
-        style = texts.date_format(present)
-        return None if style is None else cls(label, style, True)
+            if raw.kind == "time":
+                return cls(label)
+            style = compact_format(raw)
+            return None if style is None else cls(label, style)
+        found = text_kind.recognise(raw)
+        if found is None or found.kind != cls.kind:
+            return None
+        return cls(label, found.style, True, bool(found.others))
 
     @classmethod
     def declare(cls, label, raw, present):
         if present is None:
-            return cls(label)
-        style = texts.date_format(present, compact=True)
+            style = compact_format(raw) if raw.kind == "number" else None
+            return cls(label, None if style == COMPACT else style)
+        style = date_format(present, compact=True)
         if style is not None:
             return cls(label, style, True)
+        style = dates.find_format_of_most(present_texts(present), compact=True)
+        if style is not None:
+            return cls(label, style, True, True)
         formats = [f for f in FORMATS if parse_date(present[0], f) is not None]
         bad = next(
             (t for t in present if formats and parse_date(t, formats[0]) is None), present[0]
@@ -120,7 +128,7 @@ class Date(Numeric):
         )
 
     def is_style(self):
-        return self.style in (None, COMPACT, *FORMATS)
+        return self.style in (None, *COMPACTS, *FORMATS)
 
     def can_have(self, part, categories):
         if part == "presence":
@@ -133,27 +141,58 @@ class Date(Numeric):
         if raw.kind == "time":
             return raw.values
         if raw.kind == "text":
-            style = self.style or texts.date_format(raw.texts) or "iso"
             what = "a date like those of the training table" if self.style else "a date"
-            return parse_texts(raw, self.label, style, to_date, what)
+            return self.convert_texts(raw, what)
         return self._of_numbers(raw.values)
+
+    def find_style(self, raw):
+        return self.style or date_format(raw.texts) or "iso", to_date
+
+    def expected(self):
+        return describe_date_format(self.style or "iso")
+
+    def style_note(self, raw):
+        if raw.kind != "number" or self.style is None:
+            return None
+        return Message(
+            "column {column!r}: whole numbers such as {example} are {what}. Pass {numbers} to keep "
+            "them as numbers.",
+            column=printable(self.label),
+            example=number_text(float(raw.values[~np.isnan(raw.values)][0])),
+            what=describe_date_format(self.style),
+            numbers=Argument("numbers", [self.label]),
+        )
+
+    def others(self, raw):
+        if raw.kind != "number" or self.style not in COMPACTS:
+            return super().others(raw)
+        numbers, codes, found = self._parse_numbers(raw.values)
+        as_texts = InputColumn("text", np.where(np.isnan(raw.values), -1, codes),
+                               ["" if math.isnan(x) else number_text(x) for x in numbers.tolist()])  # fmt: skip
+        return other_texts.find(as_texts, found)
+
+    def _parse_numbers(self, values):
+        """Return distinct numbers, the position of each value among them, and their dates or NaN."""
+        distinct, codes = np.unique(values, return_inverse=True)
+        style = self.style if self.style in COMPACTS else COMPACT
+        written = ["" if math.isnan(x) else _digits(x) for x in distinct.tolist()]
+        return distinct, codes, np.array([to_date(text, style) for text in written])
 
     def _of_numbers(self, values):
         """Return the dates that numbers such as 20260131 stand for."""
-        distinct, codes = np.unique(values, return_inverse=True)
-        written = ["" if math.isnan(x) else number_text(x) for x in distinct.tolist()]
-        dates = np.array([to_date(text, COMPACT) for text in written])
-        wrong = np.isnan(dates) & ~np.isnan(distinct)
-        if wrong.any():
+        distinct, codes, found = self._parse_numbers(values)
+        wrong = np.isnan(found) & ~np.isnan(distinct)
+        if wrong.any() and not self.has_others and (self.style is None or np.isnan(found).all()):
             first = int(wrong[codes].argmax())
             raise DataError(
-                "column {column!r} holds the number {number:g} in {row}, but dates are expected.",
-                "Convert the column to dates; 20260131 is one, too.",
+                "column {column!r} holds the number {number} in {row}, but dates are expected.",
+                "Convert the column to dates; {example} is one, too.",
                 column=self.label,
                 row=first,
-                number=values[first],
+                number=number_text(float(values[first])),
+                example=EXAMPLES.get(self.style or COMPACT, COMPACT_EXAMPLE),
             )
-        return dates[codes]
+        return found[codes]
 
     # ---- features ----
 
@@ -227,10 +266,23 @@ class Date(Numeric):
         return where_present(writer, x, codes, feature)
 
 
-def to_date(text, style):
-    """Return the seconds since 1970 of a text, NaN if it is not a date."""
-    seconds = parse_date(text, style)
-    return math.nan if seconds is None else seconds
+def compact_format(raw):
+    """Return the format in which whole numbers such as 20260131 are all dates, None if they are not.
+
+    raw : InputColumn
+        Of numbers.
+    """
+    values = raw.values[~np.isnan(raw.values)]
+    if not len(values) or not (values.min() >= LEAST_DIGITS and values.max() < MOST_DIGITS):
+        return None
+    if (values != np.floor(values)).any():
+        return None
+    return dates.find_compact(list(map(_digits, np.unique(values).tolist())))
+
+
+def _digits(x):
+    """Return a whole number as text of eight digits, with a zero that a number has lost."""
+    return number_text(x).zfill(8) if x >= LEAST_DIGITS else number_text(x)
 
 
 def date_part(seconds, part):

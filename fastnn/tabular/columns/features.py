@@ -10,7 +10,6 @@ from . import column_kinds
 from .column import CategoryFeature, NumberFeature
 
 NO_COLUMN = Wording("X has no usable column", "no column besides the target can be used")
-DROPPED = Wording(column_kinds.NAMED_IN_DROP, "--drop")
 
 
 @dataclass(eq=False, repr=False)
@@ -95,6 +94,27 @@ class Features:
         }
         return {label: unknown for label, unknown in found.items() if unknown is not None}
 
+    def other_texts(self, frame):
+        """Return {label: OtherTexts} of the columns in use that hold texts of numbers or dates."""
+        columns = [(self.columns[j], frame.columns[self.positions[j]]) for j in self.used()]
+        found = {column.label: column.others(raw) for column, raw in columns}
+        return {label: others for label, others in found.items() if others is not None}
+
+    def notes(self, frame, with_others=True):
+        """Return what is guessed about the texts of the training table, as Messages.
+
+        with_others : whether to count other texts than those that a column holds
+        """
+        out = []
+        for j in self.used():
+            column, raw = self.columns[j], frame.columns[self.positions[j]]
+            message, others = column.style_note(raw), column.others(raw)
+            if message is not None:
+                out.append(message)
+            if with_others and others is not None and others.n_rows:
+                out.append(others.describe_training(column))
+        return out
+
     # ---- columns ----
 
     def used(self):
@@ -177,7 +197,7 @@ class Features:
         check(len(self.positions) == len(self.columns), "positions")
         for position, column in zip(self.positions, self.columns):
             check(is_count(position, n - 1) and column.label == labels[position], "positions")
-            check(type(column.from_text) is bool, "columns")
+            check(type(column.from_text) is type(column.has_others) is bool, "columns")
             check(column.is_style(), "style")
 
     def _check_features(self):
@@ -206,5 +226,5 @@ def _reasons(left_out):
         return Wording(" (it has no columns)", "")
     parts: list = []
     for name, why in list(left_out.items())[:3]:
-        parts += ["; ", f"{name!r}: ", DROPPED if why == column_kinds.NAMED_IN_DROP else why]
+        parts += ["; ", f"{name!r}: ", Wording(why, column_kinds.OPTIONS.get(why, why))]
     return (" (", *parts[1:], ")")

@@ -2,6 +2,7 @@
 
 import datetime
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class InputColumn:
     parsed : dict
         Numbers that the texts stand for, by their style, so that no text is parsed twice; see
         `columns`.
+    recognised : Recognised or None
+        What the texts are, if `text_kind.recognise` has been called.
     """
 
     kind: str
@@ -38,6 +41,7 @@ class InputColumn:
     texts: list | None = None
     declared: bool = False
     parsed: dict = field(default_factory=dict)
+    recognised: Any = ...
 
     def take(self, rows):
         """Return the column of some rows. rows : ndarray of indices."""

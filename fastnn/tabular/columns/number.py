@@ -1,15 +1,20 @@
 """Columns of numbers, and of texts that are numbers."""
 
+import math
 from typing import ClassVar
 
 import numpy as np
 
-from ...core.errors import DataError, Wording
-from ...tables import texts
-from .column import Numeric, parse_distinct, parse_texts
-
-TRUTHS = {"true": 1.0, "false": 0.0}
-PLAIN = ".||"  # the style of plain numbers
+from ...core.errors import Argument, DataError, Message, Wording
+from ...core.messages import join, printable
+from ...tables import part_texts
+from ...tables.missing_marks import present_texts
+from ...tables.number_styles import describe_number_style, find_style, other_units
+from ...tables.number_texts import PLAIN_STYLE, is_number_style, parse_number
+from ...tables.recognition import truth
+from . import text_kind
+from .column import Numeric
+from .date import compact_format
 
 
 class Number(Numeric):
@@ -22,24 +27,53 @@ class Number(Numeric):
     @classmethod
     def guess(cls, label, raw, present):
         if present is None:
-            return cls(label) if raw.kind == "number" else None
-        style = number_style(present)
-        if style is None or np.isinf(parse_distinct(raw, style, to_number)).any():
+            return cls(label) if raw.kind == "number" and not compact_format(raw) else None
+        found = text_kind.recognise(raw)
+        if found is None or found.kind != cls.kind:
             return None
-        return cls(label, style, True)
+        return cls(label, found.style, True, bool(found.others))
 
     @classmethod
     def declare(cls, label, raw, present):
-        return cls(label) if present is None else cls(label, number_style(present), True)
+        if present is None:
+            return cls(label)
+        numbers = [text for text in present if truth(text) is None]
+        style, n_others = find_style(present_texts(numbers)) if numbers else (PLAIN_STYLE, 0)
+        if style is None:
+            wrong = (text for text in numbers if math.isnan(to_number(text, PLAIN_STYLE)))
+            text_kind.refuse(raw, label, next(wrong, numbers[0]), "a number")
+        return cls(label, style, True, n_others > 0)
 
     def is_style(self):
-        if self.style is None:
-            return True
-        marks = self.style.split("|")
-        return len(marks) == 3 and tuple(marks[:2]) in texts.PUNCTUATION
+        return self.style is None or is_number_style(self.style)
 
     def needs_texts(self):
-        return self.from_text and self.style != PLAIN  # 1.234 stands for 1234 in some styles
+        return self.from_text and self.style != PLAIN_STYLE  # 1.234 stands for 1234 in some styles
+
+    def find_style(self, raw):
+        return self.style or PLAIN_STYLE, to_number
+
+    def expected(self):
+        if self.style in part_texts.STYLES:
+            return part_texts.NAMES[self.style]
+        return describe_number_style(self.style or PLAIN_STYLE)
+
+    def style_note(self, raw):
+        if raw.kind != "text" or self.style is None:
+            return None
+        what = describe_number_style(self.style)
+        if self.style not in part_texts.STYLES:
+            converted = other_units(raw.texts, self.style)
+            if not converted and self.style.count("|") == 2:
+                return None
+            if converted:
+                what += f"; {join(converted, quoted=False)} converted into it"
+        return Message(
+            "column {column!r}: {what}. Pass {categories} to keep its texts.",
+            column=printable(self.label),
+            what=what,
+            categories=Argument("categories", [self.label]),
+        )
 
     def convert(self, raw):
         if raw.kind == "time" and not np.isnan(raw.values).all():
@@ -50,9 +84,9 @@ class Number(Numeric):
             )
         values = raw.values
         if raw.kind == "text":
-            style = self.style or PLAIN
-            what = "a number" if style == PLAIN else "a number like those of the training table"
-            values = parse_texts(raw, self.label, style, to_number, what)
+            is_plain = self.style in (None, PLAIN_STYLE)
+            what = "a number" if is_plain else "a number like those of the training table"
+            values = self.convert_texts(raw, what)
         infinite = np.isinf(values)
         if infinite.any():
             raise DataError(
@@ -65,13 +99,7 @@ class Number(Numeric):
         return values
 
 
-def number_style(present):
-    """Return the style in which all texts are numbers, or None. "true" and "false" are numbers."""
-    others = [text for text in present if text.strip().lower() not in TRUTHS]
-    return texts.number_style(others) if others else PLAIN
-
-
 def to_number(text, style):
     """Return the number that a text stands for, NaN if it is none; "true" is 1, "false" is 0."""
-    truth = TRUTHS.get(text.strip().lower())
-    return texts.parse_number(text, style) if truth is None else truth
+    value = truth(text)
+    return parse_number(text, style) if value is None else value

@@ -5,6 +5,7 @@
 - `fit_split`: the folds. `recipe`: the configurations of networks. `training_jobs`: their training.
   `out_of_fold`: the choice among them. `selection`: weights of the configurations, by the loss and
   by a metric. `final_networks`: those that train on all rows after folds that are forward in time.
-  `permutation`: importances of columns, and weights from these.
+  `permutation`: importances of columns, and weights from these. `shuffled_columns`: the same for
+  many columns.
 - `budget`, `pace`: the time limit of a fit, and each network's share of it.
 """

@@ -4,14 +4,22 @@ import math
 import time
 from dataclasses import replace
 
+from ...core.errors import Argument, Message
+from ...core.messages import warn
 from ...many import fit_many
+from ...tables.files import TableWarning
 from . import recipe
 
 TRIAL_SECONDS, TRIAL_STEPS = 0.02, 32  # of the training that measures the time of a step, at most
 MAX_RESERVED = 0.3  # of the limit, for what follows training
 MARGIN = 0.02  # of the limit, for what nothing is reserved for
+FOR_WEIGHTS = 0.1  # of the time that is left, for the weights of columns at most
 #: A configuration that is not the first is trained for this part of its epochs at least.
 MIN_FRACTION = 0.25
+
+
+class TimeLimitWarning(TableWarning):
+    """A time limit that is over before training begins."""
 
 
 class TimeBudget:
@@ -63,6 +71,12 @@ class TimeBudget:
         if self.limit is not None:
             self.reserved = min(self.reserved + seconds, MAX_RESERVED * self.limit)
 
+    def rows_within(self, seconds_per_row, part=1.0):
+        """Return how many rows can be computed with in a part of the time until the limit."""
+        if self.limit is None:
+            return math.inf
+        return max(1.0, part * self.seconds_left / max(seconds_per_row, 1e-12))
+
     def reserve_training(self, part):
         """Keep this part of the time for training, 0 to 1, for a second training."""
         self.later = part
@@ -80,6 +94,17 @@ class TimeBudget:
             self.training_began = self.clock()
         end = self.began + (1 - MARGIN) * self.limit - self.reserved
         return self.training_began + (1 - self.later) * max(0.0, end - self.training_began)
+
+    def warn_if_over(self):
+        """Warn if there is no time left to train."""
+        if self.training_ends <= self.clock():
+            text = Message(
+                "reading and encoding the table took {seconds:.1f} s, so {limit} was over before "
+                "training. Each network was trained for a moment only: raise the limit.",
+                seconds=self.clock() - self.began,
+                limit=Argument("time_limit", self.limit),
+            )
+            warn(text, TimeLimitWarning)
 
     def affordable(self, groups, setup):
         """Return the first groups of jobs that there is time to train, none if there is too little.

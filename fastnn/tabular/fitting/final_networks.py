@@ -37,13 +37,15 @@ class FinalNetworks:
         Those of the configurations.
     n_jobs : int
         How many there will be, at most.
+    n_before : int
+        How many an earlier fit has trained.
     """
 
     def __init__(self, n, seed, n_configurations):
         self.n, self.seed = n, seed
         self.jobs: list = []
         self.weights: list = []
-        self.n_jobs = n * n_configurations
+        self.n_jobs, self.n_before = n * n_configurations, 0
 
     def make(self, groups, weights, setup):
         """Make the networks of the configurations that have a weight.
@@ -69,7 +71,7 @@ class FinalNetworks:
             np.random.RandomState(self.seed),
         )
         for i, job in enumerate(self.jobs):
-            job.ends = _median_parts([other.best for other in chosen[i // self.n][0]])
+            job.ends = _median_parts(chosen[i // self.n][0])
             job.fold, job.n_train = ALL_ROWS, n
         self.n_jobs = len(self.jobs)
 
@@ -82,6 +84,7 @@ class FinalNetworks:
         for jobs, trained in zip(self.groups(), networks):
             for job, found in zip(jobs, trained):
                 job.networks = found
+                self.n_before += 1
 
     @property
     def n_done(self):
@@ -114,12 +117,17 @@ class FinalNetworks:
             _train(left, setup, line, budget)
 
 
-def _median_parts(best):
-    """Return the median over folds of the best parts of the epochs: one of them, not a mean.
+def _median_parts(jobs):
+    """Return the median over folds of the best parts of the epochs, weighted by their training rows.
 
-    The rate falls to 0 several times, and the best epochs are where it is low.
+    Later folds are more like a training on all rows. It is the part of one of them, not a mean: the
+    rate falls to 0 several times, and the best epochs are where it is low.
     """
-    return np.quantile(best, 0.5, axis=0, method="lower").tolist()
+    best, n_rows = np.array([job.best for job in jobs]), np.array([job.n_train for job in jobs])
+    order = np.argsort(best, axis=0, kind="stable")
+    enough = np.cumsum(n_rows[order], axis=0) >= n_rows.sum() / 2
+    middle = order[enough.argmax(axis=0), np.arange(best.shape[1])]
+    return best[middle, np.arange(best.shape[1])].tolist()
 
 
 def _train(jobs, setup, line, budget):

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checkpoint import FitCheckpoint
+from ..checkpoint import FitCheckpoint, SpareNetworks
+from ..forward_folds import concatenate
 from ..metrics import name_weighted
 from ..table_model import EnsembleMember, TableModel
 from . import permutation
@@ -46,8 +47,11 @@ class FittedTable:
     interrupt: KeyboardInterrupt | None = None
 
 
-def end(fit):
-    """Return the FittedTable of the folds of a TableFit that are done."""
+def end(fit, n_most=np.inf):
+    """Return the FittedTable of the folds of a TableFit that are done.
+
+    n_most : number of rows for the importances, at most
+    """
     out_of_fold, setup = fit.out_of_fold, fit.setup
     oof_prediction, fold_of_row = out_of_fold.all_rows()
     model = _model_of_folds(fit)
@@ -59,11 +63,17 @@ def end(fit):
         fit.task,
         fit.random_state,
         setup.n_threads,
+        min(n_most, fit.time_budget.rows_within(fit.seconds_per_row * len(model.members))),
+        (lambda parts: _encode_as_seen(fit, model, parts)) if fit.split.is_forward else None,
     )
     score = out_of_fold.score_all(oof_prediction, fold_of_row)
     fit.task.warn_undefined(score, int((fold_of_row >= 0).sum()))
     if fit.final is not None and fit.final.is_done:
+        histories = model.histories()
         model = _final_model(fit, model.errors)
+        model.fold_histories = histories
+    if fit.split.is_forward:
+        model.block_of_row = fold_of_row
     return FittedTable(
         model,
         importances,
@@ -98,11 +108,11 @@ def empty_model(fit, encoders):
 
 def _model_of_folds(fit):
     """Return the TableModel of the networks of the folds that are done."""
-    done, checkpoint = fit.out_of_fold.done, None
+    done, groups, checkpoint = fit.out_of_fold.done, fit.jobs_by_configuration(), None
     _, weights, _ = fit.out_of_fold.choice
-    chosen = list(zip(fit.jobs_by_configuration(), weights))
+    chosen = [(groups[c], weight) for c, weight in zip(fit.out_of_fold.used, weights)]
     is_last = fit.final is None or fit.final.is_done
-    if len(done) < len(fit.folds) or not is_last:  # `fit(resume=True)` needs all networks
+    if not is_last or not all(job.networks for job in fit.jobs):  # `resume` needs all networks
         checkpoint = _checkpoint(fit)
     else:
         chosen = [(group, weight) for group, weight in chosen if weight > 0]
@@ -120,13 +130,39 @@ def _model_of_folds(fit):
     return model
 
 
+def _encode_as_seen(fit, model, parts):
+    """Return the tables that the encoders of a model make of rows as folds see them.
+
+    parts : list of ndarray of int
+        Some of the rows that each fold scores.
+    """
+    settings = {id(encoder): settings for settings, encoder in fit.encoders.items()}
+    tables = []
+    for encoder in model.encoders:
+        jobs = {j.fold: j for j in fit.jobs if j.configuration.encoding == settings[id(encoder)]}
+        seen = []
+        for fold, part in zip(fit.out_of_fold.done, parts):
+            job = jobs[fold]
+            seen.append(job.held_out_table()[np.searchsorted(job.held_out, part)])
+        tables.append(concatenate(seen))
+    return tables
+
+
 def _checkpoint(fit):
     """Return the FitCheckpoint of a fit that was stopped."""
-    done, final = fit.out_of_fold.done, fit.final
+    done, used, final = fit.out_of_fold.done, fit.out_of_fold.used, fit.final
+    groups = fit.jobs_by_configuration()
     found = FitCheckpoint(done, len(fit.folds), fit.setup.fraction, fit.digests)
+    found.used, found.n_configurations = used, len(groups)
+    found.spare = [
+        SpareNetworks(c, job.fold, job.networks, job.best)
+        for c, jobs in enumerate(groups)
+        for job in jobs
+        if job.networks and not (c in used and job.fold in done)
+    ]
     if final is not None:
         found.n_final = final.n
-        found.best = [[jobs[k].best for k in done] for jobs in fit.jobs_by_configuration()]
+        found.best = [[groups[c][k].best for k in done] for c in used]
         found.final = final.networks() if final.n_done else []
     return found
 

@@ -26,7 +26,12 @@ class OutOfFold:
     Attributes
     ----------
     done : list of int
-        Numbers of the folds whose networks are trained, ascending.
+        Numbers of the folds that the model has, ascending.
+    used : list of int
+        Numbers of the configurations that the model has. Their networks are trained on all of
+        these folds.
+    n_complete : int
+        Number of folds whose networks are all trained.
     choice : tuple
         What `choose` returned for these folds.
     score : float or None
@@ -44,7 +49,14 @@ class OutOfFold:
         self.sample_weight, self.threshold_of_row = sample_weight, None
         self.predictions: list = [None] * len(jobs)
         self.done: list = []
+        self.used: list = []
+        self.n_complete = 0
         self.score = None
+
+    def plan(self, jobs):
+        """Set the jobs, which were the first of these. They are done once all of these are trained."""
+        self.jobs = jobs
+        self.predictions += [None] * (len(jobs) - len(self.predictions))
 
     def end_job(self, job):
         """Update the score after the last network of a fold."""
@@ -52,9 +64,19 @@ class OutOfFold:
             self.update()
 
     def update(self):
-        """Set `done`, `choice` and `score`."""
-        left = {job.fold for job in self.jobs if not job.networks}
-        self.done = [fold for fold in range(len(self.folds)) if fold not in left]
+        """Set `done`, `used`, `n_complete`, `choice` and `score`.
+
+        Before the first fold is complete, the model has those configurations that are trained on as
+        many folds as possible.
+        """
+        n_folds = len(self.folds)
+        groups = [self.jobs[i : i + n_folds] for i in range(0, len(self.jobs), n_folds)]
+        trained = [{job.fold for job in jobs if job.networks} for jobs in groups]
+        folds = set.intersection(*trained)
+        self.n_complete = len(folds)
+        folds = folds or max(trained, key=len)
+        self.done = sorted(folds)
+        self.used = [c for c, some in enumerate(trained) if folds and folds <= some]
         if self.done:
             rows, _, P = self.choice = self.choose()
             self.score = self.score_rows(rows, P, self.folds_of_choice())
@@ -66,7 +88,7 @@ class OutOfFold:
         score of a later block does: the differences between blocks are not explained variance.
         """
         y, weight = self.setup.rows.targets(rows)
-        threshold = self.task.decision(P, y, weight) if self.task.rule is None else None
+        threshold = self.task.threshold
         if self.threshold_of_row is not None:
             threshold = self.threshold_of_row[rows]
         if self.is_forward and self.task.score_metric is R2 and P.ndim == 1:
@@ -100,15 +122,16 @@ class OutOfFold:
         -------
         rows : ndarray of intp
             The rows that these folds hold out.
-        weights : ndarray (n_configurations,)
+        weights : ndarray
+            Those of the configurations that are used.
         P : ndarray (n_rows, ...)
             Out-of-fold predictions of these rows.
         """
         rows = np.concatenate([self.folds[fold][1] for fold in self.done])
         n_folds, targets = len(self.folds), self.setup.targets
         predictions = [
-            np.concatenate([self.predict_held_out(i + fold) for fold in self.done])
-            for i in range(0, len(self.jobs), n_folds)
+            np.concatenate([self.predict_held_out(c * n_folds + fold) for fold in self.done])
+            for c in self.used
         ]
         y, weight = self.setup.rows.targets(rows)
         weights = greedy(predictions, y, weight, targets)
@@ -122,7 +145,7 @@ class OutOfFold:
             if targets.is_classifier:
                 targets.fit_temperature(P, y, weight)
         P = targets.calibrate(P)
-        self.choose_threshold(rows, P, y)
+        self.choose_threshold(rows, P)
         return rows, weights, P
 
     def row_weight(self, rows):
@@ -130,19 +153,23 @@ class OutOfFold:
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         return weight if weight is not None and weight.any() else None
 
-    def choose_threshold(self, rows, P, y):
+    def choose_threshold(self, rows, P):
         """Set the threshold of the targets, and those by which rows are scored, if there is a rule."""
         rule, targets, n_done = self.task.rule, self.setup.targets, len(self.done)
         if rule is None:
             return
-        weight, p, is_second = self.row_weight(rows), P[:, 1], y == 1
-        targets.chosen = thresholds.ChosenThreshold(rule, rule.best(p, is_second, weight))
+        y, weight = self.setup.rows.targets(rows)
+        row_weight, p, is_second = self.row_weight(rows), P[:, 1], y == 1
+        odds = thresholds.class_odds(y, weight, row_weight)
+        targets.chosen = thresholds.ChosenThreshold(rule, rule.best(p, is_second, row_weight, odds))
         sizes = [len(self.folds[fold][1]) for fold in self.done]
         part = np.repeat(np.arange(n_done), sizes)
         if n_done == 1:
             part = np.arange(len(rows)) % thresholds.PARTS
         self.threshold_of_row = np.full(len(self.setup.rows), np.nan)
-        self.threshold_of_row[rows] = thresholds.out_of_fold(rule, p, is_second, weight, part)
+        self.threshold_of_row[rows] = thresholds.out_of_fold(
+            rule, p, is_second, row_weight, part, odds
+        )
 
     def predict_held_out(self, i):
         """Return the predictions of the networks of job i for the rows that they held out."""

@@ -16,11 +16,15 @@ import numpy as np
 from ...encoded_table import table_of
 from ..fit_rows import sample
 from ..table_model import mean_output
+from .shuffled_columns import ShuffledColumns
 
 MIN_ROWS, MAX_ROWS = 200, 2000
 #: Most values that are shuffled or copied: for each column, rows times columns.
 MAX_VALUES, MAX_WEIGHT_VALUES = 20_000_000, 100_000_000
 TABLE_ROWS = 1000  # that are predicted at once
+MANY_COLUMNS = 250  # from which on `ShuffledColumns` predicts
+MANY_TABLE_ROWS = 100_000  # that are predicted at once, with many columns
+TRIAL_ROWS = 50  # that measure the time
 NO_COLUMN = -1
 SMALLEST = 0.2  # weight of a column without importance, if one of mean importance has weight 1
 
@@ -28,11 +32,11 @@ SMALLEST = 0.2  # weight of a column without importance, if one of mean importan
 # ---- importances ----
 
 
-def importances(model, rows, folds, task, random_state, n_threads):
+def importances(model, rows, folds, task, random_state, n_threads, n_most=np.inf, encode=None):
     """Return the permutation importance of each column, and by how much the score gets worse.
 
     Each row is predicted by the networks that held it out. At most 2,000 rows are used, and from
-    100 columns on fewer, down to 200.
+    100 columns on fewer, down to 200, or `n_most`.
 
     Parameters
     ----------
@@ -41,6 +45,9 @@ def importances(model, rows, folds, task, random_state, n_threads):
     folds : list of (ndarray, ndarray)
         Training rows and held-out rows of the folds of the model.
     task : ClassTask or NumberTask
+    encode : callable, optional
+        encode(parts) returns the EncodedTables of some rows of each fold, one for each encoder of
+        the model. By default the encoders encode them.
 
     Returns
     -------
@@ -50,30 +57,52 @@ def importances(model, rows, folds, task, random_state, n_threads):
         None if the score is undefined for these rows.
     """
     features, targets = model.features, model.targets
-    most = most_rows(len(features.positions)) // len(folds)
+    most = int(min(n_most, most_rows(len(features.positions)))) // len(folds)
     parts = [sample(held_out, max(1, most), random_state) for _, held_out in folds]
     rows = rows.take(np.concatenate(parts))
     ends = np.cumsum([len(part) for part in parts])
-    tables = model.encode(rows.numbers, rows.codes)
+    tables = model.encode(rows.numbers, rows.codes) if encode is None else encode(parts)
     inputs = [encoder.sources_of_parts(features.sources()) for encoder in model.encoders]
     order = random_state.permutation(len(rows))
-    chosen = None if task.rule is None else targets.chosen.value
-    threshold = task.decision(None, None, None) if chosen is None else chosen
+    threshold = task.threshold if task.rule is None else targets.chosen.value
+
+    def predict(sources):
+        """Return the predictions of the rows for each column, (n_columns, n, ...)."""
+        shuffled = [shuffle(*pair, sources, order) for pair in zip(tables, inputs)]
+        starts, P = len(order) * np.arange(len(sources))[:, None], []
+        for k, (end, part) in enumerate(zip(ends, parts)):
+            held_out = (starts + np.arange(end - len(part), end)).ravel()
+            P.append(model.predict_fold([table[held_out] for table in shuffled], k, n_threads))
+        return join(P, len(sources))
+
+    def predict_many(sources):
+        """Return the same for many columns."""
+        P = []
+        for k, (end, part) in enumerate(zip(ends, parts)):
+            held_out = np.arange(end - len(part), end)
+            shuffled = [
+                ShuffledColumns(*pair, held_out, order[held_out]) for pair in zip(tables, inputs)
+            ]
+
+            def output(member, k=k, shuffled=shuffled):
+                networks = member.networks[k]
+                return shuffled[member.encoder].mean_output(networks, sources, n_threads)
+
+            P.append(model.mix(output))
+        return join(P, len(sources))
+
+    def join(P, n):
+        """Return the predictions of all folds for n columns."""
+        return np.concatenate([p.reshape(n, -1, *p.shape[1:]) for p in P], axis=1)
 
     def score(p):
         p = targets.calibrate(p)
         return task.score(targets, p, rows.y, rows.weight, threshold)
 
     def measure(sources):
-        shuffled = [shuffle(*pair, sources, order) for pair in zip(tables, inputs)]
-        starts, P = len(order) * np.arange(len(sources))[:, None], []
-        for k, (end, part) in enumerate(zip(ends, parts)):
-            held_out = (starts + np.arange(end - len(part), end)).ravel()
-            p = model.predict_fold([table[held_out] for table in shuffled], k, n_threads)
-            P.append(p.reshape(len(sources), len(part), *p.shape[1:]))
-        joined = np.concatenate(P, axis=1)
-        values = [targets.value(p, rows.y, rows.weight) for p in joined]
-        return values, list(map(score, joined))
+        few = sources == [NO_COLUMN] or len(features.positions) < MANY_COLUMNS
+        P = (predict if few else predict_many)(sources)
+        return [targets.value(p, rows.y, rows.weight) for p in P], list(map(score, P))
 
     (loss,), (before,) = measure([NO_COLUMN])
     out, drops = np.zeros(features.n_columns), np.zeros(features.n_columns)
@@ -90,7 +119,7 @@ def at_once(sources, n):
 
     Reading the weights of many inputs takes longer than computing with a few rows.
     """
-    k = max(1, TABLE_ROWS // n)
+    k = max(1, (TABLE_ROWS if len(sources) < MANY_COLUMNS else MANY_TABLE_ROWS) // n)
     return [sources[i : i + k] for i in range(0, len(sources), k)]
 
 
@@ -121,6 +150,47 @@ def shuffle(table, inputs, sources, order):
         parts.append(stacked)
     numbers, positions, codes = parts
     return table_of(numbers, positions, codes, table.layout)
+
+
+class ShuffledTable:
+    """An encoded table of which one column at a time has the values of the rows `order`.
+
+    Parameters
+    ----------
+    table : EncodedTable
+    inputs : tuple of ndarray
+        What `Encoder.sources_of_parts` returned.
+    order : ndarray (n,) of int
+    has_many_columns : bool
+    """
+
+    def __init__(self, table, inputs, order, has_many_columns):
+        self.table, self.inputs, self.order = table, inputs, order
+        self.columns = None
+        if has_many_columns:
+            self.columns = ShuffledColumns(table, inputs, np.arange(len(order)), order)
+
+    def mean_output(self, networks, columns, n_threads):
+        """Return the mean output of networks for the rows with the first column shuffled, then the
+        next. columns : list of int, or [NO_COLUMN]"""
+        if self.columns is not None and columns != [NO_COLUMN]:
+            return self.columns.mean_output(networks, columns, n_threads)
+        shuffled = shuffle(self.table, self.inputs, columns, self.order)
+        return mean_output(networks, shuffled, n_threads)
+
+
+def seconds_per_row(job, encoder, sources, n_threads, clock):
+    """Return the estimated seconds that a row takes with each column shuffled, for one network.
+
+    clock : function that returns seconds
+    """
+    used, rows = np.unique(sources).tolist(), job.held_out[:TRIAL_ROWS]
+    few = used[: TABLE_ROWS // TRIAL_ROWS]
+    inputs, order = encoder.sources_of_parts(sources), np.arange(len(rows))
+    table = ShuffledTable(job.table[rows], inputs, order, len(used) >= MANY_COLUMNS)
+    began = clock()
+    table.mean_output([job.net], few, n_threads)
+    return (clock() - began) / len(rows) * len(used) / len(few)
 
 
 def most_rows(n_columns, max_values=None):
@@ -167,8 +237,10 @@ def most_rows_for_weights(n_columns):
     return most_rows(n_columns, MAX_WEIGHT_VALUES)
 
 
-def column_weights(jobs, encoder, sources, setup, rng):
+def column_weights(jobs, encoder, sources, setup, rng, n_most=np.inf):
     """Return the weights of the columns for each fold, whose mean square is 1.
+
+    At most `n_most` rows are used.
 
     Parameters
     ----------
@@ -188,16 +260,19 @@ def column_weights(jobs, encoder, sources, setup, rng):
     """
     used, targets = np.unique(sources).tolist(), setup.targets
     inputs = encoder.sources_of_parts(sources)
-    most = max(1, most_rows_for_weights(len(used)) // len(jobs))
+    most = max(1, int(min(n_most, most_rows_for_weights(len(used)))) // len(jobs))
     out = np.zeros((len(jobs), len(used)))
     for job, found in zip(jobs, out):
         positions = sample(np.arange(len(job.held_out)), most, rng)
         table, chosen = job.held_out_table()[positions], job.held_out[positions]
         y, weight = setup.rows.targets(chosen)
         order, losses = rng.permutation(len(chosen)), []
-        for columns in at_once([NO_COLUMN, *used], len(chosen)):
-            shuffled = shuffle(table, inputs, columns, order)
-            P = targets.finish(mean_output(job.networks, shuffled, setup.n_threads))
+        groups = at_once([NO_COLUMN, *used], len(chosen))
+        if len(used) >= MANY_COLUMNS:
+            groups = [[NO_COLUMN], *at_once(used, len(chosen))]
+        shuffled = ShuffledTable(table, inputs, order, len(used) >= MANY_COLUMNS)
+        for columns in groups:
+            P = targets.finish(shuffled.mean_output(job.networks, columns, setup.n_threads))
             P = P.reshape(len(columns), len(chosen), *P.shape[1:])
             losses += [targets.value(p, y, weight) for p in P]
         found[:] = np.subtract(losses[1:], losses[0])

@@ -8,8 +8,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from ...core.errors import DataError
-from ...core.messages import plural
+from ...core.messages import plural, warn
 from ...core.validation import check_threads
+from ...tables.files import TableWarning
 from .. import row_columns, table_memory, tabular_file
 from ..checkpoint import digests_of
 from ..columns.features import NO_COLUMN, Features
@@ -19,10 +20,13 @@ from ..large import large_table
 from ..large.encoded_rows import EncodedRows
 from ..table_progress import EncodingReporter, ProgressReporter
 from . import fit_split, fitted_table, permutation, recipe, training_jobs
-from .budget import TimeBudget
+from .budget import FOR_WEIGHTS, TimeBudget
 from .final_networks import FinalNetworks
 from .out_of_fold import OutOfFold
 from .training_jobs import TrainingSetup
+
+SNAPSHOTS = 1.5  # networks that a job has, on average
+FEW_ROWS = 50  # for the importances, if Ctrl-C comes while they are computed
 
 
 class TableFit:
@@ -52,12 +56,15 @@ class TableFit:
         Of the generator that shuffles columns for their weights. It is the same if the fit is resumed.
     final : FinalNetworks or None
         The networks of the model, if the folds are forward in time.
+    seconds_per_row : float
+        How long a row takes for the importances, with one network, if there is a time limit.
     """
 
     final: Any = None
     split: Any = None
     weights_of_columns: Any = None
     stopped_networks: Any = ()
+    seconds_per_row = 0.0
 
     def __init__(self, options, arguments):
         self.options, self.task = options, options.task
@@ -88,6 +95,8 @@ class TableFit:
         with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
             no_inputs = row_columns.left_out(self.column_names)
             self.features = Features.fit(frame, no_inputs, **options.declared)
+            for note in self.features.notes(frame, self.large is None):
+                warn(note, TableWarning)
             numbers, codes = self.features.transform(frame)
         self.setup = TrainingSetup(
             rows=FitRows(numbers, codes, y, weight),
@@ -111,20 +120,26 @@ class TableFit:
         with self.large or contextlib.nullcontext():
             self.make_jobs(stopped)
             interrupt = self.train_until_interrupt()
-            fitted = fitted_table.end(self)
+            try:
+                fitted = fitted_table.end(self)
+            except KeyboardInterrupt as error:
+                if interrupt is not None:  # the user has pressed Ctrl-C again
+                    raise
+                interrupt, fitted = error, fitted_table.end(self, FEW_ROWS)
         fitted.interrupt = interrupt
         return fitted
 
     def train_until_interrupt(self):
-        """Train the networks. Return the KeyboardInterrupt that came when more folds were done."""
+        """Train the networks. Return the KeyboardInterrupt that came when more networks were done."""
         done, line = self.n_done(), None
         if self.options.verbose or self.options.on_progress is not None:
-            line = ProgressReporter(self.options, self.out_of_fold)
+            budget = self.time_budget
+            line = ProgressReporter(self.options, self.out_of_fold, budget, self.final)
         try:
             self.train(line)
         except KeyboardInterrupt as error:
             self.out_of_fold.update()
-            if self.n_done() == done:  # nothing is new
+            if self.n_done() == done or not self.out_of_fold.done:  # nothing is new
                 raise
             return error
         finally:
@@ -133,8 +148,9 @@ class TableFit:
         return None
 
     def n_done(self):
-        """Return the number of folds that are done, and of networks on all rows."""
-        return len(self.out_of_fold.done), 0 if self.final is None else self.final.n_done
+        """Return the number of networks of folds that are done, and of those on all rows."""
+        n_done = sum(bool(job.networks) for job in self.jobs)
+        return n_done, 0 if self.final is None else self.final.n_done
 
     # ---- before training ----
 
@@ -147,7 +163,8 @@ class TableFit:
         self.encoders = self.fit_encoders(configurations)
         configurations = [c for c in configurations if c.encoding in self.encoders]
         n_folds = len(self.folds)
-        table_memory.check_memory(self.encoders, self.features, setup, n_folds)
+        n_final = self.options.n_estimators if self.split.is_forward else 0
+        table_memory.check_memory(self.encoders, self.features, setup, n_folds + n_final)
         encoders = list(self.encoders.values())
         model = fitted_table.empty_model(self, encoders)
         tabular_file.check_before_training(self.options, model, n_folds)
@@ -163,7 +180,8 @@ class TableFit:
             training_jobs.set_seen(self.jobs)
         if stopped is not None:
             setup.fraction = stopped.checkpoint.fraction
-            del self.jobs[len(stopped.members) * n_folds :]
+            n_configurations = stopped.checkpoint.n_configurations or len(stopped.members)
+            del self.jobs[n_configurations * n_folds :]
         self.seed = self.random_state.randint(2**31)
         if self.split.is_forward:
             seed = self.random_state.randint(2**31)
@@ -174,20 +192,15 @@ class TableFit:
         self.digests = digests_of(self.features, setup.rows, setup.targets, self.jobs)
         if stopped is not None:
             stopped.checkpoint.check(self.digests)
-            trained = stopped.checkpoint.folds
-            for i, job in enumerate(self.jobs):
-                if job.fold in trained:
-                    networks = stopped.members[i // n_folds].networks
-                    job.networks = networks[trained.index(job.fold)]
-                    if stopped.checkpoint.best:
-                        job.best = stopped.checkpoint.best[i // n_folds][trained.index(job.fold)]
+            stopped.checkpoint.restore(self.jobs_by_configuration(), stopped.members)
             self.out_of_fold.update()
             self.stopped_networks = stopped.checkpoint.final
 
     def configurations(self, m):
         """Return the different configurations for networks that train on m rows each."""
         targets, has_days = self.setup.targets, self.features.has_days()
-        found = recipe.configurations(targets.is_classifier, m, targets.n_out, has_days)
+        n_numbers = len(self.features.numbers)
+        found = recipe.configurations(targets.is_classifier, m, targets.n_out, has_days, n_numbers)
         return list(dict.fromkeys(self.task.with_monitor(found)))
 
     def fit_encoders(self, configurations):
@@ -268,20 +281,22 @@ class TableFit:
         """
         n_folds, n_done = len(self.folds), 1
         groups = self.jobs_by_configuration()
-        self.time_budget.reserve(self.seconds_of_importances())
+        self.time_budget.warn_if_over()
+        self.reserve_importances(len(groups))
         if self.final is not None:
             n_rows = sum(job.n_train for job in groups[0])
             later = self.final.n * self.split.n_train
             self.time_budget.reserve_training(later / (later + n_rows))
+        self.out_of_fold.plan(groups[0])
         self.train_jobs(groups[0], line)
         while chosen := self.time_budget.affordable(groups[n_done:], self.setup):
             jobs = [job for group in chosen for job in group]
             if self.are_weighted(jobs):
                 self.set_weights(jobs)
-            self.train_jobs(jobs, line)
             n_done += len(chosen)
+            self.out_of_fold.plan(self.jobs[: n_done * n_folds])
+            self.train_jobs(jobs, line)
         del self.jobs[n_done * n_folds :]
-        self.out_of_fold.update()
 
     def are_weighted(self, jobs):
         """Return whether the networks of some jobs that are left need weights of the columns."""
@@ -296,7 +311,12 @@ class TableFit:
             encoder = self.encoders[first[0].configuration.encoding]
             rng = np.random.default_rng(self.seed)
             self.weights_of_columns = permutation.column_weights(
-                first, encoder, sources, self.setup, rng
+                first,
+                encoder,
+                sources,
+                self.setup,
+                rng,
+                self.time_budget.rows_within(self.seconds_per_row, FOR_WEIGHTS),
             )
         permutation.set_weights(weighted, self.weights_of_columns, self.encoders, sources)
 
@@ -306,8 +326,15 @@ class TableFit:
         if left:
             training_jobs.train(left, self.setup, self.out_of_fold.end_job, line, self.time_budget)
 
-    def seconds_of_importances(self):
-        return 0.0
+    def reserve_importances(self, n_configurations):
+        """Reserve the time of the importances at the end, for all configurations."""
+        job, features = self.jobs[0], self.features
+        encoder = self.encoders[job.configuration.encoding]
+        self.seconds_per_row = SNAPSHOTS * permutation.seconds_per_row(
+            job, encoder, features.sources(), self.setup.n_threads, self.time_budget.clock
+        )
+        n_rows = min(permutation.most_rows(len(features.positions)), len(self.setup.rows))
+        self.time_budget.reserve(n_rows * n_configurations * self.seconds_per_row)
 
     def jobs_by_configuration(self):
         """Return the jobs of each configuration."""

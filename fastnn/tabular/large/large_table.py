@@ -17,7 +17,7 @@ from ...core.validation import check_count
 from ...tables.files import TableWarning
 from .. import row_folds
 from ..columns import frames
-from ..columns.column import KindError
+from ..columns.other_texts import OtherTextsOfTraining
 from ..fit_rows import FitRows
 from ..row_columns import RowColumns
 from . import row_batches, sampling
@@ -158,10 +158,11 @@ class LargeTable:
 
         features : Features; targets : TableClasses or TableNumbers; sample : FitRows
         """
-        n = 0
+        n, others = 0, OtherTextsOfTraining(features)
         for batch in self.batches:
-            with placed(batch.frame.where), _with_advice():
+            with placed(batch.frame.where):
                 numbers, codes = features.transform(batch.frame)
+                others.add(batch.frame)
                 y = targets.to_numbers(batch.y)
                 weight = self.columns.weight(batch.frame, batch.weight)
                 if weight is not None:
@@ -179,6 +180,8 @@ class LargeTable:
                 n=n,
                 before=self.n_rows,
             )
+        for note in others.notes():
+            warn(note, TableWarning)
 
     def check_pass(self, first, rows, sample):
         """Check that the rows of the sample in a batch are those of the first pass.
@@ -197,17 +200,3 @@ class LargeTable:
 
 def _are_equal(a, b):
     return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-
-
-@contextlib.contextmanager
-def _with_advice():
-    """Say that a sample decides what a column is, if a value is not what its column holds."""
-    try:
-        yield
-    except KindError as error:
-        error.add_advice(
-            "A sample of the rows decides what a column is. Pass {categories} if the column holds "
-            "texts.",
-            categories=Argument("categories", [error.column]),
-        )
-        raise

@@ -46,7 +46,7 @@ def find(arguments, names):
     X, y, sample_weight = arguments.X, arguments.y, arguments.sample_weight
     if isinstance(sample_weight, str):
         sample_weight = None
-    if is_path(X) and y is not None and (not is_file(X) or parquet_files.holds_parquet(X)):
+    if is_path(X) and y is not None and parquet_files.holds_parquet(X):
         return ParquetRows(os.fsdecode(X), y, sample_weight, names)
     if y is None and holds_groups(X):
         if sample_weight is not None:

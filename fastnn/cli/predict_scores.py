@@ -1,0 +1,106 @@
+"""Scores of `fastnn predict`: the target of a table file, read as in the training.
+
+Its texts can be written otherwise than in the training table.
+"""
+
+import numpy as np
+
+from ..core.messages import plural, printable
+from ..tables.recognition import read as read_texts
+from ..tables.table_errors import import_pyarrow
+from ..tables.texts import convert_texts, count_rows, to_values
+from .console import print_note
+from .scores import score_rows, threshold_of
+from .target_column import label_text
+
+
+def has_text_target(model):
+    """Whether the classes of a model are texts, so that 01 and 1 differ."""
+    return hasattr(model, "classes_") and isinstance(model.classes_[0], str)
+
+
+def score_columns(model, columns, outputs, style=None):
+    """Return the scores of predictions, or None if no row has a target that can be used.
+
+    Parameters
+    ----------
+    model : TabularClassifier or TabularRegressor
+    columns : list of pyarrow.ChunkedArray
+        The target of each part of the rows.
+    outputs : list of ndarray (n,) or (n, n_classes)
+        Predicted numbers, or probabilities, of each part.
+    style : str, optional
+        How the numbers of the training table were written as texts.
+    """
+    column = import_pyarrow().chunked_array([chunk for c in columns for chunk in c.chunks])
+    outputs = np.concatenate(outputs)
+    if hasattr(model, "classes_"):
+        y = _class_codes(model, column)
+        rows = _usable(y >= 0, model, "not one of the classes")
+    elif outputs.ndim == 2:  # quantiles
+        return None
+    else:
+        y = _numbers(column, style)
+        rows = _usable(np.isfinite(y), model, "not a number")
+    if rows is None:
+        return None
+    return score_rows(model, y[rows], outputs[rows], threshold_of(model))
+
+
+def _usable(rows, model, other):
+    """Return a mask of rows, or None if it has none. Print how many are not scored."""
+    n = np.count_nonzero(~rows)
+    if n:
+        print_note(
+            f"{plural(n, 'row')} not scored: the target {printable(model.model_.target_name)!r} is "
+            f"missing or {other}"
+        )
+    return rows if rows.any() else None
+
+
+def _class_codes(model, column):
+    """Return the position of each class in `classes_`, -1 if it is missing or none of them."""
+    pa = import_pyarrow()
+    exact = {label_text(label): i for i, label in enumerate(model.classes_.tolist())}
+    similar: dict = {}
+    for text, i in exact.items():
+        similar.setdefault(_normalize(text), []).append(i)
+
+    def code(value):
+        text = label_text(value)
+        if text in exact:
+            return exact[text]
+        found = similar.get(_normalize(text), ())
+        return found[0] if len(found) == 1 else -1
+
+    encoded = column.combine_chunks().dictionary_encode()
+    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+    codes = [code(value) for value in encoded.dictionary.to_pylist()]
+    indices = encoded.indices.fill_null(len(codes)).to_numpy(zero_copy_only=False)
+    return np.array([*codes, -1])[indices]
+
+
+def _normalize(text):
+    """Return the same text for 1, 1.0 and 01, and for true and TRUE."""
+    try:
+        return f"{float(text):.17g}"
+    except ValueError:
+        return text.strip().lower()
+
+
+def _numbers(column, style):
+    """Return a column as float64, NaN for values that are not numbers. style : of texts, or None"""
+    pa = import_pyarrow()
+    types = pa.types
+    if types.is_string(column.type):
+        if style is None:
+            column = convert_texts(pa.table({"y": column})).column("y")
+        else:
+            counts = count_rows(column)
+            column = to_values(column, counts, read_texts(list(counts), "number", style))
+    kind = column.type
+    if types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    elif not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)):
+        return np.full(len(column), np.nan)
+    return column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy()

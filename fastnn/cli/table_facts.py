@@ -1,0 +1,120 @@
+"""Facts about a table before training: what its columns hold, and what may be wrong with it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.messages import printable
+from ..tables.data_checks import check_data
+from ..tables.table_errors import import_pyarrow
+from ..tables.texts import is_missing_mark
+from .console import CommandWords
+from .text_layout import format_number
+
+MOST_FREQUENT = 3  # categories of a column
+
+
+@dataclass
+class ColumnSummary:
+    """What a column holds.
+
+    Attributes
+    ----------
+    label : str
+    kind : str or None
+        What it was taken for; None if it is left out.
+    missing : float
+        Share of the rows.
+    n_distinct : int
+        Number of distinct values, without missing ones.
+    text : str
+        The range of numbers and dates, the most frequent categories, or an example of texts that
+        are left out.
+    """
+
+    label: str
+    kind: str | None
+    missing: float
+    n_distinct: int
+    text: str
+
+
+def summarize(frame, features):
+    """Return the ColumnSummary of each column of a training table, in its order.
+
+    Parameters
+    ----------
+    frame : Frame
+        The table without its target.
+    features : Features
+        What its columns were taken for.
+    """
+    kinds = features.kinds()
+    column_at = dict(zip(features.positions, features.columns))
+    return [
+        _used(raw, column_at[i]) if label in kinds else _left_out(raw, label)
+        for i, (label, raw) in enumerate(zip(frame.labels(), frame.columns))
+    ]
+
+
+def _used(raw, column):
+    contents = column.summarize(column.convert(raw), _write)
+    if contents.span is None:
+        text = _most_frequent(contents.counts, len(raw.values))
+    else:
+        low, middle, high = contents.span
+        text = f"{low} to {high}, median {middle}" if low != high else low
+    return ColumnSummary(column.label, column.kind, contents.missing, contents.n_distinct, text)
+
+
+def _write(x):
+    """Return a number with four digits, or all digits of a whole one: years have no comma."""
+    if x.is_integer() and abs(x) < 1e15:
+        return f"{x:.0f}" if abs(x) < 10_000 else f"{x:,.0f}"
+    return format_number(x)
+
+
+def _most_frequent(counts, n):
+    counts = sorted(((text, k) for text, k in counts.items() if k), key=lambda item: -item[1])
+    parts = [f"{printable(text, 24)} {format_share(k / n)}" for text, k in counts[:MOST_FREQUENT]]
+    return ", ".join(parts) + (", ..." if len(counts) > MOST_FREQUENT else "")
+
+
+def _left_out(raw, label):
+    if raw.kind == "text":
+        is_missing = np.array([*map(is_missing_mark, raw.texts), True])[raw.values]
+    else:
+        is_missing = np.isnan(raw.values)
+    n_distinct = len(np.unique(raw.values[~is_missing]))
+    text = ""
+    if raw.kind == "text" and n_distinct:
+        text = f"such as {printable(raw.texts[raw.values[~is_missing][0]], 24)}"
+    return ColumnSummary(label, None, float(is_missing.mean()), n_distinct, text)
+
+
+def format_share(x):
+    """Return a share as a percentage: `0.3 %`, `5 %`, `< 0.1 %`."""
+    percent = 100 * x
+    if 0 < percent < 0.1:
+        return "< 0.1 %"
+    if 99.9 < percent < 100:
+        return "> 99.9 %"
+    return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.1f} %"
+
+
+def list_data_checks(table, target, drop):
+    """Return what may be wrong with the table, without what the estimator leaves out itself."""
+    is_text = import_pyarrow().types.is_string
+    found = check_data(table.drop_columns(drop), target)
+    return describe_issues(
+        s
+        for s in found
+        if s.kind not in ("empty", "constant")
+        and not (s.kind == "id" and is_text(table.column(s.column).type))
+    )
+
+
+def describe_issues(issues):
+    """Return each DataIssue as a dict that JSON can hold, in the words of the command line."""
+    words = CommandWords()
+    return [{"kind": s.kind, "column": s.column, "text": words.say(s.text)} for s in issues]

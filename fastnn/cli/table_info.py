@@ -1,0 +1,262 @@
+"""fastnn info TABLE: what a table holds, and what `fastnn train` would make of it."""
+
+import argparse
+import shlex
+import textwrap
+
+import numpy as np
+
+from ..core.errors import DataError
+from ..core.messages import plural, printable
+from . import text_layout as layout
+from . import text_report as report
+from .console import (
+    CommandWords,
+    print_json,
+    print_line,
+    print_note,
+    terminal_width,
+    warnings_as_notes,
+)
+from .table_facts import format_share, list_data_checks, summarize
+from .table_file import TableFile
+from .target_column import label_text, read_target
+from .train_table import open_table
+
+MAX_COLUMNS = 200  # that are listed; --json lists all
+MAX_CLASSES = 6
+MAX_NAME = 28  # characters of a name in the list of columns
+KIND, MISSING, DISTINCT = 9, 8, 10  # widths in this list
+NARROW = 72  # columns of a terminal that is too narrow for it
+
+
+def show_table(arguments):
+    """Print what a table holds. Return the exit code.
+
+    arguments : argparse.Namespace
+        data, target, json, and the options of `add_table_options`.
+    """
+    file, notes = TableFile(arguments), _Notes(arguments.json)
+    keep = [] if arguments.target is None else [arguments.target]
+    table = open_table(file, (), keep, None, notes)
+    target = None if arguments.target is None else _read_target(table, file, arguments)
+    n_rows, sample = table.n_rows, table.sample(target)
+    name = None if target is None else target.name
+    with warnings_as_notes(notes):
+        columns, left_out = _describe_columns(sample, name, notes)
+    content = {
+        "data": arguments.data,
+        "rows": n_rows,
+        "rows_looked_at": sample.num_rows,
+        "columns": columns,
+        "left_out": left_out,
+        "data_checks": list_data_checks(sample, name, []),
+        "target": None if target is None else _describe_target(target, n_rows),
+        "train": _command(arguments, target, n_rows),
+    }
+    if arguments.json:
+        print_json({**content, "notes": notes.texts})
+        return 0
+    width = terminal_width()
+    for line in _format(content, table.column_names, width):
+        print_line(line)
+    return 0
+
+
+class _Notes:
+    """Prints each note once, or keeps it for JSON."""
+
+    def __init__(self, is_json):
+        self.is_json, self.texts = is_json, []
+
+    def __call__(self, text):
+        words = CommandWords().say(text)
+        if words not in self.texts:
+            self.texts.append(words)
+            if not self.is_json:
+                print_note(text)
+
+
+# ---- what is in the table ----
+
+
+def _read_target(table, file, arguments):
+    """Return the Target that `fastnn train --skip-missing-target` would learn."""
+    options = dict(vars(arguments), task=None, skip_missing_target=True)
+    return read_target(table, file, argparse.Namespace(**options))
+
+
+def _describe_columns(table, target, note):
+    """Return what each column but the target holds, and {name: reason} of those that are left out."""
+    from ..tabular.columns import frames
+    from ..tabular.columns.features import Features
+
+    if target is not None:
+        table = table.drop_columns([target])
+    unusable: dict = {}
+    while True:  # until the columns that `train` refuses are found
+        try:
+            frame = frames.read(table)
+            features = Features.fit(frame)
+            break
+        except DataError as error:
+            if error.column not in table.column_names:
+                raise
+            unusable[error.column] = CommandWords().say(error.problem)
+            table = table.drop_columns([error.column])
+    for text in features.notes(frame):
+        note(text)
+    columns = [
+        {
+            "column": summary.label,
+            "kind": summary.kind,
+            "missing": summary.missing,
+            "distinct": summary.n_distinct,
+            "values": summary.text,
+        }
+        for summary in summarize(frame, features)
+    ]
+    return columns, {**features.left_out, **unusable}
+
+
+def _describe_target(target, n_rows):
+    """Return what the target is, and how well a baseline predicts it."""
+    out = {
+        "column": target.name,
+        "task": target.task,
+        "rows_without": n_rows - len(target.rows),
+    }
+    if target.is_number:
+        y = target.values.to_numpy(zero_copy_only=False)
+        low, middle, high = np.quantile(y, (0, 0.5, 1))
+        return out | {
+            "range": [float(low), float(high)],
+            "median": float(middle),
+            "mean": float(y.mean()),
+            "baseline": {"rmse": float(y.std()), "mae": float(np.abs(y - middle).mean())},
+        }
+    labels, codes = target.classes()
+    counts = np.bincount(codes)
+    shares = counts / counts.sum()
+    return out | {
+        "classes": [[label_text(x), n] for x, n in zip(labels.tolist(), counts.tolist())],
+        "baseline": {
+            "accuracy": float(shares.max()),
+            "log_loss": float(-(shares * np.log(shares)).sum()),
+        },
+    }
+
+
+def _command(arguments, target, n_rows):
+    """Return the command that trains on the table."""
+    out = "model" if target is None else "".join(c if c.isalnum() else "_" for c in target.name)
+    words = ["fastnn", "train", arguments.data]
+    words += ["--target", "COL" if target is None else target.name]
+    words += ["--out", f"{out[:40]}.safetensors"]
+    if target is not None and len(target.rows) < n_rows:
+        words.append("--skip-missing-target")
+    for option in ("sep", "encoding", "decimal", "comment", "sheet", "sql"):
+        value = getattr(arguments, option)
+        words += [] if value is None else [f"--{option}", value]
+    words += [word for value in arguments.na or () for word in ("--na", value)]
+    words += ["--no-header"] if arguments.no_header else []
+    words += ["--skip-bad-lines"] if arguments.skip_bad_lines else []
+    return shlex.join(words)
+
+
+# ---- text ----
+
+
+def _format(content, names, width):
+    """Yield lines of at most `width` columns."""
+    rows, n = plural(content["rows"], "row"), plural(len(names), "column")
+    yield from _wrap(f"{layout.short_path(content['data'])}: {rows}, {n}", width)
+    if content["rows_looked_at"] < content["rows"] and content["target"] is None:
+        yield from _wrap(f"{content['rows_looked_at']:,} of them were looked at.", width, 2)
+    yield ""
+    shown = content["columns"][:MAX_COLUMNS]
+    yield from _format_wide(shown, width) if width >= NARROW else _format_narrow(shown, width)
+    more = len(content["columns"]) - len(shown)
+    if more:
+        yield f"... and {plural(more, 'column')} more"
+    by_reason: dict = {}
+    for name, reason in content["left_out"].items():
+        by_reason.setdefault(reason, []).append(name)
+    for reason, columns in by_reason.items():
+        names = layout.list_names(columns).replace(layout.UNBROKEN, " ")
+        yield from _wrap(f"left out    {names}: {printable(reason, 400)}", width, 2)
+    if content["data_checks"]:
+        yield ""
+    for check in content["data_checks"][: report.MAX_WARNINGS]:
+        yield from _wrap(f"warning     {check['text']}", width, 12 if width >= NARROW else 2)
+    more = len(content["data_checks"]) - report.MAX_WARNINGS
+    if more > 0:
+        yield f"... and {plural(more, 'warning')} more"
+    yield ""
+    yield from _format_target(content["target"], width)
+    yield "To train:"
+    yield from layout.wrap_command(content["train"], width)
+
+
+def _format_wide(columns, width):
+    names = [_shorten(printable(c["column"], 1000)) for c in columns]
+    longest = 2 + max(map(len, ["column", *names]))
+    head = f"{'column':<{longest}}{'kind':<{KIND}}{'missing':>{MISSING}}{'distinct':>{DISTINCT}}"
+    yield f"{head}  values"
+    room = width - longest - KIND - MISSING - DISTINCT - 2
+    for name, c in zip(names, columns):
+        kind = "-" if c["kind"] is None else c["kind"]
+        line = f"{name:<{longest}}{kind:<{KIND}}"
+        line += f"{format_share(c['missing']):>{MISSING}}{c['distinct']:>{DISTINCT},}"
+        yield f"{line}  {printable(c['values'], room)}".rstrip()
+
+
+def _shorten(name):
+    """Return a name without its middle, if it is long: names of surveys often begin alike."""
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 15]}...{name[-12:]}"
+
+
+def _format_narrow(columns, width):
+    for c in columns:
+        kind = "left out" if c["kind"] is None else c["kind"]
+        yield printable(c["column"], width)
+        yield printable(
+            f"  {kind}, {format_share(c['missing'])} missing, {c['distinct']:,} distinct", width
+        )
+        if c["values"]:
+            yield printable(f"  {c['values']}", width)
+
+
+def _format_target(target, width):
+    if target is None:
+        return
+    indent = 12 if width >= NARROW else 2
+    name, n_without = printable(target["column"]), target["rows_without"]
+    if target["task"] == "number":
+        low, high = map(layout.format_number, target["range"])
+        median, mean = map(layout.format_number, (target["median"], target["mean"]))
+        text = f"a number, {low} to {high}, median {median}, mean {mean}"
+        baseline = (
+            f"RMSE {layout.format_error(target['baseline']['rmse'])} of the mean, mean absolute "
+            f"error {layout.format_error(target['baseline']['mae'])} of the median"
+        )
+    else:
+        classes = sorted(target["classes"], key=lambda c: -c[1])
+        n = sum(k for _, k in classes)
+        names = [f"{printable(x, 20)} {format_share(k / n)}" for x, k in classes[:MAX_CLASSES]]
+        names += ["..."] if len(classes) > MAX_CLASSES else []
+        n_classes = "two" if len(classes) == 2 else f"{len(classes):,}"
+        text = f"{n_classes} classes: {', '.join(names)}"
+        baseline = (
+            f"accuracy {target['baseline']['accuracy']:.3f} of the most frequent class, log-loss "
+            f"{target['baseline']['log_loss']:.3f} of the shares"
+        )
+    yield from _wrap(f"target      {name}: {text}", width, indent)
+    if n_without:
+        yield from _wrap(f"            {plural(n_without, 'row')} without a target", width, indent)
+    yield from _wrap(f"baseline    {baseline}", width, indent)
+    yield ""
+
+
+def _wrap(text, width, indent=0):
+    return textwrap.wrap(text, width, subsequent_indent=" " * indent, break_on_hyphens=False)

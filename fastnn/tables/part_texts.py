@@ -1,0 +1,136 @@
+"""Numbers that are written in parts: 01:20:00, 1:20 PM, 1h 20m, 5'11".
+
+Each style has a function, which returns the number that a text stands for, NaN if it is none: seconds
+for times and durations, inches for lengths.
+"""
+
+import math
+import re
+
+CLOCK = re.compile(
+    r"(?P<sign>-)?(?:(?P<days>\d+)\s*d(?:ays?)?,?\s+)?(?P<first>\d{1,4})(?::(?P<second>[0-5]\d))?"
+    r"(?::(?P<third>[0-5]\d))?(?P<fraction>[.,]\d{1,9})?\s*(?P<half>[AaPp](?:\.[Mm]\.|[Mm]))?"
+)
+#: A number and its unit, in a duration such as 1h 20m, 2 hrs and 5 min, or PT1H20M.
+PART = re.compile(r"\s*,?\s*(?:and\s+|T)?(\d+(?:\.\d+)?)\s*([a-z]+)\.?", re.I)
+YEAR, MONTH, DAY = 365.2425 * 86400.0, 30.436875 * 86400.0, 86400.0  # seconds
+SECONDS = {
+    **dict.fromkeys(("y", "yr", "yrs", "year", "years"), YEAR),
+    **dict.fromkeys(("mo", "mos", "mon", "mons", "mth", "mths", "month", "months"), MONTH),
+    **dict.fromkeys(("w", "wk", "wks", "week", "weeks"), 7 * DAY),
+    **dict.fromkeys(("d", "day", "days"), DAY),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "std"), 3600.0),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+}
+FEET = re.compile(
+    r"(?P<feet>\d+)\s*(?:'(?!')|\u2019(?!\u2019)|\u2032|ft\.?|feet|foot)"
+    r"(?:[\s-]*(?P<inches>\d{1,2}(?:\.\d+)?)\s*(?:\"|\u201d|\u2033|''|\u2019\u2019|in\.?|inch(?:es)?)?)?",
+    re.I,
+)
+HOURS, MINUTES, DURATION, LENGTH = "h:m", "m:s", "1h 20m", "5'11\""
+HALF_DAY, LAST_HOUR = 12, 23
+MANY_HOURS = 10  # of 11:20:00, which is a time of the day rather than a duration
+
+
+def parse_clock(text, style=HOURS):
+    """Return the seconds of 01:20:00, 1:20 PM, 0 days 01:20:00 or 1:20.
+
+    style : HOURS or MINUTES, the first part if there are two
+    """
+    match = CLOCK.fullmatch(text)
+    if match is None:
+        return math.nan
+    sign, days, first, second, third, fraction, half = match.groups()
+    hour = int(first)
+    if half:
+        if not 1 <= hour <= HALF_DAY:
+            return math.nan
+        hour = hour % HALF_DAY + HALF_DAY * (half[0] in "Pp")
+    elif second is None:
+        return math.nan
+    if third is None and (fraction or (style == MINUTES and not half)):
+        seconds = 60.0 * hour + int(second or 0)
+    else:
+        seconds = 3600.0 * hour + 60.0 * int(second or 0) + int(third or 0)
+    if fraction:
+        seconds += float("0." + fraction[1:])
+    seconds += DAY * int(days or 0)
+    return -seconds if sign else seconds
+
+
+def parse_duration(text):
+    """Return the seconds of 1h 20m, 2 hrs and 5 min, or PT1H20M. After a year, m is a month."""
+    sign = -1.0 if text.startswith("-") else 1.0
+    text = text.removeprefix("-").removeprefix("P")
+    total, position, before = 0.0, 0, math.inf
+    while position < len(text):
+        match = PART.match(text, position)
+        unit = match[2].lower() if match else ""
+        seconds = MONTH if unit == "m" and before == YEAR else SECONDS.get(unit)
+        if match is None or seconds is None or not seconds < before:
+            return math.nan
+        total += float(match[1]) * seconds
+        position, before = match.end(), seconds
+    return sign * total if text else math.nan
+
+
+def parse_length(text):
+    """Return the inches of 5'11", 5 ft 11 in or 6'."""
+    match = FEET.fullmatch(text)
+    if match is None or float(match["inches"] or 0) >= 12:
+        return math.nan
+    return 12.0 * int(match["feet"]) + float(match["inches"] or 0)
+
+
+STYLES = {
+    HOURS: parse_clock,
+    MINUTES: lambda text: parse_clock(text, MINUTES),
+    DURATION: parse_duration,
+    LENGTH: parse_length,
+}
+NAMES = {
+    HOURS: "times or durations",
+    MINUTES: "durations",
+    DURATION: "durations",
+    LENGTH: "lengths in feet and inches",
+}
+DESCRIPTIONS = {
+    HOURS: "times or durations, read as seconds (1:20 is an hour and 20 minutes)",
+    MINUTES: "durations, read as seconds (1:20 is a minute and 20 seconds)",
+    DURATION: "durations, read as seconds",
+    LENGTH: "lengths in feet and inches, read as inches",
+}
+
+
+def is_clock(text):
+    """Whether a text is a time such as 01:20:00 or 1:20 PM."""
+    return not math.isnan(parse_clock(text))
+
+
+def find_style(texts):
+    """Return the style in which texts are written, None if the first ones have none.
+
+    Further texts may be written otherwise. texts : list of str, not empty
+    """
+    if is_clock(texts[0]):
+        return _clock_style(texts)
+    for style in (LENGTH, DURATION):
+        if not math.isnan(STYLES[style](texts[0])):
+            return style
+    return None
+
+
+def _clock_style(texts):
+    """Return whether times of two parts begin with hours or with minutes."""
+    pairs, triples = [-1], [-1]
+    for text in texts:
+        match = CLOCK.fullmatch(text)
+        if match is None:
+            continue
+        if match["half"]:
+            return HOURS
+        (pairs if match["third"] is None else triples).append(int(match["first"]))
+    if max(pairs) > LAST_HOUR:
+        return MINUTES
+    return MINUTES if 0 <= max(triples) < MANY_HOURS and max(pairs) >= 0 else HOURS

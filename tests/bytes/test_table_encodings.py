@@ -1,0 +1,80 @@
+"""Encodings of text tables that are not UTF-8: each is found, or the table is refused."""
+
+import pytest
+
+pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+
+from fastnn.tables import TableError, read
+from fastnn.tables.encoding_guess import guess
+from fastnn.tables.files import locate
+
+JAPANESE = "番号,氏名,都道府県,職業\n1,山田太郎,東京都,会社員\n2,鈴木花子,大阪府,エンジニア\n"
+TEXTS = {
+    "cp932 euc_jp": JAPANESE,
+    "cp932": "id,商品\n1,コーヒー\n2,りんごジュース\n",
+    "gbk gb18030": "编号,姓名,城市\n1,张伟,北京\n2,王芳,上海\n3,李娜,广州\n",
+    "big5": "編號,姓名,城市\n1,張偉,臺北\n2,王芳,高雄\n3,李娜,臺中\n",
+    "euc_kr": "번호,이름,도시\n1,김철수,서울\n2,이영희,부산\n3,박민수,대구\n",
+    "cp1251 koi8_r iso8859_5 cp866": "номер,имя,город\n1,Иван Петров,Москва\n2,Мария,Новосибирск\n",
+    "iso8859_2 cp1250": "numer,imię,miasto,zawód\n1,Łukasz Żółty,Łódź,inżynier\n2,Małgorzata,Kraków,x\n",
+    "iso8859-2 cp1250": "číslo,jméno,město\n1,Jiří Dvořák,Plzeň\n2,Božena Němcová,Budějovice\n",
+    "cp1253 iso8859_7": "αριθμός,όνομα,πόλη\n1,Γιώργος Παπαδόπουλος,Αθήνα\n",
+    "cp1254 iso8859_9": "numara,isim,şehir\n1,Ayşe Öz,İstanbul\n2,Çağlar Öztürk,Eskişehir\n",
+    "cp1255": "מספר,שם,עיר\n1,משה כהן,ירושלים\n2,שרה לוי,תל אביב\n",
+    "cp1256": "رقم,اسم,مدينة\n1,محمد علي,القاهرة\n2,فاطمة حسن,الرياض\n",
+    "cp1252 latin_1 mac_roman cp850": "numéro,nom,ville\n1,Hélène Lefèvre,Besançon\n2,François,Nîmes\n",
+    "cp1252 latin-1 cp850": "Nr,Name,Stadt\n1,Jürgen Groß,Köln\n2,Bärbel Schröder,München\n",
+    "cp1252 latin1": "n,nombre,ciudad\n1,José Muñoz,Málaga\n2,Ángel Núñez,A Coruña\n",
+    # what says little is what it was before
+    "cp1252": "a,b\n1,é\n",
+    "cp1252 ": "a,b\n1,5 €\n2,7 €\n3,8 €\n4,9 €\n",
+    "cp1252  ": "a,b\n1,it\u2019s fine \u2013 \u201creally\u201d\n2,don\u2019t\n",
+    "latin_1": "temp (°C),area (m²),volume (m³),x\n1,2,½ m³,5 m³\n",
+    "cp1252   ": "n,x,city\n1,0.5,Köln\n2,,São Paulo\n3,1,Ærø\n",
+}
+CASES = [(name, text) for names, text in TEXTS.items() for name in names.split()]
+
+
+@pytest.mark.parametrize(("encoding", "text"), CASES, ids=lambda x: x if x.isascii() else "")
+def test_encodings_that_are_found(encoding, text):
+    pytest.importorskip("charset_normalizer", reason="the extra cli is not installed")
+    assert text.encode(encoding).decode(guess(text.encode(encoding))) == text
+
+
+def test_the_note_shows_a_word(file):
+    pytest.importorskip("charset_normalizer", reason="the extra cli is not installed")
+    notes = []
+    path = file("a.csv", JAPANESE.encode("cp932"))
+    table = read(path, on_note=notes.append)
+    assert table["都道府県"].to_pylist() == ["東京都", "大阪府"]
+    assert notes == [
+        f"{path}, line 1: is not UTF-8. The file was read as Shift-JIS (cp932), such as '番号'. "
+        "If letters are wrong, pass its encoding."
+    ]
+    assert locate(path, 1) == "line 3"
+
+
+def test_without_charset_normalizer(file, monkeypatch):
+    """Windows-1252 is guessed for Western texts alone: other texts are refused, not garbled."""
+    monkeypatch.setitem(__import__("sys").modules, "charset_normalizer", None)
+    monkeypatch.setattr("fastnn.tables.encodings.find_spec", lambda name: None)
+    for names, text in TEXTS.items():
+        name = names.split()[0]
+        data = text.encode(name)
+        try:
+            table = read(file("a.csv", data), on_note=str)
+        except TableError as error:
+            assert name not in ("cp1252", "latin_1", "iso8859_2", "iso8859-2", "cp1254", "cp1251")
+            assert (
+                "encoding cannot be told. Pass its encoding, or save the file as UTF-8. Or run"
+                in (str(error))
+            )
+        else:
+            assert table.column_names == text.splitlines()[0].split(","), name
+
+
+def test_the_sample_has_the_lines_beyond_ascii(file):
+    pytest.importorskip("charset_normalizer", reason="the extra cli is not installed")
+    text = "a,b\n" + "1,x\n" * 300_000 + "2,Иван Петров\n3,Новосибирск\n"
+    table = read(file("a.csv", text.encode("koi8_r")), on_note=str)
+    assert table["b"].to_pylist()[-2:] == ["Иван Петров", "Новосибирск"]

@@ -1,0 +1,309 @@
+"""Tables in JSON objects, old spreadsheets, databases, and at addresses."""
+
+import gzip
+import http.server
+import io
+import json
+import os
+import pathlib
+import random
+import shutil
+import sqlite3
+import sys
+import threading
+from contextlib import closing
+
+import pytest
+from places import DATA
+from table_error_cases import ods
+
+pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+
+from fastnn.tables import TableError, memory, read  # noqa: E402
+from fastnn.tables.files import locate  # noqa: E402
+
+ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": None}, {"a": 3, "b": "z"}]
+
+
+def read_with_notes(path, **options):
+    notes = []
+    table = read(path, on_note=notes.append, **options)
+    return table.to_pylist(), [note.removeprefix(f"{path}") for note in notes]
+
+
+# ---- JSON ----
+
+
+@pytest.mark.parametrize("orient", ["split", "records", "index", "columns", "table"])
+def test_json_of_pandas(tmp_path, orient):
+    pd = pytest.importorskip("pandas")
+    path = tmp_path / "a.json"
+    pd.DataFrame(ROWS).to_json(path, orient=orient)
+    rows, notes = read_with_notes(path)
+    assert [{"a": row["a"], "b": row["b"]} for row in rows] == ROWS and not notes
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        ({"data": ROWS}, "data"),
+        ({"meta": {"n": 3}, "result": {"page": 1, "rows": ROWS}}, "result.rows"),
+        ({"a": [1, 2, 3], "b": ["x", None, "z"]}, ""),
+        ([["a", "b"], [1, "x"], [2, None], [3, "z"]], ""),
+        ({"columns": ["a", "b"], "data": [[1, "x"], [2, None], [3, "z"]]}, ""),
+        ({"meta": {"view": {"columns": [{"name": "a"}, {"name": "b"}]}},
+          "data": [[1, "x"], [2, None], [3, "z"]]}, ""),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("indent", [None, 1])
+def test_json_objects_around_rows(file, value, where, indent):
+    path = file("a.json", json.dumps(value, indent=indent))
+    notes = [f": the rows are the list {where!r}"] if where else []
+    assert read_with_notes(path) == (ROWS, notes)
+
+
+def test_one_row_of_json_stays_one(file):
+    assert read(file("a.json", '{"a": 1, "b": {"c": 2}, "d": [1, 2]}')).num_rows == 1
+
+
+# ---- spreadsheets ----
+
+
+def test_old_excel_files(tmp_path):
+    """Written with xlwt."""
+    pytest.importorskip("python_calamine", reason="the extra excel is not installed")
+    path = str(DATA / "tables" / "flats.xls")
+    rows, notes = read_with_notes(path)
+    assert rows[0] == {
+        "district": "Nord", "rooms": 2, "area": 50.5,
+        "day": __import__("datetime").date(2024, 1, 31), "let": True,
+    }  # fmt: skip
+    assert len(rows) == 2 and rows[1]["district"] == "Süd" and rows[1]["area"] is None
+    assert notes == [": sheet 'flats' was read, not 'other'. Pass sheet to choose another."]
+    with pytest.raises(TableError, match="has 1 column but no rows"):
+        read(path, sheet=2)
+
+
+def test_open_document_sheets(file):
+    pytest.importorskip("python_calamine", reason="the extra excel is not installed")
+    cell = '<table:table-cell office:value-type="{}"{}><text:p>{}</text:p></table:table-cell>'
+    rows = [["area", "city"], [50.5, "Bonn"], [70, "Ulm"]]
+    content = '<table:table table:name="flats">'
+    for row in rows:
+        content += "<table:table-row>"
+        for value in row:
+            is_text = isinstance(value, str)
+            more = "" if is_text else f' office:value="{value}"'
+            content += cell.format("string" if is_text else "float", more, value)
+        content += "</table:table-row>"
+    path = file("a.ods", ods(content + "</table:table>"))
+    assert read(path).to_pydict() == {"area": [50.5, 70], "city": ["Bonn", "Ulm"]}
+
+
+# ---- databases ----
+
+
+@pytest.fixture
+def database(tmp_path):
+    """database(statements) -> path of an SQLite file"""
+
+    def write(*statements, name="a.db"):
+        path = tmp_path / name
+        with closing(sqlite3.connect(path)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+            connection.commit()
+        return str(path)
+
+    return write
+
+
+ORDERS = (
+    "CREATE TABLE orders(n INTEGER, price, city TEXT, photo BLOB)",
+    "INSERT INTO orders VALUES (1, 1.5, 'Köln', x'00'), (2, 3, NULL, NULL), (3, 'n/a', 'Ulm', NULL)",
+)
+
+
+def test_the_only_table_of_a_database(database, tmp_path):
+    path = database(*ORDERS, "CREATE VIEW cheap AS SELECT * FROM orders WHERE price < 2")
+    rows, notes = read_with_notes(path)
+    assert rows == [
+        {"n": 1, "price": 1.5, "city": "Köln"},
+        {"n": 2, "price": 3, "city": None},
+        {"n": 3, "price": None, "city": "Ulm"},
+    ]
+    assert notes == [
+        ": column 'photo' left out: bytes",
+        ": column 'price': 'n/a' read as missing",
+    ]
+    assert read(path, sql="SELECT n FROM cheap")["n"].to_pylist() == [1]
+    assert locate(path, 1, sql="SELECT n FROM orders") == "row 2"
+    assert os.listdir(tmp_path) == ["a.db"]  # nothing beside it
+    packed = tmp_path / "a.db.gz"
+    packed.write_bytes(gzip.compress(pathlib.Path(path).read_bytes()))
+    assert read(packed, on_note=str).num_rows == 3
+
+
+def test_a_database_that_is_written_to(database):
+    path = database("PRAGMA journal_mode = WAL", *ORDERS)
+    with closing(sqlite3.connect(path)) as writer:
+        writer.execute("INSERT INTO orders VALUES (4, 9, 'Bonn', NULL)")
+        writer.commit()
+        assert read(path, on_note=str).num_rows == 4
+
+
+def test_types_of_other_parts_of_a_column(database, monkeypatch):
+    monkeypatch.setattr("fastnn.tables.databases.BATCH", 2)
+    path = database(
+        "CREATE TABLE t(a, b, c, d)",
+        "INSERT INTO t VALUES (1, 1, NULL, NULL), (2, 2, NULL, NULL), (3, 2.5, 7, NULL), "
+        "(4, NULL, 8, NULL), ('x', 5, 9, NULL)",
+    )
+    assert read(path).to_pydict() == {
+        "a": ["1", "2", "3", "4", "x"],
+        "b": [1, 2, 2.5, None, 5],
+        "c": [None, None, 7, 8, 9],
+        "d": [None] * 5,
+    }
+
+
+HARMFUL = [
+    "DELETE FROM orders",
+    "DROP TABLE orders",
+    "INSERT INTO orders VALUES (1, 2, 3, 4)",
+    "CREATE TABLE x(a)",
+    "ATTACH 'x.db' AS x",
+    "VACUUM INTO 'x.db'",
+    "PRAGMA writable_schema = 1",
+    "PRAGMA journal_mode = WAL",
+    "SELECT load_extension('x')",
+    "SELECT 1; DROP TABLE orders",
+    "",
+]
+
+
+@pytest.mark.parametrize("sql", HARMFUL)
+def test_a_query_changes_nothing(database, tmp_path, monkeypatch, sql):
+    monkeypatch.chdir(tmp_path)
+    path = database(*ORDERS)
+    before = pathlib.Path(path).read_bytes()
+    with pytest.raises(TableError, match=r"a.db: sql fails: .*\. Pass a query that reads rows"):
+        read(path, sql=sql)
+    assert pathlib.Path(path).read_bytes() == before and os.listdir(tmp_path) == ["a.db"]
+
+
+def test_a_query_without_end_ends_with_the_memory(database, monkeypatch):
+    path = database("CREATE TABLE t(a)")
+    sql = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT x FROM r"
+    left = iter([10**9] * 3)
+    monkeypatch.setattr(memory, "available", lambda: next(left, 0))
+    with pytest.raises(TableError, match=r"needs about .* of memory, but 0 bytes are available"):
+        read(path, sql=sql)
+
+
+def test_duckdb_files(tmp_path, monkeypatch):
+    duckdb = pytest.importorskip("duckdb", reason="the extra duckdb is not installed")
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("s.csv").write_text("a,b\n1,2\n")
+    with duckdb.connect("a.duckdb") as connection:
+        connection.execute(
+            "CREATE TABLE t AS SELECT range AS a, 'x' AS b, 1.5::DECIMAL(5, 2) AS c FROM range(3)"
+        )
+    assert read("a.duckdb")["a"].to_pylist() == [0, 1, 2]
+    assert read("a.duckdb", sql="SELECT sum(a) AS s FROM t").to_pydict() == {"s": [3]}
+    before = pathlib.Path("a.duckdb").read_bytes()
+    for sql in (
+        *("SELECT * FROM read_csv('s.csv')", "SELECT * FROM 's.csv'", "COPY t TO 'x.csv'"),
+        *("ATTACH 'x.db'", "INSTALL httpfs", "SELECT 1; SELECT 2", "DROP TABLE t", "LOAD 'x'"),
+        *("SET enable_external_access = true", "CREATE TABLE z AS SELECT 1", "PRAGMA version"),
+    ):
+        with pytest.raises(TableError, match=r"a.duckdb: sql fails: "):
+            read("a.duckdb", sql=sql)
+    assert pathlib.Path("a.duckdb").read_bytes() == before
+    assert sorted(os.listdir()) == ["a.duckdb", "s.csv"]
+    with duckdb.connect("a.duckdb") as connection:
+        connection.execute('CREATE TABLE "my t"(a INT)')
+    with pytest.raises(
+        TableError, match=r"contains 2 tables: 'my t', 't'. Pass sql='SELECT \* FROM"
+    ):
+        read("a.duckdb")
+
+
+@pytest.mark.parametrize("kind", ["db", "xls", "ods", "json", "duckdb"])
+def test_damaged_bytes_are_a_table_or_an_error(database, tmp_path, kind):
+    data = {
+        "db": lambda: pathlib.Path(database(*ORDERS)).read_bytes(),
+        "xls": (DATA / "tables" / "flats.xls").read_bytes,
+        "ods": ods,
+        "json": lambda: json.dumps({"meta": {"n": 3}, "columns": ["a"], "data": [[1]]}).encode(),
+        "duckdb": lambda: b"x" * 8 + b"DUCK" + b"\0" * 5000,
+    }[kind]()
+    rng = random.Random(0)
+    path = tmp_path / "t"
+    for _ in range(40):
+        damaged = bytearray(data)
+        for _ in range(rng.randint(1, 20)):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        if rng.random() < 0.3:
+            del damaged[rng.randrange(len(damaged)) :]
+        path.write_bytes(damaged)
+        try:
+            read(path, on_note=str)
+        except TableError as error:
+            assert "\n" not in str(error)
+
+
+# ---- addresses ----
+
+
+@pytest.fixture
+def server(tmp_path):
+    """server(name, bytes) -> address of a web server of this machine"""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(tmp_path))
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+
+        def write(name, data):
+            (tmp_path / name).write_bytes(data)
+            return f"http://127.0.0.1:{running.server_port}/{name}"
+
+        yield write
+        running.shutdown()
+
+
+def test_web_addresses(server, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setitem(sys.modules, "fsspec", None)  # is not needed
+    address = server("a.csv.gz", gzip.compress(b"a,b\n1,2\n"))
+    assert read(address).to_pydict() == {"a": [1], "b": [2]}
+    assert read(f"{address}?key=secret").num_rows == 1
+    with pytest.raises(TableError, match=r"/none.csv: cannot be read: the server answers 404 File"):
+        read(f"{address.rpartition('/')[0]}/none.csv?key=secret")
+    with pytest.raises(TableError) as caught:
+        read(server("b.csv", b"a,b\n1,2,3\n").replace("//", "//user:word@") + "?key=secret")
+    assert not any(secret in str(caught.value) for secret in ("word", "secret"))
+    monkeypatch.setattr(memory, "available", lambda: 5)
+    with pytest.raises(
+        TableError, match="needs about 8 bytes of memory, but 5 bytes are available"
+    ):
+        read(server("c.csv", b"a,b\n1,2\n"))
+
+
+def test_addresses_of_fsspec(tmp_path):
+    fsspec = pytest.importorskip("fsspec", reason="the extra remote is not installed")
+    with fsspec.open("memory://t/a.csv", "wb") as file:
+        file.write(b"a,b\n1,2\n")
+    assert read("memory://t/a.csv").to_pydict() == {"a": [1], "b": [2]}
+    (tmp_path / "a.csv").write_text("a\n1\n2,3\n")
+    with pytest.raises(TableError, match=r"^file:.*a.csv, line 3: has 2 values"):
+        read((tmp_path / "a.csv").as_uri())
+    shutil.copy(DATA / "tables" / "flats.xls", tmp_path)
+    if "python_calamine" in sys.modules:
+        assert read((tmp_path / "flats.xls").as_uri(), on_note=io.StringIO().write).num_rows == 2

@@ -1,0 +1,154 @@
+"""cv: folds of a splitter of scikit-learn, or of indices."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
+
+from checks import assert_same_bits
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    PredefinedSplit,
+    RepeatedKFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    TimeSeriesSplit,
+)
+
+import fastnn
+from fastnn import TabularClassifier, TabularRegressor
+from fastnn.tabular.fitting import permutation
+from fastnn.tabular.fitting.out_of_fold import OutOfFold
+
+N = 60
+SMALL = dict(hidden_layer_sizes=4, n_threads=1, random_state=0)
+rng = np.random.default_rng(8)
+X = pd.DataFrame({"x": rng.normal(size=N), "letter": rng.choice(list("abc"), N)})
+y = np.exp(X["x"].to_numpy()) + (X["letter"] == "a").to_numpy()
+GROUPS = np.arange(N) % 4
+SPLITTERS = {
+    "KFold": (KFold(3), 3),
+    "TimeSeriesSplit": (TimeSeriesSplit(4), 4),
+    "ShuffleSplit": (ShuffleSplit(3, random_state=0), 3),
+    "RepeatedKFold": (RepeatedKFold(n_splits=2, n_repeats=2, random_state=0), 4),
+    "LeaveOneGroupOut": (LeaveOneGroupOut(), 4),
+    "PredefinedSplit": (PredefinedSplit(np.where(np.arange(N) < 20, -1, GROUPS)), 4),
+    "an int": (2, 2),
+    "indices": ([(np.arange(30), np.arange(30, 60)), ([1, 2, 3, 4], range(10, 20))], 2),
+    "masks": ([(np.arange(N) < 30, np.arange(N) >= 30)], 1),
+}
+
+
+@pytest.fixture(autouse=True)
+def quick(quick_recipe):
+    quick_recipe(4)
+
+
+@pytest.mark.parametrize("task", ["numbers", "classes"])
+@pytest.mark.parametrize("name", SPLITTERS)
+def test_folds(name, task, tmp_path):
+    cv, n_folds = SPLITTERS[name]
+    cls, target = (TabularRegressor, y) if task == "numbers" else (TabularClassifier, y > 1.5)
+    groups = GROUPS if name == "LeaveOneGroupOut" else None
+    model = cls(7, cv=cv, **SMALL).fit(X, target, groups=groups)
+    assert (model.n_folds_, model.n_folds_remaining_) == (n_folds, 0)
+    if task == "numbers":
+        splits = [*cv.split(X, y, groups)] if hasattr(cv, "split") else cv
+        splits = [*KFold(2).split(X)] if name == "an int" else splits
+        tests = np.zeros((len(splits), N), bool)
+        for row, (_, test) in zip(tests, splits):
+            row[test] = True
+        P = model.oof_prediction_
+        assert_array_equal(np.isnan(P), ~tests.any(axis=0))
+        folds = model.model_.predict_folds(next(model._read_batches(X)), 1)
+        expected = np.where(tests, folds, 0).sum(axis=0) / np.maximum(1, tests.sum(axis=0))
+        np.testing.assert_allclose(P[tests.any(axis=0)], expected[tests.any(axis=0)])
+        low, high = model.predict_interval(X, 0.5)
+        assert (low <= high).all()
+        assert sum(map(len, model.model_.errors)) == tests.sum()
+    model.save(tmp_path / "model")
+    other = fastnn.load(tmp_path / "model")
+    assert other.cv is None and other.split_ == model.split_
+    assert f"the {n_folds} fold" in model.split_
+    assert_same_bits(other.predict(X), model.predict(X))
+    again = clone(model).fit(X, target, groups=groups)
+    assert_same_bits(again.predict(X), model.predict(X))
+
+
+def test_the_folds_of_the_default_are_those_of_its_splitter():
+    seed = np.random.RandomState(0).randint(2**31)
+    default = TabularRegressor(3, **SMALL).fit(X, y)
+    cv = KFold(3, shuffle=True, random_state=seed)
+    assert_array_equal(
+        TabularRegressor(cv=cv, **SMALL).fit(X, y)._fold_of_row, default._fold_of_row
+    )
+
+
+def test_groups_reach_the_splitter():
+    model = TabularClassifier(cv=GroupKFold(2), **SMALL).fit(X, y > 1.5, groups=GROUPS)
+    for group in range(4):
+        assert len(set(model._fold_of_row[group == GROUPS])) == 1
+    assert TabularClassifier(cv=StratifiedKFold(2), **SMALL).fit(X, y > 1.5).n_folds_ == 2
+
+
+def test_weights_of_columns_come_from_folds_whose_rows_a_fold_knows(monkeypatch):
+    seen: list = []
+    set_weights = permutation.set_weights
+
+    def record(jobs, weights, *args):
+        seen.append(weights)
+        set_weights(jobs, weights, *args)
+
+    monkeypatch.setattr(permutation, "set_weights", record)
+    TabularRegressor(cv=TimeSeriesSplit(3), **SMALL).fit(X, y)
+    assert (seen[0][0] == 1).all() and len(np.unique(seen[0][:3], axis=0)) == 3
+
+
+@pytest.mark.parametrize("name", ["TimeSeriesSplit", "RepeatedKFold", "indices"])
+def test_resume(name, monkeypatch, tmp_path):
+    cv, n_folds = SPLITTERS[name]
+    whole = TabularRegressor(cv=cv, **SMALL).fit(X, y)
+    model, update = TabularRegressor(cv=cv, **SMALL), OutOfFold.update
+
+    def interrupt(self):
+        update(self)
+        if self.done:
+            patch.undo()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OutOfFold, "update", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, y)
+    model.save(tmp_path / "model")
+    other = fastnn.load(tmp_path / "model")
+    with pytest.raises(ValueError, match="time or cv were passed"):
+        other.fit(X, y, resume=True)
+    for each in (other.set_params(cv=cv), model):
+        assert each.n_folds_remaining_ == n_folds - 1
+        each.fit(X, y, resume=True)
+        assert_same_bits(each.oof_prediction_, whole.oof_prediction_)
+        assert_same_bits(each.predict(X), whole.predict(X))
+
+
+def test_an_exhausted_iterator_is_an_error():
+    cv = iter([(np.arange(30), np.arange(30, 60))])
+    assert TabularRegressor(cv=cv, **SMALL).fit(X, y).n_folds_ == 1
+    with pytest.raises(ValueError, match="cv yields 0 folds, but 1 to 10,000 are needed"):
+        TabularRegressor(cv=cv, **SMALL).fit(X, y)
+
+
+def test_not_with_time():
+    with pytest.raises(ValueError, match="cv cannot be combined with time, which says"):
+        TabularRegressor(cv=3, **SMALL).fit(X, y, time=np.arange(N))
+
+
+@pytest.mark.parametrize("cv", ["KFold", 1, 2.5])
+def test_other_values(cv):
+    with pytest.raises(ValueError, match="The 'cv' parameter of TabularRegressor must be"):
+        TabularRegressor(cv=cv, **SMALL).fit(X, y)
