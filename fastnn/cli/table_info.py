@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.messages import plural, printable
+from ..tables.addresses import without_secrets
 from . import text_report as report
 from .console import CommandWords, print_json, print_line, print_note, warnings_as_notes
 from .table_facts import format_share, list_data_checks, summarize
@@ -39,7 +40,7 @@ def show_table(arguments):
     with warnings_as_notes(notes):
         columns, left_out = _describe_columns(sample, name, notes)
     content = {
-        "data": arguments.data,
+        "data": without_secrets(arguments.data),
         "rows": n_rows,
         "rows_looked_at": sample.num_rows,
         "columns": columns,
@@ -144,7 +145,7 @@ def _describe_target(target, n_rows):
 def _command(arguments, target, n_rows):
     """Return the command that trains on the table."""
     out = "model" if target is None else "".join(c if c.isalnum() else "_" for c in target.name)
-    words = ["fastnn", "train", arguments.data]
+    words = ["fastnn", "train", without_secrets(arguments.data)]
     words += ["--target", "COL" if target is None else target.name]
     words += ["--out", f"{out[:40]}.safetensors"]
     if target is not None and len(target.rows) < n_rows:
