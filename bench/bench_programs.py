@@ -42,6 +42,23 @@ def test_builds():
     assert "I1, out=" in text and "I2, new array" in text and "ten steps" in text
 
 
+def test_tabular_metrics(tmp_path):
+    rng = np.random.default_rng(0)
+    for task in ("classes", "numbers"):
+        (tmp_path / task).mkdir()
+        for name in "ab":
+            x = rng.normal(size=200)
+            y = np.where(x + rng.normal(size=200) > 0, "q", "p") if task == "classes" else x + 9
+            table = pd.DataFrame({"x": x, "z": rng.normal(size=200), "y": y})
+            table.to_csv(tmp_path / task / f"{task}_{name}.csv", index=False)
+    kept = tmp_path / "kept"
+    text = run("tabular_metrics.py", "--folder", tmp_path, "--rows", 80, "--keep", kept)
+    assert max(map(len, text.splitlines())) <= 80
+    assert len(re.findall(r"^(?:accuracy|mape) +(?:always|fastnn) ", text, re.M)) == 4
+    assert len(re.findall(r"^cost:20,1 (?:plain|class weights|shifted) ", text, re.M)) == 3
+    assert run("tabular_metrics.py", "--keep", kept) == text
+
+
 OUTPUTS = {"json": "peers.json", "markdown": "peers.md", "plot": "peers.png"}
 
 

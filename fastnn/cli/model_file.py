@@ -17,19 +17,13 @@ from ..tables import databases
 from ..tables.addresses import without_secrets
 from ..tables.number_texts import is_number_style
 from ..tabular import stored_model
-from ..tabular.columns.column_kinds import NAMED_IN_DROP
+from ..tabular.columns import column_kinds
 from ..tabular.tabular_file import FORMAT
 from .console import CommandError, to_json
 from .scores import MAX_LABEL_ISSUES, drop_verb, metric_of, threshold_of
 
 KEY = "training"  # in metadata_
 REASON = 300  # characters of a reason or a place, at most
-#: Reasons why columns are left out, as options.
-REASONS = {
-    NAMED_IN_DROP: "--drop",
-    "named in groups": "--group",
-    "named in sample_weight": "--weight",
-}
 TEXTS = ("sep", "encoding", "decimal", "comment")
 
 
@@ -166,12 +160,14 @@ def describe_model(model):
     """Return what the columns are, and what the model consists of, as a dict that JSON can hold."""
     networks = model.model_.networks()
     names = model.model_.features.names or list(map(str, range(model.n_features_in_)))
+    name = model.oof_score_name_.replace("mean absolute error", "MAE")
     drops, threshold = model.feature_score_drops_, getattr(model, "threshold", None)
     return {
         "split": model.split_,
         "kinds": {str(name): kind for name, kind in model.columns_.items()},
         "left_out": {
-            str(name): REASONS.get(reason, reason) for name, reason in model.left_out_.items()
+            str(name): column_kinds.OPTIONS.get(reason, reason)
+            for name, reason in model.left_out_.items()
         },
         "threshold": threshold_of(model),
         "threshold_rule": threshold if isinstance(threshold, str) else None,
@@ -180,7 +176,7 @@ def describe_model(model):
         "oof_score_name": model.oof_score_name_,
         "importances": dict(zip(names, model.feature_importances_.tolist())),
         "score_drops": None if drops is None else dict(zip(names, drops.tolist())),
-        "drop_name": f"{drop_verb(model)} of {model.oof_score_name_}",
+        "drop_name": f"{drop_verb(model)} of {name}",
         "folds": model.n_folds_,
         "folds_left": model.n_folds_remaining_,
         "hidden": list(networks[0].layer_sizes[1:-1]) if networks else [],

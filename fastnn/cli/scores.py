@@ -134,18 +134,19 @@ def score_rows(model, y, P, threshold=None, *, block=None, weight=None):
         return {"metric": metric, **score_numbers(y, P, block, weight)}
     labels = list(map(label_text, model.classes_.tolist()))
     targets = model.model_.targets
-    scores = score_classes(y, P, targets.decide(P, threshold), labels, weight)
+    predicted = targets.decide(P, threshold)
+    scores = score_classes(y, P, predicted, labels, weight)
     rule = parse(model.threshold)
     if isinstance(rule, ThresholdRule):
         metric = metric or ("f1" if rule.costs is None else "cost")
         if rule.costs is not None:
-            scores["cost"], scores["baseline"]["cost"] = _costs(scores["confusion"], rule)
+            scored = metric_values.ScoredRows(None, y, P, weight, chosen=predicted)
+            scores["cost"], scores["baseline"]["cost"] = _costs(scored.confusion, rule)
     return {"metric": metric, **scores}
 
 
 def _costs(confusion, rule):
     """Return the mean cost of a row, and that of the cheaper class for all rows."""
-    confusion = np.array(confusion)
     n, (missed, false) = confusion.sum(), rule.costs
     (_, alarms), (misses, _) = confusion.tolist()
     negative, positive = confusion.sum(axis=1).tolist()

@@ -106,9 +106,15 @@ def list_data_checks(table, target, drop):
     """Return what may be wrong with the table, without what the estimator leaves out itself."""
     is_text = import_pyarrow().types.is_string
     found = check_data(table.drop_columns(drop), target)
-    return [
-        {"kind": s.kind, "column": s.column, "text": CommandWords().say(s.text)}
+    return describe_issues(
+        s
         for s in found
         if s.kind not in ("empty", "constant")
         and not (s.kind == "id" and is_text(table.column(s.column).type))
-    ]
+    )
+
+
+def describe_issues(issues):
+    """Return each DataIssue as a dict that JSON can hold, in the words of the command line."""
+    words = CommandWords()
+    return [{"kind": s.kind, "column": s.column, "text": words.say(s.text)} for s in issues]

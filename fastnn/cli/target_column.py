@@ -168,9 +168,12 @@ class _Reader:
         n = len(counts) - len(found.others)
         if self.task == "number" or (n_others == 0 and is_unambiguous(style)):
             return found
-        if n <= MAX_INTEGER_CLASSES or len(found.others) > MOST_OTHERS * len(counts):
+        if n <= MAX_INTEGER_CLASSES:
             return None
-        return found
+        nearly = recognition.recognise(list(counts), lambda: counts)
+        if nearly is not None and nearly.kind == "number":
+            return nearly
+        return found if len(found.others) <= MOST_OTHERS * len(counts) else None
 
     def note_numbers(self, found, counts):
         """Say that texts are read as numbers. Others need --skip-missing-target."""

@@ -130,6 +130,8 @@ def format_results(record):
         text = f"{describe_threshold(record)}. {explain_thresholds(record)}"
         yield from paragraph("threshold", text)
         yield ""
+    if record.get("weight") is not None:
+        where += ", weighted"
     yield from format_scores(record["scores"], where, weighted_score(record))
     if not is_better_than_baseline(record["scores"]):
         yield ""
@@ -158,7 +160,7 @@ def describe_threshold(record):
 def explain_thresholds(record):
     """Return how a threshold that training chose is scored."""
     whose = "the other folds" if record["folds"] > 1 else "other held-out rows"
-    return f"The scores decide each row by a threshold that {whose} chose."
+    return f"The scores of a held-out row use a threshold that {whose} chose."
 
 
 # ---- scores ----
@@ -166,10 +168,11 @@ def explain_thresholds(record):
 
 def weighted_score(record):
     """Return name and value of a metric with the weights of classes, None if it has none."""
-    name, metric = record.get("oof_score_name", ""), record["scores"].get("metric")
-    if metric is None or not name.startswith("weighted"):
+    metric, score = record["scores"].get("metric"), record.get("oof_score")
+    shown = record["scores"].get(metric)
+    if None in (shown, score) or math.isclose(shown, score, rel_tol=1e-6):
         return None
-    return name, format_score(metric, record["oof_score"])
+    return record["oof_score_name"], format_score(metric, score)
 
 
 def format_scores(scores, where, weighted=None):
@@ -321,7 +324,8 @@ def format_drops(record):
     is_percentage = record.get("drop_name", "").endswith("MAPE")
     if is_percentage:
         return {name: f"{100 * drop:.1f} %" for name, drop in drops.items()}
-    digits = min(8, max(0, 2 - math.floor(math.log10(largest)))) if largest > 0 else 0
+    exponent = math.floor(math.log10(largest)) if largest > 0 else 0
+    digits = max(0, 2 - exponent) if exponent > 0 else max(3, min(8, 1 - exponent))
     return {name: f"{drop:,.{digits}f}" for name, drop in drops.items()}
 
 

@@ -14,7 +14,7 @@
 - `texts`: numbers and dates that are written as texts. `recognition`: what a column of texts is.
 - `number_texts`, `number_styles`, `part_texts`, `units`: numbers. `dates`, `month_names`: dates.
   `missing_marks`: texts for missing values.
-- `data_checks`: columns and rows that may spoil a model.
+- `group_check`: columns of groups. `data_checks`: columns and rows that may spoil a model.
 """
 
 from .data_checks import check_data

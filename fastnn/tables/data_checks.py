@@ -16,6 +16,7 @@ import numpy as np
 
 from ..core.errors import Argument, DataError, Message
 from ..core.messages import did_you_mean, printable
+from .group_check import find_groups
 from .recognition import examples, recognise
 from .table_errors import import_pyarrow
 from .texts import other_texts
@@ -42,8 +43,8 @@ class DataIssue:
     Attributes
     ----------
     kind : str
-        "empty", "constant", "id", "target copy", "target alone", "duplicate column",
-        "almost numbers" or "duplicate rows".
+        "empty", "constant", "id", "target copy", "target alone", "group", "duplicate column",
+        "almost numbers" or "duplicate rows". `fastnn train` adds "time".
     column : str or None
     text : str
         A sentence for the user, with what to do.
@@ -75,6 +76,22 @@ class _Column:
     @property
     def n_distinct(self):
         return len(self.distinct)
+
+    def numbers(self):
+        """Return the values as float64 with NaN, or None for texts and other types."""
+        pa = import_pyarrow()
+        kind = self.values.type
+        if self.is_text or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind):
+            return None
+        try:
+            values = self.values
+            if pa.types.is_temporal(kind):
+                values = values.cast(
+                    pa.int32() if str(kind) in ("date32[day]", "time32[s]") else pa.int64()
+                )
+            return np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+        except pa.ArrowException:
+            return None
 
 
 def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
@@ -126,6 +143,8 @@ def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
         if found is None or found.kind == "id":
             found = _target_alone(column, goal, sample) or found
         out += [found or _almost_numbers(column)]
+    for column, text in find_groups(inputs, goal, TIME_NAME.search):
+        out.append(DataIssue("group", column.name, text))
     out += _duplicate_columns(inputs)
     out += [_duplicate_rows(columns, n)]
     return [issue for issue in out if issue is not None]
@@ -186,6 +205,17 @@ def _count_rows(column, texts):
     return dict(zip(texts, n_of_code.tolist()))
 
 
+def _issue(kind, column, what, advice):
+    """Return the DataIssue about a column that the user may want to drop. advice : a template"""
+    text = Message(
+        "{label} {what} " + advice,
+        label=column.label,
+        what=what,
+        drop=Argument("drop", [column.name]),
+    )
+    return DataIssue(kind, column.name, text)
+
+
 # ---- IDs ----
 
 
@@ -194,20 +224,20 @@ def _id(column):
     n = len(column.codes)
     if n < MIN_ROWS or column.n_distinct < n:
         return None
-    advice = "Drop it, unless it helps to predict new rows."
+    advice = "Pass {drop}, unless it helps to predict new rows."
     if column.is_text:
-        what = f"{column.label} has a different text in each row, like a name or an ID."
-        return DataIssue("id", column.name, f"{what} {advice}")
+        what = "has a different text in each row, like a name or an ID."
+        return _issue("id", column, what, advice)
     if not column.is_integer or TIME_NAME.search(column.name):
         return None
     numbers = column.values.to_numpy(zero_copy_only=False)
     if int(numbers.max()) - int(numbers.min()) + 1 == n:
-        what = f"{column.label} numbers the rows ({numbers.min()} to {numbers.max()})."
+        what = f"numbers the rows ({numbers.min()} to {numbers.max()})."
     elif ID_NAME.search(column.name) or ID_SUFFIX.search(column.name):
-        what = f"{column.label} has a different number in each row, like an ID."
+        what = "has a different number in each row, like an ID."
     else:
         return None
-    return DataIssue("id", column.name, f"{what} {advice}")
+    return _issue("id", column, what, advice)
 
 
 # ---- the target ----
@@ -223,7 +253,7 @@ def _copy_of_target(column, target):
         what = f"has one value for each value of the target {label!r}"
     else:
         return None
-    return DataIssue("target copy", column.name, f"{column.label} {what}. Drop it.")
+    return _issue("target copy", column, f"{what}.", "Pass {drop}.")
 
 
 def _have_equal_values(a, b):
@@ -246,41 +276,24 @@ def _target_alone(column, target, sample):
     train, test = sample[: len(sample) // 2], sample[len(sample) // 2 :]
     if len(train) < MIN_ROWS:
         return None
-    numbers = _numbers(column)
+    numbers = column.numbers()
     few = column.n_distinct <= len(train) / MIN_ROWS_PER_VALUE
     if numbers is None and not few:
         return None
     nearest = None if few else _nearest(numbers, train, test)
-    goal = _numbers(target)
+    goal = target.numbers()
     if goal is None or (target.is_integer and target.n_distinct <= MAX_CLASSES):
         score = _score_classes(column, nearest, target.codes, train, test)
     else:
         score = _score_numbers(column, nearest, _ranks(goal), train, test)
     if score is None:
         return None
-    return DataIssue(
+    return _issue(
         "target alone",
-        column.name,
-        f"{column.label} alone predicts the target almost perfectly ({score} on other rows). Drop "
-        "it, unless it is known when you predict.",
+        column,
+        f"alone predicts the target almost perfectly ({score} on other rows).",
+        "Pass {drop}, unless it is known when you predict.",
     )
-
-
-def _numbers(column):
-    """Return the values as float64 with NaN, or None for texts and other types."""
-    pa = import_pyarrow()
-    kind = column.values.type
-    if column.is_text or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind):
-        return None
-    try:
-        values = column.values
-        if pa.types.is_temporal(kind):
-            values = values.cast(
-                pa.int32() if str(kind) in ("date32[day]", "time32[s]") else pa.int64()
-            )
-        return np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
-    except pa.ArrowException:
-        return None
 
 
 def _nearest(numbers, train, test):
@@ -356,8 +369,8 @@ def _duplicate_columns(columns):
         else:
             continue
         label = printable(other.name)
-        text = f"{column.label} {what} column {label!r}. Drop one of them."
-        yield DataIssue("duplicate column", column.name, text)
+        what = f"{what} column {label!r}, so one of them is enough."
+        yield _issue("duplicate column", column, what, "Pass {drop}.")
 
 
 def _duplicate_rows(columns, n):

@@ -89,7 +89,8 @@ WEEKDAY = (
     rf"(?:(?=[^\W\d_])(?:{'|'.join(sorted(WEEKDAYS, key=len, reverse=True))})(?:-feira)?\.?,?\s+)?"
 )
 FIRST = 50  # texts to try before all
-SAMPLE = 500  # texts, from all parts of the column, to try before all if some may be others
+#: Texts, from all parts of the column, that show whether most are dates, and the format.
+FEW, SAMPLE = 50, 500
 LEAST = 0.5  # of the texts that must be dates of a format
 #: Distinct texts, and years, that show that eight digits are dates and not other numbers.
 LEAST_COMPACT = 5
@@ -196,17 +197,20 @@ def find_format(distinct, compact=False):
 
 def find_format_of_most(distinct, compact=False):
     """Return the format in which most texts are dates, or None. Parameters: as in `find_format`"""
-    sample = distinct[:: max(1, len(distinct) // SAMPLE)]
-    likely = [text for text in sample if _may_be_date(text)]
-    if not likely or len(likely) < LEAST * len(sample):
-        return None
-    best, found = LEAST * len(sample), None
-    for name in (*FORMATS, *COMPACTS) if compact else FORMATS:
-        n = sum(parse_date(text, name) is not None for text in likely)
-        if n > best:
-            best, found = n, name
-    if found is not None and (swapped := SWAPPED.get(found)) is not None:
-        # all texts decide between day and month
+    names = [*FORMATS, *(COMPACTS if compact else ())]
+    found = names[0]
+    for size in (FEW, SAMPLE):
+        sample = distinct[:: max(1, len(distinct) // size)]
+        likely = [text for text in sample if _may_be_date(text)]
+        counts = {
+            name: sum(parse_date(text, name) is not None for text in likely) for name in names
+        }
+        names = [name for name, n in counts.items() if n > LEAST * len(sample)]
+        if not names:
+            return None
+        found = max(names, key=lambda name: counts[name])
+    swapped = SWAPPED.get(found)
+    if swapped is not None:  # all texts decide between day and month
         n, other = (sum(parse_date(t, f) is not None for t in distinct) for f in (found, swapped))
         found = swapped if other > n else found
     return found

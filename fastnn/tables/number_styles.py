@@ -18,8 +18,8 @@ from .number_texts import (
 )
 from .units import MULTIPLIERS, THOUSANDS, UNSURE, is_currency
 
-SAMPLE = 300  # texts, from all parts of the column, that decide whether to look at all
-FIRST = 100  # texts that may be numbers in parts
+SAMPLE = 50  # texts, from all parts of the column, that decide whether to look at all
+FIRST = 50  # texts that show whether they are numbers in parts
 LEAST = 0.5  # of the texts that must be numbers of a style
 EURO = "€", "EUR"
 HALVES = re.compile(r"[AaPp]\.?[Mm]\.?")

@@ -13,11 +13,13 @@ from functools import partial
 from ..core.messages import printable
 from . import dates, number_styles
 from .missing_marks import is_missing_mark, present_texts
-from .number_texts import parser
+from .number_texts import match_number, parser
 
 FEWEST = 10  # so many distinct numbers, or fewer, are not recognised beside other texts
 MOST_TEXTS = 0.05  # share of the others among the distinct texts
 MOST_ROWS = 0.05  # share of the others among the rows
+#: If so many distinct texts are numbers, others in few rows may be more of the texts.
+MANY, MOST_TEXTS_OF_MANY, MOST_ROWS_OF_MANY = 50, 0.2, 0.02
 FEW_TEXTS, FEW_ROWS = 2, 0.01  # so many others in so few rows may be more of the distinct texts
 MOST_ROWS_OF_WORD = 0.5  # share of one word, such as "unknown": missing tells the same
 MOST_CODES = 0.005  # share of the codes among the distinct texts
@@ -78,7 +80,9 @@ def recognise(distinct, rows=None):
     for kind, found in (("number", style), ("date", name)):
         if found is not None:
             recognised = read(distinct, kind, found)
-            if _are_few(recognised.others, present, counts):
+            others = recognised.others
+            are_codes = kind == "number" and _are_codes(others, present)
+            if not are_codes and _are_few(others, len(present), counts):
                 return recognised
     return None
 
@@ -97,16 +101,18 @@ def read(distinct, kind, style):
     return Recognised(kind, style, values, others)
 
 
-def _are_few(others, present, counts):
-    """Whether a column is numbers, or dates, although some of its texts are not."""
-    n, n_others = len(present), len(others)
-    if n - n_others <= FEWEST or sum(map(_has_zeros, present)) > MOST_CODES * n:
+def _are_few(others, n, counts):
+    """Whether a column is numbers, or dates, although some of its n distinct texts are not."""
+    n_others, n_rows = len(others), sum(counts.values())
+    if n - n_others <= FEWEST:
         return False
-    n_rows = sum(counts.values())
     rows = sum(counts[text] for text in others)
     if n_others <= FEW_TEXTS and rows <= FEW_ROWS * n_rows:
         return True
-    if n_others > MOST_TEXTS * n or sum(map(_is_code, others)) > max(1, MOST_CODES * n):
+    if n - n_others >= MANY and n_others <= MOST_TEXTS_OF_MANY * n:
+        if rows <= MOST_ROWS_OF_MANY * n_rows:
+            return True
+    if n_others > MOST_TEXTS * n:
         return False
     words = [text for text in others if not any(map(str.isdecimal, text))]
     if words:
@@ -116,8 +122,18 @@ def _are_few(others, present, counts):
     return rows <= MOST_ROWS * n_rows
 
 
+def _are_codes(others, present):
+    """Whether numbers beside other texts are codes, such as diagnoses, houses and postal codes."""
+    n = len(present)
+    n_codes, n_zeros = sum(map(_is_code, others)), sum(map(_has_zeros, present))
+    return n_zeros > MOST_CODES * n or n_codes > max(1, MOST_CODES * n)
+
+
 def _is_code(text):
-    return CODE.search(text) is not None
+    if CODE.search(text) is None:
+        return False
+    number = match_number(text.strip())
+    return number is None or len(number.tail.unit) == 1  # 12A, but not 12 km
 
 
 def _has_zeros(text):

@@ -12,7 +12,7 @@
 - `tabular_file`: files of estimators. `checkpoint`: what a fit needs that continues a stopped one.
 - `metrics`, `custom_metric`: what a model is to be good at. `metric_values`: how good it is.
   `thresholds`: from which probability a row is of the second class.
-- `label_issues`: rows whose target may be wrong.
+- `label_issues`: rows whose target may be wrong. `time_check`: rows that depend on the time.
 """
 
 from typing import TYPE_CHECKING

@@ -33,7 +33,7 @@ class TabularClassifier(ClassifierMixin, ClassPredictions, BaseTabular):
     ----------
     n_estimators : int, default 5
         Number of folds, and of networks for each configuration. At most the number of rows, or of
-        groups.
+        groups. With `time` in `fit`, at most the number of time values less one for the folds.
     hidden_layer_sizes : "auto", int or sequence of int, default "auto"
         Number of units of each hidden layer. "auto" is (64, 64).
     metric : str or callable, default "auto"
@@ -70,6 +70,11 @@ class TabularClassifier(ClassifierMixin, ClassPredictions, BaseTabular):
         it.
     drop : str, int or sequence of them, default None
         Names or positions of columns to leave out.
+    cv : splitter of scikit-learn, iterable of (train, test), int or None, default None
+        The folds, in place of n_estimators folds at random: a splitter such as ``GroupKFold(4)``,
+        which gets the `groups` of `fit`, or positions of rows. Rows in no test set have no
+        out-of-fold prediction, and rows in several the mean. A file does not hold it. Not with
+        `time`, or tables larger than memory.
     verbose : bool, default False
         Whether to show progress on standard error: networks, folds, the score of the folds that are
         done, and the time left.
@@ -93,7 +98,7 @@ class TabularClassifier(ClassifierMixin, ClassPredictions, BaseTabular):
         and from files that were written by older versions.
     oof_prediction_ : ndarray (n, n_classes)
         Probabilities of the training rows from the networks that held them out; NaN for rows that
-        no network held out, with n_estimators=1. Not in a file.
+        no network held out, with n_estimators=1, `time` or `cv`. Not in a file.
     oof_rows_ : ndarray of int, or None
         The numbers of the rows of `oof_prediction_`, if `fit` held a sample of the rows in memory;
         None for all rows. Not in a file.
@@ -115,7 +120,10 @@ class TabularClassifier(ClassifierMixin, ClassPredictions, BaseTabular):
         Text of any kind, empty after `fit`. `save`, `fastnn.load` and pickle keep it.
     n_folds_, n_folds_remaining_ : int
         Number of folds whose networks are trained, and of folds that Ctrl-C has left for
-        `fit` with resume=True, usually 0.
+        `fit` with resume=True, usually 0. With `time`: number of networks of each configuration that
+        are trained on all rows, and of folds and such networks that are left.
+    split_ : str or None
+        How the rows were split into folds, as a sentence. None for a file of an older version.
     model_ : TableModel
         The encoding of the columns and the networks. Its attributes may change between versions.
     n_features_in_ : int

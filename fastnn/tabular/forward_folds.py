@@ -142,6 +142,15 @@ def _first_times(times, weight, n_estimators):
     return first
 
 
+def concatenate(tables):
+    """Return the rows of EncodedTables with the same layout as one table."""
+    numbers, positions, codes = (
+        np.concatenate(arrays)
+        for arrays in zip(*((table.numbers, table.positions, table.codes) for table in tables))
+    )
+    return table_of(numbers, positions, codes, tables[0].layout)
+
+
 def as_seen(table, train, scored):
     """Return encoded rows as an encoder of the training rows would see them.
 

@@ -62,16 +62,17 @@ class TabularRegressor(RegressorMixin, NumberPredictions, BaseTabular):
         None for several quantiles, unless `metric` is "pinball".
     oof_prediction_ : ndarray (n,) or (n, n_quantiles)
         Predictions of the training rows from the networks that held them out; NaN for rows that no
-        network held out, with n_estimators=1. Not in a file.
+        network held out, with n_estimators=1, `time` or `cv`. Not in a file.
     oof_rows_ : ndarray of int, or None
         As in `TabularClassifier`.
     oof_score_ : float or None
         R^2 of `oof_prediction_`, or the value of `metric` in the units of y, weighted by
-        `sample_weight`, and slightly optimistic as in `TabularClassifier`. None for several
+        `sample_weight`, and slightly optimistic as in `TabularClassifier`. With `time` R^2 compares
+        with the mean of each block of time, as a score of later rows does. None for several
         quantiles, unless `metric` is "pinball".
     oof_score_name_ : str
         What `oof_score_` is, such as "R2" or "weighted RMSE".
-    columns_, left_out_, metadata_, n_folds_, n_folds_remaining_, model_, n_features_in_, feature_names_in_
+    columns_, left_out_, metadata_, n_folds_, n_folds_remaining_, split_, model_, n_features_in_, feature_names_in_
         As in `TabularClassifier`.
 
     See Also
@@ -83,7 +84,7 @@ class TabularRegressor(RegressorMixin, NumberPredictions, BaseTabular):
     -----
     The notes of `TabularClassifier` say what X may be, how its columns are read, and how the networks
     are trained and chosen. Folds are not stratified. Predictions are between the least and the
-    largest training target.
+    largest training target, unless `fit` had `time`.
 
     Examples
     --------

@@ -384,7 +384,7 @@ def check_numbers(y, log):
         if "could not convert" not in str(error):
             raise
         raise ValueError(
-            f"y must hold numbers, but {error}. Convert it, or use TabularClassifier."
+            f"y must hold numbers, but {error}. Use fastnn.tables.convert_texts, or TabularClassifier."
         ) from None
     y = column_or_1d(y, warn=True)
     _check_finite(y)

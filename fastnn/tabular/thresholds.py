@@ -47,17 +47,25 @@ class ThresholdRule:
         missed, false = self.costs
         return -(missed * (n - hits) + false * (alarms - hits))
 
-    def best(self, p, is_second, weight):
+    def best(self, p, is_second, weight, odds=1.0):
         """Return the threshold for rows.
 
         It is the best one if the probabilities are right. The best one for the classes of the rows
-        replaces it only if it is better by two standard errors, for example because the networks
-        learned with class weights: otherwise it would follow single rows
-        (docs/decisions/0037-metrics.md).
+        replaces it only if it is better by two standard errors: otherwise it would follow single
+        rows (docs/decisions/0037-metrics.md).
 
         p : ndarray (n,)
             Probabilities of the second class.
+        odds : float
+            Weight of the second class in the probabilities, divided by that of the first.
         """
+        if odds == 1:
+            return self.best_for_real_rows(p, is_second, weight)
+        found = self.best_for_real_rows(p / (p + odds * (1 - p)), is_second, weight)
+        return float(np.clip(odds * found / (odds * found + 1 - found), LEAST, 1 - LEAST))
+
+    def best_for_real_rows(self, p, is_second, weight):
+        """Return the threshold for rows, with probabilities that know no weights of classes."""
         if weight is not None:
             counted = weight > 0
             p, is_second, weight = p[counted], is_second[counted], weight[counted]
@@ -140,18 +148,34 @@ def parse(threshold):
     return ThresholdRule(costs)
 
 
-def out_of_fold(rule, p, is_second, weight, part_of_row):
+def class_odds(y, weight, row_weight):
+    """Return the weight of the second class divided by that of the first, 1 if it is not known.
+
+    weight, row_weight : ndarray (n,) or None
+        Weights of the rows, with and without those of their classes.
+    """
+    if weight is None:
+        return 1.0
+    rows = weight > 0
+    of_class = weight[rows] if row_weight is None else weight[rows] / row_weight[rows]
+    first, second = (of_class[y[rows] == k][:1] for k in (0, 1))
+    return float(second[0] / first[0]) if len(first) and len(second) else 1.0
+
+
+def out_of_fold(rule, p, is_second, weight, part_of_row, odds=1.0):
     """Return a threshold for each row, chosen on the rows of the other parts.
 
     So a score with these thresholds is not better because of the choice.
 
     part_of_row : ndarray (n,) of int
         The fold that held out each row.
+    odds : float
+        As in `ThresholdRule.best`.
     """
     out = np.full(len(p), 0.5)
     for part in np.unique(part_of_row):
         inside = part_of_row == part
         w = None if weight is None else weight[~inside]
         if not inside.all():
-            out[inside] = rule.best(p[~inside], is_second[~inside], w)
+            out[inside] = rule.best(p[~inside], is_second[~inside], w, odds)
     return out

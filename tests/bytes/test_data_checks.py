@@ -104,8 +104,9 @@ def test_duplicate_columns():
     upper = np.char.upper(words)
     table = pa.table({"x": X, "words": words, "copy": words, "upper": upper, "y": Y})
     assert [str(s) for s in check_data(table, "y")] == [
-        "column 'copy' is a copy of column 'words'. Drop one of them.",
-        "column 'upper' has one value for each value of column 'words'. Drop one of them.",
+        "column 'copy' is a copy of column 'words', so one of them is enough. Pass drop=['copy'].",
+        "column 'upper' has one value for each value of column 'words', so one of them is enough. "
+        "Pass drop=['upper'].",
     ]
 
 
@@ -135,12 +136,12 @@ def test_other_types_are_no_trouble():
 
 def test_the_messages_say_what_to_do():
     assert text_of(a=np.arange(N)) == (
-        "column 'a' numbers the rows (0 to 399). Drop it, unless it helps to predict new rows."
+        "column 'a' numbers the rows (0 to 399). Pass drop=['a'], unless it helps to predict new rows."
     )
-    assert text_of(a=Y) == "column 'a' is a copy of the target 'y'. Drop it."
+    assert text_of(a=Y) == "column 'a' is a copy of the target 'y'. Pass drop=['a']."
     text = text_of(a=np.where(np.arange(N) == 7, 1 - Y, Y))
     assert text.startswith("column 'a' alone predicts the target almost perfectly (accuracy ")
-    assert text.endswith("on other rows). Drop it, unless it is known when you predict.")
+    assert text.endswith("on other rows). Pass drop=['a'], unless it is known when you predict.")
 
 
 def test_without_a_target():

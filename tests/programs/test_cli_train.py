@@ -231,6 +231,65 @@ def test_a_target_in_a_currency_is_a_number(run):
     assert fastnn.load("m").predict(fastnn.tables.read("t.csv")).max() > 1500
 
 
+def test_a_target_of_nearly_all_numbers_is_a_number(run):
+    write_csv("t.csv", a=range(60), y=[f"{i},49,999" if i % 9 else "ask" for i in range(1, 61)])
+    arguments = ("train", "t.csv", "--target", "y", "--out", "m", "--json", *FAST)
+    code, _, errors = run(*arguments)
+    assert (code, errors) == (
+        2,
+        "fastnn train: t.csv, line 10: the target 'y' is a number in 54 rows, but not in 6 rows "
+        "('ask'). Correct the values, pass --skip-missing-target to leave such rows out, or --task "
+        "classes.\n",
+    )
+    code, out, errors = run(*arguments, "--skip-missing-target")
+    report = json.loads(out)
+    assert (code, report["task"], report["rows"], report["target_style"]) == (
+        0,
+        "number",
+        54,
+        ".|,|",
+    )
+
+
+def test_a_target_is_read_in_the_style_of_the_training(run):
+    write_csv("t.csv", a=range(60), y=[f"{i}.{i:03}.000" for i in range(1, 61)])
+    assert report_of(run, "t.csv", "--target", "y", "--out", "m", *FAST)["target_style"] == ",|.|"
+    write_csv("new.csv", a=range(30), y=[*(f"{i}.000" for i in range(1, 30)), "unknown"])
+    code, out, errors = run("predict", "m", "new.csv", "--json")
+    scores = json.loads(out)["scores"]
+    assert code == 0 and scores["rows"] == 29 and scores["baseline"]["rmse"] > 1000
+    assert "1 row not scored: the target 'y' is missing or not a number" in errors
+
+
+@pytest.mark.parametrize(
+    "values", [["10+", "5+", "1+"], ["8:00", "9:30", "10:00"], ["5", "x", "7"]]
+)
+def test_few_texts_are_classes(run, values):
+    write_csv("t.csv", a=range(60), y=values * 20)
+    report = report_of(run, "t.csv", "--target", "y", "--out", "m", *FAST)
+    assert report["task"] == "classes" and set(report["classes"]) == set(values)
+
+
+def test_texts_among_numbers_are_noted(run):
+    write_csv("t.csv", a=[*range(59), "soon"], b=[f"{i} km" for i in range(60)], y=range(60))
+    code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m", "--quiet", *FAST)
+    assert (code, errors) == (
+        0,
+        "note: column 'a': 1 of 60 values are not numbers ('soon') and count as missing. Pass "
+        "--category a to keep them as texts.\n",
+    )
+    write_csv("t.csv", a=["never", *range(59)], b=[f"{i} kg" for i in range(60)])
+    code, out, errors = run("predict", "m", "t.csv")
+    assert (code, out) == (2, "") and "column 'b' holds '0 kg' in line 2, which is not a" in errors
+    write_csv("t.csv", a=["never", *range(59)], b=[f"{i} mi" for i in range(60)])
+    code, out, errors = run("predict", "m", "t.csv")
+    assert (code, out.count("\n"), errors) == (
+        0,
+        61,
+        "note: column 'a': 1 of 60 values are not numbers ('never') and count as missing.\n",
+    )
+
+
 def test_data_checks_are_shown_before_training(run):
     write_csv("t.csv", id=range(60), copy=["n", "y"] * 30, a=[1, 2, 4] * 20, y=[0, 1] * 30)
     code, out, _ = run("train", "t.csv", "--target", "y", "--out", "m", *FAST)

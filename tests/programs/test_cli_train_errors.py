@@ -73,6 +73,13 @@ def error_of(run, words):
         ("t.csv --target y --out m --hidden 100001", "layer sizes from 1 to 100,000"),
         ("t.csv --target y --out m --folds 0", "a whole number of at least 1, got '0'"),
         ("t.csv --target y --out m --threshold 1", "such as cost:5,1, got '1'"),
+        ("t.csv --target y --out m --threshold cost:5", "such as cost:5,1, got 'cost:5'"),
+        ("t.csv --target k --out m --threshold f1", "the target 'k' has 3. Leave it out."),
+        (
+            "t.csv --target y --out m --metric acuracy",
+            "Did you mean accuracy? It can be accuracy, ",
+        ),
+        ("t.csv --target y --out m --metric rmse", "--metric rmse is for numbers, but the target"),
         ("t.csv --target y --out m --time-limit 0", "a number above 0, got '0'"),
         ("t.csv --target y --out m --test-size 1", "of at least 0 and below 1, got '1'"),
         ("t.csv --target y --out m --test-size 0.99", "0.99 of 60 rows leaves 1 to train on."),

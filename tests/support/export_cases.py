@@ -220,7 +220,7 @@ def tabular():
     classifiers = {
         "table_texts": (names[third], {}),
         "table_ints": (third - 1, dict(n_estimators=3)),
-        "table_truths": (third > 1, dict(threshold=0.33)),
+        "table_truths": (third > 1, dict(threshold="cost:2,1")),
         "table_two": (names[(third > 0) * 1], {}),
     }
     out = {}

@@ -12,12 +12,13 @@ from checks import assert_same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 
 import fastnn
-from fastnn import TabularClassifier, TabularRegressor
+from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.encoded_table import EncodedTable
 from fastnn.tabular import find_label_issues
-from fastnn.tabular.fitting import permutation, training_jobs
+from fastnn.tabular.fitting import fitted_table, permutation, training_jobs
 from fastnn.tabular.forward_folds import ForwardFolds, as_seen
 from fastnn.training import pool
 
@@ -233,6 +234,23 @@ def test_column_weights_come_from_earlier_folds(monkeypatch):
     assert len(seen) == 1 or seen[1] is weights
 
 
+def test_importances_are_those_of_rows_as_folds_see_them(monkeypatch):
+    """What begins in the last block has no meaning for any fold."""
+    late = X.assign(flag=np.where(DAY > 25, 1.0, 0.0))
+    seen, encode = [], fitted_table._encode_as_seen
+
+    def record(*args):
+        seen.append(encode(*args))
+        return seen[-1]
+
+    monkeypatch.setattr(fitted_table, "_encode_as_seen", record)
+    reg = TabularRegressor(**SMALL).fit(late, y, time="day")
+    assert np.isfinite(reg.feature_importances_).all()
+    (tables,) = seen
+    assert len(tables[0]) == np.isfinite(reg.oof_prediction_).sum()
+    assert reg.feature_importances_[-1] == 0 != reg.feature_importances_[1]
+
+
 def test_predictions_may_leave_the_range_of_the_targets(quick_recipe):
     quick_recipe(60)
     days = np.arange(200.0)
@@ -251,6 +269,39 @@ def test_threads_do_not_change_the_model(name, tmp_path):
     two, _ = make(name, n_threads=2)
     one.fit(X, target, **NAMED), two.fit(X, target, **NAMED)
     assert_same(one, two.set_params(n_threads=1), tmp_path / "model")
+
+
+OTHERS = {
+    "auc": TabularClassifier(metric="auc"),
+    "a threshold": TabularClassifier(threshold="f1", class_weight="balanced"),
+    "a cost": TabularClassifier(threshold="cost:5,1", n_estimators=1),
+    "mape": TabularRegressor(metric="mape", loss="poisson"),
+    "quantiles": TabularRegressor(loss=losses.Quantile((0.1, 0.9))),
+    "a time limit": TabularRegressor(time_limit=5),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_options(name, tmp_path):
+    model = OTHERS[name]
+    options = SMALL | dict(n_estimators=1 if model.n_estimators == 1 else 3)
+    model = clone(model).set_params(**options)
+    is_classifier = isinstance(model, TabularClassifier)
+    late = np.where(DAY > 27, "low", LABELS) if name == "a threshold" else LABELS
+    model.fit(X, late if is_classifier else y + 1, **NAMED)
+    assert model.oof_score_ is not None or name == "quantiles"
+    assert model.n_folds_ == model.n_estimators and model.n_folds_remaining_ == 0
+    model.save(tmp_path / "model")
+    other = fastnn.load(tmp_path / "model")
+    assert_array_equal(other.predict(X), model.predict(X))
+
+
+def test_a_class_that_begins_late():
+    labels = np.where(DAY > 26, "new", LABELS)
+    clf = TabularClassifier(**SMALL).fit(X, labels, time="day")
+    P = clf.oof_prediction_[~np.isnan(clf.oof_prediction_[:, 0])]
+    assert clf.classes_.tolist() == ["high", "low", "new"]
+    assert (P > 0).all() and P.shape[1] == clf.predict_proba(X).shape[1] == 3
 
 
 # ---- Ctrl-C and resume ----
@@ -361,6 +412,7 @@ def test_only_the_fit_is_forward(tmp_path):
 # ---- the score is what later rows will have ----
 
 
+@pytest.mark.slow("test_fit runs the same on small tables")
 def test_the_score_of_sales_with_a_trend_is_that_of_later_days(monkeypatch):
     """A random split says R2 1.00."""
     n, n_later = 1200, 300

@@ -68,13 +68,14 @@ MODELS = {
     "logarithms": TabularRegressor(log_target=True, loss="huber"),
     "quantiles": TabularRegressor(loss=losses.Quantile((0.1, 0.9))),
     "classes": TabularClassifier(class_weight={"low": 2}, threshold=0.4),
+    "metric": TabularClassifier(metric="f1", threshold="cost:3,1", class_weight="balanced"),
 }
 
 
 def make(name, **options):
     model = MODELS[name]
     cls, parameters = type(model), model.get_params(False) | SMALL | options
-    return cls(**parameters), np.where(y > 2, "high", "low") if name == "classes" else y
+    return cls(**parameters), np.where(y > 2, "high", "low") if name in ("classes", "metric") else y
 
 
 # ---- what Ctrl-C leaves ----
@@ -96,10 +97,10 @@ def test_finished_folds_are_kept(name, n_folds, tmp_path):
     tables = model.model_.encode(numbers, codes)
     folds = [model.model_.predict_fold(tables, k, 1) for k in range(n_folds)]
     expected = np.mean(folds, axis=0)
-    if name == "classes":
+    if name in ("classes", "metric"):
         assert model.model_.targets.temperature != 1
         expected = model.model_.targets.calibrate(expected)
-    predict = "predict_proba" if name == "classes" else "predict"
+    predict = "predict_proba" if name in ("classes", "metric") else "predict"
     assert_array_equal(getattr(model, predict)(X), expected)
     model.save(tmp_path / "model")
     other = fastnn.load(tmp_path / "model")

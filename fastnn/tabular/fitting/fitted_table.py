@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..checkpoint import FitCheckpoint
+from ..forward_folds import concatenate
 from ..metrics import name_weighted
 from ..table_model import EnsembleMember, TableModel
 from . import permutation
@@ -63,6 +64,7 @@ def end(fit, n_most=np.inf):
         fit.random_state,
         setup.n_threads,
         min(n_most, fit.time_budget.rows_within(fit.seconds_per_row * len(model.members))),
+        (lambda parts: _encode_as_seen(fit, model, parts)) if fit.split.is_forward else None,
     )
     score = out_of_fold.score_all(oof_prediction, fold_of_row)
     fit.task.warn_undefined(score, int((fold_of_row >= 0).sum()))
@@ -126,6 +128,24 @@ def _model_of_folds(fit):
     ]
     model.checkpoint = checkpoint
     return model
+
+
+def _encode_as_seen(fit, model, parts):
+    """Return the tables that the encoders of a model make of rows as folds see them.
+
+    parts : list of ndarray of int
+        Some of the rows that each fold scores.
+    """
+    settings = {id(encoder): settings for settings, encoder in fit.encoders.items()}
+    tables = []
+    for encoder in model.encoders:
+        jobs = {j.fold: j for j in fit.jobs if j.configuration.encoding == settings[id(encoder)]}
+        seen = []
+        for fold, part in zip(fit.out_of_fold.done, parts):
+            job = jobs[fold]
+            seen.append(job.held_out_table()[np.searchsorted(job.held_out, part)])
+        tables.append(concatenate(seen))
+    return tables
 
 
 def _checkpoint(fit):

@@ -71,7 +71,7 @@ class OutOfFold:
         score of a later block does: the differences between blocks are not explained variance.
         """
         y, weight = self.setup.rows.targets(rows)
-        threshold = self.task.decision(P, y, weight) if self.task.rule is None else None
+        threshold = self.task.threshold
         if self.threshold_of_row is not None:
             threshold = self.threshold_of_row[rows]
         if self.is_forward and self.task.score_metric is R2 and P.ndim == 1:
@@ -127,7 +127,7 @@ class OutOfFold:
             if targets.is_classifier:
                 targets.fit_temperature(P, y, weight)
         P = targets.calibrate(P)
-        self.choose_threshold(rows, P, y)
+        self.choose_threshold(rows, P)
         return rows, weights, P
 
     def row_weight(self, rows):
@@ -135,19 +135,23 @@ class OutOfFold:
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         return weight if weight is not None and weight.any() else None
 
-    def choose_threshold(self, rows, P, y):
+    def choose_threshold(self, rows, P):
         """Set the threshold of the targets, and those by which rows are scored, if there is a rule."""
         rule, targets, n_done = self.task.rule, self.setup.targets, len(self.done)
         if rule is None:
             return
-        weight, p, is_second = self.row_weight(rows), P[:, 1], y == 1
-        targets.chosen = thresholds.ChosenThreshold(rule, rule.best(p, is_second, weight))
+        y, weight = self.setup.rows.targets(rows)
+        row_weight, p, is_second = self.row_weight(rows), P[:, 1], y == 1
+        odds = thresholds.class_odds(y, weight, row_weight)
+        targets.chosen = thresholds.ChosenThreshold(rule, rule.best(p, is_second, row_weight, odds))
         sizes = [len(self.folds[fold][1]) for fold in self.done]
         part = np.repeat(np.arange(n_done), sizes)
         if n_done == 1:
             part = np.arange(len(rows)) % thresholds.PARTS
         self.threshold_of_row = np.full(len(self.setup.rows), np.nan)
-        self.threshold_of_row[rows] = thresholds.out_of_fold(rule, p, is_second, weight, part)
+        self.threshold_of_row[rows] = thresholds.out_of_fold(
+            rule, p, is_second, row_weight, part, odds
+        )
 
     def predict_held_out(self, i):
         """Return the predictions of the networks of job i for the rows that they held out."""

@@ -32,7 +32,7 @@ SMALLEST = 0.2  # weight of a column without importance, if one of mean importan
 # ---- importances ----
 
 
-def importances(model, rows, folds, task, random_state, n_threads, n_most=np.inf):
+def importances(model, rows, folds, task, random_state, n_threads, n_most=np.inf, encode=None):
     """Return the permutation importance of each column, and by how much the score gets worse.
 
     Each row is predicted by the networks that held it out. At most 2,000 rows are used, and from
@@ -45,6 +45,9 @@ def importances(model, rows, folds, task, random_state, n_threads, n_most=np.inf
     folds : list of (ndarray, ndarray)
         Training rows and held-out rows of the folds of the model.
     task : ClassTask or NumberTask
+    encode : callable, optional
+        encode(parts) returns the EncodedTables of some rows of each fold, one for each encoder of
+        the model. By default the encoders encode them.
 
     Returns
     -------
@@ -58,11 +61,10 @@ def importances(model, rows, folds, task, random_state, n_threads, n_most=np.inf
     parts = [sample(held_out, max(1, most), random_state) for _, held_out in folds]
     rows = rows.take(np.concatenate(parts))
     ends = np.cumsum([len(part) for part in parts])
-    tables = model.encode(rows.numbers, rows.codes)
+    tables = model.encode(rows.numbers, rows.codes) if encode is None else encode(parts)
     inputs = [encoder.sources_of_parts(features.sources()) for encoder in model.encoders]
     order = random_state.permutation(len(rows))
-    chosen = None if task.rule is None else targets.chosen.value
-    threshold = task.decision(None, None, None) if chosen is None else chosen
+    threshold = task.threshold if task.rule is None else targets.chosen.value
 
     def predict(sources):
         """Return the predictions of the rows for each column, (n_columns, n, ...)."""

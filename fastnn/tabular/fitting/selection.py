@@ -64,7 +64,9 @@ class HeldOutMetric:
         )
         if weight is not None and not weight.any():
             return None
-        threshold = self.task.decision(P, y, row_weight) if self.task.metric.uses_classes else None
+        threshold = (
+            self.task.decision(P, y, weight, row_weight) if self.task.metric.uses_classes else None
+        )
         return self.task.metric.cost(ScoredRows(self.targets, y, P, weight, threshold))
 
 

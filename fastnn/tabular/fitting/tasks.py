@@ -16,7 +16,7 @@ from ..large.sampling import ClassSummary, NumberSummary
 from ..metric_values import ScoredRows
 from ..metrics import Metric
 from ..targets import TableClasses, TableNumbers, check_numbers, to_labels
-from ..thresholds import ThresholdRule
+from ..thresholds import ThresholdRule, class_odds
 
 
 class Task:
@@ -116,15 +116,16 @@ class ClassTask(Task):
             return configurations
         return [replace(c, monitor=self.metric.monitor) for c in configurations]
 
-    def decision(self, P, y, weight):
+    def decision(self, P, y, weight, row_weight):
         """Return the threshold for probabilities; by a rule, the best one for these rows.
 
-        weight : ndarray (n,) or None
-            Of the rows, without those of their classes.
+        weight, row_weight : ndarray (n,) or None
+            Weights of the rows, with and without those of their classes.
         """
         if self.rule is None:
             return self.threshold
-        return self.rule.best(P[:, 1], y == 1, weight)
+        odds = class_odds(y, weight, row_weight)
+        return self.rule.best(P[:, 1], y == 1, row_weight, odds)
 
     def score(self, targets, P, y, weight, threshold=None):
         """Return the metric of probabilities, by default the weighted accuracy; None if it is undefined.
@@ -153,6 +154,7 @@ class NumberTask(Task):
     metric: Metric | None
     loss: Any
     log: bool
+    threshold: ClassVar[None] = None
     rule: ClassVar[None] = None
 
     @property
@@ -186,7 +188,7 @@ class NumberTask(Task):
         """Return configurations as they are."""
         return configurations
 
-    def decision(self, P, y, weight):
+    def decision(self, P, y, weight, row_weight):
         """Return None: there is no threshold."""
         return None
 

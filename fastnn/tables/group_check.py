@@ -1,0 +1,138 @@
+"""Find a column of groups: patients, players, machines, whose rows are alike.
+
+If the rows of one patient are in several folds, a network recognises the patient, and its scores are
+too good for new patients. A column of groups looks different from an ordinary category, such as a
+city: its values are in about the same number of rows each, or other columns have one value for each
+of its values, or it is named like an ID.
+"""
+
+import re
+
+import numpy as np
+
+from ..core.errors import Argument, Message
+
+MIN_GROUPS = 20
+MIN_ROWS = 100
+MAX_ROWS = 20_000  # rows of whole groups that are looked at
+MIN_ALIKE = 0.2  # intraclass correlation of the target
+EVEN = 0.9  # part of the values that are in the same number of rows, give or take one
+SAME = 0.95  # a column with such a part of its rows in one value says nothing
+MIN_FIXED = 3  # columns
+MAX_ID_ROWS = 20  # mean number of rows of an ID; places of taxis and codes of goods have more
+ID = re.compile(r"(?:^|[\W_])(?:id|ids|uuid|guid)$|[a-z](?:Id|ID)$")
+PERSON = re.compile(
+    r"(?:^|[\W_])(?:patient|subject|participant|person|respondent|customer|client|user|member|player|"
+    r"student|pupil|animal|household|family|session|device|machine|sensor|probe|proband|kunde)"
+    r"(?:[\W_]*(?:id|ids|no|nr|number|code|name))?$",
+    re.I,
+)
+
+
+def find_groups(columns, target, is_time_name):
+    """Yield (column, text) of the columns that look like groups, the most likely first.
+
+    Parameters
+    ----------
+    columns : list of Column of `data_checks`
+        Those that may be inputs.
+    target : Column
+    is_time_name : callable
+        Whether a name is that of a time.
+    """
+    if target is None or len(target.codes) < MIN_ROWS:
+        return
+    found, seen = [], set()
+    for column in columns:
+        n = int((column.codes >= 0).sum())
+        if not (column.is_text or column.is_integer) or is_time_name(column.name):
+            continue
+        if not MIN_GROUPS <= column.n_distinct <= n / 2 or n < 0.9 * len(column.codes):
+            continue
+        rank = _rank(column, columns)
+        if rank is None or column.codes.tobytes() in seen:
+            continue
+        seen.add(column.codes.tobytes())
+        if _alikeness(column.codes, target) >= MIN_ALIKE:
+            found.append((rank, column))
+    found.sort(key=lambda pair: pair[0])
+    for _, column in found[:1]:
+        yield column, _text(column)
+
+
+def _text(column):
+    counts = np.bincount(column.codes[column.codes >= 0], minlength=column.n_distinct)
+    low, high = int(counts.min()), int(counts.max())
+    rows = f"{low:,} rows" if low == high else f"{low:,} to {high:,} rows"
+    return Message(
+        "{label} looks like a group: each of its {n:,} values is in {rows}, and rows of one value are "
+        "in several folds. If new rows will come from other values, the scores are too good. Pass "
+        "{groups}.",
+        label=column.label,
+        n=column.n_distinct,
+        rows=rows,
+        groups=Argument("groups", column.name),
+    )
+
+
+def _rank(column, columns):
+    """Return 0 to 2, or None if a column does not look like groups."""
+    is_id = ID.search(column.name) and len(column.codes) <= MAX_ID_ROWS * column.n_distinct
+    fixed = _fixed_columns(column, columns)
+    if fixed >= MIN_FIXED and fixed >= (len(columns) - 1) / 2:
+        return 0
+    if is_id or PERSON.search(column.name):
+        return 1
+    return 2 if _is_even(column) and (column.is_text or fixed) else None
+
+
+def _is_even(column):
+    counts = np.bincount(column.codes[column.codes >= 0], minlength=column.n_distinct)
+    usual = np.bincount(counts).argmax()
+    return usual >= 2 and (np.abs(counts - usual) <= 1).mean() >= EVEN
+
+
+def _fixed_columns(column, columns):
+    """Return how many other columns have one value for each value of a column."""
+    ends = np.cumsum(np.bincount(column.codes[column.codes >= 0]))
+    n_values = max(1, int(np.searchsorted(ends, MAX_ROWS, "right")))
+    rows = np.flatnonzero((column.codes >= 0) & (column.codes < n_values))
+    codes, n_fixed = column.codes[rows], 0
+    for other in columns:
+        values = other.codes[rows] + 1
+        if other is column or np.bincount(values).max() > SAME * len(rows):
+            continue
+        pairs = np.unique(codes * (other.n_distinct + 1) + values)
+        n_fixed += len(pairs) == n_values
+    return n_fixed
+
+
+def _alikeness(codes, target):
+    """Return the intraclass correlation of the target: 1 if rows of one group have equal targets."""
+    rows = np.flatnonzero((codes >= 0) & (target.codes >= 0))
+    codes = np.unique(codes[rows], return_inverse=True)[1]
+    counts = np.bincount(codes)
+    n, n_groups = len(codes), len(counts)
+    if n <= n_groups or n_groups < 2:
+        return 0.0
+    between = within = 0.0
+    for y in _target_columns(target, rows):
+        means = np.bincount(codes, y) / counts
+        between += (counts * (means - y.mean()) ** 2).sum()
+        within += ((y - means[codes]) ** 2).sum()
+    between, within = between / (n_groups - 1), within / (n - n_groups)
+    usual = (n - (counts**2).sum() / n) / (n_groups - 1)
+    total = between + (usual - 1) * within
+    return (between - within) / total if total > 0 else 0.0
+
+
+def _target_columns(target, rows):
+    """Yield the ranks of numbers, or an indicator of each frequent class."""
+    numbers = target.numbers()
+    if numbers is not None and target.n_distinct > 2:
+        order = np.unique(numbers[rows], return_inverse=True)[1]
+        yield order / max(1, order.max())
+        return
+    codes = target.codes[rows]
+    for code in np.argsort(-np.bincount(codes), kind="stable")[:20]:
+        yield (codes == code).astype(float)

@@ -1,0 +1,301 @@
+"""The parameter `metric` of the estimators for tables, and what columns are worth by it."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
+
+from checks import assert_same_bits
+from numpy.testing import assert_allclose
+from sklearn import metrics as sk
+from sklearn.base import clone
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.model_selection import GridSearchCV
+
+import fastnn
+from fastnn import TabularClassifier, TabularRegressor, losses
+from fastnn.tabular import metric_values
+from fastnn.tabular.fitting import selection
+from fastnn.tabular.metrics import CLASS_METRICS, NUMBER_METRICS, MissingMetric, find_name
+from fastnn.tabular.targets import TableClasses
+
+pytestmark = pytest.mark.usefixtures("quick_recipe")
+SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
+rng = np.random.default_rng(4)
+N = 80
+X = rng.normal(size=(N, 2))
+two = np.where(X[:, 0] + 0.5 * rng.normal(size=N) > 0.3, "yes", "no")
+three = np.array(["a", "b", "c"])[np.digitize(X[:, 0] + rng.normal(size=N), [-1, 0.5])]
+numbers = np.exp(X[:, 0] + 0.3 * rng.normal(size=N))
+weights = rng.uniform(0, 2, N) * (rng.random(N) < 0.9)
+
+# ---- values ----
+
+
+def by_sklearn(name, y, P, labels, weight):
+    """The value of a metric of classes, by scikit-learn."""
+    options = dict(sample_weight=weight)
+    predicted = labels[P.argmax(axis=1)]
+    if name == "log_loss":
+        return sk.log_loss(y, P, **options)
+    if name == "auc":
+        aucs = [sk.roc_auc_score(y == label, p, **options) for label, p in zip(labels, P.T)]
+        return np.mean(aucs)
+    if name == "f1" and len(labels) == 2:
+        return sk.f1_score(y, predicted, pos_label=labels[1], **options)
+    if name == "f1":
+        return sk.f1_score(y, predicted, average="macro", **options)
+    return getattr(sk, f"{name}_score")(y, predicted, **options)
+
+
+@pytest.mark.parametrize("name", CLASS_METRICS)
+@pytest.mark.parametrize("y", [two, three], ids=["two classes", "three classes"])
+@pytest.mark.parametrize("weight", [None, weights], ids=["equal", "weighted"])
+def test_values_of_classes_are_those_of_scikit_learn(name, y, weight):
+    labels, codes = np.unique(y, return_inverse=True)
+    P = np.random.default_rng(1).dirichlet(np.ones(len(labels)), N).round(2) + 0.01
+    P /= P.sum(axis=1, keepdims=True)
+    rows = metric_values.ScoredRows(TableClasses(labels), codes, P, weight)
+    value = CLASS_METRICS[name].value(rows)
+    assert value == pytest.approx(by_sklearn(name, y, P, labels, weight))
+
+
+NUMBERS = {
+    "rmse": sk.root_mean_squared_error,
+    "mae": sk.mean_absolute_error,
+    "mape": sk.mean_absolute_percentage_error,
+    "r2": sk.r2_score,
+    "pinball": sk.mean_pinball_loss,
+}
+
+
+@pytest.mark.parametrize("name", NUMBER_METRICS)
+def test_oof_score_is_the_metric_of_numbers(name):
+    reg = TabularRegressor(metric=name, **SMALL).fit(X, numbers, sample_weight=weights)
+    expected = NUMBERS[name](numbers, reg.oof_prediction_, sample_weight=weights)
+    assert reg.oof_score_ == pytest.approx(expected)
+    assert reg.oof_score_name_ == f"weighted {NUMBER_METRICS[name].label}"
+    assert reg.score(X, numbers) == pytest.approx(sk.r2_score(numbers, reg.predict(X)))
+
+
+@pytest.mark.parametrize("name", CLASS_METRICS)
+def test_oof_score_is_the_metric_of_classes(name):
+    clf = TabularClassifier(metric=name, class_weight={"yes": 3}, **SMALL)
+    clf.fit(X, two, sample_weight=weights)
+    weight = weights * np.where(two == "yes", 3, 1)
+    expected = by_sklearn(name, two, clf.oof_prediction_, clf.classes_, weight)
+    assert clf.oof_score_ == pytest.approx(expected)
+    assert clf.score(X, two) == np.mean(clf.predict(X) == two)
+
+
+def test_names_of_scores():
+    names = {}
+    for metric in ("auto", "accuracy", "balanced_accuracy", "auc"):
+        for weight in (None, "balanced", {"yes": 2}):
+            clf = TabularClassifier(metric=metric, class_weight=weight, **SMALL).fit(X, two)
+            names[metric, str(weight)[:3]] = clf.oof_score_name_
+    for metric in ("auto", "accuracy"):
+        found = [names[metric, weight] for weight in ("Non", "bal", "{'y")]
+        assert found == ["accuracy", "balanced accuracy", "weighted accuracy"]
+    assert {names["balanced_accuracy", w] for w in ("Non", "bal")} == {"balanced accuracy"}
+    assert names["auc", "bal"] == "weighted AUC"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("log-loss", "log_loss"), ("LogLoss", "log_loss"), ("neg_log_loss", "log_loss"),
+        ("roc_auc", "auc"), ("balanced-accuracy", "balanced_accuracy"), ("F1", "f1"),
+        ("neg_root_mean_squared_error", "rmse"), ("R^2", "r2"), ("quantile", "pinball"),
+    ],
+)  # fmt: skip
+def test_other_spellings(text, name):
+    assert find_name(text) == name
+
+
+def test_several_quantiles_have_the_pinball_loss():
+    loss = losses.Quantile((0.1, 0.9))
+    reg = TabularRegressor(metric="pinball", loss=loss, **SMALL).fit(X, numbers)
+    values = [
+        sk.mean_pinball_loss(numbers, p, alpha=q) for p, q in zip(reg.oof_prediction_.T, loss.q)
+    ]
+    assert reg.oof_score_ == pytest.approx(np.mean(values))
+    assert len(reg.feature_score_drops_) == 2
+
+
+# ---- the choice among configurations ----
+
+
+def test_auto_is_what_it_was():
+    for cls, y in ((TabularClassifier, two), (TabularRegressor, numbers)):
+        plain, auto = cls(**SMALL).fit(X, y), cls(metric="auto", **SMALL).fit(X, y)
+        assert_same_bits(plain.oof_prediction_, auto.oof_prediction_)
+
+
+def test_epochs_are_chosen_by_the_error_rate_for_accuracy_only():
+    def monitors(metric):
+        from fastnn.tabular.fitting import recipe
+
+        task = TabularClassifier(metric=metric)._task()
+        return {c.monitor for c in task.with_monitor(recipe.configurations(True, 2000, 2))}
+
+    assert monitors("auto") == {"loss", "error_rate"}
+    assert monitors("accuracy") == {"error_rate"}
+    assert {m for name in ("auc", "f1", "log_loss") for m in monitors(name)} == {"loss"}
+
+
+class Found:
+    """Out-of-fold predictions of two configurations, and a metric."""
+
+    def __init__(self, name, y, known=CLASS_METRICS):
+        self.task = type("Task", (), {"metric": known[name]})
+        self.y = y
+
+    def cost(self, P, rows=slice(None)):
+        rows = metric_values.ScoredRows(TableClasses(np.arange(2)), self.y[rows], P[rows])
+        return self.task.metric.cost(rows)
+
+    def loss(self, P):
+        return -np.log(P[np.arange(len(self.y)), self.y]).mean()
+
+
+def mixes(n):
+    """Probabilities of two classes: right in 60 % of the rows, with a low loss; in 90 %, with a
+    higher one."""
+    y = np.arange(n) % 2
+    calm = np.where(np.arange(n) % 10 < 6, 0.6, 0.45)
+    bold = np.where(np.arange(n) % 10 < 9, 0.51, 0.001)
+    return y, [
+        np.where(y[:, None] == [0, 1], right[:, None], 1 - right[:, None]) for right in (calm, bold)
+    ]
+
+
+@pytest.mark.parametrize(("n", "is_certain"), [(7, False), (400, True)])
+def test_a_metric_of_classes_must_be_better_for_certain(n, is_certain):
+    y, P = mixes(n)
+    found = Found("accuracy", y)
+    weights = selection.improve(np.array([1.0, 0.0]), P, found)
+    assert (weights[1] > 0) == is_certain
+
+
+def test_the_loss_decides_between_equal_metrics(monkeypatch):
+    y, P = mixes(100)
+    monkeypatch.setattr(selection, "is_better_for_certain", lambda *_: True)
+    # AUC and accuracy of both are 1
+    P = [np.where(y[:, None] == [0, 1], p, 1 - p) for p in (0.6, 0.9)]
+    weights = selection.improve(np.array([0.5, 0.5]), P, Found("accuracy", y))
+    assert weights.tolist() == [0, 1]
+
+
+def test_tune_and_grid_search_take_metrics():
+    search = GridSearchCV(TabularRegressor(**SMALL), {"metric": ["mae", "rmse"]}, cv=2)
+    assert search.fit(X, numbers).best_params_["metric"] in ("mae", "rmse")
+
+
+# ---- undefined metrics and wrong names ----
+
+
+def test_a_metric_that_is_undefined_is_a_warning():
+    y = np.array([0] * (N - 1) + [1])
+    clf = TabularClassifier(metric="auc", **SMALL | dict(n_estimators=1, random_state=1))
+    with pytest.warns(UndefinedMetricWarning, match=r"metric='auc' is undefined for the 16 rows"):
+        clf.fit(X, y)
+    assert clf.oof_score_ is None and clf.feature_score_drops_ is None
+    assert np.isfinite(clf.predict_proba(X)).all()
+    with pytest.warns(UndefinedMetricWarning):
+        clf.fit(X, np.zeros(N, int))
+    assert clf.oof_score_ is None
+    assert TabularClassifier(metric="f1", **SMALL).fit(X, np.zeros(N, int)).oof_score_ == 1
+
+
+def test_zeros_of_weight_0_are_no_targets():
+    y, weight = np.where(np.arange(N) < 5, 0, numbers), np.arange(N) >= 5
+    reg = TabularRegressor(metric="mape", **SMALL).fit(X, y, sample_weight=weight)
+    assert reg.oof_score_ > 0
+    with pytest.raises(ValueError, match=r"metric='mape' divides .* is 0 in row 0"):
+        reg.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ("rmse", r"metric='rmse' is for numbers\. metric can be auto, accuracy, "),
+        ("acuracy", r"metric='acuracy' is unknown\. Did you mean 'accuracy'\?"),
+        (sk.log_loss, r"metric=log_loss seems to be lower .*=make_scorer\(log_loss, greater"),
+        (lambda y, p: "x", r"must return a number, got 'x'"),
+    ],
+)
+def test_wrong_metrics(metric, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        TabularClassifier(metric=metric, **SMALL).fit(X, two)
+
+
+# ---- metrics of the user ----
+
+
+def share_of_right(y_true, y_pred):
+    return np.mean(y_true == y_pred)
+
+
+def test_a_function_of_the_user(tmp_path):
+    clf = TabularClassifier(metric=sk.matthews_corrcoef, class_weight={"yes": 2}, **SMALL)
+    clf.fit(X, two)
+    weight = np.where(two == "yes", 2, 1)
+    predicted = clf.classes_[clf.oof_prediction_.argmax(axis=1)]
+    expected = sk.matthews_corrcoef(two, predicted, sample_weight=weight)
+    assert clf.oof_score_ == pytest.approx(expected)
+    assert clf.oof_score_name_ == "weighted matthews_corrcoef"
+    clf.save(tmp_path / "m")
+    other = fastnn.load(tmp_path / "m")
+    assert_same_bits(other.predict_proba(X), clf.predict_proba(X))
+    assert other.metric == clone(other).metric == MissingMetric("matthews_corrcoef")
+    assert (other.oof_score_, other.oof_score_name_) == (clf.oof_score_, clf.oof_score_name_)
+    assert_same_bits(other.feature_score_drops_, clf.feature_score_drops_)
+    other.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
+    with pytest.raises(ValueError, match=r"'matthews_corrcoef' of the user.*set_params\(metric="):
+        other.fit(X, two)
+    other.set_params(metric=sk.matthews_corrcoef).fit(X, two)
+    assert_same_bits(other.oof_prediction_, clf.oof_prediction_)
+    assert pickle.loads(pickle.dumps(clf)).oof_score_ == clf.oof_score_
+
+
+def test_weights_need_a_function_that_takes_them():
+    clf = TabularClassifier(metric=share_of_right, **SMALL).fit(X, two)
+    assert 0 < clf.oof_score_ <= 1
+    with pytest.raises(TypeError, match=r"share_of_right has no parameter sample_weight"):
+        clf.fit(X, two, sample_weight=np.ones(N))
+
+
+def test_scorers_of_probabilities_and_of_errors():
+    scorer = sk.make_scorer(sk.log_loss, greater_is_better=False, response_method="predict_proba")
+    for y in (two, three):
+        clf = TabularClassifier(metric=scorer, **SMALL).fit(X, y)
+        assert clf.oof_score_ == pytest.approx(-sk.log_loss(y, clf.oof_prediction_))
+    scorer = sk.make_scorer(sk.median_absolute_error, greater_is_better=False)
+    reg = TabularRegressor(metric=scorer, **SMALL).fit(X, numbers)
+    assert reg.oof_score_ == -sk.median_absolute_error(numbers, reg.oof_prediction_)
+
+
+# ---- what columns are worth ----
+
+
+def test_score_drops_are_falls_of_the_score(quick_recipe):
+    quick_recipe(30)
+    for model, y in (
+        (TabularRegressor(**SMALL), numbers),
+        (TabularRegressor(metric="mae", **SMALL), numbers),
+        (TabularClassifier(metric="auc", threshold="f1", **SMALL), two),
+    ):
+        drops = model.fit(X, y).feature_score_drops_
+        assert drops[0] > 0.05 and drops[0] > 3 * abs(drops[1])
+    rare = numbers.copy()
+    rare[3] = 1e6  # R2 is that of the rows that are shuffled
+    assert np.isfinite(TabularRegressor(**SMALL).fit(X, rare).feature_score_drops_).all()
+    assert_allclose(  # the loss is the squared error in units of the variance
+        TabularRegressor(**SMALL).fit(X, numbers).feature_score_drops_,
+        TabularRegressor(**SMALL).fit(X, numbers).feature_importances_,
+        rtol=1e-6,
+    )
