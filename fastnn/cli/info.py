@@ -152,10 +152,10 @@ def _format_model(content, has_record):
     if content["threshold"] is not None and not (has_record and content["threshold_rule"]):
         yield from report.paragraph("threshold", report.describe_threshold(content))
     yield from report.format_columns(content)
-    left = f" ({content['folds_left']:,} not trained yet)" if content["folds_left"] else ""
+    folds = content["kept"] or plural(content["folds"], "fold")
     yield from report.paragraph(
         "model",
-        f"{content['estimator']}: {plural(content['folds'], 'fold')}{left}, "
+        f"{content['estimator']}: {folds}, "
         f"{plural(content['networks'], 'network')}, {content['parameters']:,} parameters",
     )
 

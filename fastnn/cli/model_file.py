@@ -160,6 +160,7 @@ def describe_model(model):
     """Return what the columns are, and what the model consists of, as a dict that JSON can hold."""
     networks = model.model_.networks()
     names = model.model_.features.names or list(map(str, range(model.n_features_in_)))
+    checkpoint = model.model_.checkpoint
     name = model.oof_score_name_.replace("mean absolute error", "MAE")
     drops, threshold = model.feature_score_drops_, getattr(model, "threshold", None)
     return {
@@ -179,6 +180,7 @@ def describe_model(model):
         "drop_name": f"{drop_verb(model)} of {name}",
         "folds": model.n_folds_,
         "folds_left": model.n_folds_remaining_,
+        "kept": None if checkpoint is None else checkpoint.describe(),
         "hidden": list(networks[0].layer_sizes[1:-1]) if networks else [],
         "networks": len(networks),
         "parameters": sum(net.n_params for net in networks),

@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import shutil
 import textwrap
 
 import numpy as np
@@ -11,8 +10,15 @@ from ..core.errors import DataError
 from ..core.messages import plural, printable
 from ..tables.addresses import without_secrets
 from . import text_report as report
-from .console import CommandWords, print_json, print_line, print_note, warnings_as_notes
-from .table_facts import format_share, list_data_checks, summarize
+from .console import (
+    CommandWords,
+    print_json,
+    print_line,
+    print_note,
+    terminal_width,
+    warnings_as_notes,
+)
+from .table_facts import format_share, list_data_checks, summarize, summarize_unused
 from .table_file import TableFile
 from .target_column import label_text, read_target
 from .train_table import open_table
@@ -22,7 +28,6 @@ MAX_CLASSES = 6
 MAX_NAME = 28  # characters of a name in the list of columns
 KIND, MISSING, DISTINCT = 9, 8, 10  # widths in this list
 NARROW = 72  # columns of a terminal that is too narrow for it
-MIN_WIDTH = 30
 
 
 def show_table(arguments):
@@ -52,7 +57,7 @@ def show_table(arguments):
     if arguments.json:
         print_json({**content, "notes": notes.texts})
         return 0
-    width = max(MIN_WIDTH, min(report.WIDTH, shutil.get_terminal_size().columns))
+    width = terminal_width()
     for line in _format(content, table.column_names, width):
         print_line(line)
     return 0
@@ -65,6 +70,8 @@ class _Notes:
         self.is_json, self.texts = is_json, []
 
     def __call__(self, text):
+        if isinstance(text, DataError):
+            text = text.say(CommandWords())
         words = CommandWords().say(text)
         if words not in self.texts:
             self.texts.append(words)
@@ -95,23 +102,25 @@ def _describe_columns(table, target, note):
             features = Features.fit(frame)
             break
         except DataError as error:
-            if error.column not in table.column_names:
-                raise
+            if error.column not in table.column_names:  # no column can be used
+                note(error)
+                return list(map(_to_dict, summarize_unused(frame))), unusable
             unusable[error.column] = CommandWords().say(error.problem)
             table = table.drop_columns([error.column])
     for text in features.notes(frame):
         note(text)
-    columns = [
-        {
-            "column": summary.label,
-            "kind": summary.kind,
-            "missing": summary.missing,
-            "distinct": summary.n_distinct,
-            "values": summary.text,
-        }
-        for summary in summarize(frame, features)
-    ]
+    columns = list(map(_to_dict, summarize(frame, features)))
     return columns, {**features.left_out, **unusable}
+
+
+def _to_dict(summary):
+    return {
+        "column": summary.label,
+        "kind": summary.kind,
+        "missing": summary.missing,
+        "distinct": summary.n_distinct,
+        "values": summary.text,
+    }
 
 
 def _describe_target(target, n_rows):

@@ -11,9 +11,9 @@ import textwrap
 from ..core.messages import plural, printable
 from ..tabular.columns.column_kinds import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
+from .console import terminal_width
 from .display import format_duration
 
-WIDTH = 80
 LABEL = 12  # columns of the labels on the left
 MAX_NAMES = 30  # of columns in one paragraph
 MAX_CLASSES = 12
@@ -105,11 +105,7 @@ def format_interrupted(record, out):
         what = "the best model so far" if tuning else f"all {done} folds"
         yield f"Interrupted: {out} holds {what}."
         return
-    if record["time"]:
-        yield f"Interrupted: {out} predicts with the {plural(done, 'fold')} done so far. The networks on"
-        yield "all rows are left, or some of them."
-    else:
-        yield f"Interrupted: {out} holds the {done} of {done + left} folds that are done."
+    yield f"Interrupted: {out} holds {record['kept']}."
     if tuning is None:
         yield "To train the rest, repeat the command with --resume."
     else:
@@ -135,7 +131,7 @@ def format_results(record):
     yield from format_scores(record["scores"], where, weighted_score(record))
     if not is_better_than_baseline(record["scores"]):
         yield ""
-        yield from textwrap.wrap(explain_no_better(record), WIDTH)
+        yield from textwrap.wrap(explain_no_better(record), terminal_width())
     if record["test_scores"]:
         yield ""
         n = record["test_scores"]["rows"]
@@ -239,7 +235,7 @@ def _format_confusion(labels, confusion):
     names = [printable(label, 10) for label in labels]
     width = 2 + max(len(f"{largest:,}"), *map(len, names))
     first = max(len("true"), *map(len, names))
-    if len(labels) > MAX_CLASSES or first + width * len(labels) > WIDTH:
+    if len(labels) > MAX_CLASSES or first + width * len(labels) > terminal_width():
         yield from _format_confusions(labels, confusion)
         return
     yield f"{'true':<{first}}{'predicted':>{max(width, 11)}}"
@@ -355,13 +351,17 @@ def format_label_issues(record):
 def paragraph(label, text):
     """Return lines of text with a label on the left."""
     lines = textwrap.wrap(
-        f"{label:<{LABEL}}{text}", WIDTH, subsequent_indent=" " * LABEL, break_on_hyphens=False
+        f"{label:<{LABEL}}{text}",
+        terminal_width(),
+        subsequent_indent=" " * LABEL,
+        break_on_hyphens=False,
     )
     return [line.replace(UNBROKEN, " ") for line in lines]
 
 
-def wrap_command(command, width=WIDTH):
+def wrap_command(command, width=None):
     """Return the lines of a command, with a backslash at the end of all but the last."""
+    width = width or terminal_width()
     lines = [" "]
     for word in map(shlex.quote, shlex.split(command)):
         if len(lines[-1]) + len(word) > width - 4:

@@ -10,6 +10,7 @@ from ..core.errors import Argument, DataError, Wording
 from ..files.checks import check, check_mapping, is_count, is_finite
 
 MAX_FOLDS = 10_000
+MAX_CONFIGURATIONS = 100
 #: What is hashed to check that a resumed fit gets the same data, and the arguments to blame if it
 #: does not.
 PARTS = {
@@ -27,13 +28,32 @@ PARTS = {
 
 
 @dataclass
+class SpareNetworks:
+    """Trained networks that no member of the model has.
+
+    Attributes
+    ----------
+    configuration, fold : int
+    networks : list of MLP
+        One or two, as in `Job.networks`.
+    best : list of float
+        As in `Job.best`.
+    """
+
+    configuration: int
+    fold: int
+    networks: list
+    best: list
+
+
+@dataclass
 class FitCheckpoint:
-    """The state of a fit that has trained some folds.
+    """The state of a fit that has trained some networks.
 
     Attributes
     ----------
     folds : list of int
-        Numbers of the folds that are trained, ascending.
+        Numbers of the folds that the members have, ascending.
     n_folds : int
         Number of all folds.
     fraction : float
@@ -46,6 +66,12 @@ class FitCheckpoint:
         `Job.best` of the folds that are trained, for each configuration, if n_final is not 0.
     final : list of list of list of MLP
         The trained networks among these, for each configuration that has a weight.
+    used : list of int, or None
+        Numbers of the configurations that the members have; None: all.
+    n_configurations : int
+        Number of all configurations; 0: as many as there are members.
+    spare : list of SpareNetworks
+        Ascending by configuration and fold. A file has their networks in arrays.
     """
 
     folds: list
@@ -55,12 +81,53 @@ class FitCheckpoint:
     n_final: int = 0
     best: list = field(default_factory=list)
     final: list = field(default_factory=list)
+    used: list | None = None
+    n_configurations: int = 0
+    spare: list = field(default_factory=list)
+
+    @property
+    def n_complete(self):
+        """int: number of folds whose networks are all trained."""
+        is_complete = self.used is None or len(self.used) == self.n_configurations
+        return len(self.folds) if is_complete else 0
 
     @property
     def n_left(self):
         """int: number of folds, and of networks on all rows, that are left."""
-        done = len(self.folds) + (len(self.final[0]) if self.final else 0)
+        done = self.n_complete + (len(self.final[0]) if self.final else 0)
         return self.n_folds + self.n_final - done
+
+    def describe(self):
+        """Return a text about what the model has."""
+        n = self.n_folds
+        if self.n_final and self.n_complete == n:
+            n_final = len(self.final[0]) if self.final else 0
+            return f"all {n} folds, and {n_final} of {self.n_final} networks on all rows"
+        if self.n_complete:
+            return f"{self.n_complete} of {n} folds"
+        used = "" if self.used is None else f"{len(self.used)} of {self.n_configurations} "
+        return f"{used}configurations on {len(self.folds)} of {n} folds"
+
+    def restore(self, groups, members):
+        """Give the trained networks to the jobs of a fit that continues.
+
+        Parameters
+        ----------
+        groups : list of list of Job
+            The jobs of each configuration.
+        members : list of EnsembleMember
+        """
+        used = range(len(members)) if self.used is None else self.used
+        for i, (c, member) in enumerate(zip(used, members)):
+            for k, fold in enumerate(self.folds):
+                groups[c][fold].networks = member.networks[k]
+                if self.best:
+                    groups[c][fold].best = self.best[i][k]
+        for spare in self.spare:
+            job = groups[spare.configuration][spare.fold]
+            if any(net.layer_sizes != job.net.layer_sizes for net in spare.networks):
+                self.refuse("networks")
+            job.networks, job.best = spare.networks, spare.best
 
     def check(self, digests):
         """Raise ValueError if training would not continue as it began."""
@@ -73,7 +140,12 @@ class FitCheckpoint:
         out = dict(
             folds=self.folds, n_folds=self.n_folds, share=self.fraction, digests=self.digests
         )
-        return out | dict(n_final=self.n_final, best=self.best) if self.n_final else out
+        if self.n_final:
+            out |= dict(n_final=self.n_final, best=self.best)
+        if self.used is not None:
+            spare = [[s.configuration, s.fold, s.best] for s in self.spare]
+            out |= dict(used=self.used, n_configurations=self.n_configurations, spare=spare)
+        return out
 
     @classmethod
     def from_json(cls, d):
@@ -84,13 +156,37 @@ class FitCheckpoint:
         check(all(is_count(fold, self.n_folds - 1) for fold in self.folds), "folds")
         check(self.folds == sorted(set(self.folds)), "folds")
         check(is_count(self.n_final, MAX_FOLDS), "n_final")
-        check(len(self.folds) < self.n_folds + (self.n_final > 0), "folds")
+        self._check_used()
+        check(self.n_complete < self.n_folds + (self.n_final > 0), "folds")
         self._check_best()
         check(is_finite(self.fraction) and 0 <= self.fraction <= 1, "share of epochs")
         digests = check_mapping(self.digests, "digests")
         check(digests.keys() == PARTS.keys(), "digests")
         check(all(type(digest) is str for digest in digests.values()), "digests")
         return self
+
+    def _check_used(self):
+        """Check `used` and `spare`, whose items become SpareNetworks without networks."""
+        n = self.n_configurations
+        check(is_count(n, MAX_CONFIGURATIONS) and isinstance(self.spare, list), "configurations")
+        if self.used is None:
+            check(n == 0 and not self.spare, "configurations")
+            return
+        check(isinstance(self.used, list) and len(self.used) > 0, "used")
+        check(all(is_count(c, n - 1) for c in self.used), "used")
+        check(self.used == sorted(set(self.used)), "used")
+        spare, pairs = [], []
+        for item in self.spare:
+            check(isinstance(item, list) and len(item) == 3, "spare")
+            c, fold, best = item
+            check(is_count(c, n - 1) and is_count(fold, self.n_folds - 1), "spare")
+            check(not (c in self.used and fold in self.folds), "spare")
+            check(isinstance(best, list) and len(best) <= 2, "spare")
+            check(all(is_finite(part) and 0 <= part <= 1 for part in best), "spare")
+            spare.append(SpareNetworks(c, fold, [], best))
+            pairs.append((c, fold))
+        check(pairs == sorted(set(pairs)), "spare")
+        self.spare = spare
 
     def _check_best(self):
         check(isinstance(self.best, list) and self.final == [], "best")

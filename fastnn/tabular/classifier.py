@@ -119,9 +119,9 @@ class TabularClassifier(ClassifierMixin, ClassPredictions, BaseTabular):
     metadata_ : dict of str to str
         Text of any kind, empty after `fit`. `save`, `fastnn.load` and pickle keep it.
     n_folds_, n_folds_remaining_ : int
-        Number of folds whose networks are trained, and of folds that Ctrl-C has left for
-        `fit` with resume=True, usually 0. With `time`: number of networks of each configuration that
-        are trained on all rows, and of folds and such networks that are left.
+        Number of folds of the model, and of folds with networks that Ctrl-C has left for `fit` with
+        resume=True, usually 0. With `time`: number of networks of each configuration that are
+        trained on all rows, and of folds and such networks that are left.
     split_ : str or None
         How the rows were split into folds, as a sentence. None for a file of an older version.
     model_ : TableModel

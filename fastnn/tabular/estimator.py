@@ -139,7 +139,8 @@ class BaseTabular(Attributes, TablePredictions):
             each row, if new rows will come from others; or the name of the column of X that holds
             it, which is then not an input.
         resume : bool, default False
-            Train only the folds that are left, `n_folds_remaining_`, after Ctrl-C has stopped `fit`.
+            Train only the networks that are left, of `n_folds_remaining_` folds, after Ctrl-C has
+            stopped `fit`.
             Pass the same rows and parameters, and an int as random_state. The result is bit for bit
             that of a fit that was not stopped. The estimator may come from a file. If no fold is
             left, nothing is done.
@@ -169,7 +170,8 @@ class BaseTabular(Attributes, TablePredictions):
         OSError
             The temporary files of a table larger than memory do not fit on the disk.
         KeyboardInterrupt
-            On Ctrl-C. If the networks of some folds are trained, the estimator is fitted with them:
+            On Ctrl-C. If some networks are trained, the estimator is fitted with those of the folds
+            that are done, or of the configurations that are trained on as many folds as possible:
             `oof_prediction_` is NaN for the rows of the other folds. Otherwise all attributes are
             what they were before. A second Ctrl-C does not wait for the scores, and leaves all
             attributes as they were before.

@@ -185,6 +185,8 @@ class TableModel:
             weighted = [i for i, member in enumerate(self.members) if member.weight > 0]
             final = zip(weighted, self.checkpoint.final)
             out |= {f"final{i}": _params(networks) for i, networks in final if networks}
+        for c, spare in self._spare_of_configurations().items():
+            out[f"spare{c}"] = _params([s.networks for s in spare])
         if self.errors is not None:
             out["errors"] = np.concatenate(self.errors)[:, 0]
             out["errors_fold"] = np.repeat(
@@ -256,9 +258,15 @@ class TableModel:
             self.checkpoint = FitCheckpoint.from_json(content["unfinished"])
             n_done = len(self.checkpoint.folds)
             check(len(shapes) > 0 and all(shape[0] == n_done for shape in shapes), "folds")
+            used = self.checkpoint.used
+            check(used is None or len(used) == len(members), "used")
             if self.checkpoint.n_final:
                 found = [len(folds[0]) for folds in self.checkpoint.best if folds]
                 check(found == [shape[1] for shape in shapes], "best")
+        spare_sizes = self._spare_sizes(reader, sizes)
+        for c, (shape, size) in spare_sizes.items():
+            n_params = sum(a * b + b for a, b in pairwise(size))
+            expected[f"spare{c}"] = [*shape, n_params], "F32"
         used = [member["share"] > 0 for member in members]
         check(any(used or [True]) and (self.checkpoint is not None or all(used)), "share")
         final = self._final_shapes(members, shapes, reader)
@@ -276,11 +284,42 @@ class TableModel:
             self.checkpoint.final = [
                 _networks(sizes[i], targets.output, reader.array(f"final{i}")) for i in final
             ]
+        for c, spare in self._spare_of_configurations().items():
+            params = reader.array(f"spare{c}")
+            found = _networks(spare_sizes[c][1], targets.output, params)
+            for networks, one in zip(found, spare):
+                one.networks = networks
         if has_errors:
             errors, fold = reader.array("errors"), reader.array("errors_fold")
             check(np.all((fold >= 0) & (fold < self.n_folds)), "errors_fold")
             n_folds = 1 if self.is_forward else self.n_folds
             self.errors = [errors[fold == i, None] for i in range(n_folds)]
+
+    def _spare_of_configurations(self):
+        """Return {configuration: list of SpareNetworks}."""
+        out: dict = {}
+        for spare in self.checkpoint.spare if self.checkpoint is not None else ():
+            out.setdefault(spare.configuration, []).append(spare)
+        return out
+
+    def _spare_sizes(self, reader, sizes):
+        """Return {configuration: (shape, sizes of the layers)} of its spare networks.
+
+        sizes : of the members, whose hidden layers they have
+        """
+        out = {}
+        for c, spare in self._spare_of_configurations().items():
+            name, (_, *others) = f"spare{c}", sizes[0]
+            shape = _shape(reader, name)
+            check(shape[0] == len(spare) and shape[1] <= MAX_SNAPSHOTS, name)
+            check(all(len(s.best) in (0, shape[1]) for s in spare), name)
+            n_params = reader.entries[name]["shape"][2]
+            check(is_count(n_params, 2**40), name)
+            left = n_params - others[0] - sum(a * b + b for a, b in pairwise(others))
+            check(left > 0 and left % others[0] == 0, name)
+            check(left // others[0] <= MAX_WIDTH, name)
+            out[c] = shape, [left // others[0], *others]
+        return out
 
     def _final_shapes(self, members, shapes, reader):
         """Return {position of a member: (n_networks, n_snapshots)} of networks on all rows."""

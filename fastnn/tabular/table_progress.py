@@ -117,7 +117,7 @@ class ProgressReporter:
             n_networks,
             len(found.folds),
             n_before + trained,
-            len(found.done),
+            found.n_complete,
             found.score,
             self.options.task.score_name,
             left,

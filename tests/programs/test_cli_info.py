@@ -18,6 +18,7 @@ from cli_models import SMALL, call, models_folder, unchanged_folder
 from fastnn import TabularRegressor
 from fastnn.tables import read
 from fastnn.tabular import stored_model
+from fastnn.tabular.checkpoint import FitCheckpoint
 
 models = pytest.fixture(models_folder, scope="module")
 
@@ -115,8 +116,9 @@ def test_a_model_that_was_trained_in_python(run):
 def test_a_model_that_was_interrupted(run, monkeypatch):
     model = stored_model.load("b.safetensors")
     model.n_folds_remaining_ = 3
+    model.model_.checkpoint = FitCheckpoint([0, 1], 5, 1.0, {})
     monkeypatch.setattr("fastnn.cli.info.load_model", lambda path: model)
-    assert ": 2 folds (3 not trained yet), " in run("info", "b.safetensors")[1]
+    assert ": 2 of 5 folds, " in run("info", "b.safetensors")[1]
     assert json.loads(run("info", "b.safetensors", "--json")[1])["folds_left"] == 3
 
 

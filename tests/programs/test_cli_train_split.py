@@ -106,7 +106,7 @@ def test_resume(run, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt_after(patch, 1)
         code, _, errors = run("train", "t.csv", *OPTIONS, *ALL)
-    assert code == 130 and "Interrupted: m predicts with the" in errors
+    assert code == 130 and "Interrupted: m holds " in errors
     other = OPTIONS, ("--time", "day", "--group", "site"), ("--time", "x", "--weight", "w")
     for options in other:
         code, _, errors = run("train", "t.csv", *OPTIONS, *options, "--resume")

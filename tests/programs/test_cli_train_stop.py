@@ -35,7 +35,7 @@ def test_ctrl_c_writes_the_folds_that_are_done(run, monkeypatch):
     done = fastnn.load("m").n_folds_
     assert code == 130 and 1 <= done < 3
     assert errors == (
-        f"Interrupted: m holds the {done} of 3 folds that are done.\n"
+        f"Interrupted: m holds {done} of 3 folds.\n"
         "To train the rest, repeat the command with --resume.\n"
     )
     assert f"\n{done} fold" in out and " rows held out " in out
@@ -104,7 +104,26 @@ def test_ctrl_c_after_the_last_fold_writes_the_model(run, monkeypatch):
     assert fastnn.load("m").n_folds_remaining_ == 0
 
 
-def test_ctrl_c_before_the_first_fold_writes_no_file(run, monkeypatch):
+def test_ctrl_c_before_the_first_fold_writes_the_first_configuration(run, monkeypatch):
+    def interrupt(self, job):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fastnn.tabular.fitting.out_of_fold.OutOfFold.end_job", interrupt)
+        code, _, errors = run("train", *ARGUMENTS, "--out", "m")
+    assert (code, errors) == (
+        130,
+        "Interrupted: m holds 1 of 4 configurations on 1 of 3 folds.\n"
+        "To train the rest, repeat the command with --resume.\n",
+    )
+    assert ": 1 of 4 configurations on 1 of 3 folds, 1 network," in " ".join(
+        run("info", "m")[1].split()
+    )
+    assert run("train", *ARGUMENTS, "--out", "m", "--resume")[0] == 0
+    assert fastnn.load("m").n_folds_remaining_ == 0
+
+
+def test_ctrl_c_before_the_first_network_writes_no_file(run, monkeypatch):
     interrupt_after(monkeypatch, 0)
     code, _, errors = run("train", *ARGUMENTS, "--out", "m")
     assert (code, errors) == (130, "\nInterrupted. No model was written.\n")
@@ -129,7 +148,7 @@ def test_a_signal_is_ctrl_c(run):
         began = time.perf_counter()
         out, errors = process.communicate(timeout=120)
     assert process.returncode == 130 and time.perf_counter() - began < 60
-    assert "Traceback" not in errors and "folds that are done.\n" in errors
+    assert "Traceback" not in errors and " of 1000 folds.\n" in errors
     assert "Saved m (" in out and fastnn.load("m").n_folds_remaining_ > 0
 
 
@@ -191,7 +210,7 @@ def test_ctrl_c_while_tuning(run, monkeypatch, quick_recipe):
         interrupt_after(patch, *last, 1)
         code, _, errors = run(*arguments)
         model = fastnn.load("m")
-        assert code == 130 and 0 < model.n_folds_remaining_ < 5
+        assert code == 130 and 0 < model.n_folds_remaining_ <= 5
         record = json.loads(model.metadata_["training"])
         options = record["tuning"]["tried"][-1]["options"]
         assert f"repeat the command with {options} --resume\ninstead of --tune." in errors

@@ -64,6 +64,7 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "fsspec": {"tables"},
     "charset_normalizer": {"tables"},
     "rich": {"cli"},
+    "shtab": {"cli"},
     "matplotlib": {"plotting", "cli"},
     "scipy": {"training.engines"},
     "sklearn": {"cli", "export", "plotting", "tabular.columns"},

@@ -325,14 +325,28 @@ def test_texts_of_classes_take_little_memory(path):
 
 
 STOPPED = {
-    "all folds": (setting("unfinished", "n_folds", 1), "folds"),
+    "all folds": (lambda header, model: model["unfinished"].update(
+        n_folds=1, spare=[]), "folds"),
     "no number of folds": (setting("unfinished", "n_folds", "2"), "folds"),
     "many folds": (setting("unfinished", "n_folds", 10**9), "folds"),
     "another fold": (setting("unfinished", "folds", [2]), "folds"),
     "a fold twice": (setting("unfinished", "folds", [0, 0]), "folds"),
     "folds without networks": (setting("unfinished", "folds", []), "folds"),
     "more folds than networks": (lambda header, model: model["unfinished"].update(
-        n_folds=3, folds=[0, 1]), "folds"),
+        n_folds=3, folds=[0, 1], spare=[]), "folds"),
+    "no configurations": (setting("unfinished", "n_configurations", 0), "used"),
+    "many configurations": (setting("unfinished", "n_configurations", 10**9), "configurations"),
+    "another configuration": (setting("unfinished", "used", [0, 1, 3]), "used"),
+    "a configuration twice": (setting("unfinished", "used", [0, 0, 1]), "used"),
+    "fewer configurations than members": (setting("unfinished", "used", [0]), "used"),
+    "spare networks of the members": (setting("unfinished", "spare", [[0, 0, []]]), "spare"),
+    "no spare networks": (setting("unfinished", "spare", []), "spare0"),
+    "more spare networks": (setting("unfinished", "spare", [[0, 1, []], [1, 1, []]]), "spare1"),
+    "spare networks of another fold": (setting("unfinished", "spare", [[0, 2, []]]), "spare"),
+    "spare networks that are no list": (setting("unfinished", "spare", [0]), "spare"),
+    "spare networks twice": (setting("unfinished", "spare", [[0, 1, []]] * 2), "spare"),
+    "spare networks with three best": (setting("unfinished", "spare", [[0, 1, [0.5] * 3]]), "spare"),
+    "spare networks with a best of 2": (setting("unfinished", "spare", [[0, 1, [2]]]), "spare"),
     "a share above 1": (setting("unfinished", "share", 1.5), "share of epochs"),
     "no share": (setting("unfinished", "share", None), "share of epochs"),
     "no digests": (setting("unfinished", "digests", []), "digests"),

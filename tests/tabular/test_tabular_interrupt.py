@@ -10,11 +10,13 @@ import pytest
 pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
 
 from checks import assert_same_bits
+from fake_clock import FakeClock
 from numpy.testing import assert_array_equal
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.tabular.fitting import permutation, training_jobs
+from fastnn.tabular.fitting.out_of_fold import OutOfFold
 from fastnn.training import pool
 
 N = 60
@@ -48,6 +50,23 @@ def stop(model, n_folds, *args, n_networks=0, **options):
     with pytest.raises(KeyboardInterrupt):
         model.fit(*args, **options)
     del model.on_progress
+    return model
+
+
+def stop_after(model, n_networks, *args):
+    """Call fit. Ctrl-C comes when so many networks are trained. Return the model."""
+    left, end_job = n_networks, OutOfFold.end_job
+
+    def end(self, job):
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise KeyboardInterrupt
+        end_job(self, job)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(OutOfFold, "end_job", end)
+        model.fit(*args)
     return model
 
 
@@ -111,18 +130,101 @@ def test_finished_folds_are_kept(name, n_folds, tmp_path):
             assert np.isfinite(bound).all()
 
 
-def test_without_a_finished_fold_nothing_changes():
+def test_without_a_finished_network_nothing_changes():
     reg = TabularRegressor(**SMALL)
-    for n_networks in (0.5, 2.5):
-        stop(reg, 0, X, y, n_networks=n_networks)
-        assert vars(reg) == vars(TabularRegressor(**SMALL))
+    stop(reg, 0, X, y, n_networks=0.5)
+    assert vars(reg) == vars(TabularRegressor(**SMALL))
     reg.fit(X, y)
     before = dict(vars(reg))
-    stop(reg, 0, X, 2 * y, n_networks=2)
+    stop(reg, 0, X, 2 * y, n_networks=0.5)
     assert vars(reg) == before
-    one = TabularRegressor(**SMALL | dict(n_estimators=1))
-    stop(one, 0, X, y, n_networks=1.5)
-    assert not hasattr(one, "n_folds_")
+
+
+#: What Ctrl-C keeps after so many networks: configurations and folds of the model, spare networks.
+KEPT = {1: ([0], [0], 0), 2: ([0], [0, 1], 0), 3: ([0], [0, 1, 2], 0), 4: ([0], [0, 1, 2], 1)}
+
+
+@pytest.mark.parametrize("n_networks", KEPT)
+@pytest.mark.parametrize("name", MODELS)
+def test_before_the_first_fold_the_first_configuration_is_kept(name, n_networks, tmp_path):
+    model, target = make(name)
+    whole = make(name)[0].fit(X, target)
+    stop_after(model, n_networks, X, target)
+    checkpoint = model.model_.checkpoint
+    used, folds, n_spare = KEPT[n_networks]
+    assert (checkpoint.used, checkpoint.folds, len(checkpoint.spare)) == (used, folds, n_spare)
+    assert (model.n_folds_, model.n_folds_remaining_) == (len(folds), 3)
+    held_out = np.isin(whole._fold_of_row, folds)
+    P = model.oof_prediction_.reshape(N, -1)
+    assert np.isfinite(P[held_out]).all() and np.isnan(P[~held_out]).all()
+    model.save(tmp_path / "model")
+    other = fastnn.load(tmp_path / "model")
+    assert_same_bits(other.predict(X), model.predict(X))
+    for each in (other, pickle.loads(pickle.dumps(model)), model):
+        each.fit(X, target, resume=True)
+        assert_same(each, whole, tmp_path / "other")
+
+
+def test_one_fold_keeps_the_configurations_that_are_done(tmp_path):
+    options = SMALL | dict(n_estimators=1)
+    whole = TabularRegressor(**options).fit(X, y)
+    for n in (1, 2):
+        reg = stop_after(TabularRegressor(**options), n, X, y)
+        assert reg.model_.checkpoint.used == list(range(n)) and reg.n_folds_remaining_ == 1
+        reg.save(tmp_path / "model")
+        other = fastnn.load(tmp_path / "model")
+        assert np.isfinite(other.predict(X)).all()
+        assert_same(other.fit(X, y, resume=True), whole, tmp_path / "other")
+
+
+def test_networks_of_folds_that_are_not_done_are_kept(monkeypatch, tmp_path):
+    """After a fold, the first configuration of the other folds is trained, and is not in the model."""
+    reg = stop(TabularRegressor(**SMALL), 1, X, y)
+    assert [(s.configuration, s.fold) for s in reg.model_.checkpoint.spare] == [(0, 1), (0, 2)]
+    reg.save(tmp_path / "model")
+    seen, train = [], training_jobs.train
+
+    def record(jobs, *args):
+        seen.extend(jobs)
+        train(jobs, *args)
+
+    monkeypatch.setattr(training_jobs, "train", record)
+    fastnn.load(tmp_path / "model").fit(X, y, resume=True)
+    assert sorted((job.fold, job.configuration.weighted) for job in seen) == [
+        *((1, False), (1, True)),
+        *((2, False), (2, True)),
+    ]
+
+
+@pytest.mark.parametrize("resumed", [None, 1e6])
+def test_a_limit_a_stop_and_resume(resumed, monkeypatch, tmp_path):
+    """The limit trains one configuration; without it, or with time, resume trains the others, and
+    the networks of the limit stay as they are."""
+    clock = FakeClock(monkeypatch, 0.1)
+    reg = stop(TabularRegressor(**SMALL, time_limit=1.3), 2, X, y)
+    assert reg.model_.checkpoint.used == [0] and reg.n_folds_ == 2
+    reg.save(tmp_path / "model")
+    clock.step = clock.trial = 1e-9
+    kept = [networks[0].params for networks in reg.model_.members[0].networks]
+    reg = fastnn.load(tmp_path / "model").set_params(time_limit=resumed)
+    reg.fit(X, y, resume=True)
+    assert reg.n_folds_remaining_ == 0 and len(clock.epochs) == 2 + 9 - 2
+    whole = TabularRegressor(**SMALL, time_limit=resumed).fit(X, y)
+    trained = [m.networks for m in reg.model_.members if len(m.networks[0]) == 1]
+    for networks, other in zip(trained, [m.networks for m in whole.model_.members]):
+        assert_same_bits(networks[0][0].params, kept[0])
+        assert_same_bits(networks[1][0].params, kept[1])
+        assert_same_bits(networks[2][0].params, other[2][0].params)
+
+
+def test_a_limit_counts_from_the_start_of_a_resumed_fit(monkeypatch, tmp_path):
+    clock = FakeClock(monkeypatch, 0.1)
+    reg = stop(TabularRegressor(**SMALL, time_limit=1.3), 2, X, y)
+    before, clock.now = clock.now, clock.now + 1000
+    clock.sessions.clear()
+    reg.fit(X, y, resume=True)
+    assert reg.n_folds_remaining_ == 0 and reg.n_folds_ == 3 and len(clock.epochs) >= 1
+    assert clock.now <= before + 1000 + 1.02 * 1.3 + 0.1
 
 
 def test_a_second_ctrl_c_restores_everything(monkeypatch):
@@ -141,7 +243,7 @@ def test_ctrl_c_while_importances_are_computed_keeps_the_model(monkeypatch, tmp_
     seen, importances = [], permutation.importances
 
     def interrupt(*args):
-        seen.append(args[-1])
+        seen.append(args[6])  # n_most
         if len(seen) == 1:
             raise KeyboardInterrupt
         return importances(*args)
@@ -155,22 +257,22 @@ def test_ctrl_c_while_importances_are_computed_keeps_the_model(monkeypatch, tmp_
     assert np.isfinite(reg.feature_importances_).all()
 
 
-def test_ctrl_c_before_the_columns_are_weighted_keeps_nothing_new(monkeypatch, tmp_path):
+def test_ctrl_c_while_columns_are_weighted(monkeypatch, tmp_path):
     """The networks of the first configuration are trained on all folds by then."""
-    reg = stop(TabularRegressor(**SMALL), 0, X, y, n_networks=3)
-    assert vars(reg) == vars(TabularRegressor(**SMALL))
-    stop(reg, 1, X, y)
-    before = dict(vars(reg))
 
     def interrupt(*args):
         raise KeyboardInterrupt
 
+    reg = TabularRegressor(**SMALL)
     with monkeypatch.context() as m:
         m.setattr(permutation, "column_weights", interrupt)
-        for options in (dict(resume=True), dict(resume=False)):
-            with pytest.raises(KeyboardInterrupt):
-                reg.fit(X, y, **options)
-            assert vars(reg) == before
+        with pytest.raises(KeyboardInterrupt):
+            reg.fit(X, y)
+        assert reg.n_folds_ == 3 and reg.model_.checkpoint.used == [0]
+        before = dict(vars(reg))
+        with pytest.raises(KeyboardInterrupt):
+            reg.fit(X, y, resume=True)
+        assert vars(reg) == before  # no new network
     whole = TabularRegressor(**SMALL).fit(X, y)
     assert_same(reg.fit(X, y, resume=True), whole, tmp_path / "model")
 
@@ -263,7 +365,7 @@ def test_only_missing_networks_are_trained(monkeypatch):
 
     monkeypatch.setattr(training_jobs, "train", record)
     reg.fit(X, y, resume=True)
-    assert len(seen) == len(before) and len({job.fold for job in seen}) == 1
+    assert len(seen) == len(before) - 1 and len({job.fold for job in seen}) == 1
     assert all(
         m.networks[k] in [b[k] for b in before] for m in reg.model_.members for k in range(2)
     )
@@ -360,7 +462,7 @@ def test_progress(capsys):
     part.on_progress = seen.append
     seen.clear()
     part.fit(X, y, resume=True)
-    assert seen[0].n_networks == 9 and 3 <= seen[0].networks_done < 4 and seen[0].folds_done == 1
+    assert seen[0].n_networks == 9 and 5 <= seen[0].networks_done < 6 and seen[0].folds_done == 1
 
 
 @pytest.mark.parametrize(

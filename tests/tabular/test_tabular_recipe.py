@@ -53,6 +53,24 @@ def test_days_of_the_year_are_in_one_configuration():
             assert sum(c.encoding.days for c in found) == has_days
 
 
+def test_wide_tables_train_for_few_steps_with_few_bins():
+    for is_classifier, n_classes, steps in [(True, 2, 128), (True, 9, 256), (False, 1, 256)]:
+        for m, n, is_wide in [
+            (80, 250, True),
+            (80, 249, False),
+            (600, 600, True),
+            (601, 600, False),
+        ]:
+            usual = recipe.configurations(is_classifier, m, n_classes)
+            found = recipe.configurations(is_classifier, m, n_classes, n_numbers=n)
+            assert len(found) == len(usual) and (found == usual) != is_wide
+            if is_wide:
+                assert {c.encoding.n_bins for c in found} == {0, 3}
+                assert (
+                    max(recipe.n_epochs(c, m) * recipe.batches(m)[0] for c in found) <= 1.5 * steps
+                )
+
+
 def test_rates_fall_to_zero_four_times_and_decay_has_the_share_of_the_configuration():
     c = recipe.Configuration(EncoderSettings(), 1500, 0, decay=2.0)
     adam = recipe.optimizer(c, True, 64, 1024, 1500)

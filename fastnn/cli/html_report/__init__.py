@@ -118,10 +118,9 @@ def _lead(report):
 
 def _interrupted(record):
     """Return a notice about folds that Ctrl-C has left, None if there are none."""
-    left, done = record["folds_left"], record["folds"]
-    if not left:
+    if not record["folds_left"]:
         return None
-    folds = f"{done} of {done + left} folds"
-    if record["time"]:
-        folds = f"{plural(done, 'fold')}, and not all networks that train on all rows"
-    return paragraph(f"Ctrl-C has stopped this training: the model has {folds}.", class_="warning")
+    return paragraph(
+        f"Ctrl-C has stopped this training: the model has {record['kept']}.",
+        class_="warning",
+    )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checkpoint import FitCheckpoint
+from ..checkpoint import FitCheckpoint, SpareNetworks
 from ..forward_folds import concatenate
 from ..metrics import name_weighted
 from ..table_model import EnsembleMember, TableModel
@@ -108,11 +108,11 @@ def empty_model(fit, encoders):
 
 def _model_of_folds(fit):
     """Return the TableModel of the networks of the folds that are done."""
-    done, checkpoint = fit.out_of_fold.done, None
+    done, groups, checkpoint = fit.out_of_fold.done, fit.jobs_by_configuration(), None
     _, weights, _ = fit.out_of_fold.choice
-    chosen = list(zip(fit.jobs_by_configuration(), weights))
+    chosen = [(groups[c], weight) for c, weight in zip(fit.out_of_fold.used, weights)]
     is_last = fit.final is None or fit.final.is_done
-    if len(done) < len(fit.folds) or not is_last:  # `fit(resume=True)` needs all networks
+    if not is_last or not all(job.networks for job in fit.jobs):  # `resume` needs all networks
         checkpoint = _checkpoint(fit)
     else:
         chosen = [(group, weight) for group, weight in chosen if weight > 0]
@@ -150,11 +150,19 @@ def _encode_as_seen(fit, model, parts):
 
 def _checkpoint(fit):
     """Return the FitCheckpoint of a fit that was stopped."""
-    done, final = fit.out_of_fold.done, fit.final
+    done, used, final = fit.out_of_fold.done, fit.out_of_fold.used, fit.final
+    groups = fit.jobs_by_configuration()
     found = FitCheckpoint(done, len(fit.folds), fit.setup.fraction, fit.digests)
+    found.used, found.n_configurations = used, len(groups)
+    found.spare = [
+        SpareNetworks(c, job.fold, job.networks, job.best)
+        for c, jobs in enumerate(groups)
+        for job in jobs
+        if job.networks and not (c in used and job.fold in done)
+    ]
     if final is not None:
         found.n_final = final.n
-        found.best = [[jobs[k].best for k in done] for jobs in fit.jobs_by_configuration()]
+        found.best = [[groups[c][k].best for k in done] for c in used]
         found.final = final.networks() if final.n_done else []
     return found
 

@@ -26,7 +26,12 @@ class OutOfFold:
     Attributes
     ----------
     done : list of int
-        Numbers of the folds whose networks are trained, ascending.
+        Numbers of the folds that the model has, ascending.
+    used : list of int
+        Numbers of the configurations that the model has. Their networks are trained on all of
+        these folds.
+    n_complete : int
+        Number of folds whose networks are all trained.
     choice : tuple
         What `choose` returned for these folds.
     score : float or None
@@ -44,6 +49,8 @@ class OutOfFold:
         self.sample_weight, self.threshold_of_row = sample_weight, None
         self.predictions: list = [None] * len(jobs)
         self.done: list = []
+        self.used: list = []
+        self.n_complete = 0
         self.score = None
 
     def plan(self, jobs):
@@ -57,9 +64,19 @@ class OutOfFold:
             self.update()
 
     def update(self):
-        """Set `done`, `choice` and `score`."""
-        left = {job.fold for job in self.jobs if not job.networks}
-        self.done = [fold for fold in range(len(self.folds)) if fold not in left]
+        """Set `done`, `used`, `n_complete`, `choice` and `score`.
+
+        Before the first fold is complete, the model has those configurations that are trained on as
+        many folds as possible.
+        """
+        n_folds = len(self.folds)
+        groups = [self.jobs[i : i + n_folds] for i in range(0, len(self.jobs), n_folds)]
+        trained = [{job.fold for job in jobs if job.networks} for jobs in groups]
+        folds = set.intersection(*trained)
+        self.n_complete = len(folds)
+        folds = folds or max(trained, key=len)
+        self.done = sorted(folds)
+        self.used = [c for c, some in enumerate(trained) if folds and folds <= some]
         if self.done:
             rows, _, P = self.choice = self.choose()
             self.score = self.score_rows(rows, P, self.folds_of_choice())
@@ -105,15 +122,16 @@ class OutOfFold:
         -------
         rows : ndarray of intp
             The rows that these folds hold out.
-        weights : ndarray (n_configurations,)
+        weights : ndarray
+            Those of the configurations that are used.
         P : ndarray (n_rows, ...)
             Out-of-fold predictions of these rows.
         """
         rows = np.concatenate([self.folds[fold][1] for fold in self.done])
         n_folds, targets = len(self.folds), self.setup.targets
         predictions = [
-            np.concatenate([self.predict_held_out(i + fold) for fold in self.done])
-            for i in range(0, len(self.jobs), n_folds)
+            np.concatenate([self.predict_held_out(c * n_folds + fold) for fold in self.done])
+            for c in self.used
         ]
         y, weight = self.setup.rows.targets(rows)
         weights = greedy(predictions, y, weight, targets)

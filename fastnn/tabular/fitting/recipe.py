@@ -17,6 +17,9 @@ from ..encoder import EncoderSettings
 
 BATCH = 256  # rows, about
 MAX_WEIGHTED = 20_000  # rows below which columns are weighted: each network copies the numbers
+MANY_NUMBERS = 250  # from which on a table with fewer rows to train on is wide
+#: Bins, epochs, and steps for classes or not, of wide tables.
+WIDE_BINS, WIDE_EPOCHS, WIDE_STEPS = 3, 32, {True: 128, False: 256}
 LATE = 0.55  # part of the epochs after which a second best epoch is kept
 
 
@@ -53,13 +56,33 @@ class Configuration:
     weighted: bool = False
 
 
-def configurations(is_classifier, m, n_classes, has_days=False):
+def configurations(is_classifier, m, n_classes, has_days=False, n_numbers=0):
     """Return the configurations for networks that train on m rows each.
+
+    Tables with more numbers than rows have few bins, and train for few steps: their first layers
+    are large, and more do not make them better (docs/decisions/0039-time-limit.md).
 
     has_days : bool
         Whether there are days of the year. They are a category in one configuration only: where
         few rows have the same day, networks overfit them.
     """
+    found = _usual_configurations(is_classifier, m, n_classes, has_days)
+    if n_numbers < max(m, MANY_NUMBERS):
+        return found
+    steps = WIDE_STEPS[is_classifier] * (2 if n_classes > 3 else 1)
+    return [
+        replace(
+            c,
+            encoding=replace(c.encoding, n_bins=min(c.encoding.n_bins, WIDE_BINS)),
+            epochs=min(c.epochs, WIDE_EPOCHS),
+            steps=min(c.steps, steps),
+        )
+        for c in found
+    ]
+
+
+def _usual_configurations(is_classifier, m, n_classes, has_days):
+    """Return the configurations of tables that are not wide."""
     values = m >= 4000
     if is_classifier:
         more = 1 if n_classes <= 3 else 2  # many classes need longer training

@@ -130,7 +130,7 @@ class TableFit:
         return fitted
 
     def train_until_interrupt(self):
-        """Train the networks. Return the KeyboardInterrupt that came when more folds were done."""
+        """Train the networks. Return the KeyboardInterrupt that came when more networks were done."""
         done, line = self.n_done(), None
         if self.options.verbose or self.options.on_progress is not None:
             budget = self.time_budget
@@ -139,7 +139,7 @@ class TableFit:
             self.train(line)
         except KeyboardInterrupt as error:
             self.out_of_fold.update()
-            if self.n_done() == done:  # nothing is new
+            if self.n_done() == done or not self.out_of_fold.done:  # nothing is new
                 raise
             return error
         finally:
@@ -148,8 +148,9 @@ class TableFit:
         return None
 
     def n_done(self):
-        """Return the number of folds that are done, and of networks on all rows."""
-        return len(self.out_of_fold.done), 0 if self.final is None else self.final.n_done
+        """Return the number of networks of folds that are done, and of those on all rows."""
+        n_done = sum(bool(job.networks) for job in self.jobs)
+        return n_done, 0 if self.final is None else self.final.n_done
 
     # ---- before training ----
 
@@ -179,7 +180,8 @@ class TableFit:
             training_jobs.set_seen(self.jobs)
         if stopped is not None:
             setup.fraction = stopped.checkpoint.fraction
-            del self.jobs[len(stopped.members) * n_folds :]
+            n_configurations = stopped.checkpoint.n_configurations or len(stopped.members)
+            del self.jobs[n_configurations * n_folds :]
         self.seed = self.random_state.randint(2**31)
         if self.split.is_forward:
             seed = self.random_state.randint(2**31)
@@ -190,20 +192,15 @@ class TableFit:
         self.digests = digests_of(self.features, setup.rows, setup.targets, self.jobs)
         if stopped is not None:
             stopped.checkpoint.check(self.digests)
-            trained = stopped.checkpoint.folds
-            for i, job in enumerate(self.jobs):
-                if job.fold in trained:
-                    networks = stopped.members[i // n_folds].networks
-                    job.networks = networks[trained.index(job.fold)]
-                    if stopped.checkpoint.best:
-                        job.best = stopped.checkpoint.best[i // n_folds][trained.index(job.fold)]
+            stopped.checkpoint.restore(self.jobs_by_configuration(), stopped.members)
             self.out_of_fold.update()
             self.stopped_networks = stopped.checkpoint.final
 
     def configurations(self, m):
         """Return the different configurations for networks that train on m rows each."""
         targets, has_days = self.setup.targets, self.features.has_days()
-        found = recipe.configurations(targets.is_classifier, m, targets.n_out, has_days)
+        n_numbers = len(self.features.numbers)
+        found = recipe.configurations(targets.is_classifier, m, targets.n_out, has_days, n_numbers)
         return list(dict.fromkeys(self.task.with_monitor(found)))
 
     def fit_encoders(self, configurations):
