@@ -9,7 +9,7 @@ from ..tables.data_checks import check_data
 from ..tables.table_errors import import_pyarrow
 from ..tables.texts import is_missing_mark
 from .console import CommandWords
-from .text_report import format_number
+from .text_layout import format_number
 
 MOST_FREQUENT = 3  # categories of a column
 

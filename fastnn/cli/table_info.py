@@ -9,6 +9,7 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.messages import plural, printable
 from ..tables.addresses import without_secrets
+from . import text_layout as layout
 from . import text_report as report
 from .console import (
     CommandWords,
@@ -174,7 +175,7 @@ def _command(arguments, target, n_rows):
 def _format(content, names, width):
     """Yield lines of at most `width` columns."""
     rows, n = plural(content["rows"], "row"), plural(len(names), "column")
-    yield from _wrap(f"{report.short_path(content['data'])}: {rows}, {n}", width)
+    yield from _wrap(f"{layout.short_path(content['data'])}: {rows}, {n}", width)
     if content["rows_looked_at"] < content["rows"] and content["target"] is None:
         yield from _wrap(f"{content['rows_looked_at']:,} of them were looked at.", width, 2)
     yield ""
@@ -187,7 +188,7 @@ def _format(content, names, width):
     for name, reason in content["left_out"].items():
         by_reason.setdefault(reason, []).append(name)
     for reason, columns in by_reason.items():
-        names = report.list_names(columns).replace(report.UNBROKEN, " ")
+        names = layout.list_names(columns).replace(layout.UNBROKEN, " ")
         yield from _wrap(f"left out    {names}: {printable(reason, 400)}", width, 2)
     if content["data_checks"]:
         yield ""
@@ -199,7 +200,7 @@ def _format(content, names, width):
     yield ""
     yield from _format_target(content["target"], width)
     yield "To train:"
-    yield from report.wrap_command(content["train"], width)
+    yield from layout.wrap_command(content["train"], width)
 
 
 def _format_wide(columns, width):
@@ -237,12 +238,12 @@ def _format_target(target, width):
     indent = 12 if width >= NARROW else 2
     name, n_without = printable(target["column"]), target["rows_without"]
     if target["task"] == "number":
-        low, high = map(report.format_number, target["range"])
-        median, mean = map(report.format_number, (target["median"], target["mean"]))
+        low, high = map(layout.format_number, target["range"])
+        median, mean = map(layout.format_number, (target["median"], target["mean"]))
         text = f"a number, {low} to {high}, median {median}, mean {mean}"
         baseline = (
-            f"RMSE {report.format_error(target['baseline']['rmse'])} of the mean, mean absolute "
-            f"error {report.format_error(target['baseline']['mae'])} of the median"
+            f"RMSE {layout.format_error(target['baseline']['rmse'])} of the mean, mean absolute "
+            f"error {layout.format_error(target['baseline']['mae'])} of the median"
         )
     else:
         classes = sorted(target["classes"], key=lambda c: -c[1])

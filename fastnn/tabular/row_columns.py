@@ -256,10 +256,12 @@ def _parse(column, argument):
         text = found.others[0]
     else:
         text = next((t for t in present if recognise([present[0], t]) is None), present[0])
+    like = "" if recognise(present[:1]) is None else " like the others"
     raise DataError(
-        "{argument} holds {value!r} in {row}, which is not a date or a number like the others.",
+        "{argument} holds {value!r} in {row}, which is not a date or a number{like}.",
         "Correct the value, or convert the column to dates such as 2026-01-31.",
         argument=argument,
         row=int((column.values == column.texts.index(text)).argmax()),
         value=printable(text),
+        like=like,
     )

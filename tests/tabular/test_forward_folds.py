@@ -1,6 +1,7 @@
 """Folds forward in time: blocks, what each fold sees, the networks on all rows, and resuming."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.encoded_table import EncodedTable
 from fastnn.tabular import find_label_issues
-from fastnn.tabular.fitting import fitted_table, permutation, training_jobs
+from fastnn.tabular.fitting import final_networks, fitted_table, permutation, training_jobs
 from fastnn.tabular.forward_folds import ForwardFolds, as_seen
 from fastnn.training import pool
 
@@ -202,8 +203,6 @@ def test_values_and_names_are_the_same():
 
 def test_the_saved_networks_are_trained_on_all_rows(monkeypatch):
     seen: list = []
-    from fastnn.tabular.fitting import final_networks
-
     train = final_networks._train
     monkeypatch.setattr(
         final_networks, "_train", lambda jobs, *args: (seen.extend(jobs), train(jobs, *args))
@@ -216,6 +215,16 @@ def test_the_saved_networks_are_trained_on_all_rows(monkeypatch):
         assert len(job.networks) == len(job.ends)
     starts = {job.net.params.tobytes() for job in seen}
     assert len(starts) == len(seen)
+
+
+def test_the_epochs_are_those_of_the_folds_with_most_rows():
+    jobs = [
+        SimpleNamespace(best=list(best), n_train=n)
+        for best, n in (((0.1, 0.9), 10), ((0.2, 0.8), 20), ((0.3, 0.7), 30), ((0.5, 0.6), 40))
+    ]
+    assert final_networks._median_parts(jobs) == [0.3, 0.7]
+    assert final_networks._median_parts(jobs[:2]) == [0.2, 0.8]
+    assert final_networks._median_parts(jobs[:1]) == [0.1, 0.9]
 
 
 def test_column_weights_come_from_earlier_folds(monkeypatch):
@@ -309,7 +318,7 @@ def test_a_class_that_begins_late():
 
 def stop_after(model, n_folds, n_final, *args, **options):
     """Call fit. Ctrl-C comes when so many folds, and networks on all rows, are trained."""
-    from fastnn.tabular.fitting import final_networks, out_of_fold
+    from fastnn.tabular.fitting import out_of_fold
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "SLICE_SECONDS", 0.0)
