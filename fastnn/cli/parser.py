@@ -79,7 +79,10 @@ class Parser(argparse.ArgumentParser):
         elif close:
             advice = f"Did you mean {close!r}?"
         elif "." in name:  # a file
-            advice = f"To train on a table: fastnn train {name} --target COL --out FILE."
+            advice = (
+                f"To look at a table: fastnn info {name}. To train on it: fastnn train {name} "
+                "--target COL --out FILE."
+            )
         else:
             advice = f"The commands are {', '.join(known)}."
         self.error(f"unknown command {name!r}. {advice}")

@@ -83,7 +83,8 @@ def test_version(run):
         ),
         (
             ["x.csv"],
-            "unknown command 'x.csv'. To train on a table: fastnn train x.csv --target COL",
+            "unknown command 'x.csv'. To look at a table: fastnn info x.csv. To train on it: fastnn "
+            "train x.csv --target COL",
         ),
         (
             ["--verison"],
