@@ -14,6 +14,7 @@ from ..files.safetensors import parse_json, to_text
 from ..mlp import MLP
 from ..saving import load
 from ..tables import databases
+from ..tables.addresses import without_secrets
 from ..tables.number_texts import is_number_style
 from ..tabular import stored_model
 from ..tabular.columns import column_kinds
@@ -233,6 +234,6 @@ def is_training_table(model, path, n_rows):
     name = record.get("data")
     return (
         isinstance(name, str)
-        and os.path.basename(name) == os.path.basename(path)
+        and os.path.basename(name) == os.path.basename(without_secrets(path))
         and record.get("rows") == n_rows
     )

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..core.messages import has_lone_surrogate, plural, printable
 from ..tables import table_writer
+from ..tables.addresses import without_secrets
 from .console import CommandError, print_json, print_line, print_note, warnings_as_notes
 from .model_file import (
     is_training_table,
@@ -86,7 +87,7 @@ def run(arguments):
     _check_arguments(arguments, model)
     options = restore_reading_options(arguments, model)
     if options:
-        print_note(f"{arguments.data} is read like the training table: {options}")
+        print_note(f"{without_secrets(arguments.data)} is read like the training table: {options}")
     table = PredictTable(arguments, model)
     writer = RowWriter(arguments.out, arguments.json)
     unknown, others = _check_rows(model, table, writer)
@@ -111,7 +112,7 @@ def run(arguments):
     if arguments.json:
         report = {
             "model": arguments.model,
-            "data": arguments.data,
+            "data": without_secrets(arguments.data),
             "rows": table.n_rows,
             "target": model.model_.target_name,
             "out": arguments.out,

@@ -7,6 +7,7 @@ from .. import datasets
 from ..core.errors import DataError
 from ..core.messages import one_line
 from ..tables import folders, layout, parquet_files, table_reader
+from ..tables.addresses import without_secrets
 from .console import CommandError, CommandWords, print_note
 
 #: Options of `fastnn.tables.read` that the command line has under the same name.
@@ -68,7 +69,8 @@ class TableFile:
     """
 
     def __init__(self, arguments):
-        self.name, self.path = arguments.data, resolve_table_path(arguments.data)
+        self.name = without_secrets(arguments.data)
+        self.path = resolve_table_path(arguments.data)
         self.options = _read_options(arguments)
         self._reader: Any = None
         self._target = getattr(arguments, "target", None)

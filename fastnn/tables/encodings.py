@@ -18,6 +18,7 @@ BOMS = (
 )
 CHUNK = 1 << 20
 SAMPLE = 1 << 14  # bytes that decide about the encoding
+MIXED = "utf-8 with cp1252"  # of a file with some lines that are not UTF-8
 
 
 def find(source, encoding, note):
@@ -56,7 +57,14 @@ def find(source, encoding, note):
     line = first_invalid_line(source, "utf-8")
     if line is None:
         return "utf-8"
-    name = encoding_guess.guess(_sample(source))
+    sample = _sample(source)
+    if encoding_guess.is_mostly_utf_8(sample):
+        note(
+            f"{source.label}, line {line}: is not UTF-8, but most lines are. The bytes that are not "
+            "were read as Windows-1252 (cp1252)."
+        )
+        return MIXED
+    name = encoding_guess.guess(sample)
     if name is None or first_invalid_line(source, name) is not None:
         advice = "Pass its encoding, or save the file as UTF-8."
         if name is None and find_spec("charset_normalizer") is None:
@@ -67,7 +75,7 @@ def find(source, encoding, note):
             argument="encoding",
             place=f"{source.label}, line {line}",
         )
-    word = encoding_guess.example(_sample(source).decode(name, "replace"))
+    word = encoding_guess.example(sample.decode(name, "replace"))
     such = f", such as {printable(word)!r}" if word else ""
     note(
         f"{source.label}, line {line}: is not UTF-8. The file was read as "
@@ -129,6 +137,15 @@ def first_invalid_line(source, encoding):
             lines += text.count("\n")
 
 
+def _decode_others(error):
+    """Return the bytes that are not UTF-8 as text, and where the text goes on."""
+    text = error.object[error.start : error.end].decode("cp1252", "replace")
+    return text, error.end
+
+
+codecs.register_error("fastnn-cp1252", _decode_others)
+
+
 def open_as_utf8(source, encoding):
     """Open a text file for reading bytes of UTF-8, without a byte order mark."""
     file = source.open()
@@ -145,7 +162,10 @@ class _Recoder(io.RawIOBase):
 
     def __init__(self, file, encoding):
         self.file, self.rest = file, b""
-        self.decoder = codecs.getincrementaldecoder(encoding)()
+        if encoding == MIXED:
+            self.decoder = codecs.getincrementaldecoder("utf-8")("fastnn-cp1252")
+        else:
+            self.decoder = codecs.getincrementaldecoder(encoding)()
 
     def readable(self):
         return True

@@ -148,7 +148,7 @@ class TableReader:
         raws = [self._read_part(part, self.options, notes) for part in self._parts]
         texts = _other_types([raw.table for raw in raws])
         if texts:
-            columns = {*texts, *self.options.text_columns}
+            columns = _Either(texts, self.options.text_columns)
             options = replace(self.options, text_columns=columns)
             raws = [self._read_part(part, options, _ignore) for part in self._parts]
         notes.tell()
@@ -211,6 +211,16 @@ class TableReader:
                 "missing"
             )
         return pa.concat_tables(joined)
+
+
+class _Either:
+    """The names in one of two collections, which need not tell all they have."""
+
+    def __init__(self, *collections):
+        self.collections = collections
+
+    def __contains__(self, name):
+        return any(name in each for each in self.collections)
 
 
 class _FileNotes:
