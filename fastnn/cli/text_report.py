@@ -279,7 +279,12 @@ def _format_confusions(labels, confusion):
 
 
 def is_better_than_baseline(scores):
-    """Return whether R2 is above 0, or any score of classes is better than that of the baseline."""
+    """Return whether R2 is above 0, or any score of classes is better than that of the baseline; or
+    the score that the model is to be good at."""
+    metric = (CLASS_METRICS | NUMBER_METRICS).get(scores.get("metric"))
+    if metric is not None and scores[metric.name] is not None:
+        if metric.drop(scores[metric.name], scores["baseline"][metric.name]) > 0:
+            return True
     if "classes" not in scores:
         return scores["r2"] is None or scores["r2"] > 0
     baseline = scores["baseline"]
