@@ -8,13 +8,15 @@ Exit codes:
 130  interrupted by Ctrl-C
 143  stopped by SIGTERM, which does the same as Ctrl-C
 
-- `train`, `predict`, `info`, `export`, `bench`, `demo`: the commands. `table_info`: `info` of a table.
+- `train`, `predict`, `info`, `export`, `bench`, `demo`, `completion`: the commands.
+  `table_info`: `info` of a table.
 - `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
 - `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
 - `scores`: scores of predictions, and rows that look wrong. `table_facts`: what columns hold.
 - `train_options`, `option_types`: options of `train`. `train_table`, `train_model`: its table and its
   estimator. `row_roles`: columns of times, groups and weights, and the rows of the test.
 - `text_report`, `train_plot`, `html_report`: a training as text, as a picture, as a page.
+  `text_layout`: lines of text.
 - `predict_rows`: rows read and written part by part. `predict_scores`: their scores.
 - `bench_libraries`: the libraries that `bench` compares.
 """
@@ -44,6 +46,7 @@ COMMANDS = {
     "info": "show this installation, a model file, or a table",
     "export": "write a model as C or ONNX, or for PyTorch",
     "bench": "compare the speed with other libraries",
+    "completion": "complete commands, options and files in a shell",
 }
 HELP = """
 Train small dense neural networks on tables, predict with them, and measure
@@ -71,14 +74,14 @@ def main(argv=None):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     argv = sys.argv[1:] if argv is None else list(argv)
-    parser = build_parser(argv[:1])
+    parser = _build_parser(COMMANDS if argv[:1] == ["completion"] else argv[:1])
     arguments = argparse.Namespace(command=None)
     with _sigterm_interrupts() as received:
         code = _run(parser, argv, arguments)
         return 128 + signal.SIGTERM if received and code == 130 else code
 
 
-def build_parser(names):
+def _build_parser(names):
     """Return the parser of `fastnn`, with the arguments of the commands of these names."""
     parser = Parser(prog="fastnn", **help_texts(HELP))
     parser.add_argument(
@@ -93,6 +96,8 @@ def build_parser(names):
             import_module(f".{command}", __name__).add_parser(commands, summary)
         else:
             commands.add_parser(command, help=summary)
+    if "completion" in names:
+        commands.choices["completion"].set_defaults(parser=parser)
     return parser
 
 

@@ -3,13 +3,17 @@
 import contextlib
 import json
 import math
+import re
 import shlex
+import shutil
 import sys
+import textwrap
 import warnings
 
 from ..core.errors import Words
 from ..core.messages import LONG, printable
 
+WIDTH, MIN_WIDTH = 80, 30  # columns of the output
 #: The options of the arguments that messages name.
 OPTIONS = {
     "categories": "--category",
@@ -85,9 +89,34 @@ class CommandWords(Words):
 # ---- output ----
 
 
+def terminal_width():
+    """Return the columns that output may have: those of the terminal, from 30 to 80."""
+    return max(MIN_WIDTH, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+
+
 def print_line(text="", stream=None):
-    """Print one line. It may hold text of a file, whose control characters are replaced."""
-    print(printable(text, LONG), file=stream or sys.stdout, flush=True)
+    """Print one line. It may hold text of a file, whose control characters are replaced.
+
+    On a narrow terminal the columns of tables move together, and a line that is still too long
+    becomes several.
+    """
+    text, width = printable(text, LONG), terminal_width()
+    if width < WIDTH and len(text) > width:
+        text = "\n".join(wrap(text, width))
+    print(text, file=stream or sys.stdout, flush=True)
+
+
+def wrap(text, width, hanging=2):
+    """Return the lines of a line that is too long. Those after the first are indented by `hanging`."""
+    inner = text.lstrip()
+    indent = " " * min(len(text) - len(inner), 4)
+    return textwrap.wrap(
+        indent + re.sub(" {2,}", "  ", inner),
+        width,
+        subsequent_indent=indent + " " * hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def print_json(report):

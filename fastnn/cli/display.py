@@ -12,6 +12,7 @@ import time
 from contextlib import nullcontext
 
 from ..training.progress import Line, describe_count, describe_speed, seconds_left
+from .console import terminal_width
 
 SPARK = "▁▂▃▄▅▆▇█"
 MAX_BAR = 36  # characters
@@ -181,10 +182,12 @@ class _LineView(threading.Thread):
         self.show("\n")
 
     def show(self, end):
-        line = "  ".join(self.parts())
+        line, width = "  ".join(self.parts()), terminal_width() - 2
+        if end == "\r":
+            line = line[:width]  # a full row would move the cursor to the next one
         try:
             print(
-                f"{line:<78}" if self.rewrites else line,
+                f"{line:<{width}}" if self.rewrites else line,
                 end=end if self.rewrites else "\n",
                 file=sys.stderr,
                 flush=True,

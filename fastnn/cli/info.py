@@ -8,6 +8,7 @@ from .. import kernels
 from ..config import __version__, show_config
 from ..core.messages import plural, printable
 from ..tables.table_source import is_address, is_table_name
+from . import text_layout as layout
 from . import text_report as report
 from .console import CommandError, print_json, print_line
 from .display import format_duration
@@ -122,7 +123,7 @@ def _show_model(arguments):
     ]
     for name, text in model.metadata_.items():
         if name != KEY:
-            lines += report.paragraph("metadata", printable(f"{name}: {text}", 400))
+            lines += layout.paragraph("metadata", printable(f"{name}: {text}", 400))
     try:
         lines += [*_format_scores(content, record), *_format_training(record)]
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
@@ -148,12 +149,12 @@ def _describe(model):
 def _format_model(content, has_record):
     """Yield lines that say what a model predicts from what. The record explains chosen thresholds."""
     name = "a target without a name" if content["target"] is None else printable(content["target"])
-    yield from report.paragraph("target", f"{name}: {report.describe_target(content)}")
+    yield from layout.paragraph("target", f"{name}: {report.describe_target(content)}")
     if content["threshold"] is not None and not (has_record and content["threshold_rule"]):
-        yield from report.paragraph("threshold", report.describe_threshold(content))
+        yield from layout.paragraph("threshold", report.describe_threshold(content))
     yield from report.format_columns(content)
     folds = content["kept"] or plural(content["folds"], "fold")
-    yield from report.paragraph(
+    yield from layout.paragraph(
         "model",
         f"{content['estimator']}: {folds}, "
         f"{plural(content['networks'], 'network')}, {content['parameters']:,} parameters",
@@ -169,7 +170,7 @@ def _format_scores(content, record):
     if content["oof_score"] is not None:
         name, score = content["oof_score_name"], content["oof_score"]
         text = report.format_score(content["metric"], score)
-        yield from report.paragraph("out of fold", f"{printable(name, 60)} {text}")
+        yield from layout.paragraph("out of fold", f"{printable(name, 60)} {text}")
     yield from report.format_importances(content)
 
 
@@ -178,9 +179,9 @@ def _format_training(record):
     if record:
         rows, took = plural(record["rows"], "row"), format_duration(record["seconds"])
         yield ""
-        yield from report.paragraph(
+        yield from layout.paragraph(
             "trained",
-            f"on {rows} of {report.short_path(record['data'])} in {took}, by fastnn "
+            f"on {rows} of {layout.short_path(record['data'])} in {took}, by fastnn "
             f"{printable(record['fastnn'], 20)}:",
         )
-        yield from report.wrap_command(printable(record["command"], 1000))
+        yield from layout.wrap_command(printable(record["command"], 1000))

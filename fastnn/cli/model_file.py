@@ -14,21 +14,16 @@ from ..files.safetensors import parse_json, to_text
 from ..mlp import MLP
 from ..saving import load
 from ..tables import databases
+from ..tables.addresses import without_secrets
 from ..tables.number_texts import is_number_style
 from ..tabular import stored_model
-from ..tabular.columns.column_kinds import NAMED_IN_DROP
+from ..tabular.columns import column_kinds
 from ..tabular.tabular_file import FORMAT
 from .console import CommandError, to_json
 from .scores import MAX_LABEL_ISSUES, drop_verb, metric_of, threshold_of
 
 KEY = "training"  # in metadata_
 REASON = 300  # characters of a reason or a place, at most
-#: Reasons why columns are left out, as options.
-REASONS = {
-    NAMED_IN_DROP: "--drop",
-    "named in groups": "--group",
-    "named in sample_weight": "--weight",
-}
 TEXTS = ("sep", "encoding", "decimal", "comment")
 
 
@@ -172,7 +167,8 @@ def describe_model(model):
         "split": model.split_,
         "kinds": {str(name): kind for name, kind in model.columns_.items()},
         "left_out": {
-            str(name): REASONS.get(reason, reason) for name, reason in model.left_out_.items()
+            str(name): column_kinds.OPTIONS.get(reason, reason)
+            for name, reason in model.left_out_.items()
         },
         "threshold": threshold_of(model),
         "threshold_rule": threshold if isinstance(threshold, str) else None,
@@ -225,6 +221,8 @@ def restore_reading_options(arguments, model):
     if stored.get("skip_bad_lines") is True and not arguments.skip_bad_lines:
         arguments.skip_bad_lines = True
         words.append("--skip-bad-lines")
+    if arguments.encoding is None and isinstance(stored.get("guessed_encoding"), str):
+        arguments.likely_encoding = stored["guessed_encoding"]  # if the table is not UTF-8
     if arguments.sql is None and isinstance(stored.get("sql"), str):
         if databases.holds_database(arguments.data):  # other files have no queries
             arguments.sql = stored["sql"]
@@ -238,6 +236,6 @@ def is_training_table(model, path, n_rows):
     name = record.get("data")
     return (
         isinstance(name, str)
-        and os.path.basename(name) == os.path.basename(path)
+        and os.path.basename(name) == os.path.basename(without_secrets(path))
         and record.get("rows") == n_rows
     )

@@ -14,7 +14,7 @@ import sys
 
 from ..core.messages import LONG, one_line, printable, similar
 from ..core.validation import check_threads
-from .console import CommandError
+from .console import CommandError, wrap
 
 #: A value, not an option. argparse takes the same texts for negative numbers.
 NEGATIVE_NUMBER = re.compile(r"-\d+$|-\d*\.\d+$")
@@ -36,6 +36,12 @@ class Parser(argparse.ArgumentParser):
         commands = super().add_subparsers(**options)
         self._commands = commands.choices
         return commands
+
+    def all_arguments(self):
+        """Yield the arguments of the parser and of its commands."""
+        yield from self._actions
+        for command in (self._commands or {}).values():
+            yield from command.all_arguments()
 
     def parse_known_args(self, args=None, namespace=None):
         args = sys.argv[1:] if args is None else list(args)
@@ -73,7 +79,10 @@ class Parser(argparse.ArgumentParser):
         elif close:
             advice = f"Did you mean {close!r}?"
         elif "." in name:  # a file
-            advice = f"To train on a table: fastnn train {name} --target COL --out FILE."
+            advice = (
+                f"To look at a table: fastnn info {name}. To train on it: fastnn train {name} "
+                "--target COL --out FILE."
+            )
         else:
             advice = f"The commands are {', '.join(known)}."
         self.error(f"unknown command {name!r}. {advice}")
@@ -141,8 +150,32 @@ def help_texts(text):
     return dict(
         description=description,
         epilog="examples:" + examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Leaves the lines of descriptions and examples as they are, if the terminal is wide enough."""
+
+    def add_argument(self, action):
+        super().add_argument(action)
+        if action.nargs == argparse.PARSER:  # argparse forgets that commands are indented
+            self._action_max_length += 2
+
+    def _format_usage(self, usage, *others):
+        text = super()._format_usage(usage, *others)
+        return text if usage is None else "\n".join(wrap(text, self._width + 2, 4)) + "\n\n"
+
+    def _fill_text(self, text, width, indent):
+        if max(map(len, text.splitlines())) <= width + 2:
+            return text
+        blocks = []
+        for block in text.split("\n\n"):
+            lines, hanging = block.splitlines(), 2
+            if not any(line.startswith(" ") for line in lines):
+                lines, hanging = [" ".join(lines)], 0
+            blocks.append("\n".join("\n".join(wrap(line, width, hanging)) for line in lines))
+        return "\n\n".join(blocks)
 
 
 def add_seed(parser):

@@ -9,7 +9,7 @@ from ..tables.data_checks import check_data
 from ..tables.table_errors import import_pyarrow
 from ..tables.texts import is_missing_mark
 from .console import CommandWords
-from .text_report import format_number
+from .text_layout import format_number
 
 MOST_FREQUENT = 3  # categories of a column
 
@@ -55,6 +55,11 @@ def summarize(frame, features):
         _used(raw, column_at[i]) if label in kinds else _left_out(raw, label)
         for i, (label, raw) in enumerate(zip(frame.labels(), frame.columns))
     ]
+
+
+def summarize_unused(frame):
+    """Return the ColumnSummary of each column of a table of which no column can be used."""
+    return [_left_out(raw, label) for label, raw in zip(frame.labels(), frame.columns)]
 
 
 def _used(raw, column):

@@ -2,16 +2,24 @@
 
 import argparse
 import shlex
-import shutil
 import textwrap
 
 import numpy as np
 
 from ..core.errors import DataError
 from ..core.messages import plural, printable
+from ..tables.addresses import without_secrets
+from . import text_layout as layout
 from . import text_report as report
-from .console import CommandWords, print_json, print_line, print_note, warnings_as_notes
-from .table_facts import format_share, list_data_checks, summarize
+from .console import (
+    CommandWords,
+    print_json,
+    print_line,
+    print_note,
+    terminal_width,
+    warnings_as_notes,
+)
+from .table_facts import format_share, list_data_checks, summarize, summarize_unused
 from .table_file import TableFile
 from .target_column import label_text, read_target
 from .train_table import open_table
@@ -21,7 +29,6 @@ MAX_CLASSES = 6
 MAX_NAME = 28  # characters of a name in the list of columns
 KIND, MISSING, DISTINCT = 9, 8, 10  # widths in this list
 NARROW = 72  # columns of a terminal that is too narrow for it
-MIN_WIDTH = 30
 
 
 def show_table(arguments):
@@ -39,7 +46,7 @@ def show_table(arguments):
     with warnings_as_notes(notes):
         columns, left_out = _describe_columns(sample, name, notes)
     content = {
-        "data": arguments.data,
+        "data": without_secrets(arguments.data),
         "rows": n_rows,
         "rows_looked_at": sample.num_rows,
         "columns": columns,
@@ -51,7 +58,7 @@ def show_table(arguments):
     if arguments.json:
         print_json({**content, "notes": notes.texts})
         return 0
-    width = max(MIN_WIDTH, min(report.WIDTH, shutil.get_terminal_size().columns))
+    width = terminal_width()
     for line in _format(content, table.column_names, width):
         print_line(line)
     return 0
@@ -64,6 +71,8 @@ class _Notes:
         self.is_json, self.texts = is_json, []
 
     def __call__(self, text):
+        if isinstance(text, DataError):
+            text = text.say(CommandWords())
         words = CommandWords().say(text)
         if words not in self.texts:
             self.texts.append(words)
@@ -94,23 +103,25 @@ def _describe_columns(table, target, note):
             features = Features.fit(frame)
             break
         except DataError as error:
-            if error.column not in table.column_names:
-                raise
+            if error.column not in table.column_names:  # no column can be used
+                note(error)
+                return list(map(_to_dict, summarize_unused(frame))), unusable
             unusable[error.column] = CommandWords().say(error.problem)
             table = table.drop_columns([error.column])
     for text in features.notes(frame):
         note(text)
-    columns = [
-        {
-            "column": summary.label,
-            "kind": summary.kind,
-            "missing": summary.missing,
-            "distinct": summary.n_distinct,
-            "values": summary.text,
-        }
-        for summary in summarize(frame, features)
-    ]
+    columns = list(map(_to_dict, summarize(frame, features)))
     return columns, {**features.left_out, **unusable}
+
+
+def _to_dict(summary):
+    return {
+        "column": summary.label,
+        "kind": summary.kind,
+        "missing": summary.missing,
+        "distinct": summary.n_distinct,
+        "values": summary.text,
+    }
 
 
 def _describe_target(target, n_rows):
@@ -144,7 +155,7 @@ def _describe_target(target, n_rows):
 def _command(arguments, target, n_rows):
     """Return the command that trains on the table."""
     out = "model" if target is None else "".join(c if c.isalnum() else "_" for c in target.name)
-    words = ["fastnn", "train", arguments.data]
+    words = ["fastnn", "train", without_secrets(arguments.data)]
     words += ["--target", "COL" if target is None else target.name]
     words += ["--out", f"{out[:40]}.safetensors"]
     if target is not None and len(target.rows) < n_rows:
@@ -164,7 +175,7 @@ def _command(arguments, target, n_rows):
 def _format(content, names, width):
     """Yield lines of at most `width` columns."""
     rows, n = plural(content["rows"], "row"), plural(len(names), "column")
-    yield from _wrap(f"{report.short_path(content['data'])}: {rows}, {n}", width)
+    yield from _wrap(f"{layout.short_path(content['data'])}: {rows}, {n}", width)
     if content["rows_looked_at"] < content["rows"] and content["target"] is None:
         yield from _wrap(f"{content['rows_looked_at']:,} of them were looked at.", width, 2)
     yield ""
@@ -177,7 +188,7 @@ def _format(content, names, width):
     for name, reason in content["left_out"].items():
         by_reason.setdefault(reason, []).append(name)
     for reason, columns in by_reason.items():
-        names = report.list_names(columns).replace(report.UNBROKEN, " ")
+        names = layout.list_names(columns).replace(layout.UNBROKEN, " ")
         yield from _wrap(f"left out    {names}: {printable(reason, 400)}", width, 2)
     if content["data_checks"]:
         yield ""
@@ -189,7 +200,7 @@ def _format(content, names, width):
     yield ""
     yield from _format_target(content["target"], width)
     yield "To train:"
-    yield from report.wrap_command(content["train"], width)
+    yield from layout.wrap_command(content["train"], width)
 
 
 def _format_wide(columns, width):
@@ -227,12 +238,12 @@ def _format_target(target, width):
     indent = 12 if width >= NARROW else 2
     name, n_without = printable(target["column"]), target["rows_without"]
     if target["task"] == "number":
-        low, high = map(report.format_number, target["range"])
-        median, mean = map(report.format_number, (target["median"], target["mean"]))
+        low, high = map(layout.format_number, target["range"])
+        median, mean = map(layout.format_number, (target["median"], target["mean"]))
         text = f"a number, {low} to {high}, median {median}, mean {mean}"
         baseline = (
-            f"RMSE {report.format_error(target['baseline']['rmse'])} of the mean, mean absolute "
-            f"error {report.format_error(target['baseline']['mae'])} of the median"
+            f"RMSE {layout.format_error(target['baseline']['rmse'])} of the mean, mean absolute "
+            f"error {layout.format_error(target['baseline']['mae'])} of the median"
         )
     else:
         classes = sorted(target["classes"], key=lambda c: -c[1])

@@ -1,25 +1,31 @@
 """The text of a training: the table and the scores of the model.
 
 The functions take the training record of a model, a dict that JSON can hold, and yield lines of at
-most 80 columns.
+most 80 columns, and of 40 on a terminal that is as narrow.
 """
 
 import math
 import shlex
-import textwrap
 
 from ..core.messages import plural, printable
 from ..tabular.columns.column_kinds import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
+from .console import terminal_width
 from .display import format_duration
+from .text_layout import (
+    NAME,
+    choose_columns,
+    format_error,
+    format_number,
+    list_names,
+    paragraph,
+    short_path,
+    wrap,
+)
 
-WIDTH = 80
-LABEL = 12  # columns of the labels on the left
-MAX_NAMES = 30  # of columns in one paragraph
 MAX_CLASSES = 12
 MAX_IMPORTANT = 8
 MAX_WARNINGS = 10
-NAME = 24  # characters of a name in a table
 REASON = 400  # characters of a reason
 #: Names of scores.
 LABELS = {metric.name: metric.label for metric in (CLASS_METRICS | NUMBER_METRICS).values()}
@@ -27,14 +33,13 @@ LABELS |= {"poisson_deviance": "Poisson deviance", "cost": "mean cost"}
 #: Scores that are always shown, and those that are shown if the model is to be good at them.
 USUAL = "accuracy", "balanced_accuracy", "log_loss", "auc", "r2", "rmse", "mae"
 DETAILED = "rmse", "mae", "pinball", "cost", "poisson_deviance"  # in units of the target
-UNBROKEN = "\N{NO-BREAK SPACE}"
 
 
 def format_table(record):
     """Yield lines that describe the table and the target, before training."""
     rows, columns = plural(record["rows"], "row"), plural(record["columns"], "column")
     more = f", {record['test_rows']:,} for the test" if record["test_rows"] else ""
-    yield f"{short_path(record['data'])}: {rows}{more}, {columns}"
+    yield from wrap(f"{short_path(record['data'])}: {rows}{more}, {columns}")
     yield from paragraph("target", f"{printable(record['target'])}: {describe_target(record)}")
     if record["sample"]:
         yield from paragraph("sample", record["sample"])
@@ -79,8 +84,8 @@ def format_saved(record, out, n_bytes):
     """Yield lines about the model file."""
     folds, networks = plural(record["folds"], "fold"), plural(record["networks"], "network")
     hidden, took = ",".join(map(str, record["hidden"])), format_duration(record["seconds"])
-    yield f"{folds}, {networks} with hidden layers {hidden}; trained in {took}"
-    yield f"Saved {out} ({n_bytes / 1000:,.0f} kB). To predict with it:"
+    yield from wrap(f"{folds}, {networks} with hidden layers {hidden}; trained in {took}")
+    yield from wrap(f"Saved {out} ({n_bytes / 1000:,.0f} kB). To predict with it:")
     data = "NEW.csv" if record["data"] == "-" else shlex.quote(record["data"])
     yield f"  fastnn predict {shlex.quote(out)} {data}"
 
@@ -91,10 +96,13 @@ def format_tuning(record):
     if tuning is None:
         return
     yield ""
-    yield f"{'settings tried':<34}{'folds':>9}{LABELS[tuning['metric']]:>21}"
+    options, folds, score_width = choose_columns((34, 9, 21), (21, 6, 13))
+    label = printable(LABELS[tuning["metric"]], score_width - 1)
+    yield f"{'settings tried':<{options}}{'folds':>{folds}}{label:>{score_width}}"
     for tried in tuning["tried"]:
         score = format_score(tuning["metric"], tried["score"], 4)
-        yield f"  {tried['options']:<32}{tried['folds']:>9}{score:>21}"
+        text = printable(tried["options"], options - 3)
+        yield f"  {text:<{options - 2}}{tried['folds']:>{folds}}{score:>{score_width}}"
 
 
 def format_interrupted(record, out):
@@ -131,7 +139,7 @@ def format_results(record):
     yield from format_scores(record["scores"], where, weighted_score(record))
     if not is_better_than_baseline(record["scores"]):
         yield ""
-        yield from textwrap.wrap(explain_no_better(record), WIDTH)
+        yield from wrap(explain_no_better(record))
     if record["test_scores"]:
         yield ""
         n = record["test_scores"]["rows"]
@@ -177,17 +185,24 @@ def format_scores(scores, where, weighted=None):
     weighted : (str, str), optional
         Name and value of the score by which the configurations were chosen, if classes have weights.
     """
-    yield f"{where:<26}{'model':>12}{'baseline':>12}"
+    first, second, third = choose_columns((26, 12, 12), (21, 10, 9))
+    yield f"{printable(where, first):<{first}}{'model':>{second}}{'baseline':>{third}}"
     for name in shown_scores(scores):
         if scores[name] is None and name not in (scores.get("metric"), "r2"):
             continue
-        more = ""
+        model, baseline = (
+            format_score(name, part.get(name)) for part in (scores, scores["baseline"])
+        )
+        line = f"{LABELS[name]:<{first}}{model:>{second}}{baseline:>{third}}"
         if name == "accuracy":
             more = f"   {scores['wrong']:,} of {scores['rows']:,} wrong"
-        values = (format_score(name, part.get(name)) for part in (scores, scores["baseline"]))
-        yield f"{LABELS[name]:<26}" + "".join(f"{value:>12}" for value in values) + more
+            if len(line + more) > terminal_width():
+                yield line
+                line = ""
+            line += more
+        yield line
         if weighted and name == scores.get("metric"):
-            yield f"{weighted[0]:<26}{weighted[1]:>12}"
+            yield f"{printable(weighted[0], first + 2):<{first}}{weighted[1]:>{second}}"
     if "classes" in scores:
         yield ""
         yield from _format_classes(scores["classes"])
@@ -215,12 +230,16 @@ def _format_classes(classes):
     shown = classes
     if len(classes) > MAX_CLASSES:
         shown = sorted(classes, key=worst_first)[:MAX_CLASSES]
-        yield f"{MAX_CLASSES} of {len(classes):,} classes, lowest F1 first (--json lists all)"
-    yield f"{'class':<{NAME}}{'rows':>10}{'precision':>12}{'recall':>10}{'F1':>10}"
-    for c in shown:
-        precision, recall, f1 = (format_score(key, c[key]) for key in ("precision", "recall", "f1"))
-        name = printable(c["class"], NAME - 2)
-        yield f"{name:<{NAME}}{c['rows']:>10,}{precision:>12}{recall:>10}{f1:>10}"
+        yield from wrap(
+            f"{MAX_CLASSES} of {len(classes):,} classes, lowest F1 first (--json lists all)"
+        )
+    a, b, c, d, e = choose_columns((NAME, 10, 12, 10, 10), (10, 6, 10, 7, 7))
+    yield f"{'class':<{a}}{'rows':>{b}}{'precision':>{c}}{'recall':>{d}}{'F1':>{e}}"
+    for found in shown:
+        name = printable(found["class"], a - 2)
+        keys = ("precision", "recall", "f1")
+        precision, recall, f1 = (format_score(key, found[key]) for key in keys)
+        yield f"{name:<{a}}{found['rows']:>{b},}{precision:>{c}}{recall:>{d}}{f1:>{e}}"
 
 
 def worst_first(scores_of_class):
@@ -233,15 +252,15 @@ def _format_confusion(labels, confusion):
     """Yield the confusion matrix, or the most frequent confusions if it has too many columns."""
     largest = max(max(row) for row in confusion)
     names = [printable(label, 10) for label in labels]
-    width = 2 + max(len(f"{largest:,}"), *map(len, names))
+    cell = 2 + max(len(f"{largest:,}"), *map(len, names))
     first = max(len("true"), *map(len, names))
-    if len(labels) > MAX_CLASSES or first + width * len(labels) > WIDTH:
+    if len(labels) > MAX_CLASSES or first + cell * len(labels) > terminal_width():
         yield from _format_confusions(labels, confusion)
         return
-    yield f"{'true':<{first}}{'predicted':>{max(width, 11)}}"
-    yield " " * first + "".join(f"{name:>{width}}" for name in names)
+    yield f"{'true':<{first}}{'predicted':>{max(cell, 11)}}"
+    yield " " * first + "".join(f"{name:>{cell}}" for name in names)
     for name, row in zip(names, confusion):
-        yield f"{name:<{first}}" + "".join(f"{n:>{width},}" for n in row)
+        yield f"{name:<{first}}" + "".join(f"{n:>{cell},}" for n in row)
 
 
 def _format_confusions(labels, confusion):
@@ -253,13 +272,19 @@ def _format_confusions(labels, confusion):
     ]
     if not pairs:
         return
+    most = min(NAME, (terminal_width() - 22) // 2)
     yield "most frequent confusions"
     for n, true, predicted in sorted(pairs, key=lambda p: -p[0])[:5]:
-        yield f"  {printable(true, NAME)} taken for {printable(predicted, NAME)}: {n:,}"
+        yield f"  {printable(true, most)} taken for {printable(predicted, most)}: {n:,}"
 
 
 def is_better_than_baseline(scores):
-    """Return whether R2 is above 0, or any score of classes is better than that of the baseline."""
+    """Return whether R2 is above 0, or any score of classes is better than that of the baseline; or
+    the score that the model is to be good at."""
+    metric = (CLASS_METRICS | NUMBER_METRICS).get(scores.get("metric"))
+    if metric is not None and scores[metric.name] is not None:
+        if metric.drop(scores[metric.name], scores["baseline"][metric.name]) > 0:
+            return True
     if "classes" not in scores:
         return scores["r2"] is None or scores["r2"] > 0
     baseline = scores["baseline"]
@@ -287,11 +312,14 @@ def format_importances(record):
     if not top:
         return
     yield ""
-    name = f"{record['drop_name']:>32}" if drops else ""
-    yield f"{'permutation importance':<36}{'share':>9}{name}"
+    first, second, third = choose_columns((36, 9, 32), (15, 8, 17))
+    title = "permutation importance" if first > 22 else "importance"
+    name = f"{printable(record['drop_name'], third - 1):>{third}}" if drops else ""
+    yield f"{title:<{first}}{'share':>{second}}{name}"
     for label, share in top:
-        drop = f"{drops[label]:>32}" if drops else ""
-        yield f"  {printable(label, 32):<34}{format_percent(share):>9}{drop}"
+        drop = f"{drops[label]:>{third}}" if drops else ""
+        text = printable(label, first - 4)
+        yield f"  {text:<{first - 2}}{format_percent(share):>{second}}{drop}"
 
 
 def important_columns(record):
@@ -332,59 +360,21 @@ def format_label_issues(record):
         return
     yield ""
     if record["classes"] is None:
-        yield "rows to check (the prediction is far from the target, which may be wrong)"
-        yield f"  {'place':<16}{'target':>14}{'predicted':>14}"
+        yield from wrap("rows to check (the prediction is far from the target, which may be wrong)")
+        first, second, third = choose_columns((18, 14, 14), (14, 13, 13))
+        yield f"{'  place':<{first}}{'target':>{second}}{'predicted':>{third}}"
         for s in issues:
             target, predicted = format_number(s["given"]), format_number(s["predicted"])
-            yield f"  {printable(s['place']):<16}{target:>14}{predicted:>14}"
+            place = printable(s["place"], first - 2)
+            yield f"{'  ' + place:<{first}}{target:>{second}}{predicted:>{third}}"
         return
-    yield "rows to check (the target is improbable, so it may be wrong)"
-    yield f"  {'place':<16}{'target':<{NAME}}{'probability':>11}   predicted"
+    yield from wrap("rows to check (the target is improbable, so it may be wrong)")
+    first, second, third, fourth = choose_columns((18, NAME, 11, NAME), (12, 10, 6, 12))
+    share = "probability" if third == len("probability") else "prob."
+    yield f"{'  place':<{first}}{'target':<{second}}{share:>{third}}   predicted"
     for s in issues:
-        target, predicted = printable(s["given"], NAME - 2), printable(s["predicted"], NAME - 2)
-        yield f"  {printable(s['place']):<16}{target:<{NAME}}{s['probability']:>11.2g}   {predicted}"
-
-
-# ---- parts ----
-
-
-def paragraph(label, text):
-    """Return lines of text with a label on the left."""
-    lines = textwrap.wrap(
-        f"{label:<{LABEL}}{text}", WIDTH, subsequent_indent=" " * LABEL, break_on_hyphens=False
-    )
-    return [line.replace(UNBROKEN, " ") for line in lines]
-
-
-def wrap_command(command, width=WIDTH):
-    """Return the lines of a command, with a backslash at the end of all but the last."""
-    lines = [" "]
-    for word in map(shlex.quote, shlex.split(command)):
-        if len(lines[-1]) + len(word) > width - 4:
-            lines[-1] += " \\"
-            lines.append("     ")
-        lines[-1] += f" {word}"
-    return lines
-
-
-def short_path(path, maximum=40):
-    """Return a path, without its beginning if it is long."""
-    path = "standard input" if path == "-" else printable(path, 1000)
-    return path if len(path) <= maximum else "..." + path[3 - maximum :]
-
-
-def list_names(names):
-    """Join the first names of columns with commas. Lines do not break within a name."""
-    more = f", ... ({len(names) - MAX_NAMES:,} more)" if len(names) > MAX_NAMES else ""
-    shown = (printable(name, NAME).replace(" ", UNBROKEN) for name in names[:MAX_NAMES])
-    return ", ".join(shown) + more
-
-
-def format_number(x):
-    """Return a number with up to four digits, or all digits before the decimal point."""
-    return f"{x:,.0f}" if 1000 <= abs(x) < 1e9 else f"{x:.4g}"
-
-
-def format_error(x):
-    """Return a number with four digits, or all digits before the decimal point."""
-    return f"{x:#.4g}" if 0.001 <= x < 1000 else format_number(x)
+        target, predicted = printable(s["given"], second - 2), printable(s["predicted"], fourth - 2)
+        place = printable(s["place"], first - 2)
+        yield (
+            f"{'  ' + place:<{first}}{target:<{second}}{s['probability']:>{third}.2g}   {predicted}"
+        )

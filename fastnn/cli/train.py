@@ -8,6 +8,7 @@ import time
 from ..config import __version__
 from ..files import ModelFileError
 from ..files.kinds import kind_of
+from ..tables.addresses import without_secrets
 from ..tabular.columns.column_kinds import KINDS
 from . import model_file, row_roles, train_model
 from . import text_report as report
@@ -83,8 +84,8 @@ def run(arguments):
     record = {
         "fastnn": __version__,
         "command": command_line(given),
-        "data": arguments.data,
-        "reading": file.options,
+        "data": without_secrets(arguments.data),
+        "reading": file.reading(),
         "rows": len(train) + len(test),
         "columns": len(table.column_names) - 1,
         "test_rows": len(test),

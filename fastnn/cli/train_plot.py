@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import plotting
 from ..core.messages import printable
-from .text_report import short_path
+from .text_layout import short_path
 
 MAX_IMPORTANT = 10
 

@@ -17,7 +17,7 @@ import numpy as np
 from ..core.errors import Argument, DataError, Message
 from ..core.messages import did_you_mean, printable
 from .group_check import find_groups
-from .recognition import examples, recognise
+from .recognition import examples, recognise, truth
 from .table_errors import import_pyarrow
 from .texts import other_texts
 
@@ -182,7 +182,7 @@ def _almost_numbers(column):
     if not column.is_text:
         return None
     texts = column.distinct.to_pylist()
-    others = other_texts(texts)
+    others = [text for text in other_texts(texts) if truth(text) is None]
     if not others or recognise(texts, lambda: _count_rows(column, texts)) is not None:
         return None
     return DataIssue(

@@ -159,7 +159,8 @@ def write(path: Path, columns: Mapping[str, Any]) -> None:
     Parameters
     ----------
     path : str or path-like
-        The file extension determines the format: .csv, .tsv or .parquet, or .csv.gz, .tsv.gz.
+        The file extension determines the format: .csv, .tsv, .jsonl (or .ndjson; an object in each
+        line), .json (an array of objects) or .parquet; all but the last also with .gz.
     columns : dict of str to array_like (n,)
         The columns by name.
 

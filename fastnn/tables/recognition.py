@@ -25,6 +25,7 @@ MOST_ROWS_OF_WORD = 0.5  # share of one word, such as "unknown": missing tells t
 MOST_CODES = 0.005  # share of the codes among the distinct texts
 CODE = re.compile(r"[^\W\d_]\d|\d[^\W\d_]|\d-\d")
 HOW_MANY = 3  # examples
+TRUTHS = {"true": 1.0, "false": 0.0}
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,14 @@ def _is_code(text):
 def _has_zeros(text):
     """Whether a text is digits that begin with 0, like a postal code."""
     return text[:1] == "0" and len(text) > 1 and text.isdecimal()
+
+
+def truth(text):
+    """Return 1.0 for a text like true, 0.0 for one like false, else None.
+
+    `recognise` takes both for texts. The estimators take them for numbers.
+    """
+    return TRUTHS.get(text.strip().lower())
 
 
 def examples(others):

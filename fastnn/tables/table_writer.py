@@ -9,15 +9,17 @@ import re
 
 from ..core.messages import reason
 from ..files.replacing import replacing
+from .json_writer import JsonWriter
 from .table_errors import TableError, import_pyarrow
 
-EXTENSIONS = ".csv, .tsv or .parquet, or .csv.gz, .tsv.gz"
+EXTENSIONS = ".csv, .tsv, .jsonl, .json or .parquet; all but the last also with .gz"
+JSON = re.compile(r"\.(jsonl|ndjson|json)(\.gz)?$")
 GROUP_ROWS, GROUP_BYTES = 1 << 20, 64e6  # with which a row group of a Parquet file ends
 
 
 def check_extension(path):
     """Raise TableError if the file extension is unknown."""
-    if not re.search(r"\.(csv|tsv|tab)(\.gz)?$|\.(parquet|pq)$", str(path)):
+    if not re.search(r"\.(csv|tsv|tab|jsonl|ndjson|json)(\.gz)?$|\.(parquet|pq)$", str(path)):
         raise TableError(
             "unknown file extension.", "Use {known}.", place=str(path), known=EXTENSIONS
         )
@@ -54,6 +56,10 @@ def writing(path, quoted=None):
                 return
             if name.endswith(".gz"):
                 file = stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))
+            if found := JSON.search(name):
+                writer = JsonWriter(file, is_array=found[1] == "json")
+                yield stack.enter_context(writer).write
+                return
             yield _TextWriter(file, name, quoted).write
     except OSError as error:
         what = error.strerror or reason(error)

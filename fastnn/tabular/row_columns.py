@@ -16,13 +16,10 @@ from ..tables.recognition import recognise
 from .columns import column_kinds, input_column
 from .row_folds import group_numbers
 
-#: The reasons why the columns that hold a weight or a group are not inputs, by argument.
-REASONS = {"sample_weight": "named in sample_weight", "groups": "named in groups"}
-
 
 def column_names(arguments):
     """Return {argument: name} of the arguments that name a column of X. arguments : FitArguments"""
-    values = {name: getattr(arguments, name) for name in (*REASONS, "time")}
+    values = {name: getattr(arguments, name) for name in (*column_kinds.NAMED_IN, "time")}
     names = {name: value for name, value in values.items() if isinstance(value, str)}
     for argument, name in names.items():
         if isinstance(arguments.y, str) and name == arguments.y:
@@ -36,7 +33,11 @@ def column_names(arguments):
 
 def left_out(names):
     """Return {name of a column: why it is not an input}. names : {argument: name of a column}"""
-    return {name: REASONS[argument] for argument, name in names.items() if argument in REASONS}
+    return {
+        name: column_kinds.NAMED_IN[argument]
+        for argument, name in names.items()
+        if argument in column_kinds.NAMED_IN
+    }
 
 
 class RowColumns:
@@ -255,10 +256,12 @@ def _parse(column, argument):
         text = found.others[0]
     else:
         text = next((t for t in present if recognise([present[0], t]) is None), present[0])
+    like = "" if recognise(present[:1]) is None else " like the others"
     raise DataError(
-        "{argument} holds {value!r} in {row}, which is not a date or a number like the others.",
+        "{argument} holds {value!r} in {row}, which is not a date or a number{like}.",
         "Correct the value, or convert the column to dates such as 2026-01-31.",
         argument=argument,
         row=int((column.values == column.texts.index(text)).argmax()),
         value=printable(text),
+        like=like,
     )

@@ -123,6 +123,8 @@ def test_numbers_with_a_word():
         "column 'a' is text, although 100 of its 101 different values are numbers; others are not "
         "('unknown'). If it holds numbers, pass numbers=['a']: others are then missing."
     )
+    assert found(a=["FALSE", "true", *map(str, range(N - 2))]) == {"a": "id"}
+    assert found(a=["FALSE", *["true"] * (N - 50), *map(str, range(49))]) == {}
     assert found(a=[*["unknown"] * 5, *map(str, range(N - 5))]) == {}  # it is read as numbers
 
 

@@ -40,6 +40,7 @@ PARTS = [
     (["13:45", "8:05"], "h:m", [49500, 29100]),
     (["1:20 PM", "12:05 a.m.", "11:59:59 pm", "6 AM"], "h:m", [48000, 300, 86399, 21600]),
     (["59:30", "1:02:03"], "m:s", [3570, 3723]),
+    (["36:30", "20:10"], "m:s", [2190, 1210]),
     (["1:23.456", "0:59.1"], "h:m", [83.456, 59.1]),
     (["2 days 01:00:00", "0 days 00:00:10"], "h:m", [2 * DAY + 3600, 10]),
     (["1h 20m", "45m", "2 hrs and 5 min", "PT1H"], "1h 20m", [4800, 2700, 7500, 3600]),
@@ -135,6 +136,21 @@ MOST = {
         dict.fromkeys(map(str, range(12)), 50),
         "number",
     ),
+    "ten numbers, one rare text": (
+        [*map(str, range(10)), "x"],
+        dict.fromkeys(map(str, range(10)), 50),
+        None,
+    ),
+    "ranges in few rows": (
+        [*map(str, range(100)), *(f"{i} - {i + 5}" for i in range(15))],
+        dict.fromkeys(map(str, range(100)), 9),
+        "number",
+    ),
+    "ranges in more rows": (
+        [*map(str, range(100)), *(f"{i} - {i + 5}" for i in range(15))],
+        {},
+        None,
+    ),
     "diagnoses": ([*map(str, range(250, 350)), "V27", "V58", "E909"], {}, None),
     "houses": ([*map(str, range(1, 100)), "12A", "12B"], {}, None),
     "postal codes": ([f"{i:05}" for i in range(501, 700)] + ["12345-6789"], {}, None),
@@ -161,6 +177,11 @@ def test_nearly_all_texts_decide(name):
 
 def test_day_and_month_of_most_dates():
     texts = [f"{day}/{month}/2026" for day in range(1, 29) for month in (1, 2)]
+    assert recognise([*texts, "soon"]).style == "%d/%m/%Y"
+    texts = [
+        f"{a}/{b}/{year}" for year in range(2000, 2010) for a in range(1, 13) for b in range(1, 13)
+    ]
+    texts[1], texts[3] = "13/1/2026", "25/1/2026"  # between the texts that are tried first
     assert recognise([*texts, "soon"]).style == "%d/%m/%Y"
 
 

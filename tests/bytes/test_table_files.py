@@ -1,6 +1,9 @@
 """Reading and writing tables: formats, errors with line numbers, and atomic writes."""
 
+import datetime
+import decimal
 import gzip
+import json
 import os
 
 import numpy as np
@@ -218,13 +221,43 @@ COLUMNS = {"prediction": ["a", "b, c"], "p": np.array([0.25, 1e-9], np.float32)}
 
 
 @pytest.mark.parametrize(
-    "name", ["a.csv", "a.tsv", "a.tab", "a.csv.gz", "a.tsv.gz", "a.parquet", "a.pq"]
+    "name",
+    [
+        *("a.csv", "a.tsv", "a.tab", "a.csv.gz", "a.tsv.gz", "a.parquet", "a.pq"),
+        *("a.jsonl", "a.ndjson", "a.json", "a.jsonl.gz", "a.json.gz"),
+    ],
 )
 def test_what_is_written_can_be_read(tmp_path, name):
     path = str(tmp_path / name)
     write(path, COLUMNS)
     assert read(path).to_pydict() == {"prediction": ["a", "b, c"], "p": pytest.approx([0.25, 1e-9])}
     assert os.listdir(tmp_path) == [name]
+
+
+def test_values_in_json(tmp_path):
+    day, second = datetime.date(2026, 1, 31), datetime.timedelta(seconds=1.5)
+    columns = {
+        "a": [float("nan"), 0.5],
+        "d": [day, None],
+        "t": [second, None],
+        "n": [decimal.Decimal("1.5"), None],
+        "l": [[1, None], []],
+        "s": [{"b": day}, None],
+        "é": ["ü", '"'],
+    }
+    write(tmp_path / "a.jsonl", columns)
+    first, last = (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(first) == {
+        **{"a": None, "d": "2026-01-31", "t": 1.5, "n": 1.5, "l": [1, None]},
+        **{"s": {"b": "2026-01-31"}, "é": "ü"},
+    }
+    assert '"é": "\\""' in last and '"d": null' in last
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.json", "[]\n"), ("a.jsonl", "")])
+def test_no_rows_in_json(tmp_path, name, text):
+    write(tmp_path / name, {"a": np.empty(0)})
+    assert (tmp_path / name).read_text() == text
 
 
 def test_quotes_only_where_one_needs_them():

@@ -197,6 +197,24 @@ FORMATS = [
     (["Jan 2026", "Mai 2026"], "%b %Y", seconds(2026, 1, 1)),
     (["01/2026"], "%m/%Y", seconds(2026, 1, 1)),
     (["31.01.1969"], "%d.%m.%Y", seconds(1969, 1, 31)),
+    (["31 janvier 2026", "1er août 2026", "2 févr. 2026"], "%d %b %Y", DAY),
+    (["31 de enero de 2026", "1 de septiembre de 2026"], "%d de %b de %Y", DAY),
+    (["31 gennaio 2026", "1 lug 2026"], "%d %b %Y", DAY),
+    (["31 de janeiro de 2026", "1 de março de 2026"], "%d de %b de %Y", DAY),
+    (["31 januari 2026", "1 mei 2026", "2 mrt 2026"], "%d %b %Y", DAY),
+    (["31 stycznia 2026", "1 października 2026"], "%d %b %Y", DAY),
+    (["31 januari 2026", "1 maj 2026", "2 okt. 2026"], "%d %b %Y", DAY),
+    (["31 января 2026", "1 мая 2026"], "%d %b %Y", DAY),
+    (["January 31st, 2026", "February 2nd, 2026"], "%b %d, %Y", DAY),
+    (["Saturday, January 31, 2026 1:05 PM"], "%b %d, %Y", seconds(2026, 1, 31, 13, 5)),
+    (["Sat 2026-01-31", "Sonntag 2026-02-01", "lun. 2026-02-02"], "iso", DAY),
+    (["Saturday, 1/31/2026"], "%m/%d/%Y", DAY),
+    (["31JAN2026", "01FEB2026"], "%d%b%Y", DAY),
+    (["Jan_2026", "Oct_2006"], "%b_%Y", seconds(2026, 1, 1)),
+    (["2026 Q1", "2026 Q4"], "%Y Q%q", seconds(2026, 1, 1)),
+    (["2026-Q3"], "%Y-Q%q", seconds(2026, 7, 1)),
+    (["2026Q2"], "%YQ%q", seconds(2026, 4, 1)),
+    (["Q4 2026"], "Q%q %Y", seconds(2026, 10, 1)),
 ]
 
 
@@ -222,6 +240,9 @@ def test_formats_of_dates(levels, name, first):
         ["2026-01-31 13:00 PM"],
         ["may", "june"],
         ["hello you"],
+        ["hello 2026-01-31"],
+        ["2026 Q5"],
+        ["31 brumaire 2026"],
         [],
         ["NA"],
     ],
@@ -229,6 +250,22 @@ def test_formats_of_dates(levels, name, first):
 )
 def test_texts_that_are_no_dates(levels):
     assert date_format(levels) is None
+
+
+@pytest.mark.parametrize(
+    ("levels", "name"),
+    [
+        ([f"202601{day}" for day in range(10, 20)], "%Y%m%d"),
+        ([f"10{day}2018" for day in range(10, 20)], "%m%d%Y"),
+        ([f"{day}102018" for day in range(10, 20)], "%d%m%Y"),
+        ([f"{day}102018" for day in range(10, 14)], None),  # too few
+        ([f"1010{year}" for year in range(2000, 2010)], None),  # numbers in a row
+        ([f"10{day}1066" for day in range(10, 20)], None),
+        ([f"{day}132018" for day in range(10, 20)], None),
+    ],
+)
+def test_eight_digits_that_can_only_be_dates(levels, name):
+    assert recognise(levels)[:2] == (("number", ".||") if name is None else ("date", name))
 
 
 def test_digits_alone_are_dates_only_if_the_user_says_so():
@@ -243,6 +280,8 @@ def test_the_column_decides_between_day_and_month():
     assert describe_date_format("%m/%d/%Y", levels) == text
     assert describe_date_format("%d/%m/%Y", levels) == "dates written as day/month/year"
     assert describe_date_format("iso") == "dates"
+    assert describe_date_format("%m%d%Y") == "dates written as month day year"
+    assert describe_date_format("%Y Q%q") == "dates written as year quarter"
 
 
 def test_a_date_in_another_format_is_none():

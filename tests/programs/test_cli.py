@@ -19,7 +19,7 @@ from fastnn.cli import demo, display
 from fastnn.cli.display import Display, format_duration, sparkline
 
 FASTNN = [sys.executable, "-m", "fastnn"]
-COMMANDS = ["demo", "train", "predict", "info", "export", "bench"]
+COMMANDS = ["demo", "train", "predict", "info", "export", "bench", "completion"]
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, pipes and devices of POSIX")
 
 
@@ -39,6 +39,27 @@ def test_help_has_examples(run, command):
     assert (code, errors) == (0, "")
     assert f"examples:\n  fastnn {command or 'demo'}" in out
     assert max(map(len, out.splitlines())) <= 80 and "None" not in out
+
+
+def test_a_narrow_terminal(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = {}
+    for arguments in (
+        "--help",
+        "train --help",
+        "completion --help",
+        "predict none.safetensors a.csv",
+    ):
+        _, out, errors = run(*arguments.split())
+        lines[arguments] = (out + errors).splitlines()
+        long = [line for line in lines[arguments] if len(line) > 40]
+        # only what cannot be broken
+        assert [line for line in long if " " in line.strip()] == []
+    assert lines["--help"][3:5] == [
+        "Train small dense neural networks on",
+        "tables, predict with them, and measure",
+    ]
+    assert lines["predict none.safetensors a.csv"][1].startswith("  ")
 
 
 def test_version(run):
@@ -62,7 +83,8 @@ def test_version(run):
         ),
         (
             ["x.csv"],
-            "unknown command 'x.csv'. To train on a table: fastnn train x.csv --target COL",
+            "unknown command 'x.csv'. To look at a table: fastnn info x.csv. To train on it: fastnn "
+            "train x.csv --target COL",
         ),
         (
             ["--verison"],

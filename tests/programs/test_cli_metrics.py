@@ -173,6 +173,17 @@ def test_weighted_scores_of_numbers():
     assert score_numbers(np.arange(3.0), np.arange(3.0))["mape"] is None
 
 
+@pytest.mark.parametrize("name", ["mae", "r2"])
+def test_a_model_with_a_better_metric_is_better_than_the_baseline(name):
+    y = np.array([1.0, 1.2, 1.4, 1.6, 900])  # its mean is no good prediction
+    scores = score_numbers(y, np.array([1.0, 1.2, 1.4, 1.6, -2]))
+    assert scores["r2"] < 0 and scores["mae"] > scores["baseline"]["mae"]
+    assert not text_report.is_better_than_baseline(scores | {"metric": name})
+    scores = score_numbers(y, np.array([1.0, 1.2, 1.4, 1.6, 1.45]))
+    assert scores["r2"] < 0 and scores["mae"] < scores["baseline"]["mae"]
+    assert text_report.is_better_than_baseline(scores | {"metric": name}) == (name == "mae")
+
+
 # ---- importances ----
 
 
@@ -209,3 +220,21 @@ def test_one_huge_target_does_not_hide_the_columns(run, quick_recipe):
     report = report_of(run, *TABLE, "--target", "price")
     lines = list(text_report.format_importances(report))
     assert sum(float(re.search(r"([\d.]+) %", line)[1]) for line in lines[2:]) > 95
+
+
+# ---- narrow terminals ----
+
+
+@pytest.mark.parametrize("target", ["risk", "price"])
+def test_a_narrow_terminal(run, monkeypatch, target):
+    other = "price" if target == "risk" else "risk"
+    arguments = [*TABLE, "--target", target, "--drop", other]
+    monkeypatch.setenv("COLUMNS", "40")
+    _, out, _ = run("train", *arguments)
+    lines = [line for line in out.splitlines() if not line.startswith("  fastnn predict")]
+    assert max(map(len, lines)) <= 40 and "permutation importance" not in out
+    assert re.search(r"^importance +share +fall of ", out, re.M)
+    info = run("info", "m.safetensors")[1].splitlines()
+    assert max(map(len, info)) <= 40
+    monkeypatch.setenv("COLUMNS", "200")
+    assert max(map(len, run("train", *arguments)[1].splitlines())) <= 80

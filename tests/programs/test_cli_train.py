@@ -259,6 +259,8 @@ def test_a_target_is_read_in_the_style_of_the_training(run):
     scores = json.loads(out)["scores"]
     assert code == 0 and scores["rows"] == 29 and scores["baseline"]["rmse"] > 1000
     assert "1 row not scored: the target 'y' is missing or not a number" in errors
+    write_csv("new.csv", a=range(29), y=[f"{i}.000" for i in range(1, 30)])
+    assert json.loads(run("predict", "m", "new.csv", "--json")[1])["scores"] == scores
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Folds forward in time: blocks, what each fold sees, the networks on all rows, and resuming."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,13 @@ from checks import assert_same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 
 import fastnn
-from fastnn import TabularClassifier, TabularRegressor
+from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.encoded_table import EncodedTable
 from fastnn.tabular import find_label_issues
-from fastnn.tabular.fitting import fitted_table, permutation, training_jobs
+from fastnn.tabular.fitting import final_networks, fitted_table, permutation, training_jobs
 from fastnn.tabular.forward_folds import ForwardFolds, as_seen
 from fastnn.training import pool
 
@@ -201,8 +203,6 @@ def test_values_and_names_are_the_same():
 
 def test_the_saved_networks_are_trained_on_all_rows(monkeypatch):
     seen: list = []
-    from fastnn.tabular.fitting import final_networks
-
     train = final_networks._train
     monkeypatch.setattr(
         final_networks, "_train", lambda jobs, *args: (seen.extend(jobs), train(jobs, *args))
@@ -215,6 +215,16 @@ def test_the_saved_networks_are_trained_on_all_rows(monkeypatch):
         assert len(job.networks) == len(job.ends)
     starts = {job.net.params.tobytes() for job in seen}
     assert len(starts) == len(seen)
+
+
+def test_the_epochs_are_those_of_the_folds_with_most_rows():
+    jobs = [
+        SimpleNamespace(best=list(best), n_train=n)
+        for best, n in (((0.1, 0.9), 10), ((0.2, 0.8), 20), ((0.3, 0.7), 30), ((0.5, 0.6), 40))
+    ]
+    assert final_networks._median_parts(jobs) == [0.3, 0.7]
+    assert final_networks._median_parts(jobs[:2]) == [0.2, 0.8]
+    assert final_networks._median_parts(jobs[:1]) == [0.1, 0.9]
 
 
 def test_column_weights_come_from_earlier_folds(monkeypatch):
@@ -270,12 +280,45 @@ def test_threads_do_not_change_the_model(name, tmp_path):
     assert_same(one, two.set_params(n_threads=1), tmp_path / "model")
 
 
+OTHERS = {
+    "auc": TabularClassifier(metric="auc"),
+    "a threshold": TabularClassifier(threshold="f1", class_weight="balanced"),
+    "a cost": TabularClassifier(threshold="cost:5,1", n_estimators=1),
+    "mape": TabularRegressor(metric="mape", loss="poisson"),
+    "quantiles": TabularRegressor(loss=losses.Quantile((0.1, 0.9))),
+    "a time limit": TabularRegressor(time_limit=5),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_options(name, tmp_path):
+    model = OTHERS[name]
+    options = SMALL | dict(n_estimators=1 if model.n_estimators == 1 else 3)
+    model = clone(model).set_params(**options)
+    is_classifier = isinstance(model, TabularClassifier)
+    late = np.where(DAY > 27, "low", LABELS) if name == "a threshold" else LABELS
+    model.fit(X, late if is_classifier else y + 1, **NAMED)
+    assert model.oof_score_ is not None or name == "quantiles"
+    assert model.n_folds_ == model.n_estimators and model.n_folds_remaining_ == 0
+    model.save(tmp_path / "model")
+    other = fastnn.load(tmp_path / "model")
+    assert_array_equal(other.predict(X), model.predict(X))
+
+
+def test_a_class_that_begins_late():
+    labels = np.where(DAY > 26, "new", LABELS)
+    clf = TabularClassifier(**SMALL).fit(X, labels, time="day")
+    P = clf.oof_prediction_[~np.isnan(clf.oof_prediction_[:, 0])]
+    assert clf.classes_.tolist() == ["high", "low", "new"]
+    assert (P > 0).all() and P.shape[1] == clf.predict_proba(X).shape[1] == 3
+
+
 # ---- Ctrl-C and resume ----
 
 
 def stop_after(model, n_folds, n_final, *args, **options):
     """Call fit. Ctrl-C comes when so many folds, and networks on all rows, are trained."""
-    from fastnn.tabular.fitting import final_networks, out_of_fold
+    from fastnn.tabular.fitting import out_of_fold
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "SLICE_SECONDS", 0.0)

@@ -13,6 +13,7 @@ pytest.importorskip("sklearn")
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import TableWarning
+from fastnn.training import pool
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 N = 120
@@ -181,3 +182,34 @@ def test_any_kind_of_table():
         model, notes = fit(X)
         assert len(notes) == 2
         assert_array_equal(model.oof_prediction_, first.oof_prediction_)
+
+
+@pytest.mark.parametrize("window", [None, 40])
+def test_a_resumed_fit_is_the_same(window, tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "TAIL_SECONDS", 0.0)
+    X = table(**OTHERS)
+    rows = [(X.slice(i, 8), Z[i : i + 8]) for i in range(0, N, 8)] if window else (X, Z)
+    arguments, options = ((rows,), dict(window=window)) if window else (rows, {})
+
+    def interrupt(progress):
+        if progress.folds_done >= 1:
+            raise KeyboardInterrupt
+
+    path, models = tmp_path / "m.safetensors", []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TableWarning)
+        for is_stopped in (False, True):
+            model = TabularRegressor(**SMALL)
+            if is_stopped:
+                model.on_progress = interrupt
+                with pytest.raises(KeyboardInterrupt):
+                    model.fit(*arguments, **options)
+                del model.on_progress
+                model.save(path)
+                model = fastnn.load(path)
+                options["resume"] = True
+            models.append(model.fit(*arguments, **options))
+    first, second = models
+    assert_array_equal(first.oof_prediction_, second.oof_prediction_)
+    assert [c.has_others for c in second.model_.features.columns] == [True, True, False]

@@ -15,7 +15,8 @@ import numpy as np
 
 from ...core.messages import plural
 from ...files.replacing import replacing
-from ..text_report import describe_target, short_path
+from ..text_layout import short_path
+from ..text_report import describe_target
 from .data_sections import data_section, importances_section, label_issues_section, warnings_section
 from .elements import element, name, paragraph, to_html
 from .result_sections import classes_section, errors_section, headline, scores_section

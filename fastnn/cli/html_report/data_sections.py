@@ -4,13 +4,12 @@ import numpy as np
 
 from ...core.messages import plural
 from ..table_facts import format_share, summarize
+from ..text_layout import format_number, short_path
 from ..text_report import (
     describe_target,
     format_drops,
-    format_number,
     format_percent,
     important_columns,
-    short_path,
 )
 from .elements import bullets, element, name, pairs, paragraph, section, table
 

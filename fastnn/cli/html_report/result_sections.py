@@ -5,12 +5,12 @@ import numpy as np
 from ... import plotting
 from ...core.messages import plural, printable
 from ..table_facts import format_share
+from ..text_layout import format_error
 from ..text_report import (
     LABELS,
     describe_threshold,
     explain_no_better,
     explain_thresholds,
-    format_error,
     format_score,
     is_better_than_baseline,
     shown_scores,

@@ -17,6 +17,14 @@ KINDS = {cls.kind: cls for cls in (Number, Category, Date)}
 #: The arguments of the estimators that name columns.
 ARGUMENTS = (*(cls.argument for cls in KINDS.values()), "drop")
 NAMED_IN_DROP = "named in drop"  # the reason why a column is left out
+#: The same of the columns that hold a weight or a group, by argument of `fit`.
+NAMED_IN = {"sample_weight": "named in sample_weight", "groups": "named in groups"}
+#: These reasons on the command line.
+OPTIONS = {
+    NAMED_IN_DROP: "--drop",
+    NAMED_IN["groups"]: "--group",
+    NAMED_IN["sample_weight"]: "--weight",
+}
 
 
 def from_json(d):

@@ -10,7 +10,6 @@ from . import column_kinds
 from .column import CategoryFeature, NumberFeature
 
 NO_COLUMN = Wording("X has no usable column", "no column besides the target can be used")
-DROPPED = Wording(column_kinds.NAMED_IN_DROP, "--drop")
 
 
 @dataclass(eq=False, repr=False)
@@ -227,5 +226,5 @@ def _reasons(left_out):
         return Wording(" (it has no columns)", "")
     parts: list = []
     for name, why in list(left_out.items())[:3]:
-        parts += ["; ", f"{name!r}: ", DROPPED if why == column_kinds.NAMED_IN_DROP else why]
+        parts += ["; ", f"{name!r}: ", Wording(why, column_kinds.OPTIONS.get(why, why))]
     return (" (", *parts[1:], ")")

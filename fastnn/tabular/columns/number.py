@@ -11,6 +11,7 @@ from ...tables import part_texts
 from ...tables.missing_marks import present_texts
 from ...tables.number_styles import describe_number_style, find_style, other_units
 from ...tables.number_texts import PLAIN_STYLE, is_number_style, parse_number
+from ...tables.recognition import truth
 from . import text_kind
 from .column import Numeric
 from .date import compact_format
@@ -36,7 +37,7 @@ class Number(Numeric):
     def declare(cls, label, raw, present):
         if present is None:
             return cls(label)
-        numbers = [text for text in present if text_kind.truth(text) is None]
+        numbers = [text for text in present if truth(text) is None]
         style, n_others = find_style(present_texts(numbers)) if numbers else (PLAIN_STYLE, 0)
         if style is None:
             wrong = (text for text in numbers if math.isnan(to_number(text, PLAIN_STYLE)))
@@ -100,5 +101,5 @@ class Number(Numeric):
 
 def to_number(text, style):
     """Return the number that a text stands for, NaN if it is none; "true" is 1, "false" is 0."""
-    value = text_kind.truth(text)
+    value = truth(text)
     return parse_number(text, style) if value is None else value

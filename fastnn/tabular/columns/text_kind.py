@@ -6,10 +6,8 @@ from ...core.errors import DataError
 from ...core.messages import printable
 from ...tables.missing_marks import is_missing_mark
 from ...tables.number_texts import PLAIN_STYLE
-from ...tables.recognition import Recognised
+from ...tables.recognition import Recognised, truth
 from ...tables.recognition import recognise as recognise_texts
-
-TRUTHS = {"true": 1.0, "false": 0.0}
 
 
 def recognise(raw):
@@ -34,11 +32,6 @@ def _recognise(raw):
         return None
     values = dict(zip(others, found.values)) | truths
     return Recognised("number", found.style, [values[text] for text in raw.texts], found.others)
-
-
-def truth(text):
-    """Return 1.0 for a text like true, 0.0 for one like false, else None."""
-    return TRUTHS.get(text.strip().lower())
 
 
 def rows_of_texts(raw):

@@ -163,7 +163,8 @@ class TableFit:
         self.encoders = self.fit_encoders(configurations)
         configurations = [c for c in configurations if c.encoding in self.encoders]
         n_folds = len(self.folds)
-        table_memory.check_memory(self.encoders, self.features, setup, n_folds)
+        n_final = self.options.n_estimators if self.split.is_forward else 0
+        table_memory.check_memory(self.encoders, self.features, setup, n_folds + n_final)
         encoders = list(self.encoders.values())
         model = fitted_table.empty_model(self, encoders)
         tabular_file.check_before_training(self.options, model, n_folds)

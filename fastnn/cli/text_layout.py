@@ -1,0 +1,78 @@
+"""Lines of text for a terminal: paragraphs, tables and numbers.
+
+Lines have the width of the terminal, but at most 80 columns, and at least 30.
+"""
+
+import shlex
+import textwrap
+
+from ..core.messages import printable
+from .console import terminal_width
+
+LABEL = 12  # columns of the labels on the left
+MAX_NAMES = 30  # of columns in one paragraph
+NAME = 24  # characters of a name in a table
+UNBROKEN = "\N{NO-BREAK SPACE}"
+
+
+def choose_columns(wide, narrow):
+    """Return the widths of the columns of a table: the first ones, if they fit.
+
+    wide, narrow : tuple of int
+    """
+    return wide if sum(wide) <= terminal_width() else narrow
+
+
+def wrap(text):
+    """Return the lines of a text. Words are not broken."""
+    return textwrap.wrap(text, terminal_width(), break_long_words=False, break_on_hyphens=False)
+
+
+def paragraph(label, text):
+    """Return lines of text with a label on the left."""
+    lines = textwrap.wrap(
+        f"{label:<{LABEL}}{text}",
+        terminal_width(),
+        subsequent_indent=" " * LABEL,
+        break_on_hyphens=False,
+    )
+    return [line.replace(UNBROKEN, " ") for line in lines]
+
+
+def wrap_command(command, most=None):
+    """Return the lines of a command, with a backslash at the end of all but the last.
+
+    most : int, optional
+        Number of columns; by default that of the terminal.
+    """
+    most = terminal_width() if most is None else most
+    lines = [" "]
+    for word in map(shlex.quote, shlex.split(command)):
+        if len(lines[-1]) + len(word) > most - 4:
+            lines[-1] += " \\"
+            lines.append("     ")
+        lines[-1] += f" {word}"
+    return lines
+
+
+def short_path(path, maximum=40):
+    """Return a path, without its beginning if it is long."""
+    path = "standard input" if path == "-" else printable(path, 1000)
+    return path if len(path) <= maximum else "..." + path[3 - maximum :]
+
+
+def list_names(names):
+    """Join the first names of columns with commas. Lines do not break within a name."""
+    more = f", ... ({len(names) - MAX_NAMES:,} more)" if len(names) > MAX_NAMES else ""
+    shown = (printable(name, NAME).replace(" ", UNBROKEN) for name in names[:MAX_NAMES])
+    return ", ".join(shown) + more
+
+
+def format_number(x):
+    """Return a number with up to four digits, or all digits before the decimal point."""
+    return f"{x:,.0f}" if 1000 <= abs(x) < 1e9 else f"{x:.4g}"
+
+
+def format_error(x):
+    """Return a number with four digits, or all digits before the decimal point."""
+    return f"{x:#.4g}" if 0.001 <= x < 1000 else format_number(x)
