@@ -4,7 +4,7 @@ import codecs
 import io
 from importlib.util import find_spec
 
-from ..core.errors import Argument
+from ..core.errors import Argument, Message
 from ..core.messages import printable
 from . import encoding_guess
 from .table_errors import TableError
@@ -66,7 +66,7 @@ def find(source, encoding, note):
         return MIXED
     name = encoding_guess.guess(sample)
     if name is None or first_invalid_line(source, name) is not None:
-        advice = "Pass its encoding, or save the file as UTF-8."
+        advice = "Pass the right {name}, or save the file as UTF-8."
         if name is None and find_spec("charset_normalizer") is None:
             advice += " Or run: python -m pip install charset-normalizer"
         raise TableError(
@@ -78,8 +78,13 @@ def find(source, encoding, note):
     word = encoding_guess.example(sample.decode(name, "replace"))
     such = f", such as {printable(word)!r}" if word else ""
     note(
-        f"{source.label}, line {line}: is not UTF-8. The file was read as "
-        f"{encoding_guess.NAMES[name]} ({name}){such}. If letters are wrong, pass its encoding."
+        Message(
+            "{place}: is not UTF-8. The file was read as {read_as}. If letters are wrong, pass the right "
+            "{encoding}.",
+            place=f"{source.label}, line {line}",
+            read_as=f"{encoding_guess.NAMES[name]} ({name}){such}",
+            encoding=Argument("encoding"),
+        )
     )
     return name
 
@@ -100,7 +105,7 @@ def _check(source, encoding):
     if line is not None:
         raise TableError(
             "is not text in {encoding}.",
-            "Pass another encoding.",
+            "Pass the right {name}.",
             argument="encoding",
             place=f"{source.label}, line {line}",
             encoding=encoding.removesuffix("-sig"),

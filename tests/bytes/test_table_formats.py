@@ -62,7 +62,7 @@ def test_other_bytes_are_windows_1252_with_a_note(file):
     path = file("a.csv", CSV.encode("cp1252"))
     note = (
         ", line 2: is not UTF-8. The file was read as Windows-1252 (cp1252), such as 'Köln'. "
-        "If letters are wrong, pass its encoding."
+        "If letters are wrong, pass the right encoding."
     )
     assert read_with_notes(path) == (ROWS, [note])
     with pytest.warns(TableWarning, match="was read as Windows-1252"):
