@@ -221,6 +221,8 @@ def restore_reading_options(arguments, model):
     if stored.get("skip_bad_lines") is True and not arguments.skip_bad_lines:
         arguments.skip_bad_lines = True
         words.append("--skip-bad-lines")
+    if arguments.encoding is None and isinstance(stored.get("guessed_encoding"), str):
+        arguments.likely_encoding = stored["guessed_encoding"]  # if the table is not UTF-8
     if arguments.sql is None and isinstance(stored.get("sql"), str):
         if databases.holds_database(arguments.data):  # other files have no queries
             arguments.sql = stored["sql"]

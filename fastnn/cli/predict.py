@@ -103,7 +103,9 @@ def run(arguments):
                 outputs.append(predicted["P"] if "P" in predicted else predicted["y"])
             writer.write(part.kept, _output_columns(arguments, model, predicted))
     is_scored = table.has_target and (arguments.json or table.n_rows >= MIN_SCORED_ROWS)
-    scores = _score(model, targets, outputs) if is_scored else None
+    scores = None
+    if is_scored:
+        scores = score_columns(model, targets, outputs, target_style(model))
     if scores is not None and is_training_table(model, arguments.data, table.n_rows):
         print_note(
             "this seems to be the table that the model was trained on, so the scores are "
@@ -134,20 +136,6 @@ def run(arguments):
         for line in format_scores(scores, f"on {scores['rows']:,} rows"):
             print_line(line, sys.stderr)
     return 0
-
-
-def _score(model, targets, outputs):
-    """Return the scores, None without scikit-learn."""
-    try:
-        return score_columns(model, targets, outputs, target_style(model))
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "sklearn":
-            raise
-        print_note(
-            "scores need scikit-learn, which is not installed. Run: python -m pip install "
-            '"fastnn-mlp[cli]"'
-        )
-        return None
 
 
 def _check_arguments(arguments, model):

@@ -88,6 +88,11 @@ class TableFile:
         options = layout.ReadOptions(text_columns=text_columns, **self.options)
         return table_reader.TableReader(self.path, options, keep)
 
+    def reading(self):
+        """Return how the table was read, for the record of a training: JSON."""
+        encoding = None if self._reader is None else self._reader.guessed_encoding
+        return self.options | ({} if encoding is None else {"guessed_encoding": encoding})
+
     def open_parquet(self, text_columns, keep, note=print_note):
         """Return the ParquetTable of a Parquet file or a folder of them, None for other tables.
 
@@ -150,6 +155,8 @@ def _read_options(arguments):
         options["header"] = False
     if arguments.skip_bad_lines:
         options["skip_bad_lines"] = True
+    if getattr(arguments, "likely_encoding", None) is not None:  # of a model
+        options["likely_encoding"] = arguments.likely_encoding
     sheet = options.get("sheet")
     if isinstance(sheet, str) and sheet.isascii() and sheet.isdigit():
         options["sheet"] = int(sheet)

@@ -85,7 +85,7 @@ def run(arguments):
         "fastnn": __version__,
         "command": command_line(given),
         "data": without_secrets(arguments.data),
-        "reading": file.options,
+        "reading": file.reading(),
         "rows": len(train) + len(test),
         "columns": len(table.column_names) - 1,
         "test_rows": len(test),

@@ -21,8 +21,10 @@ SAMPLE = 1 << 14  # bytes that decide about the encoding
 MIXED = "utf-8 with cp1252"  # of a file with some lines that are not UTF-8
 
 
-def find(source, encoding, note):
+def find(source, encoding, note, likely=None):
     """Return the encoding of a source: that of the user, of its byte order mark, UTF-8, or a guess.
+
+    `likely` is an encoding of `encoding_guess.NAMES` to try before guessing.
 
     Raise TableError if it cannot be told. `note(text)` is called if the encoding is a guess.
     """
@@ -64,10 +66,12 @@ def find(source, encoding, note):
             "were read as Windows-1252 (cp1252)."
         )
         return MIXED
-    name = encoding_guess.guess(sample)
-    if name is None or first_invalid_line(source, name) is not None:
+    guessed = likely if likely in encoding_guess.NAMES else None
+    if guessed is None or first_invalid_line(source, guessed) is not None:
+        guessed = encoding_guess.guess(sample)
+    if guessed is None or first_invalid_line(source, guessed) is not None:
         advice = "Pass the right {name}, or save the file as UTF-8."
-        if name is None and find_spec("charset_normalizer") is None:
+        if guessed is None and find_spec("charset_normalizer") is None:
             advice += " Or run: python -m pip install charset-normalizer"
         raise TableError(
             "is not UTF-8, and its encoding cannot be told.",
@@ -75,18 +79,18 @@ def find(source, encoding, note):
             argument="encoding",
             place=f"{source.label}, line {line}",
         )
-    word = encoding_guess.example(sample.decode(name, "replace"))
+    word = encoding_guess.example(sample.decode(guessed, "replace"))
     such = f", such as {printable(word)!r}" if word else ""
     note(
         Message(
             "{place}: is not UTF-8. The file was read as {read_as}. If letters are wrong, pass the right "
             "{encoding}.",
             place=f"{source.label}, line {line}",
-            read_as=f"{encoding_guess.NAMES[name]} ({name}){such}",
+            read_as=f"{encoding_guess.NAMES[guessed]} ({guessed}){such}",
             encoding=Argument("encoding"),
         )
     )
-    return name
+    return guessed
 
 
 def _sample(source):

@@ -177,3 +177,19 @@ def test_output_never_replaces_a_file_of_the_folder(run):
     code, _, errors = run("predict", "m", "d", "--out", "d/a.csv")
     assert code == 2 and "d/a.csv" in errors
     assert Path("d/a.csv").read_text() == text(range(N))
+
+
+def test_the_encoding_that_was_guessed_is_tried_first(run):
+    """A few bytes of a table to predict do not tell theirs."""
+    pytest.importorskip("charset_normalizer", reason="the extra cli is not installed")
+    cities = np.where(CITY == "Rom", "東京", "大阪")
+    rows = [f"{x},{city},{y}" for x, city, y in zip(X, cities, Y)]
+    Path("t.csv").write_text("\n".join(["x,city,y", *rows]), "cp932")
+    code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m", *FAST)
+    assert code == 0 and "read as Shift-JIS (cp932), such as '" in errors
+    assert read_record(stored_model.load("m"))["reading"] == {"guessed_encoding": "cp932"}
+    for encoding in ("cp932", "utf-8"):
+        Path("new.csv").write_text("x,city\n1,大阪\n", encoding)
+        code, _, errors = run("predict", "m", "new.csv")
+        assert code == 0 and "unknown" not in errors, errors
+        assert ("Shift-JIS" in errors) == (encoding == "cp932")
