@@ -48,6 +48,7 @@ TESTS = {  # session: (times the usual number of cases, tests)
             "tests/bytes/test_foreign_text.py",
             "tests/bytes/test_file_memory.py",
             "tests/bytes/test_file_limits.py",
+            "tests/bytes/test_table_sources.py",
         ],
     ),
 }

@@ -14,6 +14,7 @@ from ..files.safetensors import parse_json, to_text
 from ..mlp import MLP
 from ..saving import load
 from ..tables import databases
+from ..tables.addresses import without_secrets
 from ..tables.number_texts import is_number_style
 from ..tabular import stored_model
 from ..tabular.columns import column_kinds
@@ -220,6 +221,8 @@ def restore_reading_options(arguments, model):
     if stored.get("skip_bad_lines") is True and not arguments.skip_bad_lines:
         arguments.skip_bad_lines = True
         words.append("--skip-bad-lines")
+    if arguments.encoding is None and isinstance(stored.get("guessed_encoding"), str):
+        arguments.likely_encoding = stored["guessed_encoding"]  # if the table is not UTF-8
     if arguments.sql is None and isinstance(stored.get("sql"), str):
         if databases.holds_database(arguments.data):  # other files have no queries
             arguments.sql = stored["sql"]
@@ -233,6 +236,6 @@ def is_training_table(model, path, n_rows):
     name = record.get("data")
     return (
         isinstance(name, str)
-        and os.path.basename(name) == os.path.basename(path)
+        and os.path.basename(name) == os.path.basename(without_secrets(path))
         and record.get("rows") == n_rows
     )

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..core.messages import has_lone_surrogate, plural, printable
 from ..tables import table_writer
+from ..tables.addresses import without_secrets
 from .console import CommandError, print_json, print_line, print_note, warnings_as_notes
 from .model_file import (
     is_training_table,
@@ -86,7 +87,7 @@ def run(arguments):
     _check_arguments(arguments, model)
     options = restore_reading_options(arguments, model)
     if options:
-        print_note(f"{arguments.data} is read like the training table: {options}")
+        print_note(f"{without_secrets(arguments.data)} is read like the training table: {options}")
     table = PredictTable(arguments, model)
     writer = RowWriter(arguments.out, arguments.json)
     unknown, others = _check_rows(model, table, writer)
@@ -102,7 +103,9 @@ def run(arguments):
                 outputs.append(predicted["P"] if "P" in predicted else predicted["y"])
             writer.write(part.kept, _output_columns(arguments, model, predicted))
     is_scored = table.has_target and (arguments.json or table.n_rows >= MIN_SCORED_ROWS)
-    scores = _score(model, targets, outputs) if is_scored else None
+    scores = None
+    if is_scored:
+        scores = score_columns(model, targets, outputs, target_style(model))
     if scores is not None and is_training_table(model, arguments.data, table.n_rows):
         print_note(
             "this seems to be the table that the model was trained on, so the scores are "
@@ -111,7 +114,7 @@ def run(arguments):
     if arguments.json:
         report = {
             "model": arguments.model,
-            "data": arguments.data,
+            "data": without_secrets(arguments.data),
             "rows": table.n_rows,
             "target": model.model_.target_name,
             "out": arguments.out,
@@ -133,20 +136,6 @@ def run(arguments):
         for line in format_scores(scores, f"on {scores['rows']:,} rows"):
             print_line(line, sys.stderr)
     return 0
-
-
-def _score(model, targets, outputs):
-    """Return the scores, None without scikit-learn."""
-    try:
-        return score_columns(model, targets, outputs, target_style(model))
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "sklearn":
-            raise
-        print_note(
-            "scores need scikit-learn, which is not installed. Run: python -m pip install "
-            '"fastnn-mlp[cli]"'
-        )
-        return None
 
 
 def _check_arguments(arguments, model):

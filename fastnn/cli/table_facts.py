@@ -57,6 +57,11 @@ def summarize(frame, features):
     ]
 
 
+def summarize_unused(frame):
+    """Return the ColumnSummary of each column of a table of which no column can be used."""
+    return [_left_out(raw, label) for label, raw in zip(frame.labels(), frame.columns)]
+
+
 def _used(raw, column):
     contents = column.summarize(column.convert(raw), _write)
     if contents.span is None:

@@ -7,6 +7,7 @@ from .. import datasets
 from ..core.errors import DataError
 from ..core.messages import one_line
 from ..tables import folders, layout, parquet_files, table_reader
+from ..tables.addresses import without_secrets
 from .console import CommandError, CommandWords, print_note
 
 #: Options of `fastnn.tables.read` that the command line has under the same name.
@@ -68,7 +69,8 @@ class TableFile:
     """
 
     def __init__(self, arguments):
-        self.name, self.path = arguments.data, resolve_table_path(arguments.data)
+        self.name = without_secrets(arguments.data)
+        self.path = resolve_table_path(arguments.data)
         self.options = _read_options(arguments)
         self._reader: Any = None
         self._target = getattr(arguments, "target", None)
@@ -85,6 +87,11 @@ class TableFile:
     def _make_reader(self, text_columns=(), keep=()):
         options = layout.ReadOptions(text_columns=text_columns, **self.options)
         return table_reader.TableReader(self.path, options, keep)
+
+    def reading(self):
+        """Return how the table was read, for the record of a training: JSON."""
+        encoding = None if self._reader is None else self._reader.guessed_encoding
+        return self.options | ({} if encoding is None else {"guessed_encoding": encoding})
 
     def open_parquet(self, text_columns, keep, note=print_note):
         """Return the ParquetTable of a Parquet file or a folder of them, None for other tables.
@@ -148,6 +155,8 @@ def _read_options(arguments):
         options["header"] = False
     if arguments.skip_bad_lines:
         options["skip_bad_lines"] = True
+    if getattr(arguments, "likely_encoding", None) is not None:  # of a model
+        options["likely_encoding"] = arguments.likely_encoding
     sheet = options.get("sheet")
     if isinstance(sheet, str) and sheet.isascii() and sheet.isdigit():
         options["sheet"] = int(sheet)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.messages import plural, printable
+from ..tables.addresses import without_secrets
 from . import text_layout as layout
 from . import text_report as report
 from .console import (
@@ -18,7 +19,7 @@ from .console import (
     terminal_width,
     warnings_as_notes,
 )
-from .table_facts import format_share, list_data_checks, summarize
+from .table_facts import format_share, list_data_checks, summarize, summarize_unused
 from .table_file import TableFile
 from .target_column import label_text, read_target
 from .train_table import open_table
@@ -45,7 +46,7 @@ def show_table(arguments):
     with warnings_as_notes(notes):
         columns, left_out = _describe_columns(sample, name, notes)
     content = {
-        "data": arguments.data,
+        "data": without_secrets(arguments.data),
         "rows": n_rows,
         "rows_looked_at": sample.num_rows,
         "columns": columns,
@@ -70,6 +71,8 @@ class _Notes:
         self.is_json, self.texts = is_json, []
 
     def __call__(self, text):
+        if isinstance(text, DataError):
+            text = text.say(CommandWords())
         words = CommandWords().say(text)
         if words not in self.texts:
             self.texts.append(words)
@@ -100,23 +103,25 @@ def _describe_columns(table, target, note):
             features = Features.fit(frame)
             break
         except DataError as error:
-            if error.column not in table.column_names:
-                raise
+            if error.column not in table.column_names:  # no column can be used
+                note(error)
+                return list(map(_to_dict, summarize_unused(frame))), unusable
             unusable[error.column] = CommandWords().say(error.problem)
             table = table.drop_columns([error.column])
     for text in features.notes(frame):
         note(text)
-    columns = [
-        {
-            "column": summary.label,
-            "kind": summary.kind,
-            "missing": summary.missing,
-            "distinct": summary.n_distinct,
-            "values": summary.text,
-        }
-        for summary in summarize(frame, features)
-    ]
+    columns = list(map(_to_dict, summarize(frame, features)))
     return columns, {**features.left_out, **unusable}
+
+
+def _to_dict(summary):
+    return {
+        "column": summary.label,
+        "kind": summary.kind,
+        "missing": summary.missing,
+        "distinct": summary.n_distinct,
+        "values": summary.text,
+    }
 
 
 def _describe_target(target, n_rows):
@@ -150,7 +155,7 @@ def _describe_target(target, n_rows):
 def _command(arguments, target, n_rows):
     """Return the command that trains on the table."""
     out = "model" if target is None else "".join(c if c.isalnum() else "_" for c in target.name)
-    words = ["fastnn", "train", arguments.data]
+    words = ["fastnn", "train", without_secrets(arguments.data)]
     words += ["--target", "COL" if target is None else target.name]
     words += ["--out", f"{out[:40]}.safetensors"]
     if target is not None and len(target.rows) < n_rows:
@@ -199,7 +204,7 @@ def _format(content, names, width):
 
 
 def _format_wide(columns, width):
-    names = [_shorten(printable(c["column"], 1000)) for c in columns]
+    names = [layout.shorten(c["column"], MAX_NAME) for c in columns]
     longest = 2 + max(map(len, ["column", *names]))
     head = f"{'column':<{longest}}{'kind':<{KIND}}{'missing':>{MISSING}}{'distinct':>{DISTINCT}}"
     yield f"{head}  values"
@@ -209,11 +214,6 @@ def _format_wide(columns, width):
         line = f"{name:<{longest}}{kind:<{KIND}}"
         line += f"{format_share(c['missing']):>{MISSING}}{c['distinct']:>{DISTINCT},}"
         yield f"{line}  {printable(c['values'], room)}".rstrip()
-
-
-def _shorten(name):
-    """Return a name without its middle, if it is long: names of surveys often begin alike."""
-    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 15]}...{name[-12:]}"
 
 
 def _format_narrow(columns, width):

@@ -164,6 +164,8 @@ def describe_threshold(record):
 def explain_thresholds(record):
     """Return how a threshold that training chose is scored."""
     whose = "the other folds" if record["folds"] > 1 else "other held-out rows"
+    if record.get("time") is not None:
+        whose = "earlier rows"
     return f"The scores of a held-out row use a threshold that {whose} chose."
 
 
@@ -279,7 +281,12 @@ def _format_confusions(labels, confusion):
 
 
 def is_better_than_baseline(scores):
-    """Return whether R2 is above 0, or any score of classes is better than that of the baseline."""
+    """Return whether R2 is above 0, or any score of classes is better than that of the baseline; or
+    the score that the model is to be good at."""
+    metric = (CLASS_METRICS | NUMBER_METRICS).get(scores.get("metric"))
+    if metric is not None and scores[metric.name] is not None:
+        if metric.drop(scores[metric.name], scores["baseline"][metric.name]) > 0:
+            return True
     if "classes" not in scores:
         return scores["r2"] is None or scores["r2"] > 0
     baseline = scores["baseline"]

@@ -8,6 +8,7 @@ import time
 from ..config import __version__
 from ..files import ModelFileError
 from ..files.kinds import kind_of
+from ..tables.addresses import without_secrets
 from ..tabular.columns.column_kinds import KINDS
 from . import model_file, row_roles, train_model
 from . import text_report as report
@@ -73,8 +74,8 @@ def run(arguments):
     model = train_model.build(arguments, target, columns)
     if arguments.resume:
         model = train_model.load_unfinished(model, arguments)
-        if model is None:
-            print_note(f"{arguments.out} is complete, so there is nothing to resume")
+        if model.n_folds_remaining_ == 0:
+            print_note(train_model.describe_complete(model, arguments.out, command_line(given)))
             return 0
     roles = row_roles.read(table, target, file, arguments)
     table.set_target(target)
@@ -83,8 +84,8 @@ def run(arguments):
     record = {
         "fastnn": __version__,
         "command": command_line(given),
-        "data": arguments.data,
-        "reading": file.options,
+        "data": without_secrets(arguments.data),
+        "reading": file.reading(),
         "rows": len(train) + len(test),
         "columns": len(table.column_names) - 1,
         "test_rows": len(test),

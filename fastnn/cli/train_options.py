@@ -10,6 +10,7 @@ import tomllib
 
 from ..core.messages import did_you_mean, printable, similar
 from ..plotting import picture_file
+from ..tables.addresses import without_secrets
 from ..tabular.columns.column_kinds import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from .console import CommandError
@@ -278,7 +279,7 @@ def split_names(texts, names=()):
 
 def command_line(given):
     """Return the command that has these options, as a text."""
-    words = ["fastnn", "train", given["data"]]
+    words = ["fastnn", "train", without_secrets(given["data"])]
     for name, value in given.items():
         option = "--" + name.replace("_", "-")
         if name == "data":

@@ -7,7 +7,7 @@
 - `text_files`, `layout`, `encodings`: text tables, how they are written, and their bytes as UTF-8.
   `uneven_rows`: rows of other lengths. `column_names`: names that repeat, or are in two lines.
   `encoding_guess`: the encoding of other texts.
-- `json_files`, `json_wrappers`: JSON. `excel`, `workbooks`: spreadsheets. `databases`: SQLite and
+- `json_files`, `json_wrappers`: JSON. `excel`, `workbooks`, `open_document`: spreadsheets. `databases`: SQLite and
   DuckDB. `binary_files`: Feather and Parquet as a whole. `parquet_files`: Parquet files that need not
   fit in memory.
 - `tidy`: types, missing values and index columns of what has been read. `table_writer`, `json_writer`: files.

@@ -29,32 +29,36 @@ def without_secrets(path):
 
 def read(address):
     """Return the bytes at an address, which must fit in memory."""
-    import urllib.error  # here and below, since most tables are files
-
     label = without_secrets(address)
-    is_web = address.partition("://")[0].lower() in ("http", "https")
+    is_web = re.match(r"https?://", address, re.I)
     try:
         return _read_web(label, address) if is_web else _read_fsspec(label, address)
     except TableError:
         raise
-    except urllib.error.HTTPError as error:
-        problem = f"the server answers {error.code} {error.reason}"
-    except urllib.error.URLError as error:
-        problem = reason(error.reason)
-    except FileNotFoundError:
-        problem = "there is no such file"
     except Exception as error:  # each file system has its own
-        problem = reason(error) or type(error).__name__
-    raise TableError(
-        "cannot be read: {problem}.", "Check the address.", place=label, problem=problem
-    )
+        raise TableError(
+            "cannot be read: {problem}.",
+            "Check the address.",
+            place=label,
+            problem=_describe(error).replace(address, label),
+        ) from None
+
+
+def _describe(error):
+    from urllib.error import HTTPError, URLError
+
+    if isinstance(error, HTTPError):
+        return f"the server answers {error.code} {error.reason}"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    return reason(error.reason if isinstance(error, URLError) else error) or type(error).__name__
 
 
 def _read_web(label, address):
-    import urllib.request
+    from urllib.request import Request, urlopen
 
-    request = urllib.request.Request(address, headers={"User-Agent": "fastnn"})
-    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+    request = Request(address, headers={"User-Agent": "fastnn"})
+    with urlopen(request, timeout=SECONDS) as answer:
         size = answer.headers.get("Content-Length")
         memory.check(label, int(size) if size and size.isdigit() else 0)
         return _read_all(label, answer)
@@ -91,16 +95,15 @@ def _read_fsspec(label, address):
 
 def _read_all(label, file):
     """Read a file that may be larger than it says."""
-    import http.client
+    from http.client import IncompleteRead
 
     chunks, size = [], 0
     try:
         while chunk := file.read(CHUNK):
             chunks.append(chunk)
             size += len(chunk)
-            if size % (64 * CHUNK) < len(chunk):
-                memory.check(label, len(chunk))
-    except http.client.IncompleteRead:
+            memory.check(label, len(chunk))
+    except IncompleteRead:
         raise TableError(
             "the answer of the server is not complete.", "Try again.", place=label
         ) from None

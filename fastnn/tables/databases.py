@@ -5,9 +5,8 @@ extensions, whatever the file holds.
 """
 
 import os
-import sqlite3
-import urllib.parse
 from collections import Counter
+from urllib.parse import quote
 
 from ..core.errors import Argument
 from ..core.messages import join, plural, printable, reason
@@ -18,12 +17,7 @@ SQLITE = b"SQLite format 3\0"
 BATCH = 10_000  # rows
 BYTES_PER_CELL = 100  # of an object of Python in a batch, at most for numbers
 STEPS = 100_000  # instructions of SQLite after which Ctrl-C is noticed
-ALLOWED = {
-    sqlite3.SQLITE_SELECT,
-    sqlite3.SQLITE_READ,
-    sqlite3.SQLITE_FUNCTION,
-    sqlite3.SQLITE_RECURSIVE,
-}
+ALLOWED = "SQLITE_SELECT", "SQLITE_READ", "SQLITE_FUNCTION", "SQLITE_RECURSIVE"
 FORBIDDEN_FUNCTIONS = ("load_extension", "readfile", "writefile", "edit", "fts3_tokenizer")
 TABLES = (
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' "
@@ -115,9 +109,11 @@ class _SQLite:
     """A context with an SQLite database."""
 
     def __init__(self, source):
-        self.label, self.n_invalid = source.label, 0
+        import sqlite3  # not all builds of Python have it
+
+        self.sqlite3, self.label, self.n_invalid = sqlite3, source.label, 0
         if source.path is not None and source.compression is None:
-            path = urllib.parse.quote(os.path.abspath(source.path))
+            path = quote(os.path.abspath(source.path))
             # Without a write-ahead log nobody writes: then SQLite need not lock the file, nor
             # create one beside it.
             lock = "" if os.path.exists(source.path + "-wal") else "&immutable=1"
@@ -132,7 +128,7 @@ class _SQLite:
         self.connection.execute("PRAGMA query_only = ON")
         self.connection.execute("PRAGMA trusted_schema = OFF")
         self.connection.text_factory = self._decode
-        self.connection.set_authorizer(_authorize)
+        self.connection.set_authorizer(self._authorize)
         self.connection.set_progress_handler(lambda: 0, STEPS)  # Python handles signals in it
         return self
 
@@ -166,17 +162,17 @@ class _SQLite:
     def _next(self, cursor):
         try:
             return cursor.fetchmany(BATCH)
-        except sqlite3.OperationalError as error:
+        except self.sqlite3.OperationalError as error:
             if "interrupted" in str(error):  # by the signal handler in the progress handler
                 raise KeyboardInterrupt from None
             raise
 
-
-def _authorize(action, name, function, database, trigger):
-    if action not in ALLOWED:
-        return sqlite3.SQLITE_DENY
-    is_forbidden = action == sqlite3.SQLITE_FUNCTION and function in FORBIDDEN_FUNCTIONS
-    return sqlite3.SQLITE_DENY if is_forbidden else sqlite3.SQLITE_OK
+    def _authorize(self, action, name, function, database, trigger):
+        is_function = action == self.sqlite3.SQLITE_FUNCTION
+        is_allowed = action in [getattr(self.sqlite3, each) for each in ALLOWED]
+        if not is_allowed or (is_function and function in FORBIDDEN_FUNCTIONS):
+            return self.sqlite3.SQLITE_DENY
+        return self.sqlite3.SQLITE_OK
 
 
 class _Cells:

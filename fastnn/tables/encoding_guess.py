@@ -75,6 +75,20 @@ ODD = frozenset(range(0x80, 0xA0)) - frozenset(
 MAX_ODD = 0.1
 
 
+def is_mostly_utf_8(sample):
+    """Whether most lines of a sample, which have bytes beyond ASCII, are UTF-8."""
+    lines = [line for line in sample.splitlines() if not line.isascii()]
+    return 2 * sum(map(_is_utf_8, lines)) > len(lines)
+
+
+def _is_utf_8(line):
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def guess(sample):
     """Return the name of the encoding of a sample of bytes, None if it cannot be told."""
     beyond = [byte for byte in sample if byte >= 0x80]

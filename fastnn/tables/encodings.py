@@ -4,7 +4,7 @@ import codecs
 import io
 from importlib.util import find_spec
 
-from ..core.errors import Argument
+from ..core.errors import Argument, Message
 from ..core.messages import printable
 from . import encoding_guess
 from .table_errors import TableError
@@ -18,10 +18,13 @@ BOMS = (
 )
 CHUNK = 1 << 20
 SAMPLE = 1 << 14  # bytes that decide about the encoding
+MIXED = "utf-8 with cp1252"  # of a file with some lines that are not UTF-8
 
 
-def find(source, encoding, note):
+def find(source, encoding, note, likely=None):
     """Return the encoding of a source: that of the user, of its byte order mark, UTF-8, or a guess.
+
+    `likely` is an encoding of `encoding_guess.NAMES` to try before guessing.
 
     Raise TableError if it cannot be told. `note(text)` is called if the encoding is a guess.
     """
@@ -56,10 +59,19 @@ def find(source, encoding, note):
     line = first_invalid_line(source, "utf-8")
     if line is None:
         return "utf-8"
-    name = encoding_guess.guess(_sample(source))
-    if name is None or first_invalid_line(source, name) is not None:
-        advice = "Pass its encoding, or save the file as UTF-8."
-        if name is None and find_spec("charset_normalizer") is None:
+    sample = _sample(source)
+    if encoding_guess.is_mostly_utf_8(sample):
+        note(
+            f"{source.label}, line {line}: is not UTF-8, but most lines are. The bytes that are not "
+            "were read as Windows-1252 (cp1252)."
+        )
+        return MIXED
+    guessed = likely if likely in encoding_guess.NAMES else None
+    if guessed is None or first_invalid_line(source, guessed) is not None:
+        guessed = encoding_guess.guess(sample)
+    if guessed is None or first_invalid_line(source, guessed) is not None:
+        advice = "Pass the right {name}, or save the file as UTF-8."
+        if guessed is None and find_spec("charset_normalizer") is None:
             advice += " Or run: python -m pip install charset-normalizer"
         raise TableError(
             "is not UTF-8, and its encoding cannot be told.",
@@ -67,13 +79,18 @@ def find(source, encoding, note):
             argument="encoding",
             place=f"{source.label}, line {line}",
         )
-    word = encoding_guess.example(_sample(source).decode(name, "replace"))
+    word = encoding_guess.example(sample.decode(guessed, "replace"))
     such = f", such as {printable(word)!r}" if word else ""
     note(
-        f"{source.label}, line {line}: is not UTF-8. The file was read as "
-        f"{encoding_guess.NAMES[name]} ({name}){such}. If letters are wrong, pass its encoding."
+        Message(
+            "{place}: is not UTF-8. The file was read as {read_as}. If letters are wrong, pass the right "
+            "{encoding}.",
+            place=f"{source.label}, line {line}",
+            read_as=f"{encoding_guess.NAMES[guessed]} ({guessed}){such}",
+            encoding=Argument("encoding"),
+        )
     )
-    return name
+    return guessed
 
 
 def _sample(source):
@@ -92,7 +109,7 @@ def _check(source, encoding):
     if line is not None:
         raise TableError(
             "is not text in {encoding}.",
-            "Pass another encoding.",
+            "Pass the right {name}.",
             argument="encoding",
             place=f"{source.label}, line {line}",
             encoding=encoding.removesuffix("-sig"),
@@ -129,6 +146,15 @@ def first_invalid_line(source, encoding):
             lines += text.count("\n")
 
 
+def _decode_others(error):
+    """Return the bytes that are not UTF-8 as text, and where the text goes on."""
+    text = error.object[error.start : error.end].decode("cp1252", "replace")
+    return text, error.end
+
+
+codecs.register_error("fastnn-cp1252", _decode_others)
+
+
 def open_as_utf8(source, encoding):
     """Open a text file for reading bytes of UTF-8, without a byte order mark."""
     file = source.open()
@@ -145,7 +171,10 @@ class _Recoder(io.RawIOBase):
 
     def __init__(self, file, encoding):
         self.file, self.rest = file, b""
-        self.decoder = codecs.getincrementaldecoder(encoding)()
+        if encoding == MIXED:
+            self.decoder = codecs.getincrementaldecoder("utf-8")("fastnn-cp1252")
+        else:
+            self.decoder = codecs.getincrementaldecoder(encoding)()
 
     def readable(self):
         return True

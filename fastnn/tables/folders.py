@@ -54,8 +54,9 @@ def find(folder, note=lambda text: None):
     if not kinds:
         raise TableError("{problem}", "{advice}", place=folder, **_describe_empty(folder))
     has_parquet = any(kind in kinds for kind in PARQUET)
-    (kind, n), *others = kinds.most_common(2)
-    if not has_parquet and others and others[0][1] == n:
+    # A text beside a table tells about it.
+    (kind, n), *others = sorted(kinds.items(), key=lambda item: (-item[1], item[0] == ".txt"))
+    if not has_parquet and others and others[0][1] == n and others[0][0] != ".txt":
         raise TableError(
             "holds {kinds} files.",
             "Pass a folder with one kind of table, or one of the files.",
@@ -67,8 +68,19 @@ def find(folder, note=lambda text: None):
     if len(table) < len(parts):
         left_out = [os.path.relpath(part.path, folder) for part in parts if part not in table]
         note(f"{folder}: {plural(len(left_out), 'file')} left out: {join(left_out, 3)}")
+    subfolders = list(_other_folders(folder))
+    if subfolders:
+        note(f"{folder}: {plural(len(subfolders), 'subfolder')} not read: {join(subfolders, 3)}")
     _check_keys(table)
     return table
+
+
+def _other_folders(folder):
+    """Yield the names of visible folders that are no partitions."""
+    for name in sorted(os.listdir(folder)):
+        is_hidden = name.startswith((".", "_"))
+        if not is_hidden and "=" not in name and os.path.isdir(os.path.join(folder, name)):
+            yield name
 
 
 def _parts(folder, keys=None, depth=0):

@@ -14,11 +14,15 @@ from ..core.errors import Argument, Message
 
 MIN_GROUPS = 20
 MIN_ROWS = 100
-MAX_ROWS = 20_000  # rows of whole groups that are looked at
+MAX_ROWS = 5_000  # rows of whole groups that are looked at
+MAX_CANDIDATES = 40  # that are compared with all other columns
+MAX_COLUMNS = 100  # that may be fixed by another one
+MIN_PRESENT = 0.9  # part of the rows with a value
 MIN_ALIKE = 0.2  # intraclass correlation of the target
 EVEN = 0.9  # part of the values that are in the same number of rows, give or take one
 SAME = 0.95  # a column with such a part of its rows in one value says nothing
 MIN_FIXED = 3  # columns
+TRIED = 20  # of which fewer are fixed: the others are not looked at
 MAX_ID_ROWS = 20  # mean number of rows of an ID; places of taxis and codes of goods have more
 ID = re.compile(r"(?:^|[\W_])(?:id|ids|uuid|guid)$|[a-z](?:Id|ID)$")
 PERSON = re.compile(
@@ -42,18 +46,12 @@ def find_groups(columns, target, is_time_name):
     """
     if target is None or len(target.codes) < MIN_ROWS:
         return
-    found, seen = [], set()
-    for column in columns:
-        n = int((column.codes >= 0).sum())
-        if not (column.is_text or column.is_integer) or is_time_name(column.name):
-            continue
-        if not MIN_GROUPS <= column.n_distinct <= n / 2 or n < 0.9 * len(column.codes):
-            continue
-        rank = _rank(column, columns)
-        if rank is None or column.codes.tobytes() in seen:
-            continue
-        seen.add(column.codes.tobytes())
-        if _alikeness(column.codes, target) >= MIN_ALIKE:
+    candidates = [c for c in columns if _may_be_groups(c) and not is_time_name(c.name)]
+    others = columns if len(candidates) <= MAX_CANDIDATES else []
+    found = []
+    for column in candidates:
+        rank = _rank(column, [other for other in others if other is not column][:MAX_COLUMNS])
+        if rank is not None and _alikeness(column.codes, target) >= MIN_ALIKE:
             found.append((rank, column))
     found.sort(key=lambda pair: pair[0])
     for _, column in found[:1]:
@@ -75,11 +73,20 @@ def _text(column):
     )
 
 
-def _rank(column, columns):
-    """Return 0 to 2, or None if a column does not look like groups."""
+def _may_be_groups(column):
+    n = int((column.codes >= 0).sum())
+    return (
+        (column.is_text or column.is_integer)
+        and MIN_GROUPS <= column.n_distinct <= n / 2
+        and n >= MIN_PRESENT * len(column.codes)
+    )
+
+
+def _rank(column, others):
+    """Return 0 to 2, or None if a column does not look like groups. others : that it may fix"""
     is_id = ID.search(column.name) and len(column.codes) <= MAX_ID_ROWS * column.n_distinct
-    fixed = _fixed_columns(column, columns)
-    if fixed >= MIN_FIXED and fixed >= (len(columns) - 1) / 2:
+    fixed = _fixed_columns(column, others)
+    if fixed >= MIN_FIXED and fixed >= len(others) / 2:
         return 0
     if is_id or PERSON.search(column.name):
         return 1
@@ -92,18 +99,19 @@ def _is_even(column):
     return usual >= 2 and (np.abs(counts - usual) <= 1).mean() >= EVEN
 
 
-def _fixed_columns(column, columns):
-    """Return how many other columns have one value for each value of a column."""
+def _fixed_columns(column, others):
+    """Return how many other columns have one value for each value of a column, 0 if few of the first."""
     ends = np.cumsum(np.bincount(column.codes[column.codes >= 0]))
     n_values = max(1, int(np.searchsorted(ends, MAX_ROWS, "right")))
     rows = np.flatnonzero((column.codes >= 0) & (column.codes < n_values))
     codes, n_fixed = column.codes[rows], 0
-    for other in columns:
+    for i, other in enumerate(others):
         values = other.codes[rows] + 1
-        if other is column or np.bincount(values).max() > SAME * len(rows):
-            continue
-        pairs = np.unique(codes * (other.n_distinct + 1) + values)
-        n_fixed += len(pairs) == n_values
+        if np.bincount(values).max() <= SAME * len(rows):
+            pairs = np.unique(codes * (other.n_distinct + 1) + values)
+            n_fixed += len(pairs) == n_values
+        if i + 1 >= TRIED and n_fixed < MIN_FIXED:
+            return 0
     return n_fixed
 
 

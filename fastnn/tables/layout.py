@@ -75,6 +75,7 @@ class ReadOptions:
     sheet: str | int | None = None
     skip_bad_lines: bool = False
     sql: str | None = None
+    likely_encoding: str | None = None  # of a similar file, if this one is not UTF-8
 
 
 def find(label, file, options, note=lambda text: None):

@@ -23,6 +23,7 @@ FIRST = 50  # texts that show whether they are numbers in parts
 LEAST = 0.5  # of the texts that must be numbers of a style
 EURO = "€", "EUR"
 HALVES = re.compile(r"[AaPp]\.?[Mm]\.?")
+NO_DIGITS = str.maketrans("", "", "0123456789")
 MARKS = {",": "commas", ".": "dots", " ": "spaces", "'": "apostrophes"}
 
 
@@ -249,7 +250,8 @@ def other_units(distinct, style):
     """Return the units of texts that are converted to that of the style, sorted."""
     if style in part_texts.STYLES or not (unit := style.split("|")[2]):
         return []
-    found = {match.tail.unit for match in map(match_number, present_texts(distinct)) if match}
+    one_of_each = {text.translate(NO_DIGITS): text for text in present_texts(distinct)}
+    found = {match.tail.unit for match in map(match_number, one_of_each.values()) if match}
     return sorted(
         name
         for name in found - {unit, ""}

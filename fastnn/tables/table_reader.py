@@ -14,6 +14,7 @@ from . import (
     binary_files,
     column_names,
     databases,
+    encoding_guess,
     excel,
     folders,
     parquet_files,
@@ -40,11 +41,14 @@ class RawTable:
         The decimal mark of its texts.
     has_spaces : bool
         Whether there are spaces around all values.
+    encoding : str or None
+        Of a text file.
     """
 
     table: Any
     decimal: str = "."
     has_spaces: bool = False
+    encoding: str | None = None
 
 
 class TableReader:
@@ -56,7 +60,14 @@ class TableReader:
     options : ReadOptions
     keep : collection of str
         Columns that are not left out.
+
+    Attributes
+    ----------
+    guessed_encoding : str or None
+        The encoding of a file that has been read, if it was guessed.
     """
+
+    guessed_encoding: str | None = None
 
     def __init__(self, path, options, keep=()):
         self.path, self.options, self.keep = path, options, keep
@@ -79,6 +90,7 @@ class TableReader:
             source = table_source.find(self.path)
             import_pyarrow()  # takes longer than to find that there is no file
             label, raw = source.label, read_source(source, self.options, note)
+            self._set_encoding(raw)
         return self._tidy(label, raw, note)
 
     def _tidy(self, label, raw, note):
@@ -94,6 +106,10 @@ class TableReader:
             note(f"{label}: spaces around the values removed")
         table = tidy.remove_values(table, options.na)
         return tidy.read_marks(label, table, options.text_columns, raw.decimal, note)
+
+    def _set_encoding(self, raw):
+        if self.options.encoding is None and raw.encoding in encoding_guess.NAMES:
+            self.guessed_encoding = raw.encoding
 
     def locate(self, row):
         """Return the file that holds a row (counted from 0), and 'line N' or 'row N' of it."""
@@ -148,7 +164,7 @@ class TableReader:
         raws = [self._read_part(part, self.options, notes) for part in self._parts]
         texts = _other_types([raw.table for raw in raws])
         if texts:
-            columns = {*texts, *self.options.text_columns}
+            columns = _Either(texts, self.options.text_columns)
             options = replace(self.options, text_columns=columns)
             raws = [self._read_part(part, options, _ignore) for part in self._parts]
         notes.tell()
@@ -164,6 +180,7 @@ class TableReader:
         pa = import_pyarrow()
         source = table_source.find(part.path)
         raw = read_source(source, options, note)
+        self._set_encoding(raw)
         names = column_names.find(source.label, raw.table.column_names, note)
         table = raw.table.rename_columns(names).replace_schema_metadata(raw.table.schema.metadata)
         table = tidy.simplify_types(tidy.drop_index(source.label, table, self.keep, note))
@@ -211,6 +228,16 @@ class TableReader:
                 "missing"
             )
         return pa.concat_tables(joined)
+
+
+class _Either:
+    """The names in one of two collections, which need not tell all they have."""
+
+    def __init__(self, *collections):
+        self.collections = collections
+
+    def __contains__(self, name):
+        return any(name in each for each in self.collections)
 
 
 class _FileNotes:
@@ -288,7 +315,7 @@ def read_source(source, options, note):
             return RawTable(reader(source, options, note))
         text = text_files.find(source, options, note)
         table = text_files.read(text, options, note)
-        return RawTable(table, text.layout.decimal, text.layout.has_spaces)
+        return RawTable(table, text.layout.decimal, text.layout.has_spaces, text.encoding)
     except table_source.DAMAGE as error:
         raise table_source.explain_damage(source, error) from None
     except OSError as error:

@@ -40,7 +40,6 @@ TABLE_EXTENSIONS = (
     ".arrow",
     ".xlsx",
     ".xls",
-    ".xlsb",
     ".ods",
     ".db",
     ".sqlite",
@@ -104,7 +103,7 @@ class TableSource:
     member : str or None
         The table in a zip archive.
     spreadsheet : str or None
-        "xlsx", "xls", "xlsb" or "ods".
+        "xlsx", "xls" or "ods".
     size : int or None
         Number of bytes, decompressed; None if the file does not tell.
     """
@@ -239,11 +238,13 @@ def _choose_member(source):
             and "mimetype" in names
             and (archive.open("mimetype").read(100).startswith(ODS))
         )
-    for name, kind in (("xl/workbook.xml", "xlsx"), ("xl/workbook.bin", "xlsb")):
-        if name in names:
-            source.compression, source.spreadsheet = None, kind
-            return
-    if is_ods:
+    if "xl/workbook.xml" in names:
+        source.compression, source.spreadsheet = None, "xlsx"
+    elif "xl/workbook.bin" in names:
+        raise TableError(
+            "is a binary Excel file (.xlsb).", "Save it as .xlsx or CSV.", place=source.label
+        )
+    elif is_ods:
         source.compression, source.spreadsheet = None, "ods"
     elif "word/document.xml" in names or "ppt/presentation.xml" in names:
         raise TableError("is an Office document.", SAVE_AS_CSV, place=source.label)

@@ -152,7 +152,7 @@ def find(source, options, note=lambda text: None):
             "Pass the character that begins a comment, such as #.",
             argument="comment",
         )
-    encoding = encodings.find(source, options.encoding, note)
+    encoding = encodings.find(source, options.encoding, note, options.likely_encoding)
     table = TextTable(source, encoding, options.comment, options.sep == " ", options.skip_bad_lines)
     if options.sep is None:
         table.spaces = _has_spaces(table)

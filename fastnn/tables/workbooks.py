@@ -1,13 +1,15 @@
-"""Open spreadsheet files: .xlsx with openpyxl, .xls, .xlsb and .ods with python-calamine.
+"""Open spreadsheet files: .xlsx with openpyxl, .xls with xlrd, and .ods.
 
-Both come with the extra `excel`. A `Workbook` has the names of the sheets, and their rows as lists.
+The packages come with the extra `excel`. They are in Python: readers in other languages end the
+process when a damaged file asks for too much memory. A `Workbook` has the names of the sheets, and
+their rows as lists.
 """
 
 import io
 import warnings
 
 from ..core.messages import reason
-from . import memory
+from . import memory, open_document
 from .table_errors import TableError
 
 OF_ZIPPED_XML = 40  # bytes of memory for each byte of the file: 29 for random numbers
@@ -38,10 +40,9 @@ class Workbook:
             raise TableError(
                 "is encrypted.", "Save it without a password.", place=self._source.label
             )
-        if source.spreadsheet == "xlsx":
-            self._open_xlsx(data)
-        else:
-            self._open_other(data)
+        {"xlsx": self._open_xlsx, "xls": self._open_xls, "ods": self._open_ods}[source.spreadsheet](
+            data
+        )
 
     def _open_xlsx(self, data):
         try:
@@ -57,32 +58,48 @@ class Workbook:
             self._book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
             self.names = [worksheet.title for worksheet in self._book.worksheets]
 
-    def _open_other(self, data):
+    def _open_xls(self, data):
         try:
-            import python_calamine
+            import xlrd
         except ImportError:
             raise TableError(
-                "files such as .{kind} need python-calamine, which is not installed.",
+                "Excel files of the kind .xls need xlrd, which is not installed.",
                 INSTALL,
                 place=self._source.label,
-                kind=self._source.spreadsheet,
             ) from None
         with _explained(self._source):
-            self._book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-            self.names = list(self._book.sheet_names)
+            self._book = xlrd.open_workbook(file_contents=data, logfile=io.StringIO())
+            self.names = self._book.sheet_names()
+
+    def _open_ods(self, data):
+        with _explained(self._source):
+            self._book = open_document.read(self._source.label, data)
+            self.names = list(self._book)
 
     def rows(self, name):
         """Return the rows of a sheet. Empty cells are None or ""."""
+        kind = self._source.spreadsheet
         with _explained(self._source):
-            if self._source.spreadsheet == "xlsx":
+            if kind == "xlsx":
                 return [list(row) for row in self._book[name].iter_rows(values_only=True)]
-            sheet = self._book.get_sheet_by_name(name)
-            return [list(map(_to_int, row)) for row in sheet.to_python(skip_empty_area=False)]
+            if kind == "ods":
+                return self._book[name]
+            sheet = self._book.sheet_by_name(name)
+            return [[self._xls_value(c) for c in sheet.row(i)] for i in range(sheet.nrows)]
 
+    def _xls_value(self, cell):
+        """Return the value of a cell, as openpyxl would."""
+        from xlrd import biffh, xldate
 
-def _to_int(value):
-    """Return a whole number as int: these formats hold only floating-point numbers."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+        if cell.ctype == biffh.XL_CELL_DATE:
+            date = xldate.xldate_as_datetime(cell.value, self._book.datemode)
+            return date.time() if cell.value < 1 else date
+        if cell.ctype == biffh.XL_CELL_BOOLEAN:
+            return bool(cell.value)
+        if cell.ctype == biffh.XL_CELL_ERROR:
+            return biffh.error_text_from_code.get(cell.value)
+        is_whole = cell.ctype == biffh.XL_CELL_NUMBER and cell.value.is_integer()
+        return int(cell.value) if is_whole else cell.value
 
 
 class _explained:
@@ -95,9 +112,8 @@ class _explained:
         return self
 
     def __exit__(self, kind, error, traceback):
-        # openpyxl and zipfile raise any Exception, and the panics of Rust are BaseExceptions.
-        is_damage = isinstance(error, Exception) or "Panic" in getattr(kind, "__name__", "")
-        if not is_damage or isinstance(error, TableError):
+        # The packages and zipfile raise any Exception.
+        if not isinstance(error, Exception) or isinstance(error, TableError):
             return False
         raise TableError(
             "not a readable {what} file ({reason}).",

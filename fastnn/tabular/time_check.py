@@ -32,6 +32,7 @@ N_BINS = 8
 MIN_DROP = 0.2  # of the part of the loss that is explained
 MIN_EXPLAINED = 0.1  # of the loss of random rows
 MIN_Z = 4.0
+YEARS, MIN_SECONDS = (1500, 2200), 1e8
 YEAR = re.compile(r"(?:^|(?<!of)[\W_])(?:year|jahr|ann[eé]e|a[nñ]o|season|timestamp|epoch)$", re.I)
 
 
@@ -100,9 +101,19 @@ def _columns_of_times(frame, features):
             times = row_columns.to_times(raw, name)
         except DataError:
             continue
+        if kind == "number" and not _are_years(raw):
+            continue
         if times.numbers.max() + 1 >= MIN_VALUES:
             out.append((name, times.numbers))
     return out[:MAX_TIMES]
+
+
+def _are_years(raw):
+    """Whether numbers are years, or seconds since 1970."""
+    values = raw.values
+    if raw.kind != "number" or (values != np.round(values)).any():
+        return raw.kind != "number"
+    return values.min() >= MIN_SECONDS or (YEARS[0] <= values.min() and values.max() <= YEARS[1])
 
 
 class _Trial:

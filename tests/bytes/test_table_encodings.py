@@ -49,7 +49,7 @@ def test_the_note_shows_a_word(file):
     assert table["都道府県"].to_pylist() == ["東京都", "大阪府"]
     assert notes == [
         f"{path}, line 1: is not UTF-8. The file was read as Shift-JIS (cp932), such as '番号'. "
-        "If letters are wrong, pass its encoding."
+        "If letters are wrong, pass the right encoding."
     ]
     assert locate(path, 1) == "line 3"
 
@@ -66,7 +66,7 @@ def test_without_charset_normalizer(file, monkeypatch):
         except TableError as error:
             assert name not in ("cp1252", "latin_1", "iso8859_2", "iso8859-2", "cp1254", "cp1251")
             assert (
-                "encoding cannot be told. Pass its encoding, or save the file as UTF-8. Or run"
+                "encoding cannot be told. Pass the right encoding, or save the file as UTF-8. Or run"
                 in (str(error))
             )
         else:
@@ -78,3 +78,17 @@ def test_the_sample_has_the_lines_beyond_ascii(file):
     text = "a,b\n" + "1,x\n" * 300_000 + "2,Иван Петров\n3,Новосибирск\n"
     table = read(file("a.csv", text.encode("koi8_r")), on_note=str)
     assert table["b"].to_pylist()[-2:] == ["Иван Петров", "Новосибирск"]
+
+
+def test_a_file_with_some_other_lines(file):
+    """Most lines are UTF-8: the others do not spoil them."""
+    notes = []
+    data = "a,b\n1,Köln\n2,Łódź\n3,東京\n".encode() + "4,Zürich\n".encode("cp1252")
+    path = file("a.csv", data)
+    table = read(path, on_note=notes.append)
+    assert table["b"].to_pylist() == ["Köln", "Łódź", "東京", "Zürich"]
+    assert notes == [
+        f"{path}, line 5: is not UTF-8, but most lines are. The bytes that are not were read as "
+        "Windows-1252 (cp1252)."
+    ]
+    assert locate(path, 3) == "line 5"

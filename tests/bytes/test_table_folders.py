@@ -48,7 +48,8 @@ def test_csv_files_in_the_order_of_their_names(folder):
             "sub/x.csv": "q\n1\n",
         }
     )
-    assert read_with_notes(path) == ({"a": [1, 2, 3, 4], "c": [None, "y", "x", "z"]}, [])
+    values = {"a": [1, 2, 3, 4], "c": [None, "y", "x", "z"]}
+    assert read_with_notes(path) == (values, [": 1 subfolder not read: 'sub'"])
 
 
 def test_types_are_those_of_one_file(folder, file):
@@ -88,9 +89,11 @@ def test_notes_of_files_are_told_once(folder):
     ]
 
 
-def test_other_files_are_left_out_with_a_note(folder):
+def test_other_files_are_left_out_with_a_note(folder, tmp_path):
     path = folder({"a.csv": "a\n1\n", "b.csv": "a\n2\n", "notes.txt": "x", "c.md": "x"})
     assert read_with_notes(path) == ({"a": [1, 2]}, [": 1 file left out: 'notes.txt'"])
+    (tmp_path / "d" / "b.csv").unlink()
+    assert read_with_notes(path) == ({"a": [1]}, [": 1 file left out: 'notes.txt'"])
 
 
 def test_rows_are_located_in_their_file(folder):

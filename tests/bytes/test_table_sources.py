@@ -1,5 +1,6 @@
 """Tables in JSON objects, old spreadsheets, databases, and at addresses."""
 
+import datetime
 import gzip
 import http.server
 import io
@@ -15,6 +16,7 @@ from contextlib import closing
 
 import pytest
 from places import DATA
+from scale import scaled
 from table_error_cases import ods
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
@@ -71,12 +73,12 @@ def test_one_row_of_json_stays_one(file):
 
 def test_old_excel_files(tmp_path):
     """Written with xlwt."""
-    pytest.importorskip("python_calamine", reason="the extra excel is not installed")
+    pytest.importorskip("xlrd", reason="the extra excel is not installed")
     path = str(DATA / "tables" / "flats.xls")
     rows, notes = read_with_notes(path)
     assert rows[0] == {
         "district": "Nord", "rooms": 2, "area": 50.5,
-        "day": __import__("datetime").date(2024, 1, 31), "let": True,
+        "day": datetime.datetime(2024, 1, 31), "let": True,
     }  # fmt: skip
     assert len(rows) == 2 and rows[1]["district"] == "Süd" and rows[1]["area"] is None
     assert notes == [": sheet 'flats' was read, not 'other'. Pass sheet to choose another."]
@@ -85,7 +87,6 @@ def test_old_excel_files(tmp_path):
 
 
 def test_open_document_sheets(file):
-    pytest.importorskip("python_calamine", reason="the extra excel is not installed")
     cell = '<table:table-cell office:value-type="{}"{}><text:p>{}</text:p></table:table-cell>'
     rows = [["area", "city"], [50.5, "Bonn"], [70, "Ulm"]]
     content = '<table:table table:name="flats">'
@@ -215,7 +216,7 @@ def test_duckdb_files(tmp_path, monkeypatch):
     for sql in (
         *("SELECT * FROM read_csv('s.csv')", "SELECT * FROM 's.csv'", "COPY t TO 'x.csv'"),
         *("ATTACH 'x.db'", "INSTALL httpfs", "SELECT 1; SELECT 2", "DROP TABLE t", "LOAD 'x'"),
-        *("SET enable_external_access = true", "CREATE TABLE z AS SELECT 1", "PRAGMA version"),
+        *("SET enable_external_access = true", "CREATE TABLE z AS SELECT 1"),
     ):
         with pytest.raises(TableError, match=r"a.duckdb: sql fails: "):
             read("a.duckdb", sql=sql)
@@ -238,9 +239,9 @@ def test_damaged_bytes_are_a_table_or_an_error(database, tmp_path, kind):
         "json": lambda: json.dumps({"meta": {"n": 3}, "columns": ["a"], "data": [[1]]}).encode(),
         "duckdb": lambda: b"x" * 8 + b"DUCK" + b"\0" * 5000,
     }[kind]()
-    rng = random.Random(0)
+    rng = random.Random(0 if scaled(1) == 1 else None)
     path = tmp_path / "t"
-    for _ in range(40):
+    for _ in range(scaled(40)):
         damaged = bytearray(data)
         for _ in range(rng.randint(1, 20)):
             damaged[rng.randrange(len(damaged))] = rng.randrange(256)
@@ -305,5 +306,5 @@ def test_addresses_of_fsspec(tmp_path):
     with pytest.raises(TableError, match=r"^file:.*a.csv, line 3: has 2 values"):
         read((tmp_path / "a.csv").as_uri())
     shutil.copy(DATA / "tables" / "flats.xls", tmp_path)
-    if "python_calamine" in sys.modules:
+    if "xlrd" in sys.modules:
         assert read((tmp_path / "flats.xls").as_uri(), on_note=io.StringIO().write).num_rows == 2

@@ -162,3 +162,10 @@ def test_a_model_has_its_target(run):
     assert run("train", "people.csv", "--target", "buys", "--out", "m.safetensors", *FAST)[0] == 0
     code, _, errors = run("info", "m.safetensors", "--target", "buys")
     assert code == 2 and "m.safetensors: is a model, which has its target." in errors
+
+
+def test_a_table_that_train_cannot_use(run):
+    write_csv("t.csv", a=["x"] * 30, b=[5] * 30)
+    lines, errors = lines_of(run, "t.csv")
+    assert errors.startswith("note: no column besides the target can be used (")
+    assert any(re.fullmatch(r"a +- +0 % +1  such as x", line) for line in lines)

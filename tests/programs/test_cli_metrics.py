@@ -173,6 +173,17 @@ def test_weighted_scores_of_numbers():
     assert score_numbers(np.arange(3.0), np.arange(3.0))["mape"] is None
 
 
+@pytest.mark.parametrize("name", ["mae", "r2"])
+def test_a_model_with_a_better_metric_is_better_than_the_baseline(name):
+    y = np.array([1.0, 1.2, 1.4, 1.6, 900])  # its mean is no good prediction
+    scores = score_numbers(y, np.array([1.0, 1.2, 1.4, 1.6, -2]))
+    assert scores["r2"] < 0 and scores["mae"] > scores["baseline"]["mae"]
+    assert not text_report.is_better_than_baseline(scores | {"metric": name})
+    scores = score_numbers(y, np.array([1.0, 1.2, 1.4, 1.6, 1.45]))
+    assert scores["r2"] < 0 and scores["mae"] < scores["baseline"]["mae"]
+    assert text_report.is_better_than_baseline(scores | {"metric": name}) == (name == "mae")
+
+
 # ---- importances ----
 
 

@@ -292,9 +292,8 @@ def test_an_interrupted_training_has_a_page_and_a_resumed_one(run, monkeypatch):
     assert f"the model has {done} of 3 folds" in page.text and done < 3
     page, _ = train(run, *arguments, "--resume")
     assert "Ctrl-C" not in page.text
-    assert (
-        f"{done} fold{'s' * (done > 1)} of an earlier run, before --resume, not shown." in page.text
-    )
+    shown = re.search(r"(\d+) networks of an earlier run, before --resume, not shown\.", page.text)
+    assert int(shown[1]) >= done  # at least one of each fold that was done
 
 
 def test_tuning_is_in_the_page(run):

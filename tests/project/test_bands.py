@@ -59,7 +59,7 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "pyarrow": {"tables"},
     "pandas": {"tabular.columns"},  # of a DataFrame that was passed
     "openpyxl": {"tables"},
-    "python_calamine": {"tables"},
+    "xlrd": {"tables"},
     "duckdb": {"tables"},
     "fsspec": {"tables"},
     "charset_normalizer": {"tables"},

@@ -240,7 +240,8 @@ FILES = [
     file("databases.__init__: DuckDB files", b"x" * 8 + b"DUCK", prepare=without("duckdb")),
     file("databases.__init__: is a DuckDB", gzip.compress(b"x" * 8 + b"DUCK")),
     file("workbooks.__init__", b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le")),
-    file("workbooks._open_other", b"\xd0\xcf\x11\xe0", prepare=without("python_calamine")),
+    file("workbooks._open_xls: Excel", b"\xd0\xcf\x11\xe0", prepare=without("xlrd")),
+    file("table_source._choose_member: is a binary", archive("xl/workbook.bin")),
     file("excel._choose: has no sheets", ods()),
     Case(
         "tables/addresses.read",

@@ -13,7 +13,6 @@ pytest.importorskip("sklearn")
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import TableWarning
-from fastnn.training import pool
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 N = 120
@@ -185,16 +184,10 @@ def test_any_kind_of_table():
 
 
 @pytest.mark.parametrize("window", [None, 40])
-def test_a_resumed_fit_is_the_same(window, tmp_path, monkeypatch):
-    monkeypatch.setattr(pool, "SLICE_SECONDS", 0.0)
-    monkeypatch.setattr(pool, "TAIL_SECONDS", 0.0)
+def test_a_resumed_fit_is_the_same(window, tmp_path, interrupt_after_a_fold):
     X = table(**OTHERS)
     rows = [(X.slice(i, 8), Z[i : i + 8]) for i in range(0, N, 8)] if window else (X, Z)
     arguments, options = ((rows,), dict(window=window)) if window else (rows, {})
-
-    def interrupt(progress):
-        if progress.folds_done >= 1:
-            raise KeyboardInterrupt
 
     path, models = tmp_path / "m.safetensors", []
     with warnings.catch_warnings():
@@ -202,10 +195,9 @@ def test_a_resumed_fit_is_the_same(window, tmp_path, monkeypatch):
         for is_stopped in (False, True):
             model = TabularRegressor(**SMALL)
             if is_stopped:
-                model.on_progress = interrupt
+                interrupt_after_a_fold()
                 with pytest.raises(KeyboardInterrupt):
                     model.fit(*arguments, **options)
-                del model.on_progress
                 model.save(path)
                 model = fastnn.load(path)
                 options["resume"] = True

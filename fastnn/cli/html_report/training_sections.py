@@ -29,14 +29,14 @@ def curves_section(report):
         for i, (member, folds) in enumerate(zip(members, histories))
         if any(history is not None for history in folds)
     ]
-    unknown = sum(history is None for history in histories[0]) if histories else 0
+    unknown = sum(history is None for folds in histories for history in folds)
     shown = min(record["folds"], len(CLASS_COLORS))
     return section(
         "training",
         "Training",
         _describe(record),
         paragraph(f"The charts show the first {shown} folds.") if shown < record["folds"] else None,
-        paragraph(f"{plural(unknown, 'fold')} of an earlier run, before --resume, not shown.")
+        paragraph(f"{plural(unknown, 'network')} of an earlier run, before --resume, not shown.")
         if unknown
         else None,
         charts(*figures),
