@@ -74,8 +74,8 @@ def run(arguments):
     model = train_model.build(arguments, target, columns)
     if arguments.resume:
         model = train_model.load_unfinished(model, arguments)
-        if model is None:
-            print_note(f"{arguments.out} is complete, so there is nothing to resume")
+        if model.n_folds_remaining_ == 0:
+            print_note(train_model.describe_complete(model, arguments.out, command_line(given)))
             return 0
     roles = row_roles.read(table, target, file, arguments)
     table.set_target(target)

@@ -14,7 +14,7 @@ from ..tabular.columns.column_kinds import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from .console import CommandError, warnings_as_notes
 from .display import show_progress
-from .model_file import load_estimator
+from .model_file import load_estimator, read_record
 from .scores import Evaluation, metric_of
 
 NEEDS_SKLEARN = (
@@ -146,9 +146,9 @@ def fit(model, rows, file, arguments, label=""):
 
 
 def load_unfinished(model, arguments):
-    """Return the model in the file --out that Ctrl-C has stopped, with the parameters of `model`.
+    """Return the model in the file --out, with the parameters of `model`.
 
-    None if all its folds are trained.
+    Ctrl-C has stopped it, or it is complete.
     """
     out = arguments.out
     if not os.path.exists(out):
@@ -161,9 +161,17 @@ def load_unfinished(model, arguments):
             f"{out}: does not hold the model that these options train. Leave out --resume, or "
             "choose another --out."
         )
-    if found.n_folds_remaining_ == 0:
-        return None
     return found.set_params(**model.get_params())
+
+
+def describe_complete(model, out, command):
+    """Return a note about a complete model in the file `out`, which `command` was to resume."""
+    text = f"{out} is complete, so there is nothing to resume"
+    trained_by = read_record(model).get("command")
+    if trained_by == command:
+        return text
+    text += ". Its rows and options were not compared"
+    return f"{text}: it was trained by {trained_by}" if isinstance(trained_by, str) else text
 
 
 # ---- --tune ----

@@ -77,6 +77,11 @@ def test_resume_gives_the_model_of_a_training_that_was_not_stopped(run, monkeypa
                 assert_same_bits(network.params, other_network.params)
     code, _, errors = run("train", *ARGUMENTS, "--out", "m", "--resume")
     assert code == 0 and errors == "note: m is complete, so there is nothing to resume\n"
+    code, _, errors = run("train", *ARGUMENTS, "--out", "m", "--resume", "--seed", "3")
+    assert code == 0 and errors.startswith(
+        "note: m is complete, so there is nothing to resume. Its"
+    )
+    assert " compared: it was trained by fastnn train t.csv" in errors and "--seed" not in errors
     assert fastnn.load("m").n_folds_remaining_ == 0
 
 

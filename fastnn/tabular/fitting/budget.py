@@ -10,12 +10,15 @@ from ...many import fit_many
 from ...tables.files import TableWarning
 from . import recipe
 
-TRIAL_SECONDS, TRIAL_STEPS = 0.02, 32  # of the training that measures the time of a step, at most
+#: Of a training that measures the time of a step, at most. The fastest of several counts: other
+#: programs may interrupt it, and the training as a whole measures by how much they slow it down.
+TRIAL_SECONDS, TRIAL_STEPS, TRIALS = 0.01, 16, 4
 MAX_RESERVED = 0.3  # of the limit, for what follows training
 MARGIN = 0.02  # of the limit, for what nothing is reserved for
 FOR_WEIGHTS = 0.1  # of the time that is left, for the weights of columns at most
-#: A configuration that is not the first is trained for this part of its epochs at least.
-MIN_FRACTION = 0.25
+#: A configuration that is not the first is trained for this part of its epochs at least. The choice
+#: out of fold leaves it out if that is too little.
+MIN_FRACTION = 0.1
 
 
 class TimeLimitWarning(TableWarning):
@@ -160,7 +163,8 @@ class TimeBudget:
             return (self.clock() - began) / -(-len(rows) // size)
 
         first = train(1)  # it also allocates
-        n_steps = int(TRIAL_SECONDS / max(first, TRIAL_SECONDS / TRIAL_STEPS))
-        step = train(n_steps) if n_steps > 1 else first
+        n_steps = max(1, int(TRIAL_SECONDS / max(first, TRIAL_SECONDS / TRIAL_STEPS)))
+        n_trials = TRIALS if first < TRIAL_SECONDS else 1
+        step = min(first, *(train(n_steps) for _ in range(n_trials)))
         stored = setup.stored
         return step, 0.0 if stored is None else stored.seconds_per_row(job, targets.loss)

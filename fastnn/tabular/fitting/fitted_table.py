@@ -63,7 +63,7 @@ def end(fit, n_most=np.inf):
         fit.task,
         fit.random_state,
         setup.n_threads,
-        min(n_most, fit.time_budget.rows_within(fit.seconds_per_row * len(model.members))),
+        min(n_most, fit.rows_for_importances(len(model.members))),
         (lambda parts: _encode_as_seen(fit, model, parts)) if fit.split.is_forward else None,
     )
     score = out_of_fold.score_all(oof_prediction, fold_of_row)

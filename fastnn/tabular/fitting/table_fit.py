@@ -316,7 +316,7 @@ class TableFit:
                 sources,
                 self.setup,
                 rng,
-                self.time_budget.rows_within(self.seconds_per_row, FOR_WEIGHTS),
+                self.rows_for_importances(1, FOR_WEIGHTS),
             )
         permutation.set_weights(weighted, self.weights_of_columns, self.encoders, sources)
 
@@ -335,6 +335,11 @@ class TableFit:
         )
         n_rows = min(permutation.most_rows(len(features.positions)), len(self.setup.rows))
         self.time_budget.reserve(n_rows * n_configurations * self.seconds_per_row)
+
+    def rows_for_importances(self, n_configurations, part=1.0):
+        """Return how many rows there is time for in a part of the time that is left."""
+        seconds = self.seconds_per_row * n_configurations * max(1.0, self.time_budget.slowness)
+        return self.time_budget.rows_within(seconds, part)
 
     def jobs_by_configuration(self):
         """Return the jobs of each configuration."""
