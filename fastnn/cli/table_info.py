@@ -204,7 +204,7 @@ def _format(content, names, width):
 
 
 def _format_wide(columns, width):
-    names = [_shorten(printable(c["column"], 1000)) for c in columns]
+    names = [layout.shorten(c["column"], MAX_NAME) for c in columns]
     longest = 2 + max(map(len, ["column", *names]))
     head = f"{'column':<{longest}}{'kind':<{KIND}}{'missing':>{MISSING}}{'distinct':>{DISTINCT}}"
     yield f"{head}  values"
@@ -214,11 +214,6 @@ def _format_wide(columns, width):
         line = f"{name:<{longest}}{kind:<{KIND}}"
         line += f"{format_share(c['missing']):>{MISSING}}{c['distinct']:>{DISTINCT},}"
         yield f"{line}  {printable(c['values'], room)}".rstrip()
-
-
-def _shorten(name):
-    """Return a name without its middle, if it is long: names of surveys often begin alike."""
-    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 15]}...{name[-12:]}"
 
 
 def _format_narrow(columns, width):

@@ -61,10 +61,17 @@ def short_path(path, maximum=40):
     return path if len(path) <= maximum else "..." + path[3 - maximum :]
 
 
+def shorten(name, maximum):
+    """Return a name without its middle, if it is long: names of surveys often begin alike."""
+    name = printable(name, 1000)
+    half = (maximum - 3) // 2
+    return name if len(name) <= maximum else f"{name[: maximum - 3 - half]}...{name[-half:]}"
+
+
 def list_names(names):
     """Join the first names of columns with commas. Lines do not break within a name."""
     more = f", ... ({len(names) - MAX_NAMES:,} more)" if len(names) > MAX_NAMES else ""
-    shown = (printable(name, NAME).replace(" ", UNBROKEN) for name in names[:MAX_NAMES])
+    shown = (shorten(name, NAME).replace(" ", UNBROKEN) for name in names[:MAX_NAMES])
     return ", ".join(shown) + more
 
 

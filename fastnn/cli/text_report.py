@@ -164,6 +164,8 @@ def describe_threshold(record):
 def explain_thresholds(record):
     """Return how a threshold that training chose is scored."""
     whose = "the other folds" if record["folds"] > 1 else "other held-out rows"
+    if record.get("time") is not None:
+        whose = "earlier rows"
     return f"The scores of a held-out row use a threshold that {whose} chose."
 
 

@@ -4,7 +4,7 @@ import codecs
 import io
 from importlib.util import find_spec
 
-from ..core.errors import Argument
+from ..core.errors import Argument, Message
 from ..core.messages import printable
 from . import encoding_guess
 from .table_errors import TableError
@@ -70,7 +70,7 @@ def find(source, encoding, note, likely=None):
     if guessed is None or first_invalid_line(source, guessed) is not None:
         guessed = encoding_guess.guess(sample)
     if guessed is None or first_invalid_line(source, guessed) is not None:
-        advice = "Pass its encoding, or save the file as UTF-8."
+        advice = "Pass the right {name}, or save the file as UTF-8."
         if guessed is None and find_spec("charset_normalizer") is None:
             advice += " Or run: python -m pip install charset-normalizer"
         raise TableError(
@@ -82,8 +82,13 @@ def find(source, encoding, note, likely=None):
     word = encoding_guess.example(sample.decode(guessed, "replace"))
     such = f", such as {printable(word)!r}" if word else ""
     note(
-        f"{source.label}, line {line}: is not UTF-8. The file was read as "
-        f"{encoding_guess.NAMES[guessed]} ({guessed}){such}. If letters are wrong, pass its encoding."
+        Message(
+            "{place}: is not UTF-8. The file was read as {read_as}. If letters are wrong, pass the right "
+            "{encoding}.",
+            place=f"{source.label}, line {line}",
+            read_as=f"{encoding_guess.NAMES[guessed]} ({guessed}){such}",
+            encoding=Argument("encoding"),
+        )
     )
     return guessed
 
@@ -104,7 +109,7 @@ def _check(source, encoding):
     if line is not None:
         raise TableError(
             "is not text in {encoding}.",
-            "Pass another encoding.",
+            "Pass the right {name}.",
             argument="encoding",
             place=f"{source.label}, line {line}",
             encoding=encoding.removesuffix("-sig"),

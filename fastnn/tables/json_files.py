@@ -7,7 +7,7 @@ from . import column_names, encodings, json_wrappers, memory
 from .table_errors import TableError, import_pyarrow
 from .table_source import lend
 
-ADVICE = "Write one object for each row: DataFrame.to_json(path, orient='records', lines=True)."
+ADVICE = "Write one object for each row, each in a line (JSON lines)."
 
 
 def read_json_lines(source, options, note=print):

@@ -62,7 +62,12 @@ class ThresholdRule:
         if odds == 1:
             return self.best_for_real_rows(p, is_second, weight)
         found = self.best_for_real_rows(p / (p + odds * (1 - p)), is_second, weight)
-        return float(np.clip(odds * found / (odds * found + 1 - found), LEAST, 1 - LEAST))
+        return _with_odds(found, odds)
+
+    def expected(self, p, weight, odds=1.0):
+        """Return the threshold that is best if the probabilities are right, whatever the classes."""
+        p, w = p / (p + odds * (1 - p)), np.ones(len(p)) if weight is None else weight
+        return _with_odds(self.cut(p, w * p, w), odds)
 
     def best_for_real_rows(self, p, is_second, weight):
         """Return the threshold for rows, with probabilities that know no weights of classes."""
@@ -148,6 +153,11 @@ def parse(threshold):
     return ThresholdRule(costs)
 
 
+def _with_odds(p, odds):
+    """Return a threshold for probabilities in which the second class weighs more by `odds`."""
+    return float(np.clip(odds * p / (odds * p + 1 - p), LEAST, 1 - LEAST))
+
+
 def class_odds(y, weight, row_weight):
     """Return the weight of the second class divided by that of the first, 1 if it is not known.
 
@@ -162,20 +172,27 @@ def class_odds(y, weight, row_weight):
     return float(second[0] / first[0]) if len(first) and len(second) else 1.0
 
 
-def out_of_fold(rule, p, is_second, weight, part_of_row, odds=1.0):
-    """Return a threshold for each row, chosen on the rows of the other parts.
+def out_of_fold(rule, p, is_second, weight, part_of_row, odds=1.0, informs=None):
+    """Return a threshold for each row, chosen on the rows of other parts.
 
-    So a score with these thresholds is not better because of the choice.
+    So a score with these thresholds is not better because of the choice. A part that no other may
+    inform gets the threshold that is best if its probabilities are right.
 
     part_of_row : ndarray (n,) of int
         The fold that held out each row.
     odds : float
         As in `ThresholdRule.best`.
+    informs : ndarray (n_parts, n_parts) of bool, or None
+        Whether each part may know the rows of each other. None: of all others.
     """
     out = np.full(len(p), 0.5)
     for part in np.unique(part_of_row):
         inside = part_of_row == part
-        w = None if weight is None else weight[~inside]
-        if not inside.all():
-            out[inside] = rule.best(p[~inside], is_second[~inside], w, odds)
+        others = ~inside if informs is None else informs[part][part_of_row]
+        if others.any():
+            w = None if weight is None else weight[others]
+            out[inside] = rule.best(p[others], is_second[others], w, odds)
+        else:
+            w = None if weight is None else weight[inside]
+            out[inside] = rule.expected(p[inside], w, odds)
     return out

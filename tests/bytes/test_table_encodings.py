@@ -49,7 +49,7 @@ def test_the_note_shows_a_word(file):
     assert table["都道府県"].to_pylist() == ["東京都", "大阪府"]
     assert notes == [
         f"{path}, line 1: is not UTF-8. The file was read as Shift-JIS (cp932), such as '番号'. "
-        "If letters are wrong, pass its encoding."
+        "If letters are wrong, pass the right encoding."
     ]
     assert locate(path, 1) == "line 3"
 
@@ -66,7 +66,7 @@ def test_without_charset_normalizer(file, monkeypatch):
         except TableError as error:
             assert name not in ("cp1252", "latin_1", "iso8859_2", "iso8859-2", "cp1254", "cp1251")
             assert (
-                "encoding cannot be told. Pass its encoding, or save the file as UTF-8. Or run"
+                "encoding cannot be told. Pass the right encoding, or save the file as UTF-8. Or run"
                 in (str(error))
             )
         else:

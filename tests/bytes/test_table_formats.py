@@ -62,7 +62,7 @@ def test_other_bytes_are_windows_1252_with_a_note(file):
     path = file("a.csv", CSV.encode("cp1252"))
     note = (
         ", line 2: is not UTF-8. The file was read as Windows-1252 (cp1252), such as 'Köln'. "
-        "If letters are wrong, pass its encoding."
+        "If letters are wrong, pass the right encoding."
     )
     assert read_with_notes(path) == (ROWS, [note])
     with pytest.warns(TableWarning, match="was read as Windows-1252"):
@@ -98,14 +98,14 @@ def test_a_long_file_in_another_encoding(file):
         (
             CSV.encode("cp1252"),
             {"encoding": "utf8"},
-            ", line 2: is not text in utf-8. Pass another",
+            ", line 2: is not text in utf-8. Pass the right",
         ),
         (
             b"a,b\n1,\x81\n2,\xff\n",
             {},
-            ", line 2: is not UTF-8, and its encoding cannot be told. Pass its",
+            ", line 2: is not UTF-8, and its encoding cannot be told. Pass the right",
         ),
-        (b"\xef\xbb", {"encoding": "utf-8"}, ", line 1: is not text in utf-8. Pass another"),
+        (b"\xef\xbb", {"encoding": "utf-8"}, ", line 1: is not text in utf-8. Pass the right"),
         (
             b"a,b\n1,\0\n",
             {},
@@ -193,7 +193,7 @@ def test_json_in_other_encodings(file):
 
 
 def test_damaged_utf_16(file):
-    with pytest.raises(TableError, match=r"a.csv, line 2: is not text in utf-16. Pass another"):
+    with pytest.raises(TableError, match=r"a.csv, line 2: is not text in utf-16. Pass the right"):
         read(file("a.csv", "a,b\n1,2".encode("utf-16") + b"x"))
 
 

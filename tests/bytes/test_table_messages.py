@@ -83,7 +83,10 @@ def test_other_formats(message, data, text):
 @pytest.mark.parametrize(
     ("data", "text"),
     [
-        ('{"a": {"x": 1}}', "holds one JSON object, not rows. Write one object for each row: "),
+        (
+            '{"a": {"x": 1}}',
+            "holds one JSON object, not rows. Write one object for each row, each in ",
+        ),
         ('{\n "a": [1, 2],\n "b": [3]\n}', "holds one JSON object, not rows. Write one obj"),
         (
             '{"a": [{"x": 1}], "b": {"c": [{"x": 1}]}}',

@@ -48,6 +48,38 @@ def test_classes(run):
     assert run("c", "new.csv") == (0, "prediction\n2\n0\n", "")
 
 
+@pytest.mark.parametrize(
+    ("text", "name"), [("a,city\n", "t.csv"), ("[]", "t.json"), ("city,x,a\n", "t.csv")]
+)
+def test_a_table_without_rows(run, text, name):
+    Path(name).write_text(text, encoding="utf-8")
+    note = f"note: {name} has no rows, so the output has none\n"
+    assert run("b", name, "--proba") == (
+        0,
+        "prediction,probability_no,probability_yes\n",
+        note,
+    )
+    report = json.loads(run("n", name, "--interval", "0.8", "--json")[1])
+    assert (report["rows"], report["scores"]) == (0, None)
+    assert report["predictions"] == {"prediction": [], "lower": [], "upper": []}
+    for out in ("o.csv", "o.parquet", "o.jsonl", "o.json"):
+        assert run("b", name, "--out", out)[:2] == (0, f"Saved {out} (0 rows).\n")
+    kinds = pd.read_parquet("o.parquet")
+    assert list(kinds) == ["prediction"] and kinds["prediction"].dtype == "str"
+    assert (Path("o.csv").read_text(), Path("o.json").read_text()) == ("prediction\n", "[]\n")
+
+
+def test_json_files(run):
+    run("b", "new.csv", "--keep", "city", "--out", "o.jsonl")
+    lines = Path("o.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"city": "Rom", "prediction": "yes"},
+        {"city": "Köln", "prediction": "no"},
+    ]
+    run("b", "new.csv", "--keep", "city", "--out", "o.json.gz")
+    assert read("o.json.gz").to_pylist() == [json.loads(line) for line in lines]
+
+
 def test_probabilities(run):
     code, out, _ = run("b", "new.csv", "--proba")
     assert (code, out.splitlines()[0]) == (0, "prediction,probability_no,probability_yes")

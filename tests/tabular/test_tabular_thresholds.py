@@ -135,6 +135,24 @@ def test_one_fold_and_groups():
     assert clf.oof_score_ == pytest.approx(f1_score(y == "yes", predicted))
 
 
+def test_forward_in_time_earlier_rows_choose():
+    clf = TabularClassifier(threshold="cost:5,1", **SMALL)
+    clf.fit(X, y, time=np.arange(N))
+    scored = ~np.isnan(clf.oof_prediction_[:, 0])
+    fold, p, is_second = clf._fold_of_row, clf.oof_prediction_[:, 1], y == "yes"
+    rule = thresholds.parse("cost:5,1")
+    for k in range(3):
+        (threshold,) = np.unique(clf.oof_threshold_[fold == k])
+        before = scored & (fold < k)
+        expected = (
+            rule.best(p[before], is_second[before], None)
+            if k
+            else rule.expected(p[fold == 0], None)
+        )
+        assert threshold == expected
+    assert_array_equal(np.isnan(clf.oof_threshold_), ~scored)
+
+
 def test_one_class():
     clf = TabularClassifier(threshold="f1", **SMALL).fit(X, ["yes"] * N)
     assert clf.threshold_ is None and clf.oof_score_ == 1 and set(clf.predict(X)) == {"yes"}

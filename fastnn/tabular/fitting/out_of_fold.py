@@ -164,11 +164,13 @@ class OutOfFold:
         targets.chosen = thresholds.ChosenThreshold(rule, rule.best(p, is_second, row_weight, odds))
         sizes = [len(self.folds[fold][1]) for fold in self.done]
         part = np.repeat(np.arange(n_done), sizes)
+        informs = self.setup.informs
+        informs = None if informs is None else informs[np.ix_(self.done, self.done)]
         if n_done == 1:
-            part = np.arange(len(rows)) % thresholds.PARTS
+            part, informs = np.arange(len(rows)) % thresholds.PARTS, None
         self.threshold_of_row = np.full(len(self.setup.rows), np.nan)
         self.threshold_of_row[rows] = thresholds.out_of_fold(
-            rule, p, is_second, row_weight, part, odds
+            rule, p, is_second, row_weight, part, odds, informs
         )
 
     def predict_held_out(self, i):
