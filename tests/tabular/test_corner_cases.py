@@ -93,7 +93,10 @@ def test_a_malformed_table_is_one_line(run, name):
 @pytest.mark.parametrize(
     ("data", "note"),
     [
-        (with_line("1,2"), "t.csv, line 12: has 2 values for 3 columns. It was filled with missing"),
+        (
+            with_line("1,2"),
+            "t.csv, line 12: has 2 values for 3 columns. It was filled with missing",
+        ),
         (table(LINES, "y,z,y"), "t.csv: 1 column has the name of another one. A number was added"),
     ],
 )
@@ -149,7 +152,10 @@ def test_held_out_rows_are_counted(run):
     ("start", "message"),
     [
         ('2,b\n1,"', ", line 3: cannot be read: a value has more than 131,072 characters (is a"),
-        ("1," * 1_500_000, ", line 2: has 1,500,002 values, but the header has 2. Correct the line."),
+        (
+            "1," * 1_500_000,
+            ", line 2: has 1,500,002 values, but the header has 2. Correct the line.",
+        ),
     ],
 )
 def test_lines_that_are_too_long(file, monkeypatch, start, message):
