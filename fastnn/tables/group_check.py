@@ -24,6 +24,7 @@ EVEN = 0.9  # part of the values that are in the same number of rows, give or ta
 SAME = 0.95  # a column with such a part of its rows in one value says nothing
 MIN_FIXED = 3  # columns
 TRIED = 20  # of which fewer are fixed: the others are not looked at
+MIN_ROWS_OF_TIME = 5  # mean, in a panel
 MIN_REPEATED = 30  # rows of one value and one time that a panel would have by chance
 MAX_ID_ROWS = 20  # mean number of rows of an ID; places of taxis and codes of goods have more
 ID = re.compile(r"(?:^|[\W_])(?:id|ids|uuid|guid)$|[a-z](?:Id|ID)$")
@@ -109,7 +110,9 @@ def _is_panel(column, time):
     rows = (column.codes >= 0) & (time.codes >= 0)
     cells = column.codes[rows] * time.n_distinct + time.codes[rows]
     n = len(cells)
-    by_chance = n * n / 2 / (column.n_distinct * max(1, time.n_distinct))
+    if n < MIN_ROWS_OF_TIME * max(1, time.n_distinct):
+        return False
+    by_chance = n * n / 2 / (column.n_distinct * time.n_distinct)
     return by_chance >= MIN_REPEATED and len(np.unique(cells)) == n
 
 

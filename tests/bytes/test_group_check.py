@@ -66,6 +66,8 @@ def test_a_panel():
     table = pa.table({"country": country, "year": year, "y": y})
     assert [issue.column for issue in check_data(table, "y")] == ["country"]
     assert check_data(table.rename_columns(["country", "size", "y"]), "y") == []
+    times = pa.table({"network": country, "time": np.arange(len(y)), "y": y})
+    assert check_data(times, "y") == []
     twice = pa.concat_tables([table, table.slice(0, 1)])
     assert "group" not in [issue.kind for issue in check_data(twice, "y")]
 
