@@ -8,7 +8,6 @@ import numpy as np
 
 from ..files import ModelFileError
 from ..files.checks import check, check_mapping, is_count, is_finite
-from ..many import forward_many
 from ..saving import blank_network
 from .checkpoint import MAX_FOLDS, FitCheckpoint
 from .columns.features import Features
@@ -338,6 +337,8 @@ class TableModel:
 
 def mean_output(networks, table, n_threads):
     """Return the mean output of networks, (n, n_out) in float64."""
+    from ..many import forward_many  # errors about files need not wait for it
+
     return forward_many(networks, table, n_threads=n_threads).mean(axis=0, dtype=np.float64)
 
 
