@@ -18,7 +18,7 @@
 cdef struct BatchPart:      # the rows of a batch, or of a batch in one shard
     Py_ssize_t row, n_rows  # the first in the order of the epoch, and their number
     Py_ssize_t batch_row    # the place of the first in the batch
-    Py_ssize_t batch, shard # with shards: batches of this epoch before, and the number of the shard in this rank
+    Py_ssize_t batch, shard  # with shards: batches of this epoch before, and the number of the shard in this rank
     Py_ssize_t first        # row of the shard
 
 cdef struct Progress:       # how far one thread is in its slice; each thread has its own

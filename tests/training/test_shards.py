@@ -11,8 +11,9 @@ import fastnn
 from fastnn import MLP, SGD, DivergenceError, reference
 from fastnn.distributed import part
 
-N_CONFIGURATIONS = 60
+FEW, MANY = 20, 60  # random configurations
 BEFORE_STEPS = 4  # exchanges
+MORE = [pytest.param(seed, marks=pytest.mark.slow("the first seeds")) for seed in range(FEW, MANY)]
 
 # ---- against the reference ----
 
@@ -121,7 +122,7 @@ def bits(net, history):
     return b"".join(a.tobytes() for a in (net.params, net.state.moments, losses))
 
 
-@pytest.mark.parametrize("seed", range(N_CONFIGURATIONS))
+@pytest.mark.parametrize("seed", [*range(FEW), *MORE])
 def test_ranks_and_threads_change_no_bit(seed):
     try:
         expected = bits(*train(seed))
@@ -151,7 +152,7 @@ class FailingRank(ThreadRank):
             raise Lost
 
 
-@pytest.mark.parametrize("seed", range(0, N_CONFIGURATIONS, 3))
+@pytest.mark.parametrize("seed", range(0, FEW, 3))
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_a_training_that_was_stopped_within_an_epoch_resumes_on_other_ranks(seed, size):
     try:
