@@ -13,9 +13,9 @@ from . import text_layout as layout
 from . import text_report as report
 from .console import (
     CommandWords,
+    Notes,
     print_json,
     print_line,
-    print_note,
     terminal_width,
     warnings_as_notes,
 )
@@ -37,14 +37,14 @@ def show_table(arguments):
     arguments : argparse.Namespace
         data, target, json, and the options of `add_table_options`.
     """
-    file, notes = TableFile(arguments), _Notes(arguments.json)
+    file = TableFile(arguments, Notes(is_printed=not arguments.json))
     keep = [] if arguments.target is None else [arguments.target]
-    table = open_table(file, (), keep, None, notes)
+    table = open_table(file, (), keep, None)
     target = None if arguments.target is None else _read_target(table, file, arguments)
     n_rows, sample = table.n_rows, table.sample(target)
     name = None if target is None else target.name
-    with warnings_as_notes(notes):
-        columns, left_out = _describe_columns(sample, name, notes)
+    with warnings_as_notes(file.notes):
+        columns, left_out = _describe_columns(sample, name, file.notes)
     content = {
         "data": without_secrets(arguments.data),
         "rows": n_rows,
@@ -56,28 +56,12 @@ def show_table(arguments):
         "train": _command(arguments, target, n_rows),
     }
     if arguments.json:
-        print_json({**content, "notes": notes.texts})
+        print_json({**content, "notes": file.notes.texts})
         return 0
     width = terminal_width()
     for line in _format(content, table.column_names, width):
         print_line(line)
     return 0
-
-
-class _Notes:
-    """Prints each note once, or keeps it for JSON."""
-
-    def __init__(self, is_json):
-        self.is_json, self.texts = is_json, []
-
-    def __call__(self, text):
-        if isinstance(text, DataError):
-            text = text.say(CommandWords())
-        words = CommandWords().say(text)
-        if words not in self.texts:
-            self.texts.append(words)
-            if not self.is_json:
-                print_note(text)
 
 
 # ---- what is in the table ----
@@ -104,7 +88,7 @@ def _describe_columns(table, target, note):
             break
         except DataError as error:
             if error.column not in table.column_names:  # no column can be used
-                note(error)
+                note(error.say(CommandWords()))
                 return list(map(_to_dict, summarize_unused(frame))), unusable
             unusable[error.column] = CommandWords().say(error.problem)
             table = table.drop_columns([error.column])

@@ -79,7 +79,7 @@ def run(arguments):
             return 0
     roles = row_roles.read(table, target, file, arguments)
     table.set_target(target)
-    train, test = row_roles.split(roles, target, arguments)
+    train, test = row_roles.split(roles, target, file.notes, arguments)
     rows = table.training_rows(target, train, roles)
     record = {
         "fastnn": __version__,
@@ -97,6 +97,7 @@ def run(arguments):
         "classes": _classes(target),
         "seed": arguments.seed,
         "time_limit": arguments.time_limit,
+        "notes": file.notes.texts,
         "data_checks": _data_checks(rows.sample, target, arguments, columns),
     }
     show = _ignore if arguments.json or arguments.quiet else _print
@@ -119,7 +120,7 @@ def run(arguments):
     record["scores"] = held_out.scores()
     metric = record["scores"]["metric"]
     if metric is not None and record["scores"][metric] is None:
-        print_note(
+        file.notes(
             f"--metric {metric} is undefined for the held-out rows; the loss chose the model"
         )
     record["label_issues"] = list_label_issues(model, target, predicted, file)
@@ -232,7 +233,8 @@ def _data_checks(table, target, arguments, columns):
 
 
 def _save(model, record, out):
-    model.metadata_ = model_file.to_metadata(record)
+    notes = model_file.shorten_notes(record["notes"])
+    model.metadata_ = model_file.to_metadata(record | {"notes": notes})
     try:
         model.save(out)
     except OSError as error:
