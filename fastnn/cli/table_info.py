@@ -19,7 +19,13 @@ from .console import (
     terminal_width,
     warnings_as_notes,
 )
-from .table_facts import format_share, list_data_checks, summarize, summarize_unused
+from .table_facts import (
+    format_share,
+    list_data_checks,
+    list_training_checks,
+    summarize,
+    summarize_unused,
+)
 from .table_file import TableFile
 from .target_column import label_text, read_target
 from .train_table import open_table
@@ -51,7 +57,7 @@ def show_table(arguments):
         "rows_looked_at": sample.num_rows,
         "columns": columns,
         "left_out": left_out,
-        "data_checks": list_data_checks(sample, name, []),
+        "data_checks": _list_data_checks(sample, target),
         "target": None if target is None else _describe_target(target, n_rows),
         "train": _command(arguments, target, n_rows),
     }
@@ -71,6 +77,14 @@ def _read_target(table, file, arguments):
     """Return the Target that `fastnn train --skip-missing-target` would learn."""
     options = dict(vars(arguments), task=None, skip_missing_target=True)
     return read_target(table, file, argparse.Namespace(**options))
+
+
+def _list_data_checks(table, target):
+    """Return the warnings of `fastnn train` without options."""
+    if target is None:
+        return list_data_checks(table, None, [])
+    options = argparse.Namespace(time=None, group=None, seed=0, resume=False)
+    return list_training_checks(table, target, options, [])
 
 
 def _describe_columns(table, target, note):

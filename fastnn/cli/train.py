@@ -15,7 +15,7 @@ from . import text_report as report
 from .console import CommandError, print_json, print_line, print_note
 from .parser import check_output, help_texts
 from .scores import Evaluation, list_label_issues
-from .table_facts import describe_issues, list_data_checks
+from .table_facts import list_training_checks
 from .table_file import TableFile
 from .target_column import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
@@ -98,7 +98,9 @@ def run(arguments):
         "seed": arguments.seed,
         "time_limit": arguments.time_limit,
         "notes": file.notes.texts,
-        "data_checks": _data_checks(rows.sample, target, arguments, columns),
+        "data_checks": list_training_checks(
+            rows.sample, target, arguments, _no_inputs(arguments, columns)
+        ),
     }
     show = _ignore if arguments.json or arguments.quiet else _print
     show(report.format_table(record))
@@ -207,26 +209,6 @@ def _no_inputs(arguments, columns):
     """Return the names of columns that are not inputs."""
     names = dict.fromkeys([*columns["drop"], arguments.group, arguments.weight])
     return [name for name in names if name is not None]
-
-
-def _data_checks(table, target, arguments, columns):
-    """Return what may be wrong with the table.
-
-    Ways to split the rows are suggested only if the user has chosen none.
-    """
-    from ..tabular import time_check
-
-    drop = _no_inputs(arguments, columns)
-    found, times = list_data_checks(table, target.name, drop), [arguments.time]
-    if arguments.time is not None or arguments.group is not None:
-        found = [issue for issue in found if issue["kind"] != "group"]
-    elif not arguments.resume:
-        table, is_classifier = table.drop_columns(drop), not target.is_number
-        issues = time_check.find_time(table, target.name, is_classifier, arguments.seed)
-        found += describe_issues(issues)
-        times = [issue.column for issue in issues]
-    # A row has neighbours in time whose target it has: that is not a leak.
-    return [i for i in found if i["kind"] != "target alone" or i["column"] not in times]
 
 
 # ---- the model ----
