@@ -57,7 +57,7 @@ def _load(path, read, data=None):
     try:
         model = read(path)
     except OSError as error:
-        what = "is a directory" if os.path.isdir(path) else error.strerror
+        what = "is a folder" if os.path.isdir(path) else error.strerror
         raise CommandError(f"{path}: {what}. {_advise_model(path)}") from None
     except ModelFileError as error:
         if data is not None and is_model_name(data) and not is_model_name(path):

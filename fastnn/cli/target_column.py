@@ -253,7 +253,7 @@ class _Reader:
             options = " ".join(f"--na {shlex.quote(printable(mark))}" for mark in marks)
             rows = plural(sum(counts[mark] for mark in marks), "row")
             name = ", ".join(printable(mark) for mark in marks)
-            print_note(
+            self.file.notes(
                 f"{self.file.name}: {self.label}: {name} is a class, in {rows}. If it stands for a "
                 f"missing value, pass {options} --skip-missing-target."
             )

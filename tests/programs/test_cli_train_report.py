@@ -335,13 +335,13 @@ def test_tuning_is_in_the_page(run):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--report no/r.html", "no/r.html: the directory no does not exist. Create it, or choose another --report."),
+        ("--report no/r.html", "no: no such folder. Create it first, or choose another --report."),
         ("--report r.pdf", "argument --report: the file name must end in .html, got 'r.pdf'"),
         ("--report .html/", "must end in .html"),
         ("--plot r.html --report r.html", "must end in .png, .svg or .pdf"),
         ("--out r.html --report ./r.html", "./r.html: --report and --out are the same file."),
         ("--report t.html", "t.html: --report would overwrite an input file."),
-        ("--report folder.html", "folder.html: --report is a directory."),
+        ("--report folder.html", "folder.html: --report is a folder."),
     ],
 )  # fmt: skip
 def test_mistakes_are_found_before_training(run, monkeypatch, options, message):

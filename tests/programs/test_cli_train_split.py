@@ -37,7 +37,8 @@ def table(run, quick_recipe):
 
 
 def test_the_screen(run):
-    code, out, _ = run("train", "t.csv", *OPTIONS, "--time", "day", "--weight", "w")
+    code, out, errors = run("train", "t.csv", *OPTIONS, "--time", "day", "--weight", "w")
+    assert errors.splitlines()[-1].startswith("training on all rows  held-out R2 ")
     assert code == 0 and max(map(len, out.splitlines())) <= 80
     text = " ".join(out.split())
     assert (
