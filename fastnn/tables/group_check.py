@@ -3,7 +3,8 @@
 If the rows of one patient are in several folds, a network recognises the patient, and its scores are
 too good for new patients. A column of groups looks different from an ordinary category, such as a
 city: its values are in about the same number of rows each, or other columns have one value for each
-of its values, or it is named like an ID.
+of its values, or it is named like an ID, or it has one row for each time, like a country in a panel of
+years.
 """
 
 import re
@@ -23,6 +24,8 @@ EVEN = 0.9  # part of the values that are in the same number of rows, give or ta
 SAME = 0.95  # a column with such a part of its rows in one value says nothing
 MIN_FIXED = 3  # columns
 TRIED = 20  # of which fewer are fixed: the others are not looked at
+MIN_ROWS_OF_TIME = 5  # mean, in a panel
+MIN_REPEATED = 30  # rows of one value and one time that a panel would have by chance
 MAX_ID_ROWS = 20  # mean number of rows of an ID; places of taxis and codes of goods have more
 ID = re.compile(r"(?:^|[\W_])(?:id|ids|uuid|guid)$|[a-z](?:Id|ID)$")
 PERSON = re.compile(
@@ -47,10 +50,13 @@ def find_groups(columns, target, is_time_name):
     if target is None or len(target.codes) < MIN_ROWS:
         return
     candidates = [c for c in columns if _may_be_groups(c) and not is_time_name(c.name)]
+    times = [c for c in columns if is_time_name(c.name)]
     others = columns if len(candidates) <= MAX_CANDIDATES else []
     found = []
     for column in candidates:
         rank = _rank(column, [other for other in others if other is not column][:MAX_COLUMNS])
+        if rank is None and column.is_text and any(_is_panel(column, time) for time in times):
+            rank = 2
         if rank is not None and _alikeness(column.codes, target) >= MIN_ALIKE:
             found.append((rank, column))
     found.sort(key=lambda pair: pair[0])
@@ -97,6 +103,17 @@ def _is_even(column):
     counts = np.bincount(column.codes[column.codes >= 0], minlength=column.n_distinct)
     usual = np.bincount(counts).argmax()
     return usual >= 2 and (np.abs(counts - usual) <= 1).mean() >= EVEN
+
+
+def _is_panel(column, time):
+    """Whether no value has two rows of one time, although there are so many rows that it should."""
+    rows = (column.codes >= 0) & (time.codes >= 0)
+    cells = column.codes[rows] * time.n_distinct + time.codes[rows]
+    n = len(cells)
+    if n < MIN_ROWS_OF_TIME * max(1, time.n_distinct):
+        return False
+    by_chance = n * n / 2 / (column.n_distinct * time.n_distinct)
+    return by_chance >= MIN_REPEATED and len(np.unique(cells)) == n
 
 
 def _fixed_columns(column, others):

@@ -58,6 +58,20 @@ def test_a_column_that_fixes_most_others():
     assert "group" not in [issue.kind for issue in check_data(table, "y")]
 
 
+def test_a_panel():
+    """One row for each country and year, of which some are absent."""
+    cells = np.sort(RNG.permutation(40 * 16)[:450])
+    country, year = NAMES[cells // 16], 2000 + cells % 16
+    y = LEVEL[cells // 16] + RNG.normal(size=len(cells)) / 2
+    table = pa.table({"country": country, "year": year, "y": y})
+    assert [issue.column for issue in check_data(table, "y")] == ["country"]
+    assert check_data(table.rename_columns(["country", "size", "y"]), "y") == []
+    times = pa.table({"network": country, "time": np.arange(len(y)), "y": y})
+    assert check_data(times, "y") == []
+    twice = pa.concat_tables([table, table.slice(0, 1)])
+    assert "group" not in [issue.kind for issue in check_data(twice, "y")]
+
+
 def test_ordinary_columns():
     uneven = RNG.choice(60, N, p=np.arange(1, 61) / np.arange(1, 61).sum())
     assert groups(city=NAMES[uneven], y=LEVEL[uneven] + RNG.normal(size=N)) == []

@@ -404,7 +404,8 @@ for name in ("TabularClassifier", "TabularRegressor"):
     ]
 
 
-def test_lists_do_not_need_pyarrow():
+def test_lists_do_not_need_pyarrow(tmp_path):
+    (tmp_path / "table.csv").write_text("a,b\n1,a\n")
     code = """
 import sys
 sys.modules["pyarrow"] = None
@@ -416,5 +417,7 @@ try:
 except ValueError as error:
     print(error)
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert "need pyarrow, which is not installed" in run.stdout
