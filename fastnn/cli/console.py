@@ -135,8 +135,16 @@ def to_json(value):
 
 
 def print_note(text):
-    """Print a remark on standard error. text : str or Message"""
-    print_line(f"note: {CommandWords().say(text)}", sys.stderr)
+    """Print a remark on standard error, in lines of the width of a terminal.
+
+    text : str or Message
+    """
+    text = printable(f"note: {CommandWords().say(text)}", LONG)
+    if sys.stderr.isatty():
+        for line in wrap(text, terminal_width()):
+            print_line(line, sys.stderr)
+    else:
+        print_line(text, sys.stderr)
 
 
 class PrintOnce:

@@ -1,5 +1,6 @@
 """The column to predict: what it is, and its values as the estimators expect them."""
 
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +112,7 @@ class _Reader:
         if task == "number":
             return Target(self.name, task, self.to_float(values, rows), rows, self.style)
         self.check_classes(values, n_distinct, task)
+        self.note_marks(values)
         return Target(self.name, task, _to_labels(values), rows)
 
     def fail(self, what, row=None):
@@ -240,6 +242,21 @@ class _Reader:
         if n_distinct > MAX_CLASSES or (n_distinct > 20 and n_distinct > 0.5 * len(values)):
             advice = "Choose another --target." if is_text else "Use --task number."
             self.fail(f"has {n_distinct:,} different values, too many for classes. {advice}")
+
+    def note_marks(self, values):
+        """Say which classes look like marks for missing values."""
+        if not import_pyarrow().types.is_string(values.type):
+            return
+        counts = texts.count_rows(values)
+        marks = list(filter(texts.is_missing_mark, counts))
+        if marks:
+            options = " ".join(f"--na {shlex.quote(printable(mark))}" for mark in marks)
+            rows = plural(sum(counts[mark] for mark in marks), "row")
+            name = ", ".join(printable(mark) for mark in marks)
+            print_note(
+                f"{self.file.name}: {self.label}: {name} is a class, in {rows}. If it stands for a "
+                f"missing value, pass {options} --skip-missing-target."
+            )
 
 
 def _to_labels(values):

@@ -21,6 +21,7 @@ from .text_layout import (
     paragraph,
     short_path,
     wrap,
+    wrap_command,
 )
 
 MAX_CLASSES = 12
@@ -87,7 +88,7 @@ def format_saved(record, out, n_bytes):
     yield from wrap(f"{folds}, {networks} with hidden layers {hidden}; trained in {took}")
     yield from wrap(f"Saved {out} ({n_bytes / 1000:,.0f} kB). To predict with it:")
     data = "NEW.csv" if record["data"] == "-" else shlex.quote(record["data"])
-    yield f"  fastnn predict {shlex.quote(out)} {data}"
+    yield from wrap_command(f"fastnn predict {shlex.quote(out)} {data}")
 
 
 def format_tuning(record):
@@ -245,9 +246,9 @@ def _format_classes(classes):
 
 
 def worst_first(scores_of_class):
-    """Return a key that sorts classes by F1; those without rows are last."""
+    """Return a key that sorts classes by F1, the larger ones first; those without rows are last."""
     f1 = scores_of_class["f1"]
-    return math.inf if f1 is None else f1
+    return math.inf if f1 is None else f1, -scores_of_class["rows"]
 
 
 def _format_confusion(labels, confusion):

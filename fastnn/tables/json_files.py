@@ -2,7 +2,7 @@
 
 import json
 
-from ..core.messages import printable, reason
+from ..core.messages import plural, printable, reason
 from . import column_names, encodings, json_wrappers, memory
 from .table_errors import TableError, import_pyarrow
 from .table_source import lend
@@ -27,10 +27,10 @@ def read_json_lines(source, options, note=print):
     if table.num_rows == 1 and any(map(pa.types.is_nested, table.schema.types)):
         rows = _find_rows(source, encoding, note)
         if rows is not None:
-            return _from_rows(source.label, rows)
+            return _from_rows(source.label, rows, note)
         if all(map(pa.types.is_nested, table.schema.types)):
             raise _one_object(source)
-    return _flatten(source.label, table)
+    return _flatten(source.label, table, note)
 
 
 def _find_rows(source, encoding, note):
@@ -83,14 +83,14 @@ def _read_each_line(source, encoding, note):
         rows.append(row)
     if len(rows) == 1:
         return _read_object(source, encoding, note)
-    return _from_rows(source.label, rows)
+    return _from_rows(source.label, rows, note)
 
 
 def _read_object(source, encoding, note):
     rows = _find_rows(source, encoding, note)
     if rows is None:
         raise _one_object(source)
-    return _from_rows(source.label, rows)
+    return _from_rows(source.label, rows, note)
 
 
 def _one_object(source):
@@ -129,10 +129,10 @@ def read_json_array(source, options, note=print):
                 number=i + 1,
                 value=printable(json.dumps(row), 20),
             )
-    return _from_rows(source.label, rows)
+    return _from_rows(source.label, rows, note)
 
 
-def _from_rows(label, rows):
+def _from_rows(label, rows, note):
     """Return the table of a list of dicts. A column of several types becomes texts."""
     pa = import_pyarrow()
     names = dict.fromkeys(name for row in rows for name in row)
@@ -146,16 +146,51 @@ def _from_rows(label, rows):
             columns[name] = pa.array(values)
         except (pa.ArrowException, OverflowError):
             columns[name] = pa.array([_as_text(value) for value in values], pa.string())
-    return _flatten(label, pa.table(columns))
+    return _flatten(label, pa.table(columns), note)
 
 
-def _flatten(label, table):
-    """Return a table in which the members of nested objects are columns."""
+def _flatten(label, table, note):
+    """Return a table in which the members of nested objects, and lists of numbers, are columns."""
     pa = import_pyarrow()
     while any(map(pa.types.is_struct, table.schema.types)):
         table = table.flatten()
     memory.check_width(label, table.num_columns)
+    if any(map(pa.types.is_list, table.schema.types)):
+        table = _split_lists(label, table, note)
+        memory.check_width(label, table.num_columns)
     return table
+
+
+def _split_lists(label, table, note):
+    """Return a table with a column for each position in lists of numbers that are equally long."""
+    pa = import_pyarrow()
+    names, columns = [], []
+    for name, column in zip(table.column_names, table.columns):
+        n = _length_of_lists(column)
+        if n == 0 or {f"{name}.{i}" for i in range(n)} & set(table.column_names):
+            names.append(name)
+            columns.append(column)
+            continue
+        note(
+            f"{label}: column {printable(name)!r}: each list of {plural(n, 'number')} was split into "
+            f"columns, {printable(f'{name}.0')!r} first"
+        )
+        for i in range(n):
+            names.append(f"{name}.{i}")
+            columns.append(pa.compute.list_element(column, i))
+    return pa.table(columns, names)
+
+
+def _length_of_lists(column):
+    """Return the length of the lists of numbers in a column, 0 if it holds something else."""
+    pa = import_pyarrow()
+    kind = column.type
+    if not pa.types.is_list(kind):
+        return 0
+    if not (pa.types.is_integer(kind.value_type) or pa.types.is_floating(kind.value_type)):
+        return 0
+    lengths = pa.compute.unique(pa.compute.list_value_length(column)).drop_null().to_pylist()
+    return lengths[0] if len(lengths) == 1 else 0
 
 
 def _to_object(pairs):

@@ -211,6 +211,44 @@ def test_members_of_json_objects_are_columns(file):
     assert read(file("a.json", array)).to_pydict() == rows
 
 
+#: Earthquakes of the United States Geological Survey.
+EARTHQUAKES = [
+    {"properties": {"mag": 2, "magType": "ml"}, "geometry": {"coordinates": [-118.65, 34.5, 9.51]}},
+    {"properties": {"mag": 0.6, "magType": "md"}, "geometry": {"coordinates": [-122.79, 38.8, 3]}},
+    {"properties": {"mag": 1.4, "magType": "ml"}, "geometry": {"coordinates": None}},
+]
+
+
+def test_lists_of_numbers_in_json_are_columns(file):
+    expected = {
+        "properties.mag": [2, 0.6, 1.4],
+        "properties.magType": ["ml", "md", "ml"],
+        "geometry.coordinates.0": [-118.65, -122.79, None],
+        "geometry.coordinates.1": [34.5, 38.8, None],
+        "geometry.coordinates.2": [9.51, 3, None],
+    }
+    text = (
+        ": column 'geometry.coordinates': each list of 3 numbers was split into columns, "
+        "'geometry.coordinates.0' first"
+    )
+    for data in (
+        "\n".join(map(json.dumps, EARTHQUAKES)),
+        json.dumps(EARTHQUAKES),
+        json.dumps({"features": EARTHQUAKES}),
+    ):
+        table, notes = read_with_notes(file("a.json", data))
+        assert table == expected and notes[-1] == text
+
+
+@pytest.mark.parametrize(
+    "lists", [[[1, 2], [3]], [["a", "b"], ["c", "d"]], [[], []], [[[1]], [[2]]]]
+)
+def test_other_lists_in_json_stay_as_they_are(file, lists):
+    rows = [{"v": value, "x": 1} for value in lists]
+    table, notes = read_with_notes(file("a.json", json.dumps(rows)))
+    assert table == {"v": lists, "x": [1, 1]} and notes == []
+
+
 def test_a_json_column_of_numbers_and_texts_is_text(file):
     expected = {"a": ["1", "x", None]}
     assert read(file("a.jsonl", '{"a":1}\n{"a":"x"}\n{"a":null}\n')).to_pydict() == expected

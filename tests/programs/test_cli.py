@@ -17,6 +17,7 @@ import pytest
 import fastnn
 from fastnn import cli
 from fastnn.cli import demo, display
+from fastnn.cli.console import print_note
 from fastnn.cli.display import Display, format_duration, sparkline
 
 FASTNN = [sys.executable, "-m", "fastnn"]
@@ -260,6 +261,19 @@ class Terminal(io.StringIO):
 
     def isatty(self):
         return True
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_notes_have_the_width_of_a_terminal(monkeypatch, stream):
+    """In a file, a note is a line."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys, "stderr", stream())
+    print_note("column 'a': " + "12 other values " * 10)
+    lines = sys.stderr.getvalue().splitlines()
+    assert (len(lines) > 1 and max(map(len, lines)) <= 80) == (stream is Terminal)
+    assert " ".join(map(str.strip, lines)) == "note: column 'a': " + " ".join(
+        ["12 other values"] * 10
+    )
 
 
 def train(epochs=3, score=None, errors=None, monkeypatch=None, slow=0.0, wait=time.sleep):

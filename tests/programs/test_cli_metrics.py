@@ -157,8 +157,8 @@ def test_a_class_without_rows_has_no_scores():
         "-",
         "-",
     ]
-    classes = [{"f1": f1} for f1 in (0.5, None, 0.1)]
-    assert sorted(classes, key=text_report.worst_first) == [classes[i] for i in (2, 0, 1)]
+    classes = [{"f1": f1, "rows": n} for f1, n in ((0.5, 9), (None, 0), (0.1, 9), (0.1, 10))]
+    assert sorted(classes, key=text_report.worst_first) == [classes[i] for i in (3, 2, 0, 1)]
 
 
 def test_weighted_scores_of_numbers():

@@ -24,6 +24,19 @@ def people(run):
     write_people()
 
 
+def test_a_class_that_may_be_a_missing_value(run):
+    """As in the time zones of airports.dat of OpenFlights."""
+    write_csv("t.csv", x=range(40), zone=["E", "U", "A", r"\N"] * 10)
+    note = (
+        r"note: t.csv: the target 'zone': \N is a class, in 10 rows. If it stands for a missing "
+        r"value, pass --na '\N' --skip-missing-target."
+    )
+    arguments = ("t.csv", "--target", "zone", "--out", "m", "--quiet", *FAST)
+    assert note in run("train", *arguments)[2].splitlines()
+    errors = run("train", *arguments, "--na", r"\N", "--skip-missing-target")[2]
+    assert errors == "note: 10 rows without a target left out\n"
+
+
 @pytest.mark.parametrize(
     ("target", "task"), [("buys", "binary"), ("group", "classes"), ("income", "number")]
 )

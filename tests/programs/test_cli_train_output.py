@@ -71,6 +71,13 @@ def test_scores_of_numbers():
     assert score_numbers(np.ones(2), np.ones(2))["r2"] is None
 
 
+def test_the_command_that_predicts_can_be_copied(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    record = {"folds": 1, "networks": 1, "hidden": [64], "seconds": 1, "data": "supermarket.csv"}
+    lines = list(text_report.format_saved(record, "rating.safetensors", 1000))
+    assert lines[-2:] == ["  fastnn predict rating.safetensors \\", "      supermarket.csv"]
+
+
 def test_the_threshold_decides_what_is_scored(run):
     rng = np.random.default_rng(0)
     x = rng.normal(size=200)

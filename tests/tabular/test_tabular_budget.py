@@ -123,6 +123,18 @@ def test_importances_and_weights_use_fewer_rows(make_clock, monkeypatch):
     assert many == 1000 and 1 <= few <= 30 / (0.3 * 2) and max(weights[:2]) <= 0.1 * 30 / 0.3
 
 
+def test_importances_of_many_rows_although_the_limit_is_over(make_clock, monkeypatch):
+    make_clock(1.0)
+    monkeypatch.setattr(permutation, "seconds_per_row", lambda *args: 0.001)
+    seen, take = [], permutation.sample
+    monkeypatch.setattr(permutation, "sample", lambda *args: seen.append(args[1]) or take(*args))
+    reg = TabularRegressor(**SMALL, time_limit=1)
+    reg.seconds_before = 50
+    with pytest.warns(TimeLimitWarning):
+        reg.fit(X, y)
+    assert seen[-1] >= 50
+
+
 def test_the_limit_changes_nothing_if_there_is_time(quick_recipe):
     quick_recipe(3)
     a, b = (TabularClassifier(**SMALL, time_limit=t).fit(X, y > 0) for t in (None, 1e6))

@@ -74,11 +74,14 @@ class TimeBudget:
         if self.limit is not None:
             self.reserved = min(self.reserved + seconds, MAX_RESERVED * self.limit)
 
-    def rows_within(self, seconds_per_row, part=1.0):
-        """Return how many rows can be computed with in a part of the time until the limit."""
+    def rows_within(self, seconds_per_row, part=1.0, least=0.0):
+        """Return how many rows can be computed with in a part of the time until the limit.
+
+        least : seconds that may be taken in any case
+        """
         if self.limit is None:
             return math.inf
-        return max(1.0, part * self.seconds_left / max(seconds_per_row, 1e-12))
+        return max(1.0, max(least, part * self.seconds_left) / max(seconds_per_row, 1e-12))
 
     def reserve_training(self, part):
         """Keep this part of the time for training, 0 to 1, for a second training."""

@@ -10,6 +10,9 @@ from ..metrics import name_weighted
 from ..table_model import EnsembleMember, TableModel
 from . import permutation
 
+#: For the importances, although the limit may be over: those of a few rows are noise.
+LEAST_SECONDS = 0.5
+
 
 @dataclass(eq=False, repr=False)
 class FittedTable:
@@ -63,7 +66,7 @@ def end(fit, n_most=np.inf):
         fit.task,
         fit.random_state,
         setup.n_threads,
-        min(n_most, fit.rows_for_importances(len(model.members))),
+        min(n_most, fit.rows_for_importances(len(model.members), least=LEAST_SECONDS)),
         (lambda parts: _encode_as_seen(fit, model, parts)) if fit.split.is_forward else None,
     )
     score = out_of_fold.score_all(oof_prediction, fold_of_row)

@@ -336,10 +336,13 @@ class TableFit:
         n_rows = min(permutation.most_rows(len(features.positions)), len(self.setup.rows))
         self.time_budget.reserve(n_rows * n_configurations * self.seconds_per_row)
 
-    def rows_for_importances(self, n_configurations, part=1.0):
-        """Return how many rows there is time for in a part of the time that is left."""
+    def rows_for_importances(self, n_configurations, part=1.0, least=0.0):
+        """Return how many rows there is time for in a part of the time that is left.
+
+        least : seconds that may be taken in any case
+        """
         seconds = self.seconds_per_row * n_configurations * max(1.0, self.time_budget.slowness)
-        return self.time_budget.rows_within(seconds, part)
+        return self.time_budget.rows_within(seconds, part, least)
 
     def jobs_by_configuration(self):
         """Return the jobs of each configuration."""
