@@ -139,12 +139,22 @@ def save_many(networks: Sequence[MLP] | Mapping[str, MLP], path: Path) -> None:
     collection.write(path, entries, names, reading.check)
 
 
-def load_many(path: Path) -> Any:  # a list, or a dict with the names
+@overload
+def load_many(path: Path) -> Any: ...
+@overload
+def load_many(path: Path, kind: type[list]) -> list[MLP]: ...
+@overload
+def load_many(path: Path, kind: type[dict]) -> dict[str, MLP]: ...
+
+
+def load_many(path: Path, kind: Any = None) -> Any:
     """Load the networks of a file that `save_many` wrote.
 
     Parameters
     ----------
     path : str or path-like
+    kind : type, optional
+        `list` or `dict`, if you expect one of them. Type checkers then know what `load_many` returns.
 
     Returns
     -------
@@ -154,7 +164,8 @@ def load_many(path: Path) -> Any:  # a list, or a dict with the names
     Raises
     ------
     ModelFileError
-        The file does not hold networks, is damaged, or was written by a newer version.
+        The file does not hold networks, is damaged, was written by a newer version, or holds
+        a list where `kind` is `dict`, or the reverse.
 
     Examples
     --------
@@ -165,6 +176,13 @@ def load_many(path: Path) -> Any:  # a list, or a dict with the names
     5
     """
     entries, names = collection.read(path)
+    found = list if names is None else dict
+    if kind is not None and kind is not found:
+        raise ModelFileError(
+            f"holds a {found.__name__} of networks, but a {kind.__name__} was expected. Pass another "
+            "file, or leave kind out.",
+            os.fsdecode(path),
+        )
     seeds = np.random.SeedSequence().spawn(len(entries))
     networks = [_network(entry, seed) for entry, seed in zip(entries, seeds)]
     return networks if names is None else dict(zip(names, networks))

@@ -15,7 +15,7 @@ examples:
       ~/.zshrc needs: fpath+=~/.zfunc; autoload -Uz compinit; compinit
   fastnn completion fish > ~/.config/fish/completions/fastnn.fish
 
-Open a new shell then. Run the command again after an update of fastnn.
+Create the folder first, and open a new shell then. Run the command again after an update of fastnn.
 """
 
 

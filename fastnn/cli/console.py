@@ -147,16 +147,31 @@ def print_note(text):
         print_line(text, sys.stderr)
 
 
-class PrintOnce:
-    """Prints each note once: some columns are read twice, and --tune reads all of them again."""
+class Notes:
+    """Prints each note once: some columns are read twice, and --tune reads all of them again.
 
-    def __init__(self):
-        self.printed: set = set()
+    Parameters
+    ----------
+    is_printed : bool, default True
+        Whether to print the notes, or only to keep them.
 
-    def __call__(self, text):
-        if text not in self.printed:
-            self.printed.add(text)
-            print_note(text)
+    Attributes
+    ----------
+    texts : list of str
+        The notes, in order.
+    """
+
+    def __init__(self, is_printed=True):
+        self.is_printed = is_printed
+        self.texts: list[str] = []
+
+    def __call__(self, note):
+        """Add a note. note : str or Message"""
+        text = CommandWords().say(note)
+        if text not in self.texts:
+            self.texts.append(text)
+            if self.is_printed:
+                print_note(text)
 
 
 @contextlib.contextmanager

@@ -259,6 +259,8 @@ def _describe(progress):
     if progress.encoded is not None:
         return ["encoding the rows"]
     parts = [f"fold {progress.folds_done}/{progress.n_folds}"]
+    if progress.is_on_all_rows:
+        parts = ["training on all rows"]
     if progress.score is not None:
         parts.append(f"held-out {progress.score_name} {progress.score:.3f}")
     if progress.seconds_left:
@@ -267,11 +269,11 @@ def _describe(progress):
 
 
 class _FoldLog:
-    """A line for each fold, and at least one a minute."""
+    """A line for each fold, one for the training on all rows, and at least one a minute."""
 
     def __init__(self, label):
         self.label = [label] if label else []
-        self.folds_done, self.shown = 0, time.perf_counter()
+        self.stage, self.shown = (0, False), time.perf_counter()
 
     def __enter__(self):
         return self.update
@@ -280,12 +282,12 @@ class _FoldLog:
         pass
 
     def update(self, progress):
-        now = time.perf_counter()
-        if progress.folds_done == self.folds_done and now - self.shown < LOG_SECONDS:
+        now, stage = time.perf_counter(), (progress.folds_done, progress.is_on_all_rows)
+        if stage == self.stage and now - self.shown < LOG_SECONDS:
             return
-        self.folds_done, self.shown = progress.folds_done, now
+        self.stage, self.shown = stage, now
         parts = [*self.label, *_describe(progress)]
-        if progress.folds_done < progress.n_folds:
+        if progress.folds_done < progress.n_folds or progress.is_on_all_rows:
             percent = f"{100 * progress.fraction:.0f} %"
             parts.insert(-1 if progress.seconds_left else len(parts), percent)
         _print_line("  ".join(parts))

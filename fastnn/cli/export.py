@@ -6,7 +6,7 @@ from .. import export
 from ..core.errors import DataError
 from ..saving import load
 from .console import CommandError, print_line
-from .parser import help_texts
+from .parser import check_output, help_texts
 
 HELP = """
 Write a model as a C file, as an ONNX file, or for PyTorch.
@@ -66,6 +66,7 @@ def run(arguments):
             raise CommandError(
                 f"{path}: --{option} would overwrite the model. Choose another name."
             )
+        check_output(path, option=f"--{option}")
     try:
         model = load(arguments.model)
         for option, path in wanted.items():

@@ -24,7 +24,7 @@ Without FILE: the version and the instruction set in use. With a model file: the
 target, the columns, the out-of-fold scores, and the command that trained the
 model. With a table: what 'fastnn train' would take its columns for, missing
 values, ranges, and columns and rows that may spoil a model; with --target also
-the task and the baseline.
+the task, the baseline, and whether 'fastnn train' needs --time or --group.
 
 examples:
   fastnn info

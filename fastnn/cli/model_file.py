@@ -7,7 +7,7 @@ granted.
 import os
 import shlex
 
-from ..core.messages import join, printable, similar
+from ..core.messages import join, plural, printable, similar
 from ..files import ModelFileError
 from ..files.kinds import kind_of
 from ..files.safetensors import parse_json, to_text
@@ -23,6 +23,7 @@ from .console import CommandError, to_json
 from .scores import MAX_LABEL_ISSUES, drop_verb, metric_of, threshold_of
 
 KEY = "training"  # in metadata_
+MAX_NOTES = 100  # of a record
 REASON = 300  # characters of a reason or a place, at most
 TEXTS = ("sep", "encoding", "decimal", "comment")
 
@@ -56,7 +57,7 @@ def _load(path, read, data=None):
     try:
         model = read(path)
     except OSError as error:
-        what = "is a directory" if os.path.isdir(path) else error.strerror
+        what = "is a folder" if os.path.isdir(path) else error.strerror
         raise CommandError(f"{path}: {what}. {_advise_model(path)}") from None
     except ModelFileError as error:
         if data is not None and is_model_name(data) and not is_model_name(path):
@@ -127,6 +128,13 @@ def to_metadata(record):
     return {KEY: to_text(to_json(record))}
 
 
+def shorten_notes(texts):
+    """Return notes as the record of a model has them: a wide table may have thousands."""
+    more = len(texts) - MAX_NOTES
+    shown = [printable(text, REASON) for text in texts[:MAX_NOTES]]
+    return shown + ([f"{plural(more, 'more note')}, which were printed"] if more > 0 else [])
+
+
 def largest_size(record, names):
     """Return the most bytes that a record can have in the header of a file.
 
@@ -150,6 +158,7 @@ def largest_size(record, names):
     filled = record | {
         "columns": {name: ["x" * REASON, score, score] for name in names},
         "scores": [scores, scores],
+        "notes": ["x" * REASON] * (MAX_NOTES + 1),
         "label_issues": [["x" * REASON, *longest, *longest]] * MAX_LABEL_ISSUES,
         "others": "x" * 10_000,
     }

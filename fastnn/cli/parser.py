@@ -211,15 +211,15 @@ def check_output(path, *inputs, option="--out"):
                 f"{path}: {option} would overwrite an input file. Choose another name."
             )
     if os.path.exists(path) and not os.path.isfile(path):
-        kind = "a directory" if os.path.isdir(path) else "not a regular file"
+        kind = "a folder" if os.path.isdir(path) else "not a regular file"
         raise CommandError(f"{path}: {option} is {kind}. Pass the name of a file.")
-    directory, name = os.path.split(os.path.realpath(path))
-    if not os.path.isdir(directory):
+    folder, name = os.path.split(os.path.realpath(path))
+    if not os.path.isdir(folder):
         raise CommandError(
-            f"{path}: the directory {os.path.dirname(path) or directory} does not exist. "
-            f"Create it, or choose another {option}."
+            f"{os.path.dirname(path) or folder}: no such folder. Create it first, or choose another "
+            f"{option}."
         )
-    temporary = os.path.join(directory, f".{name}.{os.urandom(4).hex()}.tmp")
+    temporary = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
     try:
         with open(temporary, "xb"):
             pass

@@ -7,7 +7,7 @@ import numpy as np
 from ..core.messages import has_lone_surrogate, plural, printable
 from ..tables import table_writer
 from ..tables.addresses import without_secrets
-from .console import CommandError, print_json, print_line, print_note, warnings_as_notes
+from .console import CommandError, Notes, print_json, print_line, warnings_as_notes
 from .model_file import (
     is_training_table,
     load_model,
@@ -85,13 +85,14 @@ def run(arguments):
     model = load_model(arguments.model, arguments.data)
     model.n_threads = arguments.threads
     _check_arguments(arguments, model)
+    notes = Notes()
     options = restore_reading_options(arguments, model)
     if options:
-        print_note(f"{without_secrets(arguments.data)} is read like the training table: {options}")
-    table = PredictTable(arguments, model)
+        notes(f"{without_secrets(arguments.data)} is read like the training table: {options}")
+    table = PredictTable(arguments, model, notes)
     writer = RowWriter(arguments.out, arguments.json)
     unknown, others = _check_rows(model, table, writer)
-    _print_notes(unknown, others)
+    _note_values(unknown, others, notes)
     if hasattr(model, "classes_"):
         writer.find_quotes({"prediction": model.classes_})
     targets, outputs = [], []
@@ -105,9 +106,9 @@ def run(arguments):
     is_scored = table.has_target and (arguments.json or table.n_rows >= MIN_SCORED_ROWS)
     scores = None
     if is_scored:
-        scores = score_columns(model, targets, outputs, target_style(model))
+        scores = score_columns(model, targets, outputs, notes, target_style(model))
     if scores is not None and is_training_table(model, arguments.data, table.n_rows):
-        print_note(
+        notes(
             "this seems to be the table that the model was trained on, so the scores are "
             f"optimistic. 'fastnn info {arguments.model}' shows the out-of-fold scores"
         )
@@ -118,6 +119,7 @@ def run(arguments):
             "rows": table.n_rows,
             "target": model.model_.target_name,
             "out": arguments.out,
+            "notes": notes.texts,
             "unknown_categories": {
                 name: {"rows": n, "example": text} for name, (n, text) in unknown.items()
             },
@@ -196,19 +198,19 @@ def _check_rows(model, table, writer):
     return {name: found[name] for name in features.kinds() if name in found}, others
 
 
-def _print_notes(unknown, others):
-    notes = others.notes()
-    for note in notes[:MAX_NOTES]:
-        print_note(note)
-    if len(notes) > MAX_NOTES:
-        print_note(f"such values in {plural(len(notes) - MAX_NOTES, 'more column')}")
+def _note_values(unknown, others, note):
+    texts = others.notes()
+    for text in texts[:MAX_NOTES]:
+        note(text)
+    if len(texts) > MAX_NOTES:
+        note(f"such values in {plural(len(texts) - MAX_NOTES, 'more column')}")
     for name, (n, example) in list(unknown.items())[:MAX_NOTES]:
-        print_note(
+        note(
             f"column {printable(name)!r}: {plural(n, 'row')} with an unknown category, such as "
             f"{printable(example)!r}, predicted without it"
         )
     if len(unknown) > MAX_NOTES:
-        print_note(f"unknown categories in {plural(len(unknown) - MAX_NOTES, 'more column')}")
+        note(f"unknown categories in {plural(len(unknown) - MAX_NOTES, 'more column')}")
 
 
 # ---- predict ----

@@ -11,7 +11,7 @@ from ..tables.number_texts import PLAIN_STYLE
 from ..tables.table_errors import NoRowsError, import_pyarrow
 from ..tables.table_writer import needs_quotes, to_text, writing
 from ..tabular.predictions import check_columns
-from .console import CommandError, print_note
+from .console import CommandError
 from .model_file import target_style
 from .predict_scores import has_text_target
 from .table_file import TableFile
@@ -53,6 +53,8 @@ class PredictTable:
     ----------
     arguments : argparse.Namespace
     model : TabularClassifier or TabularRegressor
+    notes : Notes
+        For whatever is said about the table.
 
     Attributes
     ----------
@@ -60,8 +62,8 @@ class PredictTable:
     has_target : bool
     """
 
-    def __init__(self, arguments, model):
-        self._file, self._target = TableFile(arguments), model.model_.target_name
+    def __init__(self, arguments, model, notes):
+        self._file, self._target = TableFile(arguments, notes), model.model_.target_name
         features = model.model_.features
         self._features = features.names
         self._used = used = features.used_names()
@@ -138,7 +140,7 @@ def _open(file, text_columns, keep, used):
             return parquet
         return _WholeTable(file.name, file.read(text_columns, keep))
     except NoRowsError as error:
-        print_note(f"{file.name} has no rows, so the output has none")
+        file.notes(f"{file.name} has no rows, so the output has none")
         names = error.names or used  # an empty JSON array has no columns
         pa = import_pyarrow()
         return _WholeTable(file.name, pa.table({name: pa.nulls(0) for name in names}))

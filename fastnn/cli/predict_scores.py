@@ -9,7 +9,6 @@ from ..core.messages import plural, printable
 from ..tables.recognition import read as read_texts
 from ..tables.table_errors import import_pyarrow
 from ..tables.texts import convert_texts, count_rows, to_values
-from .console import print_note
 from .scores import score_rows, threshold_of
 from .target_column import label_text
 
@@ -19,7 +18,7 @@ def has_text_target(model):
     return hasattr(model, "classes_") and isinstance(model.classes_[0], str)
 
 
-def score_columns(model, columns, outputs, style=None):
+def score_columns(model, columns, outputs, note, style=None):
     """Return the scores of predictions, or None if no row has a target that can be used.
 
     Parameters
@@ -29,32 +28,32 @@ def score_columns(model, columns, outputs, style=None):
         The target of each part of the rows.
     outputs : list of ndarray (n,) or (n, n_classes)
         Predicted numbers, or probabilities, of each part.
+    note : Notes
+        For the number of rows that are not scored.
     style : str, optional
         How the numbers of the training table were written as texts.
     """
     column = import_pyarrow().chunked_array([chunk for c in columns for chunk in c.chunks])
     outputs = np.concatenate(outputs)
+    missing = f"the target {printable(model.model_.target_name)!r} is missing"
     if hasattr(model, "classes_"):
         y = _class_codes(model, column)
-        rows = _usable(y >= 0, model, "not one of the classes")
+        rows = _usable(y >= 0, note, f"{missing} or not one of the classes")
     elif outputs.ndim == 2:  # quantiles
         return None
     else:
         y = _numbers(column, style)
-        rows = _usable(np.isfinite(y), model, "not a number")
+        rows = _usable(np.isfinite(y), note, f"{missing} or not a number")
     if rows is None:
         return None
     return score_rows(model, y[rows], outputs[rows], threshold_of(model))
 
 
-def _usable(rows, model, other):
-    """Return a mask of rows, or None if it has none. Print how many are not scored."""
+def _usable(rows, note, why):
+    """Return a mask of rows, or None if it has none. Note how many are not scored."""
     n = np.count_nonzero(~rows)
     if n:
-        print_note(
-            f"{plural(n, 'row')} not scored: the target {printable(model.model_.target_name)!r} is "
-            f"missing or {other}"
-        )
+        note(f"{plural(n, 'row')} not scored: {why}")
     return rows if rows.any() else None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.messages import did_you_mean, plural, printable
-from .console import CommandError, print_note
+from .console import CommandError
 
 #: The options that name a column of the rows, and the argument of `fit`.
 ARGUMENTS = {"time": "time", "group": "groups", "weight": "sample_weight"}
@@ -108,13 +108,13 @@ def read(table, target, file, arguments):
 # ---- the rows of the test ----
 
 
-def split(roles, target, arguments):
+def split(roles, target, note, arguments):
     """Return the rows to train on, and those of --test-size. Each class is trained on.
 
     The rows of the test are the last time values, the rows of some groups, or both, if the options
     name such columns, else drawn at random.
 
-    roles : RowRoles; target : Target
+    roles : RowRoles; target : Target; note : Notes
     """
     n, fraction = len(target.rows), arguments.test_size
     if not fraction:
@@ -122,9 +122,9 @@ def split(roles, target, arguments):
     codes = None if target.is_number else target.classes()[1]
     if roles.times is not None or roles.groups is not None:
         is_test, is_left_out = _by_columns(roles.times, roles.groups, fraction, arguments.seed)
-        _note_left_out(is_left_out, n)
+        _note_left_out(is_left_out, note)
         train, test = np.flatnonzero(~is_test & ~is_left_out), np.flatnonzero(is_test)
-        return train, _known_classes(codes, train, test)
+        return train, _known_classes(codes, train, test, note)
     is_test = _at_random(n, codes, fraction, arguments.seed)
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     if codes is not None:
@@ -192,21 +192,21 @@ def _check_groups(groups, fraction):
         )
 
 
-def _note_left_out(is_left_out, n):
+def _note_left_out(is_left_out, note):
     if is_left_out.any():
-        print_note(
-            f"{int(is_left_out.sum()):,} of {n:,} rows are neither trained on nor tested: earlier rows "
+        note(
+            f"{int(is_left_out.sum()):,} of {len(is_left_out):,} rows are neither trained on nor tested: earlier rows "
             "of groups of the test, and later rows of other groups"
         )
 
 
-def _known_classes(codes, train, test):
+def _known_classes(codes, train, test, note):
     """Return the rows of the test whose class is trained on."""
     if codes is None:
         return test
     unknown = ~np.isin(codes[test], codes[train])
     if unknown.any():
-        print_note(
+        note(
             f"{plural(int(unknown.sum()), 'row')} of the test left out: the rows to train on do not "
             "have their class"
         )

@@ -111,7 +111,7 @@ def list_data_checks(table, target, drop):
     """Return what may be wrong with the table, without what the estimator leaves out itself."""
     is_text = import_pyarrow().types.is_string
     found = check_data(table.drop_columns(drop), target)
-    return describe_issues(
+    return _describe_issues(
         s
         for s in found
         if s.kind not in ("empty", "constant")
@@ -119,7 +119,35 @@ def list_data_checks(table, target, drop):
     )
 
 
-def describe_issues(issues):
+def list_training_checks(table, target, arguments, drop):
+    """Return what may be wrong with a table to train on, and ways to split its rows.
+
+    Ways to split are suggested only if the user has chosen none.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    target : Target
+    arguments : argparse.Namespace
+        time, group, seed, resume.
+    drop : list of str
+        Columns that are not inputs.
+    """
+    from ..tabular import time_check
+
+    found, times = list_data_checks(table, target.name, drop), [arguments.time]
+    if arguments.time is not None or arguments.group is not None:
+        found = [issue for issue in found if issue["kind"] != "group"]
+    elif not arguments.resume:
+        table, is_classifier = table.drop_columns(drop), not target.is_number
+        issues = time_check.find_time(table, target.name, is_classifier, arguments.seed)
+        found += _describe_issues(issues)
+        times = [issue.column for issue in issues]
+    # A row has neighbours in time whose target it has: that is not a leak.
+    return [i for i in found if i["kind"] != "target alone" or i["column"] not in times]
+
+
+def _describe_issues(issues):
     """Return each DataIssue as a dict that JSON can hold, in the words of the command line."""
     words = CommandWords()
     return [{"kind": s.kind, "column": s.column, "text": words.say(s.text)} for s in issues]

@@ -8,7 +8,7 @@ from ..core.errors import DataError
 from ..core.messages import one_line
 from ..tables import folders, layout, parquet_files, table_reader
 from ..tables.addresses import without_secrets
-from .console import CommandError, CommandWords, print_note
+from .console import CommandError, CommandWords, Notes
 
 #: Options of `fastnn.tables.read` that the command line has under the same name.
 READ_OPTIONS = ("sep", "encoding", "na", "decimal", "comment", "sheet", "sql")
@@ -58,6 +58,8 @@ class TableFile:
     ----------
     arguments : argparse.Namespace
         data, the options of `add_table_options`, and target if the command has it.
+    notes : Notes, optional
+        For whatever is said about the table and its rows. By default they are printed.
 
     Attributes
     ----------
@@ -66,23 +68,25 @@ class TableFile:
     path : str
     options : dict
         Those of `fastnn.tables.read`.
+    notes : Notes
     """
 
-    def __init__(self, arguments):
+    def __init__(self, arguments, notes=None):
+        self.notes = Notes() if notes is None else notes
         self.name = without_secrets(arguments.data)
         self.path = resolve_table_path(arguments.data)
         self.options = _read_options(arguments)
         self._reader: Any = None
         self._target = getattr(arguments, "target", None)
 
-    def read(self, text_columns=(), keep=(), note=print_note):
-        """Return the table as a pyarrow.Table. note(text) is called for each guess.
+    def read(self, text_columns=(), keep=()):
+        """Return the table as a pyarrow.Table. Each guess is noted.
 
         text_columns, keep : collection of str
             As in `fastnn.tables.read`.
         """
         self._reader = self._make_reader(text_columns, keep)
-        return self._reader.read(note)
+        return self._reader.read(self.notes)
 
     def _make_reader(self, text_columns=(), keep=()):
         options = layout.ReadOptions(text_columns=text_columns, **self.options)
@@ -93,16 +97,16 @@ class TableFile:
         encoding = None if self._reader is None else self._reader.guessed_encoding
         return self.options | ({} if encoding is None else {"guessed_encoding": encoding})
 
-    def open_parquet(self, text_columns, keep, note=print_note):
+    def open_parquet(self, text_columns, keep):
         """Return the ParquetTable of a Parquet file or a folder of them, None for other tables.
 
-        note(text) is called for each guess.
+        Each guess is noted.
         """
         is_parquet = self.path != "-" and parquet_files.holds_parquet(self.path)
         if not is_parquet or "sheet" in self.options or "sql" in self.options:
             return None
         na = self.options.get("na", ())
-        return parquet_files.ParquetTable(self.path, text_columns, na, keep, note)
+        return parquet_files.ParquetTable(self.path, text_columns, na, keep, self.notes)
 
     def files(self):
         """Return the files that hold the table."""

@@ -13,13 +13,19 @@ from . import text_layout as layout
 from . import text_report as report
 from .console import (
     CommandWords,
+    Notes,
     print_json,
     print_line,
-    print_note,
     terminal_width,
     warnings_as_notes,
 )
-from .table_facts import format_share, list_data_checks, summarize, summarize_unused
+from .table_facts import (
+    format_share,
+    list_data_checks,
+    list_training_checks,
+    summarize,
+    summarize_unused,
+)
 from .table_file import TableFile
 from .target_column import label_text, read_target
 from .train_table import open_table
@@ -37,47 +43,31 @@ def show_table(arguments):
     arguments : argparse.Namespace
         data, target, json, and the options of `add_table_options`.
     """
-    file, notes = TableFile(arguments), _Notes(arguments.json)
+    file = TableFile(arguments, Notes(is_printed=not arguments.json))
     keep = [] if arguments.target is None else [arguments.target]
-    table = open_table(file, (), keep, None, notes)
+    table = open_table(file, (), keep, None)
     target = None if arguments.target is None else _read_target(table, file, arguments)
     n_rows, sample = table.n_rows, table.sample(target)
     name = None if target is None else target.name
-    with warnings_as_notes(notes):
-        columns, left_out = _describe_columns(sample, name, notes)
+    with warnings_as_notes(file.notes):
+        columns, left_out = _describe_columns(sample, name, file.notes)
     content = {
         "data": without_secrets(arguments.data),
         "rows": n_rows,
         "rows_looked_at": sample.num_rows,
         "columns": columns,
         "left_out": left_out,
-        "data_checks": list_data_checks(sample, name, []),
+        "data_checks": _list_data_checks(sample, target),
         "target": None if target is None else _describe_target(target, n_rows),
         "train": _command(arguments, target, n_rows),
     }
     if arguments.json:
-        print_json({**content, "notes": notes.texts})
+        print_json({**content, "notes": file.notes.texts})
         return 0
     width = terminal_width()
     for line in _format(content, table.column_names, width):
         print_line(line)
     return 0
-
-
-class _Notes:
-    """Prints each note once, or keeps it for JSON."""
-
-    def __init__(self, is_json):
-        self.is_json, self.texts = is_json, []
-
-    def __call__(self, text):
-        if isinstance(text, DataError):
-            text = text.say(CommandWords())
-        words = CommandWords().say(text)
-        if words not in self.texts:
-            self.texts.append(words)
-            if not self.is_json:
-                print_note(text)
 
 
 # ---- what is in the table ----
@@ -87,6 +77,14 @@ def _read_target(table, file, arguments):
     """Return the Target that `fastnn train --skip-missing-target` would learn."""
     options = dict(vars(arguments), task=None, skip_missing_target=True)
     return read_target(table, file, argparse.Namespace(**options))
+
+
+def _list_data_checks(table, target):
+    """Return the warnings of `fastnn train` without options."""
+    if target is None:
+        return list_data_checks(table, None, [])
+    options = argparse.Namespace(time=None, group=None, seed=0, resume=False)
+    return list_training_checks(table, target, options, [])
 
 
 def _describe_columns(table, target, note):
@@ -104,7 +102,7 @@ def _describe_columns(table, target, note):
             break
         except DataError as error:
             if error.column not in table.column_names:  # no column can be used
-                note(error)
+                note(error.say(CommandWords()))
                 return list(map(_to_dict, summarize_unused(frame))), unusable
             unusable[error.column] = CommandWords().say(error.problem)
             table = table.drop_columns([error.column])

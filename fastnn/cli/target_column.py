@@ -9,10 +9,10 @@ import numpy as np
 from ..core.messages import did_you_mean, plural, printable
 from ..tables import recognition, texts
 from ..tables.missing_marks import present_texts
-from ..tables.number_styles import describe_number_style, find_style
+from ..tables.number_styles import describe_number_style, find_style, with_ranges
 from ..tables.number_texts import is_unambiguous
 from ..tables.table_errors import import_pyarrow
-from .console import CommandError, print_note
+from .console import CommandError
 
 TASKS = ("binary", "classes", "number")
 ALIASES = ("classification", "regression")  # scikit-learn's words: binary or classes; number
@@ -163,9 +163,11 @@ class _Reader:
         counts : dict of str to int
             The number of rows of each text.
         """
-        style, n_others = find_style(present_texts(counts))
+        present = present_texts(counts)
+        style, n_others = find_style(present)
         if style is None:
             return None
+        style = with_ranges(style, present) if n_others else style
         found = recognition.read(list(counts), "number", style)
         n = len(counts) - len(found.others)
         if self.task == "number" or (n_others == 0 and is_unambiguous(style)):
@@ -191,9 +193,9 @@ class _Reader:
             )
         advice = "--task classes takes them for classes"
         if what != "numbers" or not found.others:
-            print_note(f"{self.file.name}: {self.label}: {what} ({advice})")
+            self.file.notes(f"{self.file.name}: {self.label}: {what} ({advice})")
         if n:
-            print_note(
+            self.file.notes(
                 f"{self.file.name}: {self.label}: {n:,} of {sum(counts.values()):,} values are not "
                 f"numbers ({recognition.examples(found.others)}) and count as missing"
             )
@@ -212,7 +214,7 @@ class _Reader:
                 int(missing.argmax()),
             )
         if n:
-            print_note(f"{plural(n, 'row')} without a target left out")
+            self.file.notes(f"{plural(n, 'row')} without a target left out")
         return np.flatnonzero(~missing)
 
     def guess_task(self, values, n_distinct):
@@ -253,7 +255,7 @@ class _Reader:
             options = " ".join(f"--na {shlex.quote(printable(mark))}" for mark in marks)
             rows = plural(sum(counts[mark] for mark in marks), "row")
             name = ", ".join(printable(mark) for mark in marks)
-            print_note(
+            self.file.notes(
                 f"{self.file.name}: {self.label}: {name} is a class, in {rows}. If it stands for a "
                 f"missing value, pass {options} --skip-missing-target."
             )

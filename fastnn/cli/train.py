@@ -15,7 +15,7 @@ from . import text_report as report
 from .console import CommandError, print_json, print_line, print_note
 from .parser import check_output, help_texts
 from .scores import Evaluation, list_label_issues
-from .table_facts import describe_issues, list_data_checks
+from .table_facts import list_training_checks
 from .table_file import TableFile
 from .target_column import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
@@ -79,7 +79,7 @@ def run(arguments):
             return 0
     roles = row_roles.read(table, target, file, arguments)
     table.set_target(target)
-    train, test = row_roles.split(roles, target, arguments)
+    train, test = row_roles.split(roles, target, file.notes, arguments)
     rows = table.training_rows(target, train, roles)
     record = {
         "fastnn": __version__,
@@ -97,7 +97,10 @@ def run(arguments):
         "classes": _classes(target),
         "seed": arguments.seed,
         "time_limit": arguments.time_limit,
-        "data_checks": _data_checks(rows.sample, target, arguments, columns),
+        "notes": file.notes.texts,
+        "data_checks": list_training_checks(
+            rows.sample, target, arguments, _no_inputs(arguments, columns)
+        ),
     }
     show = _ignore if arguments.json or arguments.quiet else _print
     show(report.format_table(record))
@@ -119,7 +122,7 @@ def run(arguments):
     record["scores"] = held_out.scores()
     metric = record["scores"]["metric"]
     if metric is not None and record["scores"][metric] is None:
-        print_note(
+        file.notes(
             f"--metric {metric} is undefined for the held-out rows; the loss chose the model"
         )
     record["label_issues"] = list_label_issues(model, target, predicted, file)
@@ -208,31 +211,12 @@ def _no_inputs(arguments, columns):
     return [name for name in names if name is not None]
 
 
-def _data_checks(table, target, arguments, columns):
-    """Return what may be wrong with the table.
-
-    Ways to split the rows are suggested only if the user has chosen none.
-    """
-    from ..tabular import time_check
-
-    drop = _no_inputs(arguments, columns)
-    found, times = list_data_checks(table, target.name, drop), [arguments.time]
-    if arguments.time is not None or arguments.group is not None:
-        found = [issue for issue in found if issue["kind"] != "group"]
-    elif not arguments.resume:
-        table, is_classifier = table.drop_columns(drop), not target.is_number
-        issues = time_check.find_time(table, target.name, is_classifier, arguments.seed)
-        found += describe_issues(issues)
-        times = [issue.column for issue in issues]
-    # A row has neighbours in time whose target it has: that is not a leak.
-    return [i for i in found if i["kind"] != "target alone" or i["column"] not in times]
-
-
 # ---- the model ----
 
 
 def _save(model, record, out):
-    model.metadata_ = model_file.to_metadata(record)
+    notes = model_file.shorten_notes(record["notes"])
+    model.metadata_ = model_file.to_metadata(record | {"notes": notes})
     try:
         model.save(out)
     except OSError as error:

@@ -127,7 +127,7 @@ def fit(model, rows, file, arguments, label=""):
         Whether Ctrl-C came when some folds were done.
     """
     try:
-        with warnings_as_notes(rows.note), show_progress(label, arguments.quiet) as show:
+        with warnings_as_notes(file.notes), show_progress(label, arguments.quiet) as show:
             model.on_progress = show
             rows.fit(model, arguments.resume)
     except KeyboardInterrupt:

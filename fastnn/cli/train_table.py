@@ -6,10 +6,10 @@ import numpy as np
 
 from ..core.messages import plural
 from ..tables.table_errors import import_pyarrow
-from .console import CommandError, PrintOnce
+from .console import CommandError
 
 
-def open_table(file, text_columns, keep, window, note=None):
+def open_table(file, text_columns, keep, window):
     """Return the MemoryTable or StreamedTable of a command.
 
     Parameters
@@ -19,24 +19,21 @@ def open_table(file, text_columns, keep, window, note=None):
         As in `fastnn.tables.read`.
     window : int or None
         Most rows in memory.
-    note : function, optional
-        Called with a text for each guess. By default it is printed.
     """
-    note = note or PrintOnce()
-    parquet = file.open_parquet(text_columns, keep, note)
+    parquet = file.open_parquet(text_columns, keep)
     if parquet is None:
         if window is not None:
             raise CommandError(
                 f"{file.name}: --window is for Parquet files. Leave it out, or convert the table."
             )
-        return MemoryTable(file.read(text_columns, keep, note))
+        return MemoryTable(file.read(text_columns, keep))
     from ..tabular.large import sampling  # scikit-learn, which errors of files need not wait for
 
     n_columns = len(parquet.names)
     if window is not None or not sampling.fits(parquet.n_rows, n_columns):
         return StreamedTable(parquet, window or sampling.default_window(n_columns))
     if not os.path.isdir(file.path):
-        return MemoryTable(file.read(text_columns, keep, note))
+        return MemoryTable(file.read(text_columns, keep))
     parquet.select(parquet.names)
     parts = [table for _, _, table in parquet.parts(for_training=True)]
     return MemoryTable(import_pyarrow().concat_tables(parts))
@@ -166,13 +163,10 @@ class TrainingRows:
     ----------
     sample : pyarrow.Table
         Rows that describe all rows.
-    note : PrintOnce
-        For what an estimator says about them.
     """
 
     def __init__(self, target, rows, table, roles):
         self.target, self.rows, self.sample, self.roles = target, rows, table, roles
-        self.note = PrintOnce()
 
     def fit(self, model, resume):
         model.fit(self.sample, self.target.name, resume=resume, **self.roles.passed)

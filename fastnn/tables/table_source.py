@@ -18,6 +18,7 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ..core.errors import Wording
 from ..core.messages import join, printable, reason, similar
 from . import addresses
 from .addresses import is_address
@@ -59,13 +60,22 @@ OLE = b"\xd0\xcf\x11\xe0"  # files of Office before 2007
 ODS = b"application/vnd.oasis.opendocument.spreadsheet"
 PATIENCE = 5.0  # seconds to wait for a thread of pyarrow, which needs some microseconds
 DAMAGE = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+TO_PARQUET = "Write the table with DataFrame.to_parquet."
+CONVERT = "Convert it: python -c \"import pandas; pandas.{}('FILE').to_parquet('FILE.parquet')\""
+SAVE_PICKLE = Wording(TO_PARQUET, CONVERT.format("read_pickle"))
+SAVE_HDF5 = Wording(TO_PARQUET, CONVERT.format("read_hdf"))
+SAVE_ARRAY = Wording(
+    "Write it with numpy.savetxt(..., delimiter=',').",
+    'Convert it, and pass --no-header: python -c "import numpy; '
+    "numpy.savetxt('FILE.csv', numpy.load('FILE'), delimiter=',')\"",
+)
 #: First bytes of files that hold no table, or one that cannot be read: what it is, what to do.
 OTHER_FORMATS = (
     (b"%PDF", "is a PDF document.", SAVE_AS_CSV),
-    (b"\x89HDF", "is an HDF5 file.", "Write the table with DataFrame.to_parquet."),
-    (b"\x93NUMPY", "is a NumPy array.", "Write it with numpy.savetxt(..., delimiter=',')."),
-    (b"\x80\x04", "is a Python pickle.", "Write the table with DataFrame.to_parquet."),
-    (b"\x80\x05", "is a Python pickle.", "Write the table with DataFrame.to_parquet."),
+    (b"\x89HDF", "is an HDF5 file.", SAVE_HDF5),
+    (b"\x93NUMPY", "is a NumPy array.", SAVE_ARRAY),
+    (b"\x80\x04", "is a Python pickle.", SAVE_PICKLE),
+    (b"\x80\x05", "is a Python pickle.", SAVE_PICKLE),
     (b"ORC", "is an ORC file.", "Convert it to Parquet or CSV."),
     (b"Obj\x01", "is an Avro file.", "Convert it to Parquet or CSV."),
     (b"7z\xbc\xaf", "is a 7z archive.", EXTRACT),
@@ -251,7 +261,11 @@ def _choose_member(source):
     elif "content.xml" in names and "mimetype" in names:
         raise TableError("is an OpenDocument file, but no sheet.", SAVE_AS_CSV, place=source.label)
     elif names and all(name.endswith(".npy") for name in names):
-        raise TableError("is a NumPy archive (.npz).", SAVE_AS_CSV, place=source.label)
+        raise TableError(
+            "is a NumPy archive (.npz).",
+            "Save the arrays as the columns of a CSV file.",
+            place=source.label,
+        )
     elif not names:
         raise TableError("is an empty zip archive.", "Put one table into it.", place=source.label)
     elif len(names) > 1:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_consistent_length
 
 from ..core.errors import Argument, DataError
 from ..core.messages import did_you_mean, printable
 from ..tables.missing_marks import is_missing_mark
 from ..tables.recognition import recognise
 from .columns import column_kinds, input_column
-from .row_folds import group_numbers
+from .columns.input_column import is_missing
 
 
 def column_names(arguments):
@@ -116,6 +115,8 @@ def find(frame, argument, name):
 
 def from_values(argument, values, n):
     """Return the InputColumn of the values that were passed for n rows."""
+    from sklearn.utils.validation import check_consistent_length
+
     check_consistent_length(values, np.empty(n))
     if hasattr(values, "iloc") and hasattr(values, "dt"):
         return input_column.from_series(values, argument)
@@ -265,3 +266,29 @@ def _parse(column, argument):
         value=printable(text),
         like=like,
     )
+
+
+def group_numbers(groups, n):
+    """Return the number of the group of each row."""
+    from sklearn.utils.validation import check_consistent_length
+
+    check_consistent_length(groups, np.empty(n))
+    groups = np.asarray(groups)
+    if groups.ndim != 1:
+        raise ValueError(
+            f"groups must have shape ({n},), one group for each row, got {groups.shape}"
+        )
+    numbers: dict = {}
+    out = np.empty(n, np.intp)
+    for i, group in enumerate(groups.tolist()):
+        if is_missing(group):
+            raise DataError(
+                "{argument} has a missing value in {row}.",
+                "Give the row a group, for example one of its own.",
+                argument="groups",
+                row=i,
+            )
+        out[i] = numbers.setdefault(group, len(numbers))
+    if len(numbers) < 2:
+        raise ValueError("groups holds one group, but at least 2 are needed. Leave groups out.")
+    return out

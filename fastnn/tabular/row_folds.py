@@ -3,12 +3,10 @@
 import heapq
 
 import numpy as np
-from sklearn.utils.validation import check_consistent_length
 
 from ..core.errors import DataError
 from ..estimators.bagging import split_into_folds
 from ..training.stream import hashes
-from .columns.input_column import is_missing
 
 
 def count(n_estimators):
@@ -87,27 +85,3 @@ def _spread_groups(n_rows, n_folds):
         fold_of_group[group] = fold
         heapq.heappush(folds, (n + int(n_rows[group]), fold))
     return fold_of_group
-
-
-def group_numbers(groups, n):
-    """Return the number of the group of each row."""
-    check_consistent_length(groups, np.empty(n))
-    groups = np.asarray(groups)
-    if groups.ndim != 1:
-        raise ValueError(
-            f"groups must have shape ({n},), one group for each row, got {groups.shape}"
-        )
-    numbers: dict = {}
-    out = np.empty(n, np.intp)
-    for i, group in enumerate(groups.tolist()):
-        if is_missing(group):
-            raise DataError(
-                "{argument} has a missing value in {row}.",
-                "Give the row a group, for example one of its own.",
-                argument="groups",
-                row=i,
-            )
-        out[i] = numbers.setdefault(group, len(numbers))
-    if len(numbers) < 2:
-        raise ValueError("groups holds one group, but at least 2 are needed. Leave groups out.")
-    return out

@@ -26,6 +26,8 @@ class FitProgress:
         Estimated time until the last network is trained; None at the start.
     encoded : float or None
         Part of the rows of a large table that are encoded; None when training begins.
+    is_on_all_rows : bool
+        With `time`: whether the folds are done, and networks train on all rows.
     """
 
     n_networks: int
@@ -36,6 +38,7 @@ class FitProgress:
     score_name: str
     seconds_left: float | None
     encoded: float | None = None
+    is_on_all_rows: bool = False
 
     @property
     def fraction(self):
@@ -121,6 +124,7 @@ class ProgressReporter:
             found.score,
             self.options.task.score_name,
             left,
+            is_on_all_rows=final is not None and len(final.jobs) > 0,
         )
 
 
@@ -128,7 +132,9 @@ def _describe(progress):
     """Return the parts of the line."""
     parts = [
         describe_count("network", progress.networks_done, progress.n_networks),
-        f"fold {progress.folds_done}/{progress.n_folds}",
+        "training on all rows"
+        if progress.is_on_all_rows
+        else f"fold {progress.folds_done}/{progress.n_folds}",
     ]
     if progress.score is not None:
         parts.append(f"{progress.score_name} {progress.score:.3f}")

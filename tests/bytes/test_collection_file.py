@@ -43,6 +43,13 @@ def test_networks_are_loaded_unchanged(path, names):
     assert not np.array_equal(loaded[0].params, nets[0].params)
 
 
+def test_the_kind_is_checked(path):
+    fastnn.save_many(make(), path)
+    assert len(fastnn.load_many(path, list)) == len(make())
+    with pytest.raises(ModelFileError, match="holds a list of networks, but a dict was expected"):
+        fastnn.load_many(path, dict)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_ten_thousand_networks_are_one_array(path, dtype):
     nets = [MLP([3, 4, 1], dtype=dtype, rng=0) for _ in range(1000)]

@@ -69,7 +69,7 @@ OTHER = [
         archive("mimetype", "content.xml"),
         "is an OpenDocument file, but no sheet. Save the table as",
     ),
-    (archive("x.npy", "y.npy"), "is a NumPy archive (.npz). Save the table as CSV."),
+    (archive("x.npy", "y.npy"), "is a NumPy archive (.npz). Save the arrays as the columns"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""fastnn completion: the script, as bash runs it."""
+"""fastnn completion: the script, as the shells run it."""
 
 import shutil
 import subprocess
@@ -8,14 +8,34 @@ import pytest
 
 pytest.importorskip("shtab", reason="the extra cli is not installed")
 
-#: Print what bash offers for the last of some words.
-COMPLETE = """
+#: Print what a shell offers for the last of some words.
+BASH = """
 source ./script
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}
 _shtab_fastnn
 printf '%s\\n' "${COMPREPLY[@]}"
 """
-bash = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+FISH = """
+source ./script
+for line in (complete -C "$argv"); echo (string split -- \\t $line)[1]; end
+"""
+#: zsh completes only what is typed: print the last word after a tab.
+ZSH = """
+mkdir functions && cp script functions/_fastnn
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'fpath+=$PWD/functions; autoload -Uz compinit; compinit -u -D'
+zpty -w shell 'report() { print -r -- $BUFFER > completed; exit }; zle -N report; bindkey "^Xr" report'
+zpty -w -n shell "$*"$'\\t\\C-xr'
+while zpty -r shell line; do :; done
+line=$(< completed); print -r -- ${${=line}[-1]}
+rm -r functions completed
+"""
+COMMANDS = {
+    "bash": ["--norc", "-c", BASH, "bash"],
+    "zsh": ["-f", "-c", ZSH, "zsh"],
+    "fish": ["--no-config", "-c", FISH, "--"],
+}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -26,24 +46,26 @@ def test_every_command_and_option_is_in_the_script(run, shell):
         assert text in out
 
 
-@bash
-def test_bash_completes(run, tmp_path):
-    (tmp_path / "script").write_text(run("completion", "bash")[1], encoding="utf-8")
+@pytest.mark.parametrize("shell", COMMANDS)
+def test_a_shell_completes(run, tmp_path, shell):
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    (tmp_path / "script").write_text(run("completion", shell)[1], encoding="utf-8")
     for name in ("flats.csv", "rent.safetensors"):
         (tmp_path / name).touch()
 
     def complete(*words):
-        command = ["bash", "--norc", "-c", COMPLETE, "bash", *words]
-        result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        command = [shell, *COMMANDS[shell], *words]
+        result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
         assert result.returncode == 0, result.stderr
         return result.stdout.split()
 
     assert complete("fastnn", "pre") == ["predict"]
-    assert complete("fastnn", "train", "--tar") == ["--target"]
+    assert "--target" in complete("fastnn", "train", "--tar")
     assert complete("fastnn", "predict", "ren") == ["rent.safetensors"]
     assert complete("fastnn", "train", "fla") == ["flats.csv"]
     assert complete("fastnn", "train", "flats.csv", "--out", "re") == ["rent.safetensors"]
-    assert "classes" in complete("fastnn", "train", "flats.csv", "--task", "")
+    assert complete("fastnn", "train", "flats.csv", "--task", "bi") == ["binary"]
 
 
 def test_mistakes(run, monkeypatch):

@@ -78,7 +78,11 @@ def test_mistakes(run, model, tmp_path, monkeypatch):
             "--onnx",
             "net.onnx",
         ): 'needs the package onnx. Run: pip install "fastnn-mlp[onnx]"',
-        (model, "--c", "missing/net.c"): "missing: No such folder. Create it first",
+        (
+            model,
+            "--c",
+            "missing/net.c",
+        ): "missing: no such folder. Create it first, or choose another --c.",
         ("missing.safetensors", "--c", "a.c"): "missing.safetensors: No such file or directory",
         ("table.csv", "--c", "a.c"): "table.csv: ",
     }.items():

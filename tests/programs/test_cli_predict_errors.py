@@ -59,7 +59,7 @@ B, N = "b.safetensors", "n.safetensors"
             ["x/b", "new.csv"],
             "x/b: No such file or directory. Pass a file written by 'fastnn train'.",
         ),
-        ([".", "new.csv"], ".: is a directory. The models in . are b.safetensors, c.s"),
+        ([".", "new.csv"], ".: is a folder. The models in . are b.safetensors, c.s"),
         (
             ["new.csv", B],
             "new.csv: is not a fastnn model. The model comes first: b.safetensors new.csv",
@@ -101,7 +101,7 @@ B, N = "b.safetensors", "n.safetensors"
         ),
         (
             [B, "new.csv", "--out", "no/o.csv"],
-            "no/o.csv: the directory no does not exist. Create it",
+            "no: no such folder. Create it first, or",
         ),
         ([B, "new.csv", "--sheet", "2"], "new.csv: is not an Excel file, so it has no sheet 2."),
         (
@@ -156,7 +156,7 @@ def test_a_folder_is_no_output(run):
     os.mkdir("folder.csv")
     message = error_of(run, B, "new.csv", "--out", "folder.csv")
     os.rmdir("folder.csv")
-    assert message == "folder.csv: --out is a directory. Pass the name of a file."
+    assert message == "folder.csv: --out is a folder. Pass the name of a file."
 
 
 def test_lists_cannot_be_kept_in_csv(run):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +57,10 @@ def test_predictions_need_no_scikit_learn(models):
     )
     assert codes == [0, 0]
     assert not {"sklearn", "scipy"} & packages and "pyarrow" in packages
+
+
+def test_info_looks_at_times_without_scikit_learn(models):
+    rows = "".join(f"{1700 + i},{i % 7},{i}\n" for i in range(220))
+    Path(models, "years.csv").write_text(f"year,a,y\n{rows}", encoding="utf-8")
+    codes, packages = run(models, "info years.csv --target y")
+    assert codes == [0] and not {"sklearn", "scipy"} & packages

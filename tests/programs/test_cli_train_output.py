@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -205,6 +206,17 @@ def test_a_log_has_one_line_for_each_fold(monkeypatch):
     monkeypatch.setattr(display, "LOG_SECONDS", 0.0)  # a fold takes long
     text = shown(monkeypatch, io.StringIO(), [progress(0, 2, None)])
     assert text == "fold 0/5  10 %  7 s left\n"
+
+
+def test_a_log_has_a_line_for_the_training_on_all_rows(monkeypatch):
+    steps = [
+        progress(5, 15),
+        *(replace(progress(5, k), is_on_all_rows=True) for k in range(15, 20)),
+    ]
+    assert shown(monkeypatch, io.StringIO(), steps).splitlines() == [
+        "fold 5/5  held-out accuracy 0.900  7 s left",
+        "training on all rows  held-out accuracy 0.900  75 %  7 s left",
+    ]
 
 
 def test_a_terminal_with_rich_has_a_bar(monkeypatch):

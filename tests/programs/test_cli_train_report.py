@@ -18,7 +18,7 @@ pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 from cli_cases import FAST, interrupt_after, write_csv, write_people
 
 import fastnn
-from fastnn.cli import text_report
+from fastnn.cli import model_file, text_report
 
 VOID = {"meta", "br", "link", "img", "input"}  # elements without an end
 CODE = {"style", "svg"}  # their text is not that of the page
@@ -282,6 +282,33 @@ def test_many_classes_are_limited(run):
 # ---- the command ----
 
 
+def test_all_notes_are_in_the_page_the_record_and_json(run):
+    y = [str(i) for i in range(60)]
+    rows = "".join(f"{i % 7} kg,{i},{t}\n" for i, t in enumerate(y[:-1])) + "n/v,3,\n"
+    Path("t.csv").write_text("a,a,y\n" + rows, encoding="utf-8")
+    options = ("t.csv", "--target", "y", "--out", "m", "--report", "r.html", "--json", *FAST)
+    code, out, errors = run("train", *options, "--skip-missing-target")
+    assert code == 0, errors
+    notes, kept = json.loads(out)["notes"], json.loads(fastnn.load("m").metadata_["training"])
+    assert ["note: " + text for text in notes] == [
+        line for line in errors.splitlines() if line.startswith("note: ")
+    ]
+    reading, target = notes[:2]
+    assert "the name of another one" in reading and target == "1 row without a target left out"
+    assert kept["notes"] == notes and all(text in Page("r.html").text for text in notes)
+    code, out, errors = run("predict", "m", "t.csv", "--json")
+    notes = json.loads(out)["notes"]
+    assert code == 0 and ["note: " + text for text in notes] == errors.splitlines()
+    assert any("are not numbers" in text for text in notes)
+    assert any("not scored" in text for text in notes)
+
+
+def test_a_record_has_few_notes_of_a_wide_table():
+    notes = model_file.shorten_notes([f"column {i}" for i in range(3000)])
+    assert len(notes) == 101 and notes[0] == "column 0"
+    assert notes[-1] == "2,900 more notes, which were printed"
+
+
 def test_an_interrupted_training_has_a_page_and_a_resumed_one(run, monkeypatch, quick_recipe):
     write_csv("t.csv", x=range(100), y=[i > 50 for i in range(100)])
     arguments = ("t.csv", "--target", "y", "--folds", "3", "--hidden", "8", "--threads", "1")
@@ -292,7 +319,7 @@ def test_an_interrupted_training_has_a_page_and_a_resumed_one(run, monkeypatch, 
     assert f"the model has {done} of 3 folds" in page.text and done < 3
     page, _ = train(run, *arguments, "--resume")
     assert "Ctrl-C" not in page.text
-    shown = re.search(r"(\d+) networks of an earlier run, before --resume, not shown\.", page.text)
+    shown = re.search(r"(\d+) networks? of an earlier run, before --resume, not shown\.", page.text)
     assert int(shown[1]) >= done  # at least one of each fold that was done
 
 
@@ -306,13 +333,13 @@ def test_tuning_is_in_the_page(run, quick_recipe):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--report no/r.html", "no/r.html: the directory no does not exist. Create it, or choose another --report."),
+        ("--report no/r.html", "no: no such folder. Create it first, or choose another --report."),
         ("--report r.pdf", "argument --report: the file name must end in .html, got 'r.pdf'"),
         ("--report .html/", "must end in .html"),
         ("--plot r.html --report r.html", "must end in .png, .svg or .pdf"),
         ("--out r.html --report ./r.html", "./r.html: --report and --out are the same file."),
         ("--report t.html", "t.html: --report would overwrite an input file."),
-        ("--report folder.html", "folder.html: --report is a directory."),
+        ("--report folder.html", "folder.html: --report is a folder."),
     ],
 )  # fmt: skip
 def test_mistakes_are_found_before_training(run, monkeypatch, options, message):

@@ -16,6 +16,7 @@ from cli_cases import interrupt_after, report_of, write_csv
 
 import fastnn
 from fastnn.cli import row_roles
+from fastnn.cli.console import print_note
 
 N = 120
 DAY = np.arange(N) // 4  # 30 days of four rows
@@ -36,7 +37,8 @@ def table(run, quick_recipe):
 
 
 def test_the_screen(run):
-    code, out, _ = run("train", "t.csv", *OPTIONS, "--time", "day", "--weight", "w")
+    code, out, errors = run("train", "t.csv", *OPTIONS, "--time", "day", "--weight", "w")
+    assert errors.splitlines()[-1].startswith("training on all rows  held-out R2 ")
     assert code == 0 and max(map(len, out.splitlines())) <= 80
     text = " ".join(out.split())
     assert (
@@ -76,7 +78,7 @@ def split(*, test_size, times=None, groups=None, is_number=True, labels=None):
         classes=lambda: np.unique(labels, return_inverse=True),
     )
     roles = row_roles.RowRoles({}, times, groups)
-    return row_roles.split(roles, target, SimpleNamespace(test_size=test_size, seed=0))
+    return row_roles.split(roles, target, print_note, SimpleNamespace(test_size=test_size, seed=0))
 
 
 def test_the_test_has_the_last_time_values_or_whole_groups(capsys):

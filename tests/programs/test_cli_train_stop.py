@@ -153,7 +153,7 @@ def test_a_signal_is_ctrl_c(run):
         process.send_signal(signal.SIGINT)
         out, errors = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "Traceback" not in errors and " of 1000 folds.\n" in errors
+    assert "Traceback" not in errors and " folds.\n" in errors
     assert "Saved m (" in out and fastnn.load("m").n_folds_remaining_ > 0
 
 

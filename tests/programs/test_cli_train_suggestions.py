@@ -27,6 +27,14 @@ def warnings_of(run, *arguments):
     }
 
 
+def info_of(run):
+    code, out, errors = run("info", "t.csv", "--target", "y", "--json")
+    assert code == 0, errors
+    return {
+        (issue["kind"], issue["column"]): issue["text"] for issue in json.loads(out)["data_checks"]
+    }
+
+
 def test_groups(run):
     who = np.repeat(np.arange(50), 6)
     write_csv(
@@ -37,6 +45,7 @@ def test_groups(run):
     )
     found = warnings_of(run)
     assert list(found) == [("group", "patient")]
+    assert info_of(run) == found
     assert found["group", "patient"].endswith("the scores are too good. Pass --group patient.")
     assert warnings_of(run, "--group", "patient") == {}
 
@@ -49,6 +58,7 @@ def test_times(run):
     )
     found = warnings_of(run)
     assert list(found) == [("time", "the day")]
+    assert info_of(run) == found
     assert found["time", "the day"].endswith("Pass --time 'the day'.")
     assert warnings_of(run, "--time", "the day") == {}
 

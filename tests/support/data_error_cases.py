@@ -198,7 +198,7 @@ TARGETS = [
         lambda: large().fit(np.eye(N), [*"ab" * (N // 2 - 1), "a", None]),
     ),
     Case(
-        "tabular/row_folds.group_numbers",
+        "tabular/row_columns.group_numbers",
         lambda: large().fit(np.eye(N), GOAL, groups=[None] * N),
     ),
     Case("tabular/targets._check_finite", lambda: large().fit(X, [0.0, np.nan] * (N // 2))),

@@ -52,10 +52,18 @@ def data_section(report):
         "data",
         "Data",
         pairs(facts),
+        _notes(record["notes"]),
         None if report.is_number else _class_table(report),
         _column_table(record, summaries),
         _left_out_table(record, summaries),
     )
+
+
+def _notes(texts):
+    """Return what was noted about the table and its rows, None without any."""
+    if not texts:
+        return None
+    return element("div", paragraph("Notes:"), bullets(texts))
 
 
 def _describe_numbers(y):

@@ -84,7 +84,8 @@ def many(X: NDArray[np.float32], y: NDArray[np.float32], folder: Path) -> FloatA
     nets = [MLP([3, 4, 1], rng=seed) for seed in range(2)]
     histories = fastnn.fit_many(nets, X, y, epochs=[1, 2], optimizer=["adam", Adam(0.1)])
     fastnn.save_many(dict(zip(["a", "b"], nets)), folder / "many.safetensors")
-    print([history.seconds for history in histories], fastnn.load_many(folder / "many.safetensors"))
+    loaded: dict[str, MLP] = fastnn.load_many(folder / "many.safetensors", dict)
+    print([history.seconds for history in histories], loaded["a"].params.size)
     return fastnn.forward_many(nets, X)
 
 
