@@ -9,7 +9,7 @@ import numpy as np
 from ..core.messages import did_you_mean, plural, printable
 from ..tables import recognition, texts
 from ..tables.missing_marks import present_texts
-from ..tables.number_styles import describe_number_style, find_style
+from ..tables.number_styles import describe_number_style, find_style, with_ranges
 from ..tables.number_texts import is_unambiguous
 from ..tables.table_errors import import_pyarrow
 from .console import CommandError
@@ -163,9 +163,11 @@ class _Reader:
         counts : dict of str to int
             The number of rows of each text.
         """
-        style, n_others = find_style(present_texts(counts))
+        present = present_texts(counts)
+        style, n_others = find_style(present)
         if style is None:
             return None
+        style = with_ranges(style, present) if n_others else style
         found = recognition.read(list(counts), "number", style)
         n = len(counts) - len(found.others)
         if self.task == "number" or (n_others == 0 and is_unambiguous(style)):

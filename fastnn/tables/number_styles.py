@@ -13,14 +13,18 @@ from .number_texts import (
     PLAIN,
     PLAIN_STYLE,
     PUNCTUATION,
+    RANGE,
+    RANGED,
     is_written,
     match_number,
+    parser,
 )
 from .units import MULTIPLIERS, THOUSANDS, UNSURE, is_currency
 
 SAMPLE = 50  # texts, from all parts of the column, that decide whether to look at all
 FIRST = 50  # texts that show whether they are numbers in parts
 LEAST = 0.5  # of the texts that must be numbers of a style
+MOST_RANGES = 0.2  # of the texts
 EURO = "€", "EUR"
 HALVES = re.compile(r"[AaPp]\.?[Mm]\.?")
 NO_DIGITS = str.maketrans("", "", "0123456789")
@@ -58,6 +62,20 @@ def find_style(present):
     if len(present) > SAMPLE and _best_style(present[:: len(present) // SAMPLE])[0] is None:
         return None, None
     return _best_style(present)
+
+
+def with_ranges(style, present):
+    """Return a style in which ranges such as 10 - 20 are numbers, too, if a few of the texts are some.
+
+    style : str or None
+    """
+    if style is None or style in part_texts.STYLES:
+        return style
+    ranged = f"{style}{RANGED}" if style.count("|") > 2 else f"{style}|{RANGED}"
+    parse, middle = parser(style), parser(ranged)
+    texts = (text for text in present if RANGE.fullmatch(text))
+    n = sum(math.isnan(parse(text)) and math.isfinite(middle(text)) for text in texts)
+    return ranged if 0 < n <= MOST_RANGES * len(present) else style
 
 
 def _best_style(present):
@@ -241,6 +259,8 @@ def describe_number_style(style):
         what.append("a plus sign (10+ is read as 10)")
     if BOUND in "".join(marks):
         what.append("bounds (<5 is read as 5)")
+    if RANGED in "".join(marks):
+        what.append("ranges (10 - 20 is read as 15)")
     if not what:
         return "numbers"
     return "numbers with " + (", ".join(what[:-1]) + " and " if len(what) > 1 else "") + what[-1]

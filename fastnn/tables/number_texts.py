@@ -2,7 +2,7 @@
 
 The style of a column is a text, so that a model file can keep it: the decimal mark, the separator of
 thousands and the unit, with vertical bars between them, as in ",|.|€". If the column has multipliers
-(K, million) or bounds (10+, <5), a fourth part names them: ".||€|K", ".|,||+". Times and lengths of
+(K, million), bounds (10+, <5) or ranges (10 - 20), a fourth part names them: ".||€|K", ".|,||+". Times and lengths of
 several parts have styles of their own; see `part_texts`.
 """
 
@@ -25,6 +25,8 @@ DISGUISED = re.compile(
     rf"(?:\s*(?P<money>{CURRENCIES})|\s+(?P<second>{WORD}))?(?P<plus2>\+)?"
     r"\s*(?P<minus>[-\u2212])?\s*(?P<close>\))?"
 )
+#: Hyphens without spaces are in codes: 90210-1234.
+RANGE = re.compile(r"(\S.*?)(?:\s+(?:-|to|bis)\s+|\s*[\u2013\u2014]\s*)(\S.*)")
 SPACES = re.compile("[\u00a0\u202f\u2009]")
 #: (decimal mark, thousands separator), in the order of preference.
 PUNCTUATION = (
@@ -38,7 +40,7 @@ PUNCTUATION = (
     (",", "'"),
 )
 POSITIVE = None, "+"
-BOUND, OPEN_END, MULTIPLIED = "<", "+", "K"  # what the fourth part of a style names
+BOUND, OPEN_END, MULTIPLIED, RANGED = "<", "+", "K", "-"  # what the fourth part of a style names
 
 
 class Tail(NamedTuple):
@@ -138,7 +140,7 @@ def is_number_style(style):
     if style in part_texts.STYLES:
         return True
     marks = style.split("|")
-    known = {BOUND, OPEN_END, MULTIPLIED}
+    known = {BOUND, OPEN_END, MULTIPLIED, RANGED}
     return len(marks) in (3, 4) and tuple(marks[:2]) in PUNCTUATION and set(*marks[3:]) <= known
 
 
@@ -150,7 +152,8 @@ def is_unambiguous(style):
 def parse_number(text, style=PLAIN_STYLE):
     """Return the number that a text stands for, NaN if it is none.
 
-    12% is 12. Parentheses and a minus sign after the number make it negative. A unit, a currency
+    12% is 12, and 10 - 20 is 15 if the style has ranges. Parentheses and a minus sign after the
+    number make it negative. A unit, a currency
     sign or a thousands separator may be absent, but not differ from the style, unless the unit
     converts to that of the style.
     """
@@ -174,6 +177,20 @@ class _Parser:
         self.factors: dict = {}  # of each Tail
 
     def __call__(self, text):
+        value = self.parse_one(text)
+        if RANGED in self.marks and math.isnan(value):
+            return self.middle(text)
+        return value
+
+    def middle(self, text):
+        """Return the middle of a range, NaN if a text is none."""
+        match = RANGE.fullmatch(text)
+        if match is None:
+            return math.nan
+        low, high = map(self.parse_one, match.groups())
+        return (low + high) / 2 if low < high else math.nan
+
+    def parse_one(self, text):
         if self.is_plain and PLAIN.fullmatch(text):
             return float(text)
         found = match_number(text)

@@ -77,6 +77,7 @@ def recognise(distinct, rows=None):
         return None
     counts = dict.fromkeys(distinct, 1) if rows is None else rows()
     counts = {text: n for text, n in counts.items() if not is_missing_mark(text)}
+    style = number_styles.with_ranges(style, present)
     name = dates.find_format_of_most(present)
     for kind, found in (("number", style), ("date", name)):
         if found is not None:

@@ -115,6 +115,18 @@ COLUMNS = {
     "engines": (["2.0 Turbo", "3.5", "1.8", "2.5 Turbo"], {}, None, None),
     "families": ([f"{i:03}" for i in range(1, 200)] + ["136A"], {"136A": 2}, None, None),
     "regions of a survey": (["2. Middle Atlantic"], {}, None, None),
+    "square feet of flats in Bengaluru": (
+        [*map(str, range(1000, 1040)), "1133 - 1384", "2830 - 2882", "34.46Sq. Meter"],
+        {},
+        ("number", ".|||-"),
+        ["34.46Sq. Meter"],
+    ),
+    "ages beside groups of ages": (
+        [*map(str, range(20, 40)), *(f"{i}0 - {i}9" for i in range(1, 10))],
+        {},
+        None,
+        None,
+    ),
     "ratings": (["4.1/5", "3.8/5"], {}, None, None),
     "telephones": (["555-0100", "555-0199", "(555) 123-4567"], {}, None, None),
 }

@@ -66,6 +66,27 @@ def test_they_count_as_missing_with_a_warning():
     assert_array_equal(model.feature_importances_, plain.feature_importances_)
 
 
+def test_ranges_are_their_middle(tmp_path):
+    """As in the square feet of flats in Bengaluru."""
+    ranges = {3: "3900 - 4100 km", 7: "8000 - 8000 km"}
+    middle = {3: "4000 km", 7: None}
+    model, notes = fit(table(miles=ranges))
+    assert notes == [
+        "column 'miles': numbers with the unit km and ranges (10 - 20 is read as 15). Pass "
+        "categories=['miles'] to keep its texts.",
+        "column 'miles': 1 of 120 values are not numbers with the unit km ('8000 - 8000 km') and "
+        "count as missing. Pass categories=['miles'] to keep them as texts.",
+    ]
+    plain, _ = fit(table(miles=middle))
+    assert_array_equal(model.oof_prediction_, plain.oof_prediction_)
+    model.save(tmp_path / "m.safetensors")
+    for X, Y in ((ranges, middle), ({0: "1 - 3 km"}, {0: "2 km"})):
+        found = predict(fastnn.load(tmp_path / "m.safetensors"), table(miles=X))[0]
+        assert_array_equal(found, predict(plain, table(miles=Y))[0])
+    declared, _ = fit(table(miles=ranges), numbers=["miles"])
+    assert_array_equal(declared.oof_prediction_, plain.oof_prediction_)
+
+
 def test_the_user_can_keep_them():
     model, notes = fit(table(**OTHERS), categories=["miles"], drop=["day"])
     assert "miles" in model.left_out_ and notes == []  # all texts are different

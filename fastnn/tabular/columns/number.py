@@ -9,7 +9,7 @@ from ...core.errors import Argument, DataError, Message, Wording
 from ...core.messages import join, printable
 from ...tables import part_texts
 from ...tables.missing_marks import present_texts
-from ...tables.number_styles import describe_number_style, find_style, other_units
+from ...tables.number_styles import describe_number_style, find_style, other_units, with_ranges
 from ...tables.number_texts import PLAIN_STYLE, is_number_style, parse_number
 from ...tables.recognition import truth
 from . import text_kind
@@ -38,11 +38,12 @@ class Number(Numeric):
         if present is None:
             return cls(label)
         numbers = [text for text in present if truth(text) is None]
-        style, n_others = find_style(present_texts(numbers)) if numbers else (PLAIN_STYLE, 0)
+        texts = present_texts(numbers)
+        style, n_others = find_style(texts) if numbers else (PLAIN_STYLE, 0)
         if style is None:
             wrong = (text for text in numbers if math.isnan(to_number(text, PLAIN_STYLE)))
             text_kind.refuse(raw, label, next(wrong, numbers[0]), "a number")
-        return cls(label, style, True, n_others > 0)
+        return cls(label, with_ranges(style, texts) if n_others else style, True, n_others > 0)
 
     def is_style(self):
         return self.style is None or is_number_style(self.style)
@@ -56,7 +57,8 @@ class Number(Numeric):
     def expected(self):
         if self.style in part_texts.STYLES:
             return part_texts.NAMES[self.style]
-        return describe_number_style(self.style or PLAIN_STYLE)
+        style = self.style or PLAIN_STYLE
+        return describe_number_style("|".join(style.split("|")[:3]))
 
     def style_note(self, raw):
         if raw.kind != "text" or self.style is None:
