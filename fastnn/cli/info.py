@@ -20,22 +20,28 @@ from .target_column import label_text
 HELP = """
 Show this installation, a model file, or a table before training.
 
-Without FILE: the version and the instruction set in use. With a model file: the
-target, the columns, the out-of-fold scores, and the command that trained the
-model. With a table: what 'fastnn train' would take its columns for, missing
-values, ranges, and columns and rows that may spoil a model; with --target also
-the task, the baseline, and whether 'fastnn train' needs --time or --group.
+Without FILE: the version and the instruction set in use.
+
+With a model file: the target, the columns, the out-of-fold scores, and the
+command that trained the model.
+
+With a table: what 'fastnn train' would take its columns for, missing values,
+ranges, and columns and rows that may spoil a model. With --target also the
+task, the baseline, and whether --time or --group of 'fastnn train' may help.
 
 examples:
   fastnn info
   fastnn info model.safetensors
   fastnn info people.csv
-  fastnn info people.csv --target income --json
+  fastnn info people.csv --target income
+  fastnn info people.csv --target income --json > people.json
 """
 
 
 def add_parser(commands, summary):
-    parser = commands.add_parser("info", help=summary, **help_texts(HELP))
+    parser = commands.add_parser(
+        "info", help=summary, usage="fastnn info [FILE] [options]", **help_texts(HELP)
+    )
     parser.add_argument(
         "data", nargs="?", metavar="FILE", help="model file, or table as for 'fastnn train'"
     )

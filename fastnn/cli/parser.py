@@ -162,6 +162,9 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         if action.nargs == argparse.PARSER:  # argparse forgets that commands are indented
             self._action_max_length += 2
 
+    def _split_lines(self, text, width):
+        return wrap(text, width, 0)  # argparse breaks lines at the hyphens of options
+
     def _format_usage(self, usage, *others):
         text = super()._format_usage(usage, *others)
         return text if usage is None else "\n".join(wrap(text, self._width + 2, 4)) + "\n\n"

@@ -30,9 +30,10 @@ Predict each row of a table with a model that 'fastnn train' wrote.
 The output has one row for each row of DATA, in the same order: the columns of
 --keep, then the prediction. The columns of DATA may be in any order, and other
 columns are ignored. If DATA has the target and at least 20 rows, scores are
-printed to standard error. A category that the training table did not have
-contributes nothing to a prediction, and a text that is not a number, in a
-column of numbers, is a missing value; notes count both.
+printed to standard error.
+
+A category that the training table did not have contributes nothing to a
+prediction. A text in a column of numbers is a missing value. Notes count both.
 
 examples:
   fastnn predict model.safetensors new.csv               print as CSV
@@ -47,7 +48,12 @@ examples:
 
 
 def add_parser(commands, summary):
-    parser = commands.add_parser("predict", help=summary, **help_texts(HELP))
+    parser = commands.add_parser(
+        "predict",
+        help=summary,
+        usage="fastnn predict MODEL DATA [options]",
+        **help_texts(HELP),
+    )
     parser.add_argument("model", metavar="MODEL", help="model file written by 'fastnn train'")
     parser.add_argument(
         "data",

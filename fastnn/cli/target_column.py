@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.messages import did_you_mean, plural, printable
+from ..core.messages import did_you_mean, join, plural, printable
 from ..tables import recognition, texts
 from ..tables.missing_marks import present_texts
 from ..tables.number_styles import describe_number_style, find_style, with_ranges
@@ -253,11 +253,13 @@ class _Reader:
         marks = list(filter(texts.is_missing_mark, counts))
         if marks:
             options = " ".join(f"--na {shlex.quote(printable(mark))}" for mark in marks)
-            rows = plural(sum(counts[mark] for mark in marks), "row")
-            name = ", ".join(printable(mark) for mark in marks)
+            what, them = "is a class", "it stands for a missing value"
+            if len(marks) > 1:
+                what, them = "are classes", "they stand for missing values"
             self.file.notes(
-                f"{self.file.name}: {self.label}: {name} is a class, in {rows}. If it stands for a "
-                f"missing value, pass {options} --skip-missing-target."
+                f"{self.file.name}: {self.label}: {join(marks, quoted=False)} {what}, in "
+                f"{plural(sum(counts[mark] for mark in marks), 'row')}. If {them}, pass {options} "
+                "--skip-missing-target."
             )
 
 

@@ -25,8 +25,9 @@ HELP = """
 Train an ensemble of networks to predict one column of a table from the others.
 
 The columns can hold numbers, texts, dates and missing values. Each network
-keeps the epoch that is best on its held-out rows, and the scores are out of
-fold. The model file holds all that 'fastnn predict' needs.
+keeps the epoch that is best on its held-out rows, and the scores are those of
+held-out rows (out of fold). The model file holds all that 'fastnn predict'
+needs. 'fastnn info DATA --target COL' looks at a table before training.
 
 examples:
   fastnn train digits --target digit --out digits.safetensors
@@ -37,14 +38,17 @@ examples:
   fastnn train churn.csv --target churn --out churn.safetensors \\
       --class-weight balanced --test-size 0.2
       let a rare class count as much as the other, and score on rows set aside
+  fastnn train sales.csv --target amount --out amount.safetensors --time day
+      score on later days, since the rows to predict will come later
+  fastnn train visits.csv --target risk --out risk.safetensors --group patient
+      score on other patients, since the rows to predict will be of new ones
   zcat big.csv.gz | fastnn train - --target y --out y.safetensors --folds 1
       read from a pipe, and train in a fifth of the time
 
-defaults:
-  --task   binary if the target has two different values; classes if it is
-           text, or whole numbers with up to 10 different values; else number.
-           Texts with more than 10 different values that are nearly all numbers,
-           such as prices, are a number
+default of --task:
+  binary if the target has two different values; classes if it is text, or whole
+  numbers with up to 10 different values; else number. Texts with more than 10
+  different values that are nearly all numbers, such as prices, are a number.
 """
 
 

@@ -46,8 +46,10 @@ def add_arguments(parser):
         "--out", metavar="FILE", help="model file to write, for example model.safetensors"
     )
     _add_column_options(parser.add_argument_group("columns"))
+    _add_row_options(parser.add_argument_group("rows and scores"))
     _add_model_options(parser.add_argument_group("model"))
-    _add_run_options(parser.add_argument_group("run and output"))
+    _add_run_options(parser.add_argument_group("run"))
+    _add_output_options(parser.add_argument_group("output"))
     add_table_options(parser)
 
 
@@ -56,7 +58,7 @@ def _add_column_options(group):
         "--task",
         choices=(*TASKS, *ALIASES),
         metavar="TASK",
-        help=f"{', '.join(TASKS)}; or {', '.join(ALIASES)} (default: see below)",
+        help=f"{', '.join(TASKS)}; or {', '.join(ALIASES)} (default: see the end)",
     )
     for name, what in (
         *((kind, column.option_help) for kind, column in KINDS.items()),
@@ -65,15 +67,6 @@ def _add_column_options(group):
         group.add_argument(
             f"--{name}", action="append", metavar="COL,...", help=f"{what}; can be repeated"
         )
-    for name, what in (
-        (
-            "time",
-            "column of dates, times or numbers; train on earlier rows and score on later ones",
-        ),
-        ("group", "column of groups, such as patients; no group is both trained on and scored"),
-        ("weight", "column of the weights of the rows"),
-    ):
-        group.add_argument(f"--{name}", metavar="COL", help=what)
     group.add_argument(
         "--skip-missing-target",
         action="store_true",
@@ -81,7 +74,21 @@ def _add_column_options(group):
     )
 
 
-def _add_model_options(group):
+def _add_row_options(group):
+    for name, what in (
+        (
+            "time",
+            "if new rows will come later: column of dates, times or numbers; networks are scored on "
+            "later rows than they train on",
+        ),
+        (
+            "group",
+            "if new rows will come from new patients, customers or machines: their column; networks "
+            "are scored on other groups than they train on",
+        ),
+        ("weight", "column of the weights of the rows"),
+    ):
+        group.add_argument(f"--{name}", metavar="COL", help=what)
     group.add_argument(
         "--folds",
         type=whole_number(1),
@@ -89,6 +96,16 @@ def _add_model_options(group):
         help="number of folds, each of which trains its own networks; 1 holds out a fifth of the "
         "rows and trains in a fifth of the time (default: 5)",
     )
+    group.add_argument(
+        "--test-size",
+        type=number(below=1.0),
+        metavar="FRACTION",
+        help="fraction of the rows that are set aside for a final score: the last ones with --time, "
+        "whole groups with --group (default: 0)",
+    )
+
+
+def _add_model_options(group):
     group.add_argument(
         "--hidden",
         type=hidden_sizes,
@@ -116,7 +133,7 @@ def _add_model_options(group):
         "--metric",
         type=metric_name,
         metavar="NAME",
-        help="what the model is to be good at, printed first: for classes "
+        help="score that chooses the networks, and is printed first: for classes "
         f"{', '.join(CLASS_METRICS)}; for a number {', '.join(NUMBER_METRICS)} (default: the loss "
         "chooses)",
     )
@@ -142,13 +159,6 @@ def _add_run_options(group):
         type=number(above=0.0),
         metavar="SECONDS",
         help="train fewer networks for fewer epochs, to take about this long (default: no limit)",
-    )
-    group.add_argument(
-        "--test-size",
-        type=number(below=1.0),
-        metavar="FRACTION",
-        help="fraction of the rows that the training does not see, for a final score: the last ones "
-        "with --time, whole groups with --group (default: 0)",
     )
     group.add_argument(
         "--seed",
@@ -180,19 +190,22 @@ def _add_run_options(group):
         help="TOML file with options, such as hidden = [128, 128]; those of the command line "
         "override it",
     )
-    group.add_argument("--json", action="store_true", help="print the results as one JSON object")
-    group.add_argument(
-        "--plot",
-        type=picture_file,
-        metavar="FILE",
-        help="draw the training and the predictions to a .png, .svg or .pdf file",
-    )
+
+
+def _add_output_options(group):
     group.add_argument(
         "--report",
         type=report_file,
         metavar="FILE",
         help="write a web page about the table, the scores, the errors and the training: .html",
     )
+    group.add_argument(
+        "--plot",
+        type=picture_file,
+        metavar="FILE",
+        help="draw the training and the predictions to a .png, .svg or .pdf file",
+    )
+    group.add_argument("--json", action="store_true", help="print the results as one JSON object")
     group.add_argument("--quiet", action="store_true", help="print only errors and notes")
 
 

@@ -76,4 +76,4 @@ def _plot_curves(ax, model):
     ax.plot(grid, np.mean(curves, axis=0), color=plotting.ORANGE, label="mean")
     low, high = np.min(lowest), np.quantile(curves, 0.99)
     ax.set_ylim(low - 0.05 * (high - low), high)
-    ax.legend()
+    ax.legend(loc="best")  # its default would warn on slow machines

@@ -89,7 +89,7 @@ def plot_decision(model: Any, X: Any, y: ArrayLike, ax: Axes | None = None) -> A
         look = dict(s=8, color=color, marker=marker, linewidths=0.2, edgecolors="white")
         ax.scatter(*points[class_of_row == i].T, label=plain(label), **look)
     if len(labels) > 2:
-        ax.legend(markerscale=2)
+        ax.legend(loc="best", markerscale=2)  # its default would warn on slow machines
     ax.set(xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
     ax.set_aspect("equal")
     return ax

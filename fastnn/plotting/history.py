@@ -74,7 +74,7 @@ def plot_history(history: Any, ax: Axes | None = None) -> Axes:
     ax.set(xlabel="epoch", ylabel="loss")
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     if has_validation:
-        legend = ax.legend()
+        legend = ax.legend(loc="best")  # its default would warn on slow machines
         for line in legend.get_lines():
             line.set(alpha=1, linewidth=1.8)
     return ax

@@ -86,7 +86,7 @@ for kind in kinds:
     elif kind == "estimator":
         rows = [[i / 40, "ab"[i % 2], f"2024-01-{1 + i % 28:02}"] for i in range(40)]
         warnings.simplefilter("ignore")
-        fastnn.TabularRegressor(2, time_limit=1).fit(rows, list(range(40))).save(path)
+        fastnn.TabularRegressor(2, hidden_layer_sizes=4).fit(rows, list(range(40))).save(path)
         read = fastnn.load
     else:
         from fastnn.tables import files

@@ -35,6 +35,12 @@ def test_a_class_that_may_be_a_missing_value(run):
     assert note in run("train", *arguments)[2].splitlines()
     errors = run("train", *arguments, "--na", r"\N", "--skip-missing-target")[2]
     assert errors == "note: 10 rows without a target left out\n"
+    write_csv("t.csv", x=range(40), banned=["boys", "none", "all", "Na"] * 10)
+    errors = run("train", "t.csv", "--target", "banned", "--out", "m", "--quiet", *FAST)[2]
+    assert (
+        "the target 'banned': none, Na are classes, in 20 rows. If they stand for missing values, "
+        "pass --na none --na Na --skip-missing-target.\n"
+    ) in errors
 
 
 @pytest.mark.parametrize(

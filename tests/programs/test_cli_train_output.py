@@ -117,8 +117,12 @@ def test_a_model_without_use_is_called_so(run):
     arguments = ["train", "t.csv", "--target", "y", "--out", "m", *FAST]
     code, out, _ = run(*arguments)
     r2 = float(re.search(r"^R2 +(\S+)", out, re.M)[1])
-    sentence = "\nThe model is no better than the baseline: --time-limit may be too short, or the\n"
+    sentence = "\nThe model is no better than the baseline: the columns may not contain enough\n"
     assert code == 0 and (sentence in out) == (r2 <= 0)
+    assert (
+        "baseline: --time-limit may be too short, or the columns may not"
+        in text_report.explain_no_better({"time_limit": 5.0})
+    )
     good, bad = class_scores(2), class_scores(2)
     bad |= {"accuracy": 0.1, "balanced_accuracy": 0.1, "log_loss": 9.0}
     good |= {"log_loss": 0.1}

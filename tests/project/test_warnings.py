@@ -26,7 +26,7 @@ def predict_without_names():
     pandas = pytest.importorskip("pandas")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = TabularClassifier(2, hidden_layer_sizes=2, time_limit=0.01, random_state=0)
+        model = TabularClassifier(2, hidden_layer_sizes=2, random_state=0)
         model.fit(pandas.DataFrame(X, columns=["a", "b"]), y)
     model.predict(X)
 

@@ -58,6 +58,6 @@ def large(**parameters):
 
 
 def number_model(monkeypatch, scale=1.0):
-    model = TabularRegressor(2, hidden_layer_sizes=2, random_state=0, time_limit=0.1)
+    model = TabularRegressor(2, hidden_layer_sizes=2, random_state=0)
     model.fit(pa.table({"a": A, "goal": A * scale}), "goal").save("n.safetensors")
     write_csv("new.csv", a=[1])

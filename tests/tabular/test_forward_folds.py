@@ -286,7 +286,7 @@ OTHERS = {
     "a cost": TabularClassifier(threshold="cost:5,1", n_estimators=1),
     "mape": TabularRegressor(metric="mape", loss="poisson"),
     "quantiles": TabularRegressor(loss=losses.Quantile((0.1, 0.9))),
-    "a time limit": TabularRegressor(time_limit=5),
+    "a time limit": TabularRegressor(time_limit=1000),
 }
 
 

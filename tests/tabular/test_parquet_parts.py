@@ -28,7 +28,7 @@ TABLE = pd.DataFrame(
     index=pd.Index(np.arange(N)[::-1], name="id"),
 )
 HEIGHT = TABLE["age"].fillna(0).to_numpy() / 40 + (TABLE["city"] == "Rome").to_numpy()
-OPTIONS = dict(n_estimators=2, hidden_layer_sizes=8, time_limit=0.2, random_state=0)
+OPTIONS = dict(n_estimators=2, hidden_layer_sizes=8, random_state=0)
 
 
 @pytest.fixture(scope="module")

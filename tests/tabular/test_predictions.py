@@ -12,7 +12,7 @@ from fastnn.tabular import stored_model
 pa = pytest.importorskip("pyarrow", reason="tables need the extra cli")
 pl = pytest.importorskip("polars", reason="Polars is not installed")
 
-SMALL = dict(n_estimators=2, hidden_layer_sizes=4, n_threads=1, random_state=0, time_limit=1)
+SMALL = dict(n_estimators=2, hidden_layer_sizes=4, n_threads=1, random_state=0)
 rng = np.random.default_rng(0)
 X = pd.DataFrame(
     {

@@ -410,7 +410,7 @@ def test_lists_do_not_need_pyarrow(tmp_path):
 import sys
 sys.modules["pyarrow"] = None
 import fastnn
-reg = fastnn.TabularRegressor(2, hidden_layer_sizes=2, time_limit=1e-3)
+reg = fastnn.TabularRegressor(2, hidden_layer_sizes=2)
 reg.fit([[i / 9, "ab"[i % 2]] for i in range(20)], range(20))
 try:
     reg.predict("table.csv")

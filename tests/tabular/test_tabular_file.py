@@ -44,7 +44,7 @@ REGRESSORS = {
     "quantiles": dict(loss=losses.Quantile((0.1, 0.9))),
     "options": dict(
         loss=losses.Huber(2.0), categories=pd.Index(["gap"]), drop=0, dates=["day"],
-        hidden_layer_sizes=np.array([3, 2]), time_limit=60.0, n_estimators=np.int64(2),
+        hidden_layer_sizes=np.array([3, 2]), time_limit=1000.0, n_estimators=np.int64(2),
     ),
 }  # fmt: skip
 

@@ -74,7 +74,7 @@ def _curve_chart(i, n, weight, histories):
             margin = 0.05 * (high - low) or 1.0
             ax.set_ylim(low - margin, high + margin)
         ax.set(xlabel="epoch", ylabel="loss")
-        ax.legend()
+        ax.legend(loc="best")  # its default would warn on slow machines
 
     return chart(
         f"curves{i + 1}",
