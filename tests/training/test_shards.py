@@ -8,7 +8,7 @@ from configurations import choose, configuration
 from ranks import ThreadRank, results_of
 
 import fastnn
-from fastnn import MLP, SGD, DivergenceError, reference
+from fastnn import MLP, SGD, DivergenceError, kernels, reference
 from fastnn.distributed import part
 
 FEW, MANY = 20, 60  # random configurations
@@ -236,3 +236,29 @@ def test_shards_of_encoded_tables_change_no_bit():
     for size in (2, 4):
         for params in results_of(size, fit):
             assert (params == expected).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_ranks_with_avx2_and_avx512_give_the_same_bits(dtype):
+    """Their parameters have other layouts in memory."""
+    if not {"avx2", "avx512"} <= set(kernels.SUPPORTED):
+        pytest.skip("needs a CPU with AVX-512")
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(150, 9)), rng.normal(size=150)
+    chosen, networks = kernels.CHOSEN, []
+    try:
+        for isa in ("avx2", "avx512", "avx512"):
+            kernels.use(isa)
+            networks.append(MLP([9, 21, 3, 1], rng=0, dtype=dtype, dropout=0.2))
+    finally:
+        kernels.use(chosen)
+    options = dict(optimizer=SGD(0.05, momentum=0.9, clip_norm=1), epochs=3, shards=8, rng=0)
+    networks[2].fit(X, y, **options)
+
+    def fit(comm):
+        rows = part(150, comm.rank, 2, 8)
+        networks[comm.rank].fit(X[rows], y[rows], comm=comm, **options)
+        return networks[comm.rank].params
+
+    for params in results_of(2, fit):
+        assert (params == networks[2].params).all()
