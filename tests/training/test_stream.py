@@ -214,13 +214,16 @@ def test_the_default_window_has_so_many_bytes(monkeypatch):
 
 
 def test_memory_does_not_grow_with_the_number_of_rows():
-    peaks = []
-    for n in 20, 200:
+    def peak(n):
         groups = [(np.zeros((1000, 20), "float32"), np.zeros((1000, 1), "float32"))] * n
         tracemalloc.start()
         MLP([20, 2, 1], rng=0).fit(groups, epochs=2, window=5000, validation_fraction=0.2)
-        peaks.append(tracemalloc.get_traced_memory()[1])
+        found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
+        return found
+
+    # the least of some: imports and other threads of the process allocate, too
+    peaks = [min(peak(n) for _ in range(3)) for n in (20, 200)]
     assert peaks[1] < 1.1 * peaks[0] < 10 * 5000 * 21 * 4
 
 
