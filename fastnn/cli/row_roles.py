@@ -13,6 +13,15 @@ from .console import CommandError
 ARGUMENTS = {"time": "time", "group": "groups", "weight": "sample_weight"}
 
 
+def require_column(arguments, option, name, names):
+    """Raise CommandError unless the table has a column of this name."""
+    if name not in names:
+        raise CommandError(
+            f"--{option}: {arguments.data} has no column {printable(name)!r}. "
+            + did_you_mean(name, names)
+        )
+
+
 def check(arguments, names, columns):
     """Raise CommandError unless the columns of the options exist, each for one purpose.
 
@@ -24,11 +33,7 @@ def check(arguments, names, columns):
         name = getattr(arguments, option)
         if name is None:
             continue
-        if name not in names:
-            raise CommandError(
-                f"--{option}: {arguments.data} has no column {printable(name)!r}. "
-                + did_you_mean(name, names)
-            )
+        require_column(arguments, option, name, names)
         if name == arguments.target:
             raise CommandError(
                 f"--{option} names the target {printable(name)!r}. Name another column."

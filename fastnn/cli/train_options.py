@@ -8,7 +8,7 @@ import argparse
 import shlex
 import tomllib
 
-from ..core.messages import did_you_mean, printable, similar
+from ..core.messages import printable, similar
 from ..plotting import picture_file
 from ..tables.addresses import without_secrets
 from ..tabular.columns.column_kinds import KINDS
@@ -16,6 +16,7 @@ from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from .console import CommandError
 from .option_types import hidden_sizes, metric_name, report_file, threshold
 from .parser import number, thread_count, whole_number
+from .row_roles import require_column
 from .table_file import add_table_options
 from .target_column import ALIASES, TASKS
 
@@ -265,11 +266,7 @@ def resolve_columns(arguments, names):
     for option in COLUMN_OPTIONS:
         columns[option] = split_names(getattr(arguments, option), names)
         for name in columns[option]:
-            if name not in names:
-                raise CommandError(
-                    f"--{option}: {arguments.data} has no column {printable(name)!r}. "
-                    + did_you_mean(name, names)
-                )
+            require_column(arguments, option, name, names)
             if name == arguments.target:
                 raise CommandError(
                     f"--{option} contains the target {printable(name)!r}. Remove it from --{option}."

@@ -58,6 +58,7 @@ ALPHABETS = tuple(
         ),
     )
 )
+# RUF001: these characters are meant, although they look like others
 PUNCTUATION = frozenset("«»“”’‘‚„–—…•·®©™ºª°\xa0")  # noqa: RUF001
 SYMBOLS = frozenset("€£§²³½¼¾¿¡×µ")  # noqa: RUF001
 CYRILLIC = "cp1251", "koi8_r", "iso8859_5", "cp866"

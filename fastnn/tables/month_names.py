@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001
+# ruff: noqa: RUF001 - letters of other alphabets are meant
 """Names of months and weekdays in texts, whatever the language of the system.
 
 English, German, French, Spanish, Italian, Portuguese, Dutch, Polish, Swedish, Danish, Norwegian and

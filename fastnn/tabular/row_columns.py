@@ -82,7 +82,7 @@ class RowColumns:
         return None if values is None else from_values(argument, values, n), None
 
     def groups(self, n):
-        """Return the number of the group of each of all n rows, or None."""
+        """Return the group numbers of all n rows, or None."""
         if "groups" in self.names:
             return to_groups(*self._column("groups", n))
         groups = self.arguments.groups

@@ -5,7 +5,7 @@ import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
-from fastnn.tables import check_data  # noqa: E402
+from fastnn.tables import check_data  # noqa: E402 - after importorskip
 
 RNG = np.random.default_rng(0)
 GROUP = np.repeat(np.arange(60), 8)

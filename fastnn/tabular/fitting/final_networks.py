@@ -162,8 +162,7 @@ def _train(jobs, setup, line, budget):
         session = Plan(job.net, rows, options, job.net.rng).session(queue, kind=SnapshotSession)
         session.first = first if first < last else None
         if share is not None:
-            share.session = session
-            session.is_over = share.is_over
+            share.limit(session)
         return session
 
     def end(i, session, error):

@@ -33,6 +33,10 @@ class Share:
     clock: Any
     session: Any = None
 
+    def limit(self, session):
+        """Let a session end when the share is used up."""
+        self.session, session.is_over = session, self.is_over
+
     def is_over(self):
         """Return whether the network must stop."""
         return self.clock() >= self.ends

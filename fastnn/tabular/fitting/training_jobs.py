@@ -219,8 +219,7 @@ def train(jobs, setup, ended=None, line=None, budget=None):
         if job.configuration.snapshots and epochs > 1:
             session.first = int(recipe.LATE * epochs)
         if share is not None:
-            share.session = session
-            session.is_over = share.is_over
+            share.limit(session)
         return session
 
     def end(i, session, error):
