@@ -333,6 +333,11 @@ def test_threads():
     )
 
 
+def test_shards():
+    text = run("shards.py", "--quick")
+    assert len(re.findall(r"^10-16-1 +193( +[\d.]+){4}$", text, re.M)) == 1
+
+
 def test_subnormals():
     text = run("subnormals.py", "--quick")
     assert len(re.findall(r"^[\d-]+, b \d+, \w+( +[\d.]+){3} +0$", text, re.M)) == 5
