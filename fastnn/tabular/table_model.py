@@ -134,9 +134,12 @@ class TableModel:
 
     def predict_folds(self, frame, n_threads):
         """Return the predictions of the networks of each fold, (n_folds, n, ...)."""
-        numbers, codes = self.features.transform(frame)
+        return self.predict_features(*self.features.transform(frame), n_threads)
+
+    def predict_features(self, numbers, codes, n_threads):
+        """Return the same for features, as `Features.transform` returns them."""
         parts = []
-        for a in range(0, max(1, frame.n_rows), BLOCK):
+        for a in range(0, max(1, len(codes)), BLOCK):
             rows = slice(a, a + BLOCK)
             tables = self.encode([x[rows] for x in numbers], codes[rows])
             folds = [self.predict_fold(tables, k, n_threads) for k in range(self.n_folds)]
