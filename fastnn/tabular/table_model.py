@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..estimators.network_means import mean_over_networks
 from ..files import ModelFileError
 from ..files.checks import check, check_mapping, is_count, is_finite
 from ..saving import blank_network
@@ -128,7 +129,7 @@ class TableModel:
 
     def predict(self, frame, n_threads):
         """Return the probabilities, or the predicted numbers, of the rows of a Frame."""
-        return self.targets.calibrate(self.predict_folds(frame, n_threads).mean(axis=0))
+        return self.targets.calibrate(mean_over_networks(self.predict_folds(frame, n_threads)))
 
     def predict_folds(self, frame, n_threads):
         """Return the predictions of the networks of each fold, (n_folds, n, ...)."""
