@@ -1,7 +1,7 @@
 """How fast `fastnn serve` answers one-row requests, on the CPUs that the clients share.
 
     python bench/serve.py                     1,000 requests a second for 5 seconds
-    python bench/serve.py --rate 2000
+    python bench/serve.py --rates 1000,2000
     python bench/serve.py --url http://127.0.0.1:8000/predict --row row.json
 
 The clients send a request at random times (a Poisson process), whether or not the ones before are
@@ -83,10 +83,10 @@ async def measure(url, row, rate, seconds):
         else:
             idle.append(client)
 
+    end = start + WARM_UP + seconds
     rng = random.Random(0)
-    due, end = start, start + WARM_UP + seconds
-    while due < end:
-        due += rng.expovariate(rate)
+    times = sorted(rng.uniform(start, end) for _ in range(round(rate * (end - start))))
+    for due in times:  # those of a Poisson process, given their number
         wait = due - time.perf_counter()
         if wait > 0:
             await asyncio.sleep(wait)
@@ -132,7 +132,7 @@ def start_server(folder, options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rate", type=float, default=1000)
+    parser.add_argument("--rates", default="1000", help="requests a second, such as 1000,2000")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--url")
     parser.add_argument("--row", help="JSON file of the row to send to --url")
@@ -144,18 +144,19 @@ def main():
         else:
             process, url, row = start_server(folder, options)
         try:
-            result = asyncio.run(measure(url, row, arguments.rate, arguments.seconds))
+            for rate in map(float, arguments.rates.split(",")):
+                report(rate, *asyncio.run(measure(url, row, rate, arguments.seconds)))
         finally:
             if process is not None:
                 process.terminate()
                 process.wait()
-    latencies, statuses, rate = result
+
+
+def report(wanted, latencies, statuses, rate):
     cuts = statistics.quantiles(latencies, n=1000, method="inclusive")
-    ms = {
-        name: f"{1000 * cuts[i - 1]:.1f}" for name, i in (("50", 500), ("99", 990), ("99.9", 999))
-    }
-    print(f"{rate:,.0f} requests/s; statuses {dict(statuses)}")
-    print("latency in ms: " + ", ".join(f"{name} % below {x}" for name, x in ms.items()))
+    parts = {"50": 500, "99": 990, "99.9": 999}
+    ms = ", ".join(f"{name} % below {1000 * cuts[i - 1]:.1f}" for name, i in parts.items())
+    print(f"{wanted:,.0f} a second: {rate:,.0f} answered, statuses {dict(statuses)}; ms: {ms}")
 
 
 if __name__ == "__main__":

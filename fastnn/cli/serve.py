@@ -1,9 +1,12 @@
 """fastnn serve: answer requests for predictions over HTTP."""
 
+import errno
 import importlib.util
 import os
+import socket
 import sys
 
+from ..core.messages import printable
 from .console import CommandError, print_line, print_note
 from .model_file import load_any
 from .parser import add_threads, help_texts, whole_number
@@ -80,7 +83,7 @@ def run(arguments):
         model.n_threads = arguments.threads
     from ..serving import Access, create_app
     from ..serving.access import LOOPBACK, is_loopback
-    from ..serving.server import address_of, listen
+    from ..serving.server import address_of
     from ..serving.server import run as serve
 
     is_local = is_loopback(arguments.host)
@@ -92,7 +95,7 @@ def run(arguments):
         max_rows=arguments.max_rows,
         max_bytes=arguments.max_bytes,
     )
-    with listen(arguments.host, arguments.port) as listening:
+    with _listen(arguments.host, arguments.port) as listening:
         if not is_local and token is None:
             print_note(
                 f"whoever reaches {arguments.host} can ask this server: there is no authentication "
@@ -112,6 +115,30 @@ def _check_packages():
             f"needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
             'installed. Run: python -m pip install "fastnn-mlp[serve]"'
         )
+
+
+def _listen(host, port):
+    """Return a socket that listens."""
+    from ..serving.server import listen
+
+    try:
+        return listen(host, port)
+    except socket.gaierror:
+        raise CommandError(
+            f"--host {printable(host)} is not a name or an address of this machine. Pass 127.0.0.1, "
+            "or 0.0.0.0 for all of its addresses."
+        ) from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            problem = f"--port {port} is in use by another program"
+            advice = "Pass another one, or --port 0 for a free one."
+        elif error.errno == errno.EACCES:
+            problem = f"--port {port} needs the rights of an administrator"
+            advice = "Pass one from 1024 to 65535."
+        else:
+            problem = f"--host {printable(host)} cannot be used ({error.strerror})"
+            advice = "Pass 127.0.0.1, or an address of this machine."
+        raise CommandError(f"{problem}. {advice}") from None
 
 
 def _read_token(path):

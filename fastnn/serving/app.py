@@ -1,5 +1,6 @@
 """The ASGI application of a model: what each path answers."""
 
+import contextlib
 import json
 
 from ..mlp import MLP
@@ -10,9 +11,9 @@ from .network_service import NetworkService
 from .openapi import describe_api
 from .page import POLICY, make_page, read_asset
 from .replies import error_reply, reply, to_json
-from .request_body import parse_options, parse_rows
+from .request_body import PredictOptions, parse_options, parse_rows
 from .request_error import RequestError, from_value_error
-from .table_service import TableService
+from .table_service import FEW, TableService
 
 MAX_ROWS, MAX_BYTES = 10_000, 16_000_000  # of a request
 WAITING = 20  # times as many rows may wait
@@ -87,11 +88,19 @@ class Handlers:
         self.batches = Batches(service.predict, WAITING * self.max_rows)
         self.facts, columns = describe_model(service, name), describe_columns(service)
         example = example_row(service, columns)
+        self._warm_up(example)
         self._model = json.dumps(self.facts).encode()
         self._api = json.dumps(describe_api(self.facts, columns, example, has_token)).encode()
         self._page = make_page(self.facts, columns, example)
 
     # ---- predictions ----
+
+    def _warm_up(self, example):
+        """Predict a row, few and many, so that the first request need not wait for imports."""
+        with contextlib.suppress(ValueError, RequestError):  # which a request would get
+            for n in (1, FEW + 1):
+                read = self.service.read([example] * n)
+                self.service.predict([(read, PredictOptions())])
 
     async def predict(self, request):
         service, batches = self.service, self.batches

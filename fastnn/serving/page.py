@@ -95,29 +95,42 @@ def _lead(facts):
 def _form(facts, columns, example):
     from ..cli.html_report.elements import element, paragraph
 
-    has_names = isinstance(example, dict)
-    fields = []
-    for column in columns:
-        value = "" if column.example is None else str(column.example)
-        is_number = isinstance(column.example, (int, float))
-        field = element(
+    query = ""
+    if facts["task"] == "classes":
+        query = "?proba=true"
+    elif facts.get("has_intervals"):
+        query = "?interval=0.9"
+    return element(
+        "form",
+        *(_field(column, f"values-{i}") for i, column in enumerate(columns)),
+        paragraph(element("button", "Predict", type="submit")),
+        data_names="yes" if isinstance(example, dict) else "no",
+        data_columns=str(len(example)),
+        data_query=query,
+    )
+
+
+def _field(column, key):
+    """Return a field with its label, and a list of categories. key : of the list"""
+    from ..cli.html_report.elements import element
+
+    choices = column.schema.get("examples", [])
+    is_number = isinstance(column.example, (int, float))
+    return element(
+        "label",
+        printable(column.name),
+        element(
             "input",
             name=column.name,
-            value=value,
+            value="" if column.example is None else column.example,
+            list=key if choices else None,
             data_kind=column.kind,
             data_json="number" if is_number else "text",
             autocomplete="off",
-        )
-        fields.append(
-            element("label", printable(column.name if has_names else str(column.name)), field)
-        )
-    return element(
-        "form",
-        *fields,
-        paragraph(element("button", "Predict", type="submit")),
-        data_names="yes" if has_names else "no",
-        data_columns=str(len(example)),
-        data_query="?proba=true" if facts["task"] == "classes" else "",
+        ),
+        element("datalist", *(element("option", value=x) for x in choices), id=key)
+        if choices
+        else None,
     )
 
 

@@ -31,6 +31,11 @@ def to_json(columns, notes, by_column):
     notes : list of str
     by_column : bool
         Whether it has columns, not rows.
+
+    Returns
+    -------
+    str
+        ``{"predictions": [{"prediction": 3.5}], "notes": []}``
     """
     lists = {name: values.tolist() for name, values in columns.items()}
     predictions = lists if by_column else [dict(zip(lists, row)) for row in zip(*lists.values())]

@@ -1,10 +1,8 @@
 """Run the ASGI application of a model on uvicorn, until Ctrl-C or SIGTERM."""
 
-import errno
 import socket
 
-from ..core.errors import Argument, DataError
-
+BACKLOG = 2048  # connections that wait to be accepted
 KEEP_ALIVE = 30  # seconds that a connection may be idle
 GRACE = 30  # seconds for waiting requests after Ctrl-C
 
@@ -14,50 +12,23 @@ def listen(host, port):
 
     Raises
     ------
-    DataError
-        The host is unknown, or the port is in use or not allowed.
+    socket.gaierror
+        The host is unknown.
+    OSError
+        The port is in use or not allowed, or the address is not of this machine.
     """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except OSError:
-        raise DataError(
-            "{argument} is not a name or an address of this machine.",
-            "Pass 127.0.0.1, or 0.0.0.0 for all of its addresses.",
-            argument=Argument("host", host),
-        ) from None
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        listening.listen(2048)
-    except OSError as error:
+        listening.listen(BACKLOG)
+    except OSError:
         listening.close()
-        raise _explain(error, host, port) from None
+        raise
     return listening
-
-
-def _explain(error, host, port):
-    if error.errno == errno.EADDRINUSE:
-        return DataError(
-            "{argument} is in use by another program.",
-            "Pass another one, or {zero} for a free one.",
-            argument=Argument("port", port),
-            zero=Argument("port", 0),
-        )
-    if error.errno == errno.EACCES:
-        return DataError(
-            "{argument} needs the rights of an administrator.",
-            "Pass one from 1024 to 65535.",
-            argument=Argument("port", port),
-        )
-    return DataError(
-        "{argument} cannot be used ({reason}).",
-        "Pass 127.0.0.1, or an address of this machine.",
-        argument=Argument("host", host),
-        reason=error.strerror,
-    )
 
 
 def address_of(listening):
