@@ -8,6 +8,7 @@ its name in the Host header, which is refused.
 import hmac
 import ipaddress
 
+from ..core.messages import join, printable
 from .replies import error_reply
 from .request_error import RequestError
 
@@ -27,7 +28,7 @@ class Access:
     """
 
     def __init__(self, hosts=LOOPBACK, token=None):
-        self.hosts = None if hosts is None else {host.lower() for host in hosts}
+        self.hosts: set | None = None if hosts is None else {host.lower() for host in hosts}
         self._expected = None if token is None else f"Bearer {token}".encode()
 
     @property
@@ -40,19 +41,9 @@ class Access:
             return
         headers = dict(scope["headers"])
         if self.hosts is not None:
-            self._check_host(headers.get(b"host", b""))
+            _check_host(headers.get(b"host", b""), self.hosts)
         if self._expected is not None and scope["path"] not in OPEN_PATHS:
             self._check_token(headers.get(b"authorization", b""))
-
-    def _check_host(self, value):
-        host = host_name(value.decode("latin-1"))
-        if host not in self.hosts:
-            names = ", ".join(sorted(self.hosts))
-            raise RequestError(
-                400,
-                f"The Host header {value.decode('latin-1')!r:.100} is not allowed: this server "
-                f"answers only to {names}. Use one of them, or start it with --host.",
-            )
 
     def _check_token(self, value):
         if not hmac.compare_digest(value, self._expected):
@@ -61,6 +52,16 @@ class Access:
                 "The token is missing or wrong. Send the header 'Authorization: Bearer TOKEN'.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+
+
+def _check_host(value, hosts):
+    text = value.decode("latin-1")
+    if host_name(text) not in hosts:
+        raise RequestError(
+            400,
+            f"The Host header {printable(text, 100)!r} is not allowed: this server answers only to "
+            f"{join(sorted(hosts), quoted=False)}. Use one of them, or start it with --host.",
+        )
 
 
 class Guard:

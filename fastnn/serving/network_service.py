@@ -48,10 +48,10 @@ class NetworkService:
 
     Attributes
     ----------
-    names : list of str or None
-        Names of the columns.
+    names : list of str
+        Names of the columns, if there are any.
     has_names : bool
-        Whether there are any: a row is then an object, else an array.
+        Whether a row is an object, else an array.
     """
 
     def __init__(self, model):
@@ -59,7 +59,7 @@ class NetworkService:
         self.is_classifier = hasattr(model, "classes_")
         # Rows become an array in the order of the names, which `predict` would then warn about.
         names = vars(model).pop("feature_names_in_", None)
-        self.names = None if names is None else list(names)
+        self.names: list = [] if names is None else list(names)
         self.has_names = names is not None
         network = model if self.is_network else model.networks_[0]
         self.n_columns = network.layer_sizes[0]

@@ -27,7 +27,7 @@ def describe_api(facts, columns, example, has_token=False):
     has_names = isinstance(example, dict)
     errors = {**(TOKEN_ERRORS if has_token else {}), **ERRORS}
     target = facts["target"] or "the target"
-    document = {
+    document: dict = {
         "openapi": "3.1.0",
         "info": {
             "title": f"{facts['name']}: predicts {target}",
