@@ -52,7 +52,9 @@ def accuracy():
         if table[0][:2] == ["table", "rows"]:
             names = table[0][2:]
             losses += [[float(cell.split(",")[-1]) for cell in row[2:]] for row in table[1:]]
-    times = np.array([[float(x) for x in row[1:]] for row in ranks if row[0].startswith("CPU time")])
+    times = np.array(
+        [[float(x) for x in row[1:]] for row in ranks if row[0].startswith("CPU time")]
+    )
     time_of = dict(zip(ranks[0][1:], np.exp(np.log(times).mean(axis=0)).tolist()))
     ratios = np.array(losses) / np.array(losses)[:, [names.index("fastnn")]]
     loss_of = dict(zip(names, np.exp(np.log(ratios).mean(axis=0)).tolist()))

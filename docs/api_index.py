@@ -26,7 +26,9 @@ def setup(app):
     def read_page(app, name, content):
         if name == "api/index":
             pages = ENTRY.findall(content[0])
-            sections = [section_of((folder / f"{page}.rst").read_text(encoding="utf-8")) for page in pages]
+            sections = [
+                section_of((folder / f"{page}.rst").read_text(encoding="utf-8")) for page in pages
+            ]
             content[0] += "\n" + "\n\n".join(sections) + "\n"
 
     app.connect("source-read", read_page)

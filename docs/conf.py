@@ -32,6 +32,7 @@ root_doc = "index"
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates", gallery.SOURCE]
 default_role = "py:obj"  # `name` in a docstring: a link if the name is documented, else code
+smartquotes = False  # --plot is not a dash
 myst_heading_anchors = 4  # links to headings, as on GitHub
 myst_enable_extensions = ["colon_fence"]
 suppress_warnings = [
@@ -60,7 +61,7 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
     "footer_start": ["copyright"],
     "footer_end": [],
-    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "gallery/index": []},
 }
 html_sidebars = {"index": []}
 html_show_sourcelink = False

@@ -21,7 +21,14 @@ GROUPS = {
     "networks": (
         "First networks",
         "From four lines of math to pictures.",
-        ("three_lines", "binary_cross_entropy", "eleven_lines", "odd_or_even", "mnist", "cat_or_not"),
+        (
+            "three_lines",
+            "binary_cross_entropy",
+            "eleven_lines",
+            "odd_or_even",
+            "mnist",
+            "cat_or_not",
+        ),
     ),
     "training": (
         "Training",

@@ -61,7 +61,9 @@ def draw(file, sales, at_random, in_time, scores):
         figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), width_ratios=(1.8, 1))
         left.plot(sales[:N], ".", color="#999999", markersize=3, label="sales")
         left.plot(at_random.oof_prediction_, color=plotting.BLUE, linewidth=1, label="random folds")
-        left.plot(in_time.oof_prediction_, color=plotting.ORANGE, linewidth=1, label="folds in time")
+        left.plot(
+            in_time.oof_prediction_, color=plotting.ORANGE, linewidth=1, label="folds in time"
+        )
         left.set(title="Predictions out of fold", xlabel="day", ylabel="sales")
         left.legend(loc="upper left", ncols=3, columnspacing=1, handlelength=1.2)
         left.set_ylim(top=sales.max() + 0.2 * np.ptp(sales))

@@ -40,7 +40,9 @@ def main():
     predicted = model.classes_[P.argmax(axis=1)]
     print(f"accuracy out of fold {model.oof_score_:.3f} on {len(P)} rows")
     for row in np.flatnonzero(predicted != true):
-        print(f"row {row}: cultivar {true[row]}, predicted {predicted[row]} with {P[row].max():.2f}")
+        print(
+            f"row {row}: cultivar {true[row]}, predicted {predicted[row]} with {P[row].max():.2f}"
+        )
     print("\ncolumn                 importance")
     importances = model.feature_importances_
     for i in np.argsort(-importances)[:5]:
@@ -57,8 +59,8 @@ def draw(file, model, true, P):
         plotting.plot_confusion(true, P, left, labels=model.classes_)
         left.set_title("Cultivars, out of fold")
         plotting.plot_importances(model, ax=right, max_columns=8)
-        bars = right.containers[0]
-        bars[-1 if bars[0].get_width() < bars[-1].get_width() else 0].set_color(plotting.ORANGE)
+        longest = max(right.containers[0], key=lambda bar: bar.get_width())
+        longest.set_color(plotting.ORANGE)
         right.set_title("Columns that matter")
         figure.savefig(file)
 
