@@ -80,13 +80,10 @@ def draw(file, rent, predicted, new_rent, low, high):
         figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.8))
         plotting.plot_predictions(rent, predicted, left).set_title("Rents, out of fold")
         place = np.argsort(np.argsort(low + high))
-        right.vlines(place, low, high, color=plotting.BLUE, linewidth=4, alpha=0.35)
-        is_inside = (low <= new_rent) & (new_rent <= high)
-        for rows, color, label in (
-            (is_inside, plotting.BLUE, "inside"),
-            (~is_inside, plotting.ORANGE, "outside"),
-        ):
-            right.plot(place[rows], new_rent[rows], "o", color=color, markersize=4, label=label)
+        right.vlines(
+            place, low, high, color=plotting.BLUE, linewidth=4, alpha=0.35, label="interval"
+        )
+        right.plot(place, new_rent, "o", color=plotting.ORANGE, markersize=4, label="true rent")
         right.set(title="90 % intervals", xlabel="new flats, by interval", ylabel="rent")
         right.set_xticks([])
         right.legend(loc="upper left")

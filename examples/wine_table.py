@@ -1,9 +1,9 @@
 """Predict a column of a table: three kinds of wine.
 
 The table has 178 wines with thirteen measurements each, such as alcohol and
-hue, and the cultivar, which is one of three. `TabularClassifier` reads the file, guesses
-what each column is, and trains networks on two thirds of the rows, for each
-third in turn. So each wine is predicted by networks that have not seen it.
+hue, and their cultivar, one of three. `TabularClassifier` reads the file,
+guesses what each column is, and trains networks on two thirds of the rows, for
+each third in turn. So each wine is predicted by networks that have not seen it.
 
 You will see the accuracy on such rows, the classes that are mixed up, and the
 columns that matter, by permutation importance. With --plot you get the
