@@ -1,8 +1,8 @@
 """A table as people write it: prices, dates, units and gaps.
 
 The table has 400 flats. The deposit is a text such as "$1,234", the area one
-such as "54 m2", the date one such as 31.01.2025. Some cells are empty or "n/a",
-and the district is a category. `TabularRegressor` takes the file as it is:
+such as "54 sqm", the date one such as 31.01.2025. Some cells are empty or
+"n/a", and the district is a category. `TabularRegressor` takes the file as it is:
 nothing is converted, filled or encoded by hand.
 
 You will see what each column was taken for, R^2 and the mean error on rows that
@@ -36,7 +36,7 @@ def make_table(rng, n):
     file = io.StringIO()
     print("rent;area;deposit;district;listed", file=file)
     for i in range(n):
-        size = ("n/a", "", f"{area[i]:.0f} m2")[min(2, int(rng.integers(0, 20)))]
+        size = ("n/a", "", f"{area[i]:.0f} sqm")[min(2, int(rng.integers(0, 20)))]
         date = ".".join(reversed(str(day[i]).split("-")))
         place = ("north", "centre", "harbour")[district[i]]
         deposit = f"${2.5 * rent[i] * rng.uniform(0.5, 1.5):,.0f}"
