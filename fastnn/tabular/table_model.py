@@ -12,6 +12,8 @@ from ..saving import blank_network
 from .checkpoint import MAX_FOLDS, FitCheckpoint
 from .columns.features import Features
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
+from .explaining import background
+from .explaining.background import Background
 from .row_split import RowSplit
 
 BLOCK = 20_000  # rows that are encoded and predicted at a time
@@ -62,6 +64,8 @@ class TableModel:
         What `fit(resume=True)` needs if Ctrl-C has stopped the fit.
     split : RowSplit or None
         How the rows were split into folds; None in files of older versions.
+    background : Background or None
+        Some of the training rows, for explanations; None if the file was written without them.
     block_of_row : ndarray (n,) of int, or None
         After a fit whose folds are forward in time: the number of the fold that scored each row, -1
         for none. Not in a file.
@@ -77,6 +81,7 @@ class TableModel:
     errors: list | None = None
     checkpoint: FitCheckpoint | None = None
     split: RowSplit | None = None
+    background: Background | None = None
     block_of_row: np.ndarray | None = None
     fold_histories: list | None = None
 
@@ -131,6 +136,11 @@ class TableModel:
         if not self.members:
             return np.ones((frame.n_rows, 1))
         return self.targets.calibrate(self.predict_folds(frame, n_threads).mean(axis=0))
+
+    def predict_encoded(self, tables, n_threads):
+        """Return the same for encoded rows, as `encode` returns them."""
+        folds = [self.predict_fold(tables, k, n_threads) for k in range(self.n_folds)]
+        return self.targets.calibrate(np.stack(folds).mean(axis=0))
 
     def predict_folds(self, frame, n_threads):
         """Return the predictions of the networks of each fold, (n_folds, n, ...)."""
@@ -191,6 +201,8 @@ class TableModel:
             out["errors_fold"] = np.repeat(
                 np.arange(len(self.errors)), [len(x) for x in self.errors]
             )
+        if self.background is not None:
+            out |= self.background.arrays()
         return out
 
     @classmethod
@@ -275,7 +287,9 @@ class TableModel:
         if has_errors:
             n = reader.length("errors", minimum=0)
             expected |= {"errors": ([n], "F64"), "errors_fold": ([n], "I64")}
+        expected |= background.expected_arrays(reader, self.features)
         reader.check(expected)
+        self.background = background.read(reader, self.features)
         for i, (member, size) in enumerate(zip(members, sizes)):
             networks = _networks(size, targets.output, reader.array(f"params{i}"))
             self.members.append(EnsembleMember(member["encoder"], member["share"], networks))
