@@ -12,7 +12,6 @@ from ..saving import blank_network
 from .checkpoint import MAX_FOLDS, FitCheckpoint
 from .columns.features import Features
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
-from .explaining import background
 from .explaining.background import Background
 from .row_split import RowSplit
 
@@ -133,25 +132,30 @@ class TableModel:
 
     def predict(self, frame, n_threads):
         """Return the probabilities, or the predicted numbers, of the rows of a Frame."""
-        if not self.members:
-            return np.ones((frame.n_rows, 1))
         return self.targets.calibrate(self.predict_folds(frame, n_threads).mean(axis=0))
 
     def predict_encoded(self, tables, n_threads):
-        """Return the same for encoded rows, as `encode` returns them."""
-        folds = [self.predict_fold(tables, k, n_threads) for k in range(self.n_folds)]
-        return self.targets.calibrate(np.stack(folds).mean(axis=0))
+        """Return the same for encoded rows, as `encode` returns them. There are several classes."""
+        return self.targets.calibrate(self._predict_tables(tables, n_threads).mean(axis=0))
 
     def predict_folds(self, frame, n_threads):
         """Return the predictions of the networks of each fold, (n_folds, n, ...)."""
         numbers, codes = self.features.transform(frame)
+        return self.predict_features(numbers, codes, n_threads)
+
+    def predict_features(self, numbers, codes, n_threads):
+        """Return the same for features, as `Features.transform` returns them."""
+        if not self.members:  # there is one class
+            return np.ones((1, len(codes), 1))
         parts = []
-        for a in range(0, max(1, frame.n_rows), BLOCK):
+        for a in range(0, max(1, len(codes)), BLOCK):
             rows = slice(a, a + BLOCK)
             tables = self.encode([x[rows] for x in numbers], codes[rows])
-            folds = [self.predict_fold(tables, k, n_threads) for k in range(self.n_folds)]
-            parts.append(np.stack(folds))
+            parts.append(self._predict_tables(tables, n_threads))
         return np.concatenate(parts, axis=1)
+
+    def _predict_tables(self, tables, n_threads):
+        return np.stack([self.predict_fold(tables, k, n_threads) for k in range(self.n_folds)])
 
     def encode(self, numbers, codes):
         """Return the tables that the networks read, one for each encoder."""
@@ -287,9 +291,9 @@ class TableModel:
         if has_errors:
             n = reader.length("errors", minimum=0)
             expected |= {"errors": ([n], "F64"), "errors_fold": ([n], "I64")}
-        expected |= background.expected_arrays(reader, self.features)
+        expected |= Background.expected_arrays(reader, self.features)
         reader.check(expected)
-        self.background = background.read(reader, self.features)
+        self.background = Background.read(reader, self.features)
         for i, (member, size) in enumerate(zip(members, sizes)):
             networks = _networks(size, targets.output, reader.array(f"params{i}"))
             self.members.append(EnsembleMember(member["encoder"], member["share"], networks))

@@ -62,25 +62,25 @@ class Background:
         numbers = np.stack(self.numbers, 1) if self.numbers else np.zeros((n, 0))
         return {NUMBERS: numbers, CODES: self.codes.astype(np.int64)}
 
+    @classmethod
+    def expected_arrays(cls, reader, features):
+        """Return {name: (shape, dtype name)} of the background of a file, {} if it has none."""
+        if not {NUMBERS, CODES} & set(reader.entries):
+            return {}
+        n = reader.length(CODES)
+        check(n <= LARGEST, CODES)
+        return {
+            NUMBERS: ([n, len(features.numbers)], "F64"),
+            CODES: ([n, len(features.categories)], "I64"),
+        }
 
-def expected_arrays(reader, features):
-    """Return {name: (shape, dtype name)} of the background of a file, {} if it has none."""
-    if not {NUMBERS, CODES} & set(reader.entries):
-        return {}
-    n = reader.length(CODES)
-    check(n <= LARGEST, CODES)
-    return {
-        NUMBERS: ([n, len(features.numbers)], "F64"),
-        CODES: ([n, len(features.categories)], "I64"),
-    }
-
-
-def read(reader, features):
-    """Return the Background of a file whose arrays have been checked, None if it has none."""
-    if CODES not in reader.entries:
-        return None
-    numbers, codes = reader.array(NUMBERS), reader.array(CODES)
-    check(not np.isinf(numbers).any(), NUMBERS)
-    sizes = np.array([category.n_categories for category in features.categories], np.int64)
-    check(bool(np.all((codes >= -1) & (codes < sizes))), CODES)
-    return Background([np.array(x) for x in numbers.T], codes.astype(np.int32))
+    @classmethod
+    def read(cls, reader, features):
+        """Return the Background of a file whose arrays have been checked, None if it has none."""
+        if CODES not in reader.entries:
+            return None
+        numbers, codes = reader.array(NUMBERS), reader.array(CODES)
+        check(not np.isinf(numbers).any(), NUMBERS)
+        sizes = np.array([category.n_categories for category in features.categories], np.int64)
+        check(bool(np.all((codes >= -1) & (codes < sizes))), CODES)
+        return cls([np.array(x) for x in numbers.T], codes.astype(np.int32))

@@ -27,7 +27,7 @@ class ShardedEngine(Engine):
         With a generator and a state. Its data are the rows of this rank, perhaps none.
     """
 
-    in_shards = True
+    ends_every_epoch = False  # whether the ranks meet after each epoch
     trainer: Any = None
     threads: Any = None
     reason = ""
@@ -168,23 +168,22 @@ class ShardedEngine(Engine):
 
     # ---- the other ranks ----
 
-    def end_epoch(self):
-        """Return the validation loss and error rate of an epoch over all ranks, or None.
-
-        Nothing is exchanged unless a rank has callbacks or validation data.
-        """
-        if not self.evaluates and not self.ends_every_epoch:
+    def evaluator(self, net, validation, with_error_rate):
+        # nothing is exchanged unless a rank has callbacks or validation data
+        if not self.ends_every_epoch:
             return None
-        values = None
-        if self.validation is not None:
-            values = self._evaluate()
-        self.ended_epochs = self.position()[1]  # also if it fails: the flags have been read
-        loss, weight, wrong = self.ranks.end_epoch(values)
-        if not self.evaluates:
-            return None
-        return loss / (weight or 1), wrong / (weight or 1)
 
-    def _evaluate(self):
+        def evaluate():
+            values = None if self.validation is None else self._validation_sums()
+            self.ended_epochs = self.position()[1]  # also if it fails: the flags have been read
+            loss, weight, wrong = self.ranks.end_epoch(values)
+            if not self.evaluates:
+                return None, None
+            return loss / (weight or 1), wrong / (weight or 1) if with_error_rate else None
+
+        return evaluate
+
+    def _validation_sums(self):
         """Return loss, weight and wrong weight of each shard of the validation rows of this rank."""
         data, first, out = self.validation, 0, []
         for n in self.validation_lengths[self.first : self.first + self.n].tolist():
