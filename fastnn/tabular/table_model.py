@@ -192,7 +192,7 @@ class TableModel:
         return out
 
     def arrays(self):
-        """Return the arrays of a file, by name."""
+        """Return the arrays of a file, by name, without the background."""
         out = {f"params{i}": _params(m.networks) for i, m in enumerate(self.members)}
         if self.checkpoint is not None and self.checkpoint.final:
             weighted = [i for i, member in enumerate(self.members) if member.weight > 0]
@@ -205,8 +205,6 @@ class TableModel:
             out["errors_fold"] = np.repeat(
                 np.arange(len(self.errors)), [len(x) for x in self.errors]
             )
-        if self.background is not None:
-            out |= self.background.arrays()
         return out
 
     @classmethod

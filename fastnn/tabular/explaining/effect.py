@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...core.messages import plural, printable
-from .outputs import find_output
+from .scales import find_output
 
 if TYPE_CHECKING:
     import numpy as np

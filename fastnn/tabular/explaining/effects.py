@@ -8,7 +8,7 @@ import numpy as np
 from . import grids
 from .effect import Effect, PairEffect
 from .mixed_rows import Mixture
-from .outputs import squeeze
+from .scales import squeeze
 
 
 def single(mixed_rows, columns, rows, background, n_points):

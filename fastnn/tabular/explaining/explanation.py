@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.messages import plural
 from . import explanation_text
-from .outputs import find_output
+from .scales import find_output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,9 +142,7 @@ class Explanation:
         one = self.of(output) if output is not None or len(self.outputs) > 1 else self
         parts = [("prediction", one.predictions), ("base", one.base_values)]
         parts += list(zip(one.columns, one.values.T))
-        return pd.DataFrame(
-            np.stack([x for _, x in parts], 1), columns=[name for name, _ in parts]
-        )
+        return pd.DataFrame(np.stack([x for _, x in parts], 1), columns=[name for name, _ in parts])
 
     def to_shap(self) -> Any:
         """Return a ``shap.Explanation``, for the plots of the package shap.

@@ -51,9 +51,7 @@ def row_lines(explanation, row, n_columns, width, title):
     prediction, base = float(one.predictions[row]), float(one.base_values[row])
     decimals = find_decimals([*values.tolist(), prediction - base])
     what = describe_output(one.scale, one.outputs[0])
-    lines = [
-        f"{title}: {what} {_number(prediction, decimals)}, base {_number(base, decimals)}"
-    ]
+    lines = [f"{title}: {what} {_number(prediction, decimals)}, base {_number(base, decimals)}"]
     order = np.argsort(-np.abs(values), kind="stable")
     if len(order) == n_columns + 1:  # no line for one other column
         n_columns += 1

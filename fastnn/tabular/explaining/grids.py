@@ -40,7 +40,9 @@ def make(features, column, background, n_points):
     equally spaced. Of the categories, these are the most frequent, and missing values if they are a
     category.
     """
-    numbers = [i for i, f in enumerate(features.numbers) if f.source == column and f.part == "value"]
+    numbers = [
+        i for i, f in enumerate(features.numbers) if f.source == column and f.part == "value"
+    ]
     if not numbers:
         return _of_categories(features, column, background, n_points)
     is_date = features.columns[column].kind == "date"
@@ -50,7 +52,9 @@ def make(features, column, background, n_points):
 
 def training_values(features, column, background):
     """Return the values of a column of numbers or dates in the background, None for others."""
-    numbers = [i for i, f in enumerate(features.numbers) if f.source == column and f.part == "value"]
+    numbers = [
+        i for i, f in enumerate(features.numbers) if f.source == column and f.part == "value"
+    ]
     if not numbers:
         return None
     values = background.numbers[numbers[0]]
@@ -68,7 +72,8 @@ def _spread(x, n_points, is_date):
     distinct = np.unique(present)
     if len(distinct) <= n_points:
         return distinct
-    values = np.linspace(*np.quantile(present, RANGE), n_points)
+    low, high = np.quantile(present, RANGE)
+    values = np.linspace(low, high, n_points)
     if is_date and (present % DAY == 0).all():
         values = np.unique(np.round(values / DAY) * DAY)
     return values
@@ -89,7 +94,8 @@ def _of_categories(features, column, background, n_points):
 
 def _empty(features, n):
     return Background(
-        [np.zeros(n) for _ in features.numbers], np.full((n, len(features.categories)), -1, np.int32)
+        [np.zeros(n) for _ in features.numbers],
+        np.full((n, len(features.categories)), -1, np.int32),
     )
 
 

@@ -14,8 +14,7 @@ from . import effects
 from .background import Background
 from .explanation import Explanation
 from .mixed_rows import MixedRows
-from .outputs import squeeze
-from .scales import Scale
+from .scales import Scale, squeeze
 from .shapley import Contributions, Shapley
 
 if TYPE_CHECKING:
@@ -76,8 +75,10 @@ class ExplainedPredictions:
             or log(p / (1 - p)). Of a regressor: the predicted number, "target".
         n_permutations : int, optional
             Number of random orders, even and at least 4. Twice as many take twice as long, and halve
-            the variance. By default 128, or all subsets of up to 8 columns. More are used if so few
-            background rows do not have the mean prediction of all.
+            the variance. By default all subsets of up to 8 columns; with more columns each
+            background row starts the same number of orders, at least 128 together. More than
+            `n_permutations` are used if the background rows of so few cannot have the base as their
+            mean.
         background : table, optional
             Rows to compare with, as X. By default training rows that the model keeps: 128, or fewer
             of a table with more than 2,000 columns.
@@ -271,8 +272,8 @@ class ExplainedPredictions:
 
         parts = self._map_batches(X, read)
         numbers, codes, shown = zip(*parts)
-        numbers = [np.concatenate(some) for some in zip(*numbers)]
-        return Background(numbers, np.concatenate(codes)), np.concatenate(shown)
+        joined = [np.concatenate(some) for some in zip(*numbers)]
+        return Background(joined, np.concatenate(codes)), np.concatenate(shown)
 
     def _background(self, X, argument):
         """Return the rows of a table, or those that the model keeps if it is None.
@@ -282,9 +283,7 @@ class ExplainedPredictions:
         if X is not None:
             rows = self._read_rows(X)[0]
             if not len(rows):
-                raise DataError(
-                    "{argument} has no rows.", "Pass at least one.", argument=argument
-                )
+                raise DataError("{argument} has no rows.", "Pass at least one.", argument=argument)
             return rows
         if self.model_.background is None:
             raise DataError(
@@ -334,7 +333,7 @@ def find_column(features, name):
 def _values(features, frame):
     """Return the values of the columns in use, (n, n_columns) of object."""
     out = np.empty((frame.n_rows, len(features.used())), object)
-    for k, (j, column, values) in enumerate(features.values(frame)):
+    for k, (_, column, values) in enumerate(features.values(frame)):
         if column.kind == "category":
             codes, texts = values
             out[:, k] = np.array([*texts, None], object)[codes]

@@ -59,6 +59,13 @@ class MixedRows:
         """Return the tables of rows. rows : Background, or another object of features"""
         return self.model.encode(rows.numbers, rows.codes)
 
+    def first_features(self, rows):
+        """Return the first feature of each column, (n_columns, n): the number itself, or a code."""
+        features = self.model.features
+        values = [*rows.numbers, *rows.codes.T]
+        first = [list(features.sources()).index(column) for column in self.columns]
+        return np.array([values[i] for i in first])
+
     def predict(self, tables):
         """Return the numbers (n, n_outputs) of encoded rows."""
         return self.scale.apply(self.model.predict_encoded(tables, self.n_threads))
@@ -76,12 +83,11 @@ class MixedRows:
             mix(numbers) returns the Mixture of some of them. numbers : ndarray of int
         """
         out = np.empty((n, len(self.scale.outputs)))
+        pairs = list(zip(tables, others, self._inputs))
         for start in range(0, n, self.block):
             numbers = np.arange(start, min(n, start + self.block))
             mixture = mix(numbers)
-            mixed = [
-                _mix(*pair, inputs, mixture) for *pair, inputs in zip(tables, others, self._inputs)
-            ]
+            mixed = [_mix(table, other, inputs, mixture) for table, other, inputs in pairs]
             out[numbers] = self.predict(mixed)
         return out
 
@@ -97,4 +103,5 @@ def _mix(table, other, inputs, mixture):
             (other.numbers, other.positions, other.codes),
         )
     ]
-    return table_of(*parts, table.layout)
+    numbers, positions, codes = parts
+    return table_of(numbers, positions, codes, table.layout)

@@ -1,4 +1,4 @@
-"""Scales: what contributions add up to, as numbers of a prediction."""
+"""Scales: what contributions add up to, and the outputs that they are of: classes or quantiles."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -66,4 +66,25 @@ def check_name(name, known, what):
         argument=Argument("scale", name),
         what=what,
         known=" or ".join(map(repr, known)),
+    )
+
+
+# ---- outputs ----
+
+
+def squeeze(values, outputs):
+    """Return values (..., n_outputs) without the last axis if there is one output."""
+    return values[..., 0] if len(outputs) == 1 else values
+
+
+def find_output(outputs, output):
+    """Return the position of an output, or raise DataError if it is not one of them."""
+    for i, known in enumerate(outputs):
+        if known == output:
+            return i
+    raise DataError(
+        "{argument} is not an output of this result.",
+        "Its outputs are {known}.",
+        argument=Argument("output", output),
+        known=", ".join(map(repr, outputs)),
     )

@@ -48,26 +48,22 @@ class Shapley:
     mixed_rows : MixedRows
     background : Background
     n_permutations : int or None
-        Even. None enumerates all subsets of up to 8 columns, and draws 128 permutations of more.
+        Even. None enumerates all subsets of up to 8 columns, and of more draws so many that each
+        background row starts the same number, at least 128 together.
     rng : numpy.random.Generator
     """
 
     def __init__(self, mixed_rows, background, n_permutations, rng):
         self.mixed_rows, self.others = mixed_rows, mixed_rows.encode(background)
-        self.starts = mixed_rows.predict(self.others)
-        n, self.base = len(background), self.starts.mean(axis=0)
-        n_columns = len(mixed_rows.columns)
+        starts = mixed_rows.predict(self.others)
+        self.base = starts.mean(axis=0)
         self.design: Subsets | Walks
-        if n_permutations is None and n_columns <= MOST_COLUMNS:
-            self.design = Subsets(n_columns, n)
-            return
-        self.n_permutations = n_permutations or PERMUTATIONS
-        self.design = Walks.draw(self.n_permutations, n_columns, n, rng)
-        self.weights, is_fair = self.design.weights(self.starts)
-        if not is_fair:  # the base needs all background rows
-            self.n_permutations = 2 * n * -(-self.n_permutations // (2 * n))
-            self.design = Walks.draw(self.n_permutations, n_columns, n, rng)
-            self.weights, _ = self.design.weights(self.starts)
+        if n_permutations is None and len(mixed_rows.columns) <= MOST_COLUMNS:
+            self.design = Subsets(len(mixed_rows.columns), starts)
+        else:
+            walks = make_walks(n_permutations, len(mixed_rows.columns), starts, rng)
+            walks.set_neighbours(mixed_rows.first_features(background))
+            self.design = walks
 
     def explain(self, rows):
         """Return the Contributions to the predictions of rows. rows : Background"""
@@ -82,38 +78,23 @@ class Shapley:
             mixed = self.mixed_rows.predict_mixed(
                 part, self.others, len(ends) * n_mixed, self.design.mix
             )
-            parts.append(np.stack(self._estimate(mixed, ends)))
+            parts.append(np.stack(self.design.estimate(mixed, ends)))
         values, errors = np.concatenate(parts, axis=1)
-        is_exact = isinstance(self.design, Subsets)
-        n_permutations = None if is_exact else self.n_permutations
-        return Contributions(values, errors, predictions, self.base, n_permutations)
-
-    def _estimate(self, mixed, ends):
-        """Return the contributions and their standard errors."""
-        if isinstance(self.design, Subsets):
-            values = self.design.contributions(mixed, ends, self.base)
-            return values, np.zeros_like(values)
-        walks = list(self.design.contributions(mixed, ends, self.starts))
-        return weighted_mean(walks, self.weights)
+        return Contributions(values, errors, predictions, self.base, self.design.n_permutations)
 
 
-def weighted_mean(walks, weights):
-    """Return the weighted mean of walks, and its standard error, by the spread over pairs.
+def make_walks(n_permutations, n_columns, starts, rng):
+    """Return the Walks for so many permutations, or more. Arguments as in `Shapley`."""
+    n = len(starts)
+    if n_permutations is None:
+        n_permutations = PERMUTATIONS if n > PERMUTATIONS else balanced_number(PERMUTATIONS, n)
+    walks = Walks.draw(n_permutations, n_columns, starts, rng)
+    if walks.is_balanced or walks.weights()[1]:
+        return walks
+    return Walks.draw(balanced_number(n_permutations, n), n_columns, starts, rng)
 
-    The sums are in the same order for any number of rows.
 
-    Parameters
-    ----------
-    walks : list of ndarray (n, n_columns, n_outputs)
-    weights : ndarray (n_walks, n_outputs)
-    """
-    values = np.zeros_like(walks[0])
-    for walk, weight in zip(walks, weights):
-        values += weight * walk
-    squares = np.zeros_like(values)
-    n_pairs = len(walks) // 2
-    for k in range(n_pairs):
-        a, b = 2 * k, 2 * k + 1
-        pair = weights[a] * (walks[a] - values) + weights[b] * (walks[b] - values)
-        squares += pair**2
-    return values, np.sqrt(squares * n_pairs / (n_pairs - 1))
+def balanced_number(n_permutations, n_background):
+    """Return the least even multiple of the number of background rows that is large enough."""
+    step = n_background if n_background % 2 == 0 else 2 * n_background
+    return step * -(-n_permutations // step)

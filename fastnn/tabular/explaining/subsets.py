@@ -14,11 +14,16 @@ class Subsets:
 
     Parameters
     ----------
-    n_columns, n_background : int
+    n_columns : int
+    starts : ndarray (n_background, n_outputs)
+        Predictions of the background rows.
     """
 
-    def __init__(self, n_columns, n_background):
-        self.n_columns, self.n_background = n_columns, n_background
+    n_permutations = None  # they are exact
+
+    def __init__(self, n_columns, starts):
+        self.n_columns, self.n_background = n_columns, len(starts)
+        self.base = starts.mean(axis=0)
         n = 2**n_columns
         self.members = (np.arange(n)[:, None] >> np.arange(n_columns)) % 2 == 1
 
@@ -33,8 +38,8 @@ class Subsets:
         subsets, others = np.divmod(mixed, self.n_background)
         return Mixture(rows, others, self.members[subsets + 1])
 
-    def contributions(self, mixed, ends, base):
-        """Return the Shapley values (n, n_columns, n_outputs).
+    def estimate(self, mixed, ends):
+        """Return the Shapley values (n, n_columns, n_outputs), and their errors, 0.
 
         Column j gets the weighted sum of v(S with j) - v(S) over all subsets S without j. v is the
         mean prediction over the background rows, and the weight is |S|! (k - |S| - 1)! / k! for k
@@ -46,12 +51,10 @@ class Subsets:
             Predictions of the mixed rows.
         ends : ndarray (n, n_outputs)
             Predictions of the rows to explain.
-        base : ndarray (n_outputs,)
-            Mean prediction of the background rows.
         """
         k, n = self.n_columns, len(ends)
         mixed = mixed.reshape(n, 2**k - 2, self.n_background, ends.shape[1])
-        values = [np.broadcast_to(base, ends.shape)]
+        values = [np.broadcast_to(self.base, ends.shape)]
         for subset in range(2**k - 2):
             total = np.zeros(ends.shape)
             for other in range(self.n_background):  # in the same order for any number of rows
@@ -65,4 +68,4 @@ class Subsets:
                 size = int(sizes[subset])
                 weight = factorial(size) * factorial(k - size - 1) / factorial(k)
                 out[:, j] += weight * (values[subset + 2**j] - values[subset])
-        return out
+        return out, np.zeros_like(out)
