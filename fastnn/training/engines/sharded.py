@@ -36,7 +36,7 @@ class ShardedEngine(Engine):
         _check_support(plan)
         net, state, options = plan.net, plan.state, plan.options
         self.net, self.data, self.state, self.options = net, plan.data, state, options
-        self.validation, self.ranks = plan.validation, options.ranks
+        self.validation, self.ranks, self.last_step = plan.validation, options.ranks, plan.last_step
         comm = self.ranks.comm
         self.n_shards = parts.count(options.shards, comm.size)
         self.first, self.n = parts.owned(comm.rank, comm.size, self.n_shards)
@@ -109,6 +109,7 @@ class ShardedEngine(Engine):
             "alpha": data.alpha,
             "optimizer": optimizers.describe(state.optimizer),
             "epochs": options.epochs,
+            "max_steps": options.max_steps,
             "batch_size": options.batch_size,
             "shuffle": options.shuffle,
             "shards": options.shards,
@@ -137,6 +138,7 @@ class ShardedEngine(Engine):
             self.threads = ThreadChoice(net, ("shards", self.batch_size), n_threads, SHORT_STEP)
         data = self.data if len(self.data) else _one_row(self.data)
         self.trainer = data.trainer(net, self.batch_size, **settings)
+        self.trainer.set_last_step(self.last_step)
 
     def load(self, state):
         self.trainer.load(state.moments)
