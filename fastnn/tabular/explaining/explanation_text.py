@@ -24,17 +24,15 @@ def to_text(explanation, n_columns, width):
     )
 
 
-def most_likely(explanation, row):
-    """Return the Explanation of the output that matters most in a row.
+def most_likely(explanation):
+    """Return the position of the output that matters most in each row, (n,).
 
     It is the most probable of several classes, and the middle one of several quantiles.
     """
-    if len(explanation.outputs) == 1:
-        return explanation
-    if explanation.scale == "target":
-        order = np.argsort(explanation.outputs)
-        return explanation.of(explanation.outputs[order[len(order) // 2]])
-    return explanation.of(explanation.outputs[int(explanation.predictions[row].argmax())])
+    outputs = explanation.outputs
+    if len(outputs) > 1 and explanation.scale != "target":
+        return explanation.predictions.argmax(axis=1)
+    return np.full(len(explanation), np.argsort(outputs)[len(outputs) // 2])
 
 
 def describe_output(scale, output):
@@ -46,7 +44,7 @@ def describe_output(scale, output):
 
 def row_lines(explanation, row, n_columns, width, title):
     """Return the lines of a row. title : what they begin with"""
-    one = most_likely(explanation, row)
+    one = explanation.of(explanation.outputs[most_likely(explanation)[row]])
     values, errors = one.values[row], one.standard_errors[row]
     prediction, base = float(one.predictions[row]), float(one.base_values[row])
     decimals = find_decimals([*values.tolist(), prediction - base])
