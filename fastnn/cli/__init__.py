@@ -17,8 +17,8 @@ Exit codes:
   estimator. `row_roles`: columns of times, groups and weights, and the rows of the test.
 - `text_report`, `train_plot`, `html_report`: a training as text, as a picture, as a page.
   `text_layout`: lines of text.
-- `predict_rows`: rows read and written part by part. `predict_scores`: their scores. `row_checks`:
-  checks of them. `explained_rows`: their explanations as columns, text and JSON.
+- `predict_rows`: rows read and written part by part. `predict_scores`: their scores.
+  `row_checks`: what is noted about them. `explained_rows`: their explanations as columns and text.
 - `bench_libraries`: the libraries that `bench` compares.
 """
 

@@ -159,10 +159,11 @@ def run(arguments):
         )
         return 0
     for i, (numbers, part, explanation) in enumerate(found):
-        titles = map(explained_rows.row_title, numbers, part.kept.to_pylist())
-        for line in ["", *explained_rows.to_lines(explanation, list(titles), arguments.top)][
-            not i :
-        ]:
+        if i:
+            print_line()
+        kept = part.kept.to_pylist() or [{}] * len(numbers)  # without columns it has no rows
+        titles = list(map(explained_rows.row_title, numbers, kept))
+        for line in explained_rows.to_lines(explanation, titles, arguments.top):
             print_line(line)
     return 0
 
