@@ -7,6 +7,8 @@ the configurations, and gives scores and importances. The networks train on all 
 import contextlib
 import os
 import tempfile
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
@@ -14,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from ...core.errors import Argument, DataError, placed
 from ...core.messages import warn
 from ...core.validation import check_count
+from ...dask import partitions
 from ...tables.files import TableWarning
 from .. import row_folds
 from ..columns import frames
@@ -21,6 +24,7 @@ from ..columns.other_texts import OtherTextsOfTraining
 from ..fit_rows import FitRows
 from ..row_columns import RowColumns
 from . import row_batches, sampling
+from .encoded_rows import EncodedRows
 from .sampling import SampledRows
 
 MIN_ROWS = 4  # in memory, for each fold
@@ -33,6 +37,10 @@ def read(options, arguments):
 
     options : TableFitOptions; arguments : FitArguments
     """
+    if partitions.is_collection(arguments.X) or partitions.is_collection(arguments.y):
+        from . import dask_table
+
+        return dask_table.read(options, arguments)
     columns = RowColumns(arguments)
     rows, table = _read_batches(options, arguments, columns)
     if rows is not None:
@@ -86,7 +94,13 @@ def _read_batches(options, arguments, columns):
         warn(text, TableWarning)
     if rows.numbers is None:
         return rows, None
-    n, n_folds = len(rows.numbers), row_folds.count(options.n_estimators)
+    check_window(window, len(rows.numbers), options)
+    return rows, LargeTable(batches, summary, rows, n_rows, window or len(rows.numbers))
+
+
+def check_window(window, n, options):
+    """Check that n rows in memory are enough for the folds."""
+    n_folds = row_folds.count(options.n_estimators)
     if n < MIN_ROWS * n_folds:
         raise DataError(
             "{argument} puts {n} rows in memory, but {n_folds} folds need at least {needed}.",
@@ -96,7 +110,27 @@ def _read_batches(options, arguments, columns):
             n_folds=n_folds,
             needed=MIN_ROWS * n_folds,
         )
-    return rows, LargeTable(batches, summary, rows, n_rows, window or len(rows.numbers))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TableEncoding:
+    """What encodes the rows of a table.
+
+    Attributes
+    ----------
+    features : Features
+    encoders : dict of EncoderSettings to Encoder
+    tables : dict of EncoderSettings to EncodedTable
+        The encoded sample.
+    setup : TrainingSetup
+    folds : HashedFolds or ForwardFolds
+    """
+
+    features: Any
+    encoders: dict
+    tables: dict
+    setup: Any
+    folds: Any
 
 
 class LargeTable:
@@ -152,6 +186,21 @@ class LargeTable:
             raise
 
     # ---- the second pass ----
+
+    def store(self, encoding, reporter):
+        """Encode all rows. Return the EncodedRows.
+
+        encoding : TableEncoding; reporter : EncodingReporter
+        """
+        setup, n = encoding.setup, 0
+        stored = EncodedRows(self, encoding.tables, setup, encoding.folds)
+        for rows in self.read_again(encoding.features, setup.targets, setup.rows):
+            numbers = np.arange(n, n + len(rows))
+            encoded, y = rows.encode(encoding.encoders), setup.targets.encode(rows.y)
+            stored.append(encoded, y, rows.weight, numbers)
+            n += len(rows)
+            reporter.show(n)
+        return stored
 
     def read_again(self, features, targets, sample):
         """Yield the FitRows of each batch. They must be those of the first pass.
