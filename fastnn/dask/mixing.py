@@ -8,12 +8,13 @@ partitions, at equal distances in the table. A hash of the number of a row choos
 import numpy as np
 
 from ..training.stream import hashes
-from .runner import task_key
+from .delayed import delayed_call
 from .stored_block import StoredBlock
 
 MOST_MIXED = 16  # partitions of a block
 MAX_PIECES = 64  # of a partition
 BLOCK_ROWS = 65_536
+NO_ROWS = {"y": np.zeros(0), "key": np.zeros(0, np.int32)}
 PIECE_SEED = 1  # of the hash that chooses the block of a row
 
 
@@ -46,16 +47,9 @@ class Mixing:
 
     def delayed(self, encoded):
         """Return Delayed StoredBlocks. encoded : Delayed Encoded partitions"""
-        import dask
-
-        piece = dask.delayed(take_piece, pure=False)
-        join = dask.delayed(join_pieces, pure=False)
+        piece, join = delayed_call("piece", take_piece), delayed_call("block", join_pieces)
         return [
-            join(
-                [piece(encoded[p], i, dask_key_name=task_key("piece")) for p in group],
-                g * self.n_pieces + i,
-                dask_key_name=task_key("block"),
-            )
+            join([piece(encoded[p], i) for p in group], g * self.n_pieces + i)
             for g, group in enumerate(self.groups)
             for i in range(self.n_pieces)
         ]
@@ -97,6 +91,7 @@ def take_info(encoded):
 
 def join_pieces(pieces, block):
     """Return the StoredBlock of pieces, whose rows are shuffled."""
+    pieces = [piece for piece in pieces if piece] or [NO_ROWS]  # an empty partition has no arrays
     n = sum(len(piece["y"]) for piece in pieces)
     order = np.random.default_rng([PIECE_SEED, block]).permutation(n)
     return StoredBlock(

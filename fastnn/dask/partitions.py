@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.errors import Argument, DataError
 from ..core.validation import describe_type
 
 
@@ -21,14 +20,13 @@ def is_collection(value):
     return hasattr(value, "__dask_graph__")
 
 
-def refuse(estimator_name, **arguments):
-    """Raise ValueError for the first argument that is not None: fit on collections lacks it."""
+def refuse(**arguments):
+    """Raise ValueError for the first argument that is not None or False."""
     for name, value in arguments.items():
         if value is not None and value is not False:
-            raise DataError(
-                "{argument} does not work with a Dask collection.",
-                "Leave it out, or pass a table in memory: X.compute().",
-                argument=name,
+            raise ValueError(
+                f"{name} does not work with a Dask collection. Leave it out, or pass a table in memory: "
+                "X.compute()."
             )
 
 
@@ -42,12 +40,7 @@ def of(X, y, weight=None):
         Partitioned as X is.
     """
     if not is_frame(X) and not is_array(X):
-        raise DataError(
-            "{argument} is {what} of Dask.",
-            "Pass a dask DataFrame or a dask Array.",
-            argument="X",
-            what=describe_type(X),
-        )
+        raise ValueError(f"X is {describe_type(X)} of Dask. Pass a dask DataFrame or a dask Array.")
     if is_array(X):
         X = in_one_column_of_chunks("X", X, (2,))
     parts = delayed_of(X)
@@ -73,12 +66,9 @@ def is_array(collection):
 def in_one_column_of_chunks(name, array, dimensions):
     """Return a dask Array whose chunks have all columns."""
     if array.ndim not in dimensions:
-        expected = " or ".join(str(n) for n in dimensions)
-        raise DataError(
-            "{argument} has {n} dimensions, but {expected} are needed.",
-            argument=name,
-            n=array.ndim,
-            expected=expected,
+        expected = " or ".join(map(str, dimensions))
+        raise ValueError(
+            f"{name} must have {expected} dimensions, but has {array.ndim}. Reshape it."
         )
     if array.ndim == 2 and array.numblocks[1] > 1:
         return array.rechunk({1: -1})
@@ -95,35 +85,26 @@ def _beside(name, values, X, n):
     if values is None:
         return [None] * n
     if not is_frame(values) and not is_array(values):
-        raise DataError(
-            "X is a Dask collection, but {argument} is {what}.",
-            "Pass a collection with the same partitions, such as "
-            "dask.array.from_array({name}, chunks=X.chunks[0]), or the name of a column of X.",
-            argument=name,
-            what=describe_type(values),
+        raise ValueError(
+            f"X is a Dask collection, but {name} is {describe_type(values)}. Pass a collection with the "
+            f"same partitions, or, for a DataFrame, the name of a column of X."
         )
     if is_array(values):
         values = in_one_column_of_chunks(name, values, (1, 2))
         if is_array(X) and not np.isnan([*X.chunks[0], *values.chunks[0]]).any():
             if values.shape[0] != X.shape[0]:
-                raise DataError(
-                    "X has {n:,} rows, but {argument} has {m:,}.",
-                    argument=name,
-                    n=X.shape[0],
-                    m=values.shape[0],
+                raise ValueError(
+                    f"X has {X.shape[0]:,} rows, but {name} has {values.shape[0]:,}. Pass one value for "
+                    "each row."
                 )
             values = values.rechunk({0: X.chunks[0]})
     parts = delayed_of(values)
     other = _divisions(X), _divisions(values)
     if len(parts) != n or (None not in other and other[0] != other[1]):
-        raise DataError(
-            "{argument} and X have different partitions ({m:,} and {n:,}), so their rows cannot be "
-            "paired.",
-            "Take both from one collection: {X}=ddf.drop(columns=name), {name}=ddf[name].",
-            argument=name,
-            m=len(parts),
-            n=n,
-            X=Argument("X"),
+        raise ValueError(
+            f"{name} and X have different partitions ({len(parts):,} and {n:,} of them), so their rows "
+            "cannot be paired. Take both from one collection, such as ddf.drop(columns=name) and "
+            "ddf[name]."
         )
     return parts
 

@@ -5,11 +5,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ..core.messages import one_line
+from . import delayed
+from .delayed import task_key
 
 POLL_SECONDS = 0.5
 NO_WORKER_SECONDS = 60  # for which a cluster may have no worker
-TASKS_AHEAD = 2  # networks for each thread of the workers that train at the same time, divided by parts
+TASKS_AHEAD = (
+    2  # networks for each thread of the workers that train at the same time, divided by parts
+)
 MAX_AT_ONCE = 16  # networks: each has a thread in this process
 
 
@@ -67,9 +70,9 @@ class ClusterRunner:
         """Return how many networks train at the same time."""
         return min(MAX_AT_ONCE, max(2, -(-TASKS_AHEAD * self.n_threads // n_parts)))
 
-    def compute(self, delayed):
-        """Return futures of Delayed objects."""
-        return self.client.compute(delayed, optimize_graph=True)
+    def compute(self, collections):
+        """Return futures of a list of Delayed objects."""
+        return self.client.compute(collections, optimize_graph=True)
 
     def submit(self, name, function, *args):
         """Return the future of a call, whose arguments may be futures. name : for the dashboard"""
@@ -166,10 +169,8 @@ class LocalRunner:
     def n_at_once(self, n_parts):
         return min(MAX_AT_ONCE, max(1, self.n_threads))
 
-    def compute(self, delayed):
-        import dask
-
-        return list(map(_Done, dask.compute(*delayed)))
+    def compute(self, collections):
+        return list(map(_Done, delayed.compute(*collections)))
 
     def submit(self, name, function, *args):
         # first in, first out: what a task waits for has begun before it
@@ -223,10 +224,3 @@ def _call(function, args):
         return value.result() if hasattr(value, "result") else value
 
     return function(*map(resolve, args))
-
-
-def task_key(name):
-    """Return a new key of a task, of which the dashboard shows the name."""
-    import uuid
-
-    return f"fastnn-{name}-{uuid.uuid4().hex}"

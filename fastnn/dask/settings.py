@@ -7,10 +7,11 @@ Dask reads them from its files (`~/.config/dask/*.yaml`), from variables of the 
 from dataclasses import dataclass
 
 from ..core.validation import check_count
+from .delayed import configured
 
-#: Parts that train at the same time before their parameters are averaged, and the rows of each that
-#: are worth a part: see docs/decisions/0045-dask-rounds.md.
-MAX_PARTS, PART_ROWS = 8, 20_000
+#: Parts that train at the same time before their parameters are averaged: see
+#: docs/decisions/0045-dask-rounds.md.
+MAX_PARTS = 8
 #: Steps of each part between two averages. A round of this length takes about 50 ms.
 SYNC_EVERY = 256
 MIN_BATCH = 32  # rows of a step of a part
@@ -34,20 +35,21 @@ class RoundSettings:
     @classmethod
     def read(cls):
         """Return the settings in the configuration of Dask."""
-        import dask
-
-        parts = dask.config.get("fastnn.parts", None)
-        sync_every = dask.config.get("fastnn.sync-every", SYNC_EVERY)
+        parts = configured("fastnn.parts", None)
+        sync_every = configured("fastnn.sync-every", SYNC_EVERY)
         return cls(
             None if parts is None else check_count("fastnn.parts", parts),
             check_count("fastnn.sync-every", sync_every),
         )
 
-    def n_parts(self, n_partitions, n_rows):
-        """Return the number of parts. It depends on the rows alone, not on the workers."""
+    def n_parts(self, n_partitions, n_rows, part_rows):
+        """Return the number of parts. It depends on the rows alone, not on the workers.
+
+        part_rows : rows that are worth a part
+        """
         if self.parts is not None:
             return max(1, min(self.parts, n_rows))
-        return max(1, min(MAX_PARTS, n_partitions, n_rows // PART_ROWS))
+        return max(1, min(MAX_PARTS, n_partitions, n_rows // part_rows))
 
 
 def part_batch(batch_size, n_parts):

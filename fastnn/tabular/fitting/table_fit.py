@@ -17,7 +17,7 @@ from ..checkpoint import digests_of
 from ..columns.features import NO_COLUMN, Features
 from ..encoder import Encoder, Scaling
 from ..fit_rows import FitRows
-from ..large import large_table
+from ..large import table_rows
 from ..large.large_table import TableEncoding
 from ..table_progress import EncodingReporter, ProgressReporter
 from . import fit_split, fitted_table, permutation, recipe, training_jobs
@@ -70,7 +70,7 @@ class TableFit:
     def __init__(self, options, arguments):
         self.options, self.task = options, options.task
         self.time_budget = TimeBudget(options.time_limit, options.seconds_before)
-        rows, self.large = large_table.read(options, arguments)
+        rows, self.large = table_rows.read(options, arguments)
         self.target_name, frame, weight = rows.target_name, rows.frame, rows.weight
         n, self.column_names = frame.n_rows, rows.columns.names
         if n < 2:
@@ -247,7 +247,9 @@ class TableFit:
             folds=self.split.all_rows,
         )
         n_folds = self.split.all_rows.n_folds
-        return self.large.store(encoding, EncodingReporter(self.options, n_folds, self.large.n_rows))
+        return self.large.store(
+            encoding, EncodingReporter(self.options, n_folds, self.large.n_rows)
+        )
 
     # ---- during training ----
 

@@ -33,7 +33,8 @@ class TableReader(NamedTuple):
 
     def data(self, net, arrays):
         """Return the Data of all rows of a block."""
-        X = table_of(*(arrays[f"{self.encoder}.{name}"] for name in PARTS), self.layout)
+        numbers, positions, codes = (arrays[f"{self.encoder}.{name}"] for name in PARTS)
+        X = table_of(numbers, positions, codes, self.layout)
         if self.weights is not None:
             X = self.weights.multiply(X)
         return Data.of(net, X, arrays["y"], self.loss, arrays.get("weight"))

@@ -1,5 +1,6 @@
 """The first pass over a Dask collection: each worker looks at its partitions and returns a sample."""
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from ...core.errors import placed
 from ...dask import partitions
-from ...dask.runner import task_key
+from ...dask.delayed import delayed_call, delayed_value
 from ...training.stream import hashes
 from ..columns import frames
 from . import sampling
@@ -18,7 +19,6 @@ SAMPLE_ROWS = 100_000  # most rows of a sample that nobody has chosen
 FIRST_PART = 4  # times its equal share of the sample is what a partition returns at most
 MIN_ROWS = 1000  # that a partition may return in any case
 ALL = 2.0**53  # above all hashes
-SAME_ROWS = "Each computation of the collection must yield the same rows in the same order."
 
 
 def most_rows(window, X):
@@ -84,8 +84,6 @@ class PartitionFacts:
 
 def look_at_partition(X, y, weight, look, place):
     """Return the PartitionFacts of a partition. place : (its position, most rows of its sample)"""
-    import copy
-
     index, most = place
     with placed(partitions.place(index)):
         n, summary = len(X), copy.deepcopy(look.summary)
@@ -154,13 +152,8 @@ def read(runner, parts, look, most):
 
 def _look(runner, parts, look, most):
     """Return {position: PartitionFacts} of some partitions. most : {position: rows}"""
-    import dask
-
-    task = dask.delayed(look_at_partition, pure=False)
-    shared = dask.delayed(look, name=task_key("look"), traverse=False)
-    futures = runner.compute(
-        [task(*parts[p], shared, (p, n), dask_key_name=task_key("sample")) for p, n in most.items()]
-    )
+    task, shared = delayed_call("sample", look_at_partition), delayed_value("look", look)
+    futures = runner.compute([task(*parts[p], shared, (p, n)) for p, n in most.items()])
     return dict(zip(most, runner.results(futures)))
 
 
@@ -185,7 +178,7 @@ def _check_labels(facts):
 def _sampled(facts, lengths, below, target):
     """Return the SampledRows below a hash."""
     firsts = np.cumsum(lengths) - lengths
-    parts, y, weights, numbers = [], [], [], []
+    parts, y, weights, numbers = [], [], [], []  # type: tuple[list, list, list, list]
     for p, each in facts.items():
         chosen = np.flatnonzero(each.hashed < below)
         if each.frame is None or not len(chosen):
@@ -195,8 +188,9 @@ def _sampled(facts, lengths, below, target):
         y.append(each.y[chosen])
         weights.append(None if each.weight is None else each.weight[chosen])
         numbers.append(firsts[p] + each.rows[chosen])
-    weight = None if weights[0] is None else np.concatenate(weights)
-    frame, numbers = frames.concatenate(parts), np.concatenate(numbers)
-    if len(numbers) == lengths.sum():
-        numbers = None
-    return SampledRows(frame, join_targets(y), weight, numbers, target)
+    rows = SampledRows(frames.concatenate(parts), join_targets(y), None, None, target)
+    if weights[0] is not None:
+        rows.weight = np.concatenate(weights)
+    if rows.frame.n_rows < lengths.sum():
+        rows.numbers = np.concatenate(numbers)
+    return rows

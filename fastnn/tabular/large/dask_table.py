@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from ...core.errors import Argument, DataError, placed
+from ...core.errors import placed
 from ...core.messages import warn
 from ...core.validation import check_count, check_threads
-from ...dask import mixing, partitions
-from ...dask.mixing import Encoded, Mixing
+from ...dask import partitions
+from ...dask.delayed import delayed_call, delayed_value
+from ...dask.mixing import Encoded, Mixing, take_info
 from ...dask.rounds_data import BlockRows
-from ...dask.runner import current_runner, task_key
+from ...dask.runner import current_runner
 from ...dask.settings import RoundSettings
 from ...tables.files import TableWarning
 from ..columns import frames
@@ -27,6 +28,9 @@ from ..row_columns import RowColumns
 from . import dask_sample
 from .blocks_of_table import BlocksOfTable, arrays_of
 from .large_table import LargeTable, check_window
+
+SAME_ROWS = "Each computation of the collection must yield the same rows in the same order."
+PART_ROWS = 100_000  # rows that are worth a part: the many networks keep workers busy, too
 
 
 def read(options, arguments):
@@ -41,7 +45,9 @@ def read(options, arguments):
     target = y if isinstance(y, str) else None
     weights = None if isinstance(weight, str) else weight
     parts = partitions.of(X, None if target else y, weights)
-    in_tasks = replace(arguments, X=None, y=target, sample_weight=weight if weights is None else None)
+    in_tasks = replace(
+        arguments, X=None, y=target, sample_weight=weight if weights is None else None
+    )
     columns, summary = RowColumns(in_tasks), options.task.summary()
     if target is not None:
         _check_names(X, target)
@@ -67,28 +73,23 @@ def _check(options, arguments):
     """Raise an error for arguments that do not work with collections."""
     y = arguments.y
     if not partitions.is_collection(arguments.X):
-        raise DataError(
-            "{argument} is a Dask collection, but X is a table in memory.",
-            "Pass both as collections, or y.compute().",
-            argument="y",
+        raise ValueError(
+            "y is a Dask collection, but X is a table in memory. Pass both as collections, or "
+            "y.compute()."
         )
     if y is None:
         raise ValueError(
             f"{options.estimator_name} requires y to be passed, but the target y is None. Pass a "
             "collection with the partitions of X, or the name of a column of X."
         )
-    partitions.refuse(
-        options.estimator_name, groups=arguments.groups, time=arguments.time, cv=options.cv
-    )
+    partitions.refuse(groups=arguments.groups, time=arguments.time, cv=options.cv)
 
 
 def _check_names(X, target):
     if partitions.is_array(X):
-        raise DataError(
-            "{argument} names a column of X, but the columns of X have no names.",
-            "Pass the targets as an array.",
-            argument=Argument("y", target),
-            column=target,
+        raise ValueError(
+            f"y={target!r} names a column of X, but the columns of X have no names. Pass the targets "
+            "as an array."
         )
     frames.check_target(target, list(map(str, X.columns)))
 
@@ -125,10 +126,8 @@ class DaskTable(LargeTable):
 
         encoding : TableEncoding; reporter : EncodingReporter
         """
-        import dask
-
         settings, setup, runner = RoundSettings.read(), encoding.setup, self.runner
-        n_parts = settings.n_parts(len(self.batches), self.n_rows)
+        n_parts = settings.n_parts(len(self.batches), self.n_rows, PART_ROWS)
         mix = Mixing(len(self.batches), n_parts, self.n_rows)
         task = EncodingTask(
             look=replace(self.look, summary=None),
@@ -141,14 +140,13 @@ class DaskTable(LargeTable):
             n_pieces=mix.n_pieces,
         )
         others = OtherTextsOfTraining(encoding.features)
-        shared = dask.delayed(task, name=task_key("recipe"), traverse=False)
-        encode = dask.delayed(encode_partition, pure=False)
+        encode, info = delayed_call("encode", encode_partition), delayed_call("info", take_info)
+        shared = delayed_value("recipe", task)
         encoded = [
-            encode(*part, shared, found, dask_key_name=task_key("encode"))
-            for part, found in zip(self.batches, self._expected(setup.rows))
+            encode(*part, shared, expected)
+            for part, expected in zip(self.batches, self._expected(setup.rows))
         ]
-        info = dask.delayed(mixing.take_info, pure=False)
-        infos = [info(each, dask_key_name=task_key("info")) for each in encoded]
+        infos = [info(each) for each in encoded]
         futures = runner.compute([*mix.delayed(encoded), *infos])
         blocks, infos = futures[: mix.n_blocks], futures[mix.n_blocks :]
         ends = np.cumsum(self.lengths)
@@ -227,12 +225,8 @@ def encode_partition(X, y, weight, task, expected):
     """
     with placed(partitions.place(expected.index)):
         if len(X) != expected.n_rows:
-            raise DataError(
-                "{X} has {n:,} rows in this pass, but had {before:,} before.",
-                dask_sample.SAME_ROWS,
-                X=Argument("X"),
-                n=len(X),
-                before=expected.n_rows,
+            raise ValueError(
+                f"X has {len(X):,} rows in this pass, but had {expected.n_rows:,} before. {SAME_ROWS}"
             )
         if not len(X):
             return Encoded({}, np.zeros(0, np.intp), task.n_pieces, {})
@@ -240,11 +234,9 @@ def encode_partition(X, y, weight, task, expected):
         rows = task.rows(frame, y, None if weight is None else np.asarray(weight))
         found = task.features.other_texts(frame)
     if checksum_of(rows.take(expected.rows)) != expected.checksum:
-        raise DataError(
-            "{X} has other rows in this pass than before.",
-            dask_sample.SAME_ROWS,
-            place=partitions.place(expected.index),
-            X=Argument("X"),
+        raise ValueError(
+            f"{partitions.place(expected.index)}: X has other rows in this pass than before. "
+            f"{SAME_ROWS}"
         )
     numbers = np.arange(expected.first, expected.first + len(rows))
     arrays = {"y": task.targets.encode(rows.y), "key": task.folds.keys(numbers).astype(np.int32)}
