@@ -106,7 +106,8 @@ class PartResult:
         """Return parameters and moments times the weight of their rows, in float64."""
         if self.is_sum:
             return self.params, self.moments
-        return self.params * np.float64(self.weight), self.moments * np.float64(self.weight)
+        with np.errstate(all="ignore"):  # where the part has diverged
+            return self.params * np.float64(self.weight), self.moments * np.float64(self.weight)
 
 
 def train_part(task, position, block, span):
@@ -161,9 +162,10 @@ def train_part(task, position, block, span):
 def add_parts(parts):
     """Return the sum of PartResults, from the first to the last."""
     params, moments = parts[0].scaled()
-    for part in parts[1:]:
-        p, m = part.scaled()
-        params, moments = params + p, moments + m
+    with np.errstate(all="ignore"):  # where a part has diverged
+        for part in parts[1:]:
+            p, m = part.scaled()
+            params, moments = params + p, moments + m
     return PartResult(
         params,
         moments,
@@ -188,8 +190,9 @@ def end_round(position, parts):
     elif total.weight == 0:  # no row has a weight
         params, moments = position.params, position.moments
     else:
-        params = (total.params / total.weight).astype(position.params.dtype)
-        moments = (total.moments / total.weight).astype(position.moments.dtype)
+        with np.errstate(all="ignore"):
+            params = (total.params / total.weight).astype(position.params.dtype)
+            moments = (total.moments / total.weight).astype(position.moments.dtype)
     if not (position.is_finite and total.is_finite and all_finite(params)):
         return replace(position, step=step, is_finite=False)
     return Position(params, moments, step, position.epoch, loss_sum)

@@ -10,6 +10,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from ...core.errors import placed
 from ...dask import partitions
 from ...dask.delayed import delayed_call, delayed_value
+from ...estimators.inputs import ALL_ZERO_OK
 from ...training.stream import hashes
 from ..columns import frames
 from . import sampling
@@ -96,7 +97,9 @@ def look_at_partition(X, y, weight, look, place):
         frame, y = look.frame(X, y)
         weight = look.columns.weight(frame, None if weight is None else np.asarray(weight))
         if weight is not None:
-            weight = _check_sample_weight(weight, np.zeros(n), ensure_non_negative=True)
+            weight = _check_sample_weight(
+                weight, np.zeros(n), ensure_non_negative=True, **ALL_ZERO_OK
+            )
         summary.add(y, weight)
     hashed = hashes(np.arange(n) + (index << 40), sampling.SEED)
     rows, below = np.arange(n), ALL

@@ -20,6 +20,7 @@ from ...dask.mixing import Encoded, Mixing, take_info
 from ...dask.rounds_data import BlockRows
 from ...dask.runner import current_runner
 from ...dask.settings import RoundSettings
+from ...estimators.inputs import ALL_ZERO_OK
 from ...tables.files import TableWarning
 from ..columns import frames
 from ..columns.other_texts import OtherTextsOfTraining
@@ -212,7 +213,7 @@ class EncodingTask:
         y = self.targets.to_numbers(y)
         weight = self.look.columns.weight(frame, weight)
         if weight is not None:
-            weight = _check_sample_weight(weight, np.zeros(len(y)))
+            weight = _check_sample_weight(weight, np.zeros(len(y)), **ALL_ZERO_OK)
         return FitRows(
             numbers, codes, y, self.task.weights(self.targets, y, weight, self.n_rows_of_class)
         )
