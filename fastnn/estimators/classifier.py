@@ -356,17 +356,7 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
             Has the dtype of the network.
         """
         with self._reading():
-            return self._log_proba(self._logits(X))
-
-    def _log_proba(self, logits):
-        if self.targets_.kind == "multiclass":
-            return ensemble.mean_log([ensemble.log_softmax(Z) for Z in logits])
-        log_p = ensemble.mean_log([ensemble.log_sigmoid(Z) for Z in logits])
-        if self.targets_.is_multilabel:
-            return log_p
-        if len(self.classes_) == 1:
-            return np.zeros_like(log_p)
-        return np.hstack([ensemble.mean_log([ensemble.log_sigmoid(-Z) for Z in logits]), log_p])
+            return self.targets_.log_probabilities(self._logits(X))
 
     @maps_partitions
     def decision_function(self, X: Any) -> FloatArray:

@@ -135,7 +135,7 @@ def test_partitions_may_be_empty_and_a_class_be_in_one_of_them():
         (
             {},
             lambda X, y: (da.where(X > 1, np.nan, X), y),
-            r"partition \\d: X contains NaN .*row \\d+, column \\d",
+            r"partition \d: X contains NaN .*row \d+, column \d",
         ),
         ({}, lambda X, y: (X, y.compute()), "X is a Dask collection, but y is"),
         ({}, lambda X, y: (X.compute(), y), "y is a Dask collection, but X is in memory"),
