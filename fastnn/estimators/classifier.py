@@ -356,7 +356,8 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
             Has the dtype of the network.
         """
         with self._reading():
-            return self.targets_.log_probabilities(self._logits(X))
+            logits = self._logits(X)
+            return self.targets_.log_probabilities(logits)
 
     @maps_partitions
     def decision_function(self, X: Any) -> FloatArray:
