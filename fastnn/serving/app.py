@@ -13,7 +13,7 @@ from .page import POLICY, make_page, read_asset
 from .replies import error_reply, reply, to_json
 from .request_body import PredictOptions, parse_options, parse_rows
 from .request_error import RequestError, from_value_error
-from .table_service import FEW, TableService
+from .table_service import FEW, MAX_EXPLAINED, TableService
 
 MAX_ROWS, MAX_BYTES = 10_000, 16_000_000  # of a request
 WAITING = 20  # times as many rows may wait
@@ -86,6 +86,8 @@ class Handlers:
         self.service = service
         self.max_rows, self.max_bytes = limits
         self.batches = Batches(service.predict, WAITING * self.max_rows)
+        if service.has_explanations:
+            self.explanations = Batches(service.explain, WAITING * MAX_EXPLAINED)
         self.facts, columns = describe_model(service, name), describe_columns(service)
         example = example_row(service, columns)
         self._warm_up(example)
@@ -119,7 +121,15 @@ class Handlers:
                 read = await batches.in_thread(service.read, parsed.rows)
         except ValueError as error:
             raise from_value_error(error) from None
+        if options.explain and read.n_rows > MAX_EXPLAINED:
+            raise RequestError(
+                413,
+                f"The request has {read.n_rows:,} rows to explain, but at most {MAX_EXPLAINED} are "
+                "allowed. Send several requests.",
+            )
         columns = await batches.answer((read, options), read.n_rows)
+        if options.explain:
+            columns["explanation"] = await self.explanations.answer(read, read.n_rows)
         return reply(to_json(columns, read.notes, parsed.by_column))
 
     async def _read_body(self, request):

@@ -55,6 +55,7 @@ class NetworkService:
     """
 
     def __init__(self, model):
+        self.has_explanations = False
         self.model, self.is_network = model, isinstance(model, MLP)
         self.is_classifier = hasattr(model, "classes_")
         # Rows become an array in the order of the names, which `predict` would then warn about.
@@ -72,6 +73,8 @@ class NetworkService:
         name = type(self.model).__name__
         if options.proba and not self.is_classifier:
             raise RequestError(422, f"proba: the model is an {name}, which predicts no classes.")
+        if options.explain:
+            raise RequestError(422, "explain: only models of tables are explained, not networks.")
         if options.interval is not None:
             if self.is_network or self.is_classifier:
                 raise RequestError(422, f"interval: the model is an {name}, without intervals.")
