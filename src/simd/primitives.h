@@ -6,8 +6,10 @@
  *
  *   LANES            numbers in a vec
  *   WIDE_ROWS, VECS  the register block of the matrix products: WIDE_ROWS x VECS accumulators, all in registers
+ *   TALL_ROWS        rows of a block in products with large weights, TALL_ROWS x VECS accumulators; WIDE_ROWS: no others
  *   ROWS             rows of a block in a panel with fewer vecs; ROWS divides VECS*LANES, WIDE_ROWS divides ROWS
  *   PANEL            VECS*LANES, the width of a column panel
+ *   REAL_BYTES       sizeof(real)
  *   TILE             ROWS*VECS, the vectors of a register block
  *   BLOCK            the larger of LANES and ROWS
  *   NARROW           a layer whose outputs fill at most NARROW lanes of their last vec has its rows or inputs in the
@@ -90,6 +92,7 @@ enum { MIN_EXP = BY_DTYPE(-126, -1022), MAX_EXP = BY_DTYPE(127, 1023) };
 
 enum {
     PANEL = VECS * LANES,
+    REAL_BYTES = sizeof(real),
     TILE = ROWS * VECS,
     SUM_VECS = 16 / LANES,
     NARROW = LANES >= 8 ? LANES * 5 / 8 : 0, /* transposing a block of inputs costs log2(LANES) / LANES a number */

@@ -251,8 +251,7 @@ cdef inline void weight_blocks(Training* training, const Chunk* chunk, const Lay
     """A part of dW, NC inputs at a time: these inputs stay in L2. Stops if the step is dropped."""
     cdef WeightPart block
     cdef Py_ssize_t p
-    block.first = part.first
-    block.end = part.end
+    block = part[0]
     for p from part.lo <= p < part.hi by NC:
         block.lo = p
         block.hi = min_(p + NC, part.hi)
@@ -271,6 +270,9 @@ cdef void weight_tiles(Training* training, const Chunk* chunk, const Layer* laye
     cdef Py_ssize_t panels = (layer.n_out + PANEL - 1) // PANEL, blocks = (layer.n_in + block - 1) // block
     cdef Py_ssize_t tile, end_tile, panel, n_blocks
     cdef WeightPart part
+    part.packed = NULL
+    if chunk.buffers.packed != NULL:
+        part.packed = chunk.buffers.packed + chunk.part * chunk.buffers.packed_size
     part.lo = part.first = 0
     part.hi = blocks * block
     part.end = layer.n_out
@@ -293,35 +295,63 @@ cdef void weight_tiles(Training* training, const Chunk* chunk, const Layer* laye
             tile += min_(end_tile - tile, panels - panel)
         weight_blocks(training, chunk, layer, &part, gradient)
 
+cdef inline void vector_gradient(const Chunk* chunk, const Layer* layer, const ChunkGradient* gradient) noexcept nogil:
+    """This thread's part of dw of a layer with one output."""
+    cdef Py_ssize_t lo, hi
+    cdef ChunkGradient g
+    split_range(round_up(layer.n_in, PANEL), PANEL, chunk.part, chunk.parts, &lo, &hi)
+    begin_sums(gradient, &g)
+    while True:
+        if layer.n_in < LONG_DOT:
+            dot_backward_weight(lo, hi, layer, &g)
+        else:
+            dot_backward_weight_long(lo, hi, layer, &g)
+        if not next_sums(gradient, &g):
+            break
+    if g.step != NULL:
+        update_in_region(g.step, layer.W.data + lo, layer.dW + lo, g.moment_stride, hi - lo)
+
+cdef inline void narrow_gradient(const Chunk* chunk, const Layer* layer, const ChunkGradient* gradient) noexcept nogil:
+    """This thread's part of dW of a layer with few outputs."""
+    cdef Py_ssize_t lo, hi
+    cdef ChunkGradient g
+    split_range(round_up(layer.n_in, PANEL), PANEL, chunk.part, chunk.parts, &lo, &hi)
+    begin_sums(gradient, &g)
+    narrow_backward_weight(lo, hi, layer, &g)
+    while next_sums(gradient, &g):
+        narrow_backward_weight(lo, hi, layer, &g)
+
+cdef inline void bias_gradient(const Chunk* chunk, const Layer* layer, const ChunkGradient* gradient) noexcept nogil:
+    """This thread's part of db."""
+    cdef Py_ssize_t lo, hi
+    cdef ChunkGradient g
+    split_range(layer.n_out, PANEL, chunk.part, chunk.parts, &lo, &hi)
+    begin_sums(gradient, &g)
+    while True:
+        if layer.n_out > 1:
+            linear_backward_bias(lo, hi, layer, &g)
+        elif hi > lo:
+            dot_backward_bias(layer, &g)
+        if not next_sums(gradient, &g):
+            break
+    if g.step != NULL:
+        update_in_region(g.bias_step, layer.b + lo, layer.db + lo, g.moment_stride, hi - lo)
+
 cdef inline void phase_b(Training* training, const Chunk* chunk, const ChunkGradient* gradient) noexcept nogil:
     """This thread's part of the gradients. With a step, the parameters are updated instead."""
-    cdef Py_ssize_t l, lo = 0, hi = 0
-    cdef const Step* step = gradient.step
+    cdef Py_ssize_t l
     cdef Layer* layer
     for l in range(training.net.n_layers - 1, -1, -1):
         layer = &chunk.buffers.layers[l]
-        if layer.transposed:
-            split_range(round_up(layer.n_in, PANEL), PANEL, chunk.part, chunk.parts, &lo, &hi)
         if layer.n_out == 1:
-            if layer.n_in < LONG_DOT:
-                dot_backward_weight(lo, hi, layer, gradient)
-            else:
-                dot_backward_weight_long(lo, hi, layer, gradient)
-            if step != NULL:
-                update_in_region(step, layer.W.data + lo, layer.dW + lo, gradient.moment_stride, hi - lo)
+            vector_gradient(chunk, layer, gradient)
         elif layer.transposed:
-            narrow_backward_weight(lo, hi, layer, gradient)
+            narrow_gradient(chunk, layer, gradient)
         else:
             weight_tiles(training, chunk, layer, gradient)
         if l == 0 and training.net.table != NULL:
             table_backward(training, chunk, gradient)
         if layer.learns_bias:
-            split_range(layer.n_out, PANEL, chunk.part, chunk.parts, &lo, &hi)
-            if layer.n_out > 1:
-                linear_backward_bias(lo, hi, layer, gradient)
-            elif hi > lo:
-                dot_backward_bias(layer, gradient)
-            if step != NULL:
-                update_in_region(gradient.bias_step, layer.b + lo, layer.db + lo, gradient.moment_stride, hi - lo)
-        if poll_abort(training, chunk) and step == NULL:
+            bias_gradient(chunk, layer, gradient)
+        if poll_abort(training, chunk) and gradient.step == NULL:
             return
