@@ -13,8 +13,9 @@ cdef enum:
     L1_BYTES = 1 << 15
     L2_BYTES = 1 << 20
     CACHE_LINE = 64
-    # of the inner dimension of a product at a time: a panel takes half of L1
-    KC = L1_BYTES // (2 * PANEL * REAL_BYTES)
+    # of the inner dimension of a product at a time; half of it leaves room for the inputs of tall blocks
+    KC = L1_BYTES // (PANEL * REAL_BYTES)
+    TALL_KC = KC // 2
     CHUNK = 256             # rows of a sum of gradients, and rows computed together in most networks
     WIDE_CHUNK = 2 * CHUNK  # rows computed together where the weights do not fit into L2
     # columns of a product, or inputs of dW, at a time: CHUNK rows of them take a quarter of L2
@@ -23,7 +24,7 @@ cdef enum:
     PREFETCHED_BYTES = L2_BYTES // 2
     MAX_LINES = 16          # prefetched at a time: more would wait for each other
     MIN_PACKED_ROWS = 64    # the inputs of dW are packed from this many rows on
-    PACKED_PANELS = 4       # from this many panels of dW on, packing the inputs costs less than it saves
+    PACKED_PANELS = 8       # from this many panels of dW on, packing the inputs costs less than it saves
 
 cdef inline bint is_prefetched(Py_ssize_t n_in, Py_ssize_t n_out) noexcept nogil:
     """Whether the weights of a layer come from beyond L2."""

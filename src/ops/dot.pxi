@@ -141,7 +141,8 @@ cdef void dot_backward_weight_long(Py_ssize_t lo, Py_ssize_t hi, const Layer* la
             vstore(layer.dW + j, vadd(vload(layer.dW + j), vload(sums + k)) if add else vload(sums + k))
         dot_backward_weight(whole, end, layer, gradient)
 
-cdef void dot_backward_bias(const Layer* layer, const ChunkGradient* gradient) noexcept nogil:
+cdef void dot_backward_bias(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
+                            const ChunkGradient* gradient) noexcept nogil:
     """db = the sum of dZ."""
     cdef Py_ssize_t i
     cdef real s = 0

@@ -45,15 +45,16 @@ cdef struct WeightPart:     # a part of W
 cdef struct ChunkGradient:  # what is done with the gradients of W and b over the rows of a chunk
     Py_ssize_t row, n       # the first row of the chunk, and how many
     bint add                # add them to those of the rows before
-    bint is_last            # no rows of the chunk follow
+    bint is_last            # they are at most CHUNK, and no rows of the chunk follow
     const Step* step        # not NULL: update W instead
     const Step* bias_step   # likewise for b
     Py_ssize_t moment_stride    # from a parameter to its first moment, from there to its second, ...
 
+ctypedef void (*gradient_kernel)(Py_ssize_t, Py_ssize_t, const Layer*, const ChunkGradient*) noexcept nogil
+
 cdef inline void begin_sums(const ChunkGradient* chunk, ChunkGradient* part) noexcept nogil:
     """OUT: part, the first CHUNK rows of the chunk, at most. Nothing is updated before the last ones."""
     part[0] = chunk[0]
-    part.is_last = chunk.n <= CHUNK
     if not part.is_last:
         part.n = CHUNK
         part.step = NULL
@@ -68,6 +69,22 @@ cdef inline bint next_sums(const ChunkGradient* chunk, ChunkGradient* part) noex
     part.is_last = part.row + part.n == chunk.n
     part.step = chunk.step if part.is_last else NULL
     return True
+
+cdef void sum_parts(gradient_kernel kernel, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
+                    const ChunkGradient* gradient) noexcept nogil:
+    cdef ChunkGradient part
+    begin_sums(gradient, &part)
+    kernel(lo, hi, layer, &part)
+    while next_sums(gradient, &part):
+        kernel(lo, hi, layer, &part)
+
+cdef inline void sum_rows(gradient_kernel kernel, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
+                          const ChunkGradient* gradient) noexcept nogil:
+    """Call a kernel for every CHUNK rows of a chunk."""
+    if gradient.is_last:
+        kernel(lo, hi, layer, gradient)
+    else:
+        sum_parts(kernel, lo, hi, layer, gradient)
 
 cdef struct WeightTile:     # a block of rows, inputs, of a panel of dW
     Inputs X                # rows, or panels or packed inputs from the block's first input on
@@ -179,32 +196,28 @@ cdef void few_inputs_backward_weight(Py_ssize_t first, Py_ssize_t end, const Lay
 
     A step of 1-100-1, batch 256, takes 20 % less time."""
     cdef Py_ssize_t j, q
-    cdef ChunkGradient g
+    cdef ChunkGradient g = gradient[0]      # a local copy: stores cannot change it
     cdef WeightTile tile
     cdef bint wide
     tile.X = layer.inputs
+    tile.X.X.data = element(tile.X.X, g.row, 0)
     tile.step = PANEL
     tile.first = tile.n_skip = 0
     for j from first <= j < end by PANEL:
         wide = vecs_used(layer.n_out, j) > 1
         q = column_offset(j, layer.W.stride)
+        tile.dZ = element(layer.dZ, g.row, j)
         tile.dW = layer.dW + q
+        tile.before = tile.dW if g.add else NULL
         tile.W = layer.W.data + q
-        begin_sums(gradient, &g)
-        while True:
-            tile.X.X.data = element(layer.inputs.X, g.row, 0)
-            tile.dZ = element(layer.dZ, g.row, j)
-            tile.before = tile.dW if g.add else NULL
-            if layer.n_in <= 2 and wide:
-                weight_tile(VECS, 2, &tile, &g)
-            elif layer.n_in <= 2:
-                weight_tile(1, 2, &tile, &g)
-            elif wide:
-                weight_tile(VECS, 4, &tile, &g)
-            else:
-                weight_tile(1, 4, &tile, &g)
-            if not next_sums(gradient, &g):
-                break
+        if layer.n_in <= 2 and wide:
+            weight_tile(VECS, 2, &tile, &g)
+        elif layer.n_in <= 2:
+            weight_tile(1, 2, &tile, &g)
+        elif wide:
+            weight_tile(VECS, 4, &tile, &g)
+        else:
+            weight_tile(1, 4, &tile, &g)
         if g.step != NULL and layer.T.data != NULL:
             transpose(0, BLOCK, j, j + min_(PANEL, round_up(layer.n_out - j, LANES)), layer.W, layer.T)
 
@@ -213,9 +226,13 @@ cdef enum:
     PACKED_CHUNK = NC // WIDE_ROWS * PACKED_TILE
 
 cdef inline bint are_packed(const WeightPart* part, Py_ssize_t n) noexcept nogil:
-    """Whether the inputs of a part of dW are packed first. Where they are, a block of them has WIDE_ROWS of the PANEL or
-    n_in neighbours of each row, and they would share L1 with the panel of dZ badly."""
+    """Whether the inputs of a part of dW are packed first: a block reads a few neighbours of each row, whose cache lines
+    would leave no room in L1 for the panel of dZ."""
     return part.packed != NULL and n >= MIN_PACKED_ROWS and part.end - part.first >= PACKED_PANELS * PANEL
+
+cdef inline bint is_plain(const WeightPart* part, const Layer* layer, const ChunkGradient* gradient) noexcept nogil:
+    """Whether linear_backward_weight computes a part of dW, not wide_backward_weight."""
+    return (ROWS > 4 and layer.n_in <= 4) or (gradient.is_last and not part.is_packed and not part.is_prefetched)
 
 cdef void pack_inputs(const WeightPart* part, const Layer* layer, Py_ssize_t n) noexcept nogil:
     """OUT: part.packed, the inputs lo..hi of n rows, one register block after the other."""
@@ -240,20 +257,21 @@ cdef inline void prefetch_weights(const WeightTile* tile, const ChunkGradient* g
     for k in range(gradient.step.n_moments + 1):
         prefetch_lines(tile.W + k * gradient.moment_stride + WIDE_ROWS * PANEL, lines)
 
-cdef inline void weight_panel(const int vecs, Py_ssize_t j, const WeightPart* part, const Layer* layer,
+cdef inline void weight_panel(const int vecs, const bint plain, Py_ssize_t j, const WeightPart* part, const Layer* layer,
                               const ChunkGradient* gradient, real* sums) noexcept nogil:
-    """The part of panel j of dW, over some rows of the chunk. sums: of the rows before, if it is longer than CHUNK."""
+    """The part of panel j of dW, over some rows of the chunk. sums: of the rows before, if it is longer than CHUNK.
+    plain: it is not, inputs are not packed, and weights are not prefetched."""
     cdef Py_ssize_t p = part.lo, q, n_in = layer.n_in, hi = part.hi
     cdef const real** rows = layer.inputs.rows
     cdef Panels W = layer.W, T = layer.T, X = layer.inputs.X
     cdef real* dW = layer.dW
     cdef ChunkGradient g = gradient[0]      # a local copy: stores cannot change it
     cdef WeightTile tile
-    cdef bint packed = vecs == VECS and part.is_packed, stores = g.is_last
+    cdef bint packed = not plain and vecs == VECS and part.is_packed
     tile.X = layer.inputs
     tile.step = WIDE_ROWS if packed else PANEL
-    tile.X.rows = NULL if packed or rows == NULL else rows + g.row
-    tile.dZ = element(layer.dZ, g.row, j)
+    tile.X.rows = NULL if packed or rows == NULL else rows if plain else rows + g.row
+    tile.dZ = element(layer.dZ, 0 if plain else g.row, j)
     while p < hi:
         # no memory follows the last number of a user's row: the last block overlaps the one before, whose rows are
         # not stored again
@@ -262,52 +280,62 @@ cdef inline void weight_panel(const int vecs, Py_ssize_t j, const WeightPart* pa
         q = column_offset(j, W.stride) + tile.first * PANEL
         tile.W = W.data + q
         tile.dW = dW + q
-        tile.before = NULL
-        if g.add:
-            tile.before = tile.dW if g.row == 0 else sums + (tile.first - part.lo + ROWS) * PANEL
-        if not stores:
-            tile.dW = sums + (tile.first - part.lo + ROWS) * PANEL
-        elif part.is_prefetched:
-            prefetch_weights(&tile, &g)
-            if T.data != NULL and p % BLOCK == 0:
-                for q in range(PANEL):
-                    vprefetch(element(T, j + q, p))
-        if packed:
-            tile.X.X.data = part.packed + g.row // CHUNK * PACKED_CHUNK + (p - part.lo) // WIDE_ROWS * PACKED_TILE
-        else:
-            tile.X.X.data = element(X, g.row, p)
+        tile.before = tile.dW if g.add else NULL
+        tile.X.X.data = element(X, 0 if plain else g.row, p)
+        if not plain:
+            if g.row > 0:
+                tile.before = sums + (tile.first - part.lo + ROWS) * PANEL
+            if not g.is_last:
+                tile.dW = sums + (tile.first - part.lo + ROWS) * PANEL
+            elif part.is_prefetched:
+                prefetch_weights(&tile, &g)
+                if T.data != NULL and p % BLOCK == 0:
+                    for q in range(PANEL):
+                        vprefetch(element(T, j + q, p))
+            if packed:
+                tile.X.X.data = part.packed + g.row // CHUNK * PACKED_CHUNK + (p - part.lo) // WIDE_ROWS * PACKED_TILE
         if p < n_in:
             weight_tile(vecs, rows_in_block(vecs), &tile, &g)
         p += rows_in_block(vecs)
         if g.step != NULL and T.data != NULL and p % BLOCK == 0:
             transpose(p - BLOCK, p, j, j + min_(PANEL, round_up(layer.n_out - j, LANES)), W, T)
 
-cdef void linear_backward_weight(WeightPart* part, const Layer* layer, const ChunkGradient* gradient) noexcept nogil:
-    """A part of dW = X^T dZ over the rows of a chunk. With a step, W is updated instead, and its transpose while the
-    rows are in L1."""
+cdef inline void weight_panels(const bint plain, const WeightPart* part, const Layer* layer,
+                               const ChunkGradient* gradient, real* sums) noexcept nogil:
     cdef Py_ssize_t j
-    cdef real sums[(NC + ROWS) * PANEL]
-    cdef ChunkGradient g
     cdef int vecs
-    if ROWS > 4 and layer.n_in <= 4:
-        few_inputs_backward_weight(part.first, part.end, layer, gradient)
-        return
-    part.is_packed = are_packed(part, gradient.n)
-    part.is_prefetched = is_prefetched(layer.n_in, layer.n_out)
-    if part.is_packed:
-        pack_inputs(part, layer, gradient.n)
+    cdef ChunkGradient g
     for j from part.first <= j < part.end by PANEL:
         vecs = vecs_used(layer.n_out, j)
         begin_sums(gradient, &g)
         while True:
             if vecs == 1:
-                weight_panel(1, j, part, layer, &g, sums)
+                weight_panel(1, plain, j, part, layer, &g, sums)
             elif VECS > 2 and vecs == 2:
-                weight_panel(2, j, part, layer, &g, sums)
+                weight_panel(2, plain, j, part, layer, &g, sums)
             else:
-                weight_panel(VECS, j, part, layer, &g, sums)
-            if not next_sums(gradient, &g):
+                weight_panel(VECS, plain, j, part, layer, &g, sums)
+            if plain or not next_sums(gradient, &g):
                 break
+
+cdef void wide_backward_weight(const WeightPart* part, const Layer* layer,
+                               const ChunkGradient* gradient) noexcept nogil:
+    """linear_backward_weight of large weights, of many rows and outputs, or of more than CHUNK rows.
+
+    A function of its own: in one with linear_backward_weight, 784-128-10, batch 128, took 30 % longer."""
+    cdef real sums[(NC + ROWS) * PANEL]
+    if part.is_packed:
+        pack_inputs(part, layer, gradient.n)
+    weight_panels(False, part, layer, gradient, sums)
+
+cdef void linear_backward_weight(const WeightPart* part, const Layer* layer,
+                                 const ChunkGradient* gradient) noexcept nogil:
+    """A part of dW = X^T dZ over the rows of a chunk. With a step, W is updated instead, and its transpose while the
+    rows are in L1."""
+    if ROWS > 4 and layer.n_in <= 4:
+        sum_rows(few_inputs_backward_weight, part.first, part.end, layer, gradient)
+    else:
+        weight_panels(True, part, layer, gradient, NULL)
 
 cdef void linear_backward_bias(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
                                const ChunkGradient* gradient) noexcept nogil:

@@ -86,7 +86,7 @@ cdef inline void accumulate_from_columns(const int vecs, Py_ssize_t n, const rea
     cdef Py_ssize_t p
     cdef int i, v
     for p in range(n):
-        a = rows[p] + k
+        a = in_register(rows[p] + k)
         for v in range(vecs):
             b[v] = vfactor(B + v * LANES)
         for i in range(rows_in_block(vecs)):
@@ -101,13 +101,12 @@ cdef inline void product_tile(const int vecs, const int n_rows, Py_ssize_t kb, P
 
     tile: rows from the block's first one on; panels of A and B from input kb on."""
     cdef vec c[TILE + TALL_ROWS * VECS]
-    cdef vec zero = vset(0)
     cdef const real* rows[ROWS]
     cdef const real* B = tile.B.data
     cdef real* C = tile.C.data
     cdef const real* next = tile.next
     cdef Strided A
-    cdef Py_ssize_t p
+    cdef Py_ssize_t p, span
     cdef int i, v
     for i in range(n_rows):
         for v in range(vecs):
@@ -116,13 +115,14 @@ cdef inline void product_tile(const int vecs, const int n_rows, Py_ssize_t kb, P
             elif tile.bias != NULL:
                 c[vecs * i + v] = vload(tile.bias + v * LANES)
             else:
-                c[vecs * i + v] = zero
+                c[vecs * i + v] = vset(0)
     if tile.A.rows != NULL and n_rows <= ROWS:
-        for p from kb <= p < ke by PANEL:
+        span = PANEL if tile.n_lines else KC
+        for p from kb <= p < ke by span:
             for i in range(n_rows):
                 rows[i] = tile.A.rows[i] + p
             prefetch_lines(next, tile.n_lines)
-            accumulate_from_rows(vecs, n_rows, min_(PANEL, ke - p), rows, B, c)
+            accumulate_from_rows(vecs, n_rows, min_(span, ke - p), rows, B, c)
             next += tile.n_lines * (CACHE_LINE // REAL_BYTES)
             B += PANEL * PANEL
     else:
@@ -137,12 +137,18 @@ cdef inline void product_tile(const int vecs, const int n_rows, Py_ssize_t kb, P
             B += PANEL * PANEL
     if tile.relu:
         for i in range(n_rows * vecs):
-            c[i] = vmax(zero, c[i])
+            c[i] = vmax(vset(0), c[i])
     for i in range(n_rows):
         for v in range(vecs):
             if tile.mask != NULL:
-                c[vecs * i + v] = vselect_gt(vload(tile.mask + i * PANEL + v * LANES), zero, c[vecs * i + v], zero)
+                c[vecs * i + v] = vselect_gt(vload(tile.mask + i * PANEL + v * LANES), vset(0), c[vecs * i + v], vset(0))
             vstore(C + i * PANEL + v * LANES, c[vecs * i + v])
+
+ctypedef void (*tile_kernel)(Py_ssize_t, Py_ssize_t, const Product*) noexcept nogil
+
+cdef void product_tall_tile(Py_ssize_t kb, Py_ssize_t ke, const Product* tile) noexcept nogil:
+    """A tall block. A function of its own, or addresses would take registers that its sums need."""
+    product_tile(VECS, TALL_ROWS, kb, ke, tile)
 
 cdef inline void place_tile(Py_ssize_t r, Py_ssize_t kb, Py_ssize_t j, bint last, const Product* p,
                             Product* tile) noexcept nogil:
@@ -161,8 +167,9 @@ cdef inline void product_group(const int rest, const bint tall, Py_ssize_t lo, P
     cdef int vecs
     cdef bint last
     cdef Product tile = p[0]
+    cdef tile_kernel tall_tile = <tile_kernel>opaque(<void*>product_tall_tile) if tall else NULL
     while True:                                     # at least once: for k = 0 the result is the bias
-        ke = min_(kb + KC, p.k)
+        ke = min_(kb + (TALL_KC if tall else KC), p.k)
         last = ke == p.k
         step = p.n_lines * (CACHE_LINE // REAL_BYTES) * ((ke - kb) // PANEL)
         tile.relu = last and p.relu
@@ -179,7 +186,7 @@ cdef inline void product_group(const int rest, const bint tall, Py_ssize_t lo, P
             if tall and vecs == VECS:
                 while hi - r == TALL_ROWS or hi - r >= TALL_ROWS + ROWS:
                     place_tile(r, kb, j, last, p, &tile)
-                    product_tile(VECS, TALL_ROWS, kb, ke, &tile)
+                    tall_tile(kb, ke, &tile)
                     tile.next += step
                     r += TALL_ROWS
             while r < hi:
@@ -199,7 +206,7 @@ cdef inline void product_group(const int rest, const bint tall, Py_ssize_t lo, P
                 r += rows_in_block(vecs)
         if last:
             return
-        kb += KC
+        kb = ke
 
 cdef inline void product_blocks(const int rest, const bint tall, Py_ssize_t lo, Py_ssize_t hi,
                                 const Product* p) noexcept nogil:

@@ -17,6 +17,7 @@
  *   NARROW_GROUP     outputs of such a layer whose sums are in registers at the same time, at most
  *   SUM_VECS         16/LANES, the vecs that hold the 16 virtual lanes of a sum along memory
  *
+ *   in_register(p)                    p, as one address
  *   vprefetch(p)                      move the cache line of p to L2; p may be any address
  *   vload(p) vstore(p, a)             LANES numbers, any alignment
  *   vload_part(p, n)                  the first n numbers, the other lanes 0; reads no memory beyond n
@@ -111,6 +112,13 @@ static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds
     const real *rows[LANES];
     for (int i = 0; i < LANES; i++) rows[i] = s + i * ss;
     vtranspose_rows(rows, 0, d, ds);
+}
+
+/* p, which the compiler keeps in one register: of an address that is a sum, it may keep the sums for all neighbours. */
+static inline const real *in_register(const real *p)
+{
+    __asm__("" : "+r"(p));
+    return p;
 }
 
 static inline void vprefetch(const real *p) { __builtin_prefetch(p, 0, 2); }

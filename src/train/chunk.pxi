@@ -251,11 +251,18 @@ cdef inline void weight_blocks(Training* training, const Chunk* chunk, const Lay
     """A part of dW, NC inputs at a time: these inputs stay in L2. Stops if the step is dropped."""
     cdef WeightPart block
     cdef Py_ssize_t p
+    cdef bint plain
     block = part[0]
+    block.is_packed = are_packed(part, gradient.n)
+    block.is_prefetched = is_prefetched(layer.n_in, layer.n_out)
+    plain = is_plain(&block, layer, gradient)
     for p from part.lo <= p < part.hi by NC:
         block.lo = p
         block.hi = min_(p + NC, part.hi)
-        linear_backward_weight(&block, layer, gradient)
+        if plain:
+            linear_backward_weight(&block, layer, gradient)
+        else:
+            wide_backward_weight(&block, layer, gradient)
         if chunk.buffers.polls and poll_abort(training, chunk) and gradient.step == NULL:
             return
 
@@ -295,63 +302,35 @@ cdef void weight_tiles(Training* training, const Chunk* chunk, const Layer* laye
             tile += min_(end_tile - tile, panels - panel)
         weight_blocks(training, chunk, layer, &part, gradient)
 
-cdef inline void vector_gradient(const Chunk* chunk, const Layer* layer, const ChunkGradient* gradient) noexcept nogil:
-    """This thread's part of dw of a layer with one output."""
-    cdef Py_ssize_t lo, hi
-    cdef ChunkGradient g
-    split_range(round_up(layer.n_in, PANEL), PANEL, chunk.part, chunk.parts, &lo, &hi)
-    begin_sums(gradient, &g)
-    while True:
-        if layer.n_in < LONG_DOT:
-            dot_backward_weight(lo, hi, layer, &g)
-        else:
-            dot_backward_weight_long(lo, hi, layer, &g)
-        if not next_sums(gradient, &g):
-            break
-    if g.step != NULL:
-        update_in_region(g.step, layer.W.data + lo, layer.dW + lo, g.moment_stride, hi - lo)
-
-cdef inline void narrow_gradient(const Chunk* chunk, const Layer* layer, const ChunkGradient* gradient) noexcept nogil:
-    """This thread's part of dW of a layer with few outputs."""
-    cdef Py_ssize_t lo, hi
-    cdef ChunkGradient g
-    split_range(round_up(layer.n_in, PANEL), PANEL, chunk.part, chunk.parts, &lo, &hi)
-    begin_sums(gradient, &g)
-    narrow_backward_weight(lo, hi, layer, &g)
-    while next_sums(gradient, &g):
-        narrow_backward_weight(lo, hi, layer, &g)
-
-cdef inline void bias_gradient(const Chunk* chunk, const Layer* layer, const ChunkGradient* gradient) noexcept nogil:
-    """This thread's part of db."""
-    cdef Py_ssize_t lo, hi
-    cdef ChunkGradient g
-    split_range(layer.n_out, PANEL, chunk.part, chunk.parts, &lo, &hi)
-    begin_sums(gradient, &g)
-    while True:
-        if layer.n_out > 1:
-            linear_backward_bias(lo, hi, layer, &g)
-        elif hi > lo:
-            dot_backward_bias(layer, &g)
-        if not next_sums(gradient, &g):
-            break
-    if g.step != NULL:
-        update_in_region(g.bias_step, layer.b + lo, layer.db + lo, g.moment_stride, hi - lo)
-
 cdef inline void phase_b(Training* training, const Chunk* chunk, const ChunkGradient* gradient) noexcept nogil:
     """This thread's part of the gradients. With a step, the parameters are updated instead."""
-    cdef Py_ssize_t l
+    cdef Py_ssize_t l, lo = 0, hi = 0
+    cdef const Step* step = gradient.step
     cdef Layer* layer
     for l in range(training.net.n_layers - 1, -1, -1):
         layer = &chunk.buffers.layers[l]
+        if layer.transposed:
+            split_range(round_up(layer.n_in, PANEL), PANEL, chunk.part, chunk.parts, &lo, &hi)
         if layer.n_out == 1:
-            vector_gradient(chunk, layer, gradient)
+            if layer.n_in < LONG_DOT:
+                sum_rows(dot_backward_weight, lo, hi, layer, gradient)
+            else:
+                sum_rows(dot_backward_weight_long, lo, hi, layer, gradient)
+            if step != NULL:
+                update_in_region(step, layer.W.data + lo, layer.dW + lo, gradient.moment_stride, hi - lo)
         elif layer.transposed:
-            narrow_gradient(chunk, layer, gradient)
+            sum_rows(narrow_backward_weight, lo, hi, layer, gradient)
         else:
             weight_tiles(training, chunk, layer, gradient)
         if l == 0 and training.net.table != NULL:
             table_backward(training, chunk, gradient)
         if layer.learns_bias:
-            bias_gradient(chunk, layer, gradient)
-        if poll_abort(training, chunk) and gradient.step == NULL:
+            split_range(layer.n_out, PANEL, chunk.part, chunk.parts, &lo, &hi)
+            if layer.n_out > 1:
+                sum_rows(linear_backward_bias, lo, hi, layer, gradient)
+            elif hi > lo:
+                sum_rows(dot_backward_bias, lo, hi, layer, gradient)
+            if step != NULL:
+                update_in_region(gradient.bias_step, layer.b + lo, layer.db + lo, gradient.moment_stride, hi - lo)
+        if poll_abort(training, chunk) and step == NULL:
             return

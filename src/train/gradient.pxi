@@ -196,6 +196,7 @@ cdef inline bint batch_gradient(Training* training, int thread, Progress* progre
         if chunk.n > 0:
             gradient.n = chunk.n
             gradient.row = 0
+            gradient.is_last = chunk.n <= CHUNK
             gradient.add = c > 0 and chunk.buffers == workspace.buffers
             phase_b(training, chunk, &gradient)
         c += r.n_rows
