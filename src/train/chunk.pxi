@@ -278,7 +278,7 @@ cdef void weight_tiles(Training* training, const Chunk* chunk, const Layer* laye
     cdef Py_ssize_t tile, end_tile, panel, n_blocks
     cdef WeightPart part
     part.packed = NULL
-    if chunk.buffers.packed != NULL:
+    if chunk.part < chunk.buffers.n_packed:
         part.packed = chunk.buffers.packed + chunk.part * chunk.buffers.packed_size
     part.lo = part.first = 0
     part.hi = blocks * block

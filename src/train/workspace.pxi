@@ -26,8 +26,9 @@ cdef struct ChunkBuffers:   # matrices in panels; targets, dY and Y have one lay
     real* row_loss          # weighted loss of each row; room for two chunks
     real* wrong_weight      # of a validation: the weight of each row whose class is wrong, or 0; room for two chunks
     real* grads             # a region (panels.pxi); that of the first chunk holds the batch's gradient
-    real* packed            # inputs of dW (linear.pxi), packed_size numbers for each thread that shares the chunk, or NULL
+    real* packed            # inputs of dW (linear.pxi), packed_size numbers for each of the first n_packed threads
     Py_ssize_t packed_size
+    int n_packed            # 0: no layer is wide enough
     TableEntries entries    # of the rows, if the inputs are a table
     real* piece_gradient    # memory of table_backward, for each thread that shares the chunk
     short* sorted           # likewise
@@ -172,9 +173,8 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
     if k == 0:
         threads = parameters_of(training).max_threads if training.parameters != NULL else training.slice.n_threads
     buffers.packed_size = packed_size(training)
-    buffers.packed = NULL
-    if buffers.packed_size:
-        buffers.packed = allocate_reals(&cursor, buffers.packed_size * threads)
+    buffers.n_packed = <int>threads if buffers.packed_size else 0
+    buffers.packed = allocate_reals(&cursor, buffers.packed_size * threads)
     buffers.input_row_stride = 1 if L == 0 and has_vector_output(loss, net.sizes[0]) else PANEL
     if net.table != NULL:
         layout_entries(net, rows, training.dropout.rates != NULL and training.dropout.rates[0] != 0, &buffers.entries, &cursor)
