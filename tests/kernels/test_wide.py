@@ -35,6 +35,8 @@ def test_wide_network_trains_like_gradients_of_256_rows(isa, dtype, sizes, batch
     for optimizer in SGD(0.01), Adam(0.001):
         net = MLP(sizes, dtype=dtype, rng=1)
         by_hand = net.copy()
-        net.fit(X, y, "mse", optimizer, epochs=1, batch_size=batch, shuffle=False, n_threads=n_threads)
+        net.fit(
+            X, y, "mse", optimizer, epochs=1, batch_size=batch, shuffle=False, n_threads=n_threads
+        )
         train_by_hand(by_hand, X, y, batch, optimizer)
         assert_same_bits(net.params, by_hand.params)
