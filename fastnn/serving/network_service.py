@@ -45,6 +45,8 @@ class NetworkService:
     Parameters
     ----------
     model : MLP, MLPClassifier or MLPRegressor
+    n_threads : int
+        Of an MLP.
 
     Attributes
     ----------
@@ -54,8 +56,8 @@ class NetworkService:
         Whether a row is an object, else an array.
     """
 
-    def __init__(self, model):
-        self.has_explanations = False
+    def __init__(self, model, n_threads):
+        self.n_threads, self.has_explanations = n_threads, False
         self.model, self.is_network = model, isinstance(model, MLP)
         self.is_classifier = hasattr(model, "classes_")
         # Rows become an array in the order of the names, which `predict` would then warn about.
@@ -182,6 +184,6 @@ class NetworkService:
     def _predict(self, X, proba):
         """Return the predictions, and the probabilities if they are wanted."""
         if self.is_network:
-            Y = self.model.forward(X.astype(self.model.dtype), n_threads=-1)
+            Y = self.model.forward(X.astype(self.model.dtype), n_threads=self.n_threads)
             return Y[:, 0] if Y.shape[1] == 1 else Y, None
         return self.model.predict(X), self.model.predict_proba(X) if proba else None

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ..core.messages import plural, printable, similar
-from ..core.validation import check_threads
 from ..estimators.network_means import mean_over_networks
 from ..tables.files import TableWarning
 from ..tabular.columns import frames
@@ -201,9 +200,7 @@ class TableService:
         list of dict of str to ndarray
         """
         order, numbers, codes = self._join([read for read, _ in requests])
-        folds = self._table_model.predict_features(
-            numbers, codes, check_threads(self.model.n_threads)
-        )
+        folds = self._table_model.predict_features(numbers, codes, self.model.n_threads)
         out: list = [None] * len(requests)
         first = 0
         for i in order:
