@@ -112,7 +112,7 @@ def split_validation(estimator, data, y, random_state):
         # copied rows are read faster, but an ensemble would have many copies
         data = data.take(train) if estimator.n_estimators == 1 else data.select(train)
     else:
-        validation, y_val = _validation_rows(estimator, data)
+        validation, y_val = validation_rows(estimator, data)
 
     def score(net):
         return estimator.targets_.score(
@@ -123,8 +123,11 @@ def split_validation(estimator, data, y, random_state):
     return data, validation, [ScoreStopping(score, patience, estimator.tol)]
 
 
-def _validation_rows(estimator, data):
-    """Return the Data and the targets of the parameter `validation_data`."""
+def validation_rows(estimator, data, is_part=False):
+    """Return the Data and the targets of the parameter `validation_data`.
+
+    is_part : whether other ranks have more rows
+    """
     if len(estimator.validation_data) not in (2, 3):
         raise ValueError(
             "validation_data must be (X, y) or (X, y, sample_weight), got "
@@ -133,8 +136,8 @@ def _validation_rows(estimator, data):
     X, y, *weight = estimator.validation_data
     net = estimator.networks_[0]
     try:
-        X, y = inputs.check_X_y(estimator, X, y, net.dtype, False)
-        weight = inputs.check_weight(weight[0], X) if weight else None
+        X, y = inputs.check_X_y(estimator, X, y, net.dtype, False, is_part)
+        weight = inputs.check_weight(weight[0], X, is_part) if weight else None
         return Data.of(
             net,
             X,

@@ -35,7 +35,7 @@ def prepare(estimator, rows, fresh, classes=None):
         As in `partial_fit`.
     """
     parameters.check_callbacks(estimator)
-    X, y, weight, targets = rows
+    X, y, weight, targets, class_weight = rows
     if not fresh:
         targets = estimator.targets_
     elif targets is None:
@@ -59,7 +59,9 @@ def prepare(estimator, rows, fresh, classes=None):
         net.dropout = estimator.dropout
     for name in AFTER_FIT:
         vars(estimator).pop(name, None)
-    class_weights = targets.class_weights(getattr(estimator, "class_weight", None), y)
+    if class_weight is None:
+        class_weight = getattr(estimator, "class_weight", None)
+    class_weights = targets.class_weights(class_weight, y)
     data = Data.of(estimator.networks_[0], X, encoded, loss, weight)
     data.alpha = float(estimator.alpha)
     return data.weighted(class_weights)

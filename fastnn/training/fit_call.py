@@ -43,16 +43,12 @@ class FitCall(NamedTuple):
 
     def fit_on_ranks(self, comm, shards, progress):
         """Train with rows in shards, and return the History. The arguments are those of `MLP.fit`."""
-        from ..distributed import communicator, parts
         from ..distributed.ranks import Ranks
 
-        comm = None if comm is None else communicator.resolve(comm)
-        shards = parts.DEFAULT_SHARDS if shards is None else shards
-        parts.count(shards, 1 if comm is None else comm.size)  # the same error on all ranks
-        ranks = Ranks(comm, in_tree=shards > 0)
+        ranks = Ranks(comm, shards)
         call = self._replace(
             rows=self.rows._replace(may_be_empty=comm is not None),
-            options=self.options | dict(ranks=ranks, shards=shards),
+            options=self.options | dict(ranks=ranks),
         )
         with ranks.deferring_signals(), self.net._in_training():
             with ranks.failing_together():
