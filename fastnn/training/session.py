@@ -68,6 +68,7 @@ class Session:
         self.first_step = state.step
         self.slice = Slice.after(None, state, self.history, 0)
         self.last_epoch = state.epoch + options.epochs
+        self.last_step = plan.last_step
         if self.callbacks:
             self.plan_callbacks()
 
@@ -164,7 +165,9 @@ class Session:
 
     @property
     def is_done(self):
-        return self.state.epoch >= self.last_epoch or bool(self.stop_reason)
+        state = self.state
+        is_last = state.epoch >= self.last_epoch or 0 < self.last_step == state.step
+        return is_last or bool(self.stop_reason)
 
     def begin_slice(self, epochs=None):
         """Begin a slice of the next epochs, and return the array for their losses."""
@@ -228,7 +231,7 @@ class Session:
                 self.patience.count = 0
                 self.engine.set_stopping(self.patience)
         self.stop_reason = self.engine.announce(reason)
-        return bool(self.stop_reason)
+        return self.is_done
 
     def finish(self):
         """Store what the engine has in the network and its state. Repeating it is harmless.
@@ -255,7 +258,10 @@ class Session:
     def set_reason(self, error=None):
         """Record why training has stopped. error : the exception that stopped it, if any."""
         if error is None:
-            self.history.stop_reason = self.stop_reason or "all epochs done"
+            done = self.state.epoch >= self.last_epoch
+            self.history.stop_reason = (
+                self.stop_reason or f"all {'epochs' if done else 'steps'} done"
+            )
         elif isinstance(error, KeyboardInterrupt):
             self.history.stop_reason = "interrupted"
         elif isinstance(error, DivergenceError):

@@ -35,7 +35,7 @@ class ShardedEngine(TrainerEngine):
         _check_support(plan)
         net, state, options = plan.net, plan.state, plan.options
         self.net, self.data, self.state, self.options = net, plan.data, state, options
-        self.validation, self.ranks = plan.validation, options.ranks
+        self.validation, self.ranks, self.last_step = plan.validation, options.ranks, plan.last_step
         parts.check_same_shards(state, self.ranks.n_shards)
         if options.shuffle and state.shuffle_seed is None:
             draw(plan.rng, state, "shuffle_seed", lambda: int(plan.rng.integers(2**63)))
@@ -90,6 +90,7 @@ class ShardedEngine(TrainerEngine):
             "alpha": data.alpha,
             "optimizer": optimizers.describe(state.optimizer),
             "epochs": options.epochs,
+            "max_steps": options.max_steps,
             "batch_size": options.batch_size,
             "shuffle": options.shuffle,
             "shards": options.ranks.shards,
@@ -120,6 +121,7 @@ class ShardedEngine(TrainerEngine):
             self.threads = ThreadChoice(net, ("shards", self.batch_size), n_threads, SHORT_STEP)
         data = self.data if len(self.data) else _one_row(self.data)
         self.trainer = data.trainer(net, self.batch_size, **settings)
+        self.trainer.set_last_step(self.last_step)
 
     def load(self, state):
         self.trainer.load(state.moments)
