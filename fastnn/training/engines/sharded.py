@@ -28,6 +28,7 @@ class ShardedEngine(TrainerEngine):
     """
 
     ends_every_epoch = False  # whether the ranks meet after each epoch
+    step_sum: Any = None
     threads: Any = None
     reason = ""
 
@@ -90,6 +91,7 @@ class ShardedEngine(TrainerEngine):
             "alpha": data.alpha,
             "optimizer": optimizers.describe(state.optimizer),
             "epochs": options.epochs,
+            "sync_every": options.ranks.sync_every,
             "max_steps": options.max_steps,
             "batch_size": options.batch_size,
             "shuffle": options.shuffle,
@@ -107,11 +109,9 @@ class ShardedEngine(TrainerEngine):
         if net.has_dropout:
             settings |= {"dropout": np.array(net.dropout), "seed": state.seed}
         more = {}
-        if ranks.comm.size > 1:
-            step = ranks.sum_of_steps(net.n_params, net.dtype)
-            more = dict(reduce=ranks.reduce, sums=step.sums)
-            if step.totals is not None:
-                more["totals"] = step.totals[:2]
+        if ranks.comm.size > 1 or ranks.sync_every > 1:
+            self.step_sum = ranks.sum_of_steps(net.n_params, net.dtype)
+            more = dict(reduce=self.reduce, sums=self.step_sum.sums, totals=self.step_sum.totals)
         if options.shuffle:
             more |= dict(shuffles=True, seed=state.shuffle_seed)
         settings["shards"] = ShardedRows(
@@ -122,6 +122,10 @@ class ShardedEngine(TrainerEngine):
         data = self.data if len(self.data) else _one_row(self.data)
         self.trainer = data.trainer(net, self.batch_size, **settings)
         self.trainer.set_last_step(self.last_step)
+
+    def reduce(self):
+        """Sum the gradient over ranks. Return whether to drop the step."""
+        return self.ranks.meet(self.step_sum)
 
     def load(self, state):
         self.trainer.load(state.moments)
@@ -196,8 +200,12 @@ class ShardedEngine(TrainerEngine):
     def abandon(self):
         """Tell the other ranks that this one fails."""
         if self.trainer is not None:
-            at_end = self.ends_every_epoch and self.position()[1] > self.ended_epochs
-            self.ranks.abandon(is_step=not at_end)
+            self.ranks.abandon(self.next_sum())
+
+    def next_sum(self):
+        """Return the sum in which the ranks meet next, None for that at the end of an epoch."""
+        at_end = self.ends_every_epoch and self.position()[1] > self.ended_epochs
+        return None if at_end else self.step_sum
 
 
 def _score(score, net, data):
