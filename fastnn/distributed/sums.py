@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from .communicator import Communicator
 
 
-#: From this number of bytes, and of ranks, a sum is scattered (decision 0044).
-SCATTER_BYTES, SCATTER_RANKS = 1 << 18, 2
+SCATTER_BYTES = 1 << 15  # a sum of at least this number of bytes is scattered (decision 0044)
 
 
 class TreeSum:
@@ -65,10 +64,8 @@ class TreeSum:
     ) -> None:
         self.comm = comm
         self.n_main = 1 << (comm.size.bit_length() - 1)  # ranks that exchange at all levels
-        if scatters is None:
-            is_long = n * np.dtype(dtype).itemsize >= SCATTER_BYTES
-            scatters = is_long and comm.size >= SCATTER_RANKS
-        self.scatters = scatters
+        is_long = n * np.dtype(dtype).itemsize >= SCATTER_BYTES
+        self.scatters = is_long if scatters is None else scatters
         length = -(-n // self.n_main) * self.n_main  # halves of halves have the same length
         self.mine = _Block(length, n_totals + n_flags, dtype)
         self.others = _Block(length, n_totals + n_flags, dtype)
