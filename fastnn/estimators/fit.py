@@ -92,7 +92,7 @@ class EstimatorFit:
     def check_scale(self, X, targets, names):
         """Warn if columns of X, or the targets of a regression (else None), are badly scaled."""
         y_rms = None if targets is None else inputs.root_mean_square(targets)
-        inputs.warn_about_scale(inputs.root_mean_square(inputs.sample(X)), y_rms, names)
+        inputs.warn_about_scales(inputs.root_mean_square(inputs.sample(X)), y_rms, names)
 
     def split(self, data, random_state):
         """Return training data, validation data or None, and callbacks that score it."""

@@ -3,6 +3,7 @@
 import copy
 import sys
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,11 @@ from ..core.messages import warn
 from ..core.sparse_rows import blocks, first_not_finite, is_sparse
 from ..core.validation import check_array, check_sample_weight, ready
 
+ALL_ZERO_OK = (
+    {"allow_all_zero_weights": True}
+    if "allow_all_zero_weights" in signature(_check_sample_weight).parameters
+    else {}
+)
 SAMPLE_ROWS = 1000  # rows used to estimate the scale of the columns
 MAX_RMS = 100  # a column with a larger root mean square raises a warning
 MAX_RMS_RATIO = 1000  # and so does a larger ratio between two columns
@@ -75,7 +81,7 @@ def validate_rows(estimator, X, y, sample_weight, fresh, is_part=False):
     """Return the ValidRows of arguments of `fit`. is_part : whether other ranks have more rows"""
     dtype = (estimator.dtype or (np.float64, np.float32)) if fresh else estimator.networks_[0].dtype
     X, y = check_X_y(estimator, X, y, dtype, fresh, is_part)
-    return ValidRows(X, y, check_weight(sample_weight, X, is_part))
+    return ValidRows(X, y, check_weight(sample_weight, X, may_be_zero=is_part))
 
 
 def check_X_y(estimator, X, y, dtype, reset, is_part=False):
@@ -200,18 +206,37 @@ def check_finite(estimator, X):
     return X
 
 
-def check_weight(sample_weight, X, is_part=False):
-    """Return sample_weight as float64 (n,), or None. is_part : whether other ranks have more rows"""
+def check_features(estimator, attributes):
+    """Check that rows have the features of a fitted estimator.
+
+    attributes : dict of what checking the rows has set
+    """
+    n = attributes["n_features_in_"]
+    if n != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {n} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )
+    names = list(attributes.get("feature_names_in_", ()))
+    fitted = list(getattr(estimator, "feature_names_in_", ()))
+    if names and fitted and names != fitted:
+        raise ValueError("The feature names should match those that were passed during fit.")
+
+
+def check_weight(sample_weight, X, may_be_zero=False):
+    """Return sample_weight as float64 (n,), or None. may_be_zero : whether all weights may be 0"""
     if sample_weight is None:
         return None
-    if is_part:  # which may be empty, or have weights of zero
-        return check_sample_weight(sample_weight, X.shape[0], np.dtype(np.float64))[0]
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    if may_be_zero and not X.shape[0]:
+        return check_sample_weight(sample_weight, 0, np.dtype(np.float64))[0]
+    weight = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, **ALL_ZERO_OK if may_be_zero else {}
+    )
     if weight.min() < 0:
         raise ValueError(
             f"sample_weight must not be negative, got {weight.min()} in row {int(weight.argmin())}"
         )
-    if not weight.any():  # scikit-learn 1.9 and newer check this themselves
+    if not may_be_zero and not weight.any():  # scikit-learn 1.9 and newer check this themselves
         raise ValueError("sample_weight is zero in all rows. At least one must be positive.")
     return weight
 
@@ -231,7 +256,7 @@ def sample(X):
     return X[:: max(1, X.shape[0] // SAMPLE_ROWS)]
 
 
-def warn_about_scale(rms, y_rms, names):
+def warn_about_scales(rms, y_rms, names):
     """Warn if columns of X, or the targets of a regression, are badly scaled.
 
     Parameters

@@ -154,7 +154,7 @@ class RankFit(EstimatorFit):
     def check_scale(self, X, targets, names):
         if self.speaks():
             rms, n = self.agreement.rms, X.shape[1]
-            inputs.warn_about_scale(rms[:n], None if targets is None else rms[n:], names)
+            inputs.warn_about_scales(rms[:n], None if targets is None else rms[n:], names)
 
     def split(self, data, random_state):
         """Return what `early_stopping.split_validation` returns.
@@ -170,7 +170,7 @@ class RankFit(EstimatorFit):
             validation = replace(data.take(held_out), alpha=0.0)
             data = data.take(train)
         else:
-            validation, _ = early_stopping.validation_rows(estimator, data, is_part=True)
+            validation, _ = early_stopping.validation_rows(estimator, data.loss, is_part=True)
         self.score = RankScore(estimator.targets_)
         patience = estimator.n_iter_no_change if estimator.early_stopping else np.inf
         return data, validation, [ScoreStopping(self.score.get, patience, estimator.tol)]

@@ -21,7 +21,7 @@ BANDS = {
     "networks": """kernels core typing activations initializers losses optimizers schedules
         functional encoded_table network summary notebook config reference""",
     "bytes": "files tables datasets",
-    "training": "training callbacks differentiable distributed mlp many saving",
+    "training": "training callbacks dask differentiable distributed mlp many saving",
     "estimators": "estimators model_selection tabular exchange",
     # __init__ has the public names: only programs may import them from there
     "programs": "cli export plotting __init__ __main__ _pyinstaller",
@@ -34,7 +34,8 @@ UPWARDS = {
 }
 # Packages of one band: each imports nothing of those after it, also in functions.
 BELOW = {
-    "tabular.columns": ("tabular.large", "tabular.fitting"),
+    "tabular.columns": ("tabular.explaining", "tabular.large", "tabular.fitting"),
+    "tabular.explaining": ("tabular.large", "tabular.fitting"),
     "tabular.large": ("tabular.fitting",),
 }
 # The computed names of `import_module`: what `fastnn.__getattr__` imports, commands, and the modules
@@ -57,7 +58,11 @@ ON_USE = {  # also allowed in these packages, which are imported when they are u
 }
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"tables"},
-    "pandas": {"tabular.columns"},  # of a DataFrame that was passed
+    "pandas": {
+        "tabular.columns",
+        "tabular.explaining",
+    },  # of a DataFrame that was passed, or as one
+    "shap": {"tabular.explaining"},
     "openpyxl": {"tables"},
     "xlrd": {"tables"},
     "duckdb": {"tables"},
@@ -71,6 +76,8 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "onnx": {"export"},
     "torch": {"cli", "distributed"},
     "mpi4py": {"distributed"},
+    "dask": {"dask"},
+    "distributed": {"dask"},
 }
 
 

@@ -20,6 +20,8 @@ def make_engine(plan, queue=None):
         from .sharded import ShardedEngine
 
         return (ShardedEngine if plan.options.ranks.sync_every == 1 else LocalEngine)(plan)
+    if hasattr(plan.data, "make_engine"):  # `dask`, which is above this package
+        return plan.data.make_engine(plan)
     if plan.data.is_streamed:
         from .blocks import WindowsEngine
 
