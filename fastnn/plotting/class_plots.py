@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 MAX_CURVES = len(CLASS_COLORS)
+MAX_INSIDE = 3  # curves whose legend fits in the axes
 MAX_CLASSES = 20  # of a confusion matrix
 MAX_NUMBERS = 12  # classes of a confusion matrix whose cells have numbers
 GUESSES = "guesses"  # id of the line for comparison
@@ -176,7 +177,7 @@ def plot_roc(
         _finish_curve(ax, name, what, f"AUC {display.roc_auc:.3f}")
     _draw_guesses(ax, [0, 1], [0, 1])
     ax.set(xlabel="false-positive rate", ylabel="true-positive rate")
-    ax.legend(loc="lower right", title=curves.title)
+    curves.draw_legend(ax, "lower right")
     return ax
 
 
@@ -235,7 +236,7 @@ def plot_precision_recall(
             share = np.average(is_true, weights=curves.weight)
             _draw_guesses(ax, [0, 1], [share, share])
     ax.set(xlabel="recall", ylabel="precision")
-    ax.legend(loc="lower left", title=curves.title)
+    curves.draw_legend(ax, "lower left")
     return ax
 
 
@@ -341,6 +342,13 @@ class _Curves:
         for i in self.shown:
             what = None if self.is_binary else self.classes.name(i)
             yield self.classes.y == i, self.classes.P[:, i], what
+
+    def draw_legend(self, ax, place):
+        """Draw the legend, beside the axes if it is about as large as they are."""
+        if len(self.shown) <= MAX_INSIDE:
+            ax.legend(loc=place, title=self.title)
+        else:
+            ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), title=self.title)
 
 
 def _finish_curve(ax, name=None, *parts):

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -91,10 +92,26 @@ def test_elements_escape_texts_and_attributes():
 )
 def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
     history = fastnn.core.state.History(loss, val_loss)
-    figure = training_sections._curve_chart(0, 2, 0.5, [history, None, history])
-    source = elements.to_html(figure)
-    assert "Configuration 1 of 2" in source and "50 % of the prediction" in source
-    assert re.findall(r">(fold \d)<", source) == ["fold 1", "fold 3"]
+    report = SimpleNamespace(
+        record={
+            **{"folds": 3, "networks": 3, "hidden": [8], "parameters": 9, "seconds": 1.0},
+            **{"split": "3 folds", "time": None, "tuning": None},
+        },
+        model=SimpleNamespace(
+            model_=SimpleNamespace(
+                members=[SimpleNamespace(weight=0.5)], histories=lambda: [[history, None, history]]
+            )
+        ),
+        is_number=True,
+    )
+    source = elements.to_html(training_sections.curves_section(report))
+    assert "50 % of the prediction" in source and source.count("fold 1<") == 1
+    assert source.count('class="legend"') == 1
+    colors = re.findall(r"key solid\" style=\"--key: (var[^\"]+)", source)
+    svg = re.search(r"<svg.*</svg>", source, re.S)[0]
+    drawn = any(np.isfinite([*loss, *val_loss]))
+    assert (colors[0] in svg and colors[2] in svg) or not drawn
+    assert colors[1] not in svg  # of the network that is not trained
 
 
 def test_charts_of_texts_without_a_glyph_have_no_warning():
