@@ -8,7 +8,7 @@ Exit codes:
 130  interrupted by Ctrl-C
 143  stopped by SIGTERM, which does the same as Ctrl-C
 
-- `train`, `predict`, `info`, `export`, `bench`, `demo`, `completion`: the commands.
+- `train`, `predict`, `info`, `export`, `play`, `bench`, `demo`, `completion`: the commands.
   `table_info`: `info` of a table.
 - `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
 - `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
@@ -45,6 +45,7 @@ COMMANDS = {
     "predict": "predict the rows of a table",
     "info": "show this installation, a model file, or a table",
     "export": "write a model as C or ONNX, or for PyTorch",
+    "play": "watch a network learn in the browser",
     "bench": "compare the speed with other libraries",
     "completion": "complete commands, options and files in a shell",
 }
