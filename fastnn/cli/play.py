@@ -5,7 +5,6 @@ import sys
 import threading
 import webbrowser
 
-from ..core.errors import DataError
 from .console import CommandError, print_line
 from .parser import check_output, help_texts, whole_number
 from .table_file import resolve_table_path
@@ -70,8 +69,6 @@ def run(arguments):
             state = {"step": 0, "settings": [[0, {"data": "table"} if table else {}]]}
         as_code.from_state(state, table)  # its errors come here, not in the page
         server = PlayServer(arguments.port, state, table)
-    except DataError:
-        raise
     except ValueError as error:
         raise CommandError(error) from None
     except OSError as error:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import DataError
 from ..core.validation import check_count, check_number
 
 #: By name: what the list of the page says.
@@ -216,7 +215,7 @@ def from_arrays(X: Any, y: Any, inputs: Any = None, test: float = 0.3, seed: int
     else:
         names, codes = np.unique(y, return_inverse=True)
         if not 2 <= len(names) <= 20:
-            raise DataError(
+            raise ValueError(
                 f"y has {len(names):,} classes, but the playground draws 2 to 20. Choose another "
                 "target, or pass floating-point numbers for a regression."
             )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.errors import DataError
 from .data_sets import from_arrays
 from .picture import Picture
 
@@ -46,7 +45,7 @@ def play(net: MLP, X: Any, y: Any, inputs: Any = None, **options: Any) -> Any:
     ------
     ImportError
         anywidget is not installed.
-    DataError
+    ValueError
         The network has other inputs or outputs than the rows.
 
     Examples
@@ -113,9 +112,9 @@ class NotebookTraining:
         if self.data.kind == "classes" and set(np.unique(y).tolist()) != set(
             range(len(self.data.classes))
         ):
-            raise DataError("y must hold the class numbers 0, 1, ...")
+            raise ValueError("y must hold the class numbers 0, 1, ...")
         if net.layer_sizes[0] != X.shape[1] or net.layer_sizes[-1] != self.data.n_out:
-            raise DataError(
+            raise ValueError(
                 f"the network has {net.layer_sizes[0]} inputs and {net.layer_sizes[-1]} outputs, but "
                 f"the rows need {X.shape[1]} and {self.data.n_out}"
             )

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import DataError
 from ..core.messages import printable, similar
 from .data_sets import PlayData, from_arrays
 
@@ -41,7 +40,7 @@ def from_table(
 
     Raises
     ------
-    DataError
+    ValueError
         A column does not exist or holds no numbers, or the target has too many classes.
     """
     from ..tables import read
@@ -53,7 +52,7 @@ def from_table(
         if name not in names:
             close = similar(name, names)
             hint = f" Did you mean {close!r}?" if close else f" It has {', '.join(names[:8])}."
-            raise DataError(f"the table has no column {printable(name)!r}.{hint}")
+            raise ValueError(f"the table has no column {printable(name)!r}.{hint}")
     rng = np.random.default_rng(seed)
     rows = np.flatnonzero(np.asarray(table[target].is_valid()))
     if len(rows) > MAX_ROWS:
@@ -72,11 +71,11 @@ def _inputs(table, target, columns):
     """Return the two inputs (n, 2), and their names."""
     if columns is not None:
         if len(columns) != 2:
-            raise DataError(f"choose two columns, got {len(columns)}")
+            raise ValueError(f"choose two columns, got {len(columns)}")
         parts = [_numbers(table[name]) for name in columns]
         for name, part in zip(columns, parts):
             if part is None:
-                raise DataError(
+                raise ValueError(
                     f"column {printable(name)!r} holds texts. Choose columns of numbers or dates, or "
                     "leave them out for the principal components of all columns."
                 )
@@ -86,7 +85,7 @@ def _inputs(table, target, columns):
         if name != target:
             parts += _features(table[name])
     if len(parts) < 2:
-        raise DataError("the table needs two columns of numbers or of few texts beside the target")
+        raise ValueError("the table needs two columns of numbers or of few texts beside the target")
     X = np.stack(parts, axis=1)
     _, values, components = np.linalg.svd(X, full_matrices=False)
     components = components[:2] * np.sign(components[:2].sum(axis=1, keepdims=True) + 1e-300)

@@ -16,6 +16,7 @@ from ..core.validation import check_threads
 from ..tables.files import TableWarning
 from .columns import frames
 from .columns.other_texts import OtherTextsOfParts
+from .explaining.methods import ExplainedPredictions
 from .prediction_columns import check_intervals, intervals
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 MAX_MISSING = 20  # names in a message
 
 
-class TablePredictions:
+class TablePredictions(ExplainedPredictions):
     """What predictions of classes and of numbers have in common.
 
     Attributes
@@ -51,7 +52,11 @@ class TablePredictions:
         raise NotImplementedError
 
     def _predict_batches(self, X, predict):
-        """Return predict(frame) for all rows, joined along the first axis.
+        """Return predict(frame) for all rows, joined along the first axis."""
+        return np.concatenate(self._map_batches(X, predict))
+
+    def _map_batches(self, X, predict):
+        """Return predict(frame) for the parts of a table.
 
         Parquet files are read in parts, so that they need not fit in memory.
         """
@@ -65,7 +70,7 @@ class TablePredictions:
                 others.add(frame)
         for note in others.notes():
             warn(note, TableWarning)
-        return np.concatenate(parts)
+        return parts
 
     def _read_batches(self, X):
         """Yield the Frames of rows to predict, with the columns that `fit` had, in their order."""

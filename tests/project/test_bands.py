@@ -34,7 +34,8 @@ UPWARDS = {
 }
 # Packages of one band: each imports nothing of those after it, also in functions.
 BELOW = {
-    "tabular.columns": ("tabular.large", "tabular.fitting"),
+    "tabular.columns": ("tabular.explaining", "tabular.large", "tabular.fitting"),
+    "tabular.explaining": ("tabular.large", "tabular.fitting"),
     "tabular.large": ("tabular.fitting",),
 }
 # The computed names of `import_module`: what `fastnn.__getattr__` imports, commands, and the modules
@@ -56,8 +57,12 @@ ON_USE = {  # also allowed in these packages, which are imported when they are u
     "PyInstaller": {"_pyinstaller"},
 }
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
-    "pyarrow": {"tables"},
-    "pandas": {"tabular.columns"},  # of a DataFrame that was passed
+    "pyarrow": {"playground", "tables"},
+    "pandas": {
+        "tabular.columns",
+        "tabular.explaining",
+    },  # of a DataFrame that was passed, or as one
+    "shap": {"tabular.explaining"},
     "openpyxl": {"tables"},
     "xlrd": {"tables"},
     "duckdb": {"tables"},
@@ -388,7 +393,9 @@ def test_compiled_code_imports_nothing_of_the_package():
     not (PACKAGE.parent / "pyproject.toml").exists(), reason="installed from a wheel"
 )
 def test_every_package_is_in_the_wheel():
+    setuptools = pytest.importorskip("setuptools")
     settings = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    include = settings["tool"]["setuptools"]["packages"]["find"]["include"]
     folders = {path.parent for path in PACKAGE.rglob("*.py")}
     names = {".".join(folder.relative_to(PACKAGE.parent).parts) for folder in folders}
-    assert set(settings["tool"]["setuptools"]["packages"]) == names
+    assert set(setuptools.find_packages(PACKAGE.parent, include=include)) == names

@@ -106,7 +106,9 @@ def end_without_networks(fit):
 def empty_model(fit, encoders):
     """Return a TableModel without networks."""
     split = None if fit.split is None else fit.split.description
-    return TableModel(fit.features, encoders, [], fit.setup.targets, fit.target_name, split=split)
+    model = TableModel(fit.features, encoders, [], fit.setup.targets, fit.target_name, split=split)
+    model.background = fit.background
+    return model
 
 
 def _model_of_folds(fit):

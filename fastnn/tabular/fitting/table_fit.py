@@ -15,6 +15,7 @@ from .. import row_columns, table_memory, tabular_file
 from ..checkpoint import digests_of
 from ..columns.features import NO_COLUMN, Features
 from ..encoder import Encoder, Scaling
+from ..explaining.background import Background
 from ..fit_rows import FitRows
 from ..large import large_table
 from ..large.encoded_rows import EncodedRows
@@ -48,6 +49,8 @@ class TableFit:
         Training rows and held-out rows.
     split : FitSplit
         These folds, and how they were made.
+    background : Background
+        The rows that the model keeps for explanations.
     jobs : list of Job
         All folds of one configuration, then all of the next.
     out_of_fold : OutOfFold
@@ -62,6 +65,7 @@ class TableFit:
 
     final: Any = None
     split: Any = None
+    background: Any = None
     weights_of_columns: Any = None
     stopped_networks: Any = ()
     seconds_per_row = 0.0
@@ -183,6 +187,7 @@ class TableFit:
             n_configurations = stopped.checkpoint.n_configurations or len(stopped.members)
             del self.jobs[n_configurations * n_folds :]
         self.seed = self.random_state.randint(2**31)
+        self.background = Background.draw(setup.rows, self.sample_weight, self.seed)
         if self.split.is_forward:
             seed = self.random_state.randint(2**31)
             n_configurations = len(self.jobs) // n_folds
