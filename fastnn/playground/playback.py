@@ -75,7 +75,7 @@ class Playback:
         return [each for each in self.stretches if each.start <= self.step][-1]
 
     @property
-    def loss_name(self) -> str:
+    def loss_name(self) -> Any:
         """The loss of the next step."""
         return self._stretch.settings.loss
 

@@ -68,9 +68,9 @@ class Settings:
     hidden: tuple = (8, 8)
     activations: tuple = ("tanh", "tanh")
     seed: int = 0
-    dtype: str = "float32"
+    dtype: Any = "float32"
     loss: str = ""
-    optimizer: str = "adam"
+    optimizer: Any = "adam"
     lr: float = 0.01
     schedule: str = "constant"
     schedule_epochs: int = 100
@@ -157,7 +157,7 @@ class Settings:
     def network(self, data: data_sets.PlayData) -> MLP:
         """Return an untrained network."""
         sizes = [data.X.shape[1], *self.hidden, data.n_out]
-        output = {"numbers": "identity", "classes": "softmax", "two classes": "sigmoid"}
+        output: Any = {"numbers": "identity", "classes": "softmax", "two classes": "sigmoid"}
         return MLP(
             sizes,
             self.activations if self.hidden else "relu",
@@ -170,10 +170,10 @@ class Settings:
     def make_optimizer(self) -> Any:
         """Return the optimizer."""
         lr = SCHEDULES[self.schedule](self.lr, self.schedule_epochs)
-        penalties = {"l1": self.l1, "l2": self.l2}
+        penalties: Any = {"l1": self.l1, "l2": self.l2}
         if self.optimizer == "momentum":
             return optimizers.SGD(lr, momentum=0.9, **penalties)
-        kind = type(optimizers.resolve(self.optimizer))
+        kind: Any = type(optimizers.resolve(self.optimizer))
         return kind(lr, **penalties)
 
 
