@@ -21,10 +21,10 @@ BANDS = {
     "networks": """kernels core typing activations initializers losses optimizers schedules
         functional encoded_table network summary notebook config reference""",
     "bytes": "files tables datasets",
-    "training": "training callbacks differentiable distributed mlp many saving",
+    "training": "training callbacks dask differentiable distributed mlp many saving",
     "estimators": "estimators model_selection tabular exchange",
     # __init__ has the public names: only programs may import them from there
-    "programs": "cli export plotting playground __init__ __main__ _pyinstaller",
+    "programs": "cli export plotting serving playground __init__ __main__ _pyinstaller",
 }
 HEIGHT = {name: height for height, names in enumerate(BANDS.values()) for name in names.split()}
 # Exceptions for convenience, inside a method, so that they cost nothing until it is called.
@@ -78,6 +78,10 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "mpi4py": {"distributed"},
     "anywidget": {"playground"},
     "traitlets": {"playground"},
+    "starlette": {"serving"},
+    "uvicorn": {"serving"},
+    "dask": {"dask"},
+    "distributed": {"dask"},
 }
 
 
