@@ -8,8 +8,8 @@ Exit codes:
 130  interrupted by Ctrl-C
 143  stopped by SIGTERM, which does the same as Ctrl-C
 
-- `train`, `predict`, `explain`, `info`, `export`, `serve`, `play`, `bench`, `demo`, `completion`:
-  the commands. `table_info`: `info` of a table.
+- `train`, `predict`, `explain`, `info`, `export`, `serve`, `play`, `bench`, `demo`: the commands.
+  `completion`: the one for shells. `table_info`: `info` of a table.
 - `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
 - `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
 - `scores`: scores of predictions, and rows that look wrong. `table_facts`: what columns hold.
