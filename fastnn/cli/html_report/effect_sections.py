@@ -61,7 +61,7 @@ def find_effects(report):
     top = [column for column, share in important_columns(report.record) if share >= LEAST_SHARE]
     if model.model_.features.names is None:
         top = list(map(int, top))
-    return model.effects(top[:MOST_COLUMNS])
+    return model.effects(top[:MOST_COLUMNS]) if top else []
 
 
 def describe(effect):
