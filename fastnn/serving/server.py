@@ -1,6 +1,5 @@
 """Run the ASGI application of a model on uvicorn, until Ctrl-C or SIGTERM."""
 
-import gc
 import socket
 
 BACKLOG = 2048  # connections that wait to be accepted
@@ -48,8 +47,6 @@ def run(app, listening):
     """
     import uvicorn
 
-    gc.collect()
-    gc.freeze()  # what lives as long as the server is not looked at again, which takes 50 ms
     config = uvicorn.Config(
         app,
         log_config=None,
