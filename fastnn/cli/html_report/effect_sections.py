@@ -36,7 +36,7 @@ def effects_section(report):
         "column has other values and the other columns stay as they are."
     )
     limits = _limits(effects)
-    colors = [dict() for _ in effects]
+    colors: list[dict[str, str]] = [{} for _ in effects]
     figures = [
         _chart(i, effect, limits, found) for i, (effect, found) in enumerate(zip(effects, colors))
     ]
