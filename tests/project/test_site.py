@@ -14,6 +14,7 @@ SEARCHES = {
     "missing values": "tabular.md",
     "early stopping": "optimizers.md",
     "time series": "tabular.md",
+    "explain": "explanations.md",
     "class imbalance": "tabular.md",
     "larger than memory": "streams.md",
 }
@@ -54,7 +55,7 @@ def test_every_page_has_one_place():
     pages = {path.stem for path in DOCS.glob("*.md")} - {"index"}
     placed = [
         entry
-        for name in ("index.md", "guide.md", "project.md")
+        for name in ("index.md", "guide.md", "project.md", "performance.md")
         for _, entries in toctrees(name)
         for entry in entries
         if "/" not in entry
