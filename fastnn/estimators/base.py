@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context
+from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -23,6 +24,7 @@ from .online import PartialFit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Executor
     from typing import Literal, Self
 
     from numpy.typing import ArrayLike, NDArray
@@ -36,6 +38,9 @@ class BaseMLP(PartialFit):
 
     The subclasses define targets and predictions.
     """
+
+    #: Meta-estimators do not route it.
+    __metadata_request__fit: ClassVar[dict] = {"executor": metadata_routing.UNUSED}
 
     _parameter_constraints: ClassVar[dict] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -128,6 +133,7 @@ class BaseMLP(PartialFit):
         y: Any,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        executor: Executor | None = None,
     ) -> Self:
         """Fit the network, or all networks of an ensemble, to X and y.
 
@@ -145,6 +151,10 @@ class BaseMLP(PartialFit):
         groups : array_like (n,), optional
             With bagging="folds", rows of the same group are in the same fold: pass the patient, the
             site or the sensor of each row, if new rows will come from others.
+        executor : concurrent.futures.Executor, optional
+            Train the networks in its workers: processes, or machines that Dask or MPI connects. X
+            travels to each worker once. A worker has one thread with n_threads=-1. Callbacks other
+            than `EarlyStopping` are refused. See the guide "Several machines".
 
         Returns
         -------
@@ -156,21 +166,32 @@ class BaseMLP(PartialFit):
             X, y, sample_weight or a parameter is invalid.
         DivergenceError
             The loss or a network parameter is no longer finite.
+        KeyboardInterrupt
+            On Ctrl-C, if an executor has not trained a network yet; the estimator is as before. If
+            it has trained some, the estimator has these. Without an executor, Ctrl-C ends training,
+            and the networks have the parameters of their last steps.
         """
-        with kernels.InTraining([lock_of(self)]), self._restore_on_error():
+        with (
+            kernels.InTraining([lock_of(self)]),
+            self._restore_on_error((Exception, KeyboardInterrupt)),
+        ):
             fresh = not (self.warm_start and hasattr(self, "networks_"))
-            return self._fit(X, y, sample_weight, fresh, groups)
+            return self._fit(X, y, sample_weight, fresh, groups, executor)
 
-    def _fit(self, X, y, sample_weight, fresh, groups):
+    def _fit(self, X, y, sample_weight, fresh, groups, executor):
         self._online = None
         rows = inputs.validate_rows(self, X, y, sample_weight, fresh)
         fit = EstimatorFit(self, rows, fresh, bagging.check_groups(self, groups, rows.X))
-        interrupted = False
+        interrupted, n_left_out = False, 0
         try:
-            fit.run()
+            fit.run(executor)
         except KeyboardInterrupt:
+            if executor is not None:
+                if not fit.trained:
+                    raise
+                n_left_out = fit.keep_trained()
             interrupted = True
-        fit.end(interrupted)
+        fit.end(interrupted, n_left_out)
         return self
 
     # ---- after fit ----
