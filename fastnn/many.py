@@ -188,7 +188,10 @@ def _fit_in_executor(executor, plans, n_here, line):
     for i, plan in enumerate(plans):
         check_callbacks(plan.options.callbacks, f"network {i}: ")
     data = [each for plan in plans for each in (plan.data, plan.validation) if each is not None]
-    with SharedObjects(arrays_of_several(data)) as shared, kernels.InTraining([p.net for p in plans]):
+    with (
+        SharedObjects(arrays_of_several(data)) as shared,
+        kernels.InTraining([p.net for p in plans]),
+    ):
         pool = ExecutorPool(
             executor,
             RemoteTrainings(

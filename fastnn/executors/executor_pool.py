@@ -99,7 +99,7 @@ class ExecutorPool(PoolProgress):
         self.running: dict = {}  # {Future: (_Task, whether it runs here)}
         self.here: Any = None
         self.is_broken, self.counted = False, -COUNT_SECONDS
-        self.n_workers = 0
+        self.n_workers, self.scattered = 1, None
 
     def run(self):
         """Train all networks. On an exception, tasks that have not begun are cancelled."""
@@ -126,8 +126,15 @@ class ExecutorPool(PoolProgress):
     def count(self):
         """Count the workers, if that is due."""
         now = time.perf_counter()
-        if now - self.counted >= COUNT_SECONDS:
-            self.n_workers, self.counted = n_workers(self.executor), now
+        if now - self.counted < COUNT_SECONDS:
+            return
+        self.counted = now
+        try:
+            self.n_workers = n_workers(self.executor)
+        except Exception as error:
+            if not is_loss(error):
+                raise
+            self.break_off(error)
 
     def fill(self):
         """Give each idle worker a task."""
@@ -194,25 +201,34 @@ class ExecutorPool(PoolProgress):
         source, content = self.trainings.shared.content()
         client = dask_client(self.executor)
         if client is not None:  # large arguments would go through the scheduler
-            content = client.scatter(content, hash=False)
+            if self.scattered is None or self.scattered.status != "finished":
+                self.scattered = client.scatter(content, hash=False)
+            content = self.scattered
         self.submit(task, source, content)
 
     def lose(self, task, error):
         """Let a task run in this process, and all others if the executor is broken."""
         self.lost.append(task)
-        if self.is_broken:
-            return
-        n, left = len(task.numbers), "It trains" if len(task.numbers) == 1 else "They train"
-        if type(error).__name__ != "KilledWorker":  # of Dask: this task alone
+        if type(error).__name__ == "KilledWorker":  # of Dask, about this task alone
+            _warn_of_loss(len(task.numbers), error)
+        else:
+            self.break_off(error)
+
+    def break_off(self, error):
+        """Let all tasks that are left run in this process. error : that of the executor"""
+        if not self.is_broken:
             self.is_broken = True
-            running = [task for task, is_here in self.running.values() if not is_here]
-            n += sum(len(other.numbers) for other in [*self.waiting, *running])
-            left = "The networks that are left train"
-        warn(
-            f"the executor lost {plural(n, 'network')}: {type(error).__name__}: "
-            f"{reason(error)}. {left} in this process.",
-            RuntimeWarning,
-        )
+            _warn_of_loss(self.n - self.n_done, error)
+
+
+def _warn_of_loss(n, error):
+    what = type(error).__name__
+    details = reason(error)
+    warn(
+        f"the executor lost {plural(n, 'network')}, which now train in this process "
+        f"({what}{': ' if details else ''}{details}).",
+        RuntimeWarning,
+    )
 
 
 def is_loss(error):
