@@ -7,6 +7,8 @@ import numpy as np
 from ..core.messages import has_lone_surrogate, plural, printable
 from ..tables import table_writer
 from ..tables.addresses import without_secrets
+from ..tabular.columns.category import describe_unknown
+from ..tabular.prediction_columns import class_columns, label_text, number_columns
 from .console import CommandError, Notes, print_json, print_line, warnings_as_notes
 from .model_file import (
     is_training_table,
@@ -18,7 +20,6 @@ from .parser import add_json, add_threads, check_output, help_texts, number
 from .predict_rows import PredictTable, RowWriter
 from .predict_scores import score_columns
 from .table_file import TableFile, add_table_options
-from .target_column import label_text
 from .text_report import format_scores
 
 DIGITS = 8  # of predictions: networks compute in float32
@@ -211,10 +212,7 @@ def _note_values(unknown, others, note):
     if len(texts) > MAX_NOTES:
         note(f"such values in {plural(len(texts) - MAX_NOTES, 'more column')}")
     for name, (n, example) in list(unknown.items())[:MAX_NOTES]:
-        note(
-            f"column {printable(name)!r}: {plural(n, 'row')} with an unknown category, such as "
-            f"{printable(example)!r}, predicted without it"
-        )
+        note(describe_unknown(name, n, example))
     if len(unknown) > MAX_NOTES:
         note(f"unknown categories in {plural(len(unknown) - MAX_NOTES, 'more column')}")
 
@@ -242,21 +240,15 @@ def _predict(arguments, model, table, part):
 
 def _output_columns(arguments, model, outputs):
     """Return {name: array} of the predictions."""
-    if "P" in outputs:
-        P = outputs["P"]
-        labels = model.classes_[model.model_.targets.decide(P, model.threshold_)]
-        if not len(labels) and labels.dtype == object:
-            labels = labels.astype(str)  # Arrow would have a column of nulls
-        columns = {"prediction": labels}
-        if arguments.proba:
-            for j, label in enumerate(model.classes_.tolist()):
-                columns[f"probability_{label_text(label)}"] = _round(P[:, j])
-        return columns
-    if outputs["y"].ndim == 1:
-        names = {"y": "prediction", "lower": "lower", "upper": "upper"}
-        return {names[name]: _round(values) for name, values in outputs.items()}
-    quantiles = np.atleast_1d(model.model_.targets.loss.q)
-    return {f"quantile_{q:g}": _round(y) for q, y in zip(quantiles, outputs["y"].T)}
+    if "P" not in outputs:
+        bounds = [outputs[name] for name in ("lower", "upper") if name in outputs]
+        columns = number_columns(model, outputs["y"], bounds)
+        return {name: _round(values) for name, values in columns.items()}
+    columns = class_columns(model, outputs["P"], arguments.proba)
+    labels = columns.pop("prediction")
+    if not len(labels) and labels.dtype == object:
+        labels = labels.astype(str)  # Arrow would have a column of nulls
+    return {"prediction": labels} | {name: _round(p) for name, p in columns.items()}
 
 
 def _round(values):

@@ -9,8 +9,8 @@ from ..core.messages import plural, printable
 from ..tables.recognition import read as read_texts
 from ..tables.table_errors import import_pyarrow
 from ..tables.texts import convert_texts, count_rows, to_values
+from ..tabular.prediction_columns import label_text
 from .scores import score_rows, threshold_of
-from .target_column import label_text
 
 
 def has_text_target(model):

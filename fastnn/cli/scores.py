@@ -10,9 +10,9 @@ import numpy as np
 
 from ..tabular import metric_values
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, find_name
+from ..tabular.prediction_columns import label_text
 from ..tabular.thresholds import ThresholdRule, parse
 from .console import warnings_as_notes
-from .target_column import label_text
 
 MAX_LABEL_ISSUES = 5
 MIN_ERROR = 3.0  # of a label issue, in units of the RMSE

@@ -10,6 +10,7 @@ from ..files import ModelFileError
 from ..files.kinds import kind_of
 from ..tables.addresses import without_secrets
 from ..tabular.columns.column_kinds import KINDS
+from ..tabular.prediction_columns import label_text
 from . import model_file, row_roles, train_model
 from . import text_report as report
 from .console import CommandError, print_json, print_line, print_note
@@ -17,7 +18,7 @@ from .parser import check_output, help_texts
 from .scores import Evaluation, list_label_issues
 from .table_facts import list_training_checks
 from .table_file import TableFile
-from .target_column import label_text, read_target
+from .target_column import read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
 from .train_table import open_table
 

@@ -7,6 +7,7 @@
   `forward_folds`: the folds that hold them out. `row_split`: how these were made.
 - `table_memory`: the memory that there is. `table_progress`: how far a fit is.
 - `predictions`: what estimators predict. `stored_model`: the same of a file, without scikit-learn.
+  `prediction_columns`: predictions as columns of a table.
 - `table_model`: the fitted model, which predicts. `encoder`: the inputs of its networks.
   `targets`: what they learn.
 - `tabular_file`: files of estimators. `checkpoint`: what a fit needs that continues a stopped one.

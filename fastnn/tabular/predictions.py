@@ -13,11 +13,10 @@ import numpy as np
 from ..core.errors import DataError, Wording, placed
 from ..core.messages import did_you_mean, join, printable, similar, warn
 from ..core.validation import check_threads
-from ..estimators.intervals import cv_plus
-from ..losses import Poisson
 from ..tables.files import TableWarning
 from .columns import frames
 from .columns.other_texts import OtherTextsOfParts
+from .prediction_columns import check_intervals, intervals
 
 if TYPE_CHECKING:
     from typing import Any
@@ -300,22 +299,10 @@ class NumberPredictions(TablePredictions):
         True
         """
         self._check_fitted()
-        targets, errors = self.model_.targets, self.model_.errors
-        if errors is None:
-            raise ValueError(
-                "predict_interval needs one prediction for each row, but this estimator predicts "
-                "several quantiles. Take two of them as the interval, or fit another loss."
-            )
+        check_intervals(self.model_)
 
         def bounds(frame):
-            P = targets.transform(self._predict_folds(frame))
-            if self.model_.is_forward:  # the errors are of other networks
-                P = P.mean(axis=0, keepdims=True)
-            both = cv_plus(P[:, :, None], errors, coverage)
-            lower, upper = map(targets.invert, both)
-            if isinstance(targets.loss, Poisson):
-                lower = np.maximum(lower, 0)
-            return np.concatenate([lower, upper], axis=1)
+            return np.stack(intervals(self.model_, self._predict_folds(frame), coverage), 1)
 
         lower, upper = self._predict_batches(X, bounds).T
         return lower, upper

@@ -128,15 +128,19 @@ class TableModel:
 
     def predict(self, frame, n_threads):
         """Return the probabilities, or the predicted numbers, of the rows of a Frame."""
-        if not self.members:
-            return np.ones((frame.n_rows, 1))
         return self.targets.calibrate(self.predict_folds(frame, n_threads).mean(axis=0))
 
     def predict_folds(self, frame, n_threads):
         """Return the predictions of the networks of each fold, (n_folds, n, ...)."""
         numbers, codes = self.features.transform(frame)
+        return self.predict_features(numbers, codes, n_threads)
+
+    def predict_features(self, numbers, codes, n_threads):
+        """Return the same for features, as `Features.transform` returns them."""
+        if not self.members:  # there is one class
+            return np.ones((1, len(codes), 1))
         parts = []
-        for a in range(0, max(1, frame.n_rows), BLOCK):
+        for a in range(0, max(1, len(codes)), BLOCK):
             rows = slice(a, a + BLOCK)
             tables = self.encode([x[rows] for x in numbers], codes[rows])
             folds = [self.predict_fold(tables, k, n_threads) for k in range(self.n_folds)]
