@@ -170,7 +170,7 @@ def fit_many(
         if executor is None:
             with UndoDraws([(plan.net, plan.rng) for plan in plans if plan.draws]):
                 return train_many(_trainings(plans), n_threads, line, collector)
-    return _fit_in_executor(executor, plans, n_here, line)
+    return _fit_in_executor(executor, plans, n_threads, n_here, line)
 
 
 def _trainings(plans):
@@ -183,7 +183,7 @@ def _trainings(plans):
     )
 
 
-def _fit_in_executor(executor, plans, n_here, line):
+def _fit_in_executor(executor, plans, n_threads, n_here, line):
     """`fit_many` by the workers of an executor."""
     for i, plan in enumerate(plans):
         check_callbacks(plan.options.callbacks, f"network {i}: ")
@@ -197,10 +197,10 @@ def _fit_in_executor(executor, plans, n_here, line):
             RemoteTrainings(
                 n=len(plans),
                 function=_fit_task,
-                make=lambda numbers: [plans[i] for i in numbers],
+                make=lambda numbers: ([plans[i] for i in numbers], n_threads),
                 ended=lambda numbers, results: _take_over([plans[i] for i in numbers], results),
                 shared=shared,
-                n_threads=plans[0].options.n_threads,
+                n_threads=n_threads,
                 n_threads_here=n_here,
             ),
             line,
@@ -227,9 +227,10 @@ def _store(plans, results):
         net.params, net.state, net.rng, net.history = params, state, rng, history
 
 
-def _fit_task(plans, watch):
+def _fit_task(task, watch):
     """Train networks in a worker; return what training changed of each."""
-    train_many(_trainings(plans), plans[0].options.n_threads, watch)
+    plans, n_threads = task
+    train_many(_trainings(plans), check_threads(n_threads), watch)
     return [(plan.net.params, plan.net.state, plan.net.rng, plan.net.history) for plan in plans]
 
 

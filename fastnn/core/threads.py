@@ -6,7 +6,6 @@ from math import inf
 from types import SimpleNamespace
 
 from ..kernels import WORTH_SHARING, run_in_threads
-from .validation import check_threads
 
 CHUNK = 256  # rows of a chunk in the kernels; threads get whole chunks
 

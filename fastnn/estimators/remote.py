@@ -48,7 +48,7 @@ def train(fit, executor, line=None):
         trainings = RemoteTrainings(
             n=len(members),
             function=_train_task,
-            make=lambda numbers: [plan(i) for i in numbers],
+            make=lambda numbers: ([plan(i) for i in numbers], n_threads),
             ended=ended,
             shared=shared,
             n_threads=n_threads,
@@ -58,14 +58,15 @@ def train(fit, executor, line=None):
         pool.run()
 
 
-def _train_task(plans, watch):
+def _train_task(task, watch):
     """Train networks in a worker; return what training changed of each."""
+    plans, n_threads = task
     trainings = Trainings(
         n=len(plans),
         make=lambda i, queue: plans[i].session(queue),
         networks=[plan.net for plan in plans],
     )
-    train_many(trainings, plans[0].options.n_threads, watch)
+    train_many(trainings, check_threads(n_threads), watch)
     return [
         (
             (plan.net.params, plan.net.state, plan.net.rng, plan.net.history),

@@ -2,7 +2,7 @@
 
 - `executor_pool`: the loop in the process of the caller. `worker`: what runs in a worker.
 - `shared_objects`: the rows that many tasks read, and that travel once to each worker.
-- `task_pickles`: tasks as bytes.
+- `task_pickles`: tasks as bytes. `mpi_ranks`: the ranks of an MPI job as workers.
 """
 
 from .executor_pool import (

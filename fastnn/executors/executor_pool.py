@@ -47,6 +47,8 @@ class RemoteTrainings:
         Threads in a worker.
     n_threads_here : int
         Threads in this process, for networks that the executor lost.
+    is_broken : bool
+        Whether the executor was found to be broken: then all networks train in this process.
     """
 
     n: int
@@ -56,6 +58,7 @@ class RemoteTrainings:
     shared: Any
     n_threads: int = 1
     n_threads_here: int = 1
+    is_broken: bool = False
 
 
 @dataclass(eq=False)
@@ -98,13 +101,14 @@ class ExecutorPool(PoolProgress):
         self.waiting, self.lost = deque(), deque()
         self.running: dict = {}  # {Future: (_Task, whether it runs here)}
         self.here: Any = None
-        self.is_broken, self.counted = False, -COUNT_SECONDS
+        self.is_broken, self.counted = trainings.is_broken, -COUNT_SECONDS
         self.n_workers, self.scattered = 1, None
 
     def run(self):
         """Train all networks. On an exception, tasks that have not begun are cancelled."""
         try:
-            self.count()
+            if not self.is_broken:
+                self.count()
             size = task_size(self.n, self.n_workers, self.trainings.n_threads)
             starts = range(0, self.n, size)
             self.waiting += [_Task(range(i, min(i + size, self.n))) for i in starts]
@@ -225,8 +229,8 @@ def _warn_of_loss(n, error):
     what = type(error).__name__
     details = reason(error)
     warn(
-        f"the executor lost {plural(n, 'network')}, which now train in this process "
-        f"({what}{': ' if details else ''}{details}).",
+        f"the executor lost {plural(n, 'network')}, and they train in this process, as others do "
+        f"that are left ({what}{': ' if details else ''}{details}).",
         RuntimeWarning,
     )
 
@@ -260,7 +264,8 @@ def task_size(n, n_workers, n_threads):
 
 def threads_of_worker(n_threads):
     """Return the number of threads in a worker: 1 for -1, since workers may share a machine."""
-    return 1 if n_threads == -1 else check_threads(n_threads)
+    check_threads(n_threads)
+    return 1 if n_threads == -1 else n_threads  # a worker may have more CPUs than this process
 
 
 def check_callbacks(callbacks, where=""):

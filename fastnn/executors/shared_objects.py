@@ -84,7 +84,7 @@ class SharedObjects:
                 for part in _parts(head, buffers):
                     file.write(part)
         except OSError:  # the disk is full: the content travels with tasks
-            os.unlink(os.path.join(self.source.folder, FILE))
+            shutil.rmtree(self.source.folder, ignore_errors=True)
         else:
             self.source = self.source._replace(digest=_digest(head))
         return bool(self.source.digest)

@@ -4,6 +4,7 @@ The folds have found for how long to train each configuration, and which to use.
 """
 
 from dataclasses import replace
+
 import numpy as np
 
 from ...training.plan import FitOptions, Plan

@@ -1,12 +1,13 @@
 """Jobs in the workers of an executor."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from ...core.state import DivergenceError
+from ...core.validation import check_threads
 from ...executors import ExecutorPool, RemoteTrainings, n_workers, threads_of_worker
 from ...training.pool import Trainings, train_many
+from .budget import TimeBudget
 from .pace import RemotePace
 
 
@@ -23,12 +24,15 @@ class Workers:
         Number of workers when the fit began.
     shared : SharedObjects or None
         What jobs have in common; None before training.
+    is_broken : bool
+        Whether the executor was found to be broken.
     """
 
     executor: Any
     n_threads: int
     n: int
     shared: Any = None
+    is_broken: bool = False
 
     @classmethod
     def of(cls, executor, n_threads):
@@ -85,21 +89,25 @@ def train(jobs, trainer, ended, line, budget):
         shared=workers.shared,
         n_threads=workers.n_threads,
         n_threads_here=setup.n_threads,
+        is_broken=workers.is_broken,
     )
-    ExecutorPool(workers.executor, trainings, line).run()
+    pool = ExecutorPool(workers.executor, trainings, line)
+    pool.run()
+    workers.is_broken = pool.is_broken
 
 
 def _train_task(task, watch):
     """Train jobs in a worker; return the networks, `Job.best` and the number of steps of each."""
     kind, setup, items = task
+    n_threads = check_threads(setup.n_threads)
     jobs = [job for job, _, _ in items]
-    trainer, results, began = kind(setup, jobs), [None] * len(items), time.perf_counter()
+    trainer, results, began = kind(setup, jobs), [None] * len(items), TimeBudget.clock()
 
     def make(i, queue):
         job, fraction, seconds = items[i]
-        session = trainer.session(job, fraction, queue, setup.n_threads)
+        session = trainer.session(job, fraction, queue, n_threads)
         if seconds is not None:
-            session.is_over = lambda: time.perf_counter() - began >= seconds
+            session.is_over = lambda: TimeBudget.clock() - began >= seconds
         return session
 
     def end(i, session, error):
@@ -109,5 +117,5 @@ def _train_task(task, watch):
         results[i] = jobs[i].networks, jobs[i].best, session.history.n_steps
 
     trainings = Trainings(n=len(jobs), make=make, ended=end, late=True)
-    train_many(trainings, setup.n_threads, watch)
+    train_many(trainings, n_threads, watch)
     return results
