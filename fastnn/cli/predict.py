@@ -4,11 +4,11 @@ import sys
 
 import numpy as np
 
-from ..core.messages import has_lone_surrogate, plural, printable
+from ..core.messages import plural
 from ..tables import table_writer
 from ..tables.addresses import without_secrets
-from ..tabular.columns.category import describe_unknown
-from ..tabular.prediction_columns import class_columns, label_text, number_columns
+from ..tabular.prediction_columns import class_columns, number_columns
+from . import explained_rows
 from .console import CommandError, Notes, print_json, print_line, warnings_as_notes
 from .model_file import (
     is_training_table,
@@ -17,13 +17,12 @@ from .model_file import (
     target_style,
 )
 from .parser import add_json, add_threads, check_output, help_texts, number
-from .predict_rows import PredictTable, RowWriter
+from .predict_rows import PredictTable, RowWriter, round_numbers
 from .predict_scores import score_columns
+from .row_checks import check_model, check_rows, note_values, values_to_json
 from .table_file import TableFile, add_table_options
 from .text_report import format_scores
 
-DIGITS = 8  # of predictions: networks compute in float32
-MAX_NOTES = 6
 MIN_SCORED_ROWS = 20  # scores of fewer rows say little; --json has them
 HELP = """
 Predict each row of a table with a model that 'fastnn train' wrote.
@@ -44,6 +43,7 @@ examples:
   fastnn predict model.safetensors new.csv --keep all --interval 0.9
       all columns of DATA, the predicted number, and an interval that holds the
       true number with a probability of about 0.9
+  fastnn predict model.safetensors new.csv --explain     what each column adds
   zcat big.csv.gz | fastnn predict model.safetensors - | head -3
 """
 
@@ -77,6 +77,11 @@ def add_parser(commands, summary):
         "--proba", action="store_true", help="also write the probability of each class"
     )
     parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="also write what each column contributes to the prediction, as 'fastnn explain' does",
+    )
+    parser.add_argument(
         "--interval",
         type=number(above=0.0, below=1.0),
         metavar="P",
@@ -98,8 +103,8 @@ def run(arguments):
         notes(f"{without_secrets(arguments.data)} is read like the training table: {options}")
     table = PredictTable(arguments, model, notes)
     writer = RowWriter(arguments.out, arguments.json)
-    unknown, others = _check_rows(model, table, writer)
-    _note_values(unknown, others, notes)
+    unknown, others = check_rows(model, table, writer)
+    note_values(unknown, others, notes)
     if hasattr(model, "classes_"):
         writer.find_quotes({"prediction": model.classes_})
     targets, outputs = [], []
@@ -127,13 +132,7 @@ def run(arguments):
             "target": model.model_.target_name,
             "out": arguments.out,
             "notes": notes.texts,
-            "unknown_categories": {
-                name: {"rows": n, "example": text} for name, (n, text) in unknown.items()
-            },
-            "other_values": {
-                name: {"rows": other.n_rows, "example": other.texts[0]}
-                for name, other in others.found.items()
-            },
+            **values_to_json(unknown, others),
             "scores": scores,
             "predictions": writer.to_json(),
         }
@@ -159,62 +158,15 @@ def _check_arguments(arguments, model):
             f"--interval: {arguments.model} predicts a class. Pass --proba for the probability of "
             "each class."
         )
-    if model.model_.features.names is None:
+    check_model(arguments.model, model)
+    if arguments.explain and model.model_.background is None:
         raise CommandError(
-            f"{arguments.model}: was trained on an array, whose columns have no names. Load it in "
-            "Python with fastnn.load, or train it on a table with column names."
+            f"--explain: {arguments.model} keeps no training rows to compare with. Pass a table of "
+            "such rows to 'fastnn explain' as --background, or train the model again."
         )
-    classes = [label_text(label) for label in model.classes_.tolist()] if is_classifier else []
-    for what, text in (*(("column", name) for name in model.model_.features.names),
-                       *(("class", label) for label in classes)):  # fmt: skip
-        if has_lone_surrogate(text):  # a table cannot have it
-            raise CommandError(
-                f"{arguments.model}: has the {what} {printable(text)!r}, which UTF-8 cannot hold. "
-                "Load it in Python with fastnn.load, or train it on a table with another name."
-            )
     if arguments.out is not None:
         table_writer.check_extension(arguments.out)
         check_output(arguments.out, *TableFile(arguments).files(), arguments.model)
-
-
-def _check_rows(model, table, writer):
-    """Check all values.
-
-    Returns
-    -------
-    unknown : dict of str to (int, str)
-        The number of rows with unknown categories of each column, and an example.
-    others : OtherTextsOfParts
-        The texts that are not what their column holds.
-    """
-    from ..tabular.columns import frames
-    from ..tabular.columns.other_texts import OtherTextsOfParts
-
-    found: dict = {}
-    features = model.model_.features
-    others = OtherTextsOfParts(features)
-    for part in table.parts():
-        with table.explained(part):
-            frame = frames.read(part.inputs)
-            unknown = features.unknown_categories(frame)
-            others.add(frame)
-        for name, (n, example) in unknown.items():
-            n_before, first_example = found.get(name, (0, example))
-            found[name] = n_before + n, first_example
-        writer.find_quotes(part.kept)
-    return {name: found[name] for name in features.kinds() if name in found}, others
-
-
-def _note_values(unknown, others, note):
-    texts = others.notes()
-    for text in texts[:MAX_NOTES]:
-        note(text)
-    if len(texts) > MAX_NOTES:
-        note(f"such values in {plural(len(texts) - MAX_NOTES, 'more column')}")
-    for name, (n, example) in list(unknown.items())[:MAX_NOTES]:
-        note(describe_unknown(name, n, example))
-    if len(unknown) > MAX_NOTES:
-        note(f"unknown categories in {plural(len(unknown) - MAX_NOTES, 'more column')}")
 
 
 # ---- predict ----
@@ -223,34 +175,39 @@ def _note_values(unknown, others, note):
 def _predict(arguments, model, table, part):
     """Return the outputs of the model: {"P": ...}, or {"y": ...} and the bounds of an interval."""
     rows = part.inputs
-    with table.explained(part), warnings_as_notes(lambda text: None):  # `_check_rows` has said it
+    with table.explained(part), warnings_as_notes(lambda text: None):  # `check_rows` has said it
         if hasattr(model, "classes_"):
             outputs = {"P": model.predict_proba(rows)}
         else:
             outputs = {"y": model.predict(rows)}
+        if arguments.explain:
+            outputs["explanation"] = model.explain(rows)
         if arguments.interval is not None:
             outputs["lower"], outputs["upper"] = model.predict_interval(rows, arguments.interval)
+    explanation = outputs.pop("explanation", None)
     for values in outputs.values():
         if not np.isfinite(values).all():
             raise CommandError(
                 f"{arguments.model}: the output of the model is not finite. Train it again."
             )
+    if explanation is not None:
+        outputs["contributions"] = explained_rows.to_columns(explanation)
     return outputs
 
 
 def _output_columns(arguments, model, outputs):
     """Return {name: array} of the predictions."""
+    contributions = outputs.get("contributions", {})
+    return _prediction_columns(arguments, model, outputs) | contributions
+
+
+def _prediction_columns(arguments, model, outputs):
     if "P" not in outputs:
         bounds = [outputs[name] for name in ("lower", "upper") if name in outputs]
         columns = number_columns(model, outputs["y"], bounds)
-        return {name: _round(values) for name, values in columns.items()}
+        return {name: round_numbers(values) for name, values in columns.items()}
     columns = class_columns(model, outputs["P"], arguments.proba)
     labels = columns.pop("prediction")
     if not len(labels) and labels.dtype == object:
         labels = labels.astype(str)  # Arrow would have a column of nulls
-    return {"prediction": labels} | {name: _round(p) for name, p in columns.items()}
-
-
-def _round(values):
-    """Return numbers without digits that are noise."""
-    return np.array([float(f"{x:.{DIGITS}g}") for x in values.tolist()])
+    return {"prediction": labels} | {name: round_numbers(p) for name, p in columns.items()}

@@ -136,7 +136,7 @@ def run(arguments):
         if len(test)
         else None
     )
-    _save(model, record, arguments.out)
+    _save(model, record, arguments)
     show(report.format_columns(record))
     show(report.format_tuning(record))
     show([""])
@@ -219,11 +219,12 @@ def _no_inputs(arguments, columns):
 # ---- the model ----
 
 
-def _save(model, record, out):
+def _save(model, record, arguments):
+    out = arguments.out
     notes = model_file.shorten_notes(record["notes"])
     model.metadata_ = model_file.to_metadata(record | {"notes": notes})
     try:
-        model.save(out)
+        model.save(out, background=not arguments.no_background)
     except OSError as error:
         raise CommandError(f"{out}: cannot be written: {error.strerror or error}") from None
 

@@ -14,11 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 from .. import kernels, schedules
 from ..callbacks import Callback
 from ..core.options import Options as FastnnOptions
+from ..dask import partitions
+from ..dask.partitions import is_collection
+from ..distributed.ranks import Ranks
 from ..losses import Loss
 from ..mlp import MLP
 from ..optimizers import LBFGS, OPTIMIZERS, Optimizer
 from . import bagging, ensemble, inputs, parameters
 from .attributes import lock_of
+from .dask_fit import DaskFit
 from .fit import EstimatorFit
 from .online import PartialFit
 
@@ -134,6 +138,9 @@ class BaseMLP(PartialFit):
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         executor: Executor | None = None,
+        *,
+        comm: Any = None,
+        shards: int | None = None,
     ) -> Self:
         """Fit the network, or all networks of an ensemble, to X and y.
 
@@ -141,11 +148,12 @@ class BaseMLP(PartialFit):
 
         Parameters
         ----------
-        X : array_like or sparse matrix (n, n_features)
-            Inputs.
-        y : array_like (n,) or (n, n_targets)
+        X : array_like, sparse matrix or Dask collection (n, n_features)
+            Inputs. The workers of Dask train on the partitions of an array or a DataFrame: see the
+            guide "Dask".
+        y : array_like or Dask collection (n,) or (n, n_targets)
             Targets.
-        sample_weight : array_like (n,), optional
+        sample_weight : array_like or Dask collection (n,), optional
             Weights of the rows, at least 0. The loss of a batch is sum(w_i l_i) / sum(w_i), so a
             row of weight 0 has no effect.
         groups : array_like (n,), optional
@@ -155,6 +163,11 @@ class BaseMLP(PartialFit):
             Train the networks in its workers: processes, or machines that Dask or MPI connects. X
             travels to each worker once. A worker has one thread with n_threads=-1. Callbacks other
             than `EarlyStopping` are refused. See the guide "Several machines".
+        comm : Communicator, mpi4py.MPI.Comm or torch.distributed group, optional
+            Train on its ranks together. Each passes its part of the rows (docs/scaling.md). Classes,
+            scores and the rows of `validation_fraction` are those of all ranks.
+        shards : int, optional
+            Number of virtual shards of the rows, as in `MLP.fit`.
 
         Returns
         -------
@@ -163,36 +176,67 @@ class BaseMLP(PartialFit):
         Raises
         ------
         ValueError
-            X, y, sample_weight or a parameter is invalid.
+            X, y, sample_weight or a parameter is invalid, or does not work with `comm`.
+        fastnn.distributed.RankError
+            Another rank failed, or has other settings.
         DivergenceError
             The loss or a network parameter is no longer finite.
         KeyboardInterrupt
             On Ctrl-C, if an executor has not trained a network yet; the estimator is as before. If
             it has trained some, the estimator has these. Without an executor, Ctrl-C ends training,
             and the networks have the parameters of their last steps.
+        ClusterError
+            The scheduler of Dask has gone, or has no workers. The estimator has the networks of the
+            last completed round, from which `warm_start` continues.
         """
-        with (
-            kernels.InTraining([lock_of(self)]),
-            self._restore_on_error((Exception, KeyboardInterrupt)),
-        ):
-            fresh = not (self.warm_start and hasattr(self, "networks_"))
-            return self._fit(X, y, sample_weight, fresh, groups, executor)
+        with kernels.InTraining([lock_of(self)]):
+            with self._restore_on_error((Exception, KeyboardInterrupt)):
+                fresh = not (self.warm_start and hasattr(self, "networks_"))
+                if comm is None and shards is None:
+                    failure = self._fit(X, y, sample_weight, fresh, groups, executor)
+                elif executor is not None:
+                    raise ValueError(
+                        "executor does not work with comm and shards: ranks that share the rows train "
+                        "each network together. Pass one of them."
+                    )
+                else:
+                    ranks = Ranks(comm, shards)
+                    failure = self._fit_on_ranks(ranks, fresh, X, y, sample_weight, groups)
+            if failure is not None:
+                raise failure
+        return self
+
+    def _fit_on_ranks(self, ranks, fresh, *arguments):
+        from .rank_fit import fit_on_ranks
+
+        self._online = None
+        if any(map(is_collection, arguments)):
+            partitions.refuse(comm=ranks)
+        fit, interrupted = fit_on_ranks(self, arguments, fresh, ranks)
+        fit.end(interrupted)
 
     def _fit(self, X, y, sample_weight, fresh, groups, executor):
+        """Fit, and return the error that a cluster has ended it with, or None."""
         self._online = None
+        if is_collection(X) or is_collection(y):
+            partitions.refuse(groups=groups, executor=executor)
+            return DaskFit(self, X, y, sample_weight, fresh).run_and_end()
         rows = inputs.validate_rows(self, X, y, sample_weight, fresh)
         fit = EstimatorFit(self, rows, fresh, bagging.check_groups(self, groups, rows.X))
-        interrupted, n_left_out = False, 0
+        interrupted = False
         try:
-            fit.run(executor)
+            if executor is None:
+                fit.run()
+            else:
+                fit.run_in(executor)
         except KeyboardInterrupt:
             if executor is not None:
                 if not fit.trained:
                     raise
-                n_left_out = fit.keep_trained()
+                fit.keep_trained()
             interrupted = True
-        fit.end(interrupted, n_left_out)
-        return self
+        fit.end(interrupted)
+        return None
 
     # ---- after fit ----
 

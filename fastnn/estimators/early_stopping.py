@@ -144,15 +144,23 @@ def split_validation(estimator, data, y, random_state):
         # copied rows are read faster, but an ensemble would have many copies
         data = data.take(train) if estimator.n_estimators == 1 else data.select(train)
     else:
-        validation, y_val = _validation_rows(estimator, data)
+        validation, y_val = validation_rows(estimator, data.loss)
+    return data, validation, score_stopping(estimator, validation, y_val)
 
-    score = HeldOutScore(estimator.targets_, y_val, validation, estimator.n_threads)
+
+def score_stopping(estimator, validation, y):
+    """Return a list with the callback that scores validation data. y : their targets"""
+
+    score = HeldOutScore(estimator.targets_, y, validation, estimator.n_threads)
     patience = estimator.n_iter_no_change if estimator.early_stopping else np.inf
-    return data, validation, [ScoreStopping(score, patience, estimator.tol)]
+    return [ScoreStopping(score, patience, estimator.tol)]
 
 
-def _validation_rows(estimator, data):
-    """Return the Data and the targets of the parameter `validation_data`."""
+def validation_rows(estimator, loss, is_part=False):
+    """Return the Data and the targets of the parameter `validation_data`.
+
+    is_part : whether other ranks have more rows
+    """
     if len(estimator.validation_data) not in (2, 3):
         raise ValueError(
             "validation_data must be (X, y) or (X, y, sample_weight), got "
@@ -161,13 +169,13 @@ def _validation_rows(estimator, data):
     X, y, *weight = estimator.validation_data
     net = estimator.networks_[0]
     try:
-        X, y = inputs.check_X_y(estimator, X, y, net.dtype, False)
-        weight = inputs.check_weight(weight[0], X) if weight else None
+        X, y = inputs.check_X_y(estimator, X, y, net.dtype, False, is_part)
+        weight = inputs.check_weight(weight[0], X, may_be_zero=is_part) if weight else None
         return Data.of(
             net,
             X,
             estimator.targets_.encode(y, X.dtype, type(estimator).__name__),
-            data.loss,
+            loss,
             weight,
         ), y
     except ValueError as error:

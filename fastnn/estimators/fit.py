@@ -64,32 +64,57 @@ class EstimatorFit:
     ----------
     trained : list of int
         Numbers of the networks that an executor has trained.
+    n_left_out : int
+        Number of networks that `keep_trained` has left out.
     """
 
     def __init__(self, estimator, rows, fresh, groups=None):
         self.estimator = estimator
         random_state = check_random_state(estimator.random_state)
         data = prepare(estimator, rows, fresh)
-        inputs.warn_if_badly_scaled(
-            rows.X,
-            estimator.targets_.to_check(data),
-            getattr(estimator, "feature_names_in_", None),
-        )
+        names = getattr(estimator, "feature_names_in_", None)
+        self.check_scale(rows.X, estimator.targets_.to_check(data), names)
         self.data, self.y, self.weight = data, rows.y, rows.weight
         self.networks, self.n_members = estimator.networks_, len(estimator.networks_)
         self.n_threads = check_threads(estimator.n_threads)
         self.bagging = estimator.bagging if self.n_members > 1 else None
         self.records = read_records(estimator)
         folds = self._folds(groups, random_state, fresh) if self.bagging == "folds" else None
-        self.members, self.trained = [], []
+        self.members, self.trained, self.n_left_out = [], [], 0
         for i in range(self.n_members):
             self.members.append(self._member(i, folds, random_state, fresh))
-        self.n_rows = len(self.members[0].data)
-        if estimator.batch_size != "auto" and estimator.batch_size > self.n_rows:
+        self.n_rows = self.rows_of_epoch(self.members[0].data)
+        too_large = estimator.batch_size != "auto" and estimator.batch_size > self.n_rows
+        if too_large and self.speaks():
             warn(
                 f"batch_size={estimator.batch_size} is larger than the number of rows ({self.n_rows}). "
                 "All rows form one batch.",
             )
+
+    # ---- what differs on ranks: see `rank_fit` ----
+
+    def speaks(self):
+        """Return whether warnings and progress are shown here."""
+        return True
+
+    def check_scale(self, X, targets, names):
+        """Warn if columns of X, or the targets of a regression (else None), are badly scaled."""
+        y_rms = None if targets is None else inputs.root_mean_square(targets)
+        inputs.warn_about_scales(inputs.root_mean_square(inputs.sample(X)), y_rms, names)
+
+    def split(self, data, random_state):
+        """Return training data, validation data or None, and callbacks that score it."""
+        return early_stopping.split_validation(self.estimator, data, self.y, random_state)
+
+    def rows_of_epoch(self, data):
+        """Return the number of rows of an epoch, for the data of a member."""
+        return len(data)
+
+    def options(self):
+        """Return more options of `FitOptions`."""
+        return {}
+
+    # ---- members ----
 
     def _folds(self, groups, random_state, fresh):
         estimator = self.estimator
@@ -124,13 +149,9 @@ class EstimatorFit:
                 validation, callbacks = early_stopping.keep_best_epoch(estimator, data, rows)
                 data = data.select(train)
             else:
-                data, validation, callbacks = early_stopping.split_validation(
-                    estimator, data.select(train), self.y, random_state
-                )
+                data, validation, callbacks = self.split(data.select(train), random_state)
         else:
-            data, validation, callbacks = early_stopping.split_validation(
-                estimator, data, self.y, random_state
-            )
+            data, validation, callbacks = self.split(data, random_state)
         patience = None
         if folds is None:
             patience = parameters.patience(
@@ -164,7 +185,7 @@ class EstimatorFit:
     def plan_from(self, member, training, epochs):
         """Return the Plan of a member that begins with a state. training : TrainingState."""
         estimator, m = self.estimator, self.members[member]
-        n, n_seen = len(m.data), self.records[member].n_seen
+        n, n_seen = self.rows_of_epoch(m.data), self.records[member].n_seen
         is_adaptive = parameters.uses_learning_rate(estimator, "adaptive")
         options = FitOptions(
             optimizer=training.optimizer,
@@ -179,51 +200,55 @@ class EstimatorFit:
             n_threads=self.n_threads,
             patience=m.patience,
             retry=parameters.AdaptiveRate() if is_adaptive else None,
+            **self.options(),
         )
         return Plan(m.net, m.data, options, m.rng, m.validation, training)
 
-    def run(self, executor=None):
-        """Train all members, in this process or in the workers of an executor."""
+    def run(self):
+        """Run the sessions of all members."""
         estimator = self.estimator
-        if self.n_members == 1 and executor is None:
+        if self.n_members == 1:
             self.session(0).run(
                 ProgressLine(estimator.max_iter, self.n_rows) if estimator.verbose else None
             )
             return
         line = ManyLine() if estimator.verbose else None
-        if executor is None:
-            trainings = Trainings(n=self.n_members, make=self.session, networks=self.networks)
-            train_many(trainings, self.n_threads, line)
-        else:
-            with InTraining(list(self.networks)):
-                remote.train(self, executor, line)
+        trainings = Trainings(n=self.n_members, make=self.session, networks=self.networks)
+        train_many(trainings, self.n_threads, line)
+        raise_if_diverged(self.networks)
+
+    def run_in(self, executor):
+        """Train all members in the workers of an executor."""
+        with InTraining(list(self.networks)):
+            remote.train(self, executor, ManyLine() if self.estimator.verbose else None)
         raise_if_diverged(self.networks)
 
     def keep_trained(self):
-        """Leave out the networks that an executor has not trained. Return how many are left out."""
-        n_all, kept = self.n_members, sorted(self.trained)
+        """Leave out the networks that an executor has not trained."""
+        kept = sorted(self.trained)
         self.members = [self.members[i] for i in kept]
         self.records = [self.records[i] for i in kept]
         self.estimator.networks_ = self.networks = [self.networks[i] for i in kept]
-        self.n_members = len(kept)
-        return n_all - len(kept)
+        self.n_left_out, self.n_members = self.n_members - len(kept), len(kept)
 
-    def end(self, interrupted=False, n_left_out=0):
-        """Set the fitted attributes, and warn if training ended too early.
-
-        n_left_out : what `keep_trained` returned
-        """
+    def end(self, interrupted=False):
+        """Set the fitted attributes, and warn if training ended too early."""
         estimator = self.estimator
         for record, member in zip(self.records, self.members):
-            record.add(member.history, len(member.data), member.callbacks)
+            record.add(member.history, self.rows_of_epoch(member.data), member.callbacks)
             self._restore_best(member)
         write_records(estimator, self.records, [member.history.n_epochs for member in self.members])
         if self.bagging:
             self._predict_held_out()
-        if interrupted and n_left_out:
+        if self.speaks():
+            self._warn(interrupted)
+
+    def _warn(self, interrupted):
+        estimator = self.estimator
+        if interrupted and self.n_left_out:
             warn(
                 f"Training interrupted by user. The estimator has the {self.n_members} of "
-                f"{self.n_members + n_left_out} networks that are trained.",
+                f"{self.n_members + self.n_left_out} networks that are trained.",
             )
         elif interrupted:
             what = "The network has" if self.n_members == 1 else "The networks have"

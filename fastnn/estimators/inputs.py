@@ -3,17 +3,28 @@
 import copy
 import sys
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import is_regressor
-from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
 
 from .. import kernels
 from ..core.messages import warn
 from ..core.sparse_rows import blocks, first_not_finite, is_sparse
-from ..core.validation import check_array, ready
+from ..core.validation import check_array, check_sample_weight, ready
 
+ALL_ZERO_OK = (
+    {"allow_all_zero_weights": True}
+    if "allow_all_zero_weights" in signature(_check_sample_weight).parameters
+    else {}
+)
 SAMPLE_ROWS = 1000  # rows used to estimate the scale of the columns
 MAX_RMS = 100  # a column with a larger root mean square raises a warning
 MAX_RMS_RATIO = 1000  # and so does a larger ratio between two columns
@@ -29,12 +40,15 @@ class ValidRows(NamedTuple):
     weight : ndarray (n,) of float64, or None
     targets : ClassTargets, NumberTargets or None
         Those of y, if they are known.
+    class_weight : dict or None
+        In place of the parameter, on ranks: the weight of every class.
     """
 
     X: Any
     y: Any
     weight: np.ndarray | None
     targets: Any = None
+    class_weight: dict | None = None
 
 
 class CheckedRows:
@@ -63,31 +77,31 @@ class CheckedRows:
         return self.rows
 
 
-def validate_rows(estimator, X, y, sample_weight, fresh):
-    """Return the ValidRows of arguments of `fit`."""
+def validate_rows(estimator, X, y, sample_weight, fresh, is_part=False):
+    """Return the ValidRows of arguments of `fit`. is_part : whether other ranks have more rows"""
     dtype = (estimator.dtype or (np.float64, np.float32)) if fresh else estimator.networks_[0].dtype
-    X, y = check_X_y(estimator, X, y, dtype, fresh)
-    return ValidRows(X, y, check_weight(sample_weight, X))
+    X, y = check_X_y(estimator, X, y, dtype, fresh, is_part)
+    return ValidRows(X, y, check_weight(sample_weight, X, may_be_zero=is_part))
 
 
-def check_X_y(estimator, X, y, dtype, reset):
-    """Return X as a C-contiguous array or a CSR matrix, and y as an array, both finite."""
+def check_X_y(estimator, X, y, dtype, reset, is_part=False):
+    """Return X as a C-contiguous array or a CSR matrix, and y as an array, both finite.
+
+    is_part : whether other ranks have more rows, so that there may be none here
+    """
     refuse_dates_and_masks("X", X)
     if is_regressor(estimator):
         refuse_dates_and_masks("y", y)
+    options: dict = dict(
+        accept_sparse="csr", dtype=dtype, order="C", reset=reset, ensure_all_finite=False
+    )
     with naming_text_columns(X):
-        X, y = validate_data(
-            estimator,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=dtype,
-            order="C",
-            multi_output=True,
-            reset=reset,
-            y_numeric=is_regressor(estimator),
-            ensure_all_finite=False,
-        )
+        if is_part and not len(y):
+            X, y = validate_data(estimator, X, ensure_min_samples=0, **options), np.asarray(y)
+            check_consistent_length(X, y)
+        else:
+            numeric = is_regressor(estimator)
+            X, y = validate_data(estimator, X, y, multi_output=True, y_numeric=numeric, **options)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y.toarray() if is_sparse(y) else y, warn=True)
     return check_finite(estimator, X), y
@@ -192,16 +206,37 @@ def check_finite(estimator, X):
     return X
 
 
-def check_weight(sample_weight, X):
-    """Return sample_weight as float64 (n,), or None."""
+def check_features(estimator, attributes):
+    """Check that rows have the features of a fitted estimator.
+
+    attributes : dict of what checking the rows has set
+    """
+    n = attributes["n_features_in_"]
+    if n != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {n} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )
+    names = list(attributes.get("feature_names_in_", ()))
+    fitted = list(getattr(estimator, "feature_names_in_", ()))
+    if names and fitted and names != fitted:
+        raise ValueError("The feature names should match those that were passed during fit.")
+
+
+def check_weight(sample_weight, X, may_be_zero=False):
+    """Return sample_weight as float64 (n,), or None. may_be_zero : whether all weights may be 0"""
     if sample_weight is None:
         return None
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    if may_be_zero and not X.shape[0]:
+        return check_sample_weight(sample_weight, 0, np.dtype(np.float64))[0]
+    weight = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, **ALL_ZERO_OK if may_be_zero else {}
+    )
     if weight.min() < 0:
         raise ValueError(
             f"sample_weight must not be negative, got {weight.min()} in row {int(weight.argmin())}"
         )
-    if not weight.any():  # scikit-learn 1.9 and newer check this themselves
+    if not may_be_zero and not weight.any():  # scikit-learn 1.9 and newer check this themselves
         raise ValueError("sample_weight is zero in all rows. At least one must be positive.")
     return weight
 
@@ -216,9 +251,23 @@ def forward(net, X, n_threads):
 # ---- scale ----
 
 
-def warn_if_badly_scaled(X, y, names):
-    """Warn if columns of X, or the targets y of a regression (else None), are badly scaled."""
-    rms = root_mean_square(X[:: max(1, X.shape[0] // SAMPLE_ROWS)])
+def sample(X):
+    """Return some rows, with which the scale of the columns is estimated."""
+    return X[:: max(1, X.shape[0] // SAMPLE_ROWS)]
+
+
+def warn_about_scales(rms, y_rms, names):
+    """Warn if columns of X, or the targets of a regression, are badly scaled.
+
+    Parameters
+    ----------
+    rms : ndarray (n_features,)
+        Root mean squares of the columns of X.
+    y_rms : ndarray (n_targets,) or None
+        Those of the targets.
+    names : ndarray (n_features,) or None
+        Of the columns of X.
+    """
     varied = rms[rms > 0]
     if len(varied) and (varied.max() > MAX_RMS or varied.max() > MAX_RMS_RATIO * varied.min()):
         extremes = int(np.argmin(np.where(rms > 0, rms, np.inf))), int(np.argmax(rms))
@@ -228,9 +277,9 @@ def warn_if_badly_scaled(X, y, names):
             f"{varied.min():.3g} (column {smallest}) to {varied.max():.3g} (column {largest}). "
             "Scale the columns, for example with make_pipeline(StandardScaler(), estimator).",
         )
-    if y is not None and root_mean_square(y).max(initial=0) > MAX_RMS:
+    if y_rms is not None and y_rms.max(initial=0) > MAX_RMS:
         warn(
-            f"y is large (its root mean square is {root_mean_square(y).max():.3g}), so training "
+            f"y is large (its root mean square is {y_rms.max():.3g}), so training "
             "needs many epochs. Scale y, for example with "
             "TransformedTargetRegressor(estimator, transformer=StandardScaler()).",
         )

@@ -9,10 +9,12 @@ from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels, losses
+from ..dask.predictions import maps_partitions
 from . import ensemble
 from .attributes import lock_of
 from .base import BaseMLP
 from .intervals import cv_plus
+from .network_means import std_over_networks
 from .number_targets import squeeze
 from .online import partial_fit_available
 
@@ -151,6 +153,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         self, X: Any, return_std: bool = False, return_noise: bool = False
     ) -> NDArray[Any] | tuple[NDArray[Any], ...]: ...
 
+    @maps_partitions
     def predict(self, X: Any, return_std: bool = False, return_noise: bool = False) -> Any:
         """Predict the targets of each row.
 
@@ -202,13 +205,14 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         results = [self.targets_.from_outputs(ensemble.mean_of(outputs))]
         if return_std:
             values = np.stack([self.targets_.from_outputs(Y) for Y in outputs])
-            results.append(values.std(axis=0, dtype=np.float64).astype(values.dtype))
+            results.append(std_over_networks(values).astype(values.dtype))
         if return_noise:
             noise = np.exp(outputs[:, :, self.targets_.n_targets :] / 2)
             mixed = noise[0] if len(noise) == 1 else np.sqrt(ensemble.mean_of(noise**2))
             results.append(squeeze(mixed))
         return tuple(results)
 
+    @maps_partitions
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[NDArray[Any], NDArray[Any]]:
         """Predict an interval for the target of each row.
 

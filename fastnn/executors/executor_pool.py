@@ -98,7 +98,8 @@ class ExecutorPool(PoolProgress):
         super().__init__(trainings.n)
         self.executor, self.trainings, self.line = executor, trainings, line
         self.histories = [None] * trainings.n
-        self.waiting, self.lost = deque(), deque()
+        self.waiting: deque[_Task] = deque()
+        self.lost: deque[_Task] = deque()
         self.running: dict = {}  # {Future: (_Task, whether it runs here)}
         self.here: Any = None
         self.is_broken, self.counted = trainings.is_broken, -COUNT_SECONDS
@@ -164,7 +165,7 @@ class ExecutorPool(PoolProgress):
             )
         source = trainings.shared.source
         if content:
-            source, *content = content
+            source, content = content[0], content[1:]
         future = executor.submit(run_task, source, build(), task.data, *content)
         self.running[future] = task, executor is self.here
 

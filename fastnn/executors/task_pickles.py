@@ -3,6 +3,7 @@
 import io
 import pickle
 from importlib import import_module
+from typing import Any
 
 
 def dumps(value, numbers=None, buffer_callback=None):
@@ -42,7 +43,7 @@ def loads(data, objects=()):
     return unpickler.load()
 
 
-def _dumps(base, value, numbers, buffer_callback):
+def _dumps(base: Any, value, numbers, buffer_callback):
     class Pickler(base):
         def persistent_id(self, obj):
             return numbers.get(id(obj))

@@ -13,9 +13,12 @@ import numpy as np
 from ..core.errors import DataError, Wording, placed
 from ..core.messages import did_you_mean, join, printable, similar, warn
 from ..core.validation import check_threads
+from ..dask.predictions import maps_partitions
+from ..estimators.network_means import mean_over_networks, std_over_networks
 from ..tables.files import TableWarning
 from .columns import frames
 from .columns.other_texts import OtherTextsOfParts
+from .explaining.methods import ExplainedPredictions
 from .prediction_columns import check_intervals, intervals
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 MAX_MISSING = 20  # names in a message
 
 
-class TablePredictions:
+class TablePredictions(ExplainedPredictions):
     """What predictions of classes and of numbers have in common.
 
     Attributes
@@ -51,7 +54,11 @@ class TablePredictions:
         raise NotImplementedError
 
     def _predict_batches(self, X, predict):
-        """Return predict(frame) for all rows, joined along the first axis.
+        """Return predict(frame) for all rows, joined along the first axis."""
+        return np.concatenate(self._map_batches(X, predict))
+
+    def _map_batches(self, X, predict):
+        """Return predict(frame) for the parts of a table.
 
         Parquet files are read in parts, so that they need not fit in memory.
         """
@@ -65,7 +72,7 @@ class TablePredictions:
                 others.add(frame)
         for note in others.notes():
             warn(note, TableWarning)
-        return np.concatenate(parts)
+        return parts
 
     def _read_batches(self, X):
         """Yield the Frames of rows to predict, with the columns that `fit` had, in their order."""
@@ -140,6 +147,7 @@ class ClassPredictions(TablePredictions):
         self._check_fitted()
         return self.model_.targets.find_threshold(self.threshold)
 
+    @maps_partitions
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the probability of each class, in the order of `classes_`.
 
@@ -167,6 +175,7 @@ class ClassPredictions(TablePredictions):
 
         return self._predict_batches(X, probabilities)
 
+    @maps_partitions
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the logarithm of the probability of each class.
 
@@ -181,6 +190,7 @@ class ClassPredictions(TablePredictions):
         """
         return np.log(self.predict_proba(X))
 
+    @maps_partitions
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict the class of each row: the most probable one, or the one that `threshold` gives.
 
@@ -217,6 +227,7 @@ class NumberPredictions(TablePredictions):
         self, X: Any, return_std: bool
     ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 
+    @maps_partitions
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict the target of each row.
 
@@ -247,11 +258,13 @@ class NumberPredictions(TablePredictions):
 
         def statistics(frame):
             P = self._predict_folds(frame)
-            return np.stack([P.mean(axis=0), P.std(axis=0)] if return_std else [P.mean(axis=0)], 1)
+            mean = mean_over_networks(P)
+            return np.stack([mean, std_over_networks(P)] if return_std else [mean], 1)
 
         mean, *std = np.moveaxis(self._predict_batches(X, statistics), 1, 0)
         return (mean, *std) if return_std else mean
 
+    @maps_partitions
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[NDArray[Any], NDArray[Any]]:
         """Predict an interval for the target of each row.
 

@@ -6,12 +6,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..estimators.network_means import mean_over_networks
 from ..files import ModelFileError
 from ..files.checks import check, check_mapping, is_count, is_finite
 from ..saving import blank_network
 from .checkpoint import MAX_FOLDS, FitCheckpoint
 from .columns.features import Features
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
+from .explaining.background import Background
 from .row_split import RowSplit
 
 BLOCK = 20_000  # rows that are encoded and predicted at a time
@@ -62,6 +64,8 @@ class TableModel:
         What `fit(resume=True)` needs if Ctrl-C has stopped the fit.
     split : RowSplit or None
         How the rows were split into folds; None in files of older versions.
+    background : Background or None
+        Some of the training rows, for explanations; None if the file was written without them.
     block_of_row : ndarray (n,) of int, or None
         After a fit whose folds are forward in time: the number of the fold that scored each row, -1
         for none. Not in a file.
@@ -77,6 +81,7 @@ class TableModel:
     errors: list | None = None
     checkpoint: FitCheckpoint | None = None
     split: RowSplit | None = None
+    background: Background | None = None
     block_of_row: np.ndarray | None = None
     fold_histories: list | None = None
 
@@ -128,7 +133,11 @@ class TableModel:
 
     def predict(self, frame, n_threads):
         """Return the probabilities, or the predicted numbers, of the rows of a Frame."""
-        return self.targets.calibrate(self.predict_folds(frame, n_threads).mean(axis=0))
+        return self.targets.calibrate(mean_over_networks(self.predict_folds(frame, n_threads)))
+
+    def predict_encoded(self, tables, n_threads):
+        """Return the same for encoded rows, as `encode` returns them. There are several classes."""
+        return self.targets.calibrate(self._predict_tables(tables, n_threads).mean(axis=0))
 
     def predict_folds(self, frame, n_threads):
         """Return the predictions of the networks of each fold, (n_folds, n, ...)."""
@@ -143,9 +152,11 @@ class TableModel:
         for a in range(0, max(1, len(codes)), BLOCK):
             rows = slice(a, a + BLOCK)
             tables = self.encode([x[rows] for x in numbers], codes[rows])
-            folds = [self.predict_fold(tables, k, n_threads) for k in range(self.n_folds)]
-            parts.append(np.stack(folds))
+            parts.append(self._predict_tables(tables, n_threads))
         return np.concatenate(parts, axis=1)
+
+    def _predict_tables(self, tables, n_threads):
+        return np.stack([self.predict_fold(tables, k, n_threads) for k in range(self.n_folds)])
 
     def encode(self, numbers, codes):
         """Return the tables that the networks read, one for each encoder."""
@@ -182,7 +193,7 @@ class TableModel:
         return out
 
     def arrays(self):
-        """Return the arrays of a file, by name."""
+        """Return the arrays of a file, by name, without the background."""
         out = {f"params{i}": _params(m.networks) for i, m in enumerate(self.members)}
         if self.checkpoint is not None and self.checkpoint.final:
             weighted = [i for i, member in enumerate(self.members) if member.weight > 0]
@@ -279,7 +290,9 @@ class TableModel:
         if has_errors:
             n = reader.length("errors", minimum=0)
             expected |= {"errors": ([n], "F64"), "errors_fold": ([n], "I64")}
+        expected |= Background.expected_arrays(reader, self.features)
         reader.check(expected)
+        self.background = Background.read(reader, self.features)
         for i, (member, size) in enumerate(zip(members, sizes)):
             networks = _networks(size, targets.output, reader.array(f"params{i}"))
             self.members.append(EnsembleMember(member["encoder"], member["share"], networks))

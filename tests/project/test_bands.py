@@ -21,10 +21,10 @@ BANDS = {
     "networks": """kernels core typing activations initializers losses optimizers schedules
         functional encoded_table network summary notebook config reference""",
     "bytes": "files tables datasets",
-    "training": "training callbacks differentiable distributed executors mlp many saving",
+    "training": "training callbacks dask differentiable distributed executors mlp many saving",
     "estimators": "estimators model_selection tabular exchange",
     # __init__ has the public names: only programs may import them from there
-    "programs": "cli export plotting __init__ __main__ _pyinstaller",
+    "programs": "cli export plotting serving __init__ __main__ _pyinstaller",
 }
 HEIGHT = {name: height for height, names in enumerate(BANDS.values()) for name in names.split()}
 # Exceptions for convenience, inside a method, so that they cost nothing until it is called.
@@ -34,7 +34,8 @@ UPWARDS = {
 }
 # Packages of one band: each imports nothing of those after it, also in functions.
 BELOW = {
-    "tabular.columns": ("tabular.large", "tabular.fitting"),
+    "tabular.columns": ("tabular.explaining", "tabular.large", "tabular.fitting"),
+    "tabular.explaining": ("tabular.large", "tabular.fitting"),
     "tabular.large": ("tabular.fitting",),
 }
 # The computed names of `import_module`: what `fastnn.__getattr__` imports, commands, and the modules
@@ -57,7 +58,11 @@ ON_USE = {  # also allowed in these packages, which are imported when they are u
 }
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"tables"},
-    "pandas": {"tabular.columns"},  # of a DataFrame that was passed
+    "pandas": {
+        "tabular.columns",
+        "tabular.explaining",
+    },  # of a DataFrame that was passed, or as one
+    "shap": {"tabular.explaining"},
     "openpyxl": {"tables"},
     "xlrd": {"tables"},
     "duckdb": {"tables"},
@@ -71,6 +76,10 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "onnx": {"export"},
     "torch": {"cli", "distributed"},
     "mpi4py": {"distributed", "executors"},
+    "starlette": {"serving"},
+    "uvicorn": {"serving"},
+    "dask": {"dask"},
+    "distributed": {"dask"},
 }
 
 

@@ -168,7 +168,12 @@ COLUMNS = [
         lambda: large().fit([(dates_and_numbers(i), GOAL[:20]) for i in range(2)]),
     ),
     Case(
-        "tabular/columns/frames._from_records", lambda: large().fit([{"a": 1}, {"a": "x"}], [0, 1])
+        "tabular/columns/frames._to_arrow: column {column!r} of",
+        lambda: large().fit([{"a": 1}, {"a": "x"}], [0, 1]),
+    ),
+    Case(
+        "tabular/columns/frames._to_arrow: column {column!r} holds",
+        lambda: large().fit([{"a": "y"}, {"a": "\ud800"}], [0, 1]),
     ),
     Case(
         "tabular/columns/frames._positions",
@@ -361,7 +366,7 @@ ROLES = [
 ]
 LARGE = [
     Case(
-        "tabular/large/large_table._read_batches: {argument} puts",
+        "tabular/large/large_table.check_window",
         lambda: large().fit("d", "goal", window=3),
         train("d", "--window 3"),
         folder(a={"a": A, "goal": GOAL}),
@@ -373,7 +378,7 @@ LARGE = [
         of_several_ranks,
     ),
     Case(
-        "tabular/large/large_table._read_batches: {argument} is for",
+        "tabular/large/table_rows._read_batches",
         lambda: large().fit(X, GOAL, window=9),
     ),
     Case(
@@ -469,4 +474,53 @@ SETTINGS = [
     ),
 ]
 
-CASES = [*FILES, *COLUMNS, *TARGETS, *ROLES, *LARGE, *EXPORTS, *SETTINGS]
+
+def explain(monkeypatch, background=True):
+    """Write the files of `number_model`, of a model that may keep no training rows."""
+    number_model(monkeypatch)
+    fastnn.load("n.safetensors").save("n.safetensors", background)
+
+
+def explained(**options):
+    return lambda: fastnn.load("n.safetensors").explain(tables.read("new.csv"), **options)
+
+
+EXPLANATIONS = [
+    Case(
+        "tabular/explaining/scales.check_name",
+        explained(scale="log-odds"),
+        "explain n.safetensors new.csv --scale log-odds",
+        explain,
+    ),
+    Case(
+        "tabular/explaining/scales.find_output",
+        lambda: explained()().of("x"),
+        None,
+        explain,
+    ),
+    Case(
+        "tabular/explaining/methods.check_permutations",
+        explained(n_permutations=5),
+        "explain n.safetensors new.csv --permutations 5",
+        explain,
+    ),
+    Case(
+        "tabular/explaining/methods.find_column",
+        lambda: fastnn.load("n.safetensors").effect("b"),
+        None,
+        explain,
+    ),
+    Case(
+        "tabular/explaining/methods._background: {argument} has no rows",
+        explained(background=[]),
+        None,
+        explain,
+    ),
+    Case(
+        "tabular/explaining/methods._background: the model keeps",
+        explained(),
+        "explain n.safetensors new.csv",
+        lambda monkeypatch: explain(monkeypatch, background=False),
+    ),
+]
+CASES = [*FILES, *COLUMNS, *TARGETS, *ROLES, *LARGE, *EXPORTS, *EXPLANATIONS, *SETTINGS]

@@ -275,7 +275,8 @@ def train(jobs, setup, ended=None, line=None, budget=None, kind=JobTrainer):
         if pace is not None:
             share = pace.begin_job(job)
         fraction = trainer.fraction(job, share)
-        session = trainer.session(job, fraction, queue, setup.n_threads // n_at_once)
+        n_threads = max(1, setup.n_threads // n_at_once)
+        session = trainer.session(job, fraction, queue, n_threads)
         if share is not None:
             share.limit(session)
         return session
