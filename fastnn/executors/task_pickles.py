@@ -2,7 +2,6 @@
 
 import io
 import pickle
-from importlib import import_module
 from typing import Any
 
 
@@ -54,9 +53,11 @@ def _dumps(base: Any, value, numbers, buffer_callback):
 
 
 def _cloud_pickler():
-    for name in ("cloudpickle", "joblib.externals.cloudpickle"):
+    try:
+        import cloudpickle
+    except ImportError:
         try:
-            return import_module(name).Pickler
+            from joblib.externals import cloudpickle  # scikit-learn needs joblib
         except ImportError:
-            pass
-    return None
+            return None
+    return cloudpickle.Pickler

@@ -76,6 +76,8 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "onnx": {"export"},
     "torch": {"cli", "distributed"},
     "mpi4py": {"distributed", "executors"},
+    "cloudpickle": {"executors"},
+    "joblib": {"executors"},
     "starlette": {"serving"},
     "uvicorn": {"serving"},
     "dask": {"dask"},
