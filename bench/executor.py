@@ -42,7 +42,9 @@ def main():
     with ProcessPoolExecutor(1) as one, ProcessPoolExecutor(2) as two:
         for executor in (one, two):  # the processes start and import
             list(executor.map(len, ["", ""]))
-            TabularClassifier(2, random_state=0, n_threads=1).fit(X[:200], y[:200], executor=executor)
+            TabularClassifier(2, random_state=0, n_threads=1).fit(
+                X[:200], y[:200], executor=executor
+            )
         seconds.clear()
         for _ in range(ROUNDS):
             for name, executor, n_threads in (

@@ -160,9 +160,8 @@ class BaseMLP(PartialFit):
             With bagging="folds", rows of the same group are in the same fold: pass the patient, the
             site or the sensor of each row, if new rows will come from others.
         executor : concurrent.futures.Executor, optional
-            Train the networks in its workers: processes, or machines that Dask or MPI connects. X
-            travels to each worker once. A worker has one thread with n_threads=-1. Callbacks other
-            than `EarlyStopping` are refused. See the guide "Several machines".
+            Train the networks in its workers, such as processes, or machines of Dask or MPI: see
+            docs/scaling.md. Of callbacks, only `EarlyStopping` works.
         comm : Communicator, mpi4py.MPI.Comm or torch.distributed group, optional
             Train on its ranks together. Each passes its part of the rows (docs/scaling.md). Classes,
             scores and the rows of `validation_fraction` are those of all ranks.
@@ -182,9 +181,7 @@ class BaseMLP(PartialFit):
         DivergenceError
             The loss or a network parameter is no longer finite.
         KeyboardInterrupt
-            On Ctrl-C, if an executor has not trained a network yet; the estimator is as before. If
-            it has trained some, the estimator has these. Without an executor, Ctrl-C ends training,
-            and the networks have the parameters of their last steps.
+            On Ctrl-C, if an executor has trained no network; else the estimator has those trained.
         ClusterError
             The scheduler of Dask has gone, or has no workers. The estimator has the networks of the
             last completed round, from which `warm_start` continues.
@@ -223,19 +220,7 @@ class BaseMLP(PartialFit):
             return DaskFit(self, X, y, sample_weight, fresh).run_and_end()
         rows = inputs.validate_rows(self, X, y, sample_weight, fresh)
         fit = EstimatorFit(self, rows, fresh, bagging.check_groups(self, groups, rows.X))
-        interrupted = False
-        try:
-            if executor is None:
-                fit.run()
-            else:
-                fit.run_in(executor)
-        except KeyboardInterrupt:
-            if executor is not None:
-                if not fit.trained:
-                    raise
-                fit.keep_trained()
-            interrupted = True
-        fit.end(interrupted)
+        fit.end(interrupted=fit.run_until_interrupt(executor))
         return None
 
     # ---- after fit ----

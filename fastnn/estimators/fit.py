@@ -65,7 +65,7 @@ class EstimatorFit:
     trained : list of int
         Numbers of the networks that an executor has trained.
     n_left_out : int
-        Number of networks that `keep_trained` has left out.
+        Number of networks that Ctrl-C has left out.
     """
 
     def __init__(self, estimator, rows, fresh, groups=None):
@@ -217,13 +217,32 @@ class EstimatorFit:
         train_many(trainings, self.n_threads, line)
         raise_if_diverged(self.networks)
 
-    def run_in(self, executor):
+    def run_until_interrupt(self, executor=None):
+        """Train all members. Return whether Ctrl-C has ended it.
+
+        With an executor, the networks that are trained are kept, and KeyboardInterrupt is raised if
+        there are none.
+        """
+        try:
+            if executor is None:
+                self.run()
+            else:
+                self._run_in(executor)
+        except KeyboardInterrupt:
+            if executor is not None:
+                if not self.trained:
+                    raise
+                self._keep_trained()
+            return True
+        return False
+
+    def _run_in(self, executor):
         """Train all members in the workers of an executor."""
         with InTraining(list(self.networks)):
             remote.train(self, executor, ManyLine() if self.estimator.verbose else None)
         raise_if_diverged(self.networks)
 
-    def keep_trained(self):
+    def _keep_trained(self):
         """Leave out the networks that an executor has not trained."""
         kept = sorted(self.trained)
         self.members = [self.members[i] for i in kept]
