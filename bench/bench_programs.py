@@ -364,7 +364,7 @@ def test_local_sgd():
     assert (
         len(
             re.findall(
-                r"^digits +(momentum|Adam) +1,437 +180 +[\d.]+( +[-+][\d.]+ \+- [\d.]+){2}$",
+                r"^digits +(momentum|Adam) +1,437 +18 +[\d.]+( +[-+][\d.]+ \+- [\d.]+){2}$",
                 text,
                 re.M,
             )
