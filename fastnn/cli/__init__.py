@@ -3,12 +3,13 @@
 Exit codes:
 
 0    success
-1    the command failed: training diverged, two libraries disagree, the output pipe was closed
+1    the command failed: training diverged, two libraries disagree, the output pipe was closed;
+     `check`: the table has changed
 2    wrong usage, an unusable file or too little memory; one line on standard error says why
 130  interrupted by Ctrl-C
 143  stopped by SIGTERM, which does the same as Ctrl-C
 
-- `train`, `predict`, `info`, `export`, `bench`, `demo`, `completion`: the commands.
+- `train`, `predict`, `check`, `info`, `export`, `bench`, `demo`, `completion`: the commands.
   `table_info`: `info` of a table.
 - `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
 - `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
@@ -43,6 +44,7 @@ COMMANDS = {
     "demo": "train a small network on handwritten digits",
     "train": "train a model on a table",
     "predict": "predict the rows of a table",
+    "check": "compare a table with the training table of a model",
     "info": "show this installation, a model file, or a table",
     "export": "write a model as C or ONNX, or for PyTorch",
     "bench": "compare the speed with other libraries",

@@ -1,12 +1,17 @@
 """fastnn predict: predict each row of a table with a trained model."""
 
+import shlex
 import sys
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..core.messages import has_lone_surrogate, plural, printable
 from ..tables import table_writer
 from ..tables.addresses import without_secrets
+from ..tabular.checking.changes import find_changes
+from ..tabular.checking.counting import NewRows
 from .console import CommandError, Notes, print_json, print_line, warnings_as_notes
 from .model_file import (
     is_training_table,
@@ -45,6 +50,25 @@ examples:
       true number with a probability of about 0.9
   zcat big.csv.gz | fastnn predict model.safetensors - | head -3
 """
+
+
+@dataclass
+class CheckedRows:
+    """What a first pass over the rows has found.
+
+    Attributes
+    ----------
+    unknown : dict of str to (int, str)
+        The number of rows with unknown categories of each column, and an example.
+    others : OtherTextsOfParts
+        The texts that are not what their column holds.
+    drift : DriftReport or None
+        None for a model of an older version.
+    """
+
+    unknown: dict
+    others: Any
+    drift: Any
 
 
 def add_parser(commands, summary):
@@ -97,8 +121,8 @@ def run(arguments):
         notes(f"{without_secrets(arguments.data)} is read like the training table: {options}")
     table = PredictTable(arguments, model, notes)
     writer = RowWriter(arguments.out, arguments.json)
-    unknown, others = _check_rows(model, table, writer)
-    _note_values(unknown, others, notes)
+    checked = _check_rows(model, table, writer)
+    _note_values(checked, arguments, notes)
     if hasattr(model, "classes_"):
         writer.find_quotes({"prediction": model.classes_})
     targets, outputs = [], []
@@ -127,12 +151,13 @@ def run(arguments):
             "out": arguments.out,
             "notes": notes.texts,
             "unknown_categories": {
-                name: {"rows": n, "example": text} for name, (n, text) in unknown.items()
+                name: {"rows": n, "example": text} for name, (n, text) in checked.unknown.items()
             },
             "other_values": {
                 name: {"rows": other.n_rows, "example": other.texts[0]}
-                for name, other in others.found.items()
+                for name, other in checked.others.found.items()
             },
+            "drift": None if checked.drift is None else checked.drift.to_json(),
             "scores": scores,
             "predictions": writer.to_json(),
         }
@@ -177,35 +202,32 @@ def _check_arguments(arguments, model):
 
 
 def _check_rows(model, table, writer):
-    """Check all values.
-
-    Returns
-    -------
-    unknown : dict of str to (int, str)
-        The number of rows with unknown categories of each column, and an example.
-    others : OtherTextsOfParts
-        The texts that are not what their column holds.
-    """
+    """Check all values. Return the CheckedRows."""
     from ..tabular.columns import frames
     from ..tabular.columns.other_texts import OtherTextsOfParts
 
     found: dict = {}
-    features = model.model_.features
+    features, profile = model.model_.features, model.model_.profile
     others = OtherTextsOfParts(features)
+    new = None if profile is None else NewRows(features, profile)
     for part in table.parts():
         with table.explained(part):
             frame = frames.read(part.inputs)
             unknown = features.unknown_categories(frame)
             others.add(frame)
+            if new is not None:
+                new.add(frame)
         for name, (n, example) in unknown.items():
             n_before, first_example = found.get(name, (0, example))
             found[name] = n_before + n, first_example
         writer.find_quotes(part.kept)
-    return {name: found[name] for name in features.kinds() if name in found}, others
+    unknown = {name: found[name] for name in features.kinds() if name in found}
+    drift = None if new is None else find_changes(new, model.model_.time_column)
+    return CheckedRows(unknown, others, drift)
 
 
-def _note_values(unknown, others, note):
-    texts = others.notes()
+def _note_values(checked, arguments, note):
+    texts, unknown = checked.others.notes(), checked.unknown
     for text in texts[:MAX_NOTES]:
         note(text)
     if len(texts) > MAX_NOTES:
@@ -217,6 +239,23 @@ def _note_values(unknown, others, note):
         )
     if len(unknown) > MAX_NOTES:
         note(f"unknown categories in {plural(len(unknown) - MAX_NOTES, 'more column')}")
+    if checked.drift is not None:
+        _note_drift(checked.drift, arguments, note)
+
+
+def _note_drift(drift, arguments, note):
+    """Note the columns that have changed. Unknown categories and other texts have been noted."""
+    changes = [c for c in drift.changes if c.is_drift and c.kind not in ("unknown", "type")]
+    for change in changes[:MAX_NOTES]:
+        note(
+            f"column {printable(change.column)!r}: {change.what} ({change.training} in training, "
+            f"{change.new} now)"
+        )
+    if len(changes) > MAX_NOTES:
+        note(f"such changes in {plural(len(changes) - MAX_NOTES, 'more column')}")
+    if changes:
+        command = shlex.join(["fastnn", "check", arguments.model, without_secrets(arguments.data)])
+        note(f"these rows are not like the training rows. All changes: {command}")
 
 
 # ---- predict ----

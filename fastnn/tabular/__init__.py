@@ -3,6 +3,7 @@
 - `classifier`, `regressor`, `estimator`: the estimators, and their base class.
 - `fitting`: one call of `fit`. `large`: tables larger than memory, which `fitting` reads.
   `columns`: what the columns of a table are.
+- `checking`: whether new rows are like the training rows. `comparing`: other models, on the same rows.
 - `fit_rows`: the rows in memory. `row_columns`: their weights, groups and times. `row_folds`,
   `forward_folds`: the folds that hold them out. `row_split`: how these were made.
 - `table_memory`: the memory that there is. `table_progress`: how far a fit is.

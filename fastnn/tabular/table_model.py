@@ -9,6 +9,7 @@ import numpy as np
 from ..files import ModelFileError
 from ..files.checks import check, check_mapping, is_count, is_finite
 from ..saving import blank_network
+from .checking.profile import TableProfile
 from .checkpoint import MAX_FOLDS, FitCheckpoint
 from .columns.features import Features
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
@@ -65,6 +66,8 @@ class TableModel:
     block_of_row : ndarray (n,) of int, or None
         After a fit whose folds are forward in time: the number of the fold that scored each row, -1
         for none. Not in a file.
+    profile : TableProfile or None
+        What the training table held, for `check`; None in files of older versions.
     fold_histories : list of list of History, or None
         After such a fit: those of the networks of the folds, for each member. Not in a file.
     """
@@ -77,6 +80,7 @@ class TableModel:
     errors: list | None = None
     checkpoint: FitCheckpoint | None = None
     split: RowSplit | None = None
+    profile: TableProfile | None = None
     block_of_row: np.ndarray | None = None
     fold_histories: list | None = None
 
@@ -84,6 +88,11 @@ class TableModel:
     def is_forward(self):
         """Whether the networks were trained on all rows, after folds that are forward in time."""
         return self.split is not None and self.split.is_forward and self.checkpoint is None
+
+    @property
+    def time_column(self):
+        """str or None: the column by whose times the folds were forward, if it has a name."""
+        return self.split.time if self.split is not None and self.split.is_forward else None
 
     @property
     def n_folds(self):
@@ -175,6 +184,8 @@ class TableModel:
             out["unfinished"] = self.checkpoint.to_json()
         if self.split is not None:
             out["split"] = self.split.to_json()
+        if self.profile is not None:
+            out["profile"] = self.profile.to_json()
         return out
 
     def arrays(self):
@@ -191,6 +202,8 @@ class TableModel:
             out["errors_fold"] = np.repeat(
                 np.arange(len(self.errors)), [len(x) for x in self.errors]
             )
+        if self.profile is not None:
+            out |= self.profile.arrays()
         return out
 
     @classmethod
@@ -230,6 +243,8 @@ class TableModel:
         if "split" in content:
             self.split = RowSplit.from_json(content["split"])
         self._read_members(content, reader)
+        if "profile" in content:
+            self.profile = TableProfile.read(content["profile"], reader, features)
         return self
 
     def _read_members(self, content, reader):
@@ -275,6 +290,8 @@ class TableModel:
         if has_errors:
             n = reader.length("errors", minimum=0)
             expected |= {"errors": ([n], "F64"), "errors_fold": ([n], "I64")}
+        if "profile" in content:
+            expected |= TableProfile.expected_arrays(content["profile"], reader)
         reader.check(expected)
         for i, (member, size) in enumerate(zip(members, sizes)):
             networks = _networks(size, targets.output, reader.array(f"params{i}"))

@@ -57,7 +57,7 @@ ON_USE = {  # also allowed in these packages, which are imported when they are u
 }
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"tables"},
-    "pandas": {"tabular.columns"},  # of a DataFrame that was passed
+    "pandas": {"tabular.columns", "tabular.checking"},  # of a DataFrame that is passed, or returned
     "openpyxl": {"tables"},
     "xlrd": {"tables"},
     "duckdb": {"tables"},

@@ -106,7 +106,15 @@ def end_without_networks(fit):
 def empty_model(fit, encoders):
     """Return a TableModel without networks."""
     split = None if fit.split is None else fit.split.description
-    return TableModel(fit.features, encoders, [], fit.setup.targets, fit.target_name, split=split)
+    return TableModel(
+        fit.features,
+        encoders,
+        [],
+        fit.setup.targets,
+        fit.target_name,
+        split=split,
+        profile=fit.profile,
+    )
 
 
 def _model_of_folds(fit):
