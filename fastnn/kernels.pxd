@@ -213,6 +213,7 @@ cdef struct Slice:                  # one call of `train`
     int n_threads                   # set the maximum before `prepare`; each call of `train` may use fewer
     Py_ssize_t first_epoch          # position.epoch when the slice begins
     Py_ssize_t last_epoch           # the slice ends when position.epoch is last_epoch; above first_epoch
+    Py_ssize_t last_step            # likewise for position.step, with the reason TIME; 0: no such limit
     long long deadline              # ns of CLOCK_MONOTONIC; checked between steps, about every 20 us
     Poll poll                       # check may be NULL
     double* losses                  # OUT (last_epoch - first_epoch,): the mean loss of epoch e at e - first_epoch

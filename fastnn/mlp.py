@@ -155,6 +155,7 @@ class MLP(DifferentiableNetwork):
         class_weight: ClassWeight | None = None,
         validation_fraction: float = 0.0,
         window: int | None = None,
+        max_steps: int | None = None,
         comm: Any = None,
         shards: int | None = None,
     ) -> History:
@@ -174,9 +175,9 @@ class MLP(DifferentiableNetwork):
             probabilities. See `fastnn.losses`. Row groups have their own. With a path, the name of
             the column, or a list of names.
         loss : str, Loss or callable, optional
-            A name, an object of `fastnn.losses`, or a function ``(outputs, y) -> (value,
-            d_outputs)``. The default depends on the output: bce for sigmoid, cross_entropy for
-            softmax, poisson for exponential, else mse.
+            A name, an object of `fastnn.losses`, or a function ``(outputs, y) -> (value, d_outputs)``.
+            By default bce for the output sigmoid, cross_entropy for softmax, poisson for exponential,
+            else mse.
         optimizer : str or Optimizer, optional
             A name or an object, see `fastnn.optimizers`. By default Adam(), or with `resume` the
             optimizer of `net.state`.
@@ -187,11 +188,10 @@ class MLP(DifferentiableNetwork):
         shuffle : bool, default True
             Whether to draw a new order of the rows every epoch: ``rng.permutation(n)``.
         validation_data : (X, y) or (X, y, sample_weight), or row groups of these, optional
-            Held-out rows. Their loss after every epoch is in ``history.val_loss``. X may be a path,
-            as above. Rows that do not fit in a window are read again after every epoch.
+            Held-out rows, whose loss after every epoch is in ``history.val_loss``. X may be a path. Rows
+            that do not fit in a window are read again after every epoch.
         sample_weight : array_like (n,), optional
-            Weights >= 0; the loss of a batch is sum(w_i l_i) / sum(w_i). With a path, the name of
-            the column.
+            Weights >= 0; the loss of a batch is sum(w_i l_i) / sum(w_i). With a path, a column's name.
         callbacks : callable or Callback, or list or tuple of them, optional
             See `fastnn.callbacks`. A function is called as ``callback(net, history)`` after every
             epoch. It may read and change the parameters, and stops training by returning True.
@@ -205,8 +205,7 @@ class MLP(DifferentiableNetwork):
             Seed or generator of the shuffling, the held-out rows and dropout. It becomes
             ``net.rng``, which is the default.
         resume : bool, default False
-            Whether to continue from `net.state`, bit for bit as if the last training had not
-            stopped.
+            Whether to continue from `net.state`, bit for bit as if the last training had not stopped.
         class_weight : dict, sequence or "balanced", optional
             A weight for each class, multiplied with `sample_weight`; "balanced" is n / (number of
             classes * rows of the class). For bce with one output and cross_entropy.
@@ -214,14 +213,15 @@ class MLP(DifferentiableNetwork):
             Fraction of the rows to hold out as validation data, drawn at random. With `resume` the
             same rows as before. Of row groups, a hash of a row's number decides.
         window : int, optional
-            Number of rows of row groups to hold in memory, and to shuffle among each other. It is
-            rounded down to whole batches, but is at least one. By default as many as take 256 MB.
+            Number of rows of row groups to hold in memory and to shuffle among each other, rounded
+            down to whole batches, at least one. By default as many as take 256 MB.
+        max_steps : int, optional
+            Stop after this many steps, also within an epoch, from which `resume` continues.
         comm : Communicator, mpi4py.MPI.Comm or torch.distributed group, optional
-            Train on several machines: each rank passes its part of the rows, and `batch_size`
-            counts those of all ranks. See "Several machines" in the user guide.
+            Train on several machines: each rank passes its part of the rows; `batch_size` counts all.
         shards : int, optional
-            Number of virtual shards of the rows, a power of two: 1, 2, 4, ... ranks get the same
-            bits. By default 16 with `comm`, else none. 0: one for each rank.
+            Number of virtual shards of the rows, a power of two: 1, 2, 4, ... ranks get the same bits.
+            By default 16 with `comm`, else none. 0: one for each rank.
 
         Returns
         -------
@@ -233,8 +233,7 @@ class MLP(DifferentiableNetwork):
         DivergenceError
             A loss or parameter is not finite.
         KeyboardInterrupt
-            On Ctrl-C, usually within 100 ms. Parameters, state and history are those after the last
-            complete step.
+            On Ctrl-C, usually within 100 ms. Parameters, state and history are those after a whole step.
 
         Examples
         --------
@@ -256,6 +255,7 @@ class MLP(DifferentiableNetwork):
             resume=resume,
             class_weight=class_weight,
             validation_fraction=validation_fraction,
+            max_steps=max_steps,
         )
         rows = fit_data.RowArguments(X, y, sample_weight, validation_data, window)
         arguments = fit_call.FitCall(self, rows, loss, options, self.rng if rng is None else rng)

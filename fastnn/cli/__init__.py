@@ -9,8 +9,8 @@ Exit codes:
 130  interrupted by Ctrl-C
 143  stopped by SIGTERM, which does the same as Ctrl-C
 
-- `train`, `predict`, `check`, `info`, `export`, `bench`, `demo`, `completion`: the commands.
-  `table_info`: `info` of a table.
+- `train`, `predict`, `check`, `compare`, `explain`, `info`, `export`, `bench`, `demo`,
+  `completion`: the commands. `table_info`: `info` of a table.
 - `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
 - `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
 - `scores`: scores of predictions, and rows that look wrong. `table_facts`: what columns hold.
@@ -19,6 +19,8 @@ Exit codes:
 - `text_report`, `train_plot`, `html_report`: a training as text, as a picture, as a page.
   `text_layout`: lines of text.
 - `predict_rows`: rows read and written part by part. `predict_scores`: their scores.
+  `row_checks`: what is noted about them. `explained_rows`: their explanations as columns and text.
+- `compare_models`, `compare_text`, `compare_layout`: the models of `compare`, their scores as text.
 - `bench_libraries`: the libraries that `bench` compares.
 """
 
@@ -45,6 +47,8 @@ COMMANDS = {
     "train": "train a model on a table",
     "predict": "predict the rows of a table",
     "check": "compare a table with the training table of a model",
+    "compare": "compare models on the rows of a table",
+    "explain": "show what each column adds to the predictions for rows",
     "info": "show this installation, a model file, or a table",
     "export": "write a model as C or ONNX, or for PyTorch",
     "bench": "compare the speed with other libraries",
@@ -59,6 +63,7 @@ examples:
   fastnn train digits --target digit --out digits.safetensors
                                               train on a table
   fastnn predict digits.safetensors digits    predict each row of a table
+  fastnn explain digits.safetensors digits    show what columns add to predictions
   fastnn info digits.safetensors              show what a model file contains
   fastnn export digits.safetensors --c digits.c
                                               write a C file, or --onnx

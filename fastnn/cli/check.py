@@ -3,7 +3,7 @@
 from ..tables.addresses import without_secrets
 from ..tabular.checking.changes import find_changes
 from ..tabular.checking.counting import NewRows
-from .console import CommandError, Notes, print_json, print_line, terminal_width
+from .console import Notes, print_json, print_line, terminal_width
 from .model_file import load_model, restore_reading_options
 from .parser import add_json, help_texts
 from .predict_rows import PredictTable
@@ -47,17 +47,12 @@ def run(arguments):
     from ..tabular.columns import frames
 
     model = load_model(arguments.model, arguments.data)
-    if model.model_.profile is None:
-        raise CommandError(
-            f"{arguments.model}: does not hold what its training table was like, since an older "
-            "version wrote it. Train it again."
-        )
+    new = NewRows.of(model.model_)
     notes = Notes(is_printed=not arguments.json)
     options = restore_reading_options(arguments, model)
     if options:
         notes(f"{without_secrets(arguments.data)} is read like the training table: {options}")
     table = PredictTable(arguments, model, notes, needs_all=False)
-    new = NewRows(model.model_.features, model.model_.profile)
     for part in table.parts():
         with table.explained(part):
             new.add(frames.read(part.inputs))

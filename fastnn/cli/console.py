@@ -16,6 +16,7 @@ from ..core.messages import LONG, printable
 WIDTH, MIN_WIDTH = 80, 30  # columns of the output
 #: The options of the arguments that messages name.
 OPTIONS = {
+    "background": "--background",
     "categories": "--category",
     "class_weight": "--class-weight",
     "comment": "--comment",
@@ -31,11 +32,13 @@ OPTIONS = {
     "loss": "--loss",
     "metric": "--metric",
     "n_estimators": "--folds",
+    "n_permutations": "--permutations",
     "na": "--na",
     "name": "--name",
     "numbers": "--number",
     "resume": "--resume",
     "sample_weight": "--weight",
+    "scale": "--scale",
     "sep": "--sep",
     "sheet": "--sheet",
     "threshold": "--threshold",

@@ -8,6 +8,7 @@ from .. import kernels
 from ..config import __version__, show_config
 from ..core.messages import plural, printable
 from ..tables.table_source import is_address, is_table_name
+from ..tabular.prediction_columns import label_text
 from . import text_layout as layout
 from . import text_report as report
 from .console import CommandError, print_json, print_line
@@ -15,7 +16,6 @@ from .display import format_duration
 from .model_file import KEY, describe_model, is_model_name, load_model, read_record
 from .parser import add_json, help_texts
 from .table_file import add_table_options, resolve_table_path
-from .target_column import label_text
 
 HELP = """
 Show this installation, a model file, or a table before training.

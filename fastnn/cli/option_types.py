@@ -1,4 +1,4 @@
-"""Types of the options of `fastnn train`: each parses a text, or says what was expected."""
+"""Types of the options of a command: each parses a text, or says what was expected."""
 
 import argparse
 import importlib.util
@@ -20,6 +20,21 @@ def hidden_sizes(text):
             f"expected layer sizes from 1 to {MAX_UNITS:,}, such as 64 or 64,32, got {text!r}"
         )
     return tuple(map(int, sizes))
+
+
+def row_numbers(text):
+    """Parse `--rows`: '3,10-12' -> [(3, 3), (10, 12)]."""
+    out = []
+    for part in text.split(","):
+        first, _, last = (word.strip() for word in part.partition("-"))
+        last = last or first
+        numbers = [int(x) for x in (first, last) if x.isascii() and x.isdigit() and len(x) < 16]
+        if len(numbers) < 2 or not 1 <= numbers[0] <= numbers[1]:
+            raise argparse.ArgumentTypeError(
+                f"expected numbers of rows from 1 on, such as 3,10-12, got {text!r}"
+            )
+        out.append((numbers[0], numbers[1]))
+    return out
 
 
 def metric_name(text):

@@ -1,17 +1,14 @@
 """fastnn predict: predict each row of a table with a trained model."""
 
-import shlex
 import sys
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ..core.messages import has_lone_surrogate, plural, printable
+from ..core.messages import plural
 from ..tables import table_writer
 from ..tables.addresses import without_secrets
-from ..tabular.checking.changes import find_changes
-from ..tabular.checking.counting import NewRows
+from ..tabular.prediction_columns import class_columns, number_columns
+from . import explained_rows
 from .console import CommandError, Notes, print_json, print_line, warnings_as_notes
 from .model_file import (
     is_training_table,
@@ -20,14 +17,12 @@ from .model_file import (
     target_style,
 )
 from .parser import add_json, add_threads, check_output, help_texts, number
-from .predict_rows import PredictTable, RowWriter
+from .predict_rows import PredictTable, RowWriter, round_numbers
 from .predict_scores import score_columns
+from .row_checks import check_model, check_rows, note_values, values_to_json
 from .table_file import TableFile, add_table_options
-from .target_column import label_text
 from .text_report import format_scores
 
-DIGITS = 8  # of predictions: networks compute in float32
-MAX_NOTES = 6
 MIN_SCORED_ROWS = 20  # scores of fewer rows say little; --json has them
 HELP = """
 Predict each row of a table with a model that 'fastnn train' wrote.
@@ -48,27 +43,9 @@ examples:
   fastnn predict model.safetensors new.csv --keep all --interval 0.9
       all columns of DATA, the predicted number, and an interval that holds the
       true number with a probability of about 0.9
+  fastnn predict model.safetensors new.csv --explain     what each column adds
   zcat big.csv.gz | fastnn predict model.safetensors - | head -3
 """
-
-
-@dataclass
-class CheckedRows:
-    """What a first pass over the rows has found.
-
-    Attributes
-    ----------
-    unknown : dict of str to (int, str)
-        The number of rows with unknown categories of each column, and an example.
-    others : OtherTextsOfParts
-        The texts that are not what their column holds.
-    drift : DriftReport or None
-        None for a model of an older version.
-    """
-
-    unknown: dict
-    others: Any
-    drift: Any
 
 
 def add_parser(commands, summary):
@@ -100,6 +77,11 @@ def add_parser(commands, summary):
         "--proba", action="store_true", help="also write the probability of each class"
     )
     parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="also write what each column contributes to the prediction, as 'fastnn explain' does",
+    )
+    parser.add_argument(
         "--interval",
         type=number(above=0.0, below=1.0),
         metavar="P",
@@ -121,8 +103,8 @@ def run(arguments):
         notes(f"{without_secrets(arguments.data)} is read like the training table: {options}")
     table = PredictTable(arguments, model, notes)
     writer = RowWriter(arguments.out, arguments.json)
-    checked = _check_rows(model, table, writer)
-    _note_values(checked, arguments, notes)
+    checked = check_rows(model, table, writer)
+    note_values(checked, arguments, notes)
     if hasattr(model, "classes_"):
         writer.find_quotes({"prediction": model.classes_})
     targets, outputs = [], []
@@ -150,14 +132,7 @@ def run(arguments):
             "target": model.model_.target_name,
             "out": arguments.out,
             "notes": notes.texts,
-            "unknown_categories": {
-                name: {"rows": n, "example": text} for name, (n, text) in checked.unknown.items()
-            },
-            "other_values": {
-                name: {"rows": other.n_rows, "example": other.texts[0]}
-                for name, other in checked.others.found.items()
-            },
-            "drift": None if checked.drift is None else checked.drift.to_json(),
+            **values_to_json(checked),
             "scores": scores,
             "predictions": writer.to_json(),
         }
@@ -183,79 +158,15 @@ def _check_arguments(arguments, model):
             f"--interval: {arguments.model} predicts a class. Pass --proba for the probability of "
             "each class."
         )
-    if model.model_.features.names is None:
+    check_model(arguments.model, model)
+    if arguments.explain and model.model_.background is None:
         raise CommandError(
-            f"{arguments.model}: was trained on an array, whose columns have no names. Load it in "
-            "Python with fastnn.load, or train it on a table with column names."
+            f"--explain: {arguments.model} keeps no training rows to compare with. Pass a table of "
+            "such rows to 'fastnn explain' as --background, or train the model again."
         )
-    classes = [label_text(label) for label in model.classes_.tolist()] if is_classifier else []
-    for what, text in (*(("column", name) for name in model.model_.features.names),
-                       *(("class", label) for label in classes)):  # fmt: skip
-        if has_lone_surrogate(text):  # a table cannot have it
-            raise CommandError(
-                f"{arguments.model}: has the {what} {printable(text)!r}, which UTF-8 cannot hold. "
-                "Load it in Python with fastnn.load, or train it on a table with another name."
-            )
     if arguments.out is not None:
         table_writer.check_extension(arguments.out)
         check_output(arguments.out, *TableFile(arguments).files(), arguments.model)
-
-
-def _check_rows(model, table, writer):
-    """Check all values. Return the CheckedRows."""
-    from ..tabular.columns import frames
-    from ..tabular.columns.other_texts import OtherTextsOfParts
-
-    found: dict = {}
-    features, profile = model.model_.features, model.model_.profile
-    others = OtherTextsOfParts(features)
-    new = None if profile is None else NewRows(features, profile)
-    for part in table.parts():
-        with table.explained(part):
-            frame = frames.read(part.inputs)
-            unknown = features.unknown_categories(frame)
-            others.add(frame)
-            if new is not None:
-                new.add(frame)
-        for name, (n, example) in unknown.items():
-            n_before, first_example = found.get(name, (0, example))
-            found[name] = n_before + n, first_example
-        writer.find_quotes(part.kept)
-    unknown = {name: found[name] for name in features.kinds() if name in found}
-    drift = None if new is None else find_changes(new, model.model_.time_column)
-    return CheckedRows(unknown, others, drift)
-
-
-def _note_values(checked, arguments, note):
-    texts, unknown = checked.others.notes(), checked.unknown
-    for text in texts[:MAX_NOTES]:
-        note(text)
-    if len(texts) > MAX_NOTES:
-        note(f"such values in {plural(len(texts) - MAX_NOTES, 'more column')}")
-    for name, (n, example) in list(unknown.items())[:MAX_NOTES]:
-        note(
-            f"column {printable(name)!r}: {plural(n, 'row')} with an unknown category, such as "
-            f"{printable(example)!r}, predicted without it"
-        )
-    if len(unknown) > MAX_NOTES:
-        note(f"unknown categories in {plural(len(unknown) - MAX_NOTES, 'more column')}")
-    if checked.drift is not None:
-        _note_drift(checked.drift, arguments, note)
-
-
-def _note_drift(drift, arguments, note):
-    """Note the columns that have changed. Unknown categories and other texts have been noted."""
-    changes = [c for c in drift.changes if c.is_drift and c.kind not in ("unknown", "type")]
-    for change in changes[:MAX_NOTES]:
-        note(
-            f"column {printable(change.column)!r}: {change.what} ({change.training} in training, "
-            f"{change.new} now)"
-        )
-    if len(changes) > MAX_NOTES:
-        note(f"such changes in {plural(len(changes) - MAX_NOTES, 'more column')}")
-    if changes:
-        command = shlex.join(["fastnn", "check", arguments.model, without_secrets(arguments.data)])
-        note(f"these rows are not like the training rows. All changes: {command}")
 
 
 # ---- predict ----
@@ -264,40 +175,39 @@ def _note_drift(drift, arguments, note):
 def _predict(arguments, model, table, part):
     """Return the outputs of the model: {"P": ...}, or {"y": ...} and the bounds of an interval."""
     rows = part.inputs
-    with table.explained(part), warnings_as_notes(lambda text: None):  # `_check_rows` has said it
+    with table.explained(part), warnings_as_notes(lambda text: None):  # `check_rows` has said it
         if hasattr(model, "classes_"):
             outputs = {"P": model.predict_proba(rows)}
         else:
             outputs = {"y": model.predict(rows)}
+        if arguments.explain:
+            outputs["explanation"] = model.explain(rows)
         if arguments.interval is not None:
             outputs["lower"], outputs["upper"] = model.predict_interval(rows, arguments.interval)
+    explanation = outputs.pop("explanation", None)
     for values in outputs.values():
         if not np.isfinite(values).all():
             raise CommandError(
                 f"{arguments.model}: the output of the model is not finite. Train it again."
             )
+    if explanation is not None:
+        outputs["contributions"] = explained_rows.to_columns(explanation)
     return outputs
 
 
 def _output_columns(arguments, model, outputs):
     """Return {name: array} of the predictions."""
-    if "P" in outputs:
-        P = outputs["P"]
-        labels = model.classes_[model.model_.targets.decide(P, model.threshold_)]
-        if not len(labels) and labels.dtype == object:
-            labels = labels.astype(str)  # Arrow would have a column of nulls
-        columns = {"prediction": labels}
-        if arguments.proba:
-            for j, label in enumerate(model.classes_.tolist()):
-                columns[f"probability_{label_text(label)}"] = _round(P[:, j])
-        return columns
-    if outputs["y"].ndim == 1:
-        names = {"y": "prediction", "lower": "lower", "upper": "upper"}
-        return {names[name]: _round(values) for name, values in outputs.items()}
-    quantiles = np.atleast_1d(model.model_.targets.loss.q)
-    return {f"quantile_{q:g}": _round(y) for q, y in zip(quantiles, outputs["y"].T)}
+    contributions = outputs.get("contributions", {})
+    return _prediction_columns(arguments, model, outputs) | contributions
 
 
-def _round(values):
-    """Return numbers without digits that are noise."""
-    return np.array([float(f"{x:.{DIGITS}g}") for x in values.tolist()])
+def _prediction_columns(arguments, model, outputs):
+    if "P" not in outputs:
+        bounds = [outputs[name] for name in ("lower", "upper") if name in outputs]
+        columns = number_columns(model, outputs["y"], bounds)
+        return {name: round_numbers(values) for name, values in columns.items()}
+    columns = class_columns(model, outputs["P"], arguments.proba)
+    labels = columns.pop("prediction")
+    if not len(labels) and labels.dtype == object:
+        labels = labels.astype(str)  # Arrow would have a column of nulls
+    return {"prediction": labels} | {name: round_numbers(p) for name, p in columns.items()}

@@ -5,6 +5,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..core.errors import DataError
 from ..core.messages import did_you_mean, printable, reason
 from ..tables.number_texts import PLAIN_STYLE
@@ -18,6 +20,7 @@ from .table_file import TableFile
 from .train_options import split_names
 
 BLOCK = 20_000  # rows that are predicted, and written, at a time
+DIGITS = 8  # of predictions: networks compute in float32
 
 
 @dataclass
@@ -42,6 +45,13 @@ class PredictPart:
     target: Any
     path: str
     first: int
+
+    def take(self, rows):
+        """Return some rows. rows : pyarrow.Array of positions"""
+        target = None if self.target is None else self.target.take(rows)
+        return PredictPart(
+            self.inputs.take(rows), self.kept.take(rows), target, self.path, self.first
+        )
 
 
 class PredictTable:
@@ -259,3 +269,8 @@ class RowWriter:
 
 def _to_json(value):
     return value if isinstance(value, (str, int, float, list, type(None))) else str(value)
+
+
+def round_numbers(values):
+    """Return numbers without digits that are noise, as an array."""
+    return np.array([float(f"{x:.{DIGITS}g}") for x in values.tolist()])

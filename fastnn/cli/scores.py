@@ -10,9 +10,9 @@ import numpy as np
 
 from ..tabular import metric_values
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, find_name
+from ..tabular.prediction_columns import label_text
 from ..tabular.thresholds import ThresholdRule, parse
 from .console import warnings_as_notes
-from .target_column import label_text
 
 MAX_LABEL_ISSUES = 5
 MIN_ERROR = 3.0  # of a label issue, in units of the RMSE
@@ -107,6 +107,13 @@ def metric_of(model):
     known = NUMBER_METRICS if not hasattr(model, "classes_") else CLASS_METRICS
     name = find_name(model.metric) if isinstance(model.metric, str) else None
     return name if name in known else None
+
+
+def default_metric(model):
+    """Return the name of the metric that goes with what a fitted model learns."""
+    if hasattr(model, "classes_"):
+        return "log_loss"
+    return "rmse" if model.model_.targets.loss.name in ("mse", "poisson") else "mae"
 
 
 def drop_verb(model):

@@ -9,6 +9,7 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.messages import plural, printable
 from ..tables.addresses import without_secrets
+from ..tabular.prediction_columns import label_text
 from . import text_layout as layout
 from . import text_report as report
 from .console import (
@@ -27,7 +28,7 @@ from .table_facts import (
     summarize_unused,
 )
 from .table_file import TableFile
-from .target_column import label_text, read_target
+from .target_column import read_target
 from .train_table import open_table
 
 MAX_COLUMNS = 200  # that are listed; --json lists all

@@ -273,8 +273,3 @@ def _to_labels(values):
     if whole and largest < 2**53:
         return values.cast(pa.int64())
     return values.cast(pa.string())
-
-
-def label_text(label):
-    """Return a class as a text, as a table file holds it."""
-    return str(label).lower() if isinstance(label, (bool, np.bool_)) else str(label)

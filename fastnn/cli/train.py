@@ -10,6 +10,7 @@ from ..files import ModelFileError
 from ..files.kinds import kind_of
 from ..tables.addresses import without_secrets
 from ..tabular.columns.column_kinds import KINDS
+from ..tabular.prediction_columns import label_text
 from . import model_file, row_roles, train_model
 from . import text_report as report
 from .console import CommandError, print_json, print_line, print_note
@@ -17,7 +18,7 @@ from .parser import check_output, help_texts
 from .scores import Evaluation, list_label_issues
 from .table_facts import list_training_checks
 from .table_file import TableFile
-from .target_column import label_text, read_target
+from .target_column import read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
 from .train_table import open_table
 
@@ -135,7 +136,7 @@ def run(arguments):
         if len(test)
         else None
     )
-    _save(model, record, arguments.out)
+    _save(model, record, arguments)
     show(report.format_columns(record))
     show(report.format_tuning(record))
     show([""])
@@ -218,11 +219,12 @@ def _no_inputs(arguments, columns):
 # ---- the model ----
 
 
-def _save(model, record, out):
+def _save(model, record, arguments):
+    out = arguments.out
     notes = model_file.shorten_notes(record["notes"])
     model.metadata_ = model_file.to_metadata(record | {"notes": notes})
     try:
-        model.save(out)
+        model.save(out, background=not arguments.no_background)
     except OSError as error:
         raise CommandError(f"{out}: cannot be written: {error.strerror or error}") from None
 

@@ -206,6 +206,11 @@ def _add_output_options(group):
         metavar="FILE",
         help="draw the training and the predictions to a .png, .svg or .pdf file",
     )
+    group.add_argument(
+        "--no-background",
+        action="store_true",
+        help="leave out of the model file the training rows with which 'fastnn explain' compares",
+    )
     group.add_argument("--json", action="store_true", help="print the results as one JSON object")
     group.add_argument("--quiet", action="store_true", help="print only errors and notes")
 

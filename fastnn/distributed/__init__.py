@@ -4,7 +4,8 @@
 any object with the methods of `Communicator`.
 
 - `communicator`: the protocol, and adapters. `parts`: which rows a rank holds.
-- `sums`: sums over ranks in a fixed order. `ranks`: what ranks agree on in a training.
+- `sums`: sums over ranks in a fixed order. `averages`: means of what parts of the rows have trained.
+- `ranks`: what ranks agree on in a training.
 """
 
 from .communicator import Communicator, MPICommunicator, TorchCommunicator

@@ -10,6 +10,7 @@ import numpy as np
 from .communicator import bytes_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from numpy.typing import NDArray
@@ -99,10 +100,10 @@ class PlainSum:
         self._allreduce(self.sums)
 
 
-def sum_shards(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the sum of the values of a rank's shards, in the order of their tree.
+def sum_shards(values: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the sum of the values of shards, in the order of their tree.
 
-    values : ndarray (n_shards, k)
+    values : iterable of ndarray of one shape, at least one, such as an ndarray (n_shards, k)
     """
     levels: list = []  # (level, sum of 2^level shards), like the digits of a binary number
     for value in values:

@@ -13,11 +13,13 @@ use. So is scikit-learn, whose displays draw the curves and matrices of predicti
 - `history`: learning curves. `decision`: decision boundaries. `images`: images and weights.
 - `class_plots`, `number_plots`: predictions of classes and of numbers. `prediction_checks`: checks
   of their arguments.
-- `importance_plot`: permutation importances. `theme`: style and colours.
+- `importance_plot`: permutation importances. `effect_plots`: effects of columns.
+- `theme`: style and colours.
 """
 
 from .class_plots import plot_confusion, plot_precision_recall, plot_reliability, plot_roc
 from .decision import plot_decision
+from .effect_plots import plot_effect
 from .history import plot_history
 from .images import plot_images, plot_weights
 from .importance_plot import plot_importances
@@ -32,6 +34,7 @@ __all__ = [
     "picture_file",
     "plot_confusion",
     "plot_decision",
+    "plot_effect",
     "plot_history",
     "plot_images",
     "plot_importances",

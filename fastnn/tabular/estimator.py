@@ -261,7 +261,7 @@ class BaseTabular(Attributes, TablePredictions):
             )
         return list(map(int, sizes))
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, background: bool = True) -> None:
         """Save the fitted estimator with its encoding to a safetensors file, without pickle.
 
         Read it with `fastnn.load`. The file is written beside `path`, synced and renamed. It does
@@ -270,6 +270,10 @@ class BaseTabular(Attributes, TablePredictions):
         Parameters
         ----------
         path : str or path-like
+        background : bool, default True
+            Whether the file holds up to 128 of the training rows, as numbers and category codes,
+            without the target. `explain` and `effect` of the loaded estimator compare with them.
+            Pass False if whoever gets the file must not see these rows.
 
         Raises
         ------
@@ -291,7 +295,7 @@ class BaseTabular(Attributes, TablePredictions):
         """
         with self._reading() as reading:
             check_is_fitted(self)
-            tabular_file.write(path, self, reading.check)
+            tabular_file.write(path, self, reading.check, background)
 
     # ---- predictions ----
 

@@ -13,13 +13,13 @@ import numpy as np
 from ..core.errors import DataError, Wording, placed
 from ..core.messages import did_you_mean, join, printable, similar, warn
 from ..core.validation import check_threads
-from ..estimators.intervals import cv_plus
-from ..losses import Poisson
 from ..tables.files import TableWarning
 from .checking.changes import find_changes
 from .checking.counting import NewRows
 from .columns import frames
 from .columns.other_texts import OtherTextsOfParts
+from .explaining.methods import ExplainedPredictions
+from .prediction_columns import check_intervals, intervals
 
 if TYPE_CHECKING:
     from typing import Any
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MAX_MISSING = 20  # names in a message
 
 
-class TablePredictions:
+class TablePredictions(ExplainedPredictions):
     """What predictions of classes and of numbers have in common.
 
     Attributes
@@ -55,7 +55,11 @@ class TablePredictions:
         raise NotImplementedError
 
     def _predict_batches(self, X, predict):
-        """Return predict(frame) for all rows, joined along the first axis.
+        """Return predict(frame) for all rows, joined along the first axis."""
+        return np.concatenate(self._map_batches(X, predict))
+
+    def _map_batches(self, X, predict):
+        """Return predict(frame) for the parts of a table.
 
         Parquet files are read in parts, so that they need not fit in memory.
         """
@@ -69,7 +73,7 @@ class TablePredictions:
                 others.add(frame)
         for note in others.notes():
             warn(note, TableWarning)
-        return np.concatenate(parts)
+        return parts
 
     def check(self, X: Any) -> DriftReport:
         """Compare new rows with the rows that the model was trained on.
@@ -113,18 +117,12 @@ class TablePredictions:
             model = self.model_
             found: list[str] = []
             known = model.features.names
-            if model.profile is None:
-                raise DataError(
-                    "the model does not hold what its training table was like: its file was written "
-                    "by an older version.",
-                    "Train it again.",
-                )
+            new = NewRows.of(model)
 
             def choose(names):
                 found[:] = names
                 return names if known is None else [name for name in known if name in names]
 
-            new = NewRows(model.features, model.profile)
             for frame in frames.read_batches(X, model.features.texts(), choose):
                 with placed(frame.where):
                     new.add(self._complete(frame))
@@ -367,22 +365,10 @@ class NumberPredictions(TablePredictions):
         True
         """
         self._check_fitted()
-        targets, errors = self.model_.targets, self.model_.errors
-        if errors is None:
-            raise ValueError(
-                "predict_interval needs one prediction for each row, but this estimator predicts "
-                "several quantiles. Take two of them as the interval, or fit another loss."
-            )
+        check_intervals(self.model_)
 
         def bounds(frame):
-            P = targets.transform(self._predict_folds(frame))
-            if self.model_.is_forward:  # the errors are of other networks
-                P = P.mean(axis=0, keepdims=True)
-            both = cv_plus(P[:, :, None], errors, coverage)
-            lower, upper = map(targets.invert, both)
-            if isinstance(targets.loss, Poisson):
-                lower = np.maximum(lower, 0)
-            return np.concatenate([lower, upper], axis=1)
+            return np.stack(intervals(self.model_, self._predict_folds(frame), coverage), 1)
 
         lower, upper = self._predict_batches(X, bounds).T
         return lower, upper

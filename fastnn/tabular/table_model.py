@@ -2,22 +2,21 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from ..files import ModelFileError
 from ..files.checks import check, check_mapping, is_count, is_finite
-from ..saving import blank_network
+from . import network_arrays
 from .checking.profile import TableProfile
-from .checkpoint import MAX_FOLDS, FitCheckpoint
+from .checkpoint import FitCheckpoint
 from .columns.features import Features
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
+from .explaining.background import Background
 from .row_split import RowSplit
 
 BLOCK = 20_000  # rows that are encoded and predicted at a time
 MAX_SNAPSHOTS = 2
-ACTIVATION: Final = "silu"
 
 
 @dataclass(eq=False, repr=False)
@@ -63,6 +62,8 @@ class TableModel:
         What `fit(resume=True)` needs if Ctrl-C has stopped the fit.
     split : RowSplit or None
         How the rows were split into folds; None in files of older versions.
+    background : Background or None
+        Some of the training rows, for explanations; None if the file was written without them.
     block_of_row : ndarray (n,) of int, or None
         After a fit whose folds are forward in time: the number of the fold that scored each row, -1
         for none. Not in a file.
@@ -81,6 +82,7 @@ class TableModel:
     checkpoint: FitCheckpoint | None = None
     split: RowSplit | None = None
     profile: TableProfile | None = None
+    background: Background | None = None
     block_of_row: np.ndarray | None = None
     fold_histories: list | None = None
 
@@ -137,20 +139,30 @@ class TableModel:
 
     def predict(self, frame, n_threads):
         """Return the probabilities, or the predicted numbers, of the rows of a Frame."""
-        if not self.members:
-            return np.ones((frame.n_rows, 1))
         return self.targets.calibrate(self.predict_folds(frame, n_threads).mean(axis=0))
+
+    def predict_encoded(self, tables, n_threads):
+        """Return the same for encoded rows, as `encode` returns them. There are several classes."""
+        return self.targets.calibrate(self._predict_tables(tables, n_threads).mean(axis=0))
 
     def predict_folds(self, frame, n_threads):
         """Return the predictions of the networks of each fold, (n_folds, n, ...)."""
         numbers, codes = self.features.transform(frame)
+        return self.predict_features(numbers, codes, n_threads)
+
+    def predict_features(self, numbers, codes, n_threads):
+        """Return the same for features, as `Features.transform` returns them."""
+        if not self.members:  # there is one class
+            return np.ones((1, len(codes), 1))
         parts = []
-        for a in range(0, max(1, frame.n_rows), BLOCK):
+        for a in range(0, max(1, len(codes)), BLOCK):
             rows = slice(a, a + BLOCK)
             tables = self.encode([x[rows] for x in numbers], codes[rows])
-            folds = [self.predict_fold(tables, k, n_threads) for k in range(self.n_folds)]
-            parts.append(np.stack(folds))
+            parts.append(self._predict_tables(tables, n_threads))
         return np.concatenate(parts, axis=1)
+
+    def _predict_tables(self, tables, n_threads):
+        return np.stack([self.predict_fold(tables, k, n_threads) for k in range(self.n_folds)])
 
     def encode(self, numbers, codes):
         """Return the tables that the networks read, one for each encoder."""
@@ -189,14 +201,18 @@ class TableModel:
         return out
 
     def arrays(self):
-        """Return the arrays of a file, by name."""
-        out = {f"params{i}": _params(m.networks) for i, m in enumerate(self.members)}
+        """Return the arrays of a file, by name, without the background."""
+        out = {
+            f"params{i}": network_arrays.params_of(m.networks) for i, m in enumerate(self.members)
+        }
         if self.checkpoint is not None and self.checkpoint.final:
             weighted = [i for i, member in enumerate(self.members) if member.weight > 0]
             final = zip(weighted, self.checkpoint.final)
-            out |= {f"final{i}": _params(networks) for i, networks in final if networks}
+            out |= {
+                f"final{i}": network_arrays.params_of(networks) for i, networks in final if networks
+            }
         for c, spare in self._spare_of_configurations().items():
-            out[f"spare{c}"] = _params([s.networks for s in spare])
+            out[f"spare{c}"] = network_arrays.params_of([s.networks for s in spare])
         if self.errors is not None:
             out["errors"] = np.concatenate(self.errors)[:, 0]
             out["errors_fold"] = np.repeat(
@@ -252,7 +268,7 @@ class TableModel:
         members, targets = content["members"], self.targets
         check(isinstance(members, list), "members")
         check((len(members) == 0) == (targets.is_classifier and targets.n_out == 1), "members")
-        shapes = [_shape(reader, f"params{i}") for i in range(len(members))]
+        shapes = [network_arrays.shape_of(reader, f"params{i}") for i in range(len(members))]
         sizes = []
         for member, (n_folds, n_snapshots) in zip(members, shapes):
             hidden = member["hidden"]
@@ -292,17 +308,20 @@ class TableModel:
             expected |= {"errors": ([n], "F64"), "errors_fold": ([n], "I64")}
         if "profile" in content:
             expected |= TableProfile.expected_arrays(content["profile"], reader)
+        expected |= Background.expected_arrays(reader, self.features)
         reader.check(expected)
+        self.background = Background.read(reader, self.features)
         for i, (member, size) in enumerate(zip(members, sizes)):
-            networks = _networks(size, targets.output, reader.array(f"params{i}"))
+            networks = network_arrays.networks_of(size, targets.output, reader.array(f"params{i}"))
             self.members.append(EnsembleMember(member["encoder"], member["share"], networks))
         if self.checkpoint is not None:
             self.checkpoint.final = [
-                _networks(sizes[i], targets.output, reader.array(f"final{i}")) for i in final
+                network_arrays.networks_of(sizes[i], targets.output, reader.array(f"final{i}"))
+                for i in final
             ]
         for c, spare in self._spare_of_configurations().items():
             params = reader.array(f"spare{c}")
-            found = _networks(spare_sizes[c][1], targets.output, params)
+            found = network_arrays.networks_of(spare_sizes[c][1], targets.output, params)
             for networks, one in zip(found, spare):
                 one.networks = networks
         if has_errors:
@@ -326,7 +345,7 @@ class TableModel:
         out = {}
         for c, spare in self._spare_of_configurations().items():
             name, (_, *others) = f"spare{c}", sizes[0]
-            shape = _shape(reader, name)
+            shape = network_arrays.shape_of(reader, name)
             check(shape[0] == len(spare) and shape[1] <= MAX_SNAPSHOTS, name)
             check(all(len(s.best) in (0, shape[1]) for s in spare), name)
             n_params = reader.entries[name]["shape"][2]
@@ -344,7 +363,7 @@ class TableModel:
         weighted = [i for i, member in enumerate(members) if member["share"] > 0]
         if not any(f"final{i}" in reader.entries for i in weighted):
             return {}
-        final = {i: _shape(reader, f"final{i}") for i in weighted}
+        final = {i: network_arrays.shape_of(reader, f"final{i}") for i in weighted}
         n = {n for n, _ in final.values()}
         check(len(n) == 1 and n.pop() <= self.checkpoint.n_final, "final")
         check(all(final[i][1] == shapes[i][1] for i in final), "final")
@@ -357,35 +376,3 @@ def mean_output(networks, table, n_threads):
     from ..many import forward_many  # errors about files need not wait for it
 
     return forward_many(networks, table, n_threads=n_threads).mean(axis=0, dtype=np.float64)
-
-
-def _shape(reader, name):
-    shape = check_mapping(reader.entries.get(name), name).get("shape")
-    valid = isinstance(shape, list) and len(shape) == 3
-    if not valid or not all(is_count(k, MAX_FOLDS, 1) for k in shape[:2]):
-        raise ModelFileError(f"the shape of {name} is invalid")
-    return shape[:2]
-
-
-def _params(networks):
-    """Return the parameters of lists of networks, (n_lists, n_snapshots, n_params)."""
-    return np.stack([np.stack([net.params for net in snapshots]) for snapshots in networks])
-
-
-def _networks(sizes, output, params):
-    return [[_network(sizes, output, p) for p in snapshots] for snapshots in params]
-
-
-def _network(sizes, output, params):
-    hidden = [ACTIVATION] * (len(sizes) - 2)
-    dropout = [0.0] * (len(sizes) - 1)
-    architecture = dict(
-        layer_sizes=sizes,
-        activations=[*hidden, output],
-        bias=True,
-        dtype=np.dtype(np.float32),
-        dropout=dropout,
-    )
-    net = blank_network(architecture, np.random.default_rng(0))
-    net.params = params
-    return net

@@ -35,8 +35,12 @@ SPARE = 100_000  # bytes of the header for arrays, members and what resuming nee
 # ---- write ----
 
 
-def write(path, estimator, on_written=None):
-    """Write a fitted estimator to a file, atomically. on_written : as in `safetensors.write`."""
+def write(path, estimator, on_written=None, background=True):
+    """Write a fitted estimator to a file, atomically.
+
+    on_written : as in `safetensors.write`
+    background : whether to write the training rows that the model keeps
+    """
     model = estimator.model_
     arrays = {"importances": np.asarray(estimator.feature_importances_, np.float64)}
     if estimator.feature_score_drops_ is not None:
@@ -53,6 +57,8 @@ def write(path, estimator, on_written=None):
         user = check_user_metadata(estimator.metadata_, ValueError, "metadata_")
         metadata["user"] = to_text(user)
     arrays |= model.arrays()
+    if background and model.background is not None:
+        arrays |= model.background.arrays()
     safetensors.write(path, arrays, metadata, on_written, advice="Store less in metadata_.")
 
 

@@ -29,7 +29,7 @@ class FitOptions:
     ----------
     optimizer, epochs, batch_size, shuffle, callbacks, n_threads, resume, class_weight, \
 validation_fraction
-        As in `MLP.fit`. The optimizer becomes an object; with `resume` it may be None, for that of
+        As in `MLP.fit`, also `max_steps`. The optimizer becomes an object; with `resume` it may be None, for that of
         ``net.state``. `callbacks` becomes a list of `Callback`. `n_threads` becomes at least 1: the
         threads of the session if it runs outside a queue.
     patience : Patience, optional
@@ -57,6 +57,7 @@ validation_fraction
     resume: bool = False
     class_weight: Any = None
     validation_fraction: float = 0.0
+    max_steps: int | None = None
     patience: Any = None
     retry: Any = None
     ranks: Any = None
@@ -73,6 +74,8 @@ validation_fraction
         set_field(self, "epochs", check_count("epochs", self.epochs, minimum=0))
         if self.batch_size is not None:
             set_field(self, "batch_size", check_count("batch_size", self.batch_size))
+        if self.max_steps is not None:
+            set_field(self, "max_steps", check_count("max_steps", self.max_steps))
         set_field(self, "n_threads", check_threads(self.n_threads))
         fraction = check_number("validation_fraction", self.validation_fraction, minimum=0, below=1)
         set_field(self, "validation_fraction", fraction)
@@ -100,6 +103,7 @@ class Plan:
     with, and the rows that are not held out.
 
     state : the state to begin with; by default a new one, or with `resume` that of the network
+    last_step : the step after which training stops, 0 for no such limit; `session` computes it
     """
 
     net: Any
@@ -108,6 +112,7 @@ class Plan:
     rng: Any
     validation: Data | None = None
     state: TrainingState | None = None
+    last_step: int = 0
 
     @property
     def draws(self):
@@ -140,7 +145,8 @@ class Plan:
             data, validation = state.hold_out(data, options.validation_fraction, rng)
         if options.class_weight is not None:
             data = data.with_class_weight(options.class_weight, net.layer_sizes[-1])
-        ready = Plan(net, data, options, rng, validation, state)
+        last_step = 0 if options.max_steps is None else state.step + options.max_steps
+        ready = Plan(net, data, options, rng, validation, state, last_step)
         engine = None
         if originals and (original := originals.get(options)) is not None:
             engine = original.clone_for(ready)

@@ -54,8 +54,8 @@ class Session:
     is_loaded = False  # whether the engine has the network
     timer: Any = None  # an IntervalTimer
     stopping: Any = None  # an EarlyStopping that the engine carries out
-    evaluate: Any = None  # computes the validation loss, if the engine does not
-    evaluates_error_rate = False
+    evaluate: Any = None  # what `Engine.evaluator` returned
+    monitors_error_rate = False  # whether a callback needs that of each epoch
     every_epoch = False  # whether a slice ends after every epoch
     defers_moments = False  # whether callbacks get the moments only when they read them
 
@@ -68,22 +68,19 @@ class Session:
         self.first_step = state.step
         self.slice = Slice.after(None, state, self.history, 0)
         self.last_epoch = state.epoch + options.epochs
-        if self.callbacks or validation is not None or state.needs_epoch_loss or engine.in_shards:
-            self.plan_epochs()
+        self.last_step = plan.last_step
+        if self.callbacks:
+            self.plan_callbacks()
 
-    def plan_epochs(self):
-        """Find out what to do after each epoch."""
-        validation, engine, state = self.validation, self.engine, self.state
-        stopping = self.options.early_stopping
-        check_callbacks(self.callbacks, self.data, validation is not None)
+    def plan_callbacks(self):
+        """Find out what the callbacks need, and whether the engine does what they do."""
+        engine, state, stopping = self.engine, self.state, self.options.early_stopping
+        check_callbacks(self.callbacks, self.data, self.validation is not None)
         if engine.keeps_best:
             self.stopping, self.callbacks = stopping, ()
-        if validation is not None and not engine.validates and not engine.in_shards:
-            self.evaluate = validation.evaluator(self.net)
-        self.evaluates_error_rate = (
+        self.monitors_error_rate = (
             stopping is not None and not self.stopping and stopping.monitor == "error_rate"
         )
-        self.every_epoch = bool(self.evaluate or self.callbacks or state.needs_epoch_loss)
         # A resumed training shares its moments with the state before, which the user may read.
         self.defers_moments = (
             bool(self.callbacks)
@@ -127,9 +124,10 @@ class Session:
     def begin(self):
         """Load the network into the engine. If an exception interrupts this, no step is done."""
         net, state = self.net, self.state
-        vars(net).update(state=state, history=self.history, rng=self.rng)  # no signal between them
         self.engine.begin()
-        self.every_epoch = self.every_epoch or self.engine.ends_every_epoch
+        self.evaluate = self.engine.evaluator(net, self.validation, self.monitors_error_rate)
+        self.every_epoch = bool(self.evaluate or self.callbacks or state.needs_epoch_loss)
+        vars(net).update(state=state, history=self.history, rng=self.rng)  # no signal between them
         self.began = time.perf_counter()
         if self.callbacks:
             self.timer = IntervalTimer(self.callbacks, self.began)
@@ -167,7 +165,9 @@ class Session:
 
     @property
     def is_done(self):
-        return self.state.epoch >= self.last_epoch or bool(self.stop_reason)
+        state = self.state
+        is_last = state.epoch >= self.last_epoch or 0 < self.last_step == state.step
+        return is_last or bool(self.stop_reason)
 
     def begin_slice(self, epochs=None):
         """Begin a slice of the next epochs, and return the array for their losses."""
@@ -231,7 +231,7 @@ class Session:
                 self.patience.count = 0
                 self.engine.set_stopping(self.patience)
         self.stop_reason = self.engine.announce(reason)
-        return bool(self.stop_reason)
+        return self.is_done
 
     def finish(self):
         """Store what the engine has in the network and its state. Repeating it is harmless.
@@ -258,7 +258,10 @@ class Session:
     def set_reason(self, error=None):
         """Record why training has stopped. error : the exception that stopped it, if any."""
         if error is None:
-            self.history.stop_reason = self.stop_reason or "all epochs done"
+            done = self.state.epoch >= self.last_epoch
+            self.history.stop_reason = (
+                self.stop_reason or f"all {'epochs' if done else 'steps'} done"
+            )
         elif isinstance(error, KeyboardInterrupt):
             self.history.stop_reason = "interrupted"
         elif isinstance(error, DivergenceError):
@@ -269,25 +272,17 @@ class Session:
     # ---- between slices ----
 
     def end_epoch(self):
-        """Compute the validation loss, if the engine has not, and update the schedule's rate."""
-        if self.evaluate or self.evaluates_error_rate or self.engine.in_shards:
-            self.store()
-        if self.engine.in_shards:
-            self.end_epoch_of_ranks()
+        """Compute what the engine has not computed, and update the schedule's rate."""
         if self.evaluate:
-            self.history.val_loss.append(self.evaluate())
-        if self.evaluates_error_rate and not self.engine.in_shards:
-            self.history.val_error_rate.append(self.validation.error_rate(self.net))
+            self.store()
+            loss, error_rate = self.evaluate()
+            if loss is not None:
+                self.history.val_loss.append(loss)
+            if error_rate is not None:
+                self.history.val_error_rate.append(error_rate)
         if self.state.needs_epoch_loss:
             self.slice.record_plateau(self)
             self.engine.set_optimizer(self.state.to_kernel())
-
-    def end_epoch_of_ranks(self):
-        values = self.engine.end_epoch()
-        if values is not None:
-            self.history.val_loss.append(values[0])
-            if self.evaluates_error_rate:
-                self.history.val_error_rate.append(values[1])
 
     def call(self, callbacks, event):
         """Call a method of all callbacks with the parameters in the network; take changes back.

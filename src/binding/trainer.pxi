@@ -424,6 +424,10 @@ cdef class Trainer(ShufflingTeam):
         memcpy(o.data, self.training.data.order, n * sizeof(Py_ssize_t))
         return copy
 
+    def set_last_step(self, Py_ssize_t step):
+        """Let a slice end when this many steps are done, for the reason `TIME`. 0: no such limit."""
+        self.training.slice.last_step = step
+
     def stop(self):
         """Why the last slice ended, a `Stop`."""
         return self.training.slice.stop_reason

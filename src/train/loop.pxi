@@ -121,7 +121,7 @@ cdef inline bint record_step(Training* training, Workspace* workspace, Progress*
         slice_.stop_reason = EPOCHS
     elif flag_get(&workspace.abort):
         slice_.stop_reason = SIGNAL
-    elif checks_clock and now() > slice_.deadline:
+    elif progress.step == slice_.last_step or (checks_clock and now() > slice_.deadline):
         slice_.stop_reason = TIME
     elif progress.row == 0 and n_rows > LONG_SHUFFLE and training.data.generator != NULL:
         slice_.stop_reason = TIME

@@ -76,7 +76,7 @@ def test_a_model_of_an_older_version(run):
     model.model_.profile = None
     model.save("old.safetensors")
     code, _, err = run("check", "old.safetensors", "new.csv")
-    assert code == 2 and "an older version wrote it. Train it again." in err
+    assert code == 2 and "an older version wrote its file. Train it again." in err
     assert run("predict", "old.safetensors", "new.csv")[0] == 0
     assert json.loads(run("predict", "old.safetensors", "new.csv", "--json")[1])["drift"] is None
 

@@ -34,7 +34,8 @@ UPWARDS = {
 }
 # Packages of one band: each imports nothing of those after it, also in functions.
 BELOW = {
-    "tabular.columns": ("tabular.large", "tabular.fitting"),
+    "tabular.columns": ("tabular.explaining", "tabular.large", "tabular.fitting"),
+    "tabular.explaining": ("tabular.large", "tabular.fitting"),
     "tabular.large": ("tabular.fitting",),
 }
 # The computed names of `import_module`: what `fastnn.__getattr__` imports, commands, and the modules
@@ -57,7 +58,14 @@ ON_USE = {  # also allowed in these packages, which are imported when they are u
 }
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"tables"},
-    "pandas": {"tabular.columns", "tabular.checking"},  # of a DataFrame that is passed, or returned
+    "pandas": {
+        "tabular.checking",
+        "tabular.columns",
+        "tabular.explaining",
+    },  # of a DataFrame that was passed, or as one
+    "shap": {"tabular.explaining"},
+    "catboost": {"tabular.comparing"},
+    "lightgbm": {"tabular.comparing"},
     "openpyxl": {"tables"},
     "xlrd": {"tables"},
     "duckdb": {"tables"},

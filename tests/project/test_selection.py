@@ -71,6 +71,7 @@ def test_a_test_without_parameters_is_selected():
     [
         (["-n2"], 19, False, "left out: 1 slow tests, and 17 cases"),
         (["--all"], 37, True, ""),
+        (["--rest"], 18, True, ""),
         (["test_some.py::test_slow"], 1, True, ""),
     ],
 )

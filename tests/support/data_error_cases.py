@@ -454,4 +454,71 @@ SETTINGS = [
     ),
 ]
 
-CASES = [*FILES, *COLUMNS, *TARGETS, *ROLES, *LARGE, *EXPORTS, *SETTINGS]
+
+def explain(monkeypatch, background=True):
+    """Write the files of `number_model`, of a model that may keep no training rows."""
+    number_model(monkeypatch)
+    fastnn.load("n.safetensors").save("n.safetensors", background)
+
+
+def explained(**options):
+    return lambda: fastnn.load("n.safetensors").explain(tables.read("new.csv"), **options)
+
+
+EXPLANATIONS = [
+    Case(
+        "tabular/explaining/scales.check_name",
+        explained(scale="log-odds"),
+        "explain n.safetensors new.csv --scale log-odds",
+        explain,
+    ),
+    Case(
+        "tabular/explaining/scales.find_output",
+        lambda: explained()().of("x"),
+        None,
+        explain,
+    ),
+    Case(
+        "tabular/explaining/methods.check_permutations",
+        explained(n_permutations=5),
+        "explain n.safetensors new.csv --permutations 5",
+        explain,
+    ),
+    Case(
+        "tabular/explaining/methods.find_column",
+        lambda: fastnn.load("n.safetensors").effect("b"),
+        None,
+        explain,
+    ),
+    Case(
+        "tabular/explaining/methods._background: {argument} has no rows",
+        explained(background=[]),
+        None,
+        explain,
+    ),
+    Case(
+        "tabular/explaining/methods._background: the model keeps",
+        explained(),
+        "explain n.safetensors new.csv",
+        lambda monkeypatch: explain(monkeypatch, background=False),
+    ),
+]
+
+
+def old_model(monkeypatch):
+    """Write the files of `number_model`, of a model as an older version wrote it."""
+    number_model(monkeypatch)
+    model = fastnn.load("n.safetensors")
+    model.model_.profile = None
+    model.save("n.safetensors")
+
+
+CHECKS = [
+    Case(
+        "tabular/checking/counting.of",
+        lambda: fastnn.load("n.safetensors").check("new.csv"),
+        "check n.safetensors new.csv",
+        old_model,
+    ),
+]
+CASES = [*CHECKS, *FILES, *COLUMNS, *TARGETS, *ROLES, *LARGE, *EXPORTS, *EXPLANATIONS, *SETTINGS]

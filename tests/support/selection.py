@@ -8,7 +8,8 @@ with one or two parameters runs all cases.
 `@pytest.mark.slow(reason)` marks tests of seconds. The reason names what covers the same subject in
 less time.
 
-Tests that the command line names (`::`, `-k`, `-m` or `--lf`) all run.
+`--rest` runs what a run without options leaves out. Tests that the command line names (`::`, `-k`,
+`-m` or `--lf`) all run.
 """
 
 import heapq
@@ -23,6 +24,9 @@ left_out = {"slow tests": 0, "cases": 0}
 def pytest_addoption(parser):
     parser.addoption(
         "--all", action="store_true", help="run slow tests, and every case of parametrized tests"
+    )
+    parser.addoption(
+        "--rest", action="store_true", help="run only what a run without options leaves out"
     )
 
 
@@ -73,6 +77,11 @@ def pytest_collection_modifyitems(config, items):
     for item in quick:
         tests.setdefault(item.nodeid.split("[")[0], []).append(item)
     selected = {item for cases in tests.values() for item in select(cases)}
+    if config.option.rest:
+        rest = [item for item in items if item not in selected]
+        config.hook.pytest_deselected(items=[item for item in items if item in selected])
+        items[:] = rest
+        return
     left_out["slow tests"] = len(items) - len(quick)
     left_out["cases"] = len(quick) - len(selected)
     config.hook.pytest_deselected(items=[item for item in items if item not in selected])

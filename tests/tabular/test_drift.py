@@ -216,7 +216,7 @@ def test_a_model_file_keeps_the_profile(reg, tmp_path):
 def test_a_model_of_an_older_version_says_so(reg):
     old = TabularRegressor(**SMALL).fit(table(60), table(60).length)
     old.model_.profile = None
-    with pytest.raises(DataError, match="by an older version"):
+    with pytest.raises(DataError, match="since an older version"):
         old.check(table(20))
 
 

@@ -2,7 +2,7 @@
 
 The page loads nothing and runs no scripts. Its style sheet is style.css, and its charts are SVG.
 
-- `data_sections`, `result_sections`, `training_sections`: the sections.
+- `data_sections`, `result_sections`, `effect_sections`, `training_sections`: the sections.
 - `elements`: HTML. `charts`: SVG of matplotlib.
 """
 
@@ -18,6 +18,7 @@ from ...files.replacing import replacing
 from ..text_layout import short_path
 from ..text_report import describe_target
 from .data_sections import data_section, importances_section, label_issues_section, warnings_section
+from .effect_sections import effects_section
 from .elements import element, name, paragraph, to_html
 from .result_sections import classes_section, errors_section, headline, scores_section
 from .training_sections import curves_section, reproduce_section
@@ -77,6 +78,7 @@ def _page(report):
             scores_section(report),
             errors_section(report) if report.is_number else classes_section(report),
             importances_section(report),
+            effects_section(report),
             label_issues_section(report),
             data_section(report),
             curves_section(report),

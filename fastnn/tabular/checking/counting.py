@@ -147,6 +147,17 @@ class NewRows:
             for j, p in profile.columns.items()
         }
 
+    @classmethod
+    def of(cls, model):
+        """Return those of a TableModel. Raise DataError if it has no profile."""
+        if model.profile is None:
+            raise DataError(
+                "the model does not hold what its training table was like, since an older version "
+                "wrote its file.",
+                "Train it again.",
+            )
+        return cls(model.features, model.profile)
+
     def add(self, frame):
         """Add a part of a table, a Frame with all columns of `fit`."""
         self.n_rows += frame.n_rows

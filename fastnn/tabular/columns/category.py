@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...core.messages import printable
+from ...core.messages import plural, printable
 from ...tables.texts import is_missing_mark, other_texts, parse_date
 from .column import MIN_COUNT, CategoryFeature, Column, Contents, where_present
 from .input_column import to_texts
@@ -150,6 +150,20 @@ class Category(Column):
         if "" in categories:
             keys, values = categories, values[:-1]
         return writer.find_text(x, keys, values)
+
+
+def describe_unknown(label, n, example):
+    """Return what to say about rows with a category that the training table did not have.
+
+    label : str
+        The name of the column.
+    n, example : int, str
+        What `Column.unknown` has found.
+    """
+    return (
+        f"column {printable(label)!r}: {plural(n, 'row')} with an unknown category, such as "
+        f"{printable(example)!r}, predicted without it"
+    )
 
 
 def as_number(text):

@@ -130,6 +130,10 @@ class Features:
         """Return {name: text} for {label: text}: the names are positions if columns have none."""
         return {int(k) if self.names is None else k: text for k, text in texts.items()}
 
+    def name_of(self, j):
+        """Return the name of a column, or its position if columns have none. j : as in `columns`"""
+        return self.columns[j].label if self.names is not None else self.positions[j]
+
     def kinds(self):
         """Return {label: kind} of the columns in use."""
         return {self.columns[j].label: self.columns[j].kind for j in self.used()}

@@ -19,7 +19,11 @@ MAX_CODES = 255  # of a category of HistGradientBoosting
 MIN_FREQUENCY = 5  # rows of a category of the linear model
 MIN_MEAN = 1e-6  # predicted, for a Poisson loss
 #: Losses of the libraries for those of `TabularRegressor`; the squared error for others.
-BOOSTING_LOSSES = {"mae": "absolute_error", "absolute_error": "absolute_error", "poisson": "poisson"}
+BOOSTING_LOSSES = {
+    "mae": "absolute_error",
+    "absolute_error": "absolute_error",
+    "poisson": "poisson",
+}
 LIGHTGBM_LOSSES = {"absolute_error": "l1", "poisson": "poisson", "squared_error": "l2"}
 CATBOOST_LOSSES = {"absolute_error": "MAE", "poisson": "Poisson", "squared_error": "RMSE"}
 
@@ -56,7 +60,9 @@ def loss_name(loss):
 def installed():
     """Return {name: class} of the baselines whose libraries are installed, and the names of others."""
     libraries = {"CatBoost": "catboost", "LightGBM": "lightgbm"}
-    absent = [name for name, module in libraries.items() if importlib.util.find_spec(module) is None]
+    absent = [
+        name for name, module in libraries.items() if importlib.util.find_spec(module) is None
+    ]
     return {name: cls for name, cls in BASELINES.items() if name not in absent}, absent
 
 
@@ -135,7 +141,9 @@ class Linear(Baseline):
 
     def predict_model(self, X):
         inputs = self.inputs(X)
-        return self.model.predict_proba(inputs) if self.task.n_classes else self.model.predict(inputs)
+        return (
+            self.model.predict_proba(inputs) if self.task.n_classes else self.model.predict(inputs)
+        )
 
 
 class HistGradientBoosting(Baseline):
@@ -179,9 +187,7 @@ class LightGBM(Baseline):
             else lightgbm.LGBMRegressor(objective=LIGHTGBM_LOSSES[self.task.loss], **options)
         )
         columns = [*range(n, n + X.codes.shape[1])]
-        self.model = model.fit(
-            self.inputs(X), y, sample_weight=weight, categorical_feature=columns
-        )
+        self.model = model.fit(self.inputs(X), y, sample_weight=weight, categorical_feature=columns)
 
     def inputs(self, X):
         return np.concatenate([X.numbers, X.limited(np.inf)], axis=1)
@@ -200,7 +206,7 @@ class CatBoost(Baseline):
     """CatBoost."""
 
     def fit_model(self, X, y, weight):
-        import catboost
+        import catboost  # type: ignore[import-untyped]
 
         options: dict = dict(
             random_seed=self.task.seed,
@@ -211,12 +217,14 @@ class CatBoost(Baseline):
         model = (
             catboost.CatBoostClassifier(**options)
             if self.task.n_classes
-            else catboost.CatBoostRegressor(loss_function=CATBOOST_LOSSES[self.task.loss], **options)
+            else catboost.CatBoostRegressor(
+                loss_function=CATBOOST_LOSSES[self.task.loss], **options
+            )
         )
         self.model = model.fit(self.pool(X, y, weight))
 
     def pool(self, X, y=None, weight=None):
-        import catboost
+        import catboost  # type: ignore[import-untyped]
 
         return catboost.Pool(
             catboost.FeaturesData(

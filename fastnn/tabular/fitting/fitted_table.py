@@ -106,15 +106,10 @@ def end_without_networks(fit):
 def empty_model(fit, encoders):
     """Return a TableModel without networks."""
     split = None if fit.split is None else fit.split.description
-    return TableModel(
-        fit.features,
-        encoders,
-        [],
-        fit.setup.targets,
-        fit.target_name,
-        split=split,
-        profile=fit.profile,
-    )
+    model = TableModel(fit.features, encoders, [], fit.setup.targets, fit.target_name, split=split)
+    model.background = fit.background
+    model.profile = fit.profile
+    return model
 
 
 def _model_of_folds(fit):

@@ -16,6 +16,7 @@ from ..checking.profile import TableProfile
 from ..checkpoint import digests_of
 from ..columns.features import NO_COLUMN, Features
 from ..encoder import Encoder, Scaling
+from ..explaining.background import Background
 from ..fit_rows import FitRows
 from ..large import large_table
 from ..large.encoded_rows import EncodedRows
@@ -50,6 +51,8 @@ class TableFit:
         Training rows and held-out rows.
     split : FitSplit
         These folds, and how they were made.
+    background : Background
+        The rows that the model keeps for explanations.
     jobs : list of Job
         All folds of one configuration, then all of the next.
     out_of_fold : OutOfFold
@@ -64,6 +67,7 @@ class TableFit:
 
     final: Any = None
     split: Any = None
+    background: Any = None
     weights_of_columns: Any = None
     stopped_networks: Any = ()
     seconds_per_row = 0.0
@@ -186,6 +190,7 @@ class TableFit:
             n_configurations = stopped.checkpoint.n_configurations or len(stopped.members)
             del self.jobs[n_configurations * n_folds :]
         self.seed = self.random_state.randint(2**31)
+        self.background = Background.draw(setup.rows, self.sample_weight, self.seed)
         if self.split.is_forward:
             seed = self.random_state.randint(2**31)
             n_configurations = len(self.jobs) // n_folds

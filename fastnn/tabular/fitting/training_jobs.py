@@ -15,7 +15,7 @@ from ...training.pool import StreamPool, Trainings, train_many
 from ...training.session import SLICE_EPOCHS, Session
 from ..fit_rows import FitRows
 from ..forward_folds import as_seen
-from ..table_model import ACTIVATION
+from ..network_arrays import ACTIVATION
 from . import recipe
 from .pace import Pace
 

@@ -26,10 +26,6 @@ class Engine:
     drives : bool
         Whether the engine runs its own loop in `drive` and calls ``session.tick()`` after each
         iteration. Otherwise the session calls `advance`.
-    in_shards : bool
-        Whether the rows are in shards, perhaps of several ranks.
-    ends_every_epoch : bool
-        Whether the session must call `end_epoch` after each epoch, for other ranks.
     stop_reason : str
         Why other ranks stop the training, "" if they do not.
     has_diverged : bool
@@ -41,8 +37,6 @@ class Engine:
     queued = False
     defers_moments = False
     drives = False
-    in_shards = False
-    ends_every_epoch = False
 
     @property
     def stop_reason(self):
@@ -51,9 +45,21 @@ class Engine:
     def begin(self):
         """Begin the training, before `load`. Other ranks are met here first."""
 
-    def end_epoch(self):
-        """Return the validation loss and error rate that the ranks have together, or None."""
-        return None
+    def evaluator(self, net, validation, with_error_rate):
+        """Return a function to call after each epoch, with the parameters in the network, or None.
+
+        It returns the validation loss and the error rate of the epoch. Each is None if the engine has
+        computed it in `advance`, or if it is not needed. Other ranks are met in it.
+
+        net : MLP
+        validation : Data or None
+        with_error_rate : bool
+        """
+        if validation is None or (self.validates and not with_error_rate):
+            return None
+        loss = None if self.validates else validation.evaluator(net)
+        rate = validation.error_rate if with_error_rate else None
+        return lambda: (loss() if loss else None, rate(net) if rate else None)
 
     def announce(self, reason):
         """Return why training stops here: `reason`, or "" if all ranks stop before their next step."""

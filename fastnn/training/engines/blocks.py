@@ -121,7 +121,7 @@ class BlocksEngine(Engine):
             stop = block.engine.advance(max(0.0, deadline - time.perf_counter()), block.losses)
             if stop not in (Stop.EPOCHS, Stop.TIME) or (block.is_last and block.has_ended):
                 return stop
-            if time.perf_counter() > deadline:
+            if time.perf_counter() > deadline or self.position()[0] == self.plan.last_step:
                 return Stop.TIME
 
     def begin_block(self):

@@ -66,6 +66,7 @@ class DenseEngine(Engine):
         if self.keeps_best:
             settings["keeps_best"] = True
         self.trainer = data.trainer(net, batch_size, **settings)
+        self.trainer.set_last_step(plan.last_step)
 
     def clone_for(self, plan):
         """Return an engine for another network of the same queue, or None if it needs its own.

@@ -27,7 +27,7 @@ class ShardedEngine(Engine):
         With a generator and a state. Its data are the rows of this rank, perhaps none.
     """
 
-    in_shards = True
+    ends_every_epoch = False  # whether the ranks meet after each epoch
     trainer: Any = None
     threads: Any = None
     reason = ""
@@ -36,7 +36,7 @@ class ShardedEngine(Engine):
         _check_support(plan)
         net, state, options = plan.net, plan.state, plan.options
         self.net, self.data, self.state, self.options = net, plan.data, state, options
-        self.validation, self.ranks = plan.validation, options.ranks
+        self.validation, self.ranks, self.last_step = plan.validation, options.ranks, plan.last_step
         comm = self.ranks.comm
         self.n_shards = parts.count(options.shards, comm.size)
         self.first, self.n = parts.owned(comm.rank, comm.size, self.n_shards)
@@ -109,6 +109,7 @@ class ShardedEngine(Engine):
             "alpha": data.alpha,
             "optimizer": optimizers.describe(state.optimizer),
             "epochs": options.epochs,
+            "max_steps": options.max_steps,
             "batch_size": options.batch_size,
             "shuffle": options.shuffle,
             "shards": options.shards,
@@ -137,6 +138,7 @@ class ShardedEngine(Engine):
             self.threads = ThreadChoice(net, ("shards", self.batch_size), n_threads, SHORT_STEP)
         data = self.data if len(self.data) else _one_row(self.data)
         self.trainer = data.trainer(net, self.batch_size, **settings)
+        self.trainer.set_last_step(self.last_step)
 
     def load(self, state):
         self.trainer.load(state.moments)
@@ -168,23 +170,22 @@ class ShardedEngine(Engine):
 
     # ---- the other ranks ----
 
-    def end_epoch(self):
-        """Return the validation loss and error rate of an epoch over all ranks, or None.
-
-        Nothing is exchanged unless a rank has callbacks or validation data.
-        """
-        if not self.evaluates and not self.ends_every_epoch:
+    def evaluator(self, net, validation, with_error_rate):
+        # nothing is exchanged unless a rank has callbacks or validation data
+        if not self.ends_every_epoch:
             return None
-        values = None
-        if self.validation is not None:
-            values = self._evaluate()
-        self.ended_epochs = self.position()[1]  # also if it fails: the flags have been read
-        loss, weight, wrong = self.ranks.end_epoch(values)
-        if not self.evaluates:
-            return None
-        return loss / (weight or 1), wrong / (weight or 1)
 
-    def _evaluate(self):
+        def evaluate():
+            values = None if self.validation is None else self._validation_sums()
+            self.ended_epochs = self.position()[1]  # also if it fails: the flags have been read
+            loss, weight, wrong = self.ranks.end_epoch(values)
+            if not self.evaluates:
+                return None, None
+            return loss / (weight or 1), wrong / (weight or 1) if with_error_rate else None
+
+        return evaluate
+
+    def _validation_sums(self):
         """Return loss, weight and wrong weight of each shard of the validation rows of this rank."""
         data, first, out = self.validation, 0, []
         for n in self.validation_lengths[self.first : self.first + self.n].tolist():

@@ -1,0 +1,98 @@
+"""The section about the effects of the most important columns."""
+
+import numpy as np
+
+from ... import plotting
+from ...core.messages import plural
+from ...tabular.explaining.explanation_text import describe_output
+from ..text_layout import format_number
+from ..text_report import important_columns
+from .charts import chart, charts
+from .elements import name, paragraph, section
+
+MOST_COLUMNS = 6
+LEAST_SHARE = 0.01  # of the importances, of a column with a chart
+SIZE = 3.9, 2.9  # inches
+HOW_TO_READ = (
+    " The thick line or the dot is the mean, a thin line is a row, and the line through a dot the "
+    "middle half of the rows. Where thin lines are not parallel, the effect depends on other columns."
+)
+MARKS = (
+    " Marks on an axis are deciles of the training rows. Effects describe the model, not causes."
+)
+
+
+def effects_section(report):
+    """Return the section with the effects of columns, None if there is nothing to show."""
+    effects = find_effects(report)
+    if not effects:
+        return None
+    first = effects[0]
+    several = len(first.outputs) > 1
+    what = f"mean {first.scale} of each class" if several else describe(first)
+    text = (
+        f"The {what} that the model predicts for {plural(len(first.curves), 'training row')} if one "
+        "column has other values and the other columns stay as they are."
+    )
+    limits = _limits(effects)
+    figures = [_chart(i, effect, limits) for i, effect in enumerate(effects)]
+    return section(
+        "effects",
+        "Effects of the columns",
+        paragraph(text + ("" if several else HOW_TO_READ) + MARKS),
+        charts(*figures),
+    )
+
+
+def find_effects(report):
+    """Return the Effect of each of the most important columns."""
+    model = report.model
+    if not model.model_.members or model.model_.background is None:
+        return []
+    top = [column for column, share in important_columns(report.record) if share >= LEAST_SHARE]
+    if model.model_.features.names is None:
+        top = list(map(int, top))
+    return model.effects(top[:MOST_COLUMNS])
+
+
+def describe(effect):
+    """Return what an effect on one number is about."""
+    output = effect.outputs[0]
+    return "target" if output is None else describe_output(effect.scale, output)
+
+
+def _limits(effects):
+    """Return the range of the axis of all charts, which makes them comparable."""
+    several = len(effects[0].outputs) > 1
+    shown = [effect.mean if several else _drawn(effect) for effect in effects]
+    low, high = min(x.min() for x in shown), max(x.max() for x in shown)
+    margin = 0.04 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _drawn(effect):
+    if effect.kind == "category":
+        return np.quantile(effect.curves, (0.25, 0.75), axis=0)
+    return effect.curves
+
+
+def _number(x):
+    return f"{x:.2f}" if abs(x) < 1 else format_number(x)
+
+
+def _chart(i, effect, limits):
+    low, high = effect.mean.min(axis=0), effect.mean.max(axis=0)
+    if len(effect.outputs) == 1:
+        text = f"The mean is {_number(low)} to {_number(high)}."
+    else:
+        k = int((high - low).argmax())
+        most = name(str(effect.outputs[k]))
+        text = f"{most} changes most: {_number(low[k])} to {_number(high[k])}."
+
+    def draw(ax):
+        plotting.plot_effect(effect, ax)
+        ax.set_ylim(*limits)
+        if i and ax.get_legend() is not None:  # that of the first chart is enough
+            ax.get_legend().remove()
+
+    return chart(f"effect-{i}", name(str(effect.column)), text, draw, SIZE)

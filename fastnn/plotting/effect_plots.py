@@ -1,0 +1,204 @@
+"""Plots of the effects of one column and of two, which the estimators for tables return."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.validation import check_count
+from ..tabular.explaining.effect import Effect, PairEffect
+from ..tabular.explaining.explanation_text import describe_output
+from .theme import BLUE, CLASS_COLORS, GREY, check_axes, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WHAT_OF_ALL = {"probability": "probability", "log-odds": "log-odds", "target": "quantile"}
+MOST_FLAT_NAMES = 4  # categories whose names are not turned
+MANY_TICKS = 12
+CELL_TICKS = 6  # of numbers and dates beside the cells of two columns
+
+
+def plot_effect(
+    effect: Effect | PairEffect, ax: Axes | None = None, *, output: Any = None, n_curves: int = 40
+) -> Axes:
+    """Plot the effect of a column, or of two, on the predictions.
+
+    For a number or a date, the thick line is the mean prediction (partial dependence), and each
+    thin line belongs to a row (individual conditional expectation): parallel lines mean that the
+    effect is the same for all rows. The marks below are the deciles of the training rows, between
+    which the model has seen most. For a category, a dot is the mean and a line the middle half of
+    the rows. For two columns, colours are the mean prediction.
+
+    Parameters
+    ----------
+    effect : Effect or PairEffect
+        As ``model.effect`` and ``model.pair_effect`` of a `TabularClassifier` or `TabularRegressor`
+        return it.
+    ax : matplotlib Axes, default None
+        None is the current axes.
+    output : optional
+        Which class or quantile, if there are several. By default the means of all are drawn, or
+        those of the 8 classes that the column changes most; of two columns, the last.
+    n_curves : int, default 40
+        Number of rows with a line of their own, at most: equally spaced in the order of their mean
+        predictions. 0 leaves them out.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        `effect` is not an effect, or has no such output.
+
+    Examples
+    --------
+    >>> import fastnn, numpy as np
+    >>> from fastnn.plotting import plot_effect
+    >>> X = np.random.default_rng(0).normal(size=(200, 2))
+    >>> reg = fastnn.TabularRegressor(2, hidden_layer_sizes=8, random_state=0)
+    >>> ax = plot_effect(reg.fit(X, X[:, 0] ** 2).effect(0))
+    >>> ax.get_xlabel()
+    'column 0'
+    """
+    if not isinstance(effect, Effect | PairEffect):
+        raise TypeError(
+            f"effect must be what model.effect(column) returns, got {type(effect).__name__}. Pass "
+            "model.effect('age'), for example."
+        )
+    n_curves = check_count("n_curves", n_curves, 0)
+    ax = check_axes(ax)
+    if isinstance(effect, PairEffect):
+        _plot_pair(effect.of(effect.outputs[-1] if output is None else output), ax)
+        return ax
+    if output is None and len(effect.outputs) > 1:
+        _plot_outputs(effect, ax)
+        ax.set(xlabel=_name(effect.column), ylabel=WHAT_OF_ALL[effect.scale])
+        return ax
+    one = effect.of(effect.outputs[0] if output is None else output)
+    if one.kind == "category":
+        _plot_categories(one, ax)
+    else:
+        _plot_curves(one, ax, n_curves)
+    ax.set(xlabel=_name(one.column), ylabel=_what(one))
+    return ax
+
+
+def _plot_outputs(effect, ax):
+    """Draw the means of several classes or quantiles."""
+    spread = np.ptp(effect.mean, axis=0)
+    chosen = np.sort(np.argsort(-spread, kind="stable")[: len(CLASS_COLORS)])
+    is_category = effect.kind == "category"
+    x = np.arange(len(effect.values)) if is_category else effect.values
+    for i, color in zip(chosen.tolist(), CLASS_COLORS):
+        label = plain(effect.outputs[i])
+        ax.plot(x, effect.mean[:, i], "o" if is_category else "-", color=color, label=label)
+    if is_category:
+        _set_category_axis(effect, ax)
+    else:
+        _set_number_axis(effect, ax)
+    ax.legend()
+
+
+def _plot_curves(effect, ax, n_curves):
+    order = np.argsort(effect.curves.mean(axis=1), kind="stable")
+    shown = np.unique(np.linspace(0, len(order) - 1, min(n_curves, len(order))).astype(int))
+    lines: Any = effect.curves[order[shown]].T if n_curves else np.zeros((len(effect.values), 0))
+    look: dict[str, Any] = dict(color=GREY, linewidth=0.7, alpha=0.35, solid_capstyle="butt")
+    marker = "o" if len(effect.values) == 1 else None
+    ax.plot(effect.values, lines, zorder=1, marker=marker, **look)
+    ax.plot(effect.values, effect.mean, color=BLUE, linewidth=2.4, zorder=3, marker=marker)
+    _set_number_axis(effect, ax)
+
+
+def _set_number_axis(effect, ax):
+    """Mark the deciles of the training rows, and write dates."""
+    seen = effect.training_values
+    if seen is not None and len(seen):
+        deciles = np.unique(np.sort(seen)[np.linspace(0, len(seen) - 1, 11).astype(int)[1:-1]])
+        inside = deciles[(deciles >= effect.values[0]) & (deciles <= effect.values[-1])]
+        ax.plot(
+            inside,
+            np.zeros(len(inside)),
+            "|",
+            color=GREY,
+            markersize=7,
+            transform=ax.get_xaxis_transform(),
+            clip_on=False,
+            zorder=2,
+        )
+    ax.margins(x=0.02)
+    if effect.kind == "date":
+        _set_date_axis(ax)
+
+
+def _plot_categories(effect, ax):
+    x = np.arange(len(effect.values))
+    low, high = np.quantile(effect.curves, (0.25, 0.75), axis=0)
+    ax.vlines(x, low, high, color=GREY, linewidth=1.6, alpha=0.7, zorder=1)
+    ax.plot(x, effect.mean, "o", color=BLUE, markersize=6, zorder=3)
+    _set_category_axis(effect, ax)
+
+
+def _set_category_axis(effect, ax):
+    x = np.arange(len(effect.values))
+    _set_ticks(ax.xaxis, x, [_name(text, short=True) for text in effect.values])
+    ax.margins(x=0.5 / max(2, len(x)))
+
+
+def _plot_pair(effect, ax):
+    """Draw a cell for each two values. Rows of cells are values of the second column."""
+    mesh = ax.pcolormesh(
+        np.arange(len(effect.values[0]) + 1) - 0.5,
+        np.arange(len(effect.values[1]) + 1) - 0.5,
+        effect.mean.T,
+        cmap="viridis",
+    )
+    for axis, values, kind in zip((ax.xaxis, ax.yaxis), effect.values, effect.kinds):
+        ticks = np.arange(len(values))
+        if kind != "category" and len(values) > CELL_TICKS:
+            ticks = np.unique(np.linspace(0, len(values) - 1, CELL_TICKS).astype(int))
+        _set_ticks(axis, ticks, _tick_texts(values[ticks], kind))
+    ax.set(xlabel=_name(effect.columns[0]), ylabel=_name(effect.columns[1]))
+    ax.figure.colorbar(mesh, ax=ax, label=_what(effect))
+
+
+def _set_ticks(axis, ticks, texts):
+    if len(ticks) > 2 * MANY_TICKS:
+        step = -(-len(ticks) // (2 * MANY_TICKS))
+        ticks, texts = ticks[::step], texts[::step]
+    is_flat = axis.axis_name == "y" or (len(texts) <= MOST_FLAT_NAMES and max(map(len, texts)) < 12)
+    turned: dict[str, Any] = (
+        {} if is_flat else dict(rotation=40, ha="right", rotation_mode="anchor")
+    )
+    axis.set_ticks(ticks, texts, **turned)
+
+
+def _tick_texts(values, kind):
+    if kind == "category":
+        return [_name(text, short=True) for text in values]
+    if kind == "date":
+        return [str(day) for day in values.astype("datetime64[D]")]
+    return [f"{x:.4g}" for x in values.tolist()]
+
+
+def _set_date_axis(ax):
+    import matplotlib.dates
+
+    locator = matplotlib.dates.AutoDateLocator(minticks=3, maxticks=6)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator))
+
+
+def _name(column, short=False):
+    """Return the name of a column, or of a category, as text for a plot."""
+    text = plain(column if isinstance(column, str) else f"column {column}")
+    return text if not short or len(text) <= 16 else text[:13] + "..."
+
+
+def _what(effect):
+    """Return what a prediction is, for an axis."""
+    return describe_output(effect.scale, effect.outputs[0]).replace("$", r"\$")

@@ -1,0 +1,80 @@
+"""What predictions of a table are written as: columns with a name each, and the bounds of intervals.
+
+`fastnn predict` and `fastnn serve` give the same names.
+"""
+
+import numpy as np
+
+from ..estimators.intervals import cv_plus
+from ..losses import Poisson
+
+
+def label_text(label):
+    """Return a class as a text, as a table file holds it."""
+    return str(label).lower() if isinstance(label, (bool, np.bool_)) else str(label)
+
+
+def class_columns(model, P, proba=False):
+    """Return {name: array} of the classes of rows.
+
+    Parameters
+    ----------
+    model : ClassPredictions
+    P : ndarray (n, n_classes)
+        Probabilities.
+    proba : bool, default False
+        Whether to add the probability of each class.
+    """
+    labels = model.classes_[model.model_.targets.decide(P, model.threshold_)]
+    columns = {"prediction": labels}
+    if proba:
+        for label, p in zip(model.classes_.tolist(), P.T):
+            columns[f"probability_{label_text(label)}"] = p
+    return columns
+
+
+def number_columns(model, y, bounds=()):
+    """Return {name: array} of predicted numbers, or of quantiles.
+
+    Parameters
+    ----------
+    model : NumberPredictions
+    y : ndarray (n,) or (n, n_quantiles)
+    bounds : (ndarray (n,), ndarray (n,)), or ()
+        Those of intervals.
+    """
+    if y.ndim == 1:
+        return {"prediction": y, **dict(zip(("lower", "upper"), bounds))}
+    quantiles = np.atleast_1d(model.model_.targets.loss.q)
+    return {f"quantile_{q:g}": values for q, values in zip(quantiles, y.T)}
+
+
+# ---- intervals ----
+
+
+def check_intervals(model):
+    """Raise ValueError if a TableModel has no intervals."""
+    if model.errors is None:
+        raise ValueError(
+            "predict_interval needs one prediction for each row, but this estimator predicts "
+            "several quantiles. Take two of them as the interval, or fit another loss."
+        )
+
+
+def intervals(model, folds, coverage):
+    """Return the bounds (n,) of the CV+ intervals of rows.
+
+    Parameters
+    ----------
+    model : TableModel
+    folds : ndarray (n_folds, n)
+        The predictions of the networks of each fold.
+    coverage : float in (0, 1)
+    """
+    P = model.targets.transform(folds)
+    if model.is_forward:  # the errors are of other networks
+        P = P.mean(axis=0, keepdims=True)
+    lower, upper = map(model.targets.invert, cv_plus(P[:, :, None], model.errors, coverage))
+    if isinstance(model.targets.loss, Poisson):
+        lower = np.maximum(lower, 0)
+    return lower[:, 0], upper[:, 0]
