@@ -17,7 +17,9 @@ copyright = "2026, the fastnn developers"
 version = release = fastnn.__version__
 
 extensions = [
-    "links",  # beside this file
+    "api_index",  # these three are beside this file
+    "links",
+    "search_words",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -30,6 +32,7 @@ root_doc = "index"
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates", gallery.SOURCE]
 default_role = "py:obj"  # `name` in a docstring: a link if the name is documented, else code
+smartquotes = False  # --plot is not a dash
 myst_heading_anchors = 4  # links to headings, as on GitHub
 myst_enable_extensions = ["colon_fence"]
 suppress_warnings = [
@@ -43,18 +46,22 @@ autodoc_mock_imports = ["torch"]  # of fastnn.from_torch
 autodoc_typehints = "none"  # the docstrings say more
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
+toc_object_entries_show_parents = "hide"  # "On this page" has get_params(), not the class again
 
 html_theme = "pydata_sphinx_theme"
 html_title = "fastnn"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/logo.svg"
+html_search_scorer = str(DOCS / "_static" / "search.js")
 html_theme_options = {
+    "logo": {"image_light": "_static/logo.svg", "image_dark": "_static/logo.svg", "text": "fastnn"},
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "header_links_before_dropdown": 6,
     "footer_start": ["copyright"],
     "footer_end": [],
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "gallery/index": []},
 }
 html_sidebars = {"index": []}
 html_show_sourcelink = False
@@ -69,6 +76,9 @@ sphinx_gallery_conf = {
     "filename_pattern": gallery.RUN,
     "reset_argv": gallery.Arguments(),
     "within_subsection_order": gallery.Order,
+    "subsection_order": gallery.GroupOrder(None),
+    "nested_sections": True,
+    "thumbnail_size": (640, 440),  # twice the size on the page
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,

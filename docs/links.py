@@ -6,6 +6,8 @@ What the site does not have keeps its text without a link.
 
 import re
 
+import gallery
+
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 PAGES = {
     "README.md": "start.md",
@@ -36,7 +38,7 @@ def rewrite(text, is_above):
             path = path.removeprefix("../")
             example = re.fullmatch(r"examples/(\w+)\.py", path)
             if example:
-                path = f"gallery/{example[1]}.rst"
+                path = f"gallery/{gallery.folder_of(example[1])}/{example[1]}.rst"
             elif path == "examples/README.md":
                 path = "gallery/index.rst"
             elif path in PAGES:

@@ -1,4 +1,4 @@
-"""Regression: predict the age of a child from height and sex.
+"""Predict the age of a child from height and sex.
 
 The output is an age in years, so the last layer must be able to produce any
 number: it is linear (activation "identity"), and the loss is the mean squared

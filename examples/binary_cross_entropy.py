@@ -1,4 +1,4 @@
-"""Binary cross-entropy explained: as a curve, as an entropy, and on ten points.
+"""Binary cross-entropy as a curve, as an entropy, and on ten points.
 
     L = -1/N sum(y log a + (1 - y) log(1 - a))
 

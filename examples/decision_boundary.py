@@ -1,4 +1,4 @@
-"""How a decision boundary forms: two moons or two spirals during training.
+"""How a decision boundary forms during training.
 
 Points in the plane belong to one of two curves, blue or orange. Three networks,
 with one, two and three hidden layers, learn to tell them apart. You will see

@@ -1,4 +1,4 @@
-"""Diagnose a classifier: six plots of what it gets wrong, and how sure it is.
+"""What a classifier gets wrong, and how sure it is.
 
 A network learns to tell ten digits apart, in images of 8 x 8 pixels. The table
 at the start is `net.summary()`: layers, parameters and memory. All figures and

@@ -1,4 +1,4 @@
-"""What a learning rate schedule gains: six schedules on noisy points.
+"""What a learning rate schedule gains on noisy points.
 
 The points lie around the curve y = sin(3 x) + x / 2, with noise of standard
 deviation 0.5. A network with two hidden layers trains on them in batches of 16,

@@ -1,4 +1,4 @@
-"""Classify the handwritten digits of MNIST, 28 x 28 pixels, with two networks.
+"""Classify the handwritten digits of MNIST with two networks.
 
     784 - 16 - 16 - 10    sigmoids and plain gradient descent, the network of
                           many introductions (accuracy above 0.93)

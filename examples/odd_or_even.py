@@ -1,4 +1,4 @@
-"""Is a digit odd or even? The task of three_lines.py, with a hidden layer.
+"""Is a digit odd or even? A network with a hidden layer.
 
 A single layer adds up the evidence of each pixel. It cannot express "this
 stroke, but not together with that one", so its accuracy stays near 0.92. With a

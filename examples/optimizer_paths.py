@@ -1,4 +1,4 @@
-"""The paths of eleven optimizers down a valley and past a saddle.
+"""Paths of eleven optimizers down a valley and past a saddle.
 
 Each optimizer moves a point (x, y) downhill from a start, as it would move the
 thousands of parameters of a network. The valley is tilted, and its curvature is

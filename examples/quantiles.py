@@ -1,4 +1,4 @@
-"""Prediction intervals: quantile regression on data whose noise grows.
+"""Prediction intervals by quantile regression.
 
 The points lie around a wave, and the noise grows from left to right. One
 network with three outputs learns the 10 %, 50 % and 90 % quantiles of y for

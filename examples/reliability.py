@@ -1,4 +1,4 @@
-"""Calibrated probabilities: before and after temperature scaling.
+"""Calibrate probabilities by temperature scaling.
 
 A thousand rows of ten numbers belong to two classes that overlap. No classifier
 can have an accuracy above 86 % on them. A network that trains for long without

@@ -1,4 +1,4 @@
-"""A random search: 1000 networks with 5 folds each, at once and by halving.
+"""A random search of 1000 networks, at once and by halving.
 
 The table has 569 tumours with 30 numbers each, and whether they are malignant
 (scikit-learn's load_breast_cancer). Each candidate is a network with a learning

@@ -1,4 +1,4 @@
-"""One model for each group: a small network for each of 10,000 sensors.
+"""A small network for each of 10,000 sensors.
 
 Every sensor has its own daily curve, so one network for all of them cannot
 predict any of them well. scikit-learn has no estimator for groups, and a loop

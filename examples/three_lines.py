@@ -1,4 +1,4 @@
-"""The four lines of math in code: one layer on plain NumPy arrays.
+"""Four lines of math: one layer on plain NumPy arrays.
 
     z = W x + b                                    linear
     a = sigma(z)                                   activation

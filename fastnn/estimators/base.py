@@ -13,11 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 from .. import kernels, schedules
 from ..callbacks import Callback
 from ..core.options import Options as FastnnOptions
+from ..dask import partitions
+from ..dask.partitions import is_collection
 from ..losses import Loss
 from ..mlp import MLP
 from ..optimizers import LBFGS, OPTIMIZERS, Optimizer
 from . import bagging, ensemble, inputs, parameters
 from .attributes import lock_of
+from .dask_fit import DaskFit
 from .fit import EstimatorFit
 from .online import PartialFit
 
@@ -135,11 +138,12 @@ class BaseMLP(PartialFit):
 
         Parameters
         ----------
-        X : array_like or sparse matrix (n, n_features)
-            Inputs.
-        y : array_like (n,) or (n, n_targets)
+        X : array_like, sparse matrix or Dask collection (n, n_features)
+            Inputs. The workers of Dask train on the partitions of an array or a DataFrame: see the
+            guide "Dask".
+        y : array_like or Dask collection (n,) or (n, n_targets)
             Targets.
-        sample_weight : array_like (n,), optional
+        sample_weight : array_like or Dask collection (n,), optional
             Weights of the rows, at least 0. The loss of a batch is sum(w_i l_i) / sum(w_i), so a
             row of weight 0 has no effect.
         groups : array_like (n,), optional
@@ -156,13 +160,24 @@ class BaseMLP(PartialFit):
             X, y, sample_weight or a parameter is invalid.
         DivergenceError
             The loss or a network parameter is no longer finite.
+        ClusterError
+            The scheduler of Dask has gone, or has no workers. The estimator has the networks of the
+            last completed round, from which `warm_start` continues.
         """
-        with kernels.InTraining([lock_of(self)]), self._restore_on_error():
-            fresh = not (self.warm_start and hasattr(self, "networks_"))
-            return self._fit(X, y, sample_weight, fresh, groups)
+        with kernels.InTraining([lock_of(self)]):
+            with self._restore_on_error():
+                fresh = not (self.warm_start and hasattr(self, "networks_"))
+                failure = self._fit(X, y, sample_weight, fresh, groups)
+            if failure is not None:
+                raise failure
+        return self
 
     def _fit(self, X, y, sample_weight, fresh, groups):
+        """Fit, and return the error that a cluster has ended it with, or None."""
         self._online = None
+        if is_collection(X) or is_collection(y):
+            partitions.refuse(groups=groups)
+            return DaskFit(self, X, y, sample_weight, fresh).run_and_end()
         rows = inputs.validate_rows(self, X, y, sample_weight, fresh)
         fit = EstimatorFit(self, rows, fresh, bagging.check_groups(self, groups, rows.X))
         interrupted = False
@@ -171,7 +186,7 @@ class BaseMLP(PartialFit):
         except KeyboardInterrupt:
             interrupted = True
         fit.end(interrupted)
-        return self
+        return None
 
     # ---- after fit ----
 

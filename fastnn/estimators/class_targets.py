@@ -12,7 +12,7 @@ from .. import kernels, losses
 from ..core.validation import check_number
 from ..files import json_values
 from ..files.checks import check
-from . import inputs, parameters
+from . import ensemble, inputs, parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +176,20 @@ class ClassTargets:
         if len(self.classes) == 1:
             return np.ones_like(Y)
         return kernels.two_classes(Y)
+
+    def log_probabilities(self, logits):
+        """Return the logarithm of the mean probability of each class or label.
+
+        logits : list of ndarray, of each network
+        """
+        if self.kind == "multiclass":
+            return ensemble.mean_log([ensemble.log_softmax(Z) for Z in logits])
+        log_p = ensemble.mean_log([ensemble.log_sigmoid(Z) for Z in logits])
+        if self.is_multilabel:
+            return log_p
+        if len(self.classes) == 1:
+            return np.zeros_like(log_p)
+        return np.hstack([ensemble.mean_log([ensemble.log_sigmoid(-Z) for Z in logits]), log_p])
 
     def errors(self, P, y):
         """Return None: there are no intervals."""

@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels
+from ..dask.predictions import maps_partitions
 from . import ensemble, inputs
 from .attributes import lock_of
 from .base import BaseMLP
@@ -303,6 +304,7 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
 
     # ---- predictions ----
 
+    @maps_partitions
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict the most probable class of each row.
 
@@ -320,6 +322,7 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
             Y = self._outputs(X)
             return self.targets_.decide(Y)
 
+    @maps_partitions
     def predict_proba(self, X: Any) -> FloatArray:
         """Predict the probability of each class, in the order of `classes_`, or of each label.
 
@@ -336,6 +339,7 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
             Y = self._outputs(X)
             return self.targets_.from_outputs(Y)
 
+    @maps_partitions
     def predict_log_proba(self, X: Any) -> FloatArray:
         """Predict the log-probability of each class.
 
@@ -352,18 +356,10 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
             Has the dtype of the network.
         """
         with self._reading():
-            return self._log_proba(self._logits(X))
+            logits = self._logits(X)
+            return self.targets_.log_probabilities(logits)
 
-    def _log_proba(self, logits):
-        if self.targets_.kind == "multiclass":
-            return ensemble.mean_log([ensemble.log_softmax(Z) for Z in logits])
-        log_p = ensemble.mean_log([ensemble.log_sigmoid(Z) for Z in logits])
-        if self.targets_.is_multilabel:
-            return log_p
-        if len(self.classes_) == 1:
-            return np.zeros_like(log_p)
-        return np.hstack([ensemble.mean_log([ensemble.log_sigmoid(-Z) for Z in logits]), log_p])
-
+    @maps_partitions
     def decision_function(self, X: Any) -> FloatArray:
         """Compute the logits: the output of the last layer before the sigmoid or softmax.
 

@@ -112,18 +112,23 @@ def split_validation(estimator, data, y, random_state):
         # copied rows are read faster, but an ensemble would have many copies
         data = data.take(train) if estimator.n_estimators == 1 else data.select(train)
     else:
-        validation, y_val = _validation_rows(estimator, data)
+        validation, y_val = validation_rows(estimator, data.loss)
+    return data, validation, score_stopping(estimator, validation, y_val)
+
+
+def score_stopping(estimator, validation, y):
+    """Return a list with the callback that scores validation data. y : their targets"""
 
     def score(net):
         return estimator.targets_.score(
-            y_val, inputs.forward(net, validation.X, estimator.n_threads), validation.sample_weight
+            y, inputs.forward(net, validation.X, estimator.n_threads), validation.sample_weight
         )
 
     patience = estimator.n_iter_no_change if estimator.early_stopping else np.inf
-    return data, validation, [ScoreStopping(score, patience, estimator.tol)]
+    return [ScoreStopping(score, patience, estimator.tol)]
 
 
-def _validation_rows(estimator, data):
+def validation_rows(estimator, loss):
     """Return the Data and the targets of the parameter `validation_data`."""
     if len(estimator.validation_data) not in (2, 3):
         raise ValueError(
@@ -139,7 +144,7 @@ def _validation_rows(estimator, data):
             net,
             X,
             estimator.targets_.encode(y, X.dtype, type(estimator).__name__),
-            data.loss,
+            loss,
             weight,
         ), y
     except ValueError as error:

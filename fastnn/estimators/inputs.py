@@ -3,6 +3,7 @@
 import copy
 import sys
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,11 @@ from ..core.messages import warn
 from ..core.sparse_rows import blocks, first_not_finite, is_sparse
 from ..core.validation import check_array, ready
 
+ALL_ZERO_OK = (
+    {"allow_all_zero_weights": True}
+    if "allow_all_zero_weights" in signature(_check_sample_weight).parameters
+    else {}
+)
 SAMPLE_ROWS = 1000  # rows used to estimate the scale of the columns
 MAX_RMS = 100  # a column with a larger root mean square raises a warning
 MAX_RMS_RATIO = 1000  # and so does a larger ratio between two columns
@@ -192,16 +198,35 @@ def check_finite(estimator, X):
     return X
 
 
-def check_weight(sample_weight, X):
-    """Return sample_weight as float64 (n,), or None."""
+def check_features(estimator, attributes):
+    """Check that rows have the features of a fitted estimator.
+
+    attributes : dict of what checking the rows has set
+    """
+    n = attributes["n_features_in_"]
+    if n != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {n} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )
+    names = list(attributes.get("feature_names_in_", ()))
+    fitted = list(getattr(estimator, "feature_names_in_", ()))
+    if names and fitted and names != fitted:
+        raise ValueError("The feature names should match those that were passed during fit.")
+
+
+def check_weight(sample_weight, X, may_be_zero=False):
+    """Return sample_weight as float64 (n,), or None. may_be_zero : whether all weights may be 0"""
     if sample_weight is None:
         return None
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    weight = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, **ALL_ZERO_OK if may_be_zero else {}
+    )
     if weight.min() < 0:
         raise ValueError(
             f"sample_weight must not be negative, got {weight.min()} in row {int(weight.argmin())}"
         )
-    if not weight.any():  # scikit-learn 1.9 and newer check this themselves
+    if not may_be_zero and not weight.any():  # scikit-learn 1.9 and newer check this themselves
         raise ValueError("sample_weight is zero in all rows. At least one must be positive.")
     return weight
 
@@ -219,6 +244,11 @@ def forward(net, X, n_threads):
 def warn_if_badly_scaled(X, y, names):
     """Warn if columns of X, or the targets y of a regression (else None), are badly scaled."""
     rms = root_mean_square(X[:: max(1, X.shape[0] // SAMPLE_ROWS)])
+    warn_about_scales(rms, None if y is None else root_mean_square(y), names)
+
+
+def warn_about_scales(rms, y_rms, names):
+    """Warn if the root mean squares of columns of X, or of targets, differ too much or are large."""
     varied = rms[rms > 0]
     if len(varied) and (varied.max() > MAX_RMS or varied.max() > MAX_RMS_RATIO * varied.min()):
         extremes = int(np.argmin(np.where(rms > 0, rms, np.inf))), int(np.argmax(rms))
@@ -228,9 +258,9 @@ def warn_if_badly_scaled(X, y, names):
             f"{varied.min():.3g} (column {smallest}) to {varied.max():.3g} (column {largest}). "
             "Scale the columns, for example with make_pipeline(StandardScaler(), estimator).",
         )
-    if y is not None and root_mean_square(y).max(initial=0) > MAX_RMS:
+    if y_rms is not None and y_rms.max(initial=0) > MAX_RMS:
         warn(
-            f"y is large (its root mean square is {root_mean_square(y).max():.3g}), so training "
+            f"y is large (its root mean square is {y_rms.max():.3g}), so training "
             "needs many epochs. Scale y, for example with "
             "TransformedTargetRegressor(estimator, transformer=StandardScaler()).",
         )

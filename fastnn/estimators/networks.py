@@ -34,20 +34,29 @@ def prepare(estimator, rows, fresh, classes=None):
     classes
         As in `partial_fit`.
     """
-    parameters.check_callbacks(estimator)
     X, y, weight, targets = rows
     if not fresh:
         targets = estimator.targets_
     elif targets is None:
         targets = targets_class(estimator).fit(y, classes)
     encoded = targets.encode(y, X.dtype, type(estimator).__name__)
+    loss = prepare_networks(estimator, X.shape[1], X.dtype, targets, fresh)
+    class_weights = targets.class_weights(getattr(estimator, "class_weight", None), y)
+    data = Data.of(estimator.networks_[0], X, encoded, loss, weight)
+    data.alpha = float(estimator.alpha)
+    return data.weighted(class_weights)
+
+
+def prepare_networks(estimator, n_inputs, dtype, targets, fresh):
+    """Create the networks of an estimator if `fresh`, without parameters, and return their loss."""
+    parameters.check_callbacks(estimator)
     loss = targets.resolve_loss(estimator.loss)
     n_out, output = targets.outputs(loss)
     if fresh:
-        sizes = [X.shape[1], *parameters.hidden_sizes(estimator.hidden_layer_sizes), n_out]
+        sizes = [n_inputs, *parameters.hidden_sizes(estimator.hidden_layer_sizes), n_out]
         names = parameters.activations(estimator.activation)
         estimator.networks_ = [
-            MLP(sizes, names, output, dtype=X.dtype, rng=0) for _ in range(estimator.n_estimators)
+            MLP(sizes, names, output, dtype=dtype, rng=0) for _ in range(estimator.n_estimators)
         ]
         estimator.n_outputs_, estimator.n_layers_ = n_out, len(sizes)
         estimator.out_activation_ = parameters.SKLEARN_OUTPUTS.get(output, output)
@@ -59,10 +68,7 @@ def prepare(estimator, rows, fresh, classes=None):
         net.dropout = estimator.dropout
     for name in AFTER_FIT:
         vars(estimator).pop(name, None)
-    class_weights = targets.class_weights(getattr(estimator, "class_weight", None), y)
-    data = Data.of(estimator.networks_[0], X, encoded, loss, weight)
-    data.alpha = float(estimator.alpha)
-    return data.weighted(class_weights)
+    return loss
 
 
 def restore(estimator, networks, network_records, n_iter, last_losses):

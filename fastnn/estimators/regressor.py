@@ -9,6 +9,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels, losses
+from ..dask.predictions import maps_partitions
 from . import ensemble
 from .attributes import lock_of
 from .base import BaseMLP
@@ -151,6 +152,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         self, X: Any, return_std: bool = False, return_noise: bool = False
     ) -> NDArray[Any] | tuple[NDArray[Any], ...]: ...
 
+    @maps_partitions
     def predict(self, X: Any, return_std: bool = False, return_noise: bool = False) -> Any:
         """Predict the targets of each row.
 
@@ -209,6 +211,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
             results.append(squeeze(mixed))
         return tuple(results)
 
+    @maps_partitions
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[NDArray[Any], NDArray[Any]]:
         """Predict an interval for the target of each row.
 

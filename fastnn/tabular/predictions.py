@@ -13,6 +13,7 @@ import numpy as np
 from ..core.errors import DataError, Wording, placed
 from ..core.messages import did_you_mean, join, printable, similar, warn
 from ..core.validation import check_threads
+from ..dask.predictions import maps_partitions
 from ..tables.files import TableWarning
 from .checking.changes import find_changes
 from .checking.counting import NewRows
@@ -206,6 +207,7 @@ class ClassPredictions(TablePredictions):
         self._check_fitted()
         return self.model_.targets.find_threshold(self.threshold)
 
+    @maps_partitions
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the probability of each class, in the order of `classes_`.
 
@@ -233,6 +235,7 @@ class ClassPredictions(TablePredictions):
 
         return self._predict_batches(X, probabilities)
 
+    @maps_partitions
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the logarithm of the probability of each class.
 
@@ -247,6 +250,7 @@ class ClassPredictions(TablePredictions):
         """
         return np.log(self.predict_proba(X))
 
+    @maps_partitions
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict the class of each row: the most probable one, or the one that `threshold` gives.
 
@@ -283,6 +287,7 @@ class NumberPredictions(TablePredictions):
         self, X: Any, return_std: bool
     ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 
+    @maps_partitions
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict the target of each row.
 
@@ -318,6 +323,7 @@ class NumberPredictions(TablePredictions):
         mean, *std = np.moveaxis(self._predict_batches(X, statistics), 1, 0)
         return (mean, *std) if return_std else mean
 
+    @maps_partitions
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[NDArray[Any], NDArray[Any]]:
         """Predict an interval for the target of each row.
 

@@ -318,3 +318,4 @@ class StreamPool(PoolProgress):
         self.stopped = True
         for session in list(self.active.values()):
             session.last_epoch = -1  # it is done
+            session.engine.interrupt()

@@ -27,12 +27,16 @@ NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 WITH_SKLEARN = (
     "decision_boundary",
     "diagnostics",
+    "messy_table",
     "optuna_pruning",
     "quantiles",
     "reliability",
+    "rows_to_come",
     "search",
     "sensors",
+    "wine_table",
 )
+WITH_FILES = "messy_table", "rows_to_come", "wine_table"
 MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 
 
@@ -64,6 +68,8 @@ def shown(tmp_path_factory):
         if (name, arguments) not in done:
             if name in WITH_SKLEARN:
                 pytest.importorskip("sklearn", reason="the estimators need the extra sklearn")
+            if name in WITH_FILES:
+                pytest.importorskip("pyarrow", reason="tables need the extra cli")
             if name == "optuna_pruning":
                 pytest.importorskip("optuna", reason="the example needs Optuna")
             picture = folder / f"{len(done)}.png" if MATPLOTLIB else None
@@ -516,6 +522,37 @@ def test_diagnostics_find_what_is_wrong(shown):
     assert 0.95 < low < high <= 1
     row, column = map(int, re.search(r"row (\d), column (\d)", text).groups())
     assert 0 < row < 7 and 0 < column < 7, "the edges of the images are empty"
+
+
+@pytest.mark.slow("test_code_of_the_guide_runs[index.md] fits this table")
+def test_wines_are_told_apart(shown):
+    text, _ = shown("wine_table")
+    assert number(text, r"accuracy out of fold ([\d.]+)") > 0.95
+    importances = [float(x) for x in re.findall(r"^[a-z_]+ +(\d\.\d{3})$", text, re.M)]
+    assert len(importances) == 5 and importances == sorted(importances, reverse=True)
+    assert importances[-1] > 0
+
+
+@pytest.mark.slow("tests of texts, dates and intervals of tables")
+def test_a_messy_table_is_read_as_it_is_meant(shown):
+    text, _ = shown("messy_table")
+    kinds = dict(re.findall(r"^(\w+) +(number|category|date)$", text, re.M))
+    assert kinds == {
+        "area": "number",
+        "deposit": "number",
+        "district": "category",
+        "listed": "date",
+    }
+    assert number(text, r"R2 out of fold ([\d.]+)") > 0.6
+    assert number(text, r"intervals: ([\d.]+) of") == pytest.approx(0.9, abs=0.08)
+
+
+@pytest.mark.slow("tests of folds in time")
+def test_random_folds_promise_more_than_folds_in_time(shown):
+    text, _ = shown("rows_to_come")
+    at_random, in_time, later = (float(x) for x in re.findall(r"^R2, .* (-?\d\.\d\d)$", text, re.M))
+    assert at_random > 0.8 and at_random > in_time + 0.2 and at_random > later + 0.2
+    assert abs(in_time - later) < at_random - later
 
 
 def test_halving_finds_a_good_candidate_in_fewer_epochs(shown):

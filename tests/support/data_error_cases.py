@@ -352,13 +352,13 @@ ROLES = [
 ]
 LARGE = [
     Case(
-        "tabular/large/large_table._read_batches: {argument} puts",
+        "tabular/large/large_table.check_window",
         lambda: large().fit("d", "goal", window=3),
         train("d", "--window 3"),
         folder(a={"a": A, "goal": GOAL}),
     ),
     Case(
-        "tabular/large/large_table._read_batches: {argument} is for",
+        "tabular/large/table_rows._read_batches",
         lambda: large().fit(X, GOAL, window=9),
     ),
     Case(

@@ -86,7 +86,6 @@ class OtherTextsOfParts:
     Parameters
     ----------
     features : Features
-
     """
 
     def __init__(self, features):
@@ -100,7 +99,11 @@ class OtherTextsOfParts:
 
     def add(self, frame):
         """Add a part of the table."""
-        for label, others in self.features.other_texts(frame).items():
+        self.add_found(self.features.other_texts(frame))
+
+    def add_found(self, found):
+        """Add what `Features.other_texts` returned for a part of the table."""
+        for label, others in found.items():
             if label in self._all:
                 self._all[label].add(others)
             else:

@@ -34,8 +34,8 @@ class FittedTable:
         As `OutOfFold.threshold_of_row`.
     score_drops : ndarray (n_columns,) or None
         By how much the score gets worse if a column is shuffled; None if it is undefined.
-    interrupt : KeyboardInterrupt or None
-        The interrupt that stopped training after some folds.
+    interrupt : KeyboardInterrupt, ClusterError or None
+        What stopped training after some folds.
     """
 
     model: TableModel
@@ -47,7 +47,7 @@ class FittedTable:
     oof_score_name: str
     oof_threshold: np.ndarray | None
     score_drops: np.ndarray | None
-    interrupt: KeyboardInterrupt | None = None
+    interrupt: BaseException | None = None
 
 
 def end(fit, n_most=np.inf):

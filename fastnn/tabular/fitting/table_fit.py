@@ -10,6 +10,7 @@ from sklearn.utils.validation import _check_sample_weight
 from ...core.errors import DataError
 from ...core.messages import plural, warn
 from ...core.validation import check_threads
+from ...dask.runner import ClusterError
 from ...tables.files import TableWarning
 from .. import row_columns, table_memory, tabular_file
 from ..checking.profile import TableProfile
@@ -18,8 +19,8 @@ from ..columns.features import NO_COLUMN, Features
 from ..encoder import Encoder, Scaling
 from ..explaining.background import Background
 from ..fit_rows import FitRows
-from ..large import large_table
-from ..large.encoded_rows import EncodedRows
+from ..large import table_rows
+from ..large.large_table import TableEncoding
 from ..table_progress import EncodingReporter, ProgressReporter
 from . import fit_split, fitted_table, permutation, recipe, training_jobs
 from .budget import FOR_WEIGHTS, TimeBudget
@@ -75,7 +76,7 @@ class TableFit:
     def __init__(self, options, arguments):
         self.options, self.task = options, options.task
         self.time_budget = TimeBudget(options.time_limit, options.seconds_before)
-        rows, self.large = large_table.read(options, arguments)
+        rows, self.large = table_rows.read(options, arguments)
         self.target_name, frame, weight = rows.target_name, rows.frame, rows.weight
         n, self.column_names = frame.n_rows, rows.columns.names
         if n < 2:
@@ -137,14 +138,17 @@ class TableFit:
         return fitted
 
     def train_until_interrupt(self):
-        """Train the networks. Return the KeyboardInterrupt that came when more networks were done."""
+        """Train the networks.
+
+        Return the KeyboardInterrupt or ClusterError that came when more networks were done.
+        """
         done, line = self.n_done(), None
         if self.options.verbose or self.options.on_progress is not None:
             budget = self.time_budget
             line = ProgressReporter(self.options, self.out_of_fold, budget, self.final)
         try:
             self.train(line)
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, ClusterError) as error:
             self.out_of_fold.update()
             if self.n_done() == done or not self.out_of_fold.done:  # nothing is new
                 raise
@@ -238,21 +242,22 @@ class TableFit:
         return out
 
     def store(self, tables):
-        """Encode all rows of the large table. Return the EncodedRows.
+        """Encode all rows of the large table. Return the EncodedRows or BlocksOfTable.
 
         tables : dict of EncoderSettings to EncodedTable
             The encoded sample.
         """
-        setup, folds, n = self.setup, self.split.all_rows, 0
-        stored = EncodedRows(self.large, tables, setup, folds)
-        reporter = EncodingReporter(self.options, folds.n_folds, self.large.n_rows)
-        for rows in self.large.read_again(self.features, setup.targets, setup.rows):
-            numbers = np.arange(n, n + len(rows))
-            encoded, y = rows.encode(self.encoders), setup.targets.encode(rows.y)
-            stored.append(encoded, y, rows.weight, numbers)
-            n += len(rows)
-            reporter.show(n)
-        return stored
+        encoding = TableEncoding(
+            features=self.features,
+            encoders=self.encoders,
+            tables=tables,
+            setup=self.setup,
+            folds=self.split.all_rows,
+        )
+        n_folds = self.split.all_rows.n_folds
+        return self.large.store(
+            encoding, EncodingReporter(self.options, n_folds, self.large.n_rows)
+        )
 
     # ---- during training ----
 

@@ -212,7 +212,7 @@ def train(jobs, setup, ended=None, line=None, budget=None):
             epochs=epochs,
             batch_size=recipe.batches(job.n_train)[1],
             callbacks=EarlyStopping(None, keep="last", monitor=job.configuration.monitor),
-            n_threads=setup.n_threads // n_at_once,
+            n_threads=max(1, setup.n_threads // n_at_once),
         )
         plan = Plan(job.net, rows, options, job.net.rng, held_out_of(job, in_memory))
         session = plan.session(queue, kind=TwoPartSession)

@@ -7,86 +7,28 @@ the configurations, and gives scores and importances. The networks train on all 
 import contextlib
 import os
 import tempfile
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+from sklearn.utils.validation import _check_sample_weight
 
 from ...core.errors import Argument, DataError, placed
 from ...core.messages import warn
-from ...core.validation import check_count
 from ...tables.files import TableWarning
 from .. import row_folds
-from ..columns import frames
 from ..columns.other_texts import OtherTextsOfTraining
 from ..fit_rows import FitRows
-from ..row_columns import RowColumns
-from . import row_batches, sampling
-from .sampling import SampledRows
+from .encoded_rows import EncodedRows
 
 MIN_ROWS = 4  # in memory, for each fold
 LARGE_FILES = "/var/tmp"  # /tmp can be in memory
 SAME_ROWS = "Each pass must yield the same rows in the same order."
 
 
-def read(options, arguments):
-    """Return the SampledRows, and a LargeTable, or None if these are all rows of the table.
-
-    options : TableFitOptions; arguments : FitArguments
-    """
-    columns = RowColumns(arguments)
-    rows, table = _read_batches(options, arguments, columns)
-    if rows is not None:
-        return rows, table
-    X, y, sample_weight = arguments.X, arguments.y, arguments.sample_weight
-    if isinstance(sample_weight, str):
-        sample_weight = None
-    if y is None:
-        raise ValueError(
-            f"{options.estimator_name} requires y to be passed, but the target y is None. Pass an "
-            "array, or the name of a column of X."
-        )
-    if isinstance(y, str):
-        frame, values = frames.split_target(X, y)
-        rows = SampledRows(frame, values, sample_weight, target_name=y)
-    else:
-        frame = frames.read(X)
-        check_consistent_length(np.empty((frame.n_rows, 0)), y)
-        rows = SampledRows(frame, y, sample_weight)
-    rows.weight, rows.columns = columns.weight(frame, sample_weight), columns
-    columns.add(frame)
-    return rows, None
-
-
-def _read_batches(options, arguments, columns):
-    """Return SampledRows and a LargeTable or None, of row groups and Parquet files.
-
-    The SampledRows are None if X is in memory, or a file that can be.
-    """
-    X, window = arguments.X, arguments.window
-    if window is not None:
-        window = check_count("window", window, minimum=2)
-    batches = row_batches.find(arguments, columns.names.values())
-    if batches is None:
-        if window is not None:
-            raise DataError(
-                "{argument} is for row groups and Parquet files, but X is another table.",
-                "Leave it out.",
-                argument="window",
-            )
-        return None, None
-    if (
-        window is None
-        and row_batches.is_file(X)
-        and sampling.fits(batches.n_rows, batches.n_columns)
-    ):
-        return None, None
-    summary = options.task.summary()
-    rows, n_rows = sampling.read(batches, summary, window, columns)
-    for text in batches.notes:
-        warn(text, TableWarning)
-    if rows.numbers is None:
-        return rows, None
-    n, n_folds = len(rows.numbers), row_folds.count(options.n_estimators)
+def check_window(window, n, options):
+    """Check that n rows in memory are enough for the folds."""
+    n_folds = row_folds.count(options.n_estimators)
     if n < MIN_ROWS * n_folds:
         raise DataError(
             "{argument} puts {n} rows in memory, but {n_folds} folds need at least {needed}.",
@@ -96,7 +38,27 @@ def _read_batches(options, arguments, columns):
             n_folds=n_folds,
             needed=MIN_ROWS * n_folds,
         )
-    return rows, LargeTable(batches, summary, rows, n_rows, window or len(rows.numbers))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TableEncoding:
+    """What encodes the rows of a table.
+
+    Attributes
+    ----------
+    features : Features
+    encoders : dict of EncoderSettings to Encoder
+    tables : dict of EncoderSettings to EncodedTable
+        The encoded sample.
+    setup : TrainingSetup
+    folds : HashedFolds or ForwardFolds
+    """
+
+    features: Any
+    encoders: dict
+    tables: dict
+    setup: Any
+    folds: Any
 
 
 class LargeTable:
@@ -152,6 +114,21 @@ class LargeTable:
             raise
 
     # ---- the second pass ----
+
+    def store(self, encoding, reporter):
+        """Encode all rows. Return the EncodedRows.
+
+        encoding : TableEncoding; reporter : EncodingReporter
+        """
+        setup, n = encoding.setup, 0
+        stored = EncodedRows(self, encoding.tables, setup, encoding.folds)
+        for rows in self.read_again(encoding.features, setup.targets, setup.rows):
+            numbers = np.arange(n, n + len(rows))
+            encoded, y = rows.encode(encoding.encoders), setup.targets.encode(rows.y)
+            stored.append(encoded, y, rows.weight, numbers)
+            n += len(rows)
+            reporter.show(n)
+        return stored
 
     def read_again(self, features, targets, sample):
         """Yield the FitRows of each batch. They must be those of the first pass.

@@ -192,6 +192,11 @@ class ClassSummary:
         self.labels.append(labels)
         self.n_rows.append(n_rows)
 
+    def merge(self, other):
+        """Add what another ClassSummary has found in other rows."""
+        self.labels += other.labels
+        self.n_rows += other.n_rows
+
     def fit(self, y, weight):
         """Return the TableClasses, the class numbers of y, and the number of all rows of each class."""
         targets, joined = self.task.fit_targets(join_targets([*self.labels, y]), None)
@@ -219,6 +224,11 @@ class NumberSummary:
         if len(counted):
             low, high = self.task.numbers(counted).bounds
             self.lowest, self.highest = min(low, self.lowest), max(high, self.highest)
+
+    def merge(self, other):
+        """Add what another NumberSummary has found in other rows."""
+        self.lowest = min(self.lowest, other.lowest)
+        self.highest = max(self.highest, other.highest)
 
     def fit(self, y, weight):
         """Return the TableNumbers, y in float64, and None."""

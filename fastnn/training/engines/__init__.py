@@ -19,6 +19,8 @@ def make_engine(plan, queue=None):
         from .sharded import ShardedEngine
 
         return ShardedEngine(plan)
+    if hasattr(plan.data, "make_engine"):  # `dask`, which is above this package
+        return plan.data.make_engine(plan)
     if plan.data.is_streamed:
         from .blocks import WindowsEngine
 

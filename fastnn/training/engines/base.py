@@ -68,6 +68,9 @@ class Engine:
     def abandon(self):
         """Tell other ranks that this one has failed."""
 
+    def interrupt(self):
+        """Let `advance` return soon. Another thread calls this."""
+
     @property
     def has_diverged(self):
         return False

@@ -1,0 +1,106 @@
+"""Predictions for Dask collections: methods of estimators on each partition."""
+
+import copy
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..core.errors import placed
+from . import partitions
+from .delayed import compute, delayed_call, delayed_value
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+#: Attributes of an estimator that no prediction reads, and that may be large.
+NOT_READ = "oof_prediction_", "oof_rows_", "oof_threshold_", "_fold_of_row", "on_progress"
+
+
+def maps_partitions(method: Method) -> Method:
+    """Let a method of an estimator, whose first argument is X, also take a Dask collection.
+
+    It then returns a dask Array in the place of each array, or several, and computes nothing.
+    """
+
+    @functools.wraps(method)
+    def wrapper(self, X, *args, **kwargs):
+        if type(X) is np.ndarray or not partitions.is_collection(X):
+            return method(self, X, *args, **kwargs)
+        return _map(self, functools.partial(method, *(), **kwargs), args, X)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def gathered(*values):
+    """Return values, with dask collections of one value a row as arrays.
+
+    For scores, which need the targets and the predictions of all rows.
+    """
+    found = [value for value in values if partitions.is_collection(value)]
+    if not found:
+        return values
+    computed = iter(compute(*found))
+    return tuple(
+        np.asarray(next(computed)) if partitions.is_collection(value) else value for value in values
+    )
+
+
+def _map(estimator, method, args, X):
+    """Return dask Arrays of what a method returns for each partition of X."""
+    import dask.array
+
+    if partitions.is_array(X):
+        X = partitions.in_one_column_of_chunks("X", X, (2,))
+        lengths = list(X.chunks[0])
+    else:
+        lengths = [np.nan] * X.npartitions
+    lean = copy.copy(estimator)
+    for name in NOT_READ:
+        vars(lean).pop(name, None)
+    vars(lean)["n_threads"] = 1  # the scheduler runs several partitions at the same time
+    example = method(lean, _example(estimator, X), *args)
+    several = isinstance(example, tuple)
+    results = [a[:0] for a in (example if several else (example,))]
+    call = delayed_call("predict", functools.partial(_call, method))
+    shared = delayed_value("model", (lean, args, results))
+    parts = [call(part, shared, i) for i, part in enumerate(partitions.delayed_of(X))]
+    take = delayed_call("prediction", _take)
+    arrays = [
+        dask.array.concatenate(
+            [
+                dask.array.from_delayed(
+                    take(part, k),
+                    shape=(n, *a.shape[1:]),
+                    meta=a,
+                )
+                for part, n in zip(parts, lengths)
+            ],
+            allow_unknown_chunksizes=True,
+        )
+        for k, a in enumerate(results)
+    ]
+    return tuple(arrays) if several else arrays[0]
+
+
+def _example(estimator, X):
+    """Return a row, for which the method shows what it returns."""
+    if partitions.is_frame(X):
+        from dask.dataframe.utils import make_meta, meta_nonempty
+
+        return meta_nonempty(make_meta(X)).iloc[:1]
+    return np.zeros((1, X.shape[1]), X.dtype if X.dtype.kind in "biuf" else np.float64)
+
+
+def _call(method, X, shared, index):
+    """Return the arrays of a partition."""
+    estimator, args, results = shared
+    if not len(X):
+        return results
+    with placed(partitions.place(index)):
+        out = method(estimator, X, *args)
+    return list(out) if isinstance(out, tuple) else [out]
+
+
+def _take(results, k):
+    return results[k]

@@ -1,0 +1,79 @@
+"""The first reading of the table that is passed to `fit`: all rows, or a sample of them."""
+
+import numpy as np
+from sklearn.utils.validation import check_consistent_length
+
+from ...core.errors import DataError
+from ...core.messages import warn
+from ...core.validation import check_count
+from ...dask import partitions
+from ...tables.files import TableWarning
+from ..columns import frames
+from ..row_columns import RowColumns
+from . import dask_table, row_batches, sampling
+from .large_table import LargeTable, check_window
+from .sampling import SampledRows
+
+
+def read(options, arguments):
+    """Return the SampledRows, and a LargeTable, or None if these are all rows of the table.
+
+    options : TableFitOptions; arguments : FitArguments
+    """
+    if partitions.is_collection(arguments.X) or partitions.is_collection(arguments.y):
+        return dask_table.read(options, arguments)
+    columns = RowColumns(arguments)
+    rows, table = _read_batches(options, arguments, columns)
+    if rows is not None:
+        return rows, table
+    X, y, sample_weight = arguments.X, arguments.y, arguments.sample_weight
+    if isinstance(sample_weight, str):
+        sample_weight = None
+    if y is None:
+        raise ValueError(
+            f"{options.estimator_name} requires y to be passed, but the target y is None. Pass an "
+            "array, or the name of a column of X."
+        )
+    if isinstance(y, str):
+        frame, values = frames.split_target(X, y)
+        rows = SampledRows(frame, values, sample_weight, target_name=y)
+    else:
+        frame = frames.read(X)
+        check_consistent_length(np.empty((frame.n_rows, 0)), y)
+        rows = SampledRows(frame, y, sample_weight)
+    rows.weight, rows.columns = columns.weight(frame, sample_weight), columns
+    columns.add(frame)
+    return rows, None
+
+
+def _read_batches(options, arguments, columns):
+    """Return SampledRows and a LargeTable or None, of row groups and Parquet files.
+
+    The SampledRows are None if X is in memory, or a file that can be.
+    """
+    X, window = arguments.X, arguments.window
+    if window is not None:
+        window = check_count("window", window, minimum=2)
+    batches = row_batches.find(arguments, columns.names.values())
+    if batches is None:
+        if window is not None:
+            raise DataError(
+                "{argument} is for row groups and Parquet files, but X is another table.",
+                "Leave it out.",
+                argument="window",
+            )
+        return None, None
+    if (
+        window is None
+        and row_batches.is_file(X)
+        and sampling.fits(batches.n_rows, batches.n_columns)
+    ):
+        return None, None
+    summary = options.task.summary()
+    rows, n_rows = sampling.read(batches, summary, window, columns)
+    for text in batches.notes:
+        warn(text, TableWarning)
+    if rows.numbers is None:
+        return rows, None
+    check_window(window, len(rows.numbers), options)
+    return rows, LargeTable(batches, summary, rows, n_rows, window or len(rows.numbers))

@@ -1,0 +1,204 @@
+"""MLPClassifier and MLPRegressor on Dask collections, without a cluster."""
+
+import numpy as np
+import pytest
+
+pd = pytest.importorskip("pandas")
+pytest.importorskip("sklearn")
+dask = pytest.importorskip("dask")
+da = pytest.importorskip("dask.array")
+dd = pytest.importorskip("dask.dataframe")
+
+from fastnn import MLPClassifier, MLPRegressor  # noqa: E402
+from fastnn.callbacks import Checkpoint  # noqa: E402
+from fastnn.dask import rounds_engine  # noqa: E402
+from fastnn.dask.runner import ClusterError  # noqa: E402
+
+N = 2000
+
+
+@pytest.fixture(autouse=True)
+def in_one_thread():
+    with dask.config.set({"scheduler": "synchronous", "fastnn.parts": 3, "fastnn.sync-every": 8}):
+        yield
+
+
+def rows(n=N):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 3))
+    return X, X[:, 0] * X[:, 1] + 0.1 * rng.normal(size=n)
+
+
+def make(cls=MLPRegressor, **parameters):
+    settings = dict(max_iter=30, learning_rate_init=0.01, random_state=0, n_iter_no_change=np.inf)
+    return cls((16,), **{**settings, **parameters})
+
+
+def chunked(*arrays, size=300):
+    return [da.from_array(a, chunks=(size, *a.shape[1:])) for a in arrays]
+
+
+def test_a_network_learns_the_rows_of_all_chunks():
+    X, y = rows()
+    model = make().fit(*chunked(X, y))
+    assert model.network_.dtype == np.float64 and model.n_features_in_ == 3
+    assert len(model.loss_curve_) == 30 and model.t_ == 30 * N
+    assert abs(model.score(X, y) - make().fit(X, y).score(X, y)) < 0.05
+
+
+def test_one_part_takes_the_steps_of_one_machine():
+    """Other orders of the rows, but the same number of steps and the same loss of a batch."""
+    X, y = rows()
+    with dask.config.set({"fastnn.parts": 1}):
+        model = make(shuffle=False, alpha=0.5).fit(*chunked(X, y, size=2000))
+    memory = make(shuffle=False, alpha=0.5).fit(X, y)
+    assert model.network_.state.step == memory.network_.state.step
+    assert model.loss_curve_[0] == pytest.approx(memory.loss_curve_[0], rel=0.05)
+    assert model.loss_curve_[-1] == pytest.approx(memory.loss_curve_[-1], rel=0.05)
+
+
+def test_the_penalty_of_the_parts_is_that_of_a_step():
+    X, y = rows()
+    size = [
+        np.abs(make(alpha=1.0).fit(*each).network_.weights[0]).mean()
+        for each in (chunked(X, y), (X, y))
+    ]
+    assert size[0] == pytest.approx(size[1], rel=0.05)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_predictions_have_the_bits_of_memory(dtype):
+    X, y = rows()
+    X = X.astype(dtype)
+    classes = np.where(y > 0.5, "high", np.where(y > 0, "middle", "low"))
+    clf = make(MLPClassifier, max_iter=3).fit(*chunked(X, classes, size=700))
+    assert clf.classes_.tolist() == ["high", "low", "middle"]
+    assert clf.network_.dtype == dtype
+    dX = da.from_array(X, chunks=(512, 2))
+    for name in "predict", "predict_proba", "predict_log_proba", "decision_function":
+        found, expected = getattr(clf, name)(dX), getattr(clf, name)(X)
+        assert found.dtype == expected.dtype and found.shape == expected.shape
+        np.testing.assert_array_equal(found.compute(), expected)
+    reg = make(max_iter=3, n_estimators=2, bagging=None).fit(X, np.c_[y, y])
+    for a, b in zip(reg.predict(dX, return_std=True), reg.predict(X, return_std=True)):
+        np.testing.assert_array_equal(a.compute(), b)
+
+
+def test_the_number_of_threads_does_not_matter():
+    X, y = rows()
+    params = [
+        [net.params for net in make(n_estimators=2, bagging=None, n_threads=n, max_iter=4)
+         .fit(*chunked(X, y)).networks_]
+        for n in (1, 3)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(*params)
+    assert (params[0][0] != params[0][1]).any()
+
+
+def test_weights_and_class_weights():
+    X, y = rows()
+    label = (y > 0.5).astype(int)
+    weight = np.where(X[:, 2] > 0, 1.0, 0.0)
+    junk = np.where(weight > 0, label, 1 - label)
+    dX, dy, dw = chunked(X, junk, weight)
+    model = make(MLPClassifier, class_weight="balanced").fit(dX, dy, sample_weight=dw)
+    assert model.score(X, label) > 0.85
+    equal = make(MLPClassifier, class_weight="balanced", max_iter=2).fit(dX, dy)
+    by_hand = {k: N / (2 * (junk == k).sum()) for k in (0, 1)}
+    other = make(MLPClassifier, class_weight=by_hand, max_iter=2).fit(dX, dy)
+    np.testing.assert_array_equal(equal.network_.params, other.network_.params)
+
+
+def test_early_stopping_holds_out_rows():
+    X, y = rows()
+    model = make(early_stopping=True, n_iter_no_change=3, max_iter=200).fit(*chunked(X, y))
+    assert len(model.validation_scores_) == model.n_iter_ < 200
+    assert 0.75 * N * model.n_iter_ < model.t_ < 0.95 * N * model.n_iter_
+    assert model.score(X, y) > 0.8
+
+
+def test_partitions_may_be_empty_and_a_class_be_in_one_of_them():
+    X, y = rows(300)
+    df = pd.DataFrame(X, columns=list("abc")).assign(y=np.where(y > 0.3, "a", "b"))
+    df.loc[290:, "y"] = "rare"
+    frames = df.iloc[:100], df.iloc[:0], df.iloc[100:], df.iloc[:0]
+    ddf = dd.from_delayed([dask.delayed(f) for f in frames], meta=df.iloc[:0])
+    model = make(MLPClassifier, max_iter=2).fit(ddf[["a", "b", "c"]], ddf["y"])
+    assert model.classes_.tolist() == ["a", "b", "rare"]
+    assert model.feature_names_in_.tolist() == ["a", "b", "c"]
+    assert model.predict(ddf[["a", "b", "c"]]).compute().tolist() == model.predict(df[["a", "b", "c"]]).tolist()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("parameters", "change", "message"),
+    [
+        (
+            {},
+            lambda X, y: (da.where(X > 1, np.nan, X), y),
+            r"partition \d: X contains NaN .*row \d+, column \d",
+        ),
+        ({}, lambda X, y: (X, y.compute()), "X is a Dask collection, but y is"),
+        ({}, lambda X, y: (X.compute(), y), "y is a Dask collection, but X is in memory"),
+        ({}, lambda X, y: (X, y[:-1]), "X has 2,000 rows, but y has 1,999"),
+        ({}, lambda X, y: (X[:0], y[:0]), "X has no rows"),
+        ({"solver": "lbfgs"}, None, "takes all rows in one step"),
+        ({"n_estimators": 2}, None, "bagging='folds' does not work with a Dask collection"),
+    ],
+)
+def test_messages(parameters, change, message):
+    X, y = chunked(*rows())
+    X, y = (X, y) if change is None else change(X, y)
+    with pytest.raises(ValueError, match=message):
+        make(**parameters).fit(X, y)
+
+
+def test_groups_are_refused():
+    X, y = chunked(*rows())
+    with pytest.raises(ValueError, match="groups does not work with a Dask collection"):
+        make().fit(X, y, groups=np.zeros(N))
+
+
+def fail_in_round(monkeypatch, n, error):
+    """Raise an error instead of waiting for the n-th result of rounds."""
+    run, count = rounds_engine.RoundsEngine._run, 0
+
+    def counted(self, rounds):
+        nonlocal count
+        count += 1
+        if count == n:
+            raise error
+        return run(self, rounds)
+
+    monkeypatch.setattr(rounds_engine.RoundsEngine, "_run", counted)
+
+
+def test_ctrl_c_keeps_what_is_trained(monkeypatch):
+    X, y = rows()
+    fail_in_round(monkeypatch, 12, KeyboardInterrupt)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model = make().fit(*chunked(X, y))
+    assert 0 < model.n_iter_ < 30
+
+
+def test_a_cluster_that_is_gone_leaves_the_network_and_its_checkpoint(monkeypatch, tmp_path):
+    import fastnn
+
+    X, y = rows()
+    path = tmp_path / "net.safetensors"
+    fail_in_round(monkeypatch, 12, ClusterError("it is gone"))
+    model = make(callbacks=Checkpoint(path, every_epochs=1), warm_start=True)
+    with pytest.raises(ClusterError, match="it is gone"):
+        model.fit(*chunked(X, y))
+    assert 0 < model.n_iter_ < 30
+    saved = fastnn.load(path)
+    assert saved.state.epoch == model.n_iter_
+    np.testing.assert_array_equal(saved.params, model.network_.params)
+    monkeypatch.undo()
+    first = model.score(X, y)
+    assert model.fit(*chunked(X, y)).score(X, y) > first
+
+
+def test_training_that_diverges_says_so():
+    X, y = rows()
+    with pytest.raises(ArithmeticError, match="diverged"):
+        make(solver="sgd", learning_rate_init=1e30).fit(*chunked(X, y))

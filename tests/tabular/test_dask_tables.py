@@ -1,0 +1,228 @@
+"""The tabular estimators on Dask collections. Most tests have no cluster: tasks run in this process."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+pd = pytest.importorskip("pandas")
+dask = pytest.importorskip("dask")
+dd = pytest.importorskip("dask.dataframe")
+da = pytest.importorskip("dask.array")
+
+from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
+from fastnn.tables.files import TableWarning  # noqa: E402
+
+N = 1200
+
+
+@pytest.fixture(autouse=True)
+def quick(quick_recipe):
+    return quick_recipe
+
+
+@pytest.fixture(autouse=True)
+def in_one_thread():
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+def table(n=N, seed=0):
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(2, n))
+    c = rng.choice(["x", "y", "z"], n)
+    goal = 2 * a + (c == "x") + rng.normal(0, 0.3, n)
+    return pd.DataFrame({"a": a, "b": b, "c": c, "goal": np.where(goal > 0.5, "yes", "no")})
+
+
+def fit(ddf, y="goal", cls=TabularClassifier, window=400, **parameters):
+    settings = dict(n_estimators=2, hidden_layer_sizes=4, random_state=0, n_threads=2)
+    return cls(**{**settings, **parameters}).fit(ddf, y, window=window)
+
+
+def bits(estimator):
+    return [
+        net.params.tobytes()
+        for member in estimator.model_.members
+        for fold in member.networks
+        for net in fold
+    ]
+
+
+def test_networks_learn_all_rows(quick):
+    """They train on rows that are not in the sample, and the scores are those of the sample."""
+    quick(40)
+    df = table()
+    model = fit(dd.from_pandas(df, npartitions=3))
+    assert len(model.oof_rows_) == len(model.oof_prediction_) <= 400
+    assert (
+        model.oof_prediction_.argmax(axis=1) == (df.goal[model.oof_rows_] == "yes")
+    ).mean() > 0.8
+    assert model.score(df.drop(columns="goal"), df.goal) > 0.8
+
+
+def test_few_rows_train_in_this_process():
+    with pytest.warns(TableWarning, match="has 1,200 rows, which fit in the sample of 2,000 rows"):
+        model = fit(dd.from_pandas(table(), npartitions=3), window=2000)
+    assert bits(model) == bits(fit(table(), window=None))
+
+
+def test_the_number_of_threads_does_not_matter():
+    ddf = dd.from_pandas(table(), npartitions=4)
+    with dask.config.set({"fastnn.parts": 3}):
+        assert bits(fit(ddf, n_threads=1)) == bits(fit(ddf, n_threads=3))
+
+
+def test_the_configuration_of_dask_sets_parts_and_rounds():
+    ddf = dd.from_pandas(table(), npartitions=4)
+    found = []
+    for parts, sync_every in (1, 8), (3, 8), (3, 2):
+        with dask.config.set({"fastnn.parts": parts, "fastnn.sync-every": sync_every}):
+            found.append(bits(fit(ddf)))
+    assert found[0] != found[1] != found[2]
+    with dask.config.set({"fastnn.sync-every": 0}), pytest.raises(ValueError, match="sync-every"):
+        fit(ddf)
+
+
+def test_predictions_are_collections_with_the_bits_of_memory():
+    df = table()
+    df["number"] = df.a + df.b
+    ddf = dd.from_pandas(df, npartitions=4)[["c", "a", "b", "number"]]
+    clf, reg = (
+        fit(df[["a", "b", "c", "goal"]], window=None),
+        fit(df[["a", "b", "c", "number"]], "number", TabularRegressor, window=None),
+    )
+    for found, expected in [
+        (clf.predict(ddf), clf.predict(df)),
+        (clf.predict_proba(ddf), clf.predict_proba(df)),
+        (clf.predict_log_proba(ddf), clf.predict_log_proba(df)),
+        (reg.predict(ddf), reg.predict(df)),
+        *zip(reg.predict(ddf, return_std=True), reg.predict(df, return_std=True)),
+        *zip(reg.predict_interval(ddf, 0.8), reg.predict_interval(df, 0.8)),
+    ]:
+        assert isinstance(found, da.Array) and found.dtype == expected.dtype
+        np.testing.assert_array_equal(found.compute(), expected)
+    with_column = ddf.assign(p=reg.predict(ddf)).compute()
+    np.testing.assert_array_equal(with_column.p, reg.predict(df))
+
+
+def test_arrays_have_no_names():
+    X = table()[["a", "b"]].to_numpy()
+    y = X[:, 0] * X[:, 1]
+    dX, dy = da.from_array(X, chunks=(500, 1)), da.from_array(y, chunks=300)
+    model = fit(dX, dy, TabularRegressor)
+    found = model.predict(dX)
+    assert found.chunks == ((500, 500, 200),)
+    np.testing.assert_array_equal(found.compute(), model.predict(X))
+
+
+# ---- dirty tables ----
+
+
+def parts_of(*frames, known=False):
+    """A dask DataFrame of these partitions."""
+    meta = frames[0].iloc[:0]
+    ddf = dd.from_delayed([dask.delayed(each) for each in frames], meta=meta, verify_meta=False)
+    return ddf
+
+
+def test_partitions_may_differ():
+    """Empty ones, other categories and types, and a class in one of them only."""
+    df = table(900)
+    rare = df.iloc[700:].copy()
+    rare.loc[rare.index[:80], "goal"] = "rare"
+    rare["c"] = "only here"
+    numbers = df.iloc[300:600].copy()
+    numbers["a"] = numbers["a"].round().astype(int)
+    numbers["b"] = numbers["b"].where(numbers["b"] > 0)
+    first = df.iloc[:300].copy()
+    first["c"] = first["c"].astype("category")
+    ddf = parts_of(first, df.iloc[:0], numbers, df.iloc[600:700], rare, df.iloc[:0])
+    assert not ddf.known_divisions
+    model = fit(ddf)
+    assert model.classes_.tolist() == ["no", "rare", "yes"]
+    assert model.columns_ == {"a": "number", "b": "number", "c": "category"}
+    whole = pd.concat([first, numbers, df.iloc[600:700], rare])
+    whole["c"] = whole["c"].astype(str)
+    memory = fit(whole.reset_index(drop=True), window=None)
+    assert memory.columns_ == model.columns_
+
+
+def test_texts_that_are_not_numbers_are_counted_in_all_partitions():
+    df = table(900)
+    df["a"] = df["a"].round(2).astype(str)
+    df.loc[5, "a"], df.loc[700, "a"] = "unknown", "?!"
+    with pytest.warns(TableWarning, match=r"column 'a': 2 of 900 values are not numbers"):
+        fit(dd.from_pandas(df, npartitions=3), numbers=["a"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda df: df.assign(goal=df.goal.where(df.index != 70)), "partition 2: y has a missing class in row 10"),
+        (lambda df: df.rename(columns={"goal": "other"}), "names a column that X does not have"),
+    ],
+)  # fmt: skip
+def test_messages_are_those_of_tables_in_memory(change, message):
+    df = change(table(90))
+    with pytest.raises(ValueError, match=message):
+        fit(dd.from_pandas(df, npartitions=3), window=40)
+
+
+def test_numbers_that_are_missing_in_y_are_refused():
+    df = table(90).drop(columns="goal")
+    df.loc[40, "a"] = np.nan
+    with pytest.raises(ValueError, match=r"partition 1: .*NaN"):
+        fit(dd.from_pandas(df, npartitions=3), "a", TabularRegressor, window=40)
+
+
+def test_other_columns_in_a_partition_are_refused():
+    df = table(90)
+    ddf = parts_of(df.iloc[:40], df.iloc[40:].rename(columns={"b": "bb"}))
+    with pytest.raises(ValueError, match=r"partition 1: The feature names should match"):
+        fit(ddf, window=40)
+
+
+def test_other_rows_in_the_second_pass_are_refused():
+    class Growing:
+        n = 0
+
+        def __call__(self, seed):
+            Growing.n += 1
+            return table(100, seed=Growing.n)
+
+    read = dask.delayed(Growing(), pure=False)
+    ddf = dd.from_delayed([read(i) for i in range(3)], meta=table(1).iloc[:0], verify_meta=False)
+    with pytest.raises(ValueError, match="X has other rows in this pass than before"):
+        fit(ddf, window=60)
+
+
+@pytest.mark.parametrize("argument", ["groups", "time", "cv"])
+def test_what_is_not_supported_is_refused_by_name(argument):
+    ddf = dd.from_pandas(table(90), npartitions=3)
+    estimator = TabularClassifier(2, cv=2 if argument == "cv" else None)
+    more = {} if argument == "cv" else {argument: "a"}
+    with pytest.raises(ValueError, match=f"{argument} does not work with a Dask collection"):
+        estimator.fit(ddf, "goal", **more)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (lambda d: d, lambda d: d.goal.compute(), "X is a Dask collection, but y is"),
+        (lambda d: d.compute(), lambda d: d.goal, "y is a Dask collection, but X is a table in memory"),
+        (lambda d: d, lambda d: d.goal.repartition(npartitions=2), "different partitions"),
+        (lambda d: d, lambda d: None, "requires y to be passed"),
+        (lambda d: d[["a"]].to_dask_array(), lambda d: "a", "have no names"),
+    ],
+)  # fmt: skip
+def test_targets_that_cannot_be_paired_are_refused(X, y, message):
+    ddf = dd.from_pandas(table(90), npartitions=3)
+    with pytest.raises(ValueError, match=message):
+        fit(X(ddf), y(ddf), window=40)
+
+
+def test_no_warning_comes_from_clean_partitions():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(dd.from_pandas(table(), npartitions=3))
