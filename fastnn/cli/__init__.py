@@ -16,11 +16,13 @@ Exit codes:
 - `scores`: scores of predictions, and rows that look wrong. `table_facts`: what columns hold.
 - `train_options`, `option_types`: options of `train`. `train_table`, `train_model`: its table and its
   estimator. `row_roles`: columns of times, groups and weights, and the rows of the test.
+  `train_search`: --tune. `row_groups`: rows that are not independent.
 - `text_report`, `train_plot`, `html_report`: a training as text, as a picture, as a page.
   `text_layout`: lines of text.
 - `predict_rows`: rows read and written part by part. `predict_scores`: their scores.
   `row_checks`: what is noted about them. `explained_rows`: their explanations as columns and text.
-- `compare_models`, `compare_text`, `compare_layout`: the models of `compare`, their scores as text.
+- `compare_models`, `compare_text`: the models of `compare`, their scores as text. `compare_layout`:
+  tables of models. `train_baselines`, `baselines_text`: the baselines of `train`.
 - `bench_libraries`: the libraries that `bench` compares.
 """
 

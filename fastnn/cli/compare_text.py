@@ -1,6 +1,7 @@
 """The comparison of models as a dict for JSON, and as text."""
 
 from ..core.messages import printable
+from .baselines_text import join_names
 from .compare_layout import format_models
 
 
@@ -58,10 +59,6 @@ def format_comparison(content):
     worse = [m["model"] for m in others if m["is_worse"]]
     equal = [m["model"] for m in others if not m["is_worse"]]
     if worse:
-        yield f"{best['model']} is better than {_join(worse)}."
+        yield f"{best['model']} is better than {join_names(worse)}."
     if equal:
-        yield f"{best['model']} and {_join(equal)} cannot be told apart on these rows."
-
-
-def _join(paths):
-    return ", ".join(paths[:-1]) + (" and " if len(paths) > 1 else "") + paths[-1]
+        yield f"{best['model']} and {join_names(equal)} cannot be told apart on these rows."

@@ -13,6 +13,7 @@ from .checkpoint import FitCheckpoint
 from .columns.features import Features
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
 from .explaining.background import Background
+from .fold_rows import FoldRows
 from .row_split import RowSplit
 
 BLOCK = 20_000  # rows that are encoded and predicted at a time
@@ -69,6 +70,8 @@ class TableModel:
         for none. Not in a file.
     profile : TableProfile or None
         What the training table held, for `check`; None in files of older versions.
+    folds : FoldRows or None
+        After a fit: the rows of its folds. Not in a file.
     fold_histories : list of list of History, or None
         After such a fit: those of the networks of the folds, for each member. Not in a file.
     """
@@ -84,6 +87,7 @@ class TableModel:
     profile: TableProfile | None = None
     background: Background | None = None
     block_of_row: np.ndarray | None = None
+    folds: FoldRows | None = None
     fold_histories: list | None = None
 
     @property

@@ -66,6 +66,7 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "shap": {"tabular.explaining"},
     "catboost": {"tabular.comparing"},
     "lightgbm": {"tabular.comparing"},
+    "threadpoolctl": {"tabular.comparing"},
     "openpyxl": {"tables"},
     "xlrd": {"tables"},
     "duckdb": {"tables"},

@@ -162,7 +162,15 @@ class HistGradientBoosting(Baseline):
             if self.task.n_classes
             else HistGradientBoostingRegressor(loss=self.task.loss, **options)
         )
-        self.model = model.fit(self.inputs(X), y, sample_weight=weight)
+        with self.limited_threads():
+            self.model = model.fit(self.inputs(X), y, sample_weight=weight)
+
+    def limited_threads(self):
+        """Return a context in which scikit-learn has the threads of the task."""
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        n = self.task.n_threads
+        return threadpool_limits(n if n > 0 else None, "openmp")
 
     def inputs(self, X):
         return np.concatenate([X.numbers, X.limited(MAX_CODES)], axis=1)

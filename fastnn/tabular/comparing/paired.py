@@ -67,13 +67,19 @@ class PairedScores:
     def __init__(self, metric, models, n_rows, groups=None):
         self.metric = metric
         parts = assign_parts(n_rows, groups)
-        self.scores = [metric.value(model(slice(None))) for model in models]
+        self.scores = [self._value(model, slice(None)) for model in models]
         without = [
-            [metric.value(model(np.flatnonzero(parts != k))) for k in range(parts.max() + 1)]
+            [self._value(model, np.flatnonzero(parts != k)) for k in range(parts.max() + 1)]
             for model in models
         ]
         self._without = np.array(without, np.float64)  # None becomes NaN
         self.errors = [jackknife_error(values) for values in self._without]
+
+    def _value(self, model, some):
+        rows = model(some)
+        if not len(rows.y) or (rows.weight is not None and not rows.weight.any()):
+            return None
+        return self.metric.value(rows)
 
     def difference(self, i, j):
         """Return by how much model i is better than model j, or None if a score is undefined."""

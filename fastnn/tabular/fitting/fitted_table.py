@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..checkpoint import FitCheckpoint, SpareNetworks
+from ..fold_rows import FoldRows
 from ..forward_folds import concatenate
 from ..metrics import name_weighted
 from ..table_model import EnsembleMember, TableModel
@@ -77,6 +78,7 @@ def end(fit, n_most=np.inf):
         model.fold_histories = histories
     if fit.split.is_forward:
         model.block_of_row = fold_of_row
+    model.folds = FoldRows.of([fit.folds[fold] for fold in out_of_fold.done], fold_of_row)
     return FittedTable(
         model,
         importances,
