@@ -11,6 +11,7 @@ Exit codes:
 
 - `train`, `predict`, `check`, `compare`, `explain`, `info`, `export`, `serve`, `bench`, `demo`,
   `completion`: the commands. `table_info`: `info` of a table.
+  `model_card`: its --card.
 - `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
 - `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
 - `scores`: scores of predictions, and rows that look wrong. `table_facts`: what columns hold.

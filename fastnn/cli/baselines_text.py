@@ -25,13 +25,13 @@ def format_baselines(record):
         models,
         [record["seconds"], *(m["seconds"] for m in models[1:])],
     )
+    yield from wrap(f"On the held-out rows {describe_verdicts(models)}")
     if "test_score" in models[0]:
         yield ""
         keys = ("score", "error", "difference", "difference_error")
         test = [{key: m[f"test_{key}"] for key in keys} for m in models]
         rows = plural(record["test_scores"]["rows"], "row")
         yield from format_models(f"{rows} of the test", found["metric"], names, test)
-    yield from wrap(describe_verdicts(models))
 
 
 def describe_verdicts(models):
