@@ -22,8 +22,8 @@ Exit codes:
   `text_layout`: lines of text.
 - `predict_rows`: rows read and written part by part. `predict_scores`: their scores.
   `row_checks`: what is noted about them. `explained_rows`: their explanations as columns and text.
-- `compare_models`, `compare_text`: the models of `compare`, their scores as text. `compare_layout`:
-  tables of models. `train_baselines`, `baselines_text`: the baselines of `train`.
+- `compare_models`, `compare_text`: the models of `compare`, their scores as text.
+  `compare_layout`: tables of models. `train_baselines`, `baselines_text`: the baselines of `train`.
 - `bench_libraries`: the libraries that `bench` compares.
 """
 

@@ -46,13 +46,19 @@ def train(run, *options, out="m.safetensors"):
 @pytest.mark.parametrize(
     "options",
     [
-        "--target y --drop n --folds 2",
         "--target y --drop n --folds 1 --class-weight balanced --metric f1 --threshold f1",
         "--target y --drop n --folds 2 --group who --weight w",
         "--target n --drop y --folds 3 --time day",
-        "--target n --drop y --folds 1 --log-target --metric mae",
-        "--target n --drop y --folds 2 --loss poisson",
-        "--target n --drop y --folds 2 --loss absolute_error --test-size 0.3",
+        *(
+            pytest.param(
+                options, marks=pytest.mark.slow("the other cases have other targets and folds")
+            )
+            for options in (
+                "--target n --drop y --folds 1 --log-target --metric mae",
+                "--target n --drop y --folds 2 --loss poisson",
+                "--target n --drop y --folds 2 --loss absolute_error --test-size 0.3",
+            )
+        ),
     ],
 )
 def test_baselines_are_scored_on_the_rows_of_the_model(run, options):
@@ -125,6 +131,7 @@ def test_libraries_that_are_not_installed_are_noted(run, monkeypatch):
     assert "note: LightGBM is not installed" in err
 
 
+@pytest.mark.slow("test_baselines_are_scored_on_the_rows_of_the_model trains scikit-learn's")
 @pytest.mark.parametrize("library", ["lightgbm", "catboost"])
 @pytest.mark.parametrize("loss", [None, "squared_error", "absolute_error", "poisson"])
 def test_other_libraries_learn(library, loss):
