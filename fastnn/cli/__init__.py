@@ -17,7 +17,7 @@ Exit codes:
 - `scores`: scores of predictions, and rows that look wrong. `table_facts`: what columns hold.
 - `train_options`, `option_types`: options of `train`. `train_table`, `train_model`: its table and its
   estimator. `row_roles`: columns of times, groups and weights, and the rows of the test.
-  `train_search`: --tune. `row_groups`: rows that are not independent.
+  `train_search`: --tune.
 - `text_report`, `train_plot`, `html_report`: a training as text, as a picture, as a page.
   `text_layout`: lines of text.
 - `predict_rows`: rows read and written part by part. `predict_scores`: their scores.

@@ -13,7 +13,7 @@ from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from ..tabular.thresholds import ThresholdRule, out_of_fold, parse
 from .console import CommandError, warnings_as_notes
 from .display import Steps
-from .row_groups import groups_of_rows
+from .row_roles import groups_of_rows
 from .scores import default_metric, metric_of, true_targets
 
 FASTNN = "fastnn"

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tabular.comparing.paired import PairedScores
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, Metric
-from .row_groups import groups_of_rows
+from .row_roles import groups_of_rows
 from .scores import Evaluation, metric_of
 from .train_model import fit
 

@@ -5,7 +5,7 @@
   `columns`: what the columns of a table are. `explaining`: what columns contribute to predictions.
 - `checking`: whether new rows are like the training rows. `comparing`: other models, on the same rows.
 - `fit_rows`: the rows in memory. `row_columns`: their weights, groups and times. `row_folds`,
-  `forward_folds`: the folds that hold them out. `fold_rows`: the rows of a fold after a fit. `row_split`: how these were made.
+  `forward_folds`: the folds that hold them out. `row_split`: how these were made.
 - `table_memory`: the memory that there is. `table_progress`: how far a fit is.
 - `predictions`: what estimators predict. `stored_model`: the same of a file, without scikit-learn.
   `prediction_columns`: predictions as columns of a table.

@@ -14,8 +14,7 @@ from .checkpoint import FitCheckpoint
 from .columns.features import Features
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
 from .explaining.background import Background
-from .fold_rows import FoldRows
-from .row_split import RowSplit
+from .row_split import FoldRows, RowSplit
 
 BLOCK = 20_000  # rows that are encoded and predicted at a time
 MAX_SNAPSHOTS = 2

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..checkpoint import FitCheckpoint, SpareNetworks
-from ..fold_rows import FoldRows
 from ..forward_folds import concatenate
 from ..metrics import name_weighted
+from ..row_split import FoldRows
 from ..table_model import EnsembleMember, TableModel
 from . import permutation
 
