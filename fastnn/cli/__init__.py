@@ -39,6 +39,7 @@ from ..config import __version__
 from ..core.errors import DataError
 from ..core.messages import one_line
 from ..core.state import DivergenceError
+from ..executors import mpi_ranks
 from ..files import ModelFileError
 from .console import CommandError, CommandWords, print_line
 from .parser import Parser, help_texts
@@ -87,8 +88,19 @@ def main(argv=None):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     argv = sys.argv[1:] if argv is None else list(argv)
+    if not mpi_ranks.are_launched():
+        return _run_command(argv)
+    try:
+        return mpi_ranks.run_on_rank_0(lambda executor: _run_command(argv, executor))
+    except ModuleNotFoundError as error:
+        print_line(f"fastnn: {error}", sys.stderr)
+        return 2
+
+
+def _run_command(argv, executor=None):
+    """Run one command and return its exit code. executor : the ranks of an MPI job"""
     parser = _build_parser(COMMANDS if argv[:1] == ["completion"] else argv[:1])
-    arguments = argparse.Namespace(command=None)
+    arguments = argparse.Namespace(command=None, executor=executor)
     with _sigterm_interrupts() as received:
         code = _run(parser, argv, arguments)
         return 128 + signal.SIGTERM if received and code == 130 else code

@@ -116,7 +116,7 @@ def fit(model, rows, file, arguments, label=""):
     try:
         with warnings_as_notes(file.notes), show_progress(label, arguments.quiet) as show:
             model.on_progress = show
-            rows.fit(model, arguments.resume)
+            rows.fit(model, arguments)
     except KeyboardInterrupt:
         if not hasattr(model, "n_folds_remaining_"):
             raise KeyboardInterrupt("No model was written.") from None

@@ -251,7 +251,7 @@ def complete(arguments):
     given = {
         name: value
         for name, value in vars(arguments).items()
-        if is_given(value) and name not in ("command", "run", "config", "resume")
+        if is_given(value) and name not in ("command", "executor", "run", "config", "resume")
     }
     for name, value in DEFAULTS.items():
         if getattr(arguments, name) is None:

@@ -172,8 +172,10 @@ class TrainingRows:
     def __init__(self, target, rows, table, roles):
         self.target, self.rows, self.sample, self.roles = target, rows, table, roles
 
-    def fit(self, model, resume):
-        model.fit(self.sample, self.target.name, resume=resume, **self.roles.passed)
+    def fit(self, model, arguments):
+        """Fit a model, or continue the training of one, with the ranks of an MPI job if there are any."""
+        options = dict(resume=arguments.resume, executor=arguments.executor)
+        model.fit(self.sample, self.target.name, **options, **self.roles.passed)
 
     def predicted(self, model):
         """Return the positions of the rows that `oof_prediction_` of the model has."""
@@ -223,8 +225,9 @@ class StreamedRows(TrainingRows):
         """Return what messages call the part that was read last."""
         return f"{self._table.file}, the rows read last"
 
-    def fit(self, model, resume):
-        model.fit(self, window=self._table.window, resume=resume, **self.roles.passed)
+    def fit(self, model, arguments):
+        options = dict(resume=arguments.resume, executor=arguments.executor)
+        model.fit(self, window=self._table.window, **options, **self.roles.passed)
 
     def sample_positions(self, rows):
         return np.searchsorted(self.rows[self._chosen], rows)
