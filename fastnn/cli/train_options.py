@@ -201,6 +201,12 @@ def _add_output_options(group):
         help="write a web page about the table, the scores, the errors and the training: .html",
     )
     group.add_argument(
+        "--baselines",
+        action="store_true",
+        help="also train a linear model, HistGradientBoosting and, if they are installed, CatBoost "
+        "and LightGBM on the same folds, and print their scores and the differences",
+    )
+    group.add_argument(
         "--plot",
         type=picture_file,
         metavar="FILE",

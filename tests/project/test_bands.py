@@ -59,10 +59,14 @@ ON_USE = {  # also allowed in these packages, which are imported when they are u
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"playground", "tables"},
     "pandas": {
+        "tabular.checking",
         "tabular.columns",
         "tabular.explaining",
     },  # of a DataFrame that was passed, or as one
     "shap": {"tabular.explaining"},
+    "catboost": {"tabular.comparing"},
+    "lightgbm": {"tabular.comparing"},
+    "threadpoolctl": {"tabular.comparing"},
     "openpyxl": {"tables"},
     "xlrd": {"tables"},
     "duckdb": {"tables"},

@@ -523,4 +523,22 @@ EXPLANATIONS = [
         lambda monkeypatch: explain(monkeypatch, background=False),
     ),
 ]
-CASES = [*FILES, *COLUMNS, *TARGETS, *ROLES, *LARGE, *EXPORTS, *EXPLANATIONS, *SETTINGS]
+
+
+def old_model(monkeypatch):
+    """Write the files of `number_model`, of a model as an older version wrote it."""
+    number_model(monkeypatch)
+    model = fastnn.load("n.safetensors")
+    model.model_.profile = None
+    model.save("n.safetensors")
+
+
+CHECKS = [
+    Case(
+        "tabular/checking/counting.of",
+        lambda: fastnn.load("n.safetensors").check("new.csv"),
+        "check n.safetensors new.csv",
+        old_model,
+    ),
+]
+CASES = [*CHECKS, *FILES, *COLUMNS, *TARGETS, *ROLES, *LARGE, *EXPORTS, *EXPLANATIONS, *SETTINGS]

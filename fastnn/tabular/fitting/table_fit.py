@@ -14,6 +14,7 @@ from ...dask.runner import ClusterError
 from ...executors import SharedObjects
 from ...tables.files import TableWarning
 from .. import row_columns, table_memory, tabular_file
+from ..checking.profile import TableProfile
 from ..checkpoint import digests_of
 from ..columns.features import NO_COLUMN, Features
 from ..encoder import Encoder, Scaling
@@ -45,6 +46,7 @@ class TableFit:
     large : LargeTable or None
         The table, if the rows in memory are a sample of it.
     features : Features
+    profile : TableProfile
     setup : TrainingSetup
         The rows in memory, their targets, and what else all jobs share.
     folds : list of (ndarray, ndarray)
@@ -114,6 +116,7 @@ class TableFit:
             for note in self.features.notes(frame, self.large is None):
                 warn(note, TableWarning)
             numbers, codes = self.features.transform(frame)
+            self.profile = TableProfile.fit(self.features, frame)
         self.setup = TrainingSetup(
             rows=FitRows(numbers, codes, y, weight),
             encoded_y=targets.encode(y),

@@ -14,7 +14,7 @@ from ...training.plan import FitOptions, Plan
 from ...training.pool import StreamPool, Trainings, train_many
 from ..fit_rows import FitRows
 from ..forward_folds import as_seen
-from ..table_model import ACTIVATION
+from ..network_arrays import ACTIVATION
 from . import recipe, remote_jobs
 from .job_sessions import TwoPartSession
 from .pace import Pace
