@@ -2,8 +2,8 @@
 
 The page loads nothing and runs no scripts. Its style sheet is style.css, and its charts are SVG.
 
-- `score_sections`, `class_sections`, `threshold_sections`, `number_sections`, `effect_sections`,
-  `data_sections`, `training_sections`: the sections.
+- `score_sections`, `baselines_section`, `class_sections`, `threshold_sections`, `number_sections`,
+  `effect_sections`, `data_sections`, `training_sections`: the sections.
 - `elements`: HTML. `charts`: SVG of matplotlib.
 """
 
@@ -18,6 +18,7 @@ from ...core.messages import plural
 from ...files.replacing import replacing
 from ..text_layout import file_name
 from ..text_report import describe_target
+from .baselines_section import baselines_section
 from .class_sections import classes_section
 from .data_sections import data_section, importances_section, label_issues_section, warnings_section
 from .effect_sections import effects_section
@@ -91,6 +92,7 @@ def _page(report):
         for part in (
             warnings_section(report),
             scores_section(report),
+            baselines_section(report),
             errors_section(report) if report.is_number else classes_section(report),
             intervals_section(report) if report.is_number else thresholds_section(report),
             importances_section(report),
