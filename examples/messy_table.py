@@ -2,8 +2,8 @@
 
 The table has 400 flats. The deposit is a text such as "$1,234", the area one
 such as "54 sqm", the date one such as 31.01.2025. Some cells are empty or
-"n/a", and the district is a category. `TabularRegressor` takes the file as it is:
-nothing is converted, filled or encoded by hand.
+"n/a", and the district is a category. `TabularRegressor` takes the file as it
+is: nothing is converted, filled or encoded by hand.
 
 You will see what each column was taken for, R^2 and the mean error on rows that
 the networks did not train on, and the share of 200 new flats whose rents are

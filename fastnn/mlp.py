@@ -158,6 +158,7 @@ class MLP(DifferentiableNetwork):
         max_steps: int | None = None,
         comm: Any = None,
         shards: int | None = None,
+        sync_every: int = 1,
     ) -> History:
         """Train the network, starting from its current parameters.
 
@@ -222,6 +223,8 @@ class MLP(DifferentiableNetwork):
         shards : int, optional
             Number of virtual shards of the rows, a power of two: 1, 2, 4, ... ranks get the same bits.
             By default 16 with `comm`, else none. 0: one for each rank.
+        sync_every : int, default 1
+            More than 1: local SGD, which averages the ranks' networks every so many steps.
 
         Returns
         -------
@@ -259,17 +262,9 @@ class MLP(DifferentiableNetwork):
         )
         rows = fit_data.RowArguments(X, y, sample_weight, validation_data, window)
         arguments = fit_call.FitCall(self, rows, loss, options, self.rng if rng is None else rng)
-        if comm is not None or shards is not None:
-            return arguments.fit_on_ranks(comm, shards, progress)
-        plan = arguments.plan()
-        # no other thread changes the state, which the plan reads
-        with self._in_training(), UndoDraws([(self, plan.rng)] if plan.draws else []):
-            session = plan.session()
-            if progress:
-                from .training.progress import ProgressLine
-
-                session.line = ProgressLine(epochs, session.data.n_rows)
-            return session.run_locked()
+        if comm is not None or shards is not None or sync_every != 1:
+            return arguments.fit_on_ranks(comm, shards, sync_every, progress)
+        return arguments.fit(progress)
 
     @with_hints(PARTIAL_FIT)
     def partial_fit(

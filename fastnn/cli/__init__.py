@@ -8,8 +8,8 @@ Exit codes:
 130  interrupted by Ctrl-C
 143  stopped by SIGTERM, which does the same as Ctrl-C
 
-- `train`, `predict`, `explain`, `info`, `export`, `bench`, `demo`, `completion`: the commands.
-  `table_info`: `info` of a table.
+- `train`, `predict`, `explain`, `info`, `export`, `serve`, `bench`, `demo`, `completion`: the
+  commands. `table_info`: `info` of a table.
 - `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
 - `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
 - `scores`: scores of predictions, and rows that look wrong. `table_facts`: what columns hold.
@@ -47,6 +47,7 @@ COMMANDS = {
     "explain": "show what each column adds to the predictions for rows",
     "info": "show this installation, a model file, or a table",
     "export": "write a model as C or ONNX, or for PyTorch",
+    "serve": "answer requests for predictions over HTTP",
     "bench": "compare the speed with other libraries",
     "completion": "complete commands, options and files in a shell",
 }
@@ -63,6 +64,7 @@ examples:
   fastnn info digits.safetensors              show what a model file contains
   fastnn export digits.safetensors --c digits.c
                                               write a C file, or --onnx
+  fastnn serve digits.safetensors             answer requests over HTTP
   fastnn train --help                         show the options of a command
 
 'digits' and 'wine' are sample tables that ship with fastnn. Your own tables can

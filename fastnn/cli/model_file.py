@@ -41,12 +41,17 @@ def load_model(path, data=None):
     -------
     StoredClassifier or StoredRegressor
     """
-    return _load(path, _read_stored, data)
+    return _with_columns(path, _load(path, _read_stored, data))
+
+
+def load_any(path):
+    """Read the model file of a network or an estimator, as `load_model` if it has columns."""
+    return _load(path, _read_stored)
 
 
 def load_estimator(path):
     """Read a model file of `fastnn train` as a TabularClassifier or TabularRegressor."""
-    return _load(path, load)
+    return _with_columns(path, _load(path, load))
 
 
 def _read_stored(path):
@@ -55,7 +60,7 @@ def _read_stored(path):
 
 def _load(path, read, data=None):
     try:
-        model = read(path)
+        return read(path)
     except OSError as error:
         what = "is a folder" if os.path.isdir(path) else error.strerror
         raise CommandError(f"{path}: {what}. {_advise_model(path)}") from None
@@ -73,6 +78,10 @@ def _load(path, read, data=None):
             f"{path}: needs scikit-learn, which is not installed. "
             'Run: python -m pip install "fastnn-mlp[cli]"'
         ) from None
+
+
+def _with_columns(path, model):
+    """Return a model. Raise CommandError if it is not that of a table."""
     if not hasattr(model, "columns_"):
         what = "a network" if isinstance(model, MLP) else "an estimator"
         raise CommandError(

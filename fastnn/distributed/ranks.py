@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .communicator import SingleRank, bytes_of
+from ..core.validation import check_count
+from . import parts
+from .communicator import SingleRank, bytes_of, resolve
 from .sums import PlainSum, TreeSum, sum_shards
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ FLAGS = range(3)
 INTERRUPTED, STOPPED, FAILED = FLAGS
 NO_FLAGS = [0.0] * len(FLAGS)
 N_TAIL = 4  # numbers behind the gradient: the loss and the weight, each as two
-N_SUMS = 3  # of an exchange at the end of an epoch
+N_SUMS = 4  # of an exchange at the end of an epoch
 SIGNALS = ("SIGINT", "SIGTERM")
 
 
@@ -56,64 +58,86 @@ class Ranks:
 
     Parameters
     ----------
-    comm : Communicator or None
-    in_tree : bool
-        Whether to sum in the order of a tree of shards, else by ``comm.allreduce``.
+    comm : Communicator, communicator of mpi4py, group of torch.distributed, or None
+    shards : int, optional
+        As in `MLP.fit`; by default `parts.DEFAULT_SHARDS`. 0: each rank is a shard, and sums are those
+        of ``comm.allreduce``, or with `sync_every` above 1 in a tree of ranks.
+    sync_every : int, default 1
+        As in `MLP.fit`. More than 1 needs a communicator and no shards.
 
     Attributes
     ----------
+    n_shards : int
+        Of all ranks.
+    first, n : int
+        The first shard of this rank, and their number.
     stop_reason : str
         Why a callback on any rank stops the training, "" if none does.
     is_over : bool
         Whether all ranks know that they stop.
     """
 
-    def __init__(self, comm: Communicator | None, in_tree: bool) -> None:
-        self.comm: Communicator = SingleRank() if comm is None else comm
-        self.in_tree, self.stop_reason, self.is_over = in_tree, "", False
+    def __init__(
+        self, comm: Any = None, shards: int | None = None, sync_every: int | None = 1
+    ) -> None:
+        self.comm: Communicator = SingleRank() if comm is None else resolve(comm)
+        self.sync_every = check_count("sync_every", sync_every)
+        if sync_every != 1:
+            if comm is None or shards:
+                what = "comm, whose ranks" if comm is None else "shards=0, since ranks"
+                raise ValueError(
+                    f"sync_every={sync_every} needs {what} train on their own rows between two averages. "
+                    "Pass that, or sync_every=1."
+                )
+            shards = 0
+        self.shards = parts.DEFAULT_SHARDS if shards is None else shards
+        self.n_shards = parts.count(self.shards, self.comm.size)  # the same error on all ranks
+        self.first, self.n = parts.owned(self.comm.rank, self.comm.size, self.n_shards)
+        self.stop_reason, self.is_over = "", False
         self._signals: list = []  # that arrived, each as the arguments of its handler
         self._wants_stop = False
-        self._epoch_sum = TreeSum(self.comm, 0, N_SUMS + len(FLAGS))
-        self._epoch_flags = self._epoch_sum.totals[N_SUMS:]
-        self._step_sum: Any = None
+        self._epoch_sum = TreeSum(self.comm, 0, N_SUMS, n_flags=len(FLAGS))
 
     # ---- sums ----
 
     def sum_of_steps(self, n_params: int, dtype: Any) -> TreeSum | PlainSum:
-        """Make the buffer of the sums of a step. Its flags are behind what the kernel uses."""
-        if self.in_tree:
-            self._step_sum = TreeSum(self.comm, n_params, 2 + len(FLAGS), dtype)
-            self._step_flags = self._step_sum.totals[2:]
-        else:
-            self._step_sum = PlainSum(self.comm, n_params + N_TAIL + len(FLAGS), dtype)
-            self._step_flags = self._step_sum.sums[-len(FLAGS) :]
-        return self._step_sum
+        """Make the sum over ranks of the gradient, the loss and the weight of a batch, with flags."""
+        if self.shards or self.sync_every > 1:
+            return TreeSum(self.comm, n_params, 2, dtype, len(FLAGS))
+        return PlainSum(self.comm, n_params + N_TAIL, dtype, len(FLAGS))
 
-    def reduce(self) -> bool:
-        """Sum the buffer of a step over ranks. Return whether all drop the step."""
+    def sum_of_totals(self, n: int) -> TreeSum:
+        """Make the sum over ranks of n numbers of float64, with flags."""
+        return TreeSum(self.comm, 0, n, n_flags=len(FLAGS))
+
+    def meet(self, total: TreeSum | PlainSum) -> bool:
+        """Sum over ranks, with the flags. Return whether all stop here."""
         if self._signals or self._wants_stop:
-            self._raise_flags(self._step_flags)
-        self._exchange(self._step_sum)
-        flags = self._step_flags.tolist()
+            total.flags[INTERRUPTED] = bool(self._signals)
+            total.flags[STOPPED] = self._wants_stop
+        self._exchange(total)
+        flags = total.flags.tolist()
         return flags != NO_FLAGS and self._read_flags(flags)
 
     def end_epoch(self, values: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Return sums over all shards of all ranks, at the end of an epoch.
 
-        values : ndarray (n_shards, 3) of float64, optional
+        values : ndarray (n, N_SUMS) of float64, optional
+            Those of the shards of this rank.
         """
-        totals = self._epoch_sum.totals
-        totals[:] = 0
-        if values is not None:
-            totals[:N_SUMS] = sum_shards(values)
-        self._raise_flags(self._epoch_flags)
-        self._sum_at_end()
-        return totals[:N_SUMS].copy()
-
-    def _sum_at_end(self):
-        self._exchange(self._epoch_sum)
-        if self._read_flags(self._epoch_flags.tolist()):
+        total = self._epoch_sum
+        total.totals[:] = 0 if values is None else sum_shards(values)
+        total.flags[:] = 0
+        if self.meet(total):
             self.raise_reason()
+        return total.totals.copy()
+
+    def sum(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return sums over all shards of all ranks. values : ndarray (n, k) of this rank's shards"""
+        total = TreeSum(self.comm, 0, values.shape[1])
+        total.totals[:] = sum_shards(values)
+        self._exchange(total)
+        return total.totals
 
     def _exchange(self, function, *arguments):
         """Call what exchanges numbers. If it fails, the ranks do not meet again."""
@@ -128,10 +152,6 @@ class Ranks:
     def stop(self) -> None:
         """Let all ranks stop at their next exchange, since a callback asks for it."""
         self._wants_stop = True
-
-    def _raise_flags(self, flags):
-        flags[INTERRUPTED] = bool(self._signals)
-        flags[STOPPED] = self._wants_stop
 
     def _read_flags(self, flags):
         """Return whether the training is over."""
@@ -153,22 +173,21 @@ class Ranks:
             self.deliver_signals()
             raise KeyboardInterrupt("another rank was interrupted")
 
-    def abandon(self, is_step: bool) -> None:
+    def abandon(self, total: TreeSum | PlainSum | None = None) -> None:
         """Tell the other ranks that this one fails, in place of its next exchange.
 
-        is_step : bool
-            Whether that is the sum of a step, not the exchange at the end of an epoch.
+        total : the sum that they wait for; by default that at the end of an epoch
         """
         if self.is_over or self.comm.size == 1:
             return
         self.is_over = True
-        exchange = self._step_sum if is_step else self._epoch_sum
-        exchange.sums[:] = 0
-        if exchange.totals is not None:
-            exchange.totals[:] = 0
-        flags = self._step_flags if is_step else self._epoch_flags
-        flags[FAILED] = self.comm.rank + 1
-        exchange()
+        total = self._epoch_sum if total is None else total
+        total.sums[:] = 0
+        if total.totals is not None:
+            total.totals[:] = 0
+        total.flags[:] = 0
+        total.flags[FAILED] = self.comm.rank + 1
+        total()
 
     @contextlib.contextmanager
     def failing_together(self) -> Iterator[None]:
@@ -176,7 +195,7 @@ class Ranks:
         try:
             yield
         except BaseException:
-            self.abandon(is_step=False)
+            self.abandon()
             raise
         self.end_epoch()
 
@@ -224,11 +243,49 @@ class Ranks:
         self._exchange(self.comm.allreduce, numbers)
         return numbers
 
-    def share(self, *arrays: NDArray[Any]) -> None:
-        """Replace arrays by those of rank 0."""
+    def share(self, *arrays: NDArray[Any], root: int = 0) -> None:
+        """Replace arrays by those of a rank."""
         for array in arrays:
             if array.size and self.comm.size > 1:
-                self._exchange(self.comm.broadcast, bytes_of(array))
+                self._exchange(self.comm.broadcast, bytes_of(array), root)
+
+    def gather_json(self, value: Any) -> list[Any]:
+        """Return a value of each rank, which JSON can hold."""
+        mine = np.frombuffer(json.dumps(value).encode(), np.uint8)
+        buffers = [np.zeros(int(n), np.uint8) for n in self.gather(len(mine))]
+        buffers[self.comm.rank][:] = mine
+        for rank, buffer in enumerate(buffers):
+            self.share(buffer, root=rank)
+        return [json.loads(buffer.tobytes()) for buffer in buffers]
+
+    def shard_lengths(self, name: str, n: int) -> NDArray[np.intp]:
+        """Return the number of rows of each shard of all ranks.
+
+        Parameters
+        ----------
+        name : str
+            What messages call the rows.
+        n : int
+            Number of rows of this rank.
+
+        Raises
+        ------
+        ValueError
+            A rank has other rows than `parts.part` says.
+        """
+        rows = self.gather(n).astype(np.intp)
+        if not self.shards:
+            return rows
+        total, size = int(rows.sum()), self.comm.size
+        for rank in range(size):
+            part = parts.part(total, rank, size, self.shards)
+            if part.stop - part.start != rows[rank]:
+                raise ValueError(
+                    f"{name} has {rows[rank]:,} of {total:,} rows on rank {rank}, but {self.n_shards} "
+                    f"shards on {size} ranks need {part.stop - part.start:,} there. Pass the rows that "
+                    "fastnn.distributed.part returns, or shards=0."
+                )
+        return parts.shard_lengths(total, self.n_shards)
 
     def check_settings(self, settings: dict) -> None:
         """Raise RankError on all ranks unless all have the settings of rank 0.
@@ -237,12 +294,12 @@ class Ranks:
         """
         if self.comm.size == 1:
             return
-        text = json.dumps(settings).encode()
-        settings = json.loads(text)  # tuples become lists
+        settings = json.loads(json.dumps(settings))  # tuples become lists
+        text = np.frombuffer(json.dumps(settings).encode(), np.uint8)
         length = np.array([len(text)], np.int64)
         self.share(length)
         buffer = np.zeros(int(length[0]), np.uint8)
-        buffer[: len(text)] = np.frombuffer(text, np.uint8)[: len(buffer)]
+        buffer[: len(text)] = text[: len(buffer)]
         self.share(buffer)
         expected = json.loads(buffer.tobytes())
         names = [name for name in settings if settings[name] != expected.get(name)]

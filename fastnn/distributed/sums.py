@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .communicator import Communicator
 
 
+SCATTER_BYTES = 1 << 15  # a sum of at least this number of bytes is scattered (decision 0044)
+
+
 class TreeSum:
     """Sums over ranks with the same bits on all, and for each power of two of ranks that hold the
     same shards.
@@ -25,6 +28,10 @@ class TreeSum:
     At level l a rank exchanges its sum with that of rank ^ 2^l (recursive doubling). Addition
     commutes, so both get the same bits. Of P ranks, the last P - 2^floor(log2 P) first send theirs
     to a rank of the others, and get the result at the end.
+
+    Long sums are scattered: at each level both ranks of a pair exchange half of what they still have
+    to sum, so each adds half of it (recursive halving). Then they exchange the results in the opposite order.
+    Each number is the sum over the same tree, so the bits are the same.
 
     Parameters
     ----------
@@ -34,50 +41,100 @@ class TreeSum:
     n_totals : int
         Number of sums in float64.
     dtype : dtype
+    n_flags : int, default 0
+        Number of flags: sums in float64 that are not for those who fill the totals.
+    scatters : bool, optional
+        Whether the sums of the dtype are scattered. By default this depends on their size.
 
     Attributes
     ----------
     sums : ndarray (n,) of the dtype
     totals : ndarray (n_totals,) of float64
+    flags : ndarray (n_flags,) of float64
     """
 
-    def __init__(self, comm: Communicator, n: int, n_totals: int, dtype: Any = np.float64) -> None:
+    def __init__(
+        self,
+        comm: Communicator,
+        n: int,
+        n_totals: int,
+        dtype: Any = np.float64,
+        n_flags: int = 0,
+        scatters: bool | None = None,
+    ) -> None:
         self.comm = comm
         self.n_main = 1 << (comm.size.bit_length() - 1)  # ranks that exchange at all levels
-        self.bytes, self.sums, self.totals = _block(n, n_totals, dtype)
-        self._received, *self._others = _block(n, n_totals, dtype)
+        is_long = n * np.dtype(dtype).itemsize >= SCATTER_BYTES
+        self.scatters = is_long if scatters is None else scatters
+        length = -(-n // self.n_main) * self.n_main  # halves of halves have the same length
+        self.mine = _Block(length, n_totals + n_flags, dtype)
+        self.others = _Block(length, n_totals + n_flags, dtype)
+        self.sums = self.mine.sums[:n]
+        self.totals, self.flags = self.mine.totals[:n_totals], self.mine.totals[n_totals:]
 
     def __call__(self) -> None:
         """Sum in place."""
         comm, rank, n = self.comm, self.comm.rank, self.n_main
+        mine, others = self.mine, self.others
         if rank >= n:
-            comm.sendrecv(
-                self.bytes, self._received, rank - n
-            )  # what comes back is not the sum yet
-            comm.sendrecv(self.bytes, self._received, rank - n)
-            self.bytes[:] = self._received
+            # what comes back is not the sum yet
+            comm.sendrecv(mine.bytes, others.bytes, rank - n)
+            comm.sendrecv(mine.bytes, others.bytes, rank - n)
+            mine.bytes[:] = others.bytes
             return
         if rank + n < comm.size:
-            self._exchange(rank + n)
-        distance = 1
-        while distance < n:
-            self._exchange(rank ^ distance)
-            distance *= 2
+            comm.sendrecv(mine.bytes, others.bytes, rank + n)
+            mine.sums += others.sums
+            mine.totals += others.totals
+        if self.scatters:
+            self._double(mine.totals, others.totals)
+            self._halve()
+        else:
+            distance = 1
+            while distance < n:
+                comm.sendrecv(mine.bytes, others.bytes, rank ^ distance)
+                mine.sums += others.sums
+                mine.totals += others.totals
+                distance *= 2
         if rank + n < comm.size:
-            comm.sendrecv(self.bytes, self._received, rank + n)
+            comm.sendrecv(mine.bytes, others.bytes, rank + n)
 
-    def _exchange(self, partner):
-        self.comm.sendrecv(self.bytes, self._received, partner)
-        self.sums += self._others[0]
-        self.totals += self._others[1]
+    def _double(self, mine, others):
+        """Sum an array over the first ranks, level by level."""
+        distance = 1
+        while distance < self.n_main:
+            self.comm.sendrecv(bytes_of(mine), bytes_of(others), self.comm.rank ^ distance)
+            mine += others
+            distance *= 2
+
+    def _halve(self):
+        """Sum the numbers of the dtype over the first ranks, half of them at each level."""
+        comm, rank = self.comm, self.comm.rank
+        mine, others, first, n = self.mine.sums, self.others.sums, 0, len(self.mine.sums)
+        distance, halves = 1, []
+        while distance < self.n_main:
+            n //= 2
+            kept, sent = (first, first + n) if not rank & distance else (first + n, first)
+            partner = rank ^ distance
+            comm.sendrecv(
+                bytes_of(mine[sent : sent + n]), bytes_of(others[kept : kept + n]), partner
+            )
+            mine[kept : kept + n] += others[kept : kept + n]
+            halves.append((partner, kept, sent, n))
+            first = kept
+            distance *= 2
+        for partner, kept, sent, n in reversed(halves):
+            comm.sendrecv(bytes_of(mine[kept : kept + n]), bytes_of(mine[sent : sent + n]), partner)
 
 
-def _block(n, n_totals, dtype):
-    """Return a block of memory as bytes, and its parts: n numbers, then totals."""
-    n_bytes = n * np.dtype(dtype).itemsize
-    memory = np.zeros(-(-n_bytes // 8) + n_totals)
-    block = bytes_of(memory)
-    return block, block[:n_bytes].view(dtype), memory[len(memory) - n_totals :]
+class _Block:
+    """Memory for n numbers of a dtype and n_totals of float64, and the same memory as bytes."""
+
+    def __init__(self, n, n_totals, dtype):
+        n_bytes = n * np.dtype(dtype).itemsize
+        memory = np.zeros(-(-n_bytes // 8) + n_totals)
+        self.bytes = bytes_of(memory)
+        self.sums, self.totals = self.bytes[:n_bytes].view(dtype), memory[len(memory) - n_totals :]
 
 
 class PlainSum:
@@ -87,17 +144,19 @@ class PlainSum:
     ----------
     sums : ndarray (n,) of the dtype
     totals : None
+    flags : ndarray (n_flags,) of the dtype
     """
 
     totals = None
 
-    def __init__(self, comm: Communicator, n: int, dtype: Any) -> None:
-        self.sums = np.zeros(n, dtype)
+    def __init__(self, comm: Communicator, n: int, dtype: Any, n_flags: int = 0) -> None:
+        self._numbers = np.zeros(n + n_flags, dtype)
+        self.sums, self.flags = self._numbers[:n], self._numbers[n:]
         self._allreduce = comm.allreduce
 
     def __call__(self) -> None:
         """Sum in place."""
-        self._allreduce(self.sums)
+        self._allreduce(self._numbers)
 
 
 def sum_shards(values: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -2,17 +2,18 @@
 
 - `classifier`, `regressor`: the estimators. `base`: their parameters and methods.
 - `attributes`: constructor arguments, and the lock of an estimator.
-- `fit`: one call of `fit`. `online`: `partial_fit`, also for single rows.
+- `fit`: one call of `fit`. `rank_fit`: on ranks. `online`: `partial_fit`, also for single rows.
 - `inputs`: checks of rows. `class_targets`, `number_targets`: targets, and predictions from outputs.
 - `parameters`: scikit-learn's parameters as those of fastnn. `networks`: the networks, and the
   fitted attributes about them.
 - `dask_fit`: one call of `fit` on Dask collections. `dask_rows`: their rows.
 - `early_stopping`: held-out rows. `bagging`: the rows of each network of an ensemble.
-- `ensemble`: means of outputs. `intervals`: prediction intervals. `calibration`: temperature scaling.
+- `ensemble`, `network_means`: means of outputs. `intervals`: prediction intervals.
+  `calibration`: temperature scaling.
 - `file`: files of estimators. `stored_parameters`: the parameters in them.
 
 The estimators need scikit-learn (the extra ``sklearn``). They are imported on first use, since
-`intervals` does not.
+`intervals` and `network_means` do not.
 """
 
 from typing import TYPE_CHECKING

@@ -15,6 +15,7 @@ from ..callbacks import Callback
 from ..core.options import Options as FastnnOptions
 from ..dask import partitions
 from ..dask.partitions import is_collection
+from ..distributed.ranks import Ranks
 from ..losses import Loss
 from ..mlp import MLP
 from ..optimizers import LBFGS, OPTIMIZERS, Optimizer
@@ -131,6 +132,9 @@ class BaseMLP(PartialFit):
         y: Any,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        *,
+        comm: Any = None,
+        shards: int | None = None,
     ) -> Self:
         """Fit the network, or all networks of an ensemble, to X and y.
 
@@ -149,6 +153,11 @@ class BaseMLP(PartialFit):
         groups : array_like (n,), optional
             With bagging="folds", rows of the same group are in the same fold: pass the patient, the
             site or the sensor of each row, if new rows will come from others.
+        comm : Communicator, mpi4py.MPI.Comm or torch.distributed group, optional
+            Train on its ranks together. Each passes its part of the rows (docs/scaling.md). Classes,
+            scores and the rows of `validation_fraction` are those of all ranks.
+        shards : int, optional
+            Number of virtual shards of the rows, as in `MLP.fit`.
 
         Returns
         -------
@@ -157,7 +166,9 @@ class BaseMLP(PartialFit):
         Raises
         ------
         ValueError
-            X, y, sample_weight or a parameter is invalid.
+            X, y, sample_weight or a parameter is invalid, or does not work with `comm`.
+        fastnn.distributed.RankError
+            Another rank failed, or has other settings.
         DivergenceError
             The loss or a network parameter is no longer finite.
         ClusterError
@@ -167,10 +178,23 @@ class BaseMLP(PartialFit):
         with kernels.InTraining([lock_of(self)]):
             with self._restore_on_error():
                 fresh = not (self.warm_start and hasattr(self, "networks_"))
-                failure = self._fit(X, y, sample_weight, fresh, groups)
+                if comm is None and shards is None:
+                    failure = self._fit(X, y, sample_weight, fresh, groups)
+                else:
+                    ranks = Ranks(comm, shards)
+                    failure = self._fit_on_ranks(ranks, fresh, X, y, sample_weight, groups)
             if failure is not None:
                 raise failure
         return self
+
+    def _fit_on_ranks(self, ranks, fresh, *arguments):
+        from .rank_fit import fit_on_ranks
+
+        self._online = None
+        if any(map(is_collection, arguments)):
+            partitions.refuse(comm=ranks)
+        fit, interrupted = fit_on_ranks(self, arguments, fresh, ranks)
+        fit.end(interrupted)
 
     def _fit(self, X, y, sample_weight, fresh, groups):
         """Fit, and return the error that a cluster has ended it with, or None."""

@@ -14,6 +14,8 @@ from ..files import json_values
 from ..files.checks import check
 from . import ensemble, inputs, parameters
 
+MULTILABEL = "multilabel-indicator"
+
 
 @dataclass(frozen=True, eq=False)
 class ClassTargets:
@@ -31,6 +33,9 @@ class ClassTargets:
     kind: str
     loss: Any = None
 
+    has_classes = True
+    has_variance = False  # whether `row_scores` needs that of the targets
+
     @classmethod
     def fit(cls, y, classes=None):
         """Return the ClassTargets of y, or of the `classes` passed to partial_fit."""
@@ -40,14 +45,38 @@ class ClassTargets:
                 "y has several columns of classes. Pass one column, or an indicator matrix of 0 "
                 "and 1 for multi-label classification."
             )
-        if kind not in ("binary", "multiclass", "multilabel-indicator"):
+        if kind not in ("binary", "multiclass", MULTILABEL):
             raise ValueError(
                 f"Unknown label type: {kind}. y must contain classes. To predict "
                 "numbers, use MLPRegressor."
             )
-        if kind == "multilabel-indicator":
+        if kind == MULTILABEL:
             return cls(np.arange(y.shape[1]), kind)
         classes = np.unique(y if classes is None else classes)
+        return cls(classes, "binary" if len(classes) <= 2 else "multiclass")
+
+    def part_to_json(self):
+        """Return what `union` needs of the targets of a rank, as JSON can hold it."""
+        return self.to_json(None)
+
+    @classmethod
+    def union(cls, parts):
+        """Return the ClassTargets of all ranks. parts : what `part_to_json` returned, of each that has rows"""
+        kinds, counts = {part["type"] for part in parts}, {len(part["classes"]) for part in parts}
+        if MULTILABEL in kinds:
+            if len(kinds) > 1 or len(counts) > 1:
+                raise ValueError(
+                    "y is an indicator matrix on some ranks, but has classes or another number of "
+                    "columns on others. Pass y of one kind on all ranks."
+                )
+            return cls(np.arange(*counts), MULTILABEL)
+        types = {_type_of_label(label) for part in parts for label in part["classes"]}
+        if len(types) > 1:
+            raise ValueError(
+                f"y has classes of several types on the ranks: {' and '.join(sorted(types))}. Pass "
+                "classes of one type on all ranks."
+            )
+        classes = np.unique(np.concatenate([json_values.parse_classes(part) for part in parts]))
         return cls(classes, "binary" if len(classes) <= 2 else "multiclass")
 
     @classmethod
@@ -58,7 +87,7 @@ class ClassTargets:
         valid = {
             "binary": n <= 2,
             "multiclass": n > 2,
-            "multilabel-indicator": classes.tolist() == list(range(n)),
+            MULTILABEL: classes.tolist() == list(range(n)),
         }
         check(valid[kind], "classes")
         return cls(classes, kind, cls(classes, kind).resolve_loss(parameter))
@@ -69,7 +98,7 @@ class ClassTargets:
 
     @property
     def is_multilabel(self):
-        return self.kind == "multilabel-indicator"
+        return self.kind == MULTILABEL
 
     @cached_property
     def numbers(self):
@@ -89,6 +118,8 @@ class ClassTargets:
             return np.asarray(y.toarray() if inputs.is_sparse(y) else y, dtype)
         if y.ndim != 1:
             raise ValueError(f"y must have shape (n,), one class per row, got shape {y.shape}")
+        if not len(y):  # of a rank without rows, in any dtype
+            y = y.astype(self.classes.dtype)
         targets = np.minimum(np.searchsorted(self.classes, y), len(self.classes) - 1)
         unknown = self.classes[targets] != y
         if unknown.any():
@@ -140,7 +171,32 @@ class ClassTargets:
         if isinstance(parameter, dict):
             for label, weight in parameter.items():
                 check_number(f"class_weight of {label!r}", weight, minimum=0)
-        return compute_sample_weight(parameter, y)
+        return compute_sample_weight(parameter, y) if len(y) else np.zeros(0)
+
+    def count(self, y, estimator_name):
+        """Return the number of rows of each class, for the weights of classes on ranks."""
+        if self.is_multilabel:
+            raise ValueError(
+                "class_weight does not work with comm if y is an indicator matrix. Pass sample_weight."
+            )
+        codes = self.encode(y, np.dtype(np.float64), estimator_name).ravel().astype(np.intp)
+        return np.bincount(codes, minlength=len(self.classes)).astype(np.float64)
+
+    def full_class_weight(self, parameter, counts):
+        """Return the weight of each class that has one, as scikit-learn defines them.
+
+        parameter : `class_weight`; counts : number of rows of each class, over all ranks
+        """
+        labels = self.classes.tolist()
+        if parameter == "balanced":
+            n_classes = np.count_nonzero(counts)
+            return dict(zip(labels, (counts.sum() / (n_classes * np.maximum(counts, 1))).tolist()))
+        unknown = [label for label in parameter if label not in labels]
+        if unknown:
+            raise ValueError(
+                f"class_weight has classes that y does not have on any rank: {unknown}. y has {labels}."
+            )
+        return dict.fromkeys(labels, 1.0) | parameter
 
     def stratify_labels(self, y):
         """Return what to stratify held-out rows by, or None."""
@@ -159,7 +215,7 @@ class ClassTargets:
 
     def decide(self, Y):
         """Return the predicted classes of outputs Y."""
-        if self.kind == "multilabel-indicator":
+        if self.kind == MULTILABEL:
             return (Y > 0.5).astype(int)
         if self.kind == "binary":
             return self.classes[
@@ -195,6 +251,12 @@ class ClassTargets:
         """Return None: there are no intervals."""
         return None
 
+    def row_scores(self, targets, Y, variance):
+        """Return whether outputs Y are right for each row, as 0 and 1. targets : from `encode`"""
+        if self.kind == "multiclass":
+            return (Y.argmax(axis=1) == targets).astype(np.float64)
+        return ((Y > 0.5) == (targets > 0.5)).all(axis=1).astype(np.float64)
+
     def score(self, y, Y, weight):
         """Return the mean accuracy of outputs Y."""
         correct = self.decide(Y) == (y.toarray() if inputs.is_sparse(y) else y)
@@ -212,3 +274,9 @@ class ClassTargets:
     def from_json(cls, d, parameter):
         """Return the ClassTargets that `to_json` described, or raise an error if d is damaged."""
         return cls.restore(json_values.parse_classes(d), d["type"], parameter)
+
+
+def _type_of_label(label):
+    if isinstance(label, bool):
+        return "Booleans"
+    return "texts" if isinstance(label, str) else "numbers"

@@ -128,8 +128,11 @@ def score_stopping(estimator, validation, y):
     return [ScoreStopping(score, patience, estimator.tol)]
 
 
-def validation_rows(estimator, loss):
-    """Return the Data and the targets of the parameter `validation_data`."""
+def validation_rows(estimator, loss, is_part=False):
+    """Return the Data and the targets of the parameter `validation_data`.
+
+    is_part : whether other ranks have more rows
+    """
     if len(estimator.validation_data) not in (2, 3):
         raise ValueError(
             "validation_data must be (X, y) or (X, y, sample_weight), got "
@@ -138,8 +141,8 @@ def validation_rows(estimator, loss):
     X, y, *weight = estimator.validation_data
     net = estimator.networks_[0]
     try:
-        X, y = inputs.check_X_y(estimator, X, y, net.dtype, False)
-        weight = inputs.check_weight(weight[0], X) if weight else None
+        X, y = inputs.check_X_y(estimator, X, y, net.dtype, False, is_part)
+        weight = inputs.check_weight(weight[0], X, may_be_zero=is_part) if weight else None
         return Data.of(
             net,
             X,

@@ -64,11 +64,8 @@ class EstimatorFit:
         self.estimator = estimator
         random_state = check_random_state(estimator.random_state)
         data = prepare(estimator, rows, fresh)
-        inputs.warn_if_badly_scaled(
-            rows.X,
-            estimator.targets_.to_check(data),
-            getattr(estimator, "feature_names_in_", None),
-        )
+        names = getattr(estimator, "feature_names_in_", None)
+        self.check_scale(rows.X, estimator.targets_.to_check(data), names)
         self.data, self.y, self.weight = data, rows.y, rows.weight
         self.networks, self.n_members = estimator.networks_, len(estimator.networks_)
         self.n_threads = check_threads(estimator.n_threads)
@@ -78,12 +75,38 @@ class EstimatorFit:
         self.members = []
         for i in range(self.n_members):
             self.members.append(self._member(i, folds, random_state, fresh))
-        self.n_rows = len(self.members[0].data)
-        if estimator.batch_size != "auto" and estimator.batch_size > self.n_rows:
+        self.n_rows = self.rows_of_epoch(self.members[0].data)
+        too_large = estimator.batch_size != "auto" and estimator.batch_size > self.n_rows
+        if too_large and self.speaks():
             warn(
                 f"batch_size={estimator.batch_size} is larger than the number of rows ({self.n_rows}). "
                 "All rows form one batch.",
             )
+
+    # ---- what differs on ranks: see `rank_fit` ----
+
+    def speaks(self):
+        """Return whether warnings and progress are shown here."""
+        return True
+
+    def check_scale(self, X, targets, names):
+        """Warn if columns of X, or the targets of a regression (else None), are badly scaled."""
+        y_rms = None if targets is None else inputs.root_mean_square(targets)
+        inputs.warn_about_scales(inputs.root_mean_square(inputs.sample(X)), y_rms, names)
+
+    def split(self, data, random_state):
+        """Return training data, validation data or None, and callbacks that score it."""
+        return early_stopping.split_validation(self.estimator, data, self.y, random_state)
+
+    def rows_of_epoch(self, data):
+        """Return the number of rows of an epoch, for the data of a member."""
+        return len(data)
+
+    def options(self):
+        """Return more options of `FitOptions`."""
+        return {}
+
+    # ---- members ----
 
     def _folds(self, groups, random_state, fresh):
         estimator = self.estimator
@@ -118,13 +141,9 @@ class EstimatorFit:
                 validation, callbacks = early_stopping.keep_best_epoch(estimator, data, rows)
                 data = data.select(train)
             else:
-                data, validation, callbacks = early_stopping.split_validation(
-                    estimator, data.select(train), self.y, random_state
-                )
+                data, validation, callbacks = self.split(data.select(train), random_state)
         else:
-            data, validation, callbacks = early_stopping.split_validation(
-                estimator, data, self.y, random_state
-            )
+            data, validation, callbacks = self.split(data, random_state)
         patience = None
         if folds is None:
             patience = parameters.patience(
@@ -145,7 +164,7 @@ class EstimatorFit:
     def session_from(self, member, training, epochs, queue=None):
         """Return a session of a member that begins with a state. training : TrainingState."""
         estimator, m = self.estimator, self.members[member]
-        n, n_seen = len(m.data), self.records[member].n_seen
+        n, n_seen = self.rows_of_epoch(m.data), self.records[member].n_seen
         is_adaptive = parameters.uses_learning_rate(estimator, "adaptive")
         options = FitOptions(
             optimizer=training.optimizer,
@@ -160,6 +179,7 @@ class EstimatorFit:
             n_threads=self.n_threads,
             patience=m.patience,
             retry=parameters.AdaptiveRate() if is_adaptive else None,
+            **self.options(),
         )
         plan = Plan(m.net, m.data, options, m.rng, m.validation, training)
         session = plan.session(queue)
@@ -183,11 +203,16 @@ class EstimatorFit:
         """Set the fitted attributes, and warn if training ended too early."""
         estimator = self.estimator
         for record, member in zip(self.records, self.members):
-            record.add(member.history, len(member.data), member.callbacks)
+            record.add(member.history, self.rows_of_epoch(member.data), member.callbacks)
             self._restore_best(member)
         write_records(estimator, self.records, [member.history.n_epochs for member in self.members])
         if self.bagging:
             self._predict_held_out()
+        if self.speaks():
+            self._warn(interrupted)
+
+    def _warn(self, interrupted):
+        estimator = self.estimator
         if interrupted:
             what = "The network has" if self.n_members == 1 else "The networks have"
             warn(

@@ -8,12 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import is_regressor
-from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
 
 from .. import kernels
 from ..core.messages import warn
 from ..core.sparse_rows import blocks, first_not_finite, is_sparse
-from ..core.validation import check_array, ready
+from ..core.validation import check_array, check_sample_weight, ready
 
 ALL_ZERO_OK = (
     {"allow_all_zero_weights": True}
@@ -35,12 +40,15 @@ class ValidRows(NamedTuple):
     weight : ndarray (n,) of float64, or None
     targets : ClassTargets, NumberTargets or None
         Those of y, if they are known.
+    class_weight : dict or None
+        In place of the parameter, on ranks: the weight of every class.
     """
 
     X: Any
     y: Any
     weight: np.ndarray | None
     targets: Any = None
+    class_weight: dict | None = None
 
 
 class CheckedRows:
@@ -69,31 +77,31 @@ class CheckedRows:
         return self.rows
 
 
-def validate_rows(estimator, X, y, sample_weight, fresh):
-    """Return the ValidRows of arguments of `fit`."""
+def validate_rows(estimator, X, y, sample_weight, fresh, is_part=False):
+    """Return the ValidRows of arguments of `fit`. is_part : whether other ranks have more rows"""
     dtype = (estimator.dtype or (np.float64, np.float32)) if fresh else estimator.networks_[0].dtype
-    X, y = check_X_y(estimator, X, y, dtype, fresh)
-    return ValidRows(X, y, check_weight(sample_weight, X))
+    X, y = check_X_y(estimator, X, y, dtype, fresh, is_part)
+    return ValidRows(X, y, check_weight(sample_weight, X, may_be_zero=is_part))
 
 
-def check_X_y(estimator, X, y, dtype, reset):
-    """Return X as a C-contiguous array or a CSR matrix, and y as an array, both finite."""
+def check_X_y(estimator, X, y, dtype, reset, is_part=False):
+    """Return X as a C-contiguous array or a CSR matrix, and y as an array, both finite.
+
+    is_part : whether other ranks have more rows, so that there may be none here
+    """
     refuse_dates_and_masks("X", X)
     if is_regressor(estimator):
         refuse_dates_and_masks("y", y)
+    options: dict = dict(
+        accept_sparse="csr", dtype=dtype, order="C", reset=reset, ensure_all_finite=False
+    )
     with naming_text_columns(X):
-        X, y = validate_data(
-            estimator,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=dtype,
-            order="C",
-            multi_output=True,
-            reset=reset,
-            y_numeric=is_regressor(estimator),
-            ensure_all_finite=False,
-        )
+        if is_part and not len(y):
+            X, y = validate_data(estimator, X, ensure_min_samples=0, **options), np.asarray(y)
+            check_consistent_length(X, y)
+        else:
+            numeric = is_regressor(estimator)
+            X, y = validate_data(estimator, X, y, multi_output=True, y_numeric=numeric, **options)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y.toarray() if is_sparse(y) else y, warn=True)
     return check_finite(estimator, X), y
@@ -219,6 +227,8 @@ def check_weight(sample_weight, X, may_be_zero=False):
     """Return sample_weight as float64 (n,), or None. may_be_zero : whether all weights may be 0"""
     if sample_weight is None:
         return None
+    if may_be_zero and not X.shape[0]:
+        return check_sample_weight(sample_weight, 0, np.dtype(np.float64))[0]
     weight = _check_sample_weight(
         sample_weight, X, dtype=np.float64, **ALL_ZERO_OK if may_be_zero else {}
     )
@@ -241,14 +251,23 @@ def forward(net, X, n_threads):
 # ---- scale ----
 
 
-def warn_if_badly_scaled(X, y, names):
-    """Warn if columns of X, or the targets y of a regression (else None), are badly scaled."""
-    rms = root_mean_square(X[:: max(1, X.shape[0] // SAMPLE_ROWS)])
-    warn_about_scales(rms, None if y is None else root_mean_square(y), names)
+def sample(X):
+    """Return some rows, with which the scale of the columns is estimated."""
+    return X[:: max(1, X.shape[0] // SAMPLE_ROWS)]
 
 
 def warn_about_scales(rms, y_rms, names):
-    """Warn if the root mean squares of columns of X, or of targets, differ too much or are large."""
+    """Warn if columns of X, or the targets of a regression, are badly scaled.
+
+    Parameters
+    ----------
+    rms : ndarray (n_features,)
+        Root mean squares of the columns of X.
+    y_rms : ndarray (n_targets,) or None
+        Those of the targets.
+    names : ndarray (n_features,) or None
+        Of the columns of X.
+    """
     varied = rms[rms > 0]
     if len(varied) and (varied.max() > MAX_RMS or varied.max() > MAX_RMS_RATIO * varied.min()):
         extremes = int(np.argmin(np.where(rms > 0, rms, np.inf))), int(np.argmax(rms))

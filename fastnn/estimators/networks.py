@@ -34,14 +34,16 @@ def prepare(estimator, rows, fresh, classes=None):
     classes
         As in `partial_fit`.
     """
-    X, y, weight, targets = rows
+    X, y, weight, targets, class_weight = rows
     if not fresh:
         targets = estimator.targets_
     elif targets is None:
         targets = targets_class(estimator).fit(y, classes)
     encoded = targets.encode(y, X.dtype, type(estimator).__name__)
     loss = prepare_networks(estimator, X.shape[1], X.dtype, targets, fresh)
-    class_weights = targets.class_weights(getattr(estimator, "class_weight", None), y)
+    if class_weight is None:
+        class_weight = getattr(estimator, "class_weight", None)
+    class_weights = targets.class_weights(class_weight, y)
     data = Data.of(estimator.networks_[0], X, encoded, loss, weight)
     data.alpha = float(estimator.alpha)
     return data.weighted(class_weights)

@@ -26,10 +26,21 @@ class NumberTargets:
     n_targets: int
     loss: Any = None
 
+    has_classes = False
+
     @classmethod
     def fit(cls, y, classes=None):
         """Return the NumberTargets of training targets."""
         return cls(1 if y.ndim == 1 else y.shape[1])
+
+    def part_to_json(self):
+        """Return what `union` needs of the targets of a rank, as JSON can hold it."""
+        return self.n_targets
+
+    @classmethod
+    def union(cls, parts):
+        """Return the NumberTargets of all ranks. parts : what `part_to_json` returned, of each that has rows"""
+        return cls(parts[0])  # their numbers of columns have been compared
 
     def attributes(self):
         """Return the attributes of an estimator with these targets."""
@@ -39,7 +50,7 @@ class NumberTargets:
 
     def encode(self, y, dtype, estimator_name):
         """Return the targets as a matrix."""
-        y = y.reshape(len(y), -1)
+        y = y.reshape(len(y), -1 if len(y) else self.n_targets)
         if y.shape[1] != self.n_targets:
             raise ValueError(
                 f"y has {y.shape[1]} targets, but this {estimator_name} was fitted with "
@@ -96,15 +107,28 @@ class NumberTargets:
         P, y = P.reshape(len(y), -1).astype(np.float64), y.reshape(len(y), -1)
         return np.abs(y - P) if P.shape == y.shape else None
 
+    @property
+    def has_variance(self):
+        """bool: whether `row_scores` needs that of the targets."""
+        return not isinstance(self.loss, losses.Quantile)
+
+    def row_scores(self, targets, Y, variance):
+        """Return numbers for the rows of outputs Y whose mean is the score.
+
+        variance : ndarray (n_targets,), of the targets of all rows
+        """
+        if isinstance(self.loss, losses.Quantile):
+            q = np.tile(self.loss.q, Y.shape[1] // np.size(self.loss.q))
+            above = np.repeat(targets, np.size(self.loss.q), axis=1) - Y
+            return -np.maximum(q * above, (q - 1) * above).mean(axis=1)
+        residual = (targets - Y[:, : self.n_targets].astype(np.float64)) ** 2
+        return 1 - (residual / np.where(variance > 0, variance, 1)).mean(axis=1)
+
     def score(self, y, Y, weight):
         """Return R^2 of outputs Y, averaged over targets, or the negative loss for quantiles."""
-        y, loss = y.reshape(len(y), -1), self.loss
-        if isinstance(loss, losses.Quantile):
-            q = np.tile(loss.q, Y.shape[1] // np.size(loss.q))
-            above = np.repeat(y, np.size(loss.q), axis=1) - Y
-            return -float(
-                np.average(np.maximum(q * above, (q - 1) * above).mean(axis=1), weights=weight)
-            )
+        y = y.reshape(len(y), -1)
+        if not self.has_variance:
+            return float(np.average(self.row_scores(y, Y, None), weights=weight))
         Y = Y[:, : self.n_targets]
         if not np.isfinite(Y).all():
             return np.nan

@@ -14,6 +14,7 @@ from . import ensemble
 from .attributes import lock_of
 from .base import BaseMLP
 from .intervals import cv_plus
+from .network_means import std_over_networks
 from .number_targets import squeeze
 from .online import partial_fit_available
 
@@ -204,7 +205,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         results = [self.targets_.from_outputs(ensemble.mean_of(outputs))]
         if return_std:
             values = np.stack([self.targets_.from_outputs(Y) for Y in outputs])
-            results.append(values.std(axis=0, dtype=np.float64).astype(values.dtype))
+            results.append(std_over_networks(values).astype(values.dtype))
         if return_noise:
             noise = np.exp(outputs[:, :, self.targets_.n_targets :] / 2)
             mixed = noise[0] if len(noise) == 1 else np.sqrt(ensemble.mean_of(noise**2))

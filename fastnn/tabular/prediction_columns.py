@@ -6,6 +6,7 @@
 import numpy as np
 
 from ..estimators.intervals import cv_plus
+from ..estimators.network_means import mean_over_networks
 from ..losses import Poisson
 
 
@@ -73,7 +74,7 @@ def intervals(model, folds, coverage):
     """
     P = model.targets.transform(folds)
     if model.is_forward:  # the errors are of other networks
-        P = P.mean(axis=0, keepdims=True)
+        P = mean_over_networks(P)[None]
     lower, upper = map(model.targets.invert, cv_plus(P[:, :, None], model.errors, coverage))
     if isinstance(model.targets.loss, Poisson):
         lower = np.maximum(lower, 0)

@@ -14,6 +14,7 @@ from ..core.errors import DataError, Wording, placed
 from ..core.messages import did_you_mean, join, printable, similar, warn
 from ..core.validation import check_threads
 from ..dask.predictions import maps_partitions
+from ..estimators.network_means import mean_over_networks, std_over_networks
 from ..tables.files import TableWarning
 from .columns import frames
 from .columns.other_texts import OtherTextsOfParts
@@ -257,7 +258,8 @@ class NumberPredictions(TablePredictions):
 
         def statistics(frame):
             P = self._predict_folds(frame)
-            return np.stack([P.mean(axis=0), P.std(axis=0)] if return_std else [P.mean(axis=0)], 1)
+            mean = mean_over_networks(P)
+            return np.stack([mean, std_over_networks(P)] if return_std else [mean], 1)
 
         mean, *std = np.moveaxis(self._predict_batches(X, statistics), 1, 0)
         return (mean, *std) if return_std else mean

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..estimators.network_means import mean_over_networks
 from ..files import ModelFileError
 from ..files.checks import check, check_mapping, is_count, is_finite
 from ..saving import blank_network
@@ -132,7 +133,7 @@ class TableModel:
 
     def predict(self, frame, n_threads):
         """Return the probabilities, or the predicted numbers, of the rows of a Frame."""
-        return self.targets.calibrate(self.predict_folds(frame, n_threads).mean(axis=0))
+        return self.targets.calibrate(mean_over_networks(self.predict_folds(frame, n_threads)))
 
     def predict_encoded(self, tables, n_threads):
         """Return the same for encoded rows, as `encode` returns them. There are several classes."""

@@ -41,18 +41,24 @@ class FitCall(NamedTuple):
             )
         return Plan(net, data, options, rng, validation)
 
-    def fit_on_ranks(self, comm, shards, progress):
+    def fit(self, progress):
+        """Train, and return the History. progress : as in `MLP.fit`"""
+        net, plan = self.net, self.plan()
+        # no other thread changes the state, which the plan reads
+        with net._in_training(), UndoDraws([(net, plan.rng)] if plan.draws else []):
+            session = plan.session()
+            if progress:
+                session.line = _progress_line(session)
+            return session.run_locked()
+
+    def fit_on_ranks(self, comm, shards, sync_every, progress):
         """Train with rows in shards, and return the History. The arguments are those of `MLP.fit`."""
-        from ..distributed import communicator, parts
         from ..distributed.ranks import Ranks
 
-        comm = None if comm is None else communicator.resolve(comm)
-        shards = parts.DEFAULT_SHARDS if shards is None else shards
-        parts.count(shards, 1 if comm is None else comm.size)  # the same error on all ranks
-        ranks = Ranks(comm, in_tree=shards > 0)
+        ranks = Ranks(comm, shards, sync_every)
         call = self._replace(
             rows=self.rows._replace(may_be_empty=comm is not None),
-            options=self.options | dict(ranks=ranks, shards=shards),
+            options=self.options | dict(ranks=ranks),
         )
         with ranks.deferring_signals(), self.net._in_training():
             with ranks.failing_together():
@@ -60,7 +66,11 @@ class FitCall(NamedTuple):
                 with UndoDraws([(self.net, plan.rng)]):
                     session = plan.session()
             if progress and ranks.comm.rank == 0:
-                from .progress import ProgressLine
-
-                session.line = ProgressLine(plan.options.epochs, session.data.n_rows)
+                session.line = _progress_line(session)
             return session.run_locked()
+
+
+def _progress_line(session):
+    from .progress import ProgressLine  # most trainings show none
+
+    return ProgressLine(session.options.epochs, session.data.n_rows)

@@ -39,8 +39,9 @@ validation_fraction
         If it returns True, training continues with fresh patience. For estimators.
     ranks : Ranks, optional
         The ranks that train together, or this one alone, with rows in shards.
-    shards : int
-        With `ranks`, the number of shards of all rows; 0: one of each rank.
+    score : object, optional
+        With `ranks`: ``score.of_rows(outputs, targets)`` returns a number for each row, and after each
+        epoch ``score.value`` becomes their mean over the validation rows of all ranks. For estimators.
 
     Attributes
     ----------
@@ -61,7 +62,7 @@ validation_fraction
     patience: Any = None
     retry: Any = None
     ranks: Any = None
-    shards: int = 0
+    score: Any = None
     early_stopping: Any = field(init=False)
 
     def __post_init__(self):

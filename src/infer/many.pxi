@@ -14,16 +14,17 @@ cdef Py_ssize_t forward_workspace_size(const Network* net, Py_ssize_t n) noexcep
     cdef TableEntries entries
     if n < FEW_ROWS and net.table == NULL:
         return (2 * n + 1) * max_width(net) * <Py_ssize_t>sizeof(real)
-    allocate(&end, padded_chunk_rows(n) * <Py_ssize_t>sizeof(real*))
-    allocate_reals(&end, 2 * (max_width(net) // PANEL * chunk_stride(n)) + layers_size(net, FEW_ROWS))
+    allocate(&end, padded_rows(min_(n, CHUNK)) * <Py_ssize_t>sizeof(real*))
+    allocate_reals(&end, 2 * (max_width(net) // PANEL * chunk_stride(min_(n, CHUNK))) + layers_size(net, FEW_ROWS))
     if net.table != NULL:
-        layout_entries(net, padded_chunk_rows(n), False, &entries, &end)
+        layout_entries(net, padded_rows(min_(n, CHUNK)), False, &entries, &end)
         allocate_reals(&end, knots_size(net))
     return end - <char*>NULL
 
 cdef struct Inference:      # what the chunks share
     real* region            # the packed parameters
     const real** rows       # of a chunk
+    bint is_gathered        # they are copied to `first`
     Panels first, second    # the inputs and outputs of a layer, in turn
     TableEntries entries    # of the rows of a chunk, if they are a table
     TableWeights weights    # likewise, and what follows
@@ -38,7 +39,7 @@ cdef int rows_forward(const Network* net, const void* X, Py_ssize_t n, void* out
 
 cdef int many_rows_forward(const Network* net, const void* X, Py_ssize_t n, real* out, void* workspace,
                            Clock* clock) noexcept nogil:
-    cdef Py_ssize_t i, n_out = net.sizes[net.n_layers], stride = chunk_stride(n)
+    cdef Py_ssize_t i, n_out = net.sizes[net.n_layers], stride = chunk_stride(min_(n, CHUNK))
     cdef char* end
     cdef real* knots
     cdef Inference inference
@@ -47,13 +48,14 @@ cdef int many_rows_forward(const Network* net, const void* X, Py_ssize_t n, real
     rows.c = layer_inputs(net, 0)
     rows.order.order = NULL
     inference.rows = <const real**>workspace
-    inference.first = panels(<real*>(inference.rows + padded_chunk_rows(n)), stride)
+    inference.first = panels(<real*>(inference.rows + padded_rows(min_(n, CHUNK))), stride)
     inference.second = panels(inference.first.data + max_width(net) // PANEL * stride, stride)
     inference.region = inference.second.data + max_width(net) // PANEL * stride
     pack_network(net, inference.region)
+    inference.is_gathered = net.n_layers > 0 and is_gathered(rows.c, net.sizes[1])
     if net.table != NULL:
         end = <char*>(inference.region + layers_size(net, FEW_ROWS))
-        layout_entries(net, padded_chunk_rows(n), False, &inference.entries, &end)
+        layout_entries(net, padded_rows(min_(n, CHUNK)), False, &inference.entries, &end)
         knots = allocate_reals(&end, knots_size(net))
         inference.weights = user_weights(net)
         table_knots(net.table, &inference.weights, 0, net.table.n_positions, knots)
@@ -63,7 +65,10 @@ cdef int many_rows_forward(const Network* net, const void* X, Py_ssize_t n, real
         inference.table.knots = knots
     for i from 0 <= i < n by CHUNK:
         rows.order.first = i
-        point_to_rows(0, min_(CHUNK, n - i), &rows, inference.rows)
+        if inference.is_gathered:
+            gather(0, min_(CHUNK, n - i), &rows, inference.first, PANEL)
+        else:
+            point_to_rows(0, min_(CHUNK, n - i), &rows, inference.rows)
         if net.table != NULL:
             read_entries(net.table, <const TableRows*>X, &rows.order, 0, min_(CHUNK, n - i), &inference.entries)
         if chunk_forward(net, &inference, min_(CHUNK, n - i), out + i * n_out, clock):
@@ -101,7 +106,7 @@ cdef int chunk_forward(const Network* net, const Inference* inference, Py_ssize_
         layer.activation = net.activations[l]
         layer.W = panels(region + layout.W, layout.stride)
         layer.b = region + layout.b
-        layer.inputs.rows = inference.rows if l == 0 else NULL
+        layer.inputs.rows = inference.rows if l == 0 and not inference.is_gathered else NULL
         layer.inputs.X = X
         layer.Z = layer.Y = Y
         layer.row_stride = row_stride = 1 if layer.n_out == 1 and l == net.n_layers - 1 else PANEL

@@ -257,7 +257,10 @@ cdef inline void narrow_weight_outputs(const int few, Py_ssize_t lo, Py_ssize_t 
     cdef vec lr
     panel.n = gradient.n
     panel.X = layer.inputs
-    panel.dZ = layer.dZ.data
+    panel.X.X.data += gradient.row * PANEL
+    if panel.X.rows != NULL:
+        panel.X.rows += gradient.row
+    panel.dZ = layer.dZ.data + gradient.row * PANEL
     panel.g = g
     for j from lo <= j < hi by PANEL:
         panel.first = j
@@ -272,9 +275,11 @@ cdef inline void narrow_weight_outputs(const int few, Py_ssize_t lo, Py_ssize_t 
             narrow_weight_panel(few, False, &panel)
         dW = layer.dW + j * m
         W = layer.W.data + j * m
-        if step == NULL:
+        if add:
             for i from 0 <= i < m * PANEL by LANES:
-                vstore(dW + i, vadd(vload(dW + i), vload(g + i)) if add else vload(g + i))
+                vstore(g + i, vadd(vload(dW + i), vload(g + i)))
+        if step == NULL:
+            memcpy(dW, g, m * PANEL * sizeof(real))
         elif step.is_plain_sgd:
             lr = vset(-step.lr)
             for i from 0 <= i < m * PANEL by LANES:

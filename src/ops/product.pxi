@@ -10,17 +10,15 @@
 # Order of sums, the same on every instruction set and however the work is split: the bias, then k = 0, 1, ...
 #
 # Every product is built from one register block: rows x vecs accumulators += (one broadcast number per row) * (a row of
-# a panel), one FMA each. A block is WIDE_ROWS x VECS, or ROWS x 1 or 2 in a narrow panel. Where blocks have 8 rows, the
+# a panel), one FMA each. A block is WIDE_ROWS x VECS, or ROWS x 1 or 2 in a narrow panel. Panels of large weights, which
+# come from L2, are read by blocks of TALL_ROWS, so less often; each needs more registers. Where blocks have 8 rows, the
 # last one of a product has 2 or 4 if no more are left, and so has dW of up to 4 inputs. A block sums the whole inner
 # dimension in registers, KC inputs at a time: that much of a panel stays in L1, and partial sums wait in the result.
-# Wide results are computed NC columns at a time: that much of all panels, and the partial sums, stay in L2.
+# Wide results are computed NC columns at a time: that much of all panels, and the partial sums, stay in L2 (blocks.pxi).
+# Meanwhile the next panel is prefetched, if B is large.
 #
 # Rows are computed in whole blocks, so up to ROWS - 1 rows after `hi` are computed too. They exist in memory; no sum
 # reads them.
-
-cdef enum:
-    KC = 256                # of the inner dimension of a product at a time, at most
-    NC = 256                # columns of a product, or inputs of dW, at a time, at most
 
 cdef struct Inputs:         # of a layer: rows of the user's array, or panels
     const real** rows       # pointers to the rows; NULL: panels
@@ -34,6 +32,8 @@ cdef struct Product:        # C[:, :m] = bias + A[:, :k] B[:k, :m], and what is 
     const real* bias        # NULL: 0
     bint relu               # max(0, C)
     const real* mask        # in C's layout: C where mask > 0, else 0 (the derivative of relu); NULL: C
+    int n_lines             # cache lines of `next` to prefetch for each PANEL inputs
+    const real* next        # the part of B that is read next
 
 cdef struct Strided:        # numbers of A that a block broadcasts, in panels or transposed
     const real* data
@@ -86,7 +86,7 @@ cdef inline void accumulate_from_columns(const int vecs, Py_ssize_t n, const rea
     cdef Py_ssize_t p
     cdef int i, v
     for p in range(n):
-        a = rows[p] + k
+        a = in_register(rows[p] + k)
         for v in range(vecs):
             b[v] = vfactor(B + v * LANES)
         for i in range(rows_in_block(vecs)):
@@ -100,13 +100,13 @@ cdef inline void product_tile(const int vecs, const int n_rows, Py_ssize_t kb, P
     """One block of rows of one panel of C, over inputs kb..ke; added to C if kb > 0.
 
     tile: rows from the block's first one on; panels of A and B from input kb on."""
-    cdef vec c[TILE]
-    cdef vec zero = vset(0)
+    cdef vec c[TILE + TALL_ROWS * VECS]
     cdef const real* rows[ROWS]
     cdef const real* B = tile.B.data
     cdef real* C = tile.C.data
+    cdef const real* next = tile.next
     cdef Strided A
-    cdef Py_ssize_t p
+    cdef Py_ssize_t p, span
     cdef int i, v
     for i in range(n_rows):
         for v in range(vecs):
@@ -115,48 +115,82 @@ cdef inline void product_tile(const int vecs, const int n_rows, Py_ssize_t kb, P
             elif tile.bias != NULL:
                 c[vecs * i + v] = vload(tile.bias + v * LANES)
             else:
-                c[vecs * i + v] = zero
-    if tile.A.rows != NULL:
-        for i in range(n_rows):
-            rows[i] = tile.A.rows[i] + kb
-        accumulate_from_rows(vecs, n_rows, ke - kb, rows, B, c)
+                c[vecs * i + v] = vset(0)
+    if tile.A.rows != NULL and n_rows <= ROWS:
+        span = PANEL if tile.n_lines else KC
+        for p from kb <= p < ke by span:
+            for i in range(n_rows):
+                rows[i] = tile.A.rows[i] + p
+            prefetch_lines(next, tile.n_lines)
+            accumulate_from_rows(vecs, n_rows, min_(span, ke - p), rows, B, c)
+            next += tile.n_lines * (CACHE_LINE // REAL_BYTES)
+            B += PANEL * PANEL
     else:
         A.data = tile.A.X.data
         A.row_stride = PANEL
         A.step_stride = 1
         for p from kb <= p < ke by PANEL:
+            prefetch_lines(next, tile.n_lines)
             accumulate_block(vecs, n_rows, min_(PANEL, ke - p), A, B, c)
+            next += tile.n_lines * (CACHE_LINE // REAL_BYTES)
             A.data += tile.A.X.stride
             B += PANEL * PANEL
     if tile.relu:
         for i in range(n_rows * vecs):
-            c[i] = vmax(zero, c[i])
+            c[i] = vmax(vset(0), c[i])
     for i in range(n_rows):
         for v in range(vecs):
             if tile.mask != NULL:
-                c[vecs * i + v] = vselect_gt(vload(tile.mask + i * PANEL + v * LANES), zero, c[vecs * i + v], zero)
+                c[vecs * i + v] = vselect_gt(vload(tile.mask + i * PANEL + v * LANES), vset(0), c[vecs * i + v], vset(0))
             vstore(C + i * PANEL + v * LANES, c[vecs * i + v])
 
-cdef inline void product_group(const int rest, Py_ssize_t lo, Py_ssize_t hi, const Product* p) noexcept nogil:
-    """`product` with m <= NC. rest: not 0 if lo..hi are at most this many rows, 2 or 4, fewer than a block."""
-    cdef Py_ssize_t kb = 0, ke, j, r, q
+ctypedef void (*tile_kernel)(Py_ssize_t, Py_ssize_t, const Product*) noexcept nogil
+
+cdef void product_tall_tile(Py_ssize_t kb, Py_ssize_t ke, const Product* tile) noexcept nogil:
+    """A tall block. A function of its own, or addresses would take registers that its sums need."""
+    product_tile(VECS, TALL_ROWS, kb, ke, tile)
+
+cdef inline void place_tile(Py_ssize_t r, Py_ssize_t kb, Py_ssize_t j, bint last, const Product* p,
+                            Product* tile) noexcept nogil:
+    """OUT: the addresses of the block from row r and column j on."""
+    cdef Py_ssize_t q = column_offset(j, p.C.stride) + r * PANEL
+    tile.A.rows = p.A.rows + r if p.A.rows != NULL else NULL
+    tile.A.X.data = element(p.A.X, r, kb)
+    tile.C.data = p.C.data + q
+    tile.mask = p.mask + q if last and p.mask != NULL else NULL
+
+cdef inline void product_group(const int rest, const bint tall, Py_ssize_t lo, Py_ssize_t hi,
+                               const Product* p) noexcept nogil:
+    """`product` with m <= NC. rest: not 0 if lo..hi are at most this many rows, 2 or 4, fewer than a block. tall: in
+    blocks of TALL_ROWS, as far as whole blocks of ROWS are left."""
+    cdef Py_ssize_t kb = 0, ke, j, r, step
     cdef int vecs
     cdef bint last
     cdef Product tile = p[0]
+    cdef tile_kernel tall_tile = <tile_kernel>opaque(<void*>product_tall_tile) if tall else NULL
     while True:                                     # at least once: for k = 0 the result is the bias
-        ke = min_(kb + KC, p.k)
+        ke = min_(kb + (TALL_KC if tall else KC), p.k)
         last = ke == p.k
+        step = p.n_lines * (CACHE_LINE // REAL_BYTES) * ((ke - kb) // PANEL)
         tile.relu = last and p.relu
         for j from 0 <= j < p.m by PANEL:
             tile.B.data = element(p.B, kb, j)
+            if p.n_lines:
+                if j + PANEL < p.m:
+                    tile.next = element(p.B, kb, j + PANEL)
+                else:
+                    tile.next = element(p.B, 0, j + PANEL) if last else element(p.B, ke, 0)
             tile.bias = p.bias + j if p.bias != NULL else NULL
             vecs = vecs_used(p.m, j)
-            for r from lo <= r < hi by rows_in_block(vecs):
-                tile.A.rows = p.A.rows + r if p.A.rows != NULL else NULL
-                tile.A.X.data = element(p.A.X, r, kb)
-                q = column_offset(j, p.C.stride) + r * PANEL
-                tile.C.data = p.C.data + q
-                tile.mask = p.mask + q if last and p.mask != NULL else NULL
+            r = lo
+            if tall and vecs == VECS:
+                while hi - r == TALL_ROWS or hi - r >= TALL_ROWS + ROWS:
+                    place_tile(r, kb, j, last, p, &tile)
+                    tall_tile(kb, ke, &tile)
+                    tile.next += step
+                    r += TALL_ROWS
+            while r < hi:
+                place_tile(r, kb, j, last, p, &tile)
                 if rest:
                     if vecs == 1:
                         product_tile(1, rest, kb, ke, &tile)
@@ -168,11 +202,14 @@ cdef inline void product_group(const int rest, Py_ssize_t lo, Py_ssize_t hi, con
                     product_tile(2, ROWS, kb, ke, &tile)
                 else:
                     product_tile(VECS, WIDE_ROWS, kb, ke, &tile)
+                tile.next += step
+                r += rows_in_block(vecs)
         if last:
             return
-        kb += KC
+        kb = ke
 
-cdef inline void product_blocks(const int rest, Py_ssize_t lo, Py_ssize_t hi, const Product* p) noexcept nogil:
+cdef inline void product_blocks(const int rest, const bint tall, Py_ssize_t lo, Py_ssize_t hi,
+                                const Product* p) noexcept nogil:
     """`product`, NC columns at a time."""
     cdef Product whole = p[0], group = whole        # local copies: stores cannot change them
     cdef Py_ssize_t j
@@ -182,7 +219,7 @@ cdef inline void product_blocks(const int rest, Py_ssize_t lo, Py_ssize_t hi, co
         group.C = from_column(whole.C, j)
         group.bias = whole.bias + j if whole.bias != NULL else NULL
         group.mask = whole.mask + column_offset(j, whole.C.stride) if whole.mask != NULL else NULL
-        product_group(rest, lo, hi, &group)
+        product_group(rest, tall, lo, hi, &group)
 
 cdef void product_rest(Py_ssize_t lo, Py_ssize_t hi, Product p) noexcept nogil:
     """`product` of the last 1 to 4 rows.
@@ -191,16 +228,25 @@ cdef void product_rest(Py_ssize_t lo, Py_ssize_t hi, Product p) noexcept nogil:
     of 30-64-64-1 takes 26 % less time with batch 4 than in blocks of 8 rows, 18 % less with 10. Blocks of 4 rows gained
     nothing."""
     if hi - lo > 2:
-        product_blocks(4, lo, hi, &p)
+        product_blocks(4, False, lo, hi, &p)
     else:
-        product_blocks(2, lo, hi, &p)
+        product_blocks(2, False, lo, hi, &p)
+
+cdef void product_tall(Py_ssize_t lo, Py_ssize_t hi, const Product* p) noexcept nogil:
+    """`product` with large weights, CHUNK rows at a time: those stay in L2."""
+    cdef Py_ssize_t i
+    for i from lo <= i < hi by CHUNK:
+        product_blocks(0, True, i, min_(i + CHUNK, hi), p)
 
 cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, const Product* p) noexcept nogil:
     """Rows lo..hi of C."""
     cdef Py_ssize_t n_rest = (hi - lo) % ROWS if ROWS > 4 else 0
+    if TALL_ROWS > WIDE_ROWS and p.n_lines and p.A.rows == NULL and hi - lo >= 2 * TALL_ROWS:
+        product_tall(lo, hi, p)
+        return
     if n_rest > 4:                          # a block of 8 rows takes as long
         n_rest = 0
     if n_rest < hi - lo:
-        product_blocks(0, lo, hi - n_rest, p)
+        product_blocks(0, False, lo, hi - n_rest, p)
     if n_rest > 0:
         product_rest(hi - n_rest, hi, p[0])

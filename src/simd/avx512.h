@@ -1,7 +1,7 @@
 /* AVX-512 (F, DQ): 16 floats or 8 doubles, 32 registers, real masks. */
 #include <immintrin.h>
 
-enum { LANES = BY_DTYPE(16, 8), ROWS = 8, VECS = 2, WIDE_ROWS = ROWS };
+enum { LANES = BY_DTYPE(16, 8), ROWS = 8, VECS = 2, WIDE_ROWS = ROWS, TALL_ROWS = 12 };
 
 typedef struct { BY_DTYPE(__m512, __m512d) v; } vec;
 typedef vec factor;

@@ -1,7 +1,7 @@
 /* NEON (AArch64): 4 floats or 2 doubles, 32 registers, FMA; no masks. */
 #include <arm_neon.h>
 
-enum { LANES = BY_DTYPE(4, 2), ROWS = BY_DTYPE(8, 4), VECS = BY_DTYPE(2, 4), WIDE_ROWS = ROWS };
+enum { LANES = BY_DTYPE(4, 2), ROWS = BY_DTYPE(8, 4), VECS = BY_DTYPE(2, 4), WIDE_ROWS = ROWS, TALL_ROWS = ROWS };
 
 typedef struct { BY_DTYPE(float32x4_t, float64x2_t) v; } vec;
 typedef vec factor;

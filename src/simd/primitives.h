@@ -6,8 +6,10 @@
  *
  *   LANES            numbers in a vec
  *   WIDE_ROWS, VECS  the register block of the matrix products: WIDE_ROWS x VECS accumulators, all in registers
+ *   TALL_ROWS        rows of a block in products with large weights, TALL_ROWS x VECS accumulators; WIDE_ROWS: no others
  *   ROWS             rows of a block in a panel with fewer vecs; ROWS divides VECS*LANES, WIDE_ROWS divides ROWS
  *   PANEL            VECS*LANES, the width of a column panel
+ *   REAL_BYTES       sizeof(real)
  *   TILE             ROWS*VECS, the vectors of a register block
  *   BLOCK            the larger of LANES and ROWS
  *   NARROW           a layer whose outputs fill at most NARROW lanes of their last vec has its rows or inputs in the
@@ -15,6 +17,7 @@
  *   NARROW_GROUP     outputs of such a layer whose sums are in registers at the same time, at most
  *   SUM_VECS         16/LANES, the vecs that hold the 16 virtual lanes of a sum along memory
  *
+ *   in_register(p)                    p, as one address
  *   vprefetch(p)                      move the cache line of p to L2; p may be any address
  *   vload(p) vstore(p, a)             LANES numbers, any alignment
  *   vload_part(p, n)                  the first n numbers, the other lanes 0; reads no memory beyond n
@@ -90,6 +93,7 @@ enum { MIN_EXP = BY_DTYPE(-126, -1022), MAX_EXP = BY_DTYPE(127, 1023) };
 
 enum {
     PANEL = VECS * LANES,
+    REAL_BYTES = sizeof(real),
     TILE = ROWS * VECS,
     SUM_VECS = 16 / LANES,
     NARROW = LANES >= 8 ? LANES * 5 / 8 : 0, /* transposing a block of inputs costs log2(LANES) / LANES a number */
@@ -108,6 +112,13 @@ static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds
     const real *rows[LANES];
     for (int i = 0; i < LANES; i++) rows[i] = s + i * ss;
     vtranspose_rows(rows, 0, d, ds);
+}
+
+/* p, which the compiler keeps in one register: of an address that is a sum, it may keep the sums for all neighbours. */
+static inline const real *in_register(const real *p)
+{
+    __asm__("" : "+r"(p));
+    return p;
 }
 
 static inline void vprefetch(const real *p) { __builtin_prefetch(p, 0, 2); }

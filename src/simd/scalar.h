@@ -1,5 +1,5 @@
 /* Plain C for any other CPU: one number in a vec, no FMA, subnormal numbers as in IEEE 754; the compiler may vectorize. */
-enum { LANES = 1, ROWS = 4, VECS = 4, WIDE_ROWS = ROWS };
+enum { LANES = 1, ROWS = 4, VECS = 4, WIDE_ROWS = ROWS, TALL_ROWS = ROWS };
 
 typedef struct { real v; } vec;
 typedef vec factor;

@@ -7,7 +7,8 @@ cdef extern from "simd/primitives.h" nogil:
     ctypedef struct factor:
         pass
     enum:
-        LANES, ROWS, VECS, WIDE_ROWS, PANEL, TILE, BLOCK, SUM_VECS, NARROW, NARROW_GROUP, MIN_EXP, MAX_EXP
+        LANES, ROWS, VECS, WIDE_ROWS, TALL_ROWS, PANEL, REAL_BYTES, TILE, BLOCK, SUM_VECS, NARROW, NARROW_GROUP, MIN_EXP, MAX_EXP
+    const real* in_register(const real* p)
     void vprefetch(const real* p)
     vec vload(const real* p)
     vec vload_part(const real* p, Py_ssize_t n)

@@ -4,7 +4,7 @@
  * are wide, not tall. */
 #include <emmintrin.h>
 
-enum { LANES = BY_DTYPE(4, 2), ROWS = 4, VECS = 4, WIDE_ROWS = 2 };
+enum { LANES = BY_DTYPE(4, 2), ROWS = 4, VECS = 4, WIDE_ROWS = 2, TALL_ROWS = WIDE_ROWS };
 
 typedef struct { BY_DTYPE(__m128, __m128d) v; } vec;
 typedef const BY_DTYPE(__m128, __m128d) *factor;

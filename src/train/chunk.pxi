@@ -251,12 +251,18 @@ cdef inline void weight_blocks(Training* training, const Chunk* chunk, const Lay
     """A part of dW, NC inputs at a time: these inputs stay in L2. Stops if the step is dropped."""
     cdef WeightPart block
     cdef Py_ssize_t p
-    block.first = part.first
-    block.end = part.end
+    cdef bint plain
+    block = part[0]
+    block.is_packed = are_packed(part, gradient.n)
+    block.is_prefetched = is_prefetched(layer.n_in, layer.n_out)
+    plain = is_plain(&block, layer, gradient)
     for p from part.lo <= p < part.hi by NC:
         block.lo = p
         block.hi = min_(p + NC, part.hi)
-        linear_backward_weight(&block, layer, gradient)
+        if plain:
+            linear_backward_weight(&block, layer, gradient)
+        else:
+            wide_backward_weight(&block, layer, gradient)
         if chunk.buffers.polls and poll_abort(training, chunk) and gradient.step == NULL:
             return
 
@@ -271,6 +277,9 @@ cdef void weight_tiles(Training* training, const Chunk* chunk, const Layer* laye
     cdef Py_ssize_t panels = (layer.n_out + PANEL - 1) // PANEL, blocks = (layer.n_in + block - 1) // block
     cdef Py_ssize_t tile, end_tile, panel, n_blocks
     cdef WeightPart part
+    part.packed = NULL
+    if chunk.part < chunk.buffers.n_packed:
+        part.packed = chunk.buffers.packed + chunk.part * chunk.buffers.packed_size
     part.lo = part.first = 0
     part.hi = blocks * block
     part.end = layer.n_out
@@ -304,13 +313,13 @@ cdef inline void phase_b(Training* training, const Chunk* chunk, const ChunkGrad
             split_range(round_up(layer.n_in, PANEL), PANEL, chunk.part, chunk.parts, &lo, &hi)
         if layer.n_out == 1:
             if layer.n_in < LONG_DOT:
-                dot_backward_weight(lo, hi, layer, gradient)
+                sum_rows(dot_backward_weight, lo, hi, layer, gradient)
             else:
-                dot_backward_weight_long(lo, hi, layer, gradient)
+                sum_rows(dot_backward_weight_long, lo, hi, layer, gradient)
             if step != NULL:
                 update_in_region(step, layer.W.data + lo, layer.dW + lo, gradient.moment_stride, hi - lo)
         elif layer.transposed:
-            narrow_backward_weight(lo, hi, layer, gradient)
+            sum_rows(narrow_backward_weight, lo, hi, layer, gradient)
         else:
             weight_tiles(training, chunk, layer, gradient)
         if l == 0 and training.net.table != NULL:
@@ -318,9 +327,9 @@ cdef inline void phase_b(Training* training, const Chunk* chunk, const ChunkGrad
         if layer.learns_bias:
             split_range(layer.n_out, PANEL, chunk.part, chunk.parts, &lo, &hi)
             if layer.n_out > 1:
-                linear_backward_bias(lo, hi, layer, gradient)
+                sum_rows(linear_backward_bias, lo, hi, layer, gradient)
             elif hi > lo:
-                dot_backward_bias(layer, gradient)
+                sum_rows(dot_backward_bias, lo, hi, layer, gradient)
             if step != NULL:
                 update_in_region(gradient.bias_step, layer.b + lo, layer.db + lo, gradient.moment_stride, hi - lo)
         if poll_abort(training, chunk) and step == NULL:

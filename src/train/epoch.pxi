@@ -198,8 +198,8 @@ cdef double shared_loss(Training* training, barrier* shared_barrier, int thread,
     for c from 0 <= c < n by chunk_size:
         chunk.n = min_(chunk_size, n - c)
         chunk.row = c
-        buffers.row_loss = workspace.buffers.row_loss + turn * padded_chunk_rows(training.data.batch_size)
-        buffers.wrong_weight = workspace.buffers.wrong_weight + turn * padded_chunk_rows(training.data.batch_size)
+        buffers.row_loss = workspace.buffers.row_loss + turn * padded_rows(chunk_size)
+        buffers.wrong_weight = workspace.buffers.wrong_weight + turn * padded_rows(chunk_size)
         split_range(chunk.n, ROW_MULTIPLE, thread, n_threads, &lo, &hi)
         if lo < hi:
             gather_rows(training, &chunk, lo, hi)

@@ -37,6 +37,7 @@ cdef struct Parameters:
     Py_ssize_t n_columns, n_pieces, n_lists
     int max_threads
     int n_buffers           # ChunkBuffers in a workspace: chunks computed at the same time
+    Py_ssize_t chunk_rows   # rows of a batch that threads compute together, at most
     double step_ns          # rough estimate of the time of a step
     bint in_place           # phase B updates the weights from registers
 
@@ -123,6 +124,13 @@ cdef int parallel_chunks(const Training* training) noexcept nogil:
     return <int>min_(training.slice.n_threads, chunks) if (
         training.slice.n_threads > 1 and n_multiply_adds(&training.net) <= SMALL) else 1
 
+cdef inline Py_ssize_t chunk_rows(const Training* training) noexcept nogil:
+    """Rows of a batch that are computed together, at most. In wide networks they are more: weights and gradients come
+    from beyond L2, once for each chunk."""
+    cdef bint is_wide = (training.optimizer.rule != NO_UPDATE and training.net.table == NULL
+                         and is_prefetched(1, n_multiply_adds(&training.net)))
+    return min_(training.data.batch_size, WIDE_CHUNK if is_wide else CHUNK)
+
 cdef double estimate_step(const Training* training) noexcept nogil:
     """ns: products at half the peak of a core, plus a cost for each number and each row; right to an order of
     magnitude."""
@@ -143,8 +151,9 @@ cdef void prepare(Training* training) noexcept nogil:
     if training.net.table != NULL:
         find_pieces(training.net.table, params.columns, params.pieces)
     params.step_ns = estimate_step(training)
+    params.chunk_rows = chunk_rows(training)
     params.in_place = (training.optimizer.rule != NO_UPDATE and training.optimizer.clip_norm == 0
-                       and training.data.batch_size <= CHUNK and params.step_ns < 25e6
+                       and training.data.batch_size <= params.chunk_rows and params.step_ns < MAX_UPDATE_NS
                        and training.shards.n_shards == 0)
     params.n_buffers = parallel_chunks(training)
     params.max_threads = training.slice.n_threads

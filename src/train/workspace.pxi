@@ -8,9 +8,9 @@
 # one per thread where each thread computes a separate chunk (gradient.pxi says when).
 
 cdef enum:
-    CHUNK = 256             # rows computed together: bounds the workspace and the length of float sums
     SMALL = 100000          # up to this many weights, summing the gradients of several threads is cheap
     ROW_MULTIPLE = 16       # threads split a chunk's rows in multiples of it: whole register blocks, whole vectors
+    MAX_UPDATE_NS = 400000000   # estimate of a step: from here on, phase B does not update, so that it can be dropped
     GAP = 8                 # unused rows between the panels of a chunk, so that no stride is a power of two
 
 cdef struct ChunkBuffers:   # matrices in panels; targets, dY and Y have one layout
@@ -26,6 +26,9 @@ cdef struct ChunkBuffers:   # matrices in panels; targets, dY and Y have one lay
     real* row_loss          # weighted loss of each row; room for two chunks
     real* wrong_weight      # of a validation: the weight of each row whose class is wrong, or 0; room for two chunks
     real* grads             # a region (panels.pxi); that of the first chunk holds the batch's gradient
+    real* packed            # inputs of dW (linear.pxi), packed_size numbers for each of the first n_packed threads
+    Py_ssize_t packed_size
+    int n_packed            # 0: no layer is wide enough
     TableEntries entries    # of the rows, if the inputs are a table
     real* piece_gradient    # memory of table_backward, for each thread that shares the chunk
     short* sorted           # likewise
@@ -79,13 +82,13 @@ cdef struct Workspace:
 cdef inline Workspace* workspace_of(const Training* training) noexcept nogil:
     return <Workspace*>training.workspace
 
-cdef inline Py_ssize_t padded_chunk_rows(Py_ssize_t n) noexcept nogil:
-    """Rows that a chunk of n rows occupies (of CHUNK rows, if n is more)."""
-    return round_up(min_(n, CHUNK), ROW_MULTIPLE)
+cdef inline Py_ssize_t padded_rows(Py_ssize_t n) noexcept nogil:
+    """Rows that a chunk of n rows occupies."""
+    return round_up(n, ROW_MULTIPLE)
 
 cdef inline Py_ssize_t chunk_stride(Py_ssize_t n) noexcept nogil:
-    """The panel stride of such a chunk."""
-    return (padded_chunk_rows(n) + GAP) * PANEL
+    """The panel stride of a chunk of n rows."""
+    return (padded_rows(n) + GAP) * PANEL
 
 cdef inline bint has_vector_output(int loss, Py_ssize_t n_outputs) noexcept nogil:
     """Whether the outputs are a plain vector over the rows, the fastest layout for a loss of one output."""
@@ -96,7 +99,18 @@ cdef inline bint reads_user_rows(const Training* training) noexcept nogil:
 
     Copying them into panels took 20 % of a step of 784-16-16-10, batch 32."""
     return (training.net.n_layers > 0 and layer_inputs(&training.net, 0) >= ROWS
+            and not is_gathered(layer_inputs(&training.net, 0), training.net.sizes[1])
             and (training.dropout.rates == NULL or training.dropout.rates[0] == 0))
+
+cdef Py_ssize_t packed_size(const Training* training) noexcept nogil:
+    """Numbers of packed inputs of dW; 0 if no layer is wide enough."""
+    cdef Py_ssize_t l, widest = 0
+    for l in range(training.net.n_layers):
+        if layer_inputs(&training.net, l) >= ROWS:
+            widest = max_(widest, training.net.sizes[l + 1])
+    if widest < PACKED_PANELS * PANEL or training.data.batch_size < MIN_PACKED_ROWS:
+        return 0
+    return (chunk_rows(training) + CHUNK - 1) // CHUNK * PACKED_CHUNK
 
 cdef inline int count_levels(Py_ssize_t n_shards) noexcept nogil:
     """The levels of a tree of n shards below its root."""
@@ -140,7 +154,7 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
     cdef const Network* net = &training.net
     cdef int loss = training.objective.loss
     cdef Py_ssize_t L = net.n_layers, l, width, threads
-    cdef Py_ssize_t rows = padded_chunk_rows(training.data.batch_size), stride = chunk_stride(training.data.batch_size)
+    cdef Py_ssize_t n_rows = chunk_rows(training), rows = padded_rows(n_rows), stride = chunk_stride(n_rows)
     cdef ChunkBuffers placeholder_buffers
     cdef ChunkBuffers* buffers = &placeholder_buffers if count_only else &workspace.buffers[k]
     cdef Layer placeholder
@@ -155,13 +169,15 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
     # a validation may get the layout of another batch size (link_validation); that of one row is the largest
     buffers.grads = allocate_reals(&cursor, region_size(net, 1 if training.optimizer.rule == NO_UPDATE
                                                         else training.data.batch_size))
+    threads = 1
+    if k == 0:
+        threads = parameters_of(training).max_threads if training.parameters != NULL else training.slice.n_threads
+    buffers.packed_size = packed_size(training)
+    buffers.n_packed = <int>threads if buffers.packed_size else 0
+    buffers.packed = allocate_reals(&cursor, buffers.packed_size * threads)
     buffers.input_row_stride = 1 if L == 0 and has_vector_output(loss, net.sizes[0]) else PANEL
     if net.table != NULL:
         layout_entries(net, rows, training.dropout.rates != NULL and training.dropout.rates[0] != 0, &buffers.entries, &cursor)
-        threads = 1
-        if k == 0:
-            threads = (parameters_of(training).max_threads if training.parameters != NULL
-                       else training.slice.n_threads)
         buffers.piece_gradient = allocate_reals(&cursor, piece_size(net) * threads)
         buffers.sorted = <short*>allocate(
             &cursor, sorted_size(net) * threads * <Py_ssize_t>sizeof(short))

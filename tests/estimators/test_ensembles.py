@@ -409,6 +409,13 @@ def test_a_row_gets_the_same_bits_alone_and_among_others(isa, dtype):
         assert_same_bits(net.set_params(n_threads=2).predict_proba(np.tile(X, (1000, 1)))[-569:], P)
 
 
+def test_a_deviation_has_the_same_bits_alone_and_among_others():
+    net = regressor(n_estimators=9, max_iter=3).fit(WAVE, HEIGHT)
+    std = net.predict(WAVE, return_std=True)[1]
+    alone = [net.predict(WAVE[i : i + 1], return_std=True)[1][0] for i in range(len(WAVE))]
+    assert_same_bits(np.array(alone), std)
+
+
 def test_predictions_check_their_rows():
     bad = CANCER[:2].copy()
     bad[1, 3] = np.nan

@@ -77,7 +77,7 @@ def test_version(run):
         ),
         (
             ["bake"],
-            "fastnn: unknown command 'bake'. The commands are demo, train, predict, explain, info, export, bench",
+            "fastnn: unknown command 'bake'. The commands are demo, train, predict, explain, info, export, serve",
         ),
         (
             ["help", "train"],

@@ -24,7 +24,7 @@ BANDS = {
     "training": "training callbacks dask differentiable distributed mlp many saving",
     "estimators": "estimators model_selection tabular exchange",
     # __init__ has the public names: only programs may import them from there
-    "programs": "cli export plotting __init__ __main__ _pyinstaller",
+    "programs": "cli export plotting serving __init__ __main__ _pyinstaller",
 }
 HEIGHT = {name: height for height, names in enumerate(BANDS.values()) for name in names.split()}
 # Exceptions for convenience, inside a method, so that they cost nothing until it is called.
@@ -76,6 +76,8 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "onnx": {"export"},
     "torch": {"cli", "distributed"},
     "mpi4py": {"distributed"},
+    "starlette": {"serving"},
+    "uvicorn": {"serving"},
     "dask": {"dask"},
     "distributed": {"dask"},
 }

@@ -60,7 +60,7 @@ SIGNATURES = {
     fastnn.MLP.fit: "(self, X, y=None, loss=None, optimizer=None, epochs=10, batch_size=32, shuffle=True, validation_data=None, "
     "sample_weight=None, callbacks=(), n_threads=1, progress=False, rng=None, resume=False, *, "
     "class_weight=None, validation_fraction=0.0, window=None, max_steps=None, "
-    "comm=None, shards=None)",
+    "comm=None, shards=None, sync_every=1)",
     fastnn.MLP.partial_fit: "(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1, *, class_weight=None)",
     fastnn.MLP.summary: "(self, batch_size=None)",
     fastnn.MLP.save: "(self, path, state=True)",

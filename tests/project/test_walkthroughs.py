@@ -58,8 +58,13 @@ class Terminal:
         """Run a command and return what it prints."""
         if not command.endswith(" &"):
             return self._run(["bash", "-c", FUNCTIONS + command])
-        program = [sys.executable, *command.removesuffix(" &").split()[1:]]  # without "python"
-        server = subprocess.Popen(program, cwd=self.folder, env=self.environment)
+        _, *arguments = command.replace(PORT, self.port).removesuffix(" &").split()  # "fastnn"
+        server = subprocess.Popen(
+            [sys.executable, "-m", "fastnn", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+        )
         self.servers.append(server)
         for _ in range(600):
             with socket.socket() as probe:
@@ -108,8 +113,10 @@ def without_numbers(text):
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.slow("test_readme.py runs commands, tests/programs/ checks what they print")
 def test_a_page_shows_what_a_terminal_shows(page, tmp_path):
-    for module in ("pyarrow", "sklearn", "pandas", "matplotlib"):
-        pytest.importorskip(module, reason="the pages need the extras cli and plot, and pandas")
+    for module in ("pyarrow", "sklearn", "pandas", "matplotlib", "uvicorn"):
+        pytest.importorskip(
+            module, reason="the pages need the extras cli, plot and serve, and pandas"
+        )
     text = (DOCS / page).read_text(encoding="utf-8")
     terminal = Terminal(tmp_path)
     try:

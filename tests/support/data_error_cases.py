@@ -159,7 +159,12 @@ COLUMNS = [
         lambda: large().fit([(dates_and_numbers(i), GOAL[:20]) for i in range(2)]),
     ),
     Case(
-        "tabular/columns/frames._from_records", lambda: large().fit([{"a": 1}, {"a": "x"}], [0, 1])
+        "tabular/columns/frames._to_arrow: column {column!r} of",
+        lambda: large().fit([{"a": 1}, {"a": "x"}], [0, 1]),
+    ),
+    Case(
+        "tabular/columns/frames._to_arrow: column {column!r} holds",
+        lambda: large().fit([{"a": "y"}, {"a": "\ud800"}], [0, 1]),
     ),
     Case(
         "tabular/columns/frames._positions",

@@ -4,7 +4,8 @@
 
 Rank 0 writes model.safetensors and, after each epoch, checkpoint.safetensors to FOLDER. Each rank
 writes a line to FOLDER/RANK: the digest of the parameters, the steps and why training stopped.
-Options: epochs, pause (seconds in each epoch), resume, fail (the epoch in which rank 1 raises).
+Options: epochs, pause (seconds in each epoch), resume, fail (the epoch in which rank 1 raises),
+estimator (train a classifier of texts in place of a network).
 """
 
 import hashlib
@@ -28,12 +29,24 @@ def rows():
     return X, (X[:, 0] > 0).astype(int)
 
 
+def digest(net):
+    return hashlib.sha256(net.params.tobytes()).hexdigest()[:16]
+
+
 def main():
     folder, options = Path(sys.argv[1]), dict(text.split("=") for text in sys.argv[2:])
     comm = MPI.COMM_WORLD
     (folder / f"process-{comm.rank}").write_text(str(os.getpid()))
     X, y = rows()
     mine = part(N, comm.rank, comm.size)
+    if "estimator" in options:
+        labels = np.array(["no", "yes"])[y[mine]]
+        classifier = fastnn.MLPClassifier((8,), early_stopping=True, max_iter=6, random_state=0)
+        classifier.fit(X[mine], labels, comm=comm)
+        classes, scores = classifier.classes_.tolist(), classifier.validation_scores_
+        text = f"{digest(classifier.network_)} {classes} {scores}"
+        (folder / str(comm.rank)).write_text(f"{text}\n")
+        return
     net = fastnn.MLP([6, 9, 1], output="sigmoid", rng=comm.rank, dropout=0.1)
     if "resume" in options:
         net = fastnn.load(folder / "checkpoint.safetensors")
@@ -61,8 +74,7 @@ def main():
         reason = history.stop_reason
     except KeyboardInterrupt:
         reason = "KeyboardInterrupt"
-    digest = hashlib.sha256(net.params.tobytes()).hexdigest()[:16]
-    (folder / str(comm.rank)).write_text(f"{digest} {net.state.step} {reason}\n")
+    (folder / str(comm.rank)).write_text(f"{digest(net)} {net.state.step} {reason}\n")
     if comm.rank == 0:
         net.save(folder / "model.safetensors")
 

@@ -174,3 +174,17 @@ def test_a_damaged_threshold_is_refused(classifier, tmp_path):
     (tmp_path / "m.safetensors").write_bytes(damaged)
     with pytest.raises(fastnn.ModelFileError):
         stored_model.load(tmp_path / "m.safetensors")
+
+
+# ---- rows alone ----
+
+
+def test_a_row_gets_the_same_bits_alone_and_among_others_with_many_folds(quick_recipe):
+    model = TabularRegressor(9, hidden_layer_sizes=4, n_threads=1, random_state=0).fit(X, y)
+    for predict in (
+        model.predict,
+        lambda rows: np.stack(model.predict(rows, return_std=True)).T,
+        lambda rows: np.stack(model.predict_interval(rows, 0.5)).T,
+    ):
+        alone = [predict(X.iloc[[i]])[0] for i in range(len(X))]
+        assert_same_bits(np.array(alone), predict(X))

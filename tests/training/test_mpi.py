@@ -70,6 +70,13 @@ def test_two_and_four_ranks_give_the_bits_of_one(tmp_path):
         assert run(n, tmp_path) == [expected] * n
 
 
+@pytest.mark.slow("test_estimators_on_ranks.py, with threads in place of processes")
+def test_estimators_get_the_bits_of_one_rank(tmp_path):
+    expected = run(1, tmp_path, "estimator=1")[0]
+    assert "['no', 'yes']" in expected
+    assert run(2, tmp_path, "estimator=1") == [expected] * 2
+
+
 @pytest.mark.slow("test_ranks.py, with threads in place of processes")
 def test_a_failing_rank_aborts_the_job(tmp_path):
     job = start(2, tmp_path, "fail=2")

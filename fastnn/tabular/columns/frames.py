@@ -212,15 +212,33 @@ def _from_records(records):
             raise TypeError(
                 f"X has a column named {name!r}. Names of columns must be str, as in JSON."
             )
-        try:
-            columns[name] = pyarrow.array([record.get(name) for record in records])
-        except pyarrow.ArrowException:
-            raise DataError(
-                "column {column!r} of X mixes types, such as numbers and texts.",
-                "Pass values of one type, and None for missing ones.",
-                column=printable(name),
-            ) from None
+        columns[name] = _to_arrow(pyarrow, name, [record.get(name) for record in records])
     return pyarrow.table(columns)
+
+
+def _to_arrow(pyarrow, name, values):
+    """Return an Arrow array of a column of records."""
+    try:
+        return pyarrow.array(values)
+    except OverflowError:  # an integer of more than 64 bits
+        # float(10**400) would raise an error, too; from a text it is infinite
+        floats = [float(str(value + 0)) if isinstance(value, int) else value for value in values]
+        return _to_arrow(pyarrow, name, floats)
+    except UnicodeEncodeError as error:
+        raise DataError(
+            "column {column!r} holds {value!r} in {row}, a text that UTF-8 cannot hold.",
+            "Remove the lone surrogate.",
+            column=printable(name),
+            row=values.index(error.object),
+            value=printable(error.object),
+        ) from None
+    except pyarrow.ArrowException:
+        raise DataError(
+            "column {column!r} of {X} mixes types, such as numbers and texts.",
+            "Pass values of one type, and None for missing ones.",
+            column=printable(name),
+            X=Argument("X"),
+        ) from None
 
 
 def _to_frame(X, choose=list, least_rows=1):

@@ -1,6 +1,11 @@
 """The protocol between a session and an engine."""
 
-from ...kernels import Metric
+import sys
+from typing import Any
+
+import numpy as np
+
+from ...kernels import Metric, Stop
 
 
 def batch_rows(batch_size, n):
@@ -130,7 +135,8 @@ class Engine:
     def set_stopping(self, patience, metric=Metric.TRAINING_LOSS, best_epoch=-1):
         """Let `advance` return when this `Patience` for a metric is exhausted.
 
-        An engine that returns after every epoch and does not keep the best can ignore it.
+        An engine that returns after every epoch and does not keep the best can ignore it. Others must
+        not, since it is a matter of time how many epochs they compute before they return.
         """
 
     def best(self, params):
@@ -139,3 +145,39 @@ class Engine:
         Only if the engine keeps the best. The epoch is -1 if there was none yet.
         """
         raise NotImplementedError
+
+
+class TrainerEngine(Engine):
+    """Base class of engines whose `trainer`, a `kernels.Trainer`, has all rows.
+
+    It stops by the patience of the last `set_stopping`, and then `advance` returns Stop.CONVERGED.
+    """
+
+    trainer: Any = None
+    metric = Metric.TRAINING_LOSS  # that `set_stopping` got
+
+    def position(self):
+        return self.trainer.position()
+
+    def set_stopping(self, patience, metric=Metric.TRAINING_LOSS, best_epoch=-1):
+        self.metric = metric
+        self.trainer.set_stopping(
+            0 if patience.epochs == np.inf else min(patience.epochs, sys.maxsize),
+            patience.min_delta,
+            patience.best,
+            metric=metric,
+            running_best=patience.running_best,
+            keep_last=patience.keep == "last",
+            no_improvement=patience.count,
+            best_epoch=max(best_epoch, 0) if patience.has_best else -1,
+        )
+
+    @property
+    def has_diverged(self):
+        return self.trainer is not None and self.trainer.stop() == Stop.NOT_FINITE
+
+    def restore(self):
+        self.trainer.restore()
+
+    def set_optimizer(self, optimizer):
+        self.trainer.set_optimizer(optimizer)

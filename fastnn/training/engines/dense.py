@@ -1,6 +1,5 @@
 """The engine of dense rows: the compiled trainer."""
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -8,8 +7,8 @@ import numpy as np
 from ... import losses
 from ...core.threads import ThreadChoice
 from ...encoded_table import EncodedTable
-from ...kernels import MAX_SHORT_SHUFFLE, Metric, Stop
-from .base import Engine, batch_rows
+from ...kernels import MAX_SHORT_SHUFFLE, Metric
+from .base import TrainerEngine, batch_rows
 
 SHORT_STEP = 4e-6  # seconds; in shorter steps a barrier costs more than a second thread saves
 #: Most multiply-adds of a step, or of a validation, in a queue. A slice of a queue ignores Ctrl-C,
@@ -17,7 +16,7 @@ SHORT_STEP = 4e-6  # seconds; in shorter steps a barrier costs more than a secon
 QUEUE_WORK = 5e8
 
 
-class DenseEngine(Engine):
+class DenseEngine(TrainerEngine):
     """Train with a `kernels.Trainer`, in as many threads as are fastest.
 
     Parameters
@@ -31,7 +30,6 @@ class DenseEngine(Engine):
     """
 
     defers_moments = True
-    metric = Metric.TRAINING_LOSS
     threads: Any = None  # a ThreadChoice
     validation_trainer: Any = None
 
@@ -122,9 +120,6 @@ class DenseEngine(Engine):
         is_shuffled = self.trainer.is_shuffled()
         state.order = _positions(self.trainer.order(), self.rows) if is_shuffled else None
 
-    def position(self):
-        return self.trainer.position()
-
     def advance(self, seconds, losses):
         arrays = losses[: 1 + self.validates + (self.metric == Metric.VALIDATION_ERROR_RATE)]
         if self.threads is None:
@@ -139,34 +134,11 @@ class DenseEngine(Engine):
         self.threads.run(work, seconds)
         return why
 
-    def set_stopping(self, patience, metric=Metric.TRAINING_LOSS, best_epoch=-1):
-        self.metric = metric
-        self.trainer.set_stopping(
-            0 if patience.epochs == np.inf else min(patience.epochs, sys.maxsize),
-            patience.min_delta,
-            patience.best,
-            metric=metric,
-            running_best=patience.running_best,
-            keep_last=patience.keep == "last",
-            no_improvement=patience.count,
-            best_epoch=max(best_epoch, 0) if patience.has_best else -1,
-        )
-
     def best(self, params):
         return self.trainer.store_best(params)
 
     def epochs_validated(self):
         return self.trainer.epochs_validated()
-
-    @property
-    def has_diverged(self):
-        return self.trainer.stop() == Stop.NOT_FINITE
-
-    def restore(self):
-        self.trainer.restore()
-
-    def set_optimizer(self, optimizer):
-        self.trainer.set_optimizer(optimizer)
 
 
 def _differ_in_rows(data, other):

@@ -12,11 +12,11 @@ from ...core.threads import ThreadChoice
 from ...distributed import parts
 from ...encoded_table import EncodedTable
 from ...kernels import ShardedRows, Stop
-from .base import Engine, batch_rows
+from .base import TrainerEngine, batch_rows
 from .dense import SHORT_STEP
 
 
-class ShardedEngine(Engine):
+class ShardedEngine(TrainerEngine):
     """Train with a `kernels.Trainer` whose gradients are summed over shards, and over ranks.
 
     The constructor looks at this rank alone. `begin` is where the ranks meet first.
@@ -28,7 +28,7 @@ class ShardedEngine(Engine):
     """
 
     ends_every_epoch = False  # whether the ranks meet after each epoch
-    trainer: Any = None
+    step_sum: Any = None
     threads: Any = None
     reason = ""
 
@@ -37,10 +37,7 @@ class ShardedEngine(Engine):
         net, state, options = plan.net, plan.state, plan.options
         self.net, self.data, self.state, self.options = net, plan.data, state, options
         self.validation, self.ranks, self.last_step = plan.validation, options.ranks, plan.last_step
-        comm = self.ranks.comm
-        self.n_shards = parts.count(options.shards, comm.size)
-        self.first, self.n = parts.owned(comm.rank, comm.size, self.n_shards)
-        parts.check_same_shards(state, self.n_shards)
+        parts.check_same_shards(state, self.ranks.n_shards)
         if options.shuffle and state.shuffle_seed is None:
             draw(plan.rng, state, "shuffle_seed", lambda: int(plan.rng.integers(2**63)))
         if net.has_dropout:
@@ -51,7 +48,7 @@ class ShardedEngine(Engine):
     def begin(self):
         """Compare the settings of all ranks, take the parameters of rank 0, and make the trainer."""
         net, state, options, ranks = self.net, self.state, self.options, self.ranks
-        self.lengths = self._find_lengths("X", self.data)
+        self.lengths = ranks.shard_lengths("X", len(self.data))
         n = int(self.lengths.sum())
         if n == 0:
             raise ValueError("X has no rows on any rank. Training needs at least one.")
@@ -68,31 +65,16 @@ class ShardedEngine(Engine):
             state.shuffle_seed = int(seeds[0])
         if net.has_dropout:
             state.seed = int(seeds[1])
-        found = ranks.end_epoch(np.array([[self.has_callbacks, self.evaluates, 0]], np.float64))
+        found = ranks.end_epoch(np.array([[self.has_callbacks, self.evaluates, 0, 0]], np.float64))
         self.ends_every_epoch = bool(found[1]) or (ranks.comm.size > 1 and bool(found[0]))
         self.evaluates = bool(found[1])
         if self.evaluates:
-            self.validation_lengths = self._find_lengths("X of validation_data", self.validation)
+            n_validation = 0 if self.validation is None else len(self.validation)
+            lengths = ranks.shard_lengths("X of validation_data", n_validation)
+            self.validation_lengths = lengths[ranks.first : ranks.first + ranks.n].tolist()
         state.check_rows(n)
         self._make_trainer()
         self.ended_epochs = state.epoch
-
-    def _find_lengths(self, name, data):
-        """Return the number of rows of each shard of all ranks. data : those of this rank, or None"""
-        comm = self.ranks.comm
-        rows = self.ranks.gather(0 if data is None else len(data)).astype(np.intp)
-        total = int(rows.sum())
-        if not self.options.shards:
-            return rows
-        for rank in range(comm.size):
-            part = parts.part(total, rank, comm.size, self.options.shards)
-            if part.stop - part.start != rows[rank]:
-                raise ValueError(
-                    f"{name} has {rows[rank]:,} of {total:,} rows on rank {rank}, but {self.n_shards} "
-                    f"shards on {comm.size} ranks need {part.stop - part.start:,} there. Pass the rows "
-                    "that fastnn.distributed.part returns, or shards=0."
-                )
-        return parts.shard_lengths(total, self.n_shards)
 
     def _settings(self):
         """Return what must be the same on all ranks, as JSON can hold it."""
@@ -109,10 +91,11 @@ class ShardedEngine(Engine):
             "alpha": data.alpha,
             "optimizer": optimizers.describe(state.optimizer),
             "epochs": options.epochs,
+            "sync_every": options.ranks.sync_every,
             "max_steps": options.max_steps,
             "batch_size": options.batch_size,
             "shuffle": options.shuffle,
-            "shards": options.shards,
+            "shards": options.ranks.shards,
             "early stopping": options.early_stopping and vars(options.early_stopping),
             "patience": options.patience and options.patience.epochs,
             "position": [state.step, state.epoch, state.row],
@@ -126,19 +109,23 @@ class ShardedEngine(Engine):
         if net.has_dropout:
             settings |= {"dropout": np.array(net.dropout), "seed": state.seed}
         more = {}
-        if ranks.comm.size > 1:
-            step = ranks.sum_of_steps(net.n_params, net.dtype)
-            more = dict(reduce=ranks.reduce, sums=step.sums)
-            if step.totals is not None:
-                more["totals"] = step.totals[:2]
+        if ranks.comm.size > 1 or ranks.sync_every > 1:
+            self.step_sum = ranks.sum_of_steps(net.n_params, net.dtype)
+            more = dict(reduce=self.reduce, sums=self.step_sum.sums, totals=self.step_sum.totals)
         if options.shuffle:
             more |= dict(shuffles=True, seed=state.shuffle_seed)
-        settings["shards"] = ShardedRows(self.lengths, self.first, self.n, self.batch_size, **more)
+        settings["shards"] = ShardedRows(
+            self.lengths, ranks.first, ranks.n, self.batch_size, **more
+        )
         if n_threads > 1:
             self.threads = ThreadChoice(net, ("shards", self.batch_size), n_threads, SHORT_STEP)
         data = self.data if len(self.data) else _one_row(self.data)
         self.trainer = data.trainer(net, self.batch_size, **settings)
         self.trainer.set_last_step(self.last_step)
+
+    def reduce(self):
+        """Sum the gradient over ranks. Return whether to drop the step."""
+        return self.ranks.meet(self.step_sum)
 
     def load(self, state):
         self.trainer.load(state.moments)
@@ -147,9 +134,6 @@ class ShardedEngine(Engine):
     def store(self, state):
         self.trainer.store(state.moments)
         state.order = None  # that of an epoch depends on `shuffle_seed`
-
-    def position(self):
-        return self.trainer.position()
 
     def advance(self, seconds, losses):
         step, why = self.position()[0], None
@@ -178,21 +162,26 @@ class ShardedEngine(Engine):
         def evaluate():
             values = None if self.validation is None else self._validation_sums()
             self.ended_epochs = self.position()[1]  # also if it fails: the flags have been read
-            loss, weight, wrong = self.ranks.end_epoch(values)
+            *sums, weight = self.ranks.end_epoch(values)
             if not self.evaluates:
                 return None, None
-            return loss / (weight or 1), wrong / (weight or 1) if with_error_rate else None
+            loss, wrong, score = (total / (weight or 1) for total in sums)
+            if self.options.score is not None:
+                self.options.score.value = score
+            return loss, wrong if with_error_rate else None
 
         return evaluate
 
     def _validation_sums(self):
-        """Return loss, weight and wrong weight of each shard of the validation rows of this rank."""
-        data, first, out = self.validation, 0, []
-        for n in self.validation_lengths[self.first : self.first + self.n].tolist():
+        """Return the sums of each shard of the validation rows of this rank: of loss, wrong classes, score
+        and weight."""
+        data, net, first, out = self.validation, self.net, 0, []
+        for n in self.validation_lengths:
             part, first = data.take(slice(first, first + n)), first + n
             weight = part.total_weight()
-            rate = part.error_rate(self.net) if data.loss.has_classes else 0.0
-            out.append((part.evaluator(self.net)() * weight, weight, rate * weight))
+            rate = part.error_rate(net) if data.loss.has_classes else 0.0
+            score = 0.0 if self.options.score is None else _score(self.options.score, net, part)
+            out.append((part.evaluator(net)() * weight, rate * weight, score, weight))
         return np.array(out)
 
     def announce(self, reason):
@@ -211,18 +200,19 @@ class ShardedEngine(Engine):
     def abandon(self):
         """Tell the other ranks that this one fails."""
         if self.trainer is not None:
-            at_end = self.ends_every_epoch and self.position()[1] > self.ended_epochs
-            self.ranks.abandon(is_step=not at_end)
+            self.ranks.abandon(self.next_sum())
 
-    @property
-    def has_diverged(self):
-        return self.trainer is not None and self.trainer.stop() == Stop.NOT_FINITE
+    def next_sum(self):
+        """Return the sum in which the ranks meet next, None for that at the end of an epoch."""
+        at_end = self.ends_every_epoch and self.position()[1] > self.ended_epochs
+        return None if at_end else self.step_sum
 
-    def restore(self):
-        self.trainer.restore()
 
-    def set_optimizer(self, optimizer):
-        self.trainer.set_optimizer(optimizer)
+def _score(score, net, data):
+    """Return the sum of the scores of rows times their weights."""
+    scores = score.of_rows(net.forward(data.X), data.targets)
+    weight = 1.0 if data.sample_weight is None else data.sample_weight.astype(np.float64)
+    return float(np.sum(weight * scores))
 
 
 def _one_row(data):

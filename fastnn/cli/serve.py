@@ -1,0 +1,159 @@
+"""fastnn serve: answer requests for predictions over HTTP."""
+
+import errno
+import importlib.util
+import os
+import socket
+import sys
+
+from ..core.messages import printable
+from .console import CommandError, print_line, print_note
+from .model_file import load_any
+from .parser import add_threads, help_texts, whole_number
+
+PORT = 8000
+LARGEST_PORT = 65535
+LEAST_TOKEN = 16  # characters
+PACKAGES = ("uvicorn", "starlette")
+HELP = """
+Answer requests for predictions over HTTP, in JSON, until Ctrl-C.
+
+POST a row, a list of rows, or columns to /predict. The page at / describes the
+model and has a form to try it; /openapi.json is the schema for programs. Requests
+that wait are predicted together, and each gets the numbers of 'fastnn predict'.
+
+examples:
+  fastnn serve model.safetensors
+      serve programs on this machine at http://127.0.0.1:8000/
+  curl localhost:8000/predict -d '{"area": 60, "district": "south"}'
+      predict a row
+  curl 'localhost:8000/predict?proba=true' -d @rows.json
+      add the probability of each class; interval=0.9 adds an interval
+  fastnn serve model.safetensors --host 0.0.0.0 --token-file token.txt
+      serve other machines that send the token
+"""
+
+
+def add_parser(commands, summary):
+    parser = commands.add_parser(
+        "serve", help=summary, usage="fastnn serve MODEL [options]", **help_texts(HELP)
+    )
+    parser.add_argument("model", metavar="MODEL", help="model file that fastnn wrote")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: 127.0.0.1, only this machine; 0.0.0.0: all addresses)",
+    )
+    parser.add_argument(
+        "--port",
+        type=whole_number(0),
+        default=PORT,
+        metavar="N",
+        help=f"port to listen on; 0 chooses a free one (default: {PORT})",
+    )
+    parser.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="file whose first line clients must send as 'Authorization: Bearer ...'",
+    )
+    parser.add_argument(
+        "--max-rows",
+        type=whole_number(1),
+        default=10_000,
+        metavar="N",
+        help="most rows of a request (default: 10000)",
+    )
+    parser.add_argument(
+        "--max-bytes",
+        type=whole_number(1),
+        default=16_000_000,
+        metavar="N",
+        help="most bytes of a request (default: 16000000)",
+    )
+    add_threads(parser, default=-1)
+    parser.set_defaults(run=run)
+
+
+def run(arguments):
+    _check_packages()
+    if arguments.port > LARGEST_PORT:
+        raise CommandError(f"--port {arguments.port}: a port is at most {LARGEST_PORT}.")
+    model, token = load_any(arguments.model), _read_token(arguments.token_file)
+    if hasattr(model, "n_threads"):
+        model.n_threads = arguments.threads
+    from ..serving import Access, create_app
+    from ..serving.access import LOOPBACK, is_loopback
+    from ..serving.server import address_of
+    from ..serving.server import run as serve
+
+    is_local = is_loopback(arguments.host)
+    hosts = {*LOOPBACK, arguments.host} if is_local else None
+    app = create_app(
+        model,
+        os.path.basename(arguments.model),
+        Access(hosts, token),
+        max_rows=arguments.max_rows,
+        max_bytes=arguments.max_bytes,
+    )
+    with _listen(arguments.host, arguments.port) as listening:
+        if not is_local and token is None:
+            print_note(
+                f"whoever reaches {arguments.host} can ask this server: there is no authentication "
+                "and no encryption. Pass --token-file, and put a server with TLS before it"
+            )
+        print_line(f"Serving {arguments.model} at {address_of(listening)} (Ctrl-C to stop)")
+        if not serve(app, listening):
+            raise KeyboardInterrupt
+    print_line("Stopped.", sys.stderr)
+    return 0
+
+
+def _check_packages():
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise CommandError(
+            f"needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
+            'installed. Run: python -m pip install "fastnn-mlp[serve]"'
+        )
+
+
+def _listen(host, port):
+    """Return a socket that listens."""
+    from ..serving.server import listen
+
+    try:
+        return listen(host, port)
+    except socket.gaierror:
+        raise CommandError(
+            f"--host {printable(host)} is not a name or an address of this machine. Pass 127.0.0.1, "
+            "or 0.0.0.0 for all of its addresses."
+        ) from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            problem = f"--port {port} is in use by another program"
+            advice = "Pass another one, or --port 0 for a free one."
+        elif error.errno == errno.EACCES:
+            problem = f"--port {port} needs the rights of an administrator"
+            advice = "Pass one from 1024 to 65535."
+        else:
+            problem = f"--host {printable(host)} cannot be used ({error.strerror})"
+            advice = "Pass 127.0.0.1, or an address of this machine."
+        raise CommandError(f"{problem}. {advice}") from None
+
+
+def _read_token(path):
+    """Return the token in a file, None without one."""
+    if path is None:
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            token = file.readline().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise CommandError(f"{path}: {reason}. Pass a text file with --token-file.") from None
+    if len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable():
+        raise CommandError(
+            f"{path}: its first line is not a token of at least {LEAST_TOKEN} ASCII characters. "
+            "Write one: python -c 'import secrets; print(secrets.token_urlsafe())' > FILE"
+        )
+    return token

@@ -1,0 +1,17 @@
+"""Serve a model over HTTP (extra `serve`): `fastnn serve`, and the same as an ASGI application.
+
+    from fastnn.serving import create_app
+    app = create_app(fastnn.load("rent.safetensors"))
+
+- `app`: what each path answers. `access`: who may ask. `server`: the socket, and uvicorn.
+- `request_body`: rows and options of a request. `request_error`: what is wrong with it.
+- `table_service`, `network_service`: predictions of requests. `plain_columns`: fast reading of a few
+  rows. `batches`: requests that wait are predicted together. `replies`: JSON.
+- `model_facts`: what the model and its columns are. `openapi`: the same for clients. `page`: for
+  people.
+"""
+
+from .access import Access
+from .app import create_app
+
+__all__ = ["Access", "create_app"]

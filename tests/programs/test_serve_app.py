@@ -1,0 +1,210 @@
+"""What the paths of `fastnn serve` answer: methods, limits, hosts, tokens, pages, OpenAPI."""
+
+import asyncio
+import json
+
+import numpy as np
+import pytest
+from serving_client import ask, ask_all
+
+from fastnn import MLP, TabularClassifier
+from fastnn.serving import Access, create_app
+from fastnn.serving.batches import Batches
+from fastnn.serving.request_error import RequestError
+
+validate = pytest.importorskip("openapi_spec_validator", reason="it is not installed").validate
+pa = pytest.importorskip("pyarrow", reason="tables need the extra cli")
+ROW = [1, 2, 3]
+
+
+@pytest.fixture(scope="module")
+def app():
+    return create_app(MLP([3, 2, 1], rng=0), "net", max_rows=5, max_bytes=200)
+
+
+@pytest.fixture(scope="module")
+def table_app():
+    rng = np.random.default_rng(0)
+    names = ["<b>a</b>", "c & d", 'e"f', "day"]
+    days = (np.datetime64("2026-01-01") + np.arange(40)).astype(str)
+    table = pa.table(
+        dict(zip(names, [rng.normal(size=40), rng.choice(["x", "y"], 40), [*"pq"] * 20, days]))
+    )
+    y = np.where(table[0].to_numpy() > 0, "yes", "no")
+    model = TabularClassifier(2, hidden_layer_sizes=4, random_state=0).fit(table, y)
+    return create_app(model, "<model>")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "detail"),
+    [
+        (b"", 400, "The body is empty. Send a row"),
+        (b"{", 400, "The body is not JSON (Expecting property name"),
+        (b"\xff", 400, "The body is not JSON ('utf-8' codec"),
+        (b"[" * 190, 400, "The body is not JSON"),
+        (b"1" * 190, 422, "The body is 1111"),
+        (b'[{"a": 1, "a": 2}]', 422, "An object has the key 'a' twice."),
+        (b"[" + b"[1,2,3]," * 5 + b"[1,2,3]]", 413, "The request has 6 rows, but at most 5 are"),
+        (b" " * 201, 413, "The body has more than 200 bytes."),
+    ],
+)
+def test_bodies_that_are_refused(app, body, status, detail):
+    found, reply = ask(app, "/predict", body)
+    assert found == status and reply["detail"].startswith(detail), reply
+
+
+def test_deep_and_long_json():
+    app = create_app(MLP([3, 2, 1], rng=0))
+    for body in (b"[" * 100_000, b'{"a":' * 50_000, b"1" * 5000):
+        assert ask(app, "/predict", body)[0] in (400, 422)
+
+
+def test_a_long_body_without_a_length_is_refused(app):
+    async def parts():
+        for _ in range(30):
+            yield b"          "
+
+    (reply,) = ask_all(app, [("POST", "/predict", {"content": parts()})])
+    assert reply.status_code == 413
+
+
+def test_methods_and_paths(app):
+    status, reply = ask(app, "/predict")
+    assert (status, reply["detail"]) == (405, "GET is not allowed for '/predict'. Use POST.")
+    status, reply = ask(app, "/predict/", ROW)
+    assert status == 404 and reply["detail"].startswith("There is no '/predict/'. The paths are")
+    assert ask(app, "/health") == (200, {"status": "ok"})
+    status, reply = ask(app, "/predict", ROW, headers={"Content-Encoding": "gzip"})
+    assert status == 415
+
+
+def test_an_error_in_the_server_is_not_shown(monkeypatch):
+    model = MLP([3, 2, 1], rng=0)
+    app = create_app(model)
+    monkeypatch.setattr(model, "forward", lambda *a, **k: 1 / 0)
+    status, reply = ask(app, "/predict", ROW)
+    assert status == 500 and "ZeroDivision" not in str(reply)
+
+
+# ---- access ----
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:80", "[::1]:8000", "LOCALHOST:1"])
+def test_hosts_of_this_machine(app, host):
+    assert ask(app, "/health", headers={"Host": host})[0] == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil", ""])
+def test_other_hosts_are_refused(app, host):
+    for path in ("/", "/health", "/model", "/nothing"):
+        status, reply = ask(app, path, headers={"Host": host})
+        assert status == 400 and reply["detail"].startswith("The Host header")
+    assert (
+        ask(create_app(MLP([3, 1]), access=Access(None)), "/health", headers={"Host": host})[0]
+        == 200
+    )
+
+
+def test_tokens():
+    app = create_app(MLP([3, 2, 1], rng=0), access=Access(token="secret-secret-secret"))
+    assert ask(app, "/health")[0] == 200
+    for headers in (
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "secret-secret-secret"},
+    ):
+        for path, content in (("/predict", ROW), ("/model", ...), ("/openapi.json", ...)):
+            assert ask(app, path, content, headers=headers)[0] == 401
+    headers = {"Authorization": "Bearer secret-secret-secret"}
+    assert ask(app, "/predict", ROW, headers=headers)[0] == 200
+    document = ask(app, "/openapi.json", headers=headers)[1]
+    validate(document)
+    assert document["security"] == [{"token": []}]
+
+
+# ---- descriptions ----
+
+
+def test_openapi_is_valid_and_its_examples_are_predicted(app, table_app):
+    for each in (app, table_app):
+        document = ask(each, "/openapi.json")[1]
+        validate(document)
+        content = document["paths"]["/predict"]["post"]["requestBody"]["content"]
+        for example in content["application/json"]["examples"].values():
+            status, reply = ask(each, "/predict", example["value"])
+            assert (status, reply["notes"]) == (200, [])
+    properties = document["components"]["schemas"]["Row"]["properties"]
+    assert list(properties) == ["<b>a</b>", "c & d", 'e"f', "day"]
+    assert properties["c & d"]["examples"] == ["x", "y"]
+
+
+def test_the_model(table_app):
+    facts = ask(table_app, "/model")[1]
+    assert facts["classes"] == ["no", "yes"] and facts["task"] == "classes"
+    assert facts["columns"] == {
+        "<b>a</b>": "number",
+        "c & d": "category",
+        'e"f': "category",
+        "day": "date",
+    }
+
+
+def test_the_page_escapes_the_texts_of_the_model(table_app):
+    page, style, script = ask_all(
+        table_app, [("GET", path, {}) for path in ("/", "/page.css", "/page.js")]
+    )
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert "<b>a</b>" not in page.text and "&lt;b&gt;a&lt;/b&gt;" in page.text
+    assert "&lt;model&gt;" in page.text and "<model>" not in page.text
+    assert style.headers["content-type"].startswith("text/css") and "form" in style.text
+    assert script.headers["content-type"].startswith("text/javascript") and "fetch" in script.text
+
+
+# ---- batches ----
+
+
+def answers(predict, requests, max_waiting=100):
+    async def send():
+        batches = Batches(predict, max_waiting)
+        sent = [batches.answer(request, n) for request, n in requests]
+        return await asyncio.gather(*sent, return_exceptions=True)
+
+    return asyncio.run(send())
+
+
+def test_an_error_of_a_batch_is_that_of_the_wrong_request():
+    calls = []
+
+    def predict(requests):
+        calls.append(requests)
+        if "b" in requests:
+            raise ValueError("b is wrong")
+        return [request.upper() for request in requests]
+
+    a, b, c = answers(predict, [("a", 1), ("b", 1), ("c", 1)])
+    assert (a, c) == ("A", "C") and isinstance(b, RequestError) and b.status == 422
+    assert calls[0] == ["a", "b", "c"]
+
+
+def test_too_many_rows_wait():
+    found = answers(lambda requests: requests, [("large", 200), ("a", 1)])
+    assert (
+        found[0] == "large" and found[1].status == 503 and found[1].headers == {"Retry-After": "1"}
+    )
+
+
+def test_batches_are_limited():
+    sizes = []
+
+    def predict(requests):
+        sizes.append(len(requests))
+        return requests
+
+    assert answers(predict, [(i, 9000) for i in range(5)], 10**6) == [*range(5)]
+    assert sizes == [2, 2, 1]
+
+
+def test_replies_are_json(app):
+    (reply,) = ask_all(app, [("POST", "/predict", {"content": json.dumps(ROW)})])
+    assert reply.headers["content-type"] == "application/json"

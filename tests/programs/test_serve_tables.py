@@ -1,0 +1,277 @@
+"""`fastnn serve` of tabular models: the numbers of `predict`, whatever people send."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from checks import assert_same_bits
+from serving_client import ask, predict_all
+
+import fastnn
+from fastnn import TabularClassifier, TabularRegressor
+from fastnn.serving import create_app
+from fastnn.tabular import stored_model
+
+SMALL = dict(n_estimators=2, hidden_layer_sizes=4, n_threads=1, random_state=0)
+N = 120
+rng = np.random.default_rng(0)
+DAYS = pd.date_range("2024-01-01", periods=N, freq="5D")
+X = pd.DataFrame(
+    {
+        "area": np.where(rng.random(N) < 0.1, np.nan, rng.integers(20, 120, N)),
+        "price": [f"{x:,} EUR" for x in rng.integers(1000, 9000, N)],
+        "city": rng.choice(["Köln", "Rom", None], N),
+        "code": rng.choice([1, 2, 30], N),
+        "day": DAYS.strftime("%d.%m.%Y"),
+        "since": DAYS,
+        "same": 1,  # left out
+    }
+)
+y = X["area"].fillna(60) + 50 * (X["city"] == "Rom") + rng.normal(0, 5, N)
+ROW = {
+    "area": 60,
+    "price": "2,000 EUR",
+    "city": "Rom",
+    "code": 2,
+    "day": "01.02.2024",
+    "since": None,
+}
+#: What people send, per column: right values, and others.
+VALUES = {
+    "area": [
+        60,
+        61.5,
+        None,
+        True,
+        "62",
+        " 63 ",
+        "?",
+        "",
+        "big",
+        -7,
+        1e300,
+        2**70,
+        math.nan,
+        math.inf,
+    ],
+    "price": ["1,500 EUR", "2,100 EUR", 1700, None, "1.5", "EUR", "n/a", False],
+    "city": ["Köln", "Rom", None, "Paris", "", "NA", 5, True, " Rom", "\ud800", "R" * 10_000],
+    "code": [1, 2, 30, 2.0, 2.5, "2", "x", None, True],
+    "day": ["01.02.2024", "3.4.2025", "2024-02-01", "31.02.2024", "", None, 20240201, "x"],
+    "since": ["2024-05-06", "2024-05-06 07:08:09", "6.5.2024", "05/06/2024", None, "soon", 5],
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Name of a model: a path."""
+    folder = tmp_path_factory.mktemp("served")
+    X2 = X.assign(target=np.where(y > 80, "dear", "cheap"))
+    options = SMALL | dict(categories=["code"])
+    classifier = TabularClassifier(**options, threshold="f1").fit(X2, "target")
+    fitted = {
+        "classes": classifier,
+        "number": TabularRegressor(**options).fit(X, y),
+        "quantiles": TabularRegressor(**options, loss=fastnn.losses.Quantile([0.1, 0.9])).fit(X, y),
+        "array": TabularRegressor(**SMALL).fit(X[["area", "code"]].to_numpy(), y),
+    }
+    for name, model in fitted.items():
+        model.save(folder / f"{name}.safetensors")
+    return folder
+
+
+def load(models, name):
+    return stored_model.load(models / f"{name}.safetensors")
+
+
+def served(models, name, **options):
+    return create_app(load(models, name), name, **options)
+
+
+def columns_of(reply):
+    """{name: array} of the predictions of a reply."""
+    rows = reply["predictions"]
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+# ---- the numbers of predict ----
+
+
+def random_requests(n, seed, right=False):
+    """Rows of one to three rows, in which most values are right, or all."""
+    draw = np.random.default_rng(seed)
+
+    def value(name):
+        values = VALUES[name]
+        k = len(values) if not right and draw.random() < 0.15 else 2
+        return values[draw.integers(k)]
+
+    return [
+        [{name: value(name) for name in VALUES} for _ in range(draw.integers(1, 4))]
+        for _ in range(n)
+    ]
+
+
+@pytest.mark.filterwarnings("ignore::fastnn.tables.TableWarning")
+@pytest.mark.parametrize("name", ["classes", "number"])
+def test_requests_at_the_same_time_get_what_predict_gives_each(models, name):
+    model, requests = load(models, name), random_requests(150, 1)
+    query = "?proba=true" if name == "classes" else "?interval=0.8"
+    n_right = 0
+    for rows, (status, reply) in zip(requests, predict_all(served(models, name), requests, query)):
+        try:
+            if name == "classes":
+                P = model.predict_proba(rows)
+            else:
+                expected = model.predict(rows)
+        except ValueError:
+            assert status == 422, (rows, reply)
+            continue
+        assert status == 200, (rows, reply)
+        n_right += 1
+        found = columns_of(reply)
+        if name == "classes":
+            assert found["prediction"].tolist() == model.predict(rows).tolist()
+            assert_same_bits(found["probability_cheap"], P[:, 0])
+            assert_same_bits(found["probability_dear"], P[:, 1])
+        else:
+            assert_same_bits(found["prediction"], expected)
+            lower, upper = model.predict_interval(rows, 0.8)
+            assert_same_bits(found["lower"], lower)
+            assert_same_bits(found["upper"], upper)
+    assert 50 < n_right < 150
+
+
+def test_requests_at_the_same_time_are_predicted_together(models, monkeypatch):
+    model, calls = load(models, "number"), []
+    predict = model.model_.predict_features
+
+    def count(numbers, codes, n_threads):
+        calls.append(len(codes))
+        return predict(numbers, codes, n_threads)
+
+    monkeypatch.setattr(model.model_, "predict_features", count)
+    app = create_app(model)
+    calls.clear()
+    replies = predict_all(app, [ROW] * 100)
+    assert [status for status, _ in replies] == [200] * 100
+    assert sum(calls) == 100 and len(calls) <= 50
+
+
+@pytest.mark.parametrize("n", [32, 33, 700])
+def test_many_rows(models, n):
+    model, rows = load(models, "number"), [ROW | {"area": i} for i in range(n)]
+    status, reply = ask(served(models, "number"), "/predict", rows)
+    assert status == 200
+    assert_same_bits(columns_of(reply)["prediction"], model.predict(rows))
+
+
+def test_rows_columns_and_one_row(models):
+    app = served(models, "classes")
+    status, reply = ask(app, "/predict?proba", ROW)
+    assert status == 200 and reply["notes"] == []
+    assert list(reply["predictions"][0]) == ["prediction", "probability_cheap", "probability_dear"]
+    assert ask(app, "/predict?proba", [ROW, ROW])[1]["predictions"] == 2 * reply["predictions"]
+    by_column = ask(app, "/predict?proba", {name: [value] * 2 for name, value in ROW.items()})[1]
+    expected = {name: [value] * 2 for name, value in reply["predictions"][0].items()}
+    assert by_column["predictions"] == expected
+    assert ask(app, "/predict", []) == (200, {"predictions": [], "notes": []})
+
+
+def test_quantiles(models):
+    status, reply = ask(served(models, "quantiles"), "/predict", ROW)
+    assert status == 200
+    y = load(models, "quantiles").predict([ROW])[0]
+    assert reply["predictions"] == [{"quantile_0.1": y[0], "quantile_0.9": y[1]}]
+
+
+def test_a_model_of_an_array(models):
+    app, model = served(models, "array"), load(models, "array")
+    for content in ([60, 2], [[60, 2], [None, 30]], [["61", 2]]):
+        status, reply = ask(app, "/predict", content)
+        rows = content if isinstance(content[0], list) else [content]
+        assert status == 200
+        assert_same_bits(columns_of(reply)["prediction"], model.predict(rows))
+    status, reply = ask(app, "/predict", [[60]])
+    assert status == 422 and reply["detail"].startswith(
+        "Row 0 has 1 value, but the model expects 2."
+    )
+    assert ask(app, "/predict", ROW)[0] == 422
+
+
+# ---- wrong and odd rows ----
+
+
+@pytest.mark.parametrize(
+    ("rows", "detail"),
+    [
+        (
+            {"area": 60},
+            "The request has no columns 'price', 'city', 'code', 'day', 'since', but the",
+        ),
+        ([], None),
+        ([ROW, {"area": 5}], None),  # missing values, as in predict
+        (
+            ROW | {"area": "big"},
+            "Column 'area' holds 'big' in row 0, which is not a number. Correct",
+        ),
+        (ROW | {"area": [1]}, "Column 'area' holds values of type list"),
+        (
+            [ROW, ROW | {"area": "1"}],
+            "Column 'area' of the request mixes types, such as numbers and",
+        ),
+        (
+            ROW | {"day": "soon"},
+            "Column 'day' holds 'soon' in row 0, which is not a date like those",
+        ),
+        ([1], "Row 0 is 1, but an object is expected."),
+        (5, "The body is 5. Send a row such as"),
+        ({"area": [1, 2], "city": ["Rom"]}, "Column 'city' has 1 values, but column 'area' has 2."),
+    ],
+)
+def test_rows_that_do_not_fit_get_a_message(models, rows, detail):
+    status, reply = ask(served(models, "number"), "/predict", rows)
+    assert status == (200 if detail is None else 422)
+    assert detail is None or reply["detail"].startswith(detail)
+
+
+def test_an_error_of_one_request_is_not_one_of_others(models):
+    requests = [ROW, ROW | {"area": "big"}, ROW]
+    statuses = [status for status, _ in predict_all(served(models, "number"), requests)]
+    assert statuses == [200, 422, 200]
+
+
+def test_what_is_not_used_as_sent_is_noted(models):
+    app = served(models, "number")
+    row = ROW | {"city": "Paris", "aera": 5, "same": 2}
+    assert ask(app, "/predict", row)[1]["notes"] == [
+        "'aera' is not a column of the model and is ignored. Did you mean 'area'?",
+        "column 'city': 1 row with an unknown category, such as 'Paris', predicted without it",
+    ]
+    _, reply = ask(app, "/predict", [ROW | {"area": "60"}, ROW | {"area": "big"}])
+    assert reply["notes"] == [
+        "column 'area': 1 of 2 values are not numbers ('big') and count as missing."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "detail"),
+    [
+        ("number", "proba=true", "proba: the model predicts a number."),
+        ("classes", "interval=0.9", "interval: the model predicts a class."),
+        ("quantiles", "interval=0.9", "interval: the model predicts quantiles."),
+        ("number", "interval=2", "interval=2 is not a number above 0 and below 1."),
+        (
+            "number",
+            "interval=0.9999",
+            "Interval=0.9999 needs at least 10000 training rows, got 120.",
+        ),
+        ("classes", "proba=maybe", "proba=maybe is none of "),
+        ("classes", "prob=1", "Unknown option 'prob'. Did you mean 'proba'?"),
+        ("classes", "proba=1&proba=0", "The option 'proba' is given twice."),
+    ],
+)
+def test_options_that_do_not_fit_get_a_message(models, name, query, detail):
+    status, reply = ask(served(models, name), f"/predict?{query}", ROW)
+    assert status == 422 and reply["detail"].startswith(detail), reply

@@ -1,0 +1,188 @@
+"""Local SGD: ranks that average their networks every few steps."""
+
+import numpy as np
+import pytest
+from ranks import ThreadRank, results_of, run_on_ranks
+
+from fastnn import MLP, SGD, Adam, DivergenceError, EarlyStopping
+from fastnn.callbacks import Callback
+from fastnn.distributed import RankError, part
+from fastnn.distributed.averages import average
+from fastnn.schedules import ReduceOnPlateau
+
+N = 203
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(N, 4)), RNG.normal(size=N)
+WEIGHT = RNG.uniform(0, 2, N)
+
+
+def fit(comm, sync_every=3, net=None, **options):
+    """Train on this rank's rows. Return the network and its history."""
+    net = MLP([4, 6, 1], rng=comm.rank) if net is None else net.copy()
+    rows = part(N, comm.rank, comm.size, 0)
+    for name in ("sample_weight",):
+        if name in options:
+            options[name] = options[name][rows]
+    options = dict(epochs=3, batch_size=40) | options
+    return net, net.fit(X[rows], Y[rows], comm=comm, sync_every=sync_every, **options)
+
+
+def bits(net, history):
+    losses = np.array([history.loss, history.val_loss or history.loss])
+    return b"".join(a.tobytes() for a in (net.params, net.state.moments, losses))
+
+
+OPTIONS = [
+    {},
+    dict(optimizer=SGD(0.05, momentum=0.9)),
+    dict(sample_weight=WEIGHT),
+    dict(optimizer=Adam(average=0.9), loss="mae"),
+    dict(shuffle=False, batch_size=3),
+    dict(optimizer=SGD(ReduceOnPlateau(0.1)), epochs=5),
+    dict(validation_data=(X[:20], Y[:20]), callbacks=EarlyStopping(1), epochs=6),
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_ranks_end_with_the_same_network_and_repeat_to_the_bit(options, size):
+    first, again = ([bits(*r) for r in results_of(size, lambda c: fit(c, **options))] for _ in "ab")
+    assert first == again
+    assert len(set(first)) == 1
+
+
+def test_the_first_epoch_sums_every_gradient():
+    local, whole = results_of(2, lambda comm: fit(comm, epochs=1)), MLP([4, 6, 1], rng=0)
+    whole.fit(X, Y, epochs=1, batch_size=40, shards=2)
+    np.testing.assert_allclose(local[0][0].params, whole.params, rtol=1e-5, atol=1e-6)
+
+
+def test_later_epochs_average_what_each_rank_trains_by_itself():
+    """Without shuffling, the second epoch is that of each rank alone, and averages after 3 and 6 steps."""
+    n, every = 2 * 120, 3
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(n, 4)), rng.normal(size=n)
+    options = dict(optimizer=SGD(0.05, momentum=0.9), batch_size=40, shuffle=False)
+
+    def train(comm, epochs):
+        rows = part(n, comm.rank, 2, 0)
+        net = MLP([4, 6, 1], rng=0, dtype="float64")
+        net.fit(X[rows], y[rows], epochs=epochs, comm=comm, sync_every=every, **options)
+        return net
+
+    start, end = (
+        results_of(2, lambda comm: train(comm, 1))[0],
+        results_of(2, lambda c: train(c, 2))[0],
+    )
+    alone = [start.copy(), start.copy()]
+    for first in (0, 60):
+        for rank, net in enumerate(alone):
+            rows = slice(120 * rank + first, 120 * rank + first + 60)
+            net.state.shards = None
+            net.fit(X[rows], y[rows], epochs=1, resume=True, **options | dict(batch_size=20))
+        means = average([([net.params, net.state.moments], 60) for net in alone])
+        for net in alone:
+            net.params, net.state.moments[...] = means
+    np.testing.assert_allclose(end.params, alone[0].params, rtol=1e-10)
+    np.testing.assert_allclose(end.state.moments, alone[0].state.moments, rtol=1e-9, atol=1e-12)
+    outputs = end.forward(X)[:, 0]
+    assert np.isfinite(outputs).all()
+
+
+@pytest.mark.parametrize("options", OPTIONS[:5])
+@pytest.mark.parametrize("stop", [6, 12])
+def test_a_training_that_was_stopped_resumes_to_the_bit(options, stop):
+    expected = [net for net, _ in results_of(2, lambda comm: fit(comm, **options))]
+
+    def parts(comm):
+        net, _ = fit(comm, max_steps=stop, **options)
+        assert net.state.step == stop
+        return fit(comm, net=net, resume=True, **options | dict(epochs=3 - net.state.epoch))
+
+    for net, (resumed, _) in zip(expected, results_of(2, parts), strict=True):
+        assert (resumed.params == net.params).all()
+        assert (resumed.state.moments == net.state.moments).all()
+
+
+def test_a_callback_of_one_rank_stops_all_at_the_end_of_the_epoch():
+    def stop(net, history):
+        return len(history.loss) == 2
+
+    results = results_of(3, lambda comm: fit(comm, callbacks=stop if comm.rank == 2 else ()))
+    for net, history in results:
+        assert len(history.loss) == 2
+        assert net.state.epoch == 2 and net.state.row == 0
+        assert (net.params == results[0][0].params).all()
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 2, 3])
+def test_a_failing_callback_of_a_rank_stops_all(epoch):
+    class Failing(Callback):
+        def on_fit_begin(self, net, history):
+            if epoch == 0:
+                raise OSError("no room")
+
+        def on_epoch_end(self, net, history):
+            if len(history.loss) == epoch:
+                raise OSError("no room")
+
+    first, second = run_on_ranks(
+        2, lambda comm: fit(comm, epochs=4, callbacks=Failing() if comm.rank else ())
+    )
+    assert isinstance(second, OSError)
+    assert isinstance(first, RankError) and first.rank == 1
+
+
+class FailingRank(ThreadRank):
+    """All ranks fail in the same exchange."""
+
+    def sendrecv(self, send, receive, partner):
+        super().sendrecv(send, receive, partner)
+        if self.n_exchanges == 20:
+            raise OSError("cable")
+
+
+def test_a_failed_exchange_leaves_a_finite_network():
+    def broken(comm):
+        net = MLP([4, 6, 1], rng=0)
+        rows = part(N, comm.rank, 2, 0)
+        with pytest.raises(OSError, match="cable"):
+            net.fit(X[rows], Y[rows], epochs=9, batch_size=40, comm=comm, sync_every=3)
+        return net
+
+    for net in results_of(2, broken, FailingRank):
+        assert np.isfinite(net.params).all()
+
+
+def test_divergence_of_one_rank_resets_all_to_the_start_of_the_epoch():
+    def diverge(comm):
+        y = Y.copy()
+        net = MLP([4, 6, 1], rng=0)
+        rows = part(N, comm.rank, comm.size, 0)
+        net.fit(X[rows], y[rows], epochs=1, batch_size=40, comm=comm, sync_every=3)
+        start = net.params.copy()
+        y[-1] = np.inf  # a row of rank 1
+        with pytest.raises(DivergenceError):
+            options = dict(batch_size=40, comm=comm, sync_every=3, resume=True)
+            net.fit(X[rows], y[rows], epochs=3, shuffle=True, **options)
+        return start, net
+
+    (first, a), (_, b) = results_of(2, diverge)
+    assert (a.params == first).all() and (b.params == first).all()
+    assert a.state.step == b.state.step
+
+
+def test_what_does_not_work_is_named():
+    net = MLP([4, 6, 1])
+    with pytest.raises(
+        ValueError, match=r"sync_every=8 needs comm, whose ranks train on their own"
+    ):
+        net.fit(X, Y, sync_every=8)
+    with pytest.raises(ValueError, match="sync_every must be a whole number of at least 1, got 0"):
+        net.fit(X, Y, sync_every=0)
+    for error in run_on_ranks(2, lambda comm: fit(comm, shards=16)):
+        assert "sync_every=3 needs shards=0" in str(error)
+    for error in run_on_ranks(2, lambda comm: fit(comm, max_steps=4)):
+        assert "Let it end after a multiple of sync_every=3 steps" in str(error)
+    for error in run_on_ranks(2, lambda comm: fit(comm, sync_every=3 + comm.rank)):
+        assert "sync_every of rank 1 differs" in str(error)
