@@ -51,6 +51,7 @@ if _typing.TYPE_CHECKING:  # see `__getattr__`
     from . import export as export
     from . import functional as functional
     from . import model_selection as model_selection
+    from . import playground as playground
     from . import reference as reference
     from . import tabular as tabular
     from .core.errors import DataError as DataError
@@ -75,6 +76,7 @@ if _typing.TYPE_CHECKING:  # see `__getattr__`
         NAdam,
         RMSprop,
     )
+    from .playground.notebook_widget import play as play
     from .saving import load, load_many, save_many
     from .tabular import TabularClassifier as TabularClassifier
     from .tabular import TabularRegressor as TabularRegressor
@@ -123,6 +125,7 @@ _PACKAGES = (
     "export",
     "functional",
     "model_selection",
+    "playground",
     "reference",
     "tabular",
 )
@@ -157,6 +160,7 @@ _MODULE_OF = {
     "HalvingSearchCV": "model_selection",
     "cross_val_predict": "model_selection",
     "cross_validate": "model_selection",
+    "play": "playground.notebook_widget",
     "from_sklearn": "exchange.scikit_learn",
     "from_torch": "exchange.pytorch",
 }

@@ -12,7 +12,7 @@
 # the installed fastnn. tests/kernels/test_c_api_version.py makes sure that they are raised.
 
 cdef enum:
-    ABI_VERSION = 1                 # raised when a struct or a function changes: extensions must be compiled again
+    ABI_VERSION = 2                 # raised when a struct or a function changes: extensions must be compiled again
     API_VERSION = 1                 # raised when a function or a member of an enum is added, at the end
     LONG_SHUFFLE = 1048576          # with more rows than this a shuffle may last long, so every epoch ends its slice
 
@@ -293,6 +293,8 @@ cdef struct Kernels:
     # The rate of the step that follows this many whole steps and epochs.
     double (*learning_rate)(const LearningRate* rate, Py_ssize_t step, Py_ssize_t epoch) noexcept nogil
     bint (*all_finite)(const void* x, Py_ssize_t n) noexcept nogil
+    # At least n multiply-adds z = z x[0] + x[1] in registers, as fast as the CPU computes them. Returns how many they were.
+    Py_ssize_t (*multiply_adds)(void* x, Py_ssize_t n) noexcept nogil
 
 cdef const Kernels* kernels_of_version(Py_ssize_t itemsize, int abi_version, int api_version) except NULL
 

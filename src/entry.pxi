@@ -14,6 +14,7 @@ cdef struct Bodies:
     void (*update)(const Optimizer*, Py_ssize_t, void*, const void*, void**, Py_ssize_t) noexcept nogil
     double (*learning_rate)(const LearningRate*, Py_ssize_t, Py_ssize_t) noexcept nogil
     bint (*all_finite)(const void*, Py_ssize_t) noexcept nogil
+    Py_ssize_t (*multiply_adds)(void*, Py_ssize_t) noexcept nogil
 
 cdef Bodies BODIES
 BODIES.prepare = prepare
@@ -26,6 +27,7 @@ BODIES.vector_function = vector_function
 BODIES.update = update
 BODIES.learning_rate = learning_rate
 BODIES.all_finite = all_finite
+BODIES.multiply_adds = multiply_adds
 
 cdef inline const Bodies* bodies() noexcept nogil:
     return <const Bodies*>opaque(&BODIES)
@@ -102,6 +104,12 @@ cdef bint enter_all_finite(const void* x, Py_ssize_t n) noexcept nogil:
     set_mode(caller)
     return finite
 
+cdef Py_ssize_t enter_multiply_adds(void* x, Py_ssize_t n) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    n = bodies().multiply_adds(x, n)
+    set_mode(caller)
+    return n
+
 cdef Kernels KERNELS
 KERNELS.api_version = API_VERSION
 KERNELS.itemsize = sizeof(real)
@@ -128,5 +136,6 @@ KERNELS.n_moments = n_moments
 KERNELS.update = enter_update
 KERNELS.learning_rate = enter_learning_rate
 KERNELS.all_finite = enter_all_finite
+KERNELS.multiply_adds = enter_multiply_adds
 
 capsule = PyCapsule_New(&KERNELS, FASTNN_KERNELS, NULL)

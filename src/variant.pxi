@@ -127,6 +127,23 @@ cdef void update(const Optimizer* optimizer, Py_ssize_t step, void* params, cons
     prepare_step(optimizer, step - 1, 0, &constants)
     update_arrays(&constants, <real*>params, <const real*>grads, <real**>moments, n)
 
+cdef Py_ssize_t multiply_adds(void* x, Py_ssize_t n) noexcept nogil:
+    """At least n multiply-adds z = z x[0] + x[1], in chains that do not wait for each other. Returns how many they
+    were."""
+    cdef vec z[12]
+    cdef vec a = vset((<const real*>x)[0]), b = vset((<const real*>x)[1])
+    cdef Py_ssize_t i, steps = n // (12 * LANES) + 1
+    cdef int v
+    for v in range(12):
+        z[v] = vset(<real>v)
+    for i in range(steps):
+        for v in range(12):
+            z[v] = vfma(z[v], a, b)
+    for v in range(1, 12):
+        z[0] = vadd(z[0], z[v])
+    (<real*>x)[0] = vreduce_add(z[0])               # so that the compiler computes them
+    return steps * 12 * LANES
+
 cdef bint all_finite(const void* x, Py_ssize_t n) noexcept nogil:
     """Whether n numbers are finite."""
     cdef vec sums[4]

@@ -8,8 +8,8 @@ Exit codes:
 130  interrupted by Ctrl-C
 143  stopped by SIGTERM, which does the same as Ctrl-C
 
-- `train`, `predict`, `explain`, `info`, `export`, `serve`, `bench`, `demo`, `completion`: the
-  commands. `table_info`: `info` of a table.
+- `train`, `predict`, `explain`, `info`, `export`, `serve`, `play`, `bench`, `demo`: the commands.
+  `completion`: the one for shells. `table_info`: `info` of a table.
 - `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
 - `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
 - `scores`: scores of predictions, and rows that look wrong. `table_facts`: what columns hold.
@@ -48,6 +48,7 @@ COMMANDS = {
     "info": "show this installation, a model file, or a table",
     "export": "write a model as C or ONNX, or for PyTorch",
     "serve": "answer requests for predictions over HTTP",
+    "play": "watch a network learn in the browser",
     "bench": "compare the speed with other libraries",
     "completion": "complete commands, options and files in a shell",
 }

@@ -1,8 +1,11 @@
-"""fastnn bench: time four typical networks with fastnn, NumPy, scikit-learn and PyTorch.
+"""fastnn bench: time five typical networks with fastnn, NumPy, scikit-learn and PyTorch.
 
 All libraries start from the same weights and see the same rows in the same order. Their losses and
 outputs must agree before anything is timed. They run in turn, one short block after another, and
 the best block of each counts, so that other load on the machine affects all of them alike.
+
+The peak is what the CPU computes if it does nothing but multiply-adds in registers, one thread with
+fastnn's instruction set. The share of it says how much of a step is anything else.
 """
 
 import contextlib
@@ -25,6 +28,7 @@ NETWORKS = (
     ([30, 64, 64, 1], 32),
     ([28, 256, 256, 1], 256),
     ([784, 128, 10], 128),
+    ([784, 512, 512, 10], 256),
 )
 TOLERANCE = 1e-3  # relative for losses, absolute for probabilities
 MIN_BLOCK_SECONDS = {"step": 5e-3, "row": 2e-3}
@@ -39,8 +43,9 @@ HELP = """
 Compare the speed of fastnn and other libraries.
 
 Times training steps (plain SGD, float32) and the prediction of single rows for
-four typical networks, with fastnn, fastnn.reference (plain NumPy) and, if they
-are installed, scikit-learn and PyTorch. Each uses one thread.
+five typical networks, with fastnn, fastnn.reference (plain NumPy) and, if they
+are installed, scikit-learn and PyTorch. Each uses one thread. Below each table
+is the share of the CPU's peak that fastnn's steps reach.
 
 examples:
   fastnn bench
@@ -66,8 +71,9 @@ def run(arguments):
     if any(os.environ.get(name) != "1" for name in THREAD_VARIABLES):
         return _rerun_single_threaded(arguments)
     classes, versions = bench_libraries.find_installed()
+    peak = _measure_peak()
     if not arguments.json:
-        print("\n".join(_format_setup(classes, versions)))
+        print("\n".join(_format_setup(classes, versions, peak)))
     results = []
     for sizes, batch_size in NETWORKS:
         title = f"{'-'.join(map(str, sizes))}, batch size {batch_size}"
@@ -81,9 +87,19 @@ def run(arguments):
                 )
                 return 1
             times = _measure(libraries, rows, batch_size, arguments.seconds / len(NETWORKS))
-        results.append({"layer_sizes": sizes, "batch_size": batch_size, "libraries": times})
+        flops = count_flops(sizes, batch_size)
+        for figures in times.values():
+            figures["peak_share"] = flops / figures["seconds_a_step"] / peak
+        results.append(
+            {
+                "layer_sizes": sizes,
+                "batch_size": batch_size,
+                "flops_a_step": flops,
+                "libraries": times,
+            }
+        )
         if not arguments.json:
-            print("\n".join(_format_table(title, times)), flush=True)
+            print("\n".join(_format_table(title, times, flops)), flush=True)
     if arguments.json:
         versions = {"fastnn": __version__, **versions}
         print_json(
@@ -91,6 +107,7 @@ def run(arguments):
                 "isa": kernels.CHOSEN,
                 "dtype": "float32",
                 "threads": 1,
+                "peak_flops": peak,
                 "versions": versions,
                 "networks": results,
             }
@@ -135,6 +152,25 @@ def _status(text):
 
 
 # ---- measurements ----
+
+
+def count_flops(sizes, batch_size):
+    """Return the multiplications and additions of the products of a training step: three for each
+    layer, but two for the first, whose inputs need no gradient."""
+    weights = [n_in * n_out for n_in, n_out in zip(sizes, sizes[1:])]
+    return 2 * batch_size * (3 * sum(weights) - weights[0])
+
+
+def _measure_peak(n=10_000_000):
+    """Return the multiplications and additions a second of multiply-adds in registers, in the best
+    of many blocks of n or more."""
+    best, factor_and_addend = 0.0, np.array([1, 0], "f")
+    for _ in range(1000):
+        start = time.perf_counter()
+        done = kernels.multiply_adds(factor_and_addend, n)
+        factor_and_addend[0] = 1
+        best = max(best, 2 * done / (time.perf_counter() - start))
+    return best
 
 
 def _set_up(classes, sizes, batch_size):
@@ -224,7 +260,7 @@ def _time(function, n):
     return time.perf_counter() - start
 
 
-def _format_setup(classes, versions):
+def _format_setup(classes, versions, peak):
     """Yield lines about the libraries and the method."""
     yield f"fastnn         {__version__}, {kernels.CHOSEN}"
     names = ", ".join(f"{name} ({version})" for name, version in versions.items())
@@ -234,19 +270,23 @@ def _format_setup(classes, versions):
         yield f"not installed  {', '.join(missing)}"
     yield "setup          float32, plain SGD, one thread; losses and outputs agree"
     yield "times          best of many short interleaved blocks"
+    yield f"peak           {peak / 1e9:.0f} GFLOP/s: multiply-adds in registers, one thread"
     yield "ratio          time / time of fastnn"
 
 
-def _format_table(title, times):
+def _format_table(title, times, flops):
     yield ""
-    yield f"{title:28} {'step':>10} {'rows/s':>11} {'ratio':>7} {'one row':>11} {'ratio':>7}"
+    yield f"{title:30} {'step':>10} {'rows/s':>10} {'ratio':>7} {'one row':>10} {'ratio':>7}"
     for name, t in times.items():
         step = _format_duration(t["seconds_a_step"])
         row = _format_duration(t["seconds_for_one_row"])
         yield (
-            f"  {name:26} {step:>10} {t['rows_per_second']:11,.0f} {t['step_ratio']:7.1f} "
-            f"{row:>11} {t['row_ratio']:7.1f}"
+            f"  {name:28} {step:>10} {t['rows_per_second']:10,.0f} {t['step_ratio']:7.1f} "
+            f"{row:>10} {t['row_ratio']:7.1f}"
         )
+    fastnn = times["fastnn"]
+    rate = flops / fastnn["seconds_a_step"] / 1e9
+    yield f"  fastnn's step: {rate:.3g} GFLOP/s, {100 * fastnn['peak_share']:.2g} % of the peak"
 
 
 def _format_duration(seconds):

@@ -79,8 +79,6 @@ def run(arguments):
     if arguments.port > LARGEST_PORT:
         raise CommandError(f"--port {arguments.port}: a port is at most {LARGEST_PORT}.")
     model, token = load_any(arguments.model), _read_token(arguments.token_file)
-    if hasattr(model, "n_threads"):
-        model.n_threads = arguments.threads
     from ..serving import Access, create_app
     from ..serving.access import LOOPBACK, is_loopback
     from ..serving.server import address_of
@@ -94,6 +92,7 @@ def run(arguments):
         Access(hosts, token),
         max_rows=arguments.max_rows,
         max_bytes=arguments.max_bytes,
+        n_threads=arguments.threads,
     )
     with _listen(arguments.host, arguments.port) as listening:
         if not is_local and token is None:

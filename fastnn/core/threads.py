@@ -10,6 +10,9 @@ from ..kernels import WORTH_SHARING, run_in_threads
 from .validation import check_threads
 
 CHUNK = 256  # rows of a chunk in the kernels; threads get whole chunks
+# chunks of a thread in a slice of `forward`, at least: each thread copies all parameters first, which takes
+# as long as predicting a hundred rows
+PACKED_CHUNKS = 8
 
 
 class ThreadChoice:
@@ -18,9 +21,9 @@ class ThreadChoice:
     Each number is timed for a few milliseconds, and is chosen if it is 5 % faster than the best of
     the smaller ones. Timing ends when two numbers in a row are not faster. The numbers are timed
     again after 1, 2, 4, ..., 16 times 50 ms of work while the choice stays the same, and
-    immediately if a unit of work takes 1.3 times as long as the fastest since the choice. Where the
-    units that were timed took longer, as a step of a large network may, four times as long takes
-    the place of 50 ms. The period is in seconds of work and not in slices, so that a choice made by
+    immediately if a unit of work takes 1.3 times as long as the fastest since the choice. Where
+    timing takes longer, as steps of a large network may, four times as long takes the place of 50
+    ms. The period is in seconds of work and not in slices, so that a choice made by
     short calls does not last for long ones.
 
     Threads wait for each other at barriers, so they are much slower than one if another process
@@ -51,6 +54,7 @@ class ThreadChoice:
             SimpleNamespace(
                 threads=1,  # the current choice
                 timed=(),  # seconds a unit with each number of threads, while they are timed
+                spent=0.0,  # seconds of timing
                 left=0.0,  # seconds of work until the next timing
                 periods=1,
                 fastest=inf,  # seconds a unit since the choice
@@ -75,24 +79,24 @@ class ThreadChoice:
             # calls in several threads share the state: none changes a tuple that another one reads
             timed = state.timed
             n = self.numbers[len(timed)]
-            unit, _ = self._time(work, n, min(seconds, max(2, n) * self.TRIAL))
+            unit, total = self._time(work, n, min(seconds, max(2, n) * self.TRIAL))
+            state.spent += total
             timed = (*timed, unit)
             best = 0
             for i, unit in enumerate(timed):
                 if unit < 0.95 * timed[best]:
                     best = i
             if len(timed) in (len(self.numbers), best + 3) or timed[0] < self.min_seconds:
-                self._choose(self.numbers[best], sum(timed))
+                self._choose(self.numbers[best])
             else:
                 state.timed = timed
 
-    def _choose(self, threads, timed):
-        """Use this number until the next timing. timed: seconds of a unit with each number."""
+    def _choose(self, threads):
         state = self.state
         state.periods = min(2 * state.periods, 16) if threads == state.threads else 1
         state.threads = threads
-        state.left = state.periods * max(self.PERIOD, 4 * timed)
-        state.timed, state.fastest = (), inf
+        state.left = state.periods * max(self.PERIOD, 4 * state.spent)
+        state.timed, state.spent, state.fastest = (), 0.0, inf
 
     @staticmethod
     def _time(work, n_threads, seconds):
@@ -114,7 +118,9 @@ def forward(net, X, out, n_threads):
 
     def work(threads, seconds):
         nonlocal done, products_per_second
-        chunks = max(threads, round(seconds * products_per_second / net.n_params / CHUNK))
+        chunks = max(
+            PACKED_CHUNKS * threads, round(seconds * products_per_second / net.n_params / CHUNK)
+        )
         rows = chunks * CHUNK
         if n - done < 2 * rows:  # a small rest would be timed as slower with several threads
             rows = n - done

@@ -17,14 +17,14 @@ OPEN_PATHS = ("/health",)  # without a token
 
 
 class Access:
-    """The rules of a server.
+    """The rules of a server: which requests it answers.
 
     Parameters
     ----------
     hosts : collection of str, or None
-        The names that the Host header may have. None allows all.
-    token : str or None
-        What requests must have in `Authorization: Bearer TOKEN`.
+        The names that the Host header may have, by default those of this machine. None allows all.
+    token : str, optional
+        What requests must have in the header ``Authorization: Bearer TOKEN``, but for /health.
     """
 
     def __init__(self, hosts=LOOPBACK, token=None):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 
+from ..core.validation import check_threads, describe_type
 from ..mlp import MLP
 from .access import Access, Guard
 from .batches import Batches
@@ -13,14 +14,16 @@ from .page import POLICY, make_page, read_asset
 from .replies import error_reply, reply, to_json
 from .request_body import PredictOptions, parse_options, parse_rows
 from .request_error import RequestError, from_value_error
-from .table_service import FEW, TableService
+from .table_service import FEW, MAX_EXPLAINED, TableService
 
 MAX_ROWS, MAX_BYTES = 10_000, 16_000_000  # of a request
 WAITING = 20  # times as many rows may wait
 SMALL = 100_000  # bytes of a body that is parsed without a thread
 
 
-def create_app(model, name="model", access=None, max_rows=MAX_ROWS, max_bytes=MAX_BYTES):
+def create_app(
+    model, name="model", access=None, max_rows=MAX_ROWS, max_bytes=MAX_BYTES, n_threads=-1
+):
     """Return the ASGI application that serves a model.
 
     Parameters
@@ -33,10 +36,25 @@ def create_app(model, name="model", access=None, max_rows=MAX_ROWS, max_bytes=MA
         Which requests are allowed; by default those to this machine.
     max_rows, max_bytes : int
         Largest size of a request.
+    n_threads : int, default -1
+        Maximum number of threads of a prediction; -1 is all CPUs. It replaces that of the model.
 
     Returns
     -------
     starlette.applications.Starlette
+
+    Raises
+    ------
+    TypeError
+        The model is not one of these, or not fitted.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> from fastnn.serving import create_app
+    >>> app = create_app(fastnn.MLP([4, 8, 1], rng=0), "net")
+
+    ``uvicorn.run(app)`` serves it.
     """
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
@@ -44,7 +62,15 @@ def create_app(model, name="model", access=None, max_rows=MAX_ROWS, max_bytes=MA
     from starlette.routing import Route
 
     is_table = hasattr(model, "model_")
-    service = TableService(model) if is_table else NetworkService(model)
+    if not is_table and not isinstance(model, MLP) and not hasattr(model, "networks_"):
+        raise TypeError(
+            f"model must be an MLP or a fitted estimator of fastnn, got {describe_type(model)}. Fit "
+            "it, or load it with fastnn.load."
+        )
+    n_threads = check_threads(n_threads)
+    if hasattr(model, "n_threads"):
+        model.n_threads = n_threads
+    service = TableService(model) if is_table else NetworkService(model, n_threads)
     access = access or Access()
     server = Handlers(service, name, access.has_token, (max_rows, max_bytes))
     routes = [
@@ -86,6 +112,8 @@ class Handlers:
         self.service = service
         self.max_rows, self.max_bytes = limits
         self.batches = Batches(service.predict, WAITING * self.max_rows)
+        if service.has_explanations:
+            self.explanations = Batches(service.explain, WAITING * MAX_EXPLAINED)
         self.facts, columns = describe_model(service, name), describe_columns(service)
         example = example_row(service, columns)
         self._warm_up(example)
@@ -119,7 +147,15 @@ class Handlers:
                 read = await batches.in_thread(service.read, parsed.rows)
         except ValueError as error:
             raise from_value_error(error) from None
+        if options.explain and read.n_rows > MAX_EXPLAINED:
+            raise RequestError(
+                413,
+                f"The request has {read.n_rows:,} rows to explain, but at most {MAX_EXPLAINED} are "
+                "allowed. Send several requests.",
+            )
         columns = await batches.answer((read, options), read.n_rows)
+        if options.explain:
+            columns["explanation"] = await self.explanations.answer(read, read.n_rows)
         return reply(to_json(columns, read.notes, parsed.by_column))
 
     async def _read_body(self, request):
@@ -185,8 +221,3 @@ class Handlers:
         """Answer for an error that should not be: the server prints it."""
         text = "The server failed; its standard error has the details."
         return await self.refuse(request, RequestError(500, text))
-
-
-def is_servable(model):
-    """Whether `create_app` takes a model."""
-    return isinstance(model, MLP) or hasattr(model, "model_") or hasattr(model, "networks_")

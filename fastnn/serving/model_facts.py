@@ -56,7 +56,7 @@ def describe_model(service, name):
         "classes": None if classes is None else classes.tolist(),
     }
     if hasattr(model, "model_"):
-        facts |= _describe_table_model(model)
+        facts |= _describe_table_model(model, service.has_explanations)
     else:
         networks = [model] if service.is_network else model.networks_
         facts |= _describe_networks(networks)
@@ -64,7 +64,7 @@ def describe_model(service, name):
     return facts
 
 
-def _describe_table_model(model):
+def _describe_table_model(model, has_explanations):
     networks, score = model.model_.networks(), model.oof_score_
     threshold = getattr(model, "threshold_", None)
     quantiles = getattr(model.model_.targets.loss, "q", None)
@@ -73,6 +73,7 @@ def _describe_table_model(model):
         "threshold": None if threshold is None else float(threshold),
         "quantiles": None if quantiles is None else np.atleast_1d(quantiles).tolist(),
         "has_intervals": model.model_.errors is not None,
+        "has_explanations": has_explanations,
         "score": None if score is None else {"name": model.oof_score_name_, "value": score},
         "folds": model.n_folds_,
         "folds_left": model.n_folds_remaining_,

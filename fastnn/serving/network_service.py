@@ -45,6 +45,8 @@ class NetworkService:
     Parameters
     ----------
     model : MLP, MLPClassifier or MLPRegressor
+    n_threads : int
+        Of an MLP.
 
     Attributes
     ----------
@@ -54,7 +56,8 @@ class NetworkService:
         Whether a row is an object, else an array.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, n_threads):
+        self.n_threads, self.has_explanations = n_threads, False
         self.model, self.is_network = model, isinstance(model, MLP)
         self.is_classifier = hasattr(model, "classes_")
         # Rows become an array in the order of the names, which `predict` would then warn about.
@@ -72,6 +75,8 @@ class NetworkService:
         name = type(self.model).__name__
         if options.proba and not self.is_classifier:
             raise RequestError(422, f"proba: the model is an {name}, which predicts no classes.")
+        if options.explain:
+            raise RequestError(422, "explain: only models of tables are explained, not networks.")
         if options.interval is not None:
             if self.is_network or self.is_classifier:
                 raise RequestError(422, f"interval: the model is an {name}, without intervals.")
@@ -179,6 +184,6 @@ class NetworkService:
     def _predict(self, X, proba):
         """Return the predictions, and the probabilities if they are wanted."""
         if self.is_network:
-            Y = self.model.forward(X.astype(self.model.dtype), n_threads=-1)
+            Y = self.model.forward(X.astype(self.model.dtype), n_threads=self.n_threads)
             return Y[:, 0] if Y.shape[1] == 1 else Y, None
         return self.model.predict(X), self.model.predict_proba(X) if proba else None

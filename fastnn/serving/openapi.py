@@ -95,6 +95,9 @@ def _parameters(facts):
         limits = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
         about = "Add an interval that holds the true number with this probability"
         found.append(_option("interval", limits, about))
+    if facts.get("has_explanations"):
+        about = "Add what each column contributes to each prediction"
+        found.append(_option("explain", {"type": "boolean"}, about))
     return found
 
 

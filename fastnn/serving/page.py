@@ -95,18 +95,20 @@ def _lead(facts):
 def _form(facts, columns, example):
     from ..cli.html_report.elements import element, paragraph
 
-    query = ""
+    options = []
     if facts["task"] == "classes":
-        query = "?proba=true"
+        options.append("proba=true")
     elif facts.get("has_intervals"):
-        query = "?interval=0.9"
+        options.append("interval=0.9")
+    if facts.get("has_explanations"):
+        options.append("explain=true")
     return element(
         "form",
         *(_field(column, f"values-{i}") for i, column in enumerate(columns)),
         paragraph(element("button", "Predict", type="submit")),
         data_names="yes" if isinstance(example, dict) else "no",
         data_columns=str(len(example)),
-        data_query=query,
+        data_query="?" + "&".join(options),
     )
 
 

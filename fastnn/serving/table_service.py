@@ -5,14 +5,15 @@ another are. What the columns become is put together, and the networks predict a
 Each row gets the bits that `predict` gives it.
 """
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..core.messages import plural, printable, similar
-from ..core.validation import check_threads
 from ..estimators.network_means import mean_over_networks
+from ..tables.files import TableWarning
 from ..tabular.columns import frames
 from ..tabular.columns.category import describe_unknown
 from ..tabular.columns.frames import Frame
@@ -22,7 +23,9 @@ from ..tabular.predictions import check_columns
 from .plain_columns import reader_of, to_input_column
 from .request_error import RequestError, RequestWords
 
+MAX_EXPLAINED = 100  # rows of a request: each takes some 10 ms
 FEW = 32  # rows that are read one by one; more are read as a table
+EXPLANATION = ("output", "prediction", "base", "contributions", "standard_errors")
 MAX_NOTES = 6  # about keys that are not columns
 
 
@@ -61,6 +64,7 @@ class TableService:
     has_names : bool
         Whether the columns have names: a row is then an object, else an array.
     n_columns : int
+    is_classifier, has_explanations : bool
     """
 
     def __init__(self, model):
@@ -68,6 +72,7 @@ class TableService:
         self._features = features = model.model_.features
         self.has_names, self.n_columns = features.names is not None, features.n_columns
         self.is_classifier = hasattr(model, "classes_")
+        self.has_explanations = model.model_.background is not None or not model.model_.members
         self._known = {*(features.names or ()), model.model_.target_name}
         self._used = [(features.columns[j], features.positions[j]) for j in features.used()]
         categories = features.value_categories()
@@ -97,6 +102,12 @@ class TableService:
         if options.interval is not None and self._table_model.errors is None:
             raise RequestError(
                 422, "interval: the model predicts quantiles. Take two of them as the interval."
+            )
+        if options.explain and not self.has_explanations:
+            raise RequestError(
+                422,
+                "explain: the model keeps no training rows, with which explanations compare. Train "
+                "it again.",
             )
 
     def is_few(self, rows):
@@ -189,15 +200,37 @@ class TableService:
         list of dict of str to ndarray
         """
         order, numbers, codes = self._join([read for read, _ in requests])
-        folds = self._table_model.predict_features(
-            numbers, codes, check_threads(self.model.n_threads)
-        )
+        folds = self._table_model.predict_features(numbers, codes, self.model.n_threads)
         out: list = [None] * len(requests)
         first = 0
         for i in order:
             read, options = requests[i]
             out[i] = self._columns(folds[:, first : first + read.n_rows], options)
             first += read.n_rows
+        return out
+
+    def explain(self, requests):
+        """Return the explanations of the rows of each request, arrays (n,) of dict.
+
+        A request is explained by itself, in one call of the networks.
+
+        Parameters
+        ----------
+        requests : list of TableRows
+        """
+        return [self._explain(read) for read in requests]
+
+    def _explain(self, read):
+        from ..cli.explained_rows import to_json
+
+        if not read.n_rows:
+            return np.empty(0, object)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TableWarning)  # `read` has notes about it
+            explanation = self.model.explain(read.rows)
+        out = np.empty(read.n_rows, object)
+        for i, row in enumerate(to_json(explanation, range(read.n_rows))):
+            out[i] = {"scale": explanation.scale} | {name: row[name] for name in EXPLANATION}
         return out
 
     def _join(self, reads):

@@ -45,6 +45,16 @@ def all_finite(x):
         finite = t.all_finite(a.data, n)
     return finite
 
+def multiply_adds(x, Py_ssize_t n):
+    """Compute at least n multiply-adds z = z x[0] + x[1] in registers. Returns how many they were.
+
+    x is a copy of two numbers, the first of which changes."""
+    cdef Array a = Array(x, x.itemsize, 2, True)
+    cdef const Kernels* t = kernels_of(x)
+    with nogil:
+        n = t.multiply_adds(a.data, n)
+    return n
+
 cdef Array read_rate(dict options, LearningRate* r):
     """Read a schedule's options. Returns the array that r.rates points to, which must live as long as r, or None."""
     cdef object table = options["rates"]

@@ -38,7 +38,7 @@ cdef inline bint is_gathered(Py_ssize_t n_in, Py_ssize_t n_out) noexcept nogil:
 cdef inline int lines_for_step(Py_ssize_t n_rows) noexcept nogil:
     """Cache lines to prefetch in each step of PANEL inputs, so that when all blocks of n_rows rows have read a panel, the
     next one is prefetched."""
-    cdef Py_ssize_t blocks = (n_rows + WIDE_ROWS - 1) // WIDE_ROWS
+    cdef Py_ssize_t blocks = (n_rows + TALL_ROWS - 1) // TALL_ROWS
     return <int>min_(MAX_LINES, (PANEL * PANEL * REAL_BYTES // CACHE_LINE + blocks - 1) // blocks)
 
 cdef inline void prefetch_lines(const real* p, int n) noexcept nogil:

@@ -226,6 +226,13 @@ def test_the_last_epoch_is_validated_too():
 # ---- NaN and inf ----
 
 
+def test_multiply_adds_computes_at_least_as_many_as_requested(isa, dtype):
+    for n in 1, 1000, 100_000:
+        x = np.array([2, 0], dtype)
+        assert n <= kernels.multiply_adds(x, n) <= n + 12 * 16
+        assert not np.isfinite(x[0]) or x[0] > 66  # twelve chains, each at least doubled
+
+
 def test_all_finite_finds_one_bad_number_anywhere(isa, dtype):
     for n in [*range(70), 257]:
         x = np.full(n, np.finfo(dtype).max)

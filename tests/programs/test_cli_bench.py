@@ -44,6 +44,9 @@ def test_the_screen(run, small):
     assert out.startswith(
         f"fastnn         {fastnn.__version__}, {fastnn.kernels.CHOSEN}\ncompared with  reference (NumPy {np.__version__})"
     )
+    assert len(re.findall(r"^peak +[1-9]\d* GFLOP/s: multiply-adds in registers", out, re.M)) == 1
+    shares = re.findall(r"^  fastnn's step: [\d.]+ GFLOP/s, ([\d.]+) % of the peak$", out, re.M)
+    assert len(shares) == 2 and all(0 < float(share) < 100 for share in shares)
     assert "one thread" in out and "losses and outputs agree" in out
     assert (
         len(
@@ -75,6 +78,10 @@ def test_json(run, small):
         [5, 4, 3],
     )
     ours, theirs = figures["fastnn"], figures["reference"]
+    assert first["flops_a_step"] == bench.count_flops([5, 4, 1], 32)
+    assert ours["peak_share"] == pytest.approx(
+        first["flops_a_step"] / ours["seconds_a_step"] / report["peak_flops"]
+    )
     assert ours["rows_per_second"] == pytest.approx(32 / ours["seconds_a_step"])
     assert (
         theirs["step_ratio"] == pytest.approx(theirs["seconds_a_step"] / ours["seconds_a_step"])
@@ -101,7 +108,13 @@ def test_the_networks_of_the_bench():
         ([30, 64, 64, 1], 32),
         ([28, 256, 256, 1], 256),
         ([784, 128, 10], 128),
+        ([784, 512, 512, 10], 256),
     )
+
+
+def test_flops_of_a_step_are_those_of_its_products():
+    # layer 1: outputs and dW; layer 2: also the gradient of its inputs
+    assert bench.count_flops([5, 4, 3], 10) == 2 * 10 * (2 * 5 * 4 + 3 * 4 * 3)
 
 
 @pytest.mark.parametrize(

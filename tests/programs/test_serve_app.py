@@ -205,6 +205,14 @@ def test_batches_are_limited():
     assert sizes == [2, 2, 1]
 
 
+def test_other_models():
+    for model in (TabularClassifier(), [1], "model.safetensors"):
+        with pytest.raises(
+            TypeError, match=r"model must be an MLP or a fitted estimator of fastnn"
+        ):
+            create_app(model)
+
+
 def test_replies_are_json(app):
     (reply,) = ask_all(app, [("POST", "/predict", {"content": json.dumps(ROW)})])
     assert reply.headers["content-type"] == "application/json"

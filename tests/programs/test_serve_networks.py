@@ -95,6 +95,7 @@ def test_options_of_other_models():
     for query, detail in (
         ("proba=true", "proba: the model is an MLP, which predicts no classes."),
         ("interval=0.5", "interval: the model is an MLP, without intervals."),
+        ("explain", "explain: only models of tables are explained, not networks."),
     ):
         assert ask(app, f"/predict?{query}", [1, 2, 3]) == (422, {"detail": detail})
 

@@ -24,7 +24,7 @@ BANDS = {
     "training": "training callbacks dask differentiable distributed mlp many saving",
     "estimators": "estimators model_selection tabular exchange",
     # __init__ has the public names: only programs may import them from there
-    "programs": "cli export plotting serving __init__ __main__ _pyinstaller",
+    "programs": "cli export plotting serving playground __init__ __main__ _pyinstaller",
 }
 HEIGHT = {name: height for height, names in enumerate(BANDS.values()) for name in names.split()}
 # Exceptions for convenience, inside a method, so that they cost nothing until it is called.
@@ -57,7 +57,7 @@ ON_USE = {  # also allowed in these packages, which are imported when they are u
     "PyInstaller": {"_pyinstaller"},
 }
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
-    "pyarrow": {"tables"},
+    "pyarrow": {"playground", "tables"},
     "pandas": {
         "tabular.columns",
         "tabular.explaining",
@@ -76,6 +76,8 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "onnx": {"export"},
     "torch": {"cli", "distributed"},
     "mpi4py": {"distributed"},
+    "anywidget": {"playground"},
+    "traitlets": {"playground"},
     "starlette": {"serving"},
     "uvicorn": {"serving"},
     "dask": {"dask"},
@@ -395,7 +397,9 @@ def test_compiled_code_imports_nothing_of_the_package():
     not (PACKAGE.parent / "pyproject.toml").exists(), reason="installed from a wheel"
 )
 def test_every_package_is_in_the_wheel():
+    setuptools = pytest.importorskip("setuptools")
     settings = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    include = settings["tool"]["setuptools"]["packages"]["find"]["include"]
     folders = {path.parent for path in PACKAGE.rglob("*.py")}
     names = {".".join(folder.relative_to(PACKAGE.parent).parts) for folder in folders}
-    assert set(settings["tool"]["setuptools"]["packages"]) == names
+    assert set(setuptools.find_packages(PACKAGE.parent, include=include)) == names

@@ -1,0 +1,133 @@
+"""fastnn play: watch a network learn in the browser."""
+
+import json
+import sys
+import threading
+import webbrowser
+
+from .console import CommandError, print_line
+from .parser import check_output, help_texts, whole_number
+from .table_file import resolve_table_path
+
+HELP = """
+Open a page on which a small network learns before your eyes.
+
+The page shows points of two classes, or your own table: its target against two
+of its columns, or against its first two principal components. You choose
+layers, activations, loss and optimizer, train, go step by step, and go back.
+It copies what it did as Python code or as a command that gives the same bits.
+
+The page is served to this computer alone. Ctrl-C ends it.
+
+examples:
+  fastnn play
+  fastnn play digits --target digit
+  fastnn play flats.csv --target rent --column rooms --column area
+  fastnn play --no-browser --port 8000
+"""
+
+
+def add_parser(commands, summary):
+    parser = commands.add_parser(
+        "play", help=summary, usage="fastnn play [TABLE] [options]", **help_texts(HELP)
+    )
+    parser.add_argument("data", nargs="?", metavar="TABLE", help="table as for 'fastnn train'")
+    parser.add_argument("--target", metavar="COL", help="column of the table to predict")
+    parser.add_argument(
+        "--column",
+        action="append",
+        metavar="COL",
+        help="an input; pass two (default: the first two principal components of all)",
+    )
+    parser.add_argument(
+        "--port", type=whole_number(0), default=0, metavar="N", help="port (default: any)"
+    )
+    parser.add_argument(
+        "--no-browser", action="store_true", help="print the address, and open no browser"
+    )
+    parser.add_argument(
+        "--state",
+        metavar="JSON",
+        help="begin with this training: what the page copies as a command",
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", help="train without a page up to the step of --state, and save"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments):
+    from ..playground import as_code
+    from ..playground.server import PlayServer
+
+    table = _table(arguments)
+    state = _state(arguments)
+    try:
+        if arguments.out is not None:
+            return _save(arguments, as_code, state, table)
+        if state is None:
+            state = {"step": 0, "settings": [[0, {"data": "table"} if table else {}]]}
+        as_code.from_state(state, table)  # its errors come here, not in the page
+        server = PlayServer(arguments.port, state, table)
+    except ValueError as error:
+        raise CommandError(error) from None
+    except OSError as error:
+        raise CommandError(
+            f"port {arguments.port} cannot be used: {error.strerror}. Choose another --port, or none."
+        ) from None
+    _serve(server, not arguments.no_browser)
+    return 0
+
+
+def _table(arguments):
+    """Return (file, target, columns) of the table, or None."""
+    if arguments.data is None:
+        if arguments.target or arguments.column:
+            raise CommandError("--target and --column need a table. Pass TABLE, too.")
+        return None
+    if arguments.target is None:
+        raise CommandError("which column is learned? Pass --target COL.")
+    if arguments.column is not None and len(arguments.column) != 2:
+        raise CommandError(f"pass --column two times or not at all, got {len(arguments.column)}.")
+    return resolve_table_path(arguments.data), arguments.target, arguments.column
+
+
+def _state(arguments):
+    if arguments.state is None:
+        return None
+    try:
+        return json.loads(arguments.state)
+    except json.JSONDecodeError as error:
+        raise CommandError(f"--state is not JSON: {error}. Copy the command again.") from None
+
+
+def _save(arguments, as_code, state, table):
+    """Train without a page."""
+    if state is None:
+        raise CommandError("--out needs --state. Copy the command of the page.")
+    check_output(arguments.out)
+    playback, _ = as_code.from_state(state, table)
+    playback.net.save(arguments.out)
+    print_line(
+        f"Saved {arguments.out} after {playback.step:,} steps: loss {playback.loss_now():.4g}."
+    )
+    return 0
+
+
+def _serve(server, opens):
+    """Serve until Ctrl-C or SIGTERM."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
+    thread.daemon = True
+    thread.start()
+    print_line(f"The page: {server.address}")
+    print_line("Ctrl-C ends it.")
+    if opens and not webbrowser.open(server.address):
+        print_line("No browser was found. Open the address yourself.", sys.stderr)
+    try:
+        while thread.is_alive():
+            thread.join(0.2)
+    except KeyboardInterrupt:
+        print_line("")
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,317 @@
+"""The data sets of the playground: points of a plane, digits, a table, or points drawn by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..core.validation import check_count, check_number
+
+#: By name: what the list of the page says.
+DATA_SETS = {
+    "circles": "Two rings: a circle inside another one",
+    "xor": "XOR: opposite quadrants have the same class",
+    "spirals": "Two spirals, the hardest of the plane",
+    "moons": "Two half moons that grip each other",
+    "gauss": "Two clouds: one line can tell them apart",
+    "plane": "Regression: numbers that rise in one direction",
+    "waves": "Regression: hills and valleys",
+    "digits": "Images of handwritten digits, 64 inputs and 10 classes",
+}
+MAX_POINTS = 5000  # of a made data set, and rows of a table that are drawn
+
+
+@dataclass(eq=False, repr=False)
+class PlayData:
+    """Rows to train on and rows that are held out, and the plane that the page draws.
+
+    Attributes
+    ----------
+    X, y : ndarray (n, n_in) float32 and (n,)
+        Training rows. y holds class numbers, or float32 numbers of a regression.
+    X_test, y_test : ndarray
+        The rows that are held out.
+    kind : {"classes", "numbers"}
+    classes : list of str
+        The names of the classes; empty for numbers.
+    inputs : list of str
+        The names of the columns of X.
+    axes : list of str
+        What the two axes of the plane show.
+    origin, directions : ndarray (n_in,) and (2, n_in)
+        The plane: the point (u, v) of the picture has the inputs origin + u directions[0] + v
+        directions[1]. With two inputs these are the inputs themselves.
+    """
+
+    X: Any
+    y: Any
+    X_test: Any
+    y_test: Any
+    kind: str
+    classes: list = field(default_factory=list)
+    inputs: list = field(default_factory=lambda: ["x1", "x2"])
+    axes: list = field(default_factory=lambda: ["x1", "x2"])
+    origin: Any = None
+    directions: Any = None
+
+    def __post_init__(self):
+        if self.origin is None:
+            self.origin = np.zeros(self.X.shape[1], np.float32)
+            self.directions = np.eye(2, self.X.shape[1], dtype=np.float32)
+
+    @property
+    def n_out(self):
+        """Number of outputs of a network for these rows."""
+        return len(self.classes) if len(self.classes) > 2 else 1
+
+    def predicted(self, outputs):
+        """Return the class of each row of outputs, or its number."""
+        if self.kind == "numbers":
+            return outputs[:, 0]
+        return outputs.argmax(axis=1) if self.n_out > 1 else (outputs[:, 0] > 0.5).astype(int)
+
+    def score(self, outputs, y):
+        """Return the share of the rows whose class is right, or R2 of a regression; NaN of no rows."""
+        if not len(y):
+            return float("nan")
+        predicted = self.predicted(outputs)
+        if self.kind == "classes":
+            return float((predicted == y).mean())
+        spread = float(np.square(y - y.mean()).sum()) or 1.0
+        return 1 - float(np.square(predicted - y).sum()) / spread
+
+    def positions(self, X):
+        """Return the place of rows in the plane, ndarray (n, 2): their orthogonal projection."""
+        return (X - self.origin) @ self.directions.T
+
+    def inputs_at(self, positions):
+        """Return the inputs of places in the plane, ndarray (n, n_in) of float32."""
+        return (self.origin + positions @ self.directions).astype(np.float32)
+
+
+def make_data(
+    name: str = "circles", n: int = 500, noise: float = 0.1, seed: int = 0, test: float = 0.3
+) -> PlayData:
+    """Return a data set of the playground. The same arguments give the same bits.
+
+    Parameters
+    ----------
+    name : str, default "circles"
+        One of `DATA_SETS`.
+    n : int, default 500
+        Number of points, held-out ones included; at most 5000. Digits have at most 1797.
+    noise : float, default 0.1
+        Standard deviation of what is added to each coordinate, or to the number of a regression,
+        where 1 is the radius of the picture.
+    seed : int, default 0
+    test : float in [0, 1), default 0.3
+        The share of the points that is held out.
+
+    Returns
+    -------
+    PlayData
+
+    Raises
+    ------
+    ValueError
+        There is no such data set, or a number is out of range.
+
+    Examples
+    --------
+    >>> from fastnn.playground import make_data
+    >>> data = make_data("xor", n=100, noise=0)
+    >>> data.X.shape, data.X_test.shape
+    ((70, 2), (30, 2))
+    >>> bool(np.all((data.X[:, 0] * data.X[:, 1] > 0) == data.y))
+    True
+    """
+    if name not in DATA_SETS:
+        raise ValueError(f"data must be one of {', '.join(DATA_SETS)}, got {name!r}")
+    if check_count("n", n, minimum=10) > MAX_POINTS:
+        raise ValueError(f"n must be at most {MAX_POINTS:,}, got {n:,}")
+    noise = check_number("noise", noise, minimum=0)
+    rng = np.random.default_rng(check_count("seed", seed, minimum=0))
+    if name == "digits":
+        return _digits(n, noise, rng, test)
+    X, y = _POINTS[name](rng, n)
+    if y.dtype.kind == "f":
+        y = y + noise * rng.normal(size=n)
+        return _divided(X, y.astype(np.float32), "numbers", [], test, rng)
+    X = X + noise * rng.normal(size=X.shape)
+    return _divided(X, y, "classes", ["orange", "blue"], test, rng)
+
+
+def from_points(points: Any, test: float = 0.0, seed: int = 0) -> PlayData:
+    """Return the data set of points drawn by hand.
+
+    Parameters
+    ----------
+    points : array_like (n, 3)
+        x1, x2 and the class, 0 or 1, of each.
+    test : float in [0, 1), default 0.0
+    seed : int, default 0
+        Of the choice of the rows that are held out.
+
+    Returns
+    -------
+    PlayData
+
+    Raises
+    ------
+    ValueError
+        There are fewer than two points, or they have one class only.
+
+    Examples
+    --------
+    >>> from fastnn.playground import from_points
+    >>> from_points([[0, 0, 0], [1, 1, 1]]).y
+    array([0, 1])
+    """
+    points = np.asarray(points, np.float64)
+    if points.ndim != 2 or points.shape[1:] != (3,) or not np.isfinite(points).all():
+        raise ValueError("points must be rows of three finite numbers: x1, x2 and the class")
+    y = points[:, 2].astype(np.int64)
+    if len(y) > MAX_POINTS or not ((y == 0) | (y == 1)).all() or len(set(y.tolist())) < 2:
+        raise ValueError(f"points need both classes, 0 and 1, and at most {MAX_POINTS:,} points")
+    rng = np.random.default_rng(seed)
+    return _divided(points[:, :2], y, "classes", ["orange", "blue"], test, rng)
+
+
+def from_arrays(X: Any, y: Any, inputs: Any = None, test: float = 0.3, seed: int = 0) -> PlayData:
+    """Return the data set of arrays of your own. Columns keep their scale.
+
+    Parameters
+    ----------
+    X : array_like (n, n_in)
+    y : array_like (n,)
+        Classes of any kind, up to 20 different ones, or floating-point numbers.
+    inputs : list of str, optional
+        The names of the columns.
+    test : float in [0, 1), default 0.3
+    seed : int, default 0
+
+    Returns
+    -------
+    PlayData
+
+    Examples
+    --------
+    >>> from fastnn.playground import from_arrays
+    >>> data = from_arrays([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], ["no", "yes", "yes"], test=0)
+    >>> data.classes, data.y
+    (['no', 'yes'], array([0, 1, 1]))
+    """
+    X = np.asarray(X, np.float32)
+    if X.ndim != 2 or not X.size or not np.isfinite(X).all():
+        raise ValueError("X must have rows of finite numbers, (n, n_in)")
+    y = np.asarray(y)
+    if y.shape != X.shape[:1]:
+        raise ValueError(f"y must have one value for each of the {len(X):,} rows, got {y.shape}")
+    rng = np.random.default_rng(seed)
+    if y.dtype.kind == "f":
+        data = _divided(X, y.astype(np.float32), "numbers", [], test, rng)
+    else:
+        names, codes = np.unique(y, return_inverse=True)
+        if not 2 <= len(names) <= 20:
+            raise ValueError(
+                f"y has {len(names):,} classes, but the playground draws 2 to 20. Choose another "
+                "target, or pass floating-point numbers for a regression."
+            )
+        data = _divided(X, codes.astype(np.int64), "classes", names.tolist(), test, rng)
+        data.classes = [str(name) for name in names.tolist()]
+    data.inputs = [f"x{i + 1}" for i in range(X.shape[1])] if inputs is None else list(inputs)
+    data.axes = data.inputs[:2]
+    if X.shape[1] != 2:
+        _use_principal_plane(data)
+    return data
+
+
+def _divided(X, y, kind, classes, test, rng):
+    """Return the PlayData of rows, some of which are held out at random."""
+    test = check_number("test", test, minimum=0, below=1)
+    n_test = round(test * len(X))
+    order = rng.permutation(len(X)) if n_test else np.arange(len(X))
+    X, y = np.ascontiguousarray(X[order], np.float32), np.ascontiguousarray(y[order])
+    rest = slice(n_test, None), slice(0, n_test)
+    (train, held_out) = rest
+    return PlayData(X[train], y[train], X[held_out], y[held_out], kind, classes)
+
+
+def _use_principal_plane(data):
+    """Draw the plane of the first two principal components of the training rows."""
+    mean = data.X.mean(axis=0, dtype=np.float64)
+    _, _, components = np.linalg.svd(data.X - mean, full_matrices=False)
+    directions = np.zeros((2, data.X.shape[1]))
+    directions[: len(components[:2])] = components[:2]
+    # signs of an SVD are arbitrary: the largest entry is positive
+    for row in directions:
+        row *= np.sign(row[np.abs(row).argmax()]) or 1
+    data.origin, data.directions = mean.astype(np.float32), directions.astype(np.float32)
+    data.axes = ["principal component 1", "principal component 2"]
+
+
+def _digits(n, noise, rng, test):
+    from ..datasets import load_digits
+
+    X, y = load_digits()
+    rows = rng.permutation(len(X))[:n]
+    X = X[rows] + np.float32(noise) * rng.normal(size=(len(rows), 64)).astype(np.float32)
+    data = _divided(X, y[rows], "classes", [str(digit) for digit in range(10)], test, rng)
+    data.inputs = [f"pixel {i // 8 + 1},{i % 8 + 1}" for i in range(64)]
+    _use_principal_plane(data)
+    return data
+
+
+def _circles(rng, n):
+    y = np.arange(n) % 2
+    radius = np.where(y == 1, 0.35 * np.sqrt(rng.random(n)), 0.7 + 0.25 * rng.random(n))
+    angle = 2 * np.pi * rng.random(n)
+    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1), y
+
+
+def _xor(rng, n):
+    X = rng.uniform(0.05, 0.95, (n, 2)) * rng.choice([-1, 1], (n, 2))
+    return X, (X[:, 0] * X[:, 1] > 0).astype(np.int64)
+
+
+def _spirals(rng, n):
+    y = np.arange(n) % 2
+    t = np.sqrt(rng.random(n))
+    angle = 1.75 * 2 * np.pi * t + np.pi * y
+    return 0.95 * t[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1), y
+
+
+def _moons(rng, n):
+    y = np.arange(n) % 2
+    angle = np.pi * rng.random(n)
+    x1 = np.where(y == 0, np.cos(angle), 1 - np.cos(angle)) - 0.5
+    x2 = np.where(y == 0, np.sin(angle), 0.5 - np.sin(angle)) - 0.25
+    return 0.6 * np.stack([x1, x2], axis=1), y
+
+
+def _gauss(rng, n):
+    y = np.arange(n) % 2
+    return 0.4 * (2 * y[:, None] - 1) + 0.18 * rng.normal(size=(n, 2)), y
+
+
+def _plane(rng, n):
+    X = rng.uniform(-1, 1, (n, 2))
+    return X, (X[:, 0] + X[:, 1]) / 2
+
+
+def _waves(rng, n):
+    X = rng.uniform(-1, 1, (n, 2))
+    return X, np.sin(3 * X[:, 0]) * np.cos(3 * X[:, 1])
+
+
+_POINTS = {
+    "circles": _circles,
+    "xor": _xor,
+    "spirals": _spirals,
+    "moons": _moons,
+    "gauss": _gauss,
+    "plane": _plane,
+    "waves": _waves,
+}

@@ -1,0 +1,183 @@
+"""Settings: everything that decides the bits of a training in the playground."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from .. import optimizers, schedules
+from ..core.validation import check_count, check_number
+from ..mlp import MLP
+from . import data_sets
+
+ACTIVATIONS = (
+    *("tanh", "relu", "sigmoid", "identity", "leaky_relu", "elu", "gelu", "silu", "softplus"),
+)
+#: By kind of the target: the losses, the default first.
+LOSSES = {
+    "two classes": ("bce", "mse"),
+    "classes": ("cross_entropy",),
+    "numbers": ("mse", "mae", "huber", "log_cosh"),
+}
+OPTIMIZERS = ("sgd", "momentum", "adam", "rmsprop", "adagrad", "adamw", "lion")
+#: Schedules of the rate: what each does with the number of epochs of `schedule_epochs`.
+SCHEDULES = {
+    "constant": lambda lr, epochs: lr,
+    "step": lambda lr, epochs: schedules.StepDecay(lr, epochs, 0.5),
+    "exponential": lambda lr, epochs: schedules.ExponentialDecay(lr, 0.5 ** (1 / epochs)),
+    "cosine": lambda lr, epochs: schedules.CosineDecay(lr, epochs),
+}
+MAX_LAYERS, MAX_UNITS = 6, 32
+#: What a change of these makes of the training: see `Playback.change`.
+NEW_NETWORK = ("data", "n", "noise", "data_seed", "test", "hidden", "activations", "seed", "dtype")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One setting of the playground.
+
+    Parameters
+    ----------
+    data, n, noise, data_seed, test
+        Arguments of `make_data`. `data` is "table" or "points" for other rows.
+    hidden : tuple of int
+        Units of each hidden layer.
+    activations : tuple of str
+        Of each hidden layer.
+    seed : int
+        Of the initial weights, the order of the rows and dropout.
+    dtype : {"float32", "float64"}
+    loss : str
+        A name of `LOSSES`, or "" for the default of the target.
+    optimizer, lr, schedule, schedule_epochs
+        The optimizer, its learning rate, how it falls, and in how many epochs.
+    batch : int
+        Rows of a step.
+    l1, l2 : float
+        Penalties.
+    dropout : float
+        Rate of the outputs of all hidden layers.
+    """
+
+    data: str = "circles"
+    n: int = 500
+    noise: float = 0.1
+    data_seed: int = 0
+    test: float = 0.3
+    hidden: tuple = (8, 8)
+    activations: tuple = ("tanh", "tanh")
+    seed: int = 0
+    dtype: Any = "float32"
+    loss: str = ""
+    optimizer: Any = "adam"
+    lr: float = 0.01
+    schedule: str = "constant"
+    schedule_epochs: int = 100
+    batch: int = 32
+    l1: float = 0.0
+    l2: float = 0.0
+    dropout: float = 0.0
+
+    def __post_init__(self):
+        set_field = object.__setattr__  # the object is frozen
+        for name in ("hidden", "activations"):
+            value = getattr(self, name)
+            if not isinstance(value, list | tuple):
+                raise ValueError(f"{name} must be a list with an entry for each hidden layer")
+            set_field(self, name, tuple(value))
+        if len(self.hidden) > MAX_LAYERS:
+            raise ValueError(
+                f"hidden must have at most {MAX_LAYERS} layers, got {len(self.hidden)}"
+            )
+        if len(self.activations) != len(self.hidden):
+            raise ValueError("activations must have one name for each hidden layer")
+        for units in self.hidden:
+            check_count("units", units, maximum=MAX_UNITS)
+        _check_names("activations", self.activations, ACTIVATIONS)
+        _check_names("dtype", [self.dtype], ("float32", "float64"))
+        _check_names("optimizer", [self.optimizer], OPTIMIZERS)
+        _check_names("schedule", [self.schedule], SCHEDULES)
+        _check_names("data", [self.data], (*data_sets.DATA_SETS, "table", "points"))
+        for name in ("schedule_epochs", "batch"):
+            check_count(name, getattr(self, name))
+        for name in ("seed", "data_seed"):
+            check_count(name, getattr(self, name), minimum=0)
+        for name in ("l1", "l2", "noise"):
+            set_field(self, name, check_number(name, getattr(self, name), minimum=0))
+        for name in ("dropout", "test"):
+            set_field(self, name, check_number(name, getattr(self, name), minimum=0, below=1))
+        set_field(self, "lr", check_number("lr", self.lr, above=0))
+
+    @classmethod
+    def from_json(cls, text: str | dict[str, Any]) -> Settings:
+        """Return the settings of a JSON object, whose missing entries have their defaults.
+
+        Raises
+        ------
+        ValueError
+            It is no JSON object, an entry does not exist, or a value is out of range.
+        """
+        values = json.loads(text) if isinstance(text, str) else text
+        if not isinstance(values, dict):
+            raise ValueError("the settings must be a JSON object")
+        known = {field.name for field in fields(cls)}
+        if unknown := values.keys() - known:
+            raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads."""
+        return asdict(self)
+
+    def changes(self) -> dict[str, Any]:
+        """Return the settings that differ from the defaults."""
+        default = Settings()
+        return {k: v for k, v in self.to_json().items() if v != getattr(default, k)}
+
+    def for_data(self, data: data_sets.PlayData) -> Settings:
+        """Return the settings with a loss that fits the target."""
+        names = LOSSES[self.kind(data)]
+        return self if self.loss in names else replace(self, loss=names[0])
+
+    @staticmethod
+    def kind(data: data_sets.PlayData) -> str:
+        """Return the key of `LOSSES` for a data set."""
+        if data.kind == "numbers":
+            return "numbers"
+        return "classes" if data.n_out > 1 else "two classes"
+
+    def make_data(self) -> data_sets.PlayData:
+        """Return the made data set of these settings."""
+        return data_sets.make_data(self.data, self.n, self.noise, self.data_seed, self.test)
+
+    def network(self, data: data_sets.PlayData) -> MLP:
+        """Return an untrained network."""
+        sizes = [data.X.shape[1], *self.hidden, data.n_out]
+        output: Any = {"numbers": "identity", "classes": "softmax", "two classes": "sigmoid"}
+        return MLP(
+            sizes,
+            self.activations if self.hidden else "relu",
+            output[self.kind(data)],
+            dtype=self.dtype,
+            rng=self.seed,
+            dropout=self.dropout if self.hidden else 0.0,
+        )
+
+    def make_optimizer(self) -> Any:
+        """Return the optimizer."""
+        lr = SCHEDULES[self.schedule](self.lr, self.schedule_epochs)
+        penalties: Any = {"l1": self.l1, "l2": self.l2}
+        if self.optimizer == "momentum":
+            return optimizers.SGD(lr, momentum=0.9, **penalties)
+        kind: Any = type(optimizers.resolve(self.optimizer))
+        return kind(lr, **penalties)
+
+
+def _check_names(name, values, known):
+    for value in values:
+        if value not in known:
+            raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")

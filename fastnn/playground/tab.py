@@ -1,0 +1,196 @@
+"""Tab: the training of one open page, and the commands that the page sends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from . import as_code
+from .picture import Picture
+from .playback import Playback
+from .settings import Settings
+
+FRAME_SECONDS = 1 / 60
+TRAIN_SECONDS = 0.01  # of a frame at the highest speed; drawing takes the rest
+MAX_STEPS = 200_000  # of a frame
+MAX_EPOCHS = 200_000  # whose losses are kept
+
+
+class Tab:
+    """One page. `lock` is held while its network trains or changes.
+
+    Parameters
+    ----------
+    state : dict
+        A state of `as_code.state_of`.
+    table : tuple, optional
+        As in `as_code.Rows`.
+    """
+
+    def __init__(self, state: Any, table: Any = None) -> None:
+        self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
+        self.table = table
+        self.playing = False
+        self.speed = 0  # steps of a frame; 0: as many as fit
+        self.stop_epoch = 0  # 0: never
+        self.selected: Any = None
+        self.rate = 1000.0  # steps a second, measured
+        self.version = 0  # grows with every change
+        self.playback: Playback
+        self.rows: as_code.Rows
+        self.picture: Picture
+        self._begin(*as_code.from_state(state, table))
+
+    def _begin(self, playback, rows):
+        """Show another training."""
+        self.playback, self.rows = playback, rows
+        self.picture = Picture(playback.data)
+        self.selected, self.last = None, playback.step
+
+    # ---- frames ----
+
+    def wait(self, seen: int, seconds: float) -> None:
+        """Wait until there is something new since version `seen`. The lock is not held."""
+        with self.changed:
+            if not self.playing and self.version == seen:
+                self.changed.wait(seconds)
+
+    def frame(self) -> dict[str, Any]:
+        """Train for a frame if the page plays, and return what it shows."""
+        with self.lock:
+            if self.playing:
+                self._train()
+                self.version += 1
+            frame = self.picture.frame(self.playback, self.selected)
+            self.last = max(self.last, self.playback.step)
+            return frame | {
+                "playing": self.playing,
+                "last": self.last,
+                "version": self.version,
+                "steps_per_second": round(self.rate),
+                "losses": (self.playback.branch, self.playback.loss, self.playback.test_loss),
+            }
+
+    def _train(self):
+        playback = self.playback
+        steps = self.speed or max(1, min(MAX_STEPS, int(self.rate * TRAIN_SECONDS)))
+        last_epoch = self.stop_epoch or MAX_EPOCHS
+        left = last_epoch - playback.epoch - 1
+        if left < 0:
+            self.playing = False
+            return
+        steps = min(steps, playback.steps_left() + left * playback.steps_of_epoch)
+        began = time.perf_counter()
+        done = playback.advance(steps)
+        seconds = max(time.perf_counter() - began, 1e-7)
+        self.rate = 0.7 * self.rate + 0.3 * max(done, 1) / seconds
+        if playback.diverged or playback.epoch >= last_epoch:
+            self.playing = False
+
+    # ---- commands ----
+
+    def command(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Do what the page asks for, and return what it needs to know.
+
+        Raises
+        ------
+        ValueError
+            The command does not exist, or a value is out of range. Nothing has changed.
+        """
+        with self.changed:
+            answer = self._do(message)
+            self.version += 1
+            self.changed.notify_all()
+            return answer
+
+    def _do(self, message):
+        playback = self.playback
+        match message.get("do"):
+            case "play":
+                self.playing = not playback.diverged
+            case "pause":
+                self.playing = False
+            case "step":
+                self.playing = False
+                playback.advance(1)
+            case "epoch":
+                self.playing = False
+                playback.advance_epoch()
+            case "seek":
+                self.playing = False
+                playback.seek(max(0, min(int(message["step"]), self.last)))
+            case "speed":
+                self.speed = max(0, min(int(message["steps"]), 1000))
+            case "stop":
+                self.stop_epoch = max(0, int(message["epochs"]))
+            case "select":
+                self._select(message.get("unit"))
+            case "settings":
+                return self._change(message["settings"])
+            case "points":
+                return self._draw(message["points"], message["settings"])
+            case other:
+                raise ValueError(f"unknown command {other!r}")
+        return {}
+
+    def _select(self, unit):
+        if unit is not None:
+            layer, index = unit
+            self.picture.unit(self.playback, layer, index)  # checks that there is one
+        self.selected = unit
+
+    def _change(self, values):
+        settings = Settings.from_json(values)
+        if not self.playback.change(settings):
+            self.last = self.playback.step
+            return {}
+        rows = as_code.Rows(settings, self.rows.points, self.table)
+        self._begin(Playback(settings, rows.make()), rows)
+        return self.description()
+
+    def _draw(self, points, values):
+        """Train on points drawn by hand."""
+        settings = Settings.from_json(values | {"data": "points"})
+        rows = as_code.Rows(settings, points)
+        self._begin(Playback(settings, rows.make()), rows)
+        return self.description()
+
+    # ---- what the page asks for ----
+
+    def description(self) -> dict[str, Any]:
+        """Return what does not change until there is a new network."""
+        net = self.playback.net
+        return {
+            "points": self.picture.points(),
+            "settings": self.playback.settings.to_json(),
+            "sizes": list(net.layer_sizes),
+            "activations": list(net.activations),
+            "losses": Settings.kind(self.playback.data),
+            "n_params": net.n_params,
+        }
+
+    def code(self, kind: str) -> str:
+        """Return the training as "python" or as "command"."""
+        with self.lock:
+            make = {"python": as_code.as_python, "command": as_code.as_command}[kind]
+            return make(self.playback, self.rows)
+
+    def state(self) -> dict[str, Any]:
+        """Return the state that the address of the page holds."""
+        with self.lock:
+            return as_code.state_of(self.playback, self.rows.points)
+
+    def model_file(self) -> bytes:
+        """Return the network as a safetensors file."""
+        import os
+        import tempfile
+
+        with self.lock:
+            net = self.playback.net.copy()
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "network.safetensors")
+            net.save(path)
+            with open(path, "rb") as file:
+                return file.read()

@@ -1,0 +1,218 @@
+"""The server of the playground: who may ask, what it answers, and how it ends."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from fastnn.playground import server as play_server
+from fastnn.playground.server import FILES, PlayServer
+
+STATE = {
+    "step": 0,
+    "settings": [[0, {"data": "xor", "n": 60, "hidden": [4], "activations": ["tanh"]}]],
+}
+
+
+@pytest.fixture
+def server():
+    server = PlayServer(0, STATE)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def ask(server):
+    """ask(path, body=None, **headers) -> (status, value, headers of the answer)"""
+
+    def ask(path, body=None, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        values = {"Cookie": f"{server.cookie}={server.token}", "Content-Type": "application/json"}
+        values |= {name.replace("_", "-"): value for name, value in headers.items()}
+        values = {name: value for name, value in values.items() if value is not None}
+        text = body if isinstance(body, str | None) else json.dumps(body)
+        connection.request("GET" if body is None else "POST", path, text, values)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        is_json = answer.getheader("Content-Type", "").startswith("application/json")
+        return answer.status, json.loads(content) if is_json else content, answer.headers
+
+    return ask
+
+
+def stream(server, tab):
+    """Yield the frames of a tab."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        request = f"GET /api/events?tab={tab} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+        request += f"Cookie: {server.cookie}={server.token}\r\n\r\n"
+        connection.sendall(request.encode())
+        for line in connection.makefile():
+            if line.startswith("data: "):
+                yield json.loads(line[6:])
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_the_page_and_its_files(ask, path):
+    status, content, headers = ask(path)
+    assert status == 200 and len(content) > 100
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    for word in (b"http://", b"https://"):  # no address of another place
+        assert word not in content.replace(b"http://www.w3.org/2000/svg", b"")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Cookie": None},
+        {"Cookie": "fastnn-play=x"},
+        {"Host": "example.com"},
+        {"Host": "127.0.0.1"},
+        {"Origin": "http://example.com"},
+        {"Origin": "null"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("path", ["/", "/api/start", "/play.js"])
+def test_others_are_refused(ask, path, headers):
+    status, answer, _ = ask(path, **headers)
+    assert status == 403 and "error" in answer
+
+
+def test_the_token_becomes_a_cookie(ask, server):
+    status, _, headers = ask(f"/?token={server.token}", Cookie=None)
+    assert status == 303 and headers["Location"] == "/"
+    cookie = headers["Set-Cookie"]
+    assert server.token in cookie and "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert ask("/?token=wrong", Cookie=None)[0] == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/play.html", "/../pyproject.toml", "/%2e%2e/setup.py", "/api/no", "/tab.py"]
+)
+def test_no_other_file_is_served(ask, path):
+    assert ask(path)[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status", "message"),
+    [
+        ("/api/tabs", "[]", {}, 422, "must be a JSON object"),
+        ("/api/tabs", "{", {}, 422, "Expecting"),
+        ("/api/tabs", "{}", {"Content_Type": "text/plain"}, 415, "Content-Type"),
+        ("/api/tabs", "x" * (play_server.MAX_BODY + 1), {}, 413, "1,000,000 bytes"),
+        ("/api/tabs", {"state": {"settings": [[0, {"n": 1}]]}}, {}, 422, "n must be"),
+        (
+            "/api/tabs",
+            {"state": {"settings": [[0, {"data": "table"}]]}},
+            {},
+            422,
+            "fastnn play TABLE",
+        ),
+        ("/api/command?tab=none", {"do": "play"}, {}, 410, "Load the page again"),
+        ("/api/other", {}, {}, 404, "no /api/other"),
+    ],
+)
+def test_wrong_requests(ask, path, body, headers, status, message):
+    found, answer, _ = ask(path, body, **headers)
+    assert found == status and message in answer["error"]
+
+
+def test_a_page_trains_pauses_and_goes_back(ask, server):
+    _, tab, _ = ask("/api/tabs", {})
+    name = tab["tab"]
+    frames = stream(server, name)
+    first = next(frames)
+    assert first["step"] == 0 and not first["playing"]
+
+    def command(**message):
+        status, answer, _ = ask(f"/api/command?tab={name}", message)
+        assert status == 200, answer
+        return answer
+
+    def until(condition):
+        return next(frame for frame in frames if condition(frame))
+
+    command(do="speed", steps=10)
+    command(do="play")
+    trained = until(lambda frame: frame["epoch"] >= 30)
+    assert trained["loss"] < first["loss"]
+    command(do="pause")
+    paused = until(lambda frame: not frame["playing"])
+    command(do="seek", step=7)
+    command(do="select", unit=[0, 1])
+    back = until(lambda frame: "unit" in frame)
+    assert back["step"] == 7 and back["last"] >= paused["step"]
+    command(do="seek", step=paused["step"])
+    again = until(lambda frame: frame["step"] == paused["step"])
+    assert again["weights"] == paused["weights"] and again["loss"] == paused["loss"]
+    command(do="settings", settings=tab["settings"] | {"lr": 0.5})
+    command(do="epoch")
+    assert until(lambda frame: frame["step"] > paused["step"])["lr"] in (0.01, 0.5)
+    answer = command(do="settings", settings=tab["settings"] | {"hidden": [3], "lr": 0.5})
+    assert answer["sizes"] == [2, 3, 1]
+    assert until(lambda frame: frame["step"] == 0)["losses"]["from"] == 0
+    frames.close()
+
+
+def test_commands_are_checked(ask):
+    name = ask("/api/tabs", {})[1]["tab"]
+    path = f"/api/command?tab={name}"
+    for message, text in [
+        ({"do": "fly"}, "unknown command"),
+        ({"do": "seek"}, "missing 'step'"),
+        ({"do": "select", "unit": [9, 0]}, "layer must be"),
+        ({"do": "settings", "settings": {"batch": 0}}, "batch must be"),
+        ({"do": "settings", "settings": {"activations": ["cube"], "hidden": [1]}}, "one of tanh"),
+        ({"do": "points", "points": [[0, 0, 1]], "settings": {}}, "both classes"),
+    ]:
+        status, answer, _ = ask(path, message)
+        assert status == 422 and text in answer["error"]
+
+
+def test_code_state_and_file(ask):
+    name = ask("/api/tabs", {})[1]["tab"]
+    ask(f"/api/command?tab={name}", {"do": "epoch"})
+    assert "fastnn.MLP(" in ask(f"/api/code?tab={name}&kind=python")[1]["code"]
+    assert "fastnn play --state" in ask(f"/api/code?tab={name}&kind=command")[1]["code"]
+    state = ask(f"/api/state?tab={name}")[1]
+    assert state["step"] == 2 and "token" not in json.dumps(state)
+    assert b"safetensors" not in ask(f"/api/network.safetensors?tab={name}")[1][:8]
+
+
+def test_the_number_of_trainings_has_a_limit(ask, server):
+    names = [ask("/api/tabs", {})[1]["tab"] for _ in range(play_server.MAX_TABS + 3)]
+    assert len(server.tabs) == play_server.MAX_TABS and names[-1] in server.tabs
+    server.watched.update(server.tabs)
+    assert "pages are open already" in ask("/api/tabs", {})[1]["error"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent the POSIX way")
+@pytest.mark.slow("test_a_page_trains_pauses_and_goes_back")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_server(number):
+    command = [sys.executable, "-m", "fastnn", "play", "--no-browser"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    line = process.stdout.readline()
+    assert line.startswith("The page: http://127.0.0.1:")
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode in (0, 130, 143) and errors == ""
+
+
+def test_a_port_in_use_is_an_error(run, server):
+    code, _, error = run("play", "--no-browser", "--port", str(server.port))
+    assert code == 2 and f"port {server.port} cannot be used" in error

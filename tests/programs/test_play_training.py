@@ -1,0 +1,208 @@
+"""Trainings of the playground: forward, back and as code, always with the same bits."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from checks import assert_same_bits
+
+import fastnn
+from fastnn.playground import as_code, from_arrays, from_points, from_table, make_data
+from fastnn.playground.data_sets import DATA_SETS
+from fastnn.playground.lessons import HELP, LESSONS
+from fastnn.playground.picture import Picture
+from fastnn.playground.playback import Playback
+from fastnn.playground.settings import Settings
+
+POINTS = [[0.1, 0.2, 0], [0.3, -0.5, 1], [0.2, 0.2, 1], [-0.3, 0.1, 0], [0.5, 0.5, 1]]
+CASES = {
+    "classes": dict(data="circles", n=100),
+    "many classes": dict(data="digits", n=200, schedule="cosine", l2=1e-3, dtype="float64"),
+    "numbers": dict(data="waves", n=90, hidden=(), activations=(), optimizer="momentum"),
+    "points": dict(data="points", batch=3, dropout=0.2),
+}
+
+
+def begin(values):
+    settings = Settings(**values)
+    rows = as_code.Rows(settings, POINTS if settings.data == "points" else None)
+    return Playback(settings, rows.make()), rows
+
+
+def play(playback):
+    """Train, with changes within epochs."""
+    playback.advance(41)
+    playback.change(replace(playback.settings, lr=0.03, dropout=0.1, l1=1e-4))
+    playback.advance(33)
+    playback.change(replace(playback.settings, optimizer="rmsprop", schedule="exponential"))
+    playback.advance_epoch()
+    playback.change(replace(playback.settings, batch=5))
+    playback.advance(17)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_way_back_and_forward_has_the_same_bits(case):
+    playback, _ = begin(CASES[case])
+    play(playback)
+    at, params, losses = playback.step, playback.net.params.copy(), list(playback.loss)
+    for step in (at - 1, 42, 0, at // 2):
+        playback.seek(step)
+        assert playback.step == step and len(playback.loss) == playback.epoch
+        playback.seek(at)
+        assert_same_bits(playback.net.params, params)
+        assert playback.loss == losses
+
+
+def test_copies_have_a_limit(monkeypatch):
+    monkeypatch.setattr("fastnn.playground.playback.COPIES_BYTES", 50_000)
+    playback, _ = begin(CASES["classes"])
+    params = []
+    for _ in range(60):
+        playback.advance(1)
+        params.append(playback.net.params.copy())
+    assert len(playback.copies) < 20 and 0 in playback.copies
+    for step in (59, 30, 7, 1):
+        playback.seek(step)
+        assert_same_bits(playback.net.params, params[step - 1])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_state_has_the_same_bits(case):
+    playback, rows = begin(CASES[case])
+    play(playback)
+    state = json.dumps(as_code.state_of(playback, rows.points))
+    again, _ = as_code.from_state(state)
+    assert again.step == playback.step and again.settings == playback.settings
+    assert_same_bits(again.net.params, playback.net.params)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_code_has_the_same_bits(case, tmp_path, monkeypatch, run):
+    playback, rows = begin(CASES[case])
+    play(playback)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(as_code.as_python(playback, rows), "copied.py", "exec"), {})
+    assert_same_bits(fastnn.load("network.safetensors").params, playback.net.params)
+
+
+@pytest.mark.slow("test_the_code_has_the_same_bits")
+def test_the_command_has_the_same_bits(tmp_path):
+    playback, rows = begin(CASES["points"])
+    play(playback)
+    command = as_code.as_command(playback, rows).replace("fastnn", f"{sys.executable} -m fastnn", 1)
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path, capture_output=True)
+    saved = fastnn.load(tmp_path / "network.safetensors")
+    assert_same_bits(saved.params, playback.net.params)
+
+
+def test_the_command_saves(run, tmp_path):
+    state = json.dumps({"step": 5, "settings": [[0, {"data": "xor", "n": 20}]]})
+    code, out, _ = run("play", "--state", state, "--out", "net.safetensors")
+    assert code == 0 and "after 5 steps" in out
+    assert fastnn.load(tmp_path / "net.safetensors").state.step == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--target", "y"], "--target and --column need a table"),
+        (["digits"], "which column is learned? Pass --target COL"),
+        (["digits", "--target", "digit", "--column", "a"], "pass --column two times"),
+        (["digits", "--target", "digits"], "no column 'digits'. Did you mean 'digit'"),
+        (["--state", "{"], "--state is not JSON"),
+        (["--state", "{}"], "must be an object with"),
+        (["--out", "net.safetensors"], "--out needs --state"),
+        (["--state", '{"settings": [[0, {"lr": -1}]]}'], "lr must be"),
+        (["--state", '{"settings": [[0, {"rate": 1}]]}'], "unknown settings: rate"),
+    ],
+)
+def test_errors_of_the_command(run, arguments, message):
+    code, out, error = run("play", *arguments)
+    assert code == 2 and message in error and not out and error.count("\n") == 1
+
+
+def test_a_training_that_diverges_stops_and_can_go_back():
+    playback, _ = begin(dict(data="plane", n=50, hidden=(), activations=(), optimizer="sgd", lr=99))
+    assert playback.advance(5000) < 5000
+    assert "diverged" in playback.diverged
+    playback.seek(0)
+    assert playback.diverged == "" and playback.step == 0
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_data_sets_are_reproducible_and_learned(name):
+    data, again = (make_data(name, n=300, noise=0.05, seed=3) for _ in range(2))
+    assert_same_bits(
+        [data.X, data.y, data.X_test, data.y_test], [again.X, again.y, again.X_test, again.y_test]
+    )
+    assert len(data.X) == 210 and len(data.X_test) == 90 and data.X.dtype == np.float32
+    playback = Playback(Settings(data=name, hidden=(16, 16), lr=0.02), data)
+    playback.advance(3000)
+    score = data.score(playback.net.forward(data.X_test), data.y_test)
+    assert score > 0.85, score
+
+
+def test_frames_are_json_and_describe_units():
+    playback, _ = begin(CASES["classes"])
+    playback.advance(30)
+    picture, net, data = Picture(playback.data), playback.net, playback.data
+    unit = picture.frame(playback, (1, 2))["unit"]
+    a = np.tanh(data.X[:1] @ net.weights[0] + net.biases[0])
+    z = a @ net.weights[1][:, 2] + net.biases[1][2]
+    assert unit["z"] == pytest.approx(float(z[0]), abs=1e-6)
+    assert unit["a"] == pytest.approx(float(np.tanh(z[0])), abs=1e-6)
+    net.loss_and_grad(data.X, data.y)
+    np.testing.assert_allclose(unit["dW"], net.grad_weights[1][:, 2], rtol=1e-6)
+    json.dumps(picture.frame(playback, (2, 0)) | picture.points())
+    with pytest.raises(ValueError, match="unit must be"):
+        picture.frame(playback, (1, 8))
+
+
+def test_a_table_becomes_two_inputs(tmp_path):
+    table = tmp_path / "people.csv"
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{rng.normal():.3f},{'' if i % 9 == 0 else i},{'ab'[i % 2]},{'yes' if i > 40 else 'no'}"
+        for i in range(80)
+    ]
+    table.write_text("height,number,kind,answer\n" + "\n".join(rows))
+    data = from_table(table, "answer", ["height", "number"], test=0.25)
+    assert data.classes == ["no", "yes"] and data.inputs == ["height", "number"]
+    assert len(data.X) == 60 and abs(np.concatenate([data.X, data.X_test]).mean()) < 0.1
+    assert "principal component 1" in from_table(table, "answer").inputs[0]
+    with pytest.raises(ValueError, match="holds texts"):
+        from_table(table, "answer", ["height", "kind"])
+
+
+def test_arrays_and_points_are_checked():
+    with pytest.raises(ValueError, match="both classes"):
+        from_points([[0, 0, 1], [1, 1, 1]])
+    with pytest.raises(ValueError, match="rows of finite numbers"):
+        from_arrays([[np.nan, 1.0]], [0])
+    with pytest.raises(ValueError, match="30 classes"):
+        from_arrays(np.ones((30, 2)), list(range(30)))
+
+
+def test_lessons_have_valid_settings():
+    assert len(LESSONS) == 8
+    for lesson in LESSONS:
+        assert lesson["watch"] and lesson["then"]
+        Settings.from_json(lesson["settings"])
+    assert all(text.endswith(".") and len(text) < 110 for text in HELP.values())
+
+
+def test_the_widget_trains_the_network():
+    pytest.importorskip("anywidget")
+    data, net = make_data("moons", n=60), fastnn.MLP([2, 4, 1], output="sigmoid", rng=0)
+    other = net.copy()
+    widget = fastnn.play(net, data.X, data.y, batch_size=7)
+    widget.command = {"do": "step"}
+    widget.command = {"do": "step", "at": 1}
+    assert widget.frame["step"] == 2
+    other.fit(data.X, data.y, max_steps=2, batch_size=7)
+    assert_same_bits(net.params, other.params)
+    with pytest.raises(ValueError, match="the network has 2 inputs and 1 outputs"):
+        fastnn.play(net, np.ones((4, 3)), [0, 1, 0, 1])
