@@ -105,6 +105,7 @@ def peers(client, X, y, epochs):
     import dask.dataframe as dd
     import lightgbm
     import xgboost
+    import xgboost.dask
 
     from fastnn import TabularClassifier
 
@@ -115,7 +116,7 @@ def peers(client, X, y, epochs):
     def tabular():
         table = dd.from_dask_array(X, columns=[f"c{i}" for i in range(COLUMNS)])
         table["y"] = dd.from_dask_array(y)
-        model = TabularClassifier(1, random_state=0, time_limit=20).fit(table, "y", window=20_000)
+        model = TabularClassifier(1, random_state=0, time_limit=10).fit(table, "y", window=20_000)
         names = [f"c{i}" for i in range(COLUMNS)]
         import pandas as pd
 
