@@ -4,8 +4,8 @@
 
 A cell is one training (layer sizes, batch, optimizer) on one number of threads. Its ratio is
 fastnn's time for a step divided by that of the fastest peer, so that above 1 a peer is faster.
-The peers are those that compile loops over whole epochs. The others are slower in every row of
-compare.py but the largest network, where they are level.
+The peers are those that compile loops over whole epochs, and PyTorch in the sample of wide layers.
+The others are slower in every row of compare.py.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import json
 import math
 import random
 import time
+from typing import NamedTuple
 
 import measure
 import numpy as np
@@ -24,14 +25,36 @@ from tasks import Option, Training, fit_reference
 import fastnn
 from fastnn import plotting
 
-BATCHES = 1, 4, 10, 16, 32, 64, 100, 256, 1000
-INPUTS = 1, 5, 30, 100, 784, 2000
-WIDTHS = 1, 8, 17, 64, 100, 256, 1000
-DEPTHS = 0, 1, 2, 3
+
+class Sizes(NamedTuple):
+    """What a sample draws from."""
+
+    batches: tuple[int, ...]
+    inputs: tuple[int, ...]
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    peers: tuple[str, ...]
+
+
+SMALL = Sizes(
+    (1, 4, 10, 16, 32, 64, 100, 256, 1000),
+    (1, 5, 30, 100, 784, 2000),
+    (1, 8, 17, 64, 100, 256, 1000),
+    (0, 1, 2, 3),
+    ("numbaloops", "numbablas", "jaxscan"),
+)
+WIDE = Sizes(
+    (4, 16, 64, 256, 512, 2048),
+    (256, 784, 1024, 4096),
+    (256, 512, 1000, 1024, 2048, 4096),
+    (1, 2, 4, 8),
+    ("numbablas", "jaxscan", "torch"),
+)
 OUTPUTS = 1, 10
 OPTIMIZERS = "sgd", "adam"
 
-STRONGEST = "numbaloops", "numbablas", "jaxscan"
+MAX_PARAMS = 12e6  # of a network
+MAX_STEP = 1.5e10  # operations of a step
 MAX_LOOPS = 3e7  # floating-point operations of a step, above which Numba's plain loops are too slow
 MAX_NUMBERS = 8_000_000  # of a data set
 TURN = 0.05  # seconds of a turn of timing
@@ -93,29 +116,33 @@ class SampleTask(Training):
         return super().find_mismatch((losses, params), expected, peer)
 
 
-def draw(n, seed):
+def draw(n, seed, sizes=SMALL):
     """Return n tasks with different batches, inputs, widths or depths."""
     rng, tasks = random.Random(seed), {}
     while len(tasks) < n:
         batch, inputs, width, depth, outputs, optimizer = map(
-            rng.choice, (BATCHES, INPUTS, WIDTHS, DEPTHS, OUTPUTS, OPTIMIZERS)
+            rng.choice, (*sizes[:4], OUTPUTS, OPTIMIZERS)
         )
         position = batch, inputs, width if depth else 0, depth
-        if position not in tasks:
-            tasks[position] = SampleTask(*position, outputs, optimizer)
+        if position in tasks:
+            continue
+        n_params = inputs * width + max(0, depth - 1) * width**2
+        if n_params > MAX_PARAMS or 6 * n_params * batch > MAX_STEP:
+            continue
+        tasks[position] = SampleTask(*position, outputs, optimizer)
     return list(tasks.values())
 
 
 # ---- timing ----
 
 
-def start_processes(thread_counts):
+def start_processes(thread_counts, peers):
     """Return {number of threads: {peer: its process}} and the failures as {peer: message}."""
     processes, failures = {}, {}
     for threads in sorted(thread_counts, reverse=True):  # limit_threads can only lower the limit
         measure.limit_threads(threads)
         processes[threads] = {}
-        for peer in ("fastnn", *STRONGEST):
+        for peer in ("fastnn", *peers):
             process = PeerProcess(peer, threads)
             if process.failure:
                 failures[peer] = process.failure
@@ -243,7 +270,7 @@ def markdown(results):
     return measure.markdown_table(header, [[*line[:-1], f"{line[-1]:.2f}"] for line in lines])
 
 
-def plot(file, results):
+def plot(file, results, sizes=SMALL):
     """Plot the ratios, one panel for each number of threads.
 
     Rows are hidden layers, columns inputs and batches. Cells outside the sample are white.
@@ -251,8 +278,9 @@ def plot(file, results):
     import matplotlib.pyplot as plt
     from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 
-    hidden = [(0, 0), *((width, depth) for depth in DEPTHS[1:] for width in WIDTHS)]
-    columns = [(inputs, batch) for inputs in INPUTS for batch in BATCHES]
+    depths = [depth for depth in sizes.depths if depth]
+    hidden = [(0, 0)] * (0 in sizes.depths) + [(w, d) for d in depths for w in sizes.widths]
+    columns = [(inputs, batch) for inputs in sizes.inputs for batch in sizes.batches]
     thread_counts = list(next(iter(results.values())))
     colors = [(0, plotting.BLUE), (0.5, "#E2E2E2"), (1, plotting.ORANGE)]
     cmap = LinearSegmentedColormap.from_list("ratio", colors)
@@ -264,25 +292,27 @@ def plot(file, results):
         for ax, threads in zip(axes.ravel(), thread_counts):
             ratios = np.full((len(hidden), len(columns)), np.nan)
             for title, by_threads in results.items():
-                sizes, batch, _ = title.split(", ")
-                inputs, *widths, _ = map(int, sizes.split("-"))
+                network, batch, _ = title.split(", ")
+                inputs, *widths, _ = map(int, network.split("-"))
                 row = hidden.index((widths[0] if widths else 0, len(widths)))
                 ratios[row, columns.index((inputs, int(batch)))] = best_peer(by_threads[threads])[1]
             image = ax.pcolormesh(ratios, cmap=cmap, norm=norm)
-            for i in range(1, len(INPUTS)):
-                ax.axvline(i * len(BATCHES), color="#BBBBBB", linewidth=0.7)
-            for i in range(len(DEPTHS) - 1):
-                ax.axhline(1 + i * len(WIDTHS), color="#BBBBBB", linewidth=0.7)
-            labels = ["no hidden layer", *(f"{d} x {w}" for w, d in hidden[1:])]
+            for i in range(1, len(sizes.inputs)):
+                ax.axvline(i * len(sizes.batches), color="#BBBBBB", linewidth=0.7)
+            for i in range(len(depths)):
+                ax.axhline(
+                    i * len(sizes.widths) + (0 in sizes.depths), color="#BBBBBB", linewidth=0.7
+                )
+            labels = [f"{d} x {w}" if d else "no hidden layer" for w, d in hidden]
             ax.set_yticks(np.arange(len(hidden)) + 0.5, labels, fontsize=6.5)
             ax.set_xticks(
                 np.arange(len(columns)) + 0.5, [b for _, b in columns], fontsize=6, rotation=90
             )
             ax.tick_params(length=0)
             ax.invert_yaxis()
-            for i, inputs in enumerate(INPUTS):
+            for i, inputs in enumerate(sizes.inputs):
                 ax.text(
-                    (i + 0.5) * len(BATCHES),
+                    (i + 0.5) * len(sizes.batches),
                     -0.3,
                     f"{inputs} input{'s' * (inputs > 1)}",
                     ha="center",
@@ -314,13 +344,14 @@ def run(arguments, thread_counts):
         with open(arguments.markdown, "w") as file:
             file.write(markdown(results))
     if arguments.plot:
-        plot(arguments.plot, results)
+        plot(arguments.plot, results, WIDE if arguments.wide else SMALL)
 
 
 def time_sample(arguments, thread_counts):
     """Return {task title: {number of threads: {peer: cell}}}. Ctrl-C ends the sample early."""
-    tasks, results = draw(arguments.n, arguments.seed), {}
-    processes, failures = start_processes(thread_counts)
+    sizes, results = WIDE if arguments.wide else SMALL, {}
+    tasks = draw(arguments.n, arguments.seed, sizes)
+    processes, failures = start_processes(thread_counts, sizes.peers)
     packages = {p: None for peers in processes.values() for q in peers.values() for p in q.versions}
     measure.print_wrapped(
         measure.versions(*packages),

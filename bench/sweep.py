@@ -365,6 +365,9 @@ def main():
     )
     sample = parser.add_argument_group("options of the sample")
     sample.add_argument("--n", type=int, default=150, help="number of networks (default: 150)")
+    sample.add_argument(
+        "--wide", action="store_true", help="draw layers of 256 to 4096 units, beside PyTorch, too"
+    )
     sample.add_argument("--seed", type=int, default=0, help="seed of the sample (default: 0)")
     sample.add_argument(
         "--threads", default="1", help="comma-separated numbers of threads (default: 1)"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 WHAT_OF_ALL = {"probability": "probability", "log-odds": "log-odds", "target": "quantile"}
 MOST_FLAT_NAMES = 4  # categories whose names are not turned
-MANY_TICKS = 12
+MOST_CATEGORIES = 20
 CELL_TICKS = 6  # of numbers and dates beside the cells of two columns
 
 
@@ -29,7 +29,8 @@ def plot_effect(
     thin line belongs to a row (individual conditional expectation): parallel lines mean that the
     effect is the same for all rows. The marks below are the deciles of the training rows, between
     which the model has seen most. For a category, a dot is the mean and a line the middle half of
-    the rows. For two columns, colours are the mean prediction.
+    the rows; of more than 20 categories, those whose means differ most from the others are drawn.
+    For two columns, colours are the mean prediction.
 
     Parameters
     ----------
@@ -92,6 +93,7 @@ def _plot_outputs(effect, ax):
     spread = np.ptp(effect.mean, axis=0)
     chosen = np.sort(np.argsort(-spread, kind="stable")[: len(CLASS_COLORS)])
     is_category = effect.kind == "category"
+    effect = _few_categories(effect) if is_category else effect
     x = np.arange(len(effect.values)) if is_category else effect.values
     for i, color in zip(chosen.tolist(), CLASS_COLORS):
         label = plain(effect.outputs[i])
@@ -136,11 +138,25 @@ def _set_number_axis(effect, ax):
 
 
 def _plot_categories(effect, ax):
+    effect = _few_categories(effect)
     x = np.arange(len(effect.values))
     low, high = np.quantile(effect.curves, (0.25, 0.75), axis=0)
     ax.vlines(x, low, high, color=GREY, linewidth=1.6, alpha=0.7, zorder=1)
     ax.plot(x, effect.mean, "o", color=BLUE, markersize=6, zorder=3)
     _set_category_axis(effect, ax)
+
+
+def _few_categories(effect):
+    """Return the effect of the categories whose means are farthest from the others, if it has many."""
+    if len(effect.values) <= MOST_CATEGORIES:
+        return effect
+    mean = effect.mean.reshape(len(effect.values), -1)
+    distance = np.abs(mean - np.median(mean, axis=0)).max(axis=1)
+    chosen = np.sort(np.argsort(-distance, kind="stable")[:MOST_CATEGORIES])
+    parts = dict(
+        values=effect.values[chosen], curves=effect.curves[:, chosen], mean=effect.mean[chosen]
+    )
+    return Effect(**(vars(effect) | parts))
 
 
 def _set_category_axis(effect, ax):
@@ -167,9 +183,6 @@ def _plot_pair(effect, ax):
 
 
 def _set_ticks(axis, ticks, texts):
-    if len(ticks) > 2 * MANY_TICKS:
-        step = -(-len(ticks) // (2 * MANY_TICKS))
-        ticks, texts = ticks[::step], texts[::step]
     is_flat = axis.axis_name == "y" or (len(texts) <= MOST_FLAT_NAMES and max(map(len, texts)) < 12)
     turned: dict[str, Any] = (
         {} if is_flat else dict(rotation=40, ha="right", rotation_mode="anchor")

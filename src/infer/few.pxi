@@ -11,6 +11,7 @@
 
 cdef enum:
     FEW_ROWS = 64           # from here on packing is faster (measured on 30-64-64-1 .. 784-512-512-10)
+    ROW_INPUTS = 8          # rows of large weights that are read at the same time
     STRIP = TILE // 4       # vectors of a strip for four rows, which then fill a register block; one row takes 8
 
 cdef inline Py_ssize_t max_width(const Network* net) noexcept nogil:
@@ -119,6 +120,39 @@ cdef inline void few_rows_product(Py_ssize_t n, Strip* strip) noexcept nogil:
         strip.n = columns_left
         compute_all_rows(1, False, n, strip)
 
+cdef inline void add_inputs_of_row(const int n_inputs, Py_ssize_t i, const Strip* strip) noexcept nogil:
+    """y += x[j] W[j] for n_inputs inputs j from i on, one after the other."""
+    cdef Py_ssize_t j, m = strip.m
+    cdef const real* W = strip.W + i * m
+    cdef real* y = strip.y
+    cdef vec x[ROW_INPUTS]
+    cdef vec c
+    cdef int r
+    for r in range(n_inputs):
+        x[r] = vset(strip.x[i + r])
+    for j from 0 <= j < m by LANES:
+        c = load_some(y + j, m - j)
+        for r in range(n_inputs):
+            c = vfma(x[r], load_some(W + r * m + j, m - j), c)
+        store_some(y + j, c, m - j)
+
+cdef void large_row_product(const Strip* strip) noexcept nogil:
+    """One row of y with weights that come from beyond L2: whole rows of W, which the CPU prefetches, several at a time.
+    y is in L1. Strips would jump from a part of a row to the next row."""
+    cdef Py_ssize_t i = 0
+    if strip.b != NULL:
+        memcpy(strip.y, strip.b, strip.m * sizeof(real))
+    else:
+        memset(strip.y, 0, strip.m * sizeof(real))
+    while i + ROW_INPUTS <= strip.k:
+        add_inputs_of_row(ROW_INPUTS, i, strip)
+        i += ROW_INPUTS
+    while i < strip.k:
+        add_inputs_of_row(1, i, strip)
+        i += 1
+    if strip.relu:
+        elementwise_forward(RELU, strip.y, strip.y, strip.m, LANES)
+
 cdef int few_rows_forward(const Network* net, Py_ssize_t n, const real* x, real* out, real* workspace,
                           Clock* clock) noexcept nogil:
     """out = the outputs for the n rows x. Returns 1 if the caller stops it."""
@@ -150,7 +184,10 @@ cdef int few_rows_forward(const Network* net, Py_ssize_t n, const real* x, real*
             strip.b = b
             strip.y = y
             strip.relu = activation == RELU
-            few_rows_product(n, &strip)
+            if n == 1 and is_prefetched(k, m):
+                large_row_product(&strip)
+            else:
+                few_rows_product(n, &strip)
             if activation == RELU:
                 activation = IDENTITY                   # done
         if activation == SOFTMAX:

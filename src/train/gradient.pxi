@@ -1,10 +1,11 @@
 # The gradient of a batch.
 #
-# A batch is split into chunks of CHUNK rows, or more in wide networks, whose sums over CHUNK rows are added within a chunk.
-# The gradients of chunks are added in the order of the chunks, so no sum depends on the number of threads. Threads share each chunk, with a barrier after each of its two phases (chunk.pxi). In a batch
-# of several chunks, and with at most SMALL weights, each thread computes whole chunks instead and the threads then add
-# their gradients: fewer barriers, and no thread reads what another has written before that. (4-32-16-4, 10,000 rows a
-# batch: two threads are 1.15 times as fast as one if they share chunks, 1.85 times with a chunk each.)
+# A batch is split into chunks of CHUNK rows, or more in wide networks, whose sums over CHUNK rows are added within a
+# chunk. The gradients of chunks are added in the order of the chunks, so no sum depends on the number of threads.
+# Threads share each chunk, with a barrier after each of its two phases (chunk.pxi). In a batch of several chunks, and
+# with at most SMALL weights, each thread computes whole chunks instead and the threads then add their gradients:
+# fewer barriers, and no thread reads what another has written before that. (4-32-16-4, 10,000 rows a batch: two
+# threads are 1.15 times as fast as one if they share chunks, 1.85 times with a chunk each.)
 #
 # A custom loss needs the outputs of the whole batch. So the forward pass runs first for the whole batch, then again for
 # each chunk before its backward pass, unless there is only one chunk.

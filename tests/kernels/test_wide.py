@@ -40,3 +40,17 @@ def test_wide_network_trains_like_gradients_of_256_rows(isa, dtype, sizes, batch
         )
         train_by_hand(by_hand, X, y, batch, optimizer)
         assert_same_bits(net.params, by_hand.params)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_one_row_has_the_bits_of_many(isa, dtype, activation, bias):
+    """One row reads large weights in the order of their memory (large_row_product)."""
+    rng = np.random.default_rng(0)
+    for sizes in [700, 301, 5], [33, 5000, 3], [1000, 513, 10]:
+        net = MLP(sizes, activation, bias=bias, dtype=dtype, rng=1)
+        net.params += rng.normal(scale=0.01, size=net.n_params).astype(dtype)
+        X = rng.normal(size=(70, sizes[0])).astype(dtype)
+        Y = net.forward(X)
+        for i in range(3):
+            assert_same_bits(net.forward(X[i : i + 1]), Y[i : i + 1])

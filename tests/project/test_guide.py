@@ -25,6 +25,7 @@ LESSONS = (
     "streams.md",
     "tables.md",
     "tabular.md",
+    "explanations.md",
     "plots.md",
     "moving.md",
     "table_files.md",
@@ -44,6 +45,7 @@ NEEDS = {
     "model_selection.md": "sklearn",
     "moving.md": "sklearn",
     "tabular.md": "sklearn",
+    "explanations.md": "matplotlib",
     "plots.md": "matplotlib",
     "streams.md": "pyarrow",
     "table_files.md": "pyarrow",
@@ -75,7 +77,7 @@ def keeps(promise, shown):
     )
 
 
-LONG = ("estimators.md", "serving.md", "streams.md", "tabular.md")
+LONG = ("estimators.md", "explanations.md", "serving.md", "streams.md", "tabular.md")
 
 
 @pytest.mark.parametrize(

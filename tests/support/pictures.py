@@ -14,6 +14,7 @@ from places import DATA
 
 import fastnn
 from fastnn import plotting
+from fastnn.tabular.explaining.effect import Effect, PairEffect
 
 FOLDER = DATA / "plots"
 
@@ -65,6 +66,24 @@ def importances(ax):
     plotting.plot_importances(net, X, net.forward(X), ax)
 
 
+def effect(kind, values, n_outputs=1):
+    """An effect of a column of a kind, with the curves of 30 rows."""
+    x, rows = np.linspace(0, 1, len(values)), np.arange(30)[:, None]
+    curves = 0.3 + 0.4 * x**2 + 0.1 * np.sin(rows) * (1 + x)
+    curves = np.stack([curves / (1 + k) + 0.1 * k * x for k in range(n_outputs)], -1)
+    outputs = ["yes", "no", "maybe"][:n_outputs]
+    curves = curves if n_outputs > 1 else curves[..., 0]
+    seen = None if kind == "category" else np.sort(values)[(np.arange(50) ** 2 // 99) % len(values)]
+    return Effect("x", kind, values, curves, curves.mean(axis=0), "probability", outputs, seen)
+
+
+def pair_effect(ax):
+    values = np.linspace(0, 1, 8), np.array(["a", "b", "c"], object)
+    mean = np.sin(3 * values[0])[:, None] * np.array([1, 2, -1])
+    pair = PairEffect(("x", "y"), ("number", "category"), values, mean, "target", [None])
+    plotting.plot_effect(pair, ax)
+
+
 def two_models(plot):
     """Draw the curves of two models in the same axes."""
 
@@ -84,6 +103,14 @@ PLOTS = {
     "weights": lambda ax: plotting.plot_weights(network_of_images(), ax),
     "weights_images": lambda ax: plotting.plot_weights(network_of_images(), ax, shape=(3, 4)),
     "importances": importances,
+    "effect": lambda ax: plotting.plot_effect(effect("number", np.linspace(0, 5, 20)), ax),
+    "effect_category": lambda ax: plotting.plot_effect(
+        effect("category", np.array(["a", "b", "c", "d"], object)), ax
+    ),
+    "effect_classes": lambda ax: plotting.plot_effect(
+        effect("number", np.linspace(0, 5, 20), 3), ax
+    ),
+    "effect_pair": pair_effect,
     "predictions": lambda ax: plotting.plot_predictions(TRUE, PREDICTED, ax),
     "residuals": lambda ax: plotting.plot_residuals(TRUE, PREDICTED, ax),
     "confusion": lambda ax: plotting.plot_confusion(Y3, P3, ax),

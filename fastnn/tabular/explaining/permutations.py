@@ -15,7 +15,7 @@ import numpy as np
 from . import means
 from .mixed_rows import Mixture
 
-LARGEST_CHANGE = 2.0  # of a weight, in units of the equal weight
+LARGEST_CHANGE = 4.0  # of a weight, in units of the equal weight
 
 
 class Walks:

@@ -46,7 +46,7 @@ class Scale:
     def apply(self, P):
         """Return the numbers (n, n_outputs) of predictions (n,) or (n, n_out), in float64."""
         if self.name == TARGET:
-            return P.reshape(len(P), -1)
+            return P.reshape(len(P), len(self.outputs))
         if self.name == PROBABILITY:
             return P[:, 1:] if self.is_second else P
         if P.shape[1] == 1:  # one class is certain
