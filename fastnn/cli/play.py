@@ -1,11 +1,13 @@
-"""fastnn play: watch a network learn in the browser."""
+"""fastnn play: watch a network learn, or ask a trained model, in the browser."""
 
 import json
+import os
 import sys
 import threading
 import webbrowser
 
-from .console import CommandError, print_line
+from .console import CommandError, CommandWords, print_line
+from .model_file import is_model_name, load_model, read_record
 from .parser import check_output, help_texts, whole_number
 from .table_file import resolve_table_path
 
@@ -17,21 +19,31 @@ of its columns, or against its first two principal components. You choose
 layers, activations, loss and optimizer, train, go step by step, and go back.
 It copies what it did as Python code or as a command that gives the same bits.
 
+With a model file of 'fastnn train', the page shows the model instead: change
+the values of a row, and see the prediction, what each column adds, and the
+curve of each column. With the table, it also shows the most similar rows.
+
 The page is served to this computer alone. Ctrl-C ends it.
 
 examples:
   fastnn play
   fastnn play digits --target digit
   fastnn play flats.csv --target rent --column rooms --column area
+  fastnn play flats.safetensors flats.csv
   fastnn play --no-browser --port 8000
 """
 
 
 def add_parser(commands, summary):
     parser = commands.add_parser(
-        "play", help=summary, usage="fastnn play [TABLE] [options]", **help_texts(HELP)
+        "play", help=summary, usage="fastnn play [FILE] [TABLE] [options]", **help_texts(HELP)
     )
-    parser.add_argument("data", nargs="?", metavar="TABLE", help="table as for 'fastnn train'")
+    parser.add_argument(
+        "data", nargs="?", metavar="FILE", help="table as for 'fastnn train', or model file"
+    )
+    parser.add_argument(
+        "rows", nargs="?", metavar="TABLE", help="with a model: a table of its rows"
+    )
     parser.add_argument("--target", metavar="COL", help="column of the table to predict")
     parser.add_argument(
         "--column",
@@ -60,6 +72,12 @@ def run(arguments):
     from ..playground import as_code
     from ..playground.server import PlayServer
 
+    if arguments.data is not None and is_model_name(arguments.data):
+        return _explore(arguments)
+    if arguments.rows is not None:
+        raise CommandError(
+            f"{arguments.data} is no model file, so only one table can be played with."
+        )
     table = _table(arguments)
     state = _state(arguments)
     try:
@@ -68,15 +86,25 @@ def run(arguments):
         if state is None:
             state = {"step": 0, "settings": [[0, {"data": "table"} if table else {}]]}
         as_code.from_state(state, table)  # its errors come here, not in the page
-        server = PlayServer(arguments.port, state, table)
     except ValueError as error:
         raise CommandError(error) from None
-    except OSError as error:
-        raise CommandError(
-            f"port {arguments.port} cannot be used: {error.strerror}. Choose another --port, or none."
-        ) from None
-    _serve(server, not arguments.no_browser)
-    return 0
+    return _serve(arguments, lambda port: PlayServer(port, state, table))
+
+
+def _explore(arguments):
+    """Show a trained model."""
+    from ..playground.explorer import Explorer
+    from ..playground.server import PlayServer
+    from ..tables import read
+
+    model = load_model(arguments.data)
+    table = None if arguments.rows is None else read(resolve_table_path(arguments.rows))
+    try:
+        target = arguments.target or read_record(model).get("target")
+        explorer = Explorer(model, os.path.basename(arguments.data), table, target)
+    except ValueError as error:
+        raise CommandError(f"{arguments.data}: {CommandWords().say(error)}") from None
+    return _serve(arguments, lambda port: PlayServer(port, {}, explorer=explorer))
 
 
 def _table(arguments):
@@ -114,14 +142,20 @@ def _save(arguments, as_code, state, table):
     return 0
 
 
-def _serve(server, opens):
-    """Serve until Ctrl-C or SIGTERM."""
+def _serve(arguments, make_server):
+    """Serve until Ctrl-C or SIGTERM, and return the exit code."""
+    try:
+        server = make_server(arguments.port)
+    except OSError as error:
+        raise CommandError(
+            f"port {arguments.port} cannot be used: {error.strerror}. Choose another --port, or none."
+        ) from None
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
     thread.daemon = True
     thread.start()
     print_line(f"The page: {server.address}")
     print_line("Ctrl-C ends it.")
-    if opens and not webbrowser.open(server.address):
+    if not arguments.no_browser and not webbrowser.open(server.address):
         print_line("No browser was found. Open the address yourself.", sys.stderr)
     try:
         while thread.is_alive():
@@ -131,3 +165,4 @@ def _serve(server, opens):
     finally:
         server.shutdown()
         server.server_close()
+    return 0

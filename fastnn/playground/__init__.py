@@ -3,6 +3,7 @@
 - `data_sets`: points of a plane, digits, points drawn by hand. `table_points`: rows of a table.
 - `settings`: what decides the bits of a training. `playback`: a training that goes forward and back.
 - `as_code`: it as Python code and as a command. `picture`: what is drawn of it.
+- `explorer`: a trained model of a table, looked at.
 - `tab`: the training of an open page. `server`: the local server. `lessons`: its lessons and help.
 - `notebook_widget`: `play`, the widget for notebooks.
 

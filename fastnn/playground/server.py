@@ -25,14 +25,16 @@ from .settings import ACTIVATIONS, LOSSES, MAX_LAYERS, MAX_UNITS, OPTIMIZERS, SC
 from .tab import FRAME_SECONDS, Tab
 
 HOST = "127.0.0.1"
-#: Paths of the page: the file in static/ and its type.
+#: Paths of the page: the file in static/ and its type. A server of a model has another page at /.
 FILES = {
     "/": ("play.html", "text/html"),
     "/play.js": ("play.js", "text/javascript"),
+    "/explore.js": ("explore.js", "text/javascript"),
     "/drawing.js": ("drawing.js", "text/javascript"),
     "/style.css": ("style.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
+MODEL_PAGE = ("explore.html", "text/html")
 MAX_BODY = 1_000_000  # bytes of a request
 MAX_TABS = 16  # trainings; those without a page are dropped first
 POLICY = (
@@ -52,6 +54,8 @@ class PlayServer(ThreadingHTTPServer):
         What a new page shows.
     table : tuple, optional
         As in `as_code.Rows`.
+    explorer : Explorer, optional
+        Show a trained model instead.
 
     Attributes
     ----------
@@ -62,9 +66,9 @@ class PlayServer(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, port: int, state: Any, table: Any = None) -> None:
+    def __init__(self, port: int, state: Any, table: Any = None, explorer: Any = None) -> None:
         super().__init__((HOST, port), Handler)
-        self.state, self.table = state, table
+        self.state, self.table, self.explorer = state, table, explorer
         self.token = secrets.token_urlsafe(24)
         self.port = self.server_address[1]
         self.cookie = f"fastnn-play-{self.port}"
@@ -191,9 +195,12 @@ class Handler(BaseHTTPRequestHandler):
     def _get(self):
         path = self.url.path
         if path in FILES:
-            name, kind = FILES[path]
+            shows_model = path == "/" and self.server.explorer is not None
+            name, kind = MODEL_PAGE if shows_model else FILES[path]
             body = resources.files(__package__).joinpath("static", name).read_bytes()
             self._send(body, f"{kind}; charset=utf-8")
+        elif path == "/api/model" and self.server.explorer is not None:
+            self._send_json(self.server.explorer.describe())
         elif path == "/api/start":
             self._send_json(self.server.start_page())
         elif path == "/api/events":
@@ -216,6 +223,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.url.path == "/api/tabs":
             name, tab = self.server.open_tab(body.get("state") or self.server.state)
             self._send_json({"tab": name} | tab.description())
+        elif self.url.path == "/api/row" and self.server.explorer is not None:
+            answer = self.server.explorer.answer(body["row"], int(body.get("output", 0)))
+            self._send_json(answer)
         elif self.url.path == "/api/command":
             self._send_json(self._tab().command(body))
         else:

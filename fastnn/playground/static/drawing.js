@@ -237,3 +237,66 @@ export function drawCurves(canvas, train, test, theme, epoch) {
   }
   context.setLineDash([]);
 }
+
+// The curve of a column around a row, with the mean curve of training rows and the row's own value.
+// column: {kind, values, curve, mean, at}; range: lowest and highest prediction of the picture.
+export function drawEffect(canvas, column, range, theme) {
+  const { context, width, height } = prepare(canvas);
+  const left = 42, right = 8, top = 6, bottom = 20, { kind, values, curve, mean, at } = column;
+  const [low, high] = range[1] > range[0] ? range : [range[0] - 1, range[0] + 1];
+  const numbers = kind === "number" ? values.map(Number)
+    : kind === "date" ? values.map((text) => Date.parse(text)) : values.map((_, i) => i);
+  const finite = numbers.filter(Number.isFinite), first = Math.min(...finite), last = Math.max(...finite);
+  const isBars = kind === "category", slot = (width - left - right) / values.length;
+  const x = (v) => left + ((width - left - right) * (v - first)) / (last - first || 1);
+  const y = (v) => top + (height - top - bottom) * (1 - (v - low) / (high - low));
+  context.font = "11px system-ui, sans-serif";
+  context.strokeStyle = theme.grid;
+  context.fillStyle = theme.faint;
+  context.lineWidth = 1;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  for (const tick of niceTicks(low, high, 3)) {
+    context.beginPath();
+    context.moveTo(left, y(tick));
+    context.lineTo(width - right, y(tick));
+    context.stroke();
+    context.fillText(short(tick), left - 5, y(tick));
+  }
+  context.textBaseline = "alphabetic";
+  if (isBars) {
+    values.forEach((value, i) => {
+      const middle = left + slot * (i + 0.5), isRow = String(value) === String(at ?? "missing");
+      context.fillStyle = isRow ? "#0072B2" : theme.grid;
+      context.fillRect(middle - slot * 0.35, Math.min(y(curve[i]), y(low)), slot * 0.7, Math.abs(y(low) - y(curve[i])));
+      context.fillStyle = theme.ink;
+      context.fillRect(middle - slot * 0.4, y(mean[i]) - 0.75, slot * 0.8, 1.5);
+      context.fillStyle = theme.faint;
+      context.textAlign = "center";
+      const room = Math.floor(slot / 6.5), text = String(value);
+      if (room > 1) context.fillText(text.length > room ? `${text.slice(0, room - 1)}…` : text, middle, height - 6);
+    });
+    return;
+  }
+  context.textAlign = "left";
+  context.fillText(kind === "date" ? values[0] : short(first), left, height - 6);
+  context.textAlign = "right";
+  context.fillText(kind === "date" ? values.at(-1) : short(last), width - right, height - 6);
+  for (const [line, color, dash] of [[mean, theme.faint, [4, 3]], [curve, "#0072B2", []]]) {
+    context.beginPath();
+    context.setLineDash(dash);
+    context.strokeStyle = color;
+    context.lineWidth = dash.length ? 1.4 : 2.2;
+    line.forEach((v, i) => { if (Number.isFinite(numbers[i])) context.lineTo(x(numbers[i]), y(v)); });
+    context.stroke();
+  }
+  context.setLineDash([]);
+  const place = kind === "date" ? Date.parse(at) : Number(at);
+  if (at === null || !Number.isFinite(place)) return;
+  const next = Math.max(1, numbers.findIndex((v) => v >= place)), a = numbers[next - 1], b = numbers[next];
+  const t = b > a ? Math.min(1, Math.max(0, (place - a) / (b - a))) : 0;
+  context.beginPath();
+  context.arc(x(Math.min(Math.max(place, first), last)), y(curve[next - 1] + t * (curve[next] - curve[next - 1])), 4.5, 0, 7);
+  context.fillStyle = "#D55E00";
+  context.fill();
+}

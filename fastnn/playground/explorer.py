@@ -1,0 +1,178 @@
+"""A trained table model, looked at: its answer for a row, and what each column does to it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import DataError
+
+EXACT_COLUMNS = 8  # up to these, contributions are exact
+PERMUTATIONS = 32  # of more columns: standard errors are shown
+NEAREST = 5  # rows of the table that are most like the row
+MISSING = "missing"  # what effects call a missing value
+
+
+class Explorer:
+    """What the page asks a model.
+
+    Parameters
+    ----------
+    model : fitted TabularClassifier, TabularRegressor or what `fastnn.load` returns
+    name : str
+        Of its file.
+    table : pyarrow.Table, optional
+        Rows among which the most similar ones are found.
+    target : str, optional
+        The column of the target in the table.
+    """
+
+    def __init__(self, model: Any, name: str, table: Any = None, target: Any = None) -> None:
+        self.model, self.name, self.table, self.target = model, name, table, target
+        self.lock = threading.Lock()
+        #: The mean curve of each column, and its values.
+        self.means = model.effects()
+        self.columns = {str(each.column): each for each in self.means}
+        self.all_names = [str(name) for name in model.feature_names_in_]
+        self.has_interval = getattr(model, "coverage", None) is not None
+
+    def describe(self) -> dict[str, Any]:
+        """Return the columns of the model and a row to begin with."""
+        outputs = self.means[0].outputs if self.means else [None]
+        columns, row = [], {}
+        for name, effect in self.columns.items():
+            values = _texts(effect)
+            column = {"name": name, "kind": effect.kind, "values": values}
+            if effect.kind == "category":
+                row[name] = values[0]
+            else:
+                known = effect.training_values
+                middle = np.sort(known)[len(known) // 2] if len(known) else effect.values[0]
+                row[name] = _text(middle, effect.kind)
+            columns.append(column | {"mean": effect.mean.tolist()})
+        importances = dict(zip(self.all_names, map(float, self.model.feature_importances_)))
+        columns.sort(key=lambda each: -importances.get(each["name"], 0.0))
+        return {
+            "name": self.name,
+            "columns": columns,
+            "row": row,
+            "outputs": [str(each) for each in outputs],
+            "is_number": not hasattr(self.model, "classes_"),
+            "scale": self.means[0].scale if self.means else "target",
+            "has_rows": self.table is not None,
+        }
+
+    def answer(self, row: dict[str, Any], output: int = 0) -> dict[str, Any]:
+        """Return the prediction for a row, the curve of each column around it, and contributions.
+
+        Raises
+        ------
+        ValueError
+            A value does not fit its column.
+        """
+        X = self._as_table(row)
+        with self.lock:
+            effects = self.model.effects(X=X)
+            curves = {str(each.column): _of(each.curves[0], output) for each in effects}
+            many = len(self.columns) > EXACT_COLUMNS
+            explanation = self.model.explain(X, n_permutations=PERMUTATIONS if many else None)
+            answer = {"curves": curves} | self._prediction(X)
+        values, errors = explanation.values[0], explanation.standard_errors
+        answer["contributions"] = {
+            str(name): {
+                "value": float(_of(values[i], output)),
+                "error": None if errors is None else float(_of(errors[0][i], output)),
+            }
+            for i, name in enumerate(explanation.columns)
+        }
+        answer["base"] = float(np.ravel(explanation.base_values)[output])
+        return answer | {"nearest": self._nearest(row)}
+
+    def _as_table(self, row):
+        """Return the row as columns that the model reads; what the page does not show is missing."""
+        unknown = row.keys() - self.columns.keys()
+        if unknown:
+            raise ValueError(f"the model has no column {sorted(unknown)[0]!r}")
+        import pyarrow as pa
+
+        arrays = {}
+        for name in self.all_names:
+            kind = self.columns[name].kind if name in self.columns else "category"
+            value = row.get(name)
+            value = None if value in (MISSING, "", None) else value
+            if kind == "number":
+                arrays[name] = pa.array([None if value is None else float(value)], pa.float64())
+            elif kind == "date":
+                moment = None if value is None else np.datetime64(str(value), "s")
+                arrays[name] = pa.array([moment], pa.timestamp("s"))
+            else:
+                arrays[name] = pa.array([None if value is None else str(value)], pa.string())
+        return pa.table(arrays)
+
+    def _prediction(self, X):
+        model = self.model
+        if hasattr(model, "classes_"):
+            P = model.predict_proba(X)[0]
+            classes = [str(each) for each in model.classes_]
+            return {"probabilities": dict(zip(classes, map(float, P)))}
+        answer: dict[str, Any] = {"prediction": float(np.ravel(model.predict(X))[0])}
+        try:
+            low, high = np.ravel(model.predict_interval(X))[:2]
+        except (AttributeError, DataError, ValueError, TypeError):
+            return answer  # one fold: there are no errors out of fold
+        return answer | {"interval": [float(low), float(high)]}
+
+    # ---- similar rows ----
+
+    def _nearest(self, row):
+        """Return the most similar rows of the table by Gower's distance (1971): the mean over columns
+        of |a - b| / range, or of whether categories differ."""
+        if self.table is None:
+            return None
+        names = [name for name in self.columns if name in self.table.column_names]
+        distance = np.zeros(self.table.num_rows)
+        for name in names:
+            distance += self._distance(name, row.get(name))
+        order = np.argsort(distance, kind="stable")[:NEAREST]
+        shown = [*([self.target] if self.target in self.table.column_names else []), *names[:8]]
+        rows = self.table.select(shown).take(order).to_pylist()
+        return {
+            "columns": shown,
+            "rows": [
+                ["" if (v := each[name]) is None else str(v) for name in shown] for each in rows
+            ],
+            "distances": [float(distance[i] / max(len(names), 1)) for i in order],
+        }
+
+    def _distance(self, name, value):
+        effect, column = self.columns[name], self.table[name]
+        texts = column.to_pylist()
+        if effect.kind != "number":
+            return np.array([str(each) != str(value) for each in texts], float)
+        numbers = np.array([np.nan if each is None else each for each in texts], float)
+        if value in (MISSING, "", None):
+            return np.isfinite(numbers).astype(float)
+        low, high = effect.values[0], effect.values[-1]
+        apart = np.abs(numbers - float(value)) / ((high - low) or 1.0)
+        return np.nan_to_num(np.minimum(apart, 1.0), nan=1.0)
+
+
+def _of(values, output):
+    """Return the numbers of one output."""
+    values = np.asarray(values)
+    return (values[..., output] if values.ndim > 1 or (values.ndim and output) else values).tolist()
+
+
+def _texts(effect):
+    """Return the values of a column as JSON has them."""
+    return [_text(value, effect.kind) for value in effect.values]
+
+
+def _text(value, kind):
+    if kind == "number":
+        return float(value)
+    if kind == "date":
+        return np.datetime_as_string(np.datetime64(value), unit="D")
+    return str(value)

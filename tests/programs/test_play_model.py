@@ -1,0 +1,92 @@
+"""A trained table model in the playground: its answers are those of the model."""
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import TabularClassifier, TabularRegressor
+from fastnn.playground.explorer import Explorer
+
+pa = pytest.importorskip("pyarrow")
+N = 120
+RNG = np.random.default_rng(0)
+TABLE = pa.table(
+    {
+        "area": RNG.normal(80, 20, N),
+        "rooms": RNG.integers(1, 6, N),
+        "district": np.array(["north", "south", "harbour"])[RNG.integers(0, 3, N)].tolist(),
+        "built": (np.datetime64("1990-01-01") + RNG.integers(0, 9000, N)).astype("datetime64[s]"),
+        "empty": [None] * N,
+    }
+)
+RENT = 9 * TABLE["area"].to_numpy() + 50 * TABLE["rooms"].to_numpy()
+KIND = np.array(["cheap", "fair", "dear"])[np.digitize(RENT, [800, 950])]
+
+
+@pytest.fixture(scope="module")
+def explorers():
+    options = dict(n_estimators=2, hidden_layer_sizes=8, random_state=0)
+    numbers = TabularRegressor(**options).fit(TABLE, RENT)
+    classes = TabularClassifier(**options).fit(TABLE, KIND)
+    table = TABLE.append_column("rent", pa.array(RENT))
+    return Explorer(numbers, "rent", table, "rent"), Explorer(classes, "kind")
+
+
+def test_the_description_has_a_row_of_usual_values(explorers):
+    for explorer in explorers:
+        described = explorer.describe()
+        kinds = {column["name"]: column["kind"] for column in described["columns"]}
+        assert kinds == {
+            "area": "number",
+            "rooms": "number",
+            "district": "category",
+            "built": "date",
+        }
+        assert described["row"].keys() == kinds.keys()
+        assert 60 < described["row"]["area"] < 100
+
+
+def test_answers_are_those_of_the_model(explorers):
+    numbers, classes = explorers
+    row = numbers.describe()["row"] | {"area": 61.5, "district": "south"}
+    X = numbers._as_table(row)
+    answer = numbers.answer(row)
+    assert answer["prediction"] == float(numbers.model.predict(X)[0])
+    low, high = answer["interval"]
+    assert low < answer["prediction"] < high
+    parts = sum(part["value"] for part in answer["contributions"].values())
+    assert answer["base"] + parts == pytest.approx(answer["prediction"], rel=1e-6)
+    curve, column = answer["curves"]["rooms"], numbers.columns["rooms"]
+    other = numbers._as_table(row | {"rooms": float(column.values[1])})
+    assert curve[1] == pytest.approx(float(numbers.model.predict(other)[0]), rel=1e-6)
+    nearest = answer["nearest"]
+    assert nearest["columns"][0] == "rent" and len(nearest["rows"]) == 5
+    assert nearest["distances"] == sorted(nearest["distances"])
+    assert nearest["rows"][0][nearest["columns"].index("district")] == "south"
+    P = classes.answer(row, output=1)["probabilities"]
+    assert list(P) == ["cheap", "dear", "fair"]
+    assert list(P.values()) == classes.model.predict_proba(X)[0].tolist()
+
+
+def test_missing_values_and_wrong_ones(explorers):
+    numbers, _ = explorers
+    row = numbers.describe()["row"]
+    missing = numbers.answer(row | {"area": None, "district": "missing"})
+    assert np.isfinite(missing["prediction"])
+    with pytest.raises(ValueError, match="no column 'garden'"):
+        numbers.answer(row | {"garden": 1})
+    with pytest.raises(ValueError, match="could not convert"):
+        numbers.answer(row | {"area": "large"})
+
+
+def test_a_model_file_is_explored(run, tmp_path, explorers):
+    path = tmp_path / "rent.safetensors"
+    explorers[0].model.save(path)
+    loaded = Explorer(fastnn.load(path), "rent")
+    row = loaded.describe()["row"]
+    assert loaded.answer(row)["prediction"] == explorers[0].answer(row)["prediction"]
+    fastnn.MLP([2, 1], rng=0).save(tmp_path / "net.safetensors")
+    code, _, error = run("play", "net.safetensors", "--no-browser")
+    assert code == 2 and error.count("\n") == 1 and "net.safetensors" in error
+    code, _, error = run("play", "wine", "digits", "--target", "cultivar")
+    assert code == 2 and "wine is no model file" in error
