@@ -18,7 +18,7 @@ def local_cluster(**options):
     """A LocalCluster of processes and its client."""
     from distributed import Client, LocalCluster
 
-    settings = dict(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    settings = dict(n_workers=2, threads_per_worker=1, dashboard_address=":0")
     with LocalCluster(**{**settings, **options}) as cluster, Client(cluster) as client:
         yield cluster, client
 

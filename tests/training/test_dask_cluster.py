@@ -20,7 +20,11 @@ from fastnn import MLPRegressor, TabularRegressor  # noqa: E402
 from fastnn.dask import runner  # noqa: E402
 from fastnn.dask.runner import ClusterError  # noqa: E402
 
-pytestmark = pytest.mark.slow("a cluster of processes; tests of estimators run tasks in threads")
+pytestmark = [
+    pytest.mark.slow("a cluster of processes; tests of estimators run tasks in threads"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # of the cluster
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(scope="module")
