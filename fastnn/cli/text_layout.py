@@ -61,6 +61,14 @@ def short_path(path, maximum=40):
     return path if len(path) <= maximum else "..." + path[3 - maximum :]
 
 
+def file_name(path, maximum=60):
+    """Return the last part of the path or the address of a table, for titles."""
+    if path == "-":
+        return "standard input"
+    last = path.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+    return shorten(last or path, maximum)
+
+
 def shorten(name, maximum):
     """Return a name without its middle, if it is long: names of surveys often begin alike."""
     name = printable(name, 1000)

@@ -252,7 +252,9 @@ def _write_report(model, record, rows, held_out, arguments):
 
     with _written_after_the_model(arguments.report, arguments):
         frame, y = frames.split_target(rows, record["target"])
-        page = html_report.Report(record, model, frame, y, held_out.y, held_out.P)
+        page = html_report.Report(
+            record, model, frame, y, rows, held_out.y, held_out.P, held_out.weight
+        )
         html_report.save(arguments.report, page)
 
 

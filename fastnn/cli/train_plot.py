@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import plotting
 from ..core.messages import printable
-from .text_layout import short_path
+from .text_layout import file_name
 
 MAX_IMPORTANT = 10
 
@@ -47,7 +47,7 @@ def save(path, model, record, y, P):
         details.set_title(titles[1])
         plotting.plot_importances(model, ax=columns, max_columns=MAX_IMPORTANT)
         columns.set_title("permutation importance")
-        target, data = printable(record["target"], 30), short_path(record["data"], 50)
+        target, data = printable(record["target"], 30), file_name(record["data"], 50)
         title = f"{target} in {data}, on held-out rows"
         figure.suptitle(title, x=0.01, ha="left", parse_math=False)  # a name may have dollar signs
         figure.savefig(path)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 MAX_CURVES = len(CLASS_COLORS)
+MAX_INSIDE = 3  # curves whose legend fits in the axes
 MAX_CLASSES = 20  # of a confusion matrix
 MAX_NUMBERS = 12  # classes of a confusion matrix whose cells have numbers
 GUESSES = "guesses"  # id of the line for comparison
@@ -87,7 +88,7 @@ def plot_confusion(
     if normalize not in (None, "true", "pred", "all"):
         raise ValueError(f"normalize must be 'true', 'pred', 'all' or None, got {normalize!r}")
     classes, true, predicted = _true_and_predicted(y_true, y_pred, labels)
-    weight = _check_weight(sample_weight, len(true))
+    weight = check_sample_weight(sample_weight, len(true), np.dtype(float))[0]
     shown = _most_frequent(true, len(classes), MAX_CLASSES)
     k = len(shown)
     place = np.full(len(classes), k)  # the classes that are not shown share the last row and column
@@ -176,7 +177,7 @@ def plot_roc(
         _finish_curve(ax, name, what, f"AUC {display.roc_auc:.3f}")
     _draw_guesses(ax, [0, 1], [0, 1])
     ax.set(xlabel="false-positive rate", ylabel="true-positive rate")
-    ax.legend(loc="lower right", title=curves.title)
+    curves.draw_legend(ax, "lower right")
     return ax
 
 
@@ -235,7 +236,7 @@ def plot_precision_recall(
             share = np.average(is_true, weights=curves.weight)
             _draw_guesses(ax, [0, 1], [share, share])
     ax.set(xlabel="recall", ylabel="precision")
-    ax.legend(loc="lower left", title=curves.title)
+    curves.draw_legend(ax, "lower left")
     return ax
 
 
@@ -320,7 +321,7 @@ class _Curves:
 
     def __init__(self, y_true, y_prob, labels, sample_weight):
         self.classes = ClassPredictions.from_arrays(y_true, y_prob, labels)
-        self.weight = _check_weight(sample_weight, len(self.classes.y))
+        self.weight = check_sample_weight(sample_weight, len(self.classes.y), np.dtype(float))[0]
         n_rows = np.bincount(self.classes.y)
         if np.count_nonzero(n_rows) < 2:
             only = self.classes.labels.tolist()[self.classes.y[0]]
@@ -341,6 +342,11 @@ class _Curves:
         for i in self.shown:
             what = None if self.is_binary else self.classes.name(i)
             yield self.classes.y == i, self.classes.P[:, i], what
+
+    def draw_legend(self, ax, place):
+        """Draw the legend, beside the axes if it is about as large as they are."""
+        beside = dict(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        ax.legend(**(beside if len(self.shown) > MAX_INSIDE else {"loc": place}), title=self.title)
 
 
 def _finish_curve(ax, name=None, *parts):
@@ -392,7 +398,3 @@ def _most_frequent(y, n_classes, most):
     """Return the positions of at most `most` classes, in their order."""
     n_rows = np.bincount(y, minlength=n_classes)
     return np.sort(np.argsort(-n_rows, kind="stable")[:most])
-
-
-def _check_weight(sample_weight, n):
-    return check_sample_weight(sample_weight, n, np.dtype(float))[0]

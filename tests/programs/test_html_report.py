@@ -4,6 +4,8 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import resources
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,14 @@ pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 
 import fastnn
 from fastnn.cli import table_facts
-from fastnn.cli.html_report import charts, elements, training_sections
+from fastnn.cli.html_report import (
+    charts,
+    elements,
+    number_sections,
+    threshold_sections,
+    training_sections,
+)
+from fastnn.cli.text_layout import file_name
 from fastnn.tabular.columns import frames
 
 
@@ -91,13 +100,182 @@ def test_elements_escape_texts_and_attributes():
 )
 def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
     history = fastnn.core.state.History(loss, val_loss)
-    figure = training_sections._curve_chart(0, 2, 0.5, [history, None, history])
-    source = elements.to_html(figure)
-    assert "Configuration 1 of 2" in source and "50 % of the prediction" in source
-    assert re.findall(r">(fold \d)<", source) == ["fold 1", "fold 3"]
+    report = SimpleNamespace(
+        record={
+            **{"folds": 3, "networks": 3, "hidden": [8], "parameters": 9, "seconds": 1.0},
+            **{"split": "3 folds", "time": None, "tuning": None},
+        },
+        model=SimpleNamespace(
+            model_=SimpleNamespace(
+                members=[SimpleNamespace(weight=0.5)], histories=lambda: [[history, None, history]]
+            )
+        ),
+        is_number=True,
+    )
+    source = elements.to_html(training_sections.curves_section(report))
+    assert "50 % of the prediction" in source and source.count("fold 1<") == 1
+    assert source.count('class="legend"') == 1
+    colors = re.findall(r"key solid\" style=\"--key: (var[^\"]+)", source)
+    svg = re.search(r"<svg.*</svg>", source, re.S)[0]
+    drawn = any(np.isfinite([*loss, *val_loss]))
+    assert (colors[0] in svg and colors[2] in svg) or not drawn
+    assert colors[1] not in svg  # of the network that is not trained
 
 
 def test_charts_of_texts_without_a_glyph_have_no_warning():
     figure = charts.chart("a", "title", "text", lambda ax: ax.set(xlabel="\N{HANGUL SYLLABLE GA}"))
     source = elements.to_html(figure)
     assert "\N{HANGUL SYLLABLE GA}</text>" in source and 'id="a-title"' in source
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("../../data/telco.csv", "telco.csv"),
+        ("C:\\data\\telco.csv", "telco.csv"),
+        ("s3://bucket/parts/", "parts"),
+        ("-", "standard input"),
+        ("wine", "wine"),
+    ],
+)
+def test_the_title_is_the_name_of_the_file(path, title):
+    assert file_name(path) == title
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.93])
+def test_scores_at_a_threshold_are_those_of_scikit_learn(rng, threshold, weighted):
+    from sklearn import metrics
+
+    p = rng.uniform(size=300).round(2)
+    y = (rng.uniform(size=300) < p).astype(int)
+    weight = rng.uniform(0, 2, 300) if weighted else None
+    found = threshold_sections.score_threshold(y, p, threshold, weight)
+    chosen, options = (p >= threshold).astype(int), {"sample_weight": weight}
+    assert found.precision == pytest.approx(metrics.precision_score(y, chosen, **options))
+    assert found.recall == pytest.approx(metrics.recall_score(y, chosen, **options))
+    assert found.f1 == pytest.approx(metrics.f1_score(y, chosen, **options))
+    assert found.accuracy == pytest.approx(metrics.accuracy_score(y, chosen, **options))
+    assert found.share == pytest.approx(np.average(chosen, weights=weight))
+
+
+def test_a_threshold_that_no_row_reaches_has_no_precision():
+    found = threshold_sections.score_threshold(np.array([0, 1]), np.array([0.2, 0.4]), 0.9)
+    assert (found.precision, found.recall, found.f1, found.share) == (None, 0, 0, 0)
+
+
+def test_coverage_of_held_out_rows_by_hand():
+    errors = [np.array([[1.0], [2.0], [9.0]]), np.array([[3.0], [4.0], [5.0]])]
+    # a half of 3 + 1 errors is the second one: 4 of the others' errors, and 2
+    assert number_sections.held_out_coverage(errors, [0.5]) == [pytest.approx(2 / 6)]
+    # nine tenths of 3 + 1 errors are more than there are: all rows are inside
+    assert number_sections.held_out_coverage(errors, [0.9]) == [1.0]
+    # forward in time, only the second fold has earlier errors: the second of 1, 2, 9
+    assert number_sections.held_out_coverage(errors, [0.5], is_forward=True) == [0.0]
+    assert number_sections.held_out_coverage(errors[:1], [0.5]) == [None]
+
+
+def test_intervals_keep_their_promise_on_rows_like_the_others(rng):
+    errors = [np.abs(rng.normal(size=(500, 1))) for _ in range(4)]
+    found = number_sections.held_out_coverage(errors, number_sections.COVERAGES)
+    assert found == pytest.approx(number_sections.COVERAGES, abs=0.03)
+
+
+def test_large_numbers_on_axes_are_written_as_in_tables():
+    figure = charts.chart("a", "t", "d", lambda ax: ax.plot([0, 2e6], [0, 90_000]))
+    source = elements.to_html(figure)
+    assert re.search(r">1,\d00,000</text>", source) and ">80,000</text>" in source
+    assert "1e6" not in source
+
+
+def test_a_legend_has_the_colors_of_the_lines():
+    taken = {}
+
+    def draw(ax):
+        ax.plot([0, 1], color="#0072B2", label="a < b")
+        ax.plot([1, 0], color="#D55E00", label=r"\$x")
+        ax.legend()
+        taken.update(charts.take_legend(ax))
+
+    figure = charts.chart("a", "t", "d", draw)
+    assert taken == {"a < b": "#0072b2", "$x": "#d55e00"} and "&lt;" not in elements.to_html(figure)
+    source = elements.to_html(charts.legend(taken, [("dotted", "c")]))
+    assert (
+        source.count("<li>") == 3 and "--key: var(--blue)" in source and "a &lt; b</li>" in source
+    )
+
+
+# ---- colours ----
+
+
+def palettes():
+    """The variables of style.css on a light page, on a dark one and on paper."""
+    text = resources.files("fastnn.cli.html_report").joinpath("style.css").read_text()
+    light, dark, paper = (
+        dict(re.findall(r"(--\w+): (#[0-9a-f]{6}|[\d ]+);", block))
+        for block in re.findall(r":root \{(.*?)\}", text, re.S)
+    )
+    return {"light": light, "dark": light | dark, "paper": light | paper}
+
+
+def luminance(rgb):
+    c = np.array(rgb) / 255
+    c = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    return float(c @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(a, b):
+    """The contrast of two colours (WCAG 2): 4.5 is enough for texts, 3 for graphics."""
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def rgb(text):
+    return (
+        [int(text[i : i + 2], 16) for i in (1, 3, 5)]
+        if text[0] == "#"
+        else [*map(int, text.split())]
+    )
+
+
+@pytest.mark.parametrize("page", ["light", "dark", "paper"])
+def test_texts_and_charts_have_contrast(page):
+    colors = {name: rgb(text) for name, text in palettes()[page].items()}
+    for text, background in (
+        *(("--ink", name) for name in ("--page", "--panel", "--warning")),
+        *(("--muted", name) for name in ("--page", "--panel")),
+        ("--blue", "--page"),  # links
+    ):
+        assert contrast(colors[text], colors[background]) >= 4.5, (text, background)
+    for line in "--blue", "--orange", "--green", "--muted":
+        assert contrast(colors[line], colors["--page"]) >= 3, line
+    tint, white = np.array(colors["--tint"]), np.array(colors["--page"])
+    assert contrast(colors["--ink"], 0.55 * tint + 0.45 * white) >= 4.5  # of the confusion matrix
+
+
+@pytest.mark.slow("tests of elements, charts and contrast")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_fits_every_screen(run, tmp_path, monkeypatch, scheme):
+    """In Chromium: nothing is wider than a phone, and nothing is asked for."""
+    browser = pytest.importorskip("browser")
+    if browser.find_chromium() is None:
+        pytest.skip("Chromium is not installed")
+    monkeypatch.chdir(tmp_path)
+    code, _, errors = run(
+        *("train", "wine", "--target", "cultivar", "--folds", "2", "--hidden", "8"),
+        *("--out", "m.safetensors", "--report", "r.html"),
+    )
+    assert code == 0, errors
+    with browser.Browser() as page:
+        backgrounds = set()
+        for width in 320, 390, 1300:
+            page.open((tmp_path / "r.html").as_uri(), width=width, scheme=scheme)
+            assert page.run("document.documentElement.scrollWidth") == width
+            backgrounds.add(page.run("getComputedStyle(document.body).backgroundColor"))
+            page.press("Tab")
+            assert page.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        r, g, b = map(int, re.findall(r"\d+", backgrounds.pop())[:3])
+        assert not backgrounds and (luminance((r, g, b)) > 0.5) == (scheme == "light")
+        assert page.requests == [(tmp_path / "r.html").as_uri()] * 3 and page.problems == []
+        page.pdf(tmp_path / "r.pdf")
+    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")

@@ -2,7 +2,8 @@
 
 The page loads nothing and runs no scripts. Its style sheet is style.css, and its charts are SVG.
 
-- `data_sections`, `result_sections`, `baselines_section`, `effect_sections`, `training_sections`: the sections.
+- `score_sections`, `baselines_section`, `class_sections`, `threshold_sections`, `number_sections`,
+  `effect_sections`, `data_sections`, `training_sections`: the sections.
 - `elements`: HTML. `charts`: SVG of matplotlib.
 """
 
@@ -15,13 +16,16 @@ import numpy as np
 
 from ...core.messages import plural
 from ...files.replacing import replacing
-from ..text_layout import short_path
+from ..text_layout import file_name
 from ..text_report import describe_target
 from .baselines_section import baselines_section
+from .class_sections import classes_section
 from .data_sections import data_section, importances_section, label_issues_section, warnings_section
 from .effect_sections import effects_section
-from .elements import element, name, paragraph, to_html
-from .result_sections import classes_section, errors_section, headline, scores_section
+from .elements import element, figures, name, paragraph, to_html
+from .number_sections import errors_section, intervals_section
+from .score_sections import headline, key_figures, scores_section
+from .threshold_sections import thresholds_section
 from .training_sections import curves_section, reproduce_section
 
 __all__ = ["Report", "save"]
@@ -44,8 +48,12 @@ class Report:
         The table that it was fitted to, without the target.
     y_train : ndarray
         Targets of the rows of `frame`.
+    rows : pyarrow.Table
+        The rows of `frame` as they were read.
     y, P : ndarray
         Class numbers or numbers of the rows that were held out, and the predictions for them.
+    weight : ndarray or None
+        Weights of these rows.
     created : datetime
     """
 
@@ -53,13 +61,20 @@ class Report:
     model: Any
     frame: Any
     y_train: np.ndarray
+    rows: Any
     y: np.ndarray
     P: np.ndarray
+    weight: np.ndarray | None = None
     created: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
 
     @property
     def is_number(self):
         return self.record["classes"] is None
+
+    def sample(self, n):
+        """Return at most `n` training rows, evenly spread, as a table."""
+        step = max(1, -(-self.rows.num_rows // n))
+        return self.rows.take(np.arange(0, self.rows.num_rows, step))
 
 
 def save(path, report):
@@ -71,7 +86,7 @@ def save(path, report):
 
 def _page(report):
     record = report.record
-    title = f"{name(record['target'])} in {short_path(record['data'])}"
+    title = f"{name(record['target'])} in {file_name(record['data'])}"
     sections = [
         part
         for part in (
@@ -79,6 +94,7 @@ def _page(report):
             scores_section(report),
             baselines_section(report),
             errors_section(report) if report.is_number else classes_section(report),
+            intervals_section(report) if report.is_number else thresholds_section(report),
             importances_section(report),
             effects_section(report),
             label_issues_section(report),
@@ -88,6 +104,7 @@ def _page(report):
         )
         if part is not None
     ]
+    main = element("main", *sections)
     links = [element("a", part[0].text, href=f"#{part[0].get('id')}") for part in sections]
     return element(
         "html",
@@ -102,9 +119,14 @@ def _page(report):
         ),
         element(
             "body",
-            element("header", element("h1", title), paragraph(_lead(report)), _interrupted(record)),
-            element("nav", *links, aria_label="Sections"),
-            element("main", *sections),
+            element(
+                "header",
+                element("h1", title),
+                paragraph(_lead(report)),
+                figures(key_figures(report)),
+                _interrupted(record),
+            ),
+            element("div", element("nav", *links, aria_label="Sections"), main, class_="page"),
         ),
         lang="en",
     )

@@ -72,6 +72,39 @@ def charts(*figures):
     return element("div", *figures, class_="charts")
 
 
+def legend(colors, styles=()):
+    """Return the legend of several charts.
+
+    Parameters
+    ----------
+    colors : dict of str: str
+        Colours of `plotting.style` by what they stand for.
+    styles : iterable of (str, str)
+        Pairs of "solid", "dotted" or "dot" and what it stands for, in the colour of texts.
+    """
+    items = [
+        element(
+            "li", element("span", class_="key solid", style=f"--key: {_variable_of(color)}"), label
+        )
+        for label, color in colors.items()
+    ]
+    items += [
+        element("li", element("span", class_=f"key {style}"), label) for style, label in styles
+    ]
+    return element("ul", *items, class_="legend")
+
+
+def take_legend(ax):
+    """Remove the legend of axes, if there is one. Return the colours of its lines by their labels."""
+    legend = ax.get_legend()
+    if legend is None:
+        return {}
+    colors = [line.get_color().lower() for line in legend.get_lines()]
+    labels = [text.get_text().replace("\\$", "$").strip() for text in legend.get_texts()]
+    legend.remove()
+    return dict(zip(labels, colors))
+
+
 def _render(key, draw, size):
     """Return the svg element of a chart."""
     import matplotlib
@@ -83,9 +116,25 @@ def _render(key, draw, size):
     with plotting.style(), matplotlib.rc_context(options), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # it is not drawn
         figure = Figure(figsize=size)
-        draw(figure.subplots())
+        ax = figure.subplots()
+        draw(ax)
+        _round_ticks(ax)
         figure.savefig(file, format="svg", transparent=True, metadata=nothing)
     return _adapt(ElementTree.fromstring(file.getvalue()), key)
+
+
+def _round_ticks(ax):
+    """Write large numbers as the tables do: 150,000 and not 1.5, with 1e5 in a corner."""
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter, StrMethodFormatter
+
+    for axis in ax.xaxis, ax.yaxis:
+        low, high = axis.get_view_interval()
+        most = max(abs(low), abs(high))
+        if not isinstance(axis.get_major_formatter(), ScalarFormatter) or not 1e4 <= most < 1e10:
+            continue
+        if axis is ax.xaxis:
+            axis.set_major_locator(MaxNLocator(4))
+        axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def _adapt(svg, key):
@@ -126,6 +175,10 @@ def _adapt_value(name, value, key):
         return FAMILY.sub(lambda m: f"{m[1]}var(--font)" if m[1] else "", value)
     value = value.replace("url(#", f"url(#{key}-")
     return FRACTION.sub(r"\1", value) if name in ("d", "x", "y", "transform") else value
+
+
+def _variable_of(color):
+    return f"var({COLORS[color.lower()]})"
 
 
 def _variable(match):

@@ -11,7 +11,7 @@ from ..text_report import (
     format_percent,
     important_columns,
 )
-from .elements import bullets, element, name, pairs, paragraph, section, table
+from .elements import bullets, columns, element, name, pairs, paragraph, section, table
 
 MAX_COLUMNS = 200
 MAX_CLASSES = 12
@@ -51,9 +51,8 @@ def data_section(report):
     return section(
         "data",
         "Data",
-        pairs(facts),
+        columns(pairs(facts), None if report.is_number else _class_table(report)),
         _notes(record["notes"]),
-        None if report.is_number else _class_table(report),
         _column_table(record, summaries),
         _left_out_table(record, summaries),
     )
@@ -143,8 +142,10 @@ def importances_section(report):
     return section(
         "importances",
         "Permutation importance",
-        paragraph(text, element("code", "--drop"), "."),
-        table(caption, head, rows, class_="bars"),
+        columns(
+            paragraph(text, element("code", "--drop"), "."),
+            table(caption, head, rows, class_="bars"),
+        ),
     )
 
 

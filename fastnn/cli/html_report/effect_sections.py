@@ -1,13 +1,14 @@
 """The section about the effects of the most important columns."""
 
+import math
+
 import numpy as np
 
 from ... import plotting
 from ...core.messages import plural
 from ...tabular.explaining.explanation_text import describe_output
-from ..text_layout import format_number
 from ..text_report import important_columns
-from .charts import chart, charts
+from .charts import chart, charts, legend, take_legend
 from .elements import name, paragraph, section
 
 MOST_COLUMNS = 6
@@ -35,11 +36,19 @@ def effects_section(report):
         "column has other values and the other columns stay as they are."
     )
     limits = _limits(effects)
-    figures = [_chart(i, effect, limits) for i, effect in enumerate(effects)]
+    colors: list[dict[str, str]] = [{} for _ in effects]
+    figures = [
+        _chart(i, effect, limits, found) for i, (effect, found) in enumerate(zip(effects, colors))
+    ]
+    is_shared = all(found == colors[0] for found in colors)
+    if not is_shared:  # of many classes, each chart has those that change most
+        for figure, found in zip(figures, colors):
+            figure.append(legend(found))
     return section(
         "effects",
         "Effects of the columns",
         paragraph(text + ("" if several else HOW_TO_READ) + MARKS),
+        legend(colors[0]) if is_shared and several else None,
         charts(*figures),
     )
 
@@ -52,7 +61,7 @@ def find_effects(report):
     top = [column for column, share in important_columns(report.record) if share >= LEAST_SHARE]
     if model.model_.features.names is None:
         top = list(map(int, top))
-    return model.effects(top[:MOST_COLUMNS])
+    return model.effects(top[:MOST_COLUMNS]) if top else []
 
 
 def describe(effect):
@@ -76,23 +85,25 @@ def _drawn(effect):
     return effect.curves
 
 
-def _number(x):
-    return f"{x:.2f}" if abs(x) < 1 else format_number(x)
+def _range(low, high):
+    """Return two numbers with the digits that tell them apart, the same for both."""
+    size = max(abs(low), abs(high), 1e-300)
+    digits = min(max(0, 2 - math.floor(math.log10(size))), 12)
+    return f"{low:,.{digits}f} to {high:,.{digits}f}"
 
 
-def _chart(i, effect, limits):
+def _chart(i, effect, limits, colors):
     low, high = effect.mean.min(axis=0), effect.mean.max(axis=0)
     if len(effect.outputs) == 1:
-        text = f"The mean is {_number(low)} to {_number(high)}."
+        text = f"The mean is {_range(low, high)}."
     else:
         k = int((high - low).argmax())
         most = name(str(effect.outputs[k]))
-        text = f"{most} changes most: {_number(low[k])} to {_number(high[k])}."
+        text = f"{most} changes most: {_range(low[k], high[k])}."
 
     def draw(ax):
         plotting.plot_effect(effect, ax)
         ax.set_ylim(*limits)
-        if i and ax.get_legend() is not None:  # that of the first chart is enough
-            ax.get_legend().remove()
+        colors.update(take_legend(ax))
 
     return chart(f"effect-{i}", name(str(effect.column)), text, draw, SIZE)

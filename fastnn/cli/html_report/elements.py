@@ -106,6 +106,23 @@ def pairs(rows):
     return element("table", element("tbody", *lines), class_="pairs")
 
 
+def columns(*children):
+    """Return elements side by side, as many as the page is wide. None is ignored."""
+    return element("div", *children, class_="columns")
+
+
+def figures(pairs):
+    """Return a list of figures with what they are.
+
+    pairs : list of (str, str)
+    """
+    parts = [
+        element("div", element("dt", text), element("dd", figure, class_="figure"))
+        for figure, text in pairs
+    ]
+    return element("dl", *parts, class_="figures")
+
+
 def scrolling(label, content):
     """Return a box that scrolls sideways, also with the keyboard."""
     return element("div", content, class_="scroll", tabindex="0", role="region", aria_label=label)

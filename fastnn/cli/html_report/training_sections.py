@@ -12,10 +12,11 @@ from ...plotting.theme import CLASS_COLORS
 from ..display import format_duration
 from ..info import installed_version
 from ..text_report import LABELS, describe_decision, format_score
-from .charts import chart, charts
+from .charts import chart, charts, legend
 from .elements import element, pairs, paragraph, section, table
 
 WIDTH = 80  # characters of a line of the command
+SIZE = 3.9, 2.9  # inches, of a chart
 LIBRARIES = "numpy", "scikit-learn", "pyarrow", "matplotlib"
 
 
@@ -24,8 +25,9 @@ def curves_section(report):
     record, model = report.record, report.model.model_
     members = model.members
     histories = model.histories()
+    limits = _loss_limits(histories)
     figures = [
-        _curve_chart(i, len(members), member.weight, folds)
+        _curve_chart(i, len(members), member.weight, folds, limits)
         for i, (member, folds) in enumerate(zip(members, histories))
         if any(history is not None for history in folds)
     ]
@@ -39,6 +41,7 @@ def curves_section(report):
         paragraph(f"{plural(unknown, 'network')} of an earlier run, before --resume, not shown.")
         if unknown
         else None,
+        _legend(report, shown) if figures else None,
         charts(*figures),
         _tuning_table(record["tuning"]),
     )
@@ -60,36 +63,65 @@ def _describe(record):
     )
 
 
-def _curve_chart(i, n, weight, histories):
+def _legend(report, shown):
+    """Return the legend of all charts, and why a training loss may be above a held-out loss."""
+    colors = {f"fold {fold}": color for fold, color in enumerate(CLASS_COLORS[:shown], 1)}
+    smoothing = "" if report.is_number else " and label smoothing"
+    styles = [
+        ("solid", "loss on held-out rows"),
+        ("dot", "its least"),
+        ("dotted", f"loss on training rows, with dropout{smoothing}: it can be the higher one"),
+    ]
+    return legend(colors if shown > 1 else {}, styles)
+
+
+def _loss_limits(histories):
+    """Return the range of the losses that all charts show, without the first epochs far above."""
+    curves = [
+        np.array(losses, float)
+        for folds in histories
+        for history in folds[: len(CLASS_COLORS)]
+        if history is not None
+        for losses in (history.val_loss, history.loss)
+    ]
+    values = np.concatenate([*curves, []])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return 0.0, 1.0
+    low, high = values.min(), max(np.quantile(values, 0.97), *(_least(curve) for curve in curves))
+    margin = 0.05 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _least(losses):
+    """Return the least finite loss, -inf without any."""
+    finite = losses[np.isfinite(losses)]
+    return finite.min() if finite.size else -np.inf
+
+
+def _curve_chart(i, n, weight, histories, limits):
     """Return the chart of the networks with one configuration, one for each fold."""
 
     def draw(ax):
-        for fold, (history, color) in enumerate(zip(histories, CLASS_COLORS), 1):
+        for history, color in zip(histories, CLASS_COLORS):
             if history is not None:
-                _plot_curves(ax, history, color, f"fold {fold}")
-        values = np.concatenate([line.get_ydata() for line in ax.lines])
-        values = values[np.isfinite(values)]
-        if values.size:
-            low, high = values.min(), np.quantile(values, 0.97)  # the first epochs are far above
-            margin = 0.05 * (high - low) or 1.0
-            ax.set_ylim(low - margin, high + margin)
-        ax.set(xlabel="epoch", ylabel="loss")
-        ax.legend(loc="best")  # its default would warn on slow machines
+                _plot_curves(ax, history, color)
+        ax.set(xlabel="epoch", ylabel="loss", ylim=limits)
 
     return chart(
         f"curves{i + 1}",
         f"Configuration {i + 1} of {n}" if n > 1 else "Loss of the networks",
-        f"{100 * weight:.0f} % of the prediction. Solid: loss on held-out rows, with a dot at its "
-        "least. Dotted: loss on the training rows.",
+        f"{100 * weight:.0f} % of the prediction.",
         draw,
+        SIZE,
     )
 
 
-def _plot_curves(ax, history, color, label):
+def _plot_curves(ax, history, color):
     """Plot the losses of a network. Those of a training that diverged are not finite, with a gap."""
     losses = np.array(history.val_loss, float)
     epochs = np.arange(1, len(losses) + 1)
-    ax.plot(epochs, losses, color=color, linewidth=1.2, label=label)
+    ax.plot(epochs, losses, color=color, linewidth=1.2)
     ax.plot(epochs, history.loss, color=color, linewidth=0.8, linestyle=":")
     if np.isfinite(losses).any():
         best = np.argmin(np.where(np.isfinite(losses), losses, np.inf))

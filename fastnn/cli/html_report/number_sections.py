@@ -1,0 +1,133 @@
+"""The section about the errors of predicted numbers, and the width of intervals."""
+
+import math
+
+import numpy as np
+
+from ... import plotting
+from ...core.messages import plural
+from ..table_facts import format_share
+from ..text_layout import format_error
+from .charts import chart, charts
+from .elements import columns, element, paragraph, section, table
+
+MAX_POINTS = 1500
+N_BINS = 40
+COVERAGES = 0.5, 0.8, 0.9, 0.95
+MAX_INTERVALS = 500  # rows whose intervals are computed
+
+
+def errors_section(report):
+    """Return the section with charts of predictions and errors."""
+    y, P = report.y, report.P
+    errors = np.abs(y - P)
+    half, most = map(format_error, np.quantile(errors, (0.5, 0.9)).tolist())
+    rows = np.arange(len(y))
+    drawn = ""
+    if len(y) > MAX_POINTS:
+        rows = np.sort(np.random.default_rng(0).choice(len(y), MAX_POINTS, replace=False))
+        drawn = f" The points are {MAX_POINTS:,} of {len(y):,} rows, drawn at random."
+    return section(
+        "errors",
+        "Errors",
+        paragraph(f"Half of the held-out errors are below {half}, nine of ten below {most}."),
+        charts(
+            chart(
+                "predictions",
+                "True against predicted",
+                f"A point is a held-out row. On the diagonal, the prediction is right.{drawn}",
+                lambda ax: plotting.plot_predictions(y[rows], P[rows], ax),
+            ),
+            chart(
+                "residuals",
+                "Errors by prediction",
+                "True minus predicted, against the prediction. A bend or a slope is what the model "
+                "has not learned. A funnel means that errors grow with the prediction.",
+                lambda ax: plotting.plot_residuals(y[rows], P[rows], ax),
+            ),
+            chart(
+                "histogram",
+                "Distribution of the errors",
+                "Number of held-out rows by true minus predicted. Rows beyond the range of 99 % "
+                "are in the first and the last bar.",
+                lambda ax: _plot_histogram(ax, y - P),
+            ),
+        ),
+    )
+
+
+def _plot_histogram(ax, errors):
+    low, high = np.quantile(errors, (0.005, 0.995))
+    ax.hist(np.clip(errors, low, high), N_BINS, color=plotting.BLUE)
+    ax.set(xlabel="true - predicted", ylabel="rows")
+
+
+# ---- intervals ----
+
+
+def intervals_section(report):
+    """Return the section with the width of prediction intervals, None if the model has none."""
+    errors = report.model.model_.errors
+    if errors is None:
+        return None
+    sample = report.sample(MAX_INTERVALS)
+    shares = held_out_coverage(errors, COVERAGES, report.model.model_.is_forward)
+    rows, spread = [], np.quantile(report.y, 0.95) - np.quantile(report.y, 0.05)
+    for coverage, inside in zip(COVERAGES, shares):
+        try:
+            lower, upper = report.model.predict_interval(sample, coverage)
+        except ValueError:  # too few rows for a coverage so close to 1
+            continue
+        low, middle, high = np.quantile(upper - lower, (0.1, 0.5, 0.9)).tolist()
+        widths = [format_error(middle), f"{format_error(low)} to {format_error(high)}"]
+        against = format_share(middle / spread) if spread > 0 else "-"
+        found = [] if inside is None else [format_share(inside)]
+        rows.append([format_share(coverage), *widths, against, *found])
+    if not rows:
+        return None
+    is_checked = shares[0] is not None
+    last = (
+        " The last column checks the promise: it is the share of held-out rows whose error is within "
+        "the quantile of the errors of the other folds."
+    )
+    text = paragraph(
+        f"The width of the intervals of {plural(len(sample), 'training row')}, which ",
+        element("code", "fastnn predict --interval"),
+        " adds to the predictions. An interval of 90 % is to hold the true number in nine of ten new "
+        "rows. The range of the target is the middle 90 % of its values."
+        + (last if is_checked else ""),
+    )
+    head = ["interval", "#median width", "#width of most rows", "#of the range"]
+    if is_checked:
+        head.append("#rows inside")
+    return section(
+        "intervals",
+        "Intervals",
+        columns(text, table("Width of the intervals", head, rows)),
+    )
+
+
+def held_out_coverage(errors, coverages, is_forward=False):
+    """Return the shares of held-out rows inside intervals of other folds, each None for one fold.
+
+    Each fold is compared with the quantile of the errors of the others, as in CV+, and folds forward
+    in time with that of the earlier ones.
+
+    Parameters
+    ----------
+    errors : list of ndarray (m, 1)
+        Absolute errors of each fold.
+    coverages : sequence of float
+    is_forward : bool
+    """
+    inside: list[list] = [[] for _ in coverages]
+    for k, own in enumerate(errors):
+        others = errors[:k] if is_forward else [*errors[:k], *errors[k + 1 :]]
+        if not others or not len(own):
+            continue
+        known = np.sort(np.concatenate(others)[:, 0])
+        for found, coverage in zip(inside, coverages):
+            rank = math.ceil(round(coverage * (len(known) + 1), 9))
+            limit = known[rank - 1] if rank <= len(known) else np.inf
+            found.append(own[:, 0] <= limit)
+    return [float(np.concatenate(found).mean()) if found else None for found in inside]

@@ -1,0 +1,137 @@
+"""The documentation site: every page has its place, and its files ask for nothing elsewhere."""
+
+import importlib.util
+import re
+
+import pytest
+from places import DOCS, EXAMPLES
+
+if not DOCS.exists():
+    pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
+GROUPS = "Start", "Tables", "Networks", "Deploy"
+#: What readers look for, and the page that comes first.
+SEARCHES = {
+    "missing values": "tabular.md",
+    "early stopping": "optimizers.md",
+    "time series": "tabular.md",
+    "explain": "explanations.md",
+    "class imbalance": "tabular.md",
+    "larger than memory": "streams.md",
+}
+
+
+def load(name):
+    """The module docs/NAME.py, which the site imports."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def read(name):
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def toctrees(name):
+    """The toctrees of a page: pairs of a caption, or None, and the entries."""
+    found = []
+    for block in re.findall(r"^```\{toctree\}\n(.*?)^```", read(name), re.M | re.S):
+        caption = re.search(r"^:caption: (.*)$", block, re.M)
+        lines = [line for line in block.splitlines() if line and not line.startswith(":")]
+        entries = [re.sub(r".*<(.*)>", r"\1", line) for line in lines]
+        found.append((caption and caption[1], entries))
+    return found
+
+
+def test_the_guide_has_four_groups_whose_pages_it_describes():
+    trees = toctrees("guide.md")
+    assert [caption for caption, _ in trees] == list(GROUPS)
+    for group, entries in trees:
+        section = re.search(rf"^## {group}\n(.*?)(?=^## |^```)", read("guide.md"), re.M | re.S)[1]
+        assert re.findall(r"^- \[[^\]]+\]\((\w+)\.md\): ", section, re.M) == entries
+
+
+def test_every_page_has_one_place():
+    pages = {path.stem for path in DOCS.glob("*.md")} - {"index"}
+    placed = [
+        entry
+        for name in ("index.md", "guide.md", "project.md", "performance.md")
+        for _, entries in toctrees(name)
+        for entry in entries
+        if "/" not in entry
+    ]
+    assert sorted(placed) == sorted(pages)
+
+
+@pytest.mark.parametrize(("phrase", "page"), SEARCHES.items())
+def test_a_phrase_is_found_on_its_page(phrase, page):
+    """A comment puts the phrase into the index, which is found before titles and words."""
+    to_index = load("search_words").to_index
+    having = [
+        path.name
+        for path in DOCS.glob("*.md")
+        if re.search(rf"^```\{{index\}}.*! {phrase}(,|$)", to_index(path.read_text("utf-8")), re.M)
+    ]
+    assert having == [page]
+
+
+def test_comments_become_entries_of_the_index():
+    text = "# A\n\n<!-- search: missing values,\nNaN -->\n\nb\n"
+    expected = "# A\n\n```{index} ! missing values, ! NaN\n```\n\nb\n"
+    assert load("search_words").to_index(text) == expected
+
+
+def test_every_example_is_in_a_group_and_has_a_picture(tmp_path):
+    gallery = load("gallery")
+    gallery.prepare(EXAMPLES, tmp_path)
+    copies = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.py"))
+    assert copies == sorted(f"{gallery.folder_of(name)}/{name}.py" for name in gallery.NAMES)
+    for path in tmp_path.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        title, line = text.splitlines()[0].removeprefix('"""'), text.splitlines()[1]
+        assert line == "=" * len(title) and len(title) < 75 and ".py" not in title
+        picture = re.search(r'sphinx_gallery_thumbnail_path = "(.*)"', text)
+        assert (picture is not None) == (path.stem in gallery.NOT_RUN)
+        assert picture is None or (DOCS / picture[1]).exists()
+    gallery.prepare(EXAMPLES, tmp_path)  # a second time, beside the files of the first
+    assert copies == sorted(
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.py")
+    )
+
+
+def test_the_first_page_of_the_api_lists_every_name():
+    api_index = load("api_index")
+    pages = api_index.ENTRY.findall(read("api/index.rst"))
+    assert {f"{page}.rst" for page in pages} | {"index.rst"} == {
+        path.name for path in (DOCS / "api").glob("*.rst")
+    }
+    section = api_index.section_of(read("api/tables.rst"))
+    assert section.startswith("Table files, data sets and plots\n-----")
+    assert ":toctree:" not in section and "   convert_texts\n" in section
+    assert section.count(".. autosummary::") == read("api/tables.rst").count(".. autosummary::")
+
+
+def test_files_of_the_site_ask_for_nothing_elsewhere():
+    texts = [read(f"_static/{name}") for name in ("site.css", "search.js", "logo.svg")]
+    addresses = re.findall(r"https?://[^\s\"')]+", " ".join(texts))
+    assert set(addresses) <= {"http://www.w3.org/2000/svg"}  # the name of a format
+    assert 'html_favicon = "_static/logo.svg"' in read("conf.py")
+
+
+def test_pictures_of_readme_show_the_figures_of_the_pages():
+    program = DOCS.parent / "bench" / "overview.py"
+    if not program.exists():
+        pytest.skip("there is no bench/ beside these tests")
+    pytest.importorskip("matplotlib", reason="pictures need the extra plot")
+    spec = importlib.util.spec_from_file_location("overview", program)
+    overview = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(overview)
+    accuracy, times = overview.accuracy(), overview.step_times()
+    assert accuracy["fastnn"] == (1, 1) and len(accuracy) == 5 and len(times) == 6
+    text = read("index.md").replace("\n", " ")
+    assert f"CatBoost has {accuracy['CatBoost'][1]:.2f} times the loss" in text
+    assert f"LightGBM and HistGradientBoosting have {accuracy['LightGBM'][1]:.2f}" in text
+    assert (
+        f"fastnn {times['fastnn']:.3g} microseconds" in text and f"{times['PyTorch']:.3g}" in text
+    )
+    assert all(path.exists() for path in overview.PICTURES)
