@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.errors import placed
 from . import partitions
-from .delayed import compute, delayed_call, delayed_value
+from .delayed import delayed_call, delayed_value
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -30,20 +30,6 @@ def maps_partitions(method: Method) -> Method:
         return _map(self, functools.partial(method, *(), **kwargs), args, X)
 
     return wrapper  # type: ignore[return-value]
-
-
-def gathered(*values):
-    """Return values, with dask collections of one value a row as arrays.
-
-    For scores, which need the targets and the predictions of all rows.
-    """
-    found = [value for value in values if partitions.is_collection(value)]
-    if not found:
-        return values
-    computed = iter(compute(*found))
-    return tuple(
-        np.asarray(next(computed)) if partitions.is_collection(value) else value for value in values
-    )
 
 
 def _map(estimator, method, args, X):

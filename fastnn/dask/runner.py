@@ -1,6 +1,7 @@
 """Where tasks run: on the cluster of the current client of Dask, or in this process."""
 
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,6 +10,7 @@ from . import delayed
 from .delayed import task_key
 
 POLL_SECONDS = 0.5
+GATHER_SECONDS = 30  # for a result that is ready; then it is asked for again
 NO_WORKER_SECONDS = 60  # for which a cluster may have no worker
 TASKS_AHEAD = (
     2  # networks for each thread of the workers that train at the same time, divided by parts
@@ -91,10 +93,13 @@ class ClusterRunner:
         """
         import distributed
 
+        is_done = threading.Event()
+        future.add_done_callback(lambda future: is_done.set())
         while True:
             try:
-                return future.result(timeout=POLL_SECONDS)
-            except TimeoutError:
+                if is_done.wait(POLL_SECONDS):
+                    return future.result(timeout=GATHER_SECONDS)
+            except (TimeoutError, UnboundLocalError):  # the latter of distributed.utils.sync
                 if future.status == "error":  # of the task
                     raise
             except distributed.CancelledError as error:
@@ -134,7 +139,11 @@ class ClusterRunner:
             raise self._gone()
         if self.client.status == "connecting":
             return  # until its own time-out
-        if self.client.scheduler_info(-1)["workers"]:
+        try:
+            has_workers = bool(self.client.nthreads())
+        except (OSError, TimeoutError, UnboundLocalError):  # the next check knows more
+            return
+        if has_workers:
             self._without_workers = None
             return
         now = time.monotonic()

@@ -150,7 +150,7 @@ class BaseMLP(PartialFit):
         ----------
         X : array_like, sparse matrix or Dask collection (n, n_features)
             Inputs. The workers of Dask train on the partitions of an array or a DataFrame: see the
-            guide "Dask".
+            guide "Several machines".
         y : array_like or Dask collection (n,) or (n, n_targets)
             Targets.
         sample_weight : array_like or Dask collection (n,), optional

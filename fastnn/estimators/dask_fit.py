@@ -36,6 +36,7 @@ class DaskFit(EstimatorFit):
     """
 
     bagging = None
+    n_left_out = 0
 
     def __init__(self, estimator, X, y, sample_weight, fresh):
         self.estimator = estimator

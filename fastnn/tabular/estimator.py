@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..core.errors import Argument, DataError, Wording
+from ..dask.partitions import is_collection
 from ..estimators.attributes import Attributes, lock_of
 from ..kernels import InTraining
 from . import tabular_file
@@ -125,9 +126,10 @@ class BaseTabular(Attributes, TablePredictions):
 
         Parameters
         ----------
-        X : DataFrame (pandas or Polars), Arrow table, array_like (n, n_features), records, or path
-            The table: numbers, texts, categories, Booleans, dates and missing values. A path is
-            that of a file or folder that `fastnn.tables.read` reads, such as CSV or Parquet, or an
+        X : DataFrame (pandas, Polars, Dask), Arrow table, array_like, records, or path
+            The table, (n, n_features): numbers, texts, categories, Booleans, dates and missing
+            values. The workers of Dask train on the partitions of its DataFrames and arrays: see
+            the guide "Several machines". A path is that of a file or folder that `fastnn.tables.read` reads, such as CSV or Parquet, or an
             address. Without `y`, X yields row groups ``(X, y)`` or ``(X, y,
             sample_weight)``, the same in each pass: a list, an object whose ``__iter__`` starts
             over, or a function that returns a new iterator.
@@ -147,7 +149,7 @@ class BaseTabular(Attributes, TablePredictions):
             that of a fit that was not stopped. The estimator may come from a file. If no fold is
             left, nothing is done.
         window : int, optional
-            Most rows in memory, for Parquet files and row groups. By default all rows, if memory is
+            Most rows in memory, for Parquet files, row groups and Dask collections. By default all rows, if memory is
             large enough, else as many as take about 256 MB. Of a table that has more rows, `fit`
             holds a sample in memory, and writes all rows in encoded form to temporary files, from
             which the networks train. See the guide "Tables larger than memory".
@@ -174,7 +176,9 @@ class BaseTabular(Attributes, TablePredictions):
         MemoryError
             The networks would need more memory than the machine has.
         OSError
-            The temporary files of a table larger than memory do not fit on the disk.
+            The temporary files of a table larger than memory do not fit on the disk. Or, as
+            ClusterError, the scheduler of Dask has gone, or has no workers: then the estimator has
+            the folds that are done, as after Ctrl-C.
         KeyboardInterrupt
             On Ctrl-C. If some networks are trained, the estimator is fitted with those of the folds
             that are done, or of the configurations that are trained on as many folds as possible:
@@ -311,6 +315,11 @@ class BaseTabular(Attributes, TablePredictions):
 
     def _targets_to_score(self, X, y):
         """Return the targets of rows. y : array, or the name of a column of X."""
+        if is_collection(X):
+            raise ValueError(
+                "score needs rows in memory, but X is a Dask collection. Pass y and "
+                "predict(X).compute() to a function of sklearn.metrics."
+            )
         return frames.split_target(X, y)[1] if isinstance(y, str) else y
 
     def __sklearn_is_fitted__(self) -> bool:

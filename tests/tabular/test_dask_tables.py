@@ -226,3 +226,41 @@ def test_no_warning_comes_from_clean_partitions():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(dd.from_pandas(table(), npartitions=3))
+
+
+def test_ctrl_c_keeps_the_folds_and_resumes(interrupt_after_a_fold):
+    """With the bits of a fit that was not stopped, also if the workers made the rows anew."""
+    df = table()
+    whole = fit(dd.from_pandas(df, npartitions=3), n_threads=1)
+    model = TabularClassifier(2, hidden_layer_sizes=4, random_state=0, n_threads=1)
+    interrupt_after_a_fold()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(dd.from_pandas(df, npartitions=3), "goal", window=400)
+    assert model.n_folds_remaining_ == 1
+    model.fit(dd.from_pandas(df, npartitions=3), "goal", window=400, resume=True)
+    assert model.n_folds_remaining_ == 0 and bits(model) == bits(whole)
+
+
+def test_a_cluster_that_is_gone_keeps_the_folds(monkeypatch):
+    from fastnn.dask.runner import ClusterError
+    from fastnn.tabular.fitting.out_of_fold import OutOfFold
+
+    ddf, update = dd.from_pandas(table(), npartitions=3), OutOfFold.update
+
+    def fail(self):
+        update(self)
+        if self.done:
+            monkeypatch.undo()
+            raise ClusterError("it is gone")
+
+    monkeypatch.setattr(OutOfFold, "update", fail)
+    model = TabularClassifier(2, hidden_layer_sizes=4, random_state=0, n_threads=1)
+    with pytest.raises(ClusterError, match="it is gone"):
+        model.fit(ddf, "goal", window=400)
+    assert model.n_folds_remaining_ == 1
+
+
+def test_scores_need_rows_in_memory():
+    ddf = dd.from_pandas(table(), npartitions=3)
+    with pytest.raises(ValueError, match="score needs rows in memory"):
+        fit(ddf).score(ddf, "goal")

@@ -1,0 +1,164 @@
+"""Fits on a real cluster of Dask: workers and schedulers that die, and a user who stops."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+pytest.importorskip("pandas")
+pytest.importorskip("distributed")
+dask = pytest.importorskip("dask")
+dd = pytest.importorskip("dask.dataframe")
+from dask_training import KilledOnce, chunks, local_cluster, separate_cluster  # noqa: E402
+from scale import scaled  # noqa: E402
+
+from fastnn import MLPRegressor, TabularRegressor  # noqa: E402
+from fastnn.dask import runner  # noqa: E402
+from fastnn.dask.runner import ClusterError  # noqa: E402
+
+pytestmark = [
+    pytest.mark.slow("a cluster of processes; tests of estimators run tasks in threads"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # of the cluster
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with local_cluster() as (cluster, client):
+        yield cluster, client
+
+
+def make(max_iter=20, **parameters):
+    settings = dict(max_iter=max_iter, random_state=0, n_iter_no_change=np.inf)
+    return MLPRegressor((16,), **{**settings, **parameters})
+
+
+def settings():
+    return dask.config.set({"fastnn.parts": 2, "fastnn.sync-every": 8})
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """The parameters without a cluster."""
+    with settings(), dask.config.set(scheduler="synchronous"):
+        return make().fit(*chunks()).network_.params
+
+
+@pytest.fixture(autouse=True)
+def few_parts():
+    with settings():
+        yield
+
+
+def test_a_worker_that_is_killed_changes_no_bit(expected, cluster):
+    """Dask runs its tasks again on the other one, and on the one that the nanny starts."""
+    cluster, client = cluster
+    X, y = chunks()
+    make().fit(X, y)  # workers import fastnn
+    began = time.monotonic()
+    np.testing.assert_array_equal(make().fit(X, y).network_.params, expected)
+    seconds = time.monotonic() - began
+    rng, n_killed = np.random.default_rng(0), 0
+    for k in range(scaled(2)):
+        with KilledOnce(cluster, rng.uniform(0.1, 0.8) * seconds, which=k) as killing:
+            began = time.monotonic()
+            params = make().fit(X, y).network_.params
+            took = time.monotonic() - began
+        n_killed += killing.killed
+        np.testing.assert_array_equal(params, expected)
+        assert took < 60 + 2 * seconds, f"kill {k}"
+        client.wait_for_workers(2, timeout=300)
+    assert n_killed
+
+
+def test_a_worker_that_is_removed_is_not_needed(expected):
+    with local_cluster(n_workers=2) as (_cluster, client):
+        X, y = chunks()
+        calls = []
+
+        def remove(net, history):
+            calls.append(1)
+            if len(calls) == 3:
+                client.retire_workers(n=1, close_workers=True)
+
+        params = make(callbacks=remove).fit(X, y).network_.params
+        assert len(client.nthreads()) == 1
+    np.testing.assert_array_equal(params, expected)
+
+
+def test_a_scheduler_that_is_killed_is_named_and_the_fit_resumes(quick_recipe, tmp_path):
+    from distributed import Client
+
+    quick_recipe(4)
+    X, y = chunks()
+    table = dd.from_dask_array(X, columns=list("abcdefgh"))
+    table["y"] = dd.from_dask_array(y)
+
+    def model():
+        return TabularRegressor(3, hidden_layer_sizes=4, random_state=0)
+
+    with dask.config.set(scheduler="synchronous"):
+        whole = model().fit(table, "y", window=800)
+    stopped = model()
+    with separate_cluster(tmp_path) as (file, scheduler), dask.config.set(
+        {"distributed.comm.timeouts.connect": "3s"}
+    ), Client(scheduler_file=file, timeout=300):  # fmt: skip
+
+        def kill(progress):
+            if progress.encoded is None and progress.folds_done == 1:
+                scheduler.kill()
+
+        stopped.on_progress = kill
+        with pytest.raises(ClusterError, match="no longer answers"):
+            stopped.fit(table, "y", window=800)
+        del stopped.on_progress
+    assert 0 < stopped.n_folds_remaining_ < 3
+    with separate_cluster(tmp_path) as (file, _), Client(scheduler_file=file, timeout=300):
+        stopped.fit(table, "y", window=800, resume=True)
+    rows = X.compute()
+    rows = table.drop(columns="y").compute()
+    np.testing.assert_array_equal(stopped.predict(rows), whole.predict(rows))
+
+
+def test_a_cluster_without_workers_is_named(monkeypatch):
+    monkeypatch.setattr(runner, "NO_WORKER_SECONDS", 1)
+    with local_cluster(n_workers=0) as (_cluster, _client):
+        with pytest.raises(ClusterError, match="has had no workers for 1 s"):
+            make().fit(*chunks())
+
+
+def test_ctrl_c_cancels_the_tasks(cluster):
+    cluster, client = cluster
+    X, y = chunks()
+    timer = threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model = make(max_iter=100_000).fit(X, y)
+    assert model.n_iter_ < 100_000
+    deadline = time.monotonic() + 30
+    while client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_tasks_have_names_and_results_do_not_stay(cluster):
+    """What a fit leaves on the cluster: nothing."""
+    cluster, client = cluster
+    names = set()
+
+    def look(net, history):
+        names.update(
+            client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.task_prefixes))
+        )
+
+    make(callbacks=look, max_iter=2).fit(*chunks())
+    assert {"fastnn-encode", "fastnn-block", "fastnn-train", "fastnn-average"} <= names
+    deadline = time.monotonic() + 30
+    while client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
