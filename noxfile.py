@@ -32,6 +32,7 @@ TESTS = {  # session: (times the usual number of cases, tests)
     "forks": (68, ["tests/training/test_threads.py", "-k", "fork or predict"]),
     "hooks": (8, ["tests/training/test_calls_in_hooks.py"]),
     "kills": (34, ["tests/bytes/test_save_crashes.py"]),
+    "rank_kills": (17, ["tests/training/test_mpi.py", "tests/training/test_torch_ranks.py"]),
     "damage": (
         2000,
         [

@@ -5,6 +5,7 @@ They also test that compare.py detects peers that compute something else.
 
 import copy
 import dataclasses
+import importlib.util
 import json
 import os
 import pathlib
@@ -336,6 +337,40 @@ def test_threads():
 def test_shards():
     text = run("shards.py", "--quick")
     assert len(re.findall(r"^10-16-1 +193( +[\d.]+){4}$", text, re.M)) == 1
+
+
+def run_on_ranks(program):
+    mpiexec = pathlib.Path(sys.executable).parent / "mpiexec"
+    if not mpiexec.exists() or importlib.util.find_spec("mpi4py") is None:
+        pytest.skip("needs mpiexec and mpi4py: pip install mpich mpi4py")
+    command = [mpiexec, "-n", "2", sys.executable, HERE / program, "--quick"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_sums_over_ranks():
+    text = run_on_ranks("sums_over_ranks.py")
+    assert len(re.findall(r"^[\d,]+( +[\d.]+){4}$", text, re.M)) == 3
+
+
+def test_rank_steps():
+    text = run_on_ranks("rank_steps.py")
+    assert len(re.findall(r"^30-32-1 +1,025 +256( +-?[\d.]+){5} +\d+ %$", text, re.M)) == 1
+
+
+def test_local_sgd():
+    text = run("local_sgd.py", "--quick")
+    assert (
+        len(
+            re.findall(
+                r"^digits +(momentum|Adam) +1,437 +18 +[\d.]+( +[-+][\d.]+ \+- [\d.]+){2}$",
+                text,
+                re.M,
+            )
+        )
+        == 2
+    )
 
 
 def test_subnormals():

@@ -53,8 +53,8 @@ WIDE = Sizes(
 OUTPUTS = 1, 10
 OPTIMIZERS = "sgd", "adam"
 
-MAX_PARAMS = 12e6  # of a network
-MAX_STEP = 1.5e10  # operations of a step
+MAX_PARAMS = 5e6  # of a network
+MAX_STEP = 2.5e9  # operations of a step
 MAX_LOOPS = 3e7  # floating-point operations of a step, above which Numba's plain loops are too slow
 MAX_NUMBERS = 8_000_000  # of a data set
 TURN = 0.05  # seconds of a turn of timing

@@ -25,7 +25,8 @@ SECONDS = 5
 
 def best_times(functions, n, seconds):
     """Return the microseconds of a call of each function, the best of blocks that take turns."""
-    repeats, best = max(1, min(200, BLOCK_NUMBERS // n)), [np.inf] * len(functions)
+    most = 200 if seconds > 1 else 5
+    repeats, best = max(1, min(most, BLOCK_NUMBERS // n)), [np.inf] * len(functions)
     end, goes_on = time.perf_counter() + seconds, True
     while goes_on:
         for i, function in enumerate(functions):
@@ -47,7 +48,7 @@ def main():
         plain = np.zeros(n, "float32")
         trees = [TreeSum(comm, n, 2, "float32", 3, scatters) for scatters in (False, True)]
         functions = [lambda plain=plain: comm.allreduce(plain), *trees]
-        times = best_times(functions, n, 0.3 if quick else SECONDS)
+        times = best_times(functions, n, 0.01 if quick else SECONDS)
         if comm.rank == 0:
             ratio = f"{min(times[1:]) / times[0]:.2f}"
             print(table_row(WIDTHS, f"{n:,}", *map(format_us, times), ratio), flush=True)

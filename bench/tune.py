@@ -47,15 +47,14 @@ def main():
             default, tuned = train(table, options), train(table, [*options, "--tune"])
             name = "log_loss" if default["classes"] else "rmse"
             a, b = (report["test_scores"][name] for report in (default, tuned))
-            chosen = min(
-                (t for t in tuned["tuning"]["tried"] if t["folds"] == tuned["folds"]),
-                key=lambda t: t["score"],
-            )
+            decision = tuned["tuning"]["decision"]
+            is_other = decision is not None and decision["is_chosen"]
+            chosen = decision["options"] if is_other else "default"
             ratios.append(b / a)
             label = os.path.basename(path)[:22]
             time = tuned["seconds"] / default["seconds"]
             print(f"{label:<24}{name:<10}{a:>10.4g}{b:>10.4g}{b / a:>8.3f}{time:>6.1f}x"
-                  f"  {chosen['options']}", flush=True)  # fmt: skip
+   f"  {chosen}", flush=True)  # fmt: skip
     print(f"geometric mean of the ratios: {np.exp(np.mean(np.log(ratios))):.3f}")
 
 

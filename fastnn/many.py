@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import kernels
-from .callbacks import EarlyStopping
 from .core.draws import UndoDraws
 from .core.foreign_names import FIT, with_hints
 from .core.sparse_rows import blocks, is_sparse
-from .core.threads import CHUNK, results_of, split_evenly
+from .core.threads import CHUNK
 from .core.validation import check_out, check_threads
 from .encoded_table import check_inputs
+from .executors import (
+    ExecutorPool,
+    RemoteTrainings,
+    SharedObjects,
+    check_callbacks,
+    threads_of_worker,
+)
 from .kernels import run_in_threads
 from .mlp import MLP
 from .network import Network
+from .training.data import arrays_of_several
 from .training.planner import Planner, spawn, split_matrix, spread
 from .training.pool import Trainings, train_many
 from .training.progress import ManyLine
@@ -91,8 +98,8 @@ def fit_many(
         As in `fit`. They run in the calling thread. An `EarlyStopping` as the only callback runs in
         compiled code.
     n_threads : int, default -1
-        Maximum number of threads, -1 for all CPUs of this process. Results are the same bits for
-        any number.
+        Maximum number of threads, -1 for all CPUs of this process. With `executor`, threads of each
+        worker, -1 for one. Results are the same bits for any number.
     progress : bool, default False
         Whether to print a line with the number of trained networks and the speed.
     rng : None, int, or list of int, Generator or None, optional
@@ -107,9 +114,9 @@ def fit_many(
     validation_rows : optional
         Likewise, the rows to validate on, with their weights.
     executor : concurrent.futures.Executor, optional
-        Train equal shares of the networks in its workers, each with `n_threads` threads, and copy
-        the results back. Each worker gets X once. With processes on one machine, pass
-        ``n_threads=1``. Callbacks other than `EarlyStopping` are refused.
+        Train the networks in its workers: processes, or machines that Dask or MPI connects. X
+        travels to each worker once. Callbacks other than `EarlyStopping` are refused. See the guide
+        "Several machines".
 
     Returns
     -------
@@ -122,7 +129,8 @@ def fit_many(
     ValueError
         An argument is invalid. Nothing is trained then.
     KeyboardInterrupt
-        On Ctrl-C. Each network holds the parameters after its last complete step.
+        On Ctrl-C. Each network holds the parameters after its last complete step; with `executor`,
+        those after training, or before it.
 
     Examples
     --------
@@ -135,7 +143,9 @@ def fit_many(
     [50, 50, 50]
     """
     networks = check_networks(networks)
-    k, n_threads = len(networks), check_threads(n_threads)
+    k, n_here = len(networks), check_threads(n_threads)
+    n_threads = n_here if executor is None else threads_of_worker(n_threads)
+    line = ManyLine() if progress else None
     with kernels.PausedCollector() as collector:
         values = dict(
             X=X,
@@ -158,70 +168,70 @@ def fit_many(
         arguments = spread(k, values)
         plans = Planner(networks, arguments, n_threads).plans()
         if executor is None:
-            line = ManyLine() if progress else None
-            originals: dict = {}
             with UndoDraws([(plan.net, plan.rng) for plan in plans if plan.draws]):
-                trainings = Trainings(
-                    n=k,
-                    make=lambda i, queue: plans[i].session(queue, originals),
-                    networks=networks,
-                )
-                return train_many(trainings, n_threads, line, collector)
-    return _fit_in_executor(executor, plans, arguments, n_threads)
+                return train_many(_trainings(plans), n_threads, line, collector)
+    return _fit_in_executor(executor, plans, n_threads, n_here, line)
 
 
-def _fit_in_executor(executor, plans, arguments, n_threads):
-    """`fit_many` by the workers of an executor, each with a share of the networks."""
+def _trainings(plans):
+    """Return the Trainings of plans."""
+    originals: dict = {}
+    return Trainings(
+        n=len(plans),
+        make=lambda i, queue: plans[i].session(queue, originals),
+        networks=[plan.net for plan in plans],
+    )
+
+
+def _fit_in_executor(executor, plans, n_threads, n_here, line):
+    """`fit_many` by the workers of an executor."""
     for i, plan in enumerate(plans):
-        for callback in plan.options.callbacks:
-            if type(callback) is not EarlyStopping:
-                raise ValueError(
-                    f"network {i}: callbacks run in the calling thread, but with an executor only "
-                    f"EarlyStopping does without it. Remove {callback!r}, or pass executor=None."
-                )
-    networks = [plan.net for plan in plans]
-    with kernels.InTraining(networks):
-        # Executors pickle their arguments in a thread that may not use networks in training.
-        copies = [_copy_with_rng(net) for net in networks]
-        futures = [
-            executor.submit(
-                _fit_share,
-                copies[a:b],
-                {name: each.part(a, b) for name, each in arguments.items()},
-                n_threads,
-            )
-            for a, b in split_evenly(len(networks), executor)
-        ]
-        results = [result for part in results_of(futures) for result in part]
-        try:
-            _take_over(plans, results)
-        except BaseException:  # a signal handler may have raised it; repeating it is harmless
-            _take_over(plans, results)
-            raise
-    return [net.history for net in networks]
-
-
-def _copy_with_rng(net):
-    """Return a copy that draws from the same generator: workers may be threads."""
-    copy = net.copy()
-    copy.rng = net.rng
-    return copy
+        check_callbacks(plan.options.callbacks, f"network {i}: ")
+    data = [each for plan in plans for each in (plan.data, plan.validation) if each is not None]
+    with (
+        SharedObjects(arrays_of_several(data)) as shared,
+        kernels.InTraining([p.net for p in plans]),
+    ):
+        pool = ExecutorPool(
+            executor,
+            RemoteTrainings(
+                n=len(plans),
+                function=_fit_task,
+                make=lambda numbers: ([plans[i] for i in numbers], n_threads),
+                ended=lambda numbers, results: _take_over([plans[i] for i in numbers], results),
+                shared=shared,
+                n_threads=n_threads,
+                n_threads_here=n_here,
+            ),
+            line,
+        )
+        pool.run()
+    return [plan.net.history for plan in plans]
 
 
 def _take_over(plans, results):
-    """Store what workers return in the networks, and advance the generators of the caller."""
+    """Store what a worker returns in the networks, and advance the generators of the caller."""
+    try:
+        _store(plans, results)
+    except BaseException:  # a signal handler may have raised it; repeating it is harmless
+        _store(plans, results)
+        raise
+
+
+def _store(plans, results):
     for plan, (params, state, rng, history) in zip(plans, results):
-        if isinstance(plan.rng, np.random.Generator) and plan.rng is not rng:
-            plan.rng.bit_generator.state = rng.bit_generator.state  # a process draws from a copy
+        if isinstance(plan.rng, np.random.Generator):
+            plan.rng.bit_generator.state = rng.bit_generator.state  # a worker draws from a copy
             rng = plan.rng
         net = plan.net
         net.params, net.state, net.rng, net.history = params, state, rng, history
 
 
-def _fit_share(networks, arguments, n_threads):
+def _fit_task(task, watch):
     """Train networks in a worker; return what training changed of each."""
-    fit_many(networks, **arguments, n_threads=n_threads)
-    return [(net.params, net.state, net.rng, net.history) for net in networks]
+    plans, n_threads = task
+    train_many(_trainings(plans), check_threads(n_threads), watch)
+    return [(plan.net.params, plan.net.state, plan.net.rng, plan.net.history) for plan in plans]
 
 
 def forward_many(

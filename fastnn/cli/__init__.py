@@ -3,22 +3,27 @@
 Exit codes:
 
 0    success
-1    the command failed: training diverged, two libraries disagree, the output pipe was closed
+1    the command failed: training diverged, two libraries disagree, the output pipe was closed;
+     `check`: the table has changed
 2    wrong usage, an unusable file or too little memory; one line on standard error says why
 130  interrupted by Ctrl-C
 143  stopped by SIGTERM, which does the same as Ctrl-C
 
-- `train`, `predict`, `explain`, `info`, `export`, `serve`, `play`, `bench`, `demo`: the commands.
-  `completion`: the one for shells. `table_info`: `info` of a table.
+- `train`, `predict`, `check`, `compare`, `explain`, `info`, `export`, `serve`, `play`, `bench`,
+  `demo`: the commands. `completion`: the one for shells. `table_info`: `info` of a table.
+  `model_card`: its --card.
 - `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
 - `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
 - `scores`: scores of predictions, and rows that look wrong. `table_facts`: what columns hold.
 - `train_options`, `option_types`: options of `train`. `train_table`, `train_model`: its table and its
   estimator. `row_roles`: columns of times, groups and weights, and the rows of the test.
+  `train_search`: --tune.
 - `text_report`, `train_plot`, `html_report`: a training as text, as a picture, as a page.
   `text_layout`: lines of text.
 - `predict_rows`: rows read and written part by part. `predict_scores`: their scores.
   `row_checks`: what is noted about them. `explained_rows`: their explanations as columns and text.
+- `compare_models`, `compare_text`: the models of `compare`, their scores as text.
+  `compare_layout`: tables of models. `train_baselines`, `baselines_text`: the baselines of `train`.
 - `bench_libraries`: the libraries that `bench` compares.
 """
 
@@ -34,6 +39,7 @@ from ..config import __version__
 from ..core.errors import DataError
 from ..core.messages import one_line
 from ..core.state import DivergenceError
+from ..executors import mpi_ranks
 from ..files import ModelFileError
 from .console import CommandError, CommandWords, print_line
 from .parser import Parser, help_texts
@@ -44,6 +50,8 @@ COMMANDS = {
     "demo": "train a small network on handwritten digits",
     "train": "train a model on a table",
     "predict": "predict the rows of a table",
+    "check": "compare a table with the training table of a model",
+    "compare": "compare models on the rows of a table",
     "explain": "show what each column adds to the predictions for rows",
     "info": "show this installation, a model file, or a table",
     "export": "write a model as C or ONNX, or for PyTorch",
@@ -80,8 +88,19 @@ def main(argv=None):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     argv = sys.argv[1:] if argv is None else list(argv)
+    if not mpi_ranks.are_launched():
+        return _run_command(argv)
+    try:
+        return mpi_ranks.run_on_rank_0(lambda executor: _run_command(argv, executor))
+    except ModuleNotFoundError as error:
+        print_line(f"fastnn: {error}", sys.stderr)
+        return 2
+
+
+def _run_command(argv, executor=None):
+    """Run one command and return its exit code. executor : the ranks of an MPI job"""
     parser = _build_parser(COMMANDS if argv[:1] == ["completion"] else argv[:1])
-    arguments = argparse.Namespace(command=None)
+    arguments = argparse.Namespace(command=None, executor=executor)
     with _sigterm_interrupts() as received:
         code = _run(parser, argv, arguments)
         return 128 + signal.SIGTERM if received and code == 130 else code

@@ -346,6 +346,42 @@ class _FoldBar:
         return draw_bar(fold, progress.fraction, percent, width, line)
 
 
+class Steps:
+    """The progress of a few long steps, as lines on standard error.
+
+    Parameters
+    ----------
+    label : str
+    n_steps : int
+    quiet : bool
+        Whether to show nothing.
+    """
+
+    def __init__(self, label, n_steps, quiet=False):
+        self.label, self.n_steps, self.n_begun = label, n_steps, 0
+        self.line = Line() if sys.stderr is not None and sys.stderr.isatty() else None
+        self.quiet = quiet or sys.stderr is None
+        self.parts: list = []
+
+    def __enter__(self):
+        return self
+
+    def begin(self, name):
+        """Say which step begins."""
+        self.n_begun += 1
+        self.parts = [self.label, f"{self.n_begun}/{self.n_steps}", name]
+        if self.quiet:
+            return
+        if self.line is None:
+            _print_line("  ".join(self.parts))
+        else:
+            self.line.print(self.parts, "\r")
+
+    def __exit__(self, *error):
+        if self.line is not None and self.parts and not self.quiet:
+            self.line.print(self.parts, "\n")
+
+
 def _print_line(text):
     try:
         print(text, file=sys.stderr, flush=True)

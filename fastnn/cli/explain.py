@@ -126,8 +126,8 @@ def run(arguments):
         notes(f"{without_secrets(arguments.data)} is read like the training table: {options}")
     table = PredictTable(arguments, model, notes)
     writer = RowWriter(arguments.out, arguments.json)
-    unknown, others = check_rows(model, table, writer)
-    note_values(unknown, others, notes)
+    checked = check_rows(model, table, writer)
+    note_values(checked, arguments, notes)
     chosen = _choose_rows(arguments, table, notes)
     explainer = _Explainer(arguments, model, notes)
     if arguments.out is not None:
@@ -149,7 +149,7 @@ def run(arguments):
                 "permutations": first.n_permutations,
                 "background_rows": first.n_background,
                 "notes": notes.texts,
-                **values_to_json(unknown, others),
+                **values_to_json(checked),
                 "explanations": [
                     row
                     for numbers, _, explanation in found

@@ -9,12 +9,14 @@ from ..config import __version__, show_config
 from ..core.messages import plural, printable
 from ..tables.table_source import is_address, is_table_name
 from ..tabular.prediction_columns import label_text
+from . import model_card
 from . import text_layout as layout
 from . import text_report as report
+from .baselines_text import format_baselines
 from .console import CommandError, print_json, print_line
 from .display import format_duration
 from .model_file import KEY, describe_model, is_model_name, load_model, read_record
-from .parser import add_json, help_texts
+from .parser import add_json, check_output, help_texts
 from .table_file import add_table_options, resolve_table_path
 
 HELP = """
@@ -32,6 +34,7 @@ task, the baseline, and whether --time or --group of 'fastnn train' may help.
 examples:
   fastnn info
   fastnn info model.safetensors
+  fastnn info model.safetensors --card card.md
   fastnn info people.csv
   fastnn info people.csv --target income
   fastnn info people.csv --target income --json > people.json
@@ -46,12 +49,20 @@ def add_parser(commands, summary):
         "data", nargs="?", metavar="FILE", help="model file, or table as for 'fastnn train'"
     )
     parser.add_argument("--target", metavar="COL", help="column of the table to predict")
+    parser.add_argument(
+        "--card",
+        metavar="FILE",
+        help="write the card of a model: what it predicts from what, its scores, its limits; .md or "
+        ".json",
+    )
     add_json(parser)
     add_table_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments):
+    if arguments.card is not None and (arguments.data is None or not _is_model(arguments.data)):
+        raise CommandError("--card is for a model file. Pass one, or leave out --card.")
     if arguments.data is None:
         return _show_installation(arguments)
     if not _is_model(arguments.data):
@@ -116,6 +127,8 @@ def installed_version(name):
 
 def _show_model(arguments):
     model = load_model(arguments.data)
+    if arguments.card is not None:
+        return _write_card(model, arguments)
     record, n_bytes = read_record(model), os.path.getsize(arguments.data)
     content = _describe(model)
     if arguments.json:
@@ -137,6 +150,20 @@ def _show_model(arguments):
         lines += [*_format_scores(content, {}), "", "training    the record is damaged"]
     for line in lines:
         print_line(line)
+    return 0
+
+
+def _write_card(model, arguments):
+    model_card.check_extension(arguments.card)
+    check_output(arguments.card, arguments.data, option="--card")
+    try:
+        model_card.write(arguments.card, arguments.data, model, read_record(model))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        raise CommandError(
+            f"{arguments.data}: the record of its training is damaged, or that of an older version. "
+            "Train it again."
+        ) from None
+    print_line(f"Saved {arguments.card}.")
     return 0
 
 
@@ -172,6 +199,7 @@ def _format_scores(content, record):
     if record:
         yield ""
         yield from report.format_results(record)
+        yield from format_baselines(record)
         return
     if content["oof_score"] is not None:
         name, score = content["oof_score_name"], content["oof_score"]

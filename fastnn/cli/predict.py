@@ -103,8 +103,8 @@ def run(arguments):
         notes(f"{without_secrets(arguments.data)} is read like the training table: {options}")
     table = PredictTable(arguments, model, notes)
     writer = RowWriter(arguments.out, arguments.json)
-    unknown, others = check_rows(model, table, writer)
-    note_values(unknown, others, notes)
+    checked = check_rows(model, table, writer)
+    note_values(checked, arguments, notes)
     if hasattr(model, "classes_"):
         writer.find_quotes({"prediction": model.classes_})
     targets, outputs = [], []
@@ -132,7 +132,7 @@ def run(arguments):
             "target": model.model_.target_name,
             "out": arguments.out,
             "notes": notes.texts,
-            **values_to_json(unknown, others),
+            **values_to_json(checked),
             "scores": scores,
             "predictions": writer.to_json(),
         }

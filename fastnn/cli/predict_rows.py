@@ -65,14 +65,20 @@ class PredictTable:
     model : TabularClassifier or TabularRegressor
     notes : Notes
         For whatever is said about the table.
+    needs_all : bool, default True
+        Whether it is an error if the table lacks a column that the model uses.
 
     Attributes
     ----------
     n_rows : int
     has_target : bool
+    absent : list of str
+        Columns that the model uses and the table lacks.
+    others : list of str
+        Columns of the table that the training table did not have.
     """
 
-    def __init__(self, arguments, model, notes):
+    def __init__(self, arguments, model, notes, needs_all=True):
         self._file, self._target = TableFile(arguments, notes), model.model_.target_name
         features = model.model_.features
         self._features = features.names
@@ -84,10 +90,13 @@ class PredictTable:
         named = _AllBut(()) if keep == ["all"] else {*used, *split_names(keep), *keep}
         self._source = _open(self._file, _AllBut(as_texts), named, used)
         names, self.n_rows = self._source.names, self._source.n_rows
-        try:
-            check_columns(names, used)
-        except DataError as error:
-            raise self._file.explain(error) from None
+        self.absent = [name for name in used if name not in names]
+        self.others = [n for n in names if n not in features.names and n != self._target]
+        if needs_all:
+            try:
+                check_columns(names, used)
+            except DataError as error:
+                raise self._file.explain(error) from None
         self._kept = _names_to_keep(self._file, keep, names)
         self.has_target = self._target in names
         wanted = {*used, *self._kept, self._target}
@@ -96,9 +105,10 @@ class PredictTable:
     def parts(self):
         """Yield each PredictPart. The table is read again in each call."""
         pa = import_pyarrow()
+        read = {*self._used} - {*self.absent}
         for path, first, table in self._source.parts(BLOCK):
             empty = pa.nulls(table.num_rows)  # of columns that were left out in the training
-            columns = [table[name] if name in self._used else empty for name in self._features]
+            columns = [table[name] if name in read else empty for name in self._features]
             yield PredictPart(
                 pa.Table.from_arrays(columns, self._features),
                 table.select(self._kept),

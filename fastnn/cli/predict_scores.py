@@ -33,28 +33,32 @@ def score_columns(model, columns, outputs, note, style=None):
     style : str, optional
         How the numbers of the training table were written as texts.
     """
-    column = import_pyarrow().chunked_array([chunk for c in columns for chunk in c.chunks])
     outputs = np.concatenate(outputs)
-    missing = f"the target {printable(model.model_.target_name)!r} is missing"
-    if hasattr(model, "classes_"):
-        y = _class_codes(model, column)
-        rows = _usable(y >= 0, note, f"{missing} or not one of the classes")
-    elif outputs.ndim == 2:  # quantiles
+    if outputs.ndim == 2 and not hasattr(model, "classes_"):  # quantiles
         return None
-    else:
-        y = _numbers(column, style)
-        rows = _usable(np.isfinite(y), note, f"{missing} or not a number")
-    if rows is None:
+    y, rows = read_targets(model, columns, note, style)
+    if not rows.any():
         return None
     return score_rows(model, y[rows], outputs[rows], threshold_of(model))
 
 
-def _usable(rows, note, why):
-    """Return a mask of rows, or None if it has none. Note how many are not scored."""
+def read_targets(model, columns, note, style=None):
+    """Return class numbers or numbers (n,), and which of them can be scored. Note how many cannot.
+
+    model, columns, note, style : as in `score_columns`
+    """
+    column = import_pyarrow().chunked_array([chunk for c in columns for chunk in c.chunks])
+    if hasattr(model, "classes_"):
+        y, what = _class_codes(model, column), "one of the classes"
+        rows = y >= 0
+    else:
+        y, what = _numbers(column, style), "a number"
+        rows = np.isfinite(y)
     n = np.count_nonzero(~rows)
     if n:
-        note(f"{plural(n, 'row')} not scored: {why}")
-    return rows if rows.any() else None
+        name = printable(model.model_.target_name)
+        note(f"{plural(n, 'row')} not scored: the target {name!r} is missing or not {what}")
+    return y, rows
 
 
 def _class_codes(model, column):

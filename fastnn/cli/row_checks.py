@@ -1,6 +1,13 @@
 """Checks of a model and of the rows that it is to predict or explain, before the work begins."""
 
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
 from ..core.messages import has_lone_surrogate, plural, printable
+from ..tables.addresses import without_secrets
+from ..tabular.checking.changes import find_changes
+from ..tabular.checking.counting import NewRows
 from ..tabular.columns.category import describe_unknown
 from ..tabular.prediction_columns import label_text
 from .console import CommandError
@@ -28,6 +35,25 @@ def check_model(path, model):
             )
 
 
+@dataclass
+class CheckedRows:
+    """What a first pass over the rows has found.
+
+    Attributes
+    ----------
+    unknown : dict of str to (int, str)
+        The number of rows with unknown categories of each column, and an example.
+    others : OtherTextsOfParts
+        The texts that are not what their column holds.
+    drift : DriftReport or None
+        None for a model of an older version.
+    """
+
+    unknown: dict
+    others: Any
+    drift: Any
+
+
 def check_rows(model, table, writer):
     """Check all values.
 
@@ -39,32 +65,34 @@ def check_rows(model, table, writer):
 
     Returns
     -------
-    unknown : dict of str to (int, str)
-        The number of rows with unknown categories of each column, and an example.
-    others : OtherTextsOfParts
-        The texts that are not what their column holds.
+    CheckedRows
     """
     from ..tabular.columns import frames
     from ..tabular.columns.other_texts import OtherTextsOfParts
 
     found: dict = {}
-    features = model.model_.features
+    features, profile = model.model_.features, model.model_.profile
     others = OtherTextsOfParts(features)
+    new = None if profile is None else NewRows(features, profile)
     for part in table.parts():
         with table.explained(part):
             frame = frames.read(part.inputs)
             unknown = features.unknown_categories(frame)
             others.add(frame)
+            if new is not None:
+                new.add(frame)
         for name, (n, example) in unknown.items():
             n_before, first_example = found.get(name, (0, example))
             found[name] = n_before + n, first_example
         writer.find_quotes(part.kept)
-    return {name: found[name] for name in features.kinds() if name in found}, others
+    unknown = {name: found[name] for name in features.kinds() if name in found}
+    drift = None if new is None else find_changes(new, model.model_.time_column)
+    return CheckedRows(unknown, others, drift)
 
 
-def note_values(unknown, others, note):
+def note_values(checked, arguments, note):
     """Say what `check_rows` has found. note : function that takes a text"""
-    texts = others.notes()
+    texts, unknown = checked.others.notes(), checked.unknown
     for text in texts[:MAX_NOTES]:
         note(text)
     if len(texts) > MAX_NOTES:
@@ -73,16 +101,34 @@ def note_values(unknown, others, note):
         note(describe_unknown(name, n, example))
     if len(unknown) > MAX_NOTES:
         note(f"unknown categories in {plural(len(unknown) - MAX_NOTES, 'more column')}")
+    if checked.drift is not None:
+        _note_drift(checked.drift, arguments, note)
 
 
-def values_to_json(unknown, others):
+def _note_drift(drift, arguments, note):
+    """Note the columns that have changed. Unknown categories and other texts have been noted."""
+    changes = [c for c in drift.changes if c.is_drift and c.kind not in ("unknown", "type")]
+    for change in changes[:MAX_NOTES]:
+        note(
+            f"column {printable(change.column)!r}: {change.what} ({change.training} in training, "
+            f"{change.new} now)"
+        )
+    if len(changes) > MAX_NOTES:
+        note(f"such changes in {plural(len(changes) - MAX_NOTES, 'more column')}")
+    if changes:
+        command = shlex.join(["fastnn", "check", arguments.model, without_secrets(arguments.data)])
+        note(f"these rows are not like the training rows. All changes: {command}")
+
+
+def values_to_json(checked):
     """Return what `check_rows` has found as a dict for --json."""
     return {
         "unknown_categories": {
-            name: {"rows": n, "example": text} for name, (n, text) in unknown.items()
+            name: {"rows": n, "example": text} for name, (n, text) in checked.unknown.items()
         },
         "other_values": {
             name: {"rows": other.n_rows, "example": other.texts[0]}
-            for name, other in others.found.items()
+            for name, other in checked.others.found.items()
         },
+        "drift": None if checked.drift is None else checked.drift.to_json(),
     }

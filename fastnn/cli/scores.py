@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..tabular import metric_values
+from ..tabular.comparing.paired import PairedScores
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, find_name
 from ..tabular.prediction_columns import label_text
 from ..tabular.thresholds import ThresholdRule, parse
@@ -63,7 +64,7 @@ class Evaluation:
         threshold = threshold_of(model) if thresholds is None else thresholds[rows]
         block = None if blocks is None else blocks[rows]
         chosen = train[rows]
-        y, weight = _true(model, target, chosen), _weight_of(weight, chosen)
+        y, weight = true_targets(model, target, chosen), _weight_of(weight, chosen)
         return cls(model, chosen, y, P[rows], threshold, block, weight)
 
     @classmethod
@@ -76,13 +77,34 @@ class Evaluation:
         predict = model.predict if target.is_number else model.predict_proba
         with warnings_as_notes(lambda text: None):  # as for the rows of `fit`
             P = np.concatenate([predict(part) for part in table.take(rows)])
-        y, weight = _true(model, target, rows), _weight_of(weight, rows)
+        y, weight = true_targets(model, target, rows), _weight_of(weight, rows)
         return cls(model, rows, y, P, threshold_of(model), weight=weight)
 
     def scores(self):
         """Return the scores beside those of the baseline."""
         how = {"block": self.block} if self.P.ndim == 1 else {"threshold": self.threshold}
         return score_rows(self.model, self.y, self.P, weight=self.weight, **how)
+
+    def errors(self):
+        """Return the standard errors of the scores, {name: float}, without those that are unknown."""
+        known = NUMBER_METRICS if self.P.ndim == 1 else CLASS_METRICS
+        out = {}
+        for name, metric in known.items():
+            found = PairedScores(metric, [self.some_rows], len(self.y))
+            if found.scores[0] is not None and np.isfinite(found.errors[0]):
+                out[name] = found.errors[0]
+        return out
+
+    def some_rows(self, some):
+        """Return the ScoredRows of some rows. some : as `PairedScores` passes them"""
+        threshold, weight = self.threshold, self.weight
+        return metric_values.ScoredRows(
+            self.model.model_.targets,
+            self.y[some],
+            self.P[some],
+            None if weight is None else weight[some],
+            threshold[some] if isinstance(threshold, np.ndarray) else threshold,
+        )
 
 
 def _weight_of(weight, rows):
@@ -91,7 +113,7 @@ def _weight_of(weight, rows):
     return weight if weight is not None and weight.any() else None
 
 
-def _true(model, target, rows):
+def true_targets(model, target, rows):
     """Return the class numbers, or numbers, of some rows."""
     y = target.take(rows)
     return y if target.is_number else np.searchsorted(model.classes_, y)
@@ -107,6 +129,13 @@ def metric_of(model):
     known = NUMBER_METRICS if not hasattr(model, "classes_") else CLASS_METRICS
     name = find_name(model.metric) if isinstance(model.metric, str) else None
     return name if name in known else None
+
+
+def default_metric(model):
+    """Return the name of the metric that goes with what a fitted model learns."""
+    if hasattr(model, "classes_"):
+        return "log_loss"
+    return "rmse" if model.model_.targets.loss.name in ("mse", "poisson") else "mae"
 
 
 def drop_verb(model):

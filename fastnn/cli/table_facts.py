@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.messages import printable
+from ..core.messages import format_share, format_value, printable
 from ..tables.data_checks import check_data
 from ..tables.table_errors import import_pyarrow
 from ..tables.texts import is_missing_mark
 from .console import CommandWords
-from .text_layout import format_number
 
 MOST_FREQUENT = 3  # categories of a column
 
@@ -63,20 +62,13 @@ def summarize_unused(frame):
 
 
 def _used(raw, column):
-    contents = column.summarize(column.convert(raw), _write)
+    contents = column.summarize(column.convert(raw), format_value)
     if contents.span is None:
         text = _most_frequent(contents.counts, len(raw.values))
     else:
         low, middle, high = contents.span
         text = f"{low} to {high}, median {middle}" if low != high else low
     return ColumnSummary(column.label, column.kind, contents.missing, contents.n_distinct, text)
-
-
-def _write(x):
-    """Return a number with four digits, or all digits of a whole one: years have no comma."""
-    if x.is_integer() and abs(x) < 1e15:
-        return f"{x:.0f}" if abs(x) < 10_000 else f"{x:,.0f}"
-    return format_number(x)
 
 
 def _most_frequent(counts, n):
@@ -95,16 +87,6 @@ def _left_out(raw, label):
     if raw.kind == "text" and n_distinct:
         text = f"such as {printable(raw.texts[raw.values[~is_missing][0]], 24)}"
     return ColumnSummary(label, None, float(is_missing.mean()), n_distinct, text)
-
-
-def format_share(x):
-    """Return a share as a percentage: `0.3 %`, `5 %`, `< 0.1 %`."""
-    percent = 100 * x
-    if 0 < percent < 0.1:
-        return "< 0.1 %"
-    if 99.9 < percent < 100:
-        return "> 99.9 %"
-    return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.1f} %"
 
 
 def list_data_checks(table, target, drop):

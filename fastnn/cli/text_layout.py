@@ -6,7 +6,7 @@ Lines have the width of the terminal, but at most 80 columns, and at least 30.
 import shlex
 import textwrap
 
-from ..core.messages import printable
+from ..core.messages import format_number, printable
 from .console import terminal_width
 
 LABEL = 12  # columns of the labels on the left
@@ -73,11 +73,6 @@ def list_names(names):
     more = f", ... ({len(names) - MAX_NAMES:,} more)" if len(names) > MAX_NAMES else ""
     shown = (shorten(name, NAME).replace(" ", UNBROKEN) for name in names[:MAX_NAMES])
     return ", ".join(shown) + more
-
-
-def format_number(x):
-    """Return a number with up to four digits, or all digits before the decimal point."""
-    return f"{x:,.0f}" if 1000 <= abs(x) < 1e9 else f"{x:.4g}"
 
 
 def format_error(x):

@@ -104,6 +104,22 @@ def format_tuning(record):
         score = format_score(tuning["metric"], tried["score"], 4)
         text = printable(tried["options"], options - 3)
         yield f"  {text:<{options - 2}}{tried['folds']:>{folds}}{score:>{score_width}}"
+    yield from wrap(describe_decision(tuning))
+
+
+def describe_decision(tuning):
+    """Return a sentence about the settings that --tune has chosen, and why."""
+    decision = tuning.get("decision")
+    if decision is None:
+        return "The default settings are kept: no other ones are better where they were tried."
+    rows = plural(decision["rows"], "row")
+    if decision["gain"] is None:
+        return f"The default settings are kept: the score is undefined for {rows}."
+    found = f"{format_number(decision['gain'])} +/- {format_number(decision['error'])}"
+    gain = f"the gain of {decision['options']} is {found} on {rows} that did not choose"
+    if decision["is_chosen"]:
+        return f"Other settings are chosen: {gain}."
+    return f"The default settings are kept: {gain}, not above two standard errors."
 
 
 def format_interrupted(record, out):

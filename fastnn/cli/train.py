@@ -1,6 +1,7 @@
 """fastnn train: train an ensemble of networks on a table, and save it."""
 
 import contextlib
+import datetime
 import os
 import sys
 import time
@@ -11,8 +12,9 @@ from ..files.kinds import kind_of
 from ..tables.addresses import without_secrets
 from ..tabular.columns.column_kinds import KINDS
 from ..tabular.prediction_columns import label_text
-from . import model_file, row_roles, train_model
+from . import model_file, row_roles, train_baselines, train_model, train_search
 from . import text_report as report
+from .baselines_text import format_baselines
 from .console import CommandError, print_json, print_line, print_note
 from .parser import check_output, help_texts
 from .scores import Evaluation, list_label_issues
@@ -71,6 +73,7 @@ def run(arguments):
     file = TableFile(arguments)
     _check_files(file, arguments)
     table = _read_table(file, arguments)
+    train_baselines.check(arguments, table)
     train_model.import_estimators()  # takes a second, so after errors of files
     columns = resolve_columns(arguments, table.column_names)
     row_roles.check(arguments, table.column_names, columns)
@@ -88,6 +91,7 @@ def run(arguments):
     rows = table.training_rows(target, train, roles)
     record = {
         "fastnn": __version__,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": command_line(given),
         "data": without_secrets(arguments.data),
         "reading": file.reading(),
@@ -111,14 +115,14 @@ def run(arguments):
     show(report.format_table(record))
     show(report.format_data_checks(record))
     began = time.perf_counter()
-    record["tuning"] = None
+    record |= {"tuning": None, "baselines": None}
     model.metadata_bytes = model_file.largest_size(record, table.column_names)
     if arguments.time_limit is not None:  # a fit without time would be of no use
         model.seconds_before = min(began - started, arguments.time_limit / 2)
     if arguments.tune:
-        search = train_model.Search(model, rows, file, arguments)
+        search = train_search.Search(model, rows, file, arguments)
         model, is_interrupted = search.run(), search.is_interrupted
-        record["tuning"] = {"metric": search.metric, "tried": search.tried}
+        record["tuning"] = search.describe()
     else:
         is_interrupted = train_model.fit(model, rows, file, arguments)
     record |= model_file.describe_model(model) | {"seconds": time.perf_counter() - began}
@@ -131,16 +135,22 @@ def run(arguments):
             f"--metric {metric} is undefined for the held-out rows; the loss chose the model"
         )
     record["label_issues"] = list_label_issues(model, target, predicted, file)
-    record["test_scores"] = (
-        Evaluation.from_rows(model, table, target, test, roles.weight).scores()
-        if len(test)
-        else None
-    )
+    tested = None
+    if len(test):
+        tested = Evaluation.from_rows(model, table, target, test, roles.weight)
+    record["test_scores"] = None if tested is None else tested.scores()
+    record["score_errors"] = held_out.errors()
     _save(model, record, arguments)
+    if arguments.baselines and not is_interrupted:
+        trained = train_baselines.TrainedRows(rows, held_out, tested, lambda: table.take(test))
+        record["baselines"] = train_baselines.compare(model, trained, file, arguments)
+        is_interrupted = record["baselines"]["interrupted"]
+        _save(model, record, arguments)
     show(report.format_columns(record))
     show(report.format_tuning(record))
     show([""])
     show(report.format_results(record))
+    show(format_baselines(record))
     show(["", *report.format_saved(record, arguments.out, os.path.getsize(arguments.out))])
     if arguments.json:
         print_json({"model": arguments.out, **record})

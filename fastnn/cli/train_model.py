@@ -1,12 +1,6 @@
-"""The estimator of `fastnn train`: build it, fit it, and with --tune choose the best of several."""
+"""The estimator of `fastnn train`: build it and fit it."""
 
-import math
 import os
-import time
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from ..core.messages import printable
 from ..tables.table_errors import TableError
@@ -15,18 +9,11 @@ from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from .console import CommandError, warnings_as_notes
 from .display import show_progress
 from .model_file import load_estimator, read_record
-from .scores import Evaluation, metric_of
 
 NEEDS_SKLEARN = (
     "models of tables need scikit-learn, which is not installed. Run: python -m pip install "
     '"fastnn-mlp[cli]"'
 )
-
-#: Hidden layers that --tune tries.
-HIDDEN = ((64, 64), (32, 32), (128,), (128, 128), (64, 64, 64))
-FINALISTS = 2
-MIN_SECONDS = 0.01  # of a fit with a time limit that is over
-MIN_MEAN = 1e-6  # predicted, for the Poisson deviance
 
 
 def import_estimators():
@@ -129,7 +116,7 @@ def fit(model, rows, file, arguments, label=""):
     try:
         with warnings_as_notes(file.notes), show_progress(label, arguments.quiet) as show:
             model.on_progress = show
-            rows.fit(model, arguments.resume)
+            rows.fit(model, arguments)
     except KeyboardInterrupt:
         if not hasattr(model, "n_folds_remaining_"):
             raise KeyboardInterrupt("No model was written.") from None
@@ -172,142 +159,3 @@ def describe_complete(model, out, command):
         return text
     text += ". Its rows and options were not compared"
     return f"{text}: it was trained by {trained_by}" if isinstance(trained_by, str) else text
-
-
-# ---- --tune ----
-
-
-@dataclass
-class FittedModel:
-    """A model that was trained with some settings.
-
-    Attributes
-    ----------
-    model : TabularClassifier or TabularRegressor
-    settings : dict
-        Parameters of the estimator.
-    score : float
-        On held-out rows; lower is better.
-    """
-
-    model: Any
-    settings: dict
-    score: float
-
-
-class Search:
-    """Search for the best settings: hidden layers, and whether to learn the logarithm of a number.
-
-    Successive halving (Jamieson and Talwalkar, 2016) whose resource is the number of folds: each
-    setting trains one fold, and the best two train all of them. The better one is the model.
-
-    Parameters
-    ----------
-    model : TabularClassifier or TabularRegressor
-        Has all other parameters. It is not fitted.
-    rows : TrainingRows
-    file : TableFile
-    arguments : argparse.Namespace
-
-    Attributes
-    ----------
-    metric : str
-        That of --metric, else "log_loss", "rmse", "mae" or "poisson_deviance".
-    tried : list of dict
-        options, folds and score of each training, in order.
-    is_interrupted : bool
-        Whether Ctrl-C stopped the training of the best settings.
-    """
-
-    def __init__(self, model, rows, file, arguments):
-        self.model, self.rows, self.target = model, rows, rows.target
-        self.file, self.arguments, self.n_folds = file, arguments, model.n_estimators
-        self.metric, self.is_interrupted = _metric(model), False
-        self.tried: list = []
-        finalists = FINALISTS if self.n_folds > 1 else 0
-        self.n_fits = len(HIDDEN) + self.may_learn_logarithm() + finalists
-        self.began = time.perf_counter() - model.seconds_before
-
-    def may_learn_logarithm(self):
-        if not self.target.is_number or self.arguments.log_target:
-            return False
-        smallest = self.target.values.to_numpy(zero_copy_only=False).min()
-        return bool(smallest > 0 and self.arguments.loss != "poisson")
-
-    def run(self):
-        """Return the best model, fitted."""
-        first: dict = {"hidden_layer_sizes": HIDDEN[0]}
-        fitted = [self.fit_one(first)]
-        if self.may_learn_logarithm():
-            fitted.append(self.fit_one(first | {"log_target": True}))
-        best = min(fitted, key=_score).settings
-        fitted += [self.fit_one(best | {"hidden_layer_sizes": sizes}) for sizes in HIDDEN[1:]]
-        fitted.sort(key=_score)
-        if self.n_folds == 1:
-            return fitted[0].model
-        finalists: list = []
-        for other in fitted[:FINALISTS]:
-            finalist = self.fit(other.settings, self.n_folds)
-            if self.is_interrupted and finalists:
-                break
-            finalists.append(finalist)
-            if self.is_interrupted:
-                break
-        return min(finalists, key=_score).model
-
-    def fit_one(self, settings):
-        """Return a model with these settings and one fold."""
-        fitted = self.fit(settings, 1)
-        if self.is_interrupted:
-            raise KeyboardInterrupt("No model was written.")
-        return fitted
-
-    def fit(self, settings, n_folds):
-        """Return a fitted model with these settings and this many folds."""
-        from sklearn.base import clone
-
-        model = clone(self.model).set_params(n_estimators=n_folds, **settings)
-        model.metadata_bytes = self.model.metadata_bytes
-        if model.time_limit is not None:
-            left = self.began + self.model.time_limit - time.perf_counter()
-            model.time_limit = max(MIN_SECONDS, left / (self.n_fits - len(self.tried)))
-        options = "--hidden " + ",".join(map(str, settings["hidden_layer_sizes"]))
-        options += " --log-target" if settings.get("log_target") else ""
-        label = f"setting {len(self.tried) + 1} of {self.n_fits}: {options}"
-        self.is_interrupted = fit(model, self.rows, self.file, self.arguments, label)
-        evaluation = Evaluation.from_held_out(
-            model, self.target, self.rows.predicted(model), self.rows.roles.weight
-        )
-        if metric_of(model) is None:
-            score = cost = _scores(evaluation)[self.metric]
-        else:  # as the estimator computes it, with all weights
-            score, known = model.oof_score_, CLASS_METRICS | NUMBER_METRICS
-            cost = known[self.metric].signed(score)
-        self.tried.append({"options": options, "folds": n_folds, "score": score})
-        return FittedModel(model, settings, math.inf if cost is None else cost)
-
-
-def _score(fitted):
-    return fitted.score
-
-
-def _metric(model):
-    """Return the name of the score of --metric, or that goes with what the model learns."""
-    metric, loss = metric_of(model), getattr(model, "loss", None)
-    if metric is not None:
-        return metric
-    if loss is None:
-        return "log_loss"
-    return {"squared_error": "rmse", "poisson": "poisson_deviance"}.get(loss, "mae")
-
-
-def _scores(evaluation):
-    from sklearn.metrics import mean_poisson_deviance
-
-    scores = evaluation.scores()
-    if evaluation.y.min() >= 0 and evaluation.P.ndim == 1:
-        P = np.maximum(evaluation.P, MIN_MEAN)
-        scores["poisson_deviance"] = float(
-            mean_poisson_deviance(evaluation.y, P, sample_weight=evaluation.weight)
-        )
-    return scores

@@ -201,6 +201,12 @@ def _add_output_options(group):
         help="write a web page about the table, the scores, the errors and the training: .html",
     )
     group.add_argument(
+        "--baselines",
+        action="store_true",
+        help="also train a linear model, HistGradientBoosting and, if they are installed, CatBoost "
+        "and LightGBM on the same folds, and print their scores and the differences",
+    )
+    group.add_argument(
         "--plot",
         type=picture_file,
         metavar="FILE",
@@ -245,7 +251,7 @@ def complete(arguments):
     given = {
         name: value
         for name, value in vars(arguments).items()
-        if is_given(value) and name not in ("command", "run", "config", "resume")
+        if is_given(value) and name not in ("command", "executor", "run", "config", "resume")
     }
     for name, value in DEFAULTS.items():
         if getattr(arguments, name) is None:

@@ -48,6 +48,8 @@ class MemoryTable:
     n_rows : int
     """
 
+    is_in_memory = True
+
     def __init__(self, table):
         self._table, self.column_names = table, table.column_names
         self.n_rows = table.num_rows
@@ -95,6 +97,8 @@ class StreamedTable:
     file_rows : ndarray
         The file of the part that was read last, and the numbers of its rows there.
     """
+
+    is_in_memory = False
 
     def __init__(self, parquet, window):
         self._parquet, self.window = parquet, window
@@ -168,12 +172,18 @@ class TrainingRows:
     def __init__(self, target, rows, table, roles):
         self.target, self.rows, self.sample, self.roles = target, rows, table, roles
 
-    def fit(self, model, resume):
-        model.fit(self.sample, self.target.name, resume=resume, **self.roles.passed)
+    def fit(self, model, arguments):
+        """Fit a model, or continue the training of one, with the ranks of an MPI job if there are any."""
+        options = dict(resume=arguments.resume, executor=arguments.executor)
+        model.fit(self.sample, self.target.name, **options, **self.roles.passed)
 
     def predicted(self, model):
         """Return the positions of the rows that `oof_prediction_` of the model has."""
         return self.rows
+
+    def sample_positions(self, rows):
+        """Return the positions in `sample` of rows that `predicted` returned."""
+        return np.searchsorted(self.rows, rows)
 
     def locate_error(self, error):
         """Return the file of the rows that an error of `fit` counts, and their numbers there.
@@ -202,7 +212,7 @@ class StreamedRows(TrainingRows):
 
         self._table = table
         self.target_name = target.name
-        chosen = sampling.numbers(len(rows), table.window)
+        chosen = self._chosen = sampling.numbers(len(rows), table.window)
         parts = list(table.take(rows[chosen]))
         super().__init__(target, rows, import_pyarrow().concat_tables(parts), roles)
 
@@ -215,8 +225,12 @@ class StreamedRows(TrainingRows):
         """Return what messages call the part that was read last."""
         return f"{self._table.file}, the rows read last"
 
-    def fit(self, model, resume):
-        model.fit(self, window=self._table.window, resume=resume, **self.roles.passed)
+    def fit(self, model, arguments):
+        options = dict(resume=arguments.resume, executor=arguments.executor)
+        model.fit(self, window=self._table.window, **options, **self.roles.passed)
+
+    def sample_positions(self, rows):
+        return np.searchsorted(self.rows[self._chosen], rows)
 
     def predicted(self, model):
         return self.rows if model.oof_rows_ is None else self.rows[model.oof_rows_]

@@ -7,5 +7,5 @@
   once. `lazy`: classes whose modules are imported on use.
 - `state`: what a training continues from, and its history. `draws`: draws of random numbers that a
   signal cannot separate from their use.
-- `threads`: numbers of threads, and shares for the workers of an executor.
+- `threads`: numbers of threads.
 """

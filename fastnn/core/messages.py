@@ -51,6 +51,28 @@ def plural(n, noun):
     return f"{n:,} {noun if n == 1 else noun + 's'}"
 
 
+def format_number(x):
+    """Return a number with up to four digits, or all digits before the decimal point."""
+    return f"{x:,.0f}" if 1000 <= abs(x) < 1e9 else f"{x:.4g}"
+
+
+def format_value(x):
+    """Return a number with four digits, or all digits of a whole one: years have no comma."""
+    if x.is_integer() and abs(x) < 1e15:
+        return f"{x:.0f}" if abs(x) < 10_000 else f"{x:,.0f}"
+    return format_number(x)
+
+
+def format_share(x):
+    """Return a share as a percentage: `0.3 %`, `5 %`, `< 0.1 %`."""
+    percent = 100 * x
+    if 0 < percent < 0.1:
+        return "< 0.1 %"
+    if 99.9 < percent < 100:
+        return "> 99.9 %"
+    return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.1f} %"
+
+
 def join(names, maximum=6, quoted=True):
     """Join the first names with commas, and say how many are left out."""
     names = list(names)

@@ -1,5 +1,4 @@
-"""Numbers of threads, chosen by timing, and work shared among the workers of an executor. No result
-depends on either."""
+"""Numbers of threads, chosen by timing. No result depends on them."""
 
 import time
 from functools import partial
@@ -7,7 +6,6 @@ from math import inf
 from types import SimpleNamespace
 
 from ..kernels import WORTH_SHARING, run_in_threads
-from .validation import check_threads
 
 CHUNK = 256  # rows of a chunk in the kernels; threads get whole chunks
 # chunks of a thread in a slice of `forward`, at least: each thread copies all parameters first, which takes
@@ -135,29 +133,3 @@ def forward(net, X, out, n_threads):
 
     while done < n:
         choice.run(work, 0.02)
-
-
-def n_workers(executor):
-    """Return the executor's number of workers, or the number of CPUs if it does not report one."""
-    client = getattr(executor, "_client", None)  # of dask.distributed
-    if client is not None:
-        return max(1, len(client.nthreads()))
-    workers = getattr(executor, "num_workers", None)  # of mpi4py.futures
-    return workers or getattr(executor, "_max_workers", None) or check_threads(-1)
-
-
-def split_evenly(k, executor):
-    """Return the bounds (start, stop) of equal shares of k jobs, at most one for each worker."""
-    n = min(k, n_workers(executor))
-    bounds = [k * j // n for j in range(n + 1)]
-    return list(zip(bounds, bounds[1:]))
-
-
-def results_of(futures):
-    """Return the results of all futures. If one fails, cancel the others."""
-    try:
-        return [future.result() for future in futures]
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        raise

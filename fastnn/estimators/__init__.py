@@ -2,7 +2,8 @@
 
 - `classifier`, `regressor`: the estimators. `base`: their parameters and methods.
 - `attributes`: constructor arguments, and the lock of an estimator.
-- `fit`: one call of `fit`. `rank_fit`: on ranks. `online`: `partial_fit`, also for single rows.
+- `fit`: one call of `fit`. `rank_fit`: on ranks. `remote`: its networks in the workers of an executor.
+  `online`: `partial_fit`, also for single rows.
 - `inputs`: checks of rows. `class_targets`, `number_targets`: targets, and predictions from outputs.
 - `parameters`: scikit-learn's parameters as those of fastnn. `networks`: the networks, and the
   fitted attributes about them.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context
+from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -27,6 +28,7 @@ from .online import PartialFit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Executor
     from typing import Literal, Self
 
     from numpy.typing import ArrayLike, NDArray
@@ -40,6 +42,9 @@ class BaseMLP(PartialFit):
 
     The subclasses define targets and predictions.
     """
+
+    #: Meta-estimators do not route it.
+    __metadata_request__fit: ClassVar[dict] = {"executor": metadata_routing.UNUSED}
 
     _parameter_constraints: ClassVar[dict] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -132,6 +137,7 @@ class BaseMLP(PartialFit):
         y: Any,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        executor: Executor | None = None,
         *,
         comm: Any = None,
         shards: int | None = None,
@@ -153,6 +159,9 @@ class BaseMLP(PartialFit):
         groups : array_like (n,), optional
             With bagging="folds", rows of the same group are in the same fold: pass the patient, the
             site or the sensor of each row, if new rows will come from others.
+        executor : concurrent.futures.Executor, optional
+            Train the networks in its workers, such as processes, or machines of Dask or MPI: see
+            docs/scaling.md. Of callbacks, only `EarlyStopping` works.
         comm : Communicator, mpi4py.MPI.Comm or torch.distributed group, optional
             Train on its ranks together. Each passes its part of the rows (docs/scaling.md). Classes,
             scores and the rows of `validation_fraction` are those of all ranks.
@@ -171,15 +180,22 @@ class BaseMLP(PartialFit):
             Another rank failed, or has other settings.
         DivergenceError
             The loss or a network parameter is no longer finite.
+        KeyboardInterrupt
+            On Ctrl-C, if an executor has trained no network; else the estimator has those trained.
         ClusterError
             The scheduler of Dask has gone, or has no workers. The estimator has the networks of the
             last completed round, from which `warm_start` continues.
         """
         with kernels.InTraining([lock_of(self)]):
-            with self._restore_on_error():
+            with self._restore_on_error((Exception, KeyboardInterrupt)):
                 fresh = not (self.warm_start and hasattr(self, "networks_"))
                 if comm is None and shards is None:
-                    failure = self._fit(X, y, sample_weight, fresh, groups)
+                    failure = self._fit(X, y, sample_weight, fresh, groups, executor)
+                elif executor is not None:
+                    raise ValueError(
+                        "executor does not work with comm and shards: ranks that share the rows train "
+                        "each network together. Pass one of them."
+                    )
                 else:
                     ranks = Ranks(comm, shards)
                     failure = self._fit_on_ranks(ranks, fresh, X, y, sample_weight, groups)
@@ -196,20 +212,15 @@ class BaseMLP(PartialFit):
         fit, interrupted = fit_on_ranks(self, arguments, fresh, ranks)
         fit.end(interrupted)
 
-    def _fit(self, X, y, sample_weight, fresh, groups):
+    def _fit(self, X, y, sample_weight, fresh, groups, executor):
         """Fit, and return the error that a cluster has ended it with, or None."""
         self._online = None
         if is_collection(X) or is_collection(y):
-            partitions.refuse(groups=groups)
+            partitions.refuse(groups=groups, executor=executor)
             return DaskFit(self, X, y, sample_weight, fresh).run_and_end()
         rows = inputs.validate_rows(self, X, y, sample_weight, fresh)
         fit = EstimatorFit(self, rows, fresh, bagging.check_groups(self, groups, rows.X))
-        interrupted = False
-        try:
-            fit.run()
-        except KeyboardInterrupt:
-            interrupted = True
-        fit.end(interrupted)
+        fit.end(interrupted=fit.run_until_interrupt(executor))
         return None
 
     # ---- after fit ----

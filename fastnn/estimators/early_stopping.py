@@ -1,6 +1,7 @@
 """Early stopping: the rows that an estimator holds out, and the callbacks that stop training for them."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -9,6 +10,28 @@ from ..callbacks import Callback, EarlyStopping, resolve_callbacks
 from ..training.data import Data
 from ..training.stopping import Patience
 from . import inputs, parameters
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HeldOutScore:
+    """Computes the score of a network for held-out rows.
+
+    Attributes
+    ----------
+    targets : ClassTargets or NumberTargets
+    y : ndarray
+    validation : Data
+    n_threads : int
+    """
+
+    targets: Any
+    y: Any
+    validation: Data
+    n_threads: int
+
+    def __call__(self, net):
+        Y = inputs.forward(net, self.validation.X, self.n_threads)
+        return self.targets.score(self.y, Y, self.validation.sample_weight)
 
 
 class ScoreStopping(Callback):
@@ -54,6 +77,15 @@ class ScoreStopping(Callback):
 
     def stop_reason(self, event):
         return self._reason
+
+    @property
+    def result(self):
+        """What a training has changed."""
+        return self.scores, self.best_params, self.patience
+
+    @result.setter
+    def result(self, result):
+        self.scores, self.best_params, self.patience = result
 
 
 class LossStopping(ScoreStopping):
@@ -119,11 +151,7 @@ def split_validation(estimator, data, y, random_state):
 def score_stopping(estimator, validation, y):
     """Return a list with the callback that scores validation data. y : their targets"""
 
-    def score(net):
-        return estimator.targets_.score(
-            y, inputs.forward(net, validation.X, estimator.n_threads), validation.sample_weight
-        )
-
+    score = HeldOutScore(estimator.targets_, y, validation, estimator.n_threads)
     patience = estimator.n_iter_no_change if estimator.early_stopping else np.inf
     return [ScoreStopping(score, patience, estimator.tol)]
 

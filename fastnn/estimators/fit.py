@@ -12,11 +12,12 @@ from ..core import state
 from ..core.messages import warn
 from ..core.state import DivergenceError, History
 from ..core.validation import check_threads
+from ..kernels import InTraining
 from ..training.data import Data
 from ..training.plan import FitOptions, Plan
 from ..training.pool import Trainings, train_many
 from ..training.progress import ManyLine, ProgressLine
-from . import bagging, early_stopping, ensemble, inputs, parameters
+from . import bagging, early_stopping, ensemble, inputs, parameters, remote
 from .early_stopping import ScoreStopping
 from .networks import prepare, read_records, write_records
 
@@ -40,7 +41,7 @@ class FitMember:
 
 
 class EstimatorFit:
-    """One call of `fit`: its data and its sessions, and the fitted attributes that follow.
+    """One call of `fit`: its data and its plans, and the fitted attributes that follow.
 
     The caller runs the `session` of each of the `n_members` networks and then calls `end`. Several
     fits can run at the same time, see `fastnn.training.pool`. `run` runs the sessions of one fit.
@@ -58,6 +59,13 @@ class EstimatorFit:
         Whether to make new networks.
     groups : ndarray (n,), optional
         What `bagging.check_groups` returned.
+
+    Attributes
+    ----------
+    trained : list of int
+        Numbers of the networks that an executor has trained.
+    n_left_out : int
+        Number of networks that Ctrl-C has left out.
     """
 
     def __init__(self, estimator, rows, fresh, groups=None):
@@ -72,7 +80,7 @@ class EstimatorFit:
         self.bagging = estimator.bagging if self.n_members > 1 else None
         self.records = read_records(estimator)
         folds = self._folds(groups, random_state, fresh) if self.bagging == "folds" else None
-        self.members = []
+        self.members, self.trained, self.n_left_out = [], [], 0
         for i in range(self.n_members):
             self.members.append(self._member(i, folds, random_state, fresh))
         self.n_rows = self.rows_of_epoch(self.members[0].data)
@@ -157,12 +165,25 @@ class EstimatorFit:
 
         queue : kernels.TrainerQueue, optional
         """
-        estimator = self.estimator
-        training = state.fresh(self.members[member].net, parameters.optimizer(estimator))
-        return self.session_from(member, training, estimator.max_iter, queue)
+        return self.begin(member, self.plan(member), queue)
 
     def session_from(self, member, training, epochs, queue=None):
         """Return a session of a member that begins with a state. training : TrainingState."""
+        return self.begin(member, self.plan_from(member, training, epochs), queue)
+
+    def begin(self, member, plan, queue):
+        session = plan.session(queue)
+        self.members[member].history = session.history
+        return session
+
+    def plan(self, member):
+        """Return the Plan of a member."""
+        estimator = self.estimator
+        training = state.fresh(self.members[member].net, parameters.optimizer(estimator))
+        return self.plan_from(member, training, estimator.max_iter)
+
+    def plan_from(self, member, training, epochs):
+        """Return the Plan of a member that begins with a state. training : TrainingState."""
         estimator, m = self.estimator, self.members[member]
         n, n_seen = self.rows_of_epoch(m.data), self.records[member].n_seen
         is_adaptive = parameters.uses_learning_rate(estimator, "adaptive")
@@ -181,10 +202,7 @@ class EstimatorFit:
             retry=parameters.AdaptiveRate() if is_adaptive else None,
             **self.options(),
         )
-        plan = Plan(m.net, m.data, options, m.rng, m.validation, training)
-        session = plan.session(queue)
-        m.history = session.history
-        return session
+        return Plan(m.net, m.data, options, m.rng, m.validation, training)
 
     def run(self):
         """Run the sessions of all members."""
@@ -198,6 +216,39 @@ class EstimatorFit:
         trainings = Trainings(n=self.n_members, make=self.session, networks=self.networks)
         train_many(trainings, self.n_threads, line)
         raise_if_diverged(self.networks)
+
+    def run_until_interrupt(self, executor=None):
+        """Train all members. Return whether Ctrl-C has ended it.
+
+        With an executor, the networks that are trained are kept, and KeyboardInterrupt is raised if
+        there are none.
+        """
+        try:
+            if executor is None:
+                self.run()
+            else:
+                self._run_in(executor)
+        except KeyboardInterrupt:
+            if executor is not None:
+                if not self.trained:
+                    raise
+                self._keep_trained()
+            return True
+        return False
+
+    def _run_in(self, executor):
+        """Train all members in the workers of an executor."""
+        with InTraining(list(self.networks)):
+            remote.train(self, executor, ManyLine() if self.estimator.verbose else None)
+        raise_if_diverged(self.networks)
+
+    def _keep_trained(self):
+        """Leave out the networks that an executor has not trained."""
+        kept = sorted(self.trained)
+        self.members = [self.members[i] for i in kept]
+        self.records = [self.records[i] for i in kept]
+        self.estimator.networks_ = self.networks = [self.networks[i] for i in kept]
+        self.n_left_out, self.n_members = self.n_members - len(kept), len(kept)
 
     def end(self, interrupted=False):
         """Set the fitted attributes, and warn if training ended too early."""
@@ -213,7 +264,12 @@ class EstimatorFit:
 
     def _warn(self, interrupted):
         estimator = self.estimator
-        if interrupted:
+        if interrupted and self.n_left_out:
+            warn(
+                f"Training interrupted by user. The estimator has the {self.n_members} of "
+                f"{self.n_members + self.n_left_out} networks that are trained.",
+            )
+        elif interrupted:
             what = "The network has" if self.n_members == 1 else "The networks have"
             warn(
                 f"Training interrupted by user. {what} the parameters of the last completed step.",

@@ -4,6 +4,7 @@ In turn, each rank looks at its rows, the ranks agree on what they must have in 
 network together. What a rank does by itself is in a context `failing_together`, so none waits for one that has failed.
 """
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -208,8 +209,9 @@ class RankFit(EstimatorFit):
 
     def run(self):
         estimator = self.estimator
-        with self.networks[0]._in_training():
+        with ExitStack() as stack:
             with self.ranks.failing_together():
+                stack.enter_context(self.networks[0]._in_training())
                 session = self.session(0)
             if estimator.verbose and self.speaks():
                 session.line = ProgressLine(estimator.max_iter, self.n_rows)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.preprocessing import LabelEncoder
 
-from ..core.threads import results_of, split_evenly
+from ..executors import SharedObjects
 from . import models
 from .folds import Folds, split_rows
 from .run import Run, Workers, train_runs
@@ -72,7 +73,8 @@ def cross_validate(
     error_score : "raise" or number, default nan
         Score of a fold whose training fails or diverges. Other folds are not affected.
     executor : concurrent.futures.Executor, optional
-        Train equal shares of the folds in its workers. Each worker gets X once.
+        Train the folds in its workers: processes, or machines that Dask or MPI connects. X travels
+        to each worker once. See the guide "Several machines".
 
     Returns
     -------
@@ -190,20 +192,18 @@ def cross_val_predict(
 
 def _train_folds(folds, evaluate, workers, keep_models=False):
     """Train a network on each fold, and return the results of `evaluate`."""
-    n_threads, executor = workers.n_threads, workers.executor
-    if executor is None:
-        return _train_share(folds, evaluate, n_threads, workers.verbose, keep_models)
-    futures = [
-        executor.submit(_train_share, folds.part(a, b), evaluate, n_threads, 0, keep_models)
-        for a, b in split_evenly(len(folds), executor)
-    ]
-    return [result for part in results_of(futures) for result in part]
+    train, numbers = partial(_train, folds, evaluate, keep_models), list(range(len(folds)))
+    if workers.executor is None:
+        return train(numbers, workers.n_threads, workers.line())
+    with SharedObjects([folds]) as shared:
+        return workers.train(train, numbers, shared)
 
 
-def _train_share(folds, evaluate, n_threads, verbose, keep_models):
+def _train(folds, evaluate, keep_models, numbers, n_threads, line):
+    """Train networks on the folds of these numbers, in this process."""
     network = models.network_of(folds.model, folds.path)
-    runs = [FoldRun(i, clone(network), keep_models) for i in range(len(folds))]
-    train_runs(folds, runs, evaluate, n_threads, verbose)
+    runs = [FoldRun(i, clone(network), keep_models) for i in numbers]
+    train_runs(folds, runs, evaluate, n_threads, line)
     return [run.result for run in runs]
 
 

@@ -1,6 +1,5 @@
 """Folds: the rows of cross-validation, and the earlier steps of a model fitted on them."""
 
-import copy
 import pickle
 
 import numpy as np
@@ -52,12 +51,6 @@ class Folds:
 
     def __getstate__(self):
         return vars(self) | {"made": {}}
-
-    def part(self, start, stop):
-        """Return these folds alone."""
-        part = copy.copy(self)
-        part.splits, part.made = self.splits[start:stop], {}
-        return part
 
     def fold(self, number, params=None):
         """Return a Fold. Its earlier steps are fitted.

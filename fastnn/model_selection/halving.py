@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-import uuid
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +15,8 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
 
-from ..core.threads import results_of, split_evenly
 from ..core.validation import check_count, check_number
+from ..executors import SharedObjects
 from . import models
 from .folds import Folds, split_rows
 from .run import Workers, train_runs
@@ -76,7 +76,8 @@ class HalvingSearchCV(BaseSearchCV):
         Score of a fold whose training fails or diverges. Other candidates are not affected.
     return_train_score : bool, default False
     executor : concurrent.futures.Executor, optional
-        Train equal shares of the networks in its workers. Each worker gets X once.
+        Train the networks in its workers: processes, or machines that Dask or MPI connects. X
+        travels to each worker once. See the guide "Several machines".
 
     Attributes
     ----------
@@ -222,8 +223,18 @@ class HalvingSearchCV(BaseSearchCV):
         self.n_candidates_, self.n_resources_ = plan_rungs(
             len(candidates), self.factor, self.min_resources, max_resources
         )
-        results, trainer = Results(len(folds)), _Trainer(self, folds, evaluate)
-        survivors = list(range(len(candidates)))
+        with SharedObjects([folds]) as shared:
+            trainer = _Trainer(self, folds, evaluate, shared)
+            results, best = self._run_rungs(trainer, runs, candidates, resource)
+        self.best_index_ = best
+        self._finish(results, folds, evaluate, max_resources)
+        if self.refit:
+            self._fit_best(resource, X, y, fit_params)
+        return self
+
+    def _run_rungs(self, trainer, runs, candidates, resource):
+        """Train the candidates of all rungs. Return their Results, and the number of the best."""
+        results, survivors = Results(len(trainer.folds)), list(range(len(candidates)))
         for rung, n_resources in enumerate(self.n_resources_):
             survivors = survivors[: self.n_candidates_[rung]]
             alive = set(survivors)
@@ -242,11 +253,7 @@ class HalvingSearchCV(BaseSearchCV):
                     f"best score {means[survivors[0]]:.4g}"
                 )
         first_of_last_rung = len(results.rows) - len(means)
-        self.best_index_ = first_of_last_rung + sorted(means).index(survivors[0])
-        self._finish(results, folds, evaluate, max_resources)
-        if self.refit:
-            self._fit_best(resource, X, y, fit_params)
-        return self
+        return results, first_of_last_rung + sorted(means).index(survivors[0])
 
     def _check(self, network, resource):
         """Check the parameters, and return the resources of the last rung."""
@@ -328,10 +335,10 @@ class HalvingSearchCV(BaseSearchCV):
 class _Trainer:
     """Trains the runs of each rung, in this process or in the workers of an executor."""
 
-    def __init__(self, search, folds, evaluate):
-        self.folds, self.evaluate, self.error_score = folds, evaluate, search.error_score
+    def __init__(self, search, folds, evaluate, shared):
+        self.folds, self.error_score, self.shared = folds, search.error_score, shared
+        self.function = partial(_train, folds, evaluate)
         self.workers = Workers(search.n_jobs, search.executor, search.verbose)
-        self.key = uuid.uuid4().hex
 
     def train(self, runs, n_resources):
         """Train to `n_resources` epochs, and return the runs, which may be copies."""
@@ -339,13 +346,11 @@ class _Trainer:
             run.n_resources = n_resources
         unfinished = [run for run in runs if not run.finished]
         finished = [run for run in runs if run.finished]
-        if self.workers.executor is not None and unfinished:
-            trained = self._train_in_workers(unfinished)
+        workers = self.workers
+        if workers.executor is None:
+            trained = self.function(unfinished, workers.n_threads, workers.line())
         else:
-            n_threads, verbose = self.workers.n_threads, self.workers.verbose
-            with _convergence_warnings_ignored():
-                train_runs(self.folds, unfinished, self.evaluate, n_threads, verbose)
-            trained = unfinished
+            trained = workers.train(self.function, unfinished, self.shared)
         errors = [run.result["error"] for run in trained if "error" in run.result]
         if errors:
             report_failures(errors, len(runs), self.error_score)
@@ -354,36 +359,11 @@ class _Trainer:
             key=lambda run: (run.candidate.number, run.fold_number),
         )
 
-    def _train_in_workers(self, runs):
-        executor, n_threads = self.workers.executor, self.workers.n_threads
-        parts = [runs[a:b] for a, b in split_evenly(len(runs), executor)]
-        first = not getattr(self, "sent", False)
-        self.sent = True
 
-        def submit(part, folds):
-            return executor.submit(_train_share, self.key, folds, part, self.evaluate, n_threads)
-
-        trained = results_of([submit(part, self.folds if first else None) for part in parts])
-        missing = [i for i, part in enumerate(trained) if part is None]
-        again = results_of([submit(parts[i], self.folds) for i in missing])
-        for i, part in zip(missing, again):
-            trained[i] = part
-        return [run for part in trained for run in part]
-
-
-_folds_of_search: dict = {}  # {key: Folds}, in a worker; of the last search only
-
-
-def _train_share(key, folds, runs, evaluate, n_threads):
-    """Train runs in a worker. Return them, or None if the worker does not have the folds."""
-    if folds is not None:
-        _folds_of_search.clear()
-        _folds_of_search[key] = folds
-    folds = _folds_of_search.get(key)
-    if folds is None:
-        return None
+def _train(folds, evaluate, runs, n_threads, line):
+    """Train runs in this process, and return them."""
     with _convergence_warnings_ignored():
-        train_runs(folds, runs, evaluate, n_threads)
+        train_runs(folds, runs, evaluate, n_threads, line)
     return runs
 
 

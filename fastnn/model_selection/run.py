@@ -7,6 +7,7 @@ from typing import Any
 from ..core.validation import check_threads
 from ..estimators import inputs
 from ..estimators.fit import EstimatorFit
+from ..executors import ExecutorPool, RemoteTrainings
 from ..kernels import InTraining
 from ..training.pool import Trainings, train_many
 from ..training.progress import ManyLine
@@ -99,6 +100,48 @@ class Workers:
             n_jobs = -1 if executor is None else 1
         self.n_threads = check_threads(n_jobs)
 
+    def line(self):
+        """Return what shows the progress, or None."""
+        return ManyLine() if self.verbose else None
+
+    def train(self, function, items, shared):
+        """Train items, such as runs, in the workers of the executor.
+
+        Parameters
+        ----------
+        function : callable
+            function(some items, n_threads, line) returns a list with a result for each.
+        items : list
+        shared : SharedObjects
+            What the items have in common.
+
+        Returns
+        -------
+        list of the results
+        """
+        results: list[Any] = [None] * len(items)
+
+        def ended(numbers, found):
+            for i, result in zip(numbers, found):
+                results[i] = result
+
+        trainings = RemoteTrainings(
+            n=len(items),
+            function=_run_items,
+            make=lambda numbers: (function, [items[i] for i in numbers], self.n_threads),
+            ended=ended,
+            shared=shared,
+            n_threads=self.n_threads,
+            n_threads_here=check_threads(-1),
+        )
+        ExecutorPool(self.executor, trainings, self.line()).run()
+        return results
+
+
+def _run_items(task, watch):
+    function, items, n_threads = task
+    return function(items, n_threads, watch)
+
 
 class Runner:
     """Trains runs for `train_runs`."""
@@ -168,7 +211,7 @@ class Runner:
         run.finished = True
 
 
-def train_runs(folds, runs, evaluate, n_threads, verbose=0):
+def train_runs(folds, runs, evaluate, n_threads, line=None):
     """Train runs together, and evaluate each as soon as it ends.
 
     Parameters
@@ -179,7 +222,7 @@ def train_runs(folds, runs, evaluate, n_threads, verbose=0):
         evaluate(fold, network) returns a dict; ``evaluate.error_score`` is "raise" or the score of
         a failure, and ``evaluate.failed()`` the dict of one.
     n_threads : int
-    verbose : int
-        Whether to print a line of progress.
+    line : optional
+        Shows the progress, as a `training.progress.ManyLine` does.
     """
-    Runner(folds, runs, evaluate, n_threads).train(ManyLine() if verbose else None)
+    Runner(folds, runs, evaluate, n_threads).train(line)

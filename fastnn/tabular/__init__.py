@@ -3,13 +3,14 @@
 - `classifier`, `regressor`, `estimator`: the estimators, and their base class.
 - `fitting`: one call of `fit`. `large`: tables larger than memory, which `fitting` reads.
   `columns`: what the columns of a table are. `explaining`: what columns contribute to predictions.
+- `checking`: whether new rows are like the training rows. `comparing`: other models, on the same rows.
 - `fit_rows`: the rows in memory. `row_columns`: their weights, groups and times. `row_folds`,
   `forward_folds`: the folds that hold them out. `row_split`: how these were made.
 - `table_memory`: the memory that there is. `table_progress`: how far a fit is.
 - `predictions`: what estimators predict. `stored_model`: the same of a file, without scikit-learn.
   `prediction_columns`: predictions as columns of a table.
-- `table_model`: the fitted model, which predicts. `encoder`: the inputs of its networks.
-  `targets`: what they learn.
+- `table_model`: the fitted model, which predicts. `network_arrays`: its networks in files.
+  `encoder`: their inputs. `targets`: what they learn.
 - `tabular_file`: files of estimators. `checkpoint`: what a fit needs that continues a stopped one.
 - `metrics`, `custom_metric`: what a model is to be good at. `metric_values`: how good it is.
   `thresholds`: from which probability a row is of the second class.

@@ -24,6 +24,7 @@ from .fitting.table_fit import TableFit
 from .predictions import TablePredictions
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
     from typing import Self
 
     from numpy.typing import ArrayLike, NDArray
@@ -68,7 +69,7 @@ class BaseTabular(Attributes, TablePredictions):
     seconds_before: float = 0.0
     #: These arguments are not routed by meta-estimators.
     __metadata_request__fit: ClassVar[dict] = dict.fromkeys(
-        ("resume", "window"), metadata_routing.UNUSED
+        ("resume", "window", "executor"), metadata_routing.UNUSED
     )
 
     _parameter_constraints: ClassVar[dict] = {
@@ -118,6 +119,7 @@ class BaseTabular(Attributes, TablePredictions):
         resume: bool = False,
         window: int | None = None,
         time: ArrayLike | None = None,
+        executor: Executor | None = None,
     ) -> Self:
         """Fit an ensemble of networks to a table.
 
@@ -154,6 +156,10 @@ class BaseTabular(Attributes, TablePredictions):
             the name of the column of X that holds it, which stays an input. Each fold trains on the
             rows before those that it scores, and then the networks of the model train on all rows.
             See the guide "Rows in the order of time".
+        executor : concurrent.futures.Executor, optional
+            Train the networks in its workers: processes, or machines that Dask or MPI connects. The
+            encoded rows travel to each worker once. A worker has one thread with n_threads=-1. Not
+            for tables larger than memory. See the guide "Several machines".
 
         Returns
         -------
@@ -183,7 +189,7 @@ class BaseTabular(Attributes, TablePredictions):
             passed = FitArguments(
                 X=X, y=y, sample_weight=sample_weight, groups=groups, time=time, window=window
             )
-            fitted = TableFit(self._fit_options(), passed).run(stopped)
+            fitted = TableFit(self._fit_options(executor), passed).run(stopped)
             kept = {name: value for name, value in vars(self).items() if name not in FITTED}
             new = dict(
                 feature_importances_=fitted.importances,
@@ -220,7 +226,7 @@ class BaseTabular(Attributes, TablePredictions):
             )
         return self.model_
 
-    def _fit_options(self):
+    def _fit_options(self, executor):
         return TableFitOptions(
             estimator_name=type(self).__name__,
             task=self._task(),
@@ -230,6 +236,7 @@ class BaseTabular(Attributes, TablePredictions):
             time_limit=self.time_limit,
             random_state=self.random_state,
             n_threads=self.n_threads,
+            executor=executor,
             declared={argument: getattr(self, argument) for argument in ARGUMENTS},
             verbose=bool(self.verbose),
             on_progress=self.on_progress,

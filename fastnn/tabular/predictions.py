@@ -16,6 +16,8 @@ from ..core.validation import check_threads
 from ..dask.predictions import maps_partitions
 from ..estimators.network_means import mean_over_networks, std_over_networks
 from ..tables.files import TableWarning
+from .checking.changes import find_changes
+from .checking.counting import NewRows
 from .columns import frames
 from .columns.other_texts import OtherTextsOfParts
 from .explaining.methods import ExplainedPredictions
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .checking.drift_report import DriftReport
     from .table_model import TableModel
 
 MAX_MISSING = 20  # names in a message
@@ -73,6 +76,64 @@ class TablePredictions(ExplainedPredictions):
         for note in others.notes():
             warn(note, TableWarning)
         return parts
+
+    def check(self, X: Any) -> DriftReport:
+        """Compare new rows with the rows that the model was trained on.
+
+        Columns are noted whose values lie outside the range of training, are missing or of unknown
+        categories more often, are distributed otherwise, or are something else, such as texts in
+        place of numbers. Differences that are chance or small are not noted: see the guide "Drift".
+        A column of the time by which the model was scored may be later.
+
+        Parameters
+        ----------
+        X : DataFrame, Arrow table, array_like (n, n_features), records, or path
+            The table. If its columns have names, they may be in any order; columns may be absent.
+
+        Returns
+        -------
+        DriftReport
+            ``has_drift`` says whether anything has changed, ``changes`` what. Its text is a table,
+            and ``to_frame()`` returns a pandas DataFrame.
+
+        Raises
+        ------
+        ValueError
+            The model is from a file that an older version wrote, or X is not a table.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastnn import TabularRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(0, 1, (500, 2))
+        >>> reg = TabularRegressor(1, hidden_layer_sizes=4, random_state=0).fit(X, X.sum(axis=1))
+        >>> new = rng.uniform(0, 1, (50, 2))
+        >>> reg.check(new).has_drift
+        False
+        >>> reg.check(new * [1, 1000]).drifted_columns
+        ['1']
+        """
+        with self._reading():
+            self._check_fitted()
+            model = self.model_
+            found: list[str] = []
+            known = model.features.names
+            new = NewRows.of(model)
+
+            def choose(names):
+                found[:] = names
+                return names if known is None else [name for name in known if name in names]
+
+            for frame in frames.read_batches(X, model.features.texts(), choose):
+                with placed(frame.where):
+                    new.add(self._complete(frame))
+        absent: list[str] = []
+        others: list[str] = []
+        if known is not None and found:
+            absent = [name for name in model.features.used_names() if name not in found]
+            others = [name for name in found if name not in known and name != model.target_name]
+        return find_changes(new, model.time_column, absent, others)
 
     def _read_batches(self, X):
         """Yield the Frames of rows to predict, with the columns that `fit` had, in their order."""

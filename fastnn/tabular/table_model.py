@@ -2,23 +2,22 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from ..estimators.network_means import mean_over_networks
-from ..files import ModelFileError
 from ..files.checks import check, check_mapping, is_count, is_finite
-from ..saving import blank_network
-from .checkpoint import MAX_FOLDS, FitCheckpoint
+from . import network_arrays
+from .checking.profile import TableProfile
+from .checkpoint import FitCheckpoint
 from .columns.features import Features
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
 from .explaining.background import Background
-from .row_split import RowSplit
+from .row_split import FoldRows, RowSplit
 
 BLOCK = 20_000  # rows that are encoded and predicted at a time
 MAX_SNAPSHOTS = 2
-ACTIVATION: Final = "silu"
 
 
 @dataclass(eq=False, repr=False)
@@ -69,6 +68,10 @@ class TableModel:
     block_of_row : ndarray (n,) of int, or None
         After a fit whose folds are forward in time: the number of the fold that scored each row, -1
         for none. Not in a file.
+    profile : TableProfile or None
+        What the training table held, for `check`; None in files of older versions.
+    folds : FoldRows or None
+        After a fit: the rows of its folds. Not in a file.
     fold_histories : list of list of History, or None
         After such a fit: those of the networks of the folds, for each member. Not in a file.
     """
@@ -81,14 +84,21 @@ class TableModel:
     errors: list | None = None
     checkpoint: FitCheckpoint | None = None
     split: RowSplit | None = None
+    profile: TableProfile | None = None
     background: Background | None = None
     block_of_row: np.ndarray | None = None
+    folds: FoldRows | None = None
     fold_histories: list | None = None
 
     @property
     def is_forward(self):
         """Whether the networks were trained on all rows, after folds that are forward in time."""
         return self.split is not None and self.split.is_forward and self.checkpoint is None
+
+    @property
+    def time_column(self):
+        """str or None: the column by whose times the folds were forward, if it has a name."""
+        return self.split.time if self.split is not None and self.split.is_forward else None
 
     @property
     def n_folds(self):
@@ -190,22 +200,30 @@ class TableModel:
             out["unfinished"] = self.checkpoint.to_json()
         if self.split is not None:
             out["split"] = self.split.to_json()
+        if self.profile is not None:
+            out["profile"] = self.profile.to_json()
         return out
 
     def arrays(self):
         """Return the arrays of a file, by name, without the background."""
-        out = {f"params{i}": _params(m.networks) for i, m in enumerate(self.members)}
+        out = {
+            f"params{i}": network_arrays.params_of(m.networks) for i, m in enumerate(self.members)
+        }
         if self.checkpoint is not None and self.checkpoint.final:
             weighted = [i for i, member in enumerate(self.members) if member.weight > 0]
             final = zip(weighted, self.checkpoint.final)
-            out |= {f"final{i}": _params(networks) for i, networks in final if networks}
+            out |= {
+                f"final{i}": network_arrays.params_of(networks) for i, networks in final if networks
+            }
         for c, spare in self._spare_of_configurations().items():
-            out[f"spare{c}"] = _params([s.networks for s in spare])
+            out[f"spare{c}"] = network_arrays.params_of([s.networks for s in spare])
         if self.errors is not None:
             out["errors"] = np.concatenate(self.errors)[:, 0]
             out["errors_fold"] = np.repeat(
                 np.arange(len(self.errors)), [len(x) for x in self.errors]
             )
+        if self.profile is not None:
+            out |= self.profile.arrays()
         return out
 
     @classmethod
@@ -245,6 +263,8 @@ class TableModel:
         if "split" in content:
             self.split = RowSplit.from_json(content["split"])
         self._read_members(content, reader)
+        if "profile" in content:
+            self.profile = TableProfile.read(content["profile"], reader, features)
         return self
 
     def _read_members(self, content, reader):
@@ -252,7 +272,7 @@ class TableModel:
         members, targets = content["members"], self.targets
         check(isinstance(members, list), "members")
         check((len(members) == 0) == (targets.is_classifier and targets.n_out == 1), "members")
-        shapes = [_shape(reader, f"params{i}") for i in range(len(members))]
+        shapes = [network_arrays.shape_of(reader, f"params{i}") for i in range(len(members))]
         sizes = []
         for member, (n_folds, n_snapshots) in zip(members, shapes):
             hidden = member["hidden"]
@@ -290,19 +310,22 @@ class TableModel:
         if has_errors:
             n = reader.length("errors", minimum=0)
             expected |= {"errors": ([n], "F64"), "errors_fold": ([n], "I64")}
+        if "profile" in content:
+            expected |= TableProfile.expected_arrays(content["profile"], reader)
         expected |= Background.expected_arrays(reader, self.features)
         reader.check(expected)
         self.background = Background.read(reader, self.features)
         for i, (member, size) in enumerate(zip(members, sizes)):
-            networks = _networks(size, targets.output, reader.array(f"params{i}"))
+            networks = network_arrays.networks_of(size, targets.output, reader.array(f"params{i}"))
             self.members.append(EnsembleMember(member["encoder"], member["share"], networks))
         if self.checkpoint is not None:
             self.checkpoint.final = [
-                _networks(sizes[i], targets.output, reader.array(f"final{i}")) for i in final
+                network_arrays.networks_of(sizes[i], targets.output, reader.array(f"final{i}"))
+                for i in final
             ]
         for c, spare in self._spare_of_configurations().items():
             params = reader.array(f"spare{c}")
-            found = _networks(spare_sizes[c][1], targets.output, params)
+            found = network_arrays.networks_of(spare_sizes[c][1], targets.output, params)
             for networks, one in zip(found, spare):
                 one.networks = networks
         if has_errors:
@@ -326,7 +349,7 @@ class TableModel:
         out = {}
         for c, spare in self._spare_of_configurations().items():
             name, (_, *others) = f"spare{c}", sizes[0]
-            shape = _shape(reader, name)
+            shape = network_arrays.shape_of(reader, name)
             check(shape[0] == len(spare) and shape[1] <= MAX_SNAPSHOTS, name)
             check(all(len(s.best) in (0, shape[1]) for s in spare), name)
             n_params = reader.entries[name]["shape"][2]
@@ -344,7 +367,7 @@ class TableModel:
         weighted = [i for i, member in enumerate(members) if member["share"] > 0]
         if not any(f"final{i}" in reader.entries for i in weighted):
             return {}
-        final = {i: _shape(reader, f"final{i}") for i in weighted}
+        final = {i: network_arrays.shape_of(reader, f"final{i}") for i in weighted}
         n = {n for n, _ in final.values()}
         check(len(n) == 1 and n.pop() <= self.checkpoint.n_final, "final")
         check(all(final[i][1] == shapes[i][1] for i in final), "final")
@@ -357,35 +380,3 @@ def mean_output(networks, table, n_threads):
     from ..many import forward_many  # errors about files need not wait for it
 
     return forward_many(networks, table, n_threads=n_threads).mean(axis=0, dtype=np.float64)
-
-
-def _shape(reader, name):
-    shape = check_mapping(reader.entries.get(name), name).get("shape")
-    valid = isinstance(shape, list) and len(shape) == 3
-    if not valid or not all(is_count(k, MAX_FOLDS, 1) for k in shape[:2]):
-        raise ModelFileError(f"the shape of {name} is invalid")
-    return shape[:2]
-
-
-def _params(networks):
-    """Return the parameters of lists of networks, (n_lists, n_snapshots, n_params)."""
-    return np.stack([np.stack([net.params for net in snapshots]) for snapshots in networks])
-
-
-def _networks(sizes, output, params):
-    return [[_network(sizes, output, p) for p in snapshots] for snapshots in params]
-
-
-def _network(sizes, output, params):
-    hidden = [ACTIVATION] * (len(sizes) - 2)
-    dropout = [0.0] * (len(sizes) - 1)
-    architecture = dict(
-        layer_sizes=sizes,
-        activations=[*hidden, output],
-        bias=True,
-        dtype=np.dtype(np.float32),
-        dropout=dropout,
-    )
-    net = blank_network(architecture, np.random.default_rng(0))
-    net.params = params
-    return net

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -282,6 +283,13 @@ class Data:
             return trainer.loss()
 
         return evaluate
+
+
+def arrays_of_several(data):
+    """Return the arrays and tables that several of these Data read. data : list of Data"""
+    arrays = [a for d in data for a in (d.X, d.targets, d.sample_weight, d.rows) if a is not None]
+    counts = Counter(map(id, arrays))
+    return [a for a in arrays if counts[id(a)] > 1]
 
 
 def n_held_out(fraction, n):

@@ -1,5 +1,6 @@
 """FitCall: one call of `MLP.fit`, from its arguments to the plan, on one machine or on several ranks."""
 
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from .. import losses
@@ -60,8 +61,9 @@ class FitCall(NamedTuple):
             rows=self.rows._replace(may_be_empty=comm is not None),
             options=self.options | dict(ranks=ranks),
         )
-        with ranks.deferring_signals(), self.net._in_training():
+        with ranks.deferring_signals(), ExitStack() as stack:
             with ranks.failing_together():
+                stack.enter_context(self.net._in_training())
                 plan = call.plan()
                 with UndoDraws([(self.net, plan.rng)]):
                     session = plan.session()

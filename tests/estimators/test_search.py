@@ -375,28 +375,3 @@ def test_executors_give_the_same_results(kind):
         shared = search(model, names, executor=executor, n_jobs=None).fit(X, y).cv_results_
     for name in ("mean_test_score", "split2_test_score", "n_resources"):
         np.testing.assert_array_equal(shared[name], alone[name])
-
-
-def test_a_worker_without_the_rows_gets_them():
-    from fastnn.model_selection import halving
-
-    class Forgetful(ThreadPoolExecutor):
-        """Its workers forget what they got, as new processes would."""
-
-        def submit(self, function, *args):
-            def call():
-                if args[1] is None:
-                    halving._folds_of_search.clear()
-                else:
-                    sent.append(args[1])
-                return function(*args)
-
-            return super().submit(call)
-
-    sent = []
-    with Forgetful(1) as executor:
-        shared = search(executor=executor).fit(X, y).cv_results_
-    assert len(sent) == 3
-    np.testing.assert_array_equal(
-        shared["mean_test_score"], search().fit(X, y).cv_results_["mean_test_score"]
-    )

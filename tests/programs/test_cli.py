@@ -21,7 +21,7 @@ from fastnn.cli.console import print_note
 from fastnn.cli.display import Display, format_duration, sparkline
 
 FASTNN = [sys.executable, "-m", "fastnn"]
-COMMANDS = ["demo", "train", "predict", "info", "export", "bench", "completion"]
+COMMANDS = ["demo", "train", "predict", "check", "compare", "info", "export", "bench", "completion"]
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, pipes and devices of POSIX")
 
 
@@ -77,7 +77,7 @@ def test_version(run):
         ),
         (
             ["bake"],
-            "fastnn: unknown command 'bake'. The commands are demo, train, predict, explain, info, export, serve",
+            "fastnn: unknown command 'bake'. The commands are demo, train, predict, check, compare, explain, info",
         ),
         (
             ["help", "train"],

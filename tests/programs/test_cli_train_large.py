@@ -157,7 +157,7 @@ def test_tune(run, quick_recipe):
         *("people", "--target", "income", "--out", "m", "--window", "300", "--tune"),
         *("--folds", "2", "--time-limit", "1000"),
     )
-    assert len(report["tuning"]["tried"]) == 8
+    assert len(report["tuning"]["tried"]) in (7, 8)
 
 
 def test_interrupted_and_resumed(run, interrupt_after_a_fold, quick_recipe):

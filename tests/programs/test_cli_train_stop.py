@@ -17,6 +17,7 @@ from checks import assert_same_bits
 from cli_cases import interrupt_after, report_of, write_csv
 
 import fastnn
+from fastnn.cli import train_search
 
 ARGUMENTS = ("t.csv", "--target", "y", "--folds", "3", "--hidden", "8", "--threads", "1")
 LONG = "1000"  # seconds of a limit that no training here reaches
@@ -174,18 +175,55 @@ def tune(run, *options):
     return report_of(run, "t.csv", "--out", "m", "--tune", "--time-limit", LONG, *options)
 
 
-def test_tune_trains_the_best_settings_with_all_folds(run):
+def settings_of(report):
+    return "--hidden " + ",".join(map(str, report["hidden"]))
+
+
+def test_tune_keeps_the_default_unless_another_setting_is_better_for_certain(run):
     report = tune(run, "--target", "y", "--folds", "2")
     assert report["tuning"]["metric"] == "log_loss"
-    tried = report["tuning"]["tried"]
-    assert [t["folds"] for t in tried] == [1] * 5 + [2] * 2
-    assert [t["options"] for t in tried[:2]] == ["--hidden 64,64", "--hidden 32,32"]
-    best = sorted(tried[:5], key=lambda t: t["score"])[:2]
-    assert [t["options"] for t in tried[5:]] == [t["options"] for t in best]
-    chosen = min(tried[5:], key=lambda t: t["score"])
-    assert chosen["options"] == "--hidden " + ",".join(map(str, report["hidden"]))
-    assert chosen["score"] == pytest.approx(report["scores"]["log_loss"])
+    tried, decision = report["tuning"]["tried"], report["tuning"]["decision"]
+    assert [t["folds"] for t in tried] == [2, *[1] * 5, *[2] * (decision is not None)]
+    assert [t["options"] for t in tried[:3]] == ["--hidden 64,64"] * 2 + ["--hidden 32,32"]
+    if decision is None:
+        assert settings_of(report) == "--hidden 64,64"
+    else:
+        best = min(tried[1:6], key=lambda t: t["score"])
+        assert decision["options"] == tried[6]["options"] == best["options"]
+        is_certain = decision["gain"] > 2 * decision["error"]
+        assert decision["is_chosen"] == is_certain
+        assert settings_of(report) == (best["options"] if is_certain else "--hidden 64,64")
+    kept = next(t for t in tried if (t["options"], t["folds"]) == (settings_of(report), 2))
+    assert kept["score"] == pytest.approx(report["scores"]["log_loss"])
     assert fastnn.load("m").n_folds_ == 2
+
+
+@pytest.mark.parametrize("folds", ["1", "2"])
+def test_a_setting_that_is_better_for_certain_replaces_the_default(
+    run, monkeypatch, quick_recipe, folds
+):
+    """The default of this test cannot learn: one unit in each layer."""
+    quick_recipe(60)
+    monkeypatch.setattr(train_search, "HIDDEN", ((1, 1, 1, 1), (16,), (1, 1, 1)))
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 400))
+    write_csv("xor.csv", a=a, b=b, y=np.where(a * b > 0, "p", "q"))
+    report = report_of(run, "xor.csv", "--target", "y", "--out", "m", "--tune", "--folds", folds)
+    decision = report["tuning"]["decision"]
+    assert decision["is_chosen"] and report["hidden"] == [16]
+    assert decision["gain"] > 2 * decision["error"] > 0
+    held_out = 80 if folds == "1" else 400
+    assert decision["rows"] <= held_out - (40 if folds == "1" else 80)
+
+
+def test_tune_that_keeps_the_default_gives_its_bits(run, monkeypatch):
+    monkeypatch.setattr(train_search, "HIDDEN", ((64, 64), (1,)))
+    report = report_of(run, "t.csv", "--target", "y", "--out", "m", "--tune", "--folds", "2")
+    assert report["hidden"] == [64, 64]
+    report_of(run, "t.csv", "--target", "y", "--out", "n", "--folds", "2")
+    tuned, plain = (fastnn.load(name).model_.networks() for name in "mn")
+    for a, b in zip(tuned, plain, strict=True):
+        assert_same_bits(a.params, b.params)
 
 
 def test_tune_tries_the_logarithm_of_a_number_above_0(run):
@@ -193,9 +231,8 @@ def test_tune_tries_the_logarithm_of_a_number_above_0(run):
     tried = report["tuning"]["tried"]
     assert report["tuning"]["metric"] == "rmse" and [t["folds"] for t in tried] == [1] * 6
     assert tried[1]["options"] == "--hidden 64,64 --log-target"
-    log = tried[1]["score"] < tried[0]["score"]
-    assert all(("--log-target" in t["options"]) == log for t in tried[2:])
-    assert min(t["score"] for t in tried) == pytest.approx(report["scores"]["rmse"])
+    assert len({"--log-target" in t["options"] for t in tried[2:]}) == 1
+    assert report["scores"]["rmse"] in [pytest.approx(t["score"]) for t in tried]
     losses = [("poisson", "poisson_deviance", 5), ("absolute_error", "mae", 6)]
     for loss, metric, n in losses:
         tuning = tune(run, "--target", "n", "--folds", "1", "--loss", loss)["tuning"]
@@ -203,16 +240,15 @@ def test_tune_tries_the_logarithm_of_a_number_above_0(run):
 
 
 def test_ctrl_c_while_tuning(run, monkeypatch):
-    # no fold of the final model, the first finalist, the second finalist
-    last = [None] * 5
+    # no fold of the default, one of it, and later
     arguments = ["train", "t.csv", "--target", "y", "--out", "m", "--folds", "5", "--tune"]
     arguments += ["--time-limit", LONG, "--threads", "1"]
     with monkeypatch.context() as patch:
-        interrupt_after(patch, None, 0)
+        interrupt_after(patch, 0)
         code, _, errors = run(*arguments)
         assert code == 130 and "No model was written." in errors and not os.path.exists("m")
     with monkeypatch.context() as patch:
-        interrupt_after(patch, *last, 1)
+        interrupt_after(patch, 1)
         code, _, errors = run(*arguments)
         model = fastnn.load("m")
         assert code == 130 and 0 < model.n_folds_remaining_ <= 5
@@ -220,7 +256,7 @@ def test_ctrl_c_while_tuning(run, monkeypatch):
         options = record["tuning"]["tried"][-1]["options"]
         assert f"repeat the command with {options} --resume\ninstead of --tune." in errors
     with monkeypatch.context() as patch:
-        interrupt_after(patch, *last, None, 1)
+        interrupt_after(patch, None, None, 0)
         code, _, errors = run(*arguments)
         assert code == 130 and fastnn.load("m").n_folds_remaining_ == 0
         assert "m holds the best model so far." in errors

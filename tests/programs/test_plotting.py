@@ -10,6 +10,7 @@ import pytest
 
 import fastnn
 from fastnn import plotting
+from fastnn.tabular.explaining.effect import Effect
 
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch):
@@ -104,3 +105,22 @@ def test_images_stand_in_rows_under_their_titles(plt):
     assert [text.get_text() for text in ax.texts] == list("abcde")
     low, high = ax.get_ylim()  # downwards
     assert high < top[0] and low > top[3] + 4
+
+
+# ---- effects ----
+
+
+def test_effects_of_columns(plt):
+    with pytest.raises(TypeError, match=r"what model.effect.* returns, got str"):
+        plotting.plot_effect("age")
+    values = np.array([f"c{i:02}" for i in range(30)], object)
+    curves = np.where(np.arange(30) % 3, 0.5, 0.1 + np.arange(30) / 30) * np.ones((4, 1))
+    effect = Effect("a$b", "category", values, curves, curves.mean(0), "target", [None], None)
+    ax = plotting.plot_effect(effect, plt.figure().add_subplot())
+    assert ax.get_xlabel() == r"a\$b" and ax.get_ylabel() == "prediction"
+    names = [text.get_text() for text in ax.get_xticklabels()]
+    assert len(names) == 20 and {f"c{i:02}" for i in range(0, 30, 3)} - {"c12"} <= set(names)
+    with pytest.raises(ValueError, match="n_curves"):
+        plotting.plot_effect(effect, n_curves=-1)
+    with pytest.raises(ValueError, match="is not an output"):
+        plotting.plot_effect(effect, output="x")

@@ -21,7 +21,7 @@ BANDS = {
     "networks": """kernels core typing activations initializers losses optimizers schedules
         functional encoded_table network summary notebook config reference""",
     "bytes": "files tables datasets",
-    "training": "training callbacks dask differentiable distributed mlp many saving",
+    "training": "training callbacks dask differentiable distributed executors mlp many saving",
     "estimators": "estimators model_selection tabular exchange",
     # __init__ has the public names: only programs may import them from there
     "programs": "cli export plotting serving playground __init__ __main__ _pyinstaller",
@@ -59,10 +59,14 @@ ON_USE = {  # also allowed in these packages, which are imported when they are u
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"playground", "tables"},
     "pandas": {
+        "tabular.checking",
         "tabular.columns",
         "tabular.explaining",
     },  # of a DataFrame that was passed, or as one
     "shap": {"tabular.explaining"},
+    "catboost": {"tabular.comparing"},
+    "lightgbm": {"tabular.comparing"},
+    "threadpoolctl": {"tabular.comparing"},
     "openpyxl": {"tables"},
     "xlrd": {"tables"},
     "duckdb": {"tables"},
@@ -75,7 +79,9 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "sklearn": {"cli", "export", "plotting", "tabular.columns"},
     "onnx": {"export"},
     "torch": {"cli", "distributed"},
-    "mpi4py": {"distributed"},
+    "mpi4py": {"distributed", "executors"},
+    "cloudpickle": {"executors"},
+    "joblib": {"executors"},
     "anywidget": {"playground"},
     "traitlets": {"playground"},
     "starlette": {"serving"},

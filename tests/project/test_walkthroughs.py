@@ -21,7 +21,7 @@ import fastnn
 
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
-PAGES = "command_line.md", "tutorial.md"
+PAGES = "command_line.md", "tutorial.md", "drift.md", "comparing.md"
 PORT = "8000"  # in the pages; a free one is used
 FUNCTIONS = """
 fastnn() { "$PYTHON" -m fastnn "$@"; }

@@ -4,6 +4,7 @@ Those of `fastnn.tables` are in table_error_cases.py.
 """
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from table_error_cases import FILES
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, tables
+from fastnn.executors import mpi_ranks
 from fastnn.tabular.metrics import MissingMetric
 
 DAYS = pa.array([f"2026-01-{i % 28 + 1:02}" for i in range(N)]).cast(pa.date32())
@@ -81,6 +83,13 @@ def ensemble(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it has not converged
         regressor.fit(np.eye(N), GOAL).save("e.safetensors")
+
+
+def of_several_ranks(monkeypatch):
+    folder(a=dict(a=A, goal=GOAL))(monkeypatch)
+    monkeypatch.setattr(mpi_ranks, "are_launched", lambda: True)
+    executor = ThreadPoolExecutor(1)
+    monkeypatch.setattr(mpi_ranks, "run_on_rank_0", lambda function: function(executor))
 
 
 def large_network(monkeypatch):
@@ -363,6 +372,12 @@ LARGE = [
         folder(a={"a": A, "goal": GOAL}),
     ),
     Case(
+        "tabular/fitting/table_fit.__init__",
+        lambda: large().fit([(X, GOAL)], window=20, executor=ThreadPoolExecutor(1)),
+        train("d", "--window 20"),
+        of_several_ranks,
+    ),
+    Case(
         "tabular/large/table_rows._read_batches",
         lambda: large().fit(X, GOAL, window=9),
     ),
@@ -508,4 +523,22 @@ EXPLANATIONS = [
         lambda monkeypatch: explain(monkeypatch, background=False),
     ),
 ]
-CASES = [*FILES, *COLUMNS, *TARGETS, *ROLES, *LARGE, *EXPORTS, *EXPLANATIONS, *SETTINGS]
+
+
+def old_model(monkeypatch):
+    """Write the files of `number_model`, of a model as an older version wrote it."""
+    number_model(monkeypatch)
+    model = fastnn.load("n.safetensors")
+    model.model_.profile = None
+    model.save("n.safetensors")
+
+
+CHECKS = [
+    Case(
+        "tabular/checking/counting.of",
+        lambda: fastnn.load("n.safetensors").check("new.csv"),
+        "check n.safetensors new.csv",
+        old_model,
+    ),
+]
+CASES = [*CHECKS, *FILES, *COLUMNS, *TARGETS, *ROLES, *LARGE, *EXPORTS, *EXPLANATIONS, *SETTINGS]

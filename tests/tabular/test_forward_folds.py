@@ -203,9 +203,11 @@ def test_values_and_names_are_the_same():
 
 def test_the_saved_networks_are_trained_on_all_rows(monkeypatch):
     seen: list = []
-    train = final_networks._train
+    end = training_jobs.end_networks
     monkeypatch.setattr(
-        final_networks, "_train", lambda jobs, *args: (seen.extend(jobs), train(jobs, *args))
+        training_jobs,
+        "end_networks",
+        lambda job, networks: (seen.extend([job] * bool(job.ends)), end(job, networks)),
     )
     reg = TabularRegressor(**SMALL).fit(X, y, time="day")
     assert len(seen) == 3 * len(reg.model_.members)

@@ -1,6 +1,7 @@
 """Training on the ranks of an MPI job, started by mpiexec: the same bits, and jobs that are killed.
 
-The wheel `mpich` brings mpiexec. Without it, and without mpi4py, these tests are skipped.
+The wheel `mpich` brings mpiexec. Without it, and without mpi4py, these tests are skipped. `nox -s
+rank_kills` kills 51 jobs.
 """
 
 import importlib.util
@@ -12,7 +13,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scale import SCALE, scaled
 
 MPIEXEC = shutil.which(
     "mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -86,22 +89,38 @@ def test_a_failing_rank_aborts_the_job(tmp_path):
 
 
 @pytest.mark.slow("test_ranks.py, with threads in place of processes")
-@pytest.mark.parametrize("n", range(3))
+@pytest.mark.parametrize("n", range(scaled(3)))
 def test_a_killed_job_resumes_with_the_bits_of_an_uninterrupted_one(tmp_path, n):
-    expected = run(2, tmp_path, "epochs=12")[0]
+    rng, size = np.random.default_rng(n), [2, 2, 4][n % 3]
+    local = ["sync_every=3"] if n % 6 == 1 else []  # resumes on the same number of ranks
+    expected = run(2, tmp_path, "epochs=12", *local)[0]
     checkpoint = tmp_path / "checkpoint.safetensors"
     checkpoint.unlink()
-    job = start(2, tmp_path, "epochs=12", "pause=0.02")
+    job = start(size, tmp_path, "epochs=12", "pause=0.02", *local)
     wait_for(checkpoint.exists)
-    time.sleep(0.03 * n)
-    ranks = ranks_of(2, tmp_path)
-    assert len(ranks) == 2
-    os.kill(ranks[n % 2], signal.SIGKILL)
+    time.sleep(rng.uniform(0, 0.15))
+    ranks = ranks_of(size, tmp_path)
+    assert len(ranks) == size
+    os.kill(ranks[rng.integers(size)], signal.SIGKILL)
     began = time.monotonic()
     job.communicate(timeout=SECONDS)
     assert job.returncode != 0 and time.monotonic() - began < 5
-    wait_for(lambda: not ranks_of(2, tmp_path))  # no orphan
-    assert run([1, 2, 4][n], tmp_path, "epochs=12", "resume=1")[0] == expected
+    wait_for(lambda: not ranks_of(size, tmp_path))  # no orphan
+    assert (
+        run(2 if local else [1, 2, 4][n % 3], tmp_path, "epochs=12", "resume=1", *local)[0]
+        == expected
+    )
+
+
+@pytest.mark.slow("test_save_crashes.py, on one machine")
+@pytest.mark.parametrize("place", ["fsync", "replace"])
+def test_rank_0_is_killed_while_it_saves(tmp_path, place):
+    expected = run(2, tmp_path, "epochs=6")[0]
+    job = start(2, tmp_path, "epochs=6", f"die={place}")
+    job.communicate(timeout=SECONDS)
+    assert job.returncode != 0
+    wait_for(lambda: not ranks_of(2, tmp_path))
+    assert run(4, tmp_path, "epochs=6", "resume=1")[0] == expected
 
 
 @pytest.mark.slow("signals need processes")
@@ -122,7 +141,7 @@ def test_a_rank_that_sleeps_delays_the_others(tmp_path):
     wait_for((tmp_path / "checkpoint.safetensors").exists)
     rank = ranks_of(2, tmp_path)[0]
     os.kill(rank, signal.SIGSTOP)
-    time.sleep(2)
+    time.sleep(2 if SCALE == 1 else 10)
     os.kill(rank, signal.SIGCONT)
     job.communicate(timeout=SECONDS)
     assert job.returncode == 0

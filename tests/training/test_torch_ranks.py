@@ -1,28 +1,48 @@
 """Training on the ranks of torch.distributed gives the bits of one machine."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import two_hosts
 
 SCRIPT = Path(__file__).parents[1] / "support" / "torch_training.py"
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
-@pytest.mark.slow("test_shards.py, with threads in place of processes")
-def test_two_ranks_give_the_bits_of_one(tmp_path):
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, str(SCRIPT), str(tmp_path), str(rank)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
+
+
+def run_both(folder, hosts=None, **environment):
+    """Run both ranks, each on a host, and check that they have the bits of one machine."""
+    ranks = []
+    for rank in range(2):
+        command = [sys.executable, str(SCRIPT), str(folder), str(rank)]
+        ranks.append(
+            subprocess.Popen(
+                two_hosts.on_host(hosts[rank], *command) if hosts else command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, **environment},
+            )
         )
-        for rank in range(2)
-    ]
     for rank in ranks:
         out, errors = rank.communicate(timeout=120)
         assert rank.returncode == 0, errors
         assert out.split() == ["True"] * 3
+
+
+@pytest.mark.slow("test_shards.py, with threads in place of processes")
+def test_two_ranks_give_the_bits_of_one(tmp_path):
+    run_both(tmp_path)
+
+
+@pytest.mark.slow("test_two_ranks_give_the_bits_of_one, on one host")
+def test_two_hosts_with_a_slow_network_give_the_bits_of_one(tmp_path):
+    if reason := two_hosts.why_not():
+        pytest.skip(reason)
+    with two_hosts.joined():
+        run_both(tmp_path, two_hosts.NAMES, GLOO_SOCKET_IFNAME="e0")

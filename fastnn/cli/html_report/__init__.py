@@ -2,7 +2,7 @@
 
 The page loads nothing and runs no scripts. Its style sheet is style.css, and its charts are SVG.
 
-- `data_sections`, `result_sections`, `effect_sections`, `training_sections`: the sections.
+- `data_sections`, `result_sections`, `baselines_section`, `effect_sections`, `training_sections`: the sections.
 - `elements`: HTML. `charts`: SVG of matplotlib.
 """
 
@@ -17,6 +17,7 @@ from ...core.messages import plural
 from ...files.replacing import replacing
 from ..text_layout import short_path
 from ..text_report import describe_target
+from .baselines_section import baselines_section
 from .data_sections import data_section, importances_section, label_issues_section, warnings_section
 from .effect_sections import effects_section
 from .elements import element, name, paragraph, to_html
@@ -76,6 +77,7 @@ def _page(report):
         for part in (
             warnings_section(report),
             scores_section(report),
+            baselines_section(report),
             errors_section(report) if report.is_number else classes_section(report),
             importances_section(report),
             effects_section(report),

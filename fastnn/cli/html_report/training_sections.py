@@ -11,7 +11,7 @@ from ...core.messages import plural
 from ...plotting.theme import CLASS_COLORS
 from ..display import format_duration
 from ..info import installed_version
-from ..text_report import LABELS, format_score
+from ..text_report import LABELS, describe_decision, format_score
 from .charts import chart, charts
 from .elements import element, pairs, paragraph, section, table
 
@@ -105,7 +105,11 @@ def _tuning_table(tuning):
         [t["options"], str(t["folds"]), format_score(metric, t["score"], 4)]
         for t in tuning["tried"]
     ]
-    return table("Settings that --tune tried", ["options", "#folds", f"#{LABELS[metric]}"], rows)
+    return element(
+        "div",
+        table("Settings that --tune tried", ["options", "#folds", f"#{LABELS[metric]}"], rows),
+        paragraph(describe_decision(tuning)),
+    )
 
 
 def reproduce_section(report):

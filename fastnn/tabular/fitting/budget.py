@@ -127,7 +127,7 @@ class TimeBudget:
         if left <= 0:
             return []
         for k, group in enumerate(groups):
-            n_parallel = min(setup.n_threads, (k + 1) * len(group))
+            n_parallel = min(setup.n_parallel, (k + 1) * len(group))
             needed += self.slowness * sum(self.seconds(job, setup) for job in group)
             if needed > left * n_parallel:
                 return groups[: max(k, int(left * n_parallel >= MIN_FRACTION * needed))]

@@ -4,19 +4,14 @@ The folds have found for how long to train each configuration, and which to use.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from ... import losses
-from ...core.state import DivergenceError
-from ...training.data import Data
 from ...training.plan import FitOptions, Plan
-from ...training.pool import StreamPool, Trainings, train_many
 from ..forward_folds import ALL_ROWS
 from ..table_model import EnsembleMember
 from . import recipe, training_jobs
-from .pace import Pace
+from .job_sessions import SnapshotSession
 
 
 class FinalNetworks:
@@ -114,7 +109,7 @@ class FinalNetworks:
         """
         left = [job for jobs in zip(*self.groups()) for job in jobs if not job.networks]
         if left:
-            _train(left, setup, line, budget)
+            training_jobs.train(left, setup, None, line, budget, FinalTrainer)
 
 
 def _median_parts(jobs):
@@ -130,70 +125,40 @@ def _median_parts(jobs):
     return best[middle, np.arange(best.shape[1])].tolist()
 
 
-def _train(jobs, setup, line, budget):
-    """Train jobs on all rows, each as far as `Job.ends` says, or less far if time is limited."""
-    y, weight, targets, stored = setup.encoded_y, setup.rows.weight, setup.targets, setup.stored
-    loss = losses.resolve(targets.loss, targets.output)
-    n_at_once = 1 if stored is None else stored.n_at_once(setup.n_threads)
-    pace = None
-    if budget.is_limited:
-        at_once = setup.n_threads if stored is None else n_at_once
-        pace = Pace(budget, jobs, setup, at_once, are_balanced=stored is None)
+class FinalTrainer(training_jobs.JobTrainer):
+    """How networks train on all rows: each as far as `Job.ends` says, or less far if time is limited."""
 
-    def make(i, queue=None):
-        job: Any = jobs[i]
-        if stored is None:
-            table = job.table if job.weights is None else job.weights.multiply(job.table)
-            rows = Data.of(job.net, table, y, loss, weight)
-        else:
-            rows = stored.data(job, loss)
-        share, fraction = None, setup.fraction
-        if pace is not None:
-            share = training_jobs.begin_share(job, pace)
-            fraction = min(fraction, share.fraction / job.ends[-1])
+    def fraction(self, job, share):
+        fraction = self.setup.fraction
+        return fraction if share is None else min(fraction, share.fraction / job.ends[-1])
+
+    def in_worker(self, job):
+        return replace(job, train=job.train[:0])  # they are all rows
+
+    def session(self, job, fraction, queue, n_threads):
+        stored = self.setup.stored
+        rows = self.data_of(job) if stored is None else stored.data(job, self.loss)
         epochs = training_jobs.n_epochs(job, fraction)
         first, last = _epochs_of_ends(job.ends, epochs)
         options = FitOptions(
-            optimizer=training_jobs.optimizer(job, setup, epochs),
+            optimizer=training_jobs.optimizer(job, self.setup, epochs),
             epochs=last,
             batch_size=recipe.batches(job.n_train)[1],
-            n_threads=setup.n_threads // n_at_once,
+            n_threads=n_threads,
         )
         session = Plan(job.net, rows, options, job.net.rng).session(queue, kind=SnapshotSession)
         session.first = first if first < last else None
-        if share is not None:
-            share.limit(session)
         return session
 
-    def end(i, session, error):
-        if error is not None and not isinstance(error, DivergenceError):
-            raise error
-        job = jobs[i]
+    def end(self, job, session):
         job.net.state = None  # its moments are as large as the network
         networks = [job.net.copy() for _ in job.ends[1:]] + [job.net]
         if session.best_of_first is not None:
             networks[0].params = session.best_of_first
         training_jobs.end_networks(job, networks)
 
-    trainings = Trainings(n=len(jobs), make=make, ended=end, in_order=True, late=pace is not None)
-    if stored is None:
-        train_many(trainings, setup.n_threads, line)
-    else:
-        StreamPool(trainings, n_at_once, line).run()
-
 
 def _epochs_of_ends(parts, epochs):
     """Return the epoch after which the first network is kept, and the last epoch."""
     ends = [max(1, round(part * epochs)) for part in parts]
     return min(ends), max(ends)
-
-
-class SnapshotSession(training_jobs.TwoPartSession):
-    """A Session that keeps the parameters after the first part of a training."""
-
-    def end_slice(self, stop):
-        super(training_jobs.TwoPartSession, self).end_slice(stop)
-        if self.is_in_first and self.state.epoch == self.first:
-            self.store()
-            self.best_of_first = self.net.params.copy()
-        self.stop_if_over()

@@ -27,6 +27,8 @@ class TableFitOptions:
     task : ClassTask or NumberTask
     n_estimators, cv, time_limit, random_state, n_threads, verbose
         As in the estimator. `TableFit` resolves ``n_threads=-1``.
+    executor : concurrent.futures.Executor or None
+        As in `fit`.
     hidden_sizes : list of int
     declared : dict
         Columns whose kind the user knows, for `Features.fit`.
@@ -48,6 +50,7 @@ class TableFitOptions:
     time_limit: float | None
     random_state: Any
     n_threads: int
+    executor: Any
     declared: dict
     verbose: bool
     on_progress: Any

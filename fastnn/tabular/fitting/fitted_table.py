@@ -7,6 +7,7 @@ import numpy as np
 from ..checkpoint import FitCheckpoint, SpareNetworks
 from ..forward_folds import concatenate
 from ..metrics import name_weighted
+from ..row_split import FoldRows
 from ..table_model import EnsembleMember, TableModel
 from . import permutation
 
@@ -77,6 +78,7 @@ def end(fit, n_most=np.inf):
         model.fold_histories = histories
     if fit.split.is_forward:
         model.block_of_row = fold_of_row
+    model.folds = FoldRows.of([fit.folds[fold] for fold in out_of_fold.done], fold_of_row)
     return FittedTable(
         model,
         importances,
@@ -108,6 +110,7 @@ def empty_model(fit, encoders):
     split = None if fit.split is None else fit.split.description
     model = TableModel(fit.features, encoders, [], fit.setup.targets, fit.target_name, split=split)
     model.background = fit.background
+    model.profile = fit.profile
     return model
 
 

@@ -4,6 +4,8 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from . import recipe
+
 MIN_SECONDS = 0.1  # of training, from which on its speed is measured
 SLACK = 1.5  # a network that is slower than planned may take this much of its share
 
@@ -42,6 +44,11 @@ class Share:
         return self.clock() >= self.ends
 
     @property
+    def is_active(self):
+        """Whether the network still trains."""
+        return self.session is None or not self.session.is_done
+
+    @property
     def part_done(self):
         """Part of the epochs of the recipe that are trained."""
         steps = 0 if self.session is None else self.session.history.n_steps
@@ -66,6 +73,8 @@ class Pace:
         Whether the last networks, fewer than two for each thread, share the threads.
     """
 
+    kind = Share
+
     def __init__(self, budget, jobs, setup, n_at_once, are_balanced):
         self.budget, self.n_at_once, self.are_balanced = budget, n_at_once, are_balanced
         self.waiting = {id(job): budget.seconds(job, setup) for job in jobs}
@@ -74,6 +83,11 @@ class Pace:
         self.n_parallel = min(n_at_once, len(jobs))
         self.slowness = budget.slowness
         self._lock = threading.Lock()  # networks on streamed rows begin in threads
+
+    def begin_job(self, job):
+        """Return the Share of a job that begins now."""
+        n_epochs = recipe.n_epochs(job.configuration, job.n_train)
+        return self.begin(job, n_epochs * recipe.batches(job.n_train)[0])
 
     def begin(self, job, n_steps):
         """Return the Share of a job that begins now. n_steps : of all epochs of the recipe"""
@@ -85,7 +99,7 @@ class Pace:
     def _share(self, job, n_steps):
         now, slowness = self.budget.clock(), self.measure()
         seconds = self.waiting.pop(id(job))
-        active = [s for s in self.shares if s.session is None or not s.session.is_done]
+        active = [share for share in self.shares if share.is_active]
         others = sum(self.waiting.values())
         others += sum(s.seconds * max(0.0, s.fraction - s.part_done) for s in active)
         n_left = 1 + len(self.waiting) + len(active)
@@ -99,7 +113,7 @@ class Pace:
         fraction = min(1.0, share / max(slowness * seconds, 1e-9))
         is_last = n_left < 2 * self.n_at_once
         ends = self.until if is_last else min(self.until, now + SLACK * share)
-        return Share(seconds, n_steps, fraction, ends, self.budget.clock)
+        return self.kind(seconds, n_steps, fraction, ends, self.budget.clock)
 
     def measure(self):
         """Return the slowness of the training so far, and let the budget have it."""
@@ -107,4 +121,61 @@ class Pace:
         done = sum(share.seconds * share.part_done for share in self.shares)
         if seconds >= MIN_SECONDS and done > 0:
             self.slowness = self.budget.slowness = seconds * self.n_parallel / done
+        return self.slowness
+
+
+@dataclass(eq=False)
+class RemoteShare(Share):
+    """What a network in a worker may take. It tells how far it trained when it ends.
+
+    Attributes
+    ----------
+    began : float
+        Time of the clock.
+    slowness : float
+        Of training, by which its progress is estimated.
+    taken : float or None
+        Seconds that it took.
+    n_done : int
+        Steps that it trained.
+    """
+
+    began: float = 0.0
+    slowness: float = 1.0
+    taken: float | None = None
+    n_done: int = 0
+
+    @property
+    def is_active(self):
+        return self.taken is None
+
+    @property
+    def part_done(self):
+        if self.taken is None:
+            estimate = (self.clock() - self.began) / max(self.slowness * self.seconds, 1e-9)
+            return min(self.fraction, estimate)
+        return self.n_done / max(1, self.n_steps)
+
+    def end(self, n_steps):
+        """Note how far the network has trained."""
+        self.taken, self.n_done = self.clock() - self.began, n_steps
+
+
+class RemotePace(Pace):
+    """How long each network trains in the workers of an executor."""
+
+    kind = RemoteShare
+
+    def begin(self, job, n_steps):
+        share = super().begin(job, n_steps)
+        share.began, share.slowness = self.budget.clock(), self.slowness
+        return share
+
+    def measure(self):
+        """Return the slowness of the networks that have ended."""
+        ended = [share for share in self.shares if share.taken is not None]
+        taken = sum(share.taken for share in ended)
+        done = sum(share.seconds * share.part_done for share in ended)
+        if taken >= MIN_SECONDS and done > 0:
+            self.slowness = self.budget.slowness = taken / done
         return self.slowness

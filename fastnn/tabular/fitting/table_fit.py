@@ -7,12 +7,14 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from ...core.errors import DataError
+from ...core.errors import Argument, DataError, Wording
 from ...core.messages import plural, warn
 from ...core.validation import check_threads
 from ...dask.runner import ClusterError
+from ...executors import SharedObjects
 from ...tables.files import TableWarning
 from .. import row_columns, table_memory, tabular_file
+from ..checking.profile import TableProfile
 from ..checkpoint import digests_of
 from ..columns.features import NO_COLUMN, Features
 from ..encoder import Encoder, Scaling
@@ -21,7 +23,7 @@ from ..fit_rows import FitRows
 from ..large import table_rows
 from ..large.large_table import TableEncoding
 from ..table_progress import EncodingReporter, ProgressReporter
-from . import fit_split, fitted_table, permutation, recipe, training_jobs
+from . import fit_split, fitted_table, permutation, recipe, remote_jobs, training_jobs
 from .budget import FOR_WEIGHTS, TimeBudget
 from .final_networks import FinalNetworks
 from .out_of_fold import OutOfFold
@@ -44,6 +46,7 @@ class TableFit:
     large : LargeTable or None
         The table, if the rows in memory are a sample of it.
     features : Features
+    profile : TableProfile
     setup : TrainingSetup
         The rows in memory, their targets, and what else all jobs share.
     folds : list of (ndarray, ndarray)
@@ -75,6 +78,16 @@ class TableFit:
         self.options, self.task = options, options.task
         self.time_budget = TimeBudget(options.time_limit, options.seconds_before)
         rows, self.large = table_rows.read(options, arguments)
+        if self.large is not None and options.executor is not None:
+            raise DataError(
+                "{who} train networks from rows in memory, but the {n_rows:,} rows of this table are "
+                "read part by part.",
+                "Leave out {what}, or pass a {window} of at least {n_rows:,}.",
+                who=Wording("the workers of executor=", "the ranks of mpiexec"),
+                what=Wording("executor=", "mpiexec"),
+                window=Argument("window"),
+                n_rows=self.large.n_rows,
+            )
         self.target_name, frame, weight = rows.target_name, rows.frame, rows.weight
         n, self.column_names = frame.n_rows, rows.columns.names
         if n < 2:
@@ -103,12 +116,14 @@ class TableFit:
             for note in self.features.notes(frame, self.large is None):
                 warn(note, TableWarning)
             numbers, codes = self.features.transform(frame)
+            self.profile = TableProfile.fit(self.features, frame)
         self.setup = TrainingSetup(
             rows=FitRows(numbers, codes, y, weight),
             encoded_y=targets.encode(y),
             targets=targets,
             hidden_sizes=options.hidden_sizes,
             n_threads=n_threads,
+            workers=remote_jobs.Workers.of(options.executor, options.n_threads),
         )
 
     def run(self, stopped=None):
@@ -124,7 +139,8 @@ class TableFit:
             return fitted_table.end_without_networks(self)
         with self.large or contextlib.nullcontext():
             self.make_jobs(stopped)
-            interrupt = self.train_until_interrupt()
+            with self.sharing_rows():
+                interrupt = self.train_until_interrupt()
             try:
                 fitted = fitted_table.end(self)
             except KeyboardInterrupt as error:
@@ -133,6 +149,16 @@ class TableFit:
                 interrupt, fitted = error, fitted_table.end(self, FEW_ROWS)
         fitted.interrupt = interrupt
         return fitted
+
+    @contextlib.contextmanager
+    def sharing_rows(self):
+        """Context manager in which the workers of an executor can get the encoded rows."""
+        workers = self.setup.workers
+        if workers is None:
+            yield
+            return
+        with SharedObjects(remote_jobs.shared_objects(self.jobs, self.setup)) as workers.shared:
+            yield
 
     def train_until_interrupt(self):
         """Train the networks.

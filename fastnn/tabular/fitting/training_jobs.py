@@ -1,6 +1,6 @@
 """Train the networks of all configurations on all folds."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,11 @@ from ...mlp import MLP
 from ...training.data import Data
 from ...training.plan import FitOptions, Plan
 from ...training.pool import StreamPool, Trainings, train_many
-from ...training.session import SLICE_EPOCHS, Session
 from ..fit_rows import FitRows
 from ..forward_folds import as_seen
-from ..table_model import ACTIVATION
-from . import recipe
+from ..network_arrays import ACTIVATION
+from . import recipe, remote_jobs
+from .job_sessions import TwoPartSession
 from .pace import Pace
 
 
@@ -116,6 +116,8 @@ class TrainingSetup:
         The rows to train on. None: the rows `train` of a job.
     informs : ndarray (n_folds, n_folds) of bool, or None
         As in `FitSplit`.
+    workers : Workers or None
+        Those that train the networks. None: threads of this process.
     """
 
     rows: FitRows
@@ -126,17 +128,24 @@ class TrainingSetup:
     fraction: float = 1.0
     stored: Any = None
     informs: Any = None
+    workers: Any = None
+
+    @property
+    def n_parallel(self):
+        """int: how many networks train at the same time."""
+        return self.n_threads if self.workers is None else self.workers.n
+
+    def in_worker(self):
+        """Return what training in a worker needs of this."""
+        weight_alone = FitRows([], self.rows.codes[:0], self.rows.y[:0], self.rows.weight)
+        return replace(
+            self, rows=weight_alone, n_threads=self.workers.n_threads, informs=None, workers=None
+        )
 
 
 def n_epochs(job, fraction):
     """Return the number of epochs of the schedule of a job, a part of those of the recipe."""
     return max(1, int(fraction * recipe.n_epochs(job.configuration, job.n_train)))
-
-
-def begin_share(job, pace):
-    """Return the Share of a job that begins now."""
-    n_all = recipe.n_epochs(job.configuration, job.n_train)
-    return pace.begin(job, n_all * recipe.batches(job.n_train)[0])
 
 
 def optimizer(job, setup, epochs):
@@ -153,7 +162,83 @@ def end_networks(job, networks):
     job.networks = networks  # at once: Ctrl-C may come in between
 
 
-def train(jobs, setup, ended=None, line=None, budget=None):
+class JobTrainer:
+    """How the networks of folds train: each keeps its best epochs for the rows that it holds out.
+
+    Parameters
+    ----------
+    setup : TrainingSetup
+    jobs : list of Job
+        Those that it will train.
+    """
+
+    def __init__(self, setup, jobs):
+        self.setup, weight = setup, setup.rows.weight
+        self.loss = losses.resolve(setup.targets.loss, setup.targets.output)
+        self.data = {
+            job.table: Data.of(job.net, job.table, setup.encoded_y, self.loss, weight)
+            for job in jobs
+        }
+
+    def fraction(self, job, share):
+        """Return the part of the epochs of the recipe to train for. share : Share or None"""
+        fraction = self.setup.fraction
+        return fraction if share is None else min(fraction, share.fraction)
+
+    def in_worker(self, job):
+        """Return what training in a worker needs of a job."""
+        return job
+
+    def session(self, job, fraction, queue, n_threads):
+        """Return the session of a job, which has not begun. fraction : of `fraction`"""
+        in_memory, stored = self.data_of(job), self.setup.stored
+        rows = in_memory.select(job.train) if stored is None else stored.data(job, self.loss)
+        epochs = n_epochs(job, fraction)
+        options = FitOptions(
+            optimizer=optimizer(job, self.setup, epochs),
+            epochs=epochs,
+            batch_size=recipe.batches(job.n_train)[1],
+            callbacks=EarlyStopping(None, keep="last", monitor=job.configuration.monitor),
+            n_threads=n_threads,
+        )
+        plan = Plan(job.net, rows, options, job.net.rng, self.held_out_of(job, in_memory))
+        session = plan.session(queue, kind=TwoPartSession)
+        if job.configuration.snapshots and epochs > 1:
+            session.first = int(recipe.LATE * epochs)
+        return session
+
+    def data_of(self, job):
+        """Return the rows in memory, with the weights of the job."""
+        if job.weights is None:
+            return self.data[job.table]
+        y, weight = self.setup.encoded_y, self.setup.rows.weight
+        return Data.of(job.net, job.weights.multiply(job.table), y, self.loss, weight)
+
+    def held_out_of(self, job, in_memory):
+        """Return the rows that choose the best epoch."""
+        if job.seen is None:
+            return in_memory.select(job.held_out)
+        y, weight = self.setup.encoded_y, self.setup.rows.weight
+        table = job.seen if job.weights is None else job.weights.multiply(job.seen)
+        y_of_rows = y[job.held_out]
+        weight_of_rows = None if weight is None else weight[job.held_out]
+        return Data.of(job.net, table, y_of_rows, self.loss, weight_of_rows)
+
+    def end(self, job, session):
+        """Give a job its networks, after the training of a session."""
+        if session.was_stopped:  # perhaps within an epoch
+            session.restore_best()
+        job.net.state = None  # its moments are as large as the network
+        networks = [job.net]
+        if job.configuration.snapshots:
+            networks.insert(0, job.net.copy())
+            if session.best_of_first is not None:  # else it diverged, or there was one epoch
+                networks[0].params = session.best_of_first
+        job.best = session.best_parts()[-len(networks) :]
+        end_networks(job, networks)
+
+
+def train(jobs, setup, ended=None, line=None, budget=None, kind=JobTrainer):
     """Train the networks of jobs, fold by fold.
 
     Parameters
@@ -166,58 +251,32 @@ def train(jobs, setup, ended=None, line=None, budget=None):
         Shows the progress, as a `training.progress.ManyLine` does.
     budget : TimeBudget, optional
         If it has a limit, all networks have begun and ended when the time for training is over.
+    kind : class of JobTrainer
+        How the networks train.
 
     Raises
     ------
     KeyboardInterrupt
         On Ctrl-C. The networks of the jobs that have not ended are incomplete.
     """
-    y, weight, targets, stored = setup.encoded_y, setup.rows.weight, setup.targets, setup.stored
-    jobs = sorted(jobs, key=lambda job: job.fold)
-    loss = losses.resolve(targets.loss, targets.output)
-    data = {job.table: Data.of(job.net, job.table, y, loss, weight) for job in jobs}
-
-    def data_of(job):
-        if job.weights is None:
-            return data[job.table]
-        return Data.of(job.net, job.weights.multiply(job.table), y, loss, weight)
-
-    def held_out_of(job, in_memory):
-        if job.seen is None:
-            return in_memory.select(job.held_out)
-        table = job.seen if job.weights is None else job.weights.multiply(job.seen)
-        y_of_rows, weight_of_rows = (
-            y[job.held_out],
-            None if weight is None else weight[job.held_out],
-        )
-        return Data.of(job.net, table, y_of_rows, loss, weight_of_rows)
-
+    jobs, stored = sorted(jobs, key=lambda job: job.fold), setup.stored
+    trainer, is_limited = kind(setup, jobs), budget is not None and budget.is_limited
+    if setup.workers is not None:
+        remote_jobs.train(jobs, trainer, ended, line, budget if is_limited else None)
+        return
     n_at_once = 1 if stored is None else stored.n_at_once(setup.n_threads)
     pace = None
-    if budget is not None and budget.is_limited:
+    if is_limited:
         at_once = setup.n_threads if stored is None else n_at_once
         pace = Pace(budget, jobs, setup, at_once, are_balanced=stored is None)
 
     def make(i, queue=None):
-        job = jobs[i]
-        in_memory = data_of(job)
-        rows = in_memory.select(job.train) if stored is None else stored.data(job, loss)
-        share, fraction = None, setup.fraction
+        job, share = jobs[i], None
         if pace is not None:
-            share = begin_share(job, pace)
-            fraction = min(fraction, share.fraction)
-        epochs = n_epochs(job, fraction)
-        options = FitOptions(
-            optimizer=optimizer(job, setup, epochs),
-            epochs=epochs,
-            batch_size=recipe.batches(job.n_train)[1],
-            callbacks=EarlyStopping(None, keep="last", monitor=job.configuration.monitor),
-            n_threads=max(1, setup.n_threads // n_at_once),
-        )
-        plan = Plan(job.net, rows, options, job.net.rng, held_out_of(job, in_memory))
-        session = plan.session(queue, kind=TwoPartSession)
-        if job.configuration.snapshots and epochs > 1:
-            session.first = int(recipe.LATE * epochs)
+            share = pace.begin_job(job)
+        fraction = trainer.fraction(job, share)
+        n_threads = max(1, setup.n_threads // n_at_once)
+        session = trainer.session(job, fraction, queue, n_threads)
         if share is not None:
             share.limit(session)
         return session
@@ -225,83 +284,12 @@ def train(jobs, setup, ended=None, line=None, budget=None):
     def end(i, session, error):
         if error is not None and not isinstance(error, DivergenceError):
             raise error
-        job = jobs[i]
-        if session.was_stopped:  # perhaps within an epoch
-            session.restore_best()
-        job.net.state = None  # its moments are as large as the network
-        networks = [job.net]
-        if job.configuration.snapshots:
-            networks.insert(0, job.net.copy())
-            if session.best_of_first is not None:  # else it diverged, or there was one epoch
-                networks[0].params = session.best_of_first
-        job.best = session.best_parts()[-len(networks) :]
-        end_networks(job, networks)
+        trainer.end(jobs[i], session)
         if ended is not None:
-            ended(job)
+            ended(jobs[i])
 
     trainings = Trainings(n=len(jobs), make=make, ended=end, in_order=True, late=pace is not None)
     if stored is None:
         train_many(trainings, setup.n_threads, line)
     else:
         StreamPool(trainings, n_at_once, line).run()
-
-
-class TwoPartSession(Session):
-    """A Session that keeps the best epoch of the first part of a training, and of the rest.
-
-    Attributes
-    ----------
-    first : int or None
-        Number of epochs of the first part; None for a single part.
-    best_of_first : ndarray (n_params,) or None
-        Parameters of the best epoch of the first part, once it is over.
-    epoch_of_first : int or None
-        That epoch, or the last epoch of the first part without one.
-    is_over : function or None
-        Returns whether the training must stop after a slice, at its best epoch so far.
-    was_stopped : bool
-        Whether it did.
-    """
-
-    first = best_of_first = epoch_of_first = is_over = None
-    was_stopped = False
-
-    def restore_best(self):
-        """Take the parameters of the best epoch so far, if an epoch is done."""
-        best = self.state.best
-        if best is not None:
-            self.net.params = best.params
-        elif self.best_of_first is not None:
-            self.net.params = self.best_of_first
-
-    @property
-    def is_in_first(self):
-        return self.first is not None and self.best_of_first is None
-
-    def begin_slice(self, epochs=None):
-        if self.is_in_first:  # a slice must not go beyond
-            epochs = min(self.first - self.state.epoch, SLICE_EPOCHS)
-        return super().begin_slice(epochs)
-
-    def end_slice(self, stop):
-        super().end_slice(stop)
-        if self.is_in_first and self.state.epoch == self.first:
-            self.store()
-            best, self.state.best = self.state.best, None
-            self.epoch_of_first = self.first if best is None else best.epoch
-            self.best_of_first = self.net.params.copy() if best is None else best.params
-            if self.stopping:  # else a callback, which reads the state
-                self.engine.set_stopping(self.stopping.to_patience(self.state), self.metric)
-        self.stop_if_over()
-
-    def stop_if_over(self):
-        """Stop if the time of the network is over."""
-        if self.is_over is not None and not self.is_done and self.is_over():
-            self.was_stopped, self.stop_reason = True, "the time is over"
-
-    def best_parts(self):
-        """Return the parts of all epochs after which the networks of both parts were best."""
-        best, epochs = self.state.best, self.options.epochs
-        last = min(self.state.epoch if best is None else best.epoch, epochs)
-        first = last if self.epoch_of_first is None else self.epoch_of_first
-        return [first / epochs, last / epochs]

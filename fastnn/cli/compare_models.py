@@ -1,0 +1,239 @@
+"""The models of `fastnn compare`, and their predictions for the same rows."""
+
+import argparse
+
+import numpy as np
+
+from ..core.messages import join, plural, printable
+from ..tables.addresses import without_secrets
+from ..tables.table_errors import import_pyarrow
+from ..tabular.checking.counting import NewRows
+from ..tabular.checking.row_sketch import MIN_COMPARED
+from ..tabular.comparing.paired import PairedScores
+from ..tabular.metric_values import ScoredRows
+from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
+from ..tabular.prediction_columns import label_text
+from .console import CommandError, warnings_as_notes
+from .model_file import is_training_table, load_model, restore_reading_options, target_style
+from .predict_rows import PredictTable
+from .predict_scores import read_targets
+from .scores import default_metric, metric_of, threshold_of
+
+KNOWN_SHARE = 0.05  # of the rows in the training table that is noted: equal rows are more frequent
+
+
+class ComparedModels:
+    """Several models and their predictions.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        models, data, metric, group, weight, threads, and the options of table files.
+    notes : Notes
+
+    Attributes
+    ----------
+    paths : list of str
+    models : list of StoredClassifier or StoredRegressor
+    metric : Metric
+    y : ndarray (n,)
+        The targets of the rows that are scored.
+    paired : PairedScores
+    names : dict of str to str or None
+        The columns of groups and weights.
+    """
+
+    def __init__(self, arguments, notes):
+        self.paths, self.arguments, self.notes = arguments.models, arguments, notes
+        if len(self.paths) < 2:
+            raise CommandError(
+                "compare needs at least two models. To score one: "
+                f"fastnn predict {self.paths[0]} {without_secrets(arguments.data)}"
+            )
+        self.models = [load_model(path) for path in self.paths]
+        for path, model in zip(self.paths, self.models):
+            model.n_threads = arguments.threads
+            self._check_target(path, model)
+        self.metric = self._choose_metric()
+        self.names = {
+            "group": arguments.group or self._common("groups"),
+            "weight": arguments.weight or self._common("weight"),
+        }
+        columns, outputs = self._predict_all()
+        self.y, rows = read_targets(self.models[0], columns, notes, target_style(self.models[0]))
+        groups, weight = self._roles(rows)
+        if not rows.any():
+            raise CommandError(
+                f"{without_secrets(arguments.data)}: no row has a target that can be scored."
+            )
+        self.y = self.y[rows]
+        self.paired = PairedScores(
+            self.metric,
+            [self._scorer(model, P[rows], weight) for model, P in zip(self.models, outputs)],
+            len(self.y),
+            groups,
+        )
+
+    # ---- what can be compared ----
+
+    def _check_target(self, path, model):
+        """Raise CommandError unless a model predicts the same column as the first, and alike."""
+        first, first_path = self.models[0], self.paths[0]
+        name, other = (m.model_.target_name for m in (model, first))
+        if name is None:
+            raise CommandError(
+                f"{path}: does not know the name of its target. Train it on a table with a named "
+                "target."
+            )
+        if name != other:
+            raise CommandError(
+                f"{path} predicts {printable(name)!r}, but {first_path} predicts "
+                f"{printable(other)!r}. Pass models of the same target."
+            )
+        kinds = [_describe_kind(m) for m in (model, first)]
+        if kinds[0] != kinds[1]:
+            raise CommandError(
+                f"{path} predicts {kinds[0]}, but {first_path} predicts {kinds[1]}. Pass models of "
+                "the same task."
+            )
+
+    def _choose_metric(self):
+        first, name = self.models[0], self.arguments.metric
+        known = CLASS_METRICS if hasattr(first, "classes_") else NUMBER_METRICS
+        if name is None:
+            names = {metric_of(model) for model in self.models}
+            found = names.pop() if len(names) == 1 else None
+            name = "pinball" if _has_quantiles(first) else found or default_metric(first)
+        if name not in known or (_has_quantiles(first) and name != "pinball"):
+            allowed = ["pinball"] if _has_quantiles(first) else [*known]
+            raise CommandError(
+                f"--metric {name} cannot score {_describe_kind(first)}. Choose {', '.join(allowed)}."
+            )
+        return known[name]
+
+    def _common(self, role):
+        """Return the column that all models were trained with, None without one."""
+        splits = [model.model_.split for model in self.models]
+        names = {None if split is None else getattr(split, role) for split in splits}
+        return names.pop() if len(names) == 1 else None
+
+    # ---- rows ----
+
+    def _predict_all(self):
+        """Return the target column in parts, and the predictions of each model."""
+        columns: list = []
+        outputs: list = []
+        for i, (path, model) in enumerate(zip(self.paths, self.models)):
+            options = argparse.Namespace(**vars(self.arguments))
+            restore_reading_options(options, model)
+            options.keep = []
+            table = PredictTable(options, model, self.notes)
+            if not table.has_target:
+                raise CommandError(
+                    f"{without_secrets(options.data)}: has no column "
+                    f"{printable(model.model_.target_name)!r}, the target of the models."
+                )
+            found, known = self._predict(model, table, columns if i == 0 else [])
+            if outputs and len(found) != len(outputs[0]):
+                raise CommandError(
+                    f"{without_secrets(options.data)}: has {plural(len(found), 'row')} for {path}, "
+                    f"but {len(outputs[0]):,} for {self.paths[0]}, which reads it otherwise. Pass "
+                    "the options of the table file."
+                )
+            outputs.append(found)
+            self._note_training(path, model, table.n_rows, known)
+        return columns, outputs
+
+    def _predict(self, model, table, columns):
+        """Return the predictions of a model, and the NewRows that count rows of its training table.
+
+        columns : list, to which the parts of the target are added
+        """
+        from ..tabular.columns import frames
+
+        profile = model.model_.profile
+        known = None if profile is None else NewRows(model.model_.features, profile)
+        predict = model.predict_proba if hasattr(model, "classes_") else model.predict
+        outputs: list = []
+        for part in table.parts():
+            with table.explained(part), warnings_as_notes(self.notes):
+                outputs.append(predict(part.inputs))
+                if known is not None:
+                    known.add(frames.read(part.inputs))
+            columns.append(part.target)
+        return np.concatenate(outputs), known
+
+    def _note_training(self, path, model, n_rows, known):
+        """Note if rows were in the training table, as far as the file of the model tells."""
+        if known is not None and known.n_compared >= MIN_COMPARED:
+            share = known.n_known / known.n_compared
+            if share > KNOWN_SHARE:
+                about = "all" if share == 1 else f"about {100 * share:.0f} %"
+                self.notes(f"{path} was trained on {about} of these rows, so its score is too good")
+        elif is_training_table(model, self.arguments.data, n_rows):
+            self.notes(
+                f"this seems to be the table that {path} was trained on, so its score is too good"
+            )
+
+    def _roles(self, rows):
+        """Return the groups and the weights of the rows that are scored, None without them."""
+        if not any(self.names.values()):
+            return None, None
+        from ..core.errors import DataError
+        from ..tabular import row_columns
+        from ..tabular.columns import input_column
+        from .table_file import TableFile
+
+        file = TableFile(self.arguments, self.notes)
+        wanted = [name for name in self.names.values() if name is not None]
+        table = file.read((), wanted)
+        found: dict = {}
+        for role, read in (("group", row_columns.to_groups), ("weight", row_columns.to_weights)):
+            name = self.names[role]
+            if name is None:
+                continue
+            if name not in table.column_names:
+                if getattr(self.arguments, role) is not None:
+                    raise CommandError(f"--{role}: {file.name} has no column {printable(name)!r}.")
+                what = {"group": "rows count as independent", "weight": "rows count equally"}[role]
+                self.notes(
+                    f"{file.name} has no column {printable(name)!r}, the {role} of the training: {what}"
+                )
+                self.names[role] = None
+                continue
+            numbers = np.flatnonzero(rows)
+            values = table.column(name).take(import_pyarrow().array(numbers))
+            try:
+                found[role] = read(input_column.from_chunks(values, name), name)
+            except DataError as error:
+                raise file.explain(error, None, numbers) from None
+        return found.get("group"), found.get("weight")
+
+    def _scorer(self, model, P, weight):
+        threshold = threshold_of(model)
+
+        def rows(some):
+            return ScoredRows(
+                model.model_.targets,
+                self.y[some],
+                P[some],
+                None if weight is None else weight[some],
+                threshold,
+            )
+
+        return rows
+
+
+def _has_quantiles(model):
+    return not hasattr(model, "classes_") and model.model_.targets.n_out > 1
+
+
+def _describe_kind(model):
+    """Return what a model predicts, equal for models that can be compared."""
+    if hasattr(model, "classes_"):
+        labels = sorted(map(label_text, model.classes_.tolist()))
+        return f"the classes {join(labels, 8)}"
+    if _has_quantiles(model):
+        quantiles = np.atleast_1d(model.model_.targets.loss.q).tolist()
+        return f"the quantiles {join((f'{q:g}' for q in quantiles), quoted=False)}"
+    return "numbers"

@@ -1,0 +1,43 @@
+"""The section about the baselines: other models on the same folds."""
+
+from ..baselines_text import ADVANTAGE, describe_verdicts
+from ..compare_layout import digits_of, format_digits
+from ..display import format_duration
+from ..text_report import LABELS
+from .elements import name, paragraph, section, table
+
+
+def baselines_section(report):
+    """Return the section with the scores of other models, None without --baselines."""
+    found = report.record.get("baselines")
+    if not found or len(found["models"]) < 2:
+        return None
+    models, label = found["models"], LABELS[found["metric"]]
+    tables = [_table(f"{label} on the same folds", label, models, "", report.record["seconds"])]
+    if "test_score" in models[0]:
+        tables.append(_table(f"{label} on the rows of the test", label, models, "test_", None))
+    absent = found["not_installed"]
+    return section(
+        "baselines",
+        "Baselines",
+        paragraph(describe_verdicts(models), " ", ADVANTAGE),
+        *tables,
+        paragraph(f"Not installed: {', '.join(absent)}.") if absent else None,
+    )
+
+
+def _table(caption, label, models, prefix, seconds):
+    """Return a table of models. seconds : of fastnn, None to show no times"""
+    keys = [f"{prefix}{key}" for key in ("score", "error", "difference", "difference_error")]
+    errors = [m[key] for m in models for key in (keys[1], keys[3]) if m[key]]
+    digits = digits_of(errors, models[0][keys[0]])
+    head = ["model", f"#{label}", "#standard error", "#worse by", "#standard error"]
+    if seconds is not None:
+        head.append("#time")
+    rows = []
+    for m in models:
+        cells = [format_digits(m[key], digits) for key in keys]
+        if seconds is not None:
+            cells.append(format_duration(seconds if m["seconds"] is None else m["seconds"]))
+        rows.append([name(m["name"]), *cells])
+    return table(caption, head, rows)

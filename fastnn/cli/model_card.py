@@ -1,0 +1,316 @@
+"""`fastnn info MODEL --card`: what others should know of a model, as Markdown or JSON.
+
+All facts are those of the model file: the record of the training, and the profile of its table.
+"""
+
+import json
+import os
+
+from ..core.messages import format_share, format_value, plural, printable
+from ..files.replacing import replacing
+from ..tabular.checking.profile import NumberProfile
+from .baselines_text import ADVANTAGE, describe_verdicts
+from .compare_layout import digits_of, format_digits
+from .console import CommandError, to_json
+from .text_report import (
+    LABELS,
+    describe_decision,
+    describe_target,
+    describe_threshold,
+    explain_no_better,
+    format_score,
+    important_columns,
+    is_better_than_baseline,
+    shown_scores,
+)
+
+EXTENSIONS = ".md", ".json"
+MAX_COLUMNS = 100
+MOST_FREQUENT = 3  # categories of a column
+SMALL = 200  # rows of which scores are uncertain
+FEW = 30  # rows of a class whose scores are uncertain
+
+
+def check_extension(path):
+    """Raise CommandError for a file that is neither Markdown nor JSON."""
+    if not path.lower().endswith(EXTENSIONS):
+        raise CommandError(
+            f"{path}: --card must end in {' or '.join(EXTENSIONS)}. Choose another name."
+        )
+
+
+def write(path, source, model, record):
+    """Write the card of a model to a file. source : path of the model
+
+    Raises
+    ------
+    CommandError
+        `fastnn train` did not write the model, or the file cannot be written.
+    """
+    if not record.get("scores"):
+        raise CommandError(
+            f"{source}: has no record of its training, which a card is made from. Train it with "
+            "'fastnn train'."
+        )
+    card = to_json(describe(source, model, record))
+    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+    if path.lower().endswith(".md"):
+        text = "\n".join(format_markdown(card)) + "\n"
+    try:
+        with replacing(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise CommandError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+# ---- facts ----
+
+
+def describe(source, model, record):
+    """Return the card as a dict."""
+    n_rows = record["rows"] - record["test_rows"]
+    return {
+        "model": os.path.basename(source),
+        "created": record.get("created"),
+        "fastnn": record["fastnn"],
+        "command": record["command"],
+        "task": record["task"],
+        "target": {"name": record["target"], "text": describe_target(record)},
+        "data": {
+            "table": record["data"],
+            "training_rows": n_rows,
+            "test_rows": record["test_rows"],
+            "columns_of_table": record["columns"],
+            "split": record["split"],
+            "time": record.get("time"),
+            "group": record.get("group"),
+            "weight": record.get("weight"),
+            "warnings": [check["text"] for check in record["data_checks"]],
+            "notes": record["notes"],
+        },
+        "metric": record["metric"],
+        "scores": _scores(record),
+        "test_scores": record["test_scores"],
+        "classes": record["scores"].get("classes"),
+        "threshold": None if record["threshold"] is None else describe_threshold(record),
+        "baselines": record.get("baselines"),
+        "tuning": None if record.get("tuning") is None else describe_decision(record["tuning"]),
+        "importances": dict(important_columns(record)),
+        "columns": _columns(model),
+        "left_out": record["left_out"],
+        "networks": {
+            "folds": record["folds"],
+            "networks": record["networks"],
+            "parameters": record["parameters"],
+            "hidden": record["hidden"],
+        },
+        "limits": list(_limits(model, record)),
+    }
+
+
+def _scores(record):
+    """Return the scores, with standard errors and those of the trivial baseline."""
+    scores, errors = record["scores"], record.get("score_errors", {})
+    test = record["test_scores"] or {}
+    return [
+        {
+            "name": key,
+            "label": LABELS[key],
+            "value": scores[key],
+            "error": errors.get(key),
+            "trivial": scores["baseline"].get(key),
+            "test": test.get(key),
+        }
+        for key in shown_scores(scores)
+        if scores[key] is not None
+    ]
+
+
+def _columns(model):
+    """Return what each column in use held in training."""
+    features, profile = model.model_.features, model.model_.profile
+    out = []
+    for j in features.used():
+        column = features.columns[j]
+        found = {"name": column.label, "kind": column.kind}
+        if profile is not None:
+            held = profile.columns[j]
+            found["missing"] = held.n_missing / profile.n_rows
+            if isinstance(held, NumberProfile):
+                quantiles = (held.cuts[0], held.quantile(0.5), held.cuts[-1])
+                low, middle, high = (column.write(float(x), format_value) for x in quantiles)
+                found["values"] = f"{low} to {high}, median {middle}"
+            else:
+                order = (-held.counts).argsort(kind="stable")[:MOST_FREQUENT].tolist()
+                shares = (
+                    f"{printable(held.categories[i], 24)} "
+                    f"{format_share(held.counts[i] / max(1, held.n_present))}"
+                    for i in order
+                )
+                more = len(held.categories) - len(order)
+                found["values"] = ", ".join(shares) + (f", {more:,} more" if more else "")
+        out.append(found)
+    return out
+
+
+def _limits(model, record):
+    """Yield sentences about what the model is not for, from the facts of its training."""
+    scores, n_rows = record["scores"], record["rows"] - record["test_rows"]
+    if not is_better_than_baseline(scores):
+        yield explain_no_better(record)
+    yield (
+        "The scores hold for rows like the training rows. 'fastnn check' tells whether new rows are."
+    )
+    if not record["test_rows"]:
+        yield (
+            "No rows were set aside for a test. The scores are slightly optimistic, since the best "
+            "epochs were chosen on the rows that were held out."
+        )
+    if record.get("time") is None:
+        yield "The folds are not in the order of time: the scores may be too good for later rows."
+    if record.get("group") is None:
+        yield "The folds keep no groups together: the scores may be too good for new groups."
+    if n_rows < SMALL:
+        yield f"The model was trained on {plural(n_rows, 'row')}, so its scores are uncertain."
+    rare = [c["class"] for c in scores.get("classes", ()) if c["rows"] < FEW]
+    if rare:
+        names = ", ".join(printable(label, 24) for label in rare[:6])
+        yield f"Classes with fewer than {FEW} rows, whose scores are uncertain: {names}."
+    if record["classes"] is None and not model.model_.is_forward:
+        low, high = model.model_.targets.bounds
+        yield (
+            f"Predictions stay within the range of the training targets, {format_value(low)} to "
+            f"{format_value(high)}."
+        )
+    if record["folds_left"]:
+        yield f"The training was stopped: the model has {record['kept']}."
+
+
+# ---- Markdown ----
+
+
+def format_markdown(card):
+    """Yield the lines of a card."""
+    target, data = card["target"], card["data"]
+    yield f"# Model card: {_text(card['model'])}"
+    yield ""
+    yield f"Predicts `{_code(target['name'])}`, {_text(target['text'])}, from {plural(len(card['columns']), 'column')}."
+    yield ""
+    yield from _table(
+        ["", ""],
+        [
+            ["created", card["created"] or "unknown"],
+            ["fastnn", card["fastnn"]],
+            ["table", data["table"]],
+            ["training rows", f"{data['training_rows']:,}"],
+            ["test rows", f"{data['test_rows']:,}"],
+            ["folds", data["split"] or ""],
+            *(
+                [f"column of {role}s", data[role]]
+                for role in ("time", "group", "weight")
+                if data[role]
+            ),
+            ["metric", LABELS.get(card["metric"], "that of the loss")],
+            *([["threshold", card["threshold"]]] if card["threshold"] else []),
+            [
+                "networks",
+                f"{card['networks']['networks']} with {card['networks']['parameters']:,} parameters",
+            ],
+        ],
+    )
+    yield from _section("Scores", _score_lines(card))
+    yield from _section("Baselines", _baseline_lines(card["baselines"]))
+    yield from _section("Settings", [card["tuning"]] if card["tuning"] else [])
+    yield from _section("Limits", [f"- {_text(limit)}" for limit in card["limits"]])
+    yield from _section("Warnings about the table", [f"- {_text(t)}" for t in data["warnings"]])
+    yield from _section("Notes about the table", [f"- {_text(t)}" for t in data["notes"]])
+    yield from _section("Columns", _column_lines(card))
+    yield from _section("How it was trained", ["```sh", card["command"], "```"])
+
+
+def _section(title, lines):
+    lines = list(lines)
+    if lines:
+        yield from ("", f"## {title}", "", *lines)
+
+
+def _score_lines(card):
+    head = ["score", "held-out rows", "standard error", "baseline"]
+    has_test = card["test_scores"] is not None
+    head += ["rows of the test"] * has_test
+    rows = []
+    for s in card["scores"]:
+        error = "" if s["error"] is None else f"{s['error']:.2g}"
+        trivial = "" if s["trivial"] is None else format_score(s["name"], s["trivial"])
+        cells = [s["label"], format_score(s["name"], s["value"]), error, trivial]
+        if has_test:
+            cells.append("" if s["test"] is None else format_score(s["name"], s["test"]))
+        rows.append(cells)
+    yield from _table(head, rows)
+    if card["classes"]:
+        yield ""
+        keys = ("precision", "recall", "f1")
+        yield from _table(
+            ["class", "rows", "precision", "recall", "F1"],
+            [
+                [c["class"], f"{c['rows']:,}", *(format_score(k, c[k]) for k in keys)]
+                for c in card["classes"][:MAX_COLUMNS]
+            ],
+        )
+
+
+def _baseline_lines(found):
+    if not found or len(found["models"]) < 2:
+        return
+    models, label = found["models"], LABELS[found["metric"]]
+    keys = ["score", "error", "difference", "difference_error"]
+    errors = [m[key] for m in models for key in (keys[1], keys[3]) if m[key]]
+    digits = digits_of(errors, models[0]["score"])
+    yield f"{describe_verdicts(models)} {ADVANTAGE}"
+    yield ""
+    yield from _table(
+        ["model", label, "standard error", "worse by", "standard error"],
+        [[m["name"], *(format_digits(m[key], digits) for key in keys)] for m in models],
+    )
+
+
+def _column_lines(card):
+    shown, importances = card["columns"], card["importances"]
+    if len(shown) > MAX_COLUMNS:
+        yield f"The {MAX_COLUMNS} most important of {len(shown):,} columns."
+        yield ""
+        shown = sorted(shown, key=lambda c: -importances.get(c["name"], 0.0))[:MAX_COLUMNS]
+    yield from _table(
+        ["column", "kind", "missing", "values in training", "importance"],
+        [
+            [
+                c["name"],
+                c["kind"],
+                format_share(c["missing"]) if "missing" in c else "",
+                c.get("values", ""),
+                format_share(importances.get(c["name"], 0.0)),
+            ]
+            for c in shown
+        ],
+    )
+    for name, reason in list(card["left_out"].items())[:MAX_COLUMNS]:
+        yield f"\nLeft out: `{_code(name)}`: {_text(reason)}."
+
+
+def _table(head, rows):
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(_text(cell) for cell in row) + " |"
+
+
+def _text(text):
+    """Return a text of a table without the marks of Markdown and HTML."""
+    text = printable(text, 1000).replace("\\", "\\\\")
+    for mark in "|`*_[]<>#":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def _code(text):
+    return printable(text, 200).replace("`", "'")

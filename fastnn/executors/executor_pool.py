@@ -1,0 +1,279 @@
+"""ExecutorPool: the workers of an executor train networks."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    ThreadPoolExecutor,
+    wait,
+)
+from dataclasses import dataclass
+from typing import Any
+
+from ..callbacks import EarlyStopping
+from ..core.messages import plural, reason, warn
+from ..core.validation import check_threads
+from ..training.progress import PoolProgress
+from .worker import Missing, build, run_task
+
+POLL_SECONDS = 0.05  # between two lines of progress
+COUNT_SECONDS = 1.0  # between two counts of the workers: a cluster may grow
+PARTS = 16  # tasks for each worker, at most, so that all workers end at about the same time
+MAX_SENDS = 3  # of the shared objects with one task, which a worker that dies may lose
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class RemoteTrainings:
+    """What the workers of an executor train.
+
+    Attributes
+    ----------
+    n : int
+        Number of networks.
+    function : callable
+        function(task, watch), of a module, runs in a worker, and returns the result of a task.
+        `watch` is shown to the pool that it runs, see `worker.Watch`.
+    make : callable
+        make(numbers) returns the task of some networks as soon as a worker is free. Arrays of
+        `shared` in it do not travel with it.
+    ended : callable
+        ended(numbers, result) is called when a task has ended.
+    shared : SharedObjects
+        It is open.
+    n_threads : int
+        Threads in a worker.
+    n_threads_here : int
+        Threads in this process, for networks that the executor lost.
+    is_broken : bool
+        Whether the executor was found to be broken: then all networks train in this process.
+    """
+
+    n: int
+    function: Callable[..., Any]
+    make: Callable[..., Any]
+    ended: Callable[..., None]
+    shared: Any
+    n_threads: int = 1
+    n_threads_here: int = 1
+    is_broken: bool = False
+
+
+@dataclass(eq=False)
+class _Task:
+    """Some networks, and how often the shared objects were sent with them."""
+
+    numbers: Sequence[int]
+    data: bytes = b""
+    n_sends: int = 0
+
+
+class ExecutorPool(PoolProgress):
+    """The workers of an executor train networks, as many tasks at a time as there are workers.
+
+    So an idle worker gets the next task, and those that say that they miss the shared objects get
+    them: with more tasks in the queue of the executor, others would take them.
+
+    Networks that the executor loses, because it is broken, train in threads of this process. Dask
+    runs the tasks of a worker that died on another.
+
+    Parameters
+    ----------
+    executor : concurrent.futures.Executor
+    trainings : RemoteTrainings
+    line : optional
+        Shows the progress, as a `training.progress.ManyLine` does.
+
+    Attributes
+    ----------
+    histories : list of History
+        Those that `ended` has put there.
+    """
+
+    rows_done = 0
+
+    def __init__(self, executor, trainings, line=None):
+        super().__init__(trainings.n)
+        self.executor, self.trainings, self.line = executor, trainings, line
+        self.histories = [None] * trainings.n
+        self.waiting: deque[_Task] = deque()
+        self.lost: deque[_Task] = deque()
+        self.running: dict = {}  # {Future: (_Task, whether it runs here)}
+        self.here: Any = None
+        self.is_broken, self.counted = trainings.is_broken, -COUNT_SECONDS
+        self.n_workers, self.scattered = 1, None
+
+    def run(self):
+        """Train all networks. On an exception, tasks that have not begun are cancelled."""
+        try:
+            if not self.is_broken:
+                self.count()
+            size = task_size(self.n, self.n_workers, self.trainings.n_threads)
+            starts = range(0, self.n, size)
+            self.waiting += [_Task(range(i, min(i + size, self.n))) for i in starts]
+            while self.waiting or self.lost or self.running:
+                self.fill()
+                ended, _ = wait(self.running, POLL_SECONDS, FIRST_COMPLETED)
+                for future in ended:
+                    self.end(future)
+                if self.line:
+                    self.line.show(self)
+        finally:
+            for future in self.running:
+                future.cancel()
+            if self.here is not None:
+                self.here.shutdown(wait=False)
+            if self.line:
+                self.line.close(self)
+
+    def count(self):
+        """Count the workers, if that is due."""
+        now = time.perf_counter()
+        if now - self.counted < COUNT_SECONDS:
+            return
+        self.counted = now
+        try:
+            self.n_workers = n_workers(self.executor)
+        except Exception as error:
+            if not is_loss(error):
+                raise
+            self.break_off(error)
+
+    def fill(self):
+        """Give each idle worker a task."""
+        if self.is_broken:
+            self.lost.extend(self.waiting)
+            self.waiting.clear()
+        elif self.waiting:
+            self.count()
+        n_here = sum(is_here for _, is_here in self.running.values())
+        while self.waiting and len(self.running) - n_here < self.n_workers and not self.is_broken:
+            self.submit(self.waiting.popleft())
+        while self.lost and n_here < self.trainings.n_threads_here:
+            if self.here is None:
+                self.here = ThreadPoolExecutor(self.trainings.n_threads_here)
+            self.start(self.here, self.lost.popleft())
+            n_here += 1
+
+    def start(self, executor, task, *content):
+        trainings = self.trainings
+        if not task.data:
+            task.data = trainings.shared.dumps(
+                (trainings.function, trainings.make(list(task.numbers)))
+            )
+        source = trainings.shared.source
+        if content:
+            source, content = content[0], content[1:]
+        future = executor.submit(run_task, source, build(), task.data, *content)
+        self.running[future] = task, executor is self.here
+
+    def submit(self, task, *content):
+        """Submit a task to the executor."""
+        try:
+            self.start(self.executor, task, *content)
+        except Exception as error:
+            if not is_loss(error):
+                raise
+            self.lose(task, error)
+
+    def end(self, future):
+        task, _ = self.running.pop(future)
+        try:
+            result = future.result()
+        except BaseException as error:
+            if not is_loss(error):
+                raise
+            if 0 < task.n_sends < MAX_SENDS and not isinstance(error, BrokenExecutor):
+                self.send(task)  # the worker that held the objects may have died
+            else:
+                self.lose(task, error)
+            return
+        if not isinstance(result, Missing):
+            self.n_done += len(task.numbers)
+            self.trainings.ended(list(task.numbers), result)
+        elif not result.source.digest and (
+            self.trainings.shared.write() or self.trainings.shared.source.digest
+        ):
+            self.submit(task)
+        else:
+            self.send(task)
+
+    def send(self, task):
+        """Submit a task with the shared objects."""
+        task.n_sends += 1
+        source, content = self.trainings.shared.content()
+        client = dask_client(self.executor)
+        if client is not None:  # large arguments would go through the scheduler
+            if self.scattered is None or self.scattered.status != "finished":
+                self.scattered = client.scatter(content, hash=False)
+            content = self.scattered
+        self.submit(task, source, content)
+
+    def lose(self, task, error):
+        """Let a task run in this process, and all others if the executor is broken."""
+        self.lost.append(task)
+        if type(error).__name__ == "KilledWorker":  # of Dask, about this task alone
+            _warn_of_loss(len(task.numbers), error)
+        else:
+            self.break_off(error)
+
+    def break_off(self, error):
+        """Let all tasks that are left run in this process. error : that of the executor"""
+        if not self.is_broken:
+            self.is_broken = True
+            _warn_of_loss(self.n - self.n_done, error)
+
+
+def _warn_of_loss(n, error):
+    what = type(error).__name__
+    details = reason(error)
+    warn(
+        f"the executor lost {plural(n, 'network')}, and they train in this process, as others do "
+        f"that are left ({what}{': ' if details else ''}{details}).",
+        RuntimeWarning,
+    )
+
+
+def is_loss(error):
+    """Return whether an exception says that an executor did not run a task."""
+    return (
+        isinstance(error, (BrokenExecutor, CancelledError))
+        or type(error).__module__.partition(".")[0] == "distributed"
+    )
+
+
+def dask_client(executor):
+    """Return the Client of an executor of Dask, else None."""
+    return getattr(executor, "_client", None)
+
+
+def n_workers(executor):
+    """Return how many tasks run at a time, or the number of CPUs if the executor does not tell."""
+    client = dask_client(executor)
+    if client is not None:
+        return max(1, sum(client.nthreads().values()))
+    workers = getattr(executor, "num_workers", None)  # of mpi4py.futures
+    return workers or getattr(executor, "_max_workers", None) or check_threads(-1)
+
+
+def task_size(n, n_workers, n_threads):
+    """Return the number of networks of a task, at least one for each thread of a worker."""
+    return max(n_threads, -(-n // (PARTS * n_workers)))
+
+
+def threads_of_worker(n_threads):
+    """Return the number of threads in a worker: 1 for -1, since workers may share a machine."""
+    check_threads(n_threads)
+    return 1 if n_threads == -1 else n_threads  # a worker may have more CPUs than this process
+
+
+def check_callbacks(callbacks, where=""):
+    """Raise ValueError for callbacks that cannot run in a worker. where : of the message"""
+    for callback in callbacks:
+        if type(callback) is not EarlyStopping:
+            raise ValueError(
+                f"{where}callbacks run in the calling thread, but with an executor only "
+                f"EarlyStopping does without it. Remove {callback!r}, or pass executor=None."
+            )

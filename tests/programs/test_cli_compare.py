@@ -1,0 +1,112 @@
+"""fastnn compare: paired differences of the scores of models, and what it refuses."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+pytest.importorskip("sklearn", reason="the extra cli is not installed")
+
+from cli_cases import write_csv
+from cli_models import SMALL, call, models_folder, unchanged_folder
+
+from fastnn import TabularClassifier, TabularRegressor
+from fastnn.tables import read
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """The models of `models_folder`, a worse one for each target, and rows that none has seen."""
+    folder = models_folder(tmp_path_factory)
+    rng = np.random.default_rng(5)
+    a, city = rng.normal(size=300), rng.choice(["Köln", "Rom"], 300)
+    columns = dict(
+        a=a,
+        city=city,
+        b=np.where(a + (city == "Rom") > 0, "yes", "no"),
+        n=1000 + 50 * a,
+        who=np.arange(300) // 10,
+        w=rng.random(300),
+    )
+    write_csv(folder / "rows.csv", **columns)
+    table = read(str(folder / "table.csv"), ["id"])
+    for target, estimator in (("b", TabularClassifier), ("n", TabularRegressor)):
+        X = table.select(["city", target])
+        estimator(**SMALL).fit(X, target).save(folder / f"worse_{target}.safetensors")
+    shutil.copy(folder / "b.safetensors", folder / "copy.safetensors")
+    return folder
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, models):
+    monkeypatch.chdir(models)
+    with unchanged_folder():
+        yield lambda *arguments: call(capsys, "compare", *arguments)
+
+
+@pytest.mark.parametrize(("target", "metric"), [("b", "log_loss"), ("n", "rmse")])
+def test_the_better_model_is_named(run, target, metric):
+    names = f"worse_{target}.safetensors", f"{target}.safetensors"
+    code, out, err = run(*names, "--data", "rows.csv")
+    assert (code, err) == (0, "")
+    assert f"{names[1]} is better than {names[0]}." in out
+    report = json.loads(run(*names, "--data", "rows.csv", "--json")[1])
+    best, worse = report["models"]
+    assert (report["metric"], report["rows"], best["model"]) == (metric, 300, names[1])
+    assert worse["is_worse"] and worse["difference"] > 2 * worse["difference_error"] > 0
+    assert worse["difference"] == pytest.approx(worse["score"] - best["score"])
+    assert worse["difference_error"] < worse["error"] + best["error"]
+
+
+def test_equal_models_cannot_be_told_apart(run):
+    code, out, _ = run("b.safetensors", "copy.safetensors", "--data", "rows.csv", "--metric", "auc")
+    assert code == 0 and "b.safetensors and copy.safetensors cannot be told apart" in out
+    report = json.loads(run("b.safetensors", "copy.safetensors", "--data", "rows.csv", "--json")[1])
+    assert report["models"][1]["difference"] == report["models"][1]["difference_error"] == 0.0
+
+
+def test_groups_and_weights(run):
+    names = ("worse_n.safetensors", "n.safetensors", "--data", "rows.csv", "--json")
+    plain = json.loads(run(*names)[1])
+    grouped = json.loads(run(*names, "--group", "who")[1])
+    weighted = json.loads(run(*names, "--weight", "w")[1])
+    assert grouped["models"][0]["score"] == plain["models"][0]["score"]
+    assert grouped["models"][0]["error"] != plain["models"][0]["error"]
+    assert weighted["models"][0]["score"] != plain["models"][0]["score"]
+    code, _, err = run("n.safetensors", "worse_n.safetensors", "--data", "rows.csv", "--group", "x")
+    assert code == 2 and "--group: rows.csv has no column 'x'." in err
+
+
+def test_rows_of_the_training_are_noted(run):
+    shutil.copy("table.csv", "renamed.csv")
+    _, _, err = run("b.safetensors", "copy.safetensors", "--data", "renamed.csv")
+    assert "note: b.safetensors was trained on all of these rows, so its score is too good" in err
+    assert run("b.safetensors", "copy.safetensors", "--data", "rows.csv")[2] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            "b.safetensors n.safetensors",
+            "n.safetensors predicts 'n', but b.safetensors predicts 'b'",
+        ),
+        ("b.safetensors", "compare needs at least two models"),
+        ("b.safetensors copy.safetensors --metric rmse", "--metric rmse cannot score the classes"),
+        ("b.safetensors nothing.safetensors", "No such file"),
+        ("c.safetensors c.safetensors", "rows.csv: has no column 'c', the target of the models."),
+    ],
+)
+def test_what_cannot_be_compared(run, arguments, message):
+    code, out, err = run(*arguments.split(), "--data", "rows.csv")
+    assert (code, out) == (2, "") and message in err
+
+
+def test_other_classes_are_refused(run):
+    table = read("table.csv", ["id"]).select(["a", "city", "n", "b"]).to_pandas()
+    table["b"] = np.where(table["n"] > 1000, "yes", "maybe")
+    TabularClassifier(**SMALL).fit(table, "b").save("other.safetensors")
+    code, _, err = run("b.safetensors", "other.safetensors", "--data", "rows.csv")
+    assert code == 2 and "Pass models of the same task." in err and "'maybe'" in err

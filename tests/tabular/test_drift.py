@@ -1,0 +1,257 @@
+"""Drift: what `check` notes of new rows, and what it does not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from checks import assert_same_bits
+from file_edits import change, setting
+from scipy import stats
+
+import fastnn
+from fastnn import TabularClassifier, TabularRegressor
+from fastnn.core.errors import DataError
+from fastnn.tabular import stored_model
+from fastnn.tabular.checking import chance
+from fastnn.tabular.checking.changes import find_changes
+from fastnn.tabular.checking.counting import NewRows
+from fastnn.tabular.checking.profile import TableProfile
+from fastnn.tabular.columns import frames
+from fastnn.tabular.columns.features import Features
+
+pytestmark = pytest.mark.usefixtures("quick_recipe")
+SMALL = dict(n_estimators=1, hidden_layer_sizes=4, random_state=0)
+N = 800
+
+
+def table(n=N, seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "length": rng.normal(50, 10, n),
+            "count": rng.integers(0, 5, n),
+            "city": rng.choice(["Rom", "Köln", "Oslo"], n, p=[0.6, 0.3, 0.1]),
+            "name": rng.choice([f"n{i}" for i in range(3 * n)], n),
+            "day": np.datetime64("2024-01-01") + rng.integers(0, 700, n) * np.timedelta64(1, "D"),
+            "gap": np.where(rng.random(n) < 0.3, np.nan, rng.normal(size=n)),
+            "mostly 0": np.where(rng.random(n) < 0.9, 0.0, rng.pareto(1, n)),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def profile():
+    """(Features, TableProfile) of a table."""
+    frame = frames.read(table())
+    features = Features.fit(frame)
+    return features, TableProfile.fit(features, frame)
+
+
+def check(profile, X, **options):
+    new = NewRows(*profile)
+    new.add(frames.read(X))
+    return find_changes(new, **options)
+
+
+def kinds(report):
+    changes = [change for change in report.changes if change.is_drift]
+    return {change.column: change.kind for change in reversed(changes)}  # the first of each
+
+
+# ---- chance ----
+
+
+@pytest.mark.parametrize("case", [(3, 20, 10, 200), (0, 5, 2, 9), (40, 50, 60, 900), (5, 5, 5, 5)])
+def test_tails_are_those_of_the_hypergeometric_distribution(case):
+    k, n_new, n_with, n_all = case
+    law = stats.hypergeom(n_all, n_with, n_new)
+    assert chance.at_least(*case) == pytest.approx(law.sf(k - 1), rel=1e-9)
+    assert chance.at_most(*case) == pytest.approx(law.cdf(k), rel=1e-9)
+
+
+def test_tails_of_many_rows():
+    case = 60_000, 100_000, 500_000, 1_000_000
+    assert chance.at_least(*case) == pytest.approx(
+        stats.hypergeom(1_000_000, 500_000, 100_000).sf(59_999), rel=1e-6
+    )
+    assert chance.at_least(49_000, 100_000, 500_000, 1_000_000) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("sizes", [(30, 400), (200, 200)])
+def test_the_test_of_distributions_is_that_of_kolmogorov_and_smirnov(sizes):
+    a, b = (np.random.default_rng(i).normal(0.3 * i, 1, n) for i, n in enumerate(sizes))
+    expected = stats.ks_2samp(a, b)
+    assert chance.is_other_distribution(expected.statistic, *sizes) == pytest.approx(
+        expected.pvalue, rel=0.25
+    )
+
+
+# ---- nothing has changed ----
+
+
+@pytest.mark.parametrize("n", [1, 3, 20, 200])
+def test_random_rows_of_the_same_table_are_hardly_ever_noted(profile, n):
+    found = [kinds(check(profile, table(n, seed))) for seed in range(1, 16)]
+    assert sum(map(bool, found)) <= 1, found
+
+
+# ---- what has changed is noted ----
+
+CHANGES = {
+    "range": lambda X: X.assign(length=X.length * 1000),
+    "missing": lambda X: X.assign(length=np.where(np.arange(len(X)) % 4 == 0, np.nan, X.length)),
+    "no longer missing": lambda X: X.assign(gap=X.gap.fillna(0.5)),
+    "unknown": lambda X: X.assign(city="Bern"),
+    "frequencies": lambda X: X.assign(city=np.where(X.city == "Rom", "Oslo", X.city)),
+    "distribution": lambda X: X.assign(length=X.length + 8),
+    "later": lambda X: X.assign(day=X.day + np.timedelta64(900, "D")),
+    "texts": lambda X: X.assign(length="long"),
+    "times": lambda X: X.assign(length=X.day),
+    "one far value": lambda X: X.assign(length=X.length.where(np.arange(len(X)) > 0, 1e6)),
+    "of few values": lambda X: X.assign(count=X["count"] * 3),
+}
+EXPECTED = {
+    "range": {"length": "range"},
+    "missing": {"length": "missing"},
+    "no longer missing": {"gap": "missing"},
+    "unknown": {"city": "unknown"},
+    "frequencies": {"city": "distribution"},
+    "distribution": {"length": "distribution"},
+    "later": {"day": "range"},
+    "texts": {"length": "type"},
+    "times": {"length": "type"},
+    "one far value": {"length": "range"},
+    "of few values": {"count": "range"},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_noted_in_its_column_alone(profile, name):
+    report = check(profile, CHANGES[name](table(120, 9)))
+    assert kinds(report) == EXPECTED[name]
+    assert report.has_drift and report.drifted_columns == list(EXPECTED[name])
+
+
+def test_texts_say_what_was_and_what_is(profile):
+    X = table(120, 9).assign(city="Bern")
+    X["length"] = X["length"] * 1000
+    text = repr(check(profile, X))
+    assert "Drift in 2 of 7 columns: 120 new rows beside 800 training rows." in text
+    assert "120 of 120 values above" in " ".join(text.split())
+    assert "about 1,000 times" in " ".join(text.split()) and "'Bern'" in text
+    for width in (80, 72, 50, 40):
+        assert max(map(len, check(profile, X).lines(width))) <= width
+
+
+@pytest.mark.parametrize(
+    ("factor", "hint"), [(2.54, "inches and centimetres"), (0.01, "cm and m"), (1e6, "1,000,000")]
+)
+def test_other_units_are_named(profile, factor, hint):
+    X = table(400, 9)
+    X["length"] = X["length"] * factor
+    (change,) = check(profile, X).changes
+    assert hint in change.what and ("1/" in change.what) == (factor < 1)
+
+
+def test_later_times_are_expected_of_a_model_that_was_scored_on_later_rows(profile):
+    X = table(120, 9)
+    X["day"] = X["day"] + np.timedelta64(900, "D")
+    report = check(profile, X, time="day")
+    assert [(c.column, c.kind) for c in report.changes] == [("day", "time")]
+    assert not report.has_drift
+    X["day"] = X["day"] - np.timedelta64(5000, "D")
+    assert check(profile, X, time="day").has_drift  # earlier ones are not
+
+
+def test_parts_of_a_table_are_counted_together(profile):
+    X = CHANGES["distribution"](table(120, 9))
+    whole, parts = NewRows(*profile), NewRows(*profile)
+    whole.add(frames.read(X))
+    for start in range(0, 120, 13):
+        parts.add(frames.read(X.iloc[start : start + 13]))
+    assert find_changes(parts).changes == find_changes(whole).changes
+
+
+def test_known_rows_are_recognised(profile):
+    same, others = NewRows(*profile), NewRows(*profile)
+    same.add(frames.read(table().iloc[100:300]))
+    others.add(frames.read(table(200, 3)))
+    assert (same.n_compared, same.n_known) == (200, 200)
+    assert (others.n_compared, others.n_known) == (200, 0)
+
+
+# ---- estimators and files ----
+
+
+@pytest.fixture(scope="module")
+def reg():
+    X = table()
+    return TabularRegressor(**SMALL).fit(X, X.length)
+
+
+def test_check_of_an_estimator(reg):
+    X = table(120, 9)
+    assert repr(reg.check(X)) == "No drift in 7 columns: 120 new rows beside 800 training rows."
+    X = X.drop(columns="city").assign(extra=1)
+    report = reg.check(X)
+    assert kinds(report) == {"city": "absent"}
+    frame = report.to_frame()
+    assert frame["column"].tolist() == ["city", "extra"] and frame["kind"].iloc[1] == "unused"
+    assert report.to_json()["drifted_columns"] == ["city"]
+    assert reg.check(X.iloc[:0]).n_rows == 0
+
+
+def test_a_model_file_keeps_the_profile(reg, tmp_path):
+    path = tmp_path / "m.safetensors"
+    reg.save(path)
+    X = CHANGES["unknown"](table(120, 9))
+    expected = reg.check(X)
+    for other in (fastnn.load(path), stored_model.load(path)):
+        assert other.check(X) == expected
+        for j, column in reg.model_.profile.columns.items():
+            assert_same_bits(other.model_.profile.columns[j].counts, column.counts)
+    fastnn.load(path).save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+def test_a_model_of_an_older_version_says_so(reg):
+    old = TabularRegressor(**SMALL).fit(table(60), table(60).length)
+    old.model_.profile = None
+    with pytest.raises(DataError, match="since an older version"):
+        old.check(table(20))
+
+
+def test_arrays_have_columns_without_names():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    clf = TabularClassifier(**SMALL).fit(X, X[:, 0] > 0)
+    assert kinds(clf.check(rng.normal([0, 9], size=(100, 2)))) == {"1": "range"}
+    with pytest.raises(ValueError, match="is expecting 2 features"):
+        clf.check(X[:, :1])
+
+
+def test_a_constant_column_and_one_of_missing_values():
+    X = pd.DataFrame({"z": np.arange(200.0), "same": 7.0, "half": [1.0, np.nan] * 100})
+    reg = TabularRegressor(**SMALL).fit(X, X.z)
+    assert not reg.check(X.sample(frac=0.5, random_state=0)).has_drift
+    assert kinds(reg.check(X.assign(half=np.nan))) == {"half": "missing"}
+
+
+DAMAGE = {
+    "rows": setting("profile", "n_rows", 7),
+    "no rows": setting("profile", "n_rows", -1),
+    "columns": setting("profile", "columns", []),
+    "a count": setting("profile", "columns", 0, [3, "x"]),
+    "another size": setting("profile", "columns", 0, [3, 0, 0]),
+    "no mapping": setting("profile", None),
+    "unique rows": setting("profile", "sketch", "n_unique", 10**9),
+    "length": setting("header", "profile_sketch", "shape", [10**12]),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_profile_is_refused(reg, tmp_path, name):
+    path = tmp_path / "m.safetensors"
+    reg.save(path)
+    path.write_bytes(change(path.read_bytes(), "model", DAMAGE[name]))
+    with pytest.raises(fastnn.ModelFileError):
+        fastnn.load(path)

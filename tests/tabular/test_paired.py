@@ -1,0 +1,73 @@
+"""Paired differences of scores: their standard errors, by formulas and by repetition."""
+
+import numpy as np
+import pytest
+
+from fastnn.tabular.comparing.paired import PARTS, Difference, PairedScores, assign_parts
+from fastnn.tabular.metric_values import ScoredRows
+from fastnn.tabular.metrics import CLASS_METRICS, NUMBER_METRICS
+
+rng = np.random.default_rng(0)
+
+
+def scorer(y, P):
+    return lambda some: ScoredRows(None, y[some], P[some])
+
+
+def paired(y, *predictions, metric="mae", groups=None):
+    known = NUMBER_METRICS[metric]
+    return PairedScores(known, [scorer(y, P) for P in predictions], len(y), groups)
+
+
+def test_the_error_of_a_mean_is_that_of_the_formula():
+    y, P = rng.normal(size=(2, 5000))
+    found = paired(y, P)
+    expected = np.abs(y - P).std(ddof=1) / np.sqrt(5000)
+    assert found.scores[0] == pytest.approx(np.abs(y - P).mean())
+    assert found.errors[0] == pytest.approx(expected, rel=0.3)
+
+
+def test_the_error_of_a_difference_is_that_of_repetitions():
+    gains, errors = [], []
+    for seed in range(60):
+        r = np.random.default_rng(seed)
+        y = r.normal(size=400)
+        A, B = y + r.normal(0, 1.0, 400), y + r.normal(0, 1.1, 400)
+        difference = paired(y, A, B, metric="rmse").difference(0, 1)
+        gains.append(difference.gain)
+        errors.append(difference.error)
+    assert np.mean(gains) == pytest.approx(0.1, abs=0.03)
+    assert np.mean(errors) == pytest.approx(np.std(gains), rel=0.35)
+
+
+def test_equal_models_have_no_difference():
+    y, P = rng.normal(size=(2, 100))
+    difference = paired(y, P, P.copy()).difference(0, 1)
+    assert (difference.gain, difference.error, difference.verdict) == (0.0, 0.0, 0)
+
+
+def test_rows_of_a_group_are_left_out_together():
+    groups = np.repeat(np.arange(30), 20)
+    y = np.zeros(600)
+    P = np.repeat(rng.normal(size=30), 20)  # all rows of a group have the same error
+    alone, together = paired(y, P), paired(y, P, groups=groups)
+    assert together.errors[0] > 2.5 * alone.errors[0]
+    part = assign_parts(600, groups)
+    assert all(len(np.unique(part[groups == g])) == 1 for g in range(30))
+
+
+def test_the_direction_of_the_metric():
+    y = np.array([0, 1] * 50)
+    good, bad = np.eye(2)[y] * 0.8 + 0.1, np.full((100, 2), 0.5)
+    for name in ("log_loss", "auc"):
+        models = [scorer(y, good), scorer(y, bad)]
+        found = PairedScores(CLASS_METRICS[name], models, 100)
+        assert found.difference(0, 1).gain > 0 > found.difference(1, 0).gain
+        assert found.order() == [0, 1] and found.difference(0, 1).verdict == 1
+
+
+def test_few_rows():
+    assert assign_parts(3).max() == 2 and assign_parts(1000).max() == PARTS - 1
+    y = np.zeros(1)
+    assert np.isnan(paired(y, y).errors[0])
+    assert Difference(1.0, float("nan")).verdict == 0

@@ -1,0 +1,205 @@
+"""Networks of estimators for tables in the workers of an executor: the bits of one machine."""
+
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
+
+import sklearn.model_selection
+from checks import assert_same_bits
+from fake_clock import FakeClock
+from sklearn.base import clone
+
+import fastnn
+from fastnn import DataError, TabularClassifier, TabularRegressor
+from fastnn.executors import shared_objects
+from fastnn.tabular.fitting import training_jobs
+
+N = 60
+SMALL = dict(n_estimators=3, hidden_layer_sizes=4, random_state=0)
+rng = np.random.default_rng(8)
+X = pd.DataFrame(
+    {
+        "x": rng.normal(size=N),
+        "letter": rng.choice(list("abc"), N),
+        "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 90, N), unit="D"),
+    }
+)
+y = np.exp(X["x"].to_numpy()) + (X["letter"] == "a")
+LABELS = np.where(y > 2, "high", "low")
+FITS = {
+    "": {},
+    "weights": dict(sample_weight=rng.uniform(0.5, 2, N)),
+    "groups": dict(groups=np.arange(N) % 12),
+    "time": dict(time="day"),
+}
+
+
+@pytest.fixture(autouse=True)
+def few_epochs(quick_recipe):
+    quick_recipe(4)
+
+
+class Other(ThreadPoolExecutor):
+    """Workers that have nothing of this process."""
+
+    def submit(self, function, source, *args):
+        source = source._replace(key=f"of a worker {source.key}")
+        return super().submit(function, source, *args)
+
+
+def assert_same(model, other, path):
+    """The models have the same attributes and files, bit for bit."""
+    assert_same_bits(model.oof_prediction_, other.oof_prediction_)
+    assert_same_bits(model.feature_importances_, other.feature_importances_)
+    assert model.oof_score_ == other.oof_score_ and vars(model).keys() == vars(other).keys()
+    files = []
+    for each in (model, other):
+        each.save(path)
+        files.append(path.read_bytes())
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("n_threads", [-1, 1, 2])
+@pytest.mark.parametrize("n_workers", [1, 3])
+@pytest.mark.parametrize(
+    "model",
+    [
+        TabularRegressor(),
+        TabularClassifier(metric="f1", threshold="cost:3,1", class_weight="balanced"),
+    ],
+    ids=["numbers", "classes"],
+)
+def test_the_bits_of_one_machine(model, n_workers, n_threads, fit, tmp_path):
+    model = clone(model).set_params(**SMALL, n_threads=n_threads)
+    target, options = LABELS if "threshold" in model.get_params() else y, FITS[fit]
+    here = clone(model).fit(X, target, **options)
+    with Other(n_workers) as executor:
+        there = clone(model).fit(X, target, **options, executor=executor)
+    assert_same(here, there, tmp_path / "model")
+
+
+def test_rows_travel_once(monkeypatch):
+    """With columns that get weights: the networks train in two calls."""
+    counts: dict = {}
+    for name in ("_map", "_unpack"):
+        function = getattr(shared_objects, name)
+
+        def count(*args, name=name, function=function):
+            counts[name] = counts.get(name, 0) + 1
+            return function(*args)
+
+        monkeypatch.setattr(shared_objects, name, count)
+    with Other(1) as executor:
+        TabularRegressor(**SMALL).fit(X, y, executor=executor)
+    assert counts == {"_map": 2, "_unpack": 1}  # the first task comes before the file
+
+
+@pytest.mark.slow("threads")
+def test_processes(tmp_path):
+    with ProcessPoolExecutor(2) as executor:
+        there = TabularRegressor(**SMALL).fit(X, y, executor=executor)
+        again = TabularRegressor(**SMALL).fit(X, y, executor=executor)
+    here = TabularRegressor(**SMALL).fit(X, y)
+    assert_same(here, there, tmp_path / "model")
+    assert_same(here, again, tmp_path / "model")
+
+
+@pytest.mark.parametrize("n_done", [1, 4, 7])
+@pytest.mark.parametrize("fit", ["", "time"])
+def test_a_broken_executor_costs_nothing_that_is_done(fit, n_done, tmp_path):
+    class Breaks(Other):
+        n_left = n_done + 1  # the first task comes before the file
+
+        def submit(self, *args):
+            self.n_left -= 1
+            if self.n_left < 0:
+                raise BrokenExecutor("a process died")
+            return super().submit(*args)
+
+    with Breaks(1) as executor, pytest.warns(RuntimeWarning, match="a process died") as caught:
+        there = TabularRegressor(**SMALL).fit(X, y, **FITS[fit], executor=executor)
+    assert len([w for w in caught if w.category is RuntimeWarning]) == 1
+    assert_same(TabularRegressor(**SMALL).fit(X, y, **FITS[fit]), there, tmp_path / "model")
+
+
+@pytest.mark.parametrize("resumes_here", [False, True])
+@pytest.mark.parametrize("fit", ["", "time"])
+def test_ctrl_c_keeps_the_folds_that_are_done(fit, resumes_here, tmp_path):
+    def interrupt(progress):
+        seen.append(progress)
+        if progress.folds_done == 2:
+            raise KeyboardInterrupt
+
+    seen: list = []
+    reg = TabularRegressor(**SMALL)
+    reg.on_progress = interrupt
+    with Other(1) as executor:
+        with pytest.raises(KeyboardInterrupt):
+            reg.fit(X, y, **FITS[fit], executor=executor)
+        del reg.on_progress
+        assert reg.n_folds_remaining_ == (1 if fit == "" else 4) and seen[-1].networks_done >= 5
+        reg.save(tmp_path / "part")
+        loaded = fastnn.load(tmp_path / "part")
+        options = {} if resumes_here else dict(executor=executor)
+        loaded.fit(X, y, **FITS[fit], resume=True, **options)
+    assert_same(TabularRegressor(**SMALL).fit(X, y, **FITS[fit]), loaded, tmp_path / "model")
+
+
+@pytest.mark.parametrize("limit", [2.0, 20.0, 1000.0])
+def test_time_limit(limit, monkeypatch, quick_recipe):
+    quick_recipe(100)
+    clock = FakeClock(monkeypatch, 0.1)
+    with Other(1) as executor:
+        reg = TabularRegressor(**SMALL, n_threads=1, time_limit=limit)
+        reg.fit(X, y, executor=executor)
+    assert clock.now <= 1.02 * limit + 1 and np.isfinite(reg.predict(X)).all()
+    if limit == 1000:
+        assert clock.epochs == [100] * 9 and reg.n_folds_remaining_ == 0
+    else:
+        assert clock.now > 0.4 * limit
+
+
+def test_a_network_that_diverges(monkeypatch):
+    monkeypatch.setattr(
+        training_jobs, "optimizer", lambda job, setup, epochs: fastnn.SGD(1e30 * (job.fold == 1))
+    )
+    here = TabularRegressor(**SMALL).fit(X, y)
+    with Other(2) as executor:
+        there = TabularRegressor(**SMALL).fit(X, y, executor=executor)
+    assert_same_bits(here.predict(X), there.predict(X))
+
+
+def test_progress_counts_networks():
+    seen: list = []
+    reg = TabularRegressor(**SMALL)
+    reg.on_progress = seen.append
+    with Other(2) as executor:
+        reg.fit(X, y, executor=executor)
+    done = [progress.networks_done for progress in seen]
+    assert done == sorted(done) and done[-1] == seen[-1].n_networks == 9
+    assert seen[-1].folds_done == 3
+
+
+def test_tables_larger_than_memory_are_refused():
+    def groups():
+        for i in range(0, N, 20):
+            yield X.iloc[i : i + 20], y[i : i + 20]
+
+    with ThreadPoolExecutor(1) as executor:
+        with pytest.raises(DataError, match=r"the 60 rows of this table are .* or pass a window"):
+            TabularRegressor(**SMALL).fit(groups, window=30, executor=executor)
+        TabularRegressor(**SMALL).fit(groups, window=60, executor=executor)
+
+
+def test_cross_validation_of_scikit_learn_passes_the_executor_on():
+    reg = TabularRegressor(**SMALL)
+    alone = sklearn.model_selection.cross_val_score(reg, X, y, cv=2)
+    with ThreadPoolExecutor(2) as executor:
+        params = {"executor": executor}
+        scores = sklearn.model_selection.cross_val_score(reg, X, y, cv=2, params=params)
+    np.testing.assert_array_equal(scores, alone)

@@ -1,0 +1,304 @@
+"""Tasks in the workers of an executor: what travels to them, and executors that lose tasks."""
+
+import multiprocessing
+import os
+import threading
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import executors
+from fastnn.executors import executor_pool, mpi_ranks, shared_objects, task_pickles, worker
+
+rng = np.random.default_rng(3)
+ROWS = rng.normal(size=(50, 4)).astype("float32")
+OTHERS = {"b": np.asfortranarray(rng.normal(size=(7, 3))), "empty": np.empty(0), "text": "abc"}
+
+
+def describe(task, watch):
+    """Runs in a worker: sums of the rows of the task, and whether they are read-only."""
+    rows, others, numbers = task
+    watch.show(None)
+    return [(float(rows[i].sum()), others["b"].tolist(), rows.flags.writeable) for i in numbers]
+
+
+def run(executor, n=6, content=None, **more):
+    """Run tasks of one network each. Return the results, how often objects were sent, and the pool."""
+    results, sent = [None] * n, []
+
+    class Sent(executors.SharedObjects):
+        def content(self):
+            sent.append(self.source.key)
+            return super().content()
+
+    with Sent([ROWS, OTHERS, None, ROWS]) as shared:
+        if content:
+            shared.may_write = False
+
+        def ended(numbers, result):
+            for i, each in zip(numbers, result):
+                results[i] = each
+
+        trainings = executors.RemoteTrainings(
+            n=n,
+            function=describe,
+            make=lambda numbers: (ROWS, OTHERS, numbers),
+            ended=ended,
+            shared=shared,
+            **more,
+        )
+        pool = executors.ExecutorPool(executor, trainings)
+        pool.run()
+    assert not os.path.exists(shared.source.folder) and not shared_objects._of_caller
+    assert [found[0] for found in results] == [float(row.sum()) for row in ROWS[:n]]
+    assert all(found[1] == OTHERS["b"].tolist() for found in results)
+    assert pool.n_done == n
+    return results, sent, pool
+
+
+class Worker(ThreadPoolExecutor):
+    """A worker of another process, which has nothing, and may fail.
+
+    fails : {number of a call: exception}
+    """
+
+    def __init__(self, fails=(), n=1):
+        super().__init__(n)
+        self.n_calls, self.fails, self.bytes = 0, dict(fails), []
+
+    def submit(self, function, source, build, data, *content):
+        self.bytes.append(len(data) + sum(map(len, content)))
+        self.n_calls += 1
+        failure = self.fails.get(self.n_calls)
+
+        def call():
+            if failure is not None:
+                raise failure
+            own, shared_objects._of_caller = shared_objects._of_caller, {}
+            try:
+                return function(source, build, data, *content)
+            finally:
+                shared_objects._of_caller = own
+
+        return super().submit(call)
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    shared_objects._kept.clear()
+    yield
+    shared_objects._kept.clear()
+
+
+def test_threads_have_the_objects():
+    with ThreadPoolExecutor(2) as executor:
+        results, sent, _ = run(executor)
+    assert not sent and all(found[2] for found in results)  # the very arrays
+
+
+def test_a_worker_maps_the_file_once():
+    with Worker() as executor:
+        results, sent, _ = run(executor)
+    assert not sent and executor.n_calls == 7  # the first task says that they are missing
+    assert not any(found[2] for found in results) and max(executor.bytes) < 600
+
+
+def test_a_worker_without_the_file_gets_the_content_once():
+    with Worker() as executor:
+        _, sent, _ = run(executor, content=True)
+    assert len(sent) == 1 and executor.n_calls == 7
+    assert sum(n > ROWS.nbytes for n in executor.bytes) == 1
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_full_disk_sends_the_content(what, monkeypatch):
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    if what == "folder":
+        monkeypatch.setattr(shared_objects.tempfile, "mkdtemp", full)
+    else:
+        monkeypatch.setattr(shared_objects, "open", full, raising=False)
+    with Worker() as executor:
+        _, sent, _ = run(executor)
+    assert len(sent) == 1
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["fork", pytest.param("spawn", marks=pytest.mark.slow("fork"))],
+)
+def test_processes(method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system cannot {method}")
+    context = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(2, mp_context=context) as executor:
+        run(executor)
+        results, sent, _ = run(executor, content=True)  # the processes are older than the objects
+    assert 1 <= len(sent) <= 6 and not any(found[2] for found in results)
+
+
+@pytest.mark.parametrize("error", [BrokenExecutor("a process died"), CancelledError()])
+def test_what_a_broken_executor_loses_runs_here(error):
+    with Worker({3: error}) as executor, pytest.warns(RuntimeWarning, match="lost 5 net") as caught:
+        _, _, pool = run(executor)
+    assert len(caught) == 1 and pool.is_broken and executor.n_calls == 3
+
+
+def test_a_broken_executor_is_not_asked_again():
+    with Worker() as executor:
+        run(executor, is_broken=True, n_threads_here=2)
+    assert executor.n_calls == 0
+
+
+def test_an_executor_may_break_before_the_first_task():
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit = lambda *args: (_ for _ in ()).throw(BrokenExecutor())
+        with pytest.warns(RuntimeWarning, match=r"lost 6 networks.*\(BrokenExecutor\)"):
+            run(executor)
+
+
+def test_a_task_that_kills_workers_runs_here_alone():
+    killed = type("KilledWorker", (Exception,), {"__module__": "distributed.scheduler"})
+    with (
+        Worker({3: killed("it died")}) as executor,
+        pytest.warns(RuntimeWarning, match="1 network, and"),
+    ):
+        _, _, pool = run(executor)
+    assert not pool.is_broken and executor.n_calls == 7
+
+
+def test_lost_content_is_sent_again():
+    """Dask loses scattered content with the worker that holds it."""
+    with Worker({2: CancelledError(), 3: CancelledError()}) as executor:
+        _, sent, _ = run(executor, content=True)
+    assert len(sent) == 3
+
+
+def test_an_error_in_a_worker_is_raised_and_ends_the_call():
+    with Worker({3: OSError("no room")}) as executor, pytest.raises(OSError, match="no room"):
+        run(executor)
+    executor.shutdown()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        run(executor)
+
+
+def test_ctrl_c_cancels_what_has_not_begun_and_stops_what_has():
+    futures = []
+
+    class Idle(ThreadPoolExecutor):
+        def submit(self, *args):
+            futures.append(Future())
+            return futures[-1]
+
+    def show(pool):
+        raise KeyboardInterrupt
+
+    with executors.SharedObjects([ROWS]) as shared:
+        trainings = executors.RemoteTrainings(
+            n=9, function=describe, make=list, ended=print, shared=shared
+        )
+        line = type("Line", (), dict(show=staticmethod(show), close=lambda *args: None))()
+        watch = worker.Watch(shared.source.folder)
+        with pytest.raises(KeyboardInterrupt):
+            executors.ExecutorPool(Idle(2), trainings, line).run()
+        watch.show(None)
+    assert len(futures) == 2 and all(future.cancelled() for future in futures)
+    with pytest.raises(worker.CallOver):
+        watch.show(None)
+    worker.Watch("/not/here").show(None)  # on another machine
+
+
+def test_workers_with_other_bits_are_refused(monkeypatch):
+    expected = worker.build() | {"fastnn": "0.0.1"}
+    with pytest.raises(RuntimeError, match=r"fastnn .*, but 0.0.1 in the process that calls it"):
+        worker.run_task(shared_objects.Source("k", ""), expected, b"")
+
+
+def test_a_changed_file_is_refused():
+    with executors.SharedObjects([ROWS]) as shared:
+        source, content = shared.content()
+        wrong = source._replace(key="other", digest=bytes(16))
+        with pytest.raises(OSError, match="changed or damaged"):
+            shared_objects.find(wrong, content)
+        assert shared_objects.find(source._replace(key="x"), content)[0].tobytes() == ROWS.tobytes()
+
+
+def test_a_worker_keeps_little(monkeypatch):
+    monkeypatch.setattr(shared_objects, "MAX_KEPT", 100)
+    for key, n_bytes in (("a", 40), ("b", 50), ("c", 20), ("d", 500)):
+        shared_objects._keep(key, [key], n_bytes)
+        if key == "c":
+            assert list(shared_objects._kept) == ["b", "c"]
+    assert list(shared_objects._kept) == ["d"]  # the last one stays, whatever its size
+
+
+def test_what_a_program_defines_travels_with_its_code():
+    pytest.importorskip("cloudpickle")
+    offset = 3
+    function = task_pickles.loads(task_pickles.dumps(lambda x: x + offset))
+    assert function(4) == 7
+    with pytest.raises(TypeError, match="cannot pickle"):
+        task_pickles.dumps(threading.Lock())
+
+
+def test_numbers_of_workers_and_of_networks_in_a_task():
+    assert [executor_pool.task_size(15, 2, 1), executor_pool.task_size(15, 2, 4)] == [1, 4]
+    assert executor_pool.task_size(10_000, 10, 1) == 63
+    assert executors.threads_of_worker(-1) == 1 and executors.threads_of_worker(3) == 3
+
+    class Client:
+        def nthreads(self):
+            return {"tcp://a": 2, "tcp://b": 3}
+
+    class OfDask:
+        _client = Client()
+
+    assert executors.n_workers(OfDask()) == 5
+    assert executors.n_workers(object()) >= 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, False),
+        ({"PMI_SIZE": "1"}, False),
+        ({"PMI_SIZE": "4"}, True),
+        ({"OMPI_COMM_WORLD_SIZE": "2", "PMIX_RANK": "0"}, True),
+        ({"OMPI_COMM_WORLD_SIZE": "1", "PMIX_RANK": "0"}, False),
+        ({"PMIX_RANK": "1"}, True),
+        ({"SLURM_NTASKS": "8"}, False),
+    ],
+)
+def test_launchers(variables, expected):
+    assert mpi_ranks.are_launched(variables) == expected
+
+
+def test_ranks_and_a_thread_of_this_one_are_workers():
+    with ThreadPoolExecutor(2) as pool, mpi_ranks.RankExecutor(pool, 3) as executor:
+        assert executors.n_workers(executor) == 3
+        run(executor)
+        assert executor._n_free == 2
+
+
+def test_fit_many_takes_a_custom_loss_that_only_cloudpickle_can_send():
+    pytest.importorskip("cloudpickle")
+    X, y = ROWS, ROWS[:, :1]
+
+    def loss(outputs, y):
+        return float(((outputs - y) ** 2).mean()), 2 * (outputs - y) / outputs.size
+
+    nets = [[fastnn.MLP([4, 3, 1], rng=i) for i in range(3)] for _ in range(2)]
+    fastnn.fit_many(nets[0], X, y, loss=loss, epochs=2)
+    with Worker(n=2) as executor:
+        fastnn.fit_many(nets[1], X, y, loss=loss, epochs=2, executor=executor)
+    for one, other in zip(*nets):
+        assert one.params.tobytes() == other.params.tobytes()
