@@ -45,7 +45,8 @@ PARTIAL_FIT = FIT | dict.fromkeys(
         *("epochs", "n_epochs", "num_epochs", "max_iter", "resume"),
         *("shuffle", "rng", "seed", "random_state", "window"),
         *("validation_data", "eval_set", "validation_fraction", "validation_split"),
-        *("callbacks", "early_stopping", "progress", "verbose", "comm", "shards"),
+        *("callbacks", "early_stopping", "progress", "verbose"),
+        *("comm", "shards", "sync_every", "max_steps"),
     ],
     ONE_PASS,
 )

@@ -28,8 +28,8 @@ class FitOptions:
     Parameters
     ----------
     optimizer, epochs, batch_size, shuffle, callbacks, n_threads, resume, class_weight, \
-validation_fraction
-        As in `MLP.fit`, also `max_steps`. The optimizer becomes an object; with `resume` it may be None, for that of
+validation_fraction, max_steps
+        As in `MLP.fit`. The optimizer becomes an object; with `resume` it may be None, for that of
         ``net.state``. `callbacks` becomes a list of `Callback`. `n_threads` becomes at least 1: the
         threads of the session if it runs outside a queue.
     patience : Patience, optional
