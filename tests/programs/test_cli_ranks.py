@@ -70,7 +70,7 @@ def content(path):
     """Return the bytes of a model without its record, and the record without times and the path."""
     model = fastnn.load(path)
     record = json.loads(model.metadata_.pop("training"))
-    del record["seconds"]
+    del record["seconds"], record["created"]
     model.save("bare")
     return Path("bare").read_bytes(), json.dumps(record).replace(str(path), "m")
 
