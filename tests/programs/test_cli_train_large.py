@@ -54,7 +54,7 @@ def read_parameters():
 
 
 def without_time(report):
-    return {k: v for k, v in report.items() if k not in ("seconds", "command", "data")}
+    return {k: v for k, v in report.items() if k not in ("seconds", "created", "command", "data")}
 
 
 @pytest.mark.parametrize("data", ["people", "people.parquet"])
