@@ -236,6 +236,7 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         if length > MAX_BODY:
             self.close_connection = True
+            self.rfile.read(min(length, 10 * MAX_BODY))  # else a sender does not see the answer
             raise RequestError(413, f"A request has at most {MAX_BODY:,} bytes.")
         text = self.rfile.read(length)
         if self.headers.get_content_type() != "application/json":

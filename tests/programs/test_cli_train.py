@@ -302,7 +302,7 @@ def test_texts_among_numbers_are_noted(run):
     write_csv("t.csv", a=["never", *range(59)], b=[f"{i} kg" for i in range(60)])
     code, out, errors = run("predict", "m", "t.csv")
     assert (code, out) == (2, "") and "column 'b' holds '0 kg' in line 2, which is not a" in errors
-    write_csv("t.csv", a=["never", *range(59)], b=[f"{i} mi" for i in range(60)])
+    write_csv("t.csv", a=["never", *range(59)], b=[f"{i / 1.609344:.6f} mi" for i in range(60)])
     code, out, errors = run("predict", "m", "t.csv")
     assert (code, out.count("\n"), errors) == (
         0,

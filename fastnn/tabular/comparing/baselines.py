@@ -167,7 +167,7 @@ class HistGradientBoosting(Baseline):
 
     def limited_threads(self):
         """Return a context in which scikit-learn has the threads of the task."""
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
 
         n = self.task.n_threads
         return threadpool_limits(n if n > 0 else None, "openmp")
@@ -214,7 +214,7 @@ class CatBoost(Baseline):
     """CatBoost."""
 
     def fit_model(self, X, y, weight):
-        import catboost  # type: ignore[import-untyped]
+        import catboost
 
         options: dict = dict(
             random_seed=self.task.seed,
@@ -232,7 +232,7 @@ class CatBoost(Baseline):
         self.model = model.fit(self.pool(X, y, weight))
 
     def pool(self, X, y=None, weight=None):
-        import catboost  # type: ignore[import-untyped]
+        import catboost
 
         return catboost.Pool(
             catboost.FeaturesData(
