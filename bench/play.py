@@ -16,7 +16,7 @@ from fastnn.playground.playback import Playback
 from fastnn.playground.server import PlayServer
 from fastnn.playground.settings import Settings
 
-SECONDS, BLOCKS = 2.0, 5
+SECONDS, BLOCKS = 1.0, 3  # the training of a page ends after 200,000 epochs
 
 
 def steps_a_second():

@@ -67,6 +67,7 @@ class Tab:
             self.last = max(self.last, self.playback.step)
             return frame | {
                 "playing": self.playing,
+                "last_epoch": MAX_EPOCHS,
                 "last": self.last,
                 "version": self.version,
                 "steps_per_second": round(self.rate),

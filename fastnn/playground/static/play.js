@@ -164,6 +164,7 @@ function draw() {
   $("surface").setAttribute("aria-label", `Decision surface after epoch ${texts.epochs}: `
     + `${$("score-name").textContent} ${texts.score}, held out ${texts["test-score"]}`);
   if (frame.diverged) say(frame.diverged);
+  if (frame.epoch >= frame.last_epoch) say(`Training ends after ${frame.last_epoch.toLocaleString("en")} epochs. Go back, or start over.`);
   showConfusion();
   showUnit();
 }
