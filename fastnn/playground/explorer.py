@@ -30,6 +30,8 @@ class Explorer:
     """
 
     def __init__(self, model: Any, name: str, table: Any = None, target: Any = None) -> None:
+        if not hasattr(model, "feature_names_in_"):
+            raise ValueError("it was fitted on an array, whose columns have no names. Fit a table.")
         self.model, self.name, self.table, self.target = model, name, table, target
         self.lock = threading.Lock()
         #: The mean curve of each column, and its values.

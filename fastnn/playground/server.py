@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import http.cookies
 import json
+import os
 import secrets
 import threading
 import time
@@ -112,7 +113,8 @@ class PlayServer(ThreadingHTTPServer):
             "defaults": Settings().to_json(),
             "max_layers": MAX_LAYERS,
             "max_units": MAX_UNITS,
-            "table": self.table and {"name": str(self.table[0]), "target": self.table[1]},
+            "table": self.table
+            and {"name": os.path.basename(self.table[0]), "target": self.table[1]},
             "state": self.state,
         }
 

@@ -200,3 +200,54 @@ def test_two_pages_train_apart(page, server):
     page.close()
     page.switch_to.window(first)
     assert frame(page)["epoch"] == 0 and len(server.tabs) == 2
+
+
+def test_a_table_of_the_user(browser, tmp_path):
+    table = tmp_path / "people.csv"
+    rows = [f"{i},{(7 * i) % 40},{'yes' if i > 30 else 'no'}" for i in range(60)]
+    table.write_text("age,height,answer\n" + "\n".join(rows))
+    state = {"step": 0, "settings": [[0, {"data": "table"}]]}
+    for page in opened(browser, PlayServer(0, state, (str(table), "answer", ["age", "height"]))):
+        assert "people.csv: answer" in page.find_element("id", "data-text").text
+        assert train(page, 20)["score"] > 0.8
+
+
+def test_a_trained_model_is_explored(browser):
+    import pyarrow as pa
+
+    from fastnn.playground.explorer import Explorer
+
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (200, 3))
+    model = fastnn.TabularRegressor(2, hidden_layer_sizes=8, random_state=0)
+    table = pa.table({f"x{i}": X[:, i] for i in range(3)})
+    model.fit(table, 3 * X[:, 0] + X[:, 1])
+    explorer = Explorer(model, "model", None)
+    for page in opened(browser, PlayServer(0, {}, explorer=explorer), "answer"):
+        page.execute_script(
+            "const s = document.querySelector('input[type=range]'); s.value = s.max;"
+            "s.dispatchEvent(new Event('input'))"
+        )
+        wait(lambda: frame_count(browser) > 1)
+        now = page.execute_script("return fastnnPlay.answer().prediction")
+        row = page.execute_script("return fastnnPlay.row()")
+        assert now == explorer.answer(row)["prediction"]
+
+
+def frame_count(page):
+    return page.execute_script("return fastnnPlay.answers()")
+
+
+def opened(browser, server, ready="frame"):
+    """Yield the page of a server, and end both."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        browser.get(server.address)
+        wait(lambda: browser.execute_script(f"return globalThis.fastnnPlay?.{ready}()"))
+        yield browser
+        browser.get("about:blank")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
