@@ -6,6 +6,7 @@ import contextlib
 import json
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,7 @@ NO_FLAGS = [0.0] * len(FLAGS)
 N_TAIL = 4  # numbers behind the gradient: the loss and the weight, each as two
 N_SUMS = 4  # of an exchange at the end of an epoch
 SIGNALS = ("SIGINT", "SIGTERM")
+REPORT_SECONDS = 0.3  # for a rank that failed to print its error
 
 
 class RankError(RuntimeError):
@@ -165,6 +167,8 @@ class Ranks:
         """Raise the exception that stops this rank, if there is one."""
         if self._flags[FAILED]:
             rank = int(self._flags[FAILED]) - 1
+            # This error may abort the job: give the rank that failed time to print its own.
+            time.sleep(REPORT_SECONDS)
             raise RankError(
                 f"the training stopped because rank {rank} failed. Its own error message says why.",
                 rank,

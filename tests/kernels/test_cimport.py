@@ -160,8 +160,8 @@ def test_there_is_no_table_for_other_item_sizes(predict):
     [
         (
             "newer_abi",
-            r"compiled for ABI version 91 of fastnn's C-level API, but the installed fastnn has ABI "
-            r"version 1\. Compile the extension again\.",
+            r"compiled for ABI version 92 of fastnn's C-level API, but the installed fastnn has ABI "
+            r"version 2\. Compile the extension again\.",
         ),
         (
             "newer_api",
