@@ -4,7 +4,7 @@ from ..tables.addresses import without_secrets
 from ..tabular.checking.changes import find_changes
 from ..tabular.checking.counting import NewRows
 from .console import Notes, print_json, print_line, terminal_width
-from .model_file import load_model, restore_reading_options
+from .model_file import load_model, read_like_training
 from .parser import add_json, help_texts
 from .predict_rows import PredictTable
 from .table_file import add_table_options
@@ -49,9 +49,7 @@ def run(arguments):
     model = load_model(arguments.model, arguments.data)
     new = NewRows.of(model.model_)
     notes = Notes(is_printed=not arguments.json)
-    options = restore_reading_options(arguments, model)
-    if options:
-        notes(f"{without_secrets(arguments.data)} is read like the training table: {options}")
+    read_like_training(arguments, model, notes)
     table = PredictTable(arguments, model, notes, needs_all=False)
     for part in table.parts():
         with table.explained(part):

@@ -12,9 +12,9 @@ from ..tabular.explaining.scales import Scale
 from . import explained_rows
 from .console import CommandError, Notes, print_json, print_line, warnings_as_notes
 from .display import format_duration
-from .model_file import load_model, restore_reading_options
+from .model_file import load_model, read_like_training
 from .option_types import row_numbers
-from .parser import add_json, add_threads, check_output, help_texts, whole_number
+from .parser import add_json, add_keep, add_threads, check_output, help_texts, whole_number
 from .predict_rows import PredictTable, RowWriter
 from .row_checks import check_model, check_rows, note_values, values_to_json
 from .table_file import TableFile, add_table_options
@@ -65,12 +65,7 @@ def add_parser(commands, summary):
         metavar="FILE",
         help=f"file to write, with a column for each contribution: {table_writer.EXTENSIONS}",
     )
-    parser.add_argument(
-        "--keep",
-        action="append",
-        metavar="COL,...",
-        help="columns of DATA to copy to the output, or all; can be repeated",
-    )
+    add_keep(parser)
     parser.add_argument(
         "--scale",
         metavar="SCALE",
@@ -115,15 +110,13 @@ def run(arguments):
     check_model(arguments.model, model)
     Scale.of_model(
         model.model_.targets, arguments.scale
-    )  # raises an error before the table is read
+    )  # its errors come before the table is read
     check_permutations(arguments.permutations)
     if arguments.out is not None:
         table_writer.check_extension(arguments.out)
         check_output(arguments.out, *TableFile(arguments).files(), arguments.model)
     notes = Notes()
-    options = restore_reading_options(arguments, model)
-    if options:
-        notes(f"{without_secrets(arguments.data)} is read like the training table: {options}")
+    read_like_training(arguments, model, notes)
     table = PredictTable(arguments, model, notes)
     writer = RowWriter(arguments.out, arguments.json)
     checked = check_rows(model, table, writer)

@@ -211,6 +211,13 @@ def target_style(model):
     return style if isinstance(style, str) and is_number_style(style) else None
 
 
+def read_like_training(arguments, model, notes):
+    """Restore the options of table files that the training had, and note which."""
+    options = restore_reading_options(arguments, model)
+    if options:
+        notes(f"{without_secrets(arguments.data)} is read like the training table: {options}")
+
+
 def restore_reading_options(arguments, model):
     """Set the options of table files that the training had and the command line does not.
 

@@ -202,6 +202,15 @@ def add_threads(parser, default=1):
     )
 
 
+def add_keep(parser):
+    parser.add_argument(
+        "--keep",
+        action="append",
+        metavar="COL,...",
+        help="columns of DATA to copy to the output, or all; can be repeated",
+    )
+
+
 def add_json(parser):
     parser.add_argument("--json", action="store_true", help="print the results as one JSON object")
 

@@ -13,10 +13,10 @@ from .console import CommandError, Notes, print_json, print_line, warnings_as_no
 from .model_file import (
     is_training_table,
     load_model,
-    restore_reading_options,
+    read_like_training,
     target_style,
 )
-from .parser import add_json, add_threads, check_output, help_texts, number
+from .parser import add_json, add_keep, add_threads, check_output, help_texts, number
 from .predict_rows import PredictTable, RowWriter, round_numbers
 from .predict_scores import score_columns
 from .row_checks import check_model, check_rows, note_values, values_to_json
@@ -67,12 +67,7 @@ def add_parser(commands, summary):
         metavar="FILE",
         help=f"file to write: {table_writer.EXTENSIONS} (default: CSV to standard output)",
     )
-    parser.add_argument(
-        "--keep",
-        action="append",
-        metavar="COL,...",
-        help="columns of DATA to copy to the output, or all; can be repeated",
-    )
+    add_keep(parser)
     parser.add_argument(
         "--proba", action="store_true", help="also write the probability of each class"
     )
@@ -98,9 +93,7 @@ def run(arguments):
     model.n_threads = arguments.threads
     _check_arguments(arguments, model)
     notes = Notes()
-    options = restore_reading_options(arguments, model)
-    if options:
-        notes(f"{without_secrets(arguments.data)} is read like the training table: {options}")
+    read_like_training(arguments, model, notes)
     table = PredictTable(arguments, model, notes)
     writer = RowWriter(arguments.out, arguments.json)
     checked = check_rows(model, table, writer)

@@ -20,7 +20,7 @@ NOT_READ = "oof_prediction_", "oof_rows_", "oof_threshold_", "_fold_of_row", "on
 def maps_partitions(method: Method) -> Method:
     """Let a method of an estimator, whose first argument is X, also take a Dask collection.
 
-    It then returns a dask Array in the place of each array, or several, and computes nothing.
+    It then returns a dask Array for each array that it returns otherwise, and computes nothing.
     """
 
     @functools.wraps(method)
@@ -29,7 +29,7 @@ def maps_partitions(method: Method) -> Method:
             return method(self, X, *args, **kwargs)
         return _map(self, functools.partial(method, *(), **kwargs), args, X)
 
-    return wrapper  # type: ignore[return-value]
+    return wrapper  # type: ignore[return-value]  # of the same parameters: `functools.wraps`
 
 
 def _map(estimator, method, args, X):

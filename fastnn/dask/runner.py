@@ -12,9 +12,8 @@ from .delayed import task_key
 POLL_SECONDS = 0.5
 GATHER_SECONDS = 30  # for a result that is ready; then it is asked for again
 NO_WORKER_SECONDS = 60  # for which a cluster may have no worker
-TASKS_AHEAD = (
-    2  # networks for each thread of the workers that train at the same time, divided by parts
-)
+#: Networks that train at the same time for each thread of the workers, divided by their parts.
+TASKS_AHEAD = 2
 MAX_AT_ONCE = 16  # networks: each has a thread in this process
 
 
@@ -47,7 +46,24 @@ def current_runner(n_threads):
     return LocalRunner(n_threads)
 
 
-class ClusterRunner:
+class Runner:
+    """Base class of runners, which define `result(future)`."""
+
+    def result(self, future, is_stopped=None):
+        """Wait for the result of a future. Raise `Stopped` when is_stopped() is true."""
+        raise NotImplementedError
+
+    def results(self, futures, on_done=None):
+        """Wait for the results of futures. on_done(k) is called when k of them are done."""
+        out = []
+        for k, future in enumerate(futures, 1):
+            out.append(self.result(future))
+            if on_done is not None:
+                on_done(k)
+        return out
+
+
+class ClusterRunner(Runner):
     """Runs tasks on the cluster of a client.
 
     Every task is short, and a pure function of its arguments. So if a worker dies, Dask runs what it
@@ -114,15 +130,6 @@ class ClusterRunner:
                 raise Stopped
             self._check_cluster()
 
-    def results(self, futures, on_done=None):
-        """Wait for the results of futures. on_done(k) is called when k of them are done."""
-        out = []
-        for k, future in enumerate(futures, 1):
-            out.append(self.result(future))
-            if on_done is not None:
-                on_done(k)
-        return out
-
     def cancel(self, futures):
         """Cancel what nobody waits for any more."""
         if self.client.status == "running":
@@ -161,7 +168,7 @@ class ClusterRunner:
         )
 
 
-class LocalRunner:
+class LocalRunner(Runner):
     """Runs tasks in threads of this process. Dask's own scheduler computes the partitions.
 
     Parameters
@@ -194,14 +201,6 @@ class LocalRunner:
                     raise
             if is_stopped is not None and is_stopped():
                 raise Stopped
-
-    def results(self, futures, on_done=None):
-        out = []
-        for k, future in enumerate(futures, 1):
-            out.append(self.result(future))
-            if on_done is not None:
-                on_done(k)
-        return out
 
     def cancel(self, futures):
         for future in futures:

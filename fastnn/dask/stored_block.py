@@ -1,4 +1,4 @@
-"""StoredBlock: rows in a temporary file, in the place of their memory."""
+"""StoredBlock: rows in a temporary file instead of memory."""
 
 import mmap
 import os

@@ -38,7 +38,7 @@ def dumps(value, numbers=None, buffer_callback=None):
 def loads(data, objects=()):
     """Return the value of a pickle. objects : the shared objects, by number"""
     unpickler = pickle.Unpickler(io.BytesIO(data))
-    unpickler.persistent_load = objects.__getitem__  # type: ignore[method-assign]
+    unpickler.persistent_load = objects.__getitem__  # type: ignore[method-assign]  # as pickle documents
     return unpickler.load()
 
 

@@ -180,7 +180,7 @@ def from_points(points: Any, test: float = 0.0, seed: int = 0) -> PlayData:
 
 
 def from_arrays(X: Any, y: Any, inputs: Any = None, test: float = 0.3, seed: int = 0) -> PlayData:
-    """Return the data set of arrays of your own. Columns keep their scale.
+    """Return the data set of two arrays. Columns keep their scale.
 
     Parameters
     ----------

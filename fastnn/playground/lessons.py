@@ -49,7 +49,7 @@ LESSONS: list[dict[str, Any]] = [
         },
         "watch": "Both inputs lie between -1 and 1, so one rate suits both weights: R2 is near 1 after a "
         "few epochs.",
-        "then": "Open a table of your own with: fastnn play TABLE --target COLUMN. It is scaled in the same "
+        "then": "Open your table with: fastnn play TABLE --target COLUMN. It is scaled in the same "
         "way. Without that, a column of thousands needs a rate a million times smaller.",
     },
     {

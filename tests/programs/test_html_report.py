@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from browser import Browser, needs_chromium
 
 pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 pytest.importorskip("sklearn", reason="the extra cli is not installed")
@@ -253,29 +254,29 @@ def test_texts_and_charts_have_contrast(page):
     assert contrast(colors["--ink"], 0.55 * tint + 0.45 * white) >= 4.5  # of the confusion matrix
 
 
+@needs_chromium
 @pytest.mark.slow("tests of elements, charts and contrast")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_fits_every_screen(run, tmp_path, monkeypatch, scheme):
     """In Chromium: nothing is wider than a phone, and nothing is asked for."""
-    browser = pytest.importorskip("browser")
-    if browser.find_chromium() is None:
-        pytest.skip("Chromium is not installed")
+    pytest.importorskip("selenium", reason="Selenium is not installed")
     monkeypatch.chdir(tmp_path)
     code, _, errors = run(
         *("train", "wine", "--target", "cultivar", "--folds", "2", "--hidden", "8"),
         *("--out", "m.safetensors", "--report", "r.html"),
     )
     assert code == 0, errors
-    with browser.Browser() as page:
+    with Browser() as page:
+        page.requests()
         backgrounds = set()
         for width in 320, 390, 1300:
             page.open((tmp_path / "r.html").as_uri(), width=width, scheme=scheme)
             assert page.run("document.documentElement.scrollWidth") == width
             backgrounds.add(page.run("getComputedStyle(document.body).backgroundColor"))
-            page.press("Tab")
+            page.press("\ue004")  # Tab
             assert page.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
         r, g, b = map(int, re.findall(r"\d+", backgrounds.pop())[:3])
         assert not backgrounds and (luminance((r, g, b)) > 0.5) == (scheme == "light")
-        assert page.requests == [(tmp_path / "r.html").as_uri()] * 3 and page.problems == []
+        assert page.requests() == [(tmp_path / "r.html").as_uri()] * 3 and page.problems() == []
         page.pdf(tmp_path / "r.pdf")
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")

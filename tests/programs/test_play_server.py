@@ -7,10 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
+from play_pages import running
 
 from fastnn.playground import server as play_server
 from fastnn.playground.server import FILES, PlayServer
@@ -23,13 +23,8 @@ STATE = {
 
 @pytest.fixture
 def server():
-    server = PlayServer(0, STATE)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with running(PlayServer(0, STATE)) as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,23 +1,19 @@
-"""Chromium without a window, for tests of pages: how they look on a phone, in the dark and on paper.
-
-The protocol is that of Chromium's developer tools, over two pipes, so no other package is needed.
-"""
+"""Chromium without a window, through Selenium: how pages look and what they ask for."""
 
 import base64
-import contextlib
 import json
-import os
 import shutil
-import subprocess
-import tempfile
 import time
 
+import pytest
+
 NAMES = "chromium", "chromium-browser", "google-chrome", "chrome"
-
-
-def find_chromium():
-    """Return the path of Chromium, None if it is not installed."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+DRIVER = shutil.which("chromedriver")
+needs_chromium = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="Chromium or its driver, chromedriver, is not installed"
+)
+SECONDS = 60  # to wait for a page on a busy machine
 
 
 class Browser:
@@ -25,146 +21,104 @@ class Browser:
 
     Attributes
     ----------
-    requests : list of str
-        Every address that pages have asked for.
-    problems : list of str
-        Errors of scripts, and what the policy of a page has refused.
+    driver : selenium.webdriver.Chrome
     """
 
     def __init__(self):
-        self.requests, self.problems = [], []
-        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        to_browser, self._out = os.pipe()
-        self._in, from_browser = os.pipe()
-        self._process = subprocess.Popen(
-            [
-                "bash",
-                "-c",
-                'exec "$@" 3<&$FD_IN 4>&$FD_OUT',
-                "bash",
-                find_chromium(),
-                *("--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"),
-                *("--hide-scrollbars", "--disable-dev-shm-usage", "--allow-file-access-from-files"),
-                f"--user-data-dir={self._folder.name}",
-            ],
-            env={**os.environ, "FD_IN": str(to_browser), "FD_OUT": str(from_browser)},
-            pass_fds=(to_browser, from_browser),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(to_browser)
-        os.close(from_browser)
-        self._n, self._read, self._events, self._session = 0, b"", [], None
-        target = self._send("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self._send("Target.attachToTarget", targetId=target, flatten=True)[
-            "sessionId"
-        ]
-        for domain in "Page", "Network", "Runtime", "Log":
-            self._send(f"{domain}.enable")
+        from selenium import webdriver
+
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        for argument in (
+            *("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"),
+            *("hide-scrollbars", "allow-file-access-from-files", "window-size=1400,1000"),
+        ):
+            options.add_argument(f"--{argument}")
+        self.driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        with contextlib.suppress(Exception):
-            self._send("Browser.close")
-        self._process.kill()
-        self._process.wait()
-        os.close(self._in)
-        os.close(self._out)
-        self._folder.cleanup()
+        self.driver.quit()
 
-    def open(self, address, width=1200, height=900, scheme="light", media="", scale=1.0):
-        """Load an address in a window of a width, with a colour scheme and perhaps as on paper."""
+    def open(self, address, width=1200, height=900, scheme="light"):
+        """Load an address in a window of a width, with a colour scheme."""
         self._send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
             height=height,
-            deviceScaleFactor=scale,
+            deviceScaleFactor=1,
             mobile=width < 700,
         )
-        self._send(
-            "Emulation.setEmulatedMedia",
-            media=media,
-            features=[{"name": "prefers-color-scheme", "value": scheme}],
-        )
-        self._events.clear()
-        self._send("Page.navigate", url=str(address))
-        self._wait_for("Page.loadEventFired")
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self._send("Emulation.setEmulatedMedia", media="", features=features)
+        self.driver.get(str(address))
 
-    def run(self, script):
+    def run(self, expression, *arguments):
         """Return the value of an expression of JavaScript on the page."""
-        reply = self._send(
-            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        return self.driver.execute_script(f"return {expression}", *arguments)
+
+    def wait_until(self, expression, *arguments):
+        """Wait until an expression is true, and return its value."""
+        return wait_until(lambda: self.run(expression, *arguments))
+
+    def click(self, selector):
+        """Click the first element of a selector of CSS."""
+        self.driver.execute_script("document.querySelector(arguments[0]).click()", selector)
+
+    def set(self, selector, value, event="change"):
+        """Set a control as a user does."""
+        self.driver.execute_script(
+            "const e = document.querySelector(arguments[0]); e.value = arguments[1];"
+            "e.dispatchEvent(new Event(arguments[2]))",
+            selector,
+            str(value),
+            event,
         )
-        if "exceptionDetails" in reply:
-            raise RuntimeError(str(reply["exceptionDetails"]))
-        return reply["result"].get("value")
 
-    def wait_until(self, script, seconds=30):
-        """Wait until an expression is true."""
-        end = time.monotonic() + seconds
-        while not self.run(script):
-            if time.monotonic() > end:
-                raise TimeoutError(script)
-            time.sleep(0.05)
+    def press(self, *keys):
+        """Press the last key, while the others are held."""
+        from selenium.webdriver import ActionChains
 
-    def screenshot(self, path, whole=True):
-        reply = self._send("Page.captureScreenshot", captureBeyondViewport=whole)
-        _write(path, reply["data"])
+        actions = ActionChains(self.driver)
+        for key in keys[:-1]:
+            actions.key_down(key)
+        actions.send_keys(keys[-1])
+        for key in keys[:-1]:
+            actions.key_up(key)
+        actions.perform()
 
     def pdf(self, path):
+        """Print the page to a file."""
         reply = self._send("Page.printToPDF", printBackground=False, preferCSSPageSize=True)
-        _write(path, reply["data"])
+        path.write_bytes(base64.b64decode(reply["data"]))
 
-    def press(self, key):
-        """Press and release a key, such as Tab."""
-        code = {"Tab": 9, "Enter": 13, "Escape": 27}[key]
-        for kind in "keyDown", "keyUp":
-            self._send("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code)
+    def requests(self):
+        """Return every address that pages have asked for since the last call."""
+        messages = [json.loads(each["message"])["message"] for each in self._log("performance")]
+        return [
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
+
+    def problems(self):
+        """Return errors of scripts, and what the policy of a page has refused, since the last call."""
+        return [each["message"] for each in self._log("browser") if each["level"] == "SEVERE"]
+
+    def _log(self, name):
+        return self.driver.get_log(name)
 
     def _send(self, method, **parameters):
-        self._n += 1
-        number = self._n
-        message = {"id": number, "method": method, "params": parameters}
-        if self._session is not None:
-            message["sessionId"] = self._session
-        os.write(self._out, json.dumps(message).encode() + b"\0")
-        while True:
-            reply = self._receive()
-            if reply.get("id") == number:
-                if "error" in reply:
-                    raise RuntimeError(f"{method}: {reply['error']}")
-                return reply["result"]
-
-    def _wait_for(self, method):
-        while not any(event["method"] == method for event in self._events):
-            self._receive()
-
-    def _receive(self):
-        while b"\0" not in self._read:
-            chunk = os.read(self._in, 1 << 20)
-            if not chunk:
-                raise RuntimeError("Chromium has ended")
-            self._read += chunk
-        line, _, self._read = self._read.partition(b"\0")
-        message = json.loads(line)
-        if "method" in message:
-            self._note(message)
-        return message
-
-    def _note(self, event):
-        self._events.append(event)
-        parameters = event["params"]
-        if event["method"] == "Network.requestWillBeSent":
-            self.requests.append(parameters["request"]["url"])
-        elif event["method"] == "Runtime.exceptionThrown":
-            self.problems.append(str(parameters["exceptionDetails"]))
-        elif event["method"] == "Log.entryAdded" and parameters["entry"]["level"] == "error":
-            self.problems.append(parameters["entry"]["text"])
+        return self.driver.execute_cdp_cmd(method, parameters)
 
 
-def _write(path, data):
-    with open(path, "wb") as file:
-        file.write(base64.b64decode(data))
+def wait_until(condition):
+    """Wait until condition() is true, and return its value."""
+    end = time.monotonic() + SECONDS
+    while not (value := condition()):
+        assert time.monotonic() < end, "the page did not get there"
+        time.sleep(0.05)
+    return value

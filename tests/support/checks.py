@@ -23,6 +23,21 @@ def assert_same_bits(actual, expected, case=""):
         assert actual == expected, case
 
 
+def assert_same_models(model, other, path):
+    """Check that two fitted estimators for tables have the same attributes and files, bit for bit.
+
+    path : where to save them
+    """
+    assert_same_bits(model.oof_prediction_, other.oof_prediction_)
+    assert_same_bits(model.feature_importances_, other.feature_importances_)
+    assert model.oof_score_ == other.oof_score_ and vars(model).keys() == vars(other).keys()
+    files = []
+    for each in (model, other):
+        each.save(path)
+        files.append(path.read_bytes())
+    assert files[0] == files[1]
+
+
 def assert_within(actual, expected, bound, case=""):
     """Check that |actual - expected| <= bound, number by number."""
     if actual.shape != expected.shape:

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
 
-from checks import assert_same_bits
+from checks import assert_same_bits, assert_same_models
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -56,18 +56,6 @@ def make(name, **options):
     if name == "classes":
         return TabularClassifier(**SMALL | options), LABELS
     return TabularRegressor(**SMALL | options, log_target=name == "logarithms"), y
-
-
-def assert_same(model, other, path):
-    """The models have the same attributes and files, bit for bit."""
-    assert_same_bits(model.oof_prediction_, other.oof_prediction_)
-    assert_same_bits(model.feature_importances_, other.feature_importances_)
-    assert model.oof_score_ == other.oof_score_ and vars(model).keys() == vars(other).keys()
-    files = []
-    for each in (model, other):
-        each.save(path)
-        files.append(path.read_bytes())
-    assert files[0] == files[1]
 
 
 # ---- folds ----
@@ -279,7 +267,7 @@ def test_threads_do_not_change_the_model(name, tmp_path):
     one, target = make(name)
     two, _ = make(name, n_threads=2)
     one.fit(X, target, **NAMED), two.fit(X, target, **NAMED)
-    assert_same(one, two.set_params(n_threads=1), tmp_path / "model")
+    assert_same_models(one, two.set_params(n_threads=1), tmp_path / "model")
 
 
 OTHERS = {
@@ -371,7 +359,7 @@ def test_resume(when, name, split, tmp_path):
     assert other.n_folds_remaining_ == model.n_folds_remaining_
     for each in (other, model):
         each.fit(X, target, resume=True, **SPLITS[split])
-        assert_same(each, whole, tmp_path / "other")
+        assert_same_models(each, whole, tmp_path / "other")
 
 
 def test_resume_needs_the_same_times():

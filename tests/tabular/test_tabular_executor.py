@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
 
 import sklearn.model_selection
-from checks import assert_same_bits
+from checks import assert_same_bits, assert_same_models
 from fake_clock import FakeClock
 from sklearn.base import clone
 
@@ -51,18 +51,6 @@ class Other(ThreadPoolExecutor):
         return super().submit(function, source, *args)
 
 
-def assert_same(model, other, path):
-    """The models have the same attributes and files, bit for bit."""
-    assert_same_bits(model.oof_prediction_, other.oof_prediction_)
-    assert_same_bits(model.feature_importances_, other.feature_importances_)
-    assert model.oof_score_ == other.oof_score_ and vars(model).keys() == vars(other).keys()
-    files = []
-    for each in (model, other):
-        each.save(path)
-        files.append(path.read_bytes())
-    assert files[0] == files[1]
-
-
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("n_threads", [-1, 1, 2])
 @pytest.mark.parametrize("n_workers", [1, 3])
@@ -80,7 +68,7 @@ def test_the_bits_of_one_machine(model, n_workers, n_threads, fit, tmp_path):
     here = clone(model).fit(X, target, **options)
     with Other(n_workers) as executor:
         there = clone(model).fit(X, target, **options, executor=executor)
-    assert_same(here, there, tmp_path / "model")
+    assert_same_models(here, there, tmp_path / "model")
 
 
 def test_rows_travel_once(monkeypatch):
@@ -105,8 +93,8 @@ def test_processes(tmp_path):
         there = TabularRegressor(**SMALL).fit(X, y, executor=executor)
         again = TabularRegressor(**SMALL).fit(X, y, executor=executor)
     here = TabularRegressor(**SMALL).fit(X, y)
-    assert_same(here, there, tmp_path / "model")
-    assert_same(here, again, tmp_path / "model")
+    assert_same_models(here, there, tmp_path / "model")
+    assert_same_models(here, again, tmp_path / "model")
 
 
 @pytest.mark.parametrize("n_done", [1, 4, 7])
@@ -124,7 +112,7 @@ def test_a_broken_executor_costs_nothing_that_is_done(fit, n_done, tmp_path):
     with Breaks(1) as executor, pytest.warns(RuntimeWarning, match="a process died") as caught:
         there = TabularRegressor(**SMALL).fit(X, y, **FITS[fit], executor=executor)
     assert len([w for w in caught if w.category is RuntimeWarning]) == 1
-    assert_same(TabularRegressor(**SMALL).fit(X, y, **FITS[fit]), there, tmp_path / "model")
+    assert_same_models(TabularRegressor(**SMALL).fit(X, y, **FITS[fit]), there, tmp_path / "model")
 
 
 @pytest.mark.parametrize("resumes_here", [False, True])
@@ -147,7 +135,7 @@ def test_ctrl_c_keeps_the_folds_that_are_done(fit, resumes_here, tmp_path):
         loaded = fastnn.load(tmp_path / "part")
         options = {} if resumes_here else dict(executor=executor)
         loaded.fit(X, y, **FITS[fit], resume=True, **options)
-    assert_same(TabularRegressor(**SMALL).fit(X, y, **FITS[fit]), loaded, tmp_path / "model")
+    assert_same_models(TabularRegressor(**SMALL).fit(X, y, **FITS[fit]), loaded, tmp_path / "model")
 
 
 @pytest.mark.parametrize("limit", [2.0, 20.0, 1000.0])

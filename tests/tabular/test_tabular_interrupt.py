@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
 
-from checks import assert_same_bits
+from checks import assert_same_bits, assert_same_models
 from fake_clock import FakeClock
 from numpy.testing import assert_array_equal
 
@@ -68,18 +68,6 @@ def stop_after(model, n_networks, *args):
         patch.setattr(OutOfFold, "end_job", end)
         model.fit(*args)
     return model
-
-
-def assert_same(model, other, path):
-    """The models have the same attributes and files, bit for bit."""
-    assert_same_bits(model.oof_prediction_, other.oof_prediction_)
-    assert_same_bits(model.feature_importances_, other.feature_importances_)
-    assert model.oof_score_ == other.oof_score_ and vars(model).keys() == vars(other).keys()
-    files = []
-    for each in (model, other):
-        each.save(path)
-        files.append(path.read_bytes())
-    assert files[0] == files[1]
 
 
 MODELS = {
@@ -162,7 +150,7 @@ def test_before_the_first_fold_the_first_configuration_is_kept(name, n_networks,
     assert_same_bits(other.predict(X), model.predict(X))
     for each in (other, pickle.loads(pickle.dumps(model)), model):
         each.fit(X, target, resume=True)
-        assert_same(each, whole, tmp_path / "other")
+        assert_same_models(each, whole, tmp_path / "other")
 
 
 def test_one_fold_keeps_the_configurations_that_are_done(tmp_path):
@@ -174,7 +162,7 @@ def test_one_fold_keeps_the_configurations_that_are_done(tmp_path):
         reg.save(tmp_path / "model")
         other = fastnn.load(tmp_path / "model")
         assert np.isfinite(other.predict(X)).all()
-        assert_same(other.fit(X, y, resume=True), whole, tmp_path / "other")
+        assert_same_models(other.fit(X, y, resume=True), whole, tmp_path / "other")
 
 
 def test_networks_of_folds_that_are_not_done_are_kept(monkeypatch, tmp_path):
@@ -274,7 +262,7 @@ def test_ctrl_c_while_columns_are_weighted(monkeypatch, tmp_path):
             reg.fit(X, y, resume=True)
         assert vars(reg) == before  # no new network
     whole = TabularRegressor(**SMALL).fit(X, y)
-    assert_same(reg.fit(X, y, resume=True), whole, tmp_path / "model")
+    assert_same_models(reg.fit(X, y, resume=True), whole, tmp_path / "model")
 
 
 def test_folds_end_one_after_the_other(monkeypatch):
@@ -312,7 +300,7 @@ def test_resume_gives_the_bits_of_a_fit_without_interruption(name, tmp_path):
     for other in (fastnn.load(tmp_path / "model"), pickle.loads(pickle.dumps(model)), model):
         assert other.n_folds_ == 1 and other.fit(*arguments, resume=True) is other
         assert other.metadata_.pop("source") == "sensor"
-        assert_same(other, whole, tmp_path / "other")
+        assert_same_models(other, whole, tmp_path / "other")
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -349,7 +337,7 @@ def test_a_fit_can_be_stopped_again(tmp_path):
     assert reg.n_folds_ == 2
     reg.save(tmp_path / "model")
     other = fastnn.load(tmp_path / "model").fit(X, y, resume=True)
-    assert_same(other, TabularRegressor(**SMALL).fit(X, y), tmp_path / "other")
+    assert_same_models(other, TabularRegressor(**SMALL).fit(X, y), tmp_path / "other")
 
 
 def test_only_missing_networks_are_trained(monkeypatch):
@@ -437,7 +425,9 @@ def test_other_parameters_may_change(tmp_path):
     reg = stop(TabularRegressor(**SMALL), 1, X, y)
     reg.set_params(n_threads=2, verbose=True, time_limit=1000).fit(X.copy(), list(y), resume=True)
     whole = TabularRegressor(**SMALL).fit(X, y)
-    assert_same(reg.set_params(n_threads=1, verbose=False, time_limit=None), whole, tmp_path / "m")
+    assert_same_models(
+        reg.set_params(n_threads=1, verbose=False, time_limit=None), whole, tmp_path / "m"
+    )
 
 
 # ---- progress ----

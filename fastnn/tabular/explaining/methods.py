@@ -18,6 +18,8 @@ from .scales import Scale, squeeze
 from .shapley import Contributions, Shapley
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..table_model import TableModel
     from .effect import Effect, PairEffect
 
@@ -36,15 +38,10 @@ class ExplainedPredictions:
 
     model_: TableModel
     n_threads: int
-
-    def _map_batches(self, X: Any, predict: Any) -> list[Any]:
-        raise NotImplementedError
-
-    def _reading(self) -> Any:
-        raise NotImplementedError
-
-    def _check_fitted(self) -> None:
-        raise NotImplementedError
+    # methods of `TablePredictions`
+    _map_batches: Callable[[Any, Any], list[Any]]
+    _reading: Callable[[], Any]
+    _check_fitted: Callable[[], None]
 
     def explain(
         self,
