@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import DataError
-
 EXACT_COLUMNS = 8  # up to these, contributions are exact
 PERMUTATIONS = 32  # of more columns: standard errors are shown
 NEAREST = 5  # rows of the table that are most like the row
@@ -38,7 +36,6 @@ class Explorer:
         self.means = model.effects()
         self.columns = {str(each.column): each for each in self.means}
         self.all_names = [str(name) for name in model.feature_names_in_]
-        self.has_interval = getattr(model, "coverage", None) is not None
 
     def describe(self) -> dict[str, Any]:
         """Return the columns of the model and a row to begin with."""
@@ -120,10 +117,9 @@ class Explorer:
             classes = [str(each) for each in model.classes_]
             return {"probabilities": dict(zip(classes, map(float, P)))}
         answer: dict[str, Any] = {"prediction": float(np.ravel(model.predict(X))[0])}
-        try:
-            low, high = np.ravel(model.predict_interval(X))[:2]
-        except (AttributeError, DataError, ValueError, TypeError):
-            return answer  # one fold: there are no errors out of fold
+        if model.model_.errors is None:  # of several quantiles
+            return answer
+        low, high = np.ravel(model.predict_interval(X))
         return answer | {"interval": [float(low), float(high)]}
 
     # ---- similar rows ----

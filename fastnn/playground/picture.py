@@ -124,15 +124,15 @@ class Picture:
         np.add.at(counts, (y, data.predicted(net.forward(X))), 1)
         return counts.tolist()
 
-    def unit(self, playback: Any, layer: int, unit: int, row: int = 0) -> dict[str, Any]:
-        """Return one unit in numbers: z = x w + b and a = f(z) of a training row, dL/dw and dL/db.
+    def unit(self, playback: Any, layer: int, unit: int) -> dict[str, Any]:
+        """Return one unit in numbers: z = x w + b and a = f(z) of the first training row, dL/dw and dL/db.
 
         layer : 0 is the first hidden layer; the last one is the output.
         """
         net, data = playback.net, self.data
         check_count("layer", layer, minimum=0, maximum=len(net.weights) - 1)
         check_count("unit", unit, minimum=0, maximum=net.layer_sizes[layer + 1] - 1)
-        A = data.X[row : row + 1].astype(net.dtype)
+        A = data.X[:1].astype(net.dtype)
         for W, b, activation in list(zip(net.weights, net.biases, net.activations))[:layer]:
             A = F.linear(A, W, b, activation)
         W, b, activation = net.weights[layer], net.biases[layer], net.activations[layer]

@@ -20,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import Any
 
+from ..cli.console import to_json
 from .data_sets import DATA_SETS
 from .lessons import HELP, LESSONS
 from .settings import ACTIVATIONS, LOSSES, MAX_LAYERS, MAX_UNITS, OPTIMIZERS, SCHEDULES, Settings
@@ -290,12 +291,12 @@ class Handler(BaseHTTPRequestHandler):
         return branch, n
 
     def _event(self, frame):
-        text = json.dumps(_finite(frame), allow_nan=False, separators=(",", ":"))
+        text = json.dumps(to_json(frame), allow_nan=False, separators=(",", ":"))
         self.wfile.write(f"data: {text}\n\n".encode())
         self.wfile.flush()
 
     def _send_json(self, value, status=200):
-        self._send(json.dumps(_finite(value)).encode(), "application/json", status=status)
+        self._send(json.dumps(to_json(value)).encode(), "application/json", status=status)
 
     def _send(self, body, kind, *headers, status=200):
         self.send_response(status)
@@ -312,12 +313,3 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Security-Policy", POLICY)
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Referrer-Policy", "no-referrer")
-
-
-def _finite(value):
-    """Return a value without numbers that JSON does not have: they become None."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not -1e308 < value < 1e308 else value

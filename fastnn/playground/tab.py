@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
 import time
 from typing import Any
@@ -185,9 +187,6 @@ class Tab:
 
     def model_file(self) -> bytes:
         """Return the network as a safetensors file."""
-        import os
-        import tempfile
-
         with self.lock:
             net = self.playback.net.copy()
         with tempfile.TemporaryDirectory() as folder:

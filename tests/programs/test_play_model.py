@@ -68,6 +68,14 @@ def test_answers_are_those_of_the_model(explorers):
     assert list(P.values()) == classes.model.predict_proba(X)[0].tolist()
 
 
+def test_a_model_of_quantiles_has_no_interval():
+    loss = fastnn.losses.Quantile([0.1, 0.9])
+    model = TabularRegressor(1, hidden_layer_sizes=8, loss=loss, random_state=0).fit(TABLE, RENT)
+    explorer = Explorer(model, "quantiles")
+    answer = explorer.answer(explorer.describe()["row"], output=1)
+    assert "interval" not in answer and len(answer["curves"]["area"]) > 5
+
+
 def test_missing_values_and_wrong_ones(explorers):
     numbers, _ = explorers
     row = numbers.describe()["row"]

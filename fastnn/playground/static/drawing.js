@@ -186,6 +186,24 @@ function niceTicks(low, high, count) {
   return ticks;
 }
 
+// A line with its number for each tick of the vertical axis.
+function drawGrid(context, ticks, y, left, right, theme) {
+  context.font = "11px system-ui, sans-serif";
+  context.fillStyle = theme.faint;
+  context.strokeStyle = theme.grid;
+  context.lineWidth = 1;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  for (const tick of ticks) {
+    context.beginPath();
+    context.moveTo(left, y(tick));
+    context.lineTo(right, y(tick));
+    context.stroke();
+    context.fillText(short(tick), left - 6, y(tick));
+  }
+  context.textBaseline = "alphabetic";
+}
+
 export function short(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const size = Math.abs(value);
@@ -203,21 +221,8 @@ export function drawCurves(canvas, train, test, theme, epoch) {
   high = Math.min(high || 1, 3 * (first || 1));
   const x = (i) => left + ((width - left - right) * i) / (n - 1);
   const y = (v) => top + (height - top - bottom) * (1 - Math.min(v, high) / high);
-  context.font = "11px system-ui, sans-serif";
-  context.fillStyle = theme.faint;
-  context.strokeStyle = theme.grid;
-  context.lineWidth = 1;
-  context.textAlign = "right";
-  context.textBaseline = "middle";
-  for (const tick of niceTicks(0, high, 4)) {
-    context.beginPath();
-    context.moveTo(left, y(tick));
-    context.lineTo(width - right, y(tick));
-    context.stroke();
-    context.fillText(short(tick), left - 6, y(tick));
-  }
+  drawGrid(context, niceTicks(0, high, 4), y, left, width - right, theme);
   context.textAlign = "center";
-  context.textBaseline = "alphabetic";
   for (const tick of niceTicks(1, n, 5)) {
     if (tick % 1 === 0) context.fillText(tick.toLocaleString("en"), x(tick - 1), height - 6);
   }
@@ -250,20 +255,7 @@ export function drawEffect(canvas, column, range, theme) {
   const isBars = kind === "category", slot = (width - left - right) / values.length;
   const x = (v) => left + ((width - left - right) * (v - first)) / (last - first || 1);
   const y = (v) => top + (height - top - bottom) * (1 - (v - low) / (high - low));
-  context.font = "11px system-ui, sans-serif";
-  context.strokeStyle = theme.grid;
-  context.fillStyle = theme.faint;
-  context.lineWidth = 1;
-  context.textAlign = "right";
-  context.textBaseline = "middle";
-  for (const tick of niceTicks(low, high, 3)) {
-    context.beginPath();
-    context.moveTo(left, y(tick));
-    context.lineTo(width - right, y(tick));
-    context.stroke();
-    context.fillText(short(tick), left - 5, y(tick));
-  }
-  context.textBaseline = "alphabetic";
+  drawGrid(context, niceTicks(low, high, 3), y, left, width - right, theme);
   if (isBars) {
     values.forEach((value, i) => {
       const middle = left + slot * (i + 0.5), isRow = String(value) === String(at ?? "missing");
