@@ -35,6 +35,12 @@ class Explorer:
         #: The mean curve of each column, and its values.
         self.means = model.effects()
         self.columns = {str(each.column): each for each in self.means}
+        #: The values of the table's columns that the model uses, converted once.
+        self.table_values = {
+            name: _comparable(table[name], effect.kind)
+            for name, effect in self.columns.items()
+            if table is not None and name in table.column_names
+        }
         self.all_names = [str(name) for name in model.feature_names_in_]
 
     def describe(self) -> dict[str, Any]:
@@ -129,7 +135,7 @@ class Explorer:
         of |a - b| / range, or of whether categories differ."""
         if self.table is None:
             return None
-        names = [name for name in self.columns if name in self.table.column_names]
+        names = list(self.table_values)
         distance = np.zeros(self.table.num_rows)
         for name in names:
             distance += self._distance(name, row.get(name))
@@ -145,16 +151,22 @@ class Explorer:
         }
 
     def _distance(self, name, value):
-        effect, column = self.columns[name], self.table[name]
-        texts = column.to_pylist()
+        effect, values = self.columns[name], self.table_values[name]
         if effect.kind != "number":
-            return np.array([str(each) != str(value) for each in texts], float)
-        numbers = np.array([np.nan if each is None else each for each in texts], float)
+            return (values != str(value)).astype(float)
         if value in (MISSING, "", None):
-            return np.isfinite(numbers).astype(float)
+            return np.isfinite(values).astype(float)
         low, high = effect.values[0], effect.values[-1]
-        apart = np.abs(numbers - float(value)) / ((high - low) or 1.0)
+        apart = np.abs(values - float(value)) / ((high - low) or 1.0)
         return np.nan_to_num(np.minimum(apart, 1.0), nan=1.0)
+
+
+def _comparable(column, kind):
+    """Return the values of a column of a table: numbers, with NaN for missing ones, or texts."""
+    values = column.to_pylist()
+    if kind != "number":
+        return np.array([str(each) for each in values])
+    return np.array([np.nan if each is None else each for each in values], float)
 
 
 def _of(values, output):
