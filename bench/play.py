@@ -12,6 +12,7 @@ import contextlib
 import shutil
 import threading
 import time
+from functools import partial
 
 import numpy as np
 
@@ -98,7 +99,7 @@ def measure_model():
         model = kind(random_state=0).fit(resolve_table_path("wine"), target)
         explorer = Explorer(model, "wine")
         row = explorer.describe()["row"]
-        times = [1e3 * best(lambda: work(row), 10) for work in (explorer.answer, explorer.explain)]
+        times = [1e3 * best(partial(work, row), 10) for work in (explorer.answer, explorer.explain)]
         print(f"{target}: answer {times[0]:.1f} ms, explanation {times[1]:.1f} ms")
         with open_page(PlayServer(0, {}, explorer=explorer)) as driver:
             driver.execute_script(MOVE)

@@ -92,7 +92,9 @@ class Explorer:
         """
         X = self._as_table(row)
         many = len(self.columns) > EXACT_COLUMNS
-        explanation = _of(self.model.explain(X, n_permutations=PERMUTATIONS if many else None), output)
+        explanation = _of(
+            self.model.explain(X, n_permutations=PERMUTATIONS if many else None), output
+        )
         parts = zip(explanation.columns, explanation.values[0], explanation.standard_errors[0])
         return {
             "base": float(explanation.base_values[0]),

@@ -24,9 +24,7 @@ class Picture:
         Points along a side of the decision surface, and of a unit's.
     """
 
-    def __init__(
-        self, data: Any, surface: int = SURFACE, unit_surface: int = UNIT_SURFACE
-    ) -> None:
+    def __init__(self, data: Any, surface: int = SURFACE, unit_surface: int = UNIT_SURFACE) -> None:
         self.data = data
         X = np.concatenate([data.X, data.X_test])
         positions = data.positions(X)

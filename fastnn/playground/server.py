@@ -139,7 +139,9 @@ class Handler(BaseHTTPRequestHandler):
 
     server: PlayServer
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else the body of an answer waits 40 ms for the browser's receipt
+    disable_nagle_algorithm = (
+        True  # else the body of an answer waits 40 ms for the browser's receipt
+    )
     server_version, sys_version = "fastnn", ""
 
     def log_message(self, format, *args):

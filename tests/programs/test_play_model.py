@@ -47,7 +47,7 @@ def test_the_description_has_a_row_of_usual_values(explorers):
 
 
 def test_answers_are_those_of_the_model(explorers):
-    numbers, classes = explorers
+    numbers, _ = explorers
     row = numbers.describe()["row"] | {"area": 61.5, "district": "south"}
     X = numbers._as_table(row)
     answer = numbers.answer(row)
