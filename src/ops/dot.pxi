@@ -77,7 +77,7 @@ cdef void dot_backward_input(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer) n
 cdef void dot_backward_weight(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
                               const ChunkGradient* gradient) noexcept nogil:
     """Inputs lo..hi of dw = X^T dZ; lo is a multiple of PANEL."""
-    cdef Py_ssize_t i, j, n_left, end = gradient.row + gradient.n, n_in = layer.n_in, row_stride = layer.row_stride
+    cdef Py_ssize_t i, j, n_left, n = gradient.n, n_in = layer.n_in, row_stride = layer.row_stride
     cdef bint add = gradient.add
     cdef const real** rows = layer.inputs.rows
     cdef Panels X = layer.inputs.X
@@ -89,7 +89,7 @@ cdef void dot_backward_weight(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
     for j from lo <= j < hi by PANEL:
         for v in range(VECS):
             s[v] = vset(0)
-        for i in range(gradient.row, end):
+        for i in range(n):
             d = vset(dZ[i * row_stride])
             for v in range(VECS):
                 if rows == NULL:
@@ -101,8 +101,8 @@ cdef void dot_backward_weight(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
             vstore(g + j + v * LANES, vadd(vload(g + j + v * LANES), s[v]) if add else s[v])
 
 cdef inline void add_products(const int vecs, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, Py_ssize_t j,
-                              bint is_first, real* sums) noexcept nogil:
-    """sums += X^T dZ of rows lo..hi and `vecs` vectors of inputs, j..; is_first: set them."""
+                              real* sums) noexcept nogil:
+    """sums += X^T dZ of rows lo..hi and `vecs` vectors of inputs, j..; the sums of rows before lo are in `sums`."""
     cdef vec s[4 * VECS]
     cdef vec d
     cdef const real** rows = layer.inputs.rows
@@ -110,7 +110,7 @@ cdef inline void add_products(const int vecs, Py_ssize_t lo, Py_ssize_t hi, cons
     cdef Py_ssize_t i, stride = PANEL if rows != NULL else layer.inputs.X.stride
     cdef int v
     for v in range(vecs):
-        s[v] = vset(0) if is_first else vload(sums + v * LANES)
+        s[v] = vload(sums + v * LANES) if lo > 0 else vset(0)
     for i in range(lo, hi):
         if rows != NULL:
             x = rows[i] + j
@@ -128,14 +128,14 @@ cdef void dot_backward_weight_long(Py_ssize_t lo, Py_ssize_t hi, const Layer* la
     With one panel of all rows at a time, a step of 2048-1, batch 256, took 2.4 times as long: all rows begin at the
     same cache sets."""
     cdef real sums[DOT_INPUTS]
-    cdef Py_ssize_t first, end, whole, i, j, k, row = gradient.row, last = row + gradient.n
+    cdef Py_ssize_t first, end, whole, i, j, k, n = gradient.n
     cdef bint add = gradient.add
     for first from lo <= first < hi by DOT_INPUTS:
         end = min_(first + DOT_INPUTS, hi)
         whole = first + (min_(end, layer.n_in) - first) // (4 * PANEL) * (4 * PANEL)
-        for i from row <= i < last by DOT_ROWS:
+        for i from 0 <= i < n by DOT_ROWS:
             for j from first <= j < whole by 4 * PANEL:
-                add_products(4 * VECS, i, min_(i + DOT_ROWS, last), layer, j, i == row, sums + j - first)
+                add_products(4 * VECS, i, min_(i + DOT_ROWS, n), layer, j, sums + j - first)
         for j from first <= j < whole by LANES:
             k = j - first
             vstore(layer.dW + j, vadd(vload(layer.dW + j), vload(sums + k)) if add else vload(sums + k))
@@ -146,6 +146,6 @@ cdef void dot_backward_bias(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
     """db = the sum of dZ."""
     cdef Py_ssize_t i
     cdef real s = 0
-    for i in range(gradient.row, gradient.row + gradient.n):
+    for i in range(gradient.n):
         s += layer.dZ.data[i * layer.row_stride]
     layer.db[0] = layer.db[0] + s if gradient.add else s
