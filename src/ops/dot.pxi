@@ -74,10 +74,14 @@ cdef void dot_backward_input(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer) n
     if not is_relu:
         activation_backward_panels(layer.derivative, lo, hi, n_in, S, layer.dX)
 
-cdef void dot_backward_weight(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
-                              const ChunkGradient* gradient) noexcept nogil:
-    """Inputs lo..hi of dw = X^T dZ; lo is a multiple of PANEL."""
-    cdef Py_ssize_t i, j, n_left, n = gradient.n, n_in = layer.n_in, row_stride = layer.row_stride
+cdef inline bint has_joint_bias(const Layer* layer) noexcept nogil:
+    """Whether dot_backward_weight also computes db, with the last inputs: both sums are chains, which run at the same time."""
+    return layer.learns_bias and 0 < layer.n_in < LONG_DOT
+
+cdef inline void dot_weight_panel(const bint with_bias, Py_ssize_t j, const Layer* layer,
+                                  const ChunkGradient* gradient) noexcept nogil:
+    """Inputs j..j+PANEL of dw, and db."""
+    cdef Py_ssize_t i, n_left, n = gradient.n, n_in = layer.n_in, row_stride = layer.row_stride
     cdef bint add = gradient.add
     cdef const real** rows = layer.inputs.rows
     cdef Panels X = layer.inputs.X
@@ -86,19 +90,34 @@ cdef void dot_backward_weight(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
     cdef int v
     cdef vec s[VECS]
     cdef vec d
+    cdef real bias = 0
+    for v in range(VECS):
+        s[v] = vset(0)
+    for i in range(n):
+        d = vset(dZ[i * row_stride])
+        if with_bias:
+            bias += dZ[i * row_stride]
+        for v in range(VECS):
+            if rows == NULL:
+                s[v] = vfma(vload(element(X, i, j) + v * LANES), d, s[v])
+            else:
+                n_left = n_in - j - v * LANES
+                s[v] = vfma(vload_part(rows[i] + j + v * LANES, n_left if n_left > 0 else 0), d, s[v])
+    for v in range(VECS):
+        vstore(g + j + v * LANES, vadd(vload(g + j + v * LANES), s[v]) if add else s[v])
+    if with_bias:
+        layer.db[0] = layer.db[0] + bias if add else bias
+
+cdef void dot_backward_weight(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
+                              const ChunkGradient* gradient) noexcept nogil:
+    """Inputs lo..hi of dw = X^T dZ; lo is a multiple of PANEL. With the last inputs db, if has_joint_bias."""
+    cdef Py_ssize_t j
+    cdef bint joint = has_joint_bias(layer)
     for j from lo <= j < hi by PANEL:
-        for v in range(VECS):
-            s[v] = vset(0)
-        for i in range(n):
-            d = vset(dZ[i * row_stride])
-            for v in range(VECS):
-                if rows == NULL:
-                    s[v] = vfma(vload(element(X, i, j) + v * LANES), d, s[v])
-                else:
-                    n_left = n_in - j - v * LANES
-                    s[v] = vfma(vload_part(rows[i] + j + v * LANES, n_left if n_left > 0 else 0), d, s[v])
-        for v in range(VECS):
-            vstore(g + j + v * LANES, vadd(vload(g + j + v * LANES), s[v]) if add else s[v])
+        if joint and j + PANEL >= layer.n_in:
+            dot_weight_panel(True, j, layer, gradient)
+        else:
+            dot_weight_panel(False, j, layer, gradient)
 
 cdef inline void add_products(const int vecs, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, Py_ssize_t j,
                               real* sums) noexcept nogil:

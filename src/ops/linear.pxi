@@ -303,7 +303,7 @@ cdef inline weight_kernel choose_weight_kernel(int vecs) noexcept nogil:
 cdef inline void weight_panel(Py_ssize_t j, const WeightPart* part, const Layer* layer, const ChunkGradient* gradient,
                               real* sums) noexcept nogil:
     """The part of panel j of dW, over at most CHUNK rows. sums: of the rows before, if these are not the first."""
-    cdef Py_ssize_t p, q, hi = min_(part.hi, layer.n_in)
+    cdef Py_ssize_t p = part.lo, q, end, hi = min_(part.hi, layer.n_in)
     cdef Panels W = layer.W, T = layer.T
     cdef WeightBlock block
     cdef WeightTile* tile = &block.first
@@ -316,8 +316,9 @@ cdef inline void weight_panel(Py_ssize_t j, const WeightPart* part, const Layer*
     tile.X.rows = NULL if packed else layer.inputs.rows
     tile.step = WIDE_ROWS if packed else PANEL
     tile.dZ = element(layer.dZ, 0, j)
-    for p from part.lo <= p < hi by BLOCK:
-        block.n_inputs = min_(BLOCK, hi - p)
+    while p < hi:
+        end = min_(round_up(p + 1, BLOCK), hi)      # without T, a part may begin within a block
+        block.n_inputs = end - p
         tile.first = p
         q = column_offset(j, W.stride) + p * PANEL
         tile.W = W.data + q
@@ -336,6 +337,7 @@ cdef inline void weight_panel(Py_ssize_t j, const WeightPart* part, const Layer*
         kernel(&block, gradient)
         if gradient.step != NULL and T.data != NULL:
             transpose(p, p + BLOCK, j, j + min_(PANEL, round_up(layer.n_out - j, LANES)), W, T)
+        p = end
 
 cdef void long_weight_panel(Py_ssize_t j, const WeightPart* part, const Layer* layer,
                             const ChunkGradient* gradient) noexcept nogil:

@@ -328,7 +328,7 @@ cdef inline void phase_b(Training* training, const Chunk* chunk, const ChunkGrad
             split_range(layer.n_out, PANEL, chunk.part, chunk.parts, &lo, &hi)
             if layer.n_out > 1:
                 sum_rows(linear_backward_bias, lo, hi, layer, gradient)
-            elif hi > lo:
+            elif hi > lo and not has_joint_bias(layer):     # else this thread has computed it
                 sum_rows(dot_backward_bias, lo, hi, layer, gradient)
             if step != NULL:
                 update_in_region(gradient.bias_step, layer.b + lo, layer.db + lo, gradient.moment_stride, hi - lo)
