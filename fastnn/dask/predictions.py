@@ -14,7 +14,10 @@ from .delayed import delayed_call, delayed_value
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 #: Attributes of an estimator that no prediction reads, and that may be large.
-NOT_READ = "oof_prediction_", "oof_rows_", "oof_threshold_", "_fold_of_row", "on_progress"
+NOT_READ = (
+    *("oof_prediction_", "oof_rows_", "oof_threshold_", "_fold_of_row", "on_progress"),
+    "_stopped_fit",
+)
 
 
 def maps_partitions(method: Method) -> Method:
@@ -32,6 +35,15 @@ def maps_partitions(method: Method) -> Method:
     return wrapper  # type: ignore[return-value]  # of the same parameters: `functools.wraps`
 
 
+def lean_copy(estimator):
+    """Return a copy of an estimator that predicts the same, for tasks."""
+    lean = copy.copy(estimator)
+    for name in NOT_READ:
+        vars(lean).pop(name, None)
+    vars(lean)["n_threads"] = 1  # the scheduler runs several partitions at the same time
+    return lean
+
+
 def _map(estimator, method, args, X):
     """Return dask Arrays of what a method returns for each partition of X."""
     import dask.array
@@ -41,10 +53,7 @@ def _map(estimator, method, args, X):
         lengths = list(X.chunks[0])
     else:
         lengths = [np.nan] * X.npartitions
-    lean = copy.copy(estimator)
-    for name in NOT_READ:
-        vars(lean).pop(name, None)
-    vars(lean)["n_threads"] = 1  # the scheduler runs several partitions at the same time
+    lean = lean_copy(estimator)
     example = method(lean, _example(estimator, X), *args)
     several = isinstance(example, tuple)
     results = [a[:0] for a in (example if several else (example,))]

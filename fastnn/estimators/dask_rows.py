@@ -277,6 +277,11 @@ def _lean(estimator):
     """Return a copy of an estimator without what it has been fitted with."""
     lean = copy.copy(estimator)
     for name in list(vars(lean)):
-        if name.endswith("_") or name in ("callbacks", "validation_data", "_online"):
+        if name.endswith("_") or name in (
+            "callbacks",
+            "validation_data",
+            "_online",
+            "_stopped_fit",
+        ):
             vars(lean).pop(name)
     return lean

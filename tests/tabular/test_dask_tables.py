@@ -260,7 +260,26 @@ def test_a_cluster_that_is_gone_keeps_the_folds(monkeypatch):
     assert model.n_folds_remaining_ == 1
 
 
-def test_scores_need_rows_in_memory():
-    ddf = dd.from_pandas(table(), npartitions=3)
-    with pytest.raises(ValueError, match="score needs rows in memory"):
-        fit(ddf).score(ddf, "goal")
+def test_scores_are_those_of_memory():
+    df = table()
+    df["number"] = df.a + df.b
+    ddf = dd.from_pandas(df, npartitions=4)
+    ddf = dd.concat([ddf, dd.from_pandas(df.iloc[:0], npartitions=1)])
+    weight = np.random.default_rng(0).uniform(size=N)
+    clf = fit(df[["a", "b", "c", "goal"]], window=None)
+    reg = fit(df[["a", "b", "c", "number"]], "number", TabularRegressor, window=None)
+    for model, y in (clf, "goal"), (reg, "number"):
+        expected = model.score(df, y)
+        assert model.score(ddf, y) == pytest.approx(expected, rel=1e-12)
+        assert model.score(ddf.drop(columns=y), ddf[y]) == pytest.approx(expected, rel=1e-12)
+        series = dd.from_pandas(df, npartitions=4).index.to_series().map_partitions(
+            lambda index: pd.Series(weight[index], index), meta=("weight", float)
+        )  # fmt: skip
+        found = model.score(ddf.partitions[:4], y, sample_weight=series)
+        assert found == pytest.approx(model.score(df, y, sample_weight=weight), rel=1e-12)
+    with pytest.raises(ValueError, match="names a column that X does not have"):
+        clf.score(ddf, "other")
+    with pytest.raises(ValueError, match="y is a Dask collection, but X is in memory"):
+        clf.score(df, ddf.goal)
+    with pytest.raises(ValueError, match="X has no rows"):
+        clf.score(ddf.partitions[4:], "goal")

@@ -51,7 +51,7 @@ def read(options, arguments):
     )
     columns, summary = RowColumns(in_tasks), options.task.summary()
     if target is not None:
-        _check_names(X, target)
+        check_column(X, target)
     runner = current_runner(check_threads(options.n_threads))
     most = dask_sample.most_rows(window, X)
     look = dask_sample.Look(target=target, columns=columns, summary=summary)
@@ -86,7 +86,8 @@ def _check(options, arguments):
     partitions.refuse(groups=arguments.groups, time=arguments.time, cv=options.cv)
 
 
-def _check_names(X, target):
+def check_column(X, target):
+    """Raise ValueError if X, a collection, has no column of this name."""
     if partitions.is_array(X):
         raise ValueError(
             f"y={target!r} names a column of X, but the columns of X have no names. Pass the targets "
