@@ -17,8 +17,9 @@ copyright = "2026, the fastnn developers"
 version = release = fastnn.__version__
 
 extensions = [
-    "api_index",  # these three are beside this file
+    "api_index",  # these four are beside this file
     "links",
+    "replay",
     "search_words",
     "myst_parser",
     "numpydoc",

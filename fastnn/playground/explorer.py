@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
+
+from ..core.validation import check_count
 
 EXACT_COLUMNS = 8  # up to these, contributions are exact
 PERMUTATIONS = 32  # of more columns: standard errors are shown
@@ -31,7 +32,6 @@ class Explorer:
         if not hasattr(model, "feature_names_in_"):
             raise ValueError("it was fitted on an array, whose columns have no names. Fit a table.")
         self.model, self.name, self.table, self.target = model, name, table, target
-        self.lock = threading.Lock()
         #: The mean curve of each column, and its values.
         self.means = model.effects()
         self.columns = {str(each.column): each for each in self.means}
@@ -70,7 +70,9 @@ class Explorer:
         }
 
     def answer(self, row: dict[str, Any], output: int = 0) -> dict[str, Any]:
-        """Return the prediction for a row, the curve of each column around it, and contributions.
+        """Return the prediction for a row, and the curve of each column around it.
+
+        output : position of the class whose curves are returned
 
         Raises
         ------
@@ -78,22 +80,30 @@ class Explorer:
             A value does not fit its column.
         """
         X = self._as_table(row)
-        with self.lock:
-            effects = self.model.effects(X=X)
-            curves = {str(each.column): _of(each.curves[0], output) for each in effects}
-            many = len(self.columns) > EXACT_COLUMNS
-            explanation = self.model.explain(X, n_permutations=PERMUTATIONS if many else None)
-            answer = {"curves": curves} | self._prediction(X)
-        values, errors = explanation.values[0], explanation.standard_errors
-        answer["contributions"] = {
-            str(name): {
-                "value": float(_of(values[i], output)),
-                "error": None if errors is None else float(_of(errors[0][i], output)),
-            }
-            for i, name in enumerate(explanation.columns)
+        effects = self.model.effects(X=X)
+        return self._prediction(X) | {
+            "curves": {str(each.column): _of(each, output).curves[0].tolist() for each in effects}
         }
-        answer["base"] = float(np.ravel(explanation.base_values)[output])
-        return answer | {"nearest": self._nearest(row)}
+
+    def explain(self, row: dict[str, Any], output: int = 0) -> dict[str, Any]:
+        """Return what each column adds to the prediction for a row, and the most similar rows.
+
+        It takes longer than `answer`, so the page asks for it less often. Arguments as there.
+        """
+        X = self._as_table(row)
+        many = len(self.columns) > EXACT_COLUMNS
+        explanation = _of(
+            self.model.explain(X, n_permutations=PERMUTATIONS if many else None), output
+        )
+        parts = zip(explanation.columns, explanation.values[0], explanation.standard_errors[0])
+        return {
+            "base": float(explanation.base_values[0]),
+            "contributions": {
+                str(name): {"value": float(value), "error": float(error)}
+                for name, value, error in parts
+            },
+            "nearest": self._nearest(row),
+        }
 
     def _as_table(self, row):
         """Return the row as columns that the model reads; what the page does not show is missing."""
@@ -169,10 +179,10 @@ def _comparable(column, kind):
     return np.array([np.nan if each is None else each for each in values], float)
 
 
-def _of(values, output):
-    """Return the numbers of one output."""
-    values = np.asarray(values)
-    return (values[..., output] if values.ndim > 1 or (values.ndim and output) else values).tolist()
+def _of(found, output):
+    """Return the Effect or the Explanation of one output."""
+    last = len(found.outputs) - 1
+    return found.of(found.outputs[check_count("output", output, minimum=0, maximum=last)])
 
 
 def _texts(effect):

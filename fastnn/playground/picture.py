@@ -10,7 +10,7 @@ import numpy as np
 from .. import functional as F
 from ..core.validation import check_count
 
-SURFACE, UNIT_SURFACE = 64, 20  # points along a side of the decision surface, and of a unit's
+SURFACE, UNIT_SURFACE = 64, 20  # points along a side
 MAX_SHOWN = 8  # inputs of a unit that are listed
 
 
@@ -20,9 +20,11 @@ class Picture:
     Parameters
     ----------
     data : PlayData
+    surface, unit_surface : int
+        Points along a side of the decision surface, and of a unit's.
     """
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: Any, surface: int = SURFACE, unit_surface: int = UNIT_SURFACE) -> None:
         self.data = data
         X = np.concatenate([data.X, data.X_test])
         positions = data.positions(X)
@@ -32,8 +34,8 @@ class Picture:
         if np.abs(center).max() + radius < 1.6:  # the made points: one scale for all of them
             center, radius = np.zeros(2), max(1.05, float(np.abs(positions).max()) * 1.05)
         self.center, self.radius = center, radius
-        self.grid = data.inputs_at(self._places(SURFACE))
-        self.unit_grid = data.inputs_at(self._places(UNIT_SURFACE))
+        self.grid = data.inputs_at(self._places(surface))
+        self.unit_grid = data.inputs_at(self._places(unit_surface))
         self.range = (0.0, 1.0)
         if data.kind == "numbers":
             self.range = (float(data.y.min()), float(data.y.max()))

@@ -13,6 +13,7 @@ import http.cookies
 import json
 import os
 import secrets
+import sys
 import threading
 import time
 import urllib.parse
@@ -84,6 +85,11 @@ class PlayServer(ThreadingHTTPServer):
     def address(self) -> str:
         return f"http://{HOST}:{self.port}/?token={self.token}"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing if a browser has closed its connection."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
     def shutdown(self) -> None:
         """End the event streams and the server."""
         self.is_ending = True
@@ -133,6 +139,9 @@ class Handler(BaseHTTPRequestHandler):
 
     server: PlayServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = (
+        True  # else the body of an answer waits 40 ms for the browser's receipt
+    )
     server_version, sys_version = "fastnn", ""
 
     def log_message(self, format, *args):
@@ -226,9 +235,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.url.path == "/api/tabs":
             name, tab = self.server.open_tab(body.get("state") or self.server.state)
             self._send_json({"tab": name} | tab.description())
-        elif self.url.path == "/api/row" and self.server.explorer is not None:
-            answer = self.server.explorer.answer(body["row"], int(body.get("output", 0)))
-            self._send_json(answer)
+        elif self.url.path in ("/api/answer", "/api/explain") and self.server.explorer is not None:
+            explorer = self.server.explorer
+            work = explorer.answer if self.url.path == "/api/answer" else explorer.explain
+            self._send_json(work(body["row"], int(body.get("output", 0))))
         elif self.url.path == "/api/command":
             self._send_json(self._tab().command(body))
         else:

@@ -47,25 +47,40 @@ def test_the_description_has_a_row_of_usual_values(explorers):
 
 
 def test_answers_are_those_of_the_model(explorers):
-    numbers, classes = explorers
+    numbers, _ = explorers
     row = numbers.describe()["row"] | {"area": 61.5, "district": "south"}
     X = numbers._as_table(row)
     answer = numbers.answer(row)
     assert answer["prediction"] == float(numbers.model.predict(X)[0])
     low, high = answer["interval"]
     assert low < answer["prediction"] < high
-    parts = sum(part["value"] for part in answer["contributions"].values())
-    assert answer["base"] + parts == pytest.approx(answer["prediction"], rel=1e-6)
     curve, column = answer["curves"]["rooms"], numbers.columns["rooms"]
     other = numbers._as_table(row | {"rooms": float(column.values[1])})
     assert curve[1] == pytest.approx(float(numbers.model.predict(other)[0]), rel=1e-6)
-    nearest = answer["nearest"]
+    explanation = numbers.explain(row)
+    parts = sum(part["value"] for part in explanation["contributions"].values())
+    assert explanation["base"] + parts == pytest.approx(answer["prediction"], rel=1e-6)
+    nearest = explanation["nearest"]
     assert nearest["columns"][0] == "rent" and len(nearest["rows"]) == 5
     assert nearest["distances"] == sorted(nearest["distances"])
     assert nearest["rows"][0][nearest["columns"].index("district")] == "south"
-    P = classes.answer(row, output=1)["probabilities"]
+
+
+@pytest.mark.parametrize("output", [0, 2])
+def test_answers_about_each_class(explorers, output):
+    _, classes = explorers
+    row = classes.describe()["row"] | {"area": 61.5}
+    answer = classes.answer(row, output)
+    P = answer["probabilities"]
     assert list(P) == ["cheap", "dear", "fair"]
-    assert list(P.values()) == classes.model.predict_proba(X)[0].tolist()
+    assert list(P.values()) == classes.model.predict_proba(classes._as_table(row))[0].tolist()
+    p = list(P.values())[output]
+    assert min(answer["curves"]["area"]) <= p <= max(answer["curves"]["area"])
+    explanation = classes.explain(row, output)
+    parts = sum(part["value"] for part in explanation["contributions"].values())
+    assert explanation["base"] + parts == pytest.approx(p, rel=1e-6)
+    with pytest.raises(ValueError, match="output must be"):
+        classes.answer(row, 3)
 
 
 def test_a_model_of_quantiles_has_no_interval():

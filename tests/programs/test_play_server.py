@@ -5,8 +5,10 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -206,6 +208,18 @@ def test_a_signal_ends_the_server(number):
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert process.returncode in (0, 130, 143) and errors == ""
+
+
+def test_a_browser_that_leaves_prints_nothing(server, capfd):
+    """Its connection is reset, with SO_LINGER 0, while the server waits for the next request."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
+        assert connection.recv(10_000).startswith(b"HTTP/1.1 403")
+        linger = struct.pack("ii", 1, 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    while [each for each in threading.enumerate() if "process_request" in each.name]:
+        time.sleep(0.01)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_port_in_use_is_an_error(run, server):

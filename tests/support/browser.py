@@ -43,8 +43,8 @@ class Browser:
     def __exit__(self, *_):
         self.driver.quit()
 
-    def open(self, address, width=1200, height=900, scheme="light"):
-        """Load an address in a window of a width, with a colour scheme."""
+    def open(self, address, width=1200, height=900, scheme="light", scripts=True):
+        """Load an address in a window of a width, with a colour scheme, and with scripts or without."""
         self._send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -54,6 +54,7 @@ class Browser:
         )
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self._send("Emulation.setEmulatedMedia", media="", features=features)
+        self._send("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.driver.get(str(address))
 
     def run(self, expression, *arguments):

@@ -212,9 +212,10 @@ export function short(value) {
 }
 
 // Losses after each epoch: training a full line, held out a dashed one. At most two points a pixel.
-export function drawCurves(canvas, train, test, theme, epoch) {
+// epochs: of the whole axis.
+export function drawCurves(canvas, train, test, theme, epochs = train.length) {
   const { context, width, height } = prepare(canvas);
-  const left = 44, right = 8, top = 8, bottom = 22, n = Math.max(train.length, 2);
+  const left = 44, right = 8, top = 8, bottom = 22, n = Math.max(epochs, 2);
   let high = 0;
   for (const values of [train, test]) for (const v of values) if (v !== null && v > high) high = v;
   const first = train.length ? train[0] : 1;
@@ -222,8 +223,8 @@ export function drawCurves(canvas, train, test, theme, epoch) {
   const x = (i) => left + ((width - left - right) * i) / (n - 1);
   const y = (v) => top + (height - top - bottom) * (1 - Math.min(v, high) / high);
   drawGrid(context, niceTicks(0, high, 4), y, left, width - right, theme);
-  context.textAlign = "center";
   for (const tick of niceTicks(1, n, 5)) {
+    context.textAlign = x(tick - 1) > width - 30 ? "right" : "center";
     if (tick % 1 === 0) context.fillText(tick.toLocaleString("en"), x(tick - 1), height - 6);
   }
   const step = Math.max(1, Math.floor(n / (2 * width)));

@@ -3,7 +3,9 @@ import { drawEffect, palette, short } from "/drawing.js";
 
 const $ = (id) => document.getElementById(id);
 const dark = matchMedia("(prefers-color-scheme: dark)");
-let model, row, answer = null, output = 0, asking = false, waiting = false, answers = 0;
+const EXPLAINING_SHARE = 0.2; // of the time while the row changes: explanations take longer than answers
+let model, row, output = 0;
+let answer = null, explanation = null, answers = 0, drawn = 0;
 
 async function ask(path, body) {
   const options = body === undefined ? {} : {
@@ -18,6 +20,10 @@ async function ask(path, body) {
   return value;
 }
 
+// ---- questions to the model ----
+
+let asking = false, waiting = false, explained = 0, explaining = 0;
+
 // One request at a time: while it runs, changes of the row wait, and only the last one is asked.
 async function update() {
   waiting = true;
@@ -26,14 +32,33 @@ async function update() {
   try {
     while (waiting) {
       waiting = false;
-      answer = await ask("/api/row", { row, output });
+      const asked = { row, output };
+      answer = await ask("/api/answer", asked);
       answers += 1;
-      requestAnimationFrame(draw);
+      requestDrawing(drawAnswer);
+      const began = performance.now();
+      if (waiting && (began - explained) * EXPLAINING_SHARE < explaining) continue;
+      explanation = await ask("/api/explain", asked);
+      explained = performance.now();
+      explaining = explained - began;
+      requestDrawing(drawExplanation);
     }
   } finally {
     asking = false;
   }
 }
+
+const requested = new Set();
+function requestDrawing(draw) {
+  if (requested.has(draw)) return;
+  requested.add(draw);
+  requestAnimationFrame(() => {
+    requested.delete(draw);
+    draw();
+  });
+}
+
+// ---- the row ----
 
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -69,62 +94,98 @@ function showRow() {
   $("row").replaceChildren(...model.columns.map(control));
 }
 
-function draw() {
-  const target = model.is_number ? "" : " %", format = (x) => model.is_number ? short(x) : (100 * x).toFixed(1);
+// ---- the answer ----
+
+const inDigits = (x, digits) => x.toLocaleString("en", { maximumSignificantDigits: digits });
+const amount = (x) => model.is_number ? short(x) : `${(100 * x).toFixed(1)} %`;
+
+function drawAnswer() {
+  drawn += 1;
   if (model.is_number) {
-    $("prediction").textContent = answer.prediction.toLocaleString("en", { maximumSignificantDigits: 5 });
-    $("interval").textContent = answer.interval ? `90 % interval: ${short4(answer.interval[0])} to ${short4(answer.interval[1])}` : "";
+    $("prediction").textContent = inDigits(answer.prediction, 5);
+    const [low, high] = answer.interval ?? [];
+    $("interval").textContent = answer.interval ? `90 % interval: ${inDigits(low, 4)} to ${inDigits(high, 4)}` : "";
   } else {
-    const classes = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
-    $("prediction").textContent = classes[0][0];
-    $("classes").replaceChildren(...classes.slice(0, 8).map(([name, p]) => {
-      const bar = element("progress", { max: 1, value: p });
-      bar.setAttribute("aria-label", name);
-      return element("label", {}, name, bar, element("span", {}, `${(100 * p).toFixed(1)} %`));
-    }));
+    drawClasses();
   }
-  $("base").textContent = `Without them: ${format(answer.base)}${target}, the mean of training rows`
-    + `${model.is_number ? "" : ` for ${model.outputs[output]}`}.`;
-  const parts = Object.entries(answer.contributions).sort((a, b) => Math.abs(b[1].value) - Math.abs(a[1].value));
-  const largest = Math.max(1e-12, ...parts.map(([, part]) => Math.abs(part.value)));
-  $("contributions").replaceChildren(...parts.map(([name, { value, error }]) => {
-    const bar = element("i", { className: value < 0 ? "bar minus" : "bar plus" });
-    bar.style.width = `${(70 * Math.abs(value)) / largest}px`;
-    const text = `${value < 0 ? "−" : "+"}${format(Math.abs(value))}${target}${error ? ` ± ${format(error)}` : ""}`;
-    const shown = row[name] ?? "missing";
-    return element("tr", {}, element("th", {}, name), element("td", {}, typeof shown === "number" ? short4(shown) : shown),
-      element("td", { className: "bars" }, bar), element("td", {}, text));
-  }));
   drawCurves();
-  $("nearest-card").hidden = !answer.nearest;
-  if (answer.nearest) {
-    $("nearest").replaceChildren(
-      element("tr", {}, ...answer.nearest.columns.map((name) => element("th", {}, name))),
-      ...answer.nearest.rows.map((values) => element("tr", {}, ...values.map((value) => element("td", {}, value)))));
-  }
 }
 
-const short4 = (x) => x.toLocaleString("en", { maximumSignificantDigits: 4 });
-
-function drawCurves() {
-  const box = $("curves"), theme = palette(dark.matches);
-  if (box.childElementCount !== model.columns.length) {
-    box.replaceChildren(...model.columns.map(({ name }) => {
-      const canvas = element("canvas");
-      canvas.setAttribute("role", "img");
-      return element("figure", {}, element("figcaption", {}, name), canvas);
-    }));
+function drawClasses() {
+  const classes = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]).slice(0, 8);
+  const box = $("classes");
+  $("prediction").textContent = classes[0][0];
+  if (box.childElementCount !== classes.length) {
+    box.replaceChildren(...classes.map(() => element("label", {}, element("span"), element("progress", { max: 1 }), element("b"))));
   }
-  const all = model.columns.flatMap(({ name, mean }) => [...answer.curves[name], ...mean.map(ofOutput)]);
-  const range = [Math.min(...all), Math.max(...all)]; // one scale, so that columns can be compared
-  model.columns.forEach((column, i) => {
-    const canvas = box.children[i].lastElementChild;
-    canvas.setAttribute("aria-label", `Prediction by ${column.name}, from ${short(Math.min(...answer.curves[column.name]))} to ${short(Math.max(...answer.curves[column.name]))}`);
-    drawEffect(canvas, { ...column, curve: answer.curves[column.name], mean: column.mean.map(ofOutput), at: row[column.name] }, range, theme);
+  classes.forEach(([name, p], i) => {
+    const [label, bar, text] = box.children[i].children;
+    label.textContent = name;
+    bar.value = p;
+    text.textContent = `${(100 * p).toFixed(1)} %`;
   });
 }
 
-const ofOutput = (x) => Array.isArray(x) ? x[output] : x;
+// ---- curves ----
+
+let means = [], meanRange = [0, 1]; // of the chosen output
+
+function chooseOutput(number) {
+  output = number;
+  means = model.columns.map(({ mean }) => mean.map((x) => Array.isArray(x) ? x[output] : x));
+  meanRange = rangeOf(means.flat());
+}
+
+const rangeOf = (values) => [Math.min(...values), Math.max(...values)];
+
+function makeCurves() {
+  $("curves").replaceChildren(...model.columns.map(({ name }) => {
+    const canvas = element("canvas");
+    canvas.setAttribute("role", "img");
+    return element("figure", {}, element("figcaption", {}, name), canvas);
+  }));
+}
+
+function drawCurves() {
+  const theme = palette(dark.matches), canvases = $("curves").querySelectorAll("canvas");
+  const ranges = model.columns.map(({ name }) => rangeOf(answer.curves[name]));
+  const range = rangeOf([...ranges.flat(), ...meanRange]); // one scale, so that columns can be compared
+  model.columns.forEach((column, i) => {
+    const [low, high] = ranges[i], { name } = column;
+    canvases[i].setAttribute("aria-label", `Prediction by ${name}, from ${amount(low)} to ${amount(high)}`);
+    drawEffect(canvases[i], { ...column, curve: answer.curves[name], mean: means[i], at: row[name] }, range, theme);
+  });
+}
+
+// ---- what each column adds ----
+
+function drawExplanation() {
+  const { base, contributions, nearest } = explanation;
+  $("base").textContent = `Without them: ${amount(base)}, the mean of training rows`
+    + `${model.is_number ? "" : ` for ${model.outputs[output]}`}.`;
+  const parts = Object.entries(contributions).sort((a, b) => Math.abs(b[1].value) - Math.abs(a[1].value));
+  const largest = Math.max(1e-12, ...parts.map(([, part]) => Math.abs(part.value)));
+  $("contributions").replaceChildren(...parts.map(([name, { value, error }]) => {
+    const bar = element("i", { className: value < 0 ? "bar minus" : "bar plus" }), shown = row[name] ?? "missing";
+    bar.style.width = `${(70 * Math.abs(value)) / largest}px`;
+    const text = `${value < 0 ? "−" : "+"}${amount(Math.abs(value))}${error ? ` ± ${amount(error)}` : ""}`;
+    return element("tr", {}, element("th", { scope: "row" }, name),
+      element("td", {}, typeof shown === "number" ? inDigits(shown, 4) : shown),
+      element("td", { className: "bars" }, bar), element("td", {}, text));
+  }));
+  $("nearest-card").hidden = !nearest;
+  if (!nearest) return;
+  $("nearest").replaceChildren(
+    element("tr", {}, ...nearest.columns.map((name) => element("th", { scope: "col" }, name))),
+    ...nearest.rows.map((values) => element("tr", {}, ...values.map((value) => element("td", {}, value)))));
+}
+
+// ---- start ----
+
+function draw() {
+  if (answer) drawAnswer();
+  if (explanation) drawExplanation();
+}
 
 async function main() {
   model = await ask("/api/model");
@@ -133,14 +194,18 @@ async function main() {
   row = { ...model.row };
   $("output-label").hidden = model.outputs.length < 2;
   $("output").append(...model.outputs.map((name, i) => new Option(name, i)));
-  $("output").onchange = () => { output = Number($("output").value); update(); };
+  $("output").onchange = () => { chooseOutput(Number($("output").value)); update(); };
   $("again").onclick = () => { row = { ...model.row }; showRow(); update(); };
   dark.addEventListener("change", draw);
   addEventListener("resize", draw);
+  chooseOutput(0);
+  makeCurves();
   showRow();
   update();
 }
 
 // for tests and benchmarks
-globalThis.fastnnPlay = { answer: () => answer, answers: () => answers, row: () => row };
+globalThis.fastnnPlay = {
+  answer: () => answer, explanation: () => explanation, answers: () => answers, drawn: () => drawn, row: () => row,
+};
 main().catch((error) => { $("message").textContent = error.message; $("message").hidden = false; });
