@@ -13,13 +13,37 @@ import numpy as np
 N = 8000
 
 
+PRELOAD = (
+    "distributed",
+    "pandas",
+    "sklearn.metrics",
+    "fastnn.mlp",
+    "fastnn.tabular.large.dask_table",
+)
+
+
 @contextlib.contextmanager
 def local_cluster(**options):
-    """A LocalCluster of processes and its client."""
-    from distributed import Client, LocalCluster
+    """A LocalCluster of processes and its client.
 
+    Workers begin as copies of a server that has imported fastnn. A worker may be away for two minutes
+    before the cluster gives it up.
+    """
+    import dask
+    from distributed import Client, LocalCluster, utils
+
+    configuration = {
+        "distributed.worker.multiprocessing-method": "forkserver",
+        "distributed.deploy.lost-worker-timeout": "120s",
+    }
     settings = dict(n_workers=2, threads_per_worker=1, dashboard_address=":0")
-    with LocalCluster(**{**settings, **options}) as cluster, Client(cluster) as client:
+    with dask.config.set(configuration):
+        utils.get_mp_context().set_forkserver_preload(list(PRELOAD))
+    with (
+        dask.config.set(configuration),
+        LocalCluster(**{**settings, **options}) as cluster,
+        Client(cluster) as client,
+    ):
         yield cluster, client
 
 
