@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -54,7 +55,9 @@ def _map(estimator, method, args, X):
     else:
         lengths = [np.nan] * X.npartitions
     lean = lean_copy(estimator)
-    example = method(lean, _example(estimator, X), *args)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the values of the example
+        example = method(lean, _example(estimator, X), *args)
     several = isinstance(example, tuple)
     results = [a[:0] for a in (example if several else (example,))]
     call = delayed_call("predict", functools.partial(_call, method))
@@ -83,7 +86,11 @@ def _example(estimator, X):
     if partitions.is_frame(X):
         from dask.dataframe.utils import make_meta, meta_nonempty
 
-        return meta_nonempty(make_meta(X)).iloc[:1]
+        row = meta_nonempty(make_meta(X)).iloc[:1].copy()
+        for i, dtype in enumerate(row.dtypes):
+            if dtype.kind not in "biufcmM":  # texts may have to be dates or numbers
+                row.isetitem(i, row.iloc[:, i].where([False]))
+        return row
     return np.zeros((1, X.shape[1]), X.dtype if X.dtype.kind in "biuf" else np.float64)
 
 

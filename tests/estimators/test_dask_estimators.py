@@ -165,6 +165,9 @@ def test_partitions_may_be_empty_and_a_class_be_in_one_of_them():
         ({}, lambda X, y: (X.compute(), y), "y is a Dask collection, but X is in memory"),
         ({}, lambda X, y: (X, y[:-1]), "X has 2,000 rows, but y has 1,999"),
         ({}, lambda X, y: (X[:0], y[:0]), "X has no rows"),
+        ({}, lambda X, y: (X, "y"), r"y is a str. Pass a collection with the same partitions"),
+        ({}, lambda X, y: (X[:, 0], y), "X is an Array of Dask, which is one column"),
+        ({}, lambda X, y: (dask.delayed(X), y), "X is a Delayed of Dask. Pass a dask DataFrame"),
         ({"solver": "lbfgs"}, None, "takes all rows in one step"),
         ({"n_estimators": 2}, None, "bagging='folds' does not work with a Dask collection"),
     ],
@@ -174,6 +177,14 @@ def test_messages(parameters, change, message):
     X, y = (X, y) if change is None else change(X, y)
     with pytest.raises(ValueError, match=message):
         make(**parameters).fit(X, y)
+
+
+def test_what_takes_no_collection_says_so():
+    X, y = chunked(*rows())
+    with pytest.raises(ValueError, match="X is a Dask collection, which works with fit, score and"):
+        make().partial_fit(X, y)
+    with pytest.raises(ValueError, match="y is a Dask collection, which works with fit, score and"):
+        make(MLPClassifier).fit(X.compute(), (y > 0).compute()).calibrate(X.compute(), y > 0)
 
 
 def test_groups_are_refused():

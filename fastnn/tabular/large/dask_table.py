@@ -44,6 +44,7 @@ def read(options, arguments):
     if window is not None:
         window = check_count("window", window, minimum=2)
     target = y if isinstance(y, str) else None
+    y = y if target else _in_one_column(y)
     weights = None if isinstance(weight, str) else weight
     parts = partitions.of(X, None if target else y, weights)
     in_tasks = replace(
@@ -84,6 +85,19 @@ def _check(options, arguments):
             "collection with the partitions of X, or the name of a column of X."
         )
     partitions.refuse(groups=arguments.groups, time=arguments.time, cv=options.cv)
+
+
+def _in_one_column(y):
+    """Return the targets as a Series, or an Array of one dimension."""
+    if not partitions.is_collection(y) or getattr(y, "ndim", 1) != 2:
+        return y
+    n = y.shape[1]
+    if n != 1:
+        raise ValueError(
+            f"y has {n} columns, but estimators for tables predict one. Pass one of them, such as "
+            "ddf[name]."
+        )
+    return y[y.columns[0]] if partitions.is_frame(y) else y[:, 0]
 
 
 def check_column(X, target):
