@@ -107,6 +107,7 @@ class DaskFit(EstimatorFit):
                 each.apply(member)
             done = [each.is_done(estimator.max_iter) for each in stopped.members]
             self.open = [i for i in self.open if not done[i]]
+        self.first_rngs = deepcopy([member.rng for member in self.members])
 
     def _check_support(self, X):
         estimator = self.estimator

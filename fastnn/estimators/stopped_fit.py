@@ -37,7 +37,7 @@ class StoppedFit:
     @classmethod
     def of(cls, fit):
         """Return that of a DaskFit whose sessions have ended."""
-        members = [StoppedMember.of(each) for each in fit.members]
+        members = [StoppedMember.of(*each) for each in zip(fit.members, fit.first_rngs)]
         records = copy.deepcopy(fit.records)
         return cls(parameters_of(fit.estimator), fit.lengths, fit.held_out, records, members)
 
@@ -65,6 +65,7 @@ class StoppedMember:
     results : list
         What each of its callbacks has changed.
     rng : np.random.Generator
+        Before anything was drawn: a session that has not begun may have drawn a seed.
     """
 
     params: np.ndarray
@@ -75,7 +76,7 @@ class StoppedMember:
     rng: Any
 
     @classmethod
-    def of(cls, member):
+    def of(cls, member, first_rng):
         net = member.net
         state = None
         if member.earlier is not None or net.history is member.history:  # it has begun
@@ -86,7 +87,7 @@ class StoppedMember:
             net.params.copy(),
             state,
             member.whole_history(),
-            *copy.deepcopy((member.patience, results, member.rng)),
+            *copy.deepcopy((member.patience, results, first_rng)),
         )
 
     def apply(self, member):
