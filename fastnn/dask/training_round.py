@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.state import TrainingState
 from ..kernels import Stop, all_finite
 from ..mlp import MLP
+from ..state.training_state import TrainingState
 from ..training.engines.dense import DenseEngine
 from ..training.plan import FitOptions, Plan
 

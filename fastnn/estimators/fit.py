@@ -8,11 +8,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ..callbacks import resolve_callbacks
-from ..core import state
 from ..core.messages import warn
-from ..core.state import DivergenceError, History
 from ..core.validation import check_threads
 from ..kernels import InTraining
+from ..state import training_state
+from ..state.history import DivergenceError, History
 from ..training.data import Data
 from ..training.plan import FitOptions, Plan
 from ..training.pool import Trainings, train_many
@@ -179,7 +179,7 @@ class EstimatorFit:
     def plan(self, member):
         """Return the Plan of a member."""
         estimator = self.estimator
-        training = state.fresh(self.members[member].net, parameters.optimizer(estimator))
+        training = training_state.fresh(self.members[member].net, parameters.optimizer(estimator))
         return self.plan_from(member, training, estimator.max_iter)
 
     def plan_from(self, member, training, epochs):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WHAT_OF_ALL = {"probability": "probability", "log-odds": "log-odds", "target": "quantile"}
 MOST_FLAT_NAMES = 4  # categories whose names are not turned
+MOST_SLOPING_NAMES = 10  # the names of more would overlap, and are upright
 MOST_CATEGORIES = 20
 CELL_TICKS = 6  # of numbers and dates beside the cells of two columns
 
@@ -184,10 +185,11 @@ def _plot_pair(effect, ax):
 
 def _set_ticks(axis, ticks, texts):
     is_flat = axis.axis_name == "y" or (len(texts) <= MOST_FLAT_NAMES and max(map(len, texts)) < 12)
-    turned: dict[str, Any] = (
-        {} if is_flat else dict(rotation=40, ha="right", rotation_mode="anchor")
-    )
-    axis.set_ticks(ticks, texts, **turned)
+    look: dict[str, Any] = {}
+    if not is_flat:
+        rotation = 40 if len(texts) <= MOST_SLOPING_NAMES else 90
+        look = dict(rotation=rotation, ha="right", va="center", rotation_mode="anchor")
+    axis.set_ticks(ticks, texts, **look)
 
 
 def _tick_texts(values, kind):

@@ -4,6 +4,7 @@ import argparse
 import doctest
 import importlib.util
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -118,8 +119,12 @@ def test_effects_of_columns(plt):
     effect = Effect("a$b", "category", values, curves, curves.mean(0), "target", [None], None)
     ax = plotting.plot_effect(effect, plt.figure().add_subplot())
     assert ax.get_xlabel() == r"a\$b" and ax.get_ylabel() == "prediction"
-    names = [text.get_text() for text in ax.get_xticklabels()]
+    labels = ax.get_xticklabels()
+    names = [text.get_text() for text in labels]
     assert len(names) == 20 and {f"c{i:02}" for i in range(0, 30, 3)} - {"c12"} <= set(names)
+    ax.figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(a.x1 <= b.x0 + 1 for a, b in pairwise(boxes))  # names do not overlap
     with pytest.raises(ValueError, match="n_curves"):
         plotting.plot_effect(effect, n_curves=-1)
     with pytest.raises(ValueError, match="is not an output"):

@@ -137,6 +137,17 @@ def test_records():
     assert_same_bits(b.predict(records[:1]), b.predict(table.select(["v", "z", "w"]))[:1])
 
 
+@pytest.mark.parametrize("unit", ["D", "h", "ms", "ns", None])
+@pytest.mark.parametrize("missing", [None, pd.NaT, np.datetime64("NaT")], ids=repr)
+def test_records_of_times(unit, missing):
+    """Times of NumPy and pandas in records are those of a column."""
+    days = DAYS if unit is None else DAYS.values.astype(f"M8[{unit}]")
+    records = [{"v": day} for day in days] + [{"v": missing}]
+    column = frames.read(records).columns[0]
+    assert column.kind == "time"
+    assert_array_equal(column.values, [*DAYS.values.astype("M8[s]").astype(float), np.nan])
+
+
 ARRAYS = {
     "bool": np.c_[z > 0, z > 1],
     "float16": np.c_[z, z].astype(np.float16),

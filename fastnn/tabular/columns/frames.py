@@ -13,7 +13,7 @@ from ...core.validation import describe_type, is_path
 from ...tables import files, parquet_files
 from ...tables.table_errors import NoRowsError
 from . import input_column
-from .input_column import InputColumn, from_chunks, from_series, from_vector
+from .input_column import InputColumn, from_chunks, from_series, from_vector, is_missing
 
 
 @dataclass(eq=False, repr=False)
@@ -232,13 +232,26 @@ def _to_arrow(pyarrow, name, values):
             row=values.index(error.object),
             value=printable(error.object),
         ) from None
-    except pyarrow.ArrowException:
+    except (TypeError, ValueError, pyarrow.ArrowException):
+        plain = [_to_plain(value) for value in values]
+        if any(a is not b for a, b in zip(plain, values)):
+            return _to_arrow(pyarrow, name, plain)
         raise DataError(
             "column {column!r} of {X} mixes types, such as numbers and texts.",
             "Pass values of one type, and None for missing ones.",
             column=printable(name),
             X=Argument("X"),
         ) from None
+
+
+def _to_plain(value):
+    """Return a time of NumPy as a datetime and a missing value as None; others as they are.
+
+    pyarrow takes no times of NumPy in days, minutes and longer units, and no NaT or NA of pandas.
+    """
+    if is_missing(value):
+        return None
+    return value.astype("M8[us]").item() if isinstance(value, np.datetime64) else value
 
 
 def _to_frame(X, choose=list, least_rows=1):
