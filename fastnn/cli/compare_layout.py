@@ -21,15 +21,19 @@ def format_models(title, metric, names, models, seconds=None):
         first), and optionally is_better.
     seconds : list of float, optional
     """
-    first, *cells = choose_columns((25, 12, 10, 12, 10), (12, 9, 8, 10, 0))
-    label = printable(LABELS[metric], cells[0] - 1)
+    label, last = LABELS[metric].replace("mean absolute error", "MAE"), 9 if seconds else 0
+    more = max(0, len(label) - 11)  # a row of 80 columns has 2 or 11 left
+    less = max(0, more - (2 if seconds else 11))
+    wide = (25 - less, 12 + more, 10, 12, 10, last)
+    first, *cells, last = choose_columns(wide, (12, 9, 8, 10, 0, 0))
+    label = printable(label, cells[0] - 1)
     heads = [label, "std. err.", "worse by", "std. err."]
     if cells[-1] == 0:
         heads[-1], heads[1] = "", "+/-"
     line = f"{shorten(title, first - 1):<{first}}" + "".join(
         f"{head:>{width}}" for head, width in zip(heads, cells)
     )
-    yield line + (f"{'seconds':>10}" if seconds is not None and cells[-1] else "")
+    yield line + (f"{'seconds':>{last}}" if last else "")
     errors = [m[key] for m in models for key in ("error", "difference_error") if m[key]]
     digits = digits_of(errors, models[0]["score"])
     for i, (name, model) in enumerate(zip(names, models)):
@@ -42,8 +46,8 @@ def format_models(title, metric, names, models, seconds=None):
         line = f"{shorten(name, first - 1):<{first}}" + "".join(
             f"{value:>{width}}" if width else "" for value, width in zip(values, cells)
         )
-        if seconds is not None and cells[-1]:
-            line += f"{'-' if seconds[i] is None else f'{seconds[i]:,.1f}':>10}"
+        if last:
+            line += f"{'-' if seconds[i] is None else f'{seconds[i]:,.1f}':>{last}}"
         yield line
 
 
@@ -59,4 +63,4 @@ def digits_of(errors, score):
 def format_digits(x, digits):
     if x is None or not math.isfinite(x):
         return "-"
-    return f"{x:,.{digits}f}"
+    return f"{round(x, digits) + 0.0:,.{digits}f}"  # -0.0 + 0.0 is 0.0

@@ -13,6 +13,7 @@ from ..tabular.comparing.paired import PairedScores
 from ..tabular.metric_values import ScoredRows
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from ..tabular.prediction_columns import label_text
+from . import row_roles
 from .console import CommandError, warnings_as_notes
 from .model_file import is_training_table, load_model, restore_reading_options, target_style
 from .predict_rows import PredictTable
@@ -54,6 +55,9 @@ class ComparedModels:
         for path, model in zip(self.paths, self.models):
             model.n_threads = arguments.threads
             self._check_target(path, model)
+        for option in ("group", "weight"):
+            name = getattr(arguments, option)
+            row_roles.refuse_target(option, name, self.models[0].model_.target_name)
         self.metric = self._choose_metric()
         self.names = {
             "group": arguments.group or self._common("groups"),
@@ -95,6 +99,12 @@ class ComparedModels:
             raise CommandError(
                 f"{path} predicts {kinds[0]}, but {first_path} predicts {kinds[1]}. Pass models of "
                 "the same task."
+            )
+        others = {*_class_texts(model)} ^ {*_class_texts(first)}
+        if others:
+            raise CommandError(
+                f"{path} and {first_path} predict other classes: only one of them has "
+                f"{join(sorted(others), 8)}. Pass models of the same classes."
             )
 
     def _choose_metric(self):
@@ -194,7 +204,7 @@ class ComparedModels:
                 continue
             if name not in table.column_names:
                 if getattr(self.arguments, role) is not None:
-                    raise CommandError(f"--{role}: {file.name} has no column {printable(name)!r}.")
+                    row_roles.require_column(self.arguments, role, name, table.column_names)
                 what = {"group": "rows count as independent", "weight": "rows count equally"}[role]
                 self.notes(
                     f"{file.name} has no column {printable(name)!r}, the {role} of the training: {what}"
@@ -210,7 +220,10 @@ class ComparedModels:
         return found.get("group"), found.get("weight")
 
     def _scorer(self, model, P, weight):
-        threshold = threshold_of(model)
+        """Return what `PairedScores` needs of a model. P : its predictions"""
+        chosen = None
+        if hasattr(model, "classes_"):
+            P, chosen = _in_order_of(self.models[0], model, P)
 
         def rows(some):
             return ScoredRows(
@@ -218,21 +231,34 @@ class ComparedModels:
                 self.y[some],
                 P[some],
                 None if weight is None else weight[some],
-                threshold,
+                chosen=None if chosen is None else chosen[some],
             )
 
         return rows
+
+
+def _in_order_of(first, model, P):
+    """Return the probabilities, and the numbers of the predicted classes, in the order of the classes
+    of the first model: numbers and texts of the same classes are sorted differently."""
+    numbers = {text: i for i, text in enumerate(_class_texts(first))}
+    order = np.array([numbers[text] for text in _class_texts(model)])
+    chosen = model.model_.targets.decide(P, threshold_of(model))
+    return P[:, np.argsort(order)], order[chosen]
 
 
 def _has_quantiles(model):
     return not hasattr(model, "classes_") and model.model_.targets.n_out > 1
 
 
+def _class_texts(model):
+    """Return the texts of the classes of a model, in their order; none if it predicts numbers."""
+    return list(map(label_text, getattr(model, "classes_", np.array([])).tolist()))
+
+
 def _describe_kind(model):
-    """Return what a model predicts, equal for models that can be compared."""
+    """Return what a model predicts."""
     if hasattr(model, "classes_"):
-        labels = sorted(map(label_text, model.classes_.tolist()))
-        return f"the classes {join(labels, 8)}"
+        return "classes"
     if _has_quantiles(model):
         quantiles = np.atleast_1d(model.model_.targets.loss.q).tolist()
         return f"the quantiles {join((f'{q:g}' for q in quantiles), quoted=False)}"

@@ -79,7 +79,7 @@ class CommandWords(Words):
             return option
         if value is False:
             return f"leave out {option}"
-        value = ",".join(value) if isinstance(value, list) else str(value)
+        value = ",".join(value) if isinstance(value, list) else str(value).removesuffix(".0")
         return f"{option} {shlex.quote(printable(value))}"
 
     def row(self, row):

@@ -100,7 +100,8 @@ class PredictTable:
         self._kept = _names_to_keep(self._file, keep, names)
         self.has_target = self._target in names
         wanted = {*used, *self._kept, self._target}
-        self._source.select([name for name in names if name in wanted])
+        read = [name for name in names if name in wanted]
+        self._source.select(read or names[:1])  # without columns there would be no rows
 
     def parts(self):
         """Yield each PredictPart. The table is read again in each call."""

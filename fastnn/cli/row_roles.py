@@ -7,6 +7,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.messages import did_you_mean, plural, printable
+from ..tables.addresses import without_secrets
 from .console import CommandError
 
 #: The options that name a column of the rows, and the argument of `fit`.
@@ -17,9 +18,15 @@ def require_column(arguments, option, name, names):
     """Raise CommandError unless the table has a column of this name."""
     if name not in names:
         raise CommandError(
-            f"--{option}: {arguments.data} has no column {printable(name)!r}. "
+            f"--{option}: {without_secrets(arguments.data)} has no column {printable(name)!r}. "
             + did_you_mean(name, names)
         )
+
+
+def refuse_target(option, name, target):
+    """Raise CommandError if an option names the target."""
+    if name == target:
+        raise CommandError(f"--{option} names the target {printable(name)!r}. Name another column.")
 
 
 def check(arguments, names, columns):
@@ -34,10 +41,7 @@ def check(arguments, names, columns):
         if name is None:
             continue
         require_column(arguments, option, name, names)
-        if name == arguments.target:
-            raise CommandError(
-                f"--{option} names the target {printable(name)!r}. Name another column."
-            )
+        refuse_target(option, name, arguments.target)
         other = option_of.setdefault(name, option)
         if other != option:
             raise CommandError(

@@ -104,6 +104,7 @@ class Evaluation:
             self.P[some],
             None if weight is None else weight[some],
             threshold[some] if isinstance(threshold, np.ndarray) else threshold,
+            block=None if self.block is None else self.block[some],
         )
 
 
@@ -272,14 +273,12 @@ def score_numbers(y, predicted, block=None, weight=None):
         median); baseline: r2 and rmse of the mean, and the others of the median of y.
     """
     mean, median = np.empty(len(y)), np.empty(len(y))
-    block = np.zeros(len(y), int) if block is None else block
-    for k in np.unique(block):
-        rows = block == k
+    part = np.zeros(len(y), int) if block is None else block
+    for k in np.unique(part):
+        rows = part == k
         some = None if weight is None or not weight[rows].any() else weight[rows]
         mean[rows], median[rows] = np.average(y[rows], weights=some), _median(y[rows], some)
-    out = _number_values(y, predicted, weight)
-    if out["r2"] is not None and block.any():
-        out["r2"] = _number_values(y - mean, predicted - mean, weight)["r2"]
+    out = _number_values(y, predicted, weight, block)
     baseline = _number_values(y, median, weight)
     baseline |= {"r2": 0.0, "rmse": _number_values(y, mean, weight)["rmse"]}
     return {"rows": len(y), **out, "baseline": baseline}
@@ -294,8 +293,8 @@ def _median(y, weight):
     return y[order][np.searchsorted(below, below[-1] / 2)]
 
 
-def _number_values(y, predicted, weight):
-    rows = metric_values.ScoredRows(None, y, predicted, weight)
+def _number_values(y, predicted, weight, block=None):
+    rows = metric_values.ScoredRows(None, y, predicted, weight, block=block)
     return {name: metric.value(rows) for name, metric in NUMBER_METRICS.items()}
 
 

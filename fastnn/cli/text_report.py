@@ -141,18 +141,16 @@ def format_interrupted(record, out):
 
 def format_results(record):
     """Yield lines with the scores, what the model uses, and which rows look wrong."""
-    n = record["scores"]["rows"]
-    where = (
-        "out of fold"
-        if n == record["rows"] - record["test_rows"]
-        else f"{plural(n, 'row')} held out"
-    )
+    n, is_weighted = record["scores"]["rows"], record.get("weight") is not None
+    if n == record["rows"] - record["test_rows"]:
+        where = "out of fold"
+    else:  # all of it is to fit in a column
+        where = f"{n:,} held out" if is_weighted else f"{plural(n, 'row')} held out"
     if record.get("threshold_rule"):
         text = f"{describe_threshold(record)}. {explain_thresholds(record)}"
         yield from paragraph("threshold", text)
         yield ""
-    if record.get("weight") is not None:
-        where += ", weighted"
+    where += ", weighted" if is_weighted else ""
     yield from format_scores(record["scores"], where, weighted_score(record))
     if not is_better_than_baseline(record["scores"]):
         yield ""
@@ -331,7 +329,8 @@ def format_importances(record):
     if not top:
         return
     yield ""
-    first, second, third = choose_columns((36, 9, 32), (15, 8, 17))
+    more = max(0, len(record["drop_name"]) - 30) if drops else 0
+    first, second, third = choose_columns((36 - more, 9, 32 + more), (15, 8, 17))
     title = "permutation importance" if first > 22 else "importance"
     name = f"{printable(record['drop_name'], third - 1):>{third}}" if drops else ""
     yield f"{title:<{first}}{'share':>{second}}{name}"

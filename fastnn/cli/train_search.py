@@ -186,7 +186,8 @@ class Search:
         model.metadata_bytes = self.model.metadata_bytes
         if model.time_limit is not None:
             left = self.began + self.model.time_limit - time.perf_counter()
-            model.time_limit = max(MIN_SECONDS, left / (self.n_fits - len(self.tried)))
+            part = left / (self.n_fits - len(self.tried))
+            model.time_limit = max(MIN_SECONDS, float(f"{part:.3g}"))  # a note may name it
         options = "--hidden " + ",".join(map(str, settings["hidden_layer_sizes"]))
         options += " --log-target" if settings.get("log_target") else ""
         label = f"setting {len(self.tried) + 1} of {self.n_fits}: {options}"
@@ -205,7 +206,7 @@ def _cost(fitted):
 
 def _take(held_out, some):
     """Return the Evaluation of some rows."""
-    threshold, weight = held_out.threshold, held_out.weight
+    threshold, weight, block = held_out.threshold, held_out.weight, held_out.block
     return replace(
         held_out,
         rows=held_out.rows[some],
@@ -213,6 +214,7 @@ def _take(held_out, some):
         P=held_out.P[some],
         threshold=threshold[some] if isinstance(threshold, np.ndarray) else threshold,
         weight=None if weight is None else weight[some],
+        block=None if block is None else block[some],
     )
 
 

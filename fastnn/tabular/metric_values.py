@@ -33,6 +33,9 @@ class ScoredRows:
         The probability from which a row is of the second class, for all rows or each of them.
     chosen : ndarray (n,), or None
         The predicted class numbers, if they are known.
+    block : ndarray (n,) of int, or None
+        The number of the block of time of each row. R2 compares with the mean of each block, as the
+        score of a later block does: the differences between blocks are not explained variance.
     """
 
     targets: Any
@@ -41,6 +44,7 @@ class ScoredRows:
     weight: np.ndarray | None = None
     threshold: Any = None
     chosen: np.ndarray | None = None
+    block: np.ndarray | None = None
 
     @cached_property
     def weights(self):
@@ -140,12 +144,22 @@ def mape(rows):
 
 def r2(rows):
     """Return the coefficient of determination, None if all targets are equal."""
-    y, weight = rows.y, rows.weight
+    y, P, weight = rows.y, rows.P, rows.weight
+    if rows.block is not None:
+        mean = block_means(y, weight, rows.block)
+        y, P = y - mean, P - mean
     variance = np.average((y - np.average(y, weights=weight)) ** 2, weights=weight)
     counted = y if weight is None else y[weight > 0]
     if counted.min() == counted.max() or not variance > 0:
         return None
-    return float(1 - np.average((y - rows.P) ** 2, weights=weight) / variance)
+    return float(1 - np.average((y - P) ** 2, weights=weight) / variance)
+
+
+def block_means(y, weight, block):
+    """Return the mean of y in the block of each row, 0 in a block without weight."""
+    weight = np.ones(len(y)) if weight is None else weight
+    sums = np.bincount(block, weight * y), np.bincount(block, weight)
+    return np.divide(*sums, out=np.zeros(len(sums[0])), where=sums[1] > 0)[block]
 
 
 def pinball(rows):

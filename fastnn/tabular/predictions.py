@@ -123,7 +123,10 @@ class TablePredictions(ExplainedPredictions):
 
             def choose(names):
                 found[:] = names
-                return names if known is None else [name for name in known if name in names]
+                if known is None:
+                    return names
+                # Without columns there would be no rows.
+                return [name for name in known if name in names] or names[:1]
 
             for frame in frames.read_batches(X, model.features.texts(), choose):
                 with placed(frame.where):

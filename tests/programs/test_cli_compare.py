@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("pyarrow", reason="the extra cli is not installed")
@@ -94,7 +95,10 @@ def test_rows_of_the_training_are_noted(run):
             "n.safetensors predicts 'n', but b.safetensors predicts 'b'",
         ),
         ("b.safetensors", "compare needs at least two models"),
-        ("b.safetensors copy.safetensors --metric rmse", "--metric rmse cannot score the classes"),
+        ("b.safetensors copy.safetensors --metric rmse", "--metric rmse cannot score classes"),
+        ("b.safetensors copy.safetensors --group b", "--group names the target 'b'. Name another"),
+        ("b.safetensors copy.safetensors --weight b", "--weight names the target 'b'. Name"),
+        ("b.safetensors copy.safetensors --weight ww", "no column 'ww'. Its columns are a, city"),
         ("b.safetensors nothing.safetensors", "No such file"),
         ("c.safetensors c.safetensors", "rows.csv: has no column 'c', the target of the models."),
     ],
@@ -109,4 +113,26 @@ def test_other_classes_are_refused(run):
     table["b"] = np.where(table["n"] > 1000, "yes", "maybe")
     TabularClassifier(**SMALL).fit(table, "b").save("other.safetensors")
     code, _, err = run("b.safetensors", "other.safetensors", "--data", "rows.csv")
-    assert code == 2 and "Pass models of the same task." in err and "'maybe'" in err
+    assert code == 2
+    assert err == (
+        "fastnn compare: other.safetensors and b.safetensors predict other classes: only one of "
+        "them has 'maybe', 'no'. Pass models of the same classes.\n"
+    )
+
+
+def test_classes_that_are_numbers_in_one_model_and_texts_in_the_other(run):
+    """They are sorted otherwise: 9 < 10, but "10" < "9"."""
+    rng = np.random.default_rng(0)
+    m = rng.integers(8, 12, 300)
+    table = {"a": (m + rng.normal(0, 0.1, 300)).tolist(), "m": m.tolist()}
+    write_csv("months.csv", **table)
+    estimator = TabularClassifier(**SMALL)
+    names = []
+    for kind in (int, str):
+        frame = pd.DataFrame(table).astype({"m": kind})
+        names.append(f"{kind.__name__}.safetensors")
+        estimator.fit(frame, "m").save(names[-1])
+    for order in (names, names[::-1]):
+        report = json.loads(run(*order, "--data", "months.csv", "--metric", "f1", "--json")[1])
+        assert report["models"][0]["score"] == pytest.approx(report["models"][1]["score"], abs=0.05)
+        assert report["models"][0]["score"] > 0.9

@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from sklearn.metrics import f1_score, mean_absolute_error
 
 import fastnn
 from fastnn.cli import text_report
-from fastnn.cli.scores import score_classes, score_numbers
+from fastnn.cli.scores import Evaluation, score_classes, score_numbers
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 SMALL = ["--folds", "2", "--hidden", "4"]
@@ -172,6 +173,20 @@ def test_weighted_scores_of_numbers():
     assert scores["mae"] == mean_absolute_error(y, predicted, sample_weight=weight)
     assert scores["pinball"] == scores["mae"] / 2
     assert score_numbers(np.arange(3.0), np.arange(3.0))["mape"] is None
+
+
+def test_the_standard_error_of_r2_with_blocks_of_time_is_that_of_the_score():
+    """The differences between the blocks count in neither."""
+    rng = np.random.default_rng(0)
+    block = np.repeat([0, 1], 200)
+    y = rng.normal(size=400) + 100 * block
+    P = y + rng.normal(size=400)
+    model = SimpleNamespace(metric="r2", model_=SimpleNamespace(targets=None))
+    held_out = Evaluation(model, np.arange(400), y, P, block=block)
+    flat = Evaluation(model, np.arange(400), y - 100 * block, P - 100 * block, block=block)
+    assert -0.5 < held_out.scores()["r2"] < 0.5
+    assert held_out.scores()["r2"] == pytest.approx(flat.scores()["r2"])
+    assert held_out.errors()["r2"] == pytest.approx(flat.errors()["r2"])
 
 
 @pytest.mark.parametrize("name", ["mae", "r2"])

@@ -46,7 +46,7 @@ def test_the_screen(run):
         "from 2026-01-01 to 2026-01-30"
     ) in text
     assert "left out w: --weight" in text and "dates day" in text
-    scored = int(np.isfinite(fastnn.load("m").oof_score_)) and text.count("rows held out")
+    scored = int(np.isfinite(fastnn.load("m").oof_score_)) and text.count(" held out, weighted")
     assert scored == 1 and "out of fold" not in text
     code, out, _ = run("info", "m")
     text = " ".join(out.split())

@@ -56,6 +56,14 @@ def test_a_slow_machine_leaves_out_configurations_and_then_epochs(make_clock):
     assert any(n == 4 and most == 100 for n, most in seen)
 
 
+def test_folds_in_time_that_stop_within_their_first_epoch(make_clock):
+    clock, n = make_clock(1.0), 6000  # an epoch has several steps, and a slice is one
+    reg = TabularRegressor(**SMALL, time_limit=0.1)
+    reg.fit(rng.normal(size=(n, 2)), rng.normal(size=n), time=np.arange(n))
+    assert [session.was_stopped for session in clock.sessions] == [True] * 2
+    assert np.isfinite(reg.predict(np.zeros((3, 2)))).all()
+
+
 @pytest.mark.parametrize("slower", [3, 30])
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_a_machine_that_becomes_busier(slower, n_threads, make_clock):

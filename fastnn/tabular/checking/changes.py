@@ -42,16 +42,12 @@ def find_changes(new, time=None, absent=(), others=()):
     for j in sorted(new.columns, key=lambda j: features.positions[j]):
         column = features.columns[j]
         if j not in counted:
-            changes.append(
-                Change(column=column.label, kind="absent", what="the table has no such column")
-            )
+            changes.append(Change(column=column.label, kind="absent", what="not in this table"))
             continue
         found = _ColumnChanges(column, counted[j], profile.n_rows, n_tests, column.label == time)
         changes += found.find() if counted[j].n_rows else []
     changes += [
-        Change(
-            column=name, kind="unused", what="(not in the training table; not used)", is_drift=False
-        )
+        Change(column=name, kind="unused", what="(new; not used)", is_drift=False)
         for name in others
     ]
     return DriftReport(new.n_rows, profile.n_rows, len(new.columns), n_tests, changes)

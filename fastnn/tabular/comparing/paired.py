@@ -86,7 +86,7 @@ class PairedScores:
         if self.scores[i] is None or self.scores[j] is None:
             return None
         sign = 1.0 if self.metric.greater_is_better else -1.0
-        gain = sign * (self.scores[i] - self.scores[j])
+        gain = sign * (self.scores[i] - self.scores[j]) + 0.0  # -0.0 + 0.0 is 0.0
         return Difference(float(gain), jackknife_error(self._without[i] - self._without[j]))
 
     def order(self):

@@ -129,8 +129,10 @@ class FinalTrainer(training_jobs.JobTrainer):
     """How networks train on all rows: each as far as `Job.ends` says, or less far if time is limited."""
 
     def fraction(self, job, share):
-        fraction = self.setup.fraction
-        return fraction if share is None else min(fraction, share.fraction / job.ends[-1])
+        fraction, end = self.setup.fraction, job.ends[-1]
+        if share is None or end == 0:  # then it trains for one epoch
+            return fraction
+        return min(fraction, share.fraction / end)
 
     def in_worker(self, job):
         return replace(job, train=job.train[:0])  # they are all rows

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import thresholds
+from ..metric_values import block_means
 from ..metrics import R2
 from ..table_model import mean_output
 from . import selection
@@ -200,10 +201,3 @@ class OutOfFold:
         for i, fold in enumerate(self.done):
             fold_of_row[self.folds[fold][1]] = i
         return predictions, fold_of_row
-
-
-def block_means(y, weight, fold):
-    """Return the mean of y in the fold of each row. weight : ndarray or None"""
-    weight = np.ones(len(y)) if weight is None else weight
-    sums = np.bincount(fold, weight * y), np.bincount(fold, weight)
-    return np.divide(*sums, out=np.zeros(len(sums[0])), where=sums[1] > 0)[fold]
