@@ -270,7 +270,7 @@ cdef inline void weight_blocks(Training* training, const Chunk* chunk, const Lay
             return
 
 cdef inline void weight_tiles(Training* training, const Chunk* chunk, const Layer* layer,
-                       const ChunkGradient* gradient) noexcept nogil:
+                              const ChunkGradient* gradient) noexcept nogil:
     """This thread's part of dW: tiles of a block of input rows and a panel of outputs, numbered along the panels of a
     block.
 
