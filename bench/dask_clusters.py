@@ -71,11 +71,11 @@ def rows_a_second(X, y, epochs):
 def round_seconds(client, rows, width, repeats=7):
     """Seconds of a round of two parts, the best of some."""
     from fastnn import MLP, Adam, losses
-    from fastnn.core.state import fresh
     from fastnn.dask.rounds_data import BlockRows, RoundsData
     from fastnn.dask.runner import ClusterRunner
     from fastnn.dask.stored_block import StoredBlock
     from fastnn.estimators.dask_rows import ArrayReader
+    from fastnn.state.training_state import fresh
     from fastnn.training.plan import FitOptions, Plan
 
     runner = ClusterRunner(client)

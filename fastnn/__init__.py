@@ -42,9 +42,9 @@ import typing as _typing
 from . import callbacks, initializers, losses, optimizers, schedules
 from .callbacks import Checkpoint, EarlyStopping
 from .config import __version__, show_config
-from .core.state import DivergenceError, History
 from .encoded_table import EncodedTable
 from .mlp import MLP
+from .state.history import DivergenceError, History
 
 if _typing.TYPE_CHECKING:  # see `__getattr__`
     from . import estimators as estimators

@@ -15,16 +15,17 @@ import time
 from math import inf, isnan
 from typing import TYPE_CHECKING
 
-from .core.state import Best
 from .core.validation import check_count, check_number
+from .state.training_state import Best
 from .training.stopping import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Literal
 
-    from .core.state import History, TrainingState
     from .mlp import MLP
+    from .state.history import History
+    from .state.training_state import TrainingState
     from .typing import CallbackFunction, Callbacks, Path
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from .core.state import History
+    from .state.history import History
     from .typing import (
         AnyLoss,
         AnyOptimizer,

@@ -9,9 +9,9 @@ import numpy as np
 from . import initializers, losses
 from .core.draws import UndoDraws
 from .core.foreign_names import FIT, NETWORK, PARTIAL_FIT, with_hints
-from .core.state import fresh, resumed
 from .core.validation import check_rng
 from .differentiable import DifferentiableNetwork
+from .state.training_state import fresh, resumed
 from .training import fit_call, fit_data
 from .training.plan import FitOptions, Plan
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from .core.state import History, TrainingState
+    from .state.history import History
+    from .state.training_state import TrainingState
     from .typing import (
         AnyLoss,
         AnyOptimizer,

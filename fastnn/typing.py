@@ -17,11 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from .callbacks import Callback
-    from .core.state import History
     from .encoded_table import EncodedTable
     from .losses import Loss
     from .mlp import MLP
     from .optimizers import LBFGS, Optimizer
+    from .state.history import History
 
 # generated: names, by src/generate.py from src/operations.py
 HiddenActivation: TypeAlias = Literal[

@@ -5,7 +5,6 @@
 - `foreign_names`: names of other libraries, and what to write here.
 - `options`: the base class of losses, optimizers and schedules, and attributes that are computed
   once. `lazy`: classes whose modules are imported on use.
-- `state`: what a training continues from, and its history. `draws`: draws of random numbers that a
-  signal cannot separate from their use.
+- `draws`: draws of random numbers that a signal cannot separate from their use.
 - `threads`: numbers of threads.
 """

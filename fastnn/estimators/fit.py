@@ -8,11 +8,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ..callbacks import resolve_callbacks
-from ..core import state
 from ..core.messages import warn
-from ..core.state import DivergenceError, History
 from ..core.validation import check_threads
 from ..kernels import InTraining
+from ..state import training_state
+from ..state.history import DivergenceError, History
 from ..training.data import Data
 from ..training.plan import FitOptions, Plan
 from ..training.pool import Trainings, train_many
@@ -38,6 +38,22 @@ class FitMember:
     rng: np.random.Generator
     held_out: np.ndarray | None
     history: History = field(default_factory=History)
+    earlier: History | None = None  # of the training that this one continues
+
+    def whole_history(self):
+        """Return the history, together with the earlier one."""
+        before, now = self.earlier, self.history
+        if before is None:
+            return now
+        return History(
+            before.loss + now.loss,
+            before.val_loss + now.val_loss,
+            before.n_epochs + now.n_epochs,
+            before.n_steps + now.n_steps,
+            before.seconds + now.seconds,
+            now.stop_reason or before.stop_reason,
+            before.val_error_rate + now.val_error_rate,
+        )
 
 
 class EstimatorFit:
@@ -179,13 +195,15 @@ class EstimatorFit:
     def plan(self, member):
         """Return the Plan of a member."""
         estimator = self.estimator
-        training = state.fresh(self.members[member].net, parameters.optimizer(estimator))
+        training = training_state.fresh(self.members[member].net, parameters.optimizer(estimator))
         return self.plan_from(member, training, estimator.max_iter)
 
     def plan_from(self, member, training, epochs):
         """Return the Plan of a member that begins with a state. training : TrainingState."""
         estimator, m = self.estimator, self.members[member]
         n, n_seen = self.rows_of_epoch(m.data), self.records[member].n_seen
+        if m.earlier is not None:
+            n_seen += n * m.earlier.n_epochs
         is_adaptive = parameters.uses_learning_rate(estimator, "adaptive")
         options = FitOptions(
             optimizer=training.optimizer,

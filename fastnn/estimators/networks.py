@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
-from ..core.state import History
 from ..mlp import MLP
+from ..state.history import History
 from ..training.data import Data
 from . import parameters
 from .class_targets import ClassTargets

@@ -16,8 +16,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from ..activations import ACTIVATIONS
-from ..core.state import TrainingState, is_order_from
 from ..network import MAX_LAYERS, MAX_SIZE
+from ..state.training_state import TrainingState, is_order_from
 from . import ModelFileError, json_values, kinds, safetensors
 from .checks import check_mapping, is_count
 from .safetensors import parse_json

@@ -9,12 +9,12 @@ from scipy.stats import rankdata
 from sklearn.base import clone
 
 from ..callbacks import EarlyStopping, resolve_callbacks
-from ..core.state import resumed
 from ..estimators import parameters
 from ..estimators.early_stopping import ScoreStopping
 from ..estimators.fit import EstimatorFit
 from ..optimizers import Optimizer
 from ..schedules import CosineDecay, OneCycle
+from ..state.training_state import resumed
 from .run import Run
 
 

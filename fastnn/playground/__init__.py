@@ -4,7 +4,8 @@
 - `settings`: what decides the bits of a training. `playback`: a training that goes forward and back.
 - `as_code`: it as Python code and as a command. `picture`: what is drawn of it.
 - `explorer`: a trained model of a table, looked at.
-- `tab`: the training of an open page. `server`: the local server. `lessons`: its lessons and help.
+- `live`: what an open page shows. `tab`: the training of one network. `many_networks`: of a hundred.
+- `server`: the local server. `lessons`: its lessons and help.
 - `notebook_widget`: `play`, the widget for notebooks.
 
 `static/` has the page. `drawing.js` in it is also the drawing of the widget.

@@ -119,24 +119,33 @@ def from_state(state: Any, table: Any = None) -> tuple[Playback, Rows]:
     ValueError
         The state is not one that `state_of` returned.
     """
-    if isinstance(state, str):
-        try:
-            state = json.loads(state)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"the state is not JSON: {error}") from None
-    if not isinstance(state, dict) or not state.get("settings"):
-        raise ValueError('the state must be an object with "step" and "settings"')
-    stretches = [(int(start), Settings.from_json(values)) for start, values in state["settings"]]
-    rows = Rows(stretches[0][1], state.get("points"), table)
-    playback = Playback(stretches[0][1], rows.make())
-    step = int(state.get("step", 0))
-    for start, settings in stretches[1:]:
-        playback.advance(start - playback.step)
-        playback.change(settings)
-    playback.advance(step - playback.step)
+    state = _checked(state)
+    rows = rows_of(state, table)
+    playback = Playback(rows.settings, rows.make())
+    for start, values in state["settings"][1:]:
+        playback.advance(int(start) - playback.step)
+        playback.change(Settings.from_json(values))
+    playback.advance(int(state.get("step", 0)) - playback.step)
     if "next" in state:
         playback.change(Settings.from_json(state["next"]))
     return playback, rows
+
+
+def rows_of(state: Any, table: Any = None) -> Rows:
+    """Return where the rows of a state come from, with its first settings. Errors: as `from_state`"""
+    state = _checked(state)
+    return Rows(Settings.from_json(state["settings"][0][1]), state.get("points"), table)
+
+
+def _checked(state):
+    settings: Any = state.get("settings") if isinstance(state, dict) else None
+    is_list = isinstance(settings, list) and len(settings) > 0
+    if not is_list or not all(isinstance(each, list) and len(each) == 2 for each in settings):
+        raise ValueError(
+            'the state must be an object with "step" and "settings", a list of pairs: the step from '
+            "which on they hold, and the settings"
+        )
+    return state
 
 
 def _stretches(playback):

@@ -82,6 +82,10 @@ class PlayData:
         spread = float(np.square(y - y.mean()).sum()) or 1.0
         return 1 - float(np.square(predicted - y).sum()) / spread
 
+    def held_out_or_all(self):
+        """Return the rows to measure on, (X, y): the held-out ones, or the training rows."""
+        return (self.X_test, self.y_test) if len(self.y_test) else (self.X, self.y)
+
     def positions(self, X):
         """Return the place of rows in the plane, ndarray (n, 2): their orthogonal projection."""
         return (X - self.origin) @ self.directions.T

@@ -9,7 +9,7 @@ import numpy as np
 from ..core.validation import check_count
 
 EXACT_COLUMNS = 8  # up to these, contributions are exact
-PERMUTATIONS = 32  # of more columns: standard errors are shown
+PERMUTATIONS = 128  # of more columns: standard errors are shown
 NEAREST = 5  # rows of the table that are most like the row
 MISSING = "missing"  # what effects call a missing value
 
@@ -57,6 +57,10 @@ class Explorer:
                 middle = np.sort(known)[len(known) // 2] if len(known) else effect.values[0]
                 row[name] = _text(middle, effect.kind)
             columns.append(column | {"mean": effect.mean.tolist()})
+        if len(outputs) > 1 and hasattr(self.model, "classes_"):
+            first = int(self.model.predict_proba(self._as_table(row))[0].argmax())
+        else:
+            first = len(outputs) // 2  # of quantiles
         importances = dict(zip(self.all_names, map(float, self.model.feature_importances_)))
         columns.sort(key=lambda each: -importances.get(each["name"], 0.0))
         return {
@@ -64,6 +68,7 @@ class Explorer:
             "columns": columns,
             "row": row,
             "outputs": [str(each) for each in outputs],
+            "output": first,
             "is_number": not hasattr(self.model, "classes_"),
             "scale": self.means[0].scale if self.means else "target",
             "has_rows": self.table is not None,
@@ -154,9 +159,7 @@ class Explorer:
         rows = self.table.select(shown).take(order).to_pylist()
         return {
             "columns": shown,
-            "rows": [
-                ["" if (v := each[name]) is None else str(v) for name in shown] for each in rows
-            ],
+            "rows": [[_shown(each[name]) for name in shown] for each in rows],
             "distances": [float(distance[i] / max(len(names), 1)) for i in order],
         }
 
@@ -177,6 +180,13 @@ def _comparable(column, kind):
     if kind != "number":
         return np.array([str(each) for each in values])
     return np.array([np.nan if each is None else each for each in values], float)
+
+
+def _shown(value):
+    """Return a value of the table as a text."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "" if value is None else str(value)
 
 
 def _of(found, output):

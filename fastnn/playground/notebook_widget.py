@@ -136,7 +136,7 @@ class NotebookTraining:
 
     def advance(self, steps):
         """Train for this many steps."""
-        from ..core.state import DivergenceError
+        from ..state.history import DivergenceError
 
         resume = self.net.state is not None
         try:

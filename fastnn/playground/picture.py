@@ -120,7 +120,7 @@ class Picture:
     def confusion(self, net: Any) -> list[list[int]]:
         """Return the number of rows by class and predicted class: held out if there are any."""
         data = self.data
-        X, y = (data.X_test, data.y_test) if len(data.y_test) else (data.X, data.y)
+        X, y = data.held_out_or_all()
         k = len(data.classes)
         counts = np.zeros((k, k), int)
         np.add.at(counts, (y, data.predicted(net.forward(X))), 1)

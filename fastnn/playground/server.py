@@ -22,22 +22,22 @@ from importlib import resources
 from typing import Any
 
 from ..cli.console import to_json
+from . import as_code
 from .data_sets import DATA_SETS
 from .lessons import HELP, LESSONS
+from .live import Live
+from .many_networks import VARIATIONS, ManyTab
 from .settings import ACTIVATIONS, LOSSES, MAX_LAYERS, MAX_UNITS, OPTIMIZERS, SCHEDULES, Settings
 from .tab import FRAME_SECONDS, Tab
 
 HOST = "127.0.0.1"
-#: Paths of the page: the file in static/ and its type. A server of a model has another page at /.
-FILES = {
-    "/": ("play.html", "text/html"),
-    "/play.js": ("play.js", "text/javascript"),
-    "/explore.js": ("explore.js", "text/javascript"),
-    "/drawing.js": ("drawing.js", "text/javascript"),
-    "/style.css": ("style.css", "text/css"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
-}
-MODEL_PAGE = ("explore.html", "text/html")
+TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+#: The files of static/ that are served, besides the page itself, which is at /.
+FILES = (
+    *("page.js", "play.js", "details.js", "pen.js", "many.js", "explore.js", "drawing.js"),
+    *("style.css", "icon.svg"),
+)
+PAGE, MODEL_PAGE = "play.html", "explore.html"
 MAX_BODY = 1_000_000  # bytes of a request
 MAX_TABS = 16  # trainings; those without a page are dropped first
 POLICY = (
@@ -76,7 +76,7 @@ class PlayServer(ThreadingHTTPServer):
         self.port = self.server_address[1]
         self.cookie = f"fastnn-play-{self.port}"
         self.hosts = {f"{HOST}:{self.port}", f"localhost:{self.port}"}
-        self.tabs: dict[str, Tab] = {}
+        self.tabs: dict[str, Live] = {}
         self.watched: set[str] = set()
         self.is_ending = False
         self.lock = threading.Lock()
@@ -95,9 +95,16 @@ class PlayServer(ThreadingHTTPServer):
         self.is_ending = True
         super().shutdown()
 
-    def open_tab(self, state: Any) -> tuple[str, Tab]:
-        """Return a new tab and its name."""
-        tab, name = Tab(state, self.table), secrets.token_urlsafe(9)
+    def open_tab(self, state: Any, variation: Any = None) -> tuple[str, Live]:
+        """Return a new tab and its name.
+
+        variation : of many networks, a name of `many_networks.VARIATIONS`; None for one network
+        """
+        name = secrets.token_urlsafe(9)
+        if variation is None:
+            tab: Live = Tab(state, self.table)
+        else:
+            tab = ManyTab(as_code.rows_of(state, self.table), variation)
         with self.lock:
             unwatched = [each for each in self.tabs if each not in self.watched]
             for each in unwatched[: max(0, len(self.tabs) + 1 - MAX_TABS)]:
@@ -117,6 +124,7 @@ class PlayServer(ThreadingHTTPServer):
             "schedules": list(SCHEDULES),
             "lessons": LESSONS,
             "help": HELP,
+            "variations": VARIATIONS,
             "defaults": Settings().to_json(),
             "max_layers": MAX_LAYERS,
             "max_units": MAX_UNITS,
@@ -206,11 +214,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _get(self):
         path = self.url.path
-        if path in FILES:
-            shows_model = path == "/" and self.server.explorer is not None
-            name, kind = MODEL_PAGE if shows_model else FILES[path]
-            body = resources.files(__package__).joinpath("static", name).read_bytes()
-            self._send(body, f"{kind}; charset=utf-8")
+        if path == "/":
+            self._send_file(PAGE if self.server.explorer is None else MODEL_PAGE)
+        elif path[1:] in FILES:
+            self._send_file(path[1:])
         elif path == "/api/model" and self.server.explorer is not None:
             self._send_json(self.server.explorer.describe())
         elif path == "/api/start":
@@ -218,12 +225,12 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/api/events":
             self._send_events(self.query.get("tab", ""))
         elif path == "/api/code":
-            self._send_json({"code": self._tab().code(self.query.get("kind", "python"))})
+            self._send_json({"code": self._network().code(self.query.get("kind", "python"))})
         elif path == "/api/state":
-            self._send_json(self._tab().state())
+            self._send_json(self._network().state())
         elif path == "/api/network.safetensors":
             self._send(
-                self._tab().model_file(),
+                self._network().model_file(),
                 "application/octet-stream",
                 ("Content-Disposition", 'attachment; filename="network.safetensors"'),
             )
@@ -233,7 +240,8 @@ class Handler(BaseHTTPRequestHandler):
     def _post(self):
         body = self._body()
         if self.url.path == "/api/tabs":
-            name, tab = self.server.open_tab(body.get("state") or self.server.state)
+            state = body.get("state") or self.server.state
+            name, tab = self.server.open_tab(state, body.get("variation"))
             self._send_json({"tab": name} | tab.description())
         elif self.url.path in ("/api/answer", "/api/explain") and self.server.explorer is not None:
             explorer = self.server.explorer
@@ -265,6 +273,12 @@ class Handler(BaseHTTPRequestHandler):
             raise RequestError(410, "This training is gone. Load the page again.")
         return tab
 
+    def _network(self):
+        """Return the tab, which must show one network."""
+        if not isinstance(tab := self._tab(), Tab):
+            raise RequestError(404, "This page shows many networks. Choose one of them.")
+        return tab
+
     # ---- answers ----
 
     def _send_events(self, name):
@@ -283,7 +297,8 @@ class Handler(BaseHTTPRequestHandler):
                 frame = tab.frame()
                 if frame["version"] != seen:
                     seen = frame["version"]
-                    sent = self._new_losses(frame, sent)
+                    if "losses" in frame:
+                        sent = self._new_losses(frame, sent)
                     self._event(frame)
                 else:
                     self.wfile.write(b": nothing new\n\n")  # finds out whether the page is open
@@ -304,6 +319,10 @@ class Handler(BaseHTTPRequestHandler):
         text = json.dumps(to_json(frame), allow_nan=False, separators=(",", ":"))
         self.wfile.write(f"data: {text}\n\n".encode())
         self.wfile.flush()
+
+    def _send_file(self, name):
+        body = resources.files(__package__).joinpath("static", name).read_bytes()
+        self._send(body, f"{TYPES[name.rpartition('.')[2]]}; charset=utf-8")
 
     def _send_json(self, value, status=200):
         self._send(json.dumps(to_json(value)).encode(), "application/json", status=status)

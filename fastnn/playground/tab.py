@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 import time
 from typing import Any
 
 from . import as_code
+from .live import Live
 from .picture import Picture
 from .playback import Playback
 from .settings import Settings
@@ -19,8 +19,8 @@ MAX_STEPS = 200_000  # of a frame
 MAX_EPOCHS = 200_000  # whose losses are kept
 
 
-class Tab:
-    """One page. `lock` is held while its network trains or changes.
+class Tab(Live):
+    """The training of one network.
 
     Parameters
     ----------
@@ -31,15 +31,12 @@ class Tab:
     """
 
     def __init__(self, state: Any, table: Any = None) -> None:
-        self.lock = threading.Lock()
-        self.changed = threading.Condition(self.lock)
+        super().__init__()
         self.table = table
-        self.playing = False
         self.speed = 0  # steps of a frame; 0: as many as fit
         self.stop_epoch = 0  # 0: never
         self.selected: Any = None
         self.rate = 1000.0  # steps a second, measured
-        self.version = 0  # grows with every change
         self.playback: Playback
         self.rows: as_code.Rows
         self.picture: Picture
@@ -48,33 +45,21 @@ class Tab:
     def _begin(self, playback, rows):
         """Show another training."""
         self.playback, self.rows = playback, rows
+        self.network += 1
         self.picture = Picture(playback.data)
         self.selected, self.last = None, playback.step
 
     # ---- frames ----
 
-    def wait(self, seen: int, seconds: float) -> None:
-        """Wait until there is something new since version `seen`. The lock is not held."""
-        with self.changed:
-            if not self.playing and self.version == seen:
-                self.changed.wait(seconds)
-
-    def frame(self) -> dict[str, Any]:
-        """Train for a frame if the page plays, and return what it shows."""
-        with self.lock:
-            if self.playing:
-                self._train()
-                self.version += 1
-            frame = self.picture.frame(self.playback, self.selected)
-            self.last = max(self.last, self.playback.step)
-            return frame | {
-                "playing": self.playing,
-                "last_epoch": MAX_EPOCHS,
-                "last": self.last,
-                "version": self.version,
-                "steps_per_second": round(self.rate),
-                "losses": (self.playback.branch, self.playback.loss, self.playback.test_loss),
-            }
+    def _frame(self):
+        frame = self.picture.frame(self.playback, self.selected)
+        self.last = max(self.last, self.playback.step)
+        return frame | {
+            "last_epoch": MAX_EPOCHS,
+            "last": self.last,
+            "steps_per_second": round(self.rate),
+            "losses": (self.playback.branch, self.playback.loss, self.playback.test_loss),
+        }
 
     def _train(self):
         playback = self.playback
@@ -93,20 +78,6 @@ class Tab:
             self.playing = False
 
     # ---- commands ----
-
-    def command(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Do what the page asks for, and return what it needs to know.
-
-        Raises
-        ------
-        ValueError
-            The command does not exist, or a value is out of range. Nothing has changed.
-        """
-        with self.changed:
-            answer = self._do(message)
-            self.version += 1
-            self.changed.notify_all()
-            return answer
 
     def _do(self, message):
         playback = self.playback
@@ -166,6 +137,7 @@ class Tab:
         """Return what does not change until there is a new network."""
         net = self.playback.net
         return {
+            "network": self.network,
             "points": self.picture.points(),
             "settings": self.playback.settings.to_json(),
             "sizes": list(net.layer_sizes),

@@ -90,9 +90,9 @@ def _inputs(table, target, columns):
     _, values, components = np.linalg.svd(X, full_matrices=False)
     components = components[:2] * np.sign(components[:2].sum(axis=1, keepdims=True) + 1e-300)
     scores = X @ components.T
-    share = (values[:2] ** 2).sum() / (values**2).sum()
+    shares = values**2 / (values**2).sum()
     return scores / scores.std(axis=0), [
-        f"principal component {i + 1} ({share:.0%} of the variance together)" for i in range(2)
+        f"principal component {i + 1} ({shares[i]:.0%} of the variance)" for i in range(2)
     ]
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from .. import optimizers
 from ..callbacks import EarlyStopping, find_early_stopping, resolve_callbacks
-from ..core.state import TrainingState, fresh, resumed
 from ..core.validation import check_count, check_number, check_threads
 from ..distributed.parts import check_same_shards
+from ..state.training_state import TrainingState, fresh, resumed
 from . import engines
 from .data import Data
 from .session import Session

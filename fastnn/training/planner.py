@@ -4,9 +4,9 @@ import numpy as np
 
 from .. import kernels, losses
 from ..callbacks import check_callbacks
-from ..core.state import resumed
 from ..core.validation import check_rng
 from ..encoded_table import check_inputs
+from ..state.training_state import resumed
 from .data import Data, n_held_out, validation_in_memory
 from .plan import FitOptions, Plan
 from .seeds import SpawnedSeed, spawn_seeds

@@ -10,8 +10,8 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.state import DivergenceError
 from ..kernels import InTraining, TrainerQueue
+from ..state.history import DivergenceError
 from .progress import PoolProgress
 from .session import SLICE_SECONDS
 

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from ..callbacks import Callback, IntervalTimer, check_callbacks
-from ..core.state import Best, DivergenceError, History, divergence_remedy
 from ..kernels import Metric, Stop, all_finite
 from ..optimizers import same_moments
+from ..state.history import DivergenceError, History, divergence_remedy
+from ..state.training_state import Best
 from .slices import Slice
 
 #: Seconds of training between two checks for callbacks, progress and Ctrl-C. The numbers computed do

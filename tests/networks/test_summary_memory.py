@@ -9,7 +9,7 @@ import pytest
 
 import fastnn
 from fastnn import summary
-from fastnn.core.state import fresh
+from fastnn.state.training_state import fresh
 from fastnn.training.data import Data
 
 PAGE = 4096

@@ -100,7 +100,7 @@ def test_elements_escape_texts_and_attributes():
     ],
 )
 def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
-    history = fastnn.core.state.History(loss, val_loss)
+    history = fastnn.state.history.History(loss, val_loss)
     report = SimpleNamespace(
         record={
             **{"folds": 3, "networks": 3, "hidden": [8], "parameters": 9, "seconds": 1.0},

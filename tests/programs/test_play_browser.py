@@ -102,6 +102,126 @@ def test_the_copied_code_has_the_parameters_of_the_page(page, tmp_path, monkeypa
     assert_same_bits(np.concatenate(shown), np.concatenate([W.ravel() for W in saved.weights]))
 
 
+def allow_clipboard(page, server, setting):
+    page.send(
+        "Browser.setPermission",
+        permission={"name": "clipboard-write"},
+        setting=setting,
+        origin=f"http://127.0.0.1:{server.port}",
+    )
+
+
+@pytest.mark.parametrize("setting", ["granted", "denied"])
+def test_what_the_buttons_copy(page, server, setting):
+    """It is on the clipboard, or where the browser does not allow that, selected."""
+    allow_clipboard(page, server, setting)
+    allow = {"name": "clipboard-read"}
+    origin = f"http://127.0.0.1:{server.port}"
+    page.send("Browser.setPermission", permission=allow, setting="granted", origin=origin)
+    page.set("#n", 90)
+    page.wait_until("fastnnPlay.frame() && fastnnPlay.settings().n == 90")
+    for button, expected in [
+        ("copy-python", "playground.make_data('moons', n=90"),
+        ("copy-command", "fastnn play --state"),
+        ("copy-link", f"{origin}/#"),
+    ]:
+        page.driver.find_element("id", button).click()
+        page.wait_until("document.getElementById('code').value.includes(arguments[0])", expected)
+        text = page.run("document.getElementById('code').value")
+        said = page.wait_until(
+            "['Copied', 'The browser does not let'].find("
+            "each => document.getElementById('copied').textContent.startsWith(each))"
+        )
+        if setting == "granted":
+            assert said == "Copied"
+            read = "navigator.clipboard.readText().then(arguments[0])"
+            assert page.driver.execute_async_script(read) == text
+        else:
+            assert said != "Copied" and page.run("getSelection().toString()") == text
+        page.run("document.getElementById('copied').textContent = ''")
+    code = page.run("document.getElementById('code').value")
+    assert "token" not in code
+
+
+def test_a_refused_value_changes_nothing(page):
+    paused = train(page, 5)
+    page.set("#batch", 0)
+    page.wait_until("document.getElementById('message').textContent.includes('batch must be')")
+    assert page.run("document.getElementById('batch').value") == "32"
+    page.set("#lr", 0.001)
+    page.click("#epoch")
+    now = wait_until(lambda: (now := frame(page))["epoch"] > paused["epoch"] and now)
+    assert now["step"] > paused["step"]
+    assert page.run("fastnnPlay.losses().train.length") == now["epoch"]
+    [problem] = page.problems()
+    assert "status of 422" in problem  # Chromium logs each answer that is an error
+
+
+def test_a_link_restores_the_page_in_another_tab(page):
+    page.set("#lr", 0.005)
+    page.set("#data", "spirals")
+    page.click("#more")
+    page.wait_until("fastnnPlay.settings().hidden.length == 3")
+    page.set("#layers select", "relu")
+    page.wait_until("fastnnPlay.settings().activations[0] == 'relu'")
+    page.click("#copy-link")
+    link = page.wait_until("document.getElementById('code').value")
+    settings, first = page.run("fastnnPlay.settings()"), page.driver.current_window_handle
+    page.driver.switch_to.new_window("tab")
+    page.driver.get(link)
+    page.wait_until("globalThis.fastnnPlay?.frame()")
+    assert page.run("fastnnPlay.settings()") == settings
+    assert page.run("document.getElementById('lr').value") == "0.005"
+    page.driver.close()
+    page.driver.switch_to.window(first)
+
+
+def test_the_download_is_the_network(page, tmp_path):
+    page.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    paused = train(page, 3)
+    page.driver.find_element("id", "download").click()
+    path = tmp_path / "network.safetensors"
+    wait_until(path.exists)
+    saved = fastnn.load(path)
+    shown = [np.frombuffer(base64.b64decode(text), np.float32) for text in paused["weights"]]
+    assert_same_bits(np.concatenate(shown), np.concatenate([W.ravel() for W in saved.weights]))
+
+
+@pytest.mark.parametrize("mode", ["one", "many"])
+def test_the_tab_key_reaches_every_control(page, mode):
+    from selenium.webdriver import Keys
+
+    if mode == "many":
+        page.click("#many")
+        wait_until(lambda: (now := frame(page)) and "losses_now" in now)
+        page.click("#play")
+        wait_until(lambda: not frame(page)["playing"])
+    page.run("document.body.focus()")
+    expected = page.run(
+        "[...document.querySelectorAll('button, select, input, a, [tabindex]')].filter("
+        "e => e.checkVisibility() && !e.disabled && e.tabIndex >= 0"
+        " && !(e.type == 'radio' && !e.checked)).length"
+    )
+    seen = set()
+    for _ in range(expected + 5):
+        page.press(Keys.TAB)
+        element, outline = page.run(
+            "[document.activeElement, getComputedStyle(document.activeElement).outlineStyle]"
+        )
+        if element.tag_name != "body":
+            assert outline != "none", element.get_attribute("outerHTML")
+            seen.add(element)
+    assert len(seen) == expected
+    if mode == "many":
+        page.run("document.querySelector('#many-cells button').focus()")
+        for key, expected in ((Keys.ARROW_RIGHT, "seed 1"), (Keys.ARROW_LEFT, "seed 0")):
+            page.press(key)
+            assert page.run("document.activeElement.ariaLabel").startswith(f"{expected}: loss")
+        page.press(Keys.ARROW_DOWN)
+        page.press(Keys.ENTER)
+        wait_until(lambda: (now := frame(page)) and "weights" in now)
+
+
 def test_keyboard_alone(page):
     from selenium.webdriver import Keys
 
@@ -117,7 +237,7 @@ def test_keyboard_alone(page):
     wait_until(lambda: not frame(page)["playing"])
     names = page.run(
         "[...document.querySelectorAll('button, select, input, canvas, a')].filter("
-        "e => !(e.textContent.trim() || e.labels?.length || e.ariaLabel)).map(e => e.outerHTML)"
+        "e => !(e.ariaHidden || e.textContent.trim() || e.labels?.length || e.ariaLabel)).map(e => e.outerHTML)"
     )
     assert names == []  # every control has a name for screen readers
 
@@ -127,7 +247,31 @@ def test_a_unit_in_numbers_and_a_lesson(page):
     page.wait_until("document.getElementById('formulas').innerText.includes('z = x w + b')")
     page.set("#lesson", 0)
     page.wait_until("document.getElementById('watch').innerText.includes('one line')")
-    wait_until(lambda: (now := frame(page))["epoch"] > 3 and now["units"] == [])
+    wait_until(lambda: (now := frame(page)) and now["epoch"] > 3 and now["units"] == [])
+
+
+@pytest.mark.parametrize("variation", ["seeds", "rates"])
+def test_a_hundred_networks(page, variation):
+    page.set("#variation", variation)
+    page.wait_until("document.body.classList.contains('many')")
+    wait_until(lambda: (now := frame(page)) and now["epoch"] > 3)
+    page.click("#play")
+    now = wait_until(lambda: not (now := frame(page))["playing"] and now)
+    summary = page.run("document.getElementById('many-summary').textContent")
+    assert summary.startswith(f"Epoch {now['epoch']}. The held-out loss is ")
+    cells = page.driver.find_elements("css selector", "#many-cells button")
+    assert len(cells) == 100 and all(
+        min(cell.rect["width"], cell.rect["height"]) > 20 for cell in cells
+    )
+    address = page.driver.current_url
+    cells[37].click()
+    alone = wait_until(lambda: (now := frame(page)) and "weights" in now and now)
+    assert alone["epoch"] == now["epoch"]
+    assert alone["test_loss"] == pytest.approx(now["losses_now"][37], rel=1e-12)
+    assert page.run("fastnnPlay.settings().seed") == (37 if variation == "seeds" else 0)
+    page.driver.get("about:blank")
+    page.driver.get(address)  # it opens the hundred again
+    page.wait_until("document.querySelectorAll('#many-cells button').length == 100")
 
 
 def test_points_drawn_by_hand(page):

@@ -60,7 +60,7 @@ def stream(server, tab):
                 yield json.loads(line[6:])
 
 
-@pytest.mark.parametrize("path", FILES)
+@pytest.mark.parametrize("path", ["/", *(f"/{name}" for name in FILES)])
 def test_the_page_and_its_files(ask, path):
     status, content, headers = ask(path)
     assert status == 200 and len(content) > 100
@@ -187,6 +187,25 @@ def test_code_state_and_file(ask):
     state = ask(f"/api/state?tab={name}")[1]
     assert state["step"] == 2 and "token" not in json.dumps(state)
     assert b"safetensors" not in ask(f"/api/network.safetensors?tab={name}")[1][:8]
+
+
+def test_a_page_of_many_networks(ask, server):
+    body = {"state": STATE, "variation": "seeds"}
+    _, opened, _ = ask("/api/tabs", body)
+    assert opened["points"]["train"]["at"] and opened["losses"] == "two classes"
+    frames = stream(server, opened["tab"])
+    assert next(frames)["epoch"] == 0
+    path = f"/api/command?tab={opened['tab']}"
+    ask(path, {"do": "play"})
+    assert next(frame for frame in frames if frame["epoch"] > 3)["playing"]
+    ask(path, {"do": "pause"})
+    state = ask(path, {"do": "open", "network": 5})[1]
+    assert ask("/api/tabs", {"state": state})[1]["settings"]["seed"] == 5
+    status, answer, _ = ask(f"/api/code?tab={opened['tab']}&kind=python")
+    assert status == 404 and "Choose one" in answer["error"]
+    status, answer, _ = ask("/api/tabs", body | {"variation": "all"})
+    assert status == 422 and "variation must be one of" in answer["error"]
+    frames.close()
 
 
 def test_the_number_of_trainings_has_a_limit(ask, server):

@@ -74,7 +74,7 @@ def test_a_state_has_the_same_bits(case):
     playback, rows = begin(CASES[case])
     play(playback)
     state = json.dumps(as_code.state_of(playback, rows.points))
-    again, _ = as_code.from_state(state)
+    again, _ = as_code.from_state(json.loads(state))
     assert again.step == playback.step and again.settings == playback.settings
     assert_same_bits(again.net.params, playback.net.params)
 
@@ -114,6 +114,7 @@ def test_the_command_saves(run, tmp_path):
         (["digits", "--target", "digits"], "no column 'digits'. Did you mean 'digit'"),
         (["--state", "{"], "--state is not JSON"),
         (["--state", "{}"], "must be an object with"),
+        (["--state", '{"settings": [{}]}'], "a list of pairs"),
         (["--out", "net.safetensors"], "--out needs --state"),
         (["--state", '{"settings": [[0, {"lr": -1}]]}'], "lr must be"),
         (["--state", '{"settings": [[0, {"rate": 1}]]}'], "unknown settings: rate"),

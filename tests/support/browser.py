@@ -45,7 +45,7 @@ class Browser:
 
     def open(self, address, width=1200, height=900, scheme="light", scripts=True):
         """Load an address in a window of a width, with a colour scheme, and with scripts or without."""
-        self._send(
+        self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
             height=height,
@@ -53,8 +53,8 @@ class Browser:
             mobile=width < 700,
         )
         features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self._send("Emulation.setEmulatedMedia", media="", features=features)
-        self._send("Emulation.setScriptExecutionDisabled", value=not scripts)
+        self.send("Emulation.setEmulatedMedia", media="", features=features)
+        self.send("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.driver.get(str(address))
 
     def run(self, expression, *arguments):
@@ -93,7 +93,7 @@ class Browser:
 
     def pdf(self, path):
         """Print the page to a file."""
-        reply = self._send("Page.printToPDF", printBackground=False, preferCSSPageSize=True)
+        reply = self.send("Page.printToPDF", printBackground=False, preferCSSPageSize=True)
         path.write_bytes(base64.b64decode(reply["data"]))
 
     def requests(self):
@@ -112,7 +112,7 @@ class Browser:
     def _log(self, name):
         return self.driver.get_log(name)
 
-    def _send(self, method, **parameters):
+    def send(self, method, **parameters):
         return self.driver.execute_cdp_cmd(method, parameters)
 
 

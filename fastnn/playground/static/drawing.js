@@ -71,7 +71,8 @@ function surfaceImage(values, theme, certainty) {
   return canvas;
 }
 
-// Fits a canvas to its place on the page, in device pixels. Returns its context and its size.
+// Fits a canvas to its place on the page, in device pixels. Returns its context, its size, and `em`: the
+// font size of the page by that of which the sizes in this module are.
 export function prepare(canvas, ratio = globalThis.devicePixelRatio || 1) {
   const width = canvas.clientWidth || canvas.width, height = canvas.clientHeight || canvas.height;
   const w = Math.round(width * ratio), h = Math.round(height * ratio);
@@ -82,8 +83,10 @@ export function prepare(canvas, ratio = globalThis.devicePixelRatio || 1) {
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
-  return { context, width, height };
+  return { context, width, height, em: parseFloat(getComputedStyle(canvas).fontSize) / 15 };
 }
+
+const font = (em, size = 11) => `${size * em}px system-ui, sans-serif`;
 
 function pointColor(points, y) {
   if (points.kind === "classes") return CLASS_COLORS[y % CLASS_COLORS.length];
@@ -94,15 +97,15 @@ function pointColor(points, y) {
 
 // The decision surface, with the points on it. Held-out points are squares, training points circles.
 export function drawSurface(canvas, frame, points, theme, showTest = true) {
-  const { context, width, height } = prepare(canvas);
+  const { context, width, height, em } = prepare(canvas);
   if (frame) {
     const certainty = frame.certainty ? bytes(frame.certainty) : null;
     const image = surfaceImage(bytes(frame.surface), theme, certainty);
     context.imageSmoothingEnabled = !certainty;
     context.drawImage(image, 0, 0, width, height);
   }
-  const size = Math.max(2.2, Math.min(4.2, width / 110)) * (points.train.y.length > 1500 ? 0.6 : 1);
-  context.lineWidth = 1;
+  const size = em * Math.max(2.2, Math.min(4.2, width / em / 110)) * (points.train.y.length > 1500 ? 0.6 : 1);
+  context.lineWidth = em;
   context.strokeStyle = theme.dark ? "#111418" : "#ffffff";
   const place = ([u, v]) => [((u + 1) / 2) * width, ((1 - v) / 2) * height];
   points.train.at.forEach((at, i) => {
@@ -123,9 +126,9 @@ export function drawSurface(canvas, frame, points, theme, showTest = true) {
 }
 
 // Where each unit is drawn: layers from left to right, {x, y, size} in CSS pixels.
-export function layout(sizes, width, height) {
+export function layout(sizes, width, height, em = 1) {
   const shown = sizes.map((n) => Math.min(n, 32)), deepest = Math.max(...shown);
-  const size = Math.max(9, Math.min(38, (height - 16) / deepest - 5, width / sizes.length / 1.9));
+  const size = Math.max(9, Math.min(38 * em, (height - 16) / deepest - 5, width / sizes.length / 1.9));
   return shown.map((n, layer) => {
     const x = sizes.length === 1 ? width / 2
       : size / 2 + 8 + (layer * (width - size - 16)) / (sizes.length - 1);
@@ -138,7 +141,7 @@ export function layout(sizes, width, height) {
 
 // The network: units as small surfaces, weights as lines. Blue is positive, orange negative.
 export function drawNetwork(canvas, sizes, frame, theme, selected) {
-  const { context, width, height } = prepare(canvas), units = layout(sizes, width, height);
+  const { context, width, height, em } = prepare(canvas), units = layout(sizes, width, height, em);
   frame.weights.forEach((text, layer) => {
     const W = floats(text), n = sizes[layer + 1];
     let largest = 1e-9;
@@ -152,7 +155,7 @@ export function drawNetwork(canvas, sizes, frame, theme, selected) {
       context.moveTo(from.x + from.size / 2, from.y);
       const middle = (from.x + to.x) / 2;
       context.bezierCurveTo(middle, from.y, middle, to.y, to.x - to.size / 2, to.y);
-      context.lineWidth = 0.4 + 3.6 * t;
+      context.lineWidth = em * (0.4 + 3.6 * t);
       context.globalAlpha = isChosen ? 1 : (selected ? 0.25 : 0.2 + 0.7 * t);
       context.strokeStyle = w > 0 ? "#0072B2" : "#D55E00";
       context.stroke();
@@ -171,7 +174,7 @@ export function drawNetwork(canvas, sizes, frame, theme, selected) {
       context.fillRect(x, y, unit.size, unit.size);
     }
     const isChosen = selected && selected[0] === l - 1 && selected[1] === i;
-    context.lineWidth = isChosen ? 3 : 1;
+    context.lineWidth = em * (isChosen ? 3 : 1);
     context.strokeStyle = isChosen ? theme.ink : theme.faint;
     context.strokeRect(x, y, unit.size, unit.size);
   }));
@@ -187,8 +190,8 @@ function niceTicks(low, high, count) {
 }
 
 // A line with its number for each tick of the vertical axis.
-function drawGrid(context, ticks, y, left, right, theme) {
-  context.font = "11px system-ui, sans-serif";
+function drawGrid(context, ticks, y, left, right, theme, em) {
+  context.font = font(em);
   context.fillStyle = theme.faint;
   context.strokeStyle = theme.grid;
   context.lineWidth = 1;
@@ -199,39 +202,40 @@ function drawGrid(context, ticks, y, left, right, theme) {
     context.moveTo(left, y(tick));
     context.lineTo(right, y(tick));
     context.stroke();
-    context.fillText(short(tick), left - 6, y(tick));
+    context.fillText(short(tick), left - 6 * em, y(tick));
   }
   context.textBaseline = "alphabetic";
 }
 
-export function short(value) {
+export function short(value, digits = 3) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const size = Math.abs(value);
+  if (size === Infinity) return "∞";
   if (size !== 0 && (size < 0.001 || size >= 1e5)) return value.toExponential(1);
-  return String(+value.toPrecision(3));
+  return String(+value.toPrecision(digits));
 }
 
 // Losses after each epoch: training a full line, held out a dashed one. At most two points a pixel.
 // epochs: of the whole axis.
 export function drawCurves(canvas, train, test, theme, epochs = train.length) {
-  const { context, width, height } = prepare(canvas);
-  const left = 44, right = 8, top = 8, bottom = 22, n = Math.max(epochs, 2);
+  const { context, width, height, em } = prepare(canvas);
+  const left = 44 * em, right = 8 * em, top = 8 * em, bottom = 22 * em, n = Math.max(epochs, 2);
   let high = 0;
   for (const values of [train, test]) for (const v of values) if (v !== null && v > high) high = v;
   const first = train.length ? train[0] : 1;
   high = Math.min(high || 1, 3 * (first || 1));
   const x = (i) => left + ((width - left - right) * i) / (n - 1);
   const y = (v) => top + (height - top - bottom) * (1 - Math.min(v, high) / high);
-  drawGrid(context, niceTicks(0, high, 4), y, left, width - right, theme);
+  drawGrid(context, niceTicks(0, high, 4), y, left, width - right, theme, em);
   for (const tick of niceTicks(1, n, 5)) {
-    context.textAlign = x(tick - 1) > width - 30 ? "right" : "center";
-    if (tick % 1 === 0) context.fillText(tick.toLocaleString("en"), x(tick - 1), height - 6);
+    context.textAlign = x(tick - 1) > width - 30 * em ? "right" : "center";
+    if (tick % 1 === 0) context.fillText(tick.toLocaleString("en"), x(tick - 1), height - 6 * em);
   }
   const step = Math.max(1, Math.floor(n / (2 * width)));
   for (const [values, color, dash] of [[train, theme.ink, []], [test, "#CC79A7", [5, 3]]]) {
     context.beginPath();
     context.setLineDash(dash);
-    context.lineWidth = 1.8;
+    context.lineWidth = 1.8 * em;
     context.strokeStyle = color;
     let begun = false;
     for (let i = 0; i < values.length; i += step) {
@@ -247,8 +251,8 @@ export function drawCurves(canvas, train, test, theme, epochs = train.length) {
 // The curve of a column around a row, with the mean curve of training rows and the row's own value.
 // column: {kind, values, curve, mean, at}; range: lowest and highest prediction of the picture.
 export function drawEffect(canvas, column, range, theme) {
-  const { context, width, height } = prepare(canvas);
-  const left = 42, right = 8, top = 6, bottom = 20, { kind, values, curve, mean, at } = column;
+  const { context, width, height, em } = prepare(canvas);
+  const left = 42 * em, right = 8 * em, top = 6 * em, bottom = 20 * em, { kind, values, curve, mean, at } = column;
   const [low, high] = range[1] > range[0] ? range : [range[0] - 1, range[0] + 1];
   const numbers = kind === "number" ? values.map(Number)
     : kind === "date" ? values.map((text) => Date.parse(text)) : values.map((_, i) => i);
@@ -256,7 +260,7 @@ export function drawEffect(canvas, column, range, theme) {
   const isBars = kind === "category", slot = (width - left - right) / values.length;
   const x = (v) => left + ((width - left - right) * (v - first)) / (last - first || 1);
   const y = (v) => top + (height - top - bottom) * (1 - (v - low) / (high - low));
-  drawGrid(context, niceTicks(low, high, 3), y, left, width - right, theme);
+  drawGrid(context, niceTicks(low, high, 5), y, left, width - right, theme, em);
   if (isBars) {
     values.forEach((value, i) => {
       const middle = left + slot * (i + 0.5), isRow = String(value) === String(at ?? "missing");
@@ -266,20 +270,20 @@ export function drawEffect(canvas, column, range, theme) {
       context.fillRect(middle - slot * 0.4, y(mean[i]) - 0.75, slot * 0.8, 1.5);
       context.fillStyle = theme.faint;
       context.textAlign = "center";
-      const room = Math.floor(slot / 6.5), text = String(value);
-      if (room > 1) context.fillText(text.length > room ? `${text.slice(0, room - 1)}…` : text, middle, height - 6);
+      const room = Math.floor(slot / (6.5 * em)), text = String(value);
+      if (room > 1) context.fillText(text.length > room ? `${text.slice(0, room - 1)}…` : text, middle, height - 6 * em);
     });
     return;
   }
   context.textAlign = "left";
-  context.fillText(kind === "date" ? values[0] : short(first), left, height - 6);
+  context.fillText(kind === "date" ? values[0] : short(first), left, height - 6 * em);
   context.textAlign = "right";
-  context.fillText(kind === "date" ? values.at(-1) : short(last), width - right, height - 6);
+  context.fillText(kind === "date" ? values.at(-1) : short(last), width - right, height - 6 * em);
   for (const [line, color, dash] of [[mean, theme.faint, [4, 3]], [curve, "#0072B2", []]]) {
     context.beginPath();
     context.setLineDash(dash);
     context.strokeStyle = color;
-    context.lineWidth = dash.length ? 1.4 : 2.2;
+    context.lineWidth = em * (dash.length ? 1.4 : 2.2);
     line.forEach((v, i) => { if (Number.isFinite(numbers[i])) context.lineTo(x(numbers[i]), y(v)); });
     context.stroke();
   }
@@ -289,7 +293,104 @@ export function drawEffect(canvas, column, range, theme) {
   const next = Math.max(1, numbers.findIndex((v) => v >= place)), a = numbers[next - 1], b = numbers[next];
   const t = b > a ? Math.min(1, Math.max(0, (place - a) / (b - a))) : 0;
   context.beginPath();
-  context.arc(x(Math.min(Math.max(place, first), last)), y(curve[next - 1] + t * (curve[next] - curve[next - 1])), 4.5, 0, 7);
+  context.arc(x(Math.min(Math.max(place, first), last)), y(curve[next - 1] + t * (curve[next] - curve[next - 1])), 4.5 * em, 0, 7);
   context.fillStyle = "#D55E00";
   context.fill();
+}
+
+// Small multiples of many networks: for "seeds" the surface of each, for "rates" a map of their losses.
+// many: {variation, rates, widths, untrained}. Returns the place of each network, in CSS pixels.
+export function drawMany(canvas, frame, many, theme) {
+  const { context, width, height, em } = prepare(canvas), isMap = many.variation === "rates";
+  const places = isMap ? mapPlaces(width, height, em) : gridPlaces(frame.surfaces.length, width, height, em);
+  const alive = frame.losses_now.map((loss, i) => frame.diverged.includes(i) ? Infinity : loss ?? Infinity);
+  const best = Math.min(...alive);
+  places.forEach((place, i) => {
+    const { x, y, width: w, height: h } = place, loss = alive[i];
+    if (isMap) {
+      context.fillStyle = lossColor(loss, best, many.untrained, theme);
+      context.fillRect(x, y, w, h);
+    } else {
+      const { surface, certainty } = frame.surfaces[i];
+      context.imageSmoothingEnabled = !certainty;
+      context.drawImage(surfaceImage(bytes(surface), theme, certainty && bytes(certainty)), x, y, w, h);
+    }
+    context.strokeStyle = context.fillStyle = theme.ink;
+    context.lineWidth = em;
+    if (loss === Infinity) cross(context, place);
+    else if (isMap && w > 44 * em) {
+      context.font = font(em, 12);
+      context.textAlign = "center";
+      context.textBaseline = "middle";
+      context.fillText(short(loss, 2), x + w / 2, y + h / 2);
+    }
+  });
+  const first = places[alive.indexOf(best)];
+  if (best < Infinity) {
+    context.lineWidth = 3 * em;
+    context.strokeStyle = theme.ink;
+    context.strokeRect(first.x, first.y, first.width, first.height);
+  }
+  if (isMap) drawMapAxes(context, places, many, width, height, theme, em);
+  return places;
+}
+
+// As many columns as make the largest squares.
+function gridPlaces(n, width, height, em) {
+  const gap = Math.min(5 * em, width / 80), sizeOf = (columns) => Math.min(width / columns, height / Math.ceil(n / columns));
+  let columns = 1;
+  for (let more = 2; more <= n; more++) if (sizeOf(more) > sizeOf(columns)) columns = more;
+  const size = sizeOf(columns), left = (width - columns * size) / 2;
+  return Array.from({ length: n }, (_, i) => ({
+    x: left + (i % columns) * size + gap / 2, y: Math.floor(i / columns) * size + gap / 2,
+    width: size - gap, height: size - gap,
+  }));
+}
+
+const MAP = { left: 44, bottom: 40, top: 4, n: 10, gap: 2 };
+
+function mapPlaces(width, height, em) {
+  const w = (width - MAP.left * em - 4) / MAP.n, h = (height - (MAP.bottom + MAP.top) * em) / MAP.n;
+  return Array.from({ length: MAP.n ** 2 }, (_, i) => ({
+    x: MAP.left * em + (i % MAP.n) * w + MAP.gap / 2, y: MAP.top * em + Math.floor(i / MAP.n) * h + MAP.gap / 2,
+    width: w - MAP.gap, height: h - MAP.gap,
+  }));
+}
+
+function drawMapAxes(context, places, { rates, widths }, width, height, theme, em) {
+  const [{ width: w, height: h }] = places;
+  context.font = font(em, 12);
+  context.fillStyle = theme.faint;
+  context.textBaseline = "middle";
+  context.textAlign = "right";
+  widths.forEach((units, i) => context.fillText(units, (MAP.left - 6) * em, places[i * MAP.n].y + h / 2));
+  context.textAlign = "center";
+  const every = w < 44 * em ? 2 : 1;
+  rates.forEach((rate, i) => {
+    if (i % every === 0) context.fillText(rate, places[i].x + w / 2, height - (MAP.bottom - 10) * em);
+  });
+  context.fillText("learning rate", (MAP.left * em + width) / 2, height - 9 * em);
+  context.translate(8 * em, (height - MAP.bottom * em) / 2);
+  context.rotate(-Math.PI / 2);
+  context.fillText("units of each layer", 0, 0);
+}
+
+// Blue for a loss below that of untrained networks, down to the best one; orange above it.
+function lossColor(loss, best, untrained, theme) {
+  if (loss === Infinity) return theme.grid;
+  const log = (x) => Math.log(Math.max(x, 1e-12));
+  const scale = loss < untrained ? log(untrained) - log(best) : Math.log(100);
+  const t = Math.max(-1, Math.min(1, (log(untrained) - log(loss)) / (scale || 1)));
+  const at = 4 * Math.round(127.5 * (1 + t));
+  return `rgb(${ramp(theme).slice(at, at + 3).join(" ")})`;
+}
+
+function cross(context, { x, y, width, height }) {
+  const size = Math.min(width, height) / 4, cx = x + width / 2, cy = y + height / 2;
+  context.beginPath();
+  for (const sign of [-1, 1]) {
+    context.moveTo(cx - size, cy - sign * size);
+    context.lineTo(cx + size, cy + sign * size);
+  }
+  context.stroke();
 }

@@ -1,24 +1,11 @@
 // The page of a trained table model: a row to change, the answer, and what each column does.
-import { drawEffect, palette, short } from "/drawing.js";
+import { drawEffect, short } from "/drawing.js";
+import { $, ask, dark, element, say, theme } from "/page.js";
 
-const $ = (id) => document.getElementById(id);
-const dark = matchMedia("(prefers-color-scheme: dark)");
 const EXPLAINING_SHARE = 0.2; // of the time while the row changes: explanations take longer than answers
+const MOST_CLASSES = 8; // that keep their order; of more, the most probable are shown
 let model, row, output = 0;
 let answer = null, explanation = null, answers = 0, drawn = 0;
-
-async function ask(path, body) {
-  const options = body === undefined ? {} : {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
-  };
-  const response = await fetch(path, options), value = await response.json();
-  $("message").hidden = response.ok;
-  if (!response.ok) {
-    $("message").textContent = value.error;
-    throw new Error(value.error);
-  }
-  return value;
-}
 
 // ---- questions to the model ----
 
@@ -59,12 +46,6 @@ function requestDrawing(draw) {
 }
 
 // ---- the row ----
-
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
 
 function control(column) {
   const { name, kind, values } = column;
@@ -112,9 +93,9 @@ function drawAnswer() {
 }
 
 function drawClasses() {
-  const classes = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]).slice(0, 8);
-  const box = $("classes");
-  $("prediction").textContent = classes[0][0];
+  const byProbability = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]), box = $("classes");
+  const classes = byProbability.length > MOST_CLASSES ? byProbability.slice(0, MOST_CLASSES) : Object.entries(answer.probabilities);
+  $("prediction").textContent = byProbability[0][0];
   if (box.childElementCount !== classes.length) {
     box.replaceChildren(...classes.map(() => element("label", {}, element("span"), element("progress", { max: 1 }), element("b"))));
   }
@@ -147,13 +128,13 @@ function makeCurves() {
 }
 
 function drawCurves() {
-  const theme = palette(dark.matches), canvases = $("curves").querySelectorAll("canvas");
+  const canvases = $("curves").querySelectorAll("canvas");
   const ranges = model.columns.map(({ name }) => rangeOf(answer.curves[name]));
   const range = rangeOf([...ranges.flat(), ...meanRange]); // one scale, so that columns can be compared
   model.columns.forEach((column, i) => {
     const [low, high] = ranges[i], { name } = column;
     canvases[i].setAttribute("aria-label", `Prediction by ${name}, from ${amount(low)} to ${amount(high)}`);
-    drawEffect(canvases[i], { ...column, curve: answer.curves[name], mean: means[i], at: row[name] }, range, theme);
+    drawEffect(canvases[i], { ...column, curve: answer.curves[name], mean: means[i], at: row[name] }, range, theme());
   });
 }
 
@@ -167,7 +148,7 @@ function drawExplanation() {
   const largest = Math.max(1e-12, ...parts.map(([, part]) => Math.abs(part.value)));
   $("contributions").replaceChildren(...parts.map(([name, { value, error }]) => {
     const bar = element("i", { className: value < 0 ? "bar minus" : "bar plus" }), shown = row[name] ?? "missing";
-    bar.style.width = `${(70 * Math.abs(value)) / largest}px`;
+    bar.style.width = `${(100 * Math.abs(value)) / largest}%`;
     const text = `${value < 0 ? "−" : "+"}${amount(Math.abs(value))}${error ? ` ± ${amount(error)}` : ""}`;
     return element("tr", {}, element("th", { scope: "row" }, name),
       element("td", {}, typeof shown === "number" ? inDigits(shown, 4) : shown),
@@ -198,7 +179,8 @@ async function main() {
   $("again").onclick = () => { row = { ...model.row }; showRow(); update(); };
   dark.addEventListener("change", draw);
   addEventListener("resize", draw);
-  chooseOutput(0);
+  $("output").value = model.output;
+  chooseOutput(model.output);
   makeCurves();
   showRow();
   update();
@@ -208,4 +190,4 @@ async function main() {
 globalThis.fastnnPlay = {
   answer: () => answer, explanation: () => explanation, answers: () => answers, drawn: () => drawn, row: () => row,
 };
-main().catch((error) => { $("message").textContent = error.message; $("message").hidden = false; });
+main().catch((error) => say(error.message));

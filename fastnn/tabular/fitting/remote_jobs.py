@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ...core.state import DivergenceError
 from ...core.validation import check_threads
 from ...executors import ExecutorPool, RemoteTrainings, n_workers, threads_of_worker
+from ...state.history import DivergenceError
 from ...training.pool import Trainings, train_many
 from .budget import TimeBudget
 from .pace import RemotePace

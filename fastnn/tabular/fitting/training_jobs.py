@@ -7,8 +7,8 @@ import numpy as np
 
 from ... import losses
 from ...callbacks import EarlyStopping
-from ...core.state import DivergenceError
 from ...mlp import MLP
+from ...state.history import DivergenceError
 from ...training.data import Data
 from ...training.plan import FitOptions, Plan
 from ...training.pool import StreamPool, Trainings, train_many

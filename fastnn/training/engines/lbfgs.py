@@ -6,8 +6,8 @@ import numpy as np
 
 from ... import kernels
 from ...core.sparse_rows import is_sparse
-from ...core.state import DivergenceError
 from ...network import as_dtype, split_layers
+from ...state.history import DivergenceError
 from .base import Engine
 
 
