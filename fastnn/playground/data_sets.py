@@ -17,9 +17,11 @@ DATA_SETS = {
     "moons": "Two half moons that grip each other",
     "gauss": "Two clouds: one line can tell them apart",
     "plane": "Regression: numbers that rise in one direction",
+    "stretched": "Regression: the same, but x2 is 50 times as large as x1",
     "waves": "Regression: hills and valleys",
     "digits": "Images of handwritten digits, 64 inputs and 10 classes",
 }
+STRETCH = 50  # of x2 in "stretched"
 MAX_POINTS = 5000  # of a made data set, and rows of a table that are drawn
 
 
@@ -42,7 +44,7 @@ class PlayData:
         What the two axes of the plane show.
     origin, directions : ndarray (n_in,) and (2, n_in)
         The plane: the point (u, v) of the picture has the inputs origin + u directions[0] + v
-        directions[1]. With two inputs these are the inputs themselves.
+        directions[1]. The two are orthogonal. With two inputs these are the inputs themselves.
     """
 
     X: Any
@@ -88,7 +90,8 @@ class PlayData:
 
     def positions(self, X):
         """Return the place of rows in the plane, ndarray (n, 2): their orthogonal projection."""
-        return (X - self.origin) @ self.directions.T
+        lengths = np.square(self.directions).sum(axis=1)
+        return (X - self.origin) @ self.directions.T / np.where(lengths > 0, lengths, 1)
 
     def inputs_at(self, positions):
         """Return the inputs of places in the plane, ndarray (n, n_in) of float32."""
@@ -142,7 +145,10 @@ def make_data(
     X, y = _POINTS[name](rng, n)
     if y.dtype.kind == "f":
         y = y + noise * rng.normal(size=n)
-        return _divided(X, y.astype(np.float32), "numbers", [], test, rng)
+        factors = np.array([1, STRETCH if name == "stretched" else 1])
+        data = _divided(X * factors, y.astype(np.float32), "numbers", [], test, rng)
+        data.directions = np.diag(factors).astype(np.float32)
+        return data
     X = X + noise * rng.normal(size=X.shape)
     return _divided(X, y, "classes", ["orange", "blue"], test, rng)
 
@@ -317,5 +323,6 @@ _POINTS = {
     "moons": _moons,
     "gauss": _gauss,
     "plane": _plane,
+    "stretched": _plane,
     "waves": _waves,
 }

@@ -195,6 +195,52 @@ def test_lessons_have_valid_settings():
     assert all(text.endswith(".") and len(text) < 110 for text in HELP.values())
 
 
+def learn(lesson, steps, **changes):
+    """(loss, held-out loss, score) of a lesson after each of some numbers of steps, and the playback."""
+    settings = Settings.from_json(LESSONS[lesson]["settings"] | changes)
+    playback, found = Playback(settings, settings.make_data()), []
+    for step in steps:
+        playback.advance(step - playback.step)
+        data = playback.data
+        score = data.score(playback.net.forward(data.X), data.y)
+        found.append((playback.loss_now(), playback.test_loss_now(), score))
+    return [*found, playback]
+
+
+@pytest.mark.slow("test_lessons_have_valid_settings")
+def test_lessons_show_what_they_say():
+    """The page takes 600 steps a second on a quiet computer, so 6,000 steps are ten seconds."""
+    steps = 600, 3000, 6000
+    layer = dict(hidden=[4], activations=["tanh"])
+    assert all(score < 0.6 for _, _, score in learn(0, steps)[:3])
+    assert learn(0, [600], **layer)[0][2] == 1
+    assert all(loss > 0.65 for loss, _, _ in learn(1, steps)[:3])
+    assert learn(1, steps, lr=0.3)[1][0] < 0.1 < 0.4 < learn(1, steps, lr=0.001)[1][0] < 0.6
+    *found, playback = learn(2, steps)
+    assert all(0.68 < loss < 0.7 for loss, _, _ in found)
+    playback.net.loss_and_grad(playback.data.X, playback.data.y)
+    assert np.abs(playback.net.grad_weights[0]).max() < 1e-4
+    assert all(learn(2, [3000], activations=[name] * 5)[0][2] > 0.98 for name in ("tanh", "relu"))
+    (_, lowest, _), (late, risen, _), _ = learn(3, (100, 3000))
+    assert late < 0.05 and lowest < 0.6 and risen > 2 * lowest
+    small = dict(hidden=[4], activations=["relu"])
+    for changes in (dict(dropout=0.4), dict(l2=0.01), small):
+        assert learn(3, steps, **changes)[1][1] < 0.8 * risen
+    (_, _, first), (_, _, second), (_, _, third), playback = learn(4, (20, 600, 6000))
+    assert first < second < 0.9 < 0.96 < third
+    assert abs(playback.net.weights[0][1, 0] * 50 - 0.5) < 0.02
+    assert "diverged" in learn(4, [6000], lr=0.01)[1].diverged
+    assert learn(4, [600], data="plane", lr=0.1)[0][2] > 0.97
+    assert learn(5, [3500])[0][0] < 0.1 and learn(5, [1200], batch=350)[0][0] < 0.1
+    assert learn(5, [100], batch=350)[0][0] > 0.25
+    (slow, _, _), _, (late, _, _), _ = learn(6, steps)
+    assert slow > 0.5 and late > 0.1 > learn(6, [550], optimizer="adam", lr=0.01)[0][0]
+    assert learn(7, [600])[0][2] == 1
+    assert learn(7, [200], hidden=[16], activations=["relu"])[0][2] == 1
+    stuck = learn(7, [6000], hidden=[4] * 4, activations=["relu"] * 4)
+    assert stuck[0][2] < 0.95
+
+
 def test_the_widget_trains_the_network():
     pytest.importorskip("anywidget")
     data, net = make_data("moons", n=60), fastnn.MLP([2, 4, 1], output="sigmoid", rng=0)
