@@ -174,8 +174,60 @@ def test_a_table_becomes_two_inputs(tmp_path):
     assert data.classes == ["no", "yes"] and data.inputs == ["height", "number"]
     assert len(data.X) == 60 and abs(np.concatenate([data.X, data.X_test]).mean()) < 0.1
     assert "principal component 1" in from_table(table, "answer").inputs[0]
-    with pytest.raises(ValueError, match="holds texts"):
-        from_table(table, "answer", ["height", "kind"])
+    assert from_table(table, "answer").notes == [
+        "9 missing values replaced by the mean of the column"
+    ]
+
+
+def made_table(n=40, **columns):
+    """A table with a number, the texts of `kind`, and other columns."""
+    pa = pytest.importorskip("pyarrow", reason="tables need the extra cli")
+    i = np.arange(n)
+    kinds = np.array(["a", "b"])[i % 2]
+    return pa.table({"x": i * 1.0, "z": i % 7, "kind": kinds, **columns})
+
+
+@pytest.mark.parametrize(
+    ("target", "columns", "message"),
+    [
+        ("y", None, "no column 'y'. It has x, z"),
+        ("kind", ["x", "kind"], "neither of them the target"),
+        ("kind", ["x", "x"], "two different columns"),
+        ("x", ["z", "kind"], "column 'kind' holds texts"),
+        ("kind", ["x", "one"], "'one' has fewer than two different values"),
+        ("one", None, "the target 'one' has the same value in every row"),
+        ("many", None, "the target 'many' has 40 different values, but at most 20 classes"),
+        ("day", None, "the target 'day' holds dates or times"),
+        ("seldom", None, "the table has 4 rows with a target, but needs at least 10"),
+    ],
+)
+def test_tables_that_cannot_be_played_with(target, columns, message):
+    table = made_table(
+        one=np.ones(40),
+        many=[f"city {i}" for i in range(40)],
+        day=np.arange("2020-01-01", "2020-02-10", dtype="datetime64[D]"),
+        seldom=[*"abba", *[None] * 36],
+    )
+    with pytest.raises(ValueError, match=message):
+        from_table(table, target, columns)
+    with pytest.raises(ValueError, match="needs two columns of numbers or of few texts"):
+        from_table(table.select(["x", "many", "one"]), "x")
+
+
+def test_what_is_left_out_of_a_table_is_noted():
+    y = np.where(np.arange(5400) % 9 == 0, np.inf, np.arange(5400))
+    y[:50] = np.nan
+    table = made_table(5400, y=y, note=[str(i) for i in range(5400)], one=np.ones(5400), w=y)
+    data = from_table(table.slice(0, 5400), "y")
+    assert data.kind == "numbers" and len(data.X) + len(data.X_test) == 4756
+    assert data.notes == [
+        "644 rows without a target left out",
+        "2 columns with one value or many texts left out: 'note', 'one'",
+    ]
+    data = from_table(made_table(6000, y=np.arange(6000) % 2.0), "y")
+    assert data.notes == ["5,000 of 6,000 rows drawn at random"] and data.classes == ["0", "1"]
+    same = from_table(made_table(x2=-np.arange(40.0)).select(["x", "x2", "z"]), "z", test=0)
+    assert same.X.std(axis=0).round(6).tolist() == [1, 0]  # one direction alone
 
 
 def test_arrays_and_points_are_checked():
@@ -183,7 +235,7 @@ def test_arrays_and_points_are_checked():
         from_points([[0, 0, 1], [1, 1, 1]])
     with pytest.raises(ValueError, match="rows of finite numbers"):
         from_arrays([[np.nan, 1.0]], [0])
-    with pytest.raises(ValueError, match="30 classes"):
+    with pytest.raises(ValueError, match="30 different values"):
         from_arrays(np.ones((30, 2)), list(range(30)))
 
 
@@ -228,7 +280,7 @@ def test_lessons_show_what_they_say():
         assert learn(3, steps, **changes)[1][1] < 0.8 * risen
     (_, _, first), (_, _, second), (_, _, third), playback = learn(4, (20, 600, 6000))
     assert first < second < 0.9 < 0.96 < third
-    assert abs(playback.net.weights[0][1, 0] * 50 - 0.5) < 0.02
+    assert abs(playback.net.weights[0][1, 0] * 50 - 0.5) < 0.1
     assert "diverged" in learn(4, [6000], lr=0.01)[1].diverged
     assert learn(4, [600], data="plane", lr=0.1)[0][2] > 0.97
     assert learn(5, [3500])[0][0] < 0.1 and learn(5, [1200], batch=350)[0][0] < 0.1
