@@ -64,6 +64,14 @@ def test_answers_are_those_of_the_model(explorers):
     assert nearest["columns"][0] == "rent" and len(nearest["rows"]) == 5
     assert nearest["distances"] == sorted(nearest["distances"])
     assert nearest["rows"][0][nearest["columns"].index("district")] == "south"
+    assert numbers.explain(row | {"built": None})["nearest"]["distances"][0] >= 1 / 4
+    built = TABLE["built"].to_numpy().astype("datetime64[D]")
+    other = numbers._distance("built", str(built[7]))  # dates have distances, too
+    assert (
+        other[7] == 0
+        and other.argsort(kind="stable").tolist()
+        == np.abs(built - built[7]).argsort(kind="stable").tolist()
+    )
 
 
 @pytest.mark.parametrize("output", [0, 2])
@@ -98,7 +106,7 @@ def test_missing_values_and_wrong_ones(explorers):
     assert np.isfinite(missing["prediction"])
     with pytest.raises(ValueError, match="no column 'garden'"):
         numbers.answer(row | {"garden": 1})
-    with pytest.raises(ValueError, match="could not convert"):
+    with pytest.raises(ValueError, match="column 'area' needs a number, got 'large'"):
         numbers.answer(row | {"area": "large"})
 
 

@@ -283,7 +283,7 @@ def test_lessons_show_what_they_say():
     assert abs(playback.net.weights[0][1, 0] * 50 - 0.5) < 0.1
     assert "diverged" in learn(4, [6000], lr=0.01)[1].diverged
     assert learn(4, [600], data="plane", lr=0.1)[0][2] > 0.97
-    assert learn(5, [3500])[0][0] < 0.1 and learn(5, [1200], batch=350)[0][0] < 0.1
+    assert learn(5, [6000])[0][0] < 0.1 and learn(5, [1200], batch=350)[0][0] < 0.1
     assert learn(5, [100], batch=350)[0][0] > 0.25
     (slow, _, _), _, (late, _, _), _ = learn(6, steps)
     assert slow > 0.5 and late > 0.1 > learn(6, [550], optimizer="adam", lr=0.01)[0][0]
