@@ -78,6 +78,13 @@ for name, (scale, arguments) in TESTS.items():
 
 
 @nox.session
+def dask_memory(session):
+    """Fits on 2 GB of rows made on the fly, or `-- ROWS`, with Dask workers of 512 MB."""
+    install(session)
+    session.run("python", "tests/on_demand/dask_memory.py", *session.posargs)
+
+
+@nox.session
 def floats(session):
     """Elementwise functions and losses of logits on all 2^32 float32 numbers."""
     install(session)

@@ -74,9 +74,11 @@ class Encoded:
         piece = (hashes(numbers, PIECE_SEED) % np.uint64(n_pieces)).astype(np.intp)
         order = np.argsort(piece, kind="stable")
         ends = np.cumsum(np.bincount(piece, minlength=n_pieces))[:-1]
-        self.pieces = [
-            {name: a[rows] for name, a in arrays.items()} for rows in np.split(order, ends)
-        ]
+        self.pieces: list[dict] = [{} for _ in range(n_pieces)]
+        while arrays:  # each is freed when it has been copied
+            name, a = arrays.popitem()
+            for each, rows in zip(self.pieces, np.split(order, ends)):
+                each[name] = a[rows]
 
 
 def take_piece(encoded, i):

@@ -20,6 +20,16 @@ def is_collection(value):
     return hasattr(value, "__dask_graph__")
 
 
+def refuse_collections(**arguments):
+    """Raise ValueError for the first argument that is a collection."""
+    for name, value in arguments.items():
+        if is_collection(value):
+            raise ValueError(
+                f"{name} is a Dask collection, which works with fit, score and predictions alone. Pass "
+                f"rows in memory: {name}.compute()."
+            )
+
+
 def refuse(**arguments):
     """Raise ValueError for the first argument that is not None or False."""
     for name, value in arguments.items():
@@ -41,6 +51,11 @@ def of(X, y, weight=None):
     """
     if not is_frame(X) and not is_array(X):
         raise ValueError(f"X is {describe_type(X)} of Dask. Pass a dask DataFrame or a dask Array.")
+    if X.ndim == 1:
+        raise ValueError(
+            f"X is {describe_type(X)} of Dask, which is one column. Pass a table, such as ddf[[name]], "
+            "or an array of shape (n, n_features)."
+        )
     if is_array(X):
         X = in_one_column_of_chunks("X", X, (2,))
     parts = delayed_of(X)
@@ -56,11 +71,14 @@ def of(X, y, weight=None):
 
 def is_frame(collection):
     """Whether a collection is a DataFrame or a Series."""
-    return is_collection(collection) and hasattr(collection, "map_partitions")
+    kind = type(collection)  # an object of Dask's Delayed has any attribute
+    return (
+        is_collection(collection) and hasattr(kind, "map_partitions") and hasattr(kind, "divisions")
+    )
 
 
 def is_array(collection):
-    return is_collection(collection) and hasattr(collection, "map_blocks")
+    return is_collection(collection) and hasattr(type(collection), "map_blocks")
 
 
 def in_one_column_of_chunks(name, array, dimensions):
@@ -87,7 +105,7 @@ def _beside(name, values, X, n):
     if not is_frame(values) and not is_array(values):
         raise ValueError(
             f"X is a Dask collection, but {name} is {describe_type(values)}. Pass a collection with the "
-            f"same partitions, or, for a DataFrame, the name of a column of X."
+            "same partitions, such as ddf[name]."
         )
     if is_array(values):
         values = in_one_column_of_chunks(name, values, (1, 2))

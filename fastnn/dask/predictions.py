@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,7 +15,10 @@ from .delayed import delayed_call, delayed_value
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 #: Attributes of an estimator that no prediction reads, and that may be large.
-NOT_READ = "oof_prediction_", "oof_rows_", "oof_threshold_", "_fold_of_row", "on_progress"
+NOT_READ = (
+    *("oof_prediction_", "oof_rows_", "oof_threshold_", "_fold_of_row", "on_progress"),
+    "_stopped_fit",
+)
 
 
 def maps_partitions(method: Method) -> Method:
@@ -32,6 +36,15 @@ def maps_partitions(method: Method) -> Method:
     return wrapper  # type: ignore[return-value]  # of the same parameters: `functools.wraps`
 
 
+def lean_copy(estimator):
+    """Return a copy of an estimator that predicts the same, for tasks."""
+    lean = copy.copy(estimator)
+    for name in NOT_READ:
+        vars(lean).pop(name, None)
+    vars(lean)["n_threads"] = 1  # the scheduler runs several partitions at the same time
+    return lean
+
+
 def _map(estimator, method, args, X):
     """Return dask Arrays of what a method returns for each partition of X."""
     import dask.array
@@ -41,11 +54,10 @@ def _map(estimator, method, args, X):
         lengths = list(X.chunks[0])
     else:
         lengths = [np.nan] * X.npartitions
-    lean = copy.copy(estimator)
-    for name in NOT_READ:
-        vars(lean).pop(name, None)
-    vars(lean)["n_threads"] = 1  # the scheduler runs several partitions at the same time
-    example = method(lean, _example(estimator, X), *args)
+    lean = lean_copy(estimator)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the values of the example
+        example = method(lean, _example(estimator, X), *args)
     several = isinstance(example, tuple)
     results = [a[:0] for a in (example if several else (example,))]
     call = delayed_call("predict", functools.partial(_call, method))
@@ -74,7 +86,11 @@ def _example(estimator, X):
     if partitions.is_frame(X):
         from dask.dataframe.utils import make_meta, meta_nonempty
 
-        return meta_nonempty(make_meta(X)).iloc[:1]
+        row = meta_nonempty(make_meta(X)).iloc[:1].copy()
+        for i, dtype in enumerate(row.dtypes):
+            if dtype.kind not in "biufcmM":  # texts may have to be dates or numbers
+                row.isetitem(i, row.iloc[:, i].where([False]))
+        return row
     return np.zeros((1, X.shape[1]), X.dtype if X.dtype.kind in "biuf" else np.float64)
 
 

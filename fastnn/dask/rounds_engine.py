@@ -108,7 +108,7 @@ class RoundsEngine(Engine):
                         for i in range(0, len(parts), FAN_IN)
                     ]
                     futures += parts
-                position = runner.submit("average", end_round, position, parts)
+                position = runner.submit("average", end_round, position, parts, task.optimizer)
                 futures.append(position)
             return runner.result(position, lambda: self.is_interrupted)
         except BaseException:

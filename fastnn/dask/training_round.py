@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..distributed.second_moments import as_of_averaged_gradients, first_square
 from ..kernels import Stop, all_finite
 from ..mlp import MLP
 from ..state.training_state import TrainingState
@@ -92,6 +93,10 @@ class PartResult:
     n_steps : int
     loss_sum : float
     is_finite : bool
+    square : float
+        `first_square` of the moments, multiplied by `weight`.
+    n_parts : int
+    is_sum : bool
     """
 
     params: np.ndarray
@@ -100,6 +105,8 @@ class PartResult:
     n_steps: int
     loss_sum: float
     is_finite: bool
+    square: float = 0.0
+    n_parts: int = 1
     is_sum: bool = False
 
     def scaled(self):
@@ -154,8 +161,17 @@ def train_part(task, position, block, span):
     is_finite = stop == Stop.EPOCHS and all_finite(net.params)
     n_steps = engine.position()[0] - position.step
     loss_sum = float(losses[0, 0]) * len(rows)
+    weight = data.total_weight()
+    square = weight * first_square(task.optimizer, state.moments)
     return PartResult(
-        net.params.copy(), state.moments, data.total_weight(), n_steps, loss_sum, is_finite
+        net.params.copy(),
+        state.moments,
+        weight,
+        n_steps,
+        loss_sum,
+        is_finite,
+        square,
+        int(weight > 0),
     )
 
 
@@ -173,11 +189,13 @@ def add_parts(parts):
         max(part.n_steps for part in parts),
         sum(part.loss_sum for part in parts),
         all(part.is_finite for part in parts),
+        sum(part.square for part in parts),
+        sum(part.n_parts for part in parts),
         is_sum=True,
     )
 
 
-def end_round(position, parts):
+def end_round(position, parts, optimizer):
     """Return the Position after a round, whose parameters are the mean of its parts.
 
     parts : list of PartResult
@@ -193,6 +211,10 @@ def end_round(position, parts):
         with np.errstate(all="ignore"):
             params = (total.params / total.weight).astype(position.params.dtype)
             moments = (total.moments / total.weight).astype(position.moments.dtype)
+            as_of_averaged_gradients(
+                optimizer, moments, position.moments,
+                n_steps=total.n_steps, n_parts=total.n_parts, mean_square=total.square / total.weight,
+            )  # fmt: skip
     if not (position.is_finite and total.is_finite and all_finite(params)):
         return replace(position, step=step, is_finite=False)
     return Position(params, moments, step, position.epoch, loss_sum)

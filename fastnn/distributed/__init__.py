@@ -5,6 +5,7 @@ any object with the methods of `Communicator`.
 
 - `communicator`: the protocol, and adapters. `parts`: which rows a rank holds.
 - `sums`: sums over ranks in a fixed order. `averages`: means of what parts of the rows have trained.
+- `second_moments`: those of Adam, as of averaged gradients.
 - `ranks`: what ranks agree on in a training.
 """
 

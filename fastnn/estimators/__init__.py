@@ -7,9 +7,10 @@
 - `inputs`: checks of rows. `class_targets`, `number_targets`: targets, and predictions from outputs.
 - `parameters`: scikit-learn's parameters as those of fastnn. `networks`: the networks, and the
   fitted attributes about them.
-- `dask_fit`: one call of `fit` on Dask collections. `dask_rows`: their rows.
+- `dask_fit`: one call of `fit` on Dask collections. `dask_rows`: their rows. `stopped_fit`: from where
+  one continues whose cluster failed.
 - `early_stopping`: held-out rows. `bagging`: the rows of each network of an ensemble.
-- `ensemble`, `network_means`: means of outputs. `intervals`: prediction intervals.
+- `scores`: `score`. `ensemble`, `network_means`: means of outputs. `intervals`: prediction intervals.
   `calibration`: temperature scaling.
 - `file`: files of estimators. `stored_parameters`: the parameters in them.
 

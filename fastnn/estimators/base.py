@@ -214,10 +214,10 @@ class BaseMLP(PartialFit):
 
     def _fit(self, X, y, sample_weight, fresh, groups, executor):
         """Fit, and return the error that a cluster has ended it with, or None."""
-        self._online = None
+        self._online, stopped = None, self.__dict__.pop("_stopped_fit", None)
         if is_collection(X) or is_collection(y):
             partitions.refuse(groups=groups, executor=executor)
-            return DaskFit(self, X, y, sample_weight, fresh).run_and_end()
+            return DaskFit(self, X, y, sample_weight, fresh, stopped).run_and_end()
         rows = inputs.validate_rows(self, X, y, sample_weight, fresh)
         fit = EstimatorFit(self, rows, fresh, bagging.check_groups(self, groups, rows.X))
         fit.end(interrupted=fit.run_until_interrupt(executor))
@@ -372,10 +372,8 @@ class BaseMLP(PartialFit):
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            name: None if name == "_online" else value
-            for name, value in super().__getstate__().items()
-        }
+        state = {k: v for k, v in super().__getstate__().items() if k != "_stopped_fit"}
+        return state | dict.fromkeys({"_online"} & state.keys())
 
     def _outputs(self, X):
         """Return the network outputs for rows X."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
@@ -17,6 +17,7 @@ from .attributes import lock_of
 from .base import BaseMLP
 from .calibration import Calibration
 from .online import partial_fit_available
+from .scores import AccuracyScore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from ..typing import Callbacks, ClassWeight, FloatArray, LossFunction, RandomState
 
 
-class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
+class MLPClassifier(Calibration, AccuracyScore, BaseMLP):
     """Multilayer perceptron classifier with the interface of scikit-learn.
 
     Parameters and attributes have the same names, meanings and defaults as those of

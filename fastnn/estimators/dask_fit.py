@@ -1,5 +1,6 @@
 """DaskFit: one call of an estimator's `fit` on Dask collections."""
 
+from copy import deepcopy
 from functools import partial
 
 import numpy as np
@@ -18,9 +19,11 @@ from . import early_stopping, inputs, parameters
 from .dask_rows import ArrayReader, ChunkRows, ChunkTask
 from .fit import EstimatorFit, FitMember, raise_if_diverged
 from .networks import prepare_networks, read_records, targets_class
+from .stopped_fit import StoppedFit
 
 PART_ROWS = 20_000  # rows that are worth a part
 HELD_OUT_BYTES = 256e6  # of validation rows in this process
+CONTINUES = "The estimator has what is trained. With warm_start=True, fit on the same rows continues from there."
 
 
 class DaskFit(EstimatorFit):
@@ -33,12 +36,14 @@ class DaskFit(EstimatorFit):
         As in `fit`.
     fresh : bool
         Whether to make new networks.
+    stopped : StoppedFit or None
+        From which to continue.
     """
 
     bagging = None
     n_left_out = 0
 
-    def __init__(self, estimator, X, y, sample_weight, fresh):
+    def __init__(self, estimator, X, y, sample_weight, fresh, stopped=None):
         self.estimator = estimator
         self._check_support(X)
         random_state = check_random_state(estimator.random_state)
@@ -61,16 +66,29 @@ class DaskFit(EstimatorFit):
             rms, y_rms if loss.output is None else None, found.get("feature_names_in_")
         )
         self.networks, self.n_members = estimator.networks_, len(estimator.networks_)
-        self.records = read_records(estimator)
+        self.lengths = chunks.lengths
+        stopped = None if fresh else stopped
+        if stopped is not None and (difference := stopped.difference(estimator, self.lengths)):
+            warn(
+                f"{difference} since the fit whose cluster failed, so a new training begins, from the "
+                "networks that it has left."
+            )
+            stopped = None
+        self.records = read_records(estimator) if stopped is None else deepcopy(stopped.records)
         settings = RoundSettings.read()
         n_parts = settings.n_parts(len(chunks.parts), chunks.n_rows, PART_ROWS)
         row_bytes = dtype.itemsize * found["n_features_in_"]
+        self.held_out = (
+            self._held_out(chunks.n_rows, row_bytes, random_state)
+            if stopped is None
+            else stopped.held_out
+        )
         task = partial(
             _task,
             targets=targets,
             dtype=dtype,
             class_weight=self._class_weight(chunks, targets),
-            held_out=self._held_out(chunks.n_rows, row_bytes, random_state),
+            held_out=self.held_out,
         )
         self.rows, held_out = chunks.store(task, settings, n_parts)
         n = int(self.rows.n_of_key.sum())
@@ -83,6 +101,13 @@ class DaskFit(EstimatorFit):
             if fresh:
                 parameters.init_parameters(net, estimator.activation, random_state)
             self.members.append(self._dask_member(net, held_out, random_state, fresh))
+        self.open = list(range(self.n_members))  # networks that are not trained
+        if stopped is not None:
+            for member, each in zip(self.members, stopped.members, strict=True):
+                each.apply(member)
+            done = [each.is_done(estimator.max_iter) for each in stopped.members]
+            self.open = [i for i in self.open if not done[i]]
+        self.first_rngs = deepcopy([member.rng for member in self.members])
 
     def _check_support(self, X):
         estimator = self.estimator
@@ -149,30 +174,44 @@ class DaskFit(EstimatorFit):
 
     def run(self):
         """Run the sessions of all members."""
-        if self.n_members == 1:
+        if self.n_members == 1 and self.open:
             super().run()
             return
         line = ManyLine() if self.estimator.verbose else None
-        trainings = Trainings(n=self.n_members, make=self.session, ended=_end)
+        trainings = Trainings(
+            n=len(self.open), make=lambda i: self.session(self.open[i]), ended=_end
+        )
         n_at_once = self.runner.n_at_once(self.rows.n_parts)
         StreamPool(trainings, n_at_once, line).run()
         raise_if_diverged(self.networks)
 
+    def plan(self, member):
+        m = self.members[member]
+        if m.earlier is None or m.net.state is None:
+            return super().plan(member)
+        left = self.estimator.max_iter - m.earlier.n_epochs
+        return self.plan_from(member, m.net.state, left)
+
     def run_and_end(self):
         """Run all sessions and set the fitted attributes. Return the ClusterError that came, or None."""
-        interrupted, failure = False, None
+        interrupted, failure, stopped = False, None, None
         try:
             self.run()
         except KeyboardInterrupt:
             interrupted = True
         except ClusterError as error:
-            failure = error
-            if not any(member.history.n_epochs for member in self.members):
+            if not any(member.whole_history().n_epochs for member in self.members):
                 raise
+            failure = ClusterError(f"{error} {CONTINUES}")
+            failure.__cause__ = error.__cause__
+            stopped = StoppedFit.of(self)
         finally:
             self.rows.close()
             self.runner.close()
+        for member in self.members:
+            member.history = member.whole_history()
         self.end(interrupted)
+        vars(self.estimator)["_stopped_fit"] = stopped
         return failure
 
 

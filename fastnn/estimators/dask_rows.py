@@ -74,7 +74,7 @@ def look_at_chunk(X, y, weight, estimator, index):
         else:
             y = y[:TARGET_ROWS]
         with np.errstate(over="ignore"):
-            squares = np.square(X, dtype=np.float64).sum(axis=0)
+            squares = np.einsum("ij,ij->j", X, X, dtype=np.float64)  # without a copy
     return ChunkFacts(
         n_rows=n, attributes=attributes, dtype=X.dtype, squares=squares, y_squares=y_squares, y=y,
         counts=counts, weight=n if weight is None else float(weight.sum()),
@@ -146,10 +146,10 @@ def encode_chunk(X, y, weight, task, expected):
     if weight is not None:
         arrays["weight"] = weight
     held_out = X[is_out], y[is_out], None if weight is None else weight[is_out]
-    train = ~is_out
-    return Encoded(
-        {name: a[train] for name, a in arrays.items()}, numbers[train], task.n_pieces, held_out
-    )
+    if is_out.any():
+        train = ~is_out
+        arrays, numbers = {name: a[train] for name, a in arrays.items()}, numbers[train]
+    return Encoded(arrays, numbers, task.n_pieces, held_out)
 
 
 class ArrayReader(NamedTuple):
@@ -277,6 +277,11 @@ def _lean(estimator):
     """Return a copy of an estimator without what it has been fitted with."""
     lean = copy.copy(estimator)
     for name in list(vars(lean)):
-        if name.endswith("_") or name in ("callbacks", "validation_data", "_online"):
+        if name.endswith("_") or name in (
+            "callbacks",
+            "validation_data",
+            "_online",
+            "_stopped_fit",
+        ):
             vars(lean).pop(name)
     return lean

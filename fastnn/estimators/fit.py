@@ -38,6 +38,22 @@ class FitMember:
     rng: np.random.Generator
     held_out: np.ndarray | None
     history: History = field(default_factory=History)
+    earlier: History | None = None  # of the training that this one continues
+
+    def whole_history(self):
+        """Return the history, together with the earlier one."""
+        before, now = self.earlier, self.history
+        if before is None:
+            return now
+        return History(
+            before.loss + now.loss,
+            before.val_loss + now.val_loss,
+            before.n_epochs + now.n_epochs,
+            before.n_steps + now.n_steps,
+            before.seconds + now.seconds,
+            now.stop_reason or before.stop_reason,
+            before.val_error_rate + now.val_error_rate,
+        )
 
 
 class EstimatorFit:
@@ -186,6 +202,8 @@ class EstimatorFit:
         """Return the Plan of a member that begins with a state. training : TrainingState."""
         estimator, m = self.estimator, self.members[member]
         n, n_seen = self.rows_of_epoch(m.data), self.records[member].n_seen
+        if m.earlier is not None:
+            n_seen += n * m.earlier.n_epochs
         is_adaptive = parameters.uses_learning_rate(estimator, "adaptive")
         options = FitOptions(
             optimizer=training.optimizer,

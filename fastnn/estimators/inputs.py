@@ -19,6 +19,7 @@ from .. import kernels
 from ..core.messages import warn
 from ..core.sparse_rows import blocks, first_not_finite, is_sparse
 from ..core.validation import check_array, check_sample_weight, ready
+from ..dask.partitions import refuse_collections
 
 ALL_ZERO_OK = (
     {"allow_all_zero_weights": True}
@@ -89,6 +90,7 @@ def check_X_y(estimator, X, y, dtype, reset, is_part=False):
 
     is_part : whether other ranks have more rows, so that there may be none here
     """
+    refuse_collections(X=X, y=y)
     refuse_dates_and_masks("X", X)
     if is_regressor(estimator):
         refuse_dates_and_masks("y", y)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
-from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
+from sklearn.base import MultiOutputMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels, losses
@@ -17,6 +17,7 @@ from .intervals import cv_plus
 from .network_means import std_over_networks
 from .number_targets import squeeze
 from .online import partial_fit_available
+from .scores import R2Score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ..typing import Callbacks, LossFunction, RandomState
 
 
-class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
+class MLPRegressor(MultiOutputMixin, R2Score, BaseMLP):
     """Multilayer perceptron regressor with the interface of scikit-learn.
 
     Parameters and attributes have the same names, meanings and defaults as those of
@@ -265,11 +266,11 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
 
         Parameters
         ----------
-        X : array_like or sparse matrix (n, n_features)
+        X : array_like, sparse matrix or Dask collection (n, n_features)
             Inputs.
-        y : array_like (n,) or (n, n_targets)
+        y : array_like or Dask collection (n,) or (n, n_targets)
             Targets.
-        sample_weight : array_like (n,), optional
+        sample_weight : array_like or Dask collection (n,), optional
             Weights of the rows, at least 0.
 
         Returns

@@ -6,9 +6,9 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ..estimators.scores import AccuracyScore
 from . import metrics, thresholds
 from .estimator import BaseTabular
 from .fitting.tasks import ClassTask
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..typing import ClassWeight, RandomState
 
 
-class TabularClassifier(ClassifierMixin, ClassPredictions, BaseTabular):
+class TabularClassifier(AccuracyScore, ClassPredictions, BaseTabular):
     """Classifier for tables of numbers, categories, dates and missing values.
 
     An ensemble of small networks. The encoding of the columns, the training and the choice among
@@ -249,9 +249,9 @@ class TabularClassifier(ClassifierMixin, ClassPredictions, BaseTabular):
         ----------
         X
             As in `predict_proba`.
-        y : array_like (n,), or str
+        y : array_like or Dask collection (n,), or str
             Classes, or the name of the column of X that holds them.
-        sample_weight : array_like (n,), optional
+        sample_weight : array_like or Dask collection (n,), optional
             Weights of the rows.
 
         Returns

@@ -22,6 +22,7 @@ from .columns.column_kinds import ARGUMENTS
 from .encoder import MAX_HIDDEN, MAX_WIDTH
 from .fitting.fit_arguments import FitArguments, TableFitOptions
 from .fitting.table_fit import TableFit
+from .large.dask_table import check_column
 from .predictions import TablePredictions
 
 if TYPE_CHECKING:
@@ -315,12 +316,12 @@ class BaseTabular(Attributes, TablePredictions):
 
     def _targets_to_score(self, X, y):
         """Return the targets of rows. y : array, or the name of a column of X."""
+        if not isinstance(y, str):
+            return y
         if is_collection(X):
-            raise ValueError(
-                "score needs rows in memory, but X is a Dask collection. Pass y and "
-                "predict(X).compute() to a function of sklearn.metrics."
-            )
-        return frames.split_target(X, y)[1] if isinstance(y, str) else y
+            check_column(X, y)
+            return X[y]
+        return frames.split_target(X, y)[1]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from sklearn.base import RegressorMixin
-
+from ..estimators.scores import R2Score
 from ..losses import Loss
 from . import metrics
 from .estimator import BaseTabular
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from ..typing import RandomState
 
 
-class TabularRegressor(RegressorMixin, NumberPredictions, BaseTabular):
+class TabularRegressor(R2Score, NumberPredictions, BaseTabular):
     """Regressor for tables of numbers, categories, dates and missing values.
 
     An ensemble of small networks. The encoding of the columns, the training and the choice among
@@ -147,9 +146,9 @@ class TabularRegressor(RegressorMixin, NumberPredictions, BaseTabular):
         ----------
         X
             As in `predict`.
-        y : array_like (n,), or str
+        y : array_like or Dask collection (n,), or str
             Targets, or the name of the column of X that holds them.
-        sample_weight : array_like (n,), optional
+        sample_weight : array_like or Dask collection (n,), optional
             Weights of the rows.
 
         Returns

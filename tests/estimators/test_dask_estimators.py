@@ -1,5 +1,7 @@
 """MLPClassifier and MLPRegressor on Dask collections, without a cluster."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
 
-from fastnn import MLPClassifier, MLPRegressor  # noqa: E402
+from fastnn import Adam, EarlyStopping, MLPClassifier, MLPRegressor  # noqa: E402
 from fastnn.callbacks import Checkpoint  # noqa: E402
 from fastnn.dask import rounds_engine  # noqa: E402
 from fastnn.dask.runner import ClusterError  # noqa: E402
@@ -84,6 +86,28 @@ def test_predictions_have_the_bits_of_memory(dtype):
         np.testing.assert_array_equal(a.compute(), b)
 
 
+def test_scores_are_those_of_memory():
+    X, y = rows()
+    weight = np.r_[np.zeros(300), np.random.default_rng(1).uniform(size=N - 300)]
+    labels = np.c_[y > 0, X[:, 0] > 0].astype(int)
+    targets = np.c_[y, 9 + y]  # the squares of deviations are those from the mean of all rows
+    for cls, Y in (
+        (MLPRegressor, y + np.arange(N) / N),
+        (MLPRegressor, targets),
+        (MLPClassifier, labels),
+    ):
+        model = make(cls, max_iter=2).fit(X, Y)
+        dX, dY, dw = chunked(X, Y, weight)
+        assert model.score(dX, dY) == pytest.approx(model.score(X, Y), rel=1e-9)
+        assert model.score(dX, dY, dw) == pytest.approx(model.score(X, Y, weight), rel=1e-9)
+    constant = make(max_iter=2).fit(X, y), np.full(N, 2.0)
+    assert constant[0].score(*chunked(X, constant[1])) == constant[0].score(X, constant[1]) == 0
+    with pytest.raises(ValueError, match="y is a Dask collection, but X is in memory"):
+        model.score(X, dY)
+    with pytest.raises(ValueError, match="y has 1,999"):
+        model.score(dX, dY[:-1])
+
+
 def test_the_number_of_threads_does_not_matter():
     X, y = rows()
     params = [
@@ -141,6 +165,9 @@ def test_partitions_may_be_empty_and_a_class_be_in_one_of_them():
         ({}, lambda X, y: (X.compute(), y), "y is a Dask collection, but X is in memory"),
         ({}, lambda X, y: (X, y[:-1]), "X has 2,000 rows, but y has 1,999"),
         ({}, lambda X, y: (X[:0], y[:0]), "X has no rows"),
+        ({}, lambda X, y: (X, "y"), r"y is a str. Pass a collection with the same partitions"),
+        ({}, lambda X, y: (X[:, 0], y), "X is an Array of Dask, which is one column"),
+        ({}, lambda X, y: (dask.delayed(X), y), "X is a Delayed of Dask. Pass a dask DataFrame"),
         ({"solver": "lbfgs"}, None, "takes all rows in one step"),
         ({"n_estimators": 2}, None, "bagging='folds' does not work with a Dask collection"),
     ],
@@ -150,6 +177,14 @@ def test_messages(parameters, change, message):
     X, y = (X, y) if change is None else change(X, y)
     with pytest.raises(ValueError, match=message):
         make(**parameters).fit(X, y)
+
+
+def test_what_takes_no_collection_says_so():
+    X, y = chunked(*rows())
+    with pytest.raises(ValueError, match="X is a Dask collection, which works with fit, score and"):
+        make().partial_fit(X, y)
+    with pytest.raises(ValueError, match="y is a Dask collection, which works with fit, score and"):
+        make(MLPClassifier).fit(X.compute(), (y > 0).compute()).calibrate(X.compute(), y > 0)
 
 
 def test_groups_are_refused():
@@ -196,6 +231,53 @@ def test_a_cluster_that_is_gone_leaves_the_network_and_its_checkpoint(monkeypatc
     monkeypatch.undo()
     first = model.score(X, y)
     assert model.fit(*chunked(X, y)).score(X, y) > first
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("n", [3, 12, 100])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"early_stopping": True, "n_iter_no_change": 4, "learning_rate_init": 0.03},
+        {"n_estimators": 3, "bagging": None, "n_threads": 2},
+        {"solver": "sgd", "learning_rate": "invscaling"},
+        {"solver": "sgd", "learning_rate": "adaptive", "n_iter_no_change": 1, "tol": 0.1},
+        {"solver": Adam(0.01, average=0.9), "dropout": 0.1},
+        {"callbacks": EarlyStopping(2), "validation_data": (np.ones((5, 3)), np.ones(5))},
+    ],
+)
+def test_a_fit_whose_cluster_failed_continues_to_the_bit(monkeypatch, parameters, n):
+    X, y = chunked(*rows())
+    expected = make(**parameters).fit(X, y)
+    model = make(warm_start=True, **parameters)
+    fail_in_round(monkeypatch, n, ClusterError("it is gone."))
+    try:
+        model.fit(X, y)
+    except ClusterError as error:
+        assert "it is gone. The estimator has" in str(error) or not hasattr(model, "networks_")
+        assert not hasattr(pickle.loads(pickle.dumps(model)), "_stopped_fit")
+        model.fit(X, y)
+    for net, other in zip(expected.networks_, model.networks_, strict=True):
+        np.testing.assert_array_equal(net.params, other.params)
+        np.testing.assert_array_equal(net.state.moments, other.state.moments)
+    for name in "loss_curve_", "validation_scores_", "n_iter_", "t_", "best_loss_":
+        assert getattr(model, name) == getattr(expected, name), name
+
+
+@pytest.mark.parametrize(
+    ("n", "alpha", "what"), [(300, 1e-4, "X has other partitions"), (0, 0.1, "alpha changed")]
+)
+def test_a_fit_on_other_rows_begins_anew(monkeypatch, n, alpha, what):
+    X, y = chunked(*rows())
+    fail_in_round(monkeypatch, 12, ClusterError("it is gone."))
+    model = make(warm_start=True)
+    with pytest.raises(ClusterError):
+        model.fit(X, y)
+    model.set_params(alpha=alpha)
+    with pytest.warns(UserWarning, match=f"{what} since the fit whose cluster failed"):
+        model.fit(X[n:], y[n:])
+    assert model.n_iter_ == 30
 
 
 def test_training_that_diverges_says_so():

@@ -13,13 +13,37 @@ import numpy as np
 N = 8000
 
 
+PRELOAD = (
+    "distributed",
+    "pandas",
+    "sklearn.metrics",
+    "fastnn.mlp",
+    "fastnn.tabular.large.dask_table",
+)
+
+
 @contextlib.contextmanager
 def local_cluster(**options):
-    """A LocalCluster of processes and its client."""
-    from distributed import Client, LocalCluster
+    """A LocalCluster of processes and its client.
 
+    Workers begin as copies of a server that has imported fastnn. A worker may be away for two minutes
+    before the cluster gives it up.
+    """
+    import dask
+    from distributed import Client, LocalCluster, utils
+
+    configuration = {
+        "distributed.worker.multiprocessing-method": "forkserver",
+        "distributed.deploy.lost-worker-timeout": "120s",
+    }
     settings = dict(n_workers=2, threads_per_worker=1, dashboard_address=":0")
-    with LocalCluster(**{**settings, **options}) as cluster, Client(cluster) as client:
+    with dask.config.set(configuration):
+        utils.get_mp_context().set_forkserver_preload(list(PRELOAD))
+    with (
+        dask.config.set(configuration),
+        LocalCluster(**{**settings, **options}) as cluster,
+        Client(cluster) as client,
+    ):
         yield cluster, client
 
 
@@ -33,10 +57,21 @@ def chunks(n=N):
     return da.from_array(X, chunks=(n // 8, 8)), da.from_array(y, chunks=n // 8)
 
 
-def process_ids(cluster):
-    """The ids of the worker processes of a LocalCluster."""
-    nannies = cluster.workers.values()
-    return [nanny.pid for nanny in nannies if nanny.pid is not None]
+def process_ids(client):
+    """The ids of the worker processes that the scheduler knows."""
+    return list(client.run(os.getpid).values())
+
+
+def restore_workers(cluster, client, n=2):
+    """Wait for n workers. If a nanny has given up, replace all."""
+    try:
+        client.wait_for_workers(n, timeout=60)
+    except TimeoutError:
+        cluster.scale(0)
+        while client.nthreads():
+            time.sleep(0.1)
+        cluster.scale(n)
+        client.wait_for_workers(n, timeout=120)
 
 
 class KilledOnce:
@@ -44,13 +79,13 @@ class KilledOnce:
 
     Parameters
     ----------
-    cluster : LocalCluster
+    process_id : int
     seconds : float
         After which it is killed.
     """
 
-    def __init__(self, cluster, seconds, which=0):
-        self.cluster, self.seconds, self.which = cluster, seconds, which
+    def __init__(self, process_id, seconds):
+        self.process_id, self.seconds = process_id, seconds
         self.is_over, self.killed = threading.Event(), False
 
     def __enter__(self):
@@ -64,8 +99,7 @@ class KilledOnce:
 
     def _kill(self):
         if not self.is_over.wait(self.seconds):
-            ids = process_ids(self.cluster)
-            os.kill(ids[self.which % len(ids)], signal.SIGKILL)
+            os.kill(self.process_id, signal.SIGKILL)
             self.killed = True
 
 

@@ -106,6 +106,39 @@ def test_predictions_are_collections_with_the_bits_of_memory():
     np.testing.assert_array_equal(with_column.p, reg.predict(df))
 
 
+def test_predictions_of_dates_and_numbers_in_texts():
+    """Nothing is known about the texts of a collection when predict returns."""
+    df = table(300)
+    df["day"] = pd.date_range("2024-01-01", periods=300).strftime("%d.%m.%Y")
+    df["b"] = df["b"].map("${:,.2f}".format)
+    df["c"] = df["c"].astype("category")
+    model = fit(df, window=None)
+    assert model.columns_ == {"a": "number", "b": "number", "c": "category", "day": "date"}
+    ddf = dd.from_pandas(df.drop(columns="goal"), npartitions=3)
+    for X in ddf, ddf.assign(c=ddf.c.cat.as_unknown()):
+        np.testing.assert_array_equal(model.predict(X).compute(), model.predict(df))
+
+
+def test_what_takes_no_collection_says_so():
+    df = table(200)
+    ddf, model = dd.from_pandas(df, npartitions=2), fit(df, window=None)
+    with pytest.raises(ValueError, match="X is a Dask collection, which works with fit, score"):
+        model.explain(ddf)
+    with pytest.raises(ValueError, match="X is a Bag of Dask"):
+        fit(ddf.to_bag(), "goal")
+
+
+def test_targets_in_a_table_of_one_column():
+    ddf = dd.from_pandas(table(), npartitions=3)
+    X = ddf.drop(columns="goal")
+    assert bits(fit(X, ddf[["goal"]])) == bits(fit(X, ddf["goal"]))
+    y = dd.from_pandas(table()[["a"]], npartitions=3)
+    found = [
+        fit(X, y.to_dask_array(lengths=True)[:, k], TabularRegressor) for k in (0, slice(0, 1))
+    ]
+    assert bits(found[0]) == bits(found[1])
+
+
 def test_arrays_have_no_names():
     X = table()[["a", "b"]].to_numpy()
     y = X[:, 0] * X[:, 1]
@@ -214,6 +247,8 @@ def test_what_is_not_supported_is_refused_by_name(argument):
         (lambda d: d, lambda d: d.goal.repartition(npartitions=2), "different partitions"),
         (lambda d: d, lambda d: None, "requires y to be passed"),
         (lambda d: d[["a"]].to_dask_array(), lambda d: "a", "have no names"),
+        (lambda d: d, lambda d: d[["goal", "a"]], "y has 2 columns"),
+        (lambda d: d, lambda d: d.goal[d.a > 0], r"partition \d: X has 30 rows, but y has"),
     ],
 )  # fmt: skip
 def test_targets_that_cannot_be_paired_are_refused(X, y, message):
@@ -260,7 +295,26 @@ def test_a_cluster_that_is_gone_keeps_the_folds(monkeypatch):
     assert model.n_folds_remaining_ == 1
 
 
-def test_scores_need_rows_in_memory():
-    ddf = dd.from_pandas(table(), npartitions=3)
-    with pytest.raises(ValueError, match="score needs rows in memory"):
-        fit(ddf).score(ddf, "goal")
+def test_scores_are_those_of_memory():
+    df = table()
+    df["number"] = df.a + df.b
+    ddf = dd.from_pandas(df, npartitions=4)
+    ddf = dd.concat([ddf, dd.from_pandas(df.iloc[:0], npartitions=1)])
+    weight = np.random.default_rng(0).uniform(size=N)
+    clf = fit(df[["a", "b", "c", "goal"]], window=None)
+    reg = fit(df[["a", "b", "c", "number"]], "number", TabularRegressor, window=None)
+    for model, y in (clf, "goal"), (reg, "number"):
+        expected = model.score(df, y)
+        assert model.score(ddf, y) == pytest.approx(expected, rel=1e-12)
+        assert model.score(ddf.drop(columns=y), ddf[y]) == pytest.approx(expected, rel=1e-12)
+        series = dd.from_pandas(df, npartitions=4).index.to_series().map_partitions(
+            lambda index: pd.Series(weight[index], index), meta=("weight", float)
+        )  # fmt: skip
+        found = model.score(ddf.partitions[:4], y, sample_weight=series)
+        assert found == pytest.approx(model.score(df, y, sample_weight=weight), rel=1e-12)
+    with pytest.raises(ValueError, match="names a column that X does not have"):
+        clf.score(ddf, "other")
+    with pytest.raises(ValueError, match="y is a Dask collection, but X is in memory"):
+        clf.score(df, ddf.goal)
+    with pytest.raises(ValueError, match="X has no rows"):
+        clf.score(ddf.partitions[4:], "goal")

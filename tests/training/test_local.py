@@ -4,16 +4,22 @@ import numpy as np
 import pytest
 from ranks import ThreadRank, results_of, run_on_ranks
 
-from fastnn import MLP, SGD, Adam, DivergenceError, EarlyStopping
+from fastnn import MLP, SGD, Adam, DivergenceError, EarlyStopping, NAdam
 from fastnn.callbacks import Callback
 from fastnn.distributed import RankError, part
 from fastnn.distributed.averages import average
 from fastnn.schedules import ReduceOnPlateau
+from fastnn.training.engines import local
 
 N = 203
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(N, 4)), RNG.normal(size=N)
 WEIGHT = RNG.uniform(0, 2, N)
+
+
+@pytest.fixture(autouse=True)
+def one_epoch_of_warm_up(monkeypatch):
+    monkeypatch.setattr(local, "WARM_UP_STEPS", 1)
 
 
 def fit(comm, sync_every=3, net=None, **options):
@@ -55,6 +61,28 @@ def test_the_first_epoch_sums_every_gradient():
     local, whole = results_of(2, lambda comm: fit(comm, epochs=1)), MLP([4, 6, 1], rng=0)
     whole.fit(X, Y, epochs=1, batch_size=40, shards=2)
     np.testing.assert_allclose(local[0][0].params, whole.params, rtol=1e-5, atol=1e-6)
+
+
+def test_warm_up_ends_with_the_epoch_of_step_20(monkeypatch):
+    """Of 6 steps, so after the fourth."""
+    monkeypatch.setattr(local, "WARM_UP_STEPS", 20)
+    for epochs, is_near in (4, True), (5, False):
+        net = results_of(2, lambda comm, epochs=epochs: fit(comm, epochs=epochs))[0][0]
+        whole = MLP([4, 6, 1], rng=0)
+        whole.fit(X, Y, epochs=epochs, batch_size=40, shards=2)
+        assert np.allclose(net.params, whole.params, rtol=1e-4, atol=1e-5) == is_near
+
+
+@pytest.mark.parametrize("optimizer", [Adam(0.01), Adam(0.01, amsgrad=True), NAdam(0.01)])
+def test_second_moments_are_those_of_averaged_gradients(optimizer):
+    """The targets are noise, so that v of a rank alone would be nearly four times as large."""
+
+    def mean_v(sync_every):
+        options = dict(epochs=20, batch_size=32, optimizer=optimizer, shards=0)
+        net, _ = results_of(4, lambda comm: fit(comm, sync_every, **options))[0]
+        return net.state.moments[1:].mean(axis=1)
+
+    np.testing.assert_allclose(mean_v(4), mean_v(1), rtol=0.25)
 
 
 def test_later_epochs_average_what_each_rank_trains_by_itself():

@@ -10,6 +10,7 @@ import numpy as np
 from ...core.errors import Argument, DataError
 from ...core.messages import did_you_mean, printable, warn
 from ...core.validation import describe_type, is_path
+from ...dask.partitions import refuse_collections
 from ...tables import files, parquet_files
 from ...tables.table_errors import NoRowsError
 from . import input_column
@@ -102,6 +103,7 @@ def is_empty(X):
     """Whether a table has no rows and no columns, such as []."""
     if isinstance(X, (list, tuple)):
         return len(X) == 0
+    refuse_collections(X=X)
     return getattr(X, "shape", None) in ((0,), (0, 0))
 
 
@@ -166,6 +168,7 @@ def _to_table(X, text_columns=()):
         return files.read(os.fsdecode(X), text_columns)
     if isinstance(X, list) and X and isinstance(X[0], dict):
         return _from_records(X)
+    refuse_collections(X=X)
     if hasattr(X, "to_frame") or hasattr(X, "dictionary_encode"):
         raise ValueError(
             f"X must be a table, got {describe_type(X)}, which is one column. Reshape your data: "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+from sklearn.utils.validation import _check_sample_weight
 
 from ...core.errors import placed
 from ...dask import partitions
@@ -53,7 +53,11 @@ class Look:
             frame, y = frames.split_target(X, self.target)
         else:
             frame = frames.read(X)
-            check_consistent_length(np.empty((frame.n_rows, 0)), y)
+            if len(y) != frame.n_rows:
+                raise ValueError(
+                    f"X has {frame.n_rows:,} rows, but y has {len(y):,}. Take both from one collection, "
+                    "such as ddf.drop(columns=name) and ddf[name], after filtering its rows."
+                )
         return frame, np.asarray(y)
 
 

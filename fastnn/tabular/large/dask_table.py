@@ -44,6 +44,7 @@ def read(options, arguments):
     if window is not None:
         window = check_count("window", window, minimum=2)
     target = y if isinstance(y, str) else None
+    y = y if target else _in_one_column(y)
     weights = None if isinstance(weight, str) else weight
     parts = partitions.of(X, None if target else y, weights)
     in_tasks = replace(
@@ -51,7 +52,7 @@ def read(options, arguments):
     )
     columns, summary = RowColumns(in_tasks), options.task.summary()
     if target is not None:
-        _check_names(X, target)
+        check_column(X, target)
     runner = current_runner(check_threads(options.n_threads))
     most = dask_sample.most_rows(window, X)
     look = dask_sample.Look(target=target, columns=columns, summary=summary)
@@ -86,7 +87,21 @@ def _check(options, arguments):
     partitions.refuse(groups=arguments.groups, time=arguments.time, cv=options.cv)
 
 
-def _check_names(X, target):
+def _in_one_column(y):
+    """Return the targets as a Series, or an Array of one dimension."""
+    if not partitions.is_collection(y) or getattr(y, "ndim", 1) != 2:
+        return y
+    n = y.shape[1]
+    if n != 1:
+        raise ValueError(
+            f"y has {n} columns, but estimators for tables predict one. Pass one of them, such as "
+            "ddf[name]."
+        )
+    return y[y.columns[0]] if partitions.is_frame(y) else y[:, 0]
+
+
+def check_column(X, target):
+    """Raise ValueError if X, a collection, has no column of this name."""
     if partitions.is_array(X):
         raise ValueError(
             f"y={target!r} names a column of X, but the columns of X have no names. Pass the targets "

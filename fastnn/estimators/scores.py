@@ -1,0 +1,175 @@
+"""`score` of estimators, in memory and on Dask collections.
+
+Workers predict their partitions and return sums, which are added in the order of the table.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.metrics import accuracy_score, mean_squared_error
+
+from ..core.errors import placed
+from ..core.validation import check_threads
+from ..dask import partitions
+from ..dask.delayed import delayed_call, delayed_value
+from ..dask.predictions import lean_copy
+from ..dask.runner import current_runner
+
+
+class AccuracyScore(ClassifierMixin):
+    """A classifier whose `score` also takes Dask collections."""
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy: the part of the rows whose class, or all of whose labels, is right.
+
+        Parameters
+        ----------
+        X : array_like, sparse matrix or Dask collection (n, n_features)
+            Inputs.
+        y : array_like or Dask collection (n,) or (n, n_labels)
+            Classes or labels.
+        sample_weight : array_like or Dask collection (n,), optional
+            Weights of the rows, at least 0.
+
+        Returns
+        -------
+        float
+        """
+        if partitions.is_collection(X) or partitions.is_collection(y):
+            return _score(self, X, y, sample_weight, HitSums)
+        return super().score(X, y, sample_weight)
+
+
+class R2Score(RegressorMixin):
+    """A regressor whose `score` also takes Dask collections."""
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R^2, the coefficient of determination, averaged over targets.
+
+        Parameters
+        ----------
+        X : array_like, sparse matrix or Dask collection (n, n_features)
+            Inputs.
+        y : array_like or Dask collection (n,) or (n, n_targets)
+            Targets.
+        sample_weight : array_like or Dask collection (n,), optional
+            Weights of the rows, at least 0.
+
+        Returns
+        -------
+        float
+        """
+        if partitions.is_collection(X) or partitions.is_collection(y):
+            return _score(self, X, y, sample_weight, ErrorSums)
+        return super().score(X, y, sample_weight)
+
+
+class HitSums(NamedTuple):
+    """Weights of the rows of some partitions, from which the accuracy follows."""
+
+    weight: Any
+    hits: Any
+
+    @classmethod
+    def of(cls, y, prediction, weight):
+        total = float(len(y)) if weight is None else float(np.sum(weight))
+        if not total:
+            return cls(0.0, 0.0)
+        hits = accuracy_score(y, prediction, sample_weight=weight, normalize=False)
+        return cls(total, float(hits))
+
+    def add(self, other):
+        return HitSums(self.weight + other.weight, self.hits + other.hits)
+
+    def score(self):
+        return self.hits / self.weight if self.weight else np.nan
+
+
+class ErrorSums(NamedTuple):
+    """Sums over the rows of some partitions, from which R^2 of each target follows.
+
+    Attributes
+    ----------
+    n_rows : int
+    weight : float
+    mean : ndarray (n_targets,)
+        Of the targets.
+    spread, errors : ndarray (n_targets,)
+        Sums of the squares of targets minus `mean`, and of targets minus predictions.
+    """
+
+    n_rows: Any
+    weight: Any
+    mean: Any
+    spread: Any
+    errors: Any
+
+    @classmethod
+    def of(cls, y, prediction, weight):
+        n, w = len(y), np.ones(len(y)) if weight is None else np.asarray(weight, np.float64)
+        total = w.sum()
+        if not total:
+            none = np.zeros(np.shape(prediction)[1:] or 1)
+            return cls(0, 0.0, none, none, none)
+        errors = total * mean_squared_error(
+            y, prediction, sample_weight=w, multioutput="raw_values"
+        )
+        y = np.asarray(y, np.float64).reshape(n, -1)
+        mean = np.where(y.min(axis=0) == y.max(axis=0), y[0], w @ y / total)  # constants: exactly
+        return cls(n, total, mean, w @ np.square(y - mean), errors)
+
+    def add(self, other):
+        """Return the sums of both, as in Chan, Golub and LeVeque, 1983."""
+        weight = self.weight + other.weight
+        if not weight:
+            return self
+        difference, part = other.mean - self.mean, other.weight / weight
+        return ErrorSums(
+            self.n_rows + other.n_rows,
+            weight,
+            self.mean + part * difference,
+            self.spread + other.spread + self.weight * part * np.square(difference),
+            self.errors + other.errors,
+        )
+
+    def score(self):
+        """Return R^2, averaged over targets, as `sklearn.metrics.r2_score` does."""
+        if self.n_rows < 2:
+            return np.nan
+        constant = np.where(self.errors == 0, 1.0, 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(
+                np.mean(np.where(self.spread == 0, constant, 1 - self.errors / self.spread))
+            )
+
+
+def _score(estimator, X, y, weight, sums):
+    """Return the score of the rows of collections. sums : HitSums or ErrorSums"""
+    if not partitions.is_collection(X):
+        raise ValueError(
+            "y is a Dask collection, but X is in memory. Pass both as collections, or y.compute()."
+        )
+    parts = partitions.of(X, y, weight)
+    call = delayed_call("score", _sums_of_partition)
+    shared = delayed_value("model", (lean_copy(estimator), sums))
+    runner = current_runner(check_threads(estimator.n_threads))
+    try:
+        futures = runner.compute([call(*part, shared, i) for i, part in enumerate(parts)])
+        found = [each for each in runner.results(futures) if each is not None]
+    finally:
+        runner.close()
+    if not found:
+        raise ValueError("X has no rows. score needs at least one.")
+    return float(functools.reduce(sums.add, found).score())
+
+
+def _sums_of_partition(X, y, weight, shared, index):
+    """Return the sums of a partition, None if it has no rows."""
+    estimator, sums = shared
+    if not len(X):
+        return None
+    with placed(partitions.place(index)):
+        weight = None if weight is None else np.asarray(weight)
+        return sums.of(np.asarray(y), estimator.predict(X), weight)
