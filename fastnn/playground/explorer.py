@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 import numpy as np
 
 from ..core.messages import printable
 from ..core.validation import check_count
+from ..tables import convert_texts
+from .table_points import numbers_of
 
 EXACT_COLUMNS = 8  # up to these, contributions are exact
 PERMUTATIONS = 128  # of more columns: standard errors are shown
@@ -45,9 +46,12 @@ class Explorer:
         #: The mean curve of each column, and its values.
         self.means = model.effects()
         self.columns = {str(each.column): each for each in self.means}
+        if table is not None:
+            categories = [name for name, each in self.columns.items() if each.kind == "category"]
+            table = convert_texts(table, categories)
         #: The values of the table's columns that the model uses, converted once.
         self.table_values = {
-            name: _comparable(table[name], effect.kind)
+            name: _comparable(name, table[name], effect.kind)
             for name, effect in self.columns.items()
             if table is not None and name in table.column_names
         }
@@ -178,19 +182,23 @@ class Explorer:
         return np.nan_to_num(np.minimum(apart, 1.0), nan=1.0)
 
 
-def _comparable(column, kind):
+def _comparable(name, column, kind):
     """Return the values of a column of a table: numbers, with NaN for missing ones, or texts."""
-    values = column.to_pylist()
     if kind == "category":
-        return np.array([MISSING if each is None else str(each) for each in values])
-    return np.array([_as_number(each) for each in values])
+        return np.array([MISSING if each is None else str(each) for each in column.to_pylist()])
+    numbers = numbers_of(column)
+    if numbers is None:
+        raise ValueError(
+            f"column {printable(name)!r} of the table holds texts, but the model has learned from a "
+            f"{kind}. Pass a table like that of its training."
+        )
+    return numbers
 
 
 def _as_number(value):
     """Return a number, or the seconds of a date since 1970; NaN for a missing value."""
-    if isinstance(value, datetime.date | np.datetime64):
-        moment: Any = np.datetime64(value, "s")
-        return np.nan if np.isnat(moment) else float(moment.astype(np.int64))
+    if isinstance(value, np.datetime64):
+        return float(value.astype("datetime64[s]").astype(np.int64))
     return np.nan if value is None else float(value)
 
 

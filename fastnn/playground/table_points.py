@@ -45,13 +45,15 @@ def from_table(
     ValueError
         A column does not exist or holds no numbers, or the target has too many classes.
     """
-    from ..tables import read
+    from ..tables import convert_texts, read
 
+    notes: list[str] = []
     if not hasattr(table, "column_names"):
         table = read(table)
     _check_names(table, target, columns)
+    table = convert_texts(table, on_note=lambda note: notes.append(str(note)))
     values = _target(table[target], target)
-    rows, notes = np.flatnonzero([value is not None for value in values]), []
+    rows = np.flatnonzero([value is not None for value in values])
     if len(rows) < table.num_rows:
         notes.append(f"{plural(table.num_rows - len(rows), 'row')} without a target left out")
     if len(rows) < LEAST_ROWS:
@@ -123,7 +125,7 @@ class _Inputs:
         """Return two columns, (n, 2), and their names."""
         parts = []
         for name in columns:
-            numbers = _numbers(self.table[name])
+            numbers = numbers_of(self.table[name])
             if numbers is None:
                 raise ValueError(
                     f"column {printable(name)!r} holds texts. Choose columns of numbers or dates, or "
@@ -145,7 +147,7 @@ class _Inputs:
         for name in self.table.column_names:
             if name == self.target:
                 continue
-            values = _numbers(self.table[name])
+            values = numbers_of(self.table[name])
             found = _levels(self.table[name]) if values is None else []
             if values is not None and np.isfinite(values).any() and np.nanstd(values) > 0:
                 numbers.append(values)
@@ -191,7 +193,7 @@ def _levels(column):
     return [(texts == level).astype(np.float64) for level in levels]
 
 
-def _numbers(column):
+def numbers_of(column: Any) -> Any:
     """Return a column of numbers or dates as float64, missing values as NaN; None for texts."""
     import pyarrow as pa
 
@@ -200,6 +202,8 @@ def _numbers(column):
         column = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
     elif pa.types.is_boolean(kind):
         column = column.cast(pa.int8())
+    elif pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return None
     values = np.array(column.to_pylist(), float)

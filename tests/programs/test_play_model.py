@@ -91,6 +91,18 @@ def test_answers_about_each_class(explorers, output):
         classes.answer(row, 3)
 
 
+def test_texts_of_a_table_are_read_as_in_training(explorers):
+    model = explorers[0].model
+    texts = TABLE.set_column(0, "area", pa.array([f"{x:.3f} m" for x in TABLE["area"].to_numpy()]))
+    explorer = Explorer(model, "rent", texts)
+    row = explorer.describe()["row"]
+    nearest, expected = explorer.explain(row)["nearest"], explorers[0].explain(row)["nearest"]
+    np.testing.assert_allclose(nearest["distances"], expected["distances"], atol=1e-4)
+    wrong = TABLE.set_column(0, "area", pa.array(["large"] * N))
+    with pytest.raises(ValueError, match="column 'area' of the table holds texts"):
+        Explorer(model, "rent", wrong)
+
+
 def test_a_model_of_quantiles_has_no_interval():
     loss = fastnn.losses.Quantile([0.1, 0.9])
     model = TabularRegressor(1, hidden_layer_sizes=8, loss=loss, random_state=0).fit(TABLE, RENT)

@@ -214,10 +214,22 @@ def test_tables_that_cannot_be_played_with(target, columns, message):
         from_table(table.select(["x", "many", "one"]), "x")
 
 
+def test_texts_of_numbers_and_dates_become_numbers():
+    i = np.arange(40)
+    table = made_table(
+        distance=[f"{each} km" for each in i],
+        price=[f"${1000 + each:,}" for each in i],
+        when=[f"{1 + each % 28:02d}/01/2020" for each in i],
+    ).drop(["x", "z", "kind"])
+    data = from_table(table, "price", ["distance", "when"], test=0)
+    assert data.kind == "numbers" and len(data.notes) == 3 and "km" in " ".join(data.notes)
+    assert data.X[:, 0].argsort().tolist() == i.tolist()
+
+
 def test_what_is_left_out_of_a_table_is_noted():
     y = np.where(np.arange(5400) % 9 == 0, np.inf, np.arange(5400))
     y[:50] = np.nan
-    table = made_table(5400, y=y, note=[str(i) for i in range(5400)], one=np.ones(5400), w=y)
+    table = made_table(5400, y=y, note=[f"word{i}" for i in range(5400)], one=np.ones(5400), w=y)
     data = from_table(table.slice(0, 5400), "y")
     assert data.kind == "numbers" and len(data.X) + len(data.X_test) == 4756
     assert data.notes == [
