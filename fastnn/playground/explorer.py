@@ -15,8 +15,6 @@ EXACT_COLUMNS = 8  # up to these, contributions are exact
 PERMUTATIONS = 128  # of more columns: standard errors are shown
 NEAREST = 5  # rows of the table that are most like the row
 MISSING = "missing"  # what effects call a missing value
-
-
 #: By kind of column: how a value of the page becomes one of the model.
 _PARSERS: dict[str, Any] = {
     "number": float,
@@ -45,6 +43,8 @@ class Explorer:
         self.model, self.name, self.table, self.target = model, name, table, target
         #: The mean curve of each column, and its values.
         self.means = model.effects()
+        if not self.means:
+            raise ValueError("it uses no column, so there is nothing to change.")
         self.columns = {str(each.column): each for each in self.means}
         if table is not None:
             categories = [name for name, each in self.columns.items() if each.kind == "category"]
@@ -59,7 +59,7 @@ class Explorer:
 
     def describe(self) -> dict[str, Any]:
         """Return the columns of the model and a row to begin with."""
-        outputs = self.means[0].outputs if self.means else [None]
+        outputs = self.means[0].outputs
         columns, row = [], {}
         for name, effect in self.columns.items():
             values = _texts(effect)
@@ -84,8 +84,6 @@ class Explorer:
             "outputs": [str(each) for each in outputs],
             "output": first,
             "is_number": not hasattr(self.model, "classes_"),
-            "scale": self.means[0].scale if self.means else "target",
-            "has_rows": self.table is not None,
         }
 
     def answer(self, row: dict[str, Any], output: int = 0) -> dict[str, Any]:
@@ -173,7 +171,7 @@ class Explorer:
     def _distance(self, name, value):
         effect, values = self.columns[name], self.table_values[name]
         if effect.kind == "category":
-            return (values != str(value)).astype(float)
+            return (values != (_parsed(name, value, "category") or MISSING)).astype(float)
         value = _as_number(_parsed(name, value, effect.kind))
         if np.isnan(value):
             return np.isfinite(values).astype(float)

@@ -143,6 +143,17 @@ def test_what_the_buttons_copy(page, server, setting):
     assert "token" not in code
 
 
+def test_an_address_that_is_wrong_opens_the_usual_page(page):
+    address = page.driver.current_url.split("#")[0]
+    for state in ("{", '{"settings":[[0,{"n":1}]]}', '{"settings":[[0,{}]],"variation":"all"}'):
+        page.driver.get("about:blank")
+        page.driver.get(f"{address}#{state}")
+        page.wait_until("globalThis.fastnnPlay?.frame()")
+        assert page.run("fastnnPlay.settings().data") == "moons"
+        assert page.run("document.getElementById('message').textContent")
+    assert all("status of 422" in problem for problem in page.problems())
+
+
 def test_a_refused_value_changes_nothing(page):
     paused = train(page, 5)
     page.set("#batch", 0)

@@ -91,6 +91,13 @@ def test_answers_about_each_class(explorers, output):
         classes.answer(row, 3)
 
 
+def test_a_model_without_columns_is_refused():
+    one = pa.table({"one": np.ones(40)})
+    model = TabularRegressor(1, hidden_layer_sizes=4, random_state=0).fit(one, np.arange(40.0))
+    with pytest.raises(ValueError, match="it uses no column"):
+        Explorer(model, "one")
+
+
 def test_texts_of_a_table_are_read_as_in_training(explorers):
     model = explorers[0].model
     texts = TABLE.set_column(0, "area", pa.array([f"{x:.3f} m" for x in TABLE["area"].to_numpy()]))
