@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.messages import printable
+from ..core.messages import join, printable
 from ..core.validation import check_count
 from ..tables import convert_texts
 from .table_points import numbers_of
@@ -35,6 +35,11 @@ class Explorer:
         Rows among which the most similar ones are found.
     target : str, optional
         The column of the target in the table.
+
+    Attributes
+    ----------
+    notes : list of str
+        What the table lacks.
     """
 
     def __init__(self, model: Any, name: str, table: Any = None, target: Any = None) -> None:
@@ -43,10 +48,10 @@ class Explorer:
         self.model, self.name, self.table, self.target = model, name, table, target
         #: The mean curve of each column, and its values.
         self.means = model.effects()
-        if not self.means:
-            raise ValueError("it uses no column, so there is nothing to change.")
         self.columns = {str(each.column): each for each in self.means}
+        self.notes: list[str] = []
         if table is not None:
+            self._check_columns(table)
             categories = [name for name, each in self.columns.items() if each.kind == "category"]
             table = convert_texts(table, categories)
         #: The values of the table's columns that the model uses, converted once.
@@ -56,6 +61,19 @@ class Explorer:
             if table is not None and name in table.column_names
         }
         self.all_names = [str(name) for name in model.feature_names_in_]
+
+    def _check_columns(self, table):
+        """Note which columns of the model a table lacks. It may not lack all."""
+        missing = [name for name in self.columns if name not in table.column_names]
+        if len(missing) == len(self.columns):
+            raise ValueError(
+                f"the table has no column of the model, which reads {join(missing)}. Pass a table like "
+                "that of its training."
+            )
+        if missing:
+            self.notes.append(
+                f"similar rows are found without {join(missing)}, which the table does not have"
+            )
 
     def describe(self) -> dict[str, Any]:
         """Return the columns of the model and a row to begin with."""
@@ -98,7 +116,7 @@ class Explorer:
         """
         X = self._as_table(row)
         effects = self.model.effects(X=X)
-        return self._prediction(X) | {
+        return self._prediction(X, output) | {
             "curves": {str(each.column): _of(each, output).curves[0].tolist() for each in effects}
         }
 
@@ -136,14 +154,14 @@ class Explorer:
             arrays[name] = pa.array([_parsed(name, row.get(name), kind)], types[kind])
         return pa.table(arrays)
 
-    def _prediction(self, X):
+    def _prediction(self, X, output):
         model = self.model
         if hasattr(model, "classes_"):
             P = model.predict_proba(X)[0]
             classes = [str(each) for each in model.classes_]
             return {"probabilities": dict(zip(classes, map(float, P)))}
-        answer: dict[str, Any] = {"prediction": float(np.ravel(model.predict(X))[0])}
-        if model.model_.errors is None:  # of several quantiles
+        answer: dict[str, Any] = {"prediction": float(np.ravel(model.predict(X))[output])}
+        if model.model_.errors is None:  # of several quantiles, which are the outputs
             return answer
         low, high = np.ravel(model.predict_interval(X))
         return answer | {"interval": [float(low), float(high)]}
