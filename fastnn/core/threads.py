@@ -18,11 +18,12 @@ class ThreadChoice:
 
     Each number is timed for a few milliseconds, and is chosen if it is 5 % faster than the best of
     the smaller ones. Timing ends when two numbers in a row are not faster. The numbers are timed
-    again after 1, 2, 4, ..., 16 times 50 ms of work while the choice stays the same, and
-    immediately if a unit of work takes 1.3 times as long as the fastest since the choice. Where
-    timing takes longer, as steps of a large network may, four times as long takes the place of 50
-    ms. The period is in seconds of work and not in slices, so that a choice made by
-    short calls does not last for long ones.
+    again after 1, 2, 4, ..., 16 times 50 ms of work while the choice stays the same (1, 4, 16 times
+    if all others took 1.2 times as long: timing them is what costs then), and immediately if a unit
+    of work takes 1.3 times as long as the fastest since the choice. Where timing takes longer, as
+    steps of a large network may, four times as long takes the place of 50 ms. The period is in
+    seconds of work and not in slices, so that a choice made by short calls does not last for long
+    ones.
 
     Threads wait for each other at barriers, so they are much slower than one if another process
     occupies a CPU, and hardly faster if there is little work to share: a step of a small network is
@@ -85,13 +86,15 @@ class ThreadChoice:
                 if unit < 0.95 * timed[best]:
                     best = i
             if len(timed) in (len(self.numbers), best + 3) or timed[0] < self.min_seconds:
-                self._choose(self.numbers[best])
+                others = [unit for i, unit in enumerate(timed) if i != best]
+                clear = bool(others) and min(others) > 1.2 * timed[best]
+                self._choose(self.numbers[best], 4 if clear else 2)
             else:
                 state.timed = timed
 
-    def _choose(self, threads):
+    def _choose(self, threads, factor):
         state = self.state
-        state.periods = min(2 * state.periods, 16) if threads == state.threads else 1
+        state.periods = min(factor * state.periods, 16) if threads == state.threads else 1
         state.threads = threads
         state.left = state.periods * max(self.PERIOD, 4 * state.spent)
         state.timed, state.spent, state.fastest = (), 0.0, inf

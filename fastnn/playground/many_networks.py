@@ -132,6 +132,7 @@ class ManyTab(Live):
         many = self.many
         return {
             "network": self.network,
+            "notes": many.data.notes,
             "variation": self.variation,
             "rates": RATES,
             "widths": WIDTHS[::-1],

@@ -138,6 +138,7 @@ class Tab(Live):
         net = self.playback.net
         return {
             "network": self.network,
+            "notes": self.playback.data.notes,
             "points": self.picture.points(),
             "settings": self.playback.settings.to_json(),
             "sizes": list(net.layer_sizes),

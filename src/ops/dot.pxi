@@ -74,10 +74,14 @@ cdef void dot_backward_input(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer) n
     if not is_relu:
         activation_backward_panels(layer.derivative, lo, hi, n_in, S, layer.dX)
 
-cdef void dot_backward_weight(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
-                              const ChunkGradient* gradient) noexcept nogil:
-    """Inputs lo..hi of dw = X^T dZ; lo is a multiple of PANEL."""
-    cdef Py_ssize_t i, j, n_left, end = gradient.row + gradient.n, n_in = layer.n_in, row_stride = layer.row_stride
+cdef inline bint has_joint_bias(const Layer* layer) noexcept nogil:
+    """Whether dot_backward_weight also computes db, with the last inputs: both sums are chains, which run at the same time."""
+    return layer.learns_bias and 0 < layer.n_in < LONG_DOT
+
+cdef inline void dot_weight_panel(const bint with_bias, Py_ssize_t j, const Layer* layer,
+                                  const ChunkGradient* gradient) noexcept nogil:
+    """Inputs j..j+PANEL of dw, and db."""
+    cdef Py_ssize_t i, n_left, n = gradient.n, n_in = layer.n_in, row_stride = layer.row_stride
     cdef bint add = gradient.add
     cdef const real** rows = layer.inputs.rows
     cdef Panels X = layer.inputs.X
@@ -86,23 +90,38 @@ cdef void dot_backward_weight(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
     cdef int v
     cdef vec s[VECS]
     cdef vec d
+    cdef real bias = 0
+    for v in range(VECS):
+        s[v] = vset(0)
+    for i in range(n):
+        d = vset(dZ[i * row_stride])
+        if with_bias:
+            bias += dZ[i * row_stride]
+        for v in range(VECS):
+            if rows == NULL:
+                s[v] = vfma(vload(element(X, i, j) + v * LANES), d, s[v])
+            else:
+                n_left = n_in - j - v * LANES
+                s[v] = vfma(vload_part(rows[i] + j + v * LANES, n_left if n_left > 0 else 0), d, s[v])
+    for v in range(VECS):
+        vstore(g + j + v * LANES, vadd(vload(g + j + v * LANES), s[v]) if add else s[v])
+    if with_bias:
+        layer.db[0] = layer.db[0] + bias if add else bias
+
+cdef void dot_backward_weight(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
+                              const ChunkGradient* gradient) noexcept nogil:
+    """Inputs lo..hi of dw = X^T dZ; lo is a multiple of PANEL. With the last inputs db, if has_joint_bias."""
+    cdef Py_ssize_t j
+    cdef bint joint = has_joint_bias(layer)
     for j from lo <= j < hi by PANEL:
-        for v in range(VECS):
-            s[v] = vset(0)
-        for i in range(gradient.row, end):
-            d = vset(dZ[i * row_stride])
-            for v in range(VECS):
-                if rows == NULL:
-                    s[v] = vfma(vload(element(X, i, j) + v * LANES), d, s[v])
-                else:
-                    n_left = n_in - j - v * LANES
-                    s[v] = vfma(vload_part(rows[i] + j + v * LANES, n_left if n_left > 0 else 0), d, s[v])
-        for v in range(VECS):
-            vstore(g + j + v * LANES, vadd(vload(g + j + v * LANES), s[v]) if add else s[v])
+        if joint and j + PANEL >= layer.n_in:
+            dot_weight_panel(True, j, layer, gradient)
+        else:
+            dot_weight_panel(False, j, layer, gradient)
 
 cdef inline void add_products(const int vecs, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, Py_ssize_t j,
-                              bint is_first, real* sums) noexcept nogil:
-    """sums += X^T dZ of rows lo..hi and `vecs` vectors of inputs, j..; is_first: set them."""
+                              real* sums) noexcept nogil:
+    """sums += X^T dZ of rows lo..hi and `vecs` vectors of inputs, j..; the sums of rows before lo are in `sums`."""
     cdef vec s[4 * VECS]
     cdef vec d
     cdef const real** rows = layer.inputs.rows
@@ -110,7 +129,7 @@ cdef inline void add_products(const int vecs, Py_ssize_t lo, Py_ssize_t hi, cons
     cdef Py_ssize_t i, stride = PANEL if rows != NULL else layer.inputs.X.stride
     cdef int v
     for v in range(vecs):
-        s[v] = vset(0) if is_first else vload(sums + v * LANES)
+        s[v] = vload(sums + v * LANES) if lo > 0 else vset(0)
     for i in range(lo, hi):
         if rows != NULL:
             x = rows[i] + j
@@ -128,14 +147,14 @@ cdef void dot_backward_weight_long(Py_ssize_t lo, Py_ssize_t hi, const Layer* la
     With one panel of all rows at a time, a step of 2048-1, batch 256, took 2.4 times as long: all rows begin at the
     same cache sets."""
     cdef real sums[DOT_INPUTS]
-    cdef Py_ssize_t first, end, whole, i, j, k, row = gradient.row, last = row + gradient.n
+    cdef Py_ssize_t first, end, whole, i, j, k, n = gradient.n
     cdef bint add = gradient.add
     for first from lo <= first < hi by DOT_INPUTS:
         end = min_(first + DOT_INPUTS, hi)
         whole = first + (min_(end, layer.n_in) - first) // (4 * PANEL) * (4 * PANEL)
-        for i from row <= i < last by DOT_ROWS:
+        for i from 0 <= i < n by DOT_ROWS:
             for j from first <= j < whole by 4 * PANEL:
-                add_products(4 * VECS, i, min_(i + DOT_ROWS, last), layer, j, i == row, sums + j - first)
+                add_products(4 * VECS, i, min_(i + DOT_ROWS, n), layer, j, sums + j - first)
         for j from first <= j < whole by LANES:
             k = j - first
             vstore(layer.dW + j, vadd(vload(layer.dW + j), vload(sums + k)) if add else vload(sums + k))
@@ -146,6 +165,6 @@ cdef void dot_backward_bias(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
     """db = the sum of dZ."""
     cdef Py_ssize_t i
     cdef real s = 0
-    for i in range(gradient.row, gradient.row + gradient.n):
+    for i in range(gradient.n):
         s += layer.dZ.data[i * layer.row_stride]
     layer.db[0] = layer.db[0] + s if gradient.add else s

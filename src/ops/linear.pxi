@@ -38,9 +38,7 @@ cdef struct Layer:          # a layer on a chunk of rows; with one output, W and
 cdef struct WeightPart:     # a part of W
     Py_ssize_t lo, hi       # its inputs
     Py_ssize_t first, end   # its outputs, in whole panels
-    real* packed            # memory for the inputs of NC columns of the chunk's rows; NULL: they are never packed
-    bint is_packed          # and whether they are
-    bint is_prefetched      # W comes from beyond L2
+    real* packed            # memory for the inputs of NC columns of the chunk's rows; NULL: they are not packed
 
 cdef struct ChunkGradient:  # what is done with the gradients of W and b over the rows of a chunk
     Py_ssize_t row, n       # the first row of the chunk, and how many
@@ -52,39 +50,45 @@ cdef struct ChunkGradient:  # what is done with the gradients of W and b over th
 
 ctypedef void (*gradient_kernel)(Py_ssize_t, Py_ssize_t, const Layer*, const ChunkGradient*) noexcept nogil
 
-cdef inline void begin_sums(const ChunkGradient* chunk, ChunkGradient* part) noexcept nogil:
-    """OUT: part, the first CHUNK rows of the chunk, at most. Nothing is updated before the last ones."""
-    part[0] = chunk[0]
-    if not part.is_last:
-        part.n = CHUNK
-        part.step = NULL
+cdef struct ChunkPart:      # rows of a chunk of more than CHUNK: the next CHUNK, or what is left
+    Layer layer             # whose inputs and dZ begin with them
+    ChunkGradient gradient
 
-cdef inline bint next_sums(const ChunkGradient* chunk, ChunkGradient* part) noexcept nogil:
-    """The next rows. False: there are none."""
-    if part.is_last:
-        return False
-    part.row += CHUNK
-    part.n = min_(CHUNK, chunk.n - part.row)
-    part.add = True
-    part.is_last = part.row + part.n == chunk.n
-    part.step = chunk.step if part.is_last else NULL
-    return True
+cdef void first_part(const Layer* layer, const ChunkGradient* gradient, ChunkPart* part) noexcept nogil:
+    """OUT: part. Nothing is updated before the last one."""
+    part.layer = layer[0]
+    part.gradient = gradient[0]
+    part.gradient.n = CHUNK
+    part.gradient.step = NULL
 
-cdef void sum_parts(gradient_kernel kernel, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
-                    const ChunkGradient* gradient) noexcept nogil:
-    cdef ChunkGradient part
-    begin_sums(gradient, &part)
-    kernel(lo, hi, layer, &part)
-    while next_sums(gradient, &part):
-        kernel(lo, hi, layer, &part)
+cdef void next_part(const ChunkGradient* gradient, ChunkPart* part) noexcept nogil:
+    """INOUT: part. gradient: of the chunk."""
+    if part.layer.inputs.rows != NULL:
+        part.layer.inputs.rows += CHUNK
+    part.layer.inputs.X.data += CHUNK * PANEL
+    part.layer.dZ.data += CHUNK * part.layer.row_stride
+    part.gradient.row += CHUNK
+    part.gradient.n = min_(CHUNK, gradient.n - part.gradient.row)
+    part.gradient.add = True
+    part.gradient.is_last = part.gradient.row + part.gradient.n == gradient.n
+    part.gradient.step = gradient.step if part.gradient.is_last else NULL
 
 cdef inline void sum_rows(gradient_kernel kernel, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
                           const ChunkGradient* gradient) noexcept nogil:
-    """Call a kernel for every CHUNK rows of a chunk."""
-    if gradient.is_last:
-        kernel(lo, hi, layer, gradient)
-    else:
-        sum_parts(kernel, lo, hi, layer, gradient)
+    """Call a kernel for every CHUNK rows of a chunk. The only call: with two, the compiler does not inline the kernel, and
+    small networks took 12 % longer."""
+    cdef ChunkPart part
+    cdef const Layer* rows = layer
+    cdef const ChunkGradient* g = gradient
+    if not gradient.is_last:
+        first_part(layer, gradient, &part)
+        rows = &part.layer
+        g = &part.gradient
+    while True:
+        kernel(lo, hi, rows, g)
+        if g.is_last:
+            return
+        next_part(gradient, &part)
 
 cdef struct WeightTile:     # a block of rows, inputs, of a panel of dW
     Inputs X                # rows, or panels or packed inputs from the block's first input on
@@ -116,8 +120,7 @@ cdef void linear_forward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t first, Py_ssiz
     p.bias = layer.b + first
     p.relu = layer.activation == RELU
     p.mask = NULL
-    p.n_lines = lines_for_step(hi - lo) if is_prefetched(layer.n_in, layer.n_out) else 0
-    product(lo, hi, &p)
+    product(lo, hi, is_prefetched(layer.n_in, layer.n_out), &p)
     if end == layer.n_out and layer.activation != RELU:
         activation_forward_panels(layer.activation, lo, hi, layer.n_out, layer.Z, layer.Y)
 
@@ -135,8 +138,7 @@ cdef void linear_backward_input(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t first, 
     p.bias = NULL
     p.relu = False
     p.mask = layer.S + column_offset(first, layer.dX.stride) if layer.derivative == RELU else NULL
-    p.n_lines = lines_for_step(hi - lo) if is_prefetched(layer.n_in, layer.n_out) else 0
-    product(lo, hi, &p)
+    product(lo, hi, is_prefetched(layer.n_in, layer.n_out), &p)
     if end == layer.n_in and layer.derivative != RELU:
         activation_backward_panels(layer.derivative, lo, hi, layer.n_in, layer.S, layer.dX)
 
@@ -200,13 +202,12 @@ cdef void few_inputs_backward_weight(Py_ssize_t first, Py_ssize_t end, const Lay
     cdef WeightTile tile
     cdef bint wide
     tile.X = layer.inputs
-    tile.X.X.data = element(tile.X.X, g.row, 0)
     tile.step = PANEL
     tile.first = tile.n_skip = 0
     for j from first <= j < end by PANEL:
         wide = vecs_used(layer.n_out, j) > 1
         q = column_offset(j, layer.W.stride)
-        tile.dZ = element(layer.dZ, g.row, j)
+        tile.dZ = element(layer.dZ, 0, j)
         tile.dW = layer.dW + q
         tile.before = tile.dW if g.add else NULL
         tile.W = layer.W.data + q
@@ -224,15 +225,6 @@ cdef void few_inputs_backward_weight(Py_ssize_t first, Py_ssize_t end, const Lay
 cdef enum:
     PACKED_TILE = (CHUNK + 8) * WIDE_ROWS       # the inputs of a register block of dW; no power of two apart
     PACKED_CHUNK = NC // WIDE_ROWS * PACKED_TILE
-
-cdef inline bint are_packed(const WeightPart* part, Py_ssize_t n) noexcept nogil:
-    """Whether the inputs of a part of dW are packed first: a block reads a few neighbours of each row, whose cache lines
-    would leave no room in L1 for the panel of dZ."""
-    return part.packed != NULL and n >= MIN_PACKED_ROWS and part.end - part.first >= PACKED_PANELS * PANEL
-
-cdef inline bint is_plain(const WeightPart* part, const Layer* layer, const ChunkGradient* gradient) noexcept nogil:
-    """Whether linear_backward_weight computes a part of dW, not wide_backward_weight."""
-    return (ROWS > 4 and layer.n_in <= 4) or (gradient.is_last and not part.is_packed and not part.is_prefetched)
 
 cdef void pack_inputs(const WeightPart* part, const Layer* layer, Py_ssize_t n) noexcept nogil:
     """OUT: part.packed, the inputs lo..hi of n rows, one register block after the other."""
@@ -257,85 +249,122 @@ cdef inline void prefetch_weights(const WeightTile* tile, const ChunkGradient* g
     for k in range(gradient.step.n_moments + 1):
         prefetch_lines(tile.W + k * gradient.moment_stride + WIDE_ROWS * PANEL, lines)
 
-cdef inline void weight_panel(const int vecs, const bint plain, Py_ssize_t j, const WeightPart* part, const Layer* layer,
-                              const ChunkGradient* gradient, real* sums) noexcept nogil:
-    """The part of panel j of dW, over some rows of the chunk. sums: of the rows before, if it is longer than CHUNK.
-    plain: it is not, inputs are not packed, and weights are not prefetched."""
-    cdef Py_ssize_t p = part.lo, q, n_in = layer.n_in, hi = part.hi
-    cdef const real** rows = layer.inputs.rows
-    cdef Panels W = layer.W, T = layer.T, X = layer.inputs.X
-    cdef real* dW = layer.dW
-    cdef ChunkGradient g = gradient[0]      # a local copy: stores cannot change it
-    cdef WeightTile tile
-    cdef bint packed = not plain and vecs == VECS and part.is_packed
-    tile.X = layer.inputs
+cdef struct WeightBlock:    # at most BLOCK inputs of a panel of dW, in tiles
+    WeightTile first        # the first tile
+    Py_ssize_t n_inputs
+    Py_ssize_t next_inputs  # from panels or packed inputs of a tile to those of the next
+    bint rows_end           # no memory follows a row of inputs
+    bint is_prefetched
+
+cdef inline void weight_block(const int vecs, const WeightBlock* block, const ChunkGradient* gradient) noexcept nogil:
+    cdef WeightTile tile                # set number by number: copying it would wait until block.first is in L1
+    cdef Py_ssize_t i = 0, k
+    cdef int n_rows = rows_in_block(vecs)
+    tile.X.rows = block.first.X.rows
+    tile.X.X.data = block.first.X.X.data
+    tile.step = block.first.step
+    tile.dZ = block.first.dZ
+    tile.before = block.first.before
+    while i < block.n_inputs:
+        # the last tile overlaps the one before, whose rows are not stored again
+        tile.n_skip = max_(0, i + n_rows - block.n_inputs) if block.rows_end else 0
+        k = i - tile.n_skip
+        tile.first = block.first.first + k
+        tile.W = block.first.W + k * PANEL
+        tile.dW = block.first.dW + k * PANEL
+        if tile.before != NULL:
+            tile.before = block.first.before + k * PANEL
+        if block.is_prefetched:
+            prefetch_weights(&tile, gradient)
+        weight_tile(vecs, n_rows, &tile, gradient)
+        tile.X.X.data += block.next_inputs
+        i += n_rows
+
+# Functions of their own, which are not inlined: with the loops around them, addresses would take registers that sums need
+# (784-128-10, batch 128, took 20 % longer).
+ctypedef void (*weight_kernel)(const WeightBlock*, const ChunkGradient*) noexcept nogil
+
+cdef void whole_weight_block(const WeightBlock* block, const ChunkGradient* gradient) noexcept nogil:
+    weight_block(VECS, block, gradient)
+
+cdef void two_vecs_weight_block(const WeightBlock* block, const ChunkGradient* gradient) noexcept nogil:
+    weight_block(2, block, gradient)
+
+cdef void one_vec_weight_block(const WeightBlock* block, const ChunkGradient* gradient) noexcept nogil:
+    weight_block(1, block, gradient)
+
+cdef inline weight_kernel choose_weight_kernel(int vecs) noexcept nogil:
+    if vecs == 1:
+        return <weight_kernel>opaque(<void*>one_vec_weight_block)
+    if VECS > 2 and vecs == 2:
+        return <weight_kernel>opaque(<void*>two_vecs_weight_block)
+    return <weight_kernel>opaque(<void*>whole_weight_block)
+
+cdef inline void weight_panel(Py_ssize_t j, const WeightPart* part, const Layer* layer, const ChunkGradient* gradient,
+                              real* sums) noexcept nogil:
+    """The part of panel j of dW, over at most CHUNK rows. sums: of the rows before, if these are not the first."""
+    cdef Py_ssize_t p = part.lo, q, end, hi = min_(part.hi, layer.n_in)
+    cdef Panels W = layer.W, T = layer.T
+    cdef WeightBlock block
+    cdef WeightTile* tile = &block.first
+    cdef int vecs = vecs_used(layer.n_out, j)
+    cdef weight_kernel kernel = choose_weight_kernel(vecs)
+    cdef bint packed = vecs == VECS and part.packed != NULL
+    block.next_inputs = PACKED_TILE if packed else rows_in_block(vecs)
+    block.rows_end = layer.inputs.rows != NULL
+    block.is_prefetched = gradient.is_last and is_prefetched(layer.n_in, layer.n_out)
+    tile.X.rows = NULL if packed else layer.inputs.rows
     tile.step = WIDE_ROWS if packed else PANEL
-    tile.X.rows = NULL if packed or rows == NULL else rows if plain else rows + g.row
-    tile.dZ = element(layer.dZ, 0 if plain else g.row, j)
+    tile.dZ = element(layer.dZ, 0, j)
     while p < hi:
-        # no memory follows the last number of a user's row: the last block overlaps the one before, whose rows are
-        # not stored again
-        tile.first = min_(p, n_in - rows_in_block(vecs)) if rows != NULL else p
-        tile.n_skip = p - tile.first
-        q = column_offset(j, W.stride) + tile.first * PANEL
+        end = min_(round_up(p + 1, BLOCK), hi)      # without T, a part may begin within a block
+        block.n_inputs = end - p
+        tile.first = p
+        q = column_offset(j, W.stride) + p * PANEL
         tile.W = W.data + q
-        tile.dW = dW + q
-        tile.before = tile.dW if g.add else NULL
-        tile.X.X.data = element(X, 0 if plain else g.row, p)
-        if not plain:
-            if g.row > 0:
-                tile.before = sums + (tile.first - part.lo + ROWS) * PANEL
-            if not g.is_last:
-                tile.dW = sums + (tile.first - part.lo + ROWS) * PANEL
-            elif part.is_prefetched:
-                prefetch_weights(&tile, &g)
-                if T.data != NULL and p % BLOCK == 0:
-                    for q in range(PANEL):
-                        vprefetch(element(T, j + q, p))
-            if packed:
-                tile.X.X.data = part.packed + g.row // CHUNK * PACKED_CHUNK + (p - part.lo) // WIDE_ROWS * PACKED_TILE
-        if p < n_in:
-            weight_tile(vecs, rows_in_block(vecs), &tile, &g)
-        p += rows_in_block(vecs)
-        if g.step != NULL and T.data != NULL and p % BLOCK == 0:
-            transpose(p - BLOCK, p, j, j + min_(PANEL, round_up(layer.n_out - j, LANES)), W, T)
+        tile.dW = layer.dW + q
+        tile.before = tile.dW if gradient.add else NULL
+        tile.X.X.data = element(layer.inputs.X, 0, p)
+        if packed:
+            tile.X.X.data = part.packed + gradient.row // CHUNK * PACKED_CHUNK + (p - part.lo) // WIDE_ROWS * PACKED_TILE
+        if gradient.row > 0:
+            tile.before = sums + (p - part.lo + ROWS) * PANEL
+        if not gradient.is_last:
+            tile.dW = sums + (p - part.lo + ROWS) * PANEL
+        if block.is_prefetched and T.data != NULL:
+            for q in range(PANEL):
+                vprefetch(element(T, j + q, p))
+        kernel(&block, gradient)
+        if gradient.step != NULL and T.data != NULL:
+            transpose(p, p + BLOCK, j, j + min_(PANEL, round_up(layer.n_out - j, LANES)), W, T)
+        p = end
 
-cdef inline void weight_panels(const bint plain, const WeightPart* part, const Layer* layer,
-                               const ChunkGradient* gradient, real* sums) noexcept nogil:
-    cdef Py_ssize_t j
-    cdef int vecs
-    cdef ChunkGradient g
-    for j from part.first <= j < part.end by PANEL:
-        vecs = vecs_used(layer.n_out, j)
-        begin_sums(gradient, &g)
-        while True:
-            if vecs == 1:
-                weight_panel(1, plain, j, part, layer, &g, sums)
-            elif VECS > 2 and vecs == 2:
-                weight_panel(2, plain, j, part, layer, &g, sums)
-            else:
-                weight_panel(VECS, plain, j, part, layer, &g, sums)
-            if plain or not next_sums(gradient, &g):
-                break
-
-cdef void wide_backward_weight(const WeightPart* part, const Layer* layer,
-                               const ChunkGradient* gradient) noexcept nogil:
-    """linear_backward_weight of large weights, of many rows and outputs, or of more than CHUNK rows.
-
-    A function of its own: in one with linear_backward_weight, 784-128-10, batch 128, took 30 % longer."""
+cdef void long_weight_panel(Py_ssize_t j, const WeightPart* part, const Layer* layer,
+                            const ChunkGradient* gradient) noexcept nogil:
+    """weight_panel over more than CHUNK rows. The sums of the rows before stay in L1."""
     cdef real sums[(NC + ROWS) * PANEL]
-    if part.is_packed:
-        pack_inputs(part, layer, gradient.n)
-    weight_panels(False, part, layer, gradient, sums)
+    cdef ChunkPart rows
+    first_part(layer, gradient, &rows)
+    weight_panel(j, part, &rows.layer, &rows.gradient, sums)
+    while not rows.gradient.is_last:
+        next_part(gradient, &rows)
+        weight_panel(j, part, &rows.layer, &rows.gradient, sums)
 
 cdef void linear_backward_weight(const WeightPart* part, const Layer* layer,
                                  const ChunkGradient* gradient) noexcept nogil:
     """A part of dW = X^T dZ over the rows of a chunk. With a step, W is updated instead, and its transpose while the
     rows are in L1."""
+    cdef Py_ssize_t j
     if ROWS > 4 and layer.n_in <= 4:
         sum_rows(few_inputs_backward_weight, part.first, part.end, layer, gradient)
-    else:
-        weight_panels(True, part, layer, gradient, NULL)
+        return
+    if part.packed != NULL:
+        pack_inputs(part, layer, gradient.n)
+    for j from part.first <= j < part.end by PANEL:
+        if gradient.is_last:
+            weight_panel(j, part, layer, gradient, NULL)
+        else:
+            long_weight_panel(j, part, layer, gradient)
 
 cdef void linear_backward_bias(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
                                const ChunkGradient* gradient) noexcept nogil:
@@ -347,7 +376,7 @@ cdef void linear_backward_bias(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
     cdef vec s[VECS]
     cdef const real* d
     for j from lo <= j < hi by PANEL:
-        d = element(layer.dZ, gradient.row, j)
+        d = element(layer.dZ, 0, j)
         for v in range(VECS):
             s[v] = vset(0)
         for i in range(n):

@@ -257,10 +257,7 @@ cdef inline void narrow_weight_outputs(const int few, Py_ssize_t lo, Py_ssize_t 
     cdef vec lr
     panel.n = gradient.n
     panel.X = layer.inputs
-    panel.X.X.data += gradient.row * PANEL
-    if panel.X.rows != NULL:
-        panel.X.rows += gradient.row
-    panel.dZ = layer.dZ.data + gradient.row * PANEL
+    panel.dZ = layer.dZ.data
     panel.g = g
     for j from lo <= j < hi by PANEL:
         panel.first = j

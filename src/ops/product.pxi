@@ -95,18 +95,18 @@ cdef inline void accumulate_from_columns(const int vecs, Py_ssize_t n, const rea
                 c[vecs * i + v] = vfma_factor(x, b[v], c[vecs * i + v])
         B += PANEL
 
-cdef inline void product_tile(const int vecs, const int n_rows, Py_ssize_t kb, Py_ssize_t ke,
+cdef inline void product_tile(const int vecs, const int n_rows, const bint wide, Py_ssize_t kb, Py_ssize_t ke,
                               const Product* tile) noexcept nogil:
     """One block of rows of one panel of C, over inputs kb..ke; added to C if kb > 0.
 
-    tile: rows from the block's first one on; panels of A and B from input kb on."""
+    tile: rows from the block's first one on; panels of A and B from input kb on. wide: prefetch `next`."""
     cdef vec c[TILE + TALL_ROWS * VECS]
     cdef const real* rows[ROWS]
     cdef const real* B = tile.B.data
     cdef real* C = tile.C.data
     cdef const real* next = tile.next
     cdef Strided A
-    cdef Py_ssize_t p, span
+    cdef Py_ssize_t p, span = PANEL if wide else KC
     cdef int i, v
     for i in range(n_rows):
         for v in range(vecs):
@@ -117,22 +117,23 @@ cdef inline void product_tile(const int vecs, const int n_rows, Py_ssize_t kb, P
             else:
                 c[vecs * i + v] = vset(0)
     if tile.A.rows != NULL and n_rows <= ROWS:
-        span = PANEL if tile.n_lines else KC
         for p from kb <= p < ke by span:
-            for i in range(n_rows):
+            for i in range(min_(n_rows, ROWS)):
                 rows[i] = tile.A.rows[i] + p
-            prefetch_lines(next, tile.n_lines)
+            if wide:
+                prefetch_lines(next, tile.n_lines)
+                next += tile.n_lines * (CACHE_LINE // REAL_BYTES)
             accumulate_from_rows(vecs, n_rows, min_(span, ke - p), rows, B, c)
-            next += tile.n_lines * (CACHE_LINE // REAL_BYTES)
             B += PANEL * PANEL
     else:
         A.data = tile.A.X.data
         A.row_stride = PANEL
         A.step_stride = 1
         for p from kb <= p < ke by PANEL:
-            prefetch_lines(next, tile.n_lines)
+            if wide:
+                prefetch_lines(next, tile.n_lines)
+                next += tile.n_lines * (CACHE_LINE // REAL_BYTES)
             accumulate_block(vecs, n_rows, min_(PANEL, ke - p), A, B, c)
-            next += tile.n_lines * (CACHE_LINE // REAL_BYTES)
             A.data += tile.A.X.stride
             B += PANEL * PANEL
     if tile.relu:
@@ -148,7 +149,7 @@ ctypedef void (*tile_kernel)(Py_ssize_t, Py_ssize_t, const Product*) noexcept no
 
 cdef void product_tall_tile(Py_ssize_t kb, Py_ssize_t ke, const Product* tile) noexcept nogil:
     """A tall block. A function of its own, or addresses would take registers that its sums need."""
-    product_tile(VECS, TALL_ROWS, kb, ke, tile)
+    product_tile(VECS, TALL_ROWS, True, kb, ke, tile)
 
 cdef inline void place_tile(Py_ssize_t r, Py_ssize_t kb, Py_ssize_t j, bint last, const Product* p,
                             Product* tile) noexcept nogil:
@@ -159,23 +160,23 @@ cdef inline void place_tile(Py_ssize_t r, Py_ssize_t kb, Py_ssize_t j, bint last
     tile.C.data = p.C.data + q
     tile.mask = p.mask + q if last and p.mask != NULL else NULL
 
-cdef inline void product_group(const int rest, const bint tall, Py_ssize_t lo, Py_ssize_t hi,
+cdef inline void product_group(const int rest, const bint wide, Py_ssize_t lo, Py_ssize_t hi,
                                const Product* p) noexcept nogil:
-    """`product` with m <= NC. rest: not 0 if lo..hi are at most this many rows, 2 or 4, fewer than a block. tall: in
-    blocks of TALL_ROWS, as far as whole blocks of ROWS are left."""
-    cdef Py_ssize_t kb = 0, ke, j, r, step
+    """`product` with m <= NC. rest: not 0 if lo..hi are at most this many rows, 2 or 4, fewer than a block. wide: of
+    large weights; if there are many rows, in tall blocks, as far as whole blocks of ROWS are left."""
+    cdef Py_ssize_t kb = 0, ke, j, r, step = 0
     cdef int vecs
-    cdef bint last
+    cdef bint last, tall = wide and TALL_ROWS > WIDE_ROWS and p.A.rows == NULL and hi - lo >= 2 * TALL_ROWS
     cdef Product tile = p[0]
-    cdef tile_kernel tall_tile = <tile_kernel>opaque(<void*>product_tall_tile) if tall else NULL
+    cdef tile_kernel tall_tile = <tile_kernel>opaque(<void*>product_tall_tile) if wide else NULL
     while True:                                     # at least once: for k = 0 the result is the bias
         ke = min_(kb + (TALL_KC if tall else KC), p.k)
         last = ke == p.k
-        step = p.n_lines * (CACHE_LINE // REAL_BYTES) * ((ke - kb) // PANEL)
         tile.relu = last and p.relu
         for j from 0 <= j < p.m by PANEL:
             tile.B.data = element(p.B, kb, j)
-            if p.n_lines:
+            if wide:
+                step = p.n_lines * (CACHE_LINE // REAL_BYTES) * ((ke - kb) // PANEL)
                 if j + PANEL < p.m:
                     tile.next = element(p.B, kb, j + PANEL)
                 else:
@@ -193,22 +194,23 @@ cdef inline void product_group(const int rest, const bint tall, Py_ssize_t lo, P
                 place_tile(r, kb, j, last, p, &tile)
                 if rest:
                     if vecs == 1:
-                        product_tile(1, rest, kb, ke, &tile)
+                        product_tile(1, rest, wide, kb, ke, &tile)
                     else:
-                        product_tile(VECS, rest, kb, ke, &tile)
+                        product_tile(VECS, rest, wide, kb, ke, &tile)
                 elif vecs == 1:
-                    product_tile(1, ROWS, kb, ke, &tile)
+                    product_tile(1, ROWS, wide, kb, ke, &tile)
                 elif VECS > 2 and vecs == 2:
-                    product_tile(2, ROWS, kb, ke, &tile)
+                    product_tile(2, ROWS, wide, kb, ke, &tile)
                 else:
-                    product_tile(VECS, WIDE_ROWS, kb, ke, &tile)
-                tile.next += step
+                    product_tile(VECS, WIDE_ROWS, wide, kb, ke, &tile)
+                if wide:
+                    tile.next += step
                 r += rows_in_block(vecs)
         if last:
             return
         kb = ke
 
-cdef inline void product_blocks(const int rest, const bint tall, Py_ssize_t lo, Py_ssize_t hi,
+cdef inline void product_blocks(const int rest, const bint wide, Py_ssize_t lo, Py_ssize_t hi,
                                 const Product* p) noexcept nogil:
     """`product`, NC columns at a time."""
     cdef Product whole = p[0], group = whole        # local copies: stores cannot change them
@@ -219,7 +221,7 @@ cdef inline void product_blocks(const int rest, const bint tall, Py_ssize_t lo, 
         group.C = from_column(whole.C, j)
         group.bias = whole.bias + j if whole.bias != NULL else NULL
         group.mask = whole.mask + column_offset(j, whole.C.stride) if whole.mask != NULL else NULL
-        product_group(rest, tall, lo, hi, &group)
+        product_group(rest, wide, lo, hi, &group)
 
 cdef void product_rest(Py_ssize_t lo, Py_ssize_t hi, Product p) noexcept nogil:
     """`product` of the last 1 to 4 rows.
@@ -232,21 +234,21 @@ cdef void product_rest(Py_ssize_t lo, Py_ssize_t hi, Product p) noexcept nogil:
     else:
         product_blocks(2, False, lo, hi, &p)
 
-cdef void product_tall(Py_ssize_t lo, Py_ssize_t hi, const Product* p) noexcept nogil:
-    """`product` with large weights, CHUNK rows at a time: those stay in L2."""
+cdef void product_wide(Py_ssize_t lo, Py_ssize_t hi, Product p) noexcept nogil:
+    """`product` with large weights, CHUNK rows at a time: those stay in L2. A function of its own, like product_rest."""
     cdef Py_ssize_t i
     for i from lo <= i < hi by CHUNK:
-        product_blocks(0, True, i, min_(i + CHUNK, hi), p)
+        p.n_lines = lines_for_step(min_(CHUNK, hi - i))
+        product_blocks(0, True, i, min_(i + CHUNK, hi), &p)
 
-cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, const Product* p) noexcept nogil:
-    """Rows lo..hi of C."""
+cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, bint wide, const Product* p) noexcept nogil:
+    """Rows lo..hi of C. wide: B is large."""
     cdef Py_ssize_t n_rest = (hi - lo) % ROWS if ROWS > 4 else 0
-    if TALL_ROWS > WIDE_ROWS and p.n_lines and p.A.rows == NULL and hi - lo >= 2 * TALL_ROWS:
-        product_tall(lo, hi, p)
-        return
     if n_rest > 4:                          # a block of 8 rows takes as long
         n_rest = 0
-    if n_rest < hi - lo:
+    if wide:
+        product_wide(lo, hi - n_rest, p[0])
+    elif n_rest < hi - lo:
         product_blocks(0, False, lo, hi - n_rest, p)
     if n_rest > 0:
         product_rest(hi - n_rest, hi, p[0])

@@ -246,28 +246,31 @@ cdef inline void split_input_rows(const Layer* layer, int part, int parts, Py_ss
     cdef Py_ssize_t block = PANEL if layer.transposed else BLOCK if layer.T.data != NULL else ROWS
     split_range(round_up(layer.n_in, block), block, part, parts, lo, hi)
 
+cdef inline real* packed_memory(const Chunk* chunk, Py_ssize_t n_outputs) noexcept nogil:
+    """This thread's memory for the inputs of a part of dW. NULL: they are not packed.
+
+    A block reads a few neighbours of each row, whose cache lines would leave no room in L1 for the panel of dZ."""
+    if chunk.part >= chunk.buffers.n_packed or chunk.n < MIN_PACKED_ROWS or n_outputs < PACKED_PANELS * PANEL:
+        return NULL
+    return chunk.buffers.packed + chunk.part * chunk.buffers.packed_size
+
 cdef inline void weight_blocks(Training* training, const Chunk* chunk, const Layer* layer, const WeightPart* part,
                                const ChunkGradient* gradient) noexcept nogil:
     """A part of dW, NC inputs at a time: these inputs stay in L2. Stops if the step is dropped."""
     cdef WeightPart block
     cdef Py_ssize_t p
-    cdef bint plain
-    block = part[0]
-    block.is_packed = are_packed(part, gradient.n)
-    block.is_prefetched = is_prefetched(layer.n_in, layer.n_out)
-    plain = is_plain(&block, layer, gradient)
+    block.first = part.first
+    block.end = part.end
+    block.packed = packed_memory(chunk, part.end - part.first)
     for p from part.lo <= p < part.hi by NC:
         block.lo = p
         block.hi = min_(p + NC, part.hi)
-        if plain:
-            linear_backward_weight(&block, layer, gradient)
-        else:
-            wide_backward_weight(&block, layer, gradient)
+        linear_backward_weight(&block, layer, gradient)
         if chunk.buffers.polls and poll_abort(training, chunk) and gradient.step == NULL:
             return
 
-cdef void weight_tiles(Training* training, const Chunk* chunk, const Layer* layer,
-                       const ChunkGradient* gradient) noexcept nogil:
+cdef inline void weight_tiles(Training* training, const Chunk* chunk, const Layer* layer,
+                              const ChunkGradient* gradient) noexcept nogil:
     """This thread's part of dW: tiles of a block of input rows and a panel of outputs, numbered along the panels of a
     block.
 
@@ -277,9 +280,6 @@ cdef void weight_tiles(Training* training, const Chunk* chunk, const Layer* laye
     cdef Py_ssize_t panels = (layer.n_out + PANEL - 1) // PANEL, blocks = (layer.n_in + block - 1) // block
     cdef Py_ssize_t tile, end_tile, panel, n_blocks
     cdef WeightPart part
-    part.packed = NULL
-    if chunk.part < chunk.buffers.n_packed:
-        part.packed = chunk.buffers.packed + chunk.part * chunk.buffers.packed_size
     part.lo = part.first = 0
     part.hi = blocks * block
     part.end = layer.n_out
@@ -328,7 +328,7 @@ cdef inline void phase_b(Training* training, const Chunk* chunk, const ChunkGrad
             split_range(layer.n_out, PANEL, chunk.part, chunk.parts, &lo, &hi)
             if layer.n_out > 1:
                 sum_rows(linear_backward_bias, lo, hi, layer, gradient)
-            elif hi > lo:
+            elif hi > lo and not has_joint_bias(layer):     # else this thread has computed it
                 sum_rows(dot_backward_bias, lo, hi, layer, gradient)
             if step != NULL:
                 update_in_region(gradient.bias_step, layer.b + lo, layer.db + lo, gradient.moment_stride, hi - lo)

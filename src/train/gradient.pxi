@@ -174,6 +174,7 @@ cdef inline bint batch_gradient(Training* training, int thread, Progress* progre
     gradient.step = &progress.weight_step if parameters_of(training).in_place else NULL
     gradient.bias_step = progress.bias_step
     gradient.moment_stride = parameters_of(training).region_size
+    gradient.row = 0
     if training.net.table != NULL and not progress.has_knots:
         share_knots(training, thread, &workspace.step_barrier, n_threads)
         progress.has_knots = gradient.step != NULL
@@ -196,7 +197,6 @@ cdef inline bint batch_gradient(Training* training, int thread, Progress* progre
             add_losses(chunk.buffers.row_loss, chunk.n, &loss)
         if chunk.n > 0:
             gradient.n = chunk.n
-            gradient.row = 0
             gradient.is_last = chunk.n <= CHUNK
             gradient.add = c > 0 and chunk.buffers == workspace.buffers
             phase_b(training, chunk, &gradient)

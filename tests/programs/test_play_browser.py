@@ -309,7 +309,7 @@ def test_a_table_of_the_user(opened, tmp_path):
     state = {"step": 0, "settings": [[0, {"data": "table"}]]}
     with running(PlayServer(0, state, (str(table), "answer", ["age", "height"]))) as server:
         page = opened(server)
-        assert page.run("document.getElementById('data-text').innerText") == "people.csv: answer"
+        assert page.run("document.getElementById('data-text').innerText") == "people.csv: answer."
         assert train(page, 20)["score"] > 0.8
 
 

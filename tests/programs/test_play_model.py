@@ -64,6 +64,14 @@ def test_answers_are_those_of_the_model(explorers):
     assert nearest["columns"][0] == "rent" and len(nearest["rows"]) == 5
     assert nearest["distances"] == sorted(nearest["distances"])
     assert nearest["rows"][0][nearest["columns"].index("district")] == "south"
+    assert numbers.explain(row | {"built": None})["nearest"]["distances"][0] >= 1 / 4
+    built = TABLE["built"].to_numpy().astype("datetime64[D]")
+    other = numbers._distance("built", str(built[7]))  # dates have distances, too
+    assert (
+        other[7] == 0
+        and other.argsort(kind="stable").tolist()
+        == np.abs(built - built[7]).argsort(kind="stable").tolist()
+    )
 
 
 @pytest.mark.parametrize("output", [0, 2])
@@ -83,6 +91,18 @@ def test_answers_about_each_class(explorers, output):
         classes.answer(row, 3)
 
 
+def test_texts_of_a_table_are_read_as_in_training(explorers):
+    model = explorers[0].model
+    texts = TABLE.set_column(0, "area", pa.array([f"{x:.3f} m" for x in TABLE["area"].to_numpy()]))
+    explorer = Explorer(model, "rent", texts)
+    row = explorer.describe()["row"]
+    nearest, expected = explorer.explain(row)["nearest"], explorers[0].explain(row)["nearest"]
+    np.testing.assert_allclose(nearest["distances"], expected["distances"], atol=1e-4)
+    wrong = TABLE.set_column(0, "area", pa.array(["large"] * N))
+    with pytest.raises(ValueError, match="column 'area' of the table holds texts"):
+        Explorer(model, "rent", wrong)
+
+
 def test_a_model_of_quantiles_has_no_interval():
     loss = fastnn.losses.Quantile([0.1, 0.9])
     model = TabularRegressor(1, hidden_layer_sizes=8, loss=loss, random_state=0).fit(TABLE, RENT)
@@ -98,7 +118,7 @@ def test_missing_values_and_wrong_ones(explorers):
     assert np.isfinite(missing["prediction"])
     with pytest.raises(ValueError, match="no column 'garden'"):
         numbers.answer(row | {"garden": 1})
-    with pytest.raises(ValueError, match="could not convert"):
+    with pytest.raises(ValueError, match="column 'area' needs a number, got 'large'"):
         numbers.answer(row | {"area": "large"})
 
 

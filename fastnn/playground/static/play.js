@@ -74,7 +74,7 @@ function show(answer) {
   fill("loss", start.losses[answer.losses]);
   showSettings();
   $("data-text").textContent = start.data_sets[settings.data] ?? (settings.data === "table"
-    ? `${start.table.name}: ${start.table.target}` : "Your own points");
+    ? [`${start.table.name}: ${start.table.target}.`, ...answer.notes.map((note) => `${note}.`)].join(" ") : "Your own points");
   for (const id of ["n", "noise"]) $(id).disabled = !(settings.data in start.data_sets);
   if (variation) {
     $("variation").value = variation;
