@@ -98,7 +98,7 @@ class Awake:
         before = time.monotonic()
         while not self.is_over.wait(self.PAUSE):
             now = time.monotonic()
-            self.seconds += min(now - before, 10 * self.PAUSE)
+            self.seconds += min(now - before, 2 * self.PAUSE)
             before = now
 
 

@@ -35,12 +35,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    with local_cluster() as (cluster, client):
-        yield cluster, client
-
-
 def make(max_iter=20, **parameters):
     settings = dict(max_iter=max_iter, random_state=0, n_iter_no_change=np.inf)
     return MLPRegressor((16,), **{**settings, **parameters})
@@ -55,6 +49,12 @@ def expected():
     """The parameters without a cluster, by epochs."""
     with settings(), dask.config.set(scheduler="synchronous"):
         return {n: make(n).fit(*chunks()).network_.params for n in (5, 20)}
+
+
+@pytest.fixture(scope="module")
+def cluster(expected):  # which has been computed without a cluster
+    with local_cluster() as (cluster, client):
+        yield cluster, client
 
 
 @pytest.fixture(autouse=True)
@@ -156,11 +156,11 @@ def test_a_task_that_kills_its_workers_is_named(cluster):
             lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", n)
         )
 
-    X, y = chunks()
+    X, y = chunks(800)  # not the chunks of other tests, which would fail, too
     allow(0)
     try:
         with pytest.raises(ClusterError, match=r"workers of Dask died again and again in .*memory"):
-            make().fit(X.map_blocks(end_worker, dtype=float), y)
+            make().fit(X.map_blocks(end_worker, meta=np.empty((0, 8))), y)
     finally:
         allow(3)
         restore_workers(cluster, client)
