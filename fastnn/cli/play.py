@@ -88,7 +88,7 @@ def run(arguments):
         playback, _ = as_code.from_state(state, table)  # its errors come here, not in the page
     except ValueError as error:
         raise CommandError(error) from None
-    _print_notes(playback)
+    _print_notes(playback.data.notes)
     return _serve(arguments, lambda port: PlayServer(port, state, table))
 
 
@@ -105,6 +105,7 @@ def _explore(arguments):
         explorer = Explorer(model, os.path.basename(arguments.data), table, target)
     except ValueError as error:
         raise CommandError(f"{arguments.data}: {CommandWords().say(error)}") from None
+    _print_notes(explorer.notes)
     return _serve(arguments, lambda port: PlayServer(port, {}, explorer=explorer))
 
 
@@ -136,7 +137,7 @@ def _save(arguments, as_code, state, table):
         raise CommandError("--out needs --state. Copy the command of the page.")
     check_output(arguments.out)
     playback, _ = as_code.from_state(state, table)
-    _print_notes(playback)
+    _print_notes(playback.data.notes)
     playback.net.save(arguments.out)
     print_line(
         f"Saved {arguments.out} after {playback.step:,} steps: loss {playback.loss_now():.4g}."
@@ -144,8 +145,8 @@ def _save(arguments, as_code, state, table):
     return 0
 
 
-def _print_notes(playback):
-    for note in playback.data.notes:
+def _print_notes(notes):
+    for note in notes:
         print_note(note)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.messages import printable
+from ..core.messages import join, printable
 from ..core.validation import check_count
 from ..tables import convert_texts
 from .table_points import numbers_of
@@ -15,8 +15,6 @@ EXACT_COLUMNS = 8  # up to these, contributions are exact
 PERMUTATIONS = 128  # of more columns: standard errors are shown
 NEAREST = 5  # rows of the table that are most like the row
 MISSING = "missing"  # what effects call a missing value
-
-
 #: By kind of column: how a value of the page becomes one of the model.
 _PARSERS: dict[str, Any] = {
     "number": float,
@@ -37,6 +35,11 @@ class Explorer:
         Rows among which the most similar ones are found.
     target : str, optional
         The column of the target in the table.
+
+    Attributes
+    ----------
+    notes : list of str
+        What the table lacks.
     """
 
     def __init__(self, model: Any, name: str, table: Any = None, target: Any = None) -> None:
@@ -46,7 +49,9 @@ class Explorer:
         #: The mean curve of each column, and its values.
         self.means = model.effects()
         self.columns = {str(each.column): each for each in self.means}
+        self.notes: list[str] = []
         if table is not None:
+            self._check_columns(table)
             categories = [name for name, each in self.columns.items() if each.kind == "category"]
             table = convert_texts(table, categories)
         #: The values of the table's columns that the model uses, converted once.
@@ -57,9 +62,22 @@ class Explorer:
         }
         self.all_names = [str(name) for name in model.feature_names_in_]
 
+    def _check_columns(self, table):
+        """Note which columns of the model a table lacks. It may not lack all."""
+        missing = [name for name in self.columns if name not in table.column_names]
+        if len(missing) == len(self.columns):
+            raise ValueError(
+                f"the table has no column of the model, which reads {join(missing)}. Pass a table like "
+                "that of its training."
+            )
+        if missing:
+            self.notes.append(
+                f"similar rows are found without {join(missing)}, which the table does not have"
+            )
+
     def describe(self) -> dict[str, Any]:
         """Return the columns of the model and a row to begin with."""
-        outputs = self.means[0].outputs if self.means else [None]
+        outputs = self.means[0].outputs
         columns, row = [], {}
         for name, effect in self.columns.items():
             values = _texts(effect)
@@ -84,8 +102,6 @@ class Explorer:
             "outputs": [str(each) for each in outputs],
             "output": first,
             "is_number": not hasattr(self.model, "classes_"),
-            "scale": self.means[0].scale if self.means else "target",
-            "has_rows": self.table is not None,
         }
 
     def answer(self, row: dict[str, Any], output: int = 0) -> dict[str, Any]:
@@ -100,7 +116,7 @@ class Explorer:
         """
         X = self._as_table(row)
         effects = self.model.effects(X=X)
-        return self._prediction(X) | {
+        return self._prediction(X, output) | {
             "curves": {str(each.column): _of(each, output).curves[0].tolist() for each in effects}
         }
 
@@ -138,14 +154,14 @@ class Explorer:
             arrays[name] = pa.array([_parsed(name, row.get(name), kind)], types[kind])
         return pa.table(arrays)
 
-    def _prediction(self, X):
+    def _prediction(self, X, output):
         model = self.model
         if hasattr(model, "classes_"):
             P = model.predict_proba(X)[0]
             classes = [str(each) for each in model.classes_]
             return {"probabilities": dict(zip(classes, map(float, P)))}
-        answer: dict[str, Any] = {"prediction": float(np.ravel(model.predict(X))[0])}
-        if model.model_.errors is None:  # of several quantiles
+        answer: dict[str, Any] = {"prediction": float(np.ravel(model.predict(X))[output])}
+        if model.model_.errors is None:  # of several quantiles, which are the outputs
             return answer
         low, high = np.ravel(model.predict_interval(X))
         return answer | {"interval": [float(low), float(high)]}
@@ -173,7 +189,7 @@ class Explorer:
     def _distance(self, name, value):
         effect, values = self.columns[name], self.table_values[name]
         if effect.kind == "category":
-            return (values != str(value)).astype(float)
+            return (values != (_parsed(name, value, "category") or MISSING)).astype(float)
         value = _as_number(_parsed(name, value, effect.kind))
         if np.isnan(value):
             return np.isfinite(values).astype(float)

@@ -163,7 +163,6 @@ class ManyTab(Live):
             "scores": many.scores(),
             "diverged": sorted(many.diverged),
             "surfaces": [self.picture.surface(net) for net in many.networks],
-            "epochs_per_second": round(self.rate),
         }
 
     def _do(self, message):

@@ -143,6 +143,40 @@ def test_what_the_buttons_copy(page, server, setting):
     assert "token" not in code
 
 
+def explorer_of_many_columns():
+    pa = pytest.importorskip("pyarrow", reason="tables need the extra cli")
+    X = np.random.default_rng(0).normal(size=(150, 10))
+    names = [f"a_name_that_is_long_{i}" for i in range(10)]
+    classes = np.array(["a class", "another one", "the third"])[np.digitize(X[:, 0], [-0.4, 0.4])]
+    model = fastnn.TabularClassifier(1, hidden_layer_sizes=4, random_state=0)
+    table = pa.table(dict(zip(names, X.T)))
+    return Explorer(model.fit(table, classes), "a_model_with_a_long_name.safetensors", table)
+
+
+@pytest.mark.parametrize("kind", ["one", "many", "model"])
+def test_pages_fit_a_phone(browser, kind):
+    explorer = explorer_of_many_columns() if kind == "model" else None
+    with running(PlayServer(0, STATE, explorer=explorer)) as server:
+        browser.open(server.address, width=320, height=640)
+        browser.wait_until("fastnnPlay.frame?.() ?? fastnnPlay.explanation?.()")
+        if kind == "many":
+            browser.click("#many")
+            browser.wait_until("document.querySelector('#many-cells button')?.style.left")
+        assert browser.run("document.documentElement.scrollWidth") == 320
+        browser.open("about:blank")
+
+
+def test_an_address_that_is_wrong_opens_the_usual_page(page):
+    address = page.driver.current_url.split("#")[0]
+    for state in ("{", '{"settings":[[0,{"n":1}]]}', '{"settings":[[0,{}]],"variation":"all"}'):
+        page.driver.get("about:blank")
+        page.driver.get(f"{address}#{state}")
+        page.wait_until("globalThis.fastnnPlay?.frame()")
+        assert page.run("fastnnPlay.settings().data") == "moons"
+        assert page.run("document.getElementById('message').textContent")
+    assert all("status of 422" in problem for problem in page.problems())
+
+
 def test_a_refused_value_changes_nothing(page):
     paused = train(page, 5)
     page.set("#batch", 0)
@@ -187,15 +221,9 @@ def test_the_download_is_the_network(page, tmp_path):
     assert_same_bits(np.concatenate(shown), np.concatenate([W.ravel() for W in saved.weights]))
 
 
-@pytest.mark.parametrize("mode", ["one", "many"])
-def test_the_tab_key_reaches_every_control(page, mode):
+def assert_tab_reaches_every_control(page):
     from selenium.webdriver import Keys
 
-    if mode == "many":
-        page.click("#many")
-        wait_until(lambda: (now := frame(page)) and "losses_now" in now)
-        page.click("#play")
-        wait_until(lambda: not frame(page)["playing"])
     page.run("document.body.focus()")
     expected = page.run(
         "[...document.querySelectorAll('button, select, input, a, [tabindex]')].filter("
@@ -212,6 +240,18 @@ def test_the_tab_key_reaches_every_control(page, mode):
             assert outline != "none", element.get_attribute("outerHTML")
             seen.add(element)
     assert len(seen) == expected
+
+
+@pytest.mark.parametrize("mode", ["one", "many"])
+def test_the_tab_key_reaches_every_control(page, mode):
+    from selenium.webdriver import Keys
+
+    if mode == "many":
+        page.click("#many")
+        wait_until(lambda: (now := frame(page)) and "losses_now" in now)
+        page.click("#play")
+        wait_until(lambda: not frame(page)["playing"])
+    assert_tab_reaches_every_control(page)
     if mode == "many":
         page.run("document.querySelector('#many-cells button').focus()")
         for key, expected in ((Keys.ARROW_RIGHT, "seed 1"), (Keys.ARROW_LEFT, "seed 0")):
@@ -325,3 +365,4 @@ def test_a_trained_model_is_explored(opened):
         page.set("input[type=range]", 1, "input")
         now = page.wait_until("fastnnPlay.answers() > 1 && fastnnPlay.answer().prediction")
         assert now == explorer.answer(page.run("fastnnPlay.row()"))["prediction"] != before
+        assert_tab_reaches_every_control(page)

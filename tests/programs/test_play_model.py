@@ -91,6 +91,24 @@ def test_answers_about_each_class(explorers, output):
         classes.answer(row, 3)
 
 
+def test_a_table_that_lacks_columns(explorers):
+    model = explorers[0].model
+    explorer = Explorer(model, "rent", TABLE.drop(["area"]))
+    [note] = explorer.notes
+    assert "without 'area', which the table does not have" in note
+    assert len(explorer.explain(explorer.describe()["row"])["nearest"]["rows"]) == 5
+    with pytest.raises(
+        ValueError, match="the table has no column of the model, which reads 'area'"
+    ):
+        Explorer(model, "rent", TABLE.select(["empty"]))
+
+
+def test_a_model_of_one_class_is_refused():
+    model = TabularClassifier(1, hidden_layer_sizes=4, random_state=0).fit(TABLE, ["yes"] * N)
+    with pytest.raises(ValueError, match="the model knows one class"):
+        Explorer(model, "one")
+
+
 def test_texts_of_a_table_are_read_as_in_training(explorers):
     model = explorers[0].model
     texts = TABLE.set_column(0, "area", pa.array([f"{x:.3f} m" for x in TABLE["area"].to_numpy()]))
@@ -107,7 +125,9 @@ def test_a_model_of_quantiles_has_no_interval():
     loss = fastnn.losses.Quantile([0.1, 0.9])
     model = TabularRegressor(1, hidden_layer_sizes=8, loss=loss, random_state=0).fit(TABLE, RENT)
     explorer = Explorer(model, "quantiles")
-    answer = explorer.answer(explorer.describe()["row"], output=1)
+    row = explorer.describe()["row"]
+    answer = explorer.answer(row, output=1)
+    assert answer["prediction"] == model.predict(explorer._as_table(row))[0, 1]
     assert "interval" not in answer and len(answer["curves"]["area"]) > 5
 
 
