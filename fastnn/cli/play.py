@@ -76,7 +76,7 @@ def run(arguments):
         return _explore(arguments)
     if arguments.rows is not None:
         raise CommandError(
-            f"{arguments.data} is no model file, so only one table can be played with."
+            f"{arguments.data} is not a model file, so pass one table alone."
         )
     table = _table(arguments)
     state = _state(arguments)
