@@ -80,8 +80,8 @@ function show(answer) {
     $("variation").value = variation;
     showNetworks(answer, async (network) => openOne(await command({ do: "open", network })));
   } else {
-    const [n] = answer.sizes, drawn = n > MOST_DRAWN ? `, ${MOST_DRAWN} of ${n} inputs drawn` : "";
-    $("n-params").textContent = `${answer.n_params.toLocaleString("en")} parameters${drawn}`;
+    const [n] = answer.sizes, part = n > MOST_DRAWN ? `, ${MOST_DRAWN} of ${n} inputs drawn` : "";
+    $("n-params").textContent = `${answer.n_params.toLocaleString("en")} parameters${part}`;
     showLegend();
     showUnit(null);
   }
