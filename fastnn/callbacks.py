@@ -267,6 +267,9 @@ class _Function(Callback):
     def __init__(self, function: CallbackFunction) -> None:
         self.function = function
 
+    def __repr__(self) -> str:
+        return repr(self.function)
+
     def on_epoch_end(self, net: MLP, history: History) -> bool | None:
         return self.function(net, history)
 

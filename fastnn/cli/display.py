@@ -254,6 +254,14 @@ def show_progress(label="", quiet=False):
     return _FoldLine(label) if console is None else _FoldBar(label, console)
 
 
+def _format_score(progress):
+    """Return the score of a FitProgress as the table of scores has it, as far as it fits."""
+    score = round(progress.score, 3) + 0.0  # -0.0 + 0.0 is 0.0
+    if progress.score_name.endswith("MAPE"):
+        return f"{100 * progress.score:.1f} %"
+    return f"{score:.3f}" if abs(score) < 1000 else f"{score:,.0f}"
+
+
 def _describe(progress):
     """Return the parts of a line about a Progress."""
     if progress.encoded is not None:
@@ -262,7 +270,7 @@ def _describe(progress):
     if progress.is_on_all_rows:
         parts = ["training on all rows"]
     if progress.score is not None:
-        parts.append(f"held-out {progress.score_name} {progress.score:.3f}")
+        parts.append(f"held-out {progress.score_name} {_format_score(progress)}")
     if progress.seconds_left:
         parts.append(f"{format_duration(progress.seconds_left)} left")
     return parts

@@ -6,7 +6,7 @@ import sys
 import threading
 import webbrowser
 
-from .console import CommandError, CommandWords, print_line
+from .console import CommandError, CommandWords, print_line, print_note
 from .model_file import is_model_name, load_model, read_record
 from .parser import check_output, help_texts, whole_number
 from .table_file import resolve_table_path
@@ -85,9 +85,10 @@ def run(arguments):
             return _save(arguments, as_code, state, table)
         if state is None:
             state = {"step": 0, "settings": [[0, {"data": "table"} if table else {}]]}
-        as_code.from_state(state, table)  # its errors come here, not in the page
+        playback, _ = as_code.from_state(state, table)  # its errors come here, not in the page
     except ValueError as error:
         raise CommandError(error) from None
+    _print_notes(playback.data.notes)
     return _serve(arguments, lambda port: PlayServer(port, state, table))
 
 
@@ -104,6 +105,7 @@ def _explore(arguments):
         explorer = Explorer(model, os.path.basename(arguments.data), table, target)
     except ValueError as error:
         raise CommandError(f"{arguments.data}: {CommandWords().say(error)}") from None
+    _print_notes(explorer.notes)
     return _serve(arguments, lambda port: PlayServer(port, {}, explorer=explorer))
 
 
@@ -135,11 +137,17 @@ def _save(arguments, as_code, state, table):
         raise CommandError("--out needs --state. Copy the command of the page.")
     check_output(arguments.out)
     playback, _ = as_code.from_state(state, table)
+    _print_notes(playback.data.notes)
     playback.net.save(arguments.out)
     print_line(
         f"Saved {arguments.out} after {playback.step:,} steps: loss {playback.loss_now():.4g}."
     )
     return 0
+
+
+def _print_notes(notes):
+    for note in notes:
+        print_note(note)
 
 
 def _serve(arguments, make_server):

@@ -151,6 +151,11 @@ def _check_arguments(arguments, model):
             f"--interval: {arguments.model} predicts a class. Pass --proba for the probability of "
             "each class."
         )
+    if arguments.interval is not None and model.model_.targets.n_out > 1:
+        raise CommandError(
+            f"--interval: {arguments.model} predicts several quantiles, and two of them are the "
+            "bounds of an interval. Leave it out."
+        )
     check_model(arguments.model, model)
     if arguments.explain and model.model_.background is None:
         raise CommandError(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.messages import format_share, format_value, printable
-from ..tables.data_checks import check_data
+from ..tables.data_checks import check_data, find_duplicate_rows
 from ..tables.table_errors import import_pyarrow
 from ..tables.texts import is_missing_mark
 from .console import CommandWords
@@ -111,13 +111,19 @@ def list_training_checks(table, target, arguments, drop):
     table : pyarrow.Table
     target : Target
     arguments : argparse.Namespace
-        time, group, seed, resume.
+        time, group, weight, seed, resume.
     drop : list of str
         Columns that are not inputs.
     """
     from ..tabular import time_check
 
     found, times = list_data_checks(table, target.name, drop), [arguments.time]
+    roles = {arguments.group, arguments.weight} - {None}
+    if roles and any(issue["kind"] == "duplicate rows" for issue in found):
+        # Rows of other groups, or with other weights, are no copies.
+        found = [issue for issue in found if issue["kind"] != "duplicate rows"]
+        copies = find_duplicate_rows(table.drop_columns([n for n in drop if n not in roles]))
+        found += _describe_issues([] if copies is None else [copies])
     if arguments.time is not None or arguments.group is not None:
         found = [issue for issue in found if issue["kind"] != "group"]
     elif not arguments.resume:

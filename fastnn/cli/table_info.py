@@ -84,7 +84,7 @@ def _list_data_checks(table, target):
     """Return the warnings of `fastnn train` without options."""
     if target is None:
         return list_data_checks(table, None, [])
-    options = argparse.Namespace(time=None, group=None, seed=0, resume=False)
+    options = argparse.Namespace(time=None, group=None, weight=None, seed=0, resume=False)
     return list_training_checks(table, target, options, [])
 
 

@@ -223,8 +223,9 @@ class _Reader:
             return "binary"
         if types.is_string(values.type):
             return "classes"
-        few = types.is_integer(values.type) and n_distinct <= MAX_INTEGER_CLASSES
-        return "classes" if few else "number"
+        few = min(MAX_INTEGER_CLASSES, len(values) / 2)  # most classes occur more than once
+        are_few = types.is_integer(values.type) and n_distinct <= few
+        return "classes" if are_few else "number"
 
     def to_float(self, values, rows):
         pa = import_pyarrow()

@@ -240,7 +240,9 @@ def format_score(name, value, digits=3):
         return "-"
     if name == "mape":
         return f"{100 * value:.1f} %"
-    return format_error(value) if name in DETAILED else f"{value:.{digits}f}"
+    if name in DETAILED:
+        return format_error(value)
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # -0.0 + 0.0 is 0.0
 
 
 def _format_classes(classes):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.messages import plural
 from ..core.validation import check_count, check_number
 
 #: By name: what the list of the page says.
@@ -17,9 +18,12 @@ DATA_SETS = {
     "moons": "Two half moons that grip each other",
     "gauss": "Two clouds: one line can tell them apart",
     "plane": "Regression: numbers that rise in one direction",
+    "stretched": "Regression: the same, but x2 is 50 times as large as x1",
     "waves": "Regression: hills and valleys",
     "digits": "Images of handwritten digits, 64 inputs and 10 classes",
 }
+STRETCH = 50  # of x2 in "stretched"
+MOST_CLASSES = 20
 MAX_POINTS = 5000  # of a made data set, and rows of a table that are drawn
 
 
@@ -40,9 +44,11 @@ class PlayData:
         The names of the columns of X.
     axes : list of str
         What the two axes of the plane show.
+    notes : list of str
+        What was left out of a table, or changed.
     origin, directions : ndarray (n_in,) and (2, n_in)
         The plane: the point (u, v) of the picture has the inputs origin + u directions[0] + v
-        directions[1]. With two inputs these are the inputs themselves.
+        directions[1]. The two are orthogonal. With two inputs these are the inputs themselves.
     """
 
     X: Any
@@ -55,6 +61,7 @@ class PlayData:
     axes: list = field(default_factory=lambda: ["x1", "x2"])
     origin: Any = None
     directions: Any = None
+    notes: list = field(default_factory=list)
 
     def __post_init__(self):
         if self.origin is None:
@@ -88,7 +95,8 @@ class PlayData:
 
     def positions(self, X):
         """Return the place of rows in the plane, ndarray (n, 2): their orthogonal projection."""
-        return (X - self.origin) @ self.directions.T
+        lengths = np.square(self.directions).sum(axis=1)
+        return (X - self.origin) @ self.directions.T / np.where(lengths > 0, lengths, 1)
 
     def inputs_at(self, positions):
         """Return the inputs of places in the plane, ndarray (n, n_in) of float32."""
@@ -142,7 +150,10 @@ def make_data(
     X, y = _POINTS[name](rng, n)
     if y.dtype.kind == "f":
         y = y + noise * rng.normal(size=n)
-        return _divided(X, y.astype(np.float32), "numbers", [], test, rng)
+        factors = np.array([1, STRETCH if name == "stretched" else 1])
+        data = _divided(X * factors, y.astype(np.float32), "numbers", [], test, rng)
+        data.directions = np.diag(factors).astype(np.float32)
+        return data
     X = X + noise * rng.normal(size=X.shape)
     return _divided(X, y, "classes", ["orange", "blue"], test, rng)
 
@@ -218,10 +229,10 @@ def from_arrays(X: Any, y: Any, inputs: Any = None, test: float = 0.3, seed: int
         data = _divided(X, y.astype(np.float32), "numbers", [], test, rng)
     else:
         names, codes = np.unique(y, return_inverse=True)
-        if not 2 <= len(names) <= 20:
+        if not 2 <= len(names) <= MOST_CLASSES:
             raise ValueError(
-                f"y has {len(names):,} classes, but the playground draws 2 to 20. Choose another "
-                "target, or pass floating-point numbers for a regression."
+                f"y has {plural(len(names), 'different value')}, but the playground draws 2 to "
+                f"{MOST_CLASSES} classes. Pass other classes, or floating-point numbers for a regression."
             )
         data = _divided(X, codes.astype(np.int64), "classes", names.tolist(), test, rng)
         data.classes = [str(name) for name in names.tolist()]
@@ -317,5 +328,6 @@ _POINTS = {
     "moons": _moons,
     "gauss": _gauss,
     "plane": _plane,
+    "stretched": _plane,
     "waves": _waves,
 }

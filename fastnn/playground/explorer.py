@@ -6,12 +6,21 @@ from typing import Any
 
 import numpy as np
 
+from ..core.messages import join, printable
 from ..core.validation import check_count
+from ..tables import convert_texts
+from .table_points import numbers_of
 
 EXACT_COLUMNS = 8  # up to these, contributions are exact
 PERMUTATIONS = 128  # of more columns: standard errors are shown
 NEAREST = 5  # rows of the table that are most like the row
 MISSING = "missing"  # what effects call a missing value
+#: By kind of column: how a value of the page becomes one of the model.
+_PARSERS: dict[str, Any] = {
+    "number": float,
+    "date": lambda value: np.datetime64(str(value), "s"),
+    "category": str,
+}
 
 
 class Explorer:
@@ -26,6 +35,11 @@ class Explorer:
         Rows among which the most similar ones are found.
     target : str, optional
         The column of the target in the table.
+
+    Attributes
+    ----------
+    notes : list of str
+        What the table lacks.
     """
 
     def __init__(self, model: Any, name: str, table: Any = None, target: Any = None) -> None:
@@ -35,17 +49,35 @@ class Explorer:
         #: The mean curve of each column, and its values.
         self.means = model.effects()
         self.columns = {str(each.column): each for each in self.means}
+        self.notes: list[str] = []
+        if table is not None:
+            self._check_columns(table)
+            categories = [name for name, each in self.columns.items() if each.kind == "category"]
+            table = convert_texts(table, categories)
         #: The values of the table's columns that the model uses, converted once.
         self.table_values = {
-            name: _comparable(table[name], effect.kind)
+            name: _comparable(name, table[name], effect.kind)
             for name, effect in self.columns.items()
             if table is not None and name in table.column_names
         }
         self.all_names = [str(name) for name in model.feature_names_in_]
 
+    def _check_columns(self, table):
+        """Note which columns of the model a table lacks. It may not lack all."""
+        missing = [name for name in self.columns if name not in table.column_names]
+        if len(missing) == len(self.columns):
+            raise ValueError(
+                f"the table has no column of the model, which reads {join(missing)}. Pass a table like "
+                "that of its training."
+            )
+        if missing:
+            self.notes.append(
+                f"similar rows are found without {join(missing)}, which the table does not have"
+            )
+
     def describe(self) -> dict[str, Any]:
         """Return the columns of the model and a row to begin with."""
-        outputs = self.means[0].outputs if self.means else [None]
+        outputs = self.means[0].outputs
         columns, row = [], {}
         for name, effect in self.columns.items():
             values = _texts(effect)
@@ -70,8 +102,6 @@ class Explorer:
             "outputs": [str(each) for each in outputs],
             "output": first,
             "is_number": not hasattr(self.model, "classes_"),
-            "scale": self.means[0].scale if self.means else "target",
-            "has_rows": self.table is not None,
         }
 
     def answer(self, row: dict[str, Any], output: int = 0) -> dict[str, Any]:
@@ -86,7 +116,7 @@ class Explorer:
         """
         X = self._as_table(row)
         effects = self.model.effects(X=X)
-        return self._prediction(X) | {
+        return self._prediction(X, output) | {
             "curves": {str(each.column): _of(each, output).curves[0].tolist() for each in effects}
         }
 
@@ -117,28 +147,21 @@ class Explorer:
             raise ValueError(f"the model has no column {sorted(unknown)[0]!r}")
         import pyarrow as pa
 
+        types = {"number": pa.float64(), "date": pa.timestamp("s"), "category": pa.string()}
         arrays = {}
         for name in self.all_names:
             kind = self.columns[name].kind if name in self.columns else "category"
-            value = row.get(name)
-            value = None if value in (MISSING, "", None) else value
-            if kind == "number":
-                arrays[name] = pa.array([None if value is None else float(value)], pa.float64())
-            elif kind == "date":
-                moment = None if value is None else np.datetime64(str(value), "s")
-                arrays[name] = pa.array([moment], pa.timestamp("s"))
-            else:
-                arrays[name] = pa.array([None if value is None else str(value)], pa.string())
+            arrays[name] = pa.array([_parsed(name, row.get(name), kind)], types[kind])
         return pa.table(arrays)
 
-    def _prediction(self, X):
+    def _prediction(self, X, output):
         model = self.model
         if hasattr(model, "classes_"):
             P = model.predict_proba(X)[0]
             classes = [str(each) for each in model.classes_]
             return {"probabilities": dict(zip(classes, map(float, P)))}
-        answer: dict[str, Any] = {"prediction": float(np.ravel(model.predict(X))[0])}
-        if model.model_.errors is None:  # of several quantiles
+        answer: dict[str, Any] = {"prediction": float(np.ravel(model.predict(X))[output])}
+        if model.model_.errors is None:  # of several quantiles, which are the outputs
             return answer
         low, high = np.ravel(model.predict_interval(X))
         return answer | {"interval": [float(low), float(high)]}
@@ -165,21 +188,45 @@ class Explorer:
 
     def _distance(self, name, value):
         effect, values = self.columns[name], self.table_values[name]
-        if effect.kind != "number":
-            return (values != str(value)).astype(float)
-        if value in (MISSING, "", None):
+        if effect.kind == "category":
+            return (values != (_parsed(name, value, "category") or MISSING)).astype(float)
+        value = _as_number(_parsed(name, value, effect.kind))
+        if np.isnan(value):
             return np.isfinite(values).astype(float)
-        low, high = effect.values[0], effect.values[-1]
-        apart = np.abs(values - float(value)) / ((high - low) or 1.0)
+        low, high = _as_number(effect.values[0]), _as_number(effect.values[-1])
+        apart = np.abs(values - value) / ((high - low) or 1.0)
         return np.nan_to_num(np.minimum(apart, 1.0), nan=1.0)
 
 
-def _comparable(column, kind):
+def _comparable(name, column, kind):
     """Return the values of a column of a table: numbers, with NaN for missing ones, or texts."""
-    values = column.to_pylist()
-    if kind != "number":
-        return np.array([str(each) for each in values])
-    return np.array([np.nan if each is None else each for each in values], float)
+    if kind == "category":
+        return np.array([MISSING if each is None else str(each) for each in column.to_pylist()])
+    numbers = numbers_of(column)
+    if numbers is None:
+        raise ValueError(
+            f"column {printable(name)!r} of the table holds texts, but the model has learned from a "
+            f"{kind}. Pass a table like that of its training."
+        )
+    return numbers
+
+
+def _as_number(value):
+    """Return a number, or the seconds of a date since 1970; NaN for a missing value."""
+    if isinstance(value, np.datetime64):
+        return float(value.astype("datetime64[s]").astype(np.int64))
+    return np.nan if value is None else float(value)
+
+
+def _parsed(name, value, kind):
+    """Return the value of a column as its type has it, None if it is missing."""
+    if value in (MISSING, "", None):
+        return None
+    try:
+        return _PARSERS[kind](value)
+    except (ValueError, TypeError):
+        needs = "a number" if kind == "number" else "a date such as 2026-01-31"
+        raise ValueError(f"column {printable(name)!r} needs {needs}, got {value!r}.") from None
 
 
 def _shown(value):

@@ -7,8 +7,8 @@ LESSONS: list[dict[str, Any]] = [
     {
         "title": "One line cannot do XOR",
         "settings": {"data": "xor", "hidden": [], "activations": [], "noise": 0.0, "lr": 0.05},
-        "watch": "Without a hidden layer the network is one line. Watch the accuracy stay near 50 %: no "
-        "line has the classes on its two sides.",
+        "watch": "Without a hidden layer the network is one line. Watch the accuracy: it is never much "
+        "better than a guess, 50 %, because no line has the classes on its two sides.",
         "then": "Add a layer of 4 units. Each unit is a line of its own, and the output combines them.",
     },
     {
@@ -17,9 +17,9 @@ LESSONS: list[dict[str, Any]] = [
             **{"data": "moons", "optimizer": "sgd", "lr": 10.0, "batch": 10},
             **{"hidden": [8], "activations": ["relu"]},
         },
-        "watch": "Watch the loss jump instead of fall: each step goes too far and lands on the other side "
-        "of the valley.",
-        "then": "Set the rate to 0.3 and start again. With 0.001 it falls too, but slowly.",
+        "watch": "Watch the loss jump up and down instead of falling: each step goes too far, and lands on "
+        "the other side of the valley.",
+        "then": "Set the rate to 0.3 and start over. Then try 0.001: the loss falls, but slowly.",
     },
     {
         "title": "Sigmoids that vanish",
@@ -28,39 +28,41 @@ LESSONS: list[dict[str, Any]] = [
             **{"hidden": [6, 6, 6, 6, 6], "activations": ["sigmoid"] * 5},
         },
         "watch": "Watch the loss stay at 0.69, that of a guess. Each sigmoid multiplies the gradient by at "
-        "most 1/4, so next to nothing arrives at the first layer: click a unit there and read dL/dw.",
-        "then": "Choose relu or tanh for all layers, and start again.",
+        "most 1/4, so almost nothing reaches the first layer: choose one of its units and read dL/dw.",
+        "then": "Choose tanh or relu for all layers. The loss falls at once.",
     },
     {
         "title": "Overfitting, and dropout",
         "settings": {
-            **{"data": "moons", "n": 60, "noise": 0.3, "test": 0.5, "lr": 0.01, "batch": 10},
+            **{"data": "moons", "n": 100, "noise": 0.3, "data_seed": 1, "test": 0.5, "batch": 10},
             **{"hidden": [32, 32], "activations": ["relu", "relu"]},
         },
-        "watch": "Watch the two losses part: the network learns the 30 points by heart, and becomes worse "
-        "on those that it has not seen.",
-        "then": "Set dropout to 0.4, or l2 to 0.01, and start again. Or make the layers smaller.",
+        "watch": "Watch the two losses part. The network learns its 50 points by heart, so the training "
+        "loss falls to 0, while the loss of the points that it has not seen rises.",
+        "then": "Set dropout to 0.4: the held-out loss stays lower. Set it to 0 and L2 to 0.01, or use one "
+        "layer of 4 units: it hardly rises.",
     },
     {
         "title": "Why inputs are scaled",
         "settings": {
-            **{"data": "plane", "noise": 0.05, "optimizer": "sgd", "lr": 0.1, "batch": 30},
-            **{"hidden": [], "activations": []},
+            **{"data": "stretched", "noise": 0.05, "optimizer": "sgd", "lr": 0.001, "batch": 32},
+            **{"hidden": [], "activations": [], "seed": 3},
         },
-        "watch": "Both inputs lie between -1 and 1, so one rate suits both weights: R2 is near 1 after a "
-        "few epochs.",
-        "then": "Open your table with: fastnn play TABLE --target COLUMN. It is scaled in the same "
-        "way. Without that, a column of thousands needs a rate a million times smaller.",
+        "watch": "x2 is 50 times as large as x1. Its weight is right after a few steps, and the weight of "
+        "x1 crawls: watch the colours turn slowly to the right.",
+        "then": "Set the rate to 0.01 to hurry: training diverges, because of x2. Then choose the data plane, "
+        "where both are scaled, with a rate of 0.1: it is done in a second.",
     },
     {
         "title": "The size of a batch",
         "settings": {
-            **{"data": "spirals", "batch": 1, "optimizer": "sgd", "lr": 0.05},
-            **{"hidden": [16, 16], "activations": ["tanh", "tanh"]},
+            **{"data": "moons", "batch": 1, "optimizer": "sgd", "lr": 0.1},
+            **{"hidden": [8, 8], "activations": ["tanh", "tanh"]},
         },
-        "watch": "Watch the surface tremble: a step follows one point. An epoch has many steps, so it also "
-        "learns much in one epoch.",
-        "then": "Set the batch to 350, all points: the curve becomes smooth, and an epoch is one step.",
+        "watch": "Each step follows a single point: watch the surface tremble. An epoch has 350 steps, so "
+        "about ten epochs are enough.",
+        "then": "Set the batch to 350, all points: an epoch is one step. The surface is calm, the curve is "
+        "smooth, and it needs about a thousand epochs.",
     },
     {
         "title": "Adam against SGD",
@@ -69,24 +71,19 @@ LESSONS: list[dict[str, Any]] = [
             **{"hidden": [16, 16], "activations": ["relu", "relu"]},
         },
         "watch": "Watch SGD: the loss falls slowly, and stays on plateaus for hundreds of epochs.",
-        "then": "Choose adam with the rate 0.01. It divides each step by the size of its gradients, so flat "
-        "directions move, too.",
+        "then": "Start over with adam and the rate 0.01. It divides each step by the size of its gradients, "
+        "so flat directions move, too: 50 epochs are enough.",
     },
     {
         "title": "Width against depth",
         "settings": {
-            **{
-                "data": "circles",
-                "hidden": [3],
-                "activations": ["relu"],
-                "lr": 0.03,
-                "noise": 0.02,
-            },
+            **{"data": "circles", "hidden": [3], "activations": ["relu"]},
+            **{"lr": 0.03, "noise": 0.02},
         },
         "watch": "Three lines are the fewest that close: watch them become a triangle around the inner "
         "circle.",
-        "then": "Use one layer of 16 units, then four layers of 4: both have more corners. Compare how "
-        "fast they learn.",
+        "then": "Use one layer of 16 units: it learns at once. Four layers of 4 have about as many "
+        "parameters, but get stuck with this seed. Press 100 networks to see how often.",
     },
 ]
 

@@ -132,6 +132,7 @@ class ManyTab(Live):
         many = self.many
         return {
             "network": self.network,
+            "notes": many.data.notes,
             "variation": self.variation,
             "rates": RATES,
             "widths": WIDTHS[::-1],
@@ -162,7 +163,6 @@ class ManyTab(Live):
             "scores": many.scores(),
             "diverged": sorted(many.diverged),
             "surfaces": [self.picture.surface(net) for net in many.networks],
-            "epochs_per_second": round(self.rate),
         }
 
     def _do(self, message):

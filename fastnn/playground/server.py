@@ -27,7 +27,7 @@ from .data_sets import DATA_SETS
 from .lessons import HELP, LESSONS
 from .live import Live
 from .many_networks import VARIATIONS, ManyTab
-from .settings import ACTIVATIONS, LOSSES, MAX_LAYERS, MAX_UNITS, OPTIMIZERS, SCHEDULES, Settings
+from .settings import ACTIVATIONS, LOSSES, MAX_LAYERS, MAX_UNITS, OPTIMIZERS, SCHEDULES
 from .tab import FRAME_SECONDS, Tab
 
 HOST = "127.0.0.1"
@@ -125,7 +125,6 @@ class PlayServer(ThreadingHTTPServer):
             "lessons": LESSONS,
             "help": HELP,
             "variations": VARIATIONS,
-            "defaults": Settings().to_json(),
             "max_layers": MAX_LAYERS,
             "max_units": MAX_UNITS,
             "table": self.table

@@ -120,7 +120,8 @@ class Tab(Live):
         if not self.playback.change(settings):
             self.last = self.playback.step
             return {}
-        rows = as_code.Rows(settings, self.rows.points, self.table)
+        points = self.rows.points if settings.data == "points" else None
+        rows = as_code.Rows(settings, points, self.table)
         self._begin(Playback(settings, rows.make()), rows)
         return self.description()
 
@@ -138,10 +139,10 @@ class Tab(Live):
         net = self.playback.net
         return {
             "network": self.network,
+            "notes": self.playback.data.notes,
             "points": self.picture.points(),
             "settings": self.playback.settings.to_json(),
             "sizes": list(net.layer_sizes),
-            "activations": list(net.activations),
             "losses": Settings.kind(self.playback.data),
             "n_params": net.n_params,
         }

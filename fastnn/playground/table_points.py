@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.messages import printable, similar
-from .data_sets import PlayData, from_arrays
+from ..core.messages import join, plural, printable, similar
+from .data_sets import MOST_CLASSES, PlayData, from_arrays
 
 MAX_ROWS = 5000  # drawn and trained on
+LEAST_ROWS = 10
 MAX_LEVELS = 10  # of a column of texts that becomes inputs
+MAX_INTEGER_CLASSES = 10  # as `fastnn train` guesses the task
 
 
 def from_table(
@@ -20,14 +22,14 @@ def from_table(
 
     Inputs have mean 0 and standard deviation 1. A missing number becomes the mean of its column,
     and rows without a target are left out. Of a table with more than 5,000 rows, 5,000 are drawn
-    at random.
+    at random. `notes` of the result say what was left out or changed.
 
     Parameters
     ----------
     table : pyarrow.Table, str or path-like
         A table that `fastnn.tables.read` returns, or its file.
     target : str
-        The column to learn.
+        The column to learn. Two different values, texts, and up to ten whole numbers are classes.
     columns : list of two str, optional
         Columns of numbers or dates. By default the first two principal components of all columns of
         numbers, dates, and of up to ten different texts.
@@ -43,72 +45,155 @@ def from_table(
     ValueError
         A column does not exist or holds no numbers, or the target has too many classes.
     """
-    from ..tables import read
+    from ..tables import convert_texts, read
 
+    notes: list[str] = []
     if not hasattr(table, "column_names"):
         table = read(table)
+    _check_names(table, target, columns)
+    table = convert_texts(table, on_note=lambda note: notes.append(str(note)))
+    values = _target(table[target], target)
+    rows = np.flatnonzero([value is not None for value in values])
+    if len(rows) < table.num_rows:
+        notes.append(f"{plural(table.num_rows - len(rows), 'row')} without a target left out")
+    if len(rows) < LEAST_ROWS:
+        raise ValueError(
+            f"the table has {plural(len(rows), 'row')} with a target, but needs at least {LEAST_ROWS}."
+        )
+    rng = np.random.default_rng(seed)
+    if len(rows) > MAX_ROWS:
+        notes.append(f"{MAX_ROWS:,} of {len(rows):,} rows drawn at random")
+        rows = np.sort(rng.permutation(rows)[:MAX_ROWS])
+    y = _labels(np.array([values[i] for i in rows.tolist()]), target)
+    inputs = _Inputs(table.take(rows), target, notes)
+    X, labels = inputs.components() if columns is None else inputs.chosen(columns)
+    data = from_arrays(X, y, labels, test, seed)
+    data.notes = notes
+    return data
+
+
+def _check_names(table, target, columns):
+    """Check that the columns exist, and that two different ones are inputs."""
     names = table.column_names
     for name in [target, *(columns or ())]:
         if name not in names:
             close = similar(name, names)
             hint = f" Did you mean {close!r}?" if close else f" It has {', '.join(names[:8])}."
             raise ValueError(f"the table has no column {printable(name)!r}.{hint}")
-    rng = np.random.default_rng(seed)
-    rows = np.flatnonzero(np.asarray(table[target].is_valid()))
-    if len(rows) > MAX_ROWS:
-        rows = np.sort(rng.permutation(rows)[:MAX_ROWS])
-    table = table.take(rows)
-    X, labels = _inputs(table, target, columns)
-    y = np.asarray(table[target].to_pylist())
-    if y.dtype.kind == "f" or (y.dtype.kind in "iu" and len(np.unique(y)) > 20):
-        y = _scaled(y.astype(np.float64)).astype(np.float32)
-    elif y.dtype.kind not in "iub":
-        y = y.astype(str)
-    return from_arrays(X, y, labels, test, seed)
+    if columns is not None and len({target, *columns}) != 3:
+        raise ValueError("choose two different columns, neither of them the target.")
 
 
-def _inputs(table, target, columns):
-    """Return the two inputs (n, 2), and their names."""
-    if columns is not None:
-        if len(columns) != 2:
-            raise ValueError(f"choose two columns, got {len(columns)}")
-        parts = [_numbers(table[name]) for name in columns]
-        for name, part in zip(columns, parts):
-            if part is None:
+def _target(column, name):
+    """Return the values of the target: numbers, Booleans or texts, and None for missing ones."""
+    import pyarrow as pa
+
+    if pa.types.is_temporal(column.type):
+        raise ValueError(
+            f"the target {printable(name)!r} holds dates or times. Choose a column of numbers or classes."
+        )
+    values = column.to_pylist()
+    if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        numbers = [np.nan if value is None else float(value) for value in values]
+        return [value if np.isfinite(value) else None for value in numbers]
+    return [value if isinstance(value, int | None) else str(value) for value in values]
+
+
+def _labels(y, name):
+    """Return classes, or scaled float32 numbers."""
+    n_distinct, label = len(np.unique(y)), f"the target {printable(name)!r}"
+    if n_distinct < 2:
+        raise ValueError(f"{label} has the same value in every row. Choose another target.")
+    is_class = n_distinct == 2 or y.dtype.kind not in "fiu"
+    if not is_class and (y.dtype.kind == "f" or n_distinct > MAX_INTEGER_CLASSES):
+        return _scaled(y.astype(np.float64)).astype(np.float32)
+    if n_distinct > MOST_CLASSES:
+        raise ValueError(
+            f"{label} has {n_distinct:,} different values, but at most {MOST_CLASSES} classes can be "
+            "drawn. Choose another target."
+        )
+    return np.array([f"{value:g}" for value in y.tolist()]) if y.dtype.kind == "f" else y
+
+
+class _Inputs:
+    """The two inputs of a table. notes: list to which is added what was left out."""
+
+    def __init__(self, table, target, notes):
+        self.table, self.target, self.notes = table, target, notes
+
+    def chosen(self, columns):
+        """Return two columns, (n, 2), and their names."""
+        parts = []
+        for name in columns:
+            numbers = numbers_of(self.table[name])
+            if numbers is None:
                 raise ValueError(
                     f"column {printable(name)!r} holds texts. Choose columns of numbers or dates, or "
                     "leave them out for the principal components of all columns."
                 )
+            if not np.nanstd(numbers) > 0:
+                raise ValueError(
+                    f"column {printable(name)!r} has fewer than two different values. Choose another."
+                )
+            parts.append(numbers)
+        self._note_missing(parts)
         return np.stack([_scaled(part) for part in parts], axis=1), list(columns)
-    parts = []
-    for name in table.column_names:
-        if name != target:
-            parts += _features(table[name])
-    if len(parts) < 2:
-        raise ValueError("the table needs two columns of numbers or of few texts beside the target")
-    X = np.stack(parts, axis=1)
-    _, values, components = np.linalg.svd(X, full_matrices=False)
-    components = components[:2] * np.sign(components[:2].sum(axis=1, keepdims=True) + 1e-300)
-    scores = X @ components.T
-    shares = values**2 / (values**2).sum()
-    return scores / scores.std(axis=0), [
-        f"principal component {i + 1} ({shares[i]:.0%} of the variance)" for i in range(2)
-    ]
+
+    def components(self):
+        """Return the first two principal components, (n, 2), and their names."""
+        numbers: list[Any] = []
+        levels: list[Any] = []
+        left_out = []
+        for name in self.table.column_names:
+            if name == self.target:
+                continue
+            values = numbers_of(self.table[name])
+            found = _levels(self.table[name]) if values is None else []
+            if values is not None and np.isfinite(values).any() and np.nanstd(values) > 0:
+                numbers.append(values)
+            elif found:
+                levels += found
+            else:
+                left_out.append(name)
+        if len(numbers) + len(levels) < 2:
+            raise ValueError(
+                "the table needs two columns of numbers or of few texts beside the target, each with "
+                "different values."
+            )
+        if left_out:
+            self.notes.append(
+                f"{plural(len(left_out), 'column')} with one value or many texts left out: "
+                f"{join(left_out)}"
+            )
+        self._note_missing(numbers)
+        return self._principal([_scaled(part) for part in numbers + levels])
+
+    def _principal(self, parts):
+        X = np.stack(parts, axis=1)
+        _, values, components = np.linalg.svd(X, full_matrices=False)
+        components = components[:2] * np.sign(components[:2].sum(axis=1, keepdims=True) + 1e-300)
+        shares = values**2 / (values**2).sum()
+        scores = X @ components.T
+        scores[:, shares[:2] < 1e-9] = 0  # rounding errors of columns that say the same
+        names = [f"principal component {i + 1} ({shares[i]:.0%} of the variance)" for i in range(2)]
+        return np.stack([_scaled(part) for part in scores.T], axis=1), names
+
+    def _note_missing(self, parts):
+        n = sum(np.count_nonzero(np.isnan(part)) for part in parts)
+        if n:
+            self.notes.append(f"{plural(n, 'missing value')} replaced by the mean of the column")
 
 
-def _features(column):
-    """Return the scaled inputs of a column: one of numbers, or one for each of a few texts."""
-    numbers = _numbers(column)
-    if numbers is not None:
-        return [_scaled(numbers)] if np.nanstd(numbers) > 0 else []
+def _levels(column):
+    """Return an input for each of a few different texts, [] if there are one or many."""
     texts = np.asarray([str(value) for value in column.to_pylist()])
     levels = np.unique(texts)
     if not 2 <= len(levels) <= MAX_LEVELS:
         return []
-    return [_scaled((texts == level).astype(np.float64)) for level in levels]
+    return [(texts == level).astype(np.float64) for level in levels]
 
 
-def _numbers(column):
+def numbers_of(column: Any) -> Any:
     """Return a column of numbers or dates as float64, missing values as NaN; None for texts."""
     import pyarrow as pa
 
@@ -117,6 +202,8 @@ def _numbers(column):
         column = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
     elif pa.types.is_boolean(kind):
         column = column.cast(pa.int8())
+    elif pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return None
     values = np.array(column.to_pylist(), float)

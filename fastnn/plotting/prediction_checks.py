@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.messages import plural
 from ..core.validation import as_array, check_array
 from ..encoded_table import EncodedTable
 from .theme import plain
@@ -95,13 +96,13 @@ def check_numbers(name, a, n=None):
     if not a.size:
         raise ValueError(f"{name} has shape {a.shape}. Pass at least one row.")
     if n is not None and len(a) != n:
-        raise ValueError(f"{name} has {len(a)} row{'s' * (len(a) != 1)}, but y_true has {n}")
+        raise ValueError(f"{name} has {plural(len(a), 'row')}, but y_true has {n:,}")
     rows = np.flatnonzero(~np.isfinite(a.reshape(len(a), -1)).all(axis=1))
     if len(rows):
         raise ValueError(
-            f"{name} has {a[rows[0]]} in row {rows[0]}, and {len(rows)} row"
-            f"{'s' * (len(rows) != 1)} that are not finite. Remove these rows from all arguments: "
-            f"~numpy.isnan({name}) selects the others."
+            f"{name} is not finite in {plural(len(rows), 'row')}, first in row {rows[0]} "
+            f"({a[rows[0]]}). Remove these rows from all arguments: numpy.isfinite({name})"
+            f"{'.all(axis=1)' * (a.ndim == 2)} selects the others."
         )
     return a
 

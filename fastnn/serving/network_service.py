@@ -4,6 +4,7 @@ Their columns are numbers without missing values. All waiting rows are predicted
 each gets the bits that `forward` or `predict` gives it.
 """
 
+import copy
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,10 +59,14 @@ class NetworkService:
 
     def __init__(self, model, n_threads):
         self.n_threads, self.has_explanations = n_threads, False
-        self.model, self.is_network = model, isinstance(model, MLP)
+        self.is_network = isinstance(model, MLP)
         self.is_classifier = hasattr(model, "classes_")
-        # Rows become an array in the order of the names, which `predict` would then warn about.
-        names = vars(model).pop("feature_names_in_", None)
+        names = getattr(model, "feature_names_in_", None)
+        if names is not None:
+            # Rows become an array in the order of the names, which `predict` would then warn about.
+            model = copy.copy(model)
+            del model.feature_names_in_
+        self.model = model
         self.names: list = [] if names is None else list(names)
         self.has_names = names is not None
         network = model if self.is_network else model.networks_[0]
@@ -135,8 +140,10 @@ class NetworkService:
             return
         what = "null" if value is None else printable(repr(value))
         column = repr(printable(self.names[k])) if self.has_names else k
-        expected = "a finite number" if isinstance(value, float) else "a number"
-        if isinstance(value, NUMBERS) and math.isfinite(value):
+        expected = "a number"
+        if isinstance(value, float) and not math.isfinite(value):
+            expected = "a finite number"
+        elif isinstance(value, NUMBERS):
             expected = f"a number of at most {self._largest:.3g}"
         raise RequestError(
             422,

@@ -40,13 +40,15 @@ def reader_of(column, categories):
 def _read_numbers(values, style):
     types = set(map(type, values))
     if types <= NUMBERS:
-        out = [math.nan if value is None else value for value in values]
-        if any(not -LARGEST <= x <= LARGEST for x in out if x == x):
-            return None
-        return out
+        return [math.nan if x is None else x for x in values] if _are_small(values) else None
     if types <= TEXTS:
         return _read_texts(values, to_number, style)
     return [math.nan if x is None else float(x) for x in values] if types <= BOOLEANS else None
+
+
+def _are_small(numbers):
+    """Whether numbers, NaN and None are so small that float64 holds them. Integers have any size."""
+    return all(-LARGEST <= x <= LARGEST for x in numbers if x is not None and x == x)
 
 
 def _read_dates(values, style):
@@ -69,7 +71,7 @@ def _read_categories(values, known):
     types = set(map(type, values))
     if types <= TEXTS:
         out = values
-    elif types <= NUMBERS or types <= BOOLEANS:
+    elif (types <= NUMBERS and _are_small(values)) or types <= BOOLEANS:
         out = [None if value is None else number_text(float(value)) for value in values]
     else:
         return None

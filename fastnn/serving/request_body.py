@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from ..core.messages import did_you_mean, join, printable
+from ..core.messages import did_you_mean, join, plural, printable
 from .request_error import RequestError
 
 FORMS = (
@@ -97,6 +97,7 @@ def _named_rows(content):
     if isinstance(content, dict):
         if content and all(isinstance(values, list) for values in content.values()):
             return RequestRows(_rows_of_columns(content), True)
+        _check_keys([content])
         return RequestRows([content])
     if not isinstance(content, list):
         raise RequestError(422, f"The body is {_describe(content)}. {FORMS}")
@@ -107,7 +108,14 @@ def _named_rows(content):
                 f"Row {i} is {_describe(row)}, but an object is expected. {FORMS}",
                 {"row": i},
             )
+    _check_keys(content)
     return RequestRows(content)
+
+
+def _check_keys(rows):
+    """Raise RequestError for rows without any key."""
+    if rows and not any(rows):
+        raise RequestError(422, f"The request has no columns. {FORMS}")
 
 
 def _rows_of_columns(columns):
@@ -117,8 +125,8 @@ def _rows_of_columns(columns):
         if length != n:
             raise RequestError(
                 422,
-                f"Column {printable(name)!r} has {length:,} values, but column {printable(first)!r} "
-                f"has {n:,}. Send columns of the same length.",
+                f"Column {printable(name)!r} has {plural(length, 'value')}, but column "
+                f"{printable(first)!r} has {n:,}. Send columns of the same length.",
                 {"column": name},
             )
     return [dict(zip(columns, values)) for values in zip(*columns.values())]

@@ -131,8 +131,7 @@ def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
             column=target,
             did_you_mean=did_you_mean(target, names),
         )
-    encoded = (_encode(name, table.column(name)) for name in table.column_names)
-    columns = [column for column in encoded if column is not None]
+    columns = _encode_all(table)
     goal = next((column for column in columns if column.name == target), None)
     inputs = [column for column in columns if column is not goal]
     n, out = table.num_rows, []
@@ -148,6 +147,12 @@ def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
     out += _duplicate_columns(inputs)
     out += [_duplicate_rows(columns, n)]
     return [issue for issue in out if issue is not None]
+
+
+def _encode_all(table):
+    """Return the _Columns of a table, without those whose values are not compared."""
+    encoded = (_encode(name, table.column(name)) for name in table.column_names)
+    return [column for column in encoded if column is not None]
 
 
 def _encode(name, column):
@@ -371,6 +376,11 @@ def _duplicate_columns(columns):
         label = printable(other.name)
         what = f"{what} column {label!r}, so one of them is enough."
         yield _issue("duplicate column", column, what, "Pass {drop}.")
+
+
+def find_duplicate_rows(table):
+    """Return the DataIssue of rows of which all columns are copies of others, None without them."""
+    return _duplicate_rows(_encode_all(table), table.num_rows)
 
 
 def _duplicate_rows(columns, n):

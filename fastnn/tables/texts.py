@@ -153,16 +153,28 @@ def convert_texts(
     pa = import_pyarrow()
     columns = []
     for name, column in zip(table.column_names, table.columns):
-        if pa.types.is_string(column.type) and name not in text_columns:
-            counts = count_rows(column)
+        kind = plain_type(column.type)
+        if pa.types.is_string(kind) and name not in text_columns:
+            texts = column.cast(kind)
+            counts = count_rows(texts)
             found = recognise_most(list(counts), lambda counts=counts: counts)
             if found is not None:
-                column = to_values(column, counts, found)
+                column = to_values(texts, counts, found)
                 if on_note is not None:
                     n = sum(counts[text] for text in found.others)
                     on_note(f"column {printable(name)!r}: {describe(found, counts, n)}")
         columns.append(column)
     return pa.Table.from_arrays(columns, table.column_names)
+
+
+def plain_type(kind):
+    """Return the type of the values of a column: that of a dictionary, and one type for all texts.
+
+    pandas and Polars have texts of other types than files.
+    """
+    pa = import_pyarrow()
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.string() if str(kind) in ("large_string", "string_view") else kind
 
 
 def count_rows(column):

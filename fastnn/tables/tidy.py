@@ -7,7 +7,7 @@ import numpy as np
 
 from ..core.messages import join, plural, printable
 from .table_errors import NoRowsError, TableError, import_pyarrow
-from .texts import is_missing_mark, number_style, parse_number
+from .texts import is_missing_mark, number_style, parse_number, plain_type
 
 MARKS_TO_SHOW = 4
 PANDAS_INDEX = "the index of a pandas DataFrame"
@@ -37,8 +37,7 @@ def simplify_types(table):
     pa = import_pyarrow()
     columns = []
     for column in table.columns:
-        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-        kind = pa.string() if str(kind) in ("large_string", "string_view") else kind
+        kind = plain_type(column.type)
         columns.append(column if kind == column.type else column.cast(kind))
     return pa.Table.from_arrays(columns, table.column_names)
 

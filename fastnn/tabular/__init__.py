@@ -10,7 +10,7 @@
 - `predictions`: what estimators predict. `stored_model`: the same of a file, without scikit-learn.
   `prediction_columns`: predictions as columns of a table.
 - `table_model`: the fitted model, which predicts. `network_arrays`: its networks in files.
-  `encoder`: their inputs. `targets`: what they learn.
+  `encoder`: their inputs. `targets`: what they learn. `target_values`: checks of y.
 - `tabular_file`: files of estimators. `checkpoint`: what a fit needs that continues a stopped one.
 - `metrics`, `custom_metric`: what a model is to be good at. `metric_values`: how good it is.
   `thresholds`: from which probability a row is of the second class.

@@ -130,10 +130,10 @@ class BaseTabular(Attributes, TablePredictions):
         X : DataFrame (pandas, Polars, Dask), Arrow table, array_like, records, or path
             The table, (n, n_features): numbers, texts, categories, Booleans, dates and missing
             values. The workers of Dask train on the partitions of its DataFrames and arrays: see
-            the guide "Several machines". A path is that of a file or folder that `fastnn.tables.read` reads, such as CSV or Parquet, or an
-            address. Without `y`, X yields row groups ``(X, y)`` or ``(X, y,
-            sample_weight)``, the same in each pass: a list, an object whose ``__iter__`` starts
-            over, or a function that returns a new iterator.
+            the guide "Several machines". A path is that of a file or folder that
+            `fastnn.tables.read` reads, such as CSV or Parquet, or an address. Without `y`, X yields
+            row groups ``(X, y)`` or ``(X, y, sample_weight)``, the same in each pass: a list, an
+            object whose ``__iter__`` starts over, or a function that returns a new iterator.
         y : array_like (n,), or str
             Targets, or the name of the column of X that holds them.
         sample_weight : array_like (n,) or str, optional
@@ -150,10 +150,11 @@ class BaseTabular(Attributes, TablePredictions):
             that of a fit that was not stopped. The estimator may come from a file. If no fold is
             left, nothing is done.
         window : int, optional
-            Most rows in memory, for Parquet files, row groups and Dask collections. By default all rows, if memory is
-            large enough, else as many as take about 256 MB. Of a table that has more rows, `fit`
-            holds a sample in memory, and writes all rows in encoded form to temporary files, from
-            which the networks train. See the guide "Tables larger than memory".
+            Most rows in memory, for Parquet files, row groups and Dask collections. By default all
+            rows, if memory is large enough, else as many as take about 256 MB. Of a table that has
+            more rows, `fit` holds a sample in memory, and writes all rows in encoded form to
+            temporary files, from which the networks train. See the guide "Tables larger than
+            memory".
         time : array_like (n,) or str, optional
             The date, time or number by which the rows are ordered, if new rows will come later; or
             the name of the column of X that holds it, which stays an input. Each fold trains on the

@@ -318,6 +318,15 @@ def test_numbers_in_disguise_stay_texts_until_they_are_converted(file):
     assert convert_texts(table, ["price"])["price"].to_pylist() == ["$1,234.50", "$7", None]
 
 
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+def test_numbers_in_disguise_of_pandas_and_polars(kind):
+    texts = pa.array(["$1,234.50", "$7", None]).cast(kind)
+    others = pa.array(["a", "b", "a"]).cast(kind)
+    converted = convert_texts(pa.table({"price": texts, "name": others}))
+    assert converted["price"].to_pylist() == [1234.5, 7, None]
+    assert converted["name"].type == kind
+
+
 # ---- memory ----
 
 

@@ -118,7 +118,7 @@ def test_quantiles_have_a_column_each(run):
     code, out, errors = run("q", "t.csv")
     assert (code, errors) == (0, "") and out.startswith("quantile_0.1,quantile_0.9\n")
     code, _, errors = run("q", "t.csv", "--interval", "0.9")
-    assert code == 2 and "this estimator predicts several quantiles" in errors
+    assert code == 2 and "predicts several quantiles, and two of them" in errors
 
 
 def test_a_threshold_decides(run):

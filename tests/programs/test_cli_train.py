@@ -242,6 +242,11 @@ def test_classes_are_what_the_file_holds(run, values):
     assert report["classes"] == [expected.get(value, str(value)) for value in values]
 
 
+def test_few_rows_with_different_whole_numbers_have_no_classes(run):
+    write_csv("t.csv", a=range(10), y=[21, 23, 25, 32, 39, 42, 51, 54, 63, 63])
+    assert report_of(run, "t.csv", "--target", "y", "--out", "m", *FAST)["task"] == "number"
+
+
 def test_a_target_in_a_currency_is_a_number(run):
     write_csv("t.csv", a=range(60), y=[f"${i + 1},500.00" for i in range(60)])
     code, out, errors = run("train", "t.csv", "--target", "y", "--out", "m", "--json", *FAST)

@@ -208,6 +208,15 @@ def test_a_log_has_one_line_for_each_fold(monkeypatch):
     assert text == "fold 0/5  10 %  7 s left\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "score", "text"),
+    [("R2", -0.0001, "0.000"), ("RMSE", 62545518.1, "62,545,518"), ("MAPE", 0.2304, "23.0 %")],
+)
+def test_a_score_is_shown_as_in_the_table_of_scores(name, score, text, monkeypatch):
+    step = replace(progress(5, 20, score, left=0.0), score_name=name)
+    assert shown(monkeypatch, io.StringIO(), [step]) == f"fold 5/5  held-out {name} {text}\n"
+
+
 def test_a_log_has_a_line_for_the_training_on_all_rows(monkeypatch):
     steps = [
         progress(5, 15),

@@ -69,3 +69,13 @@ def test_columns_to_drop(run):
     found = warnings_of(run)
     assert found["id", "id"].endswith("Pass --drop id, unless it helps to predict new rows.")
     assert found["duplicate column", "copy"].endswith("one of them is enough. Pass --drop copy.")
+
+
+def test_rows_of_other_groups_or_weights_are_no_copies(run):
+    n = 300
+    write_csv("t.csv", x=[0, 1, 2] * 100, y=[0.5, 1.5, 2.5, 3.5] * 75, who=range(n))
+    assert ("duplicate rows", None) in warnings_of(run, "--drop", "who")
+    for option in ("--group", "--weight"):
+        assert ("duplicate rows", None) not in warnings_of(run, option, "who")
+    write_csv("t.csv", x=[0, 1, 2] * 100, y=[0.5, 1.5, 2.5, 3.5] * 75, who=[1, 2, 3] * 100)
+    assert ("duplicate rows", None) in warnings_of(run, "--group", "who")

@@ -143,6 +143,17 @@ def test_what_the_buttons_copy(page, server, setting):
     assert "token" not in code
 
 
+def test_an_address_that_is_wrong_opens_the_usual_page(page):
+    address = page.driver.current_url.split("#")[0]
+    for state in ("{", '{"settings":[[0,{"n":1}]]}', '{"settings":[[0,{}]],"variation":"all"}'):
+        page.driver.get("about:blank")
+        page.driver.get(f"{address}#{state}")
+        page.wait_until("globalThis.fastnnPlay?.frame()")
+        assert page.run("fastnnPlay.settings().data") == "moons"
+        assert page.run("document.getElementById('message').textContent")
+    assert all("status of 422" in problem for problem in page.problems())
+
+
 def test_a_refused_value_changes_nothing(page):
     paused = train(page, 5)
     page.set("#batch", 0)
@@ -187,15 +198,9 @@ def test_the_download_is_the_network(page, tmp_path):
     assert_same_bits(np.concatenate(shown), np.concatenate([W.ravel() for W in saved.weights]))
 
 
-@pytest.mark.parametrize("mode", ["one", "many"])
-def test_the_tab_key_reaches_every_control(page, mode):
+def assert_tab_reaches_every_control(page):
     from selenium.webdriver import Keys
 
-    if mode == "many":
-        page.click("#many")
-        wait_until(lambda: (now := frame(page)) and "losses_now" in now)
-        page.click("#play")
-        wait_until(lambda: not frame(page)["playing"])
     page.run("document.body.focus()")
     expected = page.run(
         "[...document.querySelectorAll('button, select, input, a, [tabindex]')].filter("
@@ -212,6 +217,18 @@ def test_the_tab_key_reaches_every_control(page, mode):
             assert outline != "none", element.get_attribute("outerHTML")
             seen.add(element)
     assert len(seen) == expected
+
+
+@pytest.mark.parametrize("mode", ["one", "many"])
+def test_the_tab_key_reaches_every_control(page, mode):
+    from selenium.webdriver import Keys
+
+    if mode == "many":
+        page.click("#many")
+        wait_until(lambda: (now := frame(page)) and "losses_now" in now)
+        page.click("#play")
+        wait_until(lambda: not frame(page)["playing"])
+    assert_tab_reaches_every_control(page)
     if mode == "many":
         page.run("document.querySelector('#many-cells button').focus()")
         for key, expected in ((Keys.ARROW_RIGHT, "seed 1"), (Keys.ARROW_LEFT, "seed 0")):
@@ -309,7 +326,7 @@ def test_a_table_of_the_user(opened, tmp_path):
     state = {"step": 0, "settings": [[0, {"data": "table"}]]}
     with running(PlayServer(0, state, (str(table), "answer", ["age", "height"]))) as server:
         page = opened(server)
-        assert page.run("document.getElementById('data-text').innerText") == "people.csv: answer"
+        assert page.run("document.getElementById('data-text').innerText") == "people.csv: answer."
         assert train(page, 20)["score"] > 0.8
 
 
@@ -325,3 +342,4 @@ def test_a_trained_model_is_explored(opened):
         page.set("input[type=range]", 1, "input")
         now = page.wait_until("fastnnPlay.answers() > 1 && fastnnPlay.answer().prediction")
         assert now == explorer.answer(page.run("fastnnPlay.row()"))["prediction"] != before
+        assert_tab_reaches_every_control(page)

@@ -64,6 +64,14 @@ def test_answers_are_those_of_the_model(explorers):
     assert nearest["columns"][0] == "rent" and len(nearest["rows"]) == 5
     assert nearest["distances"] == sorted(nearest["distances"])
     assert nearest["rows"][0][nearest["columns"].index("district")] == "south"
+    assert numbers.explain(row | {"built": None})["nearest"]["distances"][0] >= 1 / 4
+    built = TABLE["built"].to_numpy().astype("datetime64[D]")
+    other = numbers._distance("built", str(built[7]))  # dates have distances, too
+    assert (
+        other[7] == 0
+        and other.argsort(kind="stable").tolist()
+        == np.abs(built - built[7]).argsort(kind="stable").tolist()
+    )
 
 
 @pytest.mark.parametrize("output", [0, 2])
@@ -83,11 +91,43 @@ def test_answers_about_each_class(explorers, output):
         classes.answer(row, 3)
 
 
+def test_a_table_that_lacks_columns(explorers):
+    model = explorers[0].model
+    explorer = Explorer(model, "rent", TABLE.drop(["area"]))
+    [note] = explorer.notes
+    assert "without 'area', which the table does not have" in note
+    assert len(explorer.explain(explorer.describe()["row"])["nearest"]["rows"]) == 5
+    with pytest.raises(
+        ValueError, match="the table has no column of the model, which reads 'area'"
+    ):
+        Explorer(model, "rent", TABLE.select(["empty"]))
+
+
+def test_a_model_of_one_class_is_refused():
+    model = TabularClassifier(1, hidden_layer_sizes=4, random_state=0).fit(TABLE, ["yes"] * N)
+    with pytest.raises(ValueError, match="the model knows one class"):
+        Explorer(model, "one")
+
+
+def test_texts_of_a_table_are_read_as_in_training(explorers):
+    model = explorers[0].model
+    texts = TABLE.set_column(0, "area", pa.array([f"{x:.3f} m" for x in TABLE["area"].to_numpy()]))
+    explorer = Explorer(model, "rent", texts)
+    row = explorer.describe()["row"]
+    nearest, expected = explorer.explain(row)["nearest"], explorers[0].explain(row)["nearest"]
+    np.testing.assert_allclose(nearest["distances"], expected["distances"], atol=1e-4)
+    wrong = TABLE.set_column(0, "area", pa.array(["large"] * N))
+    with pytest.raises(ValueError, match="column 'area' of the table holds texts"):
+        Explorer(model, "rent", wrong)
+
+
 def test_a_model_of_quantiles_has_no_interval():
     loss = fastnn.losses.Quantile([0.1, 0.9])
     model = TabularRegressor(1, hidden_layer_sizes=8, loss=loss, random_state=0).fit(TABLE, RENT)
     explorer = Explorer(model, "quantiles")
-    answer = explorer.answer(explorer.describe()["row"], output=1)
+    row = explorer.describe()["row"]
+    answer = explorer.answer(row, output=1)
+    assert answer["prediction"] == model.predict(explorer._as_table(row))[0, 1]
     assert "interval" not in answer and len(answer["curves"]["area"]) > 5
 
 
@@ -98,7 +138,7 @@ def test_missing_values_and_wrong_ones(explorers):
     assert np.isfinite(missing["prediction"])
     with pytest.raises(ValueError, match="no column 'garden'"):
         numbers.answer(row | {"garden": 1})
-    with pytest.raises(ValueError, match="could not convert"):
+    with pytest.raises(ValueError, match="column 'area' needs a number, got 'large'"):
         numbers.answer(row | {"area": "large"})
 
 

@@ -174,8 +174,72 @@ def test_a_table_becomes_two_inputs(tmp_path):
     assert data.classes == ["no", "yes"] and data.inputs == ["height", "number"]
     assert len(data.X) == 60 and abs(np.concatenate([data.X, data.X_test]).mean()) < 0.1
     assert "principal component 1" in from_table(table, "answer").inputs[0]
-    with pytest.raises(ValueError, match="holds texts"):
-        from_table(table, "answer", ["height", "kind"])
+    assert from_table(table, "answer").notes == [
+        "9 missing values replaced by the mean of the column"
+    ]
+
+
+def made_table(n=40, **columns):
+    """A table with a number, the texts of `kind`, and other columns."""
+    pa = pytest.importorskip("pyarrow", reason="tables need the extra cli")
+    i = np.arange(n)
+    kinds = np.array(["a", "b"])[i % 2]
+    return pa.table({"x": i * 1.0, "z": i % 7, "kind": kinds, **columns})
+
+
+@pytest.mark.parametrize(
+    ("target", "columns", "message"),
+    [
+        ("y", None, "no column 'y'. It has x, z"),
+        ("kind", ["x", "kind"], "neither of them the target"),
+        ("kind", ["x", "x"], "two different columns"),
+        ("x", ["z", "kind"], "column 'kind' holds texts"),
+        ("kind", ["x", "one"], "'one' has fewer than two different values"),
+        ("one", None, "the target 'one' has the same value in every row"),
+        ("many", None, "the target 'many' has 40 different values, but at most 20 classes"),
+        ("day", None, "the target 'day' holds dates or times"),
+        ("seldom", None, "the table has 4 rows with a target, but needs at least 10"),
+    ],
+)
+def test_tables_that_cannot_be_played_with(target, columns, message):
+    table = made_table(
+        one=np.ones(40),
+        many=[f"city {i}" for i in range(40)],
+        day=np.arange("2020-01-01", "2020-02-10", dtype="datetime64[D]"),
+        seldom=[*"abba", *[None] * 36],
+    )
+    with pytest.raises(ValueError, match=message):
+        from_table(table, target, columns)
+    with pytest.raises(ValueError, match="needs two columns of numbers or of few texts"):
+        from_table(table.select(["x", "many", "one"]), "x")
+
+
+def test_texts_of_numbers_and_dates_become_numbers():
+    i = np.arange(40)
+    table = made_table(
+        distance=[f"{each} km" for each in i],
+        price=[f"${1000 + each:,}" for each in i],
+        when=[f"{1 + each % 28:02d}/01/2020" for each in i],
+    ).drop(["x", "z", "kind"])
+    data = from_table(table, "price", ["distance", "when"], test=0)
+    assert data.kind == "numbers" and len(data.notes) == 3 and "km" in " ".join(data.notes)
+    assert data.X[:, 0].argsort().tolist() == i.tolist()
+
+
+def test_what_is_left_out_of_a_table_is_noted():
+    y = np.where(np.arange(5400) % 9 == 0, np.inf, np.arange(5400))
+    y[:50] = np.nan
+    table = made_table(5400, y=y, note=[f"word{i}" for i in range(5400)], one=np.ones(5400), w=y)
+    data = from_table(table.slice(0, 5400), "y")
+    assert data.kind == "numbers" and len(data.X) + len(data.X_test) == 4756
+    assert data.notes == [
+        "644 rows without a target left out",
+        "2 columns with one value or many texts left out: 'note', 'one'",
+    ]
+    data = from_table(made_table(6000, y=np.arange(6000) % 2.0), "y")
+    assert data.notes == ["5,000 of 6,000 rows drawn at random"] and data.classes == ["0", "1"]
+    same = from_table(made_table(x2=-np.arange(40.0)).select(["x", "x2", "z"]), "z", test=0)
+    assert same.X.std(axis=0).round(6).tolist() == [1, 0]  # one direction alone
 
 
 def test_arrays_and_points_are_checked():
@@ -183,7 +247,7 @@ def test_arrays_and_points_are_checked():
         from_points([[0, 0, 1], [1, 1, 1]])
     with pytest.raises(ValueError, match="rows of finite numbers"):
         from_arrays([[np.nan, 1.0]], [0])
-    with pytest.raises(ValueError, match="30 classes"):
+    with pytest.raises(ValueError, match="30 different values"):
         from_arrays(np.ones((30, 2)), list(range(30)))
 
 
@@ -193,6 +257,52 @@ def test_lessons_have_valid_settings():
         assert lesson["watch"] and lesson["then"]
         Settings.from_json(lesson["settings"])
     assert all(text.endswith(".") and len(text) < 110 for text in HELP.values())
+
+
+def learn(lesson, steps, **changes):
+    """(loss, held-out loss, score) of a lesson after each of some numbers of steps, and the playback."""
+    settings = Settings.from_json(LESSONS[lesson]["settings"] | changes)
+    playback, found = Playback(settings, settings.make_data()), []
+    for step in steps:
+        playback.advance(step - playback.step)
+        data = playback.data
+        score = data.score(playback.net.forward(data.X), data.y)
+        found.append((playback.loss_now(), playback.test_loss_now(), score))
+    return [*found, playback]
+
+
+@pytest.mark.slow("test_lessons_have_valid_settings")
+def test_lessons_show_what_they_say():
+    """The page takes 600 steps a second on a quiet computer, so 6,000 steps are ten seconds."""
+    steps = 600, 3000, 6000
+    layer = dict(hidden=[4], activations=["tanh"])
+    assert all(score < 0.6 for _, _, score in learn(0, steps)[:3])
+    assert learn(0, [600], **layer)[0][2] == 1
+    assert all(loss > 0.65 for loss, _, _ in learn(1, steps)[:3])
+    assert learn(1, steps, lr=0.3)[1][0] < 0.1 < 0.4 < learn(1, steps, lr=0.001)[1][0] < 0.6
+    *found, playback = learn(2, steps)
+    assert all(0.68 < loss < 0.7 for loss, _, _ in found)
+    playback.net.loss_and_grad(playback.data.X, playback.data.y)
+    assert np.abs(playback.net.grad_weights[0]).max() < 1e-4
+    assert all(learn(2, [3000], activations=[name] * 5)[0][2] > 0.98 for name in ("tanh", "relu"))
+    (_, lowest, _), (late, risen, _), _ = learn(3, (100, 3000))
+    assert late < 0.05 and lowest < 0.6 and risen > 2 * lowest
+    small = dict(hidden=[4], activations=["relu"])
+    for changes in (dict(dropout=0.4), dict(l2=0.01), small):
+        assert learn(3, steps, **changes)[1][1] < 0.8 * risen
+    (_, _, first), (_, _, second), (_, _, third), playback = learn(4, (20, 600, 6000))
+    assert first < second < 0.9 < 0.96 < third
+    assert abs(playback.net.weights[0][1, 0] * 50 - 0.5) < 0.1
+    assert "diverged" in learn(4, [6000], lr=0.01)[1].diverged
+    assert learn(4, [600], data="plane", lr=0.1)[0][2] > 0.97
+    assert learn(5, [6000])[0][0] < 0.1 and learn(5, [1200], batch=350)[0][0] < 0.1
+    assert learn(5, [100], batch=350)[0][0] > 0.25
+    (slow, _, _), _, (late, _, _), _ = learn(6, steps)
+    assert slow > 0.5 and late > 0.1 > learn(6, [550], optimizer="adam", lr=0.01)[0][0]
+    assert learn(7, [600])[0][2] == 1
+    assert learn(7, [200], hidden=[16], activations=["relu"])[0][2] == 1
+    stuck = learn(7, [6000], hidden=[4] * 4, activations=["relu"] * 4)
+    assert stuck[0][2] < 0.95
 
 
 def test_the_widget_trains_the_network():

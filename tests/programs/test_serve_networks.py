@@ -64,6 +64,8 @@ def test_columns_with_names(tmp_path):
     table = pd.DataFrame(X, columns=["a", "b", "c"])
     model = MLPRegressor(**SMALL).fit(table, np.stack([X[:, 0], X[:, 1]], 1))
     app = create_app(reloaded(model, tmp_path))
+    create_app(model)
+    assert model.feature_names_in_.tolist() == ["a", "b", "c"]  # it is not changed
     row = {"c": X[0, 2], "x": 1, "a": X[0, 0], "b": X[0, 1]}
     status, reply = ask(app, "/predict", row)
     assert status == 200
@@ -80,6 +82,7 @@ def test_columns_with_names(tmp_path):
         ([1, 2, None], "Column 2 of row 0 is null, but a number is expected."),
         ([1, "2", 3], "Column 1 of row 0 is '2', but a number is expected."),
         ([1, 1e39, 3], "Column 1 of row 0 is 1e+39, but a number of at most 3.4e+38 is expected."),
+        ([1, 10**400, 3], "Column 1 of row 0 is 10000"),
         ([1, 2, float("nan")], "Column 2 of row 0 is nan, but a finite number is expected."),
         ({"a": 1}, "The body is an object. Send a row such as [1, 2]"),
         ([[1, 2, 3], 4], "Row 1 is 4, but an array is expected."),

@@ -227,7 +227,9 @@ def test_a_model_of_an_array(models):
         ),
         ([1], "Row 0 is 1, but an object is expected."),
         (5, "The body is 5. Send a row such as"),
-        ({"area": [1, 2], "city": ["Rom"]}, "Column 'city' has 1 values, but column 'area' has 2."),
+        ({"area": [1, 2], "city": ["Rom"]}, "Column 'city' has 1 value, but column 'area' has 2."),
+        ({}, "The request has no columns. Send a row such as"),
+        ([{}, {}], "The request has no columns. Send a row such as"),
     ],
 )
 def test_rows_that_do_not_fit_get_a_message(models, rows, detail):
@@ -249,6 +251,8 @@ def test_what_is_not_used_as_sent_is_noted(models):
         "'aera' is not a column of the model and is ignored. Did you mean 'area'?",
         "column 'city': 1 row with an unknown category, such as 'Paris', predicted without it",
     ]
+    _, reply = ask(app, "/predict", ROW | {"city": 10**400})
+    assert "unknown category, such as 'inf'" in reply["notes"][0]
     _, reply = ask(app, "/predict", [ROW | {"area": "60"}, ROW | {"area": "big"}])
     assert reply["notes"] == [
         "column 'area': 1 of 2 values are not numbers ('big') and count as missing."

@@ -208,15 +208,19 @@ TARGETS = [
         folder(a={"a": A, "goal": GOAL}),
     ),
     Case(
-        "tabular/targets.to_labels",
+        "tabular/target_values.to_labels",
         lambda: large().fit(np.eye(N), [*"ab" * (N // 2 - 1), "a", None]),
     ),
     Case(
         "tabular/row_columns.group_numbers",
         lambda: large().fit(np.eye(N), GOAL, groups=[None] * N),
     ),
-    Case("tabular/targets._check_finite", lambda: large().fit(X, [0.0, np.nan] * (N // 2))),
-    fit("targets.check_numbers", ROWS, command=False, cls=TabularRegressor, log_target=True),
+    Case("tabular/target_values._check_finite", lambda: large().fit(X, [0.0, np.nan] * (N // 2))),
+    Case(
+        "tabular/target_values._refuse_text",
+        lambda: TabularRegressor(2).fit(X, ["1", "$1,702"] * (N // 2)),
+    ),
+    fit("target_values.check_numbers", ROWS, command=False, cls=TabularRegressor, log_target=True),
     fit(
         "targets.fit: {argument} holds",
         {"a": A, "goal": A * 1e200},

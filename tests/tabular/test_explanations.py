@@ -461,3 +461,12 @@ def test_a_column_that_the_model_does_not_use(models):
         models("number").effect("agee")
     with pytest.raises(DataError, match="X has no rows"):
         models("number").effect("age", X[:0])
+    with pytest.raises(DataError, match=r"does not use a column \['age', 'town'\]"):
+        models("number").effect(["age", "town"])
+    (one,) = models("number").effects("age")
+    assert one.column == "age"
+
+
+def test_a_background_of_another_table_is_named(models):
+    with pytest.raises(DataError, match="background: X has no column 'age'"):
+        models("number").explain(X[:1], background=X.drop(columns="age"))

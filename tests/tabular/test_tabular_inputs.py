@@ -304,7 +304,11 @@ BAD_TARGETS = {
     "two columns": (TabularClassifier, np.c_[bits, bits], "y should be a 1d array"),
     "no target": (TabularClassifier, None, "y to be passed, but the target y is None"),
     "no column": (TabularClassifier, "w", "y='w' names a column that X does not have"),
-    "texts": (TabularRegressor, classes, "y must hold numbers, but could not convert"),
+    "texts": (
+        TabularRegressor,
+        classes,
+        r"y must hold numbers, but holds .* in row 0\. To convert",
+    ),
     "dates": (TabularRegressor, DAYS, "y holds datetime64.*, but must hold numbers"),
     "infinity": (TabularRegressor, np.r_[np.inf, z[1:]], "y is infinite in row 0. Remove the row"),
     "NaN": (TabularRegressor, np.r_[np.nan, z[1:]], "y is missing .NaN. in row 0. Remove the row"),

@@ -77,7 +77,7 @@ function showRow() {
 
 // ---- the answer ----
 
-const inDigits = (x, digits) => x.toLocaleString("en", { maximumSignificantDigits: digits });
+const inDigits = (x, digits) => Math.abs(x) >= 1e9 ? x.toExponential(digits - 1) : x.toLocaleString("en", { maximumSignificantDigits: digits });
 const amount = (x) => model.is_number ? short(x) : `${(100 * x).toFixed(1)} %`;
 
 function drawAnswer() {

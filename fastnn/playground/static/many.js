@@ -9,8 +9,9 @@ const nameOf = (i) => networks.variation === "seeds" ? `seed ${networks.seed + i
   : `rate ${networks.rates[i % COLUMNS]}, width ${networks.widths[Math.floor(i / COLUMNS)]}`;
 
 function describe(i) {
-  const loss = shown.diverged.includes(i) ? "diverged" : `loss ${short(shown.losses_now[i])}`;
-  return `${nameOf(i)}: ${loss}. Open it.`;
+  const score = networks.points.kind === "numbers" ? `R² ${short(shown.scores[i])}` : `${(100 * shown.scores[i]).toFixed(1)} % right`;
+  const found = shown.diverged.includes(i) ? "diverged" : `loss ${short(shown.losses_now[i])}, ${score}`;
+  return `${nameOf(i)}: ${found}. Open it.`;
 }
 
 // Makes a button for each network. One of them is in the tab order, and arrow keys go to the others.

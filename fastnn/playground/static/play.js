@@ -74,7 +74,7 @@ function show(answer) {
   fill("loss", start.losses[answer.losses]);
   showSettings();
   $("data-text").textContent = start.data_sets[settings.data] ?? (settings.data === "table"
-    ? `${start.table.name}: ${start.table.target}` : "Your own points");
+    ? [`${start.table.name}: ${start.table.target}.`, ...answer.notes.map((note) => `${note}.`)].join(" ") : "Your own points");
   for (const id of ["n", "noise"]) $(id).disabled = !(settings.data in start.data_sets);
   if (variation) {
     $("variation").value = variation;
@@ -313,14 +313,10 @@ async function main() {
   $("variation").append(...Object.entries(start.variations).map(([name, text]) => new Option(text, name)));
   $("lesson").append(...start.lessons.map((lesson, i) => new Option(`${i + 1}. ${lesson.title}`, i)));
   wire();
-  const saved = readAddress();
-  if (saved?.variation) {
-    await openTab(saved, saved.variation);
-    return;
-  }
+  const saved = readAddress() ?? start.state;
   try {
-    await openTab(saved ?? start.state);
-  } catch { // the address has a state of another table, or of another version: the message says which
+    await openTab(saved, saved.variation ?? null);
+  } catch { // a state of another table, for example: the message says what is wrong
     await openTab(start.state);
   }
 }

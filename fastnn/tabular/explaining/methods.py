@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.errors import Argument, DataError
+from ...core.errors import Argument, DataError, placed
 from ...core.messages import did_you_mean
 from ...core.validation import check_count, check_threads
 from ..columns.input_column import time_text
@@ -197,7 +199,7 @@ class ExplainedPredictions:
 
         Parameters
         ----------
-        columns : sequence of str or int, optional
+        columns : str, int, or sequence of them, optional
             By default all columns that the model uses.
         X, scale, n_points
             As in `effect`.
@@ -210,6 +212,7 @@ class ExplainedPredictions:
             features = self._checked_features()
             chosen = features.used()
             if columns is not None:
+                columns = [columns] if isinstance(columns, (str, Integral)) else columns
                 chosen = [find_column(features, column) for column in columns]
             rows, training_rows = self._rows_and_background(X)
             mixed_rows = self._mixed_rows(scale)
@@ -280,7 +283,8 @@ class ExplainedPredictions:
         argument : the name of X
         """
         if X is not None:
-            rows = self._read_rows(X)[0]
+            with placed("" if argument == "X" else argument):
+                rows = self._read_rows(X)[0]
             if not len(rows):
                 raise DataError("{argument} has no rows.", "Pass at least one.", argument=argument)
             return rows
@@ -319,7 +323,7 @@ def check_permutations(n):
 def find_column(features, name):
     """Return the position in `Features.columns` of a column that the model uses."""
     used = {features.name_of(j): j for j in features.used()}
-    if name in used:
+    if isinstance(name, Hashable) and name in used:
         return used[name]
     raise DataError(
         "the model does not use a column {column!r}.",

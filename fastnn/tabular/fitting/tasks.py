@@ -15,7 +15,8 @@ from .. import metrics
 from ..large.sampling import ClassSummary, NumberSummary
 from ..metric_values import ScoredRows
 from ..metrics import Metric
-from ..targets import TableClasses, TableNumbers, check_numbers, to_labels
+from ..target_values import check_numbers, to_labels
+from ..targets import TableClasses, TableNumbers
 from ..thresholds import ThresholdRule, class_odds
 
 

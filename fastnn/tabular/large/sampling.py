@@ -13,7 +13,7 @@ from ...core.errors import placed
 from ...training.stream import hashes
 from .. import table_memory
 from ..columns import frames
-from ..targets import check_numbers, to_labels
+from ..target_values import check_numbers, to_labels
 
 SEED = 0  # of the hash that chooses the rows
 SHRINK = 0.75  # by which the part of the rows in the sample decreases when it is too large
