@@ -9,6 +9,7 @@ program prints:
   `lightgbm.dask`, with their defaults.
 
     python bench/dask_clusters.py --rows 200000 --only rounds,rows,peers
+    python bench/dask_clusters.py --data late --only peers       which flights are late: see dask_rounds.py
 """
 
 import argparse
@@ -33,13 +34,27 @@ def make_rows(n, seed):
     return X, (z + rng.logistic(size=n) > 0).astype(np.int64)
 
 
-def collections(n, n_chunks):
-    """Arrays of Dask, which the workers make and keep."""
+def flights(n):
+    """X and y of n flights to train on, and of others."""
+    import dask_rounds
+
+    X, y, _ = dask_rounds.late()
+    X = ((X - X.mean(axis=0)) / X.std(axis=0)).astype(np.float32)
+    return (X[:n], y[:n]), (X[n:], y[n:])
+
+
+def collections(n, n_chunks, rows=None):
+    """Arrays of Dask, which the workers make and keep. rows : (X, y) in place of those of make_rows"""
     import dask
     import dask.array as da
     from distributed import wait
 
     size = n // n_chunks
+    if rows is not None:
+        X, y = (da.from_array(a, chunks=(size, *a.shape[1:])) for a in rows)
+        X, y = dask.persist(X, y)
+        wait([X, y])
+        return X, y
     parts = [dask.delayed(make_rows, pure=False)(size, i) for i in range(n_chunks)]
     X = da.concatenate([da.from_delayed(p[0], (size, COLUMNS), np.float32) for p in parts])
     y = da.concatenate([da.from_delayed(p[1], (size,), np.int64) for p in parts])
@@ -114,10 +129,10 @@ def peers(client, X, y, epochs):
         return lambda rows: model.predict_proba(rows)[:, 1]
 
     def tabular():
-        table = dd.from_dask_array(X, columns=[f"c{i}" for i in range(COLUMNS)])
+        names = [f"c{i}" for i in range(X.shape[1])]
+        table = dd.from_dask_array(X, columns=names)
         table["y"] = dd.from_dask_array(y)
         model = TabularClassifier(1, random_state=0, time_limit=10).fit(table, "y", window=20_000)
-        names = [f"c{i}" for i in range(COLUMNS)]
         import pandas as pd
 
         return lambda rows: model.predict_proba(pd.DataFrame(rows, columns=names))[:, 1]
@@ -147,16 +162,20 @@ def main():
     parser.add_argument("--workers", default="1,2")
     parser.add_argument("--only", default="rounds,rows,peers")
     parser.add_argument("--peer", default="", help="one of the peers")
+    parser.add_argument("--data", choices=("made", "late"), default="made")
     options = parser.parse_args()
     from distributed import Client, LocalCluster
 
     warnings.simplefilter("ignore")
     only = options.only.split(",")
-    test = make_rows(50_000, 10**6)
+    rows, test = None, make_rows(50_000, 10**6)
+    if options.data == "late":
+        rows, test = flights(150_000)
+        options.rows = len(rows[0])
     for n in map(int, options.workers.split(",")):
         settings = dict(n_workers=n, threads_per_worker=1, dashboard_address=None)
         with LocalCluster(**settings) as cluster, Client(cluster) as client:
-            X, y = collections(options.rows, 8)
+            X, y = collections(options.rows, 8, rows)
             network(1).fit(X, y)  # workers import fastnn
             print(f"{n} workers", flush=True)
             if "rows" in only:

@@ -18,7 +18,7 @@ DATA_SETS = {
     "moons": "Two half moons that grip each other",
     "gauss": "Two clouds: one line can tell them apart",
     "plane": "Regression: numbers that rise in one direction",
-    "stretched": "Regression: the same, but x2 is 50 times as large as x1",
+    "stretched": "Regression: the plane, but x2 is 50 times as large as x1",
     "waves": "Regression: hills and valleys",
     "digits": "Images of handwritten digits, 64 inputs and 10 classes",
 }

@@ -2,9 +2,9 @@
 
     python tests/on_demand/dask_memory.py [ROWS]
 
-For `MLPClassifier` on an array and `TabularClassifier` on a DataFrame: fit, score and predict all rows. No
-worker may take more than its memory or die, this process may not take more than 200 MB for the rows, and
-three workers must give the same bits.
+For `MLPClassifier` on an array and `TabularClassifier` on a DataFrame: fit a few epochs, score and predict all
+rows. No worker may take more than its memory or die, this process may not take more than 200 MB for the rows,
+and three workers must give the same bits.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import threading
 import time
 
 import numpy as np
+import psutil
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "support"))
 from dask_training import local_cluster
@@ -60,12 +61,14 @@ def fit_table(n):
     import dask.dataframe as dd
 
     from fastnn import TabularClassifier
+    from fastnn.tabular.fitting import recipe
 
+    recipe.n_epochs = lambda configuration, n: 1
     X, y = collections(n)
     table = dd.from_dask_array(X, columns=[f"c{i}" for i in range(COLUMNS)]).assign(
         y=dd.from_dask_array(y)
     )
-    model = TabularClassifier(1, hidden_layer_sizes=8, cv=None, random_state=0)
+    model = TabularClassifier(1, hidden_layer_sizes=8, random_state=0)
     model.fit(table, "y", window=20_000)
     params = np.concatenate(
         [net.params for m in model.model_.members for fold in m.networks for net in fold]
@@ -87,8 +90,6 @@ class Peaks:
         self.thread.join()
 
     def watch(self):
-        import psutil
-
         me = psutil.Process()
         while not self.is_over.wait(0.05):
             for process in (me, *me.children(recursive=True)):
@@ -114,10 +115,8 @@ def watched(fit, n, n_workers, limit):
     logging.getLogger("distributed").addHandler(records)
     with local_cluster(n_workers=n_workers, memory_limit=int(limit)) as (_, client):
         ids = list(client.run(os.getpid).values())
-        began = time.monotonic()
+        began, first = time.monotonic(), psutil.Process().memory_info().rss
         with Peaks() as peaks:
-            time.sleep(0.2)
-            first = peaks.most[os.getpid()]
             result = fit(n)
         seconds = time.monotonic() - began
         assert list(client.run(os.getpid).values()) == ids, "a worker died"

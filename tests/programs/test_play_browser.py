@@ -143,6 +143,29 @@ def test_what_the_buttons_copy(page, server, setting):
     assert "token" not in code
 
 
+def explorer_of_many_columns():
+    pa = pytest.importorskip("pyarrow", reason="tables need the extra cli")
+    X = np.random.default_rng(0).normal(size=(150, 10))
+    names = [f"a_name_that_is_long_{i}" for i in range(10)]
+    classes = np.array(["a class", "another one", "the third"])[np.digitize(X[:, 0], [-0.4, 0.4])]
+    model = fastnn.TabularClassifier(1, hidden_layer_sizes=4, random_state=0)
+    table = pa.table(dict(zip(names, X.T)))
+    return Explorer(model.fit(table, classes), "a_model_with_a_long_name.safetensors", table)
+
+
+@pytest.mark.parametrize("kind", ["one", "many", "model"])
+def test_pages_fit_a_phone(browser, kind):
+    explorer = explorer_of_many_columns() if kind == "model" else None
+    with running(PlayServer(0, STATE, explorer=explorer)) as server:
+        browser.open(server.address, width=320, height=640)
+        browser.wait_until("fastnnPlay.frame?.() ?? fastnnPlay.explanation?.()")
+        if kind == "many":
+            browser.click("#many")
+            browser.wait_until("document.querySelector('#many-cells button')?.style.left")
+        assert browser.run("document.documentElement.scrollWidth") == 320
+        browser.open("about:blank")
+
+
 def test_an_address_that_is_wrong_opens_the_usual_page(page):
     address = page.driver.current_url.split("#")[0]
     for state in ("{", '{"settings":[[0,{"n":1}]]}', '{"settings":[[0,{}]],"variation":"all"}'):

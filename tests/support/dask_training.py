@@ -74,6 +74,34 @@ def restore_workers(cluster, client, n=2):
         client.wait_for_workers(n, timeout=120)
 
 
+class Awake:
+    """Counts the seconds in which this process ran: on a busy machine it may have to wait for long.
+
+    Attributes
+    ----------
+    seconds : float
+    """
+
+    PAUSE = 0.05
+
+    def __enter__(self):
+        self.seconds, self.is_over = 0.0, threading.Event()
+        self.thread = threading.Thread(target=self._count)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.is_over.set()
+        self.thread.join()
+
+    def _count(self):
+        before = time.monotonic()
+        while not self.is_over.wait(self.PAUSE):
+            now = time.monotonic()
+            self.seconds += min(now - before, 2 * self.PAUSE)
+            before = now
+
+
 class KilledOnce:
     """Kills a worker process in the middle of a fit, from another thread.
 

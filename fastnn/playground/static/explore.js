@@ -120,6 +120,9 @@ function chooseOutput(number) {
 const rangeOf = (values) => [Math.min(...values), Math.max(...values)];
 
 function makeCurves() {
+  const columns = Math.ceil(Math.sqrt(model.columns.length)), { style } = $("curves");
+  style.setProperty("--columns", columns);
+  style.setProperty("--rows", Math.ceil(model.columns.length / columns));
   $("curves").replaceChildren(...model.columns.map(({ name }) => {
     const canvas = element("canvas");
     canvas.setAttribute("role", "img");
@@ -149,7 +152,8 @@ function drawExplanation() {
   $("contributions").replaceChildren(...parts.map(([name, { value, error }]) => {
     const bar = element("i", { className: value < 0 ? "bar minus" : "bar plus" }), shown = row[name] ?? "missing";
     bar.style.width = `${(100 * Math.abs(value)) / largest}%`;
-    const text = `${value < 0 ? "−" : "+"}${amount(Math.abs(value))}${error ? ` ± ${amount(error)}` : ""}`;
+    const size = amount(Math.abs(value)), sign = parseFloat(size) === 0 ? "" : value < 0 ? "−" : "+";
+    const text = `${sign}${size}${error ? ` ± ${amount(error)}` : ""}`;
     return element("tr", {}, element("th", { scope: "row" }, name),
       element("td", {}, typeof shown === "number" ? inDigits(shown, 4) : shown),
       element("td", { className: "bars" }, bar), element("td", {}, text));
