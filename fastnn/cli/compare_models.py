@@ -51,6 +51,11 @@ class ComparedModels:
                 "compare needs at least two models. To score one: "
                 f"fastnn predict {self.paths[0]} {without_secrets(arguments.data)}"
             )
+        if arguments.data == "-":
+            raise CommandError(
+                "--data: standard input can be read only once, but each model reads the table in its "
+                "own way. Write it to a file."
+            )
         self.models = [load_model(path) for path in self.paths]
         for path, model in zip(self.paths, self.models):
             model.n_threads = arguments.threads

@@ -212,10 +212,11 @@ class _Explainer:
                 rows = pa.array([number - first for number in numbers], pa.int64())
                 block = part.take(rows)
                 with table.explained(part), warnings_as_notes(lambda text: None):
-                    yield numbers, block, self.model.explain(block.inputs, **self.options)
+                    explanation = self.model.explain(block.inputs, **self.options)
                 if not n_done and numbers:
                     self._note_time(time.perf_counter() - began, len(numbers), len(chosen))
                 n_done += len(numbers)
+                yield numbers, block, explanation
             first += n
 
     def _note_time(self, seconds, n_done, n):

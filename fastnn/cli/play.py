@@ -75,9 +75,7 @@ def run(arguments):
     if arguments.data is not None and is_model_name(arguments.data):
         return _explore(arguments)
     if arguments.rows is not None:
-        raise CommandError(
-            f"{arguments.data} is no model file, so only one table can be played with."
-        )
+        raise CommandError(f"{arguments.data} is not a model file, so pass one table alone.")
     table = _table(arguments)
     state = _state(arguments)
     try:

@@ -109,5 +109,6 @@ HELP = {
     "seed": "Another number draws other initial weights, and another order of the points.",
     "dtype": "float32 is faster; float64 has 16 digits.",
     "speed": "Steps for each picture. max trains as fast as the processor allows.",
+    "variation": "How the networks differ. Seeds show what is luck, the map which rate suits which width.",
     "stop": "Stop after this many epochs; 0 never stops.",
 }

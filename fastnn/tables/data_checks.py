@@ -18,7 +18,7 @@ from ..core.errors import Argument, DataError, Message
 from ..core.messages import did_you_mean, printable
 from .group_check import find_groups
 from .recognition import examples, recognise, truth
-from .table_errors import import_pyarrow
+from .table_errors import import_pyarrow, to_table
 from .texts import other_texts
 
 MIN_ROWS = 20  # fewer rows can be different by chance
@@ -99,7 +99,7 @@ def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
 
     Parameters
     ----------
-    table : pyarrow.Table
+    table : pyarrow.Table, or DataFrame (pandas, Polars)
     target : str, optional
         The column to predict.
 
@@ -122,6 +122,7 @@ def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
     >>> [(found.kind, found.column) for found in tables.check_data(table, "y")]
     [('id', 'id'), ('target copy', 'x')]
     """
+    table = to_table(table)
     if target is not None and target not in table.column_names:
         names = table.column_names
         raise DataError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..core.messages import warn
+from ..core.messages import reason, warn
 from .layout import ReadOptions
 from .memory import MAX_COLUMNS
 from .table_errors import TableError, import_pyarrow
@@ -168,6 +168,8 @@ def write(path: Path, columns: Mapping[str, Any]) -> None:
     ------
     TableError
         The extension is unknown, or the file cannot be written. An existing file is not changed.
+    ValueError
+        The columns do not have the same length, or a column mixes types.
 
     Examples
     --------
@@ -178,6 +180,12 @@ def write(path: Path, columns: Mapping[str, Any]) -> None:
     >>> tables.read(path).column_names
     ['area', 'district']
     """
-    table = import_pyarrow().table(columns)
+    pa = import_pyarrow()
+    try:
+        table = pa.table(columns)
+    except pa.ArrowException as error:
+        raise ValueError(
+            f"columns do not make a table ({reason(error)}). Pass arrays of the same length."
+        ) from None
     with writing(path) as write_rows:
         write_rows(table)

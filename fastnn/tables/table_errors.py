@@ -1,7 +1,8 @@
-"""The error of all readers, and the import of pyarrow that all need."""
+"""The error of all readers, and the import of pyarrow and the check of a table that all need."""
 
 from ..core.errors import PYTHON, DataError, Words
 from ..core.messages import LONG, printable
+from ..core.validation import describe_type
 
 STANDARD_INPUT = "standard input"
 
@@ -38,3 +39,16 @@ def import_pyarrow():
             'Run: python -m pip install "fastnn-mlp[cli]"',
         ) from None
     return pyarrow
+
+
+def to_table(table):
+    """Return a pyarrow.Table, or a DataFrame of pandas or Polars as one. Raise TypeError for others."""
+    pyarrow = import_pyarrow()
+    if isinstance(table, pyarrow.Table):
+        return table
+    if hasattr(table, "__arrow_c_stream__"):
+        return pyarrow.table(table)
+    raise TypeError(
+        f"table must be a pyarrow.Table or a DataFrame, got {describe_type(table)}. "
+        "fastnn.tables.read returns one for a file."
+    )

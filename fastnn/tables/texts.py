@@ -20,7 +20,7 @@ from .number_styles import describe_number_style, find_style, number_style
 from .number_texts import parse_number
 from .recognition import examples, read
 from .recognition import recognise as recognise_most
-from .table_errors import import_pyarrow
+from .table_errors import import_pyarrow, to_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -130,7 +130,7 @@ def convert_texts(
 
     Parameters
     ----------
-    table : pyarrow.Table
+    table : pyarrow.Table, or DataFrame (pandas, Polars)
     text_columns : collection of str, default ()
         Columns that stay texts.
     on_note : function, optional
@@ -150,8 +150,8 @@ def convert_texts(
     >>> tables.convert_texts(table).to_pydict()
     {'price': [1234.5, 99.0], 'share': [12.0, 7.5]}
     """
-    pa = import_pyarrow()
-    columns = []
+    pa, columns = import_pyarrow(), []
+    table = to_table(table)
     for name, column in zip(table.column_names, table.columns):
         kind = plain_type(column.type)
         if pa.types.is_string(kind) and name not in text_columns:

@@ -4,7 +4,7 @@ import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
-from fastnn.tables import TableError, convert_texts, memory, read  # noqa: E402
+from fastnn.tables import TableError, check_data, convert_texts, memory, read, write  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
 
 
@@ -325,6 +325,20 @@ def test_numbers_in_disguise_of_pandas_and_polars(kind):
     converted = convert_texts(pa.table({"price": texts, "name": others}))
     assert converted["price"].to_pylist() == [1234.5, 7, None]
     assert converted["name"].type == kind
+
+
+def test_a_data_frame_is_converted_too():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"price": ["$1,234.50", "$7"], "n": [1, 2]})
+    assert convert_texts(frame).to_pydict() == {"price": [1234.5, 7], "n": [1, 2]}
+    assert check_data(frame, "n") == []
+    with pytest.raises(TypeError, match=r"table must be a pyarrow.Table or a DataFrame, got a str"):
+        convert_texts("a.csv")
+
+
+def test_columns_of_other_lengths_are_not_written(tmp_path):
+    with pytest.raises(ValueError, match=r"columns do not make a table .* of the same length"):
+        write(tmp_path / "t.csv", {"a": [1, 2], "b": ["x"]})
 
 
 # ---- memory ----

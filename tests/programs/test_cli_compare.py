@@ -108,6 +108,11 @@ def test_what_cannot_be_compared(run, arguments, message):
     assert (code, out) == (2, "") and message in err
 
 
+def test_standard_input_is_refused(run):
+    code, _, err = run("b.safetensors", "copy.safetensors", "--data", "-")
+    assert code == 2 and "--data: standard input can be read only once" in err
+
+
 def test_other_classes_are_refused(run):
     table = read("table.csv", ["id"]).select(["a", "city", "n", "b"]).to_pandas()
     table["b"] = np.where(table["n"] > 1000, "yes", "maybe")

@@ -245,6 +245,17 @@ def test_numbers_with_other_losses(run, options):
     assert "Half of the held-out errors are below" in page.text
 
 
+def test_a_page_says_how_rows_count_and_what_the_baseline_knows(run, quick_recipe):
+    n = 60
+    write_csv("t.csv", x=range(n), y=np.arange(n) % 7 + 0.5, w=np.arange(n) % 3 + 1)
+    options = ["--time", "x", "--weight", "w", *FAST]
+    command = ["train", "t.csv", "--target", "y", "--out", "m", "--report", "r.html", *options]
+    assert run(*command)[0] == 0
+    text = Page("r.html").text
+    assert "Rows count by their weights, the column 'w'." in text
+    assert "the median for the mean absolute error, of each block of time, as R² does." in text
+
+
 def test_a_page_of_one_column_and_held_out_rows_of_one_class(run):
     write_csv("t.csv", x=range(20), y=["a"] * 19 + ["b"])
     page, record = train(run, "t.csv", "--target", "y", *FAST)

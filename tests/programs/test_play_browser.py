@@ -248,7 +248,7 @@ def test_the_tab_key_reaches_every_control(page, mode):
 
     if mode == "many":
         page.click("#many")
-        wait_until(lambda: (now := frame(page)) and "losses_now" in now)
+        wait_until(lambda: (now := frame(page)) and "losses_now" in now and now["playing"])
         page.click("#play")
         wait_until(lambda: not frame(page)["playing"])
     assert_tab_reaches_every_control(page)

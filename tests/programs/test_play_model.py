@@ -152,4 +152,4 @@ def test_a_model_file_is_explored(run, tmp_path, explorers):
     code, _, error = run("play", "net.safetensors", "--no-browser")
     assert code == 2 and error.count("\n") == 1 and "net.safetensors" in error
     code, _, error = run("play", "wine", "digits", "--target", "cultivar")
-    assert code == 2 and "wine is no model file" in error
+    assert code == 2 and "wine is not a model file" in error

@@ -303,6 +303,7 @@ BAD_TARGETS = {
     "two types": (TabularClassifier, np.array([1, "a"] * 12, object), "the types int, str"),
     "two columns": (TabularClassifier, np.c_[bits, bits], "y should be a 1d array"),
     "no target": (TabularClassifier, None, "y to be passed, but the target y is None"),
+    "a position": (TabularClassifier, 0, "y must be an array of targets, or the name of a column"),
     "no column": (TabularClassifier, "w", "y='w' names a column that X does not have"),
     "texts": (
         TabularRegressor,

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from ...core.messages import plural
+from ...core.messages import plural, printable
 from ..table_facts import format_share
 from ..text_layout import format_error, format_number
 from ..text_report import (
@@ -123,10 +123,13 @@ def _describe(report, is_complete):
     text += "These scores are slightly optimistic, because the best epochs are chosen on the same rows. "
     if test:
         text += f"Nothing was chosen by the {plural(test['rows'], 'row')} of the test. "
+    if report.record.get("weight") is not None:
+        weight = printable(report.record["weight"], 60)
+        text += f"Rows count by their weights, the column {weight!r}. "
     if report.is_number:
-        return text + (
-            "The baseline predicts the mean of the target, and the median for the mean absolute error."
-        )
+        text += "The baseline predicts the mean of the target, and the median for the mean absolute error"
+        is_forward = report.record.get("time") is not None
+        return text + (", of each block of time, as R² does." if is_forward else ".")
     text += "The baseline knows only how frequent the classes are. "
     return text + (
         f"The model is wrong in {scores['wrong']:,} of {rows} "

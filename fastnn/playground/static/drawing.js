@@ -125,9 +125,11 @@ export function drawSurface(canvas, frame, points, theme, showTest = true) {
   });
 }
 
+export const MOST_DRAWN = 32; // units of a layer
+
 // Where each unit is drawn: layers from left to right, {x, y, size} in CSS pixels.
 export function layout(sizes, width, height, em = 1) {
-  const shown = sizes.map((n) => Math.min(n, 32)), deepest = Math.max(...shown);
+  const shown = sizes.map((n) => Math.min(n, MOST_DRAWN)), deepest = Math.max(...shown);
   const size = Math.max(9, Math.min(38 * em, (height - 16) / deepest - 5, width / sizes.length / 1.9));
   return shown.map((n, layer) => {
     const x = sizes.length === 1 ? width / 2

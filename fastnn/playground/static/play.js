@@ -1,5 +1,5 @@
 // The page of `fastnn play`: controls, commands to the server, and its stream of frames.
-import { drawCurves, drawNetwork, drawSurface, short } from "/drawing.js";
+import { MOST_DRAWN, drawCurves, drawNetwork, drawSurface, short } from "/drawing.js";
 import { placeUnits, showConfusion, showUnit } from "/details.js";
 import { drawNetworks, showNetworks } from "/many.js";
 import { $, ask, dark, element, listen, say, setTexts, theme } from "/page.js";
@@ -80,7 +80,8 @@ function show(answer) {
     $("variation").value = variation;
     showNetworks(answer, async (network) => openOne(await command({ do: "open", network })));
   } else {
-    $("n-params").textContent = `${answer.n_params.toLocaleString("en")} parameters`;
+    const [n] = answer.sizes, part = n > MOST_DRAWN ? `, ${MOST_DRAWN} of ${n} inputs drawn` : "";
+    $("n-params").textContent = `${answer.n_params.toLocaleString("en")} parameters${part}`;
     showLegend();
     showUnit(null);
   }

@@ -1,5 +1,7 @@
 """The first reading of the table that is passed to `fit`: all rows, or a sample of them."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
@@ -33,6 +35,11 @@ def read(options, arguments):
         raise ValueError(
             f"{options.estimator_name} requires y to be passed, but the target y is None. Pass an "
             "array, or the name of a column of X."
+        )
+    if isinstance(y, Real):
+        raise ValueError(
+            f"y must be an array of targets, or the name of a column of X, got {y!r}. If the columns "
+            "have no names, pass the column as an array, and X without it."
         )
     if isinstance(y, str):
         frame, values = frames.split_target(X, y)
