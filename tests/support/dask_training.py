@@ -58,8 +58,8 @@ def chunks(n=N):
 
 
 def process_ids(client):
-    """The ids of the worker processes that the scheduler knows."""
-    return list(client.run(os.getpid).values())
+    """The ids of the worker processes that answer."""
+    return [pid for pid in client.run(os.getpid, on_error="ignore").values() if pid]
 
 
 def restore_workers(cluster, client, n=2):
@@ -127,8 +127,9 @@ class KilledOnce:
 
     def _kill(self):
         if not self.is_over.wait(self.seconds):
-            os.kill(self.process_id, signal.SIGKILL)
-            self.killed = True
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process_id, signal.SIGKILL)
+                self.killed = True
 
 
 @contextlib.contextmanager

@@ -74,7 +74,8 @@ def test_a_worker_that_is_killed_changes_no_bit(expected, cluster):
     for k in range(n):
         killed = False
         while not killed:  # else the fit was faster
-            process = process_ids(client)[k % 2]
+            processes = process_ids(client)
+            process = processes[k % len(processes)]
             with (
                 Awake() as awake,
                 KilledOnce(process, rng.uniform(0.1, 0.8) * quiet.seconds) as kill,
