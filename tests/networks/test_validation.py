@@ -143,6 +143,10 @@ for name in cases.STEPS:
         call = partial(step_with, name, **{argument: wrong})
         add(f"{name}_step_", argument, call, error, f"{argument} {message}")
 
+for name in cases.STEPS:
+    call = partial(step_with, name, n_threads=0)
+    add(f"{name}_step_", "n_threads", call, ValueError, "n_threads must be at least 1, or -1")
+
 
 # ---- the tests -----------------------------------------------------------------------------------
 
