@@ -1,12 +1,21 @@
 """From the arguments of an update function to the kernel: checks, options, and one step."""
 
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
 from .. import kernels, schedules
-from ..core.validation import FLOATS, check_count, check_number, check_out, check_shape
+from ..core.validation import (
+    FLOATS,
+    check_count,
+    check_number,
+    check_out,
+    check_shape,
+    check_threads,
+)
+
+PARAMS_OF_A_THREAD = 400_000  # at least: with fewer, starting a thread takes longer than it saves
 
 
 def to_kernel(optimizer, **options):
@@ -38,16 +47,18 @@ def check_step(step):
     return check_count("step", step, maximum=sys.maxsize)
 
 
-def update(optimizer, step, params, grads, moments):
+def update(optimizer, step, params, grads, moments, n_threads):
     """Apply one step.
 
     `moments` are named arrays in the order of the kernel. Arguments that the kernel rejects are
     converted, or raise an error that names them.
     """
-    try:
-        return kernels.update(optimizer, step, params, grads, *moments.values())
-    except (BufferError, TypeError, ValueError):
-        pass
+    if n_threads == 1:
+        try:
+            return kernels.update(optimizer, step, params, grads, *moments.values())
+        except (BufferError, TypeError, ValueError):
+            pass
+    n_threads = check_threads(n_threads)
     if not isinstance(params, np.ndarray) or params.dtype not in FLOATS:
         kind = getattr(params, "dtype", type(params).__name__)
         raise TypeError(f"params must be a float32 or float64 NumPy array, got {kind}")
@@ -62,7 +73,25 @@ def update(optimizer, step, params, grads, moments):
         check_out(name, moment, shape, dtype, *others)
         others.append(moment)
     if params.size:
-        kernels.update(optimizer, step, params, converted, *moments.values())
+        _update_parts(optimizer, step, [params, converted, *moments.values()], n_threads)
+
+
+def _update_parts(optimizer, step, arrays, n_threads):
+    """Update a part of the parameters in each thread. arrays : contiguous, as the kernel takes them"""
+    n = arrays[0].size
+    n_parts = max(1, min(n_threads, n // PARAMS_OF_A_THREAD))
+    flat = [array.reshape(-1) for array in arrays]
+    bounds = [n * i // n_parts for i in range(n_parts + 1)]
+    kernels.run_in_threads(
+        [
+            partial(_update_part, optimizer, step, [array[a:b] for array in flat])
+            for a, b in zip(bounds, bounds[1:])
+        ]
+    )
+
+
+def _update_part(optimizer, step, arrays, abort):
+    kernels.update(optimizer, step, *arrays)
 
 
 def require(name, moment, option):

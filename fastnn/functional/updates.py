@@ -22,6 +22,7 @@ def sgd_step_(
     nesterov: bool = False,
     weight_decay: float = 0.0,
     velocity: FloatArray | None = None,
+    n_threads: int = 1,
 ) -> None:
     """Update params by one step of SGD; see `fastnn.SGD` for the formulas.
 
@@ -38,6 +39,9 @@ def sgd_step_(
     velocity : ndarray, optional
         Velocity v: like params, zeros before the first step; changed in place. Required with
         momentum.
+    n_threads : int, default 1
+        Maximum number of threads, -1 for all CPUs of this process. Each updates at least 400,000
+        parameters. The bits are the same for any number.
 
     Raises
     ------
@@ -62,7 +66,7 @@ def sgd_step_(
     moments: dict[str, Any] = dict()
     if momentum:
         moments["velocity"] = require("velocity", velocity, "momentum")
-    update(optimizer, 1, params, grads, moments)
+    update(optimizer, 1, params, grads, moments, n_threads)
 
 
 def adagrad_step_(
@@ -74,6 +78,7 @@ def adagrad_step_(
     lr_decay: float = 0.0,
     weight_decay: float = 0.0,
     eps: float = 1e-10,
+    n_threads: int = 1,
 ) -> None:
     """Update params by one step of Adagrad; see `fastnn.Adagrad` for the formulas.
 
@@ -89,6 +94,8 @@ def adagrad_step_(
         Learning rate of this step, at least 0.
     lr_decay, weight_decay, eps
         As in `fastnn.Adagrad`.
+    n_threads
+        As in `sgd_step_`.
 
     Examples
     --------
@@ -102,7 +109,7 @@ def adagrad_step_(
     optimizer = to_kernel(
         optimizers.Adagrad, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps
     )
-    update(optimizer, check_step(step), params, grads, dict(total=total))
+    update(optimizer, check_step(step), params, grads, dict(total=total), n_threads)
 
 
 def adadelta_step_(
@@ -114,6 +121,7 @@ def adadelta_step_(
     rho: float = 0.9,
     eps: float = 1e-6,
     weight_decay: float = 0.0,
+    n_threads: int = 1,
 ) -> None:
     """Update params by one step of Adadelta; see `fastnn.Adadelta` for the formulas.
 
@@ -129,6 +137,8 @@ def adadelta_step_(
         Learning rate of this step, at least 0.
     rho, eps, weight_decay
         As in `fastnn.Adadelta`.
+    n_threads
+        As in `sgd_step_`.
 
     Examples
     --------
@@ -140,7 +150,7 @@ def adadelta_step_(
     array([0.996838])
     """
     optimizer = to_kernel(optimizers.Adadelta, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
-    update(optimizer, 1, params, grads, dict(v=v, u=u))
+    update(optimizer, 1, params, grads, dict(v=v, u=u), n_threads)
 
 
 def rmsprop_step_(
@@ -155,6 +165,7 @@ def rmsprop_step_(
     centered: bool = False,
     mean: FloatArray | None = None,
     velocity: FloatArray | None = None,
+    n_threads: int = 1,
 ) -> None:
     """Update params by one step of RMSprop; see `fastnn.RMSprop` for the formulas.
 
@@ -174,6 +185,8 @@ def rmsprop_step_(
     velocity : ndarray, optional
         Velocity b: like params, zeros before the first step; changed in place. Required with
         momentum.
+    n_threads
+        As in `sgd_step_`.
 
     Examples
     --------
@@ -198,7 +211,7 @@ def rmsprop_step_(
         moments["mean"] = require("mean", mean, "centered=True")
     if momentum:
         moments["velocity"] = require("velocity", velocity, "momentum")
-    update(optimizer, 1, params, grads, moments)
+    update(optimizer, 1, params, grads, moments, n_threads)
 
 
 def adam_step_(
@@ -212,6 +225,7 @@ def adam_step_(
     eps: float = 1e-8,
     weight_decay: float = 0.0,
     v_max: FloatArray | None = None,
+    n_threads: int = 1,
 ) -> None:
     """Update params by one step of Adam; see `fastnn.Adam` for the formulas.
 
@@ -232,6 +246,8 @@ def adam_step_(
     v_max : ndarray, optional
         Largest v so far, for a step of AMSGrad: like params, zeros before the first step; changed
         in place.
+    n_threads
+        As in `sgd_step_`.
 
     Examples
     --------
@@ -249,7 +265,7 @@ def adam_step_(
     moments: dict[str, Any] = dict(m=m, v=v)
     if amsgrad:
         moments["v_max"] = v_max
-    update(optimizer, check_step(step), params, grads, moments)
+    update(optimizer, check_step(step), params, grads, moments, n_threads)
 
 
 def adamw_step_(
@@ -263,6 +279,7 @@ def adamw_step_(
     eps: float = 1e-8,
     weight_decay: float = 1e-2,
     v_max: FloatArray | None = None,
+    n_threads: int = 1,
 ) -> None:
     """Update params by one step of AdamW; see `fastnn.AdamW` for the formulas.
 
@@ -283,6 +300,8 @@ def adamw_step_(
     v_max : ndarray, optional
         Largest v so far, for a step of AMSGrad: like params, zeros before the first step; changed
         in place.
+    n_threads
+        As in `sgd_step_`.
 
     Examples
     --------
@@ -300,7 +319,7 @@ def adamw_step_(
     moments: dict[str, Any] = dict(m=m, v=v)
     if amsgrad:
         moments["v_max"] = v_max
-    update(optimizer, check_step(step), params, grads, moments)
+    update(optimizer, check_step(step), params, grads, moments, n_threads)
 
 
 def adamax_step_(
@@ -313,6 +332,7 @@ def adamax_step_(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.0,
+    n_threads: int = 1,
 ) -> None:
     """Update params by one step of Adamax; see `fastnn.Adamax` for the formulas.
 
@@ -330,6 +350,8 @@ def adamax_step_(
         Learning rate of this step, at least 0.
     betas, eps, weight_decay
         As in `fastnn.Adamax`.
+    n_threads
+        As in `sgd_step_`.
 
     Examples
     --------
@@ -341,7 +363,7 @@ def adamax_step_(
     array([0.9])
     """
     optimizer = to_kernel(optimizers.Adamax, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
-    update(optimizer, check_step(step), params, grads, dict(m=m, u=u))
+    update(optimizer, check_step(step), params, grads, dict(m=m, u=u), n_threads)
 
 
 def nadam_step_(
@@ -356,6 +378,7 @@ def nadam_step_(
     weight_decay: float = 0.0,
     momentum_decay: float = 4e-3,
     decoupled_weight_decay: bool = False,
+    n_threads: int = 1,
 ) -> None:
     """Update params by one step of NAdam; see `fastnn.NAdam` for the formulas.
 
@@ -373,6 +396,8 @@ def nadam_step_(
         Learning rate of this step, at least 0.
     betas, eps, weight_decay, momentum_decay, decoupled_weight_decay
         As in `fastnn.NAdam`.
+    n_threads
+        As in `sgd_step_`.
 
     Examples
     --------
@@ -392,7 +417,7 @@ def nadam_step_(
         momentum_decay=momentum_decay,
         decoupled_weight_decay=decoupled_weight_decay,
     )
-    update(optimizer, check_step(step), params, grads, dict(m=m, v=v))
+    update(optimizer, check_step(step), params, grads, dict(m=m, v=v), n_threads)
 
 
 def lion_step_(
@@ -402,6 +427,7 @@ def lion_step_(
     lr: float = 1e-4,
     betas: tuple[float, float] = (0.9, 0.99),
     weight_decay: float = 0.0,
+    n_threads: int = 1,
 ) -> None:
     """Update params by one step of Lion; see `fastnn.Lion` for the formulas.
 
@@ -415,6 +441,8 @@ def lion_step_(
         Learning rate of this step, at least 0.
     betas, weight_decay
         As in `fastnn.Lion`.
+    n_threads
+        As in `sgd_step_`.
 
     Examples
     --------
@@ -426,7 +454,7 @@ def lion_step_(
     array([0.9])
     """
     optimizer = to_kernel(optimizers.Lion, lr=lr, betas=betas, weight_decay=weight_decay)
-    update(optimizer, 1, params, grads, dict(m=m))
+    update(optimizer, 1, params, grads, dict(m=m), n_threads)
 
 
 # end of steps

@@ -13,6 +13,11 @@ FIRST = """\
     grads : array_like
         The gradient of the loss, like params.
 """
+THREADS = """\
+    n_threads : int, default 1
+        Maximum number of threads, -1 for all CPUs of this process. Each updates at least 400,000
+        parameters. The bits are the same for any number.
+"""
 OTHERS = """\
     params, grads
         As in `{}`.
@@ -80,6 +85,7 @@ def _function(row, fields, first):
             for option, (kind, default) in own.items()
         ),
         *(f"{moment.name}: FloatArray | None = None" for moment in optional),
+        "n_threads: int = 1",
     ]
     doc = [
         f'    """Update params by one step of {row.cls}; see `fastnn.{row.cls}` for the formulas.',
@@ -96,6 +102,11 @@ def _function(row, fields, first):
     if others:
         doc += [f"    {', '.join(others)}", f"        As in `fastnn.{row.cls}`."]
     doc += [line for moment in optional for line in _moment(moment, fields)]
+    doc += (
+        THREADS.splitlines()
+        if row is first
+        else ["    n_threads", f"        As in `{step_name(first)}`."]
+    )
     doc += RAISES.splitlines() if row is first else []
     return [
         f"def {name}(",
@@ -163,7 +174,7 @@ def _body(row, own, fields, always, optional, implied):
         lines += [f"    if {moment.option}:", f'        moments["{moment.name}"] = {value}']
     step = "check_step(step)" if row.counts_steps else "1"
     arrays = "moments" if optional else moments
-    return lines + _call("update(", ["optimizer", step, "params", "grads", arrays])
+    return lines + _call("update(", ["optimizer", step, "params", "grads", arrays, "n_threads"])
 
 
 def _call(start, arguments):

@@ -57,6 +57,7 @@ def test_the_cases_cover_every_rule_and_setting():
             "params",
             "grads",
             "step",
+            "n_threads",
             *all_moments(rule),
         }, rule
 

@@ -10,6 +10,7 @@ from checks import assert_same_bits
 
 from fastnn import SGD, kernels
 from fastnn import functional as F
+from fastnn.functional import update_helpers
 from fastnn.schedules import StepDecay
 
 STEPS = {  # with settings that use every moment
@@ -259,6 +260,26 @@ def test_settings_that_cannot_be_remembered_are_checked_too(step):
         step(**arguments, **STEPS[step] | dict(betas=[0.8, 0.9]))
         step(**expected, **STEPS[step] | dict(betas=(0.8, 0.9)))
         assert_same_bits(arguments["params"], expected["params"])
+
+
+def test_threads_do_not_change_bits(step, monkeypatch):
+    monkeypatch.setattr(update_helpers, "PARAMS_OF_A_THREAD", 100)
+    monkeypatch.setattr(update_helpers, "check_threads", lambda n: n)
+    expected = arrays(step, 1000)
+    step(**expected, **STEPS[step])
+    for n_threads in (2, 3):
+        arguments = arrays(step, 1000)
+        arguments["grads"] = arguments["grads"].tolist()
+        step(**arguments, **STEPS[step], n_threads=n_threads)
+        for name in ["params", *MOMENTS[step]]:
+            assert_same_bits(arguments[name], expected[name])
+    with pytest.raises(ValueError, match="params must be C-contiguous"):
+        step(**arguments | dict(params=np.ones(2000)[::2]), **STEPS[step], n_threads=2)
+
+
+def test_wrong_numbers_of_threads_are_refused():
+    with pytest.raises(ValueError, match="n_threads must be at least 1, or -1"):
+        F.sgd_step_(np.ones(3), np.ones(3), 0.1, n_threads=0)
 
 
 def test_nesterov_needs_momentum():
