@@ -54,13 +54,24 @@ class Runner:
         raise NotImplementedError
 
     def results(self, futures, on_done=None):
-        """Wait for the results of futures. on_done(k) is called when k of them are done."""
+        """Wait for the results of futures. on_done(k) is called when k of them are done.
+
+        If one fails, the others are cancelled.
+        """
         out = []
-        for k, future in enumerate(futures, 1):
-            out.append(self.result(future))
-            if on_done is not None:
-                on_done(k)
+        try:
+            for k, future in enumerate(futures, 1):
+                out.append(self.result(future))
+                if on_done is not None:
+                    on_done(k)
+        except BaseException:
+            self.cancel(futures)
+            raise
         return out
+
+    def cancel(self, futures):
+        """Cancel what nobody waits for any more."""
+        raise NotImplementedError
 
 
 class ClusterRunner(Runner):
