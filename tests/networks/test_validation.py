@@ -144,7 +144,7 @@ for name in cases.STEPS:
         add(f"{name}_step_", argument, call, error, f"{argument} {message}")
 
 for name in cases.STEPS:
-    call = partial(step_with, name, n_threads=0)
+    call = partial(step_with, name, lr=0.1, n_threads=0)
     add(f"{name}_step_", "n_threads", call, ValueError, "n_threads must be at least 1, or -1")
 
 
