@@ -24,9 +24,7 @@ from dask_training import local_cluster
 COLUMNS = 10
 CHUNK_ROWS = 100_000  # 8 MB
 LIMIT = 512e6  # bytes of a worker
-FOR_ROWS = (
-    400e6  # bytes that this process may take besides what it begins with: packages, sample, graph
-)
+FOR_ROWS = 400e6  # bytes that this process may take besides, for packages, the sample and the graph
 
 
 def make_rows(seed):
