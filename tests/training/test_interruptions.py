@@ -135,7 +135,7 @@ def test_ctrl_c_in_the_first_step_of_an_epoch_keeps_the_order_of_the_rows():
     for i in range(1, 20):  # not every signal comes in a step
         net = MLP(sizes, rng=0)
         interrupted(net.fit, 0.05 * i, X, y, epochs=1000, batch_size=n)
-        if net.state.order is not None:
+        if net.state is not None and net.state.order is not None:
             break
     expected = MLP(sizes, rng=0).rng
     for _ in range(net.state.epoch + 1):
