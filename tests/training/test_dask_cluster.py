@@ -178,10 +178,13 @@ def test_workers_that_come_late_are_waited_for(expected):
 def test_ctrl_c_cancels_the_tasks(cluster):
     cluster, client = cluster
     X, y = chunks()
-    timer = threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.warns(UserWarning, match="interrupted by user"):
-        model = make(max_iter=100_000).fit(X, y)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored
+    try:
+        threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.warns(UserWarning, match="interrupted by user"):
+            model = make(max_iter=100_000).fit(X, y)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert model.n_iter_ < 100_000
     deadline = time.monotonic() + 30
     while client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)):
