@@ -37,10 +37,11 @@ class Fastnn:
     def update(self, task, variant):
         w, g, lr = aligned(task.w), task.g, task.lr
         m, v, step_numbers = aligned(0 * w), aligned(0 * w), itertools.count(1)
+        n = self.threads
         steps = {
-            "sgd": lambda: F.sgd_step_(w, g, lr),
-            "momentum": lambda: F.sgd_step_(w, g, lr, momentum=0.9, velocity=m),
-            "adam": lambda: F.adam_step_(w, g, m, v, next(step_numbers), lr),
+            "sgd": lambda: F.sgd_step_(w, g, lr, n_threads=n),
+            "momentum": lambda: F.sgd_step_(w, g, lr, momentum=0.9, velocity=m, n_threads=n),
+            "adam": lambda: F.adam_step_(w, g, m, v, next(step_numbers), lr, n_threads=n),
         }
         return steps[task.rule], lambda: w
 
