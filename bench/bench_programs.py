@@ -330,6 +330,7 @@ def test_threads():
     text = run("threads.py", "--quick")
     assert (
         len(re.findall(r"^[\d-]+, \d+ +[\d.]+ \(1.00\)", text, re.M)) == 8
+        and len(re.findall(r"^(?:sgd|adam), [14],000,000 +[\d.]+ \(1.00\)", text, re.M)) == 4
         and "two trainings at once: " in text
     )
 

@@ -1,12 +1,13 @@
 """Check that threads never slow training down: one and more threads, and two trainings at once.
 
-    python bench/threads.py              eight networks, then two trainings at once; takes a minute
+    python bench/threads.py              eight networks, updates, two trainings at once; takes a minute
     python bench/threads.py --busy       the same with another process busy on the last CPU
     python bench/threads.py --quick      one short training of each
 
 Plain SGD, float32, no shuffling. For each network, trainings of about 0.3 s with 1, 2 and 16
-threads alternate, and the best is reported. 16 may be more than the number of CPUs. At the end,
-one training alternates with two at once, in two Python threads, each with one fastnn thread.
+threads alternate, and the best is reported. 16 may be more than the number of CPUs. Then the same for
+steps of `fastnn.functional` on one and four million parameters. At the end, one training alternates
+with two at once, in two Python threads, each with one fastnn thread.
 The result is the throughput relative to one training; 2 is ideal.
 
 --busy reports the median instead of the best: the best would come from moments in which the
@@ -21,13 +22,17 @@ import threading
 import time
 
 import measure
-from measure import seconds, table_row
+import numpy as np
+from measure import seconds, table_row, timed_calls
 from networks import NETWORKS
 
 import fastnn
+from fastnn import functional as F
 
 ROWS = "T2", "T3a", "T3b", "T4", "T5", "T6", "T7", "exponential"
 THREADS = 1, 2, 16
+UPDATES = [(rule, n) for n in (10**6, 4 * 10**6) for rule in ("sgd", "adam")]
+CALLS = 10  # of an update in a block
 
 
 def make_fit(row):
@@ -74,6 +79,18 @@ def time_network(row, rounds, length, reduce=min):
     if len(params) > 1:
         raise SystemExit(f"{row}: the parameters depend on the number of threads")
     return best
+
+
+def time_update(rule, n, rounds, reduce=min):
+    """Return {number of threads: microseconds of an update of n parameters}."""
+    params, grads, m, v = np.random.default_rng(0).random((4, n), np.float32)
+    steps = {
+        "sgd": lambda k: F.sgd_step_(params, grads, 1e-3, n_threads=k),
+        "adam": lambda k: F.adam_step_(params, grads, m, v, 1, 1e-3, n_threads=k),
+    }
+    step = steps[rule]
+    jobs = {k: timed_calls(lambda k=k: step(k), CALLS) for k in THREADS}
+    return {k: 1e6 * best for k, best in measure.interleave(jobs, rounds, reduce).items()}
 
 
 def measure_throughput(row, rounds, length):
@@ -125,12 +142,18 @@ def main():
     widths = [22, *[16] * len(THREADS)]
     print(f"{measure.versions()}; microseconds a step, and relative to one thread")
     print(table_row(widths, "threads", *(f"{n} {'':6}" for n in THREADS)))
+    reduce = statistics.median if arguments.busy else min
+
+    def print_row(title, us):
+        cells = [f"{us[n]:.2f} ({us[n] / us[1]:.2f})" for n in THREADS]
+        print(table_row(widths, title, *cells), flush=True)
+
     with busy_process() if arguments.busy else contextlib.nullcontext():
         for row in ROWS:
-            us = time_network(row, rounds, length, statistics.median if arguments.busy else min)
             title = f"{NETWORKS[row].title}, {NETWORKS[row].batch}"
-            cells = [f"{us[n]:.2f} ({us[n] / us[1]:.2f})" for n in THREADS]
-            print(table_row(widths, title, *cells), flush=True)
+            print_row(title, time_network(row, rounds, length, reduce))
+        for rule, n in UPDATES:
+            print_row(f"{rule}, {n:,}", time_update(rule, n, 10 * rounds, reduce))
         if not arguments.busy:
             ratios = ", ".join(
                 f"{ratio:.2f}" for ratio in measure_throughput("T3a", rounds, length)
