@@ -37,9 +37,12 @@ def dumps(value, numbers=None, buffer_callback=None):
 
 def loads(data, objects=()):
     """Return the value of a pickle. objects : the shared objects, by number"""
-    unpickler = pickle.Unpickler(io.BytesIO(data))
-    unpickler.persistent_load = objects.__getitem__  # type: ignore[method-assign]  # as pickle documents
-    return unpickler.load()
+
+    class Unpickler(pickle.Unpickler):
+        def persistent_load(self, number):
+            return objects[number]
+
+    return Unpickler(io.BytesIO(data)).load()
 
 
 def _dumps(base: Any, value, numbers, buffer_callback):
