@@ -138,7 +138,7 @@ def test_records():
 
 
 @pytest.mark.parametrize("unit", ["D", "h", "ms", "ns", None])
-@pytest.mark.parametrize("missing", [None, pd.NaT, np.datetime64("NaT")], ids=repr)
+@pytest.mark.parametrize("missing", [None, pd.NaT, np.datetime64("NaT", "s")], ids=repr)
 def test_records_of_times(unit, missing):
     """Times of NumPy and pandas in records are those of a column."""
     days = DAYS if unit is None else DAYS.values.astype(f"M8[{unit}]")

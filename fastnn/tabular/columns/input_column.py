@@ -188,7 +188,7 @@ def _objects_to_times(x):
 def _naive(value):
     """Return a date or a time as a datetime64 in UTC, NaT if it is missing."""
     if is_missing(value):
-        return np.datetime64("NaT")
+        return np.datetime64("NaT", "us")
     if getattr(value, "tzinfo", None) is not None:
         value = value.astimezone(datetime.UTC).replace(tzinfo=None)
     return np.datetime64(value, "us")
