@@ -18,6 +18,9 @@ class Interruption:
     that.) Points outside of fastnn's own code, and in other threads, do not count. Neither do calls of
     generators, since the interpreter may make one to close the generator.
 
+    sys.settrace would reach each instruction, but since Python 3.12 it reports none in a frame that asks
+    for them when it begins (github.com/python/cpython/issues/114480).
+
     Attributes
     ----------
     where : str or None
@@ -46,3 +49,10 @@ class Interruption:
         if self.left == 0:
             self.where = f"{code.co_qualname}, line {frame.f_lineno}"
             raise KeyboardInterrupt
+
+
+def n_interruption_points(call):
+    """Return the number of points of a call at which `Interruption` can interrupt it."""
+    point = Interruption(0)
+    point.run(call)
+    return -point.left

@@ -1,11 +1,11 @@
-"""Ctrl-C at any place of the Python code of a training: it resumes as if it had not stopped."""
+"""Ctrl-C at any point of the Python code of a training: it resumes as if it had not stopped."""
 
 import copy
 
 import numpy as np
 import pytest
 from checks import assert_same_bits, training_state
-from interrupting import InterruptAt
+from interrupt import Interruption, n_interruption_points
 from scale import step
 from scipy.sparse import csr_array
 
@@ -21,17 +21,17 @@ GROUPS = [(X[:70], Y[:70]), (X[70:], Y[70:])]
 EPOCHS = 3
 AVERAGE = Adam(0.01, average=0.9)
 PLATEAU = SGD(ReduceOnPlateau(0.5, patience=0))
-CASES = {  # rows, options, and one of so many places is tested
-    "memory": ((X, Y), dict(optimizer=AVERAGE), 23),
-    "schedule": ((X, Y), dict(optimizer=PLATEAU), 23),
-    "windows": ((GROUPS,), dict(optimizer=AVERAGE, window=64), 61),
-    "one window": ((GROUPS,), dict(optimizer=AVERAGE), 61),
-    "sparse": ((csr_array(X), Y), dict(optimizer=AVERAGE), 197),
-    "in order": ((csr_array(X), Y), dict(optimizer=AVERAGE, shuffle=False), 211),
+CASES = {  # rows, options, and one of so many points is tested
+    "memory": ((X, Y), dict(optimizer=AVERAGE), 11),
+    "schedule": ((X, Y), dict(optimizer=PLATEAU), 11),
+    "windows": ((GROUPS,), dict(optimizer=AVERAGE, window=64), 29),
+    "one window": ((GROUPS,), dict(optimizer=AVERAGE), 29),
+    "sparse": ((csr_array(X), Y), dict(optimizer=AVERAGE), 97),
+    "in order": ((csr_array(X), Y), dict(optimizer=AVERAGE, shuffle=False), 101),
     "early stopping": (
         (X, Y),
         dict(optimizer=AVERAGE, validation_fraction=0.3, callbacks=EarlyStopping(50)),
-        31,
+        13,
     ),
 }
 
@@ -42,23 +42,21 @@ def small_blocks(monkeypatch):
 
 
 def interruptions(make, call, every):
-    """Interrupt a call at some of its places, one after the other; yield what it was called with."""
+    """Interrupt a call at some of its points, one after the other; yield what it was called with."""
     call(make())  # fills caches
     subject = make()
-    with InterruptAt(0) as places:
-        call(subject)
-    assert places.count > 2 * every
-    tried = range(1 + every // 2, places.count, step(every))
+    n_points = n_interruption_points(lambda: call(subject))
+    assert n_points > 2 * every
+    tried = range(1 + every // 2, n_points, step(every))
     n_interrupted = 0
-    for place in tried:
+    for n in tried:
         subject = make()
         try:
-            with InterruptAt(place):
-                call(subject)
+            Interruption(n).run(lambda subject=subject: call(subject))
         except KeyboardInterrupt:
             n_interrupted += 1
             yield subject
-    # the number of slices, and so of places, differs a little from call to call
+    # the number of slices, and so of points, differs a little from call to call
     assert n_interrupted > 0.7 * len(tried)
 
 
@@ -126,7 +124,7 @@ def test_fit_many_resumes():
 
     begin, whole = make(), make()
     fit(whole)
-    for nets in interruptions(make, fit, 41):
+    for nets in interruptions(make, fit, 19):
         for net, *others in zip(nets, whole, begin):
             assert_stopped_and_resumes(net, *others, lambda net, **options: fit([net], **options))
 
@@ -154,7 +152,7 @@ def test_partial_fit_of_an_estimator_records_what_it_trained(n_estimators, n_row
         return values if n_estimators > 1 else [values]
 
     whole = make().partial_fit(*rows)
-    for estimator in interruptions(make, lambda e: e.partial_fit(*rows), 5 if steps_online else 31):
+    for estimator in interruptions(make, lambda e: e.partial_fit(*rows), 3 if steps_online else 13):
         numbers = [len(curve) for curve in as_list(estimator.loss_curve_)]
         assert numbers == [net.state.epoch for net in estimator.networks_]
         assert as_list(estimator.t_) == [n_rows * n for n in numbers]
