@@ -11,9 +11,17 @@ from . import kernels
 
 __version__ = "0.1.0"
 
+# optional packages: those of the extras, and those whose arrays and tables fastnn takes
+PACKAGES = (
+    *("scikit-learn", "scipy", "pandas", "polars", "pyarrow", "duckdb", "dask", "distributed"),
+    *("mpi4py", "onnx", "onnxruntime", "torch", "matplotlib", "rich", "starlette", "uvicorn"),
+)
+
 
 def show_config() -> None:
-    """Print the version, the instruction sets, the compiler, and the versions of Python and NumPy.
+    """Print what a bug report should say: version, instruction sets, compiler, Python and packages.
+
+    The packages are NumPy and the optional ones that are installed. They are not imported.
 
     Examples
     --------
@@ -29,6 +37,18 @@ def show_config() -> None:
         "compiler": kernels.COMPILER,
         "python": f"{sys.version.split()[0]} on {platform.system()} {platform.machine()}",
         "numpy": np.__version__,
+        **{name: installed_version(name) for name in PACKAGES},
     }
     for name, value in lines.items():
-        print(f"{name}{':' if value else ''} {value}".rstrip())
+        if value is not None:
+            print(f"{name}{':' if value else ''} {value}".rstrip())
+
+
+def installed_version(name: str) -> str | None:
+    """Return the version of an installed package, or None. It is not imported."""
+    from importlib import metadata  # which `import fastnn` need not load
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

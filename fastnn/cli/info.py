@@ -2,10 +2,9 @@
 
 import os
 import platform
-from importlib import metadata
 
 from .. import kernels
-from ..config import __version__, show_config
+from ..config import PACKAGES, __version__, installed_version, show_config
 from ..core.messages import plural, printable
 from ..tables.table_source import is_address, is_table_name
 from ..tabular.prediction_columns import label_text
@@ -90,10 +89,7 @@ def _is_model(path):
 
 
 def _show_installation(arguments):
-    extras = {
-        name: installed_version(name)
-        for name in ("pyarrow", "rich", "matplotlib", "scikit-learn", "torch")
-    }
+    extras = {name: installed_version(name) for name in PACKAGES}
     if arguments.json:
         built = {
             name.lower(): getattr(kernels, name)
@@ -111,15 +107,9 @@ def _show_installation(arguments):
         return 0
     show_config()
     for name, version in extras.items():
-        print(f"{name}: {version or 'not installed'}")
+        if not version:
+            print(f"{name}: not installed")
     return 0
-
-
-def installed_version(name):
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 # ---- a model ----

@@ -416,6 +416,24 @@ def test_show_config_names_version_variants_compiler_and_numpy(isa, capsys):
     assert facts["python"].startswith(sys.version.split()[0])
 
 
+@pytest.mark.parametrize("installed", [True, False])
+def test_show_config_names_optional_packages_without_importing_them(installed, tmp_path):
+    path = tmp_path / "scikit_learn-1.99.dist-info" / "METADATA"
+    path.parent.mkdir()
+    path.write_text("Metadata-Version: 2.1\nName: scikit-learn\nVersion: 1.99\n")
+    code = f"""if True:
+        import importlib.metadata, sys
+        import fastnn
+        sys.path = [{str(tmp_path)!r}] if {installed} else []
+        fastnn.show_config()
+        print("sklearn" in sys.modules)"""
+    status, output, errors = python(code)
+    assert (status, errors) == (0, "")
+    assert ("scikit-learn: 1.99" in output.splitlines()) == installed
+    assert ("scikit-learn" in output) == installed
+    assert output.splitlines()[-1] == "False"
+
+
 def test_supported_is_a_part_of_built():
     assert set(kernels.SUPPORTED) <= set(kernels.BUILT)
     assert kernels.CHOSEN in kernels.SUPPORTED

@@ -7,10 +7,10 @@ import shlex
 import numpy as np
 
 from ... import kernels
+from ...config import installed_version
 from ...core.messages import plural
 from ...plotting.theme import CLASS_COLORS
 from ..display import format_duration
-from ..info import installed_version
 from ..text_report import LABELS, describe_decision, format_score
 from .charts import chart, charts, legend
 from .elements import element, pairs, paragraph, section, table
