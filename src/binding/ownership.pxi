@@ -1,17 +1,20 @@
 # InTraining and Reading: which thread uses a network.
 
+@cython.no_gc_clear     # __dealloc__ reads `networks`
 cdef class InTraining:
     """A context in which one thread trains networks, and no other thread may use them.
 
     With `of_gradients`, one in which it computes their gradients, and no other thread may do that.
 
-    Compiled, so that no signal handler runs between `__enter__` and the block: Ctrl-C cannot leave a network locked.
-    All contexts that are entered form a linked list (a dict took 0.1 of the 5 us of a step on one row). Its lock is the
-    critical section of LISTED."""
+    Compiled, so that no signal handler runs within `__enter__`: Ctrl-C cannot leave a network locked. In Python 3.14 one
+    may run between `__enter__` and the block, and if it raises, `__exit__` is not called (CPython's issue 148874). Then
+    the context is lost, and its end is that of the object. All contexts that are entered form a linked list of borrowed
+    references (a dict took 0.1 of the 5 us of a step on one row). Its lock is the critical section of LISTED."""
     cdef list networks
-    cdef bint of_gradients
+    cdef bint of_gradients, entered
     cdef unsigned long thread
-    cdef InTraining next, previous
+    cdef void* next
+    cdef void* previous
 
     def __init__(self, list networks, bint of_gradients=False):
         self.networks, self.of_gradients = networks, of_gradients
@@ -40,21 +43,31 @@ cdef class InTraining:
             raise
         with cython.critical_section(LISTED):
             self.next = newest
-            if newest is not None:
-                newest.previous = self
-            newest = self
+            if newest != NULL:
+                (<InTraining>newest).previous = <void*>self
+            newest = <void*>self
+        self.entered = True
 
     def __exit__(self, *exception):
+        self.end()
+
+    def __dealloc__(self):
+        self.end()
+
+    cdef int end(self) except -1:
         global newest
+        if not self.entered:
+            return 0
+        self.entered = False
         with cython.critical_section(LISTED):
-            if self.previous is not None:
-                self.previous.next = self.next
-            elif newest is self:
+            if self.previous != NULL:
+                (<InTraining>self.previous).next = self.next
+            else:
                 newest = self.next
-            if self.next is not None:
-                self.next.previous = self.previous
-            self.next = self.previous = None
-        self.release()
+            if self.next != NULL:
+                (<InTraining>self.next).previous = self.previous
+            self.next = self.previous = NULL
+        return self.release()
 
     cdef int release(self) except -1:
         cdef CompiledNetwork network
@@ -62,16 +75,17 @@ cdef class InTraining:
             owner_release(self.owner_of(network))
         return 0
 
-cdef InTraining newest = None       # the head of the list
+cdef void* newest = NULL            # the head of the list
 cdef object LISTED = object()
 
 def release_after_fork():
     """In a forked child: end the trainings of all threads but the one that forked, the only one that exists here."""
-    cdef InTraining each = newest, next
-    while each is not None:
-        next = each.next
-        if each.thread != PyThread_get_thread_ident():
-            each.__exit__()
+    cdef void* each = newest
+    cdef void* next
+    while each != NULL:
+        next = (<InTraining>each).next
+        if (<InTraining>each).thread != PyThread_get_thread_ident():
+            (<InTraining>each).end()
         each = next
     forget_shuffling_teams()
 
