@@ -14,13 +14,16 @@ import os
 import platform
 import sys
 import sysconfig
+import tempfile
+from itertools import compress
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
 LIMITED_API = os.environ.get("FASTNN_LIMITED_API") == "1"
-PYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 # linux-x86_64, macosx-11.0-arm64, win-amd64: that of the target, where it is not this machine
 PLATFORM = sysconfig.get_platform()
@@ -90,14 +93,60 @@ def compiler_flags(flags):
     return [f"--target={architecture}-pc-windows-msvc", *(f"/clang:{flag}" for flag in flags)]
 
 
+PACKAGES = {  # command: (packages of the compiler, package of Python's headers)
+    "Debian, Ubuntu: apt install": ("gcc libc6-dev", f"python{PYTHON}-dev"),
+    "Fedora, RHEL:   dnf install": ("gcc", f"python{PYTHON}-devel"),
+}
+
+
 class BuildExtensions(build_ext):
-    """On Windows, compile with clang-cl: cl has neither C11 atomics nor gcc's assembly."""
+    """Says what to install if there is no C compiler, or Python's headers are missing.
+
+    On Windows, compile with clang-cl: cl has neither C11 atomics nor gcc's assembly.
+    """
 
     def build_extensions(self):
         if WINDOWS:
             self.compiler.initialize()  # finds the SDK and the linker
             self.compiler.cc = "clang-cl"
+        if not self.compiles("Python.h"):
+            self.raise_what_is_missing()
         super().build_extensions()
+
+    def compiles(self, header):
+        """Return whether the compiler accepts a file that includes a header."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = os.path.join(folder, "source.c")
+            with open(source, "w") as file:
+                file.write(f"#include <{header}>\n")
+            try:
+                self.compiler.compile([source], folder)
+            except (CompileError, OSError):
+                return False
+        return True
+
+    def raise_what_is_missing(self):
+        """Raise an error if the compiler does not work, or Python's headers are not there."""
+        command = self.compiler.cc if WINDOWS else self.compiler.compiler_so[0]
+        headers = any(os.path.exists(os.path.join(x, "Python.h")) for x in self.include_dirs)
+        missing = [not self.compiles("stdlib.h"), not headers]  # in the order of PACKAGES
+        if not any(missing):
+            return  # the compiler's error says what else is wrong
+        reasons = [
+            f"a C compiler (`{command}` is not installed, or finds no C library)",
+            f"the headers of Python {PYTHON} (Python.h was not found)",
+        ]
+        message = [
+            f"fastnn is compiled from C. This needs {' and '.join(compress(reasons, missing))}.",
+            "Install what is missing, and run the same command again:",
+            *(" ".join(["   ", x, *compress(PACKAGES[x], missing)]) for x in PACKAGES),
+        ]
+        if missing[0]:
+            message += [
+                "    macOS:          xcode-select --install",
+                "To build with another compiler, set the variable CC, for example to clang.",
+            ]
+        raise CompileError("\n".join(message))
 
 
 def extension(name, source, flags=(), **macros):
@@ -149,6 +198,8 @@ if __name__ == "__main__":  # not in the processes of cythonize, which may impor
         ),
         options={
             "build_ext": {"parallel": os.cpu_count()},
-            "bdist_wheel": {"py_limited_api": PYTHON if LIMITED_API else False},
+            "bdist_wheel": {
+                "py_limited_api": "cp" + PYTHON.replace(".", "") if LIMITED_API else False
+            },
         },
     )

@@ -1,0 +1,79 @@
+"""setup.py says what to install on a machine that lacks what a build needs."""
+
+import contextlib
+import runpy
+import sys
+
+import pytest
+from places import ROOT
+from setuptools import Distribution, Extension
+from setuptools.errors import CompileError
+
+if not (ROOT / "setup.py").exists():
+    pytest.skip("there is no setup.py beside these tests", allow_module_level=True)
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture(scope="module")
+def build_extensions():
+    """The class of setup.py that compiles."""
+    with contextlib.chdir(ROOT):
+        return runpy.run_path("setup.py")["BuildExtensions"]
+
+
+@pytest.fixture
+def build(build_extensions, monkeypatch, tmp_path):
+    """A function that creates a build of one extension, whose source does not exist."""
+    monkeypatch.chdir(tmp_path)
+    return lambda: build_extensions(
+        Distribution({"ext_modules": [Extension("extension", ["extension.c"])]})
+    )
+
+
+def message(command):
+    """Run a build that fails and return its message."""
+    command.ensure_finalized()
+    with pytest.raises(CompileError) as error:
+        command.run()
+    return str(error.value)
+
+
+@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
+def test_without_a_compiler(build, monkeypatch, compiler):
+    monkeypatch.setenv("CC", compiler)
+    assert message(build()) == (
+        f"fastnn is compiled from C. This needs a C compiler (`{compiler}` is not installed, "
+        "or finds no C library).\n"
+        "Install what is missing, and run the same command again:\n"
+        "    Debian, Ubuntu: apt install gcc libc6-dev\n"
+        "    Fedora, RHEL:   dnf install gcc\n"
+        "    macOS:          xcode-select --install\n"
+        "To build with another compiler, set the variable CC, for example to clang."
+    )
+
+
+def test_without_headers_of_python(build):
+    command = build()
+    command.ensure_finalized()
+    command.include_dirs = []
+    assert message(command) == (
+        f"fastnn is compiled from C. This needs the headers of Python {VERSION} "
+        "(Python.h was not found).\n"
+        "Install what is missing, and run the same command again:\n"
+        f"    Debian, Ubuntu: apt install python{VERSION}-dev\n"
+        f"    Fedora, RHEL:   dnf install python{VERSION}-devel"
+    )
+
+
+def test_without_both(build, monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    command = build()
+    command.ensure_finalized()
+    command.include_dirs = []
+    text = message(command)
+    assert f"    Debian, Ubuntu: apt install gcc libc6-dev python{VERSION}-dev\n" in text
+    assert f"    Fedora, RHEL:   dnf install gcc python{VERSION}-devel\n" in text
+
+
+def test_other_errors_are_those_of_the_compiler(build):
+    assert "extension.c" in message(build())
