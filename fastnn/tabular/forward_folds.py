@@ -155,9 +155,9 @@ def as_seen(table, train, scored):
     """Return encoded rows as an encoder of the training rows would see them.
 
     Encoders are fitted to all rows. Positions in bins beyond the training rows move to the nearest
-    that these have, categories that they do not have become none, and numbers that are constant in
-    them, such as the mark of missing values, become that constant: a network knows nothing else,
-    and later rows that the saved networks predict are read in this way.
+    that these have, and numbers that are constant in them, such as the mark of missing values,
+    become that constant: a network knows nothing else, and later rows that the saved networks
+    predict are read in this way. Categories stay as they are (`columns.known_categories`).
 
     Parameters
     ----------
@@ -165,17 +165,11 @@ def as_seen(table, train, scored):
     train, scored : ndarray of int
         The training rows, and the rows to return.
     """
-    numbers, positions, codes = (
-        np.array(values[scored]) for values in (table.numbers, table.positions, table.codes)
-    )
+    numbers, positions = table.numbers[scored], table.positions[scored]
     if numbers.shape[1]:
         low, high = table.numbers[train].min(axis=0), table.numbers[train].max(axis=0)
         numbers[:, low == high] = low[low == high]
     if positions.shape[1]:
         known = table.positions[train]
         positions = np.clip(positions, known.min(axis=0), known.max(axis=0))
-    for j in range(codes.shape[1]):
-        seen = np.zeros(table.layout.n_categories[j] + 1, bool)  # the last one: -1, no category
-        seen[table.codes[train, j]] = True
-        codes[~seen[codes[:, j]], j] = -1
-    return table_of(numbers, positions, codes, table.layout)
+    return table_of(numbers, positions, table.codes[scored], table.layout)

@@ -135,7 +135,7 @@ def test_rows_are_encoded_as_the_training_rows_know_them():
     seen = as_seen(table, np.array([0, 1]), np.array([2, 3]))
     assert_array_equal(seen.numbers, [[3, 0], [0, 0]])
     assert_array_equal(seen.positions, np.float32([[1.5], [0.5]]))
-    assert_array_equal(seen.codes, [[-1], [-1]])
+    assert_array_equal(seen.codes, [[2], [-1]])
     assert seen.layout == table.layout
 
 

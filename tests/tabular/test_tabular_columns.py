@@ -12,7 +12,7 @@ pytest.importorskip("sklearn")
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import dates
 from fastnn.tables import texts as written
-from fastnn.tabular.columns import date, features, frames
+from fastnn.tabular.columns import category, date, features, frames
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 N = 28
@@ -299,11 +299,26 @@ def test_month_and_day_of_the_year_are_categories():
     assert found.has_days() and not features_of(DAYS)[0].has_days()
 
 
-def test_a_category_needs_two_rows():
-    found, _, codes = features_of(["a", "b", "once", None, None, "a", "b"] * 1 + ["a"] * 21)
-    (category,) = found.categories
-    assert category.categories == ["a", "b"] and category.marks_missing
-    assert_array_equal(codes[:7, 0], [0, 1, -1, 2, 2, 0, 1])
+def test_categories_with_one_row_are_kept_beside_frequent_ones():
+    values = ["a", "b", "once", None, "a", "b"] + ["a"] * 22
+    found, _, codes = features_of(values)
+    (feature,) = found.categories
+    assert feature.categories == ["a", "b", "once"] and feature.marks_missing
+    assert_array_equal(codes[:6, 0], [0, 1, 2, 3, 0, 1])
+
+
+@pytest.mark.parametrize("values", [["a"] * 20 + list("bcd"), list("abcd"), ["a", "a", None]])
+def test_a_column_needs_two_categories_with_two_rows(values):
+    n = len(values)
+    table = frames.read(pd.DataFrame({"c": values, "x": range(n)}))
+    found = features.Features.fit(table, categories=["c"])
+    assert found.categories == [] and list(found.left_out) == ["c"]
+
+
+def test_the_most_frequent_categories_are_kept(monkeypatch):
+    monkeypatch.setattr(category, "MAX_CATEGORIES", 3)
+    found, _, _ = features_of(["d", "d", "c", "c", "b", "a"] * 4 + ["d", "a", "c", "once"])
+    assert found.categories[0].categories == ["a", "c", "d"]
 
 
 def test_texts_that_are_equal_are_one_category():

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...files.checks import check, check_mapping, is_count
-from ..columns.column import MIN_COUNT, Numeric
+from ..columns.column import Numeric
 from .row_sketch import MAX_ROWS, RowSketch
 
 MAX_CUTS = 64  # values of a number that divide the training rows
@@ -66,8 +66,8 @@ class CategoryProfile:
         Number of rows with a value.
     n_others : int
         Number of rows that would be of an unknown category, if they were new: one that occurs once
-        or twice is likely to be absent, or too rare, in a part of the table (Good, 1953, "The
-        population frequencies of species and the estimation of population parameters").
+        is absent in the other rows (Good, 1953, "The population frequencies of species and the
+        estimation of population parameters").
     """
 
     n_missing: int
@@ -85,9 +85,7 @@ class CategoryProfile:
         counts = np.array([count_of[text] for text in categories], np.int64)
         n_present = int(all_counts.sum())
         n_unknown = n_present - int(counts.sum())
-        n_frequent = int(all_counts[all_counts >= MIN_COUNT].sum()) - int(counts.sum())
-        rare = sum(k * int((all_counts == k).sum()) for k in range(1, MIN_COUNT + 1))
-        n_others = min(n_present, max(n_unknown, rare + n_frequent))
+        n_others = n_unknown + int((counts == 1).sum())
         return cls(len(codes) - n_present, categories, counts, n_present, n_others)
 
 

@@ -4,5 +4,6 @@
 - `column`: what all kinds of columns have in common. `number`, `category`, `date`: the kinds.
   `column_kinds`: the table of kinds, and what kind a column is.
 - `text_kind`: what a column of texts is. `other_texts`: texts that are not what their column holds.
-- `features`: the numbers and categories that networks get.
+- `features`: the numbers and categories that networks get. `known_categories`: the categories that
+  the training rows of a fold have.
 """

@@ -80,13 +80,13 @@ class Category(Column):
         """Return the category of the texts that occur often enough, sorted."""
         codes, texts = values
         counts = np.bincount(codes[codes >= 0], minlength=len(texts)).tolist()
-        frequent = sorted(
-            (-count, text) for text, count in zip(texts, counts) if count >= MIN_COUNT
-        )
-        categories = sorted(text for _, text in frequent[:MAX_CATEGORIES])
-        marks_missing = bool(len(categories) and (codes < 0).sum() >= MIN_COUNT)
-        category = CategoryFeature(source, "value", categories, marks_missing)
-        return [category] if category.n_categories >= 2 else []
+        n_missing = int((codes < 0).sum())
+        n_frequent = sum(count >= MIN_COUNT for count in counts)
+        if n_frequent + (n_frequent > 0 and n_missing >= MIN_COUNT) < 2:
+            return []
+        found = sorted((-count, text) for text, count in zip(texts, counts) if count > 0)
+        categories = sorted(text for _, text in found[:MAX_CATEGORIES])
+        return [CategoryFeature(source, "value", categories, n_missing > 0)]
 
     def explain_no_feature(self, values):
         codes, texts = values

@@ -39,7 +39,33 @@ class BaselineInputs:
     def take(self, rows):
         return BaselineInputs(self.numbers[rows], self.codes[rows], self.n_categories)
 
-    def limited(self, most):
-        """Return categories as numbers, (n, q) float64: the first `most - 1` by code, NaN for others."""
+    def hide_others(self, known):
+        """Return the rows with -1 for categories that are not known. known : KnownCategories or None"""
+        if known is None:
+            return self
+        return BaselineInputs(self.numbers, known.hide_others(self.codes), self.n_categories)
+
+    def most_frequent(self, most):
+        """Return the most frequent codes of each column, at most so many, sorted."""
+        found = []
+        for column, n in zip(self.codes.T, self.n_categories):
+            counts = np.bincount(column[column >= 0], minlength=n)
+            found.append(np.sort(np.argsort(-counts, kind="stable")[:most]))
+        return found
+
+    def as_numbers(self, kept=None):
+        """Return categories as numbers (n, q), NaN for -1.
+
+        kept : list of ndarray, optional
+            The codes of each column that become 0, 1, ..., as `most_frequent` returns them. Others
+            become NaN.
+        """
         codes = self.codes.astype(np.float64)
-        return np.where((codes < 0) | (codes >= most), np.nan, codes)
+        if kept is None:
+            return np.where(codes < 0, np.nan, codes)
+        out = np.full(codes.shape, np.nan)
+        for j, chosen in enumerate(kept):
+            number = np.full(self.n_categories[j] + 1, np.nan)  # the last one: -1
+            number[chosen] = np.arange(len(chosen))
+            out[:, j] = number[self.codes[:, j]]
+        return out

@@ -2,9 +2,9 @@
 
 A linear model and HistGradientBoosting of scikit-learn, and CatBoost and LightGBM if they are
 installed. Each gets what the networks get: texts, dates and units are already numbers and
-categories. Weights of rows and of classes, the logarithm of the target, and the loss are those of the
-model, as far as a library has them; the linear model minimizes the squared error, or the Poisson
-deviance.
+categories, and categories that its training rows lack are unknown. Weights of rows and of classes,
+the logarithm of the target, and the loss are those of the model, as far as a library has them; the
+linear model minimizes the squared error, or the Poisson deviance.
 """
 
 import importlib.util
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..columns.known_categories import KnownCategories
 from .baseline_inputs import BaselineInputs
 
 MAX_CODES = 255  # of a category of HistGradientBoosting
@@ -80,6 +81,7 @@ class Baseline:
     def fit(self, X: BaselineInputs, y, weight):
         """Train on rows. y : class numbers or numbers; weight : ndarray or None"""
         self.classes = np.unique(y) if self.task.n_classes else None
+        self.known = KnownCategories.find(X.codes, X.n_categories)
         if self.classes is not None and len(self.classes) == 1:  # libraries need two
             return self
         self.fit_model(X, np.log(y) if self.task.log else y, weight)
@@ -87,6 +89,7 @@ class Baseline:
 
     def predict(self, X: BaselineInputs):
         """Return probabilities (n, n_classes), or numbers (n,)."""
+        X = X.hide_others(self.known)
         if self.classes is None:
             y = np.asarray(self.predict_model(X), np.float64).reshape(-1)
             with np.errstate(over="ignore"):
@@ -152,7 +155,7 @@ class HistGradientBoosting(Baseline):
     def fit_model(self, X, y, weight):
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-        n = X.numbers.shape[1]
+        n, self.kept = X.numbers.shape[1], X.most_frequent(MAX_CODES)
         options: dict = dict(
             random_state=self.task.seed,
             categorical_features=[*range(n, n + X.codes.shape[1])] or None,
@@ -173,7 +176,7 @@ class HistGradientBoosting(Baseline):
         return threadpool_limits(n if n > 0 else None, "openmp")
 
     def inputs(self, X):
-        return np.concatenate([X.numbers, X.limited(MAX_CODES)], axis=1)
+        return np.concatenate([X.numbers, X.as_numbers(self.kept)], axis=1)
 
     def predict_model(self, X):
         if self.task.n_classes:
@@ -198,7 +201,7 @@ class LightGBM(Baseline):
         self.model = model.fit(self.inputs(X), y, sample_weight=weight, categorical_feature=columns)
 
     def inputs(self, X):
-        return np.concatenate([X.numbers, X.limited(np.inf)], axis=1)
+        return np.concatenate([X.numbers, X.as_numbers()], axis=1)
 
     def predict_model(self, X):
         import warnings

@@ -12,6 +12,7 @@ from ...state.history import DivergenceError
 from ...training.data import Data
 from ...training.plan import FitOptions, Plan
 from ...training.pool import StreamPool, Trainings, train_many
+from ..columns.known_categories import KnownCategories
 from ..fit_rows import FitRows
 from ..forward_folds import as_seen
 from ..network_arrays import ACTIVATION
@@ -40,6 +41,8 @@ class Job:
         What the inputs are multiplied by while the network trains.
     n_train : int
         Number of rows to train on: more than `train` has if these are a sample.
+    known : KnownCategories or None
+        Those of the training rows in memory; None: all. The network learns no others.
     seen : EncodedTable or None
         The rows `held_out` as `forward_folds.as_seen` returns them. None: as in `table`.
     best : list of float
@@ -57,6 +60,7 @@ class Job:
     networks: list
     weights: Any = None
     n_train: int = field(kw_only=True)
+    known: Any = None
     seen: Any = None
     best: list = field(default_factory=list)
     ends: list = field(default_factory=list)
@@ -69,8 +73,11 @@ class Job:
 def make_jobs(configurations, tables, folds, setup, random_state):
     """Return a list of jobs: all folds of one configuration, then all of the next."""
     jobs, targets, hidden, stored = [], setup.targets, setup.hidden_sizes, setup.stored
+    known_of: dict = {}
     for c in configurations:
         table = tables[c.encoding]
+        if c.encoding not in known_of:
+            known_of[c.encoding] = _known_of_folds(table, folds, setup.rows.weight)
         for fold, (train, held_out) in enumerate(folds):
             rng = np.random.default_rng(random_state.randint(2**31))
             net = MLP(
@@ -81,9 +88,21 @@ def make_jobs(configurations, tables, folds, setup, random_state):
                 dropout=[c.dropout[0]] + [c.dropout[1]] * len(hidden),
             )
             recipe.init(net, rng)
+            known = known_of[c.encoding][fold]
+            if known is not None:
+                known.forget_others(net)
             n_train = len(train) if stored is None else stored.n_train(fold)
-            jobs.append(Job(c, fold, table, train, held_out, net, [], n_train=n_train))
+            jobs.append(Job(c, fold, table, train, held_out, net, [], n_train=n_train, known=known))
     return jobs
+
+
+def _known_of_folds(table, folds, weight):
+    """Return the KnownCategories of each fold, or None. Rows without a weight teach nothing."""
+    found = []
+    for train, _ in folds:
+        rows = train if weight is None else train[weight[train] > 0]
+        found.append(KnownCategories.find(table.codes[rows], table.layout.n_categories))
+    return found
 
 
 def set_seen(jobs):

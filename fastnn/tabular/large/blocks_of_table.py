@@ -22,12 +22,14 @@ class TableReader(NamedTuple):
     encoder : int
         Its position.
     layout : TableLayout
+    known : KnownCategories or None
     weights : InputWeights or None
     loss : losses.Loss
     """
 
     encoder: int
     layout: Any
+    known: Any
     weights: Any
     loss: Any
 
@@ -35,6 +37,8 @@ class TableReader(NamedTuple):
         """Return the Data of all rows of a block."""
         numbers, positions, codes = (arrays[f"{self.encoder}.{name}"] for name in PARTS)
         X = table_of(numbers, positions, codes, self.layout)
+        if self.known is not None:
+            X = self.known.hide_others_in(X)
         if self.weights is not None:
             X = self.weights.multiply(X)
         return Data.of(net, X, arrays["y"], self.loss, arrays.get("weight"))
@@ -71,7 +75,7 @@ class BlocksOfTable:
         """Return the data that the network of a job trains on."""
         settings = job.configuration.encoding
         encoder = list(self.layouts).index(settings)
-        reader = TableReader(encoder, self.layouts[settings], job.weights, loss)
+        reader = TableReader(encoder, self.layouts[settings], job.known, job.weights, loss)
         return RoundsData(self.rows, self.folds.trains[job.fold], reader, loss)
 
     def seconds_per_row(self, job, loss):

@@ -1,0 +1,318 @@
+"""Categories that the training rows of a fold lack: unknown to its networks, wherever these train."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
+
+from checks import assert_same_bits, assert_same_models
+from numpy.testing import assert_array_equal
+
+import fastnn
+from fastnn import EncodedTable, TabularClassifier, TabularRegressor, export
+from fastnn.tabular.columns import frames
+from fastnn.tabular.columns.known_categories import KnownCategories
+from fastnn.tabular.comparing import baselines
+from fastnn.tabular.comparing.baseline_inputs import BaselineInputs
+from fastnn.tabular.fitting import recipe, training_jobs
+
+N = 600
+WINDOW = 200  # rows in memory of a table that is larger
+SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
+rng = np.random.default_rng(3)
+SHOP = rng.integers(0, 300, N)
+X = pd.DataFrame(
+    {
+        "x": rng.normal(size=N),
+        "shop": [f"shop {k:03}" for k in SHOP],
+        "letter": rng.choice(list("ab"), N),
+        "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 60, N)), "D"),
+    }
+)
+y = X["x"].to_numpy() + rng.normal(size=300)[SHOP]
+LABELS = np.where(y > 0, "high", "low")
+
+
+@pytest.fixture(autouse=True)
+def few_epochs(quick_recipe):
+    quick_recipe(4)
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """All jobs that a fit makes."""
+    found, make = [], training_jobs.make_jobs
+
+    def record(*args):
+        made = make(*args)
+        found.extend(made)
+        return made
+
+    monkeypatch.setattr(training_jobs, "make_jobs", record)
+    return found
+
+
+def groups_of_rows(*arrays):
+    return [tuple(a[i : i + 100] for a in arrays) for i in range(0, N, 100)]
+
+
+def collection():
+    pytest.importorskip("dask.dataframe", reason="Dask is not installed")
+    import dask.dataframe as dd
+
+    return dd.from_pandas(X.assign(y=y), npartitions=3)
+
+
+def fit_with_dask(model):
+    data = collection()
+    import dask
+
+    with dask.config.set(scheduler="synchronous"):
+        return model.fit(data, "y", window=WINDOW)
+
+
+def fit_with_workers(model):
+    with ThreadPoolExecutor(1) as executor:
+        return model.fit(X, y, executor=executor)
+
+
+ZERO_OF_OTHER_ROWS = (np.arange(N) % 3 > 0) * 1.0
+FITS = {
+    "memory": lambda model: model.fit(X, y),
+    "classes": lambda model: TabularClassifier(**SMALL).fit(X, LABELS),
+    "weights": lambda model: model.fit(X, y, ZERO_OF_OTHER_ROWS),
+    "groups": lambda model: model.fit(X, y, groups=SHOP // 3),
+    "one fold": lambda model: model.set_params(n_estimators=1).fit(X, y),
+    "time": lambda model: model.fit(X, y, time="day"),
+    "windows": lambda model: model.fit(groups_of_rows(X, y), window=WINDOW),
+    "windows, weights": lambda model: model.fit(
+        groups_of_rows(X, y, ZERO_OF_OTHER_ROWS), window=WINDOW
+    ),
+    "windows, time": lambda model: model.fit(groups_of_rows(X, y), time="day", window=WINDOW),
+    "Dask": fit_with_dask,
+    "workers": fit_with_workers,
+}
+
+
+def lacking(job, weight):
+    """Return for each column of codes the categories that the training rows in memory lack."""
+    train = job.train if weight is None else job.train[weight[job.train] > 0]
+    return [
+        np.setdiff1d(np.arange(n), codes)
+        for codes, n in zip(job.table.codes[train].T, job.table.layout.n_categories)
+    ]
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_networks_do_not_know_what_their_training_rows_lack(name, jobs):
+    model = FITS[name](TabularRegressor(**SMALL))
+    folds = [job for job in jobs if len(job.held_out)]
+    assert len(folds) >= 3 * model.n_estimators
+    for job in folds:
+        weight = None
+        if "weights" in name:
+            rows = slice(None) if model.oof_rows_ is None else model.oof_rows_
+            weight = ZERO_OF_OTHER_ROWS[rows]
+        layout, others = job.table.layout, lacking(job, weight)
+        assert max(map(len, others)) > 10
+        firsts = layout.n_inputs - sum(layout.n_categories) + np.cumsum([0, *layout.n_categories])
+        unknown = np.concatenate([first + some for first, some in zip(firsts, others)])
+        is_unknown = np.isin(np.arange(layout.n_inputs), unknown)
+        table = job.held_out_table()
+        hidden = [np.where(np.isin(c, some), -1, c) for c, some in zip(table.codes.T, others)]
+        assert np.mean(np.stack(hidden, 1) != table.codes) > 0.01
+        unknown_to_all = EncodedTable(
+            table.numbers, table.positions, codes=np.stack(hidden, 1), **scales(layout)
+        )
+        for net in job.networks:
+            W = net.weights[0]
+            assert not W[is_unknown].any() and W[~is_unknown].any(axis=1).all()
+            assert_same_bits(net.forward(table), net.forward(unknown_to_all))
+
+
+def scales(layout):
+    return dict(
+        n_bins=layout.n_bins,
+        position_scale=layout.position_scale,
+        n_categories=layout.n_categories,
+        code_scale=layout.code_scale,
+    )
+
+
+def test_networks_on_all_rows_know_all_categories(jobs):
+    TabularRegressor(**SMALL).fit(X, y, time="day")
+    last = [job for job in jobs if not len(job.held_out)]
+    assert last and all(job.known is None for job in last)
+    for net in (net for job in last for net in job.networks):
+        assert net.weights[0].any(axis=1).all()
+
+
+@pytest.mark.parametrize("kind", ["numbers", "classes"])
+def test_held_out_rows_are_scored_as_new_rows(kind, tmp_path):
+    """The out-of-fold prediction is the one of a category that no row has, also after loading."""
+    if kind == "classes":
+        model = TabularClassifier(**SMALL).fit(X, LABELS)
+    else:
+        model = TabularRegressor(**SMALL).fit(X, y)
+    model.save(tmp_path / "model")
+    n_tested = 0
+    for found in (model, fastnn.load(tmp_path / "model")):
+        known = predictions_of_folds(found, X)
+        new = predictions_of_folds(found, X.assign(shop="no such shop"))
+        for fold, (train, held_out) in enumerate(model.model_.folds):
+            lone = held_out[~np.isin(SHOP[held_out], SHOP[train])]
+            n_tested += len(lone)
+            assert_same_bits(known[fold][lone], new[fold][lone])
+            assert_same_bits(model.oof_prediction_[lone], new[fold][lone])
+            assert (known[fold][train] != new[fold][train]).any(axis=-1).mean() > 0.9
+    assert n_tested > 100
+
+
+def predictions_of_folds(model, rows):
+    P = model.model_.predict_folds(frames.read(rows), 1)
+    P = [model.model_.targets.calibrate(p) for p in P]
+    return P if P[0].ndim == 2 else [p[:, None] for p in P]
+
+
+def test_initial_parameters_are_the_same_random_numbers(jobs, monkeypatch):
+    drawn, init = [], recipe.init
+
+    def record(net, generator):
+        init(net, generator)
+        drawn.append(net.params.copy())
+
+    monkeypatch.setattr(recipe, "init", record)
+    monkeypatch.setattr(training_jobs, "train", lambda *args: interrupt())
+    with pytest.raises(KeyboardInterrupt):
+        TabularRegressor(**SMALL).fit(X, y)
+    for job, before in zip(jobs, drawn, strict=True):
+        is_same = job.net.params == before
+        assert not job.net.params[~is_same].any() and 0.3 < is_same.mean() < 1
+    jobs.clear(), drawn.clear()
+    with pytest.raises(KeyboardInterrupt):
+        TabularRegressor(**SMALL).fit(X.drop(columns="shop"), y)
+    for job, before in zip(jobs, drawn, strict=True):
+        assert job.known is None
+        assert_same_bits(job.net.params, before)
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def test_a_resumed_fit_has_the_same_bits(interrupt_after_a_fold, tmp_path):
+    whole = TabularRegressor(**SMALL).fit(X, y)
+    interrupt_after_a_fold()
+    stopped = TabularRegressor(**SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(X, y)
+    assert stopped.n_folds_remaining_
+    stopped.fit(X, y, resume=True)
+    assert_same_models(whole, stopped, tmp_path / "model")
+
+
+# ---- exported files ----
+
+
+def test_exported_files_do_not_know_more(tmp_path):
+    """A model of one fold: rows with categories that only held-out rows have, and unknown ones."""
+    model = TabularRegressor(**SMALL | dict(n_estimators=1)).fit(X, y)
+    ((train, held_out),) = model.model_.folds
+    lone = X.iloc[held_out[~np.isin(SHOP[held_out], SHOP[train])]]
+    assert len(lone) > 10
+    tables = lone, lone.assign(shop="no such shop"), X.iloc[train]
+    for predict in exported(model, tmp_path):
+        Y, of_unknown, of_others = map(predict, tables)
+        assert_same_bits(Y, of_unknown)
+        for rows, of_rows in zip(tables, (Y, of_unknown, of_others)):
+            np.testing.assert_allclose(of_rows, model.predict(rows), rtol=1e-4, atol=1e-4)
+
+
+def exported(model, folder):
+    """Yield functions that predict with exported files."""
+    from c_program import GCC, Rows, predict
+    from export_cases import passed
+
+    if GCC is not None:
+        export.c(model, folder / "net.c")
+
+        def with_c(rows):
+            case = Rows(list(zip(*passed(model, rows).values())), "double")
+            return predict(folder, {"net": case})["net"][1].ravel()
+
+        yield with_c
+    onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    export.onnx(model, folder / "net.onnx")
+    session = onnxruntime.InferenceSession(str(folder / "net.onnx"))
+
+    def with_onnx(rows):
+        columns = {name: np.array(x, object if type(x[0]) is str else float)[:, None]
+                   for name, x in passed(model, rows).items()}  # fmt: skip
+        return session.run(None, columns)[0].ravel()
+
+    yield with_onnx
+
+
+# ---- codes ----
+
+
+def test_known_categories():
+    codes = np.array([[0, 1], [2, -1], [0, 1]])
+    known = KnownCategories.find(codes, [3, 3])
+    assert [k.tolist() for k in known.of_columns] == [
+        [True, False, True, True],
+        [False, True, False, True],
+    ]
+    assert_array_equal(
+        known.hide_others(np.array([[1, 0], [2, 1], [-1, -1]])), [[-1, -1], [2, 1], [-1, -1]]
+    )
+    assert KnownCategories.find(codes, [3, 2]) is not None
+    assert KnownCategories.find(np.array([[0, 1], [1, 0]]), [2, 2]) is None
+    assert KnownCategories.find(codes[:, :0], []) is None
+
+
+# ---- baselines ----
+
+
+class LearnsCodes(baselines.Baseline):
+    """A library that predicts another number for each category, as CatBoost does for new texts."""
+
+    def fit_model(self, X, y, weight):
+        pass
+
+    def predict_model(self, X):
+        return X.codes[:, 0] if not self.task.n_classes else np.repeat(X.codes, 2, axis=1)
+
+
+@pytest.mark.parametrize("n_classes", [0, 2])
+@pytest.mark.parametrize("cls", [LearnsCodes, *baselines.BASELINES.values()])
+def test_baselines_do_not_know_more(cls, n_classes):
+    library = {"CatBoost": "catboost", "LightGBM": "lightgbm"}.get(cls.__name__)
+    if library is not None:
+        pytest.importorskip(library, reason=f"{library} is not installed")
+    codes = SHOP[:, None].astype(np.int32)
+    target = (y > 0).astype(int) if n_classes else y
+    rows, held_out = np.arange(0, 400), np.arange(400, N)
+    inputs = BaselineInputs(X[["x"]].to_numpy(), codes, [300])
+    task = baselines.BaselineTask(n_classes=n_classes, n_threads=1)
+    model = cls(task).fit(inputs.take(rows), target[rows], None)
+    lone = held_out[~np.isin(SHOP[held_out], SHOP[rows])]
+    unknown = BaselineInputs(inputs.numbers, np.full_like(codes, -1), [300])
+    assert len(lone) > 20
+    assert_same_bits(model.predict(inputs.take(lone)), model.predict(unknown.take(lone)))
+
+
+def test_boosting_gets_the_most_frequent_categories():
+    n = 900  # 600 categories, of which the last two have 300 rows
+    codes = np.r_[np.arange(600), rng.integers(598, 600, 300)][:, None]
+    target = np.where(codes[:, 0] == 599, 5.0, 0.0)
+    X = BaselineInputs(np.zeros((n, 0)), codes, [600])
+    model = baselines.HistGradientBoosting(baselines.BaselineTask(n_threads=1))
+    P = model.fit(X, target, None).predict(X)
+    assert np.mean((P - target) ** 2) < 0.1 * target.var()
+    few = BaselineInputs(np.zeros((3, 0)), np.array([[-1], [0], [2]]), [3])
+    assert_array_equal(few.as_numbers(few.most_frequent(255)), [[np.nan], [0], [2]])
+    assert_array_equal(few.as_numbers(), [[np.nan], [0], [2]])
