@@ -102,6 +102,26 @@ def test_the_test_has_the_last_time_values_or_whole_groups(capsys):
     assert len(test) == 20 and "4 rows of the test left out" in capsys.readouterr().err
 
 
+def test_rows_without_a_time_or_a_group(run):
+    """They are not scored, and with --test-size they are in neither part."""
+    gaps = {
+        "day": [*("soon", ""), *map(str, DAYS[2:])],
+        "site": ["", "", *SITE[2:]],
+    }
+    write_csv("t.csv", **COLUMNS | gaps)
+    for option, column in (("--time", "day"), ("--group", "site")):
+        code, out, errors = run("train", "t.csv", *OPTIONS, option, column)
+        assert code == 0 and errors.count("note: 2 rows left out of") == 1
+        assert f"{option} {column} is missing" in errors
+        report = report_of(run, "t.csv", *OPTIONS, option, column, "--test-size", "0.3")
+        assert report["rows"] == N - 2
+        assert any(
+            note.startswith("2 of 120 rows are neither trained on nor tested: " + option)
+            for note in report["notes"]
+        )
+        assert not any("left out of" in note for note in report["notes"])
+
+
 def test_resume(run, monkeypatch, quick_recipe):
     assert run("train", "t.csv", *OPTIONS, *ALL, "--quiet")[0] == 0
     whole = fastnn.load("m")

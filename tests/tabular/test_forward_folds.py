@@ -75,6 +75,12 @@ def test_folds_train_on_earlier_rows_of_other_groups(data):
     weight = (random.random(n) < 0.8) * 1.0 if data.draw(st.booleans()) else None
     if weight is not None:
         weight[:2] = 1
+    gaps = random.random((2, n)) < data.draw(st.sampled_from([0, 0.2]))
+    gaps[:, :2] = False
+    times[gaps[0]] = -1
+    if groups is not None:
+        groups[gaps[1]] = -1
+    known = (times >= 0) & (groups is None or groups >= 0)
     n_estimators = data.draw(st.integers(1, 8))
     try:
         folds = ForwardFolds(times, groups, weight, n_estimators, np.random.RandomState(seed))
@@ -88,10 +94,11 @@ def test_folds_train_on_earlier_rows_of_other_groups(data):
     assert len(scored) == len(set(scored.tolist()))
     for train, held_out in pairs:
         assert times[train].max() < times[held_out].min()
+        assert known[train].all() and known[held_out].all()
         if weight is not None:
             assert weight[train].any() and weight[held_out].any()
         if groups is None:
-            assert set(train) == set(np.flatnonzero(times < times[held_out].min()))
+            assert set(train) == set(np.flatnonzero(known & (times < times[held_out].min())))
         else:
             assert not set(groups[train]) & set(groups[held_out])
     if groups is None and n_estimators > 1:
@@ -99,6 +106,37 @@ def test_folds_train_on_earlier_rows_of_other_groups(data):
     assert_array_equal(
         folds.informs(), np.arange(folds.n_folds) < np.arange(folds.n_folds)[:, None]
     )
+
+
+GAPS = {
+    "time": "2 rows left out of the scores: time='day' is missing or not a time there, such as 'soon'.",
+    "groups": "2 rows left out of training and scores: groups='site' is missing there",
+}
+
+
+@pytest.mark.parametrize("window", [None, 60])
+@pytest.mark.parametrize("argument", GAPS)
+def test_rows_without_a_time_or_a_group_are_not_scored(argument, window):
+    """No fold trains on them either: they may be later than its rows, or of its groups."""
+    table = X.assign(y=y, day=X["day"].dt.strftime("%Y-%m-%d"))
+    column = {"time": "day", "groups": "site"}[argument]
+    table.loc[3, column], table.loc[7, column] = None, None if argument == "groups" else "soon"
+    reg = TabularRegressor(**SMALL)
+    with pytest.warns(fastnn.tables.TableWarning) as caught:
+        if window is None:
+            reg.fit(table, "y", **{argument: column})
+        else:
+            reg.fit([(table.drop(columns="y"), y)], window=window, **{argument: column})
+    assert any(str(w.message).startswith(GAPS[argument]) for w in caught), list(map(str, caught))
+    rows = np.arange(N) if reg.oof_rows_ is None else reg.oof_rows_
+    lacking = np.isin(rows, [3, 7])
+    assert np.isnan(reg.oof_prediction_[lacking]).all() and np.isfinite(reg.oof_score_)
+    scored = np.zeros(len(rows), bool)
+    for train, held_out in reg.model_.folds:
+        assert not lacking[train].any()
+        scored[held_out] = True
+    assert not scored[lacking].any()
+    assert_array_equal(np.isnan(reg.oof_prediction_), ~scored)
 
 
 def test_blocks_have_about_equal_numbers_of_rows():
@@ -377,8 +415,8 @@ def test_resume_needs_the_same_times():
     ("arguments", "message"),
     [
         (dict(time="week"), "time='week' names a column that X does not have"),
-        (dict(time=[None, *DAY[1:]]), "time has a missing value in row 0. Fill it in"),
-        (dict(time=np.full(N, 3)), "time is 3 in every row, from row 0 on, but at least 2"),
+        (dict(time=[None] * N), "time is missing in every row. Leave time out"),
+        (dict(time=np.full(N, 3)), "time is 3 in every row that has a time, but at least 2"),
         (
             dict(time=["2026-01-01"] * 5 + ["soon"] * (N - 5)),
             "time holds 'soon' in row 5, which is",

@@ -327,7 +327,8 @@ def test_no_fold_is_empty():
     ("groups", "message"),
     [
         (np.zeros(N), "groups holds one group, but at least 2 are needed. Leave groups out"),
-        (["a", None] * 30, "groups has a missing value in row 1. Give the row a group"),
+        (["a", None] * 30, "groups holds one group, but at least 2 are needed. Leave groups out"),
+        ([None] * 60, "groups holds no group, but at least 2 are needed"),
         (np.zeros((N, 2)), r"groups must have shape \(60,\), .* got \(60, 2\)"),
         ([1, 2], "inconsistent numbers of samples"),
     ],

@@ -59,7 +59,8 @@ def split(fit):
     if large is not None:
         all_rows = HashedFolds(n_estimators, fit.groups, fit.random_state)
         folds = all_rows.split(large.numbers)
-        n_train = round(large.n_rows * (1 - 1 / all_rows.n_folds))
+        n_rows = large.n_rows if fit.groups is None else int((fit.groups >= 0).sum())
+        n_train = round(n_rows * (1 - 1 / all_rows.n_folds))
     else:
         labels = rows.y if fit.setup.targets.is_classifier else None
         all_rows = None
@@ -107,6 +108,14 @@ def _of_splitter(fit, names):
             "{argument} needs all rows in memory, but the table has more.",
             "Leave {argument} out, or read the table into memory first.",
             argument="cv",
+        )
+    if fit.groups is not None and fit.groups.min() < 0:
+        raise DataError(
+            "{argument} has a missing value in {row}, but {cv} needs the group of each row.",
+            "Give the row a group, for example one of its own.",
+            argument="groups",
+            cv=Argument("cv"),
+            row=int(fit.groups.argmin()),
         )
     y = fit.setup.rows.y
     name = "cv"

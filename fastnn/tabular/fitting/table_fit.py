@@ -192,6 +192,8 @@ class TableFit:
         """Encode the table and make the networks. Those of a stopped fit have been trained."""
         setup = self.setup
         self.split = fit_split.split(self)
+        for note in row_columns.notes(self.column_names, self.groups, self.times):
+            warn(note, TableWarning)
         self.folds, setup.informs = self.split.folds, self.split.informs
         configurations = self.configurations(self.split.n_train)
         self.encoders = self.fit_encoders(configurations)
