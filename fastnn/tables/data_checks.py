@@ -43,8 +43,8 @@ class DataIssue:
     Attributes
     ----------
     kind : str
-        "empty", "constant", "id", "target copy", "target alone", "group", "duplicate column",
-        "almost numbers" or "duplicate rows". `fastnn train` adds "time".
+        "empty", "constant", "id", "target copy", "target alone", "time", "group", "duplicate
+        column", "almost numbers" or "duplicate rows". `fastnn train` adds "panel".
     column : str or None
     text : str
         A sentence for the user, with what to do.
@@ -72,6 +72,11 @@ class _Column:
     @property
     def label(self):
         return f"column {printable(self.name)!r}"
+
+    @property
+    def is_time(self):
+        """bool: whether the values are dates or times."""
+        return import_pyarrow().types.is_temporal(self.values.type)
 
     @property
     def n_distinct(self):
@@ -132,7 +137,7 @@ def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
             column=target,
             did_you_mean=did_you_mean(target, names),
         )
-    columns = _encode_all(table)
+    columns = encode_columns(table)
     goal = next((column for column in columns if column.name == target), None)
     inputs = [column for column in columns if column is not goal]
     n, out = table.num_rows, []
@@ -140,7 +145,8 @@ def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
     sample = rng.permutation(n)[:MAX_SAMPLE]
     for column in inputs:
         found = _constant(column) or _copy_of_target(column, goal) or _id(column)
-        if found is None or found.kind == "id":
+        may_leak = len(inputs) > 1 or column.is_time  # else it is all that the model can learn from
+        if may_leak and (found is None or found.kind == "id"):
             found = _target_alone(column, goal, sample) or found
         out += [found or _almost_numbers(column)]
     for column, text in find_groups(inputs, goal, TIME_NAME.search):
@@ -150,7 +156,7 @@ def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
     return [issue for issue in out if issue is not None]
 
 
-def _encode_all(table):
+def encode_columns(table):
     """Return the _Columns of a table, without those whose values are not compared."""
     encoded = (_encode(name, table.column(name)) for name in table.column_names)
     return [column for column in encoded if column is not None]
@@ -294,12 +300,18 @@ def _target_alone(column, target, sample):
         score = _score_numbers(column, nearest, _ranks(goal), train, test)
     if score is None:
         return None
-    return _issue(
-        "target alone",
-        column,
-        f"alone predicts the target almost perfectly ({score} on other rows).",
-        "Pass {drop}, unless it is known when you predict.",
+    what = f"alone predicts the target almost perfectly ({score} on other rows)"
+    if not column.is_time:
+        advice = "Pass {drop}, unless it is known when you predict."
+        return _issue("target alone", column, f"{what}.", advice)
+    text = Message(
+        "{label} {what}: rows have neighbours in time among the others. If new rows will come later, "
+        "pass {time}.",
+        label=column.label,
+        what=what,
+        time=Argument("time", column.name),
     )
+    return DataIssue("time", column.name, text)
 
 
 def _nearest(numbers, train, test):
@@ -381,7 +393,7 @@ def _duplicate_columns(columns):
 
 def find_duplicate_rows(table):
     """Return the DataIssue of rows of which all columns are copies of others, None without them."""
-    return _duplicate_rows(_encode_all(table), table.num_rows)
+    return _duplicate_rows(encode_columns(table), table.num_rows)
 
 
 def _duplicate_rows(columns, n):

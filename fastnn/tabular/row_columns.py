@@ -5,7 +5,6 @@ it may belong to any group, and to any time, so no fold trains on it or scores i
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 

@@ -110,7 +110,7 @@ def test_rows_without_a_time_or_a_group(run):
     }
     write_csv("t.csv", **COLUMNS | gaps)
     for option, column in (("--time", "day"), ("--group", "site")):
-        code, out, errors = run("train", "t.csv", *OPTIONS, option, column)
+        code, _, errors = run("train", "t.csv", *OPTIONS, option, column)
         assert code == 0 and errors.count("note: 2 rows left out of") == 1
         assert f"{option} {column} is missing" in errors
         report = report_of(run, "t.csv", *OPTIONS, option, column, "--test-size", "0.3")
