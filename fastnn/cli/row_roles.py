@@ -72,6 +72,7 @@ class RowRoles:
         What `passed` returned.
     times, groups : ndarray (n,) of int, or None
         The numbers of the time values and of the groups, for --test-size; -1 for rows without one.
+        None if they are not needed.
     weight : ndarray (n,) or None
     """
 
@@ -104,9 +105,11 @@ def read(table, target, file, arguments):
         return input_column.from_chunks(values, name), name
 
     try:
-        if arguments.test_size and arguments.time is not None:
+        # In memory in any case, so that errors come early.
+        are_read = arguments.test_size or table.is_in_memory
+        if are_read and arguments.time is not None:
             roles.times = row_columns.to_times(*column(arguments.time)).numbers
-        if arguments.test_size and arguments.group is not None:
+        if are_read and arguments.group is not None:
             roles.groups = row_columns.to_groups(*column(arguments.group))
         if arguments.weight is not None:
             roles.weight = row_columns.to_weights(*column(arguments.weight))

@@ -2,6 +2,7 @@
 
 import os
 
+from ..core.errors import DataError
 from ..core.messages import printable
 from ..tables.table_errors import TableError
 from ..tabular.columns.column_kinds import KINDS
@@ -97,6 +98,27 @@ def check_task(arguments, target, file):
                 f"{place}: {label} is {y[too_small.argmax()]:g}, but {option} needs numbers {limit}. "
                 f"Leave out {option}."
             )
+
+
+def check_columns(rows, columns, file):
+    """Raise CommandError for columns that are not of the kind that an option says, as `fit` does.
+
+    rows : TrainingRows
+    file : TableFile
+        Which they are from.
+    columns : dict
+        As in `build`.
+    """
+    from ..tabular.columns import column_kinds, frames
+
+    names = [name for kind in KINDS for name in columns[kind]]
+    if not names:
+        return
+    declared = {column.argument: columns[kind] for kind, column in KINDS.items()}
+    try:
+        column_kinds.find(frames.read(rows.sample.select(names)), **declared)
+    except DataError as error:
+        raise file.explain(error, *rows.locate_error(error)) from None
 
 
 def fit(model, rows, file, arguments, label=""):

@@ -10,6 +10,7 @@ from checks import assert_same_bits
 from numpy.testing import assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor, losses
+from fastnn.tables import TableWarning
 from fastnn.tabular import encoder
 from fastnn.tabular.columns import category
 from fastnn.tabular.fitting import out_of_fold, permutation, recipe, training_jobs
@@ -321,6 +322,17 @@ def test_no_fold_is_empty():
     for seed in range(20):
         folds = split_rows(16, 5, labels, groups, np.random.RandomState(seed))
         assert len(folds) == 4 and all(len(held_out) for _, held_out in folds)
+
+
+def test_more_folds_than_rows_or_groups_are_said(quick):
+    """Each fold holds out one row or group: many more networks than most users mean to train."""
+    inputs, target = X[:20], y[:20]
+    for units, groups in (("rows", None), ("groups", np.arange(20))):
+        with pytest.warns(TableWarning, match=f"n_estimators=30 is more than there are {units}"):
+            reg = TabularRegressor(30, hidden_layer_sizes=2).fit(inputs, target, groups=groups)
+        assert reg.n_folds_ == 20
+    TabularRegressor(20, hidden_layer_sizes=2).fit(inputs, target)  # without a note
+    TabularRegressor(30, hidden_layer_sizes=2).fit(X[:19], y[:19])
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,15 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import check_cv
 
-from ...core.errors import Argument, DataError
+from ...core.errors import Argument, DataError, Message
+from ...core.messages import warn
+from ...tables.files import TableWarning
 from ..checkpoint import MAX_FOLDS
 from ..forward_folds import ForwardFolds
 from ..row_folds import HashedFolds, split_rows
 from ..row_split import RowSplit
+
+MANY_FOLDS = 20  # of which a note says that they are fewer than was asked for
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -66,6 +70,14 @@ def split(fit):
         all_rows = None
         folds = split_rows(len(rows), n_estimators, labels, fit.groups, fit.random_state)
         n_train = len(folds[0][0])
+    if MANY_FOLDS <= len(folds) < n_estimators:
+        note = Message(
+            "{argument} is more than there are {units}, so each of {n:,} folds holds out one.",
+            argument=Argument("n_estimators", n_estimators),
+            units="rows" if fit.groups is None else "groups",
+            n=len(folds),
+        )
+        warn(note, TableWarning)
     description = RowSplit(kind=kind, n_folds=len(folds), **names)
     return FitSplit(folds=folds, all_rows=all_rows, description=description, n_train=n_train)
 
