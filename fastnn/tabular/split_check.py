@@ -8,7 +8,7 @@ predict the same rows much worse, the scores of random folds promise too much.
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..mlp import MLP
 from ..optimizers import AdamW
 from ..tables.data_checks import TIME_NAME, DataIssue, encode_columns
 from ..tables.group_check import list_units
+from ..tables.table_errors import import_pyarrow
 from . import row_columns
 from .columns import frames
 from .columns.features import Features
@@ -28,10 +29,12 @@ from .forward_folds import as_seen
 MIN_ROWS = 100
 MAX_ROWS = 3000  # of the sample
 MAX_COLUMNS = 300
+MANY_ROWS = 20_000
 MAX_TIMES, MAX_UNITS = 2, 2  # columns that are tried
 MIN_VALUES = 8  # of a column of times
 N_FOLDS = 4  # the later rows are as many as those of a fold
-WIDTH, STEPS, BATCH, RATE = 32, 800, 64, 0.01
+WIDTH, BATCH, RATE = 32, 64, 0.01
+MIN_STEPS, MAX_STEPS, CELLS = 150, 800, 48_000  # of a network; cells: steps times columns
 N_BINS = 8
 MIN_DROP = 0.2  # of the part of the loss that is explained
 MIN_EXPLAINED = 0.1  # of the loss of random rows
@@ -67,8 +70,7 @@ def find_splits(table, target, is_classifier, seed=0):
         return []
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(n)[:MAX_ROWS])
-    columns = encode_columns(table.drop_columns([target]))
-    units = list_units(columns, TIME_NAME.search)[:MAX_UNITS]
+    units = list_units(_columns_to_compare(table, target), TIME_NAME.search)[:MAX_UNITS]
     by_time, by_unit = [], []
     try:
         trial = _Trial(table.take(rows), target, is_classifier, rng.integers(2**31))
@@ -93,6 +95,16 @@ def find_splits(table, target, is_classifier, seed=0):
         return []
     issues = [_describe_time(_worst(by_time)), _describe_unit(_worst(by_unit))]
     return [issue for issue in issues if issue is not None]
+
+
+def _columns_to_compare(table, target):
+    """Return the columns in which units are sought; of many rows without measurements, which take
+    long to compare."""
+    dropped = [target]
+    if table.num_rows > MANY_ROWS:
+        is_float = import_pyarrow().types.is_floating
+        dropped += [f.name for f in table.schema if is_float(f.type) and f.name != target]
+    return encode_columns(table.drop_columns(dropped))
 
 
 @dataclass(frozen=True)
@@ -255,6 +267,8 @@ class _Trial:
         self.frame, y = frames.split_target(table, target)
         self.features = Features.fit(self.frame)
         self.is_classifier, self.seed = is_classifier, int(seed)
+        n_steps = CELLS // len(self.features.columns)
+        self.n_steps = min(MAX_STEPS, max(MIN_STEPS, n_steps))
         y = np.asarray(y)
         if is_classifier:
             self.y = np.unique(y.astype(str), return_inverse=True)[1]
@@ -333,8 +347,9 @@ class _Trial:
         shares = np.bincount(y) / len(y)
         return float(-(shares * np.log(np.maximum(shares, 1e-300))).sum())
 
+    @cache  # noqa: B019 - a trial lives for one check
     def encode(self, without=None):
-        """Return the EncodedTable of the rows."""
+        """Return the EncodedTable of the rows. without : the column that is not an input"""
         frame, features = self.frame, self.features
         if without is not None:
             features = Features.fit(frame, {without: ""})
@@ -368,7 +383,7 @@ class _Trial:
             X[train],
             self.y[train],
             optimizer=AdamW(lr=RATE, weight_decay=0.02),
-            epochs=-(-STEPS * BATCH // max(1, len(train))),
+            epochs=-(-self.n_steps * BATCH // len(train)),
             batch_size=BATCH,
         )
         outputs = net.forward(as_seen(X, train, scored)).astype(np.float64)
