@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from fastnn import tables
+from fastnn.tabular.columns import frames
 from fastnn.tabular.split_check import find_splits
 
 SEEDS = 5
@@ -131,7 +132,7 @@ def suggestions(columns):
     table = pa.table(columns)
     is_text = pa.types.is_string(table.column("y").type)
     began = time.process_time()
-    found = find_splits(table, "y", is_text)
+    found = find_splits(*frames.split_target(table, "y"), is_text)
     return found, time.process_time() - began
 
 

@@ -201,7 +201,8 @@ def _format_scores(content, record):
         yield ""
         yield from report.format_results(record)
         yield from format_last_block(record)
-        yield from report.format_findings(record)
+        yield from report.format_importances(record)
+        yield from report.format_label_issues(record)
         yield from format_baselines(record)
         return
     if content["oof_score"] is not None:

@@ -116,6 +116,7 @@ def list_training_checks(table, target, arguments, drop):
         Columns that are not inputs.
     """
     from ..tabular import split_check
+    from ..tabular.columns import frames
 
     found = list_data_checks(table, target.name, drop)
     roles = {arguments.group, arguments.weight} - {None}
@@ -128,8 +129,8 @@ def list_training_checks(table, target, arguments, drop):
     if arguments.time is not None or arguments.group is not None:
         kinds = set(split_check.KINDS)
     elif not arguments.resume:
-        table, is_classifier = table.drop_columns(drop), not target.is_number
-        tried = split_check.find_splits(table, target.name, is_classifier, arguments.seed)
+        frame, y = frames.split_target(table.drop_columns(drop), target.name)
+        tried = split_check.find_splits(frame, y, not target.is_number, arguments.seed)
         kinds = {kind for issue in tried for kind in split_check.KINDS[issue.kind]}
         times = {issue.column for issue in tried if issue.kind == "time"}
     found = [

@@ -161,12 +161,6 @@ def format_results(record):
         yield from format_scores(record["test_scores"], f"on {plural(n, 'row')} of the test")
 
 
-def format_findings(record):
-    """Yield lines about what the model uses, and which rows look wrong."""
-    yield from format_importances(record)
-    yield from format_label_issues(record)
-
-
 def describe_threshold(record):
     """Return from which probability the second class is predicted, and why."""
     label, threshold, rule = printable(record["classes"][1]), record["threshold"], None

@@ -153,7 +153,8 @@ def run(arguments):
     show([""])
     show(report.format_results(record))
     show(last_block.format_last_block(record))
-    show(report.format_findings(record))
+    show(report.format_importances(record))
+    show(report.format_label_issues(record))
     show(format_baselines(record))
     show(["", *report.format_saved(record, arguments.out, os.path.getsize(arguments.out))])
     if arguments.json:

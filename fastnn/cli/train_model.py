@@ -138,6 +138,7 @@ def fit(model, rows, file, arguments, label=""):
     try:
         with warnings_as_notes(file.notes), show_progress(label, arguments.quiet) as show:
             model.on_progress = show
+            model.suggests_splits = False  # the data checks do
             rows.fit(model, arguments)
     except KeyboardInterrupt:
         if not hasattr(model, "n_folds_remaining_"):
@@ -150,7 +151,7 @@ def fit(model, rows, file, arguments, label=""):
     except (ValueError, MemoryError) as error:
         raise file.explain(error, *rows.locate_error(error)) from None
     finally:
-        del model.on_progress
+        del model.on_progress, model.suggests_splits
     return False
 
 

@@ -74,11 +74,6 @@ class _Column:
         return f"column {printable(self.name)!r}"
 
     @property
-    def is_time(self):
-        """bool: whether the values are dates or times."""
-        return import_pyarrow().types.is_temporal(self.values.type)
-
-    @property
     def n_distinct(self):
         return len(self.distinct)
 
@@ -137,17 +132,15 @@ def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
             column=target,
             did_you_mean=did_you_mean(target, names),
         )
-    columns = encode_columns(table)
+    columns = _encode_all(table)
     goal = next((column for column in columns if column.name == target), None)
     inputs = [column for column in columns if column is not goal]
     n, out = table.num_rows, []
-    rng = np.random.default_rng(0)
-    sample = rng.permutation(n)[:MAX_SAMPLE]
+    sample = np.random.default_rng(0).permutation(n)[:MAX_SAMPLE]
     for column in inputs:
         found = _constant(column) or _copy_of_target(column, goal) or _id(column)
-        may_leak = len(inputs) > 1 or column.is_time  # else it is all that the model can learn from
-        if may_leak and (found is None or found.kind == "id"):
-            found = _target_alone(column, goal, sample) or found
+        if found is None or found.kind == "id":
+            found = _target_alone(column, goal, sample, len(inputs) == 1) or found
         out += [found or _almost_numbers(column)]
     for column, text in find_groups(inputs, goal, TIME_NAME.search):
         out.append(DataIssue("group", column.name, text))
@@ -156,7 +149,7 @@ def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
     return [issue for issue in out if issue is not None]
 
 
-def encode_columns(table):
+def _encode_all(table):
     """Return the _Columns of a table, without those whose values are not compared."""
     encoded = (_encode(name, table.column(name)) for name in table.column_names)
     return [column for column in encoded if column is not None]
@@ -218,12 +211,13 @@ def _count_rows(column, texts):
 
 
 def _issue(kind, column, what, advice):
-    """Return the DataIssue about a column that the user may want to drop. advice : a template"""
+    """Return the DataIssue about a column. advice : a template, with {drop} and {time}"""
     text = Message(
         "{label} {what} " + advice,
         label=column.label,
         what=what,
         drop=Argument("drop", [column.name]),
+        time=Argument("time", column.name),
     )
     return DataIssue(kind, column.name, text)
 
@@ -258,14 +252,13 @@ def _id(column):
 def _copy_of_target(column, target):
     if target is None or not np.array_equal(column.codes, target.codes):
         return None
-    label = printable(target.name)
     if _have_equal_values(column, target):
-        what = f"is a copy of the target {label!r}"
+        what = "is a copy of the target"
     elif target.n_distinct <= len(target.codes) / 2:
-        what = f"has one value for each value of the target {label!r}"
+        what = "has one value for each value of the target"
     else:
         return None
-    return _issue("target copy", column, f"{what}.", "Pass {drop}.")
+    return _issue("target copy", column, f"{what} {printable(target.name)!r}.", "Pass {drop}.")
 
 
 def _have_equal_values(a, b):
@@ -280,11 +273,9 @@ def _have_equal_values(a, b):
         return False
 
 
-def _target_alone(column, target, sample):
+def _target_alone(column, target, sample, is_only):
     """Whether the target of rows with the same or the nearest value predicts it, on other rows."""
-    if target is None:
-        return None
-    sample = sample[target.codes[sample] >= 0]
+    sample = sample[:0] if target is None else sample[target.codes[sample] >= 0]
     train, test = sample[: len(sample) // 2], sample[len(sample) // 2 :]
     if len(train) < MIN_ROWS:
         return None
@@ -298,20 +289,15 @@ def _target_alone(column, target, sample):
         score = _score_classes(column, nearest, target.codes, train, test)
     else:
         score = _score_numbers(column, nearest, _ranks(goal), train, test)
-    if score is None:
+    is_time = import_pyarrow().types.is_temporal(column.values.type)
+    if score is None or (is_only and not is_time):  # the only input is no leak
         return None
     what = f"alone predicts the target almost perfectly ({score} on other rows)"
-    if not column.is_time:
-        advice = "Pass {drop}, unless it is known when you predict."
-        return _issue("target alone", column, f"{what}.", advice)
-    text = Message(
-        "{label} {what}: rows have neighbours in time among the others. If new rows will come later, "
-        "pass {time}.",
-        label=column.label,
-        what=what,
-        time=Argument("time", column.name),
-    )
-    return DataIssue("time", column.name, text)
+    if is_time:
+        advice = "If new rows will come later, pass {time}."
+        return _issue("time", column, f"{what}: rows have neighbours in time.", advice)
+    advice = "Pass {drop}, unless it is known when you predict."
+    return _issue("target alone", column, f"{what}.", advice)
 
 
 def _nearest(numbers, train, test):
@@ -393,7 +379,7 @@ def _duplicate_columns(columns):
 
 def find_duplicate_rows(table):
     """Return the DataIssue of rows of which all columns are copies of others, None without them."""
-    return _duplicate_rows(encode_columns(table), table.num_rows)
+    return _duplicate_rows(_encode_all(table), table.num_rows)
 
 
 def _duplicate_rows(columns, n):

@@ -5,13 +5,18 @@ import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
-from fastnn.tabular.split_check import find_splits  # noqa: E402
+from fastnn.tabular import split_check  # noqa: E402
+from fastnn.tabular.columns import frames  # noqa: E402
 
 N = 600
 RNG = np.random.default_rng(0)
 DAYS = pa.array(np.arange(N), pa.int32()).cast(pa.date32())
 X = RNG.normal(size=N)
 TREND = np.arange(N) / 100
+
+
+def find_splits(table, target, is_classifier, seed=0):
+    return split_check.find_splits(*frames.split_target(table, target), is_classifier, seed)
 
 
 def table(y, **columns):
