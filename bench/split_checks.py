@@ -18,7 +18,7 @@ from fastnn import tables
 from fastnn.tabular.columns import frames
 from fastnn.tabular.split_check import find_splits
 
-SEEDS = 5
+SEEDS = range(5)
 
 
 def dates(days):
@@ -138,7 +138,7 @@ def suggestions(columns):
 
 def main():
     rows = []
-    for seed in range(SEEDS):
+    for seed in SEEDS:
         rng = np.random.default_rng(seed)
         for make in (made_independent, public_independent):
             rows += [(name, None, *suggestions(columns)) for name, columns in make(rng)]
