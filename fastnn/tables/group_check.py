@@ -87,10 +87,10 @@ def list_units(columns, is_time_name):
     found = []
     for column in candidates:
         rank = _rank(column, [other for other in others if other is not column][:MAX_COLUMNS])
-        panel = (t.name for t in times if _is_panel(column, t)) if column.is_text else ()
-        time = next(iter(panel), None)
-        if rank is None and time is not None:
-            rank = 2
+        time = None
+        if rank is not None or column.is_text:
+            time = next((t.name for t in times if _is_panel(column, t)), None)
+            rank = 2 if rank is None and time is not None else rank
         if rank is not None:
             found.append(Unit(rank, column, time))
     return sorted(found, key=lambda unit: unit.rank)

@@ -18,6 +18,7 @@ from sklearn.base import clone
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.encoded_table import EncodedTable
+from fastnn.tables import TableWarning
 from fastnn.tabular import find_label_issues
 from fastnn.tabular.fitting import final_networks, fitted_table, permutation, training_jobs
 from fastnn.tabular.forward_folds import ForwardFolds, as_seen
@@ -122,7 +123,7 @@ def test_rows_without_a_time_or_a_group_are_not_scored(argument, window):
     column = {"time": "day", "groups": "site"}[argument]
     table.loc[3, column], table.loc[7, column] = None, None if argument == "groups" else "soon"
     reg = TabularRegressor(**SMALL)
-    with pytest.warns(fastnn.tables.TableWarning) as caught:
+    with pytest.warns(TableWarning) as caught:
         if window is None:
             reg.fit(table, "y", **{argument: column})
         else:
@@ -460,7 +461,8 @@ def test_the_score_of_sales_with_a_trend_is_that_of_later_days(monkeypatch):
     monkeypatch.undo()  # the recipe
     options = dict(n_estimators=2, hidden_layer_sizes=32, random_state=1)
     known, later = table[:n], table[n:]
-    whole = TabularRegressor(**options).fit(known, sales[:n])
+    with pytest.warns(TableWarning, match="the rows depend on the time in column 'day'"):
+        whole = TabularRegressor(**options).fit(known, sales[:n])
     assert whole.oof_score_ > 0.97 and whole.score(later, sales[n:]) < 0
     forward = TabularRegressor(**options).fit(known, sales[:n], time="day")
     true = forward.score(later, sales[n:])
@@ -482,6 +484,7 @@ def test_the_score_of_patients_is_that_of_other_patients(quick_recipe):
     target = 3 * random.normal(size=100)[patient] + random.normal(0, 0.3, 1000)
     quick_recipe(60)
     options = dict(n_estimators=2, hidden_layer_sizes=64, random_state=0)
-    rows = TabularRegressor(**options).fit(table, target)
+    with pytest.warns(TableWarning, match="rows with the same value of column 'patient' are alike"):
+        rows = TabularRegressor(**options).fit(table, target)
     patients = TabularRegressor(**options).fit(table, target, groups="patient")
     assert rows.oof_score_ > 0.9 and abs(patients.oof_score_) < 0.15

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+pytest.importorskip("sklearn", reason="the extra cli is not installed")
 
+from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
+from fastnn.tables import TableWarning  # noqa: E402
 from fastnn.tabular import split_check  # noqa: E402
 from fastnn.tabular.columns import frames  # noqa: E402
 
@@ -123,5 +126,26 @@ def test_a_panel():
         "Pass time='month' if new rows will come later, groups='land' if they will have other values "
         "of 'land', and both if both."
     )
+    columns["device"] = [i for i in range(24) for _ in range(120)]  # numbers with such a name, too
+    del columns["land"]
+    (issue,) = find_splits(pa.table({**columns, "y": walks.ravel()}), "y", False)
+    assert (issue.kind, issue.column) == ("panel", "device")
     noise = pa.table({**columns, "x": rng.normal(size=2880), "y": rng.normal(size=2880)})
     assert find_splits(noise, "y", False) == []
+
+
+def test_fit_warns(quick_recipe):
+    quick_recipe(2)
+    rows, small = table(TREND), dict(n_estimators=2, hidden_layer_sizes=2)
+    with pytest.warns(TableWarning, match="the rows depend on the time in column 'day'"):
+        TabularRegressor(**small).fit(rows, "y")
+    late = table(np.where(TREND + X > 3, "late", "early"))
+    with pytest.warns(TableWarning, match="the rows depend on the time in column 'day'"):
+        TabularClassifier(**small).fit(late, "y")
+    halves = [(np.arange(300), np.arange(300, N))]
+    TabularRegressor(**small).fit(rows, "y", time="day")  # no warning where the split is chosen
+    TabularRegressor(**small).fit(rows, "y", groups=np.arange(N) // 20)
+    TabularRegressor(cv=halves, **small).fit(rows, "y")
+    TabularRegressor(time_limit=10, **small).fit(rows, "y")
+    TabularRegressor(drop="day", **small).fit(rows, "y")
+    TabularRegressor(**small).fit(np.c_[np.arange(N), X], TREND)  # no names
