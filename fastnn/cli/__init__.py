@@ -19,7 +19,7 @@ Exit codes:
   estimator. `row_roles`: columns of times, groups and weights, and the rows of the test.
   `train_search`: --tune.
 - `text_report`, `train_plot`, `html_report`: a training as text, as a picture, as a page.
-  `text_layout`: lines of text.
+  `text_layout`: lines of text. `last_block`: the last block of time beside the others.
 - `predict_rows`: rows read and written part by part. `predict_scores`: their scores.
   `row_checks`: what is noted about them. `explained_rows`: their explanations as columns and text.
 - `compare_models`, `compare_text`: the models of `compare`, their scores as text.

@@ -14,6 +14,7 @@ from . import text_report as report
 from .baselines_text import format_baselines
 from .console import CommandError, print_json, print_line
 from .display import format_duration
+from .last_block import format_last_block
 from .model_file import KEY, describe_model, is_model_name, load_model, read_record
 from .parser import add_json, check_output, help_texts
 from .table_file import add_table_options, resolve_table_path
@@ -189,6 +190,9 @@ def _format_scores(content, record):
     if record:
         yield ""
         yield from report.format_results(record)
+        yield from format_last_block(record)
+        yield from report.format_importances(record)
+        yield from report.format_label_issues(record)
         yield from format_baselines(record)
         return
     if content["oof_score"] is not None:

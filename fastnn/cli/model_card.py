@@ -12,6 +12,7 @@ from ..tabular.checking.profile import NumberProfile
 from .baselines_text import ADVANTAGE, describe_verdicts
 from .compare_layout import digits_of, format_digits
 from .console import CommandError, to_json
+from .last_block import describe_last_block
 from .text_report import (
     LABELS,
     describe_decision,
@@ -168,6 +169,8 @@ def _limits(model, record):
         )
     if record.get("time") is None:
         yield "The folds are not in the order of time: the scores may be too good for later rows."
+    elif record.get("last_block"):
+        yield describe_last_block(record)
     if record.get("group") is None:
         yield "The folds keep no groups together: the scores may be too good for new groups."
     if n_rows < SMALL:

@@ -12,6 +12,7 @@ from .console import CommandError
 
 #: The options that name a column of the rows, and the argument of `fit`.
 ARGUMENTS = {"time": "time", "group": "groups", "weight": "sample_weight"}
+OF_THE_OTHER_PART = "earlier rows of groups of the test, and later rows of other groups"
 
 
 def require_column(arguments, option, name, names):
@@ -70,7 +71,8 @@ class RowRoles:
     passed : dict
         What `passed` returned.
     times, groups : ndarray (n,) of int, or None
-        The numbers of the time values and of the groups, for --test-size.
+        The numbers of the time values and of the groups, for --test-size; -1 for rows without one.
+        None if they are not needed.
     weight : ndarray (n,) or None
     """
 
@@ -103,9 +105,11 @@ def read(table, target, file, arguments):
         return input_column.from_chunks(values, name), name
 
     try:
-        if arguments.test_size and arguments.time is not None:
+        # In memory in any case, so that errors come early.
+        are_read = arguments.test_size or table.is_in_memory
+        if are_read and arguments.time is not None:
             roles.times = row_columns.to_times(*column(arguments.time)).numbers
-        if arguments.test_size and arguments.group is not None:
+        if are_read and arguments.group is not None:
             roles.groups = row_columns.to_groups(*column(arguments.group))
         if arguments.weight is not None:
             roles.weight = row_columns.to_weights(*column(arguments.weight))
@@ -151,10 +155,20 @@ def split(roles, target, note, arguments):
     if not fraction:
         return np.arange(n), np.arange(0)
     codes = None if target.is_number else target.classes()[1]
-    if roles.times is not None or roles.groups is not None:
-        is_test, is_left_out = _by_columns(roles.times, roles.groups, fraction, arguments.seed)
-        _note_left_out(is_left_out, note)
-        train, test = np.flatnonzero(~is_test & ~is_left_out), np.flatnonzero(is_test)
+    by_option = {"--time": roles.times, "--group": roles.groups}
+    by_option = {option: numbers for option, numbers in by_option.items() if numbers is not None}
+    if by_option:
+        known = np.all([numbers >= 0 for numbers in by_option.values()], axis=0)
+        times, groups = (
+            None if numbers is None else numbers[known] for numbers in (roles.times, roles.groups)
+        )
+        is_test, is_left_out = np.zeros((2, n), bool)
+        is_test[known], is_left_out[known] = _by_columns(times, groups, fraction, arguments.seed)
+        _note_left_out(is_left_out, note, OF_THE_OTHER_PART)
+        _note_left_out(
+            ~known, note, f"{' or '.join(by_option)} is missing there, or cannot be read"
+        )
+        train, test = np.flatnonzero(known & ~is_test & ~is_left_out), np.flatnonzero(is_test)
         return train, _known_classes(codes, train, test, note)
     is_test = _at_random(n, codes, fraction, arguments.seed)
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
@@ -223,11 +237,11 @@ def _check_groups(groups, fraction):
         )
 
 
-def _note_left_out(is_left_out, note):
+def _note_left_out(is_left_out, note, why):
     if is_left_out.any():
         note(
-            f"{int(is_left_out.sum()):,} of {len(is_left_out):,} rows are neither trained on nor tested: earlier rows "
-            "of groups of the test, and later rows of other groups"
+            f"{int(is_left_out.sum()):,} of {len(is_left_out):,} rows are neither trained on nor tested: "
+            f"{why}"
         )
 
 

@@ -3,7 +3,7 @@
 Scores are dicts that JSON can hold.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,19 @@ class Evaluation:
             if found.scores[0] is not None and np.isfinite(found.errors[0]):
                 out[name] = found.errors[0]
         return out
+
+    def take(self, some):
+        """Return the Evaluation of some rows."""
+        threshold, block = self.threshold, self.block
+        return replace(
+            self,
+            rows=self.rows[some],
+            y=self.y[some],
+            P=self.P[some],
+            threshold=threshold[some] if isinstance(threshold, np.ndarray) else threshold,
+            weight=_weight_of(self.weight, some),
+            block=None if block is None else block[some],
+        )
 
     def some_rows(self, some):
         """Return the ScoredRows of some rows. some : as `PairedScores` passes them"""

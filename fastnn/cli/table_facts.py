@@ -115,24 +115,32 @@ def list_training_checks(table, target, arguments, drop):
     drop : list of str
         Columns that are not inputs.
     """
-    from ..tabular import time_check
+    from ..tabular import split_check
+    from ..tabular.columns import frames
 
-    found, times = list_data_checks(table, target.name, drop), [arguments.time]
+    found = list_data_checks(table, target.name, drop)
     roles = {arguments.group, arguments.weight} - {None}
     if roles and any(issue["kind"] == "duplicate rows" for issue in found):
         # Rows of other groups, or with other weights, are no copies.
         found = [issue for issue in found if issue["kind"] != "duplicate rows"]
         copies = find_duplicate_rows(table.drop_columns([n for n in drop if n not in roles]))
         found += _describe_issues([] if copies is None else [copies])
+    tried, kinds, times = [], set(), {arguments.time}
     if arguments.time is not None or arguments.group is not None:
-        found = [issue for issue in found if issue["kind"] != "group"]
+        kinds = set(split_check.KINDS)
     elif not arguments.resume:
-        table, is_classifier = table.drop_columns(drop), not target.is_number
-        issues = time_check.find_time(table, target.name, is_classifier, arguments.seed)
-        found += _describe_issues(issues)
-        times = [issue.column for issue in issues]
-    # A row has neighbours in time whose target it has: that is not a leak.
-    return [i for i in found if i["kind"] != "target alone" or i["column"] not in times]
+        frame, y = frames.split_target(table.drop_columns(drop), target.name)
+        tried = split_check.find_splits(frame, y, not target.is_number, arguments.seed)
+        kinds = {kind for issue in tried for kind in split_check.KINDS[issue.kind]}
+        times = {issue.column for issue in tried if issue.kind == "time"}
+    found = [
+        issue
+        for issue in found
+        if issue["kind"] not in kinds
+        # A row has neighbours in time whose target it has: that is not a leak.
+        and not (issue["kind"] == "target alone" and issue["column"] in times)
+    ]
+    return found + _describe_issues(tried)
 
 
 def _describe_issues(issues):

@@ -140,7 +140,7 @@ def format_interrupted(record, out):
 
 
 def format_results(record):
-    """Yield lines with the scores, what the model uses, and which rows look wrong."""
+    """Yield lines with the scores."""
     n, is_weighted = record["scores"]["rows"], record.get("weight") is not None
     if n == record["rows"] - record["test_rows"]:
         where = "out of fold"
@@ -159,8 +159,6 @@ def format_results(record):
         yield ""
         n = record["test_scores"]["rows"]
         yield from format_scores(record["test_scores"], f"on {plural(n, 'row')} of the test")
-    yield from format_importances(record)
-    yield from format_label_issues(record)
 
 
 def describe_threshold(record):

@@ -12,7 +12,7 @@ from ..files.kinds import kind_of
 from ..tables.addresses import without_secrets
 from ..tabular.columns.column_kinds import KINDS
 from ..tabular.prediction_columns import label_text
-from . import model_file, row_roles, train_baselines, train_model, train_search
+from . import last_block, model_file, row_roles, train_baselines, train_model, train_search
 from . import text_report as report
 from .baselines_text import format_baselines
 from .console import CommandError, print_json, print_line, print_note
@@ -89,6 +89,7 @@ def run(arguments):
     table.set_target(target)
     train, test = row_roles.split(roles, target, file.notes, arguments)
     rows = table.training_rows(target, train, roles)
+    train_model.check_columns(rows, columns, file)
     record = {
         "fastnn": __version__,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -140,6 +141,7 @@ def run(arguments):
         tested = Evaluation.from_rows(model, table, target, test, roles.weight)
     record["test_scores"] = None if tested is None else tested.scores()
     record["score_errors"] = held_out.errors()
+    record["last_block"] = last_block.compare(held_out, rows, arguments)
     _save(model, record, arguments)
     if arguments.baselines and not is_interrupted:
         trained = train_baselines.TrainedRows(rows, held_out, tested, lambda: table.take(test))
@@ -150,6 +152,9 @@ def run(arguments):
     show(report.format_tuning(record))
     show([""])
     show(report.format_results(record))
+    show(last_block.format_last_block(record))
+    show(report.format_importances(record))
+    show(report.format_label_issues(record))
     show(format_baselines(record))
     show(["", *report.format_saved(record, arguments.out, os.path.getsize(arguments.out))])
     if arguments.json:

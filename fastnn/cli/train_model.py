@@ -2,6 +2,7 @@
 
 import os
 
+from ..core.errors import DataError
 from ..core.messages import printable
 from ..tables.table_errors import TableError
 from ..tabular.columns.column_kinds import KINDS
@@ -99,6 +100,27 @@ def check_task(arguments, target, file):
             )
 
 
+def check_columns(rows, columns, file):
+    """Raise CommandError for columns that are not of the kind that an option says, as `fit` does.
+
+    rows : TrainingRows
+    file : TableFile
+        Which they are from.
+    columns : dict
+        As in `build`.
+    """
+    from ..tabular.columns import column_kinds, frames
+
+    names = [name for kind in KINDS for name in columns[kind]]
+    if not names:
+        return
+    declared = {column.argument: columns[kind] for kind, column in KINDS.items()}
+    try:
+        column_kinds.find(frames.read(rows.sample.select(names)), **declared)
+    except DataError as error:
+        raise file.explain(error, *rows.locate_error(error)) from None
+
+
 def fit(model, rows, file, arguments, label=""):
     """Fit a model, and show the progress.
 
@@ -116,6 +138,7 @@ def fit(model, rows, file, arguments, label=""):
     try:
         with warnings_as_notes(file.notes), show_progress(label, arguments.quiet) as show:
             model.on_progress = show
+            model.suggests_splits = False  # the data checks do
             rows.fit(model, arguments)
     except KeyboardInterrupt:
         if not hasattr(model, "n_folds_remaining_"):
@@ -128,7 +151,7 @@ def fit(model, rows, file, arguments, label=""):
     except (ValueError, MemoryError) as error:
         raise file.explain(error, *rows.locate_error(error)) from None
     finally:
-        del model.on_progress
+        del model.on_progress, model.suggests_splits
     return False
 
 

@@ -1,7 +1,7 @@
 """`fastnn train --tune`: other settings than the default ones, if they are better for certain."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -154,7 +154,7 @@ class Search:
             held_out = fitted.held_out
             order = np.flatnonzero(np.isin(held_out.rows, deciding))
             order = order[np.argsort(held_out.rows[order], kind="stable")]
-            both.append(_take(held_out, order).some_rows)
+            both.append(held_out.take(order).some_rows)
         groups = groups_of_rows(self.rows, self.arguments, deciding)
         paired = PairedScores(self.metric, both, len(deciding), groups) if len(deciding) else None
         found = None if paired is None else paired.difference(0, 1)
@@ -202,20 +202,6 @@ class Search:
 
 def _cost(fitted):
     return fitted.cost
-
-
-def _take(held_out, some):
-    """Return the Evaluation of some rows."""
-    threshold, weight, block = held_out.threshold, held_out.weight, held_out.block
-    return replace(
-        held_out,
-        rows=held_out.rows[some],
-        y=held_out.y[some],
-        P=held_out.P[some],
-        threshold=threshold[some] if isinstance(threshold, np.ndarray) else threshold,
-        weight=None if weight is None else weight[some],
-        block=None if block is None else block[some],
-    )
 
 
 def _metric(model):

@@ -43,8 +43,8 @@ class DataIssue:
     Attributes
     ----------
     kind : str
-        "empty", "constant", "id", "target copy", "target alone", "group", "duplicate column",
-        "almost numbers" or "duplicate rows". `fastnn train` adds "time".
+        "empty", "constant", "id", "target copy", "target alone", "time", "group", "duplicate
+        column", "almost numbers" or "duplicate rows". `fastnn train` adds "panel".
     column : str or None
     text : str
         A sentence for the user, with what to do.
@@ -136,12 +136,11 @@ def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
     goal = next((column for column in columns if column.name == target), None)
     inputs = [column for column in columns if column is not goal]
     n, out = table.num_rows, []
-    rng = np.random.default_rng(0)
-    sample = rng.permutation(n)[:MAX_SAMPLE]
+    sample = np.random.default_rng(0).permutation(n)[:MAX_SAMPLE]
     for column in inputs:
         found = _constant(column) or _copy_of_target(column, goal) or _id(column)
         if found is None or found.kind == "id":
-            found = _target_alone(column, goal, sample) or found
+            found = _target_alone(column, goal, sample, len(inputs) == 1) or found
         out += [found or _almost_numbers(column)]
     for column, text in find_groups(inputs, goal, TIME_NAME.search):
         out.append(DataIssue("group", column.name, text))
@@ -212,12 +211,13 @@ def _count_rows(column, texts):
 
 
 def _issue(kind, column, what, advice):
-    """Return the DataIssue about a column that the user may want to drop. advice : a template"""
+    """Return the DataIssue about a column. advice : a template, with {drop} and {time}"""
     text = Message(
         "{label} {what} " + advice,
         label=column.label,
         what=what,
         drop=Argument("drop", [column.name]),
+        time=Argument("time", column.name),
     )
     return DataIssue(kind, column.name, text)
 
@@ -252,14 +252,13 @@ def _id(column):
 def _copy_of_target(column, target):
     if target is None or not np.array_equal(column.codes, target.codes):
         return None
-    label = printable(target.name)
     if _have_equal_values(column, target):
-        what = f"is a copy of the target {label!r}"
+        what = "is a copy of the target"
     elif target.n_distinct <= len(target.codes) / 2:
-        what = f"has one value for each value of the target {label!r}"
+        what = "has one value for each value of the target"
     else:
         return None
-    return _issue("target copy", column, f"{what}.", "Pass {drop}.")
+    return _issue("target copy", column, f"{what} {printable(target.name)!r}.", "Pass {drop}.")
 
 
 def _have_equal_values(a, b):
@@ -274,11 +273,9 @@ def _have_equal_values(a, b):
         return False
 
 
-def _target_alone(column, target, sample):
+def _target_alone(column, target, sample, is_only):
     """Whether the target of rows with the same or the nearest value predicts it, on other rows."""
-    if target is None:
-        return None
-    sample = sample[target.codes[sample] >= 0]
+    sample = sample[:0] if target is None else sample[target.codes[sample] >= 0]
     train, test = sample[: len(sample) // 2], sample[len(sample) // 2 :]
     if len(train) < MIN_ROWS:
         return None
@@ -292,14 +289,15 @@ def _target_alone(column, target, sample):
         score = _score_classes(column, nearest, target.codes, train, test)
     else:
         score = _score_numbers(column, nearest, _ranks(goal), train, test)
-    if score is None:
+    is_time = import_pyarrow().types.is_temporal(column.values.type)
+    if score is None or (is_only and not is_time):  # the only input is no leak
         return None
-    return _issue(
-        "target alone",
-        column,
-        f"alone predicts the target almost perfectly ({score} on other rows).",
-        "Pass {drop}, unless it is known when you predict.",
-    )
+    what = f"alone predicts the target almost perfectly ({score} on other rows)"
+    if is_time:
+        advice = "If new rows will come later, pass {time}."
+        return _issue("time", column, f"{what}: rows have neighbours in time.", advice)
+    advice = "Pass {drop}, unless it is known when you predict."
+    return _issue("target alone", column, f"{what}.", advice)
 
 
 def _nearest(numbers, train, test):

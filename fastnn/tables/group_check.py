@@ -8,12 +8,15 @@ years.
 """
 
 import re
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..core.errors import Argument, Message
 
 MIN_GROUPS = 20
+MIN_UNITS = 8  # of a column with the name of persons or things, and of a panel
 MIN_ROWS = 100
 MAX_ROWS = 5_000  # rows of whole groups that are looked at
 MAX_CANDIDATES = 40  # that are compared with all other columns
@@ -36,6 +39,24 @@ PERSON = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class Unit:
+    """A column that may name the unit of a row: a patient, a machine, a country.
+
+    Attributes
+    ----------
+    rank : int
+        From 0; the most likely columns have the lowest.
+    column : Column of `data_checks`
+    time : str or None
+        The name of the column of times with which it makes a panel: a row for each pair of values.
+    """
+
+    rank: int
+    column: Any
+    time: str | None
+
+
 def find_groups(columns, target, is_time_name):
     """Yield (column, text) of the columns that look like groups, the most likely first.
 
@@ -47,21 +68,32 @@ def find_groups(columns, target, is_time_name):
     is_time_name : callable
         Whether a name is that of a time.
     """
-    if target is None or len(target.codes) < MIN_ROWS:
+    if target is None:
         return
+    for unit in list_units(columns, is_time_name):
+        column = unit.column
+        if column.n_distinct >= MIN_GROUPS and _alikeness(column.codes, target) >= MIN_ALIKE:
+            yield column, _text(column)
+            return
+
+
+def list_units(columns, is_time_name):
+    """Return the Units among some columns, the most likely first."""
+    if not columns or len(columns[0].codes) < MIN_ROWS:
+        return []
     candidates = [c for c in columns if _may_be_groups(c) and not is_time_name(c.name)]
     times = [c for c in columns if is_time_name(c.name)]
     others = columns if len(candidates) <= MAX_CANDIDATES else []
     found = []
     for column in candidates:
         rank = _rank(column, [other for other in others if other is not column][:MAX_COLUMNS])
-        if rank is None and column.is_text and any(_is_panel(column, time) for time in times):
-            rank = 2
-        if rank is not None and _alikeness(column.codes, target) >= MIN_ALIKE:
-            found.append((rank, column))
-    found.sort(key=lambda pair: pair[0])
-    for _, column in found[:1]:
-        yield column, _text(column)
+        time = None
+        if rank is not None or column.is_text:
+            time = next((t.name for t in times if _is_panel(column, t)), None)
+            rank = 2 if rank is None and time is not None else rank
+        if rank is not None:
+            found.append(Unit(rank, column, time))
+    return sorted(found, key=lambda unit: unit.rank)
 
 
 def _text(column):
@@ -83,7 +115,7 @@ def _may_be_groups(column):
     n = int((column.codes >= 0).sum())
     return (
         (column.is_text or column.is_integer)
-        and MIN_GROUPS <= column.n_distinct <= n / 2
+        and MIN_UNITS <= column.n_distinct <= n / 2
         and n >= MIN_PRESENT * len(column.codes)
     )
 
@@ -92,11 +124,12 @@ def _rank(column, others):
     """Return 0 to 2, or None if a column does not look like groups. others : that it may fix"""
     is_id = ID.search(column.name) and len(column.codes) <= MAX_ID_ROWS * column.n_distinct
     fixed = _fixed_columns(column, others)
-    if fixed >= MIN_FIXED and fixed >= len(others) / 2:
+    if column.n_distinct >= MIN_GROUPS and fixed >= max(MIN_FIXED, len(others) / 2):
         return 0
     if is_id or PERSON.search(column.name):
         return 1
-    return 2 if _is_even(column) and (column.is_text or fixed) else None
+    is_even = column.n_distinct >= MIN_GROUPS and _is_even(column)
+    return 2 if is_even and (column.is_text or fixed) else None
 
 
 def _is_even(column):

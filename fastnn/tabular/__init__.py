@@ -14,7 +14,8 @@
 - `tabular_file`: files of estimators. `checkpoint`: what a fit needs that continues a stopped one.
 - `metrics`, `custom_metric`: what a model is to be good at. `metric_values`: how good it is.
   `thresholds`: from which probability a row is of the second class.
-- `label_issues`: rows whose target may be wrong. `time_check`: rows that depend on the time.
+- `label_issues`: rows whose target may be wrong. `split_check`: rows that depend on times or
+  units. `split_trials`: the networks that tell.
 """
 
 from typing import TYPE_CHECKING

@@ -64,11 +64,14 @@ class BaseTabular(Attributes, TablePredictions):
         Bytes of the header of a model file that `fit` leaves for the `metadata_` to come.
     seconds_before : float
         Seconds of the time limit that have passed before `fit`, such as those of reading a file.
+    suggests_splits : bool
+        Whether `fit` warns of columns by which the rows should be split into folds.
     """
 
     on_progress: Any = None
     metadata_bytes: int = 0
     seconds_before: float = 0.0
+    suggests_splits: bool = True
     #: These arguments are not routed by meta-estimators.
     __metadata_request__fit: ClassVar[dict] = dict.fromkeys(
         ("resume", "window", "executor"), metadata_routing.UNUSED
@@ -249,6 +252,7 @@ class BaseTabular(Attributes, TablePredictions):
             parameters=self.get_params(False),
             metadata_bytes=self.metadata_bytes,
             seconds_before=self.seconds_before,
+            suggests_splits=self.suggests_splits,
         )
 
     def _task(self) -> Any:

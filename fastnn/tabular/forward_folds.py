@@ -18,16 +18,17 @@ class ForwardFolds:
 
     Fold k trains on blocks 0 to k and scores block k + 1. With groups it scores, of block k + 1,
     the groups that do not occur before, and a part of the others, and trains on the earlier rows
-    of all other groups. Parts of the groups take turns.
+    of all other groups. Parts of the groups take turns. Rows without a time, or without a group, are
+    neither trained on nor scored: they may be later than the block, or of its groups.
 
     A row has a key, which says what each fold does with it.
 
     Parameters
     ----------
     times : ndarray (n,) of int
-        The number of the time value of each row, ascending in time.
+        The number of the time value of each row, ascending in time; -1 if it has none.
     groups : ndarray (n,) of int, or None
-        The number of the group of each row.
+        The number of the group of each row; -1 if it has none.
     weight : ndarray (n,) or None
         Rows without a weight do not count for the size of a block.
     n_estimators : int
@@ -41,7 +42,11 @@ class ForwardFolds:
     """
 
     def __init__(self, times, groups, weight, n_estimators, random_state):
-        self.first_times = _first_times(times, weight, n_estimators)
+        known = times >= 0
+        if groups is not None:
+            known &= groups >= 0
+        counted = known if weight is None else known & (weight > 0)
+        self.first_times = _first_times(times[counted], n_estimators)
         n_blocks = self.n_blocks = len(self.first_times)
         self.n_folds = 1 if n_estimators == 1 else n_blocks - 1
         block_of_time = np.searchsorted(self.first_times, np.arange(times.max() + 1), "right") - 1
@@ -53,16 +58,19 @@ class ForwardFolds:
             self.trains = blocks[None, :] < scored[:, None]
             self.scores = blocks[None, :] == scored[:, None]
         else:
-            counted = np.ones(len(times), bool) if weight is None else weight > 0
-            self._set_groups(block, groups, counted, scored, random_state)
+            self._set_groups(block, groups, known, counted, scored, random_state)
+        if not known.all():
+            self._keys[~known] = self.trains.shape[1]
+            none = np.zeros((self.n_folds, 1), bool)
+            self.trains, self.scores = np.c_[self.trains, none], np.c_[self.scores, none]
 
-    def _set_groups(self, block, groups, counted, scored, random_state):
+    def _set_groups(self, block, groups, known, counted, scored, random_state):
         n_groups, n_blocks = int(groups.max()) + 1, self.n_blocks
         n_parts = min(n_groups, self.n_folds if self.n_folds > 1 else ONE_FOLD_BLOCKS)
         part_of_group = np.empty(n_groups, np.intp)
         part_of_group[random_state.permutation(n_groups)] = np.arange(n_groups) % n_parts
         first_block = np.full(n_groups, n_blocks)
-        np.minimum.at(first_block, groups, block)
+        np.minimum.at(first_block, groups[known], block[known])
         part, is_new = part_of_group[groups], first_block[groups] == block
         self._keys = ((block * n_parts + part) * 2 + is_new).astype(np.int32)
         keys = np.arange(2 * n_parts * n_blocks)
@@ -119,13 +127,12 @@ class ForwardFolds:
         return np.tri(self.n_folds, k=-1, dtype=bool)
 
 
-def _first_times(times, weight, n_estimators):
-    """Return the number of the first time value of each block."""
-    counted = times if weight is None else times[weight > 0]
-    values, n_rows = np.unique(counted, return_counts=True)
+def _first_times(times, n_estimators):
+    """Return the number of the first time value of each block. times : of the rows that count"""
+    values, n_rows = np.unique(times, return_counts=True)
     if len(values) < 2:
         raise DataError(
-            "{argument} has one value in the rows that have a weight, but at least 2 are needed.",
+            "{argument} has fewer than 2 values in the rows that have a weight and a group.",
             "Leave {argument} out.",
             argument="time",
         )
@@ -133,7 +140,7 @@ def _first_times(times, weight, n_estimators):
     before = np.cumsum(n_rows) - n_rows  # rows before each value
     starts = [0]
     for k in range(1, n_blocks):
-        wanted = len(counted) * k / n_blocks
+        wanted = len(times) * k / n_blocks
         start = int(np.argmin(np.abs(before - wanted)))
         start = max(start, starts[-1] + 1)
         starts.append(min(start, len(values) - (n_blocks - k)))

@@ -1,15 +1,15 @@
 """What `fit` takes for each row besides its target: weight, group and time.
 
-Each is an array, or the name of a column of X.
+Each is an array, or the name of a column of X. A row without a group or a time has the number -1:
+it may belong to any group, and to any time, so no fold trains on it or scores it.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ..core.errors import Argument, DataError
-from ..core.messages import did_you_mean, printable
+from ..core.errors import Argument, DataError, Message
+from ..core.messages import did_you_mean, plural, printable
 from ..tables.missing_marks import is_missing_mark
 from ..tables.recognition import recognise
 from .columns import column_kinds, input_column
@@ -94,6 +94,38 @@ class RowColumns:
         return None if column is None else to_times(column, name)
 
 
+def notes(names, groups, times):
+    """Yield a Message about the rows without a time, and one about those without a group.
+
+    Parameters
+    ----------
+    names : dict
+        {argument: name} of the arguments that name a column of X.
+    groups : ndarray (n,) of int, or None
+    times : Times or None
+    """
+    if times is not None and (n := int((times.numbers < 0).sum())):
+        text = f" or not a time there, such as {printable(times.other)!r}"
+        yield Message(
+            "{rows} left out of the scores: {time} is missing{what}. The folds do not train on "
+            "{them}, but the model does.",
+            rows=plural(n, "row"),
+            time=_argument("time", names.get("time")),
+            what=text if times.other else " there",
+            them="it" if n == 1 else "them",
+        )
+    if groups is not None and (n := int((groups < 0).sum())):
+        where = "training and scores" if times is None else "the folds and the scores"
+        yield Message(
+            "{rows} left out of {where}: {groups} is missing there, so {they} may belong to any "
+            "group. Give a row that belongs to none a group of its own.",
+            rows=plural(n, "row"),
+            where=where,
+            groups=_argument("groups", names.get("groups")),
+            they="it" if n == 1 else "they",
+        )
+
+
 def find(frame, argument, name):
     """Return the InputColumn of a Frame that an argument names."""
     if frame.names is None:
@@ -163,22 +195,33 @@ def to_weights(column, name):
 
 
 def to_groups(column, name):
-    """Return the number of the group of each row of a column."""
+    """Return the number of the group of each row of a column, -1 if it is missing."""
     codes, texts = input_column.to_texts(column)
     missing = codes < 0
     if column.kind == "text":
         marks = np.array([*map(is_missing_mark, texts), True])
         missing = marks[codes]
-    advice = "Give the row a group, for example one of its own."
-    _refuse_missing(missing, "groups", name, advice)
-    used, first, numbers = np.unique(codes, return_index=True, return_inverse=True)
-    if len(used) < 2:
+    used, first, numbers = np.unique(codes[~missing], return_index=True, return_inverse=True)
+    _check_number(len(used), name)
+    groups = np.full(len(codes), -1, np.intp)
+    groups[~missing] = np.argsort(np.argsort(first))[numbers]  # by first occurrence
+    return groups
+
+
+def _check_number(n_groups, name=None):
+    """Raise a DataError for fewer than two groups."""
+    if n_groups < 2:
         raise DataError(
-            "{argument} holds one group, but at least 2 are needed.",
+            "{argument} holds {n}, but at least 2 are needed.",
             "Leave {name} out.",
-            argument=Argument("groups", name),
+            argument=_argument("groups", name),
+            n="one group" if n_groups else "no group",
         )
-    return np.argsort(np.argsort(first))[numbers]  # by first occurrence, as `group_numbers` does
+
+
+def _argument(argument, name):
+    """Return an Argument. name : of the column that it names, None if values were passed"""
+    return Argument(argument, name) if name else Argument(argument)
 
 
 def _refuse_missing(missing, argument, name, advice):
@@ -186,7 +229,7 @@ def _refuse_missing(missing, argument, name, advice):
         raise DataError(
             "{argument} has a missing value in {row}.",
             advice,
-            argument=Argument(argument, name) if name else argument,
+            argument=_argument(argument, name),
             row=int(missing.argmax()),
         )
 
@@ -208,14 +251,18 @@ class Times:
     Attributes
     ----------
     numbers : ndarray (n,) of int
-        The position of the value of each row among the distinct ones, which ascend.
+        The position of the value of each row among the distinct ones, which ascend; -1 if it is
+        missing, or a text that is not a time.
     first, last : str
         The first and the last value as texts.
+    other : str
+        One of the texts that are not times, "" without any.
     """
 
     numbers: np.ndarray
     first: str
     last: str
+    other: str = ""
 
 
 def to_times(column, name=None):
@@ -224,39 +271,44 @@ def to_times(column, name=None):
     name : str, optional
         Of the column, for messages; None if values were passed.
     """
-    argument: Any = Argument("time", name) if name else "time"
+    argument, other = _argument("time", name), ""
     values, kind = column.values, column.kind
     if kind == "text":
-        values, kind = _parse(column, argument)
-    missing = np.isnan(values)
-    advice = "Fill it in, or remove the row: the folds need the time of each row."
-    _refuse_missing(missing, "time", name, advice)
-    distinct, numbers = np.unique(values, return_inverse=True)
+        values, kind, other = _parse(column, argument)
+    known = ~np.isnan(values)
+    distinct, numbers = np.unique(values[known], return_inverse=True)
+    if not len(distinct):
+        raise DataError(
+            "{argument} is missing in every row.",
+            "Leave {name} out, or choose another column.",
+            argument=argument,
+        )
     to_text = input_column.number_text if kind == "number" else input_column.time_text
     first, last = map(to_text, (float(distinct[0]), float(distinct[-1])))
     if len(distinct) < 2:
         raise DataError(
-            "{argument} is {value} in every row, from {row} on, but at least 2 values are needed.",
+            "{argument} is {value} in every row that has a time, but at least 2 values are needed.",
             "Leave {name} out, or choose another column.",
             argument=argument,
-            row=0,
             value=first,
         )
-    return Times(numbers.astype(np.intp), first, last)
+    all_numbers = np.full(len(values), -1, np.intp)
+    all_numbers[known] = numbers
+    return Times(all_numbers, first, last, other)
 
 
 def _parse(column, argument):
-    """Return the numbers, or seconds since 1970, of a column of texts, and which they are."""
+    """Return the numbers, or seconds since 1970, of a column of texts, which they are, and a text
+    that is neither."""
     present = _present(column)
     if not present:
-        return np.full(len(column.values), np.nan), "number"
-    found = recognise(column.texts)
-    if found is not None and not found.others:
-        return np.array([*found.values, np.nan])[column.values], found.kind
+        return np.full(len(column.values), np.nan), "number", ""
+    counts = np.bincount(column.values[column.values >= 0], minlength=len(column.texts))
+    found = recognise(column.texts, lambda: dict(zip(column.texts, counts.tolist())))
     if found is not None:
-        text = found.others[0]
-    else:
-        text = next((t for t in present if recognise([present[0], t]) is None), present[0])
+        values = np.array([*found.values, np.nan])[column.values]
+        return values, found.kind, found.others[0] if found.others else ""
+    text = next((t for t in present if recognise([present[0], t]) is None), present[0])
     like = "" if recognise(present[:1]) is None else " like the others"
     raise DataError(
         "{argument} holds {value!r} in {row}, which is not a date or a number{like}.",
@@ -269,7 +321,7 @@ def _parse(column, argument):
 
 
 def group_numbers(groups, n):
-    """Return the number of the group of each row."""
+    """Return the number of the group of each row, -1 if it is missing."""
     from sklearn.utils.validation import check_consistent_length
 
     check_consistent_length(groups, np.empty(n))
@@ -279,16 +331,9 @@ def group_numbers(groups, n):
             f"groups must have shape ({n},), one group for each row, got {groups.shape}"
         )
     numbers: dict = {}
-    out = np.empty(n, np.intp)
+    out = np.full(n, -1, np.intp)
     for i, group in enumerate(groups.tolist()):
-        if is_missing(group):
-            raise DataError(
-                "{argument} has a missing value in {row}.",
-                "Give the row a group, for example one of its own.",
-                argument="groups",
-                row=i,
-            )
-        out[i] = numbers.setdefault(group, len(numbers))
-    if len(numbers) < 2:
-        raise ValueError("groups holds one group, but at least 2 are needed. Leave groups out.")
+        if not is_missing(group):
+            out[i] = numbers.setdefault(group, len(numbers))
+    _check_number(len(numbers))
     return out

@@ -152,3 +152,16 @@ def test_without_a_target():
         ValueError, match=r"target is 'Y', but there is no such column. Did you mean"
     ):
         found("Y")
+
+
+def test_a_date_that_predicts_the_target():
+    """Rows have neighbours in time; and to drop the only column would leave nothing."""
+    days = pa.array(np.arange(N), pa.int32()).cast(pa.date32())
+    table = pa.table({"day": days, "y": np.sin(np.arange(N) / 200)})
+    (issue,) = check_data(table, "y")
+    assert (issue.kind, issue.column) == ("time", "day")
+    assert str(issue).endswith("If new rows will come later, pass time='day'.")
+    only = pa.table({"x": np.arange(N) / 200, "y": np.sin(np.arange(N) / 200)})
+    assert check_data(only, "y") == []
+    with_other = only.append_column("z", pa.array(RNG.normal(size=N)))
+    assert [issue.kind for issue in check_data(with_other, "y")] == ["target alone"]

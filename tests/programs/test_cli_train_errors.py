@@ -193,3 +193,12 @@ def test_options_are_named_as_the_command_line_has_them(run):
     Path("same.csv").write_text("1,1,0\n" * N, encoding="utf-8")
     code, _, errors = run("train", "same.csv", "--target", "0", "--out", "m")
     assert code == 2 and errors.endswith("the first line holds no names, pass --no-header.\n")
+
+
+@pytest.mark.parametrize("options", ["--number name", "--date k", "--time k", "--number k,name"])
+def test_columns_that_an_option_does_not_fit_come_before_the_data_checks(run, options):
+    """Warnings about a table that is not trained on help nobody."""
+    words = f"train t.csv --target y --out m {options}".split()
+    code, out, errors = run(*words)
+    assert code == 2 and out == "" and errors.count("\n") == 1
+    assert "holds 'u'" in errors or "holds 'n0'" in errors

@@ -15,8 +15,9 @@ from checks import assert_same_bits
 from cli_cases import interrupt_after, report_of, write_csv
 
 import fastnn
-from fastnn.cli import row_roles
+from fastnn.cli import last_block, row_roles
 from fastnn.cli.console import print_note
+from fastnn.cli.scores import Evaluation
 
 N = 120
 DAY = np.arange(N) // 4  # 30 days of four rows
@@ -71,6 +72,40 @@ def test_the_record_and_the_scores(run):
     assert other["split"] == "3 folds, drawn at random"
 
 
+def test_the_last_block_stands_beside_the_others(run):
+    """The first two thirds hold noise; later rows follow x."""
+    noise = np.where(DAY < 20, rng.normal(size=N), 0) * 5
+    write_csv("t.csv", **COLUMNS | {"y": 3 * X + noise})
+    code, out, _ = run("train", "t.csv", *OPTIONS, "--time", "day", "--report", "r.html")
+    text = " ".join(out.split())
+    assert code == 0 and "last block, 32 rows model baseline R2" in text
+    record = json.loads(fastnn.load("m").metadata_["training"])
+    last = record["last_block"]
+    assert last["scores"]["rows"] == 32 and last["scores"]["baseline"]["r2"] == 0
+    assert record["scores"]["rows"] > 32 and last["metric"] == "r2"
+    assert " than the earlier ones by more than chance" in text or "no more than chance" in text
+    assert "last block" in " ".join(run("info", "m")[1].split())
+    with open("r.html", encoding="utf-8") as file:
+        assert "model, last block" in file.read()
+    assert report_of(run, "t.csv", *OPTIONS)["last_block"] is None
+    assert report_of(run, "t.csv", *OPTIONS, "--time", "day", "--folds", "1")["last_block"] is None
+
+
+@pytest.mark.parametrize(("late", "expected"), [(0.01, True), (3, False), (0.5, None)])
+def test_a_difference_beyond_chance_is_said(late, expected):
+    """Errors of 0.5, and of other sizes in the last block."""
+    n, random = 400, np.random.default_rng(0)
+    block = np.repeat([0, 1], [300, 100])
+    y = random.normal(size=n)
+    P = y + random.normal(size=n) * np.where(block == 1, late, 0.5)
+    model = SimpleNamespace(metric="auto", model_=SimpleNamespace(targets=None))
+    held_out = Evaluation(model, np.arange(n), y, P, block=block)
+    found = last_block.compare(held_out, None, SimpleNamespace(group=None))
+    assert found["is_better"] is expected and found["scores"]["rows"] == 100
+    text = last_block.describe_last_block({"last_block": found})
+    assert {True: "is better", False: "is worse", None: "no more than chance"}[expected] in text
+
+
 def split(*, test_size, times=None, groups=None, is_number=True, labels=None):
     target = SimpleNamespace(
         rows=np.arange(N),
@@ -100,6 +135,26 @@ def test_the_test_has_the_last_time_values_or_whole_groups(capsys):
     labels = np.where(DAY == 29, "c", np.where(groups > 2, "a", "b"))
     train, test = split(test_size=0.2, times=DAY, is_number=False, labels=labels)
     assert len(test) == 20 and "4 rows of the test left out" in capsys.readouterr().err
+
+
+def test_rows_without_a_time_or_a_group(run):
+    """They are not scored, and with --test-size they are in neither part."""
+    gaps = {
+        "day": [*("soon", ""), *map(str, DAYS[2:])],
+        "site": ["", "", *SITE[2:]],
+    }
+    write_csv("t.csv", **COLUMNS | gaps)
+    for option, column in (("--time", "day"), ("--group", "site")):
+        code, _, errors = run("train", "t.csv", *OPTIONS, option, column)
+        assert code == 0 and errors.count("note: 2 rows left out of") == 1
+        assert f"{option} {column} is missing" in errors
+        report = report_of(run, "t.csv", *OPTIONS, option, column, "--test-size", "0.3")
+        assert report["rows"] == N - 2
+        assert any(
+            note.startswith("2 of 120 rows are neither trained on nor tested: " + option)
+            for note in report["notes"]
+        )
+        assert not any("left out of" in note for note in report["notes"])
 
 
 def test_resume(run, monkeypatch, quick_recipe):

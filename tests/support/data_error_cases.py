@@ -211,10 +211,6 @@ TARGETS = [
         "tabular/target_values.to_labels",
         lambda: large().fit(np.eye(N), [*"ab" * (N // 2 - 1), "a", None]),
     ),
-    Case(
-        "tabular/row_columns.group_numbers",
-        lambda: large().fit(np.eye(N), GOAL, groups=[None] * N),
-    ),
     Case("tabular/target_values._check_finite", lambda: large().fit(X, [0.0, np.nan] * (N // 2))),
     Case(
         "tabular/target_values._refuse_text",
@@ -314,14 +310,20 @@ ROLES = [
         "--weight w",
         sample_weight="w",
     ),
-    by_rows("row_columns.to_groups", {"a": A, "g": [1] * N}, "--group g", groups="g"),
+    by_rows("row_columns._check_number", {"a": A, "g": [1] * N}, "--group g", groups="g"),
     by_rows(
         "row_columns._refuse_missing",
-        {"a": A, "t": [None, *A[1:]]},
+        {"a": A, "w": [None, *A[1:]]},
+        "--weight w",
+        sample_weight="w",
+    ),
+    by_rows("row_columns.to_times: {argument} is {value}", ONE_DAY, "--time t", time="t"),
+    by_rows(
+        "row_columns.to_times: {argument} is missing",
+        {"a": A, "t": pa.nulls(N, pa.float64())},
         "--time t",
         time="t",
     ),
-    by_rows("row_columns.to_times", ONE_DAY, "--time t", time="t"),
     by_rows("row_columns._parse", {"a": A, "t": [*"xy"] * (N // 2)}, "--time t", time="t"),
     Case(
         "tabular/forward_folds._first_times",
@@ -353,6 +355,10 @@ ROLES = [
     Case(
         "tabular/fitting/fit_split._of_splitter: {argument} cannot",
         splits(([1], [2]), time=A),
+    ),
+    Case(
+        "tabular/fitting/fit_split._of_splitter: {argument} has",
+        splits(([1], [2]), groups=[None, *A[1:]]),
     ),
     Case("tabular/fitting/fit_split._of_splitter: {argument} yields", splits()),
     Case(

@@ -18,6 +18,7 @@ from sklearn.base import clone
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.encoded_table import EncodedTable
+from fastnn.tables import TableWarning
 from fastnn.tabular import find_label_issues
 from fastnn.tabular.fitting import final_networks, fitted_table, permutation, training_jobs
 from fastnn.tabular.forward_folds import ForwardFolds, as_seen
@@ -75,6 +76,12 @@ def test_folds_train_on_earlier_rows_of_other_groups(data):
     weight = (random.random(n) < 0.8) * 1.0 if data.draw(st.booleans()) else None
     if weight is not None:
         weight[:2] = 1
+    gaps = random.random((2, n)) < data.draw(st.sampled_from([0, 0.2]))
+    gaps[:, :2] = False
+    times[gaps[0]] = -1
+    if groups is not None:
+        groups[gaps[1]] = -1
+    known = (times >= 0) & (groups is None or groups >= 0)
     n_estimators = data.draw(st.integers(1, 8))
     try:
         folds = ForwardFolds(times, groups, weight, n_estimators, np.random.RandomState(seed))
@@ -88,10 +95,11 @@ def test_folds_train_on_earlier_rows_of_other_groups(data):
     assert len(scored) == len(set(scored.tolist()))
     for train, held_out in pairs:
         assert times[train].max() < times[held_out].min()
+        assert known[train].all() and known[held_out].all()
         if weight is not None:
             assert weight[train].any() and weight[held_out].any()
         if groups is None:
-            assert set(train) == set(np.flatnonzero(times < times[held_out].min()))
+            assert set(train) == set(np.flatnonzero(known & (times < times[held_out].min())))
         else:
             assert not set(groups[train]) & set(groups[held_out])
     if groups is None and n_estimators > 1:
@@ -99,6 +107,37 @@ def test_folds_train_on_earlier_rows_of_other_groups(data):
     assert_array_equal(
         folds.informs(), np.arange(folds.n_folds) < np.arange(folds.n_folds)[:, None]
     )
+
+
+GAPS = {
+    "time": "2 rows left out of the scores: time='day' is missing or not a time there, such as 'soon'.",
+    "groups": "2 rows left out of training and scores: groups='site' is missing there",
+}
+
+
+@pytest.mark.parametrize("window", [None, 60])
+@pytest.mark.parametrize("argument", GAPS)
+def test_rows_without_a_time_or_a_group_are_not_scored(argument, window):
+    """No fold trains on them either: they may be later than its rows, or of its groups."""
+    table = X.assign(y=y, day=X["day"].dt.strftime("%Y-%m-%d"))
+    column = {"time": "day", "groups": "site"}[argument]
+    table.loc[3, column], table.loc[7, column] = None, None if argument == "groups" else "soon"
+    reg = TabularRegressor(**SMALL)
+    with pytest.warns(TableWarning) as caught:
+        if window is None:
+            reg.fit(table, "y", **{argument: column})
+        else:
+            reg.fit([(table.drop(columns="y"), y)], window=window, **{argument: column})
+    assert any(str(w.message).startswith(GAPS[argument]) for w in caught), list(map(str, caught))
+    rows = np.arange(N) if reg.oof_rows_ is None else reg.oof_rows_
+    lacking = np.isin(rows, [3, 7])
+    assert np.isnan(reg.oof_prediction_[lacking]).all() and np.isfinite(reg.oof_score_)
+    scored = np.zeros(len(rows), bool)
+    for train, held_out in reg.model_.folds:
+        assert not lacking[train].any()
+        scored[held_out] = True
+    assert not scored[lacking].any()
+    assert_array_equal(np.isnan(reg.oof_prediction_), ~scored)
 
 
 def test_blocks_have_about_equal_numbers_of_rows():
@@ -377,8 +416,8 @@ def test_resume_needs_the_same_times():
     ("arguments", "message"),
     [
         (dict(time="week"), "time='week' names a column that X does not have"),
-        (dict(time=[None, *DAY[1:]]), "time has a missing value in row 0. Fill it in"),
-        (dict(time=np.full(N, 3)), "time is 3 in every row, from row 0 on, but at least 2"),
+        (dict(time=[None] * N), "time is missing in every row. Leave time out"),
+        (dict(time=np.full(N, 3)), "time is 3 in every row that has a time, but at least 2"),
         (
             dict(time=["2026-01-01"] * 5 + ["soon"] * (N - 5)),
             "time holds 'soon' in row 5, which is",
@@ -422,7 +461,8 @@ def test_the_score_of_sales_with_a_trend_is_that_of_later_days(monkeypatch):
     monkeypatch.undo()  # the recipe
     options = dict(n_estimators=2, hidden_layer_sizes=32, random_state=1)
     known, later = table[:n], table[n:]
-    whole = TabularRegressor(**options).fit(known, sales[:n])
+    with pytest.warns(TableWarning, match="the rows depend on the time in column 'day'"):
+        whole = TabularRegressor(**options).fit(known, sales[:n])
     assert whole.oof_score_ > 0.97 and whole.score(later, sales[n:]) < 0
     forward = TabularRegressor(**options).fit(known, sales[:n], time="day")
     true = forward.score(later, sales[n:])
@@ -444,6 +484,7 @@ def test_the_score_of_patients_is_that_of_other_patients(quick_recipe):
     target = 3 * random.normal(size=100)[patient] + random.normal(0, 0.3, 1000)
     quick_recipe(60)
     options = dict(n_estimators=2, hidden_layer_sizes=64, random_state=0)
-    rows = TabularRegressor(**options).fit(table, target)
+    with pytest.warns(TableWarning, match="rows with the same value of column 'patient' are alike"):
+        rows = TabularRegressor(**options).fit(table, target)
     patients = TabularRegressor(**options).fit(table, target, groups="patient")
     assert rows.oof_score_ > 0.9 and abs(patients.oof_score_) < 0.15

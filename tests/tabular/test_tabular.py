@@ -10,6 +10,7 @@ from checks import assert_same_bits
 from numpy.testing import assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor, losses
+from fastnn.tables import TableWarning
 from fastnn.tabular import encoder
 from fastnn.tabular.columns import category
 from fastnn.tabular.fitting import out_of_fold, permutation, recipe, training_jobs
@@ -323,11 +324,23 @@ def test_no_fold_is_empty():
         assert len(folds) == 4 and all(len(held_out) for _, held_out in folds)
 
 
+def test_more_folds_than_rows_or_groups_are_said(quick):
+    """Each fold holds out one row or group: many more networks than most users mean to train."""
+    inputs, target = X[:20], y[:20]
+    for units, groups in (("rows", None), ("groups", np.arange(20))):
+        with pytest.warns(TableWarning, match=f"n_estimators=30 is more than there are {units}"):
+            reg = TabularRegressor(30, hidden_layer_sizes=2).fit(inputs, target, groups=groups)
+        assert reg.n_folds_ == 20
+    TabularRegressor(20, hidden_layer_sizes=2).fit(inputs, target)  # without a note
+    TabularRegressor(30, hidden_layer_sizes=2).fit(X[:19], y[:19])
+
+
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
         (np.zeros(N), "groups holds one group, but at least 2 are needed. Leave groups out"),
-        (["a", None] * 30, "groups has a missing value in row 1. Give the row a group"),
+        (["a", None] * 30, "groups holds one group, but at least 2 are needed. Leave groups out"),
+        ([None] * 60, "groups holds no group, but at least 2 are needed"),
         (np.zeros((N, 2)), r"groups must have shape \(60,\), .* got \(60, 2\)"),
         ([1, 2], "inconsistent numbers of samples"),
     ],

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from ...core.messages import plural, printable
+from ..last_block import describe_last_block
 from ..table_facts import format_share
 from ..text_layout import format_error, format_number
 from ..text_report import (
@@ -86,6 +87,9 @@ def scores_section(report):
     head = ["score", f"#model, {where}", "#baseline"]
     if test:
         head += ["#model, test", "#baseline, test"]
+    last = record.get("last_block")
+    if last:
+        head.append("#model, last block")
     rows = []
     for key in shown_scores(scores):
         if scores[key] is None and (not test or test[key] is None):
@@ -96,11 +100,13 @@ def scores_section(report):
             if part
             for values in (part, part["baseline"])
         ]
+        cells += [format_score(key, last["scores"][key])] if last else []
         rows.append([label_of(key), *cells, MEANINGS[key]])
     return section(
         "scores",
         "Scores",
         paragraph(_describe(report, is_complete)),
+        paragraph(describe_last_block(record)) if last else None,
         None
         if is_better_than_baseline(scores)
         else paragraph(explain_no_better(record), class_="warning"),

@@ -40,6 +40,8 @@ class TableFitOptions:
         Bytes of the header of a file that are for `metadata_`.
     seconds_before : float
         Seconds of the time limit that have passed before `fit`.
+    suggests_splits : bool
+        Whether to warn of columns by which the rows should be split.
     """
 
     estimator_name: str
@@ -57,3 +59,4 @@ class TableFitOptions:
     parameters: dict
     metadata_bytes: int
     seconds_before: float
+    suggests_splits: bool

@@ -6,11 +6,15 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import check_cv
 
-from ...core.errors import Argument, DataError
+from ...core.errors import Argument, DataError, Message
+from ...core.messages import warn
+from ...tables.files import TableWarning
 from ..checkpoint import MAX_FOLDS
 from ..forward_folds import ForwardFolds
 from ..row_folds import HashedFolds, split_rows
 from ..row_split import RowSplit
+
+MANY_FOLDS = 20  # of which a note says that they are fewer than was asked for
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -59,12 +63,21 @@ def split(fit):
     if large is not None:
         all_rows = HashedFolds(n_estimators, fit.groups, fit.random_state)
         folds = all_rows.split(large.numbers)
-        n_train = round(large.n_rows * (1 - 1 / all_rows.n_folds))
+        n_rows = large.n_rows if fit.groups is None else int((fit.groups >= 0).sum())
+        n_train = round(n_rows * (1 - 1 / all_rows.n_folds))
     else:
         labels = rows.y if fit.setup.targets.is_classifier else None
         all_rows = None
         folds = split_rows(len(rows), n_estimators, labels, fit.groups, fit.random_state)
         n_train = len(folds[0][0])
+    if MANY_FOLDS <= len(folds) < n_estimators:
+        note = Message(
+            "{argument} is more than there are {units}, so each of {n:,} folds holds out one.",
+            argument=Argument("n_estimators", n_estimators),
+            units="rows" if fit.groups is None else "groups",
+            n=len(folds),
+        )
+        warn(note, TableWarning)
     description = RowSplit(kind=kind, n_folds=len(folds), **names)
     return FitSplit(folds=folds, all_rows=all_rows, description=description, n_train=n_train)
 
@@ -107,6 +120,14 @@ def _of_splitter(fit, names):
             "{argument} needs all rows in memory, but the table has more.",
             "Leave {argument} out, or read the table into memory first.",
             argument="cv",
+        )
+    if fit.groups is not None and fit.groups.min() < 0:
+        raise DataError(
+            "{argument} has a missing value in {row}, but {cv} needs the group of each row.",
+            "Give the row a group, for example one of its own.",
+            argument="groups",
+            cv=Argument("cv"),
+            row=int(fit.groups.argmin()),
         )
     y = fit.setup.rows.y
     name = "cv"

@@ -1,0 +1,151 @@
+"""Rows that depend on times or units: what random folds promise, and other rows do not keep."""
+
+import numpy as np
+import pytest
+
+pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+pytest.importorskip("sklearn", reason="the extra cli is not installed")
+
+from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
+from fastnn.tables import TableWarning  # noqa: E402
+from fastnn.tabular import split_check  # noqa: E402
+from fastnn.tabular.columns import frames  # noqa: E402
+
+N = 600
+RNG = np.random.default_rng(0)
+DAYS = pa.array(np.arange(N), pa.int32()).cast(pa.date32())
+X = RNG.normal(size=N)
+TREND = np.arange(N) / 100
+
+
+def find_splits(table, target, is_classifier, seed=0):
+    return split_check.find_splits(*frames.split_target(table, target), is_classifier, seed)
+
+
+def table(y, **columns):
+    return pa.table({"day": DAYS, "x": X, **columns, "y": y})
+
+
+def test_a_trend():
+    (issue,) = find_splits(table(TREND + 0.1 * X), "y", False)
+    assert (issue.kind, issue.column) == ("time", "day")
+    assert str(issue).startswith(
+        "the rows depend on the time in column 'day': a small network that "
+    )
+    assert str(issue).endswith("the scores are too good. Pass time='day'.")
+
+
+def test_classes_that_change():
+    y = np.where(np.sin(np.arange(N) / 40) + 0.3 * X > 0, "up", "down")
+    assert [issue.column for issue in find_splits(table(y), "y", True)] == ["day"]
+
+
+def test_years_are_times():
+    walk = np.cumsum(RNG.normal(size=30))[np.arange(N) // 20]
+    years = table(walk, year=2000 + np.arange(N) // 20).drop_columns("day")
+    assert [issue.column for issue in find_splits(years, "y", False)] == ["year"]
+    days = years.rename_columns(["x", "day_of_year", "y"])
+    assert find_splits(days, "y", False) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_drift(seed):
+    y = X + 0.1 * np.random.default_rng(seed).normal(size=N)
+    assert find_splits(table(y), "y", False, seed) == []
+    assert find_splits(table(np.where(y > 0, "a", "b")), "y", True, seed) == []
+
+
+def test_nothing_to_explain_and_few_rows():
+    assert find_splits(table(np.random.default_rng(1).normal(size=N)), "y", False) == []
+    assert find_splits(table(TREND).slice(0, 99), "y", False) == []
+    assert find_splits(table(np.ones(N)), "y", False) == []
+    assert find_splits(table(TREND).drop_columns("day"), "y", False) == []
+
+
+def test_the_same_text_for_the_same_seed():
+    first, again = (find_splits(table(TREND + X), "y", False, 3) for _ in range(2))
+    assert list(map(str, first)) == list(map(str, again)) != []
+
+
+def test_a_table_that_training_refuses():
+    lists = table(TREND, bad=[[1, 2]] * N)
+    assert find_splits(lists, "y", False) == []
+
+
+@pytest.mark.parametrize("first", [None, "11:34", "unknown"])
+def test_one_cell_does_not_silence_the_check(first):
+    days = [first, *map(str, DAYS.to_pylist()[1:])]
+    (issue,) = find_splits(pa.table({"day": days, "x": X, "y": TREND}), "y", False)
+    assert (issue.kind, issue.column) == ("time", "day")
+    years = pa.array([None, *(2000 + np.arange(1, N) // 20).tolist()], pa.int64())
+    (issue,) = find_splits(pa.table({"year": years, "x": X, "y": TREND}), "y", False)
+    assert (issue.kind, issue.column) == ("time", "year")
+
+
+def test_one_column_and_few_rows():
+    """The months of one country, a random walk."""
+    walk = np.cumsum(np.random.default_rng(5).normal(size=150))
+    months = [f"{2000 + i // 12}-{i % 12 + 1:02}" for i in range(150)]
+    (issue,) = find_splits(pa.table({"month": months, "y": walk}), "y", False)
+    assert (issue.kind, issue.column) == ("time", "month")
+
+
+def units(n_units, n_rows):
+    """Return a table of units, each with a curve of its own; `step` is not a time of day or year."""
+    rng = np.random.default_rng(2)
+    who, step = np.repeat(np.arange(n_units), n_rows), np.tile(np.arange(n_rows), n_units)
+    y = np.sin(step / 5 + rng.uniform(0, 6, n_units)[who]) + 0.1 * rng.normal(size=len(who))
+    return {"who": [f"p{i}" for i in who], "step": step, "y": y}
+
+
+@pytest.mark.parametrize(("n_units", "n_rows"), [(14, 76), (100, 60)])
+def test_repeated_measures(n_units, n_rows):
+    """Units differ in their curves, not in their means: a trial alone finds that."""
+    columns = units(n_units, n_rows)
+    columns["subject"] = columns.pop("who")
+    (issue,) = find_splits(pa.table(columns), "y", False)
+    assert (issue.kind, issue.column) == ("group", "subject")
+    assert str(issue).startswith("rows with the same value of column 'subject' are alike: a small ")
+    assert str(issue).endswith("the scores are too good. Pass groups='subject'.")
+    columns["colour"] = columns.pop("subject")
+    found = [issue.column for issue in find_splits(pa.table(columns), "y", False)]
+    assert found == (["colour"] if n_units >= 20 else [])  # fewer may be an ordinary category
+
+
+def test_a_panel():
+    rng = np.random.default_rng(4)
+    walks = np.cumsum(rng.normal(size=(24, 120)), axis=1) + 5 * rng.normal(size=(24, 1))
+    months = [f"{2000 + i // 12}-{i % 12 + 1:02}" for i in range(120)]
+    columns = {"land": [f"c{i}" for i in range(24) for _ in range(120)], "month": months * 24}
+    (issue,) = find_splits(pa.table({**columns, "y": walks.ravel()}), "y", False)
+    assert (issue.kind, issue.column) == ("panel", "land")
+    assert str(issue).startswith(
+        "columns 'land' and 'month' make a panel. A small network explains "
+    )
+    assert str(issue).endswith(
+        "Pass time='month' if new rows will come later, groups='land' if they will have other values "
+        "of 'land', and both if both."
+    )
+    columns["device"] = [i for i in range(24) for _ in range(120)]  # numbers with such a name, too
+    del columns["land"]
+    (issue,) = find_splits(pa.table({**columns, "y": walks.ravel()}), "y", False)
+    assert (issue.kind, issue.column) == ("panel", "device")
+    noise = pa.table({**columns, "x": rng.normal(size=2880), "y": rng.normal(size=2880)})
+    assert find_splits(noise, "y", False) == []
+
+
+def test_fit_warns(quick_recipe):
+    quick_recipe(2)
+    rows, small = table(TREND), dict(n_estimators=2, hidden_layer_sizes=2)
+    with pytest.warns(TableWarning, match="the rows depend on the time in column 'day'"):
+        TabularRegressor(**small).fit(rows, "y")
+    late = table(np.where(TREND + X > 3, "late", "early"))
+    with pytest.warns(TableWarning, match="the rows depend on the time in column 'day'"):
+        TabularClassifier(**small).fit(late, "y")
+    halves = [(np.arange(300), np.arange(300, N))]
+    TabularRegressor(**small).fit(rows, "y", time="day")  # no warning where the split is chosen
+    TabularRegressor(**small).fit(rows, "y", groups=np.arange(N) // 20)
+    TabularRegressor(cv=halves, **small).fit(rows, "y")
+    TabularRegressor(time_limit=10, **small).fit(rows, "y")
+    TabularRegressor(drop="day", **small).fit(rows, "y")
+    TabularRegressor(**small).fit(np.c_[np.arange(N), X], TREND)  # no names
