@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import kernels, optimizers, schedules
 from ..core.draws import draw
+from ..core.validation import owned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,6 +149,10 @@ class TrainingState:
 
     def __getstate__(self) -> Any:
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def __setstate__(self, state: Any) -> None:
+        arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+        vars(self).update(state | {name: owned(a) for name, a in arrays.items()})
 
     @property
     def averages(self) -> bool:
