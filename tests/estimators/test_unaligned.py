@@ -8,7 +8,15 @@ import pytest
 pytest.importorskip("sklearn")
 scipy_sparse = pytest.importorskip("scipy.sparse")
 
-from fastnn import MLP, SGD, Adam, EarlyStopping, MLPClassifier, MLPRegressor  # noqa: E402
+from fastnn import (  # noqa: E402
+    MLP,
+    SGD,
+    Adam,
+    EarlyStopping,
+    EncodedTable,
+    MLPClassifier,
+    MLPRegressor,
+)
 from fastnn.dask.training_round import PartResult, Position, end_round  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -46,6 +54,14 @@ def trained_network(through, **options):
     return [net.params, net.forward(x)]
 
 
+def network_on_a_table(through):
+    codes = np.arange(2 * N, dtype=np.int32).reshape(N, 2) % 3
+    table = through(EncodedTable(X, np.abs(X) % 2, 4, codes=codes, n_categories=3))
+    net = MLP([table.n_inputs, 5, 1], rng=0)
+    net.fit(table, Y, epochs=2, rng=0)
+    return [net.params, net.forward(table)]
+
+
 def fitted_estimator(through, kind, y, is_sparse=False, **options):
     x, y = through([scipy_sparse.csr_matrix(X) if is_sparse else X, y])
     model = kind((5,), max_iter=2, random_state=0, **options).fit(x, y)
@@ -74,6 +90,7 @@ def ended_round(through, weight):
         (trained_network, dict(optimizer=SGD(0.01, momentum=0.9), shards=4)),
         (trained_network, dict(callbacks=EarlyStopping(5), validation_fraction=0.2)),
         (trained_network, dict(max_steps=7, batch_size=32)),
+        (network_on_a_table, {}),
         (fitted_estimator, dict(kind=MLPRegressor, y=Y)),
         (fitted_estimator, dict(kind=MLPClassifier, y=LABELS, early_stopping=True)),
         (fitted_estimator, dict(kind=MLPRegressor, y=Y, is_sparse=True)),
