@@ -223,14 +223,6 @@ def ready(a, dtype):
     return a if a.flags.aligned else a.copy()
 
 
-def owned(a):
-    """Return an array, or a copy if kernels cannot write to it.
-
-    Arrays of another process may be read-only and not aligned: they lie in what the network brought.
-    """
-    return a if a.flags.aligned and a.flags.writeable else a.copy()
-
-
 def check_matrix(name: str, a: Any, dtype: Any = None, n_columns: int | None = None) -> FloatArray:
     """Check an array of shape (n, n_columns)."""
     a = check_array(name, a, dtype)

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.validation import owned
 from ..distributed.second_moments import as_of_averaged_gradients, first_square
 from ..kernels import Stop, all_finite
 from ..mlp import MLP
-from ..state.training_state import TrainingState
+from ..state.training_state import TrainingState, owned
 from ..training.engines.dense import DenseEngine
 from ..training.plan import FitOptions, Plan
 

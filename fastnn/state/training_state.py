@@ -9,7 +9,6 @@ import numpy as np
 
 from .. import kernels, optimizers, schedules
 from ..core.draws import draw
-from ..core.validation import owned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +16,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TOUCHED = 2**18  # numbers of a large array that are written at a time
+
+
+def owned(a: NDArray[Any]) -> NDArray[Any]:
+    """Return an array, or a copy if kernels cannot write to it.
+
+    Arrays of another process may be read-only and not aligned: they lie in what the network brought.
+    """
+    return a if a.flags.aligned and a.flags.writeable else a.copy()
 
 
 @dataclass(frozen=True, eq=False)
