@@ -150,10 +150,12 @@ class EncodedTable(CompiledTable):
                 f"The columns stand for {layout.n_inputs} inputs, but an EncodedTable has at most "
                 f"{MAX_TABLE_INPUTS}. Pass fewer bins or categories."
             )
-        self._set(numbers, positions, ready(codes, np.int32), layout)
+        self._set(numbers, positions, codes.astype(np.int32, copy=False), layout)
 
     def _set(self, numbers, positions, codes, layout):
-        numbers, positions, codes = map(_read_only, (numbers, positions, codes))
+        numbers, positions, codes = (
+            _read_only(ready(part, part.dtype)) for part in (numbers, positions, codes)
+        )
         self._bind(
             numbers,
             positions,

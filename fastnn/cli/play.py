@@ -123,10 +123,14 @@ def _table(arguments):
 def _state(arguments):
     if arguments.state is None:
         return None
+    from ..playground.settings import parse_json
+
     try:
-        return json.loads(arguments.state)
+        return parse_json(arguments.state)
     except json.JSONDecodeError as error:
         raise CommandError(f"--state is not JSON: {error}. Copy the command again.") from None
+    except ValueError as error:
+        raise CommandError(f"--state: {error}") from None
 
 
 def _save(arguments, as_code, state, table):

@@ -4,7 +4,6 @@ import errno
 import importlib.util
 import os
 import socket
-import sys
 
 from ..core.messages import printable
 from .console import CommandError, print_line, print_note
@@ -14,6 +13,8 @@ from .parser import add_threads, help_texts, whole_number
 PORT = 8000
 LARGEST_PORT = 65535
 LEAST_TOKEN = 16  # characters
+MAX_CONNECTIONS = 500
+OTHER_FILES = 100  # besides connections
 PACKAGES = ("uvicorn", "starlette")
 HELP = """
 Answer requests for predictions over HTTP, in JSON, until Ctrl-C.
@@ -70,6 +71,13 @@ def add_parser(commands, summary):
         metavar="N",
         help="most bytes of a request (default: 16000000)",
     )
+    parser.add_argument(
+        "--max-connections",
+        type=whole_number(1),
+        default=MAX_CONNECTIONS,
+        metavar="N",
+        help=f"most connections at a time (default: {MAX_CONNECTIONS})",
+    )
     add_threads(parser, default=-1)
     parser.set_defaults(run=run)
 
@@ -78,9 +86,11 @@ def run(arguments):
     _check_packages()
     if arguments.port > LARGEST_PORT:
         raise CommandError(f"--port {arguments.port}: a port is at most {LARGEST_PORT}.")
+    _check_open_files(arguments.max_connections)
     model, token = load_any(arguments.model), _read_token(arguments.token_file)
     from ..serving import Access, create_app
     from ..serving.access import LOOPBACK, is_loopback
+    from ..serving.error_output import print_at_once
     from ..serving.server import address_of
     from ..serving.server import run as serve
 
@@ -101,9 +111,9 @@ def run(arguments):
                 "and no encryption. Pass --token-file, and put a server with TLS before it"
             )
         print_line(f"Serving {arguments.model} at {address_of(listening)} (Ctrl-C to stop)")
-        if not serve(app, listening):
+        if not serve(app, listening, arguments.max_connections):
             raise KeyboardInterrupt
-    print_line("Stopped.", sys.stderr)
+    print_at_once("Stopped.")
     return 0
 
 
@@ -114,6 +124,24 @@ def _check_packages():
             f"needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
             'installed. Run: python -m pip install "fastnn-mlp[serve]"'
         )
+
+
+def _check_open_files(max_connections):
+    """Let the process have a file for each connection, or raise CommandError."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = max_connections + OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise CommandError(
+            f"--max-connections {max_connections} needs {needed:,} open files, but this process may "
+            f"have {hard:,}. Pass at most {max(1, hard - OTHER_FILES)}, or raise the limit (ulimit -n)."
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _listen(host, port):

@@ -12,7 +12,7 @@ import numpy as np
 from ..distributed.second_moments import as_of_averaged_gradients, first_square
 from ..kernels import Stop, all_finite
 from ..mlp import MLP
-from ..state.training_state import TrainingState
+from ..state.training_state import TrainingState, owned
 from ..training.engines.dense import DenseEngine
 from ..training.plan import FitOptions, Plan
 
@@ -201,12 +201,12 @@ def end_round(position, parts, optimizer):
     parts : list of PartResult
         Of each part, or sums of several.
     """
-    total = add_parts(parts)
+    total = add_parts(parts)  # arrays of other workers, which may not be aligned
     loss_sum, step = position.loss_sum + total.loss_sum, position.step + total.n_steps
     if len(parts) == 1 and not parts[0].is_sum:
-        params, moments = parts[0].params, parts[0].moments
+        params, moments = owned(parts[0].params), owned(parts[0].moments)
     elif total.weight == 0:  # no row has a weight
-        params, moments = position.params, position.moments
+        params, moments = owned(position.params), owned(position.moments)
     else:
         with np.errstate(all="ignore"):
             params = (total.params / total.weight).astype(position.params.dtype)

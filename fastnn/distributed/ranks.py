@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.messages import join
 from ..core.validation import check_count
 from . import parts
 from .communicator import SingleRank, bytes_of, resolve
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .communicator import Communicator
 
 #: Flags go with all sums: the number of ranks that were interrupted, that of ranks whose callbacks
-#: stop the training, and the sum of the numbers of ranks that failed, from 1.
+#: stop the training, and that of ranks that failed.
 FLAGS = range(3)
 INTERRUPTED, STOPPED, FAILED = FLAGS
 NO_FLAGS = [0.0] * len(FLAGS)
@@ -41,7 +42,7 @@ class RankError(RuntimeError):
     Attributes
     ----------
     rank : int
-        The rank that failed.
+        The rank that failed, the first of them if there are several.
     """
 
     def __init__(self, message: str, rank: int) -> None:
@@ -96,6 +97,7 @@ class Ranks:
         self.n_shards = parts.count(self.shards, self.comm.size)  # the same error on all ranks
         self.first, self.n = parts.owned(self.comm.rank, self.comm.size, self.n_shards)
         self.stop_reason, self.is_over = "", False
+        self._failed: list = []  # ranks
         self._signals: list = []  # that arrived, each as the arguments of its handler
         self._wants_stop = False
         self._epoch_sum = TreeSum(self.comm, 0, N_SUMS, n_flags=len(FLAGS))
@@ -158,6 +160,8 @@ class Ranks:
     def _read_flags(self, flags):
         """Return whether the training is over."""
         self._flags = flags
+        if flags[FAILED]:
+            self._failed = np.flatnonzero(self.gather(False)).tolist()
         if flags[STOPPED]:
             self.stop_reason = "a callback stopped the training on some rank"
         self.is_over = flags != NO_FLAGS
@@ -165,14 +169,13 @@ class Ranks:
 
     def raise_reason(self) -> None:
         """Raise the exception that stops this rank, if there is one."""
-        if self._flags[FAILED]:
-            rank = int(self._flags[FAILED]) - 1
-            # This error may abort the job: give the rank that failed time to print its own.
+        if self._failed:
+            # This error may abort the job: give the ranks that failed time to print their own.
             time.sleep(REPORT_SECONDS)
-            raise RankError(
-                f"the training stopped because rank {rank} failed. Its own error message says why.",
-                rank,
-            )
+            first, *others = self._failed
+            who = f"ranks {join(self._failed, quoted=False)}" if others else f"rank {first}"
+            their = "Their own error messages say" if others else "Its own error message says"
+            raise RankError(f"the training stopped because {who} failed. {their} why.", first)
         if self._flags[INTERRUPTED]:
             self.deliver_signals()
             raise KeyboardInterrupt("another rank was interrupted")
@@ -190,8 +193,9 @@ class Ranks:
         if total.totals is not None:
             total.totals[:] = 0
         total.flags[:] = 0
-        total.flags[FAILED] = self.comm.rank + 1
+        total.flags[FAILED] = 1
         total()
+        self.gather(True)  # the others ask who failed
 
     @contextlib.contextmanager
     def failing_together(self) -> Iterator[None]:

@@ -192,8 +192,9 @@ def naming_text_columns(X):
 
 def check_finite(estimator, X):
     """Return X, aligned, or raise ValueError with the row and column of a value that is not finite."""
-    X = X if is_sparse(X) else ready(X, X.dtype)
-    if not kernels.all_finite(X.data if is_sparse(X) else X):
+    numbers = ready(X.data if is_sparse(X) else X, X.dtype)
+    X = X if is_sparse(X) else numbers
+    if not kernels.all_finite(numbers):
         row, column = first_not_finite(X) if is_sparse(X) else np.argwhere(~np.isfinite(X))[0]
         what = "NaN" if np.isnan(X[row, column]) else "inf"
         names = getattr(estimator, "feature_names_in_", None)

@@ -6,8 +6,11 @@ import json
 import shlex
 from typing import Any
 
+from ..core.validation import check_count
 from .playback import Playback
 from .settings import Settings
+
+MAX_STEP = 10**9
 
 
 class Rows:
@@ -78,7 +81,7 @@ def as_python(playback: Playback, rows: Rows) -> str:
         lines += [
             "net.fit(",
             f"    data.X, data.y, {s.loss!r}, {_optimizer(s)},",
-            f"    epochs=1_000_000_000, max_steps={steps}, batch_size={s.batch},"
+            f"    epochs={MAX_STEP:_}, max_steps={steps}, batch_size={s.batch},"
             f" resume={not stretch.is_fresh},",
             ")",
         ]
@@ -123,9 +126,9 @@ def from_state(state: Any, table: Any = None) -> tuple[Playback, Rows]:
     rows = rows_of(state, table)
     playback = Playback(rows.settings, rows.make())
     for start, values in state["settings"][1:]:
-        playback.advance(int(start) - playback.step)
+        playback.advance(_check_step(start) - playback.step)
         playback.change(Settings.from_json(values))
-    playback.advance(int(state.get("step", 0)) - playback.step)
+    playback.advance(_check_step(state.get("step", 0)) - playback.step)
     if "next" in state:
         playback.change(Settings.from_json(state["next"]))
     return playback, rows
@@ -146,6 +149,10 @@ def _checked(state):
             "which on they hold, and the settings"
         )
     return state
+
+
+def _check_step(step):
+    return check_count("step", step, minimum=0, maximum=MAX_STEP)
 
 
 def _stretches(playback):

@@ -184,7 +184,10 @@ def from_points(points: Any, test: float = 0.0, seed: int = 0) -> PlayData:
     >>> from_points([[0, 0, 0], [1, 1, 1]]).y
     array([0, 1])
     """
-    points = np.asarray(points, np.float64)
+    try:
+        points = np.asarray(points, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        points = np.empty(0)
     if points.ndim != 2 or points.shape[1:] != (3,) or not np.isfinite(points).all():
         raise ValueError("points must be rows of three finite numbers: x1, x2 and the class")
     y = points[:, 2].astype(np.int64)

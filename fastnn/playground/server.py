@@ -27,7 +27,7 @@ from .data_sets import DATA_SETS
 from .lessons import HELP, LESSONS
 from .live import Live
 from .many_networks import VARIATIONS, ManyTab
-from .settings import ACTIVATIONS, LOSSES, MAX_LAYERS, MAX_UNITS, OPTIMIZERS, SCHEDULES
+from .settings import ACTIVATIONS, LOSSES, MAX_LAYERS, MAX_UNITS, OPTIMIZERS, SCHEDULES, parse_json
 from .tab import FRAME_SECONDS, Tab
 
 HOST = "127.0.0.1"
@@ -168,7 +168,7 @@ class Handler(BaseHTTPRequestHandler):
                 work()
         except RequestError as error:
             self._send_json({"error": error.message}, error.status)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             text = f"missing {error}" if isinstance(error, KeyError) else str(error)
             self._send_json({"error": text}, 422)
         except (BrokenPipeError, ConnectionResetError):
@@ -254,6 +254,9 @@ class Handler(BaseHTTPRequestHandler):
     def _body(self):
         """Return the JSON object of the request."""
         length = int(self.headers.get("Content-Length", 0))
+        if length < 0:
+            self.close_connection = True
+            raise RequestError(400, "Content-Length must not be negative.")
         if length > MAX_BODY:
             self.close_connection = True
             self.rfile.read(min(length, 10 * MAX_BODY))  # else a sender does not see the answer
@@ -261,7 +264,7 @@ class Handler(BaseHTTPRequestHandler):
         text = self.rfile.read(length)
         if self.headers.get_content_type() != "application/json":
             raise RequestError(415, "Send JSON, with the header Content-Type: application/json.")
-        body = json.loads(text)
+        body = parse_json(text)
         if not isinstance(body, dict):
             raise ValueError("the request must be a JSON object")
         return body

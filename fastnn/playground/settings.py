@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from .. import optimizers, schedules
+from ..core.messages import printable
 from ..core.validation import check_count, check_number
 from ..mlp import MLP
 from . import data_sets
@@ -118,7 +120,7 @@ class Settings:
         ValueError
             It is no JSON object, an entry does not exist, or a value is out of range.
         """
-        values = json.loads(text) if isinstance(text, str) else text
+        values = parse_json(text) if isinstance(text, str) else text
         if not isinstance(values, dict):
             raise ValueError("the settings must be a JSON object")
         known = {field.name for field in fields(cls)}
@@ -181,3 +183,31 @@ def _check_names(name, values, known):
     for value in values:
         if value not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raises
+    ------
+    ValueError
+        It is not JSON, or a number is not finite in float64, which JSON itself allows.
+    """
+    try:
+        return json.loads(
+            text, parse_float=_number, parse_int=_whole_number, parse_constant=_number
+        )
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+
+
+def _number(text):
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{printable(text)} is not a finite number. Pass one below 1.8e308.")
+    return number
+
+
+def _whole_number(text):
+    _number(text)
+    return int(text)

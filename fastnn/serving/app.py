@@ -7,6 +7,7 @@ from ..core.validation import check_threads, describe_type
 from ..mlp import MLP
 from .access import Access, Guard
 from .batches import Batches
+from .bodies import Bodies
 from .model_facts import describe_columns, describe_model, example_row
 from .network_service import NetworkService
 from .openapi import describe_api
@@ -59,6 +60,7 @@ def create_app(
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.middleware import Middleware
+    from starlette.requests import ClientDisconnect
     from starlette.routing import Route
 
     is_table = hasattr(model, "model_")
@@ -88,6 +90,7 @@ def create_app(
         exception_handlers={
             RequestError: server.refuse,
             HTTPException: server.refuse_path,
+            ClientDisconnect: server.drop,
             Exception: server.fail,
         },
     )
@@ -110,7 +113,8 @@ class Handlers:
 
     def __init__(self, service, name, has_token, limits):
         self.service = service
-        self.max_rows, self.max_bytes = limits
+        self.max_rows, max_bytes = limits
+        self.bodies = Bodies(max_bytes)
         self.batches = Batches(service.predict, WAITING * self.max_rows)
         if service.has_explanations:
             self.explanations = Batches(service.explain, WAITING * MAX_EXPLAINED)
@@ -131,10 +135,13 @@ class Handlers:
                 self.service.predict([(read, PredictOptions())])
 
     async def predict(self, request):
-        service, batches = self.service, self.batches
         options = parse_options(request.scope["query_string"])
-        service.check(options)
-        body = await self._read_body(request)
+        self.service.check(options)
+        async with self.bodies.read(request) as body:
+            return await self._predict(body, options)
+
+    async def _predict(self, body, options):
+        service, batches = self.service, self.batches
         arguments = body, service.has_names, self.max_rows
         if len(body) <= SMALL:
             parsed = parse_rows(*arguments)
@@ -157,29 +164,6 @@ class Handlers:
         if options.explain:
             columns["explanation"] = await self.explanations.answer(read, read.n_rows)
         return reply(to_json(columns, read.notes, parsed.by_column))
-
-    async def _read_body(self, request):
-        """Return the body of a request, or raise RequestError if it is too large."""
-        length = request.headers.get("content-length", "0")
-        if request.headers.get("content-encoding", "identity") != "identity":
-            raise RequestError(415, "The body is compressed. Send JSON as it is.")
-        size = int(length) if length.isdecimal() else 0
-        parts: list = []
-        if size <= self.max_bytes:
-            size = 0
-            async for part in request.stream():
-                size += len(part)
-                if size > self.max_bytes:
-                    break
-                parts.append(part)
-        if size > self.max_bytes:
-            raise RequestError(
-                413,
-                f"The body has more than {self.max_bytes:,} bytes. Send several requests, or raise "
-                "--max-bytes of 'fastnn serve'.",
-                headers={"Connection": "close"},
-            )
-        return b"".join(parts)
 
     # ---- what the model is ----
 
@@ -205,6 +189,10 @@ class Handlers:
 
     async def refuse(self, request, error):
         return error_reply(error)
+
+    async def drop(self, request, error):
+        """Return a reply that nobody gets: the client has gone."""
+        return reply(b"")
 
     async def refuse_path(self, request, error):
         """Answer for a path or a method that does not exist."""

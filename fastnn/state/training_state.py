@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 TOUCHED = 2**18  # numbers of a large array that are written at a time
 
 
+def owned(a: NDArray[Any]) -> NDArray[Any]:
+    """Return an array, or a copy if kernels cannot write to it.
+
+    Arrays of another process may be read-only and not aligned: they lie in what the network brought.
+    """
+    return a if a.flags.aligned and a.flags.writeable else a.copy()
+
+
 @dataclass(frozen=True, eq=False)
 class Best:
     """The best epoch so far, kept by `EarlyStopping`.
@@ -148,6 +156,10 @@ class TrainingState:
 
     def __getstate__(self) -> Any:
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def __setstate__(self, state: Any) -> None:
+        arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+        vars(self).update(state | {name: owned(a) for name, a in arrays.items()})
 
     @property
     def averages(self) -> bool:

@@ -254,16 +254,17 @@ class Data:
     def error_rate(self, net):
         """Return the share of the weight of the rows whose predicted class is wrong.
 
-        The kernels compute it for data that are `compiled`, with the same definition.
+        The kernels compute it for data that are `compiled`, with the same bits.
         """
         n, step = len(self), block_rows(self.X) if is_sparse(self.X) else max(1, len(self))
-        wrong, total = 0.0, self.total_weight() or 1.0
+        wrong = total = 0.0
         for first in range(0, n, step):
             part = self.take(slice(first, first + step)).dense()
-            w = 1.0 if part.sample_weight is None else part.sample_weight.astype(np.float64)
+            w = np.ones(len(part)) if part.sample_weight is None else part.sample_weight
             right = self.loss.is_right(net.forward(part.X), part.targets)
-            wrong += float(np.sum(w * ~right))
-        return wrong / total
+            wrong += _sum_in_order(w * ~right)
+            total += _sum_in_order(w)
+        return wrong / (total or 1.0)
 
     def evaluator(self, net):
         """Return a function that computes the loss of all rows as one batch, without penalty.
@@ -335,3 +336,8 @@ def _layout(X):
 def _is_finite(a):
     """Whether all numbers of a dense array are finite."""
     return not isinstance(a, np.ndarray) or a.dtype.kind not in "fiub" or np.isfinite(a).all()
+
+
+def _sum_in_order(values):
+    """Return the sum of at least one number in float64, from the first to the last as kernels add."""
+    return float(np.cumsum(values, dtype=np.float64)[-1])

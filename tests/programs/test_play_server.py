@@ -108,6 +108,9 @@ def test_no_other_file_is_served(ask, path):
     [
         ("/api/tabs", "[]", {}, 422, "must be a JSON object"),
         ("/api/tabs", "{", {}, 422, "Expecting"),
+        ("/api/tabs", '{"state": {"step": 1e400}}', {}, 422, "1e400 is not a finite number"),
+        ("/api/command?tab=none", '{"do": "seek", "step": NaN}', {}, 422, "NaN is not a finite"),
+        ("/api/tabs", "[" * 100_000, {}, 422, "the JSON is nested too deeply"),
         ("/api/tabs", "{}", {"Content_Type": "text/plain"}, 415, "Content-Type"),
         ("/api/tabs", "x" * (play_server.MAX_BODY + 1), {}, 413, "1,000,000 bytes"),
         ("/api/tabs", {"state": {"settings": [[0, {"n": 1}]]}}, {}, 422, "n must be"),

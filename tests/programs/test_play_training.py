@@ -117,6 +117,15 @@ def test_the_command_saves(run, tmp_path):
         (["--state", '{"settings": [{}]}'], "a list of pairs"),
         (["--out", "net.safetensors"], "--out needs --state"),
         (["--state", '{"settings": [[0, {"lr": -1}]]}'], "lr must be"),
+        (["--state", '{"step": 1e400, "settings": [[0, {}]]}'], "1e400 is not a finite number"),
+        (["--state", '{"settings": [[0, {"noise": -Infinity}]]}'], "-Infinity is not a finite"),
+        (["--state", '{"settings": [[0, {"lr": 1' + "0" * 400 + "}]]}"], "is not a finite number"),
+        (["--state", "[" * 100_000], "the JSON is nested too deeply"),
+        (["--state", '{"step": 1e300, "settings": [[0, {}]]}'], "step must be a whole number"),
+        (
+            ["--state", '{"settings": [[0, {"data": "points"}]], "points": [[0, 1, {}]]}'],
+            "points must be rows of three finite numbers",
+        ),
         (["--state", '{"settings": [[0, {"rate": 1}]]}'], "unknown settings: rate"),
     ],
 )

@@ -10,6 +10,7 @@ from serving_client import ask, ask_all
 from fastnn import MLP, TabularClassifier
 from fastnn.serving import Access, create_app
 from fastnn.serving.batches import Batches
+from fastnn.serving.bodies import Bodies
 from fastnn.serving.request_error import RequestError
 
 validate = pytest.importorskip("openapi_spec_validator", reason="it is not installed").validate
@@ -51,6 +52,40 @@ def table_app():
 def test_bodies_that_are_refused(app, body, status, detail):
     found, reply = ask(app, "/predict", body)
     assert found == status and reply["detail"].startswith(detail), reply
+
+
+def test_bodies_of_all_requests_are_limited():
+    """A request waits with its body, until the others are in memory; then it is refused."""
+    bodies, statuses = Bodies(100), []
+
+    class Request:
+        def __init__(self, may_end):
+            self.headers, self.may_end = {"content-length": "100"}, may_end
+
+        async def stream(self):
+            yield b"x" * 50
+            yield b"x" * 50
+            await self.may_end.wait()
+
+    async def send(may_end):
+        try:
+            async with bodies.read(Request(may_end)) as body:
+                statuses.append((200, len(body)))
+        except RequestError as error:
+            statuses.append((error.status, error.headers["Retry-After"]))
+
+    async def send_all():
+        first = asyncio.Event()
+        tasks = [asyncio.create_task(send(first)) for _ in range(5)]
+        while bodies.n_held < 400:
+            await asyncio.sleep(0)
+        first.set()
+        await asyncio.gather(*tasks)
+        await send(first)
+
+    asyncio.run(send_all())
+    assert statuses == [(200, 100)] * 4 + [(503, "1"), (200, 100)]
+    assert bodies.n_held == 0
 
 
 def test_deep_and_long_json():

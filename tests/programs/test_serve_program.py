@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -16,6 +17,7 @@ from cli_models import call, models_folder
 from processes import environment
 
 import fastnn
+from fastnn.serving import connections
 from fastnn.tabular import stored_model
 
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
@@ -112,6 +114,109 @@ def test_requests_that_wait_are_answered_after_sigterm(served):
     assert process.returncode == 0
 
 
+@pytest.mark.slow("test_serve_app.py: test_bodies_of_all_requests_are_limited")
+def test_clients_that_hang_up_or_stall_print_nothing_and_do_not_delay_the_end(served):
+    process, port = served("n.safetensors")
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n"
+    beginnings = b"", b"POST /pre", head, head + b'[{"a": 1'
+    for beginning in beginnings:
+        for _ in range(10):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(beginning)
+    with contextlib.ExitStack() as stack:
+        for beginning in beginnings:
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            client.sendall(beginning)
+        assert post(port, {"a": 1, "city": "Rom"})[0] == 200  # the others have arrived, too
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=100)
+    assert (process.returncode, errors) == (0, "Stopped.\n")
+
+
+@pytest.mark.slow("test_serve_app.py: test_bodies_of_all_requests_are_limited")
+def test_a_client_that_does_not_read_its_reply_does_not_delay_the_end(served):
+    process, port = served("n.safetensors", "--max-rows", "300000")
+    n = 300_000  # more than the buffers of the system hold
+    body = json.dumps({"a": [1] * n, "city": ["Rom"] * n}).encode()
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", port))
+        client.sendall(head + body)
+        assert client.recv(12) == b"HTTP/1.1 200"
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=100)
+    assert (process.returncode, errors) == (0, "Stopped.\n")
+
+
+@pytest.mark.slow("test_serve_app.py: test_bodies_of_all_requests_are_limited")
+def test_connections_headers_and_bodies_have_limits(served):
+    process, port = served("n.safetensors", "--max-connections", "5", "--max-bytes", "1000000")
+    row = {"a": 1, "city": "Rom"}
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        status, reply = post(port, row)
+        assert status == 503 and reply["detail"].startswith("The server has 5 connections, and")
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(500)]
+        for client in clients:
+            stack.enter_context(client)
+        assert clients[-1].recv(1) == b""  # closed
+        open_files = len(os.listdir(f"/proc/{process.pid}/fd"))
+        assert open_files < 5 + connections.SPARE + 50
+    while post_or_none(port, row) != 200:  # until the server has seen that the others have gone
+        assert process.poll() is None
+    status, reply = post(port, ["x" * 4_000_000])
+    assert status == 413 and reply["detail"].startswith("The body has more than 1,000,000 bytes")
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * connections.MAX_HEAD)
+        assert client.recv(12) in (b"HTTP/1.1 431", b"HTTP/1.1 400")  # the latter of h11
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=60)[1] == "Stopped.\n"
+
+
+def post_or_none(port, rows):
+    """Return the status of a reply, or None if the server has closed the connection."""
+    try:
+        return post(port, rows)[0]
+    except (ConnectionError, http.client.HTTPException):
+        return None
+
+
+FAILING = """
+import sys
+from fastnn.cli import main
+from fastnn.serving import app
+
+def fail(requests):
+    raise RuntimeError("x" * 5000)
+
+class Handlers(app.Handlers):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.batches._predict = fail
+
+app.Handlers = Handlers
+sys.exit(main(["serve", sys.argv[1], "--port", "0"]))
+"""
+
+
+@pytest.mark.slow("test_serve_app.py: test_bodies_of_all_requests_are_limited")
+def test_a_server_whose_errors_nobody_reads_answers_and_ends(folder):
+    code = "-c", FAILING, str(folder / "n.safetensors")
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen([sys.executable, *code], env=environment(), **pipes) as process:
+        try:
+            port = int(re.search(r":(\d+)/", process.stdout.readline())[1])
+            for _ in range(50):  # each prints 8 KB; a pipe holds 64 KB
+                assert post(port, {"a": 1, "city": "Rom"})[0] == 500
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=60) == 0
+            assert "RuntimeError: xxx" in process.stderr.read()
+        finally:
+            process.kill()
+
+
 # ---- messages, in this process ----
 
 
@@ -176,11 +281,21 @@ def test_missing_packages(run, monkeypatch):
     )
 
 
+def test_more_connections_than_open_files(run, monkeypatch):
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 4096))
+    code, _, errors = run("b.safetensors", "--max-connections", "5000")
+    assert code == 2 and errors == (
+        "fastnn serve: --max-connections 5000 needs 5,100 open files, but this process may have "
+        "4,096. Pass at most 3996, or raise the limit (ulimit -n).\n"
+    )
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 def test_other_machines_are_only_let_in_with_a_note(run, monkeypatch, host):
     apps = []
     monkeypatch.setattr(
-        "fastnn.serving.server.run", lambda app, listening: apps.append(app) or True
+        "fastnn.serving.server.run", lambda app, listening, n: apps.append(app) or True
     )
     code, out, errors = run("b.safetensors", "--host", host, "--port", "0")
     assert code == 0 and out.startswith(f"Serving b.safetensors at http://{host}:")

@@ -133,6 +133,26 @@ def test_the_error_rate_does_not_depend_on_the_threads(n_threads):
         trainer.run(threads, 1e9, *losses_)
         found.append((losses_, *trainer.store_best(params), params))
         trainer.store(moments)
-        assert losses_[2, -1] == pytest.approx(validation.error_rate(net), rel=1e-12)
+        assert losses_[2, -1] == validation.error_rate(net)
     for one, other in zip(*found):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_weighted_error_rates_have_the_same_bits_beside_another_callback(dtype, weighted):
+    """Python computes them then, between two epochs, and not the kernels."""
+    rng = np.random.default_rng(5)
+    y, weight = rng.integers(0, 3, 700), rng.uniform(0, 2, 700)
+    x = rng.normal(size=(700, 7))
+    validation = (x, y, weight) if weighted else (x, y)
+
+    def rates(*more):
+        net = MLP([7, 8, 3], output="softmax", dtype=dtype, rng=0)
+        stopping = EarlyStopping(None, monitor="error_rate")
+        options = dict(validation_data=validation, epochs=8, rng=1)
+        return net.fit(x, y, callbacks=[stopping, *more], **options).val_error_rate
+
+    expected = rates()
+    assert len(set(expected)) > 2
+    assert rates(lambda net, history: None) == expected

@@ -81,6 +81,33 @@ def test_invalid_rows_of_a_rank_stop_all():
     assert "rank 0 failed" in str(second)
 
 
+@pytest.mark.parametrize("size", [3, 4])
+@pytest.mark.parametrize("options", [dict(shards=16), dict(shards=0), dict(sync_every=2)])
+@pytest.mark.parametrize("where", ["rows", "on_fit_begin", "on_epoch_end"])
+def test_all_ranks_that_fail_at_the_same_time_are_named(where, options, size):
+    class Failing(Callback):
+        def on_fit_begin(self, net, history):
+            if where == "on_fit_begin":
+                raise OSError("no room")
+
+        def on_epoch_end(self, net, history):
+            if len(history.loss) == 2:
+                raise OSError("no room")
+
+    def work(comm):
+        fails = comm.rank in (1, 2)
+        if fails and where == "rows":
+            return MLP([4, 6, 1], rng=0).fit(X[:40], Y[:30], comm=comm, **options)
+        return fit(comm, callbacks=Failing() if fails else (), **options)
+
+    for rank, error in enumerate(run_on_ranks(size, work)):
+        if rank in (1, 2):
+            assert isinstance(error, ValueError if where == "rows" else OSError)
+        else:
+            assert isinstance(error, RankError) and error.rank == 1
+            assert "because ranks 1, 2 failed. Their own error messages say why." in str(error)
+
+
 def test_rows_of_another_part_are_refused():
     def shifted(comm):
         rows = slice(0, 50) if comm.rank == 0 else slice(50, N)
