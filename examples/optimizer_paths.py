@@ -119,7 +119,7 @@ def draw(file, paths):
     places = [(0, "start", (0, 2)), (0, "minimum", (2, 1)), (1, "start", (-1, 0))]
     places += [(1, "minimum", (0, 1)), (1, "saddle point", (0, 0))]
     with plotting.style():
-        figure, grid = plt.subplots(2, 3, figsize=(9, 5.9))
+        figure, grid = plt.subplots(2, 3, figsize=(9, 6))
         for row, surface, (xlim, ylim, levels) in zip(grid, SURFACES, views):
             x, y = np.meshgrid(np.linspace(*xlim, 161), np.linspace(*ylim, 121))
             z = SURFACES[surface][0](x, y)[0]

@@ -21,6 +21,7 @@ MAX_CURVES = len(CLASS_COLORS)
 MAX_INSIDE = 3  # curves whose legend fits in the axes
 MAX_CLASSES = 20  # of a confusion matrix
 MAX_NUMBERS = 12  # classes of a confusion matrix whose cells have numbers
+SMALL = 7.5  # font size of many numbers or names in a confusion matrix
 GUESSES = "guesses"  # id of the line for comparison
 
 
@@ -104,12 +105,14 @@ def plot_confusion(
     ConfusionMatrixDisplay(matrix, display_labels=names).plot(
         include_values=k <= MAX_NUMBERS,
         values_format=".0%" if normalize else None if weight is None else ".4g",
-        text_kw=dict(fontsize=7.5) if k > 6 else None,
+        text_kw=dict(fontsize=SMALL) if k > 6 else None,
         xticks_rotation="vertical" if max(map(len, names)) > 3 else "horizontal",
         cmap="Blues",
         colorbar=k > MAX_NUMBERS,
         ax=ax,
     )
+    if k > MAX_NUMBERS:
+        ax.tick_params(labelsize=SMALL)
     note = f", the {k} most frequent of {len(classes):,} classes" if k < len(classes) else ""
     ax.set(xlabel="predicted", ylabel=f"true{note}")
     ax.spines[:].set_visible(True)
@@ -224,12 +227,7 @@ def plot_precision_recall(
     curves = _Curves(y_true, y_prob, labels, sample_weight)
     for is_true, p, what in curves.by_class():
         display = PrecisionRecallDisplay.from_predictions(
-            is_true,
-            p,
-            sample_weight=curves.weight,
-            pos_label=True,
-            drop_intermediate=True,
-            ax=ax,
+            is_true, p, sample_weight=curves.weight, pos_label=True, drop_intermediate=True, ax=ax
         )
         _finish_curve(ax, name, what, f"AP {display.average_precision:.3f}")
         if curves.is_binary:
@@ -334,19 +332,21 @@ class _Curves:
             self.shown = _most_frequent(self.classes.y, n, MAX_CURVES)
             self.shown = self.shown[np.isin(self.shown, self.classes.y)]
             if len(self.shown) < n:
-                self.title = f"{len(self.shown)} most frequent of {n:,} classes"
+                self.title = f"{len(self.shown)} most frequent\nof {n:,} classes"
 
     def by_class(self):
-        """Yield for each curve: which rows are true, their probabilities, and the class, which is
-        None if there are two."""
+        """Yield for each curve: which rows are true, their probabilities, and the class or None."""
         for i in self.shown:
             what = None if self.is_binary else self.classes.name(i)
             yield self.classes.y == i, self.classes.P[:, i], what
 
     def draw_legend(self, ax, place):
         """Draw the legend, beside the axes if it is about as large as they are."""
-        beside = dict(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        ax.legend(**(beside if len(self.shown) > MAX_INSIDE else {"loc": place}), title=self.title)
+        look = dict(loc=place)
+        if len(self.shown) > MAX_INSIDE:
+            look = dict(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+            ax.set_aspect("auto")  # the layout of matplotlib shifts what is beside square axes
+        ax.legend(**look, title=self.title)
 
 
 def _finish_curve(ax, name=None, *parts):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 MAX_POINTS = 5000
+MAX_TICKS = 4  # intervals between ticks of the x axis, whose numbers stand side by side
 
 
 def plot_predictions(y_true: ArrayLike, y_pred: ArrayLike, ax: Axes | None = None) -> Axes:
@@ -87,7 +88,7 @@ def plot_residuals(y_true: ArrayLike, y_pred: ArrayLike, ax: Axes | None = None)
 
 def _plot_errors(y_true, y_pred, ax, kind):
     check_sklearn()
-    from matplotlib.ticker import AutoLocator
+    from matplotlib.ticker import AutoLocator, MaxNLocator
     from sklearn.metrics import PredictionErrorDisplay
 
     ax = check_axes(ax)
@@ -102,6 +103,7 @@ def _plot_errors(y_true, y_pred, ax, kind):
         scatter_kwargs=dict(s=10, alpha=0.5, color=BLUE, linewidths=0),
         line_kwargs=dict(color=GREY, alpha=1.0, linewidth=1.2),
     )
-    for axis in ax.xaxis, ax.yaxis:  # the display has ticks at odd numbers
-        axis.set_major_locator(AutoLocator())
+    # the display has ticks at odd numbers
+    ax.xaxis.set_major_locator(MaxNLocator(MAX_TICKS, steps=[1, 2, 2.5, 5, 10]))
+    ax.yaxis.set_major_locator(AutoLocator())
     return ax

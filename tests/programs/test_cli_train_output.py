@@ -12,6 +12,7 @@ pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 pytest.importorskip("sklearn", reason="the extra cli is not installed")
 
 from cli_cases import FAST, report_of, write_csv
+from picture_layout import checked_pictures
 
 from fastnn.cli import display, text_report
 from fastnn.cli.scores import score_classes, score_numbers
@@ -300,11 +301,13 @@ def test_the_picture(run, target):
     x = rng.normal(size=150)
     write_csv(
         "t.csv", x=x, z=rng.normal(size=150), two=np.where(x > 0, "a", "b"),
-        many=[f"class {i % 25}" for i in range(150)], number=x + 0.1 * rng.normal(size=150),
+        many=[f"class {i % 25}" for i in range(150)],
+        number=170_000 + 4_000 * (x + 0.1 * rng.normal(size=150)),
     )  # fmt: skip
     others = ",".join({"two", "many", "number"} - {target})
     arguments = ["t.csv", "--target", target, "--drop", others, "--out", "m", "--plot", "p.png"]
-    code, out, _ = run("train", *arguments, *FAST)
+    with checked_pictures():
+        code, out, _ = run("train", *arguments, *FAST)
     assert code == 0 and out.endswith("Saved p.png.\n")
     pixels = np.asarray(Image.open("p.png").convert("L"))
     assert pixels.shape == (1500, 1800)

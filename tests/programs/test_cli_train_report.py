@@ -16,6 +16,7 @@ pytest.importorskip("sklearn", reason="the extra cli is not installed")
 pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 
 from cli_cases import FAST, interrupt_after, write_csv, write_people
+from picture_layout import checked_pictures
 
 import fastnn
 from fastnn.cli import model_file, text_report
@@ -97,7 +98,8 @@ def write_targets(n=150):
     x = rng.normal(size=n)
     write_csv(
         "t.csv", x=x, z=rng.normal(size=n), two=np.where(x + rng.normal(size=n) > 0, "a", "b"),
-        many=[f"class {i % 25}" for i in range(n)], number=x + 0.1 * rng.normal(size=n),
+        many=[f"class {i % 25}" for i in range(n)],
+        number=170_000 + 4_000 * (x + 0.1 * rng.normal(size=n)),
     )  # fmt: skip
 
 
@@ -129,7 +131,8 @@ def test_a_page_is_valid_and_loads_nothing(run, target):
 def test_charts_have_texts_and_the_colors_of_the_page(run, target):
     write_targets()
     others = ",".join({"two", "many", "number"} - {target})
-    page, _ = train(run, "t.csv", "--target", target, "--drop", others, *FAST)
+    with checked_pictures():
+        page, _ = train(run, "t.csv", "--target", target, "--drop", others, *FAST)
     svgs = re.findall(r"<svg.*?</svg>", page.source, re.S)
     titles = [re.search(r"<title[^>]*>([^<]*)</title>", svg)[1] for svg in svgs]
     assert titles[:3] == (

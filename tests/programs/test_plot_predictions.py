@@ -114,7 +114,7 @@ def test_curves_of_many_classes_are_of_the_most_frequent(ax):
     plotting.plot_roc(y, np.full((len(y), 12), 1 / 12), ax)
     names = [text.partition(":")[0] for text in texts(ax.get_legend())]
     assert names == [str(i) for i in range(4, 12)]
-    assert ax.get_legend().get_title().get_text() == "8 most frequent of 12 classes"
+    assert ax.get_legend().get_title().get_text() == "8 most frequent\nof 12 classes"
 
 
 def test_a_class_without_rows_has_no_curve(ax):

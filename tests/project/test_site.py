@@ -1,10 +1,14 @@
 """The documentation site: every page has its place, and its files ask for nothing elsewhere."""
 
 import importlib.util
+import io
 import re
 
 import pytest
+from picture_layout import layout_problems
 from places import DOCS, EXAMPLES
+
+from fastnn import plotting
 
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
@@ -118,14 +122,33 @@ def test_files_of_the_site_ask_for_nothing_elsewhere():
     assert 'html_favicon = "_static/logo.svg"' in read("conf.py")
 
 
-def test_pictures_of_readme_show_the_figures_of_the_pages():
+@pytest.fixture
+def overview():
+    """The module bench/overview.py, which draws the pictures of README.md."""
     program = DOCS.parent / "bench" / "overview.py"
     if not program.exists():
         pytest.skip("there is no bench/ beside these tests")
     pytest.importorskip("matplotlib", reason="pictures need the extra plot")
     spec = importlib.util.spec_from_file_location("overview", program)
-    overview = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(overview)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_all_of_the_pictures_of_readme_can_be_read(overview):
+    for path in overview.PICTURES:
+        with plotting.style():
+            figure, file = overview.picture(path), io.StringIO()
+            figure.savefig(file, format="svg")
+        assert layout_problems(figure) == []
+        now, committed = (  # the texts, which the file draws as curves
+            re.findall("<!-- (.*) -->", text)
+            for text in (file.getvalue(), path.read_text(encoding="utf-8"))
+        )
+        assert now == committed and "fastnn" in now
+
+
+def test_pictures_of_readme_show_the_figures_of_the_pages(overview):
     accuracy, times = overview.accuracy(), overview.step_times()
     assert accuracy["fastnn"] == (1, 1) and len(accuracy) == 5 and len(times) == 6
     text = read("index.md").replace("\n", " ")
@@ -134,4 +157,3 @@ def test_pictures_of_readme_show_the_figures_of_the_pages():
     assert (
         f"fastnn {times['fastnn']:.3g} microseconds" in text and f"{times['PyTorch']:.3g}" in text
     )
-    assert all(path.exists() for path in overview.PICTURES)

@@ -1,4 +1,7 @@
-"""Programs of docs/, README.md and examples/, run in this process. A warning is an error."""
+"""Programs of docs/, README.md and examples/, run in this process. A warning is an error.
+
+So is a picture of which something cannot be read.
+"""
 
 import contextlib
 import io
@@ -8,13 +11,15 @@ import warnings
 from types import SimpleNamespace
 from unittest import mock
 
+import picture_layout
+
 
 @contextlib.contextmanager
 def _program():
     """Collect what a program prints, and close its pictures: (standard output, standard error)."""
     out, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), picture_layout.checked_pictures():
             warnings.simplefilter("error")
             try:
                 yield out, errors
