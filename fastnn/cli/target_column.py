@@ -164,7 +164,7 @@ class _Reader:
             The number of rows of each text.
         """
         present = present_texts(counts)
-        style, n_others = find_style(present)
+        style, n_others = find_style(present, self.name)
         if style is None:
             return None
         style = with_ranges(style, present) if n_others else style
@@ -174,7 +174,7 @@ class _Reader:
             return found
         if n <= MAX_INTEGER_CLASSES:
             return None
-        nearly = recognition.recognise(list(counts), lambda: counts)
+        nearly = recognition.recognise(list(counts), lambda: counts, self.name)
         if nearly is not None and nearly.kind == "number":
             return nearly
         return found if len(found.others) <= MOST_OTHERS * len(counts) else None
@@ -182,7 +182,7 @@ class _Reader:
     def note_numbers(self, found, counts):
         """Say that texts are read as numbers. Others need --skip-missing-target."""
         n = sum(counts[text] for text in found.others)
-        what = describe_number_style(found.style)
+        what = describe_number_style(found.style, counts)
         if n and not self.arguments.skip_missing_target:
             first = found.others[0]
             self.fail(

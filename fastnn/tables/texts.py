@@ -114,7 +114,7 @@ def describe(found, distinct, n_others=None):
         In how many rows its other texts are.
     """
     if found.kind == "number":
-        text = describe_number_style(found.style)
+        text = describe_number_style(found.style, distinct)
     else:
         text = describe_date_format(found.style, distinct)
     if found.others:
@@ -157,7 +157,7 @@ def convert_texts(
         if pa.types.is_string(kind) and name not in text_columns:
             texts = column.cast(kind)
             counts = count_rows(texts)
-            found = recognise_most(list(counts), lambda counts=counts: counts)
+            found = recognise_most(list(counts), lambda counts=counts: counts, name)
             if found is not None:
                 column = to_values(texts, counts, found)
                 if on_note is not None:

@@ -6,10 +6,10 @@ from typing import ClassVar
 import numpy as np
 
 from ...core.errors import Argument, DataError, Message, Wording
-from ...core.messages import join, printable
+from ...core.messages import printable
 from ...tables import part_texts
 from ...tables.missing_marks import present_texts
-from ...tables.number_styles import describe_number_style, find_style, other_units, with_ranges
+from ...tables.number_styles import describe_number_style, find_style, with_ranges
 from ...tables.number_texts import PLAIN_STYLE, is_number_style, parse_number
 from ...tables.recognition import truth
 from . import text_kind
@@ -28,7 +28,7 @@ class Number(Numeric):
     def guess(cls, label, raw, present):
         if present is None:
             return cls(label) if raw.kind == "number" and not compact_format(raw) else None
-        found = text_kind.recognise(raw)
+        found = text_kind.recognise(raw, label)
         if found is None or found.kind != cls.kind:
             return None
         return cls(label, found.style, True, bool(found.others))
@@ -39,7 +39,7 @@ class Number(Numeric):
             return cls(label)
         numbers = [text for text in present if truth(text) is None]
         texts = present_texts(numbers)
-        style, n_others = find_style(texts) if numbers else (PLAIN_STYLE, 0)
+        style, n_others = find_style(texts, label) if numbers else (PLAIN_STYLE, 0)
         if style is None:
             wrong = (text for text in numbers if math.isnan(to_number(text, PLAIN_STYLE)))
             text_kind.refuse(raw, label, next(wrong, numbers[0]), "a number")
@@ -63,13 +63,9 @@ class Number(Numeric):
     def style_note(self, raw):
         if raw.kind != "text" or self.style is None:
             return None
-        what = describe_number_style(self.style)
-        if self.style not in part_texts.STYLES:
-            converted = other_units(raw.texts, self.style)
-            if not converted and self.style.count("|") == 2:
-                return None
-            if converted:
-                what += f"; {join(converted, quoted=False)} converted into it"
+        what = describe_number_style(self.style, raw.texts)
+        if self.style.count("|") == 2 and what == describe_number_style(self.style):
+            return None
         return Message(
             "column {column!r}: {what}. Pass {categories} to keep its texts.",
             column=printable(self.label),
