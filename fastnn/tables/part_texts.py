@@ -4,9 +4,15 @@ Each style has a function, which returns the number that a text stands for, NaN 
 for times and durations, inches for lengths.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CLOCK = re.compile(
     r"(?P<sign>-)?(?:(?P<days>\d+)\s*d(?:ays?)?,?\s+)?(?P<first>\d{1,4})(?::(?P<second>[0-5]\d))?"
@@ -79,12 +85,14 @@ def parse_duration(text, m=60.0):
     total, position, before = 0.0, 0, math.inf
     while position < len(text):
         match = PART.match(text, position)
-        unit = match[2].lower() if match else ""
-        seconds = SECONDS.get(unit)
+        if match is None:
+            return math.nan
+        unit = match[2].lower()
+        seconds = SECONDS.get(unit, math.inf)
         if unit == "m":
-            is_minute = "T" in text[position : match.end()] or before <= 3600
+            is_minute = "T" in match[0] or before <= SECONDS["h"]
             seconds = 60.0 if is_minute else MONTH if before == YEAR else m
-        if match is None or seconds is None or not seconds < before:
+        if not seconds < before:
             return math.nan
         total += float(match[1]) * seconds
         position, before = match.end(), seconds
@@ -99,7 +107,7 @@ def parse_length(text):
     return 12.0 * int(match["feet"]) + float(match["inches"] or 0)
 
 
-STYLES = {
+STYLES: dict[str, Callable[[str], float]] = {
     HOURS: parse_clock,
     MINUTES: lambda text: parse_clock(text, MINUTES),
     DURATION: parse_duration,
