@@ -24,7 +24,6 @@ from . import (
 )
 from .addresses import is_address
 from .json_files import read_json_array, read_json_lines
-from .number_texts import DECIMAL_COMMA
 from .table_errors import TableError, import_pyarrow
 from .wide_numbers import are_wide
 
@@ -109,7 +108,7 @@ class TableReader:
         texts = tidy.remove_values(table, options.na)
         table = tidy.read_marks(label, texts, options.text_columns, raw.decimal, note)
         if raw.decimal == ",":  # which other media of the same numbers do not tell
-            table = tidy.keep_style(table, texts, DECIMAL_COMMA)
+            table = tidy.keep_decimal_comma(table, texts)
         return table
 
     def _set_encoding(self, raw):

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from ..core.messages import join, plural, printable
+from .number_texts import DECIMAL_COMMA, NO_THOUSANDS
 from .table_errors import NoRowsError, TableError, import_pyarrow
 from .texts import is_missing_mark, number_style, parse_number, plain_type
 from .wide_numbers import LIMIT, to_whole
@@ -186,7 +187,7 @@ class PlainNumbers:
 
     def __init__(self, decimal):
         self.decimal = decimal
-        self.style = ",|.|" if decimal == "," else ".||"
+        self.style = DECIMAL_COMMA if decimal == "," else ".||"
         self.marks: set = set()
         self._sample: dict = {}  # the first distinct texts
         self._are_numbers = True
@@ -256,19 +257,21 @@ def style_of(field):
     return None if style is None else style.decode()
 
 
-def keep_style(table, texts, style):
-    """Return a table whose fields tell that the numbers had this style: floats, and converted texts.
+def keep_decimal_comma(table, texts):
+    """Return a table whose fields tell that the numbers of the file had a decimal comma.
 
     texts : table
-        What it was before texts were converted.
+        What it was before texts were converted, some of which have dots between thousands.
     """
     pa = import_pyarrow()
-    fields = [
-        field.with_metadata({STYLE: style})
-        if pa.types.is_float64(field.type) or (field.type != old.type)
-        else field
-        for field, old in zip(table.schema, texts.schema)
-    ]
+    fields = []
+    for field, old in zip(table.schema, texts.columns):
+        is_converted = field.type != old.type
+        if is_converted and pa.compute.any(pa.compute.match_substring(old, ".")).as_py():
+            field = field.with_metadata({STYLE: DECIMAL_COMMA})
+        elif pa.types.is_float64(field.type):
+            field = field.with_metadata({STYLE: NO_THOUSANDS})
+        fields.append(field)
     schema = pa.schema(fields, table.schema.metadata)
     return pa.Table.from_arrays(table.columns, schema=schema)
 

@@ -10,7 +10,7 @@ from ...core.messages import printable
 from ...tables import part_texts
 from ...tables.missing_marks import present_texts
 from ...tables.number_styles import describe_number_style, find_style, with_ranges
-from ...tables.number_texts import PLAIN_STYLE, is_number_style, parse_number
+from ...tables.number_texts import DECIMAL_COMMA, PLAIN_STYLE, is_number_style, parse_number
 from ...tables.recognition import truth
 from ...tables.wide_numbers import LIMIT, is_wide
 from . import text_kind
@@ -51,7 +51,8 @@ class Number(Numeric):
         return self.style is None or is_number_style(self.style)
 
     def needs_texts(self):
-        return self.from_text and self.style != PLAIN_STYLE  # 1.234 stands for 1234 in some styles
+        # 1.234 stands for 1234 in some styles, also of a file with decimal commas.
+        return (self.from_text and self.style != PLAIN_STYLE) or self.style == DECIMAL_COMMA
 
     def find_style(self, raw):
         return self.style or PLAIN_STYLE, to_number
