@@ -230,6 +230,8 @@ def restore_reading_options(arguments, model):
     """
     stored = read_record(model).get("reading")
     words: list = []
+    if arguments.decimal is None:
+        arguments.likely_decimal = model.model_.features.decimal()
     if not isinstance(stored, dict):
         return ""
     for name in TEXTS:

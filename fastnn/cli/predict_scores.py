@@ -7,8 +7,10 @@ import numpy as np
 
 from ..core.messages import plural, printable
 from ..tables.recognition import read as read_texts
+from ..tables.recognition import recognise
 from ..tables.table_errors import import_pyarrow
-from ..tables.texts import convert_texts, count_rows, to_values
+from ..tables.texts import count_rows, to_values
+from ..tables.wide_numbers import is_wide, to_whole
 from ..tabular.prediction_columns import label_text
 from .scores import score_rows, threshold_of
 
@@ -86,7 +88,7 @@ def _class_codes(model, column):
 def _normalize(text):
     """Return the same text for 1, 1.0 and 01, and for true and TRUE."""
     try:
-        return f"{float(text):.17g}"
+        return str(to_whole(text)) if is_wide(text) else f"{float(text):.17g}"
     except ValueError:
         return text.strip().lower()
 
@@ -96,11 +98,13 @@ def _numbers(column, style):
     pa = import_pyarrow()
     types = pa.types
     if types.is_string(column.type):
+        counts = count_rows(column)
         if style is None:
-            column = convert_texts(pa.table({"y": column})).column("y")
+            found = recognise(list(counts), lambda: counts)
         else:
-            counts = count_rows(column)
-            column = to_values(column, counts, read_texts(list(counts), "number", style))
+            found = read_texts(list(counts), "number", style)
+        if found is not None:
+            column = to_values(column, counts, found)
     kind = column.type
     if types.is_boolean(kind):
         column = column.cast(pa.int8())

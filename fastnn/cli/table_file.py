@@ -159,8 +159,9 @@ def _read_options(arguments):
         options["header"] = False
     if arguments.skip_bad_lines:
         options["skip_bad_lines"] = True
-    if getattr(arguments, "likely_encoding", None) is not None:  # of a model
-        options["likely_encoding"] = arguments.likely_encoding
+    for name in ("likely_encoding", "likely_decimal"):  # of a model
+        if getattr(arguments, name, None) is not None:
+            options[name] = getattr(arguments, name)
     sheet = options.get("sheet")
     if isinstance(sheet, str) and sheet.isascii() and sheet.isdigit():
         options["sheet"] = int(sheet)

@@ -12,6 +12,7 @@ from ..tables.missing_marks import present_texts
 from ..tables.number_styles import describe_number_style, find_style, with_ranges
 from ..tables.number_texts import is_unambiguous
 from ..tables.table_errors import import_pyarrow
+from ..tables.wide_numbers import are_wide
 from .console import CommandError
 
 TASKS = ("binary", "classes", "number")
@@ -97,7 +98,9 @@ class _Reader:
         if pa.types.is_string(column.type) and self.task not in ("classes", "classification"):
             column = self.read_numbers()
         if pa.types.is_decimal(column.type):
-            column = column.cast(pa.float64(), safe=False)
+            floats = column.cast(pa.float64(), safe=False)
+            are_classes = self.task not in (None, "number") and are_wide(floats)
+            column = column.cast(pa.string()) if are_classes else floats
         rows = self.present_rows(column)
         values = column.take(pa.array(rows))
         n_distinct = len(values.unique())
@@ -164,17 +167,19 @@ class _Reader:
             The number of rows of each text.
         """
         present = present_texts(counts)
-        style, n_others = find_style(present)
+        style, n_others = find_style(present, self.name)
         if style is None:
             return None
         style = with_ranges(style, present) if n_others else style
         found = recognition.read(list(counts), "number", style)
+        if self.task != "number" and texts.find_wide(counts, found) is not None:
+            return None
         n = len(counts) - len(found.others)
         if self.task == "number" or (n_others == 0 and is_unambiguous(style)):
             return found
         if n <= MAX_INTEGER_CLASSES:
             return None
-        nearly = recognition.recognise(list(counts), lambda: counts)
+        nearly = recognition.recognise(list(counts), lambda: counts, self.name)
         if nearly is not None and nearly.kind == "number":
             return nearly
         return found if len(found.others) <= MOST_OTHERS * len(counts) else None
@@ -182,7 +187,8 @@ class _Reader:
     def note_numbers(self, found, counts):
         """Say that texts are read as numbers. Others need --skip-missing-target."""
         n = sum(counts[text] for text in found.others)
-        what = describe_number_style(found.style)
+        what = describe_number_style(found.style, counts)
+        self.note_rounded(texts.find_wide(counts, found))
         if n and not self.arguments.skip_missing_target:
             first = found.others[0]
             self.fail(
@@ -198,6 +204,14 @@ class _Reader:
             self.file.notes(
                 f"{self.file.name}: {self.label}: {n:,} of {sum(counts.values()):,} values are not "
                 f"numbers ({recognition.examples(found.others)}) and count as missing"
+            )
+
+    def note_rounded(self, wide):
+        """Say that whole numbers are rounded. wide : one of them, or None"""
+        if wide is not None:
+            self.file.notes(
+                f"{self.file.name}: {self.label}: whole numbers such as {printable(wide)} are rounded "
+                "to 16 digits (--task classes takes them for classes)"
             )
 
     def present_rows(self, column):
@@ -231,6 +245,8 @@ class _Reader:
         pa = import_pyarrow()
         if pa.types.is_boolean(values.type):
             values = values.cast(pa.int8())
+        if pa.types.is_integer(values.type) and are_wide(values):
+            self.note_rounded(str(pa.compute.max(values).as_py()))
         numbers = values.cast(pa.float64(), safe=False)
         infinite = np.isinf(numbers.to_numpy(zero_copy_only=False))
         if infinite.any():

@@ -266,7 +266,7 @@ def _have_equal_values(a, b):
     if a.is_text != b.is_text:
         return False
     try:
-        kind = pa.string() if a.is_text else pa.float64()
+        kind = pa.string() if a.is_text or (a.is_integer and b.is_integer) else pa.float64()
         x, y = (c.distinct.cast(kind, safe=False) for c in (a, b))
         return bool(x.equals(y))
     except pa.ArrowException:

@@ -12,6 +12,7 @@ from ..core.errors import Argument
 from ..core.messages import join, plural, printable, reason
 from . import memory
 from .table_errors import TableError, import_pyarrow
+from .wide_numbers import LIMIT
 
 SQLITE = b"SQLite format 3\0"
 BATCH = 10_000  # rows
@@ -181,24 +182,30 @@ class _Cells:
     def __init__(self, pa):
         self.pa, self.parts = pa, []
         self.kinds: Counter = Counter()
+        self.has_wide = False
 
     def add(self, values):
         kinds = {type(value) for value in values} - {type(None)}
         self.kinds.update(kinds)
-        if kinds <= {int, float} and len(kinds) == 2:
+        are_wide = any(isinstance(value, int) and abs(value) >= LIMIT for value in values)
+        self.has_wide |= are_wide
+        if kinds <= {int, float} and len(kinds) == 2 and not are_wide:
             values = [None if value is None else float(value) for value in values]
         elif len(kinds) > 1:
             values = [None if value is None else _to_text(value) for value in values]
         self.parts.append(self.pa.array(values))
 
     def joined(self):
-        """Return one column: of numbers if all values are, else of texts."""
+        """Return one column: of numbers if all values are, else of texts.
+
+        Whole numbers beside others are texts, too, if float64 does not hold them.
+        """
         pa = self.pa
         types = {part.type for part in self.parts} - {pa.null()}
         if not types:
             return pa.chunked_array(self.parts or [pa.nulls(0)], pa.null())
         kind = types.pop() if len(types) == 1 else pa.float64()
-        if types and not types <= {pa.int64(), pa.float64()}:
+        if types and (self.has_wide or not types <= {pa.int64(), pa.float64()}):
             kind = pa.string()
         return pa.chunked_array([_cast(pa, part, kind) for part in self.parts], kind)
 

@@ -8,6 +8,7 @@ from ..core.errors import Argument, Message
 from ..core.messages import did_you_mean, join, plural, printable
 from . import column_names, memory, workbooks
 from .table_errors import TableError, import_pyarrow
+from .wide_numbers import LIMIT
 
 MAX_ROWS_BELOW = 100  # rows that tell whether the column names are in two rows
 ERROR = re.compile(r"#(N/A|VALUE!|REF!|DIV/0!|NUM!|NAME\?|NULL!)")
@@ -143,6 +144,10 @@ def _to_text(value):
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
+def _is_wide(value):
+    return isinstance(value, int) and abs(value) >= LIMIT
+
+
 def _to_array(pa, values, as_text, missing):
     """Return the values of a column as numbers, Booleans or dates if all are, else as texts."""
     values = [
@@ -154,7 +159,7 @@ def _to_array(pa, values, as_text, missing):
     kinds = {type(value) for value in values if value is not None}
     if not as_text and (kinds <= {int, float} or len(kinds) == 1):
         try:
-            if kinds == {int, float}:
+            if kinds == {int, float} and not any(map(_is_wide, values)):
                 values = [None if value is None else float(value) for value in values]
             return pa.array(values, pa.string() if kinds == {str} else None)
         except (pa.ArrowException, OverflowError):

@@ -135,8 +135,24 @@ def read(
         sql=sql,
     )
     table = TableReader(os.fsdecode(path), options, keep).read(note)
+    _warn(notes)
+    return table
+
+
+def _warn(notes):
     for text in notes:
         warn(text, TableWarning)
+
+
+def read_like(path, text_columns, likely_decimal):
+    """Read a file as `read` does, if similar ones are known.
+
+    text_columns : as in `read`; likely_decimal : their decimal mark, or None
+    """
+    notes: list = []
+    options = ReadOptions(text_columns=text_columns, likely_decimal=likely_decimal)
+    table = TableReader(os.fsdecode(path), options).read(notes.append)
+    _warn(notes)
     return table
 
 

@@ -6,6 +6,7 @@ from ..core.messages import plural, printable, reason
 from . import column_names, encodings, json_wrappers, memory
 from .table_errors import TableError, import_pyarrow
 from .table_source import lend
+from .wide_numbers import are_wide
 
 ADVICE = "Write one object for each row, each in a line (JSON lines)."
 
@@ -24,6 +25,8 @@ def read_json_lines(source, options, note=print):
             table = lend(file, pyarrow.json.read_json, options, parse)
     except pa.ArrowException:
         return _read_each_line(source, encoding, note)
+    if any(map(_may_be_rounded, table.columns)):  # digits of more than 64 bits
+        return _read_each_line(source, encoding, note)
     if table.num_rows == 1 and any(map(pa.types.is_nested, table.schema.types)):
         rows = _find_rows(source, encoding, note)
         if rows is not None:
@@ -31,6 +34,16 @@ def read_json_lines(source, options, note=print):
         if all(map(pa.types.is_nested, table.schema.types)):
             raise _one_object(source)
     return _flatten(source.label, table, note)
+
+
+def _may_be_rounded(column):
+    """Whether a column of floats, in objects and lists or not, holds any as large as a wide number."""
+    types = import_pyarrow().types
+    if types.is_struct(column.type):
+        return any(map(_may_be_rounded, column.flatten()))
+    if types.is_list(column.type):
+        return _may_be_rounded(import_pyarrow().compute.list_flatten(column))
+    return types.is_floating(column.type) and are_wide(column)
 
 
 def _find_rows(source, encoding, note):

@@ -22,6 +22,9 @@ MAX_DELIMITED_FIELD = 1 << 17  # characters; the limit of the csv module
 WITH_COMMA = re.compile(
     r"\s*[-+]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+),\d+(?:[eE][-+]?\d+)?\s*(?:%|€|EUR)?\s*"
 )
+#: The same with three digits after each comma, which can separate thousands.
+GROUPED = re.compile(r"\s*[-+]?[1-9]\d{0,2}(?:,\d{3})+\s*(?:€|EUR)?\s*")
+COMMA_AND_UNIT = re.compile(r"\s*[-+]?\d+,(?:\d\d?|\d{4,})\s*[^\W\d_]{1,3}[²³]?\s*")
 WITH_POINT = re.compile(r"\s*[-+]?\d*\.\d+(?:[eE][-+]?\d+)?\s*")
 WITH_THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2}(?:\.\d{3})+\s*")
 
@@ -75,7 +78,9 @@ class ReadOptions:
     sheet: str | int | None = None
     skip_bad_lines: bool = False
     sql: str | None = None
-    likely_encoding: str | None = None  # of a similar file, if this one is not UTF-8
+    #: Of similar files, if this one does not tell.
+    likely_encoding: str | None = None
+    likely_decimal: str | None = None
 
 
 def find(label, file, options, note=lambda text: None):
@@ -91,7 +96,7 @@ def find(label, file, options, note=lambda text: None):
     note : function
         Called with a text for each guess that changes what is read.
     """
-    header, decimal = options.header, options.decimal
+    header = options.header
     sample, is_all = _read_sample(file)
     if not sample.strip():
         advice = "The first line must contain the column names." if header else ""
@@ -113,7 +118,7 @@ def find(label, file, options, note=lambda text: None):
         layout.names = [f"column_{i}" for i in range(1, width + 1)]
         layout.has_spaces = _have_spaces(delimiter, rows)
     values = [value for fields in rows for value in fields]
-    layout.decimal = decimal or _find_decimal(label, delimiter, values, note)
+    layout.decimal = options.decimal or _find_decimal(label, delimiter, values, options, note)
     layout.row_length = _longest(sample, [end for _, end in records], len(layout.names))
     layout.value_length = 1 + sum(map(len, values)) / max(1, len(values))
     return layout
@@ -316,16 +321,32 @@ def _complete_names(label, names, rows, note):
     return names
 
 
-def _find_decimal(label, delimiter, values, note):
+def _find_decimal(label, delimiter, values, options, note):
     """Return "," if numbers have a decimal comma, else "."."""
     if delimiter == ",":
         return "."
-    example = next((value for value in values if WITH_COMMA.fullmatch(value)), None)
-    has_point = any(WITH_POINT.fullmatch(v) and not WITH_THOUSANDS.fullmatch(v) for v in values)
-    if example is None or has_point:
+    if any(WITH_POINT.fullmatch(v) and not WITH_THOUSANDS.fullmatch(v) for v in values):
         return "."
-    note(f"{label}: numbers are read with a decimal comma, such as {example.strip()!r}")
-    return ","
+    written = [v for v in values if WITH_COMMA.fullmatch(v) or GROUPED.fullmatch(v)]
+    example = next((v for v in written if not GROUPED.fullmatch(v)), None)
+    if written and example is None:
+        is_decimal = options.likely_decimal == "," or any(map(COMMA_AND_UNIT.fullmatch, values))
+        if not is_decimal or any(v.count(",") > 1 for v in written):
+            note(
+                Message(
+                    "{label}: commas separate thousands, as in {example!r}. If they are decimal "
+                    "commas, pass {decimal}.",
+                    label=label,
+                    example=written[0].strip(),
+                    decimal=Argument("decimal", ","),
+                )
+            )
+            return "."
+        example = written[0]
+    if example is not None:
+        note(f"{label}: numbers are read with a decimal comma, such as {example.strip()!r}")
+        return ","
+    return options.likely_decimal or "."
 
 
 def _longest(sample, ends, n_names):

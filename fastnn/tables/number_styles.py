@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 
+from ..core.messages import join
 from . import part_texts, units
 from .missing_marks import present_texts
 from .number_texts import (
@@ -51,17 +52,21 @@ def number_style(distinct):
     return style if n_others == 0 else None
 
 
-def find_style(present):
+def find_style(present, name=""):
     """Return (style, number of others) for texts that are mostly numbers, else (None, None).
 
+    Parameters
+    ----------
     present : list of str
         Distinct texts, without marks for missing values.
+    name : str, default ""
+        That of the column: in one called age or term, 6m is six months.
     """
     if not present:
         return None, None
-    if len(present) > SAMPLE and _best_style(present[:: len(present) // SAMPLE])[0] is None:
+    if len(present) > SAMPLE and _best_style(present[:: len(present) // SAMPLE], name)[0] is None:
         return None, None
-    return _best_style(present)
+    return _best_style(present, name)
 
 
 def with_ranges(style, present):
@@ -78,10 +83,12 @@ def with_ranges(style, present):
     return ranged if 0 < n <= MOST_RANGES * len(present) else style
 
 
-def _best_style(present):
+def _best_style(present, name):
     n = len(present)
     if all(PLAIN.fullmatch(text) for text in present):
         return PLAIN_STYLE, 0
+    if part_texts.is_age_name(name) and _part_style(present, name) == (part_texts.AGE, 0):
+        return part_texts.AGE, 0  # 6M is not 6 million
     matches = [found for found in map(match_number, present) if found is not None]
     best, n_others = None, int((1 - LEAST) * n) + 1
     if n - len(matches) < n_others:
@@ -90,22 +97,19 @@ def _best_style(present):
         if others < n_others and not HALVES.fullmatch(style.unit):  # 1 PM is a time
             best, n_others = style.text(), others
     if n_others:
-        style, others = _part_style(present)
+        style, others = _part_style(present, name)
         if others < n_others:
             best, n_others = style, others
     return (None, None) if best is None else (best, n_others)
 
 
-def _part_style(present):
+def _part_style(present, name):
     """Return the style of numbers in parts that most of the first texts have, and how many have another."""
-    styles = Counter(part_texts.find_style([text]) for text in present[:FIRST])
+    styles = Counter(map(part_texts.find_style, present[:FIRST]))
     likely = [style for style, _ in styles.most_common(2) if style is not None]
     if not likely:
         return None, len(present)
-    style = likely[0]
-    if style == part_texts.HOURS:  # or minutes
-        times = [text for text in present if part_texts.is_clock(text)]
-        style = part_texts.find_style(times)
+    style = part_texts.style_of_all(likely[0], present, name)
     parse = part_texts.STYLES[style]
     return style, sum(math.isnan(parse(text)) for text in present)
 
@@ -237,8 +241,12 @@ def _are_euro_thousands(matches):
     )
 
 
-def describe_number_style(style):
-    """Return a style as text for people: 'numbers with a currency sign (€)'."""
+def describe_number_style(style, distinct=()):
+    """Return a style as text for people: 'numbers with a currency sign (€)'.
+
+    distinct : sequence of str
+        The texts of a column. Which of their units convert is said, too.
+    """
     if style in part_texts.DESCRIPTIONS:
         return part_texts.DESCRIPTIONS[style]
     decimal, thousands, unit, *marks = style.split("|")
@@ -263,11 +271,22 @@ def describe_number_style(style):
         what.append("ranges (10 - 20 is read as 15)")
     if not what:
         return "numbers"
-    return "numbers with " + (", ".join(what[:-1]) + " and " if len(what) > 1 else "") + what[-1]
+    text = "numbers with " + (", ".join(what[:-1]) + " and " if len(what) > 1 else "") + what[-1]
+    return text + _describe_conversion(distinct, style)
+
+
+def _describe_conversion(distinct, style):
+    """Return which units are converted to that of the style, as text for people; "" for none."""
+    names = other_units(distinct, style)
+    if not names:
+        return ""
+    shown = [f"{name} (as {known})" if (known := units.read_as(name)) else name for name in names]
+    known = units.read_as(style.split("|")[2])
+    return f"; {join(shown, quoted=False)} converted into it{f', as {known}' if known else ''}"
 
 
 def other_units(distinct, style):
-    """Return the units of texts that are converted to that of the style, sorted."""
+    """Return the units of texts that are converted to that of the style, or taken for it, sorted."""
     if style in part_texts.STYLES or not (unit := style.split("|")[2]):
         return []
     one_of_each = {text.translate(NO_DIGITS): text for text in present_texts(distinct)}
@@ -275,5 +294,5 @@ def other_units(distinct, style):
     return sorted(
         name
         for name in found - {unit, ""}
-        if (ratio := units.ratio(unit, name)) is not None and ratio != 1
+        if (ratio := units.ratio(unit, name)) is not None and (ratio != 1 or units.read_as(name))
     )

@@ -15,7 +15,7 @@ from . import part_texts, units
 from .units import CURRENCIES, MULTIPLIERS, is_currency
 
 PLAIN = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf(?:inity)?|nan", re.I)
-PLAIN_STYLE = ".||"
+PLAIN_STYLE, DECIMAL_COMMA, NO_THOUSANDS = ".||", ",|.|", ",||"
 WORD = r"[^\W\d_]+[/.]?[^\W\d_]*[²³]?"
 DISGUISED = re.compile(
     r"(?P<open>\()?\s*(?P<bound>[<>\u2264\u2265~\u2248]=?)?\s*(?P<sign>[-+\u2212])?\s*"

@@ -4,8 +4,15 @@ Each style has a function, which returns the number that a text stands for, NaN 
 for times and durations, inches for lengths.
 """
 
+from __future__ import annotations
+
 import math
 import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CLOCK = re.compile(
     r"(?P<sign>-)?(?:(?P<days>\d+)\s*d(?:ays?)?,?\s+)?(?P<first>\d{1,4})(?::(?P<second>[0-5]\d))?"
@@ -28,8 +35,13 @@ FEET = re.compile(
     r"(?:[\s-]*(?P<inches>\d{1,2}(?:\.\d+)?)\s*(?:\"|\u201d|\u2033|''|\u2019\u2019|in\.?|inch(?:es)?)?)?",
     re.I,
 )
-HOURS, MINUTES, DURATION, LENGTH = "h:m", "m:s", "1h 20m", "5'11\""
-HALF_DAY, LAST_HOUR = 12, 23
+HOURS, MINUTES, DURATION, AGE, LENGTH = "h:m", "m:s", "1h 20m", "1y 6m", "5'11\""
+YEARS = frozenset(name for name, seconds in SECONDS.items() if seconds == YEAR)
+SHORT = frozenset(name for name, seconds in SECONDS.items() if seconds <= 3600) - {"m"}
+#: A column with such a name has months rather than minutes.
+AGE_NAME = re.compile(r"(?:^|[\W_\d])(?:age|ages|term|terms|tenor|tenors)(?:$|[\W_\d])", re.I)
+CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")  # of loanTerm
+HALF_DAY, LAST_HOUR, MIDNIGHT = 12, 23, "24:00"
 MANY_HOURS = 10  # of 11:20:00, which is a time of the day rather than a duration
 
 
@@ -59,16 +71,28 @@ def parse_clock(text, style=HOURS):
     return -seconds if sign else seconds
 
 
-def parse_duration(text):
-    """Return the seconds of 1h 20m, 2 hrs and 5 min, or PT1H20M. After a year, m is a month."""
+def parse_duration(text, m=60.0):
+    """Return the seconds of 1h 20m, 2 hrs and 5 min, or PT1H20M.
+
+    After a year, m is a month, as it is before the T of ISO 8601.
+
+    m : the seconds of m elsewhere
+    """
     sign = -1.0 if text.startswith("-") else 1.0
-    text = text.removeprefix("-").removeprefix("P")
+    text = text.removeprefix("-")
+    if text.startswith("P"):
+        text, m = text[1:].replace("T", " T"), MONTH
     total, position, before = 0.0, 0, math.inf
     while position < len(text):
         match = PART.match(text, position)
-        unit = match[2].lower() if match else ""
-        seconds = MONTH if unit == "m" and before == YEAR else SECONDS.get(unit)
-        if match is None or seconds is None or not seconds < before:
+        if match is None:
+            return math.nan
+        unit = match[2].lower()
+        seconds = SECONDS.get(unit, math.inf)
+        if unit == "m":
+            is_minute = "T" in match[0] or before <= SECONDS["h"]
+            seconds = 60.0 if is_minute else MONTH if before == YEAR else m
+        if not seconds < before:
             return math.nan
         total += float(match[1]) * seconds
         position, before = match.end(), seconds
@@ -83,22 +107,25 @@ def parse_length(text):
     return 12.0 * int(match["feet"]) + float(match["inches"] or 0)
 
 
-STYLES = {
+STYLES: dict[str, Callable[[str], float]] = {
     HOURS: parse_clock,
     MINUTES: lambda text: parse_clock(text, MINUTES),
     DURATION: parse_duration,
+    AGE: partial(parse_duration, m=MONTH),
     LENGTH: parse_length,
 }
 NAMES = {
     HOURS: "times or durations",
     MINUTES: "durations",
     DURATION: "durations",
+    AGE: "durations",
     LENGTH: "lengths in feet and inches",
 }
 DESCRIPTIONS = {
     HOURS: "times or durations, read as seconds (1:20 is an hour and 20 minutes)",
     MINUTES: "durations, read as seconds (1:20 is a minute and 20 seconds)",
-    DURATION: "durations, read as seconds",
+    DURATION: "durations, read as seconds (m is a minute)",
+    AGE: "durations, read as seconds (m is a month)",
     LENGTH: "lengths in feet and inches, read as inches",
 }
 
@@ -108,17 +135,42 @@ def is_clock(text):
     return not math.isnan(parse_clock(text))
 
 
-def find_style(texts):
-    """Return the style in which texts are written, None if the first ones have none.
+def is_age_name(name):
+    """Whether the name of a column says that its values are ages or terms."""
+    return AGE_NAME.search(CAMEL.sub("_", name)) is not None
 
-    Further texts may be written otherwise. texts : list of str, not empty
+
+def find_style(text):
+    """Return the style in which a text is written, None if it has none.
+
+    Further texts decide between HOURS and MINUTES, DURATION and AGE: see `style_of_all`.
     """
-    if is_clock(texts[0]):
-        return _clock_style(texts)
-    for style in (LENGTH, DURATION):
-        if not math.isnan(STYLES[style](texts[0])):
+    for style in (HOURS, LENGTH, DURATION):
+        if not math.isnan(STYLES[style](text)):
             return style
     return None
+
+
+def style_of_all(style, texts, name=""):
+    """Return the style of a column, of which `find_style` has found the style of most texts.
+
+    name : that of the column
+    """
+    if style == HOURS:
+        return _clock_style(texts)
+    return _duration_style(texts, name) if style == DURATION else style
+
+
+def _duration_style(texts, name):
+    """Return AGE if m is a month, as beside years, else DURATION."""
+    units = {
+        unit.lower()
+        for text in texts
+        if not math.isnan(parse_duration(text, MONTH))
+        for _, unit in PART.findall(text)
+    }
+    is_age = bool(units & YEARS) or is_age_name(name)
+    return AGE if "m" in units and is_age and not units & SHORT else DURATION
 
 
 def _clock_style(texts):
@@ -130,6 +182,8 @@ def _clock_style(texts):
             continue
         if match["half"]:
             return HOURS
+        if text == MIDNIGHT:
+            continue
         (pairs if match["third"] is None else triples).append(int(match["first"]))
     if max(pairs) > LAST_HOUR:
         return MINUTES

@@ -49,7 +49,7 @@ class Recognised:
     others: list
 
 
-def recognise(distinct, rows=None):
+def recognise(distinct, rows=None, name=""):
     """Return the Recognised of a column whose texts are all, or nearly all, numbers or dates, else None.
 
     Parameters
@@ -58,28 +58,30 @@ def recognise(distinct, rows=None):
         The distinct texts. Marks for missing values are ignored.
     rows : callable, optional
         Returns {text: in how many rows it is}. By default one row.
+    name : str, default ""
+        That of the column; see `number_styles.find_style`.
     """
     present = present_texts(distinct)
     if not present:
         return None
-    name = dates.find_compact(present)
-    if name is not None:
-        return read(distinct, "date", name)
-    style, n_others = number_styles.find_style(present)
+    date = dates.find_compact(present)
+    if date is not None:
+        return read(distinct, "date", date)
+    style, n_others = number_styles.find_style(present, name)
     if n_others == 0:
         found = read(distinct, "number", style)
         if not found.others:
             return found
-    name = dates.find_format(present)
-    if name is not None:
-        return read(distinct, "date", name)
+    date = dates.find_format(present)
+    if date is not None:
+        return read(distinct, "date", date)
     if len(present) <= FEWEST:
         return None
     counts = dict.fromkeys(distinct, 1) if rows is None else rows()
     counts = {text: n for text, n in counts.items() if not is_missing_mark(text)}
     style = number_styles.with_ranges(style, present)
-    name = dates.find_format_of_most(present)
-    for kind, found in (("number", style), ("date", name)):
+    date = dates.find_format_of_most(present)
+    for kind, found in (("number", style), ("date", date)):
         if found is not None:
             recognised = read(distinct, kind, found)
             others = recognised.others

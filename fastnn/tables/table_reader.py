@@ -25,6 +25,7 @@ from . import (
 from .addresses import is_address
 from .json_files import read_json_array, read_json_lines
 from .table_errors import TableError, import_pyarrow
+from .wide_numbers import are_wide
 
 MAX_NOTES = 5  # of the files of a folder
 FEW_COLUMNS = 0.5  # share of the columns of a file that the first file must have
@@ -104,8 +105,11 @@ class TableReader:
         if raw.has_spaces:
             table = tidy.trim(table)
             note(f"{label}: spaces around the values removed")
-        table = tidy.remove_values(table, options.na)
-        return tidy.read_marks(label, table, options.text_columns, raw.decimal, note)
+        texts = tidy.remove_values(table, options.na)
+        table = tidy.read_marks(label, texts, options.text_columns, raw.decimal, note)
+        if raw.decimal == ",":  # which other media of the same numbers do not tell
+            table = tidy.keep_decimal_comma(table, texts)
+        return table
 
     def _set_encoding(self, raw):
         if self.options.encoding is None and raw.encoding in encoding_guess.NAMES:
@@ -274,14 +278,19 @@ def _other_types(tables):
     pa = import_pyarrow()
     types: dict = {}
     for table in tables:
-        for column in table.schema:
-            types.setdefault(column.name, set()).add(column.type)
+        for field in table.schema:
+            types.setdefault(field.name, set()).add(field.type)
     numbers = {pa.int64(), pa.float64()}
-    return [
-        name
-        for name, kinds in types.items()
-        if len(kinds - {pa.null()}) > 1 and not kinds - {pa.null()} <= numbers
-    ]
+    others = []
+    for name, kinds in types.items():
+        kinds -= {pa.null()}
+        are_numbers = kinds <= numbers
+        if len(kinds) > 1 and are_numbers:
+            columns = [table[name] for table in tables if name in table.column_names]
+            are_numbers = not any(c.type == pa.int64() and are_wide(c) for c in columns)
+        if len(kinds) > 1 and not are_numbers:
+            others.append(name)
+    return others
 
 
 def _common_type(pa, a, b):
@@ -293,9 +302,7 @@ def _common_type(pa, a, b):
 def _cast(pa, column, kind):
     try:
         return column if column.type == kind else column.cast(kind)
-    except pa.ArrowException:  # whole numbers of more than 53 bits, or objects as texts
-        if kind == pa.float64():
-            return column.cast(kind, safe=False)
+    except pa.ArrowException:  # objects as texts
         values = [None if x is None else str(x) for x in column.to_pylist()]
         return pa.chunked_array([pa.array(values, kind)])
 

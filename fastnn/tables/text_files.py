@@ -10,8 +10,12 @@ from ..core.messages import reason
 from . import encodings, memory, uneven_rows
 from . import layout as layouts
 from .layout import Layout
+from .missing_marks import present_texts
+from .number_texts import DECIMAL_COMMA, PLAIN_STYLE
+from .part_texts import HOURS, MANY_HOURS, is_clock, style_of_all
 from .table_errors import TableError, import_pyarrow
 from .table_source import TableSource, lend
+from .wide_numbers import are_wide, is_wide
 
 MAX_BLOCK = 1 << 26  # bytes that pyarrow reads at once
 SPACES_SAMPLE = 1 << 16  # bytes that decide whether spaces separate the values
@@ -222,12 +226,42 @@ def read(table, options, note=None):
         decimal_point=table.layout.decimal,
         column_types=text,
     )
+    out = _read(pa, table, convert, options, note or (lambda text: None))
+    misread = [name for name, column in zip(names, out.columns) if _may_be_misread(pa, column)]
+    if misread:
+        convert.include_columns, convert.column_types = misread, dict.fromkeys(misread, pa.string())
+        texts = _read(pa, table, convert, options, lambda text: None)
+        for name, column in zip(misread, texts.columns):
+            if _are_misread(column, table.layout.decimal):
+                out = out.set_column(names.index(name), name, column)
+    return out
+
+
+def _may_be_misread(pa, column):
+    """Whether pyarrow may have rounded digits, or taken minutes and seconds for hours and minutes."""
+    if pa.types.is_time(column.type):
+        last = pa.compute.max(pa.compute.hour(column)).as_py()
+        return last is not None and last < MANY_HOURS
+    return pa.types.is_floating(column.type) and are_wide(column)
+
+
+def _are_misread(column, decimal):
+    """Whether the texts of a column are not what pyarrow has read."""
+    distinct = present_texts(column.unique().drop_null().to_pylist())
+    if any(map(is_clock, distinct)):
+        return style_of_all(HOURS, distinct) != HOURS
+    style = PLAIN_STYLE if decimal == "." else DECIMAL_COMMA
+    return any(is_wide(text, style) for text in distinct)
+
+
+def _read(pa, table, convert, options, note):
     try:
         out = _parse(pa, table, convert)
     except pa.ArrowException as error:
         if "Empty CSV" in str(error):
+            names = convert.include_columns or table.layout.names
             return pa.table({name: [] for name in names})
-        return _read_uneven(pa, table, convert, options, note or (lambda text: None))
+        return _read_uneven(pa, table, convert, options, note)
     if _ends_with_lines(pa, out):
         uneven_rows.check_end(table)
     return out

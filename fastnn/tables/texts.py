@@ -21,6 +21,7 @@ from .number_texts import parse_number
 from .recognition import examples, read
 from .recognition import recognise as recognise_most
 from .table_errors import import_pyarrow, to_table
+from .wide_numbers import is_wide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -114,7 +115,7 @@ def describe(found, distinct, n_others=None):
         In how many rows its other texts are.
     """
     if found.kind == "number":
-        text = describe_number_style(found.style)
+        text = describe_number_style(found.style, distinct)
     else:
         text = describe_date_format(found.style, distinct)
     if found.others:
@@ -140,7 +141,8 @@ def convert_texts(
     -------
     pyarrow.Table
         Numbers are float64, dates are timestamps in UTC, and other columns are unchanged. If nearly
-        all texts of a column are numbers or dates, the others are missing.
+        all texts of a column are numbers or dates, the others are missing. Columns with whole
+        numbers from 2**53 on, such as long ids, stay texts.
 
     Examples
     --------
@@ -157,14 +159,28 @@ def convert_texts(
         if pa.types.is_string(kind) and name not in text_columns:
             texts = column.cast(kind)
             counts = count_rows(texts)
-            found = recognise_most(list(counts), lambda counts=counts: counts)
-            if found is not None:
+            found = recognise_most(list(counts), lambda counts=counts: counts, name)
+            wide = find_wide(counts, found)
+            if found is not None and wide is None:
                 column = to_values(texts, counts, found)
-                if on_note is not None:
-                    n = sum(counts[text] for text in found.others)
-                    on_note(f"column {printable(name)!r}: {describe(found, counts, n)}")
+            if found is not None and on_note is not None:
+                n = sum(counts[text] for text in found.others)
+                what = describe(found, counts, n)
+                if wide is not None:
+                    what = f"whole numbers such as {printable(wide)!r} stay texts, or they would be rounded"
+                on_note(f"column {printable(name)!r}: {what}")
         columns.append(column)
     return pa.Table.from_arrays(columns, table.column_names)
+
+
+def find_wide(distinct, found):
+    """Return the first text that is a whole number which float64 may round, or None.
+
+    found : Recognised or None
+    """
+    if found is None or found.kind != "number":
+        return None
+    return next((text for text in distinct if is_wide(text, found.style)), None)
 
 
 def plain_type(kind):

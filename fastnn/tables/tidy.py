@@ -6,10 +6,14 @@ import math
 import numpy as np
 
 from ..core.messages import join, plural, printable
+from .number_texts import DECIMAL_COMMA, NO_THOUSANDS
 from .table_errors import NoRowsError, TableError, import_pyarrow
 from .texts import is_missing_mark, number_style, parse_number, plain_type
+from .wide_numbers import LIMIT, to_whole
 
+INT64 = np.iinfo(np.int64)
 MARKS_TO_SHOW = 4
+STYLE = b"fastnn.style"  # of a field of a table: how its numbers were written as texts
 PANDAS_INDEX = "the index of a pandas DataFrame"
 ROW_NUMBERS = "row numbers in the first column"
 NAMES_OF_ROW_NUMBERS = "", "Unnamed: 0"  # of the first column, if it may hold them
@@ -136,6 +140,12 @@ def note_marks(label, found, note):
             marks = sorted(numbers.marks)[:MARKS_TO_SHOW]
             what = ", ".join(repr(printable(mark, 12)) for mark in marks)
             marked.setdefault(what, []).append(name)
+        if numbers.are_rounded:
+            note(
+                f"{label}: column {printable(name)!r}: whole numbers such as "
+                f"{printable(numbers.wide)!r} are rounded to 16 digits, because other numbers have "
+                "decimals"
+            )
         if numbers.style != ".||":
             note(f"{label}: column {printable(name)!r}: numbers with dots between thousands")
     for what, names in marked.items():
@@ -171,15 +181,19 @@ class PlainNumbers:
         As in `texts.number_style`.
     marks : set of str
         The marks for missing values.
+    wide : str or None
+        The first text that is a whole number from 2**53 on.
     """
 
     def __init__(self, decimal):
         self.decimal = decimal
-        self.style = ",|.|" if decimal == "," else ".||"
+        self.style = DECIMAL_COMMA if decimal == "," else ".||"
         self.marks: set = set()
         self._sample: dict = {}  # the first distinct texts
         self._are_numbers = True
         self._has_finite, self._are_whole = False, True
+        self.wide: str | None = None
+        self._least, self._most = 0, 0
 
     def add(self, column):
         """Look at the distinct texts of a part of the column."""
@@ -196,10 +210,25 @@ class PlainNumbers:
                 self._are_numbers = False
                 return
             self._has_finite |= math.isfinite(x)
-            self._are_whole &= x.is_integer() and abs(x) < 2**53
+            whole = to_whole(text, self.style) if x.is_integer() else None
+            self._are_whole &= x.is_integer() and (whole is not None or abs(x) < LIMIT)
+            if whole is not None:
+                self._least, self._most = min(self._least, whole), max(self._most, whole)
+                if self.wide is None and abs(whole) >= LIMIT:
+                    self.wide = text
+
+    @property
+    def are_rounded(self):
+        """Whether some whole numbers are rounded, because other numbers are not whole."""
+        return self.wide is not None and not self._are_whole
 
     def are_numbers(self):
-        """Return whether all texts so far are numbers of the style, and at least one is."""
+        """Return whether all texts so far are numbers of the style, and at least one is.
+
+        Whole numbers of more than 64 bits stay texts.
+        """
+        if self._are_whole and (self._least < INT64.min or self._most > INT64.max):
+            return False
         first = number_style(list(self._sample)) if self._are_numbers else None
         if first is None or not first.endswith("|"):
             return False
@@ -212,13 +241,39 @@ class PlainNumbers:
         if isinstance(encoded, pa.ChunkedArray):
             encoded = encoded.combine_chunks()
         texts = encoded.dictionary.to_pylist()
-        values = [math.nan if t in self.marks else parse_number(t, self.style) for t in texts]
-        codes = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
-        out = np.array([*values, math.nan])[codes]
+        values = [None if t in self.marks else parse_number(t, self.style) for t in texts]
         if self._has_finite and self._are_whole:
-            missing = np.isnan(out)
-            return pa.array(np.where(missing, 0, out).astype(np.int64), mask=missing)
-        return pa.array(out, from_pandas=True)
+            values = [
+                None if x is None else to_whole(t, self.style) if abs(x) >= LIMIT else int(x)
+                for x, t in zip(values, texts)
+            ]
+            return pa.array(values, pa.int64()).take(encoded.indices)
+        return pa.array(values, pa.float64(), from_pandas=True).take(encoded.indices)
+
+
+def style_of(field):
+    """Return how the numbers of a field were written as texts, None if the table does not tell."""
+    style = (field.metadata or {}).get(STYLE)
+    return None if style is None else style.decode()
+
+
+def keep_decimal_comma(table, texts):
+    """Return a table whose fields tell that the numbers of the file had a decimal comma.
+
+    texts : table
+        What it was before texts were converted, some of which have dots between thousands.
+    """
+    pa = import_pyarrow()
+    fields = []
+    for field, old in zip(table.schema, texts.columns):
+        is_converted = field.type != old.type
+        if is_converted and pa.compute.any(pa.compute.match_substring(old, ".")).as_py():
+            field = field.with_metadata({STYLE: DECIMAL_COMMA})
+        elif pa.types.is_float64(field.type):
+            field = field.with_metadata({STYLE: NO_THOUSANDS})
+        fields.append(field)
+    schema = pa.schema(fields, table.schema.metadata)
+    return pa.Table.from_arrays(table.columns, schema=schema)
 
 
 def remove_values(table, na):
@@ -228,18 +283,32 @@ def remove_values(table, na):
         return table
     texts = pa.array([str(value) for value in na])
     numbers = [x for x in map(_to_float, na) if not math.isnan(x)]
+    whole = [n for n in map(_to_int, na) if n is not None]
     columns = []
     for column in table.columns:
         kind, found = column.type, None
         if pa.types.is_string(kind):
             found = pa.compute.is_in(column, value_set=texts)
-        elif numbers and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-            as_float = column.cast(pa.float64(), safe=False)
+        elif whole and pa.types.is_integer(kind):
+            limits = np.iinfo(kind.to_pandas_dtype())
+            held = [n for n in whole if limits.min <= n <= limits.max]
+            found = pa.compute.is_in(column, value_set=pa.array(held, kind))
+        elif numbers and pa.types.is_floating(kind):
+            as_float = column.cast(pa.float64())
             found = pa.compute.is_in(as_float, value_set=pa.array(numbers, pa.float64()))
         if found is not None:
             column = pa.compute.if_else(found, pa.scalar(None, kind), column)
         columns.append(column)
     return pa.Table.from_arrays(columns, table.column_names)
+
+
+def _to_int(value):
+    """Return the whole number that a value is, as an int: -999 for "-999.0"; None for another."""
+    try:
+        return int(str(value))
+    except ValueError:
+        x = _to_float(value)
+        return int(x) if x.is_integer() else None
 
 
 def _to_float(value):

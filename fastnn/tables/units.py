@@ -40,6 +40,11 @@ SIZES = {
         "yr year": 365.2425 * 86400.0,
     },
     "data": {
+        "bit": 0.125,
+        "kbit Kbit Kb": 0.125e3,
+        "Mbit Mb": 0.125e6,
+        "Gbit Gb": 0.125e9,
+        "Tbit Tb": 0.125e12,
         "byte": 1.0,
         "kB KB": 1e3,
         "MB": 1e6,
@@ -64,10 +69,18 @@ SIZES = {
         "ft² sqft sq.ft": 0.09290304,
         "acre": 4046.8564224,
     },
-    "power": {"W watt": 1.0, "kW": 1e3, "MW": 1e6, "hp bhp": 745.6998715822702, "PS": 735.49875},
+    "power": {
+        "mW": 1e-3,
+        "W watt": 1.0,
+        "kW": 1e3,
+        "MW": 1e6,
+        "GW": 1e9,
+        "hp bhp": 745.6998715822702,
+        "PS": 735.49875,
+    },
     "speed": {"m/s": 3.6, "km/h kmh kmph kph": 1.0, "mph": 1.609344, "kn knot kt": 1.852},
-    "frequency": {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9},
-    "energy": {"kJ": 1.0, "kcal": 4.184, "kWh": 3600.0},
+    "frequency": {"mHz": 1e-3, "Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9},
+    "energy": {"kJ": 1.0, "kcal": 4.184, "Wh": 3.6, "kWh": 3600.0, "MWh": 3.6e6},
 }
 UNITS = {
     name: (dimension, size)
@@ -75,8 +88,9 @@ UNITS = {
     for names, size in sizes.items()
     for name in names.split()
 }
-#: The same without regard to upper case, for names of more than one letter.
-ANY_CASE = {name.lower(): unit for name, unit in UNITS.items() if len(name) > 1}
+BITS = ("Kb", "Mb", "Gb", "Tb")  # which some take for bytes
+#: The names of more than one letter in lower case. The last of mW and MW is the one that mw is.
+ANY_CASE = {name.lower(): name for name in UNITS if len(name) > 1}
 MULTIPLIERS = {
     **dict.fromkeys(("k", "K", "thousand", "Tsd", "tsd"), 1e3),
     **dict.fromkeys(("lakh", "lakhs", "lac", "lacs", "Lakh", "Lakhs", "Lac", "Lacs"), 1e5),
@@ -97,15 +111,32 @@ def is_currency(unit):
 
 
 @lru_cache(maxsize=1024)
-def find_unit(name):
-    """Return (dimension, size) of a unit of measurement, None if it is not a known one."""
+def name_of_unit(name):
+    """Return the name of a unit of measurement in UNITS, None if it is not a known one.
+
+    Case decides between mW and MW, or Mb and MB. Where it says nothing, it does not count.
+    """
     name = name.removesuffix(".")
     if name in UNITS:
-        return UNITS[name]
+        return name
     lower = name.lower().replace(". ", ".").replace("sq ft", "sq.ft")
     if lower in ANY_CASE:
         return ANY_CASE[lower]
     return ANY_CASE.get(lower.removesuffix("s")) if len(lower) > 2 else None
+
+
+def find_unit(name):
+    """Return (dimension, size) of a unit of measurement, None if it is not a known one."""
+    known = name_of_unit(name)
+    return None if known is None else UNITS[known]
+
+
+def read_as(name):
+    """Return the unit that a text is taken for, None if there is no other: mw for MW, Mb for Mbit."""
+    known = name_of_unit(name)
+    if known in BITS:
+        return f"{known}it"
+    return known if known is not None and {name[0], known[0]} == {"m", "M"} else None
 
 
 def ratio(unit, other):

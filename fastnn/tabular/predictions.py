@@ -128,7 +128,8 @@ class TablePredictions(ExplainedPredictions):
                 # Without columns there would be no rows.
                 return [name for name in known if name in names] or names[:1]
 
-            for frame in frames.read_batches(X, model.features.texts(), choose):
+            features = model.features
+            for frame in frames.read_batches(X, features.texts(), choose, features.decimal()):
                 with placed(frame.where):
                     new.add(self._complete(frame))
         absent: list[str] = []
@@ -142,7 +143,8 @@ class TablePredictions(ExplainedPredictions):
         """Yield the Frames of rows to predict, with the columns that `fit` had, in their order."""
         self._check_fitted()
         features = self.model_.features
-        for frame in frames.read_batches(X, features.texts(), self._choose_columns):
+        texts, decimal = features.texts(), features.decimal()
+        for frame in frames.read_batches(X, texts, self._choose_columns, decimal):
             yield self._complete(frame)
 
     def _choose_columns(self, names):

@@ -12,6 +12,8 @@ from ..core.errors import Argument, DataError, Message
 from ..core.messages import did_you_mean, plural, printable
 from ..tables.missing_marks import is_missing_mark
 from ..tables.recognition import recognise
+from ..tables.texts import find_wide
+from ..tables.wide_numbers import LIMIT, to_whole
 from .columns import column_kinds, input_column
 from .columns.input_column import is_missing
 
@@ -156,7 +158,7 @@ def from_values(argument, values, n):
         values = values.to_arrow()
     if hasattr(values, "dictionary_encode"):
         return input_column.from_chunks(values, argument)
-    values = np.asarray(values)
+    values = _to_array(values)
     if values.ndim != 1:
         raise DataError(
             "{argument} must have shape ({n},), one value for each row, got {shape}.",
@@ -165,6 +167,15 @@ def from_values(argument, values, n):
             shape=values.shape,
         )
     return input_column.from_vector(values, argument)
+
+
+def _to_array(values):
+    """Return values as an array. NumPy would make floats of a list with long whole numbers."""
+    array = np.asarray(values)
+    if array.ndim == 1 and array.dtype.kind == "f" and isinstance(values, (list, tuple)):
+        if any(isinstance(value, int) and abs(value) >= LIMIT for value in values):
+            return np.array([*values, None], object)[:-1]
+    return array
 
 
 # ---- weights and groups ----
@@ -272,11 +283,12 @@ def to_times(column, name=None):
         Of the column, for messages; None if values were passed.
     """
     argument, other = _argument("time", name), ""
-    values, kind = column.values, column.kind
+    values, kind, exact = column.values, column.kind, column.whole
     if kind == "text":
-        values, kind, other = _parse(column, argument)
+        values, kind, exact, other = _parse(column, argument)
     known = ~np.isnan(values)
-    distinct, numbers = np.unique(values[known], return_inverse=True)
+    present = values[known] if exact is None else exact[known]
+    distinct, numbers = np.unique(present, return_inverse=True)
     if not len(distinct):
         raise DataError(
             "{argument} is missing in every row.",
@@ -284,7 +296,7 @@ def to_times(column, name=None):
             argument=argument,
         )
     to_text = input_column.number_text if kind == "number" else input_column.time_text
-    first, last = map(to_text, (float(distinct[0]), float(distinct[-1])))
+    first, last = map(to_text, distinct[[0, -1]].tolist())
     if len(distinct) < 2:
         raise DataError(
             "{argument} is {value} in every row that has a time, but at least 2 values are needed.",
@@ -298,16 +310,23 @@ def to_times(column, name=None):
 
 
 def _parse(column, argument):
-    """Return the numbers, or seconds since 1970, of a column of texts, which they are, and a text
-    that is neither."""
+    """Return the numbers, or seconds since 1970, of a column of texts, and which they are.
+
+    Also return the numbers without rounding, if that matters, as `InputColumn.whole` does, and a text
+    that is neither a number nor a date.
+    """
     present = _present(column)
     if not present:
-        return np.full(len(column.values), np.nan), "number", ""
+        return np.full(len(column.values), np.nan), "number", None, ""
     counts = np.bincount(column.values[column.values >= 0], minlength=len(column.texts))
     found = recognise(column.texts, lambda: dict(zip(column.texts, counts.tolist())))
     if found is not None:
-        values = np.array([*found.values, np.nan])[column.values]
-        return values, found.kind, found.others[0] if found.others else ""
+        values, exact = np.array([*found.values, np.nan])[column.values], None
+        if find_wide(present, found) is not None:
+            numbers = [to_whole(text, found.style) for text in column.texts]
+            numbers = [x if n is None else n for n, x in zip(numbers, found.values)]
+            exact = np.array([*numbers, 0], object)[column.values]
+        return values, found.kind, exact, found.others[0] if found.others else ""
     text = next((t for t in present if recognise([present[0], t]) is None), present[0])
     like = "" if recognise(present[:1]) is None else " like the others"
     raise DataError(
@@ -325,7 +344,7 @@ def group_numbers(groups, n):
     from sklearn.utils.validation import check_consistent_length
 
     check_consistent_length(groups, np.empty(n))
-    groups = np.asarray(groups)
+    groups = _to_array(groups)
     if groups.ndim != 1:
         raise ValueError(
             f"groups must have shape ({n},), one group for each row, got {groups.shape}"

@@ -9,10 +9,12 @@ from fastnn.tables.number_styles import describe_number_style, number_style, oth
 from fastnn.tables.number_texts import is_number_style, parse_number
 from fastnn.tables.recognition import recognise
 
+pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+
 # ---- units, multipliers and bounds ----
 
 K, M = 1e3, 1e6
-DAY, YEAR = 86400.0, 365.2425 * 86400
+DAY, MONTH, YEAR = 86400.0, 30.436875 * 86400, 365.2425 * 86400
 FORMS = [
     (["€110.5M", "€565K", "€0"], ".||€|K", [110.5 * M, 565 * K, 0]),
     (["201k", "19M", "8.7M", "985"], ".|||K", [201 * K, 19 * M, 8.7 * M, 985]),
@@ -34,6 +36,12 @@ FORMS = [
     (["1 room", "2 rooms"], ".||room", [1, 2]),
     (['27"', "68.58 cm"], '.||"', [27, 27]),
     (["12", "12g"], ".||g", [12, 12]),
+    (["5 mW", "20 mW", "1 W"], ".||mW", [5, 20, 1000]),
+    (["5 MW", "20 MW", "700 kW"], ".||MW", [5, 20, 0.7]),
+    (["5 MW", "20 MW", "700 mw"], ".||MW", [5, 20, 700]),
+    (["8 Mb", "80 Mb", "5 MB"], ".||Mb", [8, 80, 40]),
+    (["5 mb", "1 gb", "7 mb"], ".||mb", [5, 1000, 7]),
+    (["2 Hz", "3 Hz", "5 mHz", "1 mhz"], ".||Hz", [2, 3, 0.005, 1e6]),
 ]
 PARTS = [
     (["01:20:00", "00:05:30"], "h:m", [4800, 330]),
@@ -44,7 +52,14 @@ PARTS = [
     (["1:23.456", "0:59.1"], "h:m", [83.456, 59.1]),
     (["2 days 01:00:00", "0 days 00:00:10"], "h:m", [2 * DAY + 3600, 10]),
     (["1h 20m", "45m", "2 hrs and 5 min", "PT1H"], "1h 20m", [4800, 2700, 7500, 3600]),
-    (["1y 6m", "2yrs 11mon"], "1h 20m", [YEAR + 6 * 2629746, 2 * YEAR + 11 * 2629746]),
+    (["24:00", "8:05", "00:00"], "h:m", [DAY, 29100, 0]),
+    (["24:01", "8:05"], "m:s", [1441, 485]),
+    (["24:00", "36:30"], "m:s", [1440, 2190]),
+    (["2h", "1y", "5m"], "1h 20m", [7200, YEAR, 300]),
+    (["P6M", "P1Y", "P1DT2M", "PT3M"], "1y 6m", [6 * MONTH, YEAR, DAY + 120, 180]),
+    (["1y 6m", "2yrs 11mon"], "1y 6m", [YEAR + 6 * MONTH, 2 * YEAR + 11 * MONTH]),
+    (["1M", "6M", "1Y", "10Y"], "1y 6m", [MONTH, 6 * MONTH, YEAR, 10 * YEAR]),
+    (["11m", "3w", "5d", "2 years"], "1y 6m", [11 * MONTH, 21 * DAY, 5 * DAY, 2 * YEAR]),
     (["5'11\"", "6'", "5 ft 3 in", "5\u2019 2\u201d"], "5'11\"", [71, 72, 63, 62]),
 ]
 
@@ -107,6 +122,8 @@ def test_a_range_is_its_middle():
         (".|||<", "numbers with bounds (<5 is read as 5)"),
         (".|||-", "numbers with ranges (10 - 20 is read as 15)"),
         ("h:m", "times or durations, read as seconds (1:20 is an hour and 20 minutes)"),
+        ("1h 20m", "durations, read as seconds (m is a minute)"),
+        ("1y 6m", "durations, read as seconds (m is a month)"),
         ("5'11\"", "lengths in feet and inches, read as inches"),
     ],
 )
@@ -117,6 +134,44 @@ def test_forms_are_described(style, text):
 def test_units_that_are_converted():
     assert other_units(["5 km", "3 mi", "7", "1 m", "2 kms", "x"], ".||km") == ["m", "mi"]
     assert other_units(["5", "3"], ".||") == other_units(["1:20"], "h:m") == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "style", "text"),
+    [
+        (["5 mW", "1 W"], ".||mW", "mW; W converted into it"),
+        (["5 MW", "1 mw"], ".||MW", "MW; mw (as MW) converted into it"),
+        (["5 mw", "6 mw", "1 kW"], ".||mw", "mw; kW converted into it, as MW"),
+        (["5 MB", "1 Mb"], ".||MB", "MB; Mb (as Mbit) converted into it"),
+        (["5 L", "1 ML"], ".||L", "L; ML (as mL) converted into it"),
+        (["5 km", "1 KM", "3 mi"], ".||km", "km; mi converted into it"),
+        (["5 mw", "6 mw"], ".||mw", "mw"),
+    ],
+)
+def test_how_units_are_read_is_described(texts, style, text):
+    assert describe_number_style(style, texts) == f"numbers with the unit {text}"
+    notes = []
+    convert_texts(pa.table({"a": texts}), on_note=notes.append)
+    assert notes == [f"column 'a': numbers with the unit {text}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "style"),
+    [
+        ("age", ["6m", "11m"], "1y 6m"),
+        ("loanTerm", ["6M", "12M"], "1y 6m"),
+        ("swap_tenor", ["3M", "2W"], "1y 6m"),
+        ("age", ["6m", "2h"], "1h 20m"),
+        ("stage", ["6m", "11m"], ".||m"),
+        ("stage", ["6M", "12M", "3K"], ".|||K"),
+        ("wage", ["6m", "3d"], "1h 20m"),
+        ("age", ["6", "11"], ".||"),
+    ],
+)
+def test_months_by_the_name_of_a_column(name, texts, style):
+    assert recognise(texts, name=name).style == style
+    want = [parse_number(text, style) for text in texts]
+    assert convert_texts(pa.table({name: texts}))[name].to_pylist() == want
 
 
 # ---- columns that hold a few other texts ----
@@ -188,8 +243,6 @@ def test_day_and_month_of_most_dates():
 
 
 def test_other_texts_become_missing():
-    import pyarrow as pa
-
     notes = []
     table = pa.table({"a": [*NUMBERS, "soon", "soon", None]})
     column = convert_texts(table, on_note=notes.append).column("a")

@@ -260,6 +260,41 @@ def test_decimal_commas(table):
     assert table("a;b\n1,5;2.5\n") == ({"a": ["1,5"], "b": [2.5]}, [])
 
 
+GROUPED = ": commas separate thousands, as in {!r}. If they are decimal commas, pass decimal=','."
+COMMA = ": numbers are read with a decimal comma, such as {!r}"
+
+
+@pytest.mark.parametrize("sep", ";\t|")
+@pytest.mark.parametrize(
+    ("a", "b", "values", "note"),
+    [
+        (["1,234", "12,345", "999"], "xyz", [1234, 12345, 999], GROUPED.format("1,234")),
+        (["-1,234", "2,000 €"], "xy", None, GROUPED.format("-1,234")),
+        (["7", "1,234,567"], ["1,234", "x"], [7, 1234567], GROUPED.format("1,234")),
+        (["1,234"], ["1.234"], [1234], GROUPED.format("1,234")),
+        (["1,234"], ["5.5"], [1234], None),
+        (["1,234", "1,5"], "xy", [1.234, 1.5], COMMA.format("1,5")),
+        (["1,234"], ["0,5"], [1.234], COMMA.format("0,5")),
+        (["0,234", "1,234"], "xy", [0.234, 1.234], COMMA.format("0,234")),
+        (["1234,567", "1,234"], "xy", [1234.567, 1.234], COMMA.format("1234,567")),
+        (["1,234"], ["5,5 kg"], [1.234], COMMA.format("1,234")),
+        (["1,234"], ["2.500,00"], [1.234], COMMA.format("2.500,00")),
+    ],
+    ids=str,
+)
+def test_commas_between_thousands(file, sep, a, b, values, note):
+    text = "\n".join(["a" + sep + "b", *(x + sep + y for x, y in zip(a, b)), ""])
+    notes = []
+    path = file("a.csv", text)
+    read_table = read(path, on_note=notes.append)
+    if values is not None:
+        assert convert_texts(read_table)["a"].to_pylist() == values
+    assert [str(text).removeprefix(path) for text in notes] == ([note] if note else [])
+    decimals = [float(x.replace(",", ".")) for x in a if x.count(",") < 2 and "€" not in x]
+    if len(decimals) == len(a):
+        assert read(path, decimal=",", on_note=notes.append)["a"].to_pylist() == decimals
+
+
 def test_a_bank_export(table):
     text = (
         '"Buchungstag";"Text";"Betrag";"Stück"\n"01.02.2026";"Miete; Feb";"-1.200,00";"1.000"\n'

@@ -7,6 +7,7 @@ import numpy as np
 
 from ...core.messages import plural, printable
 from ...tables.texts import is_missing_mark, other_texts, parse_date
+from ...tables.wide_numbers import is_wide
 from .column import MIN_COUNT, CategoryFeature, Column, Contents, where_present
 from .input_column import to_texts
 
@@ -88,7 +89,7 @@ class Category(Column):
         categories = sorted(text for _, text in found[:MAX_CATEGORIES])
         return [CategoryFeature(source, "value", categories, n_missing > 0)]
 
-    def explain_no_feature(self, values):
+    def explain_no_feature(self, raw, values):
         codes, texts = values
         counts = np.bincount(codes[codes >= 0], minlength=len(texts))
         used = [text for text, count in zip(texts, counts) if count]
@@ -167,9 +168,12 @@ def describe_unknown(label, n, example):
 
 
 def as_number(text):
-    """Return the number that is a category of a column of numbers as a text, NaN for another text."""
+    """Return the number that is a category of a column of numbers as a text.
+
+    NaN for another text, and for digits that float64 would round.
+    """
     try:
         x = float(text)
     except ValueError:
         return math.nan
-    return x if math.isfinite(x) else math.nan
+    return x if math.isfinite(x) and not is_wide(text) else math.nan

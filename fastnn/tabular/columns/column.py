@@ -184,8 +184,8 @@ class Column:
         """Return the features of the training table: NumberFeature and CategoryFeature."""
         raise NotImplementedError
 
-    def explain_no_feature(self, values):
-        """Return why there is no feature."""
+    def explain_no_feature(self, raw, values):
+        """Return why there is no feature. raw : InputColumn; values : what `convert` made of it"""
         return "all values are equal"
 
     def number(self, values, part):

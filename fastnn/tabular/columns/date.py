@@ -90,7 +90,7 @@ class Date(Numeric):
                 return cls(label)
             style = compact_format(raw)
             return None if style is None else cls(label, style)
-        found = text_kind.recognise(raw)
+        found = text_kind.recognise(raw, label)
         if found is None or found.kind != cls.kind:
             return None
         return cls(label, found.style, True, bool(found.others))

@@ -49,7 +49,7 @@ class Features:
             values = column.convert(frame.columns[i])
             features = column.features(j, values)
             if not features:
-                left_out[column.label] = column.explain_no_feature(values)
+                left_out[column.label] = column.explain_no_feature(frame.columns[i], values)
             self.numbers += [f for f in features if isinstance(f, NumberFeature)]
             self.categories += [f for f in features if isinstance(f, CategoryFeature)]
         if not self.numbers and not self.categories:
@@ -153,6 +153,13 @@ class Features:
     def texts(self):
         """Return the labels of columns whose texts only their Column can read."""
         return [column.label for column in self.columns if column.needs_texts()]
+
+    def decimal(self):
+        """Return the decimal mark of files like that of the training, None if it is not known."""
+        styles = [column.style for column in self.columns if column.style is not None]
+        if any(style.startswith(".|,") for style in styles):
+            return None
+        return "," if any(style.startswith(",") for style in styles) else None
 
     # ---- files ----
 

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,12 @@ from ...core.validation import describe_type, is_path
 from ...dask.partitions import refuse_collections
 from ...tables import files, parquet_files
 from ...tables.table_errors import NoRowsError
+from ...tables.tidy import style_of
+from ...tables.wide_numbers import LIMIT, are_wide
 from . import input_column
 from .input_column import InputColumn, from_chunks, from_series, from_vector, is_missing
+
+MOST_DIGITS = 76  # of decimals in Arrow tables
 
 
 @dataclass(eq=False, repr=False)
@@ -63,7 +68,7 @@ def read(X, text_columns=()):
     return _to_frame(_to_table(X, text_columns))
 
 
-def read_batches(X, text_columns=(), choose=None):
+def read_batches(X, text_columns=(), choose=None, decimal=None):
     """Yield the Frames of the parts of Parquet files, or the one Frame of another table.
 
     It may have no rows.
@@ -71,21 +76,23 @@ def read_batches(X, text_columns=(), choose=None):
     X, text_columns : as in `read`; X may be a folder of Parquet files, too.
     choose : function, optional
         choose(names) returns the names of the columns to read, if they have names. By default all.
+    decimal : str, optional
+        The decimal mark of a text file that does not tell it.
     """
     choose = choose or list
     try:
-        yield from _read_batches(X, text_columns, choose)
+        yield from _read_batches(X, text_columns, choose, decimal)
     except NoRowsError as error:  # of a file
         names = choose(error.names) if error.names else []
         yield Frame(names, without_rows(len(names)).columns, 0)
 
 
-def _read_batches(X, text_columns, choose):
+def _read_batches(X, text_columns, choose, decimal):
     if is_empty(X):
         yield without_rows(0)
         return
     if not is_path(X) or not parquet_files.holds_parquet(X):
-        table = _to_table(X, text_columns)
+        table = _to_table(X, text_columns, decimal)
         yield _to_frame(table, choose, 0)
         return
     notes: list = []
@@ -162,10 +169,10 @@ def check_target(name, names):
         )
 
 
-def _to_table(X, text_columns=()):
+def _to_table(X, text_columns=(), decimal=None):
     """Return a table as a pandas DataFrame, an Arrow table, an array or nested lists."""
     if is_path(X):
-        return files.read(os.fsdecode(X), text_columns)
+        return files.read_like(X, text_columns, decimal)
     if isinstance(X, list) and X and isinstance(X[0], dict):
         return _from_records(X)
     refuse_collections(X=X)
@@ -224,6 +231,10 @@ def _to_arrow(pyarrow, name, values):
     try:
         return pyarrow.array(values)
     except OverflowError:  # an integer of more than 64 bits
+        if all(value is None or isinstance(value, int) for value in values):
+            decimals = [None if value is None else Decimal(value) for value in values]
+            if all(x is None or len(x.as_tuple().digits) <= MOST_DIGITS for x in decimals):
+                return pyarrow.array(decimals, pyarrow.decimal256(MOST_DIGITS, 0))
         # float(10**400) would raise an error, too; from a text it is infinite
         floats = [float(str(value + 0)) if isinstance(value, int) else value for value in values]
         return _to_arrow(pyarrow, name, floats)
@@ -275,11 +286,22 @@ def _to_vector(column):
     """Return a column of an Arrow table as an array of numbers, Booleans or objects."""
     types = files.import_pyarrow().types
     if types.is_decimal(column.type):
-        return column.cast(files.import_pyarrow().float64(), safe=False).to_numpy()
+        return _decimals_to_vector(files.import_pyarrow(), column)
     is_number = types.is_integer(column.type) or types.is_floating(column.type)
     if is_number or (types.is_boolean(column.type) and not column.null_count):
         return column.to_numpy()
     return np.array([*column.to_pylist(), None], dtype=object)[:-1]
+
+
+def _decimals_to_vector(pyarrow, column):
+    """Return decimals as float64, or as int64 if they are whole and float64 would round them."""
+    floats = column.cast(pyarrow.float64(), safe=False)
+    if are_wide(floats) and not column.null_count:
+        try:
+            return column.cast(pyarrow.int64()).to_numpy()
+        except pyarrow.ArrowException:
+            pass
+    return floats.to_numpy()
 
 
 def _positions(all_names, names):
@@ -332,7 +354,7 @@ def from_array(X, least_rows=1):
             "(n, n_features)."
         )
     if isinstance(X, np.ma.MaskedArray):
-        values: Any = X.astype(np.float64 if X.dtype.kind in "biuf" else object)
+        values: Any = X.astype(np.float64 if X.dtype.kind in "bf" else object)
         X = values.filled(np.nan)
     if isinstance(X, (list, tuple)):
         X = _array_of_lists(X)
@@ -356,11 +378,15 @@ def _array_of_lists(X):
                 f"X is a list whose row {i} has {len(row)} values, but row 0 has {len(X[0])}. Pass "
                 "rows of the same length."
             )
-    return np.array(X, dtype=object if any(map(_holds_text, X)) else None)
+    return np.array(X, dtype=object if any(map(_needs_objects, X)) else None)
 
 
-def _holds_text(row):
-    return any(isinstance(value, (str, bytes)) for value in row)
+def _needs_objects(row):
+    """Whether a row holds texts, or whole numbers that NumPy may round."""
+    return any(
+        isinstance(value, (str, bytes)) or (isinstance(value, int) and abs(value) >= LIMIT)
+        for value in row
+    )
 
 
 # ---- pandas and Arrow ----
@@ -389,5 +415,13 @@ def from_arrow(table, choose=list):
     """Return the Frame of a pyarrow Table. choose : as in `read_batches`"""
     names = choose(table.column_names)
     position_of = _positions(table.column_names, names)
-    columns = [from_chunks(table.column(position_of[name]), name) for name in names]
+    columns = [_from_field(table, position_of[name], name) for name in names]
     return Frame(names, columns, table.num_rows)
+
+
+def _from_field(table, i, name):
+    column = from_chunks(table.column(i), name)
+    style = style_of(table.schema.field(i))
+    if style is not None:
+        column.style = style
+    return column

@@ -2,15 +2,20 @@
 
 import datetime
 from dataclasses import dataclass, field
+from decimal import Decimal
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from ...core.errors import Argument, DataError
 from ...tables import files
+from ...tables.part_texts import HOURS
+from ...tables.wide_numbers import LIMIT
 
 #: Types of values that a column cannot hold.
 COLLECTIONS = list, tuple, dict, set, frozenset, np.ndarray
+TIMES = datetime.time, datetime.timedelta
 COMPLEX = "complex numbers", "Complex data not supported: "  # what scikit-learn says
 
 
@@ -34,6 +39,11 @@ class InputColumn:
         `columns`.
     recognised : Recognised or None
         What the texts are, if `text_kind.recognise` has been called.
+    style : str or None
+        How the numbers are written where they are texts, if the table tells; see `number_texts`.
+    whole : ndarray (n,) or None
+        The numbers before they are rounded to float64, if some are whole numbers from 2**53 on: of
+        dtype int64, uint64 or object, with any value for missing ones.
     """
 
     kind: str
@@ -42,12 +52,15 @@ class InputColumn:
     declared: bool = False
     parsed: dict = field(default_factory=dict)
     recognised: Any = ...
+    style: str | None = None
+    whole: np.ndarray | None = None
 
     def take(self, rows):
         """Return the column of some rows. rows : ndarray of indices."""
         values = self.values[rows]
         if self.texts is None:
-            return InputColumn(self.kind, values)
+            whole = None if self.whole is None else self.whole[rows]
+            return InputColumn(self.kind, values, style=self.style, whole=whole)
         used, codes = np.unique(values[values >= 0], return_inverse=True)
         values[values >= 0] = codes
         return InputColumn("text", values, [self.texts[i] for i in used], self.declared)
@@ -107,7 +120,9 @@ def concatenate(parts, label):
         )
     if "text" not in kinds:
         kind = kinds.pop() if kinds else parts[0].kind
-        return InputColumn(kind, np.concatenate([part.values for part in parts]))
+        style = next((part.style for part in parts if part.style is not None), None)
+        joined = np.concatenate([part.values for part in parts])
+        return InputColumn(kind, joined, style=style, whole=_concatenate_whole(parts))
     code_of: dict = {}
     values = []
     for part in parts:
@@ -118,15 +133,34 @@ def concatenate(parts, label):
     return InputColumn("text", np.concatenate(values), list(code_of), declared)
 
 
+def _concatenate_whole(parts):
+    """Return `InputColumn.whole` of parts of numbers, None if none has it."""
+    if all(part.whole is None for part in parts):
+        return None
+    wholes = [exact_numbers(part) for part in parts]
+    if len({whole.dtype for whole in wholes}) > 1:  # NumPy would make floats of int64 and uint64
+        wholes = [whole.astype(object) for whole in wholes]
+    return np.concatenate(wholes)
+
+
+def exact_numbers(raw):
+    """Return the numbers of a column without rounding, with any value for missing ones."""
+    if raw.whole is not None:
+        return raw.whole
+    numbers = np.where(np.isnan(raw.values), 0.0, raw.values).tolist()
+    return np.array([int(x) if x.is_integer() else x for x in numbers] + [None], object)[:-1]
+
+
 def to_texts(raw):
     """Return codes (n,), -1 for missing values, and the texts that they stand for."""
     if raw.kind == "text":
         return raw.values, raw.texts
     present = ~np.isnan(raw.values)
-    numbers, codes = np.unique(raw.values[present], return_inverse=True)
+    numbers = (raw.values if raw.whole is None else raw.whole)[present]
+    distinct, codes = np.unique(numbers, return_inverse=True)
     out = np.full(len(raw.values), -1, np.int64)
     out[present] = codes
-    return out, list(map(time_text if raw.kind == "time" else number_text, numbers.tolist()))
+    return out, list(map(time_text if raw.kind == "time" else number_text, distinct.tolist()))
 
 
 # ---- arrays and objects ----
@@ -135,11 +169,11 @@ def to_texts(raw):
 def from_vector(x, label):
     """Return the InputColumn of a vector of any dtype."""
     if x.dtype.kind in "biuf":
-        return InputColumn("number", x.astype(np.float64))
+        return _numbers(x.astype(np.float64), lambda: x if x.dtype.kind in "iu" else None)
     if x.dtype.kind == "M":
         return InputColumn("time", seconds(x))
     if x.dtype.kind == "m":
-        return InputColumn("number", _seconds_of(x.astype("timedelta64[us]")))
+        return InputColumn("number", _seconds_of(x.astype("timedelta64[us]")), style=HOURS)
     if x.dtype.kind == "c":
         return RefusedColumn(label, *COMPLEX)
     if x.dtype.kind == "O":
@@ -150,11 +184,35 @@ def from_vector(x, label):
                 return RefusedColumn(label, *COMPLEX)
         numbers = _objects_to_numbers(x)
         if numbers is not None:
-            return InputColumn("number", numbers)
+            column = _numbers(numbers, lambda: _exact_objects(x))
+            column.style = HOURS if any(isinstance(value, TIMES) for value in x) else None
+            return column
         times = _objects_to_times(x)
         if times is not None:
             return InputColumn("time", times)
     return InputColumn("text", *_factorize(x))
+
+
+def _numbers(values, exact):
+    """Return the InputColumn of numbers. exact() returns them without rounding, None for floats"""
+    are_wide = bool((np.abs(values) >= LIMIT).any())
+    return InputColumn("number", values, whole=exact() if are_wide else None)
+
+
+def _exact_objects(x):
+    """Return an array of objects with ints for whole numbers, None if there are only floats."""
+    exact = [_to_exact(value) for value in x]
+    if not any(isinstance(value, int) and abs(value) >= LIMIT for value in exact):
+        return None
+    return np.array([*exact, None], object)[:-1]
+
+
+def _to_exact(value):
+    if is_missing(value):
+        return 0
+    if isinstance(value, (Integral, Decimal)) and value == (whole := int(value)):
+        return whole
+    return _to_float(value)
 
 
 def _objects_to_numbers(x):
@@ -231,7 +289,7 @@ def _text_of(value):
 
 def number_text(x):
     """Return the text of a number as a category: without a decimal point if it is whole."""
-    return repr(int(x)) if x.is_integer() else repr(x)
+    return repr(int(x)) if isinstance(x, int) or x.is_integer() else repr(x)
 
 
 def time_text(x):
@@ -274,13 +332,21 @@ def from_series(series, label):
     if pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
         if isinstance(kind, pd.SparseDtype):
             series = series.sparse.to_dense()
-        return InputColumn("number", series.to_numpy(dtype=np.float64, na_value=np.nan))
+        values = series.to_numpy(dtype=np.float64, na_value=np.nan)
+        return _numbers(values, lambda: _exact_series(series))
     if isinstance(kind, pd.StringDtype):
         codes, texts = pd.factorize(series)
         return InputColumn("text", codes.astype(np.int64), list(map(str, texts)))
     if hasattr(kind, "pyarrow_dtype"):
         return from_chunks(series.array.__arrow_array__(), label)
     return from_vector(series.to_numpy(), label)
+
+
+def _exact_series(series):
+    """Return a Series of numbers without rounding, None for floats."""
+    if isinstance(series.dtype, np.dtype):
+        return series.to_numpy() if series.dtype.kind in "iu" else None
+    return _exact_objects(series.to_numpy(dtype=object, na_value=None))
 
 
 def from_chunks(column, label):
@@ -301,11 +367,10 @@ def from_chunks(column, label):
         return InputColumn("time", seconds(column.cast(pa.timestamp("us")).to_numpy()))
     if types.is_time(kind):
         column = column.cast(pa.time64("us"), safe=False).cast(pa.int64())
-        return InputColumn("number", np.array(column.to_numpy(), np.float64) / 1e6)
+        return InputColumn("number", np.array(column.to_numpy(), np.float64) / 1e6, style=HOURS)
     if types.is_duration(kind):
-        return InputColumn(
-            "number", _seconds_of(column.cast(pa.duration("us"), safe=False).to_numpy())
-        )
+        column = column.cast(pa.duration("us"), safe=False)
+        return InputColumn("number", _seconds_of(column.to_numpy()), style=HOURS)
     if (
         types.is_integer(kind)
         or types.is_floating(kind)
@@ -315,8 +380,8 @@ def from_chunks(column, label):
     ):
         if types.is_boolean(kind):
             column = column.cast(pa.int8())
-        numbers = column.cast(pa.float64(), safe=False).to_numpy()
-        return InputColumn("number", np.array(numbers, np.float64))
+        numbers = np.array(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
+        return _numbers(numbers, lambda: _exact_chunks(column))
     declared = types.is_dictionary(kind)
     if not declared:
         if types.is_nested(kind) or types.is_interval(kind):
@@ -328,3 +393,11 @@ def from_chunks(column, label):
     codes = column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
     code_of, categories = _factorize(np.array([*column.dictionary.to_pylist(), None], object))
     return InputColumn("text", code_of[codes], categories, declared)  # -1 is the last, None
+
+
+def _exact_chunks(column):
+    """Return an Arrow column of numbers without rounding, None for floats."""
+    types = files.import_pyarrow().types
+    if types.is_integer(column.type):
+        return column.fill_null(0).to_numpy()
+    return _exact_objects(column.to_pylist()) if types.is_decimal(column.type) else None

@@ -6,12 +6,13 @@ from typing import ClassVar
 import numpy as np
 
 from ...core.errors import Argument, DataError, Message, Wording
-from ...core.messages import join, printable
+from ...core.messages import printable
 from ...tables import part_texts
 from ...tables.missing_marks import present_texts
-from ...tables.number_styles import describe_number_style, find_style, other_units, with_ranges
-from ...tables.number_texts import PLAIN_STYLE, is_number_style, parse_number
+from ...tables.number_styles import describe_number_style, find_style, with_ranges
+from ...tables.number_texts import DECIMAL_COMMA, PLAIN_STYLE, is_number_style, parse_number
 from ...tables.recognition import truth
+from ...tables.wide_numbers import LIMIT, is_wide
 from . import text_kind
 from .column import Numeric
 from .date import compact_format
@@ -27,8 +28,9 @@ class Number(Numeric):
     @classmethod
     def guess(cls, label, raw, present):
         if present is None:
-            return cls(label) if raw.kind == "number" and not compact_format(raw) else None
-        found = text_kind.recognise(raw)
+            is_number = raw.kind == "number" and not compact_format(raw)
+            return cls(label, raw.style) if is_number else None
+        found = text_kind.recognise(raw, label)
         if found is None or found.kind != cls.kind:
             return None
         return cls(label, found.style, True, bool(found.others))
@@ -36,10 +38,10 @@ class Number(Numeric):
     @classmethod
     def declare(cls, label, raw, present):
         if present is None:
-            return cls(label)
+            return cls(label, raw.style)
         numbers = [text for text in present if truth(text) is None]
         texts = present_texts(numbers)
-        style, n_others = find_style(texts) if numbers else (PLAIN_STYLE, 0)
+        style, n_others = find_style(texts, label) if numbers else (PLAIN_STYLE, 0)
         if style is None:
             wrong = (text for text in numbers if math.isnan(to_number(text, PLAIN_STYLE)))
             text_kind.refuse(raw, label, next(wrong, numbers[0]), "a number")
@@ -49,7 +51,8 @@ class Number(Numeric):
         return self.style is None or is_number_style(self.style)
 
     def needs_texts(self):
-        return self.from_text and self.style != PLAIN_STYLE  # 1.234 stands for 1234 in some styles
+        # 1.234 stands for 1234 in some styles, also of a file with decimal commas.
+        return (self.from_text and self.style != PLAIN_STYLE) or self.style == DECIMAL_COMMA
 
     def find_style(self, raw):
         return self.style or PLAIN_STYLE, to_number
@@ -60,16 +63,36 @@ class Number(Numeric):
         style = self.style or PLAIN_STYLE
         return describe_number_style("|".join(style.split("|")[:3]))
 
+    def find_wide(self, raw):
+        """Return the first whole number that `convert` may round, as a text, or None."""
+        if raw.kind == "text":
+            style = self.style or PLAIN_STYLE
+            return next((text.strip() for text in raw.texts if is_wide(text, style)), None)
+        if raw.whole is None:
+            return None
+        return str(raw.whole[int((np.abs(raw.values) >= LIMIT).argmax())])
+
+    def explain_no_feature(self, raw, values):
+        if self.find_wide(raw) is None:
+            return super().explain_no_feature(raw, values)
+        return "all values are equal once they are rounded to 16 digits"
+
     def style_note(self, raw):
+        wide = self.find_wide(raw)
+        if wide is not None:
+            return Message(
+                "column {column!r}: whole numbers such as {wide} are rounded to 16 digits. If they "
+                "are ids, pass {categories} or {drop}.",
+                column=printable(self.label),
+                wide=printable(wide),
+                categories=Argument("categories", [self.label]),
+                drop=Argument("drop", [self.label]),
+            )
         if raw.kind != "text" or self.style is None:
             return None
-        what = describe_number_style(self.style)
-        if self.style not in part_texts.STYLES:
-            converted = other_units(raw.texts, self.style)
-            if not converted and self.style.count("|") == 2:
-                return None
-            if converted:
-                what += f"; {join(converted, quoted=False)} converted into it"
+        what = describe_number_style(self.style, raw.texts)
+        if self.style.count("|") == 2 and what == describe_number_style(self.style):
+            return None
         return Message(
             "column {column!r}: {what}. Pass {categories} to keep its texts.",
             column=printable(self.label),

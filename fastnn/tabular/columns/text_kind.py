@@ -10,24 +10,27 @@ from ...tables.recognition import Recognised, truth
 from ...tables.recognition import recognise as recognise_texts
 
 
-def recognise(raw):
-    """Return the Recognised of an InputColumn of texts, None if they are texts. It is kept in `raw`."""
+def recognise(raw, name):
+    """Return the Recognised of an InputColumn of texts, None if they are texts. It is kept in `raw`.
+
+    name : that of the column
+    """
     if raw.recognised is ...:
-        raw.recognised = _recognise(raw)
+        raw.recognised = _recognise(raw, name)
         if raw.recognised is not None:
             raw.parsed[raw.recognised.style] = np.array([*raw.recognised.values, np.nan])
     return raw.recognised
 
 
-def _recognise(raw):
+def _recognise(raw, name):
     truths = {text: truth(text) for text in raw.texts if truth(text) is not None}
     if not truths:
-        return recognise_texts(raw.texts, lambda: rows_of_texts(raw))
+        return recognise_texts(raw.texts, lambda: rows_of_texts(raw), name)
     others = [text for text in raw.texts if text not in truths]
     if all(map(is_missing_mark, others)):
         found = Recognised("number", PLAIN_STYLE, [np.nan] * len(others), [])
     else:
-        found = recognise_texts(others, lambda: rows_of_texts(raw))
+        found = recognise_texts(others, lambda: rows_of_texts(raw), name)
     if found is None or found.kind != "number":
         return None
     values = dict(zip(others, found.values)) | truths

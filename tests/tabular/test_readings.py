@@ -1,0 +1,160 @@
+"""A model reads numbers and times in texts alike, from whatever table they come."""
+
+import datetime
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from numpy.testing import assert_array_equal
+
+import fastnn
+from fastnn import TabularRegressor
+from fastnn.tables.files import TableWarning
+
+pytestmark = pytest.mark.usefixtures("quick_recipe")
+N = 60
+rng = np.random.default_rng(0)
+n = rng.permutation(N)
+a = rng.normal(size=N).round(3)
+SMALL = dict(hidden_layer_sizes=4, n_threads=1, random_state=0)
+#: How the values n are written in a column, the separator of the training file, and the style.
+COLUMNS = {
+    "clock times": ([f"{i % 24:02}:{i:02}" for i in n], ",", "h:m"),
+    "clock times with midnight": (
+        ["24:00" if i == 7 else f"{i % 24:02}:{i:02}" for i in n],
+        ",",
+        "h:m",
+    ),
+    "times with seconds": ([f"{i % 24:02}:{i:02}:{i:02}" for i in n], ",", "h:m"),
+    "race times": ([f"{i:02}:{i:02}" if i % 2 else f"01:{i:02}:05" for i in n], ",", "m:s"),
+    "durations": ([f"{i % 24}h {i}m" for i in n], ",", "1h 20m"),
+    "terms": ([f"{i + 1}M" if i < 24 else f"{i // 12}Y" for i in n], ",", "1y 6m"),
+    "decimal commas": ([f"{i},{i:03}" if i % 2 else f"{i},5" for i in n], ";", ",||"),
+    "decimal commas and dots": ([f"{i + 1}.{i:03},{i:02}" for i in n], ";", ",|.|"),
+    "dots between thousands": ([f"{i + 1}.{i:03}" for i in n], ";", ",|.|"),
+    "thousands in a TSV file": ([f"{i + 1},{i:03}" for i in n], "\t", ".|,|"),
+    "thousands between semicolons": ([f"{i + 1},{i:03}" for i in n], ";", ".|,|"),
+    "powers": ([f"{i + 1} mW" if i % 3 else f"{i + 1} W" for i in n], ",", ".||mW"),
+}
+
+
+def table(name):
+    return pd.DataFrame({"v": COLUMNS[name][0], "b": [f"{x:.3f}".replace(".", ",") for x in a]})
+
+
+def write_csv(df, folder, sep):
+    path = str(folder / "t.csv")
+    df.to_csv(path, index=False, sep=sep)
+    return path
+
+
+def write_json(df, folder):
+    df.to_json(folder / "t.json", orient="records")
+    return str(folder / "t.json")
+
+
+def write_parquet(df, folder):
+    df.to_parquet(folder / "t.parquet")
+    return str(folder / "t.parquet")
+
+
+def write_excel(df, folder):
+    pytest.importorskip("openpyxl")
+    df.to_excel(folder / "t.xlsx", index=False)
+    return str(folder / "t.xlsx")
+
+
+MEDIA = {
+    "CSV": lambda df, folder: write_csv(df, folder, ","),
+    "TSV": lambda df, folder: write_csv(df, folder, "\t"),
+    "semicolons": lambda df, folder: write_csv(df, folder, ";"),
+    "JSON": write_json,
+    "Parquet": write_parquet,
+    "Excel": write_excel,
+    "pandas": lambda df, folder: df,
+    "Polars": lambda df, folder: pl.DataFrame(df.to_dict("list")),
+    "Arrow": lambda df, folder: pa.table(df.to_dict("list")),
+    "records": lambda df, folder: df.to_dict("records"),
+}
+
+
+def fit(X):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TableWarning)
+        return TabularRegressor(2, **SMALL).fit(X, n + a)
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.filterwarnings("ignore:.*decimal comma:fastnn.tables.TableWarning")
+@pytest.mark.filterwarnings("ignore:.*commas separate thousands:fastnn.tables.TableWarning")
+@pytest.mark.filterwarnings("ignore:.*dots between thousands:fastnn.tables.TableWarning")
+def test_every_table_of_the_same_texts(name, tmp_path):
+    """The file decides at the training; a few rows of another table need not tell how they are written."""
+    _, sep, style = COLUMNS[name]
+    df = table(name)
+    if style.startswith("."):
+        df["b"] = n % 7  # without decimal commas
+    path = write_csv(df, tmp_path, sep)
+    fitted = fit(path)
+    want = fitted.predict(path)
+    assert len(set(want)) > N / 2
+    fitted.save(tmp_path / "m.safetensors")
+    loaded = fastnn.load(tmp_path / "m.safetensors")
+    assert loaded.model_.features.columns[0].style == style
+    for rows in (slice(None), slice(0, 1), [i for i in range(N) if i % 2]):
+        some = df.iloc[rows]
+        for medium, make in MEDIA.items():
+            for model in (fitted, loaded):
+                got = model.predict(make(some, tmp_path))
+                assert_array_equal(got, want[rows], err_msg=f"{medium}, {rows}")
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_requests(name, tmp_path):
+    pytest.importorskip("starlette", reason="starlette is not installed")
+    from serving_client import ask
+
+    from fastnn.serving import create_app
+
+    df = table(name)
+    model = fit(write_csv(df, tmp_path, COLUMNS[name][1]))
+    want = model.predict(df)
+    for n_rows in (3, N):  # read one by one, and as a table
+        rows = json.loads(df.iloc[:n_rows].to_json(orient="records"))
+        status, reply = ask(create_app(model, "m"), "/predict", rows)
+        assert status == 200 and not reply.get("notes"), reply
+        assert_array_equal([row["prediction"] for row in reply["predictions"]], want[:n_rows])
+
+
+CLOCK = [datetime.time(i % 24, i) for i in n.tolist()]
+SPANS = [datetime.timedelta(hours=i % 24, minutes=i) for i in n.tolist()]
+TIMES = {
+    "objects": pd.DataFrame({"v": CLOCK, "a": a}),
+    "Arrow": pa.table({"v": pa.array(CLOCK, pa.time32("s")), "a": a}),
+    "Polars": pl.DataFrame({"v": CLOCK, "a": a}),
+    "spans": pd.DataFrame({"v": pd.to_timedelta(SPANS), "a": a}),
+    "spans of Arrow": pa.table({"v": pa.array(SPANS), "a": a}),
+    "spans as objects": pd.DataFrame({"v": np.array(SPANS, object), "a": a}),
+    "texts": pd.DataFrame({"v": [f"{i % 24:02}:{i:02}" for i in n], "a": a}),
+    "texts of spans": pd.DataFrame({"v": [f"0 days {i % 24:02}:{i:02}:00" for i in n], "a": a}),
+    "PM": pd.DataFrame({"v": [t.strftime("%I:%M %p") for t in CLOCK], "a": a}),
+}
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_times_of_any_type(name):
+    model = fit(TIMES[name])
+    want = model.predict(TIMES[name])
+    for other, X in TIMES.items():
+        assert_array_equal(model.predict(X), want, err_msg=other)
+
+
+def test_numbers_are_no_times():
+    """Texts of times among plain numbers stay an error, or missing."""
+    model = fit(pd.DataFrame({"v": n, "a": a}))
+    with pytest.raises(ValueError, match="which is not a number"):
+        model.predict(pd.DataFrame({"v": ["05:57"], "a": [1.0]}))
