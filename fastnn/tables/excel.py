@@ -44,11 +44,29 @@ def read(source, options, note=lambda text: None):
         "N/A",
         "?",
     }
+    cells = [[row[i] for row in rows] for i in range(len(names))]
+    _note_formulas(label, names, cells, note)
     columns = [
-        _to_array(pa, [row[i] for row in rows], name in options.text_columns, missing)
-        for i, name in enumerate(names)
+        _to_array(pa, values, name in options.text_columns, missing)
+        for name, values in zip(names, cells)
     ]
     return pa.Table.from_arrays(columns, names)
+
+
+def _note_formulas(label, names, cells, note):
+    """Note the formulas without a stored result, which are missing values."""
+    counts = {
+        name: sum(value is workbooks.NO_RESULT for value in values)
+        for name, values in zip(names, cells)
+    }
+    unknown = [name for name, n in counts.items() if n]
+    if unknown:
+        n = sum(counts.values())
+        them = "It is" if n == 1 else "They are"
+        note(
+            f"{label}: {plural(n, 'formula')} in {join(unknown, 4)} without a stored result. {them} "
+            "read as missing. Open the file in a spreadsheet program and save it, which computes them."
+        )
 
 
 def _choose(label, names, sheet):
@@ -126,11 +144,18 @@ def _find_names(label, filled, first, note):
                     f"{filled[i + 1][0]}, such as {printable(example, 80)!r}"
                 )
                 return i, names, filled[i + 2 :]
-    return first, texts[first], filled[first + 1 :]
+    n = column_names.count_captions(texts[first], texts[first + 1 :])
+    if n:
+        caption = next(filter(None, texts[first + 1]))
+        note(
+            f"{label}, row {filled[first + 1][0]}: {plural(n, 'row')} about the columns below their names "
+            f"left out ({printable(caption, 80)!r})"
+        )
+    return first, texts[first], filled[first + 1 + n :]
 
 
 def _name(value):
-    return _to_text(value) if _is_filled(value) else ""
+    return _to_text(value) if _is_filled(value) and value is not workbooks.NO_RESULT else ""
 
 
 def _to_text(value):
@@ -147,7 +172,9 @@ def _to_array(pa, values, as_text, missing):
     """Return the values of a column as numbers, Booleans or dates if all are, else as texts."""
     values = [
         None
-        if v is None or (isinstance(v, str) and (v.strip() in missing or ERROR.fullmatch(v)))
+        if v is None
+        or v is workbooks.NO_RESULT
+        or (isinstance(v, str) and (v.strip() in missing or ERROR.fullmatch(v)))
         else v
         for v in values
     ]

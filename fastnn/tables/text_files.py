@@ -5,16 +5,16 @@ import io
 import re
 from dataclasses import dataclass, field, replace
 
-from ..core.errors import Argument
-from ..core.messages import reason
-from . import encodings, memory, uneven_rows
+from ..core.errors import Argument, Message
+from ..core.messages import join, reason
+from . import encodings, fixed_width, memory, uneven_rows
 from . import layout as layouts
 from .layout import Layout
 from .table_errors import TableError, import_pyarrow
 from .table_source import TableSource, lend
 
 MAX_BLOCK = 1 << 26  # bytes that pyarrow reads at once
-SPACES_SAMPLE = 1 << 16  # bytes that decide whether spaces separate the values
+SAMPLE = 1 << 16  # bytes that decide whether spaces separate the values
 SEPARATORS = {"\\t": "\t", "tab": "\t", "space": " ", r"\s+": " "}
 
 
@@ -30,6 +30,8 @@ class TextTable:
         Lines that begin with it are left out.
     spaces : bool
         Whether spaces separate the values. They are read as tabs.
+    columns : list of (int, int), or None
+        Where the values begin and end, if the columns have a fixed width. They are read with tabs.
     skips_long : bool
         Whether rows with too many values are left out.
     layout : Layout
@@ -39,6 +41,7 @@ class TextTable:
     encoding: str
     comment: str | None = None
     spaces: bool = False
+    columns: list | None = None
     skips_long: bool = False
     layout: Layout = field(default_factory=lambda: Layout(",", []))
 
@@ -48,13 +51,17 @@ class TextTable:
         Lines keep their numbers.
         """
         file = encodings.open_as_utf8(self.source, self.encoding)
-        if self.comment is None and not self.spaces:
+        if self.comment is None and not self.spaces and self.columns is None:
             return file
         with file:
             data = file.read()
         if self.comment is not None:
             data = remove_comments(data, self.comment)
-        return io.BytesIO(spaces_to_tabs(data) if self.spaces else data)
+        if self.spaces:
+            data = _with_tabs(map(_split_spaces, split_lines(data)))
+        elif self.columns is not None:
+            data = _with_tabs(fixed_width.split(split_lines(data), self.columns))
+        return io.BytesIO(data)
 
     def open_rows(self):
         """Open the file after the column names."""
@@ -123,21 +130,21 @@ def split_lines(data):
     return lines if lines[-1] else lines[:-1]
 
 
-def spaces_to_tabs(data):
-    """Return lines whose values are separated by spaces as lines with tabs."""
+def _with_tabs(rows):
+    """Return rows as lines with tabs between the values. Blank lines have none."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter="\t", lineterminator="\n")
-    for line in split_lines(data):
-        text = line.replace("\t", " ").strip()
-        if text:
-            writer.writerow(_split_spaces(text))
+    for values in rows:
+        if values:
+            writer.writerow(values)
         else:
             out.write("\n")
     return out.getvalue().encode()
 
 
-def _split_spaces(text):
-    return next(csv.reader([text], delimiter=" ", skipinitialspace=True))
+def _split_spaces(line):
+    text = line.replace("\t", " ").strip()
+    return next(csv.reader([text], delimiter=" ", skipinitialspace=True), [])
 
 
 def find(source, options, note=lambda text: None):
@@ -153,16 +160,56 @@ def find(source, options, note=lambda text: None):
             argument="comment",
         )
     encoding = encodings.find(source, options.encoding, note, options.likely_encoding)
-    table = TextTable(source, encoding, options.comment, options.sep == " ", options.skip_bad_lines)
+    table = TextTable(
+        source, encoding, options.comment, options.sep == " ", skips_long=options.skip_bad_lines
+    )
     if options.sep is None:
-        table.spaces = _has_spaces(table)
+        n_more = _count_spaces(table)
+        table.columns = _find_columns(table) if n_more else None
+        table.spaces = n_more is not None and table.columns is None
         if table.spaces:
             note(f"{source.label}: the values are separated by spaces")
-    if table.spaces:
-        options = replace(options, sep="\t")
-    with table.open() as file:
-        table.layout = layouts.find(source.label, file, options, note)
+    notes: list = []
+    if not table.spaces and table.columns is None:
+        table.layout = _find_layout(table, options, notes.append)
+        if options.sep is None and len(table.layout.names) == 1:
+            table.columns = _find_columns(table)
+    if table.spaces or table.columns is not None:
+        notes = []
+        table.layout = _find_layout(table, replace(options, sep="\t"), notes.append)
+    if table.columns is not None:
+        note(
+            Message(
+                "{label}: columns of a fixed width: {names}. If they are not, pass {sep}.",
+                label=source.label,
+                names=join(table.layout.names, 4),
+                sep=Argument("sep", ","),
+            )
+        )
+    for text in notes:
+        note(text)
     return table
+
+
+def _find_layout(table, options, note):
+    with table.open() as file:
+        return layouts.find(table.source.label, file, options, note)
+
+
+def _find_columns(table):
+    """Return where the columns of a table of a fixed width are, None if it has none."""
+    with table.open() as file:
+        columns = fixed_width.find_columns(_first_lines(file.read(SAMPLE)))
+    if columns is None:
+        return None
+    with table.open() as file, io.TextIOWrapper(file, "utf-8", "replace") as lines:
+        return columns if fixed_width.fit(lines, columns) else None
+
+
+def _first_lines(data):
+    """Return the lines of a sample without the last one, which may be incomplete."""
+    lines = split_lines(data)
+    return lines[:-1] if len(data) == SAMPLE else lines
 
 
 def _check_separator(sep, decimal):
@@ -188,22 +235,22 @@ def _check_separator(sep, decimal):
     return sep
 
 
-def _has_spaces(table):
-    """Whether spaces separate the values: each line has the same number, and no other separator."""
+def _count_spaces(table):
+    """Return how many values more than the header each line has, 0 or 1, if spaces separate them.
+
+    None: the lines have other numbers of values, or another separator.
+    """
     with table.open() as file:
-        data = file.read(SPACES_SAMPLE)
-    lines = split_lines(data)
-    if len(data) == SPACES_SAMPLE:  # the last line may be incomplete
-        lines.pop()
+        lines = _first_lines(file.read(SAMPLE))
     lines = [line.strip() for line in lines[:100] if line.strip()]
     if len(lines) < 2 or any(mark in line for line in lines for mark in layouts.DELIMITERS):
-        return False
+        return None
     try:
         header, *widths = [len(_split_spaces(line)) for line in lines]
     except csv.Error:
-        return False
-    # R writes row names without a column name.
-    return len(set(widths)) == 1 and header >= 2 and header in (widths[0], widths[0] - 1)
+        return None
+    n_more = widths[0] - header  # R writes row names without a column name
+    return n_more if len(set(widths)) == 1 and header >= 2 and n_more in (0, 1) else None
 
 
 # ---- parse ----
