@@ -10,6 +10,7 @@ from ..core.messages import join, reason
 from . import encodings, fixed_width, memory, uneven_rows
 from . import layout as layouts
 from .layout import Layout
+from .missing_marks import NULLS
 from .table_errors import TableError, import_pyarrow
 from .table_source import TableSource, lend
 
@@ -265,7 +266,7 @@ def read(table, options, note=None):
     text = {name: pa.string() for name in names if name in options.text_columns}
     convert = pa.csv.ConvertOptions(
         strings_can_be_null=True,
-        null_values=[*pa.csv.ConvertOptions().null_values, "?", *map(str, options.na)],
+        null_values=[*NULLS, *map(str, options.na)],
         decimal_point=table.layout.decimal,
         column_types=text,
     )

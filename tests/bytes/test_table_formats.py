@@ -370,7 +370,7 @@ def test_values_of_excel_cells(workbook):
         "error": [None, 2],
         "2020": [1, 2],
     }
-    assert notes == [": column 'marks': '-' read as missing"]
+    assert notes == [", sheet 's': column 'marks': '-' read as missing"]
     assert read(path, ["2020", "day"], on_note=print)["2020"].to_pylist() == ["1", "2"]
     assert read(path, na=[2], on_note=print)["2020"].to_pylist() == [1, None]
     assert read(path, header=False, on_note=print).num_rows == 3
