@@ -36,6 +36,8 @@ class TextTable:
     skips_long : bool
         Whether rows with too many values are left out.
     layout : Layout
+    has_hex : bool
+        Whether 0x was in the rows that have been read.
     """
 
     source: TableSource
@@ -45,6 +47,7 @@ class TextTable:
     columns: list | None = None
     skips_long: bool = False
     layout: Layout = field(default_factory=lambda: Layout(",", []))
+    has_hex: bool = False
 
     def open(self):
         """Open the file for reading bytes of UTF-8: without comments, and with tabs for spaces.
@@ -270,12 +273,21 @@ def read(table, options, note=None):
         decimal_point=table.layout.decimal,
         column_types=text,
     )
+    out = _read_rows(pa, table, convert, options, note or (lambda text: None))
+    integers = [field.name for field in out.schema if pa.types.is_integer(field.type)]
+    if table.has_hex and integers:  # 0x1F is a text, as in files of other formats
+        convert.column_types = {**text, **dict.fromkeys(integers, pa.string())}
+        out = _read_rows(pa, table, convert, options, lambda text: None)
+    return out
+
+
+def _read_rows(pa, table, convert, options, note):
     try:
         out = _parse(pa, table, convert)
     except pa.ArrowException as error:
         if "Empty CSV" in str(error):
-            return pa.table({name: [] for name in names})
-        return _read_uneven(pa, table, convert, options, note or (lambda text: None))
+            return pa.table({name: [] for name in table.layout.names})
+        return _read_uneven(pa, table, convert, options, note)
     if _ends_with_lines(pa, out):
         uneven_rows.check_end(table)
     return out
@@ -288,12 +300,26 @@ def _parse(pa, table, convert, rows=None):
     block_size = MAX_BLOCK if rows else min(max(1 << 20, 500 * layout.row_length), MAX_BLOCK)
     with table.open_rows() if rows is None else io.BufferedReader(rows, 1 << 20) as file:
         return lend(
-            file,
+            _Watched(file, table),
             pa.csv.read_csv,
             pa.csv.ReadOptions(block_size=block_size, column_names=layout.names),
             pa.csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
             convert,
         )
+
+
+class _Watched:
+    """A file that tells its TextTable if it has a hexadecimal number, which pyarrow reads as one."""
+
+    def __init__(self, file, table):
+        self.file, self.table, self.last = file, table, b""
+
+    def read(self, n):
+        data = self.file.read(n)
+        text = self.last + data  # x may be the first byte of a block
+        self.table.has_hex = self.table.has_hex or b"0x" in text or b"0X" in text
+        self.last = data[-1:]
+        return data
 
 
 def _read_uneven(pa, table, convert, options, note):
