@@ -116,6 +116,7 @@ class _Reader:
             return Target(self.name, task, self.to_float(values, rows), rows, self.style)
         self.check_classes(values, n_distinct, task)
         self.note_marks(values)
+        self.note_single_rows(values)
         return Target(self.name, task, _to_labels(values), rows)
 
     def fail(self, what, row=None):
@@ -277,6 +278,17 @@ class _Reader:
                 f"{self.file.name}: {self.label}: {join(marks, quoted=False)} {what}, in "
                 f"{plural(sum(counts[mark] for mark in marks), 'row')}. If {them}, pass {options} "
                 "--skip-missing-target."
+            )
+
+    def note_single_rows(self, values):
+        """Say which classes have one row: it may be an error, and no fold can score them."""
+        counts = texts.count_rows(values)
+        single = [str(value) for value, n in counts.items() if n == 1]
+        if single:
+            verb, them = ("has", "it") if len(single) == 1 else ("have", "them")
+            self.file.notes(
+                f"{self.file.name}: {self.label}: {join(single, 4)} {verb} a single row, too few to "
+                f"learn and to score. If that is a mistake, correct {them}."
             )
 
 

@@ -5,8 +5,9 @@
   `folders`: which files of a folder hold the table.
 - `table_errors`: the error of all readers. `memory`: limits of size.
 - `text_files`, `layout`, `encodings`: text tables, how they are written, and their bytes as UTF-8.
-  `uneven_rows`: rows of other lengths. `column_names`: names that repeat, or are in two lines.
-  `encoding_guess`: the encoding of other texts.
+  `fixed_width`: columns without separators. `uneven_rows`: rows of other lengths.
+  `column_names`: names that repeat, or are in two lines. `encoding_guess`: the encoding of other
+  texts.
 - `json_files`, `json_wrappers`: JSON. `excel`, `workbooks`, `open_document`: spreadsheets. `databases`: SQLite and
   DuckDB. `binary_files`: Feather and Parquet as a whole. `parquet_files`: Parquet files that need not
   fit in memory.

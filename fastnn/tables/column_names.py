@@ -14,6 +14,15 @@ NUMBER = re.compile(r"\s*[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?\s*")
 MIN_ROWS_BELOW = 3  # rows that must show that the line above them holds names
 BLANKS = " \t\u00a0\u3000"  # not line breaks, which are a part of quoted names
 JOINT = " / "  # between the names of two lines
+#: What survey programs write below a question that has one column, in some languages.
+RESPONSE = re.compile(
+    r"(?:open-ended )?(?:response|réponse(?: ouverte)?|antwort|respuesta(?: abierta)?|risposta|resposta"
+    r"|antwoord|odpowiedź|svar|ответ|回答)",
+    re.I,
+)
+IMPORT_ID = re.compile(
+    r"\{\s*[\"']ImportId[\"']"
+)  # begins each name of the third line of Qualtrics
 
 
 def find(label, names, note):
@@ -122,6 +131,27 @@ def join_lines(top, bottom, below):
     return names
 
 
+def count_captions(top, below):
+    """Return how many lines below complete column names describe the columns: 0, or those of a survey.
+
+    SurveyMonkey writes "Response" below each question, Qualtrics the question and an `ImportId` below
+    its number.
+
+    Parameters
+    ----------
+    top : list of str
+        The column names.
+    below : list of list of str
+        The rows after them.
+    """
+    if not below or not all(name.strip() for name in top[1:]):
+        return 0
+    if len(below) > 1 and len(below[1]) == len(top) and all(map(IMPORT_ID.match, below[1])):
+        return 2
+    captions = [low.strip() for low in below[0] if low.strip()]
+    return int(len(captions) > 1 and all(map(RESPONSE.fullmatch, captions)))
+
+
 def _are_different(names):
     """Whether all names, but perhaps that of the first column, are there, and no two are equal."""
     return all(names[1:]) and len(set(names)) == len(names)
@@ -151,6 +181,7 @@ def _differ(top, bottom, below):
         present = [value for value in values if value.strip()]
         is_filled = len(present) == len(values)
         are_numbers = present and all(NUMBER.fullmatch(value) for value in present)
-        if (low and are_numbers) or (name and not low and is_filled):
+        is_caption = RESPONSE.fullmatch(low) and low not in map(str.strip, present)
+        if is_caption or (low and are_numbers) or (name and not low and is_filled):
             return True
     return False

@@ -4,6 +4,7 @@ Latin letters are told apart by the alphabets of languages: a text in the right 
 letters of one. Other scripts are left to charset-normalizer (extra `cli`).
 """
 
+import re
 import unicodedata
 from collections import Counter
 
@@ -74,6 +75,15 @@ ODD = frozenset(range(0x80, 0xA0)) - frozenset(
     [0x80, 0x82, 0x84, 0x85, 0x8A, 0x8C, 0x8E, *range(0x91, 0x98), 0x99, 0x9A, 0x9C, 0x9E]
 )  # bytes that are rare in the default
 MAX_ODD = 0.1
+MAX_STRAY = 0.1  # share of the bytes beyond ASCII among the letters of a text in ASCII
+MIN_WORDS = 0.5  # share of the words with letters beyond ASCII that are whole words of one script
+DOUBLE_BYTE = "cp932", "euc_jp", "gb18030", "big5", "cp949"
+#: A word of letters beyond ASCII in an alphabet, and in a script whose words can be one letter, or
+#: stand beside Latin letters without a blank. Katakana of half the width are single bytes.
+ALPHABETIC = re.compile(r"[^A-Za-z]{3,}")
+OWN = r"[^A-Za-z\uff61-\uff9f]"
+LOGOGRAPHIC = re.compile(f"{OWN}+|[A-Za-z]+{OWN}{{2,}}|{OWN}{{2,}}[A-Za-z]+")
+WORD = re.compile(r"[^\W\d_]+")
 
 
 def is_mostly_utf_8(sample):
@@ -104,7 +114,42 @@ def guess(sample):
         return best
     if is_latin or coverage[DEFAULT] >= MIN_COVERAGE:
         return DEFAULT
-    return _guess_other(sample)
+    try:
+        other = _guess_other(sample)
+    except ImportError:
+        return None
+    if is_nearly_ascii(sample) and (other is None or not _has_words(sample, other)):
+        return DEFAULT
+    return other
+
+
+def is_nearly_ascii(sample):
+    """Whether the lines with bytes beyond ASCII are in ASCII but for a few stray bytes.
+
+    English texts have them after two programs have taken them for different encodings.
+    """
+    n = sum(byte >= 0x80 for byte in sample)
+    n_ascii = sum(byte < 0x80 and chr(byte).isalpha() for byte in sample)
+    return n <= MAX_STRAY * (n + n_ascii)
+
+
+def _has_words(sample, encoding):
+    """Whether letters beyond ASCII make words of their own, and are not stray bytes in English ones."""
+    text = sample.decode(encoding, "replace")
+    letters = "".join(
+        c for c in text if not unicodedata.category(c).startswith("M")
+    )  # no vowel signs
+    words = [word for word in WORD.findall(letters) if not word.isascii()]
+    if encoding in DOUBLE_BYTE:
+        whole = [word for word in words if LOGOGRAPHIC.fullmatch(word)]
+    else:
+        whole = [word for word in words if ALPHABETIC.fullmatch(word) and _is_capitalized(word)]
+    return len(whole) >= MIN_WORDS * len(words) > 0
+
+
+def _is_capitalized(word):
+    """Whether capitals are where a word has them."""
+    return word in (word.lower(), word.upper(), word.capitalize())
 
 
 def _coverage(sample, encoding):
@@ -132,10 +177,8 @@ def _guess_other(sample):
     best = max(CYRILLIC, key=lambda name: cyrillic[name])
     if cyrillic[best] >= MIN_CYRILLIC:
         return best
-    try:
-        import charset_normalizer
-    except ImportError:
-        return None
+    import charset_normalizer
+
     found = charset_normalizer.from_bytes(sample, cp_isolation=list(OTHER)).best()
     return None if found is None else found.encoding
 

@@ -69,7 +69,18 @@ def find(source, encoding, note, likely=None):
     guessed = likely if likely in encoding_guess.NAMES else None
     if guessed is None or first_invalid_line(source, guessed) is not None:
         guessed = encoding_guess.guess(sample)
-    if guessed is None or first_invalid_line(source, guessed) is not None:
+    is_valid = guessed is not None and first_invalid_line(source, guessed) is None
+    if (
+        not is_valid
+        and guessed == encoding_guess.DEFAULT
+        and encoding_guess.is_nearly_ascii(sample)
+    ):
+        note(
+            f"{source.label}, line {line}: is not UTF-8, and no encoding fits all lines. The bytes that "
+            "are not UTF-8 were read as Windows-1252 (cp1252)."
+        )
+        return MIXED
+    if not is_valid:
         advice = "Pass the right {name}, or save the file as UTF-8."
         if guessed is None and find_spec("charset_normalizer") is None:
             advice += " Or run: python -m pip install charset-normalizer"

@@ -1,17 +1,16 @@
 """Read the table in a sheet of a spreadsheet file."""
 
 import datetime
-import re
 from collections import Counter
 
 from ..core.errors import Argument, Message
 from ..core.messages import did_you_mean, join, plural, printable
-from . import column_names, memory, workbooks
+from . import column_names, memory, tidy, workbooks
+from .missing_marks import NULLS, is_missing_mark
 from .table_errors import TableError, import_pyarrow
 from .wide_numbers import LIMIT
 
 MAX_ROWS_BELOW = 100  # rows that tell whether the column names are in two rows
-ERROR = re.compile(r"#(N/A|VALUE!|REF!|DIV/0!|NUM!|NAME\?|NULL!)")
 
 
 def read(source, options, note=lambda text: None):
@@ -34,22 +33,32 @@ def read(source, options, note=lambda text: None):
     label = f"{source.label}, sheet {printable(title)!r}"
     names, rows = _find_table(label, rows, options.header, note)
     memory.check_width(label, len(names))
-    missing = set(map(str, options.na)) | {
-        "",
-        "NA",
-        "NaN",
-        "nan",
-        "null",
-        "NULL",
-        "n/a",
-        "N/A",
-        "?",
-    }
+    missing = {*NULLS, *map(str, options.na)}
+    cells = [[row[i] for row in rows] for i in range(len(names))]
+    _note_formulas(label, names, cells, note)
+    marks: dict = {}
     columns = [
-        _to_array(pa, [row[i] for row in rows], name in options.text_columns, missing)
-        for i, name in enumerate(names)
+        _to_array(pa, values, name in options.text_columns, missing, marks.setdefault(name, set()))
+        for name, values in zip(names, cells)
     ]
+    tidy.note_missing(label, marks, note)
     return pa.Table.from_arrays(columns, names)
+
+
+def _note_formulas(label, names, cells, note):
+    """Note the formulas without a stored result, which are missing values."""
+    counts = {
+        name: sum(value is workbooks.NO_RESULT for value in values)
+        for name, values in zip(names, cells)
+    }
+    unknown = [name for name, n in counts.items() if n]
+    if unknown:
+        n = sum(counts.values())
+        them = "It is" if n == 1 else "They are"
+        note(
+            f"{label}: {plural(n, 'formula')} in {join(unknown, 4)} without a stored result. {them} "
+            "read as missing. Open the file in a spreadsheet program and save it, which computes them."
+        )
 
 
 def _choose(label, names, sheet):
@@ -127,11 +136,18 @@ def _find_names(label, filled, first, note):
                     f"{filled[i + 1][0]}, such as {printable(example, 80)!r}"
                 )
                 return i, names, filled[i + 2 :]
-    return first, texts[first], filled[first + 1 :]
+    n = column_names.count_captions(texts[first], texts[first + 1 :])
+    if n:
+        caption = next(filter(None, texts[first + 1]))
+        note(
+            f"{label}, row {filled[first + 1][0]}: {plural(n, 'row')} about the columns below their names "
+            f"left out ({printable(caption, 80)!r})"
+        )
+    return first, texts[first], filled[first + 1 + n :]
 
 
 def _name(value):
-    return _to_text(value) if _is_filled(value) else ""
+    return _to_text(value) if _is_filled(value) and value is not workbooks.NO_RESULT else ""
 
 
 def _to_text(value):
@@ -148,19 +164,26 @@ def _is_wide(value):
     return isinstance(value, int) and abs(value) >= LIMIT
 
 
-def _to_array(pa, values, as_text, missing):
-    """Return the values of a column as numbers, Booleans or dates if all are, else as texts."""
+def _to_array(pa, values, as_text, missing, marks):
+    """Return the values of a column as numbers, Booleans or dates if all are, else as texts.
+
+    missing : set of str, texts for missing values in each column
+    marks : set, to which texts for missing values beside numbers, Booleans and dates are added
+    """
     values = [
-        None
-        if v is None or (isinstance(v, str) and (v.strip() in missing or ERROR.fullmatch(v)))
-        else v
+        None if v is workbooks.NO_RESULT or (isinstance(v, str) and v.strip() in missing) else v
         for v in values
     ]
-    kinds = {type(value) for value in values if value is not None}
+    texts = {v for v in values if isinstance(v, str)}
+    kinds = {type(v) for v in values if v is not None}
+    if not as_text and len(kinds) > 1 and all(map(is_missing_mark, texts)):
+        marks |= texts
+        values = [None if isinstance(v, str) else v for v in values]
+        kinds.discard(str)
     if not as_text and (kinds <= {int, float} or len(kinds) == 1):
         try:
             if kinds == {int, float} and not any(map(_is_wide, values)):
-                values = [None if value is None else float(value) for value in values]
+                values = [None if v is None else float(v) for v in values]
             return pa.array(values, pa.string() if kinds == {str} else None)
         except (pa.ArrowException, OverflowError):
             pass

@@ -127,6 +127,12 @@ def find(label, file, options, note=lambda text: None):
 def _set_names(layout, label, sample, records, note):
     """Set the column names and where the rows begin. Return the fields of the first rows."""
     first, last, names = _find_names(records)
+    n_captions = 0
+    if last == first:
+        n_captions = column_names.count_captions(
+            names, [fields for fields, _ in records[last + 1 :]]
+        )
+    last += n_captions
     end = records[last][1]
     if _is_unclosed(sample, layout.delimiter, records, last):
         raise TableError(
@@ -140,7 +146,13 @@ def _set_names(layout, label, sample, records, note):
             f"{label}: {plural(n_lines, 'line')} before the column names left "
             f"out ({printable(_content(records[0][0]))!r})"
         )
-    if last > first:
+    if n_captions:
+        caption = next(filter(None, records[first + 1][0]))
+        note(
+            f"{label}, line {records[first][1] + 1}: {plural(n_captions, 'line')} about the columns below "
+            f"their names left out ({printable(caption, 80)!r})"
+        )
+    elif last > first:
         example = next(name for name in names if column_names.JOINT in name)
         note(
             f"{label}: the column names are in lines {records[first][1]} and {end}, such as "

@@ -1,4 +1,16 @@
-"""Texts that stand for a missing value."""
+"""Texts that stand for a missing value: some in each column of a file, more of them elsewhere.
+
+`NULLS` are missing as soon as a file of any format is read, in this spelling: pandas and Arrow take
+them for missing, too. The others, such as "none" and "-", can be classes or values of a category that
+someone chose. They are missing among numbers and dates, with a note, and in inputs of the estimators.
+"""
+
+NULLS = frozenset(
+    (
+        *("", "?", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null"),
+        *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "1.#IND", "1.#QNAN", "-1.#QNAN"),
+    )
+)
 
 DASHES = ("", "?", "??", "???", "-", "--", "---", ".", "..", "...", "\u2013", "\u2014", "_", "*")
 WORDS = (

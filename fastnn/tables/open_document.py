@@ -11,6 +11,7 @@ NAMESPACE = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
 TABLE, OFFICE, TEXT = (NAMESPACE % name for name in ("table", "office", "text"))
 MAX_COLUMNS, MAX_ROWS = 1 << 14, 1 << 20  # of a sheet
 BYTES_PER_CELL = 8  # of a repeated cell in a list
+NO_RESULT = object()  # the value of a formula without a stored result
 
 
 def read(label, data):
@@ -65,4 +66,6 @@ def _value(cell):
         date = datetime.datetime.fromisoformat(text)
         return date if "T" in text else date.date()
     texts = ["".join(line.itertext()) for line in cell.iter(f"{TEXT}p")]
+    if kind is None and not texts and cell.get(f"{TABLE}formula") is not None:
+        return NO_RESULT
     return "\n".join(texts) or None

@@ -5,12 +5,12 @@ import io
 import re
 from dataclasses import dataclass, field, replace
 
-from ..core.errors import Argument
-from ..core.messages import reason
-from . import encodings, memory, uneven_rows
+from ..core.errors import Argument, Message
+from ..core.messages import join, reason
+from . import encodings, fixed_width, memory, uneven_rows
 from . import layout as layouts
 from .layout import Layout
-from .missing_marks import present_texts
+from .missing_marks import NULLS, present_texts
 from .number_texts import DECIMAL_COMMA, PLAIN_STYLE
 from .part_texts import HOURS, MANY_HOURS, is_clock, style_of_all
 from .table_errors import TableError, import_pyarrow
@@ -18,7 +18,7 @@ from .table_source import TableSource, lend
 from .wide_numbers import are_wide, is_wide
 
 MAX_BLOCK = 1 << 26  # bytes that pyarrow reads at once
-SPACES_SAMPLE = 1 << 16  # bytes that decide whether spaces separate the values
+SAMPLE = 1 << 16  # bytes that decide whether spaces separate the values
 SEPARATORS = {"\\t": "\t", "tab": "\t", "space": " ", r"\s+": " "}
 
 
@@ -34,17 +34,23 @@ class TextTable:
         Lines that begin with it are left out.
     spaces : bool
         Whether spaces separate the values. They are read as tabs.
+    columns : list of (int, int), or None
+        Where the values begin and end, if the columns have a fixed width. They are read with tabs.
     skips_long : bool
         Whether rows with too many values are left out.
     layout : Layout
+    has_hex : bool
+        Whether 0x was in the rows that have been read.
     """
 
     source: TableSource
     encoding: str
     comment: str | None = None
     spaces: bool = False
+    columns: list | None = None
     skips_long: bool = False
     layout: Layout = field(default_factory=lambda: Layout(",", []))
+    has_hex: bool = False
 
     def open(self):
         """Open the file for reading bytes of UTF-8: without comments, and with tabs for spaces.
@@ -52,13 +58,17 @@ class TextTable:
         Lines keep their numbers.
         """
         file = encodings.open_as_utf8(self.source, self.encoding)
-        if self.comment is None and not self.spaces:
+        if self.comment is None and not self.spaces and self.columns is None:
             return file
         with file:
             data = file.read()
         if self.comment is not None:
             data = remove_comments(data, self.comment)
-        return io.BytesIO(spaces_to_tabs(data) if self.spaces else data)
+        if self.spaces:
+            data = _with_tabs(map(_split_spaces, split_lines(data)))
+        elif self.columns is not None:
+            data = _with_tabs(fixed_width.split(split_lines(data), self.columns))
+        return io.BytesIO(data)
 
     def open_rows(self):
         """Open the file after the column names."""
@@ -127,21 +137,21 @@ def split_lines(data):
     return lines if lines[-1] else lines[:-1]
 
 
-def spaces_to_tabs(data):
-    """Return lines whose values are separated by spaces as lines with tabs."""
+def _with_tabs(rows):
+    """Return rows as lines with tabs between the values. Blank lines have none."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter="\t", lineterminator="\n")
-    for line in split_lines(data):
-        text = line.replace("\t", " ").strip()
-        if text:
-            writer.writerow(_split_spaces(text))
+    for values in rows:
+        if values:
+            writer.writerow(values)
         else:
             out.write("\n")
     return out.getvalue().encode()
 
 
-def _split_spaces(text):
-    return next(csv.reader([text], delimiter=" ", skipinitialspace=True))
+def _split_spaces(line):
+    text = line.replace("\t", " ").strip()
+    return next(csv.reader([text], delimiter=" ", skipinitialspace=True), [])
 
 
 def find(source, options, note=lambda text: None):
@@ -157,16 +167,56 @@ def find(source, options, note=lambda text: None):
             argument="comment",
         )
     encoding = encodings.find(source, options.encoding, note, options.likely_encoding)
-    table = TextTable(source, encoding, options.comment, options.sep == " ", options.skip_bad_lines)
+    table = TextTable(
+        source, encoding, options.comment, options.sep == " ", skips_long=options.skip_bad_lines
+    )
     if options.sep is None:
-        table.spaces = _has_spaces(table)
+        n_more = _count_spaces(table)
+        table.columns = _find_columns(table) if n_more else None
+        table.spaces = n_more is not None and table.columns is None
         if table.spaces:
             note(f"{source.label}: the values are separated by spaces")
-    if table.spaces:
-        options = replace(options, sep="\t")
-    with table.open() as file:
-        table.layout = layouts.find(source.label, file, options, note)
+    notes: list = []
+    if not table.spaces and table.columns is None:
+        table.layout = _find_layout(table, options, notes.append)
+        if options.sep is None and len(table.layout.names) == 1:
+            table.columns = _find_columns(table)
+    if table.spaces or table.columns is not None:
+        notes = []
+        table.layout = _find_layout(table, replace(options, sep="\t"), notes.append)
+    if table.columns is not None:
+        note(
+            Message(
+                "{label}: columns of a fixed width: {names}. If they are not, pass {sep}.",
+                label=source.label,
+                names=join(table.layout.names, 4),
+                sep=Argument("sep", ","),
+            )
+        )
+    for text in notes:
+        note(text)
     return table
+
+
+def _find_layout(table, options, note):
+    with table.open() as file:
+        return layouts.find(table.source.label, file, options, note)
+
+
+def _find_columns(table):
+    """Return where the columns of a table of a fixed width are, None if it has none."""
+    with table.open() as file:
+        columns = fixed_width.find_columns(_first_lines(file.read(SAMPLE)))
+    if columns is None:
+        return None
+    with table.open() as file, io.TextIOWrapper(file, "utf-8", "replace") as lines:
+        return columns if fixed_width.fit(lines, columns) else None
+
+
+def _first_lines(data):
+    """Return the lines of a sample without the last one, which may be incomplete."""
+    lines = split_lines(data)
+    return lines[:-1] if len(data) == SAMPLE else lines
 
 
 def _check_separator(sep, decimal):
@@ -192,22 +242,22 @@ def _check_separator(sep, decimal):
     return sep
 
 
-def _has_spaces(table):
-    """Whether spaces separate the values: each line has the same number, and no other separator."""
+def _count_spaces(table):
+    """Return how many values more than the header each line has, 0 or 1, if spaces separate them.
+
+    None: the lines have other numbers of values, or another separator.
+    """
     with table.open() as file:
-        data = file.read(SPACES_SAMPLE)
-    lines = split_lines(data)
-    if len(data) == SPACES_SAMPLE:  # the last line may be incomplete
-        lines.pop()
+        lines = _first_lines(file.read(SAMPLE))
     lines = [line.strip() for line in lines[:100] if line.strip()]
     if len(lines) < 2 or any(mark in line for line in lines for mark in layouts.DELIMITERS):
-        return False
+        return None
     try:
         header, *widths = [len(_split_spaces(line)) for line in lines]
     except csv.Error:
-        return False
-    # R writes row names without a column name.
-    return len(set(widths)) == 1 and header >= 2 and header in (widths[0], widths[0] - 1)
+        return None
+    n_more = widths[0] - header  # R writes row names without a column name
+    return n_more if len(set(widths)) == 1 and header >= 2 and n_more in (0, 1) else None
 
 
 # ---- parse ----
@@ -222,39 +272,47 @@ def read(table, options, note=None):
     text = {name: pa.string() for name in names if name in options.text_columns}
     convert = pa.csv.ConvertOptions(
         strings_can_be_null=True,
-        null_values=[*pa.csv.ConvertOptions().null_values, "?", *map(str, options.na)],
+        null_values=[*NULLS, *map(str, options.na)],
         decimal_point=table.layout.decimal,
         column_types=text,
     )
-    out = _read(pa, table, convert, options, note or (lambda text: None))
-    misread = [name for name, column in zip(names, out.columns) if _may_be_misread(pa, column)]
+    out = _read_rows(pa, table, convert, options, note or (lambda text: None))
+    misread = [
+        name
+        for name, column in zip(names, out.columns)
+        if _may_be_misread(pa, column, table.has_hex)
+    ]
     if misread:
         convert.include_columns, convert.column_types = misread, dict.fromkeys(misread, pa.string())
-        texts = _read(pa, table, convert, options, lambda text: None)
+        texts = _read_rows(pa, table, convert, options, lambda text: None)
         for name, column in zip(misread, texts.columns):
-            if _are_misread(column, table.layout.decimal):
+            if _are_misread(pa, out.column(name).type, column, table.layout.decimal):
                 out = out.set_column(names.index(name), name, column)
     return out
 
 
-def _may_be_misread(pa, column):
-    """Whether pyarrow may have rounded digits, or taken minutes and seconds for hours and minutes."""
+def _may_be_misread(pa, column, has_hex):
+    """Whether pyarrow may have rounded digits, read 0x1F as a number, or minutes and seconds as hours."""
     if pa.types.is_time(column.type):
         last = pa.compute.max(pa.compute.hour(column)).as_py()
         return last is not None and last < MANY_HOURS
+    if pa.types.is_integer(column.type):
+        return has_hex
     return pa.types.is_floating(column.type) and are_wide(column)
 
 
-def _are_misread(column, decimal):
-    """Whether the texts of a column are not what pyarrow has read."""
+def _are_misread(pa, kind, column, decimal):
+    """Whether the texts of a column are not what pyarrow has read. kind : the type that it read"""
     distinct = present_texts(column.unique().drop_null().to_pylist())
+    if pa.types.is_integer(kind):  # 0x1F is a text, as in files of other formats
+        return any("x" in text or "X" in text for text in distinct)
     if any(map(is_clock, distinct)):
         return style_of_all(HOURS, distinct) != HOURS
     style = PLAIN_STYLE if decimal == "." else DECIMAL_COMMA
     return any(is_wide(text, style) for text in distinct)
 
 
-def _read(pa, table, convert, options, note):
+def _read_rows(pa, table, convert, options, note):
     try:
         out = _parse(pa, table, convert)
     except pa.ArrowException as error:
@@ -274,12 +332,26 @@ def _parse(pa, table, convert, rows=None):
     block_size = MAX_BLOCK if rows else min(max(1 << 20, 500 * layout.row_length), MAX_BLOCK)
     with table.open_rows() if rows is None else io.BufferedReader(rows, 1 << 20) as file:
         return lend(
-            file,
+            _Watched(file, table),
             pa.csv.read_csv,
             pa.csv.ReadOptions(block_size=block_size, column_names=layout.names),
             pa.csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
             convert,
         )
+
+
+class _Watched:
+    """A file that tells its TextTable if it has a hexadecimal number, which pyarrow reads as one."""
+
+    def __init__(self, file, table):
+        self.file, self.table, self.last = file, table, b""
+
+    def read(self, n):
+        data = self.file.read(n)
+        text = self.last + data  # x may be the first byte of a block
+        self.table.has_hex = self.table.has_hex or b"0x" in text or b"0X" in text
+        self.last = data[-1:]
+        return data
 
 
 def _read_uneven(pa, table, convert, options, note):

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from ..core.messages import join, plural, printable
+from .missing_marks import NULLS
 from .number_texts import DECIMAL_COMMA, NO_THOUSANDS
 from .table_errors import NoRowsError, TableError, import_pyarrow
 from .texts import is_missing_mark, number_style, parse_number, plain_type
@@ -101,8 +102,6 @@ def trim(table):
     for column in table.columns:
         if pa.types.is_string(column.type):
             column = pa.compute.utf8_trim_whitespace(column)
-            empty = pa.compute.is_in(column, value_set=pa.array(["", "?", "NA", "NaN", "nan"]))
-            column = pa.compute.if_else(empty, pa.scalar(None, pa.string()), column)
         columns.append(column)
     return pa.Table.from_arrays(columns, [name.strip() for name in table.column_names])
 
@@ -132,14 +131,8 @@ def find_texts(schema, text_columns, decimal):
 
 def note_marks(label, found, note):
     """Note what `convert_marks` guesses. found : dict of str to PlainNumbers."""
-    marked: dict = {}
+    found = {name: numbers for name, numbers in found.items() if numbers.are_numbers()}
     for name, numbers in found.items():
-        if not numbers.are_numbers():
-            continue
-        if numbers.marks:
-            marks = sorted(numbers.marks)[:MARKS_TO_SHOW]
-            what = ", ".join(repr(printable(mark, 12)) for mark in marks)
-            marked.setdefault(what, []).append(name)
         if numbers.are_rounded:
             note(
                 f"{label}: column {printable(name)!r}: whole numbers such as "
@@ -148,6 +141,16 @@ def note_marks(label, found, note):
             )
         if numbers.style != ".||":
             note(f"{label}: column {printable(name)!r}: numbers with dots between thousands")
+    note_missing(label, {name: numbers.marks for name, numbers in found.items()}, note)
+
+
+def note_missing(label, marks, note):
+    """Note the texts that are read as missing. marks : dict of str to set of str, by column"""
+    marked: dict = {}
+    for name, texts in marks.items():
+        if texts:
+            what = ", ".join(repr(printable(text, 12)) for text in sorted(texts)[:MARKS_TO_SHOW])
+            marked.setdefault(what, []).append(name)
     for what, names in marked.items():
         columns_text = "column " if len(names) == 1 else f"{plural(len(names), 'column')}, "
         note(f"{label}: {columns_text}{join(names, 4)}: {what} read as missing")
@@ -277,11 +280,9 @@ def keep_decimal_comma(table, texts):
 
 
 def remove_values(table, na):
-    """Return a table in which the values that the user calls missing are null."""
+    """Return a table in which the values that mean missing are null: `NULLS`, and those of the user."""
     pa = import_pyarrow()
-    if not na:
-        return table
-    texts = pa.array([str(value) for value in na])
+    texts = pa.array([*NULLS, *map(str, na)])
     numbers = [x for x in map(_to_float, na) if not math.isnan(x)]
     whole = [n for n in map(_to_int, na) if n is not None]
     columns = []

@@ -3,17 +3,24 @@
 The packages come with the extra `excel`. They are in Python: readers in other languages end the
 process when a damaged file asks for too much memory. A `Workbook` has the names of the sheets, and
 their rows as lists.
+
+Files have the results of formulas, but programs that do not compute write formulas alone.
 """
 
 import io
+import re
 import warnings
+import zipfile
 
 from ..core.messages import reason
 from . import memory, open_document
 from .table_errors import TableError
 
+CHUNK = 1 << 20
+NO_RESULT = open_document.NO_RESULT
 OF_ZIPPED_XML = 40  # bytes of memory for each byte of the file: 29 for random numbers
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # in a file of Office with a password
+FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")  # in a sheet of .xlsx
 INSTALL = 'Run: python -m pip install "fastnn-mlp[excel]", or save the sheet as CSV.'
 
 
@@ -33,7 +40,7 @@ class Workbook:
 
     def __init__(self, source):
         memory.check(source.label, source.stored_size * OF_ZIPPED_XML)
-        self._source = source
+        self._source, self._formulas = source, None
         with source.open_stored() as file:
             data = file.read()
         if source.spreadsheet == "xls" and ENCRYPTED in data:
@@ -57,6 +64,8 @@ class Workbook:
             warnings.simplefilter("ignore")  # about styles
             self._book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
             self.names = [worksheet.title for worksheet in self._book.worksheets]
+            if _has_formulas(data):
+                self._formulas = openpyxl.load_workbook(io.BytesIO(data), read_only=True)
 
     def _open_xls(self, data):
         try:
@@ -77,9 +86,12 @@ class Workbook:
             self.names = list(self._book)
 
     def rows(self, name):
-        """Return the rows of a sheet. Empty cells are None or ""."""
+        """Return the rows of a sheet. Empty cells are None or "", formulas alone NO_RESULT."""
         kind = self._source.spreadsheet
         with _explained(self._source):
+            if kind == "xlsx" and self._formulas is not None:
+                pairs = zip(self._book[name].rows, self._formulas[name].rows)
+                return [list(map(_result, *pair)) for pair in pairs]
             if kind == "xlsx":
                 return [list(row) for row in self._book[name].iter_rows(values_only=True)]
             if kind == "ods":
@@ -100,6 +112,26 @@ class Workbook:
             return biffh.error_text_from_code.get(cell.value)
         is_whole = cell.ctype == biffh.XL_CELL_NUMBER and cell.value.is_integer()
         return int(cell.value) if is_whole else cell.value
+
+
+def _has_formulas(data):
+    """Whether a sheet of an .xlsx file has a formula."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in archive.namelist():
+            if name.startswith("xl/worksheets/"):
+                with archive.open(name) as file:
+                    before = b""
+                    while chunk := file.read(CHUNK):
+                        if FORMULA.search(before + chunk):
+                            return True
+                        before = chunk[-32:]
+    return False
+
+
+def _result(cell, formula):
+    """Return the value of a cell that may hold a formula. The text "" is a result, too."""
+    is_alone = formula.data_type == "f" and cell.value is None and cell.data_type != "str"
+    return NO_RESULT if is_alone else cell.value
 
 
 class _explained:

@@ -32,7 +32,25 @@ TEXTS = {
     "latin_1": "temp (°C),area (m²),volume (m³),x\n1,2,½ m³,5 m³\n",
     "cp1252   ": "n,x,city\n1,0.5,Köln\n2,,São Paulo\n3,1,Ærø\n",
 }
-CASES = [(name, text) for names, text in TEXTS.items() for name in names.split()]
+#: Foreign words among English ones, in lines that are mostly ASCII.
+PADDING = ",https://www.example.com/catalogue/item-000123?ref=home,The quick brown fox jumps over it,In stock"
+IN_ENGLISH = {
+    names: "".join(f"{line}{PADDING * 3}\n" for line in text.splitlines())
+    for names, text in {
+        "cp932": "1,Tシャツ 白,Lサイズ\n2,iPhoneケース,NECパーソナル\n3,東京タワー見学,大人\n",
+        "gbk": "1,iPhone手机壳,大\n2,USB线,长\n3,高清电视,LG\n4,台北101门票,成人\n",
+        "cp949": "1,삼성 갤럭시S10,한국\n2,아이폰케이스,서울\n3,LG전자 TV,부산\n",
+        "cp1251 koi8_r cp866": "1,Чехол для iPhone,в наличии\n2,Телевизор LG 42,нет\n3,Кофе,да\n",
+        "cp1256": "1,غطاء هاتف,نعم\n2,تلفزيون LG,لا\n",
+        "cp874": "1,เคสโทรศัพท์,มี\n2,ทีวี LG,ไม่มี\n",
+    }.items()
+}
+CASES = [
+    (name, text)
+    for texts in (TEXTS, IN_ENGLISH)
+    for names, text in texts.items()
+    for name in names.split()
+]
 
 
 @pytest.mark.parametrize(("encoding", "text"), CASES, ids=lambda x: x if x.isascii() else "")
@@ -71,6 +89,10 @@ def test_without_charset_normalizer(file, monkeypatch):
             )
         else:
             assert table.column_names == text.splitlines()[0].split(","), name
+    for names, text in IN_ENGLISH.items():
+        if not names.startswith("cp1251"):  # which needs no package
+            with pytest.raises(TableError, match="encoding cannot be told"):
+                read(file("a.csv", text.encode(names)))
 
 
 def test_the_sample_has_the_lines_beyond_ascii(file):
@@ -78,6 +100,56 @@ def test_the_sample_has_the_lines_beyond_ascii(file):
     text = "a,b\n" + "1,x\n" * 300_000 + "2,Иван Петров\n3,Новосибирск\n"
     table = read(file("a.csv", text.encode("koi8_r")), on_note=str)
     assert table["b"].to_pylist()[-2:] == ["Иван Петров", "Новосибирск"]
+
+
+DEFAULT_NOTE = (
+    "is not UTF-8. The file was read as Windows-1252 (cp1252), such as {!r}. If letters are wrong, pass "
+    "the right encoding."
+)
+MIXED_NOTE = (
+    "is not UTF-8, and no encoding fits all lines. The bytes that are not UTF-8 were read as "
+    "Windows-1252 (cp1252)."
+)
+#: Lines of tables of FiveThirtyEight whose bytes two programs took for different encodings, the line and
+#: the text of the note, and a value.
+STRAY = {
+    "genius_hip_hop_lyrics.csv": (
+        b"id,artist,line\n12,King Los,I was the heart transplant when / Verbally I\xe5\x90'm Ben Carson\n"
+        b"26,Roxanne Shant\xcc\xa9,Lay out the red carpet\n"
+        b"31,Angel Haze,\x89\xdb\xf7Cause I was alone at the bottom / Kept getting played like\n"
+        b"52,Corny,We'\xe5\x90ll run the market like we own it\n",
+        *(2, MIXED_NOTE, ("artist", 1, "Roxanne Shant\u0329")),
+    ),
+    "realDonaldTrump.csv": (
+        b"id,text\n1,\x89\xdb\xcfTrump hails liberation of Raqqa as critical breakthrough\n"
+        b"2,CJTF\x89\xdb\xd2OIR is here\n3,He\x89\xdb\xaas done more in nine months than anyone\n"
+        b"4,Thank you @RicardoRossello of #PuertoRico_\xd9\xe0\xb5_\xd9\xe0\xe1with us at the White\n",
+        *(2, DEFAULT_NOTE.format("‰ÛÏTrump"), ("text", 1, "CJTF‰ÛÒOIR is here")),
+    ),
+    "tenth-circuit.csv": (
+        b"case,cite,judge,category\n"
+        b"Zu\x89\xdb\xd2Chen Horng v. Lynch,658 Fed.Appx. 415,Tymkovich,Immigration\n"
+        b"Osuna\x89\xdb\xd2Gutierrez v. Johnson,838 F.3d 1030,Briscoe,Immigration\n"
+        b"Romero\x89\xdb\xd2Raigoza v. Lynch,661 Fed.Appx. 555,Hartz,Immigration\n"
+        b"Timmerman v. U.S. Bank N.A.,483 F.3d 1106,Alarc\x93\x98n,Title VII\n",
+        *(2, DEFAULT_NOTE.format("Zu‰ÛÒChen"), ("judge", 3, "Alarc“˜n")),  # noqa: RUF001
+    ),
+    "rep_candidates.csv": (
+        b"id,name,office\n1,Cristina Osme\xcc\xb1a,U.S. House California District 11\n"
+        b"2,Rocky Ch\xcc\xc1vez,U.S. House California District 49\n",
+        *(3, DEFAULT_NOTE.format("OsmeÌ±a"), ("name", 1, "Rocky ChÌÁvez")),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRAY)
+def test_stray_bytes_in_english_texts(file, name):
+    pytest.importorskip("charset_normalizer", reason="the extra cli is not installed")
+    data, line, note, (column, row, value) = STRAY[name]
+    path, notes = file("a.csv", data), []
+    table = read(path, on_note=notes.append)
+    assert notes == [f"{path}, line {line}: {note}"]
+    assert table[column][row].as_py() == value
 
 
 def test_a_file_with_some_other_lines(file):

@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import os
+import re
 import sys
 import threading
 import zipfile
@@ -369,10 +370,41 @@ def test_values_of_excel_cells(workbook):
         "error": [None, 2],
         "2020": [1, 2],
     }
-    assert notes == [": column 'marks': '-' read as missing"]
+    assert notes == [", sheet 's': column 'marks': '-' read as missing"]
     assert read(path, ["2020", "day"], on_note=print)["2020"].to_pylist() == ["1", "2"]
     assert read(path, na=[2], on_note=print)["2020"].to_pylist() == [1, None]
     assert read(path, header=False, on_note=print).num_rows == 3
+
+
+def test_formulas_without_a_stored_result(workbook):
+    """openpyxl writes formulas and does not compute them. The text "" is a result."""
+    rows = [
+        ["price", "tax", "=1+1"],
+        [1, "=A2*2", "x"],
+        [2, 6, "y"],
+        ["=SUM(A2:A3)", 7, '="a"&"b"'],
+    ]
+    path = workbook({"s": rows})
+    values, notes = read_with_notes(path)
+    assert values == {"price": [1, 2, None], "tax": [None, 6, 7], "": ["x", "y", None]}
+    assert notes == [
+        ", sheet 's': 3 formulas in 'price', 'tax', '' without a stored result. They are read as "
+        "missing. Open the file in a spreadsheet program and save it, which computes them."
+    ]
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    sheet = parts["xl/worksheets/sheet1.xml"]
+    computed = re.sub(
+        rb"<c( r=.[AB]\d.)><f>(.*?)</f><v ?/></c>", rb"<c\1><f>\2</f><v>4</v></c>", sheet
+    )
+    computed = re.sub(
+        rb"<c( r=.C\d.)><f>(.*?)</f><v ?/>", rb'<c\1 t="str"><f>\2</f><v></v>', computed
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in {**parts, "xl/worksheets/sheet1.xml": computed}.items():
+            archive.writestr(name, data)
+    values = {"price": [1, 2, 4], "tax": [4, 6, 7], "": ["x", "y", None]}
+    assert read_with_notes(path) == (values, [])
 
 
 def test_excel_without_openpyxl(file, monkeypatch):

@@ -121,7 +121,7 @@ def database(tmp_path):
 
 ORDERS = (
     "CREATE TABLE orders(n INTEGER, price, city TEXT, photo BLOB)",
-    "INSERT INTO orders VALUES (1, 1.5, 'Köln', x'00'), (2, 3, NULL, NULL), (3, 'n/a', 'Ulm', NULL)",
+    "INSERT INTO orders VALUES (1, 1.5, 'Köln', x'00'), (2, 3, NULL, NULL), (3, '-', 'Ulm', NULL)",
 )
 
 
@@ -135,7 +135,7 @@ def test_the_only_table_of_a_database(database, tmp_path):
     ]
     assert notes == [
         ": column 'photo' left out: bytes",
-        ": column 'price': 'n/a' read as missing",
+        ": column 'price': '-' read as missing",
     ]
     assert read(path, sql="SELECT n FROM cheap")["n"].to_pylist() == [1]
     assert locate(path, 1, sql="SELECT n FROM orders") == "row 2"

@@ -1,5 +1,6 @@
 """Text tables as they are: rows of other lengths, names that repeat, headers of two lines, quotes."""
 
+import csv
 import io
 import json
 
@@ -233,6 +234,74 @@ def test_star_wars(table, file):
     ]
     assert values["RespondentID"][0] == 3292879998 and values["Age"] == ["18-29"] * 4
     assert locate(file("a.csv", STAR_WARS), 1) == "line 4"
+
+
+#: The first lines of steak-risk-survey.csv and religion-survey-results.csv of FiveThirtyEight, with fewer
+#: columns: SurveyMonkey writes "Response" below a question. Qualtrics writes the question and its number.
+STEAK = (
+    "RespondentID,Do you ever smoke cigarettes?,Do you eat steak?,Age\n"
+    ",Response,Response,Response\n"
+    "3237565956,,,\n3234982343,No,Yes,> 60\n3234973379,No,Yes,> 60\n"
+)
+RELIGION = (
+    '"What is your present religion, if any?",,Do you attend religious services,Age\n'
+    "Response,None of these,Response,Open-Ended Response\n"
+    "None of these,Wesleyan Christian,Weekly or more,18 - 29\n"
+    "Atheist,,,18 - 29\nRoman Catholic,,Once a month,30 - 44\n"
+)
+QUALTRICS = (
+    "StartDate,Q1,Q2_1\nStart Date,How old are you?,How happy are you? - Today\n"
+    '"{""ImportId"":""startDate""}","{""ImportId"":""QID1""}","{""ImportId"":""QID2_1""}"\n'
+    "2026-01-31,31,7\n2026-02-01,45,3\n"
+)
+#: A text, the names of its columns, the number of rows, and the first note.
+CAPTIONS = {
+    "steak": (
+        *(STEAK, ["RespondentID", "Do you ever smoke cigarettes?", "Do you eat steak?", "Age"], 3),
+        ", {0} 2: 1 {0} about the columns below their names left out ('Response')",
+    ),
+    "religion": (
+        RELIGION,
+        [
+            "What is your present religion, if any? / Response",
+            "What is your present religion, if any? / None of these",
+            "Do you attend religious services / Response",
+            "Age / Open-Ended Response",
+        ],
+        3,
+        ": the column names are in {0}s 1 and 2, such as "
+        "'What is your present religion, if any? / Response'",
+    ),
+    "qualtrics": (
+        *(QUALTRICS, ["StartDate", "Q1", "Q2_1"], 2),
+        ", {0} 2: 2 {0}s about the columns below their names left out ('Start Date')",
+    ),
+    "equal questions": (
+        *("How?,How?,n\nResponse,Response,\na,b,1\n", ["How?", "How?.1", "n"], 1),
+        ", {0} 2: 1 {0} about the columns below their names left out ('Response')",
+    ),
+    "one answer": ("a,b\nResponse,\nx,1\n", ["a", "b"], 2, None),
+    "answers": ("a,b\nResponse,No response\nx,y\n", ["a", "b"], 2, None),
+}
+
+
+@pytest.mark.parametrize("name", CAPTIONS)
+def test_lines_about_the_columns(table, file, tmp_path, name):
+    text, names, n_rows, note = CAPTIONS[name]
+    values, notes = table(text)
+    assert list(values) == names and len(values[names[-1]]) == n_rows
+    assert notes[:1] == ([] if note is None else [note.format("line")])
+    assert locate(file("a.csv", text), n_rows - 1) == f"line {len(text.splitlines())}"
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra excel is not installed")
+    book = openpyxl.Workbook()
+    for row in csv.reader(io.StringIO(text)):
+        book.active.append([int(x) if x.isdigit() else x or None for x in row])
+    book.save(tmp_path / "a.xlsx")
+    told = []
+    from_excel = read(tmp_path / "a.xlsx", on_note=told.append)
+    assert from_excel.column_names == names and from_excel.num_rows == n_rows
+    place = f"{tmp_path / 'a.xlsx'}, sheet 'Sheet'"
+    assert told[:1] == ([] if note is None else [place + note.format("row")])
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,16 @@ def test_a_class_that_may_be_a_missing_value(run):
     ) in errors
 
 
+def test_a_class_with_a_single_row(run):
+    """As in steak-risk-survey.csv of FiveThirtyEight, if its second line is read as an answer."""
+    write_csv("t.csv", x=range(41), steak=["Response", *["Yes", "No"] * 20])
+    arguments = ("t.csv", "--target", "steak", "--out", "m", "--quiet", *FAST)
+    assert run("train", *arguments)[2] == (
+        "note: t.csv: the target 'steak': 'Response' has a single row, too few to learn and to score. "
+        "If that is a mistake, correct it.\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("target", "task"), [("buys", "binary"), ("group", "classes"), ("income", "number")]
 )
