@@ -1,8 +1,10 @@
 """setup.py says what to install on a machine that lacks what a build needs."""
 
 import contextlib
+import re
 import runpy
 import sys
+import tomllib
 
 import pytest
 from places import ROOT
@@ -77,3 +79,12 @@ def test_without_both(build, monkeypatch):
 
 def test_other_errors_are_those_of_the_compiler(build):
     assert "extension.c" in message(build())
+
+
+def test_an_older_python(build_extensions, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "version_info", (3, 10, 13))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    oldest = project["requires-python"].removeprefix(">=")
+    with pytest.raises(SystemExit, match=rf"fastnn needs Python {re.escape(oldest)} or newer, "):
+        runpy.run_path("setup.py")
