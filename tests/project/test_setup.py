@@ -1,8 +1,10 @@
-"""setup.py says what to install on a machine that lacks what a build needs."""
+"""What a new user's machine lacks: setup.py and `import fastnn` say what to install or to do."""
 
 import contextlib
 import re
 import runpy
+import shutil
+import subprocess
 import sys
 import tomllib
 
@@ -88,3 +90,12 @@ def test_an_older_python(build_extensions, monkeypatch):
     oldest = project["requires-python"].removeprefix(">=")
     with pytest.raises(SystemExit, match=rf"fastnn needs Python {re.escape(oldest)} or newer, "):
         runpy.run_path("setup.py")
+
+
+def test_a_clone_that_is_not_built(tmp_path):
+    package = tmp_path / "fastnn"
+    package.mkdir()
+    shutil.copy(ROOT / "fastnn/__init__.py", package)
+    command = [sys.executable, "-c", "import fastnn"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert f"ImportError: The fastnn source tree at {package} has no compiled" in result.stderr
