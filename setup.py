@@ -22,6 +22,13 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
+# pip compares requires-python late: first it tries older and older versions of the dependencies
+if sys.version_info < (3, 11):  # noqa: UP036
+    raise SystemExit(
+        f"fastnn needs Python 3.11 or newer, but this is Python {platform.python_version()}. "
+        "Create the virtual environment with a newer Python."
+    )
+
 LIMITED_API = os.environ.get("FASTNN_LIMITED_API") == "1"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 

@@ -29,12 +29,13 @@ On the command line, ``fastnn --help`` lists the commands.
 
 try:
     from . import kernels
-except ModuleNotFoundError as error:
-    if error.name not in (f"{__name__}.kernels", f"{__name__}._kernels"):
+except ImportError as error:
+    if error.name != __name__:  # a compiled module that does not load
         raise
     raise ImportError(
         f"The fastnn source tree at {__path__[0]} has no compiled modules. "
-        "Run 'pip install -e .' in its parent directory."
+        "Run 'pip install -e .' in its parent directory, or, if fastnn is installed, start Python "
+        "in another directory."
     ) from None
 
 import typing as _typing

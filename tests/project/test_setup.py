@@ -1,8 +1,12 @@
-"""setup.py says what to install on a machine that lacks what a build needs."""
+"""What a new user's machine lacks: setup.py and `import fastnn` say what to install or to do."""
 
 import contextlib
+import re
 import runpy
+import shutil
+import subprocess
 import sys
+import tomllib
 
 import pytest
 from places import ROOT
@@ -77,3 +81,21 @@ def test_without_both(build, monkeypatch):
 
 def test_other_errors_are_those_of_the_compiler(build):
     assert "extension.c" in message(build())
+
+
+def test_an_older_python(build_extensions, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "version_info", (3, 10, 13))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    oldest = project["requires-python"].removeprefix(">=")
+    with pytest.raises(SystemExit, match=rf"fastnn needs Python {re.escape(oldest)} or newer, "):
+        runpy.run_path("setup.py")
+
+
+def test_a_clone_that_is_not_built(tmp_path):
+    package = tmp_path / "fastnn"
+    package.mkdir()
+    shutil.copy(ROOT / "fastnn/__init__.py", package)
+    command = [sys.executable, "-c", "import fastnn"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert f"ImportError: The fastnn source tree at {package} has no compiled" in result.stderr
