@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from checks import assert_same_bits
 from file_edits import change, setting
+from scale import scaled
 from scipy import stats
 
 import fastnn
@@ -85,6 +86,21 @@ def test_the_test_of_distributions_is_that_of_kolmogorov_and_smirnov(sizes):
     )
 
 
+def test_the_bound_for_frequencies_holds():
+    """Of random splits of 90 kinds of tables, at most one of a hundred has a bound below 0.01."""
+    rng, found = np.random.default_rng(0), []
+    sizes = [(m, n) for m in (150, 1000, 20_000) for n in (3, 20, 60, 200, m // 3, 3 * m)]
+    for levels in (2, 10, 21, 100, 1000):
+        for m, n in sizes:
+            for _ in range(scaled(4)):
+                weight = np.arange(1, levels + 1) ** -rng.choice([0, 0.5, 1, 1.5])
+                both = rng.multinomial(n + m, weight / weight.sum())
+                new = rng.multivariate_hypergeometric(both, n)
+                found.append(chance.are_other_frequencies(new, both - new))
+    assert np.mean(np.array(found) < 0.01) <= 0.01
+    assert np.mean(np.array(found) < 0.05) <= 0.05
+
+
 # ---- nothing has changed ----
 
 
@@ -129,6 +145,25 @@ def test_a_change_is_noted_in_its_column_alone(profile, name):
     report = check(profile, CHANGES[name](table(120, 9)))
     assert kinds(report) == EXPECTED[name]
     assert report.has_drift and report.drifted_columns == list(EXPECTED[name])
+
+
+def makes(n, seed, levels=30):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame({"make": rng.choice([f"m{i}" for i in range(levels)], n)})
+
+
+def test_a_shift_of_many_categories_is_noted_and_random_rows_are_not():
+    """None of the categories alone is too frequent or too rare for chance."""
+    frame = frames.read(makes(300, 0))
+    features = Features.fit(frame)
+    profile = features, TableProfile.fit(features, frame)
+    for seed in range(1, 60):
+        for n in (10, 60, 300):
+            assert not check(profile, makes(n, seed)).has_drift
+    report = check(profile, makes(60, 1, levels=12))
+    assert kinds(report) == {"make": "distribution"}
+    (change,) = report.changes
+    assert change.what.startswith("other frequencies (distance 0.6") and change.p < 0.01
 
 
 def test_texts_say_what_was_and_what_is(profile):

@@ -69,6 +69,33 @@ def is_other_distribution(distance, n_new, n_training):
     return min(1.0, max(0.0, 2 * sum(terms)))
 
 
+def are_other_frequencies(new, before):
+    """Return an upper bound of the probability that frequencies differ as much in two samples.
+
+    They differ by the total variation distance d of the two samples. One row that changes its place
+    with one of the other sample changes d by at most 1 / n + 1 / m, so d is above its mean by t with
+    at most the probability exp(-2 t^2 nm / (n + m)), but for small terms (El-Yaniv and Pechyony, 2009,
+    "Transductive Rademacher complexity and its applications", lemma 2). The mean of each |difference|
+    is at most its standard deviation, that of a hypergeometric distribution.
+
+    Parameters
+    ----------
+    new, before : ndarray of int
+        Number of rows of each category.
+    """
+    n, m = int(new.sum()), int(before.sum())
+    if not n or not m:
+        return 1.0
+    n_all = n + m
+    share = (new + before) / n_all
+    distance = 0.5 * np.abs(new / n - before / m).sum()
+    mean = 0.5 * np.sqrt(share * (1 - share) * n_all**2 / (n * m * (n_all - 1))).sum()
+    if distance <= mean:
+        return 1.0
+    exponent = 2 * (distance - mean) ** 2 * n * m * (n_all - 0.5) / n_all**2
+    return math.exp(-exponent * (1 - 0.5 / max(n, m)))
+
+
 def _sum_from(k, most, n_new, n_with, n_all):
     """Return the sum of the probabilities of k, k + 1, ..., most rows, beyond the mean."""
     n_without = n_all - n_with

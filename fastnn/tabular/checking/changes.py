@@ -19,6 +19,8 @@ from .units import describe_factor
 LEVEL = 0.01  # probability that any column of a table is noted although nothing has changed
 MIN_DISTANCE = 0.1  # of two distributions, or shares of missing values, that matters
 FAR = 3.0  # times the largest distance from the median in training, on a scale that grows slowly
+TESTS = 4  # of a column
+FREQUENT = 5  # training rows of a category that are expected if it is tested by itself among all
 MAX_TEXT = 24  # characters of a category
 
 
@@ -37,7 +39,7 @@ def find_changes(new, time=None, absent=(), others=()):
     """
     features, profile = new.features, new.profile
     counted = {j: c for j, c in new.columns.items() if features.columns[j].label not in absent}
-    n_tests = sum(4 if isinstance(c, NewNumbers) else 3 for c in counted.values())
+    n_tests = TESTS * len(counted)
     changes = []
     for j in sorted(new.columns, key=lambda j: features.positions[j]):
         column = features.columns[j]
@@ -223,7 +225,7 @@ class _ColumnChanges:
         if not found:
             return None
         least, i = min(found)
-        p = self.corrected(least * len(found))
+        p = self.corrected(min(least * len(found), self.all_frequencies()))
         before, now = profile.counts / profile.n_present, new.counts / new.n_present
         distance = 0.5 * float(np.abs(before - now).sum())
         if p is None or distance < MIN_DISTANCE:
@@ -236,3 +238,22 @@ class _ColumnChanges:
             f"{text!r} {format_share(now[i])}",
             p,
         )
+
+    def all_frequencies(self):
+        """Return the probability that the frequencies of all categories differ as much.
+
+        Rare categories count as one, with those that are not known: which of them training has seen
+        depends on the rows that it got.
+        """
+        new, profile = self.new, self.profile
+        both = new.counts + profile.counts
+        share = profile.n_present / (new.n_present + profile.n_present)
+        is_frequent = both * share >= FREQUENT
+        parts = (
+            (new.counts[is_frequent], new.n_present),
+            (
+                profile.counts[is_frequent],
+                profile.n_present,
+            ),
+        )
+        return chance.are_other_frequencies(*(np.append(k, n - k.sum()) for k, n in parts))
