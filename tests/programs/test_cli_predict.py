@@ -19,7 +19,7 @@ from cli_models import SMALL, call, models_folder, unchanged_folder
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, cli
 from fastnn.cli import predict_rows
-from fastnn.tables import read
+from fastnn.tables import TableWarning, read
 
 NOT_TRAINED_ON = "note: this seems to be the table that the model was trained on"
 
@@ -172,6 +172,22 @@ def test_columns_that_are_kept(run):
     assert code == 0 and out.splitlines()[0] == "id,a,city,x,prediction"
     assert [(row["id"], float(row["a"])) for row in rows_of(out)] == [("007", 2.5), ("010", -2.5)]
     assert run("b", "t.csv", "--keep", "id", "--keep", "x")[1].startswith("id,x,prediction\n")
+
+
+@pytest.mark.parametrize("first", [10**18 + 1, 10**20 + 1])
+def test_long_ids_are_kept(run, first):
+    """Also of a column that is an input, as a number."""
+    ids = [first + i * 10**17 for i in range(60)]
+    write_csv("t.csv", id=ids, a=np.arange(60) * 7 % 11, y=np.arange(60))
+    with pytest.warns(TableWarning, match=f"whole numbers such as {first} are rounded"):
+        TabularRegressor(**SMALL).fit(read("t.csv"), "y").save("ids.safetensors")
+    expected = list(map(str, ids))
+    assert [row["id"] for row in rows_of(run("ids", "t.csv", "--keep", "id")[1])] == expected
+    report = json.loads(run("ids", "t.csv", "--keep", "id", "--json")[1])
+    assert list(map(str, report["predictions"]["id"])) == expected
+    for name in ("p.csv", "p.jsonl", "p.parquet"):
+        assert run("ids", "t.csv", "--keep", "id", "--out", name)[0] == 0
+        assert list(map(str, read(name)["id"].to_pylist())) == expected
 
 
 def test_the_index_of_pandas_can_be_kept(run):

@@ -257,6 +257,30 @@ def test_few_rows_with_different_whole_numbers_have_no_classes(run):
     assert report_of(run, "t.csv", "--target", "y", "--out", "m", *FAST)["task"] == "number"
 
 
+LONG = [123456789012345678901 + i for i in range(3)]
+
+
+@pytest.mark.parametrize("ids", [[10**18 + i for i in range(3)], LONG], ids=["int64", "longer"])
+def test_long_ids_are_classes(run, ids):
+    write_csv("t.csv", x=np.arange(60) % 3, y=ids * 20)
+    report = report_of(run, "t.csv", "--target", "y", "--out", "m", *FAST)
+    assert list(map(str, report["classes"])) == list(map(str, ids))
+    write_csv("new.csv", x=[0, 1, 2] * 10 + [0], y=[*ids * 10, ids[2] + 1])
+    code, _, errors = run("predict", "m", "new.csv", "--out", "p.csv")
+    assert code == 0 and "1 row not scored: the target 'y' is missing or not one of" in errors
+    assert set(Path("p.csv").read_text().replace('"', "").split()[1:]) <= set(map(str, ids))
+
+
+def test_long_whole_numbers_as_target_are_rounded_with_a_note(run):
+    for start in (10**18, 10**20):
+        write_csv("t.csv", x=np.arange(60), y=[start + 1 + i * 10**17 for i in range(60)])
+        code, _, errors = run(
+            "train", "t.csv", "--target", "y", "--task", "number", "--out", "m", *FAST
+        )
+        assert code == 0, errors
+        assert "are rounded to 16 digits (--task classes takes them for classes)" in errors
+
+
 def test_a_target_in_a_currency_is_a_number(run):
     write_csv("t.csv", a=range(60), y=[f"${i + 1},500.00" for i in range(60)])
     code, out, errors = run("train", "t.csv", "--target", "y", "--out", "m", "--json", *FAST)
