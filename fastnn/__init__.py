@@ -1,4 +1,10 @@
-"""fastnn: fast training and inference of small dense neural networks on CPUs.
+"""Small dense neural networks on CPUs, in Cython kernels: each layer is one fused pass of product and
+activation, the loss and its gradient are another, and parameters are updated in place, over
+contiguous buffers.
+
+The four lines of math behind it are `functional.linear` (two of them), the loss
+`functional.binary_cross_entropy` and `functional.sgd_step_`; `reference` has the same functions in
+plain NumPy.
 
 ============================================ ======================================================
 `MLP`                                        a network: ``fit``, ``forward``, ``save``

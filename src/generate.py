@@ -42,7 +42,7 @@ PATHS = dict(
     onnx="fastnn/export/onnx_graph/onnx_layers.py",
     sequential="fastnn/exchange/sequential.py",
     pytorch="fastnn/exchange/pytorch.py",
-    features="docs/features.md",
+    guide="docs/guide.md",
     moving="docs/moving.md",
     model_file="docs/model_file.md",
     api_functional="docs/api/functional.rst",
@@ -105,14 +105,14 @@ def in_documentation(files):
     forms.specification(files["model_file"])
     in_sklearn = ("identity", "sigmoid", "relu", "tanh", "exponential")
     files["moving"].words("additional names (", package.hidden(in_sklearn), ")")
-    features = files["features"]
+    guide = files["guide"]
     for start, table, stop in (
         ("- **Losses**: ", LOSSES, ", or a Python function"),
         ("- **Optimizers**: ", OPTIMIZERS, ", with PyTorch's"),
         ("- **Schedules** of the learning rate: ", SCHEDULES, "."),
     ):
-        features.listing(start, [row.label for row in table if row.label], stop, 80, 2)
-    features.listing("- **Activations**: ", package.hidden(["exponential"]), "; softmax", 80, 2)
+        guide.listing(start, [row.label for row in table if row.label], stop, 80, 2)
+    guide.listing("- **Activations**: ", package.hidden(["exponential"]), "; softmax", 80, 2)
     losses = [row.cls for row in LOSSES if row.cls]
     autosummary(files["api_losses"], "fastnn.losses", losses)
     optimizers = files["api_optimizers"]

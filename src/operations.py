@@ -216,7 +216,7 @@ class Loss(NamedTuple):
     mean: bool = False  # the loss of a row is the mean over outputs, not the sum
     alone: bool = True  # a sum over single outputs, with a kernel in `loss_element`
     weighted: str = ""  # the kernel in the same table where outputs have weights
-    label: str = ""  # in docs/features.md
+    label: str = ""  # in docs/guide.md
     note: str = ""  # for kernels.pxd
 
 
@@ -403,7 +403,7 @@ class Optimizer(NamedTuple):
     compiled: tuple[tuple[int, bool], ...] = ()
     moments: str = ""  # for people
     source: str = ""
-    label: str = ""  # in docs/features.md
+    label: str = ""  # in docs/guide.md
     state: tuple[Moment, ...] = ()  # all moments, in the order of the kernel
     counts_steps: bool = False  # the step depends on its number
     needs_lr: bool = False  # the step has no default learning rate
@@ -554,7 +554,7 @@ class Schedule(NamedTuple):
     number: int = 0
     rate: str = ""
     source: str = ""
-    label: str = ""  # in docs/features.md
+    label: str = ""  # in docs/guide.md
     note: str = ""  # for kernels.pxd
 
 

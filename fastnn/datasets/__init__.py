@@ -1,14 +1,15 @@
-"""Two small data sets that ship with fastnn, for examples, tests and the demo.
+"""Three small data sets that ship with fastnn, for examples, tests and the demo.
 
-======== ==== ======= =============================== =========
+======== ==== ======= =============================== ============
 data set rows columns target                          licence
-======== ==== ======= =============================== =========
+======== ==== ======= =============================== ============
 digits   1797 64      digit of a handwritten image    CC BY 4.0
+flats    600  5       rent of a flat; made data       BSD 3-Clause
 wine     178  12      colour intensity of a wine      CC BY 4.0
-======== ==== ======= =============================== =========
+======== ==== ======= =============================== ============
 
 Each is a gzipped CSV file with a header line. The .txt file of the same name describes the columns,
-the source and the licence.
+the source and the licence. On the command line the name stands for the file: ``fastnn train flats``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,36 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-__all__ = ["load_digits", "load_wine"]
+__all__ = ["load_digits", "load_wine", "path"]
+
+
+def path(name: str) -> str:
+    """Return the path of the CSV file of a data set.
+
+    Parameters
+    ----------
+    name : str
+        "digits", "flats" or "wine".
+
+    Returns
+    -------
+    str
+        The path of a gzipped file, which pandas and `fastnn.tables.read` read.
+
+    Raises
+    ------
+    ValueError
+        There is no data set of this name.
+
+    Examples
+    --------
+    >>> from fastnn import datasets
+    >>> datasets.path("flats").endswith("flats.csv.gz")
+    True
+    """
+    if name not in ("digits", "flats", "wine"):
+        raise ValueError(f"name must be 'digits', 'flats' or 'wine', got {name!r}.")
+    return str(resources.files(__name__).joinpath(f"{name}.csv.gz"))
 
 
 def load_digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:

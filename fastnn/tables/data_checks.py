@@ -19,7 +19,7 @@ from ..core.messages import did_you_mean, printable
 from .group_check import find_groups
 from .recognition import examples, recognise, truth
 from .table_errors import import_pyarrow, to_table
-from .texts import other_texts
+from .texts import convert_texts, other_texts
 
 MIN_ROWS = 20  # fewer rows can be different by chance
 MAX_SAMPLE = 20_000  # rows that decide whether a column predicts the target
@@ -78,13 +78,15 @@ class _Column:
         return len(self.distinct)
 
     def numbers(self):
-        """Return the values as float64 with NaN, or None for texts and other types."""
+        """Return numbers, dates and texts of them as float64 with NaN, or None for other values."""
         pa = import_pyarrow()
-        kind = self.values.type
-        if self.is_text or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind):
+        values = self.values
+        if self.is_text:
+            values = convert_texts(pa.table({"": values})).column(0).combine_chunks()
+        kind = values.type
+        if pa.types.is_string(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind):
             return None
         try:
-            values = self.values
             if pa.types.is_temporal(kind):
                 values = values.cast(
                     pa.int32() if str(kind) in ("date32[day]", "time32[s]") else pa.int64()
@@ -285,7 +287,8 @@ def _target_alone(column, target, sample, is_only):
         return None
     nearest = None if few else _nearest(numbers, train, test)
     goal = target.numbers()
-    if goal is None or (target.is_integer and target.n_distinct <= MAX_CLASSES):
+    are_whole = target.is_integer or target.is_text
+    if goal is None or (are_whole and target.n_distinct <= MAX_CLASSES):
         score = _score_classes(column, nearest, target.codes, train, test)
     else:
         score = _score_numbers(column, nearest, _ranks(goal), train, test)

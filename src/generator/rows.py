@@ -25,7 +25,7 @@ OPTIMIZER_FIELDS = {
     "module": "the file of the class in fastnn/optimizers/, without .py",
     "moments": "its moments, for people",
     "source": "the publication",
-    "label": "its name in docs/features.md",
+    "label": "its name in docs/guide.md",
 }
 STEP_FIELDS = {  # of an optimizer with a kernel
     "compiled": "the numbers of moments to compile a loop for",
@@ -52,7 +52,7 @@ def problems(activations, losses, optimizers):
     for row in losses:
         kernels[row.kernel].append(row)
     found += [
-        f"LOSSES, {kernel}: no row of this kernel has a `label`, which is its name in docs/features.md."
+        f"LOSSES, {kernel}: no row of this kernel has a `label`, which is its name in docs/guide.md."
         for kernel, rows in kernels.items()
         if any(row.name for row in rows) and not any(row.label for row in rows)
     ]

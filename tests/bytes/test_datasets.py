@@ -4,6 +4,7 @@ licences."""
 import doctest
 import gzip
 import pathlib
+import runpy
 
 import numpy as np
 import pytest
@@ -52,16 +53,13 @@ def test_every_call_returns_new_arrays(load):
 def test_files_are_small_and_say_where_they_come_from(path):
     assert path.stat().st_size < 100_000
     text = path.with_name(path.name.replace(".csv.gz", ".txt")).read_text(encoding="utf-8")
-    for needed in (
-        path.name,
-        "Creators",
-        "Source\n",
-        "https://doi.org/",
-        "Licence",
-        "CC BY 4.0",
-        "Changes\n",
-    ):
-        assert needed in text
+    needed = [path.name, "Creators\n", "Source\n", "Licence\n"]
+    if path.name == "flats.csv.gz":
+        needed += ["BSD 3-Clause"]
+    else:
+        needed += ["https://doi.org/", "CC BY 4.0", "Changes\n"]
+    for part in needed:
+        assert part in text
     with gzip.open(path, "rt", encoding="ascii") as file:
         for name in file.readline().strip().split(","):
             assert name in text or name.startswith("r"), f"column {name} is not explained"
@@ -71,5 +69,14 @@ def test_examples_in_docstrings():
     assert doctest.testmod(datasets).failed == 0
 
 
-def test_there_are_two():
-    assert sorted(path.name for path in FOLDER.glob("*.csv.gz")) == ["digits.csv.gz", "wine.csv.gz"]
+def test_every_data_set_has_a_path():
+    files = sorted(str(path) for path in FOLDER.glob("*.csv.gz"))
+    assert files == [datasets.path(name) for name in ("digits", "flats", "wine")]
+    with pytest.raises(ValueError, match="name must be 'digits', 'flats' or 'wine', got '../wine'"):
+        datasets.path("../wine")
+
+
+def test_flats_are_what_their_program_makes():
+    program = runpy.run_path(str(pathlib.Path(__file__).parents[2] / "tests" / "data" / "make_flats.py"))
+    with gzip.open(datasets.path("flats"), "rt", encoding="ascii", newline="") as file:
+        assert file.read() == program["flats_csv"]()

@@ -56,7 +56,7 @@ def tree(generate, tmp_path, monkeypatch):
         ("fastnn/initializers.py", '    "gelu": he_normal', '    "gelu": glorot_normal'),
         ("fastnn/optimizers/__init__.py", "Dozat, 2016", "Dozat, 2017"),
         ("fastnn/mlp.py", "softplus, gelu", "gelu"),
-        ("docs/features.md", "Adagrad, Adadelta", "Adadelta"),
+        ("docs/guide.md", "Adagrad, Adadelta", "Adadelta"),
         ("fastnn/export/c99/c_layers.py", '    "mish": ', '    "mush": '),
         ("fastnn/export/onnx_graph/onnx_layers.py", '"LeakyRelu(z, ', '"LeakyReLU(z, '),
         ("fastnn/exchange/sequential.py", '    "ELU": {"alpha"', '    "ELU": {"a"'),

@@ -538,10 +538,10 @@ def test_a_messy_table_is_read_as_it_is_meant(shown):
     text, _ = shown("messy_table")
     kinds = dict(re.findall(r"^(\w+) +(number|category|date)$", text, re.M))
     assert kinds == {
-        "area": "number",
-        "deposit": "number",
-        "district": "category",
-        "listed": "date",
+        "Area": "number",
+        "District": "category",
+        "Floor": "category",
+        "Listed": "date",
     }
     assert number(text, r"R2 out of fold ([\d.]+)") > 0.6
     assert number(text, r"intervals: ([\d.]+) of") == pytest.approx(0.9, abs=0.08)

@@ -14,8 +14,7 @@ import fastnn
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
 LESSONS = (
-    "index.md",
-    "start.md",
+    "four_lines.md",
     "losses.md",
     "optimizers.md",
     "estimators.md",
@@ -35,10 +34,9 @@ LESSONS = (
 )  # with Python to run
 PAGES = {
     name: (DOCS / name).read_text(encoding="utf-8")
-    for name in (*LESSONS, "features.md", "howto.md", "install.md", "performance.md")
+    for name in (*LESSONS, "guide.md", "index.md", "install.md", "performance.md", "start.md")
 }
 NEEDS = {
-    "start.md": "sklearn",
     "optimizers.md": "scipy",
     "estimators.md": "sklearn",
     "ensembles.md": "sklearn",

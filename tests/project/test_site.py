@@ -1,5 +1,6 @@
 """The documentation site: every page has its place, and its files ask for nothing elsewhere."""
 
+import html
 import importlib.util
 import io
 import re
@@ -12,7 +13,7 @@ from fastnn import plotting
 
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
-GROUPS = "Start", "Tables", "Networks", "Deploy"
+GROUPS = "Tables", "Networks", "Deploy"
 #: What readers look for, and the page that comes first.
 SEARCHES = {
     "missing values": "tabular.md",
@@ -47,7 +48,7 @@ def toctrees(name):
     return found
 
 
-def test_the_guide_has_four_groups_whose_pages_it_describes():
+def test_the_guide_has_three_groups_whose_pages_it_describes():
     trees = toctrees("guide.md")
     assert [caption for caption, _ in trees] == list(GROUPS)
     for group, entries in trees:
@@ -59,7 +60,7 @@ def test_every_page_has_one_place():
     pages = {path.stem for path in DOCS.glob("*.md")} - {"index"}
     placed = [
         entry
-        for name in ("index.md", "guide.md", "project.md", "performance.md")
+        for name in ("index.md", "start.md", "guide.md", "project.md")
         for _, entries in toctrees(name)
         for entry in entries
         if "/" not in entry
@@ -113,6 +114,14 @@ def test_the_first_page_of_the_api_lists_every_name():
     assert section.startswith("Table files, data sets and plots\n-----")
     assert ":toctree:" not in section and "   convert_texts\n" in section
     assert section.count(".. autosummary::") == read("api/tables.rst").count(".. autosummary::")
+
+
+def test_the_terminal_of_readme_shows_the_sessions_of_the_first_page():
+    """But for line ends and spaces, whose place in the file is rich's."""
+    pytest.importorskip("rich", reason="the picture needs the extra cli")
+    lines = re.findall(r"<text[^>]*>(.*?)</text>", read("images/terminal.svg"))
+    shown = re.sub(r"\s", "", html.unescape("".join(lines[1:])))  # after the title
+    assert shown == re.sub(r"\s", "", load("terminal").session())
 
 
 def test_files_of_the_site_ask_for_nothing_elsewhere():
