@@ -1,6 +1,6 @@
 """Draw the terminal sessions of start.md as images/terminal.svg, for README.md.
 
-    python docs/terminal.py
+python docs/terminal.py
 """
 
 import io

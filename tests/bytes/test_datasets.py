@@ -72,11 +72,13 @@ def test_examples_in_docstrings():
 def test_every_data_set_has_a_path():
     files = sorted(str(path) for path in FOLDER.glob("*.csv.gz"))
     assert files == [datasets.path(name) for name in ("digits", "flats", "wine")]
-    with pytest.raises(ValueError, match="name must be 'digits', 'flats' or 'wine', got '../wine'"):
+    with pytest.raises(ValueError, match="name must be 'digits', 'flats' or 'wine', got"):
         datasets.path("../wine")
 
 
 def test_flats_are_what_their_program_makes():
-    program = runpy.run_path(str(pathlib.Path(__file__).parents[2] / "tests" / "data" / "make_flats.py"))
+    program = runpy.run_path(
+        str(pathlib.Path(__file__).parents[2] / "tests" / "data" / "make_flats.py")
+    )
     with gzip.open(datasets.path("flats"), "rt", encoding="ascii", newline="") as file:
         assert file.read() == program["flats_csv"]()

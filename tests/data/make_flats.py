@@ -1,6 +1,6 @@
 """Makes fastnn/datasets/flats.csv.gz: 600 flats that do not exist, as people write them.
 
-    python make_flats.py
+python make_flats.py
 """
 
 import csv

@@ -160,9 +160,8 @@ def test_all_of_the_pictures_of_readme_can_be_read(overview):
 def test_pictures_of_readme_show_the_figures_of_the_pages(overview):
     accuracy, times = overview.accuracy(), overview.step_times()
     assert accuracy["fastnn"] == (1, 1) and len(accuracy) == 5 and len(times) == 6
-    text = read("index.md").replace("\n", " ")
-    assert f"CatBoost has {accuracy['CatBoost'][1]:.2f} times the loss" in text
-    assert f"LightGBM and HistGradientBoosting have {accuracy['LightGBM'][1]:.2f}" in text
-    assert (
-        f"fastnn {times['fastnn']:.3g} microseconds" in text and f"{times['PyTorch']:.3g}" in text
-    )
+    text = (DOCS.parent / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+    assert f"CatBoost {accuracy['CatBoost'][1]:.2f} times the loss" in text
+    assert f"LightGBM {accuracy['LightGBM'][1]:.2f} times the loss" in text
+    assert f"fastnn {times['fastnn']:.3g} microseconds" in text
+    assert f"PyTorch {times['PyTorch']:.3g}" in text
