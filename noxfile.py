@@ -78,6 +78,44 @@ for name, (scale, arguments) in TESTS.items():
 
 
 @nox.session
+def newest(session):
+    """Tests with the newest packages and pre-releases: their warnings of the future are errors, also
+    in the commands and programs that the tests start."""
+    session.install("--pre", "--upgrade", "--upgrade-strategy", "eager", "-e", ".[test]")
+    kinds = "FutureWarning", "DeprecationWarning", "PendingDeprecationWarning"
+    session.run(
+        *("python", "-m", "pytest", *session.posargs),
+        env={"PYTHONWARNINGS": ",".join(f"error::{kind}" for kind in kinds)},
+    )
+
+
+@nox.session(python="3.11")
+def oldest(session):
+    """Tests with the oldest supported packages. Their own warnings, long known, are ignored."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    extras = project["optional-dependencies"]
+    # what users need, and the libraries of data frames; tools of tests are the newest
+    used = [each for name in extras if name not in ("all", "docs", "test") for each in extras[name]]
+    used += [
+        each for each in extras["test"] if each.startswith(("pandas", "polars", "safetensors"))
+    ]
+    bounds = {}
+    for each in [*project["dependencies"], *used]:
+        name, bound = each.split(";")[0].strip().split(">=")
+        bounds.setdefault(name, bound)
+    del bounds["mpi4py"]  # its 4.0 has no wheel
+    session.install("--only-binary", ":all:", *(f"{name}=={bounds[name]}" for name in bounds))
+    tools = "pytest pytest-benchmark pytest-xdist hypothesis mpmath meson ninja onnxruntime"
+    session.install(*tools.split(), "Cython>=3.1", "setuptools>=77")
+    session.install("--no-build-isolation", "--no-deps", "-e", ".")
+    ignored = "DeprecationWarning", "FutureWarning", "PendingDeprecationWarning"
+    session.run(
+        *("python", "-m", "pytest", *(f"-Wignore::{kind}" for kind in ignored)),
+        *session.posargs,
+    )
+
+
+@nox.session
 def dask_memory(session):
     """Fits on 2 GB of rows made on the fly, or `-- ROWS`, with Dask workers of 512 MB."""
     install(session)

@@ -3,6 +3,7 @@
 import _thread
 import contextlib
 import copy
+import gc
 import json
 import os
 import pickle
@@ -17,7 +18,7 @@ import pytest
 from checks import assert_finite, assert_same_bits, training_state
 
 import fastnn
-from fastnn import MLP, SGD, Adam, DivergenceError
+from fastnn import MLP, SGD, Adam, DivergenceError, kernels
 
 OPTIMIZERS = [SGD(0.1), SGD(0.05, 0.9, True, 0.01), Adam(0.01)]
 
@@ -302,6 +303,32 @@ def test_ctrl_c_at_any_moment_leaves_parameters_state_and_history_of_one_step():
             assert net.fit(X, y, epochs=1).n_steps == 1
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def test_a_context_that_is_lost_ends():
+    """In Python 3.14, Ctrl-C between `__enter__` and the block of a with statement loses the context:
+    `__exit__` is not called (github.com/python/cpython/issues/148874)."""
+    net, other = MLP([3, 4, 1], rng=0), MLP([3, 4, 1], rng=0)
+    kept, lost = other._in_training(), net._in_training()
+    for context in (kept, lost, net._in_gradient()):
+        context.__enter__()
+    with pytest.raises(RuntimeError, match="callback of the same network"):
+        net.fit([[1, 2, 3]], [1], epochs=1)
+    del lost, context
+    assert net.fit([[1, 2, 3]], [1], epochs=1).n_steps == 1
+    assert net.loss_and_grad([[1, 2, 3]], [1])
+    with pytest.raises(RuntimeError, match="callback of the same network"):
+        other.fit([[1, 2, 3]], [1], epochs=1)
+    kept.__exit__(None, None, None)
+    kept.__exit__(None, None, None)
+    del kept
+    assert other.fit([[1, 2, 3]], [1], epochs=1).n_steps == 1
+    gc.enable()  # other tests may leave it off
+    paused = kernels.PausedCollector()
+    paused.__enter__()
+    assert not gc.isenabled()
+    del paused
+    assert gc.isenabled()
 
 
 def test_ctrl_c_in_the_last_step_of_an_epoch(sizes_with_signal_checks):
