@@ -5,7 +5,7 @@ The loss of the same rows tells what the folds make harder: to predict later row
 
 import re
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 
@@ -23,7 +23,7 @@ MAX_TIMES = 2  # columns that are tried
 MIN_VALUES = 8  # of a column of times
 N_FOLDS = 4  # the later rows are as many as those of a fold
 WIDTH, BATCH, RATE = 32, 64, 0.01
-MIN_STEPS, MAX_STEPS, CELLS = 150, 800, 48_000  # of a network; cells: steps times columns
+MIN_STEPS, MAX_STEPS, CELLS = 100, 800, 30_000  # of a network; cells: steps times columns
 N_BINS = 8
 MIN_DROP = 0.2  # of the part of the loss that is explained
 MIN_EXPLAINED = 0.1  # of the loss of random rows
@@ -171,7 +171,7 @@ class Trial:
     @cached_property
     def random(self):
         """ndarray (n,): the losses of the rows, of networks that trained on random others."""
-        return self.losses(other_units(np.arange(len(self.y)), N_FOLDS), self.encode())[1]
+        return self.losses(other_units(np.arange(len(self.y)), N_FOLDS), self.X)[1]
 
     @property
     def explained(self):
@@ -194,11 +194,11 @@ class Trial:
             Whether the folds train on earlier rows, which are fewer. The scores are those of blocks.
         """
         folds = [(train, scored) for train, scored in folds if len(train) and len(scored)]
-        rows, losses = self.losses(folds, self.encode(without))
+        rows, losses = self.losses(folds, self.X if without is None else self.encode(without))
         random, blocks = self.random[rows], [slice(None)]
         if is_forward:
             rng = np.random.default_rng(self.seed)
-            random = self.losses(_random_folds(folds, len(self.y), rng), self.encode())[1]
+            random = self.losses(_random_folds(folds, len(self.y), rng), self.X)[1]
             blocks = [np.searchsorted(rows, scored) for _, scored in folds]
         n = [len(rows[block]) for block in blocks]
         baseline = np.average([self.baseline(rows[block]) for block in blocks], weights=n)
@@ -220,7 +220,11 @@ class Trial:
         shares = np.bincount(y) / len(y)
         return float(-(shares * np.log(np.maximum(shares, 1e-300))).sum())
 
-    @cache  # noqa: B019 - a trial lives for one check
+    @cached_property
+    def X(self):
+        """EncodedTable: the rows with all columns."""
+        return self.encode()
+
     def encode(self, without=None):
         """Return the EncodedTable of the rows. without : the column that is not an input"""
         features = self.features if without is None else self.fit_features(without)
