@@ -13,8 +13,8 @@
   fit in memory.
 - `tidy`: types, missing values and index columns of what has been read. `table_writer`, `json_writer`: files.
 - `texts`: numbers and dates that are written as texts. `recognition`: what a column of texts is.
-- `number_texts`, `number_styles`, `part_texts`, `units`: numbers. `dates`, `month_names`: dates.
-  `missing_marks`: texts for missing values.
+- `number_texts`, `number_styles`, `part_texts`, `units`: numbers. `wide_numbers`: long ids.
+  `dates`, `month_names`: dates. `missing_marks`: texts for missing values.
 - `group_check`: columns of groups. `data_checks`: columns and rows that may spoil a model.
 """
 

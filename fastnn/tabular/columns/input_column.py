@@ -42,8 +42,8 @@ class InputColumn:
     style : str or None
         How the numbers are written where they are texts, if the table tells; see `number_texts`.
     whole : ndarray (n,) or None
-        The numbers before they are rounded to float64, if some are whole numbers from 2**53 on: of
-        dtype int64, uint64 or object, with any value for missing ones.
+        The numbers without rounding, if some are whole numbers from 2**53 on: int64, uint64 or
+        objects, with any value for missing ones.
     """
 
     kind: str
@@ -137,16 +137,14 @@ def _concatenate_whole(parts):
     """Return `InputColumn.whole` of parts of numbers, None if none has it."""
     if all(part.whole is None for part in parts):
         return None
-    wholes = [exact_numbers(part) for part in parts]
-    if len({whole.dtype for whole in wholes}) > 1:  # NumPy would make floats of int64 and uint64
-        wholes = [whole.astype(object) for whole in wholes]
-    return np.concatenate(wholes)
+    # As objects: NumPy would make floats of int64 and uint64.
+    return np.concatenate([_as_objects(part) for part in parts])
 
 
-def exact_numbers(raw):
+def _as_objects(raw):
     """Return the numbers of a column without rounding, with any value for missing ones."""
     if raw.whole is not None:
-        return raw.whole
+        return raw.whole.astype(object)
     numbers = np.where(np.isnan(raw.values), 0.0, raw.values).tolist()
     return np.array([int(x) if x.is_integer() else x for x in numbers] + [None], object)[:-1]
 
@@ -195,16 +193,15 @@ def from_vector(x, label):
 
 def _numbers(values, exact):
     """Return the InputColumn of numbers. exact() returns them without rounding, None for floats"""
-    are_wide = bool((np.abs(values) >= LIMIT).any())
-    return InputColumn("number", values, whole=exact() if are_wide else None)
+    whole = exact() if (np.abs(values) >= LIMIT).any() else None
+    return InputColumn("number", values, whole=whole)
 
 
 def _exact_objects(x):
     """Return an array of objects with ints for whole numbers, None if there are only floats."""
     exact = [_to_exact(value) for value in x]
-    if not any(isinstance(value, int) and abs(value) >= LIMIT for value in exact):
-        return None
-    return np.array([*exact, None], object)[:-1]
+    has_wide = any(isinstance(value, int) and abs(value) >= LIMIT for value in exact)
+    return np.array([*exact, None], object)[:-1] if has_wide else None
 
 
 def _to_exact(value):
@@ -332,8 +329,8 @@ def from_series(series, label):
     if pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
         if isinstance(kind, pd.SparseDtype):
             series = series.sparse.to_dense()
-        values = series.to_numpy(dtype=np.float64, na_value=np.nan)
-        return _numbers(values, lambda: _exact_series(series))
+        floats = series.to_numpy(dtype=np.float64, na_value=np.nan)
+        return _numbers(floats, lambda: _exact_series(series))
     if isinstance(kind, pd.StringDtype):
         codes, texts = pd.factorize(series)
         return InputColumn("text", codes.astype(np.int64), list(map(str, texts)))
@@ -369,8 +366,8 @@ def from_chunks(column, label):
         column = column.cast(pa.time64("us"), safe=False).cast(pa.int64())
         return InputColumn("number", np.array(column.to_numpy(), np.float64) / 1e6, style=HOURS)
     if types.is_duration(kind):
-        column = column.cast(pa.duration("us"), safe=False)
-        return InputColumn("number", _seconds_of(column.to_numpy()), style=HOURS)
+        spans = column.cast(pa.duration("us"), safe=False).to_numpy()
+        return InputColumn("number", _seconds_of(spans), style=HOURS)
     if (
         types.is_integer(kind)
         or types.is_floating(kind)
@@ -398,6 +395,6 @@ def from_chunks(column, label):
 def _exact_chunks(column):
     """Return an Arrow column of numbers without rounding, None for floats."""
     types = files.import_pyarrow().types
-    if types.is_integer(column.type):
-        return column.fill_null(0).to_numpy()
-    return _exact_objects(column.to_pylist()) if types.is_decimal(column.type) else None
+    if types.is_decimal(column.type):
+        return _exact_objects(column.to_pylist())
+    return column.fill_null(0).to_numpy() if types.is_integer(column.type) else None

@@ -1,6 +1,7 @@
 """Columns of numbers, and of texts that are numbers."""
 
 import math
+from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
@@ -70,7 +71,8 @@ class Number(Numeric):
             return next((text.strip() for text in raw.texts if is_wide(text, style)), None)
         if raw.whole is None:
             return None
-        return str(raw.whole[int((np.abs(raw.values) >= LIMIT).argmax())])
+        large = raw.whole[np.abs(raw.values) >= LIMIT]
+        return next((str(x) for x in large if isinstance(x, Integral)), None)
 
     def explain_no_feature(self, raw, values):
         if self.find_wide(raw) is None:
