@@ -168,11 +168,11 @@ COLUMNS = [
         lambda: large().fit([(dates_and_numbers(i), GOAL[:20]) for i in range(2)]),
     ),
     Case(
-        "tabular/columns/frames._to_arrow: column {column!r} of",
+        "tabular/columns/records._to_arrow: column {column!r} of",
         lambda: large().fit([{"a": 1}, {"a": "x"}], [0, 1]),
     ),
     Case(
-        "tabular/columns/frames._to_arrow: column {column!r} holds",
+        "tabular/columns/records._to_arrow: column {column!r} holds",
         lambda: large().fit([{"a": "y"}, {"a": "\ud800"}], [0, 1]),
     ),
     Case(

@@ -211,6 +211,7 @@ def test_requests():
     for values, kind in ((IDS, None), (HUGE, object)):
         X = pandas(values, kind)
         model = fit(X, categories=["id"])
+        assert model.columns_["id"] == "category"
         rows = [{"id": i, "a": x} for i, x in zip(values, a.tolist())]
         for sent in (rows[:5], rows):  # read one by one, and as a table
             for convert in (int, str):
