@@ -89,6 +89,7 @@ TABLES = {
     "Arrow dictionary of ints": (dictionary(INTS), "category"),
     "Arrow dictionary in chunks": (chunks(), "category"),
     "Arrow large_string": (arrow(AB, pa.large_string()), "category"),
+    "Arrow string_view": (arrow(AB, pa.string_view()), "category"),
     "Arrow binary": (arrow([b"a", b"\xff"] * 12), "category"),
     "Arrow run-end encoded": (
         arrow(pa.RunEndEncodedArray.from_arrays([12, N], ["a", "b"])),
@@ -103,8 +104,6 @@ TABLES = {
     "Arrow duration": (arrow(spans), "number"),
     "Arrow record batch": (pa.record_batch({"z": pa.array(z), "v": pa.array(AB)}), "category"),
 }
-if hasattr(pa, "string_view"):  # pyarrow 16 and newer
-    TABLES["Arrow string_view"] = arrow(AB, pa.string_view()), "category"
 
 
 @pytest.mark.parametrize("name", TABLES)
