@@ -29,18 +29,19 @@ def r2(y, predicted):
 
 
 @contextmanager
-def folds_that_train_on_gaps():
-    """Let folds train on the rows that they do not score."""
+def training_on_gaps(folds):
+    """Let the networks on all rows train on rows with gaps. folds : whether those of folds do, too"""
     split_rows, init = fit_split.split_rows, ForwardFolds.__init__
 
     def with_gaps(n, n_estimators, labels, groups, random_state):
         gaps = np.flatnonzero(groups < 0)
-        folds = split_rows(n, n_estimators, labels, groups, random_state)
-        return [(np.sort(np.r_[train, gaps]), held_out) for train, held_out in folds]
+        splits = split_rows(n, n_estimators, labels, groups, random_state)
+        return [(np.sort(np.r_[train, gaps]), held_out) for train, held_out in splits]
 
     def train_on_gaps(self, times, *arguments):
         init(self, times, *arguments)
-        self.trains[:, -1] |= (times < 0).any()
+        self.trains[:, -1] = folds
+        self.is_known = np.ones(len(times), bool)
 
     fit_split.split_rows, ForwardFolds.__init__ = with_gaps, train_on_gaps
     try:
@@ -74,7 +75,7 @@ def of_groups(seed):
     }.items():
         model = TabularRegressor(**SMALL).fit(X[old], y[old], groups=groups)
         show(f"groups, {what}", seed, model, y[old], X[new], y[new])
-    with folds_that_train_on_gaps():
+    with training_on_gaps(True):
         model = TabularRegressor(**SMALL).fit(X[old], y[old], groups=missing)
     show("groups, trained by all folds", seed, model, y[old], X[new], y[new])
 
@@ -88,14 +89,14 @@ def of_times(seed):
     gap = rng.random(1000) < GAPS
     known, gaps = X[:1000], X[:1000].copy()
     gaps.loc[gap, "day"] = pd.NaT
-    fits = {"no gaps": (known, y[:1000]), "in no fold, but trained at the end": (gaps, y[:1000])}
-    fits["never trained"] = known[~gap], y[:1000][~gap]
-    for what, (rows, targets) in fits.items():
-        model = TabularRegressor(**SMALL).fit(rows, targets, time="day")
-        show(f"times, {what}", seed, model, targets, X[later], y[later])
-    with folds_that_train_on_gaps():
-        model = TabularRegressor(**SMALL).fit(gaps, y[:1000], time="day")
-    show("times, trained by all folds", seed, model, y[:1000], X[later], y[later])
+    for what, rows in {"no gaps": known, "never trained": gaps}.items():
+        model = TabularRegressor(**SMALL).fit(rows, y[:1000], time="day")
+        show(f"times, {what}", seed, model, y[:1000], X[later], y[later])
+    for folds in (False, True):
+        with training_on_gaps(folds):
+            model = TabularRegressor(**SMALL).fit(gaps, y[:1000], time="day")
+        what = "trained by all folds" if folds else "in no fold, but trained at the end"
+        show(f"times, {what}", seed, model, y[:1000], X[later], y[later])
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ class BaseTabular(Attributes, TablePredictions):
         groups : array_like (n,) or str, optional
             Rows of the same group are in the same fold: pass the patient, the site or the sensor of
             each row, if new rows will come from others; or the name of the column of X that holds
-            it, which is then not an input.
+            it, which is then not an input. Rows without a group are left out, with a warning.
         resume : bool, default False
             Train only the networks that are left, of `n_folds_remaining_` folds, after Ctrl-C has
             stopped `fit`.
@@ -162,7 +162,8 @@ class BaseTabular(Attributes, TablePredictions):
             The date, time or number by which the rows are ordered, if new rows will come later; or
             the name of the column of X that holds it, which stays an input. Each fold trains on the
             rows before those that it scores, and then the networks of the model train on all rows.
-            See the guide "Rows in the order of time".
+            Rows without a time are left out, with a warning. See the guide "Rows in the order of
+            time".
         executor : concurrent.futures.Executor, optional
             Train the networks in its workers: processes, or machines that Dask or MPI connects. The
             encoded rows travel to each worker once. A worker has one thread with n_threads=-1. Not

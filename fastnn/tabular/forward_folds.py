@@ -1,7 +1,7 @@
 """Folds that are forward in time: each trains on the rows before those that it scores.
 
 The rows are split into blocks of whole time values, and the first block is never scored. The saved
-networks train on all rows afterwards, see `fitting.final_networks`.
+networks train on all rows that have a time afterwards, see `fitting.final_networks`.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from ..core.errors import Argument, DataError
 from ..encoded_table import table_of
 
-ALL_ROWS = -1  # in place of the number of a fold: a network that trains on all rows
+ALL_ROWS = -1  # in place of the number of a fold: a network that trains on all rows with a time
 ONE_FOLD_BLOCKS = 5  # of which a single fold scores the last
 
 
@@ -38,7 +38,10 @@ class ForwardFolds:
     ----------
     n_folds, n_blocks : int
     trains, scores : ndarray (n_folds, n_keys) of bool
-        Whether a fold trains on, or scores, the rows with a key.
+        Whether a fold trains on, or scores, the rows with a key. The last key is that of the rows
+        without a time or a group.
+    is_known : ndarray (n,) of bool
+        Whether a row has a time, and a group if there are groups.
     """
 
     def __init__(self, times, groups, weight, n_estimators, random_state):
@@ -59,10 +62,10 @@ class ForwardFolds:
             self.scores = blocks[None, :] == scored[:, None]
         else:
             self._set_groups(block, groups, known, counted, scored, random_state)
-        if not known.all():
-            self._keys[~known] = self.trains.shape[1]
-            none = np.zeros((self.n_folds, 1), bool)
-            self.trains, self.scores = np.c_[self.trains, none], np.c_[self.scores, none]
+        self.is_known = known
+        self._keys[~known] = self.trains.shape[1]
+        none = np.zeros((self.n_folds, 1), bool)
+        self.trains, self.scores = np.c_[self.trains, none], np.c_[self.scores, none]
 
     def _set_groups(self, block, groups, known, counted, scored, random_state):
         n_groups, n_blocks = int(groups.max()) + 1, self.n_blocks

@@ -106,26 +106,18 @@ def notes(names, groups, times):
     groups : ndarray (n,) of int, or None
     times : Times or None
     """
-    if times is not None and (n := int((times.numbers < 0).sum())):
-        text = f" or not a time there, such as {printable(times.other)!r}"
-        yield Message(
-            "{rows} left out of the scores: {time} is missing{what}. The folds do not train on "
-            "{them}, but the model does.",
-            rows=plural(n, "row"),
-            time=_argument("time", names.get("time")),
-            what=text if times.other else " there",
-            them="it" if n == 1 else "them",
-        )
-    if groups is not None and (n := int((groups < 0).sum())):
-        where = "training and scores" if times is None else "the folds and the scores"
-        yield Message(
-            "{rows} left out of {where}: {groups} is missing there, so {they} may belong to any "
-            "group. Give a row that belongs to none a group of its own.",
-            rows=plural(n, "row"),
-            where=where,
-            groups=_argument("groups", names.get("groups")),
-            they="it" if n == 1 else "they",
-        )
+    gaps = {"groups": (groups, ""), "time": (None if times is None else times.numbers, "")}
+    if times is not None and times.other:
+        other = f" or not a time, such as {printable(times.other)!r}"
+        gaps["time"] = times.numbers, other
+    for argument, (numbers, other) in gaps.items():
+        if numbers is not None and (n := int((numbers < 0).sum())):
+            yield Message(
+                "{rows} left out of training and scores: {argument} is missing there{other}.",
+                rows=plural(n, "row"),
+                argument=_argument(argument, names.get(argument)),
+                other=other,
+            )
 
 
 def find(frame, argument, name):

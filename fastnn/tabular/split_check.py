@@ -95,8 +95,10 @@ class _FrameColumn:
 
     def __init__(self, name, raw):
         self.name, self.raw, self.is_text = name, raw, raw.kind == "text"
-        present = () if self.is_text else raw.values[~np.isnan(raw.values)]
-        self.is_integer = raw.kind == "number" and bool((present == np.round(present)).all())
+        self.is_integer = False
+        if raw.kind == "number":
+            present = raw.values[~np.isnan(raw.values)]
+            self.is_integer = bool((present == np.round(present)).all())
 
     @cached_property
     def codes(self):

@@ -6,6 +6,7 @@ The loss of the same rows tells what the folds make harder: to predict later row
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -132,6 +133,9 @@ def _are_years(raw):
 
 class Trial:
     """Small networks on the rows of a sample."""
+
+    y: Any
+    target: Any
 
     def __init__(self, frame, y, *, is_classifier, seed, no_inputs, declared):
         self.frame, self.options = frame, (dict.fromkeys(no_inputs, ""), declared)

@@ -110,15 +110,23 @@ def test_folds_train_on_earlier_rows_of_other_groups(data):
 
 
 GAPS = {
-    "time": "2 rows left out of the scores: time='day' is missing or not a time there, such as 'soon'.",
-    "groups": "2 rows left out of training and scores: groups='site' is missing there",
+    "time": "2 rows left out of training and scores: time='day' is missing there or not a time, such "
+    "as 'soon'.",
+    "groups": "2 rows left out of training and scores: groups='site' is missing there.",
 }
 
 
 @pytest.mark.parametrize("window", [None, 60])
 @pytest.mark.parametrize("argument", GAPS)
-def test_rows_without_a_time_or_a_group_are_not_scored(argument, window):
-    """No fold trains on them either: they may be later than its rows, or of its groups."""
+def test_rows_without_a_time_or_a_group_are_not_used(argument, window, monkeypatch):
+    """They may be later than the rows that a fold scores, or of their groups."""
+    final, make = [], final_networks.FinalNetworks.make
+
+    def record(self, *arguments):
+        make(self, *arguments)
+        final.extend(self.jobs)
+
+    monkeypatch.setattr(final_networks.FinalNetworks, "make", record)
     table = X.assign(y=y, day=X["day"].dt.strftime("%Y-%m-%d"))
     column = {"time": "day", "groups": "site"}[argument]
     table.loc[3, column], table.loc[7, column] = None, None if argument == "groups" else "soon"
@@ -138,6 +146,10 @@ def test_rows_without_a_time_or_a_group_are_not_scored(argument, window):
         scored[held_out] = True
     assert not scored[lacking].any()
     assert_array_equal(np.isnan(reg.oof_prediction_), ~scored)
+    assert bool(final) == (argument == "time")
+    for job in final:
+        assert job.n_train == N - 2
+        assert_array_equal(job.train, np.flatnonzero(~lacking) if lacking.any() else [])
 
 
 def test_blocks_have_about_equal_numbers_of_rows():

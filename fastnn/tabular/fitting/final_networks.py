@@ -1,4 +1,4 @@
-"""The saved networks of a fit whose folds are forward in time: they train on all rows.
+"""The saved networks of a fit whose folds are forward in time: they train on all rows that have a time.
 
 The folds have found for how long to train each configuration, and which to use.
 """
@@ -42,7 +42,7 @@ class FinalNetworks:
         self.weights: list = []
         self.n_jobs, self.n_before = n * n_configurations, 0
 
-    def make(self, groups, weights, setup):
+    def make(self, groups, weights, setup, rows):
         """Make the networks of the configurations that have a weight.
 
         Parameters
@@ -51,13 +51,16 @@ class FinalNetworks:
             The trained jobs of each configuration, one for each fold.
         weights : ndarray (n_configurations,)
         setup : TrainingSetup
+        rows : ndarray of intp, or None
+            The rows in memory to train on. None: all rows.
         """
         chosen = [(jobs, float(weight)) for jobs, weight in zip(groups, weights) if weight > 0]
         self.weights = [weight for _, weight in chosen]
         tables = {jobs[0].configuration.encoding: jobs[0].table for jobs, _ in chosen}
-        everyone, n = np.arange(len(setup.rows)), len(setup.rows)
+        everyone = np.arange(len(setup.rows))
+        n = len(everyone if rows is None else rows)
         if setup.stored is not None:
-            n = setup.stored.n_rows
+            n = setup.stored.n_train(ALL_ROWS)
         self.jobs = training_jobs.make_jobs(
             [jobs[0].configuration for jobs, _ in chosen],
             tables,
@@ -68,6 +71,7 @@ class FinalNetworks:
         for i, job in enumerate(self.jobs):
             job.ends = _median_parts(chosen[i // self.n][0])
             job.fold, job.n_train = ALL_ROWS, n
+            job.train = everyone[:0] if rows is None else rows  # none stands for all
         self.n_jobs = len(self.jobs)
 
     def groups(self):
@@ -134,12 +138,11 @@ class FinalTrainer(training_jobs.JobTrainer):
             return fraction
         return min(fraction, share.fraction / end)
 
-    def in_worker(self, job):
-        return replace(job, train=job.train[:0])  # they are all rows
-
     def session(self, job, fraction, queue, n_threads):
         stored = self.setup.stored
         rows = self.data_of(job) if stored is None else stored.data(job, self.loss)
+        if stored is None and len(job.train):
+            rows = rows.select(job.train)
         epochs = training_jobs.n_epochs(job, fraction)
         first, last = _epochs_of_ends(job.ends, epochs)
         options = FitOptions(

@@ -30,6 +30,8 @@ class FitSplit:
     description : RowSplit
     n_train : int
         Number of rows that the networks of the model train on.
+    rows : ndarray of intp, or None
+        The rows in memory that have a time, and a group if there are groups; None: all.
     informs : ndarray (n_folds, n_folds) of bool, or None
         Whether the networks of each fold may know the scores of each other. None: of all others.
     """
@@ -38,6 +40,7 @@ class FitSplit:
     all_rows: Any
     description: RowSplit
     n_train: int
+    rows: Any = None
     informs: Any = None
 
     @property
@@ -97,11 +100,14 @@ def _forward(fit, names):
         last=times.last,
         **names,
     )
+    numbers = slice(None) if large is None else large.numbers
+    is_known = found.is_known[numbers]
     return FitSplit(
         folds=found.split(None if large is None else large.numbers),
         all_rows=None if large is None else found,
         description=description,
-        n_train=len(times.numbers),
+        n_train=int(found.is_known.sum()),
+        rows=None if is_known.all() else np.flatnonzero(is_known),
         informs=found.informs(),
     )
 

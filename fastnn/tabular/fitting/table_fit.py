@@ -317,7 +317,7 @@ class TableFit:
     def train_final(self, line):
         """Train the networks on all rows that are left."""
         final, (_, weights, _) = self.final, self.out_of_fold.choice
-        final.make(self.jobs_by_configuration(), weights, self.setup)
+        final.make(self.jobs_by_configuration(), weights, self.setup, self.split.rows)
         final.restore(self.stopped_networks)
         if self.are_weighted(final.jobs):
             self.set_weights(final.jobs)

@@ -102,10 +102,14 @@ class EncodedRows:
     # ---- read ----
 
     def n_train(self, fold):
-        """Return the number of rows that a fold trains on, all rows for ALL_ROWS."""
-        return (
-            self.n_rows if fold == ALL_ROWS else int(self.n_of_key[self.folds.trains[fold]].sum())
-        )
+        """Return the number of rows that a fold trains on, or a network on ALL_ROWS."""
+        return int(self.n_of_key[self.keys_to_train(fold)].sum())
+
+    def keys_to_train(self, fold):
+        """Return the keys of the rows that a fold trains on, (n_keys,) of bool."""
+        if fold != ALL_ROWS:
+            return self.folds.trains[fold]
+        return np.arange(len(self.n_of_key)) < len(self.n_of_key) - 1  # the last one has no time
 
     def n_at_once(self, n_threads):
         """Return how many networks train at the same time, so that their windows fit in memory."""
@@ -147,10 +151,10 @@ class _TrainingRows:
     def __iter__(self):
         job, stored = self.job, self.stored
         settings = job.configuration.encoding
-        layout = stored.layouts[settings]
+        layout, is_trained = stored.layouts[settings], stored.keys_to_train(job.fold)
         for rows in stored.groups(settings):
-            if job.fold != ALL_ROWS:
-                rows = rows[stored.folds.trains[job.fold, rows["key"]]]
+            if not is_trained[rows["key"]].all():
+                rows = rows[is_trained[rows["key"]]]
             numbers, positions, codes = (np.ascontiguousarray(rows[name]) for name in PARTS)
             X = table_of(numbers, positions, codes, layout)
             if job.known is not None:
