@@ -222,13 +222,18 @@ export function short(value, digits = 3) {
 export function drawCurves(canvas, train, test, theme, epochs = train.length) {
   const { context, width, height, em } = prepare(canvas);
   const left = 44 * em, right = 8 * em, top = 8 * em, bottom = 22 * em, n = Math.max(epochs, 2);
-  let high = 0;
-  for (const values of [train, test]) for (const v of values) if (v !== null && v > high) high = v;
+  let high = 0, lowest = Infinity;
+  for (const values of [train, test]) for (const v of values) {
+    if (v !== null && v > high) high = v;
+    if (v !== null && v < lowest) lowest = v;
+  }
   const first = train.length ? train[0] : 1;
   high = Math.min(high || 1, 3 * (first || 1));
+  // A loss that falls little would be a flat line on an axis from 0.
+  const low = lowest > high / 2 && lowest < high ? Math.max(0, lowest - 0.1 * (high - lowest)) : 0;
   const x = (i) => left + ((width - left - right) * i) / (n - 1);
-  const y = (v) => top + (height - top - bottom) * (1 - Math.min(v, high) / high);
-  drawGrid(context, niceTicks(0, high, 4), y, left, width - right, theme, em);
+  const y = (v) => top + (height - top - bottom) * (1 - (Math.min(v, high) - low) / (high - low));
+  drawGrid(context, niceTicks(low, high, 4), y, left, width - right, theme, em);
   for (const tick of niceTicks(1, n, 5)) {
     context.textAlign = x(tick - 1) > width - 30 * em ? "right" : "center";
     if (tick % 1 === 0) context.fillText(tick.toLocaleString("en"), x(tick - 1), height - 6 * em);
