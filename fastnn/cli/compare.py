@@ -4,7 +4,8 @@ from ..core.messages import plural
 from ..tables.addresses import without_secrets
 from .compare_models import ComparedModels
 from .compare_text import describe, format_comparison
-from .console import Notes, print_json, print_line
+from .console import CommandError, Notes, print_json, print_line
+from .model_file import is_model_name
 from .option_types import metric_name
 from .parser import add_json, add_threads, help_texts
 from .table_file import add_table_options
@@ -17,9 +18,9 @@ better than each score. A model is better if the difference is above two
 standard errors. Pass rows that no model was trained on.
 
 examples:
-  fastnn compare a.safetensors b.safetensors --data new.csv
-  fastnn compare a.safetensors b.safetensors --data new.csv --metric auc
-  fastnn compare *.safetensors --data new.csv --json
+  fastnn compare a.safetensors b.safetensors new.csv
+  fastnn compare a.safetensors b.safetensors new.csv --metric auc
+  fastnn compare *.safetensors new.csv --json
 """
 
 
@@ -27,17 +28,19 @@ def add_parser(commands, summary):
     parser = commands.add_parser(
         "compare",
         help=summary,
-        usage="fastnn compare MODEL MODEL ... --data TABLE [options]",
+        usage="fastnn compare MODEL MODEL ... TABLE [options]",
         **help_texts(HELP),
     )
     parser.add_argument(
-        "models", metavar="MODEL", nargs="+", help="model files written by 'fastnn train'"
+        "models",
+        metavar="MODEL",
+        nargs="+",
+        help="model files written by 'fastnn train', and after them the table with the target",
     )
     parser.add_argument(
         "--data",
         metavar="TABLE",
-        required=True,
-        help="table with the target, as for 'fastnn train'",
+        help="the table, in place of the last argument",
     )
     parser.add_argument(
         "--metric",
@@ -60,6 +63,13 @@ def add_parser(commands, summary):
 
 
 def run(arguments):
+    if arguments.data is None:
+        *arguments.models, arguments.data = arguments.models
+        if not arguments.models or is_model_name(arguments.data):
+            raise CommandError(
+                "which table are the models compared on? Pass it last: "
+                "fastnn compare a.safetensors b.safetensors new.csv"
+            )
     notes = Notes(is_printed=not arguments.json)
     compared = ComparedModels(arguments, notes)
     content = describe(compared)

@@ -34,6 +34,7 @@ task, the baseline, and whether --time or --group of 'fastnn train' may help.
 examples:
   fastnn info
   fastnn info model.safetensors
+  fastnn info model.safetensors --card
   fastnn info model.safetensors --card card.md
   fastnn info people.csv
   fastnn info people.csv --target income
@@ -51,9 +52,11 @@ def add_parser(commands, summary):
     parser.add_argument("--target", metavar="COL", help="column of the table to predict")
     parser.add_argument(
         "--card",
+        nargs="?",
+        const="-",
         metavar="FILE",
         help="write the card of a model: what it predicts from what, its scores, its limits; .md or "
-        ".json",
+        ".json (default: Markdown to standard output)",
     )
     add_json(parser)
     add_table_options(parser)
@@ -145,8 +148,10 @@ def _show_model(arguments):
 
 
 def _write_card(model, arguments):
-    model_card.check_extension(arguments.card)
-    check_output(arguments.card, arguments.data, option="--card")
+    is_printed = arguments.card == "-"
+    if not is_printed:
+        model_card.check_extension(arguments.card)
+        check_output(arguments.card, arguments.data, option="--card")
     try:
         model_card.write(arguments.card, arguments.data, model, read_record(model))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
@@ -154,7 +159,8 @@ def _write_card(model, arguments):
             f"{arguments.data}: the record of its training is damaged, or that of an older version. "
             "Train it again."
         ) from None
-    print_line(f"Saved {arguments.card}.")
+    if not is_printed:
+        print_line(f"Saved {arguments.card}.")
     return 0
 
 

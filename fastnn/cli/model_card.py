@@ -9,6 +9,7 @@ import os
 from ..core.messages import format_share, format_value, plural, printable
 from ..files.replacing import replacing
 from ..tabular.checking.profile import NumberProfile
+from ..tabular.typical_values import medians
 from .baselines_text import ADVANTAGE, describe_verdicts
 from .compare_layout import digits_of, format_digits
 from .console import CommandError, to_json
@@ -41,7 +42,7 @@ def check_extension(path):
 
 
 def write(path, source, model, record):
-    """Write the card of a model to a file. source : path of the model
+    """Write the card of a model to a file, or print it if `path` is "-". source : path of the model
 
     Raises
     ------
@@ -55,8 +56,11 @@ def write(path, source, model, record):
         )
     card = to_json(describe(source, model, record))
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    if path.lower().endswith(".md"):
+    if path == "-" or path.lower().endswith(".md"):
         text = "\n".join(format_markdown(card)) + "\n"
+    if path == "-":
+        print(text, end="", flush=True)
+        return
     try:
         with replacing(path) as file:
             file.write(text.encode())
@@ -130,6 +134,7 @@ def _scores(record):
 def _columns(model):
     """Return what each column in use held in training."""
     features, profile = model.model_.features, model.model_.profile
+    middles = medians(model.model_)
     out = []
     for j in features.used():
         column = features.columns[j]
@@ -138,7 +143,7 @@ def _columns(model):
             held = profile.columns[j]
             found["missing"] = held.n_missing / profile.n_rows
             if isinstance(held, NumberProfile):
-                quantiles = (held.cuts[0], held.quantile(0.5), held.cuts[-1])
+                quantiles = (held.cuts[0], middles.get(j, held.quantile(0.5)), held.cuts[-1])
                 low, middle, high = (column.write(float(x), format_value) for x in quantiles)
                 found["values"] = f"{low} to {high}, median {middle}"
             else:

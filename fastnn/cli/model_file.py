@@ -22,6 +22,10 @@ from ..tabular.tabular_file import FORMAT
 from .console import CommandError, to_json
 from .scores import MAX_LABEL_ISSUES, drop_verb, metric_of, threshold_of
 
+#: Of models of other programs.
+OTHER_FORMATS = (
+    *(".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".onnx", ".h5", ".keras", ".npz"),
+)
 KEY = "training"  # in metadata_
 MAX_NOTES = 100  # of a record
 REASON = 300  # characters of a reason or a place, at most
@@ -95,6 +99,16 @@ def _with_columns(path, model):
 def is_model_name(path):
     """Whether a file name is that of a model."""
     return path.endswith(".safetensors")
+
+
+def check_model_name(path):
+    """Raise CommandError if the name for a model file is that of another format."""
+    extension = os.path.splitext(path)[1].lower()
+    if extension in OTHER_FORMATS:
+        raise CommandError(
+            f"{path}: --out is a safetensors file, not {extension}. Choose a name that ends in "
+            ".safetensors. 'fastnn export' writes models for other programs."
+        )
 
 
 def _advise_model(path):
@@ -257,12 +271,15 @@ def restore_reading_options(arguments, model):
     return shlex.join(words)
 
 
-def is_training_table(model, path, n_rows):
-    """Whether a table has the file name and the number of rows of the training table."""
+def is_training_table(model, path, *n_rows):
+    """Whether a table has the file name and the number of rows of the training table.
+
+    n_rows : all rows, or those with a target
+    """
     record = read_record(model)
     name = record.get("data")
     return (
         isinstance(name, str)
         and os.path.basename(name) == os.path.basename(without_secrets(path))
-        and record.get("rows") == n_rows
+        and record.get("rows") in n_rows
     )

@@ -7,7 +7,7 @@ import threading
 import webbrowser
 
 from .console import CommandError, CommandWords, print_line, print_note
-from .model_file import is_model_name, load_model, read_record
+from .model_file import check_model_name, is_model_name, load_model, read_record
 from .parser import check_output, help_texts, whole_number
 from .table_file import resolve_table_path
 
@@ -137,6 +137,7 @@ def _save(arguments, as_code, state, table):
     """Train without a page."""
     if state is None:
         raise CommandError("--out needs --state. Copy the command of the page.")
+    check_model_name(arguments.out)
     check_output(arguments.out)
     playback, _ = as_code.from_state(state, table)
     _print_notes(playback.data.notes)

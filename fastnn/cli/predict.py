@@ -112,7 +112,9 @@ def run(arguments):
     scores = None
     if is_scored:
         scores = score_columns(model, targets, outputs, notes, target_style(model))
-    if scores is not None and is_training_table(model, arguments.data, table.n_rows):
+    if scores is not None and is_training_table(
+        model, arguments.data, table.n_rows, scores["rows"]
+    ):
         notes(
             "this seems to be the table that the model was trained on, so the scores are "
             f"optimistic. 'fastnn info {arguments.model}' shows the out-of-fold scores"

@@ -79,8 +79,17 @@ def shorten(name, maximum):
 def list_names(names):
     """Join the first names of columns with commas. Lines do not break within a name."""
     more = f", ... ({len(names) - MAX_NAMES:,} more)" if len(names) > MAX_NAMES else ""
-    shown = (shorten(name, NAME).replace(" ", UNBROKEN) for name in names[:MAX_NAMES])
+    shown = (name.replace(" ", UNBROKEN) for name in _shorten_apart(list(names[:MAX_NAMES])))
     return ", ".join(shown) + more
+
+
+def _shorten_apart(names):
+    """Return names in few characters, and in more where two would be the same."""
+    shown, n = [shorten(name, NAME) for name in names], NAME
+    while len(set(shown)) < len(set(names)) and n < max(map(len, names)):
+        n *= 2
+        shown = [shorten(a, n) if shown.count(b) > 1 else b for a, b in zip(names, shown)]
+    return shown
 
 
 def format_error(x):

@@ -178,6 +178,7 @@ def _check_files(file, arguments):
     inputs = [file.path]
     if arguments.config is not None:
         inputs.append(arguments.config)
+    model_file.check_model_name(arguments.out)
     option_of: dict = {}
     for name in ("out", "plot", "report"):
         path = getattr(arguments, name)

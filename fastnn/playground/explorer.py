@@ -9,6 +9,7 @@ import numpy as np
 from ..core.messages import join, printable
 from ..core.validation import check_count
 from ..tables import convert_texts
+from ..tabular.typical_values import typical_values
 from .table_points import numbers_of
 
 EXACT_COLUMNS = 8  # up to these, contributions are exact
@@ -60,6 +61,9 @@ class Explorer:
             for name, effect in self.columns.items()
             if table is not None and name in table.column_names
         }
+        columns, typical = model.model_.features.columns, typical_values(model.model_)
+        #: The median or the commonest category of each column in training.
+        self.typical = {columns[j].label: value for j, value in typical.items()}
         self.all_names = [str(name) for name in model.feature_names_in_]
 
     def _check_columns(self, table):
@@ -82,12 +86,7 @@ class Explorer:
         for name, effect in self.columns.items():
             values = _texts(effect)
             column = {"name": name, "kind": effect.kind, "values": values}
-            if effect.kind == "category":
-                row[name] = values[0]
-            else:
-                known = effect.training_values
-                middle = np.sort(known)[len(known) // 2] if len(known) else effect.values[0]
-                row[name] = _text(middle, effect.kind)
+            row[name] = self._first_value(name, values)
             columns.append(column | {"mean": effect.mean.tolist()})
         if len(outputs) > 1 and hasattr(self.model, "classes_"):
             first = int(self.model.predict_proba(self._as_table(row))[0].argmax())
@@ -99,10 +98,23 @@ class Explorer:
             "name": self.name,
             "columns": columns,
             "row": row,
+            "row_name": "Typical row" if self.table is None else "First row",
             "outputs": [str(each) for each in outputs],
             "output": first,
             "is_number": not hasattr(self.model, "classes_"),
         }
+
+    def _first_value(self, name, values):
+        """Return the value of a column in the first row of the table, or a typical one."""
+        effect, known = self.columns[name], self.table_values.get(name)
+        if known is not None and len(known):
+            value = known[0]
+            if effect.kind == "category" and value in values:
+                return str(value)
+            if effect.kind != "category":
+                return None if np.isnan(value) else _text(value, effect.kind)
+        typical = self.typical.get(name, effect.values[0])
+        return _text(typical, effect.kind)
 
     def answer(self, row: dict[str, Any], output: int = 0) -> dict[str, Any]:
         """Return the prediction for a row, and the curve of each column around it.
@@ -251,5 +263,7 @@ def _text(value, kind):
     if kind == "number":
         return float(value)
     if kind == "date":
-        return np.datetime_as_string(np.datetime64(value), unit="D")
+        is_number = not isinstance(value, np.datetime64)
+        date = np.datetime64(int(value), "s") if is_number else value
+        return np.datetime_as_string(date, unit="D")
     return str(value)

@@ -10,6 +10,7 @@ from ..config import __version__
 from ..tables.number_texts import PLAIN_STYLE
 from ..tabular.columns.category import as_number
 from ..tabular.columns.input_column import time_text
+from ..tabular.typical_values import typical_values
 
 MAX_EXAMPLES = 20  # categories in a schema
 
@@ -100,20 +101,22 @@ def describe_columns(service):
         return [_number(name, 0.0, False) for name in names]
     model = service.model.model_
     features = model.features
-    medians = _medians(model)
+    typical = typical_values(model)
     categories = features.value_categories()
     found = []
     for j in features.used():
         column = features.columns[j]
         name = column.label if service.has_names else features.positions[j]
         if column.kind == "category":
-            found.append((features.positions[j], _category(name, column, categories[j])))
+            found.append(
+                (features.positions[j], _category(name, column, categories[j], typical.get(j)))
+            )
         elif column.kind == "date":
-            found.append((features.positions[j], _date(name, column, medians.get(j, 0.0))))
+            found.append((features.positions[j], _date(name, column, typical.get(j, 0.0))))
         else:
             of_texts = column.style not in (None, PLAIN_STYLE)
             found.append(
-                (features.positions[j], _number(name, medians.get(j, 1.0), True, of_texts))
+                (features.positions[j], _number(name, typical.get(j, 1.0), True, of_texts))
             )
     return [facts for _, facts in sorted(found, key=lambda pair: pair[0])]
 
@@ -126,14 +129,6 @@ def example_row(service, columns):
     for column in columns:
         row[column.name] = column.example
     return row
-
-
-def _medians(model):
-    """Return {source: median of the training rows} of the columns with numbers."""
-    if not model.encoders:
-        return {}
-    pairs = zip(model.features.numbers, model.encoders[0].scalings)
-    return {f.source: scaling.median for f, scaling in pairs if f.part == "value"}
 
 
 def _number(name, median, may_be_missing, of_texts=False):
@@ -167,7 +162,7 @@ def _format_date(text, style):
     return date.strftime(style)
 
 
-def _category(name, column, categories):
+def _category(name, column, categories, typical):
     numbers = [as_number(text) for text in categories]
     is_text = column.from_text or any(map(math.isnan, numbers))
     values = categories if is_text else [int(x) if x.is_integer() else x for x in numbers]
@@ -175,4 +170,4 @@ def _category(name, column, categories):
     more = len(values) - MAX_EXAMPLES
     about = f"one of {len(values):,} categories" + (f" ({more:,} are not listed)" * (more > 0))
     about += "; another one contributes nothing; null if it is missing"
-    return ColumnFacts(name, "category", about, schema, values[0] if values else None)
+    return ColumnFacts(name, "category", about, schema, dict(zip(categories, values)).get(typical))

@@ -167,6 +167,8 @@ def test_a_card(run):
     for heading in ("Scores", "Baselines", "Limits", "Columns", "How it was trained"):
         assert f"\n## {heading}\n" in text
     assert "HistGradientBoosting" in text and report["created"] in text
+    code, out, _ = run("info", "m.safetensors", "--card")
+    assert (code, out) == (0, text)
     run("info", "m.safetensors", "--card", "card.json")
     card = json.loads(Path("card.json").read_text(encoding="utf-8"))
     assert card["target"]["name"] == "y" and card["baselines"] == report["baselines"]

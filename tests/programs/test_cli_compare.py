@@ -108,6 +108,15 @@ def test_what_cannot_be_compared(run, arguments, message):
     assert (code, out) == (2, "") and message in err
 
 
+def test_the_table_may_be_the_last_argument(run):
+    models = "b.safetensors", "copy.safetensors"
+    assert run(*models, "rows.csv", "--json") == run(*models, "--data", "rows.csv", "--json")
+    for arguments in (models, ("rows.csv",)):
+        code, out, err = run(*arguments)
+        assert (code, out) == (2, "")
+        assert "fastnn compare a.safetensors b.safetensors new.csv" in err
+
+
 def test_standard_input_is_refused(run):
     code, _, err = run("b.safetensors", "copy.safetensors", "--data", "-")
     assert code == 2 and "--data: standard input can be read only once" in err

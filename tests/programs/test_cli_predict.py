@@ -227,6 +227,16 @@ def test_scores_where_the_table_has_the_target(run):
     assert first.startswith(NOT_TRAINED_ON)
     assert lines[0].split() == ["on", "120", "rows", "model", "baseline"]
     assert float(lines[1].split()[1]) > 0.8
+    rows = Path("table.csv").read_text().splitlines()
+    named = Path("other/table.csv")  # 120 rows with a target, and one without: as in training
+    named.parent.mkdir()
+    target = rows[0].split(",").index("c")
+    cells = rows[1].split(",")
+    named.write_text("\n".join([*rows, ",".join([*cells[:target], "", *cells[target + 1 :]])]))
+    notes = json.loads(run("c", str(named), "--json")[1])["notes"]
+    assert any(f"note: {note}".startswith(NOT_TRAINED_ON) for note in notes)
+    named.unlink()
+    named.parent.rmdir()
     lines = run("n", "table.csv")[2].splitlines()
     assert lines[2].split()[0] == "R2" and float(lines[2].split()[1]) > 0.8
 

@@ -63,6 +63,7 @@ def error_of(run, words):
         ("t.csv --targt y --out m", "unknown option --targt. Did you mean --target?"),
         ("t.csv --target y --out no/m", "no: no such folder. Create it first, or"),
         ("t.csv --target y --out .", ".: --out is a folder."),
+        ("t.csv --target y --out m.pkl", "m.pkl: --out is a safetensors file, not .pkl. Choose"),
         ("t.csv --target y --out t.csv", "t.csv: --out would overwrite an input file."),
         ("t.csv --target y --out notes.txt", "notes.txt: --out would overwrite a file that is not"),
         ("t.csv --target y --out m --plot no/m.png", "or choose another --plot."),

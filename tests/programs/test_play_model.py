@@ -32,7 +32,7 @@ def explorers():
     return Explorer(numbers, "rent", table, "rent"), Explorer(classes, "kind")
 
 
-def test_the_description_has_a_row_of_usual_values(explorers):
+def test_the_description_has_the_first_row_or_a_typical_one(explorers):
     for explorer in explorers:
         described = explorer.describe()
         kinds = {column["name"]: column["kind"] for column in described["columns"]}
@@ -43,7 +43,14 @@ def test_the_description_has_a_row_of_usual_values(explorers):
             "built": "date",
         }
         assert described["row"].keys() == kinds.keys()
-        assert 60 < described["row"]["area"] < 100
+        first = explorer.table is not None
+        assert described["row_name"] == ("First row" if first else "Typical row")
+        area = TABLE["area"].to_numpy()
+        expected = area[0] if first else np.median(area)
+        assert described["row"]["area"] == pytest.approx(expected, rel=1e-6)
+        districts = TABLE["district"].to_pylist()
+        commonest = max(sorted({*districts}), key=districts.count)
+        assert described["row"]["district"] == (districts[0] if first else commonest)
 
 
 def test_answers_are_those_of_the_model(explorers):

@@ -11,7 +11,9 @@ from fastnn import MLP, TabularClassifier
 from fastnn.serving import Access, create_app
 from fastnn.serving.batches import Batches
 from fastnn.serving.bodies import Bodies
+from fastnn.serving.model_facts import describe_columns, example_row
 from fastnn.serving.request_error import RequestError
+from fastnn.serving.table_service import TableService
 
 validate = pytest.importorskip("openapi_spec_validator", reason="it is not installed").validate
 pa = pytest.importorskip("pyarrow", reason="tables need the extra cli")
@@ -251,3 +253,14 @@ def test_other_models():
 def test_replies_are_json(app):
     (reply,) = ask_all(app, [("POST", "/predict", {"content": json.dumps(ROW)})])
     assert reply.headers["content-type"] == "application/json"
+
+
+def test_the_example_has_medians_and_the_commonest_categories():
+    numbers = np.random.default_rng(0).normal(size=301)  # a profile has 64 quantiles of them
+    cities = ["Aachen"] * 50 + ["Zwolle"] * 251
+    table = pa.table({"a": numbers, "city": cities})
+    model = TabularClassifier(2, hidden_layer_sizes=4, random_state=0)
+    model.fit(table, np.where(numbers > 0, "yes", "no"))
+    service = TableService(model)
+    example = example_row(service, describe_columns(service))
+    assert example == {"a": float(f"{np.median(numbers):.4g}"), "city": "Zwolle"}

@@ -222,13 +222,18 @@ export function short(value, digits = 3) {
 export function drawCurves(canvas, train, test, theme, epochs = train.length) {
   const { context, width, height, em } = prepare(canvas);
   const left = 44 * em, right = 8 * em, top = 8 * em, bottom = 22 * em, n = Math.max(epochs, 2);
-  let high = 0;
-  for (const values of [train, test]) for (const v of values) if (v !== null && v > high) high = v;
+  let high = 0, lowest = Infinity;
+  for (const values of [train, test]) for (const v of values) {
+    if (v !== null && v > high) high = v;
+    if (v !== null && v < lowest) lowest = v;
+  }
   const first = train.length ? train[0] : 1;
   high = Math.min(high || 1, 3 * (first || 1));
+  // A loss that falls little would be a flat line on an axis from 0.
+  const low = lowest > high / 2 && lowest < high ? Math.max(0, lowest - 0.1 * (high - lowest)) : 0;
   const x = (i) => left + ((width - left - right) * i) / (n - 1);
-  const y = (v) => top + (height - top - bottom) * (1 - Math.min(v, high) / high);
-  drawGrid(context, niceTicks(0, high, 4), y, left, width - right, theme, em);
+  const y = (v) => top + (height - top - bottom) * (1 - (Math.min(v, high) - low) / (high - low));
+  drawGrid(context, niceTicks(low, high, 4), y, left, width - right, theme, em);
   for (const tick of niceTicks(1, n, 5)) {
     context.textAlign = x(tick - 1) > width - 30 * em ? "right" : "center";
     if (tick % 1 === 0) context.fillText(tick.toLocaleString("en"), x(tick - 1), height - 6 * em);
@@ -259,21 +264,26 @@ export function drawEffect(canvas, column, range, theme) {
   const numbers = kind === "number" ? values.map(Number)
     : kind === "date" ? values.map((text) => Date.parse(text)) : values.map((_, i) => i);
   const finite = numbers.filter(Number.isFinite), first = Math.min(...finite), last = Math.max(...finite);
-  const isBars = kind === "category", slot = (width - left - right) / values.length;
+  const isCategory = kind === "category", slot = (width - left - right) / values.length;
   const x = (v) => left + ((width - left - right) * (v - first)) / (last - first || 1);
   const y = (v) => top + (height - top - bottom) * (1 - (v - low) / (high - low));
   drawGrid(context, niceTicks(low, high, 5), y, left, width - right, theme, em);
-  if (isBars) {
+  if (isCategory) {
+    // Points, since the axis need not begin at 0. Many names do not fit: then that of the row alone is written.
+    const room = Math.floor(slot / (6.5 * em)), fits = room > 3;
     values.forEach((value, i) => {
-      const middle = left + slot * (i + 0.5), isRow = String(value) === String(at ?? "missing");
-      context.fillStyle = isRow ? "#0072B2" : theme.grid;
-      context.fillRect(middle - slot * 0.35, Math.min(y(curve[i]), y(low)), slot * 0.7, Math.abs(y(low) - y(curve[i])));
-      context.fillStyle = theme.ink;
+      const middle = left + slot * (i + 0.5), isRow = String(value) === String(at ?? "missing"), text = String(value);
+      context.fillStyle = theme.faint;
       context.fillRect(middle - slot * 0.4, y(mean[i]) - 0.75, slot * 0.8, 1.5);
+      context.beginPath();
+      context.arc(middle, y(curve[i]), Math.min(slot * 0.4, (isRow ? 4.5 : 3.5) * em), 0, 7);
+      context.fillStyle = isRow ? "#D55E00" : "#0072B2";
+      context.fill();
       context.fillStyle = theme.faint;
       context.textAlign = "center";
-      const room = Math.floor(slot / (6.5 * em)), text = String(value);
-      if (room > 1) context.fillText(text.length > room ? `${text.slice(0, room - 1)}…` : text, middle, height - 6 * em);
+      const half = context.measureText(text).width / 2;
+      const place = fits ? middle : Math.max(left + half, Math.min(width - right - half, middle));
+      if (fits || isRow) context.fillText(fits && text.length > room ? `${text.slice(0, room - 1)}…` : text, place, height - 6 * em);
     });
     return;
   }

@@ -64,7 +64,7 @@ function control(column) {
   const [low, high] = [values[0], values.at(-1)], whole = values.every(Number.isInteger);
   const step = whole ? 1 : (high - low) / 200;
   const slider = element("input", { type: "range", min: low, max: high, step, value: row[name] });
-  const number = element("input", { type: "number", step: "any", value: +row[name].toPrecision(6) });
+  const number = element("input", { type: "number", step: "any", value: row[name] === null ? "" : +row[name].toPrecision(6) });
   slider.setAttribute("aria-label", name);
   slider.oninput = () => { number.value = +Number(slider.value).toPrecision(6); set(Number(slider.value)); };
   number.onchange = () => { slider.value = number.value; set(number.value === "" ? null : Number(number.value)); };
@@ -160,9 +160,9 @@ function drawExplanation() {
   }));
   $("nearest-card").hidden = !nearest;
   if (!nearest) return;
-  $("nearest").replaceChildren(
-    element("tr", {}, ...nearest.columns.map((name) => element("th", { scope: "col" }, name))),
-    ...nearest.rows.map((values) => element("tr", {}, ...values.map((value) => element("td", {}, value)))));
+  // a row of the page for each column: five similar rows need less room beside each other than nine columns
+  $("nearest").replaceChildren(...nearest.columns.map((name, i) => element("tr", {},
+    element("th", { scope: "row" }, name), ...nearest.rows.map((values) => element("td", {}, values[i])))));
 }
 
 // ---- start ----
@@ -180,6 +180,7 @@ async function main() {
   $("output-label").hidden = model.outputs.length < 2;
   $("output").append(...model.outputs.map((name, i) => new Option(name, i)));
   $("output").onchange = () => { chooseOutput(Number($("output").value)); update(); };
+  $("again").textContent = `${model.row_name} again`;
   $("again").onclick = () => { row = { ...model.row }; showRow(); update(); };
   dark.addEventListener("change", draw);
   addEventListener("resize", draw);
