@@ -9,7 +9,7 @@ import os
 from ..core.messages import format_share, format_value, plural, printable
 from ..files.replacing import replacing
 from ..tabular.checking.profile import NumberProfile
-from .baselines_text import ADVANTAGE, describe_verdicts
+from .baselines_text import ADVANTAGE, describe_not_trained, describe_verdicts
 from .compare_layout import digits_of, format_digits
 from .console import CommandError, to_json
 from .text_report import (
@@ -260,7 +260,12 @@ def _score_lines(card):
 
 
 def _baseline_lines(found):
-    if not found or len(found["models"]) < 2:
+    if not found:
+        return
+    if left_out := describe_not_trained(found):
+        yield left_out
+        yield ""
+    if len(found["models"]) < 2:
         return
     models, label = found["models"], LABELS[found["metric"]]
     keys = ["score", "error", "difference", "difference_error"]
