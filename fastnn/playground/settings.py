@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from .. import optimizers, schedules
+from ..core.messages import hint_at
 from ..core.validation import check_count, check_number
 from ..mlp import MLP
 from . import data_sets
@@ -180,4 +181,6 @@ class Settings:
 def _check_names(name, values, known):
     for value in values:
         if value not in known:
-            raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+            raise ValueError(
+                f"{name} must be one of {', '.join(known)}, got {value!r}{hint_at(value, known)}"
+            )

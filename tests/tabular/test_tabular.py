@@ -329,7 +329,7 @@ def test_no_fold_is_empty():
         (np.zeros(N), "groups holds one group, but at least 2 are needed. Leave groups out"),
         (["a", None] * 30, "groups has a missing value in row 1. Give the row a group"),
         (np.zeros((N, 2)), r"groups must have shape \(60,\), .* got \(60, 2\)"),
-        ([1, 2], "inconsistent numbers of samples"),
+        ([1, 2], "groups has 2 rows, but X has 60"),
     ],
 )
 def test_wrong_groups(groups, message, quick):
