@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .core.messages import hint_at
 from .kernels import Activation
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def resolve(
     """Return the `kernels.Activation` for a name, or raise a ValueError that lists the names."""
     kind = choices.get(name) if isinstance(name, str) else None
     if kind is None:
-        hint = ". Use softmax for the output layer only." if name == "softmax" else ""
+        hint = hint_at(name, choices)
+        if name == "softmax":
+            hint = ". Use softmax for the output layer only."
         raise ValueError(f"{argument} must be one of {', '.join(choices)}, got {name!r}{hint}")
     return kind

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .core.messages import hint_at
 from .core.validation import check_shape
 
 if TYPE_CHECKING:
@@ -266,5 +267,6 @@ def _resolve(argument, init):
         raise ValueError(
             f"{argument} must be one of {', '.join(INITIALIZERS)}, None "
             f"or a function f(rng, n_in, n_out) -> W (n_in, n_out), got {init!r}"
+            f"{hint_at(init, INITIALIZERS)}"
         )
     return INITIALIZERS[init]

@@ -13,11 +13,24 @@ ADVANTAGE = (
 def format_baselines(record):
     """Yield the lines about the baselines of a record, none without them."""
     found = record.get("baselines")
-    if not found or len(found["models"]) < 2:
+    if not found:
         return
-    models = found["models"]
+    models, left_out = found["models"], describe_not_trained(found)
+    if len(models) > 1 or left_out:
+        yield ""
+    if len(models) > 1:
+        yield from _format_models(record, found, models)
+    yield from wrap(left_out)
+
+
+def describe_not_trained(found):
+    """Return a sentence about the baselines that Ctrl-C or SIGTERM has left out, or ""."""
+    names = found.get("not_trained")
+    return f"Interrupted before these baselines were trained: {', '.join(names)}." if names else ""
+
+
+def _format_models(record, found, models):
     names = [m["name"] for m in models]
-    yield ""
     yield from format_models(
         "same folds",
         found["metric"],

@@ -10,7 +10,7 @@ from ..core.messages import format_share, format_value, plural, printable
 from ..files.replacing import replacing
 from ..tabular.checking.profile import NumberProfile
 from ..tabular.typical_values import medians
-from .baselines_text import ADVANTAGE, describe_verdicts
+from .baselines_text import ADVANTAGE, describe_not_trained, describe_verdicts
 from .compare_layout import digits_of, format_digits
 from .console import CommandError, to_json
 from .last_block import describe_last_block
@@ -268,7 +268,12 @@ def _score_lines(card):
 
 
 def _baseline_lines(found):
-    if not found or len(found["models"]) < 2:
+    if not found:
+        return
+    if left_out := describe_not_trained(found):
+        yield left_out
+        yield ""
+    if len(found["models"]) < 2:
         return
     models, label = found["models"], LABELS[found["metric"]]
     keys = ["score", "error", "difference", "difference_error"]

@@ -192,9 +192,13 @@ class _Reader:
         self.note_rounded(texts.find_wide(counts, found))
         if n and not self.arguments.skip_missing_target:
             first = found.others[0]
+            present = {text: k for text, k in counts.items() if not texts.is_missing_mark(text)}
+            n_missing = len(self.column) - sum(present.values())
+            missing = f", and missing in {plural(n_missing, 'row')}" if n_missing else ""
             self.fail(
-                f"is a number in {sum(counts.values()) - n:,} rows, but not in "
-                f"{plural(n, 'row')} ({recognition.examples(found.others)}). Correct the values, pass "
+                f"is a number in {plural(sum(present.values()) - n, 'row')}, but not in "
+                f"{plural(n, 'row')} ({recognition.examples(found.others)}){missing}. Correct the "
+                "values, pass "
                 "--skip-missing-target to leave such rows out, or --task classes.",
                 self.column.index(first).as_py(),
             )
@@ -225,7 +229,7 @@ class _Reader:
         if n and not self.arguments.skip_missing_target:
             self.fail(
                 f"is missing (in {plural(n, 'row')}). Fill it in, or pass --skip-missing-target "
-                "to leave such rows out.",
+                f"to leave such rows out.{self.describe_marks(column)}",
                 int(missing.argmax()),
             )
         if n:
@@ -265,20 +269,26 @@ class _Reader:
 
     def note_marks(self, values):
         """Say which classes look like marks for missing values."""
+        if text := self.describe_marks(values):
+            self.file.notes(f"{self.file.name}: {self.label}:{text}")
+
+    def describe_marks(self, values):
+        """Return a sentence about the classes that look like marks for missing values, or ""."""
         if not import_pyarrow().types.is_string(values.type):
-            return
+            return ""
         counts = texts.count_rows(values)
         marks = list(filter(texts.is_missing_mark, counts))
-        if marks:
-            options = " ".join(f"--na {shlex.quote(printable(mark))}" for mark in marks)
-            what, them = "is a class", "it stands for a missing value"
-            if len(marks) > 1:
-                what, them = "are classes", "they stand for missing values"
-            self.file.notes(
-                f"{self.file.name}: {self.label}: {join(marks, quoted=False)} {what}, in "
-                f"{plural(sum(counts[mark] for mark in marks), 'row')}. If {them}, pass {options} "
-                "--skip-missing-target."
-            )
+        if not marks:
+            return ""
+        options = " ".join(f"--na {shlex.quote(printable(mark))}" for mark in marks)
+        what, them = "is a class", "it stands for a missing value"
+        if len(marks) > 1:
+            what, them = "are classes", "they stand for missing values"
+        return (
+            f" {join(marks, quoted=False)} {what}, in "
+            f"{plural(sum(counts[mark] for mark in marks), 'row')}. If {them}, pass {options} "
+            "--skip-missing-target."
+        )
 
     def note_single_rows(self, values):
         """Say which classes have one row: it may be an error, and no fold can score them."""

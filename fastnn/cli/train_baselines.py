@@ -97,6 +97,7 @@ def compare(model, trained, file, arguments):
         "rows": len(trained.held_out.y),
         "not_installed": absent,
         "interrupted": is_interrupted,
+        "not_trained": [name for name in found if name not in predicted],
         "models": _describe(runner, predicted),
     }
 

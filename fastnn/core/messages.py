@@ -98,6 +98,12 @@ def did_you_mean(name, names, what="columns"):
     return f"Its {what} are {join(names, MAX_CHOICES, quoted=False)}."
 
 
+def hint_at(name, names):
+    """Return the end of a message about an unknown name: `. Did you mean 'adam'?`, or ""."""
+    close = similar(name, names) if isinstance(name, str) else None
+    return "" if close is None else f". Did you mean {printable(close)!r}?"
+
+
 # ---- warnings ----
 
 #: Packages between the user and fastnn: scikit-learn wraps `fit`, and calls it through joblib.

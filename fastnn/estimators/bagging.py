@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import _num_samples, column_or_1d
+
+from ..core.validation import check_rows
 
 
 def check_groups(estimator, groups, X):
@@ -18,7 +20,7 @@ def check_groups(estimator, groups, X):
             "Set n_estimators to at least 2 and bagging='folds', or pass groups=None."
         )
     groups = column_or_1d(groups)
-    check_consistent_length(X, groups)
+    check_rows("groups", len(groups), _num_samples(X))
     return groups
 
 

@@ -9,12 +9,30 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
 from .. import kernels, losses
+from ..core.messages import printable, warn
 from ..core.validation import check_number
 from ..files import json_values
 from ..files.checks import check
 from . import ensemble, inputs, parameters
 
 MULTILABEL = "multilabel-indicator"
+
+
+def check_are_classes(kind, regressor):
+    """Raise ValueError if the targets are numbers. kind : as scikit-learn's type_of_target says it"""
+    if kind not in ("binary", "multiclass", MULTILABEL):
+        raise ValueError(
+            f"Unknown label type: {kind}. y must contain classes. To predict numbers, use {regressor}."
+        )
+
+
+def warn_one_class(classes):
+    """Warn if there is one class: nothing can be learned."""
+    if len(classes) == 1:
+        warn(
+            f"y holds only the class {printable(repr(classes.tolist()[0]))}, so every prediction is "
+            "this class. Pass rows of at least two classes."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,14 +63,14 @@ class ClassTargets:
                 "y has several columns of classes. Pass one column, or an indicator matrix of 0 "
                 "and 1 for multi-label classification."
             )
-        if kind not in ("binary", "multiclass", MULTILABEL):
-            raise ValueError(
-                f"Unknown label type: {kind}. y must contain classes. To predict "
-                "numbers, use MLPRegressor."
-            )
+        check_are_classes(kind, "MLPRegressor")
         if kind == MULTILABEL:
             return cls(np.arange(y.shape[1]), kind)
-        classes = np.unique(y if classes is None else classes)
+        if classes is None:
+            classes = np.unique(y)
+            warn_one_class(classes)
+        else:
+            classes = np.unique(classes)
         return cls(classes, "binary" if len(classes) <= 2 else "multiclass")
 
     def part_to_json(self):

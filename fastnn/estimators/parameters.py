@@ -8,6 +8,7 @@ import numpy as np
 from .. import losses, optimizers
 from ..activations import HIDDEN
 from ..callbacks import Callback, Checkpoint, resolve_callbacks
+from ..core.messages import hint_at
 from ..optimizers import LBFGS, SGD, Adam
 from ..training.stopping import Patience
 
@@ -34,10 +35,11 @@ def resolve_loss(loss, output, other_names):
     """Return the loss object for a name, an object or a function. `other_names` are further names
     that the estimator accepts, for the error message."""
     if isinstance(loss, str) and loss not in losses.LOSSES:
+        known = [*other_names, *losses.LOSSES]
         raise ValueError(
-            f"loss must be one of {', '.join([*other_names, *losses.LOSSES])}, an object of "
+            f"loss must be one of {', '.join(known)}, an object of "
             "fastnn.losses such as Huber(2.0), or a function (outputs, y) -> (value, d_outputs), "
-            f"got {loss!r}"
+            f"got {loss!r}{hint_at(loss, known)}"
         )
     return losses.resolve(loss, output)
 
@@ -58,9 +60,10 @@ def activations(activation):
         return [activations(each) for each in activation]
     name = ACTIVATION_ALIASES.get(activation, activation)
     if name not in HIDDEN:
+        known = ["logistic", *HIDDEN]
         raise ValueError(
-            f"activation must be one of {', '.join(['logistic', *HIDDEN])}, or a list with one "
-            f"name for each hidden layer, got {activation!r}"
+            f"activation must be one of {', '.join(known)}, or a list with one "
+            f"name for each hidden layer, got {activation!r}{hint_at(activation, known)}"
         )
     return name
 

@@ -43,6 +43,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..core.lazy import LazyClasses
+from ..core.messages import hint_at
 
 if TYPE_CHECKING:
     from .base import Loss
@@ -146,6 +147,7 @@ def resolve(loss: Any, output: str) -> Loss:
             raise ValueError(
                 f"loss must be None, one of {', '.join(LOSSES)}, an object of fastnn.losses "
                 f"or a function (outputs, y) -> (value, d_outputs), got {loss!r}"
+                f"{hint_at(loss, LOSSES)}"
             )
     if loss.output not in (None, output):
         raise ValueError(

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.preprocessing import LabelEncoder
 
+from ..core.messages import hint_at
 from ..executors import SharedObjects
 from . import models
 from .folds import Folds, split_rows
@@ -167,7 +168,9 @@ def cross_val_predict(
     (500, 10)
     """
     if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+        raise ValueError(
+            f"method must be one of {', '.join(METHODS)}, got {method!r}{hint_at(method, METHODS)}"
+        )
     path = models.network_path(estimator, "cross_val_predict")
     arrays, splits = split_rows(estimator, X, y, groups, cv)
     folds = Folds(estimator, path, arrays, splits, dict(params or {}))

@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from ..core.options import cached
+from ..core.validation import check_rows
 from ..estimators.inputs import CheckedRows, check_X
 from ..estimators.networks import targets_class
 from . import models
@@ -83,6 +84,8 @@ def _key(params):
 
 def split_rows(estimator, X, y, groups, cv):
     """Return (X, y), and the row indices (train, test) of each fold. cv : as the user passed it"""
+    if groups is not None and hasattr(groups, "__len__"):
+        check_rows("groups", len(groups), _num_samples(X))
     X, y, groups = indexable(X, y, groups)
     cv = check_cv(cv, y, classifier=is_classifier(estimator))
     splits = list(cv.split(X, y, groups))

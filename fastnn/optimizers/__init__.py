@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING
 
 from .. import schedules
 from ..core.lazy import LazyClasses
+from ..core.messages import hint_at
 
 if TYPE_CHECKING:
     from typing import Any
@@ -101,7 +102,7 @@ def resolve(optimizer: AnyOptimizer) -> Optimizer | LBFGS:
         names = ", ".join(repr(name) for name in OPTIMIZERS)
         raise ValueError(
             f"optimizer must be one of {names} or an optimizer such as Adam(lr=1e-3), "
-            f"got {optimizer!r}"
+            f"got {optimizer!r}{hint_at(optimizer, OPTIMIZERS)}"
         )
     return optimizer  # type: ignore[return-value]
 

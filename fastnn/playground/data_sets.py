@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.messages import plural
+from ..core.messages import hint_at, plural
 from ..core.validation import check_count, check_number
 
 #: By name: what the list of the page says.
@@ -140,7 +140,9 @@ def make_data(
     True
     """
     if name not in DATA_SETS:
-        raise ValueError(f"data must be one of {', '.join(DATA_SETS)}, got {name!r}")
+        raise ValueError(
+            f"data must be one of {', '.join(DATA_SETS)}, got {name!r}{hint_at(name, DATA_SETS)}"
+        )
     if check_count("n", n, minimum=10) > MAX_POINTS:
         raise ValueError(f"n must be at most {MAX_POINTS:,}, got {n:,}")
     noise = check_number("noise", noise, minimum=0)

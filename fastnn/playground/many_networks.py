@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.messages import hint_at
 from ..many import fit_many
 from ..mlp import MLP
 from . import as_code
@@ -53,7 +54,10 @@ class ManyNetworks:
 
     def __init__(self, settings: Settings, variation: str, data: Any) -> None:
         if variation not in VARIATIONS:
-            raise ValueError(f"variation must be one of {', '.join(VARIATIONS)}, got {variation!r}")
+            raise ValueError(
+                f"variation must be one of {', '.join(VARIATIONS)}, got {variation!r}"
+                f"{hint_at(variation, VARIATIONS)}"
+            )
         self.data = data
         self.settings = [each.for_data(data) for each in varied(settings, variation)]
         self.networks: list[MLP] = [each.network(data) for each in self.settings]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from .. import optimizers, schedules
-from ..core.messages import printable
+from ..core.messages import hint_at, printable
 from ..core.validation import check_count, check_number
 from ..mlp import MLP
 from . import data_sets
@@ -182,7 +182,9 @@ class Settings:
 def _check_names(name, values, known):
     for value in values:
         if value not in known:
-            raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+            raise ValueError(
+                f"{name} must be one of {', '.join(known)}, got {value!r}{hint_at(value, known)}"
+            )
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.errors import Argument, DataError, Message
 from ..core.messages import did_you_mean, plural, printable
+from ..core.validation import check_rows
 from ..tables.missing_marks import is_missing_mark
 from ..tables.recognition import recognise
 from ..tables.texts import find_wide
@@ -141,9 +142,7 @@ def find(frame, argument, name):
 
 def from_values(argument, values, n):
     """Return the InputColumn of the values that were passed for n rows."""
-    from sklearn.utils.validation import check_consistent_length
-
-    check_consistent_length(values, np.empty(n))
+    check_length(argument, values, n)
     if hasattr(values, "iloc") and hasattr(values, "dt"):
         return input_column.from_series(values, argument)
     if hasattr(values, "to_arrow"):  # Polars
@@ -331,11 +330,20 @@ def _parse(column, argument):
     )
 
 
+def check_length(argument, values, n):
+    """Check that an argument has a value for each of n rows."""
+    try:
+        n_values = len(values)
+    except TypeError:  # a scalar
+        raise ValueError(
+            f"{argument} must have shape ({n},), one value for each row, got {values!r}"
+        ) from None
+    check_rows(argument, n_values, n)
+
+
 def group_numbers(groups, n):
     """Return the number of the group of each row, -1 if it is missing."""
-    from sklearn.utils.validation import check_consistent_length
-
-    check_consistent_length(groups, np.empty(n))
+    check_length("groups", groups, n)
     groups = _to_array(groups)
     if groups.ndim != 1:
         raise ValueError(

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import functional, losses
 from ..core.errors import Argument, DataError
+from ..core.messages import hint_at
 from ..core.validation import check_number
 from ..files import json_values
 from ..files.checks import check, check_mapping, is_finite
@@ -316,5 +317,5 @@ def resolve_loss(loss):
         return loss
     raise ValueError(
         f"loss must be one of {', '.join(known)}, or the object of such a loss from fastnn.losses, "
-        f"for example losses.Quantile((0.1, 0.9)), got {loss!r}"
+        f"for example losses.Quantile((0.1, 0.9)), got {loss!r}{hint_at(loss, known)}"
     )

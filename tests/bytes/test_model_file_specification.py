@@ -14,6 +14,8 @@ import fastnn
 from fastnn import MLP, losses
 from fastnn.activations import ACTIVATIONS
 
+pytestmark = pytest.mark.filterwarnings("ignore:y holds only the class")
+
 safetensors = pytest.importorskip("safetensors", reason="the package safetensors is not installed")
 X = np.random.default_rng(0).normal(size=(40, 3))
 PAGE = DOCS / "model_file.md"

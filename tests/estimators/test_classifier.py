@@ -74,6 +74,7 @@ def test_log_probabilities_are_finite():
         assert_finite(net.predict_log_proba(far))
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_a_single_class_is_predicted_with_certainty():
     net = quick().fit(IRIS, np.full(150, "only"))
     assert set(net.predict(IRIS)) == {"only"}

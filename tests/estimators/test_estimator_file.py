@@ -20,7 +20,10 @@ from fastnn import MLPClassifier, MLPRegressor, ModelFileError, losses, schedule
 from fastnn.estimators import file as estimator_file
 from fastnn.files.safetensors import Reader
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:y holds only the class"),
+]
 rng = np.random.default_rng(1)
 N = 60
 X = rng.normal(size=(N, 3))

@@ -91,20 +91,27 @@ def test_the_folds_are_those_of_the_model(run, monkeypatch):
     assert report["scores"]["rows"] + seen[0] == N  # those before the first block are not scored
 
 
-def test_a_baseline_that_ctrl_c_stops_leaves_the_model(run, monkeypatch):
+@pytest.mark.parametrize("n_trained", [2, 0])
+def test_a_baseline_that_ctrl_c_stops_leaves_the_model(run, monkeypatch, n_trained):
     class Stopped(baselines.Linear):
         def fit_model(self, X, y, weight):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(baselines, "BASELINES", FAST | {"stopped": Stopped})
+    others = FAST if n_trained else {}
+    monkeypatch.setattr(baselines, "BASELINES", others | {"stopped": Stopped, "later": Stopped})
     code, out, err = run(
         *("train", "t.csv", "--target", "y", "--drop", "n", "--out", "m.safetensors"),
-        *("--folds", "2", "--baselines", "--json"),
+        *("--folds", "2", "--baselines", "--json", "--report", "r.html"),
     )
     found = json.loads(out)["baselines"]
-    assert code == 130 and found["interrupted"] and len(found["models"]) == 3
+    assert code == 130 and found["interrupted"] and len(found["models"]) == 1 + n_trained
     assert "Interrupted: m.safetensors holds all 2 folds." in err
     assert fastnn.load("m.safetensors").n_folds_remaining_ == 0
+    left_out = "Interrupted before these baselines were trained: stopped, later."
+    run("info", "m.safetensors", "--card", "card.md")
+    pages = [Path(name).read_text("utf-8") for name in ("r.html", "card.md")]
+    for text in run("info", "m.safetensors")[1], *pages:
+        assert left_out in text
 
 
 def test_text_and_page(run):

@@ -122,6 +122,7 @@ def test_a_model_that_was_interrupted(run, monkeypatch):
     assert json.loads(run("info", "b.safetensors", "--json")[1])["folds_left"] == 3
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_a_model_of_one_class(run):
     table = read("table.csv").select(["a"])
     fastnn.TabularClassifier(**SMALL).fit(table, ["x"] * 120).save("m.safetensors")

@@ -196,6 +196,7 @@ def test_a_model_of_an_array(run):
     assert error_of(run, "m.safetensors", "new.csv").startswith(message)
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_a_model_of_one_class(run):
     table = fastnn.tables.read("table.csv").select(["a", "city"])
     TabularClassifier(**SMALL).fit(table, ["x"] * 120).save("m.safetensors")

@@ -289,6 +289,17 @@ def test_a_target_in_a_currency_is_a_number(run):
     assert fastnn.load("m").predict(fastnn.tables.read("t.csv")).max() > 1500
 
 
+def test_all_gaps_of_a_target_are_said_at_once(run):
+    write_csv("t.csv", a=range(60), y=["", "-", "NA", "Indef.", *map(str, range(56))])
+    code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m", *FAST)
+    found = "in 56 rows, but not in 1 row ('Indef.'), and missing in 3 rows. Correct"
+    assert code == 2 and found in errors
+    write_csv("t.csv", a=range(60), y=["", "-", *("a", "b") * 29])
+    code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m", *FAST)
+    assert code == 2 and "is missing (in 1 row)" in errors
+    assert "- is a class, in 1 row. If it stands for a missing value, pass --na - " in errors
+
+
 def test_a_target_of_nearly_all_numbers_is_a_number(run):
     write_csv("t.csv", a=range(60), y=[f"{i},49,999" if i % 9 else "ask" for i in range(1, 61)])
     arguments = ("train", "t.csv", "--target", "y", "--out", "m", "--json", *FAST)

@@ -73,6 +73,7 @@ def test_estimators(kind, build, tmp_path):
         check(case, *results[name])
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 @needs_gcc
 def test_one_class(tmp_path):
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")

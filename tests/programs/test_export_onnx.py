@@ -85,6 +85,7 @@ def test_estimators_for_tables(tmp_path):
         check(tmp_path / f"{name}.onnx", case)
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_one_class(tmp_path):
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     X = np.eye(2)

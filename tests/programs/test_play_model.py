@@ -110,6 +110,7 @@ def test_a_table_that_lacks_columns(explorers):
         Explorer(model, "rent", TABLE.select(["empty"]))
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_a_model_of_one_class_is_refused():
     model = TabularClassifier(1, hidden_layer_sizes=4, random_state=0).fit(TABLE, ["yes"] * N)
     with pytest.raises(ValueError, match="the model knows one class"):

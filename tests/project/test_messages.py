@@ -8,6 +8,7 @@ import pytest
 import fastnn
 from fastnn import MLP, History
 from fastnn.callbacks import EarlyStopping
+from fastnn.playground import data_sets
 
 X, Y = np.linspace(-1, 1, 40).reshape(20, 2), np.linspace(0, 1, 20)
 
@@ -271,3 +272,84 @@ def test_l_bfgs_says_why_scipy_stopped():
     assert net.fit(X, Y, optimizer="lbfgs", epochs=3).stop_reason == "all epochs done"
     few = fastnn.LBFGS(max_evaluations=3)
     assert "EVALUATIONS" in net.fit(X, Y, optimizer=few, epochs=100).stop_reason
+
+
+CLASSES = np.arange(20) % 2
+
+
+@pytest.mark.parametrize(
+    ("close", "call"),
+    [
+        ("adam", lambda: MLP([2, 1], rng=0).fit(X, Y, optimizer="adan")),
+        ("huber", lambda: MLP([2, 1], rng=0).fit(X, Y, loss="hubber")),
+        ("relu", lambda: MLP([2, 3, 1], "rellu")),
+        ("sigmoid", lambda: MLP([2, 1], output="sigmoyd")),
+        ("he_normal", lambda: MLP([2, 1], init="he_norma")),
+        ("logistic", lambda: fastnn.MLPClassifier(activation="logistics").fit(X, CLASSES)),
+        ("huber", lambda: fastnn.MLPRegressor(loss="hubber").fit(X, Y)),
+        ("huber", lambda: fastnn.TabularRegressor(loss="hubber").fit(X, Y)),
+        (
+            "predict_proba",
+            lambda: fastnn.cross_val_predict(
+                fastnn.MLPClassifier(), X, CLASSES, method="predict_probas"
+            ),
+        ),
+        ("spirals", lambda: data_sets.make_data("spiral")),
+    ],
+)
+def test_a_misspelt_name_gets_the_name_that_is_meant(close, call):
+    with pytest.raises(ValueError, match=f"must be .*, got .*Did you mean '{close}'\\?$"):
+        call()
+
+
+def test_a_name_like_no_other_gets_no_guess():
+    with pytest.raises(ValueError, match=r"got 'newton'$"):
+        MLP([2, 1], rng=0).fit(X, Y, optimizer="newton")
+    with pytest.raises(ValueError, match=r"got 3$"):
+        MLP([2, 1], rng=0).fit(X, Y, optimizer=3)
+
+
+FOLDS = dict(n_estimators=2, bagging="folds")
+
+
+@pytest.mark.parametrize(
+    ("message", "call"),
+    [
+        (
+            "groups has 2 rows, but X has 20",
+            lambda: fastnn.TabularClassifier(2).fit(X, CLASSES, groups=[1, 2]),
+        ),
+        (
+            "groups has 2 rows, but X has 20",
+            lambda: fastnn.MLPClassifier(**FOLDS).fit(X, CLASSES, groups=[1, 2]),
+        ),
+        (
+            "groups has 2 rows, but X has 20",
+            lambda: fastnn.cross_validate(fastnn.MLPClassifier(), X, CLASSES, groups=[1, 2]),
+        ),
+        (
+            "time has 1 row, but X has 20",
+            lambda: fastnn.TabularRegressor(2).fit(X, Y, time=["2026-01-01"]),
+        ),
+        (
+            r"time must have shape \(20,\), one",
+            lambda: fastnn.TabularRegressor(2).fit(X, Y, time=3),
+        ),
+        ("y has 2 rows, but X has 20", lambda: fastnn.TabularRegressor(2).fit(X, [1, 2])),
+        ("classes. To predict .* TabularRegressor", lambda: fastnn.TabularClassifier(2).fit(X, Y)),
+        ("classes. To predict .* MLPRegressor", lambda: fastnn.MLPClassifier().fit(X, Y)),
+    ],
+)
+def test_wrong_rows_and_targets_of_estimators_are_named(message, call):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [fastnn.TabularClassifier(2, hidden_layer_sizes=2), fastnn.MLPClassifier((2,), tol=1.0)],
+)
+def test_a_target_of_one_class_is_a_warning(model):
+    with pytest.warns(UserWarning, match="holds only the class 'a', so every prediction"):
+        model.fit(X, ["a"] * 20)
+    assert set(model.predict(X)) == {"a"}

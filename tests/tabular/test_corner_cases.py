@@ -25,6 +25,8 @@ from fastnn import (
 from fastnn.estimators.inputs import root_mean_square
 from fastnn.tables import TableError, read, text_files
 
+pytestmark = pytest.mark.filterwarnings("ignore:y holds only the class")
+
 N = 30
 rng = np.random.default_rng(0)
 X, Z = rng.normal(size=(2, N))

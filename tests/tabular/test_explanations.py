@@ -143,6 +143,7 @@ def test_probabilities_of_all_classes_add_up_to_one(models):
     assert_allclose(found.values.sum(axis=2), 0, atol=1e-14)
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_one_class():
     model = TabularClassifier(**SMALL).fit(X[:20], ["a"] * 20)
     found = model.explain(X[:3])

@@ -434,7 +434,7 @@ def test_resume_needs_the_same_times():
             dict(time=["2026-01-01"] * 5 + ["soon"] * (N - 5)),
             "time holds 'soon' in row 5, which is",
         ),
-        (dict(time=DAY[:5]), "inconsistent numbers of samples"),
+        (dict(time=DAY[:5]), "time has 5 rows, but X has"),
         (dict(groups="place"), "groups='place' names a column that X does not have"),
         (dict(sample_weight="letter"), "'letter'"),
         (dict(sample_weight="day"), "sample_weight='day' names a column of dates"),

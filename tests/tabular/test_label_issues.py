@@ -93,6 +93,7 @@ def test_wrong_arguments(quick_recipe, tmp_path):
         find_label_issues(reg, X[:, 0])
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_one_class_has_no_issues():
     clf = TabularClassifier(**SMALL).fit(X, np.ones(N))
     assert find_label_issues(clf, np.ones(N)) == []

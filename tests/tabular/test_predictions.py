@@ -75,6 +75,7 @@ def test_no_rows_for_several_quantiles():
     assert reg.predict([]).shape == (0, 2)
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_one_class_and_no_rows():
     clf = TabularClassifier(**SMALL).fit(X, ["x"] * 40)
     assert clf.predict([]).shape == (0,) and clf.predict_proba([]).shape == (0, 1)

@@ -342,7 +342,7 @@ def test_more_folds_than_rows_or_groups_are_said(quick):
         (["a", None] * 30, "groups holds one group, but at least 2 are needed. Leave groups out"),
         ([None] * 60, "groups holds no group, but at least 2 are needed"),
         (np.zeros((N, 2)), r"groups must have shape \(60,\), .* got \(60, 2\)"),
-        ([1, 2], "inconsistent numbers of samples"),
+        ([1, 2], "groups has 2 rows, but X has 60"),
     ],
 )
 def test_wrong_groups(groups, message, quick):

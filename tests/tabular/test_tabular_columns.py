@@ -62,7 +62,11 @@ KINDS = {
     "one text": (["x"] * N, "all values are equal"),
     "no value": ([None] * N, "all values are missing"),
     "only marks of missing values": (["?", "NA"] * 14, "all values are missing"),
-    "free text": ([f"row {i}" for i in range(N)], "almost all texts are different"),
+    "names": ([f"row {i}" for i in range(N)], "almost all texts are different"),
+    "free text": (
+        [f"a review of film {i}" for i in range(N)],
+        "almost all texts are different; free text is not supported: see docs/not_supported.md",
+    ),
     "numbers with words": (
         ["many", "few", *map(str, range(2, N))],
         "almost all texts are different; most are numbers, but not 'many'. Correct it, or leave it "

@@ -14,7 +14,10 @@ from sklearn.exceptions import NotFittedError
 import fastnn
 from fastnn import ModelFileError, TabularClassifier, TabularRegressor, losses
 
-pytestmark = pytest.mark.usefixtures("quick_recipe")
+pytestmark = [
+    pytest.mark.usefixtures("quick_recipe"),
+    pytest.mark.filterwarnings("ignore:y holds only the class"),
+]
 N = 30
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
 z = np.random.default_rng(5).normal(size=N)

@@ -153,6 +153,7 @@ def test_forward_in_time_earlier_rows_choose():
     assert_array_equal(np.isnan(clf.oof_threshold_), ~scored)
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_one_class():
     clf = TabularClassifier(threshold="f1", **SMALL).fit(X, ["yes"] * N)
     assert clf.threshold_ is None and clf.oof_score_ == 1 and set(clf.predict(X)) == {"yes"}

@@ -1,6 +1,6 @@
 """The section about the baselines: other models on the same folds."""
 
-from ..baselines_text import ADVANTAGE, describe_verdicts
+from ..baselines_text import ADVANTAGE, describe_not_trained, describe_verdicts
 from ..compare_layout import digits_of, format_digits
 from ..display import format_duration
 from ..text_report import LABELS
@@ -10,20 +10,22 @@ from .elements import name, paragraph, section, table
 def baselines_section(report):
     """Return the section with the scores of other models, None without --baselines."""
     found = report.record.get("baselines")
-    if not found or len(found["models"]) < 2:
+    left_out = describe_not_trained(found) if found else ""
+    if not found or (len(found["models"]) < 2 and not left_out):
         return None
     models, label = found["models"], LABELS[found["metric"]]
-    tables = [_table(f"{label} on the same folds", label, models, "", report.record["seconds"])]
-    if "test_score" in models[0]:
-        tables.append(_table(f"{label} on the rows of the test", label, models, "test_", None))
-    absent = found["not_installed"]
-    return section(
-        "baselines",
-        "Baselines",
-        paragraph(describe_verdicts(models), " ", ADVANTAGE),
-        *tables,
-        paragraph(f"Not installed: {', '.join(absent)}.") if absent else None,
-    )
+    parts = []
+    if len(models) > 1:
+        caption = f"{label} on the same folds"
+        parts.append(paragraph(describe_verdicts(models), " ", ADVANTAGE))
+        parts.append(_table(caption, label, models, "", report.record["seconds"]))
+        if "test_score" in models[0]:
+            parts.append(_table(f"{label} on the rows of the test", label, models, "test_", None))
+    if left_out:
+        parts.append(paragraph(left_out))
+    if found["not_installed"]:
+        parts.append(paragraph(f"Not installed: {', '.join(found['not_installed'])}."))
+    return section("baselines", "Baselines", *parts)
 
 
 def _table(caption, label, models, prefix, seconds):

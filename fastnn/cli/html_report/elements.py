@@ -93,6 +93,7 @@ def table(caption, head, rows, class_=None):
             element("thead", element("tr", *titles)),
             element("tbody", *lines),
             class_=class_,
+            style=f"--columns: {len(head) - 1}" if class_ == "sentences" else None,
         ),
     )
 

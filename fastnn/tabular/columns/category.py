@@ -12,6 +12,8 @@ from .column import MIN_COUNT, CategoryFeature, Column, Contents, where_present
 from .input_column import to_texts
 
 MAX_CATEGORIES = 2000  # of a category: each step updates the weights of all
+PROSE = "free text is not supported: see docs/not_supported.md"
+WORDS_OF_PROSE = 4  # texts of as many words in the mean are free text
 
 FIND_TEXT = """
 /* The position of a text among sorted texts, -1 if it is not there, `missing` if it is empty */
@@ -98,6 +100,8 @@ class Category(Column):
         no_dates = [text for text in used if parse_date(text, "iso") is None]
         is_date = 0 < len(no_dates) <= 0.1 * len(used)
         wrong = no_dates if is_date else other_texts(used)
+        if not wrong and np.mean([len(text.split()) for text in used]) >= WORDS_OF_PROSE:
+            return f"almost all texts are different; {PROSE}"
         if not wrong:
             return "almost all texts are different"
         return (

@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import type_of_target
 
 from ... import losses
 from ...core.messages import plural, warn
 from ...core.validation import check_number
+from ...estimators.class_targets import check_are_classes, warn_one_class
 from .. import metrics
 from ..large.sampling import ClassSummary, NumberSummary
 from ..metric_values import ScoredRows
@@ -71,8 +72,9 @@ class ClassTask(Task):
     def fit_targets(self, y, weight):
         """Return the TableClasses, and the class number of each row."""
         y = to_labels(y)
-        check_classification_targets(y)
+        check_are_classes(type_of_target(y, input_name="y"), "TabularRegressor")
         encoder = LabelEncoder().fit(y)
+        warn_one_class(encoder.classes_)
         targets = TableClasses(encoder.classes_)
         targets.check_threshold(self.threshold)
         return targets, encoder.transform(y)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_consistent_length
 
 from ...core.errors import placed
 from ...core.validation import is_path
 from ...tables import parquet_files
 from ...training import groups
 from ..columns import frames
+from ..row_columns import check_length
 
 
 @dataclass(eq=False, repr=False)
@@ -104,15 +104,17 @@ class ParquetRows:
         self.n_rows: int = self.table.n_rows
         self.y = None
         if self.target is None:
-            self.y = self._check_rows(y)
+            self.y = self._check_rows("y", y)
         else:
             frames.check_target(y, self.table.names)
-        self.weight = None if sample_weight is None else self._check_rows(sample_weight)
+        self.weight = (
+            None if sample_weight is None else self._check_rows("sample_weight", sample_weight)
+        )
         self.is_selected = False
 
-    def _check_rows(self, values):
+    def _check_rows(self, argument, values):
         values = np.asarray(values)
-        check_consistent_length(values, np.empty((self.n_rows, 0)))
+        check_length(argument, values, self.n_rows)
         return values
 
     @property
@@ -158,10 +160,10 @@ class GroupRows:
             with placed(where):
                 X, y, weight = groups.split_group(group)
                 frame = frames.read(X)
-                check_consistent_length(np.empty((frame.n_rows, 0)), y)
+                check_length("y", y, frame.n_rows)
                 if weight is not None:
                     weight = np.asarray(weight)
-                    check_consistent_length(weight, y)
+                    check_length("sample_weight", weight, frame.n_rows)
             first = first or frame
             if frame.labels() != first.labels():
                 raise ValueError(

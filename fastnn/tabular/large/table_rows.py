@@ -2,16 +2,13 @@
 
 from numbers import Real
 
-import numpy as np
-from sklearn.utils.validation import check_consistent_length
-
 from ...core.errors import DataError
 from ...core.messages import warn
 from ...core.validation import check_count
 from ...dask import partitions
 from ...tables.files import TableWarning
 from ..columns import frames
-from ..row_columns import RowColumns
+from ..row_columns import RowColumns, check_length
 from . import dask_table, row_batches, sampling
 from .large_table import LargeTable, check_window
 from .sampling import SampledRows
@@ -46,7 +43,7 @@ def read(options, arguments):
         rows = SampledRows(frame, values, sample_weight, target_name=y)
     else:
         frame = frames.read(X)
-        check_consistent_length(np.empty((frame.n_rows, 0)), y)
+        check_length("y", y, frame.n_rows)
         rows = SampledRows(frame, y, sample_weight)
     rows.weight, rows.columns = columns.weight(frame, sample_weight), columns
     columns.add(frame)
