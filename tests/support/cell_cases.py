@@ -5,7 +5,7 @@ the note, if there is one. Texts that people write come from the tables that are
 in comments here; the others are made by hand after them.
 
 NUMBERS : (cells, style, numbers[, note]); None is a missing value
-DATES : (cells, format, ISO 8601 in UTC, separated by ", ")
+DATES : (cells, format, ISO 8601 in UTC, separated by ", "[, note])
 CATEGORIES : cells, which stay texts; those of MARKS are missing
 MOST : cells of which nearly all are numbers or dates, or not nearly enough; a line as above, the values of
     which are how many cells are values, and their sum (of dates: the first)
@@ -211,7 +211,7 @@ DATES = [
     ("31.01.2026, 14:05 Uhr | 01.02.2026", "%d.%m.%Y", "2026-01-31 14:05:00, 2026-02-01"),
     ("1/31/2026 | 2/1/2026", "%m/%d/%Y", "2026-01-31, 2026-02-01"),
     ("31/1/2026 | 1/2/2026", "%d/%m/%Y", "2026-01-31, 2026-02-01"),
-    ("1/2/2026 | 3/4/2026", "%m/%d/%Y", "2026-01-02, 2026-03-04"),
+    ("1/2/2026 | 3/4/2026", "%m/%d/%Y", "2026-01-02, 2026-03-04", "day and month could be swapped"),
     ("1/31/26 | 2/1/26", "%m/%d/%y", "2026-01-31, 2026-02-01"),
     ("31-01-2026 | 01-02-2026", "%d-%m-%Y", "2026-01-31, 2026-02-01"),
     ("1/31/2026 1:05 PM | 2/1/2026", "%m/%d/%Y", "2026-01-31 13:05:00, 2026-02-01"),
@@ -478,7 +478,10 @@ def _most(cells, style, *more):
 TABLES = {
     "short": [
         *(Case(cells.split(" | "), "number", *more) for cells, *more in NUMBERS),
-        *(Case(cells.split(" | "), "date", form, days.split(", ")) for cells, form, days in DATES),
+        *(
+            Case(cells.split(" | "), "date", form, days.split(", "), *note)
+            for cells, form, days, *note in DATES
+        ),
         *(Case(cells.split(" | "), "category") for cells in CATEGORIES),
     ],
     "commas": [Case(cells.split(" | "), "number", *more) for cells, *more in COMMAS],
