@@ -103,6 +103,7 @@ def _find_table(label, rows, header, note):
     if first == len(widths) - 1 or not all(isinstance(v, str | None) for v in filled[first][1]):
         first = 0
     first, names, body = _find_names(label, filled, first, note)
+    above = filled[len(filled) - len(body) - 1][0]  # the last row of the names
     if first:
         title = next(v for v in filled[0][1] if _is_filled(v))
         note(
@@ -117,6 +118,9 @@ def _find_table(label, rows, header, note):
             f"({printable(next(v for v in body[-1][1] if _is_filled(v)))!r})"
         )
         body.pop()
+    n_empty = body[-1][0] - above - len(body) if body else 0
+    if n_empty:
+        note(f"{label}: {plural(n_empty, 'empty row')} between the others left out")
     return column_names.find(label, names, note), [row for _, row in body]
 
 

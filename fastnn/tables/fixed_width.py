@@ -13,8 +13,9 @@ from collections import Counter
 
 MIN_LINES = 3  # with the names
 MIN_ALIGNED = 0.9  # share of the values of a column that begin, or end, where the column does
-MIN_BLANKS = 0.5  # share of the lines with two blanks between values, which sentences have not
-WIDE_BLANK = re.compile(r"\S[ ]{2,}\S")
+MIN_BLANKS = 0.1  # share of the lines with two blanks in a row, which sentences have not
+WIDE_BLANK = re.compile(r" {2,}\S")
+BETWEEN_NAMES = re.compile(r"\S {2,}\S")
 RULE = re.compile(r"[-=][-=+ ]*")
 MAX_LINES = 2000  # that show where the columns are
 
@@ -27,9 +28,10 @@ def find_columns(lines):
     lines = [line.rstrip() for line in _without_rule(lines[:MAX_LINES]) if line.strip()]
     if len(lines) < MIN_LINES or any("\t" in line for line in lines):
         return None
-    if sum(map(bool, map(WIDE_BLANK.search, lines))) < MIN_BLANKS * len(lines):
+    n_wide = sum(map(bool, map(WIDE_BLANK.search, lines)))
+    if n_wide < MIN_BLANKS * len(lines) and not BETWEEN_NAMES.search(lines[0]):
         return None
-    columns = _join_unnamed(_filled_spans(lines), lines[0])
+    columns = _find_named(_filled_spans(lines), lines)
     if columns is None or len(columns) < 2:
         return None
     if not all(_is_aligned(lines[1:], column) for column in columns):
@@ -68,6 +70,20 @@ def _filled_spans(lines):
     return [match.span() for match in re.finditer("x+", text)]
 
 
+def _find_named(spans, lines):
+    """Return the spans of columns with a name, and of row numbers, None if others have no name."""
+    (start, end), *others = spans
+    numbers = [line[start:end].strip() for line in lines[1:]]
+    if not lines[0][start:end].strip() and numbers in (_count(0, numbers), _count(1, numbers)):
+        columns = _join_unnamed(others, lines[0])
+        return None if columns is None else [(start, end), *columns]
+    return _join_unnamed(spans, lines[0])
+
+
+def _count(first, values):
+    return [str(first + i) for i in range(len(values))]
+
+
 def _join_unnamed(spans, header):
     """Return spans of which each has a name in the header, None if some have none.
 
@@ -93,7 +109,7 @@ def _join_unnamed(spans, header):
             left = start
         elif not has_name and is_near_left:
             out[-1] = out[-1][0], end
-        elif has_name or i == 0:  # numbers of rows have no name
+        elif has_name or i == 0:  # names of rows have none
             out.append((start if left is None else left, end))
             left = None
         else:

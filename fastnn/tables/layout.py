@@ -254,7 +254,7 @@ def _n_filled(fields):
 
 def _find_delimiter(sample, is_all):
     """Return the delimiter that gives most records the number of fields of the header."""
-    best, best_score = ",", (0, 0)
+    best, best_score = ",", (0.0, False, 0)
     for delimiter in DELIMITERS:
         if delimiter not in sample:
             continue
@@ -266,7 +266,8 @@ def _find_delimiter(sample, is_all):
         if width < 2 or _is_unclosed(sample, delimiter, records, first):
             continue
         equal = sum(len(fields) == width for fields, _ in records[first + 1 :])
-        score = (equal + 1) / (len(records) - first), width
+        # A decimal comma can be in each row below a header that has none, which is then no title.
+        score = (equal + 1) / (len(records) - first), first == 0, width
         if score > best_score:
             best, best_score = delimiter, score
     return best

@@ -129,7 +129,7 @@ def _are_few(others, n, counts):
 def _are_codes(others, present):
     """Whether numbers beside other texts are codes, such as diagnoses, houses and postal codes."""
     n = len(present)
-    n_codes, n_zeros = sum(map(_is_code, others)), sum(map(_has_zeros, present))
+    n_codes, n_zeros = sum(map(_is_code, others)), sum(map(begins_with_zero, present))
     return n_zeros > MOST_CODES * n or n_codes > max(1, MOST_CODES * n)
 
 
@@ -140,7 +140,7 @@ def _is_code(text):
     return number is None or len(number.tail.unit) == 1  # 12A, but not 12 km
 
 
-def _has_zeros(text):
+def begins_with_zero(text):
     """Whether a text is digits that begin with 0, like a postal code."""
     return text[:1] == "0" and len(text) > 1 and text.isdecimal()
 

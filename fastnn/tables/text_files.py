@@ -13,12 +13,15 @@ from .layout import Layout
 from .missing_marks import NULLS, present_texts
 from .number_texts import DECIMAL_COMMA, PLAIN_STYLE
 from .part_texts import HOURS, MANY_HOURS, is_clock, style_of_all
+from .recognition import begins_with_zero
 from .table_errors import TableError, import_pyarrow
 from .table_source import TableSource, lend
 from .wide_numbers import are_wide, is_wide
 
 MAX_BLOCK = 1 << 26  # bytes that pyarrow reads at once
 SAMPLE = 1 << 16  # bytes that decide whether spaces separate the values
+ZEROS = re.compile(rb"[,;\t|\"\r\n][-+]?0\d+[,;\t|\"\r\n]")
+ZEROS_SAMPLE = 1 << 22  # bytes that are searched for them
 SEPARATORS = {"\\t": "\t", "tab": "\t", "space": " ", r"\s+": " "}
 
 
@@ -39,8 +42,8 @@ class TextTable:
     skips_long : bool
         Whether rows with too many values are left out.
     layout : Layout
-    has_hex : bool
-        Whether 0x was in the rows that have been read.
+    has_odd_digits : bool
+        Whether 0x1F was in the rows that have been read, or 007 in the first of them.
     """
 
     source: TableSource
@@ -50,7 +53,7 @@ class TextTable:
     columns: list | None = None
     skips_long: bool = False
     layout: Layout = field(default_factory=lambda: Layout(",", []))
-    has_hex: bool = False
+    has_odd_digits: bool = False
 
     def open(self):
         """Open the file for reading bytes of UTF-8: without comments, and with tabs for spaces.
@@ -171,19 +174,18 @@ def find(source, options, note=lambda text: None):
         source, encoding, options.comment, options.sep == " ", skips_long=options.skip_bad_lines
     )
     if options.sep is None:
-        n_more = _count_spaces(table)
-        table.columns = _find_columns(table) if n_more else None
+        with table.open() as file:
+            lines = _first_lines(file.read(SAMPLE))
+        n_more = _count_spaces(lines)
+        table.columns = None if n_more == 0 else _find_columns(table, lines)
         table.spaces = n_more is not None and table.columns is None
         if table.spaces:
             note(f"{source.label}: the values are separated by spaces")
-    notes: list = []
-    if not table.spaces and table.columns is None:
-        table.layout = _find_layout(table, options, notes.append)
-        if options.sep is None and len(table.layout.names) == 1:
-            table.columns = _find_columns(table)
     if table.spaces or table.columns is not None:
-        notes = []
-        table.layout = _find_layout(table, replace(options, sep="\t"), notes.append)
+        options = replace(options, sep="\t")
+    notes: list = []
+    with table.open() as file:
+        table.layout = layouts.find(source.label, file, options, notes.append)
     if table.columns is not None:
         note(
             Message(
@@ -198,19 +200,19 @@ def find(source, options, note=lambda text: None):
     return table
 
 
-def _find_layout(table, options, note):
-    with table.open() as file:
-        return layouts.find(table.source.label, file, options, note)
+def _find_columns(table, lines):
+    """Return where the columns of a table of a fixed width are, None if it has none.
 
-
-def _find_columns(table):
-    """Return where the columns of a table of a fixed width are, None if it has none."""
-    with table.open() as file:
-        columns = fixed_width.find_columns(_first_lines(file.read(SAMPLE)))
+    lines : list of str, the first ones
+    """
+    header = next((line for line in lines if line.strip()), "")
+    if any(mark in header for mark in layouts.DELIMITERS):
+        return None
+    columns = fixed_width.find_columns(lines)
     if columns is None:
         return None
-    with table.open() as file, io.TextIOWrapper(file, "utf-8", "replace") as lines:
-        return columns if fixed_width.fit(lines, columns) else None
+    with table.open() as file, io.TextIOWrapper(file, "utf-8", "replace") as text:
+        return columns if fixed_width.fit(text, columns) else None
 
 
 def _first_lines(data):
@@ -242,13 +244,11 @@ def _check_separator(sep, decimal):
     return sep
 
 
-def _count_spaces(table):
+def _count_spaces(lines):
     """Return how many values more than the header each line has, 0 or 1, if spaces separate them.
 
     None: the lines have other numbers of values, or another separator.
     """
-    with table.open() as file:
-        lines = _first_lines(file.read(SAMPLE))
     lines = [line.strip() for line in lines[:100] if line.strip()]
     if len(lines) < 2 or any(mark in line for line in lines for mark in layouts.DELIMITERS):
         return None
@@ -280,7 +280,7 @@ def read(table, options, note=None):
     misread = [
         name
         for name, column in zip(names, out.columns)
-        if _may_be_misread(pa, column, table.has_hex)
+        if _may_be_misread(pa, column, table.has_odd_digits)
     ]
     if misread:
         convert.include_columns, convert.column_types = misread, dict.fromkeys(misread, pa.string())
@@ -291,21 +291,23 @@ def read(table, options, note=None):
     return out
 
 
-def _may_be_misread(pa, column, has_hex):
-    """Whether pyarrow may have rounded digits, read 0x1F as a number, or minutes and seconds as hours."""
+def _may_be_misread(pa, column, has_odd_digits):
+    """Whether pyarrow may have rounded digits, read 0x1F or 007 as a number, or minutes as hours."""
     if pa.types.is_time(column.type):
         last = pa.compute.max(pa.compute.hour(column)).as_py()
         return last is not None and last < MANY_HOURS
     if pa.types.is_integer(column.type):
-        return has_hex
+        return has_odd_digits
     return pa.types.is_floating(column.type) and are_wide(column)
 
 
 def _are_misread(pa, kind, column, decimal):
     """Whether the texts of a column are not what pyarrow has read. kind : the type that it read"""
     distinct = present_texts(column.unique().drop_null().to_pylist())
-    if pa.types.is_integer(kind):  # 0x1F is a text, as in files of other formats
-        return any("x" in text or "X" in text for text in distinct)
+    if pa.types.is_integer(
+        kind
+    ):  # 0x1F is a text, as in files of other formats, and 007 gets a note
+        return any("x" in text or "X" in text or begins_with_zero(text) for text in distinct)
     if any(map(is_clock, distinct)):
         return style_of_all(HOURS, distinct) != HOURS
     style = PLAIN_STYLE if decimal == "." else DECIMAL_COMMA
@@ -341,16 +343,20 @@ def _parse(pa, table, convert, rows=None):
 
 
 class _Watched:
-    """A file that tells its TextTable if it has a hexadecimal number, which pyarrow reads as one."""
+    """A file that tells its TextTable if it has digits that pyarrow reads without a word: hexadecimal
+    ones, and those that begin with 0, like postal codes."""
 
     def __init__(self, file, table):
-        self.file, self.table, self.last = file, table, b""
+        self.file, self.table = file, table
+        self.last, self.n_read = b"\n", 0
 
     def read(self, n):
         data = self.file.read(n)
-        text = self.last + data  # x may be the first byte of a block
-        self.table.has_hex = self.table.has_hex or b"0x" in text or b"0X" in text
-        self.last = data[-1:]
+        if not self.table.has_odd_digits:
+            text = self.last + data  # x may be the first byte of a block
+            has_zeros = self.n_read < ZEROS_SAMPLE and ZEROS.search(text) is not None
+            self.table.has_odd_digits = has_zeros or b"0x" in text or b"0X" in text
+            self.last, self.n_read = data[-1:], self.n_read + len(data)
         return data
 
 

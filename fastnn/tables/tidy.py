@@ -5,9 +5,11 @@ import math
 
 import numpy as np
 
+from ..core.errors import Argument, Message
 from ..core.messages import join, plural, printable
 from .missing_marks import NULLS
 from .number_texts import DECIMAL_COMMA, NO_THOUSANDS
+from .recognition import begins_with_zero
 from .table_errors import NoRowsError, TableError, import_pyarrow
 from .texts import is_missing_mark, number_style, parse_number, plain_type
 from .wide_numbers import LIMIT, to_whole
@@ -141,6 +143,17 @@ def note_marks(label, found, note):
             )
         if numbers.style != ".||":
             note(f"{label}: column {printable(name)!r}: numbers with dots between thousands")
+        if numbers.with_zero is not None:
+            note(
+                Message(
+                    "{label}: column {column!r}: numbers such as {example!r} lose the zeros before them. "
+                    "To keep them, pass {text_columns}.",
+                    label=label,
+                    column=printable(name),
+                    example=printable(numbers.with_zero),
+                    text_columns=Argument("text_columns", [name]),
+                )
+            )
     note_missing(label, {name: numbers.marks for name, numbers in found.items()}, note)
 
 
@@ -186,12 +199,15 @@ class PlainNumbers:
         The marks for missing values.
     wide : str or None
         The first text that is a whole number from 2**53 on.
+    with_zero : str or None
+        The first text of digits that begin with 0, such as a postal code.
     """
 
     def __init__(self, decimal):
         self.decimal = decimal
         self.style = DECIMAL_COMMA if decimal == "," else ".||"
         self.marks: set = set()
+        self.with_zero: str | None = None
         self._sample: dict = {}  # the first distinct texts
         self._are_numbers = True
         self._has_finite, self._are_whole = False, True
@@ -212,6 +228,8 @@ class PlainNumbers:
             if math.isnan(x):
                 self._are_numbers = False
                 return
+            if self.with_zero is None and begins_with_zero(text):
+                self.with_zero = text
             self._has_finite |= math.isfinite(x)
             whole = to_whole(text, self.style) if x.is_integer() else None
             self._are_whole &= x.is_integer() and (whole is not None or abs(x) < LIMIT)

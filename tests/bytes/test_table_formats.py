@@ -351,6 +351,13 @@ def test_titles_and_footers_of_excel_sheets(workbook):
     ]
 
 
+def test_empty_rows_of_excel_sheets(workbook):
+    rows = [["n", "x"], [], [1, 2], [], [None, None], [3, 4], [], []]
+    values, notes = read_with_notes(workbook({"s": rows}))
+    assert values == {"n": [1, 3], "x": [2, 4]}
+    assert notes == [", sheet 's': 3 empty rows between the others left out"]
+
+
 def test_values_of_excel_cells(workbook):
     import datetime
 

@@ -98,8 +98,25 @@ def test_each_medium(medium, name, tmp_path):
             told.append(others.describe_training(column))
         is_typed = not column.from_text  # by pyarrow, which takes 1:20 for a time
         is_told = bool(told) == bool(case.note) and all(case.note in " ".join(told) for _ in told)
+        assert column.is_style()
         if not is_right(case, column.kind, found) or not (is_told or is_typed):
             wrong.append((case.cells[:5], column.kind, found[:5], told))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("sep", ["comma", "semicolon", "tab", "bar"])
+def test_text_files_of_one_case(sep, tmp_path):
+    """No other column shows how numbers are written."""
+    wrong = []
+    write = MEDIA["csv" if sep == "comma" else sep][0]
+    for case in (case for cases in TABLES.values() for case in cases):
+        notes: list = []
+        path = write(
+            tmp_path / "a", {"row": [f"r{i}" for i in range(len(case.cells))], "a": case.cells}
+        )
+        _, (column, _, values) = find(tables.read(path, on_note=notes.append))
+        if not is_right(case, column.kind, shown(column.kind, values)):
+            wrong.append((case.cells[:5], column.kind, shown(column.kind, values)[:5], notes))
     assert wrong == []
 
 

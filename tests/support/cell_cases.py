@@ -5,7 +5,7 @@ the note, if there is one. Texts that people write come from the tables that are
 in comments here; the others are made by hand after them.
 
 NUMBERS : (cells, style, numbers[, note]); None is a missing value
-DATES : (cells, format, ISO 8601 in UTC, separated by ", ")
+DATES : (cells, format, ISO 8601 in UTC, separated by ", "[, note])
 CATEGORIES : cells, which stay texts; those of MARKS are missing
 MOST : cells of which nearly all are numbers or dates, or not nearly enough; a line as above, the values of
     which are how many cells are values, and their sum (of dates: the first)
@@ -38,6 +38,13 @@ NUMBERS = [
     ("3.141592653589793 | 2.718281828459045", ".||", [3.141592653589793, 2.718281828459045]),
     ("5e-324 | 1.7976931348623157e308", ".||", [5e-324, 1.7976931348623157e308]),
     ("9007199254740991 | -9007199254740991", ".||", [9007199254740991, -9007199254740991]),
+    ("9007199254740993 | 1", ".||", [2**53, 1], "rounded to 16 digits"),
+    (
+        "123456789012345678 | 123456789012345679",
+        ".||",
+        [123456789012345680] * 2,
+        "rounded to 16 digits",
+    ),
     ("1900 | 1999 | 2026", ".||", [1900, 1999, 2026]),
     ("00 | 01 | 10", ".||", [0, 1, 10]),
     ("5 | NA | 7", ".||", [5, None, 7]),
@@ -121,6 +128,12 @@ NUMBERS = [
     ('27" | 68.58 cm', '.||"', [27, 27], "cm converted into it"),
     ("100 cm | 1 m | 1500 mm", ".||cm", [100, 100, 150], "m, mm converted into it"),
     ("2 l | 500 ml", ".||l", [2, 0.5], "ml converted into it"),
+    ("5 mW | 20 mW | 1 W", ".||mW", [5, 20, 1000], "W converted into it"),
+    ("5 MW | 20 MW | 700 kW", ".||MW", [5, 20, 0.7], "kW converted into it"),
+    ("5 MW | 20 MW | 700 mw", ".||MW", [5, 20, 700], "mw (as MW) converted into it"),
+    ("8 Mb | 80 Mb | 5 MB", ".||Mb", [8, 80, 40], "MB converted into it, as Mbit"),
+    ("5 mb | 1 gb | 7 mb", ".||mb", [5, 1000, 7], "gb converted into it, as MB"),
+    ("2 Hz | 3 Hz | 5 mHz | 1 mhz", ".||Hz", [2, 3, 0.005, M], "mHz, mhz (as MHz) converted"),
     ("2 years | 3 months | 1 year", ".||years", [2, 0.25, 1], "months converted into it"),
     ("2 hours | 30 minutes", ".||hours", [2, 0.5], "minutes converted into it"),
     ("1 year | 2 years | 6 months", ".||year", [1, 2, 0.5], "months converted into it"),  # animals
@@ -146,6 +159,10 @@ NUMBERS = [
     ("01:20:00 | 00:05:30", "h:m", [4800, 330], CLOCK),
     ("13:45 | 8:05", "h:m", [49500, 29100], CLOCK),
     ("00:00 | 23:59", "h:m", [0, 86340], CLOCK),
+    ("24:00 | 8:05 | 00:00", "h:m", [DAY, 29100, 0], CLOCK),
+    ("05:57 | 12:30", "h:m", [21420, 45000], CLOCK),
+    ("24:01 | 8:05", "m:s", [1441, 485], RACE),
+    ("24:00 | 36:30", "m:s", [1440, 2190], RACE),
     ("1:20 PM | 12:05 a.m. | 11:59:59 pm | 6 AM", "h:m", [48000, 300, 86399, 21600], CLOCK),
     ("12:42 PM | 6:53 AM", "h:m", [45720, 24780], CLOCK),
     ("59:30 | 1:02:03", "m:s", [3570, 3723], RACE),
@@ -160,6 +177,11 @@ NUMBERS = [
     ),  # Timedelta of pandas
     ("1h 20m | 45m | 2 hrs and 5 min | PT1H", "1h 20m", [4800, 2700, 7500, 3600], SPANS),
     ("2h 50m | 19h | 5m | 4h 5m", "1h 20m", [10200, 68400, 300, 14700], SPANS),  # flights
+    ("2h | 1y | 5m", "1h 20m", [7200, YEAR, 300], SPANS),
+    ("P6M | P1Y | P1DT2M | PT3M", "1y 6m", [6 * MONTH, YEAR, DAY + 120, 180], "m is a month"),
+    ("1y 6m | 2yrs 11mon", "1y 6m", [YEAR + 6 * MONTH, 2 * YEAR + 11 * MONTH], "m is a month"),
+    ("1M | 6M | 1Y | 10Y", "1y 6m", [MONTH, 6 * MONTH, YEAR, 10 * YEAR], "m is a month"),  # bonds
+    ("11m | 3w | 5d | 2 years", "1y 6m", [11 * MONTH, 21 * DAY, 5 * DAY, 2 * YEAR], "m is a month"),
     ("5'11\" | 6' | 5 ft 3 in | 5\u2019 2\u201d", "5'11\"", [71, 72, 63, 62], FEET),
     ("5'7 | 6'2 | 5'9 | 5'11", "5'11\"", [67, 74, 69, 71], FEET),  # FIFA
 ]
@@ -211,7 +233,7 @@ DATES = [
     ("31.01.2026, 14:05 Uhr | 01.02.2026", "%d.%m.%Y", "2026-01-31 14:05:00, 2026-02-01"),
     ("1/31/2026 | 2/1/2026", "%m/%d/%Y", "2026-01-31, 2026-02-01"),
     ("31/1/2026 | 1/2/2026", "%d/%m/%Y", "2026-01-31, 2026-02-01"),
-    ("1/2/2026 | 3/4/2026", "%m/%d/%Y", "2026-01-02, 2026-03-04"),
+    ("1/2/2026 | 3/4/2026", "%m/%d/%Y", "2026-01-02, 2026-03-04", "day and month could be swapped"),
     ("1/31/26 | 2/1/26", "%m/%d/%y", "2026-01-31, 2026-02-01"),
     ("31-01-2026 | 01-02-2026", "%d-%m-%Y", "2026-01-31, 2026-02-01"),
     ("1/31/2026 1:05 PM | 2/1/2026", "%m/%d/%Y", "2026-01-31 13:05:00, 2026-02-01"),
@@ -478,7 +500,10 @@ def _most(cells, style, *more):
 TABLES = {
     "short": [
         *(Case(cells.split(" | "), "number", *more) for cells, *more in NUMBERS),
-        *(Case(cells.split(" | "), "date", form, days.split(", ")) for cells, form, days in DATES),
+        *(
+            Case(cells.split(" | "), "date", form, days.split(", "), *note)
+            for cells, form, days, *note in DATES
+        ),
         *(Case(cells.split(" | "), "category") for cells in CATEGORIES),
     ],
     "commas": [Case(cells.split(" | "), "number", *more) for cells, *more in COMMAS],

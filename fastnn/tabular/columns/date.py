@@ -152,6 +152,15 @@ class Date(Numeric):
         return describe_date_format(self.style or "iso")
 
     def style_note(self, raw):
+        if raw.kind == "text" and self.style is not None:
+            texts = present_texts(raw.texts)
+            if not dates.is_ambiguous(texts, self.style):
+                return None
+            return Message(
+                "column {column!r}: {what}. Write them as 2026-01-31 if that is wrong.",
+                column=printable(self.label),
+                what=describe_date_format(self.style, texts),
+            )
         if raw.kind != "number" or self.style is None:
             return None
         return Message(
