@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -77,12 +78,16 @@ class _Column:
     def n_distinct(self):
         return len(self.distinct)
 
+    @cached_property
+    def plain(self):
+        """The values; texts that are numbers or dates are converted."""
+        if not self.is_text:
+            return self.values
+        return convert_texts(import_pyarrow().table({"": self.values})).column(0).combine_chunks()
+
     def numbers(self):
-        """Return numbers, dates and texts of them as float64 with NaN, or None for other values."""
-        pa = import_pyarrow()
-        values = self.values
-        if self.is_text:
-            values = convert_texts(pa.table({"": values})).column(0).combine_chunks()
+        """Return numbers and dates, also in texts, as float64 with NaN; None for other values."""
+        pa, values = import_pyarrow(), self.plain
         kind = values.type
         if pa.types.is_string(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind):
             return None
@@ -287,12 +292,12 @@ def _target_alone(column, target, sample, is_only):
         return None
     nearest = None if few else _nearest(numbers, train, test)
     goal = target.numbers()
-    are_whole = target.is_integer or target.is_text
-    if goal is None or (are_whole and target.n_distinct <= MAX_CLASSES):
+    may_be_classes = target.is_integer or target.is_text
+    if goal is None or (may_be_classes and target.n_distinct <= MAX_CLASSES):
         score = _score_classes(column, nearest, target.codes, train, test)
     else:
         score = _score_numbers(column, nearest, _ranks(goal), train, test)
-    is_time = import_pyarrow().types.is_temporal(column.values.type)
+    is_time = import_pyarrow().types.is_temporal(column.plain.type)
     if score is None or (is_only and not is_time):  # the only input is no leak
         return None
     what = f"alone predicts the target almost perfectly ({score} on other rows)"

@@ -92,7 +92,7 @@ def test_numbers_as_texts_contain_the_target():
     price = [f"${value:,.2f}" for value in 1000 * y]
     day = (np.datetime64("2024-01-01") + (200 * y).astype(int)).tolist()
     date = [f"{value:%d.%m.%Y}" for value in day]
-    expected = {"price": "target alone", "date": "target alone"}
+    expected = {"price": "target alone", "date": "time"}
     assert found(y=y, price=price, date=date, x=Y) == expected
     assert found(y=price, unit=y * 1.1 + 3, x=Y) == {"unit": "target alone"}
     honest = [f"{value:.1f} m" for value in y * RNG.uniform(0.7, 1.3, N)]

@@ -221,7 +221,6 @@ LENGTHS = 40, 400  # lines of a module
 EXCEPTIONS = {
     "__main__": "python -m fastnn",
     "_pyinstaller.hook-fastnn": "PyInstaller looks for a file of this name",
-    "config": "setup.py and pyproject.toml read the version, and need nothing else",
     "functional.updates": "generated, one function for each optimizer",
 }
 
