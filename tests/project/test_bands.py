@@ -217,20 +217,6 @@ def test_the_top_of_the_package_has_few_modules():
     assert len(top) <= 14, sorted(top)
 
 
-LENGTHS = 40, 400  # lines of a module
-EXCEPTIONS = {
-    "__main__": "python -m fastnn",
-    "_pyinstaller.hook-fastnn": "PyInstaller looks for a file of this name",
-    "functional.updates": "generated, one function for each optimizer",
-}
-
-
-@pytest.mark.parametrize("module", [m for m in MODULES if m[-1] != "__init__"], ids=".".join)
-def test_a_module_has_the_length_of_one_idea(module):
-    n = len(MODULES[module].read_text(encoding="utf-8").splitlines())
-    assert (LENGTHS[0] <= n <= LENGTHS[1]) == (".".join(module) not in EXCEPTIONS), f"{n} lines"
-
-
 def test_no_command_imports_another():
     commands = set(cli.COMMANDS)
     for path in (PACKAGE / "cli").glob("*.py"):
