@@ -15,6 +15,7 @@
 - `metrics`, `custom_metric`: what a model is to be good at. `metric_values`: how good it is.
   `thresholds`: from which probability a row is of the second class.
 - `label_issues`: rows whose target may be wrong. `time_check`: rows that depend on the time.
+- `typical_values`: the median or the commonest category of each column.
 """
 
 from typing import TYPE_CHECKING
