@@ -13,9 +13,10 @@
   `encoder`: their inputs. `targets`: what they learn. `target_values`: checks of y.
 - `tabular_file`: files of estimators. `checkpoint`: what a fit needs that continues a stopped one.
 - `metrics`, `custom_metric`: what a model is to be good at. `metric_values`: how good it is.
-  `thresholds`: from which probability a row is of the second class. `typical_values`: of columns.
+  `thresholds`: from which probability a row is of the second class.
 - `label_issues`: rows whose target may be wrong. `split_check`: rows that depend on times or
   units. `split_trials`: the networks that tell.
+- `typical_values`: the median or the commonest category of each column.
 """
 
 from typing import TYPE_CHECKING
