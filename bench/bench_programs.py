@@ -43,6 +43,13 @@ def test_builds():
     assert "I1, out=" in text and "I2, new array" in text and "ten steps" in text
 
 
+def test_out_of_fold():
+    text = run("out_of_fold.py", "--tables", "diabetes", "--repeats", 2)
+    assert re.search(r"^diabetes +442 +0\.\d+ +0\.\d+ +[+-]0\.\d+ +0\.\d+ $", text, re.M)
+    text = run("out_of_fold.py", "--tables", "diabetes", "--repeats", 2, "--trees")
+    assert re.search(r"^diabetes +442 +[+-]\d\.\d+$", text, re.M)
+
+
 def test_tabular_metrics(tmp_path):
     rng = np.random.default_rng(0)
     for task in ("classes", "numbers"):

@@ -35,6 +35,7 @@ def main():
     add("--file", action="append", default=[], metavar="CSV:TARGET", help="may be repeated")
     add("--tables", help="comma-separated names (default: all)")
     add("--repeats", type=int, default=10, help="splits into halves (default: 10)")
+    add("--epochs", type=int, default=EPOCHS, help=f"of all networks (default: {EPOCHS})")
     add("--chosen", action="store_true", help="choose epochs, mix and temperature")
     add("--trees", action="store_true", help="compare edges of bins instead")
     arguments = parser.parse_args()
@@ -51,7 +52,7 @@ def main():
         f"{'table':26}{'rows':>6}" + "".join(f"{h:>12}" for h in heads[: 4 - 3 * arguments.trees])
     )
     warnings.simplefilter("ignore")
-    with contextlib.nullcontext() if arguments.chosen else fixed():
+    with contextlib.nullcontext() if arguments.chosen else fixed(arguments.epochs):
         for name in names:
             make, *rest = tables[name]
             print(f"{name[:25]:26}{run(name, make(*rest), arguments)}", flush=True)
@@ -150,15 +151,15 @@ def trees_gain(model, train, target):
 
 
 @contextlib.contextmanager
-def fixed():
-    """Context manager in which no epoch, mix and temperature is chosen."""
+def fixed(epochs):
+    """Context manager in which networks train for so many epochs, and nothing is chosen."""
     import numpy as np
 
     from fastnn.tabular import targets
     from fastnn.tabular.fitting import out_of_fold, recipe, training_jobs
 
     changes = [
-        (recipe, "n_epochs", lambda configuration, n: EPOCHS),
+        (recipe, "n_epochs", lambda configuration, n: epochs),
         (training_jobs, "EarlyStopping", lambda *args, **options: ()),
         (out_of_fold, "greedy", lambda P, *args: np.full(len(P), 1 / len(P))),
         (targets.TableClasses, "fit_temperature", lambda *args: None),

@@ -148,8 +148,8 @@ class TabularClassifier(AccuracyScore, ClassPredictions, BaseTabular):
     - Dates and times are dates. So are texts that are all dates in one format, ISO 8601 or another
       common one. A date becomes a number, its position in the year and in the day, and its weekday,
       month, day of the month and day of the year.
-    - Other texts are categories, as are a pandas Categorical and an Arrow dictionary. A category needs
-      two rows. To treat numbers as categories, name the column in `categories`.
+    - Other texts are categories, as are a pandas Categorical and an Arrow dictionary. A column
+      needs two of them with two rows each. To treat numbers as categories, name the column in `categories`.
     - None, NaN, NaT, NA, and texts such as "", "?", "NA", "null" and "none" are missing values. They
       need no imputation. A network sees which values are missing if the training rows had any.
 

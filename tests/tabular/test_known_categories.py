@@ -1,6 +1,7 @@
 """Categories that the training rows of a fold lack: unknown to its networks, wherever these train."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from numpy.testing import assert_array_equal
 import fastnn
 from fastnn import EncodedTable, TabularClassifier, TabularRegressor, export
 from fastnn.tabular.columns import frames
-from fastnn.tabular.columns.known_categories import KnownCategories
+from fastnn.tabular.columns.known_categories import KnownCategories, are_often_single
 from fastnn.tabular.comparing import baselines
 from fastnn.tabular.comparing.baseline_inputs import BaselineInputs
 from fastnn.tabular.fitting import recipe, training_jobs
@@ -98,10 +99,11 @@ FITS = {
 
 
 def lacking(job, weight):
-    """Return for each column of codes the categories that the training rows in memory lack."""
+    """Return for each column of codes the categories with too few training rows in memory."""
     train = job.train if weight is None else job.train[weight[job.train] > 0]
+    least = job.configuration.min_rows
     return [
-        np.setdiff1d(np.arange(n), codes)
+        np.array([c for c in range(n) if (codes == c).sum() < least], int)
         for codes, n in zip(job.table.codes[train].T, job.table.layout.n_categories)
     ]
 
@@ -110,7 +112,7 @@ def lacking(job, weight):
 def test_networks_do_not_know_what_their_training_rows_lack(name, jobs):
     model = FITS[name](TabularRegressor(**SMALL))
     folds = [job for job in jobs if len(job.held_out)]
-    assert len(folds) >= 3 * model.n_estimators
+    assert {job.configuration.min_rows for job in folds} == {1, 2}
     for job in folds:
         weight = None
         if "weights" in name:
@@ -145,9 +147,11 @@ def scales(layout):
 def test_networks_on_all_rows_know_all_categories(jobs):
     TabularRegressor(**SMALL).fit(X, y, time="day")
     last = [job for job in jobs if not len(job.held_out)]
-    assert last and all(job.known is None for job in last)
-    for net in (net for job in last for net in job.networks):
-        assert net.weights[0].any(axis=1).all()
+    assert len(last) >= 3
+    for job in last:
+        assert job.known is None or job.configuration.min_rows == 2
+        for net in job.networks:
+            assert net.weights[0].any(axis=1).all() == (job.known is None)
 
 
 @pytest.mark.parametrize("kind", ["numbers", "classes"])
@@ -272,6 +276,19 @@ def test_known_categories():
     assert KnownCategories.find(codes, [3, 2]) is not None
     assert KnownCategories.find(np.array([[0, 1], [1, 0]]), [2, 2]) is None
     assert KnownCategories.find(codes[:, :0], []) is None
+    (of_two_rows, _) = KnownCategories.find(codes, [3, 3], min_rows=2).of_columns
+    assert of_two_rows.tolist() == [True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"), [([2, 198], False), ([1, 1, 198], True), ([1, 199], False), ([], False)]
+)
+def test_one_more_configuration_if_many_rows_are_single(counts, expected):
+    codes = np.repeat(np.arange(len(counts)), counts)[:, None]
+    assert are_often_single(codes, [len(counts)]) == expected
+    usual = recipe.configurations(False, 200, 1)
+    found = recipe.configurations(False, 200, 1, has_single_rows=expected)
+    assert found == usual + [replace(usual[0], min_rows=2)] * expected
 
 
 # ---- baselines ----

@@ -44,6 +44,8 @@ class Configuration:
         The held-out metric that selects the best epoch (lower is better).
     weighted : bool
         Whether columns are weighted by their importance for the first configuration.
+    min_rows : int
+        Training rows that a category must have. Rows of others train without it.
     """
 
     encoding: EncoderSettings
@@ -54,9 +56,10 @@ class Configuration:
     snapshots: bool = False
     monitor: str = "loss"
     weighted: bool = False
+    min_rows: int = 1
 
 
-def configurations(is_classifier, m, n_classes, has_days=False, n_numbers=0):
+def configurations(is_classifier, m, n_classes, has_days=False, n_numbers=0, has_single_rows=False):
     """Return the configurations for networks that train on m rows each.
 
     Tables with more numbers than rows have few bins, and train for few steps: their first layers
@@ -65,8 +68,13 @@ def configurations(is_classifier, m, n_classes, has_days=False, n_numbers=0):
     has_days : bool
         Whether there are days of the year. They are a category in one configuration only: where
         few rows have the same day, networks overfit them.
+    has_single_rows : bool
+        Whether many rows are the only one of their category. One more configuration does not learn
+        such categories (docs/decisions/0054-categories-of-folds.md).
     """
     found = _usual_configurations(is_classifier, m, n_classes, has_days)
+    if has_single_rows:
+        found.append(replace(found[0], min_rows=2))
     if n_numbers < max(m, MANY_NUMBERS):
         return found
     steps = WIDE_STEPS[is_classifier] * (2 if n_classes > 3 else 1)

@@ -16,6 +16,7 @@ from ...tables.files import TableWarning
 from .. import row_columns, table_memory, tabular_file
 from ..checking.profile import TableProfile
 from ..checkpoint import digests_of
+from ..columns import known_categories
 from ..columns.features import NO_COLUMN, Features
 from ..encoder import Encoder, Scaling
 from ..explaining.background import Background
@@ -249,7 +250,15 @@ class TableFit:
         """Return the different configurations for networks that train on m rows each."""
         targets, has_days = self.setup.targets, self.features.has_days()
         n_numbers = len(self.features.numbers)
-        found = recipe.configurations(targets.is_classifier, m, targets.n_out, has_days, n_numbers)
+        n_categories = [category.n_categories for category in self.features.categories]
+        found = recipe.configurations(
+            targets.is_classifier,
+            m,
+            targets.n_out,
+            has_days,
+            n_numbers,
+            known_categories.are_often_single(self.setup.rows.codes, n_categories),
+        )
         return list(dict.fromkeys(self.task.with_monitor(found)))
 
     def fit_encoders(self, configurations):

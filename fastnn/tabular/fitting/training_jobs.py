@@ -42,7 +42,8 @@ class Job:
     n_train : int
         Number of rows to train on: more than `train` has if these are a sample.
     known : KnownCategories or None
-        Those of the training rows in memory; None: all. The network learns no others.
+        Those of the training rows in memory that have enough rows for the configuration; None: all.
+        The network learns no others.
     seen : EncodedTable or None
         The rows `held_out` as `forward_folds.as_seen` returns them. None: as in `table`.
     best : list of float
@@ -69,6 +70,17 @@ class Job:
         """Return the EncodedTable of the rows `held_out`."""
         return self.table[self.held_out] if self.seen is None else self.seen
 
+    @property
+    def inputs_are_shared(self):
+        """bool: whether the network trains on `table` as it is, like those of other jobs."""
+        return self.weights is None and (self.known is None or self.configuration.min_rows == 1)
+
+    def inputs(self, table):
+        """Return encoded rows as the network reads them while it trains."""
+        if self.known is not None:
+            table = self.known.hide_others_in(table)
+        return table if self.weights is None else self.weights.multiply(table)
+
 
 def make_jobs(configurations, tables, folds, setup, random_state):
     """Return a list of jobs: all folds of one configuration, then all of the next."""
@@ -76,8 +88,9 @@ def make_jobs(configurations, tables, folds, setup, random_state):
     known_of: dict = {}
     for c in configurations:
         table = tables[c.encoding]
-        if c.encoding not in known_of:
-            known_of[c.encoding] = _known_of_folds(table, folds, setup.rows.weight)
+        key = c.encoding, c.min_rows
+        if key not in known_of:
+            known_of[key] = _known_of_folds(table, folds, setup.rows.weight, c.min_rows)
         for fold, (train, held_out) in enumerate(folds):
             rng = np.random.default_rng(random_state.randint(2**31))
             net = MLP(
@@ -88,7 +101,7 @@ def make_jobs(configurations, tables, folds, setup, random_state):
                 dropout=[c.dropout[0]] + [c.dropout[1]] * len(hidden),
             )
             recipe.init(net, rng)
-            known = known_of[c.encoding][fold]
+            known = known_of[key][fold]
             if known is not None:
                 known.forget_others(net)
             n_train = len(train) if stored is None else stored.n_train(fold)
@@ -96,12 +109,13 @@ def make_jobs(configurations, tables, folds, setup, random_state):
     return jobs
 
 
-def _known_of_folds(table, folds, weight):
+def _known_of_folds(table, folds, weight, min_rows):
     """Return the KnownCategories of each fold, or None. Rows without a weight teach nothing."""
     found = []
     for train, _ in folds:
         rows = train if weight is None else train[weight[train] > 0]
-        found.append(KnownCategories.find(table.codes[rows], table.layout.n_categories))
+        codes, n_categories = table.codes[rows], table.layout.n_categories
+        found.append(KnownCategories.find(codes, n_categories, min_rows))
     return found
 
 
@@ -227,18 +241,18 @@ class JobTrainer:
         return session
 
     def data_of(self, job):
-        """Return the rows in memory, with the weights of the job."""
-        if job.weights is None:
+        """Return the rows in memory as the job reads them."""
+        if job.inputs_are_shared:
             return self.data[job.table]
         y, weight = self.setup.encoded_y, self.setup.rows.weight
-        return Data.of(job.net, job.weights.multiply(job.table), y, self.loss, weight)
+        return Data.of(job.net, job.inputs(job.table), y, self.loss, weight)
 
     def held_out_of(self, job, in_memory):
         """Return the rows that choose the best epoch."""
         if job.seen is None:
             return in_memory.select(job.held_out)
         y, weight = self.setup.encoded_y, self.setup.rows.weight
-        table = job.seen if job.weights is None else job.weights.multiply(job.seen)
+        table = job.inputs(job.seen)
         y_of_rows = y[job.held_out]
         weight_of_rows = None if weight is None else weight[job.held_out]
         return Data.of(job.net, table, y_of_rows, self.loss, weight_of_rows)

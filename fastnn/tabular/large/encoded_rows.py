@@ -156,11 +156,7 @@ class _TrainingRows:
             if not is_trained[rows["key"]].all():
                 rows = rows[is_trained[rows["key"]]]
             numbers, positions, codes = (np.ascontiguousarray(rows[name]) for name in PARTS)
-            X = table_of(numbers, positions, codes, layout)
-            if job.known is not None:
-                X = job.known.hide_others_in(X)
-            if job.weights is not None:
-                X = job.weights.multiply(X)
+            X = job.inputs(table_of(numbers, positions, codes, layout))
             yield (X, rows["y"], rows["weight"]) if stored.has_weight else (X, rows["y"])
 
 
