@@ -332,13 +332,12 @@ def _parse(column, argument):
 
 def check_length(argument, values, n):
     """Check that an argument has a value for each of n rows."""
-    try:
-        n_values = len(values)
-    except TypeError:  # a scalar
+    shape = (len(values),) if hasattr(values, "__len__") else np.shape(values)
+    if not shape:
         raise ValueError(
             f"{argument} must have shape ({n},), one value for each row, got {values!r}"
-        ) from None
-    check_rows(argument, n_values, n)
+        )
+    check_rows(argument, shape[0], n)
 
 
 def group_numbers(groups, n):

@@ -251,7 +251,7 @@ def test_the_saved_networks_are_trained_on_all_rows(monkeypatch):
     reg = TabularRegressor(**SMALL).fit(X, y, time="day")
     assert len(seen) == 3 * len(reg.model_.members)
     for job in seen:
-        assert len(job.train) == job.n_train == N and len(job.held_out) == 0
+        assert len(job.train) == len(job.held_out) == 0 and job.n_train == N  # none stands for all
         assert 0 < job.ends[0] <= job.ends[-1] <= 1
         assert len(job.networks) == len(job.ends)
     starts = {job.net.params.tobytes() for job in seen}

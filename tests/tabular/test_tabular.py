@@ -387,6 +387,7 @@ def test_a_failed_fit_changes_nothing(quick):
     assert vars(new) == vars(TabularRegressor(**SMALL))
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_a_second_fit_leaves_nothing_of_the_first(quick):
     reg = TabularRegressor(**SMALL).fit(X, y)
     reg.fit(X.to_numpy(dtype=object)[:, :2], y)

@@ -359,6 +359,7 @@ def test_only_missing_networks_are_trained(monkeypatch):
     )
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_a_complete_fit_has_nothing_to_resume():
     reg = TabularRegressor(**SMALL).fit(X, y)
     before = dict(vars(reg))
@@ -402,6 +403,7 @@ def test_resume_needs_the_same_rows_and_parameters(name):
     assert vars(reg) == before
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_resume_needs_the_same_classes():
     labels = np.where(y > 2, "high", "low")
     clf = stop(TabularClassifier(**SMALL), 1, X, labels)

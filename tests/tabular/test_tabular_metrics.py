@@ -197,6 +197,7 @@ def test_tune_and_grid_search_take_metrics():
 # ---- undefined metrics and wrong names ----
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_a_metric_that_is_undefined_is_a_warning():
     y = np.array([0] * (N - 1) + [1])
     clf = TabularClassifier(metric="auc", **SMALL | dict(n_estimators=1, random_state=1))

@@ -64,6 +64,7 @@ def test_wrong_thresholds(threshold):
         clf.predict(X)
 
 
+@pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_a_threshold_needs_two_classes():
     three = np.arange(N) % 3
     message = r"threshold=0.4 needs two classes, but y has 3. Pass threshold=None, and decide by"

@@ -57,21 +57,21 @@ class FinalNetworks:
         chosen = [(jobs, float(weight)) for jobs, weight in zip(groups, weights) if weight > 0]
         self.weights = [weight for _, weight in chosen]
         tables = {jobs[0].configuration.encoding: jobs[0].table for jobs, _ in chosen}
-        everyone = np.arange(len(setup.rows))
-        n = len(everyone if rows is None else rows)
+        trained = np.arange(len(setup.rows)) if rows is None else rows
+        n = len(trained)
         if setup.stored is not None:
             n = setup.stored.n_train(ALL_ROWS)
         self.jobs = training_jobs.make_jobs(
             [jobs[0].configuration for jobs, _ in chosen],
             tables,
-            [(everyone, everyone[:0])] * self.n,
+            [(trained, trained[:0])] * self.n,
             replace(setup, stored=None),
             np.random.RandomState(self.seed),
         )
         for i, job in enumerate(self.jobs):
             job.ends = _median_parts(chosen[i // self.n][0])
             job.fold, job.n_train = ALL_ROWS, n
-            job.train = everyone[:0] if rows is None else rows  # none stands for all
+            job.train = trained[:0] if rows is None else rows  # none stands for all
         self.n_jobs = len(self.jobs)
 
     def groups(self):
