@@ -45,7 +45,6 @@ OPTIONS = {
     "time_limit": "--time-limit",
     "skip_bad_lines": "--skip-bad-lines",
     "sql": "--sql",
-    "text_columns": "--category",
     "time": "--time",
     "window": "--window",
 }

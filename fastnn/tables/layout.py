@@ -13,7 +13,7 @@ from . import column_names
 from .column_names import NUMBER
 from .table_errors import TableError
 
-DELIMITERS = "\t,;|"
+DELIMITERS = "\t;|,"  # if several fit, the first: a comma can also be a decimal mark
 DELIMITER_NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "vertical bar", " ": "space"}
 SAMPLE_BYTES = 1 << 20
 MAX_SAMPLE_BYTES = 1 << 26  # of a header without a line break

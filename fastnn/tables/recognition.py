@@ -25,6 +25,7 @@ MOST_ROWS_OF_WORD = 0.5  # share of one word, such as "unknown": missing tells t
 MOST_CODES = 0.005  # share of the codes among the distinct texts
 CODE = re.compile(r"[^\W\d_]\d|\d[^\W\d_]|\d-\d")
 HOW_MANY = 3  # examples
+MIN_CODE = 3  # digits
 TRUTHS = {"true": 1.0, "false": 0.0}
 
 
@@ -143,6 +144,14 @@ def _is_code(text):
 def begins_with_zero(text):
     """Whether a text is digits that begin with 0, like a postal code."""
     return text[:1] == "0" and len(text) > 1 and text.isdecimal()
+
+
+def find_padded(texts):
+    """Return the first text that begins with 0, if all are equally long, as postal codes are; or None."""
+    lengths = set(map(len, texts))
+    if len(lengths) != 1 or min(lengths) < MIN_CODE:  # 08 is an hour or a month
+        return None
+    return next(filter(begins_with_zero, texts), None)
 
 
 def truth(text):

@@ -20,7 +20,7 @@ from .wide_numbers import are_wide, is_wide
 
 MAX_BLOCK = 1 << 26  # bytes that pyarrow reads at once
 SAMPLE = 1 << 16  # bytes that decide whether spaces separate the values
-ZEROS = re.compile(rb"[,;\t|\"\r\n][-+]?0\d+[,;\t|\"\r\n]")
+ZEROS = re.compile(rb"[,;\t|\"\r\n]0\d\d+[,;\t|\"\r\n]")
 ZEROS_SAMPLE = 1 << 22  # bytes that are searched for them
 SEPARATORS = {"\\t": "\t", "tab": "\t", "space": " ", r"\s+": " "}
 

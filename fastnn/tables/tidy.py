@@ -5,11 +5,10 @@ import math
 
 import numpy as np
 
-from ..core.errors import Argument, Message
 from ..core.messages import join, plural, printable
 from .missing_marks import NULLS
 from .number_texts import DECIMAL_COMMA, NO_THOUSANDS
-from .recognition import begins_with_zero
+from .recognition import begins_with_zero, find_padded
 from .table_errors import NoRowsError, TableError, import_pyarrow
 from .texts import is_missing_mark, number_style, parse_number, plain_type
 from .wide_numbers import LIMIT, to_whole
@@ -17,6 +16,7 @@ from .wide_numbers import LIMIT, to_whole
 INT64 = np.iinfo(np.int64)
 MARKS_TO_SHOW = 4
 STYLE = b"fastnn.style"  # of a field of a table: how its numbers were written as texts
+PADDED = b"fastnn.padded"  # of a field: one of the codes that have lost zeros
 PANDAS_INDEX = "the index of a pandas DataFrame"
 ROW_NUMBERS = "row numbers in the first column"
 NAMES_OF_ROW_NUMBERS = "", "Unnamed: 0"  # of the first column, if it may hold them
@@ -143,17 +143,6 @@ def note_marks(label, found, note):
             )
         if numbers.style != ".||":
             note(f"{label}: column {printable(name)!r}: numbers with dots between thousands")
-        if numbers.with_zero is not None:
-            note(
-                Message(
-                    "{label}: column {column!r}: numbers such as {example!r} lose the zeros before them. "
-                    "To keep them, pass {text_columns}.",
-                    label=label,
-                    column=printable(name),
-                    example=printable(numbers.with_zero),
-                    text_columns=Argument("text_columns", [name]),
-                )
-            )
     note_missing(label, {name: numbers.marks for name, numbers in found.items()}, note)
 
 
@@ -171,14 +160,20 @@ def note_missing(label, marks, note):
 
 def convert_marks(table, found):
     """Return a table, or a part of it, with the columns converted that hold numbers."""
+    pa = import_pyarrow()
     converted = {name for name, numbers in found.items() if numbers.are_numbers()}
     if not converted:
         return table
-    columns = [
-        found[name].convert(column) if name in converted else column
-        for name, column in zip(table.column_names, table.columns)
-    ]
-    return import_pyarrow().Table.from_arrays(columns, table.column_names)
+    columns, fields = [], []
+    for field, column in zip(table.schema, table.columns):
+        if field.name in converted:
+            numbers = found[field.name]
+            column = numbers.convert(column)
+            metadata = None if numbers.padded is None else {PADDED: numbers.padded}
+            field = pa.field(field.name, column.type, metadata=metadata)
+        columns.append(column)
+        fields.append(field)
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
 class PlainNumbers:
@@ -199,15 +194,13 @@ class PlainNumbers:
         The marks for missing values.
     wide : str or None
         The first text that is a whole number from 2**53 on.
-    with_zero : str or None
-        The first text of digits that begin with 0, such as a postal code.
     """
 
     def __init__(self, decimal):
         self.decimal = decimal
         self.style = DECIMAL_COMMA if decimal == "," else ".||"
         self.marks: set = set()
-        self.with_zero: str | None = None
+        self._codes: dict = {}  # the first text of each length, if possible one that begins with 0
         self._sample: dict = {}  # the first distinct texts
         self._are_numbers = True
         self._has_finite, self._are_whole = False, True
@@ -228,8 +221,8 @@ class PlainNumbers:
             if math.isnan(x):
                 self._are_numbers = False
                 return
-            if self.with_zero is None and begins_with_zero(text):
-                self.with_zero = text
+            if begins_with_zero(text) or len(text) not in self._codes:
+                self._codes[len(text)] = text
             self._has_finite |= math.isfinite(x)
             whole = to_whole(text, self.style) if x.is_integer() else None
             self._are_whole &= x.is_integer() and (whole is not None or abs(x) < LIMIT)
@@ -237,6 +230,11 @@ class PlainNumbers:
                 self._least, self._most = min(self._least, whole), max(self._most, whole)
                 if self.wide is None and abs(whole) >= LIMIT:
                     self.wide = text
+
+    @property
+    def padded(self):
+        """A text that begins with 0, if all are equally long, as postal codes are; or None."""
+        return find_padded(list(self._codes.values()))
 
     @property
     def are_rounded(self):
@@ -276,6 +274,12 @@ def style_of(field):
     """Return how the numbers of a field were written as texts, None if the table does not tell."""
     style = (field.metadata or {}).get(STYLE)
     return None if style is None else style.decode()
+
+
+def padded_of(field):
+    """Return one of the codes of a field that have lost the zeros at their beginning, or None."""
+    code = (field.metadata or {}).get(PADDED)
+    return None if code is None else code.decode()
 
 
 def keep_decimal_comma(table, texts):

@@ -4,7 +4,6 @@ import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
-from fastnn.cli.console import CommandWords  # noqa: E402
 from fastnn.tables import TableError, check_data, convert_texts, memory, read, write  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
 
@@ -39,6 +38,7 @@ def test_separators_that_are_found(table, sep):
         ("a,b;c\n1,2\n3,4\n", ["a", "b;c"]),
         ("a|b\n1,2|3\n4,5|6\n", ["a", "b"]),
         ('"a;b","c;d"\n1,2\n', ["a;b", "c;d"]),
+        ("a, in m;b\n1,5;2\n3,5;4\n", ["a, in m", "b"]),  # a comma in each line
         ("id;x;n\n1 5,5;14;0,1\n2 3,5;9;0,2\n", ["id", "x", "n"]),  # two commas in each row
         ("name\nSmith, John\nMiller\n", ["name"]),
     ],
@@ -105,29 +105,6 @@ def test_options_that_make_no_sense(table, options, message):
 
 
 # ---- digits ----
-
-
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-def test_zeros_before_numbers(table, tmp_path, suffix):
-    codes = {"zip": ["01067", "80331", None], "n": ["7", "8", "9"]}
-    path = str(tmp_path / f"a.{suffix}")
-    write(path, codes)
-    notes = []
-    values = read(path, on_note=notes.append)
-    assert values["zip"].to_pylist() == [1067, 80331, None] and values["n"].to_pylist() == [7, 8, 9]
-    assert notes == [
-        f"{path}: column 'zip': numbers such as '01067' lose the zeros before them. To keep them, pass "
-        "text_columns=['zip']."
-    ]
-    assert CommandWords().say(notes[0]).endswith("To keep them, pass --category zip.")
-    assert read(path, ["zip"], on_note=print)["zip"].to_pylist() == codes["zip"]
-
-
-@pytest.mark.parametrize(
-    ("text", "has_note"), [("a,b\n10,0.5\n0,-0.5\n", False), ("a,b\n1,05\n", True)]
-)
-def test_zeros_that_are_kept(table, text, has_note):
-    assert bool(table(text)[1]) == has_note
 
 
 def test_hexadecimal_digits_are_texts(table):

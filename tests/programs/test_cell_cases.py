@@ -96,7 +96,9 @@ def test_each_medium(medium, name, tmp_path):
         others = column.others(raw)
         if others is not None and others.n_rows:
             told.append(others.describe_training(column))
-        is_typed = not column.from_text  # by pyarrow, which takes 1:20 for a time
+        is_typed = (
+            not column.from_text and raw.padded is None
+        )  # by pyarrow, which takes 1:20 for a time
         is_told = bool(told) == bool(case.note) and all(case.note in " ".join(told) for _ in told)
         assert column.is_style()
         if not is_right(case, column.kind, found) or not (is_told or is_typed):

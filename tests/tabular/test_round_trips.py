@@ -89,7 +89,8 @@ def written_days(rng, n, locale):
 
 def written_numbers(rng, n, locale, form="{}"):
     decimal, thousands, _ = LOCALES[locale]
-    digits = int(rng.integers(1, 3))
+    # Texts such as 1.234 alone do not tell that the dot is not a decimal point.
+    digits = int(rng.integers(thousands == ".", 3))
     values = np.round(rng.gamma(1, 10.0 ** rng.integers(0, 7), n), digits)
     texts = [_in_locale(x, digits, decimal, thousands) for x in values.tolist()]
     return "number", pd.Series([form.format(text) for text in texts]), values.tolist()

@@ -13,7 +13,7 @@ from ...core.validation import describe_type, is_path
 from ...dask.partitions import refuse_collections
 from ...tables import files, parquet_files
 from ...tables.table_errors import NoRowsError
-from ...tables.tidy import style_of
+from ...tables.tidy import padded_of, style_of
 from ...tables.wide_numbers import LIMIT, are_wide
 from . import input_column
 from .input_column import InputColumn, from_chunks, from_series, from_vector
@@ -357,4 +357,5 @@ def _from_field(table, i, name):
     style = style_of(table.schema.field(i))
     if style is not None:
         column.style = style
+    column.padded = padded_of(table.schema.field(i))
     return column

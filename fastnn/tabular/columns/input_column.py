@@ -44,6 +44,8 @@ class InputColumn:
     whole : ndarray (n,) or None
         The numbers without rounding, if some are whole numbers from 2**53 on: int64, uint64 or
         objects, with any value for missing ones.
+    padded : str or None
+        One of the codes of digits that lost the zeros at their beginning when a file was read.
     """
 
     kind: str
@@ -54,6 +56,7 @@ class InputColumn:
     recognised: Any = ...
     style: str | None = None
     whole: np.ndarray | None = None
+    padded: str | None = None
 
     def take(self, rows):
         """Return the column of some rows. rows : ndarray of indices."""

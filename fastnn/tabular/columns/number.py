@@ -12,7 +12,7 @@ from ...tables import part_texts
 from ...tables.missing_marks import present_texts
 from ...tables.number_styles import describe_number_style, find_style, with_ranges
 from ...tables.number_texts import DECIMAL_COMMA, PLAIN_STYLE, is_number_style, parse_number
-from ...tables.recognition import truth
+from ...tables.recognition import find_padded, truth
 from ...tables.wide_numbers import LIMIT, is_wide
 from . import text_kind
 from .column import Numeric
@@ -89,6 +89,17 @@ class Number(Numeric):
                 wide=printable(wide),
                 categories=Argument("categories", [self.label]),
                 drop=Argument("drop", [self.label]),
+            )
+        padded = raw.padded
+        if raw.kind == "text" and self.style == PLAIN_STYLE:
+            padded = find_padded(present_texts(raw.texts))
+        if padded is not None:
+            return Message(
+                "column {column!r}: numbers such as {padded!r} lose the zeros before them. If they are "
+                "codes, pass {categories}.",
+                column=printable(self.label),
+                padded=printable(padded),
+                categories=Argument("categories", [self.label]),
             )
         if raw.kind != "text" or self.style is None:
             return None
