@@ -332,7 +332,7 @@ def _parse(column, argument):
 
 def check_length(argument, values, n):
     """Check that an argument has a value for each of n rows."""
-    shape = (len(values),) if hasattr(values, "__len__") else np.shape(values)
+    shape = (len(values),) if hasattr(values, "__len__") else np.asarray(values).shape
     if not shape:
         raise ValueError(
             f"{argument} must have shape ({n},), one value for each row, got {values!r}"
