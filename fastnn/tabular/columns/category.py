@@ -7,7 +7,7 @@ import numpy as np
 
 from ...core.messages import plural, printable
 from ...tables.texts import is_missing_mark, other_texts, parse_date
-from ...tables.wide_numbers import is_wide
+from ...tables.wide_numbers import is_wide, to_whole
 from .column import MIN_COUNT, CategoryFeature, Column, Contents, where_present
 from .input_column import to_texts
 
@@ -180,4 +180,5 @@ def as_number(text):
         x = float(text)
     except ValueError:
         return math.nan
-    return x if math.isfinite(x) and not is_wide(text) else math.nan
+    is_rounded = is_wide(text) and to_whole(text) != x  # Python compares an int with a float exactly
+    return x if math.isfinite(x) and not is_rounded else math.nan
