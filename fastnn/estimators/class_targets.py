@@ -66,11 +66,7 @@ class ClassTargets:
         check_are_classes(kind, "MLPRegressor")
         if kind == MULTILABEL:
             return cls(np.arange(y.shape[1]), kind)
-        if classes is None:
-            classes = np.unique(y)
-            warn_one_class(classes)
-        else:
-            classes = np.unique(classes)
+        classes = np.unique(y if classes is None else classes)
         return cls(classes, "binary" if len(classes) <= 2 else "multiclass")
 
     def part_to_json(self):

@@ -10,7 +10,7 @@ from ..mlp import MLP
 from ..state.history import History
 from ..training.data import Data
 from . import parameters
-from .class_targets import ClassTargets
+from .class_targets import MULTILABEL, ClassTargets, warn_one_class
 from .early_stopping import LossStopping, ScoreStopping
 from .number_targets import NumberTargets
 
@@ -52,6 +52,8 @@ def prepare(estimator, rows, fresh, classes=None):
 def prepare_networks(estimator, n_inputs, dtype, targets, fresh):
     """Create the networks of an estimator if `fresh`, without parameters, and return their loss."""
     parameters.check_callbacks(estimator)
+    if fresh and targets.has_classes and targets.kind != MULTILABEL:
+        warn_one_class(targets.classes)
     loss = targets.resolve_loss(estimator.loss)
     n_out, output = targets.outputs(loss)
     if fresh:
