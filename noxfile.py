@@ -44,7 +44,7 @@ TESTS = {  # session: (times the usual number of cases, tests)
             "truncation or flipped",
         ],
     ),
-    "round_trips": (50, ["tests/tabular/test_round_trips.py"]),
+    "round_trips": (52, ["tests/tabular/test_round_trips.py"]),
     "hostile_files": (
         8,
         [

@@ -273,13 +273,13 @@ class PlainNumbers:
 def style_of(field):
     """Return how the numbers of a field were written as texts, None if the table does not tell."""
     style = (field.metadata or {}).get(STYLE)
-    return None if style is None else style.decode()
+    return None if style is None else str(style, "utf-8")
 
 
 def padded_of(field):
     """Return one of the codes of a field that have lost the zeros at their beginning, or None."""
     code = (field.metadata or {}).get(PADDED)
-    return None if code is None else code.decode()
+    return None if code is None else str(code, "utf-8")
 
 
 def keep_decimal_comma(table, texts):

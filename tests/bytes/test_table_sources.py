@@ -99,6 +99,11 @@ def test_open_document_sheets(file):
         content += "</table:table-row>"
     path = file("a.ods", ods(content + "</table:table>"))
     assert read(path).to_pydict() == {"area": [50.5, 70], "city": ["Bonn", "Ulm"]}
+    formula = '<table:table-cell table:formula="of:=2*[.A1]"/>'
+    content += f"<table:table-row>{formula}{cell.format('string', '', 'Rom')}</table:table-row>"
+    rows, notes = read_with_notes(file("b.ods", ods(content + "</table:table>")))
+    assert rows[2] == {"area": None, "city": "Rom"}
+    assert len(notes) == 1 and "1 formula in 'area' without a stored result. It is read" in notes[0]
 
 
 # ---- databases ----

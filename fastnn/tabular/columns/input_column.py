@@ -32,11 +32,9 @@ class InputColumn:
     texts : list of str or None
         The distinct texts.
     declared : bool
-        Whether the table says that these texts are categories (a pandas Categorical, an Arrow
-        dictionary).
+        Whether the table has a type for categories: a pandas Categorical, an Arrow dictionary.
     parsed : dict
-        Numbers that the texts stand for, by their style, so that no text is parsed twice; see
-        `columns`.
+        Numbers that the texts stand for, by their style: no text is parsed twice.
     recognised : Recognised or None
         What the texts are, if `text_kind.recognise` has been called.
     style : str or None
@@ -305,9 +303,7 @@ def seconds(x):
 
 
 def _seconds_of(x):
-    out = x.astype(np.int64) / 1e6
-    out[np.isnat(x)] = np.nan
-    return out
+    return np.where(np.isnat(x), np.nan, x.astype(np.int64) / 1e6)
 
 
 # ---- pandas and Arrow ----
