@@ -44,6 +44,11 @@ def violations(tree):
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             if node.module.split(".")[0] in FORBIDDEN_MODULES:
                 yield f"from {node.module} import"
+        elif isinstance(node, ast.ClassDef):
+            for base in node.bases:
+                if isinstance(base, ast.Attribute) and isinstance(base.value, ast.Name):
+                    if base.value.id in FORBIDDEN_MODULES:
+                        yield base.attr
         elif isinstance(node, ast.Call):
             function = node.func
             if isinstance(function, ast.Name) and function.id in FORBIDDEN_CALLS:
@@ -60,12 +65,12 @@ def test_the_check_finds_violations():
 import pickle, numpy as np
 from marshal import loads
 eval("1"), pickle.load(file), np.load(file, allow_pickle=True), pandas.read_pickle(file)
+class Reader(pickle.Unpickler): pass
 re.compile("a"), text.format()
 """
     found = list(violations(ast.parse(source)))
-    assert sorted(found) == sorted(
-        ["import pickle", "from marshal import", "eval", "load", "allow_pickle", "read_pickle"]
-    )
+    expected = ["import pickle", "from marshal import", "eval", "load", "allow_pickle"]
+    assert sorted(found) == sorted([*expected, "read_pickle", "Unpickler"])
 
 
 def test_no_source_file_uses_pickle_eval_or_exec():

@@ -180,5 +180,7 @@ def as_number(text):
         x = float(text)
     except ValueError:
         return math.nan
-    is_rounded = is_wide(text) and to_whole(text) != x  # Python compares an int with a float exactly
+    is_rounded = (
+        is_wide(text) and to_whole(text) != x
+    )  # Python compares an int with a float exactly
     return x if math.isfinite(x) and not is_rounded else math.nan
