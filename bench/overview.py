@@ -2,7 +2,7 @@
 
     python bench/overview.py
 
-The figures are those of docs/tabular.md and docs/performance.md, which name the programs that measured
+The figures are those of docs/accuracy.md and docs/performance.md, which name the programs that measured
 them. overview_tables.svg has the loss relative to fastnn's (geometric mean over the tables of both
 lists: log-loss, and RMSE) against the CPU time of `fit` relative to fastnn's (geometric mean of both
 lists). overview_networks.svg has the time of a training step of 30-32-1 in batches of 32.
@@ -36,8 +36,8 @@ def tables(page):
 
 
 def accuracy():
-    """Return {library: (relative CPU time, relative loss)} from docs/tabular.md."""
-    found = tables(DOCS / "tabular.md")
+    """Return {library: (relative CPU time, relative loss)} from docs/accuracy.md."""
+    found = tables(DOCS / "accuracy.md")
     ranks = next(t for t in found if t[0][0].startswith("mean rank"))
     losses, names = [], None
     for table in found:

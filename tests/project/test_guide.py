@@ -24,6 +24,7 @@ LESSONS = (
     "streams.md",
     "tables.md",
     "tabular.md",
+    "scores.md",
     "explanations.md",
     "plots.md",
     "moving.md",
@@ -43,6 +44,7 @@ NEEDS = {
     "model_selection.md": "sklearn",
     "moving.md": "sklearn",
     "tabular.md": "sklearn",
+    "scores.md": "sklearn",
     "explanations.md": "matplotlib",
     "plots.md": "matplotlib",
     "streams.md": "pyarrow",
@@ -75,7 +77,7 @@ def keeps(promise, shown):
     )
 
 
-LONG = ("estimators.md", "explanations.md", "serving.md", "streams.md", "tabular.md")
+LONG = ("estimators.md", "explanations.md", "scores.md", "serving.md", "streams.md", "tabular.md")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ GROUPS = "Tables", "Networks", "Deploy"
 SEARCHES = {
     "missing values": "tabular.md",
     "early stopping": "optimizers.md",
-    "time series": "tabular.md",
+    "time series": "scores.md",
     "explain": "explanations.md",
     "class imbalance": "tabular.md",
     "larger than memory": "streams.md",

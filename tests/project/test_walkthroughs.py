@@ -22,7 +22,7 @@ import fastnn
 
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
-PAGES = "start.md", "command_line.md", "tutorial.md", "drift.md", "comparing.md"
+PAGES = "start.md", "command_line.md", "train.md", "tutorial.md", "drift.md", "comparing.md"
 PORT = "8000"  # in the pages; a free one is used
 FUNCTIONS = """
 fastnn() { "$PYTHON" -m fastnn "$@"; }
