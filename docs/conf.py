@@ -64,7 +64,7 @@ html_theme_options = {
     "footer_end": [],
     "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "gallery/index": []},
 }
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "performance": []}
 html_show_sourcelink = False
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
