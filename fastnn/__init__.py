@@ -1,10 +1,8 @@
-"""Small dense neural networks on CPUs, in Cython kernels: each layer is one fused pass of product and
-activation, the loss and its gradient are another, and parameters are updated in place, over
-contiguous buffers.
+"""Small dense neural networks on CPUs, from arrays or messy tables: Cython kernels compute each layer,
+product and activation, in one fused pass, the loss with its gradient in another, and update
+parameters in place, over contiguous buffers.
 
-The four lines of math behind it are `functional.linear` (two of them), the loss
-`functional.binary_cross_entropy` and `functional.sgd_step_`; `reference` has the same functions in
-plain NumPy.
+`functional` has the four lines of math behind it, and `reference` the same functions in plain NumPy.
 
 ============================================ ======================================================
 `MLP`                                        a network: ``fit``, ``forward``, ``save``

@@ -76,7 +76,7 @@ examples:
   fastnn serve digits.safetensors             answer requests over HTTP
   fastnn train --help                         show the options of a command
 
-'digits' and 'wine' are sample tables that ship with fastnn. Your own tables can
+'digits', 'flats' and 'wine' are sample tables that ship with fastnn. Your own tables can
 be CSV, TSV, JSON, Excel, Feather or Parquet files.
 """
 

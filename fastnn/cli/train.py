@@ -34,7 +34,7 @@ needs. 'fastnn info DATA --target COL' looks at a table before training.
 
 examples:
   fastnn train digits --target digit --out digits.safetensors
-      train on a sample table ('digits' and 'wine' ship with fastnn)
+      train on a sample table ('digits', 'flats' and 'wine' ship with fastnn)
   fastnn train people.csv --target income --out income.safetensors \\
       --drop name,id --category postcode
       leave out two columns, and treat a number as a category

@@ -6,7 +6,7 @@ import inspect
 import re
 
 import pytest
-from pages import run_program
+from pages import keeps, run_program
 from places import DOCS
 
 import fastnn
@@ -64,17 +64,6 @@ def program(text):
             line = ""
         kept.append(line if inside else "")
     return "\n".join(kept) + "\n"
-
-
-def keeps(promise, shown):
-    """Whether two texts are equal; ~ before a number allows 2 %."""
-    promised, printed = promise.split(), shown.split()
-    if len(promised) != len(printed):
-        return False
-    return all(
-        float(b) == pytest.approx(float(a[1:]), rel=0.02) if a.startswith("~") else a == b
-        for a, b in zip(promised, printed)
-    )
 
 
 LONG = ("estimators.md", "explanations.md", "scores.md", "serving.md", "streams.md", "tabular.md")

@@ -4,11 +4,13 @@ import html
 import importlib.util
 import io
 import re
+import tomllib
 
 import pytest
 from picture_layout import layout_problems
 from places import DOCS, EXAMPLES
 
+import fastnn
 from fastnn import plotting
 
 if not DOCS.exists():
@@ -114,6 +116,18 @@ def test_the_first_page_of_the_api_lists_every_name():
     assert section.startswith("Table files, data sets and plots\n-----")
     assert ":toctree:" not in section and "   convert_texts\n" in section
     assert section.count(".. autosummary::") == read("api/tables.rst").count(".. autosummary::")
+
+
+def test_readme_and_the_first_pages_begin_alike():
+    """With what fastnn is; and the first page of the site has the code of README."""
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    texts = [readme, read("index.md"), fastnn.__doc__, project["description"]]
+    lead = "Small dense neural networks on CPUs, from arrays or messy tables: Cython kernels"
+    sentences = {re.search(rf"{lead}.*?\.", " ".join(text.split()))[0] for text in texts}
+    assert len(sentences) == 1 and " ".join(fastnn.__doc__.split()).startswith(lead)
+    blocks = re.findall(r"^```python\n.*?^```$", readme, re.M | re.S)
+    assert len(blocks) == 2 and all(block in read("start.md") for block in blocks)
 
 
 def test_the_terminal_of_readme_shows_the_sessions_of_the_first_page():

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import picture_layout
+import pytest
 
 
 @contextlib.contextmanager
@@ -26,6 +27,17 @@ def _program():
             finally:
                 if "matplotlib.pyplot" in sys.modules:
                     sys.modules["matplotlib.pyplot"].close("all")
+
+
+def keeps(promise, shown):
+    """Whether two texts are equal; ~ before a number allows 2 %."""
+    promised, printed = promise.split(), shown.split()
+    if len(promised) != len(printed):
+        return False
+    return all(
+        float(b) == pytest.approx(float(a[1:]), rel=0.02) if a.startswith("~") else a == b
+        for a, b in zip(promised, printed)
+    )
 
 
 def run_program(code, name="<page>"):
