@@ -146,10 +146,15 @@ def count_captions(top, below):
     """
     if not below or not all(name.strip() for name in top[1:]):
         return 0
-    if len(below) > 1 and len(below[1]) == len(top) and all(map(IMPORT_ID.match, below[1])):
-        return 2
-    captions = [low.strip() for low in below[0] if low.strip()]
-    return int(len(captions) > 1 and all(map(RESPONSE.fullmatch, captions)))
+    for n, row in enumerate(below[:2], 1):  # empty rows of sheets are left out before
+        if len(row) == len(top) and all(map(IMPORT_ID.match, row)):
+            return n
+    captions = {i: low.strip() for i, low in enumerate(below[0]) if low.strip()}
+    if len(captions) < 2 or not all(map(RESPONSE.fullmatch, captions.values())):
+        return 0
+    rows = [row for row in below[1:] if len(row) == len(below[0])]
+    are_values = any(row[i].strip() == low for row in rows for i, low in captions.items())
+    return int(not are_values)
 
 
 def _are_different(names):

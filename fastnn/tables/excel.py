@@ -142,7 +142,8 @@ def _find_names(label, filled, first, note):
                 return i, names, filled[i + 2 :]
     n = column_names.count_captions(texts[first], texts[first + 1 :])
     if n:
-        caption = next(filter(None, texts[first + 1]))
+        captions = [text for row in texts[first + 1 : first + 1 + n] for text in row]
+        caption = next(text for text in captions if text.strip())
         note(
             f"{label}, row {filled[first + 1][0]}: {plural(n, 'row')} about the columns below their names "
             f"left out ({printable(caption, 80)!r})"

@@ -147,7 +147,8 @@ def _set_names(layout, label, sample, records, note):
             f"out ({printable(_content(records[0][0]))!r})"
         )
     if n_captions:
-        caption = next(filter(None, records[first + 1][0]))
+        captions = [text for row, _ in records[first + 1 : first + 1 + n_captions] for text in row]
+        caption = next(text for text in captions if text.strip())
         note(
             f"{label}, line {records[first][1] + 1}: {plural(n_captions, 'line')} about the columns below "
             f"their names left out ({printable(caption, 80)!r})"

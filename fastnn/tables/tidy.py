@@ -141,7 +141,7 @@ def note_marks(label, found, note):
                 f"{printable(numbers.wide)!r} are rounded to 16 digits, because other numbers have "
                 "decimals"
             )
-        if numbers.style != ".||":
+        if numbers.has_dots and numbers.style != ".||":
             note(f"{label}: column {printable(name)!r}: numbers with dots between thousands")
     note_missing(label, {name: numbers.marks for name, numbers in found.items()}, note)
 
@@ -194,6 +194,8 @@ class PlainNumbers:
         The marks for missing values.
     wide : str or None
         The first text that is a whole number from 2**53 on.
+    has_dots : bool
+        Whether a number has a dot.
     """
 
     def __init__(self, decimal):
@@ -202,7 +204,7 @@ class PlainNumbers:
         self.marks: set = set()
         self._codes: dict = {}  # the first text of each length, if possible one that begins with 0
         self._sample: dict = {}  # the first distinct texts
-        self._are_numbers = True
+        self._are_numbers, self.has_dots = True, False
         self._has_finite, self._are_whole = False, True
         self.wide: str | None = None
         self._least, self._most = 0, 0
@@ -223,6 +225,7 @@ class PlainNumbers:
                 return
             if begins_with_zero(text) or len(text) not in self._codes:
                 self._codes[len(text)] = text
+            self.has_dots |= "." in text
             self._has_finite |= math.isfinite(x)
             whole = to_whole(text, self.style) if x.is_integer() else None
             self._are_whole &= x.is_integer() and (whole is not None or abs(x) < LIMIT)

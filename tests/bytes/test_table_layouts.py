@@ -306,6 +306,11 @@ def test_commas_between_thousands(file, sep, a, b, values, note):
         assert read(path, decimal=",", on_note=notes.append)["a"].to_pylist() == decimals
 
 
+def test_codes_without_dots_have_no_dots_between_thousands(table):
+    values, notes = table("code;b\n01067;1,5\n20095;2,5\n")
+    assert values["code"] == [1067, 20095] and not any("dots" in note for note in notes)
+
+
 def test_a_bank_export(table):
     text = (
         '"Buchungstag";"Text";"Betrag";"Stück"\n"01.02.2026";"Miete; Feb";"-1.200,00";"1.000"\n'

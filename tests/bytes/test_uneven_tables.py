@@ -282,7 +282,14 @@ CAPTIONS = {
     ),
     "one answer": ("a,b\nResponse,\nx,1\n", ["a", "b"], 2, None),
     "answers": ("a,b\nResponse,No response\nx,y\n", ["a", "b"], 2, None),
+    "answers of experiments": ("a,b\nResponse,Response\nx,Response\n", ["a", "b"], 2, None),
 }
+
+
+def test_import_ids_below_questions_without_text(table):
+    text = 'Q1,Q2\n,\n"{""ImportId"":""QID1""}","{""ImportId"":""QID2""}"\n1,x\n'
+    assert table(text)[0] == {"Q1": [1], "Q2": ["x"]}
+    assert table(text.replace(",\n", "", 1))[0] == {"Q1": [1], "Q2": ["x"]}
 
 
 @pytest.mark.parametrize("name", CAPTIONS)
