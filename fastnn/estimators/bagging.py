@@ -96,7 +96,10 @@ def split_into_folds(n, n_folds, codes, groups, seed):
     if groups is None:
         splitter = (StratifiedKFold if stratify else KFold)(n_folds, **shuffled)
     elif stratify:
-        splitter = StratifiedGroupKFold(n_folds, **shuffled)
+        # shuffled here: scikit-learn 1.7 shuffles the groups' counts of classes, but not the groups
+        names, numbers = np.unique(groups, return_inverse=True)
+        order = np.random.RandomState(seed).permutation(len(names))
+        splitter, groups = StratifiedGroupKFold(n_folds), np.argsort(order)[numbers]
     else:  # without a seed: shuffled groups would make folds of different sizes
         splitter = GroupKFold(n_folds)
     with warnings.catch_warnings():
