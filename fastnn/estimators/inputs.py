@@ -21,7 +21,7 @@ from ..core.sparse_rows import blocks, first_not_finite, is_sparse
 from ..core.validation import check_array, check_sample_weight, ready
 from ..dask.partitions import refuse_collections
 
-ALL_ZERO_OK = (
+ALL_ZERO_OK = (  # scikit-learn 1.9 and newer refuse weights of zero alone
     {"allow_all_zero_weights": True}
     if "allow_all_zero_weights" in signature(_check_sample_weight).parameters
     else {}
@@ -232,14 +232,12 @@ def check_weight(sample_weight, X, may_be_zero=False):
         return None
     if may_be_zero and not X.shape[0]:
         return check_sample_weight(sample_weight, 0, np.dtype(np.float64))[0]
-    weight = _check_sample_weight(
-        sample_weight, X, dtype=np.float64, **ALL_ZERO_OK if may_be_zero else {}
-    )
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, **ALL_ZERO_OK)
     if weight.min() < 0:
         raise ValueError(
             f"sample_weight must not be negative, got {weight.min()} in row {int(weight.argmin())}"
         )
-    if not may_be_zero and not weight.any():  # scikit-learn 1.9 and newer check this themselves
+    if not may_be_zero and not weight.any():
         raise ValueError("sample_weight is zero in all rows. At least one must be positive.")
     return weight
 

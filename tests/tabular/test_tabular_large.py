@@ -471,7 +471,7 @@ def test_a_wrong_group_is_named(name, monkeypatch, tmp_path):
         (
             (X, y, -weight),
             ValueError,
-            "row group 0, which begins with row 0: Negative values in data",
+            "row group 0, which begins with row 0: sample_weight must not be negative",
         ),
         (
             (X, y, weight[:3]),
@@ -492,6 +492,16 @@ def test_targets_and_weights_of_a_file_may_be_arrays(parquet):
     assert_same_bits(model.oof_prediction_, other.oof_prediction_)
     with pytest.raises(ValueError, match=f"y has {len(y) - 1} rows, but X has {len(y)}"):
         make("numbers")[0].fit(path, y[1:], window=300)
+
+
+def test_a_group_without_weight():
+    weights = np.where(np.arange(N) < 100, 0, weight)
+    models = [make("numbers")[0] for _ in range(2)]
+    for model, size in zip(models, (100, 150)):
+        model.fit(groups_of(size, X, y, weights), window=300)
+    assert_same_bits(*[model.predict(X) for model in models])
+    with pytest.raises(ValueError, match="sample_weight is zero in all rows"):
+        make("numbers")[0].fit(groups_of(100, X, y, 0 * weight), window=300)
 
 
 ROLES = dict(time="day", groups="code", sample_weight="w")

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight
 
 from ...core.errors import Argument, DataError, Wording
 from ...core.messages import plural, warn
 from ...core.validation import check_threads
 from ...dask.runner import ClusterError
+from ...estimators.inputs import check_weight
 from ...executors import SharedObjects
 from ...tables.files import TableWarning
 from .. import row_columns, table_memory, tabular_file
@@ -96,7 +96,7 @@ class TableFit:
         if n < 2:
             raise ValueError(f"fit needs at least 2 rows, got {plural(n, 'sample')}.")
         if weight is not None:
-            weight = _check_sample_weight(weight, np.zeros(n), ensure_non_negative=True)
+            weight = check_weight(weight, np.zeros(n))
         n_all = n if self.large is None else self.large.n_rows
         self.groups, self.times = rows.columns.groups(n_all), rows.columns.times(n_all)
         self.random_state = check_random_state(options.random_state)

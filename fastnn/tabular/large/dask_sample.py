@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
 
 from ...core.errors import placed
 from ...dask import partitions
 from ...dask.delayed import delayed_call, delayed_value
-from ...estimators.inputs import ALL_ZERO_OK
+from ...estimators.inputs import check_weight
 from ...training.stream import hashes
 from ..columns import frames
 from . import sampling
@@ -101,9 +100,7 @@ def look_at_partition(X, y, weight, look, place):
         frame, y = look.frame(X, y)
         weight = look.columns.weight(frame, None if weight is None else np.asarray(weight))
         if weight is not None:
-            weight = _check_sample_weight(
-                weight, np.zeros(n), ensure_non_negative=True, **ALL_ZERO_OK
-            )
+            weight = check_weight(weight, np.zeros(n), may_be_zero=True)
         summary.add(y, weight)
     hashed = hashes(np.arange(n) + (index << 40), sampling.SEED)
     rows, below = np.arange(n), ALL

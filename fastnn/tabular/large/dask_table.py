@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
 
 from ...core.errors import placed
 from ...core.messages import warn
@@ -20,7 +19,7 @@ from ...dask.mixing import Encoded, Mixing, take_info
 from ...dask.rounds_data import BlockRows
 from ...dask.runner import current_runner
 from ...dask.settings import RoundSettings
-from ...estimators.inputs import ALL_ZERO_OK
+from ...estimators.inputs import check_weight
 from ...tables.files import TableWarning
 from ..columns import frames
 from ..columns.other_texts import OtherTextsOfTraining
@@ -228,7 +227,7 @@ class EncodingTask:
         y = self.targets.to_numbers(y)
         weight = self.look.columns.weight(frame, weight)
         if weight is not None:
-            weight = _check_sample_weight(weight, np.zeros(len(y)), **ALL_ZERO_OK)
+            weight = check_weight(weight, np.zeros(len(y)), may_be_zero=True)
         return FitRows(
             numbers, codes, y, self.task.weights(self.targets, y, weight, self.n_rows_of_class)
         )

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
 
 from ...core.errors import Argument, DataError, placed
 from ...core.messages import warn
+from ...estimators.inputs import check_weight
 from ...tables.files import TableWarning
 from .. import row_folds
 from ..columns.other_texts import OtherTextsOfTraining
@@ -143,7 +143,7 @@ class LargeTable:
                 y = targets.to_numbers(batch.y)
                 weight = self.columns.weight(batch.frame, batch.weight)
                 if weight is not None:
-                    weight = _check_sample_weight(weight, np.zeros(len(y)))
+                    weight = check_weight(weight, np.zeros(len(y)), may_be_zero=True)
                 weight = self.summary.task.weights(targets, y, weight, self.n_rows_of_class)
             rows = FitRows(numbers, codes, y, weight)
             self.check_pass(batch.first, rows, sample)

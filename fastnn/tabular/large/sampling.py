@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
 
 from ...core.errors import placed
+from ...estimators.inputs import check_weight
 from ...training.stream import hashes
 from .. import table_memory
 from ..columns import frames
@@ -70,7 +70,7 @@ def read(batches, summary, window, columns):
             columns.add(batch.frame)
             if weight is not None:
                 zeros = np.zeros(batch.frame.n_rows)
-                weight = _check_sample_weight(weight, zeros, ensure_non_negative=True)
+                weight = check_weight(weight, zeros, may_be_zero=True)
             summary.add(batch.y, weight)
         sample.add(batch, weight)
     if not n:
