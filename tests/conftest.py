@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import find, settings, strategies
 
 from fastnn import MLP, SGD, EarlyStopping, kernels
 from fastnn.activations import ACTIVATIONS
@@ -211,6 +211,9 @@ def pytest_collection():
         return (yield)
     finally:
         gc.enable()
+        # In its first run, hypothesis looks for references to its generator, which it does not find
+        # among frozen objects.
+        find(strategies.none(), lambda _: True)
         gc.collect()
         gc.freeze()
 
