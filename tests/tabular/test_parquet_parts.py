@@ -51,6 +51,7 @@ def part(request, monkeypatch):
 def saved(folder, cuts=(), **options):
     """A folder of Parquet files, or the path of one."""
     ends = [0, *cuts, N]
+    options["schema"] = pa.Schema.from_pandas(TABLE)  # pandas 2 has no type of texts without rows
     for i, (start, stop) in enumerate(zip(ends, ends[1:])):
         TABLE[start:stop].to_parquet(folder / f"{i}.parquet", **options)
     return folder if cuts else folder / "0.parquet"

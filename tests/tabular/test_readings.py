@@ -58,7 +58,7 @@ def write_json(df, folder):
 
 
 def write_parquet(df, folder):
-    df.to_parquet(folder / "t.parquet")
+    df.to_parquet(folder / "t.parquet", index=False)
     return str(folder / "t.parquet")
 
 

@@ -183,6 +183,8 @@ def write_json(rng, frame, path, locale):
     options["date_format"] = "iso"
     options["date_unit"] = str(rng.choice(["s", "ms"]))
     options["double_precision"] = 15
+    times = frame.select_dtypes(["datetime", "timedelta"])  # pandas 2.0 writes others than ns wrong
+    frame = frame.assign(**{name: times[name].dt.as_unit("ns") for name in times})
     frame.to_json(f"{path}.json", **options)
     return f"{path}.json", str(options)
 

@@ -383,11 +383,12 @@ def from_chunks(column, label):
         if types.is_nested(kind) or types.is_interval(kind):
             return RefusedColumn(label, f"values of type {kind}")
         column = column.dictionary_encode()
-    column = column.unify_dictionaries().combine_chunks()
-    if isinstance(column, pa.ChunkedArray):  # of older versions of pyarrow
-        column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
-    codes = column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-    code_of, categories = _factorize(np.array([*column.dictionary.to_pylist(), None], object))
+    codes, texts = np.zeros(0, np.int64), []
+    if column.num_chunks:  # pyarrow 16 makes no array of long strings from no chunks
+        column = column.unify_dictionaries().combine_chunks()
+        codes = column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+        texts = column.dictionary.to_pylist()
+    code_of, categories = _factorize(np.array([*texts, None], object))
     return InputColumn("text", code_of[codes], categories, declared)  # -1 is the last, None
 
 
