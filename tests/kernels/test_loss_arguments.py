@@ -263,7 +263,7 @@ def test_labels_0_and_1_are_the_limits(dtype):
             F.binary_cross_entropy_with_logits(np.zeros(3, dtype), np.array([0, 1, y], dtype))
         )
     for y in (
-        np.nextafter(one, 2 * one),
+        np.nextafter(one, dtype.type(2)),
         2,
         np.inf,
         -np.finfo(dtype).smallest_subnormal,
