@@ -54,11 +54,15 @@ class Bodies:
                     self.n_held += len(part)
                 elif n <= IGNORED * self.max_bytes:
                     parts.clear()
+                    self.n_held -= held
+                    held = 0
                 else:
                     break
             if error is not None:
                 raise error
-            yield b"".join(parts)
+            body = b"".join(parts)
+            parts.clear()  # else each body would be in memory twice
+            yield body
         finally:
             self.n_held -= held
 

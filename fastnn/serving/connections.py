@@ -32,6 +32,8 @@ def limited(base: Any, max_connections):
         def __init__(self, *args, **kwargs):
             super().__init__(*args, **kwargs)
             self.n_received = self.n_head = 0  # bytes
+            # h11 limits headers itself, and does not call on_headers_complete.
+            self.is_in_head = hasattr(base, "on_headers_complete")
             self.is_too_many = self.is_refused = False
             self.progress, self.since = None, time.monotonic()
 
@@ -48,11 +50,23 @@ def limited(base: Any, max_connections):
             if self.is_too_many:
                 self.refuse(TOO_MANY, MANY.format(max_connections))
                 return
-            self.n_head = self.n_head + len(data) if self.waits_for_request else 0
+            if self.is_in_head:
+                self.n_head += len(data)
             super().data_received(data)
-            is_too_long = self.waits_for_request and self.n_head > MAX_HEAD
-            if is_too_long and not self.transport.is_closing():
+            if not self.is_in_head or self.n_head <= MAX_HEAD or self.transport.is_closing():
+                return
+            if self.waits_for_request:
                 self.refuse(TOO_LONG, LONG)
+            else:
+                self.flow.pause_reading()  # until uvicorn has answered the request before
+
+        def on_headers_complete(self):
+            self.is_in_head, self.n_head = False, 0
+            super().on_headers_complete()
+
+        def on_message_complete(self):
+            self.is_in_head = True
+            super().on_message_complete()
 
         def refuse(self, status, detail):
             """Answer, and close the connection when the client has read it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -56,18 +57,21 @@ def test_bodies_that_are_refused(app, body, status, detail):
     assert found == status and reply["detail"].startswith(detail), reply
 
 
+class Request:
+    """A request with a body of two halves. It does not end before an asyncio.Event is set."""
+
+    def __init__(self, may_end, size=100):
+        self.headers, self.may_end, self.half = {}, may_end, size // 2
+
+    async def stream(self):
+        yield b"x" * self.half
+        yield b"x" * self.half
+        await self.may_end.wait()
+
+
 def test_bodies_of_all_requests_are_limited():
     """A request waits with its body, until the others are in memory; then it is refused."""
     bodies, statuses = Bodies(100), []
-
-    class Request:
-        def __init__(self, may_end):
-            self.headers, self.may_end = {"content-length": "100"}, may_end
-
-        async def stream(self):
-            yield b"x" * 50
-            yield b"x" * 50
-            await self.may_end.wait()
 
     async def send(may_end):
         try:
@@ -88,6 +92,44 @@ def test_bodies_of_all_requests_are_limited():
     asyncio.run(send_all())
     assert statuses == [(200, 100)] * 4 + [(503, "1"), (200, 100)]
     assert bodies.n_held == 0
+
+
+def test_bodies_that_are_too_large_are_not_held_until_they_end():
+    bodies = Bodies(100)
+
+    async def send(request):
+        try:
+            async with bodies.read(request):
+                return 200
+        except RequestError as error:
+            return error.status
+
+    async def send_all():
+        may_end, is_over = asyncio.Event(), asyncio.Event()
+        is_over.set()
+        tasks = [asyncio.create_task(send(Request(may_end, 180))) for _ in range(10)]
+        await asyncio.sleep(0)  # the bodies come, and do not end
+        held, status = bodies.n_held, await send(Request(is_over))
+        may_end.set()
+        return held, status, await asyncio.gather(*tasks)
+
+    assert asyncio.run(send_all()) == (0, 200, [413] * 10)
+    assert bodies.n_held == 0
+
+
+def test_a_body_is_in_memory_once():
+    async def send():
+        is_over = asyncio.Event()
+        is_over.set()
+        async with Bodies(10**7).read(Request(is_over, 10**7)) as body:
+            return len(body), tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        size, in_memory = asyncio.run(send())
+    finally:
+        tracemalloc.stop()
+    assert size == 10**7 and in_memory < 1.8 * size
 
 
 def test_deep_and_long_json():
