@@ -14,6 +14,7 @@ from fastnn.core.errors import DataError  # noqa: E402
 from fastnn.tables import TableWarning  # noqa: E402
 from fastnn.tabular import split_check, split_trials  # noqa: E402
 from fastnn.tabular.columns import frames  # noqa: E402
+from fastnn.tabular.fitting.out_of_fold import OutOfFold  # noqa: E402
 
 N = 600
 RNG = np.random.default_rng(0)
@@ -228,6 +229,25 @@ def test_no_check_in_cross_validation(quick_recipe):
     with joblib.parallel_backend("threading", n_jobs=2):
         cross_val_score(reg, X, y, cv=2)
     GridSearchCV(reg, {"hidden_layer_sizes": [2]}, cv=2).fit(X, y)
+
+
+def test_a_resumed_fit_does_not_repeat_the_warning(quick_recipe):
+    quick_recipe(2)
+    rows, reg = table(TREND), TabularRegressor(2, hidden_layer_sizes=2, random_state=0)
+    end_job, ended = OutOfFold.end_job, []
+
+    def stop(self, job):
+        ended.append(job)
+        if len(ended) == 2:
+            raise KeyboardInterrupt
+        end_job(self, job)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(OutOfFold, "end_job", stop)
+        with pytest.warns(TableWarning, match="the rows depend on the time"):
+            reg.fit(rows, "y")
+    assert reg.n_folds_remaining_ > 0
+    assert reg.fit(rows, "y", resume=True).n_folds_remaining_ == 0
 
 
 def test_fit_warns(quick_recipe):

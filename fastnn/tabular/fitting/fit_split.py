@@ -109,16 +109,19 @@ def suggest(fit, frame, y, is_classifier, no_inputs):
 def notes(fit):
     """Yield Messages about the rows of a TableFit that no fold has, and about classes without others."""
     yield from row_columns.notes(fit.column_names, fit.groups, fit.times)
-    targets, y = fit.setup.targets, fit.setup.rows.y
-    if targets.is_classifier and fit.large is None:
-        rows = np.concatenate([part for fold in fit.split.folds for part in fold])
-        missing = np.setdiff1d(y, y[rows]).astype(int)
-        if len(missing):
-            yield Message(
-                "no network learns {classes}: all rows of {these} are left out of training and scores.",
-                classes=join(targets.labels[missing].tolist(), MAX_CHOICES),
-                these="this class" if len(missing) == 1 else "these classes",
-            )
+    split, targets, y = fit.split, fit.setup.targets, fit.setup.rows.y
+    if not targets.is_classifier or fit.large is not None:
+        return
+    used = np.concatenate([part for fold in split.folds for part in fold])
+    if split.is_forward:
+        used = slice(None) if split.rows is None else split.rows
+    missing = np.setdiff1d(y, y[used]).astype(np.intp)
+    if len(missing):
+        yield Message(
+            "no network learns {classes}: all rows of {these} are left out of training and scores.",
+            classes=join(targets.labels[missing].tolist(), MAX_CHOICES),
+            these="this class" if len(missing) == 1 else "these classes",
+        )
 
 
 def _forward(fit, names):
