@@ -112,9 +112,10 @@ def notes(fit):
     split, targets, y = fit.split, fit.setup.targets, fit.setup.rows.y
     if not targets.is_classifier or fit.large is not None:
         return
-    used = np.concatenate([part for fold in split.folds for part in fold])
-    if split.is_forward:
-        used = slice(None) if split.rows is None else split.rows
+    if split.is_forward:  # the saved networks train on all rows with a time
+        used = np.arange(len(y)) if split.rows is None else split.rows
+    else:
+        used = np.concatenate([part for fold in split.folds for part in fold])
     missing = np.setdiff1d(y, y[used]).astype(np.intp)
     if len(missing):
         yield Message(
