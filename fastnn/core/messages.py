@@ -123,3 +123,14 @@ def _stack_level():
     while frame.f_back is not None and frame.f_code.co_filename.startswith(folders):
         frame, level = frame.f_back, level + 1
     return level
+
+
+def is_called_by(package):
+    """Return whether a function of a package has called the caller, however deep in its call."""
+    frame = sys._getframe(1).f_back
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if name == package or name.startswith(f"{package}."):
+            return True
+        frame = frame.f_back
+    return False

@@ -199,7 +199,7 @@ class BaseTabular(Attributes, TablePredictions):
             passed = FitArguments(
                 X=X, y=y, sample_weight=sample_weight, groups=groups, time=time, window=window
             )
-            fitted = TableFit(self._fit_options(executor), passed).run(stopped)
+            fitted = TableFit(self._fit_options(executor, resume), passed).run(stopped)
             kept = {name: value for name, value in vars(self).items() if name not in FITTED}
             new = dict(
                 feature_importances_=fitted.importances,
@@ -236,7 +236,7 @@ class BaseTabular(Attributes, TablePredictions):
             )
         return self.model_
 
-    def _fit_options(self, executor):
+    def _fit_options(self, executor, resume):
         return TableFitOptions(
             estimator_name=type(self).__name__,
             task=self._task(),
@@ -253,7 +253,7 @@ class BaseTabular(Attributes, TablePredictions):
             parameters=self.get_params(False),
             metadata_bytes=self.metadata_bytes,
             seconds_before=self.seconds_before,
-            suggests_splits=self.suggests_splits,
+            suggests_splits=self.suggests_splits and not resume,
         )
 
     def _task(self) -> Any:

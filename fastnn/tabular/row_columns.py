@@ -351,7 +351,8 @@ def group_numbers(groups, n):
     numbers: dict = {}
     out = np.full(n, -1, np.intp)
     for i, group in enumerate(groups.tolist()):
-        if not is_missing(group):
+        is_mark = isinstance(group, str) and is_missing_mark(group)
+        if not (is_mark or is_missing(group)):
             out[i] = numbers.setdefault(group, len(numbers))
     _check_number(len(numbers))
     return out

@@ -18,6 +18,8 @@ from .split_trials import (
     MAX_ROWS,
     MIN_EXPLAINED,
     N_FOLDS,
+    Deadline,
+    NoNetworkError,
     Trial,
     forward_folds,
     forward_folds_of_others,
@@ -29,12 +31,16 @@ MIN_ROWS = 100
 MAX_COLUMNS = 300
 MAX_UNITS = 2  # columns that are tried
 MANY_ROWS = 20_000
+MAX_SECONDS = 3.0
 #: The kinds of the issues, and which ones each says better.
 KINDS = {"time": ("time",), "group": ("group",), "panel": ("time", "group")}
 
 
-def find_splits(frame, y, is_classifier, seed=0, no_inputs=(), **declared):
+def find_splits(frame, y, is_classifier, seed=0, no_inputs=(), seconds=None, **declared):
     """Return the DataIssues about columns by which the rows should be split into folds.
+
+    Those that are found until the time is over: on a slow computer, or of a table with very many
+    columns or categories, it may be fewer.
 
     Parameters
     ----------
@@ -48,6 +54,8 @@ def find_splits(frame, y, is_classifier, seed=0, no_inputs=(), **declared):
         Random seed of the sample, the random rows and the networks.
     no_inputs, declared
         As in `Features.fit`.
+    seconds : float, optional
+        That networks may be trained. Default: `MAX_SECONDS`.
 
     Returns
     -------
@@ -60,34 +68,49 @@ def find_splits(frame, y, is_classifier, seed=0, no_inputs=(), **declared):
     rng, y = np.random.default_rng(seed), np.asarray(y)
     rows = np.sort(rng.permutation(n)[:MAX_ROWS])
     options = dict(is_classifier=is_classifier, no_inputs=no_inputs, declared=declared)
-    by_time, by_unit = [], []
+    options["deadline"] = Deadline(MAX_SECONDS if seconds is None else seconds)
     try:
         trial = Trial(frame.take(rows), y[rows], seed=rng.integers(2**31), **options)
-        times = trial.times()
-        units = list_units(
-            _columns_to_compare(frame, trial.features),
-            lambda name: name in times or TIME_NAME.search(name),
-        )[:MAX_UNITS]
-        if not (times or units) or trial.explained < MIN_EXPLAINED:
-            return []
-        for name, values in times.items():
-            by_time.append(trial.compare(name, forward_folds(values), is_forward=True))
-        for unit in units:
-            tried, some = trial, rows
-            if n > MAX_ROWS:
-                some = whole_units(unit.column.codes, rng)
-                tried = Trial(frame.take(some), y[some], seed=rng.integers(2**31), **options)
-            name, codes = unit.column.name, unit.column.codes[some]
-            by_unit.append(tried.compare(name, other_units(codes, N_FOLDS), without=name))
-            later = next((found for found in by_time if found.column == unit.time), None)
-            if later is not None and (later.is_worse or by_unit[-1].is_worse):
-                folds = forward_folds_of_others(tried.times()[unit.time], codes)
-                both = tried.compare(name, folds, without=name)
-                return [_describe_panel(later, by_unit[-1], both)]
     except (DataError, TypeError, ValueError):  # training says what is wrong
         return []
+    times = trial.times()
+    units = list_units(
+        _columns_to_compare(frame, trial.features),
+        lambda name: name in times or TIME_NAME.search(name),
+    )[:MAX_UNITS]
+    if not (times or units) or not _explains(trial):
+        return []
+    by_time = [
+        trial.compare(name, forward_folds(values), is_forward=True)
+        for name, values in times.items()
+    ]
+    by_unit = []
+    for unit in units:
+        tried, some = trial, rows
+        if n > MAX_ROWS:
+            some = whole_units(unit.column.codes, rng)
+            try:
+                tried = Trial(frame.take(some), y[some], seed=rng.integers(2**31), **options)
+            except DataError:  # of these rows no column is an input
+                continue
+        name, codes = unit.column.name, unit.column.codes[some]
+        others = tried.compare(name, other_units(codes, N_FOLDS), without=name)
+        by_unit.append(others)
+        later = next((each for each in by_time if each and each.column == unit.time), None)
+        values = tried.times().get(unit.time)  # None if these rows have few times
+        if later and others and values is not None and (later.is_worse or others.is_worse):
+            both = tried.compare(name, forward_folds_of_others(values, codes), without=name)
+            if both is not None:
+                return [_describe_panel(later, others, both)]
     issues = [_describe_time(_worst(by_time)), _describe_unit(_worst(by_unit))]
     return [issue for issue in issues if issue is not None]
+
+
+def _explains(trial):
+    try:
+        return trial.explained >= MIN_EXPLAINED
+    except NoNetworkError:
+        return False
 
 
 class _FrameColumn:
@@ -120,8 +143,9 @@ def _columns_to_compare(frame, features):
 
 
 def _worst(found):
-    """Return the Comparison with the largest drop, None if no one is much worse."""
-    return max((each for each in found if each.is_worse), key=lambda each: each.drop, default=None)
+    """Return the Comparison with the largest drop, None if no one is much worse. found : some None"""
+    worse = [each for each in found if each is not None and each.is_worse]
+    return max(worse, key=lambda each: each.drop, default=None)
 
 
 # ---- what is said ----

@@ -3,7 +3,9 @@
 The loss of the same rows tells what the folds make harder: to predict later rows, or other units.
 """
 
+import contextlib
 import re
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,12 +28,41 @@ N_FOLDS = 4  # the later rows are as many as those of a fold
 WIDTH, BATCH, RATE = 32, 64, 0.01
 MIN_STEPS, MAX_STEPS, CELLS = 100, 800, 30_000  # of a network; cells: steps times columns
 N_BINS = 8
+MANY_INPUTS = 32  # that take as long as a column: a category may have thousands
 MIN_DROP = 0.2  # of the part of the loss that is explained
 MIN_EXPLAINED = 0.1  # of the loss of random rows
 MIN_Z = 4.0
 MIN_SPREAD = 0.1  # loss without inputs of some rows, as a part of that of all
 YEARS, MIN_SECONDS = (1500, 2200), 1e8
 YEAR = re.compile(r"(?:^|(?<!of)[\W_])(?:year|jahr|ann[eé]e|a[nñ]o|season|timestamp|epoch)$", re.I)
+
+
+class NoNetworkError(Exception):
+    """A network that cannot be trained: there is no time left, or no input."""
+
+
+class Deadline:
+    """The end of the time for networks. None begins that would take longer, as the one before did.
+
+    Parameters
+    ----------
+    seconds : float
+        From now.
+    """
+
+    clock = staticmethod(time.perf_counter)
+
+    def __init__(self, seconds):
+        self.end, self.seconds_of_network = self.clock() + seconds, 0.0
+
+    @contextlib.contextmanager
+    def network(self):
+        """Context manager in which a network is trained, or a NoNetworkError."""
+        began = self.clock()
+        if began + self.seconds_of_network > self.end:
+            raise NoNetworkError
+        yield
+        self.seconds_of_network = self.clock() - began
 
 
 @dataclass(frozen=True)
@@ -132,17 +163,15 @@ def _are_years(raw):
 
 
 class Trial:
-    """Small networks on the rows of a sample."""
+    """Small networks on the rows of a sample, until a Deadline."""
 
     y: Any
     target: Any
 
-    def __init__(self, frame, y, *, is_classifier, seed, no_inputs, declared):
+    def __init__(self, frame, y, *, is_classifier, seed, no_inputs, declared, deadline):
         self.frame, self.options = frame, (dict.fromkeys(no_inputs, ""), declared)
         self.features = self.fit_features()
-        self.is_classifier, self.seed = is_classifier, int(seed)
-        n_steps = CELLS // len(self.features.columns)
-        self.n_steps = min(MAX_STEPS, max(MIN_STEPS, n_steps))
+        self.is_classifier, self.seed, self.deadline = is_classifier, int(seed), deadline
         if is_classifier:
             self.y = np.unique(y.astype(str), return_inverse=True)[1]
             self.n_out = int(self.y.max()) + 1
@@ -178,13 +207,19 @@ class Trial:
         return self.losses(other_units(np.arange(len(self.y)), N_FOLDS), self.X)[1]
 
     @property
+    def n_steps(self):
+        """int: of each network, fewer for many inputs."""
+        cells = max(len(self.features.columns), self.X.n_inputs // MANY_INPUTS)
+        return min(MAX_STEPS, max(MIN_STEPS, CELLS // cells))
+
+    @property
     def explained(self):
         """float: the part of the loss that networks explain that trained on random rows."""
         baseline = self.baseline(slice(None))
         return float(1 - self.random.mean() / baseline) if baseline > 0 else 0.0
 
     def compare(self, column, folds, without=None, is_forward=False):
-        """Return the Comparison of some folds.
+        """Return the Comparison of some folds, None if some networks cannot be trained.
 
         Parameters
         ----------
@@ -198,6 +233,12 @@ class Trial:
             Whether the folds train on earlier rows, which are fewer. The scores are those of blocks.
         """
         folds = [(train, scored) for train, scored in folds if len(train) and len(scored)]
+        try:
+            return self._compare(column, folds, without, is_forward) if folds else None
+        except (NoNetworkError, DataError):
+            return None
+
+    def _compare(self, column, folds, without, is_forward):
         rows, losses = self.losses(folds, self.X if without is None else self.encode(without))
         random, blocks = self.random[rows], [slice(None)]
         if is_forward:
@@ -242,11 +283,16 @@ class Trial:
             for category in features.categories
         ]
         encoder = Encoder.fit(scaled, n_categories, self.target, EncoderSettings(N_BINS), WIDTH)
+        if not encoder.n_inputs:
+            raise NoNetworkError
         return encoder.encode(numbers, codes)
 
     def losses(self, folds, X):
         """Return the rows that folds score, and their losses. folds : (training rows, scored rows)"""
-        losses = [self.losses_of_fold(X, *fold) for fold in folds]
+        losses = []
+        for train, scored in folds:
+            with self.deadline.network():
+                losses.append(self.losses_of_fold(X, train, scored))
         order = np.argsort(rows := np.concatenate([scored for _, scored in folds]))
         return rows[order], np.concatenate(losses)[order]
 

@@ -1,5 +1,6 @@
 """Folds forward in time: blocks, what each fold sees, the networks on all rows, and resuming."""
 
+import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -352,6 +353,28 @@ def test_a_class_that_begins_late():
     P = clf.oof_prediction_[~np.isnan(clf.oof_prediction_[:, 0])]
     assert clf.classes_.tolist() == ["high", "low", "new"]
     assert (P > 0).all() and P.shape[1] == clf.predict_proba(X).shape[1] == 3
+
+
+@pytest.mark.parametrize("argument", ["time", "groups", "cv"])
+def test_a_class_without_rows_in_the_folds_is_named(argument):
+    labels, lacking = LABELS.astype(object), np.arange(N) % 30 == 0
+    labels[lacking] = "rare"
+    table, options, passed = X.copy(), {}, {}
+    if argument == "cv":
+        rows = np.flatnonzero(~lacking)
+        options["cv"] = [(rows[::2], rows[1::2]), (rows[1::2], rows[::2])]
+    else:
+        passed[argument] = {"time": "day", "groups": "site"}[argument]
+        table.loc[lacking, passed[argument]] = None
+    with pytest.warns(TableWarning) as caught:
+        TabularClassifier(**SMALL, **options).fit(table, labels, **passed)
+    text = "no network learns 'rare': all rows of this class are left out of training and scores."
+    assert text in [str(w.message) for w in caught]
+    labels[1] = labels[2] = "rare"  # each fold has a row
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        TabularClassifier(**SMALL, **options).fit(table, labels, **passed)
+    assert not [w for w in caught if "no network learns" in str(w.message)]
 
 
 # ---- Ctrl-C and resume ----

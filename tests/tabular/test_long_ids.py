@@ -1,6 +1,7 @@
 """Whole numbers that float64 cannot hold are told apart in every table: as categories, groups and times."""
 
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from numpy.testing import assert_array_equal
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables.files import TableWarning
+from fastnn.tabular.columns import input_column
 
 N = 60
 GROUP = np.arange(N) * 7 % 5
@@ -117,6 +119,24 @@ GROUPS = {
 @pytest.mark.parametrize("name", GROUPS)
 def test_groups_of_values(name):
     assert "5 groups" in fit(a[:, None], groups=GROUPS[name]).split_
+
+
+@pytest.mark.parametrize("mark", ["NA", "", "none", None, np.nan])
+def test_marks_of_missing_values_are_no_groups(mark):
+    """Whether groups are values or the name of a column."""
+    groups = np.array([f"g{g}" for g in GROUP], object)
+    groups[:3] = mark
+    for X, passed in ((a[:, None], groups), (pandas(groups), "id")):
+        with pytest.warns(TableWarning, match="3 rows left out .*groups.* is missing there"):
+            model = TabularRegressor(2, **SMALL).fit(X, y, groups=passed)
+        assert "5 " in model.split_ and np.isnan(model.oof_prediction_[:3]).all()
+
+
+def test_infinite_decimals():
+    values = np.array([Decimal(2**53 + 1), Decimal("Infinity"), Decimal("NaN"), 1], object)
+    column = input_column.from_vector(values, "a")
+    assert_array_equal(column.values, [2**53, np.inf, np.nan, 1])
+    assert column.whole[:2].tolist() == [2**53 + 1, np.inf]
 
 
 @pytest.mark.parametrize("kind", [int, str])

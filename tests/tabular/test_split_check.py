@@ -6,16 +6,27 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 pytest.importorskip("sklearn", reason="the extra cli is not installed")
 
+import joblib  # noqa: E402
+from sklearn.model_selection import GridSearchCV, cross_val_score  # noqa: E402
+
 from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
+from fastnn.core.errors import DataError  # noqa: E402
 from fastnn.tables import TableWarning  # noqa: E402
-from fastnn.tabular import split_check  # noqa: E402
+from fastnn.tabular import split_check, split_trials  # noqa: E402
 from fastnn.tabular.columns import frames  # noqa: E402
+from fastnn.tabular.fitting.out_of_fold import OutOfFold  # noqa: E402
 
 N = 600
 RNG = np.random.default_rng(0)
 DAYS = pa.array(np.arange(N), pa.int32()).cast(pa.date32())
 X = RNG.normal(size=N)
 TREND = np.arange(N) / 100
+
+
+@pytest.fixture(autouse=True)
+def unlimited(monkeypatch):
+    """A slow computer says the same."""
+    monkeypatch.setattr(split_check, "MAX_SECONDS", np.inf)
 
 
 def find_splits(table, target, is_classifier, seed=0):
@@ -132,6 +143,111 @@ def test_a_panel():
     assert (issue.kind, issue.column) == ("panel", "device")
     noise = pa.table({**columns, "x": rng.normal(size=2880), "y": rng.normal(size=2880)})
     assert find_splits(noise, "y", False) == []
+
+
+def panel(n_units, times):
+    """Return a table of units at some times, and one row later."""
+    rng = np.random.default_rng(2)
+    who, year = np.repeat(np.arange(n_units), len(times)), np.tile(times, n_units)
+    who, year = np.append(who, 0), np.append(year, max(times) + 1)
+    y = rng.normal(size=n_units)[who] + 0.1 * rng.normal(size=len(who))
+    return pa.table({"land": [f"c{i}" for i in who], "year": year, "y": y})
+
+
+def test_few_times_in_the_sample_of_units():
+    """The one row of the eighth year is of a unit that is not in the sample."""
+    (issue,) = find_splits(panel(600, range(2001, 2008)), "y", False, 2)
+    assert (issue.kind, issue.column) == ("group", "land")
+
+
+def test_the_networks_stop_at_the_end_of_the_time(monkeypatch):
+    """What is found until then is said."""
+    both = units(24, 60)
+    both["day"] = DAYS.take(pa.array(np.tile(np.arange(60), 24)))
+    both["y"] = both["y"] + both["step"] / 5
+    rows, n_trained = frames.split_target(pa.table(both), "y"), 0
+    losses_of_fold = split_trials.Trial.losses_of_fold
+
+    def count(self, *args):
+        nonlocal n_trained
+        n_trained += 1
+        return losses_of_fold(self, *args)
+
+    def seconds_of_networks():
+        return float(n_trained)
+
+    monkeypatch.setattr(split_trials.Trial, "losses_of_fold", count)
+    monkeypatch.setattr(split_trials.Deadline, "clock", staticmethod(seconds_of_networks))
+    for seconds, expected, n in (
+        (3, [], 3),
+        (12.5, [], 12),
+        (13, ["time"], 13),
+        (60, ["panel"], 29),
+    ):
+        n_trained = 0
+        found = split_check.find_splits(*rows, False, seconds=seconds)
+        assert ([issue.kind for issue in found], n_trained) == (expected, n)
+
+
+def test_many_categories_take_fewer_steps():
+    steps = []
+    for n_values in (10, 3000):
+        who = [f"p{i % n_values}" for i in range(6000)]
+        frame, y = frames.split_target(pa.table({"who": who, "y": np.arange(6000)}), "y")
+        options = dict(is_classifier=False, seed=0, no_inputs=(), declared={}, deadline=None)
+        trial = split_trials.Trial(frame, np.asarray(y), **options)
+        steps.append((trial.X.n_inputs, trial.n_steps))
+    assert steps == [(10, 800), (2000, 483)]
+
+
+def test_an_error_in_a_comparison_keeps_what_is_found(monkeypatch):
+    rows = pa.table({"day": DAYS, "x": X, "patient": [f"p{i // 10}" for i in range(N)], "y": TREND})
+
+    encode = split_trials.Trial.encode
+
+    def fail(self, *without):
+        if without:
+            raise DataError("No column is an input.")
+        return encode(self)
+
+    monkeypatch.setattr(split_trials.Trial, "encode", fail)
+    assert [issue.kind for issue in find_splits(rows, "y", False)] == ["time"]
+    monkeypatch.setattr(split_trials.Trial, "_compare", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        find_splits(rows, "y", False)
+
+
+def test_no_check_in_cross_validation(quick_recipe):
+    """The user has split the rows; scikit-learn's workers have its functions in their calls, too."""
+    quick_recipe(2)
+    frame = table(TREND).to_pandas()
+    reg = TabularRegressor(1, hidden_layer_sizes=2, random_state=0, n_threads=1)
+    X, y = frame[["day", "x"]], frame["y"]
+    with pytest.warns(TableWarning, match="the rows depend on the time"):
+        reg.fit(X, y)
+    cross_val_score(reg, X, y, cv=2)
+    with joblib.parallel_backend("threading", n_jobs=2):
+        cross_val_score(reg, X, y, cv=2)
+    GridSearchCV(reg, {"hidden_layer_sizes": [2]}, cv=2).fit(X, y)
+
+
+def test_a_resumed_fit_does_not_repeat_the_warning(quick_recipe):
+    quick_recipe(2)
+    rows, reg = table(TREND), TabularRegressor(2, hidden_layer_sizes=2, random_state=0)
+    end_job, ended = OutOfFold.end_job, []
+
+    def stop(self, job):
+        ended.append(job)
+        if len(ended) == 2:
+            raise KeyboardInterrupt
+        end_job(self, job)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(OutOfFold, "end_job", stop)
+        with pytest.warns(TableWarning, match="the rows depend on the time"):
+            reg.fit(rows, "y")
+    assert reg.n_folds_remaining_ > 0
+    assert reg.fit(rows, "y", resume=True).n_folds_remaining_ == 0
 
 
 def test_fit_warns(quick_recipe):

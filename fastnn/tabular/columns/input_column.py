@@ -208,7 +208,8 @@ def _exact_objects(x):
 def _to_exact(value):
     if is_missing(value):
         return 0
-    if isinstance(value, (Integral, Decimal)) and value == (whole := int(value)):
+    is_exact = isinstance(value, Integral) or (isinstance(value, Decimal) and value.is_finite())
+    if is_exact and value == (whole := int(value)):
         return whole
     return _to_float(value)
 

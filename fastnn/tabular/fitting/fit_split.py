@@ -1,4 +1,7 @@
-"""How one fit splits its rows: at random, by groups, forward in time, or as `cv` says."""
+"""How one fit splits its rows: at random, by groups, forward in time, or as `cv` says.
+
+If the user has not said how, `suggest` warns of columns that should say it.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,13 +10,17 @@ import numpy as np
 from sklearn.model_selection import check_cv
 
 from ...core.errors import Argument, DataError, Message
-from ...core.messages import warn
+from ...core.messages import MAX_CHOICES, is_called_by, join, warn
 from ...tables.files import TableWarning
+from .. import row_columns
 from ..checkpoint import MAX_FOLDS
 from ..forward_folds import ForwardFolds
 from ..row_folds import HashedFolds, split_rows
 from ..row_split import RowSplit
+from ..split_check import find_splits
 
+LONG_LIMIT = 30.0  # seconds of a fit, without which there is no time for the check of `suggest`
+FOR_CHECK = 0.1  # of the limit
 MANY_FOLDS = 20  # of which a note says that they are fewer than was asked for
 
 
@@ -83,6 +90,39 @@ def split(fit):
         warn(note, TableWarning)
     description = RowSplit(kind=kind, n_folds=len(folds), **names)
     return FitSplit(folds=folds, all_rows=all_rows, description=description, n_train=n_train)
+
+
+def suggest(fit, frame, y, is_classifier, no_inputs):
+    """Warn of columns of a TableFit by which the rows should be split, if the user has not done it."""
+    options, limit = fit.options, fit.options.time_limit
+    is_chosen = options.cv is not None or fit.groups is not None or fit.times is not None
+    is_short = limit is not None and limit < LONG_LIMIT
+    # Cross-validation, which calls `fit` for each of its folds, has split the rows.
+    is_split = is_chosen or is_called_by("sklearn.model_selection")
+    if is_split or is_short or not options.suggests_splits:
+        return
+    seconds = None if limit is None else FOR_CHECK * limit
+    for issue in find_splits(frame, y, is_classifier, 0, no_inputs, seconds, **options.declared):
+        warn(issue.text, TableWarning)
+
+
+def notes(fit):
+    """Yield Messages about the rows of a TableFit that no fold has, and about classes without others."""
+    yield from row_columns.notes(fit.column_names, fit.groups, fit.times)
+    split, targets, y = fit.split, fit.setup.targets, fit.setup.rows.y
+    if not targets.is_classifier or fit.large is not None:
+        return
+    if split.is_forward:  # the saved networks train on all rows with a time
+        used = np.arange(len(y)) if split.rows is None else split.rows
+    else:
+        used = np.concatenate([part for fold in split.folds for part in fold])
+    missing = np.setdiff1d(y, y[used]).astype(np.intp)
+    if len(missing):
+        yield Message(
+            "no network learns {classes}: all rows of {these} are left out of training and scores.",
+            classes=join(targets.labels[missing].tolist(), MAX_CHOICES),
+            these="this class" if len(missing) == 1 else "these classes",
+        )
 
 
 def _forward(fit, names):

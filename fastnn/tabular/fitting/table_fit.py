@@ -23,7 +23,6 @@ from ..explaining.background import Background
 from ..fit_rows import FitRows
 from ..large import table_rows
 from ..large.large_table import TableEncoding
-from ..split_check import find_splits
 from ..table_progress import EncodingReporter, ProgressReporter
 from . import fit_split, fitted_table, permutation, recipe, remote_jobs, training_jobs
 from .budget import FOR_WEIGHTS, TimeBudget
@@ -32,7 +31,6 @@ from .out_of_fold import OutOfFold
 from .training_jobs import TrainingSetup
 
 SNAPSHOTS = 1.5  # networks that a job has, on average
-LONG_LIMIT = 30.0  # seconds, of which a check of the split is a small part
 FEW_ROWS = 50  # for the importances, if Ctrl-C comes while they are computed
 
 
@@ -118,10 +116,7 @@ class TableFit:
             self.features = Features.fit(frame, no_inputs, **options.declared)
             for note in self.features.notes(frame, self.large is None):
                 warn(note, TableWarning)
-            if self.may_suggest_splits():
-                is_classifier, declared = targets.is_classifier, options.declared
-                for issue in find_splits(frame, y, is_classifier, 0, no_inputs, **declared):
-                    warn(issue.text, TableWarning)
+            fit_split.suggest(self, frame, y, targets.is_classifier, no_inputs)
             numbers, codes = self.features.transform(frame)
             self.profile = TableProfile.fit(self.features, frame)
         self.setup = TrainingSetup(
@@ -132,12 +127,6 @@ class TableFit:
             n_threads=n_threads,
             workers=remote_jobs.Workers.of(options.executor, options.n_threads),
         )
-
-    def may_suggest_splits(self):
-        """Return whether to look for a better split of the rows: the user has chosen none."""
-        options, limit = self.options, self.options.time_limit
-        is_chosen = options.cv is not None or self.groups is not None or self.times is not None
-        return options.suggests_splits and not is_chosen and (limit is None or limit >= LONG_LIMIT)
 
     def run(self, stopped=None):
         """Train the networks. Return the FittedTable.
@@ -205,7 +194,7 @@ class TableFit:
         """Encode the table and make the networks. Those of a stopped fit have been trained."""
         setup = self.setup
         self.split = fit_split.split(self)
-        for note in row_columns.notes(self.column_names, self.groups, self.times):
+        for note in fit_split.notes(self):
             warn(note, TableWarning)
         self.folds, setup.informs = self.split.folds, self.split.informs
         configurations = self.configurations(self.split.n_train)
