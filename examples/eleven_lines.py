@@ -106,7 +106,7 @@ def draw(file, W0, W1, steps, best):
         left.set(title="Outputs during training", xlabel="steps", ylabel="output")
         left.set_ylim(-0.02, 1.02)
         left.legend(loc="upper left")
-        colors = plotting.GREY, plotting.BLUE
+        colors = [plotting.GREY, plotting.BLUE]  # a tuple of two is a color and its alpha
         bars = right.barh(list(best), best.values(), color=colors, height=0.4)
         right.bar_label(bars, [f"{seconds:.2f} s" for seconds in best.values()], padding=4)
         right.set(title=f"Time for {steps:,} steps", xlabel="seconds", ylim=(-0.7, 1.7))
