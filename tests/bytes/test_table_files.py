@@ -48,7 +48,10 @@ def test_every_kind_of_text_is_the_same_table(file, name, data):
 def test_parquet_is_the_same_table_whatever_its_texts_are_made_of(tmp_path):
     path = str(tmp_path / "a.parquet")
     texts = pa.array(ROWS["city"])
-    views = [texts.cast(pa.string_view())] if hasattr(pa, "string_view") else []
+    try:
+        views = [texts.cast(pa.string_view())]
+    except pa.ArrowNotImplementedError:  # pyarrow 16
+        views = []
     for city in texts, texts.cast(pa.large_string()), texts.dictionary_encode(), *views:
         pq.write_table(pa.table({**ROWS, "city": city}), path)
         table = read(path)

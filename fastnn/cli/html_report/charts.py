@@ -114,7 +114,7 @@ def _render(key, draw, size):
     file = io.BytesIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with plotting.style(), matplotlib.rc_context(options), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # it is not drawn
+        warnings.filterwarnings("ignore", message="Glyph .* missing from .*font")  # not drawn
         figure = Figure(figsize=size)
         ax = figure.subplots()
         draw(ax)
