@@ -3,10 +3,16 @@
 Names, classes and other texts of files are not safe for a terminal: see `printable`.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 import unicodedata
 import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Characters of a message, or of a line of a report, with the text of files in it.
 LONG = 4000
@@ -98,7 +104,7 @@ def did_you_mean(name, names, what="columns"):
     return f"Its {what} are {join(names, MAX_CHOICES, quoted=False)}."
 
 
-def hint_at(name, names):
+def hint_at(name: object, names: Iterable[object]) -> str:
     """Return the end of a message about an unknown name: `. Did you mean 'adam'?`, or ""."""
     close = similar(name, names) if isinstance(name, str) else None
     return "" if close is None else f". Did you mean {printable(close)!r}?"
