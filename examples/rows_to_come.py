@@ -6,13 +6,16 @@ before and after it, so the score is high. But the days to predict come after
 all others. With `time="day"`, each fold is scored on days later than those that
 it trained on.
 
-You will see R^2 with random folds and with folds in time, and R^2 on the next
-60 days, which neither model has seen: only folds in time come near it. With
---plot you get the days with both out-of-fold predictions, and the three scores.
+You will see that `fit` warns of random folds, R^2 with random folds and with
+folds in time, and R^2 on the next 60 days, which neither model has seen: only
+folds in time come near it. With --plot you get the days with both out-of-fold
+predictions, and the three scores.
 
     python examples/rows_to_come.py --plot days.png
 """
 
+import textwrap
+import warnings
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
 import numpy as np
@@ -41,7 +44,10 @@ def main():
 
     rows, sales = make_days(np.random.default_rng(arguments.seed))
     options = dict(n_estimators=3, random_state=arguments.seed)
-    at_random = TabularRegressor(**options).fit(rows[:N], sales[:N])
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        at_random = TabularRegressor(**options).fit(rows[:N], sales[:N])
+    for warning in caught:
+        print(textwrap.fill(f"warning: {warning.message}", 80), end="\n\n")
     in_time = TabularRegressor(**options).fit(rows[:N], sales[:N], time="day")
     scores = {
         "random folds": at_random.oof_score_,

@@ -150,6 +150,7 @@ def test_a_signal_is_ctrl_c(run):
     environment = {**os.environ, "PYTHONPATH": path}
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with subprocess.Popen(command, **pipes, env=environment, preexec_fn=listen) as process:
+        assert process.stderr.readline().startswith("note: --folds 1000 is more")
         assert process.stderr.readline().startswith("fold ")
         process.send_signal(signal.SIGINT)
         out, errors = process.communicate(timeout=120)

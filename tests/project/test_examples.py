@@ -550,6 +550,7 @@ def test_a_messy_table_is_read_as_it_is_meant(shown):
 @pytest.mark.slow("tests of folds in time")
 def test_random_folds_promise_more_than_folds_in_time(shown):
     text, _ = shown("rows_to_come")
+    assert "the rows depend on the time in column 'day'" in " ".join(text.split())
     at_random, in_time, later = (float(x) for x in re.findall(r"^R2, .* (-?\d\.\d\d)$", text, re.M))
     assert at_random > 0.8 and at_random > in_time + 0.2 and at_random > later + 0.2
     assert abs(in_time - later) < at_random - later
