@@ -109,6 +109,8 @@ def test_links_are_valid(page):
         if not link.startswith("https://"):
             path, _, heading = link.partition("#")
             target = DOCS / path if path else DOCS / page
+            if path.startswith("../src/") and not (DOCS.parent / "src").exists():
+                continue  # the tests of a wheel have no sources beside them
             assert target.exists(), link
             if heading:
                 headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.M)
