@@ -12,7 +12,8 @@ Exit codes:
 - `train`, `predict`, `check`, `compare`, `explain`, `info`, `export`, `serve`, `play`, `bench`,
   `demo`: the commands. `completion`: the one for shells. `table_info`: `info` of a table.
   `model_card`: its --card.
-- `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
+- `options`: arguments as data. `parser`: their parser. `console`: errors, notes and JSON.
+  `display`: the progress of a training.
 - `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
 - `scores`: scores of predictions, and rows that look wrong. `table_facts`: what columns hold.
 - `train_options`, `option_types`: options of `train`. `train_table`, `train_model`: its table and its
@@ -41,11 +42,15 @@ from ..core.messages import one_line
 from ..executors import mpi_ranks
 from ..files import ModelFileError
 from ..state.history import DivergenceError
+from . import options
 from .console import CommandError, CommandWords, print_line
 from .parser import Parser, help_texts
 
-#: The commands, each a module of this package: what --help says. A module is imported when its
-#: command runs, so that --help and errors come at once.
+#: The commands: what --help says. Each is a module of this package, which is imported when its
+#: command runs, so that --help and errors come at once. It has HELP, USAGE (unless argparse writes
+#: it well), the dataclass Options, and `run(options)`, which prints to standard output and returns
+#: the exit code; `main` prints the errors that it raises. `complete(values)`, if there is one,
+#: adds to the values of the command line.
 COMMANDS = {
     "demo": "train a small network on handwritten digits",
     "train": "train a model on a table",
@@ -100,9 +105,8 @@ def main(argv=None):
 def _run_command(argv, executor=None):
     """Run one command and return its exit code. executor : the ranks of an MPI job"""
     parser = _build_parser(COMMANDS if argv[:1] == ["completion"] else argv[:1])
-    arguments = argparse.Namespace(command=None, executor=executor)
     with _sigterm_interrupts() as received:
-        code = _run(parser, argv, arguments)
+        code = _run(parser, argv, executor)
         return 128 + signal.SIGTERM if received and code == 130 else code
 
 
@@ -117,26 +121,35 @@ def _build_parser(names):
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for command, summary in COMMANDS.items():
-        if command in names:
-            import_module(f".{command}", __name__).add_parser(commands, summary)
-        else:
+        if command not in names:
             commands.add_parser(command, help=summary)
-    if "completion" in names:
-        commands.choices["completion"].set_defaults(parser=parser)
+            continue
+        module = import_module(f".{command}", __name__)
+        usage = getattr(module, "USAGE", None)
+        options.add_to(
+            commands.add_parser(command, help=summary, usage=usage, **help_texts(module.HELP)),
+            module.Options,
+        )
     return parser
 
 
-def _run(parser, argv, arguments):
-    """Run the command that the arguments name, report its error, and return its exit code."""
+def _run(parser, argv, executor):
+    """Run the command of a command line, report its error, and return its exit code."""
+    command, given = "fastnn", argparse.Namespace(command=None)
     try:
         try:
-            parser.parse_args(argv, arguments)
-            if arguments.command is None:
+            parser.parse_args(argv, given)
+            if given.command is None:
                 parser.print_help()
-            code = arguments.run(arguments) if arguments.command else 0
+                return 0
+            command = f"fastnn {given.command}"
+            module = import_module(f".{given.command}", __name__)
+            values = vars(given) | {"executor": executor, "parser": parser}
+            if hasattr(module, "complete"):
+                values = module.complete(values)
+            return module.run(options.make(module.Options, values))
         finally:  # also after --help: report write errors here, not when Python exits
             sys.stdout.flush()
-        return code
     except KeyboardInterrupt as error:
         print(f"\nInterrupted. {error}".rstrip(), file=sys.stderr)
         return 130
@@ -144,24 +157,19 @@ def _run(parser, argv, arguments):
         _silence_stdout()
         return 1
     except DataError as error:
-        return _fail(arguments, error.say(CommandWords()), 2)
+        return _fail(command, error.say(CommandWords()), 2)
     except (CommandError, ModelFileError) as error:
-        return _fail(arguments, error, 2)
+        return _fail(command, error, 2)
     except DivergenceError as error:
-        advice = ""
-        if "lr" in arguments and arguments.lr is None:
-            advice = " Try a lower learning rate (--lr)."
-        elif "lr" in arguments:
-            advice = f" Try a lower learning rate, such as --lr {arguments.lr / 10:g}."
         where = f"in epoch {error.epoch}, step {error.step}"
-        return _fail(arguments, f"training diverged {where}. No model was saved.{advice}", 1)
+        return _fail(command, f"training diverged {where}. No model was saved.", 1)
     except MemoryError:
-        return _fail(arguments, "not enough memory. Use a smaller table or a smaller --hidden.", 2)
+        return _fail(command, "not enough memory. Use a smaller table or a smaller --hidden.", 2)
     except OSError as error:
         if not error.filename:
             _silence_stdout()
         name = error.filename or "standard output"
-        return _fail(arguments, f"{name}: {error.strerror or error}", 2)
+        return _fail(command, f"{name}: {error.strerror or error}", 2)
 
 
 @contextmanager
@@ -190,9 +198,8 @@ def _sigterm_interrupts():
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _fail(arguments, error, code):
+def _fail(command, error, code):
     """Print an error on standard error and return the exit code."""
-    command = f"fastnn {arguments.command}" if arguments.command else "fastnn"
     print_line(f"{command}: {one_line(error)}", sys.stderr)
     return code
 

@@ -1,13 +1,15 @@
 """fastnn check: compare a table with the one that a model was trained on."""
 
+from dataclasses import dataclass
+
 from ..tables.addresses import without_secrets
 from ..tabular.checking.changes import find_changes
 from ..tabular.checking.counting import NewRows
 from .console import Notes, print_json, print_line, terminal_width
 from .model_file import load_model, read_like_training
-from .parser import add_json, help_texts
+from .options import json_flag, positional
 from .predict_rows import PredictTable
-from .table_file import add_table_options
+from .table_file import TableFile, TableOptions, table_options
 
 HELP = """
 Compare a table with the one that a model was trained on.
@@ -27,39 +29,36 @@ examples:
 """
 
 
-def add_parser(commands, summary):
-    parser = commands.add_parser(
-        "check",
-        help=summary,
-        usage="fastnn check MODEL DATA [options]",
-        **help_texts(HELP),
-    )
-    parser.add_argument("model", metavar="MODEL", help="model file written by 'fastnn train'")
-    parser.add_argument(
-        "data", metavar="DATA", help="table, as for 'fastnn predict'; - for standard input"
-    )
-    add_json(parser)
-    add_table_options(parser)
-    parser.set_defaults(run=run, keep=None)
+USAGE = "fastnn check MODEL DATA [options]"
 
 
-def run(arguments):
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `fastnn check`."""
+
+    model: str = positional("MODEL", "model file written by 'fastnn train'")
+    data: str = positional("DATA", "table, as for 'fastnn predict'; - for standard input")
+    json: bool = json_flag()
+    table: TableOptions = table_options()
+
+
+def run(options):
     from ..tabular.columns import frames
 
-    model = load_model(arguments.model, arguments.data)
+    model = load_model(options.model, options.data)
     new = NewRows.of(model.model_)
-    notes = Notes(is_printed=not arguments.json)
-    read_like_training(arguments, model, notes)
-    table = PredictTable(arguments, model, notes, needs_all=False)
+    notes = Notes(is_printed=not options.json)
+    reading = read_like_training(options.data, options.table.reading(), model, notes)
+    table = PredictTable(TableFile(options.data, reading, notes), model, needs_all=False)
     for part in table.parts():
         with table.explained(part):
             new.add(frames.read(part.inputs))
     report = find_changes(new, model.model_.time_column, table.absent, table.others)
-    if arguments.json:
+    if options.json:
         print_json(
             {
-                "model": arguments.model,
-                "data": without_secrets(arguments.data),
+                "model": options.model,
+                "data": without_secrets(options.data),
                 **report.to_json(),
                 "notes": notes.texts,
             }

@@ -14,40 +14,8 @@ from ..core.errors import Words
 from ..core.messages import LONG, printable
 
 WIDTH, MIN_WIDTH = 80, 30  # columns of the output
-#: The options of the arguments that messages name.
-OPTIONS = {
-    "background": "--background",
-    "categories": "--category",
-    "class_weight": "--class-weight",
-    "comment": "--comment",
-    "coverage": "--interval",
-    "dates": "--date",
-    "decimal": "--decimal",
-    "drop": "--drop",
-    "encoding": "--encoding",
-    "groups": "--group",
-    "header": "--no-header",
-    "hidden_layer_sizes": "--hidden",
-    "log_target": "--log-target",
-    "loss": "--loss",
-    "metric": "--metric",
-    "n_estimators": "--folds",
-    "n_permutations": "--permutations",
-    "na": "--na",
-    "name": "--name",
-    "numbers": "--number",
-    "resume": "--resume",
-    "sample_weight": "--weight",
-    "scale": "--scale",
-    "sep": "--sep",
-    "sheet": "--sheet",
-    "threshold": "--threshold",
-    "time_limit": "--time-limit",
-    "skip_bad_lines": "--skip-bad-lines",
-    "sql": "--sql",
-    "time": "--time",
-    "window": "--window",
-}
+#: The options of the arguments that messages name, as far as the command that runs has them.
+OPTIONS: dict[str, str] = {}
 
 
 class CommandError(Exception):
@@ -74,7 +42,7 @@ class CommandWords(Words):
             return "the table"
         if name == "y":
             return "the target" + (f" {printable(self.target)!r}" if self.target else "")
-        option = OPTIONS[name]
+        option = OPTIONS.get(name, f"--{name.replace('_', '-')}")
         if value is ... or value is True or name == "header":
             return option
         if value is False:

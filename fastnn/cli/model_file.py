@@ -6,6 +6,7 @@ granted.
 
 import os
 import shlex
+from dataclasses import replace
 
 from ..core.messages import join, plural, printable, similar
 from ..files import ModelFileError
@@ -15,12 +16,14 @@ from ..mlp import MLP
 from ..saving import load
 from ..tables import databases
 from ..tables.addresses import without_secrets
+from ..tables.layout import ReadOptions
 from ..tables.number_texts import is_number_style
 from ..tabular import stored_model
 from ..tabular.columns import column_kinds
 from ..tabular.tabular_file import FORMAT
 from .console import CommandError, to_json
 from .scores import MAX_LABEL_ISSUES, drop_verb, metric_of, threshold_of
+from .table_file import to_words
 
 #: Of models of other programs.
 OTHER_FORMATS = (
@@ -225,50 +228,47 @@ def target_style(model):
     return style if isinstance(style, str) and is_number_style(style) else None
 
 
-def read_like_training(arguments, model, notes):
-    """Restore the options of table files that the training had, and note which."""
-    options = restore_reading_options(arguments, model)
-    if options:
-        notes(f"{without_secrets(arguments.data)} is read like the training table: {options}")
+def read_like_training(data, options, model, notes):
+    """Return the ReadOptions of a table with those that the training had, and note which.
+
+    data : str, the table; options : ReadOptions of the command line
+    """
+    options, restored = training_reading(data, options, model)
+    if restored:
+        notes(f"{without_secrets(data)} is read like the training table: {shlex.join(restored)}")
+    return options
 
 
-def restore_reading_options(arguments, model):
-    """Set the options of table files that the training had and the command line does not.
+def training_reading(data, options, model):
+    """Return ReadOptions with those of the training that the command line does not set.
 
     New tables come from the same source. The sheet is the exception: each file has its own.
 
     Returns
     -------
-    str
-        The options that were set, as on a command line.
+    ReadOptions
+    list of str
+        The words of a command line that set what the training has added.
     """
-    stored = read_record(model).get("reading")
-    words: list = []
-    if arguments.decimal is None:
-        arguments.likely_decimal = model.model_.features.decimal()
-    if not isinstance(stored, dict):
-        return ""
-    for name in TEXTS:
-        if getattr(arguments, name) is None and isinstance(stored.get(name), str):
-            setattr(arguments, name, stored[name])
-            words += [f"--{name}", stored[name]]
-    na = stored.get("na")
-    if arguments.na is None and isinstance(na, list) and all(isinstance(x, str) for x in na):
-        arguments.na = na
-        words += [word for value in na for word in ("--na", value)]
-    if stored.get("header") is False and not arguments.no_header:
-        arguments.no_header = True
-        words.append("--no-header")
-    if stored.get("skip_bad_lines") is True and not arguments.skip_bad_lines:
-        arguments.skip_bad_lines = True
-        words.append("--skip-bad-lines")
-    if arguments.encoding is None and isinstance(stored.get("guessed_encoding"), str):
-        arguments.likely_encoding = stored["guessed_encoding"]  # if the table is not UTF-8
-    if arguments.sql is None and isinstance(stored.get("sql"), str):
-        if databases.holds_database(arguments.data):  # other files have no queries
-            arguments.sql = stored["sql"]
-            words += ["--sql", stored["sql"]]
-    return shlex.join(words)
+    stored, unset = read_record(model).get("reading"), ReadOptions()
+    added: dict = {}
+    likely: dict = {}
+    if options.decimal is None:
+        likely["likely_decimal"] = model.model_.features.decimal()
+    if isinstance(stored, dict):
+        added = {name: stored[name] for name in TEXTS if isinstance(stored.get(name), str)}
+        na = stored.get("na")
+        if isinstance(na, list) and all(isinstance(x, str) for x in na):
+            added["na"] = tuple(na)
+        for name in ("header", "skip_bad_lines"):
+            if stored.get(name) is not getattr(unset, name) and isinstance(stored.get(name), bool):
+                added[name] = stored[name]
+        if isinstance(stored.get("sql"), str) and databases.holds_database(data):
+            added["sql"] = stored["sql"]  # other files have no queries
+        if options.encoding is None and isinstance(stored.get("guessed_encoding"), str):
+            likely["likely_encoding"] = stored["guessed_encoding"]  # if the table is not UTF-8
+    added = {n: x for n, x in added.items() if getattr(options, n) == getattr(unset, n)}
+    return replace(options, **added, **likely), to_words(replace(unset, **added))
 
 
 def is_training_table(model, path, *n_rows):

@@ -1,8 +1,5 @@
-"""The arguments of the commands: their parser, types and checks of values, arguments of several commands.
+"""The parser of the commands, and types and checks of values.
 
-The module of a command has two functions. `add_parser(commands, summary)` adds its parser.
-`run(arguments)` prints to standard output and returns the exit code; `fastnn.cli` prints the errors
-it raises.
 Each error of the parser is one line that helps to correct the command.
 """
 
@@ -141,7 +138,7 @@ def thread_count(text):
         ) from None
 
 
-# ---- arguments of several commands ----
+# ---- help ----
 
 
 def help_texts(text):
@@ -179,40 +176,6 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
                 lines, hanging = [" ".join(lines)], 0
             blocks.append("\n".join("\n".join(wrap(line, width, hanging)) for line in lines))
         return "\n\n".join(blocks)
-
-
-def add_seed(parser):
-    parser.add_argument(
-        "--seed",
-        type=whole_number(0),
-        default=0,
-        metavar="N",
-        help="random seed of the split, the initial weights and the shuffling (default: 0)",
-    )
-
-
-def add_threads(parser, default=1):
-    what = "-1, all CPUs" if default == -1 else f"{default}; -1 is all CPUs"
-    parser.add_argument(
-        "--threads",
-        type=thread_count,
-        default=default,
-        metavar="N",
-        help=f"maximum number of threads; does not change results (default: {what})",
-    )
-
-
-def add_keep(parser):
-    parser.add_argument(
-        "--keep",
-        action="append",
-        metavar="COL,...",
-        help="columns of DATA to copy to the output, or all; can be repeated",
-    )
-
-
-def add_json(parser):
-    parser.add_argument("--json", action="store_true", help="print the results as one JSON object")
 
 
 def check_output(path, *inputs, option="--out"):

@@ -16,7 +16,6 @@ from ..tabular.predictions import check_columns
 from .console import CommandError
 from .model_file import target_style
 from .predict_scores import has_text_target
-from .table_file import TableFile
 from .train_options import split_names
 
 BLOCK = 20_000  # rows that are predicted, and written, at a time
@@ -61,10 +60,10 @@ class PredictTable:
 
     Parameters
     ----------
-    arguments : argparse.Namespace
+    file : TableFile
     model : TabularClassifier or TabularRegressor
-    notes : Notes
-        For whatever is said about the table.
+    keep : list of str, optional
+        The columns of --keep.
     needs_all : bool, default True
         Whether it is an error if the table lacks a column that the model uses.
 
@@ -78,15 +77,15 @@ class PredictTable:
         Columns of the table that the training table did not have.
     """
 
-    def __init__(self, arguments, model, notes, needs_all=True):
-        self._file, self._target = TableFile(arguments, notes), model.model_.target_name
+    def __init__(self, file, model, keep=None, needs_all=True):
+        self._file, self._target = file, model.model_.target_name
         features = model.model_.features
         self._features = features.names
         self._used = used = features.used_names()
         as_texts = {*used} - {*features.texts()}
         if not has_text_target(model) and target_style(model) in (None, PLAIN_STYLE):
             as_texts.add(self._target)
-        keep = arguments.keep or []
+        keep = keep or []
         named = _AllBut(()) if keep == ["all"] else {*used, *split_names(keep), *keep}
         self._source = _open(self._file, _AllBut(as_texts), named, used)
         names, self.n_rows = self._source.names, self._source.n_rows

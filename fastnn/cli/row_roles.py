@@ -15,11 +15,11 @@ ARGUMENTS = {"time": "time", "group": "groups", "weight": "sample_weight"}
 OF_THE_OTHER_PART = "earlier rows of groups of the test, and later rows of other groups"
 
 
-def require_column(arguments, option, name, names):
-    """Raise CommandError unless the table has a column of this name."""
+def require_column(data, option, name, names):
+    """Raise CommandError unless the table `data` has a column of this name."""
     if name not in names:
         raise CommandError(
-            f"--{option}: {without_secrets(arguments.data)} has no column {printable(name)!r}. "
+            f"--{option}: {without_secrets(data)} has no column {printable(name)!r}. "
             + did_you_mean(name, names)
         )
 
@@ -30,7 +30,7 @@ def refuse_target(option, name, target):
         raise CommandError(f"--{option} names the target {printable(name)!r}. Name another column.")
 
 
-def check(arguments, names, columns):
+def check(options, names, columns):
     """Raise CommandError unless the columns of the options exist, each for one purpose.
 
     columns : dict
@@ -38,11 +38,11 @@ def check(arguments, names, columns):
     """
     option_of: dict = {}
     for option in ARGUMENTS:
-        name = getattr(arguments, option)
+        name = getattr(options, option)
         if name is None:
             continue
-        require_column(arguments, option, name, names)
-        refuse_target(option, name, arguments.target)
+        require_column(options.data, option, name, names)
+        refuse_target(option, name, options.target)
         other = option_of.setdefault(name, option)
         if other != option:
             raise CommandError(
@@ -56,9 +56,9 @@ def check(arguments, names, columns):
             )
 
 
-def passed(arguments):
+def passed(options):
     """Return what `fit` is passed: the names of the columns by argument."""
-    names = {argument: getattr(arguments, option) for option, argument in ARGUMENTS.items()}
+    names = {argument: getattr(options, option) for option, argument in ARGUMENTS.items()}
     return {argument: name for argument, name in names.items() if name is not None}
 
 
@@ -82,7 +82,7 @@ class RowRoles:
     weight: np.ndarray | None = None
 
 
-def read(table, target, file, arguments):
+def read(table, target, file, options):
     """Return the RowRoles. `table.set_target` has not been called yet.
 
     Parameters
@@ -91,9 +91,9 @@ def read(table, target, file, arguments):
     target : Target
     file : TableFile
         Which they are from.
-    arguments : argparse.Namespace
+    options : TrainOptions
     """
-    roles = RowRoles(passed(arguments))
+    roles = RowRoles(passed(options))
     if not roles.passed:
         return roles
     from ..tables.table_errors import import_pyarrow
@@ -106,29 +106,29 @@ def read(table, target, file, arguments):
 
     try:
         # In memory in any case, so that errors come early.
-        are_read = arguments.test_size or table.is_in_memory
-        if are_read and arguments.time is not None:
-            roles.times = row_columns.to_times(*column(arguments.time)).numbers
-        if are_read and arguments.group is not None:
-            roles.groups = row_columns.to_groups(*column(arguments.group))
-        if arguments.weight is not None:
-            roles.weight = row_columns.to_weights(*column(arguments.weight))
+        are_read = options.test_size or table.is_in_memory
+        if are_read and options.time is not None:
+            roles.times = row_columns.to_times(*column(options.time)).numbers
+        if are_read and options.group is not None:
+            roles.groups = row_columns.to_groups(*column(options.group))
+        if options.weight is not None:
+            roles.weight = row_columns.to_weights(*column(options.weight))
     except DataError as error:
         raise file.explain(error, None, target.rows) from None
     return roles
 
 
-def groups_of_rows(rows, arguments, chosen):
+def groups_of_rows(rows, options, chosen):
     """Return the number of the group of some rows, from 0, or None without --group.
 
     Parameters
     ----------
     rows : TrainingRows
-    arguments : argparse.Namespace
+    options : TrainOptions
     chosen : ndarray (n,)
         Positions among the rows with a target.
     """
-    name = arguments.group
+    name = options.group
     if name is None or not len(chosen):
         return None
     from ..tabular import row_columns
@@ -143,7 +143,7 @@ def groups_of_rows(rows, arguments, chosen):
 # ---- the rows of the test ----
 
 
-def split(roles, target, note, arguments):
+def split(roles, target, note, options):
     """Return the rows to train on, and those of --test-size. Each class is trained on.
 
     The rows of the test are the last time values, the rows of some groups, or both, if the options
@@ -151,7 +151,7 @@ def split(roles, target, note, arguments):
 
     roles : RowRoles; target : Target; note : Notes
     """
-    n, fraction = len(target.rows), arguments.test_size
+    n, fraction = len(target.rows), options.test_size
     if not fraction:
         return np.arange(n), np.arange(0)
     codes = None if target.is_number else target.classes()[1]
@@ -163,14 +163,14 @@ def split(roles, target, note, arguments):
             None if numbers is None else numbers[known] for numbers in (roles.times, roles.groups)
         )
         is_test, is_left_out = np.zeros((2, n), bool)
-        is_test[known], is_left_out[known] = _by_columns(times, groups, fraction, arguments.seed)
+        is_test[known], is_left_out[known] = _by_columns(times, groups, fraction, options.seed)
         _note_left_out(is_left_out, note, OF_THE_OTHER_PART)
         _note_left_out(
             ~known, note, f"{' or '.join(by_option)} is missing there, or cannot be read"
         )
         train, test = np.flatnonzero(known & ~is_test & ~is_left_out), np.flatnonzero(is_test)
         return train, _known_classes(codes, train, test, note)
-    is_test = _at_random(n, codes, fraction, arguments.seed)
+    is_test = _at_random(n, codes, fraction, options.seed)
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     if codes is not None:
         only_in_test = ~np.isin(codes[test], codes[train])

@@ -1,54 +1,79 @@
-"""The table file of a command: its options, reading it, and where its rows are."""
+"""The table file of a command: its options, its rows, and where these are in the file."""
 
 import os
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import datasets
 from ..core.errors import DataError
 from ..core.messages import one_line
-from ..tables import folders, layout, parquet_files, table_reader
+from ..tables import folders, parquet_files, table_reader
 from ..tables.addresses import without_secrets
+from ..tables.layout import ReadOptions
 from .console import CommandError, CommandWords, Notes
+from .options import flag, option, part, repeated
 
-#: Options of `fastnn.tables.read` that the command line has under the same name.
-READ_OPTIONS = ("sep", "encoding", "na", "decimal", "comment", "sheet", "sql")
+#: The fields of ReadOptions that the record of a training has if they are not the defaults.
+READ_OPTIONS = (
+    *("sep", "encoding", "na", "decimal", "comment", "sheet", "sql"),
+    *("header", "skip_bad_lines", "likely_encoding", "likely_decimal"),
+)
 
 
-def add_table_options(parser):
-    """Add the options of `fastnn.tables.read` to the parser of a command."""
-    group = parser.add_argument_group("options of the table file")
-    group.add_argument("--sep", metavar="CHAR", help="character between values; also tab or space")
-    group.add_argument(
-        "--encoding", metavar="NAME", help="encoding of a text file, such as latin-1 or utf-16"
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """The options of `fastnn.tables.read` on the command line."""
+
+    sep: str | None = option("CHAR", "character between values; also tab or space")
+    encoding: str | None = option("NAME", "encoding of a text file, such as latin-1 or utf-16")
+    no_header: bool = flag(
+        "the first line holds values; the columns are column_1, column_2, ...", argument="header"
     )
-    group.add_argument(
-        "--no-header",
-        action="store_true",
-        help="the first line holds values; the columns are column_1, column_2, ...",
+    na: list[str] | None = repeated(
+        "VALUE", "another value that means missing, such as -999; can be repeated"
     )
-    group.add_argument(
-        "--na",
-        action="append",
-        metavar="VALUE",
-        help="another value that means missing, such as -999; can be repeated",
+    decimal: str | None = option("MARK", "decimal mark: . or ,", choices=(".", ","))
+    comment: str | None = option("TEXT", "leave out lines that begin with this text, such as #")
+    sheet: str | None = option("SHEET", "name or number of the sheet of a spreadsheet")
+    sql: str | None = option(
+        "QUERY", "what to read from an SQLite or DuckDB file (default: its only table)"
     )
-    group.add_argument("--decimal", choices=(".", ","), metavar="MARK", help="decimal mark: . or ,")
-    group.add_argument(
-        "--comment", metavar="TEXT", help="leave out lines that begin with this text, such as #"
+    skip_bad_lines: bool = flag(
+        "leave out lines with more values than there are columns (default: an error)"
     )
-    group.add_argument(
-        "--sheet", metavar="SHEET", help="name or number of the sheet of a spreadsheet"
-    )
-    group.add_argument(
-        "--sql",
-        metavar="QUERY",
-        help="what to read from an SQLite or DuckDB file (default: its only table)",
-    )
-    group.add_argument(
-        "--skip-bad-lines",
-        action="store_true",
-        help="leave out lines with more values than there are columns (default: an error)",
-    )
+
+    def reading(self):
+        """Return the ReadOptions."""
+        sheet: Any = self.sheet
+        if sheet is not None and sheet.isascii() and sheet.isdigit():
+            sheet = int(sheet)
+        return ReadOptions(
+            sep=self.sep,
+            encoding=self.encoding,
+            header=not self.no_header,
+            na=tuple(self.na or ()),
+            decimal=self.decimal,
+            comment=self.comment,
+            sheet=sheet,
+            skip_bad_lines=self.skip_bad_lines,
+            sql=self.sql,
+        )
+
+
+def table_options() -> Any:
+    """Return the field for the options of the table file of a command."""
+    return part(TableOptions, "options of the table file")
+
+
+def to_words(reading):
+    """Return the words of a command line for ReadOptions of the user."""
+    words: list = []
+    for name in ("sep", "encoding", "decimal", "comment", "sheet", "sql"):
+        value = getattr(reading, name)
+        words += [] if value is None else [f"--{name}", str(value)]
+    words += [word for value in reading.na for word in ("--na", value)]
+    words += [] if reading.header else ["--no-header"]
+    return words + (["--skip-bad-lines"] if reading.skip_bad_lines else [])
 
 
 class TableFile:
@@ -56,28 +81,28 @@ class TableFile:
 
     Parameters
     ----------
-    arguments : argparse.Namespace
-        data, the options of `add_table_options`, and target if the command has it.
+    data : str
+        The table: a path, an address, the name of a sample table, or - for standard input.
+    options : ReadOptions
     notes : Notes, optional
         For whatever is said about the table and its rows. By default they are printed.
+    target : str, optional
+        The column that messages call the target.
 
     Attributes
     ----------
     name : str
-        As in the command.
+        As in the command, without secrets.
     path : str
-    options : dict
-        Those of `fastnn.tables.read`.
-    notes : Notes
     """
 
-    def __init__(self, arguments, notes=None):
+    def __init__(self, data, options, notes=None, target=None):
         self.notes = Notes() if notes is None else notes
-        self.name = without_secrets(arguments.data)
-        self.path = resolve_table_path(arguments.data)
-        self.options = _read_options(arguments)
+        self.name = without_secrets(data)
+        self.path = resolve_table_path(data)
+        self.options = options
         self._reader: Any = None
-        self._target = getattr(arguments, "target", None)
+        self._target = target
 
     def read(self, text_columns=(), keep=()):
         """Return the table as a pyarrow.Table. Each guess is noted.
@@ -89,13 +114,18 @@ class TableFile:
         return self._reader.read(self.notes)
 
     def _make_reader(self, text_columns=(), keep=()):
-        options = layout.ReadOptions(text_columns=text_columns, **self.options)
+        options = replace(self.options, text_columns=text_columns)
         return table_reader.TableReader(self.path, options, keep)
 
     def reading(self):
         """Return how the table was read, for the record of a training: JSON."""
+        given = {
+            name: list(value) if name == "na" else value
+            for name in READ_OPTIONS
+            if (value := getattr(self.options, name)) != getattr(ReadOptions(), name)
+        }
         encoding = None if self._reader is None else self._reader.guessed_encoding
-        return self.options | ({} if encoding is None else {"guessed_encoding": encoding})
+        return given | ({} if encoding is None else {"guessed_encoding": encoding})
 
     def open_parquet(self, text_columns, keep):
         """Return the ParquetTable of a Parquet file or a folder of them, None for other tables.
@@ -103,10 +133,10 @@ class TableFile:
         Each guess is noted.
         """
         is_parquet = self.path != "-" and parquet_files.holds_parquet(self.path)
-        if not is_parquet or "sheet" in self.options or "sql" in self.options:
+        options = self.options
+        if not is_parquet or options.sheet is not None or options.sql is not None:
             return None
-        na = self.options.get("na", ())
-        return parquet_files.ParquetTable(self.path, text_columns, na, keep, self.notes)
+        return parquet_files.ParquetTable(self.path, text_columns, options.na, keep, self.notes)
 
     def files(self):
         """Return the files that hold the table."""
@@ -125,8 +155,7 @@ class TableFile:
         """name : of the table, or of a file in the folder"""
         if name == self.name:
             return self.locate(row)
-        options = layout.ReadOptions(**self.options)
-        return table_reader.TableReader(resolve_table_path(name), options).locate(row)
+        return table_reader.TableReader(resolve_table_path(name), self.options).locate(row)
 
     def explain(self, error, file=None, rows=None):
         """Return the CommandError for what an estimator refuses.
@@ -146,26 +175,6 @@ class TableFile:
         words = CommandWords(self._target, lambda row: line)
         texts = (words.say(error.problem), words.say(error.advice))
         return CommandError(f"{place}: {' '.join(filter(None, map(one_line, texts)))}")
-
-
-def _read_options(arguments):
-    """Return the options of `fastnn.tables.read` that the command line has."""
-    options: dict = {}
-    for name in READ_OPTIONS:
-        value = getattr(arguments, name)
-        if value is not None:
-            options[name] = value
-    if arguments.no_header:
-        options["header"] = False
-    if arguments.skip_bad_lines:
-        options["skip_bad_lines"] = True
-    for name in ("likely_encoding", "likely_decimal"):  # of a model
-        if getattr(arguments, name, None) is not None:
-            options[name] = getattr(arguments, name)
-    sheet = options.get("sheet")
-    if isinstance(sheet, str) and sheet.isascii() and sheet.isdigit():
-        options["sheet"] = int(sheet)
-    return options
 
 
 def resolve_table_path(path):

@@ -1,12 +1,13 @@
 """The options of `fastnn train`, on the command line or in a TOML file.
 
-The value of an option that is neither on the command line nor in --config is None or False until
-`complete` sets its default.
+Those of the command line override those of the file.
 """
 
 import argparse
 import shlex
 import tomllib
+from dataclasses import dataclass
+from typing import Any
 
 from ..core.messages import printable, similar
 from ..plotting import picture_file
@@ -15,9 +16,21 @@ from ..tabular.columns.column_kinds import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from .console import CommandError
 from .option_types import hidden_sizes, metric_name, report_file, threshold
-from .parser import number, thread_count, whole_number
+from .options import (
+    add_to,
+    flag,
+    for_each,
+    json_flag,
+    names,
+    option,
+    positional,
+    repeated,
+    seed_option,
+    threads_option,
+)
+from .parser import number, whole_number
 from .row_roles import require_column
-from .table_file import add_table_options
+from .table_file import TableOptions, table_options
 from .target_column import ALIASES, TASKS
 
 # generated: losses, by src/generate.py from src/operations.py
@@ -29,262 +42,212 @@ LOSSES = (
     "poisson",
 )
 # end of losses
-DEFAULTS = dict(folds=5, seed=0, threads=-1, test_size=0.0)
-COLUMN_OPTIONS = (*KINDS, "drop")
+COLUMNS, ROWS, MODEL, RUN, OUTPUT = "columns", "rows and scores", "model", "run", "output"
 
 
-def add_arguments(parser):
-    """Add the arguments of `fastnn train` to a parser."""
-    parser.add_argument(
-        "data",
-        nargs="?",
-        metavar="DATA",
-        help="table: CSV, TSV, JSON, Excel, Feather, Parquet, SQLite or DuckDB; a folder of such "
+def _column_option(name):
+    what = "columns to leave out" if name == "drop" else KINDS[name].option_help
+    argument = "drop" if name == "drop" else KINDS[name].argument
+    return repeated("COL,...", f"{what}; can be repeated", group=COLUMNS, argument=argument)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """The options of `fastnn train`."""
+
+    data: str = positional(
+        "DATA",
+        "table: CSV, TSV, JSON, Excel, Feather, Parquet, SQLite or DuckDB; a folder of such "
         "files; an address such as https://...; - for standard input",
+        nargs="?",
     )
-    parser.add_argument("--target", metavar="COL", help="column to predict")
-    parser.add_argument(
-        "--out", metavar="FILE", help="model file to write, for example model.safetensors"
-    )
-    _add_column_options(parser.add_argument_group("columns"))
-    _add_row_options(parser.add_argument_group("rows and scores"))
-    _add_model_options(parser.add_argument_group("model"))
-    _add_run_options(parser.add_argument_group("run"))
-    _add_output_options(parser.add_argument_group("output"))
-    add_table_options(parser)
-
-
-def _add_column_options(group):
-    group.add_argument(
-        "--task",
+    target: str = option("COL", "column to predict")
+    out: str = option("FILE", "model file to write, for example model.safetensors")
+    task: str | None = option(
+        "TASK",
+        f"{', '.join(TASKS)}; or {', '.join(ALIASES)} (default: see the end)",
         choices=(*TASKS, *ALIASES),
-        metavar="TASK",
-        help=f"{', '.join(TASKS)}; or {', '.join(ALIASES)} (default: see the end)",
+        group=COLUMNS,
     )
-    for name, what in (
-        *((kind, column.option_help) for kind, column in KINDS.items()),
-        ("drop", "columns to leave out"),
-    ):
-        group.add_argument(
-            f"--{name}", action="append", metavar="COL,...", help=f"{what}; can be repeated"
-        )
-    group.add_argument(
-        "--skip-missing-target",
-        action="store_true",
-        help="leave out the rows whose target is missing (default: an error)",
+    #: The names of columns as they were given, by the kind that they have, and drop.
+    columns: dict[str, list[str] | None] = for_each((*KINDS, "drop"), _column_option)
+    skip_missing_target: bool = flag(
+        "leave out the rows whose target is missing (default: an error)", group=COLUMNS
     )
-
-
-def _add_row_options(group):
-    for name, what in (
-        (
-            "time",
-            "if new rows will come later: column of dates, times or numbers; networks are scored on "
-            "later rows than they train on",
-        ),
-        (
-            "group",
-            "if new rows will come from new patients, customers or machines: their column; networks "
-            "are scored on other groups than they train on",
-        ),
-        ("weight", "column of the weights of the rows"),
-    ):
-        group.add_argument(f"--{name}", metavar="COL", help=what)
-    group.add_argument(
-        "--folds",
+    time: str | None = option(
+        "COL",
+        "if new rows will come later: column of dates, times or numbers; networks are scored on "
+        "later rows than they train on",
+        group=ROWS,
+    )
+    group: str | None = option(
+        "COL",
+        "if new rows will come from new patients, customers or machines: their column; networks "
+        "are scored on other groups than they train on",
+        group=ROWS,
+        argument="groups",
+    )
+    weight: str | None = option(
+        "COL", "column of the weights of the rows", group=ROWS, argument="sample_weight"
+    )
+    folds: int = option(
+        "N",
+        "number of folds, each of which trains its own networks; 1 holds out a fifth of the rows "
+        "and trains in a fifth of the time (default: 5)",
+        default=5,
         type=whole_number(1),
-        metavar="N",
-        help="number of folds, each of which trains its own networks; 1 holds out a fifth of the "
-        "rows and trains in a fifth of the time (default: 5)",
+        group=ROWS,
+        argument="n_estimators",
     )
-    group.add_argument(
-        "--test-size",
-        type=number(below=1.0),
-        metavar="FRACTION",
-        help="fraction of the rows that are set aside for a final score: the last ones with --time, "
+    test_size: float = option(
+        "FRACTION",
+        "fraction of the rows that are set aside for a final score: the last ones with --time, "
         "whole groups with --group (default: 0)",
+        default=0.0,
+        type=number(below=1.0),
+        group=ROWS,
     )
-
-
-def _add_model_options(group):
-    group.add_argument(
-        "--hidden",
+    hidden: tuple[int, ...] | None = option(
+        "N,...",
+        "units of each hidden layer (default: 64,64)",
         type=hidden_sizes,
-        metavar="N,...",
-        help="units of each hidden layer (default: 64,64)",
+        group=MODEL,
+        argument="hidden_layer_sizes",
     )
-    group.add_argument(
-        "--tune",
-        action="store_true",
-        help="try other hidden layers and, for a number, --log-target; takes at least three times "
-        "as long, and seldom helps much",
+    tune: bool = flag(
+        "try other hidden layers and, for a number, --log-target; takes at least three times as "
+        "long, and seldom helps much",
+        group=MODEL,
     )
-    group.add_argument(
-        "--loss",
+    loss: str | None = option(
+        "NAME",
+        f"loss for a number: {', '.join(LOSSES)} (default: squared_error)",
         choices=LOSSES,
-        metavar="NAME",
-        help=f"loss for a number: {', '.join(LOSSES)} (default: squared_error)",
+        group=MODEL,
     )
-    group.add_argument(
-        "--log-target",
-        action="store_true",
-        help="learn the logarithm of a target that is above 0, such as a price",
+    log_target: bool = flag(
+        "learn the logarithm of a target that is above 0, such as a price", group=MODEL
     )
-    group.add_argument(
-        "--metric",
-        type=metric_name,
-        metavar="NAME",
-        help="score that chooses the networks, and is printed first: for classes "
+    metric: str | None = option(
+        "NAME",
+        "score that chooses the networks, and is printed first: for classes "
         f"{', '.join(CLASS_METRICS)}; for a number {', '.join(NUMBER_METRICS)} (default: the loss "
         "chooses)",
+        type=metric_name,
+        group=MODEL,
     )
-    group.add_argument(
-        "--class-weight",
+    class_weight: str | None = option(
+        "balanced",
+        "give each class the same total weight, so that rare classes count more",
         choices=("balanced",),
-        metavar="balanced",
-        help="give each class the same total weight, so that rare classes count more",
+        group=MODEL,
     )
-    group.add_argument(
-        "--threshold",
-        type=threshold,
-        metavar="P",
-        help="for two classes: predict the second one if its probability is at least P (default: "
-        "0.5); f1: choose P for the highest F1; cost:5,1: for the lowest cost, if a missed row of the "
+    threshold: float | str | None = option(
+        "P",
+        "for two classes: predict the second one if its probability is at least P (default: 0.5); "
+        "f1: choose P for the highest F1; cost:5,1: for the lowest cost, if a missed row of the "
         "second class costs 5 and a false alarm 1",
+        type=threshold,
+        group=MODEL,
     )
-
-
-def _add_run_options(group):
-    group.add_argument(
-        "--time-limit",
+    time_limit: float | None = option(
+        "SECONDS",
+        "train fewer networks for fewer epochs, to take about this long (default: no limit)",
         type=number(above=0.0),
-        metavar="SECONDS",
-        help="train fewer networks for fewer epochs, to take about this long (default: no limit)",
+        group=RUN,
     )
-    group.add_argument(
-        "--seed",
-        type=whole_number(0),
-        metavar="N",
-        help="seed of all random numbers (default: 0)",
-    )
-    group.add_argument(
-        "--threads",
-        type=thread_count,
-        metavar="N",
-        help="maximum number of threads; does not change the model (default: -1, all CPUs)",
-    )
-    group.add_argument(
-        "--window",
-        type=whole_number(2),
-        metavar="ROWS",
-        help="most rows in memory, for Parquet files (default: all, or as many as take 256 MB if "
+    seed: int = seed_option("seed of all random numbers", group=RUN)
+    threads: int = threads_option(what="the model", group=RUN)
+    window: int | None = option(
+        "ROWS",
+        "most rows in memory, for Parquet files (default: all, or as many as take 256 MB if "
         "memory is too small)",
+        type=whole_number(2),
+        group=RUN,
     )
-    group.add_argument(
-        "--resume",
-        action="store_true",
-        help="train the folds that Ctrl-C left out; repeat all other options",
+    resume: bool = flag("train the folds that Ctrl-C left out; repeat all other options", group=RUN)
+    config: str | None = option(
+        "FILE",
+        "TOML file with options, such as hidden = [128, 128]; those of the command line override "
+        "it",
+        group=RUN,
     )
-    group.add_argument(
-        "--config",
-        metavar="FILE",
-        help="TOML file with options, such as hidden = [128, 128]; those of the command line "
-        "override it",
-    )
-
-
-def _add_output_options(group):
-    group.add_argument(
-        "--report",
+    report: str | None = option(
+        "FILE",
+        "write a web page about the table, the scores, the errors and the training: .html",
         type=report_file,
-        metavar="FILE",
-        help="write a web page about the table, the scores, the errors and the training: .html",
+        group=OUTPUT,
     )
-    group.add_argument(
-        "--baselines",
-        action="store_true",
-        help="also train a linear model, HistGradientBoosting and, if they are installed, CatBoost "
-        "and LightGBM on the same folds, and print their scores and the differences",
+    baselines: bool = flag(
+        "also train a linear model, HistGradientBoosting and, if they are installed, CatBoost and "
+        "LightGBM on the same folds, and print their scores and the differences",
+        group=OUTPUT,
     )
-    group.add_argument(
-        "--plot",
+    plot: str | None = option(
+        "FILE",
+        "draw the training and the predictions to a .png, .svg or .pdf file",
         type=picture_file,
-        metavar="FILE",
-        help="draw the training and the predictions to a .png, .svg or .pdf file",
+        group=OUTPUT,
     )
-    group.add_argument(
-        "--no-background",
-        action="store_true",
-        help="leave out of the model file the training rows with which 'fastnn explain' compares",
+    no_background: bool = flag(
+        "leave out of the model file the training rows with which 'fastnn explain' compares",
+        group=OUTPUT,
     )
-    group.add_argument("--json", action="store_true", help="print the results as one JSON object")
-    group.add_argument("--quiet", action="store_true", help="print only errors and notes")
+    json: bool = json_flag(group=OUTPUT)
+    quiet: bool = flag("print only errors and notes", group=OUTPUT)
+    table: TableOptions = table_options()
+    #: The command that has these options, as a text.
+    command: str = ""
+    #: The ranks of an MPI job.
+    executor: Any = None
 
 
-def complete(arguments):
-    """Fill in the options of --config and the defaults, and check what belongs together.
+def complete(given):
+    """Return the values of the command line and of --config, and check what belongs together.
 
-    Returns
-    -------
-    dict
-        The options that are not the defaults, by name.
+    given : dict
+        The values of the command line.
     """
-    if arguments.config is not None:
-        for name, value in vars(read_config(arguments.config)).items():
-            if not is_given(getattr(arguments, name)):
-                setattr(arguments, name, value)
+    if given.get("config") is not None:
+        given = read_config(given["config"]) | given
     for name, what in (("data", "DATA (the table)"), ("target", "--target"), ("out", "--out")):
-        if getattr(arguments, name) is None:
+        if given.get(name) is None:
             raise CommandError(
                 f"{what} is missing. Example: fastnn train people.csv --target income "
                 "--out income.safetensors"
             )
-    for option in ("hidden", "resume"):
-        if arguments.tune and getattr(arguments, option):
+    for name in ("hidden", "resume"):
+        if given.get("tune") and given.get(name):
             why = {
                 "hidden": "which it chooses",
                 "resume": "since the file has the options that it chose; 'fastnn info' shows them",
-            }[option]
-            raise CommandError(
-                f"--tune cannot be combined with --{option}, {why}. Leave out --tune."
-            )
-    given = {
-        name: value
-        for name, value in vars(arguments).items()
-        if is_given(value) and name not in ("command", "executor", "run", "config", "resume")
-    }
-    for name, value in DEFAULTS.items():
-        if getattr(arguments, name) is None:
-            setattr(arguments, name, value)
-    return given
+            }[name]
+            raise CommandError(f"--tune cannot be combined with --{name}, {why}. Leave out --tune.")
+    return given | {"command": command_line(given)}
 
 
-def is_given(value):
-    return value is not None and value is not False
-
-
-def resolve_columns(arguments, names):
+def resolve_columns(options, names):
     """Return {option: names of columns} of the options of kinds, and of --drop.
 
     Parameters
     ----------
-    arguments : argparse.Namespace
+    options : TrainOptions
     names : list of str
         Names of the columns of the table.
     """
     columns: dict = {}
     option_of: dict = {}
-    for option in COLUMN_OPTIONS:
-        columns[option] = split_names(getattr(arguments, option), names)
-        for name in columns[option]:
-            require_column(arguments, option, name, names)
-            if name == arguments.target:
+    for kind, texts in options.columns.items():
+        columns[kind] = split_names(texts, names)
+        for name in columns[kind]:
+            require_column(options.data, kind, name, names)
+            if name == options.target:
                 raise CommandError(
-                    f"--{option} contains the target {printable(name)!r}. Remove it from --{option}."
+                    f"--{kind} contains the target {printable(name)!r}. Remove it from --{kind}."
                 )
-            if option_of.setdefault(name, option) != option:
+            if option_of.setdefault(name, kind) != kind:
                 raise CommandError(
-                    f"column {printable(name)!r} is in both --{option_of[name]} and --{option}. "
+                    f"column {printable(name)!r} is in both --{option_of[name]} and --{kind}. "
                     "Name it once."
                 )
     return columns
@@ -299,12 +262,12 @@ def split_names(texts, names=()):
 
 
 def command_line(given):
-    """Return the command that has these options, as a text."""
+    """Return the command that has these values, as a text."""
     words = ["fastnn", "train", without_secrets(given["data"])]
-    for name, value in given.items():
-        option = "--" + name.replace("_", "-")
-        if name == "data":
+    for name in names(TrainOptions):
+        if name not in given or name in ("data", "config", "resume"):
             continue
+        value, option = given[name], "--" + name.replace("_", "-")
         if value is True:
             words.append(option)
         elif isinstance(value, list):
@@ -332,12 +295,12 @@ class _ConfigParser(argparse.ArgumentParser):
 
 
 def read_config(path):
-    """Return the options in a TOML file as a Namespace. Options that it does not set are None.
+    """Return the values of the options that a TOML file sets.
 
     The keys are the names of the options, with - or _.
     """
     parser = _ConfigParser(path)
-    add_arguments(parser)
+    add_to(parser, TrainOptions)
     try:
         with open(path, "rb") as file:
             content = tomllib.load(file)
@@ -354,7 +317,7 @@ def read_config(path):
             advice = f"Did you mean {close}?" if close else f"It can have {', '.join(known)}."
             raise CommandError(f"{path}: unknown key {printable(key)!r}. {advice}")
         words += _words(path, key, value, action)
-    return parser.parse_args(words)
+    return vars(parser.parse_args(words))
 
 
 def _keys(action):
