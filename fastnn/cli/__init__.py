@@ -49,8 +49,7 @@ from .parser import Parser, help_texts
 #: The commands: what --help says. Each is a module of this package, which is imported when its
 #: command runs, so that --help and errors come at once. It has HELP, USAGE (unless argparse writes
 #: it well), the dataclass Options, and `run(options)`, which prints to standard output and returns
-#: the exit code; `main` prints the errors that it raises. `complete(values)`, if there is one,
-#: adds to the values of the command line.
+#: the exit code; `main` prints the errors that it raises.
 COMMANDS = {
     "demo": "train a small network on handwritten digits",
     "train": "train a model on a table",
@@ -145,8 +144,6 @@ def _run(parser, argv, executor):
             command = f"fastnn {given.command}"
             module = import_module(f".{given.command}", __name__)
             values = vars(given) | {"executor": executor, "parser": parser}
-            if hasattr(module, "complete"):
-                values = module.complete(values)
             return module.run(options.make(module.Options, values))
         finally:  # also after --help: report write errors here, not when Python exits
             sys.stdout.flush()

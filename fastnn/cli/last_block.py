@@ -17,14 +17,13 @@ from .text_report import LABELS, format_score, format_scores
 CERTAIN = 3.0  # standard errors between the last block and the others: neighbours in time are alike
 
 
-def compare(held_out, rows, arguments):
+def compare(held_out, rows):
     """Return the scores of the last block, and how they differ from those before.
 
     Parameters
     ----------
     held_out : Evaluation
     rows : TrainingRows
-    arguments : argparse.Namespace
 
     Returns
     -------
@@ -43,7 +42,7 @@ def compare(held_out, rows, arguments):
     metric = known[metric_of(held_out.model) or ("r2" if is_number else "log_loss")]
     found = []
     for part in parts:
-        groups = groups_of_rows(rows, arguments, part.rows)
+        groups = groups_of_rows(rows, part.rows)
         scores = PairedScores(metric, [part.some_rows], len(part.y), groups)
         found.append((scores.scores[0], scores.errors[0]))
     (value, error), (earlier, error_before) = found

@@ -170,7 +170,7 @@ def names(cls):
 
 
 def make(cls, given):
-    """Return the options of a command.
+    """Return the options of a command. `cls.complete(given)` may return more values, or refuse some.
 
     Parameters
     ----------
@@ -178,6 +178,8 @@ def make(cls, given):
     given : dict
         The values of the command line by the attribute of argparse, and those of the program.
     """
+    if hasattr(cls, "complete"):
+        given = cls.complete(given)
     values = {}
     for field in dataclasses.fields(cls):
         if "part" in field.metadata:

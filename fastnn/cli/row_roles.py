@@ -118,17 +118,16 @@ def read(table, target, file, options):
     return roles
 
 
-def groups_of_rows(rows, options, chosen):
+def groups_of_rows(rows, chosen):
     """Return the number of the group of some rows, from 0, or None without --group.
 
     Parameters
     ----------
     rows : TrainingRows
-    options : TrainOptions
     chosen : ndarray (n,)
         Positions among the rows with a target.
     """
-    name = options.group
+    name = rows.roles.passed.get("groups")
     if name is None or not len(chosen):
         return None
     from ..tabular import row_columns

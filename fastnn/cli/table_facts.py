@@ -101,7 +101,7 @@ def list_data_checks(table, target, drop):
     )
 
 
-def list_training_checks(table, target, arguments, drop):
+def list_training_checks(table, target, roles, drop, seed=0, is_resumed=False):
     """Return what may be wrong with a table to train on, and ways to split its rows.
 
     Ways to split are suggested only if the user has chosen none.
@@ -110,27 +110,30 @@ def list_training_checks(table, target, arguments, drop):
     ----------
     table : pyarrow.Table
     target : Target
-    arguments : argparse.Namespace
-        time, group, weight, seed, resume.
+    roles : dict
+        The columns of --time, --group and --weight, None for those that are not given.
     drop : list of str
         Columns that are not inputs.
+    seed : int
+    is_resumed : bool
+        Whether a training is continued, whose rows have been split.
     """
     from ..tabular import split_check
     from ..tabular.columns import frames
 
     found = list_data_checks(table, target.name, drop)
-    roles = {arguments.group, arguments.weight} - {None}
-    if roles and any(issue["kind"] == "duplicate rows" for issue in found):
+    not_inputs = {roles["group"], roles["weight"]} - {None}
+    if not_inputs and any(issue["kind"] == "duplicate rows" for issue in found):
         # Rows of other groups, or with other weights, are no copies.
         found = [issue for issue in found if issue["kind"] != "duplicate rows"]
-        copies = find_duplicate_rows(table.drop_columns([n for n in drop if n not in roles]))
+        copies = find_duplicate_rows(table.drop_columns([n for n in drop if n not in not_inputs]))
         found += _describe_issues([] if copies is None else [copies])
-    tried, kinds, times = [], set(), {arguments.time}
-    if arguments.time is not None or arguments.group is not None:
+    tried, kinds, times = [], set(), {roles["time"]}
+    if roles["time"] is not None or roles["group"] is not None:
         kinds = set(split_check.KINDS)
-    elif not arguments.resume:
+    elif not is_resumed:
         frame, y = frames.split_target(table.drop_columns(drop), target.name)
-        tried = split_check.find_splits(frame, y, not target.is_number, arguments.seed)
+        tried = split_check.find_splits(frame, y, not target.is_number, seed)
         kinds = {kind for issue in tried for kind in split_check.KINDS[issue.kind]}
         times = {issue.column for issue in tried if issue.kind == "time"}
     found = [

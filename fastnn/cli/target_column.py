@@ -59,7 +59,7 @@ class Target:
         return labels, code_of[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
-def read_target(table, file, arguments):
+def read_target(table, file, name, task=None, skip_missing=False):
     """Return the Target of a table.
 
     Parameters
@@ -67,21 +67,23 @@ def read_target(table, file, arguments):
     table : MemoryTable or StreamedTable
     file : TableFile
         Which the table is read from.
-    arguments : argparse.Namespace
-        target, task (None: found out), skip_missing_target.
+    name : str
+    task : str, optional
+        One of TASKS or ALIASES. None: find it.
+    skip_missing : bool, default False
+        Whether to leave out the rows without a target. Otherwise they are an error.
 
     Returns
     -------
     Target
     """
-    return _Reader(table, file, arguments).read()
+    return _Reader(table, file, name, task, skip_missing).read()
 
 
 class _Reader:
-    def __init__(self, table, file, arguments):
-        self.file, self.name = file, arguments.target
-        self.arguments = arguments
-        self.task = "number" if arguments.task == "regression" else arguments.task
+    def __init__(self, table, file, name, task, skip_missing):
+        self.file, self.name, self.skip_missing = file, name, skip_missing
+        self.task = "number" if task == "regression" else task
         if self.name not in table.column_names:
             advice = did_you_mean(self.name, table.column_names)
             raise CommandError(
@@ -190,7 +192,7 @@ class _Reader:
         n = sum(counts[text] for text in found.others)
         what = describe_number_style(found.style, counts)
         self.note_rounded(texts.find_wide(counts, found))
-        if n and not self.arguments.skip_missing_target:
+        if n and not self.skip_missing:
             first = found.others[0]
             present = {text: k for text, k in counts.items() if not texts.is_missing_mark(text)}
             n_missing = len(self.column) - sum(present.values())
@@ -226,7 +228,7 @@ class _Reader:
         n = int(missing.sum())
         if n == len(missing):
             self.fail("is empty in every row. Choose another --target.")
-        if n and not self.arguments.skip_missing_target:
+        if n and not self.skip_missing:
             self.fail(
                 f"is missing (in {plural(n, 'row')}). Fill it in, or pass --skip-missing-target "
                 f"to leave such rows out.{self.describe_marks(column)}",

@@ -16,12 +16,12 @@ from . import last_block, model_file, row_roles, train_baselines, train_model, t
 from . import text_report as report
 from .baselines_text import format_baselines
 from .console import CommandError, print_json, print_line, print_note
-from .parser import check_output, help_texts
+from .parser import check_output
 from .scores import Evaluation, list_label_issues
 from .table_facts import list_training_checks
 from .table_file import TableFile
 from .target_column import read_target
-from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
+from .train_options import TrainOptions, resolve_columns, split_names
 from .train_table import open_table
 
 HELP = """
@@ -55,46 +55,41 @@ default of --task:
 """
 
 
-def add_parser(commands, summary):
-    parser = commands.add_parser(
-        "train",
-        help=summary,
-        usage="fastnn train DATA --target COL --out FILE [options]",
-        **help_texts(HELP),
-    )
-    add_arguments(parser)
-    parser.set_defaults(run=run)
+USAGE = "fastnn train DATA --target COL --out FILE [options]"
+Options = TrainOptions
 
 
-def run(arguments):
+def run(options):
     # Check all input before training begins.
     started = time.perf_counter()
-    given = complete(arguments)
-    file = TableFile(arguments)
-    _check_files(file, arguments)
-    table = _read_table(file, arguments)
-    train_baselines.check(arguments, table)
+    file = TableFile(options.data, options.table.reading(), target=options.target)
+    _check_files(file, options)
+    table = _read_table(file, options)
+    if options.baselines:
+        train_baselines.check(table)
     train_model.import_estimators()  # takes a second, so after errors of files
-    columns = resolve_columns(arguments, table.column_names)
-    row_roles.check(arguments, table.column_names, columns)
-    target = read_target(table, file, arguments)
-    train_model.check_task(arguments, target, file)
-    model = train_model.build(arguments, target, columns)
-    if arguments.resume:
-        model = train_model.load_unfinished(model, arguments)
+    columns = resolve_columns(options, table.column_names)
+    row_roles.check(options, table.column_names, columns)
+    target = read_target(table, file, options.target, options.task, options.skip_missing_target)
+    train_model.check_task(options, target, file)
+    model = train_model.build(options, target, columns)
+    if options.resume:
+        model = train_model.load_unfinished(model, options.out)
         if model.n_folds_remaining_ == 0:
-            print_note(train_model.describe_complete(model, arguments.out, command_line(given)))
+            print_note(train_model.describe_complete(model, options.out, options.command))
             return 0
-    roles = row_roles.read(table, target, file, arguments)
+    roles = row_roles.read(table, target, file, options)
     table.set_target(target)
-    train, test = row_roles.split(roles, target, file.notes, arguments)
+    train, test = row_roles.split(roles, target, file.notes, options)
     rows = table.training_rows(target, train, roles)
     train_model.check_columns(rows, columns, file)
+    roles_by_option = {name: getattr(options, name) for name in row_roles.ARGUMENTS}
+    not_inputs = _no_inputs(options, columns)
     record = {
         "fastnn": __version__,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": command_line(given),
-        "data": without_secrets(arguments.data),
+        "command": options.command,
+        "data": without_secrets(options.data),
         "reading": file.reading(),
         "rows": len(train) + len(test),
         "columns": len(table.column_names) - 1,
@@ -102,30 +97,30 @@ def run(arguments):
         "sample": rows.describe(),
         "target": target.name,
         "target_style": target.style,
-        **{option: getattr(arguments, option) for option in row_roles.ARGUMENTS},
+        **roles_by_option,
         "task": target.task,
         "classes": _classes(target),
-        "seed": arguments.seed,
-        "time_limit": arguments.time_limit,
+        "seed": options.seed,
+        "time_limit": options.time_limit,
         "notes": file.notes.texts,
         "data_checks": list_training_checks(
-            rows.sample, target, arguments, _no_inputs(arguments, columns)
+            rows.sample, target, roles_by_option, not_inputs, options.seed, options.resume
         ),
     }
-    show = _ignore if arguments.json or arguments.quiet else _print
+    show = _ignore if options.json or options.quiet else _print
     show(report.format_table(record))
     show(report.format_data_checks(record))
     began = time.perf_counter()
     record |= {"tuning": None, "baselines": None}
     model.metadata_bytes = model_file.largest_size(record, table.column_names)
-    if arguments.time_limit is not None:  # a fit without time would be of no use
-        model.seconds_before = min(began - started, arguments.time_limit / 2)
-    if arguments.tune:
-        search = train_search.Search(model, rows, file, arguments)
+    if options.time_limit is not None:  # a fit without time would be of no use
+        model.seconds_before = min(began - started, options.time_limit / 2)
+    if options.tune:
+        search = train_search.Search(model, rows, file, options)
         model, is_interrupted = search.run(), search.is_interrupted
         record["tuning"] = search.describe()
     else:
-        is_interrupted = train_model.fit(model, rows, file, arguments)
+        is_interrupted = train_model.fit(model, rows, file, options)
     record |= model_file.describe_model(model) | {"seconds": time.perf_counter() - began}
     predicted = rows.predicted(model)
     held_out = Evaluation.from_held_out(model, target, predicted, roles.weight)
@@ -141,13 +136,13 @@ def run(arguments):
         tested = Evaluation.from_rows(model, table, target, test, roles.weight)
     record["test_scores"] = None if tested is None else tested.scores()
     record["score_errors"] = held_out.errors()
-    record["last_block"] = last_block.compare(held_out, rows, arguments)
-    _save(model, record, arguments)
-    if arguments.baselines and not is_interrupted:
+    record["last_block"] = last_block.compare(held_out, rows)
+    _save(model, record, options)
+    if options.baselines and not is_interrupted:
         trained = train_baselines.TrainedRows(rows, held_out, tested, lambda: table.take(test))
-        record["baselines"] = train_baselines.compare(model, trained, file, arguments)
+        record["baselines"] = train_baselines.compare(model, trained, file, options)
         is_interrupted = record["baselines"]["interrupted"]
-        _save(model, record, arguments)
+        _save(model, record, options)
     show(report.format_columns(record))
     show(report.format_tuning(record))
     show([""])
@@ -156,44 +151,44 @@ def run(arguments):
     show(report.format_importances(record))
     show(report.format_label_issues(record))
     show(format_baselines(record))
-    show(["", *report.format_saved(record, arguments.out, os.path.getsize(arguments.out))])
-    if arguments.json:
-        print_json({"model": arguments.out, **record})
-    if arguments.plot is not None:
-        _plot(model, record, held_out, arguments)
-    if arguments.report is not None:
-        _write_report(model, record, rows.sample, held_out, arguments)
+    show(["", *report.format_saved(record, options.out, os.path.getsize(options.out))])
+    if options.json:
+        print_json({"model": options.out, **record})
+    if options.plot is not None:
+        _plot(model, record, held_out, options)
+    if options.report is not None:
+        _write_report(model, record, rows.sample, held_out, options)
     if is_interrupted:
-        for line in report.format_interrupted(record, arguments.out):
+        for line in report.format_interrupted(record, options.out):
             print_line(line, sys.stderr)
         return 130
     return 0
 
 
-def _check_files(file, arguments):
+def _check_files(file, options):
     """Raise CommandError unless the model, the picture and the report can be written.
 
     A model replaces a model, but no other file: `--out data.csv` may be a slip.
     """
     inputs = [file.path]
-    if arguments.config is not None:
-        inputs.append(arguments.config)
-    model_file.check_model_name(arguments.out)
+    if options.config is not None:
+        inputs.append(options.config)
+    model_file.check_model_name(options.out)
     option_of: dict = {}
     for name in ("out", "plot", "report"):
-        path = getattr(arguments, name)
+        path = getattr(options, name)
         if path is None:
             continue
         check_output(path, *inputs, option=f"--{name}")
         other = option_of.setdefault(os.path.realpath(path), name)
         if other != name:
             raise CommandError(f"{path}: --{name} and --{other} are the same file.")
-    if not arguments.resume and os.path.exists(arguments.out) and os.path.getsize(arguments.out):
+    if not options.resume and os.path.exists(options.out) and os.path.getsize(options.out):
         try:
-            kind_of(arguments.out)
+            kind_of(options.out)
         except ModelFileError:
             raise CommandError(
-                f"{arguments.out}: --out would overwrite a file that is not a model. Remove it, or "
+                f"{options.out}: --out would overwrite a file that is not a model. Remove it, or "
                 "choose another --out."
             ) from None
 
@@ -210,14 +205,14 @@ def _ignore(lines):
 # ---- the table ----
 
 
-def _read_table(file, arguments):
-    named, texts = [arguments.target, *row_roles.passed(arguments).values()], []
+def _read_table(file, options):
+    named, texts = [options.target, *row_roles.passed(options).values()], []
     for kind, column in KINDS.items():
-        values = getattr(arguments, kind)
+        values = options.columns[kind]
         names = [*(values or ()), *split_names(values)]
         named += names
         texts += names if column.is_read_as_text else []
-    return open_table(file, texts, named, arguments.window)
+    return open_table(file, texts, named, options.window)
 
 
 def _classes(target):
@@ -226,53 +221,53 @@ def _classes(target):
     return list(map(label_text, target.classes()[0]))
 
 
-def _no_inputs(arguments, columns):
+def _no_inputs(options, columns):
     """Return the names of columns that are not inputs."""
-    names = dict.fromkeys([*columns["drop"], arguments.group, arguments.weight])
+    names = dict.fromkeys([*columns["drop"], options.group, options.weight])
     return [name for name in names if name is not None]
 
 
 # ---- the model ----
 
 
-def _save(model, record, arguments):
-    out = arguments.out
+def _save(model, record, options):
+    out = options.out
     notes = model_file.shorten_notes(record["notes"])
     model.metadata_ = model_file.to_metadata(record | {"notes": notes})
     try:
-        model.save(out, background=not arguments.no_background)
+        model.save(out, background=not options.no_background)
     except OSError as error:
         raise CommandError(f"{out}: cannot be written: {error.strerror or error}") from None
 
 
-def _plot(model, record, held_out, arguments):
+def _plot(model, record, held_out, options):
     from . import train_plot
 
-    with _written_after_the_model(arguments.plot, arguments):
-        train_plot.save(arguments.plot, model, record, held_out.y, held_out.P)
+    with _written_after_the_model(options.plot, options):
+        train_plot.save(options.plot, model, record, held_out.y, held_out.P)
 
 
-def _write_report(model, record, rows, held_out, arguments):
+def _write_report(model, record, rows, held_out, options):
     from ..tabular.columns import frames
     from . import html_report
 
-    with _written_after_the_model(arguments.report, arguments):
+    with _written_after_the_model(options.report, options):
         frame, y = frames.split_target(rows, record["target"])
         page = html_report.Report(
             record, model, frame, y, rows, held_out.y, held_out.P, held_out.weight
         )
-        html_report.save(arguments.report, page)
+        html_report.save(options.report, page)
 
 
 @contextlib.contextmanager
-def _written_after_the_model(path, arguments):
+def _written_after_the_model(path, options):
     """Say that a file is saved, or raise CommandError if it cannot be written."""
     try:
         yield
     except OSError as error:
         raise CommandError(
             f"{path}: cannot be written: {error.strerror or error}. The model is saved in "
-            f"{arguments.out}."
+            f"{options.out}."
         ) from None
-    if not (arguments.json or arguments.quiet):
+    if not (options.json or options.quiet):
         print_line(f"Saved {path}.")

@@ -19,9 +19,9 @@ from .scores import default_metric, metric_of, true_targets
 FASTNN = "fastnn"
 
 
-def check(arguments, table):
+def check(table):
     """Raise CommandError if the table does not fit in memory."""
-    if arguments.baselines and not table.is_in_memory:
+    if not table.is_in_memory:
         raise CommandError(
             "--baselines needs all rows in memory, which other libraries train on. Leave it out, or "
             "pass a smaller table."
@@ -65,7 +65,7 @@ class TrainedRows:
     test_parts: Any
 
 
-def compare(model, trained, file, arguments):
+def compare(model, trained, file, options):
     """Train the baselines and return their comparison with the model as a dict that JSON can hold.
 
     Ctrl-C leaves out those that are not trained.
@@ -76,13 +76,13 @@ def compare(model, trained, file, arguments):
         Fitted in this process.
     trained : TrainedRows
     file : TableFile
-    arguments : argparse.Namespace
+    options : TrainOptions
     """
     found, absent = baselines.installed()
-    runner = _Runner(model, trained, arguments)
+    runner = _Runner(model, trained, options)
     predicted: dict = {}
     is_interrupted = False
-    with Steps("baselines", len(found), arguments.quiet) as steps:
+    with Steps("baselines", len(found), options.quiet) as steps:
         try:
             for name, cls in found.items():
                 steps.begin(name)
@@ -105,10 +105,10 @@ def compare(model, trained, file, arguments):
 class _Runner:
     """Trains baselines on the folds of a model."""
 
-    def __init__(self, model, trained, arguments):
+    def __init__(self, model, trained, options):
         from ..tabular.columns import frames
 
-        self.model, self.trained, self.arguments = model, trained, arguments
+        self.model, self.trained = model, trained
         self.features, target = model.model_.features, trained.rows.target
         frame, _ = frames.split_target(trained.rows.sample, target.name)
         self.X = BaselineInputs.of(self.features, frame)
@@ -122,8 +122,8 @@ class _Runner:
             n_classes=len(model.classes_) if is_classifier else 0,
             loss=baselines.loss_name(getattr(model, "loss", "squared_error")),
             log=getattr(model, "log_target", False),
-            n_threads=arguments.threads,
-            seed=arguments.seed,
+            n_threads=options.threads,
+            seed=options.seed,
         )
         self.fold_of_row = model.model_.folds.fold_of_row
         self.held_out = np.flatnonzero(self.fold_of_row >= 0)
@@ -157,7 +157,7 @@ class _Runner:
     def groups(self):
         """Return the number of the group of each held-out row, None without groups."""
         held_out = self.trained.held_out.rows
-        return groups_of_rows(self.trained.rows, self.arguments, held_out)
+        return groups_of_rows(self.trained.rows, held_out)
 
 
 def _weights(model, y, weight, rows):

@@ -28,72 +28,72 @@ def import_estimators():
     return TabularClassifier, TabularRegressor
 
 
-def build(arguments, target, columns):
+def build(options, target, columns):
     """Return the estimator for a target, not fitted.
 
     Parameters
     ----------
-    arguments : argparse.Namespace
+    options : TrainOptions
     target : Target
     columns : dict
         Names of columns by option, of `resolve_columns`.
     """
     classifier, regressor = import_estimators()
     parameters = dict(
-        n_estimators=arguments.folds,
-        hidden_layer_sizes=arguments.hidden or "auto",
-        time_limit=arguments.time_limit,
-        random_state=arguments.seed,
-        n_threads=arguments.threads,
+        n_estimators=options.folds,
+        hidden_layer_sizes=options.hidden or "auto",
+        time_limit=options.time_limit,
+        random_state=options.seed,
+        n_threads=options.threads,
         drop=columns["drop"] or None,
         **{column.argument: columns[kind] or None for kind, column in KINDS.items()},
     )
-    metric = arguments.metric or "auto"
+    metric = options.metric or "auto"
     if target.is_number:
-        loss = arguments.loss or "squared_error"
-        return regressor(loss=loss, log_target=arguments.log_target, metric=metric, **parameters)
+        loss = options.loss or "squared_error"
+        return regressor(loss=loss, log_target=options.log_target, metric=metric, **parameters)
     return classifier(
         metric=metric,
-        class_weight=arguments.class_weight,
-        threshold=arguments.threshold,
+        class_weight=options.class_weight,
+        threshold=options.threshold,
         **parameters,
     )
 
 
-def check_task(arguments, target, file):
+def check_task(options, target, file):
     """Raise CommandError for options that do not go with the target, which is from a TableFile."""
     numbers = dict(loss="--loss", log_target="--log-target")
     classes = dict(class_weight="--class-weight", threshold="--threshold")
     label = f"the target {printable(target.name)!r}"
     for name, option in (classes if target.is_number else numbers).items():
-        if getattr(arguments, name):
+        if getattr(options, name):
             goes, comes = ("classes", "numbers") if target.is_number else ("numbers", "classes")
             raise CommandError(
                 f"{option} is for {goes}, but {label} holds {comes}. Leave it out, or choose "
                 "another --task."
             )
     known = NUMBER_METRICS if target.is_number else CLASS_METRICS
-    if arguments.metric and arguments.metric not in known:
+    if options.metric and options.metric not in known:
         goes, comes = ("classes", "numbers") if target.is_number else ("numbers", "classes")
         raise CommandError(
-            f"--metric {arguments.metric} is for {goes}, but {label} holds {comes}. Choose one of "
+            f"--metric {options.metric} is for {goes}, but {label} holds {comes}. Choose one of "
             f"{', '.join(known)}."
         )
-    if arguments.threshold and target.task == "classes":
+    if options.threshold and target.task == "classes":
         n = len(target.values.unique())
         raise CommandError(f"--threshold is for two classes, but {label} has {n:,}. Leave it out.")
-    if arguments.log_target and arguments.loss == "poisson":
+    if options.log_target and options.loss == "poisson":
         raise CommandError(
             "--log-target cannot be combined with --loss poisson, which learns the logarithm of the mean. "
             "Choose one of them."
         )
-    if arguments.log_target or arguments.loss == "poisson":
+    if options.log_target or options.loss == "poisson":
         y = target.values.to_numpy(zero_copy_only=False)
-        too_small = y <= 0 if arguments.log_target else y < 0
+        too_small = y <= 0 if options.log_target else y < 0
         if too_small.any():
             place = ", ".join(file.locate(int(target.rows[too_small.argmax()])))
-            option = "--log-target" if arguments.log_target else "--loss poisson"
-            limit = "above 0" if arguments.log_target else "of at least 0"
+            option = "--log-target" if options.log_target else "--loss poisson"
+            limit = "above 0" if options.log_target else "of at least 0"
             raise CommandError(
                 f"{place}: {label} is {y[too_small.argmax()]:g}, but {option} needs numbers {limit}. "
                 f"Leave out {option}."
@@ -121,7 +121,7 @@ def check_columns(rows, columns, file):
         raise file.explain(error, *rows.locate_error(error)) from None
 
 
-def fit(model, rows, file, arguments, label=""):
+def fit(model, rows, file, options, label=""):
     """Fit a model, and show the progress.
 
     rows : TrainingRows
@@ -136,10 +136,10 @@ def fit(model, rows, file, arguments, label=""):
         Whether Ctrl-C came when some folds were done.
     """
     try:
-        with warnings_as_notes(file.notes), show_progress(label, arguments.quiet) as show:
+        with warnings_as_notes(file.notes), show_progress(label, options.quiet) as show:
             model.on_progress = show
             model.suggests_splits = False  # the data checks do
-            rows.fit(model, arguments)
+            rows.fit(model, options.resume, options.executor)
     except KeyboardInterrupt:
         if not hasattr(model, "n_folds_remaining_"):
             raise KeyboardInterrupt("No model was written.") from None
@@ -155,12 +155,11 @@ def fit(model, rows, file, arguments, label=""):
     return False
 
 
-def load_unfinished(model, arguments):
-    """Return the model in the file --out, with the parameters of `model`.
+def load_unfinished(model, out):
+    """Return the model in the file of --out, with the parameters of `model`.
 
     Ctrl-C has stopped it, or it is complete.
     """
-    out = arguments.out
     if not os.path.exists(out):
         raise CommandError(
             f"{out}: there is no such file, so there is nothing to resume. Leave out --resume."

@@ -201,29 +201,31 @@ class TrainOptions:
     #: The ranks of an MPI job.
     executor: Any = None
 
+    @staticmethod
+    def complete(given):
+        """Return the values of the command line and of --config, and check what belongs together.
 
-def complete(given):
-    """Return the values of the command line and of --config, and check what belongs together.
-
-    given : dict
-        The values of the command line.
-    """
-    if given.get("config") is not None:
-        given = read_config(given["config"]) | given
-    for name, what in (("data", "DATA (the table)"), ("target", "--target"), ("out", "--out")):
-        if given.get(name) is None:
-            raise CommandError(
-                f"{what} is missing. Example: fastnn train people.csv --target income "
-                "--out income.safetensors"
-            )
-    for name in ("hidden", "resume"):
-        if given.get("tune") and given.get(name):
-            why = {
-                "hidden": "which it chooses",
-                "resume": "since the file has the options that it chose; 'fastnn info' shows them",
-            }[name]
-            raise CommandError(f"--tune cannot be combined with --{name}, {why}. Leave out --tune.")
-    return given | {"command": command_line(given)}
+        given : dict
+            The values of the command line.
+        """
+        if given.get("config") is not None:
+            given = read_config(given["config"]) | given
+        for name, what in (("data", "DATA (the table)"), ("target", "--target"), ("out", "--out")):
+            if given.get(name) is None:
+                raise CommandError(
+                    f"{what} is missing. Example: fastnn train people.csv --target income "
+                    "--out income.safetensors"
+                )
+        for name in ("hidden", "resume"):
+            if given.get("tune") and given.get(name):
+                why = {
+                    "hidden": "which it chooses",
+                    "resume": "since the file has the options that it chose; 'fastnn info' shows them",
+                }[name]
+                raise CommandError(
+                    f"--tune cannot be combined with --{name}, {why}. Leave out --tune."
+                )
+        return given | {"command": command_line(given)}
 
 
 def resolve_columns(options, names):

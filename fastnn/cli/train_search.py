@@ -55,7 +55,7 @@ class Search:
         Has all other parameters. It is not fitted.
     rows : TrainingRows
     file : TableFile
-    arguments : argparse.Namespace
+    options : TrainOptions
 
     Attributes
     ----------
@@ -71,9 +71,9 @@ class Search:
         Whether Ctrl-C stopped the search.
     """
 
-    def __init__(self, model, rows, file, arguments):
+    def __init__(self, model, rows, file, options):
         self.model, self.rows, self.target = model, rows, rows.target
-        self.file, self.arguments, self.n_folds = file, arguments, model.n_estimators
+        self.file, self.options, self.n_folds = file, options, model.n_estimators
         self.metric, self.is_interrupted = _metric(model), False
         self.tried: list = []
         self.decision: dict | None = None
@@ -82,10 +82,10 @@ class Search:
         self.began = time.perf_counter() - model.seconds_before
 
     def may_learn_logarithm(self):
-        if not self.target.is_number or self.arguments.log_target:
+        if not self.target.is_number or self.options.log_target:
             return False
         smallest = self.target.values.to_numpy(zero_copy_only=False).min()
-        return bool(smallest > 0 and self.arguments.loss != "poisson")
+        return bool(smallest > 0 and self.options.loss != "poisson")
 
     def describe(self):
         """Return what was tried and decided, for the record of a model."""
@@ -133,7 +133,7 @@ class Search:
         others = np.setdiff1d(all_rows, rows)
         if len(others) >= len(rows):
             return rows
-        part = groups_of_rows(self.rows, self.arguments, rows)
+        part = groups_of_rows(self.rows, rows)
         numbers = np.arange(len(rows)) if part is None else part
         n = int(numbers.max()) + 1
         is_first = np.random.default_rng(0).permutation(n) % 2 == 0
@@ -155,7 +155,7 @@ class Search:
             order = np.flatnonzero(np.isin(held_out.rows, deciding))
             order = order[np.argsort(held_out.rows[order], kind="stable")]
             both.append(held_out.take(order).some_rows)
-        groups = groups_of_rows(self.rows, self.arguments, deciding)
+        groups = groups_of_rows(self.rows, deciding)
         paired = PairedScores(self.metric, both, len(deciding), groups) if len(deciding) else None
         found = None if paired is None else paired.difference(0, 1)
         self.decision = {
@@ -191,7 +191,7 @@ class Search:
         options = "--hidden " + ",".join(map(str, settings["hidden_layer_sizes"]))
         options += " --log-target" if settings.get("log_target") else ""
         label = f"setting {len(self.tried) + 1} of {self.n_fits}: {options}"
-        self.is_interrupted = fit(model, self.rows, self.file, self.arguments, label)
+        self.is_interrupted = fit(model, self.rows, self.file, self.options, label)
         held_out = Evaluation.from_held_out(
             model, self.target, self.rows.predicted(model), self.rows.roles.weight
         )

@@ -172,9 +172,9 @@ class TrainingRows:
     def __init__(self, target, rows, table, roles):
         self.target, self.rows, self.sample, self.roles = target, rows, table, roles
 
-    def fit(self, model, arguments):
+    def fit(self, model, resume, executor):
         """Fit a model, or continue the training of one, with the ranks of an MPI job if there are any."""
-        options = dict(resume=arguments.resume, executor=arguments.executor)
+        options = dict(resume=resume, executor=executor)
         model.fit(self.sample, self.target.name, **options, **self.roles.passed)
 
     def predicted(self, model):
@@ -225,8 +225,8 @@ class StreamedRows(TrainingRows):
         """Return what messages call the part that was read last."""
         return f"{self._table.file}, the rows read last"
 
-    def fit(self, model, arguments):
-        options = dict(resume=arguments.resume, executor=arguments.executor)
+    def fit(self, model, resume, executor):
+        options = dict(resume=resume, executor=executor)
         model.fit(self, window=self._table.window, **options, **self.roles.passed)
 
     def sample_positions(self, rows):
