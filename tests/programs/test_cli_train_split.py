@@ -18,6 +18,7 @@ import fastnn
 from fastnn.cli import last_block, row_roles
 from fastnn.cli.console import print_note
 from fastnn.cli.scores import Evaluation
+from fastnn.cli.train_options import TrainOptions
 
 N = 120
 DAY = np.arange(N) // 4  # 30 days of four rows
@@ -100,7 +101,7 @@ def test_a_difference_beyond_chance_is_said(late, expected):
     P = y + random.normal(size=n) * np.where(block == 1, late, 0.5)
     model = SimpleNamespace(metric="auto", model_=SimpleNamespace(targets=None))
     held_out = Evaluation(model, np.arange(n), y, P, block=block)
-    found = last_block.compare(held_out, None, SimpleNamespace(group=None))
+    found = last_block.compare(held_out, SimpleNamespace(roles=row_roles.RowRoles({})))
     assert found["is_better"] is expected and found["scores"]["rows"] == 100
     text = last_block.describe_last_block({"last_block": found})
     assert {True: "is better", False: "is worse", None: "no more than chance"}[expected] in text
@@ -113,7 +114,7 @@ def split(*, test_size, times=None, groups=None, is_number=True, labels=None):
         classes=lambda: np.unique(labels, return_inverse=True),
     )
     roles = row_roles.RowRoles({}, times, groups)
-    return row_roles.split(roles, target, print_note, SimpleNamespace(test_size=test_size, seed=0))
+    return row_roles.split(roles, target, print_note, TrainOptions(test_size=test_size))
 
 
 def test_the_test_has_the_last_time_values_or_whole_groups(capsys):
