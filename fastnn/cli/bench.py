@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +22,8 @@ from ..config import __version__
 from ..mlp import MLP
 from . import bench_libraries
 from .console import print_json
-from .parser import add_json, help_texts, number
+from .options import json_flag, option
+from .parser import number
 
 NETWORKS = (
     ([30, 32, 1], 32),
@@ -54,25 +56,25 @@ examples:
 """
 
 
-def add_parser(commands, summary):
-    parser = commands.add_parser("bench", help=summary, **help_texts(HELP))
-    parser.add_argument(
-        "--seconds",
-        type=number(above=0.0),
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `fastnn bench`."""
+
+    seconds: float = option(
+        "S",
+        "approximate total time in seconds (default: 12)",
         default=12.0,
-        metavar="S",
-        help="approximate total time in seconds (default: 12)",
+        type=number(above=0.0),
     )
-    add_json(parser)
-    parser.set_defaults(run=run)
+    json: bool = json_flag()
 
 
-def run(arguments):
+def run(options):
     if any(os.environ.get(name) != "1" for name in THREAD_VARIABLES):
-        return _rerun_single_threaded(arguments)
+        return _rerun_single_threaded(options.seconds, options.json)
     classes, versions = bench_libraries.find_installed()
     peak = _measure_peak()
-    if not arguments.json:
+    if not options.json:
         print("\n".join(_format_setup(classes, versions, peak)))
     results = []
     for sizes, batch_size in NETWORKS:
@@ -86,7 +88,7 @@ def run(arguments):
                     file=sys.stderr,
                 )
                 return 1
-            times = _measure(libraries, rows, batch_size, arguments.seconds / len(NETWORKS))
+            times = _measure(libraries, rows, batch_size, options.seconds / len(NETWORKS))
         flops = count_flops(sizes, batch_size)
         for figures in times.values():
             figures["peak_share"] = flops / figures["seconds_a_step"] / peak
@@ -98,9 +100,9 @@ def run(arguments):
                 "libraries": times,
             }
         )
-        if not arguments.json:
+        if not options.json:
             print("\n".join(_format_table(title, times, flops)), flush=True)
-    if arguments.json:
+    if options.json:
         versions = {"fastnn": __version__, **versions}
         print_json(
             {
@@ -115,10 +117,10 @@ def run(arguments):
     return 0
 
 
-def _rerun_single_threaded(arguments):
+def _rerun_single_threaded(seconds, is_json):
     """Run the same command in a new process, because libraries read these environment variables
     when they are loaded."""
-    argv = ["bench", "--seconds", str(arguments.seconds), *["--json"] * arguments.json]
+    argv = ["bench", "--seconds", str(seconds), *["--json"] * is_json]
     folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     code = (
         f"import sys; sys.path.append({folder!r}); "

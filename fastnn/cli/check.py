@@ -27,8 +27,6 @@ examples:
   fastnn check model.safetensors new.csv && fastnn predict model.safetensors new.csv
       predict only if nothing has changed
 """
-
-
 USAGE = "fastnn check MODEL DATA [options]"
 
 

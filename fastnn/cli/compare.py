@@ -1,5 +1,7 @@
 """fastnn compare: compare models on the rows of a table."""
 
+from dataclasses import dataclass
+
 from ..core.messages import plural
 from ..tables.addresses import without_secrets
 from .compare_models import ComparedModels
@@ -7,8 +9,8 @@ from .compare_text import describe, format_comparison
 from .console import CommandError, Notes, print_json, print_line
 from .model_file import is_model_name
 from .option_types import metric_name
-from .parser import add_json, add_threads, help_texts
-from .table_file import add_table_options
+from .options import json_flag, option, positional, threads_option
+from .table_file import TableOptions, table_options
 
 HELP = """
 Compare models that predict the same column, on the rows of a table.
@@ -22,64 +24,61 @@ examples:
   fastnn compare a.safetensors b.safetensors new.csv --metric auc
   fastnn compare *.safetensors new.csv --json
 """
+USAGE = "fastnn compare MODEL MODEL ... TABLE [options]"
 
 
-def add_parser(commands, summary):
-    parser = commands.add_parser(
-        "compare",
-        help=summary,
-        usage="fastnn compare MODEL MODEL ... TABLE [options]",
-        **help_texts(HELP),
-    )
-    parser.add_argument(
-        "models",
-        metavar="MODEL",
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `fastnn compare`."""
+
+    models: list[str] = positional(
+        "MODEL",
+        "model files written by 'fastnn train', and after them the table with the target",
         nargs="+",
-        help="model files written by 'fastnn train', and after them the table with the target",
     )
-    parser.add_argument(
-        "--data",
-        metavar="TABLE",
-        help="the table, in place of the last argument",
-    )
-    parser.add_argument(
-        "--metric",
+    data: str = option("TABLE", "the table, in place of the last argument")
+    metric: str | None = option(
+        "NAME",
+        "score to compare (default: that of the models, if they agree, else log_loss or rmse)",
         type=metric_name,
-        metavar="NAME",
-        help="score to compare (default: that of the models, if they agree, else log_loss or rmse)",
     )
-    parser.add_argument(
-        "--group",
-        metavar="COL",
-        help="column whose rows with equal values are not independent (default: as in the training)",
+    group: str | None = option(
+        "COL",
+        "column whose rows with equal values are not independent (default: as in the training)",
+        argument="groups",
     )
-    parser.add_argument(
-        "--weight", metavar="COL", help="column of the weights (default: as in the training)"
+    weight: str | None = option(
+        "COL", "column of the weights (default: as in the training)", argument="sample_weight"
     )
-    add_threads(parser, default=-1)
-    add_json(parser)
-    add_table_options(parser)
-    parser.set_defaults(run=run)
+    threads: int = threads_option()
+    json: bool = json_flag()
+    table: TableOptions = table_options()
 
-
-def run(arguments):
-    if arguments.data is None:
-        *arguments.models, arguments.data = arguments.models
-        if not arguments.models or is_model_name(arguments.data):
+    @staticmethod
+    def complete(given):
+        """Take the last of the models for the table, unless --data names it."""
+        if "data" in given:
+            return given
+        *models, data = given["models"]
+        if not models or is_model_name(data):
             raise CommandError(
                 "which table are the models compared on? Pass it last: "
                 "fastnn compare a.safetensors b.safetensors new.csv"
             )
-    notes = Notes(is_printed=not arguments.json)
-    compared = ComparedModels(arguments, notes)
+        return given | {"models": models, "data": data}
+
+
+def run(options):
+    notes = Notes(is_printed=not options.json)
+    compared = ComparedModels(options, notes)
     content = describe(compared)
-    if arguments.json:
+    if options.json:
         print_json(
-            {"data": without_secrets(arguments.data), **content, "notes": notes.texts},
+            {"data": without_secrets(options.data), **content, "notes": notes.texts},
         )
         return 0
     rows = plural(content["rows"], "row")
-    print_line(f"{without_secrets(arguments.data)}: {rows} with the target {content['target']}")
+    print_line(f"{without_secrets(options.data)}: {rows} with the target {content['target']}")
     print_line()
     for line in format_comparison(content):
         print_line(line)

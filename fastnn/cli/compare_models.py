@@ -1,7 +1,5 @@
 """The models of `fastnn compare`, and their predictions for the same rows."""
 
-import argparse
-
 import numpy as np
 
 from ..core.messages import join, plural, printable
@@ -15,10 +13,11 @@ from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from ..tabular.prediction_columns import label_text
 from . import row_roles
 from .console import CommandError, warnings_as_notes
-from .model_file import is_training_table, load_model, restore_reading_options, target_style
+from .model_file import is_training_table, load_model, target_style, training_reading
 from .predict_rows import PredictTable
 from .predict_scores import read_targets
 from .scores import default_metric, metric_of, threshold_of
+from .table_file import TableFile
 
 KNOWN_SHARE = 0.05  # of the rows in the training table that is noted: equal rows are more frequent
 
@@ -28,8 +27,7 @@ class ComparedModels:
 
     Parameters
     ----------
-    arguments : argparse.Namespace
-        models, data, metric, group, weight, threads, and the options of table files.
+    options : compare.Options
     notes : Notes
 
     Attributes
@@ -44,36 +42,36 @@ class ComparedModels:
         The columns of groups and weights.
     """
 
-    def __init__(self, arguments, notes):
-        self.paths, self.arguments, self.notes = arguments.models, arguments, notes
+    def __init__(self, options, notes):
+        self.paths, self.options, self.notes = options.models, options, notes
         if len(self.paths) < 2:
             raise CommandError(
                 "compare needs at least two models. To score one: "
-                f"fastnn predict {self.paths[0]} {without_secrets(arguments.data)}"
+                f"fastnn predict {self.paths[0]} {without_secrets(options.data)}"
             )
-        if arguments.data == "-":
+        if options.data == "-":
             raise CommandError(
                 "--data: standard input can be read only once, but each model reads the table in its "
                 "own way. Write it to a file."
             )
         self.models = [load_model(path) for path in self.paths]
         for path, model in zip(self.paths, self.models):
-            model.n_threads = arguments.threads
+            model.n_threads = options.threads
             self._check_target(path, model)
         for option in ("group", "weight"):
-            name = getattr(arguments, option)
+            name = getattr(options, option)
             row_roles.refuse_target(option, name, self.models[0].model_.target_name)
         self.metric = self._choose_metric()
         self.names = {
-            "group": arguments.group or self._common("groups"),
-            "weight": arguments.weight or self._common("weight"),
+            "group": options.group or self._common("groups"),
+            "weight": options.weight or self._common("weight"),
         }
         columns, outputs = self._predict_all()
         self.y, rows = read_targets(self.models[0], columns, notes, target_style(self.models[0]))
         groups, weight = self._roles(rows)
         if not rows.any():
             raise CommandError(
-                f"{without_secrets(arguments.data)}: no row has a target that can be scored."
+                f"{without_secrets(options.data)}: no row has a target that can be scored."
             )
         self.y = self.y[rows]
         self.paired = PairedScores(
@@ -113,7 +111,7 @@ class ComparedModels:
             )
 
     def _choose_metric(self):
-        first, name = self.models[0], self.arguments.metric
+        first, name = self.models[0], self.options.metric
         known = CLASS_METRICS if hasattr(first, "classes_") else NUMBER_METRICS
         if name is None:
             names = {metric_of(model) for model in self.models}
@@ -136,22 +134,22 @@ class ComparedModels:
 
     def _predict_all(self):
         """Return the target column in parts, and the predictions of each model."""
+        data = self.options.data
         columns: list = []
         outputs: list = []
         for i, (path, model) in enumerate(zip(self.paths, self.models)):
-            options = argparse.Namespace(**vars(self.arguments))
-            restore_reading_options(options, model)
-            options.keep = []
-            table = PredictTable(options, model, self.notes)
+            reading, _ = training_reading(data, self.options.table.reading(), model)
+            file = TableFile(data, reading, self.notes)
+            table = PredictTable(file, model)
             if not table.has_target:
                 raise CommandError(
-                    f"{without_secrets(options.data)}: has no column "
+                    f"{file.name}: has no column "
                     f"{printable(model.model_.target_name)!r}, the target of the models."
                 )
             found, known = self._predict(model, table, columns if i == 0 else [])
             if outputs and len(found) != len(outputs[0]):
                 raise CommandError(
-                    f"{without_secrets(options.data)}: has {plural(len(found), 'row')} for {path}, "
+                    f"{file.name}: has {plural(len(found), 'row')} for {path}, "
                     f"but {len(outputs[0]):,} for {self.paths[0]}, which reads it otherwise. Pass "
                     "the options of the table file."
                 )
@@ -185,7 +183,7 @@ class ComparedModels:
             if share > KNOWN_SHARE:
                 about = "all" if share == 1 else f"about {100 * share:.0f} %"
                 self.notes(f"{path} was trained on {about} of these rows, so its score is too good")
-        elif is_training_table(model, self.arguments.data, n_rows):
+        elif is_training_table(model, self.options.data, n_rows):
             self.notes(
                 f"this seems to be the table that {path} was trained on, so its score is too good"
             )
@@ -197,9 +195,8 @@ class ComparedModels:
         from ..core.errors import DataError
         from ..tabular import row_columns
         from ..tabular.columns import input_column
-        from .table_file import TableFile
 
-        file = TableFile(self.arguments, self.notes)
+        file = TableFile(self.options.data, self.options.table.reading(), self.notes)
         wanted = [name for name in self.names.values() if name is not None]
         table = file.read((), wanted)
         found: dict = {}
@@ -208,8 +205,8 @@ class ComparedModels:
             if name is None:
                 continue
             if name not in table.column_names:
-                if getattr(self.arguments, role) is not None:
-                    row_roles.require_column(self.arguments, role, name, table.column_names)
+                if getattr(self.options, role) is not None:
+                    row_roles.require_column(self.options.data, role, name, table.column_names)
                 what = {"group": "rows count as independent", "weight": "rows count equally"}[role]
                 self.notes(
                     f"{file.name} has no column {printable(name)!r}, the {role} of the training: {what}"

@@ -1,7 +1,10 @@
 """fastnn completion: print a script that completes commands, options and files in a shell."""
 
+from dataclasses import dataclass
+
 from .console import CommandError
-from .parser import help_texts
+from .options import positional
+from .parser import Parser
 
 SHELLS = ("bash", "zsh", "fish")
 #: Arguments whose values are files: their names in usage.
@@ -19,15 +22,16 @@ Create the folder first, and open a new shell then. Run the command again after 
 """
 
 
-def add_parser(commands, summary):
-    parser = commands.add_parser("completion", help=summary, **help_texts(HELP))
-    parser.add_argument(
-        "shell", choices=SHELLS, metavar="SHELL", help=f"{', '.join(SHELLS[:-1])} or {SHELLS[-1]}"
-    )
-    parser.set_defaults(run=run)
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `fastnn completion`."""
+
+    shell: str = positional("SHELL", f"{', '.join(SHELLS[:-1])} or {SHELLS[-1]}", choices=SHELLS)
+    #: The parser of `fastnn`.
+    parser: Parser
 
 
-def run(arguments):
+def run(options):
     try:
         import shtab
     except ImportError:
@@ -35,8 +39,8 @@ def run(arguments):
             "completion needs shtab, which is not installed. Run: python -m pip install "
             '"fastnn-mlp[cli]"'
         ) from None
-    for action in arguments.parser.all_arguments():
+    for action in options.parser.all_arguments():
         if action.metavar in FILES:
             action.complete = shtab.FILE
-    print(shtab.complete(arguments.parser, arguments.shell))
+    print(shtab.complete(options.parser, options.shell))
     return 0

@@ -14,8 +14,6 @@ from ..core.errors import Words
 from ..core.messages import LONG, printable
 
 WIDTH, MIN_WIDTH = 80, 30  # columns of the output
-#: The options of the arguments that messages name, as far as the command that runs has them.
-OPTIONS: dict[str, str] = {}
 
 
 class CommandError(Exception):
@@ -42,7 +40,9 @@ class CommandWords(Words):
             return "the table"
         if name == "y":
             return "the target" + (f" {printable(self.target)!r}" if self.target else "")
-        option = OPTIONS.get(name, f"--{name.replace('_', '-')}")
+        from .options import option_names  # all commands, which import this module
+
+        option = option_names()[name]
         if value is ... or value is True or name == "header":
             return option
         if value is False:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from ..datasets import load_digits
 from ..mlp import MLP
 from ..optimizers import SGD
 from .display import Display
-from .parser import add_seed, add_threads, help_texts
+from .options import seed_option, threads_option
 
 EPOCHS = 200
 OPTIMIZER = SGD(lr=0.1, momentum=0.9, weight_decay=3e-4)
@@ -30,15 +30,16 @@ examples:
 """
 
 
-def add_parser(commands, summary):
-    parser = commands.add_parser("demo", help=summary, **help_texts(HELP))
-    add_seed(parser)
-    add_threads(parser)
-    parser.set_defaults(run=run)
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `fastnn demo`."""
+
+    seed: int = seed_option()
+    threads: int = threads_option(default=1)
 
 
-def run(arguments):
-    seed, threads = arguments.seed, arguments.threads
+def run(options):
+    seed, threads = options.seed, options.threads
     X, digits = load_digits()
     odd = digits % 2
     order = np.random.default_rng(seed).permutation(len(X))

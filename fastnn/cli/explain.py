@@ -1,7 +1,7 @@
 """fastnn explain: show what each column adds to the predictions for the rows of a table."""
 
-import argparse
 import time
+from dataclasses import dataclass
 
 from ..core.messages import plural, printable
 from ..tables import table_writer
@@ -14,10 +14,11 @@ from .console import CommandError, Notes, print_json, print_line, warnings_as_no
 from .display import format_duration
 from .model_file import load_model, read_like_training
 from .option_types import row_numbers
-from .parser import add_json, add_keep, add_threads, check_output, help_texts, whole_number
+from .options import json_flag, keep_option, option, positional, seed_option, threads_option
+from .parser import check_output, whole_number
 from .predict_rows import PredictTable, RowWriter
 from .row_checks import check_model, check_rows, note_values, values_to_json
-from .table_file import TableFile, add_table_options
+from .table_file import TableFile, TableOptions, table_options
 
 SHOWN_ROWS = 5  # as text, by default
 BLOCK = 200  # rows that are explained at a time
@@ -40,102 +41,93 @@ examples:
   fastnn explain model.safetensors new.csv --keep id --out contributions.csv
       all rows: id, the prediction, the base, and a column for each contribution
 """
+USAGE = "fastnn explain MODEL DATA [options]"
 
 
-def add_parser(commands, summary):
-    parser = commands.add_parser(
-        "explain",
-        help=summary,
-        usage="fastnn explain MODEL DATA [options]",
-        **help_texts(HELP),
-    )
-    parser.add_argument("model", metavar="MODEL", help="model file written by 'fastnn train'")
-    parser.add_argument(
-        "data", metavar="DATA", help="table as for 'fastnn predict'; - for standard input"
-    )
-    parser.add_argument(
-        "--rows",
-        type=row_numbers,
-        metavar="N,...",
-        help="numbers of rows, such as 3,10-12; the first row is 1 (default: the first "
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `fastnn explain`."""
+
+    model: str = positional("MODEL", "model file written by 'fastnn train'")
+    data: str = positional("DATA", "table as for 'fastnn predict'; - for standard input")
+    rows: list[tuple[int, int]] | None = option(
+        "N,...",
+        "numbers of rows, such as 3,10-12; the first row is 1 (default: the first "
         f"{SHOWN_ROWS}, or all with --out or --json)",
+        type=row_numbers,
     )
-    parser.add_argument(
-        "--out",
-        metavar="FILE",
-        help=f"file to write, with a column for each contribution: {table_writer.EXTENSIONS}",
+    out: str | None = option(
+        "FILE", f"file to write, with a column for each contribution: {table_writer.EXTENSIONS}"
     )
-    add_keep(parser)
-    parser.add_argument(
-        "--scale",
-        metavar="SCALE",
-        help="what contributions add up to: probability or log-odds of a class, or target, the "
+    keep: list[str] | None = keep_option()
+    scale: str | None = option(
+        "SCALE",
+        "what contributions add up to: probability or log-odds of a class, or target, the "
         "predicted number (default: probability, or target)",
     )
-    parser.add_argument(
-        "--permutations",
+    permutations: int | None = option(
+        "N",
+        "number of random orders of the columns, even (default: 128 or a few more, or exact values "
+        "of up to 8 columns)",
         type=whole_number(2),
-        metavar="N",
-        help="number of random orders of the columns, even (default: 128 or a few more, or exact "
-        "values of up to 8 columns)",
+        argument="n_permutations",
     )
-    parser.add_argument(
-        "--background",
-        metavar="TABLE",
-        help="table of rows to compare with (default: training rows in the model file)",
+    background: str | None = option(
+        "TABLE", "table of rows to compare with (default: training rows in the model file)"
     )
-    parser.add_argument(
-        "--top",
-        type=whole_number(1),
+    top: int = option(
+        "N",
+        "columns to show of each row, at most; the others are added up (default: 8)",
         default=8,
-        metavar="N",
-        help="columns to show of each row, at most; the others are added up (default: 8)",
+        type=whole_number(1),
     )
-    parser.add_argument(
-        "--seed",
-        type=whole_number(0),
-        default=0,
-        metavar="N",
-        help="random seed of the orders (default: 0)",
-    )
-    add_threads(parser, default=-1)
-    add_json(parser)
-    add_table_options(parser)
-    parser.set_defaults(run=run)
+    seed: int = seed_option("random seed of the orders")
+    threads: int = threads_option()
+    json: bool = json_flag()
+    table: TableOptions = table_options()
 
 
-def run(arguments):
-    model = load_model(arguments.model, arguments.data)
-    model.n_threads = arguments.threads
-    check_model(arguments.model, model)
-    Scale.of_model(
-        model.model_.targets, arguments.scale
-    )  # its errors come before the table is read
-    check_permutations(arguments.permutations)
-    if arguments.out is not None:
-        table_writer.check_extension(arguments.out)
-        check_output(arguments.out, *TableFile(arguments).files(), arguments.model)
+def run(options):
+    model = load_model(options.model, options.data)
+    model.n_threads = options.threads
+    check_model(options.model, model)
+    Scale.of_model(model.model_.targets, options.scale)  # its errors come before the table is read
+    check_permutations(options.permutations)
+    if options.out is not None:
+        table_writer.check_extension(options.out)
+        file = TableFile(options.data, options.table.reading())
+        check_output(options.out, *file.files(), options.model)
     notes = Notes()
-    read_like_training(arguments, model, notes)
-    table = PredictTable(arguments, model, notes)
-    writer = RowWriter(arguments.out, arguments.json)
+    reading = read_like_training(options.data, options.table.reading(), model, notes)
+    table = PredictTable(TableFile(options.data, reading, notes), model, options.keep)
+    writer = RowWriter(options.out, options.json)
     checked = check_rows(model, table, writer)
-    note_values(checked, arguments, notes)
-    chosen = _choose_rows(arguments, table, notes)
-    explainer = _Explainer(arguments, model, notes)
-    if arguments.out is not None:
+    note_values(checked, options.model, options.data, notes)
+    chosen = _choose_rows(options, table, notes)
+    background = None
+    if options.background is not None:
+        background = _read_background(TableFile(options.background, reading, notes), model)
+    explainer = _Explainer(
+        model,
+        notes,
+        scale=options.scale,
+        n_permutations=options.permutations,
+        random_state=options.seed,
+        background=background,
+    )
+    if options.out is not None:
         with writer:
             for _, part, explanation in explainer.explain(table, chosen):
                 writer.write(part.kept, explained_rows.to_columns(explanation))
-        print_line(f"Saved {arguments.out} ({plural(len(chosen), 'row')}).")
+        print_line(f"Saved {options.out} ({plural(len(chosen), 'row')}).")
         return 0
     found = list(explainer.explain(table, chosen))
-    if arguments.json:
+    if options.json:
         first = found[0][2]
         print_json(
             {
-                "model": arguments.model,
-                "data": without_secrets(arguments.data),
+                "model": options.model,
+                "data": without_secrets(options.data),
                 "rows": len(chosen),
                 "target": model.model_.target_name,
                 "scale": first.scale,
@@ -156,22 +148,22 @@ def run(arguments):
             print_line()
         kept = part.kept.to_pylist() or [{}] * len(numbers)  # without columns it has no rows
         titles = list(map(explained_rows.row_title, numbers, kept))
-        for line in explained_rows.to_lines(explanation, titles, arguments.top):
+        for line in explained_rows.to_lines(explanation, titles, options.top):
             print_line(line)
     return 0
 
 
-def _choose_rows(arguments, table, notes):
+def _choose_rows(options, table, notes):
     """Return the numbers of the rows to explain, from 1."""
-    if arguments.rows is not None:
-        last = max(last for _, last in arguments.rows)
+    if options.rows is not None:
+        last = max(last for _, last in options.rows)
         if last > table.n_rows:
             raise CommandError(
-                f"--rows: {without_secrets(arguments.data)} has {plural(table.n_rows, 'row')}, but "
+                f"--rows: {without_secrets(options.data)} has {plural(table.n_rows, 'row')}, but "
                 f"row {last:,} is named. The first row is 1."
             )
-        return sorted({n for first, last in arguments.rows for n in range(first, last + 1)})
-    if arguments.out is not None or arguments.json or table.n_rows <= SHOWN_ROWS:
+        return sorted({n for first, last in options.rows for n in range(first, last + 1)})
+    if options.out is not None or options.json or table.n_rows <= SHOWN_ROWS:
         return list(range(1, table.n_rows + 1))
     notes(
         f"the first {SHOWN_ROWS} of {table.n_rows:,} rows are explained. --rows names others, and "
@@ -185,21 +177,14 @@ class _Explainer:
 
     Parameters
     ----------
-    arguments : argparse.Namespace
     model : StoredClassifier or StoredRegressor
     notes : Notes
+    **options
+        Of its method `explain`.
     """
 
-    def __init__(self, arguments, model, notes):
-        self.model, self.notes = model, notes
-        self.options = dict(
-            scale=arguments.scale,
-            n_permutations=arguments.permutations,
-            random_state=arguments.seed,
-            background=None,
-        )
-        if arguments.background is not None:
-            self.options["background"] = _read_background(arguments, model, notes)
+    def __init__(self, model, notes, **options):
+        self.model, self.notes, self.options = model, notes, options
 
     def explain(self, table, chosen):
         """Yield (numbers of rows, PredictPart, Explanation) of each block. There is at least one."""
@@ -228,14 +213,13 @@ class _Explainer:
             )
 
 
-def _read_background(arguments, model, notes):
+def _read_background(file, model):
     """Return the columns of the model in the table of --background."""
-    other = argparse.Namespace(**(vars(arguments) | {"data": arguments.background, "keep": None}))
-    table = PredictTable(other, model, notes)
+    table = PredictTable(file, model)
     tables = []
     for part in table.parts():
         with table.explained(part):
             tables.append(part.inputs)
     if not table.n_rows:
-        raise CommandError(f"--background: {printable(arguments.background, 200)} has no rows.")
+        raise CommandError(f"--background: {printable(file.name, 200)} has no rows.")
     return import_pyarrow().concat_tables(tables)

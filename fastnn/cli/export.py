@@ -1,12 +1,14 @@
 """fastnn export: write a model for programs without fastnn."""
 
 import os
+from dataclasses import dataclass
 
 from .. import export
 from ..core.errors import DataError
 from ..saving import load
 from .console import CommandError, print_line
-from .parser import check_output, help_texts
+from .options import for_each, option, positional
+from .parser import check_output
 
 HELP = """
 Write a model as a C file, as an ONNX file, or for PyTorch.
@@ -40,37 +42,38 @@ FORMATS = {
 }
 
 
-def add_parser(commands, summary):
-    parser = commands.add_parser("export", help=summary, **help_texts(HELP))
-    parser.add_argument("model", metavar="MODEL", help="model file")
-    for option, (what, _) in FORMATS.items():
-        parser.add_argument(f"--{option}", metavar="FILE", help=f"write {what}")
-    parser.add_argument(
-        "--name",
-        metavar="NAME",
-        help="begins the names in the C file (default: the name of the file without .c)",
+def _format_option(name):
+    return option("FILE", f"write {FORMATS[name][0]}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `fastnn export`."""
+
+    model: str = positional("MODEL", "model file")
+    #: The files to write, by format.
+    files: dict[str, str | None] = for_each(FORMATS, _format_option)
+    name: str | None = option(
+        "NAME", "begins the names in the C file (default: the name of the file without .c)"
     )
-    parser.set_defaults(run=run)
 
 
-def run(arguments):
-    wanted = {
-        option: path for option in FORMATS if (path := getattr(arguments, option)) is not None
-    }
+def run(options):
+    wanted = {name: path for name, path in options.files.items() if path is not None}
     if not wanted:
-        raise CommandError(f"no file to write. Pass {' or '.join(f'--{o} FILE' for o in FORMATS)}.")
-    if arguments.name is not None and "c" not in wanted:
+        raise CommandError(
+            f"no file to write. Pass {' or '.join(f'--{name} FILE' for name in FORMATS)}."
+        )
+    if options.name is not None and "c" not in wanted:
         raise CommandError("--name is the name in a C file. Pass --c FILE, too, or leave it out.")
-    for option, path in wanted.items():
-        if os.path.exists(path) and os.path.realpath(path) == os.path.realpath(arguments.model):
-            raise CommandError(
-                f"{path}: --{option} would overwrite the model. Choose another name."
-            )
-        check_output(path, option=f"--{option}")
+    for name, path in wanted.items():
+        if os.path.exists(path) and os.path.realpath(path) == os.path.realpath(options.model):
+            raise CommandError(f"{path}: --{name} would overwrite the model. Choose another name.")
+        check_output(path, option=f"--{name}")
     try:
-        model = load(arguments.model)
-        for option, path in wanted.items():
-            FORMATS[option][1](model, path, arguments.name)
+        model = load(options.model)
+        for name, path in wanted.items():
+            FORMATS[name][1](model, path, options.name)
             print_line(f"Saved {path} ({os.path.getsize(path) / 1000:,.0f} kB).")
     except DataError:
         raise

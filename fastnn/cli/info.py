@@ -2,6 +2,7 @@
 
 import os
 import platform
+from dataclasses import dataclass
 
 from .. import kernels
 from ..config import PACKAGES, __version__, installed_version, show_config
@@ -16,8 +17,9 @@ from .console import CommandError, print_json, print_line
 from .display import format_duration
 from .last_block import format_last_block
 from .model_file import KEY, describe_model, is_model_name, load_model, read_record
-from .parser import add_json, check_output, help_texts
-from .table_file import add_table_options, resolve_table_path
+from .options import json_flag, option, positional
+from .parser import check_output
+from .table_file import TableOptions, resolve_table_path, table_options
 
 HELP = """
 Show this installation, a model file, or a table before training.
@@ -40,43 +42,38 @@ examples:
   fastnn info people.csv --target income
   fastnn info people.csv --target income --json > people.json
 """
+USAGE = "fastnn info [FILE] [options]"
 
 
-def add_parser(commands, summary):
-    parser = commands.add_parser(
-        "info", help=summary, usage="fastnn info [FILE] [options]", **help_texts(HELP)
-    )
-    parser.add_argument(
-        "data", nargs="?", metavar="FILE", help="model file, or table as for 'fastnn train'"
-    )
-    parser.add_argument("--target", metavar="COL", help="column of the table to predict")
-    parser.add_argument(
-        "--card",
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `fastnn info`."""
+
+    data: str | None = positional("FILE", "model file, or table as for 'fastnn train'", nargs="?")
+    target: str | None = option("COL", "column of the table to predict")
+    card: str | None = option(
+        "FILE",
+        "write the card of a model: what it predicts from what, its scores, its limits; .md or "
+        ".json (default: Markdown to standard output)",
         nargs="?",
         const="-",
-        metavar="FILE",
-        help="write the card of a model: what it predicts from what, its scores, its limits; .md or "
-        ".json (default: Markdown to standard output)",
     )
-    add_json(parser)
-    add_table_options(parser)
-    parser.set_defaults(run=run)
+    json: bool = json_flag()
+    table: TableOptions = table_options()
 
 
-def run(arguments):
-    if arguments.card is not None and (arguments.data is None or not _is_model(arguments.data)):
+def run(options):
+    if options.card is not None and (options.data is None or not _is_model(options.data)):
         raise CommandError("--card is for a model file. Pass one, or leave out --card.")
-    if arguments.data is None:
-        return _show_installation(arguments)
-    if not _is_model(arguments.data):
+    if options.data is None:
+        return _show_installation(options.json)
+    if not _is_model(options.data):
         from .table_info import show_table
 
-        return show_table(arguments)
-    if arguments.target is not None:
-        raise CommandError(
-            f"{arguments.data}: is a model, which has its target. Leave out --target."
-        )
-    return _show_model(arguments)
+        return show_table(options.data, options.table.reading(), options.target, options.json)
+    if options.target is not None:
+        raise CommandError(f"{options.data}: is a model, which has its target. Leave out --target.")
+    return _show_model(options)
 
 
 def _is_model(path):
@@ -92,9 +89,9 @@ def _is_model(path):
     return is_model_name(path) or (start[8:10] == b'{"' and start[4:8] == b"\0\0\0\0")
 
 
-def _show_installation(arguments):
+def _show_installation(is_json):
     extras = {name: installed_version(name) for name in PACKAGES}
-    if arguments.json:
+    if is_json:
         built = {
             name.lower(): getattr(kernels, name)
             for name in ("BUILT", "SUPPORTED", "CHOSEN", "COMPILER")
@@ -119,19 +116,17 @@ def _show_installation(arguments):
 # ---- a model ----
 
 
-def _show_model(arguments):
-    model = load_model(arguments.data)
-    if arguments.card is not None:
-        return _write_card(model, arguments)
-    record, n_bytes = read_record(model), os.path.getsize(arguments.data)
+def _show_model(options):
+    model = load_model(options.data)
+    if options.card is not None:
+        return _write_card(model, options.data, options.card)
+    record, n_bytes = read_record(model), os.path.getsize(options.data)
     content = _describe(model)
-    if arguments.json:
-        print_json(
-            {"file": arguments.data, "bytes": n_bytes, **content, "training": record or None}
-        )
+    if options.json:
+        print_json({"file": options.data, "bytes": n_bytes, **content, "training": record or None})
         return 0
     lines = [
-        f"{printable(arguments.data, 60)}: {n_bytes / 1000:,.0f} kB",
+        f"{printable(options.data, 60)}: {n_bytes / 1000:,.0f} kB",
         *_format_model(content, bool(record)),
     ]
     for name, text in model.metadata_.items():
@@ -147,20 +142,20 @@ def _show_model(arguments):
     return 0
 
 
-def _write_card(model, arguments):
-    is_printed = arguments.card == "-"
+def _write_card(model, path, card):
+    is_printed = card == "-"
     if not is_printed:
-        model_card.check_extension(arguments.card)
-        check_output(arguments.card, arguments.data, option="--card")
+        model_card.check_extension(card)
+        check_output(card, path, option="--card")
     try:
-        model_card.write(arguments.card, arguments.data, model, read_record(model))
+        model_card.write(card, path, model, read_record(model))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         raise CommandError(
-            f"{arguments.data}: the record of its training is damaged, or that of an older version. "
+            f"{path}: the record of its training is damaged, or that of an older version. "
             "Train it again."
         ) from None
     if not is_printed:
-        print_line(f"Saved {arguments.card}.")
+        print_line(f"Saved {card}.")
     return 0
 
 

@@ -11,14 +11,16 @@ A field is one argument of the command line, with what argparse needs to know of
 
 A field is required unless it has a default. A `part` is another dataclass: some arguments that
 several commands have. Other fields are what the program adds. The default of a field stands here
-alone: argparse sets no other values than those on the command line.
+alone: argparse sets no other values than those on the command line. A static method `complete` of
+the dataclass may add to these values, or refuse some.
 """
 
 import argparse
 import dataclasses
+import functools
+from importlib import import_module
 from typing import Any, NamedTuple
 
-from .console import OPTIONS
 from .parser import thread_count, whole_number
 
 
@@ -27,8 +29,8 @@ class _Argument(NamedTuple):
 
     Attributes
     ----------
-    dest : str or None
-        Its attribute in a Namespace; None: the name of the field.
+    dest : str
+        Its attribute in a Namespace; "": the name of the field.
     is_option : bool
         Whether it has the name --dest.
     group : str or None
@@ -39,42 +41,45 @@ class _Argument(NamedTuple):
         The rest.
     """
 
-    dest: str | None
+    dest: str
     is_option: bool
     group: str | None
     argument: str | None
     details: dict
+
+    def words(self):
+        """Return what it is called on the command line."""
+        return "--" + self.dest.replace("_", "-") if self.is_option else self.dest
 
 
 # ---- fields ----
 
 
 def positional(metavar, help, **details) -> Any:
-    """Return a field for an argument without a name. `nargs="?"` or a default: it can be left out."""
-    default = details.pop("default", None if details.get("nargs") == "?" else dataclasses.MISSING)
+    """Return a field for an argument without a name. `nargs="?"`: it can be left out."""
+    default = None if details.get("nargs") == "?" else dataclasses.MISSING
     details |= dict(metavar=metavar, help=help)
-    return _field(_Argument(None, False, None, None, details), default)
+    return _field(_Argument("", False, None, None, details), default)
 
 
-def option(metavar, help, *, default=None, group=None, argument=None, name=None, **details) -> Any:
+def option(metavar, help, *, default=None, group=None, argument=None, **details) -> Any:
     """Return a field for `--name VALUE`.
 
     Parameters
     ----------
-    metavar, help : str
-        What --help calls the value, and says of it.
+    metavar : str or None
+        What --help calls the value; None: as the field.
+    help : str
     default : object
     group : str, optional
         The title of its part of --help.
     argument : str, optional
         The argument of Python that messages name, if it has another name than the option.
-    name : str, optional
-        The option without --, if it is not the name of the field.
     **details
         type, choices, nargs, const of argparse.
     """
     details = dict(metavar=metavar, help=help, **details)
-    return _field(_Argument(name, True, group, argument, details), default)
+    return _field(_Argument("", True, group, argument, details), default)
 
 
 def repeated(metavar, help, **details) -> Any:
@@ -82,10 +87,10 @@ def repeated(metavar, help, **details) -> Any:
     return option(metavar, help, action="append", **details)
 
 
-def flag(help, *, group=None, argument=None, name=None) -> Any:
+def flag(help, *, group=None, argument=None) -> Any:
     """Return a field for an option without a value: False, or True."""
     details = dict(action="store_true", help=help)
-    return _field(_Argument(name, True, group, argument, details), False)
+    return _field(_Argument("", True, group, argument, details), False)
 
 
 def for_each(names, make) -> Any:
@@ -138,39 +143,41 @@ def _field(argument, default):
 # ---- the parser, and the values ----
 
 
+def _arguments(cls, group=None):
+    """Yield each _Argument of a dataclass, in the order of its fields."""
+    for field in dataclasses.fields(cls):
+        if "part" in field.metadata:
+            yield from _arguments(field.metadata["part"], field.metadata["group"])
+        for one in field.metadata.get("arguments", ()):
+            yield one._replace(dest=one.dest or field.name, group=one.group or group)
+
+
 def add_to(parser, cls):
-    """Add the arguments of a dataclass to a parser, and name its options in messages."""
+    """Add the arguments of a dataclass to a parser."""
     groups: dict = {None: parser}
-
-    def add(cls, title):
-        for field in dataclasses.fields(cls):
-            if "part" in field.metadata:
-                add(field.metadata["part"], field.metadata["group"])
-                continue
-            for one in field.metadata.get("arguments", ()):
-                dest, group = one.dest or field.name, one.group or title
-                if group not in groups:
-                    groups[group] = parser.add_argument_group(group)
-                name = "--" + dest.replace("_", "-") if one.is_option else dest
-                groups[group].add_argument(name, default=argparse.SUPPRESS, **one.details)
-                if one.is_option:
-                    OPTIONS[one.argument or dest] = name
-
-    add(cls, None)
+    for one in _arguments(cls):
+        if one.group not in groups:
+            groups[one.group] = parser.add_argument_group(one.group)
+        groups[one.group].add_argument(one.words(), default=argparse.SUPPRESS, **one.details)
 
 
 def names(cls):
     """Return the attributes of argparse of a dataclass, in the order of its fields."""
-    found: list = []
-    for field in dataclasses.fields(cls):
-        if "part" in field.metadata:
-            found += names(field.metadata["part"])
-        found += [one.dest or field.name for one in field.metadata.get("arguments", ())]
-    return found
+    return [one.dest for one in _arguments(cls)]
+
+
+@functools.cache
+def option_names():
+    """Return {argument of Python: option} of all commands: a message of any may advise `train`."""
+    from . import COMMANDS
+
+    modules = [import_module(f".{command}", __package__) for command in COMMANDS]
+    arguments = [one for module in modules for one in _arguments(module.Options)]
+    return {one.argument or one.dest: one.words() for one in arguments if one.is_option}
 
 
 def make(cls, given):
-    """Return the options of a command. `cls.complete(given)` may return more values, or refuse some.
+    """Return the options of a command.
 
     Parameters
     ----------
@@ -186,9 +193,6 @@ def make(cls, given):
             values[field.name] = make(field.metadata["part"], given)
         elif "names" in field.metadata:
             values[field.name] = {name: given.get(name) for name in field.metadata["names"]}
-        else:
-            (one,) = field.metadata.get("arguments", (None,))
-            dest = field.name if one is None else one.dest or field.name
-            if dest in given:
-                values[field.name] = given[dest]
+        elif field.name in given:
+            values[field.name] = given[field.name]
     return cls(**values)

@@ -5,10 +5,12 @@ import os
 import sys
 import threading
 import webbrowser
+from dataclasses import dataclass
 
 from .console import CommandError, CommandWords, print_line, print_note
 from .model_file import check_model_name, is_model_name, load_model, read_record
-from .parser import check_output, help_texts, whole_number
+from .options import flag, option, positional, repeated
+from .parser import check_output, whole_number
 from .table_file import resolve_table_path
 
 HELP = """
@@ -32,119 +34,104 @@ examples:
   fastnn play flats.safetensors flats.csv
   fastnn play --no-browser --port 8000
 """
+USAGE = "fastnn play [FILE] [TABLE] [options]"
 
 
-def add_parser(commands, summary):
-    parser = commands.add_parser(
-        "play", help=summary, usage="fastnn play [FILE] [TABLE] [options]", **help_texts(HELP)
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `fastnn play`."""
+
+    data: str | None = positional("FILE", "table as for 'fastnn train', or model file", nargs="?")
+    rows: str | None = positional("TABLE", "with a model: a table of its rows", nargs="?")
+    target: str | None = option("COL", "column of the table to predict")
+    column: list[str] | None = repeated(
+        "COL", "an input; pass two (default: the first two principal components of all)"
     )
-    parser.add_argument(
-        "data", nargs="?", metavar="FILE", help="table as for 'fastnn train', or model file"
+    port: int = option("N", "port (default: any)", default=0, type=whole_number(0))
+    no_browser: bool = flag("print the address, and open no browser")
+    state: str | None = option(
+        "JSON", "begin with this training: what the page copies as a command"
     )
-    parser.add_argument(
-        "rows", nargs="?", metavar="TABLE", help="with a model: a table of its rows"
-    )
-    parser.add_argument("--target", metavar="COL", help="column of the table to predict")
-    parser.add_argument(
-        "--column",
-        action="append",
-        metavar="COL",
-        help="an input; pass two (default: the first two principal components of all)",
-    )
-    parser.add_argument(
-        "--port", type=whole_number(0), default=0, metavar="N", help="port (default: any)"
-    )
-    parser.add_argument(
-        "--no-browser", action="store_true", help="print the address, and open no browser"
-    )
-    parser.add_argument(
-        "--state",
-        metavar="JSON",
-        help="begin with this training: what the page copies as a command",
-    )
-    parser.add_argument(
-        "--out", metavar="FILE", help="train without a page up to the step of --state, and save"
-    )
-    parser.set_defaults(run=run)
+    out: str | None = option("FILE", "train without a page up to the step of --state, and save")
 
 
-def run(arguments):
+def run(options):
     from ..playground import as_code
     from ..playground.server import PlayServer
 
-    if arguments.data is not None and is_model_name(arguments.data):
-        return _explore(arguments)
-    if arguments.rows is not None:
-        raise CommandError(f"{arguments.data} is not a model file, so pass one table alone.")
-    table = _table(arguments)
-    state = _state(arguments)
+    if options.data is not None and is_model_name(options.data):
+        return _explore(options)
+    if options.rows is not None:
+        raise CommandError(f"{options.data} is not a model file, so pass one table alone.")
+    table = _table(options)
+    state = _parse_state(options.state)
     try:
-        if arguments.out is not None:
-            return _save(arguments, as_code, state, table)
+        if options.out is not None:
+            return _save(options.out, as_code, state, table)
         if state is None:
             state = {"step": 0, "settings": [[0, {"data": "table"} if table else {}]]}
         playback, _ = as_code.from_state(state, table)  # its errors come here, not in the page
     except ValueError as error:
         raise CommandError(error) from None
     _print_notes(playback.data.notes)
-    return _serve(arguments, lambda port: PlayServer(port, state, table))
+    return _serve(options.port, not options.no_browser, lambda port: PlayServer(port, state, table))
 
 
-def _explore(arguments):
+def _explore(options):
     """Show a trained model."""
     from ..playground.explorer import Explorer
     from ..playground.server import PlayServer
     from ..tables import read
 
-    model = load_model(arguments.data)
-    table = None if arguments.rows is None else read(resolve_table_path(arguments.rows))
+    model = load_model(options.data)
+    table = None if options.rows is None else read(resolve_table_path(options.rows))
     try:
-        target = arguments.target or read_record(model).get("target")
-        explorer = Explorer(model, os.path.basename(arguments.data), table, target)
+        target = options.target or read_record(model).get("target")
+        explorer = Explorer(model, os.path.basename(options.data), table, target)
     except ValueError as error:
-        raise CommandError(f"{arguments.data}: {CommandWords().say(error)}") from None
+        raise CommandError(f"{options.data}: {CommandWords().say(error)}") from None
     _print_notes(explorer.notes)
-    return _serve(arguments, lambda port: PlayServer(port, {}, explorer=explorer))
+    return _serve(
+        options.port, not options.no_browser, lambda port: PlayServer(port, {}, explorer=explorer)
+    )
 
 
-def _table(arguments):
+def _table(options):
     """Return (file, target, columns) of the table, or None."""
-    if arguments.data is None:
-        if arguments.target or arguments.column:
+    if options.data is None:
+        if options.target or options.column:
             raise CommandError("--target and --column need a table. Pass TABLE, too.")
         return None
-    if arguments.target is None:
+    if options.target is None:
         raise CommandError("which column is learned? Pass --target COL.")
-    if arguments.column is not None and len(arguments.column) != 2:
-        raise CommandError(f"pass --column two times or not at all, got {len(arguments.column)}.")
-    return resolve_table_path(arguments.data), arguments.target, arguments.column
+    if options.column is not None and len(options.column) != 2:
+        raise CommandError(f"pass --column two times or not at all, got {len(options.column)}.")
+    return resolve_table_path(options.data), options.target, options.column
 
 
-def _state(arguments):
-    if arguments.state is None:
+def _parse_state(text):
+    if text is None:
         return None
     from ..playground.settings import parse_json
 
     try:
-        return parse_json(arguments.state)
+        return parse_json(text)
     except json.JSONDecodeError as error:
         raise CommandError(f"--state is not JSON: {error}. Copy the command again.") from None
     except ValueError as error:
         raise CommandError(f"--state: {error}") from None
 
 
-def _save(arguments, as_code, state, table):
+def _save(out, as_code, state, table):
     """Train without a page."""
     if state is None:
         raise CommandError("--out needs --state. Copy the command of the page.")
-    check_model_name(arguments.out)
-    check_output(arguments.out)
+    check_model_name(out)
+    check_output(out)
     playback, _ = as_code.from_state(state, table)
     _print_notes(playback.data.notes)
-    playback.net.save(arguments.out)
-    print_line(
-        f"Saved {arguments.out} after {playback.step:,} steps: loss {playback.loss_now():.4g}."
-    )
+    playback.net.save(out)
+    print_line(f"Saved {out} after {playback.step:,} steps: loss {playback.loss_now():.4g}.")
     return 0
 
 
@@ -153,20 +140,20 @@ def _print_notes(notes):
         print_note(note)
 
 
-def _serve(arguments, make_server):
+def _serve(port, opens_browser, make_server):
     """Serve until Ctrl-C or SIGTERM, and return the exit code."""
     try:
-        server = make_server(arguments.port)
+        server = make_server(port)
     except OSError as error:
         raise CommandError(
-            f"port {arguments.port} cannot be used: {error.strerror}. Choose another --port, or none."
+            f"port {port} cannot be used: {error.strerror}. Choose another --port, or none."
         ) from None
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
     thread.daemon = True
     thread.start()
     print_line(f"The page: {server.address}")
     print_line("Ctrl-C ends it.")
-    if not arguments.no_browser and not webbrowser.open(server.address):
+    if opens_browser and not webbrowser.open(server.address):
         print_line("No browser was found. Open the address yourself.", sys.stderr)
     try:
         while thread.is_alive():

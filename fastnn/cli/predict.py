@@ -1,6 +1,7 @@
 """fastnn predict: predict each row of a table with a trained model."""
 
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,11 +17,12 @@ from .model_file import (
     read_like_training,
     target_style,
 )
-from .parser import add_json, add_keep, add_threads, check_output, help_texts, number
+from .options import flag, json_flag, keep_option, option, positional, threads_option
+from .parser import check_output, number
 from .predict_rows import PredictTable, RowWriter, round_numbers
 from .predict_scores import score_columns
 from .row_checks import check_model, check_rows, note_values, values_to_json
-from .table_file import TableFile, add_table_options
+from .table_file import TableFile, TableOptions, table_options
 from .text_report import format_scores
 
 MIN_SCORED_ROWS = 20  # scores of fewer rows say little; --json has them
@@ -46,86 +48,73 @@ examples:
   fastnn predict model.safetensors new.csv --explain     what each column adds
   zcat big.csv.gz | fastnn predict model.safetensors - | head -3
 """
+USAGE = "fastnn predict MODEL DATA [options]"
 
 
-def add_parser(commands, summary):
-    parser = commands.add_parser(
-        "predict",
-        help=summary,
-        usage="fastnn predict MODEL DATA [options]",
-        **help_texts(HELP),
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `fastnn predict`."""
+
+    model: str = positional("MODEL", "model file written by 'fastnn train'")
+    data: str = positional(
+        "DATA",
+        "table with the columns of the training table, as for 'fastnn train'; - for standard input",
     )
-    parser.add_argument("model", metavar="MODEL", help="model file written by 'fastnn train'")
-    parser.add_argument(
-        "data",
-        metavar="DATA",
-        help="table with the columns of the training table, as for 'fastnn train'; - for standard "
-        "input",
+    out: str | None = option(
+        "FILE", f"file to write: {table_writer.EXTENSIONS} (default: CSV to standard output)"
     )
-    parser.add_argument(
-        "--out",
-        metavar="FILE",
-        help=f"file to write: {table_writer.EXTENSIONS} (default: CSV to standard output)",
+    keep: list[str] | None = keep_option()
+    proba: bool = flag("also write the probability of each class")
+    explain: bool = flag(
+        "also write what each column contributes to the prediction, as 'fastnn explain' does"
     )
-    add_keep(parser)
-    parser.add_argument(
-        "--proba", action="store_true", help="also write the probability of each class"
-    )
-    parser.add_argument(
-        "--explain",
-        action="store_true",
-        help="also write what each column contributes to the prediction, as 'fastnn explain' does",
-    )
-    parser.add_argument(
-        "--interval",
+    interval: float | None = option(
+        "P",
+        "also write an interval that holds the true number with probability P",
         type=number(above=0.0, below=1.0),
-        metavar="P",
-        help="also write an interval that holds the true number with probability P",
+        argument="coverage",
     )
-    add_threads(parser, default=-1)
-    add_json(parser)
-    add_table_options(parser)
-    parser.set_defaults(run=run)
+    threads: int = threads_option()
+    json: bool = json_flag()
+    table: TableOptions = table_options()
 
 
-def run(arguments):
-    model = load_model(arguments.model, arguments.data)
-    model.n_threads = arguments.threads
-    _check_arguments(arguments, model)
+def run(options):
+    model = load_model(options.model, options.data)
+    model.n_threads = options.threads
+    _check_options(options, model)
     notes = Notes()
-    read_like_training(arguments, model, notes)
-    table = PredictTable(arguments, model, notes)
-    writer = RowWriter(arguments.out, arguments.json)
+    reading = read_like_training(options.data, options.table.reading(), model, notes)
+    table = PredictTable(TableFile(options.data, reading, notes), model, options.keep)
+    writer = RowWriter(options.out, options.json)
     checked = check_rows(model, table, writer)
-    note_values(checked, arguments, notes)
+    note_values(checked, options.model, options.data, notes)
     if hasattr(model, "classes_"):
         writer.find_quotes({"prediction": model.classes_})
     targets, outputs = [], []
     with writer:
         for part in table.parts():
-            predicted = _predict(arguments, model, table, part)
+            predicted = _predict(options, model, table, part)
             if table.has_target:
                 targets.append(part.target)
                 outputs.append(predicted["P"] if "P" in predicted else predicted["y"])
-            writer.write(part.kept, _output_columns(arguments, model, predicted))
-    is_scored = table.has_target and (arguments.json or table.n_rows >= MIN_SCORED_ROWS)
+            writer.write(part.kept, _output_columns(model, predicted, options.proba))
+    is_scored = table.has_target and (options.json or table.n_rows >= MIN_SCORED_ROWS)
     scores = None
     if is_scored:
         scores = score_columns(model, targets, outputs, notes, target_style(model))
-    if scores is not None and is_training_table(
-        model, arguments.data, table.n_rows, scores["rows"]
-    ):
+    if scores is not None and is_training_table(model, options.data, table.n_rows, scores["rows"]):
         notes(
             "this seems to be the table that the model was trained on, so the scores are "
-            f"optimistic. 'fastnn info {arguments.model}' shows the out-of-fold scores"
+            f"optimistic. 'fastnn info {options.model}' shows the out-of-fold scores"
         )
-    if arguments.json:
+    if options.json:
         report = {
-            "model": arguments.model,
-            "data": without_secrets(arguments.data),
+            "model": options.model,
+            "data": without_secrets(options.data),
             "rows": table.n_rows,
             "target": model.model_.target_name,
-            "out": arguments.out,
+            "out": options.out,
             "notes": notes.texts,
             **values_to_json(checked),
             "scores": scores,
@@ -133,46 +122,47 @@ def run(arguments):
         }
         print_json(report)
         return 0
-    if arguments.out is not None:
-        print_line(f"Saved {arguments.out} ({plural(table.n_rows, 'row')}).")
+    if options.out is not None:
+        print_line(f"Saved {options.out} ({plural(table.n_rows, 'row')}).")
     if scores is not None and scores["rows"] >= MIN_SCORED_ROWS:
         for line in format_scores(scores, f"on {scores['rows']:,} rows"):
             print_line(line, sys.stderr)
     return 0
 
 
-def _check_arguments(arguments, model):
+def _check_options(options, model):
     is_classifier = hasattr(model, "classes_")
-    if arguments.proba and not is_classifier:
+    if options.proba and not is_classifier:
         raise CommandError(
-            f"--proba: {arguments.model} predicts a number. Pass --interval 0.9 for an interval "
+            f"--proba: {options.model} predicts a number. Pass --interval 0.9 for an interval "
             "that holds it."
         )
-    if arguments.interval is not None and is_classifier:
+    if options.interval is not None and is_classifier:
         raise CommandError(
-            f"--interval: {arguments.model} predicts a class. Pass --proba for the probability of "
+            f"--interval: {options.model} predicts a class. Pass --proba for the probability of "
             "each class."
         )
-    if arguments.interval is not None and model.model_.targets.n_out > 1:
+    if options.interval is not None and model.model_.targets.n_out > 1:
         raise CommandError(
-            f"--interval: {arguments.model} predicts several quantiles, and two of them are the "
+            f"--interval: {options.model} predicts several quantiles, and two of them are the "
             "bounds of an interval. Leave it out."
         )
-    check_model(arguments.model, model)
-    if arguments.explain and model.model_.background is None:
+    check_model(options.model, model)
+    if options.explain and model.model_.background is None:
         raise CommandError(
-            f"--explain: {arguments.model} keeps no training rows to compare with. Pass a table of "
+            f"--explain: {options.model} keeps no training rows to compare with. Pass a table of "
             "such rows to 'fastnn explain' as --background, or train the model again."
         )
-    if arguments.out is not None:
-        table_writer.check_extension(arguments.out)
-        check_output(arguments.out, *TableFile(arguments).files(), arguments.model)
+    if options.out is not None:
+        table_writer.check_extension(options.out)
+        file = TableFile(options.data, options.table.reading())
+        check_output(options.out, *file.files(), options.model)
 
 
 # ---- predict ----
 
 
-def _predict(arguments, model, table, part):
+def _predict(options, model, table, part):
     """Return the outputs of the model: {"P": ...}, or {"y": ...} and the bounds of an interval."""
     rows = part.inputs
     with table.explained(part), warnings_as_notes(lambda text: None):  # `check_rows` has said it
@@ -180,33 +170,33 @@ def _predict(arguments, model, table, part):
             outputs = {"P": model.predict_proba(rows)}
         else:
             outputs = {"y": model.predict(rows)}
-        if arguments.explain:
+        if options.explain:
             outputs["explanation"] = model.explain(rows)
-        if arguments.interval is not None:
-            outputs["lower"], outputs["upper"] = model.predict_interval(rows, arguments.interval)
+        if options.interval is not None:
+            outputs["lower"], outputs["upper"] = model.predict_interval(rows, options.interval)
     explanation = outputs.pop("explanation", None)
     for values in outputs.values():
         if not np.isfinite(values).all():
             raise CommandError(
-                f"{arguments.model}: the output of the model is not finite. Train it again."
+                f"{options.model}: the output of the model is not finite. Train it again."
             )
     if explanation is not None:
         outputs["contributions"] = explained_rows.to_columns(explanation)
     return outputs
 
 
-def _output_columns(arguments, model, outputs):
+def _output_columns(model, outputs, has_proba):
     """Return {name: array} of the predictions."""
     contributions = outputs.get("contributions", {})
-    return _prediction_columns(arguments, model, outputs) | contributions
+    return _prediction_columns(model, outputs, has_proba) | contributions
 
 
-def _prediction_columns(arguments, model, outputs):
+def _prediction_columns(model, outputs, has_proba):
     if "P" not in outputs:
         bounds = [outputs[name] for name in ("lower", "upper") if name in outputs]
         columns = number_columns(model, outputs["y"], bounds)
         return {name: round_numbers(values) for name, values in columns.items()}
-    columns = class_columns(model, outputs["P"], arguments.proba)
+    columns = class_columns(model, outputs["P"], has_proba)
     labels = columns.pop("prediction")
     if not len(labels) and labels.dtype == object:
         labels = labels.astype(str)  # Arrow would have a column of nulls

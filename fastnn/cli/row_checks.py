@@ -90,8 +90,16 @@ def check_rows(model, table, writer):
     return CheckedRows(unknown, others, drift)
 
 
-def note_values(checked, arguments, note):
-    """Say what `check_rows` has found. note : function that takes a text"""
+def note_values(checked, model, data, note):
+    """Say what `check_rows` has found.
+
+    Parameters
+    ----------
+    checked : CheckedRows
+    model, data : str
+        The model file and the table, as in the command.
+    note : Notes
+    """
     texts, unknown = checked.others.notes(), checked.unknown
     for text in texts[:MAX_NOTES]:
         note(text)
@@ -102,10 +110,10 @@ def note_values(checked, arguments, note):
     if len(unknown) > MAX_NOTES:
         note(f"unknown categories in {plural(len(unknown) - MAX_NOTES, 'more column')}")
     if checked.drift is not None:
-        _note_drift(checked.drift, arguments, note)
+        _note_drift(checked.drift, model, data, note)
 
 
-def _note_drift(drift, arguments, note):
+def _note_drift(drift, model, data, note):
     """Note the columns that have changed. Unknown categories and other texts have been noted."""
     changes = [c for c in drift.changes if c.is_drift and c.kind not in ("unknown", "type")]
     for change in changes[:MAX_NOTES]:
@@ -116,7 +124,7 @@ def _note_drift(drift, arguments, note):
     if len(changes) > MAX_NOTES:
         note(f"such changes in {plural(len(changes) - MAX_NOTES, 'more column')}")
     if changes:
-        command = shlex.join(["fastnn", "check", arguments.model, without_secrets(arguments.data)])
+        command = shlex.join(["fastnn", "check", model, without_secrets(data)])
         note(f"these rows are not like the training rows. All changes: {command}")
 
 

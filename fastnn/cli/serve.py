@@ -4,11 +4,13 @@ import errno
 import importlib.util
 import os
 import socket
+from dataclasses import dataclass
 
 from ..core.messages import printable
 from .console import CommandError, print_line, print_note
 from .model_file import load_any
-from .parser import add_threads, help_texts, whole_number
+from .options import option, positional, threads_option
+from .parser import whole_number
 
 PORT = 8000
 LARGEST_PORT = 65535
@@ -33,85 +35,76 @@ examples:
   fastnn serve model.safetensors --host 0.0.0.0 --token-file token.txt
       serve other machines that send the token
 """
+USAGE = "fastnn serve MODEL [options]"
 
 
-def add_parser(commands, summary):
-    parser = commands.add_parser(
-        "serve", help=summary, usage="fastnn serve MODEL [options]", **help_texts(HELP)
-    )
-    parser.add_argument("model", metavar="MODEL", help="model file that fastnn wrote")
-    parser.add_argument(
-        "--host",
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `fastnn serve`."""
+
+    model: str = positional("MODEL", "model file that fastnn wrote")
+    host: str = option(
+        None,
+        "address to listen on (default: 127.0.0.1, only this machine; 0.0.0.0: all addresses)",
         default="127.0.0.1",
-        help="address to listen on (default: 127.0.0.1, only this machine; 0.0.0.0: all addresses)",
     )
-    parser.add_argument(
-        "--port",
-        type=whole_number(0),
+    port: int = option(
+        "N",
+        f"port to listen on; 0 chooses a free one (default: {PORT})",
         default=PORT,
-        metavar="N",
-        help=f"port to listen on; 0 chooses a free one (default: {PORT})",
+        type=whole_number(0),
     )
-    parser.add_argument(
-        "--token-file",
-        metavar="FILE",
-        help="file whose first line clients must send as 'Authorization: Bearer ...'",
+    token_file: str | None = option(
+        "FILE", "file whose first line clients must send as 'Authorization: Bearer ...'"
     )
-    parser.add_argument(
-        "--max-rows",
-        type=whole_number(1),
-        default=10_000,
-        metavar="N",
-        help="most rows of a request (default: 10000)",
+    max_rows: int = option(
+        "N", "most rows of a request (default: 10000)", default=10_000, type=whole_number(1)
     )
-    parser.add_argument(
-        "--max-bytes",
-        type=whole_number(1),
+    max_bytes: int = option(
+        "N",
+        "most bytes of a request (default: 16000000)",
         default=16_000_000,
-        metavar="N",
-        help="most bytes of a request (default: 16000000)",
-    )
-    parser.add_argument(
-        "--max-connections",
         type=whole_number(1),
-        default=MAX_CONNECTIONS,
-        metavar="N",
-        help=f"most connections at a time (default: {MAX_CONNECTIONS})",
     )
-    add_threads(parser, default=-1)
-    parser.set_defaults(run=run)
+    max_connections: int = option(
+        "N",
+        f"most connections at a time (default: {MAX_CONNECTIONS})",
+        default=MAX_CONNECTIONS,
+        type=whole_number(1),
+    )
+    threads: int = threads_option()
 
 
-def run(arguments):
+def run(options):
     _check_packages()
-    if arguments.port > LARGEST_PORT:
-        raise CommandError(f"--port {arguments.port}: a port is at most {LARGEST_PORT}.")
-    _check_open_files(arguments.max_connections)
-    model, token = load_any(arguments.model), _read_token(arguments.token_file)
+    if options.port > LARGEST_PORT:
+        raise CommandError(f"--port {options.port}: a port is at most {LARGEST_PORT}.")
+    _check_open_files(options.max_connections)
+    model, token = load_any(options.model), _read_token(options.token_file)
     from ..serving import Access, create_app
     from ..serving.access import LOOPBACK, is_loopback
     from ..serving.error_output import print_at_once
     from ..serving.server import address_of
     from ..serving.server import run as serve
 
-    is_local = is_loopback(arguments.host)
-    hosts = {*LOOPBACK, arguments.host} if is_local else None
+    is_local = is_loopback(options.host)
+    hosts = {*LOOPBACK, options.host} if is_local else None
     app = create_app(
         model,
-        os.path.basename(arguments.model),
+        os.path.basename(options.model),
         Access(hosts, token),
-        max_rows=arguments.max_rows,
-        max_bytes=arguments.max_bytes,
-        n_threads=arguments.threads,
+        max_rows=options.max_rows,
+        max_bytes=options.max_bytes,
+        n_threads=options.threads,
     )
-    with _listen(arguments.host, arguments.port) as listening:
+    with _listen(options.host, options.port) as listening:
         if not is_local and token is None:
             print_note(
-                f"whoever reaches {arguments.host} can ask this server: there is no authentication "
+                f"whoever reaches {options.host} can ask this server: there is no authentication "
                 "and no encryption. Pass --token-file, and put a server with TLS before it"
             )
-        print_line(f"Serving {arguments.model} at {address_of(listening)} (Ctrl-C to stop)")
-        if not serve(app, listening, arguments.max_connections):
+        print_line(f"Serving {options.model} at {address_of(listening)} (Ctrl-C to stop)")
+        if not serve(app, listening, options.max_connections):
             raise KeyboardInterrupt
     print_at_once("Stopped.")
     return 0

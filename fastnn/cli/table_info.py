@@ -1,6 +1,5 @@
 """fastnn info TABLE: what a table holds, and what `fastnn train` would make of it."""
 
-import argparse
 import shlex
 import textwrap
 
@@ -8,8 +7,8 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.messages import plural, printable
-from ..tables.addresses import without_secrets
 from ..tabular.prediction_columns import label_text
+from . import row_roles
 from . import text_layout as layout
 from . import text_report as report
 from .console import (
@@ -27,7 +26,7 @@ from .table_facts import (
     summarize,
     summarize_unused,
 )
-from .table_file import TableFile
+from .table_file import TableFile, to_words
 from .target_column import read_target
 from .train_table import open_table
 
@@ -38,31 +37,37 @@ KIND, MISSING, DISTINCT = 9, 8, 10  # widths in this list
 NARROW = 72  # columns of a terminal that is too narrow for it
 
 
-def show_table(arguments):
+def show_table(data, reading, target_name, is_json):
     """Print what a table holds. Return the exit code.
 
-    arguments : argparse.Namespace
-        data, target, json, and the options of `add_table_options`.
+    Parameters
+    ----------
+    data : str
+        The table, as in the command.
+    reading : ReadOptions
+    target_name : str or None
+    is_json : bool
     """
-    file = TableFile(arguments, Notes(is_printed=not arguments.json))
-    keep = [] if arguments.target is None else [arguments.target]
-    table = open_table(file, (), keep, None)
-    target = None if arguments.target is None else _read_target(table, file, arguments)
+    file = TableFile(data, reading, Notes(is_printed=not is_json), target_name)
+    table = open_table(file, (), [] if target_name is None else [target_name], None)
+    target = None
+    if target_name is not None:
+        target = read_target(table, file, target_name, skip_missing=True)
     n_rows, sample = table.n_rows, table.sample(target)
     name = None if target is None else target.name
     with warnings_as_notes(file.notes):
         columns, left_out = _describe_columns(sample, name, file.notes)
     content = {
-        "data": without_secrets(arguments.data),
+        "data": file.name,
         "rows": n_rows,
         "rows_looked_at": sample.num_rows,
         "columns": columns,
         "left_out": left_out,
         "data_checks": _list_data_checks(sample, target),
         "target": None if target is None else _describe_target(target, n_rows),
-        "train": _command(arguments, target, n_rows),
+        "train": _command(file, target, n_rows),
     }
-    if arguments.json:
+    if is_json:
         print_json({**content, "notes": file.notes.texts})
         return 0
     width = terminal_width()
@@ -74,18 +79,11 @@ def show_table(arguments):
 # ---- what is in the table ----
 
 
-def _read_target(table, file, arguments):
-    """Return the Target that `fastnn train --skip-missing-target` would learn."""
-    options = dict(vars(arguments), task=None, skip_missing_target=True)
-    return read_target(table, file, argparse.Namespace(**options))
-
-
 def _list_data_checks(table, target):
     """Return the warnings of `fastnn train` without options."""
     if target is None:
         return list_data_checks(table, None, [])
-    options = argparse.Namespace(time=None, group=None, weight=None, seed=0, resume=False)
-    return list_training_checks(table, target, options, [])
+    return list_training_checks(table, target, dict.fromkeys(row_roles.ARGUMENTS), [])
 
 
 def _describe_columns(table, target, note):
@@ -151,21 +149,15 @@ def _describe_target(target, n_rows):
     }
 
 
-def _command(arguments, target, n_rows):
+def _command(file, target, n_rows):
     """Return the command that trains on the table."""
     out = "model" if target is None else "".join(c if c.isalnum() else "_" for c in target.name)
-    words = ["fastnn", "train", without_secrets(arguments.data)]
+    words = ["fastnn", "train", file.name]
     words += ["--target", "COL" if target is None else target.name]
     words += ["--out", f"{out[:40]}.safetensors"]
     if target is not None and len(target.rows) < n_rows:
         words.append("--skip-missing-target")
-    for option in ("sep", "encoding", "decimal", "comment", "sheet", "sql"):
-        value = getattr(arguments, option)
-        words += [] if value is None else [f"--{option}", value]
-    words += [word for value in arguments.na or () for word in ("--na", value)]
-    words += ["--no-header"] if arguments.no_header else []
-    words += ["--skip-bad-lines"] if arguments.skip_bad_lines else []
-    return shlex.join(words)
+    return shlex.join(words + to_words(file.options))
 
 
 # ---- text ----
