@@ -29,6 +29,7 @@ Exit codes:
 """
 
 import argparse
+import functools
 import os
 import signal
 import sys
@@ -42,7 +43,7 @@ from ..core.messages import one_line
 from ..executors import mpi_ranks
 from ..files import ModelFileError
 from ..state.history import DivergenceError
-from . import options
+from . import console, options
 from .console import CommandError, CommandWords, print_line
 from .parser import Parser, help_texts
 
@@ -85,6 +86,22 @@ be CSV, TSV, JSON, Excel, Feather or Parquet files.
 """
 
 
+@functools.cache
+def _find_options():
+    """Return {argument of Python: option} of all commands: a message of any may advise `train`."""
+    found: dict = {}
+    for command in COMMANDS:
+        found |= options.options_of_arguments(_module_of(command).Options)
+    return found
+
+
+def _module_of(command):
+    return import_module(f".{command}", __name__)
+
+
+console.find_options = _find_options
+
+
 def main(argv=None):
     """Run one command and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -123,7 +140,7 @@ def _build_parser(names):
         if command not in names:
             commands.add_parser(command, help=summary)
             continue
-        module = import_module(f".{command}", __name__)
+        module = _module_of(command)
         usage = getattr(module, "USAGE", None)
         options.add_to(
             commands.add_parser(command, help=summary, usage=usage, **help_texts(module.HELP)),
@@ -142,7 +159,7 @@ def _run(parser, argv, executor):
                 parser.print_help()
                 return 0
             command = f"fastnn {given.command}"
-            module = import_module(f".{given.command}", __name__)
+            module = _module_of(given.command)
             values = vars(given) | {"executor": executor, "parser": parser}
             return module.run(options.make(module.Options, values))
         finally:  # also after --help: report write errors here, not when Python exits

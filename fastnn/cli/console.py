@@ -9,11 +9,14 @@ import shutil
 import sys
 import textwrap
 import warnings
+from collections.abc import Callable
 
 from ..core.errors import Words
 from ..core.messages import LONG, printable
 
 WIDTH, MIN_WIDTH = 80, 30  # columns of the output
+#: Returns {argument of Python: option} of all commands. `fastnn.cli`, which knows them, sets it.
+find_options: Callable[[], dict[str, str]] = dict
 
 
 class CommandError(Exception):
@@ -40,9 +43,7 @@ class CommandWords(Words):
             return "the table"
         if name == "y":
             return "the target" + (f" {printable(self.target)!r}" if self.target else "")
-        from .options import option_names  # all commands, which import this module
-
-        option = option_names()[name]
+        option = find_options()[name]
         if value is ... or value is True or name == "header":
             return option
         if value is False:

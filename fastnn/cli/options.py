@@ -17,8 +17,6 @@ the dataclass may add to these values, or refuse some.
 
 import argparse
 import dataclasses
-import functools
-from importlib import import_module
 from typing import Any, NamedTuple
 
 from .parser import thread_count, whole_number
@@ -166,14 +164,9 @@ def names(cls):
     return [one.dest for one in _arguments(cls)]
 
 
-@functools.cache
-def option_names():
-    """Return {argument of Python: option} of all commands: a message of any may advise `train`."""
-    from . import COMMANDS
-
-    modules = [import_module(f".{command}", __package__) for command in COMMANDS]
-    arguments = [one for module in modules for one in _arguments(module.Options)]
-    return {one.argument or one.dest: one.words() for one in arguments if one.is_option}
+def options_of_arguments(cls):
+    """Return {argument of Python: option} of a dataclass, for messages."""
+    return {one.argument or one.dest: one.words() for one in _arguments(cls) if one.is_option}
 
 
 def make(cls, given):

@@ -1,6 +1,7 @@
 """The command line in general: help, usage, exit codes, Ctrl-C, closed pipes, full disks, and
 the live display."""
 
+import importlib
 import io
 import math
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import fields
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +18,7 @@ import pytest
 
 import fastnn
 from fastnn import cli
-from fastnn.cli import demo, display
+from fastnn.cli import console, demo, display, options
 from fastnn.cli.console import print_note
 from fastnn.cli.display import Display, format_duration, sparkline
 
@@ -41,6 +43,15 @@ def test_help_has_examples(run, command):
     assert (code, errors) == (0, "")
     assert f"examples:\n  fastnn {command or 'demo'}" in out
     assert max(map(len, out.splitlines())) <= 80 and "None" not in out
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_the_options_of_a_command_are_frozen_and_named_alike(command):
+    cls = importlib.import_module(f"fastnn.cli.{command}").Options
+    parts = [field.metadata["part"] for field in fields(cls) if "part" in field.metadata]
+    assert all(each.__dataclass_params__.frozen for each in (cls, *parts))
+    # An argument of Python has one option, whichever command says so.
+    assert options.options_of_arguments(cls).items() <= console.find_options().items()
 
 
 def test_a_narrow_terminal(run, monkeypatch):

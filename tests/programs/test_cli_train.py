@@ -175,7 +175,9 @@ def test_a_config_file_sets_options_and_the_command_line_wins(run, monkeypatch):
     run("train", "--config", "c.toml", "--seed", "5", "--drop", "income")
     model, arguments = seen[0]
     assert model.hidden_layer_sizes == (8, 4) and model.random_state == 5
-    assert model.drop == ["income"] and arguments.skip_missing_target and arguments.table.na == ["-1"]
+    assert (
+        model.drop == ["income"] and arguments.skip_missing_target and arguments.table.na == ["-1"]
+    )
     assert not arguments.quiet and arguments.data == "people.csv"
 
 

@@ -229,6 +229,17 @@ def test_no_command_imports_another():
         assert path.stem == "__init__" or not own & commands, path.name
 
 
+def test_commands_take_no_namespace():
+    """What argparse parsed becomes the Options of a command before anything else sees it."""
+    users = {
+        path.relative_to(PACKAGE / "cli").as_posix()
+        for path in (PACKAGE / "cli").rglob("*.py")
+        if re.search(r"argparse|Namespace", path.read_text(encoding="utf-8"))
+    }
+    parsing = {"__init__", "option_types", "options", "parser", "train_options"}  # --config
+    assert users == {f"{name}.py" for name in parsing}
+
+
 # ---- the page and the docstrings that describe the layout ----
 
 PACKAGES = [module[:-1] for module in MODULES if module[-1] == "__init__" and module[1:]]

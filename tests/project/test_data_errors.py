@@ -19,8 +19,8 @@ from data_error_cases import CASES
 
 import fastnn
 from fastnn import TabularClassifier
+from fastnn.cli import console
 from fastnn.cli.console import CommandWords
-from fastnn.cli.options import option_names
 from fastnn.core.errors import Argument, DataError, Message, Row, Wording, placed
 from fastnn.tables import TableError
 from fastnn.tables.table_errors import NoRowsError
@@ -28,7 +28,7 @@ from fastnn.tabular.table_memory import TooLargeError
 
 PACKAGE = pathlib.Path(fastnn.__file__).parent
 CLASSES = {cls.__name__ for cls in (DataError, TableError, NoRowsError, TooLargeError)}
-OPTIONS = option_names()
+OPTIONS = console.find_options()
 #: What only Python has: the names of arguments, and their values.
 PYTHON = re.compile(
     rf"\b({'|'.join(OPTIONS)}|y|random_state)=|=\[|=(True|False|None)\b(?!\))|(?<!['.])\b[Xy]\b(?!')"
