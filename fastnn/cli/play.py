@@ -7,8 +7,9 @@ import threading
 import webbrowser
 
 from .console import CommandError, CommandWords, print_line, print_note
-from .model_file import check_model_name, is_model_name, load_model, read_record
+from .model_file import check_model_name, is_model_name, load_model
 from .parser import check_output, help_texts, whole_number
+from .record import read_setup
 from .table_file import resolve_table_path
 
 HELP = """
@@ -99,7 +100,8 @@ def _explore(arguments):
     model = load_model(arguments.data)
     table = None if arguments.rows is None else read(resolve_table_path(arguments.rows))
     try:
-        target = arguments.target or read_record(model).get("target")
+        setup = read_setup(model)
+        target = arguments.target or (None if setup is None else setup.target)
         explorer = Explorer(model, os.path.basename(arguments.data), table, target)
     except ValueError as error:
         raise CommandError(f"{arguments.data}: {CommandWords().say(error)}") from None

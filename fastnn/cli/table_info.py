@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import textwrap
+from dataclasses import asdict
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def show_table(arguments):
         "rows_looked_at": sample.num_rows,
         "columns": columns,
         "left_out": left_out,
-        "data_checks": _list_data_checks(sample, target),
+        "data_checks": list(map(asdict, _list_data_checks(sample, target))),
         "target": None if target is None else _describe_target(target, n_rows),
         "train": _command(arguments, target, n_rows),
     }

@@ -5,6 +5,7 @@ import datetime
 import os
 import sys
 import time
+from dataclasses import replace
 
 from ..config import __version__
 from ..files import ModelFileError
@@ -17,6 +18,7 @@ from . import text_report as report
 from .baselines_text import format_baselines
 from .console import CommandError, print_json, print_line, print_note
 from .parser import check_output, help_texts
+from .record import TrainingRecord, TrainingSetup, largest_size
 from .scores import Evaluation, list_label_issues
 from .table_facts import list_training_checks
 from .table_file import TableFile
@@ -90,75 +92,85 @@ def run(arguments):
     train, test = row_roles.split(roles, target, file.notes, arguments)
     rows = table.training_rows(target, train, roles)
     train_model.check_columns(rows, columns, file)
-    record = {
-        "fastnn": __version__,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": command_line(given),
-        "data": without_secrets(arguments.data),
-        "reading": file.reading(),
-        "rows": len(train) + len(test),
-        "columns": len(table.column_names) - 1,
-        "test_rows": len(test),
-        "sample": rows.describe(),
-        "target": target.name,
-        "target_style": target.style,
-        **{option: getattr(arguments, option) for option in row_roles.ARGUMENTS},
-        "task": target.task,
-        "classes": _classes(target),
-        "seed": arguments.seed,
-        "time_limit": arguments.time_limit,
-        "notes": file.notes.texts,
-        "data_checks": list_training_checks(
+    setup = TrainingSetup(
+        fastnn=__version__,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        command=command_line(given),
+        data=without_secrets(arguments.data),
+        reading=file.reading(),
+        rows=len(train) + len(test),
+        columns=len(table.column_names) - 1,
+        test_rows=len(test),
+        sample=rows.describe(),
+        target=target.name,
+        target_style=target.style,
+        time=arguments.time,
+        group=arguments.group,
+        weight=arguments.weight,
+        task=target.task,
+        classes=_classes(target),
+        seed=arguments.seed,
+        time_limit=arguments.time_limit,
+        notes=file.notes.texts,  # and later ones
+        data_checks=list_training_checks(
             rows.sample, target, arguments, _no_inputs(arguments, columns)
         ),
-    }
+    )
     show = _ignore if arguments.json or arguments.quiet else _print
-    show(report.format_table(record))
-    show(report.format_data_checks(record))
+    show(report.format_table(setup))
+    show(report.format_data_checks(setup))
     began = time.perf_counter()
-    record |= {"tuning": None, "baselines": None}
-    model.metadata_bytes = model_file.largest_size(record, table.column_names)
+    model.metadata_bytes = largest_size(setup, table.column_names)
     if arguments.time_limit is not None:  # a fit without time would be of no use
         model.seconds_before = min(began - started, arguments.time_limit / 2)
+    tuning = None
     if arguments.tune:
         search = train_search.Search(model, rows, file, arguments)
         model, is_interrupted = search.run(), search.is_interrupted
-        record["tuning"] = search.describe()
+        tuning = search.describe()
     else:
         is_interrupted = train_model.fit(model, rows, file, arguments)
-    record |= model_file.describe_model(model) | {"seconds": time.perf_counter() - began}
+    description, seconds = model_file.describe_model(model), time.perf_counter() - began
     predicted = rows.predicted(model)
     held_out = Evaluation.from_held_out(model, target, predicted, roles.weight)
-    record["scores"] = held_out.scores()
-    metric = record["scores"]["metric"]
-    if metric is not None and record["scores"][metric] is None:
+    scores = held_out.scores()
+    metric = scores.metric
+    if metric is not None and scores.values[metric] is None:
         file.notes(
             f"--metric {metric} is undefined for the held-out rows; the loss chose the model"
         )
-    record["label_issues"] = list_label_issues(model, target, predicted, file)
+    label_issues = list_label_issues(model, target, predicted, file)
     tested = None
     if len(test):
         tested = Evaluation.from_rows(model, table, target, test, roles.weight)
-    record["test_scores"] = None if tested is None else tested.scores()
-    record["score_errors"] = held_out.errors()
-    record["last_block"] = last_block.compare(held_out, rows, arguments)
+    record = TrainingRecord(
+        **vars(setup),
+        tuning=tuning,
+        model=description,
+        seconds=seconds,
+        scores=scores,
+        label_issues=label_issues,
+        test_scores=None if tested is None else tested.scores(),
+        score_errors=held_out.errors(),
+        last_block=last_block.compare(held_out, rows, arguments),
+    )
     _save(model, record, arguments)
     if arguments.baselines and not is_interrupted:
         trained = train_baselines.TrainedRows(rows, held_out, tested, lambda: table.take(test))
-        record["baselines"] = train_baselines.compare(model, trained, file, arguments)
-        is_interrupted = record["baselines"]["interrupted"]
+        compared = train_baselines.compare(model, trained, file, arguments)
+        record, is_interrupted = replace(record, baselines=compared), compared.interrupted
         _save(model, record, arguments)
-    show(report.format_columns(record))
-    show(report.format_tuning(record))
+    show(report.format_columns(record.model))
+    show(report.format_tuning(record.tuning))
     show([""])
     show(report.format_results(record))
     show(last_block.format_last_block(record))
-    show(report.format_importances(record))
+    show(report.format_importances(record.model))
     show(report.format_label_issues(record))
     show(format_baselines(record))
     show(["", *report.format_saved(record, arguments.out, os.path.getsize(arguments.out))])
     if arguments.json:
-        print_json({"model": arguments.out, **record})
+        print_json({"model": arguments.out, **record.to_json()})
     if arguments.plot is not None:
         _plot(model, record, held_out, arguments)
     if arguments.report is not None:
@@ -237,8 +249,7 @@ def _no_inputs(arguments, columns):
 
 def _save(model, record, arguments):
     out = arguments.out
-    notes = model_file.shorten_notes(record["notes"])
-    model.metadata_ = model_file.to_metadata(record | {"notes": notes})
+    model.metadata_ = record.to_metadata()
     try:
         model.save(out, background=not arguments.no_background)
     except OSError as error:
@@ -257,7 +268,7 @@ def _write_report(model, record, rows, held_out, arguments):
     from . import html_report
 
     with _written_after_the_model(arguments.report, arguments):
-        frame, y = frames.split_target(rows, record["target"])
+        frame, y = frames.split_target(rows, record.target)
         page = html_report.Report(
             record, model, frame, y, rows, held_out.y, held_out.P, held_out.weight
         )
