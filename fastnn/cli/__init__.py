@@ -15,6 +15,7 @@ Exit codes:
 - `options`: arguments as data. `parser`: their parser. `console`: errors, notes and JSON.
   `display`: the progress of a training.
 - `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
+- `record`: what `train` learned about a table and its model, as the model file has it.
 - `scores`: scores of predictions, and rows that look wrong. `table_facts`: what columns hold.
 - `train_options`, `option_types`: options of `train`. `train_table`, `train_model`: its table and its
   estimator. `row_roles`: columns of times, groups and weights, and the rows of the test.

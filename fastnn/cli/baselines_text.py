@@ -1,7 +1,10 @@
 """The comparison with baselines as text, from the record of a training."""
 
+from typing import Any
+
 from ..core.messages import plural
 from .compare_layout import format_models
+from .record import Baselines, TrainingRecord
 from .text_layout import wrap
 
 ADVANTAGE = (
@@ -10,41 +13,42 @@ ADVANTAGE = (
 )
 
 
-def format_baselines(record):
+def format_baselines(record: TrainingRecord):
     """Yield the lines about the baselines of a record, none without them."""
-    found = record.get("baselines")
-    if not found:
+    found = record.baselines
+    if found is None:
         return
-    models, left_out = found["models"], describe_not_trained(found)
-    if len(models) > 1 or left_out:
+    left_out = describe_not_trained(found)
+    if len(found.models) > 1 or left_out:
         yield ""
-    if len(models) > 1:
-        yield from _format_models(record, found, models)
+    if len(found.models) > 1:
+        yield from _format_models(record, found)
     yield from wrap(left_out)
 
 
-def describe_not_trained(found):
+def describe_not_trained(found: Baselines):
     """Return a sentence about the baselines that Ctrl-C or SIGTERM has left out, or ""."""
-    names = found.get("not_trained")
+    names = found.not_trained
     return f"Interrupted before these baselines were trained: {', '.join(names)}." if names else ""
 
 
-def _format_models(record, found, models):
+def _format_models(record: TrainingRecord, found: Baselines):
+    models: list[Any] = found.models
     names = [m["name"] for m in models]
     yield from format_models(
         "same folds",
-        found["metric"],
+        found.metric,
         names,
         models,
-        [record["seconds"], *(m["seconds"] for m in models[1:])],
+        [record.seconds, *(m["seconds"] for m in models[1:])],
     )
     yield from wrap(f"On the held-out rows {describe_verdicts(models)}")
-    if "test_score" in models[0]:
+    if record.test_scores is not None and "test_score" in models[0]:
         yield ""
         keys = ("score", "error", "difference", "difference_error")
         test = [{key: m[f"test_{key}"] for key in keys} for m in models]
-        rows = plural(record["test_scores"]["rows"], "row")
-        yield from format_models(f"{rows} of the test", found["metric"], names, test)
+        rows = plural(record.test_scores.rows, "row")
+        yield from format_models(f"{rows} of the test", found.metric, names, test)
 
 
 def describe_verdicts(models):

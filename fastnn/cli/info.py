@@ -1,12 +1,14 @@
 """fastnn info: show this installation, what a model file contains, or what a table holds."""
 
+import contextlib
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from .. import kernels
 from ..config import PACKAGES, __version__, installed_version, show_config
 from ..core.messages import plural, printable
+from ..files import ModelFileError
 from ..tables.table_source import is_address, is_table_name
 from ..tabular.prediction_columns import label_text
 from . import model_card
@@ -16,9 +18,10 @@ from .baselines_text import format_baselines
 from .console import CommandError, print_json, print_line
 from .display import format_duration
 from .last_block import format_last_block
-from .model_file import KEY, describe_model, is_model_name, load_model, read_record
+from .model_file import describe_model, is_model_name, load_model
 from .options import json_flag, option, positional
 from .parser import check_output
+from .record import KEY, ModelDescription, TrainingRecord, read_json
 from .table_file import TableOptions, resolve_table_path, table_options
 
 HELP = """
@@ -120,23 +123,35 @@ def _show_model(options):
     model = load_model(options.data)
     if options.card is not None:
         return _write_card(model, options.data, options.card)
-    record, n_bytes = read_record(model), os.path.getsize(options.data)
-    content = _describe(model)
+    stored, n_bytes = read_json(model), os.path.getsize(options.data)
+    description, classes = describe_model(model), getattr(model, "classes_", None)
+    labels = None if classes is None else list(map(label_text, classes.tolist()))
     if options.json:
-        print_json({"file": options.data, "bytes": n_bytes, **content, "training": record or None})
+        content = {
+            "file": options.data,
+            "bytes": n_bytes,
+            "estimator": model.estimator_name,
+            "target": model.model_.target_name,
+            "task": "number" if classes is None else "classes",
+            "classes": labels,
+            **asdict(description),
+            "training": stored or None,
+        }
+        print_json(content)
         return 0
+    record = None
+    with contextlib.suppress(ModelFileError):
+        record = TrainingRecord.from_json(stored)
     lines = [
         f"{printable(options.data, 60)}: {n_bytes / 1000:,.0f} kB",
-        *_format_model(content, bool(record)),
+        *_format_model(model, description, labels, record is not None),
     ]
     for name, text in model.metadata_.items():
         if name != KEY:
             lines += layout.paragraph("metadata", printable(f"{name}: {text}", 400))
-    try:
-        lines += [*_format_scores(content, record), *_format_training(record)]
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        # A record of another program: its values may be anything.
-        lines += [*_format_scores(content, {}), "", "training    the record is damaged"]
+    lines += _format_scores(description) if record is None else _format_record(record)
+    if stored and record is None:
+        lines += ["", "training    the record is damaged"]
     for line in lines:
         print_line(line)
     return 0
@@ -147,70 +162,65 @@ def _write_card(model, path, card):
     if not is_printed:
         model_card.check_extension(card)
         check_output(card, path, option="--card")
+    stored = read_json(model)
+    if not stored.get("scores"):
+        raise CommandError(
+            f"{path}: has no record of its training, which a card is made from. Train it "
+            "with 'fastnn train'."
+        )
     try:
-        model_card.write(card, path, model, read_record(model))
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        record = TrainingRecord.from_json(stored)
+    except ModelFileError:
         raise CommandError(
             f"{path}: the record of its training is damaged, or that of an older version. "
             "Train it again."
         ) from None
+    model_card.write(card, path, model, record)
     if not is_printed:
         print_line(f"Saved {card}.")
     return 0
 
 
-def _describe(model):
-    """Return what a model predicts from what, as a dict that JSON can hold."""
-    classes = getattr(model, "classes_", None)
-    return {
-        "estimator": model.estimator_name,
-        "target": model.model_.target_name,
-        "task": "number" if classes is None else "classes",
-        "classes": None if classes is None else [label_text(label) for label in classes.tolist()],
-        **describe_model(model),
-    }
-
-
-def _format_model(content, has_record):
+def _format_model(model, description: ModelDescription, labels, has_record):
     """Yield lines that say what a model predicts from what. The record explains chosen thresholds."""
-    name = "a target without a name" if content["target"] is None else printable(content["target"])
-    yield from layout.paragraph("target", f"{name}: {report.describe_target(content)}")
-    if content["threshold"] is not None and not (has_record and content["threshold_rule"]):
-        yield from layout.paragraph("threshold", report.describe_threshold(content))
-    yield from report.format_columns(content)
-    folds = content["kept"] or plural(content["folds"], "fold")
+    target = model.model_.target_name
+    name = "a target without a name" if target is None else printable(target)
+    yield from layout.paragraph("target", f"{name}: {report.describe_target(labels)}")
+    if description.threshold is not None and not (has_record and description.threshold_rule):
+        threshold = report.describe_threshold(description, labels)
+        yield from layout.paragraph("threshold", threshold)
+    yield from report.format_columns(description)
+    folds = description.kept or plural(description.folds, "fold")
+    networks = plural(description.networks, "network")
     yield from layout.paragraph(
         "model",
-        f"{content['estimator']}: {folds}, "
-        f"{plural(content['networks'], 'network')}, {content['parameters']:,} parameters",
+        f"{model.estimator_name}: {folds}, {networks}, {description.parameters:,} parameters",
     )
 
 
-def _format_scores(content, record):
-    """Yield lines with the out-of-fold scores and the permutation importances."""
-    if record:
-        yield ""
-        yield from report.format_results(record)
-        yield from format_last_block(record)
-        yield from report.format_importances(record)
-        yield from report.format_label_issues(record)
-        yield from format_baselines(record)
-        return
-    if content["oof_score"] is not None:
-        name, score = content["oof_score_name"], content["oof_score"]
-        text = report.format_score(content["metric"], score)
-        yield from layout.paragraph("out of fold", f"{printable(name, 60)} {text}")
-    yield from report.format_importances(content)
+def _format_scores(description: ModelDescription):
+    """Yield lines with the out-of-fold score and the permutation importances."""
+    score = description.oof_score
+    if score is not None:
+        name = printable(description.oof_score_name, 60)
+        text = report.format_score(description.metric, score)
+        yield from layout.paragraph("out of fold", f"{name} {text}")
+    yield from report.format_importances(description)
 
 
-def _format_training(record):
-    """Yield lines that say how a model was trained."""
-    if record:
-        rows, took = plural(record["rows"], "row"), format_duration(record["seconds"])
-        yield ""
-        yield from layout.paragraph(
-            "trained",
-            f"on {rows} of {layout.short_path(record['data'])} in {took}, by fastnn "
-            f"{printable(record['fastnn'], 20)}:",
-        )
-        yield from layout.wrap_command(printable(record["command"], 1000))
+def _format_record(record: TrainingRecord):
+    """Yield lines with the scores of a training, and how the model was trained."""
+    yield ""
+    yield from report.format_results(record)
+    yield from format_last_block(record)
+    yield from report.format_importances(record.model)
+    yield from report.format_label_issues(record)
+    yield from format_baselines(record)
+    rows, took = plural(record.rows, "row"), format_duration(record.seconds)
+    yield ""
+    yield from layout.paragraph(
+        "trained",
+        f"on {rows} of {layout.short_path(record.data)} in {took}, by fastnn "
+        f"{printable(record.fastnn, 20)}:",
+    )
+    yield from layout.wrap_command(printable(record.command, 1000))

@@ -4,15 +4,18 @@ The first folds train on few rows, and perhaps on less than a season, so the mea
 be lower than the score of later rows. It is higher where what the rows depend on has changed.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..core.messages import plural
 from ..tabular.comparing.paired import PairedScores
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
+from .record import LABELS, LastBlock, TrainingRecord
 from .row_roles import groups_of_rows
 from .scores import metric_of
 from .text_layout import wrap
-from .text_report import LABELS, format_score, format_scores
+from .text_report import format_score, format_scores
 
 CERTAIN = 3.0  # standard errors between the last block and the others: neighbours in time are alike
 
@@ -27,10 +30,8 @@ def compare(held_out, rows):
 
     Returns
     -------
-    dict or None
-        scores: as of `Evaluation.scores`; metric: the name of the one that is compared; earlier: its
-        value in the other blocks; is_better: None if the difference may be chance. None without
-        several blocks.
+    LastBlock or None
+        None without several blocks.
     """
     block = held_out.block
     if block is None or not len(block) or block.min() == block.max():
@@ -51,35 +52,29 @@ def compare(held_out, rows):
         gain = metric.signed(earlier) - metric.signed(value)
         if abs(gain) > CERTAIN * np.hypot(error, error_before):
             is_better = bool(gain > 0)
-    return {
-        "scores": parts[0].scores(),
-        "metric": metric.name,
-        "earlier": earlier,
-        "is_better": is_better,
-    }
+    return LastBlock(parts[0].scores(), metric.name, earlier, is_better)
 
 
-def format_last_block(record):
+def format_last_block(record: TrainingRecord):
     """Yield lines with the scores of the last block, if there is one."""
-    if record.get("last_block") is None:
+    last = record.last_block
+    if last is None:
         return
-    scores = record["last_block"]["scores"]
-    shown = {name: value for name, value in scores.items() if name != "classes"}
+    shown = replace(last.scores, classes=None)
     yield ""
-    yield from format_scores(shown, f"last block, {plural(scores['rows'], 'row')}")
-    yield from wrap(describe_last_block(record))
+    yield from format_scores(shown, f"last block, {plural(shown.rows, 'row')}")
+    yield from wrap(describe_last_block(last))
 
 
-def describe_last_block(record):
+def describe_last_block(last: LastBlock):
     """Return a sentence about the last block and those before."""
-    last = record["last_block"]
-    name = last["metric"]
-    value, earlier = (format_score(name, x) for x in (last["scores"][name], last["earlier"]))
+    name = last.metric
+    value, earlier = (format_score(name, x) for x in (last.scores.values[name], last.earlier))
     scores = f"{LABELS[name]} {value}, before {earlier}"
-    if last["is_better"] is None:
+    if last.is_better is None:
         return f"The last block differs from the earlier ones by no more than chance ({scores})."
     which, why = "worse", "what the rows depend on may have changed"
-    if last["is_better"]:
+    if last.is_better:
         which, why = "better", "the first folds train on few rows, perhaps on less than a season"
     return (
         f"The last block is {which} than the earlier ones by more than chance ({scores}): {why}. Rows "

@@ -5,6 +5,8 @@ All facts are those of the model file: the record of the training, and the profi
 
 import json
 import os
+from dataclasses import asdict
+from typing import Any
 
 from ..core.messages import format_share, format_value, plural, printable
 from ..files.replacing import replacing
@@ -14,8 +16,8 @@ from .baselines_text import ADVANTAGE, describe_not_trained, describe_verdicts
 from .compare_layout import digits_of, format_digits
 from .console import CommandError, to_json
 from .last_block import describe_last_block
+from .record import LABELS, Baselines, TrainingRecord
 from .text_report import (
-    LABELS,
     describe_decision,
     describe_target,
     describe_threshold,
@@ -41,23 +43,15 @@ def check_extension(path):
         )
 
 
-def write(path, source, model, record):
+def write(path, source, model, record: TrainingRecord):
     """Write the card of a model to a file, or print it if `path` is "-". source : path of the model
 
-    Raises
-    ------
-    CommandError
-        `fastnn train` did not write the model, or the file cannot be written.
+    Raises CommandError if the file cannot be written.
     """
-    if not record.get("scores"):
-        raise CommandError(
-            f"{source}: has no record of its training, which a card is made from. Train it with "
-            "'fastnn train'."
-        )
     card = to_json(describe(source, model, record))
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     if path == "-" or path.lower().endswith(".md"):
-        text = "\n".join(format_markdown(card)) + "\n"
+        text = "\n".join(format_markdown(card, record.baselines)) + "\n"
     if path == "-":
         print(text, end="", flush=True)
         return
@@ -71,63 +65,63 @@ def write(path, source, model, record):
 # ---- facts ----
 
 
-def describe(source, model, record):
+def describe(source, model, record: TrainingRecord):
     """Return the card as a dict."""
-    n_rows = record["rows"] - record["test_rows"]
+    description, test, baselines = record.model, record.test_scores, record.baselines
+    has_threshold = description.threshold is not None
     return {
         "model": os.path.basename(source),
-        "created": record.get("created"),
-        "fastnn": record["fastnn"],
-        "command": record["command"],
-        "task": record["task"],
-        "target": {"name": record["target"], "text": describe_target(record)},
+        "created": record.created,
+        "fastnn": record.fastnn,
+        "command": record.command,
+        "task": record.task,
+        "target": {"name": record.target, "text": describe_target(record.classes)},
         "data": {
-            "table": record["data"],
-            "training_rows": n_rows,
-            "test_rows": record["test_rows"],
-            "columns_of_table": record["columns"],
-            "split": record["split"],
-            "time": record.get("time"),
-            "group": record.get("group"),
-            "weight": record.get("weight"),
-            "warnings": [check["text"] for check in record["data_checks"]],
-            "notes": record["notes"],
+            "table": record.data,
+            "training_rows": record.rows - record.test_rows,
+            "test_rows": record.test_rows,
+            "columns_of_table": record.columns,
+            "split": description.split,
+            "time": record.time,
+            "group": record.group,
+            "weight": record.weight,
+            "warnings": [check.text for check in record.data_checks],
+            "notes": record.notes,
         },
-        "metric": record["metric"],
+        "metric": description.metric,
         "scores": _scores(record),
-        "test_scores": record["test_scores"],
-        "classes": record["scores"].get("classes"),
-        "threshold": None if record["threshold"] is None else describe_threshold(record),
-        "baselines": record.get("baselines"),
-        "tuning": None if record.get("tuning") is None else describe_decision(record["tuning"]),
-        "importances": dict(important_columns(record)),
+        "test_scores": None if test is None else test.to_json(),
+        "classes": record.scores.classes,
+        "threshold": describe_threshold(description, record.classes) if has_threshold else None,
+        "baselines": None if baselines is None else asdict(baselines),
+        "tuning": None if record.tuning is None else describe_decision(record.tuning),
+        "importances": dict(important_columns(description)),
         "columns": _columns(model),
-        "left_out": record["left_out"],
+        "left_out": description.left_out,
         "networks": {
-            "folds": record["folds"],
-            "networks": record["networks"],
-            "parameters": record["parameters"],
-            "hidden": record["hidden"],
+            "folds": description.folds,
+            "networks": description.networks,
+            "parameters": description.parameters,
+            "hidden": description.hidden,
         },
         "limits": list(_limits(model, record)),
     }
 
 
-def _scores(record):
+def _scores(record: TrainingRecord):
     """Return the scores, with standard errors and those of the trivial baseline."""
-    scores, errors = record["scores"], record.get("score_errors", {})
-    test = record["test_scores"] or {}
+    scores, test = record.scores, {} if record.test_scores is None else record.test_scores.values
     return [
         {
             "name": key,
             "label": LABELS[key],
-            "value": scores[key],
-            "error": errors.get(key),
-            "trivial": scores["baseline"].get(key),
+            "value": scores.values[key],
+            "error": record.score_errors.get(key),
+            "trivial": scores.baseline.get(key),
             "test": test.get(key),
         }
         for key in shown_scores(scores)
-        if scores[key] is not None
+        if scores.values[key] is not None
     ]
 
 
@@ -159,45 +153,45 @@ def _columns(model):
     return out
 
 
-def _limits(model, record):
+def _limits(model, record: TrainingRecord):
     """Yield sentences about what the model is not for, from the facts of its training."""
-    scores, n_rows = record["scores"], record["rows"] - record["test_rows"]
+    scores, n_rows = record.scores, record.rows - record.test_rows
     if not is_better_than_baseline(scores):
         yield explain_no_better(record)
     yield (
         "The scores hold for rows like the training rows. 'fastnn check' tells whether new rows are."
     )
-    if not record["test_rows"]:
+    if not record.test_rows:
         yield (
             "No rows were set aside for a test. The scores are slightly optimistic, since the best "
             "epochs were chosen on the rows that were held out."
         )
-    if record.get("time") is None:
+    if record.time is None:
         yield "The folds are not in the order of time: the scores may be too good for later rows."
-    elif record.get("last_block"):
-        yield describe_last_block(record)
-    if record.get("group") is None:
+    elif record.last_block is not None:
+        yield describe_last_block(record.last_block)
+    if record.group is None:
         yield "The folds keep no groups together: the scores may be too good for new groups."
     if n_rows < SMALL:
         yield f"The model was trained on {plural(n_rows, 'row')}, so its scores are uncertain."
-    rare = [c["class"] for c in scores.get("classes", ()) if c["rows"] < FEW]
+    rare = [c["class"] for c in scores.classes or () if c["rows"] < FEW]
     if rare:
         names = ", ".join(printable(label, 24) for label in rare[:6])
         yield f"Classes with fewer than {FEW} rows, whose scores are uncertain: {names}."
-    if record["classes"] is None and not model.model_.is_forward:
+    if record.classes is None and not model.model_.is_forward:
         low, high = model.model_.targets.bounds
         yield (
             f"Predictions stay within the range of the training targets, {format_value(low)} to "
             f"{format_value(high)}."
         )
-    if record["folds_left"]:
-        yield f"The training was stopped: the model has {record['kept']}."
+    if record.model.folds_left:
+        yield f"The training was stopped: the model has {record.model.kept}."
 
 
 # ---- Markdown ----
 
 
-def format_markdown(card):
+def format_markdown(card, baselines: Baselines | None):
     """Yield the lines of a card."""
     target, data = card["target"], card["data"]
     yield f"# Model card: {_text(card['model'])}"
@@ -227,7 +221,7 @@ def format_markdown(card):
         ],
     )
     yield from _section("Scores", _score_lines(card))
-    yield from _section("Baselines", _baseline_lines(card["baselines"]))
+    yield from _section("Baselines", _baseline_lines(baselines))
     yield from _section("Settings", [card["tuning"]] if card["tuning"] else [])
     yield from _section("Limits", [f"- {_text(limit)}" for limit in card["limits"]])
     yield from _section("Warnings about the table", [f"- {_text(t)}" for t in data["warnings"]])
@@ -267,15 +261,16 @@ def _score_lines(card):
         )
 
 
-def _baseline_lines(found):
-    if not found:
+def _baseline_lines(found: Baselines | None):
+    if found is None:
         return
     if left_out := describe_not_trained(found):
         yield left_out
         yield ""
-    if len(found["models"]) < 2:
+    if len(found.models) < 2:
         return
-    models, label = found["models"], LABELS[found["metric"]]
+    models: list[Any] = found.models
+    label = LABELS[found.metric]
     keys = ["score", "error", "difference", "difference_error"]
     errors = [m[key] for m in models for key in (keys[1], keys[3]) if m[key]]
     digits = digits_of(errors, models[0]["score"])

@@ -1,17 +1,12 @@
-"""The model file of a command, and its training record: what `fastnn train` writes about a training.
-
-The record is JSON. A file can be damaged, or written by other programs, so nothing is taken for
-granted.
-"""
+"""The model file of a command: load it, describe the model, and read tables as its training did."""
 
 import os
 import shlex
 from dataclasses import replace
 
-from ..core.messages import join, plural, printable, similar
+from ..core.messages import join, printable, similar
 from ..files import ModelFileError
 from ..files.kinds import kind_of
-from ..files.safetensors import parse_json, to_text
 from ..mlp import MLP
 from ..saving import load
 from ..tables import databases
@@ -21,17 +16,15 @@ from ..tables.number_texts import is_number_style
 from ..tabular import stored_model
 from ..tabular.columns import column_kinds
 from ..tabular.tabular_file import FORMAT
-from .console import CommandError, to_json
-from .scores import MAX_LABEL_ISSUES, drop_verb, metric_of, threshold_of
+from .console import CommandError
+from .record import ModelDescription, read_setup
+from .scores import drop_verb, metric_of, threshold_of
 from .table_file import to_words
 
 #: Of models of other programs.
 OTHER_FORMATS = (
     *(".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".onnx", ".h5", ".keras", ".npz"),
 )
-KEY = "training"  # in metadata_
-MAX_NOTES = 100  # of a record
-REASON = 300  # characters of a reason or a place, at most
 TEXTS = ("sep", "encoding", "decimal", "comment")
 
 
@@ -137,95 +130,45 @@ def _advise_model(path):
     return "Pass a file written by 'fastnn train'."
 
 
-# ---- the training record ----
-
-
-def read_record(model):
-    """Return the training record of a model, {} without one."""
-    try:
-        record = parse_json(model.metadata_.get(KEY, "{}"), KEY)
-    except ModelFileError:
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-def to_metadata(record):
-    """Return the record as `metadata_` of a model."""
-    return {KEY: to_text(to_json(record))}
-
-
-def shorten_notes(texts):
-    """Return notes as the record of a model has them: a wide table may have thousands."""
-    more = len(texts) - MAX_NOTES
-    shown = [printable(text, REASON) for text in texts[:MAX_NOTES]]
-    return shown + ([f"{plural(more, 'more note')}, which were printed"] if more > 0 else [])
-
-
-def largest_size(record, names):
-    """Return the most bytes that a record can have in the header of a file.
-
-    Training does not begin unless there is room for them.
-
-    Parameters
-    ----------
-    record : dict
-        What is known before training.
-    names : list of str
-        Names of the columns.
-    """
-    classes = record["classes"] or []
-    score = -1e-300 / 3  # a number with all digits
-    longest = sorted(classes, key=len)[-1:]
-    scores = {
-        "classes": [{"class": label, "scores": [score] * 5} for label in classes],
-        "confusion": "0," * len(classes) ** 2 + "0" * (record["rows"] // 4),
-        "others": [score] * 20,
-    }
-    filled = record | {
-        "columns": {name: ["x" * REASON, score, score] for name in names},
-        "scores": [scores, scores],
-        "notes": ["x" * REASON] * (MAX_NOTES + 1),
-        "label_issues": [["x" * REASON, *longest, *longest]] * MAX_LABEL_ISSUES,
-        "others": "x" * 10_000,
-    }
-    return len(to_text(to_text(to_metadata(filled))).encode())
+# ---- the model and its training ----
 
 
 def describe_model(model):
-    """Return what the columns are, and what the model consists of, as a dict that JSON can hold."""
+    """Return what the columns are, and what the model consists of."""
     networks = model.model_.networks()
     names = model.model_.features.names or list(map(str, range(model.n_features_in_)))
     checkpoint = model.model_.checkpoint
     name = model.oof_score_name_.replace("mean absolute error", "MAE")
     drops, threshold = model.feature_score_drops_, getattr(model, "threshold", None)
-    return {
-        "split": model.split_,
-        "kinds": {str(name): kind for name, kind in model.columns_.items()},
-        "left_out": {
+    return ModelDescription(
+        split=model.split_,
+        kinds={str(name): kind for name, kind in model.columns_.items()},
+        left_out={
             str(name): column_kinds.OPTIONS.get(reason, reason)
             for name, reason in model.left_out_.items()
         },
-        "threshold": threshold_of(model),
-        "threshold_rule": threshold if isinstance(threshold, str) else None,
-        "metric": metric_of(model),
-        "oof_score": model.oof_score_,
-        "oof_score_name": model.oof_score_name_,
-        "importances": dict(zip(names, model.feature_importances_.tolist())),
-        "score_drops": None if drops is None else dict(zip(names, drops.tolist())),
-        "drop_name": f"{drop_verb(model)} of {name}",
-        "folds": model.n_folds_,
-        "folds_left": model.n_folds_remaining_,
-        "kept": None if checkpoint is None else checkpoint.describe(),
-        "hidden": list(networks[0].layer_sizes[1:-1]) if networks else [],
-        "networks": len(networks),
-        "parameters": sum(net.n_params for net in networks),
-    }
+        threshold=threshold_of(model),
+        threshold_rule=threshold if isinstance(threshold, str) else None,
+        metric=metric_of(model),
+        oof_score=model.oof_score_,
+        oof_score_name=model.oof_score_name_,
+        importances=dict(zip(names, model.feature_importances_.tolist())),
+        score_drops=None if drops is None else dict(zip(names, drops.tolist())),
+        drop_name=f"{drop_verb(model)} of {name}",
+        folds=model.n_folds_,
+        folds_left=model.n_folds_remaining_,
+        kept=None if checkpoint is None else checkpoint.describe(),
+        hidden=list(networks[0].layer_sizes[1:-1]) if networks else [],
+        networks=len(networks),
+        parameters=sum(net.n_params for net in networks),
+    )
 
 
 def target_style(model):
     """Return how the numbers of the target were written as texts, None if they were not."""
-    style = read_record(model).get("target_style")
-    return style if isinstance(style, str) and is_number_style(style) else None
+    setup = read_setup(model)
+    style = None if setup is None else setup.target_style
+    return style if style is not None and is_number_style(style) else None
 
 
 def read_like_training(data, options, model, notes):
@@ -250,24 +193,22 @@ def training_reading(data, options, model):
     list of str
         The words of a command line that set what the training has added.
     """
-    stored, unset = read_record(model).get("reading"), ReadOptions()
-    added: dict = {}
+    setup, unset = read_setup(model), ReadOptions()
+    stored: dict = {} if setup is None else dict(setup.reading)
     likely: dict = {}
     if options.decimal is None:
         likely["likely_decimal"] = model.model_.features.decimal()
-    if isinstance(stored, dict):
-        added = {name: stored[name] for name in TEXTS if isinstance(stored.get(name), str)}
-        na = stored.get("na")
-        if isinstance(na, list) and all(isinstance(x, str) for x in na):
-            added["na"] = tuple(na)
-        for name in ("header", "skip_bad_lines"):
-            if stored.get(name) is not getattr(unset, name) and isinstance(stored.get(name), bool):
-                added[name] = stored[name]
-        if isinstance(stored.get("sql"), str) and databases.holds_database(data):
-            added["sql"] = stored["sql"]  # other files have no queries
-        if options.encoding is None and isinstance(stored.get("guessed_encoding"), str):
-            likely["likely_encoding"] = stored["guessed_encoding"]  # if the table is not UTF-8
-    added = {n: x for n, x in added.items() if getattr(options, n) == getattr(unset, n)}
+    if options.encoding is None and "guessed_encoding" in stored:
+        likely["likely_encoding"] = stored["guessed_encoding"]  # if the table is not UTF-8
+    restored = [*TEXTS, "na", "header", "skip_bad_lines"]
+    restored += ["sql"] if databases.holds_database(data) else []  # other files have no queries
+    if "na" in stored:
+        stored["na"] = tuple(stored["na"])
+    added = {
+        name: stored[name]
+        for name in restored
+        if name in stored and getattr(options, name) == getattr(unset, name)
+    }
     return replace(options, **added, **likely), to_words(replace(unset, **added))
 
 
@@ -276,10 +217,9 @@ def is_training_table(model, path, *n_rows):
 
     n_rows : all rows, or those with a target
     """
-    record = read_record(model)
-    name = record.get("data")
+    setup = read_setup(model)
     return (
-        isinstance(name, str)
-        and os.path.basename(name) == os.path.basename(without_secrets(path))
-        and record.get("rows") in n_rows
+        setup is not None
+        and os.path.basename(setup.data) == os.path.basename(without_secrets(path))
+        and setup.rows in n_rows
     )

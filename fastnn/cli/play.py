@@ -8,9 +8,10 @@ import webbrowser
 from dataclasses import dataclass
 
 from .console import CommandError, CommandWords, print_line, print_note
-from .model_file import check_model_name, is_model_name, load_model, read_record
+from .model_file import check_model_name, is_model_name, load_model
 from .options import flag, option, positional, repeated
 from .parser import check_output, whole_number
+from .record import read_setup
 from .table_file import resolve_table_path
 
 HELP = """
@@ -86,7 +87,8 @@ def _explore(options):
     model = load_model(options.data)
     table = None if options.rows is None else read(resolve_table_path(options.rows))
     try:
-        target = options.target or read_record(model).get("target")
+        setup = read_setup(model)
+        target = options.target or (None if setup is None else setup.target)
         explorer = Explorer(model, os.path.basename(options.data), table, target)
     except ValueError as error:
         raise CommandError(f"{options.data}: {CommandWords().say(error)}") from None

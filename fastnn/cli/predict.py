@@ -103,7 +103,7 @@ def run(options):
     scores = None
     if is_scored:
         scores = score_columns(model, targets, outputs, notes, target_style(model))
-    if scores is not None and is_training_table(model, options.data, table.n_rows, scores["rows"]):
+    if scores is not None and is_training_table(model, options.data, table.n_rows, scores.rows):
         notes(
             "this seems to be the table that the model was trained on, so the scores are "
             f"optimistic. 'fastnn info {options.model}' shows the out-of-fold scores"
@@ -117,15 +117,15 @@ def run(options):
             "out": options.out,
             "notes": notes.texts,
             **values_to_json(checked),
-            "scores": scores,
+            "scores": None if scores is None else scores.to_json(),
             "predictions": writer.to_json(),
         }
         print_json(report)
         return 0
     if options.out is not None:
         print_line(f"Saved {options.out} ({plural(table.n_rows, 'row')}).")
-    if scores is not None and scores["rows"] >= MIN_SCORED_ROWS:
-        for line in format_scores(scores, f"on {scores['rows']:,} rows"):
+    if scores is not None and scores.rows >= MIN_SCORED_ROWS:
+        for line in format_scores(scores, f"on {scores.rows:,} rows"):
             print_line(line, sys.stderr)
     return 0
 

@@ -21,7 +21,7 @@ def has_text_target(model):
 
 
 def score_columns(model, columns, outputs, note, style=None):
-    """Return the scores of predictions, or None if no row has a target that can be used.
+    """Return the Scores of predictions, or None if no row has a target that can be used.
 
     Parameters
     ----------

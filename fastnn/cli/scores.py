@@ -1,7 +1,4 @@
-"""Scores of predictions and of the baseline, and rows whose target may be wrong.
-
-Scores are dicts that JSON can hold.
-"""
+"""Scores of predictions and of the baseline, and rows whose target may be wrong."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,8 +11,8 @@ from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, find_name
 from ..tabular.prediction_columns import label_text
 from ..tabular.thresholds import ThresholdRule, parse
 from .console import warnings_as_notes
+from .record import MAX_LABEL_ISSUES, ClassRow, LabelIssueRow, Scores
 
-MAX_LABEL_ISSUES = 5
 MIN_ERROR = 3.0  # of a label issue, in units of the RMSE
 MAX_PROBABILITY = 0.1  # of the class of a label issue
 
@@ -159,7 +156,7 @@ def drop_verb(model):
 
 
 def score_rows(model, y, P, threshold=None, *, block=None, weight=None):
-    """Return the scores of predictions, and which of them the model is to be good at.
+    """Return the Scores of predictions, and which of them the model is to be good at.
 
     Parameters
     ----------
@@ -174,7 +171,7 @@ def score_rows(model, y, P, threshold=None, *, block=None, weight=None):
     """
     metric = metric_of(model)
     if P.ndim == 1:
-        return {"metric": metric, **score_numbers(y, P, block, weight)}
+        return replace(score_numbers(y, P, block, weight), metric=metric)
     labels = list(map(label_text, model.classes_.tolist()))
     targets = model.model_.targets
     predicted = targets.decide(P, threshold)
@@ -184,8 +181,9 @@ def score_rows(model, y, P, threshold=None, *, block=None, weight=None):
         metric = metric or ("f1" if rule.costs is None else "cost")
         if rule.costs is not None:
             scored = metric_values.ScoredRows(None, y, P, weight, chosen=predicted)
-            scores["cost"], scores["baseline"]["cost"] = _costs(scored.confusion, rule)
-    return {"metric": metric, **scores}
+            cost, of_cheaper = _costs(scored.confusion, rule)
+            scores.values["cost"], scores.baseline["cost"] = cost, of_cheaper
+    return replace(scores, metric=metric)
 
 
 def _costs(confusion, rule):
@@ -214,14 +212,12 @@ def score_classes(codes, P, predicted, labels, weight=None):
 
     Returns
     -------
-    dict
-        rows, accuracy, wrong, balanced_accuracy, log_loss; f1, of the second of two classes, else the
+    Scores
+        values: accuracy, balanced_accuracy, log_loss; f1, of the second of two classes, else the
         mean over classes with rows; auc, for more than two classes the mean over classes against the
-        rest; both are None if the rows lack classes; classes: for each class its rows, precision,
-        recall, f1 and auc, which are None for a class without rows; confusion: rows of each true
-        class by predicted class; baseline: accuracy, balanced_accuracy, log_loss and auc of the
-        shares of the classes, and the f1 if all rows are of the second of two classes, or of the
-        most frequent of more.
+        rest; both are None if the rows lack classes. baseline: accuracy, balanced_accuracy, log_loss
+        and auc of the shares of the classes, and the f1 if all rows are of the second of two
+        classes, or of the most frequent of more.
     """
     n, k = len(codes), len(labels)
     scored = metric_values.ScoredRows(None, codes, P, weight, chosen=predicted)
@@ -234,30 +230,26 @@ def score_classes(codes, P, predicted, labels, weight=None):
     most = 1 if k == 2 else int(shares.argmax())
     most_f1 = 2 * shares[most] / (1 + shares[most])
     values = {name: metric.value(scored) for name, metric in CLASS_METRICS.items()}
-    return {
-        "rows": n,
-        **values,
-        "wrong": int(np.count_nonzero(codes != predicted)),
-        "classes": [
-            {
-                "class": labels[j],
-                "rows": int(counts[j].sum()),
-                "precision": _share(right[j], confusion[:, j].sum(), present[j]),
-                "recall": _share(right[j], rows[j], present[j]),
-                "f1": float(f1[j]) if present[j] else None,
-                "auc": metric_values.auc_of_class(codes == j, P[:, j], scored.weights),
-            }
-            for j in range(k)
-        ],
-        "confusion": counts.astype(int).tolist(),
-        "baseline": {
-            "accuracy": float(shares.max()),
-            "balanced_accuracy": float(1 / present.sum()),
-            "log_loss": float(entropy) + 0.0,
-            "auc": 0.5,
-            "f1": float(most_f1 if k == 2 else most_f1 / present.sum()),
-        },
+    classes: list[ClassRow] = [
+        {
+            "class": labels[j],
+            "rows": int(counts[j].sum()),
+            "precision": _share(right[j], confusion[:, j].sum(), present[j]),
+            "recall": _share(right[j], rows[j], present[j]),
+            "f1": float(f1[j]) if present[j] else None,
+            "auc": metric_values.auc_of_class(codes == j, P[:, j], scored.weights),
+        }
+        for j in range(k)
+    ]
+    baseline: dict[str, float | None] = {
+        "accuracy": float(shares.max()),
+        "balanced_accuracy": float(1 / present.sum()),
+        "log_loss": float(entropy) + 0.0,
+        "auc": 0.5,
+        "f1": float(most_f1 if k == 2 else most_f1 / present.sum()),
     }
+    wrong = int(np.count_nonzero(codes != predicted))
+    return Scores(None, n, values, baseline, wrong, classes, counts.astype(int).tolist())
 
 
 def _share(part, whole, present):
@@ -281,9 +273,9 @@ def score_numbers(y, predicted, block=None, weight=None):
 
     Returns
     -------
-    dict
-        rows, r2 (None if all y are equal), rmse, mae, mape (None if one of y is 0), pinball (for the
-        median); baseline: r2 and rmse of the mean, and the others of the median of y.
+    Scores
+        values: r2 (None if all y are equal), rmse, mae, mape (None if one of y is 0), pinball (for
+        the median). baseline: r2 and rmse of the mean, and the others of the median of y.
     """
     mean, median = np.empty(len(y)), np.empty(len(y))
     part = np.zeros(len(y), int) if block is None else block
@@ -294,7 +286,7 @@ def score_numbers(y, predicted, block=None, weight=None):
     out = _number_values(y, predicted, weight, block)
     baseline = _number_values(y, median, weight)
     baseline |= {"r2": 0.0, "rmse": _number_values(y, mean, weight)["rmse"]}
-    return {"rows": len(y), **out, "baseline": baseline}
+    return Scores(None, len(y), out, baseline)
 
 
 def _median(y, weight):
@@ -315,8 +307,7 @@ def _number_values(y, predicted, weight, block=None):
 
 
 def list_label_issues(model, target, train, file):
-    """Return the rows whose target is improbable, as dicts: row, place, given, predicted and, for
-    classes, the probability of the given one. For a folder also the file, and the place there.
+    """Return the rows whose target is improbable.
 
     Parameters
     ----------
@@ -326,6 +317,10 @@ def list_label_issues(model, target, train, file):
     train : ndarray
         The rows that `oof_prediction_` has: positions among those with a target.
     file : TableFile
+
+    Returns
+    -------
+    list of LabelIssueRow
     """
     from ..tabular import find_label_issues
 
@@ -333,11 +328,11 @@ def list_label_issues(model, target, train, file):
     if target.is_number:
         errors = y - model.oof_prediction_
         limit = MIN_ERROR * np.sqrt(np.nanmean(errors**2))
-    out = []
+    out: list[LabelIssueRow] = []
     for issue in find_label_issues(model, y, MAX_LABEL_ISSUES):
         row = int(target.rows[train[issue.row]])
         path, place = file.locate(row)
-        found = {"row": row, "place": place}
+        found: Any = {"row": row, "place": place}
         if path != file.name:  # of a folder
             found |= {"place": f"row {row + 1}", "file": path, "place_in_file": place}
         if target.is_number:

@@ -1,6 +1,6 @@
 """Facts about a table before training: what its columns hold, and what may be wrong with it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -90,10 +90,10 @@ def _left_out(raw, label):
 
 
 def list_data_checks(table, target, drop):
-    """Return what may be wrong with the table, without what the estimator leaves out itself."""
+    """Return the DataIssues of a table, without what the estimator leaves out itself."""
     is_text = import_pyarrow().types.is_string
     found = check_data(table.drop_columns(drop), target)
-    return _describe_issues(
+    return _in_words(
         s
         for s in found
         if s.kind not in ("empty", "constant")
@@ -102,7 +102,7 @@ def list_data_checks(table, target, drop):
 
 
 def list_training_checks(table, target, roles, drop, seed=0, is_resumed=False):
-    """Return what may be wrong with a table to train on, and ways to split its rows.
+    """Return the DataIssues of a table to train on, and ways to split its rows.
 
     Ways to split are suggested only if the user has chosen none.
 
@@ -123,11 +123,11 @@ def list_training_checks(table, target, roles, drop, seed=0, is_resumed=False):
 
     found = list_data_checks(table, target.name, drop)
     not_inputs = {roles["group"], roles["weight"]} - {None}
-    if not_inputs and any(issue["kind"] == "duplicate rows" for issue in found):
+    if not_inputs and any(issue.kind == "duplicate rows" for issue in found):
         # Rows of other groups, or with other weights, are no copies.
-        found = [issue for issue in found if issue["kind"] != "duplicate rows"]
+        found = [issue for issue in found if issue.kind != "duplicate rows"]
         copies = find_duplicate_rows(table.drop_columns([n for n in drop if n not in not_inputs]))
-        found += _describe_issues([] if copies is None else [copies])
+        found += _in_words([] if copies is None else [copies])
     tried, kinds, times = [], set(), {roles["time"]}
     if roles["time"] is not None or roles["group"] is not None:
         kinds = set(split_check.KINDS)
@@ -139,14 +139,14 @@ def list_training_checks(table, target, roles, drop, seed=0, is_resumed=False):
     found = [
         issue
         for issue in found
-        if issue["kind"] not in kinds
+        if issue.kind not in kinds
         # A row has neighbours in time whose target it has: that is not a leak.
-        and not (issue["kind"] == "target alone" and issue["column"] in times)
+        and not (issue.kind == "target alone" and issue.column in times)
     ]
-    return found + _describe_issues(tried)
+    return found + _in_words(tried)
 
 
-def _describe_issues(issues):
-    """Return each DataIssue as a dict that JSON can hold, in the words of the command line."""
+def _in_words(issues):
+    """Return DataIssues in the words of the command line."""
     words = CommandWords()
-    return [{"kind": s.kind, "column": s.column, "text": words.say(s.text)} for s in issues]
+    return [replace(issue, text=words.say(issue.text)) for issue in issues]

@@ -2,6 +2,7 @@
 
 import shlex
 import textwrap
+from dataclasses import asdict
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def show_table(data, reading, target_name, is_json):
         "rows_looked_at": sample.num_rows,
         "columns": columns,
         "left_out": left_out,
-        "data_checks": _list_data_checks(sample, target),
+        "data_checks": list(map(asdict, _list_data_checks(sample, target))),
         "target": None if target is None else _describe_target(target, n_rows),
         "train": _command(file, target, n_rows),
     }

@@ -1,7 +1,7 @@
 """The text of a training: the table and the scores of the model.
 
-The functions take the training record of a model, a dict that JSON can hold, and yield lines of at
-most 80 columns, and of 40 on a terminal that is as narrow.
+The functions take the training record of a model, or a part of it, and yield lines of at most 80
+columns, and of 40 on a terminal that is as narrow.
 """
 
 import math
@@ -12,6 +12,7 @@ from ..tabular.columns.column_kinds import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from .console import terminal_width
 from .display import format_duration
+from .record import LABELS, ModelDescription, Scores, TrainingRecord, TrainingSetup, Tuning
 from .text_layout import (
     NAME,
     choose_columns,
@@ -28,143 +29,140 @@ MAX_CLASSES = 12
 MAX_IMPORTANT = 8
 MAX_WARNINGS = 10
 REASON = 400  # characters of a reason
-#: Names of scores.
-LABELS = {metric.name: metric.label for metric in (CLASS_METRICS | NUMBER_METRICS).values()}
-LABELS |= {"poisson_deviance": "Poisson deviance", "cost": "mean cost"}
+METRICS = CLASS_METRICS | NUMBER_METRICS
 #: Scores that are always shown, and those that are shown if the model is to be good at them.
 USUAL = "accuracy", "balanced_accuracy", "log_loss", "auc", "r2", "rmse", "mae"
 DETAILED = "rmse", "mae", "pinball", "cost", "poisson_deviance"  # in units of the target
 
 
-def format_table(record):
+def format_table(setup: TrainingSetup):
     """Yield lines that describe the table and the target, before training."""
-    rows, columns = plural(record["rows"], "row"), plural(record["columns"], "column")
-    more = f", {record['test_rows']:,} for the test" if record["test_rows"] else ""
-    yield from wrap(f"{short_path(record['data'])}: {rows}{more}, {columns}")
-    yield from paragraph("target", f"{printable(record['target'])}: {describe_target(record)}")
-    if record["sample"]:
-        yield from paragraph("sample", record["sample"])
+    rows, columns = plural(setup.rows, "row"), plural(setup.columns, "column")
+    more = f", {setup.test_rows:,} for the test" if setup.test_rows else ""
+    yield from wrap(f"{short_path(setup.data)}: {rows}{more}, {columns}")
+    target = f"{printable(setup.target)}: {describe_target(setup.classes)}"
+    yield from paragraph("target", target)
+    if setup.sample:
+        yield from paragraph("sample", setup.sample)
 
 
-def describe_target(record):
-    """Return the task and the classes as text."""
-    if record["task"] == "number":
+def describe_target(labels):
+    """Return the classes as text. labels : list of str, or None for numbers"""
+    if labels is None:
         return "a number"
-    labels = record["classes"]
     names = ", ".join(printable(label, 20) for label in labels[:6])
     names += ", ..." if len(labels) > 6 else ""
     n = {1: "one class", 2: "two classes"}.get(len(labels), f"{len(labels):,} classes")
     return f"{n} ({names})"
 
 
-def format_columns(record):
+def format_columns(model: ModelDescription):
     """Yield lines that say what the columns were taken for, and which were left out and why."""
     for kind, column in KINDS.items():
-        names = [name for name, other in record["kinds"].items() if other == kind]
+        names = [name for name, other in model.kinds.items() if other == kind]
         if names:
             yield from paragraph(column.argument, list_names(names))
     by_reason: dict = {}
-    for name, reason in record["left_out"].items():
+    for name, reason in model.left_out.items():
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
         yield from paragraph("left out", f"{list_names(names)}: {printable(reason, REASON)}")
-    if record.get("split"):
-        yield from paragraph("split", printable(record["split"], REASON))
+    if model.split:
+        yield from paragraph("split", printable(model.split, REASON))
 
 
-def format_data_checks(record):
+def format_data_checks(setup: TrainingSetup):
     """Yield lines about columns and rows that may be wrong."""
-    for check in record["data_checks"][:MAX_WARNINGS]:
-        yield from paragraph("warning", check["text"])
-    more = len(record["data_checks"]) - MAX_WARNINGS
+    for check in setup.data_checks[:MAX_WARNINGS]:
+        yield from paragraph("warning", check.text)
+    more = len(setup.data_checks) - MAX_WARNINGS
     if more > 0:
         yield from paragraph("", f"... and {plural(more, 'warning')} more (--json lists all)")
 
 
-def format_saved(record, out, n_bytes):
+def format_saved(record: TrainingRecord, out, n_bytes):
     """Yield lines about the model file."""
-    folds, networks = plural(record["folds"], "fold"), plural(record["networks"], "network")
-    hidden, took = ",".join(map(str, record["hidden"])), format_duration(record["seconds"])
+    folds, networks = plural(record.model.folds, "fold"), plural(record.model.networks, "network")
+    hidden, took = ",".join(map(str, record.model.hidden)), format_duration(record.seconds)
     yield from wrap(f"{folds}, {networks} with hidden layers {hidden}; trained in {took}")
     yield from wrap(f"Saved {out} ({n_bytes / 1000:,.0f} kB). To predict with it:")
-    data = "NEW.csv" if record["data"] == "-" else shlex.quote(record["data"])
+    data = "NEW.csv" if record.data == "-" else shlex.quote(record.data)
     yield from wrap_command(f"fastnn predict {shlex.quote(out)} {data}")
 
 
-def format_tuning(record):
+def format_tuning(tuning: Tuning | None):
     """Yield lines about the settings that --tune tried."""
-    tuning = record["tuning"]
     if tuning is None:
         return
     yield ""
     options, folds, score_width = choose_columns((34, 9, 21), (21, 6, 13))
-    label = printable(LABELS[tuning["metric"]], score_width - 1)
+    label = printable(LABELS[tuning.metric], score_width - 1)
     yield f"{'settings tried':<{options}}{'folds':>{folds}}{label:>{score_width}}"
-    for tried in tuning["tried"]:
-        score = format_score(tuning["metric"], tried["score"], 4)
+    for tried in tuning.tried:
+        score = format_score(tuning.metric, tried["score"], 4)
         text = printable(tried["options"], options - 3)
         yield f"  {text:<{options - 2}}{tried['folds']:>{folds}}{score:>{score_width}}"
     yield from wrap(describe_decision(tuning))
 
 
-def describe_decision(tuning):
+def describe_decision(tuning: Tuning):
     """Return a sentence about the settings that --tune has chosen, and why."""
-    decision = tuning.get("decision")
+    decision = tuning.decision
     if decision is None:
         return "The default settings are kept: no other ones are better where they were tried."
-    rows = plural(decision["rows"], "row")
-    if decision["gain"] is None:
+    rows = plural(decision.rows, "row")
+    if decision.gain is None or decision.error is None:
         return f"The default settings are kept: the score is undefined for {rows}."
-    found = f"{format_number(decision['gain'])} +/- {format_number(decision['error'])}"
-    gain = f"the gain of {decision['options']} is {found} on {rows} that did not choose"
-    if decision["is_chosen"]:
+    found = f"{format_number(decision.gain)} +/- {format_number(decision.error)}"
+    gain = f"the gain of {decision.options} is {found} on {rows} that did not choose"
+    if decision.is_chosen:
         return f"Other settings are chosen: {gain}."
     return f"The default settings are kept: {gain}, not above two standard errors."
 
 
-def format_interrupted(record, out):
+def format_interrupted(record: TrainingRecord, out):
     """Yield lines about a training that Ctrl-C has stopped."""
-    done, left = record["folds"], record["folds_left"]
-    tuning = record["tuning"]
-    if left == 0:
-        what = "the best model so far" if tuning else f"all {done} folds"
+    tuning = record.tuning
+    if record.model.folds_left == 0:
+        what = "the best model so far" if tuning else f"all {record.model.folds} folds"
         yield f"Interrupted: {out} holds {what}."
         return
-    yield f"Interrupted: {out} holds {record['kept']}."
+    yield f"Interrupted: {out} holds {record.model.kept}."
     if tuning is None:
         yield "To train the rest, repeat the command with --resume."
     else:
-        options = tuning["tried"][-1]["options"]
+        options = tuning.tried[-1]["options"]
         yield f"To train the rest, repeat the command with {options} --resume"
         yield "instead of --tune."
 
 
-def format_results(record):
+def format_results(record: TrainingRecord):
     """Yield lines with the scores."""
-    n, is_weighted = record["scores"]["rows"], record.get("weight") is not None
-    if n == record["rows"] - record["test_rows"]:
+    n, is_weighted = record.scores.rows, record.weight is not None
+    if n == record.rows - record.test_rows:
         where = "out of fold"
     else:  # all of it is to fit in a column
         where = f"{n:,} held out" if is_weighted else f"{plural(n, 'row')} held out"
-    if record.get("threshold_rule"):
-        text = f"{describe_threshold(record)}. {explain_thresholds(record)}"
+    if record.model.threshold_rule:
+        threshold = describe_threshold(record.model, record.classes)
+        text = f"{threshold}. {explain_thresholds(record)}"
         yield from paragraph("threshold", text)
         yield ""
     where += ", weighted" if is_weighted else ""
-    yield from format_scores(record["scores"], where, weighted_score(record))
-    if not is_better_than_baseline(record["scores"]):
+    yield from format_scores(record.scores, where, weighted_score(record))
+    if not is_better_than_baseline(record.scores):
         yield ""
         yield from wrap(explain_no_better(record))
-    if record["test_scores"]:
+    if record.test_scores is not None:
         yield ""
-        n = record["test_scores"]["rows"]
-        yield from format_scores(record["test_scores"], f"on {plural(n, 'row')} of the test")
+        n = record.test_scores.rows
+        yield from format_scores(record.test_scores, f"on {plural(n, 'row')} of the test")
 
 
-def describe_threshold(record):
+def describe_threshold(model: ModelDescription, labels):
     """Return from which probability the second class is predicted, and why."""
-    label, threshold, rule = printable(record["classes"][1]), record["threshold"], None
-    kind, _, costs = (record.get("threshold_rule") or "").partition(":")
+    label, threshold, rule = printable(labels[1]), model.threshold, None
+    kind, _, costs = (model.threshold_rule or "").partition(":")
     if kind == "f1":
         rule = "for the highest F1"
     elif kind:
@@ -174,10 +172,10 @@ def describe_threshold(record):
     return text if rule is None else f"{text} ({rule})"
 
 
-def explain_thresholds(record):
+def explain_thresholds(record: TrainingRecord):
     """Return how a threshold that training chose is scored."""
-    whose = "the other folds" if record["folds"] > 1 else "other held-out rows"
-    if record.get("time") is not None:
+    whose = "the other folds" if record.model.folds > 1 else "other held-out rows"
+    if record.time is not None:
         whose = "earlier rows"
     return f"The scores of a held-out row use a threshold that {whose} chose."
 
@@ -185,16 +183,16 @@ def explain_thresholds(record):
 # ---- scores ----
 
 
-def weighted_score(record):
+def weighted_score(record: TrainingRecord):
     """Return name and value of a metric with the weights of classes, None if it has none."""
-    metric, score = record["scores"].get("metric"), record.get("oof_score")
-    shown = record["scores"].get(metric)
-    if None in (shown, score) or math.isclose(shown, score, rel_tol=1e-6):
+    metric, score = record.scores.metric, record.model.oof_score
+    shown = None if metric is None else record.scores.values[metric]
+    if shown is None or score is None or math.isclose(shown, score, rel_tol=1e-6):
         return None
-    return record["oof_score_name"], format_score(metric, score)
+    return record.model.oof_score_name, format_score(metric, score)
 
 
-def format_scores(scores, where, weighted=None):
+def format_scores(scores: Scores, where, weighted=None):
     """Yield a table of scores beside those of the baseline, and the classes.
 
     weighted : (str, str), optional
@@ -203,33 +201,33 @@ def format_scores(scores, where, weighted=None):
     first, second, third = choose_columns((26, 12, 12), (21, 10, 9))
     yield f"{printable(where, first):<{first}}{'model':>{second}}{'baseline':>{third}}"
     for name in shown_scores(scores):
-        if scores[name] is None and name not in (scores.get("metric"), "r2"):
+        if scores.values[name] is None and name not in (scores.metric, "r2"):
             continue
         model, baseline = (
-            format_score(name, part.get(name)) for part in (scores, scores["baseline"])
+            format_score(name, part.get(name)) for part in (scores.values, scores.baseline)
         )
         line = f"{LABELS[name]:<{first}}{model:>{second}}{baseline:>{third}}"
         if name == "accuracy":
-            more = f"   {scores['wrong']:,} of {scores['rows']:,} wrong"
+            more = f"   {scores.wrong:,} of {scores.rows:,} wrong"
             if len(line + more) > terminal_width():
                 yield line
                 line = ""
             line += more
         yield line
-        if weighted and name == scores.get("metric"):
+        if weighted and name == scores.metric:
             yield f"{printable(weighted[0], first + 2):<{first}}{weighted[1]:>{second}}"
-    if "classes" in scores:
+    if scores.classes is not None:
         yield ""
-        yield from _format_classes(scores["classes"])
+        yield from _format_classes(scores.classes)
         yield ""
-        labels = [c["class"] for c in scores["classes"]]
-        yield from _format_confusion(labels, scores["confusion"])
+        labels = [c["class"] for c in scores.classes]
+        yield from _format_confusion(labels, scores.confusion)
 
 
-def shown_scores(scores):
+def shown_scores(scores: Scores):
     """Return the names of the scores to show: what the model is to be good at, and the usual ones."""
-    first = [name for name in (scores.get("metric"), "cost") if name in scores]
-    return list(dict.fromkeys([*first, *(name for name in USUAL if name in scores)]))
+    names = [scores.metric, "cost", *USUAL]
+    return list(dict.fromkeys(name for name in names if name in scores.values))
 
 
 def format_score(name, value, digits=3):
@@ -295,27 +293,23 @@ def _format_confusions(labels, confusion):
         yield f"  {printable(true, most)} taken for {printable(predicted, most)}: {n:,}"
 
 
-def is_better_than_baseline(scores):
+def is_better_than_baseline(scores: Scores):
     """Return whether R2 is above 0, or any score of classes is better than that of the baseline; or
     the score that the model is to be good at."""
-    metric = (CLASS_METRICS | NUMBER_METRICS).get(scores.get("metric"))
-    if metric is not None and scores[metric.name] is not None:
-        if metric.drop(scores[metric.name], scores["baseline"][metric.name]) > 0:
-            return True
-    if "classes" not in scores:
-        return scores["r2"] is None or scores["r2"] > 0
-    baseline = scores["baseline"]
-    return (
-        scores["log_loss"] < baseline["log_loss"]
-        or scores["balanced_accuracy"] > baseline["balanced_accuracy"]
-        or scores["accuracy"] > baseline["accuracy"]
-    )
+    names, r2 = [scores.metric], scores.values.get("r2")
+    if scores.classes is not None:
+        names += ["log_loss", "balanced_accuracy", "accuracy"]
+    elif r2 is None or r2 > 0:
+        return True
+    metrics = [METRICS[name] for name in names if name in METRICS]
+    found = [(m, scores.values[m.name], scores.baseline.get(m.name)) for m in metrics]
+    return any(m.drop(x, other) > 0 for m, x, other in found if None not in (x, other))
 
 
-def explain_no_better(record):
+def explain_no_better(setup: TrainingSetup):
     """Return a sentence for a model that is no better than the baseline."""
     why = "the columns may not contain enough information about the target"
-    if record["time_limit"] is not None:
+    if setup.time_limit is not None:
         why = "--time-limit may be too short, or " + why
     return f"The model is no better than the baseline: {why}."
 
@@ -323,16 +317,16 @@ def explain_no_better(record):
 # ---- columns and rows ----
 
 
-def format_importances(record):
+def format_importances(model: ModelDescription):
     """Yield lines with the permutation importances: shares of the sum, and the drops of the score."""
-    top, drops = important_columns(record)[:MAX_IMPORTANT], format_drops(record)
+    top, drops = important_columns(model)[:MAX_IMPORTANT], format_drops(model)
     if not top:
         return
     yield ""
-    more = max(0, len(record["drop_name"]) - 30) if drops else 0
+    more = max(0, len(model.drop_name) - 30) if drops else 0
     first, second, third = choose_columns((36 - more, 9, 32 + more), (15, 8, 17))
     title = "permutation importance" if first > 22 else "importance"
-    name = f"{printable(record['drop_name'], third - 1):>{third}}" if drops else ""
+    name = f"{printable(model.drop_name, third - 1):>{third}}" if drops else ""
     yield f"{title:<{first}}{'share':>{second}}{name}"
     for label, share in top:
         drop = f"{drops[label]:>{third}}" if drops else ""
@@ -340,9 +334,9 @@ def format_importances(record):
         yield f"  {text:<{first - 2}}{format_percent(share):>{second}}{drop}"
 
 
-def important_columns(record):
+def important_columns(model: ModelDescription):
     """Return the columns whose shuffling increases the loss, and their shares of the sum."""
-    positive = {name: max(0.0, x) for name, x in record["importances"].items()}
+    positive = {name: max(0.0, x) for name, x in model.importances.items()}
     top = sorted(positive.items(), key=lambda item: -item[1])
     total = sum(positive.values())
     return [(name, x / total) for name, x in top if x > 0]
@@ -356,28 +350,27 @@ def format_percent(share):
     )
 
 
-def format_drops(record):
+def format_drops(model: ModelDescription):
     """Return {column: by how much the score gets worse}, with digits that tell the largest apart.
 
     Empty if it is not known.
     """
-    drops = record.get("score_drops") or {}
+    drops = model.score_drops or {}
     largest = max(map(abs, drops.values()), default=0.0)
-    is_percentage = record.get("drop_name", "").endswith("MAPE")
-    if is_percentage:
+    if model.drop_name.endswith("MAPE"):
         return {name: f"{100 * drop:.1f} %" for name, drop in drops.items()}
     exponent = math.floor(math.log10(largest)) if largest > 0 else 0
     digits = max(0, 2 - exponent) if exponent > 0 else max(3, min(8, 1 - exponent))
     return {name: f"{drop:,.{digits}f}" for name, drop in drops.items()}
 
 
-def format_label_issues(record):
+def format_label_issues(record: TrainingRecord):
     """Yield lines with the rows whose target is the least likely."""
-    issues = record["label_issues"]
+    issues = record.label_issues
     if not issues:
         return
     yield ""
-    if record["classes"] is None:
+    if record.classes is None:
         yield from wrap("rows to check (the prediction is far from the target, which may be wrong)")
         first, second, third = choose_columns((18, 14, 14), (14, 13, 13))
         yield f"{'  place':<{first}}{'target':>{second}}{'predicted':>{third}}"

@@ -5,6 +5,7 @@ import datetime
 import os
 import sys
 import time
+from dataclasses import replace
 
 from ..config import __version__
 from ..files import ModelFileError
@@ -17,6 +18,7 @@ from . import text_report as report
 from .baselines_text import format_baselines
 from .console import CommandError, print_json, print_line, print_note
 from .parser import check_output
+from .record import TrainingRecord, TrainingSetup, largest_size
 from .scores import Evaluation, list_label_issues
 from .table_facts import list_training_checks
 from .table_file import TableFile
@@ -60,109 +62,179 @@ Options = TrainOptions
 
 
 def run(options):
-    # Check all input before training begins.
-    started = time.perf_counter()
-    file = TableFile(options.data, options.table.reading(), target=options.target)
-    _check_files(file, options)
-    table = _read_table(file, options)
-    if options.baselines:
-        train_baselines.check(table)
-    train_model.import_estimators()  # takes a second, so after errors of files
-    columns = resolve_columns(options, table.column_names)
-    row_roles.check(options, table.column_names, columns)
-    target = read_target(table, file, options.target, options.task, options.skip_missing_target)
-    train_model.check_task(options, target, file)
-    model = train_model.build(options, target, columns)
-    if options.resume:
-        model = train_model.load_unfinished(model, options.out)
-        if model.n_folds_remaining_ == 0:
-            print_note(train_model.describe_complete(model, options.out, options.command))
-            return 0
-    roles = row_roles.read(table, target, file, options)
-    table.set_target(target)
-    train, test = row_roles.split(roles, target, file.notes, options)
-    rows = table.training_rows(target, train, roles)
-    train_model.check_columns(rows, columns, file)
-    roles_by_option = {name: getattr(options, name) for name in row_roles.ARGUMENTS}
-    not_inputs = _no_inputs(options, columns)
-    record = {
-        "fastnn": __version__,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": options.command,
-        "data": without_secrets(options.data),
-        "reading": file.reading(),
-        "rows": len(train) + len(test),
-        "columns": len(table.column_names) - 1,
-        "test_rows": len(test),
-        "sample": rows.describe(),
-        "target": target.name,
-        "target_style": target.style,
-        **roles_by_option,
-        "task": target.task,
-        "classes": _classes(target),
-        "seed": options.seed,
-        "time_limit": options.time_limit,
-        "notes": file.notes.texts,
-        "data_checks": list_training_checks(
-            rows.sample, target, roles_by_option, not_inputs, options.seed, options.resume
-        ),
-    }
+    training = _Training(options)
+    if training.is_complete:
+        print_note(train_model.describe_complete(training.model, options.out, options.command))
+        return 0
+    setup = training.describe()
     show = _ignore if options.json or options.quiet else _print
-    show(report.format_table(record))
-    show(report.format_data_checks(record))
-    began = time.perf_counter()
-    record |= {"tuning": None, "baselines": None}
-    model.metadata_bytes = model_file.largest_size(record, table.column_names)
-    if options.time_limit is not None:  # a fit without time would be of no use
-        model.seconds_before = min(began - started, options.time_limit / 2)
-    if options.tune:
-        search = train_search.Search(model, rows, file, options)
-        model, is_interrupted = search.run(), search.is_interrupted
-        record["tuning"] = search.describe()
-    else:
-        is_interrupted = train_model.fit(model, rows, file, options)
-    record |= model_file.describe_model(model) | {"seconds": time.perf_counter() - began}
-    predicted = rows.predicted(model)
-    held_out = Evaluation.from_held_out(model, target, predicted, roles.weight)
-    record["scores"] = held_out.scores()
-    metric = record["scores"]["metric"]
-    if metric is not None and record["scores"][metric] is None:
-        file.notes(
-            f"--metric {metric} is undefined for the held-out rows; the loss chose the model"
-        )
-    record["label_issues"] = list_label_issues(model, target, predicted, file)
-    tested = None
-    if len(test):
-        tested = Evaluation.from_rows(model, table, target, test, roles.weight)
-    record["test_scores"] = None if tested is None else tested.scores()
-    record["score_errors"] = held_out.errors()
-    record["last_block"] = last_block.compare(held_out, rows)
-    _save(model, record, options)
-    if options.baselines and not is_interrupted:
-        trained = train_baselines.TrainedRows(rows, held_out, tested, lambda: table.take(test))
-        record["baselines"] = train_baselines.compare(model, trained, file, options)
-        is_interrupted = record["baselines"]["interrupted"]
-        _save(model, record, options)
-    show(report.format_columns(record))
-    show(report.format_tuning(record))
-    show([""])
-    show(report.format_results(record))
-    show(last_block.format_last_block(record))
-    show(report.format_importances(record))
-    show(report.format_label_issues(record))
-    show(format_baselines(record))
-    show(["", *report.format_saved(record, options.out, os.path.getsize(options.out))])
+    show(report.format_table(setup))
+    show(report.format_data_checks(setup))
+    training.fit(setup)
+    record = training.score(setup)
+    _save(training.model, record, options)
+    if options.baselines and not training.is_interrupted:
+        record = training.compare_baselines(record)
+        _save(training.model, record, options)
+    show(_format(record, options.out))
     if options.json:
-        print_json({"model": options.out, **record})
+        print_json({"model": options.out, **record.to_json()})
     if options.plot is not None:
-        _plot(model, record, held_out, options)
+        _plot(training, record)
     if options.report is not None:
-        _write_report(model, record, rows.sample, held_out, options)
-    if is_interrupted:
+        _write_report(training, record)
+    if training.is_interrupted:
         for line in report.format_interrupted(record, options.out):
             print_line(line, sys.stderr)
         return 130
     return 0
+
+
+class _Training:
+    """A training: its table, read and checked, and the model that is fitted to it.
+
+    Attributes
+    ----------
+    options : TrainOptions
+    file : TableFile
+    table : MemoryTable or StreamedTable
+    target : Target
+    model : TabularClassifier or TabularRegressor
+    is_complete : bool
+        Whether there is nothing left to resume. Then it has no rows.
+    rows : TrainingRows
+    test : ndarray
+        The positions of the rows of --test-size among those with a target.
+    held_out, tested : Evaluation or None
+        Of the held-out rows, and of those of the test.
+    is_interrupted : bool
+        Whether Ctrl-C came when some folds were done.
+    """
+
+    def __init__(self, options):
+        """Check all input before training begins."""
+        self.started = time.perf_counter()
+        self.options, self.is_interrupted, self.tuning = options, False, None
+        self.held_out = self.tested = None
+        file = TableFile(options.data, options.table.reading(), target=options.target)
+        self.file = file
+        _check_files(file, options)
+        table = self.table = _read_table(file, options)
+        if options.baselines:
+            train_baselines.check(table)
+        train_model.import_estimators()  # takes a second, so after errors of files
+        columns = resolve_columns(options, table.column_names)
+        row_roles.check(options, table.column_names, columns)
+        target = read_target(table, file, options.target, options.task, options.skip_missing_target)
+        self.target = target
+        train_model.check_task(options, target, file)
+        self.model = train_model.build(options, target, columns)
+        if options.resume:
+            self.model = train_model.load_unfinished(self.model, options.out)
+        self.is_complete = options.resume and self.model.n_folds_remaining_ == 0
+        if self.is_complete:
+            return
+        roles = row_roles.read(table, target, file, options)
+        table.set_target(target)
+        train, self.test = row_roles.split(roles, target, file.notes, options)
+        self.rows = table.training_rows(target, train, roles)
+        train_model.check_columns(self.rows, columns, file)
+        self.dropped = columns["drop"]
+
+    def describe(self):
+        """Return the TrainingSetup."""
+        options, target, rows, file = self.options, self.target, self.rows, self.file
+        roles = {name: getattr(options, name) for name in row_roles.ARGUMENTS}
+        not_inputs = [*self.dropped, options.group, options.weight]
+        not_inputs = [name for name in dict.fromkeys(not_inputs) if name is not None]
+        return TrainingSetup(
+            fastnn=__version__,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            command=options.command,
+            data=without_secrets(options.data),
+            reading=file.reading(),
+            rows=len(rows.rows) + len(self.test),
+            columns=len(self.table.column_names) - 1,
+            test_rows=len(self.test),
+            sample=rows.describe(),
+            target=target.name,
+            target_style=target.style,
+            **roles,
+            task=target.task,
+            classes=None if target.is_number else list(map(label_text, target.classes()[0])),
+            seed=options.seed,
+            time_limit=options.time_limit,
+            notes=file.notes.texts,  # and later ones
+            data_checks=list_training_checks(
+                rows.sample, target, roles, not_inputs, options.seed, options.resume
+            ),
+        )
+
+    def fit(self, setup):
+        """Fit the model. With --tune, it may be replaced by one with better settings."""
+        options, model, rows, file = self.options, self.model, self.rows, self.file
+        self.began = time.perf_counter()
+        model.metadata_bytes = largest_size(setup, self.table.column_names)
+        if options.time_limit is not None:  # a fit without time would be of no use
+            model.seconds_before = min(self.began - self.started, options.time_limit / 2)
+        if not options.tune:
+            self.is_interrupted = train_model.fit(model, rows, file, options)
+            return
+        search = train_search.Search(model, rows, file, options)
+        self.model, self.is_interrupted = search.run(), search.is_interrupted
+        self.tuning = search.describe()
+
+    def score(self, setup):
+        """Return the TrainingRecord, without baselines."""
+        model, target, rows, file = self.model, self.target, self.rows, self.file
+        description, seconds = model_file.describe_model(model), time.perf_counter() - self.began
+        predicted = rows.predicted(model)
+        held_out = Evaluation.from_held_out(model, target, predicted, rows.roles.weight)
+        self.held_out, scores = held_out, held_out.scores()
+        metric = scores.metric
+        if metric is not None and scores.values[metric] is None:
+            file.notes(
+                f"--metric {metric} is undefined for the held-out rows; the loss chose the model"
+            )
+        label_issues = list_label_issues(model, target, predicted, file)
+        if len(self.test):
+            self.tested = Evaluation.from_rows(
+                model, self.table, target, self.test, rows.roles.weight
+            )
+        return TrainingRecord(
+            **vars(setup),
+            tuning=self.tuning,
+            model=description,
+            seconds=seconds,
+            scores=scores,
+            label_issues=label_issues,
+            test_scores=None if self.tested is None else self.tested.scores(),
+            score_errors=held_out.errors(),
+            last_block=last_block.compare(held_out, rows),
+        )
+
+    def compare_baselines(self, record):
+        """Return the record with the baselines."""
+        trained = train_baselines.TrainedRows(
+            self.rows, self.held_out, self.tested, lambda: self.table.take(self.test)
+        )
+        compared = train_baselines.compare(self.model, trained, self.file, self.options)
+        self.is_interrupted = compared.interrupted
+        return replace(record, baselines=compared)
+
+
+def _format(record, out):
+    """Yield the lines that say what was learned."""
+    yield from report.format_columns(record.model)
+    yield from report.format_tuning(record.tuning)
+    yield ""
+    yield from report.format_results(record)
+    yield from last_block.format_last_block(record)
+    yield from report.format_importances(record.model)
+    yield from report.format_label_issues(record)
+    yield from format_baselines(record)
+    yield ""
+    yield from report.format_saved(record, out, os.path.getsize(out))
 
 
 def _check_files(file, options):
@@ -215,48 +287,36 @@ def _read_table(file, options):
     return open_table(file, texts, named, options.window)
 
 
-def _classes(target):
-    if target.is_number:
-        return None
-    return list(map(label_text, target.classes()[0]))
-
-
-def _no_inputs(options, columns):
-    """Return the names of columns that are not inputs."""
-    names = dict.fromkeys([*columns["drop"], options.group, options.weight])
-    return [name for name in names if name is not None]
-
-
-# ---- the model ----
+# ---- files ----
 
 
 def _save(model, record, options):
-    out = options.out
-    notes = model_file.shorten_notes(record["notes"])
-    model.metadata_ = model_file.to_metadata(record | {"notes": notes})
+    model.metadata_ = record.to_metadata()
     try:
-        model.save(out, background=not options.no_background)
+        model.save(options.out, background=not options.no_background)
     except OSError as error:
-        raise CommandError(f"{out}: cannot be written: {error.strerror or error}") from None
+        raise CommandError(f"{options.out}: cannot be written: {error.strerror or error}") from None
 
 
-def _plot(model, record, held_out, options):
+def _plot(training, record):
     from . import train_plot
 
-    with _written_after_the_model(options.plot, options):
-        train_plot.save(options.plot, model, record, held_out.y, held_out.P)
+    path, held_out = training.options.plot, training.held_out
+    with _written_after_the_model(path, training.options):
+        train_plot.save(path, training.model, record, held_out.y, held_out.P)
 
 
-def _write_report(model, record, rows, held_out, options):
+def _write_report(training, record):
     from ..tabular.columns import frames
     from . import html_report
 
-    with _written_after_the_model(options.report, options):
-        frame, y = frames.split_target(rows, record["target"])
+    path, held_out, rows = training.options.report, training.held_out, training.rows.sample
+    with _written_after_the_model(path, training.options):
+        frame, y = frames.split_target(rows, record.target)
         page = html_report.Report(
-            record, model, frame, y, rows, held_out.y, held_out.P, held_out.weight
+            record, training.model, frame, y, rows, held_out.y, held_out.P, held_out.weight
         )
-        html_report.save(options.report, page)
+        html_report.save(path, page)
 
 
 @contextlib.contextmanager

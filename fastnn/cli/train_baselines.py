@@ -13,6 +13,7 @@ from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from ..tabular.thresholds import ThresholdRule, out_of_fold, parse
 from .console import CommandError, warnings_as_notes
 from .display import Steps
+from .record import BaselineRow, Baselines
 from .row_roles import groups_of_rows
 from .scores import default_metric, metric_of, true_targets
 
@@ -66,7 +67,7 @@ class TrainedRows:
 
 
 def compare(model, trained, file, options):
-    """Train the baselines and return their comparison with the model as a dict that JSON can hold.
+    """Train the baselines and return the Baselines: their comparison with the model.
 
     Ctrl-C leaves out those that are not trained.
 
@@ -92,14 +93,14 @@ def compare(model, trained, file, options):
             is_interrupted = True
     for name in absent:
         file.notes(f"{name} is not installed, so it is not among the baselines")
-    return {
-        "metric": runner.metric.name,
-        "rows": len(trained.held_out.y),
-        "not_installed": absent,
-        "interrupted": is_interrupted,
-        "not_trained": [name for name in found if name not in predicted],
-        "models": _describe(runner, predicted),
-    }
+    return Baselines(
+        metric=runner.metric.name,
+        rows=len(trained.held_out.y),
+        not_installed=absent,
+        interrupted=is_interrupted,
+        not_trained=[name for name in found if name not in predicted],
+        models=_describe(runner, predicted),
+    )
 
 
 class _Runner:
@@ -172,7 +173,7 @@ def _weights(model, y, weight, rows):
 
 
 def _describe(runner, predicted):
-    """Return a dict for each model, fastnn first, then the others by their scores."""
+    """Return a BaselineRow for each model, fastnn first, then the others by their scores."""
     held_out, names = runner.trained.held_out, [FASTNN, *predicted]
     scorers = [held_out.some_rows]
     scorers += [
@@ -187,9 +188,9 @@ def _describe(runner, predicted):
             replace(test, P=p.test, threshold=_fixed(test)).some_rows for p in predicted.values()
         ]
         on_test = PairedScores(runner.metric, scorers, len(test.y))
-    models = []
+    models: list[BaselineRow] = []
     for i in [0, *(k for k in paired.order() if k)]:
-        entry = {"name": names[i], **_entry(paired, i)}
+        entry: Any = {"name": names[i], **_entry(paired, i)}
         entry["seconds"] = None if i == 0 else predicted[names[i]].seconds
         if on_test is not None:
             entry |= {f"test_{key}": value for key, value in _entry(on_test, i).items()}

@@ -9,7 +9,8 @@ from ..tabular.columns.column_kinds import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from .console import CommandError, warnings_as_notes
 from .display import show_progress
-from .model_file import load_estimator, read_record
+from .model_file import load_estimator
+from .record import read_setup
 
 NEEDS_SKLEARN = (
     "models of tables need scikit-learn, which is not installed. Run: python -m pip install "
@@ -176,8 +177,8 @@ def load_unfinished(model, out):
 def describe_complete(model, out, command):
     """Return a note about a complete model in the file `out`, which `command` was to resume."""
     text = f"{out} is complete, so there is nothing to resume"
-    trained_by = read_record(model).get("command")
-    if trained_by == command:
+    setup = read_setup(model)
+    if setup is not None and setup.command == command:
         return text
     text += ". Its rows and options were not compared"
-    return f"{text}: it was trained by {trained_by}" if isinstance(trained_by, str) else text
+    return text if setup is None else f"{text}: it was trained by {setup.command}"

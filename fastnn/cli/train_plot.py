@@ -4,12 +4,13 @@ import numpy as np
 
 from .. import plotting
 from ..core.messages import printable
+from .record import TrainingRecord
 from .text_layout import file_name
 
 MAX_IMPORTANT = 10
 
 
-def save(path, model, record, y, P):
+def save(path, model, record: TrainingRecord, y, P):
     """Save the picture of a training to a file.
 
     Parameters
@@ -18,8 +19,7 @@ def save(path, model, record, y, P):
         A .png, .svg or .pdf file.
     model : TabularClassifier or TabularRegressor
         Fitted in this process: its networks still have their histories.
-    record : dict
-        Training record.
+    record : TrainingRecord
     y, P : ndarray
         Class numbers or numbers of the rows that were held out, and the predictions for them.
     """
@@ -29,7 +29,7 @@ def save(path, model, record, y, P):
         figure = Figure(figsize=(9, 7.5))
         (curves, result), (details, columns) = figure.subplots(2, 2)
         _plot_curves(curves, model)
-        if record["classes"] is None:
+        if record.classes is None:
             plotting.plot_predictions(y, P, result)
             plotting.plot_residuals(y, P, details)
             titles = "true against predicted", "errors"
@@ -47,7 +47,7 @@ def save(path, model, record, y, P):
         details.set_title(titles[1])
         plotting.plot_importances(model, ax=columns, max_columns=MAX_IMPORTANT)
         columns.set_title("permutation importance")
-        target, data = printable(record["target"], 30), file_name(record["data"], 50)
+        target, data = printable(record.target, 30), file_name(record.data, 50)
         title = f"{target} in {data}, on held-out rows"
         figure.suptitle(title, x=0.01, ha="left", parse_math=False)  # a name may have dollar signs
         figure.savefig(path)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..tabular.comparing.paired import PairedScores
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, Metric
+from .record import Decision, TriedRow, Tuning
 from .row_roles import groups_of_rows
 from .scores import Evaluation, metric_of
 from .train_model import fit
@@ -62,11 +63,10 @@ class Search:
     metric : Metric
         That of --metric, else the log-loss, the RMSE, the mean absolute error or the Poisson
         deviance.
-    tried : list of dict
-        options, folds and score of each training, in order.
-    decision : dict or None
-        The setting that was compared with the default at the end, the gain with its standard error
-        and its number of rows, and whether it was chosen.
+    tried : list of TriedRow
+        Each training, in order.
+    decision : Decision or None
+        Of the setting that was compared with the default at the end.
     is_interrupted : bool
         Whether Ctrl-C stopped the search.
     """
@@ -75,8 +75,8 @@ class Search:
         self.model, self.rows, self.target = model, rows, rows.target
         self.file, self.options, self.n_folds = file, options, model.n_estimators
         self.metric, self.is_interrupted = _metric(model), False
-        self.tried: list = []
-        self.decision: dict | None = None
+        self.tried: list[TriedRow] = []
+        self.decision: Decision | None = None
         more = 2 if self.n_folds > 1 else 0  # all folds of the default, and of the best other one
         self.n_fits = len(HIDDEN) + self.may_learn_logarithm() + more
         self.began = time.perf_counter() - model.seconds_before
@@ -89,7 +89,7 @@ class Search:
 
     def describe(self):
         """Return what was tried and decided, for the record of a model."""
-        return {"metric": self.metric.name, "tried": self.tried, "decision": self.decision}
+        return Tuning(self.metric.name, self.tried, self.decision)
 
     def run(self):
         """Return the model, fitted: that of the default settings, or a better one."""
@@ -158,14 +158,14 @@ class Search:
         groups = groups_of_rows(self.rows, deciding)
         paired = PairedScores(self.metric, both, len(deciding), groups) if len(deciding) else None
         found = None if paired is None else paired.difference(0, 1)
-        self.decision = {
-            "options": other.options,
-            "rows": len(deciding),
-            "gain": None if found is None else found.gain,
-            "error": None if found is None else found.error,
-            "is_chosen": found is not None and found.is_certain,
-        }
-        return self.decision["is_chosen"]
+        self.decision = Decision(
+            options=other.options,
+            rows=len(deciding),
+            gain=None if found is None else found.gain,
+            error=None if found is None else found.error,
+            is_chosen=found is not None and found.is_certain,
+        )
+        return self.decision.is_chosen
 
     # ---- training ----
 

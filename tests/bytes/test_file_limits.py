@@ -212,16 +212,11 @@ def test_the_record_of_a_training_is_at_most_as_large_as_expected(tmp_path, monk
     pytest.importorskip("pyarrow", reason="tables need the extra cli")
     from cli_models import call
 
-    from fastnn.cli import model_file
+    from fastnn.cli import record, train
 
     sizes = []
-    largest_size, to_metadata = model_file.largest_size, model_file.to_metadata
     monkeypatch.setattr(
-        model_file, "largest_size", lambda *a: sizes.append(largest_size(*a)) or sizes[-1]
-    )
-    written = []
-    monkeypatch.setattr(
-        model_file, "to_metadata", lambda *a: written.append(to_metadata(*a)) or written[-1]
+        train, "largest_size", lambda *a: sizes.append(record.largest_size(*a)) or sizes[-1]
     )
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
@@ -232,5 +227,5 @@ def test_the_record_of_a_training_is_at_most_as_large_as_expected(tmp_path, monk
     arguments = ["train", "t.csv", "--target", "y", "--out", "m", "--test-size", "0.3", *FAST]
     code, _, errors = call(capsys, *arguments)
     assert code == 0, errors
-    size = len(safetensors.to_text(safetensors.to_text(written[-1])).encode())
+    size = len(safetensors.to_text(safetensors.to_text(fastnn.load("m").metadata_)).encode())
     assert 0.2 * sizes[0] < size < sizes[0] < safetensors.MAX_HEADER

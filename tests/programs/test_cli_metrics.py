@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,9 +13,11 @@ pytest.importorskip("sklearn", reason="the extra cli is not installed")
 
 from cli_cases import report_of, write_csv
 from sklearn.metrics import f1_score, mean_absolute_error
+from training_records import model_description
 
 import fastnn
 from fastnn.cli import text_report
+from fastnn.cli.record import TrainingRecord
 from fastnn.cli.scores import Evaluation, score_classes, score_numbers
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
@@ -72,7 +75,7 @@ def test_tune_chooses_by_the_metric(run):
     assert report["tuning"]["metric"] == "mape"
     assert report["oof_score"] in [t["score"] for t in tried]
     assert report["oof_score"] == report["scores"]["mape"]
-    text = "\n".join(text_report.format_tuning(report))
+    text = "\n".join(text_report.format_tuning(TrainingRecord.from_json(report).tuning))
     assert f"{100 * report['oof_score']:.1f} %" in text
 
 
@@ -146,11 +149,12 @@ def test_a_metric_that_is_undefined(run):
 def test_a_class_without_rows_has_no_scores():
     codes, P = np.array([0, 1, 1, 0]), np.eye(3)[[0, 1, 0, 2]] * 0.8 + 0.2 / 3
     scores = score_classes(codes, P, P.argmax(axis=1), ["a", "b", "c"])
-    empty = scores["classes"][2]
+    assert scores.classes is not None
+    empty = scores.classes[2]
     assert [empty[key] for key in ("rows", "precision", "recall", "f1", "auc")] == [0] + 4 * [None]
-    assert scores["balanced_accuracy"] == scores["accuracy"] == 0.5
+    assert scores.values["balanced_accuracy"] == scores.values["accuracy"] == 0.5
     expected = f1_score(codes, P.argmax(axis=1), average="macro", labels=[0, 1])
-    assert scores["f1"] == pytest.approx(expected)
+    assert scores.values["f1"] == pytest.approx(expected)
     lines = list(text_report.format_scores(scores, "out of fold"))
     assert next(line for line in lines if line.startswith("c  ")).split() == [
         "c",
@@ -168,11 +172,11 @@ def test_weighted_scores_of_numbers():
     scores = score_numbers(y, predicted, weight=weight)
     repeated = score_numbers(np.repeat(y, [1, 1, 4]), np.repeat(predicted, [1, 1, 4]))
     for name in ("r2", "rmse", "mae", "mape", "pinball"):
-        assert scores[name] == pytest.approx(repeated[name])
-        assert scores["baseline"][name] == pytest.approx(repeated["baseline"][name])
-    assert scores["mae"] == mean_absolute_error(y, predicted, sample_weight=weight)
-    assert scores["pinball"] == scores["mae"] / 2
-    assert score_numbers(np.arange(3.0), np.arange(3.0))["mape"] is None
+        assert scores.values[name] == pytest.approx(repeated.values[name])
+        assert scores.baseline[name] == pytest.approx(repeated.baseline[name])
+    assert scores.values["mae"] == mean_absolute_error(y, predicted, sample_weight=weight)
+    assert scores.values["pinball"] == scores.values["mae"] / 2
+    assert score_numbers(np.arange(3.0), np.arange(3.0)).values["mape"] is None
 
 
 def test_the_standard_error_of_r2_with_blocks_of_time_is_that_of_the_score():
@@ -184,8 +188,8 @@ def test_the_standard_error_of_r2_with_blocks_of_time_is_that_of_the_score():
     model = SimpleNamespace(metric="r2", model_=SimpleNamespace(targets=None))
     held_out = Evaluation(model, np.arange(400), y, P, block=block)
     flat = Evaluation(model, np.arange(400), y - 100 * block, P - 100 * block, block=block)
-    assert -0.5 < held_out.scores()["r2"] < 0.5
-    assert held_out.scores()["r2"] == pytest.approx(flat.scores()["r2"])
+    assert -0.5 < held_out.scores().values["r2"] < 0.5
+    assert held_out.scores().values["r2"] == pytest.approx(flat.scores().values["r2"])
     assert held_out.errors()["r2"] == pytest.approx(flat.errors()["r2"])
 
 
@@ -193,11 +197,11 @@ def test_the_standard_error_of_r2_with_blocks_of_time_is_that_of_the_score():
 def test_a_model_with_a_better_metric_is_better_than_the_baseline(name):
     y = np.array([1.0, 1.2, 1.4, 1.6, 900])  # its mean is no good prediction
     scores = score_numbers(y, np.array([1.0, 1.2, 1.4, 1.6, -2]))
-    assert scores["r2"] < 0 and scores["mae"] > scores["baseline"]["mae"]
-    assert not text_report.is_better_than_baseline(scores | {"metric": name})
+    assert scores.values["r2"] < 0 and scores.values["mae"] > scores.baseline["mae"]
+    assert not text_report.is_better_than_baseline(replace(scores, metric=name))
     scores = score_numbers(y, np.array([1.0, 1.2, 1.4, 1.6, 1.45]))
-    assert scores["r2"] < 0 and scores["mae"] < scores["baseline"]["mae"]
-    assert text_report.is_better_than_baseline(scores | {"metric": name}) == (name == "mae")
+    assert scores.values["r2"] < 0 and scores.values["mae"] < scores.baseline["mae"]
+    assert text_report.is_better_than_baseline(replace(scores, metric=name)) == (name == "mae")
 
 
 # ---- importances ----
@@ -214,18 +218,18 @@ def test_a_model_with_a_better_metric_is_better_than_the_baseline(name):
     ],
 )
 def test_importances_are_shares_and_drops(drops, name, texts):
-    record = {
-        "importances": {"a": 0.00491, "b": 0.000004, "c": -1.0},
-        "score_drops": drops | {"c": 0.0},
-        "drop_name": name,
-    }
-    head, *lines = list(text_report.format_importances(record))[1:]
+    model = model_description(
+        importances={"a": 0.00491, "b": 0.000004, "c": -1.0},
+        score_drops=drops | {"c": 0.0},
+        drop_name=name,
+    )
+    head, *lines = list(text_report.format_importances(model))[1:]
     assert head == f"{'permutation importance':<36}{'share':>9}{name:>32}"
     shares = "100 %", "< 0.1 %"
     for line, column, share, text in zip(lines, "ab", shares, texts, strict=True):
         assert line == f"  {column:<34}{share:>9}{text:>32}"
-    record["score_drops"] = None  # of an older file
-    assert list(text_report.format_importances(record))[2] == f"  {'a':<34}{'100 %':>9}"
+    model = replace(model, score_drops=None)  # of an older file
+    assert list(text_report.format_importances(model))[2] == f"  {'a':<34}{'100 %':>9}"
 
 
 def test_one_huge_target_does_not_hide_the_columns(run, quick_recipe):
@@ -234,7 +238,7 @@ def test_one_huge_target_does_not_hide_the_columns(run, quick_recipe):
     price[7] = 26e6
     write_csv("t.csv", x=x, z=COLUMNS["z"], price=price)
     report = report_of(run, *TABLE, "--target", "price")
-    lines = list(text_report.format_importances(report))
+    lines = list(text_report.format_importances(TrainingRecord.from_json(report).model))
     assert sum(float(re.search(r"([\d.]+) %", line)[1]) for line in lines[2:]) > 95
 
 

@@ -18,7 +18,7 @@ from cli_cases import FAST
 from cli_models import call
 
 import fastnn
-from fastnn.cli.model_file import read_record
+from fastnn.cli.record import TrainingRecord, read_json, read_setup
 from fastnn.tables import read
 from fastnn.tabular import stored_model
 
@@ -89,13 +89,13 @@ def test_each_source_gives_the_same_model_and_predictions(run):
 def test_partitions_of_hive(run, monkeypatch):
     write_sources()
     assert run("train", "h", "--target", "y", "--out", "m", *FAST)[0] == 0
-    record = read_record(stored_model.load("m"))
-    assert record["kinds"] == {"x": "number", "city": "category"}
+    record = TrainingRecord.from_json(read_json(stored_model.load("m")))
+    assert record.model.kinds == {"x": "number", "city": "category"}
     whole = run("predict", "m", "h")[1]
     arguments = ["--target", "y", "--out", "s", *FAST, "--window", "40"]
     code, _, errors = run("train", "h", *arguments)
     assert code == 0, errors
-    assert read_record(stored_model.load("s"))["sample"]
+    assert read_setup(stored_model.load("s")).sample
     assert (
         whole.count("\n") == run("predict", "s", "h", "--keep", "city")[1].count("\n") == 2 * N + 1
     )
@@ -131,8 +131,8 @@ def test_the_query_is_that_of_the_training(run):
     Path("c.toml").write_text(f'sql = "{sql}"\ntarget = "y"\n')
     code, _, errors = run("train", "t.db", "--config", "c.toml", "--out", "m", *FAST)
     assert code == 0, errors
-    record = read_record(stored_model.load("m"))
-    assert record["reading"] == {"sql": sql} and f"--sql '{sql}'" in record["command"]
+    setup = read_setup(stored_model.load("m"))
+    assert setup.reading == {"sql": sql} and f"--sql '{sql}'" in setup.command
     code, out, errors = run("predict", "m", "t.db")
     assert code == 0 and out.count("\n") == (X > -0.5).sum() + 1
     assert f"note: t.db is read like the training table: --sql '{sql}'" in errors
@@ -187,7 +187,7 @@ def test_the_encoding_that_was_guessed_is_tried_first(run):
     Path("t.csv").write_text("\n".join(["x,city,y", *rows]), "cp932")
     code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m", *FAST)
     assert code == 0 and "read as Shift-JIS (cp932), such as '" in errors
-    assert read_record(stored_model.load("m"))["reading"] == {"guessed_encoding": "cp932"}
+    assert read_setup(stored_model.load("m")).reading == {"guessed_encoding": "cp932"}
     for encoding in ("cp932", "utf-8"):
         Path("new.csv").write_text("x,city\n1,大阪\n", encoding)
         code, _, errors = run("predict", "m", "new.csv")

@@ -13,6 +13,7 @@ pytest.importorskip("sklearn", reason="the extra cli is not installed")
 
 from cli_cases import FAST, report_of, write_csv
 from picture_layout import checked_pictures
+from training_records import model_description, number_record, training_setup
 
 from fastnn.cli import display, text_report
 from fastnn.cli.scores import score_classes, score_numbers
@@ -25,16 +26,16 @@ def test_scores_of_two_classes():
     codes, p = np.array([0, 0, 1, 1, 1]), np.array([0.1, 0.6, 0.4, 0.7, 0.9])
     P = np.column_stack([1 - p, p])
     scores = score_classes(codes, P, P.argmax(axis=1), ["no", "yes"])
-    assert (scores["rows"], scores["accuracy"], scores["wrong"]) == (5, 0.6, 2)
-    assert scores["balanced_accuracy"] == pytest.approx((1 / 2 + 2 / 3) / 2)
-    assert scores["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.4, 0.7, 0.9]).mean())
-    assert scores["auc"] == pytest.approx(5 / 6)
-    assert scores["confusion"] == [[1, 1], [1, 2]]
-    yes = scores["classes"][1]
+    assert (scores.rows, scores.values["accuracy"], scores.wrong) == (5, 0.6, 2)
+    assert scores.values["balanced_accuracy"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert scores.values["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.4, 0.7, 0.9]).mean())
+    assert scores.values["auc"] == pytest.approx(5 / 6)
+    assert scores.confusion == [[1, 1], [1, 2]]
+    yes = scores.classes[1]
     assert (yes["class"], yes["rows"]) == ("yes", 3)
     assert (yes["precision"], yes["recall"]) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
     entropy = -(0.4 * np.log(0.4) + 0.6 * np.log(0.6))
-    assert scores["baseline"] == {
+    assert scores.baseline == {
         "accuracy": 0.6, "balanced_accuracy": 0.5, "log_loss": pytest.approx(entropy), "auc": 0.5,
         "f1": pytest.approx(0.75),
     }  # fmt: skip
@@ -48,34 +49,34 @@ def test_the_auc_of_classes_is_the_mean_of_each_against_the_rest():
     for j in range(3):
         of_class, of_others = P[codes == j, j][:, None], P[codes != j, j]
         aucs.append(np.mean(of_class > of_others))
-    assert scores["auc"] == pytest.approx(np.mean(aucs))
+    assert scores.values["auc"] == pytest.approx(np.mean(aucs))
     # a class without rows has none
     codes = np.minimum(codes, 1)
     scores = score_classes(codes, P, P.argmax(axis=1), ["a", "b", "c"])
-    assert scores["classes"][2]["auc"] is None and scores["classes"][2]["rows"] == 0
-    assert scores["balanced_accuracy"] == pytest.approx(
-        np.mean([scores["classes"][j]["recall"] for j in range(2)])
+    assert scores.classes[2]["auc"] is None and scores.classes[2]["rows"] == 0
+    assert scores.values["balanced_accuracy"] == pytest.approx(
+        np.mean([scores.classes[j]["recall"] for j in range(2)])
     )
 
 
 def test_no_score_is_minus_zero():
     scores = score_classes(np.array([0]), np.array([[1.0, 0.0]]), np.array([0]), ["no", "yes"])
-    assert scores["log_loss"] == scores["baseline"]["log_loss"] == 0
+    assert scores.values["log_loss"] == scores.baseline["log_loss"] == 0
     assert not any("-0.0" in line for line in text_report.format_scores(scores, "1 row held out"))
 
 
 def test_scores_of_numbers():
     scores = score_numbers(np.array([1.0, 2.0, 6.0]), np.array([1.0, 3.0, 4.0]))
-    assert scores["r2"] == pytest.approx(1 - 5 / 14)
-    assert scores["rmse"] == pytest.approx((5 / 3) ** 0.5) and scores["mae"] == 1.0
-    assert scores["baseline"]["rmse"] == pytest.approx((14 / 3) ** 0.5)
-    assert scores["baseline"]["mae"] == pytest.approx(5 / 3)
-    assert score_numbers(np.ones(2), np.ones(2))["r2"] is None
+    assert scores.values["r2"] == pytest.approx(1 - 5 / 14)
+    assert scores.values["rmse"] == pytest.approx((5 / 3) ** 0.5) and scores.values["mae"] == 1.0
+    assert scores.baseline["rmse"] == pytest.approx((14 / 3) ** 0.5)
+    assert scores.baseline["mae"] == pytest.approx(5 / 3)
+    assert score_numbers(np.ones(2), np.ones(2)).values["r2"] is None
 
 
 def test_the_command_that_predicts_can_be_copied(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
-    record = {"folds": 1, "networks": 1, "hidden": [64], "seconds": 1, "data": "supermarket.csv"}
+    record = number_record(data="supermarket.csv")
     lines = list(text_report.format_saved(record, "rating.safetensors", 1000))
     assert lines[-2:] == ["  fastnn predict rating.safetensors \\", "      supermarket.csv"]
 
@@ -122,11 +123,11 @@ def test_a_model_without_use_is_called_so(run):
     assert code == 0 and (sentence in out) == (r2 <= 0)
     assert (
         "baseline: --time-limit may be too short, or the columns may not"
-        in text_report.explain_no_better({"time_limit": 5.0})
+        in text_report.explain_no_better(training_setup(time_limit=5.0))
     )
     good, bad = class_scores(2), class_scores(2)
-    bad |= {"accuracy": 0.1, "balanced_accuracy": 0.1, "log_loss": 9.0}
-    good |= {"log_loss": 0.1}
+    bad.values.update(accuracy=0.1, balanced_accuracy=0.1, log_loss=9.0)
+    good.values.update(log_loss=0.1)
     assert text_report.is_better_than_baseline(good) and not text_report.is_better_than_baseline(
         bad
     )
@@ -136,13 +137,13 @@ def test_a_model_without_use_is_called_so(run):
 
 def test_long_lists_of_columns_fit_80_columns():
     names = [f"a column with the number {i} and a long name" for i in range(50)]
-    record = dict(
+    model = model_description(
         kinds=dict.fromkeys(names[:40], "number"),
         left_out=dict.fromkeys(names[40:], "all values are equal"),
     )
-    lines = list(text_report.format_columns(record))
+    lines = list(text_report.format_columns(model))
     assert max(map(len, lines)) <= 80 and "... (10 more)" in "".join(lines)
-    assert all(line.startswith(("numbers  ", "left out ", "         ")) for line in lines)
+    assert all(line.startswith(("numbers  ", "left out ", "split ", "         ")) for line in lines)
 
 
 def test_a_wrong_label_is_a_row_to_check(run):

@@ -19,7 +19,8 @@ from cli_cases import FAST, interrupt_after, write_csv, write_people
 from picture_layout import checked_pictures
 
 import fastnn
-from fastnn.cli import model_file, text_report
+from fastnn.cli import text_report
+from fastnn.cli.record import TrainingRecord
 
 VOID = {"meta", "br", "link", "img", "input"}  # elements without an end
 CODE = {"style", "svg"}  # their text is not that of the page
@@ -202,11 +203,11 @@ def test_the_sections_say_what_the_record_says(run):
     assert confusion[0] == ["true", "predicted"] and confusion[1] == ["no", "yes"]
     assert [[int(n) for n in row[1:]] for row in confusion[2:]] == scores["confusion"]
     importances = page.tables["Importance of the columns"]
-    (name, share), *_ = text_report.important_columns(record)
+    (name, share), *_ = text_report.important_columns(TrainingRecord.from_json(record).model)
     assert share == max(record["importances"].values()) / sum(
         x for x in record["importances"].values() if x > 0
     )
-    drop = text_report.format_drops(record)[name]
+    drop = text_report.format_drops(TrainingRecord.from_json(record).model)[name]
     assert importances[0][:3] == ["column", "share", record["drop_name"]]
     assert importances[1][:3] == [name, f"{100 * share:.0f} %", drop]
     issues = page.tables.get("Rows to check", [[]])[1:]
@@ -318,12 +319,6 @@ def test_all_notes_are_in_the_page_the_record_and_json(run):
     assert code == 0 and ["note: " + text for text in notes] == errors.splitlines()
     assert any("are not numbers" in text for text in notes)
     assert any("not scored" in text for text in notes)
-
-
-def test_a_record_has_few_notes_of_a_wide_table():
-    notes = model_file.shorten_notes([f"column {i}" for i in range(3000)])
-    assert len(notes) == 101 and notes[0] == "column 0"
-    assert notes[-1] == "2,900 more notes, which were printed"
 
 
 def test_an_interrupted_training_has_a_page_and_a_resumed_one(run, monkeypatch, quick_recipe):

@@ -102,8 +102,8 @@ def test_a_difference_beyond_chance_is_said(late, expected):
     model = SimpleNamespace(metric="auto", model_=SimpleNamespace(targets=None))
     held_out = Evaluation(model, np.arange(n), y, P, block=block)
     found = last_block.compare(held_out, SimpleNamespace(roles=row_roles.RowRoles({})))
-    assert found["is_better"] is expected and found["scores"]["rows"] == 100
-    text = last_block.describe_last_block({"last_block": found})
+    assert found.is_better is expected and found.scores.rows == 100
+    text = last_block.describe_last_block(found)
     assert {True: "is better", False: "is worse", None: "no more than chance"}[expected] in text
 
 

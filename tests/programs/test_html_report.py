@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from browser import Browser, needs_chromium
+from training_records import model_description, number_record
 
 pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 pytest.importorskip("sklearn", reason="the extra cli is not installed")
@@ -102,10 +103,7 @@ def test_elements_escape_texts_and_attributes():
 def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
     history = fastnn.state.history.History(loss, val_loss)
     report = SimpleNamespace(
-        record={
-            **{"folds": 3, "networks": 3, "hidden": [8], "parameters": 9, "seconds": 1.0},
-            **{"split": "3 folds", "time": None, "tuning": None},
-        },
+        record=number_record(tuning=None, model=model_description(folds=3)),
         model=SimpleNamespace(
             model_=SimpleNamespace(
                 members=[SimpleNamespace(weight=0.5)], histories=lambda: [[history, None, history]]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from cli_cases import write_csv
+from training_records import training_setup
 
 from fastnn import TabularClassifier, TabularRegressor, cli
 from fastnn.tables import read
@@ -36,7 +37,7 @@ def write_models():
         others = [name for name in "bcn" if name != target]
         estimator = TabularRegressor if target == "n" else TabularClassifier
         model = estimator(**SMALL, drop="id").fit(table.drop_columns(others), target)
-        model.metadata_ = {"training": json.dumps({"data": "table.csv", "rows": 120})}
+        model.metadata_ = {"training": json.dumps(training_setup(target=target).to_json())}
         model.save(f"{target}.safetensors")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...core.messages import plural
 from ...files.replacing import replacing
+from ..record import ModelDescription, TrainingRecord
 from ..text_layout import file_name
 from ..text_report import describe_target
 from .baselines_section import baselines_section
@@ -40,8 +41,7 @@ class Report:
 
     Attributes
     ----------
-    record : dict
-        Training record, as in the model file.
+    record : TrainingRecord
     model : TabularClassifier or TabularRegressor
         Fitted in this process: its networks still have their histories.
     frame : Frame
@@ -57,7 +57,7 @@ class Report:
     created : datetime
     """
 
-    record: dict
+    record: TrainingRecord
     model: Any
     frame: Any
     y_train: np.ndarray
@@ -69,7 +69,7 @@ class Report:
 
     @property
     def is_number(self):
-        return self.record["classes"] is None
+        return self.record.classes is None
 
     def sample(self, n):
         """Return at most `n` training rows, evenly spread, as a table."""
@@ -84,9 +84,9 @@ def save(path, report):
         file.write(text.encode())
 
 
-def _page(report):
+def _page(report: Report):
     record = report.record
-    title = f"{name(record['target'])} in {file_name(record['data'])}"
+    title = f"{name(record.target)} in {file_name(record.data)}"
     sections = [
         part
         for part in (
@@ -124,7 +124,7 @@ def _page(report):
                 element("h1", title),
                 paragraph(_lead(report)),
                 figures(key_figures(report)),
-                _interrupted(record),
+                _interrupted(record.model),
             ),
             element("div", element("nav", *links, aria_label="Sections"), main, class_="page"),
         ),
@@ -132,22 +132,22 @@ def _page(report):
     )
 
 
-def _lead(report):
+def _lead(report: Report):
     record = report.record
-    what = "a number" if report.is_number else describe_target(record).partition(" (")[0]
-    columns = plural(len(record["kinds"]), "column")
-    rows = plural(record["rows"] - record["test_rows"], "row")
+    what = describe_target(record.classes).partition(" (")[0]
+    columns = plural(len(record.model.kinds), "column")
+    rows = plural(record.rows - record.test_rows, "row")
     return (
-        f"A model that predicts {name(record['target'])} ({what}) from {columns}, trained on {rows}. "
+        f"A model that predicts {name(record.target)} ({what}) from {columns}, trained on {rows}. "
         + headline(report)
     )
 
 
-def _interrupted(record):
+def _interrupted(model: ModelDescription):
     """Return a notice about folds that Ctrl-C has left, None if there are none."""
-    if not record["folds_left"]:
+    if not model.folds_left:
         return None
     return paragraph(
-        f"Ctrl-C has stopped this training: the model has {record['kept']}.",
+        f"Ctrl-C has stopped this training: the model has {model.kept}.",
         class_="warning",
     )

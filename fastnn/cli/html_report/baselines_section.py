@@ -3,28 +3,29 @@
 from ..baselines_text import ADVANTAGE, describe_not_trained, describe_verdicts
 from ..compare_layout import digits_of, format_digits
 from ..display import format_duration
-from ..text_report import LABELS
+from ..record import LABELS, TrainingRecord
 from .elements import name, paragraph, section, table
 
 
 def baselines_section(report):
     """Return the section with the scores of other models, None without --baselines."""
-    found = report.record.get("baselines")
+    record: TrainingRecord = report.record
+    found = record.baselines
     left_out = describe_not_trained(found) if found else ""
-    if not found or (len(found["models"]) < 2 and not left_out):
+    if found is None or (len(found.models) < 2 and not left_out):
         return None
-    models, label = found["models"], LABELS[found["metric"]]
+    models, label = found.models, LABELS[found.metric]
     parts = []
     if len(models) > 1:
         caption = f"{label} on the same folds"
         parts.append(paragraph(describe_verdicts(models), " ", ADVANTAGE))
-        parts.append(_table(caption, label, models, "", report.record["seconds"]))
+        parts.append(_table(caption, label, models, "", record.seconds))
         if "test_score" in models[0]:
             parts.append(_table(f"{label} on the rows of the test", label, models, "test_", None))
     if left_out:
         parts.append(paragraph(left_out))
-    if found["not_installed"]:
-        parts.append(paragraph(f"Not installed: {', '.join(found['not_installed'])}."))
+    if found.not_installed:
+        parts.append(paragraph(f"Not installed: {', '.join(found.not_installed)}."))
     return section("baselines", "Baselines", *parts)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from ... import plotting
 from ...core.messages import printable
+from ..record import TrainingRecord
 from ..text_report import describe_threshold, explain_thresholds
 from .charts import chart, charts, legend, take_legend
 from .elements import columns, element, name, paragraph, scrolling, section, table
@@ -18,24 +19,25 @@ MIN_CLASSES_OF_LIST = 5  # with fewer, the matrix shows all at a glance
 
 def classes_section(report):
     """Return the section with the confusion matrix and the charts of the probabilities."""
-    labels, confusion = report.record["classes"], np.array(report.record["scores"]["confusion"])
+    record: TrainingRecord = report.record
+    labels, confusion = list(record.classes or ()), np.array(record.scores.confusion)
     matrix, confusions = _confusion_table(labels, confusion), _confusion_list(labels, confusion)
     return section(
         "errors",
         "Classes",
-        _threshold(report.record),
+        _threshold(record),
         columns(matrix, confusions) if len(labels) <= MAX_BESIDE else matrix,
         confusions if len(labels) > MAX_BESIDE else None,
         *_curves(report),
     )
 
 
-def _threshold(record):
-    if record["threshold"] is None:
+def _threshold(record: TrainingRecord):
+    if record.model.threshold is None:
         return None
-    text = describe_threshold(record)
+    text = describe_threshold(record.model, record.classes)
     text = text[0].upper() + text[1:] + "."
-    if record["threshold_rule"]:
+    if record.model.threshold_rule:
         text += " " + explain_thresholds(record)
     return paragraph(text)
 
@@ -97,7 +99,7 @@ def _confusion_list(labels, confusion):
 def _curves(report):
     """Return the legend and the charts of the probabilities; none if all held-out rows are of one
     class."""
-    labels = np.array(report.record["classes"])
+    labels = np.array(report.record.classes)
     if len(np.unique(report.y)) < 2:
         return []
     y, P = labels[report.y], report.P

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...core.messages import plural
+from ..record import ModelDescription, TrainingRecord
 from ..table_facts import format_share, summarize
 from ..text_layout import format_number, short_path
 from ..text_report import (
@@ -21,10 +22,11 @@ MAX_WARNINGS = 50
 
 def warnings_section(report):
     """Return the section about columns and rows that may be wrong, None without any."""
-    found = report.record["data_checks"]
+    record: TrainingRecord = report.record
+    found = record.data_checks
     if not found:
         return None
-    texts = [check["text"] for check in found[:MAX_WARNINGS]]
+    texts = [check.text for check in found[:MAX_WARNINGS]]
     more = len(found) - len(texts)
     if more:
         texts.append(f"... and {plural(more, 'warning')} more (--json lists all)")
@@ -33,28 +35,29 @@ def warnings_section(report):
 
 def data_section(report):
     """Return the section with the table that the model was trained on, and its columns."""
-    record, summaries = report.record, summarize(report.frame, report.model.model_.features)
+    record: TrainingRecord = report.record
+    summaries = summarize(report.frame, report.model.model_.features)
     n_used = sum(s.kind is not None for s in summaries)
-    rows = plural(record["rows"], "row")
-    if record["test_rows"]:
-        rows += f", {record['test_rows']:,} of them for the test"
+    rows = plural(record.rows, "row")
+    if record.test_rows:
+        rows += f", {record.test_rows:,} of them for the test"
     facts = [
-        ("table", short_path(record["data"], 200)),
+        ("table", short_path(record.data, 200)),
         ("rows", rows),
-        ("columns", f"{n_used:,} used of {record['columns']:,}"),
-        ("target", f"{name(record['target'])}: {describe_target(record)}"),
+        ("columns", f"{n_used:,} used of {record.columns:,}"),
+        ("target", f"{name(record.target)}: {describe_target(record.classes)}"),
     ]
-    if record["sample"]:
-        facts.append(("sample", record["sample"]))
+    if record.sample:
+        facts.append(("sample", record.sample))
     if report.is_number:
         facts.append(("range", _describe_numbers(report.y_train)))
     return section(
         "data",
         "Data",
         columns(pairs(facts), None if report.is_number else _class_table(report)),
-        _notes(record["notes"]),
-        _column_table(record, summaries),
-        _left_out_table(record, summaries),
+        _notes(record.notes),
+        _column_table(record.model, summaries),
+        _left_out_table(record.model, summaries),
     )
 
 
@@ -71,7 +74,7 @@ def _describe_numbers(y):
 
 
 def _class_table(report):
-    labels, codes = report.record["classes"], report.model.model_.targets.to_numbers(report.y_train)
+    labels, codes = report.record.classes, report.model.model_.targets.to_numbers(report.y_train)
     counts = np.bincount(codes, minlength=len(labels))
     order, caption = np.arange(len(labels)), "Classes of the training rows"
     if len(labels) > MAX_CLASSES:
@@ -83,12 +86,11 @@ def _class_table(report):
     return table(caption, ["class", "#rows", "#share"], rows)
 
 
-def _column_table(record, summaries):
+def _column_table(model: ModelDescription, summaries):
     used = [s for s in summaries if s.kind is not None]
     caption = "Columns that the model uses"
     if len(used) > MAX_COLUMNS:
-        importances = record["importances"]
-        shown = sorted(used, key=lambda s: -importances[s.label])[:MAX_COLUMNS]
+        shown = sorted(used, key=lambda s: -model.importances[s.label])[:MAX_COLUMNS]
         caption += f": the {MAX_COLUMNS} most important of {len(used):,}"
         used = shown
     rows = [
@@ -98,7 +100,7 @@ def _column_table(record, summaries):
     return table(caption, head, rows, "sentences")
 
 
-def _left_out_table(record, summaries):
+def _left_out_table(model: ModelDescription, summaries):
     left_out = [s for s in summaries if s.kind is None]
     if not left_out:
         return None
@@ -106,7 +108,7 @@ def _left_out_table(record, summaries):
     if len(left_out) > MAX_COLUMNS:
         caption += f": {MAX_COLUMNS} of {len(left_out):,}"
     rows = [
-        [name(s.label), format_share(s.missing), f"{s.n_distinct:,}", record["left_out"][s.label]]
+        [name(s.label), format_share(s.missing), f"{s.n_distinct:,}", model.left_out[s.label]]
         for s in left_out[:MAX_COLUMNS]
     ]
     return table(caption, ["column", "#missing", "#distinct", "reason"], rows, "sentences")
@@ -114,12 +116,12 @@ def _left_out_table(record, summaries):
 
 def importances_section(report):
     """Return the section with the permutation importances."""
-    record = report.record
-    top, drops = important_columns(record), format_drops(record)
+    model: ModelDescription = report.record.model
+    top, drops = important_columns(model), format_drops(model)
     text = (
         "How much worse the predictions for held-out rows get if the values of a column are shuffled: "
         "its share of the increase of the loss, summed over columns"
-        + (f", and the {record['drop_name']}. " if drops else ". ")
+        + (f", and the {model.drop_name}. " if drops else ". ")
         + "Columns with the same information have a low importance each, because the others make up "
         "for it. If you would not know a column for a new row, leave it out with "
     )
@@ -134,7 +136,7 @@ def importances_section(report):
         caption += f": the first {MAX_IMPORTANT} of {len(top):,} columns above 0"
     head, rows = ["column", "#share", "compared"], []
     if drops:
-        head.insert(2, f"#{record['drop_name']}")
+        head.insert(2, f"#{model.drop_name}")
     for label, share in top[:MAX_IMPORTANT]:
         bar = element("div", class_="bar", style=f"--share: {share / largest:.3f}")
         drop = [drops[label]] if drops else []
@@ -151,7 +153,8 @@ def importances_section(report):
 
 def label_issues_section(report):
     """Return the section with the rows whose target may be wrong, None without any."""
-    issues = report.record["label_issues"]
+    record: TrainingRecord = report.record
+    issues = record.label_issues
     if not issues:
         return None
     if report.is_number:

@@ -58,7 +58,9 @@ def find_effects(report):
     model = report.model
     if not model.model_.members or model.model_.background is None:
         return []
-    top = [column for column, share in important_columns(report.record) if share >= LEAST_SHARE]
+    top = [
+        column for column, share in important_columns(report.record.model) if share >= LEAST_SHARE
+    ]
     if model.model_.features.names is None:
         top = list(map(int, top))
     return model.effects(top[:MOST_COLUMNS]) if top else []

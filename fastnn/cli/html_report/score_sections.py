@@ -1,15 +1,16 @@
 """The sections about the scores: key figures, and scores beside those of the baseline."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 
 from ...core.messages import plural, printable
 from ..last_block import describe_last_block
+from ..record import LABELS, Scores, TrainingRecord
 from ..table_facts import format_share
 from ..text_layout import format_error, format_number
 from ..text_report import (
-    LABELS,
     explain_no_better,
     format_score,
     is_better_than_baseline,
@@ -39,36 +40,37 @@ MAX_CLASSES = 20  # with scores of their own
 
 def headline(report):
     """Return the most important score beside that of the baseline, as a sentence."""
-    scores = report.record["scores"]
-    name, baseline = scores["metric"], scores["baseline"]
-    if name not in (None, "accuracy", "mae") and scores[name] is not None:
-        values = format_score(name, scores[name]), format_score(name, baseline[name])
-        return f"Its {label_of(name)} on held-out rows is {values[0]}, the baseline's {values[1]}."
+    scores: Scores = report.record.scores
+    name = scores.metric
+    values: dict[str, Any] = scores.values
+    baseline: dict[str, Any] = scores.baseline
+    if name not in (None, "accuracy", "mae") and values[name] is not None:
+        texts = format_score(name, values[name]), format_score(name, baseline[name])
+        return f"Its {label_of(name)} on held-out rows is {texts[0]}, the baseline's {texts[1]}."
     if not report.is_number:
-        right = f"{100 * scores['accuracy']:.1f} %"
+        right = f"{100 * values['accuracy']:.1f} %"
         return f"It is right in {right} of held-out rows, the baseline in {100 * baseline['accuracy']:.1f} %."
-    mae, baseline_mae = format_error(scores["mae"]), format_error(baseline["mae"])
+    mae, baseline_mae = format_error(values["mae"]), format_error(baseline["mae"])
     return f"Its mean absolute error on held-out rows is {mae}, the baseline's {baseline_mae}."
 
 
 def key_figures(report):
     """Return the figures at the top of the page: pairs of a figure and what it is."""
-    record = report.record
-    scores = record["scores"]
+    record: TrainingRecord = report.record
+    scores = record.scores
     usual = ("r2", "mae") if report.is_number else ("accuracy", "balanced_accuracy", "auc")
-    known = (
-        key for key in dict.fromkeys((scores["metric"], *usual)) if scores.get(key) is not None
-    )
+    keys = dict.fromkeys((scores.metric, *usual))
+    known = (key for key in keys if key is not None and scores.values.get(key) is not None)
     figures = [
         (
-            format_score(key, scores[key]),
-            f"{label_of(key)} (baseline {format_score(key, scores['baseline'][key])})",
+            format_score(key, scores.values[key]),
+            f"{label_of(key)} (baseline {format_score(key, scores.baseline[key])})",
         )
         for key in itertools.islice(known, 3)
     ]
     if report.is_number:
         figures.append((format_number(float(np.std(report.y))), "standard deviation of the target"))
-    used, rows = len(record["kinds"]), record["rows"] - record["test_rows"]
+    used, rows = len(record.model.kinds), record.rows - record.test_rows
     figures.append((f"{rows:,} x {used:,}", "training rows and columns"))
     return figures
 
@@ -80,47 +82,48 @@ def label_of(name):
 
 def scores_section(report):
     """Return the section with the scores on held-out rows and on those of the test."""
-    record = report.record
-    scores, test = record["scores"], record["test_scores"]
-    is_complete = scores["rows"] == record["rows"] - record["test_rows"]
+    record: TrainingRecord = report.record
+    scores, test = record.scores, record.test_scores
+    is_complete = scores.rows == record.rows - record.test_rows
     where = "out of fold" if is_complete else "held out"
     head = ["score", f"#model, {where}", "#baseline"]
     if test:
         head += ["#model, test", "#baseline, test"]
-    last = record.get("last_block")
+    last = record.last_block
     if last:
         head.append("#model, last block")
     rows = []
     for key in shown_scores(scores):
-        if scores[key] is None and (not test or test[key] is None):
+        if scores.values[key] is None and (not test or test.values[key] is None):
             continue
         cells = [
             format_score(key, values[key])
             for part in (scores, test)
             if part
-            for values in (part, part["baseline"])
+            for values in (part.values, part.baseline)
         ]
-        cells += [format_score(key, last["scores"][key])] if last else []
+        cells += [format_score(key, last.scores.values[key])] if last else []
         rows.append([label_of(key), *cells, MEANINGS[key]])
     return section(
         "scores",
         "Scores",
         paragraph(_describe(report, is_complete)),
-        paragraph(describe_last_block(record)) if last else None,
+        paragraph(describe_last_block(last)) if last else None,
         None
         if is_better_than_baseline(scores)
         else paragraph(explain_no_better(record), class_="warning"),
         columns(
             table("Scores of the model and of the baseline", [*head, "meaning"], rows, "sentences"),
-            _class_table(scores["classes"]) if "classes" in scores else None,
+            None if scores.classes is None else _class_table(scores.classes),
         ),
     )
 
 
 def _describe(report, is_complete):
     """Return what the scores were computed on, and what the baseline is."""
-    scores, test = report.record["scores"], report.record["test_scores"]
-    rows = plural(scores["rows"], "row")
+    record: TrainingRecord = report.record
+    scores, test = record.scores, record.test_scores
+    rows = plural(scores.rows, "row")
     text = (
         f"Each of the {rows} was predicted by networks that did not train on it. "
         if is_complete
@@ -128,18 +131,18 @@ def _describe(report, is_complete):
     )
     text += "These scores are slightly optimistic, because the best epochs are chosen on the same rows. "
     if test:
-        text += f"Nothing was chosen by the {plural(test['rows'], 'row')} of the test. "
-    if report.record.get("weight") is not None:
-        weight = printable(report.record["weight"], 60)
+        text += f"Nothing was chosen by the {plural(test.rows, 'row')} of the test. "
+    if record.weight is not None:
+        weight = printable(record.weight, 60)
         text += f"Rows count by their weights, the column {weight!r}. "
     if report.is_number:
         text += "The baseline predicts the mean of the target, and the median for the mean absolute error"
-        is_forward = report.record.get("time") is not None
+        is_forward = record.time is not None
         return text + (", of each block of time, as R² does." if is_forward else ".")
     text += "The baseline knows only how frequent the classes are. "
     return text + (
-        f"The model is wrong in {scores['wrong']:,} of {rows} "
-        f"({format_share(scores['wrong'] / scores['rows'])})."
+        f"The model is wrong in {scores.wrong:,} of {rows} "
+        f"({format_share(scores.wrong / scores.rows)})."
     )
 
 

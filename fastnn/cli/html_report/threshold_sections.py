@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import plotting
+from ..record import TrainingRecord
 from ..table_facts import format_share
 from ..text_report import format_score
 from .charts import chart, charts, legend
@@ -63,10 +64,11 @@ def score_threshold(y, p, threshold, weight=None):
 
 def thresholds_section(report):
     """Return the section, None for numbers, for other numbers of classes, and for one class."""
-    labels = report.record["classes"]
+    record: TrainingRecord = report.record
+    labels = record.classes
     if labels is None or len(labels) != 2 or len(np.unique(report.y)) < 2:
         return None
-    own, label = report.record["threshold"], name(labels[1])
+    own, label = record.model.threshold, name(labels[1])
     current = 0.5 if own is None else own
     p = report.P[:, 1]
     rows = []

@@ -11,7 +11,8 @@ from ...config import installed_version
 from ...core.messages import plural
 from ...plotting.theme import CLASS_COLORS
 from ..display import format_duration
-from ..text_report import LABELS, describe_decision, format_score
+from ..record import LABELS, TrainingRecord, Tuning
+from ..text_report import describe_decision, format_score
 from .charts import chart, charts, legend
 from .elements import element, pairs, paragraph, section, table
 
@@ -22,7 +23,8 @@ LIBRARIES = "numpy", "scikit-learn", "pyarrow", "matplotlib"
 
 def curves_section(report):
     """Return the section with the curves of the networks and the settings of the training."""
-    record, model = report.record, report.model.model_
+    record: TrainingRecord = report.record
+    model, n_folds = report.model.model_, record.model.folds
     members = model.members
     histories = model.histories()
     limits = _loss_limits(histories)
@@ -32,32 +34,33 @@ def curves_section(report):
         if any(history is not None for history in folds)
     ]
     unknown = sum(history is None for folds in histories for history in folds)
-    shown = min(record["folds"], len(CLASS_COLORS))
+    shown = min(n_folds, len(CLASS_COLORS))
     return section(
         "training",
         "Training",
         _describe(record),
-        paragraph(f"The charts show the first {shown} folds.") if shown < record["folds"] else None,
+        paragraph(f"The charts show the first {shown} folds.") if shown < n_folds else None,
         paragraph(f"{plural(unknown, 'network')} of an earlier run, before --resume, not shown.")
         if unknown
         else None,
         _legend(report, shown) if figures else None,
         charts(*figures),
-        _tuning_table(record["tuning"]),
+        _tuning_table(record.tuning),
     )
 
 
-def _describe(record):
-    folds, networks = plural(record["folds"], "fold"), plural(record["networks"], "network")
-    hidden = ", ".join(map(str, record["hidden"]))
+def _describe(record: TrainingRecord):
+    model = record.model
+    folds, networks = plural(model.folds, "fold"), plural(model.networks, "network")
+    hidden = ", ".join(map(str, model.hidden))
     return paragraph(
         f"The model has {folds} with {networks} in all, each with hidden layers of {hidden} units; "
-        f"{record['parameters']:,} parameters. The training took {format_duration(record['seconds'])}."
-        f" How the rows are split: {record['split']}. Each fold keeps the best epoch on the rows that "
+        f"{model.parameters:,} parameters. The training took {format_duration(record.seconds)}."
+        f" How the rows are split: {model.split}. Each fold keeps the best epoch on the rows that "
         "it holds out."
         + (
             " The networks of the model then train on all rows, for as long as the folds found best."
-            if record["time"]
+            if record.time
             else ""
         )
     )
@@ -128,14 +131,13 @@ def _plot_curves(ax, history, color):
         ax.plot(epochs[best], losses[best], "o", color=color, markersize=4)
 
 
-def _tuning_table(tuning):
+def _tuning_table(tuning: Tuning | None):
     """Return what --tune has tried, None without it."""
     if tuning is None:
         return None
-    metric = tuning["metric"]
+    metric = tuning.metric
     rows = [
-        [t["options"], str(t["folds"]), format_score(metric, t["score"], 4)]
-        for t in tuning["tried"]
+        [t["options"], str(t["folds"]), format_score(metric, t["score"], 4)] for t in tuning.tried
     ]
     return element(
         "div",
@@ -146,24 +148,24 @@ def _tuning_table(tuning):
 
 def reproduce_section(report):
     """Return the section with the command, the seed and the versions."""
-    record = report.record
-    versions = [("fastnn", record["fastnn"]), ("Python", platform.python_version())]
+    record: TrainingRecord = report.record
+    versions: list = [("fastnn", record.fastnn), ("Python", platform.python_version())]
     versions += [(library, installed_version(library)) for library in LIBRARIES]
     facts = [
-        ("seed", str(record["seed"])),
+        ("seed", str(record.seed)),
         ("versions", ", ".join(f"{library} {version}" for library, version in versions if version)),
         ("machine", f"{platform.system()} {platform.machine()}, kernels for {kernels.CHOSEN}"),
         ("created", report.created.strftime("%Y-%m-%d %H:%M UTC")),
     ]
     text = "The same command, table and versions give the same model on the same kind of processor."
-    if record["time_limit"] is not None:
+    if record.time_limit is not None:
         text = "With --time-limit, the model depends on the speed of the machine."
-    if record["data"] == "-":
+    if record.data == "-":
         text += " The table was read from standard input."
     return section(
         "command",
         "Command",
-        element("pre", element("code", quote_command(record["command"])), tabindex="0"),
+        element("pre", element("code", quote_command(record.command)), tabindex="0"),
         paragraph(text),
         pairs(facts),
     )
