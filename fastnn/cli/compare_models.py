@@ -132,14 +132,17 @@ class ComparedModels:
 
     # ---- rows ----
 
+    def _file_for(self, model):
+        """Return the table as a model reads it."""
+        reading, _ = training_reading(self.options.data, self.options.table.reading(), model)
+        return TableFile(self.options.data, reading, self.notes)
+
     def _predict_all(self):
         """Return the target column in parts, and the predictions of each model."""
-        data = self.options.data
         columns: list = []
         outputs: list = []
         for i, (path, model) in enumerate(zip(self.paths, self.models)):
-            reading, _ = training_reading(data, self.options.table.reading(), model)
-            file = TableFile(data, reading, self.notes)
+            file = self._file_for(model)
             table = PredictTable(file, model)
             if not table.has_target:
                 raise CommandError(
@@ -196,7 +199,7 @@ class ComparedModels:
         from ..tabular import row_columns
         from ..tabular.columns import input_column
 
-        file = TableFile(self.options.data, self.options.table.reading(), self.notes)
+        file = self._file_for(self.models[0])
         wanted = [name for name in self.names.values() if name is not None]
         table = file.read((), wanted)
         found: dict = {}

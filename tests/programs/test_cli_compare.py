@@ -80,6 +80,18 @@ def test_groups_and_weights(run):
     assert code == 2 and "--group: rows.csv has no column 'x'." in err
 
 
+def test_groups_are_read_like_the_training_table(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{i},{3 * i},{i % 4}" for i in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    (tmp_path / "new.csv").write_text("\n".join(lines[5:30]))
+    options = ["--no-header", "--group", "column_3", "--folds", "2", "--hidden", "2", "--quiet"]
+    for model in ("a.safetensors", "b.safetensors"):
+        call(capsys, "train", "t.csv", "--target", "column_2", "--out", model, *options)
+    code, out, errors = call(capsys, "compare", "a.safetensors", "b.safetensors", "new.csv")
+    assert code == 0 and "new.csv: 25 rows" in out and "column_3" not in errors
+
+
 def test_rows_of_the_training_are_noted(run):
     shutil.copy("table.csv", "renamed.csv")
     _, _, err = run("b.safetensors", "copy.safetensors", "--data", "renamed.csv")
