@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from typing import Any
 
 from ..core.messages import join, printable, similar
 from ..files import ModelFileError
@@ -130,7 +131,7 @@ def _advise_model(path):
 # ---- the model and its training ----
 
 
-def describe_model(model):
+def describe_model(model) -> ModelDescription:
     """Return what the columns are, and what the model consists of."""
     networks = model.model_.networks()
     names = model.model_.features.names or list(map(str, range(model.n_features_in_)))
@@ -191,7 +192,7 @@ def restore_reading_options(arguments, model):
         arguments.likely_decimal = model.model_.features.decimal()
     if setup is None:
         return ""
-    stored = setup.reading
+    stored: Any = setup.reading
     for name in TEXTS:
         if getattr(arguments, name) is None and name in stored:
             setattr(arguments, name, stored[name])

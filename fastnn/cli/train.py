@@ -247,7 +247,7 @@ def _no_inputs(arguments, columns):
 # ---- the model ----
 
 
-def _save(model, record, arguments):
+def _save(model, record: TrainingRecord, arguments):
     out = arguments.out
     model.metadata_ = record.to_metadata()
     try:
@@ -263,7 +263,7 @@ def _plot(model, record, held_out, arguments):
         train_plot.save(arguments.plot, model, record, held_out.y, held_out.P)
 
 
-def _write_report(model, record, rows, held_out, arguments):
+def _write_report(model, record: TrainingRecord, rows, held_out, arguments):
     from ..tabular.columns import frames
     from . import html_report
 

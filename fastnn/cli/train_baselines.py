@@ -66,7 +66,7 @@ class TrainedRows:
     test_parts: Any
 
 
-def compare(model, trained, file, arguments):
+def compare(model, trained, file, arguments) -> Baselines:
     """Train the baselines and return the Baselines: their comparison with the model.
 
     Ctrl-C leaves out those that are not trained.
