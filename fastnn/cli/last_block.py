@@ -20,7 +20,7 @@ from .text_report import format_score, format_scores
 CERTAIN = 3.0  # standard errors between the last block and the others: neighbours in time are alike
 
 
-def compare(held_out, rows):
+def compare(held_out, rows) -> LastBlock | None:
     """Return the scores of the last block, and how they differ from those before.
 
     Parameters

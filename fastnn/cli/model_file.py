@@ -133,7 +133,7 @@ def _advise_model(path):
 # ---- the model and its training ----
 
 
-def describe_model(model):
+def describe_model(model) -> ModelDescription:
     """Return what the columns are, and what the model consists of."""
     networks = model.model_.networks()
     names = model.model_.features.names or list(map(str, range(model.n_features_in_)))

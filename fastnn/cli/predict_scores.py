@@ -12,6 +12,7 @@ from ..tables.table_errors import import_pyarrow
 from ..tables.texts import count_rows, to_values
 from ..tables.wide_numbers import is_wide, to_whole
 from ..tabular.prediction_columns import label_text
+from .record import Scores
 from .scores import score_rows, threshold_of
 
 
@@ -20,7 +21,7 @@ def has_text_target(model):
     return hasattr(model, "classes_") and isinstance(model.classes_[0], str)
 
 
-def score_columns(model, columns, outputs, note, style=None):
+def score_columns(model, columns, outputs, note, style=None) -> Scores | None:
     """Return the Scores of predictions, or None if no row has a target that can be used.
 
     Parameters

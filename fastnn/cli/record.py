@@ -281,7 +281,7 @@ class TrainingRecord(TrainingSetup):
     last_block: LastBlock | None = None
 
     @classmethod
-    def from_json(cls, content):
+    def from_json(cls, content) -> Self:
         record = super().from_json(content)
         is_number, model, last = record.classes is None, record.model, record.last_block
         scores = [record.scores, record.test_scores, last and last.scores]
@@ -324,7 +324,7 @@ def read_json(model):
         return {}
 
 
-def read_setup(model):
+def read_setup(model) -> TrainingSetup | None:
     """Return the TrainingSetup of a model, None without one, and if it is damaged."""
     try:
         return TrainingSetup.from_json(read_json(model))
@@ -332,7 +332,7 @@ def read_setup(model):
         return None
 
 
-def largest_size(setup, names):
+def largest_size(setup: TrainingSetup, names):
     """Return the most bytes that a record can have in the header of a file.
 
     Training does not begin unless there is room for them.

@@ -77,7 +77,7 @@ class Evaluation:
         y, weight = true_targets(model, target, rows), _weight_of(weight, rows)
         return cls(model, rows, y, P, threshold_of(model), weight=weight)
 
-    def scores(self):
+    def scores(self) -> Scores:
         """Return the scores beside those of the baseline."""
         how = {"block": self.block} if self.P.ndim == 1 else {"threshold": self.threshold}
         return score_rows(self.model, self.y, self.P, weight=self.weight, **how)
@@ -155,7 +155,7 @@ def drop_verb(model):
     return "fall" if name is None else known[name].verb
 
 
-def score_rows(model, y, P, threshold=None, *, block=None, weight=None):
+def score_rows(model, y, P, threshold=None, *, block=None, weight=None) -> Scores:
     """Return the Scores of predictions, and which of them the model is to be good at.
 
     Parameters
@@ -195,7 +195,7 @@ def _costs(confusion, rule):
     return cost / n, min(missed * positive, false * negative) / n
 
 
-def score_classes(codes, P, predicted, labels, weight=None):
+def score_classes(codes, P, predicted, labels, weight=None) -> Scores:
     """Score the prediction of classes.
 
     Parameters
@@ -259,7 +259,7 @@ def _share(part, whole, present):
     return float(part / whole) if whole else 0.0
 
 
-def score_numbers(y, predicted, block=None, weight=None):
+def score_numbers(y, predicted, block=None, weight=None) -> Scores:
     """Score the prediction of numbers.
 
     Parameters
@@ -306,7 +306,7 @@ def _number_values(y, predicted, weight, block=None):
 # ---- rows that look wrong ----
 
 
-def list_label_issues(model, target, train, file):
+def list_label_issues(model, target, train, file) -> list[LabelIssueRow]:
     """Return the rows whose target is improbable.
 
     Parameters

@@ -290,7 +290,7 @@ def _read_table(file, options):
 # ---- files ----
 
 
-def _save(model, record, options):
+def _save(model, record: TrainingRecord, options):
     model.metadata_ = record.to_metadata()
     try:
         model.save(options.out, background=not options.no_background)
@@ -306,7 +306,7 @@ def _plot(training, record):
         train_plot.save(path, training.model, record, held_out.y, held_out.P)
 
 
-def _write_report(training, record):
+def _write_report(training, record: TrainingRecord):
     from ..tabular.columns import frames
     from . import html_report
 

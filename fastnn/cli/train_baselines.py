@@ -66,7 +66,7 @@ class TrainedRows:
     test_parts: Any
 
 
-def compare(model, trained, file, options):
+def compare(model, trained, file, options) -> Baselines:
     """Train the baselines and return the Baselines: their comparison with the model.
 
     Ctrl-C leaves out those that are not trained.

@@ -87,7 +87,7 @@ class Search:
         smallest = self.target.values.to_numpy(zero_copy_only=False).min()
         return bool(smallest > 0 and self.options.loss != "poisson")
 
-    def describe(self):
+    def describe(self) -> Tuning:
         """Return what was tried and decided, for the record of a model."""
         return Tuning(self.metric.name, self.tried, self.decision)
 

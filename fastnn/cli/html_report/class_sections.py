@@ -99,7 +99,8 @@ def _confusion_list(labels, confusion):
 def _curves(report):
     """Return the legend and the charts of the probabilities; none if all held-out rows are of one
     class."""
-    labels = np.array(report.record.classes)
+    record: TrainingRecord = report.record
+    labels = np.array(record.classes)
     if len(np.unique(report.y)) < 2:
         return []
     y, P = labels[report.y], report.P

@@ -74,7 +74,11 @@ def _describe_numbers(y):
 
 
 def _class_table(report):
-    labels, codes = report.record.classes, report.model.model_.targets.to_numbers(report.y_train)
+    record: TrainingRecord = report.record
+    codes, labels = (
+        report.model.model_.targets.to_numbers(report.y_train),
+        list(record.classes or ()),
+    )
     counts = np.bincount(codes, minlength=len(labels))
     order, caption = np.arange(len(labels)), "Classes of the training rows"
     if len(labels) > MAX_CLASSES:
@@ -116,7 +120,8 @@ def _left_out_table(model: ModelDescription, summaries):
 
 def importances_section(report):
     """Return the section with the permutation importances."""
-    model: ModelDescription = report.record.model
+    record: TrainingRecord = report.record
+    model = record.model
     top, drops = important_columns(model), format_drops(model)
     text = (
         "How much worse the predictions for held-out rows get if the values of a column are shuffled: "

@@ -7,6 +7,7 @@ import numpy as np
 from ... import plotting
 from ...core.messages import plural
 from ...tabular.explaining.explanation_text import describe_output
+from ..record import TrainingRecord
 from ..text_report import important_columns
 from .charts import chart, charts, legend, take_legend
 from .elements import name, paragraph, section
@@ -58,9 +59,8 @@ def find_effects(report):
     model = report.model
     if not model.model_.members or model.model_.background is None:
         return []
-    top = [
-        column for column, share in important_columns(report.record.model) if share >= LEAST_SHARE
-    ]
+    record: TrainingRecord = report.record
+    top = [column for column, share in important_columns(record.model) if share >= LEAST_SHARE]
     if model.model_.features.names is None:
         top = list(map(int, top))
     return model.effects(top[:MOST_COLUMNS]) if top else []

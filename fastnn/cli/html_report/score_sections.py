@@ -7,7 +7,7 @@ import numpy as np
 
 from ...core.messages import plural, printable
 from ..last_block import describe_last_block
-from ..record import LABELS, Scores, TrainingRecord
+from ..record import LABELS, TrainingRecord
 from ..table_facts import format_share
 from ..text_layout import format_error, format_number
 from ..text_report import (
@@ -40,8 +40,8 @@ MAX_CLASSES = 20  # with scores of their own
 
 def headline(report):
     """Return the most important score beside that of the baseline, as a sentence."""
-    scores: Scores = report.record.scores
-    name = scores.metric
+    record: TrainingRecord = report.record
+    scores, name = record.scores, record.scores.metric
     values: dict[str, Any] = scores.values
     baseline: dict[str, Any] = scores.baseline
     if name not in (None, "accuracy", "mae") and values[name] is not None:
