@@ -133,7 +133,9 @@ def test_importances_shuffle_the_inputs_of_a_column(quick):
     sources = np.array([4, 2, 2, 1])  # of two numbers and two categories
     of_parts = fitted.sources_of_parts(sources)
     assert [part.tolist() for part in of_parts] == [[4, 4, 2], [4, 2], [2, 2, 1]]
-    found = permutation.shuffle(table, of_parts, [4, permutation.NO_COLUMN, 2, 1], order)
+    found = permutation.shuffle(
+        table, of_parts, [4, permutation.NO_COLUMN, 2, 1], np.arange(N), order
+    )
     found = found.to_dense().reshape(4, N, -1)
     assert_same_bits(found[1], table.to_dense())
     for part, source in zip(found[[0, 2, 3]], (4, 2, 1)):
