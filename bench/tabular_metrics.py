@@ -19,6 +19,7 @@ fastnn prints less that on the test rows.
 import pickle
 import warnings
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import measure
@@ -102,14 +103,8 @@ def train(tables, arguments):
 def predict_members(model, X):
     """Return the predictions of each configuration, before they are calibrated."""
     (frame,) = model._read_batches(X)
-    members, out = model.model_.members, []
-    for member in members:
-        weight, member.weight = member.weight, 1.0
-        model.model_.members = [member]
-        out.append(model.model_.predict_folds(frame, model.n_threads).mean(axis=0))
-        member.weight = weight
-    model.model_.members = members
-    return out
+    alone = (replace(model.model_, members=[replace(m, weight=1.0)]) for m in model.model_.members)
+    return [one.predict_folds(frame, model.n_threads).mean(axis=0) for one in alone]
 
 
 # ---- weights of configurations ----

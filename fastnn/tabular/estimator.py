@@ -20,8 +20,7 @@ from .checkpoint import MAX_FOLDS
 from .columns import frames
 from .columns.column_kinds import ARGUMENTS
 from .encoder import MAX_HIDDEN, MAX_WIDTH
-from .fitting.fit_arguments import FitArguments, TableFitOptions
-from .fitting.table_fit import TableFit
+from .fitting.table_fit import FitArguments, TableFit, TableFitOptions
 from .large.dask_table import check_column
 from .predictions import TablePredictions
 

@@ -23,6 +23,8 @@ class OutOfFold:
     task : ClassTask or NumberTask
     sample_weight : ndarray (n,) or None
         Weights of the rows, without those of their classes.
+    is_forward : bool
+        Whether the folds are forward in time.
 
     Attributes
     ----------
@@ -37,15 +39,13 @@ class OutOfFold:
         What `choose` returned for these folds.
     score : float or None
         `oof_score_` of these folds.
-    is_forward : bool
-        Whether the folds are forward in time.
     threshold_of_row : ndarray (n,) or None
         By which the class of each row is decided for scores, if a rule chooses thresholds; NaN for
         rows of other folds.
     """
 
-    def __init__(self, jobs, folds, setup, task, sample_weight=None):
-        self.is_forward = False
+    def __init__(self, jobs, folds, setup, task, sample_weight=None, is_forward=False):
+        self.is_forward = is_forward
         self.jobs, self.folds, self.setup, self.task = jobs, folds, setup, task
         self.sample_weight, self.threshold_of_row = sample_weight, None
         self.predictions: list = [None] * len(jobs)
