@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,13 @@ def test_the_spread_of_the_folds(quick):
     assert mean.shape == std.shape == (N,) and (std > 0).all()
     one = TabularRegressor(**SMALL | dict(n_estimators=1)).fit(X, y)
     assert (one.predict(X, return_std=True)[1] == 0).all()
+
+
+def test_a_fitted_model_is_frozen(quick):
+    model = TabularRegressor(**SMALL).fit(X, y).model_
+    for part, name in ((model, "members"), (model.members[0], "weight")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(part, name, None)
 
 
 def test_importances_find_the_informative_columns(quick):
@@ -405,6 +413,7 @@ def test_a_second_fit_leaves_nothing_of_the_first(quick):
 def test_without_scikit_learn_the_message_says_how_to_get_it():
     code = """
 import sys
+from dataclasses import FrozenInstanceError
 sys.modules["sklearn"] = None
 import fastnn
 for name in ("TabularClassifier", "TabularRegressor"):
@@ -424,6 +433,7 @@ def test_lists_do_not_need_pyarrow(tmp_path):
     (tmp_path / "table.csv").write_text("a,b\n1,a\n")
     code = """
 import sys
+from dataclasses import FrozenInstanceError
 sys.modules["pyarrow"] = None
 import fastnn
 reg = fastnn.TabularRegressor(2, hidden_layer_sizes=2)

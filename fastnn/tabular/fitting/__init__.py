@@ -1,7 +1,7 @@
 """One call of `fit` of the estimators for tables.
 
-- `table_fit`: the fit, from the table to the fitted model, what it is passed, and what it returns.
-  `tasks`: what differs between classes and numbers.
+- `table_fit`: what a fit is passed, and the fit, from the table to the fitted model. `tasks`: what
+  differs between classes and numbers.
 - `fit_split`: the folds. `recipe`: the configurations of networks. `training_jobs`: their training,
   in this process; `remote_jobs`: in the workers of an executor. `job_sessions`: one network's.
   `out_of_fold`: the choice among them. `final_networks`: those that train on all rows after folds

@@ -1,4 +1,4 @@
-"""One call of `fit`: what it is passed, the fit from the table to the TableModel, what it returns."""
+"""One call of `fit`: what it is passed, and the fit from the table to the TableModel."""
 
 import contextlib
 from dataclasses import dataclass, replace
@@ -60,7 +60,7 @@ class FitArguments:
 
 @dataclass(frozen=True, kw_only=True)
 class TableFitOptions:
-    """What an estimator passes to `TableFit`.
+    """Options of one fit.
 
     Attributes
     ----------
@@ -102,42 +102,6 @@ class TableFitOptions:
     metadata_bytes: int
     seconds_before: float
     suggests_splits: bool
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class FitResult:
-    """What one call of `fit` returns.
-
-    Attributes
-    ----------
-    model : TableModel
-    importances : ndarray (n_columns,)
-    oof_prediction : ndarray (n, ...)
-    oof_rows : ndarray (n,) of int, or None
-        The numbers of these rows in the table; None: these are all rows.
-    fold_of_row : ndarray (n,) of int, or None
-        Position of the fold that held out each row among those that are trained, -1 for none.
-    oof_score : float or None
-    oof_score_name : str
-        What it is.
-    oof_threshold : ndarray (n,) or None
-        As `OutOfFold.threshold_of_row`.
-    score_drops : ndarray (n_columns,) or None
-        By how much the score gets worse if a column is shuffled; None if it is undefined.
-    interrupt : KeyboardInterrupt, ClusterError or None
-        What stopped training after some folds.
-    """
-
-    model: TableModel
-    importances: np.ndarray
-    oof_prediction: np.ndarray
-    oof_rows: np.ndarray | None
-    oof_score: float | None
-    oof_score_name: str
-    fold_of_row: np.ndarray | None = None
-    oof_threshold: np.ndarray | None = None
-    score_drops: np.ndarray | None = None
-    interrupt: BaseException | None = None
 
 
 class TableFit:
@@ -255,32 +219,40 @@ class TableFit:
         if is_split or is_short or not options.suggests_splits:
             return
         seconds = None if limit is None else FOR_SPLITS * limit
-        for issue in find_splits(
-            frame, y, is_classifier, 0, no_inputs, seconds, **options.declared
-        ):
+        found = find_splits(frame, y, is_classifier, 0, no_inputs, seconds, **options.declared)
+        for issue in found:
             warn(issue.text, TableWarning)
 
     def run(self, stopped=None):
-        """Train the networks. Return the FitResult.
+        """Train the networks.
 
+        Parameters
+        ----------
         stopped : TableModel, optional
             That of the fit to continue.
+
+        Returns
+        -------
+        attributes : dict
+            Those of the fitted estimator, by name.
+        interrupt : KeyboardInterrupt, ClusterError or None
+            What stopped training after some folds.
         """
         targets = self.setup.targets
         if targets.is_classifier and targets.n_out == 1:
             if stopped is not None:  # its targets had several classes
                 stopped.checkpoint.refuse("targets")
-            return self.result_of_one_class()
+            return self.attributes_of_one_class(), None
         with self.large or contextlib.nullcontext():
             self.make_jobs(stopped)
             with self.sharing_rows():
                 interrupt = self.train_until_interrupt()
             try:
-                return self.result(interrupt)
+                return self.attributes_of_folds(), interrupt
             except KeyboardInterrupt as error:
                 if interrupt is not None:  # the user has pressed Ctrl-C again
                     raise
-                return self.result(error, FEW_ROWS)
+                return self.attributes_of_folds(FEW_ROWS), error
 
     @contextlib.contextmanager
     def sharing_rows(self):
@@ -322,8 +294,7 @@ class TableFit:
 
     def make_jobs(self, stopped):
         """Encode the table and make the networks. Those of a stopped fit have been trained."""
-        setup = self.setup
-        options = self.options
+        setup, options = self.setup, self.options
         self.split = self.to_split.split(options.cv, options.n_estimators, self.random_state)
         for note in self.to_split.notes(self.split):
             warn(note, TableWarning)
@@ -530,20 +501,20 @@ class TableFit:
 
     # ---- after training ----
 
-    def result(self, interrupt, n_most=np.inf):
-        """Return the FitResult of the folds that are done.
+    def attributes_of_folds(self, n_most=np.inf):
+        """Return the attributes of the estimator by the folds that are done.
 
         n_most : number of rows for the importances, at most
         """
-        out_of_fold, rows, is_forward = self.out_of_fold, self.setup.rows, self.split.is_forward
+        out_of_fold, is_forward = self.out_of_fold, self.split.is_forward
         done = [self.folds[fold] for fold in out_of_fold.done]
-        oof_prediction, fold_of_row = out_of_fold.all_rows()
+        prediction, fold_of_row = out_of_fold.all_rows()
         folds, errors, chosen = FoldRows.of(done, fold_of_row), out_of_fold.errors(), self.chosen()
         checkpoint = None if self.is_complete else self.checkpoint()
         model = self.model(chosen, errors=errors, checkpoint=checkpoint, folds=folds)
         importances, drops = permutation.importances(
             model,
-            rows,
+            self.setup.rows,
             done,
             self.task,
             self.random_state,
@@ -551,7 +522,7 @@ class TableFit:
             min(n_most, self.rows_for_importances(len(chosen), least=LEAST_SECONDS)),
             partial(self.encode_as_seen, _encodings(chosen)) if is_forward else None,
         )
-        score = out_of_fold.score_all(oof_prediction, fold_of_row)
+        score = out_of_fold.score_all(prediction, fold_of_row)
         self.task.warn_undefined(score, int((fold_of_row >= 0).sum()))
         if self.final is not None and self.final.is_done:
             model = self.model(
@@ -560,33 +531,37 @@ class TableFit:
                 folds=folds,
                 fold_histories=model.histories(),
             )
-        return FitResult(
-            model=model,
-            importances=importances,
-            oof_prediction=oof_prediction,
-            oof_rows=None if self.large is None else self.large.numbers,
-            fold_of_row=fold_of_row,
-            oof_score=score,
-            oof_score_name=name_weighted(self.task.score_name, self.sample_weight),
-            oof_threshold=out_of_fold.threshold_of_row,
-            score_drops=drops,
-            interrupt=interrupt,
-        )
+        threshold = out_of_fold.threshold_of_row
+        return self.attributes(model, importances, prediction, score, drops, fold_of_row, threshold)
 
-    def result_of_one_class(self):
-        """Return the FitResult of targets of one class, without networks."""
-        rows = self.setup.rows
-        oof_prediction = np.ones((len(rows), 1))
-        score = self.task.score(self.setup.targets, oof_prediction, *rows.targets(slice(None)))
+    def attributes_of_one_class(self):
+        """Return the attributes of the estimator by targets of one class, without networks."""
+        rows, importances = self.setup.rows, np.zeros(self.features.n_columns)
+        prediction = np.ones((len(rows), 1))
+        score = self.task.score(self.setup.targets, prediction, *rows.targets(slice(None)))
         self.task.warn_undefined(score, len(rows))
-        return FitResult(
-            model=self.model([]),
-            importances=np.zeros(self.features.n_columns),
-            oof_prediction=oof_prediction,
-            oof_rows=None if self.large is None else self.large.numbers,
-            oof_score=score,
-            oof_score_name=name_weighted(self.task.score_name, self.sample_weight),
+        return self.attributes(self.model([]), importances, prediction, score)
+
+    def attributes(
+        self, model, importances, prediction, score, drops=None, fold_of_row=None, threshold=None
+    ):
+        """Return the attributes of the estimator, by name.
+
+        fold_of_row : ndarray (n,) of int, or None
+            Position of the fold that held out each row among those that are done, -1 for none.
+        """
+        out = model.attributes() | dict(
+            feature_importances_=importances,
+            feature_score_drops_=drops,
+            oof_prediction_=prediction,
+            oof_rows_=None if self.large is None else self.large.numbers,
+            oof_score_=score,
+            oof_score_name_=name_weighted(self.task.score_name, self.sample_weight),
+            _fold_of_row=fold_of_row,
         )
+        if model.targets.is_classifier:
+            out["oof_threshold_"] = threshold
+        return out
 
     @property
     def is_complete(self):
