@@ -41,7 +41,7 @@ class OutOfFold:
         these folds.
     n_complete : int
         Number of folds whose networks are all trained.
-    choice : tuple
+    rows, weights, P
         What `choose` returned for these folds.
     score : float or None
         `oof_score_` of these folds.
@@ -71,7 +71,7 @@ class OutOfFold:
             self.update()
 
     def update(self):
-        """Set `done`, `used`, `n_complete`, `choice` and `score`.
+        """Choose by the networks that are trained. Set all attributes.
 
         Before the first fold is complete, the model has those configurations that are trained on as
         many folds as possible.
@@ -85,8 +85,8 @@ class OutOfFold:
         self.done = sorted(folds)
         self.used = [c for c, some in enumerate(trained) if folds and folds <= some]
         if self.done:
-            rows, _, P = self.choice = self.choose()
-            self.score = self.score_rows(rows, P, self.folds_of_choice())
+            self.rows, self.weights, self.P = self.choose()
+            self.score = self.score_rows(self.rows, self.P, self.folds_of_rows())
 
     def score_rows(self, rows, P, fold):
         """Return the score of the predictions of some rows. fold : of each row
@@ -108,15 +108,14 @@ class OutOfFold:
         rows = np.flatnonzero(fold_of_row >= 0)
         return self.score_rows(rows, predictions[rows], fold_of_row[rows])
 
-    def folds_of_choice(self):
-        """Return the fold of each row of `choice`, numbered among those that are done."""
+    def folds_of_rows(self):
+        """Return the fold of each of `rows`, numbered among those that are done."""
         return np.repeat(np.arange(len(self.done)), [len(self.folds[k][1]) for k in self.done])
 
     def errors(self):
         """Return the errors of the rows that have a weight, an array (n, 1) for each fold, or None."""
-        rows, _, P = self.choice
-        y, weight = self.setup.rows.targets(rows)
-        errors, fold = self.setup.targets.errors(P, y), self.folds_of_choice()
+        y, weight = self.setup.rows.targets(self.rows)
+        errors, fold = self.setup.targets.errors(self.P, y), self.folds_of_rows()
         if errors is None:
             return None
         counted = np.ones(len(y), bool) if weight is None else weight > 0
@@ -169,9 +168,7 @@ class OutOfFold:
         row_weight, p, is_second = self.row_weight(rows), P[:, 1], y == 1
         odds = thresholds.class_odds(y, weight, row_weight)
         targets.chosen = thresholds.ChosenThreshold(rule, rule.best(p, is_second, row_weight, odds))
-        sizes = [len(self.folds[fold][1]) for fold in self.done]
-        part = np.repeat(np.arange(n_done), sizes)
-        informs = self.setup.informs
+        part, informs = self.folds_of_rows(), self.setup.informs
         informs = None if informs is None else informs[np.ix_(self.done, self.done)]
         if n_done == 1:
             part, informs = np.arange(len(rows)) % thresholds.PARTS, None
@@ -194,7 +191,7 @@ class OutOfFold:
         The folds are numbered among those that are done; -1 is none of them. The prediction of a
         row that several folds hold out is the mean.
         """
-        rows, _, P = self.choice
+        rows, P = self.rows, self.P
         predictions = np.full((len(self.setup.rows), *P.shape[1:]), np.nan)
         n_folds = np.bincount(rows, minlength=len(predictions))
         if n_folds.max() > 1:

@@ -416,7 +416,7 @@ class TableFit:
 
     def train_final(self, line):
         """Train the networks on all rows that are left."""
-        final, (_, weights, _) = self.final, self.out_of_fold.choice
+        final, weights = self.final, self.out_of_fold.weights
         final.make(self.jobs_by_configuration(), weights, self.setup, self.split.rows)
         final.restore(self.stopped_networks)
         if self.are_weighted(final.jobs):
@@ -574,19 +574,15 @@ class TableFit:
 
         Those without a weight are left out, unless `resume` needs their networks.
         """
-        done, groups, is_complete = (
-            self.out_of_fold.done,
+        found, groups, is_complete = (
+            self.out_of_fold,
             self.jobs_by_configuration(),
             self.is_complete,
         )
-        _, weights, _ = self.out_of_fold.choice
+        weighted = [(groups[c], float(weight)) for c, weight in zip(found.used, found.weights)]
         return [
-            (
-                groups[c][0].configuration.encoding,
-                float(weight),
-                [groups[c][k].networks for k in done],
-            )
-            for c, weight in zip(self.out_of_fold.used, weights)
+            (jobs[0].configuration.encoding, weight, [jobs[fold].networks for fold in found.done])
+            for jobs, weight in weighted
             if weight > 0 or not is_complete
         ]
 
