@@ -19,7 +19,9 @@ fastnn prints less that on the test rows.
 import pickle
 import warnings
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import measure
 from measure import print_wrapped, show_progress
@@ -74,7 +76,6 @@ def train(tables, arguments):
         seen.update(P=predictions, y=y, targets=targets)
         return np.full(len(predictions), 1 / len(predictions))
 
-    out_of_fold.greedy = uniform
     for table in tables:
         for seed in range(arguments.seeds):
             show_progress(f"{table.name}, seed {seed}")
@@ -83,7 +84,7 @@ def train(tables, arguments):
             train, test = order[:n], order[n : n + MAX_TEST]
             X, X_test = (table.X.iloc[rows].reset_index(drop=True) for rows in (train, test))
             cls = TabularClassifier if table.n_classes else TabularRegressor
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), mock.patch.object(out_of_fold, "greedy", uniform):
                 warnings.simplefilter("ignore")
                 model = cls(random_state=seed, n_threads=arguments.threads)
                 model.fit(X, table.y[train])
@@ -102,27 +103,21 @@ def train(tables, arguments):
 def predict_members(model, X):
     """Return the predictions of each configuration, before they are calibrated."""
     (frame,) = model._read_batches(X)
-    members, out = model.model_.members, []
-    for member in members:
-        weight, member.weight = member.weight, 1.0
-        model.model_.members = [member]
-        out.append(model.model_.predict_folds(frame, model.n_threads).mean(axis=0))
-        member.weight = weight
-    model.model_.members = members
-    return out
+    alone = (replace(model.model_, members=[replace(m, weight=1.0)]) for m in model.model_.members)
+    return [one.predict_folds(frame, model.n_threads).mean(axis=0) for one in alone]
 
 
 # ---- weights of configurations ----
 
 
 def report_weights(runs):
-    from fastnn.tabular.fitting import selection
+    from fastnn.tabular.fitting import out_of_fold
 
-    certain = selection.is_better_for_certain
+    certain = out_of_fold.is_better_for_certain
     print(f"\n{'metric':20}{'weights':10}{'metric':>20}{'loss in %':>18}{'largest':>9}")
     for name in (*CLASS_METRICS, *NUMBER_METRICS):
         for label in ("always", "fastnn"):
-            selection.is_better_for_certain = certain if label == "fastnn" else lambda *_: True
+            out_of_fold.is_better_for_certain = certain if label == "fastnn" else lambda *_: True
             changes = defaultdict(list)
             for run in runs:
                 change = change_by(run, name)
@@ -138,7 +133,7 @@ def report_weights(runs):
 def change_by(run, name):
     """Return how the metric and the loss of the test rows change, None if the metric does not fit."""
     from fastnn.tabular import metrics
-    from fastnn.tabular.fitting import selection
+    from fastnn.tabular.fitting import out_of_fold
     from fastnn.tabular.fitting.tasks import ClassTask, NumberTask
 
     is_class = bool(run["n_classes"])
@@ -150,15 +145,15 @@ def change_by(run, name):
     else:
         task = NumberTask(metric=metric, loss="squared_error", log=False)
     y, targets = run["y"], run["targets"]
-    old = selection.greedy(run["P"], y, None, targets)
-    calibrate(targets, selection.weighted_mean(old, run["P"]), y)
-    held_out = selection.HeldOutMetric(task, targets, y, None, None)
-    new = selection.improve(old, run["P"], held_out)
+    old = out_of_fold.greedy(run["P"], y, None, targets)
+    calibrate(targets, out_of_fold.weighted_mean(old, run["P"]), y)
+    held_out = out_of_fold.HeldOutMetric(task, targets, y, None, None)
+    new = out_of_fold.improve(old, run["P"], held_out)
     values = []
     for weights in (old, new):
-        calibrate(targets, selection.weighted_mean(weights, run["P"]), y)
-        tested = selection.HeldOutMetric(task, targets, run["y_test"], None, None)
-        P = selection.weighted_mean(weights, run["P_test"])
+        calibrate(targets, out_of_fold.weighted_mean(weights, run["P"]), y)
+        tested = out_of_fold.HeldOutMetric(task, targets, run["y_test"], None, None)
+        P = out_of_fold.weighted_mean(weights, run["P_test"])
         values.append((tested.cost(P), targets.value(targets.calibrate(P), run["y_test"], None)))
     (metric_before, before), (metric_after, after) = values
     if metric_before is None:
@@ -209,11 +204,11 @@ def scores_of_thresholds(run, rule, what):
     import numpy as np
 
     from fastnn.tabular import thresholds
-    from fastnn.tabular.fitting import selection
+    from fastnn.tabular.fitting import out_of_fold
 
     rule, y, targets, odds = thresholds.parse(rule), run["y"] == 1, run["targets"], 1.0
-    weights = selection.greedy(run["P"], run["y"], None, targets)
-    P, tested = (selection.weighted_mean(weights, run[name]) for name in ("P", "P_test"))
+    weights = out_of_fold.greedy(run["P"], run["y"], None, targets)
+    P, tested = (out_of_fold.weighted_mean(weights, run[name]) for name in ("P", "P_test"))
     calibrate(targets, P, run["y"])
     p, p_test = targets.calibrate(P)[:, 1], targets.calibrate(tested)[:, 1]
     if what != "plain":

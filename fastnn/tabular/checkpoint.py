@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
@@ -27,7 +27,7 @@ PARTS = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class SpareNetworks:
     """Trained networks that no member of the model has.
 
@@ -46,7 +46,7 @@ class SpareNetworks:
     best: list
 
 
-@dataclass
+@dataclass(frozen=True)
 class FitCheckpoint:
     """The state of a fit that has trained some networks.
 
@@ -71,7 +71,7 @@ class FitCheckpoint:
     n_configurations : int
         Number of all configurations; 0: as many as there are members.
     spare : list of SpareNetworks
-        Ascending by configuration and fold. A file has their networks in arrays.
+        Ascending by configuration and fold. A file has their networks in arrays, like those of `final`.
     """
 
     folds: list
@@ -135,6 +135,21 @@ class FitCheckpoint:
             if digests[part] != self.digests[part]:
                 self.refuse(part)
 
+    def spare_by_configuration(self):
+        """Return {configuration: list of SpareNetworks}."""
+        out: dict = {}
+        for spare in self.spare:
+            out.setdefault(spare.configuration, []).append(spare)
+        return out
+
+    def with_networks(self, spare, final):
+        """Return the checkpoint of a file with its networks.
+
+        spare : for each of the SpareNetworks its networks; final : as in the attribute
+        """
+        trained = [replace(s, networks=networks) for s, networks in zip(self.spare, spare)]
+        return replace(self, spare=trained, final=final)
+
     def to_json(self):
         """Return a dict that JSON can hold."""
         out = dict(
@@ -156,7 +171,7 @@ class FitCheckpoint:
         check(all(is_count(fold, self.n_folds - 1) for fold in self.folds), "folds")
         check(self.folds == sorted(set(self.folds)), "folds")
         check(is_count(self.n_final, MAX_FOLDS), "n_final")
-        self._check_used()
+        self = replace(self, spare=self._read_spare())
         check(self.n_complete < self.n_folds + (self.n_final > 0), "folds")
         self._check_best()
         check(is_finite(self.fraction) and 0 <= self.fraction <= 1, "share of epochs")
@@ -165,13 +180,13 @@ class FitCheckpoint:
         check(all(type(digest) is str for digest in digests.values()), "digests")
         return self
 
-    def _check_used(self):
-        """Check `used` and `spare`, whose items become SpareNetworks without networks."""
+    def _read_spare(self):
+        """Return the SpareNetworks of a file, without networks, after a check of `used`."""
         n = self.n_configurations
         check(is_count(n, MAX_CONFIGURATIONS) and isinstance(self.spare, list), "configurations")
         if self.used is None:
             check(n == 0 and not self.spare, "configurations")
-            return
+            return []
         check(isinstance(self.used, list) and len(self.used) > 0, "used")
         check(all(is_count(c, n - 1) for c in self.used), "used")
         check(self.used == sorted(set(self.used)), "used")
@@ -186,7 +201,7 @@ class FitCheckpoint:
             spare.append(SpareNetworks(c, fold, [], best))
             pairs.append((c, fold))
         check(pairs == sorted(set(pairs)), "spare")
-        self.spare = spare
+        return spare
 
     def _check_best(self):
         check(isinstance(self.best, list) and self.final == [], "best")

@@ -20,8 +20,7 @@ from .checkpoint import MAX_FOLDS
 from .columns import frames
 from .columns.column_kinds import ARGUMENTS
 from .encoder import MAX_HIDDEN, MAX_WIDTH
-from .fitting.fit_arguments import FitArguments, TableFitOptions
-from .fitting.table_fit import TableFit
+from .fitting.table_fit import FitArguments, TableFit, TableFitOptions
 from .large.dask_table import check_column
 from .predictions import TablePredictions
 
@@ -199,24 +198,13 @@ class BaseTabular(Attributes, TablePredictions):
             passed = FitArguments(
                 X=X, y=y, sample_weight=sample_weight, groups=groups, time=time, window=window
             )
-            fitted = TableFit(self._fit_options(executor, resume), passed).run(stopped)
+            options = self._fit_options(executor, resume)
+            attributes, interrupt = TableFit(options, passed).run(stopped)
+            attributes["metadata_"] = {} if stopped is None else self.metadata_
             kept = {name: value for name, value in vars(self).items() if name not in FITTED}
-            new = dict(
-                feature_importances_=fitted.importances,
-                feature_score_drops_=fitted.score_drops,
-                oof_prediction_=fitted.oof_prediction,
-                oof_rows_=fitted.oof_rows,
-                oof_score_=fitted.oof_score,
-                oof_score_name_=fitted.oof_score_name,
-                metadata_={} if stopped is None else self.metadata_,
-                _fold_of_row=fitted.fold_of_row,
-            )
-            if fitted.model.targets.is_classifier:
-                new["oof_threshold_"] = fitted.oof_threshold
-            # at once: Ctrl-C may come in between
-            self.__dict__ = kept | fitted.model.attributes() | new
-        if fitted.interrupt is not None:
-            raise fitted.interrupt
+            self.__dict__ = kept | attributes  # at once: Ctrl-C may come in between
+        if interrupt is not None:
+            raise interrupt
         return self
 
     def _stopped_model(self):

@@ -1,26 +1,25 @@
 """TableModel: the fitted model of a table, which predicts, and is written to files."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..estimators.network_means import mean_over_networks
-from ..files.checks import check, check_mapping, is_count, is_finite
+from ..files.checks import check, check_mapping, is_count
 from . import network_arrays
 from .checking.profile import TableProfile
 from .checkpoint import FitCheckpoint
 from .columns.features import Features
-from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
+from .encoder import Encoder
 from .explaining.background import Background
+from .network_arrays import StoredNetworks
 from .row_split import FoldRows, RowSplit
 
 BLOCK = 20_000  # rows that are encoded and predicted at a time
-MAX_SNAPSHOTS = 2
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EnsembleMember:
     """The networks of one configuration.
 
@@ -43,7 +42,7 @@ class EnsembleMember:
         return dict(encoder=self.encoder, share=self.weight, hidden=hidden)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TableModel:
     """The columns of a table, how networks read them, the networks, and what their outputs become.
 
@@ -65,15 +64,13 @@ class TableModel:
         How the rows were split into folds; None in files of older versions.
     background : Background or None
         Some of the training rows, for explanations; None if the file was written without them.
-    block_of_row : ndarray (n,) of int, or None
-        After a fit whose folds are forward in time: the number of the fold that scored each row, -1
-        for none. Not in a file.
     profile : TableProfile or None
         What the training table held, for `check`; None in files of older versions.
     folds : FoldRows or None
         After a fit: the rows of its folds. Not in a file.
     fold_histories : list of list of History, or None
-        After such a fit: those of the networks of the folds, for each member. Not in a file.
+        After a fit whose networks were trained on all rows: those of the networks of the folds, for
+        each of their configurations. Not in a file.
     """
 
     features: Features
@@ -86,7 +83,6 @@ class TableModel:
     split: RowSplit | None = None
     profile: TableProfile | None = None
     background: Background | None = None
-    block_of_row: np.ndarray | None = None
     folds: FoldRows | None = None
     fold_histories: list | None = None
 
@@ -99,6 +95,13 @@ class TableModel:
     def time_column(self):
         """str or None: the column by whose times the folds were forward, if it has a name."""
         return self.split.time if self.split is not None and self.split.is_forward else None
+
+    @property
+    def block_of_row(self):
+        """ndarray (n,) of int, or None: after a fit whose folds are forward in time, the number of the
+        fold that scored each row, -1 for none."""
+        is_forward = self.split is not None and self.split.is_forward
+        return self.folds.fold_of_row if is_forward and self.folds is not None else None
 
     @property
     def n_folds(self):
@@ -206,17 +209,7 @@ class TableModel:
 
     def arrays(self):
         """Return the arrays of a file, by name, without the background."""
-        out = {
-            f"params{i}": network_arrays.params_of(m.networks) for i, m in enumerate(self.members)
-        }
-        if self.checkpoint is not None and self.checkpoint.final:
-            weighted = [i for i, member in enumerate(self.members) if member.weight > 0]
-            final = zip(weighted, self.checkpoint.final)
-            out |= {
-                f"final{i}": network_arrays.params_of(networks) for i, networks in final if networks
-            }
-        for c, spare in self._spare_of_configurations().items():
-            out[f"spare{c}"] = network_arrays.params_of([s.networks for s in spare])
+        out = network_arrays.to_arrays(self.members, self.checkpoint)
         if self.errors is not None:
             out["errors"] = np.concatenate(self.errors)[:, 0]
             out["errors_fold"] = np.repeat(
@@ -253,126 +246,50 @@ class TableModel:
         features = Features.from_json(content["features"], n_columns)
         n_numbers, categories = len(features.numbers), features.categories
         check(isinstance(content["encoders"], list), "encoders")
-        self = cls(
-            features,
-            [Encoder.from_json(d, n_numbers, categories) for d in content["encoders"]],
-            [],
-            targets.from_json(check_mapping(content["targets"], "targets")),
-            target_name,
-        )
-        if "split" in content:
-            self.split = RowSplit.from_json(content["split"])
-        self._read_members(content, reader)
-        if "profile" in content:
-            self.profile = TableProfile.read(content["profile"], reader, features)
-        return self
-
-    def _read_members(self, content, reader):
-        """Read the networks, the errors, and what `fit(resume=True)` needs."""
-        members, targets = content["members"], self.targets
-        check(isinstance(members, list), "members")
-        check((len(members) == 0) == (targets.is_classifier and targets.n_out == 1), "members")
-        shapes = [network_arrays.shape_of(reader, f"params{i}") for i in range(len(members))]
-        sizes = []
-        for member, (n_folds, n_snapshots) in zip(members, shapes):
-            hidden = member["hidden"]
-            check(isinstance(hidden, list) and 0 < len(hidden) <= MAX_HIDDEN, "hidden")
-            check(all(is_count(size, MAX_WIDTH, 1) for size in hidden), "hidden")
-            check(is_count(member["encoder"], len(self.encoders) - 1), "encoder")
-            check(is_finite(member["share"]) and 0 <= member["share"] <= 1, "share")
-            check(n_folds == shapes[0][0] and n_snapshots <= MAX_SNAPSHOTS, "params")
-            sizes.append([self.encoders[member["encoder"]].n_inputs, *hidden, targets.n_out])
-        expected: dict = {"importances": ([self.features.n_columns], "F64")}
-        if "score_drops" in reader.entries:
-            expected["score_drops"] = [self.features.n_columns], "F64"
-        for i, (size, shape) in enumerate(zip(sizes, shapes)):
-            n_params = sum(a * b + b for a, b in pairwise(size))
-            expected[f"params{i}"] = [*shape, n_params], "F32"
+        encoders = [Encoder.from_json(d, n_numbers, categories) for d in content["encoders"]]
+        learned = targets.from_json(check_mapping(content["targets"], "targets"))
+        split = RowSplit.from_json(content["split"]) if "split" in content else None
+        checkpoint = profile = None
         if "unfinished" in content:
-            self.checkpoint = FitCheckpoint.from_json(content["unfinished"])
-            n_done = len(self.checkpoint.folds)
-            check(len(shapes) > 0 and all(shape[0] == n_done for shape in shapes), "folds")
-            used = self.checkpoint.used
-            check(used is None or len(used) == len(members), "used")
-            if self.checkpoint.n_final:
-                found = [len(folds[0]) for folds in self.checkpoint.best if folds]
-                check(found == [shape[1] for shape in shapes], "best")
-        spare_sizes = self._spare_sizes(reader, sizes)
-        for c, (shape, size) in spare_sizes.items():
-            n_params = sum(a * b + b for a, b in pairwise(size))
-            expected[f"spare{c}"] = [*shape, n_params], "F32"
-        used = [member["share"] > 0 for member in members]
-        check(any(used or [True]) and (self.checkpoint is not None or all(used)), "share")
-        final = self._final_shapes(members, shapes, reader)
-        for i, shape in final.items():
-            expected[f"final{i}"] = [*shape, *expected[f"params{i}"][0][2:]], "F32"
-        has_errors = not targets.is_classifier and targets.n_out == 1
+            checkpoint = FitCheckpoint.from_json(content["unfinished"])
+        networks = StoredNetworks(content, reader, encoders, learned, checkpoint)
+        has_errors = not learned.is_classifier and learned.n_out == 1
+        expected: dict = {"importances": ([n_columns], "F64")}
+        if "score_drops" in reader.entries:
+            expected["score_drops"] = [n_columns], "F64"
+        expected |= networks.expected()
         if has_errors:
             n = reader.length("errors", minimum=0)
             expected |= {"errors": ([n], "F64"), "errors_fold": ([n], "I64")}
         if "profile" in content:
             expected |= TableProfile.expected_arrays(content["profile"], reader)
-        expected |= Background.expected_arrays(reader, self.features)
+        expected |= Background.expected_arrays(reader, features)
         reader.check(expected)
-        self.background = Background.read(reader, self.features)
-        for i, (member, size) in enumerate(zip(members, sizes)):
-            networks = network_arrays.networks_of(size, targets.output, reader.array(f"params{i}"))
-            self.members.append(EnsembleMember(member["encoder"], member["share"], networks))
-        if self.checkpoint is not None:
-            self.checkpoint.final = [
-                network_arrays.networks_of(sizes[i], targets.output, reader.array(f"final{i}"))
-                for i in final
-            ]
-        for c, spare in self._spare_of_configurations().items():
-            params = reader.array(f"spare{c}")
-            found = network_arrays.networks_of(spare_sizes[c][1], targets.output, params)
-            for networks, one in zip(found, spare):
-                one.networks = networks
-        if has_errors:
-            errors, fold = reader.array("errors"), reader.array("errors_fold")
-            check(np.all((fold >= 0) & (fold < self.n_folds)), "errors_fold")
-            n_folds = 1 if self.is_forward else self.n_folds
-            self.errors = [errors[fold == i, None] for i in range(n_folds)]
+        if "profile" in content:
+            profile = TableProfile.read(content["profile"], reader, features)
+        is_forward = split is not None and split.is_forward and checkpoint is None
+        return cls(
+            features=features,
+            encoders=encoders,
+            members=[
+                EnsembleMember(member["encoder"], member["share"], found)
+                for member, found in zip(content["members"], networks.read_members())
+            ],
+            targets=learned,
+            target_name=target_name,
+            errors=_read_errors(reader, networks.n_folds, is_forward) if has_errors else None,
+            checkpoint=networks.read_checkpoint(),
+            split=split,
+            profile=profile,
+            background=Background.read(reader, features),
+        )
 
-    def _spare_of_configurations(self):
-        """Return {configuration: list of SpareNetworks}."""
-        out: dict = {}
-        for spare in self.checkpoint.spare if self.checkpoint is not None else ():
-            out.setdefault(spare.configuration, []).append(spare)
-        return out
 
-    def _spare_sizes(self, reader, sizes):
-        """Return {configuration: (shape, sizes of the layers)} of its spare networks.
-
-        sizes : of the members, whose hidden layers they have
-        """
-        out = {}
-        for c, spare in self._spare_of_configurations().items():
-            name, (_, *others) = f"spare{c}", sizes[0]
-            shape = network_arrays.shape_of(reader, name)
-            check(shape[0] == len(spare) and shape[1] <= MAX_SNAPSHOTS, name)
-            check(all(len(s.best) in (0, shape[1]) for s in spare), name)
-            n_params = reader.entries[name]["shape"][2]
-            check(is_count(n_params, 2**40), name)
-            left = n_params - others[0] - sum(a * b + b for a, b in pairwise(others))
-            check(left > 0 and left % others[0] == 0, name)
-            check(left // others[0] <= MAX_WIDTH, name)
-            out[c] = shape, [left // others[0], *others]
-        return out
-
-    def _final_shapes(self, members, shapes, reader):
-        """Return {position of a member: (n_networks, n_snapshots)} of networks on all rows."""
-        if self.checkpoint is None or not self.checkpoint.n_final:
-            return {}
-        weighted = [i for i, member in enumerate(members) if member["share"] > 0]
-        if not any(f"final{i}" in reader.entries for i in weighted):
-            return {}
-        final = {i: network_arrays.shape_of(reader, f"final{i}") for i in weighted}
-        n = {n for n, _ in final.values()}
-        check(len(n) == 1 and n.pop() <= self.checkpoint.n_final, "final")
-        check(all(final[i][1] == shapes[i][1] for i in final), "final")
-        check(len(self.checkpoint.folds) == self.checkpoint.n_folds, "final")
-        return final
+def _read_errors(reader, n_folds, is_forward):
+    """Return the errors of each fold, or of all together if the networks are not those of folds."""
+    errors, fold = reader.array("errors"), reader.array("errors_fold")
+    check(np.all((fold >= 0) & (fold < n_folds)), "errors_fold")
+    return [errors[fold == i, None] for i in range(1 if is_forward else n_folds)]
 
 
 def mean_output(networks, table, n_threads):

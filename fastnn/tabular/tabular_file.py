@@ -69,7 +69,7 @@ def check_before_training(options, model, n_folds):
 
     Parameters
     ----------
-    options : fitting.fit_arguments.TableFitOptions
+    options : fitting.table_fit.TableFitOptions
     model : TableModel
         Without networks, with all encoders that they may use.
     n_folds : int

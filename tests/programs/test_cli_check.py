@@ -1,6 +1,7 @@
 """fastnn check, and what fastnn predict notes about rows that are not like the training rows."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def test_a_model_of_an_older_version(run):
     from fastnn import load
 
     model = load("b.safetensors")
-    model.model_.profile = None
+    model.model_ = replace(model.model_, profile=None)
     model.save("old.safetensors")
     code, _, err = run("check", "old.safetensors", "new.csv")
     assert code == 2 and "an older version wrote its file. Train it again." in err

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,7 @@ def test_a_model_that_was_trained_in_python(run):
 def test_a_model_that_was_interrupted(run, monkeypatch):
     model = stored_model.load("b.safetensors")
     model.n_folds_remaining_ = 3
-    model.model_.checkpoint = FitCheckpoint([0, 1], 5, 1.0, {})
+    model.model_ = replace(model.model_, checkpoint=FitCheckpoint([0, 1], 5, 1.0, {}))
     monkeypatch.setattr("fastnn.cli.info.load_model", lambda path: model)
     assert ": 2 of 5 folds, " in run("info", "b.safetensors")[1]
     assert json.loads(run("info", "b.safetensors", "--json")[1])["folds_left"] == 3

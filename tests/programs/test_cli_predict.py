@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -281,7 +282,7 @@ def test_scores_are_those_of_the_predictions(run):
 def test_classes_are_recognised_however_they_are_written(run, labels, written):
     write_csv("t.csv", a=range(40), y=[written[i % 2] for i in range(40)])
     clf = TabularClassifier(**SMALL).fit(read("t.csv").select(["a"]), labels * 20)
-    clf.model_.target_name = "y"
+    clf.model_ = replace(clf.model_, target_name="y")
     clf.save("any.safetensors")
     report = json.loads(run("any", "t.csv", "--json")[1])
     assert [c["rows"] for c in report["scores"]["classes"]] == [20, 20]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -189,10 +190,12 @@ def test_members_of_a_fit_that_was_stopped(write, path, quick_recipe):
     reg = fastnn.TabularRegressor(2, hidden_layer_sizes=3, random_state=0).fit(X, y)
     write(reg, path)
     before = path.read_bytes()
-    first = reg.model_.members[0]
-    reg.model_.encoders = [*reg.model_.encoders[::-1], reg.model_.encoders[0]]
-    for member in reg.model_.members:
-        member.encoder = len(reg.model_.encoders) - 2 - member.encoder
-    reg.model_.members.insert(0, type(first)(len(reg.model_.encoders) - 1, 0.0, first.networks))
+    encoders, members = reg.model_.encoders, reg.model_.members
+    last = len(encoders) - 1
+    unused = replace(members[0], encoder=last + 1, weight=0.0)
+    others = [replace(member, encoder=last - member.encoder) for member in members]
+    reg.model_ = replace(
+        reg.model_, encoders=[*encoders[::-1], encoders[0]], members=[unused, *others]
+    )
     write(reg, path)
     assert path.read_bytes() == before

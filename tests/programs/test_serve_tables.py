@@ -1,6 +1,7 @@
 """`fastnn serve` of tabular models: the numbers of `predict`, whatever people send."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import fastnn
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.serving import create_app
 from fastnn.tabular import stored_model
+from fastnn.tabular.table_model import TableModel
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=4, n_threads=1, random_state=0)
 N = 120
@@ -145,13 +147,13 @@ def test_requests_at_the_same_time_get_what_predict_gives_each(models, name):
 
 def test_requests_at_the_same_time_are_predicted_together(models, monkeypatch):
     model, calls = load(models, "number"), []
-    predict = model.model_.predict_features
+    predict = TableModel.predict_features
 
-    def count(numbers, codes, n_threads):
+    def count(self, numbers, codes, n_threads):
         calls.append(len(codes))
-        return predict(numbers, codes, n_threads)
+        return predict(self, numbers, codes, n_threads)
 
-    monkeypatch.setattr(model.model_, "predict_features", count)
+    monkeypatch.setattr(TableModel, "predict_features", count)
     app = create_app(model)
     calls.clear()
     replies = predict_all(app, [ROW] * 100)
@@ -310,6 +312,6 @@ def test_explanations_that_are_refused(models):
     assert status == 413 and reply["detail"].startswith("The request has 101 rows to explain")
     assert ask(app, "/predict?explain=true", [])[1]["predictions"] == []
     model = load(models, "number")
-    model.model_.background = None
+    model.model_ = replace(model.model_, background=None)
     status, reply = ask(create_app(model), "/predict?explain=true", ROW)
     assert status == 422 and reply["detail"].startswith("explain: the model keeps no training rows")

@@ -5,6 +5,7 @@ Those of `fastnn.tables` are in table_error_cases.py.
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -353,16 +354,16 @@ ROLES = [
         ),
     ),
     Case(
-        "tabular/fitting/fit_split._of_splitter: {argument} cannot",
+        "tabular/fitting/fit_split._by_splitter: {argument} cannot",
         splits(([1], [2]), time=A),
     ),
     Case(
-        "tabular/fitting/fit_split._of_splitter: {argument} has",
+        "tabular/fitting/fit_split._by_splitter: {argument} has",
         splits(([1], [2]), groups=[None, *A[1:]]),
     ),
-    Case("tabular/fitting/fit_split._of_splitter: {argument} yields", splits()),
+    Case("tabular/fitting/fit_split._by_splitter: {argument} yields", splits()),
     Case(
-        "tabular/fitting/fit_split._of_splitter: {argument} needs",
+        "tabular/fitting/fit_split._by_splitter: {argument} needs",
         lambda: large(cv=3).fit([(X, GOAL)], window=20),
     ),
     Case(
@@ -539,7 +540,7 @@ def old_model(monkeypatch):
     """Write the files of `number_model`, of a model as an older version wrote it."""
     number_model(monkeypatch)
     model = fastnn.load("n.safetensors")
-    model.model_.profile = None
+    model.model_ = replace(model.model_, profile=None)
     model.save("n.safetensors")
 
 

@@ -21,7 +21,8 @@ from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.encoded_table import EncodedTable
 from fastnn.tables import TableWarning
 from fastnn.tabular import find_label_issues
-from fastnn.tabular.fitting import final_networks, fitted_table, permutation, training_jobs
+from fastnn.tabular.fitting import final_networks, permutation, training_jobs
+from fastnn.tabular.fitting.table_fit import TableFit
 from fastnn.tabular.forward_folds import ForwardFolds, as_seen
 from fastnn.training import pool
 
@@ -288,13 +289,13 @@ def test_column_weights_come_from_earlier_folds(monkeypatch):
 def test_importances_are_those_of_rows_as_folds_see_them(monkeypatch):
     """What begins in the last block has no meaning for any fold."""
     late = X.assign(flag=np.where(DAY > 25, 1.0, 0.0))
-    seen, encode = [], fitted_table._encode_as_seen
+    seen, encode = [], TableFit.encode_as_seen
 
     def record(*args):
         seen.append(encode(*args))
         return seen[-1]
 
-    monkeypatch.setattr(fitted_table, "_encode_as_seen", record)
+    monkeypatch.setattr(TableFit, "encode_as_seen", record)
     reg = TabularRegressor(**SMALL).fit(late, y, time="day")
     assert np.isfinite(reg.feature_importances_).all()
     (tables,) = seen

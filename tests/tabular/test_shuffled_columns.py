@@ -8,8 +8,8 @@ pytest.importorskip("sklearn", reason="estimators for tables need the extra skle
 from checks import assert_same_bits
 
 from fastnn import MLP, EncodedTable, TabularClassifier, TabularRegressor
-from fastnn.tabular.fitting import permutation, shuffled_columns
-from fastnn.tabular.fitting.shuffled_columns import ShuffledColumns
+from fastnn.tabular.fitting import permutation
+from fastnn.tabular.fitting.permutation import ShuffledColumns
 from fastnn.tabular.table_model import mean_output
 
 N = 40
@@ -35,12 +35,13 @@ TABLES = {
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("hidden", [[8], [8, 5]])
 def test_they_are_those_of_shuffled_tables(name, hidden, monkeypatch):
-    monkeypatch.setattr(shuffled_columns, "BLOCK_VALUES", 2 * 8 * N)  # two columns at a time
+    monkeypatch.setattr(permutation, "BLOCK_VALUES", 2 * 8 * N)  # two columns at a time
     parts, sources = TABLES[name]
     table, inputs = EncodedTable(**parts), tuple(np.array(part, np.intp) for part in sources)
     networks = [MLP([table.n_inputs, *hidden, 2], "silu", rng=seed) for seed in range(2)]
     order, columns = rng.permutation(N), sorted(set(np.concatenate(inputs).tolist()))
-    expected = mean_output(networks, permutation.shuffle(table, inputs, columns, order), 1)
+    shuffled = permutation.shuffle(table, inputs, columns, np.arange(N), order)
+    expected = mean_output(networks, shuffled, 1)
     part = np.arange(7, N)
     found = ShuffledColumns(table, inputs, part, order[part])
     outputs = found.mean_output(networks, columns, 1).reshape(len(columns), -1, 2)

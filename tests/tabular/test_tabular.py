@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pandas as pd
@@ -98,6 +99,13 @@ def test_the_spread_of_the_folds(quick):
     assert (one.predict(X, return_std=True)[1] == 0).all()
 
 
+def test_a_fitted_model_is_frozen(quick):
+    model = TabularRegressor(**SMALL).fit(X, y).model_
+    for part, name in ((model, "members"), (model.members[0], "weight")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(part, name, None)
+
+
 def test_importances_find_the_informative_columns(quick):
     quick(60)
     for model, target in ((TabularRegressor(), y), (TabularClassifier(), classes)):
@@ -133,7 +141,9 @@ def test_importances_shuffle_the_inputs_of_a_column(quick):
     sources = np.array([4, 2, 2, 1])  # of two numbers and two categories
     of_parts = fitted.sources_of_parts(sources)
     assert [part.tolist() for part in of_parts] == [[4, 4, 2], [4, 2], [2, 2, 1]]
-    found = permutation.shuffle(table, of_parts, [4, permutation.NO_COLUMN, 2, 1], order)
+    found = permutation.shuffle(
+        table, of_parts, [4, permutation.NO_COLUMN, 2, 1], np.arange(N), order
+    )
     found = found.to_dense().reshape(4, N, -1)
     assert_same_bits(found[1], table.to_dense())
     for part, source in zip(found[[0, 2, 3]], (4, 2, 1)):
@@ -403,6 +413,7 @@ def test_a_second_fit_leaves_nothing_of_the_first(quick):
 def test_without_scikit_learn_the_message_says_how_to_get_it():
     code = """
 import sys
+from dataclasses import FrozenInstanceError
 sys.modules["sklearn"] = None
 import fastnn
 for name in ("TabularClassifier", "TabularRegressor"):
@@ -422,6 +433,7 @@ def test_lists_do_not_need_pyarrow(tmp_path):
     (tmp_path / "table.csv").write_text("a,b\n1,a\n")
     code = """
 import sys
+from dataclasses import FrozenInstanceError
 sys.modules["pyarrow"] = None
 import fastnn
 reg = fastnn.TabularRegressor(2, hidden_layer_sizes=2)

@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.tabular import metric_values
-from fastnn.tabular.fitting import selection
+from fastnn.tabular.fitting import out_of_fold
 from fastnn.tabular.metrics import CLASS_METRICS, NUMBER_METRICS, MissingMetric, find_name
 from fastnn.tabular.targets import TableClasses
 
@@ -176,16 +176,16 @@ def mixes(n):
 def test_a_metric_of_classes_must_be_better_for_certain(n, is_certain):
     y, P = mixes(n)
     found = Found("accuracy", y)
-    weights = selection.improve(np.array([1.0, 0.0]), P, found)
+    weights = out_of_fold.improve(np.array([1.0, 0.0]), P, found)
     assert (weights[1] > 0) == is_certain
 
 
 def test_the_loss_decides_between_equal_metrics(monkeypatch):
     y, P = mixes(100)
-    monkeypatch.setattr(selection, "is_better_for_certain", lambda *_: True)
+    monkeypatch.setattr(out_of_fold, "is_better_for_certain", lambda *_: True)
     # AUC and accuracy of both are 1
     P = [np.where(y[:, None] == [0, 1], p, 1 - p) for p in (0.6, 0.9)]
-    weights = selection.improve(np.array([0.5, 0.5]), P, Found("accuracy", y))
+    weights = out_of_fold.improve(np.array([0.5, 0.5]), P, Found("accuracy", y))
     assert weights.tolist() == [0, 1]
 
 

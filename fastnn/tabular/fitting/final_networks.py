@@ -9,7 +9,6 @@ import numpy as np
 
 from ...training.plan import FitOptions, Plan
 from ..forward_folds import ALL_ROWS
-from ..table_model import EnsembleMember
 from . import recipe, training_jobs
 from .job_sessions import SnapshotSession
 
@@ -99,10 +98,10 @@ class FinalNetworks:
         """Return the trained networks of each configuration, those that all configurations have."""
         return [[job.networks for job in jobs[: self.n_done]] for jobs in self.groups()]
 
-    def members(self, encodings):
-        """Return the EnsembleMembers. encodings : list of EncoderSettings, those of the encoders"""
+    def chosen(self):
+        """Return [(EncoderSettings, weight, networks)] of the configurations."""
         return [
-            EnsembleMember(encodings.index(jobs[0].configuration.encoding), weight, networks)
+            (jobs[0].configuration.encoding, weight, networks)
             for jobs, weight, networks in zip(self.groups(), self.weights, self.networks())
         ]
 

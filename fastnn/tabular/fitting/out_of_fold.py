@@ -1,13 +1,19 @@
-"""Out-of-fold predictions, and the choice among the configurations by them."""
+"""Out-of-fold predictions, and the choice among the configurations by them.
+
+`greedy` chooses their weights by the loss. `improve` takes those that a metric chooses, if they are
+better for certain: metrics of predicted classes are coarse, and on small tables the choice by them would
+follow single rows (docs/decisions/0037-metrics.md).
+"""
 
 import numpy as np
 
 from .. import thresholds
-from ..metric_values import block_means
+from ..metric_values import ScoredRows, block_means, is_above_zero
 from ..metrics import R2
 from ..table_model import mean_output
-from . import selection
-from .selection import greedy, weighted_mean
+
+PICKS = 12  # of the greedy selection
+EQUAL = 1e-12  # difference of metrics that are equal
 
 
 class OutOfFold:
@@ -23,6 +29,8 @@ class OutOfFold:
     task : ClassTask or NumberTask
     sample_weight : ndarray (n,) or None
         Weights of the rows, without those of their classes.
+    is_forward : bool
+        Whether the folds are forward in time.
 
     Attributes
     ----------
@@ -33,19 +41,17 @@ class OutOfFold:
         these folds.
     n_complete : int
         Number of folds whose networks are all trained.
-    choice : tuple
+    rows, weights, P
         What `choose` returned for these folds.
     score : float or None
         `oof_score_` of these folds.
-    is_forward : bool
-        Whether the folds are forward in time.
     threshold_of_row : ndarray (n,) or None
         By which the class of each row is decided for scores, if a rule chooses thresholds; NaN for
         rows of other folds.
     """
 
-    def __init__(self, jobs, folds, setup, task, sample_weight=None):
-        self.is_forward = False
+    def __init__(self, jobs, folds, setup, task, sample_weight=None, is_forward=False):
+        self.is_forward = is_forward
         self.jobs, self.folds, self.setup, self.task = jobs, folds, setup, task
         self.sample_weight, self.threshold_of_row = sample_weight, None
         self.predictions: list = [None] * len(jobs)
@@ -65,7 +71,7 @@ class OutOfFold:
             self.update()
 
     def update(self):
-        """Set `done`, `used`, `n_complete`, `choice` and `score`.
+        """Choose by the networks that are trained. Set all attributes.
 
         Before the first fold is complete, the model has those configurations that are trained on as
         many folds as possible.
@@ -79,8 +85,8 @@ class OutOfFold:
         self.done = sorted(folds)
         self.used = [c for c, some in enumerate(trained) if folds and folds <= some]
         if self.done:
-            rows, _, P = self.choice = self.choose()
-            self.score = self.score_rows(rows, P, self.folds_of_choice())
+            self.rows, self.weights, self.P = self.choose()
+            self.score = self.score_rows(self.rows, self.P, self.folds_of_rows())
 
     def score_rows(self, rows, P, fold):
         """Return the score of the predictions of some rows. fold : of each row
@@ -102,15 +108,14 @@ class OutOfFold:
         rows = np.flatnonzero(fold_of_row >= 0)
         return self.score_rows(rows, predictions[rows], fold_of_row[rows])
 
-    def folds_of_choice(self):
-        """Return the fold of each row of `choice`, numbered among those that are done."""
+    def folds_of_rows(self):
+        """Return the fold of each of `rows`, numbered among those that are done."""
         return np.repeat(np.arange(len(self.done)), [len(self.folds[k][1]) for k in self.done])
 
     def errors(self):
         """Return the errors of the rows that have a weight, an array (n, 1) for each fold, or None."""
-        rows, _, P = self.choice
-        y, weight = self.setup.rows.targets(rows)
-        errors, fold = self.setup.targets.errors(P, y), self.folds_of_choice()
+        y, weight = self.setup.rows.targets(self.rows)
+        errors, fold = self.setup.targets.errors(self.P, y), self.folds_of_rows()
         if errors is None:
             return None
         counted = np.ones(len(y), bool) if weight is None else weight > 0
@@ -140,8 +145,8 @@ class OutOfFold:
         if targets.is_classifier:
             targets.fit_temperature(P, y, weight)
         if self.task.metric is not None:
-            found = selection.HeldOutMetric(self.task, targets, y, weight, self.row_weight(rows))
-            weights = selection.improve(weights, predictions, found)
+            found = HeldOutMetric(self.task, targets, y, weight, self.row_weight(rows))
+            weights = improve(weights, predictions, found)
             P = weighted_mean(weights, predictions)
             if targets.is_classifier:
                 targets.fit_temperature(P, y, weight)
@@ -163,9 +168,7 @@ class OutOfFold:
         row_weight, p, is_second = self.row_weight(rows), P[:, 1], y == 1
         odds = thresholds.class_odds(y, weight, row_weight)
         targets.chosen = thresholds.ChosenThreshold(rule, rule.best(p, is_second, row_weight, odds))
-        sizes = [len(self.folds[fold][1]) for fold in self.done]
-        part = np.repeat(np.arange(n_done), sizes)
-        informs = self.setup.informs
+        part, informs = self.folds_of_rows(), self.setup.informs
         informs = None if informs is None else informs[np.ix_(self.done, self.done)]
         if n_done == 1:
             part, informs = np.arange(len(rows)) % thresholds.PARTS, None
@@ -188,7 +191,7 @@ class OutOfFold:
         The folds are numbered among those that are done; -1 is none of them. The prediction of a
         row that several folds hold out is the mean.
         """
-        rows, _, P = self.choice
+        rows, P = self.rows, self.P
         predictions = np.full((len(self.setup.rows), *P.shape[1:]), np.nan)
         n_folds = np.bincount(rows, minlength=len(predictions))
         if n_folds.max() > 1:
@@ -201,3 +204,106 @@ class OutOfFold:
         for i, fold in enumerate(self.done):
             fold_of_row[self.folds[fold][1]] = i
         return predictions, fold_of_row
+
+
+# ---- weights of the configurations ----
+
+
+def greedy(predictions, y, weight, targets):
+    """Return the weights of configurations, from their out-of-fold predictions.
+
+    Configurations are picked one after the other, with replacement, each time the one with which
+    the mean of the picks has the least loss (Caruana et al., 2004, "Ensemble selection from
+    libraries of models").
+    """
+    counts, total = np.zeros(len(predictions)), 0.0
+    for k in range(PICKS):
+        values = [targets.value((total + P) / (k + 1), y, weight) for P in predictions]
+        j = int(np.argmin(values))
+        counts[j] += 1
+        total = total + predictions[j]
+    return counts / PICKS
+
+
+def weighted_mean(weights, predictions):
+    """Return the prediction of all configurations."""
+    return sum(weight * P for weight, P in zip(weights, predictions))
+
+
+class HeldOutMetric:
+    """What a metric says about predictions of held-out rows.
+
+    Parameters
+    ----------
+    task : ClassTask or NumberTask
+        With a metric.
+    targets : TableClasses or TableNumbers
+        With the temperature for the predictions.
+    y : ndarray (n,)
+    weight : ndarray (n,) or None
+    row_weight : ndarray (n,) or None
+        The weights without those of classes, which a threshold is chosen with.
+    """
+
+    def __init__(self, task, targets, y, weight, row_weight):
+        self.task, self.targets = task, targets
+        self.y, self.weight, self.row_weight = y, weight, row_weight
+
+    def loss(self, P):
+        return self.targets.value(P, self.y, self.weight)
+
+    def cost(self, P, rows=slice(None)):
+        """Return the metric, lower is better, of the predictions of some rows; None if undefined."""
+        P, y = self.targets.calibrate(P[rows]), self.y[rows]
+        weight, row_weight = (
+            None if w is None else w[rows] for w in (self.weight, self.row_weight)
+        )
+        if weight is not None and not weight.any():
+            return None
+        threshold = (
+            self.task.decision(P, y, weight, row_weight) if self.task.metric.uses_classes else None
+        )
+        return self.task.metric.cost(ScoredRows(self.targets, y, P, weight, threshold))
+
+
+def improve(weights, predictions, held_out):
+    """Return the weights of configurations that a metric chooses, or those that the loss chose.
+
+    Picks with equal metrics are decided by the loss. Metrics of numbers choose in any case. Others
+    must be better by two standard errors of the difference (jackknife), else the loss chooses, as it
+    does if a metric is undefined for the rows.
+
+    Parameters
+    ----------
+    weights : ndarray (n_configurations,)
+        Those that the loss chose.
+    predictions : list of ndarray
+        Out-of-fold predictions of each configuration.
+    held_out : HeldOutMetric
+    """
+    metric = held_out.task.metric
+    if len(predictions) == 1 or metric.is_loss or held_out.cost(predictions[0]) is None:
+        return weights
+    counts, total = np.zeros(len(predictions)), 0.0
+    for k in range(PICKS):
+        means = [(total + P) / (k + 1) for P in predictions]
+        costs = np.array([held_out.cost(P) for P in means], float)
+        tied = np.flatnonzero(costs <= np.nanmin(costs) + EQUAL)
+        j = tied[0] if len(tied) == 1 else tied[np.argmin([held_out.loss(means[i]) for i in tied])]
+        counts[j] += 1
+        total = total + predictions[j]
+    found = counts / PICKS
+    if not metric.is_coarse:
+        return found
+    new, old = weighted_mean(found, predictions), weighted_mean(weights, predictions)
+    return found if is_better_for_certain(new, old, held_out) else weights
+
+
+def is_better_for_certain(new, old, held_out):
+    """Return whether the metric of predictions is better by two standard errors."""
+
+    def gain(rows):
+        costs = held_out.cost(old, rows), held_out.cost(new, rows)
+        return np.nan if None in costs else costs[0] - costs[1]
+
+    return is_above_zero(gain, len(held_out.y))

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...encoded_table import table_of
+from ...many import forward_many
+from ...saving import blank_network
 from ..fit_rows import sample
 from ..table_model import mean_output
-from .shuffled_columns import ShuffledColumns
 
 MIN_ROWS, MAX_ROWS = 200, 2000
 #: Most values that are shuffled or copied: for each column, rows times columns.
 MAX_VALUES, MAX_WEIGHT_VALUES = 20_000_000, 100_000_000
+BLOCK_VALUES = 2_000_000  # of pre-activations that `ShuffledColumns` holds at a time
 TABLE_ROWS = 1000  # that are predicted at once
 MANY_COLUMNS = 250  # from which on `ShuffledColumns` predicts
 MANY_TABLE_ROWS = 100_000  # that are predicted at once, with many columns
@@ -56,62 +58,73 @@ def importances(model, rows, folds, task, random_state, n_threads, n_most=np.inf
     drops : ndarray (n_features,), or None
         None if the score is undefined for these rows.
     """
-    features, targets = model.features, model.targets
+    features = model.features
     most = int(min(n_most, most_rows(len(features.positions)))) // len(folds)
     parts = [sample(held_out, max(1, most), random_state) for _, held_out in folds]
     rows = rows.take(np.concatenate(parts))
-    ends = np.cumsum([len(part) for part in parts])
     tables = model.encode(rows.numbers, rows.codes) if encode is None else encode(parts)
-    inputs = [encoder.sources_of_parts(features.sources()) for encoder in model.encoders]
     order = random_state.permutation(len(rows))
-    threshold = task.threshold if task.rule is None else targets.chosen.value
-
-    def predict(sources):
-        """Return the predictions of the rows for each column, (n_columns, n, ...)."""
-        shuffled = [shuffle(*pair, sources, order) for pair in zip(tables, inputs)]
-        starts, P = len(order) * np.arange(len(sources))[:, None], []
-        for k, (end, part) in enumerate(zip(ends, parts)):
-            held_out = (starts + np.arange(end - len(part), end)).ravel()
-            P.append(model.predict_fold([table[held_out] for table in shuffled], k, n_threads))
-        return join(P, len(sources))
-
-    def predict_many(sources):
-        """Return the same for many columns."""
-        P = []
-        for k, (end, part) in enumerate(zip(ends, parts)):
-            held_out = np.arange(end - len(part), end)
-            shuffled = [
-                ShuffledColumns(*pair, held_out, order[held_out]) for pair in zip(tables, inputs)
-            ]
-
-            def output(member, k=k, shuffled=shuffled):
-                networks = member.networks[k]
-                return shuffled[member.encoder].mean_output(networks, sources, n_threads)
-
-            P.append(model.mix(output))
-        return join(P, len(sources))
-
-    def join(P, n):
-        """Return the predictions of all folds for n columns."""
-        return np.concatenate([p.reshape(n, -1, *p.shape[1:]) for p in P], axis=1)
-
-    def score(p):
-        p = targets.calibrate(p)
-        return task.score(targets, p, rows.y, rows.weight, threshold)
-
-    def measure(sources):
-        few = sources == [NO_COLUMN] or len(features.positions) < MANY_COLUMNS
-        P = (predict if few else predict_many)(sources)
-        return [targets.value(p, rows.y, rows.weight) for p in P], list(map(score, P))
-
-    (loss,), (before,) = measure([NO_COLUMN])
+    shuffled = ShuffledScores(model, task, rows, list(map(len, parts)), tables, order, n_threads)
+    (loss,), (before,) = shuffled.measure([NO_COLUMN])
     out, drops = np.zeros(features.n_columns), np.zeros(features.n_columns)
     for sources in at_once(features.used(), len(order)):
         positions = [features.positions[source] for source in sources]
-        losses, scores = measure(sources)
+        losses, scores = shuffled.measure(sources)
         out[positions] = np.subtract(losses, loss)
         drops[positions] = [task.score_metric.drop(before, after) for after in scores]
     return out, drops if np.isfinite(drops).all() else None
+
+
+class ShuffledScores:
+    """Losses and scores of held-out rows with one column at a time shuffled between them.
+
+    Parameters
+    ----------
+    model : TableModel
+    task : ClassTask or NumberTask
+    rows : FitRows
+        The rows that the first fold holds out, then those of the next.
+    n_rows : list of int
+        Their number for each fold.
+    tables : list of EncodedTable
+        These rows, for each encoder of the model.
+    order : ndarray (n,) of int
+        The row from which each row takes the value of the column.
+    n_threads : int
+    """
+
+    def __init__(self, model, task, rows, n_rows, tables, order, n_threads):
+        self.model, self.task, self.rows, self.n_threads = model, task, rows, n_threads
+        self.threshold = task.threshold if task.rule is None else model.targets.chosen.value
+        has_many_columns = len(model.features.positions) >= MANY_COLUMNS
+        sources = model.features.sources()
+        inputs = [encoder.sources_of_parts(sources) for encoder in model.encoders]
+        self.folds = [
+            [
+                ShuffledTable(*pair, held_out, order[held_out], has_many_columns)
+                for pair in zip(tables, inputs)
+            ]
+            for held_out in np.split(np.arange(len(order)), np.cumsum(n_rows)[:-1])
+        ]
+
+    def measure(self, columns):
+        """Return the loss for each shuffled column, and the score."""
+        targets, (y, weight) = self.model.targets, (self.rows.y, self.rows.weight)
+        folds = [self._predict_fold(k, columns) for k in range(len(self.folds))]
+        P = np.concatenate([p.reshape(len(columns), -1, *p.shape[1:]) for p in folds], axis=1)
+        scores = [
+            self.task.score(targets, targets.calibrate(p), y, weight, self.threshold) for p in P
+        ]
+        return [targets.value(p, y, weight) for p in P], scores
+
+    def _predict_fold(self, k, columns):
+        """Return the predictions of a fold: its rows for the first column, then for the next."""
+        tables, n_threads = self.folds[k], self.n_threads
+        return self.model.mix(
+            lambda member: tables[member.encoder].mean_output(
+                member.networks[k], columns, n_threads
+            )
+        )
 
 
 def at_once(sources, n):
@@ -123,8 +136,8 @@ def at_once(sources, n):
     return [sources[i : i + k] for i in range(0, len(sources), k)]
 
 
-def shuffle(table, inputs, sources, order):
-    """Return an encoded table once for each column, which has the values of the rows `order` there.
+def shuffle(table, inputs, sources, rows, others):
+    """Return rows of an encoded table once for each column, where they have the values of others.
 
     Parameters
     ----------
@@ -133,7 +146,8 @@ def shuffle(table, inputs, sources, order):
         What `Encoder.sources_of_parts` returned.
     sources : sequence of int
         The columns; `NO_COLUMN` leaves the table as it is.
-    order : ndarray (n,) of int
+    rows, others : ndarray (n,) of int
+        The rows, and for each of them the row with the values of the column.
 
     Returns
     -------
@@ -142,40 +156,41 @@ def shuffle(table, inputs, sources, order):
     """
     parts = []
     for values, columns in zip((table.numbers, table.positions, table.codes), inputs):
-        stacked = np.concatenate([values] * len(sources))
+        stacked = np.concatenate([values[rows]] * len(sources))
         for i, source in enumerate(sources):
             chosen = np.flatnonzero(columns == source)
-            rows = slice(i * len(order), (i + 1) * len(order))
-            stacked[rows, chosen] = values[order[:, None], chosen]
+            copies = slice(i * len(rows), (i + 1) * len(rows))
+            stacked[copies, chosen] = values[others[:, None], chosen]
         parts.append(stacked)
     numbers, positions, codes = parts
     return table_of(numbers, positions, codes, table.layout)
 
 
 class ShuffledTable:
-    """An encoded table of which one column at a time has the values of the rows `order`.
+    """Rows of an encoded table of which one column at a time has the values of other rows.
 
     Parameters
     ----------
     table : EncodedTable
     inputs : tuple of ndarray
         What `Encoder.sources_of_parts` returned.
-    order : ndarray (n,) of int
+    rows, others : ndarray (n,) of int
+        As in `shuffle`.
     has_many_columns : bool
     """
 
-    def __init__(self, table, inputs, order, has_many_columns):
-        self.table, self.inputs, self.order = table, inputs, order
+    def __init__(self, table, inputs, rows, others, has_many_columns):
+        self.table, self.inputs, self.rows, self.others = table, inputs, rows, others
         self.columns = None
         if has_many_columns:
-            self.columns = ShuffledColumns(table, inputs, np.arange(len(order)), order)
+            self.columns = ShuffledColumns(table, inputs, rows, others)
 
     def mean_output(self, networks, columns, n_threads):
         """Return the mean output of networks for the rows with the first column shuffled, then the
         next. columns : list of int, or [NO_COLUMN]"""
         if self.columns is not None and columns != [NO_COLUMN]:
             return self.columns.mean_output(networks, columns, n_threads)
-        shuffled = shuffle(self.table, self.inputs, columns, self.order)
+        shuffled = shuffle(self.table, self.inputs, columns, self.rows, self.others)
         return mean_output(networks, shuffled, n_threads)
 
 
@@ -185,9 +200,8 @@ def seconds_per_row(job, encoder, sources, n_threads, clock):
     clock : function that returns seconds
     """
     used, rows = np.unique(sources).tolist(), job.held_out[:TRIAL_ROWS]
-    few = used[: TABLE_ROWS // TRIAL_ROWS]
-    inputs, order = encoder.sources_of_parts(sources), np.arange(len(rows))
-    table = ShuffledTable(job.table[rows], inputs, order, len(used) >= MANY_COLUMNS)
+    few, inputs = used[: TABLE_ROWS // TRIAL_ROWS], encoder.sources_of_parts(sources)
+    table = ShuffledTable(job.table, inputs, rows, rows, len(used) >= MANY_COLUMNS)
     times = []
     for _ in range(TRIALS):  # the fastest counts: other programs may interrupt it
         began = clock()
@@ -200,6 +214,148 @@ def most_rows(n_columns, max_values=None):
     """Return the number of rows at most that `importances` uses, or with other `MAX_VALUES`."""
     max_values = MAX_VALUES if max_values is None else max_values
     return min(MAX_ROWS, max(MIN_ROWS, max_values // max(1, n_columns) ** 2))
+
+
+# ---- many columns ----
+
+
+class ShuffledColumns:
+    """Rows of an encoded table of which one of many columns at a time has the values of other rows.
+
+    The column changes what its inputs add to the first layer, so that is all that is computed anew:
+    the time does not grow with the number of columns squared. Sums differ in the last bits from
+    those of the kernels, which add up all inputs.
+
+    Parameters
+    ----------
+    table : EncodedTable
+    inputs : tuple of ndarray
+        What `Encoder.sources_of_parts` returned.
+    rows, others : ndarray (n,) of int
+        As in `shuffle`.
+    """
+
+    def __init__(self, table, inputs, rows, others):
+        self.rows, self.others, layout = table[rows], table[others], table.layout
+        self.layout = layout
+        starts = np.cumsum([layout.n_numbers, *layout.n_bins, *layout.n_categories])
+        n_positions = len(layout.n_bins)
+        #: The first input of each position, and of each code.
+        self.position_starts = starts[:n_positions]
+        self.code_starts = starts[n_positions : n_positions + len(layout.n_categories)]
+        #: (column, kind, position) of the parts of the table, column by column.
+        kinds = np.repeat(np.arange(3), [len(part) for part in inputs])
+        positions = np.concatenate([np.arange(len(part)) for part in inputs])
+        columns = np.concatenate(inputs)
+        order = np.argsort(columns, kind="stable")
+        self.columns, self.kinds, self.positions = columns[order], kinds[order], positions[order]
+
+    def mean_output(self, networks, sources, n_threads):
+        """Return the mean output of networks for each column.
+
+        Parameters
+        ----------
+        networks : list of MLP
+        sources : sequence of int
+            The columns, ascending.
+
+        Returns
+        -------
+        ndarray (n_columns * n, n_out)
+            The rows for the first column, then those for the next.
+        """
+        return np.mean([self._output(net, sources, n_threads) for net in networks], axis=0)
+
+    def _output(self, net, sources, n_threads):
+        """Return the outputs of a network, (n_columns * n, n_out)."""
+        first, rest = _split(net)
+        Z, n = forward_many([first], self.rows, n_threads=n_threads)[0], len(self.rows)
+        k = max(1, BLOCK_VALUES // max(1, Z.size))
+        out = np.empty((len(sources) * n, net.layer_sizes[-1]))
+        for i in range(0, len(sources), k):
+            columns = np.asarray(sources[i : i + k])
+            changed = self._changes(net.weights[0], columns)
+            changed += Z
+            changed = changed.reshape(-1, Z.shape[1])
+            out[i * n : (i + k) * n] = mean_output([rest], changed, n_threads)
+        return out
+
+    def _changes(self, W, columns):
+        """Return what each column changes in a first layer W, (n_columns, n, width)."""
+        a, b = (
+            np.searchsorted(self.columns, columns),
+            np.searchsorted(self.columns, columns, "right"),
+        )
+        parts = np.concatenate([np.arange(*ends) for ends in zip(a, b)])
+        of_part = np.repeat(np.arange(len(columns)), b - a)
+        out = np.zeros((len(columns), len(self.rows), W.shape[1]), W.dtype)
+        for kind, changes in enumerate((self._of_numbers, self._of_positions, self._of_codes)):
+            chosen = np.flatnonzero(self.kinds[parts] == kind)
+            if len(chosen):
+                found, columns = changes(W, self.positions[parts[chosen]]), of_part[chosen]
+                if np.all(np.diff(columns) > 0):
+                    out[columns] += found
+                else:
+                    np.add.at(out, columns, found)
+        return out
+
+    def _of_numbers(self, W, positions):
+        """Return what numbers change, (n_positions, n, width)."""
+        changes = self.others.numbers.T[positions] - self.rows.numbers.T[positions]
+        return changes[:, :, None] * W[positions][:, None]
+
+    def _of_positions(self, W, positions):
+        """Likewise: a bin adds its weight above it, and subtracts it below (see EncodedTable)."""
+        layout, starts = self.layout, self.position_starts
+        pair = self.others.positions.T[positions], self.rows.positions.T[positions]
+        out = np.empty((*pair[0].shape, W.shape[1]), W.dtype)
+        for i, j in enumerate(positions):
+            n_bins = layout.n_bins[j]
+            slopes = 2 * np.float32(layout.position_scale[j]) * W[starts[j] : starts[j] + n_bins]
+            knots = np.concatenate([np.zeros_like(slopes[:1]), np.cumsum(slopes, axis=0)])
+            added = []
+            for x in pair:
+                bins = np.minimum(x[i].astype(np.intp), n_bins - 1)
+                added.append(knots[bins] + (x[i] - bins)[:, None] * slopes[bins])
+            out[i] = added[0] - added[1]
+        return out
+
+    def _of_codes(self, W, positions):
+        """Likewise for codes: a category adds its weight."""
+        scale = np.array(self.layout.code_scale, W.dtype)[positions, None]
+        added = []
+        for table in (self.others, self.rows):
+            codes = table.codes.T[positions]
+            inputs = self.code_starts[positions, None] + np.maximum(codes, 0)
+            added.append((scale * (codes >= 0))[:, :, None] * W[inputs])
+        return added[0] - added[1]
+
+
+def _split(net):
+    """Return the first layer of a network without activation, and the rest, which applies it."""
+    n_inputs, width, *others = net.layer_sizes
+    first, rest = (
+        blank_network(
+            dict(
+                layer_sizes=sizes,
+                activations=activations,
+                bias=True,
+                dtype=net.dtype,
+                dropout=[0.0] * (len(sizes) - 1),
+            ),
+            np.random.default_rng(0),
+        )
+        for sizes, activations in (
+            ([n_inputs, width], ["identity"]),
+            ([width, width, *others], list(net.activations)),
+        )
+    )
+    first.params = np.concatenate([net.weights[0].ravel(), net.biases[0]])
+    identity = np.eye(width, dtype=net.dtype).ravel()
+    rest.params = np.concatenate(
+        [identity, np.zeros(width, net.dtype), net.params[first.n_params :]]
+    )
+    return first, rest
 
 
 # ---- weights ----
@@ -266,14 +422,14 @@ def column_weights(jobs, encoder, sources, setup, rng, n_most=np.inf):
     most = max(1, int(min(n_most, most_rows_for_weights(len(used)))) // len(jobs))
     out = np.zeros((len(jobs), len(used)))
     for job, found in zip(jobs, out):
-        positions = sample(np.arange(len(job.held_out)), most, rng)
-        table, chosen = job.held_out_table()[positions], job.held_out[positions]
+        rows = sample(np.arange(len(job.held_out)), most, rng)
+        chosen, others, losses = job.held_out[rows], rows[rng.permutation(len(rows))], []
         y, weight = setup.rows.targets(chosen)
-        order, losses = rng.permutation(len(chosen)), []
         groups = at_once([NO_COLUMN, *used], len(chosen))
         if len(used) >= MANY_COLUMNS:
             groups = [[NO_COLUMN], *at_once(used, len(chosen))]
-        shuffled = ShuffledTable(table, inputs, order, len(used) >= MANY_COLUMNS)
+        table = job.held_out_table()
+        shuffled = ShuffledTable(table, inputs, rows, others, len(used) >= MANY_COLUMNS)
         for columns in groups:
             P = targets.finish(shuffled.mean_output(job.networks, columns, setup.n_threads))
             P = P.reshape(len(columns), len(chosen), *P.shape[1:])

@@ -1,13 +1,15 @@
-"""One call of `fit`: from the table to the TableModel."""
+"""One call of `fit`: what it is passed, and the fit from the table to the TableModel."""
 
 import contextlib
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from ...core.errors import Argument, DataError, Wording
-from ...core.messages import plural, warn
+from ...core.messages import is_called_by, plural, warn
 from ...core.validation import check_threads
 from ...dask.runner import ClusterError
 from ...estimators.inputs import check_weight
@@ -15,23 +17,91 @@ from ...executors import SharedObjects
 from ...tables.files import TableWarning
 from .. import row_columns, table_memory, tabular_file
 from ..checking.profile import TableProfile
-from ..checkpoint import digests_of
+from ..checkpoint import FitCheckpoint, SpareNetworks, digests_of
 from ..columns import known_categories
 from ..columns.features import NO_COLUMN, Features
 from ..encoder import Encoder, Scaling
 from ..explaining.background import Background
 from ..fit_rows import FitRows
+from ..forward_folds import concatenate
 from ..large import table_rows
 from ..large.large_table import TableEncoding
+from ..metrics import name_weighted
+from ..row_split import FoldRows
+from ..split_check import find_splits
+from ..table_model import EnsembleMember, TableModel
 from ..table_progress import EncodingReporter, ProgressReporter
-from . import fit_split, fitted_table, permutation, recipe, remote_jobs, training_jobs
+from . import permutation, recipe, remote_jobs, training_jobs
 from .budget import FOR_WEIGHTS, TimeBudget
 from .final_networks import FinalNetworks
+from .fit_split import RowsToSplit
 from .out_of_fold import OutOfFold
 from .training_jobs import TrainingSetup
 
 SNAPSHOTS = 1.5  # networks that a job has, on average
 FEW_ROWS = 50  # for the importances, if Ctrl-C comes while they are computed
+#: Seconds for the importances, although the limit may be over: those of a few rows are noise.
+LEAST_SECONDS = 0.5
+LONG_LIMIT = 30.0  # seconds of a fit, without which there is no time to look for other splits
+FOR_SPLITS = 0.1  # of the limit
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class FitArguments:
+    """The rows that were passed to `fit` of an estimator, as they were passed."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    groups: Any
+    time: Any
+    window: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableFitOptions:
+    """Options of one fit.
+
+    Attributes
+    ----------
+    estimator_name : str
+        For messages.
+    task : ClassTask or NumberTask
+    n_estimators, cv, time_limit, random_state, n_threads, verbose
+        As in the estimator. `TableFit` resolves ``n_threads=-1``.
+    executor : concurrent.futures.Executor or None
+        As in `fit`.
+    hidden_sizes : list of int
+    declared : dict
+        Columns whose kind the user knows, for `Features.fit`.
+    on_progress : callable or None
+        on_progress(progress) is called with a `table_progress.FitProgress`.
+    parameters : dict
+        All parameters of the estimator, as a file holds them.
+    metadata_bytes : int
+        Bytes of the header of a file that are for `metadata_`.
+    seconds_before : float
+        Seconds of the time limit that have passed before `fit`.
+    suggests_splits : bool
+        Whether to warn of columns by which the rows should be split.
+    """
+
+    estimator_name: str
+    task: Any
+    n_estimators: int
+    cv: Any
+    hidden_sizes: list
+    time_limit: float | None
+    random_state: Any
+    n_threads: int
+    executor: Any
+    declared: dict
+    verbose: bool
+    on_progress: Any
+    parameters: dict
+    metadata_bytes: int
+    seconds_before: float
+    suggests_splits: bool
 
 
 class TableFit:
@@ -52,6 +122,8 @@ class TableFit:
         The rows in memory, their targets, and what else all jobs share.
     folds : list of (ndarray, ndarray)
         Training rows and held-out rows.
+    to_split : RowsToSplit
+        The rows, and what decides on their folds.
     split : FitSplit
         These folds, and how they were made.
     background : Background
@@ -90,13 +162,13 @@ class TableFit:
                 n_rows=self.large.n_rows,
             )
         self.target_name, frame, weight = rows.target_name, rows.frame, rows.weight
-        n, self.column_names = frame.n_rows, rows.columns.names
+        n, names = frame.n_rows, rows.columns.names
         if n < 2:
             raise ValueError(f"fit needs at least 2 rows, got {plural(n, 'sample')}.")
         if weight is not None:
             weight = check_weight(weight, np.zeros(n))
         n_all = n if self.large is None else self.large.n_rows
-        self.groups, self.times = rows.columns.groups(n_all), rows.columns.times(n_all)
+        groups, times = rows.columns.groups(n_all), rows.columns.times(n_all)
         self.random_state = check_random_state(options.random_state)
         n_threads = check_threads(options.n_threads)
         source = self.task if self.large is None else self.large
@@ -112,11 +184,12 @@ class TableFit:
         if self.task.metric is not None:
             self.task.metric.check_targets(targets, y, weight)
         with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
-            no_inputs = row_columns.left_out(self.column_names)
+            no_inputs = row_columns.left_out(names)
             self.features = Features.fit(frame, no_inputs, **options.declared)
             for note in self.features.notes(frame, self.large is None):
                 warn(note, TableWarning)
-            fit_split.suggest(self, frame, y, targets.is_classifier, no_inputs)
+            if options.cv is None and groups is None and times is None:
+                self.suggest_splits(frame, y, targets.is_classifier, no_inputs)
             numbers, codes = self.features.transform(frame)
             self.profile = TableProfile.fit(self.features, frame)
         self.setup = TrainingSetup(
@@ -127,30 +200,59 @@ class TableFit:
             n_threads=n_threads,
             workers=remote_jobs.Workers.of(options.executor, options.n_threads),
         )
+        self.to_split = RowsToSplit(
+            y=y,
+            targets=targets,
+            weight=weight,
+            groups=groups,
+            times=times,
+            names=names,
+            large=self.large,
+        )
+
+    def suggest_splits(self, frame, y, is_classifier, no_inputs):
+        """Warn of columns by which the rows should be split, since the user has not done it."""
+        options, limit = self.options, self.options.time_limit
+        # Cross-validation, which calls `fit` for each of its folds, has split the rows.
+        is_split = is_called_by("sklearn.model_selection")
+        is_short = limit is not None and limit < LONG_LIMIT
+        if is_split or is_short or not options.suggests_splits:
+            return
+        seconds = None if limit is None else FOR_SPLITS * limit
+        found = find_splits(frame, y, is_classifier, 0, no_inputs, seconds, **options.declared)
+        for issue in found:
+            warn(issue.text, TableWarning)
 
     def run(self, stopped=None):
-        """Train the networks. Return the FittedTable.
+        """Train the networks.
 
+        Parameters
+        ----------
         stopped : TableModel, optional
             That of the fit to continue.
+
+        Returns
+        -------
+        attributes : dict
+            Those of the fitted estimator, by name.
+        interrupt : KeyboardInterrupt, ClusterError or None
+            What stopped training after some folds.
         """
         targets = self.setup.targets
         if targets.is_classifier and targets.n_out == 1:
             if stopped is not None:  # its targets had several classes
                 stopped.checkpoint.refuse("targets")
-            return fitted_table.end_without_networks(self)
+            return self.attributes_of_one_class(), None
         with self.large or contextlib.nullcontext():
             self.make_jobs(stopped)
             with self.sharing_rows():
                 interrupt = self.train_until_interrupt()
             try:
-                fitted = fitted_table.end(self)
+                return self.attributes_of_folds(), interrupt
             except KeyboardInterrupt as error:
                 if interrupt is not None:  # the user has pressed Ctrl-C again
                     raise
-                interrupt, fitted = error, fitted_table.end(self, FEW_ROWS)
-        fitted.interrupt = interrupt
-        return fitted
+                return self.attributes_of_folds(FEW_ROWS), error
 
     @contextlib.contextmanager
     def sharing_rows(self):
@@ -192,20 +294,19 @@ class TableFit:
 
     def make_jobs(self, stopped):
         """Encode the table and make the networks. Those of a stopped fit have been trained."""
-        setup = self.setup
-        self.split = fit_split.split(self)
-        for note in fit_split.notes(self):
+        setup, options = self.setup, self.options
+        self.split = self.to_split.split(options.cv, options.n_estimators, self.random_state)
+        for note in self.to_split.notes(self.split):
             warn(note, TableWarning)
         self.folds, setup.informs = self.split.folds, self.split.informs
         configurations = self.configurations(self.split.n_train)
         self.encoders = self.fit_encoders(configurations)
         configurations = [c for c in configurations if c.encoding in self.encoders]
         n_folds = len(self.folds)
-        n_final = self.options.n_estimators if self.split.is_forward else 0
+        n_final = options.n_estimators if self.split.is_forward else 0
         table_memory.check_memory(self.encoders, self.features, setup, n_folds + n_final)
-        encoders = list(self.encoders.values())
-        model = fitted_table.empty_model(self, encoders)
-        tabular_file.check_before_training(self.options, model, n_folds)
+        model = replace(self.model([]), encoders=list(self.encoders.values()))
+        tabular_file.check_before_training(options, model, n_folds)
         tables = setup.rows.encode(self.encoders)
         if self.large is not None:
             setup.stored = self.store(tables)
@@ -225,9 +326,10 @@ class TableFit:
         if self.split.is_forward:
             seed = self.random_state.randint(2**31)
             n_configurations = len(self.jobs) // n_folds
-            self.final = FinalNetworks(self.options.n_estimators, seed, n_configurations)
-        self.out_of_fold = OutOfFold(self.jobs, self.folds, setup, self.task, self.sample_weight)
-        self.out_of_fold.is_forward = self.split.is_forward
+            self.final = FinalNetworks(options.n_estimators, seed, n_configurations)
+        self.out_of_fold = OutOfFold(
+            self.jobs, self.folds, setup, self.task, self.sample_weight, self.split.is_forward
+        )
         self.digests = digests_of(self.features, setup.rows, setup.targets, self.jobs)
         if stopped is not None:
             stopped.checkpoint.check(self.digests)
@@ -314,7 +416,7 @@ class TableFit:
 
     def train_final(self, line):
         """Train the networks on all rows that are left."""
-        final, (_, weights, _) = self.final, self.out_of_fold.choice
+        final, weights = self.final, self.out_of_fold.weights
         final.make(self.jobs_by_configuration(), weights, self.setup, self.split.rows)
         final.restore(self.stopped_networks)
         if self.are_weighted(final.jobs):
@@ -396,3 +498,151 @@ class TableFit:
         """Return the jobs of each configuration."""
         n_folds = len(self.folds)
         return [self.jobs[i : i + n_folds] for i in range(0, len(self.jobs), n_folds)]
+
+    # ---- after training ----
+
+    def attributes_of_folds(self, n_most=np.inf):
+        """Return the attributes of the estimator by the folds that are done.
+
+        n_most : number of rows for the importances, at most
+        """
+        out_of_fold, is_forward = self.out_of_fold, self.split.is_forward
+        done = [self.folds[fold] for fold in out_of_fold.done]
+        prediction, fold_of_row = out_of_fold.all_rows()
+        folds, errors, chosen = FoldRows.of(done, fold_of_row), out_of_fold.errors(), self.chosen()
+        checkpoint = None if self.is_complete else self.checkpoint()
+        model = self.model(chosen, errors=errors, checkpoint=checkpoint, folds=folds)
+        importances, drops = permutation.importances(
+            model,
+            self.setup.rows,
+            done,
+            self.task,
+            self.random_state,
+            self.setup.n_threads,
+            min(n_most, self.rows_for_importances(len(chosen), least=LEAST_SECONDS)),
+            partial(self.encode_as_seen, _encodings(chosen)) if is_forward else None,
+        )
+        score = out_of_fold.score_all(prediction, fold_of_row)
+        self.task.warn_undefined(score, int((fold_of_row >= 0).sum()))
+        if self.final is not None and self.final.is_done:
+            model = self.model(
+                self.final.chosen(),
+                errors=None if errors is None else [np.concatenate(errors)],
+                folds=folds,
+                fold_histories=model.histories(),
+            )
+        threshold = out_of_fold.threshold_of_row
+        return self.attributes(model, importances, prediction, score, drops, fold_of_row, threshold)
+
+    def attributes_of_one_class(self):
+        """Return the attributes of the estimator by targets of one class, without networks."""
+        rows, importances = self.setup.rows, np.zeros(self.features.n_columns)
+        prediction = np.ones((len(rows), 1))
+        score = self.task.score(self.setup.targets, prediction, *rows.targets(slice(None)))
+        self.task.warn_undefined(score, len(rows))
+        return self.attributes(self.model([]), importances, prediction, score)
+
+    def attributes(
+        self, model, importances, prediction, score, drops=None, fold_of_row=None, threshold=None
+    ):
+        """Return the attributes of the estimator, by name.
+
+        fold_of_row : ndarray (n,) of int, or None
+            Position of the fold that held out each row among those that are done, -1 for none.
+        """
+        out = model.attributes() | dict(
+            feature_importances_=importances,
+            feature_score_drops_=drops,
+            oof_prediction_=prediction,
+            oof_rows_=None if self.large is None else self.large.numbers,
+            oof_score_=score,
+            oof_score_name_=name_weighted(self.task.score_name, self.sample_weight),
+            _fold_of_row=fold_of_row,
+        )
+        if model.targets.is_classifier:
+            out["oof_threshold_"] = threshold
+        return out
+
+    @property
+    def is_complete(self):
+        """Whether all networks are trained."""
+        is_final_done = self.final is None or self.final.is_done
+        return is_final_done and all(job.networks for job in self.jobs)
+
+    def chosen(self):
+        """Return [(EncoderSettings, weight, networks of each fold that is done)] of configurations.
+
+        Those without a weight are left out, unless `resume` needs their networks.
+        """
+        found, groups, is_complete = (
+            self.out_of_fold,
+            self.jobs_by_configuration(),
+            self.is_complete,
+        )
+        weighted = [(groups[c], float(weight)) for c, weight in zip(found.used, found.weights)]
+        return [
+            (jobs[0].configuration.encoding, weight, [jobs[fold].networks for fold in found.done])
+            for jobs, weight in weighted
+            if weight > 0 or not is_complete
+        ]
+
+    def model(self, chosen, **results):
+        """Return the TableModel of some networks. chosen, as `chosen` returns it; results : fields"""
+        used = _encodings(chosen)
+        return TableModel(
+            features=self.features,
+            encoders=[self.encoders[settings] for settings in used],
+            members=[
+                EnsembleMember(used.index(settings), weight, networks)
+                for settings, weight, networks in chosen
+            ],
+            targets=self.setup.targets,
+            target_name=self.target_name,
+            split=None if self.split is None else self.split.description,
+            profile=self.profile,
+            background=self.background,
+            **results,
+        )
+
+    def checkpoint(self):
+        """Return the FitCheckpoint of a fit that was stopped."""
+        done, used, final = self.out_of_fold.done, self.out_of_fold.used, self.final
+        groups = self.jobs_by_configuration()
+        spare = [
+            SpareNetworks(c, job.fold, job.networks, job.best)
+            for c, jobs in enumerate(groups)
+            for job in jobs
+            if job.networks and not (c in used and job.fold in done)
+        ]
+        return FitCheckpoint(
+            folds=done,
+            n_folds=len(self.folds),
+            fraction=self.setup.fraction,
+            digests=self.digests,
+            n_final=0 if final is None else final.n,
+            best=[] if final is None else [[groups[c][k].best for k in done] for c in used],
+            final=final.networks() if final is not None and final.n_done else [],
+            used=used,
+            n_configurations=len(groups),
+            spare=spare,
+        )
+
+    def encode_as_seen(self, encodings, parts):
+        """Return the EncodedTables of some rows of each fold as the fold sees them.
+
+        encodings : list of EncoderSettings; parts : list of ndarray of int
+        """
+        tables = []
+        for settings in encodings:
+            jobs = {job.fold: job for job in self.jobs if job.configuration.encoding == settings}
+            seen = []
+            for fold, part in zip(self.out_of_fold.done, parts):
+                job = jobs[fold]
+                seen.append(job.held_out_table()[np.searchsorted(job.held_out, part)])
+            tables.append(concatenate(seen))
+        return tables
+
+
+def _encodings(chosen):
+    """Return the different EncoderSettings of what `TableFit.chosen` returned."""
+    return list(dict.fromkeys(settings for settings, *_ in chosen))
