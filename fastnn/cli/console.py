@@ -17,11 +17,9 @@ WIDTH, MIN_WIDTH = 80, 30  # columns of the output
 #: The options of the arguments that messages name.
 OPTIONS = {
     "background": "--background",
-    "categories": "--category",
     "class_weight": "--class-weight",
     "comment": "--comment",
     "coverage": "--interval",
-    "dates": "--date",
     "decimal": "--decimal",
     "drop": "--drop",
     "encoding": "--encoding",
@@ -35,7 +33,6 @@ OPTIONS = {
     "n_permutations": "--permutations",
     "na": "--na",
     "name": "--name",
-    "numbers": "--number",
     "resume": "--resume",
     "sample_weight": "--weight",
     "scale": "--scale",
@@ -74,7 +71,7 @@ class CommandWords(Words):
             return "the table"
         if name == "y":
             return "the target" + (f" {printable(self.target)!r}" if self.target else "")
-        option = OPTIONS[name]
+        option = OPTIONS.get(name) or _column_option(name)
         if value is ... or value is True or name == "header":
             return option
         if value is False:
@@ -87,6 +84,13 @@ class CommandWords(Words):
 
     def wording(self, wording):
         return wording.command
+
+
+def _column_option(argument):
+    """Return the option of the argument of a kind of column."""
+    from ..tabular.columns.column_kinds import KINDS
+
+    return {cls.argument: f"--{kind}" for kind, cls in KINDS.items()}[argument]
 
 
 # ---- output ----

@@ -10,7 +10,8 @@ pytest.importorskip("sklearn")
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, cli
 from fastnn.tabular.columns import column_kinds
-from fastnn.tabular.columns.column import Column
+from fastnn.tabular.columns.category import Category
+from fastnn.tabular.columns.column import Column, Numeric
 
 DOCS = pathlib.Path(fastnn.__file__).parents[1] / "docs"
 each_kind = pytest.mark.parametrize("kind", column_kinds.KINDS)
@@ -40,9 +41,13 @@ def test_a_file_holds_the_column(kind):
 
 
 @each_kind
-def test_a_column_is_exported(kind):
+def test_programs_have_what_they_ask_of_a_column(kind):
     cls = column_kinds.KINDS[kind]
-    for method in ("convert", "features", "find_codes", "summarize", "to_c", "to_onnx"):
+    assert issubclass(cls, (Numeric, Category))
+    for method in (
+        *("convert", "features", "find_codes", "summarize", "to_objects", "to_categories"),
+        *("describe_json", "to_c", "to_onnx"),
+    ):
         assert getattr(cls, method) is not getattr(Column, method), method
 
 
