@@ -88,7 +88,7 @@ class CommandWords(Words):
 
 def _column_option(argument):
     """Return the option of the argument of a kind of column."""
-    from ..tabular.columns.column_kinds import KINDS
+    from ..tabular.columns import KINDS
 
     return {cls.argument: f"--{kind}" for kind, cls in KINDS.items()}[argument]
 

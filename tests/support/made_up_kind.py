@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fastnn.tabular.columns import column_kinds
+from fastnn.tabular.columns import KINDS, column_kinds
 from fastnn.tabular.columns.column import NumberFeature, Numeric
 
 N = 90
@@ -88,9 +88,9 @@ def parse_angle(text, style):
 
 def add_kind(kind):
     """Add a kind to the table of kinds, and its argument to the constructors of the estimators."""
-    rows = {kind.kind: kind, **column_kinds.KINDS}  # it guesses before numbers do
-    column_kinds.KINDS.clear()
-    column_kinds.KINDS.update(rows)
+    rows = {kind.kind: kind, **KINDS}  # it guesses before numbers do
+    KINDS.clear()
+    KINDS.update(rows)
     column_kinds.ARGUMENTS = (kind.argument, *column_kinds.ARGUMENTS)
     from fastnn import TabularClassifier, TabularRegressor
 
