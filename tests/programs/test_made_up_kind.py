@@ -30,8 +30,8 @@ def output(found, name, expected=0):
 
 def test_train(found):
     assert "angles      wind, course\nnumbers     z\n" in output(found, "train")
-    _, out, error = found["named twice"]
-    assert not out and "column 'course' is in both --angle and --number" in error
+    assert "is in both --angle and --number" in found["named twice"][2]
+    assert "--angle names the column 'wind', which holds other texts" in found["other texts"][2]
 
 
 def test_info_of_a_table(found):

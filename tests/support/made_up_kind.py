@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastnn.core.errors import DataError
 from fastnn.tabular.columns import KINDS, column_kinds
 from fastnn.tabular.columns.column import NumberFeature, Numeric
 
@@ -35,6 +36,13 @@ class Angle(Numeric):
 
     @classmethod
     def declare(cls, label, raw, present):
+        if any(math.isnan(parse_angle(text, "°")) for text in present or ()):
+            raise DataError(
+                "{argument} names the column {column!r}, which holds other texts.",
+                "Correct them.",
+                argument=cls.argument,
+                column=label,
+            )
         return cls(label, None if present is None else "°", present is not None)
 
     def is_style(self):
@@ -149,6 +157,7 @@ COMMANDS = {
     "train": f"{TRAIN} --report report.html --out model.safetensors",
     "train again": f"{TRAIN} --seed 1 --out model2.safetensors",
     "named twice": f"{TRAIN} --number course --out other.safetensors",
+    "other texts": "train other.csv --target y --angle wind --out other.safetensors",
     "info": "info model.safetensors --json",
     "card": "info model.safetensors --card",
     "predict": "predict model.safetensors data.csv --out predicted.csv --json",
