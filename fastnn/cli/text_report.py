@@ -8,7 +8,7 @@ import math
 import shlex
 
 from ..core.messages import plural, printable
-from ..tabular.columns.column_kinds import KINDS
+from ..tabular.columns import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from .console import terminal_width
 from .display import format_duration

@@ -11,7 +11,7 @@ from ..config import __version__
 from ..files import ModelFileError
 from ..files.kinds import kind_of
 from ..tables.addresses import without_secrets
-from ..tabular.columns.column_kinds import KINDS
+from ..tabular.columns import KINDS
 from ..tabular.prediction_columns import label_text
 from . import last_block, model_file, row_roles, train_baselines, train_model, train_search
 from . import text_report as report

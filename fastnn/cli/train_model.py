@@ -5,7 +5,7 @@ import os
 from ..core.errors import DataError
 from ..core.messages import printable
 from ..tables.table_errors import TableError
-from ..tabular.columns.column_kinds import KINDS
+from ..tabular.columns import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from .console import CommandError, warnings_as_notes
 from .display import show_progress

@@ -12,7 +12,7 @@ from typing import Any
 from ..core.messages import printable, similar
 from ..plotting import picture_file
 from ..tables.addresses import without_secrets
-from ..tabular.columns.column_kinds import KINDS
+from ..tabular.columns import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from .console import CommandError
 from .option_types import hidden_sizes, metric_name, report_file, threshold

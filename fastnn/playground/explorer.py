@@ -9,18 +9,19 @@ import numpy as np
 from ..core.messages import join, printable
 from ..core.validation import check_count
 from ..tables import convert_texts
+from ..tabular.columns import frames
+from ..tabular.columns.column import MISSING
+from ..tabular.explaining.effect import axis_of
 from ..tabular.typical_values import typical_values
-from .table_points import numbers_of
 
 EXACT_COLUMNS = 8  # up to these, contributions are exact
 PERMUTATIONS = 128  # of more columns: standard errors are shown
 NEAREST = 5  # rows of the table that are most like the row
-MISSING = "missing"  # what effects call a missing value
-#: By kind of column: how a value of the page becomes one of the model.
-_PARSERS: dict[str, Any] = {
-    "number": float,
-    "date": lambda value: np.datetime64(str(value), "s"),
-    "category": str,
+#: By axis of an effect: how a value of the page becomes one of the effect, and what it must be.
+_PARSERS: dict[str, tuple[Any, str]] = {
+    "number": (float, "a number"),
+    "date": (lambda value: np.datetime64(str(value), "s"), "a date such as 2026-01-31"),
+    "category": (str, "a text"),
 }
 
 
@@ -50,20 +51,17 @@ class Explorer:
         #: The mean curve of each column, and its values.
         self.means = model.effects()
         self.columns = {str(each.column): each for each in self.means}
+        self._axes = {name: axis_of(each.values) for name, each in self.columns.items()}
+        features, typical = model.model_.features, typical_values(model.model_)
+        self._kinds = {features.columns[j].label: features.columns[j] for j in features.used()}
         self.notes: list[str] = []
+        #: The values of the table's columns that the model uses, as effects show them.
+        self.table_values: dict[str, Any] = {}
         if table is not None:
             self._check_columns(table)
-            categories = [name for name, each in self.columns.items() if each.kind == "category"]
-            table = convert_texts(table, categories)
-        #: The values of the table's columns that the model uses, converted once.
-        self.table_values = {
-            name: _comparable(name, table[name], effect.kind)
-            for name, effect in self.columns.items()
-            if table is not None and name in table.column_names
-        }
-        columns, typical = model.model_.features.columns, typical_values(model.model_)
+            self._read_columns(table)
         #: The median or the commonest category of each column in training.
-        self.typical = {columns[j].label: value for j, value in typical.items()}
+        self.typical = {features.columns[j].label: value for j, value in typical.items()}
         self.all_names = [str(name) for name in model.feature_names_in_]
 
     def _check_columns(self, table):
@@ -79,13 +77,27 @@ class Explorer:
                 f"similar rows are found without {join(missing)}, which the table does not have"
             )
 
+    def _read_columns(self, table):
+        """Read the columns of a table that the model uses."""
+        names = [name for name in self.columns if name in table.column_names]
+        texts = [name for name in names if self._kinds[name].is_read_as_text]
+        frame = frames.read(convert_texts(table.select(names), texts))
+        for name, raw in zip(names, frame.columns):
+            column = self._kinds[name]
+            if raw.kind == "number":
+                raw.values = np.where(np.isinf(raw.values), np.nan, raw.values)
+            is_category = self._axes[name] == "category"
+            show = column.to_categories if is_category else column.to_axis
+            self.table_values[name] = show(column.convert(raw))
+
     def describe(self) -> dict[str, Any]:
         """Return the columns of the model and a row to begin with."""
         outputs = self.means[0].outputs
         columns, row = [], {}
         for name, effect in self.columns.items():
-            values = _texts(effect)
-            column = {"name": name, "kind": effect.kind, "values": values}
+            axis = self._axes[name]
+            values = [_to_json(value, axis) for value in effect.values]
+            column = {"name": name, "kind": effect.kind, "axis": axis, "values": values}
             row[name] = self._first_value(name, values)
             columns.append(column | {"mean": effect.mean.tolist()})
         if len(outputs) > 1 and hasattr(self.model, "classes_"):
@@ -106,15 +118,18 @@ class Explorer:
 
     def _first_value(self, name, values):
         """Return the value of a column in the first row of the table, or a typical one."""
-        effect, known = self.columns[name], self.table_values.get(name)
+        axis, known = self._axes[name], self.table_values.get(name)
         if known is not None and len(known):
-            value = known[0]
-            if effect.kind == "category" and value in values:
-                return str(value)
-            if effect.kind != "category":
-                return None if np.isnan(value) else _text(value, effect.kind)
-        typical = self.typical.get(name, effect.values[0])
-        return _text(typical, effect.kind)
+            if axis != "category":
+                return None if np.isnan(known[0]) else _to_json(known[0], axis)
+            if known[0] in values:
+                return known[0]
+        typical = self.typical.get(name)
+        if typical is None:
+            return values[0]
+        if axis != "category":
+            typical = self._kinds[name].to_axis(np.array([typical]))[0]
+        return _to_json(typical, axis)
 
     def answer(self, row: dict[str, Any], output: int = 0) -> dict[str, Any]:
         """Return the prediction for a row, and the curve of each column around it.
@@ -159,12 +174,21 @@ class Explorer:
             raise ValueError(f"the model has no column {sorted(unknown)[0]!r}")
         import pyarrow as pa
 
-        types = {"number": pa.float64(), "date": pa.timestamp("s"), "category": pa.string()}
-        arrays = {}
-        for name in self.all_names:
-            kind = self.columns[name].kind if name in self.columns else "category"
-            arrays[name] = pa.array([_parsed(name, row.get(name), kind)], types[kind])
-        return pa.table(arrays)
+        cells = dict.fromkeys(self.all_names)
+        for name in self.columns:
+            value = self._parse(name, row.get(name))
+            cells[name] = None if value is None else self._kinds[name].to_cell(value)
+        return pa.table({name: pa.array([cell]) for name, cell in cells.items()})
+
+    def _parse(self, name, value):
+        """Return a value of the page as effects show it, None if it is missing."""
+        if value in (MISSING, "", None):
+            return None
+        parse, needed = _PARSERS[self._axes[name]]
+        try:
+            return parse(value)
+        except (ValueError, TypeError):
+            raise ValueError(f"column {printable(name)!r} needs {needed}, got {value!r}.") from None
 
     def _prediction(self, X, output):
         model = self.model
@@ -199,46 +223,23 @@ class Explorer:
         }
 
     def _distance(self, name, value):
-        effect, values = self.columns[name], self.table_values[name]
-        if effect.kind == "category":
-            return (values != (_parsed(name, value, "category") or MISSING)).astype(float)
-        value = _as_number(_parsed(name, value, effect.kind))
-        if np.isnan(value):
+        value, known = self._parse(name, value), self.table_values[name]
+        if self._axes[name] == "category":
+            return (known != (value or MISSING)).astype(float)
+        values = _to_numbers(known)
+        if value is None:
             return np.isfinite(values).astype(float)
-        low, high = _as_number(effect.values[0]), _as_number(effect.values[-1])
-        apart = np.abs(values - value) / ((high - low) or 1.0)
+        low, high = _to_numbers(self.columns[name].values[[0, -1]])
+        apart = np.abs(values - _to_numbers(np.array([value]))) / ((high - low) or 1.0)
         return np.nan_to_num(np.minimum(apart, 1.0), nan=1.0)
 
 
-def _comparable(name, column, kind):
-    """Return the values of a column of a table: numbers, with NaN for missing ones, or texts."""
-    if kind == "category":
-        return np.array([MISSING if each is None else str(each) for each in column.to_pylist()])
-    numbers = numbers_of(column)
-    if numbers is None:
-        raise ValueError(
-            f"column {printable(name)!r} of the table holds texts, but the model has learned from a "
-            f"{kind}. Pass a table like that of its training."
-        )
-    return numbers
-
-
-def _as_number(value):
-    """Return a number, or the seconds of a date since 1970; NaN for a missing value."""
-    if isinstance(value, np.datetime64):
-        return float(value.astype("datetime64[s]").astype(np.int64))
-    return np.nan if value is None else float(value)
-
-
-def _parsed(name, value, kind):
-    """Return the value of a column as its type has it, None if it is missing."""
-    if value in (MISSING, "", None):
-        return None
-    try:
-        return _PARSERS[kind](value)
-    except (ValueError, TypeError):
-        needs = "a number" if kind == "number" else "a date such as 2026-01-31"
-        raise ValueError(f"column {printable(name)!r} needs {needs}, got {value!r}.") from None
+def _to_numbers(values):
+    """Return numbers, or the seconds of dates since 1970, as float64 with NaN for missing ones."""
+    if axis_of(values) == "number":
+        return values
+    seconds = values.astype("datetime64[us]").astype(np.int64) / 1e6
+    return np.where(np.isnat(values), np.nan, seconds)
 
 
 def _shown(value):
@@ -254,16 +255,8 @@ def _of(found, output):
     return found.of(found.outputs[check_count("output", output, minimum=0, maximum=last)])
 
 
-def _texts(effect):
-    """Return the values of a column as JSON has them."""
-    return [_text(value, effect.kind) for value in effect.values]
-
-
-def _text(value, kind):
-    if kind == "number":
+def _to_json(value, axis):
+    """Return a value of an effect as JSON has it: dates without a time."""
+    if axis == "number":
         return float(value)
-    if kind == "date":
-        is_number = not isinstance(value, np.datetime64)
-        date = np.datetime64(int(value), "s") if is_number else value
-        return np.datetime_as_string(date, unit="D")
-    return str(value)
+    return np.datetime_as_string(value, unit="D") if axis == "date" else str(value)

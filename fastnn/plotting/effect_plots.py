@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.validation import check_count
-from ..tabular.explaining.effect import Effect, PairEffect
+from ..tabular.explaining.effect import Effect, PairEffect, axis_of
 from ..tabular.explaining.explanation_text import describe_output
 from .theme import BLUE, CLASS_COLORS, GREY, check_axes, plain
 
@@ -81,7 +81,7 @@ def plot_effect(
         ax.set(xlabel=_name(effect.column), ylabel=WHAT_OF_ALL[effect.scale])
         return ax
     one = effect.of(effect.outputs[0] if output is None else output)
-    if one.kind == "category":
+    if axis_of(one.values) == "category":
         _plot_categories(one, ax)
     else:
         _plot_curves(one, ax, n_curves)
@@ -93,7 +93,7 @@ def _plot_outputs(effect, ax):
     """Draw the means of several classes or quantiles."""
     spread = np.ptp(effect.mean, axis=0)
     chosen = np.sort(np.argsort(-spread, kind="stable")[: len(CLASS_COLORS)])
-    is_category = effect.kind == "category"
+    is_category = axis_of(effect.values) == "category"
     effect = _few_categories(effect) if is_category else effect
     x = np.arange(len(effect.values)) if is_category else effect.values
     for i, color in zip(chosen.tolist(), CLASS_COLORS):
@@ -134,7 +134,7 @@ def _set_number_axis(effect, ax):
             zorder=2,
         )
     ax.margins(x=0.02)
-    if effect.kind == "date":
+    if axis_of(effect.values) == "date":
         _set_date_axis(ax)
 
 
@@ -174,11 +174,11 @@ def _plot_pair(effect, ax):
         effect.mean.T,
         cmap="viridis",
     )
-    for axis, values, kind in zip((ax.xaxis, ax.yaxis), effect.values, effect.kinds):
+    for axis, values in zip((ax.xaxis, ax.yaxis), effect.values):
         ticks = np.arange(len(values))
-        if kind != "category" and len(values) > CELL_TICKS:
+        if axis_of(values) != "category" and len(values) > CELL_TICKS:
             ticks = np.unique(np.linspace(0, len(values) - 1, CELL_TICKS).astype(int))
-        _set_ticks(axis, ticks, _tick_texts(values[ticks], kind))
+        _set_ticks(axis, ticks, _tick_texts(values[ticks]))
     ax.set(xlabel=_name(effect.columns[0]), ylabel=_name(effect.columns[1]))
     ax.figure.colorbar(mesh, ax=ax, label=_what(effect))
 
@@ -192,10 +192,10 @@ def _set_ticks(axis, ticks, texts):
     axis.set_ticks(ticks, texts, **look)
 
 
-def _tick_texts(values, kind):
-    if kind == "category":
+def _tick_texts(values):
+    if axis_of(values) == "category":
         return [_name(text, short=True) for text in values]
-    if kind == "date":
+    if axis_of(values) == "date":
         return [str(day) for day in values.astype("datetime64[D]")]
     return [f"{x:.4g}" for x in values.tolist()]
 

@@ -7,8 +7,8 @@
   `connections`: their limits. `error_output`: standard error that never waits.
 - `bodies`: the bodies of requests in memory. `request_body`: rows and options of a request.
   `request_error`: what is wrong with it.
-- `table_service`, `network_service`: predictions of requests. `plain_columns`: fast reading of a few
-  rows. `batches`: requests that wait are predicted together. `replies`: JSON.
+- `table_service`, `network_service`: predictions of requests. `batches`: requests that wait are
+  predicted together. `replies`: JSON.
 - `model_facts`: what the model and its columns are. `openapi`: the same for clients. `page`: for
   people.
 """

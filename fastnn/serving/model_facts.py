@@ -1,18 +1,12 @@
 """What a served model is: its target, its columns with a JSON schema and an example each, its score."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..config import __version__
-from ..tables.number_texts import PLAIN_STYLE
-from ..tabular.columns.category import as_number
-from ..tabular.columns.input_column import time_text
 from ..tabular.typical_values import typical_values
-
-MAX_EXAMPLES = 20  # categories in a schema
 
 
 @dataclass
@@ -98,27 +92,19 @@ def describe_columns(service):
     """Return the ColumnFacts of the columns that requests must have, in the order of the table."""
     if not hasattr(service.model, "model_"):
         names = service.names or range(service.n_columns)
-        return [_number(name, 0.0, False) for name in names]
+        schema = {"type": ["number", "boolean"]}
+        return [ColumnFacts(name, "number", "a number", schema, 0) for name in names]
     model = service.model.model_
     features = model.features
     typical = typical_values(model)
     categories = features.value_categories()
     found = []
-    for j in features.used():
+    for j in sorted(features.used(), key=lambda j: features.positions[j]):
         column = features.columns[j]
         name = column.label if service.has_names else features.positions[j]
-        if column.kind == "category":
-            found.append(
-                (features.positions[j], _category(name, column, categories[j], typical.get(j)))
-            )
-        elif column.kind == "date":
-            found.append((features.positions[j], _date(name, column, typical.get(j, 0.0))))
-        else:
-            of_texts = column.style not in (None, PLAIN_STYLE)
-            found.append(
-                (features.positions[j], _number(name, typical.get(j, 1.0), True, of_texts))
-            )
-    return [facts for _, facts in sorted(found, key=lambda pair: pair[0])]
+        described = column.describe_json(categories.get(j), typical.get(j))
+        found.append(ColumnFacts(name, column.kind, *described))
+    return found
 
 
 def example_row(service, columns):
@@ -129,45 +115,3 @@ def example_row(service, columns):
     for column in columns:
         row[column.name] = column.example
     return row
-
-
-def _number(name, median, may_be_missing, of_texts=False):
-    example = float(f"{median:.4g}")
-    if example.is_integer() and math.fabs(example) < 2**53:
-        example = int(example)
-    types = ["number", "string", "boolean", "null"] if may_be_missing else ["number", "boolean"]
-    about = "a number"
-    if may_be_missing:
-        about += ", also as a text like those of the training table" if of_texts else ""
-        about += "; null if it is missing"
-    return ColumnFacts(name, "number", about, {"type": types}, example)
-
-
-def _date(name, column, median):
-    example = time_text(median)
-    about = "a date such as 2026-01-31, with or without a time; null if it is missing"
-    if column.style not in (None, "iso"):
-        about = f"a date, written like those of the training table ({column.style}), or null"
-        example = _format_date(example, column.style)
-    types = ["string", "null"] if column.from_text else ["string", "number", "null"]
-    return ColumnFacts(name, "date", about, {"type": types}, example)
-
-
-def _format_date(text, style):
-    """Return an ISO date in a format of `fastnn.tables.dates`."""
-    if "%q" in style:
-        quarter = (int(text[5:7]) + 2) // 3
-        style = style.replace("%q", str(quarter))
-    date = np.datetime64(text.replace(" ", "T"), "s").item()
-    return date.strftime(style)
-
-
-def _category(name, column, categories, typical):
-    numbers = [as_number(text) for text in categories]
-    is_text = column.from_text or any(map(math.isnan, numbers))
-    values = categories if is_text else [int(x) if x.is_integer() else x for x in numbers]
-    schema = {"type": ["string", "number", "boolean", "null"], "examples": values[:MAX_EXAMPLES]}
-    more = len(values) - MAX_EXAMPLES
-    about = f"one of {len(values):,} categories" + (f" ({more:,} are not listed)" * (more > 0))
-    about += "; another one contributes nothing; null if it is missing"
-    return ColumnFacts(name, "category", about, schema, dict(zip(categories, values)).get(typical))

@@ -11,7 +11,7 @@ document.getElementById("host").textContent = location.origin;
 function toValue(input) {
   const text = input.value.trim();
   if (text === "") return null;
-  if (input.dataset.kind !== "number" && input.dataset.json !== "number") return input.value;
+  if (input.dataset.json !== "number") return input.value;
   const number = Number(text);
   return Number.isFinite(number) ? number : input.value;
 }

@@ -126,7 +126,6 @@ def _field(column, key):
             name=column.name,
             value="" if column.example is None else column.example,
             list=key if choices else None,
-            data_kind=column.kind,
             data_json="number" if is_number else "text",
             autocomplete="off",
         ),

@@ -20,7 +20,6 @@ from ..tabular.columns.frames import Frame
 from ..tabular.columns.other_texts import OtherTextsOfParts
 from ..tabular.prediction_columns import class_columns, intervals, number_columns
 from ..tabular.predictions import check_columns
-from .plain_columns import reader_of, to_input_column
 from .request_error import RequestError, RequestWords
 
 MAX_EXPLAINED = 100  # rows of a request: each takes some 10 ms
@@ -79,7 +78,7 @@ class TableService:
         self._readers = [
             (
                 features.names[features.positions[j]] if self.has_names else features.positions[j],
-                reader_of(features.columns[j], categories.get(j)),
+                features.columns[j].json_reader(categories.get(j)),
             )
             for j in features.used()
         ]
@@ -242,7 +241,7 @@ class TableService:
             columns: list = [None] * self.n_columns
             for k, (column, position) in enumerate(self._used):
                 values = [x for i in plain for x in reads[i].plain[k]]
-                columns[position] = to_input_column(column, values, np.array)
+                columns[position] = column.from_json_values(values)
             n_rows = sum(reads[i].n_rows for i in plain)
             frame = Frame(self._features.names, columns, n_rows)
             parts.insert(0, self._features.transform(frame))

@@ -17,6 +17,7 @@ from ..tables.texts import find_wide
 from ..tables.wide_numbers import LIMIT, to_whole
 from .columns import column_kinds, input_column
 from .columns.input_column import is_missing
+from .columns.number import Number
 
 
 def column_names(arguments):
@@ -181,7 +182,7 @@ def to_weights(column, name):
             "Name one of numbers.",
             argument=Argument("sample_weight", name),
         )
-    found = column_kinds.KINDS["number"].declare(name, column, present)
+    found = Number.declare(name, column, present)
     weight = found.convert(column)
     _refuse_missing(np.isnan(weight), "sample_weight", name, "Fill it in: 0 leaves the row out.")
     if (weight < 0).any():

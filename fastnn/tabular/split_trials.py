@@ -4,7 +4,6 @@ The loss of the same rows tells what the folds make harder: to predict later row
 """
 
 import contextlib
-import re
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,8 +32,6 @@ MIN_DROP = 0.2  # of the part of the loss that is explained
 MIN_EXPLAINED = 0.1  # of the loss of random rows
 MIN_Z = 4.0
 MIN_SPREAD = 0.1  # loss without inputs of some rows, as a part of that of all
-YEARS, MIN_SECONDS = (1500, 2200), 1e8
-YEAR = re.compile(r"(?:^|(?<!of)[\W_])(?:year|jahr|ann[eé]e|a[nñ]o|season|timestamp|epoch)$", re.I)
 
 
 class NoNetworkError(Exception):
@@ -148,17 +145,6 @@ def whole_units(codes, rng):
     return np.flatnonzero(np.isin(codes, order[:n_units]))
 
 
-def _are_years(raw):
-    """Whether numbers are years, or seconds since 1970."""
-    values = raw.values
-    if raw.kind != "number":
-        return True
-    values = values[~np.isnan(values)]
-    if not len(values) or (values != np.round(values)).any():
-        return False
-    return values.min() >= MIN_SECONDS or (YEARS[0] <= values.min() and values.max() <= YEARS[1])
-
-
 # ---- networks ----
 
 
@@ -189,15 +175,16 @@ class Trial:
     def times(self):
         """Return {name: numbers of the times of the rows} of the columns that may be times."""
         out = {}
-        for name, kind in self.features.kinds().items():
-            if kind != "date" and not (kind == "number" and YEAR.search(name)):
+        for j in self.features.used():
+            column = self.features.columns[j]
+            raw, name = self.frame.columns[self.features.positions[j]], column.label
+            if not column.may_be_times(raw):
                 continue
-            raw = self.frame.columns[self.frame.names.index(name)]
             try:
                 times = row_columns.to_times(raw, name)
             except DataError:
                 continue
-            if (kind == "date" or _are_years(raw)) and times.numbers.max() + 1 >= MIN_VALUES:
+            if times.numbers.max() + 1 >= MIN_VALUES:
                 out[name] = times.numbers
         return dict(list(out.items())[:MAX_TIMES])
 

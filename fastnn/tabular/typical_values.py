@@ -22,15 +22,12 @@ def typical_values(model: Any) -> dict[int, Any]:
         column without a known value is absent.
     """
     found = medians(model)
-    categories = model.features.value_categories()
-    for j in model.features.used():
-        if model.features.columns[j].kind != "category":
-            continue
+    for j, categories in model.features.value_categories().items():
         profile = None if model.profile is None else model.profile.columns[j]
         if profile is not None and len(profile.counts):
             found[j] = profile.categories[int(profile.counts.argmax())]
-        elif len(categories[j]):  # the file is of an older version
-            found[j] = categories[j][0]
+        elif categories:  # the file is of an older version
+            found[j] = categories[0]
     return found
 
 

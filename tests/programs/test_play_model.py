@@ -125,8 +125,29 @@ def test_texts_of_a_table_are_read_as_in_training(explorers):
     nearest, expected = explorer.explain(row)["nearest"], explorers[0].explain(row)["nearest"]
     np.testing.assert_allclose(nearest["distances"], expected["distances"], atol=1e-4)
     wrong = TABLE.set_column(0, "area", pa.array(["large"] * N))
-    with pytest.raises(ValueError, match="column 'area' of the table holds texts"):
+    with pytest.raises(
+        ValueError, match="column 'area' holds 'large' in row 0, which is not a number"
+    ):
         Explorer(model, "rent", wrong)
+
+
+@pytest.mark.filterwarnings("ignore:column 'built'. whole numbers")
+def test_columns_that_are_present_or_missing_and_dates_of_digits():
+    days = TABLE["built"].to_numpy().astype("datetime64[D]").astype(str)
+    digits = [int(day.replace("-", "")) for day in days.tolist()]
+    bonus = [7.0 if i % 3 else None for i in range(N)]
+    table = pa.table({"bonus": bonus, "built": digits, "area": TABLE["area"]})
+    model = TabularRegressor(1, hidden_layer_sizes=4, random_state=0).fit(table, RENT)
+    explorer = Explorer(model, "rent", table)
+    columns = {column["name"]: column for column in explorer.describe()["columns"]}
+    row = explorer.describe()["row"]
+    assert columns["bonus"]["values"] == ["present", "missing"]
+    assert row == {"bonus": "missing", "built": days[0], "area": TABLE["area"][0].as_py()}
+    for i, bonus in enumerate(["missing", "present"]):
+        expected = model.predict(table)[i]
+        row |= {"bonus": bonus, "built": days[i], "area": TABLE["area"][i].as_py()}
+        assert explorer.answer(row)["prediction"] == expected
+        assert explorer.explain(row)["nearest"]["distances"][0] == 0
 
 
 def test_a_model_of_quantiles_has_no_interval():

@@ -11,7 +11,7 @@ import pytest
 
 import fastnn
 from fastnn import plotting
-from fastnn.tabular.explaining.effect import Effect
+from fastnn.tabular.explaining.effect import Effect, PairEffect
 
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch):
@@ -125,6 +125,12 @@ def test_effects_of_columns(plt):
     ax.figure.draw_without_rendering()
     boxes = [label.get_window_extent() for label in labels]
     assert all(a.x1 <= b.x0 + 1 for a, b in pairwise(boxes))  # names do not overlap
+    present = np.array(["present", "missing"], object)  # of a column of numbers with one value
+    pair = PairEffect(
+        ("a", "b"), ("number", "number"), (present, np.ones(1)), np.eye(2)[:, :1], "target", [None]
+    )
+    ax = plotting.plot_effect(pair, plt.figure().add_subplot())
+    assert [text.get_text() for text in ax.get_xticklabels()] == present.tolist()
     with pytest.raises(ValueError, match="n_curves"):
         plotting.plot_effect(effect, n_curves=-1)
     with pytest.raises(ValueError, match="is not an output"):

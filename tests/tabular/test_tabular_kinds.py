@@ -9,16 +9,17 @@ pytest.importorskip("sklearn")
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, cli
-from fastnn.tabular.columns import column_kinds
-from fastnn.tabular.columns.column import Column
+from fastnn.tabular.columns import KINDS, column_kinds
+from fastnn.tabular.columns.category import Category
+from fastnn.tabular.columns.column import Column, Numeric
 
 DOCS = pathlib.Path(fastnn.__file__).parents[1] / "docs"
-each_kind = pytest.mark.parametrize("kind", column_kinds.KINDS)
+each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 @each_kind
 def test_the_estimators_have_the_argument(kind):
-    argument = column_kinds.KINDS[kind].argument
+    argument = KINDS[kind].argument
     for estimator in (TabularClassifier, TabularRegressor):
         assert argument in inspect.signature(estimator).parameters
         assert argument in estimator._parameter_constraints
@@ -34,15 +35,19 @@ def test_the_command_line_has_the_option(kind, capsys):
 
 @each_kind
 def test_a_file_holds_the_column(kind):
-    column = column_kinds.KINDS[kind]("a", None, True)
+    column = KINDS[kind]("a", None, True)
     assert column_kinds.from_json(column.to_json()) == column and column.is_style()
     assert column.number_parts or column.category_parts
 
 
 @each_kind
-def test_a_column_is_exported(kind):
-    cls = column_kinds.KINDS[kind]
-    for method in ("convert", "features", "find_codes", "summarize", "to_c", "to_onnx"):
+def test_programs_have_what_they_ask_of_a_column(kind):
+    cls = KINDS[kind]
+    assert issubclass(cls, (Numeric, Category))
+    for method in (
+        *("convert", "features", "find_codes", "summarize", "to_objects", "to_categories"),
+        *("describe_json", "to_c", "to_onnx"),
+    ):
         assert getattr(cls, method) is not getattr(Column, method), method
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ... import plotting
 from ...core.messages import plural
+from ...tabular.explaining.effect import axis_of
 from ...tabular.explaining.explanation_text import describe_output
 from ..record import TrainingRecord
 from ..text_report import important_columns
@@ -82,7 +83,7 @@ def _limits(effects):
 
 
 def _drawn(effect):
-    if effect.kind == "category":
+    if axis_of(effect.values) == "category":
         return np.quantile(effect.curves, (0.25, 0.75), axis=0)
     return effect.curves
 

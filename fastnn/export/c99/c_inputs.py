@@ -100,7 +100,7 @@ class ColumnWriter:
 
     def definitions(self):
         """Return the arrays and helper functions that were used."""
-        from ...tabular.columns.column_kinds import KINDS
+        from ...tabular.columns import KINDS
 
         out = [c_text.vector(key[0], array, key[1:]) for key, array in self.arrays.items()]
         templates: dict = {}

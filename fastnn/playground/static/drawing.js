@@ -256,15 +256,15 @@ export function drawCurves(canvas, train, test, theme, epochs = train.length) {
 }
 
 // The curve of a column around a row, with the mean curve of training rows and the row's own value.
-// column: {kind, values, curve, mean, at}; range: lowest and highest prediction of the picture.
+// column: {axis, values, curve, mean, at}; range: lowest and highest prediction of the picture.
 export function drawEffect(canvas, column, range, theme) {
   const { context, width, height, em } = prepare(canvas);
-  const left = 42 * em, right = 8 * em, top = 6 * em, bottom = 20 * em, { kind, values, curve, mean, at } = column;
+  const left = 42 * em, right = 8 * em, top = 6 * em, bottom = 20 * em, { axis, values, curve, mean, at } = column;
   const [low, high] = range[1] > range[0] ? range : [range[0] - 1, range[0] + 1];
-  const numbers = kind === "number" ? values.map(Number)
-    : kind === "date" ? values.map((text) => Date.parse(text)) : values.map((_, i) => i);
+  const numbers = axis === "number" ? values.map(Number)
+    : axis === "date" ? values.map((text) => Date.parse(text)) : values.map((_, i) => i);
   const finite = numbers.filter(Number.isFinite), first = Math.min(...finite), last = Math.max(...finite);
-  const isCategory = kind === "category", slot = (width - left - right) / values.length;
+  const isCategory = axis === "category", slot = (width - left - right) / values.length;
   const x = (v) => left + ((width - left - right) * (v - first)) / (last - first || 1);
   const y = (v) => top + (height - top - bottom) * (1 - (v - low) / (high - low));
   drawGrid(context, niceTicks(low, high, 5), y, left, width - right, theme, em);
@@ -288,9 +288,9 @@ export function drawEffect(canvas, column, range, theme) {
     return;
   }
   context.textAlign = "left";
-  context.fillText(kind === "date" ? values[0] : short(first), left, height - 6 * em);
+  context.fillText(axis === "date" ? values[0] : short(first), left, height - 6 * em);
   context.textAlign = "right";
-  context.fillText(kind === "date" ? values.at(-1) : short(last), width - right, height - 6 * em);
+  context.fillText(axis === "date" ? values.at(-1) : short(last), width - right, height - 6 * em);
   for (const [line, color, dash] of [[mean, theme.faint, [4, 3]], [curve, "#0072B2", []]]) {
     context.beginPath();
     context.setLineDash(dash);
@@ -300,7 +300,7 @@ export function drawEffect(canvas, column, range, theme) {
     context.stroke();
   }
   context.setLineDash([]);
-  const place = kind === "date" ? Date.parse(at) : Number(at);
+  const place = axis === "date" ? Date.parse(at) : Number(at);
   if (at === null || !Number.isFinite(place)) return;
   const next = Math.max(1, numbers.findIndex((v) => v >= place)), a = numbers[next - 1], b = numbers[next];
   const t = b > a ? Math.min(1, Math.max(0, (place - a) / (b - a))) : 0;

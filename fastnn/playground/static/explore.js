@@ -48,15 +48,15 @@ function requestDrawing(draw) {
 // ---- the row ----
 
 function control(column) {
-  const { name, kind, values } = column;
+  const { name, axis, values } = column;
   const set = (value) => { row = { ...row, [name]: value }; update(); };
-  if (kind === "category") {
+  if (axis === "category") {
     const choice = element("select", {}, ...values.map((value) => new Option(value, value)));
     choice.value = row[name];
     choice.onchange = () => set(choice.value);
     return element("label", {}, name, choice);
   }
-  if (kind === "date") {
+  if (axis === "date") {
     const date = element("input", { type: "date", value: row[name] });
     date.onchange = () => set(date.value);
     return element("label", {}, name, date);

@@ -117,7 +117,7 @@ class _ColumnChanges:
             p = None
             if new.n_refused < n_values or (self.column.has_others and n_values < 5):
                 return None
-        kind = self.column.expected() if self.column.from_text else f"{self.column.kind}s"
+        kind = self.column.expected() if self.column.from_text else self.column.argument
         examples = join((printable(text, MAX_TEXT) for text in new.examples), 2, quoted=False)
         what = f"{new.n_refused:,} of {plural(n_values, 'value')} are not {kind}"
         return self.change("type", what, kind, f"such as {examples}", p)
@@ -160,7 +160,7 @@ class _ColumnChanges:
         if self.is_time and not new.n_below:
             what = f"({n_outside:,} of {plural(new.n_present, 'value')} later, as is expected)"
             return self.change("time", what, training, shown, p, is_drift=False)
-        factor = describe_factor(profile, new) if self.column.kind == "number" else None
+        factor = describe_factor(profile, new) if self.column.has_units else None
         return self.change("range", what + (f"; {factor}" if factor else ""), training, shown, p)
 
     def is_far(self):
@@ -195,7 +195,7 @@ class _ColumnChanges:
             for some in (profile, new)
         )
         what = f"other distribution (distance {distance:.2f})"
-        factor = describe_factor(profile, new) if self.column.kind == "number" else None
+        factor = describe_factor(profile, new) if self.column.has_units else None
         return self.change(
             "distribution", what + (f"; {factor}" if factor else ""), training, shown, p
         )

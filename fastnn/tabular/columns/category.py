@@ -8,11 +8,13 @@ import numpy as np
 from ...core.messages import plural, printable
 from ...tables.texts import is_missing_mark, other_texts, parse_date
 from ...tables.wide_numbers import is_wide, to_whole
-from .column import MIN_COUNT, CategoryFeature, Column, Contents, where_present
-from .input_column import to_texts
+from . import plain_values
+from .column import MIN_COUNT, MISSING, CategoryFeature, Column, Contents, where_present
+from .input_column import InputColumn, to_texts
 
 MAX_CATEGORIES = 2000  # of a category: each step updates the weights of all
 PROSE = "free text is not supported: see docs/not_supported.md"
+MAX_EXAMPLES = 20  # categories in a JSON schema
 WORDS_OF_PROSE = 4  # texts of as many words in the mean are free text
 
 FIND_TEXT = """
@@ -128,6 +130,39 @@ class Category(Column):
         counts = np.bincount(codes[codes >= 0], minlength=len(texts))
         missing, n_distinct = float(np.mean(codes < 0)), int(np.count_nonzero(counts))
         return Contents(missing, n_distinct, counts=dict(zip(texts, counts.tolist())))
+
+    def to_objects(self, values):
+        codes, texts = values
+        return np.array([*texts, None], object)[codes]
+
+    def to_categories(self, values):
+        codes, texts = values
+        return np.array([*texts, MISSING], object)[codes]
+
+    # ---- JSON ----
+
+    def describe_json(self, categories, typical):
+        values = categories
+        if not self.is_text(categories):
+            numbers = map(as_number, categories)
+            values = [int(x) if x.is_integer() else x for x in numbers]
+        more = len(values) - MAX_EXAMPLES
+        about = f"one of {len(values):,} categories" + f" ({more:,} are not listed)" * (more > 0)
+        schema = {"type": ["string", "number", "boolean", "null"]}
+        return (
+            f"{about}; another one contributes nothing; null if it is missing",
+            schema | {"examples": values[:MAX_EXAMPLES]},
+            dict(zip(categories, values)).get(typical),
+        )
+
+    def json_reader(self, categories):
+        known = {*categories, None}
+        return lambda values: plain_values.read_categories(values, known)
+
+    def from_json_values(self, values):
+        code_of: dict = {}
+        codes = [-1 if x is None else code_of.setdefault(x, len(code_of)) for x in values]
+        return InputColumn("text", np.array(codes, "int64"), list(code_of))
 
     # ---- other formats ----
 

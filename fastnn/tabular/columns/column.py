@@ -10,6 +10,8 @@ from . import other_texts, text_kind
 
 MIN_SPREAD, MAX_SPREAD = 1e-300, 1e305  # of the values of a number
 MIN_COUNT = 2  # rows that a category must have
+GRID_RANGE = 0.01, 0.99  # quantiles of values between which an effect is computed
+PRESENT, MISSING = "present", "missing"  # what effects call any number, and a missing value
 
 
 @dataclass
@@ -96,7 +98,10 @@ class Contents:
 
 @dataclass
 class Column:
-    """What a column of the training table is, and how to read it. Each kind is a subclass.
+    """What a column of the training table is, and how to read it.
+
+    Each kind is a subclass of `Numeric`, whose values are numbers, or of `Category`, whose values are
+    codes and texts.
 
     Attributes
     ----------
@@ -116,6 +121,8 @@ class Column:
         Description of the option of the command line.
     is_read_as_text : bool
         Whether a file is read so that columns of this option hold the texts as they are written.
+    has_units : bool
+        Whether new values may be those of training in another unit, as numbers are.
     number_parts, category_parts : tuple of str
         The parts that its features can have.
     c_helpers, c_constants : dict
@@ -131,6 +138,7 @@ class Column:
     argument: ClassVar[str]
     option_help: ClassVar[str]
     is_read_as_text: ClassVar[bool] = False
+    has_units: ClassVar[bool] = False
     number_parts: ClassVar[tuple] = ()
     category_parts: ClassVar[tuple] = ()
     c_helpers: ClassVar[dict] = {}
@@ -165,6 +173,10 @@ class Column:
         """Whether a file must be read so that this column holds the texts as they are written."""
         return False
 
+    def may_be_times(self, raw):
+        """Whether values may be times that order the rows. raw : InputColumn"""
+        return False
+
     def can_have(self, part, categories):
         """Whether a category with this part of the column can have these categories."""
         return True
@@ -181,7 +193,10 @@ class Column:
         raise NotImplementedError
 
     def features(self, source, values):
-        """Return the features of the training table: NumberFeature and CategoryFeature."""
+        """Return the features of the training table: NumberFeature and CategoryFeature.
+
+        Effects vary the number "value", and the first category of a column without it.
+        """
         raise NotImplementedError
 
     def explain_no_feature(self, raw, values):
@@ -225,6 +240,45 @@ class Column:
 
     def summarize(self, values, write_number):
         """Return the Contents. write_number(x) returns the text of a number."""
+        raise NotImplementedError
+
+    def to_objects(self, values):
+        """Return what explanations show of values, as an array (n,) of objects: None if missing."""
+        raise NotImplementedError
+
+    def to_categories(self, values):
+        """Return the categories (n,) that effects show, as texts: `MISSING` for missing values."""
+        raise NotImplementedError
+
+    def to_cell(self, value):
+        """Return the cell of a table that stands for a value of an `Effect`, other than `MISSING`."""
+        return value
+
+    # ---- JSON ----
+
+    def describe_json(self, categories, typical):
+        """Return what values in requests are: a phrase, a schema as OpenAPI has it, and an example.
+
+        Parameters
+        ----------
+        categories : list of str or None
+            Those of the category "value".
+        typical : float, str or None
+            One of `typical_values`; None if it is not known.
+        """
+        raise NotImplementedError
+
+    def json_reader(self, categories):
+        """Return a function that reads a few values without the conversions of whole tables.
+
+        It takes the values of requests as JSON has them. It returns a list for `from_json_values`, or
+        None if a value is not plain: the request is then read as a table, which has all rules, errors
+        and notes. categories : as in `describe_json`
+        """
+        return lambda values: None
+
+    def from_json_values(self, values):
+        """Return the InputColumn of values that a `json_reader` returned."""
         raise NotImplementedError
 
     # ---- other formats ----
@@ -289,7 +343,7 @@ class Numeric(Column):
             spread = float(np.ptp(present))
         has_missing = len(present) < len(values)
         if spread == 0:
-            return [CategoryFeature(source, "presence", ["present"], True)] if has_missing else []
+            return [CategoryFeature(source, "presence", [PRESENT], True)] if has_missing else []
         if not MIN_SPREAD < spread < MAX_SPREAD:
             raise DataError(
                 "column {column!r} holds numbers from {low:g} to {high:g}, but their range must be "
@@ -320,8 +374,37 @@ class Numeric(Column):
         return np.zeros(len(values), np.int32)
 
     def write(self, x, write_number):
-        """Return the text of a value."""
+        """Return what a reader sees of a value. write_number(x) returns that of a number."""
         return write_number(x)
+
+    def to_objects(self, values):
+        out = np.empty(len(values), object)
+        out[:] = [None if x != x else self.write(x, float) for x in values.tolist()]
+        return out
+
+    def to_categories(self, values):
+        return np.where(np.isnan(values), MISSING, PRESENT).astype(object)
+
+    def to_cell(self, value):
+        return self.to_axis(np.zeros(1))[0] if isinstance(value, str) else value  # of `PRESENT`
+
+    def to_axis(self, values):
+        """Return values as effects show them: float64, or datetime64 for an axis of dates."""
+        return values
+
+    def grid(self, values, n_points):
+        """Return at most `n_points` values at which an effect is computed, ascending.
+
+        All different ones if they are so few, else equally spaced ones.
+        """
+        present = values[~np.isnan(values)]
+        if not len(present):
+            return np.zeros(1)
+        distinct = np.unique(present)
+        if len(distinct) <= n_points:
+            return distinct
+        low, high = np.quantile(present, GRID_RANGE)
+        return np.linspace(low, high, n_points)
 
     def summarize(self, values, write_number):
         present = values[~np.isnan(values)]

@@ -1,4 +1,4 @@
-"""The table of kinds, and what the columns of a training table are."""
+"""What the columns of a training table are."""
 
 from numbers import Integral
 
@@ -8,12 +8,9 @@ from ...core.errors import Argument, DataError
 from ...core.messages import did_you_mean
 from ...files.checks import check
 from ...tables.texts import is_missing_mark
+from . import KINDS
 from .category import Category
-from .date import Date
-from .number import Number
 
-#: One row for each kind of column. `guess` tries them in this order.
-KINDS = {cls.kind: cls for cls in (Number, Category, Date)}
 #: The arguments of the estimators that name columns.
 ARGUMENTS = (*(cls.argument for cls in KINDS.values()), "drop")
 NAMED_IN_DROP = "named in drop"  # the reason why a column is left out

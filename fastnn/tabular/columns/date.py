@@ -12,7 +12,7 @@ from ...tables.dates import COMPACT, COMPACTS, FORMATS, parse_date
 from ...tables.dates import seconds_of as to_date
 from ...tables.missing_marks import present_texts
 from ...tables.texts import date_format, describe_date_format
-from . import other_texts, text_kind
+from . import other_texts, plain_values, text_kind
 from .column import MIN_COUNT, CategoryFeature, NumberFeature, Numeric, where_present
 from .input_column import InputColumn, number_text, time_text
 
@@ -130,6 +130,9 @@ class Date(Numeric):
     def is_style(self):
         return self.style in (None, *COMPACTS, *FORMATS)
 
+    def may_be_times(self, raw):
+        return True
+
     def can_have(self, part, categories):
         if part == "presence":
             return super().can_have(part, categories)
@@ -241,6 +244,33 @@ class Date(Numeric):
     def write(self, x, write_number):
         return time_text(x)
 
+    def to_axis(self, values):
+        return np.round(values * 1e6).astype("datetime64[us]")
+
+    def grid(self, values, n_points):
+        found = super().grid(values, n_points)
+        present = values[~np.isnan(values)]
+        is_day = len(found) < len(np.unique(present)) and (present % DAY == 0).all()
+        return np.unique(np.round(found / DAY) * DAY) if is_day else found
+
+    # ---- JSON ----
+
+    def describe_json(self, categories, typical):
+        example = time_text(0.0 if typical is None else typical)
+        about = "a date such as 2026-01-31, with or without a time; null if it is missing"
+        if self.style not in (None, "iso"):
+            about = f"a date, written like those of the training table ({self.style}), or null"
+            example = _format_date(example, self.style)
+        types = ["string", "null"] if self.from_text else ["string", "number", "null"]
+        return about, {"type": types}, example
+
+    def json_reader(self, categories):
+        style = self.style or "iso"
+        return lambda values: plain_values.read_texts(values, to_date, style)
+
+    def from_json_values(self, values):
+        return InputColumn("time", np.array(values, "float64"))
+
     # ---- other formats ----
 
     def c_comment(self, writer, categories):
@@ -292,6 +322,15 @@ def compact_format(raw):
 def _digits(x):
     """Return a whole number as text of eight digits, with a zero that a number has lost."""
     return number_text(x).zfill(8) if x >= LEAST_DIGITS else number_text(x)
+
+
+def _format_date(text, style):
+    """Return an ISO date in a format of `fastnn.tables.dates`."""
+    if "%q" in style:
+        quarter = (int(text[5:7]) + 2) // 3
+        style = style.replace("%q", str(quarter))
+    date = np.datetime64(text.replace(" ", "T"), "s").item()
+    return date.strftime(style)
 
 
 def date_part(seconds, part):

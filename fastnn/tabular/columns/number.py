@@ -1,6 +1,7 @@
 """Columns of numbers, and of texts that are numbers."""
 
 import math
+import re
 from numbers import Integral
 from typing import ClassVar
 
@@ -14,9 +15,14 @@ from ...tables.number_styles import describe_number_style, find_style, with_rang
 from ...tables.number_texts import DECIMAL_COMMA, PLAIN_STYLE, is_number_style, parse_number
 from ...tables.recognition import find_padded, truth
 from ...tables.wide_numbers import LIMIT, is_wide
-from . import text_kind
+from . import plain_values, text_kind
 from .column import Numeric
 from .date import compact_format
+from .input_column import InputColumn
+
+#: Numbers that may be times, if their column is named so: years, or seconds since 1970.
+YEARS, MIN_SECONDS = (1500, 2200), 1e8
+YEAR = re.compile(r"(?:^|(?<!of)[\W_])(?:year|jahr|ann[eé]e|a[nñ]o|season|timestamp|epoch)$", re.I)
 
 
 class Number(Numeric):
@@ -25,6 +31,7 @@ class Number(Numeric):
     kind: ClassVar[str] = "number"
     argument: ClassVar[str] = "numbers"
     option_help: ClassVar[str] = "columns to treat as numbers"
+    has_units: ClassVar[bool] = True
 
     @classmethod
     def guess(cls, label, raw, present):
@@ -54,6 +61,11 @@ class Number(Numeric):
     def needs_texts(self):
         # 1.234 stands for 1234 in some styles, also of a file with decimal commas.
         return (self.from_text and self.style != PLAIN_STYLE) or self.style == DECIMAL_COMMA
+
+    def may_be_times(self, raw):
+        if not YEAR.search(self.label):
+            return False
+        return raw.kind != "number" or _are_years(raw.values[~np.isnan(raw.values)])
 
     def find_style(self, raw):
         return self.style or PLAIN_STYLE, to_number
@@ -135,6 +147,31 @@ class Number(Numeric):
                 rule=Wording(" X must not contain infinity.", ""),
             )
         return values
+
+    # ---- JSON ----
+
+    def describe_json(self, categories, typical):
+        example = float(f"{1.0 if typical is None else typical:.4g}")
+        if example.is_integer() and math.fabs(example) < 2**53:
+            example = int(example)
+        is_styled = self.style not in (None, PLAIN_STYLE)
+        texts = ", also as a text like those of the training table" * is_styled
+        schema = {"type": ["number", "string", "boolean", "null"]}
+        return f"a number{texts}; null if it is missing", schema, example
+
+    def json_reader(self, categories):
+        style, parse = self.find_style(None)
+        return lambda values: plain_values.read_numbers(values, parse, style)
+
+    def from_json_values(self, values):
+        return InputColumn("number", np.array(values, "float64"))
+
+
+def _are_years(values):
+    """Whether numbers are years, or seconds since 1970."""
+    if not len(values) or (values != np.round(values)).any():
+        return False
+    return values.min() >= MIN_SECONDS or (YEARS[0] <= values.min() and values.max() <= YEARS[1])
 
 
 def to_number(text, style):

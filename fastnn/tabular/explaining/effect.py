@@ -105,3 +105,9 @@ class PairEffect:
         first, second = (printable(str(column)) for column in self.columns)
         a, b = map(len, self.values)
         return f"<PairEffect of {first!r} and {second!r}: {a} x {b} values, {self.scale}>"
+
+
+def axis_of(values: NDArray[Any]) -> str:
+    """Return the axis of the values of an effect, by their type: "number", "date" or "category"."""
+    axes = {"number": "fiu", "date": "M", "category": "OUT"}
+    return next(axis for axis, kinds in axes.items() if values.dtype.kind in kinds)

@@ -4,11 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..columns.date import DAY
+from ..columns.column import MISSING
 from .background import Background
-
-RANGE = 0.01, 0.99  # quantiles of the background rows between which a number varies
-MISSING = "missing"
 
 
 @dataclass(eq=False, repr=False)
@@ -45,9 +42,9 @@ def make(features, column, background, n_points):
     ]
     if not numbers:
         return _of_categories(features, column, background, n_points)
-    is_date = features.columns[column].kind == "date"
-    values = _spread(background.numbers[numbers[0]], n_points, is_date)
-    return Grid(column, _shown(values, is_date), _rows(features, column, values))
+    source = features.columns[column]
+    values = source.grid(background.numbers[numbers[0]], n_points)
+    return Grid(column, source.to_axis(values), _rows(features, column, values))
 
 
 def training_values(features, column, background):
@@ -58,25 +55,7 @@ def training_values(features, column, background):
     if not numbers:
         return None
     values = background.numbers[numbers[0]]
-    return _shown(values[~np.isnan(values)], features.columns[column].kind == "date")
-
-
-def _shown(values, is_date):
-    return np.round(values * 1e6).astype("datetime64[us]") if is_date else values
-
-
-def _spread(x, n_points, is_date):
-    present = x[~np.isnan(x)]
-    if not len(present):
-        return np.zeros(1)
-    distinct = np.unique(present)
-    if len(distinct) <= n_points:
-        return distinct
-    low, high = np.quantile(present, RANGE)
-    values = np.linspace(low, high, n_points)
-    if is_date and (present % DAY == 0).all():
-        values = np.unique(np.round(values / DAY) * DAY)
-    return values
+    return features.columns[column].to_axis(values[~np.isnan(values)])
 
 
 def _of_categories(features, column, background, n_points):

@@ -11,7 +11,6 @@ import numpy as np
 from ...core.errors import Argument, DataError, placed
 from ...core.messages import did_you_mean
 from ...core.validation import check_count, check_threads
-from ..columns.input_column import time_text
 from . import effects
 from .background import Background
 from .explanation import Explanation
@@ -337,12 +336,7 @@ def _values(features, frame):
     """Return the values of the columns in use, (n, n_columns) of object."""
     out = np.empty((frame.n_rows, len(features.used())), object)
     for k, (_, column, values) in enumerate(features.values(frame)):
-        if column.kind == "category":
-            codes, texts = values
-            out[:, k] = np.array([*texts, None], object)[codes]
-            continue
-        to_value = time_text if column.kind == "date" else float
-        out[:, k] = [None if x != x else to_value(x) for x in values.tolist()]
+        out[:, k] = column.to_objects(values)
     return out
 
 
