@@ -4,7 +4,7 @@ import argparse
 import time
 
 from ..core.messages import plural, printable
-from ..tables import table_writer
+from ..tables import formats, table_writer
 from ..tables.addresses import without_secrets
 from ..tables.table_errors import import_pyarrow
 from ..tabular.explaining.methods import check_permutations
@@ -63,7 +63,7 @@ def add_parser(commands, summary):
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help=f"file to write, with a column for each contribution: {table_writer.EXTENSIONS}",
+        help=f"file to write, with a column for each contribution: {formats.written()}",
     )
     add_keep(parser)
     parser.add_argument(

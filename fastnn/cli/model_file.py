@@ -13,7 +13,7 @@ from ..files.kinds import kind_of
 from ..files.safetensors import parse_json, to_text
 from ..mlp import MLP
 from ..saving import load
-from ..tables import databases
+from ..tables import formats
 from ..tables.addresses import without_secrets
 from ..tables.number_texts import is_number_style
 from ..tabular import stored_model
@@ -265,7 +265,8 @@ def restore_reading_options(arguments, model):
     if arguments.encoding is None and isinstance(stored.get("guessed_encoding"), str):
         arguments.likely_encoding = stored["guessed_encoding"]  # if the table is not UTF-8
     if arguments.sql is None and isinstance(stored.get("sql"), str):
-        if databases.holds_database(arguments.data):  # other files have no queries
+        found = formats.find_stored(arguments.data)
+        if found is not None and found.option == "sql":  # other files have no queries
             arguments.sql = stored["sql"]
             words += ["--sql", stored["sql"]]
     return shlex.join(words)

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 
 from ..core.messages import plural
-from ..tables import table_writer
+from ..tables import formats, table_writer
 from ..tables.addresses import without_secrets
 from ..tabular.prediction_columns import class_columns, number_columns
 from . import explained_rows
@@ -65,7 +65,7 @@ def add_parser(commands, summary):
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help=f"file to write: {table_writer.EXTENSIONS} (default: CSV to standard output)",
+        help=f"file to write: {formats.written()} (default: CSV to standard output)",
     )
     add_keep(parser)
     parser.add_argument(

@@ -6,7 +6,7 @@ from typing import Any
 from .. import datasets
 from ..core.errors import DataError
 from ..core.messages import one_line
-from ..tables import folders, layout, parquet_files, table_reader
+from ..tables import folders, formats, layout, parquet_files, table_reader
 from ..tables.addresses import without_secrets
 from .console import CommandError, CommandWords, Notes
 
@@ -42,7 +42,7 @@ def add_table_options(parser):
     group.add_argument(
         "--sql",
         metavar="QUERY",
-        help="what to read from an SQLite or DuckDB file (default: its only table)",
+        help=f"what to read from an {formats.names('sql')} file (default: its only table)",
     )
     group.add_argument(
         "--skip-bad-lines",

@@ -10,6 +10,7 @@ import tomllib
 
 from ..core.messages import printable, similar
 from ..plotting import picture_file
+from ..tables import formats
 from ..tables.addresses import without_secrets
 from ..tabular.columns.column_kinds import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
@@ -39,8 +40,8 @@ def add_arguments(parser):
         "data",
         nargs="?",
         metavar="DATA",
-        help="table: CSV, TSV, JSON, Excel, Feather, Parquet, SQLite or DuckDB; a folder of such "
-        "files; an address such as https://...; - for standard input",
+        help=f"table: {formats.names()}; a folder of such files; an address such as "
+        "https://...; - for standard input",
     )
     parser.add_argument("--target", metavar="COL", help="column to predict")
     parser.add_argument(
