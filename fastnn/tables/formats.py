@@ -229,16 +229,16 @@ def is_table_name(path):
 
 def names(option=None):
     """Return the names of the formats, or of those with an option, as in "CSV or JSON"."""
-    return _either(each.name for each in FORMATS if option in (None, each.option))
+    return _listed(each.name for each in FORMATS if option in (None, each.option))
 
 
 def written():
     """Return the file extensions that can be written, for help texts and messages."""
     known = [each for each in FORMATS if each.writes]
-    packed = _either(each.extensions[0] for each in known if each.is_packed)
-    return f"{_either(each.extensions[0] for each in known)}; all but {packed} also with .gz"
+    packed = _listed((each.extensions[0] for each in known if each.is_packed), "and")
+    return f"{_listed(each.extensions[0] for each in known)}; all but {packed} also with .gz"
 
 
-def _either(words):
+def _listed(words, last_joint="or"):
     *others, last = dict.fromkeys(words)
-    return f"{', '.join(others)} or {last}" if others else last
+    return f"{', '.join(others)} {last_joint} {last}" if others else last
