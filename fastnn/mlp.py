@@ -267,7 +267,7 @@ class MLP(DifferentiableNetwork):
             return arguments.fit_on_ranks(comm, shards, sync_every, progress)
         return arguments.fit(progress)
 
-    @with_hints(PARTIAL_FIT)
+    @with_hints(PARTIAL_FIT, fit)
     def partial_fit(
         self,
         X: Inputs,

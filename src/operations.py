@@ -216,6 +216,11 @@ class Loss(NamedTuple):
     mean: bool = False  # the loss of a row is the mean over outputs, not the sum
     alone: bool = True  # a sum over single outputs, with a kernel in `loss_element`
     weighted: str = ""  # the kernel in the same table where outputs have weights
+    # Of TabularRegressor: the metric that goes with it, a name of NUMBER_METRICS in
+    # fastnn/tabular/metrics.py, and the loss of baselines, a name of LIGHTGBM_LOSSES in
+    # fastnn/tabular/comparing/baselines.py.
+    metric: str = ""
+    baseline: str = ""
     label: str = ""  # in docs/guide.md
     note: str = ""  # for kernels.pxd
 
@@ -288,6 +293,8 @@ LOSSES = (
         "mean_j d_j^2",
         alias="squared_error",
         mean=True,
+        metric="rmse",
+        baseline="squared_error",
         label="mean squared error",
     ),
     Loss(
@@ -300,6 +307,8 @@ LOSSES = (
         "mean_j abs(d_j)",
         alias="absolute_error",
         mean=True,
+        metric="mae",
+        baseline="absolute_error",
         label="mean absolute error",
     ),
     Loss(
@@ -311,6 +320,8 @@ LOSSES = (
         "huber",
         "mean_j d_j^2, delta (2 abs(d_j) - delta) beyond delta",
         mean=True,
+        metric="mae",
+        baseline="squared_error",
         label="Huber",
         note="numbers: delta",
     ),
@@ -323,6 +334,8 @@ LOSSES = (
         "log_cosh",
         "mean_j log cosh d_j",
         mean=True,
+        metric="mae",
+        baseline="squared_error",
         label="log-cosh",
     ),
     Loss(
@@ -334,6 +347,8 @@ LOSSES = (
         "quantile",
         "mean_j max(-q d_j, (1 - q) d_j)",
         mean=True,
+        metric="mae",
+        baseline="squared_error",
         label="quantiles",
         note="numbers: the quantile of each output",
     ),
@@ -348,6 +363,8 @@ LOSSES = (
         "exponential",
         default_for="exponential",
         fused=True,
+        metric="rmse",
+        baseline="poisson",
         label="Poisson",
         note="fused with the exponential: from z, the logarithm of the rate",
     ),

@@ -83,7 +83,7 @@ examples:
   fastnn train --help                         show the options of a command
 
 'digits', 'flats' and 'wine' are sample tables that ship with fastnn. Your own tables can
-be CSV, TSV, JSON, Excel, Feather or Parquet files.
+be files such as CSV, Excel or Parquet (see fastnn train --help).
 """
 
 

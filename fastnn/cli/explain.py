@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from ..core.messages import plural, printable
-from ..tables import table_writer
+from ..tables import formats, table_writer
 from ..tables.addresses import without_secrets
 from ..tables.table_errors import import_pyarrow
 from ..tabular.explaining.methods import check_permutations
@@ -57,7 +57,7 @@ class Options:
         type=row_numbers,
     )
     out: str | None = option(
-        "FILE", f"file to write, with a column for each contribution: {table_writer.EXTENSIONS}"
+        "FILE", f"file to write, with a column for each contribution: {formats.written()}"
     )
     keep: list[str] | None = keep_option()
     scale: str | None = option(

@@ -9,7 +9,8 @@ from .. import kernels
 from ..config import PACKAGES, __version__, installed_version, show_config
 from ..core.messages import plural, printable
 from ..files import ModelFileError
-from ..tables.table_source import is_address, is_table_name
+from ..tables.addresses import is_address
+from ..tables.formats import is_table_name
 from ..tabular.prediction_columns import label_text
 from . import model_card
 from . import text_layout as layout

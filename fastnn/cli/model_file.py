@@ -9,7 +9,7 @@ from ..files import ModelFileError
 from ..files.kinds import kind_of
 from ..mlp import MLP
 from ..saving import load
-from ..tables import databases
+from ..tables import formats
 from ..tables.addresses import without_secrets
 from ..tables.layout import ReadOptions
 from ..tables.number_texts import is_number_style
@@ -201,7 +201,9 @@ def training_reading(data, options, model):
     if options.encoding is None and "guessed_encoding" in stored:
         likely["likely_encoding"] = stored["guessed_encoding"]  # if the table is not UTF-8
     restored = [*TEXTS, "na", "header", "skip_bad_lines"]
-    restored += ["sql"] if databases.holds_database(data) else []  # other files have no queries
+    found = formats.find_stored(data)
+    if found is not None and found.option == "sql":  # other files have no queries
+        restored.append("sql")
     if "na" in stored:
         stored["na"] = tuple(stored["na"])
     added = {

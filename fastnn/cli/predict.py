@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.messages import plural
-from ..tables import table_writer
+from ..tables import formats, table_writer
 from ..tables.addresses import without_secrets
 from ..tabular.prediction_columns import class_columns, number_columns
 from . import explained_rows
@@ -61,7 +61,7 @@ class Options:
         "table with the columns of the training table, as for 'fastnn train'; - for standard input",
     )
     out: str | None = option(
-        "FILE", f"file to write: {table_writer.EXTENSIONS} (default: CSV to standard output)"
+        "FILE", f"file to write: {formats.written()} (default: CSV to standard output)"
     )
     keep: list[str] | None = keep_option()
     proba: bool = flag("also write the probability of each class")

@@ -9,6 +9,7 @@ from ..tabular import metric_values
 from ..tabular.comparing.paired import PairedScores
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, find_name
 from ..tabular.prediction_columns import label_text
+from ..tabular.targets import LOSS_METRICS
 from ..tabular.thresholds import ThresholdRule, parse
 from .console import warnings_as_notes
 from .record import MAX_LABEL_ISSUES, ClassRow, LabelIssueRow, Scores
@@ -146,7 +147,7 @@ def default_metric(model):
     """Return the name of the metric that goes with what a fitted model learns."""
     if hasattr(model, "classes_"):
         return "log_loss"
-    return "rmse" if model.model_.targets.loss.name in ("mse", "poisson") else "mae"
+    return LOSS_METRICS[model.model_.targets.loss.name]
 
 
 def drop_verb(model):

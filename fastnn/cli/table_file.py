@@ -7,7 +7,7 @@ from typing import Any
 from .. import datasets
 from ..core.errors import DataError
 from ..core.messages import one_line
-from ..tables import folders, parquet_files, table_reader
+from ..tables import folders, formats, parquet_files, table_reader
 from ..tables.addresses import without_secrets
 from ..tables.layout import ReadOptions
 from .console import CommandError, CommandWords, Notes
@@ -36,7 +36,7 @@ class TableOptions:
     comment: str | None = option("TEXT", "leave out lines that begin with this text, such as #")
     sheet: str | None = option("SHEET", "name or number of the sheet of a spreadsheet")
     sql: str | None = option(
-        "QUERY", "what to read from an SQLite or DuckDB file (default: its only table)"
+        "QUERY", f"what to read from an {formats.names('sql')} file (default: its only table)"
     )
     skip_bad_lines: bool = flag(
         "leave out lines with more values than there are columns (default: an error)"

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.messages import printable, similar
 from ..plotting import picture_file
+from ..tables import formats
 from ..tables.addresses import without_secrets
 from ..tabular.columns import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
@@ -57,8 +58,8 @@ class TrainOptions:
 
     data: str = positional(
         "DATA",
-        "table: CSV, TSV, JSON, Excel, Feather, Parquet, SQLite or DuckDB; a folder of such "
-        "files; an address such as https://...; - for standard input",
+        f"table: {formats.names()}; a folder of such files; an address such as https://...; - for "
+        "standard input",
         nargs="?",
     )
     target: str = option("COL", "column to predict")

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..tabular.comparing.paired import PairedScores
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, Metric
+from ..tabular.targets import LOSS_METRICS, resolve_loss
 from .record import Decision, TriedRow, Tuning
 from .row_roles import groups_of_rows
 from .scores import Evaluation, metric_of
@@ -85,7 +86,7 @@ class Search:
         if not self.target.is_number or self.options.log_target:
             return False
         smallest = self.target.values.to_numpy(zero_copy_only=False).min()
-        return bool(smallest > 0 and self.options.loss != "poisson")
+        return bool(smallest > 0 and resolve_loss(self.model.loss).output != "exponential")
 
     def describe(self) -> Tuning:
         """Return what was tried and decided, for the record of a model."""
@@ -213,7 +214,7 @@ def _metric(model):
         return CLASS_METRICS["log_loss"]
     if loss == "poisson":
         return POISSON_DEVIANCE
-    return NUMBER_METRICS["rmse" if loss == "squared_error" else "mae"]
+    return NUMBER_METRICS[LOSS_METRICS[resolve_loss(loss).name]]
 
 
 def _poisson_deviance(rows):

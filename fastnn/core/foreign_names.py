@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import wraps
+from inspect import signature
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import ParamSpec, TypeVar
+    from typing import Any, ParamSpec, TypeVar
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -42,11 +43,8 @@ FIT = {
 ONE_PASS = "partial_fit makes one pass over the rows in their order. Use fit"
 PARTIAL_FIT = FIT | dict.fromkeys(
     [
-        *("epochs", "n_epochs", "num_epochs", "max_iter", "resume"),
-        *("shuffle", "rng", "seed", "random_state", "window"),
-        *("validation_data", "eval_set", "validation_fraction", "validation_split"),
-        *("callbacks", "early_stopping", "progress", "verbose"),
-        *("comm", "shards", "sync_every", "max_steps"),
+        *("n_epochs", "num_epochs", "max_iter", "seed", "random_state"),
+        *("eval_set", "validation_split", "early_stopping", "verbose"),
     ],
     ONE_PASS,
 )
@@ -120,15 +118,26 @@ class Missing:
         )
 
 
-def with_hints(hints: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate a function: a keyword argument named in `hints` raises a TypeError with its hint."""
+def with_hints(
+    hints: Mapping[str, str], fit: Callable[..., Any] | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a function: a keyword argument named in `hints` raises a TypeError with its hint.
+
+    fit : function, optional
+        Arguments that only this function has raise one with ONE_PASS.
+    """
 
     def decorate(function):
+        known = dict(hints)
+        if fit is not None:
+            own = signature(function).parameters
+            known |= dict.fromkeys(signature(fit).parameters.keys() - own, ONE_PASS)
+
         @wraps(function)
         def checked(*args, **kwargs):
-            if not hints.keys().isdisjoint(kwargs):
-                name = next(name for name in kwargs if name in hints)
-                raise unexpected(function.__qualname__, name, hints[name])
+            if not known.keys().isdisjoint(kwargs):
+                name = next(name for name in kwargs if name in known)
+                raise unexpected(function.__qualname__, name, known[name])
             return function(*args, **kwargs)
 
         return checked

@@ -167,9 +167,10 @@ def to_sklearn(estimator):
         del theirs["solver"]
     if cls is neural_network.MLPRegressor:
         theirs.pop("loss", None)
+        is_poisson = isinstance(estimator.targets_.loss, losses.Poisson)
         if net.activations[-1] == "exponential":
             theirs["loss"] = "poisson"
-        elif estimator.loss != "squared_error":
+        if not is_poisson and estimator.loss != "squared_error":
             lost.append("loss")
     theirs["hidden_layer_sizes"] = net.layer_sizes[1:-1]
     if net.activations[:-1]:

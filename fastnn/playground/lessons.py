@@ -1,4 +1,4 @@
-"""Eight lessons: settings to begin with, and what to watch. What each option of the page does."""
+"""Lessons: settings to begin with, and what to watch. What each option of the page does."""
 
 from typing import Any
 

@@ -7,22 +7,35 @@ import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from .. import optimizers, schedules
+from .. import losses, optimizers, schedules
+from ..activations import HIDDEN
 from ..core.messages import hint_at, printable
 from ..core.validation import check_count, check_number
 from ..mlp import MLP
 from . import data_sets
 
-ACTIVATIONS = (
-    *("tanh", "relu", "sigmoid", "identity", "leaky_relu", "elu", "gelu", "silu", "softplus"),
-)
+#: Activations, losses and optimizers that the page does not have, and why.
+EXCLUDED = {
+    "exponential": "grows beyond float32 in hidden layers",
+    "lbfgs": "takes no steps on batches",
+    "quantile": "its default is half of mae",
+    "gaussian_nll": "a point has one output, not a mean and a variance",
+    "poisson": "no data set holds counts",
+    "bce_with_logits": "is bce without the sigmoid, and the page shows probabilities",
+}
+ACTIVATIONS = tuple(name for name in HIDDEN if name not in EXCLUDED)
+OUTPUTS: Any = {"two classes": "sigmoid", "classes": "softmax", "numbers": "identity"}
 #: By kind of the target: the losses, the default first.
 LOSSES = {
-    "two classes": ("bce", "mse"),
-    "classes": ("cross_entropy",),
-    "numbers": ("mse", "mae", "huber", "log_cosh"),
+    kind: [
+        name
+        for name, loss in losses.LOSSES.items()
+        if name not in EXCLUDED and (loss.output or "identity") == output
+    ]
+    for kind, output in OUTPUTS.items()
 }
-OPTIMIZERS = ("sgd", "momentum", "adam", "rmsprop", "adagrad", "adamw", "lion")
+LOSSES["two classes"].append("mse")
+OPTIMIZERS = sorted(["momentum", *(optimizers.OPTIMIZERS.keys() - EXCLUDED)])
 #: Schedules of the rate: what each does with the number of epochs of `schedule_epochs`.
 SCHEDULES = {
     "constant": lambda lr, epochs: lr,
@@ -159,11 +172,10 @@ class Settings:
     def network(self, data: data_sets.PlayData) -> MLP:
         """Return an untrained network."""
         sizes = [data.X.shape[1], *self.hidden, data.n_out]
-        output: Any = {"numbers": "identity", "classes": "softmax", "two classes": "sigmoid"}
         return MLP(
             sizes,
             self.activations if self.hidden else "relu",
-            output[self.kind(data)],
+            OUTPUTS[self.kind(data)],
             dtype=self.dtype,
             rng=self.seed,
             dropout=self.dropout if self.hidden else 0.0,

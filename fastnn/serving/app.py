@@ -196,7 +196,8 @@ class Handlers:
 
     async def refuse_path(self, request, error):
         """Answer for a path or a method that does not exist."""
-        paths = "/predict, /model, /health, /openapi.json and /"
+        routes = reversed(request.app.routes)
+        paths = ", ".join(route.path for route in routes if route.name != "asset")
         path = request.url.path
         detail = f"There is no {path!r:.100}. The paths are {paths}."
         if error.status_code == 405:

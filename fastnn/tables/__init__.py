@@ -1,6 +1,7 @@
 """Tables: files of them, numbers and dates that are written as texts, and checks of their columns.
 
-- `files`: read and write. `table_reader`: chooses the reader of a file or of a folder.
+- `files`: read and write. `formats`: the formats, a row each, and their functions. `table_reader`: reads
+  a file or a folder.
   `table_source`: the bytes of a file, decompressed. `addresses`: those of the web and of clouds.
   `folders`: which files of a folder hold the table.
 - `table_errors`: the error of all readers. `memory`: limits of size.
@@ -11,7 +12,8 @@
 - `json_files`, `json_wrappers`: JSON. `excel`, `workbooks`, `open_document`: spreadsheets. `databases`: SQLite and
   DuckDB. `binary_files`: Feather and Parquet as a whole. `parquet_files`: Parquet files that need not
   fit in memory.
-- `tidy`: types, missing values and index columns of what has been read. `table_writer`, `json_writer`: files.
+- `tidy`: types, missing values and index columns of what has been read. `table_writer`: files that are
+  written.
 - `texts`: numbers and dates that are written as texts. `recognition`: what a column of texts is.
 - `number_texts`, `number_styles`, `part_texts`, `units`: numbers. `wide_numbers`: long ids.
   `dates`, `month_names`: dates. `missing_marks`: texts for missing values.

@@ -4,7 +4,7 @@ from ..core.messages import reason
 from . import memory
 from .table_errors import TableError, import_pyarrow
 
-ARROW_STREAM = b"\xff\xff\xff\xff"
+STREAM = b"\xff\xff\xff\xff"
 
 
 def read_parquet(source, options=None, note=None):
@@ -32,7 +32,7 @@ def read_arrow(source, options=None, note=None):
     memory.check(source.label, source.size or source.stored_size)
     try:
         file = source.for_pyarrow()
-        if source.read_start(4) == ARROW_STREAM:
+        if source.read_start(4) == STREAM:
             opened = pa.OSFile(file) if isinstance(file, str) else file
             table = pa.ipc.open_stream(opened).read_all()
         else:

@@ -10,11 +10,10 @@ from urllib.parse import quote
 
 from ..core.errors import Argument
 from ..core.messages import join, plural, printable, reason
-from . import memory
+from . import formats, memory
 from .table_errors import TableError, import_pyarrow
 from .wide_numbers import LIMIT
 
-SQLITE = b"SQLite format 3\0"
 BATCH = 10_000  # rows
 BYTES_PER_CELL = 100  # of an object of Python in a batch, at most for numbers
 STEPS = 100_000  # instructions of SQLite after which Ctrl-C is noticed
@@ -26,23 +25,9 @@ TABLES = (
 )
 
 
-def is_database(start):
-    """Whether a file that begins with these bytes is a database."""
-    return start.startswith(SQLITE) or start[8:12] == b"DUCK"
-
-
-def holds_database(path):
-    """Whether a path is that of a database."""
-    try:
-        with open(path, "rb") as file:
-            return is_database(file.read(16))
-    except OSError:
-        return False
-
-
 def read(source, options, note=lambda text: None):
     """Return a table or the rows of a query as a pyarrow Table. options : ReadOptions"""
-    opened = _SQLite if source.read_start(16).startswith(SQLITE) else _DuckDB
+    opened = _DuckDB if source.format is formats.DUCKDB else _SQLite
     try:
         with opened(source) as database:
             query = options.sql
@@ -229,14 +214,7 @@ class _DuckDB:
     """A context with a DuckDB database."""
 
     def __init__(self, source):
-        try:
-            import duckdb
-        except ImportError:
-            raise TableError(
-                "DuckDB files need duckdb, which is not installed.",
-                "Run: python -m pip install duckdb, or export the table as Parquet.",
-                place=source.label,
-            ) from None
+        duckdb = source.format.import_package(source.label)
         if source.path is None or source.compression is not None:
             raise TableError(
                 "is a DuckDB file that is compressed or not on the disk.",

@@ -57,7 +57,7 @@ def read(
     sql: str | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> Any:
-    """Read a table from a file: CSV, TSV, JSON, a spreadsheet, Feather, Parquet, SQLite or DuckDB.
+    """Read a table from a file, such as CSV, JSON, Excel, Feather, Parquet or SQLite.
 
     The first bytes of the file decide what it is. Text files can be compressed (gz, bz2, xz, zst, or
     zip with one file). A folder holds one table in several files, which are read in the order of
@@ -175,8 +175,8 @@ def write(path: Path, columns: Mapping[str, Any]) -> None:
     Parameters
     ----------
     path : str or path-like
-        The file extension determines the format: .csv, .tsv, .jsonl (or .ndjson; an object in each
-        line), .json (an array of objects) or .parquet; all but the last also with .gz.
+        The file extension determines the format, such as .csv, .tsv, .jsonl (an object in each
+        line), .json (an array of objects) or .parquet. All but .parquet can end in .gz.
     columns : dict of str to array_like (n,)
         The columns by name.
 

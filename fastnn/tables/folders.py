@@ -10,12 +10,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ..core.messages import join, plural, printable
+from . import formats
 from .table_errors import TableError
-from .table_source import COMPRESSED, TABLE_EXTENSIONS
 
 MISSING = "__HIVE_DEFAULT_PARTITION__"
 MAX_DEPTH = 20  # of partitions
-PARQUET = (".parquet", ".pq")
 
 
 @dataclass(frozen=True)
@@ -35,25 +34,19 @@ class Part:
 
 def holds_parquet(folder):
     """Whether a folder has a Parquet file."""
-    return any(extension(part.path) in PARQUET for part in _parts(folder))
-
-
-def extension(path):
-    """Return the extension of a file name, without that of a compressed file."""
-    name = path.lower()
-    for ending in COMPRESSED:
-        name = name.removesuffix(ending)
-    return os.path.splitext(name)[1]
+    return any(
+        formats.extension(part.path) in formats.PARQUET.extensions for part in _parts(folder)
+    )
 
 
 def find(folder, note=lambda text: None):
     """Return the Parts of the table in a folder: its Parquet files, or else those of the most
     frequent format."""
     parts = list(_parts(folder))
-    kinds = Counter(extension(part.path) for part in parts)
+    kinds = Counter(formats.extension(part.path) for part in parts)
     if not kinds:
         raise TableError("{problem}", "{advice}", place=folder, **_describe_empty(folder))
-    has_parquet = any(kind in kinds for kind in PARQUET)
+    has_parquet = any(kind in kinds for kind in formats.PARQUET.extensions)
     # A text beside a table tells about it.
     (kind, n), *others = sorted(kinds.items(), key=lambda item: (-item[1], item[0] == ".txt"))
     if not has_parquet and others and others[0][1] == n and others[0][0] != ".txt":
@@ -63,8 +56,8 @@ def find(folder, note=lambda text: None):
             place=folder,
             kinds=join(kinds, 4, quoted=False),
         )
-    chosen = PARQUET if has_parquet else (kind,)
-    table = [part for part in parts if extension(part.path) in chosen]
+    chosen = formats.PARQUET.extensions if has_parquet else (kind,)
+    table = [part for part in parts if formats.extension(part.path) in chosen]
     if len(table) < len(parts):
         left_out = [os.path.relpath(part.path, folder) for part in parts if part not in table]
         note(f"{folder}: {plural(len(left_out), 'file')} left out: {join(left_out, 3)}")
@@ -95,7 +88,7 @@ def _parts(folder, keys=None, depth=0):
             if is_key and key and depth < MAX_DEPTH:
                 value = None if value == MISSING else urllib.parse.unquote(value)
                 yield from _parts(path, {**keys, urllib.parse.unquote(key): value}, depth + 1)
-        elif extension(name) in TABLE_EXTENSIONS:
+        elif formats.is_table_name(name):
             yield Part(path, keys)
 
 

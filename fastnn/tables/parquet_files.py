@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.errors import Argument
 from ..core.messages import did_you_mean, printable, reason
-from . import column_names, folders, memory, tidy
+from . import column_names, folders, formats, memory, tidy
 from .table_errors import TableError, import_pyarrow
 
 BATCH_BYTES = 2e6  # of the numbers of a batch, at 8 bytes each
@@ -297,10 +297,7 @@ def holds_parquet(path):
     path = os.fsdecode(path)
     if os.path.isdir(path):
         return folders.holds_parquet(path)
-    if not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return file.read(4) == b"PAR1"
+    return formats.find_stored(path) is formats.PARQUET
 
 
 def find_parts(path, note=lambda text: None):

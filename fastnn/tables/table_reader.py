@@ -1,29 +1,25 @@
 """Read a table from a file or from the files of a folder, and say where a row is.
 
-`TableReader` chooses the reader of a format by the first bytes of a file.
+`read_source` reads a file by the function of its format, a row of `formats.FORMATS`.
 """
 
 import bisect
-import codecs
 import os
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.messages import join, plural, printable, reason
 from . import (
-    binary_files,
     column_names,
-    databases,
     encoding_guess,
-    excel,
     folders,
+    formats,
     parquet_files,
     table_source,
     text_files,
     tidy,
 )
 from .addresses import is_address
-from .json_files import read_json_array, read_json_lines
 from .table_errors import TableError, import_pyarrow
 from .wide_numbers import are_wide
 
@@ -83,7 +79,7 @@ class TableReader:
         """Return the pyarrow Table. note(text) is called for each guess."""
         label = self.path if self.is_folder else None
         if self.is_folder and folders.holds_parquet(self.path):
-            self._check_options()
+            _check_options(self.options, formats.PARQUET, self.path)
             return self._read_parquet(note)
         if self.is_folder:
             raw = self._read_folder(note)
@@ -136,7 +132,7 @@ class TableReader:
         try:
             if path != "-" and not is_address(path):
                 source = table_source.find(path)
-                if _find_reader(source) is None:
+                if not source.format.reads:
                     line = text_files.find(source, self.options).locate(row)
                     if line is not None:
                         return f"line {line}"
@@ -145,12 +141,6 @@ class TableReader:
         return f"row {row + 1}"
 
     # ---- folders ----
-
-    def _check_options(self):
-        for name in ("sheet", "sql"):
-            value = getattr(self.options, name)
-            if value is not None:
-                raise _not_for(name, value, self.path)
 
     def _read_parquet(self, note):
         options = self.options
@@ -313,13 +303,9 @@ def _cast(pa, column, kind):
 def read_source(source, options, note):
     """Return the RawTable of a TableSource."""
     try:
-        reader = _find_reader(source)
-        for name, is_one in (("sheet", excel.read), ("sql", databases.read)):
-            value = getattr(options, name)
-            if value is not None and reader is not is_one:
-                raise _not_for(name, value, source.label)
-        if reader is not None:
-            return RawTable(reader(source, options, note))
+        _check_options(options, source.format, source.label)
+        if source.format.reads:
+            return RawTable(formats.load(source.format.reads)(source, options, note))
         text = text_files.find(source, options, note)
         table = text_files.read(text, options, note)
         return RawTable(table, text.layout.decimal, text.layout.has_spaces, text.encoding)
@@ -332,39 +318,21 @@ def read_source(source, options, note):
         raise TableError("{problem}.", place=source.label, problem=problem) from None
 
 
-def _not_for(option, value, place):
-    if option == "sheet":
-        return TableError(
-            "is not an Excel file, so it has no sheet {sheet!r}.",
+def _check_options(options, format, place):
+    """Raise TableError if an option is for files of other formats."""
+    if options.sheet is not None and format.option != "sheet":
+        raise TableError(
+            "is not an {formats} file, so it has no sheet {sheet!r}.",
             argument="sheet",
             place=place,
-            sheet=value,
+            formats=formats.names("sheet"),
+            sheet=options.sheet,
         )
-    return TableError(
-        "is not an SQLite or DuckDB file, so {name} cannot be used.",
-        "Leave it out.",
-        argument="sql",
-        place=place,
-    )
-
-
-def _find_reader(source):
-    """Return the reader of a source, None for a text table.
-
-    It is called with the source, the ReadOptions and a function for notes.
-    """
-    if source.spreadsheet is not None:
-        return excel.read
-    start = source.read_start()
-    if databases.is_database(start):
-        return databases.read
-    if start.startswith(b"PAR1"):
-        return binary_files.read_parquet
-    if start.startswith((b"ARROW1", b"FEA1", binary_files.ARROW_STREAM)):
-        return binary_files.read_arrow
-    text = start.removeprefix(codecs.BOM_UTF8).replace(b"\0", b"").lstrip(b"\xff\xfe \t\r\n")
-    if text.startswith(b"{"):
-        return read_json_lines
-    if text.startswith(b"[") and text[1:].lstrip()[:1] in (b"{", b"]", b"["):
-        return read_json_array
-    return None
+    if options.sql is not None and format.option != "sql":
+        raise TableError(
+            "is not an {formats} file, so {name} cannot be used.",
+            "Leave it out.",
+            argument="sql",
+            place=place,
+            formats=formats.names("sql"),
+        )

@@ -20,34 +20,13 @@ from dataclasses import dataclass
 
 from ..core.errors import Wording
 from ..core.messages import join, printable, reason, similar
-from . import addresses
+from . import addresses, formats
 from .addresses import is_address
 from .table_errors import STANDARD_INPUT, TableError, import_pyarrow
 
 SAVE_AS_CSV, EXTRACT = "Save the table as CSV.", "Extract the table first."
 NO_TABLE, MODEL = "A table is needed.", "is a safetensors file, such as a fastnn model."
-PASS_A_FILE = "Pass a CSV, TSV, JSON, Excel, Feather or Parquet file."
-TABLE_EXTENSIONS = (
-    ".csv",
-    ".tsv",
-    ".tab",
-    ".txt",
-    ".json",
-    ".jsonl",
-    ".ndjson",
-    ".parquet",
-    ".pq",
-    ".feather",
-    ".arrow",
-    ".xlsx",
-    ".xls",
-    ".ods",
-    ".db",
-    ".sqlite",
-    ".sqlite3",
-    ".duckdb",
-)
-COMPRESSED = ".gz", ".bz2", ".xz", ".zst", ".zip"  # at the end of file names
+PASS_A_FILE = f"Pass a {formats.names()} file."
 COMPRESSIONS = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bz2",
@@ -56,8 +35,6 @@ COMPRESSIONS = {
     b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip",  # without members
 }
-OLE = b"\xd0\xcf\x11\xe0"  # files of Office before 2007
-ODS = b"application/vnd.oasis.opendocument.spreadsheet"
 PATIENCE = 5.0  # seconds to wait for a thread of pyarrow, which needs some microseconds
 DAMAGE = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 TO_PARQUET = "Write the table with DataFrame.to_parquet."
@@ -112,8 +89,7 @@ class TableSource:
         "gzip", "bz2", "xz", "zst" or "zip".
     member : str or None
         The table in a zip archive.
-    spreadsheet : str or None
-        "xlsx", "xls" or "ods".
+    format : Format
     size : int or None
         Number of bytes, decompressed; None if the file does not tell.
     """
@@ -123,7 +99,7 @@ class TableSource:
     data: bytes | None = None
     compression: str | None = None
     member: str | None = None
-    spreadsheet: str | None = None
+    format: formats.Format = formats.CSV
     size: int | None = None
 
     def open_stored(self):
@@ -147,7 +123,7 @@ class TableSource:
         opener: dict = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}
         return opener.get(self.compression, lambda *_: self.open_stored())(stored, "rb")
 
-    def read_start(self, n=1024):
+    def read_start(self, n=formats.START):
         """Return the first bytes, decompressed."""
         with self.open() as file:
             return file.read(n)
@@ -180,13 +156,12 @@ def find(path):
     source.compression = next(
         (c for mark, c in COMPRESSIONS.items() if start.startswith(mark)), None
     )
-    if start.startswith(OLE):
-        source.spreadsheet = "xls"
     with _explained(source):
-        if source.compression == "zip":
-            _choose_member(source)
+        archive = _choose_member(source) if source.compression == "zip" else None
         source.size = _decompressed_size(source)
-    check_format(source)
+        start = source.read_start()
+    check_format(source.label, start)
+    source.format = archive or formats.find(start)
     return source
 
 
@@ -205,14 +180,6 @@ def _find_file(path):
     return TableSource(path, path)
 
 
-def is_table_name(name):
-    """Whether a file name has the extension of a table."""
-    name = name.lower()
-    for ending in COMPRESSED:
-        name = name.removesuffix(ending)
-    return name.endswith(TABLE_EXTENSIONS)
-
-
 def _advise(path):
     """Return what to do about a path that does not exist."""
     folder, name = os.path.split(path)
@@ -222,7 +189,7 @@ def _advise(path):
         names = sorted(os.listdir(folder or "."))
     except OSError:
         names = []
-    by_stem = {other.partition(".")[0]: other for other in names if is_table_name(other)}
+    by_stem = {other.partition(".")[0]: other for other in names if formats.is_table_name(other)}
     close = similar(name.partition(".")[0], by_stem)
     if close is not None:
         return f"Did you mean {printable(os.path.join(folder, by_stem[close]), 80)}?"
@@ -233,7 +200,7 @@ def _advise(path):
 
 
 def _choose_member(source):
-    """Set the member of a zip archive. An .xlsx file is one too: it keeps its bytes."""
+    """Set the member of a zip archive. If it is itself a table, as .xlsx is, return its Format."""
     with source.open_stored() as file, zipfile.ZipFile(file) as archive:
         infos = [
             info
@@ -243,32 +210,27 @@ def _choose_member(source):
             and not os.path.basename(info.filename).startswith(".")
         ]
         names = [info.filename for info in infos]
-        is_ods = (
-            "content.xml" in names
-            and "mimetype" in names
-            and (archive.open("mimetype").read(100).startswith(ODS))
-        )
-    if "xl/workbook.xml" in names:
-        source.compression, source.spreadsheet = None, "xlsx"
-    elif "xl/workbook.bin" in names:
+        found = formats.find_archive(names, archive)
+    if found is not None:
+        source.compression = None
+        return found
+    if "xl/workbook.bin" in names:
         raise TableError(
             "is a binary Excel file (.xlsb).", "Save it as .xlsx or CSV.", place=source.label
         )
-    elif is_ods:
-        source.compression, source.spreadsheet = None, "ods"
-    elif "word/document.xml" in names or "ppt/presentation.xml" in names:
+    if "word/document.xml" in names or "ppt/presentation.xml" in names:
         raise TableError("is an Office document.", SAVE_AS_CSV, place=source.label)
-    elif "content.xml" in names and "mimetype" in names:
+    if "content.xml" in names and "mimetype" in names:
         raise TableError("is an OpenDocument file, but no sheet.", SAVE_AS_CSV, place=source.label)
-    elif names and all(name.endswith(".npy") for name in names):
+    if names and all(name.endswith(".npy") for name in names):
         raise TableError(
             "is a NumPy archive (.npz).",
             "Save the arrays as the columns of a CSV file.",
             place=source.label,
         )
-    elif not names:
+    if not names:
         raise TableError("is an empty zip archive.", "Put one table into it.", place=source.label)
-    elif len(names) > 1:
+    if len(names) > 1:
         raise TableError(
             "contains {n:,} files: {names}.",
             "Extract the table that you need.",
@@ -276,10 +238,10 @@ def _choose_member(source):
             n=len(names),
             names=join(names),
         )
-    elif infos[0].flag_bits & 1:
+    if infos[0].flag_bits & 1:
         raise TableError("is an encrypted zip archive.", EXTRACT, place=source.label)
-    else:
-        source.member = names[0]
+    source.member = names[0]
+    return None
 
 
 def _decompressed_size(source):
@@ -326,10 +288,8 @@ def explain_damage(source, error):
 # ---- other formats ----
 
 
-def check_format(source):
-    """Raise TableError if the source is of a known format that holds no readable table."""
-    with _explained(source):
-        start = source.read_start()
+def check_format(label, start):
+    """Raise TableError if the first bytes are of a known format that holds no readable table."""
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")[:20].decode("latin-1").lower()
     known = [
         *((start.startswith(mark), *what) for mark, *what in OTHER_FORMATS),
@@ -339,9 +299,7 @@ def check_format(source):
     ]
     for is_of_this_format, problem, advice in known:
         if is_of_this_format:
-            raise TableError(
-                "{problem}", "{advice}", place=source.label, problem=problem, advice=advice
-            )
+            raise TableError("{problem}", "{advice}", place=label, problem=problem, advice=advice)
 
 
 # ---- readers of pyarrow ----

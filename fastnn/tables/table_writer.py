@@ -9,19 +9,17 @@ import re
 
 from ..core.messages import reason
 from ..files.replacing import replacing
-from .json_writer import JsonWriter
+from . import formats
 from .table_errors import TableError, import_pyarrow
 
-EXTENSIONS = ".csv, .tsv, .jsonl, .json or .parquet; all but the last also with .gz"
-JSON = re.compile(r"\.(jsonl|ndjson|json)(\.gz)?$")
 GROUP_ROWS, GROUP_BYTES = 1 << 20, 64e6  # with which a row group of a Parquet file ends
 
 
 def check_extension(path):
     """Raise TableError if the file extension is unknown."""
-    if not re.search(r"\.(csv|tsv|tab|jsonl|ndjson|json)(\.gz)?$|\.(parquet|pq)$", str(path)):
+    if formats.find_written(path) is None:
         raise TableError(
-            "unknown file extension.", "Use {known}.", place=str(path), known=EXTENSIONS
+            "unknown file extension.", "Use {known}.", place=str(path), known=formats.written()
         )
 
 
@@ -48,27 +46,25 @@ def writing(path, quoted=None):
         The extension is unknown, or the file cannot be written.
     """
     check_extension(path)
-    name = os.path.basename(os.path.realpath(path))
+    name = os.path.basename(os.path.realpath(path))  # of a link, the file that is written
+    form = formats.find_written(name) or formats.CSV
     try:
         with replacing(path) as file, contextlib.ExitStack() as stack:
-            if name.endswith((".parquet", ".pq")):
-                yield stack.enter_context(_ParquetWriter(file)).write
-                return
             if name.endswith(".gz"):
                 file = stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))
-            if found := JSON.search(name):
-                writer = JsonWriter(file, is_array=found[1] == "json")
-                yield stack.enter_context(writer).write
-                return
-            yield _TextWriter(file, name, quoted).write
+            writer = formats.load(form.writes)(file, formats.extension(name), quoted)
+            yield stack.enter_context(writer).write
     except OSError as error:
         what = error.strerror or reason(error)
         raise TableError("cannot be written: {what}", place=str(path), what=what) from None
 
 
-class _TextWriter:
-    def __init__(self, file, name, quoted):
-        self._file, self._name, self._quoted = file, name, quoted
+class TextWriter(contextlib.nullcontext):
+    """Appends the rows of tables to a text table."""
+
+    def __init__(self, file, extension, quoted):
+        super().__init__(self)
+        self._file, self._name, self._quoted = file, extension, quoted
         self._header = True
 
     def write(self, table):
@@ -76,10 +72,10 @@ class _TextWriter:
         self._header = False
 
 
-class _ParquetWriter:
+class ParquetWriter:
     """Collects tables until they are a row group."""
 
-    def __init__(self, file):
+    def __init__(self, file, extension, quoted):
         self._file = file
         self._writer = None
         self._tables: list = []

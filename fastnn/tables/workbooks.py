@@ -21,7 +21,6 @@ NO_RESULT = open_document.NO_RESULT
 OF_ZIPPED_XML = 40  # bytes of memory for each byte of the file: 29 for random numbers
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # in a file of Office with a password
 FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")  # in a sheet of .xlsx
-INSTALL = 'Run: python -m pip install "fastnn-mlp[excel]", or save the sheet as CSV.'
 
 
 class Workbook:
@@ -30,7 +29,7 @@ class Workbook:
     Parameters
     ----------
     source : TableSource
-        Its `spreadsheet` says what it is.
+        Its `format` says what it is.
 
     Attributes
     ----------
@@ -39,27 +38,17 @@ class Workbook:
     """
 
     def __init__(self, source):
-        memory.check(source.label, source.stored_size * OF_ZIPPED_XML)
+        memory.check(source.label, (source.size or source.stored_size) * OF_ZIPPED_XML)
         self._source, self._formulas = source, None
-        with source.open_stored() as file:
+        with source.open() as file:
             data = file.read()
-        if source.spreadsheet == "xls" and ENCRYPTED in data:
-            raise TableError(
-                "is encrypted.", "Save it without a password.", place=self._source.label
-            )
-        {"xlsx": self._open_xlsx, "xls": self._open_xls, "ods": self._open_ods}[source.spreadsheet](
-            data
-        )
+        self._kind = source.format.extensions[0]
+        if self._kind == ".xls" and ENCRYPTED in data:
+            raise TableError("is encrypted.", "Save it without a password.", place=source.label)
+        {".xlsx": self._open_xlsx, ".xls": self._open_xls, ".ods": self._open_ods}[self._kind](data)
 
     def _open_xlsx(self, data):
-        try:
-            import openpyxl
-        except ImportError:
-            raise TableError(
-                "Excel files need openpyxl, which is not installed.",
-                INSTALL,
-                place=self._source.label,
-            ) from None
+        openpyxl = self._source.format.import_package(self._source.label)
         with _explained(self._source), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about styles
             self._book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
@@ -68,14 +57,7 @@ class Workbook:
                 self._formulas = openpyxl.load_workbook(io.BytesIO(data), read_only=True)
 
     def _open_xls(self, data):
-        try:
-            import xlrd
-        except ImportError:
-            raise TableError(
-                "Excel files of the kind .xls need xlrd, which is not installed.",
-                INSTALL,
-                place=self._source.label,
-            ) from None
+        xlrd = self._source.format.import_package(self._source.label)
         with _explained(self._source):
             self._book = xlrd.open_workbook(file_contents=data, logfile=io.StringIO())
             self.names = self._book.sheet_names()
@@ -87,14 +69,13 @@ class Workbook:
 
     def rows(self, name):
         """Return the rows of a sheet. Empty cells are None or "", formulas alone NO_RESULT."""
-        kind = self._source.spreadsheet
         with _explained(self._source):
-            if kind == "xlsx" and self._formulas is not None:
+            if self._kind == ".xlsx" and self._formulas is not None:
                 pairs = zip(self._book[name].rows, self._formulas[name].rows)
                 return [list(map(_result, *pair)) for pair in pairs]
-            if kind == "xlsx":
+            if self._kind == ".xlsx":
                 return [list(row) for row in self._book[name].iter_rows(values_only=True)]
-            if kind == "ods":
+            if self._kind == ".ods":
                 return self._book[name]
             sheet = self._book.sheet_by_name(name)
             return [[self._xls_value(c) for c in sheet.row(i)] for i in range(sheet.nrows)]
@@ -151,6 +132,6 @@ class _explained:
             "not a readable {what} file ({reason}).",
             "Save it as CSV.",
             place=self.source.label,
-            what="OpenDocument" if self.source.spreadsheet == "ods" else "Excel",
+            what=self.source.format.name,
             reason=reason(error),
         ) from None

@@ -32,6 +32,23 @@ VALUES = {
     "log_cosh": functional.log_cosh,
     "quantile": functional.quantile,
 }
+#: The metric that goes with a loss, and the loss of baselines.
+LOSS_METRICS = {
+    "mse": "rmse",
+    "mae": "mae",
+    "huber": "mae",
+    "log_cosh": "mae",
+    "quantile": "mae",
+    "poisson": "rmse",
+}
+BASELINE_LOSSES = {
+    "mse": "squared_error",
+    "mae": "absolute_error",
+    "huber": "squared_error",
+    "log_cosh": "squared_error",
+    "quantile": "squared_error",
+    "poisson": "poisson",
+}
 # end of losses
 
 
@@ -308,12 +325,12 @@ class TableNumbers:
 
 def resolve_loss(loss):
     """Return the Loss of a regression for a name or an object."""
-    known = [*ALIASES, *VALUES, "poisson"]
+    known = [*ALIASES, *LOSS_METRICS]
     if isinstance(loss, str):
         name = ALIASES.get(loss, loss)
-        if name in VALUES or name == "poisson":
+        if name in LOSS_METRICS:
             return losses.LOSSES[name]()
-    elif isinstance(loss, losses.Loss) and (loss.name in VALUES or loss.name == "poisson"):
+    elif isinstance(loss, losses.Loss) and loss.name in LOSS_METRICS:
         return loss
     raise ValueError(
         f"loss must be one of {', '.join(known)}, or the object of such a loss from fastnn.losses, "

@@ -93,8 +93,9 @@ def names_in(typing):
 
 
 def losses_of_tables(targets, options):
-    """Write which losses TabularRegressor and the command line have."""
+    """Write which losses TabularRegressor and the command line have, and what goes with them."""
     rows = [row for row in LOSSES if row.mean and row.name]
+    known = [*rows, *(row for row in LOSSES if row.name == "poisson")]
     targets.region(
         "losses",
         [
@@ -105,8 +106,11 @@ def losses_of_tables(targets, options):
             "VALUES = {",
             *(f'    "{row.name}": functional.{row.function},' for row in rows),
             "}",
+            "#: The metric that goes with a loss, and the loss of baselines.",
+            *dict_of("LOSS_METRICS", {row.name: row.metric for row in known}),
+            *dict_of("BASELINE_LOSSES", {row.name: row.baseline for row in known}),
         ],
     )
     # a quantile needs a number, and its default is absolute_error
-    names = [row.alias or row.name for row in rows if row.name != "quantile"] + ["poisson"]
+    names = [row.alias or row.name for row in known if row.name != "quantile"]
     options.region("losses", tuple_of("LOSSES", [f'"{name}"' for name in names]))

@@ -27,6 +27,11 @@ OPTIMIZER_FIELDS = {
     "source": "the publication",
     "label": "its name in docs/guide.md",
 }
+MEAN_FIELDS = {  # of a mean of errors, which TabularRegressor has
+    "function": "the name in fastnn.functional and fastnn.reference",
+    "metric": "the metric of numbers that goes with it, such as 'mae'",
+    "baseline": "the loss of baselines that is most like it, such as 'squared_error'",
+}
 STEP_FIELDS = {  # of an optimizer with a kernel
     "compiled": "the numbers of moments to compile a loop for",
 }
@@ -44,10 +49,13 @@ def problems(activations, losses, optimizers):
     for row in losses:
         if row.name or row.cls:
             fields = dict(name="the value of the argument `loss`") | LOSS_FIELDS
+            fields |= MEAN_FIELDS if row.mean else {}
             found += _missing("LOSSES", row.name or row.cls, row, fields)
-            if row.mean and not row.function:
-                fields = dict(function="the name in fastnn.functional and fastnn.reference")
-                found += _missing("LOSSES", row.name or row.cls, row, fields)
+            if row.mean and row.output != "any":
+                found.append(
+                    f"LOSSES, {row.name}: a mean of errors is for any output, got {row.output!r}, "
+                    "which TabularRegressor does not have."
+                )
     kernels = {row.kernel: [] for row in losses}
     for row in losses:
         kernels[row.kernel].append(row)

@@ -194,7 +194,7 @@ def test_wide_parquet_is_refused(tmp_path):
 )
 def test_paths_that_are_not_files(tmp_path, monkeypatch, name, message):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TableError, match=f"^{name}: {message}.* Pass a CSV, .* or Parquet file."):
+    with pytest.raises(TableError, match=f"^{name}: {message}.* Pass a CSV, .* or DuckDB file."):
         read(name)
 
 

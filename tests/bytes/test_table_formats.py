@@ -9,6 +9,8 @@ import os
 import re
 import sys
 import threading
+import tomllib
+import types
 import zipfile
 
 import pytest
@@ -16,8 +18,10 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 import pyarrow.feather as feather  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
+from places import DOCS, ROOT  # noqa: E402
 
-from fastnn.tables import TableError, TableWarning, read  # noqa: E402
+from fastnn import cli  # noqa: E402
+from fastnn.tables import TableError, TableWarning, formats, read, write  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
 
 ROWS = {"n": [1, 2], "x": [0.5, None], "city": ["Köln", "São Paulo"]}
@@ -476,3 +480,91 @@ def test_paths_of_any_type(tmp_path, file):
     file("a.csv", CSV)
     assert read(tmp_path / "a.csv").to_pydict() == ROWS
     assert read(os.fsencode(tmp_path / "a.csv")).to_pydict() == ROWS
+
+
+# ---- the rows of formats ----
+
+
+class DumpWriter:
+    def __init__(self, file, extension, quoted):
+        self.file = file
+        file.write(b"DUMP" + extension.encode())
+
+    def __enter__(self):
+        return self
+
+    def write(self, table):
+        self.file.write(json.dumps(table.to_pydict()).encode())
+
+    def __exit__(self, *error):
+        self.file.write(b"END")
+
+
+def read_dump(source, options, note):
+    with source.open() as file:
+        data = file.read()
+    assert data.endswith(b"END")
+    return pa.table(json.loads(data[data.index(b"{") : -3]))
+
+
+@pytest.fixture
+def dump(monkeypatch):
+    """The row of a format that a module of its own reads and writes."""
+    module = types.SimpleNamespace(read=read_dump, Writer=DumpWriter)
+    monkeypatch.setitem(sys.modules, "fastnn.tables.dump_files", module)
+    row = formats.Format(
+        "Dump",
+        (".dump", ".dmp"),
+        "dump_files.read",
+        "dump_files.Writer",
+        lambda start: start.startswith(b"DUMP"),
+        option="sheet",
+    )
+    monkeypatch.setattr(formats, "FORMATS", [*formats.FORMATS, row])
+
+
+def test_a_format_is_a_module_and_a_row(dump, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.dump", "b.dmp", "c.dump.gz"):
+        write(name, ROWS)
+        assert read(name, sheet="any").to_pydict() == ROWS
+    data = (tmp_path / "a.dump").read_bytes()
+    assert data.startswith(b"DUMP.dump{") and data.endswith(b"}END")
+    (tmp_path / "wrong.csv").write_bytes(data)
+    assert read("wrong.csv").to_pydict() == ROWS and locate("wrong.csv", 1) == "row 2"
+    monkeypatch.setattr(sys, "stdin", _Input(data))
+    assert read("-").to_pydict() == ROWS
+
+    (tmp_path / "folder").mkdir()
+    for name in ("a.dump", "c.dump.gz"):
+        os.rename(name, f"folder/{name}")
+    assert read("folder").to_pydict() == {name: values * 2 for name, values in ROWS.items()}
+    with pytest.raises(TableError, match=r"a\.txt: .* Use \.csv, .* or \.dump; all but"):
+        write("a.txt", ROWS)
+    write("b.csv", ROWS)
+    with pytest.raises(
+        TableError, match=r"not an Excel, OpenDocument or Dump file, so it has no s"
+    ):
+        read("b.csv", sheet="1")
+    os.remove("b.csv")
+    with pytest.raises(TableError, match=r"Did you mean b\.dmp\?"):
+        read("b.dump")
+    for command, text in (("train", "or Dump;"), ("predict", "or .dump;")):
+        with pytest.raises(SystemExit):
+            cli.main([command, "--help"])
+        assert text in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("row", formats.FORMATS, ids=lambda row: row.extensions[0])
+def test_the_functions_packages_and_page_of_a_format(row):
+    for place in filter(None, (row.reads, row.writes)):
+        assert callable(formats.load(place))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert bool(row.package) == bool(row.extra)
+    if row.extra:
+        extra = project["optional-dependencies"][row.extra]
+        assert any(each.startswith(row.package) for each in extra)
+    if DOCS.exists():
+        page = (DOCS / "table_files.md").read_text("utf-8")
+        [line] = [line for line in page.splitlines() if line.startswith("| formats |")]
+        assert row.name in line

@@ -95,7 +95,7 @@ def test_spaces_after_separators_are_removed(table):
             "sep and decimal are both ','. Pass another sep or decimal.",
         ),
         ({"comment": ""}, "comment is empty. Pass the character that begins a comment, such as #."),
-        ({"sheet": "x"}, "a.csv: is not an Excel file, so it has no sheet 'x'."),
+        ({"sheet": "x"}, "a.csv: is not an Excel or OpenDocument file, so it has no sheet 'x'."),
     ],
 )
 def test_options_that_make_no_sense(table, options, message):

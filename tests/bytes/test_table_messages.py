@@ -171,7 +171,8 @@ def test_names_that_do_not_exist(tmp_path, monkeypatch):
         ("dta/train.csv", "No such file or directory. There is no folder dta."),
         (
             "xyz.csv",
-            "No such file or directory. Pass a CSV, TSV, JSON, Excel, Feather or Parquet file.",
+            "No such file or directory. Pass a CSV, TSV, JSON, Excel, OpenDocument, Feather, Parquet, SQLite or "
+            "DuckDB file.",
         ),
         ("foo://example.org/a.csv", "foo:// is no kind of address that fsspec knows. Pass a file."),
         ("empty", "is a folder without tables. It contains 'a.md'. Pass a table, or a folder with"),

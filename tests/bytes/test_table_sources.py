@@ -84,6 +84,9 @@ def test_old_excel_files(tmp_path):
     assert notes == [": sheet 'flats' was read, not 'other'. Pass sheet to choose another."]
     with pytest.raises(TableError, match="has 1 column but no rows"):
         read(path, sheet=2)
+    packed = tmp_path / "flats.xls.gz"
+    packed.write_bytes(gzip.compress(pathlib.Path(path).read_bytes()))
+    assert read_with_notes(str(packed)) == (rows, notes)
 
 
 def test_open_document_sheets(file):

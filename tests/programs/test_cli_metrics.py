@@ -16,9 +16,12 @@ from sklearn.metrics import f1_score, mean_absolute_error
 from training_records import model_description
 
 import fastnn
-from fastnn.cli import text_report
+from fastnn.cli import scores, text_report, train_search
 from fastnn.cli.record import TrainingRecord
 from fastnn.cli.scores import Evaluation, score_classes, score_numbers
+from fastnn.tabular import targets
+from fastnn.tabular.comparing import baselines
+from fastnn.tabular.metrics import NUMBER_METRICS
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 SMALL = ["--folds", "2", "--hidden", "4"]
@@ -38,6 +41,33 @@ TABLE = ["t.csv", "--out", "m.safetensors", *SMALL]
 @pytest.fixture(autouse=True)
 def table(run):
     write_csv("t.csv", **COLUMNS)
+
+
+class MadeUp(fastnn.losses.MAE):
+    name = "made_up"
+
+
+def metric_of_search(model):
+    rows = SimpleNamespace(target=SimpleNamespace(is_number=False))
+    return train_search.Search(model, rows, None, None).metric.name
+
+
+def test_a_loss_says_which_metric_and_baseline_go_with_it(monkeypatch):
+    assert targets.LOSS_METRICS.keys() == targets.BASELINE_LOSSES.keys()
+    assert targets.LOSS_METRICS.keys() == {*targets.VALUES, "poisson"}
+    assert set(targets.LOSS_METRICS.values()) <= NUMBER_METRICS.keys()
+    known = set(targets.BASELINE_LOSSES.values())
+    assert known == baselines.LIGHTGBM_LOSSES.keys() == baselines.CATBOOST_LOSSES.keys()
+
+    model = SimpleNamespace(loss=MadeUp(), metric="auto", n_estimators=1, seconds_before=0)
+    model.model_ = SimpleNamespace(targets=SimpleNamespace(loss=model.loss))
+    asked = [scores.default_metric, metric_of_search, lambda m: baselines.loss_name(m.loss)]
+    for ask in asked:
+        with pytest.raises((KeyError, ValueError), match=r"made_up|MadeUp"):
+            ask(model)
+    monkeypatch.setitem(targets.LOSS_METRICS, "made_up", "mape")
+    monkeypatch.setitem(targets.BASELINE_LOSSES, "made_up", "poisson")
+    assert [ask(model) for ask in asked] == ["mape", "mape", "poisson"]
 
 
 def first_score(text):

@@ -103,7 +103,10 @@ B, N = "b.safetensors", "n.safetensors"
             [B, "new.csv", "--out", "no/o.csv"],
             "no: no such folder. Create it first, or",
         ),
-        ([B, "new.csv", "--sheet", "2"], "new.csv: is not an Excel file, so it has no sheet 2."),
+        (
+            [B, "new.csv", "--sheet", "2"],
+            "new.csv: is not an Excel or OpenDocument file, so it has no sheet 2.",
+        ),
         (
             [B, "new.csv", "--threads", "two"],
             "argument --threads: expected a whole number of at least 1, or -1 for all CPUs, got 'two'",

@@ -150,7 +150,7 @@ def test_an_error_in_the_last_part_changes_no_file(run, monkeypatch):
 
 def test_options_that_do_not_fit(run):
     pq.write_table(table(), "t.parquet")
-    assert "is not an Excel file" in run(B, "t.parquet", "--sheet", "1")[2]
+    assert "is not an Excel or OpenDocument file" in run(B, "t.parquet", "--sheet", "1")[2]
     pq.write_table(table().rename_columns(["id", "a", "a", "b", "c", "n"]), "t.parquet")
     assert (
         "t.parquet: 1 column has the name of another one. A number was added"

@@ -88,6 +88,18 @@ def test_to_sklearn(name):
     np.testing.assert_array_equal(ours.network_.params, before)
 
 
+class Rates(fastnn.losses.MSE):
+    name, output = "rates", "exponential"
+
+
+def test_a_loss_that_scikit_learn_lacks_is_named():
+    """Its Poisson regressor also has the exponential as output."""
+    ours = MLPRegressor(**SETTINGS, loss=Rates()).fit(X, Y[:, 1])
+    with pytest.warns(UserWarning, match="no equivalent of these parameters: loss"):
+        theirs = ours.to_sklearn()
+    assert_same_predictions(theirs, ours)
+
+
 def test_there_and_back():
     theirs = neural_network.MLPClassifier(**SETTINGS).fit(X, CLASSES)
     again = fastnn.from_sklearn(theirs).to_sklearn()

@@ -12,6 +12,7 @@ from play_pages import running
 import fastnn
 from fastnn.playground.explorer import Explorer
 from fastnn.playground.server import PlayServer
+from fastnn.playground.settings import ACTIVATIONS, LOSSES, OPTIMIZERS
 
 pytestmark = [pytest.mark.slow("test_play_server.py"), needs_chromium]
 STATE = {"step": 0, "settings": [[0, {"data": "moons", "n": 100, "lr": 0.03}]]}
@@ -100,6 +101,22 @@ def test_the_copied_code_has_the_parameters_of_the_page(page, tmp_path, monkeypa
     shown = [np.frombuffer(base64.b64decode(text), np.float32) for text in paused["weights"]]
     saved = fastnn.load("network.safetensors")
     assert_same_bits(np.concatenate(shown), np.concatenate([W.ravel() for W in saved.weights]))
+
+
+def test_each_choice_of_the_menus_learns(page):
+    page.set("#data", "waves")
+    page.wait_until("fastnnPlay.frame() && fastnnPlay.settings().data == 'waves'")
+    menus = {"#layers select": ACTIVATIONS, "#optimizer": OPTIMIZERS, "#loss": LOSSES["numbers"]}
+    for menu, names in menus.items():
+        options = f"[...document.querySelector('{menu}').options].map((option) => option.value)"
+        assert page.run(options) == list(names)
+        for name in names:
+            page.set(menu, name)
+            page.wait_until("JSON.stringify(fastnnPlay.settings()).includes(arguments[0])", name)
+            before = frame(page)["step"]
+            page.click("#epoch")
+            now = wait_until(lambda b=before: (now := frame(page))["step"] > b and now)
+            assert not now["diverged"] and np.isfinite(now["loss"])
 
 
 def allow_clipboard(page, server, setting):

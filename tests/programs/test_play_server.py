@@ -175,7 +175,10 @@ def test_commands_are_checked(ask):
         ({"do": "seek"}, "missing 'step'"),
         ({"do": "select", "unit": [9, 0]}, "layer must be"),
         ({"do": "settings", "settings": {"batch": 0}}, "batch must be"),
-        ({"do": "settings", "settings": {"activations": ["cube"], "hidden": [1]}}, "one of tanh"),
+        (
+            {"do": "settings", "settings": {"activations": ["cube"], "hidden": [1]}},
+            "one of identity",
+        ),
         ({"do": "points", "points": [[0, 0, 1]], "settings": {}}, "both classes"),
     ]:
         status, answer, _ = ask(path, message)

@@ -10,12 +10,13 @@ import pytest
 from checks import assert_same_bits
 
 import fastnn
+from fastnn.activations import HIDDEN
 from fastnn.playground import as_code, from_arrays, from_points, from_table, make_data
 from fastnn.playground.data_sets import DATA_SETS
 from fastnn.playground.lessons import HELP, LESSONS
 from fastnn.playground.picture import Picture
 from fastnn.playground.playback import Playback
-from fastnn.playground.settings import Settings
+from fastnn.playground.settings import ACTIVATIONS, EXCLUDED, LOSSES, OPTIMIZERS, Settings
 
 POINTS = [[0.1, 0.2, 0], [0.3, -0.5, 1], [0.2, 0.2, 1], [-0.3, 0.1, 0], [0.5, 0.5, 1]]
 CASES = {
@@ -24,6 +25,18 @@ CASES = {
     "numbers": dict(data="waves", n=90, hidden=(), activations=(), optimizer="momentum"),
     "points": dict(data="points", batch=3, dropout=0.2),
 }
+
+
+DATA_OF = {"two classes": "circles", "classes": "digits", "numbers": "waves"}
+CHOICES = [
+    *(dict(data="circles", activations=(name,)) for name in ACTIVATIONS),
+    *(dict(data="circles", activations=("tanh",), optimizer=name) for name in OPTIMIZERS),
+    *(
+        dict(data=DATA_OF[kind], activations=("tanh",), loss=name)
+        for kind, names in LOSSES.items()
+        for name in names
+    ),
+]
 
 
 def begin(values):
@@ -83,6 +96,27 @@ def test_a_state_has_the_same_bits(case):
 def test_the_code_has_the_same_bits(case, tmp_path, monkeypatch, run):
     playback, rows = begin(CASES[case])
     play(playback)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(as_code.as_python(playback, rows), "copied.py", "exec"), {})
+    assert_same_bits(fastnn.load("network.safetensors").params, playback.net.params)
+
+
+def test_the_page_offers_all_that_networks_have_but_for_a_reason():
+    offered = {*ACTIVATIONS, *OPTIMIZERS, *(name for names in LOSSES.values() for name in names)}
+    known = {*HIDDEN, *fastnn.optimizers.OPTIMIZERS, *fastnn.losses.LOSSES}
+    assert offered - {"momentum"} == known - EXCLUDED.keys()
+    assert EXCLUDED.keys() <= known
+    assert [names[0] for names in LOSSES.values()] == ["bce", "cross_entropy", "mse"]
+
+
+@pytest.mark.parametrize("values", CHOICES, ids=lambda v: "-".join(map(str, v.values())))
+def test_each_choice_learns_draws_and_is_code(values, tmp_path, monkeypatch):
+    playback, rows = begin(values | dict(n=60, hidden=(3,)))
+    before = playback.loss_now()
+    playback.advance(40)
+    assert playback.loss_now() < before
+    frame = Picture(playback.data).frame(playback, (0, 1))
+    assert all(np.isfinite(frame[name]) for name in ("loss", "test_loss"))
     monkeypatch.chdir(tmp_path)
     exec(compile(as_code.as_python(playback, rows), "copied.py", "exec"), {})
     assert_same_bits(fastnn.load("network.safetensors").params, playback.net.params)
@@ -261,7 +295,6 @@ def test_arrays_and_points_are_checked():
 
 
 def test_lessons_have_valid_settings():
-    assert len(LESSONS) == 8
     for lesson in LESSONS:
         assert lesson["watch"] and lesson["then"]
         Settings.from_json(lesson["settings"])

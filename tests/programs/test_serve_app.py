@@ -151,7 +151,10 @@ def test_methods_and_paths(app):
     status, reply = ask(app, "/predict")
     assert (status, reply["detail"]) == (405, "GET is not allowed for '/predict'. Use POST.")
     status, reply = ask(app, "/predict/", ROW)
-    assert status == 404 and reply["detail"].startswith("There is no '/predict/'. The paths are")
+    assert status == 404 and reply["detail"].startswith("There is no '/predict/'. The paths are /p")
+    named = reply["detail"].partition("The paths are ")[2].removesuffix(".").split(", ")
+    described = ask(app, "/openapi.json")[1]["paths"]
+    assert sorted(named) == sorted(["/", "/openapi.json", *described])
     assert ask(app, "/health") == (200, {"status": "ok"})
     status, reply = ask(app, "/predict", ROW, headers={"Content-Encoding": "gzip"})
     assert status == 415

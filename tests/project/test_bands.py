@@ -12,6 +12,7 @@ import pytest
 
 import fastnn
 from fastnn import cli
+from fastnn.tables import formats
 
 PACKAGE = pathlib.Path(fastnn.__file__).parent
 
@@ -47,6 +48,8 @@ COMPUTED = {
     ],
     "f'{self._package}.{self._modules[name]}'": [],  # core.lazy, of a class in its own package
     "f'.{command}'": [f".cli.{command}" for command in cli.COMMANDS],
+    "f'{__package__}.{module}'": [],  # tables.formats, of a reader or writer in its own package
+    "self.package": sorted({each.package for each in formats.FORMATS} - {""}),
     "kind.module": [],
     "module": [],
 }

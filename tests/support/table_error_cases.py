@@ -162,7 +162,7 @@ FILES = [
     file("encodings._check", b"a,g\n1,\xff\n", options="--encoding utf-8", encoding="utf-8"),
     file("encodings.first_invalid_line", "a,goal\n1,\0\n"),
     file("table_errors.import_pyarrow", CSV, prepare=without("pyarrow")),
-    file("workbooks._open_xlsx", workbook(["a"], [1]), prepare=without("openpyxl")),
+    file("formats.import_package", workbook(["a"], [1]), prepare=without("openpyxl")),
     file("workbooks.__exit__", archive("xl/workbook.xml")),
     file(
         "excel._choose: has no sheet {value", workbook(["a"], [1]), options="--sheet b", sheet="b"
@@ -173,8 +173,18 @@ FILES = [
         CSV,
         prepare=lambda m: m.setattr("fastnn.tables.text_files.find", _fail),
     ),
-    file("table_reader._not_for: is not an Excel", CSV, options="--sheet b", sheet="b"),
-    file("table_reader._not_for: is not an SQLite", CSV, options="--sql s", sql="s"),
+    file(
+        "table_reader._check_options: is not an {formats} file, so it has",
+        CSV,
+        options="--sheet b",
+        sheet="b",
+    ),
+    file(
+        "table_reader._check_options: is not an {formats} file, so {name}",
+        CSV,
+        options="--sql s",
+        sql="s",
+    ),
     file("json_files._read_each_line: is {value}", '{"a": 1}\n[2]\n'),
     file("json_files._read_each_line: is not JSON", '{"a": 1}\n{"a": \n'),
     file("json_files._one_object", '{"a": {"b": [1]}}'),
@@ -237,10 +247,10 @@ FILES = [
         train("d.db"),
         database("x", "y"),
     ),
-    file("databases.__init__: DuckDB files", b"x" * 8 + b"DUCK", prepare=without("duckdb")),
+    file("formats.import_package", b"x" * 8 + b"DUCK", prepare=without("duckdb")),
     file("databases.__init__: is a DuckDB", gzip.compress(b"x" * 8 + b"DUCK")),
     file("workbooks.__init__", b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le")),
-    file("workbooks._open_xls: Excel", b"\xd0\xcf\x11\xe0", prepare=without("xlrd")),
+    file("formats.import_package", b"\xd0\xcf\x11\xe0", prepare=without("xlrd")),
     file("table_source._choose_member: is a binary", archive("xl/workbook.bin")),
     file("excel._choose: has no sheets", ods()),
     Case(

@@ -14,17 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..columns.known_categories import KnownCategories
+from ..targets import BASELINE_LOSSES, resolve_loss
 from .baseline_inputs import BaselineInputs
 
 MAX_CODES = 255  # of a category of HistGradientBoosting
 MIN_FREQUENCY = 5  # rows of a category of the linear model
 MIN_MEAN = 1e-6  # predicted, for a Poisson loss
-#: Losses of the libraries for those of `TabularRegressor`; the squared error for others.
-BOOSTING_LOSSES = {
-    "mae": "absolute_error",
-    "absolute_error": "absolute_error",
-    "poisson": "poisson",
-}
+#: Losses of the libraries for the `loss` of a BaselineTask.
 LIGHTGBM_LOSSES = {"absolute_error": "l1", "poisson": "poisson", "squared_error": "l2"}
 CATBOOST_LOSSES = {"absolute_error": "MAE", "poisson": "Poisson", "squared_error": "RMSE"}
 
@@ -55,7 +51,7 @@ class BaselineTask:
 
 def loss_name(loss):
     """Return the loss of a BaselineTask for that of `TabularRegressor`, a name or an object."""
-    return BOOSTING_LOSSES.get(getattr(loss, "name", loss), "squared_error")
+    return BASELINE_LOSSES[resolve_loss(loss).name]
 
 
 def installed():
