@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from .core.model_facts import ModelFacts
     from .typing import DTypeLike, FloatArray, HiddenActivation, InPlace, OutputActivation
 
 
@@ -308,6 +309,28 @@ class Network(CompiledNetwork):
         if batch_size is not None:
             batch_size = check_count("batch_size", batch_size, maximum=sys.maxsize)
         print(summary.text(self, batch_size))
+
+    def facts(self) -> ModelFacts:
+        """Return a description of the network: its task, columns and size.
+
+        Estimators have the same method.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> facts = fastnn.MLP([3, 4, 1], rng=0).facts()
+        >>> facts.task, len(facts.columns), facts.hidden_sizes, facts.n_params
+        ('number', 3, (4,), 21)
+        """
+        from .core.model_facts import ModelFacts, network_sizes, number_columns
+
+        return ModelFacts(
+            estimator=type(self).__name__,
+            columns=number_columns(None, self.layer_sizes[0]),
+            has_names=False,
+            **network_sizes([self]),
+            metadata=dict(getattr(self, "metadata", {})),
+        )
 
     def _repr_html_(self) -> str:
         from . import summary

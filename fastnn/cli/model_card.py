@@ -10,8 +10,6 @@ from typing import Any
 
 from ..core.messages import format_share, format_value, plural, printable
 from ..files.replacing import replacing
-from ..tabular.checking.profile import NumberProfile
-from ..tabular.typical_values import medians
 from .baselines_text import ADVANTAGE, describe_not_trained, describe_verdicts
 from .compare_layout import digits_of, format_digits
 from .console import CommandError, to_json
@@ -69,6 +67,7 @@ def describe(source, model, record: TrainingRecord):
     """Return the card as a dict."""
     description, test, baselines = record.model, record.test_scores, record.baselines
     has_threshold = description.threshold is not None
+    facts = model.facts()
     return {
         "model": os.path.basename(source),
         "created": record.created,
@@ -96,7 +95,7 @@ def describe(source, model, record: TrainingRecord):
         "baselines": None if baselines is None else asdict(baselines),
         "tuning": None if record.tuning is None else describe_decision(record.tuning),
         "importances": dict(important_columns(description)),
-        "columns": _columns(model),
+        "columns": [_describe_column(column) for column in facts.columns],
         "left_out": description.left_out,
         "networks": {
             "folds": description.folds,
@@ -104,7 +103,7 @@ def describe(source, model, record: TrainingRecord):
             "parameters": description.parameters,
             "hidden": description.hidden,
         },
-        "limits": list(_limits(model, record)),
+        "limits": list(_limits(facts, record)),
     }
 
 
@@ -125,35 +124,23 @@ def _scores(record: TrainingRecord):
     ]
 
 
-def _columns(model):
-    """Return what each column in use held in training."""
-    features, profile = model.model_.features, model.model_.profile
-    middles = medians(model.model_)
-    out = []
-    for j in features.used():
-        column = features.columns[j]
-        found = {"name": column.label, "kind": column.kind}
-        if profile is not None:
-            held = profile.columns[j]
-            found["missing"] = held.n_missing / profile.n_rows
-            if isinstance(held, NumberProfile):
-                quantiles = (held.cuts[0], middles.get(j, held.quantile(0.5)), held.cuts[-1])
-                low, middle, high = (column.write(float(x), format_value) for x in quantiles)
-                found["values"] = f"{low} to {high}, median {middle}"
-            else:
-                order = (-held.counts).argsort(kind="stable")[:MOST_FREQUENT].tolist()
-                shares = (
-                    f"{printable(held.categories[i], 24)} "
-                    f"{format_share(held.counts[i] / max(1, held.n_present))}"
-                    for i in order
-                )
-                more = len(held.categories) - len(order)
-                found["values"] = ", ".join(shares) + (f", {more:,} more" if more else "")
-        out.append(found)
-    return out
+def _describe_column(column):
+    """Return what a column held in training. column : ColumnFacts"""
+    found = {"name": column.name, "kind": column.kind}
+    if column.missing is not None:
+        found["missing"] = column.missing
+    if column.span is not None:
+        low, middle, high = column.span
+        found["values"] = f"{low} to {high}, median {middle}"
+    if column.shares is not None:
+        pairs = sorted(zip(column.categories, column.shares), key=lambda pair: -pair[1])
+        texts = (f"{printable(c, 24)} {format_share(share)}" for c, share in pairs[:MOST_FREQUENT])
+        more = len(pairs) - MOST_FREQUENT
+        found["values"] = ", ".join(texts) + (f", {more:,} more" if more > 0 else "")
+    return found
 
 
-def _limits(model, record: TrainingRecord):
+def _limits(facts, record: TrainingRecord):
     """Yield sentences about what the model is not for, from the facts of its training."""
     scores, n_rows = record.scores, record.rows - record.test_rows
     if not is_better_than_baseline(scores):
@@ -178,12 +165,9 @@ def _limits(model, record: TrainingRecord):
     if rare:
         names = ", ".join(printable(label, 24) for label in rare[:6])
         yield f"Classes with fewer than {FEW} rows, whose scores are uncertain: {names}."
-    if record.classes is None and not model.model_.is_forward:
-        low, high = model.model_.targets.bounds
-        yield (
-            f"Predictions stay within the range of the training targets, {format_value(low)} to "
-            f"{format_value(high)}."
-        )
+    if facts.bounds is not None:
+        low, high = map(format_value, facts.bounds)
+        yield f"Predictions stay within the range of the training targets, {low} to {high}."
     if record.model.folds_left:
         yield f"The training was stopped: the model has {record.model.kept}."
 

@@ -7,4 +7,5 @@
   once. `lazy`: classes whose modules are imported on use.
 - `draws`: draws of random numbers that a signal cannot separate from their use.
 - `threads`: numbers of threads.
+- `model_facts`: the description that a model gives of itself.
 """

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels, schedules
 from ..callbacks import Callback
+from ..core.model_facts import ModelFacts, network_sizes, number_columns
 from ..core.options import Options as FastnnOptions
 from ..dask import partitions
 from ..dask.partitions import is_collection
@@ -43,6 +44,7 @@ class BaseMLP(PartialFit):
     The subclasses define targets and predictions.
     """
 
+    is_classifier: ClassVar[bool]
     #: Meta-estimators do not route it.
     __metadata_request__fit: ClassVar[dict] = {"executor": metadata_routing.UNUSED}
 
@@ -239,6 +241,39 @@ class BaseMLP(PartialFit):
     def intercepts_(self) -> list[FloatArray]:
         """tuple of ndarray (n_out,): biases of each layer, views into the network."""
         return self._single_network("intercepts_").biases
+
+    def facts(self) -> ModelFacts:
+        """Return a description of the estimator: its task, columns and size.
+
+        Networks and the estimators of tables have the same method.
+
+        Raises
+        ------
+        NotFittedError
+            The estimator is not fitted.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> clf = fastnn.MLPClassifier((4,), solver="lbfgs", random_state=0)
+        >>> facts = clf.fit([[0.0], [1.0], [2.0]], ["low", "low", "high"]).facts()
+        >>> facts.task, facts.classes, facts.n_params
+        ('classes', ('high', 'low'), 13)
+        """
+        with self._reading():
+            check_is_fitted(self)
+            names = getattr(self, "feature_names_in_", None)
+            errors = getattr(self, "held_out_errors_", None)
+            quantiles = None if self.is_classifier else getattr(self.targets_.loss, "q", None)
+            return ModelFacts(
+                estimator=type(self).__name__,
+                columns=number_columns(names, self.n_features_in_),
+                has_names=names is not None,
+                **network_sizes(self.networks_),
+                classes=tuple(self.classes_.tolist()) if self.is_classifier else None,
+                quantiles=None if quantiles is None else tuple(np.atleast_1d(quantiles).tolist()),
+                has_intervals=errors is not None and errors[0] is not None,
+            )
 
     def _single_network(self, attribute):
         networks = vars(self).get("networks_")

@@ -134,6 +134,9 @@ class MLPClassifier(Calibration, AccuracyScore, BaseMLP):
 
     Attributes
     ----------
+    is_classifier : bool
+        Whether the estimator predicts classes: True. `MLPRegressor` and the estimators of tables
+        also have it.
     classes_ : ndarray (n_classes,)
         The classes, sorted.
     targets_, fold_seed_, held_out_errors_
@@ -191,6 +194,8 @@ class MLPClassifier(Calibration, AccuracyScore, BaseMLP):
     >>> clf.oof_prediction_.shape
     (1200, 10)
     """
+
+    is_classifier: ClassVar[bool] = True
 
     _parameter_constraints: ClassVar[dict] = BaseMLP._parameter_constraints | {
         "class_weight": [dict, StrOptions({"balanced"}), None]

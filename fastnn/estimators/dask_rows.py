@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.utils.class_weight import compute_sample_weight
 
 from ..core.errors import placed
@@ -67,9 +66,9 @@ def look_at_chunk(X, y, weight, estimator, index):
         )
         attributes = {k: v for k, v in vars(estimator).items() if k not in before}
         y_squares, counts, n = None, None, len(y)
-        if not is_classifier(estimator):
+        if not estimator.is_classifier:
             y_squares = np.square(y.reshape(n, -1), dtype=np.float64).sum(axis=0)
-        if is_classifier(estimator) and y.ndim == 1:
+        if estimator.is_classifier and y.ndim == 1:
             y, counts = np.unique(y, return_counts=True)
         else:
             y = y[:TARGET_ROWS]

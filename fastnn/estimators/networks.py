@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 
 from ..mlp import MLP
 from ..state.history import History
@@ -20,7 +19,7 @@ AFTER_FIT = ("temperature_", "oof_prediction_", "held_out_errors_")
 
 def targets_class(estimator):
     """Return the class of the targets of an estimator."""
-    return ClassTargets if is_classifier(estimator) else NumberTargets
+    return ClassTargets if estimator.is_classifier else NumberTargets
 
 
 def prepare(estimator, rows, fresh, classes=None):

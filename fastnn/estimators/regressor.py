@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, _fit_context
@@ -63,6 +63,8 @@ class MLPRegressor(MultiOutputMixin, R2Score, BaseMLP):
     >>> reg.fit(X, X[:, 0] ** 2).predict([[0.5]]).round(2)
     array([0.25])
     """
+
+    is_classifier: ClassVar[bool] = False
 
     def __init__(
         self,

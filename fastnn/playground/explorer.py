@@ -12,7 +12,6 @@ from ..tables import convert_texts
 from ..tabular.columns import frames
 from ..tabular.columns.column import MISSING
 from ..tabular.explaining.effect import axis_of
-from ..tabular.typical_values import typical_values
 
 EXACT_COLUMNS = 8  # up to these, contributions are exact
 PERMUTATIONS = 128  # of more columns: standard errors are shown
@@ -52,7 +51,7 @@ class Explorer:
         self.means = model.effects()
         self.columns = {str(each.column): each for each in self.means}
         self._axes = {name: axis_of(each.values) for name, each in self.columns.items()}
-        features, typical = model.model_.features, typical_values(model.model_)
+        self.facts, features = model.facts(), model.features_
         self._kinds = {features.columns[j].label: features.columns[j] for j in features.used()}
         self.notes: list[str] = []
         #: The values of the table's columns that the model uses, as effects show them.
@@ -61,7 +60,7 @@ class Explorer:
             self._check_columns(table)
             self._read_columns(table)
         #: The median or the commonest category of each column in training.
-        self.typical = {features.columns[j].label: value for j, value in typical.items()}
+        self.typical = {column.name: column.typical for column in self.facts.columns}
         self.all_names = [str(name) for name in model.feature_names_in_]
 
     def _check_columns(self, table):
@@ -100,11 +99,11 @@ class Explorer:
             column = {"name": name, "kind": effect.kind, "axis": axis, "values": values}
             row[name] = self._first_value(name, values)
             columns.append(column | {"mean": effect.mean.tolist()})
-        if len(outputs) > 1 and hasattr(self.model, "classes_"):
+        if len(outputs) > 1 and self.facts.is_classifier:
             first = int(self.model.predict_proba(self._as_table(row))[0].argmax())
         else:
             first = len(outputs) // 2  # of quantiles
-        importances = dict(zip(self.all_names, map(float, self.model.feature_importances_)))
+        importances = self.facts.importances
         columns.sort(key=lambda each: -importances.get(each["name"], 0.0))
         return {
             "name": self.name,
@@ -113,7 +112,7 @@ class Explorer:
             "row_name": "Typical row" if self.table is None else "First row",
             "outputs": [str(each) for each in outputs],
             "output": first,
-            "is_number": not hasattr(self.model, "classes_"),
+            "is_number": not self.facts.is_classifier,
         }
 
     def _first_value(self, name, values):
@@ -192,12 +191,12 @@ class Explorer:
 
     def _prediction(self, X, output):
         model = self.model
-        if hasattr(model, "classes_"):
+        if self.facts.is_classifier:
             P = model.predict_proba(X)[0]
-            classes = [str(each) for each in model.classes_]
+            classes = [str(each) for each in self.facts.classes]
             return {"probabilities": dict(zip(classes, map(float, P)))}
         answer: dict[str, Any] = {"prediction": float(np.ravel(model.predict(X))[output])}
-        if model.model_.errors is None:  # of several quantiles, which are the outputs
+        if not self.facts.has_intervals:  # of several quantiles, which are the outputs
             return answer
         low, high = np.ravel(model.predict_interval(X))
         return answer | {"interval": [float(low), float(high)]}

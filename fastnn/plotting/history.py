@@ -108,7 +108,6 @@ def _of_networks(model):
     """Return the histories of the networks of a model, None if it is another thing."""
     if hasattr(model, "forward") and hasattr(model, "history"):
         return [model.history]
-    table = getattr(model, "model_", None)  # of an estimator for tables
-    if table is not None and hasattr(table, "histories"):
-        return [history for folds in table.histories() for history in folds]
+    if hasattr(model, "histories_"):  # an estimator for tables
+        return [history for folds in model.histories_ for history in folds]
     return None

@@ -63,7 +63,7 @@ def create_app(
     from starlette.requests import ClientDisconnect
     from starlette.routing import Route
 
-    is_table = hasattr(model, "model_")
+    is_table = hasattr(model, "features_")
     if not is_table and not isinstance(model, MLP) and not hasattr(model, "networks_"):
         raise TypeError(
             f"model must be an MLP or a fitted estimator of fastnn, got {describe_type(model)}. Fit "
@@ -116,7 +116,7 @@ class Handlers:
         self.max_rows, max_bytes = limits
         self.bodies = Bodies(max_bytes)
         self.batches = Batches(service.predict, WAITING * self.max_rows)
-        if service.has_explanations:
+        if service.facts.has_explanations:
             self.explanations = Batches(service.explain, WAITING * MAX_EXPLAINED)
         self.facts, columns = describe_model(service, name), describe_columns(service)
         example = example_row(service, columns)

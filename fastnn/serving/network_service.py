@@ -51,6 +51,7 @@ class NetworkService:
 
     Attributes
     ----------
+    facts : ModelFacts
     names : list of str
         Names of the columns, if there are any.
     has_names : bool
@@ -58,9 +59,8 @@ class NetworkService:
     """
 
     def __init__(self, model, n_threads):
-        self.n_threads, self.has_explanations = n_threads, False
-        self.is_network = isinstance(model, MLP)
-        self.is_classifier = hasattr(model, "classes_")
+        self.n_threads, self.is_network = n_threads, isinstance(model, MLP)
+        self.facts = model.facts()
         names = getattr(model, "feature_names_in_", None)
         if names is not None:
             # Rows become an array in the order of the names, which `predict` would then warn about.
@@ -78,12 +78,12 @@ class NetworkService:
     def check(self, options):
         """Raise RequestError if the model does not have what the options of a request want."""
         name = type(self.model).__name__
-        if options.proba and not self.is_classifier:
+        if options.proba and not self.facts.is_classifier:
             raise RequestError(422, f"proba: the model is an {name}, which predicts no classes.")
         if options.explain:
             raise RequestError(422, "explain: only models of tables are explained, not networks.")
         if options.interval is not None:
-            if self.is_network or self.is_classifier:
+            if self.is_network or self.facts.is_classifier:
                 raise RequestError(422, f"interval: the model is an {name}, without intervals.")
             self._check_intervals()
 

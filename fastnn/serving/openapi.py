@@ -18,7 +18,7 @@ def describe_api(facts, columns, example, has_token=False):
     ----------
     facts : dict
         Those of `model_facts.describe_model`.
-    columns : list of ColumnFacts
+    columns : list of RequestColumn
     example : dict or list
         A row: an object, or an array if the columns have no names.
     has_token : bool, default False

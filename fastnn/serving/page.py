@@ -28,7 +28,7 @@ def make_page(facts, columns, example):
     ----------
     facts : dict
         Those of `model_facts.describe_model`.
-    columns : list of ColumnFacts
+    columns : list of RequestColumn
     example : dict or list
         A row.
     """

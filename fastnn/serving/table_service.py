@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from ..core.messages import plural, printable, similar
-from ..estimators.network_means import mean_over_networks
 from ..tables.files import TableWarning
 from ..tabular.columns import frames
 from ..tabular.columns.category import describe_unknown
 from ..tabular.columns.frames import Frame
 from ..tabular.columns.other_texts import OtherTextsOfParts
-from ..tabular.prediction_columns import class_columns, intervals, number_columns
+from ..tabular.prediction_columns import fold_columns
 from ..tabular.predictions import check_columns
 from .request_error import RequestError, RequestWords
 
@@ -60,19 +59,17 @@ class TableService:
 
     Attributes
     ----------
+    facts : ModelFacts
     has_names : bool
         Whether the columns have names: a row is then an object, else an array.
     n_columns : int
-    is_classifier, has_explanations : bool
     """
 
     def __init__(self, model):
-        self.model, self._table_model = model, model.model_
-        self._features = features = model.model_.features
+        self.model, self.facts = model, model.facts()
+        self._features = features = model.features_
         self.has_names, self.n_columns = features.names is not None, features.n_columns
-        self.is_classifier = hasattr(model, "classes_")
-        self.has_explanations = model.model_.background is not None or not model.model_.members
-        self._known = {*(features.names or ()), model.model_.target_name}
+        self._known = {*(features.names or ()), self.facts.target}
         self._used = [(features.columns[j], features.positions[j]) for j in features.used()]
         categories = features.value_categories()
         self._readers = [
@@ -87,22 +84,22 @@ class TableService:
 
     def check(self, options):
         """Raise RequestError if the model does not have what the options of a request want."""
-        if options.proba and not self.is_classifier:
+        if options.proba and not self.facts.is_classifier:
             raise RequestError(
                 422,
                 "proba: the model predicts a number. Pass interval=0.9 for an interval that holds it.",
             )
-        if options.interval is not None and self.is_classifier:
+        if options.interval is not None and self.facts.is_classifier:
             raise RequestError(
                 422,
                 "interval: the model predicts a class. Pass proba=true for the probability of each "
                 "class.",
             )
-        if options.interval is not None and self._table_model.errors is None:
+        if options.interval is not None and not self.facts.has_intervals:
             raise RequestError(
                 422, "interval: the model predicts quantiles. Take two of them as the interval."
             )
-        if options.explain and not self.has_explanations:
+        if options.explain and not self.facts.has_explanations:
             raise RequestError(
                 422,
                 "explain: the model keeps no training rows, with which explanations compare. Train "
@@ -199,7 +196,7 @@ class TableService:
         list of dict of str to ndarray
         """
         order, numbers, codes = self._join([read for read, _ in requests])
-        folds = self._table_model.predict_features(numbers, codes, self.model.n_threads)
+        folds = self.model.predict_features(numbers, codes)
         out: list = [None] * len(requests)
         first = 0
         for i in order:
@@ -251,19 +248,10 @@ class TableService:
         return order, numbers, np.concatenate([codes for _, codes in parts])
 
     def _columns(self, folds, options):
-        mean = mean_over_networks(folds)
-        if self.is_classifier:
-            P = self._table_model.targets.calibrate(mean)
-            _check_finite(P)
-            return class_columns(self.model, P, options.proba)
-        _check_finite(mean)
-        bounds: Any = ()
-        if options.interval is not None:
-            bounds = intervals(self._table_model, folds, options.interval)
-            _check_finite(bounds)
-        return number_columns(self.model, mean, bounds)
-
-
-def _check_finite(values):
-    if not np.isfinite(values).all():
-        raise RequestError(500, "The output of the model is not finite. Train it again.")
+        columns = {}
+        if np.isfinite(folds).all():
+            columns = fold_columns(self.model, folds, options.proba, options.interval)
+        numbers = (values for values in columns.values() if values.dtype.kind == "f")
+        if not columns or not all(np.isfinite(values).all() for values in numbers):
+            raise RequestError(500, "The output of the model is not finite. Train it again.")
+        return columns

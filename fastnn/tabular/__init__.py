@@ -7,6 +7,7 @@
 - `fit_rows`: the rows in memory. `row_columns`: their weights, groups and times. `row_folds`,
   `forward_folds`: the folds that hold them out. `row_split`: how these were made.
 - `table_memory`: the memory that there is. `table_progress`: how far a fit is.
+- `facts`: the description that a model gives of itself.
 - `predictions`: what estimators predict. `stored_model`: the same of a file, without scikit-learn.
   `prediction_columns`: predictions as columns of a table.
 - `table_model`: the fitted model, which predicts. `network_arrays`: its networks in files.
@@ -16,7 +17,6 @@
   `thresholds`: from which probability a row is of the second class.
 - `label_issues`: rows whose target may be wrong. `split_check`: rows that depend on times or
   units. `split_trials`: the networks that tell.
-- `typical_values`: the median or the commonest category of each column.
 """
 
 from typing import TYPE_CHECKING

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from sklearn.utils import Tags
 
+    from ..state.history import History
     from ..typing import Path
+    from .row_split import FoldRows
     from .table_model import TableModel
 
 
@@ -54,6 +56,13 @@ class BaseTabular(Attributes, TablePredictions):
     ----------
     model_ : TableModel
         The fitted model, which all predictions use.
+    histories_ : list of list of History or None
+        For each configuration, those of the networks of the folds with the last best epoch; None
+        for a network from a file.
+    folds_ : FoldRows or None
+        The rows of the folds, None in an estimator from a file.
+    oof_blocks_ : ndarray (n,) of int, or None
+        After a fit with `time`, the number of the fold that scored each row, -1 for none.
     on_progress : callable or None
         ``on_progress(progress)`` is called while a large table is encoded, and during training
         about twenty times a second and at the end, with a `table_progress.FitProgress`. Assign a
@@ -302,6 +311,20 @@ class BaseTabular(Attributes, TablePredictions):
         with self._reading() as reading:
             check_is_fitted(self)
             tabular_file.write(path, self, reading.check, background)
+
+    # ---- what fit leaves ----
+
+    @property
+    def histories_(self) -> list[list[History | None]]:
+        return self.model_.histories()
+
+    @property
+    def folds_(self) -> FoldRows | None:
+        return self.model_.folds
+
+    @property
+    def oof_blocks_(self) -> NDArray[np.intp] | None:
+        return self.model_.block_of_row
 
     # ---- predictions ----
 

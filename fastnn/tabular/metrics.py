@@ -165,6 +165,15 @@ def find_name(text):
     return ALIASES.get(name, name)
 
 
+def known_name(metric, is_classifier):
+    """Return the name of the metric of an estimator; None for "auto", and for a function of the user.
+
+    metric : its parameter
+    """
+    name = find_name(metric) if isinstance(metric, str) else None
+    return name if name in (CLASS_METRICS if is_classifier else NUMBER_METRICS) else None
+
+
 def resolve(metric, known, other):
     """Return the Metric of the parameter `metric` of an estimator, None for "auto".
 

@@ -3,6 +3,8 @@
 `fastnn predict` and `fastnn serve` give the same names.
 """
 
+import math
+
 import numpy as np
 
 from ..estimators.intervals import cv_plus
@@ -26,7 +28,7 @@ def class_columns(model, P, proba=False):
     proba : bool, default False
         Whether to add the probability of each class.
     """
-    labels = model.classes_[model.model_.targets.decide(P, model.threshold_)]
+    labels = model.classes_[model.targets_.decide(P, model.threshold_)]
     columns = {"prediction": labels}
     if proba:
         for label, p in zip(model.classes_.tolist(), P.T):
@@ -46,8 +48,28 @@ def number_columns(model, y, bounds=()):
     """
     if y.ndim == 1:
         return {"prediction": y, **dict(zip(("lower", "upper"), bounds))}
-    quantiles = np.atleast_1d(model.model_.targets.loss.q)
+    quantiles = np.atleast_1d(model.targets_.loss.q)
     return {f"quantile_{q:g}": values for q, values in zip(quantiles, y.T)}
+
+
+def fold_columns(model, folds, proba=False, coverage=None):
+    """Return {name: array} of what all folds predict for rows.
+
+    Parameters
+    ----------
+    model : TablePredictions
+    folds : ndarray (n_folds, n, ...)
+        As `TablePredictions.predict_features` returns them.
+    proba : bool, default False
+        Whether to add the probability of each class.
+    coverage : float in (0, 1), optional
+        Of intervals of numbers.
+    """
+    mean = mean_over_networks(folds)
+    if model.is_classifier:
+        return class_columns(model, model.targets_.calibrate(mean), proba)
+    bounds = () if coverage is None else intervals(model.model_, folds, coverage)
+    return number_columns(model, mean, bounds)
 
 
 # ---- intervals ----
@@ -79,3 +101,29 @@ def intervals(model, folds, coverage):
     if isinstance(model.targets.loss, Poisson):
         lower = np.maximum(lower, 0)
     return lower[:, 0], upper[:, 0]
+
+
+def held_out_coverage(errors, coverages, is_forward=False):
+    """Return the shares of held-out rows inside intervals of other folds, each None for one fold.
+
+    Each fold is compared with the quantile of the errors of the others, as in CV+, and folds forward
+    in time with that of the earlier ones.
+
+    Parameters
+    ----------
+    errors : list of ndarray (m, 1)
+        Absolute errors of each fold.
+    coverages : sequence of float
+    is_forward : bool
+    """
+    inside: list[list] = [[] for _ in coverages]
+    for k, own in enumerate(errors):
+        others = errors[:k] if is_forward else [*errors[:k], *errors[k + 1 :]]
+        if not others or not len(own):
+            continue
+        known = np.sort(np.concatenate(others)[:, 0])
+        for found, coverage in zip(inside, coverages):
+            rank = math.ceil(round(coverage * (len(known) + 1), 9))
+            limit = known[rank - 1] if rank <= len(known) else np.inf
+            found.append(own[:, 0] <= limit)
+    return [float(np.concatenate(found).mean()) if found else None for found in inside]

@@ -6,7 +6,7 @@ without it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 import numpy as np
 
@@ -16,19 +16,23 @@ from ..core.validation import check_threads
 from ..dask.predictions import maps_partitions
 from ..estimators.network_means import mean_over_networks, std_over_networks
 from ..tables.files import TableWarning
+from . import facts
 from .checking.changes import find_changes
 from .checking.counting import NewRows
 from .columns import frames
 from .columns.other_texts import OtherTextsOfParts
 from .explaining.methods import ExplainedPredictions
-from .prediction_columns import check_intervals, intervals
+from .prediction_columns import check_intervals, held_out_coverage, intervals
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
+    from ..core.model_facts import ModelFacts
     from .checking.drift_report import DriftReport
+    from .columns.features import Features
     from .table_model import TableModel
 
 MAX_MISSING = 20  # names in a message
@@ -39,12 +43,66 @@ class TablePredictions(ExplainedPredictions):
 
     Attributes
     ----------
+    is_classifier : bool
+        Whether classes are predicted, not numbers.
     model_ : TableModel
+        Other packages use the attributes and methods below instead.
+    features_ : Features
+        What the columns are, and how they are read.
+    targets_ : TableClasses or TableNumbers
+        What the outputs of the networks become.
+    metric : str or callable
     n_threads : int
     """
 
+    is_classifier: ClassVar[bool]
     model_: TableModel
+    metric: Any
     n_threads: int
+
+    @property
+    def features_(self) -> Features:
+        return self.model_.features
+
+    @property
+    def targets_(self) -> Any:
+        return self.model_.targets
+
+    def facts(self) -> ModelFacts:
+        """Return a description of the model: its task, columns, scores and size.
+
+        Programs that show a model read it. Networks and `MLPClassifier` have the same method.
+
+        Returns
+        -------
+        fastnn.core.model_facts.ModelFacts
+
+        Raises
+        ------
+        ValueError
+            `threshold` was set after `fit` to a rule that `fit` must follow.
+
+        Examples
+        --------
+        >>> from fastnn import TabularRegressor
+        >>> X = [[i / 40, "ab"[i % 2]] for i in range(40)]
+        >>> reg = TabularRegressor(2, hidden_layer_sizes=4, random_state=0).fit(X, list(range(40)))
+        >>> facts = reg.facts()
+        >>> facts.task, [column.kind for column in facts.columns], facts.n_folds
+        ('number', ['number', 'category'], 2)
+        """
+        with self._reading():
+            self._check_fitted()
+            return facts.describe(self, self._estimator_name())
+
+    def new_rows(self) -> NewRows:
+        """Return the NewRows that count the values of new rows part by part, as `check` does."""
+        return NewRows.of(self.model_)
+
+    def predict_features(self, numbers: list, codes: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return the predictions of each fold, (n_folds, n, ...), for what `features_.transform`
+        returns."""
+        return self.model_.predict_features(numbers, codes, check_threads(self.n_threads))
 
     def _estimator_name(self) -> str:
         return type(self).__name__
@@ -116,10 +174,10 @@ class TablePredictions(ExplainedPredictions):
         """
         with self._reading():
             self._check_fitted()
-            model = self.model_
+            features, target = self.features_, self.model_.target_name
             found: list[str] = []
-            known = model.features.names
-            new = NewRows.of(model)
+            known = features.names
+            new = self.new_rows()
 
             def choose(names):
                 found[:] = names
@@ -128,16 +186,15 @@ class TablePredictions(ExplainedPredictions):
                 # Without columns there would be no rows.
                 return [name for name in known if name in names] or names[:1]
 
-            features = model.features
             for frame in frames.read_batches(X, features.texts(), choose, features.decimal()):
                 with placed(frame.where):
                     new.add(self._complete(frame))
         absent: list[str] = []
         others: list[str] = []
         if known is not None and found:
-            absent = [name for name in model.features.used_names() if name not in found]
-            others = [name for name in found if name not in known and name != model.target_name]
-        return find_changes(new, model.time_column, absent, others)
+            absent = [name for name in features.used_names() if name not in found]
+            others = [name for name in found if name not in known and name != target]
+        return find_changes(new, self.model_.time_column, absent, others)
 
     def _read_batches(self, X):
         """Yield the Frames of rows to predict, with the columns that `fit` had, in their order."""
@@ -205,6 +262,7 @@ def check_columns(names, needed):
 class ClassPredictions(TablePredictions):
     """Predictions of classes."""
 
+    is_classifier: ClassVar[bool] = True
     threshold: Any
     classes_: NDArray[Any]
 
@@ -278,6 +336,8 @@ class ClassPredictions(TablePredictions):
 
 class NumberPredictions(TablePredictions):
     """Predictions of numbers."""
+
+    is_classifier: ClassVar[bool] = False
 
     def _predict_folds(self, frame):
         return self.model_.predict_folds(frame, check_threads(self.n_threads))
@@ -385,3 +445,12 @@ class NumberPredictions(TablePredictions):
 
         lower, upper = self._predict_batches(X, bounds).T
         return lower, upper
+
+    def held_out_coverage(self, coverages: Sequence[float]) -> list[float | None]:
+        """Return the share of held-out rows inside the intervals of other folds, for each coverage.
+
+        Each fold is compared with the quantile of the errors of the others, as in CV+, and folds
+        forward in time with that of the earlier ones. The share is None for one fold.
+        """
+        check_intervals(self.model_)
+        return held_out_coverage(self.model_.errors, coverages, self.model_.is_forward)

@@ -26,6 +26,7 @@ from fastnn.cli.html_report import (
     training_sections,
 )
 from fastnn.cli.text_layout import file_name
+from fastnn.tabular import prediction_columns
 from fastnn.tabular.columns import frames
 
 
@@ -166,17 +167,17 @@ def test_a_threshold_that_no_row_reaches_has_no_precision():
 def test_coverage_of_held_out_rows_by_hand():
     errors = [np.array([[1.0], [2.0], [9.0]]), np.array([[3.0], [4.0], [5.0]])]
     # a half of 3 + 1 errors is the second one: 4 of the others' errors, and 2
-    assert number_sections.held_out_coverage(errors, [0.5]) == [pytest.approx(2 / 6)]
+    assert prediction_columns.held_out_coverage(errors, [0.5]) == [pytest.approx(2 / 6)]
     # nine tenths of 3 + 1 errors are more than there are: all rows are inside
-    assert number_sections.held_out_coverage(errors, [0.9]) == [1.0]
+    assert prediction_columns.held_out_coverage(errors, [0.9]) == [1.0]
     # forward in time, only the second fold has earlier errors: the second of 1, 2, 9
-    assert number_sections.held_out_coverage(errors, [0.5], is_forward=True) == [0.0]
-    assert number_sections.held_out_coverage(errors[:1], [0.5]) == [None]
+    assert prediction_columns.held_out_coverage(errors, [0.5], is_forward=True) == [0.0]
+    assert prediction_columns.held_out_coverage(errors[:1], [0.5]) == [None]
 
 
 def test_intervals_keep_their_promise_on_rows_like_the_others(rng):
     errors = [np.abs(rng.normal(size=(500, 1))) for _ in range(4)]
-    found = number_sections.held_out_coverage(errors, number_sections.COVERAGES)
+    found = prediction_columns.held_out_coverage(errors, number_sections.COVERAGES)
     assert found == pytest.approx(number_sections.COVERAGES, abs=0.03)
 
 

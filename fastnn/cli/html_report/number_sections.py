@@ -1,7 +1,5 @@
 """The section about the errors of predicted numbers, and the width of intervals."""
 
-import math
-
 import numpy as np
 
 from ... import plotting
@@ -67,11 +65,10 @@ def _plot_histogram(ax, errors):
 
 def intervals_section(report):
     """Return the section with the width of prediction intervals, None if the model has none."""
-    errors = report.model.model_.errors
-    if errors is None:
+    if not report.model.facts().has_intervals:
         return None
     sample = report.sample(MAX_INTERVALS)
-    shares = held_out_coverage(errors, COVERAGES, report.model.model_.is_forward)
+    shares = report.model.held_out_coverage(COVERAGES)
     rows, spread = [], np.quantile(report.y, 0.95) - np.quantile(report.y, 0.05)
     for coverage, inside in zip(COVERAGES, shares):
         try:
@@ -105,29 +102,3 @@ def intervals_section(report):
         "Intervals",
         columns(text, table("Width of the intervals", head, rows)),
     )
-
-
-def held_out_coverage(errors, coverages, is_forward=False):
-    """Return the shares of held-out rows inside intervals of other folds, each None for one fold.
-
-    Each fold is compared with the quantile of the errors of the others, as in CV+, and folds forward
-    in time with that of the earlier ones.
-
-    Parameters
-    ----------
-    errors : list of ndarray (m, 1)
-        Absolute errors of each fold.
-    coverages : sequence of float
-    is_forward : bool
-    """
-    inside: list[list] = [[] for _ in coverages]
-    for k, own in enumerate(errors):
-        others = errors[:k] if is_forward else [*errors[:k], *errors[k + 1 :]]
-        if not others or not len(own):
-            continue
-        known = np.sort(np.concatenate(others)[:, 0])
-        for found, coverage in zip(inside, coverages):
-            rank = math.ceil(round(coverage * (len(known) + 1), 9))
-            limit = known[rank - 1] if rank <= len(known) else np.inf
-            found.append(own[:, 0] <= limit)
-    return [float(np.concatenate(found).mean()) if found else None for found in inside]

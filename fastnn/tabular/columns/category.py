@@ -164,6 +164,14 @@ class Category(Column):
         codes = [-1 if x is None else code_of.setdefault(x, len(code_of)) for x in values]
         return InputColumn("text", np.array(codes, "int64"), list(code_of))
 
+    def facts(self, held, middle, categories):
+        found: dict = {"categories": tuple(categories)}
+        if categories:
+            found["typical"] = categories[0 if held is None else int(held.counts.argmax())]
+        if held is not None:
+            found["shares"] = tuple((held.counts / max(1, held.n_present)).tolist())
+        return found
+
     # ---- other formats ----
 
     def is_text(self, categories):

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...core.errors import DataError
+from ...core.messages import format_value
 from . import other_texts, text_kind
 
 MIN_SPREAD, MAX_SPREAD = 1e-300, 1e305  # of the values of a number
@@ -264,7 +265,7 @@ class Column:
         categories : list of str or None
             Those of the category "value".
         typical : float, str or None
-            One of `typical_values`; None if it is not known.
+            That of `ColumnFacts`; None if it is not known.
         """
         raise NotImplementedError
 
@@ -280,6 +281,20 @@ class Column:
     def from_json_values(self, values):
         """Return the InputColumn of values that a `json_reader` returned."""
         raise NotImplementedError
+
+    def facts(self, held, middle, categories):
+        """Return {name: value} of the ColumnFacts that depend on the kind.
+
+        Parameters
+        ----------
+        held : NumberProfile, CategoryProfile or None
+            What the training table held; None in files of older versions.
+        middle : float or None
+            The median of the training rows.
+        categories : list of str
+            Those of the category "value", if there is one.
+        """
+        return {}
 
     # ---- other formats ----
 
@@ -414,6 +429,13 @@ class Numeric(Column):
             len(np.unique(present)),
             span=tuple(self.write(float(x), write_number) for x in span),
         )
+
+    def facts(self, held, middle, categories):
+        if held is None:
+            return {"typical": middle}
+        median = held.quantile(0.5) if middle is None else middle
+        numbers = float(held.cuts[0]), median, float(held.cuts[-1])
+        return {"typical": middle, "span": tuple(self.write(x, format_value) for x in numbers)}
 
     def to_c(self, writer, x, feature):
         if isinstance(feature, NumberFeature):
