@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from ..tables.addresses import without_secrets
 from ..tabular.checking.changes import find_changes
-from ..tabular.checking.counting import NewRows
 from .console import Notes, print_json, print_line, terminal_width
 from .model_file import load_model, read_like_training
 from .options import json_flag, positional
@@ -44,14 +43,14 @@ def run(options):
     from ..tabular.columns import frames
 
     model = load_model(options.model, options.data)
-    new = NewRows.of(model.model_)
+    new = model.new_rows()
     notes = Notes(is_printed=not options.json)
     reading = read_like_training(options.data, options.table.reading(), model, notes)
     table = PredictTable(TableFile(options.data, reading, notes), model, needs_all=False)
     for part in table.parts():
         with table.explained(part):
             new.add(frames.read(part.inputs))
-    report = find_changes(new, model.model_.time_column, table.absent, table.others)
+    report = find_changes(new, model.facts().time, table.absent, table.others)
     if options.json:
         print_json(
             {

@@ -5,7 +5,6 @@ import numpy as np
 from ..core.messages import join, plural, printable
 from ..tables.addresses import without_secrets
 from ..tables.table_errors import import_pyarrow
-from ..tabular.checking.counting import NewRows
 from ..tabular.checking.row_sketch import MIN_COMPARED
 from ..tabular.comparing.paired import PairedScores
 from ..tabular.metric_values import ScoredRows
@@ -16,7 +15,7 @@ from .console import CommandError, warnings_as_notes
 from .model_file import is_training_table, load_model, target_style, training_reading
 from .predict_rows import PredictTable
 from .predict_scores import read_targets
-from .scores import default_metric, metric_of, threshold_of
+from .scores import default_metric, threshold_of
 from .table_file import TableFile
 
 KNOWN_SHARE = 0.05  # of the rows in the training table that is noted: equal rows are more frequent
@@ -34,6 +33,7 @@ class ComparedModels:
     ----------
     paths : list of str
     models : list of StoredClassifier or StoredRegressor
+    facts : list of ModelFacts
     metric : Metric
     y : ndarray (n,)
         The targets of the rows that are scored.
@@ -55,12 +55,13 @@ class ComparedModels:
                 "own way. Write it to a file."
             )
         self.models = [load_model(path) for path in self.paths]
-        for path, model in zip(self.paths, self.models):
+        self.facts = [model.facts() for model in self.models]
+        for path, model, facts in zip(self.paths, self.models, self.facts):
             model.n_threads = options.threads
-            self._check_target(path, model)
+            self._check_target(path, facts)
         for option in ("group", "weight"):
             name = getattr(options, option)
-            row_roles.refuse_target(option, name, self.models[0].model_.target_name)
+            row_roles.refuse_target(option, name, self.facts[0].target)
         self.metric = self._choose_metric()
         self.names = {
             "group": options.group or self._common("groups"),
@@ -83,10 +84,10 @@ class ComparedModels:
 
     # ---- what can be compared ----
 
-    def _check_target(self, path, model):
+    def _check_target(self, path, facts):
         """Raise CommandError unless a model predicts the same column as the first, and alike."""
-        first, first_path = self.models[0], self.paths[0]
-        name, other = (m.model_.target_name for m in (model, first))
+        first, first_path = self.facts[0], self.paths[0]
+        name, other = facts.target, first.target
         if name is None:
             raise CommandError(
                 f"{path}: does not know the name of its target. Train it on a table with a named "
@@ -97,13 +98,13 @@ class ComparedModels:
                 f"{path} predicts {printable(name)!r}, but {first_path} predicts "
                 f"{printable(other)!r}. Pass models of the same target."
             )
-        kinds = [_describe_kind(m) for m in (model, first)]
+        kinds = [_describe_kind(each) for each in (facts, first)]
         if kinds[0] != kinds[1]:
             raise CommandError(
                 f"{path} predicts {kinds[0]}, but {first_path} predicts {kinds[1]}. Pass models of "
                 "the same task."
             )
-        others = {*_class_texts(model)} ^ {*_class_texts(first)}
+        others = {*_class_texts(facts)} ^ {*_class_texts(first)}
         if others:
             raise CommandError(
                 f"{path} and {first_path} predict other classes: only one of them has "
@@ -111,12 +112,12 @@ class ComparedModels:
             )
 
     def _choose_metric(self):
-        first, name = self.models[0], self.options.metric
-        known = CLASS_METRICS if hasattr(first, "classes_") else NUMBER_METRICS
+        first, name = self.facts[0], self.options.metric
+        known = CLASS_METRICS if first.is_classifier else NUMBER_METRICS
         if name is None:
-            names = {metric_of(model) for model in self.models}
+            names = {facts.metric for facts in self.facts}
             found = names.pop() if len(names) == 1 else None
-            name = "pinball" if _has_quantiles(first) else found or default_metric(first)
+            name = "pinball" if _has_quantiles(first) else found or default_metric(self.models[0])
         if name not in known or (_has_quantiles(first) and name != "pinball"):
             allowed = ["pinball"] if _has_quantiles(first) else [*known]
             raise CommandError(
@@ -126,8 +127,7 @@ class ComparedModels:
 
     def _common(self, role):
         """Return the column that all models were trained with, None without one."""
-        splits = [model.model_.split for model in self.models]
-        names = {None if split is None else getattr(split, role) for split in splits}
+        names = {getattr(facts, role) for facts in self.facts}
         return names.pop() if len(names) == 1 else None
 
     # ---- rows ----
@@ -147,7 +147,7 @@ class ComparedModels:
             if not table.has_target:
                 raise CommandError(
                     f"{file.name}: has no column "
-                    f"{printable(model.model_.target_name)!r}, the target of the models."
+                    f"{printable(self.facts[0].target)!r}, the target of the models."
                 )
             found, known = self._predict(model, table, columns if i == 0 else [])
             if outputs and len(found) != len(outputs[0]):
@@ -167,9 +167,8 @@ class ComparedModels:
         """
         from ..tabular.columns import frames
 
-        profile = model.model_.profile
-        known = None if profile is None else NewRows(model.model_.features, profile)
-        predict = model.predict_proba if hasattr(model, "classes_") else model.predict
+        known = None if model.facts().n_rows is None else model.new_rows()
+        predict = model.predict_proba if model.is_classifier else model.predict
         outputs: list = []
         for part in table.parts():
             with table.explained(part), warnings_as_notes(self.notes):
@@ -227,12 +226,12 @@ class ComparedModels:
     def _scorer(self, model, P, weight):
         """Return what `PairedScores` needs of a model. P : its predictions"""
         chosen = None
-        if hasattr(model, "classes_"):
+        if model.is_classifier:
             P, chosen = _in_order_of(self.models[0], model, P)
 
         def rows(some):
             return ScoredRows(
-                model.model_.targets,
+                model.targets_,
                 self.y[some],
                 P[some],
                 None if weight is None else weight[some],
@@ -245,26 +244,25 @@ class ComparedModels:
 def _in_order_of(first, model, P):
     """Return the probabilities, and the numbers of the predicted classes, in the order of the classes
     of the first model: numbers and texts of the same classes are sorted differently."""
-    numbers = {text: i for i, text in enumerate(_class_texts(first))}
-    order = np.array([numbers[text] for text in _class_texts(model)])
-    chosen = model.model_.targets.decide(P, threshold_of(model))
+    numbers = {text: i for i, text in enumerate(_class_texts(first.facts()))}
+    order = np.array([numbers[text] for text in _class_texts(model.facts())])
+    chosen = model.targets_.decide(P, threshold_of(model))
     return P[:, np.argsort(order)], order[chosen]
 
 
-def _has_quantiles(model):
-    return not hasattr(model, "classes_") and model.model_.targets.n_out > 1
+def _has_quantiles(facts):
+    return len(facts.quantiles or ()) > 1
 
 
-def _class_texts(model):
+def _class_texts(facts):
     """Return the texts of the classes of a model, in their order; none if it predicts numbers."""
-    return list(map(label_text, getattr(model, "classes_", np.array([])).tolist()))
+    return list(map(label_text, facts.classes or ()))
 
 
-def _describe_kind(model):
+def _describe_kind(facts):
     """Return what a model predicts."""
-    if hasattr(model, "classes_"):
+    if facts.is_classifier:
         return "classes"
-    if _has_quantiles(model):
-        quantiles = np.atleast_1d(model.model_.targets.loss.q).tolist()
-        return f"the quantiles {join((f'{q:g}' for q in quantiles), quoted=False)}"
+    if _has_quantiles(facts):
+        return f"the quantiles {join((f'{q:g}' for q in facts.quantiles), quoted=False)}"
     return "numbers"

@@ -26,7 +26,7 @@ def describe(compared):
             }
         )
     return {
-        "target": compared.models[0].model_.target_name,
+        "target": compared.facts[0].target,
         "rows": len(compared.y),
         "metric": compared.metric.name,
         **compared.names,

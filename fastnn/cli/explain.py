@@ -91,7 +91,7 @@ def run(options):
     model = load_model(options.model, options.data)
     model.n_threads = options.threads
     check_model(options.model, model)
-    Scale.of_model(model.model_.targets, options.scale)  # its errors come before the table is read
+    Scale.of_model(model.targets_, options.scale)  # its errors come before the table is read
     check_permutations(options.permutations)
     if options.out is not None:
         table_writer.check_extension(options.out)
@@ -129,7 +129,7 @@ def run(options):
                 "model": options.model,
                 "data": without_secrets(options.data),
                 "rows": len(chosen),
-                "target": model.model_.target_name,
+                "target": model.facts().target,
                 "scale": first.scale,
                 "permutations": first.n_permutations,
                 "background_rows": first.n_background,

@@ -125,15 +125,16 @@ def _show_model(options):
     if options.card is not None:
         return _write_card(model, options.data, options.card)
     stored, n_bytes = read_json(model), os.path.getsize(options.data)
-    description, classes = describe_model(model), getattr(model, "classes_", None)
-    labels = None if classes is None else list(map(label_text, classes.tolist()))
+    facts = model.facts()
+    description = describe_model(facts)
+    labels = None if facts.classes is None else list(map(label_text, facts.classes))
     if options.json:
         content = {
             "file": options.data,
             "bytes": n_bytes,
-            "estimator": model.estimator_name,
-            "target": model.model_.target_name,
-            "task": "number" if classes is None else "classes",
+            "estimator": facts.estimator,
+            "target": facts.target,
+            "task": facts.task,
             "classes": labels,
             **asdict(description),
             "training": stored or None,
@@ -145,7 +146,7 @@ def _show_model(options):
         record = TrainingRecord.from_json(stored)
     lines = [
         f"{printable(options.data, 60)}: {n_bytes / 1000:,.0f} kB",
-        *_format_model(model, description, labels, record is not None),
+        *_format_model(facts, description, labels, record is not None),
     ]
     for name, text in model.metadata_.items():
         if name != KEY:
@@ -182,10 +183,9 @@ def _write_card(model, path, card):
     return 0
 
 
-def _format_model(model, description: ModelDescription, labels, has_record):
+def _format_model(facts, description: ModelDescription, labels, has_record):
     """Yield lines that say what a model predicts from what. The record explains chosen thresholds."""
-    target = model.model_.target_name
-    name = "a target without a name" if target is None else printable(target)
+    name = "a target without a name" if facts.target is None else printable(facts.target)
     yield from layout.paragraph("target", f"{name}: {report.describe_target(labels)}")
     if description.threshold is not None and not (has_record and description.threshold_rule):
         threshold = report.describe_threshold(description, labels)
@@ -195,7 +195,7 @@ def _format_model(model, description: ModelDescription, labels, has_record):
     networks = plural(description.networks, "network")
     yield from layout.paragraph(
         "model",
-        f"{model.estimator_name}: {folds}, {networks}, {description.parameters:,} parameters",
+        f"{facts.estimator}: {folds}, {networks}, {description.parameters:,} parameters",
     )
 
 

@@ -18,7 +18,7 @@ from ..tabular.columns import column_kinds
 from ..tabular.tabular_file import FORMAT
 from .console import CommandError
 from .record import ModelDescription, read_setup
-from .scores import drop_verb, metric_of, threshold_of
+from .scores import drop_verb
 from .table_file import to_words
 
 #: Of models of other programs.
@@ -133,34 +133,30 @@ def _advise_model(path):
 # ---- the model and its training ----
 
 
-def describe_model(model) -> ModelDescription:
-    """Return what the columns are, and what the model consists of."""
-    networks = model.model_.networks()
-    names = model.model_.features.names or list(map(str, range(model.n_features_in_)))
-    checkpoint = model.model_.checkpoint
-    name = model.oof_score_name_.replace("mean absolute error", "MAE")
-    drops, threshold = model.feature_score_drops_, getattr(model, "threshold", None)
+def describe_model(facts) -> ModelDescription:
+    """Return what the columns are, and what a model consists of. facts : ModelFacts of a table"""
+    name = facts.score_name.replace("mean absolute error", "MAE")
     return ModelDescription(
-        split=model.split_,
-        kinds={str(name): kind for name, kind in model.columns_.items()},
+        split=facts.split,
+        kinds={column.name: column.kind for column in facts.columns},
         left_out={
-            str(name): column_kinds.OPTIONS.get(reason, reason)
-            for name, reason in model.left_out_.items()
+            name: column_kinds.OPTIONS.get(reason, reason)
+            for name, reason in facts.left_out.items()
         },
-        threshold=threshold_of(model),
-        threshold_rule=threshold if isinstance(threshold, str) else None,
-        metric=metric_of(model),
-        oof_score=model.oof_score_,
-        oof_score_name=model.oof_score_name_,
-        importances=dict(zip(names, model.feature_importances_.tolist())),
-        score_drops=None if drops is None else dict(zip(names, drops.tolist())),
-        drop_name=f"{drop_verb(model)} of {name}",
-        folds=model.n_folds_,
-        folds_left=model.n_folds_remaining_,
-        kept=None if checkpoint is None else checkpoint.describe(),
-        hidden=list(networks[0].layer_sizes[1:-1]) if networks else [],
-        networks=len(networks),
-        parameters=sum(net.n_params for net in networks),
+        threshold=facts.threshold,
+        threshold_rule=facts.threshold_rule,
+        metric=facts.metric,
+        oof_score=facts.score,
+        oof_score_name=facts.score_name,
+        importances=facts.importances,
+        score_drops=facts.score_drops,
+        drop_name=f"{drop_verb(facts.metric)} of {name}",
+        folds=facts.n_folds,
+        folds_left=facts.n_folds_left,
+        kept=facts.kept,
+        hidden=list(facts.hidden_sizes),
+        networks=facts.n_networks,
+        parameters=facts.n_params,
     )
 
 
@@ -197,7 +193,7 @@ def training_reading(data, options, model):
     stored: dict = {} if setup is None else dict(setup.reading)
     likely: dict = {}
     if options.decimal is None:
-        likely["likely_decimal"] = model.model_.features.decimal()
+        likely["likely_decimal"] = model.features_.decimal()
     if options.encoding is None and "guessed_encoding" in stored:
         likely["likely_encoding"] = stored["guessed_encoding"]  # if the table is not UTF-8
     restored = [*TEXTS, "na", "header", "skip_bad_lines"]

@@ -89,7 +89,7 @@ def run(options):
     writer = RowWriter(options.out, options.json)
     checked = check_rows(model, table, writer)
     note_values(checked, options.model, options.data, notes)
-    if hasattr(model, "classes_"):
+    if model.is_classifier:
         writer.find_quotes({"prediction": model.classes_})
     targets, outputs = [], []
     with writer:
@@ -113,7 +113,7 @@ def run(options):
             "model": options.model,
             "data": without_secrets(options.data),
             "rows": table.n_rows,
-            "target": model.model_.target_name,
+            "target": model.facts().target,
             "out": options.out,
             "notes": notes.texts,
             **values_to_json(checked),
@@ -131,24 +131,24 @@ def run(options):
 
 
 def _check_options(options, model):
-    is_classifier = hasattr(model, "classes_")
-    if options.proba and not is_classifier:
+    facts = model.facts()
+    if options.proba and not facts.is_classifier:
         raise CommandError(
             f"--proba: {options.model} predicts a number. Pass --interval 0.9 for an interval "
             "that holds it."
         )
-    if options.interval is not None and is_classifier:
+    if options.interval is not None and facts.is_classifier:
         raise CommandError(
             f"--interval: {options.model} predicts a class. Pass --proba for the probability of "
             "each class."
         )
-    if options.interval is not None and model.model_.targets.n_out > 1:
+    if options.interval is not None and not facts.has_intervals:
         raise CommandError(
             f"--interval: {options.model} predicts several quantiles, and two of them are the "
             "bounds of an interval. Leave it out."
         )
     check_model(options.model, model)
-    if options.explain and model.model_.background is None:
+    if options.explain and not facts.n_background:
         raise CommandError(
             f"--explain: {options.model} keeps no training rows to compare with. Pass a table of "
             "such rows to 'fastnn explain' as --background, or train the model again."
@@ -166,7 +166,7 @@ def _predict(options, model, table, part):
     """Return the outputs of the model: {"P": ...}, or {"y": ...} and the bounds of an interval."""
     rows = part.inputs
     with table.explained(part), warnings_as_notes(lambda text: None):  # `check_rows` has said it
-        if hasattr(model, "classes_"):
+        if model.is_classifier:
             outputs = {"P": model.predict_proba(rows)}
         else:
             outputs = {"y": model.predict(rows)}

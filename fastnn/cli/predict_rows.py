@@ -78,8 +78,8 @@ class PredictTable:
     """
 
     def __init__(self, file, model, keep=None, needs_all=True):
-        self._file, self._target = file, model.model_.target_name
-        features = model.model_.features
+        self._file, self._target = file, model.facts().target
+        features = model.features_
         self._features = features.names
         self._used = used = features.used_names()
         as_texts = {*used} - {*features.texts()}

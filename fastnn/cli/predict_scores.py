@@ -18,7 +18,7 @@ from .scores import score_rows, threshold_of
 
 def has_text_target(model):
     """Whether the classes of a model are texts, so that 01 and 1 differ."""
-    return hasattr(model, "classes_") and isinstance(model.classes_[0], str)
+    return model.is_classifier and isinstance(model.classes_[0], str)
 
 
 def score_columns(model, columns, outputs, note, style=None) -> Scores | None:
@@ -37,7 +37,7 @@ def score_columns(model, columns, outputs, note, style=None) -> Scores | None:
         How the numbers of the training table were written as texts.
     """
     outputs = np.concatenate(outputs)
-    if outputs.ndim == 2 and not hasattr(model, "classes_"):  # quantiles
+    if outputs.ndim == 2 and not model.is_classifier:  # quantiles
         return None
     y, rows = read_targets(model, columns, note, style)
     if not rows.any():
@@ -51,7 +51,7 @@ def read_targets(model, columns, note, style=None):
     model, columns, note, style : as in `score_columns`
     """
     column = import_pyarrow().chunked_array([chunk for c in columns for chunk in c.chunks])
-    if hasattr(model, "classes_"):
+    if model.is_classifier:
         y, what = _class_codes(model, column), "one of the classes"
         rows = y >= 0
     else:
@@ -59,7 +59,7 @@ def read_targets(model, columns, note, style=None):
         rows = np.isfinite(y)
     n = np.count_nonzero(~rows)
     if n:
-        name = printable(model.model_.target_name)
+        name = printable(model.facts().target)
         note(f"{plural(n, 'row')} not scored: the target {name!r} is missing or not {what}")
     return y, rows
 

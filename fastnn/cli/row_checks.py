@@ -7,7 +7,6 @@ from typing import Any
 from ..core.messages import has_lone_surrogate, plural, printable
 from ..tables.addresses import without_secrets
 from ..tabular.checking.changes import find_changes
-from ..tabular.checking.counting import NewRows
 from ..tabular.columns.category import describe_unknown
 from ..tabular.prediction_columns import label_text
 from .console import CommandError
@@ -20,13 +19,14 @@ def check_model(path, model):
 
     path : of the model
     """
-    if model.model_.features.names is None:
+    names = model.features_.names
+    if names is None:
         raise CommandError(
             f"{path}: was trained on an array, whose columns have no names. Load it in "
             "Python with fastnn.load, or train it on a table with column names."
         )
-    labels = model.classes_.tolist() if hasattr(model, "classes_") else []
-    for what, text in (*(("column", name) for name in model.model_.features.names),
+    labels = model.classes_.tolist() if model.is_classifier else []
+    for what, text in (*(("column", name) for name in names),
                        *(("class", label_text(label)) for label in labels)):  # fmt: skip
         if has_lone_surrogate(text):  # a table cannot have it
             raise CommandError(
@@ -71,9 +71,9 @@ def check_rows(model, table, writer):
     from ..tabular.columns.other_texts import OtherTextsOfParts
 
     found: dict = {}
-    features, profile = model.model_.features, model.model_.profile
+    features, facts = model.features_, model.facts()
     others = OtherTextsOfParts(features)
-    new = None if profile is None else NewRows(features, profile)
+    new = None if facts.n_rows is None else model.new_rows()
     for part in table.parts():
         with table.explained(part):
             frame = frames.read(part.inputs)
@@ -86,7 +86,7 @@ def check_rows(model, table, writer):
             found[name] = n_before + n, first_example
         writer.find_quotes(part.kept)
     unknown = {name: found[name] for name in features.kinds() if name in found}
-    drift = None if new is None else find_changes(new, model.model_.time_column)
+    drift = None if new is None else find_changes(new, facts.time)
     return CheckedRows(unknown, others, drift)
 
 

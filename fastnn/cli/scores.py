@@ -7,7 +7,7 @@ import numpy as np
 
 from ..tabular import metric_values
 from ..tabular.comparing.paired import PairedScores
-from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, find_name
+from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, known_name
 from ..tabular.prediction_columns import label_text
 from ..tabular.targets import LOSS_METRICS
 from ..tabular.thresholds import ThresholdRule, parse
@@ -58,7 +58,7 @@ class Evaluation:
         """
         P = model.oof_prediction_
         rows = np.flatnonzero(~np.isnan(P.reshape(len(P), -1)).any(axis=1))
-        thresholds, blocks = getattr(model, "oof_threshold_", None), model.model_.block_of_row
+        thresholds, blocks = getattr(model, "oof_threshold_", None), model.oof_blocks_
         threshold = threshold_of(model) if thresholds is None else thresholds[rows]
         block = None if blocks is None else blocks[rows]
         chosen = train[rows]
@@ -110,7 +110,7 @@ class Evaluation:
         """Return the ScoredRows of some rows. some : as `PairedScores` passes them"""
         threshold, weight = self.threshold, self.weight
         return metric_values.ScoredRows(
-            self.model.model_.targets,
+            self.model.targets_,
             self.y[some],
             self.P[some],
             None if weight is None else weight[some],
@@ -133,27 +133,24 @@ def true_targets(model, target, rows):
 
 def threshold_of(model):
     """Return the threshold of a model, None for the more probable class, and for numbers."""
-    return model.threshold_ if hasattr(model, "classes_") else None
+    return model.threshold_ if model.is_classifier else None
 
 
 def metric_of(model):
     """Return the name of the metric of a model; None for "auto", and for a function of the user."""
-    known = NUMBER_METRICS if not hasattr(model, "classes_") else CLASS_METRICS
-    name = find_name(model.metric) if isinstance(model.metric, str) else None
-    return name if name in known else None
+    return known_name(model.metric, model.is_classifier)
 
 
 def default_metric(model):
     """Return the name of the metric that goes with what a fitted model learns."""
-    if hasattr(model, "classes_"):
+    if model.is_classifier:
         return "log_loss"
-    return LOSS_METRICS[model.model_.targets.loss.name]
+    return LOSS_METRICS[model.targets_.loss.name]
 
 
-def drop_verb(model):
-    """Return what the score of a model does if a column is shuffled: fall or rise."""
-    known, name = CLASS_METRICS | NUMBER_METRICS, metric_of(model)
-    return "fall" if name is None else known[name].verb
+def drop_verb(metric):
+    """Return what a score does if a column is shuffled: fall or rise. metric : its name, or None"""
+    return "fall" if metric is None else (CLASS_METRICS | NUMBER_METRICS)[metric].verb
 
 
 def score_rows(model, y, P, threshold=None, *, block=None, weight=None) -> Scores:
@@ -174,8 +171,7 @@ def score_rows(model, y, P, threshold=None, *, block=None, weight=None) -> Score
     if P.ndim == 1:
         return replace(score_numbers(y, P, block, weight), metric=metric)
     labels = list(map(label_text, model.classes_.tolist()))
-    targets = model.model_.targets
-    predicted = targets.decide(P, threshold)
+    predicted = model.targets_.decide(P, threshold)
     scores = score_classes(y, P, predicted, labels, weight)
     rule = parse(model.threshold)
     if isinstance(rule, ThresholdRule):

@@ -187,7 +187,8 @@ class _Training:
     def score(self, setup):
         """Return the TrainingRecord, without baselines."""
         model, target, rows, file = self.model, self.target, self.rows, self.file
-        description, seconds = model_file.describe_model(model), time.perf_counter() - self.began
+        description = model_file.describe_model(model.facts())
+        seconds = time.perf_counter() - self.began
         predicted = rows.predicted(model)
         held_out = Evaluation.from_held_out(model, target, predicted, rows.roles.weight)
         self.held_out, scores = held_out, held_out.scores()

@@ -110,7 +110,7 @@ class _Runner:
         from ..tabular.columns import frames
 
         self.model, self.trained = model, trained
-        self.features, target = model.model_.features, trained.rows.target
+        self.features, target = model.features_, trained.rows.target
         frame, _ = frames.split_target(trained.rows.sample, target.name)
         self.X = BaselineInputs.of(self.features, frame)
         chosen = trained.rows.predicted(model)
@@ -118,15 +118,14 @@ class _Runner:
         self.weight = _weights(model, self.y, trained.rows.roles.weight, chosen)
         name = metric_of(model) or default_metric(model)
         self.metric = (CLASS_METRICS | NUMBER_METRICS)[name]
-        is_classifier = hasattr(model, "classes_")
         self.task = baselines.BaselineTask(
-            n_classes=len(model.classes_) if is_classifier else 0,
+            n_classes=len(model.classes_) if model.is_classifier else 0,
             loss=baselines.loss_name(getattr(model, "loss", "squared_error")),
             log=getattr(model, "log_target", False),
             n_threads=options.threads,
             seed=options.seed,
         )
-        self.fold_of_row = model.model_.folds.fold_of_row
+        self.fold_of_row = model.folds_.fold_of_row
         self.held_out = np.flatnonzero(self.fold_of_row >= 0)
         self.test_inputs = None
         if trained.test is not None:
@@ -138,7 +137,7 @@ class _Runner:
         n_classes = self.task.n_classes
         P = np.zeros((len(self.y), n_classes) if n_classes else len(self.y))
         began, test = time.perf_counter(), []
-        for train, held_out in self.model.model_.folds:
+        for train, held_out in self.model.folds_:
             weight = None if self.weight is None else self.weight[train]
             fitted = cls(self.task).fit(self.X.take(train), self.y[train], weight)
             P[held_out] = fitted.predict(self.X.take(held_out))

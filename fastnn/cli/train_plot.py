@@ -37,7 +37,7 @@ def save(path, model, record: TrainingRecord, y, P):
             labels = model.classes_
             plotting.plot_confusion(
                 labels[y],
-                labels[model.model_.targets.decide(P, model.threshold_)],
+                labels[model.targets_.decide(P, model.threshold_)],
                 result,
                 labels=labels,
             )
@@ -57,7 +57,7 @@ def _plot_curves(ax, model):
     """Plot the held-out loss of each network with its best epoch, and the mean of all."""
     histories = [
         np.array(history.val_loss)
-        for folds in model.model_.histories()
+        for folds in model.histories_
         for history in folds
         if history is not None
     ]  # the networks that --resume has read from the file have none

@@ -272,7 +272,7 @@ def _describe_estimator(model, is_classifier):
 
 
 def _describe_tabular(model):
-    table, classes = model.model_, getattr(model, "classes_", None)
+    table, classes = model.model_, model.classes_ if model.is_classifier else None
     targets = table.targets
     members = [member for member in table.members if member.weight]  # 0: of a fit that was stopped
     used = list(dict.fromkeys(member.encoder for member in members))

@@ -26,6 +26,8 @@ IS_ABOUT_FILES = re.compile(
     "read as missing|whole numbers such as|numbers with dots between thousands"
 )
 
+TABLE_FACTS = SimpleNamespace(target="y", n_background=0, n_networks=0)
+
 
 def to_columns(cases):
     """{name: texts or None} of a table of all cases: short columns end with missing values."""
@@ -137,8 +139,7 @@ def test_http():
             features.categories.append(CategoryFeature(0, "value", texts, False))
         else:
             features.numbers.append(NumberFeature(0, "value"))
-        model = SimpleNamespace(features=features, target_name="y", background=None, members=[])
-        service = TableService(SimpleNamespace(model_=model))
+        service = TableService(SimpleNamespace(features_=features, facts=lambda: TABLE_FACTS))
         body = json.dumps([{"a": text} for text in case.cells]).encode()
         read = service.read(parse_rows(body, True, 10_000).rows)
         if read.plain is not None:

@@ -60,7 +60,7 @@ def test_a_loss_says_which_metric_and_baseline_go_with_it(monkeypatch):
     assert known == baselines.LIGHTGBM_LOSSES.keys() == baselines.CATBOOST_LOSSES.keys()
 
     model = SimpleNamespace(loss=MadeUp(), metric="auto", n_estimators=1, seconds_before=0)
-    model.model_ = SimpleNamespace(targets=SimpleNamespace(loss=model.loss))
+    model.is_classifier, model.targets_ = False, SimpleNamespace(loss=model.loss)
     asked = [scores.default_metric, metric_of_search, lambda m: baselines.loss_name(m.loss)]
     for ask in asked:
         with pytest.raises((KeyError, ValueError), match=r"made_up|MadeUp"):
@@ -215,7 +215,7 @@ def test_the_standard_error_of_r2_with_blocks_of_time_is_that_of_the_score():
     block = np.repeat([0, 1], 200)
     y = rng.normal(size=400) + 100 * block
     P = y + rng.normal(size=400)
-    model = SimpleNamespace(metric="r2", model_=SimpleNamespace(targets=None))
+    model = SimpleNamespace(metric="r2", is_classifier=False, targets_=None)
     held_out = Evaluation(model, np.arange(400), y, P, block=block)
     flat = Evaluation(model, np.arange(400), y - 100 * block, P - 100 * block, block=block)
     assert -0.5 < held_out.scores().values["r2"] < 0.5

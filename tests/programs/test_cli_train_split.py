@@ -99,7 +99,7 @@ def test_a_difference_beyond_chance_is_said(late, expected):
     block = np.repeat([0, 1], [300, 100])
     y = random.normal(size=n)
     P = y + random.normal(size=n) * np.where(block == 1, late, 0.5)
-    model = SimpleNamespace(metric="auto", model_=SimpleNamespace(targets=None))
+    model = SimpleNamespace(metric="auto", is_classifier=False, targets_=None)
     held_out = Evaluation(model, np.arange(n), y, P, block=block)
     found = last_block.compare(held_out, SimpleNamespace(roles=row_roles.RowRoles({})))
     assert found.is_better is expected and found.scores.rows == 100

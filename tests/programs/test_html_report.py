@@ -106,9 +106,7 @@ def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
     report = SimpleNamespace(
         record=number_record(tuning=None, model=model_description(folds=3)),
         model=SimpleNamespace(
-            model_=SimpleNamespace(
-                members=[SimpleNamespace(weight=0.5)], histories=lambda: [[history, None, history]]
-            )
+            facts=lambda: SimpleNamespace(weights=(0.5,)), histories_=[[history, None, history]]
         ),
         is_number=True,
     )

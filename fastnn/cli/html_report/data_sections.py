@@ -36,7 +36,7 @@ def warnings_section(report):
 def data_section(report):
     """Return the section with the table that the model was trained on, and its columns."""
     record: TrainingRecord = report.record
-    summaries = summarize(report.frame, report.model.model_.features)
+    summaries = summarize(report.frame, report.model.features_)
     n_used = sum(s.kind is not None for s in summaries)
     rows = plural(record.rows, "row")
     if record.test_rows:
@@ -75,10 +75,8 @@ def _describe_numbers(y):
 
 def _class_table(report):
     record: TrainingRecord = report.record
-    codes, labels = (
-        report.model.model_.targets.to_numbers(report.y_train),
-        list(record.classes or ()),
-    )
+    codes = report.model.targets_.to_numbers(report.y_train)
+    labels = list(record.classes or ())
     counts = np.bincount(codes, minlength=len(labels))
     order, caption = np.arange(len(labels)), "Classes of the training rows"
     if len(labels) > MAX_CLASSES:

@@ -57,12 +57,12 @@ def effects_section(report):
 
 def find_effects(report):
     """Return the Effect of each of the most important columns."""
-    model = report.model
-    if not model.model_.members or model.model_.background is None:
+    model, facts = report.model, report.model.facts()
+    if not facts.n_networks or not facts.n_background:
         return []
     record: TrainingRecord = report.record
     top = [column for column, share in important_columns(record.model) if share >= LEAST_SHARE]
-    if model.model_.features.names is None:
+    if not facts.has_names:
         top = list(map(int, top))
     return model.effects(top[:MOST_COLUMNS]) if top else []
 

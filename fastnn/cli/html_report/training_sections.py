@@ -24,13 +24,12 @@ LIBRARIES = "numpy", "scikit-learn", "pyarrow", "matplotlib"
 def curves_section(report):
     """Return the section with the curves of the networks and the settings of the training."""
     record: TrainingRecord = report.record
-    model, n_folds = report.model.model_, record.model.folds
-    members = model.members
-    histories = model.histories()
+    weights, n_folds = report.model.facts().weights, record.model.folds
+    histories = report.model.histories_
     limits = _loss_limits(histories)
     figures = [
-        _curve_chart(i, len(members), member.weight, folds, limits)
-        for i, (member, folds) in enumerate(zip(members, histories))
+        _curve_chart(i, len(weights), weight, folds, limits)
+        for i, (weight, folds) in enumerate(zip(weights, histories))
         if any(history is not None for history in folds)
     ]
     unknown = sum(history is None for folds in histories for history in folds)
