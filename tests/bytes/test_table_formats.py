@@ -550,6 +550,9 @@ def test_a_format_is_a_module_and_a_row(dump, tmp_path, monkeypatch, capsys):
     with pytest.raises(TableError, match=r"Did you mean b\.dmp\?"):
         read("b.dump")
     for command, text in (("train", "or Dump;"), ("predict", "or .dump;")):
+        for name in (command, f"{command}_options"):  # --help is made when they are imported
+            monkeypatch.setattr(cli, name, None, raising=False)
+            monkeypatch.delitem(sys.modules, f"fastnn.cli.{name}", raising=False)
         with pytest.raises(SystemExit):
             cli.main([command, "--help"])
         assert text in " ".join(capsys.readouterr().out.split())
