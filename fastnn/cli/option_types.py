@@ -66,8 +66,9 @@ def threshold(text):
 
 def report_file(name):
     """Check the name of a report. The command fails before training without its packages."""
-    if missing := describe_missing(["matplotlib"], "plot"):
-        raise argparse.ArgumentTypeError(f"the charts of a report need {missing}")
+    for packages, extra in ((["matplotlib"], "plot"), (["jinja2", "starlette"], "web")):
+        if missing := describe_missing(packages, extra):
+            raise argparse.ArgumentTypeError(f"a report needs {missing}")
     if not name.lower().endswith((".html", ".htm")):
         raise argparse.ArgumentTypeError(f"the file name must end in .html, got {name!r}")
     return name

@@ -77,9 +77,8 @@ class PlayServer:
 
     def _routes(self):
         page = "play.html" if self.explorer is None else "explore.html"
-        text = render(__package__, page)
         routes = [
-            Route("GET", "/", lambda request: HTMLResponse(text)),
+            Route("GET", "/", HTMLResponse(render(__package__, page))),
             *file_routes("fastnn.web"),
             *file_routes(__package__),
         ]

@@ -97,22 +97,23 @@ class Handlers:
         self.batches = Batches(service.predict, WAITING * self.max_rows)
         if service.facts.has_explanations:
             self.explanations = Batches(service.explain, WAITING * MAX_EXPLAINED)
-        self.facts, columns = describe_model(service, name), describe_columns(service)
+        facts, columns = describe_model(service, name), describe_columns(service)
         example = example_row(service, columns)
         self._warm_up(example)
-        self._page = HTMLResponse(
-            make_page(self.facts, columns, example), headers=page_headers("serve")
-        )
-        self.routes = [
+        page = HTMLResponse(make_page(facts, columns, example), headers=page_headers("serve"))
+        routes = [
             Route("POST", "/predict", self.predict, "Predict rows"),
-            Route("GET", "/model", self.model, "What the model is"),
-            Route("GET", "/health", self.health, "Whether the server answers"),
-            Route("GET", "/openapi.json", self.openapi),
-            Route("GET", "/", self.page),
+            Route("GET", "/model", facts, "What the model is"),
+            Route("GET", "/health", {"status": "ok"}, "Whether the server answers"),
+        ]
+        api = describe_api(routes, facts, columns, example, has_token)
+        self.routes = [
+            *routes,
+            Route("GET", "/openapi.json", api),
+            Route("GET", "/", page),
             *file_routes("fastnn.web"),
             *file_routes(__package__),
         ]
-        self._api = describe_api(self.routes, self.facts, columns, example, has_token)
 
     # ---- predictions ----
 
@@ -146,20 +147,6 @@ class Handlers:
         if options.explain:
             columns["explanation"] = await self.explanations.answer(read, read.n_rows)
         return _to_json(columns, read.notes, parsed.by_column)
-
-    # ---- what the model is ----
-
-    async def page(self, request):
-        return self._page
-
-    async def health(self, request):
-        return {"status": "ok"}
-
-    async def model(self, request):
-        return self.facts
-
-    async def openapi(self, request):
-        return self._api
 
 
 def _to_json(columns, notes, by_column):

@@ -7,7 +7,7 @@ import json
 import shlex
 
 from ..core.messages import join, plural, printable
-from ..web.templates import render
+from ..web.templates import render, table
 
 
 def make_page(facts, columns, example):
@@ -31,10 +31,14 @@ def make_page(facts, columns, example):
         has_names=isinstance(example, dict),
         n_columns=len(example),
         arguments="/predict -d " + shlex.quote(json.dumps(example, ensure_ascii=False)),
-        rows=[
-            [printable(each.name), each.kind, each.about, printable(json.dumps(each.example))]
-            for each in columns
-        ],
+        rows=table(
+            "What a row must have",
+            ["column", "kind", "values", "example"],
+            [
+                [printable(each.name), each.kind, each.about, printable(json.dumps(each.example))]
+                for each in columns
+            ],
+        ),
     )
 
 

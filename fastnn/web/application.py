@@ -5,7 +5,6 @@ import contextlib
 import inspect
 import json
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -24,6 +23,7 @@ from .access import Guard
 from .errors import RequestError, refusal
 
 JSON = "application/json"
+FAILED = "The server failed; its standard error has the details."
 TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 
 
@@ -35,8 +35,8 @@ class Route:
     ----------
     method : {"GET", "POST"}
     path : str
-    function : callable
-        function(request), or function(request, body) of POST, returns a Response, or what JSON can
+    answer : callable, or what is always the answer
+        answer(request), or answer(request, body) of POST, returns a Response, or what JSON can
         hold. It is a coroutine function, or it is called in a thread.
     about : str, optional
         What it answers, for the schema of the server.
@@ -46,7 +46,7 @@ class Route:
 
     method: str
     path: str
-    function: Callable
+    answer: Any
     about: str | None = None
     is_file: bool = False
 
@@ -68,7 +68,6 @@ def make_app(routes, access, bodies, headers=None, refused=DataError):
         Of every reply.
     refused : type, default DataError
     """
-    refuse = _answer(lambda request, error: error_reply(refusal(error)))
     app = Starlette(
         routes=[
             routing.Route(each.path, _endpoint(each, bodies), methods=[each.method])
@@ -76,10 +75,10 @@ def make_app(routes, access, bodies, headers=None, refused=DataError):
         ],
         middleware=[Middleware(Guard, access=access, answer=error_reply, headers=headers or {})],
         exception_handlers={
-            **dict.fromkeys((DataError, refused), refuse),
-            HTTPException: _answer(partial(_refuse, routes)),
-            ClientDisconnect: _answer(lambda request, error: Response()),  # nobody gets it
-            Exception: _answer(_fail),
+            **dict.fromkeys((DataError, refused), lambda _, error: error_reply(refusal(error))),
+            HTTPException: partial(_refuse, routes),
+            ClientDisconnect: lambda *_: Response(),  # nobody gets it
+            Exception: lambda *_: error_reply(RequestError(500, FAILED)),
         },
     )
     app.router.redirect_slashes = False
@@ -87,20 +86,23 @@ def make_app(routes, access, bodies, headers=None, refused=DataError):
 
 
 def _endpoint(route, bodies):
-    is_async = inspect.iscoroutinefunction(route.function)
+    is_constant = isinstance(route.answer, Response) or not callable(route.answer)
+    response = reply(route.answer) if is_constant else None
+    is_async = inspect.iscoroutinefunction(route.answer)
 
     async def call(*arguments):
-        if is_async:
-            return await route.function(*arguments)
-        return await in_thread(route.function, *arguments)
+        answer = route.answer(*arguments) if is_async else in_thread(route.answer, *arguments)
+        return reply(await answer)
 
-    async def answer(request):
+    async def endpoint(request):
+        if is_constant:
+            return response
         if route.method == "GET":
-            return reply(await call(request))
+            return await call(request)
         async with bodies.read(request) as body:
-            return reply(await call(request, body))
+            return await call(request, body)
 
-    return answer
+    return endpoint
 
 
 async def in_thread(function, *arguments):
@@ -147,19 +149,10 @@ def reply(content, **options):
 def file_routes(package):
     """Return the routes of the files that pages load: those of the folder pages of a package."""
     return [
-        Route("GET", f"/{file.name}", _sender(file, kind), is_file=True)
+        Route("GET", f"/{file.name}", Response(file.read_bytes(), media_type=kind), is_file=True)
         for file in resources.files(package).joinpath("pages").iterdir()
         if (kind := TYPES.get(file.name.rpartition(".")[2]))
     ]
-
-
-def _sender(file, kind):
-    content = file.read_bytes()
-
-    async def send(request):
-        return Response(content, media_type=kind)
-
-    return send
 
 
 # ---- errors ----
@@ -169,13 +162,6 @@ def error_reply(error):
     """Return the Response of a RequestError."""
     content = {"detail": error.detail, **error.facts}
     return reply(content, status_code=error.status_code, headers=error.headers)
-
-
-def _answer(function):
-    async def answer(request, error):
-        return function(request, error)
-
-    return answer
 
 
 def _refuse(routes, request, error):
@@ -189,8 +175,3 @@ def _refuse(routes, request, error):
         methods = (error.headers or {}).get("Allow", "")
         detail = f"{request.method} is not allowed for {path!r}. Use {methods}."
     return error_reply(RequestError(error.status_code, detail, headers=error.headers))
-
-
-def _fail(request, error):
-    text = "The server failed; its standard error has the details."
-    return error_reply(RequestError(500, text))

@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from ..core.messages import printable
 
@@ -25,6 +26,29 @@ def render(package, template, **values: Any):
         What the template shows.
     """
     return _environment(package).get_template(template).render(values)
+
+
+def table(caption, head, rows, class_=None):
+    """Return a table for `pages/elements.html`.
+
+    It scrolls on its own if it is too wide for the page.
+
+    Parameters
+    ----------
+    caption : str
+    head : list of str
+        Headings of the columns. A heading that begins with # is that of a column of numbers.
+    rows : list of sequences of str or Markup
+        The first cell of each row is its heading.
+    class_ : str, optional
+        Of the style sheet.
+    """
+    return {"caption": caption, "head": head, "rows": rows, "class": class_}
+
+
+def markup(template, *values):
+    """Return HTML that no page escapes. values : texts, which are escaped here"""
+    return Markup(template).format(*map(_clean, values))
 
 
 @cache

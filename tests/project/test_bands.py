@@ -63,6 +63,7 @@ ON_USE = {  # also allowed in these packages, which are imported when they are u
     "torch": {"exchange"},
     "PyInstaller": {"_pyinstaller"},
     "jinja2": {"web"},
+    "markupsafe": {"cli.html_report", "web"},
     "starlette": {"playground.server", "serving", "web"},
     "uvicorn": {"web"},
 }
