@@ -50,7 +50,7 @@ def open_page(server):
     options.binary_location = shutil.which("chromium")
     for argument in ARGUMENTS:
         options.add_argument(f"--{argument}")
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.server.answer, daemon=True).start()
     driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
     try:
         driver.get(server.address)
@@ -58,7 +58,7 @@ def open_page(server):
         yield driver
     finally:
         driver.quit()
-        server.shutdown()
+        server.server.should_exit = True
 
 
 def per_second(driver, *counts):

@@ -72,8 +72,8 @@ def record():
 
 def html():
     """Return the replay as a part of a page."""
-    static = resources.files("fastnn.playground").joinpath("static")
-    drawing = static.joinpath("drawing.js").read_text(encoding="utf-8")
+    pages = resources.files("fastnn.playground").joinpath("pages")
+    drawing = pages.joinpath("drawing.js").read_text(encoding="utf-8")
     replay = Path(__file__).with_name("replay.js").read_text(encoding="utf-8")
     recording = json.dumps(record(), allow_nan=False, separators=(",", ":"))
     return HTML.format(recording=recording.replace("<", "\\u003c"), module=drawing + replay)

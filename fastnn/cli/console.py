@@ -1,8 +1,8 @@
 """What the commands print: errors and notes with options in place of arguments, lines and JSON."""
 
 import contextlib
+import importlib.util
 import json
-import math
 import re
 import shlex
 import shutil
@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable
 
 from ..core.errors import Words
-from ..core.messages import LONG, printable
+from ..core.messages import LONG, join, printable, to_json
 
 WIDTH, MIN_WIDTH = 80, 30  # columns of the output
 #: Returns {argument of Python: option} of all commands. `fastnn.cli`, which knows them, sets it.
@@ -21,6 +21,17 @@ find_options: Callable[[], dict[str, str]] = dict
 
 class CommandError(Exception):
     """A command cannot do what was requested. The message is one line."""
+
+
+def describe_missing(packages, extra):
+    """Return which packages are missing, and how to install them; None if all are there."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if not missing:
+        return None
+    return (
+        f"{join(missing, quoted=False)}, which {'is' if len(missing) == 1 else 'are'} not installed. "
+        f'Run: python -m pip install "fastnn-mlp[{extra}]"'
+    )
 
 
 class CommandWords(Words):
@@ -95,15 +106,6 @@ def print_json(report):
     """Print a JSON object. Infinite numbers and NaN become null."""
     text = json.dumps(to_json(report), allow_nan=False, indent=2)
     print(text.replace("\x7f", r"\u007f"))  # the only control character that json does not escape
-
-
-def to_json(value):
-    """Return a value without numbers that JSON does not have: they become None."""
-    if isinstance(value, dict):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_json(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_note(text):

@@ -7,6 +7,7 @@ from ..core.messages import plural, printable
 from ..tables import formats, table_writer
 from ..tables.addresses import without_secrets
 from ..tables.table_errors import import_pyarrow
+from ..tabular.explaining import explanation_text
 from ..tabular.explaining.methods import check_permutations
 from ..tabular.explaining.scales import Scale
 from . import explained_rows
@@ -138,7 +139,7 @@ def run(options):
                 "explanations": [
                     row
                     for numbers, _, explanation in found
-                    for row in explained_rows.to_json(explanation, numbers)
+                    for row in explanation_text.to_json(explanation, numbers)
                 ],
             }
         )

@@ -1,4 +1,4 @@
-"""Explanations of rows as columns of a table, as JSON and as text."""
+"""Explanations of rows as columns of a table, and as text."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def to_columns(explanation):
 
     Of several classes, it is the most probable one of each row.
     """
-    ones, kept = most_likely(explanation)
+    ones, kept = explanation_text.most_likely_arrays(explanation)
     columns = {}
     if explanation.scale != "target":
         labels = [label_text(output) for output in explanation.outputs]
@@ -30,45 +30,6 @@ def to_columns(explanation):
     for name, values in zip(explanation.columns, ones["values"].T):
         columns[f"{PREFIX}{name}"] = round_numbers(values)
     return columns
-
-
-def most_likely(explanation):
-    """Return the arrays of the output that matters most in each row, and its position.
-
-    Returns
-    -------
-    arrays : dict of str to ndarray
-        As the attributes of an Explanation of one output.
-    kept : ndarray (n,) of int
-    """
-    names = "values", "standard_errors", "base_values", "predictions"
-    arrays = {name: getattr(explanation, name) for name in names}
-    rows = np.arange(len(explanation))
-    if explanation.values.ndim == 2:
-        return arrays, np.zeros(len(rows), int)
-    kept = explanation_text.most_likely(explanation)
-    return {name: np.moveaxis(a, -1, 1)[rows, kept] for name, a in arrays.items()}, kept
-
-
-def to_json(explanation, numbers):
-    """Return a dict for each row. numbers : those of the rows in the table, from 1"""
-    ones, kept = most_likely(explanation)
-    out = []
-    for i, number in enumerate(numbers):
-        output = explanation.outputs[kept[i]]
-        columns = list(map(str, explanation.columns))
-        out.append(
-            {
-                "row": number,
-                "output": label_text(output) if explanation.scale != "target" else output,
-                "prediction": float(ones["predictions"][i]),
-                "base": float(ones["base_values"][i]),
-                "values": dict(zip(columns, explanation.data[i].tolist())),
-                "contributions": dict(zip(columns, ones["values"][i].tolist())),
-                "standard_errors": dict(zip(columns, ones["standard_errors"][i].tolist())),
-            }
-        )
-    return out
 
 
 def to_lines(explanation, titles, n_columns):

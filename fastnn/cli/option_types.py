@@ -1,13 +1,13 @@
 """Types of the options of a command: each parses a text, or says what was expected."""
 
 import argparse
-import importlib.util
 import math
 
 from ..core.errors import DataError
 from ..core.messages import similar
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, find_name
 from ..tabular.thresholds import parse
+from .console import describe_missing
 
 MAX_UNITS = 100_000  # of a hidden layer
 
@@ -65,12 +65,10 @@ def threshold(text):
 
 
 def report_file(name):
-    """Check the name of a report. The command fails before training without matplotlib."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise argparse.ArgumentTypeError(
-            "the charts of a report need matplotlib, which is not installed. "
-            'Run: python -m pip install "fastnn-mlp[plot]"'
-        )
+    """Check the name of a report. The command fails before training without its packages."""
+    for packages, extra in ((["matplotlib"], "plot"), (["jinja2", "starlette"], "web")):
+        if missing := describe_missing(packages, extra):
+            raise argparse.ArgumentTypeError(f"a report needs {missing}")
     if not name.lower().endswith((".html", ".htm")):
         raise argparse.ArgumentTypeError(f"the file name must end in .html, got {name!r}")
     return name

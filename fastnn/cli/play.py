@@ -7,13 +7,14 @@ import threading
 import webbrowser
 from dataclasses import dataclass
 
-from .console import CommandError, CommandWords, print_line, print_note
+from .console import CommandError, CommandWords, describe_missing, print_line, print_note
 from .model_file import check_model_name, is_model_name, load_model
 from .options import flag, option, positional, repeated
 from .parser import check_output, whole_number
 from .record import read_setup
 from .table_file import resolve_table_path
 
+END_SECONDS = 1  # for pages that are open
 HELP = """
 Open a page on which a small network learns before your eyes.
 
@@ -58,7 +59,6 @@ class Options:
 
 def run(options):
     from ..playground import as_code
-    from ..playground.server import PlayServer
 
     if options.data is not None and is_model_name(options.data):
         return _explore(options)
@@ -75,13 +75,12 @@ def run(options):
     except ValueError as error:
         raise CommandError(error) from None
     _print_notes(playback.data.notes)
-    return _serve(options.port, not options.no_browser, lambda port: PlayServer(port, state, table))
+    return _serve(options, state, table)
 
 
 def _explore(options):
     """Show a trained model."""
     from ..playground.explorer import Explorer
-    from ..playground.server import PlayServer
     from ..tables import read
 
     model = load_model(options.data)
@@ -93,9 +92,7 @@ def _explore(options):
     except ValueError as error:
         raise CommandError(f"{options.data}: {CommandWords().say(error)}") from None
     _print_notes(explorer.notes)
-    return _serve(
-        options.port, not options.no_browser, lambda port: PlayServer(port, {}, explorer=explorer)
-    )
+    return _serve(options, explorer=explorer)
 
 
 def _table(options):
@@ -142,20 +139,25 @@ def _print_notes(notes):
         print_note(note)
 
 
-def _serve(port, opens_browser, make_server):
+def _serve(options, state=None, table=None, explorer=None):
     """Serve until Ctrl-C or SIGTERM, and return the exit code."""
+    if missing := describe_missing(("jinja2", "starlette", "uvicorn"), "web"):
+        raise CommandError(f"the page needs {missing}")
+    from ..playground.server import PlayServer
+    from ..web.server import print_errors
+
     try:
-        server = make_server(port)
+        play = PlayServer(options.port, state, table, explorer)
     except OSError as error:
         raise CommandError(
-            f"port {port} cannot be used: {error.strerror}. Choose another --port, or none."
+            f"port {options.port} cannot be used: {error.strerror}. Choose another --port, or none."
         ) from None
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
-    thread.daemon = True
+    print_errors()
+    thread = threading.Thread(target=play.server.answer, daemon=True)
     thread.start()
-    print_line(f"The page: {server.address}")
+    print_line(f"The page: {play.address}")
     print_line("Ctrl-C ends it.")
-    if opens_browser and not webbrowser.open(server.address):
+    if not options.no_browser and not webbrowser.open(play.address):
         print_line("No browser was found. Open the address yourself.", sys.stderr)
     try:
         while thread.is_alive():
@@ -163,6 +165,6 @@ def _serve(port, opens_browser, make_server):
     except KeyboardInterrupt:
         print_line("")
     finally:
-        server.shutdown()
-        server.server_close()
+        play.server.should_exit = True
+        thread.join(END_SECONDS)
     return 0

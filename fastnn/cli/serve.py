@@ -1,13 +1,12 @@
 """fastnn serve: answer requests for predictions over HTTP."""
 
 import errno
-import importlib.util
 import os
 import socket
 from dataclasses import dataclass
 
 from ..core.messages import printable
-from .console import CommandError, print_line, print_note
+from .console import CommandError, describe_missing, print_line, print_note
 from .model_file import load_any
 from .options import option, positional, threads_option
 from .parser import whole_number
@@ -17,7 +16,6 @@ LARGEST_PORT = 65535
 LEAST_TOKEN = 16  # characters
 MAX_CONNECTIONS = 500
 OTHER_FILES = 100  # besides connections
-PACKAGES = ("uvicorn", "starlette")
 HELP = """
 Answer requests for predictions over HTTP, in JSON, until Ctrl-C.
 
@@ -76,16 +74,15 @@ class Options:
 
 
 def run(options):
-    _check_packages()
+    if missing := describe_missing(("jinja2", "starlette", "uvicorn"), "serve"):
+        raise CommandError(f"needs {missing}")
     if options.port > LARGEST_PORT:
         raise CommandError(f"--port {options.port}: a port is at most {LARGEST_PORT}.")
     _check_open_files(options.max_connections)
     model, token = load_any(options.model), _read_token(options.token_file)
-    from ..serving import Access, create_app
-    from ..serving.access import LOOPBACK, is_loopback
-    from ..serving.error_output import print_at_once
-    from ..serving.server import address_of
-    from ..serving.server import run as serve
+    from ..serving import create_app
+    from ..web.access import LOOPBACK, Access, is_loopback
+    from ..web.server import Server, address_of, print_at_once, print_errors
 
     is_local = is_loopback(options.host)
     hosts = {*LOOPBACK, options.host} if is_local else None
@@ -104,19 +101,12 @@ def run(options):
                 "and no encryption. Pass --token-file, and put a server with TLS before it"
             )
         print_line(f"Serving {options.model} at {address_of(listening)} (Ctrl-C to stop)")
-        if not serve(app, listening, options.max_connections):
+        print_errors()
+        limit = "--max-connections of 'fastnn serve'"
+        if not Server(app, listening, options.max_connections, limit).answer():
             raise KeyboardInterrupt
     print_at_once("Stopped.")
     return 0
-
-
-def _check_packages():
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise CommandError(
-            f"needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
-            'installed. Run: python -m pip install "fastnn-mlp[serve]"'
-        )
 
 
 def _check_open_files(max_connections):
@@ -139,7 +129,7 @@ def _check_open_files(max_connections):
 
 def _listen(host, port):
     """Return a socket that listens."""
-    from ..serving.server import listen
+    from ..web.server import listen
 
     try:
         return listen(host, port)

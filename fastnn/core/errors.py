@@ -1,7 +1,7 @@
-"""DataError: what is wrong with the user's data, for Python and for the command line.
+"""DataError: what is wrong with the user's data, for Python, for the command line and over HTTP.
 
-Both say the same in their own words: the command line has options in place of arguments, and the
-lines of a file in place of the numbers of rows. So a message is a template, as of `str.format`, and
+All say the same in their own words: the command line has options in place of arguments, and the
+lines of a file in place of the numbers of rows; a client has sent a request. So a message is a template, as of `str.format`, and
 what it names: values, and an `Argument`, a `Row` or another `Message`, which `Words` put into words.
 """
 
@@ -27,10 +27,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Wording:
-    """Two texts for one thing: in Python and on the command line."""
+    """Texts for one thing: in Python, on the command line, and over HTTP, where None is as in Python."""
 
     python: str
     command: str
+    http: str | None = None
 
 
 class Words:

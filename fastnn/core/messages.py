@@ -1,10 +1,11 @@
-"""What messages share: plurals, lists of names, advice about names, one line, and warnings.
+"""What messages share: plurals, lists of names, advice about names, one line, JSON, and warnings.
 
 Names, classes and other texts of files are not safe for a terminal: see `printable`.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import unicodedata
@@ -96,18 +97,30 @@ def similar(name, names):
     return by_lower[close[0]] if close else None
 
 
-def did_you_mean(name, names, what="columns"):
+def did_you_mean(name, names, what="columns", whose="Its"):
     """Return a sentence that helps to correct the name of a column, or of something else."""
     close = similar(name, names)
     if close is not None:
         return f"Did you mean {printable(close)!r}?"
-    return f"Its {what} are {join(names, MAX_CHOICES, quoted=False)}."
+    return f"{whose} {what} are {join(names, MAX_CHOICES, quoted=False)}."
 
 
 def hint_at(name: object, names: Iterable[object]) -> str:
     """Return the end of a message about an unknown name: `. Did you mean 'adam'?`, or ""."""
     close = similar(name, names) if isinstance(name, str) else None
     return "" if close is None else f". Did you mean {printable(close)!r}?"
+
+
+# ---- JSON ----
+
+
+def to_json(value):
+    """Return a value without numbers that JSON does not have: they become None."""
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 # ---- warnings ----

@@ -7,6 +7,7 @@ import shlex
 from typing import Any
 
 from ..core.validation import check_count
+from .data_sets import PlayError, refusing
 from .playback import Playback
 from .settings import Settings
 
@@ -38,9 +39,7 @@ class Rows:
             return from_points(self.points or [], s.test, s.data_seed)
         if s.data == "table":
             if self.table is None:
-                raise ValueError(
-                    "no table was given. Start with: fastnn play TABLE --target COLUMN"
-                )
+                raise PlayError("no table was given. Start with: fastnn play TABLE --target COLUMN")
             path, target, columns = self.table
             return from_table(path, target, columns, s.test, s.data_seed)
         return s.make_data()
@@ -144,7 +143,7 @@ def _checked(state):
     settings: Any = state.get("settings") if isinstance(state, dict) else None
     is_list = isinstance(settings, list) and len(settings) > 0
     if not is_list or not all(isinstance(each, list) and len(each) == 2 for each in settings):
-        raise ValueError(
+        raise PlayError(
             'the state must be an object with "step" and "settings", a list of pairs: the step from '
             "which on they hold, and the settings"
         )
@@ -152,7 +151,8 @@ def _checked(state):
 
 
 def _check_step(step):
-    return check_count("step", step, minimum=0, maximum=MAX_STEP)
+    with refusing():
+        return check_count("step", step, minimum=0, maximum=MAX_STEP)
 
 
 def _stretches(playback):

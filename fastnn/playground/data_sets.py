@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,19 @@ DATA_SETS = {
 STRETCH = 50  # of x2 in "stretched"
 MOST_CLASSES = 20
 MAX_POINTS = 5000  # of a made data set, and rows of a table that are drawn
+
+
+class PlayError(ValueError):
+    """Settings, points or a command of the user cannot be used. The text says why."""
+
+
+@contextmanager
+def refusing():
+    """Raise PlayError for what checks in the block refuse."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise PlayError(str(error)) from None
 
 
 @dataclass(eq=False, repr=False)
@@ -140,13 +154,13 @@ def make_data(
     True
     """
     if name not in DATA_SETS:
-        raise ValueError(
+        raise PlayError(
             f"data must be one of {', '.join(DATA_SETS)}, got {name!r}{hint_at(name, DATA_SETS)}"
         )
-    if check_count("n", n, minimum=10) > MAX_POINTS:
-        raise ValueError(f"n must be at most {MAX_POINTS:,}, got {n:,}")
-    noise = check_number("noise", noise, minimum=0)
-    rng = np.random.default_rng(check_count("seed", seed, minimum=0))
+    with refusing():
+        check_count("n", n, minimum=10, maximum=MAX_POINTS)
+        noise = check_number("noise", noise, minimum=0)
+        rng = np.random.default_rng(check_count("seed", seed, minimum=0))
     if name == "digits":
         return _digits(n, noise, rng, test)
     X, y = _POINTS[name](rng, n)
@@ -191,10 +205,10 @@ def from_points(points: Any, test: float = 0.0, seed: int = 0) -> PlayData:
     except (TypeError, ValueError, OverflowError):
         points = np.empty(0)
     if points.ndim != 2 or points.shape[1:] != (3,) or not np.isfinite(points).all():
-        raise ValueError("points must be rows of three finite numbers: x1, x2 and the class")
+        raise PlayError("points must be rows of three finite numbers: x1, x2 and the class")
     y = points[:, 2].astype(np.int64)
     if len(y) > MAX_POINTS or not ((y == 0) | (y == 1)).all() or len(set(y.tolist())) < 2:
-        raise ValueError(f"points need both classes, 0 and 1, and at most {MAX_POINTS:,} points")
+        raise PlayError(f"points need both classes, 0 and 1, and at most {MAX_POINTS:,} points")
     rng = np.random.default_rng(seed)
     return _divided(points[:, :2], y, "classes", ["orange", "blue"], test, rng)
 
@@ -225,17 +239,17 @@ def from_arrays(X: Any, y: Any, inputs: Any = None, test: float = 0.3, seed: int
     """
     X = np.asarray(X, np.float32)
     if X.ndim != 2 or not X.size or not np.isfinite(X).all():
-        raise ValueError("X must have rows of finite numbers, (n, n_in)")
+        raise PlayError("X must have rows of finite numbers, (n, n_in)")
     y = np.asarray(y)
     if y.shape != X.shape[:1]:
-        raise ValueError(f"y must have one value for each of the {len(X):,} rows, got {y.shape}")
+        raise PlayError(f"y must have one value for each of the {len(X):,} rows, got {y.shape}")
     rng = np.random.default_rng(seed)
     if y.dtype.kind == "f":
         data = _divided(X, y.astype(np.float32), "numbers", [], test, rng)
     else:
         names, codes = np.unique(y, return_inverse=True)
         if not 2 <= len(names) <= MOST_CLASSES:
-            raise ValueError(
+            raise PlayError(
                 f"y has {plural(len(names), 'different value')}, but the playground draws 2 to "
                 f"{MOST_CLASSES} classes. Pass other classes, or floating-point numbers for a regression."
             )
@@ -250,7 +264,8 @@ def from_arrays(X: Any, y: Any, inputs: Any = None, test: float = 0.3, seed: int
 
 def _divided(X, y, kind, classes, test, rng):
     """Return the PlayData of rows, some of which are held out at random."""
-    test = check_number("test", test, minimum=0, below=1)
+    with refusing():
+        test = check_number("test", test, minimum=0, below=1)
     n_test = round(test * len(X))
     order = rng.permutation(len(X)) if n_test else np.arange(len(X))
     X, y = np.ascontiguousarray(X[order], np.float32), np.ascontiguousarray(y[order])

@@ -12,6 +12,7 @@ from ..tables import convert_texts
 from ..tabular.columns import frames
 from ..tabular.columns.column import MISSING
 from ..tabular.explaining.effect import axis_of
+from .data_sets import PlayError, refusing
 
 EXACT_COLUMNS = 8  # up to these, contributions are exact
 PERMUTATIONS = 128  # of more columns: standard errors are shown
@@ -170,7 +171,7 @@ class Explorer:
         """Return the row as columns that the model reads; what the page does not show is missing."""
         unknown = row.keys() - self.columns.keys()
         if unknown:
-            raise ValueError(f"the model has no column {sorted(unknown)[0]!r}")
+            raise PlayError(f"the model has no column {sorted(unknown)[0]!r}")
         import pyarrow as pa
 
         cells = dict.fromkeys(self.all_names)
@@ -187,7 +188,7 @@ class Explorer:
         try:
             return parse(value)
         except (ValueError, TypeError):
-            raise ValueError(f"column {printable(name)!r} needs {needed}, got {value!r}.") from None
+            raise PlayError(f"column {printable(name)!r} needs {needed}, got {value!r}.") from None
 
     def _prediction(self, X, output):
         model = self.model
@@ -251,7 +252,9 @@ def _shown(value):
 def _of(found, output):
     """Return the Effect or the Explanation of one output."""
     last = len(found.outputs) - 1
-    return found.of(found.outputs[check_count("output", output, minimum=0, maximum=last)])
+    with refusing():
+        check_count("output", output, minimum=0, maximum=last)
+    return found.of(found.outputs[output])
 
 
 def _to_json(value, axis):

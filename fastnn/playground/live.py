@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from .data_sets import PlayError
+
 
 class Live:
     """Something that trains while `playing`. `lock` is held while it trains or changes.
@@ -68,3 +70,11 @@ class Live:
 
     def _do(self, message):
         raise NotImplementedError
+
+
+def whole_number(message: dict[str, Any], name: str) -> int:
+    """Return a number of a command, rounded down, and 0 if it is negative."""
+    value = message.get(name)
+    if not isinstance(value, int | float):
+        raise PlayError(f"the command needs {name!r}, a number, got {value!r}")
+    return max(0, int(value))

@@ -12,7 +12,8 @@ from ..core.messages import hint_at
 from ..many import fit_many
 from ..mlp import MLP
 from . import as_code
-from .live import Live
+from .data_sets import PlayError
+from .live import Live, whole_number
 from .picture import Picture
 from .settings import Settings
 
@@ -53,8 +54,8 @@ class ManyNetworks:
     """
 
     def __init__(self, settings: Settings, variation: str, data: Any) -> None:
-        if variation not in VARIATIONS:
-            raise ValueError(
+        if variation not in list(VARIATIONS):
+            raise PlayError(
                 f"variation must be one of {', '.join(VARIATIONS)}, got {variation!r}"
                 f"{hint_at(variation, VARIATIONS)}"
             )
@@ -182,18 +183,18 @@ class ManyTab(Live):
                 self.playing = False
                 self._begin(self.many.data)
             case "stop":
-                self.stop_epoch = max(0, int(message["epochs"]))
+                self.stop_epoch = whole_number(message, "epochs")
             case "open":
-                return self._state_of(int(message["network"]))
+                return self._state_of(whole_number(message, "network"))
             case other:
-                raise ValueError(f"unknown command {other!r}")
+                raise PlayError(f"unknown command {other!r}")
         return {}
 
     def _state_of(self, i):
         """Return the state with which a page shows one of the networks, where it stands."""
         many = self.many
-        if not 0 <= i < len(many.networks):
-            raise ValueError(f"there is no network {i}")
+        if i >= len(many.networks):
+            raise PlayError(f"there is no network {i}")
         step = 0 if (state := many.networks[i].state) is None else state.step
         out = {"step": step, "settings": [[0, many.settings[i].changes()]]}
         return out if self.rows.points is None else out | {"points": self.rows.points}

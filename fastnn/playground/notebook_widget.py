@@ -170,5 +170,5 @@ class NotebookTraining:
 
 def _module():
     """Return the widget's ES module: the drawing, and what connects it to a notebook."""
-    static = resources.files(__package__).joinpath("static")
-    return static.joinpath("drawing.js").read_text() + static.joinpath("widget.js").read_text()
+    pages = resources.files(__package__).joinpath("pages")
+    return pages.joinpath("drawing.js").read_text() + pages.joinpath("widget.js").read_text()

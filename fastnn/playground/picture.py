@@ -132,8 +132,7 @@ class Picture:
         layer : 0 is the first hidden layer; the last one is the output.
         """
         net, data = playback.net, self.data
-        check_count("layer", layer, minimum=0, maximum=len(net.weights) - 1)
-        check_count("unit", unit, minimum=0, maximum=net.layer_sizes[layer + 1] - 1)
+        check_unit(net, layer, unit)
         A = data.X[:1].astype(net.dtype)
         for W, b, activation in list(zip(net.weights, net.biases, net.activations))[:layer]:
             A = F.linear(A, W, b, activation)
@@ -157,6 +156,12 @@ class Picture:
             "dW": _numbers(net.grad_weights[layer][shown, unit]),
             "db": float(net.grad_biases[layer][unit]),
         }
+
+
+def check_unit(net: Any, layer: Any, unit: Any) -> None:
+    """Raise ValueError if a network has no such unit. Arguments: as of `Picture.unit`"""
+    check_count("layer", layer, minimum=0, maximum=len(net.weights) - 1)
+    check_count("unit", unit, minimum=0, maximum=net.layer_sizes[layer + 1] - 1)
 
 
 def _levels(values):

@@ -13,6 +13,7 @@ from ..core.messages import hint_at, printable
 from ..core.validation import check_count, check_number
 from ..mlp import MLP
 from . import data_sets
+from .data_sets import PlayError, refusing
 
 #: Activations, losses and optimizers that the page does not have, and why.
 EXCLUDED = {
@@ -99,14 +100,12 @@ class Settings:
         for name in ("hidden", "activations"):
             value = getattr(self, name)
             if not isinstance(value, list | tuple):
-                raise ValueError(f"{name} must be a list with an entry for each hidden layer")
+                raise PlayError(f"{name} must be a list with an entry for each hidden layer")
             set_field(self, name, tuple(value))
         if len(self.hidden) > MAX_LAYERS:
-            raise ValueError(
-                f"hidden must have at most {MAX_LAYERS} layers, got {len(self.hidden)}"
-            )
+            raise PlayError(f"hidden must have at most {MAX_LAYERS} layers, got {len(self.hidden)}")
         if len(self.activations) != len(self.hidden):
-            raise ValueError("activations must have one name for each hidden layer")
+            raise PlayError("activations must have one name for each hidden layer")
         for units in self.hidden:
             check_count("units", units, maximum=MAX_UNITS)
         _check_names("activations", self.activations, ACTIVATIONS)
@@ -125,24 +124,21 @@ class Settings:
         set_field(self, "lr", check_number("lr", self.lr, above=0))
 
     @classmethod
-    def from_json(cls, text: str | dict[str, Any]) -> Settings:
-        """Return the settings of a JSON object, whose missing entries have their defaults.
+    def from_json(cls, values: Any) -> Settings:
+        """Return the settings of a JSON object, a dict, whose missing entries have their defaults.
 
         Raises
         ------
         ValueError
             It is no JSON object, an entry does not exist, or a value is out of range.
         """
-        values = parse_json(text) if isinstance(text, str) else text
         if not isinstance(values, dict):
-            raise ValueError("the settings must be a JSON object")
+            raise PlayError("the settings must be a JSON object")
         known = {field.name for field in fields(cls)}
         if unknown := values.keys() - known:
-            raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
-        try:
+            raise PlayError(f"unknown settings: {', '.join(sorted(unknown))}")
+        with refusing():
             return cls(**values)
-        except TypeError as error:
-            raise ValueError(str(error)) from None
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
@@ -194,7 +190,7 @@ class Settings:
 def _check_names(name, values, known):
     for value in values:
         if value not in known:
-            raise ValueError(
+            raise PlayError(
                 f"{name} must be one of {', '.join(known)}, got {value!r}{hint_at(value, known)}"
             )
 
@@ -212,13 +208,13 @@ def parse_json(text: str | bytes) -> Any:
             text, parse_float=_number, parse_int=_whole_number, parse_constant=_number
         )
     except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
+        raise PlayError("the JSON is nested too deeply") from None
 
 
 def _number(text):
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{printable(text)} is not a finite number. Pass one below 1.8e308.")
+        raise PlayError(f"{printable(text)} is not a finite number. Pass one below 1.8e308.")
     return number
 
 

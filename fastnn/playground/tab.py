@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from dataclasses import replace
 from typing import Any
 
 from . import as_code
-from .live import Live
-from .picture import Picture
+from .data_sets import PlayError, refusing
+from .live import Live, whole_number
+from .picture import Picture, check_unit
 from .playback import Playback
 from .settings import Settings
 
@@ -94,29 +96,31 @@ class Tab(Live):
                 playback.advance_epoch()
             case "seek":
                 self.playing = False
-                playback.seek(max(0, min(int(message["step"]), self.last)))
+                playback.seek(min(whole_number(message, "step"), self.last))
             case "speed":
-                self.speed = max(0, min(int(message["steps"]), 1000))
+                self.speed = min(whole_number(message, "steps"), 1000)
             case "stop":
-                self.stop_epoch = max(0, int(message["epochs"]))
+                self.stop_epoch = whole_number(message, "epochs")
             case "select":
                 self._select(message.get("unit"))
             case "settings":
-                return self._change(message["settings"])
+                return self._change(Settings.from_json(message.get("settings")))
             case "points":
-                return self._draw(message["points"], message["settings"])
+                return self._draw(
+                    message.get("points"), Settings.from_json(message.get("settings"))
+                )
             case other:
-                raise ValueError(f"unknown command {other!r}")
+                raise PlayError(f"unknown command {other!r}")
         return {}
 
     def _select(self, unit):
         if unit is not None:
-            layer, index = unit
-            self.picture.unit(self.playback, layer, index)  # checks that there is one
+            with refusing():
+                layer, index = unit
+                check_unit(self.playback.net, layer, index)
         self.selected = unit
 
-    def _change(self, values):
-        settings = Settings.from_json(values)
+    def _change(self, settings):
         if not self.playback.change(settings):
             self.last = self.playback.step
             return {}
@@ -125,9 +129,9 @@ class Tab(Live):
         self._begin(Playback(settings, rows.make()), rows)
         return self.description()
 
-    def _draw(self, points, values):
+    def _draw(self, points, settings):
         """Train on points drawn by hand."""
-        settings = Settings.from_json(values | {"data": "points"})
+        settings = replace(settings, data="points")
         rows = as_code.Rows(settings, points)
         self._begin(Playback(settings, rows.make()), rows)
         return self.description()
@@ -149,9 +153,11 @@ class Tab(Live):
 
     def code(self, kind: str) -> str:
         """Return the training as "python" or as "command"."""
+        makers = {"python": as_code.as_python, "command": as_code.as_command}
+        if kind not in makers:
+            raise PlayError(f"kind must be one of {', '.join(makers)}, got {kind!r}")
         with self.lock:
-            make = {"python": as_code.as_python, "command": as_code.as_command}[kind]
-            return make(self.playback, self.rows)
+            return makers[kind](self.playback, self.rows)
 
     def state(self) -> dict[str, Any]:
         """Return the state that the address of the page holds."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.messages import join, plural, printable, similar
-from .data_sets import MOST_CLASSES, PlayData, from_arrays
+from .data_sets import MOST_CLASSES, PlayData, PlayError, from_arrays
 
 MAX_ROWS = 5000  # drawn and trained on
 LEAST_ROWS = 10
@@ -57,7 +57,7 @@ def from_table(
     if len(rows) < table.num_rows:
         notes.append(f"{plural(table.num_rows - len(rows), 'row')} without a target left out")
     if len(rows) < LEAST_ROWS:
-        raise ValueError(
+        raise PlayError(
             f"the table has {plural(len(rows), 'row')} with a target, but needs at least {LEAST_ROWS}."
         )
     rng = np.random.default_rng(seed)
@@ -79,9 +79,9 @@ def _check_names(table, target, columns):
         if name not in names:
             close = similar(name, names)
             hint = f" Did you mean {close!r}?" if close else f" It has {', '.join(names[:8])}."
-            raise ValueError(f"the table has no column {printable(name)!r}.{hint}")
+            raise PlayError(f"the table has no column {printable(name)!r}.{hint}")
     if columns is not None and len({target, *columns}) != 3:
-        raise ValueError("choose two different columns, neither of them the target.")
+        raise PlayError("choose two different columns, neither of them the target.")
 
 
 def _target(column, name):
@@ -89,7 +89,7 @@ def _target(column, name):
     import pyarrow as pa
 
     if pa.types.is_temporal(column.type):
-        raise ValueError(
+        raise PlayError(
             f"the target {printable(name)!r} holds dates or times. Choose a column of numbers or classes."
         )
     values = column.to_pylist()
@@ -103,12 +103,12 @@ def _labels(y, name):
     """Return classes, or scaled float32 numbers."""
     n_distinct, label = len(np.unique(y)), f"the target {printable(name)!r}"
     if n_distinct < 2:
-        raise ValueError(f"{label} has the same value in every row. Choose another target.")
+        raise PlayError(f"{label} has the same value in every row. Choose another target.")
     is_class = n_distinct == 2 or y.dtype.kind not in "fiu"
     if not is_class and (y.dtype.kind == "f" or n_distinct > MAX_INTEGER_CLASSES):
         return _scaled(y.astype(np.float64)).astype(np.float32)
     if n_distinct > MOST_CLASSES:
-        raise ValueError(
+        raise PlayError(
             f"{label} has {n_distinct:,} different values, but at most {MOST_CLASSES} classes can be "
             "drawn. Choose another target."
         )
@@ -127,12 +127,12 @@ class _Inputs:
         for name in columns:
             numbers = numbers_of(self.table[name])
             if numbers is None:
-                raise ValueError(
+                raise PlayError(
                     f"column {printable(name)!r} holds texts. Choose columns of numbers or dates, or "
                     "leave them out for the principal components of all columns."
                 )
             if not np.nanstd(numbers) > 0:
-                raise ValueError(
+                raise PlayError(
                     f"column {printable(name)!r} has fewer than two different values. Choose another."
                 )
             parts.append(numbers)
@@ -156,7 +156,7 @@ class _Inputs:
             else:
                 left_out.append(name)
         if len(numbers) + len(levels) < 2:
-            raise ValueError(
+            raise PlayError(
                 "the table needs two columns of numbers or of few texts beside the target, each with "
                 "different values."
             )

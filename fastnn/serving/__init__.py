@@ -3,17 +3,15 @@
     from fastnn.serving import create_app
     app = create_app(fastnn.load("rent.safetensors"))
 
-- `app`: what each path answers. `access`: who may ask. `server`: the socket, and uvicorn.
-  `connections`: their limits. `error_output`: standard error that never waits.
-- `bodies`: the bodies of requests in memory. `request_body`: rows and options of a request.
-  `request_error`: what is wrong with it.
+- `app`: what each path answers.
+- `request_body`: rows and options of a request.
 - `table_service`, `network_service`: predictions of requests. `batches`: requests that wait are
-  predicted together. `replies`: JSON.
+  predicted together.
 - `model_facts`: what the model and its columns are. `openapi`: the same for clients. `page`: for
   people.
 """
 
-from .access import Access
+from ..web.access import Access
 from .app import create_app
 
 __all__ = ["Access", "create_app"]

@@ -3,18 +3,20 @@
 import contextlib
 import json
 
+from starlette.responses import HTMLResponse
+
 from ..core.validation import check_threads, describe_type
 from ..mlp import MLP
-from .access import Access, Guard
+from ..web.access import Access, page_headers
+from ..web.application import Route, file_routes, make_app
+from ..web.bodies import Bodies
+from ..web.errors import RequestError
 from .batches import Batches
-from .bodies import Bodies
 from .model_facts import describe_columns, describe_model, example_row
 from .network_service import NetworkService
 from .openapi import describe_api
-from .page import POLICY, make_page, read_asset
-from .replies import error_reply, reply, to_json
+from .page import make_page
 from .request_body import PredictOptions, parse_options, parse_rows
-from .request_error import RequestError, from_value_error
 from .table_service import FEW, MAX_EXPLAINED, TableService
 
 MAX_ROWS, MAX_BYTES = 10_000, 16_000_000  # of a request
@@ -57,12 +59,6 @@ def create_app(
 
     ``uvicorn.run(app)`` serves it.
     """
-    from starlette.applications import Starlette
-    from starlette.exceptions import HTTPException
-    from starlette.middleware import Middleware
-    from starlette.requests import ClientDisconnect
-    from starlette.routing import Route
-
     is_table = hasattr(model, "features_")
     if not is_table and not isinstance(model, MLP) and not hasattr(model, "networks_"):
         raise TypeError(
@@ -74,32 +70,12 @@ def create_app(
         model.n_threads = n_threads
     service = TableService(model) if is_table else NetworkService(model, n_threads)
     access = access or Access()
-    server = Handlers(service, name, access.has_token, (max_rows, max_bytes))
-    routes = [
-        Route("/", server.page),
-        Route("/page.css", server.asset),
-        Route("/page.js", server.asset),
-        Route("/health", server.health),
-        Route("/model", server.model),
-        Route("/openapi.json", server.openapi),
-        Route("/predict", server.predict, methods=["POST"]),
-    ]
-    app = Starlette(
-        routes=routes,
-        middleware=[Middleware(Guard, access=access)],
-        exception_handlers={
-            RequestError: server.refuse,
-            HTTPException: server.refuse_path,
-            ClientDisconnect: server.drop,
-            Exception: server.fail,
-        },
-    )
-    app.router.redirect_slashes = False
-    return app
+    handlers = Handlers(service, name, access.token is not None, max_rows)
+    return make_app(handlers.routes, access, Bodies(max_bytes, "--max-bytes of 'fastnn serve'"))
 
 
 class Handlers:
-    """Answers requests. Each method takes a starlette Request and returns a Response.
+    """Answers requests.
 
     Parameters
     ----------
@@ -107,23 +83,37 @@ class Handlers:
     name : str
     has_token : bool
         Whether requests need a token.
-    limits : (int, int)
-        The most rows, and the most bytes, of a request.
+    max_rows : int
+        The most rows of a request.
+
+    Attributes
+    ----------
+    routes : list of Route
+        What each path answers.
     """
 
-    def __init__(self, service, name, has_token, limits):
-        self.service = service
-        self.max_rows, max_bytes = limits
-        self.bodies = Bodies(max_bytes)
+    def __init__(self, service, name, has_token, max_rows):
+        self.service, self.max_rows = service, max_rows
         self.batches = Batches(service.predict, WAITING * self.max_rows)
         if service.facts.has_explanations:
             self.explanations = Batches(service.explain, WAITING * MAX_EXPLAINED)
-        self.facts, columns = describe_model(service, name), describe_columns(service)
+        facts, columns = describe_model(service, name), describe_columns(service)
         example = example_row(service, columns)
         self._warm_up(example)
-        self._model = json.dumps(self.facts).encode()
-        self._api = json.dumps(describe_api(self.facts, columns, example, has_token)).encode()
-        self._page = make_page(self.facts, columns, example)
+        page = HTMLResponse(make_page(facts, columns, example), headers=page_headers("serve"))
+        routes = [
+            Route("POST", "/predict", self.predict, "Predict rows"),
+            Route("GET", "/model", facts, "What the model is"),
+            Route("GET", "/health", {"status": "ok"}, "Whether the server answers"),
+        ]
+        api = describe_api(routes, facts, columns, example, has_token)
+        self.routes = [
+            *routes,
+            Route("GET", "/openapi.json", api),
+            Route("GET", "/", page),
+            *file_routes("fastnn.web"),
+            *file_routes(__package__),
+        ]
 
     # ---- predictions ----
 
@@ -134,26 +124,19 @@ class Handlers:
                 read = self.service.read([example] * n)
                 self.service.predict([(read, PredictOptions())])
 
-    async def predict(self, request):
+    async def predict(self, request, body):
         options = parse_options(request.scope["query_string"])
         self.service.check(options)
-        async with self.bodies.read(request) as body:
-            return await self._predict(body, options)
-
-    async def _predict(self, body, options):
         service, batches = self.service, self.batches
         arguments = body, service.has_names, self.max_rows
         if len(body) <= SMALL:
             parsed = parse_rows(*arguments)
         else:
             parsed = await batches.in_thread(parse_rows, *arguments)
-        try:
-            if service.is_few(parsed.rows):
-                read = service.read(parsed.rows)
-            else:
-                read = await batches.in_thread(service.read, parsed.rows)
-        except ValueError as error:
-            raise from_value_error(error) from None
+        if service.is_few(parsed.rows):
+            read = service.read(parsed.rows)
+        else:
+            read = await batches.in_thread(service.read, parsed.rows)
         if options.explain and read.n_rows > MAX_EXPLAINED:
             raise RequestError(
                 413,
@@ -163,50 +146,24 @@ class Handlers:
         columns = await batches.answer((read, options), read.n_rows)
         if options.explain:
             columns["explanation"] = await self.explanations.answer(read, read.n_rows)
-        return reply(to_json(columns, read.notes, parsed.by_column))
+        return _to_json(columns, read.notes, parsed.by_column)
 
-    # ---- what the model is ----
 
-    async def page(self, request):
-        headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
-        return reply(self._page, media_type="text/html; charset=utf-8", headers=headers)
+def _to_json(columns, notes, by_column):
+    """Return the content of a reply with predictions.
 
-    async def asset(self, request):
-        name = request.url.path.removeprefix("/")
-        kind = "text/css" if name.endswith(".css") else "text/javascript"
-        return reply(read_asset(name), media_type=kind)
+    Parameters
+    ----------
+    columns : dict of str to ndarray
+    notes : list of str
+    by_column : bool
+        Whether it has columns, not rows.
 
-    async def health(self, request):
-        return reply(b'{"status": "ok"}')
-
-    async def model(self, request):
-        return reply(self._model)
-
-    async def openapi(self, request):
-        return reply(self._api)
-
-    # ---- errors ----
-
-    async def refuse(self, request, error):
-        return error_reply(error)
-
-    async def drop(self, request, error):
-        """Return a reply that nobody gets: the client has gone."""
-        return reply(b"")
-
-    async def refuse_path(self, request, error):
-        """Answer for a path or a method that does not exist."""
-        routes = reversed(request.app.routes)
-        paths = ", ".join(route.path for route in routes if route.name != "asset")
-        path = request.url.path
-        detail = f"There is no {path!r:.100}. The paths are {paths}."
-        if error.status_code == 405:
-            methods = (error.headers or {}).get("Allow", "")
-            detail = f"{request.method} is not allowed for {path!r}. Use {methods}."
-        refused = RequestError(error.status_code, detail, headers=dict(error.headers or {}))
-        return await self.refuse(request, refused)
-
-    async def fail(self, request, error):
-        """Answer for an error that should not be: the server prints it."""
-        text = "The server failed; its standard error has the details."
-        return await self.refuse(request, RequestError(500, text))
+    Returns
+    -------
+    bytes
+        ``{"predictions": [{"prediction": 3.5}], "notes": []}``
+    """
+    lists = {name: values.tolist() for name, values in columns.items()}
+    predictions = lists if by_column else [dict(zip(lists, row)) for row in zip(*lists.values())]
+    return json.dumps({"predictions": predictions, "notes": notes}, allow_nan=False).encode()

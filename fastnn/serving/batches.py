@@ -7,7 +7,7 @@ waits for others to arrive, and the batches grow with the load.
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from .request_error import RequestError, from_value_error
+from ..web.errors import RequestError
 
 MAX_BATCH_ROWS = 20_000  # a single request may have more
 
@@ -82,5 +82,5 @@ class Batches:
             return self._predict(requests)
         except Exception as error:
             if len(requests) == 1:
-                return [from_value_error(error) if isinstance(error, ValueError) else error]
+                return [error]
             return [answer for request in requests for answer in self._answers([request])]

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.messages import did_you_mean, join, plural, printable
 from ..mlp import MLP
 from ..tabular.prediction_columns import label_text
-from .request_error import RequestError
+from ..web.errors import RequestError
 
 FEW = 256  # rows that are read without a thread
 MAX_MISSING = 20  # names in a message

@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document of a served model, for `/openapi.json`."""
 
-from .replies import JSON
+from ..web.access import OPEN_PATHS
+from ..web.application import JSON
 
 ERRORS = {
     "400": "The body is not JSON, or the Host header is not allowed.",
@@ -11,11 +12,13 @@ ERRORS = {
 TOKEN_ERRORS = {"401": "The token is missing or wrong."}
 
 
-def describe_api(facts, columns, example, has_token=False):
+def describe_api(routes, facts, columns, example, has_token=False):
     """Return the document as a dict that JSON can hold.
 
     Parameters
     ----------
+    routes : list of Route
+        Those of GET with a text about them have a reply in JSON that is any object.
     facts : dict
         Those of `model_facts.describe_model`.
     columns : list of RequestColumn
@@ -37,8 +40,11 @@ def describe_api(facts, columns, example, has_token=False):
         },
         "paths": {
             "/predict": {"post": _predict(facts, example, errors)},
-            "/model": _get("What the model is", {"type": "object"}, has_token),
-            "/health": _get("Whether the server answers", {"type": "object"}),
+            **{
+                each.path: _get(each.about, has_token and each.path not in OPEN_PATHS)
+                for each in routes
+                if each.method == "GET" and each.about
+            },
         },
         "components": {
             "schemas": {
@@ -152,9 +158,9 @@ def _predictions():
     }
 
 
-def _get(summary, schema, has_token=True):
-    operation = {"summary": summary, "responses": {"200": _reply(summary, schema)}}
-    if not has_token:
+def _get(summary, needs_token):
+    operation = {"summary": summary, "responses": {"200": _reply(summary, {"type": "object"})}}
+    if not needs_token:
         operation["security"] = []
     return {"get": operation}
 

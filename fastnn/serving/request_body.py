@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from ..core.messages import did_you_mean, join, plural, printable
-from .request_error import RequestError
+from ..web.errors import RequestError
 
 FORMS = (
     'Send a row such as {"a": 1, "b": "x"}, a list of rows, or columns such as '
@@ -100,12 +100,12 @@ def _named_rows(content):
         _check_keys([content])
         return RequestRows([content])
     if not isinstance(content, list):
-        raise RequestError(422, f"The body is {_describe(content)}. {FORMS}")
+        raise RequestError(422, f"The body is {describe(content)}. {FORMS}")
     for i, row in enumerate(content):
         if not isinstance(row, dict):
             raise RequestError(
                 422,
-                f"Row {i} is {_describe(row)}, but an object is expected. {FORMS}",
+                f"Row {i} is {describe(row)}, but an object is expected. {FORMS}",
                 {"row": i},
             )
     _check_keys(content)
@@ -134,18 +134,19 @@ def _rows_of_columns(columns):
 
 def _unnamed_rows(content):
     if not isinstance(content, list):
-        raise RequestError(422, f"The body is {_describe(content)}. {ARRAYS}")
+        raise RequestError(422, f"The body is {describe(content)}. {ARRAYS}")
     if content and not any(isinstance(row, (list, dict)) for row in content):
         content = [content]
     for i, row in enumerate(content):
         if not isinstance(row, list):
             raise RequestError(
-                422, f"Row {i} is {_describe(row)}, but an array is expected. {ARRAYS}", {"row": i}
+                422, f"Row {i} is {describe(row)}, but an array is expected. {ARRAYS}", {"row": i}
             )
     return RequestRows(content)
 
 
-def _describe(value):
+def describe(value):
+    """Return what a value of JSON is, for messages."""
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "an array"
     return "null" if value is None else f"{printable(json.dumps(value))}"
@@ -163,7 +164,7 @@ def parse_options(query):
         if name in found:
             raise RequestError(422, f"The option {printable(name)!r} is given twice. Give it once.")
         if name not in _PARSE:
-            advice = did_you_mean(name, _PARSE, "options").replace("Its", "The")
+            advice = did_you_mean(name, _PARSE, "options", "The")
             raise RequestError(422, f"Unknown option {printable(name)!r}. {advice}")
         found[name] = _PARSE[name](name, text)
     return PredictOptions(**found)

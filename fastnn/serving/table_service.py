@@ -17,9 +17,11 @@ from ..tabular.columns import frames
 from ..tabular.columns.category import describe_unknown
 from ..tabular.columns.frames import Frame
 from ..tabular.columns.other_texts import OtherTextsOfParts
+from ..tabular.explaining import explanation_text
 from ..tabular.prediction_columns import fold_columns
 from ..tabular.predictions import check_columns
-from .request_error import RequestError, RequestWords
+from ..web.errors import RequestError, RequestWords
+from .request_body import describe
 
 MAX_EXPLAINED = 100  # rows of a request: each takes some 10 ms
 FEW = 32  # rows that are read one by one; more are read as a table
@@ -163,6 +165,14 @@ class TableService:
                         f"{n_columns:,}. Send one for each column, and null for a missing one.",
                         {"row": i},
                     )
+                for k, value in enumerate(row):
+                    if isinstance(value, (list, dict)):
+                        raise RequestError(
+                            422,
+                            f"Column {k} of row {i} is {describe(value)}, but a number, a text or "
+                            "null is expected.",
+                            {"row": i, "column": k},
+                        )
         (frame,) = frames.read_batches(rows, (), self._choose_columns)
         return frame if names is None else frames.complete(frame, names)
 
@@ -217,15 +227,13 @@ class TableService:
         return [self._explain(read) for read in requests]
 
     def _explain(self, read):
-        from ..cli.explained_rows import to_json
-
         if not read.n_rows:
             return np.empty(0, object)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TableWarning)  # `read` has notes about it
             explanation = self.model.explain(read.rows)
         out = np.empty(read.n_rows, object)
-        for i, row in enumerate(to_json(explanation, range(read.n_rows))):
+        for i, row in enumerate(explanation_text.to_json(explanation, range(read.n_rows))):
             out[i] = {"scale": explanation.scale} | {name: row[name] for name in EXPLANATION}
         return out
 

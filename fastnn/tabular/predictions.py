@@ -251,7 +251,7 @@ def check_columns(names, needed):
     raise DataError(
         "{has} no column{s} {missing}, but the model needs {them}.",
         "{advice}",
-        has=Wording("X has", "has"),
+        has=Wording("X has", "has", "the request has"),
         s="s" * (len(missing) > 1),
         missing=join(missing, MAX_MISSING),
         them="them" if len(missing) > 1 else "it",

@@ -59,6 +59,16 @@ def test_predictions_need_no_scikit_learn(models):
     assert not {"sklearn", "scipy"} & packages and "pyarrow" in packages
 
 
+def test_training_loads_nothing_for_pages(models):
+    state = '{"step":5,"settings":[[0,{}]]}'
+    codes, packages = run(
+        models,
+        "train table.csv --target n --drop b,c --folds 2 --time-limit 1 --out t.safetensors",
+        f"play --state {state} --out p.safetensors",
+    )
+    assert codes == [0, 0] and not {"jinja2", "starlette", "uvicorn"} & packages
+
+
 def test_info_looks_at_times_without_scikit_learn(models):
     rows = "".join(f"{1700 + i},{i % 7},{i}\n" for i in range(220))
     Path(models, "years.csv").write_text(f"year,a,y\n{rows}", encoding="utf-8")

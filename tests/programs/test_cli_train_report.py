@@ -109,7 +109,9 @@ def test_a_page_is_valid_and_loads_nothing(run, target):
     write_targets()
     others = ",".join({"two", "many", "number"} - {target})
     page, _ = train(run, "t.csv", "--target", target, "--drop", others, *FAST)
-    assert page.source.startswith('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">')
+    assert page.source.startswith(
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
+    )
     assert f"<title>{target} in t.csv - fastnn report</title>" in page.source
     assert len(set(page.ids)) == len(page.ids)
     assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
@@ -117,7 +119,10 @@ def test_a_page_is_valid_and_loads_nothing(run, target):
     for reference in re.findall(r"url\(([^)]*)\)", page.source):
         assert reference[1:] in page.ids
     assert not page.tags & {"script", "iframe", "object", "embed", "link", "img", "form"}
-    assert "default-src 'none'" in page.source and "prefers-color-scheme: dark" in page.source
+    assert (
+        "default-src 'none'" in html.unescape(page.source)
+        and "prefers-color-scheme: dark" in page.source
+    )
     assert len(page.source) < 300_000
     results = {
         "two": ["Classes", "Thresholds"], "many": ["Classes"], "number": ["Errors", "Intervals"],
@@ -363,14 +368,16 @@ def test_mistakes_are_found_before_training(run, monkeypatch, options, message):
     assert not Path("m").exists() and not Path("r.html").exists()
 
 
-def test_the_report_needs_matplotlib_before_training(run, monkeypatch):
+@pytest.mark.parametrize(("package", "extra"), [("matplotlib", "plot"), ("jinja2", "web")])
+def test_the_report_needs_its_packages_before_training(run, monkeypatch, package, extra):
     write_csv("t.csv", x=range(20), y=[0, 1] * 10)
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find_spec(name)
+        importlib.util, "find_spec", lambda name: None if name == package else find_spec(name)
     )
     code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m", "--report", "r.html")
-    assert code == 2 and 'Run: python -m pip install "fastnn-mlp[plot]"' in errors
+    assert code == 2 and errors.count("\n") == 1
+    assert f'Run: python -m pip install "fastnn-mlp[{extra}]"' in errors
     assert not Path("m").exists()
 
 

@@ -18,16 +18,20 @@ pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 
 import fastnn
 from fastnn.cli import table_facts
-from fastnn.cli.html_report import (
-    charts,
-    elements,
-    number_sections,
-    threshold_sections,
-    training_sections,
-)
+from fastnn.cli.html_report import charts, number_sections, threshold_sections, training_sections
+from fastnn.cli.html_report.elements import section
 from fastnn.cli.text_layout import file_name
 from fastnn.tabular import prediction_columns
 from fastnn.tabular.columns import frames
+from fastnn.web.templates import markup, render, table
+
+PACKAGE = "fastnn.cli.html_report"
+
+
+def page(*sections, title=""):
+    """The source of a page with some sections."""
+    values = dict(policy="", title=title, lead="", figures=[], kept=None)
+    return render(PACKAGE, "report.html", sections=sections, **values)
 
 
 def test_columns_are_summarized(quick_recipe):
@@ -84,12 +88,21 @@ def test_a_command_stays_the_same_in_bash():
     assert result.stdout.decode().split("\0")[:-1] == words
 
 
-def test_elements_escape_texts_and_attributes():
-    parts = "a < b", elements.element("b", "&"), "c", None
-    assert elements.element("p", "\x00a\nb\u202e").text == "\ufffda\nb\ufffd"
-    p = elements.element("p", *parts, class_='"x', aria_label="<", id=None)
-    text = '<p class="&quot;x" aria-label="&lt;">a &lt; b<b>&amp;</b>c</p>'
-    assert elements.to_html(p).removeprefix("<!DOCTYPE html>\n") == text.replace('&lt;">', '<">')
+def test_texts_of_tables_are_escaped_and_printable():
+    """In texts and attributes, also in HTML that is made of them."""
+    bad = "<b>\x00\"&'\u202e\nb"
+    cells = [bad, markup("<i>{}</i>", bad), markup("{:.1f}", 1.25)]
+    source = page(
+        section("rows", bad, text=bad, rows=table(bad, ["a", "#n", "c"], [cells])), title=bad
+    )
+    good = "&lt;b&gt;\ufffd&#34;&amp;&#39;\ufffd\nb"
+    assert "<b>" not in source and "\x00" not in source and "\u202e" not in source
+    for text in (
+        *(f"<title>{good} - ", f"<h1>{good}</h1>", f">{good}</h2>", f"<p>{good} Look at"),
+        *(f'aria-label="{good}"', f"<caption>{good}</caption>", f'<th scope="row">{good}</th>'),
+        *(f'<td class="number"><i>{good}</i></td>', "<td>1.2</td>"),
+    ):
+        assert text in source, text
 
 
 @pytest.mark.parametrize(
@@ -110,7 +123,7 @@ def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
         ),
         is_number=True,
     )
-    source = elements.to_html(training_sections.curves_section(report))
+    source = page(training_sections.curves_section(report))
     assert "50 % of the prediction" in source and source.count("fold 1<") == 1
     assert source.count('class="legend"') == 1
     colors = re.findall(r"key solid\" style=\"--key: (var[^\"]+)", source)
@@ -122,7 +135,7 @@ def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
 
 def test_charts_of_texts_without_a_glyph_have_no_warning():
     figure = charts.chart("a", "title", "text", lambda ax: ax.set(xlabel="\N{HANGUL SYLLABLE GA}"))
-    source = elements.to_html(figure)
+    source = figure["svg"]
     assert "\N{HANGUL SYLLABLE GA}</text>" in source and 'id="a-title"' in source
 
 
@@ -181,7 +194,7 @@ def test_intervals_keep_their_promise_on_rows_like_the_others(rng):
 
 def test_large_numbers_on_axes_are_written_as_in_tables():
     figure = charts.chart("a", "t", "d", lambda ax: ax.plot([0, 2e6], [0, 90_000]))
-    source = elements.to_html(figure)
+    source = figure["svg"]
     assert re.search(r">1,\d00,000</text>", source) and ">80,000</text>" in source
     assert "1e6" not in source
 
@@ -196,8 +209,9 @@ def test_a_legend_has_the_colors_of_the_lines():
         taken.update(charts.take_legend(ax))
 
     figure = charts.chart("a", "t", "d", draw)
-    assert taken == {"a < b": "#0072b2", "$x": "#d55e00"} and "&lt;" not in elements.to_html(figure)
-    source = elements.to_html(charts.legend(taken, [("dotted", "c")]))
+    assert taken == {"a < b": "#0072b2", "$x": "#d55e00"} and "&lt;" not in figure["svg"]
+    legend = charts.legend(taken, [("dotted", "c")])
+    source = page(section("effects", "", text="", legend=legend, charts=[]))
     assert (
         source.count("<li>") == 3 and "--key: var(--blue)" in source and "a &lt; b</li>" in source
     )
@@ -207,13 +221,16 @@ def test_a_legend_has_the_colors_of_the_lines():
 
 
 def palettes():
-    """The variables of style.css on a light page, on a dark one and on paper."""
-    text = resources.files("fastnn.cli.html_report").joinpath("style.css").read_text()
-    light, dark, paper = (
+    """The variables of the style sheets on a light page, on a dark one and on paper."""
+    base, dark, light, more, paper = (
         dict(re.findall(r"(--\w+): (#[0-9a-f]{6}|[\d ]+);", block))
-        for block in re.findall(r":root \{(.*?)\}", text, re.S)
+        for package, name in (("fastnn.web", "base.css"), (PACKAGE, "report.css"))
+        for block in re.findall(
+            r":root \{(.*?)\}", resources.files(package).joinpath("pages", name).read_text(), re.S
+        )
     )
-    return {"light": light, "dark": light | dark, "paper": light | paper}
+    light |= base
+    return {"light": light, "dark": light | dark | more, "paper": light | paper}
 
 
 def luminance(rgb):
@@ -272,7 +289,7 @@ def test_a_page_fits_every_screen(run, tmp_path, monkeypatch, scheme):
             page.open((tmp_path / "r.html").as_uri(), width=width, scheme=scheme)
             assert page.run("document.documentElement.scrollWidth") == width
             assert width == 320 or page.run(cut) == []
-            backgrounds.add(page.run("getComputedStyle(document.body).backgroundColor"))
+            backgrounds.add(page.run("getComputedStyle(document.documentElement).backgroundColor"))
             page.press("\ue004")  # Tab
             assert page.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
         r, g, b = map(int, re.findall(r"\d+", backgrounds.pop())[:3])

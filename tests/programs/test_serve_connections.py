@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from fastnn.serving.connections import MAX_HEAD, limited
+from fastnn.web.server import MAX_HEAD, limited
 
 uvicorn = pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 ServerState = pytest.importorskip("uvicorn.server").ServerState

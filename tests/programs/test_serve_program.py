@@ -17,8 +17,8 @@ from cli_models import call, models_folder
 from processes import environment
 
 import fastnn
-from fastnn.serving import connections
 from fastnn.tabular import stored_model
+from fastnn.web import server as web_server
 
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 pytest.importorskip("pyarrow", reason="tables need the extra cli")
@@ -163,13 +163,13 @@ def test_connections_headers_and_bodies_have_limits(served):
             stack.enter_context(client)
         assert clients[-1].recv(1) == b""  # closed
         open_files = len(os.listdir(f"/proc/{process.pid}/fd"))
-        assert open_files < 5 + connections.SPARE + 50
+        assert open_files < 5 + web_server.SPARE + 50
     while post_or_none(port, row) != 200:  # until the server has seen that the others have gone
         assert process.poll() is None
     status, reply = post(port, ["x" * 4_000_000])
     assert status == 413 and reply["detail"].startswith("The body has more than 1,000,000 bytes")
     with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * connections.MAX_HEAD)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * web_server.MAX_HEAD)
         assert client.recv(12) in (b"HTTP/1.1 431", b"HTTP/1.1 400")  # the latter of h11
     process.send_signal(signal.SIGTERM)
     assert process.communicate(timeout=60)[1] == "Stopped.\n"
@@ -271,7 +271,7 @@ def test_wrong_models(run, folder):
 
 
 def test_missing_packages(run, monkeypatch):
-    found = "fastnn.cli.serve.importlib.util.find_spec"
+    found = "fastnn.cli.console.importlib.util.find_spec"
     monkeypatch.setattr(found, lambda name: None if name == "uvicorn" else name)
     assert run("b.safetensors") == (
         2,
@@ -293,10 +293,7 @@ def test_more_connections_than_open_files(run, monkeypatch):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 def test_other_machines_are_only_let_in_with_a_note(run, monkeypatch, host):
-    apps = []
-    monkeypatch.setattr(
-        "fastnn.serving.server.run", lambda app, listening, n: apps.append(app) or True
-    )
+    monkeypatch.setattr("fastnn.web.server.Server.answer", lambda server: True)
     code, out, errors = run("b.safetensors", "--host", host, "--port", "0")
     assert code == 0 and out.startswith(f"Serving b.safetensors at http://{host}:")
     assert ("no authentication" in errors) == (host == "0.0.0.0")

@@ -200,6 +200,10 @@ def test_a_model_of_an_array(models):
         "Row 0 has 1 value, but the model expects 2."
     )
     assert ask(app, "/predict", ROW)[0] == 422
+    for rows in ([[60, 2], [60, [2]]], [[60, 2]] * 40 + [[60, {}]]):
+        status, reply = ask(app, "/predict", rows)
+        assert (status, reply["row"], reply["column"]) == (422, len(rows) - 1, 1)
+        assert reply["detail"].endswith("but a number, a text or null is expected.")
 
 
 # ---- wrong and odd rows ----

@@ -25,7 +25,7 @@ BANDS = {
     "training": "training callbacks dask differentiable distributed executors mlp many saving",
     "estimators": "estimators model_selection tabular exchange",
     # __init__ has the public names: only programs may import them from there
-    "programs": "cli export plotting serving playground __init__ __main__ _pyinstaller",
+    "programs": "cli export plotting serving playground web __init__ __main__ _pyinstaller",
 }
 HEIGHT = {name: height for height, names in enumerate(BANDS.values()) for name in names.split()}
 # Exceptions for convenience, inside a method, so that they cost nothing until it is called.
@@ -39,6 +39,9 @@ BELOW = {
     "tabular.columns": ("tabular.explaining", "tabular.large", "tabular.fitting"),
     "tabular.explaining": ("tabular.large", "tabular.fitting"),
     "tabular.large": ("tabular.fitting",),
+    "web": ("cli", "playground", "serving"),
+    "serving": ("cli", "playground"),
+    "playground": ("cli", "serving"),
 }
 # The computed names of `import_module`: what `fastnn.__getattr__` imports, commands, and the modules
 # of estimators, which files.kinds names as texts: they are imported when a file of theirs is read.
@@ -59,6 +62,10 @@ ON_USE = {  # also allowed in these packages, which are imported when they are u
     "scipy": {"estimators", "model_selection", "tabular"},
     "torch": {"exchange"},
     "PyInstaller": {"_pyinstaller"},
+    "jinja2": {"web"},
+    "markupsafe": {"cli.html_report", "web"},
+    "starlette": {"playground.server", "serving", "web"},
+    "uvicorn": {"web"},
 }
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"playground", "tables"},
@@ -88,8 +95,6 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "joblib": {"executors"},
     "anywidget": {"playground"},
     "traitlets": {"playground"},
-    "starlette": {"serving"},
-    "uvicorn": {"serving"},
     "dask": {"dask"},
     "distributed": {"dask"},
 }
@@ -333,6 +338,9 @@ def test_the_page_names_every_package():
         ("tabular.large", "def f():\n    from ..fitting import recipe"),
         ("tabular.columns.column", "from .. import fitting"),
         ("tabular.columns.column", "def f():\n    from ..large import sampling"),
+        ("web.application", "def f():\n    from ..cli.console import print_line"),
+        ("serving.page", "def f():\n    from ..cli.html_report import elements"),
+        ("playground.server", "from ..cli.console import to_json"),
         ("training.many", "from fastnn.tabular.encoder import Encoder"),
         ("estimators", "def f():\n    from ..export import c"),
         ("mlp", "from .exchange.pytorch import to_torch"),

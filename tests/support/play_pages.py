@@ -7,11 +7,10 @@ import threading
 @contextlib.contextmanager
 def running(server):
     """Run a PlayServer in a thread."""
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread = threading.Thread(target=server.server.answer)
     thread.start()
     try:
         yield server
     finally:
-        server.shutdown()
-        server.server_close()
+        server.server.should_exit = True
         thread.join()

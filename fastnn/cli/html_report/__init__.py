@@ -1,38 +1,38 @@
 """The page of `fastnn train --report`: one HTML file that describes a training and its model.
 
-The page loads nothing and runs no scripts. Its style sheet is style.css, and its charts are SVG.
+The page loads nothing and runs no scripts. Its charts are SVG.
 
 - `score_sections`, `baselines_section`, `class_sections`, `threshold_sections`, `number_sections`,
   `effect_sections`, `data_sections`, `training_sections`: the sections.
-- `elements`: HTML. `charts`: SVG of matplotlib.
+- `elements`: names, and what a section is. `charts`: SVG of matplotlib.
+
+`pages/` has the templates of the page and of its sections, and their style sheet.
 """
 
 import datetime
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from ...core.messages import plural
 from ...files.replacing import replacing
-from ..record import ModelDescription, TrainingRecord
+from ...web.access import POLICIES
+from ...web.templates import render
+from ..record import TrainingRecord
 from ..text_layout import file_name
 from ..text_report import describe_target
 from .baselines_section import baselines_section
 from .class_sections import classes_section
 from .data_sections import data_section, importances_section, label_issues_section, warnings_section
 from .effect_sections import effects_section
-from .elements import element, figures, name, paragraph, to_html
+from .elements import name
 from .number_sections import errors_section, intervals_section
 from .score_sections import headline, key_figures, scores_section
 from .threshold_sections import thresholds_section
 from .training_sections import curves_section, reproduce_section
 
 __all__ = ["Report", "save"]
-
-#: Nothing is loaded and no script runs, whatever the texts of a table contain.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 @dataclass
@@ -79,56 +79,35 @@ class Report:
 
 def save(path, report):
     """Write the page to a file, atomically. Raises OSError if it cannot be written."""
-    text = to_html(_page(report))
+    text = _page(report)
     with replacing(path) as file:
         file.write(text.encode())
 
 
 def _page(report: Report):
     record = report.record
-    title = f"{name(record.target)} in {file_name(record.data)}"
-    sections = [
-        part
-        for part in (
-            warnings_section(report),
-            scores_section(report),
-            baselines_section(report),
-            errors_section(report) if report.is_number else classes_section(report),
-            intervals_section(report) if report.is_number else thresholds_section(report),
-            importances_section(report),
-            effects_section(report),
-            label_issues_section(report),
-            data_section(report),
-            curves_section(report),
-            reproduce_section(report),
-        )
-        if part is not None
-    ]
-    main = element("main", *sections)
-    links = [element("a", part[0].text, href=f"#{part[0].get('id')}") for part in sections]
-    return element(
-        "html",
-        element(
-            "head",
-            element("meta", charset="utf-8"),
-            element("meta", http_equiv="Content-Security-Policy", content=POLICY),
-            element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            element("meta", name="color-scheme", content="light dark"),
-            element("title", f"{title} - fastnn report"),
-            element("style", resources.files(__package__).joinpath("style.css").read_text()),
-        ),
-        element(
-            "body",
-            element(
-                "header",
-                element("h1", title),
-                paragraph(_lead(report)),
-                figures(key_figures(report)),
-                _interrupted(record.model),
-            ),
-            element("div", element("nav", *links, aria_label="Sections"), main, class_="page"),
-        ),
-        lang="en",
+    sections = (
+        warnings_section(report),
+        scores_section(report),
+        baselines_section(report),
+        errors_section(report) if report.is_number else classes_section(report),
+        intervals_section(report) if report.is_number else thresholds_section(report),
+        importances_section(report),
+        effects_section(report),
+        label_issues_section(report),
+        data_section(report),
+        curves_section(report),
+        reproduce_section(report),
+    )
+    return render(
+        __package__,
+        "report.html",
+        policy=POLICIES["report"],
+        title=f"{name(record.target)} in {file_name(record.data)}",
+        lead=_lead(report),
+        figures=key_figures(report),
+        kept=record.model.kept if record.model.folds_left else None,
+        sections=[part for part in sections if part is not None],
     )
 
 
@@ -140,14 +119,4 @@ def _lead(report: Report):
     return (
         f"A model that predicts {name(record.target)} ({what}) from {columns}, trained on {rows}. "
         + headline(report)
-    )
-
-
-def _interrupted(model: ModelDescription):
-    """Return a notice about folds that Ctrl-C has left, None if there are none."""
-    if not model.folds_left:
-        return None
-    return paragraph(
-        f"Ctrl-C has stopped this training: the model has {model.kept}.",
-        class_="warning",
     )

@@ -1,10 +1,11 @@
 """The section about the baselines: other models on the same folds."""
 
+from ...web.templates import table
 from ..baselines_text import ADVANTAGE, describe_not_trained, describe_verdicts
 from ..compare_layout import digits_of, format_digits
 from ..display import format_duration
 from ..record import LABELS, TrainingRecord
-from .elements import name, paragraph, section, table
+from .elements import name, section
 
 
 def baselines_section(report):
@@ -14,19 +15,20 @@ def baselines_section(report):
     left_out = describe_not_trained(found) if found else ""
     if found is None or (len(found.models) < 2 and not left_out):
         return None
-    models, label = found.models, LABELS[found.metric]
-    parts = []
+    models, label, tables = found.models, LABELS[found.metric], []
     if len(models) > 1:
         caption = f"{label} on the same folds"
-        parts.append(paragraph(describe_verdicts(models), " ", ADVANTAGE))
-        parts.append(_table(caption, label, models, "", record.seconds))
+        tables.append(_table(caption, label, models, "", record.seconds))
         if "test_score" in models[0]:
-            parts.append(_table(f"{label} on the rows of the test", label, models, "test_", None))
-    if left_out:
-        parts.append(paragraph(left_out))
-    if found.not_installed:
-        parts.append(paragraph(f"Not installed: {', '.join(found.not_installed)}."))
-    return section("baselines", "Baselines", *parts)
+            tables.append(_table(f"{label} on the rows of the test", label, models, "test_", None))
+    return section(
+        "baselines",
+        "Baselines",
+        verdicts=f"{describe_verdicts(models)} {ADVANTAGE}" if tables else None,
+        tables=tables,
+        left_out=left_out,
+        not_installed=", ".join(found.not_installed),
+    )
 
 
 def _table(caption, label, models, prefix, seconds):

@@ -1,4 +1,4 @@
-"""Charts of matplotlib as SVG elements of a page.
+"""Charts of matplotlib as SVG in a page.
 
 Texts stay texts in the font of the page. Colours become variables of its style sheet, so that a
 chart can be read on a light and on a dark page.
@@ -10,8 +10,9 @@ import warnings
 from typing import Any
 from xml.etree import ElementTree
 
+from markupsafe import Markup
+
 from ... import plotting
-from .elements import element
 
 SIZE = 4.6, 3.5  # inches; an inch is 72 units of the SVG
 #: Colours of `plotting.style` and of matplotlib, and the variables of style.css that replace them.
@@ -42,7 +43,7 @@ REFERENCE = re.compile(r"#([\w-]+)")
 
 
 def chart(key, title, description, draw, size=SIZE):
-    """Return a figure with a chart, its title and a description.
+    """Return a chart for pages/sections.html, with its title and a description.
 
     Parameters
     ----------
@@ -54,26 +55,29 @@ def chart(key, title, description, draw, size=SIZE):
         draw(ax) draws into axes of matplotlib.
     """
     svg = _render(key, draw, size)
-    svg[:0] = [
-        element("title", title, id=f"{key}-title"),
-        element("desc", description, id=f"{key}-text"),
-    ]
+    for i, (tag, text, part) in enumerate(
+        (("title", title, "title"), ("desc", description, "text"))
+    ):
+        element = ElementTree.Element(tag, id=f"{key}-{part}")
+        element.text = text
+        svg.insert(i, element)
     svg.attrib |= {
         "role": "img",
         "aria-labelledby": f"{key}-title",
         "aria-describedby": f"{key}-text",
     }
-    caption = element("figcaption", element("strong", title), description)
-    return element("figure", svg, caption, style=f"--inches: {size[0]}")
-
-
-def charts(*figures):
-    """Return charts side by side, as many as the page is wide."""
-    return element("div", *figures, class_="charts")
+    source = ElementTree.tostring(svg, encoding="unicode", method="html")
+    return {
+        "title": title,
+        "description": description,
+        "svg": Markup(source),
+        "inches": size[0],
+        "legend": None,
+    }
 
 
 def legend(colors, styles=()):
-    """Return the legend of several charts.
+    """Return the legend of several charts: the style, the color and the text of each entry.
 
     Parameters
     ----------
@@ -82,16 +86,8 @@ def legend(colors, styles=()):
     styles : iterable of (str, str)
         Pairs of "solid", "dotted" or "dot" and what it stands for, in the colour of texts.
     """
-    items = [
-        element(
-            "li", element("span", class_="key solid", style=f"--key: {_variable_of(color)}"), label
-        )
-        for label, color in colors.items()
-    ]
-    items += [
-        element("li", element("span", class_=f"key {style}"), label) for style, label in styles
-    ]
-    return element("ul", *items, class_="legend")
+    colored = [("solid", _variable_of(color), label) for label, color in colors.items()]
+    return colored + [(style, None, label) for style, label in styles]
 
 
 def take_legend(ax):

@@ -4,10 +4,11 @@ import numpy as np
 
 from ... import plotting
 from ...core.messages import printable
+from ...web.templates import table
 from ..record import TrainingRecord
 from ..text_report import describe_threshold, explain_thresholds
-from .charts import chart, charts, legend, take_legend
-from .elements import columns, element, name, paragraph, scrolling, section, table
+from .charts import chart, legend, take_legend
+from .elements import name, section
 
 MAX_CLASSES = 20  # of the confusion matrix
 MAX_NAME, MAX_FLAT_NAME = 24, 6  # characters of a class in it, and of one that is not turned
@@ -21,14 +22,17 @@ def classes_section(report):
     """Return the section with the confusion matrix and the charts of the probabilities."""
     record: TrainingRecord = report.record
     labels, confusion = list(record.classes or ()), np.array(record.scores.confusion)
-    matrix, confusions = _confusion_table(labels, confusion), _confusion_list(labels, confusion)
+    colors, charts = _curves(report)
     return section(
-        "errors",
+        "classes",
         "Classes",
-        _threshold(record),
-        columns(matrix, confusions) if len(labels) <= MAX_BESIDE else matrix,
-        confusions if len(labels) > MAX_BESIDE else None,
-        *_curves(report),
+        "errors",
+        threshold=_threshold(record),
+        matrix=_confusion_matrix(labels, confusion),
+        confusions=_confusion_list(labels, confusion),
+        is_beside=len(labels) <= MAX_BESIDE,
+        legend=legend(colors) if colors else None,
+        charts=charts,
     )
 
 
@@ -39,49 +43,22 @@ def _threshold(record: TrainingRecord):
     text = text[0].upper() + text[1:] + "."
     if record.model.threshold_rule:
         text += " " + explain_thresholds(record)
-    return paragraph(text)
+    return text
 
 
-def _confusion_table(labels, confusion):
+def _confusion_matrix(labels, confusion):
     k, caption = len(labels), "Confusion matrix"
     order = np.arange(k)
     if k > MAX_CLASSES:
         order = np.argsort(-confusion.sum(axis=1), kind="stable")[:MAX_CLASSES]
         caption += f" of the {MAX_CLASSES} most frequent of {k:,} classes"
     names = [printable(name(labels[i]), MAX_NAME) for i in order]
-    direction = "vertical" if max(map(len, names)) > MAX_FLAT_NAME else None
-    head = (
-        element(
-            "tr",
-            element("th", "true", scope="col", rowspan=2),
-            element("th", "predicted", scope="colgroup", colspan=len(order)),
-        ),
-        element(
-            "tr",
-            *(
-                element("th", element("span", text, class_=direction), scope="col")
-                for text in names
-            ),
-        ),
-    )
-    lines = []
-    for text, row in zip(names, confusion[order]):
-        total = max(1, row.sum())
-        cells = [
-            element("td", f"{n:,}", style=f"--share: {n / total:.2f}", class_=None if n else "zero")
-            for n in row[order]
-        ]
-        lines.append(element("tr", element("th", text, scope="row"), *cells))
-    return scrolling(
-        "Confusion matrix",
-        element(
-            "table",
-            element("caption", caption),
-            element("thead", *head),
-            element("tbody", *lines),
-            class_="confusion",
-        ),
-    )
+    rows = [
+        (text, [(f"{n:,}", f"{n / max(1, row.sum()):.2f}", n == 0) for n in row[order]])
+        for text, row in zip(names, confusion[order])
+    ]
+    is_vertical = max(map(len, names)) > MAX_FLAT_NAME
+    return {"caption": caption, "names": names, "is_vertical": is_vertical, "rows": rows}
 
 
 def _confusion_list(labels, confusion):
@@ -97,12 +74,12 @@ def _confusion_list(labels, confusion):
 
 
 def _curves(report):
-    """Return the legend and the charts of the probabilities; none if all held-out rows are of one
-    class."""
+    """Return the colours of classes in the charts of the probabilities, if these have no legend, and
+    the charts; none if all held-out rows are of one class."""
     record: TrainingRecord = report.record
     labels = np.array(record.classes)
     if len(np.unique(report.y)) < 2:
-        return []
+        return {}, []
     y, P = labels[report.y], report.P
     is_binary = len(labels) == 2
     class_name = f"class {name(labels[1])}" if is_binary else "a class"
@@ -118,7 +95,7 @@ def _curves(report):
 
         return draw
 
-    figures = charts(
+    figures = [
         chart(
             "roc",
             "ROC",
@@ -147,5 +124,5 @@ def _curves(report):
             lambda ax: plotting.plot_reliability(y, P, ax, labels=labels),
             SIZE,
         ),
-    )
-    return [figures] if is_binary else [legend(colors), figures]
+    ]
+    return colors, figures

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...core.messages import plural
+from ...web.templates import markup, table
 from ..record import ModelDescription, TrainingRecord
 from ..table_facts import format_share, summarize
 from ..text_layout import format_number, short_path
@@ -12,7 +13,7 @@ from ..text_report import (
     format_percent,
     important_columns,
 )
-from .elements import bullets, columns, element, name, pairs, paragraph, section, table
+from .elements import name, section
 
 MAX_COLUMNS = 200
 MAX_CLASSES = 12
@@ -30,7 +31,7 @@ def warnings_section(report):
     more = len(found) - len(texts)
     if more:
         texts.append(f"... and {plural(more, 'warning')} more (--json lists all)")
-    return section("warnings", "Warnings", bullets(texts))
+    return section("warnings", "Warnings", texts=texts)
 
 
 def data_section(report):
@@ -54,18 +55,12 @@ def data_section(report):
     return section(
         "data",
         "Data",
-        columns(pairs(facts), None if report.is_number else _class_table(report)),
-        _notes(record.notes),
-        _column_table(record.model, summaries),
-        _left_out_table(record.model, summaries),
+        facts=facts,
+        classes=None if report.is_number else _class_table(report),
+        notes=record.notes,
+        columns=_column_table(record.model, summaries),
+        left_out=_left_out_table(record.model, summaries),
     )
-
-
-def _notes(texts):
-    """Return what was noted about the table and its rows, None without any."""
-    if not texts:
-        return None
-    return element("div", paragraph("Notes:"), bullets(texts))
 
 
 def _describe_numbers(y):
@@ -119,21 +114,10 @@ def _left_out_table(model: ModelDescription, summaries):
 def importances_section(report):
     """Return the section with the permutation importances."""
     record: TrainingRecord = report.record
-    model = record.model
+    model, title = record.model, "Permutation importance"
     top, drops = important_columns(model), format_drops(model)
-    text = (
-        "How much worse the predictions for held-out rows get if the values of a column are shuffled: "
-        "its share of the increase of the loss, summed over columns"
-        + (f", and the {model.drop_name}. " if drops else ". ")
-        + "Columns with the same information have a low importance each, because the others make up "
-        "for it. If you would not know a column for a new row, leave it out with "
-    )
     if not top:
-        return section(
-            "importances",
-            "Permutation importance",
-            paragraph("No column reduces the held-out loss."),
-        )
+        return section("importances", title, shares=None)
     largest, caption = top[0][1], "Importance of the columns"
     if len(top) > MAX_IMPORTANT:
         caption += f": the first {MAX_IMPORTANT} of {len(top):,} columns above 0"
@@ -141,16 +125,14 @@ def importances_section(report):
     if drops:
         head.insert(2, f"#{model.drop_name}")
     for label, share in top[:MAX_IMPORTANT]:
-        bar = element("div", class_="bar", style=f"--share: {share / largest:.3f}")
+        bar = markup('<div class="bar" style="--share: {:.3f}"></div>', share / largest)
         drop = [drops[label]] if drops else []
         rows.append([name(label), format_percent(share), *drop, bar])
     return section(
         "importances",
-        "Permutation importance",
-        columns(
-            paragraph(text, element("code", "--drop"), "."),
-            table(caption, head, rows, class_="bars"),
-        ),
+        title,
+        drop_name=model.drop_name if drops else None,
+        shares=table(caption, head, rows, "bars"),
     )
 
 
@@ -173,5 +155,4 @@ def label_issues_section(report):
             [s["place"], name(s["given"]), f"{s['probability']:.2g}", name(s["predicted"])]
             for s in issues
         ]
-    text += " Look at them in the table."
-    return section("rows", "Rows to check", paragraph(text), table("Rows to check", head, rows))
+    return section("rows", "Rows to check", text=text, rows=table("Rows to check", head, rows))

@@ -10,8 +10,8 @@ from ...tabular.explaining.effect import axis_of
 from ...tabular.explaining.explanation_text import describe_output
 from ..record import TrainingRecord
 from ..text_report import important_columns
-from .charts import chart, charts, legend, take_legend
-from .elements import name, paragraph, section
+from .charts import chart, legend, take_legend
+from .elements import name, section
 
 MOST_COLUMNS = 6
 LEAST_SHARE = 0.01  # of the importances, of a column with a chart
@@ -45,13 +45,13 @@ def effects_section(report):
     is_shared = all(found == colors[0] for found in colors)
     if not is_shared:  # of many classes, each chart has those that change most
         for figure, found in zip(figures, colors):
-            figure.append(legend(found))
+            figure["legend"] = legend(found)
     return section(
         "effects",
         "Effects of the columns",
-        paragraph(text + ("" if several else HOW_TO_READ) + MARKS),
-        legend(colors[0]) if is_shared and several else None,
-        charts(*figures),
+        text=text + ("" if several else HOW_TO_READ) + MARKS,
+        legend=legend(colors[0]) if is_shared and several else None,
+        charts=figures,
     )
 
 

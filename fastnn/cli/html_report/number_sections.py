@@ -4,10 +4,11 @@ import numpy as np
 
 from ... import plotting
 from ...core.messages import plural
+from ...web.templates import table
 from ..table_facts import format_share
 from ..text_layout import format_error
-from .charts import chart, charts
-from .elements import columns, element, paragraph, section, table
+from .charts import chart
+from .elements import section
 
 MAX_POINTS = 1500
 N_BINS = 40
@@ -28,8 +29,8 @@ def errors_section(report):
     return section(
         "errors",
         "Errors",
-        paragraph(f"Half of the held-out errors are below {half}, nine of ten below {most}."),
-        charts(
+        text=f"Half of the held-out errors are below {half}, nine of ten below {most}.",
+        charts=[
             chart(
                 "predictions",
                 "True against predicted",
@@ -50,7 +51,7 @@ def errors_section(report):
                 "are in the first and the last bar.",
                 lambda ax: _plot_histogram(ax, y - P),
             ),
-        ),
+        ],
     )
 
 
@@ -83,22 +84,13 @@ def intervals_section(report):
     if not rows:
         return None
     is_checked = shares[0] is not None
-    last = (
-        " The last column checks the promise: it is the share of held-out rows whose error is within "
-        "the quantile of the errors of the other folds."
-    )
-    text = paragraph(
-        f"The width of the intervals of {plural(len(sample), 'training row')}, which ",
-        element("code", "fastnn predict --interval"),
-        " adds to the predictions. An interval of 90 % is to hold the true number in nine of ten new "
-        "rows. The range of the target is the middle 90 % of its values."
-        + (last if is_checked else ""),
-    )
     head = ["interval", "#median width", "#width of most rows", "#of the range"]
     if is_checked:
         head.append("#rows inside")
     return section(
         "intervals",
         "Intervals",
-        columns(text, table("Width of the intervals", head, rows)),
+        n_rows=plural(len(sample), "training row"),
+        is_checked=is_checked,
+        widths=table("Width of the intervals", head, rows),
     )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...core.messages import plural, printable
+from ...web.templates import table
 from ..last_block import describe_last_block
 from ..record import LABELS, TrainingRecord
 from ..table_facts import format_share
@@ -17,7 +18,7 @@ from ..text_report import (
     shown_scores,
     worst_first,
 )
-from .elements import columns, name, paragraph, section, table
+from .elements import name, section
 
 #: Scores whose label is not that of the text, and what scores mean.
 SYMBOLS = {"r2": "R²"}
@@ -107,15 +108,13 @@ def scores_section(report):
     return section(
         "scores",
         "Scores",
-        paragraph(_describe(report, is_complete)),
-        paragraph(describe_last_block(last)) if last else None,
-        None
-        if is_better_than_baseline(scores)
-        else paragraph(explain_no_better(record), class_="warning"),
-        columns(
-            table("Scores of the model and of the baseline", [*head, "meaning"], rows, "sentences"),
-            None if scores.classes is None else _class_table(scores.classes),
+        text=_describe(report, is_complete),
+        last_block=describe_last_block(last) if last else None,
+        no_better=None if is_better_than_baseline(scores) else explain_no_better(record),
+        scores=table(
+            "Scores of the model and of the baseline", [*head, "meaning"], rows, "sentences"
         ),
+        classes=None if scores.classes is None else _class_table(scores.classes),
     )
 
 

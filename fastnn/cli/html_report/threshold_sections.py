@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import plotting
+from ...web.templates import markup, table
 from ..record import TrainingRecord
 from ..table_facts import format_share
 from ..text_report import format_score
-from .charts import chart, charts, legend
-from .elements import columns, element, name, paragraph, section, table
+from .charts import chart, legend
+from .elements import name, section
 
 THRESHOLDS = 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9
 N_POINTS = 101  # of a curve
@@ -76,7 +77,7 @@ def thresholds_section(report):
         scores = score_threshold(report.y, p, threshold, report.weight)
         text = f"{threshold:.3g}"
         if threshold == current:
-            text = element("strong", f"{text} (model)")
+            text = markup("<strong>{} (model)</strong>", text)
         shown = (scores.precision, scores.recall, scores.f1, scores.accuracy)
         cells = [format_score("f1", value) for value in shown]
         rows.append([text, format_share(scores.share), *cells])
@@ -84,17 +85,11 @@ def thresholds_section(report):
     return section(
         "thresholds",
         "Thresholds",
-        paragraph(
-            f"The model predicts {label} if its probability is at least {current:.3g}. A lower threshold "
-            f"finds more of the rows of {label} (recall), and more of what it finds is wrong (precision). "
-            "All figures are of held-out rows. Choose another one with ",
-            element("code", "--threshold"),
-            ".",
-        ),
-        columns(
-            table(f"Scores of {label} by threshold", head, rows),
-            element("div", legend(CURVES), charts(_chart(report, label, current))),
-        ),
+        label=label,
+        current=f"{current:.3g}",
+        scores=table(f"Scores of {label} by threshold", head, rows),
+        legend=legend(CURVES),
+        chart=_chart(report, label, current),
     )
 
 

@@ -10,11 +10,12 @@ from ... import kernels
 from ...config import installed_version
 from ...core.messages import plural
 from ...plotting.theme import CLASS_COLORS
+from ...web.templates import table
 from ..display import format_duration
 from ..record import LABELS, TrainingRecord, Tuning
 from ..text_report import describe_decision, format_score
-from .charts import chart, charts, legend
-from .elements import element, pairs, paragraph, section, table
+from .charts import chart, legend
+from .elements import section
 
 WIDTH = 80  # characters of a line of the command
 SIZE = 3.9, 2.9  # inches, of a chart
@@ -37,14 +38,13 @@ def curves_section(report):
     return section(
         "training",
         "Training",
-        _describe(record),
-        paragraph(f"The charts show the first {shown} folds.") if shown < n_folds else None,
-        paragraph(f"{plural(unknown, 'network')} of an earlier run, before --resume, not shown.")
-        if unknown
-        else None,
-        _legend(report, shown) if figures else None,
-        charts(*figures),
-        _tuning_table(record.tuning),
+        text=_describe(record),
+        shown=shown if shown < n_folds else None,
+        unknown=plural(unknown, "network") if unknown else None,
+        legend=_legend(report, shown) if figures else None,
+        charts=figures,
+        tuning=_tuning_table(record.tuning),
+        decision=record.tuning and describe_decision(record.tuning),
     )
 
 
@@ -52,7 +52,7 @@ def _describe(record: TrainingRecord):
     model = record.model
     folds, networks = plural(model.folds, "fold"), plural(model.networks, "network")
     hidden = ", ".join(map(str, model.hidden))
-    return paragraph(
+    return (
         f"The model has {folds} with {networks} in all, each with hidden layers of {hidden} units; "
         f"{model.parameters:,} parameters. The training took {format_duration(record.seconds)}."
         f" How the rows are split: {model.split}. Each fold keeps the best epoch on the rows that "
@@ -138,11 +138,7 @@ def _tuning_table(tuning: Tuning | None):
     rows = [
         [t["options"], str(t["folds"]), format_score(metric, t["score"], 4)] for t in tuning.tried
     ]
-    return element(
-        "div",
-        table("Settings that --tune tried", ["options", "#folds", f"#{LABELS[metric]}"], rows),
-        paragraph(describe_decision(tuning)),
-    )
+    return table("Settings that --tune tried", ["options", "#folds", f"#{LABELS[metric]}"], rows)
 
 
 def reproduce_section(report):
@@ -164,9 +160,9 @@ def reproduce_section(report):
     return section(
         "command",
         "Command",
-        element("pre", element("code", quote_command(record.command)), tabindex="0"),
-        paragraph(text),
-        pairs(facts),
+        command=quote_command(record.command),
+        text=text,
+        facts=facts,
     )
 
 

@@ -144,7 +144,7 @@ class Number(Numeric):
                 "Replace the value, or leave it empty if it is missing.{rule}",
                 column=self.label,
                 row=int(infinite.argmax()),
-                rule=Wording(" X must not contain infinity.", ""),
+                rule=Wording(" X must not contain infinity.", "", ""),
             )
         return values
 

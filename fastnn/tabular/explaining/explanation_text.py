@@ -1,10 +1,11 @@
-"""An Explanation as text: for each row its prediction, and the columns that contribute most."""
+"""An Explanation as text and as JSON: for each row its prediction, and the columns that contribute most."""
 
 import math
 
 import numpy as np
 
 from ...core.messages import plural, printable
+from ..prediction_columns import label_text
 
 LEAST_WIDTH = 40
 MOST_NAME, MOST_VALUE, MOST_BAR = 26, 20, 16  # characters
@@ -33,6 +34,45 @@ def most_likely(explanation):
     if len(outputs) > 1 and explanation.scale != "target":
         return explanation.predictions.argmax(axis=1)
     return np.full(len(explanation), np.argsort(outputs)[len(outputs) // 2])
+
+
+def most_likely_arrays(explanation):
+    """Return the arrays of the output that matters most in each row, and its position.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+        As the attributes of an Explanation of one output.
+    kept : ndarray (n,) of int
+    """
+    names = "values", "standard_errors", "base_values", "predictions"
+    arrays = {name: getattr(explanation, name) for name in names}
+    rows = np.arange(len(explanation))
+    if explanation.values.ndim == 2:
+        return arrays, np.zeros(len(rows), int)
+    kept = most_likely(explanation)
+    return {name: np.moveaxis(a, -1, 1)[rows, kept] for name, a in arrays.items()}, kept
+
+
+def to_json(explanation, numbers):
+    """Return a dict for each row, as JSON holds it. numbers : those of the rows in the table, from 1"""
+    ones, kept = most_likely_arrays(explanation)
+    out = []
+    for i, number in enumerate(numbers):
+        output = explanation.outputs[kept[i]]
+        columns = list(map(str, explanation.columns))
+        out.append(
+            {
+                "row": number,
+                "output": label_text(output) if explanation.scale != "target" else output,
+                "prediction": float(ones["predictions"][i]),
+                "base": float(ones["base_values"][i]),
+                "values": dict(zip(columns, explanation.data[i].tolist())),
+                "contributions": dict(zip(columns, ones["values"][i].tolist())),
+                "standard_errors": dict(zip(columns, ones["standard_errors"][i].tolist())),
+            }
+        )
+    return out
 
 
 def describe_output(scale, output):

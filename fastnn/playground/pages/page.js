@@ -14,8 +14,8 @@ export async function ask(path, body) {
   if (!response) throw new Error(SERVER_ENDED);
   const answer = await response.json();
   if (!response.ok) {
-    say(answer.error);
-    throw new Error(answer.error);
+    say(answer.detail);
+    throw new Error(answer.detail);
   }
   return answer;
 }

@@ -1,17 +1,17 @@
-"""RequestError: what is wrong with a request, with its HTTP status, and the words of its message."""
+"""RequestError: what is wrong with a request, with its HTTP status. The words of its messages."""
 
-from http import HTTPStatus
+from starlette.exceptions import HTTPException
 
 from ..core.errors import Argument, DataError, Words
 from ..core.messages import one_line
 
 
-class RequestError(Exception):
+class RequestError(HTTPException):
     """A request cannot be answered.
 
     Parameters
     ----------
-    status : int
+    status_code : int
         The HTTP status.
     detail : str
         What was wrong, what was expected, and what to do.
@@ -21,10 +21,9 @@ class RequestError(Exception):
         Of the reply.
     """
 
-    def __init__(self, status, detail, facts=None, headers=None):
-        super().__init__(detail)
-        self.status, self.detail = HTTPStatus(status), detail
-        self.facts, self.headers = facts or {}, headers or {}
+    def __init__(self, status_code, detail, facts=None, headers=None):
+        super().__init__(status_code, detail, headers)
+        self.facts = facts or {}
 
 
 class RequestWords(Words):
@@ -37,19 +36,17 @@ class RequestWords(Words):
         return super().argument(Argument(name, argument.value))
 
     def wording(self, wording):
-        return wording.python.replace("X has", "The request has").replace(
-            " X must not contain infinity.", ""
-        )
+        return wording.python if wording.http is None else wording.http
 
 
-def from_value_error(error):
-    """Return the RequestError of rows that a model cannot predict. error : ValueError"""
+def refusal(error):
+    """Return the RequestError of a value in a request that cannot be used.
+
+    error : DataError, or an error with a text for the user
+    """
     if not isinstance(error, DataError):
         return RequestError(422, one_line(error))
     detail = error.say(RequestWords())
+    detail = detail[0].upper() + detail[1:]
     facts = {"column": error.column, "row": error.row}
-    return RequestError(
-        422,
-        detail[:1].upper() + detail[1:],
-        {name: value for name, value in facts.items() if value is not None},
-    )
+    return RequestError(422, detail, {k: v for k, v in facts.items() if v is not None})

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from .request_error import RequestError
+from .errors import RequestError
 
 HELD = 4  # times as many bytes as a body may have are held at a time
 #: Times as many bytes are read and dropped, so that a client that sends them sees the answer.
@@ -16,6 +16,8 @@ class Bodies:
     ----------
     max_bytes : int
         Of one body.
+    option : str, optional
+        The option of the command that allows more, for messages.
 
     Attributes
     ----------
@@ -23,8 +25,9 @@ class Bodies:
         Bytes of the requests that are being received or answered.
     """
 
-    def __init__(self, max_bytes):
+    def __init__(self, max_bytes, option=None):
         self.max_bytes, self.n_held = max_bytes, 0
+        self._advice = "" if option is None else f", or raise {option}"
 
     @contextlib.asynccontextmanager
     async def read(self, request):
@@ -74,7 +77,7 @@ class Bodies:
             return RequestError(
                 503,
                 f"The bodies of other requests take {HELD * self.max_bytes:,} bytes already. Try "
-                "again in a second, or raise --max-bytes of 'fastnn serve'.",
+                f"again in a second{self._advice}.",
                 headers={"Retry-After": "1", "Connection": "close"},
             )
         return None
@@ -82,7 +85,6 @@ class Bodies:
     def _too_large(self):
         return RequestError(
             413,
-            f"The body has more than {self.max_bytes:,} bytes. Send several requests, or raise "
-            "--max-bytes of 'fastnn serve'.",
+            f"The body has more than {self.max_bytes:,} bytes. Send several requests{self._advice}.",
             headers={"Connection": "close"},
         )
