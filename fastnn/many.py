@@ -13,14 +13,13 @@ from .core.foreign_names import FIT, with_hints
 from .core.sparse_rows import blocks, is_sparse
 from .core.threads import CHUNK
 from .core.validation import check_out, check_threads
-from .encoded_table import check_inputs
-from .executors import (
+from .distributed.executor_pool import (
     ExecutorPool,
-    RemoteTrainings,
-    SharedObjects,
     check_callbacks,
     threads_of_worker,
 )
+from .distributed.shared_objects import SharedObjects
+from .encoded_table import check_inputs
 from .kernels import run_in_threads
 from .mlp import MLP
 from .network import Network
@@ -194,16 +193,14 @@ def _fit_in_executor(executor, plans, n_threads, n_here, line):
     ):
         pool = ExecutorPool(
             executor,
-            RemoteTrainings(
-                n=len(plans),
-                function=_fit_task,
-                make=lambda numbers: ([plans[i] for i in numbers], n_threads),
-                ended=lambda numbers, results: _take_over([plans[i] for i in numbers], results),
-                shared=shared,
-                n_threads=n_threads,
-                n_threads_here=n_here,
-            ),
             line,
+            n=len(plans),
+            function=_fit_task,
+            make=lambda numbers: ([plans[i] for i in numbers], n_threads),
+            ended=lambda numbers, results: _take_over([plans[i] for i in numbers], results),
+            shared=shared,
+            n_threads=n_threads,
+            n_threads_here=n_here,
         )
         pool.run()
     return [plan.net.history for plan in plans]

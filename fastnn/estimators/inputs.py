@@ -19,7 +19,7 @@ from .. import kernels
 from ..core.messages import warn
 from ..core.sparse_rows import blocks, first_not_finite, is_sparse
 from ..core.validation import check_array, check_sample_weight, ready
-from ..dask.partitions import refuse_collections
+from ..distributed.partitions import refuse_collections
 
 ALL_ZERO_OK = (  # scikit-learn 1.9 and newer refuse weights of zero alone
     {"allow_all_zero_weights": True}

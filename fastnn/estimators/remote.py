@@ -4,13 +4,12 @@ from dataclasses import replace
 
 from ..callbacks import resolve_callbacks
 from ..core.validation import check_threads
-from ..executors import (
+from ..distributed.executor_pool import (
     ExecutorPool,
-    RemoteTrainings,
-    SharedObjects,
     check_callbacks,
     threads_of_worker,
 )
+from ..distributed.shared_objects import SharedObjects
 from ..training.data import arrays_of_several
 from ..training.pool import Trainings, train_many
 from .early_stopping import ScoreStopping
@@ -45,7 +44,9 @@ def train(fit, executor, line=None):
 
     data = [each for m in members for each in (m.data, m.validation) if each is not None]
     with SharedObjects(arrays_of_several(data)) as shared:
-        trainings = RemoteTrainings(
+        pool = ExecutorPool(
+            executor,
+            line,
             n=len(members),
             function=_train_task,
             make=lambda numbers: ([plan(i) for i in numbers], n_threads),
@@ -54,7 +55,6 @@ def train(fit, executor, line=None):
             n_threads=n_threads,
             n_threads_here=check_threads(estimator.n_threads),
         )
-        pool = ExecutorPool(executor, trainings, line)
         pool.run()
 
 

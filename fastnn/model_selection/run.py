@@ -5,9 +5,10 @@ import traceback
 from typing import Any
 
 from ..core.validation import check_threads
+from ..distributed.executor_pool import ExecutorPool
 from ..estimators import inputs
 from ..estimators.fit import EstimatorFit
-from ..executors import ExecutorPool, RemoteTrainings
+from ..estimators.rows import MemoryRows
 from ..kernels import InTraining
 from ..training.pool import Trainings, train_many
 from ..training.progress import ManyLine
@@ -65,7 +66,7 @@ class Run:
         self.network._validate_params()
         X, y, sample_weight = self.fold.rows
         rows = inputs.validate_rows(self.network, X, y, sample_weight, True)
-        return EstimatorFit(self.network, rows, fresh=True)
+        return EstimatorFit(self.network, MemoryRows(rows), fresh=True)
 
     def session(self, member, queue):
         """Return the session of a member, or None if there is nothing to train."""
@@ -125,7 +126,9 @@ class Workers:
             for i, result in zip(numbers, found):
                 results[i] = result
 
-        trainings = RemoteTrainings(
+        pool = ExecutorPool(
+            self.executor,
+            self.line(),
             n=len(items),
             function=_run_items,
             make=lambda numbers: (function, [items[i] for i in numbers], self.n_threads),
@@ -134,7 +137,7 @@ class Workers:
             n_threads=self.n_threads,
             n_threads_here=check_threads(-1),
         )
-        ExecutorPool(self.executor, trainings, self.line()).run()
+        pool.run()
         return results
 
 

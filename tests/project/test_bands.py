@@ -21,7 +21,7 @@ BANDS = {
     "networks": """kernels core state typing activations initializers losses optimizers schedules
         functional encoded_table network summary notebook config reference""",
     "bytes": "files tables datasets",
-    "training": "training callbacks dask differentiable distributed executors mlp many saving",
+    "training": "training callbacks differentiable distributed mlp many saving",
     "estimators": "estimators model_selection tabular exchange",
     # __init__ has the public names: only programs may import them from there
     "programs": "cli export plotting serving playground __init__ __main__ _pyinstaller",
@@ -80,15 +80,15 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "sklearn": {"cli", "export", "plotting", "tabular.columns"},
     "onnx": {"export"},
     "torch": {"cli", "distributed"},
-    "mpi4py": {"distributed", "executors"},
-    "cloudpickle": {"executors"},
-    "joblib": {"executors"},
+    "mpi4py": {"distributed"},
+    "cloudpickle": {"distributed"},
+    "joblib": {"distributed"},
     "anywidget": {"playground"},
     "traitlets": {"playground"},
     "starlette": {"serving"},
     "uvicorn": {"serving"},
-    "dask": {"dask"},
-    "distributed": {"dask"},
+    "dask": {"distributed"},
+    "distributed": {"distributed"},
 }
 
 

@@ -15,7 +15,7 @@ from table_error_cases import FILES
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, tables
-from fastnn.executors import mpi_ranks
+from fastnn.distributed import mpi_ranks
 from fastnn.tabular.metrics import MissingMetric
 
 DAYS = pa.array([f"2026-01-{i % 28 + 1:02}" for i in range(N)]).cast(pa.date32())

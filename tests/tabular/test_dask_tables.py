@@ -277,7 +277,7 @@ def test_ctrl_c_keeps_the_folds_and_resumes(interrupt_after_a_fold):
 
 
 def test_a_cluster_that_is_gone_keeps_the_folds(monkeypatch):
-    from fastnn.dask.runner import ClusterError
+    from fastnn.distributed import ClusterError
     from fastnn.tabular.fitting.out_of_fold import OutOfFold
 
     ddf, update = dd.from_pandas(table(), npartitions=3), OutOfFold.update

@@ -25,8 +25,7 @@ from dask_training import (  # noqa: E402
 from scale import scaled  # noqa: E402
 
 from fastnn import MLPRegressor, TabularRegressor  # noqa: E402
-from fastnn.dask import runner  # noqa: E402
-from fastnn.dask.runner import ClusterError  # noqa: E402
+from fastnn.distributed import ClusterError, runner  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow("a cluster of processes; tests of estimators run tasks in threads"),

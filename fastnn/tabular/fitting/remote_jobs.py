@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.validation import check_threads
-from ...executors import ExecutorPool, RemoteTrainings, n_workers, threads_of_worker
+from ...distributed.executor_pool import (
+    ExecutorPool,
+    n_workers,
+    threads_of_worker,
+)
 from ...state.history import DivergenceError
 from ...training.pool import Trainings, train_many
 from .budget import TimeBudget
@@ -81,7 +85,9 @@ def train(jobs, trainer, ended, line, budget):
             if ended is not None:
                 ended(job)
 
-    trainings = RemoteTrainings(
+    pool = ExecutorPool(
+        workers.executor,
+        line,
         n=len(jobs),
         function=_train_task,
         make=make,
@@ -91,7 +97,6 @@ def train(jobs, trainer, ended, line, budget):
         n_threads_here=setup.n_threads,
         is_broken=workers.is_broken,
     )
-    pool = ExecutorPool(workers.executor, trainings, line)
     pool.run()
     workers.is_broken = pool.is_broken
 

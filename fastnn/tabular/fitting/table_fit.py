@@ -9,9 +9,9 @@ from sklearn.utils import check_random_state
 from ...core.errors import Argument, DataError, Wording
 from ...core.messages import plural, warn
 from ...core.validation import check_threads
-from ...dask.runner import ClusterError
+from ...distributed import ClusterError
+from ...distributed.shared_objects import SharedObjects
 from ...estimators.inputs import check_weight
-from ...executors import SharedObjects
 from ...tables.files import TableWarning
 from .. import row_columns, table_memory, tabular_file
 from ..checking.profile import TableProfile

@@ -5,12 +5,12 @@ from numbers import Real
 from ...core.errors import DataError
 from ...core.messages import warn
 from ...core.validation import check_count
-from ...dask import partitions
+from ...distributed.partitions import is_collection
 from ...tables.files import TableWarning
 from ..columns import frames
 from ..row_columns import RowColumns, check_length
 from . import dask_table, row_batches, sampling
-from .large_table import LargeTable, check_window
+from .large_table import BatchRows, LargeTable, check_window
 from .sampling import SampledRows
 
 
@@ -19,7 +19,7 @@ def read(options, arguments):
 
     options : TableFitOptions; arguments : FitArguments
     """
-    if partitions.is_collection(arguments.X) or partitions.is_collection(arguments.y):
+    if is_collection(arguments.X) or is_collection(arguments.y):
         return dask_table.read(options, arguments)
     columns = RowColumns(arguments)
     rows, table = _read_batches(options, arguments, columns)
@@ -80,4 +80,4 @@ def _read_batches(options, arguments, columns):
     if rows.numbers is None:
         return rows, None
     check_window(window, len(rows.numbers), options)
-    return rows, LargeTable(batches, summary, rows, n_rows, window or len(rows.numbers))
+    return rows, LargeTable(BatchRows(batches), summary, rows, n_rows, window or len(rows.numbers))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.errors import placed
 from . import partitions
-from .delayed import delayed_call, delayed_value
+from .runner import delayed_call, delayed_value
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

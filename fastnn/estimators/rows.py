@@ -1,0 +1,80 @@
+"""Rows that an estimator trains on: the interface, and rows in memory."""
+
+from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
+from typing import Any
+
+from ..distributed.rows import RowSource
+from ..training.pool import Trainings
+from ..training.progress import ManyLine, ProgressLine
+from . import early_stopping, inputs
+from .fit import raise_if_diverged
+from .networks import prepare
+
+
+class MemoryRows(RowSource):
+    """Rows in memory. `dask_rows` and `rank_rows` have others, with the same methods.
+
+    Parameters
+    ----------
+    rows : inputs.ValidRows
+    groups : ndarray (n,), optional
+        What `bagging.check_groups` returned.
+
+    Attributes
+    ----------
+    options : dict
+        More options of `FitOptions`.
+    failure : ClusterError or None
+        What has ended the training, after which the estimator has what is trained.
+    """
+
+    options: Any = MappingProxyType({})
+    failure: Any = None
+
+    groups: Any = None
+
+    def __init__(self, rows, groups=None):
+        self.rows, self.groups = rows, groups
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def look(self, estimator, fresh):
+        """Find out what all rows have in common, before networks are made."""
+
+    def preparing(self) -> AbstractContextManager:
+        """Return the context in which networks are made."""
+        return nullcontext()
+
+    def prepare(self, estimator, fresh, random_state):
+        """Make the networks of an estimator if `fresh`. Return the Data of all rows, and warn if they are badly scaled."""
+        rows, data = self.rows, prepare(estimator, self.rows, fresh)
+        targets = estimator.targets_.to_check(data)
+        y_rms = None if targets is None else inputs.root_mean_square(targets)
+        names = getattr(estimator, "feature_names_in_", None)
+        inputs.warn_about_scales(inputs.root_mean_square(inputs.sample(rows.X)), y_rms, names)
+        return data
+
+    def split(self, estimator, data, random_state):
+        """Return training data, validation data or None, and callbacks that score it."""
+        return early_stopping.split_validation(estimator, data, self.rows.y, random_state)
+
+    def n_rows(self, data):
+        """Return the number of rows of an epoch, for the data of a member."""
+        return len(data)
+
+    def run(self, fit):
+        """Run the sessions of all members of an EstimatorFit."""
+        verbose = fit.estimator.verbose
+        if fit.n_members == 1:
+            fit.session(0).run(
+                ProgressLine(fit.estimator.max_iter, fit.n_rows) if verbose else None
+            )
+            return
+        trainings = Trainings(n=fit.n_members, make=fit.session, networks=fit.networks)
+        self.train(trainings, fit.n_threads, ManyLine() if verbose else None)
+        raise_if_diverged(fit.networks)
