@@ -2,11 +2,9 @@
 
 import copy
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.utils.class_weight import compute_sample_weight
 
 from ..core.messages import warn
@@ -22,10 +20,9 @@ from ..training.progress import ManyLine
 from ..training.stream import hashes
 from . import early_stopping, inputs, parameters
 from .fit import raise_if_diverged
-from .networks import prepare_networks, targets_class
-from .rows import MemoryRows
+from .networks import prepare_networks
+from .rows import MemoryRows, PartFacts, unite
 
-TARGET_ROWS = 100  # of a partition, that show what kind of targets they are
 PART_ROWS = 20_000  # rows that are worth a part
 HELD_OUT_BYTES = 256e6  # of validation rows in this process
 CONTINUES = "The estimator has what is trained. With warm_start=True, fit on the same rows continues from there."
@@ -37,64 +34,40 @@ ENDS_LATER = "all epochs done", "interrupted", ""  # reasons of sessions that th
 # ---- tasks ----
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ChunkFacts:
+class ChunkFacts(NamedTuple):
     """What the first pass finds in a partition.
 
     Attributes
     ----------
-    n_rows : int
+    facts : PartFacts
     attributes : dict
         What checking the rows sets in an estimator.
     dtype : dtype
         Of X, as networks would read it.
-    squares : ndarray (n_features,)
-        Sums of squares of the columns.
-    y_squares : ndarray (n_targets,) or None
-        The same of the targets, if they are numbers.
-    y : ndarray
-        Some targets, or the distinct classes.
-    counts : ndarray or None
-        Number of rows of each of these classes.
     weight : float
         The sum of the weights.
     """
 
-    n_rows: int
+    facts: PartFacts
     attributes: dict
     dtype: Any
-    squares: Any
-    y_squares: Any
-    y: Any
-    counts: Any
     weight: float
 
 
-def look_at_chunk(X, y, weight, estimator, index, _):
+def look_at_chunk(X, y, weight, estimator, *_):
     """Return the ChunkFacts of a partition, None if it is empty."""
     if not len(X):
         return None
     estimator = copy.copy(estimator)
     before = set(vars(estimator))
-    X, y, weight = _checked(estimator, X, y, weight, estimator.dtype or (np.float64, np.float32))
+    rows = _checked(estimator, X, y, weight, estimator.dtype or (np.float64, np.float32))
     attributes = {k: v for k, v in vars(estimator).items() if k not in before}
-    y_squares, counts, n = None, None, len(y)
-    if not is_classifier(estimator):
-        y_squares = np.square(y.reshape(n, -1), dtype=np.float64).sum(axis=0)
-    if is_classifier(estimator) and y.ndim == 1:
-        y, counts = np.unique(y, return_counts=True)
-    else:
-        y = y[:TARGET_ROWS]
-    with np.errstate(over="ignore"):
-        squares = np.einsum("ij,ij->j", X, X, dtype=np.float64)  # without a copy
-    return ChunkFacts(
-        n_rows=n, attributes=attributes, dtype=X.dtype, squares=squares, y_squares=y_squares, y=y,
-        counts=counts, weight=n if weight is None else float(weight.sum()),
-    )  # fmt: skip
+    total = len(X) if rows.weight is None else float(rows.weight.sum())
+    return ChunkFacts(PartFacts.of(estimator, rows), attributes, rows.X.dtype, total)
 
 
 def _checked(estimator, X, y, weight, dtype):
-    """Return X, y and the weights of a partition, checked as `fit` does."""
+    """Return the ValidRows of a partition."""
     if is_sparse(X):
         raise TypeError(
             "X has sparse chunks, which do not work with Dask. Convert them: "
@@ -103,11 +76,10 @@ def _checked(estimator, X, y, weight, dtype):
     X, y = inputs.check_X_y(estimator, X, y, dtype, True)
     if weight is not None:
         weight = inputs.check_weight(np.asarray(weight), X, may_be_zero=True)
-    return X, y, weight
+    return inputs.ValidRows(X, y, weight)
 
 
-@dataclass(frozen=True, eq=False)
-class ChunkTask:
+class ChunkTask(NamedTuple):
     """What prepares the rows of every partition for training.
 
     Attributes
@@ -132,7 +104,7 @@ class ChunkTask:
 def encode_chunk(X, y, weight, task, first, _):
     """Return the arrays of a partition, the numbers of their rows, and (X, y, weight) of those held out."""
     estimator = copy.copy(task.estimator)
-    X, y, weight = _checked(estimator, X, y, weight, task.dtype)
+    X, y, weight, *_ = _checked(estimator, X, y, weight, task.dtype)
     encoded = task.targets.encode(y, task.dtype, type(estimator).__name__)
     if task.class_weight is not None:
         of_class = compute_sample_weight(task.class_weight, y)
@@ -185,7 +157,7 @@ class DaskRows(MemoryRows):
 
     Attributes
     ----------
-    facts : list of ChunkFacts
+    found : list of ChunkFacts
         Of the partitions that are not empty.
     blocks : BlockRows
     held_out : (float, int)
@@ -203,36 +175,35 @@ class DaskRows(MemoryRows):
         self.parts = Partitions(*self.arguments, check_threads(estimator.n_threads))
         self.lean = _lean(estimator)
         found = self.parts.look("look", look_at_chunk, self.lean)
-        self.parts.lengths = np.array([0 if each is None else each.n_rows for each in found])
-        self.facts = [each for each in found if each is not None]
-        if not self.facts:
+        self.parts.lengths = np.array([each.facts.n_rows if each else 0 for each in found])
+        self.found = [each for each in found if each is not None]
+        if not self.found:
             raise ValueError("X has no rows. fit needs at least one.")
-        n_features = self.facts[0].attributes["n_features_in_"]
+        n_features = self.found[0].attributes["n_features_in_"]
         for i, each in enumerate(found):
             if each is not None and each.attributes["n_features_in_"] != n_features:
                 raise ValueError(
                     f"{partitions.place(i)} has {each.attributes['n_features_in_']} columns, but the "
                     f"others have {n_features}. Let all partitions have the same."
                 )
-        if sum(each.weight for each in self.facts) == 0:
+        if sum(each.weight for each in self.found) == 0:
             raise ValueError("sample_weight is zero in all rows. At least one must be positive.")
 
     def prepare(self, estimator, fresh, random_state):
-        facts, lengths = self.facts, self.parts.lengths
-        n, found = int(lengths.sum()), facts[0].attributes
+        lengths, found = self.parts.lengths, self.found[0].attributes
+        n, n_features = int(lengths.sum()), found["n_features_in_"]
         if fresh:
             vars(estimator).update(found)
-            dtypes = {each.dtype for each in facts}
+            dtypes = {each.dtype for each in self.found}
             dtype = dtypes.pop() if len(dtypes) == 1 else np.dtype(np.float64)
-            targets = targets_class(estimator).fit(np.concatenate([each.y for each in facts]))
         else:
             inputs.check_features(estimator, found)
-            dtype, targets = estimator.networks_[0].dtype, estimator.targets_
-        loss = prepare_networks(estimator, found["n_features_in_"], dtype, targets, fresh)
-        rms, y_rms = np.sqrt(sum(each.squares for each in facts) / n), None
-        if loss.output is None and facts[0].y_squares is not None:
-            y_rms = np.sqrt(sum(each.y_squares for each in facts) / n)
-        inputs.warn_about_scales(rms, y_rms, found.get("feature_names_in_"))
+            dtype = estimator.networks_[0].dtype
+        parts = [each.facts for each in self.found]
+        targets, class_weight, rms = unite(estimator, parts, fresh)
+        loss = prepare_networks(estimator, n_features, dtype, targets, fresh)
+        y_rms = None if targets.has_classes or loss.output is not None else rms[n_features:]
+        inputs.warn_about_scales(rms[:n_features], y_rms, found.get("feature_names_in_"))
         if fresh:
             self.stopped = None
         elif self.stopped is not None and (what := self.stopped.difference(estimator, lengths)):
@@ -242,11 +213,10 @@ class DaskRows(MemoryRows):
             )
             self.stopped = None
         self.held_out = (
-            self._held_out(estimator, n, dtype.itemsize * found["n_features_in_"], random_state)
+            self._held_out(estimator, n, dtype.itemsize * n_features, random_state)
             if self.stopped is None
             else self.stopped.held_out
         )
-        class_weight = self._class_weight(getattr(estimator, "class_weight", None), targets, n)
         task = ChunkTask(self.lean, targets, dtype, class_weight, self.held_out)
         self.blocks, infos = self.parts.store(encode_chunk, task, PART_ROWS, n_keys=1)
         X, y, weights = zip(*filter(None, infos))
@@ -256,21 +226,6 @@ class DaskRows(MemoryRows):
         part = min(1.0, part_batch(batch_size, self.blocks.n_parts) / batch_size)
         reader = ArrayReader(loss, float(estimator.alpha) * part)
         return RoundsData(self.blocks, np.ones(1, bool), reader, loss)
-
-    def _class_weight(self, parameter, targets, n):
-        """Return {class: weight}, or None. parameter : `class_weight`"""
-        if parameter != "balanced":
-            return parameter
-        if self.facts[0].counts is None:
-            raise ValueError(
-                "class_weight='balanced' does not work with several labels on Dask collections. Pass "
-                "a dict of weights."
-            )
-        n_rows = dict.fromkeys(targets.classes.tolist(), 0)
-        for each in self.facts:
-            for label, count in zip(each.y.tolist(), each.counts.tolist()):
-                n_rows[label] += count
-        return {label: n / (len(n_rows) * count) for label, count in n_rows.items()}
 
     def _held_out(self, estimator, n, row_bytes, random_state):
         """Return the part of the rows that `early_stopping` holds out, in this process, and a seed."""

@@ -13,8 +13,8 @@ from sklearn.utils import check_random_state
 from ..training.progress import ProgressLine
 from . import bagging, early_stopping, inputs
 from .early_stopping import ScoreStopping
-from .networks import prepare, targets_class
-from .rows import MemoryRows
+from .networks import prepare
+from .rows import MemoryRows, PartFacts, unite
 
 #: Parameters that may differ from rank to rank.
 OWN = ("random_state", "verbose", "n_threads", "callbacks", "validation_data")
@@ -56,29 +56,23 @@ class RankRows(MemoryRows):
 
     def look(self, estimator, fresh):
         ranks, (X, y, sample_weight, groups) = self.ranks, self.arguments
-        kind = targets_class(estimator)
         with ranks.failing_together():
             _check_support(estimator, ranks)
             rows = inputs.validate_rows(estimator, X, y, sample_weight, fresh, is_part=True)
             bagging.check_groups(estimator, groups, rows.X)
-            part = kind.fit(rows.y).part_to_json() if len(rows.y) else None
+            facts = PartFacts.of(estimator, rows)
         ranks.check_settings(_settings(estimator, rows, fresh, ranks))
         self.lengths = ranks.shard_lengths("X", len(rows.y))
         self.n_training_rows = int(self.lengths.sum())
-        parts = [part for part in ranks.gather_json(part) if part is not None]
+        parts = [PartFacts(*each) for each in ranks.gather_json(facts)]
+        parts = [part for part in parts if part.n_rows]
         if not parts:
             raise ValueError("X has no rows on any rank. Training needs at least one.")
-        targets = kind.union(parts) if fresh else estimator.targets_
-        class_weight = getattr(estimator, "class_weight", None)
-        if class_weight is not None:
-            with ranks.failing_together():
-                counts = targets.count(rows.y, type(estimator).__name__)
-            class_weight = targets.full_class_weight(class_weight, _total(ranks, counts))
+        targets, class_weight, self.rms = unite(estimator, parts, fresh)
         seed = np.array([check_random_state(estimator.random_state).randint(2**31)])
         ranks.share(seed)
         self.seed = int(seed[0])
         self.rows = rows._replace(targets=targets, class_weight=class_weight)
-        self.rms = _root_mean_squares(self.rows, ranks)
 
     def preparing(self):
         return self.ranks.failing_together()
@@ -169,26 +163,6 @@ def _settings(estimator, rows, fresh, ranks):
         "dtype of X": str(rows.X.dtype),
         "number of columns of y": rows.y.shape[1:],
     }
-
-
-def _total(ranks, vector):
-    """Return the sum of a vector of each rank."""
-    values = np.zeros((ranks.n, len(vector)))
-    values[0] = vector
-    return ranks.sum(values)
-
-
-def _root_mean_squares(rows, ranks):
-    """Return those of samples of the columns of X and y of all ranks."""
-    columns = [inputs.sample(rows.X)]
-    if not rows.targets.has_classes:
-        columns.append(rows.targets.encode(rows.y, np.dtype(np.float64), "estimator"))
-    counts = np.concatenate([np.full(a.shape[1], float(a.shape[0])) for a in columns])
-    means = [inputs.root_mean_square(a) if a.shape[0] else np.zeros(a.shape[1]) for a in columns]
-    with np.errstate(over="ignore"):
-        squares = np.concatenate(means).astype(np.float64) ** 2 * counts
-    totals, counts = np.split(_total(ranks, np.concatenate([squares, counts])), 2)
-    return np.sqrt(totals / np.maximum(counts, 1))
 
 
 class RankScore:

@@ -2,14 +2,68 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..distributed.rows import RowSource
 from ..training.pool import Trainings
 from ..training.progress import ManyLine, ProgressLine
 from . import early_stopping, inputs
 from .fit import raise_if_diverged
-from .networks import prepare
+from .networks import prepare, targets_class
+
+
+class PartFacts(NamedTuple):
+    """What the rows of a rank or a partition say of all rows, as JSON can hold it.
+
+    Attributes
+    ----------
+    targets
+        What `part_to_json` of ClassTargets or NumberTargets returned; None without rows.
+    n_rows : int
+    counts : list of int or None
+        Number of rows of each class.
+    squares : list of float
+        Sums of squares of the columns of X, and of y for numbers, estimated from a sample.
+    """
+
+    targets: Any
+    n_rows: int
+    counts: Any
+    squares: list
+
+    @classmethod
+    def of(cls, estimator, rows):
+        """Return those of ValidRows."""
+        n, X, y = len(rows.y), rows.X, rows.y
+        if not n:
+            return cls(None, 0, None, [])
+        targets = targets_class(estimator).fit(y)
+        columns, counts = [inputs.sample(X)], None
+        if not targets.has_classes:
+            columns.append(inputs.sample(targets.encode(y, np.dtype(np.float64), "estimator")))
+        elif y.ndim == 1:
+            counts = np.unique(y, return_counts=True)[1].tolist()
+        with np.errstate(over="ignore"):
+            means = np.concatenate([inputs.root_mean_square(a) for a in columns])
+            squares = n * means.astype(np.float64) ** 2
+        return cls(targets.part_to_json(), n, counts, squares.tolist())
+
+
+def unite(estimator, parts, fresh):
+    """Return targets, `class_weight` and root mean squares of columns of all rows.
+
+    parts : list of PartFacts, of those that have rows
+    """
+    kind = targets_class(estimator)
+    targets = kind.union([part.targets for part in parts]) if fresh else estimator.targets_
+    class_weight = getattr(estimator, "class_weight", None)
+    if class_weight is not None:
+        counts = [(part.targets, part.counts) for part in parts]
+        class_weight = targets.full_class_weight(class_weight, counts)
+    squares = np.sum([part.squares for part in parts], axis=0)
+    return targets, class_weight, np.sqrt(squares / sum(part.n_rows for part in parts))
 
 
 class MemoryRows(RowSource):
