@@ -37,8 +37,8 @@ class Task:
     ----------
     layers : tuple
         Arguments of `MLP`.
-    reader : object
-        ``reader.data(net, arrays)`` returns the Data of all rows of a block.
+    reader : callable
+        reader(net, arrays) returns the Data of all rows of a block.
     keys : ndarray (n_keys,) of bool
         Which rows the network trains on, by their key.
     batch_size : int
@@ -74,7 +74,7 @@ def train_part(task, state, block, span):
     seeds = [state.shuffle_seed, state.epoch, number, first]
     if task.shuffle:
         rows = rows[np.random.default_rng(seeds[:3]).permutation(len(rows))]
-    data = task.reader.data(net, arrays).select(rows[first:last])
+    data = task.reader(net, arrays).select(rows[first:last])
     seed = int(np.random.default_rng(seeds).integers(2**63))
     state = replace(state, moments=state.moments.copy(), loss_sum=0.0, seed=seed)
     optimizer, moments = state.optimizer, state.moments
@@ -143,7 +143,7 @@ class RoundsData:
     rows : BlockRows
     keys : ndarray (n_keys,) of bool
         Which of them, by their key.
-    reader : object
+    reader : callable
         As in `Task`.
     loss : losses.Loss
     """

@@ -189,7 +189,7 @@ class BaseMLP(PartialFit):
             with self._restore_on_error((Exception, KeyboardInterrupt)):
                 fresh = not (self.warm_start and hasattr(self, "networks_"))
                 source = self._rows(fresh, X, y, sample_weight, groups, executor, comm, shards)
-                with source:
+                with source.training():
                     source.look(self, fresh)
                     with source.preparing():
                         fit = EstimatorFit(self, source, fresh)

@@ -2,6 +2,7 @@
 
 import copy
 from copy import deepcopy
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..training.data import Data
 from ..training.pool import Trainings
 from ..training.progress import ManyLine
 from ..training.stream import hashes
-from . import early_stopping, inputs, parameters
+from . import inputs, parameters
 from .fit import raise_if_diverged
 from .networks import prepare_networks
 from .rows import MemoryRows, PartFacts, unite
@@ -79,37 +80,19 @@ def _checked(estimator, X, y, weight, dtype):
     return inputs.ValidRows(X, y, weight)
 
 
-class ChunkTask(NamedTuple):
-    """What prepares the rows of every partition for training.
+def encode_chunk(X, y, weight, recipe, first, _):
+    """Return the arrays of a partition, the numbers of their rows, and (X, y, weight) of those held out.
 
-    Attributes
-    ----------
-    estimator : BaseMLP
-        Without networks.
-    targets : ClassTargets or NumberTargets
-    dtype : dtype
-    class_weight : dict or None
-        The weight of each class.
-    held_out : (float, int)
-        Part of the rows that are held out, and a seed.
+    recipe : estimator without networks, ClassTargets or NumberTargets, dtype, {class: weight} or None,
+    (part of the rows that are held out, seed)
     """
-
-    estimator: Any
-    targets: Any
-    dtype: Any
-    class_weight: Any
-    held_out: tuple
-
-
-def encode_chunk(X, y, weight, task, first, _):
-    """Return the arrays of a partition, the numbers of their rows, and (X, y, weight) of those held out."""
-    estimator = copy.copy(task.estimator)
-    X, y, weight, *_ = _checked(estimator, X, y, weight, task.dtype)
-    encoded = task.targets.encode(y, task.dtype, type(estimator).__name__)
-    if task.class_weight is not None:
-        of_class = compute_sample_weight(task.class_weight, y)
+    estimator, targets, dtype, class_weight, (fraction, seed) = recipe
+    X, y, weight, *_ = _checked(copy.copy(estimator), X, y, weight, dtype)
+    encoded = targets.encode(y, dtype, type(estimator).__name__)
+    if class_weight is not None:
+        of_class = compute_sample_weight(class_weight, y)
         weight = of_class if weight is None else weight * of_class
-    n, (fraction, seed) = len(y), task.held_out
+    n = len(y)
     numbers = np.arange(first, first + n)
     is_out = hashes(numbers, seed) < fraction * 2.0**53
     arrays = {"X": X, "y": encoded, "key": np.zeros(n, np.int32)}
@@ -122,24 +105,11 @@ def encode_chunk(X, y, weight, task, first, _):
     return arrays, numbers, held_out
 
 
-class ArrayReader(NamedTuple):
-    """Reads the rows of a block.
-
-    Attributes
-    ----------
-    loss : losses.Loss
-    alpha : float
-        As in `Data`.
-    """
-
-    loss: Any
-    alpha: float
-
-    def data(self, net, arrays):
-        """Return the Data of all rows of a block."""
-        data = Data.of(net, arrays["X"], arrays["y"], self.loss, arrays.get("weight"))
-        data.alpha = self.alpha
-        return data
+def read_rows(net, arrays, loss, alpha):
+    """Return the Data of all rows of a block. alpha : as in `Data`"""
+    data = Data.of(net, arrays["X"], arrays["y"], loss, arrays.get("weight"))
+    data.alpha = alpha
+    return data
 
 
 # ---- in the process of the caller ----
@@ -161,7 +131,7 @@ class DaskRows(MemoryRows):
         Of the partitions that are not empty.
     blocks : BlockRows
     held_out : (float, int)
-        As in `ChunkTask`.
+        Part of the rows that are held out, and a seed.
     """
 
     blocks: Any = None
@@ -217,14 +187,14 @@ class DaskRows(MemoryRows):
             if self.stopped is None
             else self.stopped.held_out
         )
-        task = ChunkTask(self.lean, targets, dtype, class_weight, self.held_out)
-        self.blocks, infos = self.parts.store(encode_chunk, task, PART_ROWS, n_keys=1)
+        recipe = self.lean, targets, dtype, class_weight, self.held_out
+        self.blocks, infos = self.parts.store(encode_chunk, recipe, PART_ROWS, n_keys=1)
         X, y, weights = zip(*filter(None, infos))
         weight = None if weights[0] is None else np.concatenate(weights)
         self.validation = np.concatenate(X), np.concatenate(y), weight
         batch_size = parameters.batch_size(estimator, int(self.blocks.n_of_key.sum()))
         part = min(1.0, part_batch(batch_size, self.blocks.n_parts) / batch_size)
-        reader = ArrayReader(loss, float(estimator.alpha) * part)
+        reader = partial(read_rows, loss=loss, alpha=float(estimator.alpha) * part)
         return RoundsData(self.blocks, np.ones(1, bool), reader, loss)
 
     def _held_out(self, estimator, n, row_bytes, random_state):
@@ -239,22 +209,16 @@ class DaskRows(MemoryRows):
             )
         return min(part, most / n), random_state.randint(2**31)
 
-    def split(self, estimator, data, random_state):
-        if estimator.validation_data is not None:
-            validation, y = early_stopping.validation_rows(estimator, data.loss)
-        elif estimator.early_stopping:
-            X, y, weight = self.validation
-            if len(y) < 2:
-                raise ValueError(
-                    f"validation_fraction={estimator.validation_fraction} holds out {len(y)} of "
-                    f"{len(data) + len(y)} rows, but at least 2 are needed. Increase "
-                    "validation_fraction, or pass more rows."
-                )
-            encoded = estimator.targets_.encode(y, X.dtype, type(estimator).__name__)
-            validation = Data.of(estimator.networks_[0], X, encoded, data.loss, weight)
-        else:
-            return data, None, []
-        return data, validation, early_stopping.score_stopping(estimator, validation, y)
+    def hold_out(self, estimator, data, random_state):
+        X, y, weight = self.validation
+        if len(y) < 2:
+            raise ValueError(
+                f"validation_fraction={estimator.validation_fraction} holds out {len(y)} of "
+                f"{len(data) + len(y)} rows, but at least 2 are needed. Increase "
+                "validation_fraction, or pass more rows."
+            )
+        encoded = estimator.targets_.encode(y, X.dtype, type(estimator).__name__)
+        return data, Data.of(estimator.networks_[0], X, encoded, data.loss, weight), y
 
     def n_at_once(self, n_threads):
         return self.blocks.n_at_once()
@@ -337,7 +301,7 @@ class StoppedFit(NamedTuple):
     lengths : ndarray of int
         Number of rows of each partition.
     held_out : (float, int)
-        As in `ChunkTask`.
+        Part of the rows that are held out, and a seed.
     records : list of Record
         Of the networks before the fit.
     members : list of StoppedMember

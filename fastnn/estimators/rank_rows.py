@@ -11,8 +11,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ..training.progress import ProgressLine
-from . import bagging, early_stopping, inputs
-from .early_stopping import ScoreStopping
+from . import bagging, inputs
 from .networks import prepare
 from .rows import MemoryRows, PartFacts, unite
 
@@ -40,19 +39,14 @@ class RankRows(MemoryRows):
     score : RankScore or None
     """
 
-    score = None
+    is_part, score = True, None
 
     def __init__(self, ranks, *arguments):
         self.ranks, self.arguments, self.options = ranks, arguments, {"ranks": ranks}
         self.speaks = ranks.comm.rank == 0
-        self.signals = ranks.deferring_signals()
 
-    def __enter__(self):
-        self.signals.__enter__()
-        return self
-
-    def __exit__(self, *exception):
-        return self.signals.__exit__(*exception)
+    def training(self):
+        return self.ranks.deferring_signals()
 
     def look(self, estimator, fresh):
         ranks, (X, y, sample_weight, groups) = self.ranks, self.arguments
@@ -85,25 +79,9 @@ class RankRows(MemoryRows):
             inputs.warn_about_scales(self.rms[:n], self.rms[n:] if has_scale else None, names)
         return data
 
-    def split(self, estimator, data, random_state):
-        """Return what `early_stopping.split_validation` returns.
-
-        Of each shard the same number of rows is held out, so the rest has the lengths of shards.
-        """
-        if estimator.validation_data is None and not estimator.early_stopping:
-            return data, None, []
-        if estimator.validation_data is None:
-            train, held_out = self._hold_out(estimator.validation_fraction)
-            validation = replace(data.take(held_out), alpha=0.0)
-            data = data.take(train)
-        else:
-            validation, _ = early_stopping.validation_rows(estimator, data.loss, is_part=True)
-        self.score = self.options["score"] = RankScore(estimator.targets_)
-        patience = estimator.n_iter_no_change if estimator.early_stopping else np.inf
-        return data, validation, [ScoreStopping(self.score.get, patience, estimator.tol)]
-
-    def _hold_out(self, fraction):
-        """Return the numbers of the rows of this rank to train on, and of those held out."""
+    def hold_out(self, estimator, data, random_state):
+        # of each shard the same number of rows, so the rest has the lengths of shards
+        fraction = estimator.validation_fraction
         ranks, n_shards, shortest = self.ranks, self.ranks.n_shards, self.lengths.min()
         n_out = max(1, round(fraction * self.n_training_rows / n_shards), 2 // n_shards)
         if shortest <= n_out:
@@ -119,7 +97,12 @@ class RankRows(MemoryRows):
             held_out.append(first + np.sort(rng.permutation(length)[:n_out]))
             first += length
         rows = np.concatenate(held_out)
-        return np.setdiff1d(np.arange(first), rows), rows
+        validation = replace(data.take(rows), alpha=0.0)
+        return data.take(np.setdiff1d(np.arange(first), rows)), validation, self.rows.y[rows]
+
+    def score_of(self, estimator, validation, y):
+        self.score = self.options["score"] = RankScore(estimator.targets_)
+        return self.score.get
 
     def n_rows(self, data):
         return self.n_training_rows

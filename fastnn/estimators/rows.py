@@ -1,6 +1,6 @@
 """Rows that an estimator trains on: the interface, and rows in memory."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from ..distributed.rows import RowSource
 from ..training.pool import Trainings
 from ..training.progress import ManyLine, ProgressLine
 from . import early_stopping, inputs
+from .early_stopping import HeldOutScore, ScoreStopping
 from .fit import raise_if_diverged
 from .networks import prepare, targets_class
 
@@ -79,23 +80,24 @@ class MemoryRows(RowSource):
     ----------
     options : dict
         More options of `FitOptions`.
+    is_part : bool
+        Whether other ranks have more rows.
     failure : ClusterError or None
         What has ended the training, after which the estimator has what is trained.
     """
 
     options: Any = MappingProxyType({})
     failure: Any = None
+    is_part = False
 
     groups: Any = None
 
     def __init__(self, rows, groups=None):
         self.rows, self.groups = rows, groups
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.close()
+    def training(self) -> AbstractContextManager:
+        """Return the context of a fit."""
+        return closing(self)
 
     def look(self, estimator, fresh):
         """Find out what all rows have in common, before networks are made."""
@@ -115,7 +117,23 @@ class MemoryRows(RowSource):
 
     def split(self, estimator, data, random_state):
         """Return training data, validation data or None, and callbacks that score it."""
-        return early_stopping.split_validation(estimator, data, self.rows.y, random_state)
+        if estimator.validation_data is not None:
+            validation, y = early_stopping.validation_rows(estimator, data.loss, self.is_part)
+        elif estimator.early_stopping:
+            data, validation, y = self.hold_out(estimator, data, random_state)
+        else:
+            return data, None, []
+        patience = estimator.n_iter_no_change if estimator.early_stopping else np.inf
+        score = self.score_of(estimator, validation, y)
+        return data, validation, [ScoreStopping(score, patience, estimator.tol)]
+
+    def hold_out(self, estimator, data, random_state):
+        """Return training data, validation data and the targets of these."""
+        return early_stopping.hold_out(estimator, data, self.rows.y, random_state)
+
+    def score_of(self, estimator, validation, y):
+        """Return a function that scores the validation data for a network. y : their targets"""
+        return HeldOutScore(estimator.targets_, y, validation, estimator.n_threads)
 
     def n_rows(self, data):
         """Return the number of rows of an epoch, for the data of a member."""

@@ -7,6 +7,7 @@ rows in one pass, encode them in another, and train the networks on them.
 import copy
 import zlib
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -197,34 +198,18 @@ def checksum_of(rows):
     return value
 
 
-class TableReader(NamedTuple):
-    """Reads the rows of a block as one encoder has encoded them.
+def read_table(net, arrays, encoder, layout, known, weights, loss):
+    """Return the Data of all rows of a block as one encoder has encoded them.
 
-    Attributes
-    ----------
-    encoder : int
-        Its position.
-    layout : TableLayout
-    known : KnownCategories or None
-    weights : InputWeights or None
-    loss : losses.Loss
+    encoder : its position; layout : TableLayout; known : KnownCategories or None; weights : InputWeights or None
     """
-
-    encoder: int
-    layout: Any
-    known: Any
-    weights: Any
-    loss: Any
-
-    def data(self, net, arrays):
-        """Return the Data of all rows of a block."""
-        numbers, positions, codes = (arrays[f"{self.encoder}.{name}"] for name in PARTS)
-        X = table_of(numbers, positions, codes, self.layout)
-        if self.known is not None:
-            X = self.known.hide_others_in(X)
-        if self.weights is not None:
-            X = self.weights.multiply(X)
-        return Data.of(net, X, arrays["y"], self.loss, arrays.get("weight"))
+    numbers, positions, codes = (arrays[f"{encoder}.{name}"] for name in PARTS)
+    X = table_of(numbers, positions, codes, layout)
+    if known is not None:
+        X = known.hide_others_in(X)
+    if weights is not None:
+        X = weights.multiply(X)
+    return Data.of(net, X, arrays["y"], loss, arrays.get("weight"))
 
 
 # ---- in the process of the caller ----
@@ -344,8 +329,9 @@ class BlocksOfTable(RowSource):
     def data(self, job, loss):
         """Return the data that the network of a job trains on."""
         settings = job.configuration.encoding
-        encoder = list(self.layouts).index(settings)
-        reader = TableReader(encoder, self.layouts[settings], job.known, job.weights, loss)
+        encoder, layout = list(self.layouts).index(settings), self.layouts[settings]
+        what = dict(known=job.known, weights=job.weights, loss=loss)
+        reader = partial(read_table, encoder=encoder, layout=layout, **what)
         return RoundsData(self.blocks, self.folds.trains[job.fold], reader, loss)
 
     def seconds_per_row(self, job, loss):
