@@ -11,6 +11,7 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..callbacks import EarlyStopping
@@ -24,6 +25,38 @@ POLL_SECONDS = 0.05  # between two lines of progress
 COUNT_SECONDS = 1.0  # between two counts of the workers: a cluster may grow
 PARTS = 16  # tasks for each worker, at most, so that all workers end at about the same time
 MAX_SENDS = 3  # of the shared objects with one task, which a worker that dies may lose
+
+
+class Workers:
+    """The workers of an executor.
+
+    Parameters
+    ----------
+    executor : concurrent.futures.Executor
+    n_threads : int
+        Threads in a worker.
+    n_threads_here : int
+        Threads in this process, for networks that the executor lost.
+    shared : SharedObjects, optional
+        What tasks read. It must be open while networks train.
+
+    Attributes
+    ----------
+    is_broken : bool
+        Whether the executor was found to be broken: then all networks train in this process.
+    n : int
+        Number of workers when somebody asked first.
+    """
+
+    is_broken = False
+
+    def __init__(self, executor, n_threads, n_threads_here, shared=None):
+        self.executor, self.shared = executor, shared
+        self.n_threads, self.n_threads_here = n_threads, n_threads_here
+
+    @cached_property
+    def n(self):
+        return n_workers(self.executor)
 
 
 @dataclass(eq=False)
@@ -46,27 +79,19 @@ class ExecutorPool(PoolProgress):
 
     Parameters
     ----------
-    executor : concurrent.futures.Executor
-    line : optional
-        Shows the progress, as a `training.progress.ManyLine` does.
+    workers : Workers
     n : int
         Number of networks.
     function : callable
-        function(task, watch), of a module, runs in a worker, and returns the result of a task.
+        function(items, watch), of a module, runs in a worker, and returns a result for each item.
         `watch` is shown to the pool that it runs, see `worker.Watch`.
     make : callable
-        make(numbers) returns the task of some networks as soon as a worker is free. Arrays of
-        `shared` in it do not travel with it.
+        make(i) returns the item of network i as soon as a worker is free. Arrays of
+        ``workers.shared`` in it do not travel with it.
     ended : callable
-        ended(numbers, result) is called when a task has ended.
-    shared : SharedObjects
-        It is open.
-    n_threads : int
-        Threads in a worker.
-    n_threads_here : int
-        Threads in this process, for networks that the executor lost.
-    is_broken : bool
-        Whether the executor was found to be broken: then all networks train in this process.
+        ended(i, result) is called when a task has ended.
+    line : optional
+        Shows the progress, as a `training.progress.ManyLine` does.
 
     Attributes
     ----------
@@ -76,14 +101,10 @@ class ExecutorPool(PoolProgress):
 
     rows_done = 0
 
-    def __init__(
-        self, executor, line=None, *, n, function, make, ended, shared, n_threads=1,
-        n_threads_here=1, is_broken=False,
-    ):  # fmt: skip
+    def __init__(self, workers, n, function, make, ended, line=None):
         super().__init__(n)
-        self.executor, self.line, self.function, self.make = executor, line, function, make
-        self.ended, self.shared, self.n_threads = ended, shared, n_threads
-        self.n_threads_here, self.is_broken = n_threads_here, is_broken
+        self.workers, self.executor, self.shared = workers, workers.executor, workers.shared
+        self.function, self.make, self.ended, self.line = function, make, ended, line
         self.histories = [None] * n
         self.waiting: deque[_Task] = deque()
         self.lost: list[_Task] = []
@@ -94,9 +115,9 @@ class ExecutorPool(PoolProgress):
     def run(self):
         """Train all networks. On an exception, tasks that have not begun are cancelled."""
         try:
-            if not self.is_broken:
+            if not self.workers.is_broken:
                 self.count()
-            size = task_size(self.n, self.n_workers, self.n_threads)
+            size = task_size(self.n, self.n_workers, self.workers.n_threads)
             starts = range(0, self.n, size)
             self.waiting += [_Task(range(i, min(i + size, self.n))) for i in starts]
             while self.waiting or self.lost or self.running:
@@ -129,11 +150,11 @@ class ExecutorPool(PoolProgress):
 
     def fill(self):
         """Give each idle worker a task. What the executor has lost runs here when it has nothing else to do."""
-        if self.waiting and not self.is_broken:
+        if self.waiting and not self.workers.is_broken:
             self.count()
-        if self.here is None and (self.is_broken or not (self.waiting or self.running)):
-            self.here = self.executor = ThreadPoolExecutor(self.n_threads_here)
-            self.n_workers = self.n_threads_here
+        if self.here is None and (self.workers.is_broken or not (self.waiting or self.running)):
+            self.n_workers = self.workers.n_threads_here
+            self.here = self.executor = ThreadPoolExecutor(self.n_workers)
         if self.here is not None:
             self.waiting.extend(self.lost)
             self.lost.clear()
@@ -144,7 +165,7 @@ class ExecutorPool(PoolProgress):
         """Submit a task to the executor. content : the Source of the shared objects, and the objects"""
         source, *objects = content or [self.shared.source]
         if not task.data:
-            task.data = self.shared.dumps((self.function, self.make(list(task.numbers))))
+            task.data = self.shared.dumps((self.function, list(map(self.make, task.numbers))))
         try:
             future = self.executor.submit(run_task, source, build(), task.data, *objects)
             self.running[future] = task
@@ -167,7 +188,8 @@ class ExecutorPool(PoolProgress):
             return
         if not isinstance(result, Missing):
             self.n_done += len(task.numbers)
-            self.ended(list(task.numbers), result)
+            for i, each in zip(task.numbers, result):
+                self.ended(i, each)
         elif not result.source.digest and (self.shared.write() or self.shared.source.digest):
             self.submit(task)
         else:
@@ -194,8 +216,8 @@ class ExecutorPool(PoolProgress):
 
     def break_off(self, error):
         """Let all tasks that are left run in this process. error : that of the executor"""
-        if not self.is_broken:
-            self.is_broken = True
+        if not self.workers.is_broken:
+            self.workers.is_broken = True
             _warn_of_loss(self.n - self.n_done, error)
 
 

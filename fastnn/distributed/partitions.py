@@ -4,7 +4,7 @@
 them for training, in blocks on the workers.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,14 +21,6 @@ from .runner import (
 )
 
 SAME_ROWS = "Each computation of the collection must yield the same rows in the same order."
-
-
-class Partition(NamedTuple):
-    """Some rows of a collection, each None or a Delayed object."""
-
-    X: Any
-    y: Any
-    weight: Any
 
 
 def is_collection(value):
@@ -57,7 +49,7 @@ def refuse(**arguments):
 
 
 def of(X, y, weight=None):
-    """Return the Partitions of a DataFrame or an array and of its targets.
+    """Return (X, y, weight) of each partition of a DataFrame or an array and of its targets, as Delayed objects or None.
 
     Parameters
     ----------
@@ -75,14 +67,8 @@ def of(X, y, weight=None):
     if is_array(X):
         X = in_one_column_of_chunks("X", X, (2,))
     parts = delayed_of(X)
-    return [
-        Partition(*each)
-        for each in zip(
-            parts,
-            _beside("y", y, X, len(parts)),
-            _beside("sample_weight", weight, X, len(parts)),
-        )
-    ]
+    n = len(parts)
+    return list(zip(parts, _beside("y", y, X, n), _beside("sample_weight", weight, X, n)))
 
 
 def is_frame(collection):

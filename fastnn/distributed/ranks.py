@@ -7,6 +7,7 @@ import json
 import signal
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..core.messages import join
 from ..core.validation import check_count
 from . import parts
 from .adder import CommunicatorAdder, TreeAdder, add_in_tree
-from .communicator import SingleRank, bytes_of, resolve
+from .communicator import bytes_of, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .adder import Adder
-    from .communicator import Communicator
 
 #: Flags go with all sums: the number of ranks that were interrupted, that of ranks whose callbacks
 #: stop the training, and that of ranks that failed.
@@ -34,6 +34,7 @@ NO_FLAGS = [0.0] * len(FLAGS)
 N_TAIL = 4  # numbers behind the gradient: the loss and the weight, each as two
 N_SUMS = 4  # of an exchange at the end of an epoch
 SIGNALS = ("SIGINT", "SIGTERM")
+SINGLE_RANK = SimpleNamespace(rank=0, size=1)  # in place of a Communicator
 REPORT_SECONDS = 0.3  # for a rank that failed to print its error
 
 
@@ -84,7 +85,7 @@ class Ranks:
     def __init__(
         self, comm: Any = None, shards: int | None = None, sync_every: int | None = 1
     ) -> None:
-        self.comm: Communicator = SingleRank() if comm is None else resolve(comm)
+        self.comm: Any = SINGLE_RANK if comm is None else resolve(comm)
         self.sync_every = check_count("sync_every", sync_every)
         if sync_every != 1:
             if comm is None or shards:
@@ -246,7 +247,8 @@ class Ranks:
         """Return a number of each rank."""
         numbers = np.zeros(self.comm.size)
         numbers[self.comm.rank] = number
-        self._exchange(self.comm.allreduce, numbers)
+        if self.comm.size > 1:
+            self._exchange(self.comm.allreduce, numbers)
         return numbers
 
     def share(self, *arrays: NDArray[Any], root: int = 0) -> None:

@@ -2,9 +2,11 @@
 
 import time
 import traceback
+from functools import partial
 from typing import Any
 
 from ..core.validation import check_threads
+from ..distributed import executor_pool
 from ..distributed.executor_pool import ExecutorPool
 from ..estimators import inputs
 from ..estimators.fit import EstimatorFit
@@ -121,28 +123,14 @@ class Workers:
         list of the results
         """
         results: list[Any] = [None] * len(items)
-
-        def ended(numbers, found):
-            for i, result in zip(numbers, found):
-                results[i] = result
-
-        pool = ExecutorPool(
-            self.executor,
-            self.line(),
-            n=len(items),
-            function=_run_items,
-            make=lambda numbers: (function, [items[i] for i in numbers], self.n_threads),
-            ended=ended,
-            shared=shared,
-            n_threads=self.n_threads,
-            n_threads_here=check_threads(-1),
-        )
+        workers = executor_pool.Workers(self.executor, self.n_threads, check_threads(-1), shared)
+        ended, run = results.__setitem__, partial(_run_items, function, self.n_threads)
+        pool = ExecutorPool(workers, len(items), run, items.__getitem__, ended, self.line())
         pool.run()
         return results
 
 
-def _run_items(task, watch):
-    function, items, n_threads = task
+def _run_items(function, n_threads, items, watch):
     return function(items, n_threads, watch)
 
 

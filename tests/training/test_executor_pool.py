@@ -23,14 +23,13 @@ ROWS = rng.normal(size=(50, 4)).astype("float32")
 OTHERS = {"b": np.asfortranarray(rng.normal(size=(7, 3))), "empty": np.empty(0), "text": "abc"}
 
 
-def describe(task, watch):
-    """Runs in a worker: sums of the rows of the task, and whether they are read-only."""
-    rows, others, numbers = task
+def describe(items, watch):
+    """Runs in a worker: sums of the rows of the items, and whether they are read-only."""
     watch.show(None)
-    return [(float(rows[i].sum()), others["b"].tolist(), rows.flags.writeable) for i in numbers]
+    return [(float(X[i].sum()), others["b"].tolist(), X.flags.writeable) for X, others, i in items]
 
 
-def run(executor, n=6, content=None, **more):
+def run(executor, n=6, content=None, is_broken=False, n_threads_here=1):
     """Run tasks of one network each. Return the results, how often objects were sent, and the pool."""
     results, sent = [None] * n, []
 
@@ -43,18 +42,10 @@ def run(executor, n=6, content=None, **more):
         if content:
             shared.may_write = False
 
-        def ended(numbers, result):
-            for i, each in zip(numbers, result):
-                results[i] = each
-
+        workers = executor_pool.Workers(executor, 1, n_threads_here, shared)
+        workers.is_broken = is_broken
         pool = executor_pool.ExecutorPool(
-            executor,
-            n=n,
-            function=describe,
-            make=lambda numbers: (ROWS, OTHERS, numbers),
-            ended=ended,
-            shared=shared,
-            **more,
+            workers, n, describe, lambda i: (ROWS, OTHERS, i), results.__setitem__
         )
         pool.run()
     assert not os.path.exists(shared.source.folder) and not shared_objects._of_caller
@@ -150,7 +141,7 @@ def test_processes(method):
 def test_what_a_broken_executor_loses_runs_here(error):
     with Worker({3: error}) as executor, pytest.warns(RuntimeWarning, match="lost 5 net") as caught:
         _, _, pool = run(executor)
-    assert len(caught) == 1 and pool.is_broken and executor.n_calls == 3
+    assert len(caught) == 1 and pool.workers.is_broken and executor.n_calls == 3
 
 
 def test_a_broken_executor_is_not_asked_again():
@@ -173,7 +164,7 @@ def test_a_task_that_kills_workers_runs_here_alone():
         pytest.warns(RuntimeWarning, match="1 network, and"),
     ):
         _, _, pool = run(executor)
-    assert not pool.is_broken and executor.n_calls == 7
+    assert not pool.workers.is_broken and executor.n_calls == 7
 
 
 def test_lost_content_is_sent_again():
@@ -206,9 +197,8 @@ def test_ctrl_c_cancels_what_has_not_begun_and_stops_what_has():
         line = type("Line", (), dict(show=staticmethod(show), close=lambda *args: None))()
         watch = worker.Watch(shared.source.folder)
         with pytest.raises(KeyboardInterrupt):
-            executor_pool.ExecutorPool(
-                Idle(2), line, n=9, function=describe, make=list, ended=print, shared=shared
-            ).run()
+            workers = executor_pool.Workers(Idle(2), 1, 1, shared)
+            executor_pool.ExecutorPool(workers, 9, describe, int, print, line).run()
         watch.show(None)
     assert len(futures) == 2 and all(future.cancelled() for future in futures)
     with pytest.raises(worker.CallOver):

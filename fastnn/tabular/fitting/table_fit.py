@@ -125,7 +125,7 @@ class TableFit:
             targets=targets,
             hidden_sizes=options.hidden_sizes,
             n_threads=n_threads,
-            workers=remote_jobs.Workers.of(options.executor, options.n_threads),
+            workers=remote_jobs.workers_of(options.executor, options.n_threads),
         )
 
     def run(self, stopped=None):
