@@ -176,7 +176,10 @@ class ClusterRunner(Runner):
             try:
                 if is_done.wait(POLL_SECONDS):
                     return future.result(timeout=GATHER_SECONDS)
-            except (TimeoutError, UnboundLocalError):  # the latter of distributed.utils.sync
+            except (
+                OSError,
+                UnboundLocalError,
+            ):  # a connection; the latter of distributed.utils.sync
                 if future.status == "error":  # of the task
                     raise
             except distributed.CancelledError as error:
@@ -208,7 +211,7 @@ class ClusterRunner(Runner):
             return  # until its own time-out
         try:
             has_workers = bool(self.client.nthreads())
-        except (OSError, TimeoutError, UnboundLocalError):  # the next check knows more
+        except (OSError, UnboundLocalError):  # the next check knows more
             return
         if has_workers:
             self._without_workers = None

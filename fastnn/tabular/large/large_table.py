@@ -164,7 +164,7 @@ class BatchRows:
                     weight = check_weight(weight, np.zeros(len(y)), may_be_zero=True)
                 weight = table.summary.task.weights(targets, y, weight, table.n_rows_of_class)
             rows = FitRows(numbers, codes, y, weight)
-            _check_pass(table.numbers, batch.first, rows, sample)
+            check_pass(table.numbers, batch.first, rows, sample)
             n += len(rows)
             yield rows
         if n != table.n_rows:
@@ -179,7 +179,7 @@ class BatchRows:
             warn(note, TableWarning)
 
 
-def _check_pass(numbers, first, rows, sample):
+def check_pass(numbers, first, rows, sample):
     """Check that the rows of the sample in a batch are those of the first pass.
 
     numbers : of the rows of the sample; first : number of the first row of the batch; rows, sample : FitRows
