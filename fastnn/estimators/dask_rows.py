@@ -22,7 +22,7 @@ from ..training.stream import hashes
 from . import inputs, parameters
 from .fit import raise_if_diverged
 from .networks import prepare_networks
-from .rows import MemoryRows, PartFacts, unite
+from .rows import EstimatorRows, PartFacts, unite
 
 PART_ROWS = 20_000  # rows that are worth a part
 HELD_OUT_BYTES = 256e6  # of validation rows in this process
@@ -115,7 +115,7 @@ def read_rows(net, arrays, loss, alpha):
 # ---- in the process of the caller ----
 
 
-class DaskRows(MemoryRows):
+class DaskRows(EstimatorRows):
     """The partitions of collections, for an estimator.
 
     Parameters

@@ -69,7 +69,7 @@ class EstimatorFit:
     Parameters
     ----------
     estimator : BaseMLP
-    source : rows.MemoryRows, dask_rows.DaskRows or rank_rows.RankRows
+    source : rows.EstimatorRows
         Where the rows are.
     fresh : bool
         Whether to make new networks.

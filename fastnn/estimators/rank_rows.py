@@ -13,13 +13,13 @@ from sklearn.utils import check_random_state
 from ..training.progress import ProgressLine
 from . import bagging, inputs
 from .networks import prepare
-from .rows import MemoryRows, PartFacts, unite
+from .rows import EstimatorRows, PartFacts, unite
 
 #: Parameters that may differ from rank to rank.
 OWN = ("random_state", "verbose", "n_threads", "callbacks", "validation_data")
 
 
-class RankRows(MemoryRows):
+class RankRows(EstimatorRows):
     """The rows of this rank, for an estimator.
 
     Parameters

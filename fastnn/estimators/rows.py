@@ -1,4 +1,4 @@
-"""Rows that an estimator trains on: the interface, and rows in memory."""
+"""Rows that an estimator trains on: the interface, and rows in memory. `rank_rows` and `dask_rows` have others."""
 
 from contextlib import AbstractContextManager, closing, nullcontext
 from types import MappingProxyType
@@ -67,17 +67,13 @@ def unite(estimator, parts, fresh):
     return targets, class_weight, np.sqrt(squares / sum(part.n_rows for part in parts))
 
 
-class MemoryRows(RowSource):
-    """Rows in memory. `dask_rows` and `rank_rows` have others, with the same methods.
-
-    Parameters
-    ----------
-    rows : inputs.ValidRows
-    groups : ndarray (n,), optional
-        What `bagging.check_groups` returned.
+class EstimatorRows(RowSource):
+    """What `EstimatorFit` asks of its rows: `MemoryRows`, `RankRows` or `DaskRows`.
 
     Attributes
     ----------
+    groups : ndarray (n,) or None
+        What `bagging.check_groups` returned.
     options : dict
         More options of `FitOptions`.
     is_part : bool
@@ -86,14 +82,10 @@ class MemoryRows(RowSource):
         What has ended the training, after which the estimator has what is trained.
     """
 
-    options: Any = MappingProxyType({})
-    failure: Any = None
-    is_part = False
-
     groups: Any = None
-
-    def __init__(self, rows, groups=None):
-        self.rows, self.groups = rows, groups
+    options: Any = MappingProxyType({})
+    is_part = False
+    failure: Any = None
 
     def training(self) -> AbstractContextManager:
         """Return the context of a fit."""
@@ -108,12 +100,15 @@ class MemoryRows(RowSource):
 
     def prepare(self, estimator, fresh, random_state):
         """Make the networks of an estimator if `fresh`. Return the Data of all rows, and warn if they are badly scaled."""
-        rows, data = self.rows, prepare(estimator, self.rows, fresh)
-        targets = estimator.targets_.to_check(data)
-        y_rms = None if targets is None else inputs.root_mean_square(targets)
-        names = getattr(estimator, "feature_names_in_", None)
-        inputs.warn_about_scales(inputs.root_mean_square(inputs.sample(rows.X)), y_rms, names)
-        return data
+        raise NotImplementedError
+
+    def hold_out(self, estimator, data, random_state):
+        """Return training data, validation data and the targets of these."""
+        raise NotImplementedError
+
+    def score_of(self, estimator, validation, y):
+        """Return a function that scores the validation data for a network. y : their targets"""
+        return HeldOutScore(estimator.targets_, y, validation, estimator.n_threads)
 
     def split(self, estimator, data, random_state):
         """Return training data, validation data or None, and callbacks that score it."""
@@ -126,14 +121,6 @@ class MemoryRows(RowSource):
         patience = estimator.n_iter_no_change if estimator.early_stopping else np.inf
         score = self.score_of(estimator, validation, y)
         return data, validation, [ScoreStopping(score, patience, estimator.tol)]
-
-    def hold_out(self, estimator, data, random_state):
-        """Return training data, validation data and the targets of these."""
-        return early_stopping.hold_out(estimator, data, self.rows.y, random_state)
-
-    def score_of(self, estimator, validation, y):
-        """Return a function that scores the validation data for a network. y : their targets"""
-        return HeldOutScore(estimator.targets_, y, validation, estimator.n_threads)
 
     def n_rows(self, data):
         """Return the number of rows of an epoch, for the data of a member."""
@@ -150,3 +137,27 @@ class MemoryRows(RowSource):
         trainings = Trainings(n=fit.n_members, make=fit.session, networks=fit.networks)
         self.train(trainings, fit.n_threads, ManyLine() if verbose else None)
         raise_if_diverged(fit.networks)
+
+
+class MemoryRows(EstimatorRows):
+    """Rows in memory.
+
+    Parameters
+    ----------
+    rows : inputs.ValidRows
+    groups : ndarray (n,), optional
+    """
+
+    def __init__(self, rows, groups=None):
+        self.rows, self.groups = rows, groups
+
+    def prepare(self, estimator, fresh, random_state):
+        rows, data = self.rows, prepare(estimator, self.rows, fresh)
+        targets = estimator.targets_.to_check(data)
+        y_rms = None if targets is None else inputs.root_mean_square(targets)
+        names = getattr(estimator, "feature_names_in_", None)
+        inputs.warn_about_scales(inputs.root_mean_square(inputs.sample(rows.X)), y_rms, names)
+        return data
+
+    def hold_out(self, estimator, data, random_state):
+        return early_stopping.hold_out(estimator, data, self.rows.y, random_state)
