@@ -57,6 +57,10 @@ def of(X, y, weight=None):
     y, weight : dask Series, DataFrame, Array or None
         Partitioned as X is.
     """
+    if not is_collection(X):
+        raise ValueError(
+            "y is a Dask collection, but X is in memory. Pass both as collections, or y.compute()."
+        )
     if not is_frame(X) and not is_array(X):
         raise ValueError(f"X is {describe_type(X)} of Dask. Pass a dask DataFrame or a dask Array.")
     if X.ndim == 1:

@@ -196,19 +196,16 @@ def dumps(value, numbers=None, buffer_callback=None):
         As in `pickle.dumps`.
     """
     options = numbers or {}, buffer_callback
-    data, failure = b"", None
+    cloud_pickler = None
     try:
         data = _dumps(pickle.Pickler, value, *options)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        failure = error
-    if failure is None and b"__main__" not in data:
-        return data
-    pickler = _cloud_pickler()
-    if pickler is not None:
-        return _dumps(pickler, value, *options)
-    if failure is not None:
-        raise failure
-    return data
+        if b"__main__" in data:
+            cloud_pickler = _cloud_pickler()
+    except (pickle.PicklingError, AttributeError, TypeError):
+        cloud_pickler = _cloud_pickler()
+        if cloud_pickler is None:
+            raise
+    return data if cloud_pickler is None else _dumps(cloud_pickler, value, *options)
 
 
 def loads(data, objects=()):

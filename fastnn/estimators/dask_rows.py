@@ -141,7 +141,7 @@ class DaskRows(EstimatorRows):
         self.arguments, self.stopped = (X, y, sample_weight), stopped
 
     def look(self, estimator, fresh):
-        _check_support(estimator, self.arguments[0])
+        _check_support(estimator)
         self.parts = Partitions(*self.arguments, check_threads(estimator.n_threads))
         self.lean = _lean(estimator)
         found = self.parts.look("look", look_at_chunk, self.lean)
@@ -227,9 +227,9 @@ class DaskRows(EstimatorRows):
         left, max_iter = list(range(fit.n_members)), fit.estimator.max_iter
         if self.stopped is not None:
             fit.records = deepcopy(self.stopped.records)
-            for member, each in zip(fit.members, self.stopped.members, strict=True):
-                each.apply(member)
-            left = [i for i in left if not self.stopped.members[i].is_done(max_iter)]
+            for member, stopped in zip(fit.members, self.stopped.members, strict=True):
+                _continue(member, stopped)
+            left = [i for i in left if not _is_done(fit.members[i].earlier, max_iter)]
         self.first_rngs = deepcopy([member.rng for member in fit.members])
         try:
             if fit.n_members == 1 and left:
@@ -257,11 +257,7 @@ def _end(i, session, error):
         raise error
 
 
-def _check_support(estimator, X):
-    if not partitions.is_collection(X):
-        raise ValueError(
-            "y is a Dask collection, but X is in memory. Pass both as collections, or y.compute()."
-        )
+def _check_support(estimator):
     if estimator.n_estimators > 1 and estimator.bagging is not None:
         raise ValueError(
             f"bagging={estimator.bagging!r} does not work with a Dask collection. Set bagging=None, "
@@ -304,7 +300,8 @@ class StoppedFit(NamedTuple):
         Part of the rows that are held out, and a seed.
     records : list of Record
         Of the networks before the fit.
-    members : list of StoppedMember
+    members : list of tuple
+        What `_stopped_member` returned for each network.
     """
 
     parameters: dict
@@ -317,7 +314,7 @@ class StoppedFit(NamedTuple):
     def of(cls, fit):
         """Return that of an EstimatorFit whose sessions have ended."""
         source, records = fit.source, deepcopy(fit.records)
-        members = [StoppedMember.of(*each) for each in zip(fit.members, source.first_rngs)]
+        members = [_stopped_member(*each) for each in zip(fit.members, source.first_rngs)]
         parameters = _parameters_of(fit.estimator)
         return cls(parameters, source.parts.lengths, source.held_out, records, members)
 
@@ -330,52 +327,34 @@ class StoppedFit(NamedTuple):
         return "" if np.array_equal(self.lengths, lengths) else "X has other partitions"
 
 
-class StoppedMember(NamedTuple):
-    """One network of a StoppedFit.
+def _stopped_member(member, first_rng):
+    """Return a copy of what the training of a FitMember has changed.
 
-    Attributes
-    ----------
-    params : ndarray (n_params,)
-        Of the network, which the end of the fit may replace by those of its best epoch.
-    state : TrainingState or None
-        None if its training has not begun.
-    history : History
-    patience : Patience or None
-    results : list
-        What each of its callbacks has changed.
-    rng : np.random.Generator
-        Before anything was drawn: a session that has not begun may have drawn a seed.
+    Its parameters, which the end of the fit may replace by those of its best epoch; its state, None before training;
+    history, patience and what callbacks have changed; and the generator before anything was drawn: a session that
+    has not begun may have drawn a seed.
     """
+    net, results = member.net, [each.result for each in member.callbacks]
+    has_begun = member.earlier is not None or net.history is member.history
+    state, history = net.state if has_begun else None, member.whole_history()
+    return deepcopy((net.params, state, history, member.patience, results, first_rng))
 
-    params: np.ndarray
-    state: Any
-    history: Any
-    patience: Any
-    results: list
-    rng: Any
 
-    @classmethod
-    def of(cls, member, first_rng):
-        net, results = member.net, [each.result for each in member.callbacks]
-        has_begun = member.earlier is not None or net.history is member.history
-        state, history = net.state if has_begun else None, member.whole_history()
-        return deepcopy(cls(net.params, state, history, member.patience, results, first_rng))
+def _continue(member, stopped):
+    """Let a FitMember continue. stopped : what `_stopped_member` returned"""
+    params, state, member.earlier, member.patience, results, member.rng = deepcopy(stopped)
+    member.net.params = params
+    if state is not None:
+        member.net.state = state
+    for callback, result in zip(member.callbacks, results, strict=True):
+        callback.result = result
 
-    def apply(self, member):
-        """Let a FitMember continue."""
-        member.net.params, state, member.earlier, member.patience, results, member.rng = deepcopy(
-            self
-        )
-        if state is not None:
-            member.net.state = state
-        for callback, result in zip(member.callbacks, results, strict=True):
-            callback.result = result
 
-    def is_done(self, max_iter):
-        """Whether the network needs no more training."""
-        reason = self.history.stop_reason
-        failed = reason in ENDS_LATER or reason.endswith("was raised")
-        return self.history.n_epochs >= max_iter or not failed
+def _is_done(history, max_iter):
+    """Whether a network with this history needs no more training."""
+    reason = history.stop_reason
+    failed = reason in ENDS_LATER or reason.endswith("was raised")
+    return history.n_epochs >= max_iter or not failed
 
 
 def _parameters_of(estimator):

@@ -144,10 +144,6 @@ class ErrorSums(NamedTuple):
 
 def _score(estimator, X, y, weight, sums):
     """Return the score of the rows of collections. sums : HitSums or ErrorSums"""
-    if not is_collection(X):
-        raise ValueError(
-            "y is a Dask collection, but X is in memory. Pass both as collections, or y.compute()."
-        )
     parts = Partitions(X, y, weight, check_threads(estimator.n_threads))
     try:
         found = parts.look("score", _sums_of_partition, (lean_copy(estimator), sums))

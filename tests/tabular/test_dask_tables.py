@@ -243,7 +243,7 @@ def test_what_is_not_supported_is_refused_by_name(argument):
     ("X", "y", "message"),
     [
         (lambda d: d, lambda d: d.goal.compute(), "X is a Dask collection, but y is"),
-        (lambda d: d.compute(), lambda d: d.goal, "y is a Dask collection, but X is a table in memory"),
+        (lambda d: d.compute(), lambda d: d.goal, "y is a Dask collection, but X is in memory"),
         (lambda d: d, lambda d: d.goal.repartition(npartitions=2), "different partitions"),
         (lambda d: d, lambda d: None, "requires y to be passed"),
         (lambda d: d[["a"]].to_dask_array(), lambda d: "a", "have no names"),

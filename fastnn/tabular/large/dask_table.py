@@ -45,7 +45,12 @@ def read(options, arguments):
     options : TableFitOptions; arguments : FitArguments
     """
     X, y, weight, window = arguments.X, arguments.y, arguments.sample_weight, arguments.window
-    _check(options, arguments)
+    if y is None:
+        raise ValueError(
+            f"{options.estimator_name} requires y to be passed, but the target y is None. Pass a "
+            "collection with the partitions of X, or the name of a column of X."
+        )
+    partitions.refuse(groups=arguments.groups, time=arguments.time, cv=options.cv)
     if window is not None:
         window = check_count("window", window, minimum=2)
     target = y if isinstance(y, str) else None
@@ -58,7 +63,7 @@ def read(options, arguments):
         arguments, X=None, y=target, sample_weight=weight if weights is None else None
     )
     look = Look(target, RowColumns(in_tasks), options.task.summary())
-    source = DaskRows(parts, look)
+    source = DaskTableRows(parts, look)
     n_columns = len(X.columns) if hasattr(X, "columns") else X.shape[1]
     most = window or min(SAMPLE_ROWS, sampling.default_window(max(1, int(n_columns))))
     rows = source.sample(most)
@@ -73,22 +78,6 @@ def read(options, arguments):
         return rows, None
     check_window(window, len(rows.numbers), options)
     return rows, LargeTable(source, look.summary, rows, n, len(rows.numbers))
-
-
-def _check(options, arguments):
-    """Raise an error for arguments that do not work with collections."""
-    y = arguments.y
-    if not partitions.is_collection(arguments.X):
-        raise ValueError(
-            "y is a Dask collection, but X is a table in memory. Pass both as collections, or "
-            "y.compute()."
-        )
-    if y is None:
-        raise ValueError(
-            f"{options.estimator_name} requires y to be passed, but the target y is None. Pass a "
-            "collection with the partitions of X, or the name of a column of X."
-        )
-    partitions.refuse(groups=arguments.groups, time=arguments.time, cv=options.cv)
 
 
 def _in_one_column(y):
@@ -169,7 +158,7 @@ def look_at_partition(X, y, weight, look, index, most):
 def encode_partition(X, y, weight, recipe, first, expected):
     """Return the arrays of a partition, the numbers of their rows, and texts that are not numbers.
 
-    recipe : what `DaskRows.store` passes; expected : rows of the sample, counted from the first row, and their checksum
+    recipe : what `DaskTableRows.store` passes; expected : rows of the sample, counted from the first row, and their checksum
     """
     look, task, n_rows_of_class, targets, encoding = recipe
     frame, y, weight = look.read(X, y, weight)
@@ -215,7 +204,7 @@ def read_table(net, arrays, encoder, layout, known, weights, loss):
 # ---- in the process of the caller ----
 
 
-class DaskRows:
+class DaskTableRows:
     """The rows of a collection: `BatchRows` on Dask.
 
     Parameters

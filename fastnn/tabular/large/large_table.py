@@ -67,7 +67,7 @@ class LargeTable:
 
     Parameters
     ----------
-    source : BatchRows, or DaskRows of `dask_table`
+    source : BatchRows, or DaskTableRows of `dask_table`
     summary : ClassSummary or NumberSummary
     rows : SampledRows
         The sample.
