@@ -388,7 +388,7 @@ LARGE = [
         of_several_ranks,
     ),
     Case(
-        "tabular/large/table_rows._read_batches",
+        "tabular/large/table_rows._batches",
         lambda: large().fit(X, GOAL, window=9),
     ),
     Case(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.messages import warn
-from ...core.validation import check_count, check_threads
+from ...core.validation import check_threads
 from ...distributed import partitions
 from ...distributed.partitions import SAME_ROWS, Partitions
 from ...distributed.rounds import RoundsData
@@ -28,7 +28,6 @@ from ..fit_rows import FitRows
 from ..row_columns import RowColumns
 from . import sampling
 from .encoded_rows import PARTS
-from .large_table import LargeTable, check_window
 from .row_batches import RowBatch
 from .sampling import Sample
 
@@ -39,20 +38,18 @@ MIN_ROWS = 1000  # that a partition may return in any case
 PLACES = 40  # bits of the number of a row in its partition
 
 
-def read(options, arguments):
-    """Return the SampledRows of a collection, and a LargeTable, or None if these are all rows.
+def find(options, arguments):
+    """Return the rows of the collections among the arguments of `fit`.
 
     options : TableFitOptions; arguments : FitArguments
     """
-    X, y, weight, window = arguments.X, arguments.y, arguments.sample_weight, arguments.window
+    X, y, weight = arguments.X, arguments.y, arguments.sample_weight
     if y is None:
         raise ValueError(
             f"{options.estimator_name} requires y to be passed, but the target y is None. Pass a "
             "collection with the partitions of X, or the name of a column of X."
         )
     partitions.refuse(groups=arguments.groups, time=arguments.time, cv=options.cv)
-    if window is not None:
-        window = check_count("window", window, minimum=2)
     target = y if isinstance(y, str) else None
     weights = None if isinstance(weight, str) else weight
     n_threads = check_threads(options.n_threads)
@@ -62,22 +59,9 @@ def read(options, arguments):
     in_tasks = replace(
         arguments, X=None, y=target, sample_weight=weight if weights is None else None
     )
-    look = Look(target, RowColumns(in_tasks), options.task.summary())
-    source = DaskTableRows(parts, look)
     n_columns = len(X.columns) if hasattr(X, "columns") else X.shape[1]
-    most = window or min(SAMPLE_ROWS, sampling.default_window(max(1, int(n_columns))))
-    rows = source.sample(most)
-    n = int(parts.lengths.sum())
-    if rows.numbers is None:
-        note = (
-            f"the Dask collection has {n:,} rows, which fit in the sample of {most:,} rows that this "
-            "process holds, so it trains the networks"
-        )
-        warn(note, TableWarning)
-        source.close()
-        return rows, None
-    check_window(window, len(rows.numbers), options)
-    return rows, LargeTable(source, look.summary, rows, n, len(rows.numbers))
+    most = min(SAMPLE_ROWS, sampling.default_window(max(1, int(n_columns))))
+    return DaskTableRows(parts, Look(target, RowColumns(in_tasks), options.task.summary()), most)
 
 
 def _in_one_column(y):
@@ -204,29 +188,37 @@ def read_table(net, arrays, encoder, layout, known, weights, loss):
 # ---- in the process of the caller ----
 
 
-class DaskTableRows:
-    """The rows of a collection: `BatchRows` on Dask.
+class DaskTableRows(RowSource):
+    """The rows of a collection, in its partitions, and then encoded in blocks on the workers.
 
     Parameters
     ----------
     parts : Partitions
     look : Look
         Its summary gets the targets of all rows.
+    most : int
+        Most rows of a sample that nobody has chosen.
+
+    Attributes
+    ----------
+    blocks : BlockRows
+        Their keys are the folds that hold the rows out.
     """
 
-    stored: Any = None
+    blocks: Any = None
+    notes: Any = ()
 
-    def __init__(self, parts, look):
-        self.parts, self.look = parts, look
+    def __init__(self, parts, look, most):
+        self.parts, self.look, self.summary, self.most = parts, look, look.summary, most
 
     def close(self):
-        """Let the workers delete the rows."""
-        if self.stored is not None:
-            self.stored.close()
+        if self.blocks is not None:
+            self.blocks.close()
         self.parts.runner.close()
 
-    def sample(self, most):
-        """Look at all partitions. Return the SampledRows. most : rows of the sample"""
+    def sample(self, window):
+        """Look at all partitions. Return the SampledRows, and the number of all rows. window : as in `fit`"""
+        most = window or self.most
         share = max(MIN_ROWS, FIRST_PART * most // max(1, len(self.parts)))
         found = self._look(dict.fromkeys(range(len(self.parts)), share))
         lengths = np.array([n for n, _, _ in found.values()], np.intp)
@@ -240,20 +232,25 @@ class DaskTableRows:
             sample = Sample.union(most, [each for _, _, each in found.values()])
         _check_labels(found)
         for _, summary, _ in found.values():
-            self.look.summary.merge(summary)
+            self.summary.merge(summary)
         rows = sample.rows()
         rows.target_name, rows.columns = self.look.target, self.look.columns
         if rows.numbers is not None:
             index, row = rows.numbers >> PLACES, rows.numbers & (1 << PLACES) - 1
             rows.numbers = self.parts.firsts[index] + row
-        return rows
+        else:
+            self.notes = (
+                f"the Dask collection has {n:,} rows, which fit in the sample of {most:,} rows that "
+                "this process holds, so it trains the networks",
+            )
+        return rows, n
 
     def _look(self, most):
         """Return {position: what `look_at_partition` found}. most : {position: rows}"""
         return dict(zip(most, self.parts.look("sample", look_at_partition, self.look, most)))
 
     def store(self, table, encoding, reporter):
-        """Let the workers encode all rows. Return the BlocksOfTable.
+        """Let the workers encode all rows. Return these rows.
 
         table : LargeTable; encoding : TableEncoding; reporter : EncodingReporter
         """
@@ -266,7 +263,7 @@ class DaskTableRows:
             checksum = checksum_of(sample.take(slice(low, high)))
             expected.append((table.numbers[low:high] - first, checksum))
         n_keys = encoding.folds.trains.shape[1]
-        blocks, found = self.parts.store(
+        self.blocks, found = self.parts.store(
             encode_partition, recipe, PART_ROWS, n_keys, expected, reporter.show
         )
         others = OtherTextsOfTraining(encoding.features)
@@ -274,39 +271,9 @@ class DaskTableRows:
             others.add_found(each)
         for note in others.notes():
             warn(note, TableWarning)
-        self.stored = BlocksOfTable(blocks, encoding, table.n_rows)
-        return self.stored
-
-
-def _check_labels(found):
-    """Check that all partitions have the same columns."""
-    first = None
-    for p, (_, _, sample) in found.items():
-        for _, _, frame, *_ in sample.pieces:
-            labels = frame.labels()
-            first = first or labels
-            if labels != first:
-                other = frames.describe_other_names(labels, first)
-                raise ValueError(f"{partitions.place(p)}: {other}")
-
-
-class BlocksOfTable(RowSource):
-    """All rows of a Dask collection as encoders encode them, in blocks on the workers.
-
-    Parameters
-    ----------
-    blocks : BlockRows
-        Their keys are the folds that hold them out.
-    encoding : TableEncoding
-    n_rows : int
-    """
-
-    def __init__(self, blocks, encoding, n_rows):
-        self.blocks, self.folds, self.n_rows = blocks, encoding.folds, n_rows
-        self.layouts = {settings: table.layout for settings, table in encoding.tables.items()}
-
-    def close(self):
-        self.blocks.close()
+        self.folds, self.n_rows = encoding.folds, table.n_rows
+        self.layouts = {settings: each.layout for settings, each in encoding.tables.items()}
+        return self
 
     def n_train(self, fold):
         """Return the number of rows that a fold trains on."""
@@ -326,3 +293,15 @@ class BlocksOfTable(RowSource):
     def seconds_per_row(self, job, loss):
         """Return how long this process takes to read a row: the workers read them."""
         return 0.0
+
+
+def _check_labels(found):
+    """Check that all partitions have the same columns."""
+    first = None
+    for p, (_, _, sample) in found.items():
+        for _, _, frame, *_ in sample.pieces:
+            labels = frame.labels()
+            first = first or labels
+            if labels != first:
+                other = frames.describe_other_names(labels, first)
+                raise ValueError(f"{partitions.place(p)}: {other}")

@@ -19,6 +19,7 @@ from ...tables.files import TableWarning
 from .. import row_folds
 from ..columns.other_texts import OtherTextsOfTraining
 from ..fit_rows import FitRows
+from . import sampling
 from .encoded_rows import EncodedRows
 
 MIN_ROWS = 4  # in memory, for each fold
@@ -68,7 +69,6 @@ class LargeTable:
     Parameters
     ----------
     source : BatchRows, or DaskTableRows of `dask_table`
-    summary : ClassSummary or NumberSummary
     rows : SampledRows
         The sample.
     n_rows : int
@@ -84,8 +84,8 @@ class LargeTable:
 
     n_rows_of_class = None
 
-    def __init__(self, source, summary, rows, n_rows, window):
-        self.source, self.summary, self.n_rows = source, summary, n_rows
+    def __init__(self, source, rows, n_rows, window):
+        self.source, self.summary, self.n_rows = source, source.summary, n_rows
         self.numbers, self.window, self.columns = rows.numbers, window, rows.columns
 
     def __enter__(self):
@@ -110,7 +110,7 @@ class LargeTable:
             raise
 
     def store(self, encoding, reporter):
-        """Encode all rows. Return the EncodedRows or BlocksOfTable.
+        """Encode all rows. Return the EncodedRows or DaskTableRows.
 
         encoding : TableEncoding; reporter : EncodingReporter
         """
@@ -123,12 +123,25 @@ class BatchRows:
     Parameters
     ----------
     batches : ParquetRows or GroupRows
+    summary : ClassSummary or NumberSummary
+        It gets the targets of all rows.
+    columns : RowColumns
+        It gets all rows.
     """
 
     folder: Any = None
 
-    def __init__(self, batches):
-        self.batches = batches
+    def __init__(self, batches, summary, columns):
+        self.batches, self.summary, self.columns = batches, summary, columns
+
+    @property
+    def notes(self):
+        """list of str: what has been guessed."""
+        return self.batches.notes
+
+    def sample(self, window):
+        """Read all batches. Return the SampledRows, and the number of all rows. window : as in `fit`"""
+        return sampling.read(self.batches, self.summary, window, self.columns)
 
     def close(self):
         """Delete the temporary files."""
