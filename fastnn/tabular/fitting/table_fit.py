@@ -277,7 +277,7 @@ class TableFit:
         return out
 
     def store(self, tables):
-        """Encode all rows of the large table. Return the EncodedRows or BlocksOfTable.
+        """Encode all rows of the large table. Return the EncodedRows or DaskTableRows.
 
         tables : dict of EncoderSettings to EncodedTable
             The encoded sample.
