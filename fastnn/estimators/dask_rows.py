@@ -21,7 +21,7 @@ from ..training.progress import ManyLine
 from ..training.stream import hashes
 from . import inputs, parameters
 from .fit import raise_if_diverged
-from .networks import prepare_networks
+from .networks import prepare_networks, targets_class
 from .rows import EstimatorRows, PartFacts, unite
 
 PART_ROWS = 20_000  # rows that are worth a part
@@ -59,36 +59,31 @@ def look_at_chunk(X, y, weight, estimator, *_):
     """Return the ChunkFacts of a partition, None if it is empty."""
     if not len(X):
         return None
-    estimator = copy.copy(estimator)
-    before = set(vars(estimator))
-    rows = _checked(estimator, X, y, weight, estimator.dtype or (np.float64, np.float32))
-    attributes = {k: v for k, v in vars(estimator).items() if k not in before}
+    checked = _checked(estimator, X, y, weight)
+    rows = checked.rows
     total = len(X) if rows.weight is None else float(rows.weight.sum())
-    return ChunkFacts(PartFacts.of(estimator, rows), attributes, rows.X.dtype, total)
+    return ChunkFacts(PartFacts.of(estimator, rows), checked.attributes, rows.X.dtype, total)
 
 
-def _checked(estimator, X, y, weight, dtype):
-    """Return the ValidRows of a partition."""
+def _checked(estimator, X, y, weight):
+    """Return the CheckedRows of a partition."""
     if is_sparse(X):
         raise TypeError(
             "X has sparse chunks, which do not work with Dask. Convert them: "
             "X.map_blocks(lambda x: x.toarray())."
         )
-    X, y = inputs.check_X_y(estimator, X, y, dtype, True)
-    if weight is not None:
-        weight = inputs.check_weight(np.asarray(weight), X, may_be_zero=True)
-    return inputs.ValidRows(X, y, weight)
+    return inputs.CheckedRows(estimator, X, y, weight, targets_class(estimator), is_part=True)
 
 
 def encode_chunk(X, y, weight, recipe, first, _):
     """Return the arrays of a partition, the numbers of their rows, and (X, y, weight) of those held out.
 
-    recipe : estimator without networks, ClassTargets or NumberTargets, dtype, {class: weight} or None,
-    (part of the rows that are held out, seed)
+    recipe : estimator without networks, with the dtype of these; ClassTargets or NumberTargets; {class: weight} or
+    None; (part of the rows that are held out, seed)
     """
-    estimator, targets, dtype, class_weight, (fraction, seed) = recipe
-    X, y, weight, *_ = _checked(copy.copy(estimator), X, y, weight, dtype)
-    encoded = targets.encode(y, dtype, type(estimator).__name__)
+    estimator, targets, class_weight, (fraction, seed) = recipe
+    X, y, weight, *_ = _checked(estimator, X, y, weight).rows
+    encoded = targets.encode(y, X.dtype, type(estimator).__name__)
     if class_weight is not None:
         of_class = compute_sample_weight(class_weight, y)
         weight = of_class if weight is None else weight * of_class
@@ -187,7 +182,8 @@ class DaskRows(EstimatorRows):
             if self.stopped is None
             else self.stopped.held_out
         )
-        recipe = self.lean, targets, dtype, class_weight, self.held_out
+        self.lean.dtype = dtype
+        recipe = self.lean, targets, class_weight, self.held_out
         self.blocks, infos = self.parts.store(encode_chunk, recipe, PART_ROWS, n_keys=1)
         X, y, weights = zip(*filter(None, infos))
         weight = None if weights[0] is None else np.concatenate(weights)

@@ -40,7 +40,7 @@ class PartFacts(NamedTuple):
         n, X, y = len(rows.y), rows.X, rows.y
         if not n:
             return cls(None, 0, None, [])
-        targets = targets_class(estimator).fit(y)
+        targets = rows.targets or targets_class(estimator).fit(y)
         columns, counts = [inputs.sample(X)], None
         if not targets.has_classes:
             columns.append(inputs.sample(targets.encode(y, np.dtype(np.float64), "estimator")))
