@@ -13,6 +13,7 @@ program prints:
 """
 
 import argparse
+import functools
 import time
 import warnings
 
@@ -86,10 +87,10 @@ def rows_a_second(X, y, epochs):
 def round_seconds(client, rows, width, repeats=7):
     """Seconds of a round of two parts, the best of some."""
     from fastnn import MLP, Adam, losses
-    from fastnn.dask.rounds_data import BlockRows, RoundsData
-    from fastnn.dask.runner import ClusterRunner
-    from fastnn.dask.stored_block import StoredBlock
-    from fastnn.estimators.dask_rows import ArrayReader
+    from fastnn.distributed.blocks import BlockRows, StoredBlock
+    from fastnn.distributed.rounds import RoundsData
+    from fastnn.distributed.runner import ClusterRunner
+    from fastnn.estimators.dask_rows import read_rows
     from fastnn.state.training_state import fresh
     from fastnn.training.plan import FitOptions, Plan
 
@@ -100,7 +101,9 @@ def round_seconds(client, rows, width, repeats=7):
     kept = BlockRows(runner, blocks, 2, 1, 10**9)
     net = MLP([COLUMNS, width, width, 1], output="sigmoid", rng=0)
     loss = losses.resolve(None, "sigmoid")
-    data = RoundsData(kept, np.ones(1, bool), ArrayReader(loss, 0.0), loss)
+    data = RoundsData(
+        kept, np.ones(1, bool), functools.partial(read_rows, loss=loss, alpha=0.0), loss
+    )
     options = FitOptions(optimizer=Adam(), epochs=1, batch_size=512)
     engine = data.make_engine(
         Plan(net, data, options, np.random.default_rng(0), None, fresh(net, Adam()))
@@ -108,7 +111,7 @@ def round_seconds(client, rows, width, repeats=7):
     engine.load(engine.state)
     seconds = []
     for _ in range(repeats):
-        engine.current = engine.current.__class__(**{**vars(engine.current), "epoch": 1})
+        engine.current.epoch = 1
         engine.row, began = 0, time.perf_counter()
         engine.advance(60.0, np.empty((3, 1)))
         seconds.append(time.perf_counter() - began)

@@ -15,7 +15,7 @@ from measure import format_us, table_row
 from mpi4py import MPI
 
 from fastnn.distributed import MPICommunicator
-from fastnn.distributed.sums import TreeSum
+from fastnn.distributed.adder import TreeAdder
 
 SIZES = [1000, 4000, 16_000, 64_000, 250_000, 1_000_000, 10_000_000]
 WIDTHS = 12, 12, 12, 12, 14
@@ -46,7 +46,7 @@ def main():
         print(table_row(WIDTHS, "numbers", "Allreduce", "doubling", "halving", "of Allreduce"))
     for n in SIZES[::3] if quick else SIZES:
         plain = np.zeros(n, "float32")
-        trees = [TreeSum(comm, n, 2, "float32", 3, scatters) for scatters in (False, True)]
+        trees = [TreeAdder(comm, n, 2, "float32", 3, scatters) for scatters in (False, True)]
         functions = [lambda plain=plain: comm.allreduce(plain), *trees]
         times = best_times(functions, n, 0.01 if quick else SECONDS)
         if comm.rank == 0:

@@ -44,6 +44,15 @@ def show_config() -> None:
             print(f"{name}{':' if value else ''} {value}".rstrip())
 
 
+def build() -> dict[str, str]:
+    """Return what processes must have in common, so that networks get the same bits.
+
+    AVX2, AVX-512 and NEON give the same bits.
+    """
+    fma = "without FMA" if kernels.CHOSEN == "baseline" else "with FMA"
+    return {"version of fastnn": __version__, "instruction set": fma}
+
+
 def installed_version(name: str) -> str | None:
     """Return the version of an installed package, or None. It is not imported."""
     from importlib import metadata  # which `import fastnn` need not load

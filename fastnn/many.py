@@ -13,14 +13,14 @@ from .core.foreign_names import FIT, with_hints
 from .core.sparse_rows import blocks, is_sparse
 from .core.threads import CHUNK
 from .core.validation import check_out, check_threads
-from .encoded_table import check_inputs
-from .executors import (
+from .distributed.executor_pool import (
     ExecutorPool,
-    RemoteTrainings,
-    SharedObjects,
+    Workers,
     check_callbacks,
     threads_of_worker,
 )
+from .distributed.shared_objects import SharedObjects
+from .encoded_table import check_inputs
 from .kernels import run_in_threads
 from .mlp import MLP
 from .network import Network
@@ -192,44 +192,35 @@ def _fit_in_executor(executor, plans, n_threads, n_here, line):
         SharedObjects(arrays_of_several(data)) as shared,
         kernels.InTraining([p.net for p in plans]),
     ):
-        pool = ExecutorPool(
-            executor,
-            RemoteTrainings(
-                n=len(plans),
-                function=_fit_task,
-                make=lambda numbers: ([plans[i] for i in numbers], n_threads),
-                ended=lambda numbers, results: _take_over([plans[i] for i in numbers], results),
-                shared=shared,
-                n_threads=n_threads,
-                n_threads_here=n_here,
-            ),
-            line,
-        )
-        pool.run()
+        function = partial(_fit_task, n_threads)
+        workers = Workers(executor, n_threads, n_here, shared)
+
+        def ended(i, result):
+            _take_over(plans[i], *result)
+
+        ExecutorPool(workers, len(plans), function, plans.__getitem__, ended, line).run()
     return [plan.net.history for plan in plans]
 
 
-def _take_over(plans, results):
-    """Store what a worker returns in the networks, and advance the generators of the caller."""
+def _take_over(plan, *result):
+    """Store what a worker returns in a network, and advance the generator of the caller."""
     try:
-        _store(plans, results)
+        _store(plan, *result)
     except BaseException:  # a signal handler may have raised it; repeating it is harmless
-        _store(plans, results)
+        _store(plan, *result)
         raise
 
 
-def _store(plans, results):
-    for plan, (params, state, rng, history) in zip(plans, results):
-        if isinstance(plan.rng, np.random.Generator):
-            plan.rng.bit_generator.state = rng.bit_generator.state  # a worker draws from a copy
-            rng = plan.rng
-        net = plan.net
-        net.params, net.state, net.rng, net.history = params, state, rng, history
+def _store(plan, params, state, rng, history):
+    if isinstance(plan.rng, np.random.Generator):
+        plan.rng.bit_generator.state = rng.bit_generator.state  # a worker draws from a copy
+        rng = plan.rng
+    net = plan.net
+    net.params, net.state, net.rng, net.history = params, state, rng, history
 
 
-def _fit_task(task, watch):
+def _fit_task(n_threads, plans, watch):
     """Train networks in a worker; return what training changed of each."""
-    plans, n_threads = task
     train_many(_trainings(plans), check_threads(n_threads), watch)
     return [(plan.net.params, plan.net.state, plan.net.rng, plan.net.history) for plan in plans]
 

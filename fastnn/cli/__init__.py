@@ -41,7 +41,7 @@ from importlib import import_module
 from ..config import __version__
 from ..core.errors import DataError
 from ..core.messages import one_line
-from ..executors import mpi_ranks
+from ..distributed import mpi_ranks
 from ..files import ModelFileError
 from ..state.history import DivergenceError
 from . import console, options

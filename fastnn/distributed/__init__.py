@@ -1,16 +1,34 @@
-"""Training on several machines: each rank holds a part of the rows, and all update together.
+"""Training on several machines, by MPI, PyTorch, Dask or executors.
 
 `MLP.fit(X_part, y_part, comm=...)` takes a communicator of mpi4py, a group of torch.distributed, or
-any object with the methods of `Communicator`.
+any object with the methods of `Communicator`: each rank holds a part of the rows, and all update together.
+Estimators take Dask collections, whose partitions the workers of a cluster train on. What trains many networks takes
+an executor.
 
-- `communicator`: the protocol, and adapters. `parts`: which rows a rank holds.
-- `sums`: sums over ranks in a fixed order. `averages`: means of what parts of the rows have trained.
-- `second_moments`: those of Adam, as of averaged gradients.
-- `ranks`: what ranks agree on in a training.
+- `rows`: the interface of rows in memory, in files, on ranks and on Dask.
+- `adder`: sums over parts in a fixed order. `averages`: means of networks that parts have trained.
+- `communicator`: the protocol, and adapters. `parts`: which rows a rank holds. `ranks`: what ranks agree on in a
+  training. `rank_engine`: the engines that train on ranks.
+- `partitions`: the partitions of Dask collections, in two passes. `blocks`: rows in files of workers.
+  `runner`: where tasks of Dask run. `rounds`: training in short rounds.
+  `dask_predictions`: methods of estimators on each partition.
+- `executor_pool`: trains networks in the workers of an executor. `worker`: what runs in one.
+  `shared_objects`: what many tasks read. `mpi_ranks`: the ranks of an MPI job as workers.
 """
 
 from .communicator import Communicator, MPICommunicator, TorchCommunicator
 from .parts import part
 from .ranks import RankError
 
-__all__ = ["Communicator", "MPICommunicator", "RankError", "TorchCommunicator", "part"]
+__all__ = [
+    "ClusterError",
+    "Communicator",
+    "MPICommunicator",
+    "RankError",
+    "TorchCommunicator",
+    "part",
+]
+
+
+class ClusterError(ConnectionError):
+    """The cluster of Dask can no longer compute. What is done has been kept."""

@@ -136,25 +136,6 @@ class TorchCommunicator:
         return rank if self._group is None else self._dist.get_global_rank(self._group, rank)
 
 
-class SingleRank:
-    """The communicator of one rank."""
-
-    rank, size = 0, 1
-
-    def allreduce(self, buffer: NDArray[Any]) -> None:
-        """Leave the buffer as it is."""
-
-    def sendrecv(self, send: NDArray[Any], receive: NDArray[Any], partner: int) -> None:
-        """There is no partner."""
-        raise ValueError(f"rank {partner} does not exist: this is the only one")
-
-    def broadcast(self, buffer: NDArray[Any], root: int = 0) -> None:
-        """Leave the buffer as it is."""
-
-    def barrier(self) -> None:
-        """Wait for nobody."""
-
-
 def resolve(comm: Any) -> Communicator:
     """Return the Communicator for the argument `comm` of fit."""
     if hasattr(comm, "Get_rank") and hasattr(comm, "Allreduce"):

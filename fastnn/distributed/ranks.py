@@ -7,6 +7,7 @@ import json
 import signal
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +15,8 @@ import numpy as np
 from ..core.messages import join
 from ..core.validation import check_count
 from . import parts
-from .communicator import SingleRank, bytes_of, resolve
-from .sums import PlainSum, TreeSum, sum_shards
+from .adder import CommunicatorAdder, TreeAdder, add_in_tree
+from .communicator import bytes_of, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .communicator import Communicator
+    from .adder import Adder
 
 #: Flags go with all sums: the number of ranks that were interrupted, that of ranks whose callbacks
 #: stop the training, and that of ranks that failed.
@@ -33,6 +34,7 @@ NO_FLAGS = [0.0] * len(FLAGS)
 N_TAIL = 4  # numbers behind the gradient: the loss and the weight, each as two
 N_SUMS = 4  # of an exchange at the end of an epoch
 SIGNALS = ("SIGINT", "SIGTERM")
+SINGLE_RANK = SimpleNamespace(rank=0, size=1)  # in place of a Communicator
 REPORT_SECONDS = 0.3  # for a rank that failed to print its error
 
 
@@ -83,7 +85,7 @@ class Ranks:
     def __init__(
         self, comm: Any = None, shards: int | None = None, sync_every: int | None = 1
     ) -> None:
-        self.comm: Communicator = SingleRank() if comm is None else resolve(comm)
+        self.comm: Any = SINGLE_RANK if comm is None else resolve(comm)
         self.sync_every = check_count("sync_every", sync_every)
         if sync_every != 1:
             if comm is None or shards:
@@ -100,21 +102,21 @@ class Ranks:
         self._failed: list = []  # ranks
         self._signals: list = []  # that arrived, each as the arguments of its handler
         self._wants_stop = False
-        self._epoch_sum = TreeSum(self.comm, 0, N_SUMS, n_flags=len(FLAGS))
+        self._epoch_sum = TreeAdder(self.comm, 0, N_SUMS, n_flags=len(FLAGS))
 
     # ---- sums ----
 
-    def sum_of_steps(self, n_params: int, dtype: Any) -> TreeSum | PlainSum:
+    def sum_of_steps(self, n_params: int, dtype: Any) -> Adder:
         """Make the sum over ranks of the gradient, the loss and the weight of a batch, with flags."""
         if self.shards or self.sync_every > 1:
-            return TreeSum(self.comm, n_params, 2, dtype, len(FLAGS))
-        return PlainSum(self.comm, n_params + N_TAIL, dtype, len(FLAGS))
+            return TreeAdder(self.comm, n_params, 2, dtype, len(FLAGS))
+        return CommunicatorAdder(self.comm, n_params + N_TAIL, dtype, len(FLAGS))
 
-    def sum_of_totals(self, n: int) -> TreeSum:
+    def sum_of_totals(self, n: int) -> TreeAdder:
         """Make the sum over ranks of n numbers of float64, with flags."""
-        return TreeSum(self.comm, 0, n, n_flags=len(FLAGS))
+        return TreeAdder(self.comm, 0, n, n_flags=len(FLAGS))
 
-    def meet(self, total: TreeSum | PlainSum) -> bool:
+    def meet(self, total: Adder) -> bool:
         """Sum over ranks, with the flags. Return whether all stop here."""
         if self._signals or self._wants_stop:
             total.flags[INTERRUPTED] = bool(self._signals)
@@ -130,7 +132,7 @@ class Ranks:
             Those of the shards of this rank.
         """
         total = self._epoch_sum
-        total.totals[:] = 0 if values is None else sum_shards(values)
+        total.totals[:] = 0 if values is None else add_in_tree(values)
         total.flags[:] = 0
         if self.meet(total):
             self.raise_reason()
@@ -138,8 +140,8 @@ class Ranks:
 
     def sum(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return sums over all shards of all ranks. values : ndarray (n, k) of this rank's shards"""
-        total = TreeSum(self.comm, 0, values.shape[1])
-        total.totals[:] = sum_shards(values)
+        total = TreeAdder(self.comm, 0, values.shape[1])
+        total.totals[:] = add_in_tree(values)
         self._exchange(total)
         return total.totals
 
@@ -180,7 +182,7 @@ class Ranks:
             self.deliver_signals()
             raise KeyboardInterrupt("another rank was interrupted")
 
-    def abandon(self, total: TreeSum | PlainSum | None = None) -> None:
+    def abandon(self, total: Adder | None = None) -> None:
         """Tell the other ranks that this one fails, in place of its next exchange.
 
         total : the sum that they wait for; by default that at the end of an epoch
@@ -189,10 +191,7 @@ class Ranks:
             return
         self.is_over = True
         total = self._epoch_sum if total is None else total
-        total.sums[:] = 0
-        if total.totals is not None:
-            total.totals[:] = 0
-        total.flags[:] = 0
+        total.clear()
         total.flags[FAILED] = 1
         total()
         self.gather(True)  # the others ask who failed
@@ -248,7 +247,8 @@ class Ranks:
         """Return a number of each rank."""
         numbers = np.zeros(self.comm.size)
         numbers[self.comm.rank] = number
-        self._exchange(self.comm.allreduce, numbers)
+        if self.comm.size > 1:
+            self._exchange(self.comm.allreduce, numbers)
         return numbers
 
     def share(self, *arrays: NDArray[Any], root: int = 0) -> None:
@@ -302,23 +302,14 @@ class Ranks:
         """
         if self.comm.size == 1:
             return
-        settings = json.loads(json.dumps(settings))  # tuples become lists
-        text = np.frombuffer(json.dumps(settings).encode(), np.uint8)
-        length = np.array([len(text)], np.int64)
-        self.share(length)
-        buffer = np.zeros(int(length[0]), np.uint8)
-        buffer[: len(text)] = text[: len(buffer)]
-        self.share(buffer)
-        expected = json.loads(buffer.tobytes())
-        names = [name for name in settings if settings[name] != expected.get(name)]
-        found = self.gather(1 + list(settings).index(names[0]) if names else 0)
-        if found.any():
-            self.is_over = True
-            rank = int(np.flatnonzero(found)[0])
-            name = list(settings)[int(found[rank]) - 1]
-            got = f", but rank {rank} has {settings[name]!r}" if rank == self.comm.rank else ""
-            raise RankError(
-                f"{name} of rank {rank} differs from that of rank 0: rank 0 has "
-                f"{expected.get(name)!r}{got}. Pass the same on all ranks.",
-                rank,
-            )
+        first, *others = self.gather_json(settings)
+        for rank, found in enumerate(others, 1):
+            for name in first:
+                if found.get(name) != first[name]:
+                    self.is_over = True
+                    raise RankError(
+                        f"{name} of rank {rank} differs from that of rank 0: rank 0 has "
+                        f"{first[name]!r}, but rank {rank} has {found.get(name)!r}. Pass the same on "
+                        "all ranks.",
+                        rank,
+                    )

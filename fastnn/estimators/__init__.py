@@ -2,13 +2,12 @@
 
 - `classifier`, `regressor`: the estimators. `base`: their parameters and methods.
 - `attributes`: constructor arguments, and the lock of an estimator.
-- `fit`: one call of `fit`. `rank_fit`: on ranks. `remote`: its networks in the workers of an executor.
+- `fit`: one call of `fit`. `rows`: the rows that it trains on, in memory. `rank_rows`: on ranks. `dask_rows`: in
+  Dask collections. `remote`: its networks in the workers of an executor.
   `online`: `partial_fit`, also for single rows.
 - `inputs`: checks of rows. `class_targets`, `number_targets`: targets, and predictions from outputs.
 - `parameters`: scikit-learn's parameters as those of fastnn. `networks`: the networks, and the
   fitted attributes about them.
-- `dask_fit`: one call of `fit` on Dask collections. `dask_rows`: their rows. `stopped_fit`: from where
-  one continues whose cluster failed.
 - `early_stopping`: held-out rows. `bagging`: the rows of each network of an ensemble.
 - `scores`: `score`. `ensemble`, `network_means`: means of outputs. `intervals`: prediction intervals.
   `calibration`: temperature scaling.

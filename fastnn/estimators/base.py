@@ -15,17 +15,16 @@ from .. import kernels, schedules
 from ..callbacks import Callback
 from ..core.model_facts import ModelFacts, network_sizes, number_columns
 from ..core.options import Options as FastnnOptions
-from ..dask import partitions
-from ..dask.partitions import is_collection
+from ..distributed.partitions import is_collection, refuse
 from ..distributed.ranks import Ranks
 from ..losses import Loss
 from ..mlp import MLP
 from ..optimizers import LBFGS, OPTIMIZERS, Optimizer
 from . import bagging, ensemble, inputs, parameters
 from .attributes import lock_of
-from .dask_fit import DaskFit
 from .fit import EstimatorFit
 from .online import PartialFit
+from .rows import MemoryRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,46 +183,46 @@ class BaseMLP(PartialFit):
             The loss or a network parameter is no longer finite.
         KeyboardInterrupt
             On Ctrl-C, if an executor has trained no network; else the estimator has those trained.
-        ClusterError
+        fastnn.distributed.ClusterError
             The scheduler of Dask has gone, or has no workers. The estimator has the networks of the
             last completed round, from which `warm_start` continues.
         """
         with kernels.InTraining([lock_of(self)]):
             with self._restore_on_error((Exception, KeyboardInterrupt)):
                 fresh = not (self.warm_start and hasattr(self, "networks_"))
-                if comm is None and shards is None:
-                    failure = self._fit(X, y, sample_weight, fresh, groups, executor)
-                elif executor is not None:
-                    raise ValueError(
-                        "executor does not work with comm and shards: ranks that share the rows train "
-                        "each network together. Pass one of them."
-                    )
-                else:
-                    ranks = Ranks(comm, shards)
-                    failure = self._fit_on_ranks(ranks, fresh, X, y, sample_weight, groups)
-            if failure is not None:
-                raise failure
+                source = self._rows(fresh, X, y, sample_weight, groups, executor, comm, shards)
+                with source.training():
+                    source.look(self, fresh)
+                    with source.preparing():
+                        fit = EstimatorFit(self, source, fresh)
+                    interrupted = fit.run_until_interrupt(executor)
+                fit.end(interrupted)
+            if source.failure is not None:
+                raise source.failure
         return self
 
-    def _fit_on_ranks(self, ranks, fresh, *arguments):
-        from .rank_fit import fit_on_ranks
-
-        self._online = None
-        if any(map(is_collection, arguments)):
-            partitions.refuse(comm=ranks)
-        fit, interrupted = fit_on_ranks(self, arguments, fresh, ranks)
-        fit.end(interrupted)
-
-    def _fit(self, X, y, sample_weight, fresh, groups, executor):
-        """Fit, and return the error that a cluster has ended it with, or None."""
+    def _rows(self, fresh, X, y, sample_weight, groups, executor, comm, shards):
+        """Return the rows of a fit."""
         self._online, stopped = None, self.__dict__.pop("_stopped_fit", None)
+        if comm is not None or shards is not None:
+            from .rank_rows import RankRows
+
+            if executor is not None:
+                raise ValueError(
+                    "executor does not work with comm and shards: ranks that share the rows train "
+                    "each network together. Pass one of them."
+                )
+            ranks = Ranks(comm, shards)
+            if any(map(is_collection, (X, y, sample_weight, groups))):
+                refuse(comm=ranks)
+            return RankRows(ranks, X, y, sample_weight, groups)
         if is_collection(X) or is_collection(y):
-            partitions.refuse(groups=groups, executor=executor)
-            return DaskFit(self, X, y, sample_weight, fresh, stopped).run_and_end()
+            from .dask_rows import DaskRows
+
+            refuse(groups=groups, executor=executor)
+            return DaskRows(X, y, sample_weight, stopped)
         rows = inputs.validate_rows(self, X, y, sample_weight, fresh)
-        fit = EstimatorFit(self, rows, fresh, bagging.check_groups(self, groups, rows.X))
-        fit.end(interrupted=fit.run_until_interrupt(executor))
-        return None
+        return MemoryRows(rows, bagging.check_groups(self, groups, rows.X))
 
     # ---- after fit ----
 

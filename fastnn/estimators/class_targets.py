@@ -70,25 +70,25 @@ class ClassTargets:
         return cls(classes, "binary" if len(classes) <= 2 else "multiclass")
 
     def part_to_json(self):
-        """Return what `union` needs of the targets of a rank, as JSON can hold it."""
+        """Return what `union` needs of the targets of a part of the rows, as JSON can hold it."""
         return self.to_json(None)
 
     @classmethod
     def union(cls, parts):
-        """Return the ClassTargets of all ranks. parts : what `part_to_json` returned, of each that has rows"""
+        """Return the ClassTargets of all rows. parts : what `part_to_json` returned, of each that has rows"""
         kinds, counts = {part["type"] for part in parts}, {len(part["classes"]) for part in parts}
         if MULTILABEL in kinds:
             if len(kinds) > 1 or len(counts) > 1:
                 raise ValueError(
-                    "y is an indicator matrix on some ranks, but has classes or another number of "
-                    "columns on others. Pass y of one kind on all ranks."
+                    "y is an indicator matrix in some parts of the rows, but has classes or another "
+                    "number of columns in others. Pass y of one kind."
                 )
             return cls(np.arange(*counts), MULTILABEL)
         types = {_type_of_label(label) for part in parts for label in part["classes"]}
         if len(types) > 1:
             raise ValueError(
-                f"y has classes of several types on the ranks: {' and '.join(sorted(types))}. Pass "
-                "classes of one type on all ranks."
+                f"y has classes of several types in its parts: {' and '.join(sorted(types))}. Pass "
+                "classes of one type."
             )
         classes = np.unique(np.concatenate([json_values.parse_classes(part) for part in parts]))
         return cls(classes, "binary" if len(classes) <= 2 else "multiclass")
@@ -187,20 +187,21 @@ class ClassTargets:
                 check_number(f"class_weight of {label!r}", weight, minimum=0)
         return compute_sample_weight(parameter, y) if len(y) else np.zeros(0)
 
-    def count(self, y, estimator_name):
-        """Return the number of rows of each class, for the weights of classes on ranks."""
-        if self.is_multilabel:
-            raise ValueError(
-                "class_weight does not work with comm if y is an indicator matrix. Pass sample_weight."
-            )
-        codes = self.encode(y, np.dtype(np.float64), estimator_name).ravel().astype(np.intp)
-        return np.bincount(codes, minlength=len(self.classes)).astype(np.float64)
-
-    def full_class_weight(self, parameter, counts):
+    def full_class_weight(self, parameter, parts):
         """Return the weight of each class that has one, as scikit-learn defines them.
 
-        parameter : `class_weight`; counts : number of rows of each class, over all ranks
+        parameter : `class_weight`; parts : (what `part_to_json` returned, rows of each of these classes)
         """
+        if self.is_multilabel:
+            raise ValueError(
+                "class_weight does not work with comm or Dask if y is an indicator matrix. Pass "
+                "sample_weight."
+            )
+        n_rows = dict.fromkeys(self.classes.tolist(), 0)
+        for part, counts in parts:
+            for label, n in zip(json_values.parse_classes(part).tolist(), counts):
+                n_rows[label] = n_rows.get(label, 0) + n
+        counts = np.array(list(n_rows.values()), np.float64)[: len(self.classes)]
         labels = self.classes.tolist()
         if parameter == "balanced":
             n_classes = np.count_nonzero(counts)
@@ -208,7 +209,7 @@ class ClassTargets:
         unknown = [label for label in parameter if label not in labels]
         if unknown:
             raise ValueError(
-                f"class_weight has classes that y does not have on any rank: {unknown}. y has {labels}."
+                f"class_weight has classes that y does not have: {unknown}. y has {labels}."
             )
         return dict.fromkeys(labels, 1.0) | parameter
 

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels
-from ..dask.predictions import maps_partitions
+from ..distributed.dask_predictions import maps_partitions
 from . import ensemble, inputs
 from .attributes import lock_of
 from .base import BaseMLP

@@ -1,145 +1,94 @@
-"""The rows of Dask collections for `MLPClassifier` and `MLPRegressor`: checked, and in blocks."""
+"""DaskRows: the partitions of Dask collections, for `MLPClassifier` and `MLPRegressor`."""
 
 import copy
-from dataclasses import dataclass
+from copy import deepcopy
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
 
-from ..core.errors import placed
+from ..core.messages import warn
 from ..core.sparse_rows import is_sparse
-from ..dask import partitions
-from ..dask.delayed import delayed_call, delayed_value
-from ..dask.mixing import Encoded, Mixing, take_info
-from ..dask.rounds_data import BlockRows
+from ..core.validation import check_threads
+from ..distributed import ClusterError, partitions
+from ..distributed.partitions import Partitions
+from ..distributed.rounds import RoundsData
+from ..distributed.runner import part_batch
 from ..training.data import Data
+from ..training.pool import Trainings
+from ..training.progress import ManyLine
 from ..training.stream import hashes
-from . import inputs
+from . import inputs, parameters
+from .fit import raise_if_diverged
+from .networks import prepare_networks, targets_class
+from .rows import EstimatorRows, PartFacts, unite
 
-TARGET_ROWS = 100  # of a partition, that show what kind of targets they are
-SAME_ROWS = "Each computation of the collection must yield the same rows in the same order."
+PART_ROWS = 20_000  # rows that are worth a part
+HELD_OUT_BYTES = 256e6  # of validation rows in this process
+CONTINUES = "The estimator has what is trained. With warm_start=True, fit on the same rows continues from there."
+#: Parameters that may change before a fit continues: they have no influence on the bits.
+FREE = "callbacks", "max_iter", "n_threads", "random_state", "verbose", "warm_start"
+ENDS_LATER = "all epochs done", "interrupted", ""  # reasons of sessions that the pool has stopped
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ChunkFacts:
+# ---- tasks ----
+
+
+class ChunkFacts(NamedTuple):
     """What the first pass finds in a partition.
 
     Attributes
     ----------
-    n_rows : int
+    facts : PartFacts
     attributes : dict
         What checking the rows sets in an estimator.
     dtype : dtype
         Of X, as networks would read it.
-    squares : ndarray (n_features,)
-        Sums of squares of the columns.
-    y_squares : ndarray (n_targets,) or None
-        The same of the targets, if they are numbers.
-    y : ndarray
-        Some targets, or the distinct classes.
-    counts : ndarray or None
-        Number of rows of each of these classes.
     weight : float
         The sum of the weights.
     """
 
-    n_rows: int
+    facts: PartFacts
     attributes: dict
     dtype: Any
-    squares: Any
-    y_squares: Any
-    y: Any
-    counts: Any
     weight: float
 
 
-def look_at_chunk(X, y, weight, estimator, index):
+def look_at_chunk(X, y, weight, estimator, *_):
     """Return the ChunkFacts of a partition, None if it is empty."""
     if not len(X):
         return None
-    with placed(partitions.place(index)):
-        estimator = copy.copy(estimator)
-        before = set(vars(estimator))
-        X, y, weight = _checked(
-            estimator, X, y, weight, estimator.dtype or (np.float64, np.float32)
-        )
-        attributes = {k: v for k, v in vars(estimator).items() if k not in before}
-        y_squares, counts, n = None, None, len(y)
-        if not estimator.is_classifier:
-            y_squares = np.square(y.reshape(n, -1), dtype=np.float64).sum(axis=0)
-        if estimator.is_classifier and y.ndim == 1:
-            y, counts = np.unique(y, return_counts=True)
-        else:
-            y = y[:TARGET_ROWS]
-        with np.errstate(over="ignore"):
-            squares = np.einsum("ij,ij->j", X, X, dtype=np.float64)  # without a copy
-    return ChunkFacts(
-        n_rows=n, attributes=attributes, dtype=X.dtype, squares=squares, y_squares=y_squares, y=y,
-        counts=counts, weight=n if weight is None else float(weight.sum()),
-    )  # fmt: skip
+    checked = _checked(estimator, X, y, weight)
+    rows = checked.rows
+    total = len(X) if rows.weight is None else float(rows.weight.sum())
+    return ChunkFacts(PartFacts.of(estimator, rows), checked.attributes, rows.X.dtype, total)
 
 
-def _checked(estimator, X, y, weight, dtype):
-    """Return X, y and the weights of a partition, checked as `fit` does."""
+def _checked(estimator, X, y, weight):
+    """Return the CheckedRows of a partition."""
     if is_sparse(X):
         raise TypeError(
             "X has sparse chunks, which do not work with Dask. Convert them: "
             "X.map_blocks(lambda x: x.toarray())."
         )
-    X, y = inputs.check_X_y(estimator, X, y, dtype, True)
-    if weight is not None:
-        weight = inputs.check_weight(np.asarray(weight), X, may_be_zero=True)
-    return X, y, weight
+    return inputs.CheckedRows(estimator, X, y, weight, targets_class(estimator), is_part=True)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ChunkTask:
-    """What prepares the rows of every partition for training.
+def encode_chunk(X, y, weight, recipe, first, _):
+    """Return the arrays of a partition, the numbers of their rows, and (X, y, weight) of those held out.
 
-    Attributes
-    ----------
-    estimator : BaseMLP
-        Without networks.
-    targets : ClassTargets or NumberTargets
-    dtype : dtype
-    class_weight : dict or None
-        The weight of each class.
-    held_out : (float, int)
-        Part of the rows that are held out, and a seed.
-    n_pieces : int
+    recipe : estimator without networks, with the dtype of these; ClassTargets or NumberTargets; {class: weight} or
+    None; (part of the rows that are held out, seed)
     """
-
-    estimator: Any
-    targets: Any
-    dtype: Any
-    class_weight: Any
-    held_out: tuple
-    n_pieces: int
-
-
-def encode_chunk(X, y, weight, task, expected):
-    """Return the Encoded rows of a partition, whose info is (X, y, weight) of those held out.
-
-    expected : (int, int, int)
-        The position of the partition, the number of its first row, and of all.
-    """
-    index, first, n = expected
-    with placed(partitions.place(index)):
-        if len(X) != n:
-            raise ValueError(
-                f"X has {len(X):,} rows in this pass, but had {n:,} before. {SAME_ROWS}"
-            )
-        if not n:
-            return Encoded({}, np.zeros(0, np.intp), task.n_pieces, None)
-        estimator = copy.copy(task.estimator)
-        X, y, weight = _checked(estimator, X, y, weight, task.dtype)
-        encoded = task.targets.encode(y, task.dtype, type(estimator).__name__)
-    if task.class_weight is not None:
-        of_class = compute_sample_weight(task.class_weight, y)
+    estimator, targets, class_weight, (fraction, seed) = recipe
+    X, y, weight, *_ = _checked(estimator, X, y, weight).rows
+    encoded = targets.encode(y, X.dtype, type(estimator).__name__)
+    if class_weight is not None:
+        of_class = compute_sample_weight(class_weight, y)
         weight = of_class if weight is None else weight * of_class
+    n = len(y)
     numbers = np.arange(first, first + n)
-    fraction, seed = task.held_out
     is_out = hashes(numbers, seed) < fraction * 2.0**53
     arrays = {"X": X, "y": encoded, "key": np.zeros(n, np.int32)}
     if weight is not None:
@@ -148,139 +97,266 @@ def encode_chunk(X, y, weight, task, expected):
     if is_out.any():
         train = ~is_out
         arrays, numbers = {name: a[train] for name, a in arrays.items()}, numbers[train]
-    return Encoded(arrays, numbers, task.n_pieces, held_out)
+    return arrays, numbers, held_out
 
 
-class ArrayReader(NamedTuple):
-    """Reads the rows of a block.
-
-    Attributes
-    ----------
-    loss : losses.Loss
-    alpha : float
-        As in `Data`.
-    """
-
-    loss: Any
-    alpha: float
-
-    def data(self, net, arrays):
-        """Return the Data of all rows of a block."""
-        data = Data.of(net, arrays["X"], arrays["y"], self.loss, arrays.get("weight"))
-        data.alpha = self.alpha
-        return data
+def read_rows(net, arrays, loss, alpha):
+    """Return the Data of all rows of a block. alpha : as in `Data`"""
+    data = Data.of(net, arrays["X"], arrays["y"], loss, arrays.get("weight"))
+    data.alpha = alpha
+    return data
 
 
-class ChunkRows:
-    """The partitions of a collection that an estimator trains on.
+# ---- in the process of the caller ----
+
+
+class DaskRows(EstimatorRows):
+    """The partitions of collections, for an estimator.
 
     Parameters
     ----------
-    runner : ClusterRunner or LocalRunner
-    estimator : BaseMLP
-    parts : list of Partition
+    X, y, sample_weight
+        As in `fit`.
+    stopped : StoppedFit or None
+        The fit from which to continue, with the bits of one that was not stopped.
 
     Attributes
     ----------
-    facts : list of ChunkFacts
+    found : list of ChunkFacts
         Of the partitions that are not empty.
-    lengths : ndarray (n_partitions,) of int
+    blocks : BlockRows
+    held_out : (float, int)
+        Part of the rows that are held out, and a seed.
     """
 
-    def __init__(self, runner, estimator, parts):
-        self.runner, self.parts = runner, parts
-        self.estimator = _lean(estimator)
-        look = delayed_call("look", look_at_chunk)
-        shared = delayed_value("estimator", self.estimator)
-        futures = runner.compute([look(*part, shared, i) for i, part in enumerate(parts)])
-        found = runner.results(futures)
-        self.lengths = np.array([0 if each is None else each.n_rows for each in found], np.intp)
-        self.facts = [each for each in found if each is not None]
-        if not self.facts:
+    blocks: Any = None
+    parts: Any = None
+
+    def __init__(self, X, y, sample_weight, stopped=None):
+        self.arguments, self.stopped = (X, y, sample_weight), stopped
+
+    def look(self, estimator, fresh):
+        _check_support(estimator)
+        self.parts = Partitions(*self.arguments, check_threads(estimator.n_threads))
+        self.lean = _lean(estimator)
+        found = self.parts.look("look", look_at_chunk, self.lean)
+        self.parts.lengths = np.array([each.facts.n_rows if each else 0 for each in found])
+        self.found = [each for each in found if each is not None]
+        if not self.found:
             raise ValueError("X has no rows. fit needs at least one.")
-        first = self.facts[0].attributes
+        n_features = self.found[0].attributes["n_features_in_"]
         for i, each in enumerate(found):
-            if each is not None and each.attributes["n_features_in_"] != first["n_features_in_"]:
+            if each is not None and each.attributes["n_features_in_"] != n_features:
                 raise ValueError(
                     f"{partitions.place(i)} has {each.attributes['n_features_in_']} columns, but the "
-                    f"others have {first['n_features_in_']}. Let all partitions have the same."
+                    f"others have {n_features}. Let all partitions have the same."
                 )
-        if sum(each.weight for each in self.facts) == 0:
+        if sum(each.weight for each in self.found) == 0:
             raise ValueError("sample_weight is zero in all rows. At least one must be positive.")
 
-    @property
-    def n_rows(self):
-        return int(self.lengths.sum())
-
-    @property
-    def dtype(self):
-        """dtype: of the networks."""
-        kinds = {each.dtype for each in self.facts}
-        return kinds.pop() if len(kinds) == 1 else np.dtype(np.float64)
-
-    def root_mean_squares(self):
-        """Return those of the columns of X and of y, None for classes."""
-        y = None
-        if self.facts[0].y_squares is not None:
-            y = np.sqrt(sum(each.y_squares for each in self.facts) / self.n_rows)
-        return np.sqrt(sum(each.squares for each in self.facts) / self.n_rows), y
-
-    def class_weights(self, parameter, classes):
-        """Return {class: weight}, or None. parameter : `class_weight`"""
-        if parameter != "balanced":
-            return parameter
-        if self.facts[0].counts is None:
-            raise ValueError(
-                "class_weight='balanced' does not work with several labels on Dask collections. Pass "
-                "a dict of weights."
+    def prepare(self, estimator, fresh, random_state):
+        lengths, found = self.parts.lengths, self.found[0].attributes
+        n, n_features = int(lengths.sum()), found["n_features_in_"]
+        if fresh:
+            vars(estimator).update(found)
+            dtypes = {each.dtype for each in self.found}
+            dtype = dtypes.pop() if len(dtypes) == 1 else np.dtype(np.float64)
+        else:
+            inputs.check_features(estimator, found)
+            dtype = estimator.networks_[0].dtype
+        parts = [each.facts for each in self.found]
+        targets, class_weight, rms = unite(estimator, parts, fresh)
+        loss = prepare_networks(estimator, n_features, dtype, targets, fresh)
+        y_rms = None if targets.has_classes or loss.output is not None else rms[n_features:]
+        inputs.warn_about_scales(rms[:n_features], y_rms, found.get("feature_names_in_"))
+        if fresh:
+            self.stopped = None
+        elif self.stopped is not None and (what := self.stopped.difference(estimator, lengths)):
+            warn(
+                f"{what} since the fit whose cluster failed, so a new training begins, from the "
+                "networks that it has left."
             )
-        n_rows = dict.fromkeys(classes.tolist(), 0)
-        for each in self.facts:
-            for label, n in zip(each.y.tolist(), each.counts.tolist()):
-                n_rows[label] += n
-        return {label: self.n_rows / (len(classes) * n) for label, n in n_rows.items()}
-
-    def store(self, task, settings, n_parts):
-        """Prepare all rows.
-
-        Parameters
-        ----------
-        task : ChunkTask
-            Without the number of pieces.
-        settings : RoundSettings
-        n_parts : int
-
-        Returns
-        -------
-        rows : BlockRows
-        held_out : (X, y, weight)
-        """
-        mix = Mixing(len(self.parts), n_parts, self.n_rows)
-        encode, info = delayed_call("encode", encode_chunk), delayed_call("info", take_info)
-        shared = delayed_value("recipe", task(mix.n_pieces, self.estimator))
-        firsts = np.cumsum(self.lengths) - self.lengths
-        encoded = [
-            encode(*part, shared, (i, int(firsts[i]), int(self.lengths[i])))
-            for i, part in enumerate(self.parts)
-        ]
-        futures = self.runner.compute([*mix.delayed(encoded), *map(info, encoded)])
-        blocks, infos = futures[: mix.n_blocks], futures[mix.n_blocks :]
-        found = [each for each in self.runner.results(infos) if each is not None]
-        X, y, weights = zip(*found)
+            self.stopped = None
+        self.held_out = (
+            self._held_out(estimator, n, dtype.itemsize * n_features, random_state)
+            if self.stopped is None
+            else self.stopped.held_out
+        )
+        self.lean.dtype = dtype
+        recipe = self.lean, targets, class_weight, self.held_out
+        self.blocks, infos = self.parts.store(encode_chunk, recipe, PART_ROWS, n_keys=1)
+        X, y, weights = zip(*filter(None, infos))
         weight = None if weights[0] is None else np.concatenate(weights)
-        rows = BlockRows(self.runner, blocks, n_parts, 1, settings.sync_every)
-        return rows, (np.concatenate(X), np.concatenate(y), weight)
+        self.validation = np.concatenate(X), np.concatenate(y), weight
+        batch_size = parameters.batch_size(estimator, int(self.blocks.n_of_key.sum()))
+        part = min(1.0, part_batch(batch_size, self.blocks.n_parts) / batch_size)
+        reader = partial(read_rows, loss=loss, alpha=float(estimator.alpha) * part)
+        return RoundsData(self.blocks, np.ones(1, bool), reader, loss)
+
+    def _held_out(self, estimator, n, row_bytes, random_state):
+        """Return the part of the rows that `early_stopping` holds out, in this process, and a seed."""
+        if not estimator.early_stopping or estimator.validation_data is not None:
+            return 0.0, 0
+        part, most = estimator.validation_fraction, HELD_OUT_BYTES / row_bytes
+        if part * n > most:
+            warn(
+                f"validation_fraction={part} of {n:,} rows would take more than "
+                f"{HELD_OUT_BYTES / 1e6:.0f} MB in this process, so about {most:,.0f} rows are held out."
+            )
+        return min(part, most / n), random_state.randint(2**31)
+
+    def hold_out(self, estimator, data, random_state):
+        X, y, weight = self.validation
+        if len(y) < 2:
+            raise ValueError(
+                f"validation_fraction={estimator.validation_fraction} holds out {len(y)} of "
+                f"{len(data) + len(y)} rows, but at least 2 are needed. Increase "
+                "validation_fraction, or pass more rows."
+            )
+        encoded = estimator.targets_.encode(y, X.dtype, type(estimator).__name__)
+        return data, Data.of(estimator.networks_[0], X, encoded, data.loss, weight), y
+
+    def n_at_once(self, n_threads):
+        return self.blocks.n_at_once()
+
+    def run(self, fit):
+        left, max_iter = list(range(fit.n_members)), fit.estimator.max_iter
+        if self.stopped is not None:
+            fit.records = deepcopy(self.stopped.records)
+            for member, stopped in zip(fit.members, self.stopped.members, strict=True):
+                _continue(member, stopped)
+            left = [i for i in left if not _is_done(fit.members[i].earlier, max_iter)]
+        self.first_rngs = deepcopy([member.rng for member in fit.members])
+        try:
+            if fit.n_members == 1 and left:
+                super().run(fit)
+                return
+            trainings = Trainings(n=len(left), make=lambda i: fit.session(left[i]), ended=_end)
+            self.train(trainings, fit.n_threads, ManyLine() if fit.estimator.verbose else None)
+            raise_if_diverged(fit.networks)
+        except ClusterError as error:
+            if not any(member.whole_history().n_epochs for member in fit.members):
+                raise
+            self.failure = ClusterError(f"{error} {CONTINUES}")
+            self.failure.__cause__ = error.__cause__
+            vars(fit.estimator)["_stopped_fit"] = StoppedFit.of(fit)
+
+    def close(self):
+        if self.parts is not None:
+            self.parts.runner.close()
+        if self.blocks is not None:
+            self.blocks.close()
+
+
+def _end(i, session, error):
+    if error is not None:
+        raise error
+
+
+def _check_support(estimator):
+    if estimator.n_estimators > 1 and estimator.bagging is not None:
+        raise ValueError(
+            f"bagging={estimator.bagging!r} does not work with a Dask collection. Set bagging=None, "
+            "so that each network trains on all rows, or n_estimators=1."
+        )
+    validation = estimator.validation_data
+    if validation is not None and any(map(partitions.is_collection, validation)):
+        raise ValueError(
+            "validation_data must be in memory. Pass computed rows, such as X.compute()."
+        )
+    if parameters.optimizer(estimator).full_batch:
+        raise ValueError(
+            f"solver={estimator.solver!r} takes all rows in one step, which does not work with a "
+            "Dask collection. Set solver='adam' or another one."
+        )
 
 
 def _lean(estimator):
     """Return a copy of an estimator without what it has been fitted with."""
-    lean = copy.copy(estimator)
+    lean, left_out = copy.copy(estimator), ("callbacks", "validation_data", "_online")
     for name in list(vars(lean)):
-        if name.endswith("_") or name in (
-            "callbacks",
-            "validation_data",
-            "_online",
-            "_stopped_fit",
-        ):
+        if name.endswith("_") or name in left_out:
             vars(lean).pop(name)
     return lean
+
+
+# ---- fits whose cluster has failed ----
+
+
+class StoppedFit(NamedTuple):
+    """A fit whose cluster has failed.
+
+    Attributes
+    ----------
+    parameters : dict
+        Of the estimator, as texts.
+    lengths : ndarray of int
+        Number of rows of each partition.
+    held_out : (float, int)
+        Part of the rows that are held out, and a seed.
+    records : list of Record
+        Of the networks before the fit.
+    members : list of tuple
+        What `_stopped_member` returned for each network.
+    """
+
+    parameters: dict
+    lengths: np.ndarray
+    held_out: tuple
+    records: list
+    members: list
+
+    @classmethod
+    def of(cls, fit):
+        """Return that of an EstimatorFit whose sessions have ended."""
+        source, records = fit.source, deepcopy(fit.records)
+        members = [_stopped_member(*each) for each in zip(fit.members, source.first_rngs)]
+        parameters = _parameters_of(fit.estimator)
+        return cls(parameters, source.parts.lengths, source.held_out, records, members)
+
+    def difference(self, estimator, lengths):
+        """Return what is no longer as it was, "" if nothing is."""
+        now = _parameters_of(estimator)
+        changed = [name for name, value in self.parameters.items() if now[name] != value]
+        if changed:
+            return f"{' and '.join(changed)} changed"
+        return "" if np.array_equal(self.lengths, lengths) else "X has other partitions"
+
+
+def _stopped_member(member, first_rng):
+    """Return a copy of what the training of a FitMember has changed.
+
+    Its parameters, which the end of the fit may replace by those of its best epoch; its state, None before training;
+    history, patience and what callbacks have changed; and the generator before anything was drawn: a session that
+    has not begun may have drawn a seed.
+    """
+    net, results = member.net, [each.result for each in member.callbacks]
+    has_begun = member.earlier is not None or net.history is member.history
+    state, history = net.state if has_begun else None, member.whole_history()
+    return deepcopy((net.params, state, history, member.patience, results, first_rng))
+
+
+def _continue(member, stopped):
+    """Let a FitMember continue. stopped : what `_stopped_member` returned"""
+    params, state, member.earlier, member.patience, results, member.rng = deepcopy(stopped)
+    member.net.params = params
+    if state is not None:
+        member.net.state = state
+    for callback, result in zip(member.callbacks, results, strict=True):
+        callback.result = result
+
+
+def _is_done(history, max_iter):
+    """Whether a network with this history needs no more training."""
+    reason = history.stop_reason
+    failed = reason in ENDS_LATER or reason.endswith("was raised")
+    return history.n_epochs >= max_iter or not failed
+
+
+def _parameters_of(estimator):
+    """Return the parameters on which the bits of a fit depend, as texts."""
+    return {
+        name: repr(value)
+        for name, value in sorted(estimator.get_params(deep=False).items())
+        if name not in FREE
+    }

@@ -106,54 +106,41 @@ class LossStopping(ScoreStopping):
         return history.val_loss[-1]
 
 
-def split_validation(estimator, data, y, random_state):
-    """Return training data, validation data or None, and a list with the scoring callback."""
-    if estimator.validation_data is None and not estimator.early_stopping:
-        return data, None, []
-    if estimator.validation_data is None:
-        if len(data) < 2:
-            raise ValueError(
-                "early_stopping=True holds out rows, but X has a single row. Add rows, pass "
-                "validation_data, or set early_stopping=False."
-            )
-        classes = estimator.targets_.stratify_labels(y)
-        if classes is not None and np.unique(classes, return_counts=True)[1].min() < 2:
-            raise ValueError(
-                "early_stopping=True holds out rows of each class, but a class has a single "
-                "row. Add rows, pass validation_data, or set early_stopping=False."
-            )
-        train, held_out = train_test_split(
-            np.arange(len(data)),
-            test_size=estimator.validation_fraction,
-            random_state=random_state,
-            stratify=classes,
+def hold_out(estimator, data, y, random_state):
+    """Return training data, validation data and the targets of these."""
+    if len(data) < 2:
+        raise ValueError(
+            "early_stopping=True holds out rows, but X has a single row. Add rows, pass "
+            "validation_data, or set early_stopping=False."
         )
-        if len(held_out) < 2:
-            raise ValueError(
-                f"validation_fraction={estimator.validation_fraction} holds out {len(held_out)} of "
-                f"{len(data)} rows, but at least 2 are needed. Increase validation_fraction, "
-                "or pass more rows."
-            )
-        validation, y_val = replace(data.take(held_out), alpha=0.0), y[held_out]
-        if validation.sample_weight is not None and not validation.sample_weight.any():
-            raise ValueError(
-                f"early_stopping=True holds out {len(held_out)} rows, but sample_weight is zero in "
-                "all of them. Leave out rows of weight zero, pass validation_data, or set "
-                "early_stopping=False."
-            )
-        # copied rows are read faster, but an ensemble would have many copies
-        data = data.take(train) if estimator.n_estimators == 1 else data.select(train)
-    else:
-        validation, y_val = validation_rows(estimator, data.loss)
-    return data, validation, score_stopping(estimator, validation, y_val)
-
-
-def score_stopping(estimator, validation, y):
-    """Return a list with the callback that scores validation data. y : their targets"""
-
-    score = HeldOutScore(estimator.targets_, y, validation, estimator.n_threads)
-    patience = estimator.n_iter_no_change if estimator.early_stopping else np.inf
-    return [ScoreStopping(score, patience, estimator.tol)]
+    classes = estimator.targets_.stratify_labels(y)
+    if classes is not None and np.unique(classes, return_counts=True)[1].min() < 2:
+        raise ValueError(
+            "early_stopping=True holds out rows of each class, but a class has a single "
+            "row. Add rows, pass validation_data, or set early_stopping=False."
+        )
+    train, held_out = train_test_split(
+        np.arange(len(data)),
+        test_size=estimator.validation_fraction,
+        random_state=random_state,
+        stratify=classes,
+    )
+    if len(held_out) < 2:
+        raise ValueError(
+            f"validation_fraction={estimator.validation_fraction} holds out {len(held_out)} of "
+            f"{len(data)} rows, but at least 2 are needed. Increase validation_fraction, "
+            "or pass more rows."
+        )
+    validation, y_val = replace(data.take(held_out), alpha=0.0), y[held_out]
+    if validation.sample_weight is not None and not validation.sample_weight.any():
+        raise ValueError(
+            f"early_stopping=True holds out {len(held_out)} rows, but sample_weight is zero in "
+            "all of them. Leave out rows of weight zero, pass validation_data, or set "
+            "early_stopping=False."
+        )
+    # copied rows are read faster, but an ensemble would have many copies
+    data = data.take(train) if estimator.n_estimators == 1 else data.select(train)
+    return data, validation, y_val
 
 
 def validation_rows(estimator, loss, is_part=False):

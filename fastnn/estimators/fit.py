@@ -15,11 +15,10 @@ from ..state import training_state
 from ..state.history import DivergenceError, History
 from ..training.data import Data
 from ..training.plan import FitOptions, Plan
-from ..training.pool import Trainings, train_many
-from ..training.progress import ManyLine, ProgressLine
-from . import bagging, early_stopping, ensemble, inputs, parameters, remote
+from ..training.progress import ManyLine
+from . import bagging, early_stopping, ensemble, parameters, remote
 from .early_stopping import ScoreStopping
-from .networks import prepare, read_records, write_records
+from .networks import read_records, write_records
 
 
 @dataclass(eq=False, repr=False)
@@ -60,7 +59,7 @@ class EstimatorFit:
     """One call of `fit`: its data and its plans, and the fitted attributes that follow.
 
     The caller runs the `session` of each of the `n_members` networks and then calls `end`. Several
-    fits can run at the same time, see `fastnn.training.pool`. `run` runs the sessions of one fit.
+    fits can run at the same time, see `fastnn.training.pool`.
 
     Each member draws from `random_state` in turn: the initial parameters if `fresh`, the rows to
     train on, and the seed of the shuffling. So with bagging=None the members are the networks of as
@@ -70,11 +69,10 @@ class EstimatorFit:
     Parameters
     ----------
     estimator : BaseMLP
-    rows : inputs.ValidRows
+    source : rows.EstimatorRows
+        Where the rows are.
     fresh : bool
         Whether to make new networks.
-    groups : ndarray (n,), optional
-        What `bagging.check_groups` returned.
 
     Attributes
     ----------
@@ -84,55 +82,29 @@ class EstimatorFit:
         Number of networks that Ctrl-C has left out.
     """
 
-    def __init__(self, estimator, rows, fresh, groups=None):
-        self.estimator = estimator
+    def __init__(self, estimator, source, fresh):
+        self.estimator, self.source = estimator, source
         random_state = check_random_state(estimator.random_state)
-        data = prepare(estimator, rows, fresh)
-        names = getattr(estimator, "feature_names_in_", None)
-        self.check_scale(rows.X, estimator.targets_.to_check(data), names)
-        self.data, self.y, self.weight = data, rows.y, rows.weight
+        self.data = source.prepare(estimator, fresh, random_state)
         self.networks, self.n_members = estimator.networks_, len(estimator.networks_)
         self.n_threads = check_threads(estimator.n_threads)
         self.bagging = estimator.bagging if self.n_members > 1 else None
         self.records = read_records(estimator)
-        folds = self._folds(groups, random_state, fresh) if self.bagging == "folds" else None
+        folds = self._folds(random_state, fresh) if self.bagging == "folds" else None
         self.members, self.trained, self.n_left_out = [], [], 0
         for i in range(self.n_members):
             self.members.append(self._member(i, folds, random_state, fresh))
-        self.n_rows = self.rows_of_epoch(self.members[0].data)
+        self.n_rows = source.n_rows(self.members[0].data)
         too_large = estimator.batch_size != "auto" and estimator.batch_size > self.n_rows
-        if too_large and self.speaks():
+        if too_large and source.speaks:
             warn(
                 f"batch_size={estimator.batch_size} is larger than the number of rows ({self.n_rows}). "
                 "All rows form one batch.",
             )
 
-    # ---- what differs on ranks: see `rank_fit` ----
-
-    def speaks(self):
-        """Return whether warnings and progress are shown here."""
-        return True
-
-    def check_scale(self, X, targets, names):
-        """Warn if columns of X, or the targets of a regression (else None), are badly scaled."""
-        y_rms = None if targets is None else inputs.root_mean_square(targets)
-        inputs.warn_about_scales(inputs.root_mean_square(inputs.sample(X)), y_rms, names)
-
-    def split(self, data, random_state):
-        """Return training data, validation data or None, and callbacks that score it."""
-        return early_stopping.split_validation(self.estimator, data, self.y, random_state)
-
-    def rows_of_epoch(self, data):
-        """Return the number of rows of an epoch, for the data of a member."""
-        return len(data)
-
-    def options(self):
-        """Return more options of `FitOptions`."""
-        return {}
-
     # ---- members ----
 
-    def _folds(self, groups, random_state, fresh):
+    def _folds(self, random_state, fresh):
         estimator = self.estimator
         if estimator.validation_data is not None:
             raise ValueError(
@@ -141,8 +113,10 @@ class EstimatorFit:
             )
         if fresh or not hasattr(estimator, "fold_seed_"):
             estimator.fold_seed_ = random_state.randint(2**31)
-        labels = estimator.targets_.fold_labels(self.y)
-        return bagging.folds(self.data, self.n_members, labels, groups, estimator.fold_seed_)
+        labels = estimator.targets_.fold_labels(self.source.rows.y)
+        return bagging.folds(
+            self.data, self.n_members, labels, self.source.groups, estimator.fold_seed_
+        )
 
     def _member(self, i, folds, random_state, fresh):
         estimator, net, data = self.estimator, self.networks[i], self.data
@@ -156,7 +130,8 @@ class EstimatorFit:
         elif self.bagging == "bootstrap":
             train, rows = bagging.bootstrap(len(data), data.sample_weight, random_state)
             if estimator.early_stopping and estimator.validation_data is None:
-                if not len(rows) or (self.weight is not None and not self.weight[rows].any()):
+                weight = self.source.rows.weight
+                if not len(rows) or (weight is not None and not weight[rows].any()):
                     raise ValueError(
                         "bagging='bootstrap' with early_stopping=True validates on the rows that it "
                         f"did not draw, but it drew all of {len(data)} rows, or all with a weight. "
@@ -165,9 +140,11 @@ class EstimatorFit:
                 validation, callbacks = early_stopping.keep_best_epoch(estimator, data, rows)
                 data = data.select(train)
             else:
-                data, validation, callbacks = self.split(data.select(train), random_state)
+                data, validation, callbacks = self.source.split(
+                    estimator, data.select(train), random_state
+                )
         else:
-            data, validation, callbacks = self.split(data, random_state)
+            data, validation, callbacks = self.source.split(estimator, data, random_state)
         patience = None
         if folds is None:
             patience = parameters.patience(
@@ -195,13 +172,16 @@ class EstimatorFit:
     def plan(self, member):
         """Return the Plan of a member."""
         estimator = self.estimator
-        training = training_state.fresh(self.members[member].net, parameters.optimizer(estimator))
+        m = self.members[member]
+        if m.earlier is not None and m.net.state is not None:
+            return self.plan_from(member, m.net.state, estimator.max_iter - m.earlier.n_epochs)
+        training = training_state.fresh(m.net, parameters.optimizer(estimator))
         return self.plan_from(member, training, estimator.max_iter)
 
     def plan_from(self, member, training, epochs):
         """Return the Plan of a member that begins with a state. training : TrainingState."""
         estimator, m = self.estimator, self.members[member]
-        n, n_seen = self.rows_of_epoch(m.data), self.records[member].n_seen
+        n, n_seen = self.source.n_rows(m.data), self.records[member].n_seen
         if m.earlier is not None:
             n_seen += n * m.earlier.n_epochs
         is_adaptive = parameters.uses_learning_rate(estimator, "adaptive")
@@ -218,22 +198,9 @@ class EstimatorFit:
             n_threads=self.n_threads,
             patience=m.patience,
             retry=parameters.AdaptiveRate() if is_adaptive else None,
-            **self.options(),
+            **self.source.options,
         )
         return Plan(m.net, m.data, options, m.rng, m.validation, training)
-
-    def run(self):
-        """Run the sessions of all members."""
-        estimator = self.estimator
-        if self.n_members == 1:
-            self.session(0).run(
-                ProgressLine(estimator.max_iter, self.n_rows) if estimator.verbose else None
-            )
-            return
-        line = ManyLine() if estimator.verbose else None
-        trainings = Trainings(n=self.n_members, make=self.session, networks=self.networks)
-        train_many(trainings, self.n_threads, line)
-        raise_if_diverged(self.networks)
 
     def run_until_interrupt(self, executor=None):
         """Train all members. Return whether Ctrl-C has ended it.
@@ -243,7 +210,7 @@ class EstimatorFit:
         """
         try:
             if executor is None:
-                self.run()
+                self.source.run(self)
             else:
                 self._run_in(executor)
         except KeyboardInterrupt:
@@ -272,12 +239,13 @@ class EstimatorFit:
         """Set the fitted attributes, and warn if training ended too early."""
         estimator = self.estimator
         for record, member in zip(self.records, self.members):
-            record.add(member.history, self.rows_of_epoch(member.data), member.callbacks)
+            member.history = member.whole_history()
+            record.add(member.history, self.source.n_rows(member.data), member.callbacks)
             self._restore_best(member)
         write_records(estimator, self.records, [member.history.n_epochs for member in self.members])
         if self.bagging:
             self._predict_held_out()
-        if self.speaks():
+        if self.source.speaks:
             self._warn(interrupted)
 
     def _warn(self, interrupted):
@@ -322,6 +290,7 @@ class EstimatorFit:
     def _predict_held_out(self):
         """Set `oof_prediction_`, and the errors that `predict_interval` uses."""
         estimator, n = self.estimator, len(self.data)
+        y, weight = self.source.rows.y, self.source.rows.weight
         total: Any = None
         count, errors = np.zeros(n), []
         for member in self.members:
@@ -333,9 +302,9 @@ class EstimatorFit:
                 total = np.zeros((n, *P.shape[1:]))
             total[rows] += P
             count[rows] += 1
-            if self.weight is not None:
-                P, rows = P[self.weight[rows] > 0], rows[self.weight[rows] > 0]
-            errors.append(estimator.targets_.errors(P, self.y[rows]))
+            if weight is not None:
+                P, rows = P[weight[rows] > 0], rows[weight[rows] > 0]
+            errors.append(estimator.targets_.errors(P, y[rows]))
         with np.errstate(invalid="ignore"):  # 0 / 0 for rows that no network held out
             estimator.oof_prediction_ = (total.T / count).T.astype(self.networks[0].dtype)
         estimator.held_out_errors_ = errors if self.bagging == "folds" else None

@@ -19,7 +19,7 @@ from .. import kernels
 from ..core.messages import warn
 from ..core.sparse_rows import blocks, first_not_finite, is_sparse
 from ..core.validation import check_array, check_sample_weight, ready
-from ..dask.partitions import refuse_collections
+from ..distributed.partitions import refuse_collections
 
 ALL_ZERO_OK = (  # scikit-learn 1.9 and newer refuse weights of zero alone
     {"allow_all_zero_weights": True}
@@ -53,7 +53,7 @@ class ValidRows(NamedTuple):
 
 
 class CheckedRows:
-    """Training rows that were checked once, for many estimators that are not fitted.
+    """Training rows that were checked once, for estimators that are not fitted.
 
     Parameters
     ----------
@@ -63,12 +63,14 @@ class CheckedRows:
         As in `fit`.
     targets : class
         ClassTargets or NumberTargets.
+    is_part : bool
+        Whether others have more rows.
     """
 
-    def __init__(self, estimator, X, y, sample_weight, targets):
+    def __init__(self, estimator, X, y, sample_weight, targets, is_part=False):
         estimator = copy.copy(estimator)
         before = set(vars(estimator))
-        rows = validate_rows(estimator, X, y, sample_weight, True)
+        rows = validate_rows(estimator, X, y, sample_weight, True, is_part)
         self.attributes = {k: v for k, v in vars(estimator).items() if k not in before}
         self.rows = rows._replace(targets=targets.fit(rows.y))
 

@@ -34,12 +34,12 @@ class NumberTargets:
         return cls(1 if y.ndim == 1 else y.shape[1])
 
     def part_to_json(self):
-        """Return what `union` needs of the targets of a rank, as JSON can hold it."""
+        """Return what `union` needs of the targets of a part of the rows, as JSON can hold it."""
         return self.n_targets
 
     @classmethod
     def union(cls, parts):
-        """Return the NumberTargets of all ranks. parts : what `part_to_json` returned, of each that has rows"""
+        """Return the NumberTargets of all rows. parts : what `part_to_json` returned, of each that has rows"""
         return cls(parts[0])  # their numbers of columns have been compared
 
     def attributes(self):

@@ -9,7 +9,7 @@ from sklearn.base import MultiOutputMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels, losses
-from ..dask.predictions import maps_partitions
+from ..distributed.dask_predictions import maps_partitions
 from . import ensemble
 from .attributes import lock_of
 from .base import BaseMLP

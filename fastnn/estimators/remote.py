@@ -1,16 +1,17 @@
 """The networks of an estimator in the workers of an executor."""
 
 from dataclasses import replace
+from functools import partial
 
 from ..callbacks import resolve_callbacks
 from ..core.validation import check_threads
-from ..executors import (
+from ..distributed.executor_pool import (
     ExecutorPool,
-    RemoteTrainings,
-    SharedObjects,
+    Workers,
     check_callbacks,
     threads_of_worker,
 )
+from ..distributed.shared_objects import SharedObjects
 from ..training.data import arrays_of_several
 from ..training.pool import Trainings, train_many
 from .early_stopping import ScoreStopping
@@ -37,30 +38,21 @@ def train(fit, executor, line=None):
         found.options = replace(found.options, n_threads=n_threads)
         return found
 
-    def ended(numbers, results):
-        for i, result in zip(numbers, results):
-            _take_over(members[i], *result)
-            fit.trained.append(i)
-            pool.histories[i] = members[i].history
+    def ended(i, result):
+        _take_over(members[i], *result)
+        fit.trained.append(i)
+        pool.histories[i] = members[i].history
 
     data = [each for m in members for each in (m.data, m.validation) if each is not None]
     with SharedObjects(arrays_of_several(data)) as shared:
-        trainings = RemoteTrainings(
-            n=len(members),
-            function=_train_task,
-            make=lambda numbers: ([plan(i) for i in numbers], n_threads),
-            ended=ended,
-            shared=shared,
-            n_threads=n_threads,
-            n_threads_here=check_threads(estimator.n_threads),
-        )
-        pool = ExecutorPool(executor, trainings, line)
+        workers = Workers(executor, n_threads, check_threads(estimator.n_threads), shared)
+        function = partial(_train_task, n_threads)
+        pool = ExecutorPool(workers, len(members), function, plan, ended, line)
         pool.run()
 
 
-def _train_task(task, watch):
+def _train_task(n_threads, plans, watch):
     """Train networks in a worker; return what training changed of each."""
-    plans, n_threads = task
     trainings = Trainings(
         n=len(plans),
         make=lambda i, queue: plans[i].session(queue),

@@ -10,12 +10,9 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, mean_squared_error
 
-from ..core.errors import placed
 from ..core.validation import check_threads
-from ..dask import partitions
-from ..dask.delayed import delayed_call, delayed_value
-from ..dask.predictions import lean_copy
-from ..dask.runner import current_runner
+from ..distributed.dask_predictions import lean_copy
+from ..distributed.partitions import Partitions, is_collection
 
 
 class AccuracyScore(ClassifierMixin):
@@ -37,7 +34,7 @@ class AccuracyScore(ClassifierMixin):
         -------
         float
         """
-        if partitions.is_collection(X) or partitions.is_collection(y):
+        if is_collection(X) or is_collection(y):
             return _score(self, X, y, sample_weight, HitSums)
         return super().score(X, y, sample_weight)
 
@@ -61,7 +58,7 @@ class R2Score(RegressorMixin):
         -------
         float
         """
-        if partitions.is_collection(X) or partitions.is_collection(y):
+        if is_collection(X) or is_collection(y):
             return _score(self, X, y, sample_weight, ErrorSums)
         return super().score(X, y, sample_weight)
 
@@ -147,29 +144,21 @@ class ErrorSums(NamedTuple):
 
 def _score(estimator, X, y, weight, sums):
     """Return the score of the rows of collections. sums : HitSums or ErrorSums"""
-    if not partitions.is_collection(X):
-        raise ValueError(
-            "y is a Dask collection, but X is in memory. Pass both as collections, or y.compute()."
-        )
-    parts = partitions.of(X, y, weight)
-    call = delayed_call("score", _sums_of_partition)
-    shared = delayed_value("model", (lean_copy(estimator), sums))
-    runner = current_runner(check_threads(estimator.n_threads))
+    parts = Partitions(X, y, weight, check_threads(estimator.n_threads))
     try:
-        futures = runner.compute([call(*part, shared, i) for i, part in enumerate(parts)])
-        found = [each for each in runner.results(futures) if each is not None]
+        found = parts.look("score", _sums_of_partition, (lean_copy(estimator), sums))
     finally:
-        runner.close()
+        parts.runner.close()
+    found = [each for each in found if each is not None]
     if not found:
         raise ValueError("X has no rows. score needs at least one.")
     return float(functools.reduce(sums.add, found).score())
 
 
-def _sums_of_partition(X, y, weight, shared, index):
+def _sums_of_partition(X, y, weight, shared, index, _):
     """Return the sums of a partition, None if it has no rows."""
     estimator, sums = shared
     if not len(X):
         return None
-    with placed(partitions.place(index)):
-        weight = None if weight is None else np.asarray(weight)
-        return sums.of(np.asarray(y), estimator.predict(X), weight)
+    weight = None if weight is None else np.asarray(weight)
+    return sums.of(np.asarray(y), estimator.predict(X), weight)

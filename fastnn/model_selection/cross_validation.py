@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.preprocessing import LabelEncoder
 
 from ..core.messages import hint_at
-from ..executors import SharedObjects
+from ..distributed.shared_objects import SharedObjects
 from . import models
 from .folds import Folds, split_rows
 from .run import Run, Workers, train_runs

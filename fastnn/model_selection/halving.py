@@ -16,7 +16,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
 
 from ..core.validation import check_count, check_number
-from ..executors import SharedObjects
+from ..distributed.shared_objects import SharedObjects
 from . import models
 from .folds import Folds, split_rows
 from .run import Workers, train_runs

@@ -2,12 +2,15 @@
 
 import time
 import traceback
+from functools import partial
 from typing import Any
 
 from ..core.validation import check_threads
+from ..distributed import executor_pool
+from ..distributed.executor_pool import ExecutorPool
 from ..estimators import inputs
 from ..estimators.fit import EstimatorFit
-from ..executors import ExecutorPool, RemoteTrainings
+from ..estimators.rows import MemoryRows
 from ..kernels import InTraining
 from ..training.pool import Trainings, train_many
 from ..training.progress import ManyLine
@@ -65,7 +68,7 @@ class Run:
         self.network._validate_params()
         X, y, sample_weight = self.fold.rows
         rows = inputs.validate_rows(self.network, X, y, sample_weight, True)
-        return EstimatorFit(self.network, rows, fresh=True)
+        return EstimatorFit(self.network, MemoryRows(rows), fresh=True)
 
     def session(self, member, queue):
         """Return the session of a member, or None if there is nothing to train."""
@@ -120,26 +123,14 @@ class Workers:
         list of the results
         """
         results: list[Any] = [None] * len(items)
-
-        def ended(numbers, found):
-            for i, result in zip(numbers, found):
-                results[i] = result
-
-        trainings = RemoteTrainings(
-            n=len(items),
-            function=_run_items,
-            make=lambda numbers: (function, [items[i] for i in numbers], self.n_threads),
-            ended=ended,
-            shared=shared,
-            n_threads=self.n_threads,
-            n_threads_here=check_threads(-1),
-        )
-        ExecutorPool(self.executor, trainings, self.line()).run()
+        workers = executor_pool.Workers(self.executor, self.n_threads, check_threads(-1), shared)
+        ended, run = results.__setitem__, partial(_run_items, function, self.n_threads)
+        pool = ExecutorPool(workers, len(items), run, items.__getitem__, ended, self.line())
+        pool.run()
         return results
 
 
-def _run_items(task, watch):
-    function, items, n_threads = task
+def _run_items(function, n_threads, items, watch):
     return function(items, n_threads, watch)
 
 

@@ -12,6 +12,7 @@ from ..callbacks import EarlyStopping, resolve_callbacks
 from ..estimators import parameters
 from ..estimators.early_stopping import ScoreStopping
 from ..estimators.fit import EstimatorFit
+from ..estimators.rows import MemoryRows
 from ..optimizers import Optimizer
 from ..schedules import CosineDecay, OneCycle
 from ..state.training_state import resumed
@@ -109,7 +110,7 @@ class RungRun(Run):
         if invalid is not None:
             raise invalid.with_traceback(None)  # else it grows with every raise
         rows = self.fold.checked_rows(self.network).give_to(self.network)
-        return EstimatorFit(self.network, rows, fresh=True)
+        return EstimatorFit(self.network, MemoryRows(rows), fresh=True)
 
     def session(self, member, queue):
         if self.progress is None:

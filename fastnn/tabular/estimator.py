@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..core.errors import Argument, DataError, Wording
-from ..dask.partitions import is_collection
+from ..distributed.partitions import is_collection
 from ..estimators.attributes import Attributes, lock_of
 from ..kernels import InTraining
 from . import tabular_file

@@ -13,7 +13,7 @@ import numpy as np
 from ..core.errors import DataError, Wording, placed
 from ..core.messages import did_you_mean, join, printable, similar, warn
 from ..core.validation import check_threads
-from ..dask.predictions import maps_partitions
+from ..distributed.dask_predictions import maps_partitions
 from ..estimators.network_means import mean_over_networks, std_over_networks
 from ..tables.files import TableWarning
 from . import facts

@@ -25,13 +25,12 @@ ALLOWED = {
     ("model_selection/folds.py", "dumps"),
     # tasks for the workers of the caller's own executor, and their shared objects in a temporary
     # file of the caller, whose digest comes with the task; no file of a user is read
-    ("executors/shared_objects.py", "import pickle"),
-    ("executors/shared_objects.py", "dumps"),
-    ("executors/shared_objects.py", "loads"),
-    ("executors/task_pickles.py", "import pickle"),
-    ("executors/task_pickles.py", "import cloudpickle"),
-    ("executors/task_pickles.py", "from joblib.externals import"),
-    ("executors/task_pickles.py", "Unpickler"),
+    ("distributed/shared_objects.py", "import pickle"),
+    ("distributed/shared_objects.py", "dumps"),
+    ("distributed/shared_objects.py", "loads"),
+    ("distributed/shared_objects.py", "import cloudpickle"),
+    ("distributed/shared_objects.py", "from joblib.externals import"),
+    ("distributed/shared_objects.py", "Unpickler"),
 }
 
 

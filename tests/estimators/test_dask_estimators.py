@@ -13,8 +13,7 @@ dd = pytest.importorskip("dask.dataframe")
 
 from fastnn import Adam, EarlyStopping, MLPClassifier, MLPRegressor  # noqa: E402
 from fastnn.callbacks import Checkpoint  # noqa: E402
-from fastnn.dask import rounds_engine  # noqa: E402
-from fastnn.dask.runner import ClusterError  # noqa: E402
+from fastnn.distributed import ClusterError, rounds  # noqa: E402
 
 N = 2000
 
@@ -195,7 +194,7 @@ def test_groups_are_refused():
 
 def fail_in_round(monkeypatch, n, error):
     """Raise an error instead of waiting for the n-th result of rounds."""
-    run, count = rounds_engine.RoundsEngine._run, 0
+    run, count = rounds.RoundsEngine._run, 0
 
     def counted(self, rounds):
         nonlocal count
@@ -204,7 +203,7 @@ def fail_in_round(monkeypatch, n, error):
             raise error
         return run(self, rounds)
 
-    monkeypatch.setattr(rounds_engine.RoundsEngine, "_run", counted)
+    monkeypatch.setattr(rounds.RoundsEngine, "_run", counted)
 
 
 def test_ctrl_c_keeps_what_is_trained(monkeypatch):

@@ -17,7 +17,9 @@ from fastnn import (  # noqa: E402
     MLPClassifier,
     MLPRegressor,
 )
-from fastnn.dask.training_round import PartResult, Position, end_round  # noqa: E402
+from fastnn.distributed import averages  # noqa: E402
+from fastnn.distributed.rounds import end_round  # noqa: E402
+from fastnn.state.training_state import TrainingState  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N = 300
@@ -73,9 +75,10 @@ def fitted_estimator(through, kind, y, is_sparse=False, **options):
 
 def ended_round(through, weight):
     params, moments = RNG.normal(size=26).astype(np.float32), np.zeros((2, 26), np.float32)
-    parts = [PartResult(params + i, moments, weight, 3, 1.0, True) for i in range(3)]
-    position = end_round(through(Position(params, moments, 0, 0)), through(parts), Adam())
-    one = end_round(position, through(parts[:1]), Adam())
+    parts = [averages.part(Adam(), params + i, moments, weight, 1.0) for i in range(3)]
+    start = TrainingState(Adam(), moments, params=params)
+    position = end_round(through(start), through(parts), 3)
+    one = end_round(position, through(parts[:1]), 3)
     assert position.step == 3 and one.step == 6
     for a in (position.params, position.moments, one.params, one.moments):
         assert a.flags.aligned and a.flags.writeable

@@ -26,7 +26,7 @@ from cli_cases import FAST, write_csv, write_people
 from processes import environment
 
 import fastnn
-from fastnn.executors import mpi_ranks
+from fastnn.distributed import mpi_ranks
 
 MPIEXEC = shutil.which(
     "mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -191,7 +191,7 @@ def test_sigterm_keeps_the_folds_that_are_done(run):
 @pytest.mark.slow("an exception ends all ranks")
 def test_an_exception_ends_all_ranks():
     program = (
-        "from fastnn.executors import mpi_ranks\n"
+        "from fastnn.distributed import mpi_ranks\n"
         "def fail(executor):\n"
         "    executor._pool.submit(int, 1)\n"
         "    raise KeyError('of a test')\n"

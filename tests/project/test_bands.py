@@ -22,7 +22,7 @@ BANDS = {
     "networks": """kernels core state typing activations initializers losses optimizers schedules
         functional encoded_table network summary notebook config reference""",
     "bytes": "files tables datasets",
-    "training": "training callbacks dask differentiable distributed executors mlp many saving",
+    "training": "training callbacks differentiable distributed mlp many saving",
     "estimators": "estimators model_selection tabular exchange",
     # __init__ has the public names: only programs may import them from there
     "programs": "cli export plotting serving playground web __init__ __main__ _pyinstaller",
@@ -90,13 +90,13 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "sklearn": {"cli", "export", "plotting", "tabular.columns"},
     "onnx": {"export"},
     "torch": {"cli", "distributed"},
-    "mpi4py": {"distributed", "executors"},
-    "cloudpickle": {"executors"},
-    "joblib": {"executors"},
+    "mpi4py": {"distributed"},
+    "cloudpickle": {"distributed"},
+    "joblib": {"distributed"},
     "anywidget": {"playground"},
     "traitlets": {"playground"},
-    "dask": {"dask"},
-    "distributed": {"dask"},
+    "dask": {"distributed"},
+    "distributed": {"distributed"},
 }
 
 

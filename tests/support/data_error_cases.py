@@ -16,7 +16,7 @@ from table_error_cases import FILES
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, tables
-from fastnn.executors import mpi_ranks
+from fastnn.distributed import mpi_ranks
 from fastnn.tabular.metrics import MissingMetric
 
 DAYS = pa.array([f"2026-01-{i % 28 + 1:02}" for i in range(N)]).cast(pa.date32())
@@ -389,7 +389,7 @@ LARGE = [
         of_several_ranks,
     ),
     Case(
-        "tabular/large/table_rows._read_batches",
+        "tabular/large/table_rows._batches",
         lambda: large().fit(X, GOAL, window=9),
     ),
     Case(

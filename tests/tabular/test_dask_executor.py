@@ -13,7 +13,7 @@ pytest.importorskip("distributed", reason="the extra dask is not installed")
 from checks import assert_same_bits
 
 import fastnn
-from fastnn.executors import SharedObjects
+from fastnn.distributed.shared_objects import SharedObjects
 
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, random_state=0)
 rng = np.random.default_rng(2)

@@ -243,7 +243,7 @@ def test_what_is_not_supported_is_refused_by_name(argument):
     ("X", "y", "message"),
     [
         (lambda d: d, lambda d: d.goal.compute(), "X is a Dask collection, but y is"),
-        (lambda d: d.compute(), lambda d: d.goal, "y is a Dask collection, but X is a table in memory"),
+        (lambda d: d.compute(), lambda d: d.goal, "y is a Dask collection, but X is in memory"),
         (lambda d: d, lambda d: d.goal.repartition(npartitions=2), "different partitions"),
         (lambda d: d, lambda d: None, "requires y to be passed"),
         (lambda d: d[["a"]].to_dask_array(), lambda d: "a", "have no names"),
@@ -277,7 +277,7 @@ def test_ctrl_c_keeps_the_folds_and_resumes(interrupt_after_a_fold):
 
 
 def test_a_cluster_that_is_gone_keeps_the_folds(monkeypatch):
-    from fastnn.dask.runner import ClusterError
+    from fastnn.distributed import ClusterError
     from fastnn.tabular.fitting.out_of_fold import OutOfFold
 
     ddf, update = dd.from_pandas(table(), npartitions=3), OutOfFold.update

@@ -15,7 +15,7 @@ from sklearn.base import clone
 
 import fastnn
 from fastnn import DataError, TabularClassifier, TabularRegressor
-from fastnn.executors import shared_objects
+from fastnn.distributed import shared_objects
 from fastnn.tabular.fitting import training_jobs
 
 N = 60
@@ -74,7 +74,7 @@ def test_the_bits_of_one_machine(model, n_workers, n_threads, fit, tmp_path):
 def test_rows_travel_once(monkeypatch):
     """With columns that get weights: the networks train in two calls."""
     counts: dict = {}
-    for name in ("_map", "_unpack"):
+    for name in ("_map", "unpack"):
         function = getattr(shared_objects, name)
 
         def count(*args, name=name, function=function):
@@ -84,7 +84,7 @@ def test_rows_travel_once(monkeypatch):
         monkeypatch.setattr(shared_objects, name, count)
     with Other(1) as executor:
         TabularRegressor(**SMALL).fit(X, y, executor=executor)
-    assert counts == {"_map": 2, "_unpack": 1}  # the first task comes before the file
+    assert counts == {"_map": 2, "unpack": 1}  # the first task comes before the file
 
 
 @pytest.mark.slow("threads")

@@ -22,10 +22,11 @@ from numpy.testing import assert_array_equal  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
+from fastnn.distributed import shared_objects  # noqa: E402
 from fastnn.tabular import find_label_issues  # noqa: E402
 from fastnn.tabular.columns import input_column  # noqa: E402
 from fastnn.tabular.fitting import permutation, training_jobs  # noqa: E402
-from fastnn.tabular.large import encoded_rows, large_table, row_batches, sampling  # noqa: E402
+from fastnn.tabular.large import encoded_rows, row_batches, sampling  # noqa: E402
 
 N = 900
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -293,9 +294,9 @@ def test_one_window_trains_like_rows_in_memory(tmp_path, weighted):
     for job in of_disk:
         folds[job.held_out] = job.fold
     tables = {job.configuration.encoding: job.table for job in of_disk}
-    large = SimpleNamespace(folder=SimpleNamespace(name=str(tmp_path)), n_rows=N, window=N)
+    large = SimpleNamespace(n_rows=N, window=N)
     of_rows = SimpleNamespace(trains=~np.eye(3, dtype=bool), keys=lambda numbers: folds[numbers])
-    stored = encoded_rows.EncodedRows(large, tables, setup, of_rows)
+    stored = encoded_rows.EncodedRows(str(tmp_path), large, tables, setup, of_rows)
     stored.append(tables, setup.encoded_y, setup.rows.weight, np.arange(N))
     train(*memory)
     train(of_disk, replace(setup, stored=stored))
@@ -452,7 +453,7 @@ WRONG = {  # the last group: (its parts, the error, its message)
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_group_is_named(name, monkeypatch, tmp_path):
-    monkeypatch.setattr(large_table, "LARGE_FILES", str(tmp_path))
+    monkeypatch.setattr(shared_objects, "LARGE_FILES", str(tmp_path))
     monkeypatch.delenv("TMPDIR", raising=False)
     (of_x, of_y), error, message = WRONG[name]
     groups = groups_of(100)
@@ -656,7 +657,7 @@ def test_a_full_disk_is_found_before_it_is_written(monkeypatch):
 
 @pytest.mark.parametrize("in_temp", [True, False])
 def test_temporary_files_are_removed(in_temp, monkeypatch, tmp_path):
-    monkeypatch.setattr(large_table, "LARGE_FILES", str(tmp_path))
+    monkeypatch.setattr(shared_objects, "LARGE_FILES", str(tmp_path))
     if in_temp:
         monkeypatch.setenv("TMPDIR", str(tmp_path / "temp"))
         (tmp_path / "temp").mkdir()

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,8 +26,7 @@ from dask_training import (  # noqa: E402
 from scale import scaled  # noqa: E402
 
 from fastnn import MLPRegressor, TabularRegressor  # noqa: E402
-from fastnn.dask import runner  # noqa: E402
-from fastnn.dask.runner import ClusterError  # noqa: E402
+from fastnn.distributed import ClusterError, runner  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow("a cluster of processes; tests of estimators run tasks in threads"),
@@ -165,6 +165,34 @@ def test_a_task_that_kills_its_workers_is_named(cluster):
     finally:
         allow(3)
         restore_workers(cluster, client)
+
+
+def test_a_result_whose_connection_breaks_is_asked_for_again():
+    from distributed.comm import CommClosedError
+
+    class Client:
+        status, scheduler = "running", SimpleNamespace(address="here")
+
+        def nthreads(self):
+            return {"a": 1}
+
+    class Future:
+        status, answers = "finished", [CommClosedError("closed"), TimeoutError(), 3]
+
+        def add_done_callback(self, call):
+            call(self)
+
+        def result(self, timeout):
+            answer = self.answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    assert runner.ClusterRunner(Client()).result(Future()) == 3
+    failed = Future()
+    failed.status, failed.answers = "error", [FileNotFoundError("of the task")]
+    with pytest.raises(FileNotFoundError, match="of the task"):
+        runner.ClusterRunner(Client()).result(failed)
 
 
 def test_workers_that_come_late_are_waited_for(expected):

@@ -15,26 +15,25 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import executors
-from fastnn.executors import executor_pool, mpi_ranks, shared_objects, task_pickles, worker
+from fastnn.config import build
+from fastnn.distributed import executor_pool, mpi_ranks, shared_objects, worker
 
 rng = np.random.default_rng(3)
 ROWS = rng.normal(size=(50, 4)).astype("float32")
 OTHERS = {"b": np.asfortranarray(rng.normal(size=(7, 3))), "empty": np.empty(0), "text": "abc"}
 
 
-def describe(task, watch):
-    """Runs in a worker: sums of the rows of the task, and whether they are read-only."""
-    rows, others, numbers = task
+def describe(items, watch):
+    """Runs in a worker: sums of the rows of the items, and whether they are read-only."""
     watch.show(None)
-    return [(float(rows[i].sum()), others["b"].tolist(), rows.flags.writeable) for i in numbers]
+    return [(float(X[i].sum()), others["b"].tolist(), X.flags.writeable) for X, others, i in items]
 
 
-def run(executor, n=6, content=None, **more):
+def run(executor, n=6, content=None, is_broken=False, n_threads_here=1):
     """Run tasks of one network each. Return the results, how often objects were sent, and the pool."""
     results, sent = [None] * n, []
 
-    class Sent(executors.SharedObjects):
+    class Sent(shared_objects.SharedObjects):
         def content(self):
             sent.append(self.source.key)
             return super().content()
@@ -43,19 +42,11 @@ def run(executor, n=6, content=None, **more):
         if content:
             shared.may_write = False
 
-        def ended(numbers, result):
-            for i, each in zip(numbers, result):
-                results[i] = each
-
-        trainings = executors.RemoteTrainings(
-            n=n,
-            function=describe,
-            make=lambda numbers: (ROWS, OTHERS, numbers),
-            ended=ended,
-            shared=shared,
-            **more,
+        workers = executor_pool.Workers(executor, 1, n_threads_here, shared)
+        workers.is_broken = is_broken
+        pool = executor_pool.ExecutorPool(
+            workers, n, describe, lambda i: (ROWS, OTHERS, i), results.__setitem__
         )
-        pool = executors.ExecutorPool(executor, trainings)
         pool.run()
     assert not os.path.exists(shared.source.folder) and not shared_objects._of_caller
     assert [found[0] for found in results] == [float(row.sum()) for row in ROWS[:n]]
@@ -150,7 +141,7 @@ def test_processes(method):
 def test_what_a_broken_executor_loses_runs_here(error):
     with Worker({3: error}) as executor, pytest.warns(RuntimeWarning, match="lost 5 net") as caught:
         _, _, pool = run(executor)
-    assert len(caught) == 1 and pool.is_broken and executor.n_calls == 3
+    assert len(caught) == 1 and pool.workers.is_broken and executor.n_calls == 3
 
 
 def test_a_broken_executor_is_not_asked_again():
@@ -173,7 +164,7 @@ def test_a_task_that_kills_workers_runs_here_alone():
         pytest.warns(RuntimeWarning, match="1 network, and"),
     ):
         _, _, pool = run(executor)
-    assert not pool.is_broken and executor.n_calls == 7
+    assert not pool.workers.is_broken and executor.n_calls == 7
 
 
 def test_lost_content_is_sent_again():
@@ -202,14 +193,12 @@ def test_ctrl_c_cancels_what_has_not_begun_and_stops_what_has():
     def show(pool):
         raise KeyboardInterrupt
 
-    with executors.SharedObjects([ROWS]) as shared:
-        trainings = executors.RemoteTrainings(
-            n=9, function=describe, make=list, ended=print, shared=shared
-        )
+    with shared_objects.SharedObjects([ROWS]) as shared:
         line = type("Line", (), dict(show=staticmethod(show), close=lambda *args: None))()
         watch = worker.Watch(shared.source.folder)
         with pytest.raises(KeyboardInterrupt):
-            executors.ExecutorPool(Idle(2), trainings, line).run()
+            workers = executor_pool.Workers(Idle(2), 1, 1, shared)
+            executor_pool.ExecutorPool(workers, 9, describe, int, print, line).run()
         watch.show(None)
     assert len(futures) == 2 and all(future.cancelled() for future in futures)
     with pytest.raises(worker.CallOver):
@@ -218,13 +207,15 @@ def test_ctrl_c_cancels_what_has_not_begun_and_stops_what_has():
 
 
 def test_workers_with_other_bits_are_refused(monkeypatch):
-    expected = worker.build() | {"fastnn": "0.0.1"}
-    with pytest.raises(RuntimeError, match=r"fastnn .*, but 0.0.1 in the process that calls it"):
+    expected = build() | {"version of fastnn": "0.0.1"}
+    with pytest.raises(
+        RuntimeError, match=r"version of fastnn .*, but 0.0.1 in the process that calls it"
+    ):
         worker.run_task(shared_objects.Source("k", ""), expected, b"")
 
 
 def test_a_changed_file_is_refused():
-    with executors.SharedObjects([ROWS]) as shared:
+    with shared_objects.SharedObjects([ROWS]) as shared:
         source, content = shared.content()
         wrong = source._replace(key="other", digest=bytes(16))
         with pytest.raises(OSError, match="changed or damaged"):
@@ -244,16 +235,16 @@ def test_a_worker_keeps_little(monkeypatch):
 def test_what_a_program_defines_travels_with_its_code():
     pytest.importorskip("cloudpickle")
     offset = 3
-    function = task_pickles.loads(task_pickles.dumps(lambda x: x + offset))
+    function = shared_objects.loads(shared_objects.dumps(lambda x: x + offset))
     assert function(4) == 7
     with pytest.raises(TypeError, match="cannot pickle"):
-        task_pickles.dumps(threading.Lock())
+        shared_objects.dumps(threading.Lock())
 
 
 def test_numbers_of_workers_and_of_networks_in_a_task():
     assert [executor_pool.task_size(15, 2, 1), executor_pool.task_size(15, 2, 4)] == [1, 4]
     assert executor_pool.task_size(10_000, 10, 1) == 63
-    assert executors.threads_of_worker(-1) == 1 and executors.threads_of_worker(3) == 3
+    assert executor_pool.threads_of_worker(-1) == 1 and executor_pool.threads_of_worker(3) == 3
 
     class Client:
         def nthreads(self):
@@ -262,8 +253,8 @@ def test_numbers_of_workers_and_of_networks_in_a_task():
     class OfDask:
         _client = Client()
 
-    assert executors.n_workers(OfDask()) == 5
-    assert executors.n_workers(object()) >= 1
+    assert executor_pool.n_workers(OfDask()) == 5
+    assert executor_pool.n_workers(object()) >= 1
 
 
 @pytest.mark.parametrize(
@@ -284,7 +275,7 @@ def test_launchers(variables, expected):
 
 def test_ranks_and_a_thread_of_this_one_are_workers():
     with ThreadPoolExecutor(2) as pool, mpi_ranks.RankExecutor(pool, 3) as executor:
-        assert executors.n_workers(executor) == 3
+        assert executor_pool.n_workers(executor) == 3
         run(executor)
         assert executor._n_free == 2
 

@@ -6,10 +6,8 @@ from ranks import ThreadRank, results_of, run_on_ranks
 
 from fastnn import MLP, SGD, Adam, DivergenceError, EarlyStopping, NAdam
 from fastnn.callbacks import Callback
-from fastnn.distributed import RankError, part
-from fastnn.distributed.averages import average
+from fastnn.distributed import RankError, part, rank_engine
 from fastnn.schedules import ReduceOnPlateau
-from fastnn.training.engines import local
 
 N = 203
 RNG = np.random.default_rng(0)
@@ -19,7 +17,7 @@ WEIGHT = RNG.uniform(0, 2, N)
 
 @pytest.fixture(autouse=True)
 def one_epoch_of_warm_up(monkeypatch):
-    monkeypatch.setattr(local, "WARM_UP_STEPS", 1)
+    monkeypatch.setattr(rank_engine, "WARM_UP_STEPS", 1)
 
 
 def fit(comm, sync_every=3, net=None, **options):
@@ -65,7 +63,7 @@ def test_the_first_epoch_sums_every_gradient():
 
 def test_warm_up_ends_with_the_epoch_of_step_20(monkeypatch):
     """Of 6 steps, so after the fourth."""
-    monkeypatch.setattr(local, "WARM_UP_STEPS", 20)
+    monkeypatch.setattr(rank_engine, "WARM_UP_STEPS", 20)
     for epochs, is_near in (4, True), (5, False):
         net = results_of(2, lambda comm, epochs=epochs: fit(comm, epochs=epochs))[0][0]
         whole = MLP([4, 6, 1], rng=0)
@@ -108,9 +106,12 @@ def test_later_epochs_average_what_each_rank_trains_by_itself():
             rows = slice(120 * rank + first, 120 * rank + first + 60)
             net.state.shards = None
             net.fit(X[rows], y[rows], epochs=1, resume=True, **options | dict(batch_size=20))
-        means = average([([net.params, net.state.moments], 60) for net in alone])
+        params, moments = (
+            np.mean(each, axis=0)
+            for each in zip(*[(net.params, net.state.moments) for net in alone])
+        )
         for net in alone:
-            net.params, net.state.moments[...] = means
+            net.params, net.state.moments[...] = params, moments
     np.testing.assert_allclose(end.params, alone[0].params, rtol=1e-10)
     np.testing.assert_allclose(end.state.moments, alone[0].state.moments, rtol=1e-9, atol=1e-12)
     outputs = end.forward(X)[:, 0]

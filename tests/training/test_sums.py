@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ranks import results_of
 
-from fastnn.distributed.sums import TreeSum, sum_shards
+from fastnn.distributed.adder import TreeAdder, add_in_tree
 
 
 def sums_of(size, n, dtype, scatters):
@@ -12,7 +12,7 @@ def sums_of(size, n, dtype, scatters):
     parts = np.random.default_rng(n).normal(size=(size, n)).astype(dtype)
 
     def work(comm):
-        total = TreeSum(comm, n, 2, dtype, 3, scatters)
+        total = TreeAdder(comm, n, 2, dtype, 3, scatters)
         total.sums[:] = parts[comm.rank]
         total.totals[:], total.flags[:] = [comm.rank, 0.1], [0, comm.rank, 1]
         total()
@@ -33,11 +33,11 @@ def test_halving_gives_the_bits_of_doubling(size, n, dtype):
     assert totals == pytest.approx([ranks, 0.1 * size]) and flags == [0, ranks, size]
     np.testing.assert_allclose(np.frombuffer(sums, dtype), parts.sum(axis=0), rtol=1e-4, atol=1e-5)
     if size & (size - 1) == 0:
-        assert sum_shards(parts).tobytes() == sums
+        assert add_in_tree(parts).tobytes() == sums
 
 
 def test_long_sums_are_scattered():
     def work(comm):
-        return [TreeSum(comm, n, 0, "float32").scatters for n in (1000, 10_000_000)]
+        return [TreeAdder(comm, n, 0, "float32").scatters for n in (1000, 10_000_000)]
 
     assert results_of(4, work) == [[False, True]] * 4

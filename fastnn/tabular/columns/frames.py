@@ -10,7 +10,7 @@ import numpy as np
 from ...core.errors import Argument, DataError
 from ...core.messages import did_you_mean, warn
 from ...core.validation import describe_type, is_path
-from ...dask.partitions import refuse_collections
+from ...distributed.partitions import refuse_collections
 from ...tables import files, parquet_files
 from ...tables.table_errors import NoRowsError
 from ...tables.tidy import padded_of, style_of

@@ -44,17 +44,17 @@ class TwoPartSession(Session):
         super().end_slice(stop)
         if self.is_in_first and self.state.epoch == self.first:
             self.store()
-            best, self.state.best = self.state.best, None
-            self.epoch_of_first = self.first if best is None else best.epoch
-            self.best_of_first = self.net.params.copy() if best is None else best.params
-            if self.stopping:  # else a callback, which reads the state
-                self.engine.set_stopping(self.stopping.to_patience(self.state), self.metric)
-        self.stop_if_over()
-
-    def stop_if_over(self):
-        """Stop if the time of the network is over."""
+            self.end_first()
         if self.is_over is not None and not self.is_done and self.is_over():
             self.was_stopped, self.stop_reason = True, "the time is over"
+
+    def end_first(self):
+        """Keep what the first part has led to."""
+        best, self.state.best = self.state.best, None
+        self.epoch_of_first = self.first if best is None else best.epoch
+        self.best_of_first = self.net.params.copy() if best is None else best.params
+        if self.stopping:  # else a callback, which reads the state
+            self.engine.set_stopping(self.stopping.to_patience(self.state), self.metric)
 
     def best_parts(self):
         """Return the parts of all epochs after which the networks of both parts were best."""
@@ -67,9 +67,5 @@ class TwoPartSession(Session):
 class SnapshotSession(TwoPartSession):
     """A Session that keeps the parameters after the first part of a training."""
 
-    def end_slice(self, stop):
-        super(TwoPartSession, self).end_slice(stop)
-        if self.is_in_first and self.state.epoch == self.first:
-            self.store()
-            self.best_of_first = self.net.params.copy()
-        self.stop_if_over()
+    def end_first(self):
+        self.best_of_first = self.net.params.copy()

@@ -1,45 +1,24 @@
 """Jobs in the workers of an executor."""
 
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from ...core.validation import check_threads
-from ...executors import ExecutorPool, RemoteTrainings, n_workers, threads_of_worker
+from ...distributed.executor_pool import (
+    ExecutorPool,
+    Workers,
+    threads_of_worker,
+)
 from ...state.history import DivergenceError
 from ...training.pool import Trainings, train_many
 from .budget import TimeBudget
 from .pace import RemotePace
 
 
-@dataclass(eq=False, repr=False)
-class Workers:
-    """The workers that train the jobs of a fit.
-
-    Attributes
-    ----------
-    executor : concurrent.futures.Executor
-    n_threads : int
-        Of each.
-    n : int
-        Number of workers when the fit began.
-    shared : SharedObjects or None
-        What jobs have in common; None before training.
-    is_broken : bool
-        Whether the executor was found to be broken.
-    """
-
-    executor: Any
-    n_threads: int
-    n: int
-    shared: Any = None
-    is_broken: bool = False
-
-    @classmethod
-    def of(cls, executor, n_threads):
-        """Return the Workers of an executor, or None. n_threads : as in the estimator"""
-        if executor is None:
-            return None
-        return cls(executor, threads_of_worker(n_threads), n_workers(executor))
+def workers_of(executor, n_threads):
+    """Return the Workers of an executor, or None. n_threads : as in the estimator"""
+    if executor is None:
+        return None
+    return Workers(executor, threads_of_worker(n_threads), check_threads(n_threads))
 
 
 def shared_objects(jobs, setup):
@@ -56,49 +35,33 @@ def train(jobs, trainer, ended, line, budget):
     Parameters are those of `training_jobs.train`. budget : TimeBudget with a limit, or None
     """
     setup, workers = trainer.setup, trainer.setup.workers
-    in_worker, shares = setup.in_worker(), {}
-    pace = None
+    shares, pace = {}, None
     if budget is not None:
         pace = RemotePace(budget, jobs, setup, workers.n, are_balanced=False)
 
-    def make(numbers):
-        items = []
-        for i in numbers:
-            share, seconds = None, None
-            if pace is not None:
-                share = shares[i] = pace.begin_job(jobs[i])
-                seconds = share.ends - share.began
-            items.append((trainer.in_worker(jobs[i]), trainer.fraction(jobs[i], share), seconds))
-        return type(trainer), in_worker, items
+    def make(i):
+        share, seconds = None, None
+        if pace is not None:
+            share = shares[i] = pace.begin_job(jobs[i])
+            seconds = share.ends - share.began
+        return trainer.in_worker(jobs[i]), trainer.fraction(jobs[i], share), seconds
 
-    def end(numbers, results):
-        for i, (networks, best, n_steps) in zip(numbers, results):
-            job = jobs[i]
-            if pace is not None:
-                shares[i].end(n_steps)
-            job.best = best
-            job.networks = networks  # at once: Ctrl-C may come in between
-            if ended is not None:
-                ended(job)
+    def end(i, result):
+        networks, best, n_steps = result
+        job = jobs[i]
+        if pace is not None:
+            shares[i].end(n_steps)
+        job.best = best
+        job.networks = networks  # at once: Ctrl-C may come in between
+        if ended is not None:
+            ended(job)
 
-    trainings = RemoteTrainings(
-        n=len(jobs),
-        function=_train_task,
-        make=make,
-        ended=end,
-        shared=workers.shared,
-        n_threads=workers.n_threads,
-        n_threads_here=setup.n_threads,
-        is_broken=workers.is_broken,
-    )
-    pool = ExecutorPool(workers.executor, trainings, line)
-    pool.run()
-    workers.is_broken = pool.is_broken
+    function = partial(_train_task, type(trainer), setup.in_worker())
+    ExecutorPool(workers, len(jobs), function, make, end, line).run()
 
 
-def _train_task(task, watch):
+def _train_task(kind, setup, items, watch):
     """Train jobs in a worker; return the networks, `Job.best` and the number of steps of each."""
-    kind, setup, items = task
     n_threads = check_threads(setup.n_threads)
     jobs = [job for job, _, _ in items]
     trainer, results, began = kind(setup, jobs), [None] * len(items), TimeBudget.clock()

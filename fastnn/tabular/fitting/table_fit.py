@@ -11,9 +11,9 @@ from sklearn.utils import check_random_state
 from ...core.errors import Argument, DataError, Wording
 from ...core.messages import is_called_by, plural, warn
 from ...core.validation import check_threads
-from ...dask.runner import ClusterError
+from ...distributed import ClusterError
+from ...distributed.shared_objects import SharedObjects
 from ...estimators.inputs import check_weight
-from ...executors import SharedObjects
 from ...tables.files import TableWarning
 from .. import row_columns, table_memory, tabular_file
 from ..checking.profile import TableProfile
@@ -198,7 +198,7 @@ class TableFit:
             targets=targets,
             hidden_sizes=options.hidden_sizes,
             n_threads=n_threads,
-            workers=remote_jobs.Workers.of(options.executor, options.n_threads),
+            workers=remote_jobs.workers_of(options.executor, options.n_threads),
         )
         self.to_split = RowsToSplit(
             y=y,
@@ -379,7 +379,7 @@ class TableFit:
         return out
 
     def store(self, tables):
-        """Encode all rows of the large table. Return the EncodedRows or BlocksOfTable.
+        """Encode all rows of the large table. Return the EncodedRows or DaskTableRows.
 
         tables : dict of EncoderSettings to EncodedTable
             The encoded sample.

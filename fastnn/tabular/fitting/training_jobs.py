@@ -7,11 +7,12 @@ import numpy as np
 
 from ... import losses
 from ...callbacks import EarlyStopping
+from ...distributed.rows import RowSource
 from ...mlp import MLP
 from ...state.history import DivergenceError
 from ...training.data import Data
 from ...training.plan import FitOptions, Plan
-from ...training.pool import StreamPool, Trainings, train_many
+from ...training.pool import Trainings
 from ..columns.known_categories import KnownCategories
 from ..fit_rows import FitRows
 from ..forward_folds import as_seen
@@ -322,7 +323,4 @@ def train(jobs, setup, ended=None, line=None, budget=None, kind=JobTrainer):
             ended(jobs[i])
 
     trainings = Trainings(n=len(jobs), make=make, ended=end, in_order=True, late=pace is not None)
-    if stored is None:
-        train_many(trainings, setup.n_threads, line)
-    else:
-        StreamPool(trainings, n_at_once, line).run()
+    (stored or RowSource()).train(trainings, setup.n_threads, line)

@@ -2,7 +2,6 @@
 
 - `row_batches`: the rows of Parquet files and of row groups, pass by pass. `sampling`: the first
   pass. `large_table`: the table, and the second pass.
-- `table_rows`: reads what is passed to `fit`. `dask_table`: Dask collections. `dask_sample`: their
-  first pass. `blocks_of_table`: their encoded rows.
+- `table_rows`: reads what is passed to `fit`. `dask_table`: Dask collections.
 - `encoded_rows`: the temporary files, from which networks train.
 """

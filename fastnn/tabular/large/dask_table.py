@@ -1,89 +1,67 @@
-"""DaskTable: the partitions of a Dask collection, for `fit` of the tabular estimators.
+"""The rows of a Dask collection, for `fit` of the tabular estimators.
 
 As for other tables larger than memory, `fit` holds a sample of the rows. The workers look at all
 rows in one pass, encode them in another, and train the networks on them.
 """
 
+import copy
 import zlib
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core.errors import placed
 from ...core.messages import warn
-from ...core.validation import check_count, check_threads
-from ...dask import partitions
-from ...dask.delayed import delayed_call, delayed_value
-from ...dask.mixing import Encoded, Mixing, take_info
-from ...dask.rounds_data import BlockRows
-from ...dask.runner import current_runner
-from ...dask.settings import RoundSettings
+from ...core.validation import check_threads
+from ...distributed import partitions
+from ...distributed.partitions import SAME_ROWS, Partitions
+from ...distributed.rounds import RoundsData
+from ...distributed.rows import RowSource
+from ...encoded_table import table_of
 from ...estimators.inputs import check_weight
 from ...tables.files import TableWarning
+from ...training.data import Data
 from ..columns import frames
 from ..columns.other_texts import OtherTextsOfTraining
 from ..fit_rows import FitRows
 from ..row_columns import RowColumns
-from . import dask_sample
-from .blocks_of_table import BlocksOfTable, arrays_of
-from .large_table import LargeTable, check_window
+from . import sampling
+from .encoded_rows import PARTS
+from .row_batches import RowBatch
+from .sampling import Sample
 
-SAME_ROWS = "Each computation of the collection must yield the same rows in the same order."
 PART_ROWS = 100_000  # rows that are worth a part: the many networks keep workers busy, too
+SAMPLE_ROWS = 100_000  # most rows of a sample that nobody has chosen
+FIRST_PART = 4  # times its equal share of the sample is what a partition returns at most
+MIN_ROWS = 1000  # that a partition may return in any case
+PLACES = 40  # bits of the number of a row in its partition
 
 
-def read(options, arguments):
-    """Return the SampledRows of a collection, and a DaskTable, or None if these are all rows.
+def find(options, arguments):
+    """Return the rows of the collections among the arguments of `fit`.
 
     options : TableFitOptions; arguments : FitArguments
     """
-    X, y, weight, window = arguments.X, arguments.y, arguments.sample_weight, arguments.window
-    _check(options, arguments)
-    if window is not None:
-        window = check_count("window", window, minimum=2)
-    target = y if isinstance(y, str) else None
-    y = y if target else _in_one_column(y)
-    weights = None if isinstance(weight, str) else weight
-    parts = partitions.of(X, None if target else y, weights)
-    in_tasks = replace(
-        arguments, X=None, y=target, sample_weight=weight if weights is None else None
-    )
-    columns, summary = RowColumns(in_tasks), options.task.summary()
-    if target is not None:
-        check_column(X, target)
-    runner = current_runner(check_threads(options.n_threads))
-    most = dask_sample.most_rows(window, X)
-    look = dask_sample.Look(target=target, columns=columns, summary=summary)
-    rows, lengths = dask_sample.read(runner, parts, look, most)
-    rows.columns = columns
-    n = int(lengths.sum())
-    if rows.numbers is None:
-        note = (
-            f"the Dask collection has {n:,} rows, which fit in the sample of {most:,} rows that this "
-            "process holds, so it trains the networks"
-        )
-        warn(note, TableWarning)
-        runner.close()
-        return rows, None
-    check_window(window, len(rows.numbers), options)
-    return rows, DaskTable(runner, parts, look, rows, lengths)
-
-
-def _check(options, arguments):
-    """Raise an error for arguments that do not work with collections."""
-    y = arguments.y
-    if not partitions.is_collection(arguments.X):
-        raise ValueError(
-            "y is a Dask collection, but X is a table in memory. Pass both as collections, or "
-            "y.compute()."
-        )
+    X, y, weight = arguments.X, arguments.y, arguments.sample_weight
     if y is None:
         raise ValueError(
             f"{options.estimator_name} requires y to be passed, but the target y is None. Pass a "
             "collection with the partitions of X, or the name of a column of X."
         )
     partitions.refuse(groups=arguments.groups, time=arguments.time, cv=options.cv)
+    target = y if isinstance(y, str) else None
+    weights = None if isinstance(weight, str) else weight
+    n_threads = check_threads(options.n_threads)
+    parts = Partitions(X, None if target else _in_one_column(y), weights, n_threads)
+    if target is not None:
+        check_column(X, target)
+    in_tasks = replace(
+        arguments, X=None, y=target, sample_weight=weight if weights is None else None
+    )
+    n_columns = len(X.columns) if hasattr(X, "columns") else X.shape[1]
+    most = min(SAMPLE_ROWS, sampling.default_window(max(1, int(n_columns))))
+    return DaskTableRows(parts, Look(target, RowColumns(in_tasks), options.task.summary()), most)
 
 
 def _in_one_column(y):
@@ -109,157 +87,80 @@ def check_column(X, target):
     frames.check_target(target, list(map(str, X.columns)))
 
 
-class DaskTable(LargeTable):
-    """A Dask collection of which `fit` holds a sample.
-
-    Parameters
-    ----------
-    runner : ClusterRunner or LocalRunner
-    parts : list of Partition
-    look : dask_sample.Look
-    rows : SampledRows
-    lengths : ndarray (n_partitions,) of int
-        Number of rows of each partition.
-    """
-
-    stored: Any = None
-
-    def __init__(self, runner, parts, look, rows, lengths):
-        super().__init__(parts, look.summary, rows, int(lengths.sum()), len(rows.numbers))
-        self.runner, self.look, self.lengths = runner, look, lengths
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        if self.stored is not None:
-            self.stored.close()
-        self.runner.close()
-
-    def store(self, encoding, reporter):
-        """Let the workers encode all rows. Return the BlocksOfTable.
-
-        encoding : TableEncoding; reporter : EncodingReporter
-        """
-        settings, setup, runner = RoundSettings.read(), encoding.setup, self.runner
-        n_parts = settings.n_parts(len(self.batches), self.n_rows, PART_ROWS)
-        mix = Mixing(len(self.batches), n_parts, self.n_rows)
-        task = EncodingTask(
-            look=replace(self.look, summary=None),
-            task=self.summary.task,
-            features=encoding.features,
-            targets=setup.targets,
-            encoders=list(encoding.encoders.values()),
-            folds=encoding.folds,
-            n_rows_of_class=self.n_rows_of_class,
-            n_pieces=mix.n_pieces,
-        )
-        others = OtherTextsOfTraining(encoding.features)
-        encode, info = delayed_call("encode", encode_partition), delayed_call("info", take_info)
-        shared = delayed_value("recipe", task)
-        encoded = [
-            encode(*part, shared, expected)
-            for part, expected in zip(self.batches, self._expected(setup.rows))
-        ]
-        infos = [info(each) for each in encoded]
-        futures = runner.compute([*mix.delayed(encoded), *infos])
-        blocks, infos = futures[: mix.n_blocks], futures[mix.n_blocks :]
-        ends = np.cumsum(self.lengths)
-        for found in runner.results(infos, lambda k: reporter.show(int(ends[k - 1]))):
-            others.add_found(found)
-        for note in others.notes():
-            warn(note, TableWarning)
-        n_keys = encoding.folds.trains.shape[1]
-        rows = BlockRows(runner, blocks, n_parts, n_keys, settings.sync_every)
-        self.stored = BlocksOfTable(rows, encoding, self.n_rows)
-        return self.stored
-
-    def _expected(self, sample):
-        """Return the ExpectedRows of each partition. sample : FitRows"""
-        ends = np.cumsum(self.lengths)
-        firsts = ends - self.lengths
-        bounds = np.searchsorted(self.numbers, [*firsts, self.n_rows])
-        out = []
-        for p, (low, high) in enumerate(zip(bounds, bounds[1:])):
-            rows = self.numbers[low:high] - firsts[p]
-            checksum = checksum_of(sample.take(slice(low, high)))
-            out.append(ExpectedRows(p, int(firsts[p]), int(self.lengths[p]), rows, checksum))
-        return out
+# ---- tasks of the first pass ----
 
 
-@dataclass(frozen=True, eq=False)
-class ExpectedRows:
-    """What the first pass has found in a partition.
+class Look(NamedTuple):
+    """How the passes read a partition.
 
     Attributes
     ----------
-    index, first, n_rows : int
-        Its position among the partitions, the number of its first row, and of all.
-    rows : ndarray of int
-        Its rows in the sample, counted from its first row.
-    checksum : int
-        Of these rows.
+    target : str or None
+        The column of the targets.
+    columns : RowColumns
+    summary : ClassSummary or NumberSummary
+        Without rows.
     """
 
-    index: int
-    first: int
-    n_rows: int
-    rows: np.ndarray
-    checksum: int
+    target: str | None
+    columns: Any
+    summary: Any
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class EncodingTask:
-    """What encodes the rows of every partition."""
-
-    look: Any
-    task: Any
-    features: Any
-    targets: Any
-    encoders: list
-    folds: Any
-    n_rows_of_class: Any
-    n_pieces: int
-
-    def rows(self, frame, y, weight):
-        """Return the FitRows of a partition."""
-        numbers, codes = self.features.transform(frame)
-        y = self.targets.to_numbers(y)
-        weight = self.look.columns.weight(frame, weight)
+    def read(self, X, y, weight):
+        """Return the Frame, the targets and the weights of a partition."""
+        if self.target is not None:
+            frame, y = frames.split_target(X, self.target)
+        else:
+            frame = frames.read(X)
+            if len(y) != frame.n_rows:
+                raise ValueError(
+                    f"X has {frame.n_rows:,} rows, but y has {len(y):,}. Take both from one collection, "
+                    "such as ddf.drop(columns=name) and ddf[name], after filtering its rows."
+                )
+        weight = self.columns.weight(frame, None if weight is None else np.asarray(weight))
         if weight is not None:
-            weight = check_weight(weight, np.zeros(len(y)), may_be_zero=True)
-        return FitRows(
-            numbers, codes, y, self.task.weights(self.targets, y, weight, self.n_rows_of_class)
-        )
+            weight = check_weight(weight, np.zeros(frame.n_rows), may_be_zero=True)
+        return frame, np.asarray(y), weight
 
 
-def encode_partition(X, y, weight, task, expected):
-    """Return the Encoded rows of a partition.
+def look_at_partition(X, y, weight, look, index, most):
+    """Return the number of rows of a partition, the summary of its targets, and a Sample.
 
-    task : EncodingTask; expected : ExpectedRows
+    most : rows of the sample. Their numbers are counted from ``index << PLACES``: nobody knows the number of the first
     """
-    with placed(partitions.place(expected.index)):
-        if len(X) != expected.n_rows:
-            raise ValueError(
-                f"X has {len(X):,} rows in this pass, but had {expected.n_rows:,} before. {SAME_ROWS}"
-            )
-        if not len(X):
-            return Encoded({}, np.zeros(0, np.intp), task.n_pieces, {})
-        frame, y = task.look.frame(X, y)
-        rows = task.rows(frame, y, None if weight is None else np.asarray(weight))
-        found = task.features.other_texts(frame)
-    if checksum_of(rows.take(expected.rows)) != expected.checksum:
-        raise ValueError(
-            f"{partitions.place(expected.index)}: X has other rows in this pass than before. "
-            f"{SAME_ROWS}"
-        )
-    numbers = np.arange(expected.first, expected.first + len(rows))
-    arrays = {"y": task.targets.encode(rows.y), "key": task.folds.keys(numbers).astype(np.int32)}
+    n, summary, sample = len(X), copy.deepcopy(look.summary), Sample(most)
+    if n:
+        frame, y, weight = look.read(X, y, weight)
+        summary.add(y, weight)
+        sample.add(RowBatch(index << PLACES, frame, y, weight), weight)
+    return n, summary, sample
+
+
+# ---- tasks of the second pass ----
+
+
+def encode_partition(X, y, weight, recipe, first, expected):
+    """Return the arrays of a partition, the numbers of their rows, and texts that are not numbers.
+
+    recipe : what `DaskTableRows.store` passes; expected : rows of the sample, counted from the first row, and their checksum
+    """
+    look, task, n_rows_of_class, targets, encoding = recipe
+    frame, y, weight = look.read(X, y, weight)
+    features, y = encoding.features, targets.to_numbers(y)
+    weight = task.weights(targets, y, weight, n_rows_of_class)
+    numbers, codes = features.transform(frame)
+    rows = FitRows(numbers, codes, y, weight)
+    sample, checksum = expected
+    if checksum_of(rows.take(sample)) != checksum:
+        raise ValueError(f"X has other rows in this pass than before. {SAME_ROWS}")
+    row_numbers = np.arange(first, first + len(rows))
+    arrays = {"y": targets.encode(rows.y), "key": encoding.folds.keys(row_numbers).astype(np.int32)}
     if rows.weight is not None:
         arrays["weight"] = rows.weight
-    for i, encoder in enumerate(task.encoders):
-        arrays |= arrays_of(i, encoder.encode(rows.numbers, rows.codes))
-    return Encoded(arrays, numbers, task.n_pieces, found)
+    for i, encoder in enumerate(encoding.encoders.values()):
+        table = encoder.encode(rows.numbers, rows.codes)
+        arrays |= {f"{i}.{name}": getattr(table, name) for name in PARTS}
+    return arrays, row_numbers, features.other_texts(frame)
 
 
 def checksum_of(rows):
@@ -268,3 +169,139 @@ def checksum_of(rows):
     for a in (rows.y, rows.codes, *rows.numbers):
         value = zlib.crc32(np.ascontiguousarray(a).data.cast("B") if a.nbytes else b"", value)
     return value
+
+
+def read_table(net, arrays, encoder, layout, known, weights, loss):
+    """Return the Data of all rows of a block as one encoder has encoded them.
+
+    encoder : its position; layout : TableLayout; known : KnownCategories or None; weights : InputWeights or None
+    """
+    numbers, positions, codes = (arrays[f"{encoder}.{name}"] for name in PARTS)
+    X = table_of(numbers, positions, codes, layout)
+    if known is not None:
+        X = known.hide_others_in(X)
+    if weights is not None:
+        X = weights.multiply(X)
+    return Data.of(net, X, arrays["y"], loss, arrays.get("weight"))
+
+
+# ---- in the process of the caller ----
+
+
+class DaskTableRows(RowSource):
+    """The rows of a collection, in its partitions, and then encoded in blocks on the workers.
+
+    Parameters
+    ----------
+    parts : Partitions
+    look : Look
+        Its summary gets the targets of all rows.
+    most : int
+        Most rows of a sample that nobody has chosen.
+
+    Attributes
+    ----------
+    blocks : BlockRows
+        Their keys are the folds that hold the rows out.
+    """
+
+    blocks: Any = None
+    notes: Any = ()
+
+    def __init__(self, parts, look, most):
+        self.parts, self.look, self.summary, self.most = parts, look, look.summary, most
+
+    def close(self):
+        if self.blocks is not None:
+            self.blocks.close()
+        self.parts.runner.close()
+
+    def sample(self, window):
+        """Look at all partitions. Return the SampledRows, and the number of all rows. window : as in `fit`"""
+        most = window or self.most
+        share = max(MIN_ROWS, FIRST_PART * most // max(1, len(self.parts)))
+        found = self._look(dict.fromkeys(range(len(self.parts)), share))
+        lengths = np.array([n for n, _, _ in found.values()], np.intp)
+        self.parts.lengths, n = lengths, int(lengths.sum())
+        if not n:
+            raise ValueError("X has no rows. fit needs at least 2.")
+        sample = Sample.union(most, [each for _, _, each in found.values()])
+        if sample.n < most / 2 and sample.fraction < 1:  # partitions of unequal lengths
+            cut = [p for p, (_, _, each) in found.items() if each.fraction < 1]
+            found |= self._look(dict.fromkeys(cut, most))
+            sample = Sample.union(most, [each for _, _, each in found.values()])
+        _check_labels(found)
+        for _, summary, _ in found.values():
+            self.summary.merge(summary)
+        rows = sample.rows()
+        rows.target_name, rows.columns = self.look.target, self.look.columns
+        if rows.numbers is not None:
+            index, row = rows.numbers >> PLACES, rows.numbers & (1 << PLACES) - 1
+            rows.numbers = self.parts.firsts[index] + row
+        else:
+            self.notes = (
+                f"the Dask collection has {n:,} rows, which fit in the sample of {most:,} rows that "
+                "this process holds, so it trains the networks",
+            )
+        return rows, n
+
+    def _look(self, most):
+        """Return {position: what `look_at_partition` found}. most : {position: rows}"""
+        return dict(zip(most, self.parts.look("sample", look_at_partition, self.look, most)))
+
+    def store(self, table, encoding, reporter):
+        """Let the workers encode all rows. Return these rows.
+
+        table : LargeTable; encoding : TableEncoding; reporter : EncodingReporter
+        """
+        targets, lean = encoding.setup.targets, replace(encoding, tables=None, setup=None)
+        look = self.look._replace(summary=None)
+        recipe = look, table.summary.task, table.n_rows_of_class, targets, lean
+        firsts, sample = self.parts.firsts, encoding.setup.rows
+        bounds, expected = np.searchsorted(table.numbers, [*firsts, table.n_rows]), []
+        for first, low, high in zip(firsts, bounds, bounds[1:]):
+            checksum = checksum_of(sample.take(slice(low, high)))
+            expected.append((table.numbers[low:high] - first, checksum))
+        n_keys = encoding.folds.trains.shape[1]
+        self.blocks, found = self.parts.store(
+            encode_partition, recipe, PART_ROWS, n_keys, expected, reporter.show
+        )
+        others = OtherTextsOfTraining(encoding.features)
+        for each in filter(None, found):
+            others.add_found(each)
+        for note in others.notes():
+            warn(note, TableWarning)
+        self.folds, self.n_rows = encoding.folds, table.n_rows
+        self.layouts = {settings: each.layout for settings, each in encoding.tables.items()}
+        return self
+
+    def n_train(self, fold):
+        """Return the number of rows that a fold trains on."""
+        return int(self.blocks.n_of_key[:, self.folds.trains[fold]].sum())
+
+    def n_at_once(self, n_threads):
+        return self.blocks.n_at_once()
+
+    def data(self, job, loss):
+        """Return the data that the network of a job trains on."""
+        settings = job.configuration.encoding
+        encoder, layout = list(self.layouts).index(settings), self.layouts[settings]
+        what = dict(known=job.known, weights=job.weights, loss=loss)
+        reader = partial(read_table, encoder=encoder, layout=layout, **what)
+        return RoundsData(self.blocks, self.folds.trains[job.fold], reader, loss)
+
+    def seconds_per_row(self, job, loss):
+        """Return how long this process takes to read a row: the workers read them."""
+        return 0.0
+
+
+def _check_labels(found):
+    """Check that all partitions have the same columns."""
+    first = None
+    for p, (_, _, sample) in found.items():
+        for _, _, frame, *_ in sample.pieces:
+            labels = frame.labels()
+            first = first or labels
+            if labels != first:
+                other = frames.describe_other_names(labels, first)
+                raise ValueError(f"{partitions.place(p)}: {other}")

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 
+from ...distributed.rows import RowSource
 from ...encoded_table import table_of
 from ...training.groups import RowGroups
 from ...training.stream import StreamedData, hashes
@@ -19,7 +20,7 @@ MAX_BUCKETS = 200  # files for each encoder
 PARTS = "numbers", "positions", "codes"  # of an EncodedTable
 
 
-class EncodedRows:
+class EncodedRows(RowSource):
     """All rows of a table as its encoders encode them.
 
     The rows of each encoder are in several files. A hash chooses the file of a row, and a window
@@ -27,8 +28,9 @@ class EncodedRows:
 
     Parameters
     ----------
+    folder : str
+        Where the files are.
     large : LargeTable
-        The table, in whose folder the files are.
     tables : dict of EncoderSettings: EncodedTable
         Encoded rows of the sample, which have the layout of all rows.
     setup : TrainingSetup
@@ -43,8 +45,8 @@ class EncodedRows:
         Number of rows with each key of `folds`.
     """
 
-    def __init__(self, large, tables, setup, folds):
-        self.folder, self.window = large.folder.name, large.window
+    def __init__(self, folder, large, tables, setup, folds):
+        self.folder, self.window = folder, large.window
         self.has_weight = setup.rows.weight is not None
         self.layouts = {settings: table.layout for settings, table in tables.items()}
         self.types = {
@@ -112,7 +114,7 @@ class EncodedRows:
         return np.arange(len(self.n_of_key)) < len(self.n_of_key) - 1  # the last one has no time
 
     def n_at_once(self, n_threads):
-        """Return how many networks train at the same time, so that their windows fit in memory."""
+        # their windows fit in memory
         window_bytes = self.window * max(kind.itemsize for kind in self.types.values())
         return max(1, min(n_threads, int(WINDOWS_BYTES / window_bytes)))
 

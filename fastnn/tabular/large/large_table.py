@@ -5,7 +5,6 @@ the configurations, and gives scores and importances. The networks train on all 
 """
 
 import contextlib
-import os
 import tempfile
 from dataclasses import dataclass
 from typing import Any
@@ -14,15 +13,16 @@ import numpy as np
 
 from ...core.errors import Argument, DataError, placed
 from ...core.messages import warn
+from ...distributed.shared_objects import large_files
 from ...estimators.inputs import check_weight
 from ...tables.files import TableWarning
 from .. import row_folds
 from ..columns.other_texts import OtherTextsOfTraining
 from ..fit_rows import FitRows
+from . import sampling
 from .encoded_rows import EncodedRows
 
 MIN_ROWS = 4  # in memory, for each fold
-LARGE_FILES = "/var/tmp"  # /tmp can be in memory
 SAME_ROWS = "Each pass must yield the same rows in the same order."
 
 
@@ -68,8 +68,7 @@ class LargeTable:
 
     Parameters
     ----------
-    batches : ParquetRows or GroupRows
-    summary : ClassSummary or NumberSummary
+    source : BatchRows, or DaskTableRows of `dask_table`
     rows : SampledRows
         The sample.
     n_rows : int
@@ -85,18 +84,15 @@ class LargeTable:
 
     n_rows_of_class = None
 
-    def __init__(self, batches, summary, rows, n_rows, window):
-        self.batches, self.summary, self.n_rows = batches, summary, n_rows
+    def __init__(self, source, rows, n_rows, window):
+        self.source, self.summary, self.n_rows = source, source.summary, n_rows
         self.numbers, self.window, self.columns = rows.numbers, window, rows.columns
 
     def __enter__(self):
-        in_temp = "TMPDIR" in os.environ or tempfile.tempdir or not os.path.isdir(LARGE_FILES)
-        folder = None if in_temp else LARGE_FILES
-        self.folder = tempfile.TemporaryDirectory(prefix="fastnn-", dir=folder)
         return self
 
     def __exit__(self, *exception):
-        self.folder.cleanup()
+        self.source.close()
 
     def fit_targets(self, y, weight):
         """Return the targets, and y of the sample as they encode it."""
@@ -113,16 +109,51 @@ class LargeTable:
                 error.row = int(self.numbers[error.row])
             raise
 
-    # ---- the second pass ----
-
     def store(self, encoding, reporter):
-        """Encode all rows. Return the EncodedRows.
+        """Encode all rows. Return the EncodedRows or DaskTableRows.
 
         encoding : TableEncoding; reporter : EncodingReporter
         """
+        return self.source.store(self, encoding, reporter)
+
+
+class BatchRows:
+    """Rows that are read batch by batch.
+
+    Parameters
+    ----------
+    batches : ParquetRows or GroupRows
+    summary : ClassSummary or NumberSummary
+        It gets the targets of all rows.
+    columns : RowColumns
+        It gets all rows.
+    """
+
+    folder: Any = None
+
+    def __init__(self, batches, summary, columns):
+        self.batches, self.summary, self.columns = batches, summary, columns
+
+    @property
+    def notes(self):
+        """list of str: what has been guessed."""
+        return self.batches.notes
+
+    def sample(self, window):
+        """Read all batches. Return the SampledRows, and the number of all rows. window : as in `fit`"""
+        return sampling.read(self.batches, self.summary, window, self.columns)
+
+    def close(self):
+        """Delete the temporary files."""
+        if self.folder is not None:
+            self.folder.cleanup()
+
+    def store(self, table, encoding, reporter):
+        """Encode all rows. Return the EncodedRows. The arguments are those of `LargeTable.store`."""
         setup, n = encoding.setup, 0
-        stored = EncodedRows(self, encoding.tables, setup, encoding.folds)
-        for rows in self.read_again(encoding.features, setup.targets, setup.rows):
+        self.folder = tempfile.TemporaryDirectory(prefix="fastnn-", dir=large_files())
+        stored = EncodedRows(self.folder.name, table, encoding.tables, setup, encoding.folds)
+        for rows in self.read_again(table, encoding.features, setup.targets, setup.rows):
             numbers = np.arange(n, n + len(rows))
             encoded, y = rows.encode(encoding.encoders), setup.targets.encode(rows.y)
             stored.append(encoded, y, rows.weight, numbers)
@@ -130,10 +161,10 @@ class LargeTable:
             reporter.show(n)
         return stored
 
-    def read_again(self, features, targets, sample):
+    def read_again(self, table, features, targets, sample):
         """Yield the FitRows of each batch. They must be those of the first pass.
 
-        features : Features; targets : TableClasses or TableNumbers; sample : FitRows
+        table : LargeTable; features : Features; targets : TableClasses or TableNumbers; sample : FitRows
         """
         n, others = 0, OtherTextsOfTraining(features)
         for batch in self.batches:
@@ -141,38 +172,37 @@ class LargeTable:
                 numbers, codes = features.transform(batch.frame)
                 others.add(batch.frame)
                 y = targets.to_numbers(batch.y)
-                weight = self.columns.weight(batch.frame, batch.weight)
+                weight = table.columns.weight(batch.frame, batch.weight)
                 if weight is not None:
                     weight = check_weight(weight, np.zeros(len(y)), may_be_zero=True)
-                weight = self.summary.task.weights(targets, y, weight, self.n_rows_of_class)
+                weight = table.summary.task.weights(targets, y, weight, table.n_rows_of_class)
             rows = FitRows(numbers, codes, y, weight)
-            self.check_pass(batch.first, rows, sample)
+            check_pass(table.numbers, batch.first, rows, sample)
             n += len(rows)
             yield rows
-        if n != self.n_rows:
+        if n != table.n_rows:
             raise DataError(
                 "{X} has {n:,} rows in this pass, but had {before:,} before.",
                 SAME_ROWS,
                 X=Argument("X"),
                 n=n,
-                before=self.n_rows,
+                before=table.n_rows,
             )
         for note in others.notes():
             warn(note, TableWarning)
 
-    def check_pass(self, first, rows, sample):
-        """Check that the rows of the sample in a batch are those of the first pass.
 
-        first : number of the first row of the batch; rows, sample : FitRows
-        """
-        low, high = np.searchsorted(self.numbers, [first, first + len(rows)])
-        chosen, in_sample = self.numbers[low:high] - first, slice(low, high)
-        pairs = [(rows.y, sample.y), (rows.codes, sample.codes)]
-        pairs += zip(rows.numbers, sample.numbers)
-        if not all(_are_equal(a[chosen], b[in_sample]) for a, b in pairs):
-            raise DataError(
-                "{X} has other rows in this pass than before.", SAME_ROWS, X=Argument("X")
-            )
+def check_pass(numbers, first, rows, sample):
+    """Check that the rows of the sample in a batch are those of the first pass.
+
+    numbers : of the rows of the sample; first : number of the first row of the batch; rows, sample : FitRows
+    """
+    low, high = np.searchsorted(numbers, [first, first + len(rows)])
+    chosen, in_sample = numbers[low:high] - first, slice(low, high)
+    pairs = [(rows.y, sample.y), (rows.codes, sample.codes)]
+    pairs += zip(rows.numbers, sample.numbers)
+    if not all(_are_equal(a[chosen], b[in_sample]) for a, b in pairs):
+        raise DataError("{X} has other rows in this pass than before.", SAME_ROWS, X=Argument("X"))
 
 
 def _are_equal(a, b):

@@ -131,10 +131,24 @@ class Sample:
         if self.n > self.most:
             if self.window is None:
                 self.most = max(MIN_WINDOW, min(self.most, default_window(n_columns)))
-            while self.n > self.most:
-                self.fraction *= SHRINK
-                self.pieces = list(map(self.chosen, self.pieces))
-                self.n = sum(len(piece[1]) for piece in self.pieces)
+            self.shrink()
+
+    @classmethod
+    def union(cls, window, samples):
+        """Return one Sample of what others hold of other rows."""
+        union = cls(window)
+        union.fraction = min(sample.fraction for sample in samples)
+        union.pieces = [union.chosen(piece) for sample in samples for piece in sample.pieces]
+        union.n = sum(len(piece[1]) for piece in union.pieces)
+        union.shrink()
+        return union
+
+    def shrink(self):
+        """Leave out rows until there are not too many."""
+        while self.n > self.most:
+            self.fraction *= SHRINK
+            self.pieces = list(map(self.chosen, self.pieces))
+            self.n = sum(len(piece[1]) for piece in self.pieces)
 
     def chosen(self, piece):
         """Return the rows of a piece that belong to the sample."""

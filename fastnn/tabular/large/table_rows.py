@@ -1,16 +1,17 @@
 """The first reading of the table that is passed to `fit`: all rows, or a sample of them."""
 
 from numbers import Real
+from typing import Any
 
 from ...core.errors import DataError
 from ...core.messages import warn
 from ...core.validation import check_count
-from ...dask import partitions
+from ...distributed.partitions import is_collection
 from ...tables.files import TableWarning
 from ..columns import frames
 from ..row_columns import RowColumns, check_length
 from . import dask_table, row_batches, sampling
-from .large_table import LargeTable, check_window
+from .large_table import BatchRows, LargeTable, check_window
 from .sampling import SampledRows
 
 
@@ -19,12 +20,15 @@ def read(options, arguments):
 
     options : TableFitOptions; arguments : FitArguments
     """
-    if partitions.is_collection(arguments.X) or partitions.is_collection(arguments.y):
-        return dask_table.read(options, arguments)
-    columns = RowColumns(arguments)
-    rows, table = _read_batches(options, arguments, columns)
-    if rows is not None:
-        return rows, table
+    columns, window = RowColumns(arguments), arguments.window
+    if window is not None:
+        window = check_count("window", window, minimum=2)
+    if is_collection(arguments.X) or is_collection(arguments.y):
+        source: Any = dask_table.find(options, arguments)
+    else:
+        source = _batches(options, arguments, columns)
+    if source is not None:
+        return _read_sample(options, source, window)
     X, y, sample_weight = arguments.X, arguments.y, arguments.sample_weight
     if isinstance(sample_weight, str):
         sample_weight = None
@@ -50,14 +54,9 @@ def read(options, arguments):
     return rows, None
 
 
-def _read_batches(options, arguments, columns):
-    """Return SampledRows and a LargeTable or None, of row groups and Parquet files.
-
-    The SampledRows are None if X is in memory, or a file that can be.
-    """
+def _batches(options, arguments, columns):
+    """Return the rows of row groups or a Parquet file, None if X is in memory, or a file that can be."""
     X, window = arguments.X, arguments.window
-    if window is not None:
-        window = check_count("window", window, minimum=2)
     batches = row_batches.find(arguments, columns.names.values())
     if batches is None:
         if window is not None:
@@ -66,18 +65,20 @@ def _read_batches(options, arguments, columns):
                 "Leave it out.",
                 argument="window",
             )
-        return None, None
-    if (
-        window is None
-        and row_batches.is_file(X)
-        and sampling.fits(batches.n_rows, batches.n_columns)
-    ):
-        return None, None
-    summary = options.task.summary()
-    rows, n_rows = sampling.read(batches, summary, window, columns)
-    for text in batches.notes:
+        return None
+    is_small = row_batches.is_file(X) and sampling.fits(batches.n_rows, batches.n_columns)
+    if window is None and is_small:
+        return None
+    return BatchRows(batches, options.task.summary(), columns)
+
+
+def _read_sample(options, source, window):
+    """Return the SampledRows, and a LargeTable, or None if these are all rows."""
+    rows, n_rows = source.sample(window)
+    for text in source.notes:
         warn(text, TableWarning)
     if rows.numbers is None:
+        source.close()
         return rows, None
     check_window(window, len(rows.numbers), options)
-    return rows, LargeTable(batches, summary, rows, n_rows, window or len(rows.numbers))
+    return rows, LargeTable(source, rows, n_rows, window or len(rows.numbers))

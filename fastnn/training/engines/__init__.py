@@ -3,7 +3,8 @@
 - `base`: the protocol. `dense`: dense rows, by the compiled trainer.
 - `blocks`: one block of rows after another: sparse rows, windows of a stream.
 - `online`: single rows. `lbfgs`: L-BFGS, by SciPy.
-- `sharded`: dense rows in virtual shards, perhaps on several machines. `local`: local SGD on them.
+
+`distributed` has those of several machines.
 """
 
 from ...core.sparse_rows import is_sparse
@@ -16,11 +17,10 @@ def make_engine(plan, queue=None):
     Other engines compute no validation loss, and do not run in a queue.
     """
     if plan.options.ranks is not None:
-        from .local import LocalEngine
-        from .sharded import ShardedEngine
+        from ...distributed.rank_engine import make_engine
 
-        return (ShardedEngine if plan.options.ranks.sync_every == 1 else LocalEngine)(plan)
-    if hasattr(plan.data, "make_engine"):  # `dask`, which is above this package
+        return make_engine(plan)
+    if hasattr(plan.data, "make_engine"):  # `distributed`, which is above this package
         return plan.data.make_engine(plan)
     if plan.data.is_streamed:
         from .blocks import WindowsEngine

@@ -154,10 +154,25 @@ class TrainerEngine(Engine):
     """
 
     trainer: Any = None
+    threads: Any = None  # a ThreadChoice
     metric = Metric.TRAINING_LOSS  # that `set_stopping` got
 
     def position(self):
         return self.trainer.position()
+
+    def run(self, seconds, *arrays):
+        """Run the trainer in as many threads as are fastest, and return why it stopped."""
+        if self.threads is None:
+            return self.trainer.run(1, seconds, *arrays)
+        step, why = self.position()[0], None
+
+        def work(n_threads, seconds):
+            nonlocal why
+            why = self.trainer.run(n_threads, seconds, *arrays)
+            return self.position()[0] - step
+
+        self.threads.run(work, seconds)
+        return why
 
     def set_stopping(self, patience, metric=Metric.TRAINING_LOSS, best_epoch=-1):
         self.metric = metric

@@ -30,7 +30,6 @@ class DenseEngine(TrainerEngine):
     """
 
     defers_moments = True
-    threads: Any = None  # a ThreadChoice
     validation_trainer: Any = None
 
     def __init__(self, plan, queue=None):
@@ -122,17 +121,7 @@ class DenseEngine(TrainerEngine):
 
     def advance(self, seconds, losses):
         arrays = losses[: 1 + self.validates + (self.metric == Metric.VALIDATION_ERROR_RATE)]
-        if self.threads is None:
-            return self.trainer.run(1, seconds, *arrays)
-        step, why = self.position()[0], None
-
-        def work(n_threads, seconds):
-            nonlocal why
-            why = self.trainer.run(n_threads, seconds, *arrays)
-            return self.position()[0] - step
-
-        self.threads.run(work, seconds)
-        return why
+        return self.run(seconds, *arrays)
 
     def best(self, params):
         return self.trainer.store_best(params)

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..core.errors import placed
 from . import partitions
-from .delayed import delayed_call, delayed_value
+from .blocks import take_from
+from .runner import delayed_call, delayed_value
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -63,22 +64,17 @@ def _map(estimator, method, args, X):
     call = delayed_call("predict", functools.partial(_call, method))
     shared = delayed_value("model", (lean, args, results))
     parts = [call(part, shared, i) for i, part in enumerate(partitions.delayed_of(X))]
-    take = delayed_call("prediction", _take)
-    arrays = [
-        dask.array.concatenate(
-            [
-                dask.array.from_delayed(
-                    take(part, k),
-                    shape=(n, *a.shape[1:]),
-                    meta=a,
-                )
-                for part, n in zip(parts, lengths)
-            ],
-            allow_unknown_chunksizes=True,
-        )
-        for k, a in enumerate(results)
-    ]
-    return tuple(arrays) if several else arrays[0]
+    take = delayed_call("prediction", take_from)
+
+    def array(k, a):
+        blocks = [
+            dask.array.from_delayed(take(part, k), shape=(n, *a.shape[1:]), meta=a)
+            for part, n in zip(parts, lengths)
+        ]
+        return dask.array.concatenate(blocks, allow_unknown_chunksizes=True)
+
+    arrays = tuple(array(k, a) for k, a in enumerate(results))
+    return arrays if several else arrays[0]
 
 
 def _example(estimator, X):
@@ -102,7 +98,3 @@ def _call(method, X, shared, index):
     with placed(partitions.place(index)):
         out = method(estimator, X, *args)
     return list(out) if isinstance(out, tuple) else [out]
-
-
-def _take(results, k):
-    return results[k]

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -11,13 +11,15 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..callbacks import EarlyStopping
+from ..config import build
 from ..core.messages import plural, reason, warn
 from ..core.validation import check_threads
 from ..training.progress import PoolProgress
-from .worker import Missing, build, run_task
+from .worker import Missing, run_task
 
 POLL_SECONDS = 0.05  # between two lines of progress
 COUNT_SECONDS = 1.0  # between two counts of the workers: a cluster may grow
@@ -25,40 +27,36 @@ PARTS = 16  # tasks for each worker, at most, so that all workers end at about t
 MAX_SENDS = 3  # of the shared objects with one task, which a worker that dies may lose
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class RemoteTrainings:
-    """What the workers of an executor train.
+class Workers:
+    """The workers of an executor.
 
-    Attributes
+    Parameters
     ----------
-    n : int
-        Number of networks.
-    function : callable
-        function(task, watch), of a module, runs in a worker, and returns the result of a task.
-        `watch` is shown to the pool that it runs, see `worker.Watch`.
-    make : callable
-        make(numbers) returns the task of some networks as soon as a worker is free. Arrays of
-        `shared` in it do not travel with it.
-    ended : callable
-        ended(numbers, result) is called when a task has ended.
-    shared : SharedObjects
-        It is open.
+    executor : concurrent.futures.Executor
     n_threads : int
         Threads in a worker.
     n_threads_here : int
         Threads in this process, for networks that the executor lost.
+    shared : SharedObjects, optional
+        What tasks read. It must be open while networks train.
+
+    Attributes
+    ----------
     is_broken : bool
         Whether the executor was found to be broken: then all networks train in this process.
+    n : int
+        Number of workers when somebody asked first.
     """
 
-    n: int
-    function: Callable[..., Any]
-    make: Callable[..., Any]
-    ended: Callable[..., None]
-    shared: Any
-    n_threads: int = 1
-    n_threads_here: int = 1
-    is_broken: bool = False
+    is_broken = False
+
+    def __init__(self, executor, n_threads, n_threads_here, shared=None):
+        self.executor, self.shared = executor, shared
+        self.n_threads, self.n_threads_here = n_threads, n_threads_here
+
+    @cached_property
+    def n(self):
+        return n_workers(self.executor)
 
 
 @dataclass(eq=False)
@@ -81,8 +79,17 @@ class ExecutorPool(PoolProgress):
 
     Parameters
     ----------
-    executor : concurrent.futures.Executor
-    trainings : RemoteTrainings
+    workers : Workers
+    n : int
+        Number of networks.
+    function : callable
+        function(items, watch), of a module, runs in a worker, and returns a result for each item.
+        `watch` is shown to the pool that it runs, see `worker.Watch`.
+    make : callable
+        make(i) returns the item of network i as soon as a worker is free. Arrays of
+        ``workers.shared`` in it do not travel with it.
+    ended : callable
+        ended(i, result) is called when a task has ended.
     line : optional
         Shows the progress, as a `training.progress.ManyLine` does.
 
@@ -94,23 +101,23 @@ class ExecutorPool(PoolProgress):
 
     rows_done = 0
 
-    def __init__(self, executor, trainings, line=None):
-        super().__init__(trainings.n)
-        self.executor, self.trainings, self.line = executor, trainings, line
-        self.histories = [None] * trainings.n
+    def __init__(self, workers, n, function, make, ended, line=None):
+        super().__init__(n)
+        self.workers, self.executor, self.shared = workers, workers.executor, workers.shared
+        self.function, self.make, self.ended, self.line = function, make, ended, line
+        self.histories = [None] * n
         self.waiting: deque[_Task] = deque()
-        self.lost: deque[_Task] = deque()
-        self.running: dict = {}  # {Future: (_Task, whether it runs here)}
+        self.lost: list[_Task] = []
+        self.running: dict = {}  # {Future: _Task}
         self.here: Any = None
-        self.is_broken, self.counted = trainings.is_broken, -COUNT_SECONDS
-        self.n_workers, self.scattered = 1, None
+        self.n_workers, self.counted, self.scattered = 1, -COUNT_SECONDS, None
 
     def run(self):
         """Train all networks. On an exception, tasks that have not begun are cancelled."""
         try:
-            if not self.is_broken:
+            if not self.workers.is_broken:
                 self.count()
-            size = task_size(self.n, self.n_workers, self.trainings.n_threads)
+            size = task_size(self.n, self.n_workers, self.workers.n_threads)
             starts = range(0, self.n, size)
             self.waiting += [_Task(range(i, min(i + size, self.n))) for i in starts]
             while self.waiting or self.lost or self.running:
@@ -131,7 +138,7 @@ class ExecutorPool(PoolProgress):
     def count(self):
         """Count the workers, if that is due."""
         now = time.perf_counter()
-        if now - self.counted < COUNT_SECONDS:
+        if self.here is not None or now - self.counted < COUNT_SECONDS:
             return
         self.counted = now
         try:
@@ -142,44 +149,33 @@ class ExecutorPool(PoolProgress):
             self.break_off(error)
 
     def fill(self):
-        """Give each idle worker a task."""
-        if self.is_broken:
-            self.lost.extend(self.waiting)
-            self.waiting.clear()
-        elif self.waiting:
+        """Give each idle worker a task. What the executor has lost runs here when it has nothing else to do."""
+        if self.waiting and not self.workers.is_broken:
             self.count()
-        n_here = sum(is_here for _, is_here in self.running.values())
-        while self.waiting and len(self.running) - n_here < self.n_workers and not self.is_broken:
+        if self.here is None and (self.workers.is_broken or not (self.waiting or self.running)):
+            self.n_workers = self.workers.n_threads_here
+            self.here = self.executor = ThreadPoolExecutor(self.n_workers)
+        if self.here is not None:
+            self.waiting.extend(self.lost)
+            self.lost.clear()
+        while self.waiting and len(self.running) < self.n_workers:
             self.submit(self.waiting.popleft())
-        while self.lost and n_here < self.trainings.n_threads_here:
-            if self.here is None:
-                self.here = ThreadPoolExecutor(self.trainings.n_threads_here)
-            self.start(self.here, self.lost.popleft())
-            n_here += 1
-
-    def start(self, executor, task, *content):
-        trainings = self.trainings
-        if not task.data:
-            task.data = trainings.shared.dumps(
-                (trainings.function, trainings.make(list(task.numbers)))
-            )
-        source = trainings.shared.source
-        if content:
-            source, content = content[0], content[1:]
-        future = executor.submit(run_task, source, build(), task.data, *content)
-        self.running[future] = task, executor is self.here
 
     def submit(self, task, *content):
-        """Submit a task to the executor."""
+        """Submit a task to the executor. content : the Source of the shared objects, and the objects"""
+        source, *objects = content or [self.shared.source]
+        if not task.data:
+            task.data = self.shared.dumps((self.function, list(map(self.make, task.numbers))))
         try:
-            self.start(self.executor, task, *content)
+            future = self.executor.submit(run_task, source, build(), task.data, *objects)
+            self.running[future] = task
         except Exception as error:
             if not is_loss(error):
                 raise
             self.lose(task, error)
 
     def end(self, future):
-        task, _ = self.running.pop(future)
+        task = self.running.pop(future)
         try:
             result = future.result()
         except BaseException as error:
@@ -192,10 +188,9 @@ class ExecutorPool(PoolProgress):
             return
         if not isinstance(result, Missing):
             self.n_done += len(task.numbers)
-            self.trainings.ended(list(task.numbers), result)
-        elif not result.source.digest and (
-            self.trainings.shared.write() or self.trainings.shared.source.digest
-        ):
+            for i, each in zip(task.numbers, result):
+                self.ended(i, each)
+        elif not result.source.digest and (self.shared.write() or self.shared.source.digest):
             self.submit(task)
         else:
             self.send(task)
@@ -203,7 +198,7 @@ class ExecutorPool(PoolProgress):
     def send(self, task):
         """Submit a task with the shared objects."""
         task.n_sends += 1
-        source, content = self.trainings.shared.content()
+        source, content = self.shared.content()
         client = dask_client(self.executor)
         if client is not None:  # large arguments would go through the scheduler
             if self.scattered is None or self.scattered.status != "finished":
@@ -221,8 +216,8 @@ class ExecutorPool(PoolProgress):
 
     def break_off(self, error):
         """Let all tasks that are left run in this process. error : that of the executor"""
-        if not self.is_broken:
-            self.is_broken = True
+        if not self.workers.is_broken:
+            self.workers.is_broken = True
             _warn_of_loss(self.n - self.n_done, error)
 
 

@@ -4,9 +4,12 @@ Three ways lead to a process, tried in this order. Threads of the caller and pro
 have the objects. Processes of the same machine, or of the same file system, map a temporary file,
 so that all of them share its memory. Others say that the objects are missing, and get the content
 of the file with a task. A process keeps what it got for later tasks.
+
+Tasks are pickles, in which shared objects are numbers.
 """
 
 import hashlib
+import io
 import mmap
 import os
 import pickle
@@ -16,12 +19,17 @@ import threading
 import uuid
 from typing import Any, NamedTuple
 
-from . import task_pickles
-
 ALIGNMENT = 64  # bytes, of the buffers in the file
 FILE = "objects"
 #: A process keeps what it got last, and what it got before as long as both together take less.
 MAX_KEPT = 2**28
+LARGE_FILES = "/var/tmp"  # /tmp can be in memory
+
+
+def large_files():
+    """Return the folder for large temporary files, None for that of `tempfile`."""
+    in_temp = "TMPDIR" in os.environ or tempfile.tempdir or not os.path.isdir(LARGE_FILES)
+    return None if in_temp else LARGE_FILES
 
 
 class Source(NamedTuple):
@@ -71,28 +79,24 @@ class SharedObjects:
 
     def dumps(self, value):
         """Return the pickle of a value, with numbers in place of the objects."""
-        return task_pickles.dumps(value, self.numbers)
+        return dumps(value, self.numbers)
 
     def write(self):
         """Write the file, if that is possible. Return whether it is new."""
         if not self.may_write:
             return False
         self.may_write = False
-        head, buffers = _pack(self.objects)
         try:
             with open(os.path.join(self.source.folder, FILE), "wb") as file:
-                for part in _parts(head, buffers):
-                    file.write(part)
+                self.source = self.source._replace(digest=write(self.objects, file))
         except OSError:  # the disk is full: the content travels with tasks
             shutil.rmtree(self.source.folder, ignore_errors=True)
-        else:
-            self.source = self.source._replace(digest=_digest(head))
         return bool(self.source.digest)
 
     def content(self):
         """Return the Source of the content of the file, and the content."""
-        head, buffers = _pack(self.objects)
-        return self.source._replace(digest=_digest(head)), b"".join(_parts(head, buffers))
+        file = io.BytesIO()
+        return self.source._replace(digest=write(self.objects, file)), file.getvalue()
 
 
 _of_caller: dict = {}  # {key: objects} of the calls of this process
@@ -115,7 +119,7 @@ def find(source, content=None):
                 content = _map(source)
             if content is None:
                 return None
-            _keep(source.key, _unpack(content, source.digest), len(content))
+            _keep(source.key, unpack(content, source.digest), len(content))
         return _kept[source.key][0]
 
 
@@ -142,26 +146,19 @@ def _map(source):
 # ---- the file: length of the head, head, buffers ----
 
 
-def _pack(objects):
-    """Return the head of the file, and the buffers of the arrays."""
+def write(objects, file):
+    """Write objects to a file. Return the digest of the head."""
     buffers: list = []
-    stream = task_pickles.dumps(objects, buffer_callback=buffers.append)
+    stream = dumps(objects, buffer_callback=buffers.append)
     buffers = [buffer.raw() for buffer in buffers]
-    return pickle.dumps((stream, [buffer.nbytes for buffer in buffers])), buffers
-
-
-def _parts(head, buffers):
-    """Yield the parts of the file."""
-    yield len(head).to_bytes(8, "little")
-    yield head
-    n = 8 + len(head)
+    head = pickle.dumps((stream, [buffer.nbytes for buffer in buffers]))
+    n = file.write(len(head).to_bytes(8, "little")) + file.write(head)
     for buffer in buffers:
-        yield bytes(-n % ALIGNMENT)
-        yield buffer
-        n += -n % ALIGNMENT + buffer.nbytes
+        n += file.write(bytes(-n % ALIGNMENT)) + file.write(buffer)
+    return _digest(head)
 
 
-def _unpack(content, digest):
+def unpack(content, digest):
     """Return the objects in the content of a file, whose arrays are read-only parts of it."""
     view = memoryview(content)
     end = 8 + int.from_bytes(view[:8], "little")
@@ -179,3 +176,64 @@ def _unpack(content, digest):
 
 def _digest(head):
     return hashlib.blake2b(head, digest_size=16).digest()
+
+
+# ---- tasks ----
+
+
+def dumps(value, numbers=None, buffer_callback=None):
+    """Return the pickle of a value.
+
+    What a program defines itself, such as a custom loss in a notebook, is pickled with its code if
+    cloudpickle is installed, as Dask does.
+
+    Parameters
+    ----------
+    value : object
+    numbers : dict of int to int, optional
+        ``numbers[id(obj)]`` is the number of a shared object, which stands for it.
+    buffer_callback : callable, optional
+        As in `pickle.dumps`.
+    """
+    options = numbers or {}, buffer_callback
+    cloud_pickler = None
+    try:
+        data = _dumps(pickle.Pickler, value, *options)
+        if b"__main__" in data:
+            cloud_pickler = _cloud_pickler()
+    except (pickle.PicklingError, AttributeError, TypeError):
+        cloud_pickler = _cloud_pickler()
+        if cloud_pickler is None:
+            raise
+    return data if cloud_pickler is None else _dumps(cloud_pickler, value, *options)
+
+
+def loads(data, objects=()):
+    """Return the value of a pickle. objects : the shared objects, by number"""
+
+    class Unpickler(pickle.Unpickler):
+        def persistent_load(self, number):
+            return objects[number]
+
+    return Unpickler(io.BytesIO(data)).load()
+
+
+def _dumps(base: Any, value, numbers, buffer_callback):
+    class Pickler(base):
+        def persistent_id(self, obj):
+            return numbers.get(id(obj))
+
+    file = io.BytesIO()
+    Pickler(file, protocol=5, buffer_callback=buffer_callback).dump(value)
+    return file.getvalue()
+
+
+def _cloud_pickler():
+    try:
+        import cloudpickle
+    except ImportError:
+        try:
+            from joblib.externals import cloudpickle  # scikit-learn needs joblib
+        except ImportError:
+            return None
+    return cloudpickle.Pickler

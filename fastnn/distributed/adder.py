@@ -1,5 +1,5 @@
-"""Sums over ranks: in the order of a binary tree, which continues that of the shards of a rank, or in
-that of the communicator."""
+"""Adders: sums over parts of the rows, in the order of a binary tree, which begins with the shards or blocks of a
+machine (`add_in_tree`) and continues over ranks; or over ranks in the order of their communicator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,54 @@ if TYPE_CHECKING:
 SCATTER_BYTES = 1 << 15  # a sum of at least this number of bytes is scattered (decision 0044)
 
 
-class TreeSum:
+def add_in_tree(values: Iterable[Any]) -> Any:
+    """Return the sum of the values of parts: of eight, ((0+1)+(2+3)) + ((4+5)+(6+7)).
+
+    Adding neighbours again and again, with the last one left over if their number is odd, is the
+    same tree.
+
+    values : iterable of ndarray of one shape, at least one, such as an ndarray (n_shards, k)
+    """
+    levels: list = []  # (level, sum of 2^level parts), like the digits of a binary number
+    for value in values:
+        level = 0
+        while levels and levels[-1][0] == level:
+            value = levels.pop()[1] + value
+            level += 1
+        levels.append((level, value))
+    total = levels.pop()[1]
+    while levels:
+        total = levels.pop()[1] + total
+    return total
+
+
+class Adder:
+    """Base class: numbers of this rank, which a call replaces by their sums over all ranks.
+
+    Attributes
+    ----------
+    sums : ndarray (n,) of the dtype
+    totals : ndarray (n_totals,) of float64, or None
+    flags : ndarray (n_flags,)
+        Sums that are not for those who fill the totals.
+    """
+
+    sums: NDArray[Any]
+    totals: Any  # None without any
+    flags: NDArray[Any]
+
+    def __call__(self) -> None:
+        """Sum in place."""
+        raise NotImplementedError
+
+    def clear(self) -> None:
+        """Set all numbers to 0."""
+        self.sums[:] = self.flags[:] = 0
+        if self.totals is not None:
+            self.totals[:] = 0
+
+
+class TreeAdder(Adder):
     """Sums over ranks with the same bits on all, and for each power of two of ranks that hold the
     same shards.
 
@@ -42,15 +89,8 @@ class TreeSum:
         Number of sums in float64.
     dtype : dtype
     n_flags : int, default 0
-        Number of flags: sums in float64 that are not for those who fill the totals.
     scatters : bool, optional
         Whether the sums of the dtype are scattered. By default this depends on their size.
-
-    Attributes
-    ----------
-    sums : ndarray (n,) of the dtype
-    totals : ndarray (n_totals,) of float64
-    flags : ndarray (n_flags,) of float64
     """
 
     def __init__(
@@ -73,7 +113,6 @@ class TreeSum:
         self.totals, self.flags = self.mine.totals[:n_totals], self.mine.totals[n_totals:]
 
     def __call__(self) -> None:
-        """Sum in place."""
         comm, rank, n = self.comm, self.comm.rank, self.n_main
         mine, others = self.mine, self.others
         if rank >= n:
@@ -84,45 +123,33 @@ class TreeSum:
             return
         if rank + n < comm.size:
             comm.sendrecv(mine.bytes, others.bytes, rank + n)
-            mine.sums += others.sums
-            mine.totals += others.totals
-        if self.scatters:
-            self._double(mine.totals, others.totals)
-            self._halve()
-        else:
-            distance = 1
-            while distance < n:
-                comm.sendrecv(mine.bytes, others.bytes, rank ^ distance)
-                mine.sums += others.sums
+            mine.add(others)
+        partners = [rank ^ 1 << level for level in range(n.bit_length() - 1)]
+        for partner in partners:
+            if self.scatters:
+                comm.sendrecv(bytes_of(mine.totals), bytes_of(others.totals), partner)
                 mine.totals += others.totals
-                distance *= 2
+            else:
+                comm.sendrecv(mine.bytes, others.bytes, partner)
+                mine.add(others)
+        if self.scatters:
+            self._halve(partners)
         if rank + n < comm.size:
             comm.sendrecv(mine.bytes, others.bytes, rank + n)
 
-    def _double(self, mine, others):
-        """Sum an array over the first ranks, level by level."""
-        distance = 1
-        while distance < self.n_main:
-            self.comm.sendrecv(bytes_of(mine), bytes_of(others), self.comm.rank ^ distance)
-            mine += others
-            distance *= 2
-
-    def _halve(self):
+    def _halve(self, partners):
         """Sum the numbers of the dtype over the first ranks, half of them at each level."""
-        comm, rank = self.comm, self.comm.rank
-        mine, others, first, n = self.mine.sums, self.others.sums, 0, len(self.mine.sums)
-        distance, halves = 1, []
-        while distance < self.n_main:
+        comm, mine, others = self.comm, self.mine.sums, self.others.sums
+        first, n, halves = 0, len(mine), []
+        for partner in partners:
             n //= 2
-            kept, sent = (first, first + n) if not rank & distance else (first + n, first)
-            partner = rank ^ distance
+            kept, sent = (first, first + n) if comm.rank < partner else (first + n, first)
             comm.sendrecv(
                 bytes_of(mine[sent : sent + n]), bytes_of(others[kept : kept + n]), partner
             )
             mine[kept : kept + n] += others[kept : kept + n]
             halves.append((partner, kept, sent, n))
             first = kept
-            distance *= 2
         for partner, kept, sent, n in reversed(halves):
             comm.sendrecv(bytes_of(mine[kept : kept + n]), bytes_of(mine[sent : sent + n]), partner)
 
@@ -136,16 +163,13 @@ class _Block:
         self.bytes = bytes_of(memory)
         self.sums, self.totals = self.bytes[:n_bytes].view(dtype), memory[len(memory) - n_totals :]
 
+    def add(self, other):
+        self.sums += other.sums
+        self.totals += other.totals
 
-class PlainSum:
-    """Sums over ranks in the order of the communicator, in one buffer of the dtype.
 
-    Attributes
-    ----------
-    sums : ndarray (n,) of the dtype
-    totals : None
-    flags : ndarray (n_flags,) of the dtype
-    """
+class CommunicatorAdder(Adder):
+    """Sums over ranks in the order of the communicator, in one buffer of the dtype."""
 
     totals = None
 
@@ -155,23 +179,4 @@ class PlainSum:
         self._allreduce = comm.allreduce
 
     def __call__(self) -> None:
-        """Sum in place."""
         self._allreduce(self._numbers)
-
-
-def sum_shards(values: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return the sum of the values of shards, in the order of their tree.
-
-    values : iterable of ndarray of one shape, at least one, such as an ndarray (n_shards, k)
-    """
-    levels: list = []  # (level, sum of 2^level shards), like the digits of a binary number
-    for value in values:
-        level = 0
-        while levels and levels[-1][0] == level:
-            value = levels.pop()[1] + value
-            level += 1
-        levels.append((level, value))
-    total = levels.pop()[1]
-    while levels:
-        total = levels.pop()[1] + total
-    return total

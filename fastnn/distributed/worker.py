@@ -3,18 +3,8 @@
 import os
 from dataclasses import dataclass
 
-from .. import kernels
-from ..config import __version__
-from . import shared_objects, task_pickles
-
-
-def build():
-    """Return what callers and workers must have in common, so that networks get the same bits.
-
-    AVX2, AVX-512 and NEON give the same bits.
-    """
-    fma = "without FMA" if kernels.CHOSEN == "baseline" else "with FMA"
-    return {"fastnn": __version__, "instruction set": fma}
+from ..config import build
+from . import shared_objects
 
 
 @dataclass(frozen=True)
@@ -57,7 +47,7 @@ def run_task(source, expected, data, content=None):
     ----------
     source : shared_objects.Source
     expected : dict
-        What `build` returns in the process of the caller.
+        What `config.build` returns in the process of the caller.
     data : bytes
         Pickle of (function, task) of `SharedObjects.dumps`.
     content : bytes, optional
@@ -73,7 +63,7 @@ def run_task(source, expected, data, content=None):
     objects = shared_objects.find(source, content)
     if objects is None:
         return Missing(source)
-    function, task = task_pickles.loads(data, objects)
+    function, task = shared_objects.loads(data, objects)
     try:
         return function(task, watch)
     except CallOver:

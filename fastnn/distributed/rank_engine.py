@@ -1,19 +1,31 @@
-"""The engine of rows in virtual shards, on one machine or on the ranks of a communicator."""
+"""The engines of rows on ranks: `ShardedEngine` sums every gradient over virtual shards, on one machine or several.
+`LocalEngine` is local SGD: ranks train on their own rows, and average their networks every few steps."""
 
+import time
 from typing import Any
 
 import numpy as np
 
-from ... import kernels, losses, optimizers
-from ...config import __version__
-from ...core.draws import draw
-from ...core.sparse_rows import is_sparse
-from ...core.threads import ThreadChoice
-from ...distributed import parts
-from ...encoded_table import EncodedTable
-from ...kernels import ShardedRows, Stop
-from .base import TrainerEngine, batch_rows
-from .dense import SHORT_STEP
+from .. import losses, optimizers
+from ..config import build
+from ..core.draws import draw
+from ..core.sparse_rows import is_sparse
+from ..core.threads import ThreadChoice
+from ..encoded_table import EncodedTable
+from ..kernels import ShardedRows, Stop
+from ..training.engines.base import TrainerEngine, batch_rows
+from ..training.engines.dense import SHORT_STEP
+from . import averages, parts
+
+#: The gradients of every step are summed in the first epoch of a training, and in further epochs up to this
+#: step. At the beginning the networks of the ranks would move far apart between two averages, and the means
+#: that Adam keeps would be those of single ranks.
+WARM_UP_STEPS = 20
+
+
+def make_engine(plan):
+    """Return the engine of a plan with ranks."""
+    return (ShardedEngine if plan.options.ranks.sync_every == 1 else LocalEngine)(plan)
 
 
 class ShardedEngine(TrainerEngine):
@@ -29,7 +41,6 @@ class ShardedEngine(TrainerEngine):
 
     ends_every_epoch = False  # whether the ranks meet after each epoch
     step_sum: Any = None
-    threads: Any = None
     reason = ""
 
     def __init__(self, plan):
@@ -80,9 +91,7 @@ class ShardedEngine(TrainerEngine):
         """Return what must be the same on all ranks, as JSON can hold it."""
         net, data, state, options = self.net, self.data, self.state, self.options
         return {
-            "version of fastnn": __version__,
-            # AVX2, AVX-512 and NEON give the same bits
-            "instruction set": "without FMA" if kernels.CHOSEN == "baseline" else "with FMA",
+            **build(),
             "dtype": str(net.dtype),
             "layer_sizes": net.layer_sizes,
             "activations": net.activations,
@@ -136,18 +145,8 @@ class ShardedEngine(TrainerEngine):
         state.order = None  # that of an epoch depends on `shuffle_seed`
 
     def advance(self, seconds, losses):
-        step, why = self.position()[0], None
-
-        def work(n_threads, seconds):
-            nonlocal why
-            why = self.trainer.run(n_threads, seconds, losses[0])
-            return self.position()[0] - step
-
         with np.errstate(all="ignore"):  # sums over ranks overflow where the training diverges
-            if self.threads is None:
-                work(1, seconds)
-            else:
-                self.threads.run(work, seconds)
+            why = self.run(seconds, losses[0])
         if why == Stop.SIGNAL and self.ranks.is_over:
             self.ranks.raise_reason()
         return why
@@ -206,6 +205,140 @@ class ShardedEngine(TrainerEngine):
         """Return the sum in which the ranks meet next, None for that at the end of an epoch."""
         at_end = self.ends_every_epoch and self.position()[1] > self.ended_epochs
         return None if at_end else self.step_sum
+
+
+class LocalEngine(ShardedEngine):
+    """Average parameters and moments of all ranks after steps whose number is a multiple of `sync_every`, and at the
+    end of each epoch, weighted by the rows of each rank since the last average.
+
+    Between two averages nothing is exchanged. `advance` returns after an average, never between two, so that
+    all ranks have the same network then.
+
+    Parameters
+    ----------
+    plan : Plan
+    """
+
+    averaging = False  # whether the ranks meet next to average
+    is_diverged = False
+    before: Any = None  # the moments of the last average, which all ranks have
+
+    def __init__(self, plan):
+        super().__init__(plan)
+        self.every, options = self.ranks.sync_every, self.data.loss_options
+        if plan.last_step % self.every:
+            raise ValueError(
+                f"max_steps ends the training after step {plan.last_step}, between two averages. Let it "
+                f"end after a multiple of sync_every={self.every} steps."
+            )
+        # the sums of a gradient are scaled by one factor, the loss by another
+        self.loss_factor = (options.get("loss_scale") or 1) / (options.get("gradient_scale") or 1)
+
+    def begin(self):
+        super().begin()
+        self.ends_every_epoch = True
+        steps = -(-int(self.lengths.sum()) // self.batch_size)
+        self.warm_up_epochs = max(1, -(-WARM_UP_STEPS // steps))
+        n = averages.length(self.net.n_params, self.state.moments)
+        self.average_sum = self.ranks.sum_of_totals(n)
+
+    def set_stopping(self, patience, metric=None, best_epoch=-1):
+        """Ignore it: this engine returns after every epoch, and the loss of this rank decides nothing."""
+
+    def reduce(self):
+        if self.position_epoch < self.warm_up_epochs:
+            return super().reduce()
+        loss, weight = self.step_sum.totals.tolist()
+        self.loss += loss
+        self.weight += weight
+        return False
+
+    def advance(self, seconds, losses):
+        self.position_epoch = self.position()[1]
+        if self.position_epoch < self.warm_up_epochs:
+            self.trainer.set_last_step(self.last_step)
+            return super().advance(seconds, losses)
+        deadline = time.perf_counter() + seconds
+        if self.position()[2] == 0:  # callbacks may have stopped the training
+            self.ranks.end_epoch()
+            if self.ranks.is_over:
+                return Stop.SIGNAL
+        while True:
+            stop = self._round(losses)
+            is_last = self.position()[0] == self.last_step
+            if stop != Stop.TIME or is_last or time.perf_counter() > deadline:
+                return stop
+
+    def _round(self, losses):
+        """Take steps up to the next average, and average. Return why the steps ended."""
+        step, epoch, row, loss_sum = self.position()
+        self.loss = self.weight = 0.0
+        if self.before is None:
+            self.trainer.store(self.state.moments)
+            self.before = self.state.moments.copy()
+        self.averaging = True
+        end = step - step % self.every + self.every
+        self.trainer.set_last_step(min(end, self.last_step) if self.last_step else end)
+        stop = Stop.TIME
+        while stop == Stop.TIME and self.position()[0] < end and self.position()[1] == epoch:
+            stop = super().advance(1.0, losses)
+        is_over, mean = self._average(stop == Stop.NOT_FINITE, self.position()[0] - step)
+        if self.is_diverged:
+            return Stop.NOT_FINITE
+        step, new_epoch, new_row, _ = self.position()
+        n = int(self.lengths.sum())
+        loss_sum += mean * ((new_row or n) - row)
+        if new_epoch > epoch:
+            losses[0, 0] = loss_sum / n
+        else:
+            self.trainer.set_position(step, epoch, new_row, loss_sum, self.options.shuffle)
+        if is_over:
+            self.ranks.raise_reason()
+            return Stop.SIGNAL
+        return stop
+
+    def _average(self, is_diverged, n_steps):
+        """Average over the ranks. Return whether all stop here, and the mean loss since the last average.
+
+        is_diverged : whether this rank has no finite network
+        n_steps : since the last average
+        """
+        state, total, loss = self.state, self.average_sum, self.loss * self.loss_factor
+        self.trainer.store(state.moments)
+        network = self.net.params, state.moments
+        total.totals[:] = (
+            averages.failed(len(total.totals), loss)
+            if is_diverged
+            else averages.part(state.optimizer, *network, self.weight, loss)
+        )
+        is_over = self.ranks.meet(total)
+        self.averaging = False
+        tail = averages.mean(state.optimizer, total.totals, *network, self.before, n_steps)
+        self.is_diverged = tail.has_failed > 0
+        if not self.is_diverged:
+            self.before = state.moments.copy()
+            self.trainer.load(state.moments)
+        return is_over, tail.loss / (tail.weight or 1)
+
+    def load(self, state):
+        super().load(state)
+        self.before = None
+
+    def restore(self):
+        super().restore()
+        self.before = None
+
+    def next_sum(self):
+        _, epoch, row, _ = self.position()
+        if self.averaging:
+            return self.average_sum
+        if epoch < self.warm_up_epochs:
+            return super().next_sum()
+        return self.average_sum if row else None
+
+    @property
+    def has_diverged(self):
+        return self.is_diverged or super().has_diverged
 
 
 def _score(score, net, data):
