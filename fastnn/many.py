@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from .state.history import History
+    from .training.plan import Plan
     from .typing import (
         AnyLoss,
         AnyOptimizer,
@@ -170,7 +171,11 @@ def fit_many(
         if executor is None:
             with UndoDraws([(plan.net, plan.rng) for plan in plans if plan.draws]):
                 return train_many(_trainings(plans), n_threads, line, collector)
-    return _fit_in_executor(executor, plans, n_threads, n_here, line)
+    for i, plan in enumerate(plans):
+        check_callbacks(plan.options.callbacks, f"network {i}: ")
+    with kernels.InTraining([plan.net for plan in plans]):
+        train_in_workers(executor, plans, n_threads, n_here, line)
+    return [plan.net.history for plan in plans]
 
 
 def _trainings(plans):
@@ -183,23 +188,41 @@ def _trainings(plans):
     )
 
 
-def _fit_in_executor(executor, plans, n_threads, n_here, line):
-    """`fit_many` by the workers of an executor."""
-    for i, plan in enumerate(plans):
-        check_callbacks(plan.options.callbacks, f"network {i}: ")
+def train_in_workers(
+    executor: Executor,
+    plans: list[Plan],
+    n_threads: int,
+    n_threads_here: int,
+    line: Any = None,
+    ended: Any = None,
+) -> None:
+    """Train the networks of plans in the workers of an executor.
+
+    Parameters
+    ----------
+    executor : concurrent.futures.Executor
+    plans : list of Plan
+    n_threads, n_threads_here : int
+        As in `Workers`.
+    line : optional
+        Shows the progress, as a `training.progress.ManyLine` does.
+    ended : callable, optional
+        ended(i, patience, results, pool) is called when network i has its parameters. `results` has the `result` of each
+        callback that has one.
+    """
     data = [each for plan in plans for each in (plan.data, plan.validation) if each is not None]
-    with (
-        SharedObjects(arrays_of_several(data)) as shared,
-        kernels.InTraining([p.net for p in plans]),
-    ):
+
+    def end(i, result):
+        trained, *more = result
+        _take_over(plans[i], *trained)
+        if ended is not None:
+            ended(i, *more, pool)
+
+    with SharedObjects(arrays_of_several(data)) as shared:
+        workers = Workers(executor, n_threads, n_threads_here, shared)
         function = partial(_fit_task, n_threads)
-        workers = Workers(executor, n_threads, n_here, shared)
-
-        def ended(i, result):
-            _take_over(plans[i], *result)
-
-        ExecutorPool(workers, len(plans), function, plans.__getitem__, ended, line).run()
-    return [plan.net.history for plan in plans]
+        pool = ExecutorPool(workers, len(plans), function, plans.__getitem__, end, line)
+        pool.run()
 
 
 def _take_over(plan, *result):
@@ -222,7 +245,14 @@ def _store(plan, params, state, rng, history):
 def _fit_task(n_threads, plans, watch):
     """Train networks in a worker; return what training changed of each."""
     train_many(_trainings(plans), check_threads(n_threads), watch)
-    return [(plan.net.params, plan.net.state, plan.net.rng, plan.net.history) for plan in plans]
+    return [
+        (
+            (plan.net.params, plan.net.state, plan.net.rng, plan.net.history),
+            plan.options.patience,
+            [c.result for c in plan.options.callbacks if hasattr(c, "result")],
+        )
+        for plan in plans
+    ]
 
 
 def forward_many(

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import fastnn
-from fastnn.estimators import fit as estimator_fit
+from fastnn import many
 
 rng = np.random.default_rng(5)
 X = rng.normal(size=(90, 3))
@@ -98,7 +98,7 @@ def test_a_broken_executor():
 @pytest.mark.parametrize("n_done", [0, 1, 2])
 def test_ctrl_c_keeps_the_networks_that_are_trained(n_done, monkeypatch, tmp_path):
     whole = classifier(bagging="folds").fit(X, LABELS)
-    take_over = estimator_fit.remote._take_over
+    take_over = many._take_over
 
     def interrupt(*args):
         if len(done) == n_done:
@@ -106,7 +106,7 @@ def test_ctrl_c_keeps_the_networks_that_are_trained(n_done, monkeypatch, tmp_pat
         done.append(take_over(*args))
 
     done: list = []
-    monkeypatch.setattr(estimator_fit.remote, "_take_over", interrupt)
+    monkeypatch.setattr(many, "_take_over", interrupt)
     clf = classifier(bagging="folds")
     with ThreadPoolExecutor(1) as executor:
         if n_done == 0:
