@@ -9,7 +9,7 @@ import numpy as np
 from ..datasets import load_digits
 from ..mlp import MLP
 from ..optimizers import SGD
-from .display import Display
+from .display import show_training
 from .options import seed_option, threads_option
 
 EPOCHS = 200
@@ -55,8 +55,7 @@ def run(options):
     def format_accuracy():
         return f"accuracy {np.mean((net.forward(X[test])[:, 0] > 0.5) == odd[test]):.3f}"
 
-    display = Display(net, EPOCHS, len(train), BATCH_SIZE, format_accuracy)
-    with display:
+    with show_training(EPOCHS, len(train), format_accuracy) as after_epoch:
         history = net.fit(
             X[train],
             odd[train],
@@ -64,7 +63,7 @@ def run(options):
             epochs=EPOCHS,
             batch_size=BATCH_SIZE,
             n_threads=threads,
-            callbacks=display.after_epoch,
+            callbacks=after_epoch,
         )
     probability = net.forward(X[test])[:, 0]
     correct = (probability > 0.5) == odd[test]

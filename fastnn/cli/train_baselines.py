@@ -12,7 +12,7 @@ from ..tabular.comparing.paired import PairedScores
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 from ..tabular.thresholds import ThresholdRule, out_of_fold, parse
 from .console import CommandError, warnings_as_notes
-from .display import Steps
+from .display import show_steps
 from .record import BaselineRow, Baselines
 from .row_roles import groups_of_rows
 from .scores import default_metric, metric_of, true_targets
@@ -83,10 +83,10 @@ def compare(model, trained, file, options) -> Baselines:
     runner = _Runner(model, trained, options)
     predicted: dict = {}
     is_interrupted = False
-    with Steps("baselines", len(found), options.quiet) as steps:
+    with show_steps("baselines", len(found), options.quiet) as begin:
         try:
             for name, cls in found.items():
-                steps.begin(name)
+                begin(name)
                 with warnings_as_notes(lambda text: None):
                     predicted[name] = runner.run(cls)
         except KeyboardInterrupt:

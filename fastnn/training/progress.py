@@ -57,9 +57,10 @@ class Line:
         self.length = 0  # of the line on the terminal
         self.shown = 0.0 if self.rewrites else time.perf_counter()
 
-    def is_due(self):
+    def is_due(self, seconds=1.0):
+        """Return whether to print it. seconds : float, between two lines not on a terminal"""
         now = time.perf_counter()
-        if now - self.shown < (0.1 if self.rewrites else 1.0):
+        if now - self.shown < (0.1 if self.rewrites else seconds):
             return False
         self.shown = now
         return True

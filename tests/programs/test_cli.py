@@ -18,9 +18,10 @@ import pytest
 
 import fastnn
 from fastnn import cli
-from fastnn.cli import console, demo, display, options
+from fastnn.cli import console, demo, options
 from fastnn.cli.console import print_note
-from fastnn.cli.display import Display, format_duration, sparkline
+from fastnn.cli.display import format_duration, show_steps, show_training, sparkline
+from fastnn.training import progress
 
 FASTNN = [sys.executable, "-m", "fastnn"]
 COMMANDS = ["demo", "train", "predict", "check", "compare", "info", "export", "bench", "completion"]
@@ -287,77 +288,77 @@ def test_notes_have_the_width_of_a_terminal(monkeypatch, stream):
     )
 
 
-def train(epochs=3, score=None, errors=None, monkeypatch=None, slow=0.0, wait=time.sleep):
+def train(monkeypatch, errors, epochs=3, score=lambda: "R2 0.5", slow=0.0):
     """Train a small network and return what it writes to standard error."""
-    errors = io.StringIO() if errors is None else errors
     monkeypatch.setattr(sys, "stderr", errors)
     net = fastnn.MLP([2, 4, 1], rng=0)
     X = np.random.default_rng(0).normal(size=(50, 2))
-    shown = Display(net, epochs, 50, 8, score)
-    with shown:
+    with show_training(epochs, 50, score) as show:
         net.fit(
             X,
             X[:, 0],
             epochs=epochs,
             batch_size=8,
-            callbacks=[shown.after_epoch, lambda net, history: wait(slow)],
+            callbacks=[show, lambda net, history: time.sleep(slow)],
         )
     return errors.getvalue()
 
 
-def test_without_a_terminal_progress_is_plain_lines(monkeypatch):
-    text = train(score=lambda: "R2 0.5", monkeypatch=monkeypatch)
-    assert text.count("\n") == 1 and "\r" not in text
-    assert (
-        text.startswith("epoch 3/3  loss ")
-        and "  held-out R2 0.5  " in text
-        and text.endswith(" rows/s\n")
-    )
-
-
-def test_plain_lines_become_less_frequent(monkeypatch):
-    class Clock:
-        now = 0.0
-
-        def wait(self, seconds):
-            waited.append(seconds)
-            self.now += seconds
-            return self.now > 60
-
-        def perf_counter(self):
-            return self.now
-
-    class Shown:
-        def parts(self):
-            return [f"epoch {len(waited)}/100"]
-
-    waited, clock, errors = [], Clock(), io.StringIO()
+def test_without_a_terminal_progress_is_a_line_a_second(monkeypatch):
+    """The score is computed for these lines alone."""
+    clock, calls, errors = SimpleNamespace(now=0.0), [], io.StringIO()
     monkeypatch.setattr(sys, "stderr", errors)
-    monkeypatch.setattr(display, "time", clock)
-    view = display._LineView(Shown(), rewrites=False)
-    monkeypatch.setattr(view.stopped, "wait", clock.wait)
-    view.run()
-    assert errors.getvalue().splitlines()[:2] == ["epoch 1/100", "epoch 2/100"]
-    assert waited[:11] == [1.0] * 11  # a tenth of the time that has passed, at least a second
-    np.testing.assert_allclose(waited[11:], 0.1 * np.cumsum(waited)[10:-1])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    with show_training(10, 100, lambda: calls.append(clock.now) or "R2 0.5") as show:
+        for n in range(1, 11):
+            clock.now += 0.3
+            show(None, fastnn.History(loss=[1 / n], n_epochs=n, seconds=clock.now))
+    assert errors.getvalue().splitlines() == [
+        "epoch  4/10  loss 0.25  held-out R2 0.5  333 rows/s  2 s left",
+        "epoch  8/10  loss 0.125  held-out R2 0.5  333 rows/s  1 s left",
+        "epoch 10/10  loss 0.1  held-out R2 0.5  333 rows/s",
+    ]
+    assert len(calls) == 3
 
 
 def test_a_terminal_without_rich_rewrites_its_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.console", None)
-    text = train(epochs=4, slow=0.11, errors=Terminal(), monkeypatch=monkeypatch)
+    text = train(monkeypatch, Terminal(), epochs=4, slow=0.11)
     assert text.count("\n") == 1 and text.count("\r") >= 2
-    assert all(len(part) == 78 for part in text.rstrip("\n").split("\r"))
+    assert text.startswith("epoch 1/4  loss ") and "\repoch 4/4  loss " in text
 
 
 def test_a_terminal_with_rich_has_a_bar(monkeypatch):
     pytest.importorskip("rich", reason="the extra cli is not installed")
     monkeypatch.setenv("TERM", "xterm")
-    text = train(
-        epochs=30, score=lambda: "accuracy 0.983", errors=Terminal(), monkeypatch=monkeypatch
-    )
+    text = train(monkeypatch, Terminal(), epochs=30, score=lambda: "accuracy 0.983")
     last = text.rpartition("epoch")[2]
     assert "30/30" in last and "━━━━" in last and "100 %" in last
     assert "█" in last and "held-out accuracy" in last and "0.983" in last and "rows/s" in last
+
+
+def test_a_bar_draws_what_the_encoding_has(monkeypatch):
+    """A cut line ends without an ellipsis, whose escape would be wider."""
+    pytest.importorskip("rich", reason="the extra cli is not installed")
+    errors = Terminal()
+    errors.encoding = "ascii"
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "30")
+    text = train(monkeypatch, errors, score=lambda: "accuracy 0.983")
+    assert text.isascii() and "--" in text and "loss " in text
+
+
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_an_interrupted_training_ends_its_line_and_shows_the_cursor(monkeypatch, term):
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with pytest.raises(KeyboardInterrupt), show_training(9, 50, lambda: "R2 0.5") as show:
+        show(None, fastnn.History(loss=[1.0], n_epochs=1, seconds=0.1))
+        raise KeyboardInterrupt
+    text = sys.stderr.getvalue()
+    hide, show_again = "\x1b[?25l", "\x1b[?25h"
+    assert text.count(hide) == text.count(show_again) == (term == "xterm")
+    assert text.removesuffix(show_again).endswith("\n")
 
 
 def test_a_display_leaves_no_thread_and_hides_no_error(monkeypatch):
@@ -365,9 +366,11 @@ def test_a_display_leaves_no_thread_and_hides_no_error(monkeypatch):
         raise RuntimeError("score")
 
     before = threading.active_count()
+    monkeypatch.setenv("TERM", "xterm")
     for errors in (io.StringIO(), Terminal()):
         with pytest.raises(RuntimeError, match="score"):
-            train(score=fail, errors=errors, monkeypatch=monkeypatch)
+            train(monkeypatch, errors, score=fail)
+        assert sys.stderr is errors
     end = time.perf_counter() + 5  # rich's thread checks ten times a second
     while threading.active_count() > before and time.perf_counter() < end:
         time.sleep(0.01)
@@ -379,45 +382,22 @@ def test_a_closed_standard_error_does_not_end_a_training(monkeypatch):
         def write(self, text):
             raise BrokenPipeError
 
-    monkeypatch.setattr(display._LineView, "MIN_INTERVAL", 0.01)
-    train(slow=0.05, errors=Closed(), monkeypatch=monkeypatch)
+    train(monkeypatch, Closed())
 
 
-def test_scores_take_at_most_a_tenth_of_the_time(monkeypatch):
-    calls, clock = [], SimpleNamespace(now=0.0)
-
-    def wait(seconds):
-        clock.now += seconds
-
-    def score():
-        calls.append(clock.now)
-        wait(0.02)
-        return "R2 0"
-
-    monkeypatch.setattr(display, "time", SimpleNamespace(perf_counter=lambda: clock.now))
-    train(epochs=50, slow=0.02, score=score, monkeypatch=monkeypatch, wait=wait)
-    assert len(calls) == 7 and min(np.diff(calls)[:-1]) >= 0.2  # the last epoch is always scored
-
-
-def test_the_last_score_is_of_the_last_epoch():
-    net, calls = fastnn.MLP([2, 1], rng=0), []
-    shown = Display(net, 3, 100, 10, lambda: calls.append("R2 0.5") or calls[-1])
-    shown.next_score_time = math.inf  # not yet
-    shown.after_epoch(net, fastnn.History(n_epochs=2))
-    assert not calls and not shown.score_text
-    shown.after_epoch(net, fastnn.History(n_epochs=3))
-    assert shown.score_text == "held-out R2 0.5"
-
-
-def test_the_display_moves_within_an_epoch():
-    net = fastnn.MLP([2, 1], rng=0)
-    shown = Display(net, 2, 100, 10)
-    assert list(shown.parts()) == ["epoch 0/2"]
-    net.history = fastnn.History(n_steps=5, seconds=1.0)
-    assert shown.progress() == (0, 0.25, None, 50.0, 3.0)
-    net.history = fastnn.History(loss=[0.5], n_epochs=1, n_steps=15, seconds=3.0)
-    assert shown.progress() == (1, 0.75, 0.5, 50.0, 1.0)
-    assert list(shown.parts()) == ["epoch 1/2", "loss 0.5", "50 rows/s", "1 s left"]
+@pytest.mark.parametrize(
+    ("stream", "quiet", "ends"),
+    [(io.StringIO, False, "\n\n"), (Terminal, False, "\r\r\n")]
+    + [(stream, True, "") for stream in (io.StringIO, Terminal)],
+)
+def test_steps(monkeypatch, stream, quiet, ends):
+    """A terminal has one line, which stays as it is after the last step."""
+    monkeypatch.setattr(sys, "stderr", stream())
+    with show_steps("baselines", 2, quiet) as begin:
+        begin("linear")
+        begin("xgboost")
+    lines = ["baselines  1/2  linear", *2 * ["baselines  2/2  xgboost"]]
+    assert sys.stderr.getvalue() == "".join(map(str.__add__, lines, ends))
 
 
 def test_durations_in_words():

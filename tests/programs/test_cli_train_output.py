@@ -16,6 +16,7 @@ from picture_layout import checked_pictures
 from training_records import model_description, number_record, training_setup
 
 from fastnn.cli import display, text_report
+from fastnn.cli.console import print_note
 from fastnn.cli.scores import score_classes, score_numbers
 from fastnn.tabular.table_progress import FitProgress
 
@@ -230,25 +231,53 @@ def test_a_log_has_a_line_for_the_training_on_all_rows(monkeypatch):
     ]
 
 
-def test_a_terminal_with_rich_has_a_bar(monkeypatch):
+@pytest.fixture
+def bar(monkeypatch):
+    """Return a function that shows steps on a terminal with rich, and returns its last lines."""
     pytest.importorskip("rich", reason="the extra cli is not installed")
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "80")
-    text = shown(monkeypatch, Terminal(), [progress(2, 10)], "setting 1 of 7")
-    last = text.rpartition("fold")[2]
-    assert "2/5" in last and "━" in last and "50 %" in last
-    assert "setting 1 of 7" in last and "held-out accuracy 0.900  7 s left" in last
+
+    def draw(steps, label="", width=80):
+        monkeypatch.setenv("COLUMNS", str(width))
+        text = shown(monkeypatch, Terminal(), steps, label)
+        last = text.rpartition("\x1b[2K")[2]  # what erases the lines before
+        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", last).splitlines()
+
+    return draw
 
 
-@pytest.mark.parametrize("width", [20, 40])
-def test_a_bar_fits_a_narrow_terminal(monkeypatch, width):
-    rich = pytest.importorskip("rich.console", reason="the extra cli is not installed")
-    file = io.StringIO()
-    console = rich.Console(file=file, width=width, force_terminal=True)
-    bar = display._FoldBar("a long text that says what is trained", console)
-    bar.update(progress(2, 10))
-    console.print(bar.render())
-    assert len(file.getvalue().splitlines()) == 2
+def test_a_terminal_with_rich_has_a_bar(bar):
+    top, below = bar([progress(2, 10)], "setting 1 of 7")
+    assert re.fullmatch("fold 2/5 ━+[╸╺]?━+  50 % 7 s left", top)
+    assert below == "setting 1 of 7  held-out accuracy 0.900"
+    top, below = bar([progress(5, 20, left=0.0)])
+    assert re.fullmatch("fold 5/5 ━+ 100 % *", top) and below == "held-out accuracy 0.900"
+
+
+@pytest.mark.parametrize("label", ["", "setting [b] of 7"])
+def test_before_the_first_fold_a_bar_says_what_begins(bar, label):
+    (line,) = bar([], label)
+    assert line.startswith(f"{label or 'preparing the columns'} ━")
+
+
+@pytest.mark.parametrize("width", [20, 30, 40])
+def test_a_bar_fits_a_narrow_terminal(bar, width):
+    top, below = bar([progress(2, 10)], "a long text that says what is trained", width)
+    assert len(top) == len(below) == width and below.endswith("…")
+    assert width < 30 or re.fullmatch("fold 2/5 ━+[╸╺]?━+  50 % 7 s left", top)
+
+
+def test_a_note_comes_above_the_bar_and_output_stays_where_it_is(monkeypatch):
+    pytest.importorskip("rich", reason="the extra cli is not installed")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    with display.show_progress() as show:
+        show(progress(2, 10))
+        print_note("a column is left out")
+        print("a row")
+    assert "\x1b[2Knote: a column is left out\n" in sys.stderr.getvalue()
+    assert sys.stdout.getvalue() == "a row\n"
 
 
 @pytest.mark.parametrize("term", ["xterm", "dumb"])
