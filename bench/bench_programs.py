@@ -4,6 +4,7 @@ They also test that compare.py detects peers that compute something else.
 """
 
 import copy
+import csv
 import dataclasses
 import importlib.util
 import json
@@ -13,6 +14,7 @@ import re
 import struct
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -487,6 +489,20 @@ def test_tabular_with_a_folder(tmp_path):
     )
     for record in json.loads(old.read_text())["records"] + json.loads(new.read_text())["records"]:
         assert record.get("error", 0) <= 0.02 and record.get("rmse", 0) < 0.3, record
+
+
+@pytest.mark.skipif(
+    not (HERE.parent / ".git").exists() or not importlib.util.find_spec("radon"),
+    reason="needs a checkout, and radon of the group lint",
+)
+def test_code_size(tmp_path):
+    run("code_size.py", "--points", 2, "--folder", tmp_path)
+    head, first, last = csv.reader((tmp_path / "size.csv").read_text().splitlines())
+    assert head[:4] == ["commit", "date", "modules", "lines of code"]
+    assert first[0] == "1" and int(last[2]) > 100 and int(last[3]) > 10_000
+    picture = ElementTree.parse(tmp_path / "images" / "size.svg")
+    curves = picture.findall(".//{http://www.w3.org/2000/svg}polyline")
+    assert [len(curve.get("points").split()) for curve in curves] == [2, 2]
 
 
 def test_summary_of_tables():
