@@ -46,9 +46,6 @@ class Communicator(Protocol):
         buffer : array of uint8
         """
 
-    def barrier(self) -> None:
-        """Wait until all ranks have called this."""
-
 
 class MPICommunicator:
     """A communicator of mpi4py.
@@ -83,9 +80,6 @@ class MPICommunicator:
 
     def broadcast(self, buffer: NDArray[Any], root: int = 0) -> None:
         self._comm.Bcast(buffer, root)
-
-    def barrier(self) -> None:
-        self._comm.Barrier()
 
 
 class TorchCommunicator:
@@ -128,9 +122,6 @@ class TorchCommunicator:
     def broadcast(self, buffer: NDArray[Any], root: int = 0) -> None:
         tensor = self._torch.from_numpy(buffer)
         self._dist.broadcast(tensor, self._global_rank(root), group=self._group)
-
-    def barrier(self) -> None:
-        self._dist.barrier(self._group)
 
     def _global_rank(self, rank):
         return rank if self._group is None else self._dist.get_global_rank(self._group, rank)
