@@ -77,10 +77,8 @@ def of(X, y, weight=None):
 
 def is_frame(collection):
     """Whether a collection is a DataFrame or a Series."""
-    kind = type(collection)  # an object of Dask's Delayed has any attribute
-    return (
-        is_collection(collection) and hasattr(kind, "map_partitions") and hasattr(kind, "divisions")
-    )
+    # of the class: an object of Dask's Delayed has any attribute
+    return is_collection(collection) and hasattr(type(collection), "divisions")
 
 
 def is_array(collection):

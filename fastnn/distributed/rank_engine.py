@@ -51,7 +51,6 @@ class ShardedEngine(TrainerEngine):
             state.draw_seed(plan.rng, "shuffle_seed")
         if net.has_dropout:
             state.draw_seed(plan.rng)
-        self.has_callbacks = bool(options.callbacks)
         self.evaluates = self.validation is not None
 
     def begin(self):
@@ -74,7 +73,8 @@ class ShardedEngine(TrainerEngine):
             state.shuffle_seed = int(seeds[0])
         if net.has_dropout:
             state.seed = int(seeds[1])
-        found = ranks.end_epoch(np.array([[self.has_callbacks, self.evaluates, 0, 0]], np.float64))
+        mine = np.array([[bool(options.callbacks), self.evaluates, 0, 0]], np.float64)
+        found = ranks.end_epoch(mine)
         self.ends_every_epoch = bool(found[1]) or (ranks.comm.size > 1 and bool(found[0]))
         self.evaluates = bool(found[1])
         if self.evaluates:

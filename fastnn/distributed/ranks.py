@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 #: stop the training, and that of ranks that failed.
 FLAGS = range(3)
 INTERRUPTED, STOPPED, FAILED = FLAGS
-NO_FLAGS = [0.0] * len(FLAGS)
 N_TAIL = 4  # numbers behind the gradient: the loss and the weight, each as two
 N_SUMS = 4  # of an exchange at the end of an epoch
 SIGNALS = signal.SIGINT, signal.SIGTERM
@@ -123,7 +122,7 @@ class Ranks:
             total.flags[STOPPED] = bool(self._reason)
         self._exchange(total)
         flags = total.flags.tolist()
-        if flags == NO_FLAGS:
+        if not any(flags):
             return False
         self._flags, self.is_over = flags, True
         if flags[FAILED]:
@@ -213,11 +212,9 @@ class Ranks:
         handlers are called when the ranks have stopped.
         """
         self._handlers: dict = {}
-        if self.comm.size == 1 or threading.current_thread() is not threading.main_thread():
-            yield
-            return
+        is_main = threading.current_thread() is threading.main_thread()
         try:
-            for number in SIGNALS:
+            for number in SIGNALS if is_main and self.comm.size > 1 else ():
                 handler = signal.getsignal(number)
                 if callable(handler):
                     self._handlers[number] = handler
