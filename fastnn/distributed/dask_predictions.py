@@ -31,7 +31,7 @@ def maps_partitions(method: Method) -> Method:
     def wrapper(self, X, *args, **kwargs):
         if type(X) is np.ndarray or not partitions.is_collection(X):
             return method(self, X, *args, **kwargs)
-        return _map(self, functools.partial(method, *(), **kwargs), args, X)
+        return _map(self, functools.partial(method, **kwargs), args, X)
 
     return wrapper  # type: ignore[return-value]  # of the same parameters: `functools.wraps`
 

@@ -281,6 +281,13 @@ def test_ranks_and_a_thread_of_this_one_are_workers():
         assert free == [True, True, False]
 
 
+def test_fit_many_shows_why_networks_in_workers_stopped(capsys):
+    nets = [fastnn.MLP([4, 3, 1], rng=i) for i in range(3)]
+    with Worker(n=2) as executor:
+        fastnn.fit_many(nets, ROWS, ROWS[:, :1], epochs=2, executor=executor, progress=True)
+    assert "stopped: 3 networks: all epochs done" in capsys.readouterr().err
+
+
 def test_fit_many_takes_a_custom_loss_that_only_cloudpickle_can_send():
     pytest.importorskip("cloudpickle")
     X, y = ROWS, ROWS[:, :1]

@@ -79,12 +79,7 @@ def _in_one_column(y):
 
 def check_column(X, target):
     """Raise ValueError if X, a collection, has no column of this name."""
-    if partitions.is_array(X):
-        raise ValueError(
-            f"y={target!r} names a column of X, but the columns of X have no names. Pass the targets "
-            "as an array."
-        )
-    frames.check_target(target, list(map(str, X.columns)))
+    frames.check_target(target, None if partitions.is_array(X) else list(map(str, X.columns)))
 
 
 # ---- tasks of the first pass ----
