@@ -16,6 +16,7 @@ import argparse
 import functools
 import time
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -87,7 +88,7 @@ def rows_a_second(X, y, epochs):
 def round_seconds(client, rows, width, repeats=7):
     """Seconds of a round of two parts, the best of some."""
     from fastnn import MLP, Adam, losses
-    from fastnn.distributed.blocks import BlockRows, StoredBlock
+    from fastnn.distributed.blocks import StoredBlock
     from fastnn.distributed.rounds import RoundsData
     from fastnn.distributed.runner import ClusterRunner
     from fastnn.estimators.dask_rows import read_rows
@@ -98,7 +99,10 @@ def round_seconds(client, rows, width, repeats=7):
     X, y = make_rows(rows, 0)
     arrays = {"X": X, "y": y.astype(np.float32)[:, None], "key": np.zeros(rows, np.int32)}
     blocks = [runner.submit("block", StoredBlock, arrays) for _ in range(2)]
-    kept = BlockRows(runner, blocks, 2, 1, 10**9)
+    n_of_key = np.full((2, 1), rows)
+    kept = SimpleNamespace(
+        runner=runner, blocks=blocks, n_of_key=n_of_key, n_parts=2, sync_every=10**9
+    )
     net = MLP([COLUMNS, width, width, 1], output="sigmoid", rng=0)
     loss = losses.resolve(None, "sigmoid")
     data = RoundsData(

@@ -207,7 +207,7 @@ def train_in_workers(
     line : optional
         Shows the progress, as a `training.progress.ManyLine` does.
     ended : callable, optional
-        ended(i, patience, results, pool) is called when network i has its parameters. `results` has the `result` of each
+        ended(i, patience, results) is called when network i has its parameters. `results` has the `result` of each
         callback that has one.
     """
     data = [each for plan in plans for each in (plan.data, plan.validation) if each is not None]
@@ -215,8 +215,9 @@ def train_in_workers(
     def end(i, result):
         trained, *more = result
         _take_over(plans[i], *trained)
+        pool.histories[i] = plans[i].net.history
         if ended is not None:
-            ended(i, *more, pool)
+            ended(i, *more)
 
     with SharedObjects(arrays_of_several(data)) as shared:
         workers = Workers(executor, n_threads, n_threads_here, shared)

@@ -24,22 +24,15 @@ SCATTER_BYTES = 1 << 15  # a sum of at least this number of bytes is scattered (
 def add_in_tree(values: Iterable[Any]) -> Any:
     """Return the sum of the values of parts: of eight, ((0+1)+(2+3)) + ((4+5)+(6+7)).
 
-    Adding neighbours again and again, with the last one left over if their number is odd, is the
-    same tree.
+    Neighbours are added again and again, and the last one is left over if their number is odd.
 
     values : iterable of ndarray of one shape, at least one, such as an ndarray (n_shards, k)
     """
-    levels: list = []  # (level, sum of 2^level parts), like the digits of a binary number
-    for value in values:
-        level = 0
-        while levels and levels[-1][0] == level:
-            value = levels.pop()[1] + value
-            level += 1
-        levels.append((level, value))
-    total = levels.pop()[1]
-    while levels:
-        total = levels.pop()[1] + total
-    return total
+    values = list(values)
+    while len(values) > 1:
+        pairs = zip(values[::2], values[1::2])
+        values = [a + b for a, b in pairs] + values[len(values) // 2 * 2 :]
+    return values[0]
 
 
 class Adder:

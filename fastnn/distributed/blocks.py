@@ -82,10 +82,10 @@ def mixing(n_partitions, n_parts, n_rows):
 
 
 def delayed_blocks(encoded, groups, n_pieces):
-    """Return Delayed StoredBlocks. encoded : Delayed (pieces, info) of each partition"""
-    take, join = delayed_call("piece", take_from), delayed_call("block", join_pieces)
+    """Return Delayed StoredBlocks. encoded : Delayed list of each partition, whose first items are its pieces"""
+    join = delayed_call("block", join_pieces)
     return [
-        join([take(encoded[p], 0, i) for p in group], g * n_pieces + i)
+        join([encoded[p][i] for p in group], g * n_pieces + i)
         for g, group in enumerate(groups)
         for i in range(n_pieces)
     ]
@@ -113,13 +113,6 @@ def pieces_of(arrays, numbers, n_pieces):
     return pieces
 
 
-def take_from(value, *positions):
-    """Return an item of what a task returned."""
-    for i in positions:
-        value = value[i]
-    return value
-
-
 def join_pieces(pieces, block):
     """Return the StoredBlock of pieces, whose rows are shuffled."""
     pieces = [piece for piece in pieces if piece] or [NO_ROWS]  # an empty partition has no arrays
@@ -128,43 +121,6 @@ def join_pieces(pieces, block):
     return StoredBlock(
         {name: np.concatenate([piece[name] for piece in pieces])[order] for name in pieces[0]}
     )
-
-
-class BlockRows:
-    """Rows in blocks, which several networks train on.
-
-    Parameters
-    ----------
-    runner : Runner
-    blocks : list of future of StoredBlock
-        Block b belongs to part ``b % n_parts``.
-    n_parts : int
-        Number of parts that train at the same time.
-    n_keys : int
-        Number of different keys of the rows.
-    sync_every : int
-        Steps between two averages.
-
-    Attributes
-    ----------
-    n_of_key : ndarray (n_blocks, n_keys) of int
-        Number of rows of each block with each key.
-    """
-
-    def __init__(self, runner, blocks, n_parts, n_keys, sync_every):
-        self.runner, self.blocks = runner, blocks
-        self.n_parts, self.sync_every = n_parts, sync_every
-        counts = [runner.submit("count", count_keys, block, n_keys) for block in blocks]
-        self.n_of_key = np.array(runner.results(counts)).reshape(len(blocks), n_keys)
-
-    def n_at_once(self):
-        """Return how many networks train at the same time."""
-        return self.runner.n_at_once(self.n_parts)
-
-    def close(self):
-        """Let the workers delete the blocks, and end the runner."""
-        self.blocks = []
-        self.runner.close()
 
 
 def count_keys(block, n_keys):

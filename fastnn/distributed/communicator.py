@@ -46,9 +46,6 @@ class Communicator(Protocol):
         buffer : array of uint8
         """
 
-    def barrier(self) -> None:
-        """Wait until all ranks have called this."""
-
 
 class MPICommunicator:
     """A communicator of mpi4py.
@@ -84,9 +81,6 @@ class MPICommunicator:
     def broadcast(self, buffer: NDArray[Any], root: int = 0) -> None:
         self._comm.Bcast(buffer, root)
 
-    def barrier(self) -> None:
-        self._comm.Barrier()
-
 
 class TorchCommunicator:
     """A group of torch.distributed, for example that of a worker of Ray Train.
@@ -108,32 +102,24 @@ class TorchCommunicator:
         import torch
         import torch.distributed as dist
 
-        self._torch, self._dist, self._group = torch, dist, group
-        self.rank: int = dist.get_rank(group)
-        self.size: int = dist.get_world_size(group)
+        self._torch, self._dist = torch, dist
+        self._group = dist.group.WORLD if group is None else group
+        self.rank: int = dist.get_rank(self._group)
+        self.size: int = dist.get_world_size(self._group)
 
     def allreduce(self, buffer: NDArray[Any]) -> None:
         self._dist.all_reduce(self._torch.from_numpy(buffer), group=self._group)
 
     def sendrecv(self, send: NDArray[Any], receive: NDArray[Any], partner: int) -> None:
-        tensors = map(self._torch.from_numpy, (send, receive))
-        first, second = (self._dist.isend, self._dist.irecv), tensors
-        works = [
-            start(tensor, self._global_rank(partner), group=self._group)
-            for start, tensor in zip(first, second)
-        ]
-        for work in works:
-            work.wait()
+        sent, received = map(self._torch.from_numpy, (send, receive))
+        rank = self._dist.get_global_rank(self._group, partner)
+        sending = self._dist.isend(sent, rank, group=self._group)
+        self._dist.recv(received, rank, group=self._group)
+        sending.wait()
 
     def broadcast(self, buffer: NDArray[Any], root: int = 0) -> None:
-        tensor = self._torch.from_numpy(buffer)
-        self._dist.broadcast(tensor, self._global_rank(root), group=self._group)
-
-    def barrier(self) -> None:
-        self._dist.barrier(self._group)
-
-    def _global_rank(self, rank):
-        return rank if self._group is None else self._dist.get_global_rank(self._group, rank)
+        rank = self._dist.get_global_rank(self._group, root)
+        self._dist.broadcast(self._torch.from_numpy(buffer), rank, group=self._group)
 
 
 def resolve(comm: Any) -> Communicator:

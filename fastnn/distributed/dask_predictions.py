@@ -10,7 +10,6 @@ import numpy as np
 
 from ..core.errors import placed
 from . import partitions
-from .blocks import take_from
 from .runner import delayed_call, delayed_value
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -32,7 +31,7 @@ def maps_partitions(method: Method) -> Method:
     def wrapper(self, X, *args, **kwargs):
         if type(X) is np.ndarray or not partitions.is_collection(X):
             return method(self, X, *args, **kwargs)
-        return _map(self, functools.partial(method, *(), **kwargs), args, X)
+        return _map(self, functools.partial(method, **kwargs), args, X)
 
     return wrapper  # type: ignore[return-value]  # of the same parameters: `functools.wraps`
 
@@ -64,11 +63,10 @@ def _map(estimator, method, args, X):
     call = delayed_call("predict", functools.partial(_call, method))
     shared = delayed_value("model", (lean, args, results))
     parts = [call(part, shared, i) for i, part in enumerate(partitions.delayed_of(X))]
-    take = delayed_call("prediction", take_from)
 
     def array(k, a):
         blocks = [
-            dask.array.from_delayed(take(part, k), shape=(n, *a.shape[1:]), meta=a)
+            dask.array.from_delayed(part[k], shape=(n, *a.shape[1:]), meta=a)
             for part, n in zip(parts, lengths)
         ]
         return dask.array.concatenate(blocks, allow_unknown_chunksizes=True)

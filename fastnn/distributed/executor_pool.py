@@ -19,7 +19,8 @@ from ..config import build
 from ..core.messages import plural, reason, warn
 from ..core.validation import check_threads
 from ..training.progress import PoolProgress
-from .worker import Missing, run_task
+from .shared_objects import Source
+from .worker import run_task
 
 POLL_SECONDS = 0.05  # between two lines of progress
 COUNT_SECONDS = 1.0  # between two counts of the workers: a cluster may grow
@@ -92,20 +93,12 @@ class ExecutorPool(PoolProgress):
         ended(i, result) is called when a task has ended.
     line : optional
         Shows the progress, as a `training.progress.ManyLine` does.
-
-    Attributes
-    ----------
-    histories : list of History
-        Those that `ended` has put there.
     """
-
-    rows_done = 0
 
     def __init__(self, workers, n, function, make, ended, line=None):
         super().__init__(n)
         self.workers, self.executor, self.shared = workers, workers.executor, workers.shared
         self.function, self.make, self.ended, self.line = function, make, ended, line
-        self.histories = [None] * n
         self.waiting: deque[_Task] = deque()
         self.lost: list[_Task] = []
         self.running: dict = {}  # {Future: _Task}
@@ -186,11 +179,11 @@ class ExecutorPool(PoolProgress):
             else:
                 self.lose(task, error)
             return
-        if not isinstance(result, Missing):
+        if not isinstance(result, Source):  # of objects that the worker misses
             self.n_done += len(task.numbers)
             for i, each in zip(task.numbers, result):
                 self.ended(i, each)
-        elif not result.source.digest and (self.shared.write() or self.shared.source.digest):
+        elif not result.digest and (self.shared.write() or self.shared.source.digest):
             self.submit(task)
         else:
             self.send(task)

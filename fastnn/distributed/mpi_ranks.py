@@ -84,24 +84,16 @@ class RankExecutor(Executor):
     """
 
     def __init__(self, pool, n_ranks):
-        self.num_workers, self._pool = n_ranks, pool
-        self._n_free = n_ranks - 1  # of the other ranks
-        self._here, self._lock = ThreadPoolExecutor(1), threading.Lock()
+        self.num_workers, self._pool, self._here = n_ranks, pool, ThreadPoolExecutor(1)
+        self._free = threading.Semaphore(n_ranks - 1)  # of the other ranks
 
     def submit(self, fn, /, *args, **kwargs):
         """Submit a task to another rank, or to this one if the others are busy."""
-        with self._lock:
-            is_remote = self._n_free > 0
-            self._n_free -= is_remote
-        if not is_remote:
+        if not self._free.acquire(blocking=False):
             return self._here.submit(fn, *args, **kwargs)
         future = self._pool.submit(fn, *args, **kwargs)
-        future.add_done_callback(self._release)
+        future.add_done_callback(lambda future: self._free.release())
         return future
-
-    def _release(self, future):
-        with self._lock:
-            self._n_free += 1
 
     def shutdown(self, wait=True, *, cancel_futures=False):
         """End the thread. The other ranks serve on until their pool ends."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.errors import placed
 from ..core.validation import describe_type
-from .blocks import BlockRows, delayed_blocks, mixing, pieces_of, take_from
+from .blocks import count_keys, delayed_blocks, mixing, pieces_of
 from .runner import (
     SYNC_EVERY,
     configured,
@@ -77,10 +77,8 @@ def of(X, y, weight=None):
 
 def is_frame(collection):
     """Whether a collection is a DataFrame or a Series."""
-    kind = type(collection)  # an object of Dask's Delayed has any attribute
-    return (
-        is_collection(collection) and hasattr(kind, "map_partitions") and hasattr(kind, "divisions")
-    )
+    # of the class: an object of Dask's Delayed has any attribute
+    return is_collection(collection) and hasattr(type(collection), "divisions")
 
 
 def is_array(collection):
@@ -123,21 +121,14 @@ def _beside(name, values, X, n):
                 )
             values = values.rechunk({0: X.chunks[0]})
     parts = delayed_of(values)
-    other = _divisions(X), _divisions(values)
-    if len(parts) != n or (None not in other and other[0] != other[1]):
+    know = all(is_frame(each) and each.known_divisions for each in (X, values))
+    if len(parts) != n or (know and tuple(X.divisions) != tuple(values.divisions)):
         raise ValueError(
             f"{name} and X have different partitions ({len(parts):,} and {n:,} of them), so their rows "
             "cannot be paired. Take both from one collection, such as ddf.drop(columns=name) and "
             "ddf[name]."
         )
     return parts
-
-
-def _divisions(collection):
-    """Return the divisions of a DataFrame or Series, None if they are unknown."""
-    if not is_frame(collection) or not collection.known_divisions:
-        return None
-    return tuple(collection.divisions)
 
 
 def place(index):
@@ -163,9 +154,18 @@ class Partitions:
     runner : Runner
     lengths : ndarray (n_partitions,) of int
         Number of rows of each partition, which the first pass sets.
+    blocks : list of future of StoredBlock
+        The rows that `store` has prepared, until `close`. Block b belongs to part ``b % n_parts``.
+    n_of_key : ndarray (n_blocks, n_keys) of int
+        Number of rows of each block with each key.
+    n_parts : int
+        Number of parts that train at the same time.
+    sync_every : int
+        Steps between two averages.
     """
 
     lengths: Any = None
+    blocks: Any = ()
 
     def __init__(self, X, y, weight, n_threads):
         self.parts = of(X, y, weight)
@@ -199,8 +199,8 @@ class Partitions:
         tasks = [task(*self.parts[p], shared, p, value) for p, value in more.items()]
         return self.runner.results(self.runner.compute(tasks))
 
-    def store(self, function, shared, part_rows, n_keys, more=None, on_done=None):
-        """Let the workers prepare all rows. Return the BlockRows, and what the function has to say of each partition.
+    def store(self, function, shared, part_rows, n_keys, more=None, on_done=lambda n: None):
+        """Let the workers prepare all rows. Return what the function has to say of each partition.
 
         Parameters
         ----------
@@ -220,10 +220,10 @@ class Partitions:
             on_done(n) is called when n rows are prepared.
         """
         n_rows, ends = int(self.lengths.sum()), np.cumsum(self.lengths)
-        sync_every = configured("sync-every", SYNC_EVERY)
-        n_parts = count_parts(len(self.parts), n_rows, part_rows)
-        n_pieces, groups = mixing(len(self.parts), n_parts, n_rows)
-        encode, take = delayed_call("encode", _encode), delayed_call("info", take_from)
+        self.sync_every = configured("sync-every", SYNC_EVERY)
+        self.n_parts = count_parts(len(self.parts), n_rows, part_rows)
+        n_pieces, groups = mixing(len(self.parts), self.n_parts, n_rows)
+        encode = delayed_call("encode", _encode)
         shared = delayed_value("recipe", (function, shared, n_pieces))
         values = [None] * len(self.parts) if more is None else more
         expected = zip(self.firsts.tolist(), self.lengths.tolist(), values)
@@ -231,17 +231,22 @@ class Partitions:
             encode(*part, shared, i, *each)
             for i, (part, each) in enumerate(zip(self.parts, expected))
         ]
-        infos = [take(each, 1) for each in encoded]
-        futures = self.runner.compute([*delayed_blocks(encoded, groups, n_pieces), *infos])
-        infos = futures[-len(encoded) :]
+        blocks, infos = delayed_blocks(encoded, groups, n_pieces), [each[-1] for each in encoded]
+        futures = self.runner.compute([*blocks, *infos])
+        found = self.runner.results(futures[len(blocks) :], lambda k: on_done(int(ends[k - 1])))
+        self.blocks = futures[: len(blocks)]
+        counts = [self.runner.submit("count", count_keys, block, n_keys) for block in self.blocks]
+        self.n_of_key = np.array(self.runner.results(counts))
+        return found
 
-        def done(k):
-            if on_done is not None:
-                on_done(int(ends[k - 1]))
+    def n_at_once(self):
+        """Return how many networks train at the same time."""
+        return self.runner.n_at_once(self.n_parts)
 
-        found = self.runner.results(infos, done)
-        blocks = futures[: -len(encoded)]
-        return BlockRows(self.runner, blocks, n_parts, n_keys, sync_every), found
+    def close(self):
+        """Let the workers delete the blocks, and end the runner."""
+        self.blocks = ()
+        self.runner.close()
 
 
 def _in_partition(X, y, weight, shared, index, more):
@@ -252,7 +257,7 @@ def _in_partition(X, y, weight, shared, index, more):
 
 
 def _encode(X, y, weight, shared, index, first, n, more):
-    """Return the pieces of a partition for its blocks, and what its function has to say."""
+    """Return a list: the pieces of a partition for its blocks, and what its function has to say."""
     function, value, n_pieces = shared
     with placed(place(index)):
         if len(X) != n:
@@ -262,4 +267,4 @@ def _encode(X, y, weight, shared, index, first, n, more):
         arrays, numbers, info = {}, np.zeros(0, np.intp), None
         if n:
             arrays, numbers, info = function(X, y, weight, value, first, more)
-    return pieces_of(arrays, numbers, n_pieces), info
+    return [*pieces_of(arrays, numbers, n_pieces), info]

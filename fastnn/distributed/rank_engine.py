@@ -8,7 +8,6 @@ import numpy as np
 
 from .. import losses, optimizers
 from ..config import build
-from ..core.draws import draw
 from ..core.sparse_rows import is_sparse
 from ..core.threads import ThreadChoice
 from ..encoded_table import EncodedTable
@@ -41,7 +40,6 @@ class ShardedEngine(TrainerEngine):
 
     ends_every_epoch = False  # whether the ranks meet after each epoch
     step_sum: Any = None
-    reason = ""
 
     def __init__(self, plan):
         _check_support(plan)
@@ -49,11 +47,10 @@ class ShardedEngine(TrainerEngine):
         self.net, self.data, self.state, self.options = net, plan.data, state, options
         self.validation, self.ranks, self.last_step = plan.validation, options.ranks, plan.last_step
         parts.check_same_shards(state, self.ranks.n_shards)
-        if options.shuffle and state.shuffle_seed is None:
-            draw(plan.rng, state, "shuffle_seed", lambda: int(plan.rng.integers(2**63)))
+        if options.shuffle:
+            state.draw_seed(plan.rng, "shuffle_seed")
         if net.has_dropout:
             state.draw_seed(plan.rng)
-        self.has_callbacks = bool(options.callbacks)
         self.evaluates = self.validation is not None
 
     def begin(self):
@@ -76,7 +73,8 @@ class ShardedEngine(TrainerEngine):
             state.shuffle_seed = int(seeds[0])
         if net.has_dropout:
             state.seed = int(seeds[1])
-        found = ranks.end_epoch(np.array([[self.has_callbacks, self.evaluates, 0, 0]], np.float64))
+        mine = np.array([[bool(options.callbacks), self.evaluates, 0, 0]], np.float64)
+        found = ranks.end_epoch(mine)
         self.ends_every_epoch = bool(found[1]) or (ranks.comm.size > 1 and bool(found[0]))
         self.evaluates = bool(found[1])
         if self.evaluates:
@@ -187,14 +185,13 @@ class ShardedEngine(TrainerEngine):
         """Let all ranks stop before their next step, if this one has a reason."""
         if not reason or self.ranks.comm.size == 1:
             return reason
-        self.ranks.stop()
-        self.reason = reason
+        self.ranks.stop(reason)
         return ""
 
     @property
     def stop_reason(self):
         """Why all ranks stop, "" if they do not."""
-        return (self.reason or self.ranks.stop_reason) if self.ranks.is_over else ""
+        return self.ranks.stop_reason
 
     def abandon(self):
         """Tell the other ranks that this one fails."""

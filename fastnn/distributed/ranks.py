@@ -30,10 +30,9 @@ if TYPE_CHECKING:
 #: stop the training, and that of ranks that failed.
 FLAGS = range(3)
 INTERRUPTED, STOPPED, FAILED = FLAGS
-NO_FLAGS = [0.0] * len(FLAGS)
 N_TAIL = 4  # numbers behind the gradient: the loss and the weight, each as two
 N_SUMS = 4  # of an exchange at the end of an epoch
-SIGNALS = ("SIGINT", "SIGTERM")
+SIGNALS = signal.SIGINT, signal.SIGTERM
 SINGLE_RANK = SimpleNamespace(rank=0, size=1)  # in place of a Communicator
 REPORT_SECONDS = 0.3  # for a rank that failed to print its error
 
@@ -101,7 +100,7 @@ class Ranks:
         self.stop_reason, self.is_over = "", False
         self._failed: list = []  # ranks
         self._signals: list = []  # that arrived, each as the arguments of its handler
-        self._wants_stop = False
+        self._reason = ""  # why a callback of this rank stops the training
         self._epoch_sum = TreeAdder(self.comm, 0, N_SUMS, n_flags=len(FLAGS))
 
     # ---- sums ----
@@ -118,12 +117,19 @@ class Ranks:
 
     def meet(self, total: Adder) -> bool:
         """Sum over ranks, with the flags. Return whether all stop here."""
-        if self._signals or self._wants_stop:
+        if self._signals or self._reason:
             total.flags[INTERRUPTED] = bool(self._signals)
-            total.flags[STOPPED] = self._wants_stop
+            total.flags[STOPPED] = bool(self._reason)
         self._exchange(total)
         flags = total.flags.tolist()
-        return flags != NO_FLAGS and self._read_flags(flags)
+        if not any(flags):
+            return False
+        self._flags, self.is_over = flags, True
+        if flags[FAILED]:
+            self._failed = np.flatnonzero(self.gather(False)).tolist()
+        if flags[STOPPED]:
+            self.stop_reason = self._reason or "a callback stopped the training on some rank"
+        return True
 
     def end_epoch(self, values: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Return sums over all shards of all ranks, at the end of an epoch.
@@ -155,19 +161,9 @@ class Ranks:
 
     # ---- flags ----
 
-    def stop(self) -> None:
+    def stop(self, reason: str) -> None:
         """Let all ranks stop at their next exchange, since a callback asks for it."""
-        self._wants_stop = True
-
-    def _read_flags(self, flags):
-        """Return whether the training is over."""
-        self._flags = flags
-        if flags[FAILED]:
-            self._failed = np.flatnonzero(self.gather(False)).tolist()
-        if flags[STOPPED]:
-            self.stop_reason = "a callback stopped the training on some rank"
-        self.is_over = flags != NO_FLAGS
-        return self.is_over
+        self._reason = reason
 
     def raise_reason(self) -> None:
         """Raise the exception that stops this rank, if there is one."""
@@ -216,12 +212,9 @@ class Ranks:
         handlers are called when the ranks have stopped.
         """
         self._handlers: dict = {}
-        if self.comm.size == 1 or threading.current_thread() is not threading.main_thread():
-            yield
-            return
+        is_main = threading.current_thread() is threading.main_thread()
         try:
-            for name in SIGNALS:
-                number = getattr(signal, name)
+            for number in SIGNALS if is_main and self.comm.size > 1 else ():
                 handler = signal.getsignal(number)
                 if callable(handler):
                     self._handlers[number] = handler

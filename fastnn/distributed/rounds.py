@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.draws import draw
 from ..kernels import Stop, all_finite
 from ..mlp import MLP
 from ..state.training_state import TrainingState
@@ -19,7 +18,7 @@ from ..training.engines.dense import DenseEngine
 from ..training.plan import FitOptions, Plan
 from . import averages
 from .adder import add_in_tree
-from .blocks import BlockRows
+from .partitions import Partitions
 from .runner import Stopped, part_batch
 
 FAN_IN = 8  # results that one task adds, a power of two
@@ -140,7 +139,8 @@ class RoundsData:
 
     Attributes
     ----------
-    rows : BlockRows
+    rows : Partitions
+        Whose rows are stored.
     keys : ndarray (n_keys,) of bool
         Which of them, by their key.
     reader : callable
@@ -148,7 +148,7 @@ class RoundsData:
     loss : losses.Loss
     """
 
-    rows: BlockRows
+    rows: Partitions
     keys: np.ndarray
     reader: Any
     loss: Any
@@ -206,7 +206,7 @@ class RoundsEngine(Engine):
     Parameters
     ----------
     plan : Plan
-        Its data are RoundsData.
+        Its data are RoundsData, and its steps take batches of them.
     """
 
     current: Any = None  # a TrainingState, with parameters
@@ -217,15 +217,8 @@ class RoundsEngine(Engine):
 
     def __init__(self, plan):
         data, state, options = plan.data, plan.state, plan.options
-        if state.optimizer.full_batch or options.batch_size is None:
-            what = "batch_size=None takes" if options.batch_size is None else "L-BFGS takes"
-            raise ValueError(
-                f"{what} all rows in one step, but networks on Dask collections train in rounds of "
-                "many steps. Pass a batch_size and another optimizer."
-            )
         self.net, self.data, self.state, self.options = plan.net, data, state, options
-        if state.shuffle_seed is None:
-            draw(plan.rng, state, "shuffle_seed", lambda: int(plan.rng.integers(2**63)))
+        state.draw_seed(plan.rng, "shuffle_seed")
         self.row = state.row
 
     def load(self, state):

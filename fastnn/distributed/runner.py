@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import uuid
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from ..core.validation import check_count
@@ -95,16 +95,12 @@ class Runner:
         ClusterError
             The scheduler has gone, or there have been no workers for a minute.
         """
-        while True:
-            try:
-                return future.result(timeout=POLL_SECONDS)
-            except TimeoutError:
-                if future.done():
-                    raise
+        while not wait([future], POLL_SECONDS).done:
             if is_stopped is not None and is_stopped():
                 raise Stopped
+        return future.result()
 
-    def results(self, futures, on_done=None):
+    def results(self, futures, on_done=lambda k: None):
         """Wait for the results of futures. on_done(k) is called when k of them are done.
 
         If one fails, the others are cancelled.
@@ -113,8 +109,7 @@ class Runner:
         try:
             for k, future in enumerate(futures, 1):
                 out.append(self.result(future))
-                if on_done is not None:
-                    on_done(k)
+                on_done(k)
         except BaseException:
             self.cancel(futures)
             raise

@@ -1,17 +1,9 @@
 """What runs in a worker."""
 
 import os
-from dataclasses import dataclass
 
 from ..config import build
 from . import shared_objects
-
-
-@dataclass(frozen=True)
-class Missing:
-    """The answer of a worker that does not have the objects of a task."""
-
-    source: shared_objects.Source
 
 
 class CallOver(Exception):
@@ -41,7 +33,7 @@ class Watch:
 
 
 def run_task(source, expected, data, content=None):
-    """Run a task. Return what its function returns, or Missing.
+    """Run a task. Return what its function returns, or `source` if this worker does not have the shared objects.
 
     Parameters
     ----------
@@ -62,7 +54,7 @@ def run_task(source, expected, data, content=None):
     watch = Watch(source.folder)
     objects = shared_objects.find(source, content)
     if objects is None:
-        return Missing(source)
+        return source
     function, task = shared_objects.loads(data, objects)
     try:
         return function(task, watch)

@@ -1,6 +1,5 @@
 """DaskRows: the partitions of Dask collections, for `MLPClassifier` and `MLPRegressor`."""
 
-import copy
 from copy import deepcopy
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,11 +15,8 @@ from ..distributed.partitions import Partitions
 from ..distributed.rounds import RoundsData
 from ..distributed.runner import part_batch
 from ..training.data import Data
-from ..training.pool import Trainings
-from ..training.progress import ManyLine
 from ..training.stream import hashes
-from . import inputs, parameters
-from .fit import raise_if_diverged
+from . import early_stopping, inputs, parameters
 from .networks import prepare_networks, targets_class
 from .rows import EstimatorRows, PartFacts, unite
 
@@ -124,12 +120,11 @@ class DaskRows(EstimatorRows):
     ----------
     found : list of ChunkFacts
         Of the partitions that are not empty.
-    blocks : BlockRows
+    parts : Partitions
     held_out : (float, int)
         Part of the rows that are held out, and a seed.
     """
 
-    blocks: Any = None
     parts: Any = None
 
     def __init__(self, X, y, sample_weight, stopped=None):
@@ -138,7 +133,8 @@ class DaskRows(EstimatorRows):
     def look(self, estimator, fresh):
         _check_support(estimator)
         self.parts = Partitions(*self.arguments, check_threads(estimator.n_threads))
-        self.lean = _lean(estimator)
+        without = {"callbacks": (), "validation_data": None}
+        self.lean = type(estimator)(**{**estimator.get_params(deep=False), **without})
         found = self.parts.look("look", look_at_chunk, self.lean)
         self.parts.lengths = np.array([each.facts.n_rows if each else 0 for each in found])
         self.found = [each for each in found if each is not None]
@@ -184,14 +180,14 @@ class DaskRows(EstimatorRows):
         )
         self.lean.dtype = dtype
         recipe = self.lean, targets, class_weight, self.held_out
-        self.blocks, infos = self.parts.store(encode_chunk, recipe, PART_ROWS, n_keys=1)
+        infos = self.parts.store(encode_chunk, recipe, PART_ROWS, n_keys=1)
         X, y, weights = zip(*filter(None, infos))
         weight = None if weights[0] is None else np.concatenate(weights)
         self.validation = np.concatenate(X), np.concatenate(y), weight
-        batch_size = parameters.batch_size(estimator, int(self.blocks.n_of_key.sum()))
-        part = min(1.0, part_batch(batch_size, self.blocks.n_parts) / batch_size)
+        batch_size = parameters.batch_size(estimator, int(self.parts.n_of_key.sum()))
+        part = min(1.0, part_batch(batch_size, self.parts.n_parts) / batch_size)
         reader = partial(read_rows, loss=loss, alpha=float(estimator.alpha) * part)
-        return RoundsData(self.blocks, np.ones(1, bool), reader, loss)
+        return RoundsData(self.parts, np.ones(1, bool), reader, loss)
 
     def _held_out(self, estimator, n, row_bytes, random_state):
         """Return the part of the rows that `early_stopping` holds out, in this process, and a seed."""
@@ -207,33 +203,25 @@ class DaskRows(EstimatorRows):
 
     def hold_out(self, estimator, data, random_state):
         X, y, weight = self.validation
-        if len(y) < 2:
-            raise ValueError(
-                f"validation_fraction={estimator.validation_fraction} holds out {len(y)} of "
-                f"{len(data) + len(y)} rows, but at least 2 are needed. Increase "
-                "validation_fraction, or pass more rows."
-            )
+        early_stopping.check_enough(estimator, len(y), len(data) + len(y))
         encoded = estimator.targets_.encode(y, X.dtype, type(estimator).__name__)
         return data, Data.of(estimator.networks_[0], X, encoded, data.loss, weight), y
 
     def n_at_once(self, n_threads):
-        return self.blocks.n_at_once()
+        return self.parts.n_at_once()
 
     def run(self, fit):
-        left, max_iter = list(range(fit.n_members)), fit.estimator.max_iter
+        left = list(range(fit.n_members))
         if self.stopped is not None:
             fit.records = deepcopy(self.stopped.records)
             for member, stopped in zip(fit.members, self.stopped.members, strict=True):
                 _continue(member, stopped)
+            max_iter = fit.estimator.max_iter
             left = [i for i in left if not _is_done(fit.members[i].earlier, max_iter)]
         self.first_rngs = deepcopy([member.rng for member in fit.members])
         try:
-            if fit.n_members == 1 and left:
-                super().run(fit)
-                return
-            trainings = Trainings(n=len(left), make=lambda i: fit.session(left[i]), ended=_end)
-            self.train(trainings, fit.n_threads, ManyLine() if fit.estimator.verbose else None)
-            raise_if_diverged(fit.networks)
+            if left:
+                self.run_members(fit, left)
         except ClusterError as error:
             if not any(member.whole_history().n_epochs for member in fit.members):
                 raise
@@ -243,14 +231,7 @@ class DaskRows(EstimatorRows):
 
     def close(self):
         if self.parts is not None:
-            self.parts.runner.close()
-        if self.blocks is not None:
-            self.blocks.close()
-
-
-def _end(i, session, error):
-    if error is not None:
-        raise error
+            self.parts.close()
 
 
 def _check_support(estimator):
@@ -269,15 +250,6 @@ def _check_support(estimator):
             f"solver={estimator.solver!r} takes all rows in one step, which does not work with a "
             "Dask collection. Set solver='adam' or another one."
         )
-
-
-def _lean(estimator):
-    """Return a copy of an estimator without what it has been fitted with."""
-    lean, left_out = copy.copy(estimator), ("callbacks", "validation_data", "_online")
-    for name in list(vars(lean)):
-        if name.endswith("_") or name in left_out:
-            vars(lean).pop(name)
-    return lean
 
 
 # ---- fits whose cluster has failed ----

@@ -125,12 +125,7 @@ def hold_out(estimator, data, y, random_state):
         random_state=random_state,
         stratify=classes,
     )
-    if len(held_out) < 2:
-        raise ValueError(
-            f"validation_fraction={estimator.validation_fraction} holds out {len(held_out)} of "
-            f"{len(data)} rows, but at least 2 are needed. Increase validation_fraction, "
-            "or pass more rows."
-        )
+    check_enough(estimator, len(held_out), len(data))
     validation, y_val = replace(data.take(held_out), alpha=0.0), y[held_out]
     if validation.sample_weight is not None and not validation.sample_weight.any():
         raise ValueError(
@@ -141,6 +136,15 @@ def hold_out(estimator, data, y, random_state):
     # copied rows are read faster, but an ensemble would have many copies
     data = data.take(train) if estimator.n_estimators == 1 else data.select(train)
     return data, validation, y_val
+
+
+def check_enough(estimator, n_out, n):
+    """Raise ValueError unless enough of n rows are held out."""
+    if n_out < 2:
+        raise ValueError(
+            f"validation_fraction={estimator.validation_fraction} holds out {n_out} of {n} rows, but "
+            "at least 2 are needed. Increase validation_fraction, or pass more rows."
+        )
 
 
 def validation_rows(estimator, loss, is_part=False):

@@ -28,14 +28,13 @@ def train(fit, executor, line=None):
     for plan in plans:
         plan.options = replace(plan.options, n_threads=n_threads)
 
-    def ended(i, patience, results, pool):
+    def ended(i, patience, results):
         member = members[i]
         member.history, member.patience = member.net.history, patience
         stoppings = [c for c in member.callbacks if isinstance(c, ScoreStopping)]
         for callback, result in zip(stoppings, results):
             callback.result = result
         fit.trained.append(i)
-        pool.histories[i] = member.history
 
     n_threads_here = check_threads(estimator.n_threads)
     train_in_workers(executor, plans, n_threads, n_threads_here, line, ended)

@@ -128,13 +128,21 @@ class EstimatorRows(RowSource):
 
     def run(self, fit):
         """Run the sessions of all members of an EstimatorFit."""
+        self.run_members(fit, range(fit.n_members))
+
+    def run_members(self, fit, numbers):
+        """Run the sessions of some members of an EstimatorFit, at least one."""
         verbose = fit.estimator.verbose
         if fit.n_members == 1:
             fit.session(0).run(
                 ProgressLine(fit.estimator.max_iter, fit.n_rows) if verbose else None
             )
             return
-        trainings = Trainings(n=fit.n_members, make=fit.session, networks=fit.networks)
+        trainings = Trainings(
+            n=len(numbers),
+            make=lambda i, queue=None: fit.session(numbers[i], queue),
+            networks=fit.networks,
+        )
         self.train(trainings, fit.n_threads, ManyLine() if verbose else None)
         raise_if_diverged(fit.networks)
 

@@ -239,10 +239,10 @@ class TrainingState:
         self.split_method = data.split_method
         return train, held_out
 
-    def draw_seed(self, rng: np.random.Generator) -> None:
-        """Draw the seed of dropout, unless there is one."""
-        if self.seed is None:
-            draw(rng, self, "seed", lambda: int(rng.integers(2**63)))
+    def draw_seed(self, rng: np.random.Generator, name: str = "seed") -> None:
+        """Draw the seed of dropout, or `shuffle_seed`, unless there is one. name : of the attribute"""
+        if getattr(self, name) is None:
+            draw(rng, self, name, lambda: int(rng.integers(2**63)))
 
     @property
     def needs_epoch_loss(self) -> bool:

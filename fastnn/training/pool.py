@@ -93,8 +93,6 @@ class Pool(PoolProgress):
         self.queue = TrainerQueue()
         self.waiting = iter(range(n))
         self.n_waiting = n
-        self.histories = [None] * n
-        self.rows_done = 0
         self.n_ahead = TAIL * n_threads  # sessions that are active, at most
 
     def run(self):
@@ -266,7 +264,8 @@ class StreamPool(PoolProgress):
     Parameters
     ----------
     trainings : Trainings
-        ``make(i)`` is called in the thread that runs the session, `ended` in the thread of `run`.
+        ``make(i)`` is called in the thread that runs the session, `ended` in the thread of `run`. Without
+        `ended`, an exception that ends a training stops the others.
     n_threads : int
         So many sessions are active at a time, each with one window.
     line : optional
@@ -300,7 +299,7 @@ class StreamPool(PoolProgress):
     def train(self, i):
         """Train network i. Return its session, and the exception that ended it or None."""
         session = self.trainings.make(i)
-        self.active[i] = session
+        self.active[i], self.histories[i] = session, session.history
         if self.stopped:
             return session, None
         try:
@@ -310,9 +309,14 @@ class StreamPool(PoolProgress):
         return session, None
 
     def end(self, i, result):
+        session, error = result
         del self.active[i]
         self.n_done += 1
-        self.trainings.ended(i, *result)
+        self.rows_done += session.history.n_epochs * len(session.data)
+        if self.trainings.ended is not None:
+            self.trainings.ended(i, session, error)
+        elif error is not None:
+            raise error
 
     def stop(self):
         self.stopped = True

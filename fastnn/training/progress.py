@@ -24,11 +24,16 @@ class PoolProgress:
         The sessions that have begun, by number of the network.
     n_done : int
         Number of networks whose training has ended.
+    rows_done : int
+        Number of rows of the epochs of these, and of the active ones where the pool counts them.
+    histories : list of History or None
+        Those of the networks whose training has begun.
     """
 
     def __init__(self, n):
-        self.n, self.n_done = n, 0
+        self.n, self.n_done, self.rows_done = n, 0, 0
         self.active: dict = {}
+        self.histories: list = [None] * n
         self.began = time.perf_counter()
 
     @property

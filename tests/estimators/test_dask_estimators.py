@@ -206,6 +206,11 @@ def fail_in_round(monkeypatch, n, error):
     monkeypatch.setattr(rounds.RoundsEngine, "_run", counted)
 
 
+def test_an_ensemble_shows_its_progress(capsys):
+    make(n_estimators=2, bagging=None, max_iter=3, verbose=True).fit(*chunked(*rows()))
+    assert "stopped: 2 networks: all epochs done" in capsys.readouterr().err
+
+
 def test_ctrl_c_keeps_what_is_trained(monkeypatch):
     X, y = rows()
     fail_in_round(monkeypatch, 12, KeyboardInterrupt)

@@ -192,10 +192,12 @@ COLUMNS = [
 ]
 TARGETS = [
     Case(
-        "tabular/columns/frames.split_target: {argument} names a column of",
+        "tabular/columns/frames.check_target: {argument} names a column of",
         lambda: large().fit(np.eye(N), "goal"),
     ),
-    fit("columns/frames.check_target", ROWS, command=False, y="gaol"),
+    fit(
+        "columns/frames.check_target: {argument} names a column that", ROWS, command=False, y="gaol"
+    ),
     fit(
         "columns/frames.split_target: {argument} is",
         {"b": DAYS},
@@ -203,7 +205,7 @@ TARGETS = [
         y="b",
     ),
     Case(
-        "tabular/columns/frames.check_target",
+        "tabular/columns/frames.check_target: {argument} names a column that",
         lambda: large().fit("d", "gaol"),
         None,
         folder(a={"a": A, "goal": GOAL}),

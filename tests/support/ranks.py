@@ -48,9 +48,6 @@ class ThreadRank:
     def broadcast(self, buffer, root=0):
         buffer[:] = self._all(buffer)[root]
 
-    def barrier(self):
-        self.hub.barrier.wait()
-
 
 def run_on_ranks(size, work, rank_type=ThreadRank):
     """Return work(comm) of each rank, or the exceptions it raised."""

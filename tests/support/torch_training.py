@@ -35,5 +35,5 @@ for comm in (TorchCommunicator(), dist.group.WORLD, TorchCommunicator(dist.new_g
     net.fit(X[rows], y[rows], epochs=3, comm=comm, validation_data=(X[rows], y[rows]))
     print(bool((net.params == expected.params).all()))
     net.fit(X[rows], y[rows], epochs=1, comm=comm, shards=0)
-TorchCommunicator().barrier()
+dist.barrier()
 dist.destroy_process_group()

@@ -206,11 +206,15 @@ def test_workers_that_come_late_are_waited_for(expected):
 def test_ctrl_c_cancels_the_tasks(cluster):
     cluster, client = cluster
     X, y = chunks()
+
+    def interrupt(net, history):
+        if history.n_epochs == 1:
+            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored
     try:
-        threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.warns(UserWarning, match="interrupted by user"):
-            model = make(max_iter=100_000).fit(X, y)
+            model = make(max_iter=100_000, callbacks=interrupt).fit(X, y)
     finally:
         signal.signal(signal.SIGINT, before)
     assert model.n_iter_ < 100_000

@@ -277,7 +277,15 @@ def test_ranks_and_a_thread_of_this_one_are_workers():
     with ThreadPoolExecutor(2) as pool, mpi_ranks.RankExecutor(pool, 3) as executor:
         assert executor_pool.n_workers(executor) == 3
         run(executor)
-        assert executor._n_free == 2
+        free = [executor._free.acquire(blocking=False) for _ in range(3)]
+        assert free == [True, True, False]
+
+
+def test_fit_many_shows_why_networks_in_workers_stopped(capsys):
+    nets = [fastnn.MLP([4, 3, 1], rng=i) for i in range(3)]
+    with Worker(n=2) as executor:
+        fastnn.fit_many(nets, ROWS, ROWS[:, :1], epochs=2, executor=executor, progress=True)
+    assert "stopped: 3 networks: all epochs done" in capsys.readouterr().err
 
 
 def test_fit_many_takes_a_custom_loss_that_only_cloudpickle_can_send():

@@ -135,13 +135,6 @@ def split_target(X, name):
     """
     X = _to_table(X)
     frame = _to_frame(X)
-    if frame.names is None:
-        raise DataError(
-            "{argument} names a column of X, but the columns of X have no names.",
-            "Pass the targets as an array.",
-            argument=Argument("y", name),
-            column=name,
-        )
     check_target(name, frame.names)
     i = frame.names.index(name)
     if frame.columns[i].kind == "time":
@@ -156,7 +149,14 @@ def split_target(X, name):
 
 
 def check_target(name, names):
-    """Check that a table whose columns have these names has the target."""
+    """Check that a table whose columns have these names, or none, has the target."""
+    if names is None:
+        raise DataError(
+            "{argument} names a column of X, but the columns of X have no names.",
+            "Pass the targets as an array.",
+            argument=Argument("y", name),
+            column=name,
+        )
     if name not in names:
         raise DataError(
             "{argument} names a column that X does not have.",

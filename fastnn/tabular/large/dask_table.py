@@ -79,12 +79,7 @@ def _in_one_column(y):
 
 def check_column(X, target):
     """Raise ValueError if X, a collection, has no column of this name."""
-    if partitions.is_array(X):
-        raise ValueError(
-            f"y={target!r} names a column of X, but the columns of X have no names. Pass the targets "
-            "as an array."
-        )
-    frames.check_target(target, list(map(str, X.columns)))
+    frames.check_target(target, None if partitions.is_array(X) else list(map(str, X.columns)))
 
 
 # ---- tasks of the first pass ----
@@ -194,27 +189,20 @@ class DaskTableRows(RowSource):
     Parameters
     ----------
     parts : Partitions
+        The keys of its rows are the folds that hold them out.
     look : Look
         Its summary gets the targets of all rows.
     most : int
         Most rows of a sample that nobody has chosen.
-
-    Attributes
-    ----------
-    blocks : BlockRows
-        Their keys are the folds that hold the rows out.
     """
 
-    blocks: Any = None
     notes: Any = ()
 
     def __init__(self, parts, look, most):
         self.parts, self.look, self.summary, self.most = parts, look, look.summary, most
 
     def close(self):
-        if self.blocks is not None:
-            self.blocks.close()
-        self.parts.runner.close()
+        self.parts.close()
 
     def sample(self, window):
         """Look at all partitions. Return the SampledRows, and the number of all rows. window : as in `fit`"""
@@ -263,7 +251,7 @@ class DaskTableRows(RowSource):
             checksum = checksum_of(sample.take(slice(low, high)))
             expected.append((table.numbers[low:high] - first, checksum))
         n_keys = encoding.folds.trains.shape[1]
-        self.blocks, found = self.parts.store(
+        found = self.parts.store(
             encode_partition, recipe, PART_ROWS, n_keys, expected, reporter.show
         )
         others = OtherTextsOfTraining(encoding.features)
@@ -277,10 +265,10 @@ class DaskTableRows(RowSource):
 
     def n_train(self, fold):
         """Return the number of rows that a fold trains on."""
-        return int(self.blocks.n_of_key[:, self.folds.trains[fold]].sum())
+        return int(self.parts.n_of_key[:, self.folds.trains[fold]].sum())
 
     def n_at_once(self, n_threads):
-        return self.blocks.n_at_once()
+        return self.parts.n_at_once()
 
     def data(self, job, loss):
         """Return the data that the network of a job trains on."""
@@ -288,7 +276,7 @@ class DaskTableRows(RowSource):
         encoder, layout = list(self.layouts).index(settings), self.layouts[settings]
         what = dict(known=job.known, weights=job.weights, loss=loss)
         reader = partial(read_table, encoder=encoder, layout=layout, **what)
-        return RoundsData(self.blocks, self.folds.trains[job.fold], reader, loss)
+        return RoundsData(self.parts, self.folds.trains[job.fold], reader, loss)
 
     def seconds_per_row(self, job, loss):
         """Return how long this process takes to read a row: the workers read them."""
