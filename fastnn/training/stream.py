@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import losses
-from ..encoded_table import EncodedTable, table_of
+from ..encoded_table import EncodedTable, parts_of, table_of
 from .data import no_rows_held_out
 from .groups import RowGroups
 
@@ -238,8 +238,7 @@ class Buffer:
         targets = parts.pop()
         X: Any = parts[0]
         if isinstance(self.example.X, EncodedTable):
-            numbers, positions, codes = parts
-            X = table_of(numbers, positions, codes, self.example.X.layout)
+            X = table_of(parts, self.example.X.layout)
         return replace(self.example, X=X, targets=targets, sample_weight=weight)
 
     def checksum(self, values, first):
@@ -264,6 +263,6 @@ def bytes_per_row(data):
 def arrays_of(data):
     """Return the arrays that hold the rows of Data."""
     X = data.X
-    arrays = [X.numbers, X.positions, X.codes] if isinstance(X, EncodedTable) else [X]
+    arrays = parts_of(X) if isinstance(X, EncodedTable) else [X]
     weight = [] if data.sample_weight is None else [data.sample_weight]
     return [*arrays, data.targets, *weight]
