@@ -138,6 +138,16 @@ def describe_type(value: Any) -> str:
     return f"{'an' if name[0].lower() in 'aeio' or name == 'ndarray' else 'a'} {name}"
 
 
+def is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN, NaT or pandas' NA."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # the truth of pandas' NA is an error
+        return type(value).__name__ == "NAType"
+
+
 def check_array(name: str, a: Any, dtype: Any = None) -> FloatArray:
     """Return a C-contiguous array of real numbers.
 

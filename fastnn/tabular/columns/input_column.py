@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import Argument, DataError
+from ...core.validation import is_missing
 from ...tables import files
 from ...tables.part_texts import HOURS
 from ...tables.wide_numbers import LIMIT
@@ -249,16 +250,6 @@ def _naive(value):
     if getattr(value, "tzinfo", None) is not None:
         value = value.astimezone(datetime.UTC).replace(tzinfo=None)
     return np.datetime64(value, "us")
-
-
-def is_missing(value):
-    """Whether a value is None, NaN, NaT or pandas' NA."""
-    if value is None:
-        return True
-    try:
-        return bool(value != value)
-    except (TypeError, ValueError):  # the truth of pandas' NA is an error
-        return type(value).__name__ == "NAType"
 
 
 def _factorize(x):
