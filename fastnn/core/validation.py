@@ -168,14 +168,18 @@ def as_array(name: str, a: Any) -> FloatArray:
         return a
     if hasattr(a, "toarray") and hasattr(a, "nnz"):
         raise TypeError(f"{name} is a sparse matrix. Pass {name}.toarray().")
-    if np.ma.is_masked(a):
-        raise ValueError(
-            f"{name} has masked entries. Fill them first, for example with {name}.filled(0)."
-        )
+    refuse_masked(name, a)
     try:
         return np.asarray(a)
     except ValueError as error:
         raise ValueError(f"{name} is not a rectangular array: {error}") from None
+
+
+def refuse_masked(name: str, a: Any) -> None:
+    if np.ma.is_masked(a):
+        raise ValueError(
+            f"{name} has masked entries. Fill them first, for example with {name}.filled(0)."
+        )
 
 
 def _numbers_from(name, original, a):

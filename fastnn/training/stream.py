@@ -37,10 +37,17 @@ def hashes(numbers, seed):
     """
     with np.errstate(over="ignore"):
         z = (numbers + 1).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z ^= z >> np.uint64(31)
-    return z >> np.uint64(11)
+        return mix_bits(z) >> np.uint64(11)
+
+
+def mix_bits(z):
+    """Return numbers whose bits all depend on all bits of z: the end of splitmix64.
+
+    z : ndarray of uint64
+    """
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
 
 
 @dataclass(eq=False, repr=False)

@@ -12,7 +12,7 @@ from ...core.errors import Argument, DataError
 from ...core.validation import is_missing
 from ...tables import files
 from ...tables.part_texts import HOURS
-from ...tables.wide_numbers import LIMIT
+from ...tables.wide_numbers import LIMIT, is_wide_integer
 
 #: Types of values that a column cannot hold.
 COLLECTIONS = list, tuple, dict, set, frozenset, np.ndarray
@@ -202,7 +202,7 @@ def _numbers(values, exact):
 def _exact_objects(x):
     """Return an array of objects with ints for whole numbers, None if there are only floats."""
     exact = [_to_exact(value) for value in x]
-    has_wide = any(isinstance(value, int) and abs(value) >= LIMIT for value in exact)
+    has_wide = any(map(is_wide_integer, exact))
     return np.array([*exact, None], object)[:-1] if has_wide else None
 
 
