@@ -50,7 +50,7 @@ def find(options, arguments):
         )
     partitions.refuse(groups=arguments.groups, time=arguments.time, cv=options.cv)
     target = y if isinstance(y, str) else None
-    weights = None if isinstance(weight, str) else weight
+    weights = arguments.weights
     n_threads = check_threads(options.n_threads)
     parts = Partitions(X, None if target else _in_one_column(y), weights, n_threads)
     if target is not None:
