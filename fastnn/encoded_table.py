@@ -12,12 +12,15 @@ from .core.validation import check_count, check_dtype, check_matrix, check_numbe
 from .kernels import MAX_TABLE_INPUTS, CompiledTable, all_finite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
     from .typing import DTypeLike, FloatArray
+
+
+PARTS = "numbers", "positions", "codes"  # arrays of an EncodedTable
 
 
 class TableLayout(NamedTuple):
@@ -150,12 +153,10 @@ class EncodedTable(CompiledTable):
                 f"The columns stand for {layout.n_inputs} inputs, but an EncodedTable has at most "
                 f"{MAX_TABLE_INPUTS}. Pass fewer bins or categories."
             )
-        self._set(numbers, positions, codes.astype(np.int32, copy=False), layout)
+        self._set((numbers, positions, codes.astype(np.int32, copy=False)), layout)
 
-    def _set(self, numbers, positions, codes, layout):
-        numbers, positions, codes = (
-            _read_only(ready(part, part.dtype)) for part in (numbers, positions, codes)
-        )
+    def _set(self, parts, layout):
+        numbers, positions, codes = (_read_only(ready(part, part.dtype)) for part in parts)
         self._bind(
             numbers,
             positions,
@@ -178,7 +179,7 @@ class EncodedTable(CompiledTable):
 
     @property
     def nbytes(self) -> int:
-        return self.numbers.nbytes + self.positions.nbytes + self.codes.nbytes
+        return sum(a.nbytes for a in parts_of(self))
 
     def __repr__(self) -> str:
         layout = self.layout
@@ -198,9 +199,7 @@ class EncodedTable(CompiledTable):
             rows = np.asarray(rows)
             if not rows.size:  # [] has the dtype float64
                 rows = rows.astype(np.intp)
-        parts = self.numbers, self.positions, self.codes
-        numbers, positions, codes = (np.ascontiguousarray(part[rows]) for part in parts)
-        return table_of(numbers, positions, codes, self.layout)
+        return table_of((np.ascontiguousarray(a[rows]) for a in parts_of(self)), self.layout)
 
     __iter__ = None  # not a sequence of rows
 
@@ -237,7 +236,7 @@ class EncodedTable(CompiledTable):
         if dtype == self.dtype:
             return self
         numbers, positions = self.numbers.astype(dtype), self.positions.astype(dtype)
-        return table_of(numbers, positions, self.codes, self.layout)
+        return table_of((numbers, positions, self.codes), self.layout)
 
     def __copy__(self) -> EncodedTable:
         return self
@@ -246,13 +245,18 @@ class EncodedTable(CompiledTable):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return table_of, (self.numbers, self.positions, self.codes, self.layout)
+        return table_of, (parts_of(self), self.layout)
 
 
-def table_of(numbers: Any, positions: Any, codes: Any, layout: TableLayout) -> EncodedTable:
+def parts_of(table: EncodedTable) -> tuple[Any, Any, Any]:
+    """Return the arrays of an EncodedTable, in the order of PARTS."""
+    return table.numbers, table.positions, table.codes
+
+
+def table_of(parts: Iterable[Any], layout: TableLayout) -> EncodedTable:
     """Return an EncodedTable of arrays that are known to be valid."""
     table = EncodedTable.__new__(EncodedTable)
-    table._set(numbers, positions, codes, layout)
+    table._set(parts, layout)
     return table
 
 

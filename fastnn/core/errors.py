@@ -162,12 +162,6 @@ class DataError(ValueError):
             values |= {"argument": self._argument, "name": Argument(self._argument.name)}
         return Message(template, **values)
 
-    def add_advice(self, advice: str, /, **values: Any) -> None:
-        """Append a template to the advice."""
-        problem, before = self._templates
-        self._templates = problem, f"{before} {advice}".strip()
-        self._values = self._values | values
-
     def say(self, words: Words = PYTHON) -> str:
         """Return the message in the words of Python, or others."""
         text = " ".join(words.say(part) for part in (self.problem, self.advice) if part)

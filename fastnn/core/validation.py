@@ -138,6 +138,16 @@ def describe_type(value: Any) -> str:
     return f"{'an' if name[0].lower() in 'aeio' or name == 'ndarray' else 'a'} {name}"
 
 
+def is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN, NaT or pandas' NA."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # the truth of pandas' NA is an error
+        return type(value).__name__ == "NAType"
+
+
 def check_array(name: str, a: Any, dtype: Any = None) -> FloatArray:
     """Return a C-contiguous array of real numbers.
 
@@ -158,14 +168,18 @@ def as_array(name: str, a: Any) -> FloatArray:
         return a
     if hasattr(a, "toarray") and hasattr(a, "nnz"):
         raise TypeError(f"{name} is a sparse matrix. Pass {name}.toarray().")
-    if np.ma.is_masked(a):
-        raise ValueError(
-            f"{name} has masked entries. Fill them first, for example with {name}.filled(0)."
-        )
+    refuse_masked(name, a)
     try:
         return np.asarray(a)
     except ValueError as error:
         raise ValueError(f"{name} is not a rectangular array: {error}") from None
+
+
+def refuse_masked(name: str, a: Any) -> None:
+    if np.ma.is_masked(a):
+        raise ValueError(
+            f"{name} has masked entries. Fill them first, for example with {name}.filled(0)."
+        )
 
 
 def _numbers_from(name, original, a):

@@ -12,6 +12,7 @@ from ..core.validation import check_threads
 from ..kernels import Activation, CompiledNetwork, run_in_threads
 from ..many import forward_many
 from . import inputs
+from .network_means import mean_over_networks
 
 
 def mean_outputs(networks, X, n_threads):
@@ -53,10 +54,7 @@ def mean_of(outputs):
     """Return the mean over the first axis, with the same bits as `mean_outputs`."""
     if len(outputs) == 1:
         return outputs[0]
-    total = np.zeros(outputs[0].shape)
-    for each in outputs:
-        total += each
-    return (total / len(outputs)).astype(outputs[0].dtype)
+    return mean_over_networks(outputs).astype(outputs[0].dtype)
 
 
 def mean_log(logs):

@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 from .. import kernels
 from ..core.messages import warn
 from ..core.sparse_rows import blocks, first_not_finite, is_sparse
-from ..core.validation import check_array, check_sample_weight, ready
+from ..core.validation import check_array, check_sample_weight, ready, refuse_masked
 from ..distributed.partitions import refuse_collections
 
 ALL_ZERO_OK = (  # scikit-learn 1.9 and newer refuse weights of zero alone
@@ -164,10 +164,7 @@ def is_data_frame(X):
 
 def refuse_dates_and_masks(name, values):
     """Refuse what scikit-learn converts to numbers that mean nothing."""
-    if np.ma.is_masked(values):
-        raise ValueError(
-            f"{name} has masked entries. Fill them first, for example with {name}.filled(0)."
-        )
+    refuse_masked(name, values)
     dtypes = getattr(values, "dtypes", [getattr(values, "dtype", None)])
     for dtype in dtypes if np.iterable(dtypes) else [dtypes]:
         if getattr(dtype, "kind", None) in ("m", "M", "V"):  # durations, dates, records

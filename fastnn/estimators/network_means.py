@@ -13,15 +13,15 @@ def mean_over_networks(values):
 
     Parameters
     ----------
-    values : ndarray (n_networks, ...)
+    values : ndarray (n_networks, ...), or list of ndarray
         Predictions of each network.
 
     Returns
     -------
     ndarray (...), float64
     """
-    total = values[0].astype(np.float64)
-    for each in values[1:]:
+    total = np.zeros(values[0].shape)
+    for each in values:
         total += each
     return total / len(values)
 

@@ -33,7 +33,7 @@ def _describe(name, value):
         return np.dtype(value).name
     if isinstance(value, float) and not np.isfinite(value):
         return {"float": str(float(value))}
-    return json_values.to_json(value)
+    return json_values.describe_value(value)
 
 
 def describe_options(name, value):

@@ -29,16 +29,16 @@ class LabelError(ValueError):
     """A label is of a kind that no file can hold, such as a date."""
 
 
-def to_json(value):
+def describe_value(value):
     """Return a value, a list of values or a dict of weights as JSON holds it."""
     if isinstance(value, dict):
-        return [[label_to_json(key), float(weight)] for key, weight in value.items()]
+        return [[_describe_label(key), float(weight)] for key, weight in value.items()]
     if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)):
-        return [to_json(item) for item in value]
-    return label_to_json(value)
+        return [describe_value(item) for item in value]
+    return _describe_label(value)
 
 
-def label_to_json(label):
+def _describe_label(label):
     """Return a label or another single value as JSON holds it, or raise a LabelError."""
     label = label.item() if isinstance(label, np.generic) else label
     if label is None or isinstance(label, (bool, int, str)):
@@ -53,7 +53,7 @@ def label_to_json(label):
 
 def describe_classes(classes):
     """Return an array of classes as a dict that JSON can hold."""
-    labels = [label_to_json(label) for label in classes.tolist()]
+    labels = [_describe_label(label) for label in classes.tolist()]
     if classes.dtype.kind == "U" and classes.nbytes > MAX_TEXTS:
         longest = max(labels, key=len)
         raise ValueError(

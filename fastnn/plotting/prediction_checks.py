@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.messages import plural
-from ..core.validation import as_array, check_array
+from ..core.validation import as_array, check_array, is_missing
 from ..encoded_table import EncodedTable
 from .theme import plain
 
@@ -77,14 +77,6 @@ def check_labels(name, y):
     if len(missing):
         raise ValueError(f"{name} has a missing class in row {missing[0]}. Remove the row.")
     return y
-
-
-def is_missing(value):
-    """Whether a value is None, NaN, NaT or the NA of pandas."""
-    try:
-        return value is None or bool(value != value)
-    except TypeError:  # the NA of pandas is neither equal nor unequal to anything
-        return True
 
 
 def check_numbers(name, a, n=None):

@@ -12,7 +12,7 @@ from ..core.errors import Argument
 from ..core.messages import join, plural, printable, reason
 from . import formats, memory
 from .table_errors import TableError, import_pyarrow
-from .wide_numbers import LIMIT
+from .wide_numbers import is_wide_integer
 
 BATCH = 10_000  # rows
 BYTES_PER_CELL = 100  # of an object of Python in a batch, at most for numbers
@@ -172,7 +172,7 @@ class _Cells:
     def add(self, values):
         kinds = {type(value) for value in values} - {type(None)}
         self.kinds.update(kinds)
-        are_wide = any(isinstance(value, int) and abs(value) >= LIMIT for value in values)
+        are_wide = any(map(is_wide_integer, values))
         self.has_wide |= are_wide
         if kinds <= {int, float} and len(kinds) == 2 and not are_wide:
             values = [None if value is None else float(value) for value in values]

@@ -12,6 +12,7 @@ import re
 from functools import lru_cache
 
 from .month_names import MONTHS, WEEKDAYS
+from .units import DAY
 
 #: In the order of preference: where day and month can be swapped, the month comes first.
 FORMATS = (
@@ -125,7 +126,7 @@ def parse_date(text, name):
     if name == "iso" and len(text) == 10:
         try:
             value = datetime.date.fromisoformat(text)
-            return (value.toordinal() - EPOCH) * 86400.0
+            return (value.toordinal() - EPOCH) * DAY
         except ValueError:
             pass
     match = _pattern(name).fullmatch(text)
@@ -148,9 +149,9 @@ def parse_date(text, name):
         return None
     if hour > 23 or int(part["minute"] or 0) > 59 or second > 60:
         return None
-    out = (day.toordinal() - EPOCH) * 86400 + hour * 3600 + int(part["minute"] or 0) * 60 + second
+    out = (day.toordinal() - EPOCH) * DAY + hour * 3600 + int(part["minute"] or 0) * 60 + second
     fraction = float("0." + part["fraction"]) if part["fraction"] else 0.0
-    return float(out - _offset(part["zone"])) + fraction
+    return out - _offset(part["zone"]) + fraction
 
 
 def seconds_of(text, name):

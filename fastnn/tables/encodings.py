@@ -177,28 +177,40 @@ def open_as_utf8(source, encoding):
     return io.BufferedReader(_Recoder(file, encoding), CHUNK)
 
 
-class _Recoder(io.RawIOBase):
-    """Bytes in any encoding, read as bytes of UTF-8."""
+class BytesInPieces(io.RawIOBase):
+    """A file of the bytes that `next_piece` returns."""
 
-    def __init__(self, file, encoding):
-        self.file, self.rest = file, b""
-        if encoding == MIXED:
-            self.decoder = codecs.getincrementaldecoder("utf-8")("fastnn-cp1252")
-        else:
-            self.decoder = codecs.getincrementaldecoder(encoding)()
+    rest = b""
+
+    def next_piece(self):
+        """Return the next bytes, none at the end."""
+        raise NotImplementedError
 
     def readable(self):
         return True
 
     def readinto(self, target):
-        while not self.rest:
-            chunk = self.file.read(CHUNK)
-            self.rest = self.decoder.decode(chunk, final=not chunk).encode()
-            if not chunk and not self.rest:
-                return 0
+        self.rest = self.rest or self.next_piece()
         n = min(len(target), len(self.rest))
         target[:n], self.rest = self.rest[:n], self.rest[n:]
         return n
+
+
+class _Recoder(BytesInPieces):
+    """Bytes in any encoding, read as bytes of UTF-8."""
+
+    def __init__(self, file, encoding):
+        self.file = file
+        if encoding == MIXED:
+            self.decoder = codecs.getincrementaldecoder("utf-8")("fastnn-cp1252")
+        else:
+            self.decoder = codecs.getincrementaldecoder(encoding)()
+
+    def next_piece(self):
+        while chunk := self.file.read(CHUNK):
+            if piece := self.decoder.decode(chunk).encode():
+                return piece
+        return self.decoder.decode(b"", final=True).encode()
 
     def close(self):
         self.file.close()

@@ -8,7 +8,7 @@ from ..core.messages import did_you_mean, join, plural, printable
 from . import column_names, memory, tidy, workbooks
 from .missing_marks import NULLS, is_missing_mark
 from .table_errors import TableError, import_pyarrow
-from .wide_numbers import LIMIT
+from .wide_numbers import is_wide_integer
 
 MAX_ROWS_BELOW = 100  # rows that tell whether the column names are in two rows
 
@@ -165,10 +165,6 @@ def _to_text(value):
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def _is_wide(value):
-    return isinstance(value, int) and abs(value) >= LIMIT
-
-
 def _to_array(pa, values, as_text, missing, marks):
     """Return the values of a column as numbers, Booleans or dates if all are, else as texts.
 
@@ -187,7 +183,7 @@ def _to_array(pa, values, as_text, missing, marks):
         kinds.discard(str)
     if not as_text and (kinds <= {int, float} or len(kinds) == 1):
         try:
-            if kinds == {int, float} and not any(map(_is_wide, values)):
+            if kinds == {int, float} and not any(map(is_wide_integer, values)):
                 values = [None if v is None else float(v) for v in values]
             return pa.array(values, pa.string() if kinds == {str} else None)
         except (pa.ArrowException, OverflowError):

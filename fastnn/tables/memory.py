@@ -24,16 +24,27 @@ def check_width(label, n_columns):
         )
 
 
-def available():
-    """Return the number of bytes of memory that a process can still get, infinity if unknown."""
+def available(counts_files=True):
+    """Return the number of bytes of memory that a process can still get, infinity if unknown.
+
+    counts_files : whether files in the memory of a container count as taken
+    """
     limit = in_system()
     try:  # a container with less
-        with open(CGROUP + "memory.max", encoding="ascii") as file:
-            maximum = int(file.read())
-        with open(CGROUP + "memory.current", encoding="ascii") as file:
-            return min(limit, max(0, maximum - int(file.read())))
-    except (OSError, ValueError):  # "max" is no limit
+        maximum = int(_of_container("max"))
+        if counts_files:
+            used = int(_of_container("current"))
+        else:
+            sizes = dict(line.split() for line in _of_container("stat").splitlines())
+            used = sum(int(sizes[name]) for name in ("anon", "kernel_stack", "slab"))
+    except (OSError, ValueError, KeyError):  # "max" is no limit
         return limit
+    return min(limit, max(0, maximum - used))
+
+
+def _of_container(name):
+    with open(f"{CGROUP}memory.{name}", encoding="ascii") as file:
+        return file.read()
 
 
 def in_system():

@@ -11,6 +11,8 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .units import DAY, MONTH, YEAR
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,7 +22,6 @@ CLOCK = re.compile(
 )
 #: A number and its unit, in a duration such as 1h 20m, 2 hrs and 5 min, or PT1H20M.
 PART = re.compile(r"\s*,?\s*(?:and\s+|T)?(\d+(?:\.\d+)?)\s*([a-z]+)\.?", re.I)
-YEAR, MONTH, DAY = 365.2425 * 86400.0, 30.436875 * 86400.0, 86400.0  # seconds
 SECONDS = {
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), YEAR),
     **dict.fromkeys(("mo", "mos", "mon", "mons", "mth", "mths", "month", "months"), MONTH),

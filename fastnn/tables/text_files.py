@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from ..core.errors import Argument, Message
@@ -81,16 +82,20 @@ class TextTable:
             left -= len(data)
         return file
 
+    @contextmanager
+    def _open_csv(self):
+        with (
+            self.open_rows() as data,
+            io.TextIOWrapper(data, "utf-8", "replace", newline="") as text,
+        ):
+            yield csv.reader(text, delimiter=self.layout.delimiter)
+
     def locate(self, row):
         """Return the number of the line in which a row (counted from 0) begins, or None.
 
         Lines count as in a text editor, including blank lines and line breaks in quoted values.
         """
-        with (
-            self.open_rows() as data,
-            io.TextIOWrapper(data, "utf-8", "replace", newline="") as text,
-        ):
-            reader = csv.reader(text, delimiter=self.layout.delimiter)
+        with self._open_csv() as reader:
             end = 0
             try:
                 for record in reader:
@@ -109,11 +114,7 @@ class TextTable:
     def locate_long_value(self):
         """Return the number of the line of the first row with a value that is too long for csv, or
         None."""
-        with (
-            self.open_rows() as data,
-            io.TextIOWrapper(data, "utf-8", "replace", newline="") as text,
-        ):
-            reader = csv.reader(text, delimiter=self.layout.delimiter)
+        with self._open_csv() as reader:
             end = 0
             try:
                 for _ in reader:

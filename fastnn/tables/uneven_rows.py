@@ -11,6 +11,7 @@ import re
 
 from ..core.errors import Argument
 from ..core.messages import plural, printable
+from .encodings import BytesInPieces
 from .layout import DELIMITER_NAMES
 from .table_errors import TableError
 
@@ -23,7 +24,7 @@ def is_too_long(fields, n):
     return len(fields) > n and any(fields[n:])
 
 
-class EvenRows(io.RawIOBase):
+class EvenRows(BytesInPieces):
     """The rows of a text table as bytes of UTF-8, each with one value for each column.
 
     Parameters
@@ -41,7 +42,7 @@ class EvenRows(io.RawIOBase):
     """
 
     def __init__(self, table):
-        self.table, self.rest = table, b""
+        self.table = table
         self.n_columns = len(table.layout.names)
         self.n_full = self.n_short = self.n_long = self.n_trimmed = 0
         self.first_short: tuple = (0, 0)
@@ -50,18 +51,8 @@ class EvenRows(io.RawIOBase):
         self.footer: list = []
         self._rows = self._even_rows()
 
-    def readable(self):
-        return True
-
-    def readinto(self, target):
-        while not self.rest:
-            row = next(self._rows, None)
-            if row is None:
-                return 0
-            self.rest = row.encode("utf-8", "replace")
-        n = min(len(target), len(self.rest))
-        target[:n], self.rest = self.rest[:n], self.rest[n:]
-        return n
+    def next_piece(self):
+        return next(filter(None, self._rows), "").encode("utf-8", "replace")
 
     def _even_rows(self):
         held: list = []  # rows that may be a footer

@@ -9,7 +9,9 @@ CURRENCIES = (
     r"|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|KRW|TRY|RUB|Rs\.?|kr\.?|Fr\.|SFr\.|zł|Kč)(?![^\W\d_])"
 )
 IS_CURRENCY = re.compile(CURRENCIES)
-#: The sizes of the units of a dimension. Months and years have their mean number of days.
+DAY = 86400.0  # seconds
+MONTH, YEAR = 30.436875 * DAY, 365.2425 * DAY  # with their mean number of days
+#: The sizes of the units of a dimension.
 SIZES = {
     "length": {
         "mm millimeter millimetre": 0.001,
@@ -34,10 +36,10 @@ SIZES = {
         "s sec second sekunde": 1.0,
         "min minute": 60.0,
         "h hr hour std": 3600.0,
-        "d day": 86400.0,
-        "wk week": 7 * 86400.0,
-        "mo mth month": 30.436875 * 86400.0,
-        "yr year": 365.2425 * 86400.0,
+        "d day": DAY,
+        "wk week": 7 * DAY,
+        "mo mth month": MONTH,
+        "yr year": YEAR,
     },
     "data": {
         "bit": 0.125,

@@ -22,6 +22,11 @@ def is_wide(text, style=PLAIN_STYLE):
     return number is not None and abs(number) >= LIMIT
 
 
+def is_wide_integer(value):
+    """Whether a value of any type is a wide number."""
+    return isinstance(value, int) and abs(value) >= LIMIT
+
+
 def to_whole(text, style=PLAIN_STYLE):
     """Return the whole number whose digits a text is, as an int; None for another text."""
     text = text.strip()

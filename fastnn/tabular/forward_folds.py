@@ -7,7 +7,7 @@ networks train on all rows that have a time afterwards, see `fitting.final_netwo
 import numpy as np
 
 from ..core.errors import Argument, DataError
-from ..encoded_table import table_of
+from ..encoded_table import parts_of, table_of
 
 ALL_ROWS = -1  # in place of the number of a fold: a network that trains on all rows with a time
 ONE_FOLD_BLOCKS = 5  # of which a single fold scores the last
@@ -154,11 +154,7 @@ def _first_times(times, n_estimators):
 
 def concatenate(tables):
     """Return the rows of EncodedTables with the same layout as one table."""
-    numbers, positions, codes = (
-        np.concatenate(arrays)
-        for arrays in zip(*((table.numbers, table.positions, table.codes) for table in tables))
-    )
-    return table_of(numbers, positions, codes, tables[0].layout)
+    return table_of(map(np.concatenate, zip(*map(parts_of, tables))), tables[0].layout)
 
 
 def as_seen(table, train, scored):
@@ -182,4 +178,4 @@ def as_seen(table, train, scored):
     if positions.shape[1]:
         known = table.positions[train]
         positions = np.clip(positions, known.min(axis=0), known.max(axis=0))
-    return table_of(numbers, positions, table.codes[scored], table.layout)
+    return table_of((numbers, positions, table.codes[scored]), table.layout)

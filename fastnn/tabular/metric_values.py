@@ -1,4 +1,4 @@
-"""Values of metrics: how good predictions of classes and of numbers are, and their standard errors.
+"""Values of metrics: how good predictions of classes and of numbers are.
 
 Rows count by their weights, and rows of weight 0 not at all. A metric that is undefined for the
 rows is None.
@@ -11,9 +11,6 @@ from typing import Any
 import numpy as np
 
 MIN_PROBABILITY = 1e-15  # of the true class, in the log-loss
-PARTS = 10  # of the rows, each left out once to find a standard error
-MIN_ERRORS = 2.0  # standard errors that a difference must be above 0
-LEAST = 1e-12  # difference that is no rounding error
 
 
 @dataclass
@@ -170,22 +167,3 @@ def pinball(rows):
     errors = rows.y[:, None] - P
     losses = np.maximum(q * errors, (q - 1) * errors).mean(axis=1)
     return float(np.average(losses, weights=rows.weight))
-
-
-# ---- standard errors ----
-
-
-def is_above_zero(statistic, n):
-    """Return whether a statistic of n rows is above 0 by two standard errors, of the jackknife.
-
-    statistic : callable
-        statistic(rows) returns a float, NaN if it is undefined, for a mask of rows.
-    """
-    value = statistic(np.ones(n, bool))
-    if not value > LEAST:
-        return False
-    part = np.random.default_rng(0).permutation(n) % PARTS  # tables may have a period
-    without = np.array([statistic(part != i) for i in range(min(n, PARTS))])
-    k = len(without)
-    error = np.sqrt((k - 1) / k * ((without - without.mean()) ** 2).sum())
-    return bool(value > MIN_ERRORS * error)

@@ -14,8 +14,8 @@ from ..core.validation import check_rows
 from ..tables.missing_marks import is_missing_mark
 from ..tables.recognition import recognise
 from ..tables.texts import find_wide
-from ..tables.wide_numbers import LIMIT, to_whole
-from .columns import column_kinds, input_column
+from ..tables.wide_numbers import is_wide_integer, to_whole
+from .columns import column_kinds, input_column, text_kind
 from .columns.input_column import is_missing
 from .columns.number import Number
 
@@ -165,7 +165,7 @@ def _to_array(values):
     """Return values as an array. NumPy would make floats of a list with long whole numbers."""
     array = np.asarray(values)
     if array.ndim == 1 and array.dtype.kind == "f" and isinstance(values, (list, tuple)):
-        if any(isinstance(value, int) and abs(value) >= LIMIT for value in values):
+        if any(map(is_wide_integer, values)):
             return np.array([*values, None], object)[:-1]
     return array
 
@@ -310,8 +310,7 @@ def _parse(column, argument):
     present = _present(column)
     if not present:
         return np.full(len(column.values), np.nan), "number", None, ""
-    counts = np.bincount(column.values[column.values >= 0], minlength=len(column.texts))
-    found = recognise(column.texts, lambda: dict(zip(column.texts, counts.tolist())))
+    found = recognise(column.texts, lambda: text_kind.rows_of_texts(column))
     if found is not None:
         values, exact = np.array([*found.values, np.nan])[column.values], None
         if find_wide(present, found) is not None:

@@ -1,7 +1,5 @@
 """The memory that there is for a fit, and what its tables and networks need."""
 
-import math
-
 from ..core.errors import Argument, DataError, Wording
 from ..tables import memory
 
@@ -53,18 +51,7 @@ def check_memory(encoders, features, setup, n_folds):
 def available_bytes():
     """Return the available memory, or infinity if the system does not say.
 
-    In a container, files in memory do not count as taken, unlike in `fastnn.tables.memory`: the table
-    has just been read, and the system drops its file when `fit` needs memory.
+    In a container, files in memory do not count as taken: the table has just been read, and the
+    system drops its file when `fit` needs memory.
     """
-    return min(memory.in_system(), _in_container())
-
-
-def _in_container():
-    try:
-        with open(memory.CGROUP + "memory.max", encoding="ascii") as file:
-            limit = int(file.read())
-        with open(memory.CGROUP + "memory.stat", encoding="ascii") as file:
-            used = dict(line.split() for line in file)
-        return max(0, limit - sum(int(used[name]) for name in ("anon", "kernel_stack", "slab")))
-    except (OSError, ValueError, KeyError):  # "max" is no limit
-        return math.inf
+    return memory.available(counts_files=False)

@@ -144,7 +144,11 @@ def _to_json(name, value):
         return {"function": metrics.name_of_custom(value)}
     if name == "random_state" and not isinstance(value, (int, np.integer)):
         return None  # the state of a generator does not matter to a fitted estimator
-    return losses.describe(value) if isinstance(value, losses.Loss) else json_values.to_json(value)
+    return (
+        losses.describe(value)
+        if isinstance(value, losses.Loss)
+        else json_values.describe_value(value)
+    )
 
 
 # ---- read ----

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import Argument, DataError, Wording
 from ..files.checks import check, is_finite
-from . import metric_values
+from .comparing.paired import is_above_zero
 
 PARTS = 5  # of the held-out rows of a single fold
 LEAST = 1e-9  # distance of a threshold from 0 and 1
@@ -89,7 +89,7 @@ class ThresholdRule:
                 values.append(self.value(second[above].sum(), weights[above].sum(), second.sum()))
             return (values[0] - values[1]) / (1.0 if self.costs is None else weights.sum())
 
-        return found if metric_values.is_above_zero(gain, len(p)) else expected
+        return found if is_above_zero(gain, len(p)) else expected
 
     def cut(self, p, second, w):
         """Return the best threshold, in the middle between two neighbouring probabilities.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import losses
-from ..encoded_table import EncodedTable, table_of
+from ..encoded_table import EncodedTable, parts_of, table_of
 from .data import no_rows_held_out
 from .groups import RowGroups
 
@@ -37,10 +37,17 @@ def hashes(numbers, seed):
     """
     with np.errstate(over="ignore"):
         z = (numbers + 1).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z ^= z >> np.uint64(31)
-    return z >> np.uint64(11)
+        return mix_bits(z) >> np.uint64(11)
+
+
+def mix_bits(z):
+    """Return numbers whose bits all depend on all bits of z: the end of splitmix64.
+
+    z : ndarray of uint64
+    """
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
 
 
 @dataclass(eq=False, repr=False)
@@ -238,8 +245,7 @@ class Buffer:
         targets = parts.pop()
         X: Any = parts[0]
         if isinstance(self.example.X, EncodedTable):
-            numbers, positions, codes = parts
-            X = table_of(numbers, positions, codes, self.example.X.layout)
+            X = table_of(parts, self.example.X.layout)
         return replace(self.example, X=X, targets=targets, sample_weight=weight)
 
     def checksum(self, values, first):
@@ -264,6 +270,6 @@ def bytes_per_row(data):
 def arrays_of(data):
     """Return the arrays that hold the rows of Data."""
     X = data.X
-    arrays = [X.numbers, X.positions, X.codes] if isinstance(X, EncodedTable) else [X]
+    arrays = parts_of(X) if isinstance(X, EncodedTable) else [X]
     weight = [] if data.sample_weight is None else [data.sample_weight]
     return [*arrays, data.targets, *weight]

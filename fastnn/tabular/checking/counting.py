@@ -8,6 +8,7 @@ import numpy as np
 
 from ...core.errors import DataError
 from ...tables.missing_marks import is_missing_mark
+from ..columns.text_kind import rows_of_texts
 from .profile import NumberProfile
 
 SAMPLE = 2000  # values of each part that stand for all in what is shown
@@ -197,8 +198,7 @@ def _add_refused(counted, column, raw, values):
     if others is not None:
         n, texts = others.n_rows, others.texts
     else:
-        n_rows = np.bincount(raw.values[raw.values >= 0], minlength=len(raw.texts)).tolist()
-        found = {t: k for t, k in zip(raw.texts, n_rows) if k and not is_missing_mark(t)}
+        found = {t: k for t, k in rows_of_texts(raw).items() if k and not is_missing_mark(t)}
         n, texts = sum(found.values()), list(found)
     counted.n_refused += n
     for text in texts[:MAX_EXAMPLES]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...files.checks import check, is_count
+from ...training.stream import mix_bits
 
 MAX_ROWS = 2**53
 MOST = 1000  # hashes that are kept
@@ -91,7 +92,4 @@ def _hash_text(text):
 
 def _mix(x):
     """Return numbers whose bits all depend on all bits of x (splitmix64, Steele and others, 2014)."""
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    return mix_bits(x + np.uint64(0x9E3779B97F4A7C15))

@@ -330,6 +330,20 @@ class Numeric(Column):
     number_parts: ClassVar[tuple] = ("value",)
     category_parts: ClassVar[tuple] = ("presence",)
 
+    @classmethod
+    def guess(cls, label, raw, present):
+        if present is None:
+            return cls.guess_values(label, raw)
+        found = text_kind.recognise(raw, label)
+        if found is None or found.kind != cls.kind:
+            return None
+        return cls(label, found.style, True, bool(found.others))
+
+    @classmethod
+    def guess_values(cls, label, raw):
+        """Return the column of values that are not texts, None if they are of another kind."""
+        raise NotImplementedError
+
     def find_style(self, raw):
         """Return the style of a column of texts, and the function that parses a text in it."""
         raise NotImplementedError

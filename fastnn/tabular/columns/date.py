@@ -12,11 +12,11 @@ from ...tables.dates import COMPACT, COMPACTS, FORMATS, parse_date
 from ...tables.dates import seconds_of as to_date
 from ...tables.missing_marks import present_texts
 from ...tables.texts import date_format, describe_date_format
-from . import other_texts, plain_values, text_kind
+from ...tables.units import DAY, YEAR
+from . import other_texts, plain_values
 from .column import MIN_COUNT, CategoryFeature, NumberFeature, Numeric, where_present
 from .input_column import InputColumn, number_text, time_text
 
-DAY, YEAR = 86400.0, 365.2425 * 86400.0  # seconds
 #: Numbers that a date becomes besides itself, with their period in seconds: position in the cycle
 #: as sine and cosine.
 CYCLES = {"year": YEAR, "day": DAY}
@@ -84,16 +84,11 @@ class Date(Numeric):
     c_constants: ClassVar[dict] = dict(day=DAY, two_pi=2 * math.pi, steps=CYCLE_STEPS)
 
     @classmethod
-    def guess(cls, label, raw, present):
-        if present is None:
-            if raw.kind == "time":
-                return cls(label)
-            style = compact_format(raw)
-            return None if style is None else cls(label, style)
-        found = text_kind.recognise(raw, label)
-        if found is None or found.kind != cls.kind:
-            return None
-        return cls(label, found.style, True, bool(found.others))
+    def guess_values(cls, label, raw):
+        if raw.kind == "time":
+            return cls(label)
+        style = compact_format(raw)
+        return None if style is None else cls(label, style)
 
     @classmethod
     def declare(cls, label, raw, present):

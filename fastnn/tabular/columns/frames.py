@@ -14,7 +14,7 @@ from ...distributed.partitions import refuse_collections
 from ...tables import files, parquet_files
 from ...tables.table_errors import NoRowsError
 from ...tables.tidy import padded_of, style_of
-from ...tables.wide_numbers import LIMIT, are_wide
+from ...tables.wide_numbers import are_wide, is_wide_integer
 from . import input_column
 from .input_column import InputColumn, from_chunks, from_series, from_vector
 from .records import from_records
@@ -316,10 +316,7 @@ def _array_of_lists(X):
 
 def _needs_objects(row):
     """Whether a row holds texts, or whole numbers that NumPy may round."""
-    return any(
-        isinstance(value, (str, bytes)) or (isinstance(value, int) and abs(value) >= LIMIT)
-        for value in row
-    )
+    return any(isinstance(value, (str, bytes)) or is_wide_integer(value) for value in row)
 
 
 # ---- pandas and Arrow ----

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import Argument, DataError
+from ...core.validation import is_missing
 from ...tables import files
 from ...tables.part_texts import HOURS
-from ...tables.wide_numbers import LIMIT
+from ...tables.wide_numbers import LIMIT, is_wide_integer
 
 #: Types of values that a column cannot hold.
 COLLECTIONS = list, tuple, dict, set, frozenset, np.ndarray
@@ -201,7 +202,7 @@ def _numbers(values, exact):
 def _exact_objects(x):
     """Return an array of objects with ints for whole numbers, None if there are only floats."""
     exact = [_to_exact(value) for value in x]
-    has_wide = any(isinstance(value, int) and abs(value) >= LIMIT for value in exact)
+    has_wide = any(map(is_wide_integer, exact))
     return np.array([*exact, None], object)[:-1] if has_wide else None
 
 
@@ -249,16 +250,6 @@ def _naive(value):
     if getattr(value, "tzinfo", None) is not None:
         value = value.astimezone(datetime.UTC).replace(tzinfo=None)
     return np.datetime64(value, "us")
-
-
-def is_missing(value):
-    """Whether a value is None, NaN, NaT or pandas' NA."""
-    if value is None:
-        return True
-    try:
-        return bool(value != value)
-    except (TypeError, ValueError):  # the truth of pandas' NA is an error
-        return type(value).__name__ == "NAType"
 
 
 def _factorize(x):

@@ -56,7 +56,7 @@ class KnownCategories:
     def hide_others_in(self, table):
         """Return an EncodedTable without the categories that are not known."""
         codes = self.hide_others(table.codes)
-        return table_of(table.numbers, table.positions, codes, table.layout)
+        return table_of((table.numbers, table.positions, codes), table.layout)
 
     def forget_others(self, net):
         """Set the weights of the categories that are not known to 0. They are the last inputs."""

@@ -34,14 +34,9 @@ class Number(Numeric):
     has_units: ClassVar[bool] = True
 
     @classmethod
-    def guess(cls, label, raw, present):
-        if present is None:
-            is_number = raw.kind == "number" and not compact_format(raw)
-            return cls(label, raw.style) if is_number else None
-        found = text_kind.recognise(raw, label)
-        if found is None or found.kind != cls.kind:
-            return None
-        return cls(label, found.style, True, bool(found.others))
+    def guess_values(cls, label, raw):
+        is_number = raw.kind == "number" and not compact_format(raw)
+        return cls(label, raw.style) if is_number else None
 
     @classmethod
     def declare(cls, label, raw, present):

@@ -8,6 +8,7 @@ from ...core.errors import Argument, Message
 from ...core.messages import printable
 from ...tables.missing_marks import is_missing_mark
 from ...tables.recognition import examples
+from .text_kind import rows_of_texts
 
 MAX_EXAMPLES = 10
 
@@ -68,9 +69,8 @@ def find(raw, numbers):
     """
     if np.isfinite(numbers).all():
         return OtherTexts(0, int(np.count_nonzero(raw.values >= 0)), [])
-    n_rows = np.bincount(raw.values[raw.values >= 0], minlength=len(raw.texts)).tolist()
     others, n_present = [], 0
-    for text, number, n in zip(raw.texts, np.isfinite(numbers).tolist(), n_rows):
+    for (text, n), number in zip(rows_of_texts(raw).items(), np.isfinite(numbers).tolist()):
         if number or not is_missing_mark(text):
             n_present += n
             if not number and n:

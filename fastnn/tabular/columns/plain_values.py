@@ -8,13 +8,13 @@ numbers, mixed types, other dates than those of ISO 8601.
 import math
 
 from ...tables.missing_marks import is_missing_mark
+from ...tables.wide_numbers import LIMIT
 from .input_column import number_text
 
 NONE = type(None)
 NUMBERS = {int, float, NONE}
 TEXTS = {str, NONE}
 BOOLEANS = {bool, NONE}
-LARGEST = 2.0**53  # integers up to here are float64 numbers
 
 
 def read_numbers(values, parse, style):
@@ -29,7 +29,7 @@ def read_numbers(values, parse, style):
 
 def _are_small(numbers):
     """Whether numbers, NaN and None are so small that float64 holds them. Integers have any size."""
-    return all(-LARGEST <= x <= LARGEST for x in numbers if x is not None and x == x)
+    return all(-LIMIT <= x <= LIMIT for x in numbers if x is not None and x == x)
 
 
 def read_texts(values, parse, style):

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..columns.known_categories import KnownCategories
-from ..targets import BASELINE_LOSSES, resolve_loss
+from ..targets import BASELINE_LOSSES, MIN_RATE, resolve_loss
 from .baseline_inputs import BaselineInputs
 
 MAX_CODES = 255  # of a category of HistGradientBoosting
 MIN_FREQUENCY = 5  # rows of a category of the linear model
-MIN_MEAN = 1e-6  # predicted, for a Poisson loss
 #: Losses of the libraries for the `loss` of a BaselineTask.
 LIGHTGBM_LOSSES = {"absolute_error": "l1", "poisson": "poisson", "squared_error": "l2"}
 CATBOOST_LOSSES = {"absolute_error": "MAE", "poisson": "Poisson", "squared_error": "RMSE"}
@@ -90,7 +89,7 @@ class Baseline:
             y = np.asarray(self.predict_model(X), np.float64).reshape(-1)
             with np.errstate(over="ignore"):
                 y = np.exp(y) if self.task.log else y
-            return np.maximum(y, MIN_MEAN) if self.task.loss == "poisson" else y
+            return np.maximum(y, MIN_RATE) if self.task.loss == "poisson" else y
         P = np.zeros((len(X), self.task.n_classes))
         P[:, self.classes] = 1.0 if len(self.classes) == 1 else self.predict_model(X)
         return P

@@ -12,6 +12,7 @@ import numpy as np
 
 PARTS, FEW_PARTS = 50, 20
 MANY_ROWS = 50_000  # from which on fewer parts are enough, and cheaper
+QUICK_PARTS = 10  # of decisions while a model is fitted
 CERTAIN = 2.0  # standard errors that a difference must be above 0
 LEAST = 1e-12  # difference that is no rounding error
 
@@ -95,9 +96,24 @@ class PairedScores:
         return np.argsort(costs, kind="stable").tolist()
 
 
-def assign_parts(n_rows, groups=None):
+def is_above_zero(statistic, n):
+    """Return whether a statistic of n rows, such as a gain, is certainly above 0.
+
+    statistic : callable
+        statistic(rows) returns a float, NaN if it is undefined, for a mask of rows.
+    """
+    value = statistic(np.ones(n, bool))
+    if not value > LEAST:
+        return False
+    parts = assign_parts(n, n_parts=QUICK_PARTS)
+    without = np.array([statistic(parts != k) for k in range(parts.max() + 1)])
+    return Difference(value, jackknife_error(without)).is_certain
+
+
+def assign_parts(n_rows, groups=None, n_parts=None):
     """Return the part of each row, (n_rows,) of int, the same in each call."""
-    n_parts = PARTS if n_rows < MANY_ROWS else FEW_PARTS
+    if n_parts is None:
+        n_parts = PARTS if n_rows < MANY_ROWS else FEW_PARTS
     n = n_rows if groups is None else int(groups.max()) + 1
     part = np.random.default_rng(0).permutation(n) % min(n, n_parts)
     return part if groups is None else part[groups]

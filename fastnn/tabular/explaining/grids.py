@@ -37,25 +37,26 @@ def make(features, column, background, n_points):
     equally spaced. Of the categories, these are the most frequent, and missing values if they are a
     category.
     """
-    numbers = [
-        i for i, f in enumerate(features.numbers) if f.source == column and f.part == "value"
-    ]
-    if not numbers:
+    values = _numbers(features, column, background)
+    if values is None:
         return _of_categories(features, column, background, n_points)
     source = features.columns[column]
-    values = source.grid(background.numbers[numbers[0]], n_points)
+    values = source.grid(values, n_points)
     return Grid(column, source.to_axis(values), _rows(features, column, values))
 
 
 def training_values(features, column, background):
     """Return the values of a column of numbers or dates in the background, None for others."""
-    numbers = [
-        i for i, f in enumerate(features.numbers) if f.source == column and f.part == "value"
-    ]
-    if not numbers:
-        return None
-    values = background.numbers[numbers[0]]
-    return features.columns[column].to_axis(values[~np.isnan(values)])
+    values = _numbers(features, column, background)
+    return None if values is None else features.columns[column].to_axis(values[~np.isnan(values)])
+
+
+def _numbers(features, column, background):
+    """Return the values of a column of numbers or dates in the background, missing ones included."""
+    for feature, values in zip(features.numbers, background.numbers):
+        if feature.source == column and feature.part == "value":
+            return values
+    return None
 
 
 def _of_categories(features, column, background, n_points):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...encoded_table import table_of
+from ...encoded_table import parts_of, table_of
 
 BLOCK_ROWS, BLOCK_VALUES = 20_000, 2_000_000  # that are predicted in one call of the networks
 LEAST_BLOCK = 256
@@ -99,9 +99,8 @@ def _mix(table, other, inputs, mixture):
         np.where(from_row[:, columns], values[rows], other_values[others])
         for columns, values, other_values in zip(
             inputs,
-            (table.numbers, table.positions, table.codes),
-            (other.numbers, other.positions, other.codes),
+            parts_of(table),
+            parts_of(other),
         )
     ]
-    numbers, positions, codes = parts
-    return table_of(numbers, positions, codes, table.layout)
+    return table_of(parts, table.layout)

@@ -8,7 +8,8 @@ follow single rows (docs/decisions/0037-metrics.md).
 import numpy as np
 
 from .. import thresholds
-from ..metric_values import ScoredRows, block_means, is_above_zero
+from ..comparing.paired import is_above_zero
+from ..metric_values import ScoredRows, block_means
 from ..metrics import R2
 from ..table_model import mean_output
 

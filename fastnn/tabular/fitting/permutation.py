@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...encoded_table import table_of
+from ...encoded_table import parts_of, table_of
 from ...many import forward_many
 from ...saving import blank_network
 from ..fit_rows import sample
@@ -155,15 +155,14 @@ def shuffle(table, inputs, sources, rows, others):
         The n rows for the first column, then those for the next.
     """
     parts = []
-    for values, columns in zip((table.numbers, table.positions, table.codes), inputs):
+    for values, columns in zip(parts_of(table), inputs):
         stacked = np.concatenate([values[rows]] * len(sources))
         for i, source in enumerate(sources):
             chosen = np.flatnonzero(columns == source)
             copies = slice(i * len(rows), (i + 1) * len(rows))
             stacked[copies, chosen] = values[others[:, None], chosen]
         parts.append(stacked)
-    numbers, positions, codes = parts
-    return table_of(numbers, positions, codes, table.layout)
+    return table_of(parts, table.layout)
 
 
 class ShuffledTable:
@@ -382,7 +381,7 @@ class InputWeights:
             code_scale=tuple((self.codes * table.layout.code_scale).tolist()),
         )
         numbers = np.ascontiguousarray(table.numbers * self.numbers, table.dtype)
-        return table_of(numbers, table.positions, table.codes, layout)
+        return table_of((numbers, table.positions, table.codes), layout)
 
     def move_into(self, net, layout):
         """Multiply the first layer by the weights, so that the network reads the unweighted table."""

@@ -57,6 +57,11 @@ class FitArguments:
     time: Any
     window: Any
 
+    @property
+    def weights(self):
+        """The weights of the rows, None if `sample_weight` names a column."""
+        return None if isinstance(self.sample_weight, str) else self.sample_weight
+
 
 @dataclass(frozen=True, kw_only=True)
 class TableFitOptions:

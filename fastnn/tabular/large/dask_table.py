@@ -18,7 +18,7 @@ from ...distributed import partitions
 from ...distributed.partitions import SAME_ROWS, Partitions
 from ...distributed.rounds import RoundsData
 from ...distributed.rows import RowSource
-from ...encoded_table import table_of
+from ...encoded_table import PARTS, parts_of, table_of
 from ...estimators.inputs import check_weight
 from ...tables.files import TableWarning
 from ...training.data import Data
@@ -27,7 +27,6 @@ from ..columns.other_texts import OtherTextsOfTraining
 from ..fit_rows import FitRows
 from ..row_columns import RowColumns
 from . import sampling
-from .encoded_rows import PARTS
 from .row_batches import RowBatch
 from .sampling import Sample
 
@@ -51,7 +50,7 @@ def find(options, arguments):
         )
     partitions.refuse(groups=arguments.groups, time=arguments.time, cv=options.cv)
     target = y if isinstance(y, str) else None
-    weights = None if isinstance(weight, str) else weight
+    weights = arguments.weights
     n_threads = check_threads(options.n_threads)
     parts = Partitions(X, None if target else _in_one_column(y), weights, n_threads)
     if target is not None:
@@ -154,7 +153,7 @@ def encode_partition(X, y, weight, recipe, first, expected):
         arrays["weight"] = rows.weight
     for i, encoder in enumerate(encoding.encoders.values()):
         table = encoder.encode(rows.numbers, rows.codes)
-        arrays |= {f"{i}.{name}": getattr(table, name) for name in PARTS}
+        arrays |= {f"{i}.{name}": a for name, a in zip(PARTS, parts_of(table))}
     return arrays, row_numbers, features.other_texts(frame)
 
 
@@ -171,8 +170,7 @@ def read_table(net, arrays, encoder, layout, known, weights, loss):
 
     encoder : its position; layout : TableLayout; known : KnownCategories or None; weights : InputWeights or None
     """
-    numbers, positions, codes = (arrays[f"{encoder}.{name}"] for name in PARTS)
-    X = table_of(numbers, positions, codes, layout)
+    X = table_of((arrays[f"{encoder}.{name}"] for name in PARTS), layout)
     if known is not None:
         X = known.hide_others_in(X)
     if weights is not None:

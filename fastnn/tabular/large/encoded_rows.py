@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from ...distributed.rows import RowSource
-from ...encoded_table import table_of
+from ...encoded_table import PARTS, parts_of, table_of
 from ...training.groups import RowGroups
 from ...training.stream import StreamedData, hashes
 from ..forward_folds import ALL_ROWS
@@ -17,7 +17,6 @@ READ_BYTES = 2e6  # of a group of rows
 BUCKET_SEED = 1  # of the hash that chooses the file of a row
 WINDOWS_BYTES = 512e6  # of the windows of all networks that train at the same time
 MAX_BUCKETS = 200  # files for each encoder
-PARTS = "numbers", "positions", "codes"  # of an EncodedTable
 
 
 class EncodedRows(RowSource):
@@ -92,8 +91,9 @@ class EncodedRows(RowSource):
         ends = np.cumsum(np.bincount(buckets.astype(np.intp), minlength=self.n_buckets))
         for settings, table in tables.items():
             rows = np.empty(len(y), self.types[settings])
-            rows["numbers"], rows["positions"] = table.numbers, table.positions
-            rows["codes"], rows["y"], rows["key"] = table.codes, y, keys
+            for name, values in zip(PARTS, parts_of(table)):
+                rows[name] = values
+            rows["y"], rows["key"] = y, keys
             if self.has_weight:
                 rows["weight"] = weight
             for bucket, chosen in enumerate(np.split(rows[order], ends[:-1])):
@@ -157,18 +157,13 @@ class _TrainingRows:
         for rows in stored.groups(settings):
             if not is_trained[rows["key"]].all():
                 rows = rows[is_trained[rows["key"]]]
-            numbers, positions, codes = (np.ascontiguousarray(rows[name]) for name in PARTS)
-            X = job.inputs(table_of(numbers, positions, codes, layout))
+            parts = (np.ascontiguousarray(rows[name]) for name in PARTS)
+            X = job.inputs(table_of(parts, layout))
             yield (X, rows["y"], rows["weight"]) if stored.has_weight else (X, rows["y"])
 
 
 def _row_type(table, target, has_weight):
     """Return the dtype of an encoded row in a file."""
-    fields = [
-        ("numbers", np.float32, table.numbers.shape[1:]),
-        ("positions", np.float32, table.positions.shape[1:]),
-        ("codes", np.int32, table.codes.shape[1:]),
-        ("y", target),
-        ("key", np.int32),
-    ]
+    fields: list = [(name, a.dtype, a.shape[1:]) for name, a in zip(PARTS, parts_of(table))]
+    fields += [("y", target), ("key", np.int32)]
     return np.dtype([*fields, ("weight", np.float64)] if has_weight else fields)

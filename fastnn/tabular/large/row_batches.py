@@ -43,9 +43,7 @@ def find(arguments, names):
     names : collection of str
         Columns that arguments name.
     """
-    X, y, sample_weight = arguments.X, arguments.y, arguments.sample_weight
-    if isinstance(sample_weight, str):
-        sample_weight = None
+    X, y, sample_weight = arguments.X, arguments.y, arguments.weights
     if is_path(X) and y is not None and parquet_files.holds_parquet(X):
         return ParquetRows(os.fsdecode(X), y, sample_weight, names)
     if y is None and holds_groups(X):

@@ -29,9 +29,7 @@ def read(options, arguments):
         source = _batches(options, arguments, columns)
     if source is not None:
         return _read_sample(options, source, window)
-    X, y, sample_weight = arguments.X, arguments.y, arguments.sample_weight
-    if isinstance(sample_weight, str):
-        sample_weight = None
+    X, y, sample_weight = arguments.X, arguments.y, arguments.weights
     if y is None:
         raise ValueError(
             f"{options.estimator_name} requires y to be passed, but the target y is None. Pass an "
