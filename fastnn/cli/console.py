@@ -54,13 +54,17 @@ class CommandWords(Words):
             return "the table"
         if name == "y":
             return "the target" + (f" {printable(self.target)!r}" if self.target else "")
-        option = find_options()[name]
+        option = self.option(name)
         if value is ... or value is True or name == "header":
             return option
         if value is False:
             return f"leave out {option}"
         value = ",".join(value) if isinstance(value, list) else str(value).removesuffix(".0")
         return f"{option} {shlex.quote(printable(value))}"
+
+    def option(self, name):
+        """Return the option of a command for an argument of Python."""
+        return find_options()[name]
 
     def row(self, row):
         return f"row {row.number + 1}" if self.locate_row is None else self.locate_row(row.number)

@@ -131,7 +131,7 @@ class NetworkService:
                     f"and takes no missing values. {advice}".rstrip(),
                     {"row": i, "column": missing[0]},
                 )
-        for key in dict.fromkeys(key for row in rows for key in row.keys() - known):
+        for key in dict.fromkeys(key for row in rows for key in row if key not in known):
             notes.append(f"{printable(key)!r} is not a column of the model and is ignored.")
         return [[row[name] for name in self.names] for row in rows]
 

@@ -181,7 +181,7 @@ class TableService:
         return [name for name in self._features.names if name in names]
 
     def _note_unknown_keys(self, rows, notes):
-        unknown = [key for row in rows for key in row.keys() - self._known]
+        unknown = [key for row in rows for key in row if key not in self._known]
         if not unknown:
             return
         for key in list(dict.fromkeys(unknown))[:MAX_NOTES]:
