@@ -159,7 +159,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
             self._action_max_length += 2
 
     def _split_lines(self, text, width):
-        return wrap(text, width, 0)  # argparse breaks lines at the hyphens of options
+        return wrap(text, width)  # argparse breaks lines at the hyphens of options
 
     def _format_usage(self, usage, *others):
         text = super()._format_usage(usage, *others)

@@ -23,11 +23,6 @@ def choose_columns(wide, narrow):
     return wide if sum(wide) <= terminal_width() else narrow
 
 
-def wrap(text):
-    """Return the lines of a text. Words are not broken."""
-    return textwrap.wrap(text, terminal_width(), break_long_words=False, break_on_hyphens=False)
-
-
 def paragraph(label, text):
     """Return lines of text with a label on the left."""
     lines = textwrap.wrap(

@@ -340,7 +340,7 @@ def test_the_page_names_every_package():
         ("tabular.columns.column", "def f():\n    from ..large import sampling"),
         ("web.application", "def f():\n    from ..cli.console import print_line"),
         ("serving.page", "def f():\n    from ..cli.html_report import elements"),
-        ("playground.server", "from ..cli.console import to_json"),
+        ("playground.server", "from ..cli.console import print_line"),
         ("training.many", "from fastnn.tabular.encoder import Encoder"),
         ("estimators", "def f():\n    from ..export import c"),
         ("mlp", "from .exchange.pytorch import to_torch"),
