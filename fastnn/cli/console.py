@@ -1,4 +1,4 @@
-"""What the commands print: errors and notes with options in place of arguments, lines and JSON."""
+"""The output of the commands: errors and notes with options in place of arguments, lines, JSON."""
 
 import contextlib
 import importlib.util

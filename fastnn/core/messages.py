@@ -1,4 +1,4 @@
-"""What messages share: plurals, lists of names, advice about names, one line, JSON, and warnings.
+"""Parts of messages: plurals, lists of names, advice about names, one line, JSON, and warnings.
 
 Names, classes and other texts of files are not safe for a terminal: see `printable`.
 """
