@@ -14,7 +14,8 @@ __version__ = "0.1.0"
 # optional packages: those of the extras, and those whose arrays and tables fastnn takes
 PACKAGES = (
     *("scikit-learn", "scipy", "pandas", "polars", "pyarrow", "duckdb", "dask", "distributed"),
-    *("mpi4py", "onnx", "onnxruntime", "torch", "matplotlib", "rich", "starlette", "uvicorn"),
+    *("mpi4py", "onnx", "onnxruntime", "torch", "matplotlib", "rich"),
+    *("jinja2", "starlette", "uvicorn"),
 )
 
 

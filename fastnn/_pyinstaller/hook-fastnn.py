@@ -14,4 +14,8 @@ hiddenimports += collect_submodules(
     filter=lambda name: not name.startswith(("fastnn._", "fastnn.cli")),
     on_error="ignore",
 )
-datas = collect_data_files("fastnn.datasets")
+datas = [
+    file
+    for package in ("datasets", "playground", "serving", "web")
+    for file in collect_data_files(f"fastnn.{package}")
+]

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ..core.messages import plural
+from ..core.messages import join_all, plural
 from .compare_layout import format_models
+from .console import wrap
 from .record import Baselines, TrainingRecord
-from .text_layout import wrap
 
 ADVANTAGE = (
     "fastnn chose its epochs and configurations by the rows that it held out, which favours it "
@@ -58,15 +58,10 @@ def describe_verdicts(models):
     equal = [m["name"] for m in models[1:] if not m["is_worse"] and not m["is_better"]]
     parts = []
     if worse:
-        parts.append(f"fastnn is better than {join_names(worse)}.")
+        parts.append(f"fastnn is better than {join_all(worse)}.")
     if equal:
-        parts.append(f"fastnn and {join_names(equal)} cannot be told apart.")
+        parts.append(f"fastnn and {join_all(equal)} cannot be told apart.")
     if better:
         verb = "is" if len(better) == 1 else "are"
-        parts.append(f"{join_names(better)} {verb} better than fastnn.")
+        parts.append(f"{join_all(better)} {verb} better than fastnn.")
     return " ".join(parts)
-
-
-def join_names(names):
-    """Return names with commas and "and"."""
-    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]

@@ -8,6 +8,7 @@ from .console import Notes, print_json, print_line, terminal_width
 from .model_file import load_model, read_like_training
 from .options import json_flag, positional
 from .predict_rows import PredictTable
+from .row_checks import check_model
 from .table_file import TableFile, TableOptions, table_options
 
 HELP = """
@@ -43,6 +44,7 @@ def run(options):
     from ..tabular.columns import frames
 
     model = load_model(options.model, options.data)
+    check_model(options.model, model)
     new = model.new_rows()
     notes = Notes(is_printed=not options.json)
     reading = read_like_training(options.data, options.table.reading(), model, notes)

@@ -3,8 +3,8 @@
 import math
 
 from ..core.messages import printable
+from .record import LABELS
 from .text_layout import choose_columns, shorten
-from .text_report import LABELS
 
 
 def format_models(title, metric, names, models, seconds=None):
@@ -21,7 +21,7 @@ def format_models(title, metric, names, models, seconds=None):
         first), and optionally is_better.
     seconds : list of float, optional
     """
-    label, last = LABELS[metric].replace("mean absolute error", "MAE"), 9 if seconds else 0
+    label, last = "MAE" if metric == "mae" else LABELS[metric], 9 if seconds else 0
     more = max(0, len(label) - 11)  # a row of 80 columns has 2 or 11 left
     less = max(0, more - (2 if seconds else 11))
     wide = (25 - less, 12 + more, 10, 12, 10, last)

@@ -1,7 +1,6 @@
 """The comparison of models as a dict for JSON, and as text."""
 
-from ..core.messages import printable
-from .baselines_text import join_names
+from ..core.messages import join_all, printable
 from .compare_layout import format_models
 
 
@@ -59,6 +58,6 @@ def format_comparison(content):
     worse = [m["model"] for m in others if m["is_worse"]]
     equal = [m["model"] for m in others if not m["is_worse"]]
     if worse:
-        yield f"{best['model']} is better than {join_names(worse)}."
+        yield f"{best['model']} is better than {join_all(worse)}."
     if equal:
-        yield f"{best['model']} and {join_names(equal)} cannot be told apart on these rows."
+        yield f"{best['model']} and {join_all(equal)} cannot be told apart on these rows."

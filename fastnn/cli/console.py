@@ -1,4 +1,4 @@
-"""What the commands print: errors and notes with options in place of arguments, lines and JSON."""
+"""The output of the commands: errors and notes with options in place of arguments, lines, JSON."""
 
 import contextlib
 import importlib.util
@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable
 
 from ..core.errors import Words
-from ..core.messages import LONG, join, printable, to_json
+from ..core.messages import LONG, join, nan_to_null, printable
 
 WIDTH, MIN_WIDTH = 80, 30  # columns of the output
 #: Returns {argument of Python: option} of all commands. `fastnn.cli`, which knows them, sets it.
@@ -54,13 +54,17 @@ class CommandWords(Words):
             return "the table"
         if name == "y":
             return "the target" + (f" {printable(self.target)!r}" if self.target else "")
-        option = find_options()[name]
+        option = self.option(name)
         if value is ... or value is True or name == "header":
             return option
         if value is False:
             return f"leave out {option}"
         value = ",".join(value) if isinstance(value, list) else str(value).removesuffix(".0")
         return f"{option} {shlex.quote(printable(value))}"
+
+    def option(self, name):
+        """Return the option of a command for an argument of Python."""
+        return find_options()[name]
 
     def row(self, row):
         return f"row {row.number + 1}" if self.locate_row is None else self.locate_row(row.number)
@@ -85,12 +89,16 @@ def print_line(text="", stream=None):
     """
     text, width = printable(text, LONG), terminal_width()
     if width < WIDTH and len(text) > width:
-        text = "\n".join(wrap(text, width))
+        text = "\n".join(wrap(text, width, 2))
     print(text, file=stream or sys.stdout, flush=True)
 
 
-def wrap(text, width, hanging=2):
-    """Return the lines of a line that is too long. Those after the first are indented by `hanging`."""
+def wrap(text, width=None, hanging=0):
+    """Return the lines of a text. Those after the first are indented by `hanging`.
+
+    width : by default that of the terminal
+    """
+    width = terminal_width() if width is None else width
     inner = text.lstrip()
     indent = " " * min(len(text) - len(inner), 4)
     return textwrap.wrap(
@@ -104,7 +112,7 @@ def wrap(text, width, hanging=2):
 
 def print_json(report):
     """Print a JSON object. Infinite numbers and NaN become null."""
-    text = json.dumps(to_json(report), allow_nan=False, indent=2)
+    text = json.dumps(nan_to_null(report), allow_nan=False, indent=2)
     print(text.replace("\x7f", r"\u007f"))  # the only control character that json does not escape
 
 
@@ -115,7 +123,7 @@ def print_note(text):
     """
     text = printable(f"note: {CommandWords().say(text)}", LONG)
     if sys.stderr.isatty():
-        for line in wrap(text, terminal_width()):
+        for line in wrap(text, hanging=2):
             print_line(line, sys.stderr)
     else:
         print_line(text, sys.stderr)

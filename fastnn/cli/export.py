@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from .. import export
 from ..core.errors import DataError
-from ..saving import load
 from .console import CommandError, print_line
+from .model_file import load_fitted
 from .options import for_each, option, positional
 from .parser import check_output
 
@@ -71,7 +71,7 @@ def run(options):
             raise CommandError(f"{path}: --{name} would overwrite the model. Choose another name.")
         check_output(path, option=f"--{name}")
     try:
-        model = load(options.model)
+        model = load_fitted(options.model)
         for name, path in wanted.items():
             FORMATS[name][1](model, path, options.name)
             print_line(f"Saved {path} ({os.path.getsize(path) / 1000:,.0f} kB).")

@@ -11,10 +11,10 @@ import numpy as np
 from ..core.messages import plural
 from ..tabular.comparing.paired import PairedScores
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
+from .console import wrap
 from .record import LABELS, LastBlock, TrainingRecord
 from .row_roles import groups_of_rows
 from .scores import metric_of
-from .text_layout import wrap
 from .text_report import format_score, format_scores
 
 CERTAIN = 3.0  # standard errors between the last block and the others: neighbours in time are alike

@@ -8,13 +8,14 @@ import os
 from dataclasses import asdict
 from typing import Any
 
-from ..core.messages import format_share, format_value, plural, printable
+from ..core.messages import format_share, format_value, nan_to_null, plural, printable
 from ..files.replacing import replacing
 from .baselines_text import ADVANTAGE, describe_not_trained, describe_verdicts
 from .compare_layout import digits_of, format_digits
-from .console import CommandError, to_json
+from .console import CommandError
 from .last_block import describe_last_block
 from .record import LABELS, Baselines, TrainingRecord
+from .table_facts import MOST_FREQUENT
 from .text_report import (
     describe_decision,
     describe_target,
@@ -28,7 +29,6 @@ from .text_report import (
 
 EXTENSIONS = ".md", ".json"
 MAX_COLUMNS = 100
-MOST_FREQUENT = 3  # categories of a column
 SMALL = 200  # rows of which scores are uncertain
 FEW = 30  # rows of a class whose scores are uncertain
 
@@ -46,7 +46,7 @@ def write(path, source, model, record: TrainingRecord):
 
     Raises CommandError if the file cannot be written.
     """
-    card = to_json(describe(source, model, record))
+    card = nan_to_null(describe(source, model, record))
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     if path == "-" or path.lower().endswith(".md"):
         text = "\n".join(format_markdown(card, record.baselines)) + "\n"

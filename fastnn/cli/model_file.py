@@ -49,9 +49,14 @@ def load_any(path):
     return _load(path, _read_stored)
 
 
+def load_fitted(path):
+    """Read any model file as the class that wrote it."""
+    return _load(path, load)
+
+
 def load_estimator(path):
     """Read a model file of `fastnn train` as a TabularClassifier or TabularRegressor."""
-    return _with_columns(path, _load(path, load))
+    return _with_columns(path, load_fitted(path))
 
 
 def _read_stored(path):

@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 
 from .parser import thread_count, whole_number
 
+LARGEST_PORT = 65535
+
 
 class _Argument(NamedTuple):
     """What argparse needs to know of an argument.
@@ -122,6 +124,11 @@ def threads_option(default=-1, what="results", **details) -> Any:
     shown = "-1, all CPUs" if default == -1 else f"{default}; -1 is all CPUs"
     text = f"maximum number of threads; does not change {what} (default: {shown})"
     return option("N", text, type=thread_count, default=default, **details)
+
+
+def port_option(text, default) -> Any:
+    """Return the field of --port."""
+    return option("N", text, type=whole_number(0, LARGEST_PORT), default=default)
 
 
 def keep_option() -> Any:

@@ -94,18 +94,17 @@ class Parser(argparse.ArgumentParser):
 # ---- types of values ----
 
 
-def whole_number(minimum):
-    """Return an argparse type for whole numbers of at least `minimum`."""
+def whole_number(minimum, maximum=math.inf):
+    """Return an argparse type for whole numbers of at least `minimum` and at most `maximum`."""
+    limits = f"of at least {minimum}" if maximum == math.inf else f"from {minimum} to {maximum}"
 
     def convert(text):
         try:
             number = int(text)
         except ValueError:
             number = minimum - 1
-        if number < minimum:
-            raise argparse.ArgumentTypeError(
-                f"expected a whole number of at least {minimum}, got {text!r}"
-            )
+        if not minimum <= number <= maximum:
+            raise argparse.ArgumentTypeError(f"expected a whole number {limits}, got {text!r}")
         return number
 
     return convert
@@ -160,7 +159,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
             self._action_max_length += 2
 
     def _split_lines(self, text, width):
-        return wrap(text, width, 0)  # argparse breaks lines at the hyphens of options
+        return wrap(text, width)  # argparse breaks lines at the hyphens of options
 
     def _format_usage(self, usage, *others):
         text = super()._format_usage(usage, *others)

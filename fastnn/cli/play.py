@@ -7,10 +7,11 @@ import threading
 import webbrowser
 from dataclasses import dataclass
 
+from ..core.errors import DataError
 from .console import CommandError, CommandWords, describe_missing, print_line, print_note
 from .model_file import check_model_name, is_model_name, load_model
-from .options import flag, option, positional, repeated
-from .parser import check_output, whole_number
+from .options import flag, option, options_of_arguments, port_option, positional, repeated
+from .parser import check_output
 from .record import read_setup
 from .table_file import resolve_table_path
 
@@ -49,7 +50,7 @@ class Options:
     column: list[str] | None = repeated(
         "COL", "an input; pass two (default: the first two principal components of all)"
     )
-    port: int = option("N", "port (default: any)", default=0, type=whole_number(0))
+    port: int = port_option("port (default: any)", default=0)
     no_browser: bool = flag("print the address, and open no browser")
     state: str | None = option(
         "JSON", "begin with this training: what the page copies as a command"
@@ -57,7 +58,22 @@ class Options:
     out: str | None = option("FILE", "train without a page up to the step of --state, and save")
 
 
+class _PlayWords(CommandWords):
+    """The words of a command that reads tables without options: those of `fastnn train` are named."""
+
+    def option(self, name):
+        option = super().option(name)
+        return option if name in options_of_arguments(Options) else f"fastnn train {option}"
+
+
 def run(options):
+    try:
+        return _run(options)
+    except DataError as error:
+        raise CommandError(error.say(_PlayWords())) from None
+
+
+def _run(options):
     from ..playground import as_code
 
     if options.data is not None and is_model_name(options.data):
@@ -72,6 +88,8 @@ def run(options):
         if state is None:
             state = {"step": 0, "settings": [[0, {"data": "table"} if table else {}]]}
         playback, _ = as_code.from_state(state, table)  # its errors come here, not in the page
+    except DataError:
+        raise
     except ValueError as error:
         raise CommandError(error) from None
     _print_notes(playback.data.notes)
@@ -90,7 +108,8 @@ def _explore(options):
         target = options.target or (None if setup is None else setup.target)
         explorer = Explorer(model, os.path.basename(options.data), table, target)
     except ValueError as error:
-        raise CommandError(f"{options.data}: {CommandWords().say(error)}") from None
+        what = error.say(_PlayWords()) if isinstance(error, DataError) else error
+        raise CommandError(f"{options.data}: {what}") from None
     _print_notes(explorer.notes)
     return _serve(options, explorer=explorer)
 

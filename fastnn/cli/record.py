@@ -19,13 +19,12 @@ from typing import (
     is_typeddict,
 )
 
-from ..core.messages import plural, printable
+from ..core.messages import nan_to_null, plural, printable
 from ..files import ModelFileError
 from ..files.checks import check_mapping, is_count
 from ..files.safetensors import parse_json, to_text
 from ..tables.data_checks import DataIssue
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
-from .console import to_json
 
 KEY = "training"  # in metadata_
 MAX_NOTES = 100
@@ -365,7 +364,7 @@ def largest_size(setup: TrainingSetup, names):
 
 
 def _to_metadata(content):
-    return {KEY: to_text(to_json(content))}
+    return {KEY: to_text(nan_to_null(content))}
 
 
 def _to_object(value):

@@ -1,5 +1,5 @@
-"""What the options --time, --group and --weight make of the rows: what `fit` is passed, and the rows
-of --test-size."""
+"""The options --time, --group and --weight: what `fit` is passed for them, and the rows of
+--test-size."""
 
 from dataclasses import dataclass
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from ..core.messages import printable
 from .console import CommandError, describe_missing, print_line, print_note
 from .model_file import load_any
-from .options import option, positional, threads_option
+from .options import option, port_option, positional, threads_option
 from .parser import whole_number
 
 PORT = 8000
-LARGEST_PORT = 65535
 LEAST_TOKEN = 16  # characters
 MAX_CONNECTIONS = 500
 OTHER_FILES = 100  # besides connections
@@ -46,11 +45,8 @@ class Options:
         "address to listen on (default: 127.0.0.1, only this machine; 0.0.0.0: all addresses)",
         default="127.0.0.1",
     )
-    port: int = option(
-        "N",
-        f"port to listen on; 0 chooses a free one (default: {PORT})",
-        default=PORT,
-        type=whole_number(0),
+    port: int = port_option(
+        f"port to listen on; 0 chooses a free one (default: {PORT})", default=PORT
     )
     token_file: str | None = option(
         "FILE", "file whose first line clients must send as 'Authorization: Bearer ...'"
@@ -76,8 +72,6 @@ class Options:
 def run(options):
     if missing := describe_missing(("jinja2", "starlette", "uvicorn"), "serve"):
         raise CommandError(f"needs {missing}")
-    if options.port > LARGEST_PORT:
-        raise CommandError(f"--port {options.port}: a port is at most {LARGEST_PORT}.")
     _check_open_files(options.max_connections)
     model, token = load_any(options.model), _read_token(options.token_file)
     from ..serving import create_app

@@ -124,7 +124,7 @@ def list_training_checks(table, target, roles, drop, seed=0, is_resumed=False):
     found = list_data_checks(table, target.name, drop)
     not_inputs = {roles["group"], roles["weight"]} - {None}
     if not_inputs and any(issue.kind == "duplicate rows" for issue in found):
-        # Rows of other groups, or with other weights, are no copies.
+        # Rows of other groups, or with other weights, are not copies.
         found = [issue for issue in found if issue.kind != "duplicate rows"]
         copies = find_duplicate_rows(table.drop_columns([n for n in drop if n not in not_inputs]))
         found += _in_words([] if copies is None else [copies])

@@ -1,7 +1,6 @@
 """fastnn info TABLE: what a table holds, and what `fastnn train` would make of it."""
 
 import shlex
-import textwrap
 from dataclasses import asdict
 
 import numpy as np
@@ -19,6 +18,7 @@ from .console import (
     print_line,
     terminal_width,
     warnings_as_notes,
+    wrap,
 )
 from .table_facts import (
     format_share,
@@ -167,9 +167,9 @@ def _command(file, target, n_rows):
 def _format(content, names, width):
     """Yield lines of at most `width` columns."""
     rows, n = plural(content["rows"], "row"), plural(len(names), "column")
-    yield from _wrap(f"{layout.short_path(content['data'])}: {rows}, {n}", width)
+    yield from wrap(f"{layout.short_path(content['data'])}: {rows}, {n}")
     if content["rows_looked_at"] < content["rows"] and content["target"] is None:
-        yield from _wrap(f"{content['rows_looked_at']:,} of them were looked at.", width, 2)
+        yield from wrap(f"{content['rows_looked_at']:,} of them were looked at.", hanging=2)
     yield ""
     shown = content["columns"][:MAX_COLUMNS]
     yield from _format_wide(shown, width) if width >= NARROW else _format_narrow(shown, width)
@@ -181,11 +181,11 @@ def _format(content, names, width):
         by_reason.setdefault(reason, []).append(name)
     for reason, columns in by_reason.items():
         names = layout.list_names(columns).replace(layout.UNBROKEN, " ")
-        yield from _wrap(f"left out    {names}: {printable(reason, 400)}", width, 2)
+        yield from layout.paragraph("left out", f"{names}: {printable(reason, 400)}", 2)
     if content["data_checks"]:
         yield ""
     for check in content["data_checks"][: report.MAX_WARNINGS]:
-        yield from _wrap(f"warning     {check['text']}", width, 12 if width >= NARROW else 2)
+        yield from layout.paragraph("warning", check["text"], _indent(width))
     more = len(content["data_checks"]) - report.MAX_WARNINGS
     if more > 0:
         yield f"... and {plural(more, 'warning')} more"
@@ -222,7 +222,7 @@ def _format_narrow(columns, width):
 def _format_target(target, width):
     if target is None:
         return
-    indent = 12 if width >= NARROW else 2
+    indent = _indent(width)
     name, n_without = printable(target["column"]), target["rows_without"]
     if target["task"] == "number":
         low, high = map(layout.format_number, target["range"])
@@ -243,12 +243,12 @@ def _format_target(target, width):
             f"accuracy {target['baseline']['accuracy']:.3f} of the most frequent class, log-loss "
             f"{target['baseline']['log_loss']:.3f} of the shares"
         )
-    yield from _wrap(f"target      {name}: {text}", width, indent)
+    yield from layout.paragraph("target", f"{name}: {text}", indent)
     if n_without:
-        yield from _wrap(f"            {plural(n_without, 'row')} without a target", width, indent)
-    yield from _wrap(f"baseline    {baseline}", width, indent)
+        yield from layout.paragraph("", f"{plural(n_without, 'row')} without a target", indent)
+    yield from layout.paragraph("baseline", baseline, indent)
     yield ""
 
 
-def _wrap(text, width, indent=0):
-    return textwrap.wrap(text, width, subsequent_indent=" " * indent, break_on_hyphens=False)
+def _indent(width):
+    return layout.LABEL if width >= NARROW else 2

@@ -18,8 +18,6 @@ from .console import CommandError
 TASKS = ("binary", "classes", "number")
 ALIASES = ("classification", "regression")  # scikit-learn's words: binary or classes; number
 MAX_CLASSES = 1000
-MOST_OTHERS = 0.1  # share of the distinct texts of a number that are not numbers
-MAX_INTEGER_CLASSES = 10  # whole numbers with more distinct values are numbers, not classes
 
 
 @dataclass
@@ -180,12 +178,12 @@ class _Reader:
         n = len(counts) - len(found.others)
         if self.task == "number" or (n_others == 0 and is_unambiguous(style)):
             return found
-        if n <= MAX_INTEGER_CLASSES:
+        if n <= recognition.MAX_CLASS_NUMBERS:
             return None
         nearly = recognition.recognise(list(counts), lambda: counts, self.name)
         if nearly is not None and nearly.kind == "number":
             return nearly
-        return found if len(found.others) <= MOST_OTHERS * len(counts) else None
+        return found if len(found.others) <= texts.MOST_OTHERS * len(counts) else None
 
     def note_numbers(self, found, counts):
         """Say that texts are read as numbers. Others need --skip-missing-target."""
@@ -244,9 +242,9 @@ class _Reader:
             return "binary"
         if types.is_string(values.type):
             return "classes"
-        few = min(MAX_INTEGER_CLASSES, len(values) / 2)  # most classes occur more than once
-        are_few = types.is_integer(values.type) and n_distinct <= few
-        return "classes" if are_few else "number"
+        is_whole = types.is_integer(values.type)
+        is_class = is_whole and recognition.are_class_numbers(n_distinct, len(values))
+        return "classes" if is_class else "number"
 
     def to_float(self, values, rows):
         pa = import_pyarrow()

@@ -23,17 +23,12 @@ def choose_columns(wide, narrow):
     return wide if sum(wide) <= terminal_width() else narrow
 
 
-def wrap(text):
-    """Return the lines of a text. Words are not broken."""
-    return textwrap.wrap(text, terminal_width(), break_long_words=False, break_on_hyphens=False)
-
-
-def paragraph(label, text):
-    """Return lines of text with a label on the left."""
+def paragraph(label, text, indent=LABEL):
+    """Return lines of text with a label on the left. indent : of those after the first"""
     lines = textwrap.wrap(
         f"{label:<{LABEL}}{text}",
         terminal_width(),
-        subsequent_indent=" " * LABEL,
+        subsequent_indent=" " * indent,
         break_on_hyphens=False,
     )
     return [line.replace(UNBROKEN, " ") for line in lines]

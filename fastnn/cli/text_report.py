@@ -7,10 +7,10 @@ columns, and of 40 on a terminal that is as narrow.
 import math
 import shlex
 
-from ..core.messages import plural, printable
+from ..core.messages import format_share, plural, printable
 from ..tabular.columns import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
-from .console import terminal_width
+from .console import terminal_width, wrap
 from .display import format_duration
 from .record import LABELS, ModelDescription, Scores, TrainingRecord, TrainingSetup, Tuning
 from .text_layout import (
@@ -21,7 +21,6 @@ from .text_layout import (
     list_names,
     paragraph,
     short_path,
-    wrap,
     wrap_command,
 )
 
@@ -331,7 +330,7 @@ def format_importances(model: ModelDescription):
     for label, share in top:
         drop = f"{drops[label]:>{third}}" if drops else ""
         text = printable(label, first - 4)
-        yield f"  {text:<{first - 2}}{format_percent(share):>{second}}{drop}"
+        yield f"  {text:<{first - 2}}{format_share(share):>{second}}{drop}"
 
 
 def important_columns(model: ModelDescription):
@@ -340,14 +339,6 @@ def important_columns(model: ModelDescription):
     top = sorted(positive.items(), key=lambda item: -item[1])
     total = sum(positive.values())
     return [(name, x / total) for name, x in top if x > 0]
-
-
-def format_percent(share):
-    """Return a share as a text: 12 %, 1.2 %, below 0.1 %."""
-    percent = 100 * share
-    return (
-        "< 0.1 %" if percent < 0.1 else f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %"
-    )
 
 
 def format_drops(model: ModelDescription):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..tabular.comparing.baselines import MIN_MEAN
 from ..tabular.comparing.paired import PairedScores
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, Metric
 from ..tabular.targets import LOSS_METRICS, resolve_loss
@@ -17,7 +18,6 @@ from .train_model import fit
 #: Hidden layers that --tune tries; the first are the default.
 HIDDEN = ((64, 64), (32, 32), (128,), (128, 128), (64, 64, 64))
 MIN_SECONDS = 0.01  # of a fit with a time limit that is over
-MIN_MEAN = 1e-6  # predicted, for the Poisson deviance
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What messages share: plurals, lists of names, advice about names, one line, JSON, and warnings.
+"""Parts of messages: plurals, lists of names, advice about names, one line, JSON, and warnings.
 
 Names, classes and other texts of files are not safe for a terminal: see `printable`.
 """
@@ -88,6 +88,11 @@ def join(names, maximum=6, quoted=True):
     return ", ".join(map(repr, shown) if quoted else shown) + more
 
 
+def join_all(texts):
+    """Return texts with commas, and "and" before the last one."""
+    return ", ".join(texts[:-1]) + (" and " if len(texts) > 1 else "") + texts[-1]
+
+
 def similar(name, names):
     """Return the name that is most similar, ignoring case and spaces around, or None."""
     from difflib import get_close_matches
@@ -114,12 +119,12 @@ def hint_at(name: object, names: Iterable[object]) -> str:
 # ---- JSON ----
 
 
-def to_json(value):
-    """Return a value without numbers that JSON does not have: they become None."""
+def nan_to_null(value):
+    """Return a value without the numbers that JSON does not have, NaN and infinity: they are null."""
     if isinstance(value, dict):
-        return {str(key): to_json(item) for key, item in value.items()}
+        return {str(key): nan_to_null(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [to_json(item) for item in value]
+        return [nan_to_null(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -1,4 +1,4 @@
-"""What the page draws of a network: surfaces, weights, losses, and one unit in numbers."""
+"""The picture of a network on the page: surfaces, weights, losses, and one unit in numbers."""
 
 from __future__ import annotations
 

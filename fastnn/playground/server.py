@@ -16,7 +16,7 @@ from typing import Any
 
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from ..core.messages import to_json
+from ..core.messages import nan_to_null
 from ..web.access import PageAccess, page_headers
 from ..web.application import JSON, Route, file_routes, in_thread, make_app
 from ..web.bodies import Bodies
@@ -229,7 +229,7 @@ class Frames(StreamingResponse):
         self.seen = frame["version"]
         if "losses" in frame:
             self.sent = self._new_losses(frame, self.sent)
-        text = json.dumps(to_json(frame), allow_nan=False, separators=(",", ":"))
+        text = json.dumps(nan_to_null(frame), allow_nan=False, separators=(",", ":"))
         return f"data: {text}\n\n".encode()
 
     def _new_losses(self, frame, sent):

@@ -130,7 +130,7 @@ class Settings:
         Raises
         ------
         ValueError
-            It is no JSON object, an entry does not exist, or a value is out of range.
+            It is not a JSON object, an entry does not exist, or a value is out of range.
         """
         if not isinstance(values, dict):
             raise PlayError("the settings must be a JSON object")

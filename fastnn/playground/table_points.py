@@ -12,7 +12,6 @@ from .data_sets import MOST_CLASSES, PlayData, PlayError, from_arrays
 MAX_ROWS = 5000  # drawn and trained on
 LEAST_ROWS = 10
 MAX_LEVELS = 10  # of a column of texts that becomes inputs
-MAX_INTEGER_CLASSES = 10  # as `fastnn train` guesses the task
 
 
 def from_table(
@@ -29,7 +28,8 @@ def from_table(
     table : pyarrow.Table, str or path-like
         A table that `fastnn.tables.read` returns, or its file.
     target : str
-        The column to learn. Two different values, texts, and up to ten whole numbers are classes.
+        The column to learn. Two different values, texts, and up to ten whole numbers are classes,
+        as for `fastnn train`.
     columns : list of two str, optional
         Columns of numbers or dates. By default the first two principal components of all columns of
         numbers, dates, and of up to ten different texts.
@@ -101,11 +101,13 @@ def _target(column, name):
 
 def _labels(y, name):
     """Return classes, or scaled float32 numbers."""
+    from ..tables.recognition import are_class_numbers
+
     n_distinct, label = len(np.unique(y)), f"the target {printable(name)!r}"
     if n_distinct < 2:
         raise PlayError(f"{label} has the same value in every row. Choose another target.")
     is_class = n_distinct == 2 or y.dtype.kind not in "fiu"
-    if not is_class and (y.dtype.kind == "f" or n_distinct > MAX_INTEGER_CLASSES):
+    if not is_class and (y.dtype.kind == "f" or not are_class_numbers(n_distinct, len(y))):
         return _scaled(y.astype(np.float64)).astype(np.float32)
     if n_distinct > MOST_CLASSES:
         raise PlayError(

@@ -126,7 +126,7 @@ def _as_classifier(net):
     class NetworkClassifier(ClassifierMixin, BaseEstimator):
         classes_ = np.arange(max(2, net.layer_sizes[-1]))
 
-        def fit(self, X, y):  # what has no fit is no estimator
+        def fit(self, X, y):  # scikit-learn takes nothing without it for an estimator
             return self
 
         def predict_proba(self, X):

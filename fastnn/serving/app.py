@@ -17,7 +17,7 @@ from .network_service import NetworkService
 from .openapi import describe_api
 from .page import make_page
 from .request_body import PredictOptions, parse_options, parse_rows
-from .table_service import FEW, MAX_EXPLAINED, TableService
+from .table_service import MAX_EXPLAINED, TableService
 
 MAX_ROWS, MAX_BYTES = 10_000, 16_000_000  # of a request
 WAITING = 20  # times as many rows may wait
@@ -120,7 +120,7 @@ class Handlers:
     def _warm_up(self, example):
         """Predict a row, few and many, so that the first request need not wait for imports."""
         with contextlib.suppress(ValueError, RequestError):  # which a request would get
-            for n in (1, FEW + 1):
+            for n in (1, self.service.few + 1):
                 read = self.service.read([example] * n)
                 self.service.predict([(read, PredictOptions())])
 
@@ -133,7 +133,7 @@ class Handlers:
             parsed = parse_rows(*arguments)
         else:
             parsed = await batches.in_thread(parse_rows, *arguments)
-        if service.is_few(parsed.rows):
+        if len(parsed.rows) <= service.few:
             read = service.read(parsed.rows)
         else:
             read = await batches.in_thread(service.read, parsed.rows)

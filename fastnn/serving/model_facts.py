@@ -1,4 +1,4 @@
-"""What a served model is: its target, its columns with a JSON schema and an example each, its score."""
+"""Facts of a served model: its target, its columns with a JSON schema and an example each, its score."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -16,7 +16,6 @@ from ..mlp import MLP
 from ..tabular.prediction_columns import label_text
 from ..web.errors import RequestError
 
-FEW = 256  # rows that are read without a thread
 MAX_MISSING = 20  # names in a message
 NUMBERS = (int, float)  # and bool, which is an int
 
@@ -58,6 +57,8 @@ class NetworkService:
         Whether a row is an object, else an array.
     """
 
+    few = 256  # rows that are read without a thread
+
     def __init__(self, model, n_threads):
         self.n_threads, self.is_network = n_threads, isinstance(model, MLP)
         self.facts = model.facts()
@@ -95,10 +96,6 @@ class NetworkService:
         except ValueError as error:
             raise RequestError(422, f"interval: {error}") from None
 
-    def is_few(self, rows):
-        """Whether rows are read so fast that no thread is needed."""
-        return len(rows) <= FEW
-
     def read(self, rows):
         """Return the NetworkRows of a request. Raise RequestError if the model cannot predict them."""
         notes: list = []
@@ -131,7 +128,7 @@ class NetworkService:
                     f"and takes no missing values. {advice}".rstrip(),
                     {"row": i, "column": missing[0]},
                 )
-        for key in dict.fromkeys(key for row in rows for key in row.keys() - known):
+        for key in dict.fromkeys(key for row in rows for key in row if key not in known):
             notes.append(f"{printable(key)!r} is not a column of the model and is ignored.")
         return [[row[name] for name in self.names] for row in rows]
 

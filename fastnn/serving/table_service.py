@@ -24,7 +24,6 @@ from ..web.errors import RequestError, RequestWords
 from .request_body import describe
 
 MAX_EXPLAINED = 100  # rows of a request: each takes some 10 ms
-FEW = 32  # rows that are read one by one; more are read as a table
 EXPLANATION = ("output", "prediction", "base", "contributions", "standard_errors")
 MAX_NOTES = 6  # about keys that are not columns
 
@@ -67,6 +66,8 @@ class TableService:
     n_columns : int
     """
 
+    few = 32  # rows that are read one by one, without a thread; more are read as a table
+
     def __init__(self, model):
         self.model, self.facts = model, model.facts()
         self._features = features = model.features_
@@ -108,16 +109,12 @@ class TableService:
                 "it again.",
             )
 
-    def is_few(self, rows):
-        """Whether rows are read so fast that no thread is needed."""
-        return len(rows) <= FEW
-
     def read(self, rows):
         """Return the TableRows of a request. Raise ValueError if the model cannot predict them."""
         read = TableRows(rows, len(rows))
         if self.has_names:
             self._note_unknown_keys(rows, read.notes)
-        if len(rows) <= FEW:
+        if len(rows) <= self.few:
             read.plain = self._read_plain(rows)
         if read.plain is None:
             read.features = self._read_table(rows, read.notes)
@@ -181,7 +178,7 @@ class TableService:
         return [name for name in self._features.names if name in names]
 
     def _note_unknown_keys(self, rows, notes):
-        unknown = [key for row in rows for key in row.keys() - self._known]
+        unknown = [key for row in rows for key in row if key not in self._known]
         if not unknown:
             return
         for key in list(dict.fromkeys(unknown))[:MAX_NOTES]:

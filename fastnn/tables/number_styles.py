@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter
 
-from ..core.messages import join
+from ..core.messages import join, join_all
 from . import part_texts, units
 from .missing_marks import present_texts
 from .number_texts import (
@@ -271,7 +271,7 @@ def describe_number_style(style, distinct=()):
         what.append("ranges (10 - 20 is read as 15)")
     if not what:
         return "numbers"
-    text = "numbers with " + (", ".join(what[:-1]) + " and " if len(what) > 1 else "") + what[-1]
+    text = f"numbers with {join_all(what)}"
     return text + _describe_conversion(distinct, style)
 
 

@@ -26,6 +26,7 @@ MOST_CODES = 0.005  # share of the codes among the distinct texts
 CODE = re.compile(r"[^\W\d_]\d|\d[^\W\d_]|\d-\d")
 HOW_MANY = 3  # examples
 MIN_CODE = 3  # digits
+MAX_CLASS_NUMBERS = 10  # whole numbers with more distinct values are numbers, not classes
 TRUTHS = {"true": 1.0, "false": 0.0}
 
 
@@ -152,6 +153,11 @@ def find_padded(texts):
     if len(lengths) != 1 or min(lengths) < MIN_CODE:  # 08 is an hour or a month
         return None
     return next(filter(begins_with_zero, texts), None)
+
+
+def are_class_numbers(n_distinct, n_rows):
+    """Return whether whole numbers are classes: few ones, most of which occur more than once."""
+    return n_distinct <= min(MAX_CLASS_NUMBERS, n_rows / 2)
 
 
 def truth(text):

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from ..core.errors import DataError
-from ..core.messages import join, to_json
+from ..core.messages import join, nan_to_null
 from .access import Guard
 from .errors import RequestError, refusal
 
@@ -142,7 +142,7 @@ def reply(content, **options):
     if isinstance(content, Response):
         return content
     if not isinstance(content, bytes):
-        content = json.dumps(to_json(content), allow_nan=False).encode()
+        content = json.dumps(nan_to_null(content), allow_nan=False).encode()
     return Response(content, **{"media_type": JSON, **options})
 
 

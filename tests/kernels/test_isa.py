@@ -436,6 +436,11 @@ def test_show_config_names_optional_packages_without_importing_them(installed, t
     assert output.splitlines()[-1] == "False"
 
 
+@pytest.mark.parametrize("package", ["jinja2", "starlette", "uvicorn"])  # of the extra web
+def test_show_config_names_the_packages_of_pages(package):
+    assert package in fastnn.config.PACKAGES
+
+
 def test_supported_is_a_part_of_built():
     assert set(kernels.SUPPORTED) <= set(kernels.BUILT)
     assert kernels.CHOSEN in kernels.SUPPORTED

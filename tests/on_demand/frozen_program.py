@@ -15,6 +15,8 @@ import tempfile
 from fastnn import kernels
 
 PROGRAM = """
+from importlib import resources
+
 import numpy as np
 import fastnn
 from fastnn.datasets import load_digits
@@ -24,6 +26,8 @@ model = fastnn.MLPClassifier((8,), max_iter=5, early_stopping=False, random_stat
 model.set_params(tol=0, n_iter_no_change=1000).fit(X, y)
 net = fastnn.MLP([3, 4, 1], rng=0, dtype="float64")
 assert net.forward(np.ones((2, 3))).shape == (2, 1)
+pages = resources.files("fastnn.playground"), resources.files("fastnn.web")
+assert all(package.joinpath("pages").is_dir() for package in pages)
 print("ran on", fastnn.kernels.CHOSEN, "with", type(model).__name__, len(model.predict(X)))
 """
 

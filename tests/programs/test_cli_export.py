@@ -83,7 +83,11 @@ def test_mistakes(run, model, tmp_path, monkeypatch):
             "--c",
             "missing/net.c",
         ): "missing: no such folder. Create it first, or choose another --c.",
-        ("missing.safetensors", "--c", "a.c"): "missing.safetensors: No such file or directory",
+        (
+            "missing.safetensors",
+            "--c",
+            "a.c",
+        ): "missing.safetensors: No such file or directory. The models in this folder are",
         ("table.csv", "--c", "a.c"): "table.csv: ",
     }.items():
         code, out, errors = run(*arguments)

@@ -26,7 +26,7 @@ def run(capsys, monkeypatch, models):
     tables. The next test finds it as this one did."""
     monkeypatch.chdir(models)
     with unchanged_folder():
-        yield lambda *arguments: call(capsys, "predict", *arguments)
+        yield lambda *arguments, command="predict": call(capsys, command, *arguments)
 
 
 def error_of(run, *arguments):
@@ -197,6 +197,8 @@ def test_a_model_of_an_array(run):
     TabularClassifier(**SMALL).fit(X, [0, 1] * 20).save("m.safetensors")
     message = "m.safetensors: was trained on an array, whose columns have no names. Load it in Pyth"
     assert error_of(run, "m.safetensors", "new.csv").startswith(message)
+    code, _, error = run("m.safetensors", "new.csv", command="check")
+    assert code == 2 and error.startswith(f"fastnn check: {message}")
 
 
 @pytest.mark.filterwarnings("ignore:y holds only the class")

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import pathlib
 import signal
 import socket
 import struct
@@ -293,6 +294,19 @@ def test_the_page_without_its_packages(run, monkeypatch):
         "fastnn play: the page needs starlette, which is not installed. Run: python -m pip install "
         '"fastnn-mlp[web]"\n',
     )
+
+
+def test_a_bad_line_of_a_table(run):
+    """`fastnn play` has no options for files: the message says which command has them."""
+    pathlib.Path("bad.csv").write_text("a,b\n1,2\n3,4,5\n")
+    code, _, error = run("play", "bad.csv", "--target", "a", "--no-browser")
+    assert code == 2 and error.startswith("fastnn play: bad.csv, line 3: has 3 values")
+    assert error.endswith("in quotes. fastnn train --skip-bad-lines leaves such lines out.\n")
+
+
+def test_a_port_that_does_not_exist(run):
+    code, _, error = run("play", "--no-browser", "--port", "99999")
+    assert code == 2 and "--port: expected a whole number from 0 to 65535, got '99999'" in error
 
 
 def test_a_port_in_use_is_an_error(run, server):

@@ -66,11 +66,12 @@ def test_columns_with_names(tmp_path):
     app = create_app(reloaded(model, tmp_path))
     create_app(model)
     assert model.feature_names_in_.tolist() == ["a", "b", "c"]  # it is not changed
-    row = {"c": X[0, 2], "x": 1, "a": X[0, 0], "b": X[0, 1]}
+    row = {"c": X[0, 2], "x": 1, "w": 1, "v": 1, "a": X[0, 0], "b": X[0, 1]}
     status, reply = ask(app, "/predict", row)
     assert status == 200
     assert_same_bits(np.array(reply["predictions"][0]["prediction"]), model.predict(table[:1])[0])
-    assert reply["notes"] == ["'x' is not a column of the model and is ignored."]
+    notes = [f"'{key}' is not a column of the model and is ignored." for key in "xwv"]
+    assert reply["notes"] == notes
     status, reply = ask(app, "/predict", {"a": 1, "b": 2})
     assert status == 422 and reply["detail"].startswith("Row 0 has no 'c', but the model needs all")
 

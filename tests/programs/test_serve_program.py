@@ -245,8 +245,11 @@ def test_a_port_in_use(run):
             "--host no.such.host.invalid is not a name or an address",
         ),
         (["--host", "192.0.2.1"], "--host 192.0.2.1 cannot be used ("),
-        (["--port", "70000"], "--port 70000: a port is at most 65535."),
-        (["--port", "x"], "argument --port: expected a whole number of at least 0, got 'x'."),
+        (
+            ["--port", "70000"],
+            "argument --port: expected a whole number from 0 to 65535, got '70000'.",
+        ),
+        (["--port", "x"], "argument --port: expected a whole number from 0 to 65535, got 'x'."),
         (["--token-file", "none.txt"], "none.txt: No such file or directory. Pass a text file"),
         (
             ["--token-file", "new.csv"],

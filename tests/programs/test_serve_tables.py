@@ -252,9 +252,10 @@ def test_an_error_of_one_request_is_not_one_of_others(models):
 
 def test_what_is_not_used_as_sent_is_noted(models):
     app = served(models, "number")
-    row = ROW | {"city": "Paris", "aera": 5, "same": 2}
+    row = ROW | {"city": "Paris", "aera": 5, "same": 2, "z": 1, "y": 1, "x": 1}
     assert ask(app, "/predict", row)[1]["notes"] == [
         "'aera' is not a column of the model and is ignored. Did you mean 'area'?",
+        *(f"'{key}' is not a column of the model and is ignored." for key in "zyx"),
         "column 'city': 1 row with an unknown category, such as 'Paris', predicted without it",
     ]
     _, reply = ask(app, "/predict", ROW | {"city": 10**400})

@@ -298,6 +298,27 @@ def test_the_page_draws_the_bands():
     assert list(drawn) == list(BANDS)[::-1]
 
 
+#: Of files that CONTRIBUTING.md adds as examples.
+MADE_UP = {"orc_files", "duration", "sve2", "sve2_float32", "sve2_float64"}
+
+
+@needs_page
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_what_a_page_names_exists(page):
+    """Each file and folder exists, perhaps below the folder that the text speaks of."""
+    root = PACKAGE.parent
+    top = [root / name for name in ("fastnn", "src", "tests", "docs", "bench", "examples")]
+    paths = [*root.iterdir(), *top, *(path for folder in top for path in folder.rglob("*"))]
+    existing = {f"/{path.relative_to(root).as_posix()}" for path in paths}
+    ends = {f"/{'/'.join(path.split('/')[-n:])}" for path in existing for n in range(1, 6)}
+    text = (root / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"(?<![\w./<])[\w/-]+\.(?:pyx|pxi|pxd|pyi|py|md|toml|h)\b", text))
+    named |= set(re.findall(r"`([\w/.-]+)/`", text))
+    made_up = {name for name in named if pathlib.PurePath(name).stem in MADE_UP}
+    assert len(named) > 50
+    assert sorted(name for name in named - made_up if f"/{name}" not in ends) == []
+
+
 @needs_page
 def test_the_page_names_every_package():
     text = PAGE.read_text(encoding="utf-8")
@@ -340,7 +361,7 @@ def test_the_page_names_every_package():
         ("tabular.columns.column", "def f():\n    from ..large import sampling"),
         ("web.application", "def f():\n    from ..cli.console import print_line"),
         ("serving.page", "def f():\n    from ..cli.html_report import elements"),
-        ("playground.server", "from ..cli.console import to_json"),
+        ("playground.server", "from ..cli.console import print_line"),
         ("training.many", "from fastnn.tabular.encoder import Encoder"),
         ("estimators", "def f():\n    from ..export import c"),
         ("mlp", "from .exchange.pytorch import to_torch"),

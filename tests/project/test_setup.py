@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import types
 
 import pytest
 from places import ROOT
@@ -90,6 +91,18 @@ def test_an_older_python(build_extensions, monkeypatch):
     oldest = project["requires-python"].removeprefix(">=")
     with pytest.raises(SystemExit, match=rf"fastnn needs Python {re.escape(oldest)} or newer, "):
         runpy.run_path("setup.py")
+
+
+def test_frozen_programs_have_the_data_of_packages(monkeypatch):
+    """Those of the command line are not frozen, nor are declarations for compilers."""
+    hooks = types.ModuleType("PyInstaller.utils.hooks")
+    hooks.collect_submodules = lambda *_, **options: []
+    hooks.collect_data_files = lambda package: [package]
+    monkeypatch.setitem(sys.modules, hooks.__name__, hooks)
+    hook = runpy.run_path(str(ROOT / "fastnn/_pyinstaller/hook-fastnn.py"))
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        packages = tomllib.load(file)["tool"]["setuptools"]["package-data"]
+    assert {*hook["datas"]} == {*packages} - {"fastnn", "fastnn.cli.html_report"}
 
 
 def test_a_clone_that_is_not_built(tmp_path):

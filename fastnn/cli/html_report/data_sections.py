@@ -10,7 +10,6 @@ from ..text_layout import format_number, short_path
 from ..text_report import (
     describe_target,
     format_drops,
-    format_percent,
     important_columns,
 )
 from .elements import name, section
@@ -127,7 +126,7 @@ def importances_section(report):
     for label, share in top[:MAX_IMPORTANT]:
         bar = markup('<div class="bar" style="--share: {:.3f}"></div>', share / largest)
         drop = [drops[label]] if drops else []
-        rows.append([name(label), format_percent(share), *drop, bar])
+        rows.append([name(label), format_share(share), *drop, bar])
     return section(
         "importances",
         title,

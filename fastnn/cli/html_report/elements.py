@@ -1,4 +1,4 @@
-"""What sections are made of: names, and what a template of pages/sections.html shows."""
+"""The elements of sections: names, and what a template of pages/sections.html shows."""
 
 from ...core.messages import printable
 
