@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..tabular.comparing.baselines import MIN_MEAN
 from ..tabular.comparing.paired import PairedScores
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, Metric
-from ..tabular.targets import LOSS_METRICS, resolve_loss
+from ..tabular.targets import LOSS_METRICS, MIN_RATE, resolve_loss
 from .record import Decision, TriedRow, Tuning
 from .row_roles import groups_of_rows
 from .scores import Evaluation, metric_of
@@ -218,7 +217,7 @@ def _metric(model):
 
 
 def _poisson_deviance(rows):
-    P = np.maximum(rows.P, MIN_MEAN)
+    P = np.maximum(rows.P, MIN_RATE)
     logarithm = np.log(np.where(rows.y > 0, rows.y, 1.0) / P)
     return float(np.average(2 * (rows.y * logarithm - rows.y + P), weights=rows.weight))
 
