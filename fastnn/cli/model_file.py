@@ -82,7 +82,7 @@ def _load(path, read, data=None):
 
 def _with_columns(path, model):
     """Return a model. Raise CommandError if it is not that of a table."""
-    if not hasattr(model, "columns_"):
+    if not model.facts().is_table:
         what = "a network" if isinstance(model, MLP) else "an estimator"
         raise CommandError(
             f"{path}: holds {what} without the columns of a table (written by "

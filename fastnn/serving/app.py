@@ -6,7 +6,6 @@ import json
 from starlette.responses import HTMLResponse
 
 from ..core.validation import check_threads, describe_type
-from ..mlp import MLP
 from ..web.access import Access, page_headers
 from ..web.application import Route, file_routes, make_app
 from ..web.bodies import Bodies
@@ -59,12 +58,13 @@ def create_app(
 
     ``uvicorn.run(app)`` serves it.
     """
-    is_table = hasattr(model, "features_")
-    if not is_table and not isinstance(model, MLP) and not hasattr(model, "networks_"):
+    try:
+        is_table = model.facts().is_table
+    except (AttributeError, TypeError) as error:  # no model, a class, or not fitted
         raise TypeError(
             f"model must be an MLP or a fitted estimator of fastnn, got {describe_type(model)}. Fit "
             "it, or load it with fastnn.load."
-        )
+        ) from error
     n_threads = check_threads(n_threads)
     if hasattr(model, "n_threads"):
         model.n_threads = n_threads

@@ -301,7 +301,7 @@ def test_batches_are_limited():
 
 
 def test_other_models():
-    for model in (TabularClassifier(), [1], "model.safetensors"):
+    for model in (TabularClassifier(), TabularClassifier, [1], "model.safetensors"):
         with pytest.raises(
             TypeError, match=r"model must be an MLP or a fitted estimator of fastnn"
         ):
