@@ -11,7 +11,7 @@ from serving_client import ask, ask_all
 from fastnn import MLP, TabularClassifier
 from fastnn.serving import Access, create_app
 from fastnn.serving.batches import Batches
-from fastnn.serving.model_facts import describe_columns, example_row
+from fastnn.serving.served_model import describe_columns, example_row
 from fastnn.serving.table_service import TableService
 from fastnn.web.bodies import Bodies
 from fastnn.web.errors import RequestError

@@ -28,7 +28,7 @@ class RequestColumn:
     example: Any
 
 
-def describe_model(service, name):
+def describe_served(service, name):
     """Return the facts of `/model`, as a dict that JSON can hold.
 
     Parameters
