@@ -246,7 +246,7 @@ def _in_order_of(first, model, P):
     of the first model: numbers and texts of the same classes are sorted differently."""
     numbers = {text: i for i, text in enumerate(_class_texts(first.facts()))}
     order = np.array([numbers[text] for text in _class_texts(model.facts())])
-    chosen = model.targets_.decide(P, threshold_of(model))
+    chosen = model.decide(P, threshold_of(model))
     return P[:, np.argsort(order)], order[chosen]
 
 

@@ -19,13 +19,15 @@ from ..tabular.tabular_file import FORMAT
 from .console import CommandError
 from .record import ModelDescription, read_setup
 from .scores import drop_verb
-from .table_file import to_words
+from .table_file import READ_OPTIONS, to_words
 
 #: Of models of other programs.
 OTHER_FORMATS = (
     *(".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".onnx", ".h5", ".keras", ".npz"),
 )
-TEXTS = ("sep", "encoding", "decimal", "comment")
+#: Of READ_OPTIONS, those that new tables do not take from the training: each file has its own sheet,
+#: and what is likely is found anew.
+NOT_RESTORED = {"sheet", "likely_encoding", "likely_decimal"}
 
 
 def load_model(path, data=None):
@@ -87,7 +89,7 @@ def _load(path, read, data=None):
 
 def _with_columns(path, model):
     """Return a model. Raise CommandError if it is not that of a table."""
-    if not hasattr(model, "columns_"):
+    if not model.facts().is_table:
         what = "a network" if isinstance(model, MLP) else "an estimator"
         raise CommandError(
             f"{path}: holds {what} without the columns of a table (written by "
@@ -186,7 +188,7 @@ def read_like_training(data, options, model, notes):
 def training_reading(data, options, model):
     """Return ReadOptions with those of the training that the command line does not set.
 
-    New tables come from the same source. The sheet is the exception: each file has its own.
+    New tables come from the same source.
 
     Returns
     -------
@@ -201,10 +203,10 @@ def training_reading(data, options, model):
         likely["likely_decimal"] = model.features_.decimal()
     if options.encoding is None and "guessed_encoding" in stored:
         likely["likely_encoding"] = stored["guessed_encoding"]  # if the table is not UTF-8
-    restored = [*TEXTS, "na", "header", "skip_bad_lines"]
+    restored = {*READ_OPTIONS} - NOT_RESTORED
     found = formats.find_stored(data)
-    if found is not None and found.option == "sql":  # other files have no queries
-        restored.append("sql")
+    if found is None or found.option != "sql":  # other files have no queries
+        restored.remove("sql")
     if "na" in stored:
         stored["na"] = tuple(stored["na"])
     added = {

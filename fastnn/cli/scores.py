@@ -171,7 +171,7 @@ def score_rows(model, y, P, threshold=None, *, block=None, weight=None) -> Score
     if P.ndim == 1:
         return replace(score_numbers(y, P, block, weight), metric=metric)
     labels = list(map(label_text, model.classes_.tolist()))
-    predicted = model.targets_.decide(P, threshold)
+    predicted = model.decide(P, threshold)
     scores = score_classes(y, P, predicted, labels, weight)
     rule = parse(model.threshold)
     if isinstance(rule, ThresholdRule):

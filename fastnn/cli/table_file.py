@@ -1,7 +1,7 @@
 """The table file of a command: its options, its rows, and where these are in the file."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .. import datasets
@@ -14,10 +14,7 @@ from .console import CommandError, CommandWords, Notes
 from .options import flag, option, part, repeated
 
 #: The fields of ReadOptions that the record of a training has if they are not the defaults.
-READ_OPTIONS = (
-    *("sep", "encoding", "na", "decimal", "comment", "sheet", "sql"),
-    *("header", "skip_bad_lines", "likely_encoding", "likely_decimal"),
-)
+READ_OPTIONS = tuple(each.name for each in fields(ReadOptions) if each.name != "text_columns")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +65,9 @@ def table_options() -> Any:
 def to_words(reading):
     """Return the words of a command line for ReadOptions of the user."""
     words: list = []
-    for name in ("sep", "encoding", "decimal", "comment", "sheet", "sql"):
+    for name in READ_OPTIONS:
         value = getattr(reading, name)
-        words += [] if value is None else [f"--{name}", str(value)]
+        words += [f"--{name}", str(value)] if type(value) in (str, int) else []
     words += [word for value in reading.na for word in ("--na", value)]
     words += [] if reading.header else ["--no-header"]
     return words + (["--skip-bad-lines"] if reading.skip_bad_lines else [])

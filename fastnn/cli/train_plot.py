@@ -37,7 +37,7 @@ def save(path, model, record: TrainingRecord, y, P):
             labels = model.classes_
             plotting.plot_confusion(
                 labels[y],
-                labels[model.targets_.decide(P, model.threshold_)],
+                labels[model.decide(P, model.threshold_)],
                 result,
                 labels=labels,
             )

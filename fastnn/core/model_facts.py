@@ -54,6 +54,9 @@ class ModelFacts:
     ----------
     estimator : str
         The name of the class.
+    is_table : bool
+        Whether it is a model of tables, with the attributes and methods of
+        `tabular.predictions.TablePredictions`.
     columns : tuple of ColumnFacts
         The columns that predictions read.
     has_names : bool
@@ -109,6 +112,7 @@ class ModelFacts:
     has_names: bool
     n_networks: int
     n_params: int
+    is_table: bool = False
     hidden_sizes: tuple[int, ...] = ()
     weights: tuple[float, ...] = ()
     classes: tuple[Any, ...] | None = None
@@ -142,7 +146,7 @@ class ModelFacts:
 
     @property
     def task(self) -> str:
-        """ "classes" or "number", also for several targets or quantiles, and for each network."""
+        """The task: "classes" or "number", also for several targets or quantiles, and for each network."""
         return "classes" if self.is_classifier else "number"
 
     @property

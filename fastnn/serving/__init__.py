@@ -7,7 +7,7 @@
 - `request_body`: rows and options of a request.
 - `table_service`, `network_service`: predictions of requests. `batches`: requests that wait are
   predicted together.
-- `model_facts`: what the model and its columns are. `openapi`: the same for clients. `page`: for
+- `served_model`: what the model and its columns are. `openapi`: the same for clients. `page`: for
   people.
 """
 

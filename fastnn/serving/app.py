@@ -6,17 +6,16 @@ import json
 from starlette.responses import HTMLResponse
 
 from ..core.validation import check_threads, describe_type
-from ..mlp import MLP
 from ..web.access import Access, page_headers
 from ..web.application import Route, file_routes, make_app
 from ..web.bodies import Bodies
 from ..web.errors import RequestError
 from .batches import Batches
-from .model_facts import describe_columns, describe_model, example_row
 from .network_service import NetworkService
 from .openapi import describe_api
 from .page import make_page
 from .request_body import PredictOptions, parse_options, parse_rows
+from .served_model import describe_columns, describe_served, example_row
 from .table_service import MAX_EXPLAINED, TableService
 
 MAX_ROWS, MAX_BYTES = 10_000, 16_000_000  # of a request
@@ -59,12 +58,13 @@ def create_app(
 
     ``uvicorn.run(app)`` serves it.
     """
-    is_table = hasattr(model, "features_")
-    if not is_table and not isinstance(model, MLP) and not hasattr(model, "networks_"):
+    try:
+        is_table = model.facts().is_table
+    except (AttributeError, TypeError) as error:  # no model, a class, or not fitted
         raise TypeError(
             f"model must be an MLP or a fitted estimator of fastnn, got {describe_type(model)}. Fit "
             "it, or load it with fastnn.load."
-        )
+        ) from error
     n_threads = check_threads(n_threads)
     if hasattr(model, "n_threads"):
         model.n_threads = n_threads
@@ -97,7 +97,7 @@ class Handlers:
         self.batches = Batches(service.predict, WAITING * self.max_rows)
         if service.facts.has_explanations:
             self.explanations = Batches(service.explain, WAITING * MAX_EXPLAINED)
-        facts, columns = describe_model(service, name), describe_columns(service)
+        facts, columns = describe_served(service, name), describe_columns(service)
         example = example_row(service, columns)
         self._warm_up(example)
         page = HTMLResponse(make_page(facts, columns, example), headers=page_headers("serve"))

@@ -20,7 +20,7 @@ def describe_api(routes, facts, columns, example, has_token=False):
     routes : list of Route
         Those of GET with a text about them have a reply in JSON that is any object.
     facts : dict
-        Those of `model_facts.describe_model`.
+        Those of `served_model.describe_served`.
     columns : list of RequestColumn
     example : dict or list
         A row: an object, or an array if the columns have no names.

@@ -16,7 +16,7 @@ def make_page(facts, columns, example):
     Parameters
     ----------
     facts : dict
-        Those of `model_facts.describe_model`.
+        Those of `served_model.describe_served`.
     columns : list of RequestColumn
     example : dict or list
         A row.

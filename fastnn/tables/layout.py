@@ -71,13 +71,13 @@ class ReadOptions:
     text_columns: Collection[str] = ()
     sep: str | None = None
     encoding: str | None = None
-    header: bool = True
     na: Collection[str | float] = ()
     decimal: str | None = None
     comment: str | None = None
     sheet: str | int | None = None
-    skip_bad_lines: bool = False
     sql: str | None = None
+    header: bool = True
+    skip_bad_lines: bool = False
     #: Of similar files, if this one does not tell.
     likely_encoding: str | None = None
     likely_decimal: str | None = None

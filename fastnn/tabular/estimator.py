@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from sklearn.utils import Tags
 
-    from ..state.history import History
     from ..typing import Path
     from .row_split import FoldRows
     from .table_model import TableModel
@@ -56,9 +55,6 @@ class BaseTabular(Attributes, TablePredictions):
     ----------
     model_ : TableModel
         The fitted model, which all predictions use.
-    histories_ : list of list of History or None
-        For each configuration, those of the networks of the folds with the last best epoch; None
-        for a network from a file.
     folds_ : FoldRows or None
         The rows of the folds, None in an estimator from a file.
     oof_blocks_ : ndarray (n,) of int, or None
@@ -313,10 +309,6 @@ class BaseTabular(Attributes, TablePredictions):
             tabular_file.write(path, self, reading.check, background)
 
     # ---- what fit leaves ----
-
-    @property
-    def histories_(self) -> list[list[History | None]]:
-        return self.model_.histories()
 
     @property
     def folds_(self) -> FoldRows | None:

@@ -24,6 +24,7 @@ def describe(estimator, name):
         threshold, rule = estimator.threshold_, estimator.threshold
     return ModelFacts(
         estimator=name,
+        is_table=True,
         columns=_columns(model),
         has_names=features.names is not None,
         **network_sizes(model.networks()),

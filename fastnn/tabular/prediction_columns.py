@@ -28,7 +28,7 @@ def class_columns(model, P, proba=False):
     proba : bool, default False
         Whether to add the probability of each class.
     """
-    labels = model.classes_[model.targets_.decide(P, model.threshold_)]
+    labels = model.classes_[model.decide(P, model.threshold_)]
     columns = {"prediction": labels}
     if proba:
         for label, p in zip(model.classes_.tolist(), P.T):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..core.model_facts import ModelFacts
+    from ..state.history import History
     from .checking.drift_report import DriftReport
     from .columns.features import Features
     from .table_model import TableModel
@@ -46,11 +47,7 @@ class TablePredictions(ExplainedPredictions):
     is_classifier : bool
         Whether classes are predicted, not numbers.
     model_ : TableModel
-        Other packages use the attributes and methods below instead.
-    features_ : Features
-        What the columns are, and how they are read.
-    targets_ : TableClasses or TableNumbers
-        What the outputs of the networks become.
+        Programs use `facts`, `features_`, `targets_`, `histories_` and the methods instead.
     metric : str or callable
     n_threads : int
     """
@@ -62,11 +59,22 @@ class TablePredictions(ExplainedPredictions):
 
     @property
     def features_(self) -> Features:
+        """Features: what the columns are, and how they are read."""
+        self._check_fitted()
         return self.model_.features
 
     @property
     def targets_(self) -> Any:
+        """TableClasses or TableNumbers: the loss, and what the outputs of the networks become."""
+        self._check_fitted()
         return self.model_.targets
+
+    @property
+    def histories_(self) -> list[list[History | None]]:
+        """list of list of History or None: for each configuration, those of the networks of the folds
+        with the last best epoch; None for a network from a file."""
+        self._check_fitted()
+        return self.model_.histories()
 
     def facts(self) -> ModelFacts:
         """Return a description of the model: its task, columns, scores and size.
@@ -271,6 +279,13 @@ class ClassPredictions(TablePredictions):
         self._check_fitted()
         return self.model_.targets.find_threshold(self.threshold)
 
+    def decide(self, P: NDArray[Any], threshold: Any) -> NDArray[np.intp]:
+        """Return the number in `classes_` of the predicted class of each row.
+
+        P : probabilities (n, n_classes); threshold : as `TableClasses.decide` takes it
+        """
+        return self.targets_.decide(P, threshold)
+
     @maps_partitions
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the probability of each class, in the order of `classes_`.
@@ -331,7 +346,7 @@ class ClassPredictions(TablePredictions):
         with self._reading():
             self._check_fitted()
             threshold = self.threshold_
-            return self.classes_[self.model_.targets.decide(self.predict_proba(X), threshold)]
+            return self.classes_[self.decide(self.predict_proba(X), threshold)]
 
 
 class NumberPredictions(TablePredictions):

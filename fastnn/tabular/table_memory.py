@@ -17,7 +17,7 @@ def check_memory(encoders, features, setup, n_folds):
     ----------
     encoders : dict of EncoderSettings to Encoder
     features : Features
-    setup : TrainingSetup
+    setup : JobSetup
     n_folds : int
     """
     n_bytes, hidden, n_out, n = 0, setup.hidden_sizes, setup.targets.n_out, len(setup.rows)

@@ -74,6 +74,7 @@ def test_facts_of_every_maker(made, tmp_path):
     assert isinstance(facts, ModelFacts)
     assert (facts.estimator, facts.task, facts.classes) == (type(model).__name__, task, classes)
     assert facts.is_classifier == (task == "classes")
+    assert facts.is_table == isinstance(model, (fastnn.TabularClassifier, fastnn.TabularRegressor))
     assert (facts.n_networks, facts.n_params) == (len(networks), sum(n.n_params for n in networks))
     assert facts.hidden_sizes == ((3,) if networks else ())
     assert all(net.layer_sizes[-1] == n_outputs for net in networks)
@@ -91,7 +92,7 @@ def test_facts_of_every_maker(made, tmp_path):
     model.save(tmp_path / "m")
     loaded = fastnn.load(tmp_path / "m")
     assert loaded.facts() == facts
-    if hasattr(model, "features_"):
+    if facts.is_table:
         assert stored_model.load(tmp_path / "m").facts() == facts
 
 

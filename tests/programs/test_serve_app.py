@@ -11,7 +11,7 @@ from serving_client import ask, ask_all
 from fastnn import MLP, TabularClassifier
 from fastnn.serving import Access, create_app
 from fastnn.serving.batches import Batches
-from fastnn.serving.model_facts import describe_columns, example_row
+from fastnn.serving.served_model import describe_columns, example_row
 from fastnn.serving.table_service import TableService
 from fastnn.web.bodies import Bodies
 from fastnn.web.errors import RequestError
@@ -301,7 +301,7 @@ def test_batches_are_limited():
 
 
 def test_other_models():
-    for model in (TabularClassifier(), [1], "model.safetensors"):
+    for model in (TabularClassifier(), TabularClassifier, [1], "model.safetensors"):
         with pytest.raises(
             TypeError, match=r"model must be an MLP or a fitted estimator of fastnn"
         ):

@@ -142,6 +142,12 @@ def test_an_array_has_no_names(path):
     assert not hasattr(other, "feature_names_in_")
 
 
+@pytest.mark.parametrize("name", ["features_", "targets_", "histories_"])
+def test_what_programs_read_exists_after_fit(name):
+    with pytest.raises(NotFittedError):
+        getattr(TabularClassifier(), name)
+
+
 def test_what_cannot_be_saved(path):
     with pytest.raises(NotFittedError):
         TabularClassifier().save(path)

@@ -23,7 +23,7 @@ CONFIGURATION = recipe.Configuration(EncoderSettings(), 0, 0, dropout=(0.1, 0.2)
 
 
 def setup(y, targets, width):
-    return training_jobs.TrainingSetup(
+    return training_jobs.JobSetup(
         rows=FitRows([], np.empty((len(y), 0)), y, None),
         encoded_y=y,
         targets=targets,

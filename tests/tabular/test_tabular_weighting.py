@@ -24,7 +24,7 @@ y = (useful > 0).astype(int)
 
 
 def make_setup(y):
-    return training_jobs.TrainingSetup(
+    return training_jobs.JobSetup(
         rows=FitRows([], np.empty((N, 0)), y, None),
         encoded_y=y,
         targets=TableClasses(np.arange(2)),

@@ -121,7 +121,7 @@ class TimeBudget:
         ----------
         groups : list of list of Job
             Each of one configuration.
-        setup : TrainingSetup
+        setup : JobSetup
         """
         left, needed = self.training_ends - self.clock(), 0.0
         if left <= 0:

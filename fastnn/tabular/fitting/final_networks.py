@@ -49,7 +49,7 @@ class FinalNetworks:
         groups : list of list of Job
             The trained jobs of each configuration, one for each fold.
         weights : ndarray (n_configurations,)
-        setup : TrainingSetup
+        setup : JobSetup
         rows : ndarray of intp, or None
             The rows in memory to train on. None: all rows.
         """

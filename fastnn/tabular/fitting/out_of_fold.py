@@ -26,7 +26,7 @@ class OutOfFold:
         All folds of one configuration, then all of the next.
     folds : list of (ndarray, ndarray)
         Training rows and held-out rows.
-    setup : TrainingSetup
+    setup : JobSetup
     task : ClassTask or NumberTask
     sample_weight : ndarray (n,) or None
         Weights of the rows, without those of their classes.

@@ -66,7 +66,7 @@ class Pace:
     budget : TimeBudget
         With a limit.
     jobs : list of Job
-    setup : TrainingSetup
+    setup : JobSetup
     n_at_once : int
         Number of networks that train at the same time.
     are_balanced : bool

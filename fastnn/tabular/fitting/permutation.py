@@ -408,7 +408,7 @@ def column_weights(jobs, encoder, sources, setup, rng, n_most=np.inf):
         That of the configuration.
     sources : ndarray of int
         What `Features.sources` returned.
-    setup : TrainingSetup
+    setup : JobSetup
     rng : numpy.random.Generator
 
     Returns

@@ -14,11 +14,9 @@ from .budget import TimeBudget
 from .pace import RemotePace
 
 
-def workers_of(executor, n_threads):
-    """Return the Workers of an executor, or None. n_threads : as in the estimator"""
-    if executor is None:
-        return None
-    return Workers(executor, threads_of_worker(n_threads), check_threads(n_threads))
+def workers_of(executor, n_threads, shared):
+    """Return the Workers of an executor. n_threads : as in the estimator; shared : SharedObjects"""
+    return Workers(executor, threads_of_worker(n_threads), check_threads(n_threads), shared)
 
 
 def shared_objects(jobs, setup):

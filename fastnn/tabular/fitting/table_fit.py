@@ -36,7 +36,7 @@ from .budget import FOR_WEIGHTS, TimeBudget
 from .final_networks import FinalNetworks
 from .fit_split import RowsToSplit
 from .out_of_fold import OutOfFold
-from .training_jobs import TrainingSetup
+from .training_jobs import JobSetup
 
 SNAPSHOTS = 1.5  # networks that a job has, on average
 FEW_ROWS = 50  # for the importances, if Ctrl-C comes while they are computed
@@ -123,8 +123,9 @@ class TableFit:
         The table, if the rows in memory are a sample of it.
     features : Features
     profile : TableProfile
-    setup : TrainingSetup
-        The rows in memory, their targets, and what else all jobs share.
+    setup : JobSetup
+        The rows in memory, their targets, and what else all jobs share. Each step of the fit replaces
+        it by one that knows more.
     folds : list of (ndarray, ndarray)
         Training rows and held-out rows.
     to_split : RowsToSplit
@@ -197,13 +198,12 @@ class TableFit:
                 self.suggest_splits(frame, y, targets.is_classifier, no_inputs)
             numbers, codes = self.features.transform(frame)
             self.profile = TableProfile.fit(self.features, frame)
-        self.setup = TrainingSetup(
+        self.setup = JobSetup(
             rows=FitRows(numbers, codes, y, weight),
             encoded_y=targets.encode(y),
             targets=targets,
             hidden_sizes=options.hidden_sizes,
             n_threads=n_threads,
-            workers=remote_jobs.workers_of(options.executor, options.n_threads),
         )
         self.to_split = RowsToSplit(
             y=y,
@@ -249,6 +249,7 @@ class TableFit:
                 stopped.checkpoint.refuse("targets")
             return self.attributes_of_one_class(), None
         with self.large or contextlib.nullcontext():
+            self.split_rows()
             self.make_jobs(stopped)
             with self.sharing_rows():
                 interrupt = self.train_until_interrupt()
@@ -262,11 +263,13 @@ class TableFit:
     @contextlib.contextmanager
     def sharing_rows(self):
         """Context manager in which the workers of an executor can get the encoded rows."""
-        workers = self.setup.workers
-        if workers is None:
+        executor, n_threads = self.options.executor, self.options.n_threads
+        if executor is None:
             yield
             return
-        with SharedObjects(remote_jobs.shared_objects(self.jobs, self.setup)) as workers.shared:
+        with SharedObjects(remote_jobs.shared_objects(self.jobs, self.setup)) as shared:
+            workers = remote_jobs.workers_of(executor, n_threads, shared)
+            self.setup = replace(self.setup, workers=workers)
             yield
 
     def train_until_interrupt(self):
@@ -297,16 +300,31 @@ class TableFit:
 
     # ---- before training ----
 
-    def make_jobs(self, stopped):
-        """Encode the table and make the networks. Those of a stopped fit have been trained."""
-        setup, options = self.setup, self.options
-        self.split = self.to_split.split(options.cv, options.n_estimators, self.random_state)
+    def split_rows(self):
+        """Split the rows into folds. Predictions of later rows may leave the range of the targets."""
+        self.split = self.to_split.split(
+            self.options.cv, self.options.n_estimators, self.random_state
+        )
         for note in self.to_split.notes(self.split):
             warn(note, TableWarning)
-        self.folds, setup.informs = self.split.folds, self.split.informs
+        self.folds = self.split.folds
+        self.setup = replace(self.setup, informs=self.split.informs)
+        if self.split.is_forward and not self.setup.targets.is_classifier:
+            self.setup.targets.lift_bounds()
+
+    def encode(self):
+        """Encode the rows in memory, and all rows of a large table.
+
+        Returns
+        -------
+        configurations : list of recipe.Configuration
+            Those that have inputs.
+        tables : dict of EncoderSettings to EncodedTable
+            The rows in memory.
+        """
+        setup, options = self.setup, self.options
         configurations = self.configurations(self.split.n_train)
         self.encoders = self.fit_encoders(configurations)
-        configurations = [c for c in configurations if c.encoding in self.encoders]
         n_folds = len(self.folds)
         n_final = options.n_estimators if self.split.is_forward else 0
         table_memory.check_memory(self.encoders, self.features, setup, n_folds + n_final)
@@ -314,24 +332,28 @@ class TableFit:
         tabular_file.check_before_training(options, model, n_folds)
         tables = setup.rows.encode(self.encoders)
         if self.large is not None:
-            setup.stored = self.store(tables)
+            self.setup = replace(setup, stored=self.store(tables))
+        return [c for c in configurations if c.encoding in self.encoders], tables
+
+    def make_jobs(self, stopped):
+        """Encode the table and make the networks. Those of a stopped fit have been trained."""
+        configurations, tables = self.encode()
+        if stopped is not None:
+            self.setup = replace(self.setup, fraction=stopped.checkpoint.fraction)
+        setup, n_estimators, n_folds = self.setup, self.options.n_estimators, len(self.folds)
         self.jobs = training_jobs.make_jobs(
             configurations, tables, self.folds, setup, self.random_state
         )
         if self.split.is_forward:
-            if not setup.targets.is_classifier:
-                setup.targets.lift_bounds()
             training_jobs.set_seen(self.jobs)
         if stopped is not None:
-            setup.fraction = stopped.checkpoint.fraction
             n_configurations = stopped.checkpoint.n_configurations or len(stopped.members)
             del self.jobs[n_configurations * n_folds :]
         self.seed = self.random_state.randint(2**31)
         self.background = Background.draw(setup.rows, self.sample_weight, self.seed)
         if self.split.is_forward:
             seed = self.random_state.randint(2**31)
-            n_configurations = len(self.jobs) // n_folds
-            self.final = FinalNetworks(options.n_estimators, seed, n_configurations)
+            self.final = FinalNetworks(n_estimators, seed, len(self.jobs) // n_folds)
         self.out_of_fold = OutOfFold(
             self.jobs, self.folds, setup, self.task, self.sample_weight, self.split.is_forward
         )

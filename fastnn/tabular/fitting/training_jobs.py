@@ -130,8 +130,8 @@ def set_seen(jobs):
         job.seen = tables[key]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class TrainingSetup:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class JobSetup:
     """What all jobs of a fit share.
 
     Attributes
@@ -201,7 +201,7 @@ class JobTrainer:
 
     Parameters
     ----------
-    setup : TrainingSetup
+    setup : JobSetup
     jobs : list of Job
         Those that it will train.
     """
@@ -278,7 +278,7 @@ def train(jobs, setup, ended=None, line=None, budget=None, kind=JobTrainer):
     Parameters
     ----------
     jobs : list of Job
-    setup : TrainingSetup
+    setup : JobSetup
     ended : callable, optional
         ended(job) is called as soon as the networks of a job are trained.
     line : optional

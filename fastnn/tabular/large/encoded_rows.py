@@ -32,7 +32,7 @@ class EncodedRows(RowSource):
     large : LargeTable
     tables : dict of EncoderSettings: EncodedTable
         Encoded rows of the sample, which have the layout of all rows.
-    setup : TrainingSetup
+    setup : JobSetup
     folds : HashedFolds or ForwardFolds
 
     Attributes

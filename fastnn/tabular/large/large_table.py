@@ -50,7 +50,7 @@ class TableEncoding:
     encoders : dict of EncoderSettings to Encoder
     tables : dict of EncoderSettings to EncodedTable
         The encoded sample.
-    setup : TrainingSetup
+    setup : JobSetup
     folds : HashedFolds or ForwardFolds
     """
 

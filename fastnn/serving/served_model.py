@@ -28,7 +28,7 @@ class RequestColumn:
     example: Any
 
 
-def describe_model(service, name):
+def describe_served(service, name):
     """Return the facts of `/model`, as a dict that JSON can hold.
 
     Parameters
@@ -50,7 +50,7 @@ def describe_model(service, name):
         "target": facts.target,
         "task": facts.task,
         "classes": None if facts.classes is None else list(facts.classes),
-        **(_describe_training(facts, size) if hasattr(service.model, "features_") else size),
+        **(_describe_training(facts, size) if facts.is_table else size),
         "columns": {str(column.name): column.kind for column in columns},
     }
 
@@ -76,7 +76,7 @@ def _describe_training(facts, size):
 
 def describe_columns(service):
     """Return the RequestColumn of the columns that requests must have, in the order of the table."""
-    if not hasattr(service.model, "features_"):
+    if not service.facts.is_table:
         names = service.names or range(service.n_columns)
         schema = {"type": ["number", "boolean"]}
         return [RequestColumn(name, "number", "a number", schema, 0) for name in names]
