@@ -78,7 +78,8 @@ def make_app(routes, access, bodies, headers=None, refused=DataError):
             **dict.fromkeys((DataError, refused), lambda _, error: error_reply(refusal(error))),
             HTTPException: partial(_refuse, routes),
             ClientDisconnect: lambda *_: Response(),  # nobody gets it
-            Exception: lambda *_: error_reply(RequestError(500, FAILED)),
+            # Its reply does not pass through Guard.
+            Exception: lambda *_: error_reply(RequestError(500, FAILED, headers=headers)),
         },
     )
     app.router.redirect_slashes = False
