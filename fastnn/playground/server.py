@@ -92,7 +92,7 @@ class PlayServer:
             ]
         return [
             *routes,
-            Route("GET", "/api/start", self.start_page()),
+            Route("GET", "/api/start", self._choices()),
             Route("POST", "/api/tabs", self.open_tab),
             Route("POST", "/api/command", self.command),
             Route("GET", "/api/events", self.events),
@@ -114,7 +114,7 @@ class PlayServer:
 
     # ---- trainings ----
 
-    def start_page(self) -> dict[str, Any]:
+    def _choices(self):
         """Return the choices of the page."""
         return {
             "data_sets": DATA_SETS,

@@ -170,7 +170,7 @@ def _refuse(routes, request, error):
     if isinstance(error, RequestError):
         return error_reply(error)
     path = request.scope["path"]
-    paths = join((route.path for route in routes if not route.is_file), quoted=False)
+    paths = join((each.path for each in routes if not each.is_file), len(routes), quoted=False)
     detail = f"There is no {path!r:.100}. The paths are {paths}."
     if error.status_code == 405:
         methods = (error.headers or {}).get("Allow", "")

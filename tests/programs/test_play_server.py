@@ -133,6 +133,7 @@ def test_the_token_becomes_a_cookie(ask, server):
         "/%2e%2e/setup.py",
         "/api/no",
         "/tab.py",
+        "/widget.js",
     ],
 )
 def test_no_other_file_is_served(ask, path):
@@ -160,6 +161,7 @@ def test_no_other_file_is_served(ask, path):
         ),
         ("/api/command?tab=none", {"do": "play"}, {}, 410, "Load the page again"),
         ("/api/other", {}, {}, 404, "no '/api/other'"),
+        ("/api/other", {}, {}, 404, "/api/state, /api/network.safetensors."),  # all paths
     ],
 )
 def test_wrong_requests(ask, path, body, headers, status, message):
