@@ -15,8 +15,8 @@ from ..core.errors import Words
 from ..core.messages import LONG, join, printable, to_json
 
 WIDTH, MIN_WIDTH = 80, 30  # columns of the output
-#: Returns {argument of Python: option} of all commands. `fastnn.cli`, which knows them, sets it.
-find_options: Callable[[], dict[str, str]] = dict
+#: Returns the option of an argument of Python. `fastnn.cli`, which knows the commands, sets it.
+option_of: Callable[[str], str] = str
 
 
 class CommandError(Exception):
@@ -54,7 +54,7 @@ class CommandWords(Words):
             return "the table"
         if name == "y":
             return "the target" + (f" {printable(self.target)!r}" if self.target else "")
-        option = find_options()[name]
+        option = option_of(name)
         if value is ... or value is True or name == "header":
             return option
         if value is False:
