@@ -88,19 +88,28 @@ be files such as CSV, Excel or Parquet (see fastnn train --help).
 
 
 @functools.cache
-def _find_options():
-    """Return {argument of Python: option} of all commands: a message of any may advise `train`."""
-    found: dict = {}
-    for command in COMMANDS:
-        found |= options.options_of_arguments(_module_of(command).Options)
-    return found
+def option_of(argument):
+    """Return the option of an argument of Python, or the argument itself if no command has one.
+
+    An argument has the same option in all commands. A message of any may advise `train`, so it comes
+    after the commands that are imported, and before the others.
+    """
+    for command in sorted(("train", *COMMANDS), key=lambda each: not _is_imported(each)):
+        found = options.options_of_arguments(_module_of(command).Options)
+        if argument in found:
+            return found[argument]
+    return argument
 
 
 def _module_of(command):
     return import_module(f".{command}", __name__)
 
 
-console.find_options = _find_options
+def _is_imported(command):
+    return f"{__name__}.{command}" in sys.modules
+
+
+console.option_of = option_of
 
 
 def main(argv=None):

@@ -15,8 +15,8 @@ from ..core.errors import Words
 from ..core.messages import LONG, join, nan_to_null, printable
 
 WIDTH, MIN_WIDTH = 80, 30  # columns of the output
-#: Returns {argument of Python: option} of all commands. `fastnn.cli`, which knows them, sets it.
-find_options: Callable[[], dict[str, str]] = dict
+#: Returns the option of an argument of Python. `fastnn.cli`, which knows the commands, sets it.
+option_of: Callable[[str], str] = str
 
 
 class CommandError(Exception):
@@ -64,7 +64,7 @@ class CommandWords(Words):
 
     def option(self, name):
         """Return the option of a command for an argument of Python."""
-        return find_options()[name]
+        return option_of(name)
 
     def row(self, row):
         return f"row {row.number + 1}" if self.locate_row is None else self.locate_row(row.number)

@@ -32,13 +32,13 @@ class _Argument(NamedTuple):
     dest : str
         Its attribute in a Namespace; "": the name of the field.
     is_option : bool
-        Whether it has the name --dest.
+        Whether it is an option (`--name`), not a positional argument.
     group : str or None
         The title of its part of --help.
     argument : str or None
         What Python calls it; None: the same.
     details : dict
-        The rest.
+        The other arguments of `add_argument`.
     """
 
     dest: str
@@ -176,23 +176,23 @@ def options_of_arguments(cls):
     return {one.argument or one.dest: one.words() for one in _arguments(cls) if one.is_option}
 
 
-def make(cls, given):
+def make(cls, values):
     """Return the options of a command.
 
     Parameters
     ----------
     cls : dataclass
-    given : dict
+    values : dict
         The values of the command line by the attribute of argparse, and those of the program.
     """
     if hasattr(cls, "complete"):
-        given = cls.complete(given)
-    values = {}
+        values = cls.complete(values)
+    own = {}
     for field in dataclasses.fields(cls):
         if "part" in field.metadata:
-            values[field.name] = make(field.metadata["part"], given)
+            own[field.name] = make(field.metadata["part"], values)
         elif "names" in field.metadata:
-            values[field.name] = {name: given.get(name) for name in field.metadata["names"]}
-        elif field.name in given:
-            values[field.name] = given[field.name]
-    return cls(**values)
+            own[field.name] = {name: values.get(name) for name in field.metadata["names"]}
+        elif field.name in values:
+            own[field.name] = values[field.name]
+    return cls(**own)

@@ -76,6 +76,9 @@ def run(options):
 def _run(options):
     from ..playground import as_code
 
+    missing = describe_missing(("jinja2", "starlette", "uvicorn"), "web")
+    if missing and options.out is None:
+        raise CommandError(f"the page needs {missing}")
     if options.data is not None and is_model_name(options.data):
         return _explore(options)
     if options.rows is not None:
@@ -160,8 +163,6 @@ def _print_notes(notes):
 
 def _serve(options, state=None, table=None, explorer=None):
     """Serve until Ctrl-C or SIGTERM, and return the exit code."""
-    if missing := describe_missing(("jinja2", "starlette", "uvicorn"), "web"):
-        raise CommandError(f"the page needs {missing}")
     from ..playground.server import PlayServer
     from ..web.server import print_errors
 

@@ -372,7 +372,7 @@ def _to_object(value):
     out: dict = {}
     for each in fields(value):
         found = _to_value(getattr(value, each.name))
-        out |= found if each.metadata == FLAT else {each.name: found}
+        out |= found if each.metadata.get("is_flat") else {each.name: found}
     return out
 
 
@@ -397,7 +397,7 @@ def _read_object(cls, content):
     found: dict = {}
     for each in fields(cls):
         hint = _hints(cls)[each.name]
-        if each.metadata == FLAT:
+        if each.metadata.get("is_flat"):
             found[each.name] = _read(hint, content, each.name)
         elif each.name in content:
             found[each.name] = _read(hint, content[each.name], each.name)

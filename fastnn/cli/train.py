@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from dataclasses import replace
+from typing import Any
 
 from ..config import __version__
 from ..files import ModelFileError
@@ -93,6 +94,8 @@ def run(options):
 class _Training:
     """A training: its table, read and checked, and the model that is fitted to it.
 
+    Unless it is complete, `describe`, `fit`, `score` and `compare_baselines` are called in this order.
+
     Attributes
     ----------
     options : TrainOptions
@@ -101,20 +104,30 @@ class _Training:
     target : Target
     model : TabularClassifier or TabularRegressor
     is_complete : bool
-        Whether there is nothing left to resume. Then it has no rows.
-    rows : TrainingRows
-    test : ndarray
+        Whether there is nothing left to resume.
+    rows : TrainingRows or None
+        None if it is complete, as the next two.
+    test : ndarray or None
         The positions of the rows of --test-size among those with a target.
-    held_out, tested : Evaluation or None
-        Of the held-out rows, and of those of the test.
+    dropped : list of str or None
+        The columns of --drop.
+    started, began : float
+        When the table was opened, and when `fit` was called.
+    tuning : Tuning or None
+        Set by `fit`.
     is_interrupted : bool
-        Whether Ctrl-C came when some folds were done.
+        Whether Ctrl-C came when some folds were done, or some baselines.
+    held_out, tested : Evaluation or None
+        Set by `score`: of the held-out rows, and of those of the test.
     """
 
     def __init__(self, options):
         """Check all input before training begins."""
-        self.started = time.perf_counter()
+        self.started = self.began = time.perf_counter()
         self.options, self.is_interrupted, self.tuning = options, False, None
+        self.rows: Any = None
+        self.test: Any = None
+        self.dropped: Any = None
         self.held_out = self.tested = None
         file = TableFile(options.data, options.table.reading(), target=options.target)
         self.file = file
@@ -164,7 +177,7 @@ class _Training:
             classes=None if target.is_number else list(map(label_text, target.classes()[0])),
             seed=options.seed,
             time_limit=options.time_limit,
-            notes=file.notes.texts,  # and later ones
+            notes=list(file.notes.texts),
             data_checks=list_training_checks(
                 rows.sample, target, roles, not_inputs, options.seed, options.resume
             ),
@@ -203,7 +216,7 @@ class _Training:
                 model, self.table, target, self.test, rows.roles.weight
             )
         return TrainingRecord(
-            **vars(setup),
+            **vars(setup) | {"notes": list(file.notes.texts)},
             tuning=self.tuning,
             model=description,
             seconds=seconds,
@@ -221,7 +234,7 @@ class _Training:
         )
         compared = train_baselines.compare(self.model, trained, self.file, self.options)
         self.is_interrupted = compared.interrupted
-        return replace(record, baselines=compared)
+        return replace(record, baselines=compared, notes=list(self.file.notes.texts))
 
 
 def _format(record, out):

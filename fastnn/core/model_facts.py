@@ -121,12 +121,12 @@ class ModelFacts:
     quantiles: tuple[float, ...] | None = None
     bounds: tuple[float, float] | None = None
     target: str | None = None
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict, hash=False)
     score: float | None = None
     score_name: str | None = None
     metric: str | None = None
-    importances: Mapping[str, float] = field(default_factory=dict)
-    score_drops: Mapping[str, float] | None = None
+    importances: Mapping[str, float] = field(default_factory=dict, hash=False)
+    score_drops: Mapping[str, float] | None = field(default=None, hash=False)
     split: str | None = None
     time: str | None = None
     groups: str | None = None
@@ -137,7 +137,7 @@ class ModelFacts:
     n_rows: int | None = None
     n_background: int = 0
     has_intervals: bool = False
-    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     @property
     def is_classifier(self) -> bool:

@@ -8,7 +8,7 @@
 - `server`: the local server. `lessons`: its lessons and help.
 - `notebook_widget`: `play`, the widget for notebooks.
 
-`pages/` has the pages. `drawing.js` in it is also the drawing of the widget.
+`pages/` has the pages. `drawing.js` in it is also the drawing of the widget, which `widget.js` uses.
 """
 
 from .data_sets import PlayData, from_arrays, from_points, make_data

@@ -141,6 +141,7 @@ class Explorer:
         ValueError
             A value does not fit its column.
         """
+        self._check_output(output)
         X = self._as_table(row)
         effects = self.model.effects(X=X)
         return self._prediction(X, output) | {
@@ -152,6 +153,7 @@ class Explorer:
 
         It takes longer than `answer`, so the page asks for it less often. Arguments as there.
         """
+        self._check_output(output)
         X = self._as_table(row)
         many = len(self.columns) > EXACT_COLUMNS
         explanation = _of(
@@ -166,6 +168,10 @@ class Explorer:
             },
             "nearest": self._nearest(row),
         }
+
+    def _check_output(self, output):
+        with refusing():
+            check_count("output", output, minimum=0, maximum=len(self.means[0].outputs) - 1)
 
     def _as_table(self, row):
         """Return the row as columns that the model reads; what the page does not show is missing."""
@@ -251,9 +257,6 @@ def _shown(value):
 
 def _of(found, output):
     """Return the Effect or the Explanation of one output."""
-    last = len(found.outputs) - 1
-    with refusing():
-        check_count("output", output, minimum=0, maximum=last)
     return found.of(found.outputs[output])
 
 

@@ -170,5 +170,5 @@ class NotebookTraining:
 
 def _module():
     """Return the widget's ES module: the drawing, and what connects it to a notebook."""
-    pages = resources.files(__package__).joinpath("pages")
-    return pages.joinpath("drawing.js").read_text() + pages.joinpath("widget.js").read_text()
+    files = resources.files(__package__)
+    return "".join(files.joinpath(name).read_text() for name in ("pages/drawing.js", "widget.js"))

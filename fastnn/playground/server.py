@@ -12,6 +12,7 @@ import os
 import secrets
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 from starlette.responses import HTMLResponse, Response, StreamingResponse
@@ -33,8 +34,9 @@ from .tab import FRAME_SECONDS, Tab
 
 HOST = "127.0.0.1"
 MAX_BODY = 1_000_000  # bytes of a request
-MAX_CONNECTIONS = 500
+MAX_CONNECTIONS = 100  # so few that no check of the limit of open files is needed
 MAX_TABS = 16  # trainings; those without a page are dropped first
+HEADERS = page_headers("play") | {"Cache-Control": "no-store"}  # replies hold rows of the table
 
 
 class PlayServer:
@@ -64,11 +66,10 @@ class PlayServer:
         self.port = listening.getsockname()[1]
         self.access = PageAccess("fastnn play", self.port, secrets.token_urlsafe(24))
         self.tabs: dict[str, Live] = {}
-        self.watched: set[str] = set()
+        #: By name of a tab: the pages that show it.
+        self.watched: Counter[str] = Counter()
         self.lock = threading.Lock()
-        app = make_app(
-            self._routes(), self.access, Bodies(MAX_BODY), page_headers("play"), PlayError
-        )
+        app = make_app(self._routes(), self.access, Bodies(MAX_BODY), HEADERS, PlayError)
         self.server = Server(app, listening, MAX_CONNECTIONS)
 
     @property
@@ -91,7 +92,7 @@ class PlayServer:
             ]
         return [
             *routes,
-            Route("GET", "/api/start", self.start_page()),
+            Route("GET", "/api/start", self._choices()),
             Route("POST", "/api/tabs", self.open_tab),
             Route("POST", "/api/command", self.command),
             Route("GET", "/api/events", self.events),
@@ -113,7 +114,7 @@ class PlayServer:
 
     # ---- trainings ----
 
-    def start_page(self) -> dict[str, Any]:
+    def _choices(self):
         """Return the choices of the page."""
         return {
             "data_sets": DATA_SETS,
@@ -207,12 +208,15 @@ class Frames(StreamingResponse):
         self.seen, self.sent = -1, (-1, 0)
 
     async def __call__(self, scope, receive, send):
-        self.play.watched.add(self.name)
+        watched = self.play.watched
+        watched[self.name] += 1
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self.play.watched.discard(self.name)
-            self.tab.playing = False
+            watched[self.name] -= 1
+            if not watched[self.name]:
+                del watched[self.name]
+                self.tab.playing = False
 
     async def _frames(self):
         while not self.play.server.should_exit:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import losses, optimizers, schedules
 from ..activations import HIDDEN
-from ..core.messages import hint_at, printable
+from ..core.messages import has_lone_surrogate, hint_at, printable
 from ..core.validation import check_count, check_number
 from ..mlp import MLP
 from . import data_sets
@@ -201,12 +201,16 @@ def parse_json(text: str | bytes) -> Any:
     Raises
     ------
     ValueError
-        It is not JSON, or a number is not finite in float64, which JSON itself allows.
+        It is not JSON, or it holds what JSON itself allows: a number that is not finite in float64,
+        or a text with a lone surrogate, which no table can have.
     """
     try:
-        return json.loads(
+        value = json.loads(
             text, parse_float=_number, parse_int=_whole_number, parse_constant=_number
         )
+        if has_lone_surrogate(json.dumps(value, ensure_ascii=False)):
+            raise PlayError("a text has a lone surrogate, which is no character. Remove it.")
+        return value
     except RecursionError:
         raise PlayError("the JSON is nested too deeply") from None
 

@@ -1,4 +1,4 @@
-"""Who may ask: the Host header, the token, and the page that sends a request. What a page may load.
+"""Access control: the Host header, the token, and the page that sends a request. What a page may load.
 
 A web page that a browser shows may send requests to a server on the same machine. With DNS
 rebinding its own name stands for 127.0.0.1, so that it can read the replies. Its requests then have
@@ -45,16 +45,16 @@ class Access:
         The names that the Host header may have, by default those of this machine. None allows all.
     token : str, optional
         What requests must have in the header ``Authorization: Bearer TOKEN``, but for /health.
+    advice : str
+        The end of the message about a host that is not allowed.
     """
 
-    _advice = ", or start it with --host"
-
-    def __init__(self, hosts=LOOPBACK, token=None):
+    def __init__(self, hosts=LOOPBACK, token=None, advice=", or start it with --host"):
         self.hosts: Any = None if hosts is None else {host.lower() for host in hosts}
-        self.token = token
+        self.token, self.advice = token, advice
 
     def check(self, request):
-        """Return None, or the reply to a request that has its answer already.
+        """Return the redirect that sets the cookie, or None to go on.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class Access:
             raise RequestError(
                 400,
                 f"The Host header {printable(host, 100)!r} is not allowed: this server answers only "
-                f"to {join(sorted(self.hosts), quoted=False)}. Use one of them{self._advice}.",
+                f"to {join(sorted(self.hosts), quoted=False)}. Use one of them{self.advice}.",
             )
 
     def _name_of(self, host):
@@ -102,10 +102,8 @@ class PageAccess(Access):
     token : str
     """
 
-    _advice = ""
-
     def __init__(self, command, port, token):
-        super().__init__({f"{host}:{port}" for host in ("127.0.0.1", "localhost")}, token)
+        super().__init__({f"{host}:{port}" for host in ("127.0.0.1", "localhost")}, token, "")
         self.command, self.cookie = command, f"{command.replace(' ', '-')}-{port}"
 
     def _name_of(self, host):

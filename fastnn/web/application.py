@@ -78,7 +78,8 @@ def make_app(routes, access, bodies, headers=None, refused=DataError):
             **dict.fromkeys((DataError, refused), lambda _, error: error_reply(refusal(error))),
             HTTPException: partial(_refuse, routes),
             ClientDisconnect: lambda *_: Response(),  # nobody gets it
-            Exception: lambda *_: error_reply(RequestError(500, FAILED)),
+            # Its reply does not pass through Guard.
+            Exception: lambda *_: error_reply(RequestError(500, FAILED, headers=headers)),
         },
     )
     app.router.redirect_slashes = False
@@ -169,7 +170,7 @@ def _refuse(routes, request, error):
     if isinstance(error, RequestError):
         return error_reply(error)
     path = request.scope["path"]
-    paths = join((route.path for route in routes if not route.is_file), quoted=False)
+    paths = join((each.path for each in routes if not each.is_file), len(routes), quoted=False)
     detail = f"There is no {path!r:.100}. The paths are {paths}."
     if error.status_code == 405:
         methods = (error.headers or {}).get("Allow", "")

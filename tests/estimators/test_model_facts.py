@@ -91,7 +91,7 @@ def test_facts_of_every_maker(made, tmp_path):
         assert facts.columns == NUMBERS and not facts.has_names and facts.score_name is None
     model.save(tmp_path / "m")
     loaded = fastnn.load(tmp_path / "m")
-    assert loaded.facts() == facts
+    assert loaded.facts() == facts and hash(loaded.facts()) == hash(facts)
     if facts.is_table:
         assert stored_model.load(tmp_path / "m").facts() == facts
 

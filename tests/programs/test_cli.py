@@ -15,10 +15,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from cli_cases import option_items
 
 import fastnn
 from fastnn import cli
-from fastnn.cli import console, demo, options
+from fastnn.cli import demo
 from fastnn.cli.console import print_note
 from fastnn.cli.display import format_duration, show_steps, show_training, sparkline
 from fastnn.training import progress
@@ -52,7 +53,22 @@ def test_the_options_of_a_command_are_frozen_and_named_alike(command):
     parts = [field.metadata["part"] for field in fields(cls) if "part" in field.metadata]
     assert all(each.__dataclass_params__.frozen for each in (cls, *parts))
     # An argument of Python has one option, whichever command says so.
-    assert options.options_of_arguments(cls).items() <= console.find_options().items()
+    assert option_items(command) == {
+        (each, cli.option_of(each)) for each, _ in option_items(command)
+    }
+
+
+def test_a_message_that_names_an_argument_imports_no_other_commands():
+    """Those that are imported, and `train`, have nearly all options."""
+    code = """
+import sys
+from fastnn.cli import option_of
+print(option_of("resume"), "fastnn.cli.bench" in sys.modules, option_of("port"), option_of("cv"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert done.stdout == "--resume False --port cv\n"
 
 
 def test_a_narrow_terminal(run, monkeypatch):

@@ -18,6 +18,7 @@ from play_pages import running
 from fastnn.playground import server as play_server
 from fastnn.playground.playback import Playback
 from fastnn.playground.server import PlayServer
+from fastnn.web.server import SPARE
 
 STATE = {
     "step": 0,
@@ -69,6 +70,19 @@ def stream(server, tab):
                 yield json.loads(line[6:])
 
 
+#: Of every reply; the policy has more.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def check_headers(headers):
+    assert {name: headers[name] for name in HEADERS} == HEADERS
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+
+
 SCRIPTS = "page play details pen many explore drawing"
 
 
@@ -79,8 +93,7 @@ SCRIPTS = "page play details pen many explore drawing"
 def test_the_page_and_its_files(ask, path):
     status, content, headers = ask(path)
     assert status == 200 and len(content) > 100
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    check_headers(headers)
     for word in (b"http://", b"https://"):  # no address of another place
         assert word not in content.replace(b"http://www.w3.org/2000/svg", b"")
 
@@ -99,8 +112,9 @@ def test_the_page_and_its_files(ask, path):
 )
 @pytest.mark.parametrize("path", ["/", "/api/start", "/play.js"])
 def test_others_are_refused(ask, path, headers):
-    status, answer, _ = ask(path, **headers)
+    status, answer, own = ask(path, **headers)
     assert status in (400, 403) and "detail" in answer
+    check_headers(own)
 
 
 def test_the_token_becomes_a_cookie(ask, server):
@@ -120,6 +134,7 @@ def test_the_token_becomes_a_cookie(ask, server):
         "/%2e%2e/setup.py",
         "/api/no",
         "/tab.py",
+        "/widget.js",
     ],
 )
 def test_no_other_file_is_served(ask, path):
@@ -134,6 +149,7 @@ def test_no_other_file_is_served(ask, path):
         ("/api/tabs", '{"state": {"step": 1e400}}', {}, 422, "1e400 is not a finite number"),
         ("/api/command?tab=none", '{"do": "seek", "step": NaN}', {}, 422, "NaN is not a finite"),
         ("/api/tabs", "[" * 100_000, {}, 422, "the JSON is nested too deeply"),
+        ("/api/tabs", '{"x": [{"\\ud800": 1}]}', {}, 422, "a lone surrogate"),
         ("/api/tabs", "{}", {"Content_Type": "text/plain"}, 415, "Content-Type"),
         ("/api/tabs", "x" * (play_server.MAX_BODY + 1), {}, 413, "1,000,000 bytes"),
         ("/api/tabs", {"state": {"settings": [[0, {"n": 1}]]}}, {}, 422, "n must be"),
@@ -146,6 +162,7 @@ def test_no_other_file_is_served(ask, path):
         ),
         ("/api/command?tab=none", {"do": "play"}, {}, 410, "Load the page again"),
         ("/api/other", {}, {}, 404, "no '/api/other'"),
+        ("/api/other", {}, {}, 404, "/api/state, /api/network.safetensors."),  # all paths
     ],
 )
 def test_wrong_requests(ask, path, body, headers, status, message):
@@ -215,7 +232,9 @@ def test_code_state_and_file(ask):
     assert "fastnn play --state" in ask(f"/api/code?tab={name}&kind=command")[1]["code"]
     state = ask(f"/api/state?tab={name}")[1]
     assert state["step"] == 2 and "token" not in json.dumps(state)
-    assert b"safetensors" not in ask(f"/api/network.safetensors?tab={name}")[1][:8]
+    _, content, headers = ask(f"/api/network.safetensors?tab={name}")
+    assert b"safetensors" not in content[:8]
+    check_headers(headers)
 
 
 def test_a_page_of_many_networks(ask, server):
@@ -242,6 +261,24 @@ def test_the_number_of_trainings_has_a_limit(ask, server):
     assert len(server.tabs) == play_server.MAX_TABS and names[-1] in server.tabs
     server.watched.update(server.tabs)
     assert "pages are open already" in ask("/api/tabs", {})[1]["detail"]
+
+
+def test_a_training_goes_on_while_a_page_shows_it(ask, server):
+    name = ask("/api/tabs", {})[1]["tab"]
+    pages = [stream(server, name) for _ in range(2)]
+    for page in pages:
+        next(page)
+    ask(f"/api/command?tab={name}", {"do": "play"})
+    pages[0].close()
+    wait_until(lambda: len(server.server.server_state.connections) == 1)
+    assert next(pages[1])["playing"] and server.tabs[name].playing and name in server.watched
+    pages[1].close()
+    wait_until(lambda: not server.watched)
+    assert not server.tabs[name].playing
+
+
+def test_connections_leave_room_for_files():
+    assert play_server.MAX_CONNECTIONS + SPARE < 256  # open files, by default on macOS
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent the POSIX way")
@@ -280,20 +317,24 @@ def test_a_bug_is_not_a_mistake_of_the_client(ask, monkeypatch, caplog, error):
         raise error("lr")
 
     monkeypatch.setattr(Playback, "advance", fail)
-    status, answer, _ = ask(f"/api/command?tab={name}", {"do": "step"})
+    status, answer, headers = ask(f"/api/command?tab={name}", {"do": "step"})
     assert status == 500 and "The server failed" in answer["detail"]
+    check_headers(headers)
     wait_until(lambda: "in fail" in caplog.text)  # the traceback
 
 
-def test_the_page_without_its_packages(run, monkeypatch):
+@pytest.mark.parametrize("table", ["", "none.csv --target y"])
+def test_the_page_without_its_packages(run, monkeypatch, table):
     find_spec = "fastnn.cli.console.importlib.util.find_spec"
     monkeypatch.setattr(find_spec, lambda name: None if name == "starlette" else name)
-    assert run("play", "--no-browser") == (
+    assert run("play", "--no-browser", *table.split()) == (
         2,
         "",
         "fastnn play: the page needs starlette, which is not installed. Run: python -m pip install "
         '"fastnn-mlp[web]"\n',
     )
+    code, out, _ = run("play", "--state", json.dumps(STATE), "--out", "net.safetensors")
+    assert code == 0 and out.startswith("Saved net.safetensors")
 
 
 def test_a_bad_line_of_a_table(run):

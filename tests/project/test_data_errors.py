@@ -15,11 +15,11 @@ pytest.importorskip("pandas", reason="pandas is not installed")
 pytest.importorskip("sklearn", reason="the extra cli is not installed")
 
 import pyarrow as pa
+from cli_cases import option_items
 from data_error_cases import CASES
 
 import fastnn
-from fastnn import TabularClassifier
-from fastnn.cli import console
+from fastnn import TabularClassifier, cli
 from fastnn.cli.console import CommandWords
 from fastnn.core.errors import Argument, DataError, Message, Row, Wording, placed
 from fastnn.tables import TableError
@@ -28,7 +28,7 @@ from fastnn.tabular.table_memory import TooLargeError
 
 PACKAGE = pathlib.Path(fastnn.__file__).parent
 CLASSES = {cls.__name__ for cls in (DataError, TableError, NoRowsError, TooLargeError)}
-OPTIONS = console.find_options()
+OPTIONS = dict(item for each in cli.COMMANDS for item in option_items(each))
 #: What only Python has: the names of arguments, and their values.
 PYTHON = re.compile(
     rf"\b({'|'.join(OPTIONS)}|y|random_state)=|=\[|=(True|False|None)\b(?!\))|(?<!['.])\b[Xy]\b(?!')"
@@ -157,6 +157,7 @@ def test_the_place_of_an_error_is_where_its_rows_are():
         (Argument("resume", False), "resume=False", "leave out --resume"),
         (Argument("window", 3), "window=3", "--window 3"),
         (Argument("window"), "window", "--window"),
+        (Argument("cv", 5), "cv=5", "cv 5"),  # no option
         (Argument("X"), "X", "the table"),
         (Argument("y"), "y", "the target"),
         (Wording("fit", "the training"), "fit", "the training"),

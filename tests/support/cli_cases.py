@@ -2,12 +2,19 @@
 
 import contextlib
 import csv
+import importlib
 import json
 
 import numpy as np
 
-from fastnn.cli import train_model
+from fastnn.cli import options, train_model
 from fastnn.training import pool
+
+
+def option_items(command):
+    """The pairs (argument of Python, option) of a command."""
+    module = importlib.import_module(f"fastnn.cli.{command}")
+    return options.options_of_arguments(module.Options).items()
 
 
 def write_csv(file_name, /, **columns):
