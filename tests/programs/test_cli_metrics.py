@@ -255,11 +255,11 @@ def test_importances_are_shares_and_drops(drops, name, texts):
     )
     head, *lines = list(text_report.format_importances(model))[1:]
     assert head == f"{'permutation importance':<36}{'share':>9}{name:>32}"
-    shares = "100 %", "< 0.1 %"
+    shares = "> 99.9 %", "< 0.1 %"
     for line, column, share, text in zip(lines, "ab", shares, texts, strict=True):
         assert line == f"  {column:<34}{share:>9}{text:>32}"
     model = replace(model, score_drops=None)  # of an older file
-    assert list(text_report.format_importances(model))[2] == f"  {'a':<34}{'100 %':>9}"
+    assert list(text_report.format_importances(model))[2] == f"  {'a':<34}{'> 99.9 %':>9}"
 
 
 def test_one_huge_target_does_not_hide_the_columns(run, quick_recipe):
