@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
     from ..typing import Path
-    from .row_split import FoldRows
     from .table_model import TableModel
 
 
@@ -311,7 +310,7 @@ class BaseTabular(Attributes, TablePredictions):
     # ---- what fit leaves ----
 
     @property
-    def folds_(self) -> FoldRows | None:
+    def folds_(self) -> Any:
         return self.model_.folds
 
     @property

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from ..core.model_facts import ModelFacts
     from ..state.history import History
     from .checking.drift_report import DriftReport
-    from .columns.features import Features
     from .table_model import TableModel
 
 MAX_MISSING = 20  # names in a message
@@ -58,7 +57,7 @@ class TablePredictions(ExplainedPredictions):
     n_threads: int
 
     @property
-    def features_(self) -> Features:
+    def features_(self) -> Any:
         """Features: what the columns are, and how they are read."""
         self._check_fitted()
         return self.model_.features
@@ -103,11 +102,13 @@ class TablePredictions(ExplainedPredictions):
             self._check_fitted()
             return facts.describe(self, self._estimator_name())
 
-    def new_rows(self) -> NewRows:
+    def new_rows(self) -> Any:
         """Return the NewRows that count the values of new rows part by part, as `check` does."""
         return NewRows.of(self.model_)
 
-    def predict_features(self, numbers: list, codes: NDArray[np.int32]) -> NDArray[np.float64]:
+    def predict_features(
+        self, numbers: list[NDArray[Any]], codes: NDArray[np.int32]
+    ) -> NDArray[np.float64]:
         """Return the predictions of each fold, (n_folds, n, ...), for what `features_.transform`
         returns."""
         return self.model_.predict_features(numbers, codes, check_threads(self.n_threads))
