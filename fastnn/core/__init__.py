@@ -1,4 +1,4 @@
-"""What all parts of fastnn share.
+"""Checks, messages and errors that all parts of fastnn share.
 
 - `validation`: checks of arguments. `sparse_rows`: those of sparse matrices.
 - `messages`, `errors`: the words of messages, and errors about the user's data.

@@ -1,4 +1,4 @@
-"""What a training needs of an engine that connects ranks, and adapters for mpi4py and PyTorch."""
+"""The protocol of an engine that connects ranks, and adapters for mpi4py and PyTorch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs in a worker."""
+"""Functions that run in a worker."""
 
 import os
 

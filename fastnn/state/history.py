@@ -1,4 +1,4 @@
-"""What a training leaves: its history, and the error if it diverged."""
+"""The history that a training leaves, and the error if it diverged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training continues from."""
+"""The state from which a training continues."""
 
 from __future__ import annotations
 

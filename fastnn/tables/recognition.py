@@ -1,4 +1,4 @@
-"""What a column of texts is: numbers, dates, or texts.
+"""Recognition of a column of texts as numbers, dates, or texts.
 
 Nearly all texts decide. The others are errors of typing, lines that went wrong, or words such as
 "unknown", and count as missing. Codes that are numbers but for some letters (V27, 90210-1234) are not

@@ -1,4 +1,4 @@
-"""What `fit(resume=True)` needs to continue a fit that Ctrl-C has stopped."""
+"""The checkpoint of a fit that Ctrl-C has stopped, for `fit(resume=True)`."""
 
 import hashlib
 import json

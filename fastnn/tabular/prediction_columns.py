@@ -1,4 +1,4 @@
-"""What predictions of a table are written as: columns with a name each, and the bounds of intervals.
+"""Columns for predictions of a table, with a name each, and for the bounds of intervals.
 
 `fastnn predict` and `fastnn serve` give the same names.
 """

@@ -1,4 +1,4 @@
-"""What `fit` takes for each row besides its target: weight, group and time.
+"""Weights, groups and times of rows, which `fit` takes besides their targets.
 
 Each is an array, or the name of a column of X. A row without a group or a time has the number -1:
 it may belong to any group, and to any time, so no fold trains on it or scores it.

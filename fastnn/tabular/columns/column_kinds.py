@@ -1,4 +1,4 @@
-"""What the columns of a training table are."""
+"""The kinds of the columns of a training table."""
 
 from numbers import Integral
 

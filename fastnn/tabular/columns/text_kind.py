@@ -1,4 +1,4 @@
-"""What a column of texts is, and the numbers that its texts stand for."""
+"""The kind of a column of texts, and the numbers that its texts stand for."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What baselines get of a table: the numbers and categories that networks get, not yet encoded."""
+"""Inputs of baselines: the numbers and categories that networks get, not yet encoded."""
 
 from dataclasses import dataclass
 
