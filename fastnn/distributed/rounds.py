@@ -29,7 +29,7 @@ ROUNDS_AHEAD = 8  # rounds that are submitted at a time
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class RoundTask:
     """How a network trains.
 
     Attributes
@@ -57,7 +57,7 @@ def train_part(task, state, block, span):
 
     Parameters
     ----------
-    task : Task
+    task : RoundTask
     state : TrainingState, or None after a round that diverged
         With the parameters.
     block : StoredBlock
@@ -144,7 +144,7 @@ class RoundsData:
     keys : ndarray (n_keys,) of bool
         Which of them, by their key.
     reader : callable
-        As in `Task`.
+        As in `RoundTask`.
     loss : losses.Loss
     """
 
@@ -270,7 +270,7 @@ class RoundsEngine(Engine):
         net, options, rows = self.net, self.options, self.data.rows
         *hidden, output = net.activations
         has_bias = net.biases[0] is not None
-        task = Task(
+        task = RoundTask(
             (net.layer_sizes, hidden, output, has_bias, net.dtype, 0, net.dropout),
             *(self.data.reader, self.data.keys),
             *(part_batch(options.batch_size, rows.n_parts), options.shuffle),

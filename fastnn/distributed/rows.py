@@ -13,11 +13,11 @@ class RowSource:
 
     Attributes
     ----------
-    speaks : bool
+    is_reporting : bool
         Whether this process shows warnings and progress, not another rank.
     """
 
-    speaks = True
+    is_reporting = True
 
     def n_at_once(self, n_threads: int) -> Any:
         """Return how many networks train at the same time, each in a thread; None: all, in a queue."""

@@ -171,12 +171,11 @@ class ClusterRunner(Runner):
             try:
                 if is_done.wait(POLL_SECONDS):
                     return future.result(timeout=GATHER_SECONDS)
-            except (
-                OSError,
-                UnboundLocalError,
-            ):  # a connection; the latter of distributed.utils.sync
+            # A connection; the second is a fault of distributed.utils.sync.
+            except (OSError, UnboundLocalError):
                 if future.status == "error":  # of the task
                     raise
+                time.sleep(POLL_SECONDS)  # is_done is set, so nothing else waits
             except distributed.CancelledError as error:
                 raise self._gone() from error
             except distributed.KilledWorker as error:

@@ -96,7 +96,7 @@ class EstimatorFit:
             self.members.append(self._member(i, folds, random_state, fresh))
         self.n_rows = source.n_rows(self.members[0].data)
         too_large = estimator.batch_size != "auto" and estimator.batch_size > self.n_rows
-        if too_large and source.speaks:
+        if too_large and source.is_reporting:
             warn(
                 f"batch_size={estimator.batch_size} is larger than the number of rows ({self.n_rows}). "
                 "All rows form one batch.",
@@ -245,7 +245,7 @@ class EstimatorFit:
         write_records(estimator, self.records, [member.history.n_epochs for member in self.members])
         if self.bagging:
             self._predict_held_out()
-        if self.source.speaks:
+        if self.source.is_reporting:
             self._warn(interrupted)
 
     def _warn(self, interrupted):

@@ -43,7 +43,7 @@ class RankRows(EstimatorRows):
 
     def __init__(self, ranks, *arguments):
         self.ranks, self.arguments, self.options = ranks, arguments, {"ranks": ranks}
-        self.speaks = ranks.comm.rank == 0
+        self.is_reporting = ranks.comm.rank == 0
 
     def training(self):
         return self.ranks.deferring_signals()
@@ -73,7 +73,7 @@ class RankRows(EstimatorRows):
 
     def prepare(self, estimator, fresh, random_state):
         data = prepare(estimator, self.rows, fresh)
-        if self.speaks:
+        if self.is_reporting:
             n, names = self.rows.X.shape[1], getattr(estimator, "feature_names_in_", None)
             has_scale = estimator.targets_.to_check(data) is not None
             inputs.warn_about_scales(self.rms[:n], self.rms[n:] if has_scale else None, names)
@@ -114,7 +114,7 @@ class RankRows(EstimatorRows):
             with self.ranks.failing_together():
                 stack.enter_context(fit.networks[0]._in_training())
                 session = fit.session(0)
-            if fit.estimator.verbose and self.speaks:
+            if fit.estimator.verbose and self.is_reporting:
                 session.line = ProgressLine(fit.estimator.max_iter, fit.n_rows)
             session.run_locked()
 
