@@ -103,6 +103,15 @@ def test_the_copied_code_has_the_parameters_of_the_page(page, tmp_path, monkeypa
     assert_same_bits(np.concatenate(shown), np.concatenate([W.ravel() for W in saved.weights]))
 
 
+def learn(page):
+    """Return the frame after an epoch, None if it has not come, or is that of a new network."""
+    before = frame(page)["step"]
+    page.click("#epoch")
+    time.sleep(0.05)
+    now = frame(page)
+    return now if now["step"] > before else None
+
+
 def test_each_choice_of_the_menus_learns(page):
     page.set("#data", "waves")
     page.wait_until("fastnnPlay.frame() && fastnnPlay.settings().data == 'waves'")
@@ -113,9 +122,7 @@ def test_each_choice_of_the_menus_learns(page):
         for name in names:
             page.set(menu, name)
             page.wait_until("JSON.stringify(fastnnPlay.settings()).includes(arguments[0])", name)
-            before = frame(page)["step"]
-            page.click("#epoch")
-            now = wait_until(lambda b=before: (now := frame(page))["step"] > b and now)
+            now = wait_until(lambda: learn(page))
             assert not now["diverged"] and np.isfinite(now["loss"])
 
 
