@@ -21,21 +21,22 @@ NETWORKS = [[10, 16, 1], [30, 32, 1], [30, 64, 64, 1], [100, 100, 1]]
 
 
 class NoOtherRank:
-    """A communicator of two ranks, of which the other adds nothing."""
+    """A communicator of two ranks, of which the other has the same settings and adds nothing."""
 
     rank, size = 0, 2
 
     def allreduce(self, buffer):
-        pass
+        if buffer.size == self.size:  # a number of each rank
+            buffer[1] = buffer[0]
 
     def sendrecv(self, send, receive, partner):
         receive[:] = send
 
     def broadcast(self, buffer, root=0):
-        pass
-
-    def barrier(self):
-        pass
+        if root == self.rank:
+            self.sent = buffer.copy()
+        else:
+            buffer[:] = self.sent
 
 
 def step(sizes, repeats, batch=BATCH, **options):
