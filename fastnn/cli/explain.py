@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from ..core.messages import plural, printable
-from ..tables import formats, table_writer
+from ..tables import formats
 from ..tables.addresses import without_secrets
 from ..tables.table_errors import import_pyarrow
 from ..tabular.explaining import explanation_text
@@ -13,12 +13,12 @@ from ..tabular.explaining.scales import Scale
 from . import explained_rows
 from .console import CommandError, Notes, print_json, print_line, warnings_as_notes
 from .display import format_duration
-from .model_file import load_model, read_like_training
+from .model_file import load_model
 from .option_types import row_numbers
 from .options import json_flag, keep_option, option, positional, seed_option, threads_option
-from .parser import check_output, whole_number
-from .predict_rows import PredictTable, RowWriter
-from .row_checks import check_model, check_rows, note_values, values_to_json
+from .parser import whole_number
+from .predict_rows import PredictTable
+from .row_checks import check_model, open_rows, values_to_json
 from .table_file import TableFile, TableOptions, table_options
 
 SHOWN_ROWS = 5  # as text, by default
@@ -94,20 +94,14 @@ def run(options):
     check_model(options.model, model)
     Scale.of_model(model.targets_, options.scale)  # its errors come before the table is read
     check_permutations(options.permutations)
-    if options.out is not None:
-        table_writer.check_extension(options.out)
-        file = TableFile(options.data, options.table.reading())
-        check_output(options.out, *file.files(), options.model)
     notes = Notes()
-    reading = read_like_training(options.data, options.table.reading(), model, notes)
-    table = PredictTable(TableFile(options.data, reading, notes), model, options.keep)
-    writer = RowWriter(options.out, options.json)
-    checked = check_rows(model, table, writer)
-    note_values(checked, options.model, options.data, notes)
+    table, writer, checked = open_rows(options, model, notes)
     chosen = _choose_rows(options, table, notes)
     background = None
     if options.background is not None:
-        background = _read_background(TableFile(options.background, reading, notes), model)
+        background = _read_background(
+            TableFile(options.background, table.file.options, notes), model
+        )
     explainer = _Explainer(
         model,
         notes,

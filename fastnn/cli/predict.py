@@ -6,23 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.messages import plural
-from ..tables import formats, table_writer
+from ..tables import formats
 from ..tables.addresses import without_secrets
 from ..tabular.prediction_columns import class_columns, number_columns
 from . import explained_rows
 from .console import CommandError, Notes, print_json, print_line, warnings_as_notes
-from .model_file import (
-    is_training_table,
-    load_model,
-    read_like_training,
-    target_style,
-)
+from .model_file import is_training_table, load_model, target_style
 from .options import flag, json_flag, keep_option, option, positional, threads_option
-from .parser import check_output, number
-from .predict_rows import PredictTable, RowWriter, round_numbers
+from .parser import number
+from .predict_rows import round_numbers
 from .predict_scores import score_columns
-from .row_checks import check_model, check_rows, note_values, values_to_json
-from .table_file import TableFile, TableOptions, table_options
+from .row_checks import check_model, open_rows, values_to_json
+from .table_file import TableOptions, table_options
 from .text_report import format_scores
 
 MIN_SCORED_ROWS = 20  # scores of fewer rows say little; --json has them
@@ -84,11 +79,7 @@ def run(options):
     model.n_threads = options.threads
     _check_options(options, model)
     notes = Notes()
-    reading = read_like_training(options.data, options.table.reading(), model, notes)
-    table = PredictTable(TableFile(options.data, reading, notes), model, options.keep)
-    writer = RowWriter(options.out, options.json)
-    checked = check_rows(model, table, writer)
-    note_values(checked, options.model, options.data, notes)
+    table, writer, checked = open_rows(options, model, notes)
     if model.is_classifier:
         writer.find_quotes({"prediction": model.classes_})
     targets, outputs = [], []
@@ -153,10 +144,6 @@ def _check_options(options, model):
             f"--explain: {options.model} keeps no training rows to compare with. Pass a table of "
             "such rows to 'fastnn explain' as --background, or train the model again."
         )
-    if options.out is not None:
-        table_writer.check_extension(options.out)
-        file = TableFile(options.data, options.table.reading())
-        check_output(options.out, *file.files(), options.model)
 
 
 # ---- predict ----

@@ -69,6 +69,7 @@ class PredictTable:
 
     Attributes
     ----------
+    file : TableFile
     n_rows : int
     has_target : bool
     absent : list of str
@@ -78,7 +79,7 @@ class PredictTable:
     """
 
     def __init__(self, file, model, keep=None, needs_all=True):
-        self._file, self._target = file, model.facts().target
+        self.file, self._target = file, model.facts().target
         features = model.features_
         self._features = features.names
         self._used = used = features.used_names()
@@ -87,7 +88,7 @@ class PredictTable:
             as_texts.add(self._target)
         keep = keep or []
         named = _AllBut(()) if keep == ["all"] else {*used, *split_names(keep), *keep}
-        self._source = _open(self._file, _AllBut(as_texts), named, used)
+        self._source = _open(self.file, _AllBut(as_texts), named, used)
         names, self.n_rows = self._source.names, self._source.n_rows
         self.absent = [name for name in used if name not in names]
         self.others = [n for n in names if n not in features.names and n != self._target]
@@ -95,8 +96,8 @@ class PredictTable:
             try:
                 check_columns(names, used)
             except DataError as error:
-                raise self._file.explain(error) from None
-        self._kept = _names_to_keep(self._file, keep, names)
+                raise self.file.explain(error) from None
+        self._kept = _names_to_keep(self.file, keep, names)
         self.has_target = self._target in names
         wanted = {*used, *self._kept, self._target}
         read = [name for name in names if name in wanted]
@@ -124,7 +125,7 @@ class PredictTable:
             yield
         except ValueError as error:
             rows = range(part.first, part.first + part.inputs.num_rows)
-            raise self._file.explain(error, part.path, rows) from None
+            raise self.file.explain(error, part.path, rows) from None
 
 
 class _AllBut:

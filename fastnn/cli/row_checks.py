@@ -1,15 +1,20 @@
-"""Checks of a model and of the rows that it is to predict or explain, before the work begins."""
+"""The rows that a model is to predict or explain: opened and checked before the work begins."""
 
 import shlex
 from dataclasses import dataclass
 from typing import Any
 
 from ..core.messages import has_lone_surrogate, plural, printable
+from ..tables import table_writer
 from ..tables.addresses import without_secrets
 from ..tabular.checking.changes import find_changes
 from ..tabular.columns.category import describe_unknown
 from ..tabular.prediction_columns import label_text
 from .console import CommandError
+from .model_file import read_like_training
+from .parser import check_output
+from .predict_rows import PredictTable, RowWriter
+from .table_file import TableFile
 
 MAX_NOTES = 6
 
@@ -52,6 +57,31 @@ class CheckedRows:
     unknown: dict
     others: Any
     drift: Any
+
+
+def open_rows(options, model, notes):
+    """Open the table and the output of a command, check all rows, and note what was found.
+
+    Parameters
+    ----------
+    options : Options of `predict` or `explain`
+    model : StoredClassifier or StoredRegressor
+    notes : Notes
+
+    Returns
+    -------
+    PredictTable, RowWriter, CheckedRows
+    """
+    reading = options.table.reading()
+    if options.out is not None:
+        table_writer.check_extension(options.out)
+        check_output(options.out, *TableFile(options.data, reading).files(), options.model)
+    reading = read_like_training(options.data, reading, model, notes)
+    table = PredictTable(TableFile(options.data, reading, notes), model, options.keep)
+    writer = RowWriter(options.out, options.json)
+    checked = check_rows(model, table, writer)
+    note_values(checked, options.model, options.data, notes)
+    return table, writer, checked
 
 
 def check_rows(model, table, writer):
