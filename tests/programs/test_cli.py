@@ -224,11 +224,23 @@ def test_ctrl_c_leaves_no_traceback():
 
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with subprocess.Popen([*FASTNN, "demo"], **pipes, preexec_fn=listen) as process:
-        process.stdout.readline()  # at work
+        process.stdout.readline()
+        time.sleep(0.3)  # past the imports, where callbacks of Python can lose a KeyboardInterrupt
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.endswith("Interrupted.\n") and "Traceback" not in errors
+
+
+def test_ctrl_c_in_a_text_that_python_executes_exits_with_130(tmp_path):
+    # modules with dataclasses, which commands import while they work, execute such texts
+    (tmp_path / "sitecustomize.py").write_text(
+        "import fastnn.datasets\n"
+        "fastnn.datasets.load_digits = lambda: exec('raise KeyboardInterrupt')\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    process = subprocess.run([*FASTNN, "demo"], env=environment, capture_output=True, text=True)
+    assert (process.returncode, process.stderr) == (130, "\nInterrupted.\n")
 
 
 BUFFERED = {
