@@ -92,7 +92,7 @@ def round_seconds(client, rows, width, repeats=7):
     from fastnn.distributed.rounds import RoundsData
     from fastnn.distributed.runner import ClusterRunner
     from fastnn.estimators.dask_rows import read_rows
-    from fastnn.state.training_state import fresh
+    from fastnn.state import fresh
     from fastnn.training.plan import FitOptions, Plan
 
     runner = ClusterRunner(client)

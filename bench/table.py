@@ -19,7 +19,7 @@ import numpy as np
 from measure import format_ratio, format_us, table_row
 
 import fastnn
-from fastnn.state.training_state import fresh
+from fastnn.state import fresh
 from fastnn.training.data import Data
 from fastnn.training.engines.dense import DenseEngine
 from fastnn.training.plan import FitOptions, Plan

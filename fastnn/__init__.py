@@ -49,7 +49,7 @@ from .callbacks import Checkpoint, EarlyStopping
 from .config import __version__, show_config
 from .encoded_table import EncodedTable
 from .mlp import MLP
-from .state.history import DivergenceError, History
+from .state import DivergenceError, History
 
 if _typing.TYPE_CHECKING:  # see `__getattr__`
     from . import estimators as estimators
@@ -65,7 +65,7 @@ if _typing.TYPE_CHECKING:  # see `__getattr__`
     from .exchange.pytorch import from_torch as from_torch
     from .exchange.scikit_learn import from_sklearn as from_sklearn
     from .files import ModelFileError as ModelFileError
-    from .many import fit_many, forward_many
+    from .many import fit_many, forward_many, load_many, save_many
     from .model_selection import HalvingSearchCV as HalvingSearchCV
     from .model_selection import cross_val_predict as cross_val_predict
     from .model_selection import cross_validate as cross_validate
@@ -82,7 +82,7 @@ if _typing.TYPE_CHECKING:  # see `__getattr__`
         RMSprop,
     )
     from .playground.notebook_widget import play as play
-    from .saving import load, load_many, save_many
+    from .saving import load
     from .tabular import TabularClassifier as TabularClassifier
     from .tabular import TabularRegressor as TabularRegressor
 
@@ -153,8 +153,8 @@ _MODULE_OF = {
     "DataError": "core.errors",
     "ModelFileError": "files",
     "load": "saving",
-    "load_many": "saving",
-    "save_many": "saving",
+    "load_many": "many",
+    "save_many": "many",
     "fit_many": "many",
     "forward_many": "many",
     # Not in __all__: `from fastnn import *` must work without scikit-learn and PyTorch.

@@ -1,9 +1,10 @@
-"""Train and run many networks in one call."""
+"""Train, run, save and load many networks in one call."""
 
 from __future__ import annotations
 
+import os
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
@@ -21,8 +22,9 @@ from .distributed.executor_pool import (
 )
 from .distributed.shared_objects import SharedObjects
 from .encoded_table import check_inputs
+from .files import ModelFileError, collection, model
 from .kernels import run_in_threads
-from .mlp import MLP
+from .mlp import MLP, blank_network
 from .network import Network
 from .training.data import arrays_of_several
 from .training.planner import Planner, spawn, split_matrix, spread
@@ -30,13 +32,13 @@ from .training.pool import Trainings, train_many
 from .training.progress import ManyLine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor
     from typing import Any
 
     from numpy.typing import ArrayLike
 
-    from .state.history import History
+    from .state import History
     from .training.plan import Plan
     from .typing import (
         AnyLoss,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
         FloatArray,
         Inputs,
         OneOrEach,
+        Path,
         Rng,
         Rows,
         ValidationData,
@@ -359,3 +362,96 @@ def check_networks(networks: Any) -> list[Any]:
                 f"{i} {net.dtype}"
             )
     return networks
+
+
+def save_many(networks: Sequence[MLP] | Mapping[str, MLP], path: Path) -> None:
+    """Save many networks to one safetensors file, without their training states.
+
+    Read it with `load_many`. The file holds architectures, parameters and `metadata`. It is written
+    as by `MLP.save`. Use that to continue training later.
+
+    Parameters
+    ----------
+    networks : sequence of MLP, or dict of str to MLP
+        Networks of one dtype and of any architectures.
+    path : str or path-like
+
+    Examples
+    --------
+    >>> import fastnn, os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "sensors.safetensors")
+    >>> networks = {name: fastnn.MLP([3, 4, 1], rng=0) for name in ("north", "south")}
+    >>> fastnn.save_many(networks, path)
+    >>> list(fastnn.load_many(path))
+    ['north', 'south']
+    """
+    names = None
+    if isinstance(networks, dict):
+        names, networks = list(networks), list(networks.values())
+        for name in names:
+            if not isinstance(name, str):
+                raise TypeError(f"the keys of networks must be str, got {name!r}")
+    networks = check_networks(networks)
+    reading = kernels.Reading(networks)
+    entries = []
+    for net in networks:
+        network = {name: getattr(net, name) for name in model.NETWORK}
+        network["dtype"] = net.dtype.name
+        entries.append(collection.Entry(network, net.params, net.metadata))
+    collection.write(path, entries, names, reading.check)
+
+
+@overload
+def load_many(path: Path) -> Any: ...
+@overload
+def load_many(path: Path, kind: type[list[Any]]) -> list[MLP]: ...
+@overload
+def load_many(path: Path, kind: type[dict[str, Any]]) -> dict[str, MLP]: ...
+
+
+def load_many(path: Path, kind: Any = None) -> Any:
+    """Load the networks of a file that `save_many` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+    kind : type, optional
+        `list` or `dict`, if you expect one of them. Type checkers then know what `load_many` returns.
+
+    Returns
+    -------
+    list of MLP, or dict of str to MLP
+        As they were passed to `save_many`.
+
+    Raises
+    ------
+    ModelFileError
+        The file does not hold networks, is damaged, was written by a newer version, or holds
+        a list where `kind` is `dict`, or the reverse.
+
+    Examples
+    --------
+    >>> import fastnn, os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "networks.safetensors")
+    >>> fastnn.save_many([fastnn.MLP([3, 4, 1], rng=seed) for seed in range(5)], path)
+    >>> len(fastnn.load_many(path))
+    5
+    """
+    entries, names = collection.read(path)
+    found = list if names is None else dict
+    if kind is not None and kind is not found:
+        raise ModelFileError(
+            f"holds a {found.__name__} of networks, but a {kind.__name__} was expected. Pass another "
+            "file, or leave kind out.",
+            os.fsdecode(path),
+        )
+    seeds = np.random.SeedSequence().spawn(len(entries))
+    networks = [_network(entry, seed) for entry, seed in zip(entries, seeds)]
+    return networks if names is None else dict(zip(names, networks))
+
+
+def _network(entry, seed):
+    architecture = entry.network | {"dtype": np.dtype(entry.network["dtype"])}
+    net = blank_network(architecture, np.random.default_rng(seed))
+    net.params, net.metadata = entry.params, entry.metadata
+    return net

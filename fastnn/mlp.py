@@ -9,11 +9,13 @@ import numpy as np
 from . import initializers, losses
 from .core.draws import UndoDraws
 from .core.foreign_names import FIT, NETWORK, PARTIAL_FIT, with_hints
-from .core.validation import check_rng
-from .differentiable import DifferentiableNetwork
-from .state.training_state import fresh, resumed
-from .training import fit_call, fit_data
-from .training.plan import FitOptions, Plan
+from .core.sparse_rows import is_sparse
+from .core.validation import check_matrix, check_rng, check_rows
+from .kernels import Loss, Trainer
+from .network import Network
+from .state import fresh, resumed
+from .training.data import Data
+from .training.plan import FitCall, FitOptions, Plan, RowArguments, data_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,14 +23,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from .state.history import History
-    from .state.training_state import TrainingState
+    from .state import History, TrainingState
     from .typing import (
         AnyLoss,
         AnyOptimizer,
         Callbacks,
         ClassWeight,
         DTypeLike,
+        FloatArray,
         HiddenActivation,
         Initializer,
         Inputs,
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     )
 
 
-class MLP(DifferentiableNetwork):
+class MLP(Network):
     """Multilayer perceptron: a dense network, ``a = f(a W + b)`` layer by layer.
 
     Parameters
@@ -261,8 +263,8 @@ class MLP(DifferentiableNetwork):
             validation_fraction=validation_fraction,
             max_steps=max_steps,
         )
-        rows = fit_data.RowArguments(X, y, sample_weight, validation_data, window)
-        arguments = fit_call.FitCall(self, rows, loss, options, self.rng if rng is None else rng)
+        rows = RowArguments(X, y, sample_weight, validation_data, window)
+        arguments = FitCall(self, rows, loss, options, self.rng if rng is None else rng)
         if comm is not None or shards is not None or sync_every != 1:
             return arguments.fit_on_ranks(comm, shards, sync_every, progress)
         return arguments.fit(progress)
@@ -308,7 +310,7 @@ class MLP(DifferentiableNetwork):
             class_weight=class_weight,
         )
         loss = losses.resolve(loss, self.activations[-1])
-        data = fit_data.data_in_memory(self, (X, y, sample_weight), loss)
+        data = data_in_memory(self, (X, y, sample_weight), loss)
         # no other thread changes the state
         with self._in_training(), UndoDraws([(self, self.rng)] if self.has_dropout else []):
             state = (
@@ -322,6 +324,112 @@ class MLP(DifferentiableNetwork):
                     "Use fit, or another optimizer."
                 )
             return Plan(self, data, options, self.rng, state=state).session().run_locked()
+
+    # ---- losses and gradients ----
+
+    def loss(
+        self,
+        X: Inputs,
+        y: ArrayLike,
+        loss: AnyLoss | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return the loss of all rows as one batch, sum(w_i l_i) / sum(w_i), or 0.0 without rows.
+
+        Parameters
+        ----------
+        X : array_like (n, n_in), sparse matrix or EncodedTable
+        y : array_like
+            (n,) or (n, n_out) numbers; for "cross_entropy" class indices (n,) or rows of
+            probabilities.
+        loss : str, Loss or callable, optional
+            As in `fit`.
+        sample_weight : array_like (n,), optional
+            Weights w_i >= 0.
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        >>> import fastnn, numpy as np
+        >>> net = fastnn.MLP([3, 1], rng=0)
+        >>> net.loss(np.zeros((5, 3)), np.full(5, 2.0))  # biases are 0, so the outputs are 0
+        4.0
+        """
+        with self._reading():
+            return Data.of(
+                self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight
+            ).evaluator(self)()
+
+    def loss_and_grad(
+        self,
+        X: Inputs,
+        y: ArrayLike,
+        loss: AnyLoss | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return the same loss as `loss`, and compute its gradient into `grads`, without dropout.
+
+        Examples
+        --------
+        >>> import fastnn, numpy as np
+        >>> net = fastnn.MLP([3, 4, 1], rng=0)
+        >>> loss = net.loss_and_grad(np.ones((5, 3)), np.zeros(5))
+        >>> net.params -= 0.1 * net.grads  # one step of gradient descent
+        """
+        with self._reading(), self._in_gradient():
+            data = Data.of(self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight)
+            if not len(data):
+                self.grads[:] = 0
+                return 0.0
+            if is_sparse(data.X):
+                return data.gradient_of_blocks(self)
+            return self._gradient(data.trainer(self, len(data)))
+
+    def backward(self, dY: ArrayLike) -> FloatArray:
+        """Compute the gradient of any function of the outputs into `grads`.
+
+        Parameters
+        ----------
+        dY : array_like (n, n_out)
+            The derivative of the loss with respect to the outputs of the last
+            ``forward(X, keep=True)``. Outputs are computed again from that X, so the parameters
+            must not have changed since.
+
+        Returns
+        -------
+        ndarray (n, n_in)
+            The derivative with respect to X.
+
+        Examples
+        --------
+        >>> import fastnn, numpy as np
+        >>> net = fastnn.MLP([3, 4, 2], rng=0)
+        >>> Y = net.forward(np.ones((5, 3)), keep=True)
+        >>> dX = net.backward(2 * Y)  # the loss is sum(Y**2)
+        >>> dX.shape
+        (5, 3)
+        """
+        with self._reading(), self._in_gradient():
+            X = self._kept
+            if X is None:
+                raise RuntimeError("backward needs the inputs. Call forward(X, keep=True) first.")
+            dY = check_matrix("dY", dY, self.dtype, self.layer_sizes[-1])
+            check_rows("dY", len(dY), len(X))
+            dX = np.empty_like(X)
+            if not len(X):
+                self.grads[:] = 0
+                return dX
+            loss = Loss.GIVEN_GRADIENT
+            self._gradient(Trainer(self, X, dY, loss=loss, batch_size=len(X), dX=dX))
+            return dX
+
+    def _gradient(self, trainer):
+        loss = trainer.gradient()
+        trainer.store_gradient(self.grads)
+        return loss
 
     # ---- other formats ----
 
@@ -394,3 +502,28 @@ class MLP(DifferentiableNetwork):
 
         self._check_not_training()
         model.check(model.parts_of(self))
+
+
+# ---- networks from files ----
+
+
+def blank_network(architecture, rng):
+    """Return an MLP whose parameters are 0, for readers of files: drawing them would take most of
+    their time.
+
+    architecture : mapping with the keys `files.model.NETWORK`
+    """
+    net = MLP.__new__(MLP)
+    sizes, activations, bias, dtype, dropout = (
+        architecture[name] for name in ("layer_sizes", "activations", "bias", "dtype", "dropout")
+    )
+    Network.__init__(net, sizes, activations[:-1], activations[-1], bias, dtype, dropout)
+    net.rng, net.state, net.history, net.metadata = rng, None, None, {}
+    return net
+
+
+def from_parts(parts):
+    """Return the MLP that a `files.model.Parts` describes."""
+    net = blank_network(vars(parts), parts.rng)
+    net.params, net.state, net.metadata = parts.params, parts.state, parts.metadata
+    return net

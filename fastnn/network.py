@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from . import activations
+from . import activations, kernels, losses, optimizers
 from .core import foreign_names, threads
 from .core.sparse_rows import blocks, is_sparse
 from .core.validation import (
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from .core.model_facts import ModelFacts
     from .typing import DTypeLike, FloatArray, HiddenActivation, InPlace, OutputActivation
-
 
 T = TypeVar("T")
 MAX_LAYERS, MAX_SIZE = 1000, 2**24  # numbers of sizes, and of units: what model files can hold
@@ -304,11 +303,9 @@ class Network(CompiledNetwork):
         training, 32 rows  ...
         forward, 32 rows   ...
         """
-        from . import summary
-
         if batch_size is not None:
             batch_size = check_count("batch_size", batch_size, maximum=sys.maxsize)
-        print(summary.text(self, batch_size))
+        print(_summary_text(self, batch_size))
 
     def facts(self) -> ModelFacts:
         """Return a description of the network: its task, columns and size.
@@ -333,9 +330,7 @@ class Network(CompiledNetwork):
         )
 
     def _repr_html_(self) -> str:
-        from . import summary
-
-        return summary.html(self)
+        return _summary_html(self)
 
     def copy(self) -> Self:
         """Return an independent network with the same parameters, state and generator.
@@ -419,3 +414,94 @@ def _aligned_zeros(n, dtype):
     block = np.zeros(n * dtype.itemsize + 64, np.uint8)
     start = -block.ctypes.data % 64
     return block[start : start + n * dtype.itemsize].view(dtype)
+
+
+# ---- the summary ----
+
+
+def _summary_text(net, batch_size=None):
+    """Return the summary as an aligned table of lines without a newline at the end."""
+    header, rows, totals, n_texts = _summary_table(net, batch_size)
+    table = [header, *rows, *totals]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i < n_texts else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in table
+    ]
+    return "\n".join([_title(net), *lines])
+
+
+def _summary_html(net):
+    """Return the summary as HTML for notebooks."""
+    from .core import notebook
+
+    header, rows, totals, n_texts = _summary_table(net)
+    return notebook.titled(_title(net), notebook.table(header, rows + totals, len(totals), n_texts))
+
+
+def _title(net):
+    return f"{type(net).__name__}, {net.dtype.name}"
+
+
+def _summary_table(net, batch_size=None):
+    """Return the header, the rows of the layers, the totals, and the number of columns of text."""
+    size = net.dtype.itemsize
+    has_dropout = any(net.dropout)
+    header = ("layer", "input", "output", "activation", *["dropout"] * has_dropout)
+    rows = []
+    for i, (k, m, activation) in enumerate(
+        zip(net.layer_sizes, net.layer_sizes[1:], net.activations)
+    ):
+        is_output = i == len(net.activations) - 1
+        n_params = k * m + m * net.bias
+        rows.append(
+            (
+                "output" if is_output else f"hidden {i + 1}",
+                f"(n, {k})",
+                f"(n, {m})",
+                activation,
+                *[f"{net.dropout[i]:g}"] * has_dropout,
+                *_grouped(n_params, n_params * size),
+            )
+        )
+    blank = ("",) * (len(header) - 1)
+    totals = [
+        ("total", *blank, *_grouped(net.n_params, net.n_params * size)),
+        ("gradient", *blank, "", *_grouped(net.n_params * size)),
+    ]
+    if net.state is not None:
+        optimizer = net.state.optimizer
+        n_bytes = optimizer.n_moments * net.n_params * size
+        totals.append((f"state of {type(optimizer).__name__}", *blank, "", *_grouped(n_bytes)))
+    if batch_size is not None:
+        for name, n_bytes in _workspaces(net, batch_size).items():
+            totals.append((f"{name}, {batch_size:,} rows", *blank, "", *_grouped(n_bytes)))
+    return (*header, "parameters", "bytes"), rows, totals, len(header)
+
+
+def _workspaces(net, batch_size):
+    """Return the bytes that training and `forward` allocate besides the memory of the network.
+
+    A training by L-BFGS allocates what SciPy needs, which is not known here.
+    """
+    optimizer = optimizers.Adam() if net.state is None else net.state.optimizer
+    workspaces = {}
+    if not isinstance(optimizer, optimizers.LBFGS):
+        loss, n_out = losses.resolve(None, net.activations[-1]), net.layer_sizes[-1]
+        _, options = loss.prepare(np.zeros((0, n_out)), 0, n_out, net.dtype)
+        workspaces["training"] = kernels.training_bytes(
+            net,
+            batch_size,
+            loss=options["loss"],
+            optimizer=optimizer.to_kernel(),
+            dropout=np.array(net.dropout) if net.has_dropout else None,
+        )
+    workspaces["forward"] = kernels.forward_bytes(net, batch_size)
+    return workspaces
+
+
+def _grouped(*counts):
+    return tuple(f"{count:,}" for count in counts)

@@ -1,4 +1,4 @@
-"""Models from files: one of any kind, and many networks in one file."""
+"""Models of any kind from files."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar, overload
 
-import numpy as np
-
-from . import kernels
-from .differentiable import DifferentiableNetwork
-from .files import ModelFileError, collection, kinds, model
-from .mlp import MLP
+from .files import ModelFileError, kinds, model
+from .mlp import from_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from .typing import Path
@@ -102,125 +97,3 @@ def class_of(format: str, name: Any) -> type:
         if known == name:
             return getattr(import_module(module), name)
     raise ModelFileError("the description of the estimator is damaged (estimator)")
-
-
-def save_many(networks: Sequence[MLP] | Mapping[str, MLP], path: Path) -> None:
-    """Save many networks to one safetensors file, without their training states.
-
-    Read it with `load_many`. The file holds architectures, parameters and `metadata`. It is written
-    as by `MLP.save`. Use that to continue training later.
-
-    Parameters
-    ----------
-    networks : sequence of MLP, or dict of str to MLP
-        Networks of one dtype and of any architectures.
-    path : str or path-like
-
-    Examples
-    --------
-    >>> import fastnn, os, tempfile
-    >>> path = os.path.join(tempfile.mkdtemp(), "sensors.safetensors")
-    >>> networks = {name: fastnn.MLP([3, 4, 1], rng=0) for name in ("north", "south")}
-    >>> fastnn.save_many(networks, path)
-    >>> list(fastnn.load_many(path))
-    ['north', 'south']
-    """
-    from .many import check_networks  # not needed to load a model
-
-    names = None
-    if isinstance(networks, dict):
-        names, networks = list(networks), list(networks.values())
-        for name in names:
-            if not isinstance(name, str):
-                raise TypeError(f"the keys of networks must be str, got {name!r}")
-    networks = check_networks(networks)
-    reading = kernels.Reading(networks)
-    entries = []
-    for net in networks:
-        network = {name: getattr(net, name) for name in model.NETWORK}
-        network["dtype"] = net.dtype.name
-        entries.append(collection.Entry(network, net.params, net.metadata))
-    collection.write(path, entries, names, reading.check)
-
-
-@overload
-def load_many(path: Path) -> Any: ...
-@overload
-def load_many(path: Path, kind: type[list[Any]]) -> list[MLP]: ...
-@overload
-def load_many(path: Path, kind: type[dict[str, Any]]) -> dict[str, MLP]: ...
-
-
-def load_many(path: Path, kind: Any = None) -> Any:
-    """Load the networks of a file that `save_many` wrote.
-
-    Parameters
-    ----------
-    path : str or path-like
-    kind : type, optional
-        `list` or `dict`, if you expect one of them. Type checkers then know what `load_many` returns.
-
-    Returns
-    -------
-    list of MLP, or dict of str to MLP
-        As they were passed to `save_many`.
-
-    Raises
-    ------
-    ModelFileError
-        The file does not hold networks, is damaged, was written by a newer version, or holds
-        a list where `kind` is `dict`, or the reverse.
-
-    Examples
-    --------
-    >>> import fastnn, os, tempfile
-    >>> path = os.path.join(tempfile.mkdtemp(), "networks.safetensors")
-    >>> fastnn.save_many([fastnn.MLP([3, 4, 1], rng=seed) for seed in range(5)], path)
-    >>> len(fastnn.load_many(path))
-    5
-    """
-    entries, names = collection.read(path)
-    found = list if names is None else dict
-    if kind is not None and kind is not found:
-        raise ModelFileError(
-            f"holds a {found.__name__} of networks, but a {kind.__name__} was expected. Pass another "
-            "file, or leave kind out.",
-            os.fsdecode(path),
-        )
-    seeds = np.random.SeedSequence().spawn(len(entries))
-    networks = [_network(entry, seed) for entry, seed in zip(entries, seeds)]
-    return networks if names is None else dict(zip(names, networks))
-
-
-def _network(entry, seed):
-    architecture = entry.network | {"dtype": np.dtype(entry.network["dtype"])}
-    net = blank_network(architecture, np.random.default_rng(seed))
-    net.params, net.metadata = entry.params, entry.metadata
-    return net
-
-
-# ---- for other modules ----
-
-
-def blank_network(architecture, rng):
-    """Return an MLP whose parameters are 0, for readers of files: drawing them would take most of
-    their time.
-
-    architecture : mapping with the keys `files.model.NETWORK`
-    """
-    net = MLP.__new__(MLP)
-    sizes, activations, bias, dtype, dropout = (
-        architecture[name] for name in ("layer_sizes", "activations", "bias", "dtype", "dropout")
-    )
-    DifferentiableNetwork.__init__(
-        net, sizes, activations[:-1], activations[-1], bias, dtype, dropout
-    )
-    net.rng, net.state, net.history, net.metadata = rng, None, None, {}
-    return net
-
-
-def from_parts(parts):
-    """Return the MLP that a `files.model.Parts` describes."""
-    net = blank_network(vars(parts), parts.rng)
-    net.params, net.state, net.metadata = parts.params, parts.state, parts.metadata
-    return net

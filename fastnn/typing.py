@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .losses import Loss
     from .mlp import MLP
     from .optimizers import LBFGS, Optimizer
-    from .state.history import History
+    from .state import History
 
 # generated: names, by src/generate.py from src/operations.py
 HiddenActivation: TypeAlias = Literal[

@@ -486,7 +486,7 @@ OPTIMIZERS = (
     ),
     Optimizer(
         "Adam",
-        "adam",
+        "adaptive",
         "ADAM",
         2,
         ((2, True), (3, False)),
@@ -500,7 +500,7 @@ OPTIMIZERS = (
     ),
     Optimizer(
         "AdamW",
-        "adam",
+        "adaptive",
         "ADAM",
         2,
         ((2, True), (3, False)),
@@ -513,7 +513,7 @@ OPTIMIZERS = (
     ),
     Optimizer(
         "Adamax",
-        "adam",
+        "adaptive",
         "ADAMAX",
         6,
         ((2, False),),
@@ -526,7 +526,7 @@ OPTIMIZERS = (
     ),
     Optimizer(
         "NAdam",
-        "adam",
+        "adaptive",
         "NADAM",
         7,
         ((2, False),),
@@ -539,7 +539,7 @@ OPTIMIZERS = (
     ),
     Optimizer(
         "Lion",
-        "lion",
+        "sgd",
         "LION",
         8,
         ((1, False),),
@@ -628,7 +628,7 @@ SCHEDULES = (
     ),
     Schedule(
         "ReduceOnPlateau",
-        "plateau",
+        "decay",
         "",
         0,
         "reduced by factor on a plateau",

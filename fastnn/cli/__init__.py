@@ -43,7 +43,7 @@ from ..core.errors import DataError
 from ..core.messages import one_line
 from ..distributed import mpi_ranks
 from ..files import ModelFileError
-from ..state.history import DivergenceError
+from ..state import DivergenceError
 from . import console, options
 from .console import CommandError, CommandWords, print_line
 from .parser import Parser, help_texts

@@ -4,7 +4,7 @@
 - `messages`, `errors`: the words of messages, and errors about the user's data.
 - `foreign_names`: names of other libraries, and what to write here.
 - `options`: the base class of losses, optimizers and schedules, and attributes that are computed
-  once. `lazy`: classes whose modules are imported on use.
+  once. `lazy`: classes whose modules are imported on use. `notebook`: HTML for notebooks.
 - `draws`: draws of random numbers that a signal cannot separate from their use.
 - `threads`: numbers of threads.
 - `model_facts`: the description that a model gives of itself.

@@ -11,7 +11,7 @@ from ..core.validation import check_count
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..state.training_state import TrainingState
+    from ..state import TrainingState
 
 DEFAULT_SHARDS = 16
 

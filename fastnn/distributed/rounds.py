@@ -12,7 +12,7 @@ import numpy as np
 
 from ..kernels import Stop, all_finite
 from ..mlp import MLP
-from ..state.training_state import TrainingState
+from ..state import TrainingState
 from ..training.engines.base import Engine
 from ..training.engines.dense import DenseEngine
 from ..training.plan import FitOptions, Plan

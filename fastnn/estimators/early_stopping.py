@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from ..callbacks import Callback, EarlyStopping, resolve_callbacks
+from ..callbacks import Callback, EarlyStopping, Patience, resolve_callbacks
 from ..training.data import Data
-from ..training.stopping import Patience
 from . import inputs, parameters
 
 

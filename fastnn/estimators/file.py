@@ -14,7 +14,8 @@ from .. import kernels
 from ..files import kinds, model, safetensors
 from ..files.checks import check, check_mapping, damage_refused, is_count, is_finite
 from ..files.safetensors import parse_json
-from ..saving import class_of, from_parts
+from ..mlp import from_parts
+from ..saving import class_of
 from . import stored_parameters
 from .attributes import lock_of
 from .networks import Record, read_records, restore, targets_class

@@ -7,12 +7,12 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from .. import state
 from ..callbacks import resolve_callbacks
 from ..core.messages import warn
 from ..core.validation import check_threads
 from ..kernels import InTraining
-from ..state import training_state
-from ..state.history import DivergenceError, History
+from ..state import DivergenceError, History
 from ..training.data import Data
 from ..training.plan import FitOptions, Plan
 from ..training.progress import ManyLine
@@ -175,7 +175,7 @@ class EstimatorFit:
         m = self.members[member]
         if m.earlier is not None and m.net.state is not None:
             return self.plan_from(member, m.net.state, estimator.max_iter - m.earlier.n_epochs)
-        training = training_state.fresh(m.net, parameters.optimizer(estimator))
+        training = state.fresh(m.net, parameters.optimizer(estimator))
         return self.plan_from(member, training, estimator.max_iter)
 
     def plan_from(self, member, training, epochs):

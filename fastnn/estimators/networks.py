@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..mlp import MLP
-from ..state.history import History
+from ..state import History
 from ..training.data import Data
 from . import parameters
 from .class_targets import MULTILABEL, ClassTargets, warn_one_class

@@ -8,12 +8,11 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
-from .. import kernels
+from .. import kernels, state
 from ..callbacks import resolve_callbacks
 from ..core.draws import UndoDraws
 from ..core.sparse_rows import is_sparse
 from ..losses import CustomLoss
-from ..state import training_state
 from ..training.engines.online import OnlineEngine
 from ..training.plan import FitOptions, Plan
 from ..training.pool import Trainings, train_many
@@ -81,12 +80,10 @@ class PartialFit(Attributes):
                 net.rng = np.random.default_rng(random_state.randint(2**31))
         for i, net in enumerate(networks):
             if net.state is None:
-                trainings.append(training_state.fresh(net, optimizer))
+                trainings.append(state.fresh(net, optimizer))
             else:
                 name = "network_" if len(networks) == 1 else f"networks_[{i}]"
-                trainings.append(
-                    training_state.resumed(net.state, optimizer, new_epoch=True, net=name)
-                )
+                trainings.append(state.resumed(net.state, optimizer, new_epoch=True, net=name))
         options = FitOptions(
             optimizer=optimizer,
             epochs=1,

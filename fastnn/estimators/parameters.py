@@ -7,10 +7,9 @@ import numpy as np
 
 from .. import losses, optimizers
 from ..activations import HIDDEN
-from ..callbacks import Callback, Checkpoint, resolve_callbacks
+from ..callbacks import Callback, Checkpoint, Patience, resolve_callbacks
 from ..core.messages import hint_at
 from ..optimizers import LBFGS, SGD, Adam
-from ..training.stopping import Patience
 
 ACTIVATION_ALIASES = {"logistic": "sigmoid"}
 SKLEARN_OUTPUTS = {"sigmoid": "logistic", "exponential": "exp"}  # names for `out_activation_`

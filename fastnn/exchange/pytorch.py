@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from ..core.validation import check_rng
-from ..mlp import MLP
-from ..saving import blank_network
+from ..mlp import MLP, blank_network
 from .sequential import ACTIVATION_MODULES, MODULE_OPTIONS, modules_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import optimizers
 from ..schedules import Plateau
-from ..state.training_state import Best, TrainingState
+from ..state import Best, TrainingState
 from . import ModelFileError
 from .checks import check, check_mapping, is_count
 

@@ -6,7 +6,7 @@ continues from other parameters than those of the network, and "best_params" (n_
 the best epoch. The text metadata in the header has the architecture, the training state and the
 random generator as JSON, and ``net.metadata``, unless it is empty, under "user".
 
-`read` returns the `Parts` of a file, and `write` writes them; `fastnn.saving` makes a network from
+`read` returns the `Parts` of a file, and `write` writes them; `fastnn.mlp` makes a network from
 them. Files may be damaged or malicious. All sizes are checked against the architecture and the
 length of the file before memory is allocated.
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from ..activations import ACTIVATIONS
 from ..network import MAX_LAYERS, MAX_SIZE
-from ..state.training_state import TrainingState, is_order_from
+from ..state import TrainingState, is_order_from
 from . import ModelFileError, json_values, kinds, safetensors
 from .checks import check_mapping, is_count
 from .safetensors import parse_json

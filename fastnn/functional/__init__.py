@@ -18,7 +18,6 @@ In the docstrings, "like Z" means the shape of Z, and for arrays that are writte
 Modules:
 
 - `layer`, `losses`, `updates`: the functions.
-- `update_helpers`: what the functions of `updates` have in common.
 """
 
 from .layer import activation, activation_backward, linear, linear_backward

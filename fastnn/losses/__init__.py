@@ -33,7 +33,7 @@ with respect to `outputs`.
 
 Modules:
 
-- `base`: Loss, the base class. `custom`: losses in Python.
+- `base`: Loss, the base class, and CustomLoss, a loss in Python.
 - `classification`, `regression`: the losses, and class weights.
 """
 
@@ -46,7 +46,7 @@ from ..core.lazy import LazyClasses
 from ..core.messages import hint_at
 
 if TYPE_CHECKING:
-    from .base import Loss
+    from .base import CustomLoss, Loss
     from .classification import (
         BCE,
         BCEWithLogits,
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
         class_counts,
         class_weights,
     )
-    from .custom import CustomLoss
     from .regression import MAE, MSE, GaussianNLL, Huber, LogCosh, Poisson, Quantile
 
 
@@ -112,7 +111,7 @@ _FOR_OUTPUT = {
 # end of losses
 _OTHERS = {
     "Loss": "base",
-    "CustomLoss": "custom",
+    "CustomLoss": "base",
     "balanced_weights": "classification",
     "class_counts": "classification",
     "class_weights": "classification",
@@ -138,8 +137,7 @@ def resolve(loss: Any, output: str) -> Loss:
     if isinstance(loss, str) and loss in LOSSES:
         loss = LOSSES[loss]()
     else:
-        from .base import Loss
-        from .custom import CustomLoss
+        from .base import CustomLoss, Loss
 
         if callable(loss) and not isinstance(loss, type):
             loss = CustomLoss(loss)

@@ -15,7 +15,7 @@ from ..estimators.fit import EstimatorFit
 from ..estimators.rows import MemoryRows
 from ..optimizers import Optimizer
 from ..schedules import CosineDecay, OneCycle
-from ..state.training_state import resumed
+from ..state import resumed
 from .run import Run
 
 

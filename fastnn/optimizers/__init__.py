@@ -27,7 +27,8 @@ class      moments                                 source
 Modules:
 
 - `base`: Optimizer, the options that all share.
-- `sgd`, `adaptive`, `adam`, `lion`, `lbfgs`: the optimizers.
+- `sgd`: SGD, and Lion, which takes the sign of a mean. `adaptive`: a learning rate for each parameter.
+- `lbfgs`: steps on all rows, by SciPy.
 """
 
 from __future__ import annotations
@@ -43,12 +44,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..typing import AnyOptimizer
-    from .adam import Adam, Adamax, AdamW, NAdam
-    from .adaptive import Adadelta, Adagrad, RMSprop
+    from .adaptive import Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RMSprop
     from .base import Optimizer
     from .lbfgs import LBFGS
-    from .lion import Lion
-    from .sgd import SGD
+    from .sgd import SGD, Lion
 
 
 __all__ = [
@@ -74,11 +73,11 @@ _MODULES = {
     "Adagrad": "adaptive",
     "Adadelta": "adaptive",
     "RMSprop": "adaptive",
-    "Adam": "adam",
-    "AdamW": "adam",
-    "Adamax": "adam",
-    "NAdam": "adam",
-    "Lion": "lion",
+    "Adam": "adaptive",
+    "AdamW": "adaptive",
+    "Adamax": "adaptive",
+    "NAdam": "adaptive",
+    "Lion": "sgd",
     "LBFGS": "lbfgs",
 }
 # end of optimizers

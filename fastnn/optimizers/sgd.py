@@ -1,4 +1,4 @@
-"""Stochastic gradient descent, with or without momentum."""
+"""One learning rate for all parameters: SGD, with or without momentum, and Lion, which steps by signs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import schedules
 from ..kernels import Rule
-from .base import Optimizer
+from .base import Optimizer, check_betas
 
 if TYPE_CHECKING:
     from typing import Any
@@ -64,4 +64,52 @@ class SGD(Optimizer):
             momentum=self.momentum,
             nesterov=bool(self.nesterov),
             weight_decay=self.weight_decay,
+        )
+
+
+@dataclass(eq=False, repr=False)
+class Lion(Optimizer):
+    """Lion (Chen et al., 2023, algorithm 2, arXiv:2302.06675): steps by the sign of a mean.
+
+    Each parameter changes by lr or -lr. The step is, with sign(0) = 0, ::
+
+        w *= 1 - lr weight_decay           (biases too)
+        w -= lr sign(b1 m + (1 - b1) g)
+        m = b2 m + (1 - b2) g
+
+    Parameters
+    ----------
+    lr : float or schedule, default 1e-4
+        Learning rate, at least 0. Use a third to a tenth of the rate for Adam.
+    betas : (float, float), default (0.9, 0.99)
+        b1 and b2, each in [0, 1).
+    weight_decay : float, default 0.0
+        At least 0, decoupled as in `AdamW`. Use three to ten times the value for AdamW, since lr is
+        smaller.
+    l1, l2, clip_value, clip_norm, average
+        See `Optimizer`.
+
+    Examples
+    --------
+    >>> from fastnn import Lion
+    >>> Lion(lr=3e-4)
+    Lion(lr=0.0003)
+    """
+
+    lr: float | schedules.Schedule = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_betas(self)
+        self.check_option("weight_decay", minimum=0)
+
+    def _rule_to_kernel(self) -> dict[str, Any]:
+        return dict(
+            rule=Rule.LION,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            weight_decay=self.weight_decay,
+            decoupled=True,
         )

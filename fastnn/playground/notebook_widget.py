@@ -136,7 +136,7 @@ class NotebookTraining:
 
     def advance(self, steps):
         """Train for this many steps."""
-        from ..state.history import DivergenceError
+        from ..state import DivergenceError
 
         resume = self.net.state is not None
         try:

@@ -12,7 +12,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from ..state.history import DivergenceError
+from ..state import DivergenceError
 from .settings import NEW_NETWORK, Settings
 
 COPIES_BYTES = 64e6  # of networks that are kept to go back to

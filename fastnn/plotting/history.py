@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..state.history import History
+from ..state import History
 from .theme import BLUE, ORANGE, check_axes
 
 if TYPE_CHECKING:

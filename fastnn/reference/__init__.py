@@ -15,7 +15,7 @@ says; compiled kernels read them as 0 and write 0 for them.
 Modules:
 
 - `layer`, `losses`, `updates`: the functions. `table`: encoded tables as inputs.
-- `network`: networks and their training. `shards`: batches of rows in virtual shards.
+- `network`: networks and their training, also on batches of rows in virtual shards.
 """
 
 from .layer import activation, activation_backward, dropout_mask, linear, linear_backward
@@ -31,8 +31,7 @@ from .losses import (
     poisson_nll,
     quantile,
 )
-from .network import fit, forward, loss_and_grad
-from .shards import shard_batches
+from .network import fit, forward, loss_and_grad, shard_batches
 from .table import EncodedTable, table_linear, table_linear_backward
 from .updates import (
     adadelta_step_,

@@ -18,7 +18,7 @@ class              rate                             source
 Modules:
 
 - `base`: Schedule, and constant rates.
-- `decay`, `plateau`: the schedules.
+- `decay`: the schedules.
 """
 
 from __future__ import annotations
@@ -34,8 +34,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .base import Schedule, constant, to_kernel
-    from .decay import CosineDecay, ExponentialDecay, OneCycle, Rates, StepDecay
-    from .plateau import Plateau, ReduceOnPlateau
+    from .decay import (
+        CosineDecay,
+        ExponentialDecay,
+        OneCycle,
+        Plateau,
+        Rates,
+        ReduceOnPlateau,
+        StepDecay,
+    )
 
 
 __all__ = [
@@ -60,10 +67,10 @@ _MODULES = {
     "CosineDecay": "decay",
     "OneCycle": "decay",
     "Rates": "decay",
-    "ReduceOnPlateau": "plateau",
+    "ReduceOnPlateau": "decay",
 }
 # end of schedules
-_OTHERS = {"Plateau": "plateau", "Schedule": "base", "constant": "base", "to_kernel": "base"}
+_OTHERS = {"Plateau": "decay", "Schedule": "base", "constant": "base", "to_kernel": "base"}
 SCHEDULES = LazyClasses(__name__, _MODULES | _OTHERS, {name: name for name in _MODULES})
 
 if not TYPE_CHECKING:  # a type checker would then accept any name

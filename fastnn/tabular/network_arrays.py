@@ -13,7 +13,7 @@ import numpy as np
 
 from ..files import ModelFileError
 from ..files.checks import check, check_mapping, is_count, is_finite
-from ..saving import blank_network
+from ..mlp import blank_network
 from .checkpoint import MAX_FOLDS
 from .encoder import MAX_HIDDEN, MAX_WIDTH
 

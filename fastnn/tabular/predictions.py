@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..core.model_facts import ModelFacts
-    from ..state.history import History
+    from ..state import History
     from .checking.drift_report import DriftReport
     from .table_model import TableModel
 

@@ -1,20 +1,24 @@
-"""Plan: what one training needs. FitOptions: its options, checked, which travel whole to the engine.
+"""From the arguments of `MLP.fit` to a session.
 
-Checks that need the rows are in `Plan.session`.
+`FitOptions` are its options, checked, which travel whole to the engine. `Plan` is what one training
+needs; checks that need the rows are in `Plan.session`. `FitCall` is one call of `MLP.fit`, on one machine
+or on several ranks. Rows become Data in memory, or StreamedData, which is read group by group.
 """
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import optimizers
+from .. import losses, optimizers
 from ..callbacks import EarlyStopping, find_early_stopping, resolve_callbacks
-from ..core.validation import check_count, check_number, check_threads
+from ..core.draws import UndoDraws
+from ..core.validation import check_count, check_number, check_rng, check_threads, is_names, is_path
 from ..distributed.parts import check_same_shards
-from ..state.training_state import TrainingState, fresh, resumed
+from ..state import TrainingState, fresh, resumed
 from . import engines
-from .data import Data
+from .data import Data, validation_in_memory
 from .session import Session
 
 
@@ -156,3 +160,162 @@ class Plan:
             if engine.queued and originals is not None:
                 originals[options] = engine
         return kind(ready, engine)
+
+
+# ---- the arguments of `MLP.fit` ----
+
+
+class FitCall(NamedTuple):
+    """Arguments of `MLP.fit`, as they were passed.
+
+    Attributes
+    ----------
+    net : MLP
+    rows : RowArguments
+    loss : str, Loss, callable or None
+    options : dict
+        Arguments of `FitOptions`.
+    rng : None, int or Generator
+    """
+
+    net: Any
+    rows: Any
+    loss: Any
+    options: dict
+    rng: Any
+
+    def plan(self):
+        """Return the Plan, after checks."""
+        net, rows = self.net, self.rows
+        options, rng = FitOptions(**self.options), check_rng(self.rng)
+        loss = losses.resolve(self.loss, net.activations[-1])
+        data = training_data(net, rows, loss)
+        validation = validation_data(net, rows.validation_data, loss, data, rows.window)
+        if options.validation_fraction and validation is not None:
+            raise ValueError(
+                "validation_data and validation_fraction exclude each other. Pass one of them."
+            )
+        return Plan(net, data, options, rng, validation)
+
+    def fit(self, progress):
+        """Train, and return the History. progress : as in `MLP.fit`"""
+        net, plan = self.net, self.plan()
+        # no other thread changes the state, which the plan reads
+        with net._in_training(), UndoDraws([(net, plan.rng)] if plan.draws else []):
+            session = plan.session()
+            if progress:
+                session.line = _progress_line(session)
+            return session.run_locked()
+
+    def fit_on_ranks(self, comm, shards, sync_every, progress):
+        """Train with rows in shards, and return the History. The arguments are those of `MLP.fit`."""
+        from ..distributed.ranks import Ranks
+
+        ranks = Ranks(comm, shards, sync_every)
+        call = self._replace(
+            rows=self.rows._replace(may_be_empty=comm is not None),
+            options=self.options | dict(ranks=ranks),
+        )
+        with ranks.deferring_signals(), ExitStack() as stack:
+            with ranks.failing_together():
+                stack.enter_context(self.net._in_training())
+                plan = call.plan()
+                with UndoDraws([(self.net, plan.rng)]):
+                    session = plan.session()
+            if progress and ranks.comm.rank == 0:
+                session.line = _progress_line(session)
+            return session.run_locked()
+
+
+def _progress_line(session):
+    from .progress import ProgressLine  # most trainings show none
+
+    return ProgressLine(session.options.epochs, session.data.n_rows)
+
+
+class RowArguments(NamedTuple):
+    """Arguments of `MLP.fit` that stand for rows, as they were passed."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    validation_data: Any
+    window: Any
+    may_be_empty: bool = False  # on one of several ranks
+
+
+def training_data(net, arguments, loss):
+    """Return the Data of rows, or the StreamedData of row groups or Parquet files."""
+    rows, window = arguments[:3], arguments.window
+    if arguments.y is None or is_path(arguments.X):
+        return _streamed(net, rows, loss, window)
+    if window is not None:
+        raise ValueError(
+            "window is for row groups and paths, but X and y are in memory. Leave it out."
+        )
+    if arguments.may_be_empty:
+        return Data.of(net, arguments.X, arguments.y, loss, arguments.sample_weight)
+    return data_in_memory(net, rows, loss)
+
+
+def data_in_memory(net, rows, loss):
+    """Return the Data of rows, at least one."""
+    X, y, sample_weight = rows
+    data = Data.of(net, X, y, loss, sample_weight)
+    if not len(data):
+        raise ValueError("X has no rows. Training needs at least one.")
+    return data
+
+
+def validation_data(net, argument, loss, train, window=None):
+    """Return the data of the argument `validation_data`, or None.
+
+    Row groups that fit in a window become Data.
+
+    train : Data or StreamedData
+        The rows to train on.
+    """
+    if argument is None or not is_streamed(argument):
+        return validation_in_memory(net, argument, loss, train)
+    rows = (*argument, None)[:3] if isinstance(argument, tuple) else (argument, None, None)
+    try:
+        data = _streamed(net, rows, loss, window).in_memory_if_small()
+        if not len(data):
+            raise ValueError("it has no rows")
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"validation_data: {error}") from None
+    return data
+
+
+def is_streamed(argument):
+    """Whether an argument `validation_data` is row groups, or a path and names of columns."""
+    if isinstance(argument, tuple):
+        return len(argument) > 0 and is_path(argument[0])
+    if isinstance(argument, list):  # of row groups, or [X, y]
+        return len(argument) > 0 and isinstance(argument[0], tuple)
+    from .stream import is_source
+
+    return is_source(argument)
+
+
+def _streamed(net, rows, loss, window):
+    """Return the StreamedData of row groups, or of Parquet files."""
+    from .stream import RowGroups, StreamedData  # most programs read no streams
+
+    X, y, sample_weight = rows
+    if is_path(X):
+        if not is_names(y) or not (sample_weight is None or isinstance(sample_weight, str)):
+            raise TypeError(
+                'X is a path, so y and sample_weight must name its columns: fit("rows.parquet", '
+                f'"price"). Got {type(y).__name__} and {type(sample_weight).__name__}.'
+            )
+        from ..tables.parquet_files import ParquetGroups
+
+        X = ParquetGroups(X, y, sample_weight)
+    elif sample_weight is not None:
+        raise ValueError(
+            "sample_weight does not work with row groups. Let them yield (X, y, sample_weight)."
+        )
+    if window is not None:
+        window = check_count("window", window)
+    return StreamedData(RowGroups(net, X, loss), loss, window)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..kernels import InTraining, TrainerQueue
-from ..state.history import DivergenceError
+from ..state import DivergenceError
 from .progress import PoolProgress
 from .session import SLICE_SECONDS
 

@@ -13,7 +13,7 @@ from fastnn import MLP, ModelFileError
 from fastnn.files import model as model_file
 from fastnn.files import safetensors
 from fastnn.files.safetensors import Reader
-from fastnn.saving import from_parts
+from fastnn.mlp import from_parts
 
 BIT_GENERATORS = [
     np.random.PCG64,

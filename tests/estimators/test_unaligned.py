@@ -19,7 +19,7 @@ from fastnn import (  # noqa: E402
 )
 from fastnn.distributed import averages  # noqa: E402
 from fastnn.distributed.rounds import end_round  # noqa: E402
-from fastnn.state.training_state import TrainingState  # noqa: E402
+from fastnn.state import TrainingState  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N = 300

@@ -10,7 +10,7 @@ from checks import assert_same_bits
 
 from fastnn import SGD, kernels
 from fastnn import functional as F
-from fastnn.functional import update_helpers
+from fastnn.functional import updates
 from fastnn.schedules import StepDecay
 
 STEPS = {  # with settings that use every moment
@@ -263,8 +263,8 @@ def test_settings_that_cannot_be_remembered_are_checked_too(step):
 
 
 def test_threads_do_not_change_bits(step, monkeypatch):
-    monkeypatch.setattr(update_helpers, "PARAMS_OF_A_THREAD", 100)
-    monkeypatch.setattr(update_helpers, "check_threads", lambda n: n)
+    monkeypatch.setattr(updates, "PARAMS_OF_A_THREAD", 100)
+    monkeypatch.setattr(updates, "check_threads", lambda n: n)
     expected = arrays(step, 1000)
     step(**expected, **STEPS[step])
     for n_threads in (2, 3):

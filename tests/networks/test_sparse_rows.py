@@ -6,7 +6,7 @@ from checks import assert_same_bits
 
 import fastnn
 from fastnn.core import sparse_rows
-from fastnn.state.history import DivergenceError
+from fastnn.state import DivergenceError
 
 sparse = pytest.importorskip("scipy.sparse", reason="sparse rows need SciPy")
 

@@ -8,7 +8,7 @@ import pytest
 from places import DOCS
 
 import fastnn
-from fastnn import notebook
+from fastnn.core import notebook
 
 X = np.random.default_rng(0).normal(size=(40, 4))
 

@@ -8,8 +8,8 @@ import processes
 import pytest
 
 import fastnn
-from fastnn import summary
-from fastnn.state.training_state import fresh
+from fastnn import network
+from fastnn.state import fresh
 from fastnn.training.data import Data
 
 PAGE = 4096
@@ -53,7 +53,7 @@ def allocated():
 def test_training(allocated, batch_size, sizes, options, optimizer):
     net = fastnn.MLP(sizes, rng=0, **options)
     net.state = state = fresh(net, fastnn.optimizers.resolve(optimizer))
-    expected = summary._workspaces(net, batch_size)["training"]
+    expected = network._workspaces(net, batch_size)["training"]
     X = np.zeros((1000, sizes[0]), net.dtype)
     y = np.zeros(1000) if net.activations[-1] == "softmax" else np.zeros((1000, sizes[-1]))
     data = Data.of(net, X, y, fastnn.losses.resolve(None, net.activations[-1]))
@@ -68,7 +68,7 @@ def test_training(allocated, batch_size, sizes, options, optimizer):
 
 PREDICTS = """
 import numpy as np, fastnn
-from fastnn import summary
+from fastnn import network
 from processes import status
 
 net = fastnn.MLP([4, 50_000, 1], rng=0)
@@ -76,7 +76,7 @@ X = np.ones((256, 4), "float32")
 net.forward(X[:1])
 before = status("VmSize")  # with memory that it has not touched
 net.forward(X)
-print(summary._workspaces(net, len(X))["forward"], status("VmPeak") - before)
+print(network._workspaces(net, len(X))["forward"], status("VmPeak") - before)
 """
 
 

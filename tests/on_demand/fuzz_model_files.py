@@ -17,8 +17,8 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["fastnn.files", "fastnn.mlp", "fastnn.saving"]):
-    from fastnn import saving
+with atheris.instrument_imports(include=["fastnn.files", "fastnn.mlp", "fastnn.many"]):
+    from fastnn import many
     from fastnn.files import collection, model
     from fastnn.files.safetensors import Reader
 
@@ -28,7 +28,7 @@ import numpy as np
 
 import fastnn
 from fastnn.files import ModelFileError
-from fastnn.saving import from_parts
+from fastnn.mlp import from_parts
 
 # what the headers get: names of entries, and values of which some are right elsewhere
 NAMES = ["state", "user", "names", "groups", "order", "params", "best_params", "W0", "W1", "b0"]
@@ -75,7 +75,7 @@ def read_network(content):
 def read_collection(content):
     entries = collection._read(Reader(io.BytesIO(content), len(content)))[0]
     for entry in entries:
-        saving._network(entry, np.random.SeedSequence(0))
+        many._network(entry, np.random.SeedSequence(0))
 
 
 def mutate(content, max_size, seed):

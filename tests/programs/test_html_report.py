@@ -115,7 +115,7 @@ def test_texts_of_tables_are_escaped_and_printable():
     ],
 )
 def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
-    history = fastnn.state.history.History(loss, val_loss)
+    history = fastnn.state.History(loss, val_loss)
     report = SimpleNamespace(
         record=number_record(tuning=None, model=model_description(folds=3)),
         model=SimpleNamespace(

@@ -20,9 +20,9 @@ PACKAGE = pathlib.Path(fastnn.__file__).parent
 # lower ones. A missing name is a test failure: add it to its band.
 BANDS = {
     "networks": """kernels core state typing activations initializers losses optimizers schedules
-        functional encoded_table network summary notebook config reference""",
+        functional encoded_table network config reference""",
     "bytes": "files tables datasets",
-    "training": "training callbacks differentiable distributed mlp many saving",
+    "training": "training callbacks distributed mlp many saving",
     "estimators": "estimators model_selection tabular exchange",
     # __init__ has the public names: only programs may import them from there
     "programs": "cli export plotting serving playground web __init__ __main__ _pyinstaller",
@@ -334,7 +334,7 @@ def test_the_page_names_every_package():
         ("tables.files", "def f():\n    from ..mlp import MLP"),
         ("network", "from .training.session import Session"),
         ("files", "def f():\n    from ..mlp import MLP"),
-        ("state.training_state", "from ..files import model"),
+        ("state", "from ..files import model"),
         ("core.errors", "from ..losses import Loss"),
         ("network", "from .files import model"),
         ("functional", "from .. import reference"),
@@ -401,7 +401,7 @@ print(*(name for name, module in sys.modules.items() if name not in before and h
     variants = [name for name in loaded if name.startswith("fastnn._") and "float" in name]
     assert len(variants) == 2, "one variant for each dtype"
     late = """reference cli datasets many training.pool training.planner training.stream tables files
-        saving functional core.errors core.options losses.regression optimizers.adam"""
+        saving functional core.errors core.options losses.regression optimizers.adaptive"""
     assert not loaded & {"argparse", *(f"fastnn.{name}" for name in late.split())}
 
 

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from fastnn.training.seeds import spawn_seeds
+from fastnn.training.planner import spawn_seeds
 
 # of one word of 32 bits, of up to four, and of more than NumPy's pool holds
 INTS = [0, 1, 2**32 - 1, 2**32, 2**64 + 3, 2**127, 2**128 - 1, 2**128, 3**300]

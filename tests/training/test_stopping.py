@@ -10,9 +10,8 @@ from checks import assert_same_bits
 
 import fastnn
 from fastnn import MLP, EarlyStopping
-from fastnn.callbacks import Callback
+from fastnn.callbacks import Callback, Patience
 from fastnn.training import session
-from fastnn.training.stopping import Patience
 
 LOSSES = [1.0, 0.8, 0.75, 0.75, 0.72, 0.9, math.nan]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...encoded_table import parts_of, table_of
 from ...many import forward_many
-from ...saving import blank_network
+from ...mlp import blank_network
 from ..fit_rows import sample
 from ..table_model import mean_output
 

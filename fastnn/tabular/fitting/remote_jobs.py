@@ -8,7 +8,7 @@ from ...distributed.executor_pool import (
     Workers,
     threads_of_worker,
 )
-from ...state.history import DivergenceError
+from ...state import DivergenceError
 from ...training.pool import Trainings, train_many
 from .budget import TimeBudget
 from .pace import RemotePace

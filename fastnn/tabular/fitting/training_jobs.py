@@ -9,7 +9,7 @@ from ... import losses
 from ...callbacks import EarlyStopping
 from ...distributed.rows import RowSource
 from ...mlp import MLP
-from ...state.history import DivergenceError
+from ...state import DivergenceError
 from ...training.data import Data
 from ...training.plan import FitOptions, Plan
 from ...training.pool import Trainings

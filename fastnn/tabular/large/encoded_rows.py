@@ -9,8 +9,7 @@ import numpy as np
 
 from ...distributed.rows import RowSource
 from ...encoded_table import PARTS, parts_of, table_of
-from ...training.groups import RowGroups
-from ...training.stream import StreamedData, hashes
+from ...training.stream import RowGroups, StreamedData, hashes
 from ..forward_folds import ALL_ROWS
 
 READ_BYTES = 2e6  # of a group of rows

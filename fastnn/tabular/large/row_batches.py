@@ -9,7 +9,7 @@ import numpy as np
 from ...core.errors import placed
 from ...core.validation import is_path
 from ...tables import parquet_files
-from ...training import groups
+from ...training import stream
 from ..columns import frames
 from ..row_columns import check_length
 
@@ -66,7 +66,7 @@ def holds_groups(X):
     if isinstance(X, list):
         return bool(X) and all(_is_group(each) for each in X)
     is_table = hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__")
-    return groups.is_source(X) and not (is_table or is_path(X) or isinstance(X, tuple))
+    return stream.is_source(X) and not (is_table or is_path(X) or isinstance(X, tuple))
 
 
 def _is_group(each):
@@ -147,16 +147,16 @@ class GroupRows:
     n_rows: Any = None  # unknown before the first pass
 
     def __init__(self, source):
-        groups.check_source(source)
+        stream.check_source(source)
         self.source, self.notes = source, []
         self.target = getattr(source, "target_name", None)  # of `fastnn train`
 
     def __iter__(self):
         start, first = 0, None
-        for i, group in groups.iterate(self.source):
-            where = groups.describe_group(self.source, i, start)
+        for i, group in stream.iterate(self.source):
+            where = stream.describe_group(self.source, i, start)
             with placed(where):
-                X, y, weight = groups.split_group(group)
+                X, y, weight = stream.split_group(group)
                 frame = frames.read(X)
                 check_length("y", y, frame.n_rows)
                 if weight is not None:

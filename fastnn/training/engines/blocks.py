@@ -9,7 +9,7 @@ import numpy as np
 from ...core.draws import draw
 from ...core.sparse_rows import block_rows
 from ...kernels import Stop
-from ...state.training_state import is_order_from
+from ...state import is_order_from
 from .base import Engine, batch_rows
 from .dense import DenseEngine
 

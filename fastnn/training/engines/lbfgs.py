@@ -7,7 +7,7 @@ import numpy as np
 from ... import kernels
 from ...core.sparse_rows import is_sparse
 from ...network import as_dtype, split_layers
-from ...state.history import DivergenceError
+from ...state import DivergenceError
 from .base import Engine
 
 
