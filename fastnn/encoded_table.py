@@ -119,17 +119,7 @@ class EncodedTable(CompiledTable):
             "positions": None if positions is None else check_matrix("positions", positions, dtype),
             "codes": None if codes is None else _check_codes(codes),
         }
-        n = next((len(part) for part in parts.values() if part is not None), None)
-        if n is None:
-            raise ValueError("An EncodedTable needs at least one of numbers, positions and codes.")
-        for name, part in parts.items():
-            if part is None:
-                parts[name] = np.empty((n, 0), np.int32 if name == "codes" else dtype)
-            elif len(part) != n:
-                other = next(name for name in parts if parts[name] is not None)
-                raise ValueError(
-                    f"{name} has {len(part)} row{'s' * (len(part) != 1)}, but {other} has {n}"
-                )
+        _fill_missing(parts, dtype)
         numbers, positions, codes = parts.values()
         n_bins = _check_counts("n_bins", n_bins, "positions", positions)
         n_categories = _check_counts("n_categories", n_categories, "codes", codes)
@@ -293,6 +283,21 @@ def _check_codes(codes):
     if codes.ndim != 2:
         check_matrix("codes", original)
     return codes
+
+
+def _fill_missing(parts, dtype):
+    """Check that parts have the same rows, and put empty arrays in the place of None. parts : dict, INOUT"""
+    n = next((len(part) for part in parts.values() if part is not None), None)
+    if n is None:
+        raise ValueError("An EncodedTable needs at least one of numbers, positions and codes.")
+    for name, part in parts.items():
+        if part is None:
+            parts[name] = np.empty((n, 0), np.int32 if name == "codes" else dtype)
+        elif len(part) != n:
+            other = next(name for name in parts if parts[name] is not None)
+            raise ValueError(
+                f"{name} has {len(part)} row{'s' * (len(part) != 1)}, but {other} has {n}"
+            )
 
 
 def _check_counts(name: str, counts: Any, of: str, columns: Any) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -294,15 +295,9 @@ def forward_many(
 
 def _forward(networks, X, out, n_threads):
     first = networks[0]
-    for i, net in enumerate(networks):
-        ends, expected = net.layer_sizes[:: len(net.layer_sizes) - 1], first.layer_sizes
-        if ends != (expected[0], expected[-1]):
-            raise ValueError(
-                f"network {i} has {ends[0]} inputs and {ends[1]} outputs, but network 0 has "
-                f"{expected[0]} and {expected[-1]}. Pass networks with the same numbers."
-            )
-    rows = check_inputs("X", X, first.dtype, first.layer_sizes[0])
-    shape = (len(networks), rows.shape[0], first.layer_sizes[-1])
+    n_in, n_out = _check_ends(networks)
+    rows = check_inputs("X", X, first.dtype, n_in)
+    shape = (len(networks), rows.shape[0], n_out)
     read = [rows.data] if is_sparse(rows) else [X, rows]
     if out is None:
         out = np.empty(shape, first.dtype)
@@ -317,24 +312,33 @@ def _forward(networks, X, out, n_threads):
     n_products = len(rows) * sum(net.n_params for net in networks)
     if n_threads == 1 or n_products < kernels.WORTH_SHARING:
         kernels.forward_many(networks, rows, out)
-    elif len(rows) >= CHUNK * n_threads:
-        bounds = [len(rows) * i // n_threads for i in range(n_threads + 1)]
-        run_in_threads(
-            [
-                partial(_forward_rows, networks, rows[a:b], out[:, a:b])
-                for a, b in zip(bounds, bounds[1:])
-            ]
-        )
-    else:
-        bounds = [len(networks) * i // n_threads for i in range(n_threads + 1)]
-        run_in_threads(
-            [
-                partial(kernels.forward_many, networks[a:b], rows, out[a:b])
-                for a, b in zip(bounds, bounds[1:])
-                if a < b
-            ]
-        )
+        return out
+    by_rows = len(rows) >= CHUNK * n_threads
+    n = len(rows) if by_rows else len(networks)
+    bounds = [n * i // n_threads for i in range(n_threads + 1)]
+    run_in_threads(
+        [
+            partial(_forward_rows, networks, rows[a:b], out[:, a:b])
+            if by_rows
+            else partial(kernels.forward_many, networks[a:b], rows, out[a:b])
+            for a, b in pairwise(bounds)
+            if a < b
+        ]
+    )
     return out
+
+
+def _check_ends(networks):
+    """Return the number of inputs and of outputs, which all networks share."""
+    first = networks[0].layer_sizes
+    for i, net in enumerate(networks):
+        ends = net.layer_sizes[:: len(net.layer_sizes) - 1]
+        if ends != (first[0], first[-1]):
+            raise ValueError(
+                f"network {i} has {ends[0]} inputs and {ends[1]} outputs, but network 0 has "
+                f"{first[0]} and {first[-1]}. Pass networks with the same numbers."
+            )
+    return first[0], first[-1]
 
 
 def _forward_rows(networks, X, out, abort):

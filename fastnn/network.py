@@ -78,6 +78,23 @@ def _check_like(name, target, values):
     return array
 
 
+def _check_each(name, targets, values):
+    """Return one array like each target, as `_check_like` does."""
+    try:
+        values = list(values)
+    except TypeError:
+        values = None
+    if values is None or len(values) != len(targets):
+        found = "no sequence" if values is None else len(values)
+        raise ValueError(
+            f"{name} must be a sequence of {len(targets)} arrays, one for each layer, got {found}"
+        )
+    return [
+        _check_like(f"{name}[{i}]", target, value)
+        for i, (target, value) in enumerate(zip(targets, values))
+    ]
+
+
 def _copy_into(name, target, values):
     """Copy an array of the same shape, or one number, into `target`."""
     array = _check_like(name, target, values)
@@ -97,20 +114,7 @@ def _in_place(name: str, doc: str) -> Any:
         if isinstance(targets, np.ndarray):
             _copy_into(public, targets, values)
             return
-        try:
-            values = list(values)
-        except TypeError:
-            values = None
-        if values is None or len(values) != len(targets):
-            found = "no sequence" if values is None else len(values)
-            raise ValueError(
-                f"{public} must be a sequence of {len(targets)} arrays, one for each layer, "
-                f"got {found}"
-            )
-        arrays = [  # all are checked before one is changed
-            _check_like(f"{public}[{i}]", target, value)
-            for i, (target, value) in enumerate(zip(targets, values))
-        ]
+        arrays = _check_each(public, targets, values)  # all are checked before one is changed
         if any(
             np.may_share_memory(array, flat)  # such as net.weights[::-1]
             for array in arrays

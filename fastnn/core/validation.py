@@ -38,10 +38,10 @@ def check_number(
     if isinstance(value, np.generic):
         value = value.item()  # a float32 cannot be compared with the largest float
     # the type first: isinstance of an abstract class takes 1 us
-    real = type(value) is float or isinstance(value, numbers.Real)
-    good = real and abs(value) <= sys.float_info.max
+    real: Any = type(value) is float or isinstance(value, numbers.Real)
     good = (
-        good
+        real
+        and abs(value) <= sys.float_info.max
         and (minimum is None or value >= minimum)
         and (above is None or value > above)
         and (below is None or value < below)
@@ -196,6 +196,20 @@ def _numbers_from(name, original, a):
             raise ValueError(f"{name} holds an integer that is too large for a float64") from None
     if a.ndim == 0 or a.dtype.kind not in "OUST":
         raise TypeError(f"{name} must hold numbers, got {a.dtype if a.ndim else repr(original)}")
+    value, where = _first_without_number(original, a)
+    if not isinstance(value, str):
+        remedy = "Convert it to a number, and fill missing values"
+    elif _is_numeric(value):
+        remedy = f"Convert text to numbers, for example with numpy.asarray({name}, float)"
+    elif name == "y":
+        remedy = ENCODE_CLASSES
+    else:
+        remedy = "Encode text as numbers, for example one column of 0 and 1 for each category"
+    raise TypeError(f"{name} must hold numbers, got {value!r} in {where}. {remedy}.")
+
+
+def _first_without_number(original, a):
+    """Return the first value of an array that is not a number, and the words for its place."""
     index = next(i for i in np.ndindex(a.shape[1:]) if not _are_numbers(a[(slice(None), *i)]))
     column = a[(slice(None), *index)]
     row = next(i for i in range(len(column)) if not _are_numbers(column[i : i + 1]))
@@ -206,15 +220,7 @@ def _numbers_from(name, original, a):
         names = list(original.column_names if arrow else getattr(original, "columns", ()))
         label = names[index[0]] if len(names) == a.shape[1] else index[0]
         where = f"column {label!r}, row {row}"
-    if isinstance(value, str) and _is_numeric(value):
-        remedy = f"Convert text to numbers, for example with numpy.asarray({name}, float)"
-    elif isinstance(value, str) and name == "y":
-        remedy = ENCODE_CLASSES
-    elif isinstance(value, str):
-        remedy = "Encode text as numbers, for example one column of 0 and 1 for each category"
-    else:
-        remedy = "Convert it to a number, and fill missing values"
-    raise TypeError(f"{name} must hold numbers, got {value!r} in {where}. {remedy}.")
+    return value, where
 
 
 def _are_numbers(values):

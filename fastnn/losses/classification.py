@@ -192,14 +192,20 @@ def class_weights(
     k = max(2, n_out)
     if targets.ndim == 2 and n_out == 1:
         targets = _two_class_probabilities(targets)
+    weights = _weights_of_classes(class_weight, targets, n_out, k)
+    return weights[targets] if targets.ndim == 1 else targets @ weights
+
+
+def _weights_of_classes(class_weight, targets, n_out, k):
+    """Return the k weights that a `class_weight` stands for."""
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(
                 "class_weight must be a dict, a sequence of weights or 'balanced', "
                 f"got {class_weight!r}"
             )
-        weights = balanced_weights(class_counts(targets, n_out), len(targets))
-    elif isinstance(class_weight, dict):
+        return balanced_weights(class_counts(targets, n_out), len(targets))
+    if isinstance(class_weight, dict):
         weights = np.ones(k)
         for key, weight in class_weight.items():
             if not (isinstance(key, (int, np.integer)) and 0 <= key < k):
@@ -207,13 +213,13 @@ def class_weights(
                     f"class_weight has a weight for class {key!r}, but the classes are 0..{k - 1}"
                 )
             weights[key] = check_number("class_weight", weight, minimum=0)
-    else:
-        weights = np.array(check_numbers("class_weight", class_weight, minimum=0))
-        if weights.shape != (k,):
-            raise ValueError(
-                f"class_weight must hold {k} weights, one for each class, got {weights.size}"
-            )
-    return weights[targets] if targets.ndim == 1 else targets @ weights
+        return weights
+    weights = np.array(check_numbers("class_weight", class_weight, minimum=0))
+    if weights.shape != (k,):
+        raise ValueError(
+            f"class_weight must hold {k} weights, one for each class, got {weights.size}"
+        )
+    return weights
 
 
 def class_counts(targets: NDArray[Any], n_out: int) -> NDArray[Any]:

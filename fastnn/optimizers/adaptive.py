@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from .. import schedules
 from ..kernels import Rule
-from .base import Optimizer, check_betas
-
-if TYPE_CHECKING:
-    from typing import Any
+from .base import Optimizer
 
 
 @dataclass(eq=False, repr=False)
@@ -49,17 +46,7 @@ class Adagrad(Optimizer):
     lr_decay: float = 0.0
     weight_decay: float = 0.0
     eps: float = 1e-10
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_option("lr_decay", minimum=0)
-        self.check_option("weight_decay", minimum=0)
-        self.check_option("eps", above=0)
-
-    def _rule_to_kernel(self) -> dict[str, Any]:
-        return dict(
-            rule=Rule.ADAGRAD, decay=self.lr_decay, weight_decay=self.weight_decay, eps=self.eps
-        )
+    rule: ClassVar[Rule] = Rule.ADAGRAD
 
 
 @dataclass(eq=False, repr=False)
@@ -100,17 +87,7 @@ class Adadelta(Optimizer):
     rho: float = 0.9
     eps: float = 1e-6
     weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_option("rho", minimum=0, below=1)
-        self.check_option("eps", above=0)
-        self.check_option("weight_decay", minimum=0)
-
-    def _rule_to_kernel(self) -> dict[str, Any]:
-        return dict(
-            rule=Rule.ADADELTA, beta2=self.rho, eps=self.eps, weight_decay=self.weight_decay
-        )
+    rule: ClassVar[Rule] = Rule.ADADELTA
 
 
 @dataclass(eq=False, repr=False)
@@ -160,30 +137,7 @@ class RMSprop(Optimizer):
     weight_decay: float = 0.0
     momentum: float = 0.0
     centered: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_option("alpha", minimum=0, below=1)
-        self.check_option("eps", above=0)
-        self.check_option("weight_decay", minimum=0)
-        self.check_option("momentum", minimum=0, below=1)
-
-    def _rule_to_kernel(self) -> dict[str, Any]:
-        return dict(
-            rule=Rule.RMSPROP,
-            beta2=self.alpha,
-            eps=self.eps,
-            weight_decay=self.weight_decay,
-            momentum=self.momentum,
-            centered=bool(self.centered),
-        )
-
-
-def _check_adam(optimizer):
-    """Check the options that Adam and its variants have."""
-    check_betas(optimizer)
-    optimizer.check_option("eps", above=0)
-    optimizer.check_option("weight_decay", minimum=0)
+    rule: ClassVar[Rule] = Rule.RMSPROP
 
 
 @dataclass(eq=False, repr=False)
@@ -227,20 +181,7 @@ class Adam(Optimizer):
     eps: float = 1e-8
     weight_decay: float = 0.0
     amsgrad: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_adam(self)
-
-    def _rule_to_kernel(self) -> dict[str, Any]:
-        return dict(
-            rule=Rule.ADAM,
-            beta1=self.betas[0],
-            beta2=self.betas[1],
-            eps=self.eps,
-            weight_decay=self.weight_decay,
-            amsgrad=bool(self.amsgrad),
-        )
+    rule: ClassVar[Rule] = Rule.ADAM
 
 
 @dataclass(eq=False, repr=False)
@@ -267,9 +208,7 @@ class AdamW(Adam):
     """
 
     weight_decay: float = 1e-2
-
-    def _rule_to_kernel(self) -> dict[str, Any]:
-        return super()._rule_to_kernel() | dict(decoupled=True)
+    decoupled: ClassVar[bool] = True
 
 
 @dataclass(eq=False, repr=False)
@@ -307,19 +246,7 @@ class Adamax(Optimizer):
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_adam(self)
-
-    def _rule_to_kernel(self) -> dict[str, Any]:
-        return dict(
-            rule=Rule.ADAMAX,
-            beta1=self.betas[0],
-            beta2=self.betas[1],
-            eps=self.eps,
-            weight_decay=self.weight_decay,
-        )
+    rule: ClassVar[Rule] = Rule.ADAMAX
 
 
 @dataclass(eq=False, repr=False)
@@ -362,19 +289,4 @@ class NAdam(Optimizer):
     weight_decay: float = 0.0
     momentum_decay: float = 4e-3
     decoupled_weight_decay: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_adam(self)
-        self.check_option("momentum_decay", minimum=0)
-
-    def _rule_to_kernel(self) -> dict[str, Any]:
-        return dict(
-            rule=Rule.NADAM,
-            beta1=self.betas[0],
-            beta2=self.betas[1],
-            eps=self.eps,
-            weight_decay=self.weight_decay,
-            decay=self.momentum_decay,
-            decoupled=bool(self.decoupled_weight_decay),
-        )
+    rule: ClassVar[Rule] = Rule.NADAM

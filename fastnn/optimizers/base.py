@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from .. import kernels, schedules
 from ..core.options import Options, cached
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+#: Fields of the kernel's struct Optimizer that belong to update rules.
 _DEFAULTS = dict(
     nesterov=False,
     amsgrad=False,
@@ -24,6 +25,30 @@ _DEFAULTS = dict(
     beta2=0.0,
     eps=0.0,
     decay=0.0,
+)
+#: Options of update rules whose field has another name.
+_FIELDS = dict(
+    rho="beta2",
+    alpha="beta2",
+    lr_decay="decay",
+    momentum_decay="decay",
+    decoupled_weight_decay="decoupled",
+)
+#: Bounds of all options that are numbers, see `check_number`.
+_RATE = dict(minimum=0, below=1)
+_BOUNDS = dict(
+    l1=dict(minimum=0),
+    l2=dict(minimum=0),
+    clip_value=dict(above=0),
+    clip_norm=dict(above=0),
+    average=dict(above=0, below=1),
+    momentum=_RATE,
+    rho=_RATE,
+    alpha=_RATE,
+    eps=dict(above=0),
+    weight_decay=dict(minimum=0),
+    lr_decay=dict(minimum=0),
+    momentum_decay=dict(minimum=0),
 )
 
 
@@ -72,25 +97,23 @@ class Optimizer(Options):
     clip_norm: float | None = None
     average: float | None = None
 
-    full_batch = False  # whether each step uses all rows; such training cannot resume
+    rule: ClassVar[kernels.Rule]  # the update rule of the kernels
+    decoupled: ClassVar[bool] = False  # whether weight_decay does not go through the moments
+    full_batch: ClassVar[bool] = False  # whether a step uses all rows; such training cannot resume
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lr", schedules.resolve(self.lr))
-        self.check_option("l1", minimum=0)
-        self.check_option("l2", minimum=0)
-        for name in ("clip_value", "clip_norm"):
-            if getattr(self, name) is not None:
-                self.check_option(name, above=0)
+        for option in fields(self):
+            value, bounds = getattr(self, option.name), _BOUNDS.get(option.name)
+            if option.name == "betas":
+                value = _check_betas(value)
+            elif bounds is not None and (value is not None or option.default is not None):
+                value = check_number(option.name, value, **bounds)  # JSON can hold it
+            object.__setattr__(self, option.name, value)
         if self.clip_value is not None and self.clip_norm is not None:
             raise ValueError(
                 "clip_value and clip_norm cannot be combined. Pass one, and leave the other None."
             )
-        if self.average is not None:
-            self.check_option("average", above=0, below=1)
-
-    def check_option(self, name: str, **bounds: Any) -> None:
-        """Check an option, and store it as a Python number, which JSON can hold."""
-        object.__setattr__(self, name, check_number(name, getattr(self, name), **bounds))
 
     def __repr__(self) -> str:
         ordered = sorted(fields(self), key=lambda f: bool(f.kw_only))  # shared options last
@@ -119,19 +142,24 @@ class Optimizer(Options):
             clip_value=self.clip_value or 0.0,
             clip_norm=self.clip_norm or 0.0,
             average=self.average or 0.0,
-            **self._rule_to_kernel(),
+            rule=self.rule,
+            **self._rule_options(),
         )
 
-    def _rule_to_kernel(self) -> dict[str, Any]:
-        """Return the fields of the update rule that differ from _DEFAULTS."""
-        raise NotImplementedError
+    def _rule_options(self):
+        """Return the fields of the kernel's struct that hold options of the update rule."""
+        options: dict[str, Any] = dict(decoupled=self.decoupled)
+        for name in self._names():
+            value, field_name = getattr(self, name), _FIELDS.get(name, name)
+            if name == "betas":
+                options |= dict(beta1=value[0], beta2=value[1])
+            elif field_name in _DEFAULTS:
+                options[field_name] = type(_DEFAULTS[field_name])(value)
+        return options
 
 
-def check_betas(optimizer: Any) -> None:
-    """Check `betas`, the two decay rates of the moments."""
-    betas = optimizer.betas
+def _check_betas(betas):
+    """Return the two decay rates of the moments, checked."""
     if not isinstance(betas, (tuple, list)) or len(betas) != 2:
         raise ValueError(f"betas must be two numbers, got {betas!r}")
-    object.__setattr__(
-        optimizer, "betas", tuple(check_number("betas", beta, minimum=0, below=1) for beta in betas)
-    )
+    return tuple(check_number("betas", beta, **_RATE) for beta in betas)

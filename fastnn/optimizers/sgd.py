@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from .. import schedules
 from ..kernels import Rule
-from .base import Optimizer, check_betas
-
-if TYPE_CHECKING:
-    from typing import Any
+from .base import Optimizer
 
 
 @dataclass(eq=False, repr=False)
@@ -50,21 +47,12 @@ class SGD(Optimizer):
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0
+    rule: ClassVar[Rule] = Rule.SGD
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_option("momentum", minimum=0, below=1)
-        self.check_option("weight_decay", minimum=0)
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs a momentum above 0, got momentum=0")
-
-    def _rule_to_kernel(self) -> dict[str, Any]:
-        return dict(
-            rule=Rule.SGD,
-            momentum=self.momentum,
-            nesterov=bool(self.nesterov),
-            weight_decay=self.weight_decay,
-        )
 
 
 @dataclass(eq=False, repr=False)
@@ -99,17 +87,5 @@ class Lion(Optimizer):
     lr: float | schedules.Schedule = 1e-4
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_betas(self)
-        self.check_option("weight_decay", minimum=0)
-
-    def _rule_to_kernel(self) -> dict[str, Any]:
-        return dict(
-            rule=Rule.LION,
-            beta1=self.betas[0],
-            beta2=self.betas[1],
-            weight_decay=self.weight_decay,
-            decoupled=True,
-        )
+    rule: ClassVar[Rule] = Rule.LION
+    decoupled: ClassVar[bool] = True

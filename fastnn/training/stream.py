@@ -67,7 +67,7 @@ class RowGroups:
         return data
 
     def check(self, data):
-        """Check that a group has finite numbers and the layout of the first group."""
+        """Check that a group holds finite numbers, and looks like the first one."""
         if data.targets.dtype.hasobject:
             raise TypeError("y is an array of objects. Pass numbers.")
         arrays = {"sample_weight": data.sample_weight}
@@ -83,6 +83,10 @@ class RowGroups:
                     f"{name} holds NaN or infinity (first in {where} of the group). Remove or replace "
                     "such rows."
                 )
+        self.check_layout(data)
+
+    def check_layout(self, data):
+        """Check that a group has the layout of the first one, and weights of the same scale."""
         if data.weight_scale != 1.0:  # the weights of other groups have another scale
             raise ValueError(
                 "sample_weight is too large or too small for a sum of weights in this dtype. Multiply "

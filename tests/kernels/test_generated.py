@@ -142,7 +142,7 @@ def test_a_row_without_a_field_is_refused(table, name, fields, message, tree, mo
 
 
 DEFINITIONS = [  # file, what is taken away, the message
-    ("optimizers/lion.py", "class Lion", "OPTIMIZERS, Lion: {} does not define Lion. Write it"),
+    ("optimizers/sgd.py", "class Lion", "OPTIMIZERS, Lion: {} does not define Lion. Write it"),
     ("optimizers/lbfgs.py", "class LBFGS", "OPTIMIZERS, LBFGS: {} does not define LBFGS. Write"),
     ("reference/updates.py", "def sgd_step_", "OPTIMIZERS, SGD: {} does not define sgd_step_. Wr"),
     ("losses/regression.py", "class Huber", "LOSSES, huber: {} does not define Huber. Write it"),
