@@ -88,7 +88,7 @@ def rows_a_second(X, y, epochs):
 def round_seconds(client, rows, width, repeats=7):
     """Seconds of a round of two parts, the best of some."""
     from fastnn import MLP, Adam, losses
-    from fastnn.distributed.blocks import StoredBlock
+    from fastnn.distributed.partitions import StoredBlock
     from fastnn.distributed.rounds import RoundsData
     from fastnn.distributed.runner import ClusterRunner
     from fastnn.estimators.dask_rows import read_rows

@@ -23,12 +23,11 @@ import numpy as np
 
 import fastnn.tables
 from fastnn.core.errors import DataError
-from fastnn.tabular.checking.changes import find_changes
-from fastnn.tabular.checking.counting import NewRows
-from fastnn.tabular.checking.profile import TableProfile
 from fastnn.tabular.columns import frames
 from fastnn.tabular.columns.features import Features
 from fastnn.tabular.columns.input_column import InputColumn, to_texts
+from fastnn.tabular.drift.changes import find_changes
+from fastnn.tabular.drift.profile import NewRows, TableProfile
 
 SPLITS = 3
 SIZES = 1, 3, 20, 200, None

@@ -14,11 +14,9 @@ import numpy as np
 
 import fastnn
 from fastnn.tabular.columns import frames
-from fastnn.tabular.explaining import means
-from fastnn.tabular.explaining.background import Background
-from fastnn.tabular.explaining.mixed_rows import MixedRows
-from fastnn.tabular.explaining.permutations import Walks
-from fastnn.tabular.explaining.scales import Scale
+from fastnn.tabular.explaining import shapley
+from fastnn.tabular.explaining.mixtures import Background, MixedRows, Scale
+from fastnn.tabular.explaining.shapley import Walks
 
 N_BACKGROUND, N_TRUE, N_SEEDS = 128, 4096, 6
 
@@ -152,11 +150,13 @@ def compare_designs_of(mixed_rows, X):
                 walks = draw(n, n_columns, starts, np.random.default_rng(seed))
                 found = walk(walks)
                 walks.set_neighbours(values)
-                mean, error = means.balanced(found, walks.neighbours)
+                mean, error = shapley.balanced_walk_mean(found, walks.neighbours)
                 errors.append(mean - truth)
                 neighbours.append(error)
-                pairs.append(means.weighted(found, np.full_like(starts[walks.others], 1 / n))[1])
-                weighted.append(means.weighted(found, walks.weights()[0])[0] - truth)
+                pairs.append(
+                    shapley.weighted_walk_mean(found, np.full_like(starts[walks.others], 1 / n))[1]
+                )
+                weighted.append(shapley.weighted_walk_mean(found, walks.weights()[0])[0] - truth)
             of_pairs, of_neighbours = rms(errors) / rms(pairs), rms(errors) / rms(neighbours)
             print(
                 f"{name:18}{n:6}{rms(errors) / rms(truth):9.4f}{rms(weighted) / rms(truth):10.4f}"

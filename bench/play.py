@@ -19,7 +19,7 @@ import numpy as np
 import fastnn
 from fastnn.cli.table_file import resolve_table_path
 from fastnn.playground.explorer import Explorer
-from fastnn.playground.playback import Playback
+from fastnn.playground.playback import DataSource, Playback
 from fastnn.playground.server import PlayServer
 from fastnn.playground.settings import Settings
 
@@ -84,7 +84,7 @@ def best(work, n):
 
 def measure_training():
     settings = Settings(n=500)
-    playback = Playback(settings, settings.make_data())
+    playback = Playback(settings, DataSource(settings).make())
     print(f"training alone: {2000 / best(lambda: playback.advance(2000), 10):,.0f} steps a second")
     server = PlayServer(0, {"step": 0, "settings": [[0, {"n": 500}]]})
     with open_page(server) as driver:

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from fastnn import TabularRegressor
-from fastnn.tabular.fitting import fit_split
-from fastnn.tabular.forward_folds import ForwardFolds
+from fastnn.tabular.fitting import splitting
+from fastnn.tabular.folds import ForwardFolds
 
 SEEDS = range(3)
 SMALL = dict(n_estimators=3, hidden_layer_sizes=32, random_state=0)
@@ -31,7 +31,7 @@ def r2(y, predicted):
 @contextmanager
 def training_on_gaps(folds):
     """Let the networks on all rows train on rows with gaps. folds : whether those of folds do, too"""
-    split_rows, init = fit_split.split_rows, ForwardFolds.__init__
+    split_rows, init = splitting.split_rows, ForwardFolds.__init__
 
     def with_gaps(n, n_estimators, labels, groups, random_state):
         gaps = np.flatnonzero(groups < 0)
@@ -43,11 +43,11 @@ def training_on_gaps(folds):
         self.trains[:, -1] = folds
         self.is_known = np.ones(len(times), bool)
 
-    fit_split.split_rows, ForwardFolds.__init__ = with_gaps, train_on_gaps
+    splitting.split_rows, ForwardFolds.__init__ = with_gaps, train_on_gaps
     try:
         yield
     finally:
-        fit_split.split_rows, ForwardFolds.__init__ = split_rows, init
+        splitting.split_rows, ForwardFolds.__init__ = split_rows, init
 
 
 def show(what, seed, model, y, rows, later):

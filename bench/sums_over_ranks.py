@@ -15,7 +15,7 @@ from measure import format_us, table_row
 from mpi4py import MPI
 
 from fastnn.distributed import MPICommunicator
-from fastnn.distributed.adder import TreeAdder
+from fastnn.distributed.sums import TreeAdder
 
 SIZES = [1000, 4000, 16_000, 64_000, 250_000, 1_000_000, 10_000_000]
 WIDTHS = 12, 12, 12, 12, 14

@@ -134,7 +134,7 @@ def change_by(run, name):
     """Return how the metric and the loss of the test rows change, None if the metric does not fit."""
     from fastnn.tabular import metrics
     from fastnn.tabular.fitting import out_of_fold
-    from fastnn.tabular.fitting.tasks import ClassTask, NumberTask
+    from fastnn.tabular.fitting.options import ClassTask, NumberTask
 
     is_class = bool(run["n_classes"])
     metric = (metrics.CLASS_METRICS if is_class else metrics.NUMBER_METRICS).get(name)

@@ -20,7 +20,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 
 from fastnn.playground.picture import Picture
-from fastnn.playground.playback import Playback
+from fastnn.playground.playback import DataSource, Playback
 from fastnn.playground.settings import Settings
 
 COMMENT = re.compile(r"^<!-- replay -->$", re.M)
@@ -53,7 +53,7 @@ HTML = """\
 
 def record():
     """Train, and return what the page draws: a JSON object."""
-    data = SETTINGS.make_data()
+    data = DataSource(SETTINGS).make()
     playback, picture = Playback(SETTINGS, data), Picture(data, SURFACE, UNIT_SURFACE)
     frames = []
     for i in range(FRAMES + 1):

@@ -48,7 +48,7 @@ from . import callbacks, initializers, losses, optimizers, schedules
 from .callbacks import Checkpoint, EarlyStopping
 from .config import __version__, show_config
 from .encoded_table import EncodedTable
-from .mlp import MLP
+from .mlp import MLP, load
 from .state import DivergenceError, History
 
 if _typing.TYPE_CHECKING:  # see `__getattr__`
@@ -62,8 +62,8 @@ if _typing.TYPE_CHECKING:  # see `__getattr__`
     from .core.errors import DataError as DataError
     from .estimators import MLPClassifier as MLPClassifier
     from .estimators import MLPRegressor as MLPRegressor
-    from .exchange.pytorch import from_torch as from_torch
-    from .exchange.scikit_learn import from_sklearn as from_sklearn
+    from .estimators.pytorch import from_torch as from_torch
+    from .estimators.scikit_learn import from_sklearn as from_sklearn
     from .files import ModelFileError as ModelFileError
     from .many import fit_many, forward_many, load_many, save_many
     from .model_selection import HalvingSearchCV as HalvingSearchCV
@@ -82,7 +82,6 @@ if _typing.TYPE_CHECKING:  # see `__getattr__`
         RMSprop,
     )
     from .playground.notebook_widget import play as play
-    from .saving import load
     from .tabular import TabularClassifier as TabularClassifier
     from .tabular import TabularRegressor as TabularRegressor
 
@@ -152,7 +151,6 @@ _MODULE_OF = {
     **dict.fromkeys(_OPTIMIZERS, "optimizers"),
     "DataError": "core.errors",
     "ModelFileError": "files",
-    "load": "saving",
     "load_many": "many",
     "save_many": "many",
     "fit_many": "many",
@@ -166,8 +164,8 @@ _MODULE_OF = {
     "cross_val_predict": "model_selection",
     "cross_validate": "model_selection",
     "play": "playground.notebook_widget",
-    "from_sklearn": "exchange.scikit_learn",
-    "from_torch": "exchange.pytorch",
+    "from_sklearn": "estimators.scikit_learn",
+    "from_torch": "estimators.pytorch",
 }
 _REMEDIES = {
     "sklearn": 'scikit-learn. Run: pip install "fastnn-mlp[sklearn]"',

@@ -18,12 +18,12 @@ from .core.validation import check_out, check_threads
 from .distributed.executor_pool import (
     ExecutorPool,
     Workers,
-    check_callbacks,
+    check_worker_callbacks,
     threads_of_worker,
 )
 from .distributed.shared_objects import SharedObjects
 from .encoded_table import check_inputs
-from .files import ModelFileError, collection, model
+from .files import ModelFileError, model
 from .kernels import run_in_threads
 from .mlp import MLP, blank_network
 from .network import Network
@@ -176,7 +176,7 @@ def fit_many(
             with UndoDraws([(plan.net, plan.rng) for plan in plans if plan.draws]):
                 return train_many(_trainings(plans), n_threads, line, collector)
     for i, plan in enumerate(plans):
-        check_callbacks(plan.options.callbacks, f"network {i}: ")
+        check_worker_callbacks(plan.options.callbacks, f"network {i}: ")
     with kernels.InTraining([plan.net for plan in plans]):
         train_in_workers(executor, plans, n_threads, n_here, line)
     return [plan.net.history for plan in plans]
@@ -401,8 +401,8 @@ def save_many(networks: Sequence[MLP] | Mapping[str, MLP], path: Path) -> None:
     for net in networks:
         network = {name: getattr(net, name) for name in model.NETWORK}
         network["dtype"] = net.dtype.name
-        entries.append(collection.Entry(network, net.params, net.metadata))
-    collection.write(path, entries, names, reading.check)
+        entries.append(model.Entry(network, net.params, net.metadata))
+    model.write_many(path, entries, names, reading.check)
 
 
 @overload
@@ -441,7 +441,7 @@ def load_many(path: Path, kind: Any = None) -> Any:
     >>> len(fastnn.load_many(path))
     5
     """
-    entries, names = collection.read(path)
+    entries, names = model.read_many(path)
     found = list if names is None else dict
     if kind is not None and kind is not found:
         raise ModelFileError(

@@ -323,11 +323,11 @@ class Network(CompiledNetwork):
         >>> facts.task, len(facts.columns), facts.hidden_sizes, facts.n_params
         ('number', 3, (4,), 21)
         """
-        from .core.model_facts import ModelFacts, network_sizes, number_columns
+        from .core.model_facts import ModelFacts, network_columns, network_sizes
 
         return ModelFacts(
             estimator=type(self).__name__,
-            columns=number_columns(None, self.layer_sizes[0]),
+            columns=network_columns(None, self.layer_sizes[0]),
             has_names=False,
             **network_sizes([self]),
             metadata=dict(getattr(self, "metadata", {})),
@@ -359,7 +359,7 @@ class Network(CompiledNetwork):
 
 
 for _name, _hint in foreign_names.ATTRIBUTES.items():
-    setattr(Network, _name, foreign_names.Missing(_name, _hint))
+    setattr(Network, _name, foreign_names.MissingAttribute(_name, _hint))
 
 _DERIVED = (
     "_params",

@@ -218,7 +218,7 @@ class Loss(NamedTuple):
     weighted: str = ""  # the kernel in the same table where outputs have weights
     # Of TabularRegressor: the metric that goes with it, a name of NUMBER_METRICS in
     # fastnn/tabular/metrics.py, and the loss of baselines, a name of LIGHTGBM_LOSSES in
-    # fastnn/tabular/comparing/baselines.py.
+    # fastnn/tabular/baselines.py.
     metric: str = ""
     baseline: str = ""
     label: str = ""  # in docs/guide.md

@@ -10,23 +10,17 @@ Exit codes:
 143  stopped by SIGTERM, which does the same as Ctrl-C
 
 - `train`, `predict`, `check`, `compare`, `explain`, `info`, `export`, `serve`, `play`, `bench`,
-  `demo`: the commands. `completion`: the one for shells. `table_info`: `info` of a table.
-  `model_card`: its --card.
-- `options`: arguments as data. `parser`: their parser. `console`: errors, notes and JSON.
-  `display`: the progress of a training.
-- `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
+  `demo`: the commands. `completion`: the one for shells. `model_card`: the --card of `info`.
+- `options`: arguments as data, and their parser. `console`: errors, notes, lines of text and JSON.
+  `progress`: the progress of a training.
+- `table_file`, `model_file`: the files that commands read. `column_roles`: the column to predict,
+  and those of times, groups and weights.
 - `record`: what `train` learned about a table and its model, as the model file has it.
-- `scores`: scores of predictions, and rows that look wrong. `table_facts`: what columns hold.
-- `train_options`, `option_types`: options of `train`. `train_table`, `train_model`: its table and its
-  estimator. `row_roles`: columns of times, groups and weights, and the rows of the test.
-  `train_search`: --tune.
-- `text_report`, `train_plot`, `html_report`: a training as text, as a picture, as a page.
-  `text_layout`: lines of text. `last_block`: the last block of time beside the others.
-- `predict_rows`: rows read and written part by part. `predict_scores`: their scores.
-  `row_checks`: what is noted about them. `explained_rows`: their explanations as columns and text.
-- `compare_models`, `compare_text`: the models of `compare`, their scores as text.
-  `compare_layout`: tables of models. `train_baselines`, `baselines_text`: the baselines of `train`.
-- `bench_libraries`: the libraries that `bench` compares.
+- `scores`: scores of predictions, and rows that look wrong.
+- `train_options`: options of `train`. `train_model`: its estimator, --tune and --baselines.
+- `text_report`, `html_report`: a training as text and as a page.
+- `model_rows`: rows for a model, read part by part, checked, scored and written.
+- `compare_layout`: models or libraries below each other, with their scores.
 """
 
 import argparse
@@ -46,7 +40,7 @@ from ..files import ModelFileError
 from ..state import DivergenceError
 from . import console, options
 from .console import CommandError, CommandWords, print_line
-from .parser import Parser, help_texts
+from .options import Parser, help_texts
 
 #: The commands: what --help says. Each is a module of this package, which is imported when its
 #: command runs, so that --help and errors come at once. It has HELP, USAGE (unless argparse writes
@@ -94,7 +88,7 @@ def option_of(argument):
     An argument has the same option in all commands. A message of any may advise `train`, so it comes
     after the commands that are imported, and before the others.
     """
-    for command in sorted(("train", *COMMANDS), key=lambda each: not _is_imported(each)):
+    for command in sorted(("train", *COMMANDS), key=lambda x: f"{__name__}.{x}" not in sys.modules):
         found = options.options_of_arguments(_module_of(command).Options)
         if argument in found:
             return found[argument]
@@ -103,10 +97,6 @@ def option_of(argument):
 
 def _module_of(command):
     return import_module(f".{command}", __name__)
-
-
-def _is_imported(command):
-    return f"{__name__}.{command}" in sys.modules
 
 
 console.option_of = option_of

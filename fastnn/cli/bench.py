@@ -14,16 +14,16 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from importlib import metadata
 
 import numpy as np
 
 from .. import kernels
 from ..config import __version__
 from ..mlp import MLP
-from . import bench_libraries
+from ..optimizers import SGD
 from .console import print_json
-from .options import json_flag, option
-from .parser import number
+from .options import json_flag, number, option
 
 NETWORKS = (
     ([30, 32, 1], 32),
@@ -35,10 +35,7 @@ NETWORKS = (
 TOLERANCE = 1e-3  # relative for losses, absolute for probabilities
 MIN_BLOCK_SECONDS = {"step": 5e-3, "row": 2e-3}
 THREAD_VARIABLES = (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
+    *("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"),
     "VECLIB_MAXIMUM_THREADS",
 )
 HELP = """
@@ -54,6 +51,8 @@ examples:
   fastnn bench --seconds 60          measure longer, for more stable results
   fastnn bench --json > bench.json
 """
+LR = 0.01
+PACKAGES = {"scikit-learn": "scikit-learn", "PyTorch": "torch"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +60,7 @@ class Options:
     """The options of `fastnn bench`."""
 
     seconds: float = option(
-        "S",
-        "approximate total time in seconds (default: 12)",
-        default=12.0,
-        type=number(above=0.0),
+        "S", "approximate total time in seconds (default: 12)", default=12.0, type=number(above=0.0)
     )
     json: bool = json_flag()
 
@@ -72,7 +68,7 @@ class Options:
 def run(options):
     if any(os.environ.get(name) != "1" for name in THREAD_VARIABLES):
         return _rerun_single_threaded(options.seconds, options.json)
-    classes, versions = bench_libraries.find_installed()
+    classes, versions = _find_installed()
     peak = _measure_peak()
     if not options.json:
         print("\n".join(_format_setup(classes, versions, peak)))
@@ -83,37 +79,21 @@ def run(options):
             libraries, rows = _set_up(classes, sizes, batch_size)
             difference = _find_difference(libraries, rows)
             if difference:
-                print(
-                    f"fastnn bench: {title}: {difference}. No times are compared.",
-                    file=sys.stderr,
-                )
+                text = f"fastnn bench: {title}: {difference}. No times are compared."
+                print(text, file=sys.stderr)
                 return 1
             times = _measure(libraries, rows, batch_size, options.seconds / len(NETWORKS))
         flops = count_flops(sizes, batch_size)
         for figures in times.values():
             figures["peak_share"] = flops / figures["seconds_a_step"] / peak
-        results.append(
-            {
-                "layer_sizes": sizes,
-                "batch_size": batch_size,
-                "flops_a_step": flops,
-                "libraries": times,
-            }
-        )
+        network = {"layer_sizes": sizes, "batch_size": batch_size, "flops_a_step": flops}
+        results.append({**network, "libraries": times})
         if not options.json:
             print("\n".join(_format_table(title, times, flops)), flush=True)
     if options.json:
         versions = {"fastnn": __version__, **versions}
-        print_json(
-            {
-                "isa": kernels.CHOSEN,
-                "dtype": "float32",
-                "threads": 1,
-                "peak_flops": peak,
-                "versions": versions,
-                "networks": results,
-            }
-        )
+        setup = {"isa": kernels.CHOSEN, "dtype": "float32", "threads": 1, "peak_flops": peak}
+        print_json({**setup, "versions": versions, "networks": results})
     return 0
 
 
@@ -127,9 +107,8 @@ def _rerun_single_threaded(seconds, is_json):
         f"from fastnn.cli import main; sys.exit(main({argv!r}))"
     )
     sys.stdout.flush()
-    with subprocess.Popen(
-        [sys.executable, "-c", code], env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
-    ) as child:
+    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, "1")
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as child:
         try:
             status = child.wait()
             return status if status >= 0 else 128 - status
@@ -180,11 +159,9 @@ def _set_up(classes, sizes, batch_size):
     rng = np.random.default_rng(0)
     n = max(8192, 32 * batch_size)
     X = rng.standard_normal((n, sizes[0]), dtype="f")
-    y = (
-        (X[:, :8].sum(axis=1) > 0).astype(np.int64)
-        if sizes[-1] == 1
-        else np.abs(X[:, : sizes[-1]]).argmax(axis=1)
-    )
+    y = np.abs(X[:, : sizes[-1]]).argmax(axis=1)
+    if sizes[-1] == 1:
+        y = (X[:, :8].sum(axis=1) > 0).astype(np.int64)
     net = MLP(sizes, "relu", "sigmoid" if sizes[-1] == 1 else "softmax", rng=0)
     libraries = {name: cls(net.copy(), X, y, batch_size) for name, cls in classes.items()}
     return libraries, X[:1000]
@@ -207,16 +184,10 @@ def _find_difference(libraries, rows):
 def _measure(libraries, rows, batch_size, seconds):
     """Return the times of each library, and their ratios to those of fastnn."""
     steps = len(libraries["fastnn"].data[0]) // batch_size
-    epoch = _best_times(
-        {name: library.train for name, library in libraries.items()},
-        MIN_BLOCK_SECONDS["step"],
-        0.7 * seconds,
-    )
-    row = _best_times(
-        {name: _repeat(library.one_row(rows[:1])) for name, library in libraries.items()},
-        MIN_BLOCK_SECONDS["row"],
-        0.3 * seconds,
-    )
+    train = {name: library.train for name, library in libraries.items()}
+    epoch = _best_times(train, MIN_BLOCK_SECONDS["step"], 0.7 * seconds)
+    predict = {name: _repeat(library.one_row(rows[:1])) for name, library in libraries.items()}
+    row = _best_times(predict, MIN_BLOCK_SECONDS["row"], 0.3 * seconds)
     return {
         name: {
             "seconds_a_step": epoch[name] / steps,
@@ -267,7 +238,7 @@ def _format_setup(classes, versions, peak):
     yield f"fastnn         {__version__}, {kernels.CHOSEN}"
     names = ", ".join(f"{name} ({version})" for name, version in versions.items())
     yield f"compared with  {names}"
-    missing = [name for name in bench_libraries.LIBRARIES if name not in classes]
+    missing = [name for name in LIBRARIES if name not in classes]
     if missing:
         yield f"not installed  {', '.join(missing)}"
     yield "setup          float32, plain SGD, one thread; losses and outputs agree"
@@ -297,3 +268,142 @@ def _format_duration(seconds):
     if seconds < 1e-3:
         return f"{1e6 * seconds:.1f} us"
     return f"{1e3 * seconds:.2f} ms"
+
+
+# ---- libraries ----
+
+# Each class takes a network, whose weights it starts from, and rows. `train(epochs)` returns a loss
+# for each epoch, and `one_row(x)` a function to time.
+
+
+class Fastnn:
+    def __init__(self, net, X, y, batch_size):
+        self.net, self.data, self.batch_size = net, (X, y), batch_size
+
+    def train(self, epochs):
+        return self.net.fit(
+            *self.data, optimizer=SGD(LR), epochs=epochs, batch_size=self.batch_size, shuffle=False
+        ).loss
+
+    def predict(self, X):
+        return self.net.forward(X)
+
+    def one_row(self, x):
+        return lambda: self.net.forward(x)
+
+
+class Reference(Fastnn):
+    def __init__(self, net, X, y, batch_size):
+        from .. import reference
+
+        super().__init__(net, X, y, batch_size)
+        self.reference = reference
+        weights, biases = [W.copy() for W in net.weights], [b.copy() for b in net.biases]
+        self.network = weights, biases, net.activations
+
+    def train(self, epochs):
+        loss = "bce" if self.net.activations[-1] == "sigmoid" else "cross_entropy"
+        return self.reference.fit(
+            *self.data, *self.network, loss, lr=LR, epochs=epochs, batch_size=self.batch_size
+        )
+
+    def predict(self, X):
+        return self.reference.forward(X, *self.network)
+
+    def one_row(self, x):
+        return lambda: self.reference.forward(x, *self.network)
+
+
+class Sklearn(Fastnn):
+    def __init__(self, net, X, y, batch_size):
+        from sklearn.neural_network import MLPClassifier
+
+        super().__init__(net, X, y, batch_size)
+        self.model = MLPClassifier(
+            net.layer_sizes[1:-1],
+            solver="sgd",
+            alpha=0,
+            batch_size=batch_size,
+            learning_rate_init=LR,
+            momentum=0,
+            nesterovs_momentum=False,
+            shuffle=False,
+        )
+        self.classes = np.arange(max(2, net.layer_sizes[-1]))
+        # The first call creates the parameter arrays.
+        self.model.partial_fit(X[:batch_size], y[:batch_size], classes=self.classes)
+        parameters = [*self.model.coefs_, *self.model.intercepts_]
+        for parameter, value in zip(parameters, [*net.weights, *net.biases], strict=True):
+            parameter[...] = value
+
+    def train(self, epochs):
+        return [self.model.partial_fit(*self.data).loss_ for _ in range(epochs)]
+
+    def predict(self, X):
+        p = self.model.predict_proba(X)
+        return p[:, 1:] if len(self.classes) == 2 else p
+
+    def one_row(self, x):
+        return lambda: self.model.predict_proba(x)
+
+
+class Torch(Fastnn):
+    def __init__(self, net, X, y, batch_size):
+        import torch
+
+        super().__init__(net, X, y, batch_size)
+        torch.set_num_threads(1)
+        self.torch, layers = torch, []
+        for W, b in zip(net.weights, net.biases):
+            layers += [torch.nn.Linear(*W.shape), torch.nn.ReLU()]
+            with torch.no_grad():
+                layers[-2].weight.copy_(torch.from_numpy(W.T.copy()))
+                layers[-2].bias.copy_(torch.from_numpy(b.copy()))
+        binary = net.layer_sizes[-1] == 1
+        self.model = torch.nn.Sequential(*layers[:-1])
+        self.output = torch.sigmoid if binary else lambda z: torch.softmax(z, 1)
+        self.loss = torch.nn.BCEWithLogitsLoss() if binary else torch.nn.CrossEntropyLoss()
+        self.X = torch.from_numpy(X)
+        self.y = torch.from_numpy(y.astype("f")[:, None] if binary else y)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=LR)
+
+    def train(self, epochs):
+        losses = []
+        for _ in range(epochs):
+            total = self.torch.zeros(())
+            for start in range(0, len(self.X), self.batch_size):
+                batch = slice(start, start + self.batch_size)
+                self.optimizer.zero_grad()
+                loss = self.loss(self.model(self.X[batch]), self.y[batch])
+                loss.backward()
+                self.optimizer.step()
+                total += loss.detach()
+            losses.append(total.item() * self.batch_size / len(self.X))
+        return losses
+
+    def predict(self, X):
+        with self.torch.inference_mode():
+            return self.output(self.model(self.torch.from_numpy(X))).numpy()
+
+    def one_row(self, x):
+        x, inference_mode = self.torch.from_numpy(x), self.torch.inference_mode
+
+        def predict_one():
+            with inference_mode():
+                return self.output(self.model(x))
+
+        return predict_one
+
+
+LIBRARIES = {"fastnn": Fastnn, "reference": Reference, "scikit-learn": Sklearn, "PyTorch": Torch}
+
+
+def _find_installed():
+    """Return {library: class} of the installed libraries, and {library: version} without fastnn."""
+    classes, versions = dict(LIBRARIES), {"reference": f"NumPy {np.__version__}"}
+    for name in [name for name in LIBRARIES if name in PACKAGES]:
+        try:
+            versions[name] = metadata.version(PACKAGES[name])
+        except metadata.PackageNotFoundError:
+            del classes[name]
+    return classes, versions

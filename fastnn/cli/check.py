@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from ..tables.addresses import without_secrets
-from ..tabular.checking.changes import find_changes
+from ..tables.source import without_secrets
+from ..tabular.drift.changes import find_changes
 from .console import Notes, print_json, print_line, terminal_width
 from .model_file import load_model, read_like_training
+from .model_rows import ModelRows, check_model
 from .options import json_flag, positional
-from .predict_rows import PredictTable
-from .row_checks import check_model
 from .table_file import TableFile, TableOptions, table_options
 
 HELP = """
@@ -48,20 +47,14 @@ def run(options):
     new = model.new_rows()
     notes = Notes(is_printed=not options.json)
     reading = read_like_training(options.data, options.table.reading(), model, notes)
-    table = PredictTable(TableFile(options.data, reading, notes), model, needs_all=False)
-    for part in table.parts():
-        with table.explained(part):
+    rows = ModelRows(TableFile(options.data, reading, notes), model, needs_all=False)
+    for part in rows.parts():
+        with rows.explained(part):
             new.add(frames.read(part.inputs))
-    report = find_changes(new, model.facts().time, table.absent, table.others)
+    report = find_changes(new, model.facts().time, rows.absent, rows.others)
     if options.json:
-        print_json(
-            {
-                "model": options.model,
-                "data": without_secrets(options.data),
-                **report.to_json(),
-                "notes": notes.texts,
-            }
-        )
+        source = {"model": options.model, "data": without_secrets(options.data)}
+        print_json({**source, **report.to_json(), "notes": notes.texts})
     else:
         for line in report.lines(terminal_width()):
             print_line(line)

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from .console import CommandError
-from .options import positional
-from .parser import Parser
+from .console import CommandError, describe_missing
+from .options import Parser, positional
 
 SHELLS = ("bash", "zsh", "fish")
 #: Arguments whose values are files: their names in usage.
@@ -32,13 +31,10 @@ class Options:
 
 
 def run(options):
-    try:
-        import shtab
-    except ImportError:
-        raise CommandError(
-            "completion needs shtab, which is not installed. Run: python -m pip install "
-            '"fastnn-mlp[cli]"'
-        ) from None
+    if missing := describe_missing(["shtab"], "cli"):
+        raise CommandError(f"completion needs {missing}")
+    import shtab
+
     for action in options.parser.all_arguments():
         if action.metavar in FILES:
             action.complete = shtab.FILE

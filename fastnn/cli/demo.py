@@ -9,8 +9,8 @@ import numpy as np
 from ..datasets import load_digits
 from ..mlp import MLP
 from ..optimizers import SGD
-from .display import show_training
 from .options import seed_option, threads_option
+from .progress import show_training
 
 EPOCHS = 200
 OPTIMIZER = SGD(lr=0.1, momentum=0.9, weight_decay=3e-4)
@@ -122,37 +122,15 @@ def _compare_with_numpy(net, X, y, seed, threads):
     """
     from .. import reference
 
+    same = {"epochs": COMPARED_EPOCHS, "batch_size": BATCH_SIZE, "shuffle": True, "rng": seed}
+
     def fastnn_fit():
-        return (
-            net.copy()
-            .fit(
-                X,
-                y,
-                optimizer=OPTIMIZER,
-                epochs=COMPARED_EPOCHS,
-                batch_size=BATCH_SIZE,
-                n_threads=threads,
-                rng=seed,
-            )
-            .loss
-        )
+        return net.copy().fit(X, y, optimizer=OPTIMIZER, n_threads=threads, **same).loss
 
     def numpy_fit():
-        weights, biases = [W.copy() for W in net.weights], [b.copy() for b in net.biases]
-        return reference.fit(
-            X,
-            y,
-            weights,
-            biases,
-            net.activations,
-            "bce",
-            optimizer="sgd",
-            **asdict(OPTIMIZER),
-            epochs=COMPARED_EPOCHS,
-            batch_size=BATCH_SIZE,
-            shuffle=True,
-            rng=seed,
-        )
+        parameters = [W.copy() for W in net.weights], [b.copy() for b in net.biases]
+        options = {"optimizer": "sgd", **asdict(OPTIMIZER), **same}
+        return reference.fit(X, y, *parameters, net.activations, "bce", **options)
 
     seconds, losses = dict.fromkeys((fastnn_fit, numpy_fit), np.inf), {}
     for _ in range(BLOCKS):

@@ -5,20 +5,25 @@ from dataclasses import dataclass
 
 from ..core.messages import plural, printable
 from ..tables import formats
-from ..tables.addresses import without_secrets
-from ..tables.table_errors import import_pyarrow
-from ..tabular.explaining import explanation_text
+from ..tables.errors import import_pyarrow
+from ..tables.source import without_secrets
+from ..tabular.explaining.explanation import explanations_to_json, row_lines
 from ..tabular.explaining.methods import check_permutations
-from ..tabular.explaining.scales import Scale
-from . import explained_rows
-from .console import CommandError, Notes, print_json, print_line, warnings_as_notes
-from .display import format_duration
+from ..tabular.explaining.mixtures import Scale
+from .console import CommandError, Notes, print_json, print_line, terminal_width, warnings_as_notes
 from .model_file import load_model
-from .option_types import row_numbers
-from .options import json_flag, keep_option, option, positional, seed_option, threads_option
-from .parser import whole_number
-from .predict_rows import PredictTable
-from .row_checks import check_model, open_rows, values_to_json
+from .model_rows import ModelRows, check_model, explanation_columns, open_rows
+from .options import (
+    json_flag,
+    keep_option,
+    option,
+    positional,
+    row_numbers,
+    seed_option,
+    threads_option,
+    whole_number,
+)
+from .progress import format_duration
 from .table_file import TableFile, TableOptions, table_options
 
 SHOWN_ROWS = 5  # as text, by default
@@ -58,7 +63,8 @@ class Options:
         type=row_numbers,
     )
     out: str | None = option(
-        "FILE", f"file to write, with a column for each contribution: {formats.written()}"
+        "FILE",
+        f"file to write, with a column for each contribution: {formats.written_extensions()}",
     )
     keep: list[str] | None = keep_option()
     scale: str | None = option(
@@ -95,126 +101,127 @@ def run(options):
     Scale.of_model(model.targets_, options.scale)  # its errors come before the table is read
     check_permutations(options.permutations)
     notes = Notes()
-    table, writer, checked = open_rows(options, model, notes)
-    chosen = _choose_rows(options, table, notes)
-    background = None
+    rows, writer, findings = open_rows(options, model, notes)
+    chosen = _choose_rows(options, rows, notes)
+    details: dict = {
+        "scale": options.scale,
+        "n_permutations": options.permutations,
+        "random_state": options.seed,
+        "background": None,
+    }
     if options.background is not None:
-        background = _read_background(
-            TableFile(options.background, table.file.options, notes), model
-        )
-    explainer = _Explainer(
-        model,
-        notes,
-        scale=options.scale,
-        n_permutations=options.permutations,
-        random_state=options.seed,
-        background=background,
-    )
+        file = TableFile(options.background, rows.file.options, notes)
+        details["background"] = _read_background(file, model)
+    blocks = _explain(model, rows, chosen, details, notes)
     if options.out is not None:
         with writer:
-            for _, part, explanation in explainer.explain(table, chosen):
-                writer.write(part.kept, explained_rows.to_columns(explanation))
+            for _, part, explanation in blocks:
+                writer.write(part.kept, explanation_columns(explanation))
         print_line(f"Saved {options.out} ({plural(len(chosen), 'row')}).")
-        return 0
-    found = list(explainer.explain(table, chosen))
-    if options.json:
-        first = found[0][2]
-        print_json(
-            {
-                "model": options.model,
-                "data": without_secrets(options.data),
-                "rows": len(chosen),
-                "target": model.facts().target,
-                "scale": first.scale,
-                "permutations": first.n_permutations,
-                "background_rows": first.n_background,
-                "notes": notes.texts,
-                **values_to_json(checked),
-                "explanations": [
-                    row
-                    for numbers, _, explanation in found
-                    for row in explanation_text.to_json(explanation, numbers)
-                ],
-            }
-        )
-        return 0
-    for i, (numbers, part, explanation) in enumerate(found):
-        if i:
-            print_line()
-        kept = part.kept.to_pylist() or [{}] * len(numbers)  # without columns it has no rows
-        titles = list(map(explained_rows.row_title, numbers, kept))
-        for line in explained_rows.to_lines(explanation, titles, options.top):
-            print_line(line)
+    elif options.json:
+        source = {"model": options.model, "data": without_secrets(options.data)}
+        target = model.facts().target
+        print_json({**source, **_to_json(list(blocks), len(chosen), target, notes, findings)})
+    else:
+        _print(list(blocks), options.top)
     return 0
 
 
-def _choose_rows(options, table, notes):
+def _to_json(blocks, n_rows, target, notes, findings):
+    first = blocks[0][2]
+    return {
+        "rows": n_rows,
+        "target": target,
+        "scale": first.scale,
+        "permutations": first.n_permutations,
+        "background_rows": first.n_background,
+        "notes": notes.texts,
+        **findings,
+        "explanations": [
+            row
+            for numbers, _, explanation in blocks
+            for row in explanations_to_json(explanation, numbers)
+        ],
+    }
+
+
+def _print(blocks, n_columns):
+    """Print all rows, with an empty line between two."""
+    is_first = True
+    for numbers, part, explanation in blocks:
+        kept = part.kept.to_pylist() or [{}] * len(numbers)  # without columns it has no rows
+        for row, number in enumerate(numbers):
+            if not is_first:
+                print_line()
+            is_first, title = False, _row_title(number, kept[row])
+            width = terminal_width()
+            for line in row_lines(explanation, row, n_columns, width, title):
+                print_line(line)
+
+
+def _row_title(number, kept):
+    """Return what the text of a row begins with. kept : {name: value} of the columns of --keep"""
+    texts = [f"{printable(name, 20)} {printable(str(value), 30)}" for name, value in kept.items()]
+    return f"row {number:,}" + (f" ({', '.join(texts)})" if texts else "")
+
+
+def _choose_rows(options, rows, notes):
     """Return the numbers of the rows to explain, from 1."""
+    n = rows.n_rows
     if options.rows is not None:
         last = max(last for _, last in options.rows)
-        if last > table.n_rows:
+        if last > n:
             raise CommandError(
-                f"--rows: {without_secrets(options.data)} has {plural(table.n_rows, 'row')}, but "
-                f"row {last:,} is named. The first row is 1."
+                f"--rows: {without_secrets(options.data)} has {plural(n, 'row')}, but row {last:,} "
+                "is named. The first row is 1."
             )
         return sorted({n for first, last in options.rows for n in range(first, last + 1)})
-    if options.out is not None or options.json or table.n_rows <= SHOWN_ROWS:
-        return list(range(1, table.n_rows + 1))
-    notes(
-        f"the first {SHOWN_ROWS} of {table.n_rows:,} rows are explained. --rows names others, and "
-        "--out FILE writes the contributions to all"
-    )
-    return list(range(1, SHOWN_ROWS + 1))
+    if options.out is None and not options.json and n > SHOWN_ROWS:
+        notes(
+            f"the first {SHOWN_ROWS} of {n:,} rows are explained. --rows names others, and --out "
+            "FILE writes the contributions to all"
+        )
+        n = SHOWN_ROWS
+    return list(range(1, n + 1))
 
 
-class _Explainer:
-    """Explains rows of a table, block by block.
+def _explain(model, rows, chosen, details, notes):
+    """Yield (numbers of rows, RowsPart, Explanation) of each block. There is at least one.
 
-    Parameters
-    ----------
-    model : StoredClassifier or StoredRegressor
-    notes : Notes
-    **options
-        Of its method `explain`.
+    details : arguments of the method `explain`
     """
+    pa, began, n_done, first = import_pyarrow(), time.perf_counter(), 0, 1
+    for part in rows.parts():
+        n = part.inputs.num_rows
+        inside = [number for number in chosen if first <= number < first + n]
+        for start in range(0, max(len(inside), not chosen), BLOCK):
+            numbers = inside[start : start + BLOCK]
+            block = part.take(pa.array([number - first for number in numbers], pa.int64()))
+            with rows.explained(part), warnings_as_notes(lambda text: None):
+                explanation = model.explain(block.inputs, **details)
+            if not n_done and numbers:
+                _note_time(notes, time.perf_counter() - began, len(numbers), len(chosen))
+            n_done += len(numbers)
+            yield numbers, block, explanation
+        first += n
 
-    def __init__(self, model, notes, **options):
-        self.model, self.notes, self.options = model, notes, options
 
-    def explain(self, table, chosen):
-        """Yield (numbers of rows, PredictPart, Explanation) of each block. There is at least one."""
-        pa, began, n_done, first = import_pyarrow(), time.perf_counter(), 0, 1
-        for part in table.parts():
-            n = part.inputs.num_rows
-            inside = [number for number in chosen if first <= number < first + n]
-            for start in range(0, max(len(inside), not chosen), BLOCK):
-                numbers = inside[start : start + BLOCK]
-                rows = pa.array([number - first for number in numbers], pa.int64())
-                block = part.take(rows)
-                with table.explained(part), warnings_as_notes(lambda text: None):
-                    explanation = self.model.explain(block.inputs, **self.options)
-                if not n_done and numbers:
-                    self._note_time(time.perf_counter() - began, len(numbers), len(chosen))
-                n_done += len(numbers)
-                yield numbers, block, explanation
-            first += n
-
-    def _note_time(self, seconds, n_done, n):
-        whole = seconds * n / n_done
-        if whole > SLOW and n > n_done:
-            self.notes(
-                f"explaining {n:,} rows takes about {format_duration(whole)}. --rows names fewer, and "
-                "fewer --permutations are faster"
-            )
+def _note_time(notes, seconds, n_done, n):
+    whole = seconds * n / n_done
+    if whole > SLOW and n > n_done:
+        notes(
+            f"explaining {n:,} rows takes about {format_duration(whole)}. --rows names fewer, and "
+            "fewer --permutations are faster"
+        )
 
 
 def _read_background(file, model):
     """Return the columns of the model in the table of --background."""
-    table = PredictTable(file, model)
+    rows = ModelRows(file, model)
     tables = []
-    for part in table.parts():
-        with table.explained(part):
+    for part in rows.parts():
+        with rows.explained(part):
             tables.append(part.inputs)
-    if not table.n_rows:
+    if not rows.n_rows:
         raise CommandError(f"--background: {printable(file.name, 200)} has no rows.")
     return import_pyarrow().concat_tables(tables)

@@ -7,8 +7,7 @@ from .. import export
 from ..core.errors import DataError
 from .console import CommandError, print_line
 from .model_file import load_fitted
-from .options import for_each, option, positional
-from .parser import check_output
+from .options import check_output, for_each, option, positional
 
 HELP = """
 Write a model as a C file, as an ONNX file, or for PyTorch.
@@ -30,20 +29,13 @@ file have the names of the columns.
 
 #: The formats by the name of their option: what it writes, and how.
 FORMATS = {
-    "c": ("one C99 file", lambda model, path, name: export.c(model, path, name)),
-    "onnx": (
-        "an ONNX file; needs the extra onnx",
-        lambda model, path, name: export.onnx(model, path),
-    ),
+    "c": ("one C99 file", lambda *arguments: export.c(*arguments)),
+    "onnx": ("an ONNX file; needs the extra onnx", lambda model, path, _: export.onnx(model, path)),
     "torch": (
         "the parameters of one network for PyTorch",
-        lambda model, path, name: export.torch(model, path),
+        lambda model, path, _: export.torch(model, path),
     ),
 }
-
-
-def _format_option(name):
-    return option("FILE", f"write {FORMATS[name][0]}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +44,9 @@ class Options:
 
     model: str = positional("MODEL", "model file")
     #: The files to write, by format.
-    files: dict[str, str | None] = for_each(FORMATS, _format_option)
+    files: dict[str, str | None] = for_each(
+        FORMATS, lambda name: option("FILE", f"write {FORMATS[name][0]}")
+    )
     name: str | None = option(
         "NAME", "begins the names in the C file (default: the name of the file without .c)"
     )
@@ -60,16 +54,7 @@ class Options:
 
 def run(options):
     wanted = {name: path for name, path in options.files.items() if path is not None}
-    if not wanted:
-        raise CommandError(
-            f"no file to write. Pass {' or '.join(f'--{name} FILE' for name in FORMATS)}."
-        )
-    if options.name is not None and "c" not in wanted:
-        raise CommandError("--name is the name in a C file. Pass --c FILE, too, or leave it out.")
-    for name, path in wanted.items():
-        if os.path.exists(path) and os.path.realpath(path) == os.path.realpath(options.model):
-            raise CommandError(f"{path}: --{name} would overwrite the model. Choose another name.")
-        check_output(path, option=f"--{name}")
+    _check_options(options, wanted)
     try:
         model = load_fitted(options.model)
         for name, path in wanted.items():
@@ -80,3 +65,16 @@ def run(options):
     except (ValueError, ImportError) as error:
         raise CommandError(error) from None
     return 0
+
+
+def _check_options(options, wanted):
+    if not wanted:
+        raise CommandError(
+            f"no file to write. Pass {' or '.join(f'--{name} FILE' for name in FORMATS)}."
+        )
+    if options.name is not None and "c" not in wanted:
+        raise CommandError("--name is the name in a C file. Pass --c FILE, too, or leave it out.")
+    for name, path in wanted.items():
+        if os.path.exists(path) and os.path.realpath(path) == os.path.realpath(options.model):
+            raise CommandError(f"{path}: --{name} would overwrite the model. Choose another name.")
+        check_output(path, option=f"--{name}")

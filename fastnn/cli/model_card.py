@@ -10,16 +10,18 @@ from typing import Any
 
 from ..core.messages import format_share, format_value, nan_to_null, plural, printable
 from ..files.replacing import replacing
-from .baselines_text import ADVANTAGE, describe_not_trained, describe_verdicts
-from .compare_layout import digits_of, format_digits
+from .compare_layout import score_cells
 from .console import CommandError
-from .last_block import describe_last_block
 from .record import LABELS, Baselines, TrainingRecord
-from .table_facts import MOST_FREQUENT
+from .table_file import MOST_FREQUENT
 from .text_report import (
+    ADVANTAGE,
     describe_decision,
+    describe_last_block,
+    describe_not_trained,
     describe_target,
     describe_threshold,
+    describe_verdicts,
     explain_no_better,
     format_score,
     important_columns,
@@ -33,7 +35,7 @@ SMALL = 200  # rows of which scores are uncertain
 FEW = 30  # rows of a class whose scores are uncertain
 
 
-def check_extension(path):
+def check_card_extension(path):
     """Raise CommandError for a file that is neither Markdown nor JSON."""
     if not path.lower().endswith(EXTENSIONS):
         raise CommandError(
@@ -46,10 +48,10 @@ def write(path, source, model, record: TrainingRecord):
 
     Raises CommandError if the file cannot be written.
     """
-    card = nan_to_null(describe(source, model, record))
+    card = nan_to_null(_describe(source, model, record))
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     if path == "-" or path.lower().endswith(".md"):
-        text = "\n".join(format_markdown(card, record.baselines)) + "\n"
+        text = "\n".join(_format_markdown(card, record.baselines)) + "\n"
     if path == "-":
         print(text, end="", flush=True)
         return
@@ -63,7 +65,7 @@ def write(path, source, model, record: TrainingRecord):
 # ---- facts ----
 
 
-def describe(source, model, record: TrainingRecord):
+def _describe(source, model, record: TrainingRecord):
     """Return the card as a dict."""
     description, test, baselines = record.model, record.test_scores, record.baselines
     has_threshold = description.threshold is not None
@@ -140,10 +142,9 @@ def _describe_column(column):
     return found
 
 
-def _limits(facts, record: TrainingRecord):
-    """Yield sentences about what the model is not for, from the facts of its training."""
-    scores, n_rows = record.scores, record.rows - record.test_rows
-    if not is_better_than_baseline(scores):
+def _limits_of_scores(record: TrainingRecord):
+    """Yield sentences about the rows for which the scores hold."""
+    if not is_better_than_baseline(record.scores):
         yield explain_no_better(record)
     yield (
         "The scores hold for rows like the training rows. 'fastnn check' tells whether new rows are."
@@ -159,9 +160,15 @@ def _limits(facts, record: TrainingRecord):
         yield describe_last_block(record.last_block)
     if record.group is None:
         yield "The folds keep no groups together: the scores may be too good for new groups."
+
+
+def _limits(facts, record: TrainingRecord):
+    """Yield sentences about what the model is not for, from the facts of its training."""
+    yield from _limits_of_scores(record)
+    n_rows = record.rows - record.test_rows
     if n_rows < SMALL:
         yield f"The model was trained on {plural(n_rows, 'row')}, so its scores are uncertain."
-    rare = [c["class"] for c in scores.classes or () if c["rows"] < FEW]
+    rare = [c["class"] for c in record.scores.classes or () if c["rows"] < FEW]
     if rare:
         names = ", ".join(printable(label, 24) for label in rare[:6])
         yield f"Classes with fewer than {FEW} rows, whose scores are uncertain: {names}."
@@ -175,63 +182,58 @@ def _limits(facts, record: TrainingRecord):
 # ---- Markdown ----
 
 
-def format_markdown(card, baselines: Baselines | None):
+def _format_markdown(card, baselines: Baselines | None):
     """Yield the lines of a card."""
-    target, data = card["target"], card["data"]
+    target, data, networks = card["target"], card["data"], card["networks"]
+    columns = plural(len(card["columns"]), "column")
+    roles = [[f"column of {role}s", data[role]] for role in ("time", "group", "weight")]
+    facts = [
+        ["created", card["created"] or "unknown"],
+        ["fastnn", card["fastnn"]],
+        ["table", data["table"]],
+        ["training rows", f"{data['training_rows']:,}"],
+        ["test rows", f"{data['test_rows']:,}"],
+        ["folds", data["split"] or ""],
+        *(role for role in roles if role[1]),
+        ["metric", LABELS.get(card["metric"], "that of the loss")],
+        *([["threshold", card["threshold"]]] if card["threshold"] else []),
+        ["networks", f"{networks['networks']} with {networks['parameters']:,} parameters"],
+    ]
     yield f"# Model card: {_text(card['model'])}"
     yield ""
-    yield f"Predicts `{_code(target['name'])}`, {_text(target['text'])}, from {plural(len(card['columns']), 'column')}."
+    yield f"Predicts `{_code(target['name'])}`, {_text(target['text'])}, from {columns}."
     yield ""
-    yield from _table(
-        ["", ""],
-        [
-            ["created", card["created"] or "unknown"],
-            ["fastnn", card["fastnn"]],
-            ["table", data["table"]],
-            ["training rows", f"{data['training_rows']:,}"],
-            ["test rows", f"{data['test_rows']:,}"],
-            ["folds", data["split"] or ""],
-            *(
-                [f"column of {role}s", data[role]]
-                for role in ("time", "group", "weight")
-                if data[role]
-            ),
-            ["metric", LABELS.get(card["metric"], "that of the loss")],
-            *([["threshold", card["threshold"]]] if card["threshold"] else []),
-            [
-                "networks",
-                f"{card['networks']['networks']} with {card['networks']['parameters']:,} parameters",
-            ],
-        ],
-    )
-    yield from _section("Scores", _score_lines(card))
-    yield from _section("Baselines", _baseline_lines(baselines))
-    yield from _section("Settings", [card["tuning"]] if card["tuning"] else [])
-    yield from _section("Limits", [f"- {_text(limit)}" for limit in card["limits"]])
-    yield from _section("Warnings about the table", [f"- {_text(t)}" for t in data["warnings"]])
-    yield from _section("Notes about the table", [f"- {_text(t)}" for t in data["notes"]])
-    yield from _section("Columns", _column_lines(card))
-    yield from _section("How it was trained", ["```sh", card["command"], "```"])
+    yield from _table(["", ""], facts)
+    for title, lines in (
+        ("Scores", _score_lines(card)),
+        ("Baselines", _baseline_lines(baselines)),
+        ("Settings", [card["tuning"]] if card["tuning"] else []),
+        ("Limits", map(_bullet, card["limits"])),
+        ("Warnings about the table", map(_bullet, data["warnings"])),
+        ("Notes about the table", map(_bullet, data["notes"])),
+        ("Columns", _column_lines(card)),
+        ("How it was trained", ["```sh", card["command"], "```"]),
+    ):
+        lines = list(lines)
+        if lines:
+            yield from ("", f"## {title}", "", *lines)
 
 
-def _section(title, lines):
-    lines = list(lines)
-    if lines:
-        yield from ("", f"## {title}", "", *lines)
+def _bullet(text):
+    return f"- {_text(text)}"
 
 
 def _score_lines(card):
-    head = ["score", "held-out rows", "standard error", "baseline"]
     has_test = card["test_scores"] is not None
+    head = ["score", "held-out rows", "standard error", "baseline"]
     head += ["rows of the test"] * has_test
     rows = []
     for s in card["scores"]:
-        error = "" if s["error"] is None else f"{s['error']:.2g}"
-        trivial = "" if s["trivial"] is None else format_score(s["name"], s["trivial"])
-        cells = [s["label"], format_score(s["name"], s["value"]), error, trivial]
-        if has_test:
-            cells.append("" if s["test"] is None else format_score(s["name"], s["test"]))
-        rows.append(cells)
+        name, error = s["name"], "" if s["error"] is None else f"{s['error']:.2g}"
+        trivial, test = (
+            "" if s[key] is None else format_score(name, s[key]) for key in ("trivial", "test")
+        )
+        rows.append([s["label"], format_score(name, s["value"]), error, trivial, test][: len(head)])
     yield from _table(head, rows)
     if card["classes"]:
         yield ""
@@ -254,16 +256,11 @@ def _baseline_lines(found: Baselines | None):
     if len(found.models) < 2:
         return
     models: list[Any] = found.models
-    label = LABELS[found.metric]
-    keys = ["score", "error", "difference", "difference_error"]
-    errors = [m[key] for m in models for key in (keys[1], keys[3]) if m[key]]
-    digits = digits_of(errors, models[0]["score"])
     yield f"{describe_verdicts(models)} {ADVANTAGE}"
     yield ""
-    yield from _table(
-        ["model", label, "standard error", "worse by", "standard error"],
-        [[m["name"], *(format_digits(m[key], digits) for key in keys)] for m in models],
-    )
+    head = ["model", LABELS[found.metric], "standard error", "worse by", "standard error"]
+    rows = zip(models, score_cells(models))
+    yield from _table(head, [[m["name"], *cells] for m, cells in rows])
 
 
 def _column_lines(card):

@@ -7,15 +7,14 @@ from dataclasses import replace
 from ..core.messages import join, printable, similar
 from ..files import ModelFileError
 from ..files.kinds import kind_of
-from ..mlp import MLP
-from ..saving import load
+from ..mlp import MLP, load
 from ..tables import formats
-from ..tables.addresses import without_secrets
+from ..tables.cells.numbers import is_number_style
 from ..tables.layout import ReadOptions
-from ..tables.number_texts import is_number_style
+from ..tables.source import without_secrets
 from ..tabular import stored_model
-from ..tabular.columns import column_kinds
-from ..tabular.tabular_file import FORMAT
+from ..tabular.columns import features
+from ..tabular.stored_model import FORMAT
 from .console import CommandError
 from .record import ModelDescription, read_setup
 from .scores import drop_verb
@@ -147,8 +146,7 @@ def describe_model(facts) -> ModelDescription:
         split=facts.split,
         kinds={column.name: column.kind for column in facts.columns},
         left_out={
-            name: column_kinds.OPTIONS.get(reason, reason)
-            for name, reason in facts.left_out.items()
+            name: features.OPTIONS.get(reason, reason) for name, reason in facts.left_out.items()
         },
         threshold=facts.threshold,
         threshold_rule=facts.threshold_rule,

@@ -1,6 +1,6 @@
-"""A command's options as data: each command is a frozen dataclass, and its parser is made from it.
+"""A command's options as data, and the parser of the command line that is made from them.
 
-A field is one argument of the command line, with what argparse needs to know of it:
+Each command is a frozen dataclass. A field is one argument of the command line, with what argparse needs to know of it:
 
     @dataclass(frozen=True, kw_only=True)
     class DemoOptions:
@@ -13,13 +13,21 @@ A field is required unless it has a default. A `part` is another dataclass: some
 several commands have. Other fields are what the program adds. The default of a field stands here
 alone: argparse sets no other values than those on the command line. A static method `complete` of
 the dataclass may add to these values, or refuse some.
+
+An error of the parser is one line that helps to correct the command.
 """
 
 import argparse
 import dataclasses
+import math
+import os
+import re
+import sys
 from typing import Any, NamedTuple
 
-from .parser import thread_count, whole_number
+from ..core.messages import LONG, one_line, printable, similar
+from ..core.validation import check_threads
+from .console import CommandError, wrap
 
 LARGEST_PORT = 65535
 
@@ -145,7 +153,7 @@ def _field(argument, default):
     return dataclasses.field(default=default, metadata={"arguments": [argument]})
 
 
-# ---- the parser, and the values ----
+# ---- from the dataclass to the parser, and back ----
 
 
 def _arguments(cls, group=None):
@@ -196,3 +204,213 @@ def make(cls, values):
         elif field.name in values:
             own[field.name] = values[field.name]
     return cls(**own)
+
+
+# ---- the parser ----
+
+#: A value, not an option. argparse takes the same texts for negative numbers.
+NEGATIVE_NUMBER = re.compile(r"-\d+$|-\d*\.\d+$")
+NO_VALUE = re.compile(r"argument (?:-h/)?(--[\w-]+): expected (?:one|at least one) argument")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of options that are written in full.
+
+    It looks for unknown commands and options first: argparse would report that another argument is
+    missing, or let the parser of `fastnn` report the options of its commands.
+    """
+
+    def __init__(self, **options):
+        super().__init__(allow_abbrev=False, **options)
+        self._commands: dict | None = None
+
+    def add_subparsers(self, **options):
+        commands = super().add_subparsers(**options)
+        self._commands = commands.choices
+        return commands
+
+    def all_arguments(self):
+        """Yield the arguments of the parser and of its commands."""
+        yield from self._actions
+        for command in (self._commands or {}).values():
+            yield from command.all_arguments()
+
+    def parse_known_args(self, args=None, namespace=None):
+        args = sys.argv[1:] if args is None else list(args)
+        for text in args:
+            if text == "--":
+                break
+            if text.startswith("-") and text != "-" and not NEGATIVE_NUMBER.match(text):
+                self._check_option(text.partition("=")[0])
+            elif self._commands is not None:
+                self._check_command(text, self._commands)
+                break  # the rest belongs to the command
+        namespace, others = super().parse_known_args(args, namespace)
+        if others:
+            advice = "Quote values that contain spaces." if len(others) > 1 else "Remove it."
+            self.error(f"unexpected argument{'s' * (len(others) > 1)} {' '.join(others)}. {advice}")
+        return namespace, []
+
+    def _check_option(self, option):
+        """Report an option that does not exist."""
+        known = self._option_string_actions
+        if option in known or (option[:2] in known and option[1] != "-"):
+            return
+        close = similar(option, known)
+        if close is None:  # --cat is not similar to --category
+            close = next((name for name in known if name.startswith(option)), None)
+        self.error(f"unknown option {option}.{f' Did you mean {close}?' if close else ''}")
+
+    def _check_command(self, name, known):
+        """Report a command that does not exist."""
+        if name in known:
+            return
+        close = similar(name, known)
+        if name == "help":
+            advice = "For the options of a command: fastnn COMMAND --help."
+        elif close:
+            advice = f"Did you mean {close!r}?"
+        elif "." in name:  # a file
+            advice = (
+                f"To look at a table: fastnn info {name}. To train on it: fastnn train {name} "
+                "--target COL --out FILE."
+            )
+        else:
+            advice = f"The commands are {', '.join(known)}."
+        self.error(f"unknown command {name!r}. {advice}")
+
+    def error(self, message):
+        message = NO_VALUE.sub(r"\1 needs a value. If it begins with -, write \1=VALUE", message)
+        message = printable(one_line(message), LONG)
+        end = "" if message.endswith((".", "?")) else "."
+        self.exit(2, f"{self.prog}: {message}{end} See '{self.prog} --help'.\n")
+
+
+# ---- types of values ----
+
+
+def expects(what):
+    """Return a decorator for a type of argparse that raises ValueError: the error says what was
+    expected."""
+
+    def decorate(parse):
+        def convert(text):
+            try:
+                return parse(text)
+            except ValueError:
+                raise argparse.ArgumentTypeError(f"expected {what}, got {text!r}") from None
+
+        return convert
+
+    return decorate
+
+
+def whole_number(minimum, maximum=math.inf):
+    """Return an argparse type for whole numbers of at least `minimum` and at most `maximum`."""
+    limits = f"of at least {minimum}" if maximum == math.inf else f"from {minimum} to {maximum}"
+    return _in_limits(int, f"a whole number {limits}", lambda n: minimum <= n <= maximum)
+
+
+def number(minimum=0.0, below=math.inf, above=-math.inf):
+    """Return an argparse type for numbers x with minimum <= x < below and x > above."""
+    limits = f"above {above:g}" if above > -math.inf else f"of at least {minimum:g}"
+    limits += f" and below {below:g}" if below < math.inf else ""
+    return _in_limits(float, f"a number {limits}", lambda x: minimum <= x < below and x > above)
+
+
+def _in_limits(parse, what, are_kept):
+    @expects(what)
+    def convert(text):
+        value = parse(text)
+        if not are_kept(value):
+            raise ValueError
+        return value
+
+    return convert
+
+
+@expects("a whole number of at least 1, or -1 for all CPUs")
+def thread_count(text):
+    """Parse `--threads`."""
+    return check_threads(int(text))
+
+
+@expects("numbers of rows from 1 on, such as 3,10-12")
+def row_numbers(text):
+    """Parse `--rows`: '3,10-12' -> [(3, 3), (10, 12)]."""
+    out = []
+    for part in text.split(","):
+        first, _, last = (word.strip() for word in part.partition("-"))
+        last = last or first
+        numbers = [int(x) for x in (first, last) if x.isascii() and x.isdigit() and len(x) < 16]
+        if len(numbers) < 2 or not 1 <= numbers[0] <= numbers[1]:
+            raise ValueError
+        out.append((numbers[0], numbers[1]))
+    return out
+
+
+# ---- help ----
+
+
+def help_texts(text):
+    """Split a help text for argparse: the description, then the examples after the options."""
+    description, _, examples = text.strip().partition("\n\nexamples:")
+    return dict(
+        description=description,
+        epilog="examples:" + examples,
+        formatter_class=HelpFormatter,
+    )
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Leaves the lines of descriptions and examples as they are, if the terminal is wide enough."""
+
+    def add_argument(self, action):
+        super().add_argument(action)
+        if action.nargs == argparse.PARSER:  # argparse forgets that commands are indented
+            self._action_max_length += 2
+
+    def _split_lines(self, text, width):
+        return wrap(text, width)  # argparse breaks lines at the hyphens of options
+
+    def _format_usage(self, usage, *others):
+        text = super()._format_usage(usage, *others)
+        return text if usage is None else "\n".join(wrap(text, self._width + 2, 4)) + "\n\n"
+
+    def _fill_text(self, text, width, indent):
+        if max(map(len, text.splitlines())) <= width + 2:
+            return text
+        blocks = []
+        for block in text.split("\n\n"):
+            lines, hanging = block.splitlines(), 2
+            if not any(line.startswith(" ") for line in lines):
+                lines, hanging = [" ".join(lines)], 0
+            blocks.append("\n".join("\n".join(wrap(line, width, hanging)) for line in lines))
+        return "\n\n".join(blocks)
+
+
+def check_output(path, *inputs, option="--out"):
+    """Raise CommandError unless the file of an option can be written, before the work begins."""
+    for other in inputs:
+        if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
+            raise CommandError(
+                f"{path}: {option} would overwrite an input file. Choose another name."
+            )
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = "a folder" if os.path.isdir(path) else "not a regular file"
+        raise CommandError(f"{path}: {option} is {kind}. Pass the name of a file.")
+    folder, name = os.path.split(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise CommandError(
+            f"{os.path.dirname(path) or folder}: no such folder. Create it first, or choose another "
+            f"{option}."
+        )
+    temporary = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
+    try:
+        with open(temporary, "xb"):
+            pass
+        os.unlink(temporary)
+    except OSError as error:
+        raise CommandError(
+            f"{path}: cannot be written: {error.strerror}. Choose another {option}."
+        ) from None

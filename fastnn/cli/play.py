@@ -10,8 +10,15 @@ from dataclasses import dataclass
 from ..core.errors import DataError
 from .console import CommandError, CommandWords, describe_missing, print_line, print_note
 from .model_file import check_model_name, is_model_name, load_model
-from .options import flag, option, options_of_arguments, port_option, positional, repeated
-from .parser import check_output
+from .options import (
+    check_output,
+    flag,
+    option,
+    options_of_arguments,
+    port_option,
+    positional,
+    repeated,
+)
 from .record import read_setup
 from .table_file import resolve_table_path
 
@@ -74,7 +81,7 @@ def run(options):
 
 
 def _run(options):
-    from ..playground import as_code
+    from ..playground.playback import from_state
 
     missing = describe_missing(("jinja2", "starlette", "uvicorn"), "web")
     if missing and options.out is None:
@@ -87,10 +94,10 @@ def _run(options):
     state = _parse_state(options.state)
     try:
         if options.out is not None:
-            return _save(options.out, as_code, state, table)
+            return _save(options.out, state, table)
         if state is None:
             state = {"step": 0, "settings": [[0, {"data": "table"} if table else {}]]}
-        playback, _ = as_code.from_state(state, table)  # its errors come here, not in the page
+        playback, _ = from_state(state, table)  # its errors come here, not in the page
     except DataError:
         raise
     except ValueError as error:
@@ -133,23 +140,25 @@ def _table(options):
 def _parse_state(text):
     if text is None:
         return None
-    from ..playground.settings import parse_json
+    from ..playground.settings import parse_play_json
 
     try:
-        return parse_json(text)
+        return parse_play_json(text)
     except json.JSONDecodeError as error:
         raise CommandError(f"--state is not JSON: {error}. Copy the command again.") from None
     except ValueError as error:
         raise CommandError(f"--state: {error}") from None
 
 
-def _save(out, as_code, state, table):
+def _save(out, state, table):
     """Train without a page."""
+    from ..playground.playback import from_state
+
     if state is None:
         raise CommandError("--out needs --state. Copy the command of the page.")
     check_model_name(out)
     check_output(out)
-    playback, _ = as_code.from_state(state, table)
+    playback, _ = from_state(state, table)
     _print_notes(playback.data.notes)
     playback.net.save(out)
     print_line(f"Saved {out} after {playback.step:,} steps: loss {playback.loss_now():.4g}.")

@@ -7,16 +7,12 @@ import numpy as np
 
 from ..core.messages import plural
 from ..tables import formats
-from ..tables.addresses import without_secrets
-from ..tabular.prediction_columns import class_columns, number_columns
-from . import explained_rows
+from ..tables.source import without_secrets
+from ..tabular.predictions import class_columns, number_columns
 from .console import CommandError, Notes, print_json, print_line, warnings_as_notes
-from .model_file import is_training_table, load_model, target_style
-from .options import flag, json_flag, keep_option, option, positional, threads_option
-from .parser import number
-from .predict_rows import round_numbers
-from .predict_scores import score_columns
-from .row_checks import check_model, open_rows, values_to_json
+from .model_file import is_training_table, load_model
+from .model_rows import check_model, explanation_columns, open_rows, round_numbers, score_columns
+from .options import flag, json_flag, keep_option, number, option, positional, threads_option
 from .table_file import TableOptions, table_options
 from .text_report import format_scores
 
@@ -56,7 +52,7 @@ class Options:
         "table with the columns of the training table, as for 'fastnn train'; - for standard input",
     )
     out: str | None = option(
-        "FILE", f"file to write: {formats.written()} (default: CSV to standard output)"
+        "FILE", f"file to write: {formats.written_extensions()} (default: CSV to standard output)"
     )
     keep: list[str] | None = keep_option()
     proba: bool = flag("also write the probability of each class")
@@ -79,22 +75,12 @@ def run(options):
     model.n_threads = options.threads
     _check_options(options, model)
     notes = Notes()
-    table, writer, checked = open_rows(options, model, notes)
-    if model.is_classifier:
-        writer.find_quotes({"prediction": model.classes_})
-    targets, outputs = [], []
-    with writer:
-        for part in table.parts():
-            predicted = _predict(options, model, table, part)
-            if table.has_target:
-                targets.append(part.target)
-                outputs.append(predicted["P"] if "P" in predicted else predicted["y"])
-            writer.write(part.kept, _output_columns(model, predicted, options.proba))
-    is_scored = table.has_target and (options.json or table.n_rows >= MIN_SCORED_ROWS)
+    rows, writer, findings = open_rows(options, model, notes)
+    targets, outputs = _write_predictions(options, model, rows, writer)
     scores = None
-    if is_scored:
-        scores = score_columns(model, targets, outputs, notes, target_style(model))
-    if scores is not None and is_training_table(model, options.data, table.n_rows, scores.rows):
+    if rows.has_target and (options.json or rows.n_rows >= MIN_SCORED_ROWS):
+        scores = score_columns(model, targets, outputs, notes)
+    if scores is not None and is_training_table(model, options.data, rows.n_rows, scores.rows):
         notes(
             "this seems to be the table that the model was trained on, so the scores are "
             f"optimistic. 'fastnn info {options.model}' shows the out-of-fold scores"
@@ -103,18 +89,18 @@ def run(options):
         report = {
             "model": options.model,
             "data": without_secrets(options.data),
-            "rows": table.n_rows,
+            "rows": rows.n_rows,
             "target": model.facts().target,
             "out": options.out,
             "notes": notes.texts,
-            **values_to_json(checked),
+            **findings,
             "scores": None if scores is None else scores.to_json(),
             "predictions": writer.to_json(),
         }
         print_json(report)
         return 0
     if options.out is not None:
-        print_line(f"Saved {options.out} ({plural(table.n_rows, 'row')}).")
+        print_line(f"Saved {options.out} ({plural(rows.n_rows, 'row')}).")
     if scores is not None and scores.rows >= MIN_SCORED_ROWS:
         for line in format_scores(scores, f"on {scores.rows:,} rows"):
             print_line(line, sys.stderr)
@@ -122,18 +108,18 @@ def run(options):
 
 
 def _check_options(options, model):
-    facts = model.facts()
+    facts, has_interval = model.facts(), options.interval is not None
     if options.proba and not facts.is_classifier:
         raise CommandError(
             f"--proba: {options.model} predicts a number. Pass --interval 0.9 for an interval "
             "that holds it."
         )
-    if options.interval is not None and facts.is_classifier:
+    if has_interval and facts.is_classifier:
         raise CommandError(
             f"--interval: {options.model} predicts a class. Pass --proba for the probability of "
             "each class."
         )
-    if options.interval is not None and not facts.has_intervals:
+    if has_interval and not facts.has_intervals:
         raise CommandError(
             f"--interval: {options.model} predicts several quantiles, and two of them are the "
             "bounds of an interval. Leave it out."
@@ -149,41 +135,44 @@ def _check_options(options, model):
 # ---- predict ----
 
 
-def _predict(options, model, table, part):
-    """Return the outputs of the model: {"P": ...}, or {"y": ...} and the bounds of an interval."""
-    rows = part.inputs
-    with table.explained(part), warnings_as_notes(lambda text: None):  # `check_rows` has said it
-        if model.is_classifier:
-            outputs = {"P": model.predict_proba(rows)}
-        else:
-            outputs = {"y": model.predict(rows)}
+def _write_predictions(options, model, rows, writer):
+    """Write the output. Return the targets of the parts, if there are any, and their predictions."""
+    if model.is_classifier:
+        writer.find_quotes({"prediction": model.classes_})
+    targets, outputs = [], []
+    with writer:
+        for part in rows.parts():
+            predicted, columns = _predict(options, model, rows, part)
+            if rows.has_target:
+                targets.append(part.target)
+                outputs.append(predicted)
+            writer.write(part.kept, columns)
+    return targets, outputs
+
+
+def _predict(options, model, rows, part):
+    """Return probabilities or numbers of the rows of a part, and {name: array} of the output."""
+    explanation, bounds, coverage = None, (), options.interval
+    with rows.explained(part), warnings_as_notes(lambda text: None):  # `open_rows` has said it
+        predicted = (model.predict_proba if model.is_classifier else model.predict)(part.inputs)
         if options.explain:
-            outputs["explanation"] = model.explain(rows)
-        if options.interval is not None:
-            outputs["lower"], outputs["upper"] = model.predict_interval(rows, options.interval)
-    explanation = outputs.pop("explanation", None)
-    for values in outputs.values():
-        if not np.isfinite(values).all():
-            raise CommandError(
-                f"{options.model}: the output of the model is not finite. Train it again."
-            )
-    if explanation is not None:
-        outputs["contributions"] = explained_rows.to_columns(explanation)
-    return outputs
+            explanation = model.explain(part.inputs)
+        if coverage is not None:
+            bounds = model.predict_interval(part.inputs, coverage)
+    if not all(np.isfinite(values).all() for values in (predicted, *bounds)):
+        raise CommandError(
+            f"{options.model}: the output of the model is not finite. Train it again."
+        )
+    columns = _columns(model, predicted, bounds, options.proba)
+    return predicted, columns | ({} if explanation is None else explanation_columns(explanation))
 
 
-def _output_columns(model, outputs, has_proba):
+def _columns(model, predicted, bounds, has_proba):
     """Return {name: array} of the predictions."""
-    contributions = outputs.get("contributions", {})
-    return _prediction_columns(model, outputs, has_proba) | contributions
-
-
-def _prediction_columns(model, outputs, has_proba):
-    if "P" not in outputs:
-        bounds = [outputs[name] for name in ("lower", "upper") if name in outputs]
-        columns = number_columns(model, outputs["y"], bounds)
+    if not model.is_classifier:
+        columns = number_columns(model, predicted, bounds)
         return {name: round_numbers(values) for name, values in columns.items()}
-    columns = class_columns(model, outputs["P"], has_proba)
+    columns = class_columns(model, predicted, has_proba)
     labels = columns.pop("prediction")
     if not len(labels) and labels.dtype == object:
         labels = labels.astype(str)  # Arrow would have a column of nulls

@@ -21,9 +21,8 @@ from typing import (
 
 from ..core.messages import nan_to_null, plural, printable
 from ..files import ModelFileError
-from ..files.checks import check_mapping, is_count
-from ..files.safetensors import parse_json, to_text
-from ..tables.data_checks import DataIssue
+from ..files.json_values import check_mapping, is_count, parse_json, to_text
+from ..tables.checks import DataIssue
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
 
 KEY = "training"  # in metadata_
@@ -32,8 +31,9 @@ MAX_LABEL_ISSUES = 5
 REASON = 300  # characters of a reason or a place, at most
 MAX_COUNT = 2**63 - 1
 FLAT = {"is_flat": True}  # of a field whose own fields are among the others in JSON
+METRICS = CLASS_METRICS | NUMBER_METRICS
 #: Names of scores.
-LABELS = {metric.name: metric.label for metric in (CLASS_METRICS | NUMBER_METRICS).values()}
+LABELS = {metric.name: metric.label for metric in METRICS.values()}
 LABELS |= {"poisson_deviance": "Poisson deviance", "cost": "mean cost"}
 
 
@@ -70,14 +70,8 @@ class Scores:
         cost = {"cost": values.pop("cost")} if "cost" in values else {}
         names = [] if self.classes is None else ["wrong", "classes", "confusion"]
         of_classes = {name: getattr(self, name) for name in names}
-        return {
-            "metric": self.metric,
-            "rows": self.rows,
-            **values,
-            **of_classes,
-            "baseline": self.baseline,
-            **cost,
-        }
+        start = {"metric": self.metric, "rows": self.rows, **values}
+        return start | of_classes | {"baseline": self.baseline} | cost
 
     @classmethod
     def from_json(cls, content):
@@ -204,7 +198,7 @@ class Reading(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDescription:
-    """What the columns of a table are, and what the model consists of."""
+    """The kinds of the columns, and the parts of the model."""
 
     split: str | None = None  # how the rows are split into folds
     kinds: dict[str, str]  # of the columns in use

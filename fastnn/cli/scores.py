@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from ..tabular import metric_values
-from ..tabular.comparing.paired import PairedScores
-from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, known_name
-from ..tabular.prediction_columns import label_text
-from ..tabular.targets import LOSS_METRICS
+from ..tabular import metrics
+from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, PairedScores, known_name
+from ..tabular.targets import LOSS_METRICS, label_text
 from ..tabular.thresholds import ThresholdRule, parse
+from .column_roles import groups_of_rows
 from .console import warnings_as_notes
-from .record import MAX_LABEL_ISSUES, ClassRow, LabelIssueRow, Scores
+from .record import MAX_LABEL_ISSUES, METRICS, ClassRow, LabelIssueRow, LastBlock, Scores
 
+CERTAIN = 3.0  # standard errors between the last block and the others: neighbours in time are alike
 MIN_ERROR = 3.0  # of a label issue, in units of the RMSE
 MAX_PROBABILITY = 0.1  # of the class of a label issue
 
@@ -58,10 +58,9 @@ class Evaluation:
         """
         P = model.oof_prediction_
         rows = np.flatnonzero(~np.isnan(P.reshape(len(P), -1)).any(axis=1))
-        thresholds, blocks = getattr(model, "oof_threshold_", None), model.oof_blocks_
-        threshold = threshold_of(model) if thresholds is None else thresholds[rows]
-        block = None if blocks is None else blocks[rows]
-        chosen = train[rows]
+        threshold = getattr(model, "oof_threshold_", None)
+        threshold = threshold_of(model) if threshold is None else threshold[rows]
+        block, chosen = _part(model.oof_blocks_, rows), train[rows]
         y, weight = true_targets(model, target, chosen), _weight_of(weight, chosen)
         return cls(model, chosen, y, P[rows], threshold, block, weight)
 
@@ -95,33 +94,25 @@ class Evaluation:
 
     def take(self, some):
         """Return the Evaluation of some rows."""
-        threshold, block = self.threshold, self.block
-        return replace(
-            self,
-            rows=self.rows[some],
-            y=self.y[some],
-            P=self.P[some],
-            threshold=threshold[some] if isinstance(threshold, np.ndarray) else threshold,
-            weight=_weight_of(self.weight, some),
-            block=None if block is None else block[some],
-        )
+        of_rows = ("rows", "y", "P", "threshold", "block")
+        parts = {name: _part(getattr(self, name), some) for name in of_rows}
+        return replace(self, weight=_weight_of(self.weight, some), **parts)
 
     def some_rows(self, some):
         """Return the ScoredRows of some rows. some : as `PairedScores` passes them"""
-        threshold, weight = self.threshold, self.weight
-        return metric_values.ScoredRows(
-            self.model.targets_,
-            self.y[some],
-            self.P[some],
-            None if weight is None else weight[some],
-            threshold[some] if isinstance(threshold, np.ndarray) else threshold,
-            block=None if self.block is None else self.block[some],
-        )
+        names = ("y", "P", "weight", "threshold", "block")
+        parts = {name: _part(getattr(self, name), some) for name in names}
+        return metrics.ScoredRows(self.model.targets_, **parts)
+
+
+def _part(values, some):
+    """Return the values of some rows; None, or a value of all rows, as it is."""
+    return values[some] if isinstance(values, np.ndarray) else values
 
 
 def _weight_of(weight, rows):
     """Return the weights of some rows, None if they have none."""
-    weight = None if weight is None else weight[rows]
+    weight = _part(weight, rows)
     return weight if weight is not None and weight.any() else None
 
 
@@ -150,7 +141,7 @@ def default_metric(model):
 
 def drop_verb(metric):
     """Return what a score does if a column is shuffled: fall or rise. metric : its name, or None"""
-    return "fall" if metric is None else (CLASS_METRICS | NUMBER_METRICS)[metric].verb
+    return "fall" if metric is None else METRICS[metric].verb
 
 
 def score_rows(model, y, P, threshold=None, *, block=None, weight=None) -> Scores:
@@ -177,7 +168,7 @@ def score_rows(model, y, P, threshold=None, *, block=None, weight=None) -> Score
     if isinstance(rule, ThresholdRule):
         metric = metric or ("f1" if rule.costs is None else "cost")
         if rule.costs is not None:
-            scored = metric_values.ScoredRows(None, y, P, weight, chosen=predicted)
+            scored = metrics.ScoredRows(None, y, P, weight, chosen=predicted)
             cost, of_cheaper = _costs(scored.confusion, rule)
             scores.values["cost"], scores.baseline["cost"] = cost, of_cheaper
     return replace(scores, metric=metric)
@@ -217,13 +208,13 @@ def score_classes(codes, P, predicted, labels, weight=None) -> Scores:
         classes, or of the most frequent of more.
     """
     n, k = len(codes), len(labels)
-    scored = metric_values.ScoredRows(None, codes, P, weight, chosen=predicted)
-    counts = metric_values.ScoredRows(None, codes, P, chosen=predicted).confusion
+    scored = metrics.ScoredRows(None, codes, P, weight, chosen=predicted)
+    counts = metrics.ScoredRows(None, codes, P, chosen=predicted).confusion
     confusion = scored.confusion
     rows, right = confusion.sum(axis=1), np.diag(confusion)
     present, shares = rows > 0, rows / rows.sum()
     entropy = -(shares[present] * np.log(shares[present])).sum()
-    f1 = metric_values.f1_of_classes(confusion)
+    f1 = metrics.f1_of_classes(confusion)
     most = 1 if k == 2 else int(shares.argmax())
     most_f1 = 2 * shares[most] / (1 + shares[most])
     values = {name: metric.value(scored) for name, metric in CLASS_METRICS.items()}
@@ -234,7 +225,7 @@ def score_classes(codes, P, predicted, labels, weight=None) -> Scores:
             "precision": _share(right[j], confusion[:, j].sum(), present[j]),
             "recall": _share(right[j], rows[j], present[j]),
             "f1": float(f1[j]) if present[j] else None,
-            "auc": metric_values.auc_of_class(codes == j, P[:, j], scored.weights),
+            "auc": metrics.auc_of_class(codes == j, P[:, j], scored.weights),
         }
         for j in range(k)
     ]
@@ -296,8 +287,46 @@ def _median(y, weight):
 
 
 def _number_values(y, predicted, weight, block=None):
-    rows = metric_values.ScoredRows(None, y, predicted, weight, block=block)
+    rows = metrics.ScoredRows(None, y, predicted, weight, block=block)
     return {name: metric.value(rows) for name, metric in NUMBER_METRICS.items()}
+
+
+def compare_last_block(held_out, rows) -> LastBlock | None:
+    """Return the scores of the last block of time, and how they differ from those before.
+
+    The first folds train on few rows, and perhaps on less than a season, so the mean over all blocks
+    can be lower than the score of later rows. It is higher where what the rows depend on has changed.
+
+    Parameters
+    ----------
+    held_out : Evaluation
+    rows : TrainingRows
+
+    Returns
+    -------
+    LastBlock or None
+        None without several blocks.
+    """
+    block = held_out.block
+    if block is None or not len(block) or block.min() == block.max():
+        return None
+    is_last = block == block.max()
+    parts = [held_out.take(np.flatnonzero(some)) for some in (is_last, ~is_last)]
+    is_number = held_out.P.ndim == 1
+    known = NUMBER_METRICS if is_number else CLASS_METRICS
+    metric = known[metric_of(held_out.model) or ("r2" if is_number else "log_loss")]
+    found = []
+    for part in parts:
+        groups = groups_of_rows(rows, part.rows)
+        scores = PairedScores(metric, [part.some_rows], len(part.y), groups)
+        found.append((scores.scores[0], scores.errors[0]))
+    (value, error), (earlier, error_before) = found
+    is_better = None
+    if value is not None and earlier is not None:
+        gain = metric.signed(earlier) - metric.signed(value)
+        if abs(gain) > CERTAIN * np.hypot(error, error_before):
+            is_better = bool(gain > 0)
+    return LastBlock(parts[0].scores(), metric.name, earlier, is_better)
 
 
 # ---- rows that look wrong ----

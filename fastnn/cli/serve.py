@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from ..core.messages import printable
 from .console import CommandError, describe_missing, print_line, print_note
 from .model_file import load_any
-from .options import option, port_option, positional, threads_option
-from .parser import whole_number
+from .options import option, port_option, positional, threads_option, whole_number
 
 PORT = 8000
 LEAST_TOKEN = 16  # characters
-MAX_CONNECTIONS = 500
 OTHER_FILES = 100  # besides connections
 HELP = """
 Answer requests for predictions over HTTP, in JSON, until Ctrl-C.
@@ -35,6 +33,12 @@ examples:
 USAGE = "fastnn serve MODEL [options]"
 
 
+def _limit(what, default):
+    """Return the field of an option that limits something."""
+    text = f"most {what} (default: {default})"
+    return option("N", text, default=default, type=whole_number(1))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """The options of `fastnn serve`."""
@@ -51,21 +55,9 @@ class Options:
     token_file: str | None = option(
         "FILE", "file whose first line clients must send as 'Authorization: Bearer ...'"
     )
-    max_rows: int = option(
-        "N", "most rows of a request (default: 10000)", default=10_000, type=whole_number(1)
-    )
-    max_bytes: int = option(
-        "N",
-        "most bytes of a request (default: 16000000)",
-        default=16_000_000,
-        type=whole_number(1),
-    )
-    max_connections: int = option(
-        "N",
-        f"most connections at a time (default: {MAX_CONNECTIONS})",
-        default=MAX_CONNECTIONS,
-        type=whole_number(1),
-    )
+    max_rows: int = _limit("rows of a request", 10_000)
+    max_bytes: int = _limit("bytes of a request", 16_000_000)
+    max_connections: int = _limit("connections at a time", 500)
     threads: int = threads_option()
 
 
@@ -75,7 +67,7 @@ def run(options):
     _check_open_files(options.max_connections)
     model, token = load_any(options.model), _read_token(options.token_file)
     from ..serving import create_app
-    from ..web.access import LOOPBACK, Access, is_loopback
+    from ..web.requests import LOOPBACK, Access, is_loopback
     from ..web.server import Server, address_of, print_at_once, print_errors
 
     is_local = is_loopback(options.host)

@@ -1,4 +1,4 @@
-"""The text of a training: the table and the scores of the model.
+"""The text of a training: the table, the scores of the model, and the baselines.
 
 The functions take the training record of a model, or a part of it, and yield lines of at most 80
 columns, and of 40 on a terminal that is as narrow.
@@ -6,14 +6,13 @@ columns, and of 40 on a terminal that is as narrow.
 
 import math
 import shlex
+from dataclasses import replace
+from typing import Any
 
-from ..core.messages import format_share, plural, printable
+from ..core.messages import format_share, join_all, plural, printable
 from ..tabular.columns import KINDS
-from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
-from .console import terminal_width, wrap
-from .display import format_duration
-from .record import LABELS, ModelDescription, Scores, TrainingRecord, TrainingSetup, Tuning
-from .text_layout import (
+from .compare_layout import format_models
+from .console import (
     NAME,
     choose_columns,
     format_error,
@@ -21,14 +20,28 @@ from .text_layout import (
     list_names,
     paragraph,
     short_path,
+    table_line,
+    terminal_width,
+    wrap,
     wrap_command,
+)
+from .progress import format_duration
+from .record import (
+    LABELS,
+    METRICS,
+    Baselines,
+    LastBlock,
+    ModelDescription,
+    Scores,
+    TrainingRecord,
+    TrainingSetup,
+    Tuning,
 )
 
 MAX_CLASSES = 12
 MAX_IMPORTANT = 8
 MAX_WARNINGS = 10
 REASON = 400  # characters of a reason
-METRICS = CLASS_METRICS | NUMBER_METRICS
 #: Scores that are always shown, and those that are shown if the model is to be good at them.
 USUAL = "accuracy", "balanced_accuracy", "log_loss", "auc", "r2", "rmse", "mae"
 DETAILED = "rmse", "mae", "pinball", "cost", "poisson_deviance"  # in units of the target
@@ -94,13 +107,13 @@ def format_tuning(tuning: Tuning | None):
     if tuning is None:
         return
     yield ""
-    options, folds, score_width = choose_columns((34, 9, 21), (21, 6, 13))
-    label = printable(LABELS[tuning.metric], score_width - 1)
-    yield f"{'settings tried':<{options}}{'folds':>{folds}}{label:>{score_width}}"
+    widths = choose_columns((34, 9, 21), (21, 6, 13))
+    label = printable(LABELS[tuning.metric], widths[2] - 1)
+    yield table_line(widths, "settings tried", "folds", label)
     for tried in tuning.tried:
         score = format_score(tuning.metric, tried["score"], 4)
-        text = printable(tried["options"], options - 3)
-        yield f"  {text:<{options - 2}}{tried['folds']:>{folds}}{score:>{score_width}}"
+        text = printable(tried["options"], widths[0] - 3)
+        yield table_line(widths, f"  {text}", tried["folds"], score)
     yield from wrap(describe_decision(tuning))
 
 
@@ -197,15 +210,13 @@ def format_scores(scores: Scores, where, weighted=None):
     weighted : (str, str), optional
         Name and value of the score by which the configurations were chosen, if classes have weights.
     """
-    first, second, third = choose_columns((26, 12, 12), (21, 10, 9))
-    yield f"{printable(where, first):<{first}}{'model':>{second}}{'baseline':>{third}}"
+    widths = choose_columns((26, 12, 12), (21, 10, 9))
+    yield table_line(widths, printable(where, widths[0]), "model", "baseline")
     for name in shown_scores(scores):
         if scores.values[name] is None and name not in (scores.metric, "r2"):
             continue
-        model, baseline = (
-            format_score(name, part.get(name)) for part in (scores.values, scores.baseline)
-        )
-        line = f"{LABELS[name]:<{first}}{model:>{second}}{baseline:>{third}}"
+        both = [format_score(name, x.get(name)) for x in (scores.values, scores.baseline)]
+        line = table_line(widths, LABELS[name], *both)
         if name == "accuracy":
             more = f"   {scores.wrong:,} of {scores.rows:,} wrong"
             if len(line + more) > terminal_width():
@@ -214,7 +225,7 @@ def format_scores(scores: Scores, where, weighted=None):
             line += more
         yield line
         if weighted and name == scores.metric:
-            yield f"{printable(weighted[0], first + 2):<{first}}{weighted[1]:>{second}}"
+            yield table_line(widths, printable(weighted[0], widths[0] + 2), weighted[1])
     if scores.classes is not None:
         yield ""
         yield from _format_classes(scores.classes)
@@ -247,13 +258,12 @@ def _format_classes(classes):
         yield from wrap(
             f"{MAX_CLASSES} of {len(classes):,} classes, lowest F1 first (--json lists all)"
         )
-    a, b, c, d, e = choose_columns((NAME, 10, 12, 10, 10), (10, 6, 10, 7, 7))
-    yield f"{'class':<{a}}{'rows':>{b}}{'precision':>{c}}{'recall':>{d}}{'F1':>{e}}"
+    widths = choose_columns((NAME, 10, 12, 10, 10), (10, 6, 10, 7, 7))
+    yield table_line(widths, "class", "rows", "precision", "recall", "F1")
     for found in shown:
-        name = printable(found["class"], a - 2)
-        keys = ("precision", "recall", "f1")
-        precision, recall, f1 = (format_score(key, found[key]) for key in keys)
-        yield f"{name:<{a}}{found['rows']:>{b},}{precision:>{c}}{recall:>{d}}{f1:>{e}}"
+        name, rows = printable(found["class"], widths[0] - 2), f"{found['rows']:,}"
+        cells = [format_score(key, found[key]) for key in ("precision", "recall", "f1")]
+        yield table_line(widths, name, rows, *cells)
 
 
 def worst_first(scores_of_class):
@@ -323,14 +333,14 @@ def format_importances(model: ModelDescription):
         return
     yield ""
     more = max(0, len(model.drop_name) - 30) if drops else 0
-    first, second, third = choose_columns((36 - more, 9, 32 + more), (15, 8, 17))
-    title = "permutation importance" if first > 22 else "importance"
-    name = f"{printable(model.drop_name, third - 1):>{third}}" if drops else ""
-    yield f"{title:<{first}}{'share':>{second}}{name}"
+    widths = choose_columns((36 - more, 9, 32 + more), (15, 8, 17))
+    title = "permutation importance" if widths[0] > 22 else "importance"
+    name = [printable(model.drop_name, widths[2] - 1)] if drops else []
+    yield table_line(widths, title, "share", *name)
     for label, share in top:
-        drop = f"{drops[label]:>{third}}" if drops else ""
-        text = printable(label, first - 4)
-        yield f"  {text:<{first - 2}}{format_share(share):>{second}}{drop}"
+        drop = [drops[label]] if drops else []
+        text = printable(label, widths[0] - 4)
+        yield table_line(widths, f"  {text}", format_share(share), *drop)
 
 
 def important_columns(model: ModelDescription):
@@ -363,12 +373,11 @@ def format_label_issues(record: TrainingRecord):
     yield ""
     if record.classes is None:
         yield from wrap("rows to check (the prediction is far from the target, which may be wrong)")
-        first, second, third = choose_columns((18, 14, 14), (14, 13, 13))
-        yield f"{'  place':<{first}}{'target':>{second}}{'predicted':>{third}}"
+        widths = choose_columns((18, 14, 14), (14, 13, 13))
+        yield table_line(widths, "  place", "target", "predicted")
         for s in issues:
             target, predicted = format_number(s["given"]), format_number(s["predicted"])
-            place = printable(s["place"], first - 2)
-            yield f"{'  ' + place:<{first}}{target:>{second}}{predicted:>{third}}"
+            yield table_line(widths, f"  {printable(s['place'], widths[0] - 2)}", target, predicted)
         return
     yield from wrap("rows to check (the target is improbable, so it may be wrong)")
     first, second, third, fourth = choose_columns((18, NAME, 11, NAME), (12, 10, 6, 12))
@@ -380,3 +389,95 @@ def format_label_issues(record: TrainingRecord):
         yield (
             f"{'  ' + place:<{first}}{target:<{second}}{s['probability']:>{third}.2g}   {predicted}"
         )
+
+
+# ---- the last block of time ----
+
+
+def format_last_block(record: TrainingRecord):
+    """Yield lines with the scores of the last block, if there is one."""
+    last = record.last_block
+    if last is None:
+        return
+    shown = replace(last.scores, classes=None)
+    yield ""
+    yield from format_scores(shown, f"last block, {plural(shown.rows, 'row')}")
+    yield from wrap(describe_last_block(last))
+
+
+def describe_last_block(last: LastBlock):
+    """Return a sentence about the last block and those before."""
+    name = last.metric
+    value, earlier = (format_score(name, x) for x in (last.scores.values[name], last.earlier))
+    scores = f"{LABELS[name]} {value}, before {earlier}"
+    if last.is_better is None:
+        return f"The last block differs from the earlier ones by no more than chance ({scores})."
+    which, why = "worse", "what the rows depend on may have changed"
+    if last.is_better:
+        which, why = "better", "the first folds train on few rows, perhaps on less than a season"
+    return (
+        f"The last block is {which} than the earlier ones by more than chance ({scores}): {why}. Rows "
+        "to come are more like the last block."
+    )
+
+
+# ---- baselines ----
+
+ADVANTAGE = (
+    "fastnn chose its epochs and configurations by the rows that it held out, which favours it "
+    "slightly. Baselines have their default settings."
+)
+
+
+def format_baselines(record: TrainingRecord):
+    """Yield the lines about the baselines of a record, none without them."""
+    found = record.baselines
+    if found is None:
+        return
+    left_out = describe_not_trained(found)
+    if len(found.models) > 1 or left_out:
+        yield ""
+    if len(found.models) > 1:
+        yield from _format_models(record, found)
+    yield from wrap(left_out)
+
+
+def describe_not_trained(found: Baselines):
+    """Return a sentence about the baselines that Ctrl-C or SIGTERM has left out, or ""."""
+    names = found.not_trained
+    return f"Interrupted before these baselines were trained: {', '.join(names)}." if names else ""
+
+
+def _format_models(record: TrainingRecord, found: Baselines):
+    models: list[Any] = found.models
+    names = [m["name"] for m in models]
+    yield from format_models(
+        "same folds",
+        found.metric,
+        names,
+        models,
+        [record.seconds, *(m["seconds"] for m in models[1:])],
+    )
+    yield from wrap(f"On the held-out rows {describe_verdicts(models)}")
+    if record.test_scores is not None and "test_score" in models[0]:
+        yield ""
+        keys = ("score", "error", "difference", "difference_error")
+        test = [{key: m[f"test_{key}"] for key in keys} for m in models]
+        rows = plural(record.test_scores.rows, "row")
+        yield from format_models(f"{rows} of the test", found.metric, names, test)
+
+
+def describe_verdicts(models):
+    """Return sentences that say which baselines are worse, better, or not to be told apart."""
+    worse = [m["name"] for m in models[1:] if m["is_worse"]]
+    better = [m["name"] for m in models[1:] if m["is_better"]]
+    equal = [m["name"] for m in models[1:] if not m["is_worse"] and not m["is_better"]]
+    parts = []
+    if worse:
+        parts.append(f"fastnn is better than {join_all(worse)}.")
+    if equal:
+        parts.append(f"fastnn and {join_all(equal)} cannot be told apart.")
+    if better:
+        verb = "is" if len(better) == 1 else "are"
+        parts.append(f"{join_all(better)} {verb} better than fastnn.")
+    return " ".join(parts)

@@ -8,25 +8,26 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from .. import plotting
 from ..config import __version__
+from ..core.messages import printable
 from ..files import ModelFileError
 from ..files.kinds import kind_of
-from ..tables.addresses import without_secrets
+from ..tables.source import without_secrets
 from ..tabular.columns import KINDS
-from ..tabular.prediction_columns import label_text
-from . import last_block, model_file, row_roles, train_baselines, train_model, train_search
+from ..tabular.targets import label_text
+from . import column_roles, model_file, train_model
 from . import text_report as report
-from .baselines_text import format_baselines
-from .console import CommandError, print_json, print_line, print_note
-from .parser import check_output
+from .console import CommandError, file_name, print_json, print_line, print_note
+from .options import check_output
 from .record import TrainingRecord, TrainingSetup, largest_size
-from .scores import Evaluation, list_label_issues
-from .table_facts import list_training_checks
-from .table_file import TableFile
-from .target_column import read_target
+from .scores import Evaluation, compare_last_block, list_label_issues
+from .table_file import TableFile, list_training_checks, open_table
 from .train_options import TrainOptions, resolve_columns, split_names
-from .train_table import open_table
 
+MAX_PLOTTED = 10  # columns in the picture of --plot
 HELP = """
 Train an ensemble of networks to predict one column of a table from the others.
 
@@ -68,7 +69,11 @@ def run(options):
         print_note(train_model.describe_complete(training.model, options.out, options.command))
         return 0
     setup = training.describe()
-    show = _ignore if options.json or options.quiet else _print
+
+    def show(lines):
+        for line in () if options.json or options.quiet else lines:
+            print_line(line)
+
     show(report.format_table(setup))
     show(report.format_data_checks(setup))
     training.fit(setup)
@@ -80,10 +85,11 @@ def run(options):
     show(_format(record, options.out))
     if options.json:
         print_json({"model": options.out, **record.to_json()})
-    if options.plot is not None:
-        _plot(training, record)
-    if options.report is not None:
-        _write_report(training, record)
+    for path, save in ((options.plot, _save_plot), (options.report, _save_report)):
+        if path is not None:
+            with _written_after_the_model(path, options.out):
+                save(path, training, record)
+            show([f"Saved {path}."])
     if training.is_interrupted:
         for line in report.format_interrupted(record, options.out):
             print_line(line, sys.stderr)
@@ -105,11 +111,11 @@ class _Training:
     model : TabularClassifier or TabularRegressor
     is_complete : bool
         Whether there is nothing left to resume.
-    rows : TrainingRows or None
-        None if it is complete, as the next two.
-    test : ndarray or None
+    rows : TrainingRows
+        Not set if it is complete, as the next two.
+    test : ndarray
         The positions of the rows of --test-size among those with a target.
-    dropped : list of str or None
+    dropped : list of str
         The columns of --drop.
     started, began : float
         When the table was opened, and when `fit` was called.
@@ -123,41 +129,41 @@ class _Training:
 
     def __init__(self, options):
         """Check all input before training begins."""
-        self.started = self.began = time.perf_counter()
+        self.started = time.perf_counter()
         self.options, self.is_interrupted, self.tuning = options, False, None
-        self.rows: Any = None
-        self.test: Any = None
-        self.dropped: Any = None
-        self.held_out = self.tested = None
+        self.held_out: Any = None
+        self.tested: Any = None
         file = TableFile(options.data, options.table.reading(), target=options.target)
         self.file = file
         _check_files(file, options)
         table = self.table = _read_table(file, options)
         if options.baselines:
-            train_baselines.check(table)
+            train_model.check_baselines(table)
         train_model.import_estimators()  # takes a second, so after errors of files
         columns = resolve_columns(options, table.column_names)
-        row_roles.check(options, table.column_names, columns)
-        target = read_target(table, file, options.target, options.task, options.skip_missing_target)
+        column_roles.check_roles(options, table.column_names, columns)
+        target = column_roles.read_target(
+            table, file, options.target, options.task, options.skip_missing_target
+        )
         self.target = target
         train_model.check_task(options, target, file)
-        self.model = train_model.build(options, target, columns)
+        self.model = train_model.build_estimator(options, target, columns)
         if options.resume:
             self.model = train_model.load_unfinished(self.model, options.out)
         self.is_complete = options.resume and self.model.n_folds_remaining_ == 0
         if self.is_complete:
             return
-        roles = row_roles.read(table, target, file, options)
+        roles = column_roles.read_roles(table, target, file, options)
         table.set_target(target)
-        train, self.test = row_roles.split(roles, target, file.notes, options)
+        train, self.test = column_roles.split_off_test(roles, target, file.notes, options)
         self.rows = table.training_rows(target, train, roles)
-        train_model.check_columns(self.rows, columns, file)
+        train_model.check_kinds(self.rows, columns, file)
         self.dropped = columns["drop"]
 
     def describe(self):
         """Return the TrainingSetup."""
         options, target, rows, file = self.options, self.target, self.rows, self.file
-        roles = {name: getattr(options, name) for name in row_roles.ARGUMENTS}
+        roles = {name: getattr(options, name) for name in column_roles.ROLES}
         not_inputs = [*self.dropped, options.group, options.weight]
         not_inputs = [name for name in dict.fromkeys(not_inputs) if name is not None]
         return TrainingSetup(
@@ -191,9 +197,9 @@ class _Training:
         if options.time_limit is not None:  # a fit without time would be of no use
             model.seconds_before = min(self.began - self.started, options.time_limit / 2)
         if not options.tune:
-            self.is_interrupted = train_model.fit(model, rows, file, options)
+            self.is_interrupted = train_model.fit_estimator(model, rows, file, options)
             return
-        search = train_search.Search(model, rows, file, options)
+        search = train_model.Search(model, rows, file, options)
         self.model, self.is_interrupted = search.run(), search.is_interrupted
         self.tuning = search.describe()
 
@@ -205,10 +211,9 @@ class _Training:
         predicted = rows.predicted(model)
         held_out = Evaluation.from_held_out(model, target, predicted, rows.roles.weight)
         self.held_out, scores = held_out, held_out.scores()
-        metric = scores.metric
-        if metric is not None and scores.values[metric] is None:
+        if scores.metric is not None and scores.values[scores.metric] is None:
             file.notes(
-                f"--metric {metric} is undefined for the held-out rows; the loss chose the model"
+                f"--metric {scores.metric} is undefined for the held-out rows; the loss chose the model"
             )
         label_issues = list_label_issues(model, target, predicted, file)
         if len(self.test):
@@ -224,15 +229,15 @@ class _Training:
             label_issues=label_issues,
             test_scores=None if self.tested is None else self.tested.scores(),
             score_errors=held_out.errors(),
-            last_block=last_block.compare(held_out, rows),
+            last_block=compare_last_block(held_out, rows),
         )
 
     def compare_baselines(self, record):
         """Return the record with the baselines."""
-        trained = train_baselines.TrainedRows(
-            self.rows, self.held_out, self.tested, lambda: self.table.take(self.test)
+        evaluations = self.held_out, self.tested
+        compared = train_model.compare_baselines(
+            self.model, self.table, self.rows, evaluations, self.file, self.options
         )
-        compared = train_baselines.compare(self.model, trained, self.file, self.options)
         self.is_interrupted = compared.interrupted
         return replace(record, baselines=compared, notes=list(self.file.notes.texts))
 
@@ -243,10 +248,10 @@ def _format(record, out):
     yield from report.format_tuning(record.tuning)
     yield ""
     yield from report.format_results(record)
-    yield from last_block.format_last_block(record)
+    yield from report.format_last_block(record)
     yield from report.format_importances(record.model)
     yield from report.format_label_issues(record)
-    yield from format_baselines(record)
+    yield from report.format_baselines(record)
     yield ""
     yield from report.format_saved(record, out, os.path.getsize(out))
 
@@ -279,20 +284,8 @@ def _check_files(file, options):
             ) from None
 
 
-def _print(lines):
-    for line in lines:
-        print_line(line)
-
-
-def _ignore(lines):
-    pass
-
-
-# ---- the table ----
-
-
 def _read_table(file, options):
-    named, texts = [options.target, *row_roles.passed(options).values()], []
+    named, texts = [options.target, *column_roles.role_arguments(options).values()], []
     for kind, column in KINDS.items():
         values = options.columns[kind]
         names = [*(values or ()), *split_names(values)]
@@ -312,36 +305,82 @@ def _save(model, record: TrainingRecord, options):
         raise CommandError(f"{options.out}: cannot be written: {error.strerror or error}") from None
 
 
-def _plot(training, record):
-    from . import train_plot
-
-    path, held_out = training.options.plot, training.held_out
-    with _written_after_the_model(path, training.options):
-        train_plot.save(path, training.model, record, held_out.y, held_out.P)
-
-
-def _write_report(training, record: TrainingRecord):
+def _save_report(path, training, record: TrainingRecord):
     from ..tabular.columns import frames
     from . import html_report
 
-    path, held_out, rows = training.options.report, training.held_out, training.rows.sample
-    with _written_after_the_model(path, training.options):
-        frame, y = frames.split_target(rows, record.target)
-        page = html_report.Report(
-            record, training.model, frame, y, rows, held_out.y, held_out.P, held_out.weight
-        )
-        html_report.save(path, page)
+    held_out, rows = training.held_out, training.rows.sample
+    frame, y = frames.split_target(rows, record.target)
+    page = html_report.Report(
+        record, training.model, frame, y, rows, held_out.y, held_out.P, held_out.weight
+    )
+    html_report.save(path, page)
 
 
 @contextlib.contextmanager
-def _written_after_the_model(path, options):
-    """Say that a file is saved, or raise CommandError if it cannot be written."""
+def _written_after_the_model(path, out):
+    """Raise CommandError if a file cannot be written. out : the model file"""
     try:
         yield
     except OSError as error:
         raise CommandError(
-            f"{path}: cannot be written: {error.strerror or error}. The model is saved in "
-            f"{options.out}."
+            f"{path}: cannot be written: {error.strerror or error}. The model is saved in {out}."
         ) from None
-    if not (options.json or options.quiet):
-        print_line(f"Saved {path}.")
+
+
+# ---- the picture of --plot ----
+
+
+def _save_plot(path, training, record: TrainingRecord):
+    """Save the picture of a training, whose networks still have their histories."""
+    from matplotlib.figure import Figure
+
+    model, y, P = training.model, training.held_out.y, training.held_out.P
+    with plotting.style():
+        figure = Figure(figsize=(9, 7.5))
+        (curves, result), (details, columns) = figure.subplots(2, 2)
+        _plot_curves(curves, model)
+        if record.classes is None:
+            plotting.plot_predictions(y, P, result)
+            plotting.plot_residuals(y, P, details)
+            result.set_title("true against predicted")
+            details.set_title("errors")
+        else:
+            labels = model.classes_
+            predicted = labels[model.decide(P, model.threshold_)]
+            plotting.plot_confusion(labels[y], predicted, result, labels=labels)
+            plotting.plot_reliability(labels[y], P, details, labels=labels)
+            result.set_title("classes")
+            details.set_title("calibration")
+        plotting.plot_importances(model, ax=columns, max_columns=MAX_PLOTTED)
+        columns.set_title("permutation importance")
+        target, data = printable(record.target, 30), file_name(record.data, 50)
+        title = f"{target} in {data}, on held-out rows"
+        figure.suptitle(title, x=0.01, ha="left", parse_math=False)  # a name may have dollar signs
+        figure.savefig(path)
+
+
+def _plot_curves(ax, model):
+    """Plot the held-out loss of each network with its best epoch, and the mean of all."""
+    histories = [
+        np.array(history.val_loss)
+        for folds in model.histories_
+        for history in folds
+        if history is not None
+    ]  # the networks that --resume has read from the file have none
+    ax.set(title="learning curves of the networks", xlabel="% of the training", ylabel="loss")
+    if not histories:
+        return
+    grid = np.linspace(0, 100, 201)
+    curves = []
+    for losses in histories:
+        percent = np.linspace(0, 100, len(losses))
+        ax.plot(percent, losses, color=plotting.BLUE, alpha=0.25, linewidth=0.8)
+        curves.append(np.interp(grid, percent, losses))
+    best = [losses.argmin() / max(1, len(losses) - 1) * 100 for losses in histories]
+    lowest = [losses.min() for losses in histories]
+    ax.plot(best, lowest, "o", color=plotting.BLUE, markersize=3, label="least loss")
+    ax.plot(grid, np.mean(curves, axis=0), color=plotting.ORANGE, label="mean")
+    low, high = np.min(lowest), np.quantile(curves, 0.99)
+    ax.set_ylim(low - 0.05 * (high - low), high)
+    ax.legend(loc="best")  # its default would warn on slow machines

@@ -12,27 +12,28 @@ from typing import Any
 from ..core.messages import printable, similar
 from ..plotting import picture_file
 from ..tables import formats
-from ..tables.addresses import without_secrets
+from ..tables.source import without_secrets
 from ..tabular.columns import KINDS
-from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS
-from .console import CommandError
-from .option_types import hidden_sizes, metric_name, report_file, threshold
+from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, find_name
+from ..tabular.thresholds import parse
+from .column_roles import ALIASES, TASKS, require_column
+from .console import CommandError, describe_missing
 from .options import (
     add_to,
+    expects,
     flag,
     for_each,
     json_flag,
     names,
+    number,
     option,
     positional,
     repeated,
     seed_option,
     threads_option,
+    whole_number,
 )
-from .parser import number, whole_number
-from .row_roles import require_column
 from .table_file import TableOptions, table_options
-from .target_column import ALIASES, TASKS
 
 # generated: losses, by src/generate.py from src/operations.py
 LOSSES = (
@@ -43,7 +44,58 @@ LOSSES = (
     "poisson",
 )
 # end of losses
+MAX_UNITS = 100_000  # of a hidden layer
 COLUMNS, ROWS, MODEL, RUN, OUTPUT = "columns", "rows and scores", "model", "run", "output"
+
+
+# ---- types of values ----
+
+
+@expects(f"layer sizes from 1 to {MAX_UNITS:,}, such as 64 or 64,32")
+def _hidden_sizes(text):
+    """Parse `--hidden`: '64,32' -> (64, 32)."""
+    sizes = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= MAX_UNITS for part in sizes):
+        raise ValueError
+    return tuple(map(int, sizes))
+
+
+def metric_name(text):
+    """Parse `--metric`: 'log-loss' -> 'log_loss'."""
+    name, known = find_name(text), [*CLASS_METRICS, *NUMBER_METRICS]
+    if name not in known:
+        close = similar(name, known)
+        hint = f"Did you mean {close}? " if close else ""
+        raise argparse.ArgumentTypeError(f"{hint}It can be {', '.join(known)}, got {text!r}")
+    return name
+
+
+@expects(
+    "a number above 0 and below 1, f1, or the costs of a missed row of the second class and of a "
+    "false alarm, such as cost:5,1"
+)
+def _threshold(text):
+    """Parse `--threshold`: '0.2' -> 0.2, 'F1' -> 'f1', 'cost:5, 1' -> 'cost:5,1'."""
+    try:
+        share = float(text)
+    except ValueError:
+        return parse(text).text
+    if not 0 < share < 1:
+        raise ValueError
+    return share
+
+
+def _report_file(name):
+    """Check the name of a report. The command fails before training without its packages."""
+    for packages, extra in ((["matplotlib"], "plot"), (["jinja2", "starlette"], "web")):
+        if missing := describe_missing(packages, extra):
+            raise argparse.ArgumentTypeError(f"a report needs {missing}")
+    if not name.lower().endswith((".html", ".htm")):
+        raise argparse.ArgumentTypeError(f"the file name must end in .html, got {name!r}")
+    return name
+
+
+# ---- the options ----
 
 
 def _column_option(name):
@@ -58,7 +110,7 @@ class TrainOptions:
 
     data: str = positional(
         "DATA",
-        f"table: {formats.names()}; a folder of such files; an address such as https://...; - for "
+        f"table: {formats.format_names()}; a folder of such files; an address such as https://...; - for "
         "standard input",
         nargs="?",
     )
@@ -111,7 +163,7 @@ class TrainOptions:
     hidden: tuple[int, ...] | None = option(
         "N,...",
         "units of each hidden layer (default: 64,64)",
-        type=hidden_sizes,
+        type=_hidden_sizes,
         group=MODEL,
         argument="hidden_layer_sizes",
     )
@@ -148,7 +200,7 @@ class TrainOptions:
         "for two classes: predict the second one if its probability is at least P (default: 0.5); "
         "f1: choose P for the highest F1; cost:5,1: for the lowest cost, if a missed row of the "
         "second class costs 5 and a false alarm 1",
-        type=threshold,
+        type=_threshold,
         group=MODEL,
     )
     time_limit: float | None = option(
@@ -176,7 +228,7 @@ class TrainOptions:
     report: str | None = option(
         "FILE",
         "write a web page about the table, the scores, the errors and the training: .html",
-        type=report_file,
+        type=_report_file,
         group=OUTPUT,
     )
     baselines: bool = flag(

@@ -155,7 +155,7 @@ class ModelFacts:
         return self.n_background > 0 or not self.n_networks
 
 
-def number_columns(names: Iterable[Any] | None, n_columns: int) -> tuple[ColumnFacts, ...]:
+def network_columns(names: Iterable[Any] | None, n_columns: int) -> tuple[ColumnFacts, ...]:
     """Return the columns of a network: numbers. names : None if they have none"""
     labels = map(str, range(n_columns) if names is None else names)
     return tuple(ColumnFacts(label, "number", i) for i, label in enumerate(labels))

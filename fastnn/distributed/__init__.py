@@ -6,19 +6,17 @@ Estimators take Dask collections, whose partitions the workers of a cluster trai
 an executor.
 
 - `rows`: the interface of rows in memory, in files, on ranks and on Dask.
-- `adder`: sums over parts in a fixed order. `averages`: means of networks that parts have trained.
-- `communicator`: the protocol, and adapters. `parts`: which rows a rank holds. `ranks`: what ranks agree on in a
-  training. `rank_engine`: the engines that train on ranks.
-- `partitions`: the partitions of Dask collections, in two passes. `blocks`: rows in files of workers.
+- `sums`: sums over parts in a fixed order, and means of networks that parts have trained.
+- `communicator`: the protocol, and adapters. `ranks`: what ranks agree on in a training, and which rows a rank
+  holds. `rank_engine`: the engines that train on ranks.
+- `partitions`: the partitions of Dask collections: two passes, rows in files of workers, and predictions.
   `runner`: where tasks of Dask run. `rounds`: training in short rounds.
-  `dask_predictions`: methods of estimators on each partition.
-- `executor_pool`: trains networks in the workers of an executor. `worker`: what runs in one.
-  `shared_objects`: what many tasks read. `mpi_ranks`: the ranks of an MPI job as workers.
+- `executor_pool`: trains networks in the workers of an executor. `shared_objects`: what many tasks read.
+  `mpi_ranks`: the ranks of an MPI job as workers.
 """
 
 from .communicator import Communicator, MPICommunicator, TorchCommunicator
-from .parts import part
-from .ranks import RankError
+from .ranks import RankError, part
 
 __all__ = [
     "ClusterError",

@@ -1,5 +1,6 @@
-"""ExecutorPool: the workers of an executor train networks."""
+"""ExecutorPool: the workers of an executor train networks, and what runs in a worker."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -19,8 +20,8 @@ from ..config import build
 from ..core.messages import plural, reason, warn
 from ..core.validation import check_threads
 from ..training.progress import PoolProgress
+from . import shared_objects
 from .shared_objects import Source
-from .worker import run_task
 
 POLL_SECONDS = 0.05  # between two lines of progress
 COUNT_SECONDS = 1.0  # between two counts of the workers: a cluster may grow
@@ -85,7 +86,7 @@ class ExecutorPool(PoolProgress):
         Number of networks.
     function : callable
         function(items, watch), of a module, runs in a worker, and returns a result for each item.
-        `watch` is shown to the pool that it runs, see `worker.Watch`.
+        `watch` is shown to the pool that it runs, see `Watch`.
     make : callable
         make(i) returns the item of network i as soon as a worker is free. Arrays of
         ``workers.shared`` in it do not travel with it.
@@ -257,7 +258,7 @@ def threads_of_worker(n_threads):
     return 1 if n_threads == -1 else n_threads  # a worker may have more CPUs than this process
 
 
-def check_callbacks(callbacks, where=""):
+def check_worker_callbacks(callbacks, where=""):
     """Raise ValueError for callbacks that cannot run in a worker. where : of the message"""
     for callback in callbacks:
         if type(callback) is not EarlyStopping:
@@ -265,3 +266,62 @@ def check_callbacks(callbacks, where=""):
                 f"{where}callbacks run in the calling thread, but with an executor only "
                 f"EarlyStopping does without it. Remove {callback!r}, or pass executor=None."
             )
+
+
+# ---- in a worker ----
+
+
+class CallOver(Exception):
+    """Raised in a worker when the caller waits for no more results."""
+
+
+class Watch:
+    """Ends the trainings of a worker when the call is over.
+
+    A pool shows its progress to it after each slice, as to a `training.progress.ManyLine`.
+
+    Parameters
+    ----------
+    folder : str
+        That of the Source. A worker on another machine does not see it, and ends its task.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder if folder and os.path.isdir(folder) else None
+
+    def show(self, pool):
+        if self.folder is not None and not os.path.isdir(self.folder):
+            raise CallOver
+
+    def close(self, pool):
+        pass
+
+
+def run_task(source, expected, data, content=None):
+    """Run a task. Return what its function returns, or `source` if this worker does not have the shared objects.
+
+    Parameters
+    ----------
+    source : shared_objects.Source
+    expected : dict
+        What `config.build` returns in the process of the caller.
+    data : bytes
+        Pickle of (function, task) of `SharedObjects.dumps`.
+    content : bytes, optional
+        The shared objects, for a worker that cannot read the file.
+    """
+    for name, value in build().items():
+        if expected[name] != value:
+            raise RuntimeError(
+                f"a worker would compute other bits: {name} {value}, but {expected[name]} in the "
+                "process that calls it. Use the same version of fastnn, and processors of one kind."
+            )
+    watch = Watch(source.folder)
+    objects = shared_objects.find_objects(source, content)
+    if objects is None:
+        return source
+    function, task = shared_objects.loads(data, objects)
+    try:
+        return function(task, watch)
+    except CallOver:
+        return None

@@ -1,16 +1,31 @@
-"""The partitions of Dask collections, as Delayed objects, and what tasks find and prepare in them.
+"""The partitions of Dask collections: rows to train on in blocks, and predictions.
 
-`fit` passes over all rows twice: `Partitions.look` asks what all rows have in common, and `Partitions.store` prepares
-them for training, in blocks on the workers.
+`fit` passes over all rows twice: `Partitions.look` asks what all rows have in common, and
+`Partitions.store` prepares them for training, in blocks: rows in temporary files of the workers, from
+many partitions.
+
+A sorted table has other rows in each of its partitions. Parts of a network that train on different
+rows for hundreds of steps would move apart, so each block takes rows from up to MOST_MIXED
+partitions, at equal distances in the table. A hash of the number of a row chooses its block.
 """
 
-from typing import Any
+import copy
+import functools
+import os
+import sys
+import tempfile
+import warnings
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..core.errors import placed
 from ..core.validation import describe_type
-from .blocks import count_keys, delayed_blocks, mixing, pieces_of
+from ..training.stream import hashes
+from . import shared_objects
 from .runner import (
     SYNC_EVERY,
     configured,
@@ -20,7 +35,17 @@ from .runner import (
     delayed_value,
 )
 
-SAME_ROWS = "Each computation of the collection must yield the same rows in the same order."
+SAME_ROWS = "Each pass must yield the same rows in the same order."  # in messages
+MOST_MIXED = 16  # partitions of a block
+MAX_PIECES = 64  # of a partition
+BLOCK_ROWS = 65_536
+NO_ROWS = {"y": np.zeros(0), "key": np.zeros(0, np.int32)}
+PIECE_SEED = 1  # of the hash that chooses the block of a row
+#: Attributes of an estimator that no prediction reads, and that may be large.
+NOT_READ = (
+    *("oof_prediction_", "oof_rows_", "oof_threshold_", "_fold_of_row", "on_progress"),
+    "_stopped_fit",
+)
 
 
 def is_collection(value):
@@ -38,7 +63,7 @@ def refuse_collections(**arguments):
             )
 
 
-def refuse(**arguments):
+def refuse_beside_collections(**arguments):
     """Raise ValueError for the first argument that is not None or False."""
     for name, value in arguments.items():
         if value is not None and value is not False:
@@ -48,7 +73,7 @@ def refuse(**arguments):
             )
 
 
-def of(X, y, weight=None):
+def _delayed_parts(X, y, weight=None):
     """Return (X, y, weight) of each partition of a DataFrame or an array and of its targets, as Delayed objects or None.
 
     Parameters
@@ -112,14 +137,7 @@ def _beside(name, values, X, n):
             "same partitions, such as ddf[name]."
         )
     if is_array(values):
-        values = in_one_column_of_chunks(name, values, (1, 2))
-        if is_array(X) and not np.isnan([*X.chunks[0], *values.chunks[0]]).any():
-            if values.shape[0] != X.shape[0]:
-                raise ValueError(
-                    f"X has {X.shape[0]:,} rows, but {name} has {values.shape[0]:,}. Pass one value for "
-                    "each row."
-                )
-            values = values.rechunk({0: X.chunks[0]})
+        values = _chunked_as(X, name, in_one_column_of_chunks(name, values, (1, 2)))
     parts = delayed_of(values)
     know = all(is_frame(each) and each.known_divisions for each in (X, values))
     if len(parts) != n or (know and tuple(X.divisions) != tuple(values.divisions)):
@@ -129,6 +147,18 @@ def _beside(name, values, X, n):
             "ddf[name]."
         )
     return parts
+
+
+def _chunked_as(X, name, values):
+    """Return a dask Array with the chunks of X, if both know theirs."""
+    if not is_array(X) or np.isnan([*X.chunks[0], *values.chunks[0]]).any():
+        return values
+    if values.shape[0] != X.shape[0]:
+        raise ValueError(
+            f"X has {X.shape[0]:,} rows, but {name} has {values.shape[0]:,}. Pass one value for "
+            "each row."
+        )
+    return values.rechunk({0: X.chunks[0]})
 
 
 def place(index):
@@ -145,7 +175,7 @@ class Partitions:
     Parameters
     ----------
     X, y, weight
-        As in `of`.
+        As in `_delayed_parts`.
     n_threads : int
         Threads in this process, if there is no cluster.
 
@@ -168,7 +198,7 @@ class Partitions:
     blocks: Any = ()
 
     def __init__(self, X, y, weight, n_threads):
-        self.parts = of(X, y, weight)
+        self.parts = _delayed_parts(X, y, weight)
         self.runner = current_runner(n_threads)
 
     def __len__(self):
@@ -268,3 +298,187 @@ def _encode(X, y, weight, shared, index, first, n, more):
         if n:
             arrays, numbers, info = function(X, y, weight, value, first, more)
     return [*pieces_of(arrays, numbers, n_pieces), info]
+
+
+# ---- blocks ----
+
+
+class StoredBlock:
+    """Arrays of rows in a temporary file of the process that has made them.
+
+    It is small, so Dask keeps it in memory, and the file is mapped for as long as a task reads it.
+    The file is deleted with the object. To another process the object travels with its rows, which
+    are written to a file there.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+    """
+
+    def __init__(self, arrays):
+        handle, self.path = tempfile.mkstemp(prefix="fastnn-block-", dir=folder())
+        self._remove = weakref.finalize(self, _remove, self.path)
+        with open(handle, "wb") as file:
+            self.digest = shared_objects.pack(arrays, file)
+
+    def read(self):
+        """Return the arrays, which read the mapped file."""
+        return shared_objects.unpack(shared_objects.map_file(self.path), self.digest)
+
+    def __reduce__(self):
+        return StoredBlock, (self.read(),)
+
+
+def folder():
+    """Return the folder for temporary files: that of the worker, if this is one."""
+    worker = sys.modules.get("distributed.worker")
+    if worker is not None:
+        with suppress(ValueError):  # not in a task
+            return worker.get_worker().local_directory
+    return shared_objects.large_files()
+
+
+def _remove(path):
+    with suppress(OSError):  # the folder of a worker is already removed
+        os.unlink(path)
+
+
+def mixing(n_partitions, n_parts, n_rows):
+    """Return the number of pieces of each partition, and the partitions of each group whose rows are mixed.
+
+    A group has as many blocks as a partition has pieces: a multiple of the number of parts.
+    """
+    n_groups = -(-n_partitions // MOST_MIXED)
+    blocks = max(1, round(n_rows / (n_groups * n_parts * BLOCK_ROWS)))
+    n_pieces = n_parts * max(1, min(blocks, MAX_PIECES // n_parts))
+    return n_pieces, [range(g, n_partitions, n_groups) for g in range(n_groups)]
+
+
+def delayed_blocks(encoded, groups, n_pieces):
+    """Return Delayed StoredBlocks. encoded : Delayed list of each partition, whose first items are its pieces"""
+    join = delayed_call("block", join_pieces)
+    return [
+        join([encoded[p][i] for p in group], g * n_pieces + i)
+        for g, group in enumerate(groups)
+        for i in range(n_pieces)
+    ]
+
+
+def pieces_of(arrays, numbers, n_pieces):
+    """Return the rows of a partition in pieces for its blocks: a list of dicts of arrays.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray, INOUT
+        With a row of each for every row that is trained on. It is empty after this.
+    numbers : ndarray (n,) of int
+        Of these rows in the table.
+    n_pieces : int
+    """
+    piece = (hashes(numbers, PIECE_SEED) % np.uint64(n_pieces)).astype(np.intp)
+    order = np.argsort(piece, kind="stable")
+    ends = np.cumsum(np.bincount(piece, minlength=n_pieces))[:-1]
+    pieces: list[dict] = [{} for _ in range(n_pieces)]
+    while arrays:  # each is freed when it has been copied
+        name, a = arrays.popitem()
+        for each, rows in zip(pieces, np.split(order, ends)):
+            each[name] = a[rows]
+    return pieces
+
+
+def join_pieces(pieces, block):
+    """Return the StoredBlock of pieces, whose rows are shuffled."""
+    pieces = [piece for piece in pieces if piece] or [NO_ROWS]  # an empty partition has no arrays
+    n = sum(len(piece["y"]) for piece in pieces)
+    order = np.random.default_rng([PIECE_SEED, block]).permutation(n)
+    return StoredBlock(
+        {name: np.concatenate([piece[name] for piece in pieces])[order] for name in pieces[0]}
+    )
+
+
+def count_keys(block, n_keys):
+    """Return the number of rows of a StoredBlock with each key."""
+    return np.bincount(block.read()["key"], minlength=n_keys)
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+# ---- predictions ----
+
+
+def maps_partitions(method: Method) -> Method:
+    """Let a method of an estimator, whose first argument is X, also take a Dask collection.
+
+    It then returns a dask Array for each array that it returns otherwise, and computes nothing.
+    """
+
+    @functools.wraps(method)
+    def wrapper(self, X, *args, **kwargs):
+        if type(X) is np.ndarray or not is_collection(X):
+            return method(self, X, *args, **kwargs)
+        return _map(self, functools.partial(method, **kwargs), args, X)
+
+    return wrapper  # type: ignore[return-value]  # of the same parameters: `functools.wraps`
+
+
+def lean_copy(estimator):
+    """Return a copy of an estimator that predicts the same, for tasks."""
+    lean = copy.copy(estimator)
+    for name in NOT_READ:
+        vars(lean).pop(name, None)
+    vars(lean)["n_threads"] = 1  # the scheduler runs several partitions at the same time
+    return lean
+
+
+def _map(estimator, method, args, X):
+    """Return dask Arrays of what a method returns for each partition of X."""
+    import dask.array
+
+    if is_array(X):
+        X = in_one_column_of_chunks("X", X, (2,))
+        lengths = list(X.chunks[0])
+    else:
+        lengths = [np.nan] * X.npartitions
+    lean = lean_copy(estimator)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the values of the example
+        example = method(lean, _example(estimator, X), *args)
+    several = isinstance(example, tuple)
+    results = [a[:0] for a in (example if several else (example,))]
+    call = delayed_call("predict", functools.partial(_call, method))
+    shared = delayed_value("model", (lean, args, results))
+    parts = [call(part, shared, i) for i, part in enumerate(delayed_of(X))]
+
+    def array(k, a):
+        blocks = [
+            dask.array.from_delayed(part[k], shape=(n, *a.shape[1:]), meta=a)
+            for part, n in zip(parts, lengths)
+        ]
+        return dask.array.concatenate(blocks, allow_unknown_chunksizes=True)
+
+    arrays = tuple(array(k, a) for k, a in enumerate(results))
+    return arrays if several else arrays[0]
+
+
+def _example(estimator, X):
+    """Return a row, for which the method shows what it returns."""
+    if is_frame(X):
+        from dask.dataframe.utils import make_meta, meta_nonempty
+
+        row = meta_nonempty(make_meta(X)).iloc[:1].copy()
+        for i, dtype in enumerate(row.dtypes):
+            if dtype.kind not in "biufcmM":  # texts may have to be dates or numbers
+                row.isetitem(i, row.iloc[:, i].where([False]))
+        return row
+    return np.zeros((1, X.shape[1]), X.dtype if X.dtype.kind in "biuf" else np.float64)
+
+
+def _call(method, X, shared, index):
+    """Return the arrays of a partition."""
+    estimator, args, results = shared
+    if not len(X):
+        return results
+    with placed(place(index)):
+        out = method(estimator, X, *args)
+    return list(out) if isinstance(out, tuple) else [out]

@@ -1,5 +1,8 @@
-"""The engines of rows on ranks: `ShardedEngine` sums every gradient over virtual shards, on one machine or several.
-`LocalEngine` is local SGD: ranks train on their own rows, and average their networks every few steps."""
+"""The engines of rows on ranks.
+
+`ShardedEngine` sums every gradient over virtual shards, on one machine or several. `LocalEngine` is
+local SGD: ranks train on their own rows, and average their networks every few steps.
+"""
 
 import time
 from typing import Any
@@ -14,7 +17,8 @@ from ..encoded_table import EncodedTable
 from ..kernels import ShardedRows, Stop
 from ..training.engines.base import TrainerEngine, batch_rows
 from ..training.engines.dense import SHORT_STEP
-from . import averages, parts
+from .ranks import check_same_shards
+from .sums import failed_summand, summand, summand_length, write_means
 
 #: The gradients of every step are summed in the first epoch of a training, and in further epochs up to this
 #: step. At the beginning the networks of the ranks would move far apart between two averages, and the means
@@ -46,7 +50,7 @@ class ShardedEngine(TrainerEngine):
         net, state, options = plan.net, plan.state, plan.options
         self.net, self.data, self.state, self.options = net, plan.data, state, options
         self.validation, self.ranks, self.last_step = plan.validation, options.ranks, plan.last_step
-        parts.check_same_shards(state, self.ranks.n_shards)
+        check_same_shards(state, self.ranks.n_shards)
         if options.shuffle:
             state.draw_seed(plan.rng, "shuffle_seed")
         if net.has_dropout:
@@ -55,24 +59,14 @@ class ShardedEngine(TrainerEngine):
 
     def begin(self):
         """Compare the settings of all ranks, take the parameters of rank 0, and make the trainer."""
-        net, state, options, ranks = self.net, self.state, self.options, self.ranks
+        state, options, ranks = self.state, self.options, self.ranks
         self.lengths = ranks.shard_lengths("X", len(self.data))
         n = int(self.lengths.sum())
         if n == 0:
             raise ValueError("X has no rows on any rank. Training needs at least one.")
         self.batch_size = batch_rows(options.batch_size, n)
         ranks.check_settings(self._settings())
-        seeds = np.array([state.shuffle_seed or 0, state.seed or 0], np.uint64)
-        params = net.params.copy() if state.params is None else state.params
-        ranks.share(seeds, params, state.moments)
-        if state.params is None:
-            net.params = params
-        elif state.averages:
-            net.params = state.moments[-1]
-        if options.shuffle:
-            state.shuffle_seed = int(seeds[0])
-        if net.has_dropout:
-            state.seed = int(seeds[1])
+        self._take_over()
         mine = np.array([[bool(options.callbacks), self.evaluates, 0, 0]], np.float64)
         found = ranks.end_epoch(mine)
         self.ends_every_epoch = bool(found[1]) or (ranks.comm.size > 1 and bool(found[0]))
@@ -84,6 +78,21 @@ class ShardedEngine(TrainerEngine):
         state.check_rows(n)
         self._make_trainer()
         self.ended_epochs = state.epoch
+
+    def _take_over(self):
+        """Take the seeds, parameters and moments of rank 0."""
+        net, state = self.net, self.state
+        seeds = np.array([state.shuffle_seed or 0, state.seed or 0], np.uint64)
+        params = net.params.copy() if state.params is None else state.params
+        self.ranks.share(seeds, params, state.moments)
+        if state.params is None:
+            net.params = params
+        elif state.averages:
+            net.params = state.moments[-1]
+        if self.options.shuffle:
+            state.shuffle_seed = int(seeds[0])
+        if net.has_dropout:
+            state.seed = int(seeds[1])
 
     def _settings(self):
         """Return what must be the same on all ranks, as JSON can hold it."""
@@ -236,7 +245,7 @@ class LocalEngine(ShardedEngine):
         self.ends_every_epoch = True
         steps = -(-int(self.lengths.sum()) // self.batch_size)
         self.warm_up_epochs = max(1, -(-WARM_UP_STEPS // steps))
-        n = averages.length(self.net.n_params, self.state.moments)
+        n = summand_length(self.net.n_params, self.state.moments)
         self.average_sum = self.ranks.sum_of_totals(n)
 
     def set_stopping(self, patience, metric=None, best_epoch=-1):
@@ -304,18 +313,18 @@ class LocalEngine(ShardedEngine):
         self.trainer.store(state.moments)
         network = self.net.params, state.moments
         total.totals[:] = (
-            averages.failed(len(total.totals), loss)
+            failed_summand(len(total.totals), loss)
             if is_diverged
-            else averages.part(state.optimizer, *network, self.weight, loss)
+            else summand(state.optimizer, *network, self.weight, loss)
         )
         is_over = self.ranks.meet(total)
         self.averaging = False
-        tail = averages.mean(state.optimizer, total.totals, *network, self.before, n_steps)
-        self.is_diverged = tail.has_failed > 0
+        numbers = write_means(state.optimizer, total.totals, *network, self.before, n_steps)
+        self.is_diverged = numbers.has_failed > 0
         if not self.is_diverged:
             self.before = state.moments.copy()
             self.trainer.load(state.moments)
-        return is_over, tail.loss / (tail.weight or 1)
+        return is_over, numbers.loss / (numbers.weight or 1)
 
     def load(self, state):
         super().load(state)

@@ -1,4 +1,7 @@
-"""Ranks: what the ranks of a training agree on, so that all of them end at the same step."""
+"""Ranks: what the ranks of a training agree on, and which rows each of them holds.
+
+They sum gradients or networks, and with them flags, so that all of them end at the same step.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +11,29 @@ import signal
 import threading
 import time
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.messages import join
 from ..core.validation import check_count
-from . import parts
-from .adder import CommunicatorAdder, TreeAdder, add_in_tree
 from .communicator import bytes_of, resolve
+from .sums import CommunicatorAdder, TreeAdder, add_in_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from numpy.typing import NDArray
 
-    from .adder import Adder
+    from ..state import TrainingState
+    from .sums import Adder
 
+DEFAULT_SHARDS = 16
 #: Flags go with all sums: the number of ranks that were interrupted, that of ranks whose callbacks
 #: stop the training, and that of ranks that failed.
 FLAGS = range(3)
 INTERRUPTED, STOPPED, FAILED = FLAGS
-N_TAIL = 4  # numbers behind the gradient: the loss and the weight, each as two
+N_LOSS_NUMBERS = 4  # numbers behind the gradient: the loss and the weight, each as two
 N_SUMS = 4  # of an exchange at the end of an epoch
 SIGNALS = signal.SIGINT, signal.SIGTERM
 SINGLE_RANK = SimpleNamespace(rank=0, size=1)  # in place of a Communicator
@@ -64,7 +67,7 @@ class Ranks:
     ----------
     comm : Communicator, communicator of mpi4py, group of torch.distributed, or None
     shards : int, optional
-        As in `MLP.fit`; by default `parts.DEFAULT_SHARDS`. 0: each rank is a shard, and sums are those
+        As in `MLP.fit`; by default `DEFAULT_SHARDS`. 0: each rank is a shard, and sums are those
         of ``comm.allreduce``, or with `sync_every` above 1 in a tree of ranks.
     sync_every : int, default 1
         As in `MLP.fit`. More than 1 needs a communicator and no shards.
@@ -94,14 +97,14 @@ class Ranks:
                     "Pass that, or sync_every=1."
                 )
             shards = 0
-        self.shards = parts.DEFAULT_SHARDS if shards is None else shards
-        self.n_shards = parts.count(self.shards, self.comm.size)  # the same error on all ranks
-        self.first, self.n = parts.owned(self.comm.rank, self.comm.size, self.n_shards)
+        self.shards = DEFAULT_SHARDS if shards is None else shards
+        self.n_shards = count_shards(self.shards, self.comm.size)  # the same error on all ranks
+        self.first, self.n = owned_shards(self.comm.rank, self.comm.size, self.n_shards)
         self.stop_reason, self.is_over = "", False
         self._failed: list = []  # ranks
         self._signals: list = []  # that arrived, each as the arguments of its handler
         self._reason = ""  # why a callback of this rank stops the training
-        self._epoch_sum = TreeAdder(self.comm, 0, N_SUMS, n_flags=len(FLAGS))
+        self._epoch_sum = self.sum_of_totals(N_SUMS)
 
     # ---- sums ----
 
@@ -109,7 +112,7 @@ class Ranks:
         """Make the sum over ranks of the gradient, the loss and the weight of a batch, with flags."""
         if self.shards or self.sync_every > 1:
             return TreeAdder(self.comm, n_params, 2, dtype, len(FLAGS))
-        return CommunicatorAdder(self.comm, n_params + N_TAIL, dtype, len(FLAGS))
+        return CommunicatorAdder(self.comm, n_params + N_LOSS_NUMBERS, dtype, len(FLAGS))
 
     def sum_of_totals(self, n: int) -> TreeAdder:
         """Make the sum over ranks of n numbers of float64, with flags."""
@@ -272,21 +275,21 @@ class Ranks:
         Raises
         ------
         ValueError
-            A rank has other rows than `parts.part` says.
+            A rank has other rows than `part` says.
         """
         rows = self.gather(n).astype(np.intp)
         if not self.shards:
             return rows
         total, size = int(rows.sum()), self.comm.size
         for rank in range(size):
-            part = parts.part(total, rank, size, self.shards)
-            if part.stop - part.start != rows[rank]:
+            rows_of_part = part(total, rank, size, self.shards)
+            if rows_of_part.stop - rows_of_part.start != rows[rank]:
                 raise ValueError(
                     f"{name} has {rows[rank]:,} of {total:,} rows on rank {rank}, but {self.n_shards} "
-                    f"shards on {size} ranks need {part.stop - part.start:,} there. Pass the rows that "
+                    f"shards on {size} ranks need {rows_of_part.stop - rows_of_part.start:,} there. Pass the rows that "
                     "fastnn.distributed.part returns, or shards=0."
                 )
-        return parts.shard_lengths(total, self.n_shards)
+        return shard_lengths(total, self.n_shards)
 
     def check_settings(self, settings: dict) -> None:
         """Raise RankError on all ranks unless all have the settings of rank 0.
@@ -306,3 +309,81 @@ class Ranks:
                         "all ranks.",
                         rank,
                     )
+
+
+# ---- which rows a rank holds: neighbouring virtual shards of all rows ----
+
+
+def part(n: int, rank: int, size: int, shards: int = DEFAULT_SHARDS) -> slice:
+    """Return which of n rows a rank holds.
+
+    Shard j of S has floor((n + j) / S) rows, those after the rows of shard j - 1. Rank r of P has
+    the shards from floor(r S / P) to floor((r + 1) S / P).
+
+    Parameters
+    ----------
+    n : int
+        Number of rows of all ranks.
+    rank, size : int
+        The number of the rank, from 0, and that of all ranks.
+    shards : int, default 16
+        Number of virtual shards, as in `MLP.fit`; 0: each rank is one.
+
+    Returns
+    -------
+    slice
+
+    Raises
+    ------
+    ValueError
+        There are more ranks than shards.
+
+    Examples
+    --------
+    >>> from fastnn.distributed import part
+    >>> [part(1000, rank, size=3) for rank in range(3)]
+    [slice(0, 310, None), slice(310, 622, None), slice(622, 1000, None)]
+    """
+    n, size = check_count("n", n, minimum=0), check_count("size", size)
+    if not 0 <= rank < size:
+        raise ValueError(f"rank must be from 0 to {size - 1}, got {rank}.")
+    starts = np.concatenate([[0], np.cumsum(shard_lengths(n, count_shards(shards, size)))])
+    first, n_shards = owned_shards(rank, size, count_shards(shards, size))
+    return slice(int(starts[first]), int(starts[first + n_shards]))
+
+
+def count_shards(shards: int, size: int) -> int:
+    """Return the number of shards, after checks. shards : as in `part`"""
+    shards = check_count("shards", shards, minimum=0)
+    if shards & (shards - 1):
+        raise ValueError(f"shards must be a power of two, or 0, got {shards}.")
+    if shards and size > shards:
+        raise ValueError(
+            f"{size} ranks cannot share {shards} shards. Pass shards={1 << (size - 1).bit_length()} "
+            "or more, or fewer ranks."
+        )
+    return shards or size
+
+
+def shard_lengths(n: int, n_shards: int) -> NDArray[np.intp]:
+    """Return the number of rows of each shard."""
+    return np.array([(n + j) // n_shards for j in range(n_shards)], dtype=np.intp)
+
+
+def owned_shards(rank: int, size: int, n_shards: int) -> tuple[int, int]:
+    """Return the first shard of a rank, and their number."""
+    first = rank * n_shards // size
+    return first, (rank + 1) * n_shards // size - first
+
+
+def check_same_shards(state: TrainingState, n_shards: int | None) -> None:
+    """Check that a training continues with the same number of shards, or None without shards."""
+    if state.step > 0 and state.shards != n_shards:
+        was, now = (
+            "without shards" if n is None else f"with {n} shards" for n in (state.shards, n_shards)
+        )
+        raise ValueError(
+            f"resume=True continues a training {was}, but this one is {now}. Pass the same shards, "
+            "or resume=False."
+        )
+    state.shards = n_shards

@@ -16,10 +16,9 @@ from ..state import TrainingState
 from ..training.engines.base import Engine
 from ..training.engines.dense import DenseEngine
 from ..training.plan import FitOptions, Plan
-from . import averages
-from .adder import add_in_tree
 from .partitions import Partitions
 from .runner import Stopped, part_batch
+from .sums import add_in_tree, summand, write_means
 
 FAN_IN = 8  # results that one task adds, a power of two
 ROUNDS_AHEAD = 8  # rounds that are submitted at a time
@@ -53,7 +52,7 @@ class RoundTask:
 
 
 def train_part(task, state, block, span):
-    """Take the steps of one part. Return `averages.part` of it, or None if it diverges.
+    """Take the steps of one part. Return `summand` of it, or None if it diverges.
 
     Parameters
     ----------
@@ -87,7 +86,7 @@ def train_part(task, state, block, span):
     if stop != Stop.EPOCHS or not all_finite(net.params):
         return None
     loss = float(losses[0, 0]) * len(data)
-    return averages.part(optimizer, net.params, moments, data.total_weight(), loss)
+    return summand(optimizer, net.params, moments, data.total_weight(), loss)
 
 
 def add_parts(parts):
@@ -104,10 +103,10 @@ def end_round(state, parts, n_steps):
     if total is None:
         return None
     params, moments = state.params.copy(), state.moments.copy()
-    tail = averages.mean(state.optimizer, total, params, moments, state.moments, n_steps)
+    numbers = write_means(state.optimizer, total, params, moments, state.moments, n_steps)
     if not all_finite(params):
         return None
-    step, loss_sum = state.step + n_steps, state.loss_sum + tail.loss
+    step, loss_sum = state.step + n_steps, state.loss_sum + numbers.loss
     return replace(state, params=params, moments=moments, step=step, loss_sum=loss_sum)
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import Any
 
 from ..core.validation import check_count
@@ -190,10 +191,8 @@ class ClusterRunner(Runner):
 
     def cancel(self, futures):
         if self.client.status == "running":
-            try:
+            with suppress(Exception):  # the scheduler has gone meanwhile
                 self.client.cancel(futures, force=True)
-            except Exception:  # the scheduler has gone meanwhile
-                pass
 
     def close(self):
         """Leave the client open: it is the user's."""

@@ -88,7 +88,7 @@ class SharedObjects:
         self.may_write = False
         try:
             with open(os.path.join(self.source.folder, FILE), "wb") as file:
-                self.source = self.source._replace(digest=write(self.objects, file))
+                self.source = self.source._replace(digest=pack(self.objects, file))
         except OSError:  # the disk is full: the content travels with tasks
             shutil.rmtree(self.source.folder, ignore_errors=True)
         return bool(self.source.digest)
@@ -96,7 +96,7 @@ class SharedObjects:
     def content(self):
         """Return the Source of the content of the file, and the content."""
         file = io.BytesIO()
-        return self.source._replace(digest=write(self.objects, file)), file.getvalue()
+        return self.source._replace(digest=pack(self.objects, file)), file.getvalue()
 
 
 _of_caller: dict = {}  # {key: objects} of the calls of this process
@@ -104,7 +104,7 @@ _kept: dict = {}  # {key: (objects, number of bytes)} that a worker got, the old
 _lock = threading.Lock()  # a worker may have several threads
 
 
-def find(source, content=None):
+def find_objects(source, content=None):
     """Return the objects of a Source, or None if they are missing.
 
     content : bytes, optional
@@ -137,16 +137,21 @@ def _map(source):
     if not source.digest:
         return None
     try:
-        with open(os.path.join(source.folder, FILE), "rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return map_file(os.path.join(source.folder, FILE))
     except (OSError, ValueError):
         return None
+
+
+def map_file(path):
+    """Return the content of a file, mapped."""
+    with open(path, "rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 # ---- the file: length of the head, head, buffers ----
 
 
-def write(objects, file):
+def pack(objects, file):
     """Write objects to a file. Return the digest of the head."""
     buffers: list = []
     stream = dumps(objects, buffer_callback=buffers.append)

@@ -1,20 +1,20 @@
 """scikit-learn estimators based on `fastnn.MLP`.
 
 - `classifier`, `regressor`: the estimators. `base`: their parameters and methods.
-- `attributes`: constructor arguments, and the lock of an estimator.
-- `fit`: one call of `fit`. `rows`: the rows that it trains on, in memory. `rank_rows`: on ranks. `dask_rows`: in
-  Dask collections. `remote`: its networks in the workers of an executor.
-  `online`: `partial_fit`, also for single rows.
-- `inputs`: checks of rows. `class_targets`, `number_targets`: targets, and predictions from outputs.
-- `parameters`: scikit-learn's parameters as those of fastnn. `networks`: the networks, and the
+- `mixins`: what they share with the estimators of tables: attributes, a lock, and `score`.
+- `fit`: one call of `fit`. `rows`: the rows that it trains on, in memory or on ranks. `dask_rows`: in Dask
+  collections.
+- `inputs`: checks of rows. `targets`: classes or numbers, and predictions from outputs.
+- `parameters`: scikit-learn's parameters as those of fastnn, and in files. `networks`: the networks, and the
   fitted attributes about them.
-- `early_stopping`: held-out rows. `bagging`: the rows of each network of an ensemble.
-- `scores`: `score`. `ensemble`, `network_means`: means of outputs. `intervals`: prediction intervals.
-  `calibration`: temperature scaling.
-- `file`: files of estimators. `stored_parameters`: the parameters in them.
+- `holdout`: rows that are held out, for early stopping and by the networks of an ensemble.
+- `ensemble`: means of outputs, calibration and prediction intervals.
+- `file`: files of estimators.
+- `scikit_learn`, `pytorch`: estimators and networks from and to other libraries; importing one imports the library
+  of this name. `sequential`: a network as modules of PyTorch's nn.Sequential.
 
 The estimators need scikit-learn (the extra ``sklearn``). They are imported on first use, since
-`intervals` and `network_means` do not.
+`ensemble` and `sequential` do not.
 """
 
 from typing import TYPE_CHECKING

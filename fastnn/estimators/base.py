@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils import metadata_routing
+from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels, schedules
-from ..callbacks import Callback
-from ..core.model_facts import ModelFacts, network_sizes, number_columns
+from ..callbacks import Callback, resolve_callbacks
+from ..core.draws import UndoDraws
+from ..core.model_facts import ModelFacts, network_columns, network_sizes
 from ..core.options import Options as FastnnOptions
-from ..distributed.partitions import is_collection, refuse
+from ..core.sparse_rows import is_sparse
+from ..distributed.partitions import is_collection, refuse_beside_collections
 from ..distributed.ranks import Ranks
-from ..losses import Loss
+from ..losses import CustomLoss, Loss
+from ..many import forward_many
 from ..mlp import MLP
 from ..optimizers import LBFGS, OPTIMIZERS, Optimizer
-from . import bagging, ensemble, inputs, parameters
-from .attributes import lock_of
-from .fit import EstimatorFit
-from .online import PartialFit
+from ..state import fresh, resumed
+from ..training.engines.online import OnlineEngine
+from ..training.plan import FitOptions, Plan
+from ..training.pool import Trainings, train_many
+from . import ensemble, holdout, inputs, parameters
+from .fit import EstimatorFit, raise_if_diverged
+from .mixins import Attributes, lock_of
+from .networks import EpochRecorder, prepare
 from .rows import MemoryRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Executor
-    from typing import Literal, Self
 
     from numpy.typing import ArrayLike, NDArray
     from sklearn.utils import Tags
@@ -37,7 +44,23 @@ if TYPE_CHECKING:
     from ..typing import Callbacks, FloatArray, LossFunction, Path, RandomState
 
 
-class BaseMLP(PartialFit):
+HAVE_A_FIRST_ROW = np.ndarray, list, tuple  # types of y; y[0] of a Series is a row's label
+
+
+def _supports_partial_fit(estimator):
+    """Return True, or raise AttributeError if the solver cannot train on single batches."""
+    if estimator.solver == "lbfgs" or getattr(estimator.solver, "full_batch", False):
+        raise AttributeError(
+            f"partial_fit is not available with solver={estimator.solver!r}, which needs all rows "
+            "at once. Use solver='adam' or solver='sgd'."
+        )
+    return True
+
+
+partial_fit_available = available_if(_supports_partial_fit)
+
+
+class BaseMLP(Attributes):
     """Parameters, fit and partial_fit of `MLPClassifier` and `MLPRegressor`.
 
     The subclasses define targets and predictions.
@@ -123,11 +146,19 @@ class BaseMLP(PartialFit):
     feature_names_in_: NDArray[Any]
     networks_: list[MLP]
     n_iter_: int
+    # Those of an ensemble are lists with one item for each network.
+    t_: Any
     loss_: Any
+    best_loss_: Any
+    loss_curve_: list[Any]
+    validation_loss_curve_: list[Any]
+    validation_scores_: list[Any] | None
+    best_validation_score_: Any
     n_outputs_: int
     n_layers_: int
     out_activation_: str
     oof_prediction_: FloatArray
+    _online: Any
 
     # ---- fit ----
 
@@ -197,15 +228,15 @@ class BaseMLP(PartialFit):
                         fit = EstimatorFit(self, source, fresh)
                     interrupted = fit.run_until_interrupt(executor)
                 fit.end(interrupted)
-            if source.failure is not None:
-                raise source.failure
+            if fit.failure is not None:
+                raise fit.failure
         return self
 
     def _rows(self, fresh, X, y, sample_weight, groups, executor, comm, shards):
         """Return the rows of a fit."""
         self._online, stopped = None, self.__dict__.pop("_stopped_fit", None)
         if comm is not None or shards is not None:
-            from .rank_rows import RankRows
+            from .rows import RankRows
 
             if executor is not None:
                 raise ValueError(
@@ -214,15 +245,144 @@ class BaseMLP(PartialFit):
                 )
             ranks = Ranks(comm, shards)
             if any(map(is_collection, (X, y, sample_weight, groups))):
-                refuse(comm=ranks)
+                refuse_beside_collections(comm=ranks)
             return RankRows(ranks, X, y, sample_weight, groups)
         if is_collection(X) or is_collection(y):
             from .dask_rows import DaskRows
 
-            refuse(groups=groups, executor=executor)
+            refuse_beside_collections(groups=groups, executor=executor)
             return DaskRows(X, y, sample_weight, stopped)
         rows = inputs.validate_rows(self, X, y, sample_weight, fresh)
-        return MemoryRows(rows, bagging.check_groups(self, groups, rows.X))
+        return MemoryRows(rows, holdout.check_groups(self, groups, rows.X))
+
+    # ---- partial_fit: one epoch on the rows of a call ----
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _partial_fit(self, X, y, sample_weight, classes=None):
+        """Train for one epoch, and return self."""
+        with kernels.InTraining([lock_of(self)]):
+            fresh = not hasattr(self, "networks_")
+            self._check_classes(y, classes, fresh)
+            trained = [] if fresh else self.networks_
+            with kernels.InTraining(trained), self._restore_on_error():
+                return self._run_epoch(X, y, sample_weight, classes, fresh)
+
+    def _check_classes(self, y, classes, fresh):
+        """Check the argument `classes` of partial_fit."""
+
+    def _run_epoch(self, X, y, sample_weight, classes, fresh):
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True, because it holds out no rows. "
+                "Set early_stopping=False, and compute scores on your own validation rows."
+            )
+        self._online = None
+        rows = inputs.validate_rows(self, X, y, sample_weight, fresh)
+        random_state = check_random_state(self.random_state)
+        data = prepare(self, rows, fresh, classes)
+        networks, n = self.networks_, len(data)
+        if fresh:
+            for net in networks:
+                parameters.init_parameters(net, self.activation, random_state)
+                net.rng = np.random.default_rng(random_state.randint(2**31))
+        plans, recorder = self._plans_of_epoch(data), EpochRecorder(self, n)
+
+        def session(i, queue=None):
+            made = plans[i].session(queue)
+            recorder.histories[i] = made.history
+            return made
+
+        drawn = [(net, net.rng) for net in networks if net.has_dropout]
+        try:
+            with kernels.InTraining(networks if fresh else []), UndoDraws(drawn):
+                if len(networks) == 1:
+                    session(0).run_locked()
+                else:
+                    n_threads = plans[0].options.n_threads
+                    train_many(Trainings(n=len(networks), make=session), n_threads)
+                    raise_if_diverged(networks)
+            recorder.write()
+        except KeyboardInterrupt:  # also between two statements; repeating it is harmless
+            recorder.write()
+            raise
+        if n == len(networks) == 1 and self._can_step_online(data):
+            self._online = OnlineEngine(networks[0], data)
+        return self
+
+    def _plans_of_epoch(self, data):
+        """Return the Plan of each network for an epoch on the Data."""
+        optimizer, networks, states = parameters.resolve_optimizer(self), self.networks_, []
+        for i, net in enumerate(networks):
+            if net.state is None:
+                states.append(fresh(net, optimizer))
+            else:
+                name = "network_" if len(networks) == 1 else f"networks_[{i}]"
+                states.append(resumed(net.state, optimizer, new_epoch=True, net=name))
+        options = FitOptions(
+            optimizer=optimizer,
+            epochs=1,
+            batch_size=parameters.batch_size(self, len(data)),
+            shuffle=self.shuffle,
+            callbacks=self.callbacks,
+            n_threads=self.n_threads,
+        )
+        return [
+            Plan(net, data, options, net.rng, state=state) for net, state in zip(networks, states)
+        ]
+
+    # ---- partial_fit on single rows, without a Session ----
+
+    def _can_step_online(self, data):
+        """Return whether the next single row can be trained on without a Session."""
+        state: Any = self.networks_[0].state
+        return (
+            not resolve_callbacks(self.callbacks)  # a Callback with a length may be false
+            and getattr(self, "class_weight", None) is None
+            and data.sample_weight is None
+            and not state.averages
+            and not state.needs_epoch_loss
+            and not is_sparse(data.X)
+            and not isinstance(data.loss, CustomLoss)
+            and not hasattr(self, "feature_names_in_")
+        )
+
+    def _step_online(self, X, y, write_target):
+        """Train on one row without a Session and update the fitted attributes.
+
+        write_target(y[0], targets) writes the target of the row, or returns False. So does this, if
+        the row needs other checks or the step fails, and then nothing has changed.
+        """
+        online = self._online
+        try:
+            n = len(y)
+        except TypeError:  # such as a number
+            return False
+        if n != 1 or type(y) not in HAVE_A_FIRST_ROW or self.callbacks:
+            return False
+        with kernels.InTraining([lock_of(self), online.net]):
+            if self._online is not online or self.networks_[0] is not online.net:
+                return False
+            if not (online.read_row(X) and write_target(y[0], online.targets)):
+                return False
+            epoch, t, n = online.state.epoch, self.t_, len(self.loss_curve_)
+            try:
+                loss = online.step()
+                if loss is None:
+                    return False
+                self._record_step(loss, t, n)
+            except KeyboardInterrupt:  # also between two statements; repeating them is harmless
+                if online.state.epoch > epoch:
+                    self._record_step(online.losses.item(), t, n)
+                raise
+        return True
+
+    def _record_step(self, loss, t, n):
+        """Update the fitted attributes after a step on one row. t, n : t_ and length of loss_curve_ before."""
+        attributes = self.__dict__  # `__setattr__` would take longer
+        attributes["t_"] = t + 1
+        attributes["loss_curve_"][n:] = [loss]
+        attributes["loss_"] = loss
+        attributes["best_loss_"] = min(attributes["best_loss_"], loss)
 
     # ---- after fit ----
 
@@ -266,7 +426,7 @@ class BaseMLP(PartialFit):
             quantiles = None if self.is_classifier else getattr(self.targets_.loss, "q", None)
             return ModelFacts(
                 estimator=type(self).__name__,
-                columns=number_columns(names, self.n_features_in_),
+                columns=network_columns(names, self.n_features_in_),
                 has_names=names is not None,
                 **network_sizes(self.networks_),
                 classes=tuple(self.classes_.tolist()) if self.is_classifier else None,
@@ -355,7 +515,7 @@ class BaseMLP(PartialFit):
         >>> bool(abs(theirs.predict([[1.5]]) - reg.predict([[1.5]])) < 1e-12)
         True
         """
-        from ..exchange import scikit_learn
+        from . import scikit_learn
 
         with self._reading():
             return scikit_learn.to_sklearn(self)
@@ -427,6 +587,6 @@ class BaseMLP(PartialFit):
         return ensemble.mean_outputs(networks, inputs.check_X(self, X), self.n_threads)
 
     def _member_outputs(self, X):
-        """Return the outputs of each network for rows X."""
+        """Return the outputs of each network for rows X, (n_networks, n, n_out)."""
         check_is_fitted(self)
-        return ensemble.member_outputs(self.networks_, inputs.check_X(self, X), self.n_threads)
+        return forward_many(self.networks_, inputs.check_X(self, X), None, self.n_threads)

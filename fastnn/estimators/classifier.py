@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels
-from ..distributed.dask_predictions import maps_partitions
+from ..distributed.partitions import maps_partitions
 from . import ensemble, inputs
-from .attributes import lock_of
-from .base import BaseMLP
-from .calibration import Calibration
-from .online import partial_fit_available
-from .scores import AccuracyScore
+from .base import BaseMLP, partial_fit_available
+from .mixins import AccuracyScore, lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, Literal, Self
 
     from numpy.typing import ArrayLike, NDArray
     from sklearn.utils import Tags
@@ -32,7 +27,7 @@ if TYPE_CHECKING:
     from ..typing import Callbacks, ClassWeight, FloatArray, LossFunction, RandomState
 
 
-class MLPClassifier(Calibration, AccuracyScore, BaseMLP):
+class MLPClassifier(AccuracyScore, BaseMLP):
     """Multilayer perceptron classifier with the interface of scikit-learn.
 
     Parameters and attributes have the same names, meanings and defaults as those of
@@ -202,6 +197,7 @@ class MLPClassifier(Calibration, AccuracyScore, BaseMLP):
     }
 
     classes_: NDArray[Any]
+    temperature_: float
 
     def __init__(
         self,
@@ -278,15 +274,9 @@ class MLPClassifier(Calibration, AccuracyScore, BaseMLP):
             and self._step_online(X, y, self.targets_.write_label)
         ):
             return self
-        return self._partial_fit_checked(X, y, sample_weight, classes)
+        return self._partial_fit(X, y, sample_weight, classes)
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def _partial_fit_checked(self, X, y, sample_weight, classes):
-        with kernels.InTraining([lock_of(self)]):
-            return self._partial_fit_of_classes(X, y, sample_weight, classes)
-
-    def _partial_fit_of_classes(self, X, y, sample_weight, classes):
-        fresh = not hasattr(self, "networks_")
+    def _check_classes(self, y, classes, fresh):
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' needs all rows at once, which partial_fit does not have. "
@@ -297,16 +287,50 @@ class MLPClassifier(Calibration, AccuracyScore, BaseMLP):
                 "classes must be passed on the first call to partial_fit. Pass all classes that "
                 "can occur in any call."
             )
-        if (
-            not fresh
-            and classes is not None
-            and not np.array_equal(np.unique(classes), self.classes_)
-        ):
+        is_given_again = not fresh and classes is not None
+        if is_given_again and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
                 f"classes={classes!r} is not the same as on the last call to partial_fit, "
                 f"{self.classes_!r}"
             )
-        return self._partial_fit(X, y, sample_weight, fresh, classes)
+
+    def calibrate(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Calibrate the probabilities by temperature scaling (Guo et al., 2017).
+
+        The logits are divided by the temperature T that minimizes the log loss on held-out rows.
+        T > 1 moves probabilities away from 0 and 1, T < 1 towards them. The predicted classes stay
+        the same. W and b of the last layer are divided by T, so predictions take the same time.
+        Further training starts from these parameters.
+
+        The networks of an ensemble get one T: the one with the lowest log loss of their mean
+        probabilities. If they disagree about a row, its predicted class can change.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix (n, n_features)
+            Rows that were not used for training.
+        y : array_like (n,) or (n, n_labels)
+            Their classes or labels. If all are predicted correctly, a warning is raised and T is 1.
+        sample_weight : array_like (n,), optional
+            Weights of the rows, at least 0.
+
+        Returns
+        -------
+        self
+            ``temperature_`` is T, or the product of all T since the last fit.
+        """
+        with kernels.InTraining([lock_of(self), *vars(self).get("networks_", [])]):
+            check_is_fitted(self)
+            X, y = inputs.check_X_y(self, X, y, self.networks_[0].dtype, False)
+            weight = inputs.check_row_weights(sample_weight, X)
+            targets = self.targets_.encode(y, np.float64, type(self).__name__)
+            T = ensemble.fit_temperature(np.stack(self._logits(X)), targets, weight)
+            for net in self.networks_:
+                net.weights[-1][...] /= T
+                net.biases[-1][...] /= T
+            self.temperature_ = T * getattr(self, "temperature_", 1.0)
+            self._online = None
+        return self
 
     # ---- predictions ----
 

@@ -1,6 +1,5 @@
 """DaskRows: the partitions of Dask collections, for `MLPClassifier` and `MLPRegressor`."""
 
-from copy import deepcopy
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,22 +9,20 @@ from sklearn.utils.class_weight import compute_sample_weight
 from ..core.messages import warn
 from ..core.sparse_rows import is_sparse
 from ..core.validation import check_threads
-from ..distributed import ClusterError, partitions
+from ..distributed import partitions
 from ..distributed.partitions import Partitions
 from ..distributed.rounds import RoundsData
 from ..distributed.runner import part_batch
 from ..training.data import Data
 from ..training.stream import hashes
-from . import early_stopping, inputs, parameters
+from . import holdout, inputs, parameters
 from .networks import prepare_networks, targets_class
 from .rows import EstimatorRows, PartFacts, unite
 
 PART_ROWS = 20_000  # rows that are worth a part
 HELD_OUT_BYTES = 256e6  # of validation rows in this process
-CONTINUES = "The estimator has what is trained. With warm_start=True, fit on the same rows continues from there."
 #: Parameters that may change before a fit continues: they have no influence on the bits.
 FREE = "callbacks", "max_iter", "n_threads", "random_state", "verbose", "warm_start"
-ENDS_LATER = "all epochs done", "interrupted", ""  # reasons of sessions that the pool has stopped
 
 
 # ---- tasks ----
@@ -62,13 +59,13 @@ def look_at_chunk(X, y, weight, estimator, *_):
 
 
 def _checked(estimator, X, y, weight):
-    """Return the CheckedRows of a partition."""
+    """Return the ReusableRows of a partition."""
     if is_sparse(X):
         raise TypeError(
             "X has sparse chunks, which do not work with Dask. Convert them: "
             "X.map_blocks(lambda x: x.toarray())."
         )
-    return inputs.CheckedRows(estimator, X, y, weight, targets_class(estimator), is_part=True)
+    return inputs.ReusableRows(estimator, X, y, weight, targets_class(estimator), is_part=True)
 
 
 def encode_chunk(X, y, weight, recipe, first, _):
@@ -113,8 +110,7 @@ class DaskRows(EstimatorRows):
     ----------
     X, y, sample_weight
         As in `fit`.
-    stopped : StoppedFit or None
-        The fit from which to continue, with the bits of one that was not stopped.
+    stopped : StoppedFit, optional
 
     Attributes
     ----------
@@ -203,31 +199,17 @@ class DaskRows(EstimatorRows):
 
     def hold_out(self, estimator, data, random_state):
         X, y, weight = self.validation
-        early_stopping.check_enough(estimator, len(y), len(data) + len(y))
+        holdout.check_enough(estimator, len(y), len(data) + len(y))
         encoded = estimator.targets_.encode(y, X.dtype, type(estimator).__name__)
         return data, Data.of(estimator.networks_[0], X, encoded, data.loss, weight), y
 
     def n_at_once(self, n_threads):
         return self.parts.n_at_once()
 
-    def run(self, fit):
-        left = list(range(fit.n_members))
-        if self.stopped is not None:
-            fit.records = deepcopy(self.stopped.records)
-            for member, stopped in zip(fit.members, self.stopped.members, strict=True):
-                _continue(member, stopped)
-            max_iter = fit.estimator.max_iter
-            left = [i for i in left if not _is_done(fit.members[i].earlier, max_iter)]
-        self.first_rngs = deepcopy([member.rng for member in fit.members])
-        try:
-            if left:
-                self.run_members(fit, left)
-        except ClusterError as error:
-            if not any(member.whole_history().n_epochs for member in fit.members):
-                raise
-            self.failure = ClusterError(f"{error} {CONTINUES}")
-            self.failure.__cause__ = error.__cause__
-            vars(fit.estimator)["_stopped_fit"] = StoppedFit.of(fit)
+    def stopped_fit(self, estimator, records, members):
+        """Return the StoppedFit of the networks, after a ClusterError."""
+        lengths = self.parts.lengths
+        return StoppedFit(_parameters_of(estimator), lengths, self.held_out, records, members)
 
     def close(self):
         if self.parts is not None:
@@ -245,7 +227,7 @@ def _check_support(estimator):
         raise ValueError(
             "validation_data must be in memory. Pass computed rows, such as X.compute()."
         )
-    if parameters.optimizer(estimator).full_batch:
+    if parameters.resolve_optimizer(estimator).full_batch:
         raise ValueError(
             f"solver={estimator.solver!r} takes all rows in one step, which does not work with a "
             "Dask collection. Set solver='adam' or another one."
@@ -266,10 +248,10 @@ class StoppedFit(NamedTuple):
         Number of rows of each partition.
     held_out : (float, int)
         Part of the rows that are held out, and a seed.
-    records : list of Record
+    records : list of NetworkRecord
         Of the networks before the fit.
     members : list of tuple
-        What `_stopped_member` returned for each network.
+        What `FitMember.stopped` returned for each network.
     """
 
     parameters: dict
@@ -278,14 +260,6 @@ class StoppedFit(NamedTuple):
     records: list
     members: list
 
-    @classmethod
-    def of(cls, fit):
-        """Return that of an EstimatorFit whose sessions have ended."""
-        source, records = fit.source, deepcopy(fit.records)
-        members = [_stopped_member(*each) for each in zip(fit.members, source.first_rngs)]
-        parameters = _parameters_of(fit.estimator)
-        return cls(parameters, source.parts.lengths, source.held_out, records, members)
-
     def difference(self, estimator, lengths):
         """Return what is no longer as it was, "" if nothing is."""
         now = _parameters_of(estimator)
@@ -293,36 +267,6 @@ class StoppedFit(NamedTuple):
         if changed:
             return f"{' and '.join(changed)} changed"
         return "" if np.array_equal(self.lengths, lengths) else "X has other partitions"
-
-
-def _stopped_member(member, first_rng):
-    """Return a copy of what the training of a FitMember has changed.
-
-    Its parameters, which the end of the fit may replace by those of its best epoch; its state, None before training;
-    history, patience and what callbacks have changed; and the generator before anything was drawn: a session that
-    has not begun may have drawn a seed.
-    """
-    net, results = member.net, [each.result for each in member.callbacks]
-    has_begun = member.earlier is not None or net.history is member.history
-    state, history = net.state if has_begun else None, member.whole_history()
-    return deepcopy((net.params, state, history, member.patience, results, first_rng))
-
-
-def _continue(member, stopped):
-    """Let a FitMember continue. stopped : what `_stopped_member` returned"""
-    params, state, member.earlier, member.patience, results, member.rng = deepcopy(stopped)
-    member.net.params = params
-    if state is not None:
-        member.net.state = state
-    for callback, result in zip(member.callbacks, results, strict=True):
-        callback.result = result
-
-
-def _is_done(history, max_iter):
-    """Whether a network with this history needs no more training."""
-    reason = history.stop_reason
-    failed = reason in ENDS_LATER or reason.endswith("was raised")
-    return history.n_epochs >= max_iter or not failed
 
 
 def _parameters_of(estimator):

@@ -1,18 +1,34 @@
-"""Outputs of the networks of an estimator, their means, and their errors on held-out rows."""
+"""Means, calibrated probabilities and prediction intervals from the outputs of several networks.
 
+Means are the same bits for a row alone as in a batch. `ndarray.mean(axis=0)` adds the numbers of one row in pairs if
+there are eight or more, and those of several rows in order. These functions always add in order.
+
+This file does not need scikit-learn: the command line predicts with tables.
+"""
+
+import math
 from functools import partial
 
 import numpy as np
 
 from .. import kernels
 from ..activations import ACTIVATIONS
+from ..core.errors import Argument, DataError
+from ..core.messages import warn
 from ..core.sparse_rows import blocks, is_sparse
 from ..core.threads import CHUNK
-from ..core.validation import check_threads
+from ..core.validation import check_number, check_threads
 from ..kernels import Activation, CompiledNetwork, run_in_threads
-from ..many import forward_many
-from . import inputs
-from .network_means import mean_over_networks
+
+LOG_T_BOUNDS = (-5.0, 5.0)  # of the search for a temperature T
+BLOCK_VALUES = 2e6  # numbers that intervals sort at a time
+
+
+def network_outputs(net, X, n_threads):
+    """Return net.forward(X) for dense or sparse X."""
+    if not is_sparse(X):
+        return net.forward(X, n_threads=n_threads)
+    return np.concatenate([net.forward(block, n_threads=n_threads) for _, block in blocks(X)])
 
 
 def mean_outputs(networks, X, n_threads):
@@ -22,7 +38,7 @@ def mean_outputs(networks, X, n_threads):
     batch, on any number of threads.
     """
     if len(networks) == 1:
-        return inputs.forward(networks[0], X, n_threads)
+        return network_outputs(networks[0], X, n_threads)
     with kernels.Reading(networks):
         return _mean_outputs(networks, X, n_threads)
 
@@ -45,9 +61,38 @@ def _mean_outputs(networks, X, n_threads):
     return out
 
 
-def member_outputs(networks, X, n_threads):
-    """Return the outputs of each network, (n_networks, n, n_out), for dense or sparse X."""
-    return forward_many(networks, X, None, n_threads)
+def mean_over_networks(values):
+    """Return the mean over the first axis.
+
+    Parameters
+    ----------
+    values : ndarray (n_networks, ...), or list of ndarray
+        Predictions of each network.
+
+    Returns
+    -------
+    ndarray (...), float64
+    """
+    total = np.zeros(values[0].shape)
+    for each in values:
+        total += each
+    return total / len(values)
+
+
+def std_over_networks(values):
+    """Return the standard deviation over the first axis.
+
+    Parameters
+    ----------
+    values : ndarray (n_networks, ...)
+        Predictions of each network.
+
+    Returns
+    -------
+    ndarray (...), float64
+    """
+    difference = values - mean_over_networks(values)
+    return np.sqrt(mean_over_networks(difference * difference))
 
 
 def mean_of(outputs):
@@ -79,7 +124,7 @@ def logits(net, X):
     same = CompiledNetwork()  # the same parameters, without the last activation
     kinds = [ACTIVATIONS[name] for name in net.activations[:-1]]
     same._bind(net.layer_sizes, [*kinds, Activation.IDENTITY], net.weights, net.biases, net.dtype)
-    return inputs.forward(same, X, 1)
+    return network_outputs(same, X, 1)
 
 
 def log_softmax(Z):
@@ -89,6 +134,47 @@ def log_softmax(Z):
 
 def log_sigmoid(Z):
     return -np.logaddexp(0, -Z)
+
+
+def fit_temperature(Z, targets, weight, std=None):
+    """Return the temperature T that minimizes the log loss of the logits Z / T (Guo, Pleiss, Sun and Weinberger, 2017,
+    arXiv:1706.04599, section 4.2).
+
+    Parameters
+    ----------
+    Z : ndarray (k, n, m)
+        Logits of k networks, whose mean probabilities the log loss is of.
+    targets : ndarray
+        Class numbers (n,) for softmax; 0 and 1 (n, m) for sigmoids.
+    weight : ndarray (n,) or None
+    std : float, optional
+        Standard deviation of a normal prior of log T with mean 0. It keeps T near 1 if there are
+        few rows, or if all are predicted correctly. By default there is none.
+    """
+    from scipy.optimize import minimize_scalar
+
+    Z = Z.astype(np.float64)
+    k, n, _ = Z.shape
+    correct = Z.argmax(axis=2) == targets if targets.ndim == 1 else (Z > 0) == targets
+    if correct.all() and std is None:
+        warn(
+            f"All {n} rows are predicted correctly, so the log loss has no minimum in the "
+            "temperature. The temperature is unchanged. Pass more rows, and rows that are not in "
+            "the training data.",
+        )
+        return 1.0
+
+    def log_loss(log_T):
+        z = Z / np.exp(log_T)
+        if targets.ndim == 1:
+            losses = np.logaddexp.reduce(z, axis=2) - z[:, np.arange(n), targets]
+        else:
+            losses = np.logaddexp(0, z) - targets * z
+        losses = np.log(k) - np.logaddexp.reduce(-losses, axis=0)  # of the mean probability
+        mean = np.average(losses if targets.ndim == 1 else losses.sum(axis=1), weights=weight)
+        return mean if std is None else mean + (log_T / std) ** 2 / (2 * n)
+
+    return float(np.exp(minimize_scalar(log_loss, bounds=LOG_T_BOUNDS, method="bounded").x))
 
 
 def check_errors(estimator):
@@ -111,3 +197,45 @@ def check_errors(estimator):
             "intervals from errors."
         )
     return errors
+
+
+def cv_plus(values, errors, coverage):
+    """Return the bounds of CV+ intervals, two arrays (n, n_targets) (Barber, Candes, Ramdas and Tibshirani, 2021,
+    arXiv:1905.02928).
+
+    Row i of the training data was held out by network k(i), which made the absolute error e_i. The
+    bounds are quantiles over i of f_k(i)(x) - e_i and of f_k(i)(x) + e_i.
+
+    Parameters
+    ----------
+    values : ndarray (k, n, n_targets)
+        Predictions of each network.
+    errors : list of ndarray (m, n_targets)
+        Absolute errors of each network on the rows that it held out.
+    coverage : float in (0, 1)
+    """
+    coverage = check_number("coverage", coverage, above=0, below=1)
+    n_errors = sum(len(each) for each in errors)
+    # rounded, since 0.55 * 20 is 11.000000000000002
+    rank = math.ceil(round(coverage * (n_errors + 1), 9))
+    if rank > n_errors:
+        raise DataError(
+            "{argument} needs at least {needed} training rows, got {n}.",
+            "Lower {name}.",
+            argument=Argument("coverage", float(f"{coverage:g}")),
+            needed=math.ceil(coverage / (1 - coverage) - 1e-9),
+            n=n_errors,
+        )
+    bounds = np.empty((2, *values.shape[1:]), values.dtype)
+    network = np.repeat(np.arange(len(errors)), [len(each) for each in errors])
+    errors = np.concatenate(errors)
+    step = max(1, int(BLOCK_VALUES / n_errors))
+    for target in range(values.shape[2]):
+        for a in range(0, values.shape[1], step):
+            f = values[:, a : a + step, target].T[:, network].astype(np.float64)
+            e = errors[:, target]
+            bounds[0, a : a + step, target] = np.partition(f - e, n_errors - rank)[
+                :, n_errors - rank
+            ]
+            bounds[1, a : a + step, target] = np.partition(f + e, rank - 1)[:, rank - 1]
+    return bounds

@@ -12,17 +12,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels
 from ..files import kinds, model, safetensors
-from ..files.checks import check, check_mapping, damage_refused, is_count, is_finite
-from ..files.safetensors import parse_json
-from ..mlp import from_parts
-from ..saving import class_of
-from . import stored_parameters
-from .attributes import lock_of
-from .networks import Record, read_records, restore, targets_class
+from ..files.json_values import (
+    check,
+    check_mapping,
+    damage_refused,
+    is_count,
+    is_finite,
+    parse_json,
+    to_text,
+)
+from ..mlp import class_of, from_parts
+from . import parameters
+from .mixins import lock_of
+from .networks import NetworkRecord, read_records, restore, targets_class
 from .parameters import MAX_NETWORKS
 
 FORMAT, VERSION = "fastnn-estimator", 1
-#: Arrays of a network besides those of a model file, and the fields of its Record.
+#: Arrays of a network besides those of a model file, and the fields of its NetworkRecord.
 CURVES = {
     "loss_curve": "loss_curve",
     "validation_loss_curve": "validation_loss_curve",
@@ -69,7 +75,7 @@ def write(path, estimator, state):
     names = getattr(estimator, "feature_names_in_", None)
     content = dict(
         estimator=type(estimator).__name__,
-        parameters=stored_parameters.describe(estimator),
+        parameters=parameters.describe_parameters(estimator),
         n_features_in=estimator.n_features_in_,
         feature_names_in=None if names is None else names.tolist(),
         targets=estimator.targets_.to_json(estimator.loss),
@@ -82,7 +88,7 @@ def write(path, estimator, state):
     metadata = {
         "format": FORMAT,
         "format_version": str(VERSION),
-        "estimator": safetensors.to_text(content),
+        "estimator": to_text(content),
     }
     safetensors.write(path, arrays, metadata, reading.check)
 
@@ -108,7 +114,7 @@ def read(path):
 
 def read_from(reader):
     """Return the estimator of an open file."""
-    kinds.check(reader.metadata, FORMAT, VERSION)
+    kinds.check_kind(reader.metadata, FORMAT, VERSION)
     content = check_mapping(parse_json(reader.metadata.get("estimator"), "estimator"), "estimator")
     with damage_refused("estimator"):
         return _read(reader, content)
@@ -116,7 +122,7 @@ def read_from(reader):
 
 def _read(reader, content):
     cls = class_of(FORMAT, content["estimator"])
-    estimator = stored_parameters.parse(content["parameters"], cls)
+    estimator = parameters.parse_parameters(content["parameters"], cls)
     n_features, names = content["n_features_in"], content["feature_names_in"]
     check(is_count(n_features, model.MAX_SIZE, 1), "n_features_in")
     estimator.n_features_in_ = n_features
@@ -151,20 +157,14 @@ def _read_networks(reader, content, estimator):
         for name in CURVES:
             if prefix + name in reader.entries:
                 expected[prefix + name] = [reader.length(prefix + name)], "F64"
-    sizes, activations, bias, _ = _architecture(all_parts[0])
-    check(
-        bias
-        and (sizes[-1], activations[-1]) == estimator.targets_.outputs(estimator.targets_.loss),
-        "targets",
-    )
+    targets, (sizes, activations, bias, _) = estimator.targets_, _architecture(all_parts[0])
+    outputs = sizes[-1], activations[-1]
+    check(bias and outputs == targets.outputs(targets.loss), "targets")
     check(sizes[0] == estimator.n_features_in_, "n_features_in")
     has_errors = "errors" in reader.entries
     if has_errors:
         n = reader.length("errors_network")
-        expected |= {
-            "errors": ([n, estimator.targets_.n_targets], "F64"),
-            "errors_network": ([n], "I64"),
-        }
+        expected |= {"errors": ([n, targets.n_targets], "F64"), "errors_network": ([n], "I64")}
     reader.check(expected)
 
     trained, of_networks = [], []
@@ -188,7 +188,7 @@ def _architecture(parts):
 
 
 def _record(reader, training, prefix):
-    """Return the Record of the training of a network."""
+    """Return the NetworkRecord of the training of a network."""
     curves = {
         attribute: reader.array(prefix + name).tolist() if prefix + name in reader.entries else []
         for name, attribute in CURVES.items()
@@ -198,7 +198,9 @@ def _record(reader, training, prefix):
         check(not curves["scores"], "has_scores")
         curves["scores"] = None
     check(is_count(training["n_seen"], 2**62), "n_seen")
-    return Record(training["n_seen"], best_loss=_number(training["best_loss"], math.inf), **curves)
+    return NetworkRecord(
+        training["n_seen"], best_loss=_number(training["best_loss"], math.inf), **curves
+    )
 
 
 def _number(x, if_none):

@@ -1,24 +1,31 @@
 """EstimatorFit: one call of an estimator's `fit`."""
 
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from .. import state
 from ..callbacks import resolve_callbacks
 from ..core.messages import warn
 from ..core.validation import check_threads
+from ..distributed import ClusterError
+from ..distributed.executor_pool import check_worker_callbacks, threads_of_worker
 from ..kernels import InTraining
-from ..state import DivergenceError, History
+from ..many import train_in_workers
+from ..state import DivergenceError, History, fresh
 from ..training.data import Data
 from ..training.plan import FitOptions, Plan
-from ..training.progress import ManyLine
-from . import bagging, early_stopping, ensemble, parameters, remote
-from .early_stopping import ScoreStopping
+from ..training.pool import Trainings
+from ..training.progress import ManyLine, ProgressLine
+from . import ensemble, holdout, parameters
+from .holdout import ScoreStopping
 from .networks import read_records, write_records
+
+ENDS_LATER = "all epochs done", "interrupted", ""  # reasons of sessions that the pool has stopped
+CONTINUES = "The estimator has what is trained. With warm_start=True, fit on the same rows continues from there."
 
 
 @dataclass(eq=False, repr=False)
@@ -39,6 +46,9 @@ class FitMember:
     history: History = field(default_factory=History)
     earlier: History | None = None  # of the training that this one continues
 
+    def __post_init__(self):
+        self.first_draw = self.rng.bit_generator.state
+
     def whole_history(self):
         """Return the history, together with the earlier one."""
         before, now = self.earlier, self.history
@@ -54,12 +64,46 @@ class FitMember:
             before.val_error_rate + now.val_error_rate,
         )
 
+    @property
+    def score_callbacks(self):
+        """list of ScoreStopping."""
+        return [each for each in self.callbacks if isinstance(each, ScoreStopping)]
+
+    def stopped(self):
+        """Return a copy of what the training has changed, with which another FitMember continues.
+
+        These are the parameters, which the end of the fit may replace by those of its best epoch; the state, None
+        before training; history, patience and what callbacks have changed; and the generator before anything was drawn: a
+        session that has not begun may have drawn a seed.
+        """
+        net, results = self.net, [each.result for each in self.callbacks]
+        has_begun = self.earlier is not None or net.history is self.history
+        state, history = net.state if has_begun else None, self.whole_history()
+        return deepcopy((net.params, state, history, self.patience, results, self.first_draw))
+
+    def continue_from(self, stopped):
+        """Take over what `stopped` returned."""
+        params, state, self.earlier, self.patience, results, self.first_draw = deepcopy(stopped)
+        self.net.params, self.rng.bit_generator.state = params, self.first_draw
+        if state is not None:
+            self.net.state = state
+        for callback, result in zip(self.callbacks, results, strict=True):
+            callback.result = result
+
+    def is_done(self, max_iter):
+        """Return whether the earlier training, if there was one, needs no continuation."""
+        if self.earlier is None:
+            return False
+        reason = self.earlier.stop_reason
+        has_failed = reason in ENDS_LATER or reason.endswith("was raised")
+        return self.earlier.n_epochs >= max_iter or not has_failed
+
 
 class EstimatorFit:
     """One call of `fit`: its data and its plans, and the fitted attributes that follow.
 
-    The caller runs the `session` of each of the `n_members` networks and then calls `end`. Several
-    fits can run at the same time, see `fastnn.training.pool`.
+    The caller calls `run_until_interrupt`, or runs the `session` of each of the `n_members` networks, and then calls
+    `end`. Several fits can run at the same time, see `fastnn.training.pool`.
 
     Each member draws from `random_state` in turn: the initial parameters if `fresh`, the rows to
     train on, and the seed of the shuffling. So with bagging=None the members are the networks of as
@@ -80,7 +124,11 @@ class EstimatorFit:
         Numbers of the networks that an executor has trained.
     n_left_out : int
         Number of networks that Ctrl-C has left out.
+    failure : ClusterError or None
+        What has ended the training, after which the estimator has what is trained.
     """
+
+    failure: Any = None
 
     def __init__(self, estimator, source, fresh):
         self.estimator, self.source = estimator, source
@@ -114,79 +162,63 @@ class EstimatorFit:
         if fresh or not hasattr(estimator, "fold_seed_"):
             estimator.fold_seed_ = random_state.randint(2**31)
         labels = estimator.targets_.fold_labels(self.source.rows.y)
-        return bagging.folds(
+        return holdout.folds(
             self.data, self.n_members, labels, self.source.groups, estimator.fold_seed_
         )
 
     def _member(self, i, folds, random_state, fresh):
         estimator, net, data = self.estimator, self.networks[i], self.data
+        held_out: Any = None
         if fresh:
             parameters.init_parameters(net, estimator.activation, random_state)
-        rows = None
         if folds is not None:
-            train, rows = folds[i]
-            validation, callbacks = early_stopping.keep_best_epoch(estimator, data, rows)
-            data = data.select(train)
+            train, held_out = folds[i]
         elif self.bagging == "bootstrap":
-            train, rows = bagging.bootstrap(len(data), data.sample_weight, random_state)
-            if estimator.early_stopping and estimator.validation_data is None:
-                weight = self.source.rows.weight
-                if not len(rows) or (weight is not None and not weight[rows].any()):
-                    raise ValueError(
-                        "bagging='bootstrap' with early_stopping=True validates on the rows that it "
-                        f"did not draw, but it drew all of {len(data)} rows, or all with a weight. "
-                        "Set early_stopping=False, or add rows."
-                    )
-                validation, callbacks = early_stopping.keep_best_epoch(estimator, data, rows)
-                data = data.select(train)
-            else:
-                data, validation, callbacks = self.source.split(
-                    estimator, data.select(train), random_state
+            train, held_out = holdout.bootstrap(len(data), data.sample_weight, random_state)
+        own = data if held_out is None else data.select(train)
+        validates = estimator.early_stopping and estimator.validation_data is None
+        if folds is not None or (held_out is not None and validates):
+            weight = self.source.rows.weight  # `holdout.folds` has checked those of folds
+            if not len(held_out) or (weight is not None and not weight[held_out].any()):
+                raise ValueError(
+                    "bagging='bootstrap' with early_stopping=True validates on the rows that it "
+                    f"did not draw, but it drew all of {len(data)} rows, or all with a weight. "
+                    "Set early_stopping=False, or add rows."
                 )
+            validation, callbacks = holdout.keep_best_epoch(estimator, data, held_out)
         else:
-            data, validation, callbacks = self.source.split(estimator, data, random_state)
+            own, validation, callbacks = self.source.split(estimator, own, random_state)
         patience = None
         if folds is None:
-            patience = parameters.patience(
-                estimator, np.inf if fresh else self.records[i].best_loss
-            )
+            best_loss = np.inf if fresh else self.records[i].best_loss
+            patience = parameters.patience(estimator, best_loss)
         rng = np.random.default_rng(random_state.randint(2**31))
-        return FitMember(net, data, validation, callbacks, patience, rng, rows)
+        return FitMember(net, own, validation, callbacks, patience, rng, held_out)
 
-    def session(self, member, queue=None):
-        """Return the session of a member, which has not begun.
+    def session(self, i, queue=None, *start):
+        """Return the session of member i, which has not begun.
 
         queue : kernels.TrainerQueue, optional
+        start : TrainingState and number of epochs, as in `plan`
         """
-        return self.begin(member, self.plan(member), queue)
-
-    def session_from(self, member, training, epochs, queue=None):
-        """Return a session of a member that begins with a state. training : TrainingState."""
-        return self.begin(member, self.plan_from(member, training, epochs), queue)
-
-    def begin(self, member, plan, queue):
-        session = plan.session(queue)
-        self.members[member].history = session.history
+        session = self.plan(i, *start).session(queue)
+        self.members[i].history = session.history
         return session
 
-    def plan(self, member):
-        """Return the Plan of a member."""
-        estimator = self.estimator
-        m = self.members[member]
-        if m.earlier is not None and m.net.state is not None:
-            return self.plan_from(member, m.net.state, estimator.max_iter - m.earlier.n_epochs)
-        training = state.fresh(m.net, parameters.optimizer(estimator))
-        return self.plan_from(member, training, estimator.max_iter)
-
-    def plan_from(self, member, training, epochs):
-        """Return the Plan of a member that begins with a state. training : TrainingState."""
-        estimator, m = self.estimator, self.members[member]
-        n, n_seen = self.source.n_rows(m.data), self.records[member].n_seen
+    def plan(self, i, state=None, epochs=None):
+        """Return the Plan of member i, from a TrainingState for this number of epochs, or from where it stands."""
+        estimator, m = self.estimator, self.members[i]
+        n, n_seen = self.source.n_rows(m.data), self.records[i].n_seen
         if m.earlier is not None:
             n_seen += n * m.earlier.n_epochs
+        if state is None and m.earlier is not None and m.net.state is not None:
+            state, epochs = m.net.state, estimator.max_iter - m.earlier.n_epochs
+        elif state is None:
+            state = fresh(m.net, parameters.resolve_optimizer(estimator))
+            epochs = estimator.max_iter
         is_adaptive = parameters.uses_learning_rate(estimator, "adaptive")
         options = FitOptions(
-            optimizer=training.optimizer,
+            optimizer=state.optimizer,
             epochs=epochs,
             batch_size=parameters.batch_size(estimator, n),
             shuffle=estimator.shuffle,
@@ -200,7 +232,9 @@ class EstimatorFit:
             retry=parameters.AdaptiveRate() if is_adaptive else None,
             **self.source.options,
         )
-        return Plan(m.net, m.data, options, m.rng, m.validation, training)
+        return Plan(m.net, m.data, options, m.rng, m.validation, state)
+
+    # ---- training ----
 
     def run_until_interrupt(self, executor=None):
         """Train all members. Return whether Ctrl-C has ended it.
@@ -210,7 +244,7 @@ class EstimatorFit:
         """
         try:
             if executor is None:
-                self.source.run(self)
+                self._run()
             else:
                 self._run_in(executor)
         except KeyboardInterrupt:
@@ -221,10 +255,63 @@ class EstimatorFit:
             return True
         return False
 
+    def _run(self):
+        """Train the members that are not done, where the rows are."""
+        stopped = self.source.stopped
+        if stopped is not None:
+            self.records = deepcopy(stopped.records)
+            for member, its in zip(self.members, stopped.members, strict=True):
+                member.continue_from(its)
+        max_iter = self.estimator.max_iter
+        left = [i for i, member in enumerate(self.members) if not member.is_done(max_iter)]
+        try:
+            if left:
+                self._train(left)
+        except ClusterError as error:
+            if not any(member.whole_history().n_epochs for member in self.members):
+                raise
+            self.failure = ClusterError(f"{error} {CONTINUES}")
+            self.failure.__cause__ = error.__cause__
+            members = [member.stopped() for member in self.members]
+            stopped = self.source.stopped_fit(self.estimator, deepcopy(self.records), members)
+            vars(self.estimator)["_stopped_fit"] = stopped
+
+    def _train(self, numbers):
+        """Train the members of these numbers, at least one."""
+        source, is_shown = self.source, self.estimator.verbose and self.source.is_reporting
+        if self.n_members == 1:
+            line = ProgressLine(self.estimator.max_iter, self.n_rows) if is_shown else None
+            source.train_one(self.networks[0], lambda: self.session(0), line)
+            return
+        trainings = Trainings(
+            n=len(numbers),
+            make=lambda i, queue=None: self.session(numbers[i], queue),
+            networks=self.networks,
+        )
+        source.train(trainings, self.n_threads, ManyLine() if is_shown else None)
+        raise_if_diverged(self.networks)
+
     def _run_in(self, executor):
         """Train all members in the workers of an executor."""
+        estimator, members = self.estimator, self.members
         with InTraining(list(self.networks)):
-            remote.train(self, executor, ManyLine() if self.estimator.verbose else None)
+            check_worker_callbacks(resolve_callbacks(estimator.callbacks))
+            n_here, n_threads = self.n_threads, threads_of_worker(estimator.n_threads)
+            for callback in [c for member in members for c in member.score_callbacks]:
+                if callback.score is not None:
+                    callback.score = replace(callback.score, n_threads=n_threads)
+            self.n_threads = n_threads
+            plans = [self.plan(i) for i in range(len(members))]
+
+            def ended(i, patience, results):
+                member = members[i]
+                member.history, member.patience = member.net.history, patience
+                for callback, result in zip(member.score_callbacks, results):
+                    callback.result = result
+                self.trained.append(i)
+
+            line = ManyLine() if estimator.verbose else None
+            train_in_workers(executor, plans, n_threads, n_here, line, ended)
         raise_if_diverged(self.networks)
 
     def _keep_trained(self):
@@ -249,22 +336,20 @@ class EstimatorFit:
             self._warn(interrupted)
 
     def _warn(self, interrupted):
-        estimator = self.estimator
-        if interrupted and self.n_left_out:
-            warn(
-                f"Training interrupted by user. The estimator has the {self.n_members} of "
-                f"{self.n_members + self.n_left_out} networks that are trained.",
-            )
-        elif interrupted:
-            what = "The network has" if self.n_members == 1 else "The networks have"
-            warn(
-                f"Training interrupted by user. {what} the parameters of the last completed step.",
-            )
+        estimator, n = self.estimator, self.n_members
+        if interrupted:
+            what = f"{'The network has' if n == 1 else 'The networks have'} the parameters of the last completed step"
+            if self.n_left_out:
+                what = (
+                    f"The estimator has the {n} of {n + self.n_left_out} networks that are trained"
+                )
+            warn(f"Training interrupted by user. {what}.")
+            return
         n_open = sum(not self._converged(member) for member in self.members)
         # Warn only if half of the networks did not converge: a few hardly change the mean.
         # n_iter_no_change=inf trains for exactly max_iter epochs, which needs no warning.
-        if 2 * n_open >= self.n_members and not interrupted and estimator.n_iter_no_change < np.inf:
-            what = "Training" if self.n_members == 1 else f"{n_open} of {self.n_members} networks"
+        if 2 * n_open >= n and estimator.n_iter_no_change < np.inf:
+            what = "Training" if n == 1 else f"{n_open} of {n} networks"
             warn(
                 f"{what} stopped after max_iter={estimator.max_iter} epochs, before the loss "
                 "converged. Increase max_iter, learning_rate_init or tol. Training converges "

@@ -2,7 +2,6 @@
 
 import copy
 import sys
-from contextlib import contextmanager
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from sklearn.utils.validation import (
 
 from .. import kernels
 from ..core.messages import warn
-from ..core.sparse_rows import blocks, first_not_finite, is_sparse
+from ..core.sparse_rows import first_not_finite, is_sparse
 from ..core.validation import check_array, check_sample_weight, ready, refuse_masked
 from ..distributed.partitions import refuse_collections
 
@@ -52,7 +51,7 @@ class ValidRows(NamedTuple):
     class_weight: dict | None = None
 
 
-class CheckedRows:
+class ReusableRows:
     """Training rows that were checked once, for estimators that are not fitted.
 
     Parameters
@@ -84,7 +83,7 @@ def validate_rows(estimator, X, y, sample_weight, fresh, is_part=False):
     """Return the ValidRows of arguments of `fit`. is_part : whether other ranks have more rows"""
     dtype = (estimator.dtype or (np.float64, np.float32)) if fresh else estimator.networks_[0].dtype
     X, y = check_X_y(estimator, X, y, dtype, fresh, is_part)
-    return ValidRows(X, y, check_weight(sample_weight, X, may_be_zero=is_part))
+    return ValidRows(X, y, check_row_weights(sample_weight, X, may_be_zero=is_part))
 
 
 def check_X_y(estimator, X, y, dtype, reset, is_part=False):
@@ -94,18 +93,14 @@ def check_X_y(estimator, X, y, dtype, reset, is_part=False):
     """
     refuse_collections(X=X, y=y)
     refuse_dates_and_masks("X", X)
-    if is_regressor(estimator):
+    numeric, options = is_regressor(estimator), dict(dtype=dtype, reset=reset)
+    if numeric:
         refuse_dates_and_masks("y", y)
-    options: dict = dict(
-        accept_sparse="csr", dtype=dtype, order="C", reset=reset, ensure_all_finite=False
-    )
-    with naming_text_columns(X):
-        if is_part and not len(y):
-            X, y = validate_data(estimator, X, ensure_min_samples=0, **options), np.asarray(y)
-            check_consistent_length(X, y)
-        else:
-            numeric = is_regressor(estimator)
-            X, y = validate_data(estimator, X, y, multi_output=True, y_numeric=numeric, **options)
+    if is_part and not len(y):
+        X, y = _validated(estimator, X, ensure_min_samples=0, **options), np.asarray(y)
+        check_consistent_length(X, y)
+    else:
+        X, y = _validated(estimator, X, y, multi_output=True, y_numeric=numeric, **options)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y.toarray() if is_sparse(y) else y, warn=True)
     return check_finite(estimator, X), y
@@ -117,16 +112,7 @@ def check_X(estimator, X):
     if numbers is not None and kernels.all_finite(numbers):
         return numbers
     refuse_dates_and_masks("X", X)
-    with naming_text_columns(X):
-        X = validate_data(
-            estimator,
-            X,
-            accept_sparse="csr",
-            dtype=estimator.networks_[0].dtype,
-            order="C",
-            reset=False,
-            ensure_all_finite=False,
-        )
+    X = _validated(estimator, X, dtype=estimator.networks_[0].dtype, reset=False)
     return check_finite(estimator, X)
 
 
@@ -136,24 +122,25 @@ def _plain_numbers(estimator, X):
     It is many times as fast for a single row. None for everything that needs the other checks of
     scikit-learn, and for what they refuse or warn about.
     """
-    names = getattr(estimator, "feature_names_in_", None)
-    if type(X) is np.ndarray and names is None:
-        numbers = X
-    elif type(X) is list and names is None:
-        try:
-            numbers = np.array(X)
-        except (TypeError, ValueError):  # rows of several lengths
-            return None
-    elif names is not None and is_data_frame(X) and X.columns.tolist() == names.tolist():
-        numbers = X.to_numpy()
-    else:
-        return None
-    if numbers.dtype.kind not in "fiub" or numbers.ndim != 2 or not len(numbers):
+    numbers = _as_array(X, getattr(estimator, "feature_names_in_", None))
+    if numbers is None or numbers.dtype.kind not in "fiub" or numbers.ndim != 2 or not len(numbers):
         return None
     if numbers.shape[1] != estimator.n_features_in_:
         return None
     with np.errstate(over="ignore"):  # the result is then not finite
         return ready(numbers, estimator.networks_[0].dtype)
+
+
+def _as_array(X, names):
+    """Return an array, a list, or a DataFrame whose columns have these names, as an array; else None."""
+    if names is not None:
+        return X.to_numpy() if is_data_frame(X) and X.columns.tolist() == names.tolist() else None
+    if type(X) is not list:
+        return X if type(X) is np.ndarray else None
+    try:
+        return np.array(X)
+    except (TypeError, ValueError):  # rows of several lengths
+        return None
 
 
 def is_data_frame(X):
@@ -174,11 +161,11 @@ def refuse_dates_and_masks(name, values):
             )
 
 
-@contextmanager
-def naming_text_columns(X):
-    """Name the column in an error about text in X."""
+def _validated(estimator, X, *y, **options):
+    """Return what scikit-learn's `validate_data` returns. An error about text in X names the column."""
+    options |= dict(accept_sparse="csr", order="C", ensure_all_finite=False)
     try:
-        yield
+        return validate_data(estimator, X, *y, **options)
     except ValueError as error:
         if "could not convert string" not in str(error):
             raise
@@ -225,7 +212,7 @@ def check_features(estimator, attributes):
         raise ValueError("The feature names should match those that were passed during fit.")
 
 
-def check_weight(sample_weight, X, may_be_zero=False):
+def check_row_weights(sample_weight, X, may_be_zero=False):
     """Return sample_weight as float64 (n,), or None. may_be_zero : whether all weights may be 0"""
     if sample_weight is None:
         return None
@@ -241,17 +228,10 @@ def check_weight(sample_weight, X, may_be_zero=False):
     return weight
 
 
-def forward(net, X, n_threads):
-    """Return net.forward(X) for dense or sparse X."""
-    if not is_sparse(X):
-        return net.forward(X, n_threads=n_threads)
-    return np.concatenate([net.forward(block, n_threads=n_threads) for _, block in blocks(X)])
-
-
 # ---- scale ----
 
 
-def sample(X):
+def scale_sample(X):
     """Return some rows, with which the scale of the columns is estimated."""
     return X[:: max(1, X.shape[0] // SAMPLE_ROWS)]
 

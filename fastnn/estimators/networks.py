@@ -9,9 +9,8 @@ from ..mlp import MLP
 from ..state import History
 from ..training.data import Data
 from . import parameters
-from .class_targets import MULTILABEL, ClassTargets, warn_one_class
-from .early_stopping import LossStopping, ScoreStopping
-from .number_targets import NumberTargets
+from .holdout import LossStopping, ScoreStopping
+from .targets import MULTILABEL, ClassTargets, NumberTargets, warn_one_class
 
 #: Attributes that calls after fit set, or that describe its networks; further training deletes them.
 AFTER_FIT = ("temperature_", "oof_prediction_", "held_out_errors_")
@@ -50,7 +49,7 @@ def prepare(estimator, rows, fresh, classes=None):
 
 def prepare_networks(estimator, n_inputs, dtype, targets, fresh):
     """Create the networks of an estimator if `fresh`, without parameters, and return their loss."""
-    parameters.check_callbacks(estimator)
+    parameters.check_ensemble_callbacks(estimator)
     if fresh and targets.has_classes and targets.kind != MULTILABEL:
         warn_one_class(targets.classes)
     loss = targets.resolve_loss(estimator.loss)
@@ -58,12 +57,9 @@ def prepare_networks(estimator, n_inputs, dtype, targets, fresh):
     if fresh:
         sizes = [n_inputs, *parameters.hidden_sizes(estimator.hidden_layer_sizes), n_out]
         names = parameters.activations(estimator.activation)
-        estimator.networks_ = [
-            MLP(sizes, names, output, dtype=dtype, rng=0) for _ in range(estimator.n_estimators)
-        ]
-        estimator.n_outputs_, estimator.n_layers_ = n_out, len(sizes)
-        estimator.out_activation_ = parameters.SKLEARN_OUTPUTS.get(output, output)
-        write_records(estimator, [Record() for _ in estimator.networks_])
+        n = estimator.n_estimators
+        networks = [MLP(sizes, names, output, dtype=dtype, rng=0) for _ in range(n)]
+        _set_networks(estimator, networks, [NetworkRecord() for _ in networks])
     else:
         parameters.check_same_networks(estimator.networks_, estimator, n_out, output)
     vars(estimator).update(replace(targets, loss=loss).attributes())
@@ -77,19 +73,25 @@ def prepare_networks(estimator, n_inputs, dtype, targets, fresh):
 def restore(estimator, networks, network_records, n_iter, last_losses):
     """Set the attributes that fit sets for its networks.
 
-    network_records : list of Record, one for each network
+    network_records : list of NetworkRecord, one for each network
     last_losses : list of float
     """
-    sizes, output = networks[0].layer_sizes, networks[0].activations[-1]
-    estimator.networks_, estimator.n_iter_ = networks, n_iter
-    estimator.n_outputs_, estimator.n_layers_ = sizes[-1], len(sizes)
-    estimator.out_activation_ = parameters.SKLEARN_OUTPUTS.get(output, output)
-    write_records(estimator, network_records)
+    _set_networks(estimator, networks, network_records)
+    estimator.n_iter_ = n_iter
     estimator.loss_ = last_losses if len(networks) > 1 else last_losses[0]
 
 
+def _set_networks(estimator, networks, network_records):
+    """Set the networks, and the attributes that describe them and their NetworkRecords."""
+    sizes, output = networks[0].layer_sizes, networks[0].activations[-1]
+    estimator.networks_ = networks
+    estimator.n_outputs_, estimator.n_layers_ = sizes[-1], len(sizes)
+    estimator.out_activation_ = parameters.SKLEARN_OUTPUTS.get(output, output)
+    write_records(estimator, network_records)
+
+
 @dataclass
-class Record:
+class NetworkRecord:
     """What the fitted attributes say about the training of one network.
 
     An estimator with one network has them as they are here. An ensemble has lists, with one item
@@ -102,8 +104,16 @@ class Record:
     best_loss: float = np.inf
     scores: Any = None  # list, or None without validation scores
 
+    @property
+    def best_score(self):
+        return None if self.scores is None else max(self.scores, default=None)
+
+    @property
+    def last_loss(self):
+        return self.loss_curve[-1] if self.loss_curve else np.nan
+
     def add(self, history, n_rows, callbacks=()):
-        """Add a training on n_rows rows. callbacks : the member's, from `early_stopping`."""
+        """Add a training on n_rows rows. callbacks : the member's, from `holdout.keep_best_epoch`."""
         self.n_seen += n_rows * history.n_epochs
         self.loss_curve += history.loss
         self.validation_loss_curve += history.val_loss
@@ -113,7 +123,7 @@ class Record:
                 self.scores = [*(self.scores or []), *callback.scores]
 
 
-class Recording:
+class EpochRecorder:
     """Adds an epoch of each network to the fitted attributes of an estimator.
 
     Curves are extended in place: copying long ones would take longer than the epoch.
@@ -140,40 +150,33 @@ class Recording:
         write_records(self.estimator, updated, [history.n_epochs for history in self.histories])
 
 
+#: Fitted attributes, and the fields of a NetworkRecord that they hold, in the order of its constructor.
+RECORDED = {
+    "t_": "n_seen",
+    "loss_curve_": "loss_curve",
+    "validation_loss_curve_": "validation_loss_curve",
+    "best_loss_": "best_loss",
+    "validation_scores_": "scores",
+}
+
+
 def read_records(estimator):
-    """Return the Records in the fitted attributes of an estimator."""
-    values = (
-        estimator.t_,
-        estimator.loss_curve_,
-        estimator.validation_loss_curve_,
-        estimator.best_loss_,
-        estimator.validation_scores_,
-    )
+    """Return the NetworkRecords in the fitted attributes of an estimator."""
+    values = [getattr(estimator, name) for name in RECORDED]
     if len(estimator.networks_) == 1:
-        return [Record(*values)]
+        return [NetworkRecord(*values)]
     *others, scores = values
-    return [
-        Record(*each)
-        for each in zip(*others, [None] * len(estimator.networks_) if scores is None else scores)
-    ]
+    scores = [None] * len(estimator.networks_) if scores is None else scores
+    return [NetworkRecord(*each) for each in zip(*others, scores)]
 
 
 def write_records(estimator, records, n_iter=None):
     """Set the fitted attributes. n_iter : number of epochs of each network in this training."""
-    values: dict = {
-        "t_": [r.n_seen for r in records],
-        "loss_curve_": [r.loss_curve for r in records],
-        "validation_loss_curve_": [r.validation_loss_curve for r in records],
-        "best_loss_": [r.best_loss for r in records],
-        "validation_scores_": [r.scores for r in records],
-        "best_validation_score_": [
-            None if r.scores is None else max(r.scores, default=None) for r in records
-        ],
-    }
+    fields = RECORDED | {"best_validation_score_": "best_score"}
     if n_iter is not None:
-        values["loss_"] = [r.loss_curve[-1] if r.loss_curve else np.nan for r in records]
+        fields["loss_"] = "last_loss"
         estimator.n_iter_ = max(n_iter)
-    for name, of_networks in values.items():
-        has_none = all(each is None for each in of_networks)
-        one = len(of_networks) == 1
-        setattr(estimator, name, of_networks[0] if one else None if has_none else of_networks)
+    for name, attribute in fields.items():
+        values = [getattr(record, attribute) for record in records]
+        has_none = all(each is None for each in values)
+        setattr(estimator, name, values[0] if len(values) == 1 else None if has_none else values)

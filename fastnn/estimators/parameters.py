@@ -1,14 +1,16 @@
-"""Convert scikit-learn's training parameters to fastnn's."""
+"""scikit-learn's training parameters as those of fastnn, and as JSON holds them."""
 
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import losses, optimizers
+from .. import losses, optimizers, schedules
 from ..activations import HIDDEN
 from ..callbacks import Callback, Checkpoint, Patience, resolve_callbacks
 from ..core.messages import hint_at
+from ..core.options import Options
+from ..files import json_values
 from ..optimizers import LBFGS, SGD, Adam
 
 ACTIVATION_ALIASES = {"logistic": "sigmoid"}
@@ -17,6 +19,9 @@ MAX_NETWORKS = 10_000  # of an estimator, also in files
 FTOL = 2.220446049250313e-09  # SciPy's default for L-BFGS-B, used by scikit-learn
 DEFAULT_RATE = 0.001  # learning_rate_init, if it is not set
 MIN_RATE = 1e-6  # learning_rate="adaptive" stops training at this learning rate
+#: Parameters that a file cannot hold, since they are code or rows, and their values if unused.
+NOT_STORED = {"callbacks": (), "validation_data": None}
+NOT_FINITE = "inf", "-inf", "nan"
 
 
 @dataclass(eq=False, repr=False)
@@ -106,7 +111,7 @@ def check_same_networks(networks, estimator, n_out, output):
         )
 
 
-def check_callbacks(estimator):
+def check_ensemble_callbacks(estimator):
     """Raise ValueError for callbacks that cannot work with the networks of an ensemble."""
     callbacks = resolve_callbacks(estimator.callbacks)
     if estimator.n_estimators > 1 and any(isinstance(each, Checkpoint) for each in callbacks):
@@ -116,7 +121,7 @@ def check_callbacks(estimator):
         )
 
 
-def optimizer(estimator):
+def resolve_optimizer(estimator):
     """Return the optimizer for `solver` and the parameters that belong to it."""
     if estimator.schedule is not None and (
         estimator.solver == "lbfgs" or isinstance(estimator.solver, LBFGS)
@@ -237,3 +242,82 @@ def set_rate(state, lr):
 def batch_size(estimator, n):
     """Return the number of rows of a batch, for n rows."""
     return min(200 if estimator.batch_size == "auto" else estimator.batch_size, n)
+
+
+# ---- in files ----
+
+
+def describe_parameters(estimator):
+    """Return the parameters as a dict that JSON can hold."""
+    parameters = estimator.get_params(deep=False)
+    for name, unused in NOT_STORED.items():
+        value = parameters.pop(name)
+        if value is not None and not (isinstance(value, (tuple, list)) and not value):
+            raise ValueError(
+                f"a file cannot hold the parameter {name}. It matters only to further training: "
+                f"call set_params({name}={unused!r}) before save, and set it again after load."
+            )
+    return {name: _describe(name, value) for name, value in parameters.items()}
+
+
+def _describe(name, value):
+    if isinstance(value, Options) or (callable(value) and name == "loss"):
+        return describe_options(name, value)
+    if isinstance(value, np.random.RandomState):
+        return json_values.describe_generator(value, name)
+    if name == "dtype" and value is not None:
+        return np.dtype(value).name
+    if isinstance(value, float) and not np.isfinite(value):
+        return {"float": str(float(value))}
+    return json_values.describe_value(value)
+
+
+def describe_options(name, value):
+    """Describe an optimizer, a schedule or a loss."""
+    for module, known in (
+        (optimizers, optimizers.OPTIMIZERS),
+        (schedules, schedules.SCHEDULES),
+        (losses, losses.LOSSES),
+    ):
+        if type(value) in known.values():
+            return module.describe(value)
+    raise ValueError(
+        f"a file cannot hold {name}={value!r}, which is code. It matters only to further training: "
+        f"call set_params({name}=...) with an object of fastnn before save, or save the networks "
+        "with networks_[i].save."
+    )
+
+
+def parse_parameters(description, cls):
+    """Return the estimator of this class whose parameters `describe_parameters` described, not fitted.
+
+    Raises
+    ------
+    ModelFileError, TypeError, ValueError
+        The description is damaged.
+    """
+    unknown = set(description) - (set(cls._get_param_names()) - set(NOT_STORED))
+    if unknown:
+        raise ValueError(f"{cls.__name__} has no parameters {sorted(unknown)}")
+    estimator = cls(**{name: _parse(name, value) for name, value in description.items()})
+    estimator._validate_params()
+    return estimator
+
+
+def _parse(name, value):
+    if isinstance(value, list):
+        items = [tuple(each) if isinstance(each, list) else each for each in value]
+        return dict(items) if name == "class_weight" else tuple(items)
+    if not isinstance(value, dict):
+        return value
+    if "optimizer" in value:
+        return optimizers.from_description(value["optimizer"], value["settings"])
+    if "schedule" in value:
+        return schedules.from_description(value)
+    if "loss" in value:
+        return losses.from_description(value)
+    if "bit_generator" in value:
+        return json_values.parse_generator(value, legacy=True)
+    if value.get("float") in NOT_FINITE:
+        return float(value["float"])
+    raise ValueError(f"parameter {name}")

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
 import numpy as np
-from sklearn.base import MultiOutputMixin, _fit_context
+from sklearn.base import MultiOutputMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .. import kernels, losses
-from ..distributed.dask_predictions import maps_partitions
+from .. import losses
+from ..distributed.partitions import maps_partitions
 from . import ensemble
-from .attributes import lock_of
-from .base import BaseMLP
-from .intervals import cv_plus
-from .network_means import std_over_networks
-from .number_targets import squeeze
-from .online import partial_fit_available
-from .scores import R2Score
+from .base import BaseMLP, partial_fit_available
+from .ensemble import cv_plus, std_over_networks
+from .mixins import R2Score
+from .targets import squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, Literal, Self
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -126,12 +122,7 @@ class MLPRegressor(MultiOutputMixin, R2Score, BaseMLP):
         online = getattr(self, "_online", None)
         if online is not None and sample_weight is None and self._step_online(X, y, _write_targets):
             return self
-        return self._partial_fit_checked(X, y, sample_weight)
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def _partial_fit_checked(self, X, y, sample_weight):
-        with kernels.InTraining([lock_of(self)]):
-            return self._partial_fit(X, y, sample_weight, not hasattr(self, "networks_"))
+        return self._partial_fit(X, y, sample_weight)
 
     # ---- predictions ----
 

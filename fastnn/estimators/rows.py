@@ -1,18 +1,23 @@
-"""Rows that an estimator trains on: the interface, and rows in memory. `rank_rows` and `dask_rows` have others."""
+"""Rows that an estimator trains on: the interface, rows in memory, and the rows of a rank.
 
-from contextlib import AbstractContextManager, closing, nullcontext
+`dask_rows` has those of Dask collections.
+"""
+
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from ..distributed.rows import RowSource
-from ..training.pool import Trainings
-from ..training.progress import ManyLine, ProgressLine
-from . import early_stopping, inputs
-from .early_stopping import HeldOutScore, ScoreStopping
-from .fit import raise_if_diverged
+from . import holdout, inputs
+from .holdout import HeldOutScore, ScoreStopping
 from .networks import prepare, targets_class
+
+#: Parameters that may differ from rank to rank.
+OWN = ("random_state", "verbose", "n_threads", "callbacks", "validation_data")
 
 
 class PartFacts(NamedTuple):
@@ -41,9 +46,11 @@ class PartFacts(NamedTuple):
         if not n:
             return cls(None, 0, None, [])
         targets = rows.targets or targets_class(estimator).fit(y)
-        columns, counts = [inputs.sample(X)], None
+        columns, counts = [inputs.scale_sample(X)], None
         if not targets.has_classes:
-            columns.append(inputs.sample(targets.encode(y, np.dtype(np.float64), "estimator")))
+            columns.append(
+                inputs.scale_sample(targets.encode(y, np.dtype(np.float64), "estimator"))
+            )
         elif y.ndim == 1:
             counts = np.unique(y, return_counts=True)[1].tolist()
         with np.errstate(over="ignore"):
@@ -73,19 +80,19 @@ class EstimatorRows(RowSource):
     Attributes
     ----------
     groups : ndarray (n,) or None
-        What `bagging.check_groups` returned.
+        What `holdout.check_groups` returned.
     options : dict
         More options of `FitOptions`.
     is_part : bool
         Whether other ranks have more rows.
-    failure : ClusterError or None
-        What has ended the training, after which the estimator has what is trained.
+    stopped : StoppedFit or None
+        The fit from which to continue, with the bits of one that was not stopped.
     """
 
     groups: Any = None
     options: Any = MappingProxyType({})
     is_part = False
-    failure: Any = None
+    stopped: Any = None
 
     def training(self) -> AbstractContextManager:
         """Return the context of a fit."""
@@ -113,7 +120,7 @@ class EstimatorRows(RowSource):
     def split(self, estimator, data, random_state):
         """Return training data, validation data or None, and callbacks that score it."""
         if estimator.validation_data is not None:
-            validation, y = early_stopping.validation_rows(estimator, data.loss, self.is_part)
+            validation, y = holdout.validation_rows(estimator, data.loss, self.is_part)
         elif estimator.early_stopping:
             data, validation, y = self.hold_out(estimator, data, random_state)
         else:
@@ -126,25 +133,9 @@ class EstimatorRows(RowSource):
         """Return the number of rows of an epoch, for the data of a member."""
         return len(data)
 
-    def run(self, fit):
-        """Run the sessions of all members of an EstimatorFit."""
-        self.run_members(fit, range(fit.n_members))
-
-    def run_members(self, fit, numbers):
-        """Run the sessions of some members of an EstimatorFit, at least one."""
-        verbose = fit.estimator.verbose
-        if fit.n_members == 1:
-            fit.session(0).run(
-                ProgressLine(fit.estimator.max_iter, fit.n_rows) if verbose else None
-            )
-            return
-        trainings = Trainings(
-            n=len(numbers),
-            make=lambda i, queue=None: fit.session(numbers[i], queue),
-            networks=fit.networks,
-        )
-        self.train(trainings, fit.n_threads, ManyLine() if verbose else None)
-        raise_if_diverged(fit.networks)
+    def train_one(self, net, make, line):
+        """Train one network, where `train` trains several. make() returns its session; line : ProgressLine or None"""
+        make().run(line)
 
 
 class MemoryRows(EstimatorRows):
@@ -164,8 +155,186 @@ class MemoryRows(EstimatorRows):
         targets = estimator.targets_.to_check(data)
         y_rms = None if targets is None else inputs.root_mean_square(targets)
         names = getattr(estimator, "feature_names_in_", None)
-        inputs.warn_about_scales(inputs.root_mean_square(inputs.sample(rows.X)), y_rms, names)
+        inputs.warn_about_scales(inputs.root_mean_square(inputs.scale_sample(rows.X)), y_rms, names)
         return data
 
     def hold_out(self, estimator, data, random_state):
-        return early_stopping.hold_out(estimator, data, self.rows.y, random_state)
+        return holdout.hold_out(estimator, data, self.rows.y, random_state)
+
+
+# ---- on ranks ----
+
+
+class RankRows(EstimatorRows):
+    """The rows of this rank, for an estimator.
+
+    In turn, each rank looks at its rows, the ranks agree on what they must have in common, and train one network together.
+    What a rank does by itself is in a context `failing_together`, so none waits for one that has failed.
+
+    Parameters
+    ----------
+    ranks : Ranks
+    X, y, sample_weight, groups
+        As in `fit`.
+
+    Attributes
+    ----------
+    rows : inputs.ValidRows
+        With the targets of all ranks.
+    lengths : ndarray (n_shards,)
+        Number of rows of each shard of all ranks.
+    seed : int
+        Chooses the rows that are held out.
+    score : RankScore or None
+    """
+
+    is_part, score = True, None
+
+    def __init__(self, ranks, *arguments):
+        self.ranks, self.arguments, self.options = ranks, arguments, {"ranks": ranks}
+        self.is_reporting = ranks.comm.rank == 0
+
+    def training(self):
+        return self.ranks.deferring_signals()
+
+    def look(self, estimator, fresh):
+        ranks, (X, y, sample_weight, groups) = self.ranks, self.arguments
+        with ranks.failing_together():
+            _check_support(estimator, ranks)
+            rows = inputs.validate_rows(estimator, X, y, sample_weight, fresh, is_part=True)
+            holdout.check_groups(estimator, groups, rows.X)
+            facts = PartFacts.of(estimator, rows)
+        ranks.check_settings(_settings(estimator, rows, fresh, ranks))
+        self.lengths = ranks.shard_lengths("X", len(rows.y))
+        self.n_training_rows = int(self.lengths.sum())
+        parts = [PartFacts(*each) for each in ranks.gather_json(facts)]
+        parts = [part for part in parts if part.n_rows]
+        if not parts:
+            raise ValueError("X has no rows on any rank. Training needs at least one.")
+        targets, class_weight, self.rms = unite(estimator, parts, fresh)
+        seed = np.array([check_random_state(estimator.random_state).randint(2**31)])
+        ranks.share(seed)
+        self.seed = int(seed[0])
+        self.rows = rows._replace(targets=targets, class_weight=class_weight)
+
+    def preparing(self):
+        return self.ranks.failing_together()
+
+    def prepare(self, estimator, fresh, random_state):
+        data = prepare(estimator, self.rows, fresh)
+        if self.is_reporting:
+            n, names = self.rows.X.shape[1], getattr(estimator, "feature_names_in_", None)
+            has_scale = estimator.targets_.to_check(data) is not None
+            inputs.warn_about_scales(self.rms[:n], self.rms[n:] if has_scale else None, names)
+        return data
+
+    def hold_out(self, estimator, data, random_state):
+        # of each shard the same number of rows, so the rest has the lengths of shards
+        fraction = estimator.validation_fraction
+        ranks, n_shards, shortest = self.ranks, self.ranks.n_shards, self.lengths.min()
+        n_out = max(1, round(fraction * self.n_training_rows / n_shards), 2 // n_shards)
+        if shortest <= n_out:
+            raise ValueError(
+                f"early_stopping=True holds out {n_out} rows of each of {n_shards} shards, but one has "
+                f"{shortest}. Pass more rows, fewer shards, or validation_data."
+            )
+        self.n_training_rows -= n_out * n_shards
+        first, held_out = 0, []
+        for shard in range(ranks.first, ranks.first + ranks.n):
+            length = int(self.lengths[shard])
+            rng = np.random.default_rng([self.seed, shard])
+            held_out.append(first + np.sort(rng.permutation(length)[:n_out]))
+            first += length
+        rows = np.concatenate(held_out)
+        validation = replace(data.take(rows), alpha=0.0)
+        return data.take(np.setdiff1d(np.arange(first), rows)), validation, self.rows.y[rows]
+
+    def score_of(self, estimator, validation, y):
+        self.score = self.options["score"] = RankScore(estimator.targets_, validation)
+        return self.score.get
+
+    def n_rows(self, data):
+        return self.n_training_rows
+
+    def train_one(self, net, make, line):
+        if self.score is not None:
+            self.score.agree(self.ranks)
+        with ExitStack() as stack:
+            with self.ranks.failing_together():
+                stack.enter_context(net._in_training())
+                session = make()
+            session.line = line
+            session.run_locked()
+
+
+def _check_support(estimator, ranks):
+    """Raise ValueError for what does not work with ranks; their engine raises others."""
+    name = "shards" if ranks.comm.size == 1 else "comm"
+    if estimator.n_estimators > 1:
+        raise ValueError(
+            f"{name} does not work with n_estimators={estimator.n_estimators}: the ranks train one "
+            "network together. Set n_estimators=1, or fit one estimator on each rank and average "
+            "their probabilities."
+        )
+    if not isinstance(estimator.loss, str) and not hasattr(estimator.loss, "get_params"):
+        raise ValueError(f"{name} does not work with a custom loss. Choose a loss of fastnn.")
+
+
+def _settings(estimator, rows, fresh, ranks):
+    """Return what must be the same on all ranks, as JSON can hold it."""
+    names = getattr(estimator, "feature_names_in_", None)
+    parameters = estimator.get_params(deep=False)
+    return {
+        **{name: repr(value) for name, value in parameters.items() if name not in OWN},
+        "validation_data": "given" if estimator.validation_data is not None else "None",
+        "shards": ranks.shards,
+        "start": "new networks" if fresh else "fitted networks",
+        "number of columns of X": rows.X.shape[1],
+        "names of columns of X": None if names is None else names.tolist(),
+        "dtype of X": str(rows.X.dtype),
+        "number of columns of y": rows.y.shape[1:],
+    }
+
+
+class RankScore:
+    """The score of the validation rows of all ranks: the mean of a number for each row.
+
+    Attributes
+    ----------
+    value : float
+        That of the last epoch.
+    validation : Data
+        Of this rank.
+    """
+
+    value = np.nan
+
+    def __init__(self, targets, validation):
+        self.targets, self.validation, self.variance = targets, validation, None
+
+    def get(self, net):
+        return self.value
+
+    def agree(self, ranks):
+        """Compute the variance of each target over all ranks, if they are numbers."""
+        validation = self.validation
+        lengths = ranks.shard_lengths("X of validation_data", len(validation))
+        if not self.targets.has_variance:
+            return
+        ends = np.cumsum(lengths[ranks.first : ranks.first + ranks.n])[:-1]
+        y = validation.targets.astype(np.float64)
+        weight = np.ones(len(y)) if validation.sample_weight is None else validation.sample_weight
+        weight = weight.astype(np.float64)[:, None]
+
+        def mean(values):
+            sums = [
+                part.sum(axis=0) for part in np.split(np.hstack([weight * values, weight]), ends)
+            ]
+            *totals, total = ranks.sum(np.array(sums))
+            return np.array(totals) / (total or 1)
+
+        self.variance = mean((y - mean(y)) ** 2)
+
+    def of_rows(self, outputs, targets):
+        """Return the score of each row. targets : as networks learn them"""
+        return self.targets.row_scores(targets, outputs, self.variance)

@@ -1,7 +1,10 @@
 """Export models: to a C99 file for a program or a microcontroller, to ONNX, and to PyTorch.
 
-- `export_model`: a model as both formats need it. `state_dict`: the parameters for PyTorch.
-- `c99`, `onnx_graph`: packages that write the files.
+- `export_model`: a model as both formats need it.
+- `c_file`: a C99 file. `c_inputs`: rows in it, checked and encoded. `c_networks`: its networks.
+- `c_text`: names, numbers, texts and arrays in C.
+- `onnx_file`: an ONNX file. `onnx_nodes`: its nodes and constants.
+- `state_dict`: the parameters for PyTorch.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..files.replacing import replacing
-from .export_model import describe
+from .export_model import to_export_model
 
 if TYPE_CHECKING:
     from typing import Any
@@ -88,11 +91,11 @@ def c(model: Any, path: Path, name: str | None = None, layout: Any = None) -> No
     ...     print([line for line in file if "xor_predict" in line][0], end="")
     int xor_predict(const float x[XOR_N_INPUTS], float y[XOR_N_OUTPUTS]);
     """
-    from .c99.c_file import source
+    from .c_file import source
 
     if name is None:
         name = os.path.splitext(os.path.basename(os.fsdecode(path)))[0]
-    text = source(describe(model, layout), name)
+    text = source(to_export_model(model, layout), name)
     with replacing(path) as file:
         file.write(text.encode("ascii"))
 
@@ -160,9 +163,9 @@ def onnx(model: Any, path: Path, layout: Any = None) -> None:
     >>> graph.input[0].name, graph.output[0].name
     ('X', 'Y')
     """
-    from .onnx_graph.onnx_file import to_bytes
+    from .onnx_file import to_bytes
 
-    data = to_bytes(describe(model, layout))
+    data = to_bytes(to_export_model(model, layout))
     with replacing(path) as file:
         file.write(data)
 
@@ -218,6 +221,6 @@ def torch(model: Any, path: Path) -> None:
     >>> {name: array.shape for name, array in sorted(load_file(path).items())}
     {'0.bias': (3,), '0.weight': (3, 2), '2.bias': (1,), '2.weight': (1, 3)}
     """
-    from .state_dict import write
+    from .state_dict import write_state_dict
 
-    write(model, path)
+    write_state_dict(model, path)

@@ -10,6 +10,7 @@ An MLP and the estimators for arrays begin with dense inputs or cells, and end w
 """
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -167,26 +168,28 @@ class Input:
         return self.column.is_text(self.categories)
 
 
-def describe(model, layout=None):
+def to_export_model(model, layout=None):
     """Return the ExportModel of a fitted model, or raise an error that says why there is none."""
     if isinstance(model, Network):
-        return _describe_network(model, layout)
+        return _from_network(model, layout)
     if layout is not None:
         raise TypeError(
             "layout is what the inputs of an MLP stand for, but the model is of type "
             f"{type(model).__name__}, which has its own encoding. Leave layout out."
         )
     try:
+        from sklearn.utils.validation import check_is_fitted
+
         from ..estimators import MLPClassifier, MLPRegressor
         from ..tabular import TabularClassifier, TabularRegressor
     except ImportError:  # without scikit-learn there are no estimators
         _refuse(model)
     if isinstance(model, (MLPClassifier, MLPRegressor)):
-        _check_is_fitted(model)
-        return _describe_estimator(model, isinstance(model, MLPClassifier))
+        check_is_fitted(model)
+        return _from_estimator(model, isinstance(model, MLPClassifier))
     if isinstance(model, (TabularClassifier, TabularRegressor)):
-        _check_is_fitted(model)
-        return _describe_tabular(model)
+        check_is_fitted(model)
+        return _from_tabular(model)
     _refuse(model)
 
 
@@ -211,13 +214,7 @@ def _refuse(model):
     )
 
 
-def _check_is_fitted(model):
-    from sklearn.utils.validation import check_is_fitted
-
-    check_is_fitted(model)
-
-
-def _describe_network(net, layout):
+def _from_network(net, layout):
     if layout is not None and not isinstance(layout, TableLayout):
         advice = " Pass table.layout." if isinstance(layout, EncodedTable) else ""
         raise TypeError(
@@ -240,12 +237,18 @@ def _describe_network(net, layout):
     )
 
 
+def cell_counts(layout):
+    """Return the number of cells of each kind in a row of a table."""
+    n_positions, n_codes = len(layout.n_bins), len(layout.n_categories)
+    return {"numbers": layout.n_numbers, "positions": n_positions, "codes": n_codes}
+
+
 def n_cells(layout):
     """Return the number of cells in a row of a table."""
-    return layout.n_numbers + len(layout.n_bins) + len(layout.n_categories)
+    return sum(cell_counts(layout).values())
 
 
-def _describe_estimator(model, is_classifier):
+def _from_estimator(model, is_classifier):
     networks = model.networks_
     classes = model.classes_ if is_classifier else None
     is_multilabel = is_classifier and model.targets_.is_multilabel
@@ -271,14 +274,14 @@ def _describe_estimator(model, is_classifier):
     )
 
 
-def _describe_tabular(model):
-    table, classes = model.model_, model.classes_ if model.is_classifier else None
-    targets = table.targets
+def _from_tabular(model):
+    table, targets = model.model_, model.model_.targets
+    classes, threshold = _classes_and_threshold(model)
     members = [member for member in table.members if member.weight]  # 0: of a fit that was stopped
     used = list(dict.fromkeys(member.encoder for member in members))
     groups = [
         Group(
-            Layers.from_networks([net for networks in member.networks for net in networks]),
+            Layers.from_networks(list(chain.from_iterable(member.networks))),
             used.index(member.encoder),
             len(member.networks[0]),
             member.weight / len(member.networks),
@@ -299,13 +302,16 @@ def _describe_tabular(model):
         encoders=encoders,
         targets=targets,
         classes=classes,
-        threshold=_threshold(model) if classes is not None else None,
+        threshold=threshold,
     )
 
 
-def _threshold(model):
+def _classes_and_threshold(model):
+    """Return the classes, and the threshold of the second of two; None without."""
+    if not model.is_classifier:
+        return None, None
     threshold = model.threshold_  # an error, if it was set after fit and does not fit
-    return threshold if len(model.classes_) == 2 else None
+    return model.classes_, threshold if len(model.classes_) == 2 else None
 
 
 def labels(classes):

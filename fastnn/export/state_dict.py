@@ -1,15 +1,15 @@
 """Write the state_dict of the PyTorch module of a network, without PyTorch."""
 
 from ..core.errors import DataError, Wording
-from ..exchange.sequential import modules_of
+from ..estimators.sequential import modules_of
 from ..files import json_values, safetensors
 from ..network import Network
-from .export_model import describe
+from .export_model import to_export_model
 
 ONNX = Wording("fastnn.export.onnx", "--onnx")
 
 
-def write(model, path):
+def write_state_dict(model, path):
     """Write a model as a state_dict. See `fastnn.export.torch`."""
     net, classes = _network_and_classes(model)
     modules = modules_of(net)
@@ -22,12 +22,12 @@ def write(model, path):
     lines = "".join(f"\n    {module}," for module in modules)
     metadata = {"format": "pt", "module": f"Sequential({lines}\n)"}
     if classes is not None:
-        metadata["classes"] = safetensors.to_text(json_values.describe_classes(classes)["classes"])
+        metadata["classes"] = json_values.to_text(json_values.describe_classes(classes)["classes"])
     safetensors.write(path, arrays, metadata)
 
 
 def _network_and_classes(model):
-    description = describe(model)  # refuses models that are not fitted, or not of fastnn
+    description = to_export_model(model)  # refuses models that are not fitted, or not of fastnn
     if isinstance(model, Network):
         return model, None
     if description.features is not None:

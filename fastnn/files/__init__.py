@@ -1,8 +1,8 @@
 """Model files. Modules that read and write them are imported when first used.
 
 - `safetensors`: the format. `replacing`: a file is replaced atomically.
-- `kinds`: the kinds of files, and what reads them. `checks`: checks of what a file holds.
-- `model`: one network. `collection`: many. `json_values`: what JSON holds of them.
+- `kinds`: the kinds of files, and what reads them. `model`: one network, or many.
+- `json_values`: what JSON holds of them, and checks of it.
 """
 
 from ..core.messages import LONG, printable

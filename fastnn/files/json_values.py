@@ -1,25 +1,119 @@
-"""Values as JSON holds them: classes, random generators, and training states without their arrays."""
+"""Values as JSON holds them, and checks of what a file says: JSON texts, classes, random generators.
+
+Files may be damaged or malicious. In `damage_refused`, a ValueError becomes a ModelFileError.
+"""
 
 import json
 import math
-from dataclasses import asdict
+import re
+from contextlib import contextmanager
 
 import numpy as np
 
-from .. import optimizers
-from ..schedules import Plateau
-from ..state import Best, TrainingState
+from ..core.messages import reason
 from . import ModelFileError
-from .checks import check, check_mapping, is_count
 
+#: The errors of code that trusts JSON.
+DAMAGE = LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError
+MAX_DEPTH = 50  # lists and mappings inside each other; models have fewer than 10
 MAX_TEXTS = 2**26  # bytes of an array of texts, each of which is as large as the longest
 LABEL_TYPES = {"b": bool, "i": int, "u": int, "f": float, "U": str}  # by kind of dtype
 BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 MAXIMA = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1, "has_gauss": 1}
-#: Fields of a training state.
-COUNTS = "step", "epoch", "row"
-OPTIONAL_COUNTS = "seed", "split_seed", "split_rows", "split_held_out", "shards", "shuffle_seed"
-SPLIT_METHODS = "permutation", "hash"
+
+
+# ---- texts ----
+
+
+def to_text(value, allow_nan=True):
+    """Return a value as JSON text. Numbers of NumPy become those of Python.
+
+    Characters stand for themselves: escaped, and again in the JSON around it, most letters of the
+    world would take seven bytes. UTF-8 has no lone surrogates, so these are escaped.
+    """
+    text = json.dumps(
+        value,
+        allow_nan=allow_nan,
+        default=lambda x: x.item(),
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+    return re.sub("[\ud800-\udfff]", lambda found: rf"\u{ord(found[0]):04x}", text)
+
+
+def is_nested(text, levels):
+    """Return whether JSON text nests lists and mappings more deeply than this."""
+    if isinstance(text, bytes):
+        text = text.decode("latin-1")  # each byte is a character: brackets and quotes stay the same
+    depth = 0
+    for token in re.finditer(r'"(?:[^"\\]++|\\.)*+"?|[][{}]', text, re.DOTALL):
+        first = text[token.start()]
+        depth += (first in "[{") - (first in "]}")
+        if depth > levels:
+            return True
+    return False
+
+
+def parse_json(text, what):
+    """Parse JSON text without duplicate keys; `what` names it in error messages."""
+
+    def no_duplicates(pairs):
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("duplicate keys")
+        return dict(pairs)
+
+    if not isinstance(text, (str, bytes)):
+        raise ModelFileError(f"{what} is missing")
+    try:
+        # json's own limit is the stack in some versions of Python: then it is that of the machine.
+        if is_nested(text, MAX_DEPTH):
+            raise ValueError(f"more than {MAX_DEPTH} levels of lists and mappings")
+        return json.loads(text, object_pairs_hook=no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{what} is not JSON: {error}") from None
+
+
+# ---- checks ----
+
+
+def check(valid, what):
+    """Raise ValueError if a part of a file is not valid. what : the name of the part"""
+    if not valid:
+        raise ValueError(what)
+
+
+def is_finite(x):
+    """Whether a value of JSON is a finite number with a decimal point."""
+    return type(x) is float and math.isfinite(x)
+
+
+def check_mapping(value, what):
+    """Return the value if it is a dict, or raise a ModelFileError."""
+    if not isinstance(value, dict):
+        raise ModelFileError(f"{what} is missing or not a mapping")
+    return value
+
+
+def is_count(value, maximum, minimum=0):
+    """Return whether the value is an int within these limits."""
+    return type(value) is int and minimum <= value <= maximum
+
+
+@contextmanager
+def damage_refused(what):
+    """Context manager in which errors of a reader become a ModelFileError.
+
+    A reader of nested JSON need not check each key and type before it uses them.
+
+    what : what the JSON describes, for the message
+    """
+    try:
+        yield
+    except ModelFileError:
+        raise
+    except DAMAGE as error:
+        problem = f"the description of the {what} is damaged ({reason(error)})"
+        raise ModelFileError(problem) from None
 
 
 # ---- classes: texts, whole numbers, numbers and Booleans ----
@@ -141,66 +235,3 @@ def _check_generator(template, value, key="rng"):
     if type(value) is not type(template) or (isinstance(value, int) and not 0 <= value <= maximum):
         raise ValueError(f"{key} is {value!r}"[:100])
     return value
-
-
-# ---- training states ----
-
-
-def describe_state(state):
-    """Return a training state without its arrays as a dict that JSON can hold."""
-    numbers = {name: getattr(state, name) for name in (*COUNTS, *OPTIONAL_COUNTS, "loss_sum")}
-    plateau = state.plateau and asdict(state.plateau)
-    best = state.best and dict(loss=state.best.loss, epoch=state.best.epoch)
-    return dict(
-        **optimizers.describe(state.optimizer),
-        **numbers,
-        plateau=plateau,
-        best=best,
-        split_method=state.split_method,
-    )
-
-
-def parse_state(state):
-    """Return a training state with empty arrays."""
-    state = check_mapping(state, "state")
-    counts = {name: state.get(name) for name in COUNTS}
-    optional = {name: state.get(name) for name in OPTIONAL_COUNTS}
-    loss_sum = state.get("loss_sum")
-    valid = all(is_count(count, 2**62) for count in counts.values()) and all(
-        count is None or is_count(count, 2**63) for count in optional.values()
-    )
-    if not valid or type(loss_sum) is not float or loss_sum != loss_sum:
-        raise ModelFileError("state is damaged")
-    rows, held_out = optional["split_rows"], optional["split_held_out"]
-    if (rows is None) != (held_out is None) or (rows is not None and not 0 < held_out < rows):
-        raise ModelFileError("split_rows and split_held_out are damaged")
-    try:
-        optimizer = optimizers.from_description(state.get("optimizer"), state.get("settings"))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ModelFileError(f"the settings of the optimizer are damaged: {error}") from None
-    try:
-        plateau = (
-            None
-            if state.get("plateau") is None
-            else Plateau(**check_mapping(state["plateau"], "plateau"))
-        )
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ModelFileError(f"plateau is damaged: {error}") from None
-    best = None if state.get("best") is None else check_mapping(state["best"], "best")
-    if best is not None:
-        if type(best.get("loss")) is not float or not is_count(best.get("epoch"), 2**62):
-            raise ModelFileError("best is damaged")
-        best = Best(best["loss"], best["epoch"], np.empty(0))
-    split_method = state.get("split_method")  # older versions do not write it
-    if split_method not in (None, *SPLIT_METHODS):
-        raise ModelFileError(f"split_method {split_method!r} is invalid"[:100])
-    return TrainingState(
-        optimizer,
-        np.empty(0),
-        loss_sum=loss_sum,
-        plateau=plateau,
-        best=best,
-        split_method=split_method,
-        **counts,
-        **optional,
-    )

@@ -30,7 +30,7 @@ KINDS = {
     "fastnn-tabular": Kind(
         "an estimator for tables",
         "fastnn.load",
-        "fastnn.tabular.tabular_file",
+        "fastnn.tabular.stored_model",
         (
             "fastnn.tabular.classifier.TabularClassifier",
             "fastnn.tabular.regressor.TabularRegressor",
@@ -39,7 +39,7 @@ KINDS = {
 }
 
 
-def check(metadata, kind, version):
+def check_kind(metadata, kind, version):
     """Check that the metadata of a file have this format, in a version that can be read.
 
     kind : a key of KINDS; version : int

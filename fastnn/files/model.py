@@ -1,4 +1,4 @@
-"""Read and write model files, which are safetensors files.
+"""Read and write files of one network or of many, which are safetensors files.
 
 The arrays are W0 (n_in, n_out), b0, W1, and so on. A training state adds "moments" (n_moments,
 n_params), "order" (n,) if training stopped within an epoch, "params" (n_params,) if training
@@ -9,23 +9,39 @@ random generator as JSON, and ``net.metadata``, unless it is empty, under "user"
 `read` returns the `Parts` of a file, and `write` writes them; `fastnn.mlp` makes a network from
 them. Files may be damaged or malicious. All sizes are checked against the architecture and the
 length of the file before memory is allocated.
+
+A file of many networks has no training states. Networks of the same architecture form a group,
+numbered in the order in which they first occur. The array "params0" (number of networks, n_params) has
+the parameters of group 0, and so on. With several groups, the array "groups" (n,) has the group of each
+network. The text metadata has the architectures and, unless they are empty, names and metadata of the
+networks as JSON.
 """
 
-from dataclasses import dataclass, fields, replace
+import json
+import math
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 
+from .. import optimizers
 from ..activations import ACTIVATIONS
 from ..network import MAX_LAYERS, MAX_SIZE
-from ..state import TrainingState, is_order_from
+from ..schedules import Plateau
+from ..state import Best, TrainingState, is_order_from
 from . import ModelFileError, json_values, kinds, safetensors
-from .checks import check_mapping, is_count
-from .safetensors import parse_json
+from .json_values import check_mapping, is_count, parse_json, to_text
 
 FORMAT, VERSION = "fastnn", 1
-SPARE = 500_000  # bytes of the header that `check` leaves for arrays and the training state
+FORMAT_OF_MANY, VERSION_OF_MANY = "fastnn-networks", 1
+MAX_NETWORKS = 2**31
+SPARE = 500_000  # bytes of the header that `check_writable` leaves for arrays and training state
 STATE_ARRAYS = "order", "params", "best_params"  # which a training state may have, besides moments
 NETWORK = ("layer_sizes", "activations", "bias", "dtype", "dropout")  # in Parts and in the JSON
+#: Fields of a training state.
+COUNTS = "step", "epoch", "row"
+OPTIONAL_COUNTS = "seed", "split_seed", "split_rows", "split_held_out", "shards", "shuffle_seed"
+SPLIT_METHODS = "permutation", "hash"
 
 
 @dataclass(eq=False, repr=False, match_args=False)
@@ -77,17 +93,15 @@ def _shapes(layer_sizes, bias):
     return shapes
 
 
-def n_params_of(network):
-    """Return the number of parameters of an architecture that `check_network` returned."""
-    shapes = _shapes(network["layer_sizes"], network["bias"])
-    return sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
+def _count_params(shapes):
+    return sum(map(math.prod, shapes.values()))
 
 
 def _views(params, shapes):
     """Return {name: view of this shape} into a flat array."""
     views, offset = {}, 0
     for name, shape in shapes.items():
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         views[name] = params[offset : offset + size].reshape(shape)
         offset += size
     return views
@@ -101,17 +115,17 @@ def write(path, parts, on_written=None):
     safetensors.write(path, arrays_of(parts), _metadata(parts), on_written)
 
 
-def check(parts):
+def check_writable(parts):
     """Raise ValueError if `write` could not write these `Parts` because of what they describe."""
     metadata = _metadata(parts)
     safetensors.check_header(
-        SPARE + len(safetensors.to_text(metadata).encode()),
+        SPARE + len(to_text(metadata).encode()),
         "Store less in net.metadata, or use a shorter schedules.Rates.",
     )
 
 
 def _metadata(parts):
-    description = {name: safetensors.to_text(value) for name, value in describe(parts).items()}
+    description = {name: to_text(value) for name, value in describe(parts).items()}
     return {"format": FORMAT, "format_version": str(VERSION), **description}
 
 
@@ -122,7 +136,7 @@ def describe(parts):
     if parts.metadata:
         description["user"] = check_user_metadata(parts.metadata, ValueError)
     if parts.state is not None:
-        description["state"] = json_values.describe_state(parts.state)
+        description["state"] = describe_state(parts.state)
     return description
 
 
@@ -176,7 +190,7 @@ def read(path):
 def read_from(reader):
     """Return the `Parts` of an open file."""
     metadata = reader.metadata
-    kinds.check(metadata, FORMAT, VERSION)
+    kinds.check_kind(metadata, FORMAT, VERSION)
     description = {name: parse_json(metadata.get(name), name) for name in ("network", "rng")}
     description |= {
         name: parse_json(metadata[name], name) for name in ("user", "state") if name in metadata
@@ -190,7 +204,7 @@ def read_from(reader):
 def parse(description):
     """Return the `Parts` that `describe` described, with empty arrays."""
     network = check_network(description.get("network"))
-    state = json_values.parse_state(description["state"]) if "state" in description else None
+    state = parse_state(description["state"]) if "state" in description else None
     rng = json_values.parse_generator(description.get("rng"))
     user = check_user_metadata(description.get("user", {}), ModelFileError)
     dtype = np.dtype(network["dtype"])
@@ -206,43 +220,44 @@ def parse(description):
 def check_network(network):
     """Return the architecture, checked as strictly as the arguments of a network."""
     network = check_mapping(network, "network")
-    sizes, names = network.get("layer_sizes"), network.get("activations")
-    if (
-        not isinstance(sizes, list)
-        or not 2 <= len(sizes) <= MAX_LAYERS
-        or not all(is_count(size, MAX_SIZE, 1) for size in sizes)
-    ):
+    sizes, names, bias, dtype, dropout = map(network.get, NETWORK)
+    if not (_is_list(sizes, 2, MAX_LAYERS) and all(is_count(n, MAX_SIZE, 1) for n in sizes)):
         raise ModelFileError(
             f"layer_sizes must be 2 to {MAX_LAYERS} whole numbers from 1 to {MAX_SIZE}"
         )
-    if (
-        not isinstance(names, list)
-        or len(names) != len(sizes) - 1
-        or type(network.get("bias")) is not bool
-    ):
+    n_layers = len(sizes) - 1
+    if not _is_list(names, n_layers, n_layers) or type(bias) is not bool:
         raise ModelFileError("activations or bias do not match layer_sizes")
-    if network.get("dtype") not in ("float32", "float64"):
-        raise ModelFileError(f"dtype {network.get('dtype')!r} is invalid"[:100])
-    known = all(isinstance(name, str) and name in ACTIVATIONS for name in names)
-    if not known or "softmax" in names[:-1] or (names[-1] == "softmax" and sizes[-1] == 1):
+    if dtype not in ("float32", "float64"):
+        raise ModelFileError(f"dtype {dtype!r} is invalid"[:100])
+    if not _are_activations(names, sizes[-1]):
         raise ModelFileError(f"activations are invalid: {names!r}"[:200])
-    dropout = network.get("dropout")
-    if (
-        not isinstance(dropout, list)
-        or len(dropout) != len(names)
-        or not all(type(rate) is float and 0 <= rate < 1 for rate in dropout)
+    if not _is_list(dropout, n_layers, n_layers) or not all(
+        type(rate) is float and 0 <= rate < 1 for rate in dropout
     ):
         raise ModelFileError(f"dropout is invalid: {dropout!r}"[:100])
     return {name: network[name] for name in NETWORK}
 
 
+def _is_list(value, least, most):
+    """Whether a value is a list of so many items."""
+    return isinstance(value, list) and least <= len(value) <= most
+
+
+def _are_activations(names, n_out):
+    """Whether a list holds activations of layers, the last of which has n_out outputs."""
+    if not all(isinstance(name, str) and name in ACTIVATIONS for name in names):
+        return False
+    return "softmax" not in names[:-1] and (names[-1] != "softmax" or n_out > 1)
+
+
 def expected_arrays(reader, parts, prefix=""):
     """Return {prefix and name: (shape, dtype name)} of the arrays that a file must have."""
-    kind = safetensors.NAMES[parts.dtype.newbyteorder("<")]
+    kind = safetensors.name_of(parts.dtype)
     shapes, state = _shapes(parts.layer_sizes, parts.bias), parts.state
     expected = {name: (shape, kind) for name, shape in shapes.items()}
     if state is not None:
-        n_params = sum(np.prod(shape, dtype=object) for shape in shapes.values())
+        n_params = _count_params(shapes)
         present = {name for name in STATE_ARRAYS if prefix + name in reader.entries}
         if ("best_params" in present) != (state.best is not None):
             raise ModelFileError("the file has only one of best and best_params")
@@ -261,7 +276,7 @@ def expected_arrays(reader, parts, prefix=""):
 def read_arrays(reader, parts, prefix=""):
     """Read the arrays into `Parts`. Call ``reader.check`` first."""
     shapes = _shapes(parts.layer_sizes, parts.bias)
-    parts.params = np.empty(sum(int(np.prod(shape)) for shape in shapes.values()), parts.dtype)
+    parts.params = np.empty(_count_params(shapes), parts.dtype)
     for name, view in _views(parts.params, shapes).items():
         reader.read_into(prefix + name, view)
     state = parts.state
@@ -277,3 +292,177 @@ def read_arrays(reader, parts, prefix=""):
         state.params = reader.array(prefix + "params")
     if state.best is not None:
         state.best = replace(state.best, params=reader.array(prefix + "best_params"))
+
+
+# ---- training states ----
+
+
+def describe_state(state):
+    """Return a training state without its arrays as a dict that JSON can hold."""
+    numbers = {name: getattr(state, name) for name in (*COUNTS, *OPTIONAL_COUNTS, "loss_sum")}
+    plateau = state.plateau and asdict(state.plateau)
+    best = state.best and dict(loss=state.best.loss, epoch=state.best.epoch)
+    return dict(
+        **optimizers.describe(state.optimizer),
+        **numbers,
+        plateau=plateau,
+        best=best,
+        split_method=state.split_method,
+    )
+
+
+def parse_state(state):
+    """Return a training state with empty arrays."""
+    state = check_mapping(state, "state")
+    counts, loss_sum = _parse_counts(state), state.get("loss_sum")
+    if type(loss_sum) is not float or math.isnan(loss_sum):
+        raise ModelFileError("state is damaged")
+    rows, held_out = counts["split_rows"], counts["split_held_out"]
+    if (rows is None) != (held_out is None) or (rows is not None and not 0 < held_out < rows):
+        raise ModelFileError("split_rows and split_held_out are damaged")
+    with _refused("the settings of the optimizer are damaged"):
+        optimizer = optimizers.from_description(state.get("optimizer"), state.get("settings"))
+    plateau, best = state.get("plateau"), state.get("best")
+    if plateau is not None:
+        with _refused("plateau is damaged"):
+            plateau = Plateau(**check_mapping(plateau, "plateau"))
+    if best is not None:
+        best = check_mapping(best, "best")
+        if type(best.get("loss")) is not float or not is_count(best.get("epoch"), 2**62):
+            raise ModelFileError("best is damaged")
+        best = Best(best["loss"], best["epoch"], np.empty(0))
+    split_method = state.get("split_method")  # older versions do not write it
+    if split_method not in (None, *SPLIT_METHODS):
+        raise ModelFileError(f"split_method {split_method!r} is invalid"[:100])
+    return TrainingState(
+        optimizer,
+        np.empty(0),
+        loss_sum=loss_sum,
+        plateau=plateau,
+        best=best,
+        split_method=split_method,
+        **counts,
+    )
+
+
+def _parse_counts(state):
+    counts = {name: state.get(name) for name in (*COUNTS, *OPTIONAL_COUNTS)}
+    for name, count in counts.items():
+        is_absent = count is None and name in OPTIONAL_COUNTS
+        if not is_absent and not is_count(count, 2**62 if name in COUNTS else 2**63):
+            raise ModelFileError("state is damaged")
+    return counts
+
+
+@contextmanager
+def _refused(problem):
+    """Context manager in which the errors of a constructor become a ModelFileError."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ModelFileError(f"{problem}: {error}") from None
+
+
+# ---- many networks ----
+
+
+@dataclass(eq=False, repr=False)
+class Entry:
+    """One network: its architecture, as in `Parts`, its parameters and its metadata."""
+
+    network: dict
+    params: np.ndarray
+    metadata: dict
+
+
+def write_many(path, entries, names=None, on_written=None):
+    """Write entries, all of one dtype, to a file, atomically.
+
+    names : list of str, optional. on_written : as in `safetensors.write`.
+    """
+    groups: dict = {}  # {architecture as JSON: (number, [params])}
+    numbers = np.empty(len(entries), np.int64)
+    for i, entry in enumerate(entries):
+        number, params = groups.setdefault(to_text(entry.network), (len(groups), []))
+        params.append(entry.params)
+        numbers[i] = number
+    arrays = {f"params{number}": np.stack(params) for number, params in groups.values()}
+    if len(groups) > 1:
+        arrays["groups"] = numbers
+    metadata = {
+        "format": FORMAT_OF_MANY,
+        "format_version": str(VERSION_OF_MANY),
+        "networks": to_text([json.loads(text) for text in groups]),
+    }
+    if names is not None:
+        metadata["names"] = to_text(names)
+    if any(entry.metadata for entry in entries):
+        metadata["user"] = to_text(
+            [check_user_metadata(entry.metadata, ValueError) for entry in entries]
+        )
+    safetensors.write(path, arrays, metadata, on_written)
+
+
+def read_many(path):
+    """Return the entries of a file, and their names or None.
+
+    Raises
+    ------
+    ModelFileError
+        The file does not hold networks, is damaged, or was written by a newer version.
+    """
+    with safetensors.reading(path) as reader:
+        return read_many_from(reader)
+
+
+def read_many_from(reader):
+    """Return the entries of an open file, and their names or None."""
+    metadata = reader.metadata
+    kinds.check_kind(metadata, FORMAT_OF_MANY, VERSION_OF_MANY)
+    networks = parse_json(metadata.get("networks"), "networks")
+    if not isinstance(networks, list) or not networks:
+        raise ModelFileError("networks is empty or not a list")
+    networks = [check_network(network) for network in networks]
+    groups, params = _read_groups(reader, networks)
+    names = _list_of(metadata, "names", len(groups))
+    if names is not None and not all(isinstance(name, str) for name in names):
+        raise ModelFileError("names is damaged")
+    if names is not None and len(set(names)) < len(names):
+        raise ModelFileError("names holds a name twice")
+    user = _list_of(metadata, "user", len(groups)) or [{} for _ in groups]
+    entries = [
+        Entry(networks[group], next(params[group]), check_user_metadata(each, ModelFileError))
+        for group, each in zip(groups, user)
+    ]
+    return entries, names
+
+
+def _read_groups(reader, networks):
+    """Return the group of each network, and for each group an iterator over the parameters.
+
+    networks : list of dict, the architecture of each group
+    """
+    counts = [reader.length(f"params{i}", maximum=MAX_NETWORKS) for i in range(len(networks))]
+    n, expected = sum(counts), {}
+    for i, (network, count) in enumerate(zip(networks, counts)):
+        n_params = _count_params(_shapes(network["layer_sizes"], network["bias"]))
+        expected[f"params{i}"] = [count, n_params], safetensors.name_of(network["dtype"])
+    if len(networks) > 1:
+        expected["groups"] = [n], "I64"
+    reader.check(expected)
+    groups = reader.array("groups") if len(networks) > 1 else np.zeros(n, np.int64)
+    if groups.min() < 0 or not np.array_equal(
+        np.bincount(np.minimum(groups, len(networks)), minlength=len(networks)), counts
+    ):
+        raise ModelFileError("groups do not match the numbers of networks")
+    return groups.tolist(), [iter(reader.array(f"params{i}")) for i in range(len(networks))]
+
+
+def _list_of(metadata, name, n):
+    """Return a list of n values from the metadata, or None if there is none."""
+    if name not in metadata:
+        return None
+    values = parse_json(metadata[name], name)
+    if not isinstance(values, list) or len(values) != n:
+        raise ModelFileError(f"{name} is not a list of {n} values")
+    return values

@@ -44,13 +44,14 @@ def replacing(path):
             opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode),
         ) as file:
             if mode is not None:
-                _set_permissions(temporary, mode)
+                with suppress(OSError):  # a file system without permissions
+                    os.chmod(temporary, mode)  # those that the umask has removed
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        if os.path.exists(temporary):
+        with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
     _sync_folder(folder)
@@ -62,12 +63,6 @@ def _permissions(path):
         return os.stat(path).st_mode & 0o777
     except FileNotFoundError:
         return None
-
-
-def _set_permissions(path, mode):
-    """Set permissions that the umask has removed."""
-    with suppress(OSError):  # a file system without permissions
-        os.chmod(path, mode)
 
 
 def _sync_folder(folder):

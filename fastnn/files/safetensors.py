@@ -8,19 +8,18 @@ of the file before memory is allocated.
 """
 
 import json
+import math
 import os
-import re
 import sys
 from contextlib import contextmanager
 
 import numpy as np
 
 from . import ModelFileError
-from .checks import check_mapping, is_count
+from .json_values import check_mapping, is_count, parse_json
 from .replacing import replacing
 
 MAX_HEADER = 16_000_000  # bytes
-MAX_DEPTH = 50  # lists and mappings inside each other; models have fewer than 10
 DTYPES: dict[str, np.dtype] = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
@@ -29,20 +28,9 @@ DTYPES: dict[str, np.dtype] = {
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
-def to_text(value, allow_nan=True):
-    """Return a value as JSON text. Numbers of NumPy become those of Python.
-
-    Characters stand for themselves: escaped, and again in the JSON around it, most letters of the
-    world would take seven bytes. UTF-8 has no lone surrogates, so these are escaped.
-    """
-    text = json.dumps(
-        value,
-        allow_nan=allow_nan,
-        default=lambda x: x.item(),
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
-    return re.sub("[\ud800-\udfff]", lambda found: rf"\u{ord(found[0]):04x}", text)
+def name_of(dtype):
+    """Return what the format calls a dtype."""
+    return NAMES[np.dtype(dtype).newbyteorder("<")]
 
 
 def write(path, arrays, metadata, on_written=None, advice="Store less in net.metadata."):
@@ -146,34 +134,29 @@ class Reader:
                 f"the file has the arrays {sorted(self.entries)}, but its architecture needs "
                 f"{sorted(expected)}"
             )
-        spans = []
-        for name, (shape, dtype) in expected.items():
-            entry = check_mapping(self.entries[name], name)
-            span = entry.get("data_offsets")
-            size = int(np.prod(shape, dtype=object)) * DTYPES[dtype].itemsize
-            valid = (
-                isinstance(span, list)
-                and len(span) == 2
-                and all(is_count(offset, self.n_bytes) for offset in span)
-            )
-            if (
-                entry.get("dtype") != dtype
-                or entry.get("shape") != shape
-                or not valid
-                or span[1] - span[0] != size
-            ):
-                raise ModelFileError(f"array {name} is not {dtype} of shape {shape}")
-            spans.append(span)
-        offset = 0
-        for start, end in sorted(spans):
-            if start != offset:
-                raise ModelFileError("arrays overlap or leave gaps")
-            offset = end
-        if offset != self.n_bytes:
+        spans = sorted(self._span(name, *each) for name, each in expected.items())
+        ends = [0, *(end for _, end in spans)]
+        if [start for start, _ in spans] != ends[:-1]:
+            raise ModelFileError("arrays overlap or leave gaps")
+        if ends[-1] != self.n_bytes:
             raise ModelFileError(
-                f"the arrays need {offset} bytes, but the file has {self.n_bytes}: it is truncated "
-                "or has extra bytes"
+                f"the arrays need {ends[-1]} bytes, but the file has {self.n_bytes}: it is "
+                "truncated or has extra bytes"
             )
+
+    def _span(self, name, shape, dtype):
+        """Return the first byte of an array and the end, which fit its shape and dtype."""
+        entry = check_mapping(self.entries[name], name)
+        span = entry.get("data_offsets")
+        size = math.prod(shape) * DTYPES[dtype].itemsize
+        if (
+            (entry.get("dtype"), entry.get("shape")) != (dtype, shape)
+            or not (isinstance(span, list) and len(span) == 2)
+            or not all(is_count(offset, self.n_bytes) for offset in span)
+            or span[1] - span[0] != size
+        ):
+            raise ModelFileError(f"array {name} is not {dtype} of shape {shape}")
+        return span
 
     def length(self, name, minimum=1, maximum=sys.maxsize):
         """Return the length of an array that has not been checked, to pass it to `check`."""
@@ -200,9 +183,6 @@ class Reader:
             out.byteswap(inplace=True)
 
 
-# ---- checks of the header ----
-
-
 def _hint(start):
     """Return what to do with a file of another library that starts with these bytes."""
     if start[:1] == b"\x80" and start[1:2] <= b"\x05":
@@ -213,35 +193,3 @@ def _hint(start):
             "with fastnn.from_torch"
         )
     return ""
-
-
-def is_nested(text, levels):
-    """Return whether JSON text nests lists and mappings more deeply than this."""
-    if isinstance(text, bytes):
-        text = text.decode("latin-1")  # each byte is a character: brackets and quotes stay the same
-    depth = 0
-    for token in re.finditer(r'"(?:[^"\\]++|\\.)*+"?|[][{}]', text, re.DOTALL):
-        first = text[token.start()]
-        depth += (first in "[{") - (first in "]}")
-        if depth > levels:
-            return True
-    return False
-
-
-def parse_json(text, what):
-    """Parse JSON text without duplicate keys; `what` names it in error messages."""
-
-    def no_duplicates(pairs):
-        if len(dict(pairs)) < len(pairs):
-            raise ValueError("duplicate keys")
-        return dict(pairs)
-
-    if not isinstance(text, (str, bytes)):
-        raise ModelFileError(f"{what} is missing")
-    try:
-        # json's own limit is the stack in some versions of Python: then it is that of the machine.
-        if is_nested(text, MAX_DEPTH):
-            raise ValueError(f"more than {MAX_DEPTH} levels of lists and mappings")
-        return json.loads(text, object_pairs_hook=no_duplicates)
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{what} is not JSON: {error}") from None

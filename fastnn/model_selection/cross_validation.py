@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.preprocessing import LabelEncoder
+from sklearn.utils.validation import _num_samples
 
 from ..core.messages import hint_at
 from ..distributed.shared_objects import SharedObjects
-from . import models
-from .folds import Folds, split_rows
-from .run import Run, Workers, train_runs
+from .folds import Folds, Run, RunTrainer, make_splits, network_of, network_path, train_runs
 from .scoring import Predicting, Scoring, complete_failures, report_failures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from concurrent.futures import Executor
-    from typing import Literal
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -101,12 +99,13 @@ def cross_validate(
     >>> bool(results["test_score"].mean() > 0.8)
     True
     """
-    path = models.network_path(estimator, "cross_validate")
-    evaluate = Scoring(estimator, scoring, error_score, return_train_score)
-    rows, splits = split_rows(estimator, X, y, groups, cv)
+    path = network_path(estimator, "cross_validate")
+    evaluate = Scoring(
+        estimator, scoring, error_score, return_train_score, keeps_models=return_estimator
+    )
+    rows, splits = make_splits(estimator, X, y, groups, cv)
     folds = Folds(estimator, path, rows, splits, dict(params or {}))
-    workers = Workers(n_jobs, executor, verbose)
-    results = _train_folds(folds, evaluate, workers, keep_models=return_estimator)
+    results = _train_folds(folds, evaluate, RunTrainer(n_jobs, executor, verbose))
     errors = [r["error"] for r in results if "error" in r]
     report_failures(errors, len(results), error_score)
     complete_failures(results)
@@ -118,14 +117,20 @@ def cross_validate(
     if return_indices:
         train, test = zip(*folds.splits)
         answer["indices"] = {"train": train, "test": test}
-    parts = ("test", "train") if return_train_score else ("test",)
-    first = results[0]["test"]
-    for name in first if isinstance(first, dict) else [None]:
-        for part in parts:
-            answer[f"{part}_{name or 'score'}"] = np.array(
-                [r[part] if name is None else r[part][name] for r in results]
-            )
-    return answer
+    return answer | _score_arrays(results)
+
+
+def _score_arrays(results):
+    """Return the scores of all folds, by their names in the answer."""
+    first = results[0]
+    return {
+        f"{part}_{name or 'score'}": np.array(
+            [r[part] if name is None else r[part][name] for r in results]
+        )
+        for name in (first["test"] if isinstance(first["test"], dict) else [None])
+        for part in ("test", "train")
+        if part in first
+    }
 
 
 def cross_val_predict(
@@ -171,11 +176,11 @@ def cross_val_predict(
         raise ValueError(
             f"method must be one of {', '.join(METHODS)}, got {method!r}{hint_at(method, METHODS)}"
         )
-    path = models.network_path(estimator, "cross_val_predict")
-    arrays, splits = split_rows(estimator, X, y, groups, cv)
+    path = network_path(estimator, "cross_val_predict")
+    arrays, splits = make_splits(estimator, X, y, groups, cv)
     folds = Folds(estimator, path, arrays, splits, dict(params or {}))
     rows = np.concatenate([test for _, test in folds.splits])
-    if not np.array_equal(np.sort(rows), np.arange(folds.n_rows)):
+    if not np.array_equal(np.sort(rows), np.arange(_num_samples(folds.X))):
         raise ValueError(
             "cross_val_predict needs a cv that puts each row into the test rows of exactly one "
             f"fold, got {cv!r}"
@@ -186,38 +191,22 @@ def cross_val_predict(
         if y.ndim == 1:
             classes = LabelEncoder().fit(y)
             folds.y, n_classes = classes.transform(y), len(classes.classes_)
-    workers = Workers(n_jobs, executor, verbose)
-    results = _train_folds(folds, Predicting(method, n_classes), workers)
+    evaluate = Predicting(method, n_classes)
+    results = _train_folds(folds, evaluate, RunTrainer(n_jobs, executor, verbose))
     places = np.empty(len(rows), np.intp)
     places[rows] = np.arange(len(rows))
     return np.concatenate([r["predictions"] for r in results])[places]
 
 
-def _train_folds(folds, evaluate, workers, keep_models=False):
+def _train_folds(folds, evaluate, trainer):
     """Train a network on each fold, and return the results of `evaluate`."""
-    train, numbers = partial(_train, folds, evaluate, keep_models), list(range(len(folds)))
-    if workers.executor is None:
-        return train(numbers, workers.n_threads, workers.line())
     with SharedObjects([folds]) as shared:
-        return workers.train(train, numbers, shared)
+        return trainer.train(partial(_train, folds, evaluate), list(range(len(folds))), shared)
 
 
-def _train(folds, evaluate, keep_models, numbers, n_threads, line):
+def _train(folds, evaluate, numbers, line, n_threads):
     """Train networks on the folds of these numbers, in this process."""
-    network = models.network_of(folds.model, folds.path)
-    runs = [FoldRun(i, clone(network), keep_models) for i in numbers]
-    train_runs(folds, runs, evaluate, n_threads, line)
+    network = network_of(folds.model, folds.path)
+    runs = [Run(i, clone(network)) for i in numbers]
+    train_runs(folds, runs, evaluate, line, n_threads)
     return [run.result for run in runs]
-
-
-class FoldRun(Run):
-    """A Run that may keep its fitted model."""
-
-    def __init__(self, fold_number, network, keep_model):
-        super().__init__(fold_number, network)
-        self.keep_model = keep_model
-
-    def close(self):
-        if self.keep_model:
-            self.result["model"] = self.fold.whole_model(self.network)
-        super().close()

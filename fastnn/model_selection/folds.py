@@ -1,19 +1,37 @@
-"""Folds: the rows of cross-validation, and the earlier steps of a model fitted on them."""
+"""Folds of cross-validation: their rows, earlier steps fitted on them, and their training.
 
+The last step of a model is its network estimator. The steps before it are fitted by scikit-learn,
+with a `Recorder` in place of the network estimator. The Recorder keeps the rows that the network
+estimator is to be trained on, so that many of them can be trained together.
+"""
+
+import copy
 import pickle
+import time
+import traceback
+from functools import partial
+from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection import check_cv
-from sklearn.utils import indexable
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from ..core.options import cached
-from ..core.validation import check_rows
-from ..estimators.inputs import CheckedRows, check_X
+from ..core.validation import check_rows, check_threads
+from ..distributed.executor_pool import ExecutorPool, Workers
+from ..estimators.base import BaseMLP
+from ..estimators.fit import EstimatorFit
+from ..estimators.inputs import ReusableRows, check_X
 from ..estimators.networks import targets_class
-from . import models
+from ..estimators.rows import MemoryRows
+from ..kernels import InTraining
+from ..training.pool import Trainings, train_many
+from ..training.progress import ManyLine
 
 
 class Folds:
@@ -23,7 +41,7 @@ class Folds:
     ----------
     model : estimator
     path : str
-        As returned by `models.network_path`.
+        As returned by `network_path`.
     rows : (X, y)
     splits : list of (train, test)
         Row indices of each fold.
@@ -45,10 +63,6 @@ class Folds:
 
     def __len__(self):
         return len(self.splits)
-
-    @property
-    def n_rows(self):
-        return _num_samples(self.X)
 
     def __getstate__(self):
         return vars(self) | {"made": {}}
@@ -82,7 +96,7 @@ def _key(params):
         return repr(items)
 
 
-def split_rows(estimator, X, y, groups, cv):
+def make_splits(estimator, X, y, groups, cv):
     """Return (X, y), and the row indices (train, test) of each fold. cv : as the user passed it"""
     if groups is not None and hasattr(groups, "__len__"):
         check_rows("groups", len(groups), _num_samples(X))
@@ -100,7 +114,7 @@ class Fold:
     Attributes
     ----------
     fitted : estimator
-        The model with a `models.Recorder` in place of the network estimator.
+        The model with a `Recorder` in place of the network estimator.
     rows : (X, y, sample_weight)
         Training rows for the network estimator.
     error : Exception or None
@@ -113,8 +127,9 @@ class Fold:
         self.error, self.checked = None, {}
         try:
             X, y = self._split(train)
-            self.fitted = models.fit_earlier_steps(model, folds.path, X, y, fit_params)
-            self.rows = models.recorder_of(self.fitted).rows_
+            self.fitted = fit_earlier_steps(model, folds.path, X, y, fit_params)
+            *_, recorder = _nested(self.fitted)
+            self.rows = recorder.rows_
         except Exception as error:
             self.error = error
 
@@ -127,7 +142,7 @@ class Fold:
 
         def check(fold):
             X, y, weight = fold.rows
-            return CheckedRows(network, X, y, weight, targets_class(network))
+            return ReusableRows(network, X, y, weight, targets_class(network))
 
         return self.memoize(key, check)
 
@@ -160,21 +175,296 @@ class Fold:
 
     @cached
     def transformed_test(self):
-        return models.transform(self.fitted, self.test_rows[0])
+        return transform(self.fitted, self.test_rows[0])
 
     @cached
     def transformed_train(self):
-        return models.transform(self.fitted, self.train_rows[0])
+        return transform(self.fitted, self.train_rows[0])
 
     @cached
     def shell(self):
         """The model that predicts from transformed rows."""
-        return models.without_transformers(self.fitted)
+        return without_transformers(self.fitted)
 
     def whole_model(self, network):
         """Return the model with a fitted network estimator."""
-        return models.with_network(self.fitted, network)
+        return with_network(self.fitted, network)
 
     def last_model(self, network):
         """Return the model that predicts from transformed rows with a fitted network estimator."""
-        return models.with_network(self.shell, network)
+        return with_network(self.shell, network)
+
+
+# ---- an estimator of fastnn, alone or as the last step of a pipeline ----
+
+
+class Recorder(BaseEstimator):
+    """Estimator whose `fit` keeps its arguments. estimator : the network estimator."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y=None, sample_weight=None):
+        self.rows_ = X, y, sample_weight
+        return self
+
+    def predict(self, X):
+        raise NotImplementedError
+
+    def __sklearn_tags__(self):
+        return get_tags(self.estimator)
+
+
+def network_path(model, caller):
+    """Return the name of the parameter that holds the network estimator, "" for the model itself.
+
+    caller : the public name to use in the error message
+    """
+    names: list = []
+    part = model
+    while True:
+        if isinstance(part, Pipeline) and part.steps:
+            name, part = part.steps[-1]
+        elif isinstance(part, TransformedTargetRegressor):
+            name, part = "regressor", part.regressor
+        elif isinstance(part, BaseMLP):
+            return "__".join(names)
+        else:
+            raise TypeError(
+                f"fastnn.{caller} needs MLPClassifier, MLPRegressor, or a Pipeline or "
+                f"TransformedTargetRegressor whose last step is one of them, got {model!r}. "
+                f"For other estimators use sklearn.model_selection.{SKLEARN.get(caller, caller)}."
+            )
+        names.append(name)
+
+
+SKLEARN = {"HalvingSearchCV": "HalvingRandomSearchCV"}
+
+
+def fit_earlier_steps(model, path, X, y, fit_params):
+    """Return a fitted copy of the model with a Recorder in place of the network estimator."""
+    recorder = Recorder(network_of(model, path))
+    if not path:
+        return clone(recorder).fit(X, y, **fit_params)
+    return clone(model).set_params(**{path: recorder}).fit(X, y, **fit_params)
+
+
+def network_of(model, path):
+    """Return the network estimator of a model that is not fitted."""
+    return model.get_params()[path] if path else model
+
+
+def _nested(fitted):
+    """Yield a model from `fit_earlier_steps`, and the models in it, down to the Recorder."""
+    while not isinstance(fitted, Recorder):
+        yield fitted
+        fitted = fitted.steps[-1][1] if isinstance(fitted, Pipeline) else fitted.regressor_
+    yield fitted
+
+
+def with_network(fitted, network):
+    """Return the model from `fit_earlier_steps` with a fitted network estimator.
+
+    The earlier steps are shared, not copied.
+    """
+    if isinstance(fitted, Recorder):
+        return network
+    whole = copy.copy(fitted)
+    if isinstance(fitted, Pipeline):
+        name, last = fitted.steps[-1]
+        whole.steps = [*fitted.steps[:-1], (name, with_network(last, network))]
+        return whole
+    whole.regressor_ = with_network(fitted.regressor_, network)
+    whole.regressor = clone(whole.regressor_)
+    if hasattr(whole.regressor_, "feature_names_in_"):
+        whole.feature_names_in_ = whole.regressor_.feature_names_in_
+    return whole
+
+
+def without_transformers(fitted):
+    """Return the model from `fit_earlier_steps` without the steps that transform X."""
+    if isinstance(fitted, Recorder):
+        return fitted
+    if isinstance(fitted, Pipeline):
+        return without_transformers(fitted.steps[-1][1])
+    whole = copy.copy(fitted)
+    whole.regressor_ = without_transformers(fitted.regressor_)
+    return whole
+
+
+def transform(fitted, X):
+    """Return X as the earlier steps of the model from `fit_earlier_steps` transform it."""
+    for model in _nested(fitted):
+        if isinstance(model, Pipeline) and len(model.steps) > 1:
+            X = model[:-1].transform(X)
+    return X
+
+
+# ---- the training of one network estimator on one fold; many runs train together ----
+
+
+class Run:
+    """Training of a network estimator on a fold.
+
+    Parameters
+    ----------
+    fold_number : int
+    network : MLPClassifier or MLPRegressor
+        Not fitted.
+    params : dict, optional
+        Parameters of the earlier steps.
+
+    Attributes
+    ----------
+    result : dict
+        What `evaluate` of `train_runs` returned, and "fit_time"; with "error", the traceback of
+        training that failed.
+    """
+
+    result: Any = None
+    finished = False  # whether it would train no further
+    lock: Any = None  # the kernels.InTraining of its networks
+
+    def __init__(self, fold_number, network, params=None):
+        self.fold_number, self.network, self.params = fold_number, network, params
+
+    def start(self, folds, n_threads):
+        """Prepare the training. No callback trains the networks then, and no other thread uses them."""
+        self.began, self.result = time.perf_counter(), None
+        self.fold = folds.fold(self.fold_number, self.params)
+        self.check_parameters()
+        self.fit = self.make_fit()
+        self.fit.n_threads = max(self.fit.n_threads, n_threads)
+        self.n_left = self.fit.n_members
+        self.lock = InTraining(self.fit.networks)
+        self.lock.__enter__()
+
+    def check_parameters(self):
+        self.network._validate_params()
+
+    def make_fit(self):
+        rows = self.fold.checked_rows(self.network).give_to(self.network)
+        return EstimatorFit(self.network, MemoryRows(rows), fresh=True)
+
+    def session(self, member, queue):
+        """Return the session of a member."""
+        return self.fit.session(member, queue)
+
+    def end_member(self, evaluate):
+        """Set the fitted attributes and the result, if all members have ended."""
+        self.n_left -= 1
+        if self.n_left:
+            return
+        self.release()
+        try:
+            self.end()
+        except Exception as error:
+            self.fail(evaluate, error)
+            return
+        seconds = time.perf_counter() - self.began
+        self.result = evaluate(self.fold, self.network) | {"fit_time": seconds}
+        self.close()
+
+    def end(self):
+        """Set the fitted attributes."""
+        self.fit.end()
+
+    def fail(self, evaluate, error):
+        """Set the result of a failure, or raise its error."""
+        self.release()
+        if evaluate.error_score == "raise":
+            raise error
+        text = "".join(traceback.format_exception(error))
+        seconds = time.perf_counter() - self.began
+        self.result = evaluate.failed() | {"fit_time": seconds, "error": text}
+        self.close()
+        self.network, self.finished = None, True
+
+    def release(self):
+        """Let others use the networks. Repeating it is harmless."""
+        lock, self.lock = self.lock, None
+        if lock is not None:
+            lock.__exit__()
+
+    def close(self):
+        """Release what only training needs."""
+        for name in ("fit", "fold"):
+            vars(self).pop(name, None)
+
+
+def train_runs(folds, runs, evaluate, line, n_threads):
+    """Train runs together, and evaluate each as soon as it ends.
+
+    Parameters
+    ----------
+    folds : Folds
+    runs : list of Run
+    evaluate : callable
+        evaluate(fold, network) returns a dict; ``evaluate.error_score`` is "raise" or the score of
+        a failure, and ``evaluate.failed()`` the dict of one.
+    line
+        Shows the progress, as a `training.progress.ManyLine` does, or None.
+    n_threads : int
+    """
+    jobs = [(run, member) for run in runs for member in range(run.network.n_estimators)]
+
+    def make(i, queue):
+        run, member = jobs[i]
+        try:
+            if member == 0:
+                run.start(folds, n_threads)
+            # else an earlier member may have failed
+            return run.session(member, queue) if run.result is None else None
+        except Exception as error:
+            run.fail(evaluate, error)
+            return None
+
+    def ended(i, session, error):
+        run, _ = jobs[i]
+        if run.result is None and error is not None:
+            run.fail(evaluate, error)
+        elif run.result is None:
+            run.end_member(evaluate)
+
+    try:
+        train_many(Trainings(n=len(jobs), make=make, ended=ended), n_threads, line)
+    finally:
+        for run in runs:
+            run.release()
+
+
+class RunTrainer:
+    """Trains runs in threads of this process, or in the workers of an executor.
+
+    Parameters
+    ----------
+    n_jobs, executor, verbose
+        As in `cross_validate`.
+    """
+
+    def __init__(self, n_jobs, executor, verbose):
+        self.executor, self.verbose = executor, verbose
+        if n_jobs is None:
+            n_jobs = -1 if executor is None else 1
+        self.n_threads = check_threads(n_jobs)  # in this process, or in each worker
+
+    def train(self, function, items, shared):
+        """Train items, such as runs. Return a list of their results.
+
+        Parameters
+        ----------
+        function : callable
+            function(some items, line, n_threads) returns a list with a result for each.
+        items : list
+        shared : SharedObjects
+            What the items have in common.
+        """
+        line = ManyLine() if self.verbose else None
+        function = partial(function, n_threads=self.n_threads)
+        if self.executor is None:
+            return function(items, line)
+        results: list[Any] = [None] * len(items)
+        workers = Workers(self.executor, self.n_threads, check_threads(-1), shared)
+        ended, item = results.__setitem__, items.__getitem__
+        ExecutorPool(workers, len(items), function, item, ended, line).run()
+        return results

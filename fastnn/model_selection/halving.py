@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import time
 import warnings
-from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from math import ceil
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
 
+from ..callbacks import EarlyStopping, resolve_callbacks
 from ..core.validation import check_count, check_number
 from ..distributed.shared_objects import SharedObjects
-from . import models
-from .folds import Folds, split_rows
-from .run import Workers, train_runs
-from .rungs import Candidate, Results, plan_rungs
+from ..estimators import parameters
+from ..optimizers import Optimizer
+from ..schedules import CosineDecay, OneCycle
+from ..state import resumed
+from .folds import Folds, Run, RunTrainer, make_splits, network_of, network_path, train_runs
 from .scoring import Scoring, report_failures
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-    from typing import Any, Literal, Self
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -193,9 +196,9 @@ class HalvingSearchCV(BaseSearchCV):
         -------
         self
         """
-        path = models.network_path(self.estimator, "HalvingSearchCV")
+        path = network_path(self.estimator, "HalvingSearchCV")
         resource = f"{path}__max_iter" if path else "max_iter"
-        max_resources = self._check(models.network_of(self.estimator, path), resource)
+        max_resources = self._check(network_of(self.estimator, path), resource)
         random_state = check_random_state(self.random_state)
         candidates = self._draw_candidates(random_state)
         if any(resource in params for params in candidates):
@@ -210,7 +213,7 @@ class HalvingSearchCV(BaseSearchCV):
             self.return_train_score,
             same_bits=False,
         )
-        rows, splits = split_rows(self.estimator, X, y, groups, self.cv)
+        rows, splits = make_splits(self.estimator, X, y, groups, self.cv)
         folds = Folds(self.estimator, path, rows, splits, fit_params)
         folds.keep = True
         runs = [
@@ -223,24 +226,27 @@ class HalvingSearchCV(BaseSearchCV):
         self.n_candidates_, self.n_resources_ = plan_rungs(
             len(candidates), self.factor, self.min_resources, max_resources
         )
+        trainer = RunTrainer(self.n_jobs, self.executor, self.verbose)
         with SharedObjects([folds]) as shared:
-            trainer = _Trainer(self, folds, evaluate, shared)
-            results, best = self._run_rungs(trainer, runs, candidates, resource)
-        self.best_index_ = best
+            train = partial(trainer.train, partial(_train, folds, evaluate), shared=shared)
+            results, self.best_index_ = self._run_rungs(train, runs, candidates, resource)
         self._finish(results, folds, evaluate, max_resources)
         if self.refit:
             self._fit_best(resource, X, y, fit_params)
         return self
 
-    def _run_rungs(self, trainer, runs, candidates, resource):
-        """Train the candidates of all rungs. Return their Results, and the number of the best."""
-        results, survivors = Results(len(trainer.folds)), list(range(len(candidates)))
+    def _run_rungs(self, train, runs, candidates, resource):
+        """Train the candidates of all rungs. Return their Results, and the number of the best.
+
+        train : callable
+            train(runs) trains runs and returns them, perhaps as copies.
+        """
+        results, survivors = Results(), list(range(len(candidates)))
         for rung, n_resources in enumerate(self.n_resources_):
             survivors = survivors[: self.n_candidates_[rung]]
             alive = set(survivors)
-            runs = trainer.train(
-                [run for run in runs if run.candidate.number in alive], n_resources
-            )
+            runs = [run for run in runs if run.candidate.number in alive]
+            runs = self._train_rung(train, runs, n_resources)
             means = {}
             for i in sorted(survivors):
                 params = candidates[i] | {resource: n_resources}
@@ -254,6 +260,18 @@ class HalvingSearchCV(BaseSearchCV):
                 )
         first_of_last_rung = len(results.rows) - len(means)
         return results, first_of_last_rung + sorted(means).index(survivors[0])
+
+    def _train_rung(self, train, runs, n_resources):
+        """Train runs to `n_resources` epochs, and return them."""
+        for run in runs:
+            run.n_resources = n_resources
+        finished = [run for run in runs if run.finished]
+        trained = train([run for run in runs if not run.finished])
+        errors = [run.result["error"] for run in trained if "error" in run.result]
+        report_failures(errors, len(runs), self.error_score)
+        return sorted(
+            [*trained, *finished], key=lambda run: (run.candidate.number, run.fold_number)
+        )
 
     def _check(self, network, resource):
         """Check the parameters, and return the resources of the last rung."""
@@ -297,11 +315,11 @@ class HalvingSearchCV(BaseSearchCV):
         }
         if path in params or earlier:
             model = clone(self.estimator).set_params(**clone(params, safe=False))
-            network = models.network_of(model, path)
-            models.network_path(network, "HalvingSearchCV")
+            network = network_of(model, path)
+            network_path(network, "HalvingSearchCV")
         else:
             own = {name.removeprefix(prefix): value for name, value in params.items()}
-            network = clone(models.network_of(self.estimator, path))
+            network = clone(network_of(self.estimator, path))
             network.set_params(**clone(own, safe=False))
         invalid = None
         try:
@@ -323,53 +341,276 @@ class HalvingSearchCV(BaseSearchCV):
         params = self.best_params_ | {resource: self.max_resources_}
         self.best_estimator_ = clone(self.estimator).set_params(**clone(params, safe=False))
         start = time.perf_counter()
-        if y is None:
-            self.best_estimator_.fit(X, **fit_params)
-        else:
-            self.best_estimator_.fit(X, y, **fit_params)
+        self.best_estimator_.fit(X, y, **fit_params)
         self.refit_time_ = time.perf_counter() - start
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
 
-class _Trainer:
-    """Trains the runs of each rung, in this process or in the workers of an executor."""
-
-    def __init__(self, search, folds, evaluate, shared):
-        self.folds, self.error_score, self.shared = folds, search.error_score, shared
-        self.function = partial(_train, folds, evaluate)
-        self.workers = Workers(search.n_jobs, search.executor, search.verbose)
-
-    def train(self, runs, n_resources):
-        """Train to `n_resources` epochs, and return the runs, which may be copies."""
-        for run in runs:
-            run.n_resources = n_resources
-        unfinished = [run for run in runs if not run.finished]
-        finished = [run for run in runs if run.finished]
-        workers = self.workers
-        if workers.executor is None:
-            trained = self.function(unfinished, workers.n_threads, workers.line())
-        else:
-            trained = workers.train(self.function, unfinished, self.shared)
-        errors = [run.result["error"] for run in trained if "error" in run.result]
-        if errors:
-            report_failures(errors, len(runs), self.error_score)
-        return sorted(
-            [*trained, *finished],
-            key=lambda run: (run.candidate.number, run.fold_number),
-        )
-
-
-def _train(folds, evaluate, runs, n_threads, line):
-    """Train runs in this process, and return them."""
-    with _convergence_warnings_ignored():
-        train_runs(folds, runs, evaluate, n_threads, line)
+def _train(folds, evaluate, runs, line, n_threads):
+    """Train runs in this process, and return them. Rungs seldom converge, of which nothing is said."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        train_runs(folds, runs, evaluate, line, n_threads)
     return runs
 
 
-@contextmanager
-def _convergence_warnings_ignored():
-    """Context manager without warnings that training did not converge, as rungs seldom do."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
+# ---- rungs: their sizes, and trainings that continue from one to the next ----
+
+
+def plan_rungs(n_candidates, factor, min_resources, max_resources):
+    """Return the number of candidates and the resources of each rung.
+
+    The last rung has fewer than `factor` candidates, if the resources suffice for this many rungs,
+    and always has `max_resources`. With min_resources="exhaust" they suffice if they can.
+    """
+    candidates = [n_candidates]
+    while factor <= candidates[-1] > (n := ceil(candidates[-1] / factor)):
+        candidates.append(n)
+    if min_resources == "exhaust":
+        min_resources = max(1, int(max_resources / factor ** (len(candidates) - 1)))
+    resources: list = []
+    while len(resources) < len(candidates) - 1:
+        n = int(min_resources * factor ** len(resources))
+        if n * factor > max_resources:
+            break
+        resources.append(n)
+    resources.append(max_resources)
+    return candidates[: len(resources)], resources
+
+
+@dataclass(eq=False)
+class Candidate:
+    """The parameters of one candidate of a search.
+
+    Attributes
+    ----------
+    number : int
+    network : MLPClassifier or MLPRegressor
+        With its parameters, not fitted.
+    earlier : dict
+        Parameters of the earlier steps.
+    invalid : Exception or None
+        What is wrong with the parameters.
+    """
+
+    number: int
+    network: Any
+    earlier: dict
+    invalid: Exception | None = None
+
+    def runs(self, n_folds, max_resources, random_state):
+        """Return its RungRuns, one for each fold."""
+        runs = []
+        for fold in range(n_folds):
+            template = self.network
+            if template.random_state is None:
+                seed = int(random_state.randint(2**31))
+                template = clone(template).set_params(random_state=seed)
+            runs.append(RungRun(self, fold, template, max_resources))
+        return runs
+
+
+class RungRun(Run):
+    """A Run that trains to `n_resources` epochs, and later continues to more.
+
+    Between rungs it holds no rows, so it is small and can be pickled.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    fold_number : int
+    template : MLPClassifier or MLPRegressor
+        Not fitted.
+    max_resources : int
+        Epochs of the last rung.
+    """
+
+    def __init__(self, candidate, fold_number, template, max_resources):
+        super().__init__(fold_number, template, candidate.earlier)
+        self.candidate, self.template, self.max_resources = candidate, template, max_resources
+        self.n_resources, self.progress = 0, None
+
+    def start(self, folds, n_threads):
+        self.network = copy_unfitted(self.template)
+        share = self.n_resources / self.max_resources
+        self.is_stretched = stretch_schedule(self.network, share)
+        self.network.max_iter = self.n_resources
+        super().start(folds, n_threads)
+
+    def check_parameters(self):
+        invalid = self.candidate.invalid
+        if invalid is not None:
+            raise invalid.with_traceback(None)  # else it grows with every raise
+
+    def make_fit(self):
+        fit = super().make_fit()
+        if self.progress is not None:
+            self.progress.restore(fit)
+        return fit
+
+    def session(self, member, queue):
+        if self.progress is None:
+            return super().session(member, queue)
+        optimizer = parameters.resolve_optimizer(self.network) if self.is_stretched else None
+        training = resumed(self.progress.net.state, optimizer)
+        return self.fit.session(member, queue, training, self.n_resources - training.epoch)
+
+    def end(self):
+        histories = [member.history for member in self.fit.members]
+        self.progress = RungProgress(self.fit) if can_continue(self.network) else None
+        super().end()
+        if self.progress is not None:
+            self.progress.after_end(self.fit)
+        self.finished = all(
+            history.stop_reason != "all epochs done"
+            and (self.progress is not None or history.n_epochs < self.n_resources)
+            for history in histories
+        )
+
+    def close(self):
+        super().close()
+        self.network = self.template
+
+
+def copy_unfitted(estimator):
+    """Return a copy of an estimator that is not fitted, faster than `clone`."""
+    if isinstance(estimator.random_state, np.random.RandomState) or estimator.callbacks != ():
+        return clone(estimator)  # these have a state
+    copy = object.__new__(type(estimator))
+    vars(copy).update(vars(estimator))
+    return copy
+
+
+def can_continue(estimator):
+    """Return whether the training of an estimator can continue in the next rung.
+
+    L-BFGS, learning_rate="adaptive" and callbacks keep their own state. With them, training
+    starts anew in each rung.
+    """
+    return (
+        not parameters.resolve_optimizer(estimator).full_batch
+        and not parameters.uses_learning_rate(estimator, "adaptive")
+        and all(type(each) is EarlyStopping for each in resolve_callbacks(estimator.callbacks))
+    )
+
+
+class RungProgress:
+    """What a training needs to continue with a new `EstimatorFit` of the same rows."""
+
+    def __init__(self, fit):
+        (member,) = fit.members
+        self.net = net = member.net
+        self.patience = None if member.patience is None else replace(member.patience)
+        self.results = [each.result for each in member.score_callbacks]
+        has_best = any(each.best_params is not None for each in member.score_callbacks)
+        if has_best and net.state.params is None:
+            net.state.params = net.params.copy()  # `end` replaces them by the best
+
+    def after_end(self, fit):
+        """Take the records of all rungs."""
+        self.records = fit.records
+        fit.estimator.n_iter_ = self.net.state.epoch
+
+    def restore(self, fit):
+        """Continue in a new EstimatorFit, whose network has not been trained."""
+        (member,) = fit.members
+        fit.estimator.networks_[0] = member.net = self.net
+        member.rng, member.patience, fit.records = self.net.rng, self.patience, self.records
+        for callback, result in zip(member.score_callbacks, self.results):
+            callback.result = result
+
+
+def stretch_schedule(network, share):
+    """Set the schedule of an estimator to that of a training of `share` of the length.
+
+    share : float in (0, 1]
+
+    Returns whether it has a schedule with a warm-up. Others are not changed.
+    """
+    solver = network.solver
+    if has_warmup(network.schedule):
+        network.schedule = stretched(network.schedule, share)
+    elif isinstance(solver, Optimizer) and has_warmup(solver.lr):
+        network.solver = solver.set_params(lr=stretched(solver.lr, share))
+    else:
+        return False
+    return True
+
+
+def has_warmup(schedule):
+    if isinstance(schedule, CosineDecay):
+        return schedule.warmup > 0
+    return isinstance(schedule, OneCycle)
+
+
+def stretched(schedule, share):
+    """Return the schedule with its time axis multiplied by `share`."""
+    if share == 1:
+        return schedule
+    duration = max(1, round(schedule.duration * share))
+    if isinstance(schedule, OneCycle):
+        return replace(schedule, duration=duration)
+    warmup = min(round(schedule.warmup * share), duration - 1)
+    return replace(schedule, duration=duration, warmup=warmup)
+
+
+# ---- results ----
+
+
+class Results:
+    """Collects the results of all rungs, as scikit-learn's searches show them."""
+
+    def __init__(self):
+        self.rows = []
+
+    def add(self, rung, n_resources, params, results):
+        """Add a candidate of a rung, and return its mean score.
+
+        results : list of dict
+            One for each fold.
+        """
+        row = {"iter": rung, "n_resources": n_resources, "params": params}
+        for name in ("fit_time", "score_time"):
+            times = np.array([each[name] for each in results])
+            row[f"mean_{name}"], row[f"std_{name}"] = times.mean(), times.std()
+        for part in ("test", "train"):
+            if part not in results[0]:
+                continue
+            scores = np.array([each[part] for each in results], np.float64)
+            for fold, score in enumerate(scores):
+                row[f"split{fold}_{part}_score"] = score
+            row[f"mean_{part}_score"], row[f"std_{part}_score"] = scores.mean(), scores.std()
+        self.rows.append(row)
+        return row["mean_test_score"]
+
+    def to_dict(self):
+        """Return cv_results_: a dict of arrays, with one element for each candidate and rung."""
+        columns: dict = {
+            name: np.array([row[name] for row in self.rows])
+            for name in self.rows[0]
+            if name != "params"
+        }
+        columns["params"] = [row["params"] for row in self.rows]
+        for name in dict.fromkeys(name for params in columns["params"] for name in params):
+            columns[f"param_{name}"] = _masked(columns["params"], name)
+        scores = columns["mean_test_score"]
+        ranks = np.ones(len(scores), np.int32)
+        if not np.isnan(scores).all():
+            ranks = rankdata(-np.nan_to_num(scores, nan=np.nanmin(scores) - 1), "min")
+        columns["rank_test_score"] = ranks.astype(np.int32)
+        return columns
+
+
+def _masked(all_params, name):
+    """Return the values of a parameter as a masked array; masked where it is not set."""
+    present = [params[name] for params in all_params if name in params]
+    is_numeric = all(
+        isinstance(value, (bool, int, float, np.number, np.bool_)) for value in present
+    )
+    dtype = np.array(present).dtype if is_numeric else object
+    values = np.ma.MaskedArray(np.empty(len(all_params), dtype), mask=True)
+    for i, params in enumerate(all_params):
+        if name in params:
+            values[i] = params[name]
+    return values

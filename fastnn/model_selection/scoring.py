@@ -12,7 +12,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 
 from ..core.messages import warn
-from ..estimators import inputs
+from ..estimators.ensemble import network_outputs
 
 
 class Scoring:
@@ -28,21 +28,31 @@ class Scoring:
         Whether to compute scores of the training rows too.
     same_bits : bool
         Whether scores must be the same bits as scikit-learn's, and not only up to rounding.
+    keeps_models : bool
+        Whether results hold the fitted models.
     """
 
-    def __init__(self, model, scoring, error_score, train_scores=False, same_bits=True):
+    def __init__(
+        self, model, scoring, error_score, train_scores, *, same_bits=True, keeps_models=False
+    ):
         if error_score != "raise" and not isinstance(error_score, numbers.Real):
             raise ValueError(f"error_score must be 'raise' or a number, got {error_score!r}")
         self.scorer = check_scoring(model, scoring=scoring, raise_exc=error_score == "raise")
-        self.error_score, self.train_scores = error_score, train_scores
-        self.names = _names(scoring)
+        self.error_score, self.train_scores, self.keeps_models = (
+            error_score,
+            train_scores,
+            keeps_models,
+        )
+        several = isinstance(scoring, (list, tuple, set, dict))
+        self.names = list(scoring) if several else None  # of several scores
+        scorings = list(scoring.values()) if isinstance(scoring, dict) else self.names or [scoring]
         name = "accuracy" if scoring is None and is_classifier(model) else scoring
         self.fast = SCORES.get(name) if isinstance(name, str) else None
         if same_bits and name != "accuracy":
             self.fast = None
         # Other functions may look at the earlier steps, so they get the whole model.
         self.needs_whole_model = any(
-            callable(each) and not hasattr(each, "_score_func") for each in _each(scoring)
+            callable(each) and not hasattr(each, "_score_func") for each in scorings
         )
 
     def __call__(self, fold, network):
@@ -52,32 +62,23 @@ class Scoring:
         result["score_time"] = time.perf_counter() - start
         if self.train_scores:
             result["train"] = self._score(fold, network, "train")
+        if self.keeps_models:
+            result["model"] = fold.whole_model(network)
         return result
 
     def failed(self):
         """Return the result of a fold whose training failed."""
-        scores = self.error_score
-        if self.names is not None:
-            scores = dict.fromkeys(self.names, scores)
+        score = self.error_score
+        scores = score if self.names is None else dict.fromkeys(self.names, score)
         result = {"test": scores, "score_time": 0.0}
-        if self.train_scores:
-            result["train"] = scores
-        return result
+        return result | {"train": scores} if self.train_scores else result
 
     def _score(self, fold, network, part):
-        is_test = part == "test"
         try:
-            if is_test and self.fast:
-                score = self.fast(fold, network)
-                if score is not None:
-                    return score
-            X, y = fold.test_rows if is_test else fold.train_rows
-            if self.needs_whole_model:
-                model = fold.whole_model(network)
-            else:
-                X = fold.transformed_test if is_test else fold.transformed_train
-                model = fold.last_model(network)
-            scores = self.scorer(model, X) if y is None else self.scorer(model, X, y)
+            scores = self.fast(fold, network) if self.fast and part == "test" else None
+            if scores is not None:
+                return scores
+            scores = self._scores_of_scorer(fold, network, part == "test")
         except Exception:
             if self.error_score == "raise" or self.names is not None:
                 raise
@@ -91,6 +92,15 @@ class Scoring:
                 score = self.error_score
             scores[name] = _number(score, name)
         return scores
+
+    def _scores_of_scorer(self, fold, network, is_test):
+        X, y = fold.test_rows if is_test else fold.train_rows
+        if self.needs_whole_model:
+            model = fold.whole_model(network)
+        else:
+            X = fold.transformed_test if is_test else fold.transformed_train
+            model = fold.last_model(network)
+        return self.scorer(model, X) if y is None else self.scorer(model, X, y)
 
     def _warn(self, details):
         warn(
@@ -133,19 +143,6 @@ class Predicting:
         columns = np.full((len(Y), self.n_classes), missing, Y.dtype)
         columns[:, network.classes_] = Y
         return {"predictions": columns}
-
-
-def _each(scoring):
-    if isinstance(scoring, dict):
-        return list(scoring.values())
-    return list(scoring) if isinstance(scoring, (list, tuple, set)) else [scoring]
-
-
-def _names(scoring):
-    """Return the names of several scores, or None for one."""
-    if isinstance(scoring, (list, tuple, set, dict)):
-        return list(scoring)
-    return None
 
 
 def _number(score, name):
@@ -192,32 +189,28 @@ def report_failures(errors, n_fits, error_score):
     )
 
 
-def accuracy(fold, network):
+def _accuracy(fold, network):
     y, Y = _outputs(fold, network)
     if y is None:
         return None
     return float(np.average(network.targets_.decide(Y) == y))
 
 
-def neg_log_loss(fold, network):
+def _neg_log_loss(fold, network):
     y, Y = _outputs(fold, network)
-    classes = network.classes_
-    if (
-        y is None
-        or len(classes) < 2
-        or not np.array_equal(fold.memoize("classes", _classes), classes)
-    ):
+    if y is None or len(network.classes_) < 2 or not np.isfinite(Y).all():
         return None
-    if not np.isfinite(Y).all():
+    classes, numbers = fold.memoize("classes", _classes_of_test)
+    if not np.array_equal(classes, network.classes_):
         return None
     if Y.shape[1] == 1:
         Y = np.hstack([1 - Y, Y])
-    p = Y[np.arange(len(y)), fold.memoize("numbers", _numbers)]
+    p = Y[np.arange(len(y)), numbers]
     eps = np.finfo(p.dtype).eps
     return float(np.log(np.clip(p.astype(np.float64), eps, 1 - eps)).mean())
 
 
-SCORES = {"accuracy": accuracy, "neg_log_loss": neg_log_loss}
+SCORES = {"accuracy": _accuracy, "neg_log_loss": _neg_log_loss}
 
 
 def _outputs(fold, network):
@@ -227,13 +220,9 @@ def _outputs(fold, network):
     X, y = fold.checked_test(network)
     if y.ndim != 1 or y.dtype.kind != network.classes_.dtype.kind:
         return None, None
-    return y, inputs.forward(network.network_, X, 1)
+    return y, network_outputs(network.network_, X, 1)
 
 
-def _classes(fold):
-    return np.unique(fold.test_rows[1])
-
-
-def _numbers(fold):
-    """Return the number of the class of each test row."""
-    return np.unique(fold.test_rows[1], return_inverse=True)[1]
+def _classes_of_test(fold):
+    """Return the classes of the test rows, and the number of that of each row."""
+    return np.unique(fold.test_rows[1], return_inverse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from .. import schedules
 from ..kernels import Rule
@@ -46,7 +45,7 @@ class Adagrad(Optimizer):
     lr_decay: float = 0.0
     weight_decay: float = 0.0
     eps: float = 1e-10
-    rule: ClassVar[Rule] = Rule.ADAGRAD
+    rule = Rule.ADAGRAD
 
 
 @dataclass(eq=False, repr=False)
@@ -87,7 +86,7 @@ class Adadelta(Optimizer):
     rho: float = 0.9
     eps: float = 1e-6
     weight_decay: float = 0.0
-    rule: ClassVar[Rule] = Rule.ADADELTA
+    rule = Rule.ADADELTA
 
 
 @dataclass(eq=False, repr=False)
@@ -137,7 +136,7 @@ class RMSprop(Optimizer):
     weight_decay: float = 0.0
     momentum: float = 0.0
     centered: bool = False
-    rule: ClassVar[Rule] = Rule.RMSPROP
+    rule = Rule.RMSPROP
 
 
 @dataclass(eq=False, repr=False)
@@ -181,7 +180,7 @@ class Adam(Optimizer):
     eps: float = 1e-8
     weight_decay: float = 0.0
     amsgrad: bool = False
-    rule: ClassVar[Rule] = Rule.ADAM
+    rule = Rule.ADAM
 
 
 @dataclass(eq=False, repr=False)
@@ -208,7 +207,7 @@ class AdamW(Adam):
     """
 
     weight_decay: float = 1e-2
-    decoupled: ClassVar[bool] = True
+    decoupled = True
 
 
 @dataclass(eq=False, repr=False)
@@ -246,7 +245,7 @@ class Adamax(Optimizer):
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
-    rule: ClassVar[Rule] = Rule.ADAMAX
+    rule = Rule.ADAMAX
 
 
 @dataclass(eq=False, repr=False)
@@ -289,4 +288,4 @@ class NAdam(Optimizer):
     weight_decay: float = 0.0
     momentum_decay: float = 4e-3
     decoupled_weight_decay: bool = False
-    rule: ClassVar[Rule] = Rule.NADAM
+    rule = Rule.NADAM

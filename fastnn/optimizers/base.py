@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from .. import kernels, schedules
 from ..core.options import Options, cached
@@ -97,9 +97,9 @@ class Optimizer(Options):
     clip_norm: float | None = None
     average: float | None = None
 
-    rule: ClassVar[kernels.Rule]  # the update rule of the kernels
-    decoupled: ClassVar[bool] = False  # whether weight_decay does not go through the moments
-    full_batch: ClassVar[bool] = False  # whether a step uses all rows; such training cannot resume
+    rule = kernels.Rule.NO_UPDATE  # of the kernels
+    decoupled = False  # whether weight_decay does not go through the moments
+    full_batch = False  # whether a step uses all rows; such training cannot resume
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lr", schedules.resolve(self.lr))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from .. import schedules
 from ..kernels import Rule
@@ -47,7 +46,7 @@ class SGD(Optimizer):
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0
-    rule: ClassVar[Rule] = Rule.SGD
+    rule = Rule.SGD
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,5 +86,5 @@ class Lion(Optimizer):
     lr: float | schedules.Schedule = 1e-4
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.0
-    rule: ClassVar[Rule] = Rule.LION
-    decoupled: ClassVar[bool] = True
+    rule = Rule.LION
+    decoupled = True

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.messages import hint_at, plural
+from ..core.messages import hint_at, join, plural, printable, similar
 from ..core.validation import check_count, check_number
 
 #: By name: what the list of the page says.
@@ -23,9 +23,11 @@ DATA_SETS = {
     "waves": "Regression: hills and valleys",
     "digits": "Images of handwritten digits, 64 inputs and 10 classes",
 }
-STRETCH = 50  # of x2 in "stretched"
+X2_FACTOR = 50  # of x2 in "stretched"
 MOST_CLASSES = 20
 MAX_POINTS = 5000  # of a made data set, and rows of a table that are drawn
+LEAST_ROWS = 10  # of a table
+MAX_LEVELS = 10  # of a column of texts that becomes inputs
 
 
 class PlayError(ValueError):
@@ -39,6 +41,14 @@ def refusing():
         yield
     except (TypeError, ValueError) as error:
         raise PlayError(str(error)) from None
+
+
+def check_choice(name, value, known):
+    """Raise PlayError unless a value, of JSON, is one of the known names."""
+    if value not in list(known):
+        raise PlayError(
+            f"{name} must be one of {', '.join(known)}, got {value!r}{hint_at(value, known)}"
+        )
 
 
 @dataclass(eq=False, repr=False)
@@ -153,10 +163,7 @@ def make_data(
     >>> bool(np.all((data.X[:, 0] * data.X[:, 1] > 0) == data.y))
     True
     """
-    if name not in DATA_SETS:
-        raise PlayError(
-            f"data must be one of {', '.join(DATA_SETS)}, got {name!r}{hint_at(name, DATA_SETS)}"
-        )
+    check_choice("data", name, DATA_SETS)
     with refusing():
         check_count("n", n, minimum=10, maximum=MAX_POINTS)
         noise = check_number("noise", noise, minimum=0)
@@ -166,7 +173,7 @@ def make_data(
     X, y = _POINTS[name](rng, n)
     if y.dtype.kind == "f":
         y = y + noise * rng.normal(size=n)
-        factors = np.array([1, STRETCH if name == "stretched" else 1])
+        factors = np.array([1, X2_FACTOR if name == "stretched" else 1])
         data = _divided(X * factors, y.astype(np.float32), "numbers", [], test, rng)
         data.directions = np.diag(factors).astype(np.float32)
         return data
@@ -253,8 +260,8 @@ def from_arrays(X: Any, y: Any, inputs: Any = None, test: float = 0.3, seed: int
                 f"y has {plural(len(names), 'different value')}, but the playground draws 2 to "
                 f"{MOST_CLASSES} classes. Pass other classes, or floating-point numbers for a regression."
             )
-        data = _divided(X, codes.astype(np.int64), "classes", names.tolist(), test, rng)
-        data.classes = [str(name) for name in names.tolist()]
+        classes = list(map(str, names.tolist()))
+        data = _divided(X, codes.astype(np.int64), "classes", classes, test, rng)
     data.inputs = [f"x{i + 1}" for i in range(X.shape[1])] if inputs is None else list(inputs)
     data.axes = data.inputs[:2]
     if X.shape[1] != 2:
@@ -269,9 +276,7 @@ def _divided(X, y, kind, classes, test, rng):
     n_test = round(test * len(X))
     order = rng.permutation(len(X)) if n_test else np.arange(len(X))
     X, y = np.ascontiguousarray(X[order], np.float32), np.ascontiguousarray(y[order])
-    rest = slice(n_test, None), slice(0, n_test)
-    (train, held_out) = rest
-    return PlayData(X[train], y[train], X[held_out], y[held_out], kind, classes)
+    return PlayData(X[n_test:], y[n_test:], X[:n_test], y[:n_test], kind, classes)
 
 
 def _use_principal_plane(data):
@@ -351,3 +356,202 @@ _POINTS = {
     "stretched": _plane,
     "waves": _waves,
 }
+
+
+# ---- rows of a table ----
+
+
+def from_table(
+    table: Any, target: str, columns: Any = None, test: float = 0.3, seed: int = 0
+) -> PlayData:
+    """Return the data set of a table: its target against two inputs.
+
+    Inputs have mean 0 and standard deviation 1. A missing number becomes the mean of its column,
+    and rows without a target are left out. Of a table with more than 5,000 rows, 5,000 are drawn
+    at random. `notes` of the result say what was left out or changed.
+
+    Parameters
+    ----------
+    table : pyarrow.Table, str or path-like
+        A table that `fastnn.tables.read` returns, or its file.
+    target : str
+        The column to learn. Two different values, texts, and up to ten whole numbers are classes,
+        as for `fastnn train`.
+    columns : list of two str, optional
+        Columns of numbers or dates. By default the first two principal components of all columns of
+        numbers, dates, and of up to ten different texts.
+    test : float in [0, 1), default 0.3
+    seed : int, default 0
+
+    Returns
+    -------
+    PlayData
+
+    Raises
+    ------
+    ValueError
+        A column does not exist or holds no numbers, or the target has too many classes.
+    """
+    from ..tables import convert_texts, read
+
+    notes: list[str] = []
+    if not hasattr(table, "column_names"):
+        table = read(table)
+    _check_names(table, target, columns)
+    table = convert_texts(table, on_note=lambda note: notes.append(str(note)))
+    values = _target(table[target], target)
+    rows = np.flatnonzero([value is not None for value in values])
+    if len(rows) < table.num_rows:
+        notes.append(f"{plural(table.num_rows - len(rows), 'row')} without a target left out")
+    if len(rows) < LEAST_ROWS:
+        raise PlayError(
+            f"the table has {plural(len(rows), 'row')} with a target, but needs at least {LEAST_ROWS}."
+        )
+    rng = np.random.default_rng(seed)
+    if len(rows) > MAX_POINTS:
+        notes.append(f"{MAX_POINTS:,} of {len(rows):,} rows drawn at random")
+        rows = np.sort(rng.permutation(rows)[:MAX_POINTS])
+    y = _labels(np.array([values[i] for i in rows.tolist()]), target)
+    table = table.take(rows)
+    if columns is None:
+        X, labels = _principal_components(table.drop_columns([target]), notes)
+    else:
+        X, labels = _chosen_columns(table, columns, notes), list(columns)
+    data = from_arrays(X, y, labels, test, seed)
+    data.notes = notes
+    return data
+
+
+def _check_names(table, target, columns):
+    """Check that the columns exist, and that two different ones are inputs."""
+    names = table.column_names
+    for name in [target, *(columns or ())]:
+        if name not in names:
+            close = similar(name, names)
+            hint = f" Did you mean {close!r}?" if close else f" It has {', '.join(names[:8])}."
+            raise PlayError(f"the table has no column {printable(name)!r}.{hint}")
+    if columns is not None and len({target, *columns}) != 3:
+        raise PlayError("choose two different columns, neither of them the target.")
+
+
+def _target(column, name):
+    """Return the values of the target: numbers, Booleans or texts, and None for missing ones."""
+    import pyarrow as pa
+
+    if pa.types.is_temporal(column.type):
+        raise PlayError(
+            f"the target {printable(name)!r} holds dates or times. Choose a column of numbers or classes."
+        )
+    values = column.to_pylist()
+    if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        numbers = [np.nan if value is None else float(value) for value in values]
+        return [value if np.isfinite(value) else None for value in numbers]
+    return [value if isinstance(value, int | None) else str(value) for value in values]
+
+
+def _labels(y, name):
+    """Return classes, or scaled float32 numbers."""
+    from ..tables.cells.recognition import are_class_numbers
+
+    n_distinct, label = len(np.unique(y)), f"the target {printable(name)!r}"
+    if n_distinct < 2:
+        raise PlayError(f"{label} has the same value in every row. Choose another target.")
+    is_class = n_distinct == 2 or y.dtype.kind not in "fiu"
+    if not is_class and (y.dtype.kind == "f" or not are_class_numbers(n_distinct, len(y))):
+        return _scaled(y.astype(np.float64)).astype(np.float32)
+    if n_distinct > MOST_CLASSES:
+        raise PlayError(
+            f"{label} has {n_distinct:,} different values, but at most {MOST_CLASSES} classes can be "
+            "drawn. Choose another target."
+        )
+    return np.array([f"{value:g}" for value in y.tolist()]) if y.dtype.kind == "f" else y
+
+
+def _chosen_columns(table, columns, notes):
+    """Return two columns, (n, 2)."""
+    parts = []
+    for name in columns:
+        numbers = _to_numbers(table[name])
+        if numbers is None:
+            raise PlayError(
+                f"column {printable(name)!r} holds texts. Choose columns of numbers or dates, or "
+                "leave them out for the principal components of all columns."
+            )
+        if not np.nanstd(numbers) > 0:
+            raise PlayError(
+                f"column {printable(name)!r} has fewer than two different values. Choose another."
+            )
+        parts.append(numbers)
+    _note_missing(parts, notes)
+    return np.stack([_scaled(part) for part in parts], axis=1)
+
+
+def _principal_components(table, notes):
+    """Return the first two principal components of all columns, (n, 2), and their names."""
+    numbers: list[Any] = []
+    levels: list[Any] = []
+    left_out = []
+    for name in table.column_names:
+        values = _to_numbers(table[name])
+        found = _levels(table[name]) if values is None else []
+        if values is not None and np.isfinite(values).any() and np.nanstd(values) > 0:
+            numbers.append(values)
+        elif found:
+            levels += found
+        else:
+            left_out.append(name)
+    if len(numbers) + len(levels) < 2:
+        raise PlayError(
+            "the table needs two columns of numbers or of few texts beside the target, each with "
+            "different values."
+        )
+    if left_out:
+        notes.append(
+            f"{plural(len(left_out), 'column')} with one value or many texts left out: "
+            f"{join(left_out)}"
+        )
+    _note_missing(numbers, notes)
+    X = np.stack([_scaled(part) for part in numbers + levels], axis=1)
+    _, values, components = np.linalg.svd(X, full_matrices=False)
+    components = components[:2] * np.sign(components[:2].sum(axis=1, keepdims=True) + 1e-300)
+    shares = values**2 / (values**2).sum()
+    scores = X @ components.T
+    scores[:, shares[:2] < 1e-9] = 0  # rounding errors of columns that say the same
+    names = [f"principal component {i + 1} ({shares[i]:.0%} of the variance)" for i in range(2)]
+    return np.stack([_scaled(part) for part in scores.T], axis=1), names
+
+
+def _note_missing(parts, notes):
+    n = sum(np.count_nonzero(np.isnan(part)) for part in parts)
+    if n:
+        notes.append(f"{plural(n, 'missing value')} replaced by the mean of the column")
+
+
+def _levels(column):
+    """Return an input for each of a few different texts, [] if there are one or many."""
+    texts = np.asarray([str(value) for value in column.to_pylist()])
+    levels = np.unique(texts)
+    if not 2 <= len(levels) <= MAX_LEVELS:
+        return []
+    return [(texts == level).astype(np.float64) for level in levels]
+
+
+def _to_numbers(column):
+    """Return a column of numbers or dates as float64, missing values as NaN; None for texts."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
+        column = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
+    elif pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    elif pa.types.is_duration(kind) or not pa.types.is_primitive(kind):
+        return None
+    values = np.array(column.to_pylist(), float)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _scaled(values):
+    """Return values with mean 0 and standard deviation 1; missing ones become 0."""
+    spread = np.nanstd(values) or 1.0
+    return np.nan_to_num((values - np.nanmean(values)) / spread)

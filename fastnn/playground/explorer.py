@@ -11,7 +11,7 @@ from ..core.validation import check_count
 from ..tables import convert_texts
 from ..tabular.columns import frames
 from ..tabular.columns.column import MISSING
-from ..tabular.explaining.effect import axis_of
+from ..tabular.explaining.effects import axis_of
 from .data_sets import PlayError, refusing
 
 EXACT_COLUMNS = 8  # up to these, contributions are exact
@@ -50,6 +50,7 @@ class Explorer:
         self.model, self.name, self.table, self.target = model, name, table, target
         #: The mean curve of each column, and its values.
         self.means = model.effects()
+        self.outputs = self.means[0].outputs
         self.columns = {str(each.column): each for each in self.means}
         self._axes = {name: axis_of(each.values) for name, each in self.columns.items()}
         self.facts, features = model.facts(), model.features_
@@ -58,14 +59,12 @@ class Explorer:
         #: The values of the table's columns that the model uses, as effects show them.
         self.table_values: dict[str, Any] = {}
         if table is not None:
-            self._check_columns(table)
             self._read_columns(table)
         #: The median or the commonest category of each column in training.
         self.typical = {column.name: column.typical for column in self.facts.columns}
-        self.all_names = [str(name) for name in model.feature_names_in_]
 
-    def _check_columns(self, table):
-        """Note which columns of the model a table lacks. It may not lack all."""
+    def _read_columns(self, table):
+        """Read the columns of a table that the model uses. The table may lack some, but not all."""
         missing = [name for name in self.columns if name not in table.column_names]
         if len(missing) == len(self.columns):
             raise ValueError(
@@ -76,10 +75,7 @@ class Explorer:
             self.notes.append(
                 f"similar rows are found without {join(missing)}, which the table does not have"
             )
-
-    def _read_columns(self, table):
-        """Read the columns of a table that the model uses."""
-        names = [name for name in self.columns if name in table.column_names]
+        names = [name for name in self.columns if name not in missing]
         texts = [name for name in names if self._kinds[name].is_read_as_text]
         frame = frames.read(convert_texts(table.select(names), texts))
         for name, raw in zip(names, frame.columns):
@@ -92,7 +88,6 @@ class Explorer:
 
     def describe(self) -> dict[str, Any]:
         """Return the columns of the model and a row to begin with."""
-        outputs = self.means[0].outputs
         columns, row = [], {}
         for name, effect in self.columns.items():
             axis = self._axes[name]
@@ -100,10 +95,10 @@ class Explorer:
             column = {"name": name, "kind": effect.kind, "axis": axis, "values": values}
             row[name] = self._first_value(name, values)
             columns.append(column | {"mean": effect.mean.tolist()})
-        if len(outputs) > 1 and self.facts.is_classifier:
+        if len(self.outputs) > 1 and self.facts.is_classifier:
             first = int(self.model.predict_proba(self._as_table(row))[0].argmax())
         else:
-            first = len(outputs) // 2  # of quantiles
+            first = len(self.outputs) // 2  # of quantiles
         importances = self.facts.importances
         columns.sort(key=lambda each: -importances.get(each["name"], 0.0))
         return {
@@ -111,7 +106,7 @@ class Explorer:
             "columns": columns,
             "row": row,
             "row_name": "Typical row" if self.table is None else "First row",
-            "outputs": [str(each) for each in outputs],
+            "outputs": [str(each) for each in self.outputs],
             "output": first,
             "is_number": not self.facts.is_classifier,
         }
@@ -143,10 +138,9 @@ class Explorer:
         """
         self._check_output(output)
         X = self._as_table(row)
-        effects = self.model.effects(X=X)
-        return self._prediction(X, output) | {
-            "curves": {str(each.column): _of(each, output).curves[0].tolist() for each in effects}
-        }
+        effects = [each.of(self.outputs[output]) for each in self.model.effects(X=X)]
+        curves = {str(each.column): each.curves[0].tolist() for each in effects}
+        return self._prediction(X, output) | {"curves": curves}
 
     def explain(self, row: dict[str, Any], output: int = 0) -> dict[str, Any]:
         """Return what each column adds to the prediction for a row, and the most similar rows.
@@ -154,11 +148,9 @@ class Explorer:
         It takes longer than `answer`, so the page asks for it less often. Arguments as there.
         """
         self._check_output(output)
-        X = self._as_table(row)
-        many = len(self.columns) > EXACT_COLUMNS
-        explanation = _of(
-            self.model.explain(X, n_permutations=PERMUTATIONS if many else None), output
-        )
+        n_permutations = PERMUTATIONS if len(self.columns) > EXACT_COLUMNS else None
+        found = self.model.explain(self._as_table(row), n_permutations=n_permutations)
+        explanation = found.of(self.outputs[output])
         parts = zip(explanation.columns, explanation.values[0], explanation.standard_errors[0])
         return {
             "base": float(explanation.base_values[0]),
@@ -171,7 +163,7 @@ class Explorer:
 
     def _check_output(self, output):
         with refusing():
-            check_count("output", output, minimum=0, maximum=len(self.means[0].outputs) - 1)
+            check_count("output", output, minimum=0, maximum=len(self.outputs) - 1)
 
     def _as_table(self, row):
         """Return the row as columns that the model reads; what the page does not show is missing."""
@@ -180,7 +172,7 @@ class Explorer:
             raise PlayError(f"the model has no column {sorted(unknown)[0]!r}")
         import pyarrow as pa
 
-        cells = dict.fromkeys(self.all_names)
+        cells = dict.fromkeys(map(str, self.model.feature_names_in_))
         for name in self.columns:
             value = self._parse(name, row.get(name))
             cells[name] = None if value is None else self._kinds[name].to_cell(value)
@@ -253,11 +245,6 @@ def _shown(value):
     if isinstance(value, float):
         return f"{value:.6g}"
     return "" if value is None else str(value)
-
-
-def _of(found, output):
-    """Return the Effect or the Explanation of one output."""
-    return found.of(found.outputs[output])
 
 
 def _to_json(value, axis):

@@ -108,10 +108,8 @@ class NotebookTraining:
     def __init__(self, net, X, y, inputs, options):
         self.net, self.options = net, options
         self.data = from_arrays(X, y, inputs, test=0)
-        X = np.asarray(X)
-        if self.data.kind == "classes" and set(np.unique(y).tolist()) != set(
-            range(len(self.data.classes))
-        ):
+        X, numbers = np.asarray(X), set(range(len(self.data.classes)))
+        if self.data.kind == "classes" and set(np.unique(y).tolist()) != numbers:
             raise ValueError("y must hold the class numbers 0, 1, ...")
         if net.layer_sizes[0] != X.shape[1] or net.layer_sizes[-1] != self.data.n_out:
             raise ValueError(

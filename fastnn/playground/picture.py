@@ -132,7 +132,7 @@ class Picture:
         layer : 0 is the first hidden layer; the last one is the output.
         """
         net, data = playback.net, self.data
-        check_unit(net, layer, unit)
+        check_layer_and_unit(net, layer, unit)
         A = data.X[:1].astype(net.dtype)
         for W, b, activation in list(zip(net.weights, net.biases, net.activations))[:layer]:
             A = F.linear(A, W, b, activation)
@@ -148,17 +148,17 @@ class Picture:
             "activation": activation,
             "names": names[shown],
             "more": max(0, len(names) - MAX_SHOWN),
-            "inputs": _numbers(A[0, shown]),
-            "weights": _numbers(W[shown, unit]),
+            "inputs": A[0, shown].tolist(),
+            "weights": W[shown, unit].tolist(),
             "bias": float(b[unit]),
             "z": float(Z[0, unit]),
             "a": float(output[0, unit]),
-            "dW": _numbers(net.grad_weights[layer][shown, unit]),
+            "dW": net.grad_weights[layer][shown, unit].tolist(),
             "db": float(net.grad_biases[layer][unit]),
         }
 
 
-def check_unit(net: Any, layer: Any, unit: Any) -> None:
+def check_layer_and_unit(net: Any, layer: Any, unit: Any) -> None:
     """Raise ValueError if a network has no such unit. Arguments: as of `Picture.unit`"""
     check_count("layer", layer, minimum=0, maximum=len(net.weights) - 1)
     check_count("unit", unit, minimum=0, maximum=net.layer_sizes[layer + 1] - 1)
@@ -171,7 +171,3 @@ def _levels(values):
 
 def _bytes(array):
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
-
-
-def _numbers(values):
-    return [float(value) for value in values]

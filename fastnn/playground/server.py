@@ -1,7 +1,7 @@
 """The local server of the playground: the files of the page, commands, and server-sent events.
 
 It listens on loopback alone, and answers the browser that has the token of the address that `fastnn
-play` prints: see `web.access.PageAccess`.
+play` prints: see `web.requests.PageAccess`.
 """
 
 from __future__ import annotations
@@ -18,24 +18,20 @@ from typing import Any
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from ..core.messages import nan_to_null
-from ..web.access import PageAccess, page_headers
 from ..web.application import JSON, Route, file_routes, in_thread, make_app
-from ..web.bodies import Bodies
-from ..web.errors import RequestError
+from ..web.requests import Bodies, PageAccess, RequestError
 from ..web.server import Server, listen
-from ..web.templates import render
-from . import as_code
+from ..web.templates import page_headers, render
+from . import settings
 from .data_sets import DATA_SETS, PlayError, refusing
-from .lessons import HELP, LESSONS
-from .live import Live
-from .many_networks import VARIATIONS, ManyTab
-from .settings import ACTIVATIONS, LOSSES, MAX_LAYERS, MAX_UNITS, OPTIMIZERS, SCHEDULES, parse_json
-from .tab import FRAME_SECONDS, Tab
+from .playback import source_of_state
+from .trainings import VARIATIONS, GridTraining, NetworkTraining, PageTraining
 
 HOST = "127.0.0.1"
 MAX_BODY = 1_000_000  # bytes of a request
 MAX_CONNECTIONS = 100  # so few that no check of the limit of open files is needed
-MAX_TABS = 16  # trainings; those without a page are dropped first
+FRAME_SECONDS = 1 / 60
+MAX_TRAININGS = 16  # those without a page are dropped first
 HEADERS = page_headers("play") | {"Cache-Control": "no-store"}  # replies hold rows of the table
 
 
@@ -49,7 +45,7 @@ class PlayServer:
     state : dict
         What a new page shows.
     table : tuple, optional
-        As in `as_code.Rows`.
+        As in `playback.DataSource`.
     explorer : Explorer, optional
         Show a trained model instead.
 
@@ -65,8 +61,8 @@ class PlayServer:
         self.state, self.table, self.explorer = state, table, explorer
         self.port = listening.getsockname()[1]
         self.access = PageAccess("fastnn play", self.port, secrets.token_urlsafe(24))
-        self.tabs: dict[str, Live] = {}
-        #: By name of a tab: the pages that show it.
+        self.trainings: dict[str, PageTraining] = {}
+        #: By name of a training: the pages that show it.
         self.watched: Counter[str] = Counter()
         self.lock = threading.Lock()
         app = make_app(self._routes(), self.access, Bodies(MAX_BODY), HEADERS, PlayError)
@@ -77,84 +73,88 @@ class PlayServer:
         return f"http://{HOST}:{self.port}/?token={self.access.token}"
 
     def _routes(self):
+        """The table of routes: method, path, and what answers."""
         page = "play.html" if self.explorer is None else "explore.html"
-        routes = [
+        files = [
             Route("GET", "/", HTMLResponse(render(__package__, page))),
             *file_routes("fastnn.web"),
             *file_routes(__package__),
         ]
         if self.explorer is not None:
             return [
-                *routes,
-                Route("GET", "/api/model", lambda request: self.explorer.describe()),
-                Route("POST", "/api/answer", self._explore(self.explorer.answer)),
-                Route("POST", "/api/explain", self._explore(self.explorer.explain)),
+                *files,
+                Route("GET", "/api/model", self.describe_model),
+                Route("POST", "/api/answer", self.answer),
+                Route("POST", "/api/explain", self.explain),
             ]
         return [
-            *routes,
-            Route("GET", "/api/start", self._choices()),
-            Route("POST", "/api/tabs", self.open_tab),
+            *files,
+            Route("GET", "/api/start", self.choices),
+            Route("POST", "/api/tabs", self.open_training),
             Route("POST", "/api/command", self.command),
             Route("GET", "/api/events", self.events),
             Route("GET", "/api/code", self.code),
-            Route("GET", "/api/state", lambda request: self._network(request).state()),
+            Route("GET", "/api/state", self.state_of_page),
             Route("GET", "/api/network.safetensors", self.model_file),
         ]
 
     # ---- a trained model ----
 
-    def _explore(self, work):
-        def answer(request, body):
-            message = _parse(request, body)
-            if not isinstance(row := message.get("row"), dict):
-                raise RequestError(422, 'The request must have the "row", an object.')
-            return work(row, message.get("output", 0))
+    def describe_model(self, request):
+        return self.explorer.describe()
 
-        return answer
+    def answer(self, request, body):
+        return self.explorer.answer(*_row_and_output(request, body))
+
+    def explain(self, request, body):
+        return self.explorer.explain(*_row_and_output(request, body))
 
     # ---- trainings ----
 
-    def _choices(self):
+    def choices(self, request):
         """Return the choices of the page."""
+        table = self.table
         return {
             "data_sets": DATA_SETS,
-            "activations": ACTIVATIONS,
-            "losses": LOSSES,
-            "optimizers": OPTIMIZERS,
-            "schedules": list(SCHEDULES),
-            "lessons": LESSONS,
-            "help": HELP,
+            "activations": settings.ACTIVATIONS,
+            "losses": settings.LOSSES,
+            "optimizers": settings.OPTIMIZERS,
+            "schedules": list(settings.SCHEDULES),
+            "lessons": settings.LESSONS,
+            "help": settings.HELP,
             "variations": VARIATIONS,
-            "max_layers": MAX_LAYERS,
-            "max_units": MAX_UNITS,
-            "table": self.table
-            and {"name": os.path.basename(self.table[0]), "target": self.table[1]},
+            "max_layers": settings.MAX_LAYERS,
+            "max_units": settings.MAX_UNITS,
+            "table": table and {"name": os.path.basename(table[0]), "target": table[1]},
             "state": self.state,
         }
 
-    def open_tab(self, request, body):
-        """Return the name and the description of a new tab, of one network or of a variation."""
+    def open_training(self, request, body):
+        """Return the name and the description of a new training, of one network or of a variation."""
         message, name = _parse(request, body), secrets.token_urlsafe(9)
         state, variation = message.get("state") or self.state, message.get("variation")
         if variation is None:
-            tab: Live = Tab(state, self.table)
+            training: PageTraining = NetworkTraining(state, self.table)
         else:
-            tab = ManyTab(as_code.rows_of(state, self.table), variation)
+            training = GridTraining(source_of_state(state, self.table), variation)
         with self.lock:
-            unwatched = [each for each in self.tabs if each not in self.watched]
-            for each in unwatched[: max(0, len(self.tabs) + 1 - MAX_TABS)]:
-                del self.tabs[each]
-            if len(self.tabs) >= MAX_TABS:
-                raise RequestError(422, f"{MAX_TABS} pages are open already. Close one.")
-            self.tabs[name] = tab
-        return {"tab": name} | tab.description()
+            unwatched = [each for each in self.trainings if each not in self.watched]
+            for each in unwatched[: max(0, len(self.trainings) + 1 - MAX_TRAININGS)]:
+                del self.trainings[each]
+            if len(self.trainings) >= MAX_TRAININGS:
+                raise RequestError(422, f"{MAX_TRAININGS} pages are open already. Close one.")
+            self.trainings[name] = training
+        return {"tab": name} | training.description()
 
     def command(self, request, body):
         message = _parse(request, body)
-        return self._tab(request).command(message)
+        return self._training(request).command(message)
 
     def code(self, request):
         return {"code": self._network(request).code(request.query_params.get("kind", "python"))}
+
+    def state_of_page(self, request):
+        return self._network(request).state()
 
     def model_file(self, request):
         return Response(
@@ -164,20 +164,20 @@ class PlayServer:
         )
 
     def events(self, request):
-        """Return the stream of the frames of a tab."""
-        return Frames(self._tab(request), request.query_params["tab"], self)
+        """Return the stream of the frames of a training."""
+        return Frames(self._training(request), request.query_params["tab"], self)
 
-    def _tab(self, request):
-        tab = self.tabs.get(request.query_params.get("tab", ""))
-        if tab is None:
+    def _training(self, request):
+        training = self.trainings.get(request.query_params.get("tab", ""))
+        if training is None:
             raise RequestError(410, "This training is gone. Load the page again.")
-        return tab
+        return training
 
     def _network(self, request):
-        """Return the tab, which must show one network."""
-        if not isinstance(tab := self._tab(request), Tab):
+        """Return the training, which must be of one network."""
+        if not isinstance(training := self._training(request), NetworkTraining):
             raise RequestError(404, "This page shows many networks. Choose one of them.")
-        return tab
+        return training
 
 
 def _parse(request, body):
@@ -185,26 +185,34 @@ def _parse(request, body):
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise RequestError(415, f"Send JSON, with the header Content-Type: {JSON}.")
     with refusing():
-        message = parse_json(body)
+        message = settings.parse_play_json(body)
     if not isinstance(message, dict):
         raise PlayError("the request must be a JSON object")
     return message
 
 
+def _row_and_output(request, body):
+    """Return the row of a request about a trained model, and the position of an output."""
+    message = _parse(request, body)
+    if not isinstance(row := message.get("row"), dict):
+        raise RequestError(422, 'The request must have the "row", an object.')
+    return row, message.get("output", 0)
+
+
 class Frames(StreamingResponse):
-    """A frame of a tab whenever something changes, at most 60 a second, until the page closes.
+    """A frame of a training whenever something changes, at most 60 a second, until the page closes.
 
     Parameters
     ----------
-    tab : Live
+    training : PageTraining
     name : str
-        Of the tab.
+        Of the training.
     play : PlayServer
     """
 
-    def __init__(self, tab, name, play):
+    def __init__(self, training, name, play):
         super().__init__(self._frames(), media_type="text/event-stream")
-        self.tab, self.name, self.play = tab, name, play
+        self.training, self.name, self.play = training, name, play
         self.seen, self.sent = -1, (-1, 0)
 
     async def __call__(self, scope, receive, send):
@@ -216,7 +224,7 @@ class Frames(StreamingResponse):
             watched[self.name] -= 1
             if not watched[self.name]:
                 del watched[self.name]
-                self.tab.playing = False
+                self.training.playing = False
 
     async def _frames(self):
         while not self.play.server.should_exit:
@@ -226,19 +234,15 @@ class Frames(StreamingResponse):
 
     def _next(self):
         """Wait for a change, and return it as an event; an empty one if there is none for a while."""
-        self.tab.wait(self.seen, 0.25)
-        frame = self.tab.frame()
+        self.training.wait(self.seen, 0.25)
+        frame = self.training.frame()
         if frame["version"] == self.seen:
             return b": nothing new\n\n"
         self.seen = frame["version"]
-        if "losses" in frame:
-            self.sent = self._new_losses(frame, self.sent)
+        if "losses" in frame:  # only those that the page has not got
+            (branch, train, test), n = frame.pop("losses"), frame["epoch"]
+            start = self.sent[1] if self.sent[0] == branch else 0
+            frame["losses"] = {"from": start, "train": train[start:n], "test": test[start:n]}
+            self.sent = branch, n
         text = json.dumps(nan_to_null(frame), allow_nan=False, separators=(",", ":"))
         return f"data: {text}\n\n".encode()
-
-    def _new_losses(self, frame, sent):
-        """Leave only those losses in the frame that the page has not got; return what it has then."""
-        (branch, train, test), n = frame.pop("losses"), frame["epoch"]
-        start = sent[1] if sent[0] == branch else 0
-        frame["losses"] = {"from": start, "train": train[start:n], "test": test[start:n]}
-        return branch, n

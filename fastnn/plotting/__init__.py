@@ -10,20 +10,25 @@ Each function draws into `ax`, by default the current axes of matplotlib, and re
 colours are from the colour-blind safe palette of Okabe and Ito. matplotlib is imported on first
 use. So is scikit-learn, whose displays draw the curves and matrices of predictions.
 
-- `history`: learning curves. `decision`: decision boundaries. `images`: images and weights.
-- `class_plots`, `number_plots`: predictions of classes and of numbers. `prediction_checks`: checks
-  of their arguments.
-- `importance_plot`: permutation importances. `effect_plots`: effects of columns.
+- `history`: learning curves. `images`: images and weights.
+- `prediction_plots`: predictions of classes and of numbers, and decision boundaries.
+  `prediction_checks`: checks of their arguments.
+- `column_plots`: effects of columns, and permutation importances.
 - `theme`: style and colours.
 """
 
-from .class_plots import plot_confusion, plot_precision_recall, plot_reliability, plot_roc
-from .decision import plot_decision
-from .effect_plots import plot_effect
+from .column_plots import plot_effect, plot_importances
 from .history import plot_history
 from .images import plot_images, plot_weights
-from .importance_plot import plot_importances
-from .number_plots import plot_predictions, plot_residuals
+from .prediction_plots import (
+    plot_confusion,
+    plot_decision,
+    plot_precision_recall,
+    plot_predictions,
+    plot_reliability,
+    plot_residuals,
+    plot_roc,
+)
 from .theme import BLUE, GREEN, GREY, ORANGE, picture_file, style
 
 __all__ = [

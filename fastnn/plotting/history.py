@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..state import History
+from .prediction_checks import last_step
 from .theme import BLUE, ORANGE, check_axes
 
 if TYPE_CHECKING:
@@ -53,12 +54,8 @@ def plot_history(history: Any, ax: Axes | None = None) -> Axes:
     histories = _histories(history)
     many = len(histories) > 1
     look: dict[str, Any] = dict(alpha=0.5, linewidth=0.9) if many else {}
-    has_validation = any(val_loss for _, val_loss in histories)
     for i, (loss, val_loss) in enumerate(histories):
-        for losses, label, color in (
-            (loss, "training", BLUE),
-            (val_loss, "held out", ORANGE),
-        ):
+        for losses, label, color in ((loss, "training", BLUE), (val_loss, "held out", ORANGE)):
             if losses:
                 ax.plot(
                     range(1, len(losses) + 1),
@@ -73,7 +70,7 @@ def plot_history(history: Any, ax: Axes | None = None) -> Axes:
             ax.plot(best + 1, val_loss[best], "o", color=ORANGE, markersize=3.5, label="_")
     ax.set(xlabel="epoch", ylabel="loss")
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    if has_validation:
+    if any(val_loss for _, val_loss in histories):
         legend = ax.legend(loc="best")  # its default would warn on slow machines
         for line in legend.get_lines():
             line.set(alpha=1, linewidth=1.8)
@@ -82,32 +79,25 @@ def plot_history(history: Any, ax: Axes | None = None) -> Axes:
 
 def _histories(thing):
     """Return a list of (training losses, validation losses)."""
-    steps = getattr(thing, "steps", None)
-    model = steps[-1][1] if steps else thing
-    if isinstance(model, History):
-        return [(model.loss, model.val_loss)]
+    model = last_step(thing)
     if hasattr(model, "loss_curve_"):
         pairs = model.loss_curve_, model.validation_loss_curve_
         return list(zip(*pairs)) if len(model.networks_) > 1 else [pairs]
-    histories = _of_networks(model)
-    if histories is None:
+    if isinstance(model, History):
+        histories = [model]
+    elif hasattr(model, "forward") and hasattr(model, "history"):
+        histories = [model.history]
+    elif hasattr(model, "histories_"):  # an estimator for tables
+        histories = [history for folds in model.histories_ for history in folds]
+    else:
         raise TypeError(
             "history must be a History, a trained MLP, or a fitted estimator of fastnn, got "
             f"{type(thing).__name__}"
         )
-    histories = [history for history in histories if history is not None]
-    if not histories:
+    found = [(history.loss, history.val_loss) for history in histories if history is not None]
+    if not found:
         raise ValueError(
             f"this {type(model).__name__} has no history: it is not trained, or was loaded from a "
             "file. Pass one that was trained in this process."
         )
-    return [(history.loss, history.val_loss) for history in histories]
-
-
-def _of_networks(model):
-    """Return the histories of the networks of a model, None if it is another thing."""
-    if hasattr(model, "forward") and hasattr(model, "history"):
-        return [model.history]
-    if hasattr(model, "histories_"):  # an estimator for tables
-        return [history for folds in model.histories_ for history in folds]
-    return None
+    return found

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.validation import check_array, check_count
 from ..network import Network
+from .prediction_checks import last_step
 from .theme import BLUE, ORANGE, check_axes, plain
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ def plot_weights(
 
 def _network_of(model):
     """Return the network of a model, and the names of its inputs or None."""
-    steps = getattr(model, "steps", None)
-    estimator = steps[-1][1] if steps else model
+    estimator = last_step(model)
     if isinstance(estimator, Network):
         return estimator, None
     if not hasattr(estimator, "network_") and not hasattr(type(estimator), "network_"):
@@ -188,15 +188,12 @@ def plot_images(
 
 def _diverging_colors(images):
     """Return the RGB colours of values: white for 0, blue for negative, orange for positive."""
+    from matplotlib.colors import to_rgb
+
     scale = np.abs(images).max(axis=(1, 2), keepdims=True)
     strength = (np.abs(images) / np.where(scale, scale, 1))[..., None]
-    color = np.where(images[..., None] < 0, _rgb(BLUE), _rgb(ORANGE))
+    color = np.where(images[..., None] < 0, to_rgb(BLUE), to_rgb(ORANGE))
     return 1 - strength * (1 - color)
-
-
-def _rgb(color):
-    """Return '#RRGGBB' as three numbers from 0 to 1."""
-    return np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
 
 
 def _check_images(images, signed):

@@ -13,7 +13,7 @@ ROUNDING = 1e-3  # that probabilities may be outside of [0, 1]
 
 
 @dataclass(eq=False)
-class ClassPredictions:
+class LabelledProbabilities:
     """True classes and predicted probabilities.
 
     Attributes
@@ -38,7 +38,7 @@ class ClassPredictions:
         name : of the probabilities, for error messages.
         """
         y = check_labels("y_true", y_true)
-        P = check_numbers(name, y_prob, len(y))
+        P = check_finite_numbers(name, y_prob, len(y))
         if P.min() < -ROUNDING or P.max() > 1 + ROUNDING:
             raise ValueError(
                 f"{name} must hold probabilities from 0 to 1, got {P.min():.4g} to {P.max():.4g}. "
@@ -48,8 +48,8 @@ class ClassPredictions:
         P = P.reshape(len(y), -1).clip(0, 1)
         if P.shape[1] == 1:
             P = np.column_stack([1 - P[:, 0], P[:, 0]])
-        labels = check_classes(y, P.shape[1], labels, name)
-        return cls(labels, positions(y, labels), P)
+        labels = _check_classes(y, P.shape[1], labels, name)
+        return cls(labels, class_positions(y, labels), P)
 
     def name(self, i):
         """Return the class of column i as text for a plot."""
@@ -79,7 +79,7 @@ def check_labels(name, y):
     return y
 
 
-def check_numbers(name, a, n=None):
+def check_finite_numbers(name, a, n=None):
     """Return finite numbers as an array (n,) or (n, m)."""
     refuse_model(name, a)
     a = check_array(name, a, np.dtype(float))
@@ -99,10 +99,10 @@ def check_numbers(name, a, n=None):
     return a
 
 
-def check_columns(y_true, y_pred):
+def check_number_pairs(y_true, y_pred):
     """Return true and predicted numbers of one target, each (n,)."""
-    y_true = check_numbers("y_true", y_true)
-    y_pred = check_numbers("y_pred", y_pred, len(y_true))
+    y_true = check_finite_numbers("y_true", y_true)
+    y_pred = check_finite_numbers("y_pred", y_pred, len(y_true))
     columns = []
     for name, a in ("y_true", y_true), ("y_pred", y_pred):
         if a.ndim == 2 and a.shape[1] > 1:
@@ -114,14 +114,14 @@ def check_columns(y_true, y_pred):
     return columns
 
 
-def check_classes(y, n_classes, labels, name):
+def _check_classes(y, n_classes, labels, name):
     """Return the classes in the order of the columns of probabilities."""
     if labels is None:
         labels = np.unique(y)
         if len(labels) != n_classes:
             raise ValueError(
                 f"{name} is for {n_classes} classes, but y_true has {len(labels)} "
-                f"({listed(labels)}). Pass the class of each column: "
+                f"({_listed(labels)}). Pass the class of each column: "
                 "labels=clf.classes_, or labels=range(n) for a network."
             )
         return labels
@@ -129,12 +129,12 @@ def check_classes(y, n_classes, labels, name):
     if labels.shape != (n_classes,) or len(set(labels.tolist())) < n_classes:
         raise ValueError(
             f"labels must hold {n_classes} different classes, one for each column of {name}, got "
-            f"{listed(labels.ravel())}"
+            f"{_listed(labels.ravel())}"
         )
     return labels
 
 
-def positions(y, labels, name="y_true"):
+def class_positions(y, labels, name="y_true"):
     """Return the position of each class in `labels`."""
     position_of = {label: i for i, label in enumerate(labels.tolist())}
     values = y.tolist()
@@ -142,15 +142,21 @@ def positions(y, labels, name="y_true"):
     if unknown is not None:
         raise ValueError(
             f"{name} has the class {values[unknown]!r} in row {unknown}, which is not one of labels: "
-            f"{listed(labels)}"
+            f"{_listed(labels)}"
         )
     return np.array([position_of[value] for value in values], np.intp)
 
 
-def listed(labels):
+def _listed(labels):
     """Return the first classes as text for a message."""
     texts = [repr(label) for label in labels[:6].tolist()]
     return ", ".join(texts) + f" and {len(labels) - 6:,} more" * (len(labels) > 6)
+
+
+def last_step(model):
+    """Return the last step of a pipeline, or the model itself."""
+    steps = getattr(model, "steps", None)
+    return steps[-1][1] if steps else model
 
 
 def refuse_model(name, a):

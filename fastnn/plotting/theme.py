@@ -16,7 +16,6 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 CLASS_COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", GREY, "#000000")
 
 _NEEDS_MATPLOTLIB = "plots need matplotlib. Run: pip install matplotlib"
-_NEEDS_SKLEARN = "this plot needs scikit-learn. Run: pip install scikit-learn"
 
 _STYLE = {
     "axes.axisbelow": True,
@@ -115,7 +114,7 @@ def check_axes(ax):
 def check_sklearn():
     """Raise ImportError if scikit-learn is not installed."""
     if importlib.util.find_spec("sklearn") is None:
-        raise ImportError(_NEEDS_SKLEARN)
+        raise ImportError("this plot needs scikit-learn. Run: pip install scikit-learn")
 
 
 def plain(label):

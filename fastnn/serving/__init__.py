@@ -4,14 +4,12 @@
     app = create_app(fastnn.load("rent.safetensors"))
 
 - `app`: what each path answers.
-- `request_body`: rows and options of a request.
-- `table_service`, `network_service`: predictions of requests. `batches`: requests that wait are
-  predicted together.
-- `served_model`: what the model and its columns are. `openapi`: the same for clients. `page`: for
-  people.
+- `request`: rows and options of a request. `service`: predictions of requests. `batches`: requests
+  that wait are predicted together.
+- `schema`: what the model and its columns are, for programs and for people.
 """
 
-from ..web.access import Access
+from ..web.requests import Access
 from .app import create_app
 
 __all__ = ["Access", "create_app"]

@@ -6,17 +6,13 @@ import json
 from starlette.responses import HTMLResponse
 
 from ..core.validation import check_threads, describe_type
-from ..web.access import Access, page_headers
 from ..web.application import Route, file_routes, make_app
-from ..web.bodies import Bodies
-from ..web.errors import RequestError
+from ..web.requests import Access, Bodies, RequestError
+from ..web.templates import page_headers
 from .batches import Batches
-from .network_service import NetworkService
-from .openapi import describe_api
-from .page import make_page
-from .request_body import PredictOptions, parse_options, parse_rows
-from .served_model import describe_columns, describe_served, example_row
-from .table_service import MAX_EXPLAINED, TableService
+from .request import PredictOptions, parse_options, parse_rows
+from .schema import describe_api, describe_columns, describe_served, example_row, make_page
+from .service import MAX_EXPLAINED, NetworkService, TableService
 
 MAX_ROWS, MAX_BYTES = 10_000, 16_000_000  # of a request
 WAITING = 20  # times as many rows may wait
@@ -97,7 +93,8 @@ class Handlers:
         self.batches = Batches(service.predict, WAITING * self.max_rows)
         if service.facts.has_explanations:
             self.explanations = Batches(service.explain, WAITING * MAX_EXPLAINED)
-        facts, columns = describe_served(service, name), describe_columns(service)
+        columns = describe_columns(service)
+        facts = describe_served(service, columns, name)
         example = example_row(service, columns)
         self._warm_up(example)
         page = HTMLResponse(make_page(facts, columns, example), headers=page_headers("serve"))

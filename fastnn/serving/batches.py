@@ -7,7 +7,7 @@ waits for others to arrive, and the batches grow with the load.
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from ..web.errors import RequestError
+from ..web.requests import RequestError
 
 MAX_BATCH_ROWS = 20_000  # a single request may have more
 

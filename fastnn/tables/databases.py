@@ -5,14 +5,16 @@ extensions, whatever the file holds.
 """
 
 import os
-from collections import Counter
+from contextlib import AbstractContextManager
+from typing import Any
 from urllib.parse import quote
 
 from ..core.errors import Argument
 from ..core.messages import join, plural, printable, reason
-from . import formats, memory
-from .table_errors import TableError, import_pyarrow
-from .wide_numbers import is_wide_integer
+from . import formats
+from .arrow_files import to_array
+from .cells.numbers import are_wide
+from .errors import TableError, check_free_memory, check_width, import_pyarrow
 
 BATCH = 10_000  # rows
 BYTES_PER_CELL = 100  # of an object of Python in a batch, at most for numbers
@@ -25,7 +27,7 @@ TABLES = (
 )
 
 
-def read(source, options, note=lambda text: None):
+def read_database(source, options, note):
     """Return a table or the rows of a query as a pyarrow Table. options : ReadOptions"""
     opened = _DuckDB if source.format is formats.DUCKDB else _SQLite
     try:
@@ -39,25 +41,21 @@ def read(source, options, note=lambda text: None):
     except TableError:
         raise
     except Exception as error:  # of a damaged file, or a wrong query
-        _explain(source, options, error)
-    return _without_bytes(source.label, table, note)
-
-
-def _explain(source, options, error):
-    if options.sql is None:
+        if options.sql is None:
+            raise TableError(
+                "not a readable database ({reason}).",
+                "Export the table as CSV or Parquet.",
+                place=source.label,
+                reason=reason(error),
+            ) from None
         raise TableError(
-            "not a readable database ({reason}).",
-            "Export the table as CSV or Parquet.",
+            "{argument} fails: {reason}.",
+            "Pass a query that reads rows, such as 'SELECT * FROM orders'.",
+            argument="sql",
             place=source.label,
             reason=reason(error),
         ) from None
-    raise TableError(
-        "{argument} fails: {reason}.",
-        "Pass a query that reads rows, such as 'SELECT * FROM orders'.",
-        argument="sql",
-        place=source.label,
-        reason=reason(error),
-    ) from None
+    return _without_bytes(source.label, table, note)
 
 
 def _only_table(label, names):
@@ -88,16 +86,24 @@ def _without_bytes(label, table, note):
     return table
 
 
+class _Database(AbstractContextManager):
+    """A context with a database."""
+
+    connection: Any
+    n_invalid = 0  # texts with invalid UTF-8
+
+    def __exit__(self, *exception):
+        self.connection.close()
+
+
 # ---- SQLite ----
 
 
-class _SQLite:
-    """A context with an SQLite database."""
-
+class _SQLite(_Database):
     def __init__(self, source):
         import sqlite3  # not all builds of Python have it
 
-        self.sqlite3, self.label, self.n_invalid = sqlite3, source.label, 0
+        self.sqlite3, self.label = sqlite3, source.label
         if source.path is not None and source.compression is None:
             path = quote(os.path.abspath(source.path))
             # Without a write-ahead log nobody writes: then SQLite need not lock the file, nor
@@ -107,7 +113,7 @@ class _SQLite:
         else:
             self.connection = sqlite3.connect(":memory:")
             with source.open() as file:
-                memory.check(source.label, source.size or source.stored_size)
+                check_free_memory(source.label, source.size or source.stored_size)
                 self.connection.deserialize(file.read())
 
     def __enter__(self):
@@ -117,9 +123,6 @@ class _SQLite:
         self.connection.set_authorizer(self._authorize)
         self.connection.set_progress_handler(lambda: 0, STEPS)  # Python handles signals in it
         return self
-
-    def __exit__(self, *exception):
-        self.connection.close()
 
     def _decode(self, data):
         try:
@@ -137,13 +140,13 @@ class _SQLite:
         if cursor.description is None:
             raise ValueError("it returns no rows")
         names = [name for name, *_ in cursor.description]
-        memory.check_width(self.label, len(names))
-        columns = [_Cells(pa) for _ in names]
+        check_width(self.label, len(names))
+        parts: list = [[] for _ in names]
         while rows := self._next(cursor):
-            memory.check(self.label, len(rows) * len(names) * BYTES_PER_CELL)
-            for column, values in zip(columns, zip(*rows)):
-                column.add(values)
-        return pa.Table.from_arrays([column.joined() for column in columns], names)
+            check_free_memory(self.label, len(rows) * len(names) * BYTES_PER_CELL)
+            for column, values in zip(parts, zip(*rows)):
+                column.append(to_array(values, _to_text))
+        return pa.Table.from_arrays(list(map(_join_parts, parts)), names)
 
     def _next(self, cursor):
         try:
@@ -161,38 +164,22 @@ class _SQLite:
         return self.sqlite3.SQLITE_OK
 
 
-class _Cells:
-    """The values of a column of SQLite, in which each row may have another type."""
+def _join_parts(parts):
+    """Return one column of Arrow arrays: of numbers if all are, else of texts.
 
-    def __init__(self, pa):
-        self.pa, self.parts = pa, []
-        self.kinds: Counter = Counter()
-        self.has_wide = False
-
-    def add(self, values):
-        kinds = {type(value) for value in values} - {type(None)}
-        self.kinds.update(kinds)
-        are_wide = any(map(is_wide_integer, values))
-        self.has_wide |= are_wide
-        if kinds <= {int, float} and len(kinds) == 2 and not are_wide:
-            values = [None if value is None else float(value) for value in values]
-        elif len(kinds) > 1:
-            values = [None if value is None else _to_text(value) for value in values]
-        self.parts.append(self.pa.array(values))
-
-    def joined(self):
-        """Return one column: of numbers if all values are, else of texts.
-
-        Whole numbers beside others are texts, too, if float64 does not hold them.
-        """
-        pa = self.pa
-        types = {part.type for part in self.parts} - {pa.null()}
-        if not types:
-            return pa.chunked_array(self.parts or [pa.nulls(0)], pa.null())
-        kind = types.pop() if len(types) == 1 else pa.float64()
-        if types and (self.has_wide or not types <= {pa.int64(), pa.float64()}):
-            kind = pa.string()
-        return pa.chunked_array([_cast(pa, part, kind) for part in self.parts], kind)
+    Each row of SQLite may have another type. Whole numbers beside others are texts, too, if float64
+    does not hold them.
+    """
+    pa = import_pyarrow()
+    types = {part.type for part in parts} - {pa.null()}
+    whole = [part for part in parts if part.type == pa.int64()]
+    if len(types) <= 1:
+        kind = types.pop() if types else pa.null()
+    elif types == {pa.int64(), pa.float64()} and not any(map(are_wide, whole)):
+        kind = pa.float64()
+    else:
+        kind = pa.string()
+    return pa.chunked_array([_cast(pa, part, kind) for part in parts], kind)
 
 
 def _to_text(value):
@@ -210,9 +197,7 @@ def _cast(pa, part, kind):
 # ---- DuckDB ----
 
 
-class _DuckDB:
-    """A context with a DuckDB database."""
-
+class _DuckDB(_Database):
     def __init__(self, source):
         duckdb = source.format.import_package(source.label)
         if source.path is None or source.compression is not None:
@@ -221,7 +206,7 @@ class _DuckDB:
                 "Save it as a file that is not compressed.",
                 place=source.label,
             )
-        self.label, self.duckdb, self.n_invalid = source.label, duckdb, 0
+        self.label, self.duckdb = source.label, duckdb
         self.connection = duckdb.connect(
             source.path,
             read_only=True,
@@ -233,12 +218,6 @@ class _DuckDB:
                 "lock_configuration": "true",
             },
         )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.connection.close()
 
     def tables(self):
         rows = self.connection.execute(
@@ -255,9 +234,9 @@ class _DuckDB:
         rows = self.connection.sql(query)
         to_reader = getattr(rows, "to_arrow_reader", None) or rows.fetch_arrow_reader
         reader = to_reader(BATCH)
-        memory.check_width(self.label, len(reader.schema.names))
+        check_width(self.label, len(reader.schema.names))
         batches = []
         for batch in reader:
-            memory.check(self.label, batch.nbytes)
+            check_free_memory(self.label, batch.nbytes)
             batches.append(batch)
         return pa.Table.from_batches(batches, reader.schema)

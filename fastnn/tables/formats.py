@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from .table_errors import TableError
+from .errors import TableError
 
 COMPRESSED = ".gz", ".bz2", ".xz", ".zst", ".zip"  # at the end of file names
 START = 1024  # bytes that a format is recognized by
@@ -29,12 +29,12 @@ class Format:
     extensions : tuple of str
         Of file names. Texts name the first.
     reads : str
-        The function that reads, such as "excel.read" of this package. It is called with the
+        The function that reads, such as "spreadsheets.read_sheet" of this package. It is called with the
         TableSource, the ReadOptions and a function for notes, and returns a pyarrow.Table. "" for
-        text tables, which `table_reader` reads.
+        text tables, which `files` reads.
     writes : str
         The class that writes. It is called with the binary file, the extension and the argument
-        `quoted` of `table_writer.writing`, and is a context manager with a method write(table).
+        `quoted` of `files.writing`, and is a context manager with a method write(table).
         "" if fastnn does not write the format.
     begins : function
         begins(start): whether a file with these first bytes, decompressed, is of this format.
@@ -92,28 +92,19 @@ def _starts(*marks):
     return lambda start: start.startswith(marks)
 
 
-CSV = Format("CSV", (".csv",), writes="table_writer.TextWriter")
+CSV = Format("CSV", (".csv",), writes="text_files.TextWriter")
 PARQUET = Format(
     "Parquet",
     (".parquet", ".pq"),
-    "binary_files.read_parquet",
-    "table_writer.ParquetWriter",
+    "arrow_files.read_parquet",
+    "arrow_files.ParquetWriter",
     _starts(b"PAR1"),
     is_packed=True,
-)
-XLS = Format(
-    "Excel",
-    (".xls",),
-    "excel.read",
-    begins=_starts(b"\xd0\xcf\x11\xe0"),
-    option="sheet",
-    package="xlrd",
-    extra="excel",
 )
 DUCKDB = Format(
     "DuckDB",
     (".duckdb",),
-    "databases.read",
+    "databases.read_database",
     begins=lambda start: start[8:12] == b"DUCK",
     option="sql",
     package="duckdb",
@@ -122,7 +113,7 @@ DUCKDB = Format(
 #: In the order of texts. What no other format recognizes is a text table, CSV.
 FORMATS = [
     CSV,
-    Format("TSV", (".tsv", ".tab"), writes="table_writer.TextWriter"),
+    Format("TSV", (".tsv", ".tab"), writes="text_files.TextWriter"),
     Format("CSV", (".txt",)),
     Format(
         "JSON",
@@ -141,25 +132,35 @@ FORMATS = [
     Format(
         "Excel",
         (".xlsx",),
-        "excel.read",
+        "spreadsheets.read_sheet",
         is_archive=lambda names, archive: "xl/workbook.xml" in names,
         option="sheet",
         package="openpyxl",
         extra="excel",
     ),
-    XLS,
-    Format("OpenDocument", (".ods",), "excel.read", is_archive=_is_ods, option="sheet"),
+    Format(
+        "Excel",
+        (".xls",),
+        "spreadsheets.read_sheet",
+        begins=_starts(b"\xd0\xcf\x11\xe0"),
+        option="sheet",
+        package="xlrd",
+        extra="excel",
+    ),
+    Format(
+        "OpenDocument", (".ods",), "spreadsheets.read_sheet", is_archive=_is_ods, option="sheet"
+    ),
     Format(
         "Feather",
         (".feather", ".arrow"),
-        "binary_files.read_arrow",
+        "arrow_files.read_arrow",
         begins=_starts(b"ARROW1", b"FEA1", b"\xff\xff\xff\xff"),
     ),
     PARQUET,
     Format(
         "SQLite",
         (".db", ".sqlite", ".sqlite3"),
-        "databases.read",
+        "databases.read_database",
         begins=_starts(b"SQLite format 3\0"),
         option="sql",
     ),
@@ -167,8 +168,8 @@ FORMATS = [
 ]
 
 
-def load(place):
-    """Return the function or class of a row, such as "excel.read"."""
+def load_function(place):
+    """Return the function or class of a row, such as "spreadsheets.read_sheet"."""
     module, _, name = place.partition(".")
     return getattr(import_module(f"{__package__}.{module}"), name)
 
@@ -176,7 +177,7 @@ def load(place):
 # ---- what a file is ----
 
 
-def find(start):
+def match_format(start):
     """Return the Format of a file with these first bytes, decompressed."""
     return next((each for each in FORMATS if each.begins(start)), CSV)
 
@@ -192,7 +193,7 @@ def find_stored(path):
         if not os.path.isfile(path):
             return None
         with open(path, "rb") as file:
-            return find(file.read(START))
+            return match_format(file.read(START))
     except OSError:
         return None
 
@@ -201,14 +202,8 @@ def find_written(path):
     """Return the Format that a file name is written in, None if its extension is unknown."""
     name = str(path)
     plain = name.removesuffix(".gz")
-    for each in FORMATS:
-        if (
-            each.writes
-            and plain.endswith(each.extensions)
-            and (plain == name or not each.is_packed)
-        ):
-            return each
-    return None
+    known = (each for each in FORMATS if each.writes and plain.endswith(each.extensions))
+    return next((each for each in known if plain == name or not each.is_packed), None)
 
 
 def extension(path):
@@ -227,12 +222,12 @@ def is_table_name(path):
 # ---- texts ----
 
 
-def names(option=None):
+def format_names(option=None):
     """Return the names of the formats, or of those with an option, as in "CSV or JSON"."""
     return _listed(each.name for each in FORMATS if option in (None, each.option))
 
 
-def written():
+def written_extensions():
     """Return the file extensions that can be written, for help texts and messages."""
     known = [each for each in FORMATS if each.writes]
     packed = _listed((each.extensions[0] for each in known if each.is_packed), "and")

@@ -6,12 +6,17 @@ import math
 import numpy as np
 
 from ..core.messages import join, plural, printable
-from .missing_marks import NULLS
-from .number_texts import DECIMAL_COMMA, NO_THOUSANDS
-from .recognition import begins_with_zero, find_padded
-from .table_errors import NoRowsError, TableError, import_pyarrow
-from .texts import is_missing_mark, number_style, parse_number, plain_type
-from .wide_numbers import LIMIT, to_whole
+from .cells.missing import NULLS, is_missing_mark
+from .cells.numbers import (
+    DECIMAL_COMMA,
+    NO_THOUSANDS,
+    WIDE,
+    number_style,
+    parse_number,
+    to_whole,
+)
+from .cells.recognition import begins_with_zero, find_padded, plain_type
+from .errors import NoRowsError, TableError, import_pyarrow
 
 INT64 = np.iinfo(np.int64)
 MARKS_TO_SHOW = 4
@@ -23,7 +28,7 @@ NAMES_OF_ROW_NUMBERS = "", "Unnamed: 0"  # of the first column, if it may hold t
 SAMPLE = 1000  # distinct texts that decide whether to look at all
 
 
-def check_shape(label, names, n_rows):
+def check_not_empty(label, names, n_rows):
     """Raise TableError unless a table has rows and columns. names : list of str"""
     n = len(names)
     if n_rows == 0:
@@ -41,12 +46,18 @@ def check_shape(label, names, n_rows):
 
 def simplify_types(table):
     """Convert dictionary columns to plain values, and all string types to pyarrow.string."""
-    pa = import_pyarrow()
-    columns = []
-    for column in table.columns:
+
+    def simplify(column):
         kind = plain_type(column.type)
-        columns.append(column if kind == column.type else column.cast(kind))
-    return pa.Table.from_arrays(columns, table.column_names)
+        return column if kind == column.type else column.cast(kind)
+
+    return _map_columns(table, simplify)
+
+
+def _map_columns(table, convert):
+    """Return the table of what a function returns for each column."""
+    columns = list(map(convert, table.columns))
+    return import_pyarrow().Table.from_arrays(columns, table.column_names)
 
 
 def pandas_index(table):
@@ -100,12 +111,13 @@ def numbers_rows(column):
 def trim(table):
     """Remove the spaces around all texts and column names."""
     pa = import_pyarrow()
-    columns = []
-    for column in table.columns:
-        if pa.types.is_string(column.type):
-            column = pa.compute.utf8_trim_whitespace(column)
-        columns.append(column)
-    return pa.Table.from_arrays(columns, [name.strip() for name in table.column_names])
+
+    def trim_texts(column):
+        is_text = pa.types.is_string(column.type)
+        return pa.compute.utf8_trim_whitespace(column) if is_text else column
+
+    table = _map_columns(table, trim_texts)
+    return table.rename_columns([name.strip() for name in table.column_names])
 
 
 def read_marks(label, table, text_columns, decimal, note):
@@ -161,13 +173,10 @@ def note_missing(label, marks, note):
 def convert_marks(table, found):
     """Return a table, or a part of it, with the columns converted that hold numbers."""
     pa = import_pyarrow()
-    converted = {name for name, numbers in found.items() if numbers.are_numbers()}
-    if not converted:
-        return table
     columns, fields = [], []
     for field, column in zip(table.schema, table.columns):
-        if field.name in converted:
-            numbers = found[field.name]
+        numbers = found.get(field.name)
+        if numbers is not None and numbers.are_numbers():
             column = numbers.convert(column)
             metadata = None if numbers.padded is None else {PADDED: numbers.padded}
             field = pa.field(field.name, column.type, metadata=metadata)
@@ -189,7 +198,7 @@ class PlainNumbers:
     Attributes
     ----------
     style : str
-        As in `texts.number_style`.
+        As in `numbers.number_style`.
     marks : set of str
         The marks for missing values.
     wide : str or None
@@ -207,7 +216,7 @@ class PlainNumbers:
         self._are_numbers, self.has_dots = True, False
         self._has_finite, self._are_whole = False, True
         self.wide: str | None = None
-        self._least, self._most = 0, 0
+        self._are_huge = False  # more than 64 bits
 
     def add(self, column):
         """Look at the distinct texts of a part of the column."""
@@ -223,16 +232,18 @@ class PlainNumbers:
             if math.isnan(x):
                 self._are_numbers = False
                 return
-            if begins_with_zero(text) or len(text) not in self._codes:
-                self._codes[len(text)] = text
-            self.has_dots |= "." in text
-            self._has_finite |= math.isfinite(x)
-            whole = to_whole(text, self.style) if x.is_integer() else None
-            self._are_whole &= x.is_integer() and (whole is not None or abs(x) < LIMIT)
-            if whole is not None:
-                self._least, self._most = min(self._least, whole), max(self._most, whole)
-                if self.wide is None and abs(whole) >= LIMIT:
-                    self.wide = text
+            self._add_number(text, x)
+
+    def _add_number(self, text, x):
+        if begins_with_zero(text) or len(text) not in self._codes:
+            self._codes[len(text)] = text
+        self.has_dots |= "." in text
+        self._has_finite |= math.isfinite(x)
+        whole = to_whole(text, self.style) if x.is_integer() else None
+        self._are_whole &= x.is_integer() and (whole is not None or abs(x) < WIDE)
+        if whole is not None and abs(whole) >= WIDE:
+            self.wide = self.wide or text
+            self._are_huge |= not INT64.min <= whole <= INT64.max
 
     @property
     def padded(self):
@@ -249,7 +260,7 @@ class PlainNumbers:
 
         Whole numbers of more than 64 bits stay texts.
         """
-        if self._are_whole and (self._least < INT64.min or self._most > INT64.max):
+        if self._are_whole and self._are_huge:
             return False
         first = number_style(list(self._sample)) if self._are_numbers else None
         if first is None or not first.endswith("|"):
@@ -260,29 +271,26 @@ class PlainNumbers:
         """Return a part of the column as numbers, null for marks: int64 if all numbers are whole."""
         pa = import_pyarrow()
         encoded = column.combine_chunks().dictionary_encode()
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.combine_chunks()
         texts = encoded.dictionary.to_pylist()
         values = [None if t in self.marks else parse_number(t, self.style) for t in texts]
+        kind = pa.float64()
         if self._has_finite and self._are_whole:
+            kind = pa.int64()
             values = [
-                None if x is None else to_whole(t, self.style) if abs(x) >= LIMIT else int(x)
+                None if x is None else to_whole(t, self.style) if abs(x) >= WIDE else int(x)
                 for x, t in zip(values, texts)
             ]
-            return pa.array(values, pa.int64()).take(encoded.indices)
-        return pa.array(values, pa.float64(), from_pandas=True).take(encoded.indices)
+        return pa.array(values, kind, from_pandas=True).take(encoded.indices)
 
 
 def style_of(field):
     """Return how the numbers of a field were written as texts, None if the table does not tell."""
-    style = (field.metadata or {}).get(STYLE)
-    return None if style is None else str(style, "utf-8")
+    return (field.metadata or {}).get(STYLE, b"").decode() or None
 
 
 def padded_of(field):
     """Return one of the codes of a field that have lost the zeros at their beginning, or None."""
-    code = (field.metadata or {}).get(PADDED)
-    return None if code is None else str(code, "utf-8")
+    return (field.metadata or {}).get(PADDED, b"").decode() or None
 
 
 def keep_decimal_comma(table, texts):
@@ -307,25 +315,29 @@ def keep_decimal_comma(table, texts):
 def remove_values(table, na):
     """Return a table in which the values that mean missing are null: `NULLS`, and those of the user."""
     pa = import_pyarrow()
-    texts = pa.array([*NULLS, *map(str, na)])
-    numbers = [x for x in map(_to_float, na) if not math.isnan(x)]
-    whole = [n for n in map(_to_int, na) if n is not None]
-    columns = []
-    for column in table.columns:
-        kind, found = column.type, None
-        if pa.types.is_string(kind):
-            found = pa.compute.is_in(column, value_set=texts)
-        elif whole and pa.types.is_integer(kind):
-            limits = np.iinfo(kind.to_pandas_dtype())
-            held = [n for n in whole if limits.min <= n <= limits.max]
-            found = pa.compute.is_in(column, value_set=pa.array(held, kind))
-        elif numbers and pa.types.is_floating(kind):
-            as_float = column.cast(pa.float64())
-            found = pa.compute.is_in(as_float, value_set=pa.array(numbers, pa.float64()))
-        if found is not None:
-            column = pa.compute.if_else(found, pa.scalar(None, kind), column)
-        columns.append(column)
-    return pa.Table.from_arrays(columns, table.column_names)
+
+    def remove(column):
+        values = _missing_values(column.type, na)
+        if len(values) == 0:
+            return column
+        found = pa.compute.is_in(column.cast(values.type), value_set=values)
+        return pa.compute.if_else(found, pa.scalar(None, column.type), column)
+
+    return _map_columns(table, remove)
+
+
+def _missing_values(kind, na):
+    """Return an Arrow array of what means missing in a column of a type."""
+    pa = import_pyarrow()
+    if pa.types.is_string(kind):
+        return pa.array([*NULLS, *map(str, na)])
+    if pa.types.is_integer(kind):
+        limits = np.iinfo(kind.to_pandas_dtype())
+        whole = (n for n in map(_to_int, na) if n is not None)
+        return pa.array([n for n in whole if limits.min <= n <= limits.max], kind)
+    if pa.types.is_floating(kind):
+        return pa.array([x for x in map(_to_float, na) if not math.isnan(x)], pa.float64())
+    return pa.nulls(0)
 
 
 def _to_int(value):

@@ -3,11 +3,12 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 
 import numpy as np
 
 from ..core.errors import Argument, DataError, Wording
-from ..files.checks import check, check_mapping, is_count, is_finite
+from ..files.json_values import check, check_mapping, is_count, is_finite
 
 MAX_FOLDS = 10_000
 MAX_CONFIGURATIONS = 100
@@ -137,10 +138,8 @@ class FitCheckpoint:
 
     def spare_by_configuration(self):
         """Return {configuration: list of SpareNetworks}."""
-        out: dict = {}
-        for spare in self.spare:
-            out.setdefault(spare.configuration, []).append(spare)
-        return out
+        groups = groupby(self.spare, key=lambda spare: spare.configuration)
+        return {configuration: list(spare) for configuration, spare in groups}
 
     def with_networks(self, spare, final):
         """Return the checkpoint of a file with its networks.
@@ -167,9 +166,8 @@ class FitCheckpoint:
         """Return the FitCheckpoint of a file, or raise an error of `damage_refused`."""
         fields = dict(check_mapping(d, "unfinished"))
         self = cls(fraction=fields.pop("share"), **fields)
-        check(is_count(self.n_folds, MAX_FOLDS) and isinstance(self.folds, list), "folds")
-        check(all(is_count(fold, self.n_folds - 1) for fold in self.folds), "folds")
-        check(self.folds == sorted(set(self.folds)), "folds")
+        check(is_count(self.n_folds, MAX_FOLDS), "folds")
+        _check_numbers(self.folds, self.n_folds, "folds")
         check(is_count(self.n_final, MAX_FOLDS), "n_final")
         self = replace(self, spare=self._read_spare())
         check(self.n_complete < self.n_folds + (self.n_final > 0), "folds")
@@ -187,17 +185,15 @@ class FitCheckpoint:
         if self.used is None:
             check(n == 0 and not self.spare, "configurations")
             return []
-        check(isinstance(self.used, list) and len(self.used) > 0, "used")
-        check(all(is_count(c, n - 1) for c in self.used), "used")
-        check(self.used == sorted(set(self.used)), "used")
+        _check_numbers(self.used, n, "used")
+        check(len(self.used) > 0, "used")
         spare, pairs = [], []
         for item in self.spare:
             check(isinstance(item, list) and len(item) == 3, "spare")
             c, fold, best = item
             check(is_count(c, n - 1) and is_count(fold, self.n_folds - 1), "spare")
             check(not (c in self.used and fold in self.folds), "spare")
-            check(isinstance(best, list) and len(best) <= 2, "spare")
-            check(all(is_finite(part) and 0 <= part <= 1 for part in best), "spare")
+            _check_fractions(best, "spare")
             spare.append(SpareNetworks(c, fold, [], best))
             pairs.append((c, fold))
         check(pairs == sorted(set(pairs)), "spare")
@@ -208,9 +204,8 @@ class FitCheckpoint:
         for folds in self.best:
             check(isinstance(folds, list) and len(folds) == len(self.folds), "best")
             for parts in folds:
-                check(isinstance(parts, list) and 0 < len(parts) <= 2, "best")
-                check(len(parts) == len(folds[0]), "best")
-                check(all(is_finite(part) and 0 <= part <= 1 for part in parts), "best")
+                _check_fractions(parts, "best")
+                check(0 < len(parts) == len(folds[0]), "best")
 
     def refuse(self, part):
         """Raise the ValueError for a part that differs."""
@@ -222,6 +217,18 @@ class FitCheckpoint:
             what=PARTS[part],
             no_resume=Argument("resume", False),
         )
+
+
+def _check_numbers(numbers, n, name):
+    """Check that a value of a file is a list of numbers below n, ascending."""
+    check(isinstance(numbers, list) and all(is_count(k, n - 1) for k in numbers), name)
+    check(numbers == sorted(set(numbers)), name)
+
+
+def _check_fractions(parts, name):
+    """Check that a value of a file is a list of at most two numbers from 0 to 1."""
+    check(isinstance(parts, list) and len(parts) <= 2, name)
+    check(all(is_finite(part) and 0 <= part <= 1 for part in parts), name)
 
 
 def digests_of(features, rows, targets, jobs):

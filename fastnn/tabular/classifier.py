@@ -5,20 +5,19 @@ from __future__ import annotations
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..estimators.scores import AccuracyScore
+from ..estimators.mixins import AccuracyScore
 from . import metrics, thresholds
 from .estimator import BaseTabular
-from .fitting.tasks import ClassTask
+from .fitting.options import ClassTask
 from .predictions import ClassPredictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Literal
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from ..typing import ClassWeight, RandomState
 
@@ -208,10 +207,7 @@ class TabularClassifier(AccuracyScore, ClassPredictions, BaseTabular):
     metric: str | Callable[..., float]
     class_weight: ClassWeight | None
     threshold: float | str | None
-    classes_: NDArray[Any]
-    oof_prediction_: NDArray[np.float64]
     oof_score_: float
-    feature_importances_: NDArray[np.float64]
 
     def __init__(
         self,
@@ -235,7 +231,9 @@ class TabularClassifier(AccuracyScore, ClassPredictions, BaseTabular):
 
     def _task(self):
         return ClassTask(
-            metric=metrics.resolve(self.metric, metrics.CLASS_METRICS, metrics.NUMBER_METRICS),
+            metric=metrics.resolve_metric(
+                self.metric, metrics.CLASS_METRICS, metrics.NUMBER_METRICS
+            ),
             class_weight=self.class_weight,
             threshold=thresholds.parse(self.threshold),
         )

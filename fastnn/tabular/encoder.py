@@ -12,8 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..core.errors import Argument, DataError, Wording
 from ..encoded_table import EncodedTable
-from ..files.checks import check, check_mapping, is_count, is_finite
+from ..files.json_values import check, check_mapping, is_count, is_finite
+from ..tables import errors
 
 MAX_HIDDEN = 99  # hidden layers
 MAX_WIDTH = 2**24  # units of a hidden layer, and inputs
@@ -22,6 +24,7 @@ FLAG_SCALE = 2.0  # of the input that marks missing values
 MIN_VALUE_COUNT = 5  # rows that a value must have to become a category
 MAX_VALUES = 256
 SMALLEST_SPREAD = 1e-300  # 1 over it is finite
+MEMORY_FRACTION = 0.8  # of the available memory that the networks may take
 
 
 @dataclass
@@ -56,6 +59,10 @@ class Scaling:
         """Return a dict that JSON can hold. `asdict` would take seconds for thousands of columns."""
         return dict(median=self.median, factor=self.factor, marks_missing=self.marks_missing)
 
+    def fill(self, x):
+        """Return the numbers with the median for missing values."""
+        return np.where(np.isnan(x), self.median, x)
+
     def apply(self, x):
         """Return the scaled numbers; NaN is 0, the median."""
         with np.errstate(over="ignore"):
@@ -66,7 +73,7 @@ class Scaling:
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """What an encoder makes of the features.
+    """Settings of an encoder.
 
     Attributes
     ----------
@@ -123,7 +130,7 @@ class Encoder:
         """
         edges, values = [], []
         for scaling, x in numbers:
-            x = np.where(np.isnan(x), scaling.median, x)
+            x = scaling.fill(x)
             e, from_tree = bin_edges(x, target, settings.n_bins)
             edges.append(e.tolist())
             kept = np.zeros(0)
@@ -210,36 +217,39 @@ class Encoder:
 
     def encode(self, numbers, codes):
         """Return the fastnn.EncodedTable of features."""
-        n = len(codes)
-        unit = self.unit
-        plain, positions, n_bins, parts, n_categories = [], [], [], [], []
-        for scaling, e, v, x in zip(self.scalings, self.edges, self.values, numbers):
-            if scaling.factor:
-                plain.append((unit * scaling.apply(x)).astype(np.float32))
-            if scaling.factor and scaling.marks_missing:
-                plain.append((self.flag * np.isnan(x)).astype(np.float32))
-            if e or v:
-                x = np.where(np.isnan(x), scaling.median, x)
-            if e:
-                positions.append(bin_positions(x, np.array(e)))
-                n_bins.append(len(e) - 1)
-            if v:
-                parts.append(_find(x, np.array(v)))
-                n_categories.append(len(v))
-        for j, k in enumerate(self.n_categories):
-            if k:
-                parts.append(codes[:, j])
-                n_categories.append(k)
-        scales = [unit * ONE_HOT_SCALE * min(1, 3 / math.sqrt(k)) for k in n_categories]
+        plain, positions = self._scaled(numbers), self._positions(numbers)
+        parts = self._codes(numbers, codes)
+        n_categories = [*map(len, filter(None, self.values)), *filter(None, self.n_categories)]
+        scales = [self.unit * ONE_HOT_SCALE * min(1, 3 / math.sqrt(k)) for k in n_categories]
         return EncodedTable(
-            np.stack(plain, 1) if plain else np.zeros((n, 0), np.float32),
+            np.stack(plain, 1) if plain else np.zeros((len(codes), 0), np.float32),
             positions=np.stack(positions, 1) if positions else None,
-            n_bins=n_bins or None,
-            position_scale=unit,
+            n_bins=[len(edges) - 1 for edges in self.edges if edges] or None,
+            position_scale=self.unit,
             codes=np.stack(parts, 1).astype(np.int32) if parts else None,
             n_categories=n_categories or None,
             code_scale=scales or 1.0,
         )
+
+    def _scaled(self, numbers):
+        out, unit, flag = [], self.unit, self.flag
+        for scaling, x in zip(self.scalings, numbers):
+            if scaling.factor:
+                out.append((unit * scaling.apply(x)).astype(np.float32))
+                if scaling.marks_missing:
+                    out.append((flag * np.isnan(x)).astype(np.float32))
+        return out
+
+    def _positions(self, numbers):
+        found = zip(self.scalings, self.edges, numbers)
+        return [
+            bin_positions(scaling.fill(x), np.array(edges)) for scaling, edges, x in found if edges
+        ]
+
+    def _codes(self, numbers, codes):
+        found = zip(self.scalings, self.values, numbers)
+        frequent = [_find(scaling.fill(x), np.array(v)) for scaling, v, x in found if v]
+        return frequent + [codes[:, j] for j, n in enumerate(self.n_categories) if n]
 
 
 def bin_edges(x, target, n_bins):
@@ -278,3 +288,88 @@ def _find(x, values):
     """Return the position of each x in sorted values, -1 if it is not among them."""
     i = np.minimum(np.searchsorted(values, x), len(values) - 1)
     return np.where(values[i] == x, i, -1).astype(np.int32)
+
+
+@dataclass(eq=False, repr=False)
+class FitRows:
+    """Rows of a table.
+
+    Attributes
+    ----------
+    numbers : list of ndarray (n,)
+        Of each number feature.
+    codes : ndarray (n, k) of int32
+        Of the category features.
+    y : ndarray (n,)
+        Class numbers, or numbers.
+    weight : ndarray (n,) or None
+    """
+
+    numbers: list
+    codes: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+
+    def __len__(self):
+        return len(self.y)
+
+    def take(self, rows):
+        """Return some rows. rows : indices or a slice"""
+        return FitRows([x[rows] for x in self.numbers], self.codes[rows], *self.targets(rows))
+
+    def targets(self, rows):
+        """Return y and the weights of some rows, None if all of these weights are 0."""
+        weight = None if self.weight is None else self.weight[rows]
+        return self.y[rows], weight if weight is not None and weight.any() else None
+
+    def encode(self, encoders):
+        """Return {key: EncodedTable} for encoders by key."""
+        return {key: encoder.encode(self.numbers, self.codes) for key, encoder in encoders.items()}
+
+
+def sample(rows, most, random_state):
+    """Return the rows, or a random choice of them if there are more than `most`."""
+    return rows if len(rows) <= most else random_state.choice(rows, most, replace=False)
+
+
+class TooLargeError(DataError, MemoryError):
+    """Tables and networks that need more memory than there is."""
+
+
+def check_memory(encoders, features, setup, n_folds):
+    """Raise MemoryError if tables and networks need more memory than there is.
+
+    Parameters
+    ----------
+    encoders : dict of EncoderSettings to Encoder
+    features : Features
+    setup : JobSetup
+    n_folds : int
+    """
+    n_bytes, hidden, n_out, n = 0, setup.hidden_sizes, setup.targets.n_out, len(setup.rows)
+    for encoder in encoders.values():
+        sizes = [encoder.n_inputs, *hidden, n_out]
+        n_params = sum(a * b + b for a, b in zip(sizes, sizes[1:]))
+        n_bytes += 2 * n_folds * 4 * 7 * n_params  # parameters, moments, copies of both, gradient
+        n_bytes += 4 * n * 3 * (len(encoder.scalings) + len(encoder.n_categories))
+    # In a container, files in memory do not count as taken: the system drops that of the table.
+    available = errors.available_memory(counts_files=False)
+    if n_bytes <= MEMORY_FRACTION * available:
+        return
+    widest = max(features.categories, key=lambda c: c.n_categories, default=None)
+    label, n_categories = None, 0
+    advice = "Pass fewer rows or columns, or a smaller {hidden}."
+    if widest is not None and widest.n_categories > max(hidden):
+        label, n_categories = features.columns[widest.source].label, widest.n_categories
+        advice = "Column {column!r} has {n_categories:,} categories. Pass {drop}, or fewer rows or columns."
+    raise TooLargeError(
+        "{fit} needs about {needed:.1f} GB, but {available:.1f} GB are available.",
+        advice,
+        column=label,
+        fit=Wording("fit", "the training"),
+        needed=n_bytes / 1e9,
+        available=available / 1e9,
+        n_categories=n_categories,
+        drop=Argument("drop", [label]),
+        hidden=Argument("hidden_layer_sizes"),
+    )

@@ -13,14 +13,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..core.errors import Argument, DataError, Wording
 from ..distributed.partitions import is_collection
-from ..estimators.attributes import Attributes, lock_of
+from ..estimators.mixins import Attributes, lock_of
 from ..kernels import InTraining
-from . import tabular_file
+from . import stored_model
 from .checkpoint import MAX_FOLDS
 from .columns import frames
-from .columns.column_kinds import ARGUMENTS
+from .columns.features import ARGUMENTS
 from .encoder import MAX_HIDDEN, MAX_WIDTH
-from .fitting.table_fit import FitArguments, TableFit, TableFitOptions
+from .fitting.options import FitArguments, TableFitOptions
+from .fitting.table_fit import TableFit
 from .large.dask_table import check_column
 from .predictions import TablePredictions
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
     from ..typing import Path
-    from .table_model import TableModel
 
 
 #: Attributes that `fit` sets.
@@ -60,7 +60,7 @@ class BaseTabular(Attributes, TablePredictions):
         After a fit with `time`, the number of the fold that scored each row, -1 for none.
     on_progress : callable or None
         ``on_progress(progress)`` is called while a large table is encoded, and during training
-        about twenty times a second and at the end, with a `table_progress.FitProgress`. Assign a
+        about twenty times a second and at the end, with a `progress.FitProgress`. Assign a
         function to the attribute of an estimator before `fit`, and delete it afterwards, since it
         would be copied and pickled.
     metadata_bytes : int
@@ -97,22 +97,10 @@ class BaseTabular(Attributes, TablePredictions):
     time_limit: float | None
     hidden_layer_sizes: Any
     random_state: Any
-    n_threads: int
     verbose: Any
-    n_features_in_: int
     feature_names_in_: NDArray[Any]
-    columns_: dict[Any, str]
-    left_out_: dict[Any, str]
-    feature_importances_: NDArray[np.float64]
-    feature_score_drops_: NDArray[np.float64] | None
-    oof_score_name_: str
     oof_prediction_: NDArray[np.float64]
     oof_rows_: NDArray[np.int64] | None
-    metadata_: dict[str, str]
-    n_folds_: int
-    n_folds_remaining_: int
-    split_: str | None
-    model_: TableModel
     _fold_of_row: np.ndarray | None
 
     # ---- fit ----
@@ -305,7 +293,7 @@ class BaseTabular(Attributes, TablePredictions):
         """
         with self._reading() as reading:
             check_is_fitted(self)
-            tabular_file.write(path, self, reading.check, background)
+            stored_model.write(path, self, reading.check, background)
 
     # ---- what fit leaves ----
 

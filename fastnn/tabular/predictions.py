@@ -1,28 +1,32 @@
-"""Predictions of a fitted model for tables: of the estimators, and of model files on the command line.
+"""Predictions of a fitted model for tables, as arrays and columns, and its ModelFacts.
 
-The base classes of both. They import no scikit-learn, which takes a second: `stored_model` predicts
-without it.
+These are the base classes of the estimators, and of the models that commands read from files. They
+do not import scikit-learn, which takes a second: `stored_model` predicts without it.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 import numpy as np
 
 from ..core.errors import DataError, Wording, placed
 from ..core.messages import did_you_mean, join, printable, similar, warn
+from ..core.model_facts import ColumnFacts, ModelFacts, network_sizes
 from ..core.validation import check_threads
-from ..distributed.dask_predictions import maps_partitions
-from ..estimators.network_means import mean_over_networks, std_over_networks
+from ..distributed.partitions import maps_partitions
+from ..estimators.ensemble import cv_plus, mean_over_networks, std_over_networks
+from ..losses import Poisson
 from ..tables.files import TableWarning
-from . import facts
-from .checking.changes import find_changes
-from .checking.counting import NewRows
+from . import metrics
 from .columns import frames
 from .columns.other_texts import OtherTextsOfParts
+from .drift.changes import find_changes
+from .drift.profile import NewRows
 from .explaining.methods import ExplainedPredictions
-from .prediction_columns import check_intervals, held_out_coverage, intervals
+from .folds import RowSplit
+from .targets import label_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +34,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..core.model_facts import ModelFacts
     from ..state import History
-    from .checking.drift_report import DriftReport
-    from .table_model import TableModel
+    from .drift.report import DriftReport
+    from .model import TableModel
 
 MAX_MISSING = 20  # names in a message
 
@@ -55,6 +58,16 @@ class TablePredictions(ExplainedPredictions):
     model_: TableModel
     metric: Any
     n_threads: int
+    n_features_in_: int
+    columns_: dict[Any, str]
+    left_out_: dict[Any, str]
+    feature_importances_: NDArray[np.float64]
+    feature_score_drops_: NDArray[np.float64] | None
+    oof_score_name_: str
+    metadata_: dict[str, str]
+    n_folds_: int
+    n_folds_remaining_: int
+    split_: str | None
 
     @property
     def features_(self) -> Any:
@@ -100,7 +113,7 @@ class TablePredictions(ExplainedPredictions):
         """
         with self._reading():
             self._check_fitted()
-            return facts.describe(self, self._estimator_name())
+            return _describe(self, self._estimator_name())
 
     def new_rows(self) -> Any:
         """Return the NewRows that count the values of new rows part by part, as `check` does."""
@@ -470,3 +483,205 @@ class NumberPredictions(TablePredictions):
         """
         check_intervals(self.model_)
         return held_out_coverage(self.model_.errors, coverages, self.model_.is_forward)
+
+
+# ---- columns: `fastnn predict` and `fastnn serve` give the same names ----
+
+
+def class_columns(model, P, proba=False):
+    """Return {name: array} of the classes of rows.
+
+    Parameters
+    ----------
+    model : ClassPredictions
+    P : ndarray (n, n_classes)
+        Probabilities.
+    proba : bool, default False
+        Whether to add the probability of each class.
+    """
+    labels = model.classes_[model.decide(P, model.threshold_)]
+    columns = {"prediction": labels}
+    if proba:
+        for label, p in zip(model.classes_.tolist(), P.T):
+            columns[f"probability_{label_text(label)}"] = p
+    return columns
+
+
+def number_columns(model, y, bounds=()):
+    """Return {name: array} of predicted numbers, or of quantiles.
+
+    Parameters
+    ----------
+    model : NumberPredictions
+    y : ndarray (n,) or (n, n_quantiles)
+    bounds : (ndarray (n,), ndarray (n,)), or ()
+        Those of intervals.
+    """
+    if y.ndim == 1:
+        return {"prediction": y, **dict(zip(("lower", "upper"), bounds))}
+    quantiles = np.atleast_1d(model.targets_.loss.q)
+    return {f"quantile_{q:g}": values for q, values in zip(quantiles, y.T)}
+
+
+def fold_columns(model, folds, proba=False, coverage=None):
+    """Return {name: array} of what all folds predict for rows.
+
+    Parameters
+    ----------
+    model : TablePredictions
+    folds : ndarray (n_folds, n, ...)
+        As `TablePredictions.predict_features` returns them.
+    proba : bool, default False
+        Whether to add the probability of each class.
+    coverage : float in (0, 1), optional
+        Of intervals of numbers.
+    """
+    mean = mean_over_networks(folds)
+    if model.is_classifier:
+        return class_columns(model, model.targets_.calibrate(mean), proba)
+    bounds = () if coverage is None else intervals(model.model_, folds, coverage)
+    return number_columns(model, mean, bounds)
+
+
+# ---- intervals ----
+
+
+def check_intervals(model):
+    """Raise ValueError if a TableModel has no intervals."""
+    if model.errors is None:
+        raise ValueError(
+            "predict_interval needs one prediction for each row, but this estimator predicts "
+            "several quantiles. Take two of them as the interval, or fit another loss."
+        )
+
+
+def intervals(model, folds, coverage):
+    """Return the bounds (n,) of the CV+ intervals of rows.
+
+    Parameters
+    ----------
+    model : TableModel
+    folds : ndarray (n_folds, n)
+        The predictions of the networks of each fold.
+    coverage : float in (0, 1)
+    """
+    P = model.targets.transform(folds)
+    if model.is_forward:  # the errors are of other networks
+        P = mean_over_networks(P)[None]
+    lower, upper = map(model.targets.invert, cv_plus(P[:, :, None], model.errors, coverage))
+    if isinstance(model.targets.loss, Poisson):
+        lower = np.maximum(lower, 0)
+    return lower[:, 0], upper[:, 0]
+
+
+def held_out_coverage(errors, coverages, is_forward=False):
+    """Return the shares of held-out rows inside intervals of other folds, each None for one fold.
+
+    Each fold is compared with the quantile of the errors of the others, as in CV+, and folds forward
+    in time with that of the earlier ones.
+
+    Parameters
+    ----------
+    errors : list of ndarray (m, 1)
+        Absolute errors of each fold.
+    coverages : sequence of float
+    is_forward : bool
+    """
+    inside: list[list] = [[] for _ in coverages]
+    for k, own in enumerate(errors):
+        others = errors[:k] if is_forward else [*errors[:k], *errors[k + 1 :]]
+        if not others or not len(own):
+            continue
+        known = np.sort(np.concatenate(others)[:, 0])
+        for found, coverage in zip(inside, coverages):
+            rank = math.ceil(round(coverage * (len(known) + 1), 9))
+            limit = known[rank - 1] if rank <= len(known) else np.inf
+            found.append(own[:, 0] <= limit)
+    return [float(np.concatenate(found).mean()) if found else None for found in inside]
+
+
+# ---- facts ----
+
+
+def _describe(estimator, name):
+    """Return the ModelFacts of a fitted model.
+
+    Parameters
+    ----------
+    estimator : TablePredictions
+    name : str
+        The class of the estimator.
+    """
+    model, is_classifier = estimator.model_, estimator.is_classifier
+    features, targets, split = model.features, model.targets, model.split or RowSplit()
+    threshold = estimator.threshold_ if is_classifier else None
+    rule = estimator.threshold if is_classifier else None
+
+    def by_label(values):
+        labels = features.names or map(str, range(features.n_columns))
+        return dict(zip(labels, values.tolist()))
+
+    return ModelFacts(
+        estimator=name,
+        is_table=True,
+        columns=_columns(model),
+        has_names=features.names is not None,
+        **network_sizes(model.networks()),
+        weights=tuple(member.weight for member in model.members),
+        classes=tuple(targets.labels.tolist()) if is_classifier else None,
+        threshold=_if_known(threshold, float),
+        threshold_rule=rule if isinstance(rule, str) else None,
+        quantiles=_if_known(getattr(targets.loss, "q", None), _numbers),
+        bounds=None if is_classifier or model.is_forward else targets.bounds,
+        target=model.target_name,
+        left_out=dict(features.left_out),
+        score=estimator.oof_score_,
+        score_name=estimator.oof_score_name_,
+        metric=metrics.known_name(estimator.metric, is_classifier),
+        importances=by_label(estimator.feature_importances_),
+        score_drops=_if_known(estimator.feature_score_drops_, by_label),
+        split=estimator.split_,
+        time=model.time_column,
+        groups=split.groups,
+        weight=split.weight,
+        n_folds=model.n_folds,
+        n_folds_left=model.n_folds_remaining,
+        kept=_if_known(model.checkpoint, lambda checkpoint: checkpoint.describe()),
+        n_rows=_if_known(model.profile, lambda profile: profile.n_rows),
+        n_background=0 if model.background is None else len(model.background),
+        has_intervals=model.errors is not None,
+        metadata=dict(estimator.metadata_),
+    )
+
+
+def _if_known(value, function):
+    """Return function(value), None for None."""
+    return None if value is None else function(value)
+
+
+def _numbers(values):
+    """Return a number or an array as a tuple."""
+    return tuple(np.atleast_1d(values).tolist())
+
+
+def _columns(model):
+    """Return the ColumnFacts of the columns in use."""
+    features, profile = model.features, model.profile
+    middles, categories = _medians(model), features.value_categories()
+    found = []
+    for j in features.used():
+        column, held = features.columns[j], None if profile is None else profile.columns[j]
+        missing = None if held is None else held.n_missing / profile.n_rows
+        own = column.facts(held, middles.get(j), categories.get(j, ()))
+        found.append(
+            ColumnFacts(column.label, column.kind, features.positions[j], missing=missing, **own)
+        )
+    return tuple(found)
+
+
+def _medians(model):
+    """Return the exact medians of the training rows. A profile has those of 64 quantiles."""
+    if not model.encoders:
+        return {}
+    pairs = zip(model.features.numbers, model.encoders[0].scalings)
+    return {f.source: float(scaling.median) for f, scaling in pairs if f.part == "value"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from ..estimators.scores import R2Score
+from ..estimators.mixins import R2Score
 from ..losses import Loss
 from . import metrics
 from .estimator import BaseTabular
-from .fitting.tasks import NumberTask
+from .fitting.options import NumberTask
 from .predictions import NumberPredictions
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class TabularRegressor(R2Score, NumberPredictions, BaseTabular):
         self._store_parameters(locals())
 
     def _task(self):
-        metric = metrics.resolve(self.metric, metrics.NUMBER_METRICS, metrics.CLASS_METRICS)
+        metric = metrics.resolve_metric(self.metric, metrics.NUMBER_METRICS, metrics.CLASS_METRICS)
         return NumberTask(metric=metric, loss=self.loss, log=bool(self.log_target))
 
     # ---- predictions ----

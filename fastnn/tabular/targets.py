@@ -1,17 +1,18 @@
 """Targets: what the networks learn, and predictions from their outputs."""
 
 from dataclasses import fields
+from numbers import Integral
 
 import numpy as np
 
 from .. import functional, losses
 from ..core.errors import Argument, DataError
-from ..core.messages import hint_at
+from ..core.messages import hint_at, plural, printable
 from ..core.validation import check_number
 from ..files import json_values
-from ..files.checks import check, check_mapping, is_finite
+from ..files.json_values import check, check_mapping, is_finite
 from . import thresholds
-from .target_values import check_numbers, to_labels
+from .columns.input_column import is_missing
 from .thresholds import ChosenThreshold, ThresholdRule
 
 MIN_T = 0.001  # of temperatures
@@ -19,6 +20,7 @@ TEMPERATURE_STD = 0.2  # of the prior of the logarithm of a classifier's tempera
 MIN_RATE = 1e-6  # that the Poisson loss of a prediction is computed with
 MAX_TARGET = 1e150  # its square is finite
 UNBOUNDED, FAR = 1e37, 1e3  # the largest prediction: finite in float32, and far from all targets
+MAX_TEXT = 40  # characters of a value in a message
 # generated: losses, by src/generate.py from src/operations.py
 #: Names of losses that scikit-learn uses.
 ALIASES = {
@@ -132,10 +134,11 @@ class TableClasses:
         rule = thresholds.parse(threshold)
         if rule is None:
             return None
-        if not isinstance(rule, ThresholdRule):
+        is_rule = isinstance(rule, ThresholdRule)
+        if not is_rule:
             check_number("threshold", threshold, above=0, below=1)
         if self.n_out > 2:
-            shown = rule.text if isinstance(rule, ThresholdRule) else rule
+            shown = rule.text if is_rule else rule
             raise ValueError(
                 f"threshold={shown!r} needs two classes, but y has {self.n_out}. "
                 "Pass threshold=None, and decide by predict_proba."
@@ -171,7 +174,7 @@ class TableClasses:
 
     def fit_temperature(self, P, y, weight):
         """Choose the temperature for probabilities (n, n_classes) out of fold."""
-        from ..estimators.calibration import fit_temperature  # scikit-learn and SciPy
+        from ..estimators.ensemble import fit_temperature  # scikit-learn and SciPy
 
         self.temperature = fit_temperature(np.log(P)[None], y, weight, TEMPERATURE_STD)
 
@@ -275,7 +278,7 @@ class TableNumbers:
 
     def to_numbers(self, y):
         """Return targets in float64, after checks."""
-        return check_numbers(y, self.log)
+        return check_targets(y, self.log)
 
     def transform(self, y):
         """Return targets or predictions on the scale where errors count: y, or its logarithm."""
@@ -336,3 +339,106 @@ def resolve_loss(loss):
         f"loss must be one of {', '.join(known)}, or the object of such a loss from fastnn.losses, "
         f"for example losses.Quantile((0.1, 0.9)), got {loss!r}{hint_at(loss, known)}"
     )
+
+
+def label_text(label):
+    """Return a class as a text, as a table file holds it."""
+    return str(label).lower() if isinstance(label, (bool, np.bool_)) else str(label)
+
+
+# ---- the y of `fit` ----
+
+
+def to_labels(y):
+    """Return classes as a vector that scikit-learn can sort. Missing classes are an error."""
+    from sklearn.utils.validation import column_or_1d
+
+    dtype = getattr(y, "dtype", None)
+    if dtype is not None and not isinstance(dtype, np.dtype) and hasattr(y, "to_numpy"):
+        y = y.to_numpy()  # an extension type of pandas, or Polars
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "f":
+        _check_finite(y)
+    return _sortable(y) if y.dtype == object else y
+
+
+def _sortable(y):
+    """Return classes that are Python objects as Booleans, whole numbers or else as they are."""
+    values = y.tolist()
+    for row, value in enumerate(values):
+        if is_missing(value):
+            raise DataError(
+                "{argument} has a missing class in {row}.", "Remove the row.", argument="y", row=row
+            )
+    for kind, dtype in ((bool, bool), (Integral, np.int64)):
+        if all(isinstance(value, kind) for value in values):
+            return y.astype(dtype)
+    if len({isinstance(value, str) for value in values}) > 1:
+        names = sorted({type(value).__name__ for value in values})
+        raise ValueError(
+            f"y holds classes of the types {', '.join(names)}, which cannot be sorted. Convert them "
+            "to texts: [str(label) for label in y]"
+        )
+    return y
+
+
+def _check_finite(y):
+    """Raise DataError if a target is missing or infinite."""
+    wrong = np.flatnonzero(~np.isfinite(y))
+    if n := len(wrong):
+        row = int(wrong[0])
+        raise DataError(
+            "{argument} is {what} in {row}{others}.",
+            "Remove {rows} from X and y.",
+            argument="y",
+            row=row,
+            what="missing (NaN)" if np.isnan(y[row]) else "infinite",
+            others=f" and {plural(n - 1, 'other row')}" if n > 1 else "",
+            rows="these rows" if n > 1 else "the row",
+        )
+
+
+def _refuse_text(y):
+    """Raise DataError for the first of some targets that is not a number, if there is one."""
+    for row, value in enumerate(y):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            raise DataError(
+                "{argument} must hold numbers, but holds {value!r} in {row}.",
+                "To convert texts such as $1,234 and 12%, pass "
+                "fastnn.tables.convert_texts(pyarrow.table(dict(y=texts)))['y'] as y. For classes, "
+                "use TabularClassifier.",
+                argument="y",
+                value=printable(str(value), MAX_TEXT),
+                row=row,
+            ) from None
+
+
+def check_targets(y, log):
+    """Return targets in float64, after checks. log : whether their logarithm is learned"""
+    from sklearn.utils.validation import check_array, column_or_1d
+
+    if getattr(getattr(y, "dtype", None), "kind", "") in ("M", "m"):
+        raise ValueError(f"y holds {y.dtype}, but must hold numbers. Convert it to numbers.")
+    try:
+        y = check_array(
+            y, dtype=np.float64, ensure_2d=False, ensure_all_finite=False, input_name="y"
+        )
+    except ValueError as error:
+        if "could not convert" not in str(error):
+            raise
+        _refuse_text(np.asarray(y, object).ravel())
+        raise
+    y = column_or_1d(y, warn=True)
+    _check_finite(y)
+    if log and y.min() <= 0:
+        raise DataError(
+            "{argument} needs targets above 0, got {value:g} in {row}.",
+            "Pass log_target=False, loss='poisson' for counts, or fit np.log1p(y) and apply "
+            "np.expm1 to the predictions.",
+            argument=Argument("log_target", True),
+            row=int(y.argmin()),
+            value=y.min(),
+        )
+    return y

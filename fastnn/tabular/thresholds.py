@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.errors import Argument, DataError, Wording
-from ..files.checks import check, is_finite
-from .comparing.paired import is_above_zero
+from ..files.json_values import check, is_finite
+from .metrics import is_above_zero
 
 PARTS = 5  # of the held-out rows of a single fold
 LEAST = 1e-9  # distance of a threshold from 0 and 1
@@ -20,7 +20,7 @@ LEAST = 1e-9  # distance of a threshold from 0 and 1
 
 @dataclass(frozen=True)
 class ThresholdRule:
-    """What the best threshold is.
+    """Rule that chooses a threshold: the costs of errors, or the highest F1.
 
     Attributes
     ----------

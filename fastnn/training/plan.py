@@ -15,7 +15,7 @@ from .. import losses, optimizers
 from ..callbacks import EarlyStopping, find_early_stopping, resolve_callbacks
 from ..core.draws import UndoDraws
 from ..core.validation import check_count, check_number, check_rng, check_threads, is_names, is_path
-from ..distributed.parts import check_same_shards
+from ..distributed.ranks import check_same_shards
 from ..state import TrainingState, fresh, resumed
 from . import engines
 from .data import Data, validation_in_memory
@@ -309,7 +309,7 @@ def _streamed(net, rows, loss, window):
                 'X is a path, so y and sample_weight must name its columns: fit("rows.parquet", '
                 f'"price"). Got {type(y).__name__} and {type(sample_weight).__name__}.'
             )
-        from ..tables.parquet_files import ParquetGroups
+        from ..tables.arrow_files import ParquetGroups
 
         X = ParquetGroups(X, y, sample_weight)
     elif sample_weight is not None:

@@ -27,7 +27,7 @@ SHORT_SLICE = 0.001
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Trainings:
-    """What a pool trains.
+    """The networks that a pool trains.
 
     Attributes
     ----------

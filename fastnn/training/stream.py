@@ -1,5 +1,7 @@
-"""Rows read again in each pass, for tables larger than memory: RowGroups as they come, StreamedData in
-windows, shuffled and split."""
+"""Rows that are read again in each pass, for tables larger than memory.
+
+`RowGroups` are the rows as they come, `StreamedData` has them in windows, shuffled and split.
+"""
 
 import zlib
 from collections.abc import Iterable
@@ -389,7 +391,7 @@ class Buffer:
 
     def add(self, data, start, n_max):
         """Append the rows of `data` from `start` on, at most up to n_max rows. Return how many."""
-        added = arrays_of(data)
+        added = row_arrays(data)
         if not self.arrays:
             self.example = data.take(slice(0, 0))
             rows = min(n_max, int(WINDOW_BYTES / bytes_per_row(data)))  # the system provides it
@@ -431,10 +433,10 @@ class Buffer:
 
 
 def bytes_per_row(data):
-    return sum(a.nbytes for a in arrays_of(data)) / len(data)
+    return sum(a.nbytes for a in row_arrays(data)) / len(data)
 
 
-def arrays_of(data):
+def row_arrays(data):
     """Return the arrays that hold the rows of Data."""
     X = data.X
     arrays = parts_of(X) if isinstance(X, EncodedTable) else [X]

@@ -19,8 +19,7 @@ from starlette.responses import Response
 
 from ..core.errors import DataError
 from ..core.messages import join, nan_to_null
-from .access import Guard
-from .errors import RequestError, refusal
+from .requests import Guard, RequestError, refusal
 
 JSON = "application/json"
 FAILED = "The server failed; its standard error has the details."
@@ -73,13 +72,13 @@ def make_app(routes, access, bodies, headers=None, refused=DataError):
             routing.Route(each.path, _endpoint(each, bodies), methods=[each.method])
             for each in routes
         ],
-        middleware=[Middleware(Guard, access=access, answer=error_reply, headers=headers or {})],
+        middleware=[Middleware(Guard, access=access, answer=_error_reply, headers=headers or {})],
         exception_handlers={
-            **dict.fromkeys((DataError, refused), lambda _, error: error_reply(refusal(error))),
+            **dict.fromkeys((DataError, refused), lambda _, error: _error_reply(refusal(error))),
             HTTPException: partial(_refuse, routes),
             ClientDisconnect: lambda *_: Response(),  # nobody gets it
             # Its reply does not pass through Guard.
-            Exception: lambda *_: error_reply(RequestError(500, FAILED, headers=headers)),
+            Exception: lambda *_: _error_reply(RequestError(500, FAILED, headers=headers)),
         },
     )
     app.router.redirect_slashes = False
@@ -159,7 +158,7 @@ def file_routes(package):
 # ---- errors ----
 
 
-def error_reply(error):
+def _error_reply(error):
     """Return the Response of a RequestError."""
     content = {"detail": error.detail, **error.facts}
     return reply(content, status_code=error.status_code, headers=error.headers)
@@ -168,11 +167,11 @@ def error_reply(error):
 def _refuse(routes, request, error):
     """Answer for a RequestError, or for a path or a method that does not exist."""
     if isinstance(error, RequestError):
-        return error_reply(error)
+        return _error_reply(error)
     path = request.scope["path"]
     paths = join((each.path for each in routes if not each.is_file), len(routes), quoted=False)
     detail = f"There is no {path!r:.100}. The paths are {paths}."
     if error.status_code == 405:
         methods = (error.headers or {}).get("Allow", "")
         detail = f"{request.method} is not allowed for {path!r}. Use {methods}."
-    return error_reply(RequestError(error.status_code, detail, headers=error.headers))
+    return _error_reply(RequestError(error.status_code, detail, headers=error.headers))

@@ -131,13 +131,13 @@ def limited(base: Any, max_connections, option=None):
     """
     advice = "" if option is None else f", or raise {option}"
     limits = {"max_connections": max_connections, "advice": advice}
-    return type("LimitedConnection", (ConnectionLimits, base), limits)
+    return type("LimitedConnection", (_ConnectionLimits, base), limits)
 
 
 Connection: Any = asyncio.Protocol  # and what the two classes of uvicorn have besides
 
 
-class ConnectionLimits(Connection):
+class _ConnectionLimits(Connection):
     """The limits of an HTTP connection of uvicorn, whose class is the other base of a subclass.
 
     Attributes
@@ -228,11 +228,11 @@ class ConnectionLimits(Connection):
 
 def print_errors():
     """Let what uvicorn logs, and warnings, be printed in a way that never waits for a reader."""
-    logging.basicConfig(handlers=[ErrorOutput()], level=logging.ERROR)
+    logging.basicConfig(handlers=[_ErrorOutput()], level=logging.ERROR)
     logging.captureWarnings(True)
 
 
-class ErrorOutput(logging.Handler):
+class _ErrorOutput(logging.Handler):
     """Prints the records of loggers on standard error, and drops what nobody reads."""
 
     def emit(self, record):

@@ -1,4 +1,4 @@
-"""Pages of Jinja, which escapes all texts: those of a package, and those that they share."""
+"""Pages of Jinja, which escapes all texts, and what they may load."""
 
 from functools import cache
 from typing import Any
@@ -9,6 +9,23 @@ from markupsafe import Markup
 from ..core.messages import printable
 
 LONG = 100_000  # characters of a text
+_CLOSED = "default-src 'none'; base-uri 'none'; form-action 'none'"
+_OWN = f"{_CLOSED}; style-src 'self'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'"
+#: What each page may load, and do: nothing of other servers.
+POLICIES = {
+    "report": f"{_CLOSED}; style-src 'unsafe-inline'",  # no script, whatever a table contains
+    "serve": _OWN,
+    "play": f"{_OWN}; img-src 'self' data:",
+}
+
+
+def page_headers(page):
+    """Return the headers of a page of a server. page : a key of `POLICIES`"""
+    return {
+        "Content-Security-Policy": POLICIES[page],
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
 
 
 def render(package, template, **values: Any):

@@ -47,7 +47,7 @@ cdef class CompiledNetwork:
     cdef flag trainings                 # number of trainings that have begun
     cdef object dtype_
 
-    # Messages of the lock, which `fastnn.estimators.attributes` replaces.
+    # Messages of the lock, which `fastnn.estimators.mixins` replaces.
     _in_other_thread = ("This network is being trained in another thread. Wait until fit returns, or make a copy with "
                         "net.copy() before fit starts.")
     _has_begun = ("Another thread began to train this network during this call, so its result may mix old and new "

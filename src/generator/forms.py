@@ -13,12 +13,12 @@ def onnx(layers):
     layers.region("operators", ["OPERATORS = {", *rows, "}"])
 
 
-def pytorch(sequential, exchange):
+def pytorch(sequential, modules):
     rows = [row for row in ACTIVATIONS if row.torch]
     sequential.region(
         "modules",
         [
-            "#: {activation: class of its module, in torch.nn or in exchange/pytorch.py}",
+            "#: {activation: class of its module, in torch.nn or in estimators/pytorch.py}",
             "ACTIVATION_MODULES = {",
             *(f'    "{row.name}": "{row.torch}",' for row in rows),
             "}",
@@ -45,7 +45,7 @@ def pytorch(sequential, exchange):
             "",
         ]
     names = ", ".join(f'"{row.torch}": {row.torch}' for row in own)
-    exchange.region("modules", [*lines, f"OWN_MODULES: dict = {{{names}}}"])
+    modules.region("modules", [*lines, f"OWN_MODULES: dict = {{{names}}}"])
 
 
 def _dict(options):

@@ -60,8 +60,6 @@ def _fields(node, classes, source):
             kind, default = (
                 ast.get_source_segment(source, x) for x in (line.annotation, line.value)
             )
-            if kind.startswith("ClassVar"):
-                continue
             fields[line.target.id] = kind.replace("float | schedules.Schedule", "float"), default
     return fields
 

@@ -11,6 +11,7 @@ from scale import scaled
 import fastnn
 from fastnn.callbacks import Checkpoint
 from fastnn.files import safetensors
+from fastnn.files.json_values import to_text
 
 N = 40
 TEXT = "説明" * 200
@@ -165,7 +166,7 @@ def test_what_is_trained_can_be_saved(tmp_path, monkeypatch):
         y = [f'"{"x" * 30 * i}{k % 3}' for k in range(N)]
         limit = 100_000 + 250 * i + rng.choice([0, 4000, 8000])
         monkeypatch.setattr(safetensors, "MAX_HEADER", limit)
-        monkeypatch.setattr("fastnn.tabular.tabular_file.SPARE", 98_000)
+        monkeypatch.setattr("fastnn.tabular.stored_model.SPARE", 98_000)
         clf = fastnn.TabularClassifier(2, hidden_layer_sizes=4, n_threads=1, random_state=0)
         try:
             clf.fit(X, y)
@@ -227,5 +228,5 @@ def test_the_record_of_a_training_is_at_most_as_large_as_expected(tmp_path, monk
     arguments = ["train", "t.csv", "--target", "y", "--out", "m", "--test-size", "0.3", *FAST]
     code, _, errors = call(capsys, *arguments)
     assert code == 0, errors
-    size = len(safetensors.to_text(safetensors.to_text(fastnn.load("m").metadata_)).encode())
+    size = len(to_text(to_text(fastnn.load("m").metadata_)).encode())
     assert 0.2 * sizes[0] < size < sizes[0] < safetensors.MAX_HEADER

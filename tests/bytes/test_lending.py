@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
-from fastnn.tables.table_source import lend
+from fastnn.tables.source import lend
 
 
 def test_a_reader_returns_when_its_threads_have_given_the_file_back():

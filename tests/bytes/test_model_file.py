@@ -274,8 +274,8 @@ def test_the_loader_can_run_no_code():
     readers = [
         *package.glob("files/*.py"),
         package / "estimators/file.py",
-        package / "estimators/stored_parameters.py",
-        package / "tabular/tabular_file.py",
+        package / "estimators/parameters.py",
+        package / "tabular/stored_model.py",
     ]
     texts = [path.read_text(encoding="utf-8") for path in readers]
     names = {name for text in texts for node in ast.walk(ast.parse(text)) for name in words(node)}

@@ -8,9 +8,13 @@ import math
 import pytest
 
 from fastnn.tables import convert_texts
-from fastnn.tables.number_styles import describe_number_style, other_units
-from fastnn.tables.number_texts import is_number_style, parse_number
-from fastnn.tables.recognition import recognise
+from fastnn.tables.cells.numbers import (
+    describe_number_style,
+    is_number_style,
+    other_units,
+    parse_number,
+)
+from fastnn.tables.cells.recognition import recognise
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 

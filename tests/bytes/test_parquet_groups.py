@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scale import scaled
 
 from fastnn import MLP
-from fastnn.tables import TableError, parquet_files
-from fastnn.tables.parquet_files import ParquetGroups
+from fastnn.tables import TableError, arrow_files
+from fastnn.tables.arrow_files import ParquetGroups
 
 pa = pytest.importorskip("pyarrow")
 import pyarrow.parquet as pq  # noqa: E402
@@ -46,8 +46,8 @@ def test_files_of_any_division_give_the_bits_of_arrays(tmp_path_factory, group, 
     for i, (start, stop) in enumerate(zip(ends, ends[1:])):
         pq.write_table(table[start:stop], folder / f"{i}.parquet", row_group_size=group)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet_files, "MIN_ROWS", batch)
-        patch.setattr(parquet_files, "BATCH_BYTES", 0)
+        patch.setattr(arrow_files, "MIN_ROWS", batch)
+        patch.setattr(arrow_files, "BATCH_BYTES", 0)
         assert_same_bits(fitted(folder, "y"), fitted(X, Y))
 
 
@@ -93,7 +93,7 @@ def test_files_of_a_folder(tmp_path):
     for name in "b.parquet", "a.pq", "_metadata.parquet", ".hidden.parquet":
         pq.write_table(TABLE, tmp_path / name)
     (tmp_path / "_SUCCESS").write_text("")
-    files = parquet_files.ParquetFiles(tmp_path)
+    files = arrow_files.ParquetFiles(tmp_path)
     assert files.files == [str(tmp_path / "a.pq"), str(tmp_path / "b.parquet")]
     assert files.n_rows == 2 * N
 
@@ -124,8 +124,8 @@ def test_bad_columns(tmp_path, table, message):
 
 
 def test_a_missing_value_is_found_before_its_window_is_trained_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet_files, "MIN_ROWS", 50)
-    monkeypatch.setattr(parquet_files, "BATCH_BYTES", 0)
+    monkeypatch.setattr(arrow_files, "MIN_ROWS", 50)
+    monkeypatch.setattr(arrow_files, "BATCH_BYTES", 0)
     pq.write_table(with_column("int", missing(220)), tmp_path / "rows.parquet")
     net = MLP([6, 1], rng=0)
     with pytest.raises(TableError, match=r"rows.parquet: column 'int' .*first in row 220"):

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
 from fastnn.tables import TableError, read
-from fastnn.tables.encoding_guess import guess
+from fastnn.tables.encodings import guess_encoding
 from fastnn.tables.files import locate
 
 JAPANESE = "番号,氏名,都道府県,職業\n1,山田太郎,東京都,会社員\n2,鈴木花子,大阪府,エンジニア\n"
@@ -56,7 +56,7 @@ CASES = [
 @pytest.mark.parametrize(("encoding", "text"), CASES, ids=lambda x: x if x.isascii() else "")
 def test_encodings_that_are_found(encoding, text):
     pytest.importorskip("charset_normalizer", reason="the extra cli is not installed")
-    assert text.encode(encoding).decode(guess(text.encode(encoding))) == text
+    assert text.encode(encoding).decode(guess_encoding(text.encode(encoding))) == text
 
 
 def test_the_note_shows_a_word(file):

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq  # noqa: E402
 
 from fastnn.core.messages import printable  # noqa: E402
 from fastnn.tables.files import TableError, locate, read, write  # noqa: E402
-from fastnn.tables.table_writer import to_text  # noqa: E402
+from fastnn.tables.text_files import to_csv  # noqa: E402
 
 ROWS = {"n": [1, 2, None], "x": [0.5, None, 2.0], "city": ["Köln", "São Paulo", None]}
 CSV = "n,x,city\n1,0.5,Köln\n2,,São Paulo\n,2.0,\n"
@@ -264,9 +264,9 @@ def test_no_rows_in_json(tmp_path, name, text):
 
 
 def test_quotes_only_where_one_needs_them():
-    assert to_text({"a": ["x", "y"], "b, c": [1, 2]}) == b'a,"b, c"\nx,1\ny,2\n'
-    assert to_text({"a": ["x, z", "y"], "b": [1, 2]}) == b'a,b\n"x, z",1\n"y",2\n'
-    assert to_text({"a": ["x, z"], "b": [1]}, "b.tsv") == b"a\tb\nx, z\t1\n"
+    assert to_csv({"a": ["x", "y"], "b, c": [1, 2]}) == b'a,"b, c"\nx,1\ny,2\n'
+    assert to_csv({"a": ["x, z", "y"], "b": [1, 2]}) == b'a,b\n"x, z",1\n"y",2\n'
+    assert to_csv({"a": ["x, z"], "b": [1]}, "b.tsv") == b"a\tb\nx, z\t1\n"
 
 
 @pytest.mark.parametrize("name", ["a", "a.xlsx", "a.csv.zip", "a.parquet.gz", "csv"])

@@ -10,8 +10,8 @@ import pyarrow.dataset as ds  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
 from fastnn.tables import TableError, read  # noqa: E402
+from fastnn.tables.arrow_files import ParquetTable  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
-from fastnn.tables.parquet_files import ParquetTable  # noqa: E402
 
 
 @pytest.fixture

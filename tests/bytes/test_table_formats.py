@@ -561,7 +561,7 @@ def test_a_format_is_a_module_and_a_row(dump, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("row", formats.FORMATS, ids=lambda row: row.extensions[0])
 def test_the_functions_packages_and_page_of_a_format(row):
     for place in filter(None, (row.reads, row.writes)):
-        assert callable(formats.load(place))
+        assert callable(formats.load_function(place))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert bool(row.package) == bool(row.extra)
     if row.extra:

@@ -8,17 +8,10 @@ import math
 
 import pytest
 
-from fastnn.tables.texts import (
-    date_format,
-    describe_date_format,
-    describe_number_style,
-    is_missing_mark,
-    number_style,
-    other_texts,
-    parse_date,
-    parse_number,
-    recognise,
-)
+from fastnn.tables.cells.dates import date_format, describe_date_format, parse_date
+from fastnn.tables.cells.missing import is_missing_mark
+from fastnn.tables.cells.numbers import describe_number_style, number_style, parse_number
+from fastnn.tables.cells.recognition import other_texts, recognise
 
 # ---- missing values ----
 
@@ -103,12 +96,13 @@ DAY = datetime.datetime(2026, 1, 31, tzinfo=datetime.UTC).timestamp()
     ],
 )
 def test_eight_digits_that_can_only_be_dates(levels, name):
-    assert recognise(levels)[:2] == (("number", ".||") if name is None else ("date", name))
+    found = recognise(levels)
+    assert (found.kind, found.style) == (("number", ".||") if name is None else ("date", name))
 
 
 def test_digits_alone_are_dates_only_if_the_user_says_so():
     assert date_format(["20260131"], compact=True) == "%Y%m%d"
-    assert parse_date("20260131", "%Y%m%d") == DAY and parse_date("20261331", "%Y%m%d") is None
+    assert parse_date("20260131", "%Y%m%d") == DAY and math.isnan(parse_date("20261331", "%Y%m%d"))
 
 
 def test_the_column_decides_between_day_and_month():
@@ -122,7 +116,7 @@ def test_the_column_decides_between_day_and_month():
     assert describe_date_format("%Y Q%q") == "dates written as year quarter"
 
 
-def test_a_date_in_another_format_is_none():
-    assert parse_date("31.01.2026", "iso") is None and parse_date("x", "%d.%m.%Y") is None
+def test_a_date_in_another_format_is_nan():
+    assert math.isnan(parse_date("31.01.2026", "iso")) and math.isnan(parse_date("x", "%d.%m.%Y"))
     with pytest.raises(ValueError, match=r"format '%Q' is unknown\. Pass one such as iso"):
         parse_date("1", "%Q")

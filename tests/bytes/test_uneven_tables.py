@@ -10,8 +10,8 @@ pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 import pyarrow.parquet as pq  # noqa: E402
 
 from fastnn.tables import TableError, read  # noqa: E402
+from fastnn.tables.arrow_files import ParquetTable  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
-from fastnn.tables.parquet_files import ParquetTable  # noqa: E402
 
 
 @pytest.fixture

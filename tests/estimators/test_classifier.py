@@ -15,7 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 import fastnn
 from fastnn import MLPClassifier, losses, schedules
-from fastnn.estimators import online
+from fastnn.estimators import base
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -177,12 +177,12 @@ def test_partial_fit_of_single_rows_gives_the_same_from_arrays_and_lists(monkeyp
     """One online engine learns the single rows after the first; the numbers are the same."""
     engines = []
 
-    class OnlineEngine(online.OnlineEngine):
+    class OnlineEngine(base.OnlineEngine):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             engines.append(self)
 
-    monkeypatch.setattr(online, "OnlineEngine", OnlineEngine)
+    monkeypatch.setattr(base, "OnlineEngine", OnlineEngine)
     one, other = quick(), quick()
     for i in range(60):
         x, y = IRIS[i * 2 : i * 2 + 1], KINDS[i * 2 : i * 2 + 1]

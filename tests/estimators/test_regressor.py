@@ -8,7 +8,7 @@ from sklearn.preprocessing import scale
 
 import fastnn
 from fastnn import MLPRegressor, losses
-from fastnn.estimators import online
+from fastnn.estimators import base
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -150,12 +150,12 @@ def test_alpha_counts_in_the_loss_of_every_solver():
 def test_partial_fit_row_by_row(monkeypatch):
     engines = []
 
-    class OnlineEngine(online.OnlineEngine):
+    class OnlineEngine(base.OnlineEngine):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             engines.append(self)
 
-    monkeypatch.setattr(online, "OnlineEngine", OnlineEngine)
+    monkeypatch.setattr(base, "OnlineEngine", OnlineEngine)
     net, other = quick(), quick()
     for i in range(50):
         net.partial_fit(X[i : i + 1], y[i : i + 1])

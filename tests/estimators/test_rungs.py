@@ -7,7 +7,7 @@ pytest.importorskip("sklearn", reason="the search needs the extra sklearn")
 
 import fastnn
 from fastnn import schedules
-from fastnn.model_selection.rungs import plan_rungs, stretched
+from fastnn.model_selection.halving import plan_rungs, stretched
 
 
 @pytest.mark.parametrize(

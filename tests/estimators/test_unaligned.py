@@ -17,8 +17,8 @@ from fastnn import (  # noqa: E402
     MLPClassifier,
     MLPRegressor,
 )
-from fastnn.distributed import averages  # noqa: E402
 from fastnn.distributed.rounds import end_round  # noqa: E402
+from fastnn.distributed.sums import summand  # noqa: E402
 from fastnn.state import TrainingState  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -75,7 +75,7 @@ def fitted_estimator(through, kind, y, is_sparse=False, **options):
 
 def ended_round(through, weight):
     params, moments = RNG.normal(size=26).astype(np.float32), np.zeros((2, 26), np.float32)
-    parts = [averages.part(Adam(), params + i, moments, weight, 1.0) for i in range(3)]
+    parts = [summand(Adam(), params + i, moments, weight, 1.0) for i in range(3)]
     start = TrainingState(Adam(), moments, params=params)
     position = end_round(through(start), through(parts), 3)
     one = end_round(position, through(parts[:1]), 3)

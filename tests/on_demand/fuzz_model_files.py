@@ -19,7 +19,7 @@ import atheris
 
 with atheris.instrument_imports(include=["fastnn.files", "fastnn.mlp", "fastnn.many"]):
     from fastnn import many
-    from fastnn.files import collection, model
+    from fastnn.files import model
     from fastnn.files.safetensors import Reader
 
 import io
@@ -73,7 +73,7 @@ def read_network(content):
 
 
 def read_collection(content):
-    entries = collection._read(Reader(io.BytesIO(content), len(content)))[0]
+    entries = model.read_many_from(Reader(io.BytesIO(content), len(content)))[0]
     for entry in entries:
         many._network(entry, np.random.SeedSequence(0))
 

@@ -18,7 +18,7 @@ from fastnn.losses import Huber, Quantile
 torch = pytest.importorskip("torch", reason="needs PyTorch")
 from torch.nn import functional as T  # noqa: E402 - after importorskip
 
-from fastnn.exchange.pytorch import MODULES  # noqa: E402
+from fastnn.estimators.pytorch import MODULES  # noqa: E402
 
 TOLERANCE = 1e-12
 torch.set_num_threads(1)

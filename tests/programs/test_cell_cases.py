@@ -15,9 +15,9 @@ from cell_cases import MARKS, TABLES
 from table_media import MEDIA
 
 from fastnn import tables
-from fastnn.serving.request_body import parse_rows
-from fastnn.serving.table_service import TableService
-from fastnn.tabular.columns import column_kinds, frames
+from fastnn.serving.request import parse_rows
+from fastnn.serving.service import TableService
+from fastnn.tabular.columns import features, frames
 from fastnn.tabular.columns.column import CategoryFeature, NumberFeature
 from fastnn.tabular.columns.features import Features
 
@@ -70,7 +70,7 @@ def _are_equal(a, b):
 def find(table):
     """Yield the Column, the InputColumn and the values of each column of a table."""
     frame = frames.read(table)
-    found, left_out = column_kinds.find(frame)
+    found, left_out = features.find_kinds(frame)
     assert not left_out
     for i, column in found:
         values = column.convert(frame.columns[i])

@@ -21,7 +21,7 @@ import fastnn
 from fastnn import cli
 from fastnn.cli import demo
 from fastnn.cli.console import print_note
-from fastnn.cli.display import format_duration, show_steps, show_training, sparkline
+from fastnn.cli.progress import format_duration, show_steps, show_training, sparkline
 from fastnn.training import progress
 
 FASTNN = [sys.executable, "-m", "fastnn"]

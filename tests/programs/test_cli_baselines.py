@@ -13,8 +13,8 @@ pytest.importorskip("sklearn", reason="the extra cli is not installed")
 from cli_cases import interrupt_after, report_of, write_csv
 
 import fastnn
-from fastnn.tabular.comparing import baselines
-from fastnn.tabular.comparing.baseline_inputs import BaselineInputs
+from fastnn.tabular import baselines
+from fastnn.tabular.baselines import BaselineInputs
 
 N = 240
 FAST = {"linear": baselines.Linear, "HistGradientBoosting": baselines.HistGradientBoosting}

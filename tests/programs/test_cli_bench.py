@@ -12,7 +12,7 @@ import pytest
 
 import fastnn
 from fastnn import cli, reference
-from fastnn.cli import bench, bench_libraries
+from fastnn.cli import bench
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def small(monkeypatch):
     monkeypatch.setattr(bench, "NETWORKS", (([5, 4, 1], 32), ([5, 4, 3], 256)))
     monkeypatch.setattr(bench, "MIN_BLOCK_SECONDS", {"step": 1e-3, "row": 1e-4})
     monkeypatch.setattr(
-        bench_libraries,
+        bench,
         "LIBRARIES",
-        {"fastnn": bench_libraries.Fastnn, "reference": bench_libraries.Reference},
+        {"fastnn": bench.Fastnn, "reference": bench.Reference},
     )
 
 
@@ -95,7 +95,7 @@ def test_other_libraries_do_the_same_work(other, sizes, batch):
     pytest.importorskip(
         {"scikit-learn": "sklearn", "PyTorch": "torch"}[other], reason=f"{other} is not installed"
     )
-    classes = {name: bench_libraries.LIBRARIES[name] for name in ("fastnn", "reference", other)}
+    classes = {name: bench.LIBRARIES[name] for name in ("fastnn", "reference", other)}
     libraries, rows = bench._set_up(classes, sizes, batch)
     assert bench._find_difference(libraries, rows) is None
     for library in libraries.values():
@@ -145,14 +145,14 @@ def test_nan_is_a_disagreement(run, small, monkeypatch):
 
 def test_missing_libraries_are_named(run, small, monkeypatch):
     monkeypatch.setattr(
-        bench_libraries,
+        bench,
         "LIBRARIES",
-        {**bench_libraries.LIBRARIES, "scikit-learn": None, "PyTorch": None},
+        {**bench.LIBRARIES, "scikit-learn": None, "PyTorch": None},
     )
     monkeypatch.setattr(
-        bench_libraries.metadata,
+        bench.metadata,
         "version",
-        lambda name: (_ for _ in ()).throw(bench_libraries.metadata.PackageNotFoundError(name)),
+        lambda name: (_ for _ in ()).throw(bench.metadata.PackageNotFoundError(name)),
     )
     code, out, _ = run("--seconds", "0.01")
     assert code == 0 and "\nnot installed  scikit-learn, PyTorch\n" in out

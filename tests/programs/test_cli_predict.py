@@ -19,7 +19,7 @@ from cli_models import SMALL, call, models_folder, unchanged_folder
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, cli
-from fastnn.cli import predict_rows
+from fastnn.cli import model_rows
 from fastnn.tables import TableWarning, read
 
 NOT_TRAINED_ON = "note: this seems to be the table that the model was trained on"
@@ -327,7 +327,7 @@ def test_dates_in_json(run):
 def test_blocks_of_rows(run, monkeypatch):
     arguments = ("table.csv", "--keep", "id", "--proba")
     whole = run("b", *arguments)
-    monkeypatch.setattr(predict_rows, "BLOCK", 50)
+    monkeypatch.setattr(model_rows, "BLOCK", 50)
     assert run("b", *arguments) == whole
     assert run("b", *arguments, "--out", "o.csv")[0] == 0
     assert Path("o.csv").read_text(encoding="utf-8") == whole[1]

@@ -150,7 +150,7 @@ def test_a_wrong_table_is_one_line(run, text, message):
 
 
 def test_nothing_is_printed_before_all_values_are_read(run, monkeypatch):
-    monkeypatch.setattr("fastnn.cli.predict_rows.BLOCK", 1)
+    monkeypatch.setattr("fastnn.cli.model_rows.BLOCK", 1)
     write_csv("t.csv", a=["1", "one"], city=["Rom", "Rom"])
     assert "'one' in line 3" in error_of(run, B, "t.csv")
 

@@ -14,8 +14,8 @@ pytest.importorskip("sklearn", reason="the extra cli is not installed")
 import pyarrow.parquet as pq  # noqa: E402
 from cli_models import call, models_folder, unchanged_folder  # noqa: E402
 
-from fastnn.cli import predict_rows  # noqa: E402
-from fastnn.tables import parquet_files, read, table_writer  # noqa: E402
+from fastnn.cli import model_rows  # noqa: E402
+from fastnn.tables import arrow_files, read, source, text_files  # noqa: E402
 
 B, C, N = "b.safetensors", "c.safetensors", "n.safetensors"
 models = pytest.fixture(models_folder, scope="module")
@@ -26,7 +26,7 @@ def run(capsys, monkeypatch, models):
     """run(*arguments) -> (exit code, standard output, standard error), in a folder with models and
     tables. Parts have 50 rows."""
     monkeypatch.chdir(models)
-    monkeypatch.setattr(predict_rows, "BLOCK", 50)
+    monkeypatch.setattr(model_rows, "BLOCK", 50)
     with unchanged_folder():
         yield lambda *arguments: call(capsys, "predict", *arguments)
 
@@ -42,7 +42,7 @@ def table(**columns):
 def in_memory(run, monkeypatch, *arguments):
     """The output for a Parquet file that is read as a whole."""
     with monkeypatch.context() as patched:
-        patched.setattr(parquet_files, "holds_parquet", lambda path: False)
+        patched.setattr(source, "holds_parquet", lambda path: False)
         return run(*arguments)
 
 
@@ -131,7 +131,7 @@ def test_an_error_in_the_last_part_changes_no_file(run, monkeypatch):
         code, printed, errors = run(B, "t.parquet", *out)
         assert (code, printed) == (2, "")
         assert "t.parquet: column 'a' is infinite in row 111." in errors
-    write, calls = table_writer.to_text, []
+    write, calls = text_files.to_csv, []
 
     def fail_in_the_second_part(*arguments, **options):
         calls.append(sorted(os.listdir()))
@@ -140,7 +140,7 @@ def test_an_error_in_the_last_part_changes_no_file(run, monkeypatch):
         return write(*arguments, **options)
 
     pq.write_table(table(), "t.parquet")
-    monkeypatch.setattr(table_writer, "to_text", fail_in_the_second_part)
+    monkeypatch.setattr(text_files, "to_csv", fail_in_the_second_part)
     code, printed, errors = run(B, "t.parquet", "--out", "o.csv")
     assert (code, printed) == (2, "") and "o.csv: cannot be written: No space" in errors
     assert len(calls[1]) == len(before) + 1  # the first part is in a temporary file
@@ -168,7 +168,7 @@ def test_values_that_mean_missing(run, monkeypatch):
 
 def test_row_groups_of_the_output(run, monkeypatch):
     pq.write_table(table(), "t.parquet")
-    monkeypatch.setattr(table_writer, "GROUP_ROWS", 100)
+    monkeypatch.setattr(arrow_files, "GROUP_ROWS", 100)
     assert run(B, "t.parquet", "--out", "o.parquet")[0] == 0
     metadata = pq.ParquetFile("o.parquet").metadata
     assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [100, 20]

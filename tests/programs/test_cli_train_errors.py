@@ -113,7 +113,7 @@ def error_of(run, words):
     ],
 )
 def test_a_mistake_is_one_line_before_any_work(run, monkeypatch, words, message):
-    monkeypatch.setattr(train_model, "fit", None)  # nothing may be trained
+    monkeypatch.setattr(train_model, "fit_estimator", None)  # nothing may be trained
     assert message in error_of(run, words)
 
 
@@ -136,9 +136,9 @@ def test_what_the_estimator_refuses_is_said_in_the_words_of_the_command_line(run
 
 
 def test_too_little_memory_names_the_column(run, monkeypatch):
-    from fastnn.tabular import table_memory
+    from fastnn.tables import errors
 
-    monkeypatch.setattr(table_memory, "available_bytes", lambda: 100_000)
+    monkeypatch.setattr(errors, "available_memory", lambda counts_files: 100_000)
     write_csv("wide.csv", city=[f"c{i}" for i in range(200)] * 2, y=[0, 1] * 200)
     code, _, errors = run("train", "wide.csv", "--target", "y", "--out", "m")
     assert code == 2 and "Column 'city' has 200 categories. Pass --drop city," in errors

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq  # noqa: E402
 from cli_cases import FAST, report_of, write_people  # noqa: E402
 
 import fastnn  # noqa: E402
-from fastnn.tables import parquet_files, read  # noqa: E402
+from fastnn.tables import arrow_files, read  # noqa: E402
 from fastnn.tabular.large import sampling  # noqa: E402
 
 N = 600
@@ -26,7 +26,7 @@ def people(run, monkeypatch):
     """people.parquet, and the folder `people` with the same rows in three files. Parts have 50 rows."""
     write_people(n=N)
     write_parquet(read("people.csv"))
-    monkeypatch.setattr(parquet_files, "TRAINING_VALUES", 50 * 7)
+    monkeypatch.setattr(arrow_files, "TRAINING_VALUES", 50 * 7)
 
 
 def write_parquet(table):
@@ -98,7 +98,7 @@ def test_the_screen(run):
 def test_rows_of_label_issues_are_those_of_the_file(run):
     table = read("people.csv")
     buys = table["buys"].to_pylist()
-    sample = sampling.numbers(N, 500)
+    sample = sampling.sample_numbers(N, 500)
     row = int(
         next(i for i in sample[50:] if buys[i] == "no" and (table["age"][i].as_py() or 99) < 30)
     )
@@ -127,7 +127,9 @@ def test_missing_targets_are_left_out(run):
 def test_a_text_among_numbers_is_missing(run):
     table = read("people.csv")
     age = [str(a or "") for a in table["age"].to_pylist()]
-    row = int(np.setdiff1d(np.arange(450, N), sampling.numbers(N, 100))[-1])  # not in the sample
+    row = int(
+        np.setdiff1d(np.arange(450, N), sampling.sample_numbers(N, 100))[-1]
+    )  # not in the sample
     age[row] = "unknown age"
     write_parquet(table.set_column(table.column_names.index("age"), "age", pa.array(age)))
     code, _, errors = run("train", "people", *ARGUMENTS, "--window", "100", "--folds", "2")
@@ -142,7 +144,7 @@ def test_a_text_among_numbers_is_missing(run):
 
 def test_a_wrong_value_of_the_sample_is_located(run):
     table = read("people.csv")
-    row = int(sampling.numbers(N, 100)[-1])
+    row = int(sampling.sample_numbers(N, 100)[-1])
     age = ["1"] * N
     age[row] = "unknown age"
     write_parquet(table.set_column(table.column_names.index("age"), "age", pa.array(age)))

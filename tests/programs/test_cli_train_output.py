@@ -15,10 +15,10 @@ from cli_cases import FAST, report_of, write_csv
 from picture_layout import checked_pictures
 from training_records import model_description, number_record, training_setup
 
-from fastnn.cli import display, text_report
+from fastnn.cli import progress, text_report
 from fastnn.cli.console import print_note
 from fastnn.cli.scores import score_classes, score_numbers
-from fastnn.tabular.table_progress import FitProgress
+from fastnn.tabular.progress import FitProgress
 
 # ---- scores ----
 
@@ -185,13 +185,13 @@ class Terminal(io.StringIO):
         return True
 
 
-def progress(folds, networks, score=0.9, left=7.0):
+def fit_progress(folds, networks, score=0.9, left=7.0):
     return FitProgress(20, 5, networks, folds, score, "accuracy", left)
 
 
 def shown(monkeypatch, errors, steps, label="", quiet=False):
     monkeypatch.setattr(sys, "stderr", errors)
-    with display.show_progress(label, quiet) as show:
+    with progress.show_progress(label, quiet) as show:
         for step in steps:
             if show is not None:
                 show(step)
@@ -199,15 +199,15 @@ def shown(monkeypatch, errors, steps, label="", quiet=False):
 
 
 def test_a_log_has_one_line_for_each_fold(monkeypatch):
-    steps = [progress(k // 4, k, None if k < 4 else 0.9) for k in range(20)]
-    steps.append(progress(5, 20, left=0.0))
+    steps = [fit_progress(k // 4, k, None if k < 4 else 0.9) for k in range(20)]
+    steps.append(fit_progress(5, 20, left=0.0))
     text = shown(monkeypatch, io.StringIO(), [s for s in steps for _ in range(3)])
     lines = text.splitlines()
     assert len(lines) == 5 and "\r" not in text
     assert lines[0] == "fold 1/5  held-out accuracy 0.900  20 %  7 s left"
     assert lines[-1] == "fold 5/5  held-out accuracy 0.900"
-    monkeypatch.setattr(display, "LOG_SECONDS", 0.0)  # a fold takes long
-    text = shown(monkeypatch, io.StringIO(), [progress(0, 2, None)])
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)  # a fold takes long
+    text = shown(monkeypatch, io.StringIO(), [fit_progress(0, 2, None)])
     assert text == "fold 0/5  10 %  7 s left\n"
 
 
@@ -216,14 +216,14 @@ def test_a_log_has_one_line_for_each_fold(monkeypatch):
     [("R2", -0.0001, "0.000"), ("RMSE", 62545518.1, "62,545,518"), ("MAPE", 0.2304, "23.0 %")],
 )
 def test_a_score_is_shown_as_in_the_table_of_scores(name, score, text, monkeypatch):
-    step = replace(progress(5, 20, score, left=0.0), score_name=name)
+    step = replace(fit_progress(5, 20, score, left=0.0), score_name=name)
     assert shown(monkeypatch, io.StringIO(), [step]) == f"fold 5/5  held-out {name} {text}\n"
 
 
 def test_a_log_has_a_line_for_the_training_on_all_rows(monkeypatch):
     steps = [
-        progress(5, 15),
-        *(replace(progress(5, k), is_on_all_rows=True) for k in range(15, 20)),
+        fit_progress(5, 15),
+        *(replace(fit_progress(5, k), is_on_all_rows=True) for k in range(15, 20)),
     ]
     assert shown(monkeypatch, io.StringIO(), steps).splitlines() == [
         "fold 5/5  held-out accuracy 0.900  7 s left",
@@ -247,10 +247,10 @@ def bar(monkeypatch):
 
 
 def test_a_terminal_with_rich_has_a_bar(bar):
-    top, below = bar([progress(2, 10)], "setting 1 of 7")
+    top, below = bar([fit_progress(2, 10)], "setting 1 of 7")
     assert re.fullmatch("fold 2/5 ━+[╸╺]?━+  50 % 7 s left", top)
     assert below == "setting 1 of 7  held-out accuracy 0.900"
-    top, below = bar([progress(5, 20, left=0.0)])
+    top, below = bar([fit_progress(5, 20, left=0.0)])
     assert re.fullmatch("fold 5/5 ━+ 100 % *", top) and below == "held-out accuracy 0.900"
 
 
@@ -262,7 +262,7 @@ def test_before_the_first_fold_a_bar_says_what_begins(bar, label):
 
 @pytest.mark.parametrize("width", [20, 30, 40])
 def test_a_bar_fits_a_narrow_terminal(bar, width):
-    top, below = bar([progress(2, 10)], "a long text that says what is trained", width)
+    top, below = bar([fit_progress(2, 10)], "a long text that says what is trained", width)
     assert len(top) == len(below) == width and below.endswith("…")
     assert width < 30 or re.fullmatch("fold 2/5 ━+[╸╺]?━+  50 % 7 s left", top)
 
@@ -272,8 +272,8 @@ def test_a_note_comes_above_the_bar_and_output_stays_where_it_is(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(sys, "stdout", io.StringIO())
-    with display.show_progress() as show:
-        show(progress(2, 10))
+    with progress.show_progress() as show:
+        show(fit_progress(2, 10))
         print_note("a column is left out")
         print("a row")
     assert "\x1b[2Knote: a column is left out\n" in sys.stderr.getvalue()
@@ -285,7 +285,7 @@ def test_a_terminal_without_rich_or_that_cannot_draw_rewrites_its_line(monkeypat
     if term == "xterm":
         monkeypatch.setitem(sys.modules, "rich.console", None)
     monkeypatch.setenv("TERM", term)
-    text = shown(monkeypatch, Terminal(), [progress(2, 10), progress(5, 20, left=0.0)])
+    text = shown(monkeypatch, Terminal(), [fit_progress(2, 10), fit_progress(5, 20, left=0.0)])
     assert text.count("\n") == 1 and text.startswith(" 50 %  fold 2/5  held-out accuracy 0.900")
     assert text.rstrip().endswith("100 %  fold 5/5  held-out accuracy 0.900")
 
@@ -295,7 +295,7 @@ def test_rows_that_are_encoded_are_progress(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     assert shown(monkeypatch, Terminal(), [step]).startswith(" 25 %  encoding the rows")
     assert shown(monkeypatch, io.StringIO(), [step]) == ""
-    monkeypatch.setattr(display, "LOG_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
     assert shown(monkeypatch, io.StringIO(), [step]) == "encoding the rows  25 %\n"
 
 
@@ -308,7 +308,7 @@ def test_balanced_classes_have_a_balanced_accuracy(run):
 
 def test_quiet_shows_no_progress(monkeypatch):
     for errors in (io.StringIO(), Terminal()):
-        assert shown(monkeypatch, errors, [progress(2, 10)], quiet=True) == ""
+        assert shown(monkeypatch, errors, [fit_progress(2, 10)], quiet=True) == ""
 
 
 def test_a_closed_standard_error_does_not_end_a_training(monkeypatch):
@@ -316,7 +316,7 @@ def test_a_closed_standard_error_does_not_end_a_training(monkeypatch):
         def write(self, text):
             raise BrokenPipeError
 
-    shown(monkeypatch, Closed(), [progress(1, 4)])
+    shown(monkeypatch, Closed(), [fit_progress(1, 4)])
 
 
 # ---- the picture ----

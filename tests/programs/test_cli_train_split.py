@@ -15,7 +15,7 @@ from checks import assert_same_bits
 from cli_cases import interrupt_after, report_of, write_csv
 
 import fastnn
-from fastnn.cli import last_block, row_roles
+from fastnn.cli import column_roles, scores, text_report
 from fastnn.cli.console import print_note
 from fastnn.cli.scores import Evaluation
 from fastnn.cli.train_options import TrainOptions
@@ -101,9 +101,9 @@ def test_a_difference_beyond_chance_is_said(late, expected):
     P = y + random.normal(size=n) * np.where(block == 1, late, 0.5)
     model = SimpleNamespace(metric="auto", is_classifier=False, targets_=None)
     held_out = Evaluation(model, np.arange(n), y, P, block=block)
-    found = last_block.compare(held_out, SimpleNamespace(roles=row_roles.RowRoles({})))
+    found = scores.compare_last_block(held_out, SimpleNamespace(roles=column_roles.RowRoles({})))
     assert found.is_better is expected and found.scores.rows == 100
-    text = last_block.describe_last_block(found)
+    text = text_report.describe_last_block(found)
     assert {True: "is better", False: "is worse", None: "no more than chance"}[expected] in text
 
 
@@ -113,8 +113,8 @@ def split(*, test_size, times=None, groups=None, is_number=True, labels=None):
         is_number=is_number,
         classes=lambda: np.unique(labels, return_inverse=True),
     )
-    roles = row_roles.RowRoles({}, times, groups)
-    return row_roles.split(roles, target, print_note, TrainOptions(test_size=test_size))
+    roles = column_roles.RowRoles({}, times, groups)
+    return column_roles.split_off_test(roles, target, print_note, TrainOptions(test_size=test_size))
 
 
 def test_the_test_has_the_last_time_values_or_whole_groups(capsys):

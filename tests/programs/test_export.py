@@ -9,7 +9,7 @@ import pytest
 
 import fastnn
 from fastnn import MLP, EncodedTable, export
-from fastnn.export.c99.c_layers import split_weights
+from fastnn.export.c_networks import split_weights
 from fastnn.export.export_model import labels
 
 FORMATS = {"c": export.c, "onnx": export.onnx}

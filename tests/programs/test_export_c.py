@@ -14,7 +14,7 @@ from places import DOCS
 
 import fastnn
 from fastnn import EncodedTable, export
-from fastnn.export.c99 import c_text
+from fastnn.export import c_text
 
 needs_gcc = pytest.mark.skipif(c_program.GCC is None, reason="gcc is not installed")
 BUILDS = {"O2": ["-O2"], "sanitized": c_program.SANITIZED}

@@ -17,11 +17,11 @@ pytest.importorskip("sklearn", reason="the extra cli is not installed")
 pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 
 import fastnn
-from fastnn.cli import table_facts
-from fastnn.cli.html_report import charts, number_sections, threshold_sections, training_sections
+from fastnn.cli import table_file
+from fastnn.cli.console import file_name
+from fastnn.cli.html_report import elements, model_sections, score_sections
 from fastnn.cli.html_report.elements import section
-from fastnn.cli.text_layout import file_name
-from fastnn.tabular import prediction_columns
+from fastnn.tabular import predictions
 from fastnn.tabular.columns import frames
 from fastnn.web.templates import markup, render, table
 
@@ -48,7 +48,7 @@ def test_columns_are_summarized(quick_recipe):
     )
     reg = fastnn.TabularRegressor(2, hidden_layer_sizes=4, random_state=0)
     reg.fit(table, np.arange(n))
-    found = table_facts.summarize(frames.read(table), reg.model_.features)
+    found = table_file.summarize(frames.read(table), reg.model_.features)
     assert [(s.label, s.kind) for s in found] == [
         ("number", "number"), ("text", "category"), ("date", "date"), ("id", None), ("constant", None),
     ]  # fmt: skip
@@ -61,7 +61,7 @@ def test_columns_are_summarized(quick_recipe):
 
 def test_shares_have_few_digits():
     shares = 0, 0.0004, 0.001, 0.0456, 0.456, 0.9996, 1
-    assert list(map(table_facts.format_share, shares)) == [
+    assert list(map(table_file.format_share, shares)) == [
         "0 %", "< 0.1 %", "0.1 %", "4.6 %", "46 %", "> 99.9 %", "100 %",
     ]  # fmt: skip
 
@@ -80,7 +80,7 @@ def test_a_command_stays_the_same_in_bash():
         "x" * 80,
         "--y",
     ]
-    text = training_sections.quote_command(shlex.join(words))
+    text = model_sections.quote_command(shlex.join(words))
     assert all(c.isprintable() or c == "\n" for c in text) and " \\\n    " in text
     result = subprocess.run(
         ["bash", "-c", f'printf "%s\\0" {text}'], capture_output=True, check=True
@@ -123,7 +123,7 @@ def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
         ),
         is_number=True,
     )
-    source = page(training_sections.curves_section(report))
+    source = page(model_sections.curves_section(report))
     assert "50 % of the prediction" in source and source.count("fold 1<") == 1
     assert source.count('class="legend"') == 1
     colors = re.findall(r"key solid\" style=\"--key: (var[^\"]+)", source)
@@ -134,7 +134,9 @@ def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
 
 
 def test_charts_of_texts_without_a_glyph_have_no_warning():
-    figure = charts.chart("a", "title", "text", lambda ax: ax.set(xlabel="\N{HANGUL SYLLABLE GA}"))
+    figure = elements.chart(
+        "a", "title", "text", lambda ax: ax.set(xlabel="\N{HANGUL SYLLABLE GA}")
+    )
     source = figure["svg"]
     assert "\N{HANGUL SYLLABLE GA}</text>" in source and 'id="a-title"' in source
 
@@ -161,7 +163,7 @@ def test_scores_at_a_threshold_are_those_of_scikit_learn(rng, threshold, weighte
     p = rng.uniform(size=300).round(2)
     y = (rng.uniform(size=300) < p).astype(int)
     weight = rng.uniform(0, 2, 300) if weighted else None
-    found = threshold_sections.score_threshold(y, p, threshold, weight)
+    found = score_sections.score_threshold(y, p, threshold, weight)
     chosen, options = (p >= threshold).astype(int), {"sample_weight": weight}
     assert found.precision == pytest.approx(metrics.precision_score(y, chosen, **options))
     assert found.recall == pytest.approx(metrics.recall_score(y, chosen, **options))
@@ -171,29 +173,29 @@ def test_scores_at_a_threshold_are_those_of_scikit_learn(rng, threshold, weighte
 
 
 def test_a_threshold_that_no_row_reaches_has_no_precision():
-    found = threshold_sections.score_threshold(np.array([0, 1]), np.array([0.2, 0.4]), 0.9)
+    found = score_sections.score_threshold(np.array([0, 1]), np.array([0.2, 0.4]), 0.9)
     assert (found.precision, found.recall, found.f1, found.share) == (None, 0, 0, 0)
 
 
 def test_coverage_of_held_out_rows_by_hand():
     errors = [np.array([[1.0], [2.0], [9.0]]), np.array([[3.0], [4.0], [5.0]])]
     # a half of 3 + 1 errors is the second one: 4 of the others' errors, and 2
-    assert prediction_columns.held_out_coverage(errors, [0.5]) == [pytest.approx(2 / 6)]
+    assert predictions.held_out_coverage(errors, [0.5]) == [pytest.approx(2 / 6)]
     # nine tenths of 3 + 1 errors are more than there are: all rows are inside
-    assert prediction_columns.held_out_coverage(errors, [0.9]) == [1.0]
+    assert predictions.held_out_coverage(errors, [0.9]) == [1.0]
     # forward in time, only the second fold has earlier errors: the second of 1, 2, 9
-    assert prediction_columns.held_out_coverage(errors, [0.5], is_forward=True) == [0.0]
-    assert prediction_columns.held_out_coverage(errors[:1], [0.5]) == [None]
+    assert predictions.held_out_coverage(errors, [0.5], is_forward=True) == [0.0]
+    assert predictions.held_out_coverage(errors[:1], [0.5]) == [None]
 
 
 def test_intervals_keep_their_promise_on_rows_like_the_others(rng):
     errors = [np.abs(rng.normal(size=(500, 1))) for _ in range(4)]
-    found = prediction_columns.held_out_coverage(errors, number_sections.COVERAGES)
-    assert found == pytest.approx(number_sections.COVERAGES, abs=0.03)
+    found = predictions.held_out_coverage(errors, score_sections.COVERAGES)
+    assert found == pytest.approx(score_sections.COVERAGES, abs=0.03)
 
 
 def test_large_numbers_on_axes_are_written_as_in_tables():
-    figure = charts.chart("a", "t", "d", lambda ax: ax.plot([0, 2e6], [0, 90_000]))
+    figure = elements.chart("a", "t", "d", lambda ax: ax.plot([0, 2e6], [0, 90_000]))
     source = figure["svg"]
     assert re.search(r">1,\d00,000</text>", source) and ">80,000</text>" in source
     assert "1e6" not in source
@@ -206,11 +208,11 @@ def test_a_legend_has_the_colors_of_the_lines():
         ax.plot([0, 1], color="#0072B2", label="a < b")
         ax.plot([1, 0], color="#D55E00", label=r"\$x")
         ax.legend()
-        taken.update(charts.take_legend(ax))
+        taken.update(elements.take_legend(ax))
 
-    figure = charts.chart("a", "t", "d", draw)
+    figure = elements.chart("a", "t", "d", draw)
     assert taken == {"a < b": "#0072b2", "$x": "#d55e00"} and "&lt;" not in figure["svg"]
-    legend = charts.legend(taken, [("dotted", "c")])
+    legend = elements.legend(taken, [("dotted", "c")])
     source = page(section("effects", "", text="", legend=legend, charts=[]))
     assert (
         source.count("<li>") == 3 and "--key: var(--blue)" in source and "a &lt; b</li>" in source

@@ -363,7 +363,7 @@ def test_two_pages_train_apart(page, server):
     wait_until(lambda: frame(page)["epoch"] == 1)
     driver.close()
     driver.switch_to.window(first)
-    assert frame(page)["epoch"] == 0 and len(server.tabs) == 2
+    assert frame(page)["epoch"] == 0 and len(server.trainings) == 2
 
 
 def test_a_table_of_the_user(opened, tmp_path):

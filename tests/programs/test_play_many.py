@@ -3,10 +3,9 @@
 import pytest
 from checks import assert_same_bits
 
-from fastnn.playground import as_code
-from fastnn.playground.many_networks import RATES, WIDTHS, ManyNetworks, ManyTab
-from fastnn.playground.playback import Playback
+from fastnn.playground.playback import DataSource, Playback, from_state
 from fastnn.playground.settings import Settings
+from fastnn.playground.trainings import RATES, WIDTHS, GridTraining
 
 SETTINGS = Settings(data="moons", n=60, hidden=(3,), activations=("tanh",), batch=16)
 
@@ -15,8 +14,8 @@ SETTINGS = Settings(data="moons", n=60, hidden=(3,), activations=("tanh",), batc
 @pytest.mark.parametrize("values", [{}, {"dropout": 0.2, "test": 0.0, "optimizer": "sgd"}], ids=str)
 def test_each_network_has_the_bits_of_its_own_training(variation, values):
     settings = Settings(**SETTINGS.to_json() | values)
-    data = settings.make_data()
-    many = ManyNetworks(settings, variation, data)
+    data = DataSource(settings).make()
+    many = GridTraining(DataSource(settings), variation)
     many.train(2)
     many.train(1)
     assert len(many.networks) == 100 and many.epoch == 3
@@ -29,20 +28,19 @@ def test_each_network_has_the_bits_of_its_own_training(variation, values):
 
 
 def test_seeds_rates_and_widths():
-    data = SETTINGS.make_data()
-    assert [each.seed for each in ManyNetworks(SETTINGS, "seeds", data).settings] == list(
+    assert [each.seed for each in GridTraining(DataSource(SETTINGS), "seeds").settings] == list(
         range(100)
     )
-    first, *_, last = ManyNetworks(SETTINGS, "rates", data).settings  # from the top left
+    first, *_, last = GridTraining(DataSource(SETTINGS), "rates").settings  # from the top left
     assert (first.lr, first.hidden) == (RATES[0], (WIDTHS[-1],))
     assert (last.lr, last.hidden) == (RATES[-1], (WIDTHS[0],))
     with pytest.raises(ValueError, match="variation must be one of seeds, rates, got 'lr'"):
-        ManyNetworks(SETTINGS, "lr", data)
+        GridTraining(DataSource(SETTINGS), "lr")
 
 
 def test_networks_that_diverge_stop_alone():
     settings = Settings(data="plane", n=40, hidden=(8,), activations=("identity",), optimizer="sgd")
-    many = ManyNetworks(settings, "rates", settings.make_data())
+    many = GridTraining(DataSource(settings), "rates")
     for _ in range(3):
         many.train(30)
     assert 5 < len(many.diverged) < 95
@@ -53,7 +51,7 @@ def test_networks_that_diverge_stop_alone():
 
 def test_a_tab_trains_stops_and_opens_a_network():
     points = [[0.1, 0.2, 0], [0.3, -0.5, 1], [0.2, 0.2, 1], [-0.3, 0.1, 0]]
-    tab = ManyTab(as_code.Rows(Settings(data="points", test=0.0), points), "seeds")
+    tab = GridTraining(DataSource(Settings(data="points", test=0.0), points), "seeds")
     first = tab.frame()
     assert len(first["surfaces"]) == 100 and first["epoch"] == 0
     tab.command({"do": "stop", "epochs": 5})
@@ -63,9 +61,9 @@ def test_a_tab_trains_stops_and_opens_a_network():
     assert frame["epoch"] == 5 and frame["version"] > first["version"]
     assert sum(frame["losses_now"]) < sum(first["losses_now"])
     state = tab.command({"do": "open", "network": 9})
-    playback, rows = as_code.from_state(state)
-    assert playback.settings.seed == 9 and rows.points == points and playback.epoch == 5
-    assert_same_bits(playback.net.params, tab.many.networks[9].params)
+    playback, source = from_state(state)
+    assert playback.settings.seed == 9 and source.points == points and playback.epoch == 5
+    assert_same_bits(playback.net.params, tab.networks[9].params)
     tab.command({"do": "reset"})
     assert tab.frame()["losses_now"] == first["losses_now"]
     for message in ({"do": "open", "network": 100}, {"do": "step"}):

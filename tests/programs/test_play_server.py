@@ -257,9 +257,9 @@ def test_a_page_of_many_networks(ask, server):
 
 
 def test_the_number_of_trainings_has_a_limit(ask, server):
-    names = [ask("/api/tabs", {})[1]["tab"] for _ in range(play_server.MAX_TABS + 3)]
-    assert len(server.tabs) == play_server.MAX_TABS and names[-1] in server.tabs
-    server.watched.update(server.tabs)
+    names = [ask("/api/tabs", {})[1]["tab"] for _ in range(play_server.MAX_TRAININGS + 3)]
+    assert len(server.trainings) == play_server.MAX_TRAININGS and names[-1] in server.trainings
+    server.watched.update(server.trainings)
     assert "pages are open already" in ask("/api/tabs", {})[1]["detail"]
 
 
@@ -271,10 +271,10 @@ def test_a_training_goes_on_while_a_page_shows_it(ask, server):
     ask(f"/api/command?tab={name}", {"do": "play"})
     pages[0].close()
     wait_until(lambda: len(server.server.server_state.connections) == 1)
-    assert next(pages[1])["playing"] and server.tabs[name].playing and name in server.watched
+    assert next(pages[1])["playing"] and server.trainings[name].playing and name in server.watched
     pages[1].close()
     wait_until(lambda: not server.watched)
-    assert not server.tabs[name].playing
+    assert not server.trainings[name].playing
 
 
 def test_connections_leave_room_for_files():

@@ -11,12 +11,26 @@ from checks import assert_same_bits
 
 import fastnn
 from fastnn.activations import HIDDEN
-from fastnn.playground import as_code, from_arrays, from_points, from_table, make_data
+from fastnn.playground import from_arrays, from_points, from_table, make_data
 from fastnn.playground.data_sets import DATA_SETS
-from fastnn.playground.lessons import HELP, LESSONS
 from fastnn.playground.picture import Picture
-from fastnn.playground.playback import Playback
-from fastnn.playground.settings import ACTIVATIONS, EXCLUDED, LOSSES, OPTIMIZERS, Settings
+from fastnn.playground.playback import (
+    DataSource,
+    Playback,
+    as_command,
+    as_python,
+    from_state,
+    state_of,
+)
+from fastnn.playground.settings import (
+    ACTIVATIONS,
+    EXCLUDED,
+    HELP,
+    LESSONS,
+    LOSSES,
+    OPTIMIZERS,
+    Settings,
+)
 
 POINTS = [[0.1, 0.2, 0], [0.3, -0.5, 1], [0.2, 0.2, 1], [-0.3, 0.1, 0], [0.5, 0.5, 1]]
 CASES = {
@@ -41,7 +55,7 @@ CHOICES = [
 
 def begin(values):
     settings = Settings(**values)
-    rows = as_code.Rows(settings, POINTS if settings.data == "points" else None)
+    rows = DataSource(settings, POINTS if settings.data == "points" else None)
     return Playback(settings, rows.make()), rows
 
 
@@ -86,8 +100,8 @@ def test_copies_have_a_limit(monkeypatch):
 def test_a_state_has_the_same_bits(case):
     playback, rows = begin(CASES[case])
     play(playback)
-    state = json.dumps(as_code.state_of(playback, rows.points))
-    again, _ = as_code.from_state(json.loads(state))
+    state = json.dumps(state_of(playback, rows.points))
+    again, _ = from_state(json.loads(state))
     assert again.step == playback.step and again.settings == playback.settings
     assert_same_bits(again.net.params, playback.net.params)
 
@@ -97,7 +111,7 @@ def test_the_code_has_the_same_bits(case, tmp_path, monkeypatch, run):
     playback, rows = begin(CASES[case])
     play(playback)
     monkeypatch.chdir(tmp_path)
-    exec(compile(as_code.as_python(playback, rows), "copied.py", "exec"), {})
+    exec(compile(as_python(playback, rows), "copied.py", "exec"), {})
     assert_same_bits(fastnn.load("network.safetensors").params, playback.net.params)
 
 
@@ -118,7 +132,7 @@ def test_each_choice_learns_draws_and_is_code(values, tmp_path, monkeypatch):
     frame = Picture(playback.data).frame(playback, (0, 1))
     assert all(np.isfinite(frame[name]) for name in ("loss", "test_loss"))
     monkeypatch.chdir(tmp_path)
-    exec(compile(as_code.as_python(playback, rows), "copied.py", "exec"), {})
+    exec(compile(as_python(playback, rows), "copied.py", "exec"), {})
     assert_same_bits(fastnn.load("network.safetensors").params, playback.net.params)
 
 
@@ -126,7 +140,7 @@ def test_each_choice_learns_draws_and_is_code(values, tmp_path, monkeypatch):
 def test_the_command_has_the_same_bits(tmp_path):
     playback, rows = begin(CASES["points"])
     play(playback)
-    command = as_code.as_command(playback, rows).replace("fastnn", f"{sys.executable} -m fastnn", 1)
+    command = as_command(playback, rows).replace("fastnn", f"{sys.executable} -m fastnn", 1)
     subprocess.run(command, shell=True, check=True, cwd=tmp_path, capture_output=True)
     saved = fastnn.load(tmp_path / "network.safetensors")
     assert_same_bits(saved.params, playback.net.params)
@@ -304,7 +318,7 @@ def test_lessons_have_valid_settings():
 def learn(lesson, steps, **changes):
     """(loss, held-out loss, score) of a lesson after each of some numbers of steps, and the playback."""
     settings = Settings.from_json(LESSONS[lesson]["settings"] | changes)
-    playback, found = Playback(settings, settings.make_data()), []
+    playback, found = Playback(settings, DataSource(settings).make()), []
     for step in steps:
         playback.advance(step - playback.step)
         data = playback.data

@@ -11,7 +11,7 @@ import pytest
 
 import fastnn
 from fastnn import plotting
-from fastnn.tabular.explaining.effect import Effect, PairEffect
+from fastnn.tabular.explaining.effects import Effect, PairEffect
 
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch):

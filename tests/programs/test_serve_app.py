@@ -11,10 +11,9 @@ from serving_client import ask, ask_all
 from fastnn import MLP, TabularClassifier
 from fastnn.serving import Access, create_app
 from fastnn.serving.batches import Batches
-from fastnn.serving.served_model import describe_columns, example_row
-from fastnn.serving.table_service import TableService
-from fastnn.web.bodies import Bodies
-from fastnn.web.errors import RequestError
+from fastnn.serving.schema import describe_columns, example_row
+from fastnn.serving.service import TableService
+from fastnn.web.requests import Bodies, RequestError
 
 validate = pytest.importorskip("openapi_spec_validator", reason="it is not installed").validate
 pa = pytest.importorskip("pyarrow", reason="tables need the extra cli")

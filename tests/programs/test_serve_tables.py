@@ -13,7 +13,7 @@ import fastnn
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.serving import create_app
 from fastnn.tabular import stored_model
-from fastnn.tabular.table_model import TableModel
+from fastnn.tabular.model import TableModel
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=4, n_threads=1, random_state=0)
 N = 120

@@ -22,16 +22,16 @@ BANDS = {
     "networks": """kernels core state typing activations initializers losses optimizers schedules
         functional encoded_table network config reference""",
     "bytes": "files tables datasets",
-    "training": "training callbacks distributed mlp many saving",
-    "estimators": "estimators model_selection tabular exchange",
+    "training": "training callbacks distributed mlp many",
+    "estimators": "estimators model_selection tabular",
     # __init__ has the public names: only programs may import them from there
     "programs": "cli export plotting serving playground web __init__ __main__ _pyinstaller",
 }
 HEIGHT = {name: height for height, names in enumerate(BANDS.values()) for name in names.split()}
 # Exceptions for convenience, inside a method, so that they cost nothing until it is called.
 UPWARDS = {
-    ("mlp", "exchange.pytorch"): "MLP.to_torch",
-    ("estimators.base", "exchange.scikit_learn"): "MLPClassifier.to_sklearn",
+    ("mlp", "estimators.pytorch"): "MLP.to_torch",
+    ("estimators.base", "estimators.scikit_learn"): "MLPClassifier.to_sklearn",
 }
 # Packages of one band: each imports nothing of those after it, also in functions.
 BELOW = {
@@ -58,9 +58,9 @@ COMPUTED = {
 }
 AT_IMPORT = {"numpy"}  # besides fastnn and the standard library
 ON_USE = {  # also allowed in these packages, which are imported when they are used
-    "sklearn": {"estimators", "exchange", "model_selection", "tabular"},
+    "sklearn": {"estimators", "model_selection", "tabular"},
     "scipy": {"estimators", "model_selection", "tabular"},
-    "torch": {"exchange"},
+    "torch": {"estimators.pytorch"},
     "PyInstaller": {"_pyinstaller"},
     "jinja2": {"web"},
     "markupsafe": {"cli.html_report", "web"},
@@ -70,14 +70,14 @@ ON_USE = {  # also allowed in these packages, which are imported when they are u
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"playground", "tables"},
     "pandas": {
-        "tabular.checking",
+        "tabular.drift",
         "tabular.columns",
         "tabular.explaining",
     },  # of a DataFrame that was passed, or as one
     "shap": {"tabular.explaining"},
-    "catboost": {"tabular.comparing"},
-    "lightgbm": {"tabular.comparing"},
-    "threadpoolctl": {"tabular.comparing"},
+    "catboost": {"tabular.baselines"},
+    "lightgbm": {"tabular.baselines"},
+    "threadpoolctl": {"tabular.baselines"},
     "openpyxl": {"tables"},
     "xlrd": {"tables"},
     "duckdb": {"tables"},
@@ -244,7 +244,7 @@ def test_commands_take_no_namespace():
         for path in (PACKAGE / "cli").rglob("*.py")
         if re.search(r"argparse|Namespace", path.read_text(encoding="utf-8"))
     }
-    parsing = {"__init__", "option_types", "options", "parser", "train_options"}  # --config
+    parsing = {"__init__", "options", "train_options"}  # --config
     assert users == {f"{name}.py" for name in parsing}
 
 
@@ -360,12 +360,12 @@ def test_the_page_names_every_package():
         ("tabular.columns.column", "from .. import fitting"),
         ("tabular.columns.column", "def f():\n    from ..large import sampling"),
         ("web.application", "def f():\n    from ..cli.console import print_line"),
-        ("serving.page", "def f():\n    from ..cli.html_report import elements"),
+        ("serving.app", "def f():\n    from ..cli.html_report import elements"),
         ("playground.server", "from ..cli.console import print_line"),
         ("training.many", "from fastnn.tabular.encoder import Encoder"),
         ("estimators", "def f():\n    from ..export import c"),
-        ("mlp", "from .exchange.pytorch import to_torch"),
-        ("callbacks", "def f():\n    from .exchange.pytorch import to_torch"),
+        ("mlp", "from .estimators.pytorch import to_torch"),
+        ("callbacks", "def f():\n    from .estimators.pytorch import to_torch"),
     ],
 )
 def test_the_rule_detects_a_violation(importer, text):
@@ -401,7 +401,7 @@ print(*(name for name, module in sys.modules.items() if name not in before and h
     variants = [name for name in loaded if name.startswith("fastnn._") and "float" in name]
     assert len(variants) == 2, "one variant for each dtype"
     late = """reference cli datasets many training.pool training.planner training.stream tables files
-        saving functional core.errors core.options losses.regression optimizers.adaptive"""
+        functional core.errors core.options losses.regression optimizers.adaptive"""
     assert not loaded & {"argparse", *(f"fastnn.{name}" for name in late.split())}
 
 

@@ -23,8 +23,8 @@ from fastnn import TabularClassifier, cli
 from fastnn.cli.console import CommandWords
 from fastnn.core.errors import Argument, DataError, Message, Row, Wording, placed
 from fastnn.tables import TableError
-from fastnn.tables.table_errors import NoRowsError
-from fastnn.tabular.table_memory import TooLargeError
+from fastnn.tables.errors import NoRowsError
+from fastnn.tabular.encoder import TooLargeError
 
 PACKAGE = pathlib.Path(fastnn.__file__).parent
 CLASSES = {cls.__name__ for cls in (DataError, TableError, NoRowsError, TooLargeError)}

@@ -37,7 +37,7 @@ NAMES = [
     for name in WALKED
     if name != "__main__"
     and name.partition(".")[0] != "plotting"
-    and (name != "exchange.pytorch" or importlib.util.find_spec("torch"))
+    and (name != "estimators.pytorch" or importlib.util.find_spec("torch"))
     and not name.startswith(("cli.", "_pyinstaller"))  # PyInstaller imports the latter
     and not VARIANT.fullmatch(name)
 ]

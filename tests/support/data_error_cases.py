@@ -6,6 +6,7 @@ Those of `fastnn.tables` are in table_error_cases.py.
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -63,7 +64,7 @@ def interrupted(monkeypatch):
 
 def small_header(monkeypatch):
     monkeypatch.setattr("fastnn.files.safetensors.MAX_HEADER", 100_000)
-    monkeypatch.setattr("fastnn.tabular.tabular_file.SPARE", 99_000)
+    monkeypatch.setattr("fastnn.tabular.stored_model.SPARE", 99_000)
 
 
 def prepared(case, *others):
@@ -118,7 +119,7 @@ def changing(change):
     """Write a folder whose rows `fastnn train` reads as others in the second pass."""
 
     def prepare(monkeypatch):
-        from fastnn.cli.train_table import StreamedRows
+        from fastnn.cli.table_file import StreamedRows
 
         folder(a={"a": A, "goal": GOAL})(monkeypatch)
         read, n_passes = StreamedRows.__iter__, []
@@ -134,20 +135,20 @@ def changing(change):
 
 
 COLUMNS = [
-    fit("columns/column_kinds.find", ROWS, command=False, numbers="a", drop="a"),
+    fit("columns/features._chosen", ROWS, command=False, numbers="a", drop="a"),
     fit("columns/date.declare", {**ROWS}, "--date c", dates="c"),
     Case(
-        "tabular/columns/column_kinds.positions: {argument} names the column {column!r}, but",
+        "tabular/columns/features._positions: {argument} names the column {column!r}, but",
         lambda: large(drop="a").fit(np.eye(N), GOAL),
     ),
     fit(
-        "columns/column_kinds.positions: {argument} names the column {column!r}, which",
+        "columns/features._positions: {argument} names the column {column!r}, which",
         ROWS,
         command=False,
         drop="b",
     ),
-    fit("columns/column_kinds.positions: {argument} names column {i}", ROWS, command=False, drop=7),
-    fit("columns/column_kinds.positions: {argument} must hold", ROWS, command=False, drop=[1.5]),
+    fit("columns/features._positions: {argument} names column {i}", ROWS, command=False, drop=7),
+    fit("columns/features._positions: {argument} must hold", ROWS, command=False, drop=[1.5]),
     fit(
         "columns/number.convert: column {column!r} holds",
         {"a": DAYS},
@@ -156,7 +157,7 @@ COLUMNS = [
     ),
     fit("columns/number.convert: column {column!r} is", {"a": [*A[:-1], np.inf]}),
     fit("columns/date._of_numbers", {"a": A}, "--date a", dates="a"),
-    fit("columns/text_kind.refuse", {"a": TEXT}, "--number a", numbers="a"),
+    fit("columns/input_column.refuse", {"a": TEXT}, "--number a", numbers="a"),
     fit("columns/features.fit", {"a": [1] * N, "b": TEXT}, "--drop b", drop="b"),
     fit("columns/column.features", {"a": A * 1e305}),
     prepared(
@@ -165,15 +166,15 @@ COLUMNS = [
     ),
     fit("columns/input_column.__init__", {"a": [[1, 2]] * N}),
     Case(
-        "tabular/columns/input_column.concatenate",
+        "tabular/columns/input_column.join_parts",
         lambda: large().fit([(dates_and_numbers(i), GOAL[:20]) for i in range(2)]),
     ),
     Case(
-        "tabular/columns/records._to_arrow: column {column!r} of",
+        "tabular/columns/frames._to_arrow: column {column!r} of",
         lambda: large().fit([{"a": 1}, {"a": "x"}], [0, 1]),
     ),
     Case(
-        "tabular/columns/records._to_arrow: column {column!r} holds",
+        "tabular/columns/frames._to_arrow: column {column!r} holds",
         lambda: large().fit([{"a": "y"}, {"a": "\ud800"}], [0, 1]),
     ),
     Case(
@@ -181,12 +182,15 @@ COLUMNS = [
         lambda: large().fit(pa.table([A, A], ["a", "a"]), GOAL),
     ),
     prepared(
-        fit("table_memory.check_memory", {"a": [f"x{i // 2}" for i in range(N)]}),
+        fit("encoder.check_memory", {"a": [f"x{i // 2}" for i in range(N)]}),
         csv_of({"goal": GOAL, "a": [f"x{i // 2}" for i in range(N)]}),
-        lambda m: m.setattr("fastnn.tabular.table_memory.available_bytes", lambda: 1000),
+        lambda m: m.setattr(
+            "fastnn.tabular.encoder.errors",
+            SimpleNamespace(available_memory=lambda counts_files: 1000),
+        ),
     ),
     prepared(
-        fit("tabular_file.check_before_training", {"a": [f"c{i // 2}" * 2000 for i in range(N)]}),
+        fit("stored_model.check_before_training", {"a": [f"c{i // 2}" * 2000 for i in range(N)]}),
         small_header,
     ),
 ]
@@ -211,23 +215,23 @@ TARGETS = [
         folder(a={"a": A, "goal": GOAL}),
     ),
     Case(
-        "tabular/target_values.to_labels",
+        "tabular/targets._sortable",
         lambda: large().fit(np.eye(N), [*"ab" * (N // 2 - 1), "a", None]),
     ),
-    Case("tabular/target_values._check_finite", lambda: large().fit(X, [0.0, np.nan] * (N // 2))),
+    Case("tabular/targets._check_finite", lambda: large().fit(X, [0.0, np.nan] * (N // 2))),
     Case(
-        "tabular/target_values._refuse_text",
+        "tabular/targets._refuse_text",
         lambda: TabularRegressor(2).fit(X, ["1", "$1,702"] * (N // 2)),
     ),
-    fit("target_values.check_numbers", ROWS, command=False, cls=TabularRegressor, log_target=True),
+    fit("targets.check_targets", ROWS, command=False, cls=TabularRegressor, log_target=True),
     fit(
         "targets.fit: {argument} holds",
         {"a": A, "goal": A * 1e200},
         cls=TabularRegressor,
     ),
-    fit("metrics.resolve: {argument} {problem}", ROWS, command=False, metric="rmse"),
+    fit("metrics.resolve_metric: {argument} {problem}", ROWS, command=False, metric="rmse"),
     Case(
-        "tabular/metrics.resolve: {argument} is the function",
+        "tabular/metrics.resolve_metric: {argument} is the function",
         lambda: large(metric=MissingMetric("f")).fit(X, GOAL),
     ),
     fit(
@@ -287,49 +291,49 @@ def splits(*folds, **arguments):
 
 
 ROLES = [
-    by_rows("row_columns.find: {argument} names a column that", ROWS, "", False, time="day"),
+    by_rows("roles.named_column: {argument} names a column that", ROWS, "", False, time="day"),
     Case(
-        "tabular/row_columns.find: {argument} names a column of",
+        "tabular/roles.named_column: {argument} names a column of",
         lambda: large().fit(np.eye(N), GOAL, sample_weight="a"),
     ),
-    by_rows("row_columns.column_names", ROWS, "", False, groups="goal"),
+    by_rows("roles.column_names", ROWS, "", False, groups="goal"),
     Case(
-        "tabular/row_columns.weight",
+        "tabular/roles.weight",
         lambda: large().fit([(X.assign(w=A), GOAL, A)], sample_weight="w"),
     ),
     Case(
-        "tabular/row_columns.from_values",
+        "tabular/roles.from_values",
         lambda: large().fit(X, GOAL, time=np.eye(N)),
     ),
     by_rows(
-        "row_columns.to_weights: {argument} names",
+        "roles.to_weights: {argument} names",
         {"a": A, "d": DAYS},
         "--weight d",
         sample_weight="d",
     ),
     by_rows(
-        "row_columns.to_weights: {argument} holds",
+        "roles.to_weights: {argument} holds",
         {"a": A, "w": -A},
         "--weight w",
         sample_weight="w",
     ),
-    by_rows("row_columns._check_number", {"a": A, "g": [1] * N}, "--group g", groups="g"),
+    by_rows("roles._check_number", {"a": A, "g": [1] * N}, "--group g", groups="g"),
     by_rows(
-        "row_columns._refuse_missing",
+        "roles._refuse_missing: {argument} has",
         {"a": A, "w": [None, *A[1:]]},
         "--weight w",
         sample_weight="w",
     ),
-    by_rows("row_columns.to_times: {argument} is {value}", ONE_DAY, "--time t", time="t"),
+    by_rows("roles.to_times: {argument} is {value}", ONE_DAY, "--time t", time="t"),
     by_rows(
-        "row_columns.to_times: {argument} is missing",
+        "roles.to_times: {argument} is missing",
         {"a": A, "t": pa.nulls(N, pa.float64())},
         "--time t",
         time="t",
     ),
-    by_rows("row_columns._parse", {"a": A, "t": [*"xy"] * (N // 2)}, "--time t", time="t"),
+    by_rows("roles._parse", {"a": A, "t": [*"xy"] * (N // 2)}, "--time t", time="t"),
     Case(
-        "tabular/forward_folds._first_times",
+        "tabular/folds._first_times",
         lambda: large().fit(X, GOAL, A == 0, time=A),
         train("t.parquet", "--time a --weight w"),
         lambda monkeypatch: pq.write_table(
@@ -337,49 +341,49 @@ ROLES = [
         ),
     ),
     by_rows(
-        "forward_folds._set_groups",
+        "folds._set_groups",
         {**PANEL, "g": ["x"] * (N - 1) + ["y"]},
         "--time t --group g",
         time="t",
         groups="g",
     ),
     Case(
-        "tabular/forward_folds.split",
+        "tabular/folds.split",
         lambda: large().fit("d", "goal", window=20, time="a"),
         train("d", "--window 20 --time a"),
         lambda monkeypatch: (
             folder(a={"a": A, "goal": GOAL})(monkeypatch),
             monkeypatch.setattr(
-                "fastnn.tabular.forward_folds.ForwardFolds.keys",
+                "fastnn.tabular.folds.ForwardFolds.keys",
                 lambda self, numbers: np.zeros(20, np.intp),
             ),
         ),
     ),
     Case(
-        "tabular/fitting/fit_split._by_splitter: {argument} cannot",
+        "tabular/fitting/splitting._by_splitter: {argument} cannot",
         splits(([1], [2]), time=A),
     ),
     Case(
-        "tabular/fitting/fit_split._by_splitter: {argument} has",
+        "tabular/fitting/splitting._by_splitter: {argument} has",
         splits(([1], [2]), groups=[None, *A[1:]]),
     ),
-    Case("tabular/fitting/fit_split._by_splitter: {argument} yields", splits()),
+    Case("tabular/fitting/splitting._by_splitter: {argument} yields", splits()),
     Case(
-        "tabular/fitting/fit_split._by_splitter: {argument} needs",
+        "tabular/fitting/splitting._by_splitter: {argument} needs",
         lambda: large(cv=3).fit([(X, GOAL)], window=20),
     ),
     Case(
-        "tabular/fitting/fit_split._check_fold: {argument} must yield {what}, but fold", splits([1])
+        "tabular/fitting/splitting._check_fold: {argument} must yield {what}, but fold", splits([1])
     ),
     Case(
-        "tabular/fitting/fit_split._check_fold: {argument} must yield {what}, but {name}",
+        "tabular/fitting/splitting._check_fold: {argument} must yield {what}, but {name}",
         splits(([1], [N])),
     ),
-    Case("tabular/fitting/fit_split._check_fold: {argument} has", splits(([1, 2], [2]))),
+    Case("tabular/fitting/splitting._check_fold: {argument} has", splits(([1, 2], [2]))),
 ]
 LARGE = [
     Case(
-        "tabular/large/large_table.check_window",
+        "tabular/large/batch_table._sample",
         lambda: large().fit("d", "goal", window=3),
         train("d", "--window 3"),
         folder(a={"a": A, "goal": GOAL}),
@@ -391,29 +395,29 @@ LARGE = [
         of_several_ranks,
     ),
     Case(
-        "tabular/large/table_rows._batches",
+        "tabular/large/batch_table._open_batches",
         lambda: large().fit(X, GOAL, window=9),
     ),
     Case(
-        "tabular/row_folds.split",
+        "tabular/folds.split",
         lambda: large().fit("d", "goal", window=20),
         train("d", "--window 20"),
         lambda monkeypatch: (
             folder(a={"a": A, "goal": GOAL})(monkeypatch),
             monkeypatch.setattr(
-                "fastnn.tabular.row_folds.HashedFolds.keys",
+                "fastnn.tabular.folds.HashedFolds.keys",
                 lambda self, numbers: np.zeros(20, np.intp),
             ),
         ),
     ),
     Case(
-        "tabular/large/large_table.read_again",
+        "tabular/large/batch_table._read_again",
         lambda: large().fit(passes([(X, GOAL)], [(X, GOAL), (X, GOAL)]), window=30),
         train("d", "--window 30"),
         changing(lambda parts: [*parts, *parts]),
     ),
     Case(
-        "tabular/large/large_table.check_pass",
+        "tabular/large/batch_table._check_pass",
         lambda: large().fit(passes([(X, GOAL)], [(X[::-1], GOAL)]), window=30),
         train("d", "--window 30"),
         changing(lambda parts: [(x, y[::-1]) for x, y in parts]),
@@ -437,13 +441,13 @@ EXPORTS = [
         ensemble,
     ),
     Case(
-        "export/onnx_graph/onnx_layers._float32",
+        "export/onnx_file._float32",
         lambda: fastnn.export.onnx(fastnn.load("net.safetensors"), "a"),
         "export net.safetensors --onnx a",
         large_network,
     ),
     Case(
-        "export/onnx_graph/onnx_layers._finish_numbers",
+        "export/onnx_file._finish_numbers",
         lambda: fastnn.export.onnx(fastnn.load("n.safetensors"), "a"),
         "export n.safetensors --onnx a",
         lambda monkeypatch: number_model(monkeypatch, 1e60),
@@ -474,13 +478,13 @@ SETTINGS = [
         lambda monkeypatch: (number_model(monkeypatch), write_csv("other.csv", b=[1])),
     ),
     Case(
-        "estimators/intervals.cv_plus",
+        "estimators/ensemble.cv_plus",
         lambda: fastnn.load("n.safetensors").predict_interval(tables.read("new.csv"), 0.999),
         "predict n.safetensors new.csv --interval 0.999",
         number_model,
     ),
     Case(
-        "export/c99/c_text.check_name",
+        "export/c_text.check_name",
         lambda: fastnn.export.c(fastnn.load("net.safetensors"), "my-net.c"),
         "export net.safetensors --c my-net.c",
         lambda monkeypatch: fastnn.MLP([2, 1]).save("net.safetensors"),
@@ -500,13 +504,13 @@ def explained(**options):
 
 EXPLANATIONS = [
     Case(
-        "tabular/explaining/scales.check_name",
+        "tabular/explaining/mixtures._check_scale",
         explained(scale="log-odds"),
         "explain n.safetensors new.csv --scale log-odds",
         explain,
     ),
     Case(
-        "tabular/explaining/scales.find_output",
+        "tabular/explaining/mixtures.select_output",
         lambda: explained()().of("x"),
         None,
         explain,
@@ -548,7 +552,7 @@ def old_model(monkeypatch):
 
 CHECKS = [
     Case(
-        "tabular/checking/counting.of",
+        "tabular/drift/profile.of",
         lambda: fastnn.load("n.safetensors").check("new.csv"),
         "check n.safetensors new.csv",
         old_model,

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fastnn.core.errors import DataError
-from fastnn.tabular.columns import KINDS, column_kinds
+from fastnn.tabular.columns import KINDS, features
 from fastnn.tabular.columns.column import NumberFeature, Numeric
 
 N = 90
@@ -30,20 +30,20 @@ class Angle(Numeric):
     number_parts = (*Numeric.number_parts, "sin", "cos")
 
     @classmethod
-    def guess(cls, label, raw, present):
-        is_angle = present is not None and all(text.endswith("°") for text in present)
+    def guess(cls, label, raw):
+        is_angle = raw.kind == "text" and all(text.endswith("°") for text in raw.present)
         return cls(label, "°", True) if is_angle else None
 
     @classmethod
-    def declare(cls, label, raw, present):
-        if any(math.isnan(parse_angle(text, "°")) for text in present or ()):
+    def declare(cls, label, raw):
+        if any(math.isnan(parse_angle(text, "°")) for text in raw.present):
             raise DataError(
                 "{argument} names the column {column!r}, which holds other texts.",
                 "Correct them.",
                 argument=cls.argument,
                 column=label,
             )
-        return cls(label, None if present is None else "°", present is not None)
+        return cls(label, "°" if raw.kind == "text" else None, raw.kind == "text")
 
     def is_style(self):
         return self.style in (None, "°")
@@ -99,7 +99,7 @@ def add_kind(kind):
     rows = {kind.kind: kind, **KINDS}  # it guesses before numbers do
     KINDS.clear()
     KINDS.update(rows)
-    column_kinds.ARGUMENTS = (kind.argument, *column_kinds.ARGUMENTS)
+    features.ARGUMENTS = (kind.argument, *features.ARGUMENTS)
     from fastnn import TabularClassifier, TabularRegressor
 
     for estimator in (TabularClassifier, TabularRegressor):

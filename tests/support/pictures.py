@@ -14,7 +14,7 @@ from places import DATA
 
 import fastnn
 from fastnn import plotting
-from fastnn.tabular.explaining.effect import Effect, PairEffect
+from fastnn.tabular.explaining.effects import Effect, PairEffect
 
 FOLDER = DATA / "plots"
 

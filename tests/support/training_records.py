@@ -10,7 +10,7 @@ from fastnn.cli.record import (
     TrainingSetup,
     Tuning,
 )
-from fastnn.tables.data_checks import DataIssue
+from fastnn.tables.checks import DataIssue
 
 
 def training_setup(**changes):

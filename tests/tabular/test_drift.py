@@ -14,12 +14,11 @@ import fastnn
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.core.errors import DataError
 from fastnn.tabular import stored_model
-from fastnn.tabular.checking import chance
-from fastnn.tabular.checking.changes import find_changes
-from fastnn.tabular.checking.counting import NewRows
-from fastnn.tabular.checking.profile import TableProfile
 from fastnn.tabular.columns import frames
 from fastnn.tabular.columns.features import Features
+from fastnn.tabular.drift import changes
+from fastnn.tabular.drift.changes import find_changes
+from fastnn.tabular.drift.profile import NewRows, TableProfile
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 SMALL = dict(n_estimators=1, hidden_layer_sizes=4, random_state=0)
@@ -67,23 +66,23 @@ def kinds(report):
 def test_tails_are_those_of_the_hypergeometric_distribution(case):
     k, n_new, n_with, n_all = case
     law = stats.hypergeom(n_all, n_with, n_new)
-    assert chance.at_least(*case) == pytest.approx(law.sf(k - 1), rel=1e-9)
-    assert chance.at_most(*case) == pytest.approx(law.cdf(k), rel=1e-9)
+    assert changes.at_least(*case) == pytest.approx(law.sf(k - 1), rel=1e-9)
+    assert changes.at_most(*case) == pytest.approx(law.cdf(k), rel=1e-9)
 
 
 def test_tails_of_many_rows():
     case = 60_000, 100_000, 500_000, 1_000_000
-    assert chance.at_least(*case) == pytest.approx(
+    assert changes.at_least(*case) == pytest.approx(
         stats.hypergeom(1_000_000, 500_000, 100_000).sf(59_999), rel=1e-6
     )
-    assert chance.at_least(49_000, 100_000, 500_000, 1_000_000) == pytest.approx(1.0)
+    assert changes.at_least(49_000, 100_000, 500_000, 1_000_000) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("sizes", [(30, 400), (200, 200)])
 def test_the_test_of_distributions_is_that_of_kolmogorov_and_smirnov(sizes):
     a, b = (np.random.default_rng(i).normal(0.3 * i, 1, n) for i, n in enumerate(sizes))
     expected = stats.ks_2samp(a, b)
-    assert chance.is_other_distribution(expected.statistic, *sizes) == pytest.approx(
+    assert changes.is_other_distribution(expected.statistic, *sizes) == pytest.approx(
         expected.pvalue, rel=0.25
     )
 
@@ -98,7 +97,7 @@ def test_the_bound_for_frequencies_holds():
                 weight = np.arange(1, levels + 1) ** -rng.choice([0, 0.5, 1, 1.5])
                 both = rng.multinomial(n + m, weight / weight.sum())
                 new = rng.multivariate_hypergeometric(both, n)
-                found.append(chance.are_other_frequencies(new, both - new))
+                found.append(changes.are_other_frequencies(new, both - new))
     assert np.mean(np.array(found) < 0.01) <= 0.01
     assert np.mean(np.array(found) < 0.05) <= 0.05
 

@@ -17,8 +17,8 @@ pytest.importorskip("pyarrow", reason="tables need the extra cli")
 import fastnn
 from fastnn import DataError, TabularClassifier, TabularRegressor, losses
 from fastnn.tabular import stored_model
-from fastnn.tabular.explaining.background import MOST_VALUES, Background
-from fastnn.tabular.fit_rows import FitRows
+from fastnn.tabular.encoder import FitRows
+from fastnn.tabular.explaining.mixtures import MOST_VALUES, Background
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=4, random_state=0)
 N = 90

@@ -21,9 +21,9 @@ from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.encoded_table import EncodedTable
 from fastnn.tables import TableWarning
 from fastnn.tabular import find_label_issues
-from fastnn.tabular.fitting import final_networks, permutation, training_jobs
+from fastnn.tabular.fitting import permutation, training_jobs
 from fastnn.tabular.fitting.table_fit import TableFit
-from fastnn.tabular.forward_folds import ForwardFolds, as_seen
+from fastnn.tabular.folds import ForwardFolds, as_seen
 from fastnn.training import pool
 
 N = 90
@@ -122,13 +122,13 @@ GAPS = {
 @pytest.mark.parametrize("argument", GAPS)
 def test_rows_without_a_time_or_a_group_are_not_used(argument, window, monkeypatch):
     """They may be later than the rows that a fold scores, or of their groups."""
-    final, make = [], final_networks.FinalNetworks.make
+    final, make = [], training_jobs.FinalNetworks.make
 
     def record(self, *arguments):
         make(self, *arguments)
         final.extend(self.jobs)
 
-    monkeypatch.setattr(final_networks.FinalNetworks, "make", record)
+    monkeypatch.setattr(training_jobs.FinalNetworks, "make", record)
     table = X.assign(y=y, day=X["day"].dt.strftime("%Y-%m-%d"))
     column = {"time": "day", "groups": "site"}[argument]
     table.loc[3, column], table.loc[7, column] = None, None if argument == "groups" else "soon"
@@ -265,9 +265,9 @@ def test_the_epochs_are_those_of_the_folds_with_most_rows():
         SimpleNamespace(best=list(best), n_train=n)
         for best, n in (((0.1, 0.9), 10), ((0.2, 0.8), 20), ((0.3, 0.7), 30), ((0.5, 0.6), 40))
     ]
-    assert final_networks._median_parts(jobs) == [0.3, 0.7]
-    assert final_networks._median_parts(jobs[:2]) == [0.2, 0.8]
-    assert final_networks._median_parts(jobs[:1]) == [0.1, 0.9]
+    assert training_jobs._median_parts(jobs) == [0.3, 0.7]
+    assert training_jobs._median_parts(jobs[:2]) == [0.2, 0.8]
+    assert training_jobs._median_parts(jobs[:1]) == [0.1, 0.9]
 
 
 def test_column_weights_come_from_earlier_folds(monkeypatch):
@@ -409,7 +409,7 @@ def stop_after(model, n_folds, n_final, *args, **options):
                         raise KeyboardInterrupt
 
             done: list = []
-            patch.setattr(final_networks.training_jobs, "end_networks", interrupt)
+            patch.setattr(training_jobs, "end_networks", interrupt)
         with pytest.raises(KeyboardInterrupt):
             model.fit(*args, **options)
     return model

@@ -14,11 +14,11 @@ from numpy.testing import assert_array_equal
 
 import fastnn
 from fastnn import EncodedTable, TabularClassifier, TabularRegressor, export
+from fastnn.tabular import baselines
+from fastnn.tabular.baselines import BaselineInputs
 from fastnn.tabular.columns import frames
-from fastnn.tabular.columns.known_categories import KnownCategories, are_often_single
-from fastnn.tabular.comparing import baselines
-from fastnn.tabular.comparing.baseline_inputs import BaselineInputs
 from fastnn.tabular.fitting import recipe, training_jobs
+from fastnn.tabular.fitting.recipe import KnownCategories, are_often_single
 
 N = 600
 WINDOW = 200  # rows in memory of a table that is larger

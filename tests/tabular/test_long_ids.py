@@ -159,19 +159,19 @@ def test_missing_ids_are_missing():
 
 
 def test_parts_of_different_types():
-    from fastnn.tabular.columns.input_column import concatenate, from_vector, to_texts
+    from fastnn.tabular.columns.input_column import from_vector, join_parts, to_texts
 
     parts = [
         from_vector(np.array([ID + 1, 5]), "id"),
         from_vector(np.array([LONG + 1], np.uint64), "id"),
         from_vector(np.array([1.5, np.nan]), "id"),
     ]
-    codes, texts = to_texts(concatenate(parts, "id"))
+    codes, texts = to_texts(join_parts(parts, "id"))
     assert sorted(texts) == sorted(["1.5", "5", str(ID + 1), str(LONG + 1)])
     assert [None if i < 0 else texts[i] for i in codes] == [
         *(str(ID + 1), "5", str(LONG + 1), "1.5", None)
     ]
-    codes, texts = to_texts(concatenate(parts, "id").take(np.array([2, 4])))
+    codes, texts = to_texts(join_parts(parts, "id").take(np.array([2, 4])))
     assert [texts[0], *codes.tolist()] == [str(LONG + 1), 0, -1]
 
 

@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 
-from fastnn.tabular.comparing.paired import PARTS, Difference, PairedScores, assign_parts
-from fastnn.tabular.metric_values import ScoredRows
-from fastnn.tabular.metrics import CLASS_METRICS, NUMBER_METRICS
+from fastnn.tabular.metrics import (
+    CLASS_METRICS,
+    NUMBER_METRICS,
+    PARTS,
+    Difference,
+    PairedScores,
+    ScoredRows,
+    assign_parts,
+)
 
 rng = np.random.default_rng(0)
 

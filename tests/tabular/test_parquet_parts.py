@@ -7,8 +7,8 @@ import pytest
 from checks import assert_same_bits
 
 from fastnn import TabularClassifier, TabularRegressor
-from fastnn.tables import TableError, TableWarning, parquet_files, read
-from fastnn.tabular.table_model import TableModel
+from fastnn.tables import TableError, TableWarning, arrow_files, read
+from fastnn.tabular.model import TableModel
 
 pa = pytest.importorskip("pyarrow")
 pd = pytest.importorskip("pandas")
@@ -44,7 +44,7 @@ def classifier():
 @pytest.fixture(params=[1, 7, 100, 10**6])
 def part(request, monkeypatch):
     """Rows of a part."""
-    monkeypatch.setattr(parquet_files, "PART_BYTES", 16 * 6 * request.param)
+    monkeypatch.setattr(arrow_files, "PART_BYTES", 16 * 6 * request.param)
     return request.param
 
 
@@ -71,10 +71,10 @@ def test_predictions_are_those_of_the_table_in_memory(tmp_path, part, cuts, regr
 
 
 def test_parts_do_not_depend_on_row_groups(tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet_files, "PART_BYTES", 16 * 5 * 100)
+    monkeypatch.setattr(arrow_files, "PART_BYTES", 16 * 5 * 100)
     notes = []
     path = saved(tmp_path, row_group_size=40)
-    table = parquet_files.ParquetTable(path, (), (), (), notes.append)
+    table = arrow_files.ParquetTable(path, (), (), (), notes.append)
     table.select(table.names)
     parts = list(table.parts())
     assert [part.num_rows for _, _, part in parts] == [100, 100, 100]
@@ -86,19 +86,19 @@ def test_parts_do_not_depend_on_row_groups(tmp_path, monkeypatch):
 @pytest.mark.parametrize("order", ["ascending", "shuffled", "equal"])
 @pytest.mark.parametrize("name", ["", "Unnamed: 0", "number"])
 def test_row_numbers_are_left_out_as_in_memory(tmp_path, monkeypatch, name, order):
-    monkeypatch.setattr(parquet_files, "PART_BYTES", 16 * 2 * 100)
+    monkeypatch.setattr(arrow_files, "PART_BYTES", 16 * 2 * 100)
     numbers = {"ascending": np.arange(N), "shuffled": RNG.permutation(N), "equal": np.zeros(N, int)}
     table = pa.table([numbers[order], HEIGHT], [name, "x"])
     pq.write_table(table, tmp_path / "rows.parquet")
     notes, expected = [], []
     names = read(tmp_path / "rows.parquet", on_note=expected.append).column_names
-    parts = parquet_files.ParquetTable(str(tmp_path / "rows.parquet"), (), (), (), notes.append)
+    parts = arrow_files.ParquetTable(str(tmp_path / "rows.parquet"), (), (), (), notes.append)
     assert parts.names == names and notes == expected
     assert len(names) == 1 + (name == "number" or order == "equal")
 
 
 def test_a_note_is_given_once(tmp_path, monkeypatch, regressor):
-    monkeypatch.setattr(parquet_files, "PART_BYTES", 16 * 6 * 100)
+    monkeypatch.setattr(arrow_files, "PART_BYTES", 16 * 6 * 100)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         regressor.predict(saved(tmp_path))
@@ -110,7 +110,7 @@ def test_a_note_is_given_once(tmp_path, monkeypatch, regressor):
 
 @IGNORE
 def test_a_bad_value_is_named_with_its_file_and_rows(tmp_path, monkeypatch, regressor):
-    monkeypatch.setattr(parquet_files, "PART_BYTES", 16 * 5 * 100)
+    monkeypatch.setattr(arrow_files, "PART_BYTES", 16 * 5 * 100)
     ages = [str(i) for i in range(N)]
     ages[200:300] = ["unknown age"] * 100
     TABLE.assign(age=ages).to_parquet(tmp_path / "rows.parquet")
@@ -140,7 +140,7 @@ def test_other_columns_and_files_without_rows(tmp_path, regressor):
 
 @IGNORE
 def test_a_large_file_is_never_in_memory(tmp_path, monkeypatch, regressor):
-    monkeypatch.setattr(parquet_files, "PART_BYTES", 16 * 5 * 1000)
+    monkeypatch.setattr(arrow_files, "PART_BYTES", 16 * 5 * 1000)
     schema = pa.Schema.from_pandas(TABLE, preserve_index=False)
     with pq.ParquetWriter(tmp_path / "rows.parquet", schema) as writer:
         for _ in range(40):

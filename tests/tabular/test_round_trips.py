@@ -18,7 +18,7 @@ pd = pytest.importorskip("pandas")
 from scale import scaled  # noqa: E402
 
 from fastnn import tables  # noqa: E402
-from fastnn.tabular.columns import column_kinds, frames  # noqa: E402
+from fastnn.tabular.columns import features, frames  # noqa: E402
 
 #: Notes about the rows or columns of a file, which need not name each column.
 IS_ABOUT_ROWS = re.compile(
@@ -269,7 +269,7 @@ def values_of(path):
     """{name: (kind, values)} of a file, and the notes about it."""
     notes: list = []
     frame = frames.read(tables.read(path, on_note=notes.append))
-    found, left_out = column_kinds.find(frame)
+    found, left_out = features.find_kinds(frame)
     out = {}
     for i, column in found:
         raw = frame.columns[i]

@@ -7,10 +7,9 @@ import pytest
 from checks import assert_same_bits
 from numpy.testing import assert_allclose
 
-from fastnn.tabular.explaining import means, shapley
-from fastnn.tabular.explaining.mixed_rows import Mixture
-from fastnn.tabular.explaining.permutations import Walks
-from fastnn.tabular.explaining.shapley import Shapley, balanced_number
+from fastnn.tabular.explaining import shapley
+from fastnn.tabular.explaining.mixtures import Mixture
+from fastnn.tabular.explaining.shapley import Shapley, Walks, balanced_number
 
 rng = np.random.default_rng(0)
 
@@ -187,14 +186,14 @@ def test_a_large_background_is_sampled(monkeypatch):
 
 def test_the_spread_over_pairs_by_hand():
     walks = [np.array([[[x]]]) for x in (1.0, 3.0, 2.0, 6.0)]
-    values, errors = means.weighted(walks, np.full((4, 1), 0.25))
+    values, errors = shapley.weighted_walk_mean(walks, np.full((4, 1), 0.25))
     assert values.item() == 3.0
     assert errors.item() == np.std([2.0, 4.0], ddof=1) / np.sqrt(2)
 
 
 def test_the_differences_of_neighbours_by_hand():
     walks = [np.array([[[x]]]) for x in (1.0, 3.0, 2.0, 6.0)]
-    values, errors = means.balanced(walks, np.array([[0, 2, 1, 3]]))
+    values, errors = shapley.balanced_walk_mean(walks, np.array([[0, 2, 1, 3]]))
     assert values.item() == 3.0
     assert errors.item() == np.sqrt((1 + 1 + 9) / (2 * 3 * 4))
 

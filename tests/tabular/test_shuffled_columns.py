@@ -10,7 +10,7 @@ from checks import assert_same_bits
 from fastnn import MLP, EncodedTable, TabularClassifier, TabularRegressor
 from fastnn.tabular.fitting import permutation
 from fastnn.tabular.fitting.permutation import ShuffledColumns
-from fastnn.tabular.table_model import mean_output
+from fastnn.tabular.model import mean_output
 
 N = 40
 rng = np.random.default_rng(5)

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score  # noqa: E402
 from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
 from fastnn.core.errors import DataError  # noqa: E402
 from fastnn.tables import TableWarning  # noqa: E402
-from fastnn.tabular import split_check, split_trials  # noqa: E402
+from fastnn.tabular import split_check  # noqa: E402
 from fastnn.tabular.columns import frames  # noqa: E402
 from fastnn.tabular.fitting.out_of_fold import OutOfFold  # noqa: E402
 
@@ -166,7 +166,7 @@ def test_the_networks_stop_at_the_end_of_the_time(monkeypatch):
     both["day"] = DAYS.take(pa.array(np.tile(np.arange(60), 24)))
     both["y"] = both["y"] + both["step"] / 5
     rows, n_trained = frames.split_target(pa.table(both), "y"), 0
-    losses_of_fold = split_trials.Trial.losses_of_fold
+    losses_of_fold = split_check.Trial.losses_of_fold
 
     def count(self, *args):
         nonlocal n_trained
@@ -176,8 +176,8 @@ def test_the_networks_stop_at_the_end_of_the_time(monkeypatch):
     def seconds_of_networks():
         return float(n_trained)
 
-    monkeypatch.setattr(split_trials.Trial, "losses_of_fold", count)
-    monkeypatch.setattr(split_trials.Deadline, "clock", staticmethod(seconds_of_networks))
+    monkeypatch.setattr(split_check.Trial, "losses_of_fold", count)
+    monkeypatch.setattr(split_check.Deadline, "clock", staticmethod(seconds_of_networks))
     for seconds, expected, n in (
         (3, [], 3),
         (12.5, [], 12),
@@ -195,7 +195,7 @@ def test_many_categories_take_fewer_steps():
         who = [f"p{i % n_values}" for i in range(6000)]
         frame, y = frames.split_target(pa.table({"who": who, "y": np.arange(6000)}), "y")
         options = dict(is_classifier=False, seed=0, no_inputs=(), declared={}, deadline=None)
-        trial = split_trials.Trial(frame, np.asarray(y), **options)
+        trial = split_check.Trial(frame, np.asarray(y), **options)
         steps.append((trial.X.n_inputs, trial.n_steps))
     assert steps == [(10, 800), (2000, 483)]
 
@@ -203,16 +203,16 @@ def test_many_categories_take_fewer_steps():
 def test_an_error_in_a_comparison_keeps_what_is_found(monkeypatch):
     rows = pa.table({"day": DAYS, "x": X, "patient": [f"p{i // 10}" for i in range(N)], "y": TREND})
 
-    encode = split_trials.Trial.encode
+    encode = split_check.Trial.encode
 
     def fail(self, *without):
         if without:
             raise DataError("No column is an input.")
         return encode(self)
 
-    monkeypatch.setattr(split_trials.Trial, "encode", fail)
+    monkeypatch.setattr(split_check.Trial, "encode", fail)
     assert [issue.kind for issue in find_splits(rows, "y", False)] == ["time"]
-    monkeypatch.setattr(split_trials.Trial, "_compare", lambda *args: 1 / 0)
+    monkeypatch.setattr(split_check.Trial, "_compare", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         find_splits(rows, "y", False)
 

@@ -15,8 +15,8 @@ from fastnn.tables import TableWarning
 from fastnn.tabular import encoder
 from fastnn.tabular.columns import category
 from fastnn.tabular.fitting import out_of_fold, permutation, recipe, training_jobs
-from fastnn.tabular.row_folds import split_rows
-from fastnn.tabular.table_model import TableModel
+from fastnn.tabular.folds import split_rows
+from fastnn.tabular.model import TableModel
 
 N = 60
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)

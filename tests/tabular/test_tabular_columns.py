@@ -1,6 +1,7 @@
 """What the columns of a table are taken for, and how they become numbers and categories."""
 
 import datetime
+import types
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,7 @@ from numpy.testing import assert_array_equal
 pytest.importorskip("sklearn")
 
 from fastnn import TabularClassifier, TabularRegressor
-from fastnn.tables import dates
-from fastnn.tables import texts as written
+from fastnn.tables.cells import dates, recognition
 from fastnn.tabular.columns import category, date, features, frames
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
@@ -339,17 +339,18 @@ def test_presence_of_the_only_value():
 
 def test_a_date_is_parsed_once(monkeypatch):
     seen = []
-    seconds_of = dates.seconds_of
-    monkeypatch.setattr(date, "to_date", lambda *a: seen.append(a) or seconds_of(*a))
-    monkeypatch.setattr(dates, "seconds_of", lambda t, name: seen.append(t) or seconds_of(t, name))
+    parse = dates.parse_date
+    monkeypatch.setattr(date, "parse_date", lambda *a: seen.append(a) or parse(*a))
+    counted = vars(dates) | {"parse_date": lambda t, name: seen.append(t) or parse(t, name)}
+    monkeypatch.setattr(recognition, "dates", types.SimpleNamespace(**counted))
     features_of(texts("%d.%m.%Y"))
     assert sorted(seen) == sorted(texts("%d.%m.%Y"))
 
 
 def test_date_texts_in_utc():
-    assert written.parse_date("2020-01-01T00:00:00+01:00", "iso") == 1577833200.0
-    assert written.parse_date("2020-01-01", "iso") == 1577836800.0
-    assert written.parse_date("20200101", "iso") is None
+    assert dates.parse_date("2020-01-01T00:00:00+01:00", "iso") == 1577833200.0
+    assert dates.parse_date("2020-01-01", "iso") == 1577836800.0
+    assert np.isnan(dates.parse_date("20200101", "iso"))
     zone = datetime.timezone(datetime.timedelta(hours=1))
     when = np.array([datetime.datetime(2020, 1, 1, tzinfo=zone), None], dtype=object)
     assert_array_equal(frames.read(with_column(np.r_[when, [None] * 26])).columns[1].values[:2],

@@ -154,7 +154,7 @@ def test_time_limit(limit, monkeypatch, quick_recipe):
 
 def test_a_network_that_diverges(monkeypatch):
     monkeypatch.setattr(
-        training_jobs, "optimizer", lambda job, setup, epochs: fastnn.SGD(1e30 * (job.fold == 1))
+        training_jobs, "optimizer_of", lambda job, setup, epochs: fastnn.SGD(1e30 * (job.fold == 1))
     )
     here = TabularRegressor(**SMALL).fit(X, y)
     with Other(2) as executor:

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from fastnn import TabularRegressor, losses
-from fastnn.tabular import prediction_columns
+from fastnn.tabular import predictions
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 SMALL = dict(hidden_layer_sizes=6, n_threads=1, random_state=0)
@@ -74,8 +74,6 @@ def test_several_quantiles_are_an_interval_themselves():
 
 
 def test_the_same_function_as_for_other_estimators(monkeypatch):
-    monkeypatch.setattr(
-        prediction_columns, "cv_plus", lambda *a: (np.zeros((1, 1)), np.ones((1, 1)))
-    )
+    monkeypatch.setattr(predictions, "cv_plus", lambda *a: (np.zeros((1, 1)), np.ones((1, 1))))
     reg = TabularRegressor(2, **SMALL).fit(*noisy(20, seed=5))
     assert_array_equal(reg.predict_interval([[0.0, 0.0]]), [[0], [1]])

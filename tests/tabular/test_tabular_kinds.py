@@ -9,7 +9,7 @@ pytest.importorskip("sklearn")
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, cli
-from fastnn.tabular.columns import KINDS, column_kinds
+from fastnn.tabular.columns import KINDS, features
 from fastnn.tabular.columns.category import Category
 from fastnn.tabular.columns.column import Column, Numeric
 
@@ -36,7 +36,7 @@ def test_the_command_line_has_the_option(kind, capsys):
 @each_kind
 def test_a_file_holds_the_column(kind):
     column = KINDS[kind]("a", None, True)
-    assert column_kinds.from_json(column.to_json()) == column and column.is_style()
+    assert features.from_json(column.to_json()) == column and column.is_style()
     assert column.number_parts or column.category_parts
 
 

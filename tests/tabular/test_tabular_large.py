@@ -26,7 +26,7 @@ from fastnn.distributed import shared_objects  # noqa: E402
 from fastnn.tabular import find_label_issues  # noqa: E402
 from fastnn.tabular.columns import input_column  # noqa: E402
 from fastnn.tabular.fitting import permutation, training_jobs  # noqa: E402
-from fastnn.tabular.large import encoded_rows, row_batches, sampling  # noqa: E402
+from fastnn.tabular.large import batch_table, sampling  # noqa: E402
 
 N = 900
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -151,7 +151,7 @@ def as_list(raw):
 def test_a_column_in_parts_is_the_whole_column(parts):
     """Numbers become the texts that they are in a column of numbers and texts."""
     vectors = [np.array([*part, None], object)[:-1] for part in parts]
-    joined = input_column.concatenate([input_column.from_vector(v, "x") for v in vectors], "x")
+    joined = input_column.join_parts([input_column.from_vector(v, "x") for v in vectors], "x")
     whole = input_column.from_vector(np.concatenate(vectors), "x")
     if joined.kind == whole.kind:
         assert as_list(joined) == as_list(whole)
@@ -217,7 +217,7 @@ def seen(monkeypatch):
 
     def record(jobs, setup, *args):
         found["jobs"], found["stored"] = jobs, setup.stored
-        found["read"] = [list(encoded_rows._TrainingRows(found["stored"], job)) for job in jobs]
+        found["read"] = [list(batch_table._TrainingRows(found["stored"], job)) for job in jobs]
         return train(jobs, setup, *args)
 
     monkeypatch.setattr(training_jobs, "train", record)
@@ -246,11 +246,11 @@ def test_windows_of_networks_that_train_at_once_fit_in_memory(monkeypatch, seen)
     stored = seen["stored"]
     assert stored.n_at_once(7) == 7
     largest = 300 * max(kind.itemsize for kind in stored.types.values())
-    monkeypatch.setattr(encoded_rows, "WINDOWS_BYTES", 2.5 * largest)
+    monkeypatch.setattr(batch_table, "WINDOWS_BYTES", 2.5 * largest)
     assert [stored.n_at_once(n) for n in (1, 2, 7)] == [1, 2, 2]
     other, _ = make("numbers", n_threads=3)
     assert_same_model(other.fit(groups_of(100), window=300), model)
-    monkeypatch.setattr(encoded_rows, "WINDOWS_BYTES", 0.5 * largest)
+    monkeypatch.setattr(batch_table, "WINDOWS_BYTES", 0.5 * largest)
     assert stored.n_at_once(7) == 1
 
 
@@ -296,7 +296,8 @@ def test_one_window_trains_like_rows_in_memory(tmp_path, weighted):
     tables = {job.configuration.encoding: job.table for job in of_disk}
     large = SimpleNamespace(n_rows=N, window=N)
     of_rows = SimpleNamespace(trains=~np.eye(3, dtype=bool), keys=lambda numbers: folds[numbers])
-    stored = encoded_rows.EncodedRows(str(tmp_path), large, tables, setup, of_rows)
+    encoding = SimpleNamespace(tables=tables, setup=setup, folds=of_rows)
+    stored = batch_table.EncodedRows(str(tmp_path), large, encoding)
     stored.append(tables, setup.encoded_y, setup.rows.weight, np.arange(N))
     train(*memory)
     train(of_disk, replace(setup, stored=stored))
@@ -403,7 +404,7 @@ def test_an_error_of_a_thread_arrives(monkeypatch):
     def broken(self, settings):
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(encoded_rows.EncodedRows, "groups", broken)
+    monkeypatch.setattr(batch_table.EncodedRows, "groups", broken)
     with pytest.raises(OSError, match="the disk is gone"):
         make("numbers", n_threads=2)[0].fit(groups_of(100), window=300)
 
@@ -666,14 +667,14 @@ def test_temporary_files_are_removed(in_temp, monkeypatch, tmp_path):
         monkeypatch.delenv("TMPDIR", raising=False)
         monkeypatch.setattr(tempfile, "tempdir", None)
     seen = set()
-    append = encoded_rows.EncodedRows.append
+    append = batch_table.EncodedRows.append
 
     def record(self, *args):
         append(self, *args)
         seen.add(os.path.dirname(self.folder))
         assert os.listdir(self.folder)
 
-    monkeypatch.setattr(encoded_rows.EncodedRows, "append", record)
+    monkeypatch.setattr(batch_table.EncodedRows, "append", record)
     make("numbers")[0].fit(groups_of(100), window=300)
     folder = tmp_path / "temp" if in_temp else tmp_path
     assert seen == {str(folder)} and not list(folder.glob("fastnn-*"))
@@ -681,8 +682,8 @@ def test_temporary_files_are_removed(in_temp, monkeypatch, tmp_path):
 
 def test_a_file_that_does_not_fit_is_sampled(parquet, monkeypatch):
     """The memory is full. Without a window, the sample takes 256 MB."""
-    memory = SimpleNamespace(available_bytes=lambda: 64 * 5 * 400)
-    monkeypatch.setattr(sampling, "table_memory", memory)
+    errors = SimpleNamespace(available_memory=lambda counts_files: 64 * 5 * 400)
+    monkeypatch.setattr(sampling, "errors", errors)
     monkeypatch.setattr(sampling, "MIN_WINDOW", 10)
     monkeypatch.setattr(sampling, "WINDOW_BYTES", 64 * 4 * 250)
     reg = make("numbers")[0].fit(parquet(), "y")
@@ -690,6 +691,6 @@ def test_a_file_that_does_not_fit_is_sampled(parquet, monkeypatch):
 
 
 def test_a_list_of_rows_is_a_table():
-    assert not row_batches.holds_groups([[1.0, 2.0], [3.0, 4.0]])
-    assert not row_batches.holds_groups([["a", 2.0], ["b", 4.0]])
-    assert row_batches.holds_groups([([[1.0, 2.0]], [3.0])])
+    assert not batch_table.holds_groups([[1.0, 2.0], [3.0, 4.0]])
+    assert not batch_table.holds_groups([["a", 2.0], ["b", 4.0]])
+    assert batch_table.holds_groups([([[1.0, 2.0]], [3.0])])

@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular import metric_values
+from fastnn.tabular import metrics
 from fastnn.tabular.fitting import out_of_fold
 from fastnn.tabular.metrics import CLASS_METRICS, NUMBER_METRICS, MissingMetric, find_name
 from fastnn.tabular.targets import TableClasses
@@ -57,7 +57,7 @@ def test_values_of_classes_are_those_of_scikit_learn(name, y, weight):
     labels, codes = np.unique(y, return_inverse=True)
     P = np.random.default_rng(1).dirichlet(np.ones(len(labels)), N).round(2) + 0.01
     P /= P.sum(axis=1, keepdims=True)
-    rows = metric_values.ScoredRows(TableClasses(labels), codes, P, weight)
+    rows = metrics.ScoredRows(TableClasses(labels), codes, P, weight)
     value = CLASS_METRICS[name].value(rows)
     assert value == pytest.approx(by_sklearn(name, y, P, labels, weight))
 
@@ -154,7 +154,7 @@ class Found:
         self.y = y
 
     def cost(self, P, rows=slice(None)):
-        rows = metric_values.ScoredRows(TableClasses(np.arange(2)), self.y[rows], P[rows])
+        rows = metrics.ScoredRows(TableClasses(np.arange(2)), self.y[rows], P[rows])
         return self.task.metric.cost(rows)
 
     def loss(self, P):

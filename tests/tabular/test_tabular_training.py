@@ -10,8 +10,7 @@ pytest.importorskip("sklearn", reason="estimators for tables need the extra skle
 from checks import assert_same_bits
 
 from fastnn import MLP, EarlyStopping, EncodedTable
-from fastnn.tabular.encoder import EncoderSettings
-from fastnn.tabular.fit_rows import FitRows
+from fastnn.tabular.encoder import EncoderSettings, FitRows
 from fastnn.tabular.fitting import recipe, training_jobs
 from fastnn.tabular.targets import TableClasses, TableNumbers
 from fastnn.training import pool

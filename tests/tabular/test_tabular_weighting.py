@@ -9,8 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.utils import check_random_state
 
 from fastnn import TabularClassifier, TabularRegressor
-from fastnn.tabular.encoder import Encoder, EncoderSettings, Scaling
-from fastnn.tabular.fit_rows import FitRows
+from fastnn.tabular.encoder import Encoder, EncoderSettings, FitRows, Scaling
 from fastnn.tabular.fitting import permutation, recipe, training_jobs
 from fastnn.tabular.targets import TableClasses
 

@@ -5,19 +5,24 @@ import numpy as np
 import pytest
 
 from fastnn import SGD, Adam, AdamW, NAdam
-from fastnn.distributed import averages
-from fastnn.distributed.adder import add_in_tree
+from fastnn.distributed.sums import (
+    add_in_tree,
+    failed_summand,
+    summand,
+    summand_length,
+    write_means,
+)
 
 N_PARTS, SIZE = 4, 1000
 
 
 def mean_of(parts, optimizer=SGD(momentum=0.9), before=None, n_steps=1):  # noqa: B008
-    """Mean parameters and moments of parts (params, moments, weight), and the tail of their sum."""
+    """Mean parameters and moments of parts (params, moments, weight), and the numbers of their sum."""
     params, moments = np.empty_like(parts[0][0]), np.empty_like(parts[0][1])
-    total = add_in_tree([averages.part(optimizer, *part, loss=1.0) for part in parts])
+    total = add_in_tree([summand(optimizer, *part, loss=1.0) for part in parts])
     before = np.zeros_like(moments) if before is None else before
-    tail = averages.mean(optimizer, total, params, moments, before, n_steps)
-    return params, moments, tail
+    numbers = write_means(optimizer, total, params, moments, before, n_steps)
+    return params, moments, numbers
 
 
 @pytest.mark.parametrize("n", range(1, 10))
@@ -47,19 +52,19 @@ def test_adding_neighbours_again_and_again_gives_the_same_bits(n):
 
 def test_a_part_without_weight_does_not_count():
     params, none = np.array([np.pi], "float32"), np.zeros((1, 0), "float32")
-    mean, _, tail = mean_of([(params, none, 3), (params * 5, none, 0)])
-    assert mean == params and tail.has_rows == 1
+    mean, _, numbers = mean_of([(params, none, 3), (params * 5, none, 0)])
+    assert mean == params and numbers.has_rows == 1
 
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_without_any_weight_or_with_a_failed_part_nothing_is_written(fails):
     params, moments, optimizer = np.array([7.0]), np.array([[8.0]]), SGD(momentum=0.9)
-    total = averages.part(optimizer, params + 1, moments + 1, float(fails), 0.0)
-    assert len(total) == averages.length(1, moments)
+    total = summand(optimizer, params + 1, moments + 1, float(fails), 0.0)
+    assert len(total) == summand_length(1, moments)
     if fails:
-        total += averages.failed(len(total))
-    tail = averages.mean(optimizer, total, params, moments, moments, 1)
-    assert (params, moments, tail.has_failed) == (7, 8, fails)
+        total += failed_summand(len(total))
+    numbers = write_means(optimizer, total, params, moments, moments, 1)
+    assert (params, moments, numbers.has_failed) == (7, 8, fails)
 
 
 # ---- second moments ----

@@ -16,7 +16,7 @@ import pytest
 
 import fastnn
 from fastnn.config import build
-from fastnn.distributed import executor_pool, mpi_ranks, shared_objects, worker
+from fastnn.distributed import executor_pool, mpi_ranks, shared_objects
 
 rng = np.random.default_rng(3)
 ROWS = rng.normal(size=(50, 4)).astype("float32")
@@ -195,15 +195,15 @@ def test_ctrl_c_cancels_what_has_not_begun_and_stops_what_has():
 
     with shared_objects.SharedObjects([ROWS]) as shared:
         line = type("Line", (), dict(show=staticmethod(show), close=lambda *args: None))()
-        watch = worker.Watch(shared.source.folder)
+        watch = executor_pool.Watch(shared.source.folder)
         with pytest.raises(KeyboardInterrupt):
             workers = executor_pool.Workers(Idle(2), 1, 1, shared)
             executor_pool.ExecutorPool(workers, 9, describe, int, print, line).run()
         watch.show(None)
     assert len(futures) == 2 and all(future.cancelled() for future in futures)
-    with pytest.raises(worker.CallOver):
+    with pytest.raises(executor_pool.CallOver):
         watch.show(None)
-    worker.Watch("/not/here").show(None)  # on another machine
+    executor_pool.Watch("/not/here").show(None)  # on another machine
 
 
 def test_workers_with_other_bits_are_refused(monkeypatch):
@@ -211,7 +211,7 @@ def test_workers_with_other_bits_are_refused(monkeypatch):
     with pytest.raises(
         RuntimeError, match=r"version of fastnn .*, but 0.0.1 in the process that calls it"
     ):
-        worker.run_task(shared_objects.Source("k", ""), expected, b"")
+        executor_pool.run_task(shared_objects.Source("k", ""), expected, b"")
 
 
 def test_a_changed_file_is_refused():
@@ -219,8 +219,11 @@ def test_a_changed_file_is_refused():
         source, content = shared.content()
         wrong = source._replace(key="other", digest=bytes(16))
         with pytest.raises(OSError, match="changed or damaged"):
-            shared_objects.find(wrong, content)
-        assert shared_objects.find(source._replace(key="x"), content)[0].tobytes() == ROWS.tobytes()
+            shared_objects.find_objects(wrong, content)
+        assert (
+            shared_objects.find_objects(source._replace(key="x"), content)[0].tobytes()
+            == ROWS.tobytes()
+        )
 
 
 def test_a_worker_keeps_little(monkeypatch):

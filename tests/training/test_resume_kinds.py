@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 import fastnn
 from fastnn import MLP, SGD, Adam, EncodedTable
 from fastnn.core import sparse_rows
-from fastnn.files import json_values
+from fastnn.files import model
 
 N, BATCH = 96, 8
 RNG = np.random.default_rng(0)
@@ -191,9 +191,9 @@ def test_resuming_holds_out_the_same_rows_or_is_refused(first, second, of_file, 
 def test_a_file_without_the_method_of_the_split_resumes(tmp_path, monkeypatch):
     net = MLP([5, 4, 1], rng=0)
     fit("memory", net, X, Y, 1, validation_fraction=0.25)
-    describe = json_values.describe_state
+    describe = model.describe_state
     monkeypatch.setattr(
-        json_values, "describe_state",
+        model, "describe_state",
         lambda state: {k: v for k, v in describe(state).items() if k != "split_method"},
     )  # fmt: skip
     net.save(tmp_path / "net")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ranks import results_of
 
-from fastnn.distributed.adder import TreeAdder, add_in_tree
+from fastnn.distributed.sums import TreeAdder, add_in_tree
 
 
 def sums_of(size, n, dtype, scatters):

@@ -210,10 +210,10 @@ def test_no_lock_is_held_while_an_optimizer_is_converted():
     begun, end = threading.Event(), threading.Event()
 
     class Slow(SGD):
-        def _rule_to_kernel(self):
+        def _rule_options(self):
             begun.set()
             assert end.wait(60)
-            return super()._rule_to_kernel()
+            return super()._rule_options()
 
     slow = threading.Thread(target=Slow(0.1).to_kernel)
     other = threading.Thread(target=SGD(0.1).to_kernel, daemon=True)

@@ -6,11 +6,12 @@ from typing import ClassVar
 import numpy as np
 
 from ...core.messages import plural, printable
-from ...tables.texts import is_missing_mark, other_texts, parse_date
-from ...tables.wide_numbers import is_wide, to_whole
-from . import plain_values
+from ...tables.cells.dates import is_date
+from ...tables.cells.missing import is_missing_mark
+from ...tables.cells.numbers import is_wide, to_whole
+from ...tables.cells.recognition import other_texts
 from .column import MIN_COUNT, MISSING, CategoryFeature, Column, Contents, where_present
-from .input_column import InputColumn, to_texts
+from .input_column import InputColumn, read_categories, to_texts
 
 MAX_CATEGORIES = 2000  # of a category: each step updates the weights of all
 PROSE = "free text is not supported: see docs/not_supported.md"
@@ -66,8 +67,8 @@ class Category(Column):
     c_helpers: ClassVar[dict] = dict(find_text=FIND_TEXT, find=FIND)
 
     @classmethod
-    def declare(cls, label, raw, present):
-        return cls(label, None, present is not None)
+    def declare(cls, label, raw):
+        return cls(label, None, raw.kind == "text")
 
     def needs_texts(self):
         return self.from_text
@@ -83,31 +84,27 @@ class Category(Column):
 
     def features(self, source, values):
         """Return the category of the texts that occur often enough, sorted."""
-        codes, texts = values
-        counts = np.bincount(codes[codes >= 0], minlength=len(texts)).tolist()
-        n_missing = int((codes < 0).sum())
+        counts, n_missing = _count(values).tolist(), int((values[0] < 0).sum())
         n_frequent = sum(count >= MIN_COUNT for count in counts)
         if n_frequent + (n_frequent > 0 and n_missing >= MIN_COUNT) < 2:
             return []
-        found = sorted((-count, text) for text, count in zip(texts, counts) if count > 0)
+        found = sorted((-count, text) for text, count in zip(values[1], counts) if count > 0)
         categories = sorted(text for _, text in found[:MAX_CATEGORIES])
         return [CategoryFeature(source, "value", categories, n_missing > 0)]
 
     def explain_no_feature(self, raw, values):
-        codes, texts = values
-        counts = np.bincount(codes[codes >= 0], minlength=len(texts))
-        used = [text for text, count in zip(texts, counts) if count]
+        used = [text for text, count in zip(values[1], _count(values)) if count]
         if len(used) == 1:
             return "all values are equal"
-        no_dates = [text for text in used if parse_date(text, "iso") is None]
-        is_date = 0 < len(no_dates) <= 0.1 * len(used)
-        wrong = no_dates if is_date else other_texts(used)
+        no_dates = [text for text in used if not is_date(text, "iso")]
+        are_dates = 0 < len(no_dates) <= 0.1 * len(used)
+        wrong = no_dates if are_dates else other_texts(used)
         if not wrong and np.mean([len(text.split()) for text in used]) >= WORDS_OF_PROSE:
             return f"almost all texts are different; {PROSE}"
         if not wrong:
             return "almost all texts are different"
         return (
-            f"almost all texts are different; most are {'dates' if is_date else 'numbers'}, but not "
+            f"almost all texts are different; most are {'dates' if are_dates else 'numbers'}, but not "
             f"{printable(wrong[0])!r}. Correct it, or leave it empty if it is missing"
         )
 
@@ -127,8 +124,8 @@ class Category(Column):
 
     def summarize(self, values, write_number):
         codes, texts = values
-        counts = np.bincount(codes[codes >= 0], minlength=len(texts))
-        missing, n_distinct = float(np.mean(codes < 0)), int(np.count_nonzero(counts))
+        counts, missing = _count(values), float(np.mean(codes < 0))
+        n_distinct = int(np.count_nonzero(counts))
         return Contents(missing, n_distinct, counts=dict(zip(texts, counts.tolist())))
 
     def to_objects(self, values):
@@ -157,7 +154,7 @@ class Category(Column):
 
     def json_reader(self, categories):
         known = {*categories, None}
-        return lambda values: plain_values.read_categories(values, known)
+        return lambda values: read_categories(values, known)
 
     def from_json_values(self, values):
         code_of: dict = {}
@@ -198,6 +195,12 @@ class Category(Column):
         if "" in categories:
             keys, values = categories, values[:-1]
         return writer.find_text(x, keys, values)
+
+
+def _count(values):
+    """Return the number of rows of each text of a Category."""
+    codes, texts = values
+    return np.bincount(codes[codes >= 0], minlength=len(texts))
 
 
 def describe_unknown(label, n, example):

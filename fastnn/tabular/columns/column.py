@@ -7,7 +7,7 @@ import numpy as np
 
 from ...core.errors import DataError
 from ...core.messages import format_value
-from . import other_texts, text_kind
+from .other_texts import OtherTexts
 
 MIN_SPREAD, MAX_SPREAD = 1e-300, 1e305  # of the values of a number
 MIN_COUNT = 2  # rows that a category must have
@@ -148,21 +148,15 @@ class Column:
     # ---- what a column is ----
 
     @classmethod
-    def guess(cls, label, raw, present):
+    def guess(cls, label, raw):
         """Return the column if its values look like this kind, else None.
 
-        Parameters
-        ----------
-        label : str
-        raw : InputColumn
-            With at least one value.
-        present : list of str or None
-            Its texts that do not mark missing values; None if it does not hold texts.
+        label : str; raw : InputColumn with at least one value
         """
         return None
 
     @classmethod
-    def declare(cls, label, raw, present):
+    def declare(cls, label, raw):
         """Return the column that the user says is of this kind, or raise ValueError."""
         raise NotImplementedError
 
@@ -309,14 +303,14 @@ class Column:
     def to_c(self, writer, x, feature):
         """Return the C expression of a feature. x : the expression of the value in a row.
 
-        writer : `export.c99.c_inputs.ColumnWriter`
+        writer : `export.c_inputs.ColumnWriter`
         """
         raise NotImplementedError
 
     def to_onnx(self, writer, x, feature):
         """Return the name of a feature (n, 1). x : the name of the values.
 
-        writer : `export.onnx_graph.graph.Graph`
+        writer : `export.onnx_nodes.Graph`
         """
         raise NotImplementedError
 
@@ -331,10 +325,10 @@ class Numeric(Column):
     category_parts: ClassVar[tuple] = ("presence",)
 
     @classmethod
-    def guess(cls, label, raw, present):
-        if present is None:
+    def guess(cls, label, raw):
+        if raw.kind != "text":
             return cls.guess_values(label, raw)
-        found = text_kind.recognise(raw, label)
+        found = raw.recognise(label)
         if found is None or found.kind != cls.kind:
             return None
         return cls(label, found.style, True, bool(found.others))
@@ -353,18 +347,18 @@ class Numeric(Column):
 
         what : what a text must be, for the error if none is, though the training table had only such
         """
-        numbers: Any = text_kind.parse_distinct(raw, *self.find_style(raw))
+        numbers: Any = raw.parse(*self.find_style(raw))
         if self.has_others:
             return np.where(np.isfinite(numbers), numbers, np.nan)[raw.values]
-        others = other_texts.find(raw, np.where(np.isinf(numbers), 0.0, numbers)[:-1])
+        others = OtherTexts.find(raw, np.where(np.isinf(numbers), 0.0, numbers)[:-1])
         if others.n_rows and others.n_rows == others.n_present:
-            text_kind.refuse(raw, self.label, others.texts[0], what)
+            raw.refuse(self.label, others.texts[0], what)
         return numbers[raw.values]
 
     def others(self, raw):
         if raw.kind != "text":
             return None
-        return other_texts.find(raw, text_kind.parse_distinct(raw, *self.find_style(raw))[:-1])
+        return OtherTexts.find(raw, raw.parse(*self.find_style(raw))[:-1])
 
     def features(self, source, values):
         present = values[~np.isnan(values)]

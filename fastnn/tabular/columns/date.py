@@ -7,15 +7,21 @@ import numpy as np
 
 from ...core.errors import Argument, DataError, Message
 from ...core.messages import printable
-from ...tables import dates
-from ...tables.dates import COMPACT, COMPACTS, FORMATS, parse_date
-from ...tables.dates import seconds_of as to_date
-from ...tables.missing_marks import present_texts
-from ...tables.texts import date_format, describe_date_format
-from ...tables.units import DAY, YEAR
-from . import other_texts, plain_values
+from ...tables.cells import dates
+from ...tables.cells.dates import (
+    COMPACT,
+    COMPACTS,
+    FORMATS,
+    date_format,
+    describe_date_format,
+    is_date,
+    parse_date,
+)
+from ...tables.cells.missing import present_texts
+from ...tables.cells.units import DAY, YEAR
 from .column import MIN_COUNT, CategoryFeature, NumberFeature, Numeric, where_present
-from .input_column import InputColumn, number_text, time_text
+from .input_column import InputColumn, number_text, read_texts, time_text
+from .other_texts import OtherTexts
 
 #: Numbers that a date becomes besides itself, with their period in seconds: position in the cycle
 #: as sine and cosine.
@@ -63,7 +69,7 @@ static double ${name}_cycle(double t, double period, int is_sine)
 
 
 class Date(Numeric):
-    """A column of dates or times, in seconds since 1970. Its style is one of `texts.date_format`.
+    """A column of dates or times, in seconds since 1970. Its style is one of `dates.date_format`.
 
     Weekdays count from 0, Monday; months from 1. The 24th of December is "1224".
     """
@@ -91,8 +97,9 @@ class Date(Numeric):
         return None if style is None else cls(label, style)
 
     @classmethod
-    def declare(cls, label, raw, present):
-        if present is None:
+    def declare(cls, label, raw):
+        present = raw.present
+        if raw.kind != "text":
             style = compact_format(raw) if raw.kind == "number" else None
             return cls(label, None if style == COMPACT else style)
         style = date_format(present, compact=True)
@@ -101,18 +108,13 @@ class Date(Numeric):
         style = dates.find_format_of_most(present_texts(present), compact=True)
         if style is not None:
             return cls(label, style, True, True)
-        formats = [f for f in FORMATS if parse_date(present[0], f) is not None]
-        bad = next(
-            (t for t in present if formats and parse_date(t, formats[0]) is None), present[0]
-        )
-        what, advice = (
-            ("like the others", "Correct it, or leave it empty if it is missing.")
-            if formats
-            else (
-                "in a format that fastnn knows, such as 2026-01-31",
-                "Convert the column to dates.",
-            )
-        )
+        likely = next((f for f in FORMATS if is_date(present[0], f)), None)
+        if likely is None:
+            bad, what = present[0], "in a format that fastnn knows, such as 2026-01-31"
+            advice = "Convert the column to dates."
+        else:
+            bad = next((t for t in present if not is_date(t, likely)), present[0])
+            what, advice = "like the others", "Correct it, or leave it empty if it is missing."
         raise DataError(
             "{argument} names the column {column!r}, which holds {value!r}. That is not a date {what}.",
             advice,
@@ -144,7 +146,7 @@ class Date(Numeric):
         return self._of_numbers(raw.values)
 
     def find_style(self, raw):
-        return self.style or date_format(raw.texts) or "iso", to_date
+        return self.style or date_format(raw.texts) or "iso", parse_date
 
     def expected(self):
         return describe_date_format(self.style or "iso")
@@ -176,14 +178,14 @@ class Date(Numeric):
         numbers, codes, found = self._parse_numbers(raw.values)
         as_texts = InputColumn("text", np.where(np.isnan(raw.values), -1, codes),
                                ["" if math.isnan(x) else number_text(x) for x in numbers.tolist()])  # fmt: skip
-        return other_texts.find(as_texts, found)
+        return OtherTexts.find(as_texts, found)
 
     def _parse_numbers(self, values):
         """Return distinct numbers, the position of each value among them, and their dates or NaN."""
         distinct, codes = np.unique(values, return_inverse=True)
         style = self.style if self.style in COMPACTS else COMPACT
         written = ["" if math.isnan(x) else _digits(x) for x in distinct.tolist()]
-        return distinct, codes, np.array([to_date(text, style) for text in written])
+        return distinct, codes, np.array([parse_date(text, style) for text in written])
 
     def _of_numbers(self, values):
         """Return the dates that numbers such as 20260131 stand for."""
@@ -261,7 +263,7 @@ class Date(Numeric):
 
     def json_reader(self, categories):
         style = self.style or "iso"
-        return lambda values: plain_values.read_texts(values, to_date, style)
+        return lambda values: read_texts(values, parse_date, style)
 
     def from_json_values(self, values):
         return InputColumn("time", np.array(values, "float64"))
@@ -320,7 +322,7 @@ def _digits(x):
 
 
 def _format_date(text, style):
-    """Return an ISO date in a format of `fastnn.tables.dates`."""
+    """Return an ISO date in a format of `fastnn.tables.cells.dates`."""
     if "%q" in style:
         quarter = (int(text[5:7]) + 2) // 3
         style = style.replace("%q", str(quarter))

@@ -1,12 +1,15 @@
-"""Features: the numbers and categories that the columns of a table become."""
+"""The kinds of the columns of a table, and the features that they become: numbers and categories."""
 
 from dataclasses import asdict, dataclass, field
+from numbers import Integral
 
 import numpy as np
 
-from ...core.errors import DataError, Wording
-from ...files.checks import check, check_mapping, is_count
-from . import column_kinds
+from ...core.errors import Argument, DataError, Wording
+from ...core.messages import did_you_mean
+from ...files.json_values import check, check_mapping, is_count
+from . import KINDS
+from .category import Category
 from .column import CategoryFeature, NumberFeature
 
 NO_COLUMN = Wording("X has no usable column", "no column besides the target can be used")
@@ -41,8 +44,8 @@ class Features:
 
     @classmethod
     def fit(cls, frame, no_inputs=(), **declared):
-        """Return the Features of a training table. no_inputs, declared : as in `column_kinds.find`"""
-        found, left_out = column_kinds.find(frame, no_inputs, **declared)
+        """Return the Features of a training table. no_inputs, declared : as in `find_kinds`"""
+        found, left_out = find_kinds(frame, no_inputs, **declared)
         positions, columns = [i for i, _ in found], [column for _, column in found]
         self = cls(len(frame.columns), frame.names, columns, positions, left_out)
         for j, (i, column) in enumerate(found):
@@ -65,9 +68,12 @@ class Features:
 
     def values(self, frame):
         """Yield (source, Column, values) of the columns in use."""
-        for j in self.used():
-            column = self.columns[j]
-            yield j, column, column.convert(frame.columns[self.positions[j]])
+        for j, (column, raw) in zip(self.used(), self.pairs(frame)):
+            yield j, column, column.convert(raw)
+
+    def pairs(self, frame):
+        """Return (Column, InputColumn) of the columns in use."""
+        return [(self.columns[j], frame.columns[self.positions[j]]) for j in self.used()]
 
     def transform(self, frame):
         """Return the features of a table: a list of numbers (n,), and codes (n, k) as int32.
@@ -96,8 +102,7 @@ class Features:
 
     def other_texts(self, frame):
         """Return {label: OtherTexts} of the columns in use that hold texts of numbers or dates."""
-        columns = [(self.columns[j], frame.columns[self.positions[j]]) for j in self.used()]
-        found = {column.label: column.others(raw) for column, raw in columns}
+        found = {column.label: column.others(raw) for column, raw in self.pairs(frame)}
         return {label: others for label, others in found.items() if others is not None}
 
     def notes(self, frame, with_others=True):
@@ -106,8 +111,7 @@ class Features:
         with_others : whether to count other texts than those that a column holds
         """
         out = []
-        for j in self.used():
-            column, raw = self.columns[j], frame.columns[self.positions[j]]
+        for column, raw in self.pairs(frame):
             message, others = column.style_note(raw), column.others(raw)
             if message is not None:
                 out.append(message)
@@ -117,14 +121,17 @@ class Features:
 
     # ---- columns ----
 
+    def labels(self):
+        """Return the names of all columns, or their numbers as texts."""
+        return list(map(str, range(self.n_columns))) if self.names is None else self.names
+
     def used(self):
         """Return the positions in `columns` of those that have features, sorted."""
         return sorted({f.source for f in (*self.numbers, *self.categories)})
 
     def used_names(self):
         """Return the names of the columns that predictions need, in the order of the table."""
-        labels = self.names or list(map(str, range(self.n_columns)))
-        return [labels[i] for i in sorted(self.positions[j] for j in self.used())]
+        return [self.labels()[i] for i in sorted(self.positions[j] for j in self.used())]
 
     def by_name(self, texts):
         """Return {name: text} for {label: text}: the names are positions if columns have none."""
@@ -187,7 +194,7 @@ class Features:
         self = cls(
             n_columns,
             d["names"],
-            list(map(column_kinds.from_json, d["columns"])),
+            list(map(from_json, d["columns"])),
             d["positions"],
             check_mapping(d["left_out"], "left_out"),
             [NumberFeature(**n) for n in d["numbers"]],
@@ -203,7 +210,7 @@ class Features:
         if self.names is not None:
             check(isinstance(self.names, list) and len(self.names) == n, "names")
             check(all(type(name) is str for name in self.names), "names")
-        labels = self.names if self.names is not None else list(map(str, range(n)))
+        labels = self.labels()
         check(set(self.left_out) <= set(labels), "left_out")
         check(len(self.positions) == len(self.columns), "positions")
         for position, column in zip(self.positions, self.columns):
@@ -220,15 +227,10 @@ class Features:
         for f in self.categories:
             column = self.columns[f.source]
             check(f.part in column.category_parts and type(f.marks_missing) is bool, "part")
-            check(
-                isinstance(f.categories, list) and all(type(x) is str for x in f.categories),
-                "levels",
-            )
-            check(
-                len(f.categories) == len(set(f.categories))
-                and column.can_have(f.part, f.categories),
-                "levels",
-            )
+            texts = f.categories
+            check(isinstance(texts, list) and all(type(x) is str for x in texts), "levels")
+            is_set = len(texts) == len(set(texts))
+            check(is_set and column.can_have(f.part, texts), "levels")
 
 
 def _reasons(left_out):
@@ -237,5 +239,122 @@ def _reasons(left_out):
         return Wording(" (it has no columns)", "")
     parts: list = []
     for name, why in list(left_out.items())[:3]:
-        parts += ["; ", f"{name!r}: ", Wording(why, column_kinds.OPTIONS.get(why, why))]
+        parts += ["; ", f"{name!r}: ", Wording(why, OPTIONS.get(why, why))]
     return (" (", *parts[1:], ")")
+
+
+#: The arguments of the estimators that name columns.
+ARGUMENTS = (*(cls.argument for cls in KINDS.values()), "drop")
+NAMED_IN_DROP = "named in drop"  # the reason why a column is left out
+#: The same of the columns that hold a weight or a group, by argument of `fit`.
+NAMED_IN = {"sample_weight": "named in sample_weight", "groups": "named in groups"}
+#: These reasons on the command line.
+OPTIONS = {
+    NAMED_IN_DROP: "--drop",
+    NAMED_IN["groups"]: "--group",
+    NAMED_IN["sample_weight"]: "--weight",
+}
+
+
+def from_json(d):
+    """Return the Column that `Column.to_json` described."""
+    fields = dict(d)
+    check(fields["kind"] in KINDS, "columns")
+    return KINDS[fields.pop("kind")](**fields)
+
+
+def find_kinds(frame, no_inputs=(), **declared):
+    """Return [(position, Column)] of the usable columns, and {label: reason} of the others.
+
+    Parameters
+    ----------
+    frame : Frame
+    no_inputs : dict of str to str, or ()
+        Why columns are not inputs, by label.
+    declared : sequences of names or positions, or None
+        Columns whose kind the user knows, by the name in `ARGUMENTS`.
+    """
+    chosen, found, left_out = _chosen(frame, declared), [], {}
+    class_of = {cls.argument: cls for cls in KINDS.values()}
+    for i, (label, raw) in enumerate(zip(frame.labels(), frame.columns)):
+        if label in no_inputs:
+            left_out[label] = no_inputs[label]
+        elif chosen.get(i) == "drop":
+            left_out[label] = NAMED_IN_DROP
+        elif not raw.has_values:
+            left_out[label] = "all values are missing"
+        elif i in chosen:
+            found.append((i, class_of[chosen[i]].declare(label, raw)))
+        else:
+            found.append((i, _guess(label, raw)))
+    return found, left_out
+
+
+def _guess(label, raw):
+    """Return the Column of values whose kind the user does not know, as `Column.guess` does."""
+    for cls in () if raw.declared else KINDS.values():
+        column = cls.guess(label, raw)
+        if column is not None:
+            return column
+    return Category.declare(label, raw)
+
+
+def _chosen(frame, declared):
+    """Return {position: argument} of the columns that arguments name."""
+    chosen: dict = {}
+    for argument in ARGUMENTS:
+        for position in _positions(argument, declared.get(argument), frame):
+            if chosen.setdefault(position, argument) != argument:
+                raise DataError(
+                    "column {column!r} is in both {other} and {argument}.",
+                    "Name it once.",
+                    argument=argument,
+                    column=frame.labels()[position],
+                    other=Argument(chosen[position]),
+                )
+    return chosen
+
+
+def _positions(argument, names, frame):
+    """Return the positions of columns that an argument names. names : as passed, or None"""
+    if isinstance(names, (str, Integral)):
+        names = [names]
+    out = []
+    for name in () if names is None else names:
+        if isinstance(name, str):
+            if frame.names is None:
+                raise DataError(
+                    "{argument} names the column {column!r}, but the columns of X have no names.",
+                    "Pass its position.",
+                    argument=argument,
+                    column=name,
+                )
+            if name not in frame.names:
+                raise DataError(
+                    "{argument} names the column {column!r}, which X does not have.",
+                    "{did_you_mean}",
+                    argument=argument,
+                    column=name,
+                    did_you_mean=did_you_mean(name, frame.names),
+                )
+            out.append(frame.names.index(name))
+        elif isinstance(name, Integral) and not isinstance(name, (bool, np.bool_)):
+            i, n = int(name), len(frame.columns)
+            if not -n <= i < n:
+                raise DataError(
+                    "{argument} names column {i}, but X has {n} columns.",
+                    "Pass a name, or a position from 0 to {last}.",
+                    argument=argument,
+                    i=i,
+                    n=n,
+                    last=n - 1,
+                )
+            out.append(i % n)
+        else:
+            raise DataError(
+                "{argument} must hold names or positions of columns, got {value!r} of type {type}",
+                argument=argument,
+                value=name,
+                type=type(name).__name__,
+            )
+    return out

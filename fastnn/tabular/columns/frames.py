@@ -1,23 +1,24 @@
-"""Convert DataFrames, Arrow tables, arrays, dicts and files to a list of columns."""
+"""Convert DataFrames, Arrow tables, arrays, dicts, records and files to a list of columns."""
 
+import contextlib
 import os
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from ...core.errors import Argument, DataError
-from ...core.messages import did_you_mean, warn
+from ...core.messages import did_you_mean, printable, warn
 from ...core.validation import describe_type, is_path
 from ...distributed.partitions import refuse_collections
-from ...tables import files, parquet_files
-from ...tables.table_errors import NoRowsError
+from ...tables import arrow_files, files
+from ...tables.cells.numbers import are_wide, is_wide_integer
+from ...tables.errors import NoRowsError
 from ...tables.tidy import padded_of, style_of
-from ...tables.wide_numbers import are_wide, is_wide_integer
 from . import input_column
-from .input_column import InputColumn, from_chunks, from_series, from_vector
-from .records import from_records
+from .input_column import InputColumn, from_chunks, from_series, from_vector, is_missing
 
 
 @dataclass(eq=False, repr=False)
@@ -47,11 +48,11 @@ class Frame:
         return Frame(self.names, [column.take(rows) for column in self.columns], len(rows))
 
 
-def concatenate(parts):
+def concatenate_frames(parts):
     """Return the Frame whose parts, of the same columns, have been read one by one."""
     first = parts[0]
     columns = [
-        input_column.concatenate(column_parts, label)
+        input_column.join_parts(column_parts, label)
         for label, *column_parts in zip(first.labels(), *(part.columns for part in parts))
     ]
     return Frame(first.names, columns, sum(part.n_rows for part in parts))
@@ -82,29 +83,28 @@ def read_batches(X, text_columns=(), choose=None, decimal=None):
         yield from _read_batches(X, text_columns, choose, decimal)
     except NoRowsError as error:  # of a file
         names = choose(error.names) if error.names else []
-        yield Frame(names, without_rows(len(names)).columns, 0)
+        yield complete(without_rows(0), names)
 
 
 def _read_batches(X, text_columns, choose, decimal):
-    if is_empty(X):
+    if _is_empty(X):
         yield without_rows(0)
         return
-    if not is_path(X) or not parquet_files.holds_parquet(X):
-        table = _to_table(X, text_columns, decimal)
-        yield _to_frame(table, choose, 0)
+    if not is_path(X) or not arrow_files.holds_parquet(X):
+        yield _to_frame(_to_table(X, text_columns, decimal), choose, 0)
         return
     notes: list = []
-    table = parquet_files.ParquetTable(os.fsdecode(X), text_columns, (), (), notes.append)
+    table = arrow_files.ParquetTable(os.fsdecode(X), text_columns, (), (), notes.append)
     table.select(choose(table.names))
     for file, first, part in table.parts():
         frame = _to_frame(part)
-        frame.where = parquet_files.describe_rows(file, first, frame.n_rows)
+        frame.where = arrow_files.describe_rows(file, first, frame.n_rows)
         yield frame
     for text in dict.fromkeys(notes):  # once for all parts
         warn(text, files.TableWarning)
 
 
-def is_empty(X):
+def _is_empty(X):
     """Whether a table has no rows and no columns, such as []."""
     if isinstance(X, (list, tuple)):
         return len(X) == 0
@@ -114,18 +114,15 @@ def is_empty(X):
 
 def without_rows(n_columns):
     """Return a Frame of columns without names and values."""
-    return Frame(None, [_missing(0) for _ in range(n_columns)], 0)
+    return Frame(None, [InputColumn("number", np.zeros(0)) for _ in range(n_columns)], 0)
 
 
 def complete(frame, names):
     """Return a Frame with columns of these names. What the table does not have is missing."""
-    column_of = dict(zip(frame.names, frame.columns))
-    columns = [column_of.get(name) or _missing(frame.n_rows) for name in names]
+    column_of = dict(zip(frame.names or (), frame.columns))
+    missing = InputColumn("number", np.full(frame.n_rows, np.nan))
+    columns = [column_of.get(name, missing) for name in names]
     return Frame(names, columns, frame.n_rows, frame.where)
-
-
-def _missing(n_rows):
-    return InputColumn("number", np.full(n_rows, np.nan))
 
 
 def split_target(X, name):
@@ -172,7 +169,17 @@ def _to_table(X, text_columns=(), decimal=None):
     if is_path(X):
         return files.read_like(X, text_columns, decimal)
     if isinstance(X, list) and X and isinstance(X[0], dict):
-        return from_records(X)
+        return _from_records(X)
+    _refuse_other_objects(X)
+    if hasattr(X, "to_arrow"):  # Polars
+        return X.to_arrow()
+    if not _is_pandas(X) and (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__")):
+        return files.import_pyarrow().table(X)
+    return X
+
+
+def _refuse_other_objects(X):
+    """Raise an error for what is not a table, but may be taken for one."""
     refuse_collections(X=X)
     if hasattr(X, "to_frame") or hasattr(X, "dictionary_encode"):
         raise ValueError(
@@ -194,11 +201,6 @@ def _to_table(X, text_columns=(), decimal=None):
             f"X is a list of texts, such as {X[0]!r}, not of rows. Pass a table, or the path of one "
             "file or of a folder of Parquet files."
         )
-    if hasattr(X, "to_arrow"):  # Polars
-        return X.to_arrow()
-    if not _is_pandas(X) and (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__")):
-        return files.import_pyarrow().table(X)
-    return X
 
 
 def _to_frame(X, choose=list, least_rows=1):
@@ -207,8 +209,8 @@ def _to_frame(X, choose=list, least_rows=1):
     choose : as in `read_batches`; least_rows : of an array
     """
     if _is_pandas(X):
-        return from_pandas(X, choose)
-    return from_arrow(X, choose) if hasattr(X, "column_names") else from_array(X, least_rows)
+        return _from_pandas(X, choose)
+    return _from_arrow(X, choose) if hasattr(X, "column_names") else _from_array(X, least_rows)
 
 
 def _is_pandas(X):
@@ -217,28 +219,22 @@ def _is_pandas(X):
 
 def _to_vector(column):
     """Return a column of an Arrow table as an array of numbers, Booleans or objects."""
-    types = files.import_pyarrow().types
+    pyarrow = files.import_pyarrow()
+    types = pyarrow.types
     if types.is_decimal(column.type):
-        return _decimals_to_vector(files.import_pyarrow(), column)
+        floats = column.cast(pyarrow.float64(), safe=False)
+        if are_wide(floats) and not column.null_count:  # whole numbers that float64 would round
+            with contextlib.suppress(pyarrow.ArrowException):
+                return column.cast(pyarrow.int64()).to_numpy()
+        return floats.to_numpy()
     is_number = types.is_integer(column.type) or types.is_floating(column.type)
     if is_number or (types.is_boolean(column.type) and not column.null_count):
         return column.to_numpy()
     return np.array([*column.to_pylist(), None], dtype=object)[:-1]
 
 
-def _decimals_to_vector(pyarrow, column):
-    """Return decimals as float64, or as int64 if they are whole and float64 would round them."""
-    floats = column.cast(pyarrow.float64(), safe=False)
-    if are_wide(floats) and not column.null_count:
-        try:
-            return column.cast(pyarrow.int64()).to_numpy()
-        except pyarrow.ArrowException:
-            pass
-    return floats.to_numpy()
-
-
 def _positions(all_names, names):
-    """Return {name: position} of columns. Raise ValueError if one of `names` has two positions."""
+    """Return the positions of columns. Raise ValueError if one of `names` has two positions."""
     counts = Counter(all_names)
     for name in names:
         if counts[name] > 1:
@@ -248,7 +244,8 @@ def _positions(all_names, names):
                 column=name,
                 n=counts[name],
             )
-    return {name: i for i, name in enumerate(all_names)}
+    position_of = {name: i for i, name in enumerate(all_names)}
+    return [position_of[name] for name in names]
 
 
 def describe_other_names(names, known):
@@ -270,7 +267,7 @@ def describe_other_names(names, known):
 # ---- arrays ----
 
 
-def from_array(X, least_rows=1):
+def _from_array(X, least_rows=1):
     """Return the Frame of an array (n, m) of numbers or objects, or of nested lists."""
     from sklearn.utils.validation import check_array
 
@@ -322,7 +319,7 @@ def _needs_objects(row):
 # ---- pandas and Arrow ----
 
 
-def from_pandas(X, choose=list):
+def _from_pandas(X, choose=list):
     """Return the Frame of a pandas DataFrame. choose : as in `read_batches`"""
     is_text = [isinstance(name, str) for name in X.columns]
     if any(is_text) and not all(is_text):
@@ -336,23 +333,88 @@ def from_pandas(X, choose=list):
         columns = [from_series(X.iloc[:, i], labels[i]) for i in range(X.shape[1])]
         return Frame(None, columns, len(X))
     names = choose(labels)
-    position_of = _positions(labels, names)
-    columns = [from_series(X.iloc[:, position_of[name]], name) for name in names]
+    columns = [from_series(X.iloc[:, i], name) for i, name in zip(_positions(labels, names), names)]
     return Frame(names, columns, len(X))
 
 
-def from_arrow(table, choose=list):
+def _from_arrow(table, choose=list):
     """Return the Frame of a pyarrow Table. choose : as in `read_batches`"""
-    names = choose(table.column_names)
-    position_of = _positions(table.column_names, names)
-    columns = [_from_field(table, position_of[name], name) for name in names]
+    names, columns = choose(table.column_names), []
+    for i, name in zip(_positions(table.column_names, names), names):
+        column, field = from_chunks(table.column(i), name), table.schema.field(i)
+        column.padded, style = padded_of(field), style_of(field)
+        if style is not None:
+            column.style = style
+        columns.append(column)
     return Frame(names, columns, table.num_rows)
 
 
-def _from_field(table, i, name):
-    column = from_chunks(table.column(i), name)
-    style = style_of(table.schema.field(i))
-    if style is not None:
-        column.style = style
-    column.padded = padded_of(table.schema.field(i))
-    return column
+# ---- records ----
+
+
+MOST_DIGITS = 76  # of decimals in Arrow tables
+
+
+def _from_records(records):
+    """Return an Arrow table of a list of dicts {column: value}, whose missing keys are missing values."""
+    pyarrow = files.import_pyarrow()
+    names: dict = {}
+    for i, record in enumerate(records):
+        if not isinstance(record, dict):
+            raise ValueError(
+                f"X must hold a dict for each row, but X[{i}] is {describe_type(record)}. Pass "
+                "dicts {column: value}."
+            )
+        names |= dict.fromkeys(record)
+    if not names:
+        raise ValueError("X holds dicts without items. Pass dicts {column: value}.")
+    columns = {}
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"X has a column named {name!r}. Names of columns must be str, as in JSON."
+            )
+        columns[name] = _to_arrow(pyarrow, name, [record.get(name) for record in records])
+    return pyarrow.table(columns)
+
+
+def _to_arrow(pyarrow, name, values):
+    """Return an Arrow array of a column of records."""
+    try:
+        return pyarrow.array(values)
+    except OverflowError:  # an integer of more than 64 bits
+        if all(value is None or isinstance(value, int) for value in values):
+            with contextlib.suppress(pyarrow.ArrowInvalid):  # too many digits
+                decimals = [None if value is None else Decimal(value) for value in values]
+                return pyarrow.array(decimals, pyarrow.decimal256(MOST_DIGITS, 0))
+        # float(10**400) would raise an error, too; from a text it is infinite
+        floats = [float(str(value + 0)) if isinstance(value, int) else value for value in values]
+        return _to_arrow(pyarrow, name, floats)
+    except UnicodeEncodeError as error:
+        raise DataError(
+            "column {column!r} holds {value!r} in {row}, a text that UTF-8 cannot hold.",
+            "Remove the lone surrogate.",
+            column=printable(name),
+            row=values.index(error.object),
+            value=printable(error.object),
+        ) from None
+    except (TypeError, ValueError, pyarrow.ArrowException):
+        plain = [_to_plain(value) for value in values]
+        if any(a is not b for a, b in zip(plain, values)):
+            return _to_arrow(pyarrow, name, plain)
+        raise DataError(
+            "column {column!r} of {X} mixes types, such as numbers and texts.",
+            "Pass values of one type, and None for missing ones.",
+            column=printable(name),
+            X=Argument("X"),
+        ) from None
+
+
+def _to_plain(value):
+    """Return a time of NumPy as a datetime and a missing value as None; others as they are.
+
+    pyarrow takes no times of NumPy in days, minutes and longer units, and no NaT or NA of pandas.
+    """
+    if is_missing(value):
+        return None
+    return value.astype("M8[us]").item() if isinstance(value, np.datetime64) else value

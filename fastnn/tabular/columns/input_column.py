@@ -1,18 +1,22 @@
-"""One column of a table as it was passed: numbers, texts or times."""
+"""One column of a table as it was passed: numbers, texts or times; and what its texts are."""
 
 import datetime
+import math
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from ...core.errors import Argument, DataError
+from ...core.messages import printable
 from ...core.validation import is_missing
 from ...tables import files
-from ...tables.part_texts import HOURS
-from ...tables.wide_numbers import LIMIT, is_wide_integer
+from ...tables.cells.missing import is_missing_mark
+from ...tables.cells.numbers import HOURS, PLAIN_STYLE, WIDE, is_wide_integer
+from ...tables.cells.recognition import Recognised, recognise, truth
 
 #: Types of values that a column cannot hold.
 COLLECTIONS = list, tuple, dict, set, frozenset, np.ndarray
@@ -37,9 +41,9 @@ class InputColumn:
     parsed : dict
         Numbers that the texts stand for, by their style: no text is parsed twice.
     recognised : Recognised or None
-        What the texts are, if `text_kind.recognise` has been called.
+        What the texts are, if `recognise` has been called.
     style : str or None
-        How the numbers are written where they are texts, if the table tells; see `number_texts`.
+        How the numbers are written where they are texts, if the table tells; see `cells.numbers`.
     whole : ndarray (n,) or None
         The numbers without rounding, if some are whole numbers from 2**53 on: int64, uint64 or
         objects, with any value for missing ones.
@@ -49,13 +53,23 @@ class InputColumn:
 
     kind: str
     values: np.ndarray
-    texts: list | None = None
+    texts: Any = None
     declared: bool = False
     parsed: dict = field(default_factory=dict)
     recognised: Any = ...
     style: str | None = None
     whole: np.ndarray | None = None
     padded: str | None = None
+
+    @cached_property
+    def present(self):
+        """list of str: the distinct texts that do not mark missing values."""
+        return [text for text in self.texts or () if not is_missing_mark(text)]
+
+    @property
+    def has_values(self):
+        """Whether some values are not missing."""
+        return bool(self.present if self.kind == "text" else not np.isnan(self.values).all())
 
     def take(self, rows):
         """Return the column of some rows. rows : ndarray of indices."""
@@ -66,6 +80,54 @@ class InputColumn:
         used, codes = np.unique(values[values >= 0], return_inverse=True)
         values[values >= 0] = codes
         return InputColumn("text", values, [self.texts[i] for i in used], self.declared)
+
+    # ---- texts ----
+
+    def count_texts(self):
+        """Return {text: number of rows}."""
+        n_rows = np.bincount(self.values[self.values >= 0], minlength=len(self.texts))
+        return dict(zip(self.texts, n_rows.tolist()))
+
+    def parse(self, style, parse):
+        """Return the number of each text, and NaN, for missing values. parse(text, style) : function"""
+        if style not in self.parsed:
+            self.parsed[style] = np.array([parse(text, style) for text in self.texts] + [np.nan])
+        return self.parsed[style]
+
+    def recognise(self, name):
+        """Return what the texts are, a Recognised, None if they are texts. name : of the column"""
+        if self.recognised is ...:
+            found = self.recognised = self._recognise(name)
+            if found is not None:
+                self.parsed[found.style] = np.array([*found.values, np.nan])
+        return self.recognised
+
+    def _recognise(self, name):
+        truths = {text: truth(text) for text in self.texts if truth(text) is not None}
+        others = [text for text in self.texts if text not in truths]
+        if truths and all(map(is_missing_mark, others)):
+            found = Recognised("number", PLAIN_STYLE, [np.nan] * len(others), [])
+        else:
+            found = recognise(others, self.count_texts, name)
+        if not truths:
+            return found
+        if found is None or found.kind != "number":
+            return None
+        values = dict(zip(others, found.values)) | truths
+        return Recognised(
+            "number", found.style, [values[text] for text in self.texts], found.others
+        )
+
+    def refuse(self, label, text, what):
+        """Raise the DataError for a text. what : what it should be"""
+        raise DataError(
+            "column {column!r} holds {value!r} in {row}, which is not {what}.",
+            "Correct the value, or leave it empty if it is missing.",
+            column=label,
+            row=int(np.flatnonzero(self.values == self.texts.index(text))[0]),
+            value=printable(text),
+            what=what,
+        )
 
 
 class RefusedColumn:
@@ -104,7 +166,7 @@ class RefusedColumn:
 # ---- parts of a column ----
 
 
-def concatenate(parts, label):
+def join_parts(parts, label):
     """Return the column whose parts have been read one by one.
 
     Numbers and times become texts if other parts hold texts, as in a column of objects.
@@ -120,11 +182,15 @@ def concatenate(parts, label):
             column=label,
             X=Argument("X"),
         )
-    if "text" not in kinds:
-        kind = kinds.pop() if kinds else parts[0].kind
-        style = next((part.style for part in parts if part.style is not None), None)
-        joined = np.concatenate([part.values for part in parts])
-        return InputColumn(kind, joined, style=style, whole=_concatenate_whole(parts))
+    if "text" in kinds:
+        return _join_texts(parts)
+    kind = kinds.pop() if kinds else parts[0].kind
+    style = next((part.style for part in parts if part.style is not None), None)
+    joined = np.concatenate([part.values for part in parts])
+    return InputColumn(kind, joined, style=style, whole=_join_whole(parts))
+
+
+def _join_texts(parts):
     code_of: dict = {}
     values = []
     for part in parts:
@@ -135,7 +201,7 @@ def concatenate(parts, label):
     return InputColumn("text", np.concatenate(values), list(code_of), declared)
 
 
-def _concatenate_whole(parts):
+def _join_whole(parts):
     """Return `InputColumn.whole` of parts of numbers, None if none has it."""
     if all(part.whole is None for part in parts):
         return None
@@ -176,26 +242,31 @@ def from_vector(x, label):
         return InputColumn("number", _seconds_of(x.astype("timedelta64[us]")), style=HOURS)
     if x.dtype.kind == "c":
         return RefusedColumn(label, *COMPLEX)
-    if x.dtype.kind == "O":
-        for value in x:
-            if isinstance(value, COLLECTIONS):
-                return RefusedColumn(label, f"values of type {type(value).__name__}")
-            if isinstance(value, (complex, np.complexfloating)):
-                return RefusedColumn(label, *COMPLEX)
-        numbers = _objects_to_numbers(x)
-        if numbers is not None:
-            column = _numbers(numbers, lambda: _exact_objects(x))
-            column.style = HOURS if any(isinstance(value, TIMES) for value in x) else None
-            return column
-        times = _objects_to_times(x)
-        if times is not None:
-            return InputColumn("time", times)
+    return _from_objects(x, label) if x.dtype.kind == "O" else _from_texts(x)
+
+
+def _from_objects(x, label):
+    for value in x:
+        if isinstance(value, COLLECTIONS):
+            return RefusedColumn(label, f"values of type {type(value).__name__}")
+        if isinstance(value, (complex, np.complexfloating)):
+            return RefusedColumn(label, *COMPLEX)
+    numbers = _objects_to_numbers(x)
+    if numbers is not None:
+        column = _numbers(numbers, lambda: _exact_objects(x))
+        column.style = HOURS if any(isinstance(value, TIMES) for value in x) else None
+        return column
+    times = _objects_to_times(x)
+    return _from_texts(x) if times is None else InputColumn("time", times)
+
+
+def _from_texts(x):
     return InputColumn("text", *_factorize(x))
 
 
 def _numbers(values, exact):
     """Return the InputColumn of numbers. exact() returns them without rounding, None for floats"""
-    whole = exact() if (np.abs(values) >= LIMIT).any() else None
+    whole = exact() if (np.abs(values) >= WIDE).any() else None
     return InputColumn("number", values, whole=whole)
 
 
@@ -340,15 +411,7 @@ def _exact_series(series):
 def from_chunks(column, label):
     """Return the InputColumn of a pyarrow ChunkedArray or Array."""
     pa = files.import_pyarrow()
-    types = pa.types
-    if isinstance(column, pa.Array):
-        column = pa.chunked_array([column])
-    if isinstance(column.type, pa.BaseExtensionType):
-        column = pa.chunked_array([c.storage for c in column.chunks], column.type.storage_type)
-    if types.is_run_end_encoded(column.type):
-        column = pa.chunked_array(
-            [pa.compute.run_end_decode(chunk) for chunk in column.chunks], column.type.value_type
-        )
+    types, column = pa.types, _plain_chunks(pa, column)
     kind = column.type
     if types.is_timestamp(kind) or types.is_date(kind):
         column = column.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False)
@@ -359,22 +422,32 @@ def from_chunks(column, label):
     if types.is_duration(kind):
         spans = column.cast(pa.duration("us"), safe=False).to_numpy()
         return InputColumn("number", _seconds_of(spans), style=HOURS)
-    if (
-        types.is_integer(kind)
-        or types.is_floating(kind)
-        or types.is_decimal(kind)
-        or types.is_boolean(kind)
-        or types.is_null(kind)
-    ):
-        if types.is_boolean(kind):
-            column = column.cast(pa.int8())
+    if types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    are_numbers = types.is_integer, types.is_floating, types.is_decimal, types.is_null
+    if any(are_of_kind(column.type) for are_of_kind in are_numbers):
         numbers = np.array(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
         return _numbers(numbers, lambda: _exact_chunks(column))
-    declared = types.is_dictionary(kind)
-    if not declared:
-        if types.is_nested(kind) or types.is_interval(kind):
-            return RefusedColumn(label, f"values of type {kind}")
-        column = column.dictionary_encode()
+    if types.is_dictionary(kind):
+        return _from_dictionary(pa, column, True)
+    if types.is_nested(kind) or types.is_interval(kind):
+        return RefusedColumn(label, f"values of type {kind}")
+    return _from_dictionary(pa, column.dictionary_encode(), False)
+
+
+def _plain_chunks(pa, column):
+    """Return a ChunkedArray without extension types and run ends."""
+    if isinstance(column, pa.Array):
+        column = pa.chunked_array([column])
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = pa.chunked_array([c.storage for c in column.chunks], column.type.storage_type)
+    if pa.types.is_run_end_encoded(column.type):
+        chunks = [pa.compute.run_end_decode(chunk) for chunk in column.chunks]
+        column = pa.chunked_array(chunks, column.type.value_type)
+    return column
+
+
+def _from_dictionary(pa, column, declared):
     codes, texts = np.zeros(0, np.int64), []
     if column.num_chunks:  # pyarrow 16 makes no array of long strings from no chunks
         column = column.unify_dictionaries().combine_chunks()
@@ -390,3 +463,55 @@ def _exact_chunks(column):
     if types.is_decimal(column.type):
         return _exact_objects(column.to_pylist())
     return column.fill_null(0).to_numpy() if types.is_integer(column.type) else None
+
+
+# ---- requests ----
+# Read the values of a few rows without the conversions of whole tables, which take a millisecond.
+# Each function takes the values of one column as JSON has them. It returns None for all values that
+# are not plain: texts that are not what their column holds, unknown categories, infinite or very large
+# numbers, mixed types, other dates than those of ISO 8601.
+
+NONE = type(None)
+NUMBERS = {int, float, NONE}
+TEXTS = {str, NONE}
+BOOLEANS = {bool, NONE}
+
+
+def read_numbers(values, parse, style):
+    """Return numbers, with NaN for missing ones. parse(text, style) : as of `Numeric.find_style`"""
+    types = set(map(type, values))
+    if types <= NUMBERS:
+        return [math.nan if x is None else x for x in values] if _are_small(values) else None
+    if types <= BOOLEANS:
+        return [math.nan if x is None else float(x) for x in values]
+    return read_texts(values, parse, style)
+
+
+def _are_small(numbers):
+    """Whether numbers, NaN and None are so small that float64 holds them. Integers have any size."""
+    return all(-WIDE <= x <= WIDE for x in numbers if x is not None and x == x)
+
+
+def read_texts(values, parse, style):
+    """Return the numbers that texts stand for. parse(text, style) : as of `Numeric.find_style`"""
+    if not set(map(type, values)) <= TEXTS:
+        return None
+    out = []
+    for text in values:
+        x = math.nan if text is None else parse(text, style)
+        if not math.isfinite(x) and text is not None and not is_missing_mark(text):
+            return None
+        out.append(x if math.isfinite(x) else math.nan)
+    return out
+
+
+def read_categories(values, known):
+    """Return texts of known categories. known : set with them and None, for missing values"""
+    types = set(map(type, values))
+    if types <= TEXTS:
+        out = values
+    elif (types <= NUMBERS and _are_small(values)) or types <= BOOLEANS:
+        out = [None if value is None else number_text(float(value)) for value in values]
+    else:
+        return None
+    return out if known.issuperset(out) else None

@@ -9,16 +9,23 @@ import numpy as np
 
 from ...core.errors import Argument, DataError, Message, Wording
 from ...core.messages import printable
-from ...tables import part_texts
-from ...tables.missing_marks import present_texts
-from ...tables.number_styles import describe_number_style, find_style, with_ranges
-from ...tables.number_texts import DECIMAL_COMMA, PLAIN_STYLE, is_number_style, parse_number
-from ...tables.recognition import find_padded, truth
-from ...tables.wide_numbers import LIMIT, is_wide
-from . import plain_values, text_kind
+from ...tables.cells.missing import present_texts
+from ...tables.cells.numbers import (
+    DECIMAL_COMMA,
+    PARTS,
+    PLAIN_STYLE,
+    WIDE,
+    describe_number_style,
+    find_style,
+    is_number_style,
+    is_wide,
+    parse_number,
+    with_ranges,
+)
+from ...tables.cells.recognition import find_padded, truth
 from .column import Numeric
 from .date import compact_format
-from .input_column import InputColumn
+from .input_column import InputColumn, read_numbers
 
 #: Numbers that may be times, if their column is named so: years, or seconds since 1970.
 YEARS, MIN_SECONDS = (1500, 2200), 1e8
@@ -26,7 +33,7 @@ YEAR = re.compile(r"(?:^|(?<!of)[\W_])(?:year|jahr|ann[eé]e|a[nñ]o|season|time
 
 
 class Number(Numeric):
-    """A column of numbers. Its style is one of `texts.number_style`."""
+    """A column of numbers. Its style is one of `numbers.number_style`."""
 
     kind: ClassVar[str] = "number"
     argument: ClassVar[str] = "numbers"
@@ -39,15 +46,15 @@ class Number(Numeric):
         return cls(label, raw.style) if is_number else None
 
     @classmethod
-    def declare(cls, label, raw, present):
-        if present is None:
+    def declare(cls, label, raw):
+        if raw.kind != "text":
             return cls(label, raw.style)
-        numbers = [text for text in present if truth(text) is None]
+        numbers = [text for text in raw.present if truth(text) is None]
         texts = present_texts(numbers)
         style, n_others = find_style(texts, label) if numbers else (PLAIN_STYLE, 0)
         if style is None:
             wrong = (text for text in numbers if math.isnan(to_number(text, PLAIN_STYLE)))
-            text_kind.refuse(raw, label, next(wrong, numbers[0]), "a number")
+            raw.refuse(label, next(wrong, numbers[0]), "a number")
         return cls(label, with_ranges(style, texts) if n_others else style, True, n_others > 0)
 
     def is_style(self):
@@ -66,8 +73,8 @@ class Number(Numeric):
         return self.style or PLAIN_STYLE, to_number
 
     def expected(self):
-        if self.style in part_texts.STYLES:
-            return part_texts.NAMES[self.style]
+        if self.style in PARTS:
+            return PARTS[self.style].name
         style = self.style or PLAIN_STYLE
         return describe_number_style("|".join(style.split("|")[:3]))
 
@@ -78,7 +85,7 @@ class Number(Numeric):
             return next((text.strip() for text in raw.texts if is_wide(text, style)), None)
         if raw.whole is None:
             return None
-        large = raw.whole[np.abs(raw.values) >= LIMIT]
+        large = raw.whole[np.abs(raw.values) >= WIDE]
         return next((str(x) for x in large if isinstance(x, Integral)), None)
 
     def explain_no_feature(self, raw, values):
@@ -156,7 +163,7 @@ class Number(Numeric):
 
     def json_reader(self, categories):
         style, parse = self.find_style(None)
-        return lambda values: plain_values.read_numbers(values, parse, style)
+        return lambda values: read_numbers(values, parse, style)
 
     def from_json_values(self, values):
         return InputColumn("number", np.array(values, "float64"))

@@ -6,11 +6,11 @@ import numpy as np
 
 from ...core.errors import Argument, Message
 from ...core.messages import printable
-from ...tables.missing_marks import is_missing_mark
-from ...tables.recognition import examples
-from .text_kind import rows_of_texts
+from ...tables.cells.missing import is_missing_mark
+from ...tables.cells.recognition import examples
 
 MAX_EXAMPLES = 10
+TEMPLATE = "column {column!r}: {n} of {of} values are not {what} ({examples}) and count as missing"
 
 
 @dataclass
@@ -29,6 +29,26 @@ class OtherTexts:
     n_rows: int
     n_present: int
     texts: list
+
+    @classmethod
+    def find(cls, raw, numbers):
+        """Return those of an InputColumn of texts.
+
+        numbers : ndarray
+            What its distinct texts stand for, NaN or infinite if nothing.
+        """
+        is_number = np.isfinite(numbers)
+        if is_number.all():
+            return cls(0, int(np.count_nonzero(raw.values >= 0)), [])
+        others, n_present = [], 0
+        for (text, n), number in zip(raw.count_texts().items(), is_number.tolist()):
+            if number or not is_missing_mark(text):
+                n_present += n
+                if not number and n:
+                    others.append((n, text))
+        others.sort(key=lambda pair: -pair[0])
+        texts = [text for _, text in others[:MAX_EXAMPLES]]
+        return cls(sum(n for n, _ in others), n_present, texts)
 
     def add(self, other):
         """Add those of another part of the table."""
@@ -56,28 +76,6 @@ class OtherTexts:
             what=column.expected(),
             examples=examples(self.texts),
         )
-
-
-TEMPLATE = "column {column!r}: {n} of {of} values are not {what} ({examples}) and count as missing"
-
-
-def find(raw, numbers):
-    """Return the OtherTexts of an InputColumn of texts.
-
-    numbers : ndarray
-        What its distinct texts stand for, NaN or infinite if nothing.
-    """
-    if np.isfinite(numbers).all():
-        return OtherTexts(0, int(np.count_nonzero(raw.values >= 0)), [])
-    others, n_present = [], 0
-    for (text, n), number in zip(rows_of_texts(raw).items(), np.isfinite(numbers).tolist()):
-        if number or not is_missing_mark(text):
-            n_present += n
-            if not number and n:
-                others.append((n, text))
-    others.sort(key=lambda pair: -pair[0])
-    texts = [text for _, text in others[:MAX_EXAMPLES]]
-    return OtherTexts(sum(n for n, _ in others), n_present, texts)
 
 
 class OtherTextsOfParts:

@@ -11,18 +11,16 @@ import numpy as np
 from ...core.errors import Argument, DataError, placed
 from ...core.messages import did_you_mean
 from ...core.validation import check_count, check_threads
-from . import effects
-from .background import Background
+from .effects import column_effects, pair_effect
 from .explanation import Explanation
-from .mixed_rows import MixedRows
-from .scales import Scale, squeeze
+from .mixtures import Background, MixedRows, Scale, drop_single_output
 from .shapley import Contributions, Shapley
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..table_model import TableModel
-    from .effect import Effect, PairEffect
+    from ..model import TableModel
+    from .effects import Effect, PairEffect
 
 LEAST_PERMUTATIONS = 4
 POINTS, PAIR_POINTS = 40, 20  # values of a column, by default
@@ -128,21 +126,12 @@ class ExplainedPredictions:
             if not model.members:  # one class
                 return _of_one_class(model, scale_, data)
             others = self._background(background, "background")
-            shapley = Shapley(
-                MixedRows(model, scale_, check_threads(self.n_threads)),
-                others,
-                n_permutations,
-                np.random.default_rng(random_state),
-            )
+            rng = np.random.default_rng(random_state)
+            shapley = Shapley(self._mixed_rows(scale_), others, n_permutations, rng)
             return _explanation(model, scale_, shapley.explain(rows), data, len(others))
 
     def effect(
-        self,
-        column: str | int,
-        X: Any = None,
-        *,
-        scale: str | None = None,
-        n_points: int = POINTS,
+        self, column: str | int, X: Any = None, *, scale: str | None = None, n_points: int = POINTS
     ) -> Effect:
         """Return how predictions change with the values of a column.
 
@@ -213,10 +202,7 @@ class ExplainedPredictions:
             if columns is not None:
                 columns = [columns] if isinstance(columns, (str, Integral)) else columns
                 chosen = [find_column(features, column) for column in columns]
-            rows, training_rows = self._rows_and_background(X)
-            mixed_rows = self._mixed_rows(scale)
-            n_points = check_count("n_points", n_points)
-            return effects.single(mixed_rows, chosen, rows, training_rows, n_points)
+            return column_effects(chosen, *self._prepare_effects(X, scale, n_points))
 
     def pair_effect(
         self,
@@ -247,10 +233,7 @@ class ExplainedPredictions:
             pair = [find_column(features, column) for column in (first, second)]
             if pair[0] == pair[1]:
                 raise ValueError(f"first and second are the same column, {first!r}. Pass two.")
-            rows, training_rows = self._rows_and_background(X)
-            mixed_rows = self._mixed_rows(scale)
-            n_points = check_count("n_points", n_points)
-            return effects.pair(mixed_rows, pair, rows, training_rows, n_points)
+            return pair_effect(pair, *self._prepare_effects(X, scale, n_points))
 
     # ---- rows ----
 
@@ -260,21 +243,28 @@ class ExplainedPredictions:
             raise ValueError("the model knows one class, so columns have no effects")
         return self.model_.features
 
+    def _prepare_effects(self, X, scale, n_points):
+        """Return the last arguments of `column_effects` and `pair_effect`.
+
+        The rows of a table count as training rows if the model keeps none.
+        """
+        rows = self._background(X, "X")
+        mixed_rows = self._mixed_rows(Scale.of_model(self.model_.targets, scale))
+        training_rows = self.model_.background or rows
+        return mixed_rows, rows, training_rows, check_count("n_points", n_points)
+
     def _mixed_rows(self, scale):
-        n_threads = check_threads(self.n_threads)
-        return MixedRows(self.model_, Scale.of_model(self.model_.targets, scale), n_threads)
+        return MixedRows(self.model_, scale, check_threads(self.n_threads))
 
     def _read_rows(self, X):
         """Return the rows of a table as features, and their values to show."""
         features = self.model_.features
 
         def read(frame):
-            return *features.transform(frame), _values(features, frame)
+            return Background(*features.transform(frame)), _values(features, frame)
 
-        parts = self._map_batches(X, read)
-        numbers, codes, shown = zip(*parts)
-        joined = [np.concatenate(some) for some in zip(*numbers)]
-        return Background(joined, np.concatenate(codes)), np.concatenate(shown)
+        rows, shown = zip(*self._map_batches(X, read))
+        return Background.concatenate(rows), np.concatenate(shown)
 
     def _background(self, X, argument):
         """Return the rows of a table, or those that the model keeps if it is None.
@@ -295,13 +285,6 @@ class ExplainedPredictions:
                 argument=argument,
             )
         return self.model_.background
-
-    def _rows_and_background(self, X):
-        """Return the rows of a table, and training rows, as which those of the table count if the
-        model keeps none."""
-        rows = self._background(X, "X") if X is not None else self.model_.background
-        training_rows = self.model_.background or rows
-        return (rows, training_rows) if rows is not None else 2 * (self._background(None, "X"),)
 
 
 def check_permutations(n):
@@ -348,10 +331,10 @@ def _explanation(model, scale, found, data, n_background):
     features, outputs = model.features, scale.outputs
     base = np.tile(found.base, (len(data), 1))
     return Explanation(
-        values=squeeze(found.values, outputs),
-        standard_errors=squeeze(found.errors, outputs),
-        base_values=squeeze(base, outputs),
-        predictions=squeeze(found.predictions, outputs),
+        values=drop_single_output(found.values, outputs),
+        standard_errors=drop_single_output(found.errors, outputs),
+        base_values=drop_single_output(base, outputs),
+        predictions=drop_single_output(found.predictions, outputs),
         columns=[features.name_of(j) for j in features.used()],
         data=data,
         scale=scale.name,

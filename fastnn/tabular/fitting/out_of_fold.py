@@ -8,10 +8,9 @@ follow single rows (docs/decisions/0037-metrics.md).
 import numpy as np
 
 from .. import thresholds
-from ..comparing.paired import is_above_zero
-from ..metric_values import ScoredRows, block_means
-from ..metrics import R2
-from ..table_model import mean_output
+from ..metrics import R2, ScoredRows, block_means, is_above_zero
+from ..model import mean_output
+from .training_jobs import by_configuration
 
 PICKS = 12  # of the greedy selection
 EQUAL = 1e-12  # difference of metrics that are equal
@@ -77,8 +76,7 @@ class OutOfFold:
         Before the first fold is complete, the model has those configurations that are trained on as
         many folds as possible.
         """
-        n_folds = len(self.folds)
-        groups = [self.jobs[i : i + n_folds] for i in range(0, len(self.jobs), n_folds)]
+        groups = by_configuration(self.jobs, len(self.folds))
         trained = [{job.fold for job in jobs if job.networks} for jobs in groups]
         folds = set.intersection(*trained)
         self.n_complete = len(folds)
@@ -217,10 +215,14 @@ def greedy(predictions, y, weight, targets):
     the mean of the picks has the least loss (Caruana et al., 2004, "Ensemble selection from
     libraries of models").
     """
+    return _pick(predictions, lambda means: np.argmin([targets.value(P, y, weight) for P in means]))
+
+
+def _pick(predictions, best):
+    """Return the weights of picks. best(means) returns the position of the best mean with a further pick"""
     counts, total = np.zeros(len(predictions)), 0.0
     for k in range(PICKS):
-        values = [targets.value((total + P) / (k + 1), y, weight) for P in predictions]
-        j = int(np.argmin(values))
+        j = best((total + P) / (k + 1) for P in predictions)
         counts[j] += 1
         total = total + predictions[j]
     return counts / PICKS
@@ -285,15 +287,14 @@ def improve(weights, predictions, held_out):
     metric = held_out.task.metric
     if len(predictions) == 1 or metric.is_loss or held_out.cost(predictions[0]) is None:
         return weights
-    counts, total = np.zeros(len(predictions)), 0.0
-    for k in range(PICKS):
-        means = [(total + P) / (k + 1) for P in predictions]
+
+    def best(means):
+        means = list(means)
         costs = np.array([held_out.cost(P) for P in means], float)
         tied = np.flatnonzero(costs <= np.nanmin(costs) + EQUAL)
-        j = tied[0] if len(tied) == 1 else tied[np.argmin([held_out.loss(means[i]) for i in tied])]
-        counts[j] += 1
-        total = total + predictions[j]
-    found = counts / PICKS
+        return tied[0] if len(tied) == 1 else min(tied, key=lambda i: held_out.loss(means[i]))
+
+    found = _pick(predictions, best)
     if not metric.is_coarse:
         return found
     new, old = weighted_mean(found, predictions), weighted_mean(weights, predictions)

@@ -16,8 +16,8 @@ import numpy as np
 from ...encoded_table import parts_of, table_of
 from ...many import forward_many
 from ...mlp import blank_network
-from ..fit_rows import sample
-from ..table_model import mean_output
+from ..encoder import sample
+from ..model import mean_output
 
 MIN_ROWS, MAX_ROWS = 200, 2000
 #: Most values that are shuffled or copied: for each column, rows times columns.
@@ -58,76 +58,47 @@ def importances(model, rows, folds, task, random_state, n_threads, n_most=np.inf
     drops : ndarray (n_features,), or None
         None if the score is undefined for these rows.
     """
-    features = model.features
-    most = int(min(n_most, most_rows(len(features.positions)))) // len(folds)
+    features, targets = model.features, model.targets
+    n_columns, sources = len(features.positions), features.sources()
+    most = int(min(n_most, most_rows(n_columns))) // len(folds)
     parts = [sample(held_out, max(1, most), random_state) for _, held_out in folds]
     rows = rows.take(np.concatenate(parts))
     tables = model.encode(rows.numbers, rows.codes) if encode is None else encode(parts)
     order = random_state.permutation(len(rows))
-    shuffled = ShuffledScores(model, task, rows, list(map(len, parts)), tables, order, n_threads)
-    (loss,), (before,) = shuffled.measure([NO_COLUMN])
+    inputs = [encoder.sources_of_parts(sources) for encoder in model.encoders]
+    shuffled = [
+        [_shuffled(*pair, held_out, order[held_out], n_columns) for pair in zip(tables, inputs)]
+        for held_out in np.split(np.arange(len(order)), np.cumsum(list(map(len, parts)))[:-1])
+    ]
+    threshold = task.threshold if task.rule is None else targets.chosen.value
+
+    def predict(k, columns):
+        """Return the predictions of a fold: its rows for the first column, then for the next."""
+        return model.mix(
+            lambda member: shuffled[k][member.encoder].mean_output(
+                member.networks[k], columns, n_threads
+            )
+        )
+
+    def measure(columns):
+        """Return the loss for each shuffled column, and the score."""
+        found = [predict(k, columns) for k in range(len(folds))]
+        P = np.concatenate([p.reshape(len(columns), -1, *p.shape[1:]) for p in found], axis=1)
+        calibrated = map(targets.calibrate, P)
+        scores = [task.score(targets, p, rows.y, rows.weight, threshold) for p in calibrated]
+        return [targets.value(p, rows.y, rows.weight) for p in P], scores
+
+    (loss,), (before,) = measure([NO_COLUMN])
     out, drops = np.zeros(features.n_columns), np.zeros(features.n_columns)
-    for sources in at_once(features.used(), len(order)):
-        positions = [features.positions[source] for source in sources]
-        losses, scores = shuffled.measure(sources)
+    for columns in _at_once(features.used(), len(order)):
+        positions = [features.positions[column] for column in columns]
+        losses, scores = measure(columns)
         out[positions] = np.subtract(losses, loss)
         drops[positions] = [task.score_metric.drop(before, after) for after in scores]
     return out, drops if np.isfinite(drops).all() else None
 
 
-class ShuffledScores:
-    """Losses and scores of held-out rows with one column at a time shuffled between them.
-
-    Parameters
-    ----------
-    model : TableModel
-    task : ClassTask or NumberTask
-    rows : FitRows
-        The rows that the first fold holds out, then those of the next.
-    n_rows : list of int
-        Their number for each fold.
-    tables : list of EncodedTable
-        These rows, for each encoder of the model.
-    order : ndarray (n,) of int
-        The row from which each row takes the value of the column.
-    n_threads : int
-    """
-
-    def __init__(self, model, task, rows, n_rows, tables, order, n_threads):
-        self.model, self.task, self.rows, self.n_threads = model, task, rows, n_threads
-        self.threshold = task.threshold if task.rule is None else model.targets.chosen.value
-        has_many_columns = len(model.features.positions) >= MANY_COLUMNS
-        sources = model.features.sources()
-        inputs = [encoder.sources_of_parts(sources) for encoder in model.encoders]
-        self.folds = [
-            [
-                ShuffledTable(*pair, held_out, order[held_out], has_many_columns)
-                for pair in zip(tables, inputs)
-            ]
-            for held_out in np.split(np.arange(len(order)), np.cumsum(n_rows)[:-1])
-        ]
-
-    def measure(self, columns):
-        """Return the loss for each shuffled column, and the score."""
-        targets, (y, weight) = self.model.targets, (self.rows.y, self.rows.weight)
-        folds = [self._predict_fold(k, columns) for k in range(len(self.folds))]
-        P = np.concatenate([p.reshape(len(columns), -1, *p.shape[1:]) for p in folds], axis=1)
-        scores = [
-            self.task.score(targets, targets.calibrate(p), y, weight, self.threshold) for p in P
-        ]
-        return [targets.value(p, y, weight) for p in P], scores
-
-    def _predict_fold(self, k, columns):
-        """Return the predictions of a fold: its rows for the first column, then for the next."""
-        tables, n_threads = self.folds[k], self.n_threads
-        return self.model.mix(
-            lambda member: tables[member.encoder].mean_output(
-                member.networks[k], columns, n_threads
-            )
-        )
-
-
-def at_once(sources, n):
+def _at_once(sources, n):
     """Return lists of columns to shuffle in one table of n rows each.
 
     Reading the weights of many inputs takes longer than computing with a few rows.
@@ -175,22 +146,30 @@ class ShuffledTable:
         What `Encoder.sources_of_parts` returned.
     rows, others : ndarray (n,) of int
         As in `shuffle`.
-    has_many_columns : bool
     """
 
-    def __init__(self, table, inputs, rows, others, has_many_columns):
+    def __init__(self, table, inputs, rows, others):
         self.table, self.inputs, self.rows, self.others = table, inputs, rows, others
-        self.columns = None
-        if has_many_columns:
-            self.columns = ShuffledColumns(table, inputs, rows, others)
 
     def mean_output(self, networks, columns, n_threads):
-        """Return the mean output of networks for the rows with the first column shuffled, then the
-        next. columns : list of int, or [NO_COLUMN]"""
-        if self.columns is not None and columns != [NO_COLUMN]:
-            return self.columns.mean_output(networks, columns, n_threads)
+        """Return the mean output of networks, (n_columns * n, n_out).
+
+        They are the rows with the first column shuffled, then those with the next.
+
+        Parameters
+        ----------
+        networks : list of MLP
+        columns : list of int
+            Ascending, or [NO_COLUMN].
+        """
         shuffled = shuffle(self.table, self.inputs, columns, self.rows, self.others)
         return mean_output(networks, shuffled, n_threads)
+
+
+def _shuffled(table, inputs, rows, others, n_columns):
+    """Return the ShuffledTable of a table of so many columns."""
+    kind = ShuffledTable if n_columns < MANY_COLUMNS else ShuffledColumns
+    return kind(table, inputs, rows, others)
 
 
 def seconds_per_row(job, encoder, sources, n_threads, clock):
@@ -200,7 +179,7 @@ def seconds_per_row(job, encoder, sources, n_threads, clock):
     """
     used, rows = np.unique(sources).tolist(), job.held_out[:TRIAL_ROWS]
     few, inputs = used[: TABLE_ROWS // TRIAL_ROWS], encoder.sources_of_parts(sources)
-    table = ShuffledTable(job.table, inputs, rows, rows, len(used) >= MANY_COLUMNS)
+    table = _shuffled(job.table, inputs, rows, rows, len(used))
     times = []
     for _ in range(TRIALS):  # the fastest counts: other programs may interrupt it
         began = clock()
@@ -210,7 +189,7 @@ def seconds_per_row(job, encoder, sources, n_threads, clock):
 
 
 def most_rows(n_columns, max_values=None):
-    """Return the number of rows at most that `importances` uses, or with other `MAX_VALUES`."""
+    """Return the number of rows at most of which the columns are shuffled. max_values : `MAX_VALUES`"""
     max_values = MAX_VALUES if max_values is None else max_values
     return min(MAX_ROWS, max(MIN_ROWS, max_values // max(1, n_columns) ** 2))
 
@@ -218,25 +197,18 @@ def most_rows(n_columns, max_values=None):
 # ---- many columns ----
 
 
-class ShuffledColumns:
-    """Rows of an encoded table of which one of many columns at a time has the values of other rows.
+class ShuffledColumns(ShuffledTable):
+    """A ShuffledTable of many columns.
 
     The column changes what its inputs add to the first layer, so that is all that is computed anew:
     the time does not grow with the number of columns squared. Sums differ in the last bits from
     those of the kernels, which add up all inputs.
-
-    Parameters
-    ----------
-    table : EncodedTable
-    inputs : tuple of ndarray
-        What `Encoder.sources_of_parts` returned.
-    rows, others : ndarray (n,) of int
-        As in `shuffle`.
     """
 
     def __init__(self, table, inputs, rows, others):
-        self.rows, self.others, layout = table[rows], table[others], table.layout
-        self.layout = layout
+        super().__init__(table, inputs, rows, others)
+        self.before, self.after, self.layout = table[rows], table[others], table.layout
+        layout = self.layout
         starts = np.cumsum([layout.n_numbers, *layout.n_bins, *layout.n_categories])
         n_positions = len(layout.n_bins)
         #: The first input of each position, and of each code.
@@ -249,26 +221,15 @@ class ShuffledColumns:
         order = np.argsort(columns, kind="stable")
         self.columns, self.kinds, self.positions = columns[order], kinds[order], positions[order]
 
-    def mean_output(self, networks, sources, n_threads):
-        """Return the mean output of networks for each column.
-
-        Parameters
-        ----------
-        networks : list of MLP
-        sources : sequence of int
-            The columns, ascending.
-
-        Returns
-        -------
-        ndarray (n_columns * n, n_out)
-            The rows for the first column, then those for the next.
-        """
-        return np.mean([self._output(net, sources, n_threads) for net in networks], axis=0)
+    def mean_output(self, networks, columns, n_threads):
+        if columns == [NO_COLUMN]:
+            return super().mean_output(networks, columns, n_threads)
+        return np.mean([self._output(net, columns, n_threads) for net in networks], axis=0)
 
     def _output(self, net, sources, n_threads):
         """Return the outputs of a network, (n_columns * n, n_out)."""
         first, rest = _split(net)
-        Z, n = forward_many([first], self.rows, n_threads=n_threads)[0], len(self.rows)
+        Z, n = forward_many([first], self.before, n_threads=n_threads)[0], len(self.before)
         k = max(1, BLOCK_VALUES // max(1, Z.size))
         out = np.empty((len(sources) * n, net.layer_sizes[-1]))
         for i in range(0, len(sources), k):
@@ -287,7 +248,7 @@ class ShuffledColumns:
         )
         parts = np.concatenate([np.arange(*ends) for ends in zip(a, b)])
         of_part = np.repeat(np.arange(len(columns)), b - a)
-        out = np.zeros((len(columns), len(self.rows), W.shape[1]), W.dtype)
+        out = np.zeros((len(columns), len(self.before), W.shape[1]), W.dtype)
         for kind, changes in enumerate((self._of_numbers, self._of_positions, self._of_codes)):
             chosen = np.flatnonzero(self.kinds[parts] == kind)
             if len(chosen):
@@ -300,13 +261,13 @@ class ShuffledColumns:
 
     def _of_numbers(self, W, positions):
         """Return what numbers change, (n_positions, n, width)."""
-        changes = self.others.numbers.T[positions] - self.rows.numbers.T[positions]
+        changes = self.after.numbers.T[positions] - self.before.numbers.T[positions]
         return changes[:, :, None] * W[positions][:, None]
 
     def _of_positions(self, W, positions):
         """Likewise: a bin adds its weight above it, and subtracts it below (see EncodedTable)."""
         layout, starts = self.layout, self.position_starts
-        pair = self.others.positions.T[positions], self.rows.positions.T[positions]
+        pair = self.after.positions.T[positions], self.before.positions.T[positions]
         out = np.empty((*pair[0].shape, W.shape[1]), W.dtype)
         for i, j in enumerate(positions):
             n_bins = layout.n_bins[j]
@@ -323,7 +284,7 @@ class ShuffledColumns:
         """Likewise for codes: a category adds its weight."""
         scale = np.array(self.layout.code_scale, W.dtype)[positions, None]
         added = []
-        for table in (self.others, self.rows):
+        for table in (self.after, self.before):
             codes = table.codes.T[positions]
             inputs = self.code_starts[positions, None] + np.maximum(codes, 0)
             added.append((scale * (codes >= 0))[:, :, None] * W[inputs])
@@ -390,11 +351,6 @@ class InputWeights:
         net.weights[0][...] *= np.concatenate([self.numbers, bins, categories])[:, None]
 
 
-def most_rows_for_weights(n_columns):
-    """Return the number of rows at most that `column_weights` uses."""
-    return most_rows(n_columns, MAX_WEIGHT_VALUES)
-
-
 def column_weights(jobs, encoder, sources, setup, rng, n_most=np.inf):
     """Return the weights of the columns for each fold, whose mean square is 1.
 
@@ -418,20 +374,16 @@ def column_weights(jobs, encoder, sources, setup, rng, n_most=np.inf):
     """
     used, targets = np.unique(sources).tolist(), setup.targets
     inputs = encoder.sources_of_parts(sources)
-    most = max(1, int(min(n_most, most_rows_for_weights(len(used)))) // len(jobs))
+    most = max(1, int(min(n_most, most_rows(len(used), MAX_WEIGHT_VALUES))) // len(jobs))
     out = np.zeros((len(jobs), len(used)))
     for job, found in zip(jobs, out):
         rows = sample(np.arange(len(job.held_out)), most, rng)
-        chosen, others, losses = job.held_out[rows], rows[rng.permutation(len(rows))], []
-        y, weight = setup.rows.targets(chosen)
-        groups = at_once([NO_COLUMN, *used], len(chosen))
-        if len(used) >= MANY_COLUMNS:
-            groups = [[NO_COLUMN], *at_once(used, len(chosen))]
-        table = job.held_out_table()
-        shuffled = ShuffledTable(table, inputs, rows, others, len(used) >= MANY_COLUMNS)
-        for columns in groups:
+        others, losses = rows[rng.permutation(len(rows))], []
+        y, weight = setup.rows.targets(job.held_out[rows])
+        shuffled = _shuffled(job.held_out_table(), inputs, rows, others, len(used))
+        for columns in ([NO_COLUMN], *_at_once(used, len(rows))):
             P = targets.finish(shuffled.mean_output(job.networks, columns, setup.n_threads))
-            P = P.reshape(len(columns), len(chosen), *P.shape[1:])
+            P = P.reshape(len(columns), len(rows), *P.shape[1:])
             losses += [targets.value(p, y, weight) for p in P]
         found[:] = np.subtract(losses[1:], losses[0])
     found = weights_from(_of_other_folds(out, setup.informs))

@@ -1,7 +1,7 @@
-"""One call of `fit`: what it is passed, and the fit from the table to the TableModel."""
+"""One call of `fit`, from the table to the TableModel."""
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,31 +12,27 @@ from ...core.errors import Argument, DataError, Wording
 from ...core.messages import is_called_by, plural, warn
 from ...core.validation import check_threads
 from ...distributed import ClusterError
+from ...distributed.executor_pool import Workers, threads_of_worker
 from ...distributed.shared_objects import SharedObjects
-from ...estimators.inputs import check_weight
+from ...estimators.inputs import check_row_weights
 from ...tables.files import TableWarning
-from .. import row_columns, table_memory, tabular_file
-from ..checking.profile import TableProfile
+from .. import encoder, roles, stored_model
 from ..checkpoint import FitCheckpoint, SpareNetworks, digests_of
-from ..columns import known_categories
 from ..columns.features import NO_COLUMN, Features
-from ..encoder import Encoder, Scaling
-from ..explaining.background import Background
-from ..fit_rows import FitRows
-from ..forward_folds import concatenate
-from ..large import table_rows
-from ..large.large_table import TableEncoding
+from ..drift.profile import TableProfile
+from ..encoder import Encoder, FitRows, Scaling
+from ..explaining.mixtures import Background
+from ..folds import FoldRows, concatenate_tables
+from ..large.batch_table import TableEncoding, read_table
 from ..metrics import name_weighted
-from ..row_split import FoldRows
+from ..model import EnsembleMember, TableModel
+from ..progress import EncodingReporter, ProgressReporter
 from ..split_check import find_splits
-from ..table_model import EnsembleMember, TableModel
-from ..table_progress import EncodingReporter, ProgressReporter
-from . import permutation, recipe, remote_jobs, training_jobs
+from . import permutation, recipe, training_jobs
 from .budget import FOR_WEIGHTS, TimeBudget
-from .final_networks import FinalNetworks
-from .fit_split import RowsToSplit
 from .out_of_fold import OutOfFold
-from .training_jobs import JobSetup
+from .splitting import RowsToSplit
+from .training_jobs import FinalNetworks, JobSetup
 
 SNAPSHOTS = 1.5  # networks that a job has, on average
 FEW_ROWS = 50  # for the importances, if Ctrl-C comes while they are computed
@@ -44,69 +40,6 @@ FEW_ROWS = 50  # for the importances, if Ctrl-C comes while they are computed
 LEAST_SECONDS = 0.5
 LONG_LIMIT = 30.0  # seconds of a fit, without which there is no time to look for other splits
 FOR_SPLITS = 0.1  # of the limit
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class FitArguments:
-    """The rows that were passed to `fit` of an estimator, as they were passed."""
-
-    X: Any
-    y: Any
-    sample_weight: Any
-    groups: Any
-    time: Any
-    window: Any
-
-    @property
-    def weights(self):
-        """The weights of the rows, None if `sample_weight` names a column."""
-        return None if isinstance(self.sample_weight, str) else self.sample_weight
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableFitOptions:
-    """Options of one fit.
-
-    Attributes
-    ----------
-    estimator_name : str
-        For messages.
-    task : ClassTask or NumberTask
-    n_estimators, cv, time_limit, random_state, n_threads, verbose
-        As in the estimator. `TableFit` resolves ``n_threads=-1``.
-    executor : concurrent.futures.Executor or None
-        As in `fit`.
-    hidden_sizes : list of int
-    declared : dict
-        Columns whose kind the user knows, for `Features.fit`.
-    on_progress : callable or None
-        on_progress(progress) is called with a `table_progress.FitProgress`.
-    parameters : dict
-        All parameters of the estimator, as a file holds them.
-    metadata_bytes : int
-        Bytes of the header of a file that are for `metadata_`.
-    seconds_before : float
-        Seconds of the time limit that have passed before `fit`.
-    suggests_splits : bool
-        Whether to warn of columns by which the rows should be split.
-    """
-
-    estimator_name: str
-    task: Any
-    n_estimators: int
-    cv: Any
-    hidden_sizes: list
-    time_limit: float | None
-    random_state: Any
-    n_threads: int
-    executor: Any
-    declared: dict
-    verbose: bool
-    on_progress: Any
-    parameters: dict
-    metadata_bytes: int
-    seconds_before: float
-    suggests_splits: bool
 
 
 class TableFit:
@@ -119,8 +52,7 @@ class TableFit:
 
     Attributes
     ----------
-    large : LargeTable or None
-        The table, if the rows in memory are a sample of it.
+    table : TrainingTable
     features : Features
     profile : TableProfile
     setup : JobSetup
@@ -156,8 +88,9 @@ class TableFit:
     def __init__(self, options, arguments):
         self.options, self.task = options, options.task
         self.time_budget = TimeBudget(options.time_limit, options.seconds_before)
-        rows, self.large = table_rows.read(options, arguments)
-        if self.large is not None and options.executor is not None:
+        rows, table = read_table(options, arguments)
+        self.table = table
+        if table.numbers is not None and options.executor is not None:
             raise DataError(
                 "{who} train networks from rows in memory, but the {n_rows:,} rows of this table are "
                 "read part by part.",
@@ -165,39 +98,20 @@ class TableFit:
                 who=Wording("the workers of executor=", "the ranks of mpiexec"),
                 what=Wording("executor=", "mpiexec"),
                 window=Argument("window"),
-                n_rows=self.large.n_rows,
+                n_rows=table.n_rows,
             )
-        self.target_name, frame, weight = rows.target_name, rows.frame, rows.weight
-        n, names = frame.n_rows, rows.columns.names
+        n = rows.frame.n_rows
         if n < 2:
             raise ValueError(f"fit needs at least 2 rows, got {plural(n, 'sample')}.")
-        if weight is not None:
-            weight = check_weight(weight, np.zeros(n))
-        n_all = n if self.large is None else self.large.n_rows
-        groups, times = rows.columns.groups(n_all), rows.columns.times(n_all)
+        self.sample_weight = check_row_weights(rows.weight, np.zeros(n))
+        groups, times = table.columns.groups(table.n_rows), table.columns.times(table.n_rows)
         self.random_state = check_random_state(options.random_state)
         n_threads = check_threads(options.n_threads)
-        source = self.task if self.large is None else self.large
-        targets, y = source.fit_targets(rows.y, weight)
-        n_rows_of_class = None if self.large is None else self.large.n_rows_of_class
-        self.sample_weight = weight
-        weight = self.task.weights(targets, y, weight, n_rows_of_class)
-        if weight is not None and not 0 < weight.sum() < np.inf:
-            raise ValueError(
-                f"the sum of the weights of the rows is {weight.sum():g}. At least one weight must be "
-                "above 0, and their sum finite."
-            )
-        if self.task.metric is not None:
-            self.task.metric.check_targets(targets, y, weight)
-        with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
-            no_inputs = row_columns.left_out(names)
-            self.features = Features.fit(frame, no_inputs, **options.declared)
-            for note in self.features.notes(frame, self.large is None):
-                warn(note, TableWarning)
-            if options.cv is None and groups is None and times is None:
-                self.suggest_splits(frame, y, targets.is_classifier, no_inputs)
-            numbers, codes = self.features.transform(frame)
-            self.profile = TableProfile.fit(self.features, frame)
+        targets, y = table.fit_targets(rows.y, self.sample_weight)
+        weight = self.training_weight(targets, y)
+        with table.row_numbers():
+            is_split = not (options.cv is None and groups is None and times is None)
+            numbers, codes = self.fit_features(rows.frame, y, targets.is_classifier, is_split)
         self.setup = JobSetup(
             rows=FitRows(numbers, codes, y, weight),
             encoded_y=targets.encode(y),
@@ -205,28 +119,43 @@ class TableFit:
             hidden_sizes=options.hidden_sizes,
             n_threads=n_threads,
         )
-        self.to_split = RowsToSplit(
-            y=y,
-            targets=targets,
-            weight=weight,
-            groups=groups,
-            times=times,
-            names=names,
-            large=self.large,
-        )
+        self.to_split = RowsToSplit(table, self.setup, groups, times)
 
-    def suggest_splits(self, frame, y, is_classifier, no_inputs):
-        """Warn of columns by which the rows should be split, since the user has not done it."""
-        options, limit = self.options, self.options.time_limit
-        # Cross-validation, which calls `fit` for each of its folds, has split the rows.
-        is_split = is_called_by("sklearn.model_selection")
+    def training_weight(self, targets, y):
+        """Return the weights of the rows times those of their classes, or None."""
+        weight = self.task.weights(targets, y, self.sample_weight, self.table.n_rows_of_class)
+        if weight is not None and not 0 < weight.sum() < np.inf:
+            raise ValueError(
+                f"the sum of the weights of the rows is {weight.sum():g}. At least one weight must be "
+                "above 0, and their sum finite."
+            )
+        if self.task.metric is not None:
+            self.task.metric.check_targets(targets, y, weight)
+        return weight
+
+    def fit_features(self, frame, y, is_classifier, is_split):
+        """Set the features and the profile. Return the numbers and codes of the rows in memory.
+
+        is_split : whether the user has said how to split the rows
+        """
+        options = self.options
+        no_inputs = roles.left_out(self.table.columns.names)
+        self.features = Features.fit(frame, no_inputs, **options.declared)
+        for note in self.features.notes(frame, self.table.numbers is None):
+            warn(note, TableWarning)
+        limit = options.time_limit
         is_short = limit is not None and limit < LONG_LIMIT
-        if is_split or is_short or not options.suggests_splits:
-            return
-        seconds = None if limit is None else FOR_SPLITS * limit
-        found = find_splits(frame, y, is_classifier, 0, no_inputs, seconds, **options.declared)
-        for issue in found:
-            warn(issue.text, TableWarning)
+        # Cross-validation, which calls `fit` for each of its folds, has split the rows.
+        is_split = is_split or is_called_by("sklearn.model_selection")
+        if options.suggests_splits and not (is_split or is_short):
+            seconds = None if limit is None else FOR_SPLITS * limit
+            for issue in find_splits(
+                frame, y, is_classifier, 0, no_inputs, seconds, **options.declared
+            ):
+                warn(issue.text, TableWarning)
+        numbers, codes = self.features.transform(frame)
+        self.profile = TableProfile.fit(self.features, frame)
+        return numbers, codes
 
     def run(self, stopped=None):
         """Train the networks.
@@ -248,7 +177,7 @@ class TableFit:
             if stopped is not None:  # its targets had several classes
                 stopped.checkpoint.refuse("targets")
             return self.attributes_of_one_class(), None
-        with self.large or contextlib.nullcontext():
+        with contextlib.closing(self.table):
             self.split_rows()
             self.make_jobs(stopped)
             with self.sharing_rows():
@@ -267,8 +196,9 @@ class TableFit:
         if executor is None:
             yield
             return
-        with SharedObjects(remote_jobs.shared_objects(self.jobs, self.setup)) as shared:
-            workers = remote_jobs.workers_of(executor, n_threads, shared)
+        with SharedObjects(training_jobs.arrays_of_jobs(self.jobs, self.setup)) as shared:
+            n = check_threads(n_threads)
+            workers = Workers(executor, threads_of_worker(n_threads), n, shared)
             self.setup = replace(self.setup, workers=workers)
             yield
 
@@ -327,11 +257,11 @@ class TableFit:
         self.encoders = self.fit_encoders(configurations)
         n_folds = len(self.folds)
         n_final = options.n_estimators if self.split.is_forward else 0
-        table_memory.check_memory(self.encoders, self.features, setup, n_folds + n_final)
+        encoder.check_memory(self.encoders, self.features, setup, n_folds + n_final)
         model = replace(self.model([]), encoders=list(self.encoders.values()))
-        tabular_file.check_before_training(options, model, n_folds)
+        stored_model.check_before_training(options, model, n_folds)
         tables = setup.rows.encode(self.encoders)
-        if self.large is not None:
+        if self.table.numbers is not None:
             self.setup = replace(setup, stored=self.store(tables))
         return [c for c in configurations if c.encoding in self.encoders], tables
 
@@ -375,7 +305,7 @@ class TableFit:
             targets.n_out,
             has_days,
             n_numbers,
-            known_categories.are_often_single(self.setup.rows.codes, n_categories),
+            recipe.are_often_single(self.setup.rows.codes, n_categories),
         )
         return list(dict.fromkeys(self.task.with_monitor(found)))
 
@@ -406,7 +336,7 @@ class TableFit:
         return out
 
     def store(self, tables):
-        """Encode all rows of the large table. Return the EncodedRows or DaskTableRows.
+        """Encode all rows of the large table. Return the EncodedRows or DaskTable.
 
         tables : dict of EncoderSettings to EncodedTable
             The encoded sample.
@@ -419,8 +349,8 @@ class TableFit:
             folds=self.split.all_rows,
         )
         n_folds = self.split.all_rows.n_folds
-        return self.large.store(
-            encoding, EncodingReporter(self.options, n_folds, self.large.n_rows)
+        return self.table.store(
+            encoding, EncodingReporter(self.options, n_folds, self.table.n_rows)
         )
 
     # ---- during training ----
@@ -434,7 +364,7 @@ class TableFit:
         others = self.jobs[len(self.folds) :]
         if self.time_budget.is_limited:
             self.train_within_limit(line)
-        elif self.are_weighted(others):
+        elif self.weighted(others):
             self.train_jobs(self.jobs[: len(self.folds)], line)
             self.set_weights(others)
         self.train_jobs(self.jobs, line)
@@ -446,8 +376,7 @@ class TableFit:
         final, weights = self.final, self.out_of_fold.weights
         final.make(self.jobs_by_configuration(), weights, self.setup, self.split.rows)
         final.restore(self.stopped_networks)
-        if self.are_weighted(final.jobs):
-            self.set_weights(final.jobs)
+        self.set_weights(final.jobs)
         self.time_budget.release_training()
         final.train(self.setup, line, self.time_budget)
 
@@ -468,22 +397,24 @@ class TableFit:
         self.train_jobs(groups[0], line)
         while chosen := self.time_budget.affordable(groups[n_done:], self.setup):
             jobs = [job for group in chosen for job in group]
-            if self.are_weighted(jobs):
-                self.set_weights(jobs)
+            self.set_weights(jobs)
             n_done += len(chosen)
             self.out_of_fold.plan(self.jobs[: n_done * n_folds])
             self.train_jobs(jobs, line)
         del self.jobs[n_done * n_folds :]
 
-    def are_weighted(self, jobs):
-        """Return whether the networks of some jobs that are left need weights of the columns."""
-        weighted = any(job.configuration.weighted and not job.networks for job in jobs)
-        return weighted and (len(self.folds) > 1 or self.final is not None)
+    def weighted(self, jobs):
+        """Return those jobs that are left whose networks need weights of the columns."""
+        if len(self.folds) == 1 and self.final is None:
+            return []
+        return [job for job in jobs if job.configuration.weighted and not job.networks]
 
     def set_weights(self, jobs):
-        """Set the weights of the columns, by the first configuration."""
+        """Set the weights of the columns, by the first configuration, if networks need them."""
         first, sources = self.jobs[: len(self.folds)], self.features.sources()
-        weighted = [job for job in jobs if job.configuration.weighted and not job.networks]
+        weighted = self.weighted(jobs)
+        if not weighted:
+            return
         if self.weights_of_columns is None:
             encoder = self.encoders[first[0].configuration.encoding]
             rng = np.random.default_rng(self.seed)
@@ -523,8 +454,7 @@ class TableFit:
 
     def jobs_by_configuration(self):
         """Return the jobs of each configuration."""
-        n_folds = len(self.folds)
-        return [self.jobs[i : i + n_folds] for i in range(0, len(self.jobs), n_folds)]
+        return training_jobs.by_configuration(self.jobs, len(self.folds))
 
     # ---- after training ----
 
@@ -581,7 +511,7 @@ class TableFit:
             feature_importances_=importances,
             feature_score_drops_=drops,
             oof_prediction_=prediction,
-            oof_rows_=None if self.large is None else self.large.numbers,
+            oof_rows_=self.table.numbers,
             oof_score_=score,
             oof_score_name_=name_weighted(self.task.score_name, self.sample_weight),
             _fold_of_row=fold_of_row,
@@ -624,7 +554,7 @@ class TableFit:
                 for settings, weight, networks in chosen
             ],
             targets=self.setup.targets,
-            target_name=self.target_name,
+            target_name=self.table.target_name,
             split=None if self.split is None else self.split.description,
             profile=self.profile,
             background=self.background,
@@ -666,7 +596,7 @@ class TableFit:
             for fold, part in zip(self.out_of_fold.done, parts):
                 job = jobs[fold]
                 seen.append(job.held_out_table()[np.searchsorted(job.held_out, part)])
-            tables.append(concatenate(seen))
+            tables.append(concatenate_tables(seen))
         return tables
 
 

@@ -1,25 +1,32 @@
-"""Train the networks of all configurations on all folds."""
+"""Train the networks of all configurations on all folds, in this process or in the workers of an executor.
+
+If the folds are forward in time, the saved networks train on all rows that have a time: `FinalNetworks`.
+The folds have found for how long to train each configuration, and which to use.
+"""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ... import losses
 from ...callbacks import EarlyStopping
+from ...core.validation import check_threads
+from ...distributed.executor_pool import ExecutorPool
 from ...distributed.rows import RowSource
 from ...mlp import MLP
 from ...state import DivergenceError
 from ...training.data import Data
 from ...training.plan import FitOptions, Plan
-from ...training.pool import Trainings
-from ..columns.known_categories import KnownCategories
-from ..fit_rows import FitRows
-from ..forward_folds import as_seen
-from ..network_arrays import ACTIVATION
-from . import recipe, remote_jobs
-from .job_sessions import TwoPartSession
-from .pace import Pace
+from ...training.pool import Trainings, train_many
+from ...training.session import SLICE_EPOCHS, Session
+from ..encoder import FitRows
+from ..folds import ALL_ROWS, as_seen
+from ..model import ACTIVATION
+from . import recipe
+from .budget import Pace, RemotePace, TimeBudget
+from .recipe import KnownCategories
 
 
 @dataclass(eq=False, repr=False)
@@ -46,7 +53,7 @@ class Job:
         Those of the training rows in memory that have enough rows for the configuration; None: all.
         The network learns no others.
     seen : EncodedTable or None
-        The rows `held_out` as `forward_folds.as_seen` returns them. None: as in `table`.
+        The rows `held_out` as `folds.as_seen` returns them. None: as in `table`.
     best : list of float
         After training: the parts of the epochs after which the networks were best.
     ends : list of float
@@ -120,6 +127,11 @@ def _known_of_folds(table, folds, weight, min_rows):
     return found
 
 
+def by_configuration(jobs, n):
+    """Return the jobs of each configuration, n of each."""
+    return [jobs[i : i + n] for i in range(0, len(jobs), n)]
+
+
 def set_seen(jobs):
     """Set `Job.seen` of the jobs of folds that are forward in time."""
     tables: dict = {}
@@ -132,7 +144,7 @@ def set_seen(jobs):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class JobSetup:
-    """What all jobs of a fit share.
+    """Rows and settings that all jobs of a fit share.
 
     Attributes
     ----------
@@ -177,12 +189,12 @@ class JobSetup:
         )
 
 
-def n_epochs(job, fraction):
+def _n_epochs(job, fraction):
     """Return the number of epochs of the schedule of a job, a part of those of the recipe."""
     return max(1, int(fraction * recipe.n_epochs(job.configuration, job.n_train)))
 
 
-def optimizer(job, setup, epochs):
+def optimizer_of(job, setup, epochs):
     """Return the optimizer of a job."""
     targets, width = setup.targets, setup.hidden_sizes[0]
     return recipe.optimizer(job.configuration, targets.is_classifier, width, job.n_train, epochs)
@@ -207,59 +219,62 @@ class JobTrainer:
     """
 
     def __init__(self, setup, jobs):
-        self.setup, weight = setup, setup.rows.weight
+        self.setup = setup
         self.loss = losses.resolve(setup.targets.loss, setup.targets.output)
-        self.data = {
-            job.table: Data.of(job.net, job.table, setup.encoded_y, self.loss, weight)
-            for job in jobs
-        }
+        self.data = {job.table: self._data(job, job.table) for job in jobs}
 
     def fraction(self, job, share):
         """Return the part of the epochs of the recipe to train for. share : Share or None"""
         fraction = self.setup.fraction
         return fraction if share is None else min(fraction, share.fraction)
 
-    def in_worker(self, job):
-        """Return what training in a worker needs of a job."""
-        return job
-
     def session(self, job, fraction, queue, n_threads):
         """Return the session of a job, which has not begun. fraction : of `fraction`"""
         in_memory, stored = self.data_of(job), self.setup.stored
         rows = in_memory.select(job.train) if stored is None else stored.data(job, self.loss)
-        epochs = n_epochs(job, fraction)
-        options = FitOptions(
-            optimizer=optimizer(job, self.setup, epochs),
-            epochs=epochs,
-            batch_size=recipe.batches(job.n_train)[1],
-            callbacks=EarlyStopping(None, keep="last", monitor=job.configuration.monitor),
-            n_threads=n_threads,
-        )
+        epochs = _n_epochs(job, fraction)
+        callbacks = EarlyStopping(None, keep="last", monitor=job.configuration.monitor)
+        options = self.options(job, epochs, n_threads, epochs=epochs, callbacks=callbacks)
         plan = Plan(job.net, rows, options, job.net.rng, self.held_out_of(job, in_memory))
         session = plan.session(queue, kind=TwoPartSession)
         if job.configuration.snapshots and epochs > 1:
             session.first = int(recipe.LATE * epochs)
         return session
 
+    def options(self, job, n_planned, n_threads, **more):
+        """Return the FitOptions of a job. n_planned : epochs of its schedule"""
+        return FitOptions(
+            optimizer=optimizer_of(job, self.setup, n_planned),
+            batch_size=recipe.batches(job.n_train)[1],
+            n_threads=n_threads,
+            **more,
+        )
+
     def data_of(self, job):
         """Return the rows in memory as the job reads them."""
         if job.inputs_are_shared:
             return self.data[job.table]
-        y, weight = self.setup.encoded_y, self.setup.rows.weight
-        return Data.of(job.net, job.inputs(job.table), y, self.loss, weight)
+        return self._data(job, job.inputs(job.table))
 
     def held_out_of(self, job, in_memory):
         """Return the rows that choose the best epoch."""
         if job.seen is None:
             return in_memory.select(job.held_out)
-        y, weight = self.setup.encoded_y, self.setup.rows.weight
-        table = job.inputs(job.seen)
-        y_of_rows = y[job.held_out]
-        weight_of_rows = None if weight is None else weight[job.held_out]
-        return Data.of(job.net, table, y_of_rows, self.loss, weight_of_rows)
+        return self._data(job, job.inputs(job.seen), job.held_out)
 
-    def end(self, job, session):
+    def _data(self, job, table, rows=slice(None)):
+        """Return the Data of encoded rows. rows : their positions among those in memory"""
+        y, weight = self.setup.encoded_y[rows], self.setup.rows.weight
+        return Data.of(job.net, table, y, self.loss, None if weight is None else weight[rows])
+
+    def end(self, job, session, error):
         """Give a job its networks, after the training of a session."""
+        if error is not None and not isinstance(error, DivergenceError):
+            raise error
+        end_networks(job, self.networks(job, session))
+
+    def networks(self, job, session):
+        """Return the networks that a session has trained, and set `Job.best`."""
         if session.was_stopped:  # perhaps within an epoch
             session.restore_best()
         job.net.state = None  # its moments are as large as the network
@@ -269,7 +284,7 @@ class JobTrainer:
             if session.best_of_first is not None:  # else it diverged, or there was one epoch
                 networks[0].params = session.best_of_first
         job.best = session.best_parts()[-len(networks) :]
-        end_networks(job, networks)
+        return networks
 
 
 def train(jobs, setup, ended=None, line=None, budget=None, kind=JobTrainer):
@@ -296,7 +311,7 @@ def train(jobs, setup, ended=None, line=None, budget=None, kind=JobTrainer):
     jobs, stored = sorted(jobs, key=lambda job: job.fold), setup.stored
     trainer, is_limited = kind(setup, jobs), budget is not None and budget.is_limited
     if setup.workers is not None:
-        remote_jobs.train(jobs, trainer, ended, line, budget if is_limited else None)
+        _train_in_workers(jobs, trainer, ended, line, budget if is_limited else None)
         return
     n_at_once = 1 if stored is None else stored.n_at_once(setup.n_threads)
     pace = None
@@ -305,22 +320,296 @@ def train(jobs, setup, ended=None, line=None, budget=None, kind=JobTrainer):
         pace = Pace(budget, jobs, setup, at_once, are_balanced=stored is None)
 
     def make(i, queue=None):
-        job, share = jobs[i], None
-        if pace is not None:
-            share = pace.begin_job(job)
-        fraction = trainer.fraction(job, share)
+        share = None if pace is None else pace.begin(jobs[i])
+        fraction = trainer.fraction(jobs[i], share)
         n_threads = max(1, setup.n_threads // n_at_once)
-        session = trainer.session(job, fraction, queue, n_threads)
+        session = trainer.session(jobs[i], fraction, queue, n_threads)
         if share is not None:
-            share.limit(session)
+            share.session, session.is_over = session, share.is_over
         return session
 
     def end(i, session, error):
-        if error is not None and not isinstance(error, DivergenceError):
-            raise error
-        trainer.end(jobs[i], session)
+        trainer.end(jobs[i], session, error)
         if ended is not None:
             ended(jobs[i])
 
     trainings = Trainings(n=len(jobs), make=make, ended=end, in_order=True, late=pace is not None)
     (stored or RowSource()).train(trainings, setup.n_threads, line)
+
+
+# ---- sessions ----
+
+
+class TwoPartSession(Session):
+    """A Session that keeps the best epoch of the first part of a training, and of the rest.
+
+    Attributes
+    ----------
+    first : int or None
+        Number of epochs of the first part; None for a single part.
+    best_of_first : ndarray (n_params,) or None
+        Parameters of the best epoch of the first part, once it is over.
+    epoch_of_first : int or None
+        That epoch, or the last epoch of the first part without one.
+    is_over : function or None
+        Returns whether the training must stop after a slice, at its best epoch so far.
+    was_stopped : bool
+        Whether it did.
+    """
+
+    first = best_of_first = epoch_of_first = is_over = None
+    was_stopped = False
+
+    def restore_best(self):
+        """Take the parameters of the best epoch so far, if an epoch is done."""
+        best = self.state.best
+        if best is not None:
+            self.net.params = best.params
+        elif self.best_of_first is not None:
+            self.net.params = self.best_of_first
+
+    @property
+    def is_in_first(self):
+        return self.first is not None and self.best_of_first is None
+
+    def begin_slice(self, epochs=None):
+        if self.is_in_first:  # a slice must not go beyond
+            epochs = min(self.first - self.state.epoch, SLICE_EPOCHS)
+        return super().begin_slice(epochs)
+
+    def end_slice(self, stop):
+        super().end_slice(stop)
+        if self.is_in_first and self.state.epoch == self.first:
+            self.store()
+            self.end_first()
+        if self.is_over is not None and not self.is_done and self.is_over():
+            self.was_stopped, self.stop_reason = True, "the time is over"
+
+    def end_first(self):
+        """Keep what the first part has led to."""
+        best, self.state.best = self.state.best, None
+        self.epoch_of_first = self.first if best is None else best.epoch
+        self.best_of_first = self.net.params.copy() if best is None else best.params
+        if self.stopping:  # else a callback, which reads the state
+            self.engine.set_stopping(self.stopping.to_patience(self.state), self.metric)
+
+    def best_parts(self):
+        """Return the parts of all epochs after which the networks of both parts were best."""
+        best, epochs = self.state.best, self.options.epochs
+        last = min(self.state.epoch if best is None else best.epoch, epochs)
+        first = last if self.epoch_of_first is None else self.epoch_of_first
+        return [first / epochs, last / epochs]
+
+
+class SnapshotSession(TwoPartSession):
+    """A Session that keeps the parameters after the first part of a training."""
+
+    def end_first(self):
+        self.best_of_first = self.net.params.copy()
+
+
+# ---- workers of an executor ----
+
+
+def arrays_of_jobs(jobs, setup):
+    """Return the arrays and tables that all jobs of a fit have in common."""
+    yield setup.encoded_y
+    yield setup.rows.weight
+    for job in jobs:
+        yield from (job.table, job.train, job.held_out, job.seen)
+
+
+def _train_in_workers(jobs, trainer, ended, line, budget):
+    """Train the networks of jobs in the workers of ``trainer.setup``.
+
+    Parameters are those of `train`. budget : TimeBudget with a limit, or None
+    """
+    setup, workers = trainer.setup, trainer.setup.workers
+    shares: dict = {}
+    pace = RemotePace(budget, jobs, setup, workers.n, are_balanced=False) if budget else None
+
+    def make(i):
+        share = shares[i] = None if pace is None else pace.begin(jobs[i])
+        seconds = None if share is None else share.ends - share.began
+        return jobs[i], trainer.fraction(jobs[i], share), seconds
+
+    def end(i, result):
+        job, (networks, best, n_steps) = jobs[i], result
+        if shares[i] is not None:
+            shares[i].end(n_steps)
+        job.best = best
+        job.networks = networks  # at once: Ctrl-C may come in between
+        if ended is not None:
+            ended(job)
+
+    function = partial(_train_task, type(trainer), setup.in_worker())
+    ExecutorPool(workers, len(jobs), function, make, end, line).run()
+
+
+def _train_task(kind, setup, items, watch):
+    """Train jobs in a worker; return the networks, `Job.best` and the number of steps of each."""
+    n_threads = check_threads(setup.n_threads)
+    jobs = [job for job, _, _ in items]
+    trainer, results, began = kind(setup, jobs), [None] * len(items), TimeBudget.clock()
+
+    def make(i, queue):
+        job, fraction, seconds = items[i]
+        session = trainer.session(job, fraction, queue, n_threads)
+        if seconds is not None:
+            session.is_over = lambda: TimeBudget.clock() - began >= seconds
+        return session
+
+    def end(i, session, error):
+        trainer.end(jobs[i], session, error)
+        results[i] = jobs[i].networks, jobs[i].best, session.history.n_steps
+
+    trainings = Trainings(n=len(jobs), make=make, ended=end, late=True)
+    train_many(trainings, n_threads, watch)
+    return results
+
+
+# ---- networks on all rows ----
+
+
+class FinalNetworks:
+    """The networks that train on all rows.
+
+    Parameters
+    ----------
+    n : int
+        Number of networks for each configuration.
+    seed : int
+        Of their initial parameters.
+
+    Attributes
+    ----------
+    jobs : list of Job
+        All networks of one configuration, then all of the next; empty before `make`.
+    weights : list of float
+        Those of the configurations.
+    n_jobs : int
+        How many there will be, at most.
+    n_before : int
+        How many an earlier fit has trained.
+    """
+
+    def __init__(self, n, seed, n_configurations):
+        self.n, self.seed = n, seed
+        self.jobs: list = []
+        self.weights: list = []
+        self.n_jobs, self.n_before = n * n_configurations, 0
+
+    def make(self, groups, weights, setup, rows):
+        """Make the networks of the configurations that have a weight.
+
+        Parameters
+        ----------
+        groups : list of list of Job
+            The trained jobs of each configuration, one for each fold.
+        weights : ndarray (n_configurations,)
+        setup : JobSetup
+        rows : ndarray of intp, or None
+            The rows in memory to train on. None: all rows.
+        """
+        chosen = [(jobs, float(weight)) for jobs, weight in zip(groups, weights) if weight > 0]
+        self.weights = [weight for _, weight in chosen]
+        tables = {jobs[0].configuration.encoding: jobs[0].table for jobs, _ in chosen}
+        trained = np.arange(len(setup.rows)) if rows is None else rows
+        n = len(trained)
+        if setup.stored is not None:
+            n = setup.stored.n_train(ALL_ROWS)
+        self.jobs = make_jobs(
+            [jobs[0].configuration for jobs, _ in chosen],
+            tables,
+            [(trained, trained[:0])] * self.n,
+            replace(setup, stored=None),
+            np.random.RandomState(self.seed),
+        )
+        for i, job in enumerate(self.jobs):
+            job.ends = _median_parts(chosen[i // self.n][0])
+            job.fold, job.n_train = ALL_ROWS, n
+            job.train = trained[:0] if rows is None else rows  # none stands for all
+        self.n_jobs = len(self.jobs)
+
+    def groups(self):
+        """Return the jobs of each configuration."""
+        return by_configuration(self.jobs, self.n)
+
+    def restore(self, networks):
+        """Take the networks of a fit that was stopped: for each configuration, a list of them."""
+        for jobs, trained in zip(self.groups(), networks):
+            for job, found in zip(jobs, trained):
+                job.networks = found
+                self.n_before += 1
+
+    @property
+    def n_done(self):
+        """int: number of networks that are trained for all configurations."""
+        done = [all(job.networks for job in jobs) for jobs in zip(*self.groups())]
+        return done.index(False) if False in done else len(done)
+
+    @property
+    def is_done(self):
+        return bool(self.jobs) and self.n_done == self.n
+
+    def networks(self):
+        """Return the trained networks of each configuration, those that all configurations have."""
+        return [[job.networks for job in jobs[: self.n_done]] for jobs in self.groups()]
+
+    def chosen(self):
+        """Return [(EncoderSettings, weight, networks)] of the configurations."""
+        return [
+            (jobs[0].configuration.encoding, weight, networks)
+            for jobs, weight, networks in zip(self.groups(), self.weights, self.networks())
+        ]
+
+    def train(self, setup, line, budget):
+        """Train the networks that are left, one of each configuration after the other.
+
+        budget : TimeBudget
+        """
+        left = [job for jobs in zip(*self.groups()) for job in jobs if not job.networks]
+        if left:
+            train(left, setup, None, line, budget, FinalTrainer)
+
+
+def _median_parts(jobs):
+    """Return the median over folds of the best parts of the epochs, weighted by their training rows.
+
+    Later folds are more like a training on all rows. It is the part of one of them, not a mean: the
+    rate falls to 0 several times, and the best epochs are where it is low.
+    """
+    best, n_rows = np.array([job.best for job in jobs]), np.array([job.n_train for job in jobs])
+    order = np.argsort(best, axis=0, kind="stable")
+    enough = np.cumsum(n_rows[order], axis=0) >= n_rows.sum() / 2
+    middle = order[enough.argmax(axis=0), np.arange(best.shape[1])]
+    return best[middle, np.arange(best.shape[1])].tolist()
+
+
+class FinalTrainer(JobTrainer):
+    """How networks train on all rows: each as far as `Job.ends` says, or less far if time is limited."""
+
+    def fraction(self, job, share):
+        fraction, end = self.setup.fraction, job.ends[-1]
+        if share is None or end == 0:  # then it trains for one epoch
+            return fraction
+        return min(fraction, share.fraction / end)
+
+    def session(self, job, fraction, queue, n_threads):
+        stored = self.setup.stored
+        rows = self.data_of(job) if stored is None else stored.data(job, self.loss)
+        if stored is None and len(job.train):
+            rows = rows.select(job.train)
+        epochs = _n_epochs(job, fraction)
+        ends = [max(1, round(part * epochs)) for part in job.ends]
+        options = self.options(job, epochs, n_threads, epochs=max(ends))
+        session = Plan(job.net, rows, options, job.net.rng).session(queue, kind=SnapshotSession)
+        session.first = min(ends) if min(ends) < max(ends) else None
+        return session
+
+    def networks(self, job, session):
+        job.net.state = None  # its moments are as large as the network
+        networks = [job.net.copy() for _ in job.ends[1:]] + [job.net]
+        if session.best_of_first is not None:
+            networks[0].params = session.best_of_first
+        return networks

@@ -4,7 +4,6 @@ As for other tables larger than memory, `fit` holds a sample of the rows. The wo
 rows in one pass, encode them in another, and train the networks on them.
 """
 
-import copy
 import zlib
 from dataclasses import replace
 from functools import partial
@@ -19,16 +18,14 @@ from ...distributed.partitions import SAME_ROWS, Partitions
 from ...distributed.rounds import RoundsData
 from ...distributed.rows import RowSource
 from ...encoded_table import PARTS, parts_of, table_of
-from ...estimators.inputs import check_weight
 from ...tables.files import TableWarning
 from ...training.data import Data
 from ..columns import frames
 from ..columns.other_texts import OtherTextsOfTraining
-from ..fit_rows import FitRows
-from ..row_columns import RowColumns
+from ..encoder import FitRows
+from ..roles import RowColumns
 from . import sampling
-from .row_batches import RowBatch
-from .sampling import Sample
+from .sampling import LargeTable, RowBatch, Sample, weight_of
 
 PART_ROWS = 100_000  # rows that are worth a part: the many networks keep workers busy, too
 SAMPLE_ROWS = 100_000  # most rows of a sample that nobody has chosen
@@ -37,8 +34,8 @@ MIN_ROWS = 1000  # that a partition may return in any case
 PLACES = 40  # bits of the number of a row in its partition
 
 
-def find(options, arguments):
-    """Return the rows of the collections among the arguments of `fit`.
+def open_collections(options, arguments):
+    """Return the DaskTable of the collections among the arguments of `fit`.
 
     options : TableFitOptions; arguments : FitArguments
     """
@@ -48,10 +45,11 @@ def find(options, arguments):
             f"{options.estimator_name} requires y to be passed, but the target y is None. Pass a "
             "collection with the partitions of X, or the name of a column of X."
         )
-    partitions.refuse(groups=arguments.groups, time=arguments.time, cv=options.cv)
+    partitions.refuse_beside_collections(
+        groups=arguments.groups, time=arguments.time, cv=options.cv
+    )
     target = y if isinstance(y, str) else None
-    weights = arguments.weights
-    n_threads = check_threads(options.n_threads)
+    weights, n_threads = arguments.weights, check_threads(options.n_threads)
     parts = Partitions(X, None if target else _in_one_column(y), weights, n_threads)
     if target is not None:
         check_column(X, target)
@@ -60,7 +58,7 @@ def find(options, arguments):
     )
     n_columns = len(X.columns) if hasattr(X, "columns") else X.shape[1]
     most = min(SAMPLE_ROWS, sampling.default_window(max(1, int(n_columns))))
-    return DaskTableRows(parts, Look(target, RowColumns(in_tasks), options.task.summary()), most)
+    return DaskTable(options.task, RowColumns(in_tasks), target, parts, most)
 
 
 def _in_one_column(y):
@@ -84,21 +82,20 @@ def check_column(X, target):
 # ---- tasks of the first pass ----
 
 
-class Look(NamedTuple):
-    """How the passes read a partition.
+class PartitionReader(NamedTuple):
+    """How both passes read a partition.
 
     Attributes
     ----------
+    task : ClassTask or NumberTask
+    columns : RowColumns
     target : str or None
         The column of the targets.
-    columns : RowColumns
-    summary : ClassSummary or NumberSummary
-        Without rows.
     """
 
-    target: str | None
+    task: Any
     columns: Any
-    summary: Any
+    target: str | None
 
     def read(self, X, y, weight):
         """Return the Frame, the targets and the weights of a partition."""
@@ -111,20 +108,18 @@ class Look(NamedTuple):
                     f"X has {frame.n_rows:,} rows, but y has {len(y):,}. Take both from one collection, "
                     "such as ddf.drop(columns=name) and ddf[name], after filtering its rows."
                 )
-        weight = self.columns.weight(frame, None if weight is None else np.asarray(weight))
-        if weight is not None:
-            weight = check_weight(weight, np.zeros(frame.n_rows), may_be_zero=True)
-        return frame, np.asarray(y), weight
+        weight = None if weight is None else np.asarray(weight)
+        return frame, np.asarray(y), weight_of(self.columns, frame, weight)
 
 
-def look_at_partition(X, y, weight, look, index, most):
+def sample_partition(X, y, weight, reader, index, most):
     """Return the number of rows of a partition, the summary of its targets, and a Sample.
 
     most : rows of the sample. Their numbers are counted from ``index << PLACES``: nobody knows the number of the first
     """
-    n, summary, sample = len(X), copy.deepcopy(look.summary), Sample(most)
+    n, summary, sample = len(X), reader.task.summary(), Sample(most)
     if n:
-        frame, y, weight = look.read(X, y, weight)
+        frame, y, weight = reader.read(X, y, weight)
         summary.add(y, weight)
         sample.add(RowBatch(index << PLACES, frame, y, weight), weight)
     return n, summary, sample
@@ -136,12 +131,12 @@ def look_at_partition(X, y, weight, look, index, most):
 def encode_partition(X, y, weight, recipe, first, expected):
     """Return the arrays of a partition, the numbers of their rows, and texts that are not numbers.
 
-    recipe : what `DaskTableRows.store` passes; expected : rows of the sample, counted from the first row, and their checksum
+    recipe : what `DaskTable.store` passes; expected : rows of the sample, counted from the first row, and their checksum
     """
-    look, task, n_rows_of_class, targets, encoding = recipe
-    frame, y, weight = look.read(X, y, weight)
+    reader, n_rows_of_class, targets, encoding = recipe
+    frame, y, weight = reader.read(X, y, weight)
     features, y = encoding.features, targets.to_numbers(y)
-    weight = task.weights(targets, y, weight, n_rows_of_class)
+    weight = reader.task.weights(targets, y, weight, n_rows_of_class)
     numbers, codes = features.transform(frame)
     rows = FitRows(numbers, codes, y, weight)
     sample, checksum = expected
@@ -165,7 +160,7 @@ def checksum_of(rows):
     return value
 
 
-def read_table(net, arrays, encoder, layout, known, weights, loss):
+def block_data(net, arrays, encoder, layout, known, weights, loss):
     """Return the Data of all rows of a block as one encoder has encoded them.
 
     encoder : its position; layout : TableLayout; known : KnownCategories or None; weights : InputWeights or None
@@ -181,73 +176,66 @@ def read_table(net, arrays, encoder, layout, known, weights, loss):
 # ---- in the process of the caller ----
 
 
-class DaskTableRows(RowSource):
+class DaskTable(LargeTable, RowSource):
     """The rows of a collection, in its partitions, and then encoded in blocks on the workers.
 
     Parameters
     ----------
+    task, columns, target_name
+        As in LargeTable.
     parts : Partitions
         The keys of its rows are the folds that hold them out.
-    look : Look
-        Its summary gets the targets of all rows.
     most : int
         Most rows of a sample that nobody has chosen.
     """
 
-    notes: Any = ()
-
-    def __init__(self, parts, look, most):
-        self.parts, self.look, self.summary, self.most = parts, look, look.summary, most
+    def __init__(self, task, columns, target_name, parts, most):
+        super().__init__(task, columns, target_name)
+        self.parts, self.most = parts, most
+        self.reader = PartitionReader(task, columns, target_name)
 
     def close(self):
         self.parts.close()
 
-    def sample(self, window):
-        """Look at all partitions. Return the SampledRows, and the number of all rows. window : as in `fit`"""
+    def read(self, window):
         most = window or self.most
         share = max(MIN_ROWS, FIRST_PART * most // max(1, len(self.parts)))
-        found = self._look(dict.fromkeys(range(len(self.parts)), share))
-        lengths = np.array([n for n, _, _ in found.values()], np.intp)
-        self.parts.lengths, n = lengths, int(lengths.sum())
-        if not n:
+        found = self._sample(dict.fromkeys(range(len(self.parts)), share))
+        self.parts.lengths = np.array([n for n, _, _ in found.values()], np.intp)
+        self.n_rows = int(self.parts.lengths.sum())
+        if not self.n_rows:
             raise ValueError("X has no rows. fit needs at least 2.")
         sample = Sample.union(most, [each for _, _, each in found.values()])
         if sample.n < most / 2 and sample.fraction < 1:  # partitions of unequal lengths
             cut = [p for p, (_, _, each) in found.items() if each.fraction < 1]
-            found |= self._look(dict.fromkeys(cut, most))
+            found |= self._sample(dict.fromkeys(cut, most))
             sample = Sample.union(most, [each for _, _, each in found.values()])
         _check_labels(found)
         for _, summary, _ in found.values():
             self.summary.merge(summary)
         rows = sample.rows()
-        rows.target_name, rows.columns = self.look.target, self.look.columns
         if rows.numbers is not None:
             index, row = rows.numbers >> PLACES, rows.numbers & (1 << PLACES) - 1
             rows.numbers = self.parts.firsts[index] + row
         else:
             self.notes = (
-                f"the Dask collection has {n:,} rows, which fit in the sample of {most:,} rows that "
-                "this process holds, so it trains the networks",
+                f"the Dask collection has {self.n_rows:,} rows, which fit in the sample of {most:,} rows "
+                "that this process holds, so it trains the networks",
             )
-        return rows, n
+        return rows
 
-    def _look(self, most):
-        """Return {position: what `look_at_partition` found}. most : {position: rows}"""
-        return dict(zip(most, self.parts.look("sample", look_at_partition, self.look, most)))
+    def _sample(self, most):
+        """Return {position: what `sample_partition` found}. most : {position: rows}"""
+        return dict(zip(most, self.parts.look("sample", sample_partition, self.reader, most)))
 
-    def store(self, table, encoding, reporter):
-        """Let the workers encode all rows. Return these rows.
-
-        table : LargeTable; encoding : TableEncoding; reporter : EncodingReporter
-        """
-        targets, lean = encoding.setup.targets, replace(encoding, tables=None, setup=None)
-        look = self.look._replace(summary=None)
-        recipe = look, table.summary.task, table.n_rows_of_class, targets, lean
-        firsts, sample = self.parts.firsts, encoding.setup.rows
-        bounds, expected = np.searchsorted(table.numbers, [*firsts, table.n_rows]), []
+    def store(self, encoding, reporter):
+        lean = replace(encoding, tables=None, setup=None)
+        recipe = self.reader, self.n_rows_of_class, encoding.setup.targets, lean
+        numbers, firsts, sample = self.numbers, self.parts.firsts, encoding.setup.rows
+        bounds, expected = np.searchsorted(numbers, [*firsts, self.n_rows]), []
         for first, low, high in zip(firsts, bounds, bounds[1:]):
             checksum = checksum_of(sample.take(slice(low, high)))
-            expected.append((table.numbers[low:high] - first, checksum))
+            expected.append((numbers[low:high] - first, checksum))
         n_keys = encoding.folds.trains.shape[1]
         found = self.parts.store(
             encode_partition, recipe, PART_ROWS, n_keys, expected, reporter.show
@@ -257,7 +245,7 @@ class DaskTableRows(RowSource):
             others.add_found(each)
         for note in others.notes():
             warn(note, TableWarning)
-        self.folds, self.n_rows = encoding.folds, table.n_rows
+        self.folds = encoding.folds
         self.layouts = {settings: each.layout for settings, each in encoding.tables.items()}
         return self
 
@@ -273,7 +261,7 @@ class DaskTableRows(RowSource):
         settings = job.configuration.encoding
         encoder, layout = list(self.layouts).index(settings), self.layouts[settings]
         what = dict(known=job.known, weights=job.weights, loss=loss)
-        reader = partial(read_table, encoder=encoder, layout=layout, **what)
+        reader = partial(block_data, encoder=encoder, layout=layout, **what)
         return RoundsData(self.parts, self.folds.trains[job.fold], reader, loss)
 
     def seconds_per_row(self, job, loss):
@@ -283,11 +271,8 @@ class DaskTableRows(RowSource):
 
 def _check_labels(found):
     """Check that all partitions have the same columns."""
-    first = None
-    for p, (_, _, sample) in found.items():
-        for _, _, frame, *_ in sample.pieces:
-            labels = frame.labels()
-            first = first or labels
-            if labels != first:
-                other = frames.describe_other_names(labels, first)
-                raise ValueError(f"{partitions.place(p)}: {other}")
+    pairs = [(p, piece[2].labels()) for p, (*_, sample) in found.items() for piece in sample.pieces]
+    for p, labels in pairs:
+        if labels != pairs[0][1]:
+            other = frames.describe_other_names(labels, pairs[0][1])
+            raise ValueError(f"{partitions.place(p)}: {other}")

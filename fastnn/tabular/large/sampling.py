@@ -1,19 +1,20 @@
-"""The first pass over a table: a sample of its rows, or all if they fit in memory.
+"""Tables for `fit`, and the sample of the rows of a table that does not fit in memory.
 
 `ClassSummary` and `NumberSummary` keep what `fit` must know of the targets of all rows.
 """
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...core.errors import placed
-from ...estimators.inputs import check_weight
+from ...core.errors import DataError
+from ...estimators.inputs import check_row_weights
+from ...tables import errors
 from ...training.stream import hashes
-from .. import table_memory
 from ..columns import frames
-from ..target_values import check_numbers, to_labels
+from ..targets import check_targets, to_labels
 
 SEED = 0  # of the hash that chooses the rows
 SHRINK = 0.75  # by which the part of the rows in the sample decreases when it is too large
@@ -30,59 +31,133 @@ class SampledRows:
     Attributes
     ----------
     frame : Frame
+        Without the target.
     y : array_like (n,)
     weight : ndarray (n,) or None
     numbers : ndarray (n,) or None
         The number of each row in the table; None: these are all rows.
-    target_name : str or None
-        The column that `y` is from.
-    columns : RowColumns
-        The groups and times of all rows of the table.
     """
 
     frame: frames.Frame
     y: Any
     weight: Any
     numbers: Any = None
-    target_name: str | None = None
-    columns: Any = None
 
 
-def read(batches, summary, window, columns):
-    """Read all batches once. Return the SampledRows in memory, and the number of all rows.
+class TrainingTable:
+    """A table that is passed to `fit`, whose rows are in memory.
 
     Parameters
     ----------
-    batches : ParquetRows or GroupRows
-    summary : ClassSummary or NumberSummary
-        Its `add` gets the targets of all rows.
-    window : int or None
-        Most rows in memory. None: all rows if the memory is large enough for `fit`, else as many as
-        take WINDOW_BYTES.
+    task : ClassTask or NumberTask
     columns : RowColumns
-        Its `add` gets all rows.
+        The weights, groups and times of all rows.
+    target_name : str or None
+        The column of the targets.
+    n_rows : int
+        Number of all rows.
+
+    Attributes
+    ----------
+    numbers : ndarray or None
+        Those of the rows in memory, if these are a sample.
+    n_rows_of_class : ndarray or None
+        Number of all rows of each class, if those in memory are a sample.
     """
-    sample, n = Sample(window), 0
-    for batch in batches:
-        n = batch.first + batch.frame.n_rows
-        with placed(batch.frame.where):
-            weight = columns.weight(batch.frame, batch.weight)
-            columns.add(batch.frame)
-            if weight is not None:
-                zeros = np.zeros(batch.frame.n_rows)
-                weight = check_weight(weight, zeros, may_be_zero=True)
-            summary.add(batch.y, weight)
-        sample.add(batch, weight)
-    if not n:
-        raise ValueError("X has no rows. fit needs at least 2.")
-    rows = sample.rows()
-    rows.target_name, rows.columns = batches.target, columns
-    return rows, n
+
+    numbers: Any = None
+    n_rows_of_class: Any = None
+
+    def __init__(self, task, columns, target_name, n_rows=0):
+        self.task, self.columns, self.target_name, self.n_rows = task, columns, target_name, n_rows
+
+    def close(self):
+        """Delete the temporary files."""
+
+    def fit_targets(self, y, weight):
+        """Return the targets, and y of the rows in memory as they encode it."""
+        return self.task.fit_targets(y, weight)
+
+    @contextlib.contextmanager
+    def row_numbers(self):
+        """Turn the rows of errors, which are those in memory, into those of the table."""
+        try:
+            yield
+        except DataError as error:
+            if self.numbers is not None and error.row is not None:
+                error.row = int(self.numbers[error.row])
+            raise
 
 
-def fits(n_rows, n_columns):
+class LargeTable(TrainingTable):
+    """A table of which `fit` holds a sample in memory if the rows are too many.
+
+    The sample decides what the columns are, encodes, chooses among the configurations, and gives
+    scores and importances. The networks train on all rows.
+
+    Attributes
+    ----------
+    notes : sequence of str
+        What has been guessed.
+    window : int
+        Number of rows that a network trains on at a time.
+    """
+
+    notes: Any = ()
+    window = 0
+
+    def __init__(self, task, columns, target_name):
+        super().__init__(task, columns, target_name)
+        self.summary = task.summary()
+
+    def read(self, window):
+        """Return the SampledRows, and set `n_rows`, in a first pass over all rows. window : as in `fit`"""
+        raise NotImplementedError
+
+    def fit_targets(self, y, weight):
+        targets, y, self.n_rows_of_class = self.summary.fit(y, weight)
+        return targets, y
+
+    def store(self, encoding, reporter):
+        """Encode all rows, in a second pass. Return the EncodedRows or DaskTable.
+
+        encoding : TableEncoding; reporter : EncodingReporter
+        """
+        raise NotImplementedError
+
+
+def weight_of(columns, frame, passed):
+    """Return the weights of a part of a table, or None.
+
+    columns : RowColumns; frame : Frame; passed : those that were passed beside it
+    """
+    weight = columns.weight(frame, passed)
+    return check_row_weights(weight, np.zeros(frame.n_rows), may_be_zero=True)
+
+
+@dataclass(eq=False, repr=False)
+class RowBatch:
+    """Some rows of a table, as they are read.
+
+    Attributes
+    ----------
+    first : int
+        Number of the first row in the table.
+    frame : Frame
+        Without the target. ``frame.where`` says which rows they are.
+    y : array_like (n,)
+    weight : array_like (n,) or None
+    """
+
+    first: int
+    frame: frames.Frame
+    y: Any
+    weight: Any
+
+
+def fits_in_memory(n_rows, n_columns):
     """Whether `fit` can hold a table in memory."""
-    return n_rows * n_columns * FIT_BYTES <= table_memory.available_bytes()
+    return n_rows * n_columns * FIT_BYTES <= errors.available_memory(counts_files=False)
 
 
 def default_window(n_columns):
@@ -90,7 +165,7 @@ def default_window(n_columns):
     return max(MIN_WINDOW, int(WINDOW_BYTES / (FIT_BYTES * n_columns)))
 
 
-def numbers(n, window):
+def sample_numbers(n, window):
     """Return the numbers of the rows in the sample of a table of n rows."""
     fraction, hashed, rows = 1.0, np.zeros(0, np.uint64), np.zeros(0, np.intp)
     for first in range(0, n, BLOCK):
@@ -110,7 +185,7 @@ class Sample:
     Parameters
     ----------
     window : int or None
-        As in `read`.
+        As in `fit`.
     """
 
     def __init__(self, window):
@@ -127,7 +202,7 @@ class Sample:
         self.n += len(piece[1])
         n_columns = max(1, len(batch.frame.columns))
         if self.most is None:
-            self.most = int(table_memory.available_bytes() / (FIT_BYTES * n_columns))
+            self.most = int(errors.available_memory(counts_files=False) / (FIT_BYTES * n_columns))
         if self.n > self.most:
             if self.window is None:
                 self.most = max(MIN_WINDOW, min(self.most, default_window(n_columns)))
@@ -169,7 +244,7 @@ class Sample:
                 "sample_weight), or none of them."
             )
         return SampledRows(
-            frames.concatenate(parts),
+            frames.concatenate_frames(parts),
             join_targets(y),
             np.concatenate(weights) if all(has_weight) else None,
             None if self.fraction == 1 else np.concatenate(numbers),
@@ -233,7 +308,7 @@ class NumberSummary:
 
     def add(self, y, weight):
         """Check the targets of a batch, and add them."""
-        y = check_numbers(y, self.task.log)
+        y = check_targets(y, self.task.log)
         counted = y if weight is None else y[weight > 0]
         if len(counted):
             low, high = self.task.numbers(counted).bounds
