@@ -286,7 +286,10 @@ def _check_codes(codes):
 
 
 def _fill_missing(parts, dtype):
-    """Check that parts have the same rows, and put empty arrays in the place of None. parts : dict, INOUT"""
+    """Check that parts have the same rows, and replace None by an array without columns.
+
+    parts : dict of str to ndarray or None, INOUT
+    """
     n = next((len(part) for part in parts.values() if part is not None), None)
     if n is None:
         raise ValueError("An EncodedTable needs at least one of numbers, positions and codes.")

@@ -18,7 +18,7 @@ import numpy as np
 from ...core.errors import Argument, DataError, placed
 from ...core.messages import warn
 from ...core.validation import check_count, is_path
-from ...distributed.partitions import is_collection
+from ...distributed.partitions import SAME_ROWS, is_collection
 from ...distributed.rows import RowSource
 from ...distributed.shared_objects import large_files
 from ...encoded_table import PARTS, parts_of, table_of
@@ -35,7 +35,6 @@ from . import dask_table, sampling
 from .sampling import LargeTable, RowBatch, Sample, SampledRows, TrainingTable, weight_of
 
 MIN_ROWS = 4  # in memory, for each fold
-SAME_ROWS = "Each pass must yield the same rows in the same order."
 READ_BYTES = 2e6  # of a group of rows
 BUCKET_SEED = 1  # of the hash that chooses the file of a row
 WINDOWS_BYTES = 512e6  # of the windows of all networks that train at the same time
