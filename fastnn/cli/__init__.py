@@ -17,10 +17,9 @@ Exit codes:
   and those of times, groups and weights.
 - `record`: what `train` learned about a table and its model, as the model file has it.
 - `scores`: scores of predictions, and rows that look wrong.
-- `train_options`: options of `train`. `train_model`: its estimator, --tune and --baselines.
-- `text_report`, `html_report`: a training as text and as a page.
+- `train_options`: options of `train`. `trained_models`: its estimator, --tune and --baselines.
+- `text_report`, `html_report`: a training, and models below each other, as text and as a page.
 - `model_rows`: rows for a model, read part by part, checked, scored and written.
-- `compare_layout`: models or libraries below each other, with their scores.
 """
 
 import argparse

@@ -404,7 +404,6 @@ def read_roles(table, target, file, options):
     roles = RowRoles(role_arguments(options))
     if not roles.passed:
         return roles
-    from ..tables.errors import import_pyarrow
     from ..tabular.columns import input_column
     from ..tabular.roles import to_groups, to_times, to_weights
 

@@ -12,13 +12,13 @@ from ..tabular.drift.profile import MIN_COMPARED
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, PairedScores, ScoredRows
 from ..tabular.targets import label_text
 from . import column_roles
-from .compare_layout import format_models
 from .console import CommandError, Notes, print_json, print_line, warnings_as_notes
 from .model_file import is_model_name, is_training_table, load_model, training_reading
 from .model_rows import ModelRows, read_targets
 from .options import json_flag, option, positional, threads_option
 from .scores import default_metric, threshold_of
 from .table_file import TableFile, TableOptions, table_options
+from .text_report import format_models
 from .train_options import metric_name
 
 HELP = """

@@ -10,7 +10,6 @@ from typing import Any
 
 from ..core.messages import format_share, format_value, nan_to_null, plural, printable
 from ..files.replacing import replacing
-from .compare_layout import score_cells
 from .console import CommandError
 from .record import LABELS, Baselines, TrainingRecord
 from .table_file import MOST_FREQUENT
@@ -26,6 +25,7 @@ from .text_report import (
     format_score,
     important_columns,
     is_better_than_baseline,
+    score_cells,
     shown_scores,
 )
 

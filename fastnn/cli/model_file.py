@@ -10,7 +10,7 @@ from ..files.kinds import kind_of
 from ..mlp import MLP, load
 from ..tables import formats
 from ..tables.cells.numbers import is_number_style
-from ..tables.layout import ReadOptions
+from ..tables.column_layout import ReadOptions
 from ..tables.source import without_secrets
 from ..tabular import stored_model
 from ..tabular.columns import features

@@ -16,8 +16,8 @@ from ..core.messages import format_share, format_value, one_line, plural, printa
 from ..tables import arrow_files, files, formats, source
 from ..tables.cells.recognition import is_missing_mark
 from ..tables.checks import check_data, find_duplicate_rows
+from ..tables.column_layout import ReadOptions
 from ..tables.errors import import_pyarrow
-from ..tables.layout import ReadOptions
 from ..tables.source import without_secrets
 from .console import CommandError, CommandWords, Notes
 from .options import flag, option, part, repeated
@@ -200,11 +200,11 @@ def open_table(file, text_columns, keep, window):
                 f"{file.name}: --window is for Parquet files. Leave it out, or convert the table."
             )
         return MemoryTable(file.read(text_columns, keep))
-    from ..tabular.large import sampling  # scikit-learn, which errors of files need not wait for
+    from ..tabular.large import large_table  # scikit-learn, which errors of files need not wait for
 
     n_columns = len(parquet.names)
-    if window is not None or not sampling.fits_in_memory(parquet.n_rows, n_columns):
-        return StreamedTable(parquet, window or sampling.default_window(n_columns))
+    if window is not None or not large_table.fits_in_memory(parquet.n_rows, n_columns):
+        return StreamedTable(parquet, window or large_table.default_window(n_columns))
     if not os.path.isdir(file.path):
         return MemoryTable(file.read(text_columns, keep))
     parquet.select(parquet.names)
@@ -290,14 +290,14 @@ class StreamedTable:
 
     def sample(self, target):
         """Return the rows in memory, which decide what columns are."""
-        from ..tabular.large import sampling
+        from ..tabular.large import large_table
 
         if target is not None:
             self.set_target(target)
-            parts = self.take(sampling.sample_numbers(len(target.rows), self.window))
+            parts = self.take(large_table.sample_numbers(len(target.rows), self.window))
         else:
             self._parquet.select(self.column_names)
-            parts = self._take_numbers(sampling.sample_numbers(self.n_rows, self.window))
+            parts = self._take_numbers(large_table.sample_numbers(self.n_rows, self.window))
         return import_pyarrow().concat_tables(parts)
 
     def take(self, rows):
@@ -382,11 +382,11 @@ class StreamedRows(TrainingRows):
     """
 
     def __init__(self, table, target, rows, roles):
-        from ..tabular.large import sampling
+        from ..tabular.large import large_table
 
         self._table = table
         self.target_name = target.name
-        chosen = self._chosen = sampling.sample_numbers(len(rows), table.window)
+        chosen = self._chosen = large_table.sample_numbers(len(rows), table.window)
         parts = list(table.take(rows[chosen]))
         super().__init__(target, rows, import_pyarrow().concat_tables(parts), roles)
 

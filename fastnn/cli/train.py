@@ -18,7 +18,7 @@ from ..files.kinds import kind_of
 from ..tables.source import without_secrets
 from ..tabular.columns import KINDS
 from ..tabular.targets import label_text
-from . import column_roles, model_file, train_model
+from . import column_roles, model_file, trained_models
 from . import text_report as report
 from .console import CommandError, file_name, print_json, print_line, print_note
 from .options import check_output
@@ -66,7 +66,7 @@ Options = TrainOptions
 def run(options):
     training = _Training(options)
     if training.is_complete:
-        print_note(train_model.describe_complete(training.model, options.out, options.command))
+        print_note(trained_models.describe_complete(training.model, options.out, options.command))
         return 0
     setup = training.describe()
 
@@ -138,18 +138,18 @@ class _Training:
         _check_files(file, options)
         table = self.table = _read_table(file, options)
         if options.baselines:
-            train_model.check_baselines(table)
-        train_model.import_estimators()  # takes a second, so after errors of files
+            trained_models.check_baselines(table)
+        trained_models.import_estimators()  # takes a second, so after errors of files
         columns = resolve_columns(options, table.column_names)
         column_roles.check_roles(options, table.column_names, columns)
         target = column_roles.read_target(
             table, file, options.target, options.task, options.skip_missing_target
         )
         self.target = target
-        train_model.check_task(options, target, file)
-        self.model = train_model.build_estimator(options, target, columns)
+        trained_models.check_task(options, target, file)
+        self.model = trained_models.build_estimator(options, target, columns)
         if options.resume:
-            self.model = train_model.load_unfinished(self.model, options.out)
+            self.model = trained_models.load_unfinished(self.model, options.out)
         self.is_complete = options.resume and self.model.n_folds_remaining_ == 0
         if self.is_complete:
             return
@@ -157,7 +157,7 @@ class _Training:
         table.set_target(target)
         train, self.test = column_roles.split_off_test(roles, target, file.notes, options)
         self.rows = table.training_rows(target, train, roles)
-        train_model.check_kinds(self.rows, columns, file)
+        trained_models.check_kinds(self.rows, columns, file)
         self.dropped = columns["drop"]
 
     def describe(self):
@@ -197,9 +197,9 @@ class _Training:
         if options.time_limit is not None:  # a fit without time would be of no use
             model.seconds_before = min(self.began - self.started, options.time_limit / 2)
         if not options.tune:
-            self.is_interrupted = train_model.fit_estimator(model, rows, file, options)
+            self.is_interrupted = trained_models.fit_estimator(model, rows, file, options)
             return
-        search = train_model.Search(model, rows, file, options)
+        search = trained_models.Search(model, rows, file, options)
         self.model, self.is_interrupted = search.run(), search.is_interrupted
         self.tuning = search.describe()
 
@@ -235,7 +235,7 @@ class _Training:
     def compare_baselines(self, record):
         """Return the record with the baselines."""
         evaluations = self.held_out, self.tested
-        compared = train_model.compare_baselines(
+        compared = trained_models.compare_baselines(
             self.model, self.table, self.rows, evaluations, self.file, self.options
         )
         self.is_interrupted = compared.interrupted

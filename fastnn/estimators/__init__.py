@@ -7,7 +7,8 @@
 - `inputs`: checks of rows. `targets`: classes or numbers, and predictions from outputs.
 - `parameters`: scikit-learn's parameters as those of fastnn, and in files. `networks`: the networks, and the
   fitted attributes about them.
-- `holdout`: rows that are held out, for early stopping and by the networks of an ensemble.
+- `resampling`: rows that are held out, for early stopping and by the networks of an ensemble; folds and
+  bootstraps of these, and the callbacks that score them.
 - `ensemble`: means of outputs, calibration and prediction intervals.
 - `file`: files of estimators.
 - `scikit_learn`, `pytorch`: estimators and networks from and to other libraries; importing one imports the library

@@ -28,7 +28,7 @@ from ..state import fresh, resumed
 from ..training.engines.online import OnlineEngine
 from ..training.plan import FitOptions, Plan
 from ..training.pool import Trainings, train_many
-from . import ensemble, holdout, inputs, parameters
+from . import ensemble, inputs, parameters, resampling
 from .fit import EstimatorFit, raise_if_diverged
 from .mixins import Attributes, lock_of
 from .networks import EpochRecorder, prepare
@@ -253,7 +253,7 @@ class BaseMLP(Attributes):
             refuse_beside_collections(groups=groups, executor=executor)
             return DaskRows(X, y, sample_weight, stopped)
         rows = inputs.validate_rows(self, X, y, sample_weight, fresh)
-        return MemoryRows(rows, holdout.check_groups(self, groups, rows.X))
+        return MemoryRows(rows, resampling.check_groups(self, groups, rows.X))
 
     # ---- partial_fit: one epoch on the rows of a call ----
 

@@ -15,7 +15,7 @@ from ..distributed.rounds import RoundsData
 from ..distributed.runner import part_batch
 from ..training.data import Data
 from ..training.stream import hashes
-from . import holdout, inputs, parameters
+from . import inputs, parameters, resampling
 from .networks import prepare_networks, targets_class
 from .rows import EstimatorRows, PartFacts, unite
 
@@ -199,7 +199,7 @@ class DaskRows(EstimatorRows):
 
     def hold_out(self, estimator, data, random_state):
         X, y, weight = self.validation
-        holdout.check_enough(estimator, len(y), len(data) + len(y))
+        resampling.check_enough(estimator, len(y), len(data) + len(y))
         encoded = estimator.targets_.encode(y, X.dtype, type(estimator).__name__)
         return data, Data.of(estimator.networks_[0], X, encoded, data.loss, weight), y
 

@@ -20,9 +20,9 @@ from ..training.data import Data
 from ..training.plan import FitOptions, Plan
 from ..training.pool import Trainings
 from ..training.progress import ManyLine, ProgressLine
-from . import ensemble, holdout, parameters
-from .holdout import ScoreStopping
+from . import ensemble, parameters, resampling
 from .networks import read_records, write_records
+from .resampling import ScoreStopping
 
 ENDS_LATER = "all epochs done", "interrupted", ""  # reasons of sessions that the pool has stopped
 CONTINUES = "The estimator has what is trained. With warm_start=True, fit on the same rows continues from there."
@@ -162,7 +162,7 @@ class EstimatorFit:
         if fresh or not hasattr(estimator, "fold_seed_"):
             estimator.fold_seed_ = random_state.randint(2**31)
         labels = estimator.targets_.fold_labels(self.source.rows.y)
-        return holdout.folds(
+        return resampling.folds(
             self.data, self.n_members, labels, self.source.groups, estimator.fold_seed_
         )
 
@@ -174,18 +174,18 @@ class EstimatorFit:
         if folds is not None:
             train, held_out = folds[i]
         elif self.bagging == "bootstrap":
-            train, held_out = holdout.bootstrap(len(data), data.sample_weight, random_state)
+            train, held_out = resampling.bootstrap(len(data), data.sample_weight, random_state)
         own = data if held_out is None else data.select(train)
         validates = estimator.early_stopping and estimator.validation_data is None
         if folds is not None or (held_out is not None and validates):
-            weight = self.source.rows.weight  # `holdout.folds` has checked those of folds
+            weight = self.source.rows.weight  # `resampling.folds` has checked those of folds
             if not len(held_out) or (weight is not None and not weight[held_out].any()):
                 raise ValueError(
                     "bagging='bootstrap' with early_stopping=True validates on the rows that it "
                     f"did not draw, but it drew all of {len(data)} rows, or all with a weight. "
                     "Set early_stopping=False, or add rows."
                 )
-            validation, callbacks = holdout.keep_best_epoch(estimator, data, held_out)
+            validation, callbacks = resampling.keep_best_epoch(estimator, data, held_out)
         else:
             own, validation, callbacks = self.source.split(estimator, own, random_state)
         patience = None

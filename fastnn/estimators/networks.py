@@ -9,7 +9,7 @@ from ..mlp import MLP
 from ..state import History
 from ..training.data import Data
 from . import parameters
-from .holdout import LossStopping, ScoreStopping
+from .resampling import LossStopping, ScoreStopping
 from .targets import MULTILABEL, ClassTargets, NumberTargets, warn_one_class
 
 #: Attributes that calls after fit set, or that describe its networks; further training deletes them.
@@ -113,7 +113,7 @@ class NetworkRecord:
         return self.loss_curve[-1] if self.loss_curve else np.nan
 
     def add(self, history, n_rows, callbacks=()):
-        """Add a training on n_rows rows. callbacks : the member's, from `holdout.keep_best_epoch`."""
+        """Add a training on n_rows rows. callbacks : the member's, from `resampling.keep_best_epoch`."""
         self.n_seen += n_rows * history.n_epochs
         self.loss_curve += history.loss
         self.validation_loss_curve += history.val_loss

@@ -12,9 +12,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ..distributed.rows import RowSource
-from . import holdout, inputs
-from .holdout import HeldOutScore, ScoreStopping
+from . import inputs, resampling
 from .networks import prepare, targets_class
+from .resampling import HeldOutScore, ScoreStopping
 
 #: Parameters that may differ from rank to rank.
 OWN = ("random_state", "verbose", "n_threads", "callbacks", "validation_data")
@@ -80,7 +80,7 @@ class EstimatorRows(RowSource):
     Attributes
     ----------
     groups : ndarray (n,) or None
-        What `holdout.check_groups` returned.
+        What `resampling.check_groups` returned.
     options : dict
         More options of `FitOptions`.
     is_part : bool
@@ -120,7 +120,7 @@ class EstimatorRows(RowSource):
     def split(self, estimator, data, random_state):
         """Return training data, validation data or None, and callbacks that score it."""
         if estimator.validation_data is not None:
-            validation, y = holdout.validation_rows(estimator, data.loss, self.is_part)
+            validation, y = resampling.validation_rows(estimator, data.loss, self.is_part)
         elif estimator.early_stopping:
             data, validation, y = self.hold_out(estimator, data, random_state)
         else:
@@ -159,7 +159,7 @@ class MemoryRows(EstimatorRows):
         return data
 
     def hold_out(self, estimator, data, random_state):
-        return holdout.hold_out(estimator, data, self.rows.y, random_state)
+        return resampling.hold_out(estimator, data, self.rows.y, random_state)
 
 
 # ---- on ranks ----
@@ -202,7 +202,7 @@ class RankRows(EstimatorRows):
         with ranks.failing_together():
             _check_support(estimator, ranks)
             rows = inputs.validate_rows(estimator, X, y, sample_weight, fresh, is_part=True)
-            holdout.check_groups(estimator, groups, rows.X)
+            resampling.check_groups(estimator, groups, rows.X)
             facts = PartFacts.of(estimator, rows)
         ranks.check_settings(_settings(estimator, rows, fresh, ranks))
         self.lengths = ranks.shard_lengths("X", len(rows.y))

@@ -6,7 +6,7 @@
 - `app`: what each path answers.
 - `request`: rows and options of a request. `service`: predictions of requests. `batches`: requests
   that wait are predicted together.
-- `schema`: what the model and its columns are, for programs and for people.
+- `description`: what the model and its columns are, for programs and for people.
 """
 
 from ..web.requests import Access

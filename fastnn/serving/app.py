@@ -10,8 +10,8 @@ from ..web.application import Route, file_routes, make_app
 from ..web.requests import Access, Bodies, RequestError
 from ..web.templates import page_headers
 from .batches import Batches
+from .description import describe_api, describe_columns, describe_served, example_row, make_page
 from .request import PredictOptions, parse_options, parse_rows
-from .schema import describe_api, describe_columns, describe_served, example_row, make_page
 from .service import MAX_EXPLAINED, NetworkService, TableService
 
 MAX_ROWS, MAX_BYTES = 10_000, 16_000_000  # of a request

@@ -1,8 +1,10 @@
 """Tables: files of them, numbers and dates that are written as texts, and checks of their columns.
 
 - `files`: read and write. `formats`: the formats, a row each, and their functions. `source`: where a
-  table is, and its bytes. `errors`: the error of all readers, and limits of size.
-- `text_files`, `layout`, `encodings`: text tables, how they are written, and their bytes as UTF-8.
+  table is, and its bytes. `errors`: the error of all readers.
+  `limits`: of columns and memory.
+- `text_files`, `encodings`: text tables, and their bytes as UTF-8. `column_layout`: how they are laid
+  out, and the names of columns.
   `json_files`: JSON. `spreadsheets`: Excel and OpenDocument. `databases`: SQLite and DuckDB.
   `arrow_files`: Parquet, as a whole or in parts, and Feather.
 - `tidy`: types, missing values and index columns of what has been read.

@@ -17,15 +17,9 @@ from ..core.errors import Argument
 from ..core.messages import did_you_mean, plural, printable, reason
 from . import tidy
 from .cells.numbers import is_wide_integer
-from .errors import (
-    BYTES_PER_VALUE,
-    TableError,
-    check_free_memory,
-    check_width,
-    expect_readable,
-    import_pyarrow,
-)
-from .layout import unique_names
+from .column_layout import unique_names
+from .errors import TableError, expect_readable, import_pyarrow
+from .limits import BYTES_PER_VALUE, check_free_memory, check_width
 from .source import Part, holds_parquet, list_parts
 
 STREAM = b"\xff\xff\xff\xff"  # at the beginning of a stream of Arrow

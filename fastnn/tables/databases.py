@@ -14,7 +14,8 @@ from ..core.messages import join, plural, printable, reason
 from . import formats
 from .arrow_files import to_array
 from .cells.numbers import are_wide
-from .errors import TableError, check_free_memory, check_width, import_pyarrow
+from .errors import TableError, import_pyarrow
+from .limits import check_free_memory, check_width
 
 BATCH = 10_000  # rows
 BYTES_PER_CELL = 100  # of an object of Python in a batch, at most for numbers

@@ -19,9 +19,10 @@ from ..files.replacing import replacing
 from . import formats, tidy
 from .arrow_files import ParquetFiles, ParquetTable
 from .cells.numbers import are_wide
+from .column_layout import ReadOptions, unique_names
 from .encodings import NAMES
-from .errors import MAX_COLUMNS, TableError, import_pyarrow
-from .layout import ReadOptions, unique_names
+from .errors import TableError, import_pyarrow
+from .limits import MAX_COLUMNS
 from .source import DAMAGE, explain_damage, holds_parquet, is_address, list_parts, open_source
 from .text_files import detect, read_text
 

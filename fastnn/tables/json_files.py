@@ -11,9 +11,10 @@ from itertools import chain
 
 from ..core.messages import join, nan_to_null, plural, printable, reason
 from .cells.numbers import are_wide
+from .column_layout import number_repeated
 from .encodings import find_encoding, open_as_utf8
-from .errors import TableError, check_text_memory, check_width, import_pyarrow
-from .layout import number_repeated
+from .errors import TableError, import_pyarrow
+from .limits import check_text_memory, check_width
 from .source import lend
 
 ADVICE = "Write one object for each row, each in a line (JSON lines)."

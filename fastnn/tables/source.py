@@ -28,7 +28,8 @@ from dataclasses import dataclass, field
 from ..core.errors import Wording
 from ..core.messages import join, plural, printable, reason, similar
 from . import formats
-from .errors import TableError, check_free_memory, import_pyarrow
+from .errors import TableError, import_pyarrow
+from .limits import check_free_memory
 
 STANDARD_INPUT = "standard input"
 SAVE_AS_CSV, EXTRACT = "Save the table as CSV.", "Extract the table first."

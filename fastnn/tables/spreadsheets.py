@@ -19,8 +19,9 @@ from ..core.messages import did_you_mean, join, plural, printable
 from . import tidy
 from .arrow_files import to_array
 from .cells.missing import NULLS, is_missing_mark
-from .errors import TableError, check_free_memory, check_width, expect_readable, import_pyarrow
-from .layout import find_header, unique_names
+from .column_layout import find_header, unique_names
+from .errors import TableError, expect_readable, import_pyarrow
+from .limits import check_free_memory, check_width
 
 MAX_ROWS_BELOW = 100  # rows that tell whether the column names are in two rows
 CHUNK_BYTES = 1 << 20

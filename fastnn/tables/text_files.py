@@ -29,9 +29,7 @@ from .cells.numbers import (
     is_wide,
 )
 from .cells.recognition import begins_with_zero
-from .encodings import ByteStream, find_encoding, open_as_utf8
-from .errors import TableError, check_text_memory, check_width, import_pyarrow
-from .layout import (
+from .column_layout import (
     DELIMITER_NAMES,
     DELIMITERS,
     Layout,
@@ -40,6 +38,9 @@ from .layout import (
     fits_columns,
     split_columns,
 )
+from .encodings import ByteStream, find_encoding, open_as_utf8
+from .errors import TableError, import_pyarrow
+from .limits import check_text_memory, check_width
 from .source import TableSource, lend
 
 MAX_BLOCK = 1 << 26  # bytes that pyarrow reads at once

@@ -15,7 +15,7 @@ import numpy as np
 from ..core.errors import Argument, DataError, Wording
 from ..encoded_table import EncodedTable
 from ..files.json_values import check, check_mapping, is_count, is_finite
-from ..tables import errors
+from ..tables import limits
 
 MAX_HIDDEN = 99  # hidden layers
 MAX_WIDTH = 2**24  # units of a hidden layer, and inputs
@@ -353,7 +353,7 @@ def check_memory(encoders, features, setup, n_folds):
         n_bytes += 2 * n_folds * 4 * 7 * n_params  # parameters, moments, copies of both, gradient
         n_bytes += 4 * n * 3 * (len(encoder.scalings) + len(encoder.n_categories))
     # In a container, files in memory do not count as taken: the system drops that of the table.
-    available = errors.available_memory(counts_files=False)
+    available = limits.available_memory(counts_files=False)
     if n_bytes <= MEMORY_FRACTION * available:
         return
     widest = max(features.categories, key=lambda c: c.n_categories, default=None)

@@ -31,7 +31,7 @@ def split_rows(n, n_estimators, labels, groups, random_state):
     groups : ndarray (n,) of int, or None
         Rows with the number -1 are in no fold.
     """
-    from ..estimators.holdout import split_into_folds
+    from ..estimators.resampling import split_into_folds
 
     units = n if groups is None else int(groups.max()) + 1
     n_folds = min(units, count_folds(n_estimators))

@@ -4,7 +4,7 @@ import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
-from fastnn.tables import TableError, check_data, convert_texts, errors, read, write  # noqa: E402
+from fastnn.tables import TableError, check_data, convert_texts, limits, read, write  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
 
 
@@ -396,7 +396,7 @@ def test_columns_of_other_lengths_are_not_written(tmp_path):
 
 
 def test_a_table_that_does_not_fit(file, tmp_path, monkeypatch):
-    monkeypatch.setattr(errors, "available_memory", lambda: 10_000)
+    monkeypatch.setattr(limits, "available_memory", lambda: 10_000)
     assert read(file("a.csv", "a\n" + "1\n" * 500)).num_rows == 500
     message = (
         r"needs about 17.6 kB of memory, but 9.8 kB are available. Pass .* fewer rows or columns"
@@ -416,10 +416,10 @@ def test_a_table_that_does_not_fit(file, tmp_path, monkeypatch):
 
 
 def test_the_available_memory(tmp_path, monkeypatch):
-    assert errors.available_memory() > 0
-    monkeypatch.setattr(errors, "CGROUP", f"{tmp_path}/")
+    assert limits.available_memory() > 0
+    monkeypatch.setattr(limits, "CGROUP", f"{tmp_path}/")
     (tmp_path / "memory.max").write_text("5000\n")
     (tmp_path / "memory.current").write_text("2000\n")
-    assert errors.available_memory() == 3000
+    assert limits.available_memory() == 3000
     (tmp_path / "memory.max").write_text("max\n")
-    assert errors.available_memory() != 3000
+    assert limits.available_memory() != 3000

@@ -21,7 +21,7 @@ from table_error_cases import ods
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
-from fastnn.tables import TableError, errors, read  # noqa: E402
+from fastnn.tables import TableError, limits, read  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": None}, {"a": 3, "b": "z"}]
@@ -205,7 +205,7 @@ def test_a_query_without_end_ends_with_the_memory(database, monkeypatch):
     path = database("CREATE TABLE t(a)")
     sql = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT x FROM r"
     left = iter([10**9] * 3)
-    monkeypatch.setattr(errors, "available_memory", lambda: next(left, 0))
+    monkeypatch.setattr(limits, "available_memory", lambda: next(left, 0))
     with pytest.raises(TableError, match=r"needs about .* of memory, but 0 bytes are available"):
         read(path, sql=sql)
 
@@ -298,7 +298,7 @@ def test_web_addresses(server, monkeypatch):
     with pytest.raises(TableError) as caught:
         read(server("b.csv", b"a,b\n1,2,3\n").replace("//", "//user:word@") + "?key=secret")
     assert not any(secret in str(caught.value) for secret in ("word", "secret"))
-    monkeypatch.setattr(errors, "available_memory", lambda: 5)
+    monkeypatch.setattr(limits, "available_memory", lambda: 5)
     with pytest.raises(
         TableError, match="needs about 8 bytes of memory, but 5 bytes are available"
     ):

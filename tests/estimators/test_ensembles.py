@@ -15,7 +15,7 @@ from sklearn.preprocessing import scale
 import fastnn
 from fastnn import DivergenceError, EarlyStopping, MLPClassifier, MLPRegressor, losses
 from fastnn.callbacks import Checkpoint
-from fastnn.estimators import ensemble, holdout
+from fastnn.estimators import ensemble, resampling
 from fastnn.estimators.ensemble import fit_temperature
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -42,7 +42,7 @@ def regressor(**settings):
 
 
 class Rows:
-    """What `holdout.folds` reads of Data."""
+    """What `resampling.folds` reads of Data."""
 
     sample_weight = None
 
@@ -124,7 +124,7 @@ def test_bootstrap_draws_rows_and_keeps_weights():
         before.set_state(state.get_state())
         for shape in ((2, 8), 8, (8, 1), 1):
             state.uniform(-1, 1, shape)
-        rows, out = holdout.bootstrap(200, w, state)
+        rows, out = resampling.bootstrap(200, w, state)
         state.randint(2**31)
         assert len(rows) == 200 and not np.intersect1d(rows, out).size
         assert len(np.unique(rows)) + len(out) == 200
@@ -143,7 +143,7 @@ def test_groups_stay_in_one_fold():
     net = classifier().fit(IRIS, KINDS, groups=groups)
     assert net.oof_prediction_.shape == (150, 3)
     for labels in (KINDS, None):
-        parts = holdout.folds(Rows(150), 3, labels, groups, 0)
+        parts = resampling.folds(Rows(150), 3, labels, groups, 0)
         for train, held_out in parts:
             assert not set(groups[train]) & set(groups[held_out])
         assert sorted(np.concatenate([held_out for _, held_out in parts])) == list(range(150))
@@ -154,7 +154,7 @@ def test_folds_of_groups_have_the_same_share_of_each_class():
     groups = np.repeat(np.arange(18), 10)
     labels = groups % 3 == 0  # groups of equal size would go to the folds in this order
     for seed in range(5):
-        for _, held_out in holdout.folds(Rows(180), 3, labels, groups, seed):
+        for _, held_out in resampling.folds(Rows(180), 3, labels, groups, seed):
             assert labels[held_out].sum() * 3 == labels.sum()
 
 
@@ -163,7 +163,7 @@ def test_each_network_holds_out_rows():
     groups = np.array([1, 3, 1, 0, 2, 0, 1, 1, 3, 0, 1, 3, 0, 3, 3, 2])
     labels = np.array([0, 0, 1, 1, 2, 0, 2, 2, 2, 0, 1, 1, 1, 1, 2, 2])
     for seed in range(20):
-        parts = holdout.folds(Rows(16), 4, labels, groups, seed)
+        parts = resampling.folds(Rows(16), 4, labels, groups, seed)
         assert all(len(held_out) for _, held_out in parts)
 
 
@@ -513,7 +513,7 @@ def test_intervals_are_those_of_the_paper(coverage, monkeypatch):
     monkeypatch.setattr(ensemble, "BLOCK_VALUES", 450)
     X, y = WAVE[:119], HEIGHT[:119]
     net = regressor().fit(X, y)
-    folds = holdout.folds(Rows(119), 3, None, None, net.fold_seed_)
+    folds = resampling.folds(Rows(119), 3, None, None, net.fold_seed_)
     lower, upper = net.predict_interval(WAVE[100:], coverage)
     expected = cv_plus_by_hand(net, X, WAVE[100:], y, folds, coverage)
     np.testing.assert_allclose((lower, upper), expected, rtol=1e-12)

@@ -128,8 +128,8 @@ def test_a_table_that_does_not_fit_in_memory(run, monkeypatch):
         Path(f"d/g={g}").mkdir(parents=True)
         x = rng.normal(size=2000)
         pq.write_table(pa.table({"x": x, "y": (x > 0).tolist()}), f"d/g={g}/p.parquet")
-    monkeypatch.setattr("fastnn.tabular.large.sampling.fits_in_memory", lambda *arguments: False)
-    monkeypatch.setattr("fastnn.tabular.large.sampling.default_window", lambda n: 500)
+    monkeypatch.setattr("fastnn.tabular.large.large_table.fits_in_memory", lambda *arguments: False)
+    monkeypatch.setattr("fastnn.tabular.large.large_table.default_window", lambda n: 500)
     for more in ([], ["--target", "y"]):
         report = json.loads(run("info", "d", "--json", *more)[1])
         assert report["rows"] == 4000 and 300 < report["rows_looked_at"] <= 500

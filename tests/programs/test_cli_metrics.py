@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score, mean_absolute_error
 from training_records import model_description
 
 import fastnn
-from fastnn.cli import scores, text_report, train_model
+from fastnn.cli import scores, text_report, trained_models
 from fastnn.cli.record import TrainingRecord
 from fastnn.cli.scores import Evaluation, score_classes, score_numbers
 from fastnn.tabular import baselines, targets
@@ -48,7 +48,7 @@ class MadeUp(fastnn.losses.MAE):
 
 def metric_of_search(model):
     rows = SimpleNamespace(target=SimpleNamespace(is_number=False))
-    return train_model.Search(model, rows, None, None).metric.name
+    return trained_models.Search(model, rows, None, None).metric.name
 
 
 def test_a_loss_says_which_metric_and_baseline_go_with_it(monkeypatch):

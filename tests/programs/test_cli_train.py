@@ -16,7 +16,7 @@ from checks import assert_same_bits
 from cli_cases import FAST, report_of, write_csv, write_people
 
 import fastnn
-from fastnn.cli import train_model
+from fastnn.cli import trained_models
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +138,7 @@ def test_options_reach_the_estimator(run, monkeypatch):
         seen.append((model.get_params(), rows.sample.column_names))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_model, "fit_estimator", fit)
+    monkeypatch.setattr(trained_models, "fit_estimator", fit)
     assert run(
         *["train", "people.csv", "--target", "buys", "--out", "m", "--folds", "3"],
         *["--hidden", "8, 4", "--metric", "log_loss", "--class-weight", "balanced"],
@@ -167,7 +167,7 @@ def test_a_config_file_sets_options_and_the_command_line_wins(run, monkeypatch):
         seen.append((model, arguments))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_model, "fit_estimator", fit)
+    monkeypatch.setattr(trained_models, "fit_estimator", fit)
     Path("c.toml").write_text(
         'data = "people.csv"\ntarget = "buys"\nout = "m"\nhidden = [8, 4]\ndrop = ["id", "group"]\n'
         "skip_missing_target = true\nseed = 3\nquiet = false\nna = [-1]\n"

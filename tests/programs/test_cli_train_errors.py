@@ -11,7 +11,7 @@ pytest.importorskip("sklearn", reason="the extra cli is not installed")
 
 from cli_cases import FAST, write_csv
 
-from fastnn.cli import train_model
+from fastnn.cli import trained_models
 
 N = 60
 
@@ -113,7 +113,7 @@ def error_of(run, words):
     ],
 )
 def test_a_mistake_is_one_line_before_any_work(run, monkeypatch, words, message):
-    monkeypatch.setattr(train_model, "fit_estimator", None)  # nothing may be trained
+    monkeypatch.setattr(trained_models, "fit_estimator", None)  # nothing may be trained
     assert message in error_of(run, words)
 
 
@@ -136,10 +136,10 @@ def test_what_the_estimator_refuses_is_said_in_the_words_of_the_command_line(run
 
 
 def test_too_little_memory_names_the_column(run, monkeypatch):
-    from fastnn.tables import errors
-
     limits = {True: 1e12, False: 100_000}  # to read a table, to train
-    monkeypatch.setattr(errors, "available_memory", lambda counts_files=True: limits[counts_files])
+    monkeypatch.setattr(
+        "fastnn.tables.limits.available_memory", lambda counts_files=True: limits[counts_files]
+    )
     write_csv("wide.csv", city=[f"c{i}" for i in range(200)] * 2, y=[0, 1] * 200)
     code, _, errors = run("train", "wide.csv", "--target", "y", "--out", "m")
     assert code == 2 and "Column 'city' has 200 categories. Pass --drop city," in errors

@@ -14,7 +14,7 @@ from cli_cases import FAST, report_of, write_people  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn.tables import arrow_files, read  # noqa: E402
-from fastnn.tabular.large import sampling  # noqa: E402
+from fastnn.tabular.large import large_table  # noqa: E402
 
 N = 600
 COLUMNS = ("--target", "buys", "--drop", "group,income", "--out", "m.safetensors")
@@ -98,7 +98,7 @@ def test_the_screen(run):
 def test_rows_of_label_issues_are_those_of_the_file(run):
     table = read("people.csv")
     buys = table["buys"].to_pylist()
-    sample = sampling.sample_numbers(N, 500)
+    sample = large_table.sample_numbers(N, 500)
     row = int(
         next(i for i in sample[50:] if buys[i] == "no" and (table["age"][i].as_py() or 99) < 30)
     )
@@ -128,7 +128,7 @@ def test_a_text_among_numbers_is_missing(run):
     table = read("people.csv")
     age = [str(a or "") for a in table["age"].to_pylist()]
     row = int(
-        np.setdiff1d(np.arange(450, N), sampling.sample_numbers(N, 100))[-1]
+        np.setdiff1d(np.arange(450, N), large_table.sample_numbers(N, 100))[-1]
     )  # not in the sample
     age[row] = "unknown age"
     write_parquet(table.set_column(table.column_names.index("age"), "age", pa.array(age)))
@@ -144,7 +144,7 @@ def test_a_text_among_numbers_is_missing(run):
 
 def test_a_wrong_value_of_the_sample_is_located(run):
     table = read("people.csv")
-    row = int(sampling.sample_numbers(N, 100)[-1])
+    row = int(large_table.sample_numbers(N, 100)[-1])
     age = ["1"] * N
     age[row] = "unknown age"
     write_parquet(table.set_column(table.column_names.index("age"), "age", pa.array(age)))

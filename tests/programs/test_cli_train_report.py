@@ -362,7 +362,7 @@ def test_tuning_is_in_the_page(run, quick_recipe):
 def test_mistakes_are_found_before_training(run, monkeypatch, options, message):
     write_csv("t.html", x=range(20), y=[0, 1] * 10)
     Path("folder.html").mkdir()
-    monkeypatch.setattr(fastnn.cli.train_model, "fit_estimator", None)
+    monkeypatch.setattr(fastnn.cli.trained_models, "fit_estimator", None)
     code, out, errors = run("train", "t.html", "--target", "y", "--out", "m", *options.split())
     assert (code, out) == (2, "") and message in errors and errors.count("\n") == 1
     assert not Path("m").exists() and not Path("r.html").exists()

@@ -17,7 +17,7 @@ from checks import assert_same_bits
 from cli_cases import interrupt_after, report_of, write_csv
 
 import fastnn
-from fastnn.cli import train_model
+from fastnn.cli import trained_models
 
 ARGUMENTS = ("t.csv", "--target", "y", "--folds", "3", "--hidden", "8", "--threads", "1")
 LONG = "1000"  # seconds of a limit that no training here reaches
@@ -205,7 +205,7 @@ def test_a_setting_that_is_better_for_certain_replaces_the_default(
 ):
     """The default of this test cannot learn: one unit in each layer."""
     quick_recipe(60)
-    monkeypatch.setattr(train_model, "HIDDEN", ((1, 1, 1, 1), (16,), (1, 1, 1)))
+    monkeypatch.setattr(trained_models, "HIDDEN", ((1, 1, 1, 1), (16,), (1, 1, 1)))
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 400))
     write_csv("xor.csv", a=a, b=b, y=np.where(a * b > 0, "p", "q"))
@@ -218,7 +218,7 @@ def test_a_setting_that_is_better_for_certain_replaces_the_default(
 
 
 def test_tune_that_keeps_the_default_gives_its_bits(run, monkeypatch):
-    monkeypatch.setattr(train_model, "HIDDEN", ((64, 64), (1,)))
+    monkeypatch.setattr(trained_models, "HIDDEN", ((64, 64), (1,)))
     report = report_of(run, "t.csv", "--target", "y", "--out", "m", "--tune", "--folds", "2")
     assert report["hidden"] == [64, 64]
     report_of(run, "t.csv", "--target", "y", "--out", "n", "--folds", "2")

@@ -11,7 +11,7 @@ from serving_client import ask, ask_all
 from fastnn import MLP, TabularClassifier
 from fastnn.serving import Access, create_app
 from fastnn.serving.batches import Batches
-from fastnn.serving.schema import describe_columns, example_row
+from fastnn.serving.description import describe_columns, example_row
 from fastnn.serving.service import TableService
 from fastnn.web.requests import Bodies, RequestError
 

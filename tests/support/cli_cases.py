@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 
-from fastnn.cli import options, train_model
+from fastnn.cli import options, trained_models
 from fastnn.training import pool
 
 
@@ -71,7 +71,7 @@ def interrupt_after(monkeypatch, *folds, by=ctrl_c):
 
         yield update
 
-    monkeypatch.setattr(train_model, "show_progress", show_progress)
+    monkeypatch.setattr(trained_models, "show_progress", show_progress)
 
 
 #: Options of a training that takes little time, without a limit: then the result would depend on

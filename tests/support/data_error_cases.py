@@ -185,7 +185,7 @@ COLUMNS = [
         fit("encoder.check_memory", {"a": [f"x{i // 2}" for i in range(N)]}),
         csv_of({"goal": GOAL, "a": [f"x{i // 2}" for i in range(N)]}),
         lambda m: m.setattr(
-            "fastnn.tabular.encoder.errors",
+            "fastnn.tabular.encoder.limits",
             SimpleNamespace(available_memory=lambda counts_files: 1000),
         ),
     ),

@@ -195,16 +195,16 @@ FILES = [
     file("json_files._one_object", '{"a": {"b": [1]}}'),
     file("json_files.read_json_array: is not JSON", '[{"a": 1},'),
     file("json_files.read_json_array: item", "[[1], [2]]"),
-    file("layout.find_layout: is empty", ""),
-    file("layout.find_layout: cannot be read", '"' + "x" * 140_000),
-    file("layout._set_names", '"a,goal\n1,2\n'),
+    file("column_layout.find_layout: is empty", ""),
+    file("column_layout.find_layout: cannot be read", '"' + "x" * 140_000),
+    file("column_layout._set_names", '"a,goal\n1,2\n'),
     file(
-        "errors.check_width", ",".join(f"c{i}" for i in range(10_001)) + "\n" + "1," * 10_000 + "1"
+        "limits.check_width", ",".join(f"c{i}" for i in range(10_001)) + "\n" + "1," * 10_000 + "1"
     ),
     file(
-        "errors.check_free_memory:",
+        "limits.check_free_memory:",
         CSV,
-        prepare=little_memory("fastnn.tables.errors.system_memory"),
+        prepare=little_memory("fastnn.tables.limits.system_memory"),
     ),
     Case(
         "tables/arrow_files._find_parts",
@@ -408,5 +408,5 @@ FILES = [
     file("json_files._from_rows", "[{}]"),
     file("tidy.check_not_empty: has no columns", "{}\n{}\n"),
     file("tidy.check_not_empty: has {what}", "a,goal\n"),
-    file("layout._number_duplicates", "1,1\n2,3\n"),
+    file("column_layout._number_duplicates", "1,1\n2,3\n"),
 ]

@@ -9,7 +9,7 @@ pytest.importorskip("sklearn", reason="estimators for tables need the extra skle
 from fake_clock import FakeClock
 
 from fastnn import TabularClassifier, TabularRegressor
-from fastnn.tables import errors
+from fastnn.tables import limits
 from fastnn.tabular.fitting import permutation
 from fastnn.tabular.fitting.budget import TimeBudget, TimeLimitWarning
 
@@ -159,7 +159,7 @@ def test_wrong_limits(limit):
 
 
 def test_too_little_memory_names_the_widest_column(monkeypatch):
-    monkeypatch.setattr(errors, "available_memory", lambda counts_files: 1e4)
+    monkeypatch.setattr(limits, "available_memory", lambda counts_files: 1e4)
     reg = TabularRegressor(**SMALL)
     message = r"fit needs about .* GB, but .* are available. Column 'town' has 40 categories. Pass "
     with pytest.raises(MemoryError, match=message + r"drop=\['town'\], or fewer rows or columns"):
@@ -168,7 +168,7 @@ def test_too_little_memory_names_the_widest_column(monkeypatch):
 
 
 def test_too_little_memory_without_categories(monkeypatch):
-    monkeypatch.setattr(errors, "available_memory", lambda counts_files: 1e3)
+    monkeypatch.setattr(limits, "available_memory", lambda counts_files: 1e3)
     with pytest.raises(MemoryError, match="Pass fewer rows or columns, or a smaller hidden_layer"):
         TabularRegressor(**SMALL).fit(X[["x"]], y)
 
@@ -179,10 +179,10 @@ def test_large_layers_are_refused_before_they_are_allocated():
 
 
 def test_the_limit_of_a_container(monkeypatch, tmp_path):
-    monkeypatch.setattr(errors, "CGROUP", f"{tmp_path}/")
-    without = errors.available_memory(counts_files=False)
+    monkeypatch.setattr(limits, "CGROUP", f"{tmp_path}/")
+    without = limits.available_memory(counts_files=False)
     (tmp_path / "memory.max").write_text("3000\n")
     (tmp_path / "memory.stat").write_text("anon 500\nfile 9000\nkernel_stack 300\nslab 200\n")
-    assert errors.available_memory(counts_files=False) == 2000 < without
+    assert limits.available_memory(counts_files=False) == 2000 < without
     (tmp_path / "memory.max").write_text("max\n")
-    assert errors.available_memory(counts_files=False) > 2000
+    assert limits.available_memory(counts_files=False) > 2000

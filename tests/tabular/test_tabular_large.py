@@ -26,7 +26,7 @@ from fastnn.distributed import shared_objects  # noqa: E402
 from fastnn.tabular import find_label_issues  # noqa: E402
 from fastnn.tabular.columns import input_column  # noqa: E402
 from fastnn.tabular.fitting import permutation, training_jobs  # noqa: E402
-from fastnn.tabular.large import batch_table, sampling  # noqa: E402
+from fastnn.tabular.large import batch_table, large_table  # noqa: E402
 
 N = 900
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -682,10 +682,10 @@ def test_temporary_files_are_removed(in_temp, monkeypatch, tmp_path):
 
 def test_a_file_that_does_not_fit_is_sampled(parquet, monkeypatch):
     """The memory is full. Without a window, the sample takes 256 MB."""
-    errors = SimpleNamespace(available_memory=lambda counts_files: 64 * 5 * 400)
-    monkeypatch.setattr(sampling, "errors", errors)
-    monkeypatch.setattr(sampling, "MIN_WINDOW", 10)
-    monkeypatch.setattr(sampling, "WINDOW_BYTES", 64 * 4 * 250)
+    limits = SimpleNamespace(available_memory=lambda counts_files: 64 * 5 * 400)
+    monkeypatch.setattr(large_table, "limits", limits)
+    monkeypatch.setattr(large_table, "MIN_WINDOW", 10)
+    monkeypatch.setattr(large_table, "WINDOW_BYTES", 64 * 4 * 250)
     reg = make("numbers")[0].fit(parquet(), "y")
     assert 100 < len(reg.oof_rows_) <= 250
 

@@ -8,7 +8,6 @@ import numpy as np
 from ... import plotting
 from ...core.messages import format_number, format_share, plural, printable
 from ...web.templates import markup, table
-from ..compare_layout import score_cells
 from ..console import format_error
 from ..progress import format_duration
 from ..record import LABELS, TrainingRecord
@@ -22,6 +21,7 @@ from ..text_report import (
     explain_thresholds,
     format_score,
     is_better_than_baseline,
+    score_cells,
     shown_scores,
     worst_first,
 )

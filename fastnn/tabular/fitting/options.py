@@ -16,7 +16,7 @@ from ...core.messages import plural, warn
 from ...core.validation import check_number
 from ...estimators.targets import check_are_classes, warn_one_class
 from .. import metrics
-from ..large.sampling import ClassSummary, NumberSummary
+from ..large.large_table import ClassSummary, NumberSummary
 from ..metrics import Metric, ScoredRows
 from ..targets import TableClasses, TableNumbers, check_targets, to_labels
 from ..thresholds import ThresholdRule, class_odds

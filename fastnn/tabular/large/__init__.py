@@ -2,5 +2,5 @@
 
 - `batch_table`: reads what is passed to `fit`; Parquet files and row groups, batch by batch, and the
   temporary files from which networks train. `dask_table`: Dask collections.
-- `sampling`: what these tables have in common, and the sample of their rows.
+- `large_table`: what these tables have in common, and the sample of their rows.
 """

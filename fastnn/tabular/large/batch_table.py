@@ -31,8 +31,8 @@ from ..columns.other_texts import OtherTextsOfTraining
 from ..encoder import FitRows
 from ..folds import ALL_ROWS, count_folds
 from ..roles import RowColumns, check_length
-from . import dask_table, sampling
-from .sampling import LargeTable, RowBatch, Sample, SampledRows, TrainingTable, weight_of
+from . import dask_table, large_table
+from .large_table import LargeTable, RowBatch, Sample, SampledRows, TrainingTable, weight_of
 
 MIN_ROWS = 4  # in memory, for each fold
 READ_BYTES = 2e6  # of a group of rows
@@ -113,7 +113,7 @@ def _open_batches(arguments, names):
     if is_path(X) and y is not None and arrow_files.holds_parquet(X):
         path = os.fsdecode(X)
         rows = ParquetRows(path, y, sample_weight, names)
-        is_small = sampling.fits_in_memory(rows.n_rows, len(rows.table.names))
+        is_small = large_table.fits_in_memory(rows.n_rows, len(rows.table.names))
         return None if window is None and is_small and not os.path.isdir(path) else rows
     if y is None and holds_groups(X):
         if sample_weight is not None:

@@ -24,8 +24,8 @@ from ..columns import frames
 from ..columns.other_texts import OtherTextsOfTraining
 from ..encoder import FitRows
 from ..roles import RowColumns
-from . import sampling
-from .sampling import LargeTable, RowBatch, Sample, weight_of
+from . import large_table
+from .large_table import LargeTable, RowBatch, Sample, weight_of
 
 PART_ROWS = 100_000  # rows that are worth a part: the many networks keep workers busy, too
 SAMPLE_ROWS = 100_000  # most rows of a sample that nobody has chosen
@@ -57,7 +57,7 @@ def open_collections(options, arguments):
         arguments, X=None, y=target, sample_weight=weight if weights is None else None
     )
     n_columns = len(X.columns) if hasattr(X, "columns") else X.shape[1]
-    most = min(SAMPLE_ROWS, sampling.default_window(max(1, int(n_columns))))
+    most = min(SAMPLE_ROWS, large_table.default_window(max(1, int(n_columns))))
     return DaskTable(options.task, RowColumns(in_tasks), target, parts, most)
 
 

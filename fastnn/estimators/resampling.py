@@ -1,4 +1,4 @@
-"""The rows that each network of an estimator holds out: for early stopping, and by `bagging`.
+"""The rows that each network of an estimator trains on and holds out: early stopping, folds, bootstraps.
 
 The callbacks score the rows of early stopping, and stop the training.
 """

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.errors import DataError
 from ...estimators.inputs import check_row_weights
-from ...tables import errors
+from ...tables import limits
 from ...training.stream import hashes
 from ..columns import frames
 from ..targets import check_targets, to_labels
@@ -157,7 +157,7 @@ class RowBatch:
 
 def fits_in_memory(n_rows, n_columns):
     """Whether `fit` can hold a table in memory."""
-    return n_rows * n_columns * FIT_BYTES <= errors.available_memory(counts_files=False)
+    return n_rows * n_columns * FIT_BYTES <= limits.available_memory(counts_files=False)
 
 
 def default_window(n_columns):
@@ -202,7 +202,7 @@ class Sample:
         self.n += len(piece[1])
         n_columns = max(1, len(batch.frame.columns))
         if self.most is None:
-            self.most = int(errors.available_memory(counts_files=False) / (FIT_BYTES * n_columns))
+            self.most = int(limits.available_memory(counts_files=False) / (FIT_BYTES * n_columns))
         if self.n > self.most:
             if self.window is None:
                 self.most = max(MIN_WINDOW, min(self.most, default_window(n_columns)))
