@@ -104,7 +104,7 @@ def round_seconds(client, rows, width, repeats=7):
         runner=runner, blocks=blocks, n_of_key=n_of_key, n_parts=2, sync_every=10**9
     )
     net = MLP([COLUMNS, width, width, 1], output="sigmoid", rng=0)
-    loss = losses.resolve(None, "sigmoid")
+    loss = losses.resolve_loss(None, "sigmoid")
     data = RoundsData(
         kept, np.ones(1, bool), functools.partial(read_rows, loss=loss, alpha=0.0), loss
     )

@@ -54,7 +54,7 @@ class Training:
     def __init__(self, X):
         y = np.random.default_rng(1).normal(size=len(X))
         net = fastnn.MLP([X.shape[1], *HIDDEN, 1], rng=0)
-        loss = fastnn.losses.resolve("mse", "identity")
+        loss = fastnn.losses.resolve_loss("mse", "identity")
         state = fresh(net, fastnn.Adam(1e-4))
         options = FitOptions(batch_size=BATCH, shuffle=False)
         self.engine = DenseEngine(Plan(net, Data.of(net, X, y, loss), options, None, state=state))

@@ -37,7 +37,7 @@ ACTIVATIONS = {kind.name.lower(): kind for kind in Activation}
 HIDDEN = {name: kind for name, kind in ACTIVATIONS.items() if name != "softmax"}
 
 
-def resolve(
+def resolve_activation(
     name: str, choices: Mapping[str, Activation] = ACTIVATIONS, argument: str = "activation"
 ) -> Activation:
     """Return the `kernels.Activation` for a name, or raise a ValueError that lists the names."""

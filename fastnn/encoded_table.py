@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .typing import DTypeLike, FloatArray
 
 
-PARTS = "numbers", "positions", "codes"  # arrays of an EncodedTable
+TABLE_ARRAYS = "numbers", "positions", "codes"  # arrays of an EncodedTable
 
 
 class TableLayout(NamedTuple):
@@ -239,7 +239,7 @@ class EncodedTable(CompiledTable):
 
 
 def parts_of(table: EncodedTable) -> tuple[Any, Any, Any]:
-    """Return the arrays of an EncodedTable, in the order of PARTS."""
+    """Return the arrays of an EncodedTable, in the order of TABLE_ARRAYS."""
     return table.numbers, table.positions, table.codes
 
 

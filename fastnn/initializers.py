@@ -199,7 +199,7 @@ FOR_ACTIVATION = {  # others: glorot_uniform
 # end of for activations
 
 
-def resolve(init: Any, n_layers: int) -> Any:
+def resolve_initializers(init: Any, n_layers: int) -> Any:
     """Return the initializer of each layer; None means the default of the activation.
 
     Parameters
@@ -218,13 +218,13 @@ def resolve(init: Any, n_layers: int) -> Any:
         An entry is not None, a known name or a function, or the list has the wrong length.
     """
     if not isinstance(init, (list, tuple)):
-        return [_resolve("init", init)] * n_layers
+        return [_resolve_initializer("init", init)] * n_layers
     if len(init) != n_layers:
         raise ValueError(
             f"init lists {len(init)} initializers for {n_layers} layers. "
             "Pass one, or one for each layer."
         )
-    return [_resolve(f"init[{i}]", each) for i, each in enumerate(init)]
+    return [_resolve_initializer(f"init[{i}]", each) for i, each in enumerate(init)]
 
 
 def initialize(rng: np.random.Generator, weights: Any, activations: Any, init: Any = None) -> None:
@@ -244,10 +244,10 @@ def initialize(rng: np.random.Generator, weights: Any, activations: Any, init: A
     Raises
     ------
     ValueError
-        As in `resolve`, or a function returns another shape or a number that is not finite in the
+        As in `resolve_initializers`, or a function returns another shape or a number that is not finite in the
         dtype of the weights.
     """
-    functions = resolve(init, len(weights))
+    functions = resolve_initializers(init, len(weights))
     for i, (W, activation, f) in enumerate(zip(weights, activations, functions)):
         if f is None:
             f = FOR_ACTIVATION.get(activation, glorot_uniform)
@@ -259,7 +259,7 @@ def initialize(rng: np.random.Generator, weights: Any, activations: Any, init: A
         W[...] = values
 
 
-def _resolve(argument, init):
+def _resolve_initializer(argument, init):
     """Return the initializer for one value of `init`."""
     if init is None or callable(init):
         return init

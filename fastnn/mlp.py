@@ -129,7 +129,7 @@ class MLP(Network):
         init: Initializer | Sequence[Initializer] | None = None,
     ) -> None:
         super().__init__(layer_sizes, activation, output, bias, dtype, dropout)
-        init = initializers.resolve(init, len(self.weights))
+        init = initializers.resolve_initializers(init, len(self.weights))
         self._begin(check_rng(rng))
         initializers.initialize(self.rng, self.weights, self.activations, init)
 
@@ -313,7 +313,7 @@ class MLP(Network):
             resume=True,
             class_weight=class_weight,
         )
-        loss = losses.resolve(loss, self.activations[-1])
+        loss = losses.resolve_loss(loss, self.activations[-1])
         data = data_in_memory(self, (X, y, sample_weight), loss)
         # no other thread changes the state
         with self._in_training(), UndoDraws([(self, self.rng)] if self.has_dropout else []):
@@ -363,9 +363,10 @@ class MLP(Network):
         4.0
         """
         with self._reading():
-            return Data.of(
-                self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight
-            ).evaluator(self)()
+            return self._data(X, y, loss, sample_weight).evaluator(self)()
+
+    def _data(self, X: Inputs, y: ArrayLike, loss: Any, sample_weight: Any) -> Data:
+        return Data.of(self, X, y, losses.resolve_loss(loss, self.activations[-1]), sample_weight)
 
     def loss_and_grad(
         self,
@@ -384,7 +385,7 @@ class MLP(Network):
         >>> net.params -= 0.1 * net.grads  # one step of gradient descent
         """
         with self._reading(), self._in_gradient():
-            data = Data.of(self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight)
+            data = self._data(X, y, loss, sample_weight)
             if not len(data):
                 self.grads[:] = 0
                 return 0.0
@@ -462,7 +463,7 @@ class MLP(Network):
 
         reading = self._reading()
         self._check_not_training()
-        model.write(path, model.parts_of(self, state), reading.check)
+        model.write(path, model.content_of(self, state), reading.check)
 
     def to_torch(self) -> Any:
         """Convert the network to a PyTorch module with the same predictions.
@@ -505,7 +506,7 @@ class MLP(Network):
         from .files import model
 
         self._check_not_training()
-        model.check_writable(model.parts_of(self))
+        model.check_writable(model.content_of(self))
 
 
 # ---- networks from files ----
@@ -526,10 +527,10 @@ def blank_network(architecture, rng):
     return net
 
 
-def from_parts(parts):
-    """Return the MLP that a `files.model.Parts` describes."""
-    net = blank_network(vars(parts), parts.rng)
-    net.params, net.state, net.metadata = parts.params, parts.state, parts.metadata
+def from_content(content):
+    """Return the MLP that a `files.model.NetworkContent` describes."""
+    net = blank_network(vars(content), content.rng)
+    net.params, net.state, net.metadata = content.params, content.state, content.metadata
     return net
 
 
@@ -596,7 +597,7 @@ def _load(path):
 
     kind = kinds.KINDS.get(kinds.kind_of(path))
     if kind is None or not kind.module:  # a network, or a file that `model.read` refuses
-        return from_parts(model.read(path))
+        return from_content(model.read(path))
     try:
         return import_module(kind.module).read(path)
     except ModuleNotFoundError as error:

@@ -164,8 +164,8 @@ class Network(CompiledNetwork):
             )
         names: list[Any] = hidden if isinstance(activation, (list, tuple)) else [activation]
         for name in names:
-            activations.resolve(name, activations.HIDDEN)
-        activations.resolve(output, argument="output")
+            activations.resolve_activation(name, activations.HIDDEN)
+        activations.resolve_activation(output, argument="output")
         if output == "softmax" and sizes[-1] == 1:
             raise ValueError(
                 "output='softmax' needs at least two outputs. For one probability pass output='sigmoid'."
@@ -269,11 +269,11 @@ class Network(CompiledNetwork):
             check_out("out", out, shape, self.dtype, original, X, self._params)
         if sparse:
             for first, block in blocks(X):
-                threads.forward(self, block, out[first : first + len(block)], n_threads)
+                threads.forward_in_threads(self, block, out[first : first + len(block)], n_threads)
             return out
         if keep:
             self._kept = X.copy()
-        threads.forward(self, X, out, n_threads)
+        threads.forward_in_threads(self, X, out, n_threads)
         return out
 
     def summary(self, batch_size: int | None = None) -> None:
@@ -494,7 +494,7 @@ def _workspaces(net, batch_size):
     optimizer = optimizers.Adam() if net.state is None else net.state.optimizer
     workspaces = {}
     if not isinstance(optimizer, optimizers.LBFGS):
-        loss, n_out = losses.resolve(None, net.activations[-1]), net.layer_sizes[-1]
+        loss, n_out = losses.resolve_loss(None, net.activations[-1]), net.layer_sizes[-1]
         _, options = loss.prepare(np.zeros((0, n_out)), 0, n_out, net.dtype)
         workspaces["training"] = kernels.training_bytes(
             net,

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from ..tables.source import without_secrets
 from ..tabular.drift.changes import find_changes
 from .console import Notes, print_json, print_line, terminal_width
-from .model_file import load_model, read_like_training
+from .model_file import load_model, open_like_training
 from .model_rows import ModelRows, check_model
 from .options import json_flag, positional
-from .table_file import TableFile, TableOptions, table_options
+from .table_file import TableOptions, table_options
 
 HELP = """
 Compare a table with the one that a model was trained on.
@@ -46,8 +46,7 @@ def run(options):
     check_model(options.model, model)
     new = model.new_rows()
     notes = Notes(is_printed=not options.json)
-    reading = read_like_training(options.data, options.table.reading(), model, notes)
-    rows = ModelRows(TableFile(options.data, reading, notes), model, needs_all=False)
+    rows = ModelRows(open_like_training(options, model, notes), model, needs_all=False)
     for part in rows.parts():
         with rows.explained(part):
             new.add(frames.read(part.inputs))

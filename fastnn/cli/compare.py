@@ -81,7 +81,7 @@ class Options:
 def run(options):
     notes = Notes(is_printed=not options.json)
     compared = _ComparedModels(options, notes)
-    content = _describe(compared)
+    content = _comparison_to_json(compared)
     if options.json:
         print_json({"data": without_secrets(options.data), **content, "notes": notes.texts})
         return 0
@@ -339,7 +339,7 @@ def _describe_kind(facts):
 # ---- what is printed ----
 
 
-def _describe(compared):
+def _comparison_to_json(compared):
     """Return scores, differences to the best model and verdicts as a dict that JSON can hold.
 
     compared : _ComparedModels

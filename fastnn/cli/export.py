@@ -28,7 +28,7 @@ file have the names of the columns.
 """
 
 #: The formats by the name of their option: what it writes, and how.
-FORMATS = {
+EXPORTS = {
     "c": ("one C99 file", lambda *arguments: export.c(*arguments)),
     "onnx": ("an ONNX file; needs the extra onnx", lambda model, path, _: export.onnx(model, path)),
     "torch": (
@@ -45,7 +45,7 @@ class Options:
     model: str = positional("MODEL", "model file")
     #: The files to write, by format.
     files: dict[str, str | None] = for_each(
-        FORMATS, lambda name: option("FILE", f"write {FORMATS[name][0]}")
+        EXPORTS, lambda name: option("FILE", f"write {EXPORTS[name][0]}")
     )
     name: str | None = option(
         "NAME", "begins the names in the C file (default: the name of the file without .c)"
@@ -58,7 +58,7 @@ def run(options):
     try:
         model = load_fitted(options.model)
         for name, path in wanted.items():
-            FORMATS[name][1](model, path, options.name)
+            EXPORTS[name][1](model, path, options.name)
             print_line(f"Saved {path} ({os.path.getsize(path) / 1000:,.0f} kB).")
     except DataError:
         raise
@@ -70,7 +70,7 @@ def run(options):
 def _check_options(options, wanted):
     if not wanted:
         raise CommandError(
-            f"no file to write. Pass {' or '.join(f'--{name} FILE' for name in FORMATS)}."
+            f"no file to write. Pass {' or '.join(f'--{name} FILE' for name in EXPORTS)}."
         )
     if options.name is not None and "c" not in wanted:
         raise CommandError("--name is the name in a C file. Pass --c FILE, too, or leave it out.")

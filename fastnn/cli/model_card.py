@@ -48,7 +48,7 @@ def write(path, source, model, record: TrainingRecord):
 
     Raises CommandError if the file cannot be written.
     """
-    card = nan_to_null(_describe(source, model, record))
+    card = nan_to_null(_card_content(source, model, record))
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     if path == "-" or path.lower().endswith(".md"):
         text = "\n".join(_format_markdown(card, record.baselines)) + "\n"
@@ -65,7 +65,7 @@ def write(path, source, model, record: TrainingRecord):
 # ---- facts ----
 
 
-def _describe(source, model, record: TrainingRecord):
+def _card_content(source, model, record: TrainingRecord):
     """Return the card as a dict."""
     description, test, baselines = record.model, record.test_scores, record.baselines
     has_threshold = description.threshold is not None

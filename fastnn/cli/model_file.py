@@ -18,7 +18,7 @@ from ..tabular.stored_model import FORMAT
 from .console import CommandError
 from .record import ModelDescription, read_setup
 from .scores import drop_verb
-from .table_file import READ_OPTIONS, to_words
+from .table_file import READ_OPTIONS, TableFile, to_words
 
 #: Of models of other programs.
 OTHER_FORMATS = (
@@ -172,15 +172,16 @@ def target_style(model):
     return style if style is not None and is_number_style(style) else None
 
 
-def read_like_training(data, options, model, notes):
-    """Return the ReadOptions of a table with those that the training had, and note which.
+def open_like_training(options, model, notes):
+    """Return the TableFile of a command, read with the ReadOptions of the training, and note which.
 
-    data : str, the table; options : ReadOptions of the command line
+    options : Options of a command
     """
-    options, restored = training_reading(data, options, model)
+    reading, restored = training_reading(options.data, options.table.reading(), model)
+    file = TableFile(options.data, reading, notes)
     if restored:
-        notes(f"{without_secrets(data)} is read like the training table: {shlex.join(restored)}")
-    return options
+        notes(f"{file.name} is read like the training table: {shlex.join(restored)}")
+    return file
 
 
 def training_reading(data, options, model):

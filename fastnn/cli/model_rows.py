@@ -23,7 +23,7 @@ from ..tabular.explaining.explanation import most_likely_arrays
 from ..tabular.predictions import check_columns
 from ..tabular.targets import label_text
 from .console import CommandError
-from .model_file import read_like_training, target_style
+from .model_file import open_like_training, target_style
 from .options import check_output
 from .record import Scores
 from .scores import score_rows, threshold_of
@@ -34,7 +34,7 @@ BLOCK = 20_000  # rows that are predicted, and written, at a time
 DIGITS = 8  # of predictions: networks compute in float32
 MAX_NOTES = 6  # about columns
 #: What an explained number is called as a column, by its scale.
-NAMES = {"probability": "probability", "log-odds": "log_odds", "target": "prediction"}
+EXPLAINED_NAMES = {"probability": "probability", "log-odds": "log_odds", "target": "prediction"}
 
 
 @dataclass
@@ -104,7 +104,10 @@ class ModelRows:
         )
         names, self.n_rows = self._source.names, self._source.n_rows
         if needs_all:
-            self._require_columns(names)
+            try:
+                check_columns(names, self._used)
+            except DataError as error:
+                raise file.explain(error) from None
         known = {*self._features, self._target}
         self.absent = [name for name in self._used if name not in names]
         self.others = [name for name in names if name not in known]
@@ -113,12 +116,6 @@ class ModelRows:
         wanted = {*self._used, *self._kept, self._target}
         read = [name for name in names if name in wanted]
         self._source.select(read or names[:1])  # without columns there would be no rows
-
-    def _require_columns(self, names):
-        try:
-            check_columns(names, self._used)
-        except DataError as error:
-            raise self.file.explain(error) from None
 
     def parts(self):
         """Yield each RowsPart. The table is read again in each call."""
@@ -245,12 +242,11 @@ def open_rows(options, model, notes):
     dict
         What was found, for --json.
     """
-    reading = options.table.reading()
     if options.out is not None:
         files.check_extension(options.out)
-        check_output(options.out, *TableFile(options.data, reading).files(), options.model)
-    reading = read_like_training(options.data, reading, model, notes)
-    rows = ModelRows(TableFile(options.data, reading, notes), model, options.keep)
+        table = TableFile(options.data, options.table.reading())
+        check_output(options.out, *table.files(), options.model)
+    rows = ModelRows(open_like_training(options, model, notes), model, options.keep)
     writer = RowWriter(options.out, options.json)
     unknown, others, drift = _check_rows(model, rows, writer)
     _note_all(notes, others.notes(), "such values")
@@ -441,7 +437,7 @@ def explanation_columns(explanation):
         columns["class"] = np.array([labels[k] for k in kept], dtype=str)
     elif len(explanation.outputs) > 1:
         columns["quantile"] = np.array([explanation.outputs[k] for k in kept], float)
-    columns[NAMES[explanation.scale]] = round_numbers(ones["predictions"])
+    columns[EXPLAINED_NAMES[explanation.scale]] = round_numbers(ones["predictions"])
     columns["base"] = round_numbers(ones["base_values"])
     for name, values in zip(explanation.columns, ones["values"].T):
         columns[f"contribution_{name}"] = round_numbers(values)

@@ -7,9 +7,9 @@ Each command is a frozen dataclass. A field is one argument of the command line,
         model: str = positional("MODEL", "model file written by 'fastnn train'")
         out: str | None = option("FILE", "file to write")
         quick: bool = flag("train for a second")
-        table: TableOptions = part(TableOptions)
+        table: TableOptions = option_group(TableOptions)
 
-A field is required unless it has a default. A `part` is another dataclass: some arguments that
+A field is required unless it has a default. An `option_group` is another dataclass: some arguments that
 several commands have. Other fields are what the program adds. The default of a field stands here
 alone: argparse sets no other values than those on the command line. A static method `complete` of
 the dataclass may add to these values, or refuse some.
@@ -114,7 +114,7 @@ def for_each(names, make) -> Any:
     )
 
 
-def part(cls, group=None) -> Any:
+def option_group(cls, group=None) -> Any:
     """Return a field for the arguments of another dataclass, in a group with this title."""
     return dataclasses.field(default_factory=cls, metadata={"part": cls, "group": group})
 

@@ -167,7 +167,7 @@ def show_progress(label="", quiet=False):
 
         def update(progress):
             nonlocal stage
-            what, score, left = _describe(progress)
+            what, score, left = _describe_fit(progress)
             before, stage = stage, (progress.folds_done, progress.is_on_all_rows)
             if bar is not None:
                 bar.show(what, progress.fraction, left, "  ".join([*labels, *score]))
@@ -191,7 +191,7 @@ def _format_score(progress):
     return f"{score:.3f}" if abs(score) < 1000 else f"{score:,.0f}"
 
 
-def _describe(progress):
+def _describe_fit(progress):
     """Return what a FitProgress trains as text, and its score and the time left as parts of a line."""
     what = f"fold {progress.folds_done}/{progress.n_folds}"
     if progress.encoded is not None:

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ..tabular import metrics
+from ..tabular import metrics, thresholds
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, PairedScores, known_name
 from ..tabular.targets import LOSS_METRICS, label_text
-from ..tabular.thresholds import ThresholdRule, parse
 from .column_roles import groups_of_rows
 from .console import warnings_as_notes
 from .record import MAX_LABEL_ISSUES, METRICS, ClassRow, LabelIssueRow, LastBlock, Scores
@@ -164,8 +163,8 @@ def score_rows(model, y, P, threshold=None, *, block=None, weight=None) -> Score
     labels = list(map(label_text, model.classes_.tolist()))
     predicted = model.decide(P, threshold)
     scores = score_classes(y, P, predicted, labels, weight)
-    rule = parse(model.threshold)
-    if isinstance(rule, ThresholdRule):
+    rule = thresholds.parse(model.threshold)
+    if isinstance(rule, thresholds.ThresholdRule):
         metric = metric or ("f1" if rule.costs is None else "cost")
         if rule.costs is not None:
             scored = metrics.ScoredRows(None, y, P, weight, chosen=predicted)

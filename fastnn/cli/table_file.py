@@ -20,7 +20,7 @@ from ..tables.column_layout import ReadOptions
 from ..tables.errors import import_pyarrow
 from ..tables.source import without_secrets
 from .console import CommandError, CommandWords, Notes
-from .options import flag, option, part, repeated
+from .options import flag, option, option_group, repeated
 
 #: The fields of ReadOptions that the record of a training has if they are not the defaults.
 READ_OPTIONS = tuple(each.name for each in fields(ReadOptions) if each.name != "text_columns")
@@ -62,7 +62,7 @@ class TableOptions:
 
 def table_options() -> Any:
     """Return the field for the options of the table file of a command."""
-    return part(TableOptions, "options of the table file")
+    return option_group(TableOptions, "options of the table file")
 
 
 def to_words(reading):

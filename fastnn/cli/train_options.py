@@ -13,9 +13,9 @@ from ..core.messages import printable, similar
 from ..plotting import picture_file
 from ..tables import formats
 from ..tables.source import without_secrets
+from ..tabular import thresholds
 from ..tabular.columns import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, find_name
-from ..tabular.thresholds import parse
 from .column_roles import ALIASES, TASKS, require_column
 from .console import CommandError, describe_missing
 from .options import (
@@ -79,7 +79,7 @@ def _threshold(text):
     try:
         share = float(text)
     except ValueError:
-        return parse(text).text
+        return thresholds.parse(text).text
     if not 0 < share < 1:
         raise ValueError
     return share

@@ -11,12 +11,11 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.messages import printable
 from ..tables.errors import TableError
-from ..tabular import baselines
+from ..tabular import baselines, thresholds
 from ..tabular.baselines import BaselineInputs
 from ..tabular.columns import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, Metric, PairedScores
-from ..tabular.targets import LOSS_METRICS, MIN_RATE, resolve_loss
-from ..tabular.thresholds import ThresholdRule, out_of_fold, parse
+from ..tabular.targets import LOSS_METRICS, MIN_RATE, resolve_regression_loss
 from .column_roles import groups_of_rows
 from .console import CommandError, warnings_as_notes
 from .model_file import load_estimator
@@ -268,7 +267,9 @@ class Search:
         if not self.target.is_number or self.options.log_target:
             return False
         smallest = self.target.values.to_numpy(zero_copy_only=False).min()
-        return bool(smallest > 0 and resolve_loss(self.model.loss).output != "exponential")
+        return bool(
+            smallest > 0 and resolve_regression_loss(self.model.loss).output != "exponential"
+        )
 
     def describe(self) -> Tuning:
         """Return what was tried and decided, for the record of a model."""
@@ -391,7 +392,7 @@ def _metric(model):
         return CLASS_METRICS["log_loss"]
     if loss == "poisson":
         return POISSON_DEVIANCE
-    return NUMBER_METRICS[LOSS_METRICS[resolve_loss(loss).name]]
+    return NUMBER_METRICS[LOSS_METRICS[resolve_regression_loss(loss).name]]
 
 
 def _poisson_deviance(rows):
@@ -520,11 +521,11 @@ class _Runner:
 
     def threshold(self, P):
         """Return the threshold of a baseline: chosen as the model's, on other folds."""
-        rule, held_out = parse(getattr(self.model, "threshold", None)), self.held_out
-        if not isinstance(rule, ThresholdRule):
+        rule, held_out = thresholds.parse(getattr(self.model, "threshold", None)), self.held_out
+        if not isinstance(rule, thresholds.ThresholdRule):
             return held_out.threshold
         part = self.fold_of_row[self.fold_of_row >= 0]
-        return out_of_fold(rule, P[:, 1], held_out.y == 1, held_out.weight, part)
+        return thresholds.out_of_fold(rule, P[:, 1], held_out.y == 1, held_out.weight, part)
 
     def compare(self, predicted) -> list[BaselineRow]:
         """Return a BaselineRow for each model, fastnn first, then the others by their scores.

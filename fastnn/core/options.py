@@ -44,7 +44,7 @@ def _has_parameter(function, name):
 
 
 @dataclass(eq=False, repr=False)
-class Options:
+class ImmutableOptions:
     """Base class of immutable dataclasses that compare and print by their values.
 
     It does what ``@dataclass(frozen=True)`` does. That would compile code for each of thirty
@@ -76,7 +76,7 @@ class Options:
         params = {}
         for name in self._names():
             value = params[name] = getattr(self, name)
-            if deep and isinstance(value, Options):
+            if deep and isinstance(value, ImmutableOptions):
                 params |= {f"{name}__{inner}": v for inner, v in value.get_params().items()}
         return params
 
@@ -95,7 +95,7 @@ class Options:
                 )
             if nests:
                 nested = changes.get(outer, getattr(self, outer))
-                if not isinstance(nested, Options):
+                if not isinstance(nested, ImmutableOptions):
                     raise ValueError(
                         f"{name} needs {outer} to be an object with options, got {nested!r}"
                     )

@@ -108,7 +108,7 @@ class ThreadChoice:
         return total / max(1, units), total
 
 
-def forward(net, X, out, n_threads):
+def forward_in_threads(net, X, out, n_threads):
     """Write the outputs of a network for X to `out`, with the rows divided among threads."""
     n = len(X)
     if n_threads == 1 or n * net.n_params < WORTH_SHARING:

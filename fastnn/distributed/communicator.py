@@ -120,7 +120,7 @@ class TorchCommunicator:
         self._dist.broadcast(self._torch.from_numpy(buffer), rank, group=self._group)
 
 
-def resolve(comm: Any) -> Communicator:
+def resolve_communicator(comm: Any) -> Communicator:
     """Return the Communicator for the argument `comm` of fit."""
     if hasattr(comm, "Get_rank") and hasattr(comm, "Allreduce"):
         return MPICommunicator(comm)

@@ -25,7 +25,7 @@ from .shared_objects import Source
 
 POLL_SECONDS = 0.05  # between two lines of progress
 COUNT_SECONDS = 1.0  # between two counts of the workers: a cluster may grow
-PARTS = 16  # tasks for each worker, at most, so that all workers end at about the same time
+TASKS_PER_WORKER = 16  # at most, so that all workers end at about the same time
 MAX_SENDS = 3  # of the shared objects with one task, which a worker that dies may lose
 
 
@@ -86,7 +86,7 @@ class ExecutorPool(PoolProgress):
         Number of networks.
     function : callable
         function(items, watch), of a module, runs in a worker, and returns a result for each item.
-        `watch` is shown to the pool that it runs, see `Watch`.
+        `watch` is shown to the pool that it runs, see `CallWatch`.
     make : callable
         make(i) returns the item of network i as soon as a worker is free. Arrays of
         ``workers.shared`` in it do not travel with it.
@@ -249,7 +249,7 @@ def n_workers(executor):
 
 def task_size(n, n_workers, n_threads):
     """Return the number of networks of a task, at least one for each thread of a worker."""
-    return max(n_threads, -(-n // (PARTS * n_workers)))
+    return max(n_threads, -(-n // (TASKS_PER_WORKER * n_workers)))
 
 
 def threads_of_worker(n_threads):
@@ -275,7 +275,7 @@ class CallOver(Exception):
     """Raised in a worker when the caller waits for no more results."""
 
 
-class Watch:
+class CallWatch:
     """Ends the trainings of a worker when the call is over.
 
     A pool shows its progress to it after each slice, as to a `training.progress.ManyLine`.
@@ -316,7 +316,7 @@ def run_task(source, expected, data, content=None):
                 f"a worker would compute other bits: {name} {value}, but {expected[name]} in the "
                 "process that calls it. Use the same version of fastnn, and processors of one kind."
             )
-    watch = Watch(source.folder)
+    watch = CallWatch(source.folder)
     objects = shared_objects.find_objects(source, content)
     if objects is None:
         return source

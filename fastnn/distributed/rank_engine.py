@@ -26,7 +26,7 @@ from .sums import failed_summand, summand, summand_length, write_means
 WARM_UP_STEPS = 20
 
 
-def make_engine(plan):
+def make_rank_engine(plan):
     """Return the engine of a plan with ranks."""
     return (ShardedEngine if plan.options.ranks.sync_every == 1 else LocalEngine)(plan)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core.messages import join
 from ..core.validation import check_count
-from .communicator import bytes_of, resolve
+from .communicator import bytes_of, resolve_communicator
 from .sums import CommunicatorAdder, TreeAdder, add_in_tree
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Ranks:
     def __init__(
         self, comm: Any = None, shards: int | None = None, sync_every: int | None = 1
     ) -> None:
-        self.comm: Any = SINGLE_RANK if comm is None else resolve(comm)
+        self.comm: Any = SINGLE_RANK if comm is None else resolve_communicator(comm)
         self.sync_every = check_count("sync_every", sync_every)
         if sync_every != 1:
             if comm is None or shards:

@@ -16,7 +16,7 @@ from .. import kernels, schedules
 from ..callbacks import Callback, resolve_callbacks
 from ..core.draws import UndoDraws
 from ..core.model_facts import ModelFacts, network_columns, network_sizes
-from ..core.options import Options as FastnnOptions
+from ..core.options import ImmutableOptions as FastnnOptions
 from ..core.sparse_rows import is_sparse
 from ..distributed.partitions import is_collection, refuse_beside_collections
 from ..distributed.ranks import Ranks
@@ -311,7 +311,7 @@ class BaseMLP(Attributes):
 
     def _plans_of_epoch(self, data):
         """Return the Plan of each network for an epoch on the Data."""
-        optimizer, networks, states = parameters.resolve_optimizer(self), self.networks_, []
+        optimizer, networks, states = parameters.resolve_solver(self), self.networks_, []
         for i, net in enumerate(networks):
             if net.state is None:
                 states.append(fresh(net, optimizer))

@@ -227,7 +227,7 @@ def _check_support(estimator):
         raise ValueError(
             "validation_data must be in memory. Pass computed rows, such as X.compute()."
         )
-    if parameters.resolve_optimizer(estimator).full_batch:
+    if parameters.resolve_solver(estimator).full_batch:
         raise ValueError(
             f"solver={estimator.solver!r} takes all rows in one step, which does not work with a "
             "Dask collection. Set solver='adam' or another one."

@@ -21,7 +21,7 @@ from ..files.json_values import (
     parse_json,
     to_text,
 )
-from ..mlp import class_of, from_parts
+from ..mlp import class_of, from_content
 from . import parameters
 from .mixins import lock_of
 from .networks import NetworkRecord, read_records, restore, targets_class
@@ -56,8 +56,8 @@ def write(path, estimator, state):
     networks = []
     last_losses = estimator.loss_ if len(estimator.networks_) > 1 else [estimator.loss_]
     for i, (net, record) in enumerate(zip(estimator.networks_, read_records(estimator))):
-        parts, prefix = model.parts_of(net, state), f"networks.{i}."
-        arrays |= model.arrays_of(parts, prefix)
+        network, prefix = model.content_of(net, state), f"networks.{i}."
+        arrays |= model.arrays_of(network, prefix)
         for name, attribute in CURVES.items():
             if curve := getattr(record, attribute):
                 arrays[prefix + name] = np.array(curve, np.float64)
@@ -67,7 +67,7 @@ def write(path, estimator, state):
             best_loss=_finite_or_none(record.best_loss),
             has_scores=record.scores is not None,
         )
-        networks.append(model.describe(parts) | {"training": training})
+        networks.append(model.describe(network) | {"training": training})
     errors = getattr(estimator, "held_out_errors_", None)
     if errors is not None and errors[0] is not None:
         arrays["errors"] = np.concatenate(errors)
@@ -148,16 +148,16 @@ def _read_networks(reader, content, estimator):
     networks = content["networks"]
     check(isinstance(networks, list) and 0 < len(networks) <= MAX_NETWORKS, "networks")
     expected: dict = {}
-    all_parts: list = []
+    architectures: list = []
     for i, description in enumerate(networks):
-        parts, prefix = model.parse(check_mapping(description, "networks")), f"networks.{i}."
-        all_parts.append(parts)
-        check(_architecture(parts) == _architecture(all_parts[0]), "networks")
-        expected |= model.expected_arrays(reader, parts, prefix)
+        network, prefix = model.parse(check_mapping(description, "networks")), f"networks.{i}."
+        architectures.append(network)
+        check(_architecture(network) == _architecture(architectures[0]), "networks")
+        expected |= model.expected_arrays(reader, network, prefix)
         for name in CURVES:
             if prefix + name in reader.entries:
                 expected[prefix + name] = [reader.length(prefix + name)], "F64"
-    targets, (sizes, activations, bias, _) = estimator.targets_, _architecture(all_parts[0])
+    targets, (sizes, activations, bias, _) = estimator.targets_, _architecture(architectures[0])
     outputs = sizes[-1], activations[-1]
     check(bias and outputs == targets.outputs(targets.loss), "targets")
     check(sizes[0] == estimator.n_features_in_, "n_features_in")
@@ -168,9 +168,9 @@ def _read_networks(reader, content, estimator):
     reader.check(expected)
 
     trained, of_networks = [], []
-    for i, parts in enumerate(all_parts):
-        model.read_arrays(reader, parts, f"networks.{i}.")
-        trained.append(from_parts(parts))
+    for i, network in enumerate(architectures):
+        model.read_arrays(reader, network, f"networks.{i}.")
+        trained.append(from_content(network))
         of_networks.append(_record(reader, networks[i]["training"], f"networks.{i}."))
     last = [_number(network["training"]["loss"], math.nan) for network in networks]
     check(is_count(content["n_iter"], 2**62), "n_iter")
@@ -183,8 +183,8 @@ def _read_networks(reader, content, estimator):
         estimator.held_out_errors_ = [errors[network == i] for i in range(len(networks))]
 
 
-def _architecture(parts):
-    return parts.layer_sizes, parts.activations, parts.bias, parts.dtype
+def _architecture(network):
+    return network.layer_sizes, network.activations, network.bias, network.dtype
 
 
 def _record(reader, training, prefix):

@@ -214,7 +214,7 @@ class EstimatorFit:
         if state is None and m.earlier is not None and m.net.state is not None:
             state, epochs = m.net.state, estimator.max_iter - m.earlier.n_epochs
         elif state is None:
-            state = fresh(m.net, parameters.resolve_optimizer(estimator))
+            state = fresh(m.net, parameters.resolve_solver(estimator))
             epochs = estimator.max_iter
         is_adaptive = parameters.uses_learning_rate(estimator, "adaptive")
         options = FitOptions(

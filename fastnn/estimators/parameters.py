@@ -9,7 +9,7 @@ from .. import losses, optimizers, schedules
 from ..activations import HIDDEN
 from ..callbacks import Callback, Checkpoint, Patience, resolve_callbacks
 from ..core.messages import hint_at
-from ..core.options import Options
+from ..core.options import ImmutableOptions
 from ..files import json_values
 from ..optimizers import LBFGS, SGD, Adam
 
@@ -35,7 +35,7 @@ class HalfSquaredError(losses.MSE):
         return dict(loss_scale=0.5, gradient_scale=n_out / 2)
 
 
-def resolve_loss(loss, output, other_names):
+def resolve_estimator_loss(loss, output, other_names):
     """Return the loss object for a name, an object or a function. `other_names` are further names
     that the estimator accepts, for the error message."""
     if isinstance(loss, str) and loss not in losses.LOSSES:
@@ -45,7 +45,7 @@ def resolve_loss(loss, output, other_names):
             "fastnn.losses such as Huber(2.0), or a function (outputs, y) -> (value, d_outputs), "
             f"got {loss!r}{hint_at(loss, known)}"
         )
-    return losses.resolve(loss, output)
+    return losses.resolve_loss(loss, output)
 
 
 def hidden_sizes(hidden_layer_sizes):
@@ -121,7 +121,7 @@ def check_ensemble_callbacks(estimator):
         )
 
 
-def resolve_optimizer(estimator):
+def resolve_solver(estimator):
     """Return the optimizer for `solver` and the parameters that belong to it."""
     if estimator.schedule is not None and (
         estimator.solver == "lbfgs" or isinstance(estimator.solver, LBFGS)
@@ -155,7 +155,7 @@ def resolve_optimizer(estimator):
 
 def _named(name, lr):
     """Return the optimizer of a name that scikit-learn does not have."""
-    optimizer = optimizers.resolve(name)
+    optimizer = optimizers.resolve_optimizer(name)
     # the default means that it is not set: keep the optimizer's own, such as 1.0 of Adadelta
     return optimizer if lr == DEFAULT_RATE else optimizer.set_params(lr=lr)
 
@@ -257,11 +257,11 @@ def describe_parameters(estimator):
                 f"a file cannot hold the parameter {name}. It matters only to further training: "
                 f"call set_params({name}={unused!r}) before save, and set it again after load."
             )
-    return {name: _describe(name, value) for name, value in parameters.items()}
+    return {name: _describe_parameter(name, value) for name, value in parameters.items()}
 
 
-def _describe(name, value):
-    if isinstance(value, Options) or (callable(value) and name == "loss"):
+def _describe_parameter(name, value):
+    if isinstance(value, ImmutableOptions) or (callable(value) and name == "loss"):
         return describe_options(name, value)
     if isinstance(value, np.random.RandomState):
         return json_values.describe_generator(value, name)

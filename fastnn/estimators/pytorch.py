@@ -30,7 +30,7 @@ MODULES = {
     activation: OWN_MODULES.get(name) or getattr(nn, name)
     for activation, name in ACTIVATION_MODULES.items()
 }
-NAMES = {module: name for name, module in MODULES.items()}
+ACTIVATION_NAMES = {module: name for name, module in MODULES.items()}
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
 
@@ -94,10 +94,10 @@ class _Layers:
             error = self._add_linear(layer)
         elif kind is nn.Dropout:
             error = self._add_dropout(layer)
-        elif kind in NAMES:
+        elif kind in ACTIVATION_NAMES:
             error = self._add_activation(layer)
         else:
-            known = ", ".join(m.__name__ for m in NAMES if m.__name__ not in OWN_MODULES)
+            known = ", ".join(m.__name__ for m in ACTIVATION_NAMES if m.__name__ not in OWN_MODULES)
             error = f"has no equivalent in fastnn, which has Linear, Dropout, {known}"
         if error:
             raise ValueError(f"layer {name} of module, {layer}, {error}.")
@@ -130,7 +130,7 @@ class _Layers:
         for option, values in MODULE_OPTIONS.get(type(layer).__name__, {}).items():
             if getattr(layer, option) not in values:
                 return f"needs {option}={values[0]!r} in fastnn"
-        self.activations[-1] = NAMES[type(layer)]
+        self.activations[-1] = ACTIVATION_NAMES[type(layer)]
         return ""
 
     def network(self, rng):

@@ -170,14 +170,14 @@ class ClassTargets:
         """Return the Loss for the parameter `loss`."""
         _, output = self.outputs()
         if parameter == "log_loss":
-            return losses.resolve(None, output)
+            return losses.resolve_loss(None, output)
         if isinstance(parameter, losses.Loss) and parameter.output not in (None, output):
             raise ValueError(
                 f"loss={parameter!r} does not fit {len(self.classes)} classes "
                 f"({self.kind}). Use losses.BCE for two classes or several labels, and "
                 "losses.CrossEntropy for three or more classes."
             )
-        return parameters.resolve_loss(parameter, output, ("log_loss",))
+        return parameters.resolve_estimator_loss(parameter, output, ("log_loss",))
 
     def class_weights(self, parameter, y):
         """Return the weight of the class of each row, or None. parameter : `class_weight`"""
@@ -357,7 +357,7 @@ class NumberTargets:
             return parameters.HalfSquaredError()
         if parameter == "poisson":
             return losses.Poisson()
-        return parameters.resolve_loss(
+        return parameters.resolve_estimator_loss(
             parameter,
             getattr(parameter, "output", None) or "identity",
             ("squared_error", "poisson"),

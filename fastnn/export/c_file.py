@@ -220,7 +220,7 @@ class _Source:
         elif classes.dtype == np.int64:
             ctype, items = "int64_t", [str(label) for label in classes.tolist()]
         else:
-            ctype, items = "double", c_text.numbers(classes)
+            ctype, items = "double", c_text.c_numbers(classes)
         declaration = f"const {ctype} {name}_classes[{len(classes)}]"
         prototypes = [
             "",
@@ -380,7 +380,7 @@ def _finish(targets, values):
         numbers = dict(floor=s / n, width=1 - s, least=0.01 / n, smoothing=s)
         return c_text.fill(PROBABILITIES, n=n, **numbers, **values)
     low, high = map(float, targets.bounds)
-    value = f"y[j] * {c_text.number(targets.scale)} + {c_text.number(targets.shift)}"
+    value = f"y[j] * {c_text.c_number(targets.scale)} + {c_text.c_number(targets.shift)}"
     value = f"exp({value})" if targets.log else value
     sort = ""
     if n > 1:

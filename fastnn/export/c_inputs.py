@@ -92,10 +92,10 @@ class ColumnWriter:
 
     def find(self, x, numbers, missing):
         """Return the position of x among numbers: -1 if it is not there, `missing` for NAN."""
-        array = self.array("numbers", "double", c_text.numbers(np.array(numbers)))
+        array = self.array("numbers", "double", c_text.c_numbers(np.array(numbers)))
         return self.call("find", x, array, len(numbers), missing)
 
-    number, numbers = staticmethod(c_text.number), staticmethod(c_text.numbers)
+    number, numbers = staticmethod(c_text.c_number), staticmethod(c_text.c_numbers)
     literal, comment = staticmethod(c_text.literal), staticmethod(c_text.comment)
 
     def definitions(self):
@@ -169,20 +169,20 @@ def encode(model, k, writer):
 
 def _encoded_cells(encoder, writer):
     """Return {kind of cells: expressions}, of the features x and codes."""
-    unit, flag = c_text.number(encoder.unit), c_text.number(encoder.flag, np.float32)
+    unit, flag = c_text.c_number(encoder.unit), c_text.c_number(encoder.flag, np.float32)
     numbers, positions, codes = [], [], []
     for i, (scaling, edges, values) in enumerate(
         zip(encoder.scalings, encoder.edges, encoder.values)
     ):
-        median = c_text.number(scaling.median)
+        median = c_text.c_number(scaling.median)
         if scaling.factor:
-            factor = c_text.number(scaling.factor)
+            factor = c_text.c_number(scaling.factor)
             numbers.append(writer.call("scaled", f"x[{i}]", median, factor, unit))
             if scaling.marks_missing:
                 numbers.append(f"isnan(x[{i}]) ? {flag} : 0.0f")
         present = f"isnan(x[{i}]) ? {median} : x[{i}]"
         if edges:
-            array = writer.array("edges", "double", c_text.numbers(np.array(edges)))
+            array = writer.array("edges", "double", c_text.c_numbers(np.array(edges)))
             positions.append(writer.call("position", present, array, len(edges)))
         if values:
             codes.append(writer.find(present, values, -1))

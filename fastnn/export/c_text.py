@@ -70,12 +70,12 @@ def literal(text, what):
     return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in data) + '"'
 
 
-def number(x, dtype=np.float64):
+def c_number(x, dtype=np.float64):
     """Return a floating-point constant that the compiler reads as the same number."""
-    return numbers(np.array([x], dtype))[0]
+    return c_numbers(np.array([x], dtype))[0]
 
 
-def numbers(array):
+def c_numbers(array):
     """Return the constants of a vector: the shortest digits that stand for the same numbers."""
     suffix = "f" if array.dtype == np.float32 else ""
     return [text + suffix for text in array.astype(str).tolist()]
@@ -93,7 +93,7 @@ def rows(items):
 
 def number_rows(array):
     """Return numbers in lines of eight: fast for millions of them."""
-    items = numbers(array)
+    items = c_numbers(array)
     return ",\n".join("    " + ", ".join(items[i : i + 8]) for i in range(0, len(items), 8))
 
 
@@ -114,5 +114,5 @@ def parameter_array(name, array):
 
 def fill(template, **values):
     """Return a template with $names filled in. A float becomes a constant of C."""
-    texts = {key: number(x) if isinstance(x, float) else x for key, x in values.items()}
+    texts = {key: c_number(x) if isinstance(x, float) else x for key, x in values.items()}
     return Template(template.lstrip("\n")).substitute(texts)

@@ -6,9 +6,9 @@ continues from other parameters than those of the network, and "best_params" (n_
 the best epoch. The text metadata in the header has the architecture, the training state and the
 random generator as JSON, and ``net.metadata``, unless it is empty, under "user".
 
-`read` returns the `Parts` of a file, and `write` writes them; `fastnn.mlp` makes a network from
-them. Files may be damaged or malicious. All sizes are checked against the architecture and the
-length of the file before memory is allocated.
+`read` returns the `NetworkContent` of a file, and `write` writes it; `fastnn.mlp` makes a
+network from it. Files may be damaged or malicious. All sizes are checked against the architecture
+and the length of the file before memory is allocated.
 
 A file of many networks has no training states. Networks of the same architecture form a group,
 numbered in the order in which they first occur. The array "params0" (number of networks, n_params) has
@@ -37,7 +37,8 @@ FORMAT_OF_MANY, VERSION_OF_MANY = "fastnn-networks", 1
 MAX_NETWORKS = 2**31
 SPARE = 500_000  # bytes of the header that `check_writable` leaves for arrays and training state
 STATE_ARRAYS = "order", "params", "best_params"  # which a training state may have, besides moments
-NETWORK = ("layer_sizes", "activations", "bias", "dtype", "dropout")  # in Parts and in the JSON
+#: In a NetworkContent and in the JSON.
+NETWORK = ("layer_sizes", "activations", "bias", "dtype", "dropout")
 #: Fields of a training state.
 COUNTS = "step", "epoch", "row"
 OPTIONAL_COUNTS = "seed", "split_seed", "split_rows", "split_held_out", "shards", "shuffle_seed"
@@ -45,7 +46,7 @@ SPLIT_METHODS = "permutation", "hash"
 
 
 @dataclass(eq=False, repr=False, match_args=False)
-class Parts:
+class NetworkContent:
     """The content of a model file.
 
     Attributes
@@ -77,10 +78,10 @@ class Parts:
     metadata: dict
 
 
-def parts_of(net, state=True):
-    """Return the Parts of an MLP. state : whether with its training state"""
-    parts = {field.name: getattr(net, field.name) for field in fields(Parts)}
-    return Parts(**parts if state else parts | {"state": None})
+def content_of(net, state=True):
+    """Return the NetworkContent of an MLP. state : whether with its training state"""
+    content = {field.name: getattr(net, field.name) for field in fields(NetworkContent)}
+    return NetworkContent(**content if state else content | {"state": None})
 
 
 def _shapes(layer_sizes, bias):
@@ -110,40 +111,41 @@ def _views(params, shapes):
 # ---- write ----
 
 
-def write(path, parts, on_written=None):
-    """Write `Parts` to a file, atomically. on_written : as in `safetensors.write`."""
-    safetensors.write(path, arrays_of(parts), _metadata(parts), on_written)
+def write(path, content, on_written=None):
+    """Write a `NetworkContent` to a file, atomically. on_written : as in `safetensors.write`."""
+    safetensors.write(path, arrays_of(content), _metadata(content), on_written)
 
 
-def check_writable(parts):
-    """Raise ValueError if `write` could not write these `Parts` because of what they describe."""
-    metadata = _metadata(parts)
+def check_writable(content):
+    """Raise ValueError if `write` could not write a `NetworkContent` because of what it describes."""
+    metadata = _metadata(content)
     safetensors.check_header(
         SPARE + len(to_text(metadata).encode()),
         "Store less in net.metadata, or use a shorter schedules.Rates.",
     )
 
 
-def _metadata(parts):
-    description = {name: to_text(value) for name, value in describe(parts).items()}
+def _metadata(content):
+    description = {name: to_text(value) for name, value in describe(content).items()}
     return {"format": FORMAT, "format_version": str(VERSION), **description}
 
 
-def describe(parts):
-    """Return `Parts` without the arrays as a dict that JSON can hold."""
-    network = {name: getattr(parts, name) for name in NETWORK} | {"dtype": parts.dtype.name}
-    description = {"network": network, "rng": json_values.describe_generator(parts.rng, "net.rng")}
-    if parts.metadata:
-        description["user"] = check_user_metadata(parts.metadata, ValueError)
-    if parts.state is not None:
-        description["state"] = describe_state(parts.state)
+def describe(content):
+    """Return a `NetworkContent` without the arrays as a dict that JSON can hold."""
+    network = {name: getattr(content, name) for name in NETWORK} | {"dtype": content.dtype.name}
+    rng = json_values.describe_generator(content.rng, "net.rng")
+    description = {"network": network, "rng": rng}
+    if content.metadata:
+        description["user"] = check_user_metadata(content.metadata, ValueError)
+    if content.state is not None:
+        description["state"] = describe_state(content.state)
     return description
 
 
-def arrays_of(parts, prefix=""):
-    """Return {prefix and name: array} of the arrays of `Parts`."""
-    arrays = _views(parts.params, _shapes(parts.layer_sizes, parts.bias))
-    state = parts.state
+def arrays_of(content, prefix=""):
+    """Return {prefix and name: array} of the arrays of a `NetworkContent`."""
+    arrays = _views(content.params, _shapes(content.layer_sizes, content.bias))
+    state = content.state
     if state is not None:
         arrays["moments"] = state.moments
         if state.order is not None:
@@ -168,7 +170,7 @@ def check_user_metadata(user, error, name="net.metadata"):
 
 
 def read(path):
-    """Return the `Parts` of a file.
+    """Return the `NetworkContent` of a file.
 
     Parameters
     ----------
@@ -176,7 +178,7 @@ def read(path):
 
     Returns
     -------
-    Parts
+    NetworkContent
 
     Raises
     ------
@@ -188,27 +190,27 @@ def read(path):
 
 
 def read_from(reader):
-    """Return the `Parts` of an open file."""
+    """Return the `NetworkContent` of an open file."""
     metadata = reader.metadata
     kinds.check_kind(metadata, FORMAT, VERSION)
     description = {name: parse_json(metadata.get(name), name) for name in ("network", "rng")}
     description |= {
         name: parse_json(metadata[name], name) for name in ("user", "state") if name in metadata
     }
-    parts = parse(description)
-    reader.check(expected_arrays(reader, parts))
-    read_arrays(reader, parts)
-    return parts
+    content = parse(description)
+    reader.check(expected_arrays(reader, content))
+    read_arrays(reader, content)
+    return content
 
 
 def parse(description):
-    """Return the `Parts` that `describe` described, with empty arrays."""
+    """Return the `NetworkContent` that `describe` described, with empty arrays."""
     network = check_network(description.get("network"))
     state = parse_state(description["state"]) if "state" in description else None
     rng = json_values.parse_generator(description.get("rng"))
     user = check_user_metadata(description.get("user", {}), ModelFileError)
     dtype = np.dtype(network["dtype"])
-    return Parts(
+    return NetworkContent(
         **(network | {"dtype": dtype}),
         params=np.empty(0, dtype),
         state=state,
@@ -251,10 +253,10 @@ def _are_activations(names, n_out):
     return "softmax" not in names[:-1] and (names[-1] != "softmax" or n_out > 1)
 
 
-def expected_arrays(reader, parts, prefix=""):
+def expected_arrays(reader, content, prefix=""):
     """Return {prefix and name: (shape, dtype name)} of the arrays that a file must have."""
-    kind = safetensors.name_of(parts.dtype)
-    shapes, state = _shapes(parts.layer_sizes, parts.bias), parts.state
+    kind = safetensors.name_of(content.dtype)
+    shapes, state = _shapes(content.layer_sizes, content.bias), content.state
     expected = {name: (shape, kind) for name, shape in shapes.items()}
     if state is not None:
         n_params = _count_params(shapes)
@@ -273,13 +275,13 @@ def expected_arrays(reader, parts, prefix=""):
     return {prefix + name: each for name, each in expected.items()}
 
 
-def read_arrays(reader, parts, prefix=""):
-    """Read the arrays into `Parts`. Call ``reader.check`` first."""
-    shapes = _shapes(parts.layer_sizes, parts.bias)
-    parts.params = np.empty(_count_params(shapes), parts.dtype)
-    for name, view in _views(parts.params, shapes).items():
+def read_arrays(reader, content, prefix=""):
+    """Read the arrays into a `NetworkContent`. Call ``reader.check`` first."""
+    shapes = _shapes(content.layer_sizes, content.bias)
+    content.params = np.empty(_count_params(shapes), content.dtype)
+    for name, view in _views(content.params, shapes).items():
         reader.read_into(prefix + name, view)
-    state = parts.state
+    state = content.state
     if state is None:
         return
     state.moments = reader.array(prefix + "moments")
@@ -368,7 +370,7 @@ def _refused(problem):
 
 @dataclass(eq=False, repr=False)
 class Entry:
-    """One network: its architecture, as in `Parts`, its parameters and its metadata."""
+    """One network: its architecture, as in a `NetworkContent`, its parameters and its metadata."""
 
     network: dict
     params: np.ndarray

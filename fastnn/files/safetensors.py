@@ -25,12 +25,12 @@ DTYPES: dict[str, np.dtype] = {
     "F64": np.dtype("<f8"),
     "I64": np.dtype("<i8"),
 }
-NAMES = {dtype: name for name, dtype in DTYPES.items()}
+DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 def name_of(dtype):
     """Return what the format calls a dtype."""
-    return NAMES[np.dtype(dtype).newbyteorder("<")]
+    return DTYPE_NAMES[np.dtype(dtype).newbyteorder("<")]
 
 
 def write(path, arrays, metadata, on_written=None, advice="Store less in net.metadata."):
@@ -65,7 +65,7 @@ def _header(arrays, metadata):
     header, offset = {"__metadata__": metadata}, 0
     for name, a in arrays.items():
         header[name] = {
-            "dtype": NAMES[a.dtype],
+            "dtype": DTYPE_NAMES[a.dtype],
             "shape": list(a.shape),
             "data_offsets": [offset, offset + a.nbytes],
         }

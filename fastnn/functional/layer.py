@@ -47,7 +47,7 @@ def linear(
     """
     inputs = X, W, b
     X, W, b = _check_layer(X, W, b)
-    kind = activations.resolve(activation)
+    kind = activations.resolve_activation(activation)
     shape = (len(X), W.shape[1])
     Y = (
         np.empty(shape, W.dtype)
@@ -102,7 +102,7 @@ def linear_backward(
            [2.]])
     """
     X, W, b = _check_layer(X, W, b)
-    kind = activations.resolve(activation)
+    kind = activations.resolve_activation(activation)
     shape = (len(X), W.shape[1])
     dY = check_shape("dY", dY, shape, W.dtype)
     check_shape("Y", Y, shape, W.dtype)
@@ -159,7 +159,7 @@ def activation(Z: ArrayLike, name: OutputActivation, out: FloatArray | None = No
     >>> F.activation([-1.0, 0.0, 2.0], "relu")
     array([0., 0., 2.])
     """
-    kind = activations.resolve(name, argument="name")
+    kind = activations.resolve_activation(name, argument="name")
     input_Z, Z = Z, check_array("Z", Z)
     A = (
         np.empty_like(Z)
@@ -199,7 +199,7 @@ def activation_backward(
     >>> F.activation_backward([1.0, 1.0], [-1.0, 2.0], "leaky_relu")
     array([0.01, 1.  ])
     """
-    kind = activations.resolve(name, argument="name")
+    kind = activations.resolve_activation(name, argument="name")
     input_Z, Z = Z, check_array("Z", Z)
     input_dA, dA = dA, check_shape("dA", dA, Z.shape, Z.dtype)
     dZ = (

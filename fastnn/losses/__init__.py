@@ -75,7 +75,7 @@ __all__ = [
     "balanced_weights",
     "class_counts",
     "class_weights",
-    "resolve",
+    "resolve_loss",
 ]
 
 # generated: losses, by src/generate.py from src/operations.py
@@ -126,7 +126,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def resolve(loss: Any, output: str) -> Loss:
+def resolve_loss(loss: Any, output: str) -> Loss:
     """Return the `Loss` for a name, an object, a function or None.
 
     None selects the default loss of the output activation. A loss that does not fit the output

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..core.options import Options
+from ..core.options import ImmutableOptions
 from ..core.validation import check_array, check_rows, check_values
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(eq=False, repr=False)
-class Loss(Options):
+class Loss(ImmutableOptions):
     """Base class of all losses.
 
     A loss declares the output activation that it requires, checks its targets, and returns the

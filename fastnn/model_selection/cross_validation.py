@@ -11,7 +11,6 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.validation import _num_samples
 
 from ..core.messages import hint_at
-from ..distributed.shared_objects import SharedObjects
 from .folds import Folds, Run, RunTrainer, make_splits, network_of, network_path, train_runs
 from .scoring import Predicting, Scoring, complete_failures, report_failures
 
@@ -200,7 +199,7 @@ def cross_val_predict(
 
 def _train_folds(folds, evaluate, trainer):
     """Train a network on each fold, and return the results of `evaluate`."""
-    with SharedObjects([folds]) as shared:
+    with trainer.sharing(folds) as shared:
         return trainer.train(partial(_train, folds, evaluate), list(range(len(folds))), shared)
 
 

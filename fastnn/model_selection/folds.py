@@ -9,6 +9,7 @@ import copy
 import pickle
 import time
 import traceback
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 from ..core.options import cached
 from ..core.validation import check_rows, check_threads
 from ..distributed.executor_pool import ExecutorPool, Workers
+from ..distributed.shared_objects import SharedObjects
 from ..estimators.base import BaseMLP
 from ..estimators.fit import EstimatorFit
 from ..estimators.inputs import ReusableRows, check_X
@@ -448,6 +450,10 @@ class RunTrainer:
             n_jobs = -1 if executor is None else 1
         self.n_threads = check_threads(n_jobs)  # in this process, or in each worker
 
+    def sharing(self, folds):
+        """Return a context manager whose value is what `train` takes as `shared`."""
+        return nullcontext() if self.executor is None else SharedObjects([folds])
+
     def train(self, function, items, shared):
         """Train items, such as runs. Return a list of their results.
 
@@ -456,8 +462,8 @@ class RunTrainer:
         function : callable
             function(some items, line, n_threads) returns a list with a result for each.
         items : list
-        shared : SharedObjects
-            What the items have in common.
+        shared : SharedObjects or None
+            What the items have in common; None without an executor.
         """
         line = ManyLine() if self.verbose else None
         function = partial(function, n_threads=self.n_threads)

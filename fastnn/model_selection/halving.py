@@ -19,7 +19,6 @@ from sklearn.utils import check_random_state
 
 from ..callbacks import EarlyStopping, resolve_callbacks
 from ..core.validation import check_count, check_number
-from ..distributed.shared_objects import SharedObjects
 from ..estimators import parameters
 from ..optimizers import Optimizer
 from ..schedules import CosineDecay, OneCycle
@@ -227,7 +226,7 @@ class HalvingSearchCV(BaseSearchCV):
             len(candidates), self.factor, self.min_resources, max_resources
         )
         trainer = RunTrainer(self.n_jobs, self.executor, self.verbose)
-        with SharedObjects([folds]) as shared:
+        with trainer.sharing(folds) as shared:
             train = partial(trainer.train, partial(_train, folds, evaluate), shared=shared)
             results, self.best_index_ = self._run_rungs(train, runs, candidates, resource)
         self._finish(results, folds, evaluate, max_resources)
@@ -452,7 +451,7 @@ class RungRun(Run):
     def session(self, member, queue):
         if self.progress is None:
             return super().session(member, queue)
-        optimizer = parameters.resolve_optimizer(self.network) if self.is_stretched else None
+        optimizer = parameters.resolve_solver(self.network) if self.is_stretched else None
         training = resumed(self.progress.net.state, optimizer)
         return self.fit.session(member, queue, training, self.n_resources - training.epoch)
 
@@ -489,7 +488,7 @@ def can_continue(estimator):
     starts anew in each rung.
     """
     return (
-        not parameters.resolve_optimizer(estimator).full_batch
+        not parameters.resolve_solver(estimator).full_batch
         and not parameters.uses_learning_rate(estimator, "adaptive")
         and all(type(each) is EarlyStopping for each in resolve_callbacks(estimator.callbacks))
     )

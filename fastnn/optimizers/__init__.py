@@ -63,7 +63,7 @@ __all__ = [
     "NAdam",
     "Optimizer",
     "RMSprop",
-    "resolve",
+    "resolve_optimizer",
     "same_moments",
 ]
 
@@ -93,7 +93,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def resolve(optimizer: AnyOptimizer) -> Optimizer | LBFGS:
+def resolve_optimizer(optimizer: AnyOptimizer) -> Optimizer | LBFGS:
     """Return the optimizer for a name or an optimizer, or raise a ValueError."""
     if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
         return OPTIMIZERS[optimizer]()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from .. import kernels, schedules
-from ..core.options import Options, cached
+from ..core.options import ImmutableOptions, cached
 from ..core.validation import check_number
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ _BOUNDS = dict(
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class Optimizer(Options):
+class Optimizer(ImmutableOptions):
     """Options shared by all optimizers: penalties, clipping, averaging.
 
     All but `lr` are keyword-only. In each step, the penalties are added to the gradient of the
@@ -102,7 +102,7 @@ class Optimizer(Options):
     full_batch = False  # whether a step uses all rows; such training cannot resume
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "lr", schedules.resolve(self.lr))
+        object.__setattr__(self, "lr", schedules.resolve_lr(self.lr))
         for option in fields(self):
             value, bounds = getattr(self, option.name), _BOUNDS.get(option.name)
             if option.name == "betas":

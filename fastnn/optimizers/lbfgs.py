@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.options import Options
+from ..core.options import ImmutableOptions
 from ..core.validation import check_count, check_number
 
 
 @dataclass(eq=False, repr=False)
-class LBFGS(Options):
+class LBFGS(ImmutableOptions):
     """L-BFGS-B (Byrd, Lu, Nocedal and Zhu, 1995), through ``scipy.optimize.minimize``.
 
     It suits small data, where it needs few iterations. Each iteration uses all rows, in float64

@@ -187,7 +187,7 @@ class Settings:
         penalties: Any = {"l1": self.l1, "l2": self.l2}
         if self.optimizer == "momentum":
             return optimizers.SGD(lr, momentum=0.9, **penalties)
-        kind: Any = type(optimizers.resolve(self.optimizer))
+        kind: Any = type(optimizers.resolve_optimizer(self.optimizer))
         return kind(lr, **penalties)
 
 

@@ -35,7 +35,7 @@ def linear(
     -------
     array (n, n_out)
     """
-    f, _ = resolve("activation", activation, _ACTIVATIONS)
+    f, _ = look_up("activation", activation, _ACTIVATIONS)
     return _store(out, f(X @ W if b is None else X @ W + b))
 
 
@@ -71,7 +71,7 @@ def linear_backward(
     db : array (n_out,) or None
         None if b is None.
     """
-    _, backward = resolve("activation", activation, _ACTIVATIONS)
+    _, backward = look_up("activation", activation, _ACTIVATIONS)
     dZ = dY if activation == "identity" else backward(dY, linear(X, W, b))
     dX = dZ @ W.T if need_dX else None
     db = None if b is None else dZ.sum(axis=0)
@@ -112,7 +112,7 @@ def activation(Z: AnyArray, name: OutputActivation, out: AnyArray | None = None)
     -------
     array like Z
     """
-    f, _ = resolve("activation", name, _ACTIVATIONS)
+    f, _ = look_up("activation", name, _ACTIVATIONS)
     return _store(out, f(Z))
 
 
@@ -136,7 +136,7 @@ def activation_backward(
     -------
     array like Z
     """
-    _, backward = resolve("activation", name, _ACTIVATIONS)
+    _, backward = look_up("activation", name, _ACTIVATIONS)
     return _store(out, backward(dA, Z))
 
 
@@ -260,7 +260,7 @@ def _hash(n, low, high):
 
 
 # ---- helpers -------------------------------------------------------------------------------------
-def resolve(argument, name, table):
+def look_up(argument, name, table):
     """Return the entry of a table, or raise a ValueError that lists the names."""
     if name not in table:
         raise ValueError(f"{argument} must be one of {', '.join(table)}, got {name!r}")

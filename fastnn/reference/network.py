@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .layer import activation, activation_backward, dropout_mask, linear, linear_backward, resolve
+from .layer import activation, activation_backward, dropout_mask, linear, linear_backward, look_up
 from .losses import LOSSES
 from .table import EncodedTable, table_linear, table_linear_backward
 from .updates import OPTIMIZERS
@@ -85,7 +85,7 @@ def loss_and_grad(
         Like weights and biases.
     """
     if not callable(loss):
-        loss_function, output = resolve("loss", loss, LOSSES)
+        loss_function, output = look_up("loss", loss, LOSSES)
         if output is not None:
             if activations[-1] != output:
                 raise ValueError(
@@ -199,7 +199,7 @@ def fit(
     averaged_weights, averaged_biases : list
         Like weights and biases. Only with `average`.
     """
-    step_, moments = resolve("optimizer", optimizer, OPTIMIZERS)
+    step_, moments = look_up("optimizer", optimizer, OPTIMIZERS)
     if options.pop("amsgrad", False):
         moments = [*moments, "v_max"]
     takes_step = "step" in inspect.signature(step_).parameters

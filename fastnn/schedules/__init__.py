@@ -56,7 +56,7 @@ __all__ = [
     "Schedule",
     "StepDecay",
     "constant",
-    "resolve",
+    "resolve_lr",
     "to_kernel",
 ]
 
@@ -81,7 +81,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def resolve(lr: float | Schedule) -> float | Schedule:
+def resolve_lr(lr: float | Schedule) -> float | Schedule:
     """Return a learning rate, a number or a schedule, or raise a ValueError."""
     if type(lr) is not float and SCHEDULES.has_instance(lr):  # the usual case first
         return lr
@@ -102,7 +102,7 @@ def describe(lr: Any) -> Any:
 def from_description(value: Any) -> Any:
     """Return the learning rate that `describe` described, or raise a ValueError or TypeError."""
     if not isinstance(value, dict):
-        return resolve(value)
+        return resolve_lr(value)
     fields = value.copy()
     name = fields.pop("schedule", None)
     if not isinstance(name, str) or name not in SCHEDULES:

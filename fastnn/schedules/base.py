@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import kernels
-from ..core.options import Options
+from ..core.options import ImmutableOptions
 from ..core.validation import check_count, check_number
 from ..kernels import Schedule as Kind
 
@@ -30,7 +30,7 @@ _DEFAULTS = dict(
 
 
 @dataclass(eq=False, repr=False)
-class Schedule(Options):
+class Schedule(ImmutableOptions):
     """Base class of all schedules: ``schedule(t)`` is the rate after t steps or epochs."""
 
     def __call__(self, t: int) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.options import Options
+from ..core.options import ImmutableOptions
 from ..core.validation import check_count
 from ..kernels import Schedule as Kind
 from .base import Schedule, check_unit, constant, kernel_fields, number, whole_number
@@ -294,7 +294,7 @@ def _check_rates(name, value):
 
 
 @dataclass(eq=False, repr=False)
-class Plateau(Options):
+class Plateau(ImmutableOptions):
     """The state of a `ReduceOnPlateau`; ``Plateau()`` is the initial state.
 
     Parameters

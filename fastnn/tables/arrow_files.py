@@ -20,7 +20,7 @@ from .cells.numbers import is_wide_integer
 from .column_layout import unique_names
 from .errors import TableError, expect_readable, import_pyarrow
 from .limits import BYTES_PER_VALUE, check_free_memory, check_width
-from .source import Part, holds_parquet, list_parts
+from .source import FolderFile, holds_parquet, list_parts
 
 STREAM = b"\xff\xff\xff\xff"  # at the beginning of a stream of Arrow
 
@@ -362,9 +362,9 @@ def describe_rows(file, first, n):
 
 
 def _find_parts(path, note):
-    """Return the Parts of a path: itself, or the Parquet files of a folder."""
+    """Return the FolderFiles of a path: itself, or the Parquet files of a folder."""
     if not os.path.isdir(path):
-        return [Part(path)]
+        return [FolderFile(path)]
     if not holds_parquet(path):
         raise TableError(
             "is a folder without Parquet files.", "Pass a folder with files *.parquet.", place=path

@@ -32,7 +32,7 @@ MIXED = "utf-8 with cp1252"  # of a file with some lines that are not UTF-8
 def find_encoding(source, encoding, note, likely=None):
     """Return the encoding of a source: that of the user, of its byte order mark, UTF-8, or a guess.
 
-    `likely` is an encoding of `NAMES` to try before guessing.
+    `likely` is an encoding of `ENCODING_NAMES` to try before guessing.
 
     Raise TableError if it cannot be told. `note(text)` is called if the encoding is a guess.
     """
@@ -94,7 +94,8 @@ def _find_other(source, line, note, likely):
             "Windows-1252 (cp1252)."
         )
         return MIXED
-    guessed = likely if likely in NAMES and _is_valid(source, likely) else guess_encoding(sample)
+    is_likely = likely in ENCODING_NAMES and _is_valid(source, likely)
+    guessed = likely if is_likely else guess_encoding(sample)
     if guessed is not None and _is_valid(source, guessed):
         word = example_word(sample.decode(guessed, "replace"))
         such = f", such as {printable(word)!r}" if word else ""
@@ -103,7 +104,7 @@ def _find_other(source, line, note, likely):
                 "{place}: is not UTF-8. The file was read as {read_as}. If letters are wrong, pass the "
                 "right {encoding}.",
                 place=place,
-                read_as=f"{NAMES[guessed]} ({guessed}){such}",
+                read_as=f"{ENCODING_NAMES[guessed]} ({guessed}){such}",
                 encoding=Argument("encoding"),
             )
         )
@@ -237,7 +238,7 @@ OTHERS = {
     "cp1256": "Windows-1256",
     "cp874": "Windows-874",
 }
-NAMES = LATIN | OTHERS
+ENCODING_NAMES = LATIN | OTHERS
 #: Letters of languages besides a to z.
 ALPHABETS = tuple(
     map(

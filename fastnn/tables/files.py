@@ -20,7 +20,7 @@ from . import formats, tidy
 from .arrow_files import ParquetFiles, ParquetTable
 from .cells.numbers import are_wide
 from .column_layout import ReadOptions, unique_names
-from .encodings import NAMES
+from .encodings import ENCODING_NAMES
 from .errors import TableError, import_pyarrow
 from .limits import MAX_COLUMNS
 from .source import DAMAGE, explain_damage, holds_parquet, is_address, list_parts, open_source
@@ -324,7 +324,7 @@ class TableReader:
                 return _RawTable(formats.load_function(source.format.reads)(source, options, note))
             text = detect(source, options, note)
             table = read_text(text, options, note)
-            if options.encoding is None and text.encoding in NAMES:
+            if options.encoding is None and text.encoding in ENCODING_NAMES:
                 self.guessed_encoding = text.encoding
             return _RawTable(table, text.layout.decimal, text.layout.has_spaces)
         except DAMAGE as error:

@@ -357,11 +357,11 @@ def _read_address(address):
             "cannot be read: {problem}.",
             "Check the address.",
             place=label,
-            problem=_describe(error).replace(address, label),
+            problem=_describe_failure(error).replace(address, label),
         ) from None
 
 
-def _describe(error):
+def _describe_failure(error):
     from urllib.error import HTTPError, URLError
 
     if isinstance(error, HTTPError):
@@ -426,7 +426,7 @@ MAX_DEPTH = 20  # of partitions
 
 
 @dataclass(frozen=True)
-class Part:
+class FolderFile:
     """A file of a folder.
 
     Attributes
@@ -450,7 +450,7 @@ def holds_parquet(path):
 
 
 def list_parts(folder, note=lambda text: None):
-    """Return the Parts of the table in a folder: its Parquet files, or else those of the most
+    """Return the FolderFiles of the table in a folder: its Parquet files, or else those of the most
     frequent format."""
     parts = list(_parts(folder))
     chosen = _choose_extensions(folder, parts)
@@ -472,7 +472,7 @@ def list_parts(folder, note=lambda text: None):
 
 
 def _choose_extensions(folder, parts):
-    """Return the file extensions of the Parts of a folder that are the table."""
+    """Return the file extensions of the FolderFiles of a folder that are the table."""
     counts = Counter(formats.extension(part.path) for part in parts)
     if not counts:
         names = [name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
@@ -497,7 +497,7 @@ def _choose_extensions(folder, parts):
 
 
 def _parts(folder, keys=None, depth=0):
-    """Yield the Parts of all tables in a folder and in its partitions, sorted by path."""
+    """Yield the FolderFiles of all tables in a folder and in its partitions, sorted by path."""
     keys = keys or {}
     for name in sorted(os.listdir(folder)):
         path = os.path.join(folder, name)
@@ -509,7 +509,7 @@ def _parts(folder, keys=None, depth=0):
                 value = None if value == MISSING else urllib.parse.unquote(value)
                 yield from _parts(path, {**keys, urllib.parse.unquote(key): value}, depth + 1)
         elif formats.is_table_name(name):
-            yield Part(path, keys)
+            yield FolderFile(path, keys)
 
 
 def _check_keys(parts):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .fitting.recipe import KnownCategories
-from .targets import BASELINE_LOSSES, MIN_RATE, resolve_loss
+from .targets import BASELINE_LOSSES, MIN_RATE, resolve_regression_loss
 
 MAX_CODES = 255  # of a category of HistGradientBoosting
 MIN_FREQUENCY = 5  # rows of a category of the linear model
@@ -117,7 +117,7 @@ class BaselineTask:
 
 def loss_name(loss):
     """Return the loss of a BaselineTask for that of `TabularRegressor`, a name or an object."""
-    return BASELINE_LOSSES[resolve_loss(loss).name]
+    return BASELINE_LOSSES[resolve_regression_loss(loss).name]
 
 
 def installed():

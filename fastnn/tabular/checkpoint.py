@@ -14,7 +14,7 @@ MAX_FOLDS = 10_000
 MAX_CONFIGURATIONS = 100
 #: What is hashed to check that a resumed fit gets the same data, and the arguments to blame if it
 #: does not.
-PARTS = {
+DIGESTED = {
     "table": Wording(
         "X, or categories, numbers, dates or drop",
         "rows, or --category, --number, --date or --drop",
@@ -60,7 +60,7 @@ class FitCheckpoint:
     fraction : float
         Part of the epochs of the recipe that networks train for.
     digests : dict of str to str
-        One for each of `PARTS`: what training depends on.
+        One for each of `DIGESTED`: what training depends on.
     n_final : int
         Number of networks of each configuration that train on all rows, after the folds.
     best : list of list of list of float
@@ -132,7 +132,7 @@ class FitCheckpoint:
 
     def check(self, digests):
         """Raise ValueError if training would not continue as it began."""
-        for part in PARTS:
+        for part in DIGESTED:
             if digests[part] != self.digests[part]:
                 self.refuse(part)
 
@@ -174,7 +174,7 @@ class FitCheckpoint:
         self._check_best()
         check(is_finite(self.fraction) and 0 <= self.fraction <= 1, "share of epochs")
         digests = check_mapping(self.digests, "digests")
-        check(digests.keys() == PARTS.keys(), "digests")
+        check(digests.keys() == DIGESTED.keys(), "digests")
         check(all(type(digest) is str for digest in digests.values()), "digests")
         return self
 
@@ -214,7 +214,7 @@ class FitCheckpoint:
             "passed.",
             "Pass what the stopped fit had, or {no_resume}.",
             argument=Argument("resume", True),
-            what=PARTS[part],
+            what=DIGESTED[part],
             no_resume=Argument("resume", False),
         )
 

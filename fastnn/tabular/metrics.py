@@ -483,7 +483,7 @@ class KnownPredictions:
 
 # ---- models on the same rows ----
 
-PARTS, FEW_PARTS = 50, 20
+JACKKNIFE_PARTS, FEW_JACKKNIFE_PARTS = 50, 20
 MANY_ROWS = 50_000  # from which on fewer parts are enough, and cheaper
 QUICK_PARTS = 10  # of decisions while a model is fitted
 CERTAIN = 2.0  # standard errors that a difference must be above 0
@@ -590,7 +590,7 @@ def is_above_zero(statistic, n):
 def assign_parts(n_rows, groups=None, n_parts=None):
     """Return the part of each row, (n_rows,) of int, the same in each call."""
     if n_parts is None:
-        n_parts = PARTS if n_rows < MANY_ROWS else FEW_PARTS
+        n_parts = JACKKNIFE_PARTS if n_rows < MANY_ROWS else FEW_JACKKNIFE_PARTS
     n = n_rows if groups is None else int(groups.max()) + 1
     part = np.random.default_rng(0).permutation(n) % min(n, n_parts)
     return part if groups is None else part[groups]

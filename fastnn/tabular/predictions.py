@@ -113,7 +113,7 @@ class TablePredictions(ExplainedPredictions):
         """
         with self._reading():
             self._check_fitted()
-            return _describe(self, self._estimator_name())
+            return _model_facts(self, self._estimator_name())
 
     def new_rows(self) -> Any:
         """Return the NewRows that count the values of new rows part by part, as `check` does."""
@@ -603,7 +603,7 @@ def held_out_coverage(errors, coverages, is_forward=False):
 # ---- facts ----
 
 
-def _describe(estimator, name):
+def _model_facts(estimator, name):
     """Return the ModelFacts of a fitted model.
 
     Parameters

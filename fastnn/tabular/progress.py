@@ -93,7 +93,7 @@ class ProgressReporter:
         if self.function is not None:
             self.function(self.progress(pool))
         if self.line is not None and self.line.is_due():
-            self.line.print(_describe(self.progress(pool)), "\r")
+            self.line.print(_progress_line(self.progress(pool)), "\r")
 
     def close(self, pool):
         self.last = self.progress(pool)
@@ -105,7 +105,7 @@ class ProgressReporter:
     def end(self):
         """Print the line for the last time."""
         if self.line is not None and self.last is not None:
-            self.line.print(_describe(self.last), "\n")
+            self.line.print(_progress_line(self.last), "\n")
 
     def progress(self, pool):
         found, final = self.out_of_fold, self.final
@@ -128,7 +128,7 @@ class ProgressReporter:
         )
 
 
-def _describe(progress):
+def _progress_line(progress):
     """Return the parts of the line."""
     parts = [
         describe_count("network", progress.networks_done, progress.n_networks),

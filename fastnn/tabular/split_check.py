@@ -113,7 +113,7 @@ def find_splits(frame, y, is_classifier, seed=0, no_inputs=(), seconds=None, **d
         if panel is not None:
             return [panel]
     found = {"time": _worst(by_time.values()), "group": _worst(by_unit)}
-    return [_describe(kind, worst) for kind, worst in found.items() if worst is not None]
+    return [_describe_split(kind, worst) for kind, worst in found.items() if worst is not None]
 
 
 def _find_panel(trial, codes, later, others, time):
@@ -191,7 +191,7 @@ TEXTS = {
 }
 
 
-def _describe(kind, found):
+def _describe_split(kind, found):
     argument, text = TEXTS[kind]
     message = Message(
         text,

@@ -57,7 +57,7 @@ def write(path, estimator, on_written=None, background=True):
         arrays["score_drops"] = estimator.feature_score_drops_
     score, name = estimator.oof_score_, estimator.oof_score_name_
     score = None if score is None or not math.isfinite(score) else score
-    content = _describe(type(estimator).__name__, estimator.get_params(False), model, (score, name))
+    content = _to_dict(type(estimator).__name__, estimator.get_params(False), model, (score, name))
     metadata = {
         "format": FORMAT,
         "format_version": str(VERSION),
@@ -85,7 +85,7 @@ def check_before_training(options, model, n_folds):
     n_folds : int
     """
     try:
-        content = _describe(options.estimator_name, options.parameters, model, (None, ""))
+        content = _to_dict(options.estimator_name, options.parameters, model, (None, ""))
     except json_values.LabelError:
         return
     room = safetensors.MAX_HEADER - SPARE - 8 * n_folds - options.metadata_bytes
@@ -128,7 +128,7 @@ def _n_bytes(value):
     return len(to_text(to_text(value, allow_nan=False)).encode())
 
 
-def _describe(name, parameters, model, score):
+def _to_dict(name, parameters, model, score):
     """Return what a file says of an estimator, as JSON holds it.
 
     name, parameters : of the estimator; score : `oof_score_` and `oof_score_name_`
@@ -165,7 +165,7 @@ def _to_json(name, value):
 
 
 @dataclass
-class FileContent:
+class EstimatorContent:
     """Content of a file.
 
     Attributes
@@ -201,7 +201,7 @@ def read(path):
 
 
 def read_content(reader):
-    """Return the FileContent of a file. reader : files.safetensors.Reader"""
+    """Return the EstimatorContent of a file. reader : files.safetensors.Reader"""
     metadata = reader.metadata
     kinds.check_kind(metadata, FORMAT, VERSION)
     content = check_mapping(parse_json(metadata.get("model"), "model"), "model")
@@ -231,7 +231,7 @@ def read_content(reader):
         ),
         metadata_=check_user_metadata(user, ModelFileError, "metadata_"),
     )
-    return FileContent(name, parameters, attributes)
+    return EstimatorContent(name, parameters, attributes)
 
 
 def _score_name(model, fitted, class_weight):
@@ -248,7 +248,7 @@ def _score_name(model, fitted, class_weight):
 
 
 class _Stored:
-    """The attributes of a FileContent.
+    """The attributes of an EstimatorContent.
 
     Attributes
     ----------

@@ -219,7 +219,7 @@ class TableNumbers:
     @classmethod
     def fit(cls, loss, y, log=False):
         """Return the TableNumbers for training targets y (n,) in float64, above 0 if log is True."""
-        loss = resolve_loss(loss)
+        loss = resolve_regression_loss(loss)
         largest = float(np.abs(y).max())
         if largest > MAX_TARGET:
             raise DataError(
@@ -266,7 +266,7 @@ class TableNumbers:
         shift, scale, bounds = d["shift"], d["scale"], d["bounds"]
         check(all(map(is_finite, [shift, scale, *bounds])), "targets")
         check(len(bounds) == 2 and bounds[0] <= bounds[1] and scale > 0, "targets")
-        loss, log = resolve_loss(losses.from_description(d["loss"])), d["log"]
+        loss, log = resolve_regression_loss(losses.from_description(d["loss"])), d["log"]
         check(type(log) is bool and (bounds[0] > 0 or not log), "log")
         return cls(loss, shift, scale, tuple(bounds), log)
 
@@ -326,7 +326,7 @@ class TableNumbers:
         return VALUES[self.loss.name](P, y, weight, **options)
 
 
-def resolve_loss(loss):
+def resolve_regression_loss(loss):
     """Return the Loss of a regression for a name or an object."""
     known = [*ALIASES, *LOSS_METRICS]
     if isinstance(loss, str):

@@ -14,7 +14,7 @@ from ..core.errors import Argument, DataError, Wording
 from ..files.json_values import check, is_finite
 from .metrics import is_above_zero
 
-PARTS = 5  # of the held-out rows of a single fold
+PARTS_OF_FOLD = 5  # of the held-out rows of a single fold
 LEAST = 1e-9  # distance of a threshold from 0 and 1
 
 

@@ -75,7 +75,7 @@ validation_fraction, max_steps
         if optimizer is None and not self.resume:
             optimizer = "adam"
         if optimizer is not None:
-            set_field(self, "optimizer", optimizers.resolve(optimizer))
+            set_field(self, "optimizer", optimizers.resolve_optimizer(optimizer))
         set_field(self, "epochs", check_count("epochs", self.epochs, minimum=0))
         if self.batch_size is not None:
             set_field(self, "batch_size", check_count("batch_size", self.batch_size))
@@ -188,7 +188,7 @@ class FitCall(NamedTuple):
         """Return the Plan, after checks."""
         net, rows = self.net, self.rows
         options, rng = FitOptions(**self.options), check_rng(self.rng)
-        loss = losses.resolve(self.loss, net.activations[-1])
+        loss = losses.resolve_loss(self.loss, net.activations[-1])
         data = training_data(net, rows, loss)
         validation = validation_data(net, rows.validation_data, loss, data, rows.window)
         if options.validation_fraction and validation is not None:

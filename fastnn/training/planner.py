@@ -156,7 +156,7 @@ class Planner:
         sizes = net.layer_sizes
         # ids are unique: `arguments` keeps the objects alive
         group = sizes[0], sizes[-1], net.activations[-1], *[id(each[i]) for each in self.lists]
-        shared = self.cache.get(group) or self.memoize(group, lambda: self.resolve(net, i))
+        shared = self.cache.get(group) or self.memoize(group, lambda: self.shared_plan(net, i))
         options = shared.options
         rng = self.rng[i]
         spawned = type(rng) is SpawnedSeed
@@ -171,7 +171,7 @@ class Planner:
             self.check_generator(i, rng)
         return plan
 
-    def resolve(self, net, i):
+    def shared_plan(self, net, i):
         """Return the Plan of network i, checked if it is for all rows."""
         a = {
             name: argument[i]
@@ -180,7 +180,7 @@ class Planner:
         }
         X, n_in = a["X"], net.layer_sizes[0]  # X is converted once, also if networks differ in y
         X = self.memoize(("X", id(X), n_in), lambda: check_inputs("X", X, net.dtype, n_in))
-        loss = losses.resolve(a["loss"], net.activations[-1])
+        loss = losses.resolve_loss(a["loss"], net.activations[-1])
         data = Data.of(net, X, a["y"], loss, a["sample_weight"])
         validation = validation_in_memory(net, a["validation_data"], loss, data)
         settings = {name: a[name] for name in FitOptions.__slots__ if name in a}

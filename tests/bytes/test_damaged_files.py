@@ -13,7 +13,7 @@ from fastnn import MLP, ModelFileError
 from fastnn.files import model as model_file
 from fastnn.files import safetensors
 from fastnn.files.safetensors import Reader
-from fastnn.mlp import from_parts
+from fastnn.mlp import from_content
 
 BIT_GENERATORS = [
     np.random.PCG64,
@@ -36,7 +36,7 @@ def loads_or_is_refused(content):
     """Load from memory, which is faster than a disk. Return whether it loaded; only
     ModelFileError may be raised."""
     try:
-        net = from_parts(model_file.read_from(Reader(io.BytesIO(content), len(content))))
+        net = from_content(model_file.read_from(Reader(io.BytesIO(content), len(content))))
     except ModelFileError as error:
         assert "\n" not in str(error)
         return False

@@ -98,7 +98,7 @@ def test_a_full_training_state_is_loaded_unchanged(dtype, path, net_with_full_st
 
 SETTINGS = dict(l1=0.1, l2=0.2, clip_value=3.0, average=0.5)
 OPTIMIZERS = [
-    *(optimizers.resolve(name) for name in optimizers.OPTIMIZERS),
+    *(optimizers.resolve_optimizer(name) for name in optimizers.OPTIMIZERS),
     *(
         cls(schedule)
         for cls, schedule in zip(

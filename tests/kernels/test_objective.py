@@ -24,7 +24,7 @@ def make_problem(sizes, dtype, alpha, n=90, weighted=False, loss="mse", seed=0):
         net,
         rng.normal(size=(n, sizes[0])),
         rng.normal(size=(n, sizes[-1])),
-        losses.resolve(loss, "identity"),
+        losses.resolve_loss(loss, "identity"),
         w,
     )
     return net, replace(found, alpha=alpha)

@@ -9,7 +9,7 @@ import pytest
 import fastnn
 from fastnn import MLP, optimizers, schedules
 from fastnn.core import foreign_names
-from fastnn.core.options import Options
+from fastnn.core.options import ImmutableOptions
 
 X, Y = np.zeros((4, 2)), np.zeros(4)
 
@@ -147,4 +147,4 @@ def test_set_params_returns_a_copy_and_reaches_nested_options():
 def test_sklearn_clones_options():
     sklearn = pytest.importorskip("sklearn.base")
     for thing in (fastnn.AdamW(), fastnn.losses.Huber(2.0), schedules.StepDecay(0.1, 3)):
-        assert isinstance(thing, Options) and sklearn.clone(thing) == thing
+        assert isinstance(thing, ImmutableOptions) and sklearn.clone(thing) == thing

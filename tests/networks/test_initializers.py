@@ -180,10 +180,10 @@ def test_resolve_gives_one_function_for_each_layer():
     def custom(rng, n_in, n_out):
         return np.zeros((n_in, n_out))
 
-    assert initializers.resolve(None, 2) == [None, None]
-    assert initializers.resolve("he_normal", 2) == [initializers.he_normal] * 2
-    assert initializers.resolve(custom, 1) == [custom]
-    assert initializers.resolve(["orthogonal", custom, None], 3) == [
+    assert initializers.resolve_initializers(None, 2) == [None, None]
+    assert initializers.resolve_initializers("he_normal", 2) == [initializers.he_normal] * 2
+    assert initializers.resolve_initializers(custom, 1) == [custom]
+    assert initializers.resolve_initializers(["orthogonal", custom, None], 3) == [
         initializers.orthogonal,
         custom,
         None,
@@ -212,7 +212,7 @@ def test_resolve_gives_one_function_for_each_layer():
 )
 def test_invalid_initializers_are_refused(init, message):
     with pytest.raises(ValueError, match=message):
-        initializers.resolve(init, 2)
+        initializers.resolve_initializers(init, 2)
     with pytest.raises(ValueError, match=message):
         filled(["relu", "tanh"], init)
 

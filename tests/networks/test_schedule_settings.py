@@ -48,7 +48,7 @@ def test_a_schedule_is_an_immutable_value(schedule):
     assert eval(repr(schedule)) == schedule
     with pytest.raises(dataclasses.FrozenInstanceError):
         schedule.lr = 1.0
-    assert schedules.resolve(schedule) is schedule
+    assert schedules.resolve_lr(schedule) is schedule
 
 
 @pytest.mark.parametrize("schedule", EXAMPLES, ids=str)
@@ -78,7 +78,7 @@ def test_settings_become_python_numbers():
 
 @pytest.mark.parametrize("lr", [0, 0.0, 0.1, 3, np.float64(0.1), Fraction(1, 3)])
 def test_a_rate_may_be_any_number_of_at_least_zero(lr):
-    assert schedules.resolve(lr) == float(lr)
+    assert schedules.resolve_lr(lr) == float(lr)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_rate_may_be_any_number_of_at_least_zero(lr):
 )
 def test_invalid_rates_are_refused(lr):
     with pytest.raises(ValueError, match=r"^lr must be"):
-        schedules.resolve(lr)
+        schedules.resolve_lr(lr)
 
 
 WHOLE = "must be a whole number of at least"

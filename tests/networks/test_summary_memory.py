@@ -52,11 +52,11 @@ def allocated():
 )
 def test_training(allocated, batch_size, sizes, options, optimizer):
     net = fastnn.MLP(sizes, rng=0, **options)
-    net.state = state = fresh(net, fastnn.optimizers.resolve(optimizer))
+    net.state = state = fresh(net, fastnn.optimizers.resolve_optimizer(optimizer))
     expected = network._workspaces(net, batch_size)["training"]
     X = np.zeros((1000, sizes[0]), net.dtype)
     y = np.zeros(1000) if net.activations[-1] == "softmax" else np.zeros((1000, sizes[-1]))
-    data = Data.of(net, X, y, fastnn.losses.resolve(None, net.activations[-1]))
+    data = Data.of(net, X, y, fastnn.losses.resolve_loss(None, net.activations[-1]))
     more = dict(dropout=np.array(net.dropout)) if net.has_dropout else {}
     arguments = dict(optimizer=state.to_kernel(), **more)
     before = allocated()

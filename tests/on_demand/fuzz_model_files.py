@@ -28,7 +28,7 @@ import numpy as np
 
 import fastnn
 from fastnn.files import ModelFileError
-from fastnn.mlp import from_parts
+from fastnn.mlp import from_content
 
 # what the headers get: names of entries, and values of which some are right elsewhere
 NAMES = ["state", "user", "names", "groups", "order", "params", "best_params", "W0", "W1", "b0"]
@@ -67,7 +67,7 @@ def read(content):
 
 
 def read_network(content):
-    net = from_parts(model.read_from(Reader(io.BytesIO(content), len(content))))
+    net = from_content(model.read_from(Reader(io.BytesIO(content), len(content))))
     if net.n_params < 10**6:
         net.forward(np.ones((2, net.layer_sizes[0])))
 

@@ -84,7 +84,7 @@ def test_gradients_match_pytorch(isa, problem):
     net, X, y, loss, weights, _ = problem
     value = net.loss_and_grad(X, y, loss, weights)
     expected, gradient = loss_and_gradients(
-        net, X, y, losses.resolve(loss, net.activations[-1]), weights
+        net, X, y, losses.resolve_loss(loss, net.activations[-1]), weights
     )
     assert value == pytest.approx(expected, rel=TOLERANCE, abs=TOLERANCE)
     scale = max(np.abs(gradient).max(), 1e-3)

@@ -297,7 +297,7 @@ def test_numbers_are_read_as_they_were():
         x = np.array(
             [0, -0.0, 1, 1e-5, 1e20, 1 / 3, info.max, info.tiny, info.smallest_subnormal], dtype
         )
-        texts = c_text.numbers(x)
+        texts = c_text.c_numbers(x)
         assert all(
             ("." in t or "e" in t) and t.endswith("f") == (dtype == np.float32) for t in texts
         )

@@ -250,13 +250,13 @@ def test_every_loss_of_the_kernels_has_a_name_and_a_reference():
     for name, cls in losses.LOSSES.items():
         y = X[:, :1] / 2 if name == "gaussian_nll" else X / 2
         output = cls.output or "identity"
-        assert losses.resolve(name, output) == cls() and re.search(
+        assert losses.resolve_loss(name, output) == cls() and re.search(
             rf"^{name} ", losses.__doc__, re.M
         )
         assert reference.loss_and_grad(X, y, [W], [None], [output], name)[0] > 0
         used.add(cls().prepare(y, 4, 2, np.dtype(float))[1]["loss"])
     used |= {
-        losses.resolve("cross_entropy", "softmax").prepare([0, 1], 2, 2, np.dtype(float))[1][
+        losses.resolve_loss("cross_entropy", "softmax").prepare([0, 1], 2, 2, np.dtype(float))[1][
             "loss"
         ],
         losses.CustomLoss.kernel,

@@ -5,8 +5,8 @@ import pytest
 
 from fastnn.tabular.metrics import (
     CLASS_METRICS,
+    JACKKNIFE_PARTS,
     NUMBER_METRICS,
-    PARTS,
     Difference,
     PairedScores,
     ScoredRows,
@@ -73,7 +73,7 @@ def test_the_direction_of_the_metric():
 
 
 def test_few_rows():
-    assert assign_parts(3).max() == 2 and assign_parts(1000).max() == PARTS - 1
+    assert assign_parts(3).max() == 2 and assign_parts(1000).max() == JACKKNIFE_PARTS - 1
     y = np.zeros(1)
     assert np.isnan(paired(y, y).errors[0])
     assert Difference(1.0, float("nan")).verdict == 0

@@ -195,7 +195,7 @@ def test_ctrl_c_cancels_what_has_not_begun_and_stops_what_has():
 
     with shared_objects.SharedObjects([ROWS]) as shared:
         line = type("Line", (), dict(show=staticmethod(show), close=lambda *args: None))()
-        watch = executor_pool.Watch(shared.source.folder)
+        watch = executor_pool.CallWatch(shared.source.folder)
         with pytest.raises(KeyboardInterrupt):
             workers = executor_pool.Workers(Idle(2), 1, 1, shared)
             executor_pool.ExecutorPool(workers, 9, describe, int, print, line).run()
@@ -203,7 +203,7 @@ def test_ctrl_c_cancels_what_has_not_begun_and_stops_what_has():
     assert len(futures) == 2 and all(future.cancelled() for future in futures)
     with pytest.raises(executor_pool.CallOver):
         watch.show(None)
-    executor_pool.Watch("/not/here").show(None)  # on another machine
+    executor_pool.CallWatch("/not/here").show(None)  # on another machine
 
 
 def test_workers_with_other_bits_are_refused(monkeypatch):

@@ -190,7 +190,9 @@ class Case:
         """Train in slices of `seconds`. Return parameters, moments and losses; DIVERGED if they are
         not finite. `prepared_for` threads get memory for their own chunks."""
         net, rng = self.net(), np.random.default_rng(5)
-        problem = Data.of(net, self.X, self.y, losses.resolve(self.loss, self.output), self.weight)
+        problem = Data.of(
+            net, self.X, self.y, losses.resolve_loss(self.loss, self.output), self.weight
+        )
         trainer = problem.trainer(
             net,
             self.batch,

@@ -282,7 +282,7 @@ def curves_section(report: Report):
     return section(
         "training",
         "Training",
-        text=_describe(record),
+        text=_describe_networks(record),
         shown=shown if shown < n_folds else None,
         unknown=plural(unknown, "network") if unknown else None,
         legend=_legend(report, shown) if figures else None,
@@ -292,7 +292,7 @@ def curves_section(report: Report):
     )
 
 
-def _describe(record: TrainingRecord):
+def _describe_networks(record: TrainingRecord):
     model = record.model
     folds, networks = plural(model.folds, "fold"), plural(model.networks, "network")
     hidden = ", ".join(map(str, model.hidden))

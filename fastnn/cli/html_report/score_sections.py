@@ -109,7 +109,7 @@ def scores_section(report: Report):
     return section(
         "scores",
         "Scores",
-        text=_describe(report, is_complete),
+        text=_describe_scored_rows(report, is_complete),
         last_block=describe_last_block(last) if last else None,
         no_better=None if is_better_than_baseline(scores) else explain_no_better(record),
         scores=_score_table(record, "out of fold" if is_complete else "held out"),
@@ -134,7 +134,7 @@ def _score_table(record: TrainingRecord, where):
     return table("Scores of the model and of the baseline", head, rows, "sentences")
 
 
-def _describe(report: Report, is_complete):
+def _describe_scored_rows(report: Report, is_complete):
     """Return what the scores were computed on, and what the baseline is."""
     record, scores, test = report.record, report.record.scores, report.record.test_scores
     rows = plural(scores.rows, "row")

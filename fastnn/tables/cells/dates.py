@@ -18,7 +18,7 @@ from .missing import present_texts
 from .units import DAY
 
 #: In the order of preference: where day and month can be swapped, the month comes first.
-FORMATS = (
+DATE_FORMATS = (
     *("iso", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y"),
     *(
         "%d-%m-%Y",
@@ -86,7 +86,7 @@ WEEKDAYS = frozenset(
     "fre fredag lör lördag sön söndag man mandag tir tirsdag tirs lør lørdag søn søndag пн понедельник "
     "вт вторник ср среда чт четверг пт пятница сб суббота вс воскресенье".split()
 )
-PARTS = {
+PART_PATTERNS = {
     "%Y": r"(?P<year>\d{4})",
     "%y": r"(?P<year>\d{2})",
     "%m": r"(?P<month>\d{1,2})",
@@ -95,7 +95,7 @@ PARTS = {
     "%q": r"(?P<quarter>[1-4])",
 }
 #: What people call the parts.
-NAMES = {
+PART_NAMES = {
     **{"%Y": "year", "%y": "year", "%m": "month", "%b": "month", "%B": "month", "%d": "day"},
     "%q": "quarter",
 }
@@ -135,9 +135,11 @@ def _pattern(name):
     text = "%Y-%m-%d" if name == "iso" else name.replace("%B", "%b")
     unknown = re.sub(r"%[Yymdbq]", "", text)
     if "%" in unknown:
-        raise ValueError(f"format {name!r} is unknown. Pass one such as {', '.join(FORMATS[:5])}.")
+        raise ValueError(
+            f"format {name!r} is unknown. Pass one such as {', '.join(DATE_FORMATS[:5])}."
+        )
     has_name = "%b" in text
-    parts = PARTS | {"%d": ORDINAL_DAY} if has_name else PARTS
+    parts = PART_PATTERNS | {"%d": ORDINAL_DAY} if has_name else PART_PATTERNS
     pattern = "".join(
         parts[part] if part[:1] == "%" else re.escape(part).replace(r"\ ", r"\s+")
         for part in re.split(r"(%[Yymdbq])", text)
@@ -229,7 +231,7 @@ def find_format(distinct, compact=False):
     """
     if not distinct or not all(map(_may_be_date, distinct[:FIRST])):
         return None
-    for name in (*FORMATS, *COMPACTS) if compact else FORMATS:
+    for name in (*DATE_FORMATS, *COMPACTS) if compact else DATE_FORMATS:
         if all(is_date(text, name) for text in distinct):
             return name
     return None
@@ -241,7 +243,7 @@ def _may_be_date(text):
 
 def find_format_of_most(distinct, compact=False):
     """Return the format in which most texts are dates, or None. Parameters: as in `find_format`"""
-    names, counts = [*FORMATS, *(COMPACTS if compact else ())], {}
+    names, counts = [*DATE_FORMATS, *(COMPACTS if compact else ())], {}
     for size in (FEW, SAMPLE):
         sample = distinct[:: max(1, len(distinct) // size)]
         likely = list(filter(_may_be_date, sample))
@@ -310,7 +312,7 @@ def describe_date_format(name, distinct=()):
         return "dates"
     separator = " " if name in COMPACTS else ""
     name_only = name.replace("Q%q", "%q")
-    written = re.sub(r"%[YymdbBq]", lambda match: NAMES[match[0]] + separator, name_only).strip()
+    written = re.sub(r"%[YymdbBq]", lambda m: PART_NAMES[m[0]] + separator, name_only).strip()
     present = present_texts(distinct)
     swapped = present and is_ambiguous(present, name)
     example = f" (day and month could be swapped, as in {present[0]})" if swapped else ""

@@ -138,8 +138,8 @@ def parse_number(text, style=PLAIN_STYLE):
 @lru_cache(maxsize=256)
 def parser(style):
     """Return the function that `parse_number` calls with a text without spaces around it."""
-    if style in PARTS:
-        return PARTS[style].parse
+    if style in PART_STYLES:
+        return PART_STYLES[style].parse
     decimal, thousands, unit, marks = _fields(style)
     is_plain = decimal == "." and thousands != "." and unit != "%"
 
@@ -307,7 +307,7 @@ class PartStyle(NamedTuple):
     read_as: str
 
 
-PARTS = {
+PART_STYLES = {
     HOURS: PartStyle(parse_clock, "times or durations", "seconds (1:20 is an hour and 20 minutes)"),
     MINUTES: PartStyle(
         partial(parse_clock, style=MINUTES),
@@ -507,14 +507,14 @@ def _style_of_parts(present, name):
         style = clock_style(present)
     elif style == DURATION:
         style = _duration_style(present, name)
-    parse = PARTS[style].parse
+    parse = PART_STYLES[style].parse
     return style, sum(math.isnan(parse(text)) for text in present)
 
 
 def _part_style(text):
     """Return the style of a text. Others decide between HOURS and MINUTES, DURATION and AGE."""
     styles = (HOURS, LENGTH, DURATION)
-    return next((style for style in styles if not math.isnan(PARTS[style].parse(text))), None)
+    return next((style for style in styles if not math.isnan(PART_STYLES[style].parse(text))), None)
 
 
 def _duration_style(texts, name):
@@ -547,7 +547,7 @@ def with_ranges(style, present):
 
     style : str or None
     """
-    if style is None or style in PARTS:
+    if style is None or style in PART_STYLES:
         return style
     ranged = f"{style}{RANGED}" if style.count("|") > 2 else f"{style}|{RANGED}"
     parse, middle = parser(style), parser(ranged)
@@ -572,7 +572,7 @@ NO_DIGITS = str.maketrans("", "", "0123456789")
 
 def is_number_style(style):
     """Whether a text is a style."""
-    if style in PARTS:
+    if style in PART_STYLES:
         return True
     marks = style.split("|")
     known = set("".join(marks[3:])) <= READINGS.keys()
@@ -581,7 +581,7 @@ def is_number_style(style):
 
 def is_unambiguous(style):
     """Whether few texts show that they are numbers, and not classes such as 10+ or 8:00."""
-    return style not in PARTS and style.count("|") == 2
+    return style not in PART_STYLES and style.count("|") == 2
 
 
 def describe_number_style(style, distinct=()):
@@ -590,8 +590,8 @@ def describe_number_style(style, distinct=()):
     distinct : sequence of str
         The texts of a column. Which of their units convert is said, too.
     """
-    if style in PARTS:
-        return f"{PARTS[style].name}, read as {PARTS[style].read_as}"
+    if style in PART_STYLES:
+        return f"{PART_STYLES[style].name}, read as {PART_STYLES[style].read_as}"
     decimal, thousands, unit, marks = _fields(style)
     what = []
     if unit == "%":
@@ -620,7 +620,7 @@ def _describe_conversion(distinct, style):
 
 def other_units(distinct, style):
     """Return the units of texts that are converted to that of the style, or taken for it, sorted."""
-    if style in PARTS or not (unit := _fields(style)[2]):
+    if style in PART_STYLES or not (unit := _fields(style)[2]):
         return []
     one_of_each = {text.translate(NO_DIGITS): text for text in present_texts(distinct)}
     found = {match.unit.name for match in map(match_number, one_of_each.values()) if match}
@@ -644,7 +644,7 @@ def is_wide(text, style=PLAIN_STYLE):
 
     style : of the column
     """
-    if len(text) < LEAST_DIGITS or style in PARTS:
+    if len(text) < LEAST_DIGITS or style in PART_STYLES:
         return False
     return is_wide_integer(to_whole(text, style))
 

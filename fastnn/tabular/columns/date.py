@@ -11,7 +11,7 @@ from ...tables.cells import dates
 from ...tables.cells.dates import (
     COMPACT,
     COMPACTS,
-    FORMATS,
+    DATE_FORMATS,
     date_format,
     describe_date_format,
     is_date,
@@ -108,7 +108,7 @@ class Date(Numeric):
         style = dates.find_format_of_most(present_texts(present), compact=True)
         if style is not None:
             return cls(label, style, True, True)
-        likely = next((f for f in FORMATS if is_date(present[0], f)), None)
+        likely = next((f for f in DATE_FORMATS if is_date(present[0], f)), None)
         if likely is None:
             bad, what = present[0], "in a format that fastnn knows, such as 2026-01-31"
             advice = "Convert the column to dates."
@@ -125,7 +125,7 @@ class Date(Numeric):
         )
 
     def is_style(self):
-        return self.style in (None, *COMPACTS, *FORMATS)
+        return self.style in (None, *COMPACTS, *DATE_FORMATS)
 
     def may_be_times(self, raw):
         return True

@@ -12,7 +12,7 @@ from ...core.messages import printable
 from ...tables.cells.missing import present_texts
 from ...tables.cells.numbers import (
     DECIMAL_COMMA,
-    PARTS,
+    PART_STYLES,
     PLAIN_STYLE,
     WIDE,
     describe_number_style,
@@ -73,8 +73,8 @@ class Number(Numeric):
         return self.style or PLAIN_STYLE, to_number
 
     def expected(self):
-        if self.style in PARTS:
-            return PARTS[self.style].name
+        if self.style in PART_STYLES:
+            return PART_STYLES[self.style].name
         style = self.style or PLAIN_STYLE
         return describe_number_style("|".join(style.split("|")[:3]))
 

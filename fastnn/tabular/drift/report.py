@@ -7,7 +7,7 @@ from typing import Any
 from ...core.messages import plural, printable
 
 MAX_SHOWN = 50  # changes in a text
-WIDE = 72  # columns of the text from which on it is a table
+TABLE_WIDTH = 72  # columns of the text from which on it is a table
 MAX_NAME = 60  # characters of a column in a text
 HEADINGS = "column", "what changed", "training rows", "new rows"
 
@@ -113,7 +113,7 @@ class DriftReport:
             [printable(c.column, MAX_NAME), c.what, c.training or "-", c.new or "-"] for c in shown
         ]
         if shown:
-            out += ["", *(_table(cells, width) if width >= WIDE else _blocks(cells, width))]
+            out += ["", *(_table(cells, width) if width >= TABLE_WIDTH else _blocks(cells, width))]
         more = len(self.changes) - len(shown)
         if more:
             out.append(f"... and {plural(more, 'more change')}")

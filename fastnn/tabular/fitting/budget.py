@@ -180,7 +180,7 @@ SLACK = 1.5  # a network that is slower than planned may take this much of its s
 
 
 @dataclass(eq=False)
-class Share:
+class TimeShare:
     """The time that a network may take.
 
     Attributes
@@ -242,7 +242,7 @@ class Pace:
         Whether the last networks, fewer than two for each thread, share the threads.
     """
 
-    kind = Share
+    kind = TimeShare
 
     def __init__(self, budget, jobs, setup, n_at_once, are_balanced):
         self.budget, self.n_at_once, self.are_balanced = budget, n_at_once, are_balanced
@@ -254,7 +254,7 @@ class Pace:
         self._lock = threading.Lock()  # networks on streamed rows begin in threads
 
     def begin(self, job):
-        """Return the Share of a job that begins now."""
+        """Return the TimeShare of a job that begins now."""
         with self._lock:
             share = self._share(job)
             self.shares.append(share)
@@ -291,7 +291,7 @@ class Pace:
 
 
 @dataclass(eq=False)
-class RemoteShare(Share):
+class RemoteTimeShare(TimeShare):
     """The time that a network in a worker may take. It tells how far it trained when it ends.
 
     Attributes
@@ -324,7 +324,7 @@ class RemoteShare(Share):
 class RemotePace(Pace):
     """How long each network trains in the workers of an executor."""
 
-    kind = RemoteShare
+    kind = RemoteTimeShare
 
     def measure(self):
         """Return the slowness of the networks that have ended."""

@@ -170,7 +170,7 @@ class OutOfFold:
         part, informs = self.folds_of_rows(), self.setup.informs
         informs = None if informs is None else informs[np.ix_(self.done, self.done)]
         if n_done == 1:
-            part, informs = np.arange(len(rows)) % thresholds.PARTS, None
+            part, informs = np.arange(len(rows)) % thresholds.PARTS_OF_FOLD, None
         self.threshold_of_row = np.full(len(self.setup.rows), np.nan)
         self.threshold_of_row[rows] = thresholds.out_of_fold(
             rule, p, is_second, row_weight, part, odds, informs

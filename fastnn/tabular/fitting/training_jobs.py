@@ -220,11 +220,11 @@ class JobTrainer:
 
     def __init__(self, setup, jobs):
         self.setup = setup
-        self.loss = losses.resolve(setup.targets.loss, setup.targets.output)
+        self.loss = losses.resolve_loss(setup.targets.loss, setup.targets.output)
         self.data = {job.table: self._data(job, job.table) for job in jobs}
 
     def fraction(self, job, share):
-        """Return the part of the epochs of the recipe to train for. share : Share or None"""
+        """Return the part of the epochs of the recipe to train for. share : TimeShare or None"""
         fraction = self.setup.fraction
         return fraction if share is None else min(fraction, share.fraction)
 

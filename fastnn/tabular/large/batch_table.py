@@ -21,7 +21,7 @@ from ...core.validation import check_count, is_path
 from ...distributed.partitions import SAME_ROWS, is_collection
 from ...distributed.rows import RowSource
 from ...distributed.shared_objects import large_files
-from ...encoded_table import PARTS, parts_of, table_of
+from ...encoded_table import TABLE_ARRAYS, parts_of, table_of
 from ...tables import arrow_files
 from ...tables.files import TableWarning
 from ...training import stream
@@ -420,7 +420,7 @@ class EncodedRows(RowSource):
         ends = np.cumsum(np.bincount(buckets.astype(np.intp), minlength=self.n_buckets))
         for settings, table in tables.items():
             rows = np.empty(len(y), self.types[settings])
-            for name, values in zip(PARTS, parts_of(table)):
+            for name, values in zip(TABLE_ARRAYS, parts_of(table)):
                 rows[name] = values
             rows["y"], rows["key"] = y, keys
             if self.has_weight:
@@ -486,13 +486,13 @@ class _TrainingRows:
         for rows in stored.groups(settings):
             if not is_trained[rows["key"]].all():
                 rows = rows[is_trained[rows["key"]]]
-            parts = (np.ascontiguousarray(rows[name]) for name in PARTS)
+            parts = (np.ascontiguousarray(rows[name]) for name in TABLE_ARRAYS)
             X = job.inputs(table_of(parts, layout))
             yield (X, rows["y"], rows["weight"]) if stored.has_weight else (X, rows["y"])
 
 
 def _row_type(table, target, has_weight):
     """Return the dtype of an encoded row in a file."""
-    fields: list = [(name, a.dtype, a.shape[1:]) for name, a in zip(PARTS, parts_of(table))]
+    fields: list = [(name, a.dtype, a.shape[1:]) for name, a in zip(TABLE_ARRAYS, parts_of(table))]
     fields += [("y", target), ("key", np.int32)]
     return np.dtype([*fields, ("weight", np.float64)] if has_weight else fields)

@@ -17,7 +17,7 @@ from ...distributed import partitions
 from ...distributed.partitions import SAME_ROWS, Partitions
 from ...distributed.rounds import RoundsData
 from ...distributed.rows import RowSource
-from ...encoded_table import PARTS, parts_of, table_of
+from ...encoded_table import TABLE_ARRAYS, parts_of, table_of
 from ...tables.files import TableWarning
 from ...training.data import Data
 from ..columns import frames
@@ -148,7 +148,7 @@ def encode_partition(X, y, weight, recipe, first, expected):
         arrays["weight"] = rows.weight
     for i, encoder in enumerate(encoding.encoders.values()):
         table = encoder.encode(rows.numbers, rows.codes)
-        arrays |= {f"{i}.{name}": a for name, a in zip(PARTS, parts_of(table))}
+        arrays |= {f"{i}.{name}": a for name, a in zip(TABLE_ARRAYS, parts_of(table))}
     return arrays, row_numbers, features.other_texts(frame)
 
 
@@ -165,7 +165,7 @@ def block_data(net, arrays, encoder, layout, known, weights, loss):
 
     encoder : its position; layout : TableLayout; known : KnownCategories or None; weights : InputWeights or None
     """
-    X = table_of((arrays[f"{encoder}.{name}"] for name in PARTS), layout)
+    X = table_of((arrays[f"{encoder}.{name}"] for name in TABLE_ARRAYS), layout)
     if known is not None:
         X = known.hide_others_in(X)
     if weights is not None:

@@ -17,9 +17,9 @@ def make_engine(plan, queue=None):
     Other engines compute no validation loss, and do not run in a queue.
     """
     if plan.options.ranks is not None:
-        from ...distributed.rank_engine import make_engine
+        from ...distributed.rank_engine import make_rank_engine
 
-        return make_engine(plan)
+        return make_rank_engine(plan)
     if hasattr(plan.data, "make_engine"):  # `distributed`, which is above this package
         return plan.data.make_engine(plan)
     if plan.data.is_streamed:
