@@ -1,7 +1,9 @@
 """The bands of docs/architecture.md: imports go downwards, checked in the source of every file."""
 
 import ast
+import functools
 import graphlib
+import importlib
 import pathlib
 import re
 import subprocess
@@ -298,25 +300,65 @@ def test_the_page_draws_the_bands():
     assert list(drawn) == list(BANDS)[::-1]
 
 
-#: Of files that CONTRIBUTING.md adds as examples.
-MADE_UP = {"orc_files", "duration", "sve2", "sve2_float32", "sve2_float64"}
+#: Of files and names that the pages and tests make up as examples.
+MADE_UP = {"orc_files", "duration", "sve2", "sve2_float32", "sve2_float64", "test_x", "NAME"}
+MADE_UP_NAMES = {"fastnn.parts", "fastnn.sync"}  # keys of the configuration of Dask
+ROOT = PACKAGE.parent
+PAGES = [
+    *(ROOT / name for name in ("noxfile.py", ".ci/run")),
+    *sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("tests/project/*.py")}),
+]
+PAGES = [path for path in PAGES if path.exists() and path.name != "test_size.py"]  # made up
+
+
+@functools.cache
+def path_ends():
+    """The last 1 to 5 parts of the path of each file and folder."""
+    top = [ROOT / name for name in ("fastnn", "src", "tests", "docs", "bench", "examples")]
+    paths = [*ROOT.iterdir(), *top, *(path for folder in top for path in folder.rglob("*"))]
+    parts = [path.relative_to(ROOT).parts for path in paths]
+    return {"/".join(each[-n:]) for each in parts for n in range(1, 6)}
+
+
+def missing_files(text, is_whole=False):
+    """The files that a text names and that do not exist. is_whole : whether by a path with a folder"""
+    paths = set(re.findall(r"(?<![\w./<])[\w/-]+\.(?:pyx|pxi|pxd|pyi|py|md|toml|h)\b", text))
+    paths = {path for path in paths if "/" in path[1:] or not is_whole}
+    made_up = {path for path in paths if pathlib.PurePath(path).stem in MADE_UP}
+    return sorted(paths - made_up - path_ends())
 
 
 @needs_page
 @pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
 def test_what_a_page_names_exists(page):
     """Each file and folder exists, perhaps below the folder that the text speaks of."""
-    root = PACKAGE.parent
-    top = [root / name for name in ("fastnn", "src", "tests", "docs", "bench", "examples")]
-    paths = [*root.iterdir(), *top, *(path for folder in top for path in folder.rglob("*"))]
-    existing = {f"/{path.relative_to(root).as_posix()}" for path in paths}
-    ends = {f"/{'/'.join(path.split('/')[-n:])}" for path in existing for n in range(1, 6)}
-    text = (root / page).read_text(encoding="utf-8")
-    named = set(re.findall(r"(?<![\w./<])[\w/-]+\.(?:pyx|pxi|pxd|pyi|py|md|toml|h)\b", text))
-    named |= set(re.findall(r"`([\w/.-]+)/`", text))
-    made_up = {name for name in named if pathlib.PurePath(name).stem in MADE_UP}
-    assert len(named) > 50
-    assert sorted(name for name in named - made_up if f"/{name}" not in ends) == []
+    text = (ROOT / page).read_text(encoding="utf-8")
+    folders = set(re.findall(r"`([\w/.-]+)/`", text))
+    assert len(folders) > 10
+    assert missing_files(text) == [] and sorted(folders - path_ends()) == []
+
+
+def exists(name):
+    """Whether a name such as fastnn.losses.MSE can be imported, or needs a package that is missing."""
+    found, parts = fastnn, name.split(".")
+    for n, part in enumerate(parts[1:], 2):
+        try:
+            if not hasattr(found, part):
+                importlib.import_module(".".join(parts[:n]))
+            found = getattr(found, part)
+        except ImportError as error:
+            return not str(error.name).startswith("fastnn")
+    return True
+
+
+@needs_page
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_files_and_names_in_texts_exist(page):
+    """Files that a path with a folder names, and names in fastnn, in the documentation and the rules."""
+    text = page.read_text(encoding="utf-8")
+    names = set(re.findall(r"(?<![\w-])fastnn(?:\.[A-Za-z]\w*)+", text)) - MADE_UP_NAMES
+    assert missing_files(text, is_whole=True) == []
+    assert sorted(name for name in names if not exists(name)) == []
 
 
 @needs_page
