@@ -194,7 +194,7 @@ if __name__ == "__main__":  # not in the processes of cythonize, which may impor
             nthreads=os.cpu_count(),
             compiler_directives={
                 "language_level": 3,
-                "boundscheck": False,
+                "nonecheck": True,  # of objects; kernels use pointers
                 "wraparound": False,
                 "cdivision": True,
                 "initializedcheck": False,

@@ -44,7 +44,7 @@ def resolve_activation(
     kind = choices.get(name) if isinstance(name, str) else None
     if kind is None:
         hint = hint_at(name, choices)
-        if name == "softmax":
+        if isinstance(name, str) and name == "softmax":
             hint = ". Use softmax for the output layer only."
         raise ValueError(f"{argument} must be one of {', '.join(choices)}, got {name!r}{hint}")
     return kind

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import inf, isnan
 from typing import TYPE_CHECKING
 
-from .core.validation import check_count, check_number
+from .core.validation import check_choice, check_count, check_flag, check_number
 from .state import Best
 
 if TYPE_CHECKING:
@@ -124,14 +124,9 @@ class EarlyStopping(Callback):
     ) -> None:
         self.patience = None if patience is None else check_count("patience", patience)
         self.min_delta = float(check_number("min_delta", min_delta, minimum=0))
-        self.restore_best = bool(restore_best)
-        for name, value, known in (
-            ("keep", keep, ("first", "last")),
-            ("monitor", monitor, ("loss", "error_rate")),
-        ):
-            if value not in known:
-                raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}, got {value!r}")
-        self.keep, self.monitor = keep, monitor
+        self.restore_best = check_flag("restore_best", restore_best)
+        self.keep = check_choice("keep", keep, ("first", "last"))
+        self.monitor = check_choice("monitor", monitor, ("loss", "error_rate"))
 
     def to_patience(self, state: TrainingState) -> Patience:
         """Return the `Patience` that continues from ``state.best``."""
@@ -245,7 +240,9 @@ class IntervalTimer:
 
     def __init__(self, callbacks: Sequence[Callback], now: float) -> None:
         self.last_calls: list[tuple[Callback, float]] = [
-            (callback, now) for callback in callbacks if callback.interval is not None
+            (callback, check_number("now", now))
+            for callback in resolve_callbacks(callbacks)
+            if callback.interval is not None
         ]
 
     def due(self) -> list[Callback]:

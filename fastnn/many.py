@@ -14,7 +14,7 @@ from .core.draws import UndoDraws
 from .core.foreign_names import FIT, with_hints
 from .core.sparse_rows import blocks, is_sparse
 from .core.threads import CHUNK
-from .core.validation import check_out, check_threads
+from .core.validation import check_list, check_out, check_threads
 from .distributed.executor_pool import (
     ExecutorPool,
     Workers,
@@ -348,7 +348,7 @@ def _forward_rows(networks, X, out, abort):
 
 def check_networks(networks: Any) -> list[Any]:
     """Return networks as a list: different ones, of one dtype."""
-    networks = [networks] if isinstance(networks, Network) else list(networks)
+    networks = [networks] if isinstance(networks, Network) else check_list("networks", networks)
     if not networks:
         raise ValueError("networks is empty. Pass at least one network.")
     numbers: dict = {}
@@ -441,6 +441,8 @@ def load_many(path: Path, kind: Any = None) -> Any:
     >>> len(fastnn.load_many(path))
     5
     """
+    if kind is not None and kind is not list and kind is not dict:
+        raise TypeError(f"kind must be list or dict, got {kind!r}")
     entries, names = model.read_many(path)
     found = list if names is None else dict
     if kind is not None and kind is not found:

@@ -12,7 +12,7 @@ from . import initializers, losses
 from .core.draws import UndoDraws
 from .core.foreign_names import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .core.sparse_rows import is_sparse
-from .core.validation import check_matrix, check_rng, check_rows
+from .core.validation import check_count, check_matrix, check_rng, check_rows
 from .kernels import Loss, Trainer
 from .network import Network
 from .state import fresh, resumed
@@ -269,7 +269,7 @@ class MLP(Network):
         )
         rows = RowArguments(X, y, sample_weight, validation_data, window)
         arguments = FitCall(self, rows, loss, options, self.rng if rng is None else rng)
-        if comm is not None or shards is not None or sync_every != 1:
+        if comm is not None or shards is not None or check_count("sync_every", sync_every) != 1:
             return arguments.fit_on_ranks(comm, shards, sync_every, progress)
         return arguments.fit(progress)
 

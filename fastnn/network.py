@@ -19,6 +19,7 @@ from .core.validation import (
     check_array,
     check_count,
     check_dtype,
+    check_flag,
     check_numbers,
     check_out,
     check_threads,
@@ -172,7 +173,7 @@ class Network(CompiledNetwork):
             )
         self.layer_sizes = sizes
         self.activations = (*hidden, output)
-        self.bias = bool(bias)
+        self.bias = check_flag("bias", bias)
         self.dtype = check_dtype(dtype)
         self.dropout = dropout
         self._allocate()
@@ -250,7 +251,7 @@ class Network(CompiledNetwork):
 
     def _forward_checked(self, X, out, n_threads, keep):
         """`forward` for inputs that need a check or a conversion, several threads, and `keep`."""
-        n_threads = check_threads(n_threads)
+        n_threads, keep = check_threads(n_threads), check_flag("keep", keep)
         original = X
         X = check_inputs("X", X, self.dtype, self.layer_sizes[0])
         sparse = is_sparse(X)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import find, settings, strategies
 
+import fastnn
 from fastnn import MLP, SGD, EarlyStopping, kernels
 from fastnn.activations import ACTIVATIONS
 from fastnn.schedules import ReduceOnPlateau
@@ -156,6 +157,17 @@ def net_with_full_state():
 def quick_recipe(monkeypatch):
     """quick_recipe(n_epochs): networks of estimators for tables train for so many epochs, 2 without
     a call."""
+    return set_epochs_by(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def quick_module():
+    """Like `quick_recipe` for all tests of a module, and for fitted models that they share."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield set_epochs_by(patch)
+
+
+def set_epochs_by(monkeypatch):
     pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
     from fastnn.tabular.fitting import recipe
 
@@ -168,20 +180,51 @@ def quick_recipe(monkeypatch):
 
 @pytest.fixture
 def interrupt_after_a_fold(monkeypatch):
-    """interrupt_after_a_fold(): Ctrl-C arrives in the next fit of an estimator for tables, as soon as
-    a fold is done."""
+    """interrupt_after_a_fold(n_folds=1): Ctrl-C arrives in the next fit of an estimator for tables, as
+    soon as so many folds are done."""
     pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
     from fastnn.tabular.fitting.out_of_fold import OutOfFold
 
     update = OutOfFold.update
 
-    def interrupt(self):
-        update(self)
-        if self.done:
-            monkeypatch.setattr(OutOfFold, "update", update)
-            raise KeyboardInterrupt
+    def set_number(n_folds=1):
+        def interrupt(self):
+            update(self)
+            if len(self.done) >= n_folds:
+                monkeypatch.setattr(OutOfFold, "update", update)
+                raise KeyboardInterrupt
 
-    return lambda: monkeypatch.setattr(OutOfFold, "update", interrupt)
+        monkeypatch.setattr(OutOfFold, "update", interrupt)
+
+    return set_number
+
+
+@pytest.fixture
+def calls_of(monkeypatch):
+    """calls_of(owner, name) -> the arguments of each call from now on, a list of tuples."""
+
+    def watch(owner, name):
+        function, seen = getattr(owner, name), []
+
+        def record(*args, **options):
+            seen.append(args)
+            return function(*args, **options)
+
+        monkeypatch.setattr(owner, name, record)
+        return seen
+
+    return watch
+
+
+@pytest.fixture
+def reload(tmp_path):
+    """reload(model, **options of save) -> the model that fastnn.load reads from tmp_path / "model"."""
+
+    def save_and_load(model, **options):
+        model.save(tmp_path / "model", **options)
+        return fastnn.load(tmp_path / "model")
+
+    return save_and_load
 
 
 @pytest.fixture
@@ -192,6 +235,37 @@ def file(tmp_path):
         path = tmp_path / name
         path.write_bytes(data if isinstance(data, bytes) else data.encode())
         return str(path)
+
+    return write
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+@pytest.fixture
+def table(file):
+    """table(text, **options) -> ({column: values}, notes without the path)"""
+    from table_media import columns_with_notes
+
+    return lambda text, **options: columns_with_notes(file("a.csv", text), **options)
+
+
+@pytest.fixture
+def workbook(tmp_path):
+    """workbook({sheet: rows}) -> path of an Excel file"""
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra excel is not installed")
+
+    def write(sheets):
+        book = openpyxl.Workbook()
+        book.remove(book.active)
+        for name, rows in sheets.items():
+            sheet = book.create_sheet(name)
+            for row in rows:
+                sheet.append(row)
+        book.save(tmp_path / "a.xlsx")
+        return str(tmp_path / "a.xlsx")
 
     return write
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from ..typing import FloatArray
@@ -96,13 +97,13 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
     return found
 
 
-def check_rng(rng: Any) -> np.random.Generator:
+def check_rng(rng: Any, name: str = "rng") -> np.random.Generator:
     """Return a Generator from anything that `numpy.random.default_rng` accepts."""
     try:
         return np.random.default_rng(rng)
     except (TypeError, ValueError):
         raise ValueError(
-            f"rng must be None, an int of at least 0 or a numpy.random.Generator, got {rng!r}"
+            f"{name} must be None, an int of at least 0 or a numpy.random.Generator, got {rng!r}"
         ) from None
 
 
@@ -118,6 +119,37 @@ def check_threads(n_threads: Any) -> int:
         raise ValueError(f"n_threads must be at least 1, or -1 for all CPUs, got {n_threads!r}")
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return cpus if n_threads == -1 else min(int(n_threads), cpus)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return the truth of an option. An array of several values has none."""
+    try:
+        return bool(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be True or False, got {describe_type(value)}") from None
+
+
+def check_choice(name: str, value: Any, known: Sequence[str | None]) -> Any:
+    """Check a name, or None, among a few."""
+    if not isinstance(value, (str, type(None))) or value not in known:
+        names = ", ".join(map(repr, known[:-1]))
+        raise ValueError(f"{name} must be {names} or {known[-1]!r}, got {value!r}")
+    return value
+
+
+def check_list(name: str, value: Any) -> list[Any]:
+    """Return a list of what can be read in a loop."""
+    try:
+        return list(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a list, got {describe_type(value)}") from None
+
+
+def check_path(name: str, value: Any) -> Any:
+    """Check the path of a file or folder."""
+    if not is_path(value):
+        raise TypeError(f"{name} must be a str or os.PathLike, got {describe_type(value)}")
+    return value
 
 
 def is_path(value: Any) -> bool:

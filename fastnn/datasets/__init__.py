@@ -51,7 +51,7 @@ def path(name: str) -> str:
     >>> datasets.path("flats").endswith("flats.csv.gz")
     True
     """
-    if name not in ("digits", "flats", "wine"):
+    if not isinstance(name, str) or name not in ("digits", "flats", "wine"):
         raise ValueError(f"name must be 'digits', 'flats' or 'wine', got {name!r}.")
     return str(resources.files(__name__).joinpath(f"{name}.csv.gz"))
 

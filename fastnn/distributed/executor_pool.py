@@ -18,7 +18,7 @@ from typing import Any
 from ..callbacks import EarlyStopping
 from ..config import build
 from ..core.messages import plural, reason, warn
-from ..core.validation import check_threads
+from ..core.validation import check_threads, describe_type
 from ..training.progress import PoolProgress
 from . import shared_objects
 from .shared_objects import Source
@@ -53,6 +53,11 @@ class Workers:
     is_broken = False
 
     def __init__(self, executor, n_threads, n_threads_here, shared=None):
+        if not hasattr(executor, "submit"):
+            raise TypeError(
+                "executor must be a concurrent.futures.Executor, such as a ProcessPoolExecutor, got "
+                f"{describe_type(executor)}"
+            )
         self.executor, self.shared = executor, shared
         self.n_threads, self.n_threads_here = n_threads, n_threads_here
 

@@ -1,6 +1,7 @@
 """Validate the inputs of the estimators, dense or sparse, and warn if they are badly scaled."""
 
 import copy
+import re
 import sys
 from inspect import signature
 from typing import Any, NamedTuple
@@ -167,7 +168,7 @@ def _validated(estimator, X, *y, **options):
     try:
         return validate_data(estimator, X, *y, **options)
     except ValueError as error:
-        if "could not convert string" not in str(error):
+        if not re.search("could not convert string|array element", str(error)):
             raise
         try:
             check_array("X", X)

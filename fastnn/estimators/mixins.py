@@ -109,7 +109,11 @@ class AccuracyScore(ClassifierMixin):
         """
         if is_collection(X) or is_collection(y):
             return _score(self, X, y, sample_weight, HitSums)
-        return super().score(X, y, sample_weight)
+        predicted = self.predict(X)
+        try:
+            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+        except TypeError as error:  # classes of several types, which cannot be sorted
+            raise TypeError(f"y must hold classes of the type of those of fit: {error}") from error
 
 
 class R2Score(RegressorMixin):

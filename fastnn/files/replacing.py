@@ -4,6 +4,8 @@ import errno
 import os
 from contextlib import contextmanager, suppress
 
+from ..core.validation import check_path
+
 
 @contextmanager
 def replacing(path):
@@ -27,7 +29,7 @@ def replacing(path):
     OSError
         The file cannot be written; `path` is unchanged.
     """
-    path = os.path.realpath(path)
+    path = os.path.realpath(check_path("path", path))
     folder, name = os.path.split(path)
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, "Is a folder. Pass the name of a file in it", path)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from ..core.validation import check_path
 from . import ModelFileError
 from .json_values import check_mapping, is_count, parse_json
 from .replacing import replacing
@@ -86,7 +87,7 @@ def check_header(n_bytes, advice):
 @contextmanager
 def reading(path):
     """Open a file as a `Reader`. A ModelFileError that the block raises gets the path."""
-    with open(os.fspath(path), "rb") as file:
+    with open(check_path("path", path), "rb") as file:
         try:
             yield Reader(file, os.fstat(file.fileno()).st_size)
         except ModelFileError as error:

@@ -166,8 +166,7 @@ def activation(Z: ArrayLike, name: OutputActivation, out: FloatArray | None = No
         if out is None
         else check_out("out", out, Z.shape, Z.dtype, *([] if out is input_Z else [input_Z, Z]))
     )
-    if Z.size:
-        kernels.activation(kind, Z, A)
+    kernels.activation(kind, Z, A)
     return A
 
 
@@ -209,6 +208,5 @@ def activation_backward(
             "out", out, Z.shape, Z.dtype, input_Z, Z, *([] if out is input_dA else [input_dA, dA])
         )
     )
-    if Z.size:
-        kernels.activation_backward(kind, dA, Z, dZ)
+    kernels.activation_backward(kind, dA, Z, dZ)
     return dZ

@@ -511,7 +511,7 @@ def update(optimizer, step, params, grads, moments, n_threads):
     `moments` are named arrays in the order of the kernel. Arguments that the kernel rejects are
     converted, or raise an error that names them.
     """
-    if n_threads == 1:
+    if type(n_threads) is int and n_threads == 1:
         try:
             return kernels.update(optimizer, step, params, grads, *moments.values())
         except (BufferError, TypeError, ValueError):

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..core.validation import check_classes, check_number, check_numbers, check_values
+from ..core.validation import (
+    check_classes,
+    check_count,
+    check_number,
+    check_numbers,
+    check_values,
+    ready,
+)
 from .base import Loss, for_outputs
 
 if TYPE_CHECKING:
@@ -180,6 +187,7 @@ def class_weights(
     -------
     ndarray (n,)
     """
+    n_out = check_count("n_out", n_out)
     if not isinstance(loss, (BCE, CrossEntropy)) or (isinstance(loss, BCE) and n_out > 1):
         remedy = (
             "For several yes/no outputs pass loss=BCE(pos_weight=...)"
@@ -189,7 +197,15 @@ def class_weights(
         raise ValueError(
             f"class_weight needs loss 'bce' with one output, or 'cross_entropy'. {remedy}."
         )
-    k = max(2, n_out)
+    k, targets = max(2, n_out), np.asarray(targets)
+    if targets.ndim == 1 and targets.dtype.kind in "iu":
+        are_right = kernels.are_indices(ready(targets, np.intp), k)
+    else:
+        are_right = targets.dtype.kind in "fiub" and targets.shape[1:] == (n_out,)
+    if not are_right:
+        raise ValueError(
+            f"targets must hold class indices 0..{k - 1}, or probabilities of shape (n, {n_out})"
+        )
     if targets.ndim == 2 and n_out == 1:
         targets = _two_class_probabilities(targets)
     weights = _weights_of_classes(class_weight, targets, n_out, k)

@@ -103,7 +103,7 @@ def cross_validate(
         estimator, scoring, error_score, return_train_score, keeps_models=return_estimator
     )
     rows, splits = make_splits(estimator, X, y, groups, cv)
-    folds = Folds(estimator, path, rows, splits, dict(params or {}))
+    folds = Folds(estimator, path, rows, splits, params)
     results = _train_folds(folds, evaluate, RunTrainer(n_jobs, executor, verbose))
     errors = [r["error"] for r in results if "error" in r]
     report_failures(errors, len(results), error_score)
@@ -171,13 +171,13 @@ def cross_val_predict(
     >>> P.shape
     (500, 10)
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(
             f"method must be one of {', '.join(METHODS)}, got {method!r}{hint_at(method, METHODS)}"
         )
     path = network_path(estimator, "cross_val_predict")
     arrays, splits = make_splits(estimator, X, y, groups, cv)
-    folds = Folds(estimator, path, arrays, splits, dict(params or {}))
+    folds = Folds(estimator, path, arrays, splits, params)
     rows = np.concatenate([test for _, test in folds.splits])
     if not np.array_equal(np.sort(rows), np.arange(_num_samples(folds.X))):
         raise ValueError(

@@ -9,6 +9,7 @@ import copy
 import pickle
 import time
 import traceback
+from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from ..core.options import cached
-from ..core.validation import check_rows, check_threads
+from ..core.validation import check_rows, check_threads, describe_type
 from ..distributed.executor_pool import ExecutorPool, Workers
 from ..distributed.shared_objects import SharedObjects
 from ..estimators.base import BaseMLP
@@ -47,7 +48,7 @@ class Folds:
     rows : (X, y)
     splits : list of (train, test)
         Row indices of each fold.
-    fit_params : dict
+    fit_params : mapping or None
         Arguments of `fit`. Those with one element for each row of X are split like X.
 
     Attributes
@@ -60,7 +61,9 @@ class Folds:
 
     def __init__(self, model, path, rows, splits, fit_params):
         self.model, self.path, (self.X, self.y) = model, path, rows
-        self.splits, self.fit_params = splits, fit_params
+        self.splits, self.fit_params = splits, {} if fit_params is None else fit_params
+        if not isinstance(self.fit_params, Mapping):
+            raise TypeError(f"params must be a dict, got {describe_type(fit_params)}")
         self.made = {}
 
     def __len__(self):
@@ -104,7 +107,12 @@ def make_splits(estimator, X, y, groups, cv):
         check_rows("groups", len(groups), _num_samples(X))
     X, y, groups = indexable(X, y, groups)
     cv = check_cv(cv, y, classifier=is_classifier(estimator))
-    splits = list(cv.split(X, y, groups))
+    try:
+        splits = list(cv.split(X, y, groups))
+    except TypeError as error:
+        raise TypeError(
+            f"cv must be a number, a splitter or pairs (train, test): {error}"
+        ) from error
     if not splits:
         raise ValueError("cv has no folds")
     return (X, y), splits

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import kernels, schedules
 from ..core.options import ImmutableOptions, cached
-from ..core.validation import check_number
+from ..core.validation import check_flag, check_number
 
 if TYPE_CHECKING:
     from typing import Any
@@ -109,6 +109,8 @@ class Optimizer(ImmutableOptions):
                 value = _check_betas(value)
             elif bounds is not None and (value is not None or option.default is not None):
                 value = check_number(option.name, value, **bounds)  # JSON can hold it
+            elif isinstance(option.default, bool):
+                value = check_flag(option.name, value)
             object.__setattr__(self, option.name, value)
         if self.clip_value is not None and self.clip_norm is not None:
             raise ValueError(

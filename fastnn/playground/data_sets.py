@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.messages import hint_at, join, plural, printable, similar
-from ..core.validation import check_count, check_number
+from ..core.validation import check_count, check_list, check_number
 
 #: By name: what the list of the page says.
 DATA_SETS = {
@@ -262,7 +262,9 @@ def from_arrays(X: Any, y: Any, inputs: Any = None, test: float = 0.3, seed: int
             )
         classes = list(map(str, names.tolist()))
         data = _divided(X, codes.astype(np.int64), "classes", classes, test, rng)
-    data.inputs = [f"x{i + 1}" for i in range(X.shape[1])] if inputs is None else list(inputs)
+    data.inputs = (
+        [f"x{i + 1}" for i in range(X.shape[1])] if inputs is None else check_list("inputs", inputs)
+    )
     data.axes = data.inputs[:2]
     if X.shape[1] != 2:
         _use_principal_plane(data)

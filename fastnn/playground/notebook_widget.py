@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.validation import describe_type
 from .data_sets import from_arrays
 from .picture import Picture
 
@@ -106,6 +107,8 @@ class NotebookTraining:
     pending = None
 
     def __init__(self, net, X, y, inputs, options):
+        if not hasattr(net, "layer_sizes"):
+            raise TypeError(f"net must be an MLP, got {describe_type(net)}")
         self.net, self.options = net, options
         self.data = from_arrays(X, y, inputs, test=0)
         X, numbers = np.asarray(X), set(range(len(self.data.classes)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.validation import check_array, check_count
+from ..core.validation import check_array, check_count, check_list
 from ..network import Network
 from .prediction_checks import last_step
 from .theme import BLUE, ORANGE, check_axes, plain
@@ -161,7 +161,9 @@ def plot_images(
     if signed:
         pixels = _diverging_colors(pixels)
     height, width = pixels.shape[1:3]
-    columns = columns or len(pixels)
+    columns = len(pixels) if columns is None else check_count("columns", columns)
+    if titles is not None and len(titles := check_list("titles", titles)) < len(pixels):
+        raise ValueError(f"titles has {len(titles)} texts, but images has {len(pixels)} images")
     title_height = 0.24 * height * (titles is not None)
     step_x, step_y = 1.12 * width, 1.12 * height + title_height
     for i, image in enumerate(pixels):

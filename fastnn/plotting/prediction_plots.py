@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.validation import as_array, check_array, check_count, check_sample_weight
+from ..core.validation import as_array, check_array, check_choice, check_count, check_sample_weight
 from ..network import Network
 from .prediction_checks import (
     LabelledProbabilities,
@@ -100,8 +100,7 @@ def plot_confusion(
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
     ax = check_axes(ax)
-    if normalize not in (None, "true", "pred", "all"):
-        raise ValueError(f"normalize must be 'true', 'pred', 'all' or None, got {normalize!r}")
+    check_choice("normalize", normalize, ("true", "pred", "all", None))
     classes, true, predicted = _true_and_predicted(y_true, y_pred, labels)
     weight = check_sample_weight(sample_weight, len(true), np.dtype(float))[0]
     shown = _most_frequent(true, len(classes), MAX_CLASSES)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .. import kernels
 from ..core.options import ImmutableOptions
-from ..core.validation import check_count, check_number
+from ..core.validation import check_choice, check_count, check_number
 from ..kernels import Schedule as Kind
 
 if TYPE_CHECKING:
@@ -87,6 +87,4 @@ def whole_number(minimum: int) -> Callable[[str, Any], float]:
 
 def check_unit(name: str, value: str) -> str:
     """Check the unit of t, "epoch" or "step"."""
-    if value not in ("epoch", "step"):
-        raise ValueError(f"{name} must be 'epoch' or 'step', got {value!r}")
-    return value
+    return check_choice(name, value, ("epoch", "step"))

@@ -65,6 +65,8 @@ def create_app(
     if hasattr(model, "n_threads"):
         model.n_threads = n_threads
     service = TableService(model) if is_table else NetworkService(model, n_threads)
+    if access is not None and not isinstance(access, Access):
+        raise TypeError(f"access must be an Access, got {describe_type(access)}")
     access = access or Access()
     handlers = Handlers(service, name, access.token is not None, max_rows)
     return make_app(handlers.routes, access, Bodies(max_bytes, "--max-bytes of 'fastnn serve'"))

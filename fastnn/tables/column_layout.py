@@ -26,6 +26,7 @@ from itertools import pairwise
 
 from ..core.errors import Argument, Message
 from ..core.messages import join, plural, printable
+from ..core.validation import describe_type
 from .errors import TableError
 
 DELIMITERS = "\t;|,"  # if several fit, the first: a comma can also be a decimal mark
@@ -96,6 +97,11 @@ class ReadOptions:
     #: Of similar files, if this one does not tell.
     likely_encoding: str | None = None
     likely_decimal: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("sep", "encoding", "decimal", "comment", "sql"):
+            if not isinstance(value := getattr(self, name), (str, type(None))):
+                raise TypeError(f"{name} must be a str, got {describe_type(value)}")
 
 
 def find_layout(label, file, options, note=lambda text: None):

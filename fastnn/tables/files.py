@@ -15,6 +15,7 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any
 
 from ..core.messages import join, plural, printable, reason, warn
+from ..core.validation import check_path
 from ..files.replacing import replacing
 from . import formats, tidy
 from .arrow_files import ParquetFiles, ParquetTable
@@ -157,7 +158,7 @@ def read_like(path, text_columns, likely_decimal):
 def _read(path, options, keep=(), on_note=None):
     notes: list = []
     note = notes.append if on_note is None else on_note
-    table = TableReader(os.fsdecode(path), options, keep).read(note)
+    table = TableReader(os.fsdecode(check_path("path", path)), options, keep).read(note)
     for text in notes:
         warn(text, TableWarning)
     return table
@@ -249,7 +250,7 @@ def write(path: Path, columns: Mapping[str, Any]) -> None:
     pa = import_pyarrow()
     try:
         table = pa.table(columns)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, TypeError) as error:
         raise ValueError(
             f"columns do not make a table ({reason(error)}). Pass arrays of the same length."
         ) from None

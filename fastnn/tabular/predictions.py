@@ -117,6 +117,7 @@ class TablePredictions(ExplainedPredictions):
 
     def new_rows(self) -> Any:
         """Return the NewRows that count the values of new rows part by part, as `check` does."""
+        self._check_fitted()
         return NewRows.of(self.model_)
 
     def predict_features(

@@ -14,7 +14,15 @@ import numpy as np
 from .. import losses, optimizers
 from ..callbacks import EarlyStopping, find_early_stopping, resolve_callbacks
 from ..core.draws import UndoDraws
-from ..core.validation import check_count, check_number, check_rng, check_threads, is_names, is_path
+from ..core.validation import (
+    check_count,
+    check_flag,
+    check_number,
+    check_rng,
+    check_threads,
+    is_names,
+    is_path,
+)
 from ..distributed.ranks import check_same_shards
 from ..state import TrainingState, fresh, resumed
 from . import engines
@@ -71,6 +79,8 @@ validation_fraction, max_steps
 
     def __post_init__(self):
         set_field = object.__setattr__  # the object is frozen
+        for name in ("shuffle", "resume"):
+            set_field(self, name, check_flag(name, getattr(self, name)))
         optimizer = self.optimizer
         if optimizer is None and not self.resume:
             optimizer = "adam"

@@ -1,19 +1,14 @@
-# Functions on NumPy arrays: activations, vector functions, updates, schedules.
+# Functions on NumPy arrays: activations, vector functions, updates, schedules. An Array checks the dtype, so that there are
+# kernels for it.
 
 cdef enum:
     MAX_MOMENTS = 4         # as in ops/update.pxi
-
-cdef const Kernels* kernels_of(x) except NULL:
-    """The kernels for an array's dtype."""
-    if x.itemsize != 4 and x.itemsize != 8:
-        raise TypeError(f"Expected an array of float32 or float64, got {x.dtype}.")
-    return kernels(x.itemsize)
 
 def activation(int kind, Z, out):
     """out = f(Z)"""
     cdef Py_ssize_t m = Z.shape[Z.ndim - 1] if Z.ndim else 1, n = Z.size // m if m else 0
     cdef Array z = Array(Z, Z.itemsize, n * m), o = Array(out, Z.itemsize, n * m, True)
-    cdef const Kernels* t = kernels_of(Z)
+    cdef const Kernels* t = kernels(Z.itemsize)
     cdef ZeroedBuffer workspace = ZeroedBuffer(t.row_workspace_size(m) if kind == SOFTMAX else 0)
     with nogil:
         t.activation(kind, z.data, o.data, n, m, workspace.data)
@@ -22,7 +17,7 @@ def activation_backward(int kind, dA, Z, dZ):
     """dZ = dA * f'(Z)"""
     cdef Py_ssize_t m = Z.shape[Z.ndim - 1] if Z.ndim else 1, n = Z.size // m if m else 0
     cdef Array z = Array(Z, Z.itemsize, n * m), a = Array(dA, Z.itemsize, n * m), d = Array(dZ, Z.itemsize, n * m, True)
-    cdef const Kernels* t = kernels_of(Z)
+    cdef const Kernels* t = kernels(Z.itemsize)
     cdef ZeroedBuffer workspace = ZeroedBuffer(t.row_workspace_size(m) if kind == SOFTMAX else 0)
     with nogil:
         t.activation_backward(kind, a.data, z.data, d.data, n, m, workspace.data)
@@ -31,7 +26,7 @@ def vector_function(int which, x, out):
     """out = f(x), f one of `VectorFunction`"""
     cdef Array a = Array(x, x.itemsize, x.size), o = Array(out, x.itemsize, x.size, True)
     cdef Py_ssize_t n = x.size
-    cdef const Kernels* t = kernels_of(x)
+    cdef const Kernels* t = kernels(x.itemsize)
     with nogil:
         t.vector_function(which, a.data, o.data, n)
 
@@ -39,7 +34,7 @@ def all_finite(x):
     """Whether all numbers of an array are finite."""
     cdef Array a = Array(x, x.itemsize, x.size)
     cdef Py_ssize_t n = x.size
-    cdef const Kernels* t = kernels_of(x)
+    cdef const Kernels* t = kernels(x.itemsize)
     cdef bint finite
     with nogil:
         finite = t.all_finite(a.data, n)
@@ -50,7 +45,7 @@ def multiply_adds(x, Py_ssize_t n):
 
     x is a copy of two numbers, the first of which changes."""
     cdef Array a = Array(x, x.itemsize, 2, True)
-    cdef const Kernels* t = kernels_of(x)
+    cdef const Kernels* t = kernels(x.itemsize)
     with nogil:
         n = t.multiply_adds(a.data, n)
     return n

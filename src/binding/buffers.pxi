@@ -1,8 +1,8 @@
 # Buffers: views of the user's arrays, and zeroed memory.
 
 cdef inline Py_ssize_t itemsize_of(const char* format) noexcept:
-    """4 for native float32, 8 for native float64, 0 for anything else."""
-    if format == NULL or format[0] == 0 or format[1] != 0:
+    """4 for native float32, 8 for native float64, 0 for anything else. format: not NULL, as PyBUF_FORMAT requests."""
+    if format[0] == 0 or format[1] != 0:
         return 0
     return 4 if format[0] == c"f" else 8 if format[0] == c"d" else 0
 

@@ -47,6 +47,7 @@ def forward_mean_finite(list networks, X):
     cdef Py_buffer x, y
     cdef bint finite, holds_out = False
     cdef Reading reading = Reading(networks)
+    first.check_bound()
     if type(X) is not ndarray or not get_matrix(X, &x, first.itemsize, first.n_in, False):
         return None
     try:

@@ -104,6 +104,12 @@ cdef class CompiledNetwork:
             self.params_end = <char*>a.data + a.view.len
         return a.data
 
+    cdef int check_bound(self) except -1:
+        """Raise if there are no layers to read."""
+        if self.shape is None:
+            raise ValueError("This CompiledNetwork has no layers. Make an MLP.")
+        return 0
+
     cdef int check_not_training(self) except -1:
         cdef unsigned long thread = owner_get(&self.training_thread)
         if thread and thread != PyThread_get_thread_ident():
@@ -212,6 +218,7 @@ cdef class CompiledNetwork:
         cdef Py_buffer x, y
         cdef bint finite, holds_out = False
         cdef ZeroedBuffer shape = self.shape
+        self.check_bound()
         cdef int trainings = self.begin_reading()
         if type(X) is not ndarray or not get_matrix(X, &x, self.itemsize, self.n_in, False):
             return None
@@ -251,6 +258,7 @@ cdef class CompiledNetwork:
         cdef ZeroedBuffer shape = self.shape, memory
         cdef list references = self.references
         cdef Poll poll
+        self.check_bound()
         X.check(self, n)
         net.table = &X.layout
         set_poll(&poll, abort)
@@ -260,6 +268,7 @@ cdef class CompiledNetwork:
         return raise_pending(abort)
 
     cdef int run(self, const void* X, Py_ssize_t n, void* out, Abort abort=None) except -1:
+        self.check_bound()
         cdef Py_ssize_t size = self.kernels.forward_workspace_size(&self.net, n)
         cdef char stack[STACK_BYTES + 64]
         cdef ZeroedBuffer memory, shape

@@ -19,7 +19,7 @@ cdef class InTraining:
     def __init__(self, list networks, bint of_gradients=False):
         self.networks, self.of_gradients = networks, of_gradients
 
-    cdef owner* owner_of(self, CompiledNetwork network) noexcept:
+    cdef owner* owner_of(self, CompiledNetwork network) except NULL:
         return &network.gradient_thread if self.of_gradients else &network.training_thread
 
     def __enter__(self):

@@ -3,6 +3,7 @@
 def training_bytes(CompiledNetwork network, Py_ssize_t batch_size, *, int loss, dict optimizer, dropout=None):
     """The bytes that a `Trainer` of these arguments allocates, besides 8 for each row if it has a generator: its copies
     of parameters and moments, and its workspace, in one thread."""
+    network.check_bound()
     cdef Training training
     cdef Array schedule, rates = optional(dropout, sizeof(double), network.net.n_layers)
     if batch_size < 1:
@@ -18,4 +19,5 @@ def training_bytes(CompiledNetwork network, Py_ssize_t batch_size, *, int loss, 
 
 def forward_bytes(CompiledNetwork network, Py_ssize_t n):
     """The bytes of the workspace in which `forward` computes n rows of an array in one thread."""
+    network.check_bound()
     return network.kernels.forward_workspace_size(&network.net, n)

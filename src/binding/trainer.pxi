@@ -70,6 +70,7 @@ cdef class Trainer(ShufflingTeam):
         cdef Py_ssize_t n_X = len(X), n = n_X if rows is None else len(rows), size = network.itemsize
         cdef Array x = None, y, w, o, r, d, numbers, rates, outputs, gradient
         cdef CompiledTable rows_of_table = X if isinstance(X, CompiledTable) else None
+        network.check_bound()
         if self.memory is not None:
             raise RuntimeError("This Trainer is initialized already. Make a new one.")
         if batch_size < 1 or n < 1:
@@ -137,7 +138,7 @@ cdef class Trainer(ShufflingTeam):
         self.training.stopping.keep_params = keeps_best
         self.prepare(validation, workspace)
 
-    def twin(self, CompiledNetwork network, *, Py_ssize_t batch_size, dict optimizer=None, rows=None, generator=None,
+    def twin(self, CompiledNetwork network not None, *, Py_ssize_t batch_size, dict optimizer=None, rows=None, generator=None,
              Trainer validation=None):
         """A new Trainer of another network of the same layers: with the same data, loss and workspace.
 
@@ -311,6 +312,8 @@ cdef class Trainer(ShufflingTeam):
         """Change the optimizer. Its moments must be the same."""
         cdef Optimizer o
         cdef Array rates = read_optimizer(optimizer, &o)
+        if self.options is None:
+            raise ValueError("This Trainer has no memory for updates. Make a new one with an optimizer.")
         if (self.kernels.n_moments(&o) != self.kernels.n_moments(&self.training.optimizer)
                 or (o.clip_norm != 0) != (self.training.optimizer.clip_norm != 0)):
             raise ValueError("The new optimizer needs a different number of moment buffers, or differs in whether "

@@ -37,7 +37,7 @@ cdef void dot_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer) noexcept
     cdef Inputs X = layer.inputs
     cdef const real* w = layer.W.data
     cdef real* Z = layer.Z.data
-    cdef real bias = layer.b[0] if layer.b != NULL else 0, x
+    cdef real bias = layer.b[0], x
     if n_in >= LONG_DOT:
         dot_rows(lo, hi, layer, bias)
     elif n_in == 1:                             # the other 15 lanes of the sum are 0

@@ -72,7 +72,7 @@ cdef inline void narrow_forward_rows(const int m, const int groups, const RowGro
     cdef Py_ssize_t j, n_inputs, k = layer.n_in
     cdef int g, i, o
     for o in range(m):
-        w = vset(b[o] if b != NULL else 0)
+        w = vset(b[o])
         for g in range(groups):
             c[groups * o + g] = w
     for j from 0 <= j < k by LANES:
@@ -92,8 +92,8 @@ cdef inline void narrow_forward_rows(const int m, const int groups, const RowGro
         vtranspose(part, LANES, group.Z + g * LANES * PANEL, PANEL)
 
 cdef inline int group_size(int m, int first) noexcept nogil:
-    """Outputs of the group that begins with output `first`, if m > NARROW_GROUP: 4 to NARROW_GROUP, groups differ by at
-    most one."""
+    """Outputs of the group that begins with output `first`, if m > NARROW_GROUP: 4 to 7, since a narrow layer has 9, 10 or
+    17 to 20 outputs. Groups differ by at most one."""
     cdef int n_groups = (m + NARROW_GROUP - 1) // NARROW_GROUP, large = m % n_groups, size = m // n_groups
     return size + 1 if first < large * (size + 1) else size
 
@@ -133,7 +133,7 @@ cdef inline void narrow_forward_blocks(const int groups, const RowGroup* group, 
     cdef int g, o, size, m = <int>layer.n_out
     for o in range(<int>round_up(m, LANES)):
         for g in range(groups):
-            vstore(sums + (groups * o + g) * LANES, vset(b[o] if b != NULL and o < m else 0))
+            vstore(sums + (groups * o + g) * LANES, vset(b[o] if o < m else 0))
     for first from 0 <= first < k by NARROW_INPUTS:
         n = min_(NARROW_INPUTS, k - first)
         for j from 0 <= j < n by LANES:
@@ -145,8 +145,7 @@ cdef inline void narrow_forward_blocks(const int groups, const RowGroup* group, 
             if size == 4: add_inputs(4, groups, n, columns, W, sums + groups * o * LANES)
             elif size == 5: add_inputs(5, groups, n, columns, W, sums + groups * o * LANES)
             elif size == 6: add_inputs(6, groups, n, columns, W, sums + groups * o * LANES)
-            elif size == 7: add_inputs(7, groups, n, columns, W, sums + groups * o * LANES)
-            else: add_inputs(8, groups, n, columns, W, sums + groups * o * LANES)
+            else: add_inputs(7, groups, n, columns, W, sums + groups * o * LANES)
             o += size
     for o from 0 <= o < m by LANES:
         for g in range(groups):
@@ -239,8 +238,7 @@ cdef void narrow_weight_groups(const bint whole, int m, const WeightPanel* panel
         if size == 4: narrow_weight_panel(4, whole, &p)
         elif size == 5: narrow_weight_panel(5, whole, &p)
         elif size == 6: narrow_weight_panel(6, whole, &p)
-        elif size == 7: narrow_weight_panel(7, whole, &p)
-        else: narrow_weight_panel(8, whole, &p)
+        else: narrow_weight_panel(7, whole, &p)
         o += size
 
 cdef inline void narrow_weight_outputs(const int few, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,

@@ -98,7 +98,7 @@ cdef void table_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, const 
         strip.K = inputs.knots + q * strip.knot_stride
         strip.V = t.V + q * t.panel_stride
         strip.Z = panels(layer.Z.data + q * layer.Z.stride, layer.Z.stride)
-        strip.bias = layer.b + q * PANEL if table.n_numbers == 0 and layer.b != NULL else NULL
+        strip.bias = layer.b + q * PANEL if table.n_numbers == 0 else NULL
         strip.row_size = columns_in_panel(t, q)
         if is_pair(t, q):
             add_entries(VECS, True, 2, lo, hi, &strip)

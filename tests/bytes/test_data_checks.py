@@ -29,31 +29,19 @@ def test_an_honest_table_has_none():
     assert found(words=words, n=RNG.integers(0, 1000, N), z=X + RNG.normal(size=N)) == {}
 
 
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("a", np.arange(N)),
-        ("a", RNG.permutation(N) + 1000),
-        ("customer_id", RNG.permutation(N) * 7),
-        ("passengerId", RNG.permutation(N) * 7),
-        ("Nr", RNG.permutation(N) * 7),
-        ("name", [f"person {i}" for i in range(N)]),
-    ],
-)
+NUMBERS = RNG.permutation(N)
+IDS = [("a", np.arange(N)), ("a", NUMBERS + 1000), ("name", [f"person {i}" for i in range(N)])]
+IDS += [(name, NUMBERS * 7) for name in ("customer_id", "passengerId", "Nr")]
+OTHERS = [("year", np.arange(N) + 1600), ("width", NUMBERS * 1.0), ("id", np.arange(N) // 2)]
+OTHERS += [(name, NUMBERS * 7) for name in ("population", "paid")]
+
+
+@pytest.mark.parametrize(("name", "values"), IDS)
 def test_ids(name, values):
     assert found(**{name: values}) == {name: "id"}
 
 
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("year", np.arange(N) + 1600),
-        ("population", RNG.permutation(N) * 7),
-        ("width", RNG.permutation(N) * 1.0),
-        ("paid", RNG.permutation(N) * 7),
-        ("id", np.arange(N) // 2),
-    ],
-)
+@pytest.mark.parametrize(("name", "values"), OTHERS)
 def test_columns_that_are_no_ids(name, values):
     assert name not in found(**{name: values})
 
@@ -62,19 +50,19 @@ def test_few_rows_are_no_ids():
     assert check_data(pa.table({"a": range(10), "y": [0, 1] * 5}), "y") == []
 
 
-@pytest.mark.parametrize(
-    ("values", "kind"),
-    [
-        (Y, "target copy"),
-        (Y.astype(float), "target copy"),
-        (np.where(Y, "yes", "no"), "target copy"),
-        (np.where(RNG.random(N) < 0.005, 1 - Y, Y), "target alone"),
-        ([str(i % 7) if y else None for i, y in enumerate(Y)], "target alone"),
-        (Y + RNG.uniform(0, 0.9, N), "target alone"),
-        (np.where(RNG.random(N) < 0.1, 1 - Y, Y), None),
-        (X, "duplicate column"),
-    ],
-)
+TARGETS = [
+    (Y, "target copy"),
+    (Y.astype(float), "target copy"),
+    (np.where(Y, "yes", "no"), "target copy"),
+    (np.where(RNG.random(N) < 0.005, 1 - Y, Y), "target alone"),
+    ([str(i % 7) if y else None for i, y in enumerate(Y)], "target alone"),
+    (Y + RNG.uniform(0, 0.9, N), "target alone"),
+    (np.where(RNG.random(N) < 0.1, 1 - Y, Y), None),
+    (X, "duplicate column"),
+]
+
+
+@pytest.mark.parametrize(("values", "kind"), TARGETS)
 def test_columns_that_contain_the_target(values, kind):
     assert found(a=values).get("a") == kind
 
@@ -104,11 +92,8 @@ def test_rows_sorted_by_the_target():
 
 
 def test_columns_without_information():
-    assert found(a=["x"] * N, b=pa.nulls(N), c=pa.nulls(N, pa.string()), d=["x", None] * 200) == {
-        "a": "constant",
-        "b": "empty",
-        "c": "empty",
-    }
+    columns = dict(a=["x"] * N, b=pa.nulls(N), c=pa.nulls(N, pa.string()), d=["x", None] * 200)
+    assert found(**columns) == {"a": "constant", "b": "empty", "c": "empty"}
 
 
 def test_duplicate_columns():
@@ -160,9 +145,8 @@ def test_the_messages_say_what_to_do():
 
 def test_without_a_target():
     assert found(None, a=np.arange(N)) == {"a": "id"}
-    with pytest.raises(
-        ValueError, match=r"target is 'Y', but there is no such column. Did you mean"
-    ):
+    message = r"target is 'Y', but there is no such column. Did you mean"
+    with pytest.raises(ValueError, match=message):
         found("Y")
 
 

@@ -8,6 +8,7 @@ import runpy
 
 import numpy as np
 import pytest
+from places import DATA
 
 from fastnn import datasets
 
@@ -19,9 +20,8 @@ def test_digits():
     assert (X.shape, X.dtype, y.shape, y.dtype) == ((1797, 64), "float32", (1797,), "int64")
     assert X.flags.c_contiguous and X.min() == 0 and X.max() == 1
     np.testing.assert_array_equal(np.unique(X * 16), np.arange(17))
-    np.testing.assert_array_equal(
-        np.bincount(y), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
-    )
+    counts = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    np.testing.assert_array_equal(np.bincount(y), counts)
     assert round(float(X.sum()) * 16) == 561718
 
 
@@ -53,11 +53,9 @@ def test_every_call_returns_new_arrays(load):
 def test_files_are_small_and_say_where_they_come_from(path):
     assert path.stat().st_size < 100_000
     text = path.with_name(path.name.replace(".csv.gz", ".txt")).read_text(encoding="utf-8")
-    needed = [path.name, "Creators\n", "Source\n", "Licence\n"]
-    if path.name == "flats.csv.gz":
-        needed += ["BSD 3-Clause"]
-    else:
-        needed += ["https://doi.org/", "CC BY 4.0", "Changes\n"]
+    licence = ["https://doi.org/", "CC BY 4.0", "Changes\n"]
+    needed = ["BSD 3-Clause"] if path.name == "flats.csv.gz" else licence
+    needed += [path.name, "Creators\n", "Source\n", "Licence\n"]
     for part in needed:
         assert part in text
     with gzip.open(path, "rt", encoding="ascii") as file:
@@ -74,11 +72,11 @@ def test_every_data_set_has_a_path():
     assert files == [datasets.path(name) for name in ("digits", "flats", "wine")]
     with pytest.raises(ValueError, match="name must be 'digits', 'flats' or 'wine', got"):
         datasets.path("../wine")
+    with pytest.raises(ValueError, match="name must be 'digits', 'flats' or 'wine', got"):
+        datasets.path(np.array(["wine", "flats"]))
 
 
 def test_flats_are_what_their_program_makes():
-    program = runpy.run_path(
-        str(pathlib.Path(__file__).parents[2] / "tests" / "data" / "make_flats.py")
-    )
+    program = runpy.run_path(str(DATA / "make_flats.py"))
     with gzip.open(datasets.path("flats"), "rt", encoding="ascii", newline="") as file:
         assert file.read() == program["flats_csv"]()

@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 from cli_cases import FAST, write_csv
+from file_edits import split
 from scale import scaled
 
 import fastnn
@@ -30,56 +31,44 @@ def test_texts_are_written_in_utf_8(tmp_path):
     net.metadata = {"a": TEXT * 10, "b": '\ud800\x00\x1b\u2028"\\'}
     net.save(tmp_path / "m")
     data = (tmp_path / "m").read_bytes()
-    header = json.loads(data[8 : 8 + header_bytes(tmp_path / "m")])  # as any reader does
+    header, _ = split(data)  # as any reader does
     assert json.loads(header["__metadata__"]["user"]) == net.metadata
     assert TEXT.encode() in data and header_bytes(tmp_path / "m") < 3 * 4000 + 2000
     assert fastnn.load(tmp_path / "m").metadata == net.metadata
 
 
 def test_sizes_that_no_file_can_hold(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"at most 1,000 sizes of at most 16,777,216, .* got 1,001"
-    ):
+    many = r"at most 1,000 sizes of at most 16,777,216, .* got 1,001"
+    with pytest.raises(ValueError, match=many):
         fastnn.MLP([1] * 1001)
-    with pytest.raises(ValueError, match=r"got 2 sizes of up to 16,777,217"):
+    with pytest.raises(ValueError, match="got 2 sizes of up to 16,777,217"):
         fastnn.MLP([2**24 + 1, 1])
     net = fastnn.MLP([1] * 1000, rng=0)
     net.save(tmp_path / "m")
     assert fastnn.load(tmp_path / "m").layer_sizes == net.layer_sizes
 
 
-@pytest.mark.parametrize(
-    ("metadata", "message"),
-    [
-        ({"a": 1}, "net.metadata must be a dict of str to str"),
-        ({"a": TEXT * 5000}, "Store less in"),
-    ],
-    ids=["no text", "too long"],
-)
+METADATA = {"no text": ({"a": 1}, "net.metadata must be a dict of str to str")}
+METADATA["too long"] = {"a": TEXT * 15_000}, "Store less in"
+
+
+@pytest.mark.parametrize(("metadata", "message"), METADATA.values(), ids=METADATA)
 def test_a_checkpoint_checks_metadata_before_the_first_step(tmp_path, metadata, message):
     safe = fastnn.MLP([2, 1], rng=0)
     net = safe.copy()
     net.metadata = metadata
-    X, y = np.eye(2), [0.0, 1.0]
-    if message.startswith("Store"):
-        net.metadata = {"a": TEXT * 15_000}
     with pytest.raises(ValueError, match=message):
-        net.fit(X, y, callbacks=Checkpoint(tmp_path / "m", every_epochs=5))
+        net.fit(np.eye(2), [0.0, 1.0], callbacks=Checkpoint(tmp_path / "m", every_epochs=5))
     np.testing.assert_array_equal(net.params, safe.params)
 
 
 def test_a_checkpoint_checks_its_state_before_the_first_step(tmp_path, monkeypatch):
     monkeypatch.setattr(safetensors, "MAX_HEADER", 600_000)
-    rates = fastnn.schedules.Rates([0.1] * 50_000)
-    net = fastnn.MLP([2, 1], rng=0)
+    optimizer = fastnn.SGD(lr=fastnn.schedules.Rates([0.1] * 50_000))
+    net, checkpoint = fastnn.MLP([2, 1], rng=0), Checkpoint(tmp_path / "m", every_epochs=5)
     before = net.params.copy()
     with pytest.raises(ValueError, match="the header of the file has"):
-        net.fit(
-            np.eye(2),
-            [0.0, 1.0],
-            optimizer=fastnn.SGD(lr=rates),
-            callbacks=Checkpoint(tmp_path / "m", every_epochs=5),
-        )
+        net.fit(np.eye(2), [0.0, 1.0], optimizer=optimizer, callbacks=checkpoint)
     np.testing.assert_array_equal(net.params, before)
 
 
@@ -135,8 +124,7 @@ def test_tables_that_no_file_can_hold(what, message, no_training, monkeypatch):
 def test_classes_that_no_file_can_hold_are_refused_by_save_alone(cls, tmp_path):
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     settings = dict(hidden_layer_sizes=4, random_state=0)
-    if cls == "MLPClassifier":
-        settings["max_iter"] = 2
+    settings |= dict(max_iter=2) if cls == "MLPClassifier" else {}
     X = np.random.default_rng(0).normal(size=(N, 2))
     y = np.array(["2020", "2021"] * (N // 2), "datetime64[Y]")
     clf = getattr(fastnn, cls)(**settings).fit(X, y)
@@ -200,9 +188,8 @@ def test_train_says_before_the_training_that_no_file_can_hold_the_model(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(safetensors, "MAX_HEADER", 150_000)
     write_texts(20)
-    code, _, errors = call(
-        capsys, "train", "t.csv", "--target", "y", "--out", "m", *FAST[:2], *tune
-    )
+    arguments = "train", "t.csv", "--target", "y", "--out", "m", *FAST[:2], *tune
+    code, _, errors = call(capsys, *arguments)
     assert code == 2 and len(errors.splitlines()) == 1 and not (tmp_path / "m").exists()
     assert "column 'text' with 20 categories" in errors and "Pass --drop text." in errors
 
@@ -216,9 +203,8 @@ def test_the_record_of_a_training_is_at_most_as_large_as_expected(tmp_path, monk
     from fastnn.cli import record, train
 
     sizes = []
-    monkeypatch.setattr(
-        train, "largest_size", lambda *a: sizes.append(record.largest_size(*a)) or sizes[-1]
-    )
+    largest = lambda *a: sizes.append(record.largest_size(*a)) or sizes[-1]  # noqa: E731
+    monkeypatch.setattr(train, "largest_size", largest)
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     k = 40

@@ -7,7 +7,8 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
-from fastnn.tables import read
+from table_media import read_with_notes
+
 from fastnn.tables.files import locate
 
 #: The first lines of divorce.dat, a table of the survival package of R.
@@ -46,13 +47,7 @@ TEXTS = {
 @pytest.fixture
 def table(file):
     """table(text, **options) -> (pyarrow.Table, notes without the path)"""
-
-    def read_text(text, **options):
-        notes = []
-        path = file("a.txt", text)
-        return read(path, on_note=notes.append, **options), [n.removeprefix(path) for n in notes]
-
-    return read_text
+    return lambda text, **options: read_with_notes(file("a.txt", text), **options)
 
 
 def test_a_table_of_r(table, file):
@@ -74,25 +69,20 @@ def test_a_table_of_r(table, file):
 
 def test_values_and_names_on_the_left(table):
     values, notes = table(LEFT)
-    assert [list(row.values())[:3] for row in values.to_pylist()] == [
-        ["Ann Smith", "New York", 12.5],
-        ["Bo", "Rome", 7],
-        ["Cy Lee", "Oslo", None],
-    ]
+    names, cities = ["Ann Smith", "Bo", "Cy Lee"], ["New York", "Rome", "Oslo"]
+    assert values.select(["name", "city", "price"]).to_pydict() == dict(
+        name=names, city=cities, price=[12.5, 7, None]
+    )
     assert str(values["when"][0]) == "2026-01-31 10:00:00"
-    assert [x or None for x in values["note"].to_pylist()] == [
-        *(None, "5 > 4 and more of it", '"quoted"')
-    ]
+    notes_of_rows = [x or None for x in values["note"].to_pylist()]
+    assert notes_of_rows == [None, "5 > 4 and more of it", '"quoted"']
     assert len(notes) == 1
 
 
 def test_a_line_below_the_names(table, file):
     values, _ = table(WITH_RULE)
-    assert values.to_pydict() == {
-        "id": [7, 8, 9],
-        "name": ["Ann Smith", "Bo", "-- --"],
-        "n": [5, 12, 3],
-    }
+    names = ["Ann Smith", "Bo", "-- --"]
+    assert values.to_pydict() == {"id": [7, 8, 9], "name": names, "n": [5, 12, 3]}
     assert locate(file("a.txt", WITH_RULE), 2) == "line 6"
 
 
@@ -129,14 +119,10 @@ def test_an_option_keeps_one_column(table):
 def test_tables_that_pandas_prints(table, index, justify):
     pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame(
-        {
-            "id": range(1, 31),
-            "city": rng.choice(["New York", "Rome", "San José", "Oslo"], 30),
-            "price": rng.normal(size=30).round(2),
-            "street": [f"{i * 7} Long Lane {'B' * (i % 3)}".strip() for i in range(30)],
-        }
-    )
+    cities = rng.choice(["New York", "Rome", "San José", "Oslo"], 30)
+    streets = [f"{i * 7} Long Lane {'B' * (i % 3)}".strip() for i in range(30)]
+    numbers = dict(id=range(1, 31), city=cities, price=rng.normal(size=30).round(2))
+    frame = pd.DataFrame(numbers | dict(street=streets))
     values, notes = table(frame.to_string(index=index, justify=justify))
     assert values.to_pydict() == frame.to_dict("list")
     expected = pd.read_fwf(io.StringIO(frame.to_string(index=False)))

@@ -3,15 +3,16 @@ characters, and no text ends a command with a traceback."""
 
 import csv
 import io
-import json
 import os
 import random
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cli_cases import FAST, write_csv
+from file_edits import join, pack, split, unpack
 from scale import scaled
 
 import fastnn
@@ -85,36 +86,14 @@ def models(tmp_path_factory):
         estimator.save("estimator.safetensors")
         net = fastnn.MLP([2, 3, 1], rng=0)
         net.metadata = {"units": "cm"}
-        net.fit(
-            X, X[:, 0], epochs=1, optimizer=fastnn.Adam(lr=fastnn.schedules.CosineDecay(1e-3, 10))
-        )
+        optimizer = fastnn.Adam(lr=fastnn.schedules.CosineDecay(1e-3, 10))
+        net.fit(X, X[:, 0], epochs=1, optimizer=optimizer)
         net.save("network.safetensors")
         fastnn.save_many({"one": net, "two": net.copy()}, "many.safetensors")
     finally:
         os.chdir(here)
     found = {path.stem: path.read_bytes() for path in folder.glob("*.safetensors")}
     return found, (folder / "t.csv").read_text("utf-8")
-
-
-def header_of(content):
-    n = int.from_bytes(content[:8], "little")
-    return json.loads(content[8 : 8 + n]), content[8 + n :]
-
-
-def unpack(value):
-    """JSON inside of texts as values, as often as it is nested."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        return {"JSON": unpack(json.loads(value))}
-    if isinstance(value, dict):
-        return {key: unpack(item) for key, item in value.items()}
-    return [unpack(item) for item in value] if isinstance(value, list) else value
-
-
-def pack(value):
-    if isinstance(value, dict):
-        packed = {key: pack(item) for key, item in value.items()}
-        return json.dumps(packed["JSON"]) if packed.keys() == {"JSON"} else packed
-    return [pack(item) for item in value] if isinstance(value, list) else value
 
 
 def texts_of(value):
@@ -133,29 +112,21 @@ def texts_of(value):
 def renamed(value, old, new, counter):
     """JSON with another text in place of one; counter counts down to the only one to change, or
     is None to change all."""
-
-    def text(x):
-        if x != old:
-            return x
-        if counter is not None:
-            counter[0] -= 1
-            return new if counter[0] == -1 else x
-        return new
-
-    if isinstance(value, str):
-        return text(value)
+    if isinstance(value, str) and value == old:
+        if counter is None:
+            return new
+        counter[0] -= 1
+        return new if counter[0] == -1 else value
     if isinstance(value, dict):
-        return {text(key): renamed(item, old, new, counter) for key, item in value.items()}
-    if isinstance(value, list):
-        return [renamed(item, old, new, counter) for item in value]
-    return value
+        items = value.items()
+        return {renamed(k, old, new, counter): renamed(x, old, new, counter) for k, x in items}
+    return [renamed(x, old, new, counter) for x in value] if isinstance(value, list) else value
 
 
 def hostile_file(content, old, new, only):
-    header, arrays = header_of(content)
+    header, arrays = split(content)
     value = renamed(unpack(header), old, new, None if only is None else [only])
-    text = json.dumps(pack(value)).encode()
-    return len(text).to_bytes(8, "little") + text + arrays
+    return join(pack(value), arrays)
 
 
 #: Texts of the models of tables that all commands use.
@@ -166,7 +137,7 @@ def cases(models):
     """Yield random (model, old text, new text, the occurrence to change or None for all)."""
     places = {}
     for name, content in models.items():
-        texts = [x for x in texts_of(unpack(header_of(content)[0])) if x != "JSON"]
+        texts = [x for x in texts_of(unpack(split(content)[0])) if x != "JSON"]
         places[name] = [(x, texts.count(x)) for x in dict.fromkeys(texts)]
     rng = random.Random(0 if scaled(1) == 1 else None)
     for i in range(scaled(60)):
@@ -187,16 +158,14 @@ def write_renamed(table, old, new):
         writer.writerows([new if cell == old else cell for cell in row] for row in rows)
 
 
-COMMANDS = (
-    ("info", "m"),
-    ("info", "m", "--json"),
+COMMANDS = [
+    *(("info", "m"), ("info", "m", "--json")),
     ("predict", "m", "t.csv", "--out", "o.csv", "--keep", "all"),
-    ("predict", "m", "t.csv", "--json"),
-    ("predict", "m", "t.csv", "--proba"),
-    ("export", "m", "--c", "o.c"),
-    ("export", "m", "--torch", "o.safetensors"),
-    ("export", "m", "--onnx", "o.onnx"),
-)
+    *(("predict", "m", "t.csv", option) for option in ("--json", "--proba")),
+    *(("export", "m", "--c", "o.c"), ("export", "m", "--torch", "o.safetensors")),
+]
+if find_spec("onnx"):
+    COMMANDS.append(("export", "m", "--onnx", "o.onnx"))
 
 
 def wrong_in_command(capsys, *arguments):
@@ -220,14 +189,14 @@ def shown(model, capsys):
     return [repr(model), capsys.readouterr().out]
 
 
-def test_every_text_of_a_model_file_in_every_command(models, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def in_folder(tmp_path, monkeypatch):
+    """The working directory is empty."""
     monkeypatch.chdir(tmp_path)
+
+
+def test_every_text_of_a_model_file_in_every_command(models, in_folder, capsys):
     models, table = models
-    has_onnx = True
-    try:
-        import onnx  # noqa: F401
-    except ImportError:
-        has_onnx = False
     loaded, bad = 0, []
     for name, old, hostile, only in cases(models):
         new = HOSTILE[hostile]
@@ -240,7 +209,7 @@ def test_every_text_of_a_model_file_in_every_command(models, tmp_path, monkeypat
         else:
             loaded += 1
             wrong = [text for text in shown(model, capsys) if not is_clean(text)]
-        for arguments in COMMANDS[: len(COMMANDS) - (not has_onnx)]:
+        for arguments in COMMANDS:
             wrong += wrong_in_command(capsys, *arguments)
         bad += [(name, old[:40], hostile, only, *wrong)] if wrong else []
     assert not bad, "\n".join(map(str, bad))
@@ -248,26 +217,25 @@ def test_every_text_of_a_model_file_in_every_command(models, tmp_path, monkeypat
 
 
 def test_a_file_with_texts_that_utf_8_lacks_is_refused_where_it_cannot_be_used(
-    models, tmp_path, monkeypatch, capsys
+    models, in_folder, capsys
 ):
-    monkeypatch.chdir(tmp_path)
     models, table = models
     Path("t.csv").write_text(table, "utf-8")
-    for old, what in (("empty", "column"), ("yes", "class")):
+    predict, export = ("predict", "m", "t.csv"), ("export", "m", "--onnx", "o.onnx")
+    texts = [(predict, "empty", "column"), (predict, "yes", "class")]
+    if find_spec("onnx"):
+        texts += [(export, "a", "column"), (export, "yes", "class"), (export, "Rom", "category")]
+    for command, old, what in texts:
         Path("m").write_bytes(hostile_file(models["y"], old, "a\ud800", None))
-        code, out, errors = call(capsys, "predict", "m", "t.csv")
-        assert (code, out) == (2, "") and f"has the {what} 'a\ufffd', which UTF-8 cannot" in errors
-    pytest.importorskip("onnx")
-    for old, what in (("a", "column"), ("yes", "class"), ("Rom", "category")):
-        Path("m").write_bytes(hostile_file(models["y"], old, "a\ud800", None))
-        code, out, errors = call(capsys, "export", "m", "--onnx", "o.onnx")
-        assert code == 2 and f"the {what} 'a\ufffd' cannot be written in UTF-8" in errors
+        code, out, errors = call(capsys, *command)
+        reason = "cannot be written in UTF-8" if command is export else "which UTF-8 cannot"
+        assert (code, out) == (2, "")
+        assert f"the {what} 'a\ufffd'{' ' if command is export else ', '}{reason}" in errors
 
 
 def test_predictions_are_exact_in_files_and_safe_on_a_terminal(
-    models, tmp_path, monkeypatch, capsys
+    models, in_folder, monkeypatch, capsys
 ):
-    monkeypatch.chdir(tmp_path)
     models, table = models
     Path("t.csv").write_text(table, "utf-8")
     label = "a\x1b[31m\x9bb"
@@ -318,16 +286,9 @@ def hostile_tables():
     return [("target", "markup"), *rng.sample(tables, min(scaled(4), len(tables)))]
 
 
-def test_every_text_of_a_table_in_every_command(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    bad = []
-    options = ["--out", "m", *FAST, "--report", "r.html"]
-    try:
-        import matplotlib  # noqa: F401
-
-        options += ["--plot", "p.svg"]
-    except ImportError:
-        pass
+def test_every_text_of_a_table_in_every_command(in_folder, capsys):
+    bad, options = [], ["--out", "m", *FAST, "--report", "r.html"]
+    options += ["--plot", "p.svg"] if find_spec("matplotlib") else []
     for place, name in hostile_tables():
         Path("m").unlink(missing_ok=True)
         table, target = write_hostile(place, HOSTILE[name])

@@ -41,17 +41,14 @@ def test_predictions(name, isa):
 def test_the_training_state():
     net = fastnn.load(golden.FOLDER / "state-1.safetensors")
     state = net.state
-    assert state.optimizer == fastnn.SGD(
-        fastnn.schedules.ReduceOnPlateau(0.3, patience=0), clip_norm=1.0, average=0.9
-    )
+    schedule = fastnn.schedules.ReduceOnPlateau(0.3, patience=0)
+    assert state.optimizer == fastnn.SGD(schedule, clip_norm=1.0, average=0.9)
     assert (state.step, state.epoch, state.row, state.loss_sum) == (18, 3, 16, 1.25)
     assert (state.split_rows, state.split_held_out) == (60, 15)
     assert state.seed is not None and state.plateau is not None and state.best.epoch == 3
     assert state.params.shape == state.best.params.shape == (net.n_params,)
-    history = net.fit(
-        golden.ROWS, golden.ROWS[:, 0], "huber", epochs=2, batch_size=8, resume=True,
-        validation_fraction=0.25,
-    )  # fmt: skip
+    options = dict(epochs=2, batch_size=8, resume=True, validation_fraction=0.25)
+    history = net.fit(golden.ROWS, golden.ROWS[:, 0], "huber", **options)
     assert history.n_epochs == 2 and history.loss[-1] < 1
 
 

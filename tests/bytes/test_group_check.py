@@ -32,29 +32,20 @@ def test_a_column_of_equal_numbers_of_rows():
 def test_a_column_with_a_name():
     uneven = np.repeat(np.arange(60), RNG.integers(2, 14, 60))
     table = {"x": RNG.normal(size=len(uneven)), "y": LEVEL[uneven]}
-    for name, expected in {
-        "patient": "group",
-        "Subject_ID": "group",
-        "playerID": "group",
-        "city": None,
-        "NO": None,
-        "year": None,
-    }.items():
+    kinds = dict.fromkeys(("patient", "Subject_ID", "playerID"), "group")
+    for name, expected in (kinds | dict.fromkeys(("city", "NO", "year"))).items():
         issues = check_data(pa.table({name: uneven, **table}), "y")
-        kinds = {issue.column: issue.kind for issue in issues if issue.kind == "group"}
-        assert kinds.get(name) == expected, name
+        found = {issue.column: issue.kind for issue in issues if issue.kind == "group"}
+        assert found.get(name) == expected, name
 
 
 def test_a_column_that_fixes_most_others():
     uneven = np.repeat(np.arange(60), RNG.integers(2, 14, 60))
-    fixed = {name: RNG.integers(0, 5, 60)[uneven] for name in "abc"}
-    table = pa.table(
-        {"city": NAMES[uneven], **fixed, "y": LEVEL[uneven] + RNG.normal(size=len(uneven))}
-    )
+    n, fixed = len(uneven), {name: RNG.integers(0, 5, 60)[uneven] for name in "abc"}
+    table = pa.table({"city": NAMES[uneven], **fixed, "y": LEVEL[uneven] + RNG.normal(size=n)})
     assert "group" in [issue.kind for issue in check_data(table, "y")]
-    table = table.append_column("d", pa.array(RNG.normal(size=len(uneven))))
-    for name in "efg":
-        table = table.append_column(name, pa.array(RNG.normal(size=len(uneven))))
+    for name in "defg":
+        table = table.append_column(name, pa.array(RNG.normal(size=n)))
     assert "group" not in [issue.kind for issue in check_data(table, "y")]
 
 

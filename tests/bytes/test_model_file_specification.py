@@ -35,6 +35,19 @@ def read(path):
         return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
 
 
+def split(flat, sizes, bias):
+    """{"W0": array, ...} of the parameters of a network in one array."""
+    layers, offset = {}, 0
+    for i, (k, m) in enumerate(zip(sizes, sizes[1:])):
+        layers[f"W{i}"] = flat[offset : offset + k * m].reshape(k, m)
+        offset += k * m
+        if bias:
+            layers[f"b{i}"] = flat[offset : offset + m]
+            offset += m
+    assert offset == len(flat)
+    return layers
+
+
 def outputs(network, layers, a):
     """The outputs of a network. layers: {"W0": array, ...}."""
     for i, name in enumerate(network["activations"]):
@@ -48,11 +61,6 @@ def outputs(network, layers, a):
 def assert_close(actual, expected):
     bound = 1e-5 if actual.dtype == "float32" else 1e-12
     assert_within(actual.astype(float), expected, bound * np.abs(expected).max())
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "model.safetensors"
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -77,13 +85,7 @@ def test_many_networks(path):
     for net, group in zip(nets, arrays["groups"].tolist(), strict=True):
         network, params = networks[group], arrays[f"params{group}"][seen[group]]
         seen[group] += 1
-        layers, offset = {}, 0
-        for i, (k, m) in enumerate(zip(network["layer_sizes"], network["layer_sizes"][1:])):
-            layers[f"W{i}"] = params[offset : offset + k * m].reshape(k, m)
-            offset += k * m
-            if network["bias"]:
-                layers[f"b{i}"] = params[offset : offset + m]
-                offset += m
+        layers = split(params, network["layer_sizes"], network["bias"])
         assert_close(net.forward(X.astype("float32")), outputs(network, layers, X))
 
 
@@ -114,15 +116,11 @@ def test_an_estimator(name, path):
     assert metadata["format"] == "fastnn-estimator"
     content = json.loads(metadata["estimator"])
     targets, networks = content["targets"], content["networks"]
-    A = np.mean(
-        [
-            outputs(net["network"], {
-                key.removeprefix(f"networks.{i}."): a for key, a in arrays.items()
-            }, X)
-            for i, net in enumerate(networks)
-        ],
-        axis=0,
-    )  # fmt: skip
+    predicted = []
+    for i, net in enumerate(networks):
+        layers = {key.removeprefix(f"networks.{i}."): a for key, a in arrays.items()}
+        predicted.append(outputs(net["network"], layers, X))
+    A = np.mean(predicted, axis=0)
     assert len(networks) == estimator.n_estimators
     if is_classifier:
         classes = np.array(targets["classes"], targets["dtype"])
@@ -210,20 +208,13 @@ def features_of(features, frame):
     for category in features["categories"]:
         levels, x = category["levels"], columns[category["source"]]
         missing = len(levels) if category["marks_missing"] else -1
-        if category["part"] == "value":
-            code = [
-                missing if text is None else levels.index(text) if text in levels else -1
-                for text in x
-            ]
-        elif category["part"] == "presence":
-            code = np.where(np.isnan(x), missing, 0)
-        else:
-            texts = [date_of(seconds, TEXT_OF_DATE[category["part"]], None) for seconds in x]
-            code = [
-                missing if text is None else levels.index(text) if text in levels else -1
-                for text in texts
-            ]
-        codes.append(np.array(code, int))
+        if category["part"] == "presence":
+            codes.append(np.where(np.isnan(x), missing, 0))
+            continue
+        if category["part"] != "value":
+            x = [date_of(seconds, TEXT_OF_DATE[category["part"]], None) for seconds in x]
+        numbers_of = {text: i for i, text in enumerate(levels)} | {None: missing}
+        codes.append(np.array([numbers_of.get(text, -1) for text in x], int))
     return numbers, codes
 
 
@@ -254,19 +245,10 @@ def of_member(member, params, X, output, n_out):
     """The mean outputs of the networks of a member in each fold."""
     sizes = [X.shape[1], *member["hidden"], n_out]
     network = dict(activations=["silu"] * len(member["hidden"]) + [output], bias=True)
-    folds = []
-    for of_fold in params:
-        outputs_of_fold = []
-        for flat in of_fold:
-            layers, offset = {}, 0
-            for i, (k, m) in enumerate(zip(sizes, sizes[1:])):
-                layers[f"W{i}"] = flat[offset : offset + k * m].reshape(k, m)
-                layers[f"b{i}"] = flat[offset + k * m : offset + k * m + m]
-                offset += k * m + m
-            assert offset == len(flat)
-            outputs_of_fold.append(outputs(network, layers, X))
-        folds.append(np.mean(outputs_of_fold, axis=0))
-    return folds
+    return [
+        np.mean([outputs(network, split(flat, sizes, True), X) for flat in fold], axis=0)
+        for fold in params
+    ]
 
 
 def finish(A, targets):

@@ -29,15 +29,22 @@ WEIGHT = RNG.random(N)
 TABLE = pa.table(COLUMNS | {"y": Y, "class": (Y > 0).astype(int), "weight": WEIGHT})
 
 
-def fitted(*arguments, **options):
-    net = MLP([4, 5, options.pop("n_out", 1)], output=options.pop("output", "identity"), rng=0)
+def fitted(*arguments, n_out=1, output="identity", **options):
+    net = MLP([4, 5, n_out], output=output, rng=0)
     net.fit(*arguments, epochs=2, **options)
     return training_state(net)
 
 
-@given(
-    group=st.integers(1, N), batch=st.integers(1, N), cuts=st.lists(st.integers(0, N), max_size=3)
-)
+def refused(path, message, error=TableError):
+    """Check that no network trains on a file."""
+    with pytest.raises(error, match=message):
+        MLP([6, 1], rng=0).fit(path, "y")
+
+
+WHERE = dict(group=st.integers(1, N), batch=st.integers(1, N))
+
+
+@given(**WHERE, cuts=st.lists(st.integers(0, N), max_size=3))
 @settings(max_examples=scaled(15), deadline=None)
 def test_files_of_any_division_give_the_bits_of_arrays(tmp_path_factory, group, batch, cuts):
     folder = tmp_path_factory.mktemp("rows")
@@ -53,19 +60,13 @@ def test_files_of_any_division_give_the_bits_of_arrays(tmp_path_factory, group, 
 
 def test_targets_and_weights_are_columns(tmp_path):
     file = tmp_path / "rows.parquet"
-    pq.write_table(TABLE, file)
-    rest = TABLE.drop_columns(["class"])
-    pq.write_table(rest, tmp_path / "weighted.parquet")
-    assert_same_bits(
-        fitted(tmp_path / "weighted.parquet", "y", sample_weight="weight"),
-        fitted(X, Y, sample_weight=WEIGHT),
-    )
-    inputs = TABLE.select([*COLUMNS, "class"])
-    pq.write_table(inputs, str(file))
-    assert_same_bits(
-        fitted(str(file), "class", n_out=2, output="softmax"),
-        fitted(X, TABLE["class"].to_numpy(), n_out=2, output="softmax"),
-    )
+    pq.write_table(TABLE.drop_columns(["class"]), file)
+    expected = fitted(X, Y, sample_weight=WEIGHT)
+    assert_same_bits(fitted(file, "y", sample_weight="weight"), expected)
+    options = dict(n_out=2, output="softmax")
+    pq.write_table(TABLE.select([*COLUMNS, "class"]), file)
+    expected = fitted(X, TABLE["class"].to_numpy(), **options)
+    assert_same_bits(fitted(str(file), "class", **options), expected)
     pq.write_table(TABLE.drop_columns(["weight"]), file)
     two = np.column_stack([TABLE["class"], Y])
     assert_same_bits(fitted(file, ["class", "y"], n_out=2), fitted(X, two, n_out=2))
@@ -106,21 +107,20 @@ def missing(row):
     return [None if i == row else float(i) for i in range(N)]
 
 
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        (with_column("int", missing(300)), r"column 'int' has missing values .first in row 300"),
-        (with_column("int", ["text"] * N), r"column 'int' holds string, not numbers"),
-        (with_column("y", np.where(np.arange(N) == 9, np.nan, Y)), r"rows 0 to 399: y holds NaN"),
-        (TABLE.select(["y"]), r"has no columns besides y"),
-        (TABLE.select(["float"]), r"y='y' names a column that .* does not have. Its columns are"),
-        (TABLE.select(["y", "int"]), r"rows.parquet, rows 0 to 399: X has 1 column, but"),
-    ],
-)
+BAD = [
+    (with_column("int", missing(300)), r"column 'int' has missing values .first in row 300"),
+    (with_column("int", ["text"] * N), r"column 'int' holds string, not numbers"),
+    (with_column("y", np.where(np.arange(N) == 9, np.nan, Y)), r"rows 0 to 399: y holds NaN"),
+    (TABLE.select(["y"]), r"has no columns besides y"),
+    (TABLE.select(["float"]), r"y='y' names a column that .* does not have. Its columns are"),
+    (TABLE.select(["y", "int"]), r"rows.parquet, rows 0 to 399: X has 1 column, but"),
+]
+
+
+@pytest.mark.parametrize(("table", "message"), BAD)
 def test_bad_columns(tmp_path, table, message):
     pq.write_table(table, tmp_path / "rows.parquet")
-    with pytest.raises(ValueError, match=message):
-        MLP([6, 1], rng=0).fit(tmp_path / "rows.parquet", "y")
+    refused(tmp_path / "rows.parquet", message, ValueError)
 
 
 def test_a_missing_value_is_found_before_its_window_is_trained_on(tmp_path, monkeypatch):
@@ -142,8 +142,7 @@ def test_files_with_other_columns(tmp_path):
         (TABLE.select(TABLE.column_names[::-1]), r"1.parquet: the columns have another order"),
     ]:
         pq.write_table(table, tmp_path / "1.parquet")
-        with pytest.raises(TableError, match=message):
-            MLP([6, 1], rng=0).fit(tmp_path, "y")
+        refused(tmp_path, message)
 
 
 def test_paths_that_are_no_parquet_files(tmp_path):
@@ -153,8 +152,7 @@ def test_paths_that_are_no_parquet_files(tmp_path):
         (tmp_path / "other.parquet", r"other.parquet: there is no such file"),
         (tmp_path, r"is a folder without Parquet files"),
     ]:
-        with pytest.raises(TableError, match=message):
-            MLP([6, 1], rng=0).fit(path, "y")
+        refused(path, message)
 
 
 def test_damaged_files(tmp_path):
@@ -165,8 +163,7 @@ def test_damaged_files(tmp_path):
         (whole[:4] + b"\xff" * 40 + whole[44:], "cannot be read after row 0"),  # header of a page
     ]:
         (tmp_path / "rows.parquet").write_bytes(content)
-        with pytest.raises(TableError, match=f"rows.parquet: {message}"):
-            MLP([6, 1], rng=0).fit(tmp_path / "rows.parquet", "y")
+        refused(tmp_path / "rows.parquet", f"rows.parquet: {message}")
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,6 @@ from fastnn import MLP
 from fastnn.files import replacing
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "net.safetensors"
-
-
 class Broken:
     """A file that fails after so many bytes."""
 
@@ -44,12 +39,11 @@ class Broken:
         return getattr(self.file, name)
 
 
+ERRORS = {"full disk": OSError(28, "No space left on device"), "Ctrl-C": KeyboardInterrupt()}
+
+
 @pytest.mark.parametrize("old", [True, False], ids=["over an old file", "new"])
-@pytest.mark.parametrize(
-    "error",
-    [OSError(28, "No space left on device"), KeyboardInterrupt()],
-    ids=["full disk", "Ctrl-C"],
-)
+@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
 @pytest.mark.parametrize("where", [0, 7, 500, 900, "fsync", "replace"])
 def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
     where, error, old, path, monkeypatch, net_stopped_within_an_epoch
@@ -79,33 +73,25 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot sync a folder")
 def test_the_file_is_synced_before_the_rename_and_the_folder_after(path, monkeypatch):
     calls, fsync, replace = [], os.fsync, os.replace
-    monkeypatch.setattr(
-        os,
-        "fsync",
-        lambda fd: (calls.append(os.path.basename(os.readlink(f"/proc/self/fd/{fd}"))), fsync(fd)),
-    )
+    name_of = lambda fd: os.path.basename(os.readlink(f"/proc/self/fd/{fd}"))  # noqa: E731
+    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append(name_of(fd)), fsync(fd)))
     monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("replace"), replace(a, b)))
     if not os.path.exists("/proc/self/fd"):
         pytest.skip("needs /proc to know which file is synced")
     MLP([3, 1], rng=0).save(path)
-    assert (
-        len(calls) == 3 and calls[0].endswith(".tmp") and calls[1:] == ["replace", path.parent.name]
-    )
+    assert calls[0].endswith(".tmp") and calls[1:] == ["replace", path.parent.name]
 
 
 def test_many_threads_may_save_to_one_name(path):
     nets = [MLP([30, 40, 1], rng=seed) for seed in range(4)]
-    threads = [
-        threading.Thread(target=lambda net=net: [net.save(path) for _ in range(10)]) for net in nets
-    ]
+    calls = [lambda net=net: [net.save(path) for _ in range(10)] for net in nets]
+    threads = [threading.Thread(target=call) for call in calls]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (
-        fastnn.load(path).params.tobytes() in [net.params.tobytes() for net in nets]
-        and len(list(path.parent.iterdir())) == 1
-    )
+    assert fastnn.load(path).params.tobytes() in [net.params.tobytes() for net in nets]
+    assert len(list(path.parent.iterdir())) == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
@@ -114,9 +100,8 @@ def test_a_file_keeps_its_permissions(mode, path, monkeypatch):
     seen, replace = [], os.replace
     path.write_bytes(b"old")
     path.chmod(mode)
-    monkeypatch.setattr(
-        os, "replace", lambda a, b: (seen.append(os.stat(a).st_mode & 0o777), replace(a, b))
-    )
+    mode_of = lambda path: os.stat(path).st_mode & 0o777  # noqa: E731
+    monkeypatch.setattr(os, "replace", lambda a, b: (seen.append(mode_of(a)), replace(a, b)))
     MLP([3, 1], rng=0).save(path)
     assert (path.stat().st_mode & 0o777, seen) == (mode, [mode])
 

@@ -46,23 +46,23 @@ IN_ENGLISH = {
     }.items()
 }
 CASES = [
-    (name, text)
-    for texts in (TEXTS, IN_ENGLISH)
-    for names, text in texts.items()
-    for name in names.split()
+    (name, text) for t in (TEXTS, IN_ENGLISH) for names, text in t.items() for name in names.split()
 ]
 
 
+@pytest.fixture
+def needs_detector():
+    pytest.importorskip("charset_normalizer", reason="the extra cli is not installed")
+
+
+@pytest.mark.usefixtures("needs_detector")
 @pytest.mark.parametrize(("encoding", "text"), CASES, ids=lambda x: x if x.isascii() else "")
 def test_encodings_that_are_found(encoding, text):
-    pytest.importorskip("charset_normalizer", reason="the extra cli is not installed")
     assert text.encode(encoding).decode(guess_encoding(text.encode(encoding))) == text
 
 
-def test_the_note_shows_a_word(file):
-    pytest.importorskip("charset_normalizer", reason="the extra cli is not installed")
-    notes = []
-    path = file("a.csv", JAPANESE.encode("cp932"))
+def test_the_note_shows_a_word(file, needs_detector):
+    path, notes = file("a.csv", JAPANESE.encode("cp932")), []
     table = read(path, on_note=notes.append)
     assert table["都道府県"].to_pylist() == ["東京都", "大阪府"]
     assert notes == [
@@ -83,10 +83,8 @@ def test_without_charset_normalizer(file, monkeypatch):
             table = read(file("a.csv", data), on_note=str)
         except TableError as error:
             assert name not in ("cp1252", "latin_1", "iso8859_2", "iso8859-2", "cp1254", "cp1251")
-            assert (
-                "encoding cannot be told. Pass the right encoding, or save the file as UTF-8. Or run"
-                in (str(error))
-            )
+            reason = "encoding cannot be told. Pass the right encoding, or save the file as UTF-8. Or run"
+            assert reason in str(error)
         else:
             assert table.column_names == text.splitlines()[0].split(","), name
     for names, text in IN_ENGLISH.items():
@@ -95,8 +93,7 @@ def test_without_charset_normalizer(file, monkeypatch):
                 read(file("a.csv", text.encode(names)))
 
 
-def test_the_sample_has_the_lines_beyond_ascii(file):
-    pytest.importorskip("charset_normalizer", reason="the extra cli is not installed")
+def test_the_sample_has_the_lines_beyond_ascii(file, needs_detector):
     text = "a,b\n" + "1,x\n" * 300_000 + "2,Иван Петров\n3,Новосибирск\n"
     table = read(file("a.csv", text.encode("koi8_r")), on_note=str)
     assert table["b"].to_pylist()[-2:] == ["Иван Петров", "Новосибирск"]
@@ -143,8 +140,7 @@ STRAY = {
 
 
 @pytest.mark.parametrize("name", STRAY)
-def test_stray_bytes_in_english_texts(file, name):
-    pytest.importorskip("charset_normalizer", reason="the extra cli is not installed")
+def test_stray_bytes_in_english_texts(file, needs_detector, name):
     data, line, note, (column, row, value) = STRAY[name]
     path, notes = file("a.csv", data), []
     table = read(path, on_note=notes.append)

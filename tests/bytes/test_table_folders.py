@@ -8,6 +8,7 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 import pyarrow.dataset as ds  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
+from table_media import columns_with_notes  # noqa: E402
 
 from fastnn.tables import TableError, read  # noqa: E402
 from fastnn.tables.arrow_files import ParquetTable  # noqa: E402
@@ -31,25 +32,12 @@ def folder(tmp_path):
     return write
 
 
-def read_with_notes(path, **options):
-    notes = []
-    table = read(path, on_note=notes.append, **options)
-    return table.to_pydict(), [note.removeprefix(path) for note in notes]
-
-
 def test_csv_files_in_the_order_of_their_names(folder):
-    path = folder(
-        {
-            "b.csv": "a,c\n3,x\n",
-            "a.csv": "a,c\n1,\n2,y\n",
-            "c.csv.gz": gzip.compress(b"c,a\nz,4\n"),  # another order
-            ".hidden.csv": "q\n1\n",
-            "_SUCCESS": "",
-            "sub/x.csv": "q\n1\n",
-        }
-    )
+    files = {"b.csv": "a,c\n3,x\n", "a.csv": "a,c\n1,\n2,y\n"}
+    files |= {"c.csv.gz": gzip.compress(b"c,a\nz,4\n"), "_SUCCESS": ""}  # another order
+    path = folder(files | {".hidden.csv": "q\n1\n", "sub/x.csv": "q\n1\n"})
     values = {"a": [1, 2, 3, 4], "c": [None, "y", "x", "z"]}
-    assert read_with_notes(path) == (values, [": 1 subfolder not read: 'sub'"])
+    assert columns_with_notes(path) == (values, [": 1 subfolder not read: 'sub'"])
 
 
 def test_types_are_those_of_one_file(folder, file):
@@ -58,30 +46,29 @@ def test_types_are_those_of_one_file(folder, file):
     path = folder({f"{i}.csv": part for i, part in enumerate(parts)})
     lines = [line for part in parts for line in part.splitlines()[1:]]
     whole = file("whole.csv", "\n".join(["a,b,c,d", *lines]))
-    values, notes = read_with_notes(path)
-    assert values == read_with_notes(whole)[0]
-    assert values == {"a": [1, 2.5, 3], "b": ["007", "x", "9"], "c": [1, 2, None],
-                      "d": [None, None, 5]}  # fmt: skip
+    values, notes = columns_with_notes(path)
+    assert values == columns_with_notes(whole)[0]
+    expected = {"a": [1, 2.5, 3], "b": ["007", "x", "9"], "c": [1, 2, None]}
+    assert values == expected | {"d": [None, None, 5]}
     assert notes == [": column 'd': '-' read as missing"]
 
 
 def test_columns_that_some_files_do_not_have(folder):
     path = folder({"a.csv": "a,b\n1,2\n", "b.csv": "a,b,c\n3,4,x\n", "c.csv": "a,c\n5,y\n"})
-    values, notes = read_with_notes(path)
+    values, notes = columns_with_notes(path)
     assert values == {"a": [1, 3, 5], "b": [2, 4, None], "c": [None, "x", "y"]}
     assert [note.replace(path, "") for note in notes] == [
         ": 1 file of 3, such as /a.csv, without column 'c': its values are missing",
         ": 1 file of 3, such as /c.csv, without column 'b': its values are missing",
     ]
-    with pytest.raises(
-        TableError, match=r"d.csv: has other columns than .*a.csv: 'x', 'y'. Pass a"
-    ):
+    message = r"d.csv: has other columns than .*a.csv: 'x', 'y'. Pass a"
+    with pytest.raises(TableError, match=message):
         read(folder({"d.csv": "x,y\n1,2\n"}), on_note=str)
 
 
 def test_notes_of_files_are_told_once(folder):
     path = folder({f"{i}.csv": "a;b\n1,5;x\n" for i in range(20)})
-    values, notes = read_with_notes(path)
+    values, notes = columns_with_notes(path)
     assert values["a"] == [1.5] * 20
     assert notes == [
         "/0.csv: numbers are read with a decimal comma, such as '1,5'",
@@ -91,22 +78,20 @@ def test_notes_of_files_are_told_once(folder):
 
 def test_other_files_are_left_out_with_a_note(folder, tmp_path):
     path = folder({"a.csv": "a\n1\n", "b.csv": "a\n2\n", "notes.txt": "x", "c.md": "x"})
-    assert read_with_notes(path) == ({"a": [1, 2]}, [": 1 file left out: 'notes.txt'"])
+    assert columns_with_notes(path) == ({"a": [1, 2]}, [": 1 file left out: 'notes.txt'"])
     (tmp_path / "d" / "b.csv").unlink()
-    assert read_with_notes(path) == ({"a": [1]}, [": 1 file left out: 'notes.txt'"])
+    assert columns_with_notes(path) == ({"a": [1]}, [": 1 file left out: 'notes.txt'"])
 
 
 def test_rows_are_located_in_their_file(folder):
-    path = folder(
-        {"a.csv": "a\n1\n\n2\n", "b.csv": "t\n\na,b\n3,4\n5,6\n5,6\n", "c.csv": "a\n7,8\n"}
-    )
+    texts = {"a.csv": "a\n1\n\n2\n", "b.csv": "t\n\na,b\n3,4\n5,6\n5,6\n", "c.csv": "a\n7,8\n"}
+    path = folder(texts)
     with pytest.raises(TableError, match=r"c.csv, line 2: has 2 values, but the header has 1"):
         read(path, on_note=str)
     path = folder({"c.csv": "a\n7\n"})
-    assert [locate(path, row).removeprefix(path) for row in range(6)] == [
-        "/a.csv, line 2", "/a.csv, line 4", "/b.csv, line 4", "/b.csv, line 5", "/b.csv, line 6",
-        "/c.csv, line 2",
-    ]  # fmt: skip
+    lines = {"a": (2, 4), "b": (4, 5, 6), "c": (2,)}
+    places = [f"{path}/{name}.csv, line {n}" for name, numbers in lines.items() for n in numbers]
+    assert [locate(path, row) for row in range(6)] == places
 
 
 def test_folders_of_json(folder):
@@ -134,10 +119,8 @@ def test_partitions_of_parquet(folder):
     parquet = ParquetTable(path, (), (), (), str)
     for names in (["year"], ["city", "x"], ["t"]):
         parquet.select(names)
-        parts = [part for _, _, part in parquet.parts(1)]
-        assert pa.concat_tables(parts).equals(
-            table.select(names).combine_chunks(), check_metadata=False
-        )
+        parts = pa.concat_tables([part for _, _, part in parquet.parts(1)])
+        assert parts.equals(table.select(names).combine_chunks(), check_metadata=False)
     assert locate(path, 3).endswith("a.parquet, row 1") and "2025" in locate(path, 3)
 
 
@@ -154,7 +137,6 @@ def test_a_column_of_the_file_comes_before_the_folder(folder):
 
 def test_files_outside_of_the_partitions(folder):
     path = folder({"a=1/a.csv": "x\n1\n", "b.csv": "x\n1\n"})
-    with pytest.raises(
-        TableError, match=r"b.csv: is in no partition, but .* is in partitions by a"
-    ):
+    message = r"b.csv: is in no partition, but .* is in partitions by a"
+    with pytest.raises(TableError, match=message):
         read(path)

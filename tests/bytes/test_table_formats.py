@@ -19,6 +19,7 @@ pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 import pyarrow.feather as feather  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 from places import DOCS, ROOT  # noqa: E402
+from table_media import columns_with_notes as read_with_notes  # noqa: E402
 
 from fastnn import cli  # noqa: E402
 from fastnn.tables import TableError, TableWarning, formats, read, write  # noqa: E402
@@ -26,13 +27,6 @@ from fastnn.tables.files import locate  # noqa: E402
 
 ROWS = {"n": [1, 2], "x": [0.5, None], "city": ["Köln", "São Paulo"]}
 CSV = "n,x,city\n1,0.5,Köln\n2,,São Paulo\n"
-
-
-def read_with_notes(path, **options):
-    notes = []
-    table = read(path, on_note=notes.append, **options)
-    assert all("\n" not in note for note in notes)
-    return table.to_pydict(), [note.removeprefix(f"{path}") for note in notes]
 
 
 def zipped(**members):
@@ -57,9 +51,8 @@ def test_utf_16_of_either_order(file, mark):
     assert read(file("a.csv", "\ufeff".encode(f"utf-16-{mark}") + data)).to_pydict() == ROWS
     path = file("b.csv", data)
     assert read(path, encoding=f"utf-16-{mark}").to_pydict() == ROWS
-    with pytest.raises(
-        TableError, match=f"UTF-16 without a byte order mark. Pass encoding='utf-16-{mark}'"
-    ):
+    message = f"UTF-16 without a byte order mark. Pass encoding='utf-16-{mark}'"
+    with pytest.raises(TableError, match=message):
         read(path)
 
 
@@ -92,32 +85,25 @@ def test_a_long_file_in_another_encoding(file):
     assert locate(path, 599_999, encoding="latin-1") == "line 600001"
 
 
-@pytest.mark.parametrize(
-    ("data", "options", "message"),
-    [
-        (
-            CSV,
-            {"encoding": "latin1x"},
-            "encoding 'latin1x' is unknown. Pass one such as utf-8, cp1252",
-        ),
-        (
-            CSV.encode("cp1252"),
-            {"encoding": "utf8"},
-            ", line 2: is not text in utf-8. Pass the right",
-        ),
-        (
-            b"a,b\n1,\x81\n2,\xff\n",
-            {},
-            ", line 2: is not UTF-8, and its encoding cannot be told. Pass the right",
-        ),
-        (b"\xef\xbb", {"encoding": "utf-8"}, ", line 1: is not text in utf-8. Pass the right"),
-        (
-            b"a,b\n1,\0\n",
-            {},
-            "is not text (it contains zero bytes). Save the table as CSV in UTF-8.",
-        ),
-    ],
-)
+UTF8, RIGHT = dict(encoding="utf-8"), ". Pass the right"
+UNFIT = [
+    (
+        CSV,
+        dict(encoding="latin1x"),
+        "encoding 'latin1x' is unknown. Pass one such as utf-8, cp1252",
+    ),
+    (CSV.encode("cp1252"), dict(encoding="utf8"), f", line 2: is not text in utf-8{RIGHT}"),
+    (
+        b"a,b\n1,\x81\n2,\xff\n",
+        {},
+        f", line 2: is not UTF-8, and its encoding cannot be told{RIGHT}",
+    ),
+    (b"\xef\xbb", UTF8, f", line 1: is not text in utf-8{RIGHT}"),
+    (b"a,b\n1,\0\n", {}, "is not text (it contains zero bytes). Save the table as CSV in UTF-8."),
+]
+
+
+@pytest.mark.parametrize(("data", "options", "message"), UNFIT)
 def test_encodings_that_do_not_fit(file, data, options, message):
     with pytest.raises(TableError) as caught:
         read(file("a.csv", data), **options)
@@ -126,13 +112,14 @@ def test_encodings_that_do_not_fit(file, data, options, message):
 
 # ---- compression ----
 
-COMPRESSED = {
-    "gzip": gzip.compress(CSV.encode(), mtime=0),
-    "bz2": bz2.compress(CSV.encode()),
-    "xz": lzma.compress(CSV.encode()),
-    "zst": pa.compress(CSV.encode(), "zstd", asbytes=True),
-    "zip": zipped(**{"folder/table__csv": CSV, "folder/__hidden": ""}),
+COMPRESS = {
+    "gzip": lambda data: gzip.compress(data, mtime=0),
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": lambda data: pa.compress(data, "zstd", asbytes=True),
+    "zip": lambda data: zipped(**{"folder/table__csv": data, "folder/__hidden": ""}),
 }
+COMPRESSED = {kind: compress(CSV.encode()) for kind, compress in COMPRESS.items()}
 
 
 @pytest.mark.parametrize("kind", COMPRESSED)
@@ -144,9 +131,8 @@ def test_compressed_files(file, kind):
 
 def test_a_zip_archive_holds_one_table(file):
     assert read(file("a.zip", zipped(table__csv=CSV))).to_pydict() == ROWS
-    with pytest.raises(
-        TableError, match=r"contains 2 files: 'a.csv', 'b.csv'. Extract the table that you need.$"
-    ):
+    message = r"contains 2 files: 'a.csv', 'b.csv'. Extract the table that you need.$"
+    with pytest.raises(TableError, match=message):
         read(file("a.zip", zipped(a__csv=CSV, b__csv=CSV)))
     with pytest.raises(TableError, match=r"is an empty zip archive. Put one table into it.$"):
         read(file("a.zip", zipped()))
@@ -164,13 +150,7 @@ def test_compressed_parquet_and_encodings(file, tmp_path):
 @pytest.mark.parametrize("rows", [1, 50_000])
 def test_truncated_files(file, kind, rows):
     text = (CSV + "".join(f"{i},{i * 7919 % 1000},x\n" for i in range(rows))).encode()
-    data = {
-        "gzip": gzip.compress(text),
-        "bz2": bz2.compress(text),
-        "xz": lzma.compress(text),
-        "zst": pa.compress(text, "zstd", asbytes=True),
-        "zip": zipped(a__csv=text),
-    }[kind]
+    data = COMPRESS[kind](text)
     with pytest.raises(TableError, match=f"is a damaged or truncated {kind} file. Download or"):
         read(file("a", data[: -len(data) // 3]))
 
@@ -179,9 +159,8 @@ def test_truncated_files(file, kind, rows):
 
 
 def test_json_lines(file):
-    lines = "".join(
-        json.dumps(dict(zip(ROWS, row))) + "\n" for row in zip(*ROWS.values(), strict=True)
-    )
+    rows = zip(*ROWS.values(), strict=True)
+    lines = "".join(json.dumps(dict(zip(ROWS, row))) + "\n" for row in rows)
     assert read_with_notes(file("a.jsonl", lines)) == (ROWS, [])
     assert read(file("a.jsonl", "\ufeff" + lines)).to_pydict() == ROWS
     assert read(file("a.jsonl.gz", gzip.compress(lines.encode()))).to_pydict() == ROWS
@@ -232,22 +211,20 @@ def test_lists_of_numbers_in_json_are_columns(file):
         "geometry.coordinates.1": [34.5, 38.8, None],
         "geometry.coordinates.2": [9.51, 3, None],
     }
-    text = (
+    note = (
         ": column 'geometry.coordinates': each list of 3 numbers was split into columns, "
         "'geometry.coordinates.0' first"
     )
-    for data in (
-        "\n".join(map(json.dumps, EARTHQUAKES)),
-        json.dumps(EARTHQUAKES),
-        json.dumps({"features": EARTHQUAKES}),
-    ):
+    lines = "\n".join(map(json.dumps, EARTHQUAKES))
+    for data in (lines, json.dumps(EARTHQUAKES), json.dumps({"features": EARTHQUAKES})):
         table, notes = read_with_notes(file("a.json", data))
-        assert table == expected and notes[-1] == text
+        assert table == expected and notes[-1] == note
 
 
-@pytest.mark.parametrize(
-    "lists", [[[1, 2], [3]], [["a", "b"], ["c", "d"]], [[], []], [[[1]], [[2]]]]
-)
+LISTS = [[[1, 2], [3]], [["a", "b"], ["c", "d"]], [[], []], [[[1]], [[2]]]]
+
+
+@pytest.mark.parametrize("lists", LISTS)
 def test_other_lists_in_json_stay_as_they_are(file, lists):
     rows = [{"v": value, "x": 1} for value in lists]
     table, notes = read_with_notes(file("a.json", json.dumps(rows)))
@@ -299,25 +276,6 @@ def test_the_index_of_pandas_is_left_out(tmp_path):
 # ---- Excel ----
 
 
-@pytest.fixture
-def workbook(tmp_path):
-    """workbook({sheet: rows}) -> path"""
-    openpyxl = pytest.importorskip("openpyxl", reason="the extra excel is not installed")
-
-    def write(sheets):
-        book = openpyxl.Workbook()
-        book.remove(book.active)
-        for name, rows in sheets.items():
-            sheet = book.create_sheet(name)
-            for row in rows:
-                sheet.append(row)
-        path = str(tmp_path / "a.xlsx")
-        book.save(path)
-        return path
-
-    return write
-
-
 TABLE = [["n", "x", "city"], [1, 0.5, "Köln"], [2, None, "São Paulo"]]
 
 
@@ -344,10 +302,8 @@ def test_titles_and_footers_of_excel_sheets(workbook):
     wide[-2] = []
     values, notes = read_with_notes(workbook({"s": wide}))
     assert values == {
-        "n": [1, 2, 3],
-        "x": [0.5, None, 1.5],
+        **dict(n=[1, 2, 3], x=[0.5, None, 1.5], z=[10, 11, 12]),
         "city": [*ROWS["city"], "Rom"],
-        "z": [10, 11, 12],
     }
     assert notes == [
         ", sheet 's': 1 row before the column names left out ('Report 2025')",
@@ -366,21 +322,11 @@ def test_values_of_excel_cells(workbook):
     import datetime
 
     day = datetime.datetime(2025, 1, 2)
-    rows = [
-        ["day", "mixed", "marks", "flag", "error", 2020],
-        [day, 1, 1.5, True, "#N/A", 1],
-        [day, "x", "-", False, 2, 2],
-    ]
-    path = workbook({"s": rows})
+    names = ["day", "mixed", "marks", "flag", "error", 2020]
+    path = workbook({"s": [names, [day, 1, 1.5, True, "#N/A", 1], [day, "x", "-", False, 2, 2]]})
     values, notes = read_with_notes(path)
-    assert values == {
-        "day": [day, day],
-        "mixed": ["1", "x"],
-        "marks": [1.5, None],
-        "flag": [True, False],
-        "error": [None, 2],
-        "2020": [1, 2],
-    }
+    columns = [day, day], ["1", "x"], [1.5, None], [True, False], [None, 2], [1, 2]
+    assert values == dict(zip(map(str, names), columns))
     assert notes == [", sheet 's': column 'marks': '-' read as missing"]
     assert read(path, ["2020", "day"], on_note=print)["2020"].to_pylist() == ["1", "2"]
     assert read(path, na=[2], on_note=print)["2020"].to_pylist() == [1, None]
@@ -404,13 +350,12 @@ def test_formulas_without_a_stored_result(workbook):
     ]
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
-    sheet = parts["xl/worksheets/sheet1.xml"]
-    computed = re.sub(
-        rb"<c( r=.[AB]\d.)><f>(.*?)</f><v ?/></c>", rb"<c\1><f>\2</f><v>4</v></c>", sheet
-    )
-    computed = re.sub(
-        rb"<c( r=.C\d.)><f>(.*?)</f><v ?/>", rb'<c\1 t="str"><f>\2</f><v></v>', computed
-    )
+    computed = parts["xl/worksheets/sheet1.xml"]
+    for pattern, new in (
+        (rb"<c( r=.[AB]\d.)><f>(.*?)</f><v ?/></c>", rb"<c\1><f>\2</f><v>4</v></c>"),
+        (rb"<c( r=.C\d.)><f>(.*?)</f><v ?/>", rb'<c\1 t="str"><f>\2</f><v></v>'),
+    ):
+        computed = re.sub(pattern, new, computed)
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in {**parts, "xl/worksheets/sheet1.xml": computed}.items():
             archive.writestr(name, data)
@@ -421,10 +366,10 @@ def test_formulas_without_a_stored_result(workbook):
 def test_excel_without_openpyxl(file, monkeypatch):
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     path = file("a.xlsx", zipped(**{"xl/workbook__xml": "x"}))
-    with pytest.raises(
-        TableError,
-        match=r'need openpyxl, which is not installed. Run: .*"fastnn-mlp\[excel\]", or save .* CSV.',
-    ):
+    message = (
+        r'need openpyxl, which is not installed. Run: .*"fastnn-mlp\[excel\]", or save .* CSV.'
+    )
+    with pytest.raises(TableError, match=message):
         read(path)
 
 
@@ -512,14 +457,12 @@ def dump(monkeypatch):
     """The row of a format that a module of its own reads and writes."""
     module = types.SimpleNamespace(read=read_dump, Writer=DumpWriter)
     monkeypatch.setitem(sys.modules, "fastnn.tables.dump_files", module)
-    row = formats.Format(
-        "Dump",
-        (".dump", ".dmp"),
-        "dump_files.read",
-        "dump_files.Writer",
-        lambda start: start.startswith(b"DUMP"),
-        option="sheet",
-    )
+
+    def is_dump(start):
+        return start.startswith(b"DUMP")
+
+    functions = "dump_files.read", "dump_files.Writer"
+    row = formats.Format("Dump", (".dump", ".dmp"), *functions, is_dump, option="sheet")
     monkeypatch.setattr(formats, "FORMATS", [*formats.FORMATS, row])
 
 
@@ -542,9 +485,8 @@ def test_a_format_is_a_module_and_a_row(dump, tmp_path, monkeypatch, capsys):
     with pytest.raises(TableError, match=r"a\.txt: .* Use \.csv, .* or \.dump; all but"):
         write("a.txt", ROWS)
     write("b.csv", ROWS)
-    with pytest.raises(
-        TableError, match=r"not an Excel, OpenDocument or Dump file, so it has no s"
-    ):
+    message = r"not an Excel, OpenDocument or Dump file, so it has no s"
+    with pytest.raises(TableError, match=message):
         read("b.csv", sheet="1")
     os.remove("b.csv")
     with pytest.raises(TableError, match=r"Did you mean b\.dmp\?"):

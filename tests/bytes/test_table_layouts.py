@@ -1,25 +1,15 @@
 """Layouts of text tables: separators, header, decimal marks, comments, titles and footers."""
 
+import gzip
+
 import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+import pyarrow.parquet as pq  # noqa: E402
+from table_media import read_with_notes  # noqa: E402
 
 from fastnn.tables import TableError, check_data, convert_texts, limits, read, write  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
-
-
-@pytest.fixture
-def table(file):
-    """table(text, **options) -> ({column: values}, notes without the path)"""
-
-    def read_text(text, **options):
-        notes = []
-        path = file("a.csv", text)
-        values = read(path, on_note=notes.append, **options).to_pydict()
-        return values, [note.removeprefix(path) for note in notes]
-
-    return read_text
-
 
 # ---- separators ----
 
@@ -30,19 +20,19 @@ def test_separators_that_are_found(table, sep):
     assert table(text) == ({"a": [1, 3], "b": ["x", "y"], "c": [2, 4]}, [])
 
 
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("a, in m;b\n1;2\n", ["a, in m", "b"]),
-        ("a;b\n1,5;2,5\n3,5;4,5\n", ["a", "b"]),
-        ("a,b;c\n1,2\n3,4\n", ["a", "b;c"]),
-        ("a|b\n1,2|3\n4,5|6\n", ["a", "b"]),
-        ('"a;b","c;d"\n1,2\n', ["a;b", "c;d"]),
-        ("a, in m;b\n1,5;2\n3,5;4\n", ["a, in m", "b"]),  # a comma in each line
-        ("id;x;n\n1 5,5;14;0,1\n2 3,5;9;0,2\n", ["id", "x", "n"]),  # two commas in each row
-        ("name\nSmith, John\nMiller\n", ["name"]),
-    ],
-)
+SEPARATED = [
+    ("a, in m;b\n1;2\n", ["a, in m", "b"]),
+    ("a;b\n1,5;2,5\n3,5;4,5\n", ["a", "b"]),
+    ("a,b;c\n1,2\n3,4\n", ["a", "b;c"]),
+    ("a|b\n1,2|3\n4,5|6\n", ["a", "b"]),
+    ('"a;b","c;d"\n1,2\n', ["a;b", "c;d"]),
+    ("a, in m;b\n1,5;2\n3,5;4\n", ["a, in m", "b"]),  # a comma in each line
+    ("id;x;n\n1 5,5;14;0,1\n2 3,5;9;0,2\n", ["id", "x", "n"]),  # two commas in each row
+    ("name\nSmith, John\nMiller\n", ["name"]),
+]
+
+
+@pytest.mark.parametrize(("text", "names"), SEPARATED)
 def test_the_separator_fits_all_lines(file, text, names):
     try:
         assert read(file("a.csv", text), on_note=print).column_names == names
@@ -50,17 +40,13 @@ def test_the_separator_fits_all_lines(file, text, names):
         assert names == ["name"] and "line 2: has 2 values, but the header has 1" in str(error)
 
 
-@pytest.mark.parametrize(
-    ("sep", "text"),
-    [
-        (":", "a:b\n1:2\n"),
-        ("\\t", "a\tb\n1\t2\n"),
-        ("tab", "a\tb\n1\t2\n"),
-        (" ", "a b\n1  2 \n"),
-        ("space", " a b\n 1\t 2\n"),
-        (";", "a;b\n1;2\n"),
-    ],
-)
+CHOSEN = [
+    *((":", "a:b\n1:2\n"), (";", "a;b\n1;2\n"), ("\\t", "a\tb\n1\t2\n"), ("tab", "a\tb\n1\t2\n")),
+    *((" ", "a b\n1  2 \n"), ("space", " a b\n 1\t 2\n")),
+]
+
+
+@pytest.mark.parametrize(("sep", "text"), CHOSEN)
 def test_the_separator_of_the_user(table, sep, text):
     assert table(text, sep=sep) == ({"a": [1], "b": [2]}, [])
 
@@ -84,20 +70,18 @@ def test_spaces_after_separators_are_removed(table):
     assert table(text) == (values, [": spaces around the values removed"])
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"sep": "::"}, "sep is '::', but one character is needed, such as ; or tab."),
-        ({"sep": '"'}, "but one character is needed"),
-        ({"decimal": ":"}, "decimal is ':', but must be . or a comma."),
-        (
-            {"sep": ",", "decimal": ","},
-            "sep and decimal are both ','. Pass another sep or decimal.",
-        ),
-        ({"comment": ""}, "comment is empty. Pass the character that begins a comment, such as #."),
-        ({"sheet": "x"}, "a.csv: is not an Excel or OpenDocument file, so it has no sheet 'x'."),
-    ],
-)
+COMMAS = {"sep": ",", "decimal": ","}
+SENSELESS = [
+    ({"sep": "::"}, "sep is '::', but one character is needed, such as ; or tab."),
+    ({"sep": '"'}, "but one character is needed"),
+    ({"decimal": ":"}, "decimal is ':', but must be . or a comma."),
+    (COMMAS, "sep and decimal are both ','. Pass another sep or decimal."),
+    ({"comment": ""}, "comment is empty. Pass the character that begins a comment, such as #."),
+    ({"sheet": "x"}, "a.csv: is not an Excel or OpenDocument file, so it has no sheet 'x'."),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), SENSELESS)
 def test_options_that_make_no_sense(table, options, message):
     with pytest.raises(TableError) as caught:
         table("a,b\n1,2\n", **options)
@@ -131,13 +115,10 @@ def test_errors_without_column_names(file):
         read(file("a.csv", "\n"), header=False)
 
 
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("5.1,3.5,setosa\n4.9,3.0,other\n", "'5.1', '3.5'"),
-        ("1,2,3\n4,5,6\n", "'1', '2', '3'"),
-    ],
-)
+NUMBERS = [("5.1,3.5,setosa\n4.9,3.0,other\n", "'5.1', '3.5'"), ("1,2,3\n4,5,6\n", "'1', '2', '3'")]
+
+
+@pytest.mark.parametrize(("text", "names"), NUMBERS)
 def test_names_that_are_numbers(table, text, names):
     note = (
         f": column names are numbers ({names}). If the file has no line with column names, "
@@ -151,10 +132,8 @@ def test_years_are_names(table):
 
 
 def test_equal_names_that_are_numbers(table):
-    with pytest.raises(
-        TableError,
-        match=r"2 columns are named '1'. If the first line holds no names, pass header=False",
-    ):
+    message = r"2 columns are named '1'. If the first line holds no names, pass header=False"
+    with pytest.raises(TableError, match=message):
         table("1,1,0\n2,3,4\n")
 
 
@@ -274,36 +253,32 @@ GROUPED = ": commas separate thousands, as in {!r}. If they are decimal commas, 
 COMMA = ": numbers are read with a decimal comma, such as {!r}"
 
 
+GROUPS = [
+    (["1,234", "12,345", "999"], "xyz", [1234, 12345, 999], GROUPED.format("1,234")),
+    (["-1,234", "2,000 €"], "xy", None, GROUPED.format("-1,234")),
+    (["7", "1,234,567"], ["1,234", "x"], [7, 1234567], GROUPED.format("1,234")),
+    (["1,234"], ["1.234"], [1234], GROUPED.format("1,234")),
+    (["1,234"], ["5.5"], [1234], None),
+    (["1,234", "1,5"], "xy", [1.234, 1.5], COMMA.format("1,5")),
+    (["1,234"], ["0,5"], [1.234], COMMA.format("0,5")),
+    (["0,234", "1,234"], "xy", [0.234, 1.234], COMMA.format("0,234")),
+    (["1234,567", "1,234"], "xy", [1234.567, 1.234], COMMA.format("1234,567")),
+    (["1,234"], ["5,5 kg"], [1.234], COMMA.format("1,234")),
+    (["1,234"], ["12,50 €"], [1.234], COMMA.format("12,50 €")),
+]
+
+
 @pytest.mark.parametrize("sep", ";\t|")
-@pytest.mark.parametrize(
-    ("a", "b", "values", "note"),
-    [
-        (["1,234", "12,345", "999"], "xyz", [1234, 12345, 999], GROUPED.format("1,234")),
-        (["-1,234", "2,000 €"], "xy", None, GROUPED.format("-1,234")),
-        (["7", "1,234,567"], ["1,234", "x"], [7, 1234567], GROUPED.format("1,234")),
-        (["1,234"], ["1.234"], [1234], GROUPED.format("1,234")),
-        (["1,234"], ["5.5"], [1234], None),
-        (["1,234", "1,5"], "xy", [1.234, 1.5], COMMA.format("1,5")),
-        (["1,234"], ["0,5"], [1.234], COMMA.format("0,5")),
-        (["0,234", "1,234"], "xy", [0.234, 1.234], COMMA.format("0,234")),
-        (["1234,567", "1,234"], "xy", [1234.567, 1.234], COMMA.format("1234,567")),
-        (["1,234"], ["5,5 kg"], [1.234], COMMA.format("1,234")),
-        (["1,234"], ["12,50 €"], [1.234], COMMA.format("12,50 €")),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("a", "b", "values", "note"), GROUPS, ids=str)
 def test_commas_between_thousands(file, sep, a, b, values, note):
-    text = "\n".join(["a" + sep + "b", *(x + sep + y for x, y in zip(a, b)), ""])
-    notes = []
-    path = file("a.csv", text)
-    read_table = read(path, on_note=notes.append)
+    path = file("a.csv", "\n".join(["a" + sep + "b", *(x + sep + y for x, y in zip(a, b)), ""]))
+    read_table, notes = read_with_notes(path)
     if values is not None:
         assert convert_texts(read_table)["a"].to_pylist() == values
-    shown = [str(text).removeprefix(path) for text in notes if "column 'b'" not in text]
-    assert shown == ([note] if note else [])
+    assert [text for text in notes if "column 'b'" not in text] == ([note] if note else [])
     decimals = [float(x.replace(",", ".")) for x in a if x.count(",") < 2 and "€" not in x]
     if len(decimals) == len(a):
-        assert read(path, decimal=",", on_note=notes.append)["a"].to_pylist() == decimals
+        assert read(path, decimal=",", on_note=str)["a"].to_pylist() == decimals
 
 
 def test_codes_without_dots_have_no_dots_between_thousands(table):
@@ -336,11 +311,8 @@ def test_marks_for_missing_numbers(table):
 
 def test_missing_values_of_the_user(table):
     text = "a,b,c\n-999,unknown,-999.0\n5,x,1.5\n"
-    assert table(text, na=[-999, "unknown"])[0] == {
-        "a": [None, 5],
-        "b": [None, "x"],
-        "c": [None, 1.5],
-    }
+    columns = {"a": [None, 5], "b": [None, "x"], "c": [None, 1.5]}
+    assert table(text, na=[-999, "unknown"])[0] == columns
     assert table(text, na="unknown")[0]["b"] == [None, "x"]
     assert table("a\n1\nunknown\n", na="unknown")[0] == {"a": [1, None]}
 
@@ -351,12 +323,8 @@ def test_numbers_in_disguise_stay_texts_until_they_are_converted(file):
     assert [str(kind) for kind in table.schema.types] == ["string"] * 3 + ["int64"]
     notes = []
     converted = convert_texts(table, on_note=notes.append)
-    assert [str(kind) for kind in converted.schema.types] == [
-        "double",
-        "double",
-        "timestamp[us, tz=UTC]",
-        "int64",
-    ]
+    kinds = ["double", "double", "timestamp[us, tz=UTC]", "int64"]
+    assert [str(kind) for kind in converted.schema.types] == kinds
     assert converted["price"].to_pylist() == [1234.5, 7, None]
     assert converted["share"].to_pylist() == [5, 12.5, None]
     days = converted["day"].cast(pa.int64()).to_pylist()
@@ -390,6 +358,8 @@ def test_a_data_frame_is_converted_too():
 def test_columns_of_other_lengths_are_not_written(tmp_path):
     with pytest.raises(ValueError, match=r"columns do not make a table .* of the same length"):
         write(tmp_path / "t.csv", {"a": [1, 2], "b": ["x"]})
+    with pytest.raises(ValueError, match="columns do not make a table"):
+        write(tmp_path / "t.csv", 5)
 
 
 # ---- memory ----
@@ -398,21 +368,18 @@ def test_columns_of_other_lengths_are_not_written(tmp_path):
 def test_a_table_that_does_not_fit(file, tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "available_memory", lambda: 10_000)
     assert read(file("a.csv", "a\n" + "1\n" * 500)).num_rows == 500
-    message = (
-        r"needs about 17.6 kB of memory, but 9.8 kB are available. Pass .* fewer rows or columns"
-    )
-    with pytest.raises(TableError, match=message):
-        read(file("a.csv", "a\n" + "1\n" * 1000))
-    with pytest.raises(TableError, match=r"a.gz: holds 9.8 kB of text and needs about 87.9 kB"):
-        import gzip
-
-        (tmp_path / "a.gz").write_bytes(gzip.compress(b"a\n" + b"1\n" * 5000))
-        read(str(tmp_path / "a.gz"))
-    import pyarrow.parquet as pq
-
     pq.write_table(pa.table({"a": [1.0] * 2000}), tmp_path / "a.parquet")
-    with pytest.raises(TableError, match=r"has 2,000 rows and 1 column, and needs about 15.6 kB"):
-        read(str(tmp_path / "a.parquet"))
+    available = r"of memory, but 9.8 kB are available. Pass .* fewer rows or columns"
+    for path, message in [
+        (file("a.csv", "a\n" + "1\n" * 1000), f"needs about 17.6 kB {available}"),
+        (
+            file("a.gz", gzip.compress(b"a\n" + b"1\n" * 5000)),
+            r"a.gz: holds 9.8 kB of text and needs about 87.9 kB",
+        ),
+        (tmp_path / "a.parquet", r"has 2,000 rows and 1 column, and needs about 15.6 kB"),
+    ]:
+        with pytest.raises(TableError, match=message):
+            read(path)
 
 
 def test_the_available_memory(tmp_path, monkeypatch):

@@ -71,42 +71,30 @@ OTHER = [
     ),
     (archive("x.npy", "y.npy"), "is a NumPy archive (.npz). Save the arrays as the columns"),
 ]
+LISTS = '{"a": [{"x": 1}], "b": {"c": [{"x": 1}]}}'
+DAMAGED = [
+    ('{"a": {"x": 1}}', "holds one JSON object, not rows. Write one object for each row, each in "),
+    ('{\n "a": [1, 2],\n "b": [3]\n}', "holds one JSON object, not rows. Write one obj"),
+    (LISTS, "contains several lists of rows: 'a', 'b.c'."),
+    ('{"a": [[1, "x"]]}', "holds one JSON object, not rows."),
+    ('{"a": 1}\n{"a": \n', "line 2: is not JSON (Expecting value"),
+    ('{"a": 1}\n[2]\n', "line 2: is [2], not an object with column names."),
+    ('[{"a": 1},', "is not JSON (Expecting value"),
+    ("[[1, 2], [3, 4]]", "item 1 of the JSON array is [1, 2], not an object with column names."),
+    ("[]", "has no rows. At least one row is needed."),
+    (b"ARROW1\0\0", "not a readable Feather or Arrow file ("),
+    (b"PAR1", "not a readable Parquet file ("),
+    ("a,b\n", "has 2 columns but no rows. At least one row is needed."),
+    ('"a,b\n1,2\n', "cannot be read: a quote in the column names is not closed. Correct the"),
+]
 
 
-@pytest.mark.parametrize(
-    ("data", "text"), OTHER, ids=lambda x: x[:20] if isinstance(x, str) else ""
-)
+@pytest.mark.parametrize(("data", "text"), OTHER, ids=lambda x: str(x)[:20])
 def test_other_formats(message, data, text):
     assert message(data, "data.csv").startswith(text)
 
 
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        (
-            '{"a": {"x": 1}}',
-            "holds one JSON object, not rows. Write one object for each row, each in ",
-        ),
-        ('{\n "a": [1, 2],\n "b": [3]\n}', "holds one JSON object, not rows. Write one obj"),
-        (
-            '{"a": [{"x": 1}], "b": {"c": [{"x": 1}]}}',
-            "contains several lists of rows: 'a', 'b.c'.",
-        ),
-        ('{"a": [[1, "x"]]}', "holds one JSON object, not rows."),
-        ('{"a": 1}\n{"a": \n', "line 2: is not JSON (Expecting value"),
-        ('{"a": 1}\n[2]\n', "line 2: is [2], not an object with column names."),
-        ('[{"a": 1},', "is not JSON (Expecting value"),
-        (
-            "[[1, 2], [3, 4]]",
-            "item 1 of the JSON array is [1, 2], not an object with column names.",
-        ),
-        ("[]", "has no rows. At least one row is needed."),
-        (b"ARROW1\0\0", "not a readable Feather or Arrow file ("),
-        (b"PAR1", "not a readable Parquet file ("),
-        ("a,b\n", "has 2 columns but no rows. At least one row is needed."),
-        ('"a,b\n1,2\n', "cannot be read: a quote in the column names is not closed. Correct the"),
-    ],
-)
+@pytest.mark.parametrize(("data", "text"), DAMAGED, ids=lambda x: str(x)[:20])
 def test_damaged_files(message, data, text):
     assert message(data).startswith(text)
 
@@ -153,30 +141,21 @@ def test_any_bytes_are_a_table_or_an_error(tmp_path, seed):
 
 def test_names_that_do_not_exist(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("people.csv", "sales_2025.parquet", "notes.md"):
+    for folder in ("data", "empty"):
+        os.mkdir(folder)
+    for name in "people.csv sales_2025.parquet notes.md data/train.csv empty/a.md".split():
         pathlib.Path(name).touch()
-    os.mkdir("data")
-    pathlib.Path("data/train.csv").touch()
-    os.mkdir("empty")
-    pathlib.Path("empty/a.md").touch()
-    for name, text in (
-        ("peple.csv", "No such file or directory. Did you mean people.csv?"),
-        ("People.csv", "No such file or directory. Did you mean people.csv?"),
-        ("people.parquet", "No such file or directory. Did you mean people.csv?"),
-        ("people", "No such file or directory. Did you mean people.csv?"),
-        (
-            "data/train",
-            f"No such file or directory. Did you mean {os.path.join('data', 'train.csv')}?",
-        ),
-        ("dta/train.csv", "No such file or directory. There is no folder dta."),
-        (
-            "xyz.csv",
-            "No such file or directory. Pass a CSV, TSV, JSON, Excel, OpenDocument, Feather, Parquet, SQLite or "
-            "DuckDB file.",
-        ),
-        ("foo://example.org/a.csv", "foo:// is no kind of address that fsspec knows. Pass a file."),
-        ("empty", "is a folder without tables. It contains 'a.md'. Pass a table, or a folder with"),
-    ):
+    none = "No such file or directory."
+    formats = "Excel, OpenDocument, Feather, Parquet, SQLite or DuckDB file."
+    people = dict.fromkeys(("peple.csv", "People.csv", "people.parquet", "people"), "people.csv")
+    meant = people | {"data/train": os.path.join("data", "train.csv")}
+    for name, text in {
+        **{name: f"{none} Did you mean {other}?" for name, other in meant.items()},
+        "dta/train.csv": f"{none} There is no folder dta.",
+        "xyz.csv": f"{none} Pass a CSV, TSV, JSON, {formats}",
+        "foo://example.org/a.csv": "foo:// is no kind of address that fsspec knows. Pass a file.",
+        "empty": "is a folder without tables. It contains 'a.md'. Pass a table, or a folder with",
+    }.items():
         with pytest.raises(TableError) as caught:
             read(name)
         assert str(caught.value).startswith(f"{name}: {text}"), name

@@ -12,25 +12,27 @@ import shutil
 import sqlite3
 import sys
 import threading
+import time
 from contextlib import closing
 
 import pytest
 from places import DATA
 from scale import scaled
 from table_error_cases import ods
+from table_media import read_with_notes
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
 from fastnn.tables import TableError, limits, read  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
+from fastnn.tables.source import lend  # noqa: E402
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": None}, {"a": 3, "b": "z"}]
 
 
-def read_with_notes(path, **options):
-    notes = []
-    table = read(path, on_note=notes.append, **options)
-    return table.to_pylist(), [note.removeprefix(f"{path}") for note in notes]
+def rows_with_notes(path, **options):
+    table, notes = read_with_notes(path, **options)
+    return table.to_pylist(), notes
 
 
 # ---- JSON ----
@@ -41,27 +43,28 @@ def test_json_of_pandas(tmp_path, orient):
     pd = pytest.importorskip("pandas")
     path = tmp_path / "a.json"
     pd.DataFrame(ROWS).to_json(path, orient=orient)
-    rows, notes = read_with_notes(path)
+    rows, notes = rows_with_notes(path)
     assert [{"a": row["a"], "b": row["b"]} for row in rows] == ROWS and not notes
 
 
-@pytest.mark.parametrize(
-    ("value", "where"),
-    [
-        ({"data": ROWS}, "data"),
-        ({"meta": {"n": 3}, "result": {"page": 1, "rows": ROWS}}, "result.rows"),
-        ({"a": [1, 2, 3], "b": ["x", None, "z"]}, ""),
-        ([["a", "b"], [1, "x"], [2, None], [3, "z"]], ""),
-        ({"columns": ["a", "b"], "data": [[1, "x"], [2, None], [3, "z"]]}, ""),
-        ({"meta": {"view": {"columns": [{"name": "a"}, {"name": "b"}]}},
-          "data": [[1, "x"], [2, None], [3, "z"]]}, ""),
-    ],
-)  # fmt: skip
+LISTS = [[1, "x"], [2, None], [3, "z"]]
+VIEW = {"view": {"columns": [{"name": "a"}, {"name": "b"}]}}
+OBJECTS = [
+    ({"data": ROWS}, "data"),
+    ({"meta": {"n": 3}, "result": {"page": 1, "rows": ROWS}}, "result.rows"),
+    ({"a": [1, 2, 3], "b": ["x", None, "z"]}, ""),
+    ([["a", "b"], *LISTS], ""),
+    ({"columns": ["a", "b"], "data": LISTS}, ""),
+    ({"meta": VIEW, "data": LISTS}, ""),
+]
+
+
+@pytest.mark.parametrize(("value", "where"), OBJECTS)
 @pytest.mark.parametrize("indent", [None, 1])
 def test_json_objects_around_rows(file, value, where, indent):
     path = file("a.json", json.dumps(value, indent=indent))
     notes = [f": the rows are the list {where!r}"] if where else []
-    assert read_with_notes(path) == (ROWS, notes)
+    assert rows_with_notes(path) == (ROWS, notes)
 
 
 def test_one_row_of_json_stays_one(file):
@@ -75,18 +78,16 @@ def test_old_excel_files(tmp_path):
     """Written with xlwt."""
     pytest.importorskip("xlrd", reason="the extra excel is not installed")
     path = str(DATA / "tables" / "flats.xls")
-    rows, notes = read_with_notes(path)
-    assert rows[0] == {
-        "district": "Nord", "rooms": 2, "area": 50.5,
-        "day": datetime.datetime(2024, 1, 31), "let": True,
-    }  # fmt: skip
+    rows, notes = rows_with_notes(path)
+    first = dict(district="Nord", rooms=2, area=50.5, day=datetime.datetime(2024, 1, 31), let=True)
+    assert rows[0] == first
     assert len(rows) == 2 and rows[1]["district"] == "Süd" and rows[1]["area"] is None
     assert notes == [": sheet 'flats' was read, not 'other'. Pass sheet to choose another."]
     with pytest.raises(TableError, match="has 1 column but no rows"):
         read(path, sheet=2)
     packed = tmp_path / "flats.xls.gz"
     packed.write_bytes(gzip.compress(pathlib.Path(path).read_bytes()))
-    assert read_with_notes(str(packed)) == (rows, notes)
+    assert rows_with_notes(str(packed)) == (rows, notes)
 
 
 def test_open_document_sheets(file):
@@ -104,7 +105,7 @@ def test_open_document_sheets(file):
     assert read(path).to_pydict() == {"area": [50.5, 70], "city": ["Bonn", "Ulm"]}
     formula = '<table:table-cell table:formula="of:=2*[.A1]"/>'
     content += f"<table:table-row>{formula}{cell.format('string', '', 'Rom')}</table:table-row>"
-    rows, notes = read_with_notes(file("b.ods", ods(content + "</table:table>")))
+    rows, notes = rows_with_notes(file("b.ods", ods(content + "</table:table>")))
     assert rows[2] == {"area": None, "city": "Rom"}
     assert len(notes) == 1 and "1 formula in 'area' without a stored result. It is read" in notes[0]
 
@@ -135,16 +136,10 @@ ORDERS = (
 
 def test_the_only_table_of_a_database(database, tmp_path):
     path = database(*ORDERS, "CREATE VIEW cheap AS SELECT * FROM orders WHERE price < 2")
-    rows, notes = read_with_notes(path)
-    assert rows == [
-        {"n": 1, "price": 1.5, "city": "Köln"},
-        {"n": 2, "price": 3, "city": None},
-        {"n": 3, "price": None, "city": "Ulm"},
-    ]
-    assert notes == [
-        ": column 'photo' left out: bytes",
-        ": column 'price': '-' read as missing",
-    ]
+    rows, notes = rows_with_notes(path)
+    columns = dict(n=[1, 2, 3], price=[1.5, 3, None], city=["Köln", None, "Ulm"])
+    assert {name: [row[name] for row in rows] for name in rows[0]} == columns
+    assert notes == [": column 'photo' left out: bytes", ": column 'price': '-' read as missing"]
     assert read(path, sql="SELECT n FROM cheap")["n"].to_pylist() == [1]
     assert locate(path, 1, sql="SELECT n FROM orders") == "row 2"
     assert os.listdir(tmp_path) == ["a.db"]  # nothing beside it
@@ -168,27 +163,14 @@ def test_types_of_other_parts_of_a_column(database, monkeypatch):
         "INSERT INTO t VALUES (1, 1, NULL, NULL), (2, 2, NULL, NULL), (3, 2.5, 7, NULL), "
         "(4, NULL, 8, NULL), ('x', 5, 9, NULL)",
     )
-    assert read(path).to_pydict() == {
-        "a": ["1", "2", "3", "4", "x"],
-        "b": [1, 2, 2.5, None, 5],
-        "c": [None, None, 7, 8, 9],
-        "d": [None] * 5,
-    }
+    columns = ["1", "2", "3", "4", "x"], [1, 2, 2.5, None, 5], [None, None, 7, 8, 9], [None] * 5
+    assert read(path).to_pydict() == dict(zip("abcd", columns))
 
 
-HARMFUL = [
-    "DELETE FROM orders",
-    "DROP TABLE orders",
-    "INSERT INTO orders VALUES (1, 2, 3, 4)",
-    "CREATE TABLE x(a)",
-    "ATTACH 'x.db' AS x",
-    "VACUUM INTO 'x.db'",
-    "PRAGMA writable_schema = 1",
-    "PRAGMA journal_mode = WAL",
-    "SELECT load_extension('x')",
-    "SELECT 1; DROP TABLE orders",
-    "",
-]
+HARMFUL = ["DELETE FROM orders", "DROP TABLE orders", "INSERT INTO orders VALUES (1, 2, 3, 4)"]
+HARMFUL += ["CREATE TABLE x(a)", "ATTACH 'x.db' AS x", "VACUUM INTO 'x.db'"]
+HARMFUL += ["PRAGMA writable_schema = 1", "PRAGMA journal_mode = WAL", ""]
+HARMFUL += ["SELECT load_extension('x')", "SELECT 1; DROP TABLE orders"]
 
 
 @pytest.mark.parametrize("sql", HARMFUL)
@@ -214,10 +196,9 @@ def test_duckdb_files(tmp_path, monkeypatch):
     duckdb = pytest.importorskip("duckdb", reason="the extra duckdb is not installed")
     monkeypatch.chdir(tmp_path)
     pathlib.Path("s.csv").write_text("a,b\n1,2\n")
+    columns = "range AS a, 'x' AS b, 1.5::DECIMAL(5, 2) AS c"
     with duckdb.connect("a.duckdb") as connection:
-        connection.execute(
-            "CREATE TABLE t AS SELECT range AS a, 'x' AS b, 1.5::DECIMAL(5, 2) AS c FROM range(3)"
-        )
+        connection.execute(f"CREATE TABLE t AS SELECT {columns} FROM range(3)")
     assert read("a.duckdb")["a"].to_pylist() == [0, 1, 2]
     assert read("a.duckdb", sql="SELECT sum(a) AS s FROM t").to_pydict() == {"s": [3]}
     before = pathlib.Path("a.duckdb").read_bytes()
@@ -232,9 +213,8 @@ def test_duckdb_files(tmp_path, monkeypatch):
     assert sorted(os.listdir()) == ["a.duckdb", "s.csv"]
     with duckdb.connect("a.duckdb") as connection:
         connection.execute('CREATE TABLE "my t"(a INT)')
-    with pytest.raises(
-        TableError, match=r"contains 2 tables: 'my t', 't'. Pass sql='SELECT \* FROM"
-    ):
+    message = r"contains 2 tables: 'my t', 't'. Pass sql='SELECT \* FROM"
+    with pytest.raises(TableError, match=message):
         read("a.duckdb")
 
 
@@ -299,9 +279,8 @@ def test_web_addresses(server, monkeypatch):
         read(server("b.csv", b"a,b\n1,2,3\n").replace("//", "//user:word@") + "?key=secret")
     assert not any(secret in str(caught.value) for secret in ("word", "secret"))
     monkeypatch.setattr(limits, "available_memory", lambda: 5)
-    with pytest.raises(
-        TableError, match="needs about 8 bytes of memory, but 5 bytes are available"
-    ):
+    message = "needs about 8 bytes of memory, but 5 bytes are available"
+    with pytest.raises(TableError, match=message):
         read(server("c.csv", b"a,b\n1,2\n"))
 
 
@@ -316,3 +295,28 @@ def test_addresses_of_fsspec(tmp_path):
     shutil.copy(DATA / "tables" / "flats.xls", tmp_path)
     if "xlrd" in sys.modules:
         assert read((tmp_path / "flats.xls").as_uri(), on_note=io.StringIO().write).num_rows == 2
+
+
+# ---- files that pyarrow reads: no thread holds them when the reader has returned ----
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_reader_ends_when_its_threads_have_given_the_file_back(fails):
+    ended = []
+
+    def keep(file):
+        time.sleep(0.05)
+        ended.append(file.read(2))
+
+    def reader(file, text):
+        threading.Thread(target=keep, args=(file,)).start()
+        if fails:
+            raise ValueError(text)
+        return text
+
+    if fails:
+        with pytest.raises(ValueError, match="no table"):
+            lend(io.BytesIO(b"abc"), reader, "no table")
+    else:
+        assert lend(io.BytesIO(b"abc"), reader, "table") == "table"
+    assert ended == [b"ab"]

@@ -8,23 +8,11 @@ import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 import pyarrow.parquet as pq  # noqa: E402
+from table_media import read_with_notes  # noqa: E402
 
 from fastnn.tables import TableError, read  # noqa: E402
 from fastnn.tables.arrow_files import ParquetTable  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
-
-
-@pytest.fixture
-def table(file):
-    """table(text, **options) -> ({column: values}, notes without the path)"""
-
-    def read_text(text, **options):
-        notes = []
-        path = file("a.csv", text)
-        values = read(path, on_note=notes.append, **options).to_pydict()
-        return values, [note.removeprefix(path) for note in notes]
-
-    return read_text
 
 
 def pandas_columns(text, **options):
@@ -50,20 +38,19 @@ BIKES = (
 def test_bikes(table):
     values, notes = table(BIKES.encode("latin-1"), encoding="latin-1")
     assert values == pandas_columns(BIKES, sep=";")
-    assert notes == [
-        ", line 5: has 9 values for 10 columns. 2 such lines were filled with missing values."
-    ]
+    note = ", line 5: has 9 values for 10 columns. 2 such lines were filled with missing values."
+    assert notes == [note]
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "n"),
-    [
-        ("a,b,c\n1,2,3\n4,5\n6,7\n", 3, 2),
-        ("a,b,c\n1,2,3\n4\n", 3, 1),  # a file that was cut
-        ("a,b,c\n1,2,3\n\nSource: x\n4,5,6\n", 4, 1),
-        ('a,b,c\n"1\n\n",2,3\n4,"x\ny"\n', 5, 1),
-    ],
-)
+SHORT = [
+    ("a,b,c\n1,2,3\n4,5\n6,7\n", 3, 2),
+    ("a,b,c\n1,2,3\n4\n", 3, 1),  # a file that was cut
+    ("a,b,c\n1,2,3\n\nSource: x\n4,5,6\n", 4, 1),
+    ('a,b,c\n"1\n\n",2,3\n4,"x\ny"\n', 5, 1),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "n"), SHORT)
 def test_short_rows_are_filled(table, text, line, n):
     values, notes = table(text)
     assert values == pandas_columns(text)
@@ -75,9 +62,8 @@ def test_short_rows_are_filled(table, text, line, n):
 def test_rows_below_a_heading_are_no_footer(table):
     values, notes = table("a,b,c\nNorth\n1,2,3\nSouth\n4,5,6\nTotal\n")
     assert values["a"] == ["North", "1", "South", "4", "Total"]
-    assert notes == [
-        ", line 2: has 1 value for 3 columns. 3 such lines were filled with missing values."
-    ]
+    note = ", line 2: has 1 value for 3 columns. 3 such lines were filled with missing values."
+    assert notes == [note]
     values, notes = table("a,b,c\n1,2,3\n4,5\n7,8,9\nSource: x\n")
     assert values == {"a": [1, 4, 7], "b": [2, 5, 8], "c": [3, None, 9]}
     assert [note[:9] for note in notes] == [", line 3:", ", line 5:"]
@@ -115,23 +101,20 @@ def test_uneven_rows_in_blocks(table):
     text = "a,b,c\n" + "1,2,3\n" * 200_000 + "4,5\n" + '"x\ny",7,8\n' * 2 + "9,10\n"
     values, notes = table(text)
     assert set(values["a"]) == {"1", "4", "x\ny", "9"} and values["b"][-4:] == [5, 7, 7, 10]
-    assert notes == [
+    note = (
         ", line 200002: has 2 values for 3 columns. 2 such lines were filled with missing values."
-    ]
+    )
+    assert notes == [note]
 
 
 # ---- quotes ----
 
 
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ('a,b\n1,"x\n2,y\n', 2),
-        ('a,b\n"1,x\n2,y\n', 2),
-        ('a,b,c\n1,2\n"1,x\n2,y,1\n3,"z",2\n', 3),
-        ('a;b\n1;2\n3;"x\n' + "5;6\n" * 1000, 3),
-    ],
-)
+OPEN = [('a,b\n1,"x\n2,y\n', 2), ('a,b\n"1,x\n2,y\n', 2), ('a;b\n1;2\n3;"x\n' + "5;6\n" * 1000, 3)]
+OPEN.append(('a,b,c\n1,2\n"1,x\n2,y,1\n3,"z",2\n', 3))
+
+
+@pytest.mark.parametrize(("text", "line"), OPEN)
 def test_a_quote_that_is_not_closed(table, text, line):
     with pytest.raises(TableError, match=rf"a.csv, line {line}: a quote is not closed. Correct"):
         table(text)
@@ -157,12 +140,8 @@ def test_names_that_repeat_are_numbered(table, header):
     assert list(values) == list(pandas_columns(text))
 
 
-def test_names_of_other_formats_repeat(tmp_path):
-    openpyxl = pytest.importorskip("openpyxl", reason="the extra excel is not installed")
-    book = openpyxl.Workbook()
-    for row in (["a", "b ", "b", None, "b"], [1, 2, 3, 4, 5], [2, 3, 4, 5, 6]):
-        book.active.append(row)
-    book.save(tmp_path / "a.xlsx")
+def test_names_of_other_formats_repeat(tmp_path, workbook):
+    workbook({"a": [["a", "b ", "b", None, "b"], [1, 2, 3, 4, 5], [2, 3, 4, 5, 6]]})
     arrays = [pa.array([1, 2])] * 4
     pq.write_table(pa.table(arrays, names=["a", "b", "b", " b"]), tmp_path / "a.parquet")
     (tmp_path / "a.jsonl").write_text('{"a": 1, "b": 2, "b": 3}\n{"a": 1, "b": 2, "b": 4}\n')
@@ -187,19 +166,16 @@ def test_names_of_other_formats_repeat(tmp_path):
 
 def test_blanks_around_names(table):
     """medicare.csv of the Centers for Medicare & Medicaid Services has them."""
-    text = (
-        "DRG Definition,Provider Id, Total Discharges , Average Total Payments \n039 - EX,1,9,5\n"
-    )
-    values, notes = table(text)
+    header = "DRG Definition,Provider Id, Total Discharges , Average Total Payments "
+    values, notes = table(f"{header}\n039 - EX,1,9,5\n")
     assert list(values)[2:] == ["Total Discharges", "Average Total Payments"]
     assert notes == [": blanks around 2 column names left out (' Total Discharges ')"]
 
 
 def test_columns_without_names(table):
-    assert table(",a,,\n5,1,2,3\n5,2,3,4\n") == (
-        {"": [5, 5], "a": [1, 2], "column_3": [2, 3], "column_4": [3, 4]},
-        [": 2 columns without a name are called 'column_3', 'column_4'"],
-    )
+    columns = {"": [5, 5], "a": [1, 2], "column_3": [2, 3], "column_4": [3, 4]}
+    notes = [": 2 columns without a name are called 'column_3', 'column_4'"]
+    assert table(",a,,\n5,1,2,3\n5,2,3,4\n") == (columns, notes)
 
 
 # ---- headers of two lines ----
@@ -218,20 +194,11 @@ STAR_WARS = (
 
 def test_star_wars(table, file):
     values, notes = table(STAR_WARS)
-    assert list(values) == [
-        "RespondentID",
-        "Have you seen any of the 6 films?",
-        "Which of the following films have you seen? / Episode I",
-        "Which of the following films have you seen? / Episode II",
-        "Please rank the films. / Episode I",
-        "Please rank the films. / Episode II",
-        "Gender",
-        "Age",
-    ]
-    assert notes == [
-        ": the column names are in lines 1 and 2, such as "
-        "'Which of the following films have you seen? / Episode I'"
-    ]
+    seen, rank = "Which of the following films have you seen?", "Please rank the films."
+    films = [f"{question} / Episode {n}" for question in (seen, rank) for n in ("I", "II")]
+    first = ["RespondentID", "Have you seen any of the 6 films?"]
+    assert list(values) == [*first, *films, "Gender", "Age"]
+    assert notes == [f": the column names are in lines 1 and 2, such as '{seen} / Episode I'"]
     assert values["RespondentID"][0] == 3292879998 and values["Age"] == ["18-29"] * 4
     assert locate(file("a.csv", STAR_WARS), 1) == "line 4"
 
@@ -254,31 +221,27 @@ QUALTRICS = (
     '"{""ImportId"":""startDate""}","{""ImportId"":""QID1""}","{""ImportId"":""QID2_1""}"\n'
     "2026-01-31,31,7\n2026-02-01,45,3\n"
 )
+PRESENT = "What is your present religion, if any?"
+BELOW = ", {{0}} 2: {} about the columns below their names left out ('{}')"
 #: A text, the names of its columns, the number of rows, and the first note.
 CAPTIONS = {
     "steak": (
         *(STEAK, ["RespondentID", "Do you ever smoke cigarettes?", "Do you eat steak?", "Age"], 3),
-        ", {0} 2: 1 {0} about the columns below their names left out ('Response')",
+        BELOW.format("1 {0}", "Response"),
     ),
     "religion": (
         RELIGION,
         [
-            "What is your present religion, if any? / Response",
-            "What is your present religion, if any? / None of these",
-            "Do you attend religious services / Response",
-            "Age / Open-Ended Response",
+            *(f"{PRESENT} / Response", f"{PRESENT} / None of these"),
+            *("Do you attend religious services / Response", "Age / Open-Ended Response"),
         ],
         3,
-        ": the column names are in {0}s 1 and 2, such as "
-        "'What is your present religion, if any? / Response'",
+        f": the column names are in {{0}}s 1 and 2, such as '{PRESENT} / Response'",
     ),
-    "qualtrics": (
-        *(QUALTRICS, ["StartDate", "Q1", "Q2_1"], 2),
-        ", {0} 2: 2 {0}s about the columns below their names left out ('Start Date')",
-    ),
+    "qualtrics": (QUALTRICS, ["StartDate", "Q1", "Q2_1"], 2, BELOW.format("2 {0}s", "Start Date")),
     "equal questions": (
         *("How?,How?,n\nResponse,Response,\na,b,1\n", ["How?", "How?.1", "n"], 1),
-        ", {0} 2: 1 {0} about the columns below their names left out ('Response')",
+        BELOW.format("1 {0}", "Response"),
     ),
     "one answer": ("a,b\nResponse,\nx,1\n", ["a", "b"], 2, None),
     "answers": ("a,b\nResponse,No response\nx,y\n", ["a", "b"], 2, None),
@@ -293,51 +256,41 @@ def test_import_ids_below_questions_without_text(table):
 
 
 @pytest.mark.parametrize("name", CAPTIONS)
-def test_lines_about_the_columns(table, file, tmp_path, name):
+def test_lines_about_the_columns(table, file, workbook, name):
     text, names, n_rows, note = CAPTIONS[name]
     values, notes = table(text)
     assert list(values) == names and len(values[names[-1]]) == n_rows
     assert notes[:1] == ([] if note is None else [note.format("line")])
     assert locate(file("a.csv", text), n_rows - 1) == f"line {len(text.splitlines())}"
-    openpyxl = pytest.importorskip("openpyxl", reason="the extra excel is not installed")
-    book = openpyxl.Workbook()
-    for row in csv.reader(io.StringIO(text)):
-        book.active.append([int(x) if x.isdigit() else x or None for x in row])
-    book.save(tmp_path / "a.xlsx")
-    told = []
-    from_excel = read(tmp_path / "a.xlsx", on_note=told.append)
+    rows = csv.reader(io.StringIO(text))
+    cells = [[int(x) if x.isdigit() else x or None for x in row] for row in rows]
+    from_excel, notes = read_with_notes(workbook({"Sheet": cells}))
     assert from_excel.column_names == names and from_excel.num_rows == n_rows
-    place = f"{tmp_path / 'a.xlsx'}, sheet 'Sheet'"
-    assert told[:1] == ([] if note is None else [place + note.format("row")])
+    assert notes[:1] == ([] if note is None else [f", sheet 'Sheet'{note.format('row')}"])
 
 
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        (
-            "Report;;;;\n;2019;;2020;\nregion;m;f;m;f\n" + "N;1;2;3;4\n" * 3,
-            ["region", "2019 / m", "2019 / f", "2020 / m", "2020 / f"],
-        ),
-        (",A,A,B\n,x,y,x\n7,1,2,3\n7,1,2,3\n7,2,3,4\n", ["", "A / x", "A / y", "B / x"]),
-        ("id,Size,,Price\n,cm,inch,USD\n" + "1,2,3,4\n" * 3, ["id", "Size / cm", "Size / inch",
-                                                             "Price / USD"]),
-        # one line of names, and values below it
-        ("name,,city\nBob,x,Rome\n" + "Ann,y,Oslo\n" * 3, ["name", "", "city"]),
-        ("name,,city\nBob,,Rome\n" + "Ann,y,Oslo\n" * 3, ["name", "", "city"]),
-        ("a,a,b\nx,y,y\n" + "x,y,z\n" * 4, ["a", "a.1", "b"]),
-        ("Report 2025;;;\nstore;day;sales;share\n" + "1;2;3;4\n" * 4, ["store", "day", "sales",
-                                                                      "share"]),
-    ],
-)  # fmt: skip
-def test_other_headers(table, tmp_path, text, names):
-    assert list(table(text)[0]) == names
-    openpyxl = pytest.importorskip("openpyxl", reason="the extra excel is not installed")
-    book = openpyxl.Workbook()
-    for line in text.splitlines():
-        values = line.split(";" if ";" in line else ",")
-        book.active.append([int(v) if v.isdigit() and len(v) < 4 else v or None for v in values])
-    book.save(tmp_path / "a.xlsx")
-    assert read(tmp_path / "a.xlsx", on_note=str).column_names == names
+FOUR = "1;2;3;4\n" * 4
+HEADERS = [
+    (
+        "Report;;;;\n;2019;;2020;\nregion;m;f;m;f\n" + "N;1;2;3;4\n" * 3,
+        "region|2019 / m|2019 / f|2020 / m|2020 / f",
+    ),
+    (",A,A,B\n,x,y,x\n7,1,2,3\n7,1,2,3\n7,2,3,4\n", "|A / x|A / y|B / x"),
+    ("id,Size,,Price\n,cm,inch,USD\n" + "1,2,3,4\n" * 3, "id|Size / cm|Size / inch|Price / USD"),
+    # one line of names, and values below it
+    ("name,,city\nBob,x,Rome\n" + "Ann,y,Oslo\n" * 3, "name||city"),
+    ("name,,city\nBob,,Rome\n" + "Ann,y,Oslo\n" * 3, "name||city"),
+    ("a,a,b\nx,y,y\n" + "x,y,z\n" * 4, "a|a.1|b"),
+    ("Report 2025;;;\nstore;day;sales;share\n" + FOUR, "store|day|sales|share"),
+]
+
+
+@pytest.mark.parametrize(("text", "names"), HEADERS)
+def test_other_headers(table, workbook, text, names):
+    assert "|".join(table(text)[0]) == names
+    rows = [line.split(";" if ";" in line else ",") for line in text.splitlines()]
+    cells = [[int(v) if v.isdigit() and len(v) < 4 else v or None for v in row] for row in rows]
+    assert "|".join(read(workbook({"s": cells}), on_note=str).column_names) == names
 
 
 def test_json_is_what_it_was(file):

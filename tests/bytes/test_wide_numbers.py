@@ -3,12 +3,14 @@
 import json
 import sqlite3
 import zipfile
+from contextlib import closing
 
 import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 pd = pytest.importorskip("pandas", reason="pandas is not installed")
 import pyarrow.parquet as pq  # noqa: E402
+from table_media import read_with_notes  # noqa: E402
 
 from fastnn.tables import check_data, convert_texts, read  # noqa: E402
 
@@ -30,57 +32,35 @@ TEXTS = {
 }
 
 
-def write_csv(df, path):
-    df.to_csv(path, index=False)
-
-
-def write_tsv(df, path):
-    df.to_csv(path, sep="\t", index=False)
-
-
-def write_json(df, path):
-    df.to_json(path, orient="records")
-
-
-def write_json_lines(df, path):
-    df.to_json(path, orient="records", lines=True)
-
-
 def write_excel(df, path):
     pytest.importorskip("openpyxl")
     df.to_excel(path, index=False)
 
 
 def write_sqlite(df, path):
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         df.to_sql("a", connection, index=False)
-    connection.close()
+        connection.commit()
 
 
-def write_parquet(df, path):
-    df.to_parquet(path)
+WRITERS = {
+    "csv": lambda df, path: df.to_csv(path, index=False),
+    "tsv": lambda df, path: df.to_csv(path, sep="\t", index=False),
+    "json": lambda df, path: df.to_json(path, orient="records"),
+    "json_lines": lambda df, path: df.to_json(path, orient="records", lines=True),
+    "excel": write_excel,
+    "sqlite": write_sqlite,
+    "parquet": pd.DataFrame.to_parquet,
+    "feather": pd.DataFrame.to_feather,
+}
 
 
-def write_feather(df, path):
-    df.to_feather(path)
-
-
-WRITERS = [write_csv, write_tsv, write_json, write_json_lines, write_excel, write_sqlite]
-WRITERS += [write_parquet, write_feather]
-ENDINGS = {write_excel: ".xlsx"}
-
-
-def read_with_notes(path, **options):
-    notes = []
-    return read(path, on_note=notes.append, **options), notes
-
-
-@pytest.mark.parametrize("write", WRITERS, ids=lambda f: f.__name__.removeprefix("write_"))
+@pytest.mark.parametrize("kind", WRITERS)
 @pytest.mark.parametrize("name", TEXTS)
-def test_digits_as_texts(name, write, tmp_path):
+def test_digits_as_texts(name, kind, tmp_path):
     texts, values, note = TEXTS[name]
-    path = str(tmp_path / f"a{ENDINGS.get(write, '')}")
-    write(pd.DataFrame({"id": texts, "x": range(len(texts))}), path)
+    path = str(tmp_path / ("a.xlsx" if kind == "excel" else "a"))
+    WRITERS[kind](pd.DataFrame({"id": texts, "x": range(len(texts))}), path)
     table, notes = read_with_notes(path)
     assert table["id"].to_pylist() == values
     assert [type(x) for x in table["id"].to_pylist()] == list(map(type, values))
@@ -112,18 +92,15 @@ def test_digits_in_members_of_json_objects(file):
 def test_whole_numbers_beside_others_in_a_column(file, tmp_path):
     """Python, SQLite and Excel have both in one column; float64 would hold none of the ids."""
     want, note = [float(ID + 1), 1.5], ROUNDED.format(ID + 1)
-    with sqlite3.connect(tmp_path / "a.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
         connection.execute("CREATE TABLE a(id)")
         connection.executemany("INSERT INTO a VALUES (?)", [(ID + 1,), (1.5,)])
-    connection.close()
-    paths = [
-        str(tmp_path / "a.db"),
-        file("a.json", f'[{{"id": {ID + 1}}}, {{"id": 1.5}}]'),
-        file("b.json", f'{{"id": {ID + 1}}}\n{{"id": 1.5}}\n'),
-    ]
+        connection.commit()
     pd.DataFrame({"id": [7, 1.5], "x": "a"}).to_excel(tmp_path / "a.xlsx", index=False)
     replace_in_sheet(tmp_path / "a.xlsx", "<v>7</v>", f"<v>{ID + 1}</v>")
-    for path in [*paths, str(tmp_path / "a.xlsx")]:
+    first = f'{{"id": {ID + 1}}}'
+    paths = [tmp_path / "a.db", tmp_path / "a.xlsx", file("a.json", f'[{first}, {{"id": 1.5}}]')]
+    for path in [*paths, file("b.json", f'{first}\n{{"id": 1.5}}\n')]:
         table, notes = read_with_notes(path)
         assert table["id"].to_pylist() == want, path
         assert len(notes) == 1 and note in notes[0]
@@ -139,32 +116,26 @@ def replace_in_sheet(path, old, new):
             archive.writestr(name, data.replace(old.encode(), new.encode()))
 
 
-@pytest.mark.parametrize(
-    ("kind", "values"),
-    [(pa.int64(), IDS), (pa.uint64(), LONGS[:3]), (pa.decimal128(38, 0), LONGS[:3])],
-    ids=str,
-)
+KINDS = [(pa.int64(), IDS), (pa.uint64(), LONGS[:3]), (pa.decimal128(38, 0), LONGS[:3])]
+
+
+@pytest.mark.parametrize(("kind", "values"), KINDS, ids=str)
 def test_types_of_parquet_stay(kind, values, tmp_path):
     pq.write_table(pa.table({"id": pa.array(values, kind)}), tmp_path / "a.parquet")
     assert list(map(int, read(tmp_path / "a.parquet")["id"].to_pylist())) == values
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "values"),
-    [
-        ([str(ID + 1)], [str(LONG)], [str(ID + 1), str(LONG)]),
-        ([str(ID + 1)], ["2"], [ID + 1, 2]),
-        ([str(ID + 1)], ["1.5"], [float(ID + 1), 1.5]),
-    ],
-)
-def test_files_of_a_folder(first, second, values, tmp_path):
-    for name, texts in (("a.csv", first), ("b.csv", second)):
-        (tmp_path / name).write_text("\n".join(["id", *texts, ""]))
+FOLDERS = [(str(LONG), [str(ID + 1), str(LONG)]), ("2", [ID + 1, 2]), ("1.5", [float(ID + 1), 1.5])]
+
+
+@pytest.mark.parametrize(("second", "values"), FOLDERS)
+def test_files_of_a_folder(second, values, tmp_path):
+    for name, text in (("a.csv", ID + 1), ("b.csv", second)):
+        (tmp_path / name).write_text(f"id\n{text}\n")
     table, notes = read_with_notes(str(tmp_path))
     assert table["id"].to_pylist() == values
-    assert [ROUNDED.format(ID + 1) in note for note in notes] == [True] * isinstance(
-        values[0], float
-    )
+    told = [True] * isinstance(values[0], float)
+    assert [ROUNDED.format(ID + 1) in note for note in notes] == told
 
 
 def test_digits_with_dots_between_thousands(file):
@@ -190,14 +161,12 @@ def test_converted_texts_are_not_rounded():
     table = pa.table({"id": list(map(str, LONGS)), "n": list(map(str, range(9)))})
     out = convert_texts(table, on_note=notes.append)
     assert out["id"].to_pylist() == list(map(str, LONGS)) and out["n"].to_pylist()[1] == 1.0
-    assert notes[0] == (
-        f"column 'id': whole numbers such as '{LONG}' stay texts, or they would be rounded"
-    )
+    note = f"column 'id': whole numbers such as '{LONG}' stay texts, or they would be rounded"
+    assert notes[0] == note
 
 
 def test_ids_that_differ_are_no_copies():
-    n = 100
-    table = pa.table(
-        {"a": [2**60 + i for i in range(n)], "b": [2**60 + (i + 1) % n for i in range(n)]}
-    )
+    n, first = 100, 2**60
+    ids = {"a": [first + i for i in range(n)], "b": [first + (i + 1) % n for i in range(n)]}
+    table = pa.table(ids)
     assert "duplicate column" not in {found.kind for found in check_data(table)}

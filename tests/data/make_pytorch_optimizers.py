@@ -12,49 +12,38 @@ import pathlib
 import numpy as np
 
 FILE = pathlib.Path(__file__).with_name("pytorch_optimizers.npz")
+DECAY = dict(weight_decay=0.05)
 VARIANTS = {  # name: (class in torch.optim, its arguments)
     "SGD": ("SGD", dict(lr=0.1)),
-    "SGD, weight decay": ("SGD", dict(lr=0.1, weight_decay=0.05)),
+    "SGD, weight decay": ("SGD", dict(lr=0.1, **DECAY)),
     "SGD, momentum": ("SGD", dict(lr=0.05, momentum=0.9)),
-    "SGD, momentum, weight decay": ("SGD", dict(lr=0.05, momentum=0.9, weight_decay=0.05)),
+    "SGD, momentum, weight decay": ("SGD", dict(lr=0.05, momentum=0.9, **DECAY)),
     "SGD, Nesterov": ("SGD", dict(lr=0.05, momentum=0.9, nesterov=True)),
-    "SGD, Nesterov, weight decay": (
-        "SGD",
-        dict(lr=0.05, momentum=0.8, nesterov=True, weight_decay=0.05),
-    ),
+    "SGD, Nesterov, weight decay": ("SGD", dict(lr=0.05, momentum=0.8, nesterov=True, **DECAY)),
     "Adagrad": ("Adagrad", dict(lr=0.1)),
     "Adagrad, lr_decay": ("Adagrad", dict(lr=0.2, lr_decay=0.05, eps=1e-3)),
-    "Adagrad, weight decay": ("Adagrad", dict(lr=0.1, weight_decay=0.05)),
+    "Adagrad, weight decay": ("Adagrad", dict(lr=0.1, **DECAY)),
     "Adadelta": ("Adadelta", dict(lr=1.0)),
-    "Adadelta, weight decay": ("Adadelta", dict(lr=0.5, rho=0.8, eps=1e-4, weight_decay=0.05)),
+    "Adadelta, weight decay": ("Adadelta", dict(lr=0.5, rho=0.8, eps=1e-4, **DECAY)),
     "RMSprop": ("RMSprop", dict(lr=0.01)),
-    "RMSprop, weight decay": ("RMSprop", dict(lr=0.01, alpha=0.9, eps=1e-3, weight_decay=0.05)),
+    "RMSprop, weight decay": ("RMSprop", dict(lr=0.01, alpha=0.9, eps=1e-3, **DECAY)),
     "RMSprop, centered": ("RMSprop", dict(lr=0.01, centered=True)),
     "RMSprop, momentum": ("RMSprop", dict(lr=0.01, momentum=0.9)),
-    "RMSprop, centered, momentum": (
-        "RMSprop",
-        dict(lr=0.01, centered=True, momentum=0.5, weight_decay=0.05),
-    ),
+    "RMSprop, centered, momentum": ("RMSprop", dict(lr=0.01, centered=True, momentum=0.5, **DECAY)),
     "Adam": ("Adam", dict(lr=0.01)),
     "Adam, other betas": ("Adam", dict(lr=0.05, betas=(0.8, 0.95), eps=1e-3)),
-    "Adam, weight decay": ("Adam", dict(lr=0.01, weight_decay=0.05)),
+    "Adam, weight decay": ("Adam", dict(lr=0.01, **DECAY)),
     "Adam, amsgrad": ("Adam", dict(lr=0.02, betas=(0.9, 0.95), amsgrad=True)),
     "Adam, amsgrad, weight decay": (
         "Adam",
-        dict(lr=0.02, betas=(0.9, 0.95), amsgrad=True, weight_decay=0.05),
+        dict(lr=0.02, betas=(0.9, 0.95), amsgrad=True, **DECAY),
     ),
     "AdamW": ("AdamW", dict(lr=0.01)),
     "AdamW, amsgrad": ("AdamW", dict(lr=0.02, betas=(0.9, 0.95), weight_decay=0.2, amsgrad=True)),
     "Adamax": ("Adamax", dict(lr=0.02)),
-    "Adamax, weight decay": (
-        "Adamax",
-        dict(lr=0.02, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.05),
-    ),
+    "Adamax, weight decay": ("Adamax", dict(lr=0.02, betas=(0.8, 0.95), eps=1e-3, **DECAY)),
     "NAdam": ("NAdam", dict(lr=0.02)),
-    "NAdam, weight decay": (
-        "NAdam",
-        dict(lr=0.02, betas=(0.8, 0.95), weight_decay=0.05, momentum_decay=0.1),
-    ),
+    "NAdam, weight decay": ("NAdam", dict(lr=0.02, betas=(0.8, 0.95), momentum_decay=0.1, **DECAY)),
     "NAdam, decoupled": ("NAdam", dict(lr=0.02, weight_decay=0.2, decoupled_weight_decay=True)),
 }
 

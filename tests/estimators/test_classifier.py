@@ -3,10 +3,12 @@ probabilities."""
 
 import re
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 from checks import assert_finite
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
@@ -14,7 +16,7 @@ from sklearn.preprocessing import scale
 from sklearn.utils.class_weight import compute_sample_weight
 
 import fastnn
-from fastnn import MLPClassifier, losses, schedules
+from fastnn import MLPClassifier, MLPRegressor, losses, schedules
 from fastnn.estimators import base
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -29,12 +31,15 @@ LABELLED, LABELS = make_multilabel_classification(
 
 
 def quick(**settings):
-    return MLPClassifier(
-        **(
-            dict(hidden_layer_sizes=(8,), max_iter=60, learning_rate_init=0.01, random_state=0)
-            | settings
-        )
-    )
+    defaults = dict(max_iter=60, learning_rate_init=0.01, random_state=0)
+    return MLPClassifier(**{"hidden_layer_sizes": (8,)} | defaults | settings)
+
+
+@pytest.fixture(scope="module")
+def iris():
+    """It is not changed."""
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        return quick().fit(IRIS, KINDS)
 
 
 @pytest.mark.parametrize(
@@ -52,17 +57,17 @@ def test_probabilities_of_two_classes_many_classes_and_labels():
     for X, y in [(CANCER, BENIGN), (IRIS, KINDS), (LABELLED, LABELS)]:
         net = quick().fit(X, y)
         P, log_P, Z = net.predict_proba(X), net.predict_log_proba(X), net.decision_function(X)
-        np.testing.assert_allclose(np.exp(log_P), P, rtol=1e-12, atol=1e-15)
+        assert_allclose(np.exp(log_P), P, rtol=1e-12, atol=1e-15)
         assert P.shape == (len(X), y.shape[1] if y.ndim == 2 else len(net.classes_))
         if y.ndim == 1:
-            np.testing.assert_allclose(P.sum(axis=1), 1)
-            np.testing.assert_array_equal(net.predict(X), net.classes_[P.argmax(axis=1)])
+            assert_allclose(P.sum(axis=1), 1)
+            assert_array_equal(net.predict(X), net.classes_[P.argmax(axis=1)])
         if X is CANCER:
-            np.testing.assert_allclose(1 / (1 + np.exp(-Z)), P[:, 1])
+            assert_allclose(1 / (1 + np.exp(-Z)), P[:, 1])
         elif X is IRIS:
-            np.testing.assert_allclose(np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True), P)
+            assert_allclose(np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True), P)
         else:
-            np.testing.assert_array_equal(P > 0.5, net.predict(X))
+            assert_array_equal(P > 0.5, net.predict(X))
             assert net.predict(X).dtype.kind == "i"
 
 
@@ -78,8 +83,8 @@ def test_log_probabilities_are_finite():
 def test_a_single_class_is_predicted_with_certainty():
     net = quick().fit(IRIS, np.full(150, "only"))
     assert set(net.predict(IRIS)) == {"only"}
-    np.testing.assert_array_equal(net.predict_proba(IRIS), np.ones((150, 1)))
-    np.testing.assert_array_equal(net.predict_log_proba(IRIS), np.zeros((150, 1)))
+    assert_array_equal(net.predict_proba(IRIS), np.ones((150, 1)))
+    assert_array_equal(net.predict_log_proba(IRIS), np.zeros((150, 1)))
 
 
 def test_class_weight_is_a_weight_of_rows():
@@ -88,16 +93,16 @@ def test_class_weight_is_a_weight_of_rows():
     for weights in ("balanced", {0: 5.0, 1: 0.5}):
         a = quick(class_weight=weights).fit(X, y)
         b = quick().fit(X, y, sample_weight=compute_sample_weight(weights, y))
-        np.testing.assert_array_equal(a.coefs_[0], b.coefs_[0])
+        assert_array_equal(a.coefs_[0], b.coefs_[0])
     w = np.linspace(1, 2, len(y))
     a = quick(class_weight="balanced").fit(X, y, w)
     b = quick().fit(X, y, w * compute_sample_weight("balanced", y))
-    np.testing.assert_array_equal(a.coefs_[0], b.coefs_[0])
+    assert_array_equal(a.coefs_[0], b.coefs_[0])
     with pytest.raises(ValueError, match="'balanced' needs all rows at once"):
         quick(class_weight="balanced").partial_fit(X, y, classes=[0, 1])
 
 
-def test_settings_that_scikit_learn_does_not_have():
+def test_settings_that_scikit_learn_does_not_have(iris):
     layers = quick(hidden_layer_sizes=(8, 6), activation=["tanh", "gelu"]).fit(IRIS, KINDS)
     assert layers.network_.activations == ("tanh", "gelu", "softmax")
     assert quick(dropout=0.5).fit(IRIS, KINDS).network_.dropout == (0.0, 0.5)
@@ -107,62 +112,44 @@ def test_settings_that_scikit_learn_does_not_have():
     own = quick(solver=fastnn.AdamW(lr=0.02, weight_decay=0.1)).fit(IRIS, KINDS)
     assert own.network_.state.optimizer == fastnn.AdamW(lr=0.02, weight_decay=0.1)
     smooth = quick(loss=losses.CrossEntropy(label_smoothing=0.3)).fit(IRIS, KINDS)
-    assert smooth.predict_proba(IRIS).max() < quick().fit(IRIS, KINDS).predict_proba(IRIS).max()
+    assert smooth.predict_proba(IRIS).max() < iris.predict_proba(IRIS).max()
     seen = []
-    quick(callbacks=lambda net, history: seen.append(net.params.copy()), max_iter=3).fit(
-        IRIS, KINDS
-    )
+    watched = quick(callbacks=lambda net, history: seen.append(net.params.copy()), max_iter=3)
+    watched.fit(IRIS, KINDS)
     assert len(seen) == 3 and not np.array_equal(seen[0], seen[1])
-    np.testing.assert_array_equal(
-        quick(n_threads=2).fit(CANCER, BENIGN).coefs_[0], quick().fit(CANCER, BENIGN).coefs_[0]
-    )
+    assert_array_equal(quick(n_threads=2).fit(IRIS, KINDS).coefs_[0], iris.coefs_[0])
 
 
-def test_dtype_is_that_of_X_unless_it_is_set():
-    for X_dtype, dtype, expected in [
-        ("f4", None, "f4"),
-        ("f8", None, "f8"),
-        ("f2", None, "f8"),
-        ("i4", None, "f8"),
-        ("f8", "float32", "f4"),
-        ("f4", np.float64, "f8"),
-    ]:
-        X = (2 * IRIS).astype(X_dtype)
-        net = quick(dtype=dtype).fit(X, KINDS)
-        assert (
-            net.network_.dtype
-            == net.predict_proba(X).dtype
-            == net.coefs_[0].dtype
-            == np.dtype(expected)
-        )
+@pytest.mark.parametrize(
+    ("X_dtype", "dtype", "expected"),
+    [
+        *[("f4", None, "f4"), ("f8", None, "f8"), ("f2", None, "f8"), ("i4", None, "f8")],
+        *[("f8", "float32", "f4"), ("f4", np.float64, "f8")],
+    ],
+)
+def test_dtype_is_that_of_X_unless_it_is_set(X_dtype, dtype, expected):
+    X = (2 * IRIS).astype(X_dtype)
+    net = quick(dtype=dtype).fit(X, KINDS)
+    for found in (net.network_, net.predict_proba(X), net.coefs_[0]):
+        assert found.dtype == np.dtype(expected)
 
 
 def test_validation_data_are_evaluated_after_every_epoch():
-    net = quick(validation_data=(IRIS[::3], KINDS[::3]), max_iter=12).fit(IRIS, KINDS)
-    assert (
-        len(net.validation_scores_) == len(net.validation_loss_curve_) == len(net.loss_curve_) == 12
-    )
-    assert net.validation_scores_[-1] == net.score(
-        IRIS[::3], KINDS[::3]
-    ) and net.best_validation_score_ == max(net.validation_scores_)
-    assert net.validation_loss_curve_[-1] == pytest.approx(
-        log_loss(KINDS[::3], net.predict_proba(IRIS[::3]))
-    )
+    rows, kinds = IRIS[::3], KINDS[::3]
+    net = quick(validation_data=(rows, kinds), max_iter=12).fit(IRIS, KINDS)
+    for curve in (net.validation_scores_, net.validation_loss_curve_, net.loss_curve_):
+        assert len(curve) == 12
+    assert net.validation_scores_[-1] == net.score(rows, kinds)
+    assert net.best_validation_score_ == max(net.validation_scores_)
+    loss = log_loss(kinds, net.predict_proba(rows))
+    assert net.validation_loss_curve_[-1] == pytest.approx(loss)
     w = np.r_[np.ones(25), np.zeros(25)]
-    half = quick(validation_data=(IRIS[::3], KINDS[::3], w), max_iter=3).fit(IRIS, KINDS)
-    assert half.validation_scores_[-1] == half.score(IRIS[::3][:25], KINDS[::3][:25])
-    stopped = quick(
-        validation_data=(IRIS[::3], KINDS[::3]),
-        early_stopping=True,
-        n_iter_no_change=3,
-        max_iter=500,
-    ).fit(IRIS, KINDS)
-    assert (
-        stopped.n_iter_ < 500
-        and stopped.score(IRIS[::3], KINDS[::3]) == stopped.best_validation_score_
-    )
-    with pytest.raises(ValueError, match=r"validation_data must be \(X, y\)"):
-        quick(validation_data=(IRIS,)).fit(IRIS, KINDS)
+    half = quick(validation_data=(rows, kinds, w), max_iter=3).fit(IRIS, KINDS)
+    assert half.validation_scores_[-1] == half.score(rows[:25], kinds[:25])
+    stopping = dict(early_stopping=True, n_iter_no_change=3, max_iter=500)
+    stopped = quick(validation_data=(rows, kinds), **stopping).fit(IRIS, KINDS)
+    assert stopped.n_iter_ < 500
+    assert stopped.score(rows, kinds) == stopped.best_validation_score_
 
 
 def test_parameters_are_views_into_the_network():
@@ -173,26 +160,29 @@ def test_parameters_are_views_into_the_network():
     assert set(net.predict(IRIS)) == {1} and not net.network_.weights[0].any()
 
 
-def test_partial_fit_of_single_rows_gives_the_same_from_arrays_and_lists(monkeypatch):
+@pytest.mark.parametrize(
+    ("make", "X", "y"),
+    [(quick, IRIS, KINDS), (partial(MLPRegressor, (16,), random_state=0), CANCER, CANCER[:, 0])],
+    ids=["classes", "numbers"],
+)
+def test_partial_fit_of_single_rows_gives_the_same_from_arrays_and_lists(make, X, y, calls_of):
     """One online engine learns the single rows after the first; the numbers are the same."""
-    engines = []
-
-    class OnlineEngine(base.OnlineEngine):
-        def __init__(self, *arguments):
-            super().__init__(*arguments)
-            engines.append(self)
-
-    monkeypatch.setattr(base, "OnlineEngine", OnlineEngine)
-    one, other = quick(), quick()
+    engines = calls_of(base.OnlineEngine, "__init__")
+    one, other, all_classes = make(), make(), {"classes": [0, 1, 2]} if y is KINDS else {}
     for i in range(60):
-        x, y = IRIS[i * 2 : i * 2 + 1], KINDS[i * 2 : i * 2 + 1]
-        one.partial_fit(x, y, classes=[0, 1, 2] if i == 0 else None)
-        other.partial_fit(x.tolist(), y.tolist(), classes=[0, 1, 2])
-    assert [engine.net for engine in engines].count(one.network_) == 1
+        x, target = X[i * 2 : i * 2 + 1], y[i * 2 : i * 2 + 1]
+        one.partial_fit(x, target, **all_classes if i == 0 else {})
+        other.partial_fit(x.tolist(), target.tolist(), **all_classes)
+    assert [net for _, net, *_ in engines].count(one.network_) == 1
     assert one.t_ == other.t_ == 60
-    np.testing.assert_array_equal(one.network_.params, other.network_.params)
-    np.testing.assert_array_equal(one.loss_curve_, other.loss_curve_)
-    one.set_params(learning_rate_init=0.0001).partial_fit(IRIS[:1], KINDS[:1])
+    assert_array_equal(one.network_.params, other.network_.params)
+    assert_array_equal(one.loss_curve_, other.loss_curve_)
+    before = one.network_.params.copy()
+    for bad in ([np.nan], [np.inf], ["three"], [[1.0, 2.0]]):
+        with pytest.raises(ValueError):
+            one.partial_fit(X[:1], bad)
+    assert_array_equal(one.network_.params, before)
+    one.set_params(learning_rate_init=0.0001).partial_fit(X[:1], y[:1])
     assert one.network_.state.lr == 0.0001
 
 
@@ -223,7 +213,7 @@ def test_a_refused_partial_fit_changes_nothing():
             net.partial_fit(X, y)
     with pytest.raises(ValueError, match="not the same as on the last call"):
         net.partial_fit(IRIS[:1], [0], classes=[0, 1])
-    np.testing.assert_array_equal(net.network_.params, before)
+    assert_array_equal(net.network_.params, before)
     with pytest.raises(ValueError, match="does not support early_stopping"):
         quick(early_stopping=True).partial_fit(IRIS, KINDS, classes=[0, 1, 2])
     assert not hasattr(quick(solver="lbfgs"), "partial_fit")
@@ -250,16 +240,14 @@ def test_calibrate_changes_probabilities_and_nothing_else():
         sure, classes = log_loss(y[~here], net.predict_proba(X[~here])), net.predict(X)
         assert net.calibrate(X[~here], y[~here]) is net and net.temperature_ > 1
         assert log_loss(y[~here], net.predict_proba(X[~here])) < sure
-        np.testing.assert_array_equal(net.predict(X), classes)
+        assert_array_equal(net.predict(X), classes)
         T, params = net.temperature_, net.network_.params.copy()
         assert net.calibrate(X[~here], y[~here]).temperature_ == pytest.approx(T, rel=1e-3)
-        np.testing.assert_allclose(net.network_.params, params, rtol=1e-3)
-        assert not hasattr(net.partial_fit(X[:1], y[:1]), "temperature_")
-        assert not hasattr(
-            net.calibrate(X[~here], y[~here]).partial_fit(X[:1], y[:1]), "temperature_"
-        )  # row by row, too
-    labels = quick().fit(LABELLED, LABELS).calibrate(LABELLED, LABELS)
-    assert labels.temperature_ > 0
+        assert_allclose(net.network_.params, params, rtol=1e-3)
+        for _ in range(2):  # row by row, too
+            assert not hasattr(net.partial_fit(X[:1], y[:1]), "temperature_")
+            net.calibrate(X[~here], y[~here])
+    assert quick().fit(LABELLED, LABELS).calibrate(LABELLED, LABELS).temperature_ > 0
     with pytest.raises(NotFittedError):
         quick().calibrate(IRIS, KINDS)
     for X, y in [(CANCER, BENIGN), (IRIS, KINDS)]:
@@ -269,38 +257,36 @@ def test_calibrate_changes_probabilities_and_nothing_else():
             assert net.calibrate(X[right], y[right]).temperature_ == 1
 
 
-def test_bad_settings_and_bad_targets_are_refused():
-    for settings, message in [
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
         (dict(activation="softplusplus"), "activation must be one of logistic, identity"),
         (dict(hidden_layer_sizes=(3, 0)), "hidden_layer_sizes must be whole numbers > 0"),
-        (
-            dict(hidden_layer_sizes=(3,), activation=["relu", "tanh"]),
-            "lists 2 names, but the number of hidden layers is 1",
-        ),
+        (dict(activation=["relu", "tanh"]), "lists 2 names, but the number of hidden layers is 1"),
         (dict(dropout=(0.1,)), "dropout lists 1 rates, but the number of layers is 2"),
         (dict(solver="newton"), "'solver' parameter"),
         (dict(loss="bce"), "loss 'bce' needs output='sigmoid'"),
         (dict(loss="hinge"), "loss must be one of log_loss, bce, .* got 'hinge'"),
-        (
-            dict(loss=losses.BCE(pos_weight=2.0)),
-            "does not fit 3 classes .multiclass.. Use losses.BCE",
-        ),
-        (
-            dict(class_weight={0: -1.0}),
-            "class_weight of 0 must be a finite number at least 0, got -1.0",
-        ),
-        (
-            dict(schedule=schedules.StepDecay(0.1, 3), solver=fastnn.Adam()),
-            "Pass the schedule as the lr of the optimizer",
-        ),
+        (dict(loss=losses.BCE(pos_weight=2.0)), "does not fit 3 classes .multiclass.. Use losses.BCE"),
+        (dict(class_weight={0: -1.0}), "class_weight of 0 must be a finite number at least 0, got -1.0"),
+        (dict(schedule=schedules.StepDecay(0.1, 3), solver=fastnn.Adam()),
+         "Pass the schedule as the lr of the optimizer"),
         (dict(class_weight="even"), "class_weight"),
         (dict(callbacks=[3]), "callbacks must hold functions"),
-    ]:
-        with pytest.raises(ValueError if "callbacks" not in settings else TypeError, match=message):
-            quick(**settings).fit(IRIS, KINDS)
-    for y in (np.linspace(0, 1, 150), np.column_stack([KINDS, KINDS])):
-        with pytest.raises(ValueError):
-            quick().fit(IRIS, y)
+        (dict(validation_data=(IRIS,)), r"validation_data must be \(X, y\)"),
+        (dict(validation_data=(IRIS, np.full(150, 7))),
+         r"validation_data: y has classes not in classes_: \[7\]"),
+    ],
+)  # fmt: skip
+def test_bad_settings_are_refused(settings, message):
+    with pytest.raises(TypeError if "callbacks" in settings else ValueError, match=message):
+        quick(**settings).fit(IRIS, KINDS)
+
+
+@pytest.mark.parametrize("y", [np.linspace(0, 1, 150), np.column_stack([KINDS, KINDS])], ids=repr)
+def test_bad_targets_are_refused(y):
+    with pytest.raises(ValueError):
+        quick().fit(IRIS, y)
 
 
 def test_divergence_is_an_error():
@@ -338,10 +324,8 @@ def test_a_failed_fit_keeps_the_previous_model():
             net.set_params(**settings).fit(X, y)
         net.set_params(**{name: before[name] for name in settings})
         assert net.classes_.tolist() == [0, 1, 2]
-        np.testing.assert_array_equal(net.predict(IRIS), expected)
+        assert_array_equal(net.predict(IRIS), expected)
         assert net.n_features_in_ == 4
-    with pytest.raises(ValueError, match=r"validation_data: y has classes not in classes_: \[7\]"):
-        quick(validation_data=(IRIS, np.full(150, 7))).fit(IRIS, KINDS)
 
 
 def test_a_column_of_labels_is_taken_as_a_vector():
@@ -357,11 +341,10 @@ def test_sparse_indicators():
         quick(max_iter=10, early_stopping=True).fit(LABELLED, Y)
         for Y in (LABELS, sparse.csr_matrix(LABELS))
     )
-    np.testing.assert_array_equal(a.network_.params, b.network_.params)
+    assert_array_equal(a.network_.params, b.network_.params)
     assert a.validation_scores_ == b.validation_scores_
 
 
 def test_no_convergence_warning_when_the_number_of_epochs_is_the_limit():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(action="error"):
         assert quick(max_iter=3, n_iter_no_change=np.inf).fit(IRIS, KINDS).n_iter_ == 3

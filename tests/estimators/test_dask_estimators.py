@@ -3,10 +3,10 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 
-pd = pytest.importorskip("pandas")
-pytest.importorskip("sklearn")
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
@@ -79,10 +79,10 @@ def test_predictions_have_the_bits_of_memory(dtype):
     for name in "predict", "predict_proba", "predict_log_proba", "decision_function":
         found, expected = getattr(clf, name)(dX), getattr(clf, name)(X)
         assert found.dtype == expected.dtype and found.shape == expected.shape
-        np.testing.assert_array_equal(found.compute(), expected)
+        assert_array_equal(found.compute(), expected)
     reg = make(max_iter=3, n_estimators=2, bagging=None).fit(X, np.c_[y, y])
     for a, b in zip(reg.predict(dX, return_std=True), reg.predict(X, return_std=True)):
-        np.testing.assert_array_equal(a.compute(), b)
+        assert_array_equal(a.compute(), b)
 
 
 def test_scores_are_those_of_memory():
@@ -101,10 +101,6 @@ def test_scores_are_those_of_memory():
         assert model.score(dX, dY, dw) == pytest.approx(model.score(X, Y, weight), rel=1e-9)
     constant = make(max_iter=2).fit(X, y), np.full(N, 2.0)
     assert constant[0].score(*chunked(X, constant[1])) == constant[0].score(X, constant[1]) == 0
-    with pytest.raises(ValueError, match="y is a Dask collection, but X is in memory"):
-        model.score(X, dY)
-    with pytest.raises(ValueError, match="y has 1,999"):
-        model.score(dX, dY[:-1])
 
 
 def test_the_number_of_threads_does_not_matter():
@@ -114,7 +110,7 @@ def test_the_number_of_threads_does_not_matter():
          .fit(*chunked(X, y)).networks_]
         for n in (1, 3)
     ]  # fmt: skip
-    np.testing.assert_array_equal(*params)
+    assert_array_equal(*params)
     assert (params[0][0] != params[0][1]).any()
 
 
@@ -129,7 +125,7 @@ def test_weights_and_class_weights():
     equal = make(MLPClassifier, class_weight="balanced", max_iter=2).fit(dX, dy)
     by_hand = {k: N / (2 * (junk == k).sum()) for k in (0, 1)}
     other = make(MLPClassifier, class_weight=by_hand, max_iter=2).fit(dX, dy)
-    np.testing.assert_array_equal(equal.network_.params, other.network_.params)
+    assert_array_equal(equal.network_.params, other.network_.params)
 
 
 def test_early_stopping_holds_out_rows():
@@ -155,11 +151,7 @@ def test_partitions_may_be_empty_and_a_class_be_in_one_of_them():
 @pytest.mark.parametrize(
     ("parameters", "change", "message"),
     [
-        (
-            {},
-            lambda X, y: (da.where(X > 1, np.nan, X), y),
-            r"partition \d: X contains NaN .*row \d+, column \d",
-        ),
+        ({}, lambda X, y: (da.where(X > 1, np.nan, X), y), r"n \d: X contains NaN .*row \d+, column \d"),
         ({}, lambda X, y: (X, y.compute()), "X is a Dask collection, but y is"),
         ({}, lambda X, y: (X.compute(), y), "y is a Dask collection, but X is in memory"),
         ({}, lambda X, y: (X, y[:-1]), "X has 2,000 rows, but y has 1,999"),
@@ -170,7 +162,7 @@ def test_partitions_may_be_empty_and_a_class_be_in_one_of_them():
         ({"solver": "lbfgs"}, None, "takes all rows in one step"),
         ({"n_estimators": 2}, None, "bagging='folds' does not work with a Dask collection"),
     ],
-)
+)  # fmt: skip
 def test_messages(parameters, change, message):
     X, y = chunked(*rows())
     X, y = (X, y) if change is None else change(X, y)
@@ -178,18 +170,22 @@ def test_messages(parameters, change, message):
         make(**parameters).fit(X, y)
 
 
-def test_what_takes_no_collection_says_so():
-    X, y = chunked(*rows())
-    with pytest.raises(ValueError, match="X is a Dask collection, which works with fit, score and"):
-        make().partial_fit(X, y)
-    with pytest.raises(ValueError, match="y is a Dask collection, which works with fit, score and"):
-        make(MLPClassifier).fit(X.compute(), (y > 0).compute()).calibrate(X.compute(), y > 0)
-
-
-def test_groups_are_refused():
-    X, y = chunked(*rows())
-    with pytest.raises(ValueError, match="groups does not work with a Dask collection"):
-        make().fit(X, y, groups=np.zeros(N))
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda X, y: make().partial_fit(X, y), "X is a Dask collection, which works with fit, score and"),
+        (lambda X, y: make(MLPClassifier).fit(X.compute(), (y > 0).compute()).calibrate(X.compute(), y > 0),
+         "y is a Dask collection, which works with fit, score and"),
+        (lambda X, y: make().fit(X, y, groups=np.zeros(N)), "groups does not work with a Dask collection"),
+        (lambda X, y: make(max_iter=1).fit(X.compute(), y.compute()).score(X.compute(), y),
+         "y is a Dask collection, but X is in memory"),
+        (lambda X, y: make(max_iter=1).fit(X.compute(), y.compute()).score(X, y[:-1]), "y has 1,999"),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_what_takes_no_collection_says_so(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(*chunked(*rows()))
 
 
 def fail_in_round(monkeypatch, n, error):
@@ -231,7 +227,7 @@ def test_a_cluster_that_is_gone_leaves_the_network_and_its_checkpoint(monkeypatc
     assert 0 < model.n_iter_ < 30
     saved = fastnn.load(path)
     assert saved.state.epoch == model.n_iter_
-    np.testing.assert_array_equal(saved.params, model.network_.params)
+    assert_array_equal(saved.params, model.network_.params)
     monkeypatch.undo()
     first = model.score(X, y)
     assert model.fit(*chunked(X, y)).score(X, y) > first
@@ -263,8 +259,8 @@ def test_a_fit_whose_cluster_failed_continues_to_the_bit(monkeypatch, parameters
         assert not hasattr(pickle.loads(pickle.dumps(model)), "_stopped_fit")
         model.fit(X, y)
     for net, other in zip(expected.networks_, model.networks_, strict=True):
-        np.testing.assert_array_equal(net.params, other.params)
-        np.testing.assert_array_equal(net.state.moments, other.state.moments)
+        assert_array_equal(net.params, other.params)
+        assert_array_equal(net.state.moments, other.state.moments)
     for name in "loss_curve_", "validation_scores_", "n_iter_", "t_", "best_loss_":
         assert getattr(model, name) == getattr(expected, name), name
 

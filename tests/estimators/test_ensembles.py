@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import scipy.sparse
 from checks import assert_same_bits
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris, make_friedman1
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import scale
 
@@ -31,14 +33,24 @@ LABELS = (WAVE[:, [0, 1]] + WAVE[:, [1, 0]] ** 2 > 0.3).astype(int)
 BAGGING = ["folds", "bootstrap", None]
 
 
+DEFAULTS = dict(
+    hidden_layer_sizes=(8,), max_iter=30, n_estimators=3, learning_rate_init=0.01, random_state=0
+)
+
+
 def classifier(**settings):
-    settings = {"max_iter": 30, "n_estimators": 3, "random_state": 0} | settings
-    return MLPClassifier(**{"hidden_layer_sizes": (8,), "learning_rate_init": 0.01} | settings)
+    return MLPClassifier(**DEFAULTS | settings)
 
 
 def regressor(**settings):
-    settings = {"max_iter": 30, "n_estimators": 3, "random_state": 0} | settings
-    return MLPRegressor(**{"hidden_layer_sizes": (8,), "learning_rate_init": 0.01} | settings)
+    return MLPRegressor(**DEFAULTS | settings)
+
+
+@pytest.fixture(scope="module")
+def waves():
+    """A regressor. It is not changed."""
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        return regressor().fit(WAVE, HEIGHT)
 
 
 class Rows:
@@ -82,9 +94,8 @@ def test_one_network_ignores_bagging(bagging):
     one = classifier(n_estimators=1, bagging=bagging).fit(IRIS, KINDS)
     assert one.networks_ == [one.network_] and not hasattr(one, "oof_prediction_")
     assert isinstance(one.loss_curve_[0], float) and one.t_ == 150 * one.n_iter_
-    assert_same_bits(
-        one.network_.params, classifier(n_estimators=1).fit(IRIS, KINDS).network_.params
-    )
+    plain = classifier(n_estimators=1).fit(IRIS, KINDS)
+    assert_same_bits(one.network_.params, plain.network_.params)
 
 
 def test_each_member_holds_out_its_fold_and_keeps_its_best_epoch():
@@ -98,20 +109,17 @@ def test_each_member_holds_out_its_fold_and_keeps_its_best_epoch():
             W[...] = state.uniform(-r, r, W.shape)
             b[...] = state.uniform(-r, r, b.shape)
         history = by_hand.fit(
-            IRIS[train],
-            KINDS[train],
-            optimizer=fastnn.Adam(0.01),
-            epochs=400,
-            batch_size=100,
+            *(IRIS[train], KINDS[train]),
+            **dict(optimizer=fastnn.Adam(0.01), epochs=400, batch_size=100),
             validation_data=(IRIS[held_out], KINDS[held_out]),
             callbacks=EarlyStopping(6),
             rng=np.random.default_rng(state.randint(2**31)),
         )
         assert net.networks_[i].state.best.epoch == by_hand.state.best.epoch
-        np.testing.assert_allclose(net.networks_[i].params, by_hand.params, rtol=0.01, atol=0.01)
-        np.testing.assert_allclose(net.validation_loss_curve_[i], history.val_loss, rtol=0.01)
+        assert_allclose(net.networks_[i].params, by_hand.params, rtol=0.01, atol=0.01)
+        assert_allclose(net.validation_loss_curve_[i], history.val_loss, rtol=0.01)
         P = net.networks_[i].forward(IRIS[held_out])
-        np.testing.assert_array_equal(net.oof_prediction_[held_out], P)
+        assert_array_equal(net.oof_prediction_[held_out], P)
 
 
 def test_bootstrap_draws_rows_and_keeps_weights():
@@ -134,7 +142,7 @@ def test_bootstrap_draws_rows_and_keeps_weights():
         total[out] += member.forward(WAVE[out])[:, 0]
         count[out] += 1
     with np.errstate(invalid="ignore"):
-        np.testing.assert_allclose(net.oof_prediction_, total / count)
+        assert_allclose(net.oof_prediction_, total / count)
     assert 0.6 < (count > 0).mean() < 0.9  # 1 - (1 - 1/e)^3 = 0.75
 
 
@@ -167,33 +175,37 @@ def test_each_network_holds_out_rows():
         assert all(len(held_out) for _, held_out in parts)
 
 
-def test_folds_that_are_impossible():
-    with pytest.raises(ValueError, match=r"n_estimators=3 needs at least 3 rows, got n_samples=2"):
-        regressor().fit(WAVE[:2], HEIGHT[:2])
-    with pytest.raises(ValueError, match=r"needs at least 3 groups, got 2\. Lower n_estimators"):
-        regressor().fit(WAVE, HEIGHT, groups=np.arange(200) % 2)
+FIVE_GROUPS = dict(groups=np.arange(200) % 5)
+IMPOSSIBLE = {  # settings, rows, targets, arguments of fit, and the message
+    "rows": ({}, WAVE[:2], HEIGHT[:2], {}, r"n_estimators=3 needs at least 3 rows, got n_samples=2"),
+    "groups": ({}, WAVE, HEIGHT, dict(groups=np.arange(200) % 2), r"needs at least 3 groups, got 2\. Lower n_est"),
+    "few groups": ({}, WAVE, HEIGHT, dict(groups=np.arange(199)), "groups has 199 rows, but X has 200"),
+    "weights": ({}, WAVE, HEIGHT, dict(sample_weight=np.eye(1, 200)[0]), "sample_weight is zero in all rows of fold"),
+    "one network": (dict(n_estimators=1), WAVE, HEIGHT, FIVE_GROUPS, "groups keep the rows of a group in one fold"),
+    "bootstrap": (dict(bagging="bootstrap"), WAVE, HEIGHT, FIVE_GROUPS, "groups keep the rows of a group in one fold"),
+    "no bagging": (dict(bagging=None), WAVE, HEIGHT, FIVE_GROUPS, "groups keep the rows of a group in one fold"),
+    "validation": (dict(validation_data=(WAVE, HEIGHT)), WAVE, HEIGHT, {}, "validation_data does not work with bagging='folds'"),
+    "no network": (dict(n_estimators=0), WAVE, HEIGHT, {}, "'n_estimators' parameter of MLPRegressor must be an int"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_folds_that_are_impossible(name):
+    settings, X, y, arguments, message = IMPOSSIBLE[name]
+    with pytest.raises(ValueError, match=message):
+        regressor(**settings).fit(X, y, **arguments)
+
+
+def test_a_class_in_one_fold():
     with pytest.raises(ValueError, match=r"All rows of class 'c' are in fold \d"):
         classifier().fit(IRIS[:21], ["a", "b"] * 10 + ["c"])
-    with pytest.raises(ValueError, match=r"sample_weight is zero in all rows of fold"):
-        regressor().fit(WAVE, HEIGHT, np.eye(1, 200)[0])
-    for settings in ({"n_estimators": 1}, {"bagging": "bootstrap"}, {"bagging": None}):
-        with pytest.raises(ValueError, match="groups keep the rows of a group in one fold"):
-            regressor(**settings).fit(WAVE, HEIGHT, groups=np.arange(200) % 5)
-    with pytest.raises(ValueError, match="groups has 199 rows, but X has 200"):
-        regressor().fit(WAVE, HEIGHT, groups=np.arange(199))
-    with pytest.raises(ValueError, match="validation_data does not work with bagging='folds'"):
-        regressor(validation_data=(WAVE, HEIGHT)).fit(WAVE, HEIGHT)
-    with pytest.raises(ValueError, match="'n_estimators' parameter of MLPRegressor must be an int"):
-        regressor(n_estimators=0).fit(WAVE, HEIGHT)
 
 
-def test_one_network_attributes_say_to_use_networks():
-    net = regressor(max_iter=2).fit(WAVE, HEIGHT)
+def test_one_network_attributes_say_to_use_networks(waves):
     for name in ("network_", "coefs_", "intercepts_"):
-        with pytest.raises(
-            AttributeError, match=f"{name} is for one network, .* has 3. Use networks_"
-        ):
-            getattr(net, name)
+        message = f"{name} is for one network, .* has 3. Use networks_"
+        with pytest.raises(AttributeError, match=message):
+            getattr(waves, name)
         with pytest.raises(AttributeError, match="not fitted yet"):
             getattr(regressor(), name)
 
@@ -222,9 +234,8 @@ def test_threads_do_not_change_the_bits(bagging, settings):
 
 
 def test_adaptive_rate_continues_when_a_fold_stops():
-    net = regressor(
-        solver="sgd", learning_rate="adaptive", max_iter=500, n_iter_no_change=3, tol=0.01
-    )
+    settings = dict(solver="sgd", learning_rate="adaptive", n_iter_no_change=3, tol=0.01)
+    net = regressor(max_iter=500, **settings)
     plain = clone(net).set_params(learning_rate="constant").fit(WAVE, HEIGHT)
     net.fit(WAVE, HEIGHT)
     assert net.n_iter_ > plain.n_iter_ and all(m.state.lr < 1e-5 for m in net.networks_)
@@ -241,24 +252,21 @@ def test_early_stopping_of_a_bootstrap_uses_the_rows_that_were_not_drawn():
     with pytest.raises(ValueError, match="rows that it did not draw, but it drew all of 1 rows"):
         net.fit(WAVE[:1], HEIGHT[:1])
     net.set_params(early_stopping=False, validation_data=(WAVE[:50], HEIGHT[:50])).fit(WAVE, HEIGHT)
-    assert [len(scores) for scores in net.validation_scores_] == [
-        len(curve) for curve in net.loss_curve_
-    ]
+    assert list(map(len, net.validation_scores_)) == list(map(len, net.loss_curve_))
     assert all(member.state.best is None for member in net.networks_)
 
 
 def test_sparse_rows_give_the_bits_of_dense_rows():
     X = np.where(WAVE > 0.3, WAVE, 0)
-    for settings in ({"bagging": each} for each in BAGGING):
-        dense = regressor(shuffle=False, **settings).fit(X, HEIGHT)
-        sparse = regressor(shuffle=False, **settings).fit(scipy.sparse.csr_array(X), HEIGHT)
+    X_sparse = scipy.sparse.csr_array(X)
+    for bagging in BAGGING:
+        dense, sparse = (
+            regressor(shuffle=False, bagging=bagging).fit(rows, HEIGHT) for rows in (X, X_sparse)
+        )
         assert_same_bits(params(dense), params(sparse))
-        assert_same_bits(dense.predict(X), sparse.predict(scipy.sparse.csr_array(X)))
-        for a, b in zip(
-            dense.predict(X, return_std=True),
-            sparse.predict(scipy.sparse.csr_array(X), return_std=True),
-        ):
-            assert_same_bits(a, b)
+        assert_same_bits(dense.predict(X), sparse.predict(X_sparse))
+        found = sparse.predict(X_sparse, return_std=True)
+        assert_same_bits(found, dense.predict(X, return_std=True))
 
 
 def test_partial_fit_trains_all_members():
@@ -283,7 +291,7 @@ def test_partial_fit_continues_from_the_best_epoch():
     before = params(net)
     assert any(m.state.best.epoch < m.state.epoch for m in net.networks_)
     net.set_params(learning_rate_init=1e-12).partial_fit(WAVE, HEIGHT)
-    np.testing.assert_allclose(params(net), before, atol=1e-9)
+    assert_allclose(params(net), before, atol=1e-9)
     assert not hasattr(net, "oof_prediction_")
     with pytest.raises(ValueError, match="partial_fit came after fit"):
         net.predict_interval(WAVE)
@@ -293,7 +301,7 @@ def test_warm_start_continues_all_members_with_the_same_folds():
     net = classifier(warm_start=True, random_state=np.random.RandomState(1)).fit(IRIS, KINDS)
     before, seed = params(net), net.fold_seed_
     net.set_params(learning_rate_init=1e-12).fit(IRIS, KINDS)
-    np.testing.assert_allclose(params(net), before, atol=1e-9)
+    assert_allclose(params(net), before, atol=1e-9)
     assert net.fold_seed_ == seed and len(net.loss_curve_[0]) > 30
     with pytest.raises(ValueError, match="n_estimators=4, but 3 networks are fitted"):
         net.set_params(n_estimators=4).fit(IRIS, KINDS)
@@ -333,9 +341,7 @@ def test_an_interrupt_keeps_the_members(bagging):
 
 def test_a_member_that_diverges_is_named():
     net = regressor(solver="sgd", learning_rate_init=1e10).set_params(max_iter=5)
-    with pytest.raises(
-        DivergenceError, match=r"network 0 of 3 diverged in epoch \d.*lower learning"
-    ):
+    with pytest.raises(DivergenceError, match=r"network 0 of 3 .* epoch \d.*lower learning"):
         net.fit(WAVE, HEIGHT)
     assert not hasattr(net, "networks_")
     with pytest.raises(DivergenceError, match="network 0 of 3 diverged"):
@@ -352,21 +358,21 @@ def test_verbose_prints_one_line(capsys):
 def test_members_without_convergence_are_counted():
     with pytest.warns(UserWarning, match="3 of 3 networks stopped after max_iter=2 epochs"):
         regressor(max_iter=2).fit(WAVE, HEIGHT)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(action="error"):
         regressor(max_iter=2, n_iter_no_change=np.inf).fit(WAVE, HEIGHT)
     net = regressor(bagging=None, max_iter=10_000, n_iter_no_change=2).fit(WAVE, HEIGHT)
     epochs = [len(curve) for curve in net.loss_curve_]
-    with warnings.catch_warnings():  # one of three
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(action="error"):  # one of three
         net.set_params(max_iter=max(epochs)).fit(WAVE, HEIGHT)
 
 
 # ---- predictions ----
 
+DATA = pytest.mark.parametrize("data", [(CANCER, MALIGNANT), (IRIS, KINDS), (WAVE, LABELS)])
+
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("data", [(CANCER, MALIGNANT), (IRIS, KINDS), (WAVE, LABELS)])
+@DATA
 def test_probabilities_are_averaged(data, dtype):
     X, y = data[0].astype(dtype), data[1]
     net = classifier(n_estimators=5).fit(X, y)
@@ -378,15 +384,15 @@ def test_probabilities_are_averaged(data, dtype):
     mean = (mean / 5).astype(dtype)
     assert_same_bits(P if P.shape == mean.shape else P[:, 1:], mean)
     assert P.dtype == dtype and net.oof_prediction_.shape == P.shape
-    np.testing.assert_allclose(np.exp(net.predict_log_proba(X)), P, rtol=1e-5, atol=1e-6)
+    assert_allclose(np.exp(net.predict_log_proba(X)), P, rtol=1e-5, atol=1e-6)
     decision = net.decision_function(X)
     if y.ndim == 2:
         assert ((P > 0.5) == net.predict(X)).all()
-        np.testing.assert_allclose(decision, np.log(P / (1 - P)), atol=1e-3)
+        assert_allclose(decision, np.log(P / (1 - P)), atol=1e-3)
     else:
         assert (net.classes_[P.argmax(axis=1)] == net.predict(X)).all()
         log_odds = np.log(P[:, 1] / P[:, 0]) if P.shape[1] == 2 else np.log(P)
-        np.testing.assert_allclose(decision, log_odds, atol=1e-3 if dtype == "float64" else 0.02)
+        assert_allclose(decision, log_odds, atol=1e-3 if dtype == "float64" else 0.02)
 
 
 def test_log_probabilities_are_finite_where_probabilities_are_0():
@@ -423,28 +429,26 @@ def test_predictions_check_their_rows():
         classifier().fit(CANCER, MALIGNANT).predict_proba(bad)
 
 
-def test_standard_deviations_of_members_and_of_noise():
+def test_standard_deviations_of_members_and_of_noise(waves):
     net = regressor(loss="gaussian_nll", max_iter=60).fit(WAVE, np.column_stack([HEIGHT, -HEIGHT]))
     Y = np.stack([member.forward(WAVE) for member in net.networks_])
     mean, std, noise = net.predict(WAVE, return_std=True, return_noise=True)
     assert_same_bits(mean, net.predict(WAVE))
-    np.testing.assert_allclose(mean, Y[:, :, :2].mean(axis=0))
-    np.testing.assert_allclose(std, Y[:, :, :2].std(axis=0))
-    np.testing.assert_allclose(noise, np.sqrt(np.exp(Y[:, :, 2:]).mean(axis=0)))
+    assert_allclose(mean, Y[:, :, :2].mean(axis=0))
+    assert_allclose(std, Y[:, :, :2].std(axis=0))
+    assert_allclose(noise, np.sqrt(np.exp(Y[:, :, 2:]).mean(axis=0)))
     assert_same_bits(net.predict(WAVE, return_std=True)[1], std)
     assert_same_bits(net.predict(WAVE, return_noise=True)[1], noise)
-    plain = regressor().fit(WAVE, HEIGHT)
-    mean, std = plain.predict(WAVE, return_std=True)
+    mean, std = waves.predict(WAVE, return_std=True)
     assert mean.shape == std.shape == (200,) and (std > 0).all()
     with pytest.raises(ValueError, match=r"return_noise=True needs .* loss='gaussian_nll'"):
-        plain.predict(WAVE, return_noise=True)
-    with pytest.raises(
-        ValueError, match=r"one network. Set n_estimators .* pass return_noise=True"
-    ):
-        regressor(n_estimators=1).fit(WAVE, HEIGHT).predict(WAVE, return_std=True)
+        waves.predict(WAVE, return_noise=True)
+    one = regressor(n_estimators=1).fit(WAVE, HEIGHT)
+    with pytest.raises(ValueError, match=r"one network. Set n_est.* pass return_noise=True"):
+        one.predict(WAVE, return_std=True)
 
 
-@pytest.mark.parametrize("data", [(CANCER, MALIGNANT), (IRIS, KINDS), (WAVE, LABELS)])
+@DATA
 def test_calibration_finds_the_best_temperature_of_the_mean(data):
     X, y = data[0].astype("d"), data[1]
     net = classifier(max_iter=8, n_iter_no_change=np.inf).fit(X[::2], y[::2])
@@ -469,11 +473,9 @@ def test_calibration_finds_the_best_temperature_of_the_mean(data):
 
 
 def test_equal_networks_have_the_temperature_of_one():
-    Z = RNG.normal(size=(1, 50, 3)) * 3
-    assert fit_temperature(Z, np.arange(50) % 3, None) > 1
-    assert fit_temperature(np.repeat(Z, 4, axis=0), np.arange(50) % 3, None) == pytest.approx(
-        fit_temperature(Z, np.arange(50) % 3, None), rel=1e-4
-    )
+    Z, y = RNG.normal(size=(1, 50, 3)) * 3, np.arange(50) % 3
+    one, four = (fit_temperature(np.repeat(Z, n, axis=0), y, None) for n in (1, 4))
+    assert one > 1 and four == pytest.approx(one, rel=1e-4)
 
 
 # ---- out-of-fold predictions and intervals ----
@@ -483,8 +485,7 @@ def test_out_of_fold_predictions_do_not_know_their_row():
     y = HEIGHT.copy()
     net = regressor(max_iter=200, alpha=0.0, hidden_layer_sizes=(50,)).fit(WAVE, y)
     y[10] += 1000.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         moved = clone(net).fit(WAVE, y)
     # member k(10) trains on the same rows as before; only its best epoch may change
     assert abs(moved.oof_prediction_[10] - net.oof_prediction_[10]) < 1 < 100
@@ -516,7 +517,7 @@ def test_intervals_are_those_of_the_paper(coverage, monkeypatch):
     folds = resampling.folds(Rows(119), 3, None, None, net.fold_seed_)
     lower, upper = net.predict_interval(WAVE[100:], coverage)
     expected = cv_plus_by_hand(net, X, WAVE[100:], y, folds, coverage)
-    np.testing.assert_allclose((lower, upper), expected, rtol=1e-12)
+    assert_allclose((lower, upper), expected, rtol=1e-12)
 
 
 def test_intervals_of_several_targets_and_weights():
@@ -540,29 +541,33 @@ def test_intervals_cover_new_rows():
     for seed in range(8):
         X, y = make_friedman1(600, noise=1.0, random_state=seed)
         X, y = scale(X), scale(y)
-        net = regressor(
-            n_estimators=5, hidden_layer_sizes=(32,), max_iter=300, random_state=seed
-        ).fit(X[:200], y[:200])
+        settings = dict(n_estimators=5, hidden_layer_sizes=(32,), max_iter=300, random_state=seed)
+        net = regressor(**settings).fit(X[:200], y[:200])
         lower, upper = net.predict_interval(X[200:])
         covered.append(np.mean((lower <= y[200:]) & (y[200:] <= upper)))
     assert 0.87 < np.mean(covered) < 0.96 and min(covered) > 0.8
 
 
-def test_intervals_that_are_impossible():
-    for settings in ({"n_estimators": 1}, {"bagging": "bootstrap"}, {"bagging": None}):
-        with pytest.raises(ValueError, match="n_estimators of at least 2 and bagging='folds'"):
-            regressor(max_iter=2, **settings).fit(WAVE, HEIGHT).predict_interval(WAVE)
-    quantiles = regressor(max_iter=2, loss=losses.Quantile((0.1, 0.9))).fit(WAVE, HEIGHT)
-    with pytest.raises(ValueError, match="this estimator predicts several quantiles"):
-        quantiles.predict_interval(WAVE)
-    net = regressor(max_iter=2).fit(WAVE[:30], HEIGHT[:30])
-    with pytest.raises(ValueError, match=r"coverage=0.99 needs at least 99 training rows, got 30"):
-        net.predict_interval(WAVE, 0.99)
-    for coverage in (0, 1, 90):
-        with pytest.raises(
-            ValueError, match="coverage must be a finite number above 0 and below 1"
-        ):
-            net.predict_interval(WAVE, coverage)
+QUANTILES = losses.Quantile((0.1, 0.9))
+NEEDS_FOLDS = "n_estimators of at least 2 and bagging='folds'"
+OUT_OF_BOUNDS = "coverage must be a finite number above 0 and below 1"
+
+
+@pytest.mark.parametrize(
+    ("settings", "coverage", "message"),
+    [
+        (dict(n_estimators=1), 0.9, NEEDS_FOLDS),
+        (dict(bagging="bootstrap"), 0.9, NEEDS_FOLDS),
+        (dict(bagging=None), 0.9, NEEDS_FOLDS),
+        (dict(loss=QUANTILES), 0.9, "this estimator predicts several quantiles"),
+        ({}, 0.99, r"coverage=0.99 needs at least 99 training rows, got 30"),
+        *[({}, coverage, OUT_OF_BOUNDS) for coverage in (0, 1, 90)],
+    ],
+)
+def test_intervals_that_are_impossible(settings, coverage, message):
+    net = regressor(max_iter=2, **settings).fit(WAVE[:30], HEIGHT[:30])
+    with pytest.raises(ValueError, match=message):
+        net.predict_interval(WAVE, coverage)
 
 
 # ---- tools ----

@@ -1,14 +1,13 @@
 """All of scikit-learn's estimator checks, and its tools for estimators: pipelines, grid
 searches, clones."""
 
-import os
-import subprocess
-import sys
 import warnings
 
 import joblib
 import numpy as np
+import processes
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -23,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from fastnn import MLPClassifier, MLPRegressor, losses
+from fastnn import MLPClassifier, MLPRegressor, TabularRegressor, losses
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:X is badly scaled", "ignore:y is large"
@@ -75,10 +74,7 @@ for estimator in (MLPClassifier(), MLPRegressor()):
     results = check_estimator(estimator, on_fail=None, on_skip=None)
     print(*{result["status"] for result in results}, len(results) > 50)
 """
-    environment = dict(os.environ, SCIPY_ARRAY_API="1")
-    run = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
+    run = processes.run(code, SCIPY_ARRAY_API="1")
     assert run.stdout.split("\n")[:2] == ["passed True", "passed True"]
 
 
@@ -101,14 +97,12 @@ def test_pipelines_and_grids_in_processes_and_threads():
     assert grid.best_score_ > 0.9
     with joblib.parallel_backend("threading", n_jobs=2):
         threaded = clone(grid).fit(X, y)
-    np.testing.assert_array_equal(
-        grid.cv_results_["mean_test_score"], threaded.cv_results_["mean_test_score"]
-    )
+    assert_array_equal(grid.cv_results_["mean_test_score"], threaded.cv_results_["mean_test_score"])
 
 
 def test_cross_validation():
     alone = cross_val_score(MLPClassifier(max_iter=20, random_state=0), X, y, cv=4)
-    np.testing.assert_array_equal(
+    assert_array_equal(
         cross_val_score(MLPClassifier(max_iter=20, random_state=0), X, y, cv=4, n_jobs=2), alone
     )
     scores = cross_validate(
@@ -148,14 +142,14 @@ def test_clone_pickle_and_joblib_keep_everything(estimator, tmp_path):
     net.fit(rows, target)
     joblib.dump(net, tmp_path / "net.joblib")
     again = joblib.load(tmp_path / "net.joblib")
-    np.testing.assert_array_equal(again.predict(rows), net.predict(rows))
+    assert_array_equal(again.predict(rows), net.predict(rows))
     assert again.networks_[0].weights[0].base is not None and again.loss_curve_ == net.loss_curve_
     if estimator.solver != "lbfgs":
         for row in range(3):
             for each in (net, again):
                 each.partial_fit(rows[row : row + 1], target[row : row + 1])
         for a, b in zip(net.networks_, again.networks_):
-            np.testing.assert_array_equal(a.params, b.params)
+            assert_array_equal(a.params, b.params)
 
 
 def test_metadata_routing():
@@ -171,33 +165,44 @@ def test_metadata_routing():
         assert requests == {"sample_weight": True} | others
         weighted = cross_val_score(net, X, y, params=dict(sample_weight=w), cv=3)
         search = GridSearchCV(net, {"alpha": [1e-3]}, cv=3).fit(X, y, sample_weight=w)
-    np.testing.assert_array_equal(search.cv_results_["mean_test_score"], [weighted.mean()])
+    assert_array_equal(search.cv_results_["mean_test_score"], [weighted.mean()])
 
 
 def test_column_names_survive_a_transformer():
     pipeline = make_pipeline(
         StandardScaler().set_output(transform="pandas"), MLPClassifier(max_iter=5)
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         pipeline.fit(*load_breast_cancer(return_X_y=True, as_frame=True))
     assert pipeline[-1].feature_names_in_[0] == "mean radius"
 
 
-def test_without_scikit_learn_the_message_says_how_to_get_it():
-    code = """
+NEEDS_SCIKIT_LEARN = """
 import sys
 sys.modules["sklearn"] = None
 from fastnn import *
 import fastnn
 print(fastnn.MLP([2, 1]))
-try:
-    from fastnn import MLPClassifier
-except ImportError as error:
-    print(error)
+for name in ("MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"):
+    try:
+        getattr(fastnn, name)
+    except ImportError as error:
+        print(error)
+for path in sys.argv[1:]:
+    try:
+        fastnn.load(path)
+    except ImportError as error:
+        print(error)
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (
-        run.stdout.splitlines()[1]
-        == 'MLPClassifier needs scikit-learn. Run: pip install "fastnn-mlp[sklearn]"'
-    )
+
+
+def test_without_scikit_learn_the_message_says_how_to_get_it(tmp_path, quick_recipe):
+    """For the names, and for files."""
+    MLPRegressor(max_iter=1).fit(X, y).save(tmp_path / "mlp")
+    TabularRegressor(1, hidden_layer_sizes=2).fit(X, y).save(tmp_path / "table")
+    run = processes.run(NEEDS_SCIKIT_LEARN, tmp_path / "mlp", tmp_path / "table")
+    _, *lines = run.stdout.splitlines()
+    advice = 'needs scikit-learn. Run: pip install "fastnn-mlp[sklearn]"'
+    names = "MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"
+    assert lines[:4] == [f"{name} {advice}" for name in names], run.stderr
+    assert [line[-len(advice) :] for line in lines[4:]] == [advice] * 2

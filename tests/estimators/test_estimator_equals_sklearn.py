@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn import neural_network as theirs
 from sklearn.datasets import (
     load_breast_cancer,
@@ -18,19 +19,15 @@ from sklearn.preprocessing import scale
 
 import fastnn as ours
 
+X_, y_ = load_diabetes(return_X_y=True)
+X_, y_ = scale(X_), scale(np.column_stack([y_, np.sin(y_)]))
 DATA = {
     "two classes": load_breast_cancer(return_X_y=True),
     "three classes": load_wine(return_X_y=True),
     "labels": make_multilabel_classification(n_samples=150, n_features=12, random_state=0),
-    "regression": load_diabetes(return_X_y=True),
-    "two targets": load_diabetes(return_X_y=True),
 }
-X_, y_ = DATA["two targets"]
-DATA["two targets"] = X_, np.column_stack([y_, np.sin(y_)])
-DATA = {
-    name: (scale(X), scale(y) if name in ("regression", "two targets") else y)
-    for name, (X, y) in DATA.items()
-}
+DATA = {name: (scale(X), y) for name, (X, y) in DATA.items()}
+DATA |= {"regression": (X_, y_[:, 0]), "two targets": (X_, y_)}
 SGD = dict(solver="sgd", learning_rate_init=0.02)
 RULES = {
     "sgd": SGD | dict(momentum=0.0, nesterovs_momentum=False),
@@ -47,26 +44,15 @@ def both(data, sample_weight=None, X=None, **settings):
     """(theirs, ours), fitted."""
     rows, y = DATA[data]
     kind = "MLPRegressor" if data in ("regression", "two targets") else "MLPClassifier"
-    settings = (
-        dict(
-            hidden_layer_sizes=(12, 7),
-            shuffle=False,
-            max_iter=50,
-            random_state=3,
-            alpha=0.05,
-            n_iter_no_change=10,
-        )
-        | settings
+    defaults = dict(
+        hidden_layer_sizes=(12, 7), shuffle=False, max_iter=50, random_state=3, alpha=0.05
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    settings = defaults | dict(n_iter_no_change=10) | settings
+    weight = {} if sample_weight is None else dict(sample_weight=sample_weight)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         warnings.simplefilter("ignore", UserWarning)  # poisson's targets, batch sizes
         return [
-            getattr(module, kind)(**settings).fit(
-                rows if X is None else X,
-                y,
-                **({} if sample_weight is None else dict(sample_weight=sample_weight)),
-            )
+            getattr(module, kind)(**settings).fit(rows if X is None else X, y, **weight)
             for module in (theirs, ours)
         ]
 
@@ -87,16 +73,9 @@ def differences(a, b):
 def test_sgd_in_all_its_forms(rule, data, batch_size):
     a, b = both(data, batch_size=batch_size, **RULES[rule])
     assert max(differences(a, b)) < 1e-12
-    assert (a.n_iter_, a.t_, a.n_layers_, a.n_outputs_, a.out_activation_) == (
-        b.n_iter_,
-        b.t_,
-        b.n_layers_,
-        b.n_outputs_,
-        b.out_activation_,
-    )
-    assert a.loss_ == pytest.approx(b.loss_, rel=1e-12) and a.best_loss_ == pytest.approx(
-        b.best_loss_, rel=1e-12
-    )
+    for name in ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_"):
+        assert getattr(a, name) == getattr(b, name), name
+    assert [a.loss_, a.best_loss_] == pytest.approx([b.loss_, b.best_loss_], rel=1e-12)
 
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
@@ -108,12 +87,12 @@ def test_every_activation(activation):
 def test_predictions(data):
     a, b = both(data, **SGD)
     X = DATA[data][0]
-    np.testing.assert_allclose(a.predict(X), b.predict(X), atol=1e-12)
+    assert_allclose(a.predict(X), b.predict(X), atol=1e-12)
     assert a.predict(X).shape == b.predict(X).shape
     assert a.score(X, DATA[data][1]) == pytest.approx(b.score(X, DATA[data][1]), abs=1e-12)
     if hasattr(a, "classes_"):
-        np.testing.assert_allclose(a.predict_proba(X), b.predict_proba(X), atol=1e-12)
-        np.testing.assert_allclose(a.predict_log_proba(X), b.predict_log_proba(X), atol=1e-9)
+        assert_allclose(a.predict_proba(X), b.predict_proba(X), atol=1e-12)
+        assert_allclose(a.predict_log_proba(X), b.predict_log_proba(X), atol=1e-9)
         assert a.classes_.tolist() == b.classes_.tolist()
 
 
@@ -174,17 +153,9 @@ def test_stops_in_the_same_epoch_and_warns_when_it_does_not():
 
 def test_warm_start_and_partial_fit_continue_as_scikit_learns():
     X, y = DATA["three classes"]
-    settings = dict(
-        hidden_layer_sizes=(9,),
-        shuffle=False,
-        random_state=0,
-        max_iter=5,
-        n_iter_no_change=10,
-        **SGD,
-    )
+    settings = dict(hidden_layer_sizes=(9,), shuffle=False, random_state=0, max_iter=5, **SGD)
     pair = [module.MLPClassifier(**settings) for module in (theirs, ours)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         for net in pair:
             net.fit(X, y)
             net.set_params(warm_start=True).fit(X, y).fit(X, y)
@@ -193,22 +164,14 @@ def test_warm_start_and_partial_fit_continue_as_scikit_learns():
                 net.partial_fit(X[row : row + 1], y[row : row + 1])
             net.partial_fit(X, y)
     a, b = pair
-    assert max(differences(a, b)) < 1e-12 and (a.t_, a.n_iter_, len(a.loss_curve_)) == (
-        b.t_,
-        b.n_iter_,
-        len(b.loss_curve_),
-    )
+    assert max(differences(a, b)) < 1e-12
+    assert (a.t_, a.n_iter_, len(a.loss_curve_)) == (b.t_, b.n_iter_, len(b.loss_curve_))
 
 
 def test_first_weights_are_those_of_scikit_learn():
     for activation in ("relu", "logistic"):
-        a, b = both(
-            "two classes",
-            activation=activation,
-            max_iter=1,
-            solver="sgd",
-            learning_rate_init=1e-300,
-        )
+        settings = dict(activation=activation, solver="sgd", learning_rate_init=1e-300)
+        a, b = both("two classes", max_iter=1, **settings)
         assert differences(a, b)[1] == 0
 
 
@@ -218,15 +181,14 @@ def test_poisson():
         loss="poisson", hidden_layer_sizes=(6,), shuffle=False, max_iter=50, random_state=0, **SGD
     )
     counts = np.random.default_rng(0).poisson(np.exp(y / 2))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         a, b = (module.MLPRegressor(**settings).fit(rows, counts) for module in (theirs, ours))
     assert a.out_activation_ == b.out_activation_ == "exp"
     assert max(np.abs(u - v).max() for u, v in zip(a.coefs_, b.coefs_)) < 1e-12
     constant = np.mean(
         [k * np.log(k) - k if k else 0 for k in counts]
     )  # of y alone: fastnn's loss is without it
-    np.testing.assert_allclose(np.subtract(a.loss_curve_, b.loss_curve_), constant, rtol=1e-9)
+    assert_allclose(np.subtract(a.loss_curve_, b.loss_curve_), constant, rtol=1e-9)
 
 
 # ---- defaults ----
@@ -264,8 +226,7 @@ def test_without_arguments_the_estimators_train_as_scikit_learns(name, differenc
     try:
         for module in theirs, ours:
             np.random.seed(0)
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
+            with warnings.catch_warnings(record=True, action="always") as caught:
                 fitted.append(getattr(module, kind)().fit(X, y))
             warned.append([warning.category for warning in caught])
     finally:
@@ -276,5 +237,5 @@ def test_without_arguments_the_estimators_train_as_scikit_learns(name, differenc
     else:
         assert warned == [[ConvergenceWarning]] * 2 and a.n_iter_ == b.n_iter_ == 200
     n = min(a.n_iter_, b.n_iter_)
-    np.testing.assert_allclose(a.loss_curve_[:n], b.loss_curve_[:n], rtol=difference)
+    assert_allclose(a.loss_curve_[:n], b.loss_curve_[:n], rtol=difference)
     assert a.score(X, y) == pytest.approx(b.score(X, y), abs=0.005)

@@ -10,9 +10,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from checks import assert_same_bits
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.preprocessing import scale
 
 from fastnn import MLPClassifier, MLPRegressor
@@ -33,45 +34,35 @@ SIGN = (MOSTLY_ZERO @ RNG.normal(size=40) > 0).astype(int)
 
 
 def quick(**settings):
-    return MLPClassifier(
-        **(
-            dict(hidden_layer_sizes=(8,), max_iter=30, learning_rate_init=0.01, random_state=0)
-            | settings
-        )
-    )
+    defaults = dict(max_iter=30, learning_rate_init=0.01, random_state=0)
+    return MLPClassifier(**{"hidden_layer_sizes": (8,)} | defaults | settings)
 
 
-@pytest.mark.parametrize(
-    "table",
-    [pd.DataFrame, pl.DataFrame, lambda a, names: pa.table(dict(zip(names, a.T)))],
-    ids=["pandas", "polars", "arrow"],
-)
-def test_tables_with_names(table):
-    frame = (
-        table(X, NAMES)
-        if table is pl.DataFrame
-        else table(X, columns=NAMES)
-        if table is pd.DataFrame
-        else table(X, NAMES)
+@pytest.fixture(scope="module")
+def arrays_clf():
+    """A classifier of arrays. It is not changed."""
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        return quick().fit(X, y)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "arrow"])
+def test_tables_with_names(library, arrays_clf):
+    frame = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "arrow": pa.table}[library](
+        dict(zip(NAMES, X.T))
     )
-    net, plain = quick().fit(frame, y), quick().fit(X, y)
-    np.testing.assert_array_equal(net.predict_proba(frame), plain.predict_proba(X))
+    net = quick().fit(frame, y)
+    assert_array_equal(net.predict_proba(frame), arrays_clf.predict_proba(X))
     assert net.feature_names_in_.tolist() == NAMES
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         net.predict(X)
 
 
-def test_series_and_columns_as_targets():
-    expected = quick().fit(X, y).predict(X)
-    for target in (
-        pd.Series(y),
-        pl.Series(y),
-        pa.array(y),
-        y.tolist(),
-        pd.Series(y, dtype="category"),
-        pd.Series(y.astype(str)),
-    ):
-        assert quick().fit(X, target).predict(X).astype(int).tolist() == expected.tolist()
+def test_series_and_columns_as_targets(arrays_clf):
+    kinds = pd.Series, pl.Series, pa.array, np.ndarray.tolist
+    as_category, as_texts = pd.Series(y, dtype="category"), pd.Series(y.astype(str))
+    for target in (*(kind(y) for kind in kinds), as_category, as_texts):
+        found = quick().fit(X, target).predict(X).astype(int)
+        assert found.tolist() == arrays_clf.predict(X).tolist()
     regression = MLPRegressor(max_iter=5, random_state=0).fit(X, pd.DataFrame({"a": y, "b": -y}))
     assert regression.predict(X).shape == (150, 2)
 
@@ -117,7 +108,7 @@ def test_numbers_need_few_checks(name, dtype, settings, monkeypatch):
 
 OTHERS = {
     "texts": ([["a", 1, 2, 3]], "X must hold numbers, got 'a'"),
-    "rows of several lengths": ([[1, 2], [3]], "inhomogeneous|sequence"),
+    "rows of several lengths": ([[1, 2], [3]], "X is not a rectangular array: "),
     "no rows": (np.zeros((0, 4)), "0 sample"),
     "one dimension": (np.zeros(4), "Expected 2D array, got 1D"),
     "another width": ([[1.0, 2.0]], "X has 2 features, but MLPClassifier is expecting 4"),
@@ -137,25 +128,19 @@ def test_errors_of_other_inputs(name):
             method(rows)
 
 
-def test_frames_without_the_names_of_fit_are_checked():
+def test_frames_without_the_names_of_fit_are_checked(arrays_clf):
     frame = pd.DataFrame(X, columns=NAMES)
-    named, plain = quick().fit(frame, y), quick().fit(X, y)
-    with pytest.warns(
-        UserWarning, match="X has feature names, but MLPClassifier was fitted without"
+    named = quick().fit(frame, y)
+    for net, rows, message in (
+        (arrays_clf, frame, "X has feature names, but MLPClassifier was fitted without"),
+        (named, X.tolist(), "does not have valid feature names"),
     ):
-        plain.predict(frame)
-    with pytest.warns(UserWarning, match="does not have valid feature names"):
-        named.predict(X.tolist())
+        with pytest.warns(UserWarning, match=message):
+            net.predict(rows)
     missing = frame.assign(**{NAMES[1]: pd.array([1, None] * 75, dtype="Int64")})
-    with pytest.raises(ValueError, match="NaN"):
-        named.predict(missing)
-
-
-def test_frames_in_another_order_are_refused():
-    frame = pd.DataFrame(X, columns=NAMES)
-    net = quick().fit(frame, y)
-    with pytest.raises(ValueError, match="feature names"):
-        net.predict(frame[NAMES[::-1]])
+    for rows, message in ((missing, "NaN"), (frame[NAMES[::-1]], "feature names")):
+        with pytest.raises(ValueError, match=message):
+            named.predict(rows)
 
 
 # ---- sparse ----
@@ -173,24 +158,18 @@ KINDS = [
 def test_sparse_rows_without_shuffling_give_the_bits_of_dense(kind):
     X_sparse = kind(MOSTLY_ZERO)
     for settings in (
-        dict(),
-        dict(solver="sgd", batch_size=7),
-        dict(early_stopping=True, max_iter=10),
+        *(dict(), dict(solver="sgd", batch_size=7), dict(early_stopping=True, max_iter=10)),
         dict(alpha=0.1, batch_size=50),
     ):
         a, b = (
-            quick(shuffle=False, **settings).fit(X_sparse, SIGN),
-            quick(shuffle=False, **settings).fit(MOSTLY_ZERO, SIGN),
+            quick(shuffle=False, **settings).fit(rows, SIGN) for rows in (X_sparse, MOSTLY_ZERO)
         )
-        np.testing.assert_array_equal(a.network_.params, b.network_.params)
-        np.testing.assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-12)
-        np.testing.assert_array_equal(a.predict_proba(X_sparse), b.predict_proba(MOSTLY_ZERO))
-        np.testing.assert_array_equal(
-            a.decision_function(X_sparse), b.decision_function(MOSTLY_ZERO)
-        )
-        assert (
-            a.validation_scores_ == b.validation_scores_ and a.n_iter_ == b.n_iter_ and a.t_ == b.t_
-        )
+        assert_array_equal(a.network_.params, b.network_.params)
+        assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-12)
+        for method in ("predict_proba", "decision_function"):
+            assert_array_equal(getattr(a, method)(X_sparse), getattr(b, method)(MOSTLY_ZERO))
+        assert a.validation_scores_ == b.validation_scores_
+        assert (a.n_iter_, a.t_) == (b.n_iter_, b.t_)
 
 
 def test_sparse_rows_are_made_dense_a_block_at_a_time(monkeypatch):
@@ -204,42 +183,34 @@ def test_sparse_rows_are_made_dense_a_block_at_a_time(monkeypatch):
 
     monkeypatch.setattr(sparse.csr_matrix, "toarray", toarray)
     X_sparse = sparse.csr_matrix(MOSTLY_ZERO)
-    a = quick(batch_size=10, validation_data=(X_sparse, SIGN), shuffle=False).fit(X_sparse, SIGN)
-    a.partial_fit(X_sparse, SIGN)
+    a, b = (
+        quick(batch_size=10, validation_data=(rows, SIGN), shuffle=False)
+        .fit(rows, SIGN)
+        .partial_fit(rows, SIGN)
+        for rows in (X_sparse, MOSTLY_ZERO)
+    )
     probabilities = a.predict_proba(X_sparse)
     assert widest and max(widest) <= 64
-    b = quick(batch_size=10, validation_data=(MOSTLY_ZERO, SIGN), shuffle=False).fit(
-        MOSTLY_ZERO, SIGN
-    )
-    b.partial_fit(MOSTLY_ZERO, SIGN)
-    np.testing.assert_array_equal(a.network_.params, b.network_.params)
-    np.testing.assert_array_equal(probabilities, b.predict_proba(MOSTLY_ZERO))
-    np.testing.assert_allclose(a.validation_loss_curve_, b.validation_loss_curve_, rtol=1e-12)
+    assert_array_equal(a.network_.params, b.network_.params)
+    assert_array_equal(probabilities, b.predict_proba(MOSTLY_ZERO))
+    assert_allclose(a.validation_loss_curve_, b.validation_loss_curve_, rtol=1e-12)
     shuffled = quick(batch_size=10).fit(X_sparse, SIGN)
     assert shuffled.score(X_sparse, SIGN) > 0.8
 
 
 def test_sparse_rows_schedules_weights_and_callbacks():
     X_sparse, w = sparse.csr_matrix(MOSTLY_ZERO), RNG.uniform(size=300)
-    settings = dict(
-        schedule=StepDecay(0.1, every=3, factor=0.5),
-        solver="sgd",
-        shuffle=False,
-        batch_size=32,
-        max_iter=9,
-    )
+    sgd = dict(solver="sgd", shuffle=False)
+    settings = dict(schedule=StepDecay(0.1, every=3, factor=0.5), batch_size=32, max_iter=9, **sgd)
     seen: list = []
-    a = quick(callbacks=lambda net, history: seen.append(history.n_epochs), **settings).fit(
-        X_sparse, SIGN, w
-    )
+    a = quick(callbacks=lambda net, history: seen.append(history.n_epochs), **settings)
+    a.fit(X_sparse, SIGN, w)
     b = quick(**settings).fit(MOSTLY_ZERO, SIGN, w)
-    np.testing.assert_array_equal(a.network_.params, b.network_.params)
+    assert_array_equal(a.network_.params, b.network_.params)
     assert seen == list(range(1, 10)) and a.network_.state.epoch == 9
-    plateau = dict(
-        schedule=ReduceOnPlateau(0.3, patience=1), solver="sgd", shuffle=False, max_iter=40
-    )
+    plateau = dict(schedule=ReduceOnPlateau(0.3, patience=1), max_iter=40, **sgd)
     a, b = (quick(**plateau).fit(X, SIGN) for X in (X_sparse, MOSTLY_ZERO))
-    np.testing.assert_array_equal(a.network_.params, b.network_.params)
+    assert_array_equal(a.network_.params, b.network_.params)
     assert a.network_.state.plateau == b.network_.state.plateau
 
 
@@ -279,33 +250,29 @@ def test_lbfgs_over_blocks_of_sparse_rows(monkeypatch):
         quick(solver="lbfgs", alpha=0.5, max_iter=8, validation_data=(X, SIGN)).fit(X, SIGN, w)
         for X in (X_sparse, MOSTLY_ZERO)
     )
-    np.testing.assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-9)
-    np.testing.assert_allclose(a.coefs_[0], b.coefs_[0], rtol=1e-6, atol=1e-8)
-    np.testing.assert_allclose(a.validation_loss_curve_, b.validation_loss_curve_, rtol=1e-9)
+    assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-9)
+    assert_allclose(a.coefs_[0], b.coefs_[0], rtol=1e-6, atol=1e-8)
+    assert_allclose(a.validation_loss_curve_, b.validation_loss_curve_, rtol=1e-9)
 
 
 # ---- errors ----
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_numbers_that_are_not_finite_are_refused_with_their_position(bad):
+def test_numbers_that_are_not_finite_are_refused_with_their_position(bad, arrays_clf):
     rows = X.copy()
     rows[17, 2] = rows[40, 0] = bad
     what = "NaN" if np.isnan(bad) else "inf"
     for X_bad, column in [
-        (rows, "2"),
-        (pd.DataFrame(rows, columns=NAMES), "'petal length'"),
-        (sparse.csr_matrix(rows), "2"),
-        (rows.astype("f4"), "2"),
+        *((rows, "2"), (pd.DataFrame(rows, columns=NAMES), "'petal length'")),
+        *((sparse.csr_matrix(rows), "2"), (rows.astype("f4"), "2")),
     ]:
-        with pytest.raises(
-            ValueError, match=f"X contains {what} .first in row 17, column {column}."
-        ):
+        message = f"X contains {what} .first in row 17, column {column}."
+        with pytest.raises(ValueError, match=message):
             quick().fit(X_bad, y)
-    net = quick().fit(X, y)
-    for method in (net.predict, net.predict_proba, net.predict_log_proba, net.decision_function):
+    for name in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
         with pytest.raises(ValueError, match=f"X contains {what} .first in row 17, column 2."):
-            method(rows)
+            getattr(arrays_clf, name)(rows)
     with pytest.raises(ValueError, match=what if bad != -np.inf else "inf"):
         MLPRegressor().fit(X, np.where(np.arange(150) == 3, bad, 1.0))
 
@@ -319,6 +286,11 @@ def test_invalid_sample_weights_are_refused():
     ]:
         with pytest.raises(ValueError, match=message):
             quick().fit(X, y, w)
+
+
+def test_score_with_classes_of_another_type_names_y():
+    with pytest.raises(TypeError, match=r"^y must hold classes of the type of those of fit: "):
+        quick().fit(X, y).score(X, np.array(["a", 1, 2.0] * 50, object))
 
 
 def test_an_estimator_that_is_not_fitted_raises():
@@ -354,7 +326,6 @@ def test_no_warning_without_reason():
         (np.hstack([X, np.zeros((150, 1))]), y),
         (sparse.csr_matrix(MOSTLY_ZERO), SIGN),
     ]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
+        with warnings.catch_warnings(action="error"):
             model = quick(max_iter=2000, tol=1e-3).fit(rows, classes)
         assert model.n_iter_ < 2000  # converged, so that there is nothing to warn of

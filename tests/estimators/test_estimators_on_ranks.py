@@ -26,8 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Training stopped")
 def fitted(kind, y, comm=None, weight=None, shards=16, validation=None, **settings):
     rows = slice(None) if comm is None else part(N, comm.rank, comm.size, shards)
     if validation is not None:
-        some = slice(None) if comm is None else part(N, comm.rank, comm.size, shards)
-        settings["validation_data"] = X[::-1][some], y[::-1][some]
+        settings["validation_data"] = X[::-1][rows], y[::-1][rows]
     estimator = kind(**SETTINGS | settings)
     weight = None if weight is None else weight[rows]
     return estimator.fit(X[rows], y[rows], weight, comm=comm, shards=shards)
@@ -145,16 +144,14 @@ def test_without_shards_ranks_agree():
 
 def test_only_rank_0_warns():
     def fit(comm):
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with warnings.catch_warnings(record=True, action="always") as caught:
             rows = part(N, comm.rank, comm.size)
             MLPRegressor(**SETTINGS | dict(batch_size=300)).fit(
                 X[rows] * [1e4, 1, 1, 1], NUMBERS[rows] * 1e3, comm=comm
             )
         return [str(warning.message) for warning in caught]
 
-    with warnings.catch_warnings():  # which threads share
-        warnings.simplefilter("always")
+    with warnings.catch_warnings(action="always"):  # which threads share
         first, second = results_of(2, fit)
         messages = first + second
     for text in ("X is badly scaled", "y is large", "batch_size=300 is larger", "max_iter=8"):
@@ -164,16 +161,10 @@ def test_only_rank_0_warns():
 @pytest.mark.parametrize(
     "settings, message",
     [
-        (
-            dict(n_estimators=3),
-            "comm does not work with n_estimators=3: the ranks train one network",
-        ),
+        (dict(n_estimators=3), "comm does not work with n_estimators=3: the ranks train one"),
         (dict(solver="lbfgs"), "comm does not work with L-BFGS"),
         (dict(loss=lambda outputs, y: (0.0, outputs)), "comm does not work with a custom loss"),
-        (
-            dict(early_stopping=True, validation_fraction=0.95),
-            "holds out 12 rows of each of 16 shards",
-        ),
+        (dict(early_stopping=True, validation_fraction=0.95), "holds out 12 rows of each of 16 sh"),
     ],
 )
 def test_what_does_not_work_is_named(settings, message):
@@ -196,19 +187,14 @@ def test_sparse_rows_and_weights_of_labels_are_refused():
 
 
 @pytest.mark.parametrize(
-    "change, name",
-    [
-        (dict(max_iter=9), "max_iter"),
-        (dict(hidden_layer_sizes=(7,)), "hidden_layer_sizes"),
-        (dict(early_stopping=True), "early_stopping"),
-        (dict(dtype="float32"), "dtype"),
-    ],
+    ("name", "value"),
+    [("max_iter", 9), ("hidden_layer_sizes", (7,)), ("early_stopping", True), ("dtype", "float32")],
 )
-def test_other_parameters_of_a_rank_are_named(change, name):
-    errors = run_on_ranks(
-        2, lambda comm: fitted(MLPRegressor, NUMBERS, comm, **(change if comm.rank else {}))
-    )
-    for error in errors:
+def test_other_parameters_of_a_rank_are_named(name, value):
+    def fit(comm):
+        return fitted(MLPRegressor, NUMBERS, comm, **{name: value} if comm.rank else {})
+
+    for error in run_on_ranks(2, fit):
         assert isinstance(error, RankError)
         assert str(error).startswith(f"{name} of rank 1 differs from that of rank 0")
 

@@ -4,10 +4,8 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolEx
 
 import numpy as np
 import pytest
-
-pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
-
 import sklearn.model_selection
+from numpy.testing import assert_array_equal, assert_equal
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -47,7 +45,7 @@ def assert_same(one, other):
     assert vars(one).keys() == vars(other).keys()
     for name, value in vars(one).items():
         if name not in ("networks_", "targets_", "validation_data", "callbacks"):
-            np.testing.assert_equal(value, vars(other)[name], name)
+            assert_equal(value, vars(other)[name], name)
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weights"])
@@ -121,9 +119,7 @@ def test_ctrl_c_keeps_the_networks_that_are_trained(n_done, monkeypatch, tmp_pat
         assert net.params.tobytes() == other.params.tobytes()
     assert np.isnan(clf.oof_prediction_).any(axis=1).sum() == 30 * (3 - n_done)
     clf.save(tmp_path / "model")
-    np.testing.assert_array_equal(
-        fastnn.load(tmp_path / "model").predict_proba(X), clf.predict_proba(X)
-    )
+    assert_array_equal(fastnn.load(tmp_path / "model").predict_proba(X), clf.predict_proba(X))
 
 
 def test_other_callbacks_are_refused():
@@ -143,9 +139,9 @@ def test_pipelines_and_cross_validation_pass_the_executor_on():
     alone = sklearn.model_selection.cross_val_score(pipeline, X, LABELS, cv=2)
     with ThreadPoolExecutor(2) as executor:
         params = {"mlpclassifier__executor": executor}
-        np.testing.assert_array_equal(pipeline.fit(X, LABELS, **params).predict_proba(X), here)
+        assert_array_equal(pipeline.fit(X, LABELS, **params).predict_proba(X), here)
         scores = sklearn.model_selection.cross_val_score(pipeline, X, LABELS, cv=2, params=params)
-    np.testing.assert_array_equal(scores, alone)
+    assert_array_equal(scores, alone)
 
 
 def test_a_training_that_ends_too_early_warns():

@@ -28,29 +28,29 @@ MAKERS = {
     "network": (lambda: fastnn.MLP([2, 3, 1], rng=0), "number", None, 1),
     "classes": (lambda: fastnn.MLPClassifier(**FEW).fit(X, LOW), "classes", ("high", "low"), 1),
     "labels": (lambda: fastnn.MLPClassifier(**FEW).fit(X, X > 0.5), "classes", (0, 1), 2),
-    "numbers": (lambda: fastnn.MLPRegressor(**FEW).fit(X, X[:, 0]), "number", None, 1),
+    "numbers": (lambda: array_numbers(), "number", None, 1),
     "two targets": (lambda: fastnn.MLPRegressor(**FEW).fit(X, X), "number", None, 2),
-    "quantiles": (
-        lambda: fastnn.MLPRegressor(loss=QUANTILES, **FEW).fit(X, X[:, 0]), "number", None, 2
-    ),
-    "folds": (
-        lambda: fastnn.MLPRegressor(n_estimators=3, **FEW).fit(X, X[:, 0]), "number", None, 1
-    ),
-    "table of classes": (
-        lambda: fastnn.TabularClassifier(**QUICK).fit(TABLE, LOW), "classes", ("high", "low"), 2
-    ),
-    "table of numbers": (
-        lambda: fastnn.TabularRegressor(**QUICK).fit(TABLE, X[:, 0]), "number", None, 1
-    ),
-    "table of quantiles": (
-        lambda: fastnn.TabularRegressor(loss=QUANTILES, **QUICK).fit(TABLE, X[:, 0]),
-        "number", None, 2
-    ),
+    "quantiles": (lambda: array_numbers(loss=QUANTILES), "number", None, 2),
+    "folds": (lambda: array_numbers(n_estimators=3), "number", None, 1),
+    "table of classes": (lambda: table_classes(LOW), "classes", ("high", "low"), 2),
+    "table of numbers": (lambda: table_numbers(), "number", None, 1),
+    "table of quantiles": (lambda: table_numbers(loss=QUANTILES), "number", None, 2),
     "array": (lambda: fastnn.TabularRegressor(**QUICK).fit(X, X[:, 0]), "number", None, 1),
-    "one class": (
-        lambda: fastnn.TabularClassifier(**QUICK).fit(TABLE, ["one"] * 60), "classes", ("one",), 1
-    ),
-}  # fmt: skip
+    "one class": (lambda: table_classes(["one"] * 60), "classes", ("one",), 1),
+}
+
+
+def array_numbers(**options):
+    return fastnn.MLPRegressor(**FEW, **options).fit(X, X[:, 0])
+
+
+def table_numbers(**arguments):
+    loss = arguments.pop("loss", "squared_error")
+    return fastnn.TabularRegressor(loss=loss, **QUICK).fit(TABLE, X[:, 0], **arguments)
+
+
+def table_classes(labels, **options):
+    return fastnn.TabularClassifier(**options, **QUICK).fit(TABLE, labels)
 
 
 @pytest.fixture(params=MAKERS)
@@ -68,7 +68,7 @@ def networks_of(model):
     return model.networks_ if hasattr(model, "networks_") else model.model_.networks()
 
 
-def test_facts_of_every_maker(made, tmp_path):
+def test_facts_of_every_maker(made, reload, tmp_path):
     name, model, task, classes, n_outputs = made
     facts, networks = model.facts(), networks_of(model)
     assert isinstance(facts, ModelFacts)
@@ -89,16 +89,14 @@ def test_facts_of_every_maker(made, tmp_path):
         assert [c.name for c in facts.columns] == ["0", "1"] and not facts.has_names
     else:
         assert facts.columns == NUMBERS and not facts.has_names and facts.score_name is None
-    model.save(tmp_path / "m")
-    loaded = fastnn.load(tmp_path / "m")
+    loaded = reload(model)
     assert loaded.facts() == facts and hash(loaded.facts()) == hash(facts)
     if facts.is_table:
-        assert stored_model.load(tmp_path / "m").facts() == facts
+        assert stored_model.load(tmp_path / "model").facts() == facts
 
 
 def test_what_columns_of_a_table_held():
-    reg = fastnn.TabularRegressor(**QUICK).fit(TABLE, X[:, 0])
-    area, town, day = reg.facts().columns
+    area, town, day = table_numbers().facts().columns
     assert (area.typical, area.missing, area.span) == (0.5, 0.0, ("0", "0.5", "1"))
     assert (town.typical, town.categories, town.span) == ("a", ("a", "b"), None)
     assert town.shares == pytest.approx((2 / 3, 1 / 3))
@@ -124,12 +122,12 @@ def test_what_a_fit_of_a_table_learned():
 
 
 def test_predictions_after_a_fit_forward_in_time_have_no_bounds():
-    reg = fastnn.TabularRegressor(**QUICK).fit(TABLE, X[:, 0], time="day")
-    assert (reg.facts().time, reg.facts().bounds) == ("day", None)
+    facts = table_numbers(time="day").facts()
+    assert (facts.time, facts.bounds) == ("day", None)
 
 
 def test_a_threshold_is_a_fact():
-    clf = fastnn.TabularClassifier(threshold="f1", **QUICK).fit(TABLE, LOW)
+    clf = table_classes(LOW, threshold="f1")
     facts = clf.facts()
     assert (facts.threshold, facts.threshold_rule) == (clf.threshold_, "f1")
     facts = clf.set_params(threshold=0.25).facts()

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn", reason="the search needs the extra sklearn")
-
 import fastnn
 from fastnn import schedules
 from fastnn.model_selection.halving import plan_rungs, stretched

@@ -6,11 +6,10 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
+import pandas as pd
 import pytest
-
-pytest.importorskip("sklearn", reason="the search needs the extra sklearn")
-
 import sklearn.model_selection as sk
+from numpy.testing import assert_array_equal
 from scipy import sparse
 from scipy.stats import loguniform
 from sklearn.base import clone, is_classifier
@@ -25,6 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import fastnn
 from fastnn import Adam, EarlyStopping, HalvingSearchCV, MLPClassifier, MLPRegressor, schedules
+from fastnn.training import session
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Training stopped", "ignore:X is badly scaled", "ignore:y is large"
@@ -37,30 +37,21 @@ NEVER = np.inf
 LOG_LOSS = make_scorer(log_loss, response_method="predict_proba", greater_is_better=False)
 
 
+DEFAULTS = dict(
+    hidden_layer_sizes=(6,), max_iter=18, n_iter_no_change=NEVER, random_state=0, batch_size=16
+)
+
+
 def classifier(**options):
-    options = {
-        "hidden_layer_sizes": (6,),
-        "max_iter": 18,
-        "n_iter_no_change": NEVER,
-        "random_state": 0,
-        "batch_size": 16,
-    } | options
-    return MLPClassifier(**options)
+    return MLPClassifier(**DEFAULTS | options)
 
 
-WIDTHS = {"hidden_layer_sizes": [(3,), (4,), (5,), (6,), (7,), (8,), (9,), (10,), (11,)]}
+WIDTHS = {"hidden_layer_sizes": [(width,) for width in range(3, 12)]}
+OPTIONS = dict(n_iter="all", scoring=LOG_LOSS, cv=3, random_state=0, n_jobs=2, refit=False)
 
 
 def search(estimator=None, distributions=WIDTHS, **options):
-    options = {
-        "n_iter": "all",
-        "scoring": LOG_LOSS,
-        "cv": 3,
-        "random_state": 0,
-        "n_jobs": 2,
-        "refit": False,
-    } | options
-    return HalvingSearchCV(estimator or classifier(), distributions, **options)
+    return HalvingSearchCV(estimator or classifier(), distributions, **OPTIONS | options)
 
 
 # ---- survivors continue ----
@@ -97,28 +88,18 @@ def test_survivors_have_the_bits_of_one_training(case):
     results = search(estimator).fit(X, y).cv_results_
     assert list(results["n_resources"]) == [2] * 9 + [6] * 3 + [18]
     for i, params in enumerate(results["params"]):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             whole = sk.cross_validate(
                 clone(estimator).set_params(**params), X, y, cv=3, scoring=LOG_LOSS
             )
         ours = [results[f"split{fold}_test_score"][i] for fold in range(3)]
-        np.testing.assert_array_equal(ours, whole["test_score"], err_msg=str(params))
+        assert_array_equal(ours, whole["test_score"], err_msg=str(params))
 
 
-def test_survivors_are_not_trained_again(monkeypatch):
-    from fastnn.training import session
-
-    epochs = []
-    init = session.Session.__init__
-
-    def record(self, plan, engine):
-        epochs.append(plan.options.epochs)
-        init(self, plan, engine)
-
-    monkeypatch.setattr(session.Session, "__init__", record)
+def test_survivors_are_not_trained_again(calls_of):
+    sessions = calls_of(session.Session, "__init__")
     search().fit(X, y)
-    assert epochs == [2] * 27 + [4] * 9 + [12] * 3
+    assert [plan.options.epochs for _, plan, _ in sessions] == [2] * 27 + [4] * 9 + [12] * 3
 
 
 def test_fitted_attributes_of_a_survivor():
@@ -159,19 +140,16 @@ def test_results_have_the_form_of_scikit_learns():
         if name == "params":
             assert [own[i] for i in orders[0]] == [values[i] for i in orders[1]]
         elif "time" not in name:
-            np.testing.assert_array_equal(own[orders[0]], values[orders[1]], err_msg=name)
+            assert_array_equal(own[orders[0]], values[orders[1]], err_msg=name)
             assert own.dtype == values.dtype, name
-    assert ours.best_params_ == theirs.best_params_
-    assert ours.best_score_ == theirs.best_score_
-    assert ours.n_resources_ == theirs.n_resources_
-    assert ours.n_candidates_ == theirs.n_candidates_
-    assert ours.n_iterations_ == theirs.n_iterations_
-    np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
+    for name in ("best_params_", "best_score_", "n_resources_", "n_candidates_", "n_iterations_"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
     assert ours.score(X, y) == theirs.score(X, y)
     assert list(ours.classes_) == [0, 1, 2]
     assert is_classifier(ours)
     assert ours.n_features_in_ == 6
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(ours)).predict(X), ours.predict(X))
+    assert_array_equal(pickle.loads(pickle.dumps(ours)).predict(X), ours.predict(X))
     assert clone(ours).get_params()["n_iter"] == 9
 
 
@@ -181,15 +159,15 @@ def test_the_best_candidate_is_fitted_with_all_resources():
     assert found.best_estimator_.n_iter_ == 20
     params = found.best_params_
     alone = classifier().set_params(**params).fit(X, y)
-    np.testing.assert_array_equal(found.predict_proba(X), alone.predict_proba(X))
+    assert_array_equal(found.predict_proba(X), alone.predict_proba(X))
 
 
 def test_seeds_come_from_the_random_state_of_the_search():
     one, other = (search(classifier(random_state=None)).fit(X, y).cv_results_ for _ in range(2))
-    np.testing.assert_array_equal(one["mean_test_score"], other["mean_test_score"])
+    assert_array_equal(one["mean_test_score"], other["mean_test_score"])
     generator = classifier(random_state=np.random.RandomState(0))
     one, other = (search(generator, n_jobs=n).fit(X, y).cv_results_ for n in (1, 2))
-    np.testing.assert_array_equal(one["mean_test_score"], other["mean_test_score"])
+    assert_array_equal(one["mean_test_score"], other["mean_test_score"])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -224,9 +202,8 @@ def test_earlier_steps_are_fitted_once_a_fold():
 
 
 def test_a_pipeline_over_a_frame_with_text_columns_groups_and_weights():
-    pandas = pytest.importorskip("pandas", reason="data frames need pandas")
     rng = np.random.default_rng(0)
-    frame = pandas.DataFrame(X, columns=list("abcdef"))
+    frame = pd.DataFrame(X, columns=list("abcdef"))
     frame["color"] = rng.choice(["red", "green", "blue"], len(X))
     labels = np.array(["low", "mid", "high"])[y]
     groups, weight = rng.integers(6, size=len(X)), rng.random(len(X))
@@ -336,8 +313,6 @@ def test_one_candidate():
 
 @pytest.mark.parametrize("where", ["schedule", "solver"])
 def test_a_schedule_with_a_warm_up_is_stretched_to_each_rung(where, monkeypatch):
-    from fastnn.training import session
-
     rates = []
     init = session.Session.__init__
 
@@ -374,4 +349,4 @@ def test_executors_give_the_same_results(kind):
     with executor:
         shared = search(model, names, executor=executor, n_jobs=None).fit(X, y).cv_results_
     for name in ("mean_test_score", "split2_test_score", "n_resources"):
-        np.testing.assert_array_equal(shared[name], alone[name])
+        assert_array_equal(shared[name], alone[name])

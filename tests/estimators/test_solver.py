@@ -3,7 +3,9 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
@@ -30,7 +32,7 @@ def test_a_name_is_the_optimizer_with_its_default_options(name):
     cls = optimizers.OPTIMIZERS[name]
     a, b = fitted(solver=name), fitted(solver=cls())
     assert a.network_.state.optimizer == cls()
-    np.testing.assert_array_equal(a.network_.params, b.network_.params)
+    assert_array_equal(a.network_.params, b.network_.params)
     assert fitted(solver=name, learning_rate_init=0.02).network_.state.optimizer == cls(0.02)
     decay = schedules.ExponentialDecay(0.02, 0.9)
     assert fitted(solver=name, schedule=decay).network_.state.optimizer == cls(decay)
@@ -144,8 +146,7 @@ def test_a_class_with_one_row_cannot_be_held_out():
 
 
 def test_text_in_a_data_frame_names_its_column():
-    pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame({"age": [1.0, 2.0], "city": ["Bern", "Rome"]})
+    frame = pd.DataFrame({"age": [1.0, 2.0], "city": ["Bern", "Rome"]})
     with pytest.raises(ValueError, match="X must hold numbers, got 'Bern' in column 'city', row 0"):
         MLPClassifier().fit(frame, [0, 1])
     model = MLPClassifier((4,), max_iter=2).fit(frame.assign(city=[1.0, 2.0]), [0, 1])

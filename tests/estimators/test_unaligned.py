@@ -4,22 +4,13 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.sparse as scipy_sparse
+from numpy.testing import assert_array_equal
 
-pytest.importorskip("sklearn")
-scipy_sparse = pytest.importorskip("scipy.sparse")
-
-from fastnn import (  # noqa: E402
-    MLP,
-    SGD,
-    Adam,
-    EarlyStopping,
-    EncodedTable,
-    MLPClassifier,
-    MLPRegressor,
-)
-from fastnn.distributed.rounds import end_round  # noqa: E402
-from fastnn.distributed.sums import summand  # noqa: E402
-from fastnn.state import TrainingState  # noqa: E402
+from fastnn import MLP, SGD, Adam, EarlyStopping, EncodedTable, MLPClassifier, MLPRegressor
+from fastnn.distributed.rounds import end_round
+from fastnn.distributed.sums import summand
+from fastnn.state import TrainingState
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N = 300
@@ -104,4 +95,4 @@ def ended_round(through, weight):
 )
 def test_what_another_process_has_sent_works_with_the_same_bits(work, options):
     for expected, found in zip(work(lambda value: value, **options), work(sent, **options)):
-        np.testing.assert_array_equal(found, expected)
+        assert_array_equal(found, expected)

@@ -34,20 +34,20 @@ def test_the_record_has_all_kinds_of_declarations(recorded):
     assert {"Training", "Optimizer", "Data", "Slice"} < structs.keys()
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "edit", "breaks"),
-    [
-        ("structs", "Network", lambda fields: fields.append("int more"), True),
-        ("structs", "Slice", lambda fields: fields.reverse(), True),
-        ("structs", "Kernels", lambda fields: fields.pop(5), True),
-        ("structs", "Kernels", lambda fields: fields.insert(3, "int more"), True),
-        ("structs", "Kernels", lambda fields: fields.append("int (*more)() noexcept nogil"), False),
-        ("enums", "Loss", lambda members: members.insert(1, "MORE"), True),
-        ("enums", "Loss", lambda members: members.append("MORE"), False),
-        ("enums", "Rule", lambda members: members.clear(), True),
-        ("enums", "More", lambda members: members.append("MORE"), False),
-    ],
-)
+EDITS = {
+    "a field at the end": ("structs", "Network", lambda fields: fields.append("int more"), True),
+    "another order": ("structs", "Slice", lambda fields: fields.reverse(), True),
+    "a function less": ("structs", "Kernels", lambda fields: fields.pop(5), True),
+    "a field before": ("structs", "Kernels", lambda fields: fields.insert(3, "int more"), True),
+    "a function more": ("structs", "Kernels", lambda fields: fields.append("int (*f)()"), False),
+    "a member before": ("enums", "Loss", lambda members: members.insert(1, "MORE"), True),
+    "a member more": ("enums", "Loss", lambda members: members.append("MORE"), False),
+    "no members": ("enums", "Rule", lambda members: members.clear(), True),
+    "another enum": ("enums", "More", lambda members: members.append("MORE"), False),
+}
+
+
+@pytest.mark.parametrize(("kind", "name", "edit", "breaks"), EDITS.values(), ids=EDITS)
 def test_a_change_is_found(recorded, kind, name, edit, breaks):
     changed = copy.deepcopy(recorded)
     edit(changed[kind].setdefault(name, []))

@@ -122,35 +122,29 @@ def zeros(rng, n_in, n_out):
     return np.zeros((n_in, n_out))
 
 
-@pytest.mark.parametrize("shared", ["rows", "networks"])
+ENDLESS = {  # networks, their sizes, rows, seconds until Ctrl-C, threads
+    "rows": (2, [100, 700, 700, 1], N, 0.05, 2),
+    "networks": (60, [100, 700, 700, 1], 500, 0.05, 2),
+    "small networks": (500, [30, 64, 64, 1], 1500, 0.02, 1),  # none of them takes long
+}
+
+
+@pytest.mark.parametrize("shared", ENDLESS)
 def test_ctrl_c_ends_forward_many(monkeypatch, shared):
     monkeypatch.setattr("fastnn.many.check_threads", lambda n: n)  # the machine may have one CPU
-    n, k = (N, 2) if shared == "rows" else (500, 60)
-    nets = [MLP([100, 700, 700, 1], init=zeros) for _ in range(k)]
-    X, out = np.ones((n, 100), "f"), np.full((k, n, 1), np.nan, "f")
-    n_threads, timer = _thread._count(), threading.Timer(0.05, _thread.interrupt_main)
+    k, sizes, n, seconds, n_threads = ENDLESS[shared]
+    nets = [MLP(sizes, init=zeros) for _ in range(k)]
+    X, out = np.ones((n, sizes[0]), "f"), np.full((k, n, 1), np.nan, "f")
+    count, timer = _thread._count(), threading.Timer(seconds, _thread.interrupt_main)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        fastnn.forward_many(nets, X, out, n_threads=2)
-    timer.join()
-    # the shares of both threads are incomplete
-    first, second = (
-        (out[:, : n // 2], out[:, n // 2 :]) if shared == "rows" else (out[:30], out[30:])
-    )
-    assert np.isnan(first).any() and np.isnan(second).any()
-    assert _thread._count() == n_threads
-
-
-def test_ctrl_c_ends_forward_many_of_small_networks():
-    """Signals are looked for between networks, too: none of these takes long."""
-    nets = [MLP([30, 64, 64, 1], init=zeros) for _ in range(500)]
-    X, out = np.ones((1500, 30), "f"), np.full((500, 1500, 1), np.nan, "f")
-    timer = threading.Timer(0.02, _thread.interrupt_main)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        fastnn.forward_many(nets, X, out)
+        fastnn.forward_many(nets, X, out, n_threads=n_threads)
     timer.join()
     assert np.isnan(out[-1, -1, 0])
+    if n_threads == 2:  # the shares of both are incomplete
+        shares = (out[:, : n // 2], out[:, n // 2 :]) if shared == "rows" else (out[:30], out[30:])
+        assert all(np.isnan(share).any() for share in shares)
+    assert _thread._count() == count
 
 
 def test_the_mean_has_the_same_bits_in_several_threads(monkeypatch):

@@ -39,25 +39,19 @@ def guide(language="cython"):
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
 
 
+def environment(**variables):
+    """An environment whose Python finds the fastnn under test."""
+    paths = [str(Path(fastnn.__file__).parents[1]), *sys.path]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **variables}
+
+
 def run_python(folder, *arguments):
     """Run this Python in `folder` with a fast C compiler, and with the programs beside this Python."""
-    paths = [str(Path(fastnn.__file__).parents[1]), *sys.path]
-    programs = [str(Path(sys.executable).parent), os.environ["PATH"]]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PATH": os.pathsep.join(programs),
-        "CFLAGS": "-O0 -g0",
-    }
-    result = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    variables = environment(PATH=programs, CFLAGS="-O0 -g0")
+    command, options = [sys.executable, *arguments], dict(text=True, timeout=300)
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, **options)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 @pytest.fixture(scope="module")
@@ -105,20 +99,14 @@ def predict(build):
 
 
 @pytest.fixture(scope="module")
-def train(build):
-    return load(build, "train")
-
-
-@pytest.fixture(scope="module")
 def steps(build):
     return load(build, "steps")
 
 
 def client_network(module, net, output):
     """The client's view of an MLP's parameters, without a copy."""
-    return module.TwoLayers(
-        net.weights[0], net.biases[0], net.weights[1], net.biases[1], kernels.Activation[output]
-    )
+    (W, V), (b, c) = net.weights, net.biases
+    return module.TwoLayers(W, b, V, c, kernels.Activation[output])
 
 
 # ---- inference ----
@@ -138,9 +126,8 @@ def test_a_client_predicts_the_same_bits_as_the_network(predict, sizes, n):
 def test_a_layer_of_a_client_may_have_no_bias(predict):
     net = MLP([3, 5, 2], rng=0)
     X, out = np.ones((9, 3), "float32"), np.empty((9, 2), "float32")
-    network = predict.TwoLayers(
-        net.weights[0], net.biases[0], net.weights[1], None, kernels.Activation.IDENTITY
-    )
+    (W, V), (b, _) = net.weights, net.biases
+    network = predict.TwoLayers(W, b, V, None, kernels.Activation.IDENTITY)
     predict.forward(network, X, out)
     assert out.tobytes() == net.forward(X).tobytes()  # whose bias is 0
 
@@ -155,21 +142,15 @@ def test_there_is_no_table_for_other_item_sizes(predict):
         predict.describe_kernels(2)
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        (
-            "newer_abi",
-            r"compiled for ABI version 92 of fastnn's C-level API, but the installed fastnn has ABI "
-            r"version 2\. Compile the extension again\.",
-        ),
-        (
-            "newer_api",
-            r"compiled for version 91 of fastnn's C-level API, but the installed fastnn has version "
-            r"1\. Install a newer fastnn\.",
-        ),
-    ],
-)
+WRONG_VERSIONS = {
+    "newer_abi": r"compiled for ABI version 92 of fastnn's C-level API, but the installed fastnn has "
+    r"ABI version 2\. Compile the extension again\.",
+    "newer_api": r"compiled for version 91 of fastnn's C-level API, but the installed fastnn has "
+    r"version 1\. Install a newer fastnn\.",
+}
+
+
+@pytest.mark.parametrize(("name", "message"), WRONG_VERSIONS.items())
 @pytest.mark.slow("test_c_api_version.py")
 def test_an_extension_for_another_version_cannot_be_imported(build, name, message):
     with pytest.raises(ImportError, match=message):
@@ -194,34 +175,21 @@ def classes(n, n_in, n_classes, seed):
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("batch_size", [16, 700])  # one chunk of rows, several
-def test_a_client_trains_to_the_same_bits_as_fit(train, isa, batch_size, n_threads):
+def test_a_client_trains_to_the_same_bits_as_fit(build, isa, batch_size, n_threads):
+    train = load(build, "train")
     X, y = classes(1000, 7, 3, seed=1)
     X_val, y_val = classes(90, 7, 3, seed=2)
     expected = MLP([7, 20, 3], output="softmax", rng=0)
-    net = expected.copy()
-    history = expected.fit(
-        X,
-        y,
-        epochs=6,
-        batch_size=batch_size,
-        optimizer=Adam(0.01),
-        validation_data=(X_val, y_val),
-        rng=np.random.default_rng(5),
+    net, generator = expected.copy(), np.random.default_rng(5).bit_generator
+    options = dict(
+        optimizer=Adam(0.01), validation_data=(X_val, y_val), rng=np.random.default_rng(5)
     )
+    history = expected.fit(X, y, epochs=6, batch_size=batch_size, **options)
 
     network = client_network(train, net, "SOFTMAX")
     validation = train.Trainer(network, X_val, y_val, len(X_val))
-    trainer = train.Trainer(
-        network,
-        X,
-        y,
-        batch_size,
-        lr=0.01,
-        order=np.arange(len(X)),
-        generator=np.random.default_rng(5).bit_generator,
-        max_threads=n_threads,
-        validation=validation,
-    )
+    options = dict(lr=0.01, max_threads=n_threads, validation=validation, generator=generator)
+    trainer = train.Trainer(network, X, y, batch_size, order=np.arange(len(X)), **options)
     moments = np.zeros(trainer.n_moments(), "float32")
     assert moments.size == 2 * net.params.size
     losses, validation_losses = np.empty((2, 6))
@@ -269,28 +237,23 @@ def test_a_client_updates_its_own_parameters(steps):
 needs_guide = pytest.mark.skipif(not guide(), reason="there is no docs/c_api.md beside these tests")
 
 
-def check_first_extension(module):
+@needs_guide
+@pytest.mark.slow("test_a_client_predicts_the_same_bits_as_the_network")
+@pytest.mark.parametrize("builder", ["setuptools", "meson"])
+def test_the_first_extension_of_the_guide(build, tmp_path, builder):
+    if builder == "meson":
+        pytest.importorskip("mesonbuild", reason="meson is not installed")
+        (tmp_path / "forward.pyx").write_text(guide()[0], encoding="utf-8")
+        (tmp_path / "meson.build").write_text("".join(guide("meson")), encoding="utf-8")
+        run_python(tmp_path, "-m", "mesonbuild.mesonmain", "setup", "build")
+        run_python(tmp_path, "-m", "mesonbuild.mesonmain", "compile", "-C", "build")
+        module = load(tmp_path / "build", "forward")
+    else:
+        module = load(build, "guide0")
     X = np.random.default_rng(0).normal(size=(20, 6)).astype("float32")
     net = MLP([6, 10, 1], rng=0)
     total = module.sum_of_outputs(X, net.weights[0], net.biases[0], net.weights[1], net.biases[1])
     assert total == net.forward(X).sum(dtype=float)
-
-
-@needs_guide
-@pytest.mark.slow("test_a_client_predicts_the_same_bits_as_the_network")
-def test_the_first_extension_of_the_guide(build):
-    check_first_extension(load(build, "guide0"))
-
-
-@needs_guide
-@pytest.mark.slow("test_a_client_predicts_the_same_bits_as_the_network")
-def test_meson_builds_the_first_extension_of_the_guide(build, tmp_path):
-    pytest.importorskip("mesonbuild", reason="meson is not installed")
-    (tmp_path / "forward.pyx").write_text(guide()[0], encoding="utf-8")
-    (tmp_path / "meson.build").write_text("".join(guide("meson")), encoding="utf-8")
-    run_python(tmp_path, "-m", "mesonbuild.mesonmain", "setup", "build")
-    run_python(tmp_path, "-m", "mesonbuild.mesonmain", "compile", "-C", "build")
-    check_first_extension(load(tmp_path / "build", "forward"))
 
 
 @needs_guide
@@ -304,10 +267,8 @@ def test_the_training_of_the_guide(build):
 @needs_guide
 def test_the_guide_describes_each_function_of_the_table():
     text = (DOCS / "c_api.md").read_text(encoding="utf-8")
-    signatures = [
-        re.match(r".*\(\*(\w+)\)\((.*)\)", field)
-        for field in c_api.declarations()["structs"]["Kernels"]
-    ]
+    fields = c_api.declarations()["structs"]["Kernels"]
+    signatures = [re.match(r".*\(\*(\w+)\)\((.*)\)", field) for field in fields]
     for found in filter(None, signatures):
         arguments = [argument.split()[-1].strip("*") for argument in found[2].split(", ")]
         assert f"| `{found[1]}({', '.join(arguments)})` |" in text
@@ -366,14 +327,8 @@ def test_the_policy_refuses_what_it_cannot_run(build):
 @pytest.mark.slow("test_a_client_predicts_the_same_bits_as_the_network")
 def test_the_policy_calms_the_chain(build):
     load(build, "policy")
-    path = os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])
-    ran = subprocess.run(
-        [sys.executable, "run.py", "--steps", "100000"],
-        cwd=build,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-    )
+    command, options = [sys.executable, "run.py", "--steps", "100000"], dict(text=True, cwd=build)
+    ran = subprocess.run(command, env=environment(), capture_output=True, **options)
     assert (ran.returncode, ran.stderr) == (0, "")
     without, controlled = map(float, re.findall(r"mean energy +([\d.]+)", ran.stdout))
     assert controlled < 1 < 50 < without

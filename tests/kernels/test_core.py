@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from checks import assert_same_bits
+from trainers import make_trainer, new_trainer, stored
 
 from fastnn import MLP, SGD, Adam, reference
 from fastnn.kernels import Loss, Stop, Trainer
@@ -27,90 +28,69 @@ def interrupt_at_check(trainer, n_checks, n_threads):
     """Run a Trainer until the compiled loop has checked for signals `n_checks` times since the first
     came; then the handler raises.
 
-    The handler lasts longer than the loop waits between two checks, and sends another signal: so
-    each place that checks counts once."""
-    checks = []
+    The handler lasts longer than the loop waits between two checks, and signals keep coming: so each
+    place that checks counts once."""
+    checks, running = [], []
 
     def handler(*_):
+        if running:  # a signal that came during the handler
+            return
         checks.append(1)
         if len(checks) == n_checks:
             raise KeyboardInterrupt
+        running.append(1)
         time.sleep(0.021)
-        signal.raise_signal(signal.SIGALRM)
+        running.clear()
 
     before = signal.signal(signal.SIGALRM, handler)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.03)
+        signal.setitimer(signal.ITIMER_REAL, 0.03, 0.0005)
         with pytest.raises(KeyboardInterrupt):
             trainer.run(n_threads, 1e9, np.empty(10_000))
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+    assert trainer.stop() == Stop.SIGNAL
+
+
+STEPS = {  # optimizer, rows, threads
+    "fused": (SGD(0.01), 256, 1),
+    "fused in two threads": (Adam(0.01), 256, 2),
+    "clipped": (SGD(0.01, 0.9, clip_norm=0.1), 256, 1),
+    "three chunks": (SGD(0.01), 600, 2),
+}
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timer signals")
-@pytest.mark.parametrize(
-    ("optimizer", "n_rows", "n_threads"),
-    [
-        (SGD(0.01), 256, 1),
-        (Adam(0.01), 256, 2),
-        (SGD(0.01, 0.9, clip_norm=0.1), 256, 1),
-        (SGD(0.01), 600, 2),
-    ],
-    ids=["fused", "fused in two threads", "clipped", "three chunks"],
-)
-def test_ctrl_c_at_every_check_of_a_step_leaves_a_whole_step(
-    optimizer, n_rows, n_threads, sizes_with_signal_checks
-):
-    sizes = sizes_with_signal_checks
-    X, y = data(n_rows, sizes[0], sizes[-1])
+@pytest.mark.parametrize("name", STEPS)
+def test_ctrl_c_at_every_check_of_a_step_leaves_a_whole_step(name, sizes_with_signal_checks):
+    optimizer, n_rows, n_threads = STEPS[name]
+    X, y = data(n_rows, sizes_with_signal_checks[0], sizes_with_signal_checks[-1])
 
     def prepared():
-        net = MLP(sizes, rng=0)
-        moments = np.zeros((optimizer.n_moments, net.n_params), "f4")
-        trainer = Trainer(
-            net,
-            X,
-            y,
-            loss=Loss.SQUARED_ERROR,
-            batch_size=n_rows,
-            optimizer=optimizer.to_kernel(),
-            n_threads=n_threads,
-        )
-        trainer.load(moments)
-        return net, moments, trainer
-
-    def found(net, moments, trainer):
-        trainer.store(moments)
-        return net.params.copy(), moments.copy()
+        net = MLP(sizes_with_signal_checks, rng=0)
+        return net, *make_trainer(net, X, y, optimizer, n_threads=n_threads)
 
     uninterrupted, trace = prepared(), []
-    for n_checks in range(
-        1, 8
-    ):  # a step has 5 checks: two in each direction, and one before backward
-        case = prepared()
-        interrupt_at_check(case[-1], n_checks, n_threads)
-        step, epoch, row, loss_sum = case[-1].position()
+    # a step has two checks in each direction, one before backward, and some for the weights
+    for n_checks in range(1, 11):
+        net, trainer, moments = prepared()
+        interrupt_at_check(trainer, n_checks, n_threads)
+        step, epoch, row, loss_sum = trainer.position()
         assert (epoch, row, loss_sum) == (step, 0, 0.0)
         while len(trace) <= step:
-            trace.append(found(*uninterrupted))
-            uninterrupted[-1].run(1, 1e9, np.empty(1))
-        assert_same_bits(found(*case), trace[step])
+            trace.append(stored(*uninterrupted))
+            uninterrupted[1].run(1, 1e9, np.empty(1))
+        assert_same_bits(stored(net, trainer, moments), trace[step])
 
 
 # ---- restore ----
 
 
-def make_trainer(net, X, y, optimizer, batch_size, **options):
-    options = dict(loss=Loss.SQUARED_ERROR, optimizer=optimizer.to_kernel()) | options
-    trainer = Trainer(net, X, y, batch_size=batch_size, **options)
-    moments = np.zeros((optimizer.n_moments, net.n_params), net.dtype)
-    trainer.load(moments)
-    return trainer, moments
-
-
-def stored(net, trainer, moments):
-    trainer.store(moments)
-    return net.params.copy(), moments.copy()
+def custom(function, outputs, gradient):
+    """The options of a trainer with a custom loss."""
+    arrays = dict(custom_outputs=outputs, custom_gradient=gradient)
+    return dict(loss=Loss.CUSTOM_LOSS, custom_loss=function, **arrays)
 
 
 @pytest.mark.parametrize(
@@ -134,10 +114,7 @@ def test_a_restored_training_continues_to_the_same_bits(sizes, optimizer, dtype)
             return np.nan
         return float((d * d).mean())
 
-    arrays = dict(
-        loss=Loss.CUSTOM_LOSS, custom_loss=squares, custom_outputs=outputs, custom_gradient=gradient
-    )
-    found = []
+    found, arrays = [], custom(squares, outputs, gradient)
     for net, diverges in zip(nets, ([11], [])):
         calls.clear()
         trainer, moments = make_trainer(net, X, None, optimizer, 16, **arrays)
@@ -176,11 +153,8 @@ def test_why_a_slice_ends():
     X, y = data(256, 64)
     trainer, _ = make_trainer(MLP([64, 128, 1], rng=0), X, y, SGD(0.1), 64)
     assert trainer.run(1, 0.0, np.empty(3)) == Stop.TIME and trainer.position()[:3] == (1, 0, 64)
-    assert [trainer.run(1, 0.0, np.empty(1)) for _ in range(3)] == [
-        Stop.TIME,
-        Stop.TIME,
-        Stop.EPOCHS,
-    ] and trainer.position()[:3] == (4, 1, 0)
+    whys = [trainer.run(1, 0.0, np.empty(1)) for _ in range(3)]
+    assert whys == [Stop.TIME, Stop.TIME, Stop.EPOCHS] and trainer.position()[:3] == (4, 1, 0)
     one_step, _ = make_trainer(MLP([64, 128, 1], rng=0), X, y, SGD(0.1), 256)
     assert one_step.run(1, 0.0, np.empty(1)) == Stop.EPOCHS
 
@@ -188,7 +162,7 @@ def test_why_a_slice_ends():
 def test_validation_losses_are_those_of_the_current_run():
     X, y = data(256, 64)
     net = MLP([64, 128, 1], rng=0)
-    validation = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=256)
+    validation = new_trainer(net, X, y, None)
     trainer, _ = make_trainer(net, X, y, SGD(0.001), 64, validation=validation)
     assert trainer.run(1, 1e9, *np.empty((2, 2))) == Stop.EPOCHS and trainer.epochs_validated() == 2
     trainer.set_position(0, 0, 0, 0.0)
@@ -199,7 +173,7 @@ def test_a_validation_trainer_that_has_run_alone_then_uses_the_trained_parameter
     X, y = data(30, 5)
     net = MLP([5, 9, 1], dtype="float64", rng=0)
     X, y = X.astype("f8"), y.astype("f8")
-    validation = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=30)
+    validation = new_trainer(net, X, y, None)
     validation.load()
     assert validation.loss() == pytest.approx(net.loss(X, y), rel=1e-14)
     trainer, moments = make_trainer(net, X, y, SGD(0.1), 10, validation=validation)
@@ -221,9 +195,8 @@ def test_forward_of_whole_numbers_is_exact_at_block_edges(n, isa, dtype):
         X = rng.integers(-3, 4, (n, n_in)).astype(dtype)
         net = MLP([n_in, n_out, 3], "relu", "identity", dtype=dtype, rng=0)
         net.params[:] = rng.integers(-3, 4, net.n_params)
-        (W, V), (b, c) = (
-            list(map(np.float64, arrays)) for arrays in (net.weights, net.biases)
-        )  # exact and fast
+        # exact and fast
+        (W, V), (b, c) = (list(map(np.float64, arrays)) for arrays in (net.weights, net.biases))
         expected = np.maximum(X.astype(np.float64) @ W + b, 0) @ V + c
         around = np.full((n + 2, 3), 7, dtype)
         net.forward(X, out=around[1:-1])
@@ -254,11 +227,10 @@ def test_the_gradient_at_an_output_that_is_nan_is_nan(n_out, loss, isa, dtype):
 
 @pytest.mark.parametrize("kind", ["clip_value", "clip_norm", "l1", "l2"])
 def test_a_gradient_that_is_nan_makes_the_parameters_nan(kind, isa, dtype):
-    net = MLP([3, 40, 2], "tanh", dtype=dtype, rng=0)
-    gradient = np.full((4, 2), np.nan, dtype)
-    trainer, moments = make_trainer(
-        net, np.ones((4, 3), dtype), gradient, SGD(0.1, **{kind: 0.1}), 4, loss=Loss.GIVEN_GRADIENT
-    )
+    net, gradient = MLP([3, 40, 2], "tanh", dtype=dtype, rng=0), np.full((4, 2), np.nan, dtype)
+    clipped = SGD(0.1, **{kind: 0.1})
+    options = dict(loss=Loss.GIVEN_GRADIENT)
+    trainer, moments = make_trainer(net, np.ones((4, 3), dtype), gradient, clipped, **options)
     assert trainer.run(1, 1e9, np.empty(1)) == Stop.NOT_FINITE
     stored(net, trainer, moments)
     np.testing.assert_array_equal(net.params, np.nan)
@@ -269,17 +241,16 @@ def test_a_gradient_that_is_nan_makes_the_parameters_nan(kind, isa, dtype):
 @pytest.mark.parametrize("clip_norm", [None, 1e-3, 1e-7, 1e9])
 def test_penalties_are_for_weights_and_the_norm_is_of_all(clip_norm, sizes, n_rows):
     X, y = data(n_rows, 6, sizes[-1], "float64")
+    optimizer = SGD(0.5, l1=0.01, l2=0.3, clip_norm=clip_norm)
     for n_threads in (1, 2):
         net = MLP(sizes, "tanh", dtype="float64", rng=0)
         net.params += 0.01
-        unchanged, g = net.copy(), np.empty(net.n_params)
-        trainer, moments = make_trainer(
-            net, X, y, SGD(0.5, l1=0.01, l2=0.3, clip_norm=clip_norm), n_rows, n_threads=n_threads
-        )
+        unchanged = net.copy()
+        trainer, moments = make_trainer(net, X, y, optimizer, n_threads=n_threads)
         trainer.run(n_threads, 1e9, np.empty(1))
         stored(net, trainer, moments)
         unchanged.loss_and_grad(X, y)
-        g[:] = unchanged.grads
+        g = unchanged.grads.copy()
         for G, W in zip(split_layers(g, unchanged.layer_sizes)[0], unchanged.weights):
             G += 0.3 * W + 0.01 * np.sign(W)
         if clip_norm is not None:
@@ -305,41 +276,19 @@ def test_threads_share_the_rows_of_every_weight_and_of_its_transpose(width, opti
 def test_dropout_masks_depend_on_step_layer_and_row(step, batch_size, isa):
     rates = [0.3, 0.5, 0.2]
     X, y = data(batch_size, 6, 2, "float64")
-    net, grads = (
-        MLP([6, 30, 30, 2], "tanh", dtype="float64", rng=0),
-        np.empty(6 * 30 + 30 + 30 * 30 + 30 + 62),
-    )
+    net = MLP([6, 30, 30, 2], "tanh", dtype="float64", rng=0)
+    layers, grads = (net.weights, net.biases, net.activations), np.empty(net.n_params)
+    options = dict(dropout=rates, seed=11, step=step)
+    expected, *gradients = reference.loss_and_grad(X, y, *layers, "mse", **options)
     for n_threads in (1, 3):
-        trainer = Trainer(
-            net,
-            X,
-            y,
-            loss=Loss.SQUARED_ERROR,
-            batch_size=batch_size,
-            dropout=np.array(rates),
-            seed=11,
-            n_threads=n_threads,
-        )
+        options = dict(dropout=np.array(rates), seed=11, n_threads=n_threads)
+        trainer = new_trainer(net, X, y, None, **options)
         trainer.set_position(step, 0, 0, 0.0)
-        loss = trainer.gradient(n_threads)
+        assert trainer.gradient(n_threads) == pytest.approx(expected, rel=1e-12)
         trainer.store_gradient(grads)
-        expected, dW, db = reference.loss_and_grad(
-            X,
-            y,
-            net.weights,
-            net.biases,
-            ["tanh", "tanh", "identity"],
-            "mse",
-            dropout=rates,
-            seed=11,
-            step=step,
-        )
-        assert loss == pytest.approx(expected, rel=1e-12)
-        for ours, theirs in zip(
-            [a for pair in zip(*split_layers(grads, net.layer_sizes, net.bias)) for a in pair],
-            [a for pair in zip(dW, db) for a in pair],
-        ):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-14)
+        for ours, theirs in zip(split_layers(grads, net.layer_sizes, net.bias), gradients):
+            for a, b in zip(ours, theirs, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-14)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -359,10 +308,8 @@ def test_a_custom_loss_that_raises_keeps_the_steps_done_before(n_threads, dtype)
         gradient[:] = 2 * d / d.size
         return float((d.astype("f8") ** 2).mean())
 
-    arrays = dict(
-        loss=Loss.CUSTOM_LOSS, custom_loss=squares, custom_outputs=outputs, custom_gradient=gradient
-    )
-    trainer, moments = make_trainer(net, X, None, Adam(0.01), 700, n_threads=n_threads, **arrays)
+    options = dict(n_threads=n_threads, **custom(squares, outputs, gradient))
+    trainer, moments = make_trainer(net, X, None, Adam(0.01), 700, **options)
     with pytest.raises(ZeroDivisionError):
         trainer.run(n_threads, 1e9, np.empty(9))
     assert trainer.position()[:3] == (3, 1, 700) and calls == [0, 700, 0, 700]
@@ -372,9 +319,8 @@ def test_a_custom_loss_that_raises_keeps_the_steps_done_before(n_threads, dtype)
     assert other.position()[:3] == (3, 1, 700)
     stored(net, trainer, moments)
     stored(expected_net, other, theirs)
-    np.testing.assert_allclose(
-        net.params, expected_net.params, rtol=0, atol=1e-5 if dtype == np.float32 else 1e-13
-    )
+    atol = 1e-5 if dtype == np.float32 else 1e-13
+    np.testing.assert_allclose(net.params, expected_net.params, rtol=0, atol=atol)
 
 
 def test_settings_with_a_different_number_of_moments_are_refused():
@@ -386,6 +332,13 @@ def test_settings_with_a_different_number_of_moments_are_refused():
     trainer.set_optimizer(SGD(0.2, l2=0.1, clip_value=1.0).to_kernel())
 
 
+def test_a_trainer_without_an_optimizer_gets_none():
+    X, y = data(8, 3)
+    trainer = Trainer(MLP([3, 1], rng=0), X, y, loss=Loss.SQUARED_ERROR, batch_size=8)
+    with pytest.raises(ValueError, match=r"no memory for updates. Make a new one with an optim"):
+        trainer.set_optimizer(SGD(0.1).to_kernel())
+
+
 # ---- the shuffle ----
 
 
@@ -394,9 +347,8 @@ def test_the_order_of_rows_is_numpys_permutation(bits):
     for n in [*range(1, 70), 127, 128, 129, 255, 256, 257, 1023, 1024, 1025]:
         generator, order = bits(3), np.zeros(n, np.intp)
         X, y = np.zeros((n, 1), "f4"), np.zeros((n, 1), "f4")
-        trainer, _ = make_trainer(
-            MLP([1, 1], rng=0), X, y, SGD(0.1), n, order=order, generator=generator
-        )
+        options = dict(order=order, generator=generator)
+        trainer, _ = make_trainer(MLP([1, 1], rng=0), X, y, **options)
         expected = np.random.Generator(bits(3))
         for _ in range(2):
             trainer.run(1, 1e9, np.empty(1))

@@ -38,22 +38,27 @@ def test_public_calls_leave_the_mode_of_their_caller(name, caller):
     assert mode() == caller
 
 
+def same_in_every_mode(results):
+    """Check that results() are the same bits in any mode of the caller."""
+    expected = results()
+    for name in MODES:
+        with in_mode(name):
+            assert_same_bits(results(), expected, name)
+
+
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("n", [1, 300])
 def test_bits_do_not_depend_on_the_mode_of_the_caller(isa, dtype, n, n_threads):
     x, y = X[:n].astype(dtype), Y[:n].astype(dtype)
     starting = MLP([K, 20, 1], output="sigmoid", dtype=dtype, rng=0)
+    options = dict(epochs=3, batch_size=150, optimizer=Adam(1e-2), n_threads=n_threads, rng=0)
 
     def results():
-        net = starting.copy()
-        net.fit(x, y, epochs=3, batch_size=150, optimizer=Adam(1e-2), n_threads=n_threads, rng=0)
-        out = np.empty((n, 1), dtype)
+        net, out = starting.copy(), np.empty((n, 1), dtype)
+        net.fit(x, y, **options)
         return training_state(net)[:2], net.forward(x, out=out, n_threads=n_threads), net.loss(x, y)
 
-    expected = results()
-    for name in MODES:
-        with in_mode(name):
-            assert_same_bits(results(), expected, name)
+    same_in_every_mode(results)
 
 
 def test_functions_give_the_same_bits_in_any_mode(isa, dtype):
@@ -69,10 +74,7 @@ def test_functions_give_the_same_bits_in_any_mode(isa, dtype):
             found += [a, d]
         return found
 
-    expected = results()
-    for name in MODES:
-        with in_mode(name):
-            assert_same_bits(results(), expected, name)
+    same_in_every_mode(results)
 
 
 # ---- calls out of the kernels --------------------------------------------------------------------

@@ -15,6 +15,8 @@ import pytest
 import fastnn
 from fastnn import MLP
 
+X, Y = np.ones((64, 3), "f4"), np.ones(64, "f4")
+
 HANDLER = """
 import faulthandler, signal
 import numpy as np, fastnn
@@ -46,7 +48,6 @@ def test_a_signal_handler_may_draw_from_the_generator():
 def test_networks_that_share_a_generator_do_not_wait_without_shuffling():
     shared = np.random.default_rng(0)
     net = MLP([3, 4, 1], rng=shared)
-    X, y = np.ones((64, 3), "f4"), np.ones(64, "f4")
     held, finished = threading.Event(), threading.Event()
 
     def hold():
@@ -57,12 +58,11 @@ def test_networks_that_share_a_generator_do_not_wait_without_shuffling():
     holder = threading.Thread(target=hold)
     holder.start()
     assert held.wait(20)
-    trains = threading.Thread(
-        target=net.fit, args=(X, y), kwargs=dict(epochs=3, shuffle=False), daemon=True
-    )
+    options = dict(target=net.fit, args=(X, Y), daemon=True)
+    trains = threading.Thread(**options, kwargs=dict(epochs=3, shuffle=False))
     trains.start()
     trains.join(10)
-    waits = threading.Thread(target=net.fit, args=(X, y), kwargs=dict(epochs=3), daemon=True)
+    waits = threading.Thread(**options, kwargs=dict(epochs=3))
     ended = not trains.is_alive()
     if ended:
         waits.start()
@@ -78,7 +78,6 @@ def test_networks_that_share_a_generator_do_not_wait_without_shuffling():
 def test_fit_many_holds_no_lock_while_it_waits_for_another():
     """Else two calls with the same generators in another order would wait for each other."""
     generators = [np.random.default_rng(i) for i in range(3)]
-    X, y = np.ones((64, 3), "f4"), np.ones(64, "f4")
     nets = [MLP([3, 4, 1], rng=0) for _ in range(3)]
     held, finished = threading.Event(), threading.Event()
 
@@ -88,7 +87,7 @@ def test_fit_many_holds_no_lock_while_it_waits_for_another():
             finished.wait(60)
 
     def train():
-        fastnn.fit_many(nets, X, y, rng=generators, epochs=2, n_threads=1)
+        fastnn.fit_many(nets, X, Y, rng=generators, epochs=2, n_threads=1)
 
     threads = [threading.Thread(target=call, daemon=True) for call in (hold, train)]
     threads[0].start()
@@ -109,33 +108,23 @@ def test_fit_many_holds_no_lock_while_it_waits_for_another():
 
 def test_the_lock_is_released_however_training_ends():
     net = MLP([3, 4, 1], rng=0)
-    X, y = np.ones((64, 3), "f4"), np.ones(64, "f4")
+    for error in (ZeroDivisionError, KeyboardInterrupt):
 
-    def fails(Y, y):
-        raise ZeroDivisionError
+        def fails(outputs, y, error=error):
+            raise error
 
-    def interrupts(Y, y):
-        raise KeyboardInterrupt
-
-    for loss, error in ((fails, ZeroDivisionError), (interrupts, KeyboardInterrupt)):
         with pytest.raises(error):
-            net.fit(X, y, loss=loss)
+            net.fit(X, Y, loss=fails)
         assert free(net)
     with pytest.raises(fastnn.DivergenceError):
-        net.fit(X * 1e30, y, optimizer=fastnn.SGD(1e30))
+        net.fit(X * 1e30, Y, optimizer=fastnn.SGD(1e30))
     assert free(net)
 
 
 def test_another_thread_may_draw_while_a_custom_loss_runs():
     net, seen = MLP([3, 4, 1], rng=0), []
-    X, y = np.ones((64, 3), "f4"), np.ones(64, "f4")
-    net.fit(
-        X,
-        y,
-        loss=lambda Y, y: (seen.append(free(net)) or 1.0, np.zeros_like(Y)),
-        epochs=2,
-        batch_size=32,
-    )
+    loss = lambda outputs, y: (seen.append(free(net)) or 1.0, np.zeros_like(outputs))  # noqa: E731
+    net.fit(X, Y, loss=loss, epochs=2, batch_size=32)
     assert seen == [True] * 4
 
 
@@ -143,7 +132,8 @@ def test_another_thread_may_draw_while_a_custom_loss_runs():
 def test_another_thread_may_draw_while_a_signal_handler_runs(sizes_with_signal_checks):
     sizes = sizes_with_signal_checks
     net, seen = MLP(sizes, rng=0), []
-    X, Y = np.ones((256, sizes[0]), "f4"), np.ones((256, sizes[-1]), "f4")
+    X = np.ones((256, sizes[0]), "f4")
+    Y = np.ones((256, sizes[-1]), "f4")
 
     def handler(*_):
         seen.append(free(net))

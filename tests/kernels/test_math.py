@@ -11,46 +11,23 @@ import math
 import mpmath
 import numpy as np
 import pytest
-from accuracy import (
-    ABSOLUTE,
-    ERF,
-    EXP,
-    FUNCTIONS,
-    KINDS,
-    LIMIT,
-    LOG,
-    LOG1P,
-    NUMPY,
-    SIGMOID,
-    TANH,
-    UNIT,
-    Exact,
-    computed,
-)
+from accuracy import ABSOLUTE, FUNCTIONS, KINDS, LIMIT, NUMPY, UNIT, Exact, computed
 from checks import assert_same_bits, flushed
 
 from fastnn import kernels
 
 mp = mpmath.MPContext()
 mp.dps = 40
-
-
-MPMATH = {
-    EXP: mp.exp,
-    LOG: mp.log,
-    LOG1P: mp.log1p,
-    TANH: mp.tanh,
-    ERF: mp.erf,
-    SIGMOID: lambda x: 1 / (1 + mp.exp(-x)),
-}
+MPMATH = dict(exp=mp.exp, log=mp.log, log1p=mp.log1p, tanh=mp.tanh, erf=mp.erf)
+MPMATH["sigmoid"] = lambda x: 1 / (1 + mp.exp(-x))
 # where overflow, underflow, clamps and the steps of an exponent lie, for float32 and float64
 TURNS = {
-    EXP: [-745.14, -708.4, -103.98, -87.34, -0.3466, 0, 0.3466, 88.03, 88.73, 709.1, 709.79],
-    LOG: [1.2e-38, 2.3e-308, 0.5, 0.7072, 1, 1.4142, 2],
-    LOG1P: [-1, -0.5, -0.2929, 0, 0.4142, 1, 2**24, 2.0**53],
-    TANH: [-19.1, -9.02, -0.1733, 0, 0.1733, 0.55, 9.02, 19.1],
-    ERF: [-5.95, -3.93, 0, 0.5, 1, 3.93, 5.95],
-    SIGMOID: [-745.14, -708.4, -103.98, -87.34, 0, 16.6, 36.7, 87.34, 708.4],
+    "exp": [-745.14, -708.4, -103.98, -87.34, -0.3466, 0, 0.3466, 88.03, 88.73, 709.1, 709.79],
+    "log": [1.2e-38, 2.3e-308, 0.5, 0.7072, 1, 1.4142, 2],
+    "log1p": [-1, -0.5, -0.2929, 0, 0.4142, 1, 2**24, 2.0**53],
+    "tanh": [-19.1, -9.02, -0.1733, 0, 0.1733, 0.55, 9.02, 19.1],
+    "erf": [-5.95, -3.93, 0, 0.5, 1, 3.93, 5.95],
+    "sigmoid": [-745.14, -708.4, -103.98, -87.34, 0, 16.6, 36.7, 87.34, 708.4],
 }
 
 
@@ -73,42 +50,32 @@ def assert_accurate(name, exact):
 # ---- accuracy ------------------------------------------------------------------------------------
 
 
-def single(name, stride):
-    """float32: every so many bit patterns, and all near the turns."""
+FEWER = pytest.mark.slow("fewer numbers")
+
+
+@pytest.fixture(scope="module", params=[4297, pytest.param(429, marks=FEWER)])
+def stride(request):
+    return request.param
+
+
+@pytest.fixture(scope="module", params=FUNCTIONS)
+def single(request, stride):
+    """float32: a million bit patterns, or ten million, and all near the turns."""
     bits = np.arange(0, 2**32, stride, dtype=np.uint32)
-    x = np.concatenate([bits.view(np.float32), around(TURNS[name], np.float32)])
+    x = np.concatenate([bits.view(np.float32), around(TURNS[request.param], np.float32)])
     with np.errstate(all="ignore"):
-        return name, Exact(x, NUMPY[name](flushed(x).astype(np.float64)))
+        return request.param, Exact(x, NUMPY[request.param](flushed(x).astype(np.float64)))
 
 
-@pytest.fixture(scope="module", params=FUNCTIONS)
-def million(request):
-    return single(request.param, 4297)
+def test_float32_on_millions_of_numbers(isa, single):
+    assert_accurate(*single)
 
 
-@pytest.fixture(scope="module", params=FUNCTIONS)
-def ten_million(request):
-    return single(request.param, 429)
-
-
-def test_float32_on_a_million_numbers(isa, million):
-    assert_accurate(*million)
-
-
-@pytest.mark.slow("test_float32_on_a_million_numbers")
-def test_float32_on_ten_million_numbers(isa, ten_million):
-    assert_accurate(*ten_million)
-
-
-@pytest.mark.parametrize("stride", [997, pytest.param(97, marks=pytest.mark.slow("fewer numbers"))])
+@pytest.mark.parametrize("stride", [997, pytest.param(97, marks=FEWER)])
 def test_log1p_of_numbers_up_to_1(isa, dtype, stride):
     """float32: every so many of them, and all near the ends."""
-    x = np.concatenate(
-        [
-            np.arange(0, 0x3F800001, stride, dtype=np.uint32).view(np.float32),
-            around([0, 1], np.float32, 50_000),
-        ]
-    )
+    x = np.arange(0, 0x3F800001, stride, dtype=np.uint32).view(np.float32)
+    x = np.concatenate([x, around([0, 1], np.float32, 50_000)])
     x = x[(x >= 0) & (x <= 1)].astype(dtype)
     wide = flushed(x).astype(np.longdouble if dtype == np.float64 else np.float64)
     error, worst = Exact(x, np.log1p(wide)).ulps(computed(UNIT, x))
@@ -116,7 +83,7 @@ def test_log1p_of_numbers_up_to_1(isa, dtype, stride):
     np.testing.assert_array_equal(computed(UNIT, np.full(3, np.nan, dtype)), np.nan)
 
 
-@pytest.fixture(scope="module", params=[name for name in FUNCTIONS if name != ERF])
+@pytest.fixture(scope="module", params=[name for name in FUNCTIONS if name != "erf"])
 def extended(request):
     """float64: a million bit patterns, the ranges where results vary, and all near the turns;
     exact results in long double."""
@@ -139,13 +106,10 @@ def digits(request):
     """float64: some thousand numbers of all relevant magnitudes; exact results by mpmath."""
     name = request.param
     rng = np.random.default_rng(11)
-    sizes = (
-        np.exp(rng.uniform(np.log(1e-300), np.log(800), 500)),
-        np.exp(rng.uniform(np.log(1e-5), np.log(800), 500)),
-    )
+    sizes = [np.exp(rng.uniform(np.log(low), np.log(800), 500)) for low in (1e-300, 1e-5)]
     x = np.concatenate([*sizes, rng.uniform(0, 7, 1000), rng.uniform(0, 1, 500)])
     x = np.concatenate([x, -x, around(TURNS[name], np.float64, 10)])
-    x = x[x > 0] if name == LOG else x[x > -1] if name == LOG1P else x
+    x = x[x > dict(log=0, log1p=-1).get(name, -np.inf)]
     results = [MPMATH[name](mp.mpf(a)) for a in flushed(x).tolist()]
     exact = [float(a) if mp.fabs(a) < mp.mpf(2) ** 1024 else math.inf for a in results]
     rest = [float(a - b) if math.isfinite(b) else 0.0 for a, b in zip(results, exact, strict=True)]
@@ -158,14 +122,13 @@ def test_float64_against_mpmath(isa, digits):
 
 # ---- special values ------------------------------------------------------------------------------
 
-INF, NAN = np.inf, np.nan
 SPECIAL = {
-    EXP: "0 1, -0 1, inf inf, -inf 0, max inf, -max 0, tiny 1, -tiny 1, least 1, -least 1",
-    LOG: "0 -inf, -0 -inf, 1 0, inf inf, -inf nan, -1 nan, -tiny nan, -max nan, least -inf, -least -inf",
-    LOG1P: "0 0, -0 -0, -1 -inf, inf inf, -inf nan, -2 nan, -max nan, least 0, -least -0, tiny tiny, -tiny -tiny",
-    TANH: "0 0, -0 -0, inf 1, -inf -1, max 1, -max -1, least 0, -least -0, tiny tiny, -tiny -tiny, 20 1, -20 -1",
-    ERF: "0 0, -0 -0, inf 1, -inf -1, max 1, -max -1, least 0, -least -0, 6 1, -6 -1",
-    SIGMOID: "0 0.5, -0 0.5, inf 1, -inf 0, max 1, -max 0, least 0.5, -least 0.5, 40 1",
+    "exp": "0 1, -0 1, inf inf, -inf 0, max inf, -max 0, tiny 1, -tiny 1, least 1, -least 1",
+    "log": "0 -inf, -0 -inf, 1 0, inf inf, -inf nan, -1 nan, -tiny nan, -max nan, least -inf, -least -inf",
+    "log1p": "0 0, -0 -0, -1 -inf, inf inf, -inf nan, -2 nan, -max nan, least 0, -least -0, tiny tiny, -tiny -tiny",
+    "tanh": "0 0, -0 -0, inf 1, -inf -1, max 1, -max -1, least 0, -least -0, tiny tiny, -tiny -tiny, 20 1, -20 -1",
+    "erf": "0 0, -0 -0, inf 1, -inf -1, max 1, -max -1, least 0, -least -0, 6 1, -6 -1",
+    "sigmoid": "0 0.5, -0 0.5, inf 1, -inf 0, max 1, -max 0, least 0.5, -least 0.5, 40 1",
 }
 
 
@@ -173,10 +136,9 @@ def number(word, dtype):
     """A number from its name; max, tiny and least are the dtype's largest, smallest normal and
     smallest one."""
     info = np.finfo(dtype)
-    size = {"max": info.max, "tiny": info.tiny, "least": info.smallest_subnormal}.get(
-        word.lstrip("-"), word.lstrip("-")
-    )
-    return -dtype.type(size) if word[0] == "-" else dtype.type(size)
+    limits = dict(max=info.max, tiny=info.tiny, least=info.smallest_subnormal)
+    size = dtype.type(limits.get(word.lstrip("-"), word.lstrip("-")))
+    return -size if word[0] == "-" else size
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -190,22 +152,17 @@ def test_special_values_to_the_sign_of_zero(isa, dtype, name):
         np.testing.assert_array_equal(computed(name, np.full(3, nan, dtype)), np.nan)
 
 
-@pytest.mark.parametrize("name", [TANH, ERF])
+@pytest.mark.parametrize("name", ["tanh", "erf"])
 def test_odd_functions_are_odd_bit_for_bit(isa, dtype, name):
-    x = np.concatenate(
-        [np.abs(np.random.default_rng(2).normal(size=500_000) * 3), np.logspace(-37, 2, 100_000)]
-    ).astype(dtype)
+    x = np.abs(np.random.default_rng(2).normal(size=500_000) * 3)
+    x = np.concatenate([x, np.logspace(-37, 2, 100_000)]).astype(dtype)
     assert_same_bits(computed(name, -x), -computed(name, x))
 
 
-@pytest.mark.parametrize(("name", "low"), [(TANH, -1), (ERF, -1), (SIGMOID, 0)])
+@pytest.mark.parametrize(("name", "low"), [("tanh", -1), ("erf", -1), ("sigmoid", 0)])
 def test_bounded_functions_stay_within_their_bounds(isa, dtype, name, low):
-    y = computed(
-        name,
-        np.concatenate([np.linspace(-50, 50, 1_000_000), around(TURNS[name], np.float64)]).astype(
-            dtype
-        ),
-    )
+    x = np.concatenate([np.linspace(-50, 50, 1_000_000), around(TURNS[name], np.float64)])
+    y = computed(name, x.astype(dtype))
     assert y.min() >= low
     assert y.max() == 1
 

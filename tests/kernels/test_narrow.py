@@ -73,12 +73,10 @@ def test_dW_of_few_inputs_has_the_bits_of_the_same_inputs_of_more(isa, dtype, n_
     rng = np.random.default_rng(n_in)
     for n, n_out in (1, 5), (20, 33), (300, 70), (600, 2):
         X, W, dY = (rng.normal(size=s).astype(dtype) for s in ((n, 9), (9, n_out), (n, n_out)))
-        _, dW, db = F.linear_backward(dY, X, W, np.zeros(n_out, dtype), dY)
-        _, few_dW, few_db = F.linear_backward(
-            dY, X[:, :n_in].copy(), W[:n_in].copy(), np.zeros(n_out, dtype), dY
-        )
-        assert_same_bits(few_dW, dW[:n_in], f"{n} rows, {n_out} outputs")
-        assert_same_bits(few_db, db, f"{n} rows, {n_out} outputs")
+        b = np.zeros(n_out, dtype)
+        _, dW, db = F.linear_backward(dY, X, W, b, dY)
+        few = F.linear_backward(dY, X[:, :n_in].copy(), W[:n_in].copy(), b, dY)
+        assert_same_bits(few[1:], (dW[:n_in], db), f"{n} rows, {n_out} outputs")
 
 
 def test_one_input_and_one_output_round_twice(isa, dtype):
@@ -87,17 +85,3 @@ def test_one_input_and_one_output_round_twice(isa, dtype):
     x, w, b = (rng.normal(size=s).astype(dtype) for s in ((300, 1), (1, 1), 1))
     x[:4, 0] = 0, -0.0, np.inf, np.nan
     assert_same_bits(F.linear(x, w, b), x * w + b)
-
-
-@pytest.mark.parametrize("n_out", [3, 10, 18])
-@pytest.mark.parametrize("n_in", [40, 64])
-def test_a_bad_number_affects_its_row_alone(isa, dtype, n_in, n_out):
-    rng = np.random.default_rng(n_in)
-    X, W, b = (rng.normal(size=s).astype(dtype) for s in ((90, n_in), (n_in, n_out), n_out))
-    Y = F.linear(X, W, b)
-    for bad in np.nan, np.inf:
-        spoiled = X.copy()
-        spoiled[37, n_in - 1] = bad
-        after = F.linear(spoiled, W, b)
-        assert_same_bits(np.delete(after, 37, 0), np.delete(Y, 37, 0))
-        assert not np.isfinite(after[37]).any()

@@ -5,6 +5,8 @@ inputs, flushed, and the bits of all instruction sets with FMA are equal on subn
 Loads and selects pass them on, so some results are inputs that no arithmetic touched.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 from cases import EVERY_MOMENT, LOSSES, STEPS, counts, moments_of, step_of
@@ -51,10 +53,8 @@ def test_activations_have_the_bits_of_the_flushed_reference(isa, dtype, name):
 def test_activations_of_subnormal_numbers_are_those_of_zero(isa, dtype, name):
     z, dA = normal((50, 20), dtype), normal((50, 20), dtype, 7)
     assert_same_bits(flushed(F.activation(z, name)), F.activation(flushed(z), name), name)
-    actual, expected = (
-        F.activation_backward(*args, name) for args in ((dA, z), map(flushed, (dA, z)))
-    )
-    assert_same_bits(flushed(actual), flushed(expected), name)
+    actual, expected = F.activation_backward(dA, z, name), (flushed(dA), flushed(z))
+    assert_same_bits(flushed(actual), flushed(F.activation_backward(*expected, name)), name)
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -69,9 +69,9 @@ def test_updates_of_subnormal_numbers_are_those_of_zero(isa, dtype, name):
         step_of(name)(params, grads, **keywords, **named)
         return params, *moments
 
-    for actual, expected in zip(step(arrays), step([flushed(a) for a in arrays])):
-        assert_same_bits(actual, expected, name)
-        assert_same_bits(actual, flushed(actual), name)
+    found = step(arrays)
+    assert_same_bits(found, step([flushed(a) for a in arrays]), name)
+    assert_same_bits(found, [flushed(a) for a in found], name)
 
 
 # ---- sums: an absolute bound ---------------------------------------------------------------------
@@ -81,10 +81,8 @@ def test_updates_of_subnormal_numbers_are_those_of_zero(isa, dtype, name):
 def test_products_are_within_a_bound_of_the_reference(isa, dtype, shape):
     n, n_in, n_out = shape
     X, W, b = (normal(s, dtype, i) for i, s in enumerate([(n, n_in), (n_in, n_out), n_out]))
-    X, W = (
-        X * dtype.type(2e-19 if dtype == np.float32 else 1e-154),
-        W * dtype.type(2e-19 if dtype == np.float32 else 1e-154),
-    )  # products around the smallest normal number
+    factor = dtype.type(2e-19 if dtype == np.float32 else 1e-154)
+    X, W = X * factor, W * factor  # products around the smallest normal number
     exact = np.asarray(X, np.longdouble) @ np.asarray(W, np.longdouble) + b
     scale = np.abs(X).astype(np.longdouble) @ np.abs(W) + np.abs(b)
     eps = np.finfo(dtype).eps
@@ -92,37 +90,38 @@ def test_products_are_within_a_bound_of_the_reference(isa, dtype, shape):
     assert_within(Y, exact.astype(dtype), bound_of_sum(n_in + 1, dtype) + n_in * eps * scale)
     dY = normal((n, n_out), dtype, 5)
     dX, dW, db = F.linear_backward(dY, X, W, b, Y)
-    for actual, a, c, terms in (
-        (dX, dY, W.T, n_out),
-        (dW, X.T, dY, n),
-        (db, np.ones((1, n), dtype), dY, n),
-    ):
+    ones = np.ones((1, n), dtype)
+    for actual, a, c, terms in ((dX, dY, W.T, n_out), (dW, X.T, dY, n), (db, ones, dY, n)):
         exact = np.asarray(a, np.longdouble) @ np.asarray(c, np.longdouble)
         scale = np.abs(a).astype(np.longdouble) @ np.abs(c)
         bound = (bound_of_sum(terms, dtype) + terms * eps * scale).reshape(actual.shape)
         assert_within(actual, exact.astype(dtype).reshape(actual.shape), bound)
 
 
+def loss_examples(name, dtype, *shapes):
+    """Outputs, targets and weights, half of which are subnormal."""
+    loss = LOSSES[name]
+    for n, k in shapes:
+        if k >= loss.least_k:
+            rng = np.random.default_rng(0)
+            Y, y = loss.outputs(rng, n, k).astype(dtype), loss.targets(rng, n, k)
+            y = y if y.dtype.kind == "i" else with_subnormals(y.astype(dtype), 1)
+            y = np.abs(y) if name not in ("mse", "mae") else y
+            Y = np.abs(with_subnormals(Y, 2)) if "bce" in name else with_subnormals(Y, 2)
+            yield Y, y, np.abs(normal(n, dtype, 3))
+
+
+def loss_and_gradient(name, *arguments):
+    grad = np.empty_like(arguments[0])
+    return [np.float64(LOSSES[name].loss(*arguments, grad=grad)), grad]
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses_are_those_of_flushed_outputs_targets_and_weights(isa, dtype, name):
-    loss = LOSSES[name]
-    rng = np.random.default_rng(0)
-    for n, k in ((30, 1), (30, 5)):
-        if k < loss.least_k:
-            continue
-        Y, y = loss.outputs(rng, n, k).astype(dtype), loss.targets(rng, n, k)
-        y = y if y.dtype.kind == "i" else with_subnormals(y.astype(dtype), 1)
-        y = np.abs(y) if name not in ("mse", "mae") else y
-        Y = with_subnormals(Y, 2)
-        if "bce" in name:
-            Y = np.abs(Y)
-        w = np.abs(normal(n, dtype, 3))
-        results = []
-        for args in ((Y, y, w), [a if a.dtype.kind == "i" else flushed(a) for a in (Y, y, w)]):
-            grad = np.empty_like(Y)
-            results.append((loss.loss(*args, grad=grad), grad))
-        assert_same_bits(np.float64(results[0][0]), np.float64(results[1][0]), name)
-        assert_same_bits(flushed(results[0][1]), flushed(results[1][1]), name)
+    for arrays in loss_examples(name, dtype, (30, 1), (30, 5)):
+        L, grad = loss_and_gradient(name, *arrays)
+        exact = loss_and_gradient(name, *(a if a.dtype.kind == "i" else flushed(a) for a in arrays))
+        assert_same_bits([L, flushed(grad)], [exact[0], flushed(exact[1])], name)
 
 
 # ---- the same bits on all instruction sets with FMA ----------------------------------------------
@@ -131,37 +130,27 @@ def test_losses_are_those_of_flushed_outputs_targets_and_weights(isa, dtype, nam
 @same_bits
 def test_products_have_the_same_bits(dtype, activation):
     for n, n_in, n_out in ((1, 7, 5), (3, 17, 1), (9, 33, 2), (70, 40, 17), (257, 31, 1)):
-        X, W, b, dY = (
-            normal(s, dtype, i) for i, s in enumerate([(n, n_in), (n_in, n_out), n_out, (n, n_out)])
-        )
-        assert_same_on_every_variant(lambda a=(X, W, b): [F.linear(*a, activation)])
-        assert_same_on_every_variant(
-            lambda a=(dY, X, W, b, dY): list(F.linear_backward(*a, activation))
-        )
+        sizes = (n, n_in), (n_in, n_out), n_out, (n, n_out)
+        X, W, b, dY = (normal(size, dtype, i) for i, size in enumerate(sizes))
+
+        def compute(a=(dY, X, W, b, dY)):
+            return [F.linear(*a[1:4], activation), *F.linear_backward(*a, activation)]
+
+        assert_same_on_every_variant(compute)
 
 
 @same_bits
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses_have_the_same_bits(dtype, name):
-    loss, rng = LOSSES[name], np.random.default_rng(0)
-    for n, k in ((9, 1), (300, 17)):
-        if k < loss.least_k:
-            continue
-        Y, y = loss.outputs(rng, n, k).astype(dtype), loss.targets(rng, n, k)
-        y = y if y.dtype.kind == "i" else np.abs(with_subnormals(y.astype(dtype), 1))
-        Y, w = with_subnormals(Y, 2), np.abs(normal(n, dtype, 3))
-        Y, grad = np.abs(Y) if "bce" in name else Y, np.empty_like(Y)
-        assert_same_on_every_variant(
-            lambda a=(Y, y, w), g=grad: [np.float64(loss.loss(*a, grad=g)), g]
-        )
+    for arrays in loss_examples(name, dtype, (9, 1), (300, 17)):
+        assert_same_on_every_variant(partial(loss_and_gradient, name, *arrays))
 
 
 @same_bits
 @pytest.mark.parametrize("name", STEPS)
 def test_updates_have_the_same_bits(dtype, name):
-    optimizer = STEPS[name](
-        **EVERY_MOMENT.get(name, {}), average=0.9, l1=1e-3, l2=1e-3, clip_value=2
-    )
+    shared = dict(average=0.9, l1=1e-3, l2=1e-3, clip_value=2)
+    optimizer = STEPS[name](**EVERY_MOMENT.get(name, {}), **shared)
     X, y = normal((70, 9), dtype), np.minimum(np.abs(normal((70, 2), dtype, 1)), 1)
 
     def train():
@@ -176,14 +165,9 @@ def test_updates_have_the_same_bits(dtype, name):
 @same_bits
 def test_tables_have_the_same_bits(dtype):
     rng = np.random.default_rng(0)
-    rows = fastnn.EncodedTable(
-        normal((80, 3), dtype),
-        rng.uniform(0, 4, (80, 2)),
-        [4, 5],
-        codes=rng.integers(-1, 5, (80, 2)),
-        n_categories=[5, 6],
-        dtype=dtype,
-    )
+    numbers, positions = normal((80, 3), dtype), rng.uniform(0, 4, (80, 2))
+    options = dict(codes=rng.integers(-1, 5, (80, 2)), n_categories=[5, 6], dtype=dtype)
+    rows = fastnn.EncodedTable(numbers, positions, [4, 5], **options)
     y = np.minimum(np.abs(normal((80, 1), dtype, 1)), 1)
 
     def train():

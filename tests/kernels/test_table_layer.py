@@ -6,7 +6,9 @@ from unittest import mock
 import numpy as np
 import pytest
 from checks import assert_same_bits
+from instruction_sets import WITH_FMA, using
 from table_cases import LAYOUTS, make_table, params_of, targets, to_reference
+from trainers import make_trainer, new_trainer, stored
 
 import fastnn
 from fastnn import MLP, SGD, Adam, AdamW, EncodedTable, kernels, reference
@@ -68,22 +70,10 @@ def test_a_table_layer_as_the_only_layer(isa, dtype, layout, n_out, tolerance):
     net = MLP([table.n_inputs, n_out], output="sigmoid", dtype=dtype, rng=0)
     dense = net.copy()
     np.testing.assert_allclose(net.forward(table), net.forward(X), rtol=0, atol=3 * tolerance)
-    assert net.loss_and_grad(table, y, "mse") == pytest.approx(
-        dense.loss_and_grad(X, y, "mse"), rel=10 * tolerance
-    )
+    expected = dense.loss_and_grad(X, y, "mse")
+    assert net.loss_and_grad(table, y, "mse") == pytest.approx(expected, rel=10 * tolerance)
     bound = 3 * tolerance * np.abs(dense.grads).max()
     np.testing.assert_allclose(net.grads, dense.grads, rtol=0, atol=bound)
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_gradient_by_finite_differences(layout, assert_derivative):
-    table = make_table(layout, 40)
-    if layout == "levels":
-        table = table[:7]
-    y = targets(len(table), 2)
-    net = MLP([table.n_inputs, 3, 2], "tanh", dtype="float64", rng=0)
-    net.loss_and_grad(table, y)
-    assert_derivative(net.grads, lambda: net.loss(table, y), net.params)
 
 
 def test_a_row_has_the_same_bits_in_any_batch(isa, dtype):
@@ -103,14 +93,11 @@ def test_forward_many(dtype):
     expected = np.stack([net.forward(table) for net in networks])
     assert_same_bits(fastnn.forward_many(networks, table), expected)
     with mock.patch.object(kernels, "WORTH_SHARING", 0):
-        for n in (500, 600):
-            rows = np.arange(n) % 500
-            assert_same_bits(
-                fastnn.forward_many(networks, table[rows], n_threads=2), expected[:, rows]
-            )
-    mean = np.empty((500, 3), dtype)
+        for rows in (np.arange(500), np.arange(600) % 500):
+            shared = fastnn.forward_many(networks, table[rows], n_threads=2)
+            assert_same_bits(shared, expected[:, rows])
+    mean, dense = np.empty((2, 500, 3), dtype)
     kernels.forward_mean(networks, table, mean)
-    dense = np.empty((500, 3), dtype)
     kernels.forward_mean(networks, table.to_dense(), dense)
     np.testing.assert_allclose(mean, dense, rtol=1e-4, atol=1e-5)
 
@@ -118,34 +105,14 @@ def test_forward_many(dtype):
 # ---- the same bits ----
 
 
-def train(isa, dtype, layout, width, batch, optimizer, n_threads=1, slice_seconds=None, **options):
-    before = kernels.CHOSEN
-    kernels.use(isa)
-    try:
-        table = make_table(layout, 700, dtype=dtype)
-        net = MLP(
-            [table.n_inputs, *width, 3],
-            "tanh",
-            "softmax",
-            dtype=dtype,
-            rng=0,
-            dropout=options.pop("dropout", 0),
-        )
-        y = np.arange(700) % 3
-        with mock.patch.object(session, "SLICE_SECONDS", slice_seconds or session.SLICE_SECONDS):
-            net.fit(
-                table,
-                y,
-                optimizer=optimizer,
-                epochs=3,
-                batch_size=batch,
-                n_threads=n_threads,
-                validation_fraction=0.3,
-                rng=1,
-                **options,
-            )
-    finally:
-        kernels.use(before)
+def train(isa, layout, width, optimizer, slice_seconds=None, dropout=0, **options):
+    seconds = slice_seconds or session.SLICE_SECONDS
+    with using(isa), mock.patch.object(session, "SLICE_SECONDS", seconds):
+        table = make_table(layout, 700, dtype=options.pop("dtype"))
+        sizes = [table.n_inputs, *width, 3]
+        net = MLP(sizes, "tanh", "softmax", dtype=table.dtype, rng=0, dropout=dropout)
+        options |= dict(optimizer=optimizer, epochs=3, validation_fraction=0.3, rng=1)
+        net.fit(table, np.arange(700) % 3, **options)
     return net.params, net.history.loss, net.history.val_loss
 
 
@@ -165,10 +132,10 @@ RUNS = [
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: f"{run[0]}-{run[1]}-{run[2]}")
 def test_the_same_bits_on_threads_slices_and_instruction_sets(run, dtype):
     layout, width, batch, optimizer, options = run
-    with_fma = [isa for isa in kernels.SUPPORTED if isa in ("avx2", "avx512", "neon")]
+    options |= dict(dtype=dtype.name, batch_size=batch)
     results = [
-        train(isa, dtype.name, layout, width, batch, optimizer, n_threads, seconds, **options)
-        for isa in with_fma or kernels.SUPPORTED[:1]
+        train(isa, layout, width, optimizer, seconds, n_threads=n_threads, **options)
+        for isa in WITH_FMA or kernels.SUPPORTED[:1]
         for n_threads, seconds in ((1, None), (2, None), (1, 1e-9), (3, 1e-5))
     ]
     for result in results[1:]:
@@ -178,21 +145,10 @@ def test_the_same_bits_on_threads_slices_and_instruction_sets(run, dtype):
 def threads_of_trainer(table, y, n_threads, batch, width):
     """Parameters after an epoch of a kernels.Trainer, in exactly so many threads."""
     net = MLP([table.n_inputs, *width, 1], dtype=table.dtype, rng=0)
-    trainer = kernels.Trainer(
-        net,
-        table,
-        y,
-        loss=kernels.Loss.SQUARED_ERROR,
-        batch_size=batch,
-        optimizer=Adam(0.01).to_kernel(),
-        n_threads=n_threads,
-    )
-    moments = np.zeros((2, net.n_params), net.dtype)
-    trainer.load(moments)
+    trainer, moments = make_trainer(net, table, y, Adam(0.01), batch, n_threads=n_threads)
     while trainer.position()[1] < 2:
         trainer.run(n_threads, 10, np.empty(2 - trainer.position()[1]))
-    trainer.store(moments)
-    return net.params, moments
+    return stored(net, trainer, moments)
 
 
 @pytest.mark.parametrize("batch", [40, 256, 1000])
@@ -212,14 +168,9 @@ def test_any_number_of_threads(isa, dtype, layout, batch, width):
 def test_rows_that_change_after_the_check(isa, dtype):
     positions = np.array([[0.5], [1.0], [2.5]], dtype)
     codes = np.array([[0], [1], [2]], np.int32)
-    table = EncodedTable(positions=positions, n_bins=3, codes=codes, n_categories=3, dtype=dtype)
-    valid = EncodedTable(
-        positions=[[0.0], [3.0], [0.0]],
-        n_bins=3,
-        codes=[[-1], [-1], [-1]],
-        n_categories=3,
-        dtype=dtype,
-    )
+    sizes = dict(n_bins=3, n_categories=3, dtype=dtype)
+    table = EncodedTable(positions=positions, codes=codes, **sizes)
+    valid = EncodedTable(positions=[[0.0], [3.0], [0.0]], codes=[[-1]] * 3, **sizes)
     positions[:] = [[-1e30], [np.inf], [np.nan]]
     codes[:] = [[-(2**31)], [2**31 - 1], [3]]
     net = MLP([6, 4, 1], dtype=dtype, rng=0)
@@ -231,9 +182,8 @@ def test_the_compiled_code_checks_tables(dtype):
     y = np.zeros((300, 1), dtype)
     net = MLP([table.n_inputs + 1, 1], dtype=dtype)
     out = np.empty((300, 1), dtype)
-    options = {"loss": kernels.Loss.SQUARED_ERROR, "batch_size": 8}
     for call in (
-        lambda: kernels.Trainer(net, table, y, **options),
+        lambda: new_trainer(net, table, y, None, 8),
         lambda: net._forward_into(table, out),
         lambda: kernels.forward_many([net], table, out[None]),
     ):
@@ -241,31 +191,23 @@ def test_the_compiled_code_checks_tables(dtype):
             call()
     net = MLP([table.n_inputs, 1], dtype=dtype)
     with pytest.raises(ValueError, match="no gradient of its inputs"):
-        kernels.Trainer(net, table, y, dX=np.empty(table.shape, dtype), **options)
-    dense = kernels.Trainer(net, table.to_dense(), y, **options)
-    of_table = kernels.Trainer(net, table, y, **options)
+        new_trainer(net, table, y, None, 8, dX=np.empty(table.shape, dtype))
+    dense, of_table = (new_trainer(net, X, y, None, 8) for X in (table.to_dense(), table))
     for X, validation in ((table, dense), (table.to_dense(), of_table)):
         with pytest.raises(ValueError, match="another kind of inputs"):
-            kernels.Trainer(net, X, y, validation=validation, **options)
+            new_trainer(net, X, y, None, 8, validation=validation)
+    ones, no_codes = np.ones((1, 1), dtype), np.ones((1, 0), np.int32)
     for n_bins in 0, 2**30, 2**63 - 1:
         with pytest.raises(ValueError, match="at most"):
-            kernels.CompiledTable()._bind(
-                np.ones((1, 1), dtype),
-                np.ones((1, 1), dtype),
-                np.ones((1, 0), np.int32),
-                [n_bins],
-                [],
-                [1.0],
-                [],
-            )
+            kernels.CompiledTable()._bind(ones, ones, no_codes, [n_bins], [], [1.0], [])
     with pytest.raises(ValueError, match="Expected a table of"):
         net._forward_into(kernels.CompiledTable(), out[:0])
-    no_layers = kernels.CompiledNetwork()
+    no_layers, outputs = kernels.CompiledNetwork(), np.empty(table.shape, dtype)
     no_layers._bind([table.n_inputs], [], [], [], dtype)
     with pytest.raises(ValueError, match="at least one layer"):
-        no_layers._forward_into(table, np.empty(table.shape, dtype))
+        no_layers._forward_into(table, outputs)
     with pytest.raises(ValueError, match="at least one layer"):
-        kernels.Trainer(no_layers, table, np.empty(table.shape, dtype), **options)
+        new_trainer(no_layers, table, outputs, None, 8)
 
 
 def test_a_table_with_another_length_is_not_read(dtype):
@@ -275,27 +217,22 @@ def test_a_table_with_another_length_is_not_read(dtype):
 
     table = Longer(positions=np.ones((2, 1)), n_bins=1, dtype=dtype)
     net = MLP([1, 1], dtype=dtype)
-    options = {"loss": kernels.Loss.SQUARED_ERROR, "batch_size": 8}
-    for call in (
-        lambda: net.forward(table),
-        lambda: kernels.Trainer(net, table, np.zeros((300, 1), dtype), **options),
-    ):
-        with pytest.raises(ValueError, match="table of 2 rows has the length 300"):
-            call()
+    message, y = "table of 2 rows has the length 300", np.zeros((300, 1), dtype)
+    with pytest.raises(ValueError, match=message):
+        net.forward(table)
+    with pytest.raises(ValueError, match=message):
+        new_trainer(net, table, y, None, 8)
 
 
 def test_more_threads_than_a_trainer_has_memory_for(dtype):
     table = make_table("levels", dtype=dtype.name)
     y = targets(300)[:, None].astype(dtype)
-    options = {"loss": kernels.Loss.SQUARED_ERROR, "batch_size": 256}
     params = []
     for n_threads in 1, 4:
         net = MLP([table.n_inputs, 64, 1], dtype=dtype, rng=0)
-        trainer = kernels.Trainer(net, table, y, optimizer=SGD(0.1).to_kernel(), **options)
-        trainer.load()
+        trainer, moments = make_trainer(net, table, y, batch_size=256)
         trainer.run(n_threads, 10, np.empty(3))
-        trainer.store()
-        params.append(net.params.copy())
+        params.append(stored(net, trainer, moments)[0])
     assert_same_bits(*params)
 
 

@@ -15,15 +15,15 @@ import numpy as np
 import processes
 import pytest
 from checks import assert_same_bits
+from trainers import make_trainer as loaded_trainer
+from trainers import new_trainer
 
 import fastnn
 from fastnn import MLP, kernels
 from fastnn.kernels import Loss, Trainer
 
-rebinds = pytest.mark.skipif(
-    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-    reason="without the GIL, a network is not bound again",
-)
+NO_GIL = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+rebinds = pytest.mark.skipif(NO_GIL, reason="without the GIL, a network is not bound again")
 
 
 @pytest.fixture(autouse=True)
@@ -56,13 +56,7 @@ def seconds_to_stop(call, after):
 
 def make_trainer(net, n=8, **options):
     X, y = np.ones((n, net.layer_sizes[0]), net.dtype), np.ones((n, 1), net.dtype)
-    return Trainer(
-        net,
-        X,
-        y,
-        **dict(loss=Loss.SQUARED_ERROR, batch_size=n, optimizer=fastnn.SGD(0.1).to_kernel())
-        | options,
-    )
+    return new_trainer(net, X, y, **options)
 
 
 # ---- builds ----
@@ -70,24 +64,66 @@ def make_trainer(net, n=8, **options):
 
 def test_an_extension_of_another_build_is_refused(monkeypatch, isa):
     new = ctypes.pythonapi.PyCapsule_New
-    new.restype, new.argtypes = (
-        ctypes.py_object,
-        (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p),
-    )
+    new.restype, pointer = ctypes.py_object, ctypes.c_void_p
+    new.argtypes = pointer, ctypes.c_char_p, pointer
     memory, name = ctypes.create_string_buffer(1000), b"fastnn.EncodedTable 0123456789abcdef"
     other = SimpleNamespace(__file__="other.so", capsule=new(ctypes.addressof(memory), name, None))
     other.table = other.capsule
     monkeypatch.setattr(kernels.importlib, "import_module", lambda _: other)
-    with pytest.raises(
-        ImportError,
-        match=r"other\.so is from another build of fastnn than .*kernels.*\. Build all extensions again",
-    ):
+    message = (
+        r"other\.so is from another build of fastnn than .*kernels.*\. Build all extensions again"
+    )
+    with pytest.raises(ImportError, match=message):
         kernels.use(isa)
     monkeypatch.undo()
     assert kernels.CHOSEN == isa and MLP([2, 1], rng=0).forward(np.ones((1, 2))).shape == (1, 1)
 
 
 # ---- arguments ----
+
+
+CALLS_OF_NETWORKS = {
+    "forward": lambda net: net.forward(ROWS),
+    "_forward_finite": lambda net: net._forward_finite(np.ones((2, 0), int)),
+    "_forward_into": lambda net: net._forward_into(ROWS, ROWS),
+    "forward_many": lambda net: kernels.forward_many([net], ROWS, ROWS),
+    "forward_mean": lambda net: kernels.forward_mean([net], ROWS, ROWS),
+    "forward_mean_finite": lambda net: kernels.forward_mean_finite([net], np.ones((2, 0), int)),
+    "forward_bytes": lambda net: kernels.forward_bytes(net, 3),
+    "training_bytes": lambda net: kernels.training_bytes(net, 3, loss=1, optimizer=SGD_OPTIONS),
+    "Trainer": lambda net: Trainer(net, ROWS, ROWS, loss=1, batch_size=2),
+}
+CALLS_OF_LISTS = {
+    "forward_many": lambda: kernels.forward_many([], ROWS, ROWS),
+    "forward_mean": lambda: kernels.forward_mean([], ROWS, ROWS),
+    "forward_mean_finite": lambda: kernels.forward_mean_finite([], ROWS),
+    "Reading": lambda: kernels.Reading([None]),
+    "InTraining": lambda: kernels.InTraining([None]).__enter__(),
+    "twin": lambda: make_trainer(MLP([3, 1], rng=0)).twin(None, batch_size=2),
+    "TrainerQueue, None": lambda: kernels.TrainerQueue().run([None], [ROWS], 1, 0.1),
+}
+ROWS, SGD_OPTIONS = np.ones((2, 3)), fastnn.SGD(0.1).to_kernel()
+REFUSED = TypeError, ValueError, AttributeError, IndexError
+
+
+@pytest.mark.parametrize("call", CALLS_OF_NETWORKS.values(), ids=CALLS_OF_NETWORKS)
+def test_a_network_without_layers_and_none_are_refused(call):
+    for network in (kernels.CompiledNetwork(), None):
+        with pytest.raises(REFUSED):
+            call(network)
+
+
+@pytest.mark.parametrize("call", CALLS_OF_LISTS.values(), ids=CALLS_OF_LISTS)
+def test_empty_lists_and_none_in_lists_are_refused(call):
+    with pytest.raises(REFUSED):
+        call()
+
+
+def test_a_queue_needs_losses_for_each_trainer():
+    queue = kernels.TrainerQueue()
+    trainer = make_trainer(MLP([3, 1], rng=0), workspace=queue.workspace)
+    with pytest.raises(IndexError):
+        queue.run([trainer], [], 1, 0.1)
 
 
 @pytest.mark.parametrize("dtype", ["V0", "V4", "V8", "S0", "i4", "c8", "f2"])
@@ -118,6 +154,124 @@ def test_every_row_number_of_an_order_is_checked(bad):
 def test_a_position_outside_the_data_is_refused(position):
     with pytest.raises(ValueError, match="not a position"):
         make_trainer(MLP([2, 1], rng=0)).set_position(*position, 0.0)
+
+
+def all_rows_in(lengths, **options):
+    return kernels.ShardedRows(np.array(lengths), 0, len(lengths), 4, **options)
+
+
+WHOLE = np.arange(8, dtype=np.intp)
+NEEDS_A_FUNCTION = "A custom loss needs custom_loss, custom_outputs and custom_gradient"
+SHARDED = "Shards take a compiled loss, and neither validation, generator, order, rows nor dX"
+CUSTOM = dict(
+    loss=Loss.CUSTOM_LOSS,
+    custom_loss=lambda first, n: 0.0,
+    custom_outputs=np.empty((8, 1), "f4"),
+    custom_gradient=np.zeros((8, 1), "f4"),
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            dict(n=0, batch_size=1),
+            "needs at least 1 row and a batch_size of 1 or more, got 0 and 1",
+        ),
+        (dict(batch_size=0), "needs at least 1 row and a batch_size of 1 or more, got 8 and 0"),
+        (CUSTOM | dict(custom_loss=None), NEEDS_A_FUNCTION),
+        (CUSTOM | dict(custom_outputs=None), NEEDS_A_FUNCTION),
+        (CUSTOM | dict(custom_gradient=None), NEEDS_A_FUNCTION),
+        (CUSTOM | dict(rows=WHOLE), "A custom loss needs all rows"),
+        (dict(rows=WHOLE + 1), "rows must hold row numbers from 0 to 7, but it holds others"),
+        (dict(rows=WHOLE - 1), "rows must hold row numbers from 0 to 7, but it holds others"),
+        (dict(shards=all_rows_in([5, 4])), "The shards have 9 rows, but X has 8"),
+        (CUSTOM | dict(shards=all_rows_in([8])), SHARDED),
+        (dict(shards=all_rows_in([8]), loss=Loss.GIVEN_GRADIENT), SHARDED),
+        (dict(shards=all_rows_in([8]), generator=np.random.PCG64(0)), SHARDED),
+        (dict(shards=all_rows_in([8]), order=WHOLE), SHARDED),
+        (dict(shards=all_rows_in([8]), rows=WHOLE), SHARDED),
+        (dict(shards=all_rows_in([8]), dX=np.empty((8, 2), "f4")), SHARDED),
+        (
+            dict(shards=all_rows_in([8], reduce=lambda: False, sums=np.empty(6, "f4"))),
+            "The sums of the shards have another size than 3 parameters need",
+        ),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_invalid_arguments_of_a_trainer(options, message):
+    with pytest.raises(ValueError, match=message):
+        make_trainer(MLP([2, 1], rng=0), **options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (([], 0, 0, 4), {}, "0 shards, of which 0 from number 0 on are here, in batches of 4"),
+        (([8], 0, 1, 0), {}, "in batches of 0, are not possible"),
+        (([8], -1, 1, 4), {}, "of which 1 from number -1 on"),
+        (([8], 0, 0, 4), {}, "of which 0 from number 0 on"),
+        (([8], 0, 2, 4), {}, "1 shards, of which 2 from number 0 on"),
+        (([9, -1], 0, 2, 4), {}, "A shard has -1 rows, but needs 0 or more"),
+        (([0, 0], 0, 2, 4), {}, "The shards have no rows"),
+        (([8], 0, 1, 4), dict(reduce=lambda: False), "reduce needs the array sums"),
+    ],
+)
+def test_invalid_arguments_of_shards(arguments, options, message):
+    lengths, *others = arguments
+    with pytest.raises(ValueError, match=message):
+        kernels.ShardedRows(np.array(lengths, np.intp), *others, **options)
+
+
+def test_shards_and_a_validation_are_refused():
+    net = MLP([2, 1], rng=0)
+    with pytest.raises(ValueError, match=SHARDED):
+        make_trainer(net, shards=all_rows_in([8]), validation=make_trainer(net, optimizer=None))
+
+
+METRIC = kernels.Metric.VALIDATION_ERROR_RATE
+ONE, THREE = np.empty(1), np.empty(3)
+
+
+@pytest.mark.parametrize(
+    ("loss", "call", "message"),
+    [
+        (None, lambda t: t.set_stopping(3, 0, 1, metric=METRIC), "This metric needs a validation"),
+        (
+            Loss.SQUARED_ERROR,
+            lambda t: t.set_stopping(3, 0, 1, metric=METRIC),
+            "An error rate needs classes",
+        ),
+        (None, lambda t: t.store_best(np.empty(3, "f4")), "does not keep the best parameters"),
+        (None, lambda t: t.load(), "needs moments, 2 for each parameter. Pass an array of 6"),
+        (Loss.SQUARED_ERROR, lambda t: t.run(1, 0, ONE), "validation_losses is missing"),
+        (
+            Loss.SQUARED_ERROR,
+            lambda t: t.run(1, 0, ONE, ONE, ONE),
+            "needs a validation whose loss has classes",
+        ),
+        (None, lambda t: t.run(1, 0, ONE, None, ONE), "needs a validation whose loss has classes"),
+        (None, lambda t: t.run(1, 0, ONE, THREE), "array of 1 numbers"),
+    ],
+)
+def test_calls_that_a_trainer_refuses(loss, call, message):
+    """loss: that of its validation, None without one."""
+    net = MLP([2, 1], rng=0)
+    validation = None if loss is None else make_trainer(net, optimizer=None, loss=loss)
+    trainer = make_trainer(net, optimizer=fastnn.Adam(), validation=validation)
+    with pytest.raises(ValueError, match=message):
+        call(trainer)
+
+
+def test_an_error_rate_needs_an_array():
+    net = MLP([2, 1], rng=0)
+    loss = Loss.LOGITS_BINARY_CROSS_ENTROPY
+    trainer = make_trainer(net, loss=loss, validation=make_trainer(net, optimizer=None, loss=loss))
+    trainer.set_stopping(3, 0, 1, metric=METRIC)
+    trainer.load()
+    with pytest.raises(ValueError, match="error_rates is missing"):
+        trainer.run(1, 0, ONE, np.empty(1))
+    assert trainer.run(1, 100, ONE, np.empty(1), np.empty(1)) == kernels.Stop.EPOCHS
 
 
 # ---- rebinding ----
@@ -173,15 +327,9 @@ def test_a_network_in_training_cannot_be_rebound():
 
 @rebinds
 def test_a_failed_binding_leaves_nothing_bound():
-    net = MLP([2, 1], rng=0)
+    net, weights = MLP([2, 1], rng=0), [np.ones((2, 3), "f4"), np.ones((2, 1), "f4")]
     with pytest.raises(ValueError):
-        net._bind(
-            [2, 3, 1],
-            [0, 0],
-            [np.ones((2, 3), "f4"), np.ones((2, 1), "f4")],
-            [None, None],
-            np.dtype("f4"),
-        )
+        net._bind([2, 3, 1], [0, 0], weights, [None, None], np.dtype("f4"))
     with pytest.raises(ValueError):
         net._forward_into(np.ones((1, 2), "f4"), np.ones((1, 1), "f4"))
 
@@ -209,9 +357,8 @@ def test_forward_keeps_its_memory_while_the_network_is_rebound():
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_forward_ends_soon_after_ctrl_c(n_threads):
     net, X = MLP([100, 512, 512, 1], rng=0), np.ones((1_000_000, 100), "float32")
-    assert (
-        seconds_to_stop(lambda: net.forward(X, n_threads=n_threads), 0.3) < 0.5
-    )  # 0.02 to 0.1 on an idle machine
+    # 0.02 to 0.1 on an idle machine
+    assert seconds_to_stop(lambda: net.forward(X, n_threads=n_threads), 0.3) < 0.5
 
 
 def test_a_loss_over_many_rows_ends_soon_after_ctrl_c():
@@ -223,19 +370,6 @@ def test_a_loss_over_many_rows_ends_soon_after_ctrl_c():
 
 
 # ---- threads and processes ----
-
-
-def failing_after(n, error, real=_thread.start_new_thread):
-    """start_new_thread that fails from the n-th call on."""
-    calls = []
-
-    def start(*arguments):
-        calls.append(arguments)
-        if len(calls) > n:
-            raise error
-        return real(*arguments)
-
-    return start
 
 
 STARTS = """
@@ -325,20 +459,9 @@ def test_a_child_forked_during_a_training_uses_all_networks():
 def test_ctrl_c_ends_a_long_shuffle_and_restores_the_generator():
     n = 30_000_000
     net, order = MLP([1, 1], rng=0), np.arange(n, dtype=np.intp)
-    X, y = np.zeros((n, 1), "float32"), np.zeros((n, 1), "float32")
+    X, y = np.zeros((2, n, 1), "float32")
     bits = np.random.default_rng(3).bit_generator
-    settings = fastnn.SGD(0.1).to_kernel()
-    trainer = Trainer(
-        net,
-        X,
-        y,
-        loss=Loss.SQUARED_ERROR,
-        batch_size=100_000,
-        optimizer=settings,
-        order=order,
-        generator=bits,
-    )
-    trainer.load()
+    trainer, _ = loaded_trainer(net, X, y, batch_size=100_000, order=order, generator=bits)
     before, position = str(bits.state), trainer.position()
     assert seconds_to_stop(lambda: trainer.run(1, 1e9, np.empty(5)), 0.1) < 0.3
     assert (str(bits.state), trainer.position()) == (before, position)
@@ -349,36 +472,24 @@ def test_ctrl_c_ends_a_long_shuffle_and_restores_the_generator():
 @pytest.mark.parametrize("rows", [None, np.array([7, 2, 5, 3], np.intp)])
 def test_a_trainer_has_an_order_of_its_own(rows):
     net, X = MLP([2, 1], rng=0), np.ones((8, 2), "float32")
-    options = dict(loss=Loss.SQUARED_ERROR, batch_size=2, optimizer=fastnn.SGD(0.1).to_kernel())
-    bits = np.random.default_rng(4).bit_generator
-    trainer = Trainer(net, X, np.ones((8, 1), "float32"), rows=rows, generator=bits, **options)
-    trainer.load()
+    y, bits = np.ones((8, 1), "float32"), np.random.default_rng(4).bit_generator
+    trainer, _ = loaded_trainer(net, X, y, batch_size=2, rows=rows, generator=bits)
     trainer.run(1, 1e9, np.empty(1))
     expected = np.random.default_rng(4).permutation(8 if rows is None else rows)
     assert trainer.order().tolist() == expected.tolist()
     trainer.order()[:] = 0  # a copy
     assert trainer.order().tolist() == expected.tolist()
     with pytest.raises(ValueError, match="does not shuffle"):
-        Trainer(net, X, np.ones((8, 1), "float32"), **options).order()
+        new_trainer(net, X, y).order()
 
 
 def test_an_epoch_of_many_rows_ends_the_slice():
     n = 2**20 + 1
     net, order = MLP([1, 1], rng=0), np.arange(n, dtype=np.intp)
-    X, y = np.zeros((n, 1), "float32"), np.zeros((n, 1), "float32")
-    options = dict(
-        loss=Loss.SQUARED_ERROR, batch_size=n // 2, optimizer=fastnn.SGD(0.1).to_kernel()
-    )
-    trainer = Trainer(
-        net, X, y, order=order, generator=np.random.default_rng(0).bit_generator, **options
-    )
-    trainer.load()
-    assert trainer.run(1, 1e9, np.empty(2)) == kernels.Stop.TIME
-    assert trainer.position()[:3] == (3, 1, 0)
-    in_order = Trainer(net, X, y, **options)
-    in_order.load()
-    assert in_order.run(1, 1e9, np.empty(2)) == kernels.Stop.EPOCHS and in_order.position()[:3] == (
-        6,
-        2,
-        0,
-    )
+    X, y = np.zeros((2, n, 1), "float32")
+    shuffles = dict(order=order, generator=np.random.default_rng(0).bit_generator)
+    runs = (shuffles, kernels.Stop.TIME, (3, 1, 0)), ({}, kernels.Stop.EPOCHS, (6, 2, 0))
+    for options, stop, position in runs:
+        trainer, _ = loaded_trainer(net, X, y, batch_size=n // 2, **options)
+        assert trainer.run(1, 1e9, np.empty(2)) == stop
+        assert trainer.position()[:3] == position

@@ -3,40 +3,28 @@
 import numpy as np
 import pytest
 from checks import assert_same_bits
+from trainers import new_trainer
 
 from fastnn import MLP, SGD, Adam
-from fastnn.kernels import Loss, Trainer
+from fastnn.kernels import Loss, ShardedRows
 
 DATA = np.random.default_rng(0)
-X = DATA.normal(size=(60, 5))
-Y = DATA.normal(size=(60, 2))
-WEIGHT = DATA.random(60)
-ROWS = np.arange(0, 60, 2)
-OTHER_ROWS = np.arange(7, 50)
-HELD_OUT = np.arange(50, 60)
-ADAM = Adam(0.01).to_kernel()
+X, Y, WEIGHT = DATA.normal(size=(60, 5)), DATA.normal(size=(60, 2)), DATA.random(60)
+ROWS, OTHER_ROWS, HELD_OUT = np.arange(0, 60, 2), np.arange(7, 50), np.arange(50, 60)
+OPTIMIZER = Adam(0.01)
+ADAM = OPTIMIZER.to_kernel()
 
 
 def network(seed, dtype="float64", sizes=(5, 6, 2), **options):
     return MLP(sizes, "tanh", dtype=dtype, rng=seed, **options)
 
 
-def make_trainer(net, rng=None, **options):
-    dtype = net.dtype
+def make_trainer(net, rng=None, optimizer=OPTIMIZER, batch_size=16, **options):
     if rng is not None:
         options["generator"] = rng.bit_generator
-    return Trainer(
-        net,
-        X.astype(dtype),
-        Y.astype(dtype),
-        **dict(
-            loss=Loss.SQUARED_ERROR,
-            batch_size=16,
-            optimizer=ADAM,
-            sample_weight=WEIGHT.astype(dtype),
-        )
-        | options,
-    )
+    x, y, weight = (a.astype(net.dtype) for a in (X, Y, WEIGHT))
+    options = dict(sample_weight=weight) | options
+    return new_trainer(net, x, y, optimizer, batch_size, **options)
 
 
 def validation(net, rows=HELD_OUT):
@@ -59,29 +47,18 @@ def train(net, trainer, epochs=3):
 )
 def test_a_twin_trains_like_a_trainer_made_for_its_network(dtype, rows, batch_size, isa):
     first = network(0, dtype)
-    original = make_trainer(
-        first, np.random.default_rng(0), rows=ROWS, validation=validation(first), keeps_best=True
-    )
+    best = dict(validation=validation(first), keeps_best=True)
+    original = make_trainer(first, np.random.default_rng(0), rows=ROWS, **best)
     train(first, original)
     original.set_optimizer(Adam(1.0).to_kernel())  # a twin has the optimizer that it is given
     net, same = network(1, dtype), network(1, dtype)
     rngs = np.random.default_rng(3), np.random.default_rng(3)
-    twin = original.twin(
-        net,
-        batch_size=batch_size,
-        optimizer=ADAM,
-        rows=rows,
-        generator=rngs[0].bit_generator,
-        validation=validation(first).twin(net, batch_size=60, rows=HELD_OUT),
-    )
-    expected = make_trainer(
-        same,
-        rngs[1],
-        batch_size=batch_size,
-        rows=rows,
-        validation=validation(same),
-        keeps_best=True,
-    )
+    options = dict(batch_size=batch_size, rows=rows)
+    held_out = validation(first).twin(net, batch_size=60, rows=HELD_OUT)
+    generator = rngs[0].bit_generator
+    twin = original.twin(net, optimizer=ADAM, generator=generator, validation=held_out, **options)
+    best |= dict(validation=validation(same))
+    expected = make_trainer(same, rngs[1], **best, **options)
     assert twin.position() == (0, 0, 0, 0.0)
     assert_same_bits(train(net, twin), train(same, expected))
     assert rngs[0].bit_generator.state == rngs[1].bit_generator.state
@@ -110,6 +87,14 @@ def test_a_trainer_without_a_twin():
         make_trainer(net, np.random.default_rng(0)),
         make_trainer(net, optimizer=None),
         make_trainer(net, dX=np.empty_like(X)),
+        make_trainer(net, shards=ShardedRows(np.array([60]), 0, 1, 16)),
+        make_trainer(
+            net,
+            loss=Loss.CUSTOM_LOSS,
+            custom_loss=lambda first, n: 0.0,
+            custom_outputs=np.empty((16, 2)),
+            custom_gradient=np.zeros((16, 2)),
+        ),
         make_trainer(network(0, sizes=(5, 7, 2))),
         make_trainer(network(0, sizes=(5, 6, 6, 2))),
         make_trainer(network(0, bias=False)),
@@ -123,21 +108,15 @@ def test_a_trainer_without_a_twin():
 def test_invalid_arguments_of_a_twin():
     net, other = network(0), network(1)
     original = make_trainer(net, validation=validation(net))
-    evaluated = validation(net).twin(other, batch_size=60, rows=HELD_OUT)
-    for rows in (np.array([60]), np.array([-1]), np.array([], np.intp)):
-        with pytest.raises(
-            ValueError, match=r"rows must hold row numbers from 0 to 59, at least one"
-        ):
-            original.twin(other, batch_size=16, optimizer=ADAM, rows=rows, validation=evaluated)
-    with pytest.raises(ValueError, match="needs a batch_size of 1 or more, got 0"):
-        original.twin(other, batch_size=0, optimizer=ADAM, validation=evaluated)
-    with pytest.raises(ValueError, match="array of 2 numbers"):
-        original.twin(
-            other, batch_size=16, optimizer=ADAM, rows=np.array([0.0, 1.0]), validation=evaluated
-        )
-    with pytest.raises(ValueError, match="belongs to another network"):
-        original.twin(other, batch_size=16, optimizer=ADAM, validation=validation(net))
-    assert (
-        original.twin(other, batch_size=16, optimizer=SGD(0.1).to_kernel(), validation=evaluated)
-        is not None
-    )
+    options = dict(batch_size=16, optimizer=ADAM)
+    options["validation"] = validation(net).twin(other, batch_size=60, rows=HELD_OUT)
+    numbers = "rows must hold row numbers from 0 to 59, at least one"
+    for changed, message in [
+        *((dict(rows=np.array(rows, np.intp)), numbers) for rows in ([60], [-1], [])),
+        (dict(batch_size=0), "needs a batch_size of 1 or more, got 0"),
+        (dict(rows=np.array([0.0, 1.0])), "array of 2 numbers"),
+        (dict(validation=validation(net)), "belongs to another network"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            original.twin(other, **options | changed)
+    assert original.twin(other, **options | dict(optimizer=SGD(0.1).to_kernel())) is not None

@@ -5,23 +5,23 @@ import numpy as np
 import pytest
 from cases import OPTIMIZERS, all_moments, counts, moments_of, parameters_of
 from checks import assert_same_bits
+from instruction_sets import assert_same_on_every_variant, same_bits
 
 from fastnn import functional as F
-from fastnn import kernels
 from fastnn import reference as ref
 
 SIZES = [*range(3 * 16 + 2), 100, 257]
 STEPS = 20
-WITH_FMA = [isa for isa in kernels.SUPPORTED if isa != "baseline"]
 
 
-@pytest.fixture(
-    params=[(rule, name) for rule, settings in OPTIMIZERS.items() for name in settings],
-    ids=", ".join,
-)
+CASES = {}
+for rule, settings in OPTIMIZERS.items():
+    CASES |= {f"{rule}, {name}": (rule, each) for name, each in settings.items()}
+
+
+@pytest.fixture(params=CASES)
 def case(request):
-    rule, name = request.param
-    return rule, OPTIMIZERS[rule][name]
+    return CASES[request.param]
 
 
 def start(dtype, n=257):
@@ -48,18 +48,11 @@ def in_float64(case, params, grads):
 
 
 def test_the_cases_cover_every_rule_and_setting():
-    assert {f"{rule}_step_" for rule in OPTIMIZERS} == {
-        name for name in F.__all__ if name.endswith("_step_")
-    }
+    assert {f"{rule}_step_" for rule in OPTIMIZERS} == {n for n in F.__all__ if "_step_" in n}
     for rule, cases in OPTIMIZERS.items():
-        settings_covered = {name for settings in cases.values() for name in settings}
-        assert set(parameters_of(rule)) - settings_covered <= {
-            "params",
-            "grads",
-            "step",
-            "n_threads",
-            *all_moments(rule),
-        }, rule
+        covered = {name for settings in cases.values() for name in settings}
+        others = {"params", "grads", "step", "n_threads", *all_moments(rule)}
+        assert set(parameters_of(rule)) - covered <= others, rule
 
 
 def test_twenty_steps_match_the_reference_for_all_sizes(isa, dtype, eps, case):
@@ -83,9 +76,8 @@ def test_first_step_to_the_last_digits(isa, dtype, eps, case):
     params, grads = start(dtype)
     exact = in_float64(case, params, grads[:1])
     for a, e in zip(train(F, case, params.copy(), grads[:1]), exact, strict=True):
-        np.testing.assert_array_less(
-            np.abs(a - e), 4 * eps * (np.abs(e) + np.abs(params - e)) + np.finfo(dtype).tiny
-        )
+        bound = 4 * eps * (np.abs(e) + np.abs(params - e)) + np.finfo(dtype).tiny
+        np.testing.assert_array_less(np.abs(a - e), bound)
 
 
 def test_shape_does_not_matter(isa, dtype, case):
@@ -93,11 +85,9 @@ def test_shape_does_not_matter(isa, dtype, case):
         size = int(np.prod(shape))
         params, grads = start(dtype, size)
         flat = train(F, case, params.copy(), grads)
-        for a, b in zip(
-            train(F, case, params.reshape(shape), grads.reshape(STEPS, *shape)), flat, strict=True
-        ):
-            assert a.shape == shape
-            assert_same_bits(a, b)
+        shaped = train(F, case, params.reshape(shape), grads.reshape(STEPS, *shape))
+        assert all(a.shape == shape for a in shaped)
+        assert_same_bits(shaped, flat)
 
 
 def test_step_numbers_start_where_the_caller_says(isa, dtype, eps):
@@ -118,31 +108,17 @@ def test_step_numbers_start_where_the_caller_says(isa, dtype, eps):
 def test_bits_do_not_depend_on_the_position_of_a_parameter(isa, dtype, case):
     params, grads = start(dtype, 100)
     everything = train(F, case, params.copy(), grads)
-    for part in (
-        slice(0, 1),
-        slice(99, 100),
-        slice(3, 12),
-        slice(1, 34),
-        slice(60, 99),
-        *(slice(k, 50) for k in range(17)),
-    ):
-        for a, b in zip(
-            train(F, case, params[part].copy(), grads[:, part]), everything, strict=True
-        ):
-            assert_same_bits(a, b[part])
+    ends = [(0, 1), (99, 100), (3, 12), (1, 34), (60, 99), *((k, 50) for k in range(17))]
+    for part in (slice(*each) for each in ends):
+        found = train(F, case, params[part].copy(), grads[:, part])
+        assert_same_bits(found, [a[part] for a in everything])
 
 
-@pytest.mark.skipif(len(WITH_FMA) < 2, reason="needs two instruction sets with FMA to compare")
+@same_bits
 def test_instruction_sets_with_fma_give_the_same_bits(dtype, case):
-    before, results = kernels.CHOSEN, []
-    for isa in WITH_FMA:
-        kernels.use(isa)
-        try:
-            results.append([a for n in (1, 19, 257) for a in train(F, case, *start(dtype, n))])
-        finally:
-            kernels.use(before)
-    for isa, result in zip(WITH_FMA, results):
-        assert_same_bits(result, results[0], isa)
+    assert_same_on_every_variant(
+        lambda: [a for n in (1, 9, 19, 100, 257) for a in train(F, case, *start(dtype, n))]
+    )
 
 
 def test_nothing_around_the_arrays_changes(isa, dtype, case):
@@ -163,52 +139,29 @@ def test_a_bad_gradient_affects_its_parameter_alone(isa, dtype, case, bad):
     grads[3, 17] = bad
     spoiled = train(F, case, params.copy(), grads)
     others = np.arange(40) != 17
-    for a, b in zip(spoiled, good, strict=True):
-        assert_same_bits(a[others], b[others])
+    assert_same_bits([a[others] for a in spoiled], [a[others] for a in good])
     with np.errstate(all="ignore"):
-        np.testing.assert_allclose(
-            spoiled[0][17], in_float64(case, params, grads)[0][17], rtol=1e-4
-        )
+        exact = in_float64(case, params, grads)[0][17]
+        np.testing.assert_allclose(spoiled[0][17], exact, rtol=1e-4)
 
 
 # ---- by hand -------------------------------------------------------------------------------------
 
 
-def test_plain_step():
-    W = np.array([1.0, 2.0])
-    assert F.sgd_step_(W, [1.0, -1.0], lr=0.5) is None
-    np.testing.assert_array_equal(W, [0.5, 2.5])
-
-
-def test_momentum():
-    # v = 0.5 v + g: 2, then 3; with Nesterov a step takes g + 0.5 v: 3, then 3.5
-    for nesterov, expected in [(False, [-2.0, -5.0]), (True, [-3.0, -6.5])]:
-        W, v = np.zeros(1), np.zeros(1)
-        for after_step in expected:
-            F.sgd_step_(W, [2.0], lr=1.0, momentum=0.5, nesterov=nesterov, velocity=v)
-            np.testing.assert_array_equal(W, [after_step])
-        np.testing.assert_array_equal(v, [3.0])
-
-
 def test_first_steps_whose_length_is_known(isa, dtype, eps):
     """The gradient divided by its root mean square: the step is the rate, whatever the gradient."""
     g = np.logspace(-3, 15, 50).astype(dtype)
-    for rule, length in [("adam", 1), ("adamw", 1), ("adamax", 1), ("adagrad", 1), ("rmsprop", 2)]:
-        settings = dict(lr=0.125, eps=1e-12) | (dict(alpha=0.75) if rule == "rmsprop" else {})
-        W = train(F, (rule, settings), np.zeros_like(g), [g])[0]
-        np.testing.assert_allclose(W, -0.125 * length, rtol=max(1e-8, 8 * eps))
     # NAdam adds a part of the momentum to come: with no decay of it mu is b1/2, and M_2 its square
-    W = train(
-        F,
-        ("nadam", dict(lr=0.125, eps=1e-12, betas=(0.5, 0.9), momentum_decay=0.0)),
-        np.zeros_like(g),
-        [g],
-    )[0]
-    np.testing.assert_allclose(
-        W, -0.125 * (1 + 0.25 / (1 - 0.25**2) * 0.5), rtol=max(1e-8, 8 * eps)
-    )
+    nadam = 1 + 0.25 / (1 - 0.25**2) * 0.5
+    for rule, length, more in [
+        *((rule, 1, {}) for rule in ("adam", "adamw", "adamax", "adagrad")),
+        ("rmsprop", 2, dict(alpha=0.75)),
+        ("nadam", nadam, dict(betas=(0.5, 0.9), momentum_decay=0.0)),
+    ]:
+        case = rule, dict(lr=0.125, eps=1e-12) | more
+        W = train(F, case, np.zeros_like(g), [g])[0]
+        np.testing.assert_allclose(W, -0.125 * length, rtol=max(1e-8, 8 * eps))
     # Adadelta's is sqrt(eps / (0.1 g^2 + eps)) g
     W = train(F, ("adadelta", dict()), np.zeros_like(g), [g])[0]
-    np.testing.assert_allclose(
-        W, -(np.sqrt(1e-6) / np.sqrt(0.1 * g.astype(float) ** 2 + 1e-6) * g), rtol=16 * eps
-    )
+    length = np.sqrt(1e-6) / np.sqrt(0.1 * g.astype(float) ** 2 + 1e-6) * g
+    np.testing.assert_allclose(W, -length, rtol=16 * eps)

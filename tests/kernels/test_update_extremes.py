@@ -6,10 +6,11 @@ import time
 import numpy as np
 import pytest
 from checks import assert_finite, assert_same_bits
+from trainers import make_trainer, stored
 
 import fastnn
-from fastnn import MLP, Adam, NAdam, kernels
-from fastnn.kernels import Loss, Trainer
+from fastnn import MLP, SGD, Adam, NAdam, kernels
+from fastnn.kernels import Loss
 
 
 @pytest.mark.parametrize("make", [Adam, fastnn.RMSprop, fastnn.Adagrad])
@@ -21,18 +22,8 @@ def test_an_eps_below_the_smallest_number_still_keeps_zero_from_zero(make, dtype
     assert_finite(net.params)
 
 
-def product_of_mus(beta1, decay, t):
-    return np.prod(beta1 * (1 - 0.5 * 0.96 ** (np.arange(1, t + 1) * decay)))
-
-
-NADAMS = [
-    (0.9, 0.004),
-    (0.5, 0.0),
-    (1 - 1e-9, 5.0),
-    (1 - 1e-12, 1000.0),
-    (1 - 1e-15, 910.0),
-    (0.9, 1e-9),
-]
+NADAMS = [(0.9, 0.004), (0.5, 0.0), (1 - 1e-9, 5.0), (1 - 1e-12, 1000.0), (1 - 1e-15, 910.0)]
+NADAMS.append((0.9, 1e-9))
 
 
 @pytest.mark.parametrize(("beta1", "decay"), NADAMS)
@@ -48,7 +39,7 @@ def test_nadam_starts_from_any_step_without_delay(beta1, decay):
     assert np.isfinite(step(2**62))
     assert time.perf_counter() - began < 1
     for t in (1, 2, 300, 5000):
-        product = product_of_mus(beta1, decay, t)
+        product = np.prod(beta1 * (1 - 0.5 * 0.96 ** (np.arange(1, t + 1) * decay)))
         mu, after = (beta1 * (1 - 0.5 * 0.96 ** (i * decay)) for i in (t, t + 1))
         first, second = 0.01 * after / (1 - product * after), 0.01 * (1 - mu) / (1 - product)
         expected = -(first + second) / (1 / np.sqrt(1 - 0.999**t) + 1e-8)
@@ -59,11 +50,10 @@ def test_resumed_nadam_has_the_bits_of_one_that_never_stopped():
     X, y = np.random.default_rng(0).normal(size=(40, 3)), np.ones(40)
     optimizer = NAdam(0.001, betas=(1 - 1e-6, 0.999), momentum_decay=20.0)  # from step 46 on
     whole, halves = (MLP([3, 5, 1], dtype="float64", rng=0) for _ in range(2))
-    whole.fit(X, y, optimizer=optimizer, epochs=30, batch_size=10)
+    options = dict(optimizer=optimizer, batch_size=10)
+    whole.fit(X, y, epochs=30, **options)
     for epochs in (3, 10, 17):
-        halves.fit(
-            X, y, optimizer=optimizer, epochs=epochs, batch_size=10, resume=halves.state is not None
-        )
+        halves.fit(X, y, epochs=epochs, resume=halves.state is not None, **options)
     assert_same_bits(whole.params, halves.params)
 
 
@@ -75,24 +65,14 @@ def test_clip_norm_works_when_squares_overflow(isa, dtype, n_threads):
         net = MLP(sizes, "identity", dtype=dtype, rng=0)
         X = np.random.default_rng(0).normal(size=(300, 6)).astype(dtype)
         dY = np.full((300, sizes[-1]), huge / 300, dtype)
-        trainer = Trainer(
-            net,
-            X,
-            dY,
-            loss=Loss.GIVEN_GRADIENT,
-            batch_size=300,
-            n_threads=n_threads,
-            optimizer=fastnn.SGD(0.5, clip_norm=1.0).to_kernel(),
-        )
+        options = dict(loss=Loss.GIVEN_GRADIENT, n_threads=n_threads)
+        trainer, moments = make_trainer(net, X, dY, SGD(0.5, clip_norm=1.0), **options)
         before, grads = net.params.copy(), np.empty(net.n_params, dtype)
-        trainer.load()
         trainer.run(n_threads, 100.0, np.empty(1))
-        trainer.store()
+        stored(net, trainer, moments)
         trainer.store_gradient(grads)
         assert_finite(grads)
         assert np.abs(grads).max() > huge / 1000
         g = grads.astype(np.longdouble)
-        expected = -0.5 * g / np.sqrt((g * g).sum())
-        np.testing.assert_allclose(
-            net.params - before, expected.astype(float), rtol=1e-3, atol=1e-6
-        )
+        expected = (-0.5 * g / np.sqrt((g * g).sum())).astype(float)
+        np.testing.assert_allclose(net.params - before, expected, rtol=1e-3, atol=1e-6)

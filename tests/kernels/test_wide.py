@@ -37,12 +37,11 @@ def test_wide_network_trains_like_gradients_of_256_rows(
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2 * batch - 5, sizes[0])).astype(dtype)
     y = rng.normal(size=(len(X), sizes[-1])).astype(dtype)
+    options = dict(epochs=1, batch_size=batch, shuffle=False, n_threads=n_threads)
     for optimizer in SGD(0.01), Adam(0.001):
         net = MLP(sizes, dtype=dtype, rng=1)
         by_hand = net.copy()
-        net.fit(
-            X, y, "mse", optimizer, epochs=1, batch_size=batch, shuffle=False, n_threads=n_threads
-        )
+        net.fit(X, y, "mse", optimizer, **options)
         train_by_hand(by_hand, X, y, batch, optimizer)
         assert_same_bits(net.params, by_hand.params)
 

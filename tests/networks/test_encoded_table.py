@@ -41,15 +41,8 @@ def test_a_table_is_initialized_once():
 
 def test_the_definition_of_positions_and_codes(rng):
     positions, codes = rng.uniform(0, 7, (50, 1)), rng.integers(-1, 4, (50, 1))
-    table = EncodedTable(
-        positions=positions,
-        n_bins=7,
-        position_scale=1.5,
-        codes=codes,
-        n_categories=4,
-        code_scale=3,
-        dtype="float64",
-    )
+    layout = dict(n_bins=7, position_scale=1.5, n_categories=4, code_scale=3)
+    table = EncodedTable(positions=positions, codes=codes, dtype="float64", **layout)
     b = np.arange(7)
     expected = 1.5 * (2 * np.clip(positions - b, 0, 1) - 1), 3.0 * (codes == np.arange(4))
     np.testing.assert_array_equal(table.to_dense(), np.hstack(expected))
@@ -65,20 +58,11 @@ def test_layouts_compare_by_their_values():
 
 def test_selected_rows(rng):
     n = 20
-    table = EncodedTable(
-        rng.normal(size=(n, 2)), rng.uniform(0, 3, (n, 2)), 3, 1.0, rng.integers(0, 5, (n, 1)), 5
-    )
-    dense = table.to_dense()
-    mask = rng.random(n) < 0.5
-    for rows in (
-        slice(3, 9),
-        slice(None, None, -2),
-        mask,
-        [4, -1, 4],
-        np.array([2]),
-        np.arange(0),
-        ~mask,
-    ):
+    numbers, positions, codes = rng.normal(size=(n, 2)), rng.uniform(0, 3, (n, 2)), np.arange(n) % 5
+    table = EncodedTable(numbers, positions, 3, 1.0, codes[:, None], 5)
+    dense, mask = table.to_dense(), rng.random(n) < 0.5
+    arrays = mask, ~mask, np.array([2]), np.arange(0)
+    for rows in (*arrays, slice(3, 9), slice(None, None, -2), [4, -1, 4]):
         selected = table[rows]
         assert selected.layout == table.layout
         np.testing.assert_array_equal(selected.to_dense(), dense[rows])
@@ -125,46 +109,45 @@ def test_four_bytes_a_cell():
 
 
 def test_repr():
-    assert (
-        repr(EncodedTable(**EXAMPLE))
-        == "<EncodedTable of 3 rows: 2 numbers, 2 positions, 1 codes; 8 inputs, float32>"
-    )
+    text = "<EncodedTable of 3 rows: 2 numbers, 2 positions, 1 codes; 8 inputs, float32>"
+    assert repr(EncodedTable(**EXAMPLE)) == text
 
 
-@pytest.mark.parametrize(
-    ("changes", "error", "message"),
-    [
-        (dict.fromkeys(EXAMPLE), ValueError, "at least one of numbers, positions and codes"),
-        ({"numbers": [1.0, 2.0, 3.0]}, ValueError, "numbers must have 2 dimensions"),
-        ({"numbers": [[1.0, 2.0]]}, ValueError, "positions has 3 rows, but numbers has 1"),
-        ({"numbers": [["a", "b"]] * 3}, TypeError, "numbers must hold numbers"),
-        ({"numbers": [[1.0, np.nan]] * 3}, ValueError, r"numbers holds NaN .*row 0, column 1"),
-        ({"positions": [[0, 0], [1, np.inf], [2, 0]]}, ValueError, r"positions .*row 1, column 1"),
-        ({"positions": [[0, 0], [1, -0.1], [2, 0]]}, ValueError, r"positions holds -0.1.* row 1"),
-        ({"positions": [[0, 0], [1, 1], [3.1, 0]]}, ValueError, "from 0 to n_bins = 3"),
-        (
-            {"codes": [[0], [2], [1]]},
-            ValueError,
-            "codes holds 2 in row 1, column 0.*n_categories - 1",
-        ),
-        ({"codes": [[0], [-2], [1]]}, ValueError, "codes holds -2 in row 1"),
-        ({"codes": [[2**40], [0], [1]]}, ValueError, "codes holds 1099511627776 in row 0"),
-        ({"codes": [[0.0], [1.0], [1.0]]}, TypeError, "codes must hold integers, got float64"),
-        ({"codes": [["a"], ["b"], ["c"]]}, TypeError, "codes must hold integers"),
-        ({"codes": [0, 1, 0]}, ValueError, "codes must have 2 dimensions"),
-        ({"n_bins": None}, ValueError, "positions needs n_bins"),
-        ({"n_bins": (3,)}, ValueError, "n_bins lists 1 numbers for 2 columns of positions"),
-        ({"n_bins": (3, 0)}, ValueError, r"n_bins\[1\] must be a whole number of at least 1"),
-        ({"n_bins": 1.5}, ValueError, "n_bins must be an int or a sequence of int"),
-        ({"n_categories": None}, ValueError, "codes needs n_categories"),
-        ({"n_categories": "ab"}, ValueError, "n_categories lists 2"),
-        ({"position_scale": (1.0, 2.0, 3.0)}, ValueError, "position_scale lists 3 numbers"),
-        ({"position_scale": np.nan}, ValueError, "position_scale must be a finite number, got nan"),
-        ({"code_scale": "x"}, ValueError, "code_scale must be a number"),
-        ({"n_categories": 2**31}, ValueError, "at most"),
-        ({"dtype": "float16"}, ValueError, "dtype must be 'float32' or 'float64'"),
+WRONG = {
+    TypeError: [
+        ({"numbers": [["a", "b"]] * 3}, "numbers must hold numbers"),
+        ({"codes": [[0.0], [1.0], [1.0]]}, "codes must hold integers, got float64"),
+        ({"codes": [["a"], ["b"], ["c"]]}, "codes must hold integers"),
     ],
-)
+    ValueError: [
+        (dict.fromkeys(EXAMPLE), "at least one of numbers, positions and codes"),
+        ({"numbers": [1.0, 2.0, 3.0]}, "numbers must have 2 dimensions"),
+        ({"numbers": [[1.0, 2.0]]}, "positions has 3 rows, but numbers has 1"),
+        ({"numbers": [[1.0, np.nan]] * 3}, r"numbers holds NaN .*row 0, column 1"),
+        ({"positions": [[0, 0], [1, np.inf], [2, 0]]}, r"positions .*row 1, column 1"),
+        ({"positions": [[0, 0], [1, -0.1], [2, 0]]}, r"positions holds -0.1.* row 1"),
+        ({"positions": [[0, 0], [1, 1], [3.1, 0]]}, "from 0 to n_bins = 3"),
+        ({"codes": [[0], [2], [1]]}, "codes holds 2 in row 1, column 0.*n_categories - 1"),
+        ({"codes": [[0], [-2], [1]]}, "codes holds -2 in row 1"),
+        ({"codes": [[2**40], [0], [1]]}, "codes holds 1099511627776 in row 0"),
+        ({"codes": [0, 1, 0]}, "codes must have 2 dimensions"),
+        ({"n_bins": None}, "positions needs n_bins"),
+        ({"n_bins": (3,)}, "n_bins lists 1 numbers for 2 columns of positions"),
+        ({"n_bins": (3, 0)}, r"n_bins\[1\] must be a whole number of at least 1"),
+        ({"n_bins": 1.5}, "n_bins must be an int or a sequence of int"),
+        ({"n_categories": None}, "codes needs n_categories"),
+        ({"n_categories": "ab"}, "n_categories lists 2"),
+        ({"n_categories": 2**31}, "at most"),
+        ({"position_scale": (1.0, 2.0, 3.0)}, "position_scale lists 3 numbers"),
+        ({"position_scale": np.nan}, "position_scale must be a finite number, got nan"),
+        ({"code_scale": "x"}, "code_scale must be a number"),
+        ({"dtype": "float16"}, "dtype must be 'float32' or 'float64'"),
+    ],
+}
+WRONG = [(*row, error) for error, rows in WRONG.items() for row in rows]
+
+
+@pytest.mark.parametrize(("changes", "message", "error"), WRONG)
 def test_wrong_arguments(changes, error, message):
     with pytest.raises(error, match=message):
         EncodedTable(**EXAMPLE | changes)
@@ -189,22 +172,21 @@ def test_outputs_of_few_rows(rows):
     np.testing.assert_allclose(outputs, net.forward(table.to_dense()[:rows]), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda net, table: net.forward(table),
-        lambda net, table: net(table),
-        lambda net, table: net.loss(table, np.zeros(3)),
-        lambda net, table: net.loss_and_grad(table, np.zeros(3)),
-        lambda net, table: net.fit(table, np.zeros(3)),
-        lambda net, table: net.partial_fit(table, np.zeros(3)),
-        lambda net, table: fastnn.fit_many([net], table, np.zeros(3)),
-        lambda net, table: fastnn.forward_many([net], table),
-        lambda net, table: net.fit(
-            np.zeros((3, net.layer_sizes[0])), np.zeros(3), validation_data=(table, np.zeros(3))
-        ),
-    ],
-)
+ZEROS = np.zeros(3)
+CALLS = {
+    "forward": lambda net, table: net.forward(table),
+    "call": lambda net, table: net(table),
+    "fit_many": lambda net, table: fastnn.fit_many([net], table, ZEROS),
+    "forward_many": lambda net, table: fastnn.forward_many([net], table),
+    "validation_data": lambda net, table: net.fit(
+        np.zeros((3, net.layer_sizes[0])), ZEROS, validation_data=(table, ZEROS)
+    ),
+}
+for name in ("loss", "loss_and_grad", "fit", "partial_fit"):
+    CALLS[name] = lambda net, table, name=name: getattr(net, name)(table, ZEROS)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_networks_refuse_other_tables(call):
     table = EncodedTable(**EXAMPLE)
     with pytest.raises(ValueError, match="EncodedTable of 8 inputs, but the network expects 9"):

@@ -14,10 +14,11 @@ from fastnn.core.options import ImmutableOptions
 X, Y = np.zeros((4, 2)), np.zeros(4)
 
 
+METHODS = dict(fit=foreign_names.FIT, partial_fit=foreign_names.PARTIAL_FIT)
+
+
 @pytest.mark.parametrize(
-    ("method", "name"),
-    [("fit", name) for name in foreign_names.FIT]
-    + [("partial_fit", name) for name in foreign_names.PARTIAL_FIT],
+    ("method", "name"), [(method, name) for method, names in METHODS.items() for name in names]
 )
 def test_training_hints_at_its_own_names(method, name):
     net = MLP([2, 3, 1], rng=0)
@@ -33,11 +34,8 @@ def test_training_hints_at_its_own_names(method, name):
 
 
 def test_partial_fit_refers_to_fit_for_what_only_fit_has():
-    only_fit = (
-        inspect.signature(MLP.fit).parameters.keys()
-        - inspect.signature(MLP.partial_fit).parameters.keys()
-    )
-    for name in only_fit:
+    methods = (inspect.signature(method).parameters.keys() for method in (MLP.fit, MLP.partial_fit))
+    for name in set.difference(*map(set, methods)):
         with pytest.raises(TypeError, match=f"'{name}'. partial_fit makes one pass .* Use fit"):
             MLP([2, 1], rng=0).partial_fit(X, Y, **{name: 1})
 
@@ -53,9 +51,8 @@ def test_a_network_hints_at_its_own_names(name):
 def test_attributes_of_other_libraries_hint_at_what_to_call(name):
     net = MLP([2, 1], rng=0)
     assert not hasattr(net, name)
-    with pytest.raises(
-        AttributeError, match=rf"'MLP' object has no attribute '{name}': "
-    ) as caught:
+    message = rf"'MLP' object has no attribute '{name}': "
+    with pytest.raises(AttributeError, match=message) as caught:
         getattr(net, name)
     for method in re.findall(r"net\.(\w+)", str(caught.value)):
         assert hasattr(net, method)
@@ -79,25 +76,23 @@ def test_other_unknown_names_are_refused_as_python_does():
     assert getattr(net, "foo", 7) == 7
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (
-            lambda: fastnn.Adam(learning_rate=0.1),
-            "Adam.*'learning_rate'. The learning rate is `lr`",
-        ),
-        (lambda: fastnn.Adam(epsilon=0.1), "Adam.*'epsilon'. It is `eps`"),
-        (lambda: fastnn.Adam(beta_1=0.1), "Adam.*'beta_1'. Both decay rates are one pair, betas="),
-        (lambda: fastnn.SGD(beta_1=0.1), "SGD.*'beta_1'. Its options are lr, .*momentum, nesterov"),
-        (lambda: fastnn.losses.Quantile(quantile=0.1), "Quantile.*'quantile'. It is `q`"),
-        (lambda: schedules.StepDecay(0.1, step_size=3), "StepDecay.*'step_size'. .* is `every`"),
-        (lambda: fastnn.Adam(foo=1, bar=2, baz=3), "Adam.*'foo'"),
-        (lambda: fastnn.Adam(foo=1), "Adam.*'foo'. Its options are lr, betas, eps"),
-    ],
-)
-def test_options_hint_at_their_own_names(make, message):
+ADAM, SGD = fastnn.Adam, fastnn.SGD
+HINTS = [
+    (ADAM, dict(learning_rate=0.1), "Adam.*'learning_rate'. The learning rate is `lr`"),
+    (ADAM, dict(epsilon=0.1), "Adam.*'epsilon'. It is `eps`"),
+    (ADAM, dict(beta_1=0.1), "Adam.*'beta_1'. Both decay rates are one pair, betas="),
+    (SGD, dict(beta_1=0.1), "SGD.*'beta_1'. Its options are lr, .*momentum, nesterov"),
+    (fastnn.losses.Quantile, dict(quantile=0.1), "Quantile.*'quantile'. It is `q`"),
+    (schedules.StepDecay, dict(lr=0.1, step_size=3), "StepDecay.*'step_size'. .* is `every`"),
+    (ADAM, dict(foo=1, bar=2, baz=3), "Adam.*'foo'"),
+    (ADAM, dict(foo=1), "Adam.*'foo'. Its options are lr, betas, eps"),
+]
+
+
+@pytest.mark.parametrize(("cls", "options", "message"), HINTS)
+def test_options_hint_at_their_own_names(cls, options, message):
     with pytest.raises(TypeError, match=message):
-        make()
+        cls(**options)
 
 
 class Doubled(fastnn.Adam):

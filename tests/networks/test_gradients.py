@@ -26,17 +26,14 @@ from fastnn import reference as ref
 from fastnn.activations import ACTIVATIONS, HIDDEN
 from fastnn.losses import CrossEntropy
 
-PAIRS = [
-    (output, loss)
-    for loss, needed in cases.NETWORK_LOSSES
-    for output in ([needed] if needed else ACTIVATIONS)
-]
-NAMES = [
-    f"{output}-{loss if isinstance(loss, str) else loss.name + ' with settings'}"
-    for output, loss in PAIRS
-]
+PAIRS = {}  # name: (output, loss)
+for loss, needed in cases.NETWORK_LOSSES:
+    name = loss if isinstance(loss, str) else f"{loss.name} with settings"
+    PAIRS |= {
+        f"{output}-{name}": (output, loss) for output in ([needed] if needed else ACTIVATIONS)
+    }
 BOUNDED = [name for name in HIDDEN if name != "exponential"]  # several in a row overflow
-KINKED = [name for name, activation in cases.ACTIVATIONS.items() if activation.kinked]
+KINKED = cases.KINKED
 #: So many numbers of each array alone, and so many directions through all of them.
 COORDINATES, DIRECTIONS = 4, 3
 TOLERANCE, STEP = 1e-7, 1e-3
@@ -49,17 +46,12 @@ each_network = settings(
 @st.composite
 def problems(draw):
     """A network in float64, X, y, loss and weights."""
-    output, loss = draw(st.sampled_from(PAIRS))
+    output, loss = draw(st.sampled_from([*PAIRS.values()]))
     depth = draw(st.integers(0, 4))
     widths = [draw(st.integers(1, 40)) for _ in range(depth + 2)]
     per_target = cases.outputs_per_target(loss)
-    widths[-1] = (
-        per_target * widths[-1]
-        if per_target > 1
-        else max(2, widths[-1])
-        if output == "softmax"
-        else widths[-1]
-    )
+    least = 2 if output == "softmax" else 1
+    widths[-1] = max(least, widths[-1] * per_target)
     hidden = [draw(st.sampled_from(BOUNDED)) for _ in range(depth)]
     n = draw(st.sampled_from([1, 2, 7, 8, 9, 20]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -156,14 +148,9 @@ def test_loss_and_grad_is_the_derivative_of_the_loss(isa, problem):
     net, X, y, loss, weights, rng = problem
     value = net.loss_and_grad(X, y, loss, weights)
     assert value == pytest.approx(net.loss(X, y, loss, weights), rel=1e-12)
+    f, sides = (lambda: net.loss(X, y, loss, weights)), (lambda: sides_of_kinks(net, X, y, loss))
     for x, gradient in arrays_of(net):
-        assert_is_the_gradient(
-            gradient,
-            lambda: net.loss(X, y, loss, weights),
-            lambda: sides_of_kinks(net, X, y, loss),
-            x,
-            rng,
-        )
+        assert_is_the_gradient(gradient, f, sides, x, rng)
 
 
 @each_network
@@ -181,18 +168,17 @@ def test_backward_is_the_derivative_of_a_custom_loss(isa, problem):
         assert_is_the_gradient(gradient, custom_loss, lambda: sides_of_kinks(net, X), x, rng)
 
 
-@pytest.mark.parametrize(("output", "loss"), PAIRS, ids=NAMES)
+@pytest.mark.parametrize(("output", "loss"), PAIRS.values(), ids=PAIRS)
 def test_every_activation_under_every_output_and_loss(isa, output, loss):
     """Each pair of neighbouring layers once, on more rows than a chunk has: random networks may
     miss some."""
     rng = np.random.default_rng(len(output))
     per_target = cases.outputs_per_target(loss)
+    sizes = [[3, 17, 2], [3, 1, 2]]
+    if output != "softmax" and per_target == 1:
+        sizes.append([3, 5, 1])
     for hidden in HIDDEN:
-        for widths in (
-            [3, 17, 2],
-            [3, 1, 2],
-            *([] if output == "softmax" or per_target > 1 else [[3, 5, 1]]),
-        ):
+        for widths in sizes:
             net = fastnn.MLP(widths, hidden, output, dtype="float64", rng=rng)
             shake(net, rng, output, loss)
             X, y = rng.normal(size=(300, 3)), rng.uniform(size=(300, widths[-1] // per_target))

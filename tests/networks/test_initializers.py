@@ -3,6 +3,8 @@ seed."""
 
 import numpy as np
 import pytest
+from checks import assert_same_bits
+from numpy.testing import assert_allclose, assert_array_equal
 
 from fastnn import initializers, reference
 from fastnn.activations import ACTIVATIONS
@@ -31,35 +33,23 @@ def drawn(functions, sizes=(5, 4, 3), seed=3):
 # ---- distributions -------------------------------------------------------------------------------
 
 
-def test_every_initializer_has_a_test_of_its_distribution():
-    assert set(INITIALIZERS) == {
-        f"{name}_{shape}" for name in VARIANCES for shape in ("uniform", "normal")
-    } | {"orthogonal"}
-
-
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("family", VARIANCES)
-def test_uniform_weights_have_their_variance_and_their_limit(family, shape, rng):
-    W = INITIALIZERS[f"{family}_uniform"](rng, *shape)
+@pytest.mark.parametrize("name", [x for x in INITIALIZERS if x != "orthogonal"])
+def test_weights_have_their_variance_and_their_limit_or_tails(name, shape, rng):
+    W = INITIALIZERS[name](rng, *shape)
+    family, kind = name.split("_")
     variance = VARIANCES[family](*shape)
-    limit = np.sqrt(3 * variance)
+    of_squares = {"uniform": 0.8, "normal": 2}[kind]  # the variance of x^2 / v
     assert W.shape == shape and W.dtype == np.float64
-    assert abs(W.var() / variance - 1) < 5 * np.sqrt(0.8 / W.size)  # the variance of x^2 / v is 0.8
+    assert abs(W.var() / variance - 1) < 5 * np.sqrt(of_squares / W.size)
     assert abs(W.mean()) < 5 * np.sqrt(variance / W.size)
-    assert 0.999 * limit < W.max() <= limit and -limit <= W.min() < -0.999 * limit
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("family", VARIANCES)
-def test_normal_weights_have_their_variance_and_tails(family, shape, rng):
-    W = INITIALIZERS[f"{family}_normal"](rng, *shape)
-    variance = VARIANCES[family](*shape)
-    assert W.shape == shape and W.dtype == np.float64
-    assert abs(W.var() / variance - 1) < 5 * np.sqrt(2 / W.size)
-    assert abs(W.mean()) < 5 * np.sqrt(variance / W.size)
-    inside = np.mean(np.abs(W) < np.sqrt(variance))
-    assert abs(inside - 0.6827) < 5 * np.sqrt(0.6827 * 0.3173 / W.size)
-    assert np.abs(W).max() > 3.5 * np.sqrt(variance), "not truncated"
+    if kind == "uniform":
+        limit = np.sqrt(3 * variance)
+        assert 0.999 * limit < W.max() <= limit and -limit <= W.min() < -0.999 * limit
+    else:
+        inside = np.mean(np.abs(W) < np.sqrt(variance))
+        assert abs(inside - 0.6827) < 5 * np.sqrt(0.6827 * 0.3173 / W.size)
+        assert np.abs(W).max() > 3.5 * np.sqrt(variance), "not truncated"
 
 
 @pytest.mark.parametrize("shape", [(7, 7), (9, 4), (4, 9), (1, 1), (1, 5), (5, 1), (120, 60)])
@@ -67,7 +57,7 @@ def test_orthogonal_weights_are_orthonormal_along_their_shorter_side(shape, rng)
     W = initializers.orthogonal(rng, *shape)
     assert W.shape == shape and W.dtype == np.float64
     gram = W.T @ W if shape[0] >= shape[1] else W @ W.T
-    np.testing.assert_allclose(gram, np.eye(min(shape)), atol=1e-13)
+    assert_allclose(gram, np.eye(min(shape)), atol=1e-13)
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 2), (2, 3)])
@@ -103,54 +93,38 @@ def test_by_default_each_layer_gets_the_initializer_of_its_activation():
     r = np.sqrt(6 / (4 + 3))
     glorot = rng.uniform(-r, r, (4, 3))
     for init in (None, [None, None]):
-        for W, expected in zip(filled(["relu", "tanh"], init), [he, glorot], strict=True):
-            np.testing.assert_array_equal(W, expected)
+        assert_same_bits(filled(["relu", "tanh"], init), [he, glorot])
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_variants_of_relu_get_he_weights_and_all_others_glorot(activation):
     expected = FOR_ACTIVATION.get(activation, initializers.glorot_uniform)
-    np.testing.assert_array_equal(
-        filled([activation], sizes=(5, 4))[0], drawn([expected], (5, 4))[0]
-    )
+    assert_array_equal(filled([activation], sizes=(5, 4))[0], drawn([expected], (5, 4))[0])
 
 
 def test_he_weights_are_for_variants_of_relu():
-    assert all(
-        FOR_ACTIVATION[name] is initializers.he_normal
-        for name in ("relu", "leaky_relu", "elu", "gelu", "silu")
-    )
-    assert not FOR_ACTIVATION.keys() & {
-        "identity",
-        "sigmoid",
-        "tanh",
-        "softplus",
-        "softmax",
-        "exponential",
-    }
+    for name in ("relu", "leaky_relu", "elu", "gelu", "silu"):
+        assert FOR_ACTIVATION[name] is initializers.he_normal
+    others = "identity sigmoid tanh softplus softmax exponential".split()
+    assert not FOR_ACTIVATION.keys() & {*others}
 
 
 def test_the_first_weights_of_a_seed():
     (W,) = filled(["relu"], sizes=(2, 2), seed=0)
-    np.testing.assert_allclose(
-        W.ravel(), [0.12573022, -0.13210486, 0.64042265, 0.10490012], rtol=1e-6
-    )
+    expected = [0.12573022, -0.13210486, 0.64042265, 0.10490012]
+    assert_allclose(W.ravel(), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", INITIALIZERS)
-def test_a_name_is_for_all_layers(name):
-    for W, expected in zip(
-        filled(["relu", "tanh"], name), drawn([INITIALIZERS[name]] * 2), strict=True
-    ):
-        np.testing.assert_array_equal(W, expected)
+def whole_numbers(rng, n_in, n_out):
+    return rng.integers(1, 100, (n_in, n_out)).tolist()  # no array
 
 
-def test_a_custom_initializer_gets_the_generator_and_the_shape():
-    def custom(rng, n_in, n_out):
-        return rng.integers(1, 100, (n_in, n_out)).tolist()  # whole numbers, and no array
-
-    for W, expected in zip(filled(["relu", "tanh"], custom), drawn([custom] * 2), strict=True):
-        np.testing.assert_array_equal(W, expected)
+@pytest.mark.parametrize("init", [*INITIALIZERS, whole_numbers])
+def test_a_name_or_a_function_is_for_all_layers(init):
+    """A function gets the generator and the shape."""
+    expected = drawn([INITIALIZERS.get(init, init)] * 2)
+    for W, values in zip(filled(["relu", "tanh"], init), expected, strict=True):
+        assert_array_equal(W, values)
 
 
 @pytest.mark.parametrize("kind", [list, tuple])
@@ -158,22 +132,17 @@ def test_each_layer_may_have_its_own_initializer(kind):
     def ones(rng, n_in, n_out):
         return np.ones((n_in, n_out))
 
-    init = kind(["orthogonal", None, ones, "lecun_normal"])
-    sizes = (5, 4, 3, 2, 6)
-    expected = drawn(
-        [initializers.orthogonal, initializers.he_normal, ones, initializers.lecun_normal], sizes
-    )
-    for W, values in zip(filled(["relu"] * 4, init, sizes), expected, strict=True):
-        np.testing.assert_array_equal(W, values)
+    init, sizes = kind(["orthogonal", None, ones, "lecun_normal"]), (5, 4, 3, 2, 6)
+    functions = initializers.orthogonal, initializers.he_normal, ones, initializers.lecun_normal
+    assert_same_bits(filled(["relu"] * 4, init, sizes), drawn(functions, sizes))
 
 
 @pytest.mark.parametrize("name", [None, *INITIALIZERS])
 def test_float32_and_float64_start_with_the_same_weights(name):
-    for single, double in zip(
-        filled(["relu", "tanh"], name, dtype="float32"), filled(["relu", "tanh"], name)
-    ):
+    pair = (filled(["relu", "tanh"], name, dtype=dtype) for dtype in ("float32", "float64"))
+    for single, double in zip(*pair):
         assert single.dtype == np.float32
-        np.testing.assert_array_equal(single, double.astype(np.float32))
+        assert_array_equal(single, double.astype(np.float32))
 
 
 def test_resolve_gives_one_function_for_each_layer():
@@ -183,33 +152,28 @@ def test_resolve_gives_one_function_for_each_layer():
     assert initializers.resolve_initializers(None, 2) == [None, None]
     assert initializers.resolve_initializers("he_normal", 2) == [initializers.he_normal] * 2
     assert initializers.resolve_initializers(custom, 1) == [custom]
-    assert initializers.resolve_initializers(["orthogonal", custom, None], 3) == [
-        initializers.orthogonal,
-        custom,
-        None,
-    ]
+    expected = [initializers.orthogonal, custom, None]
+    assert initializers.resolve_initializers(["orthogonal", custom, None], 3) == expected
 
 
 # ---- errors --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("init", "message"),
-    [
-        (
-            "xavier",
-            "init must be one of glorot_uniform, .*orthogonal, None or a function .*got 'xavier'",
-        ),
-        ("check", "init must be one of"),
-        ("", "init must be one of"),
-        (0.1, "init must be one of .*got 0.1"),
-        (["he_normal", "He_normal"], r"init\[1\] must be one of .*got 'He_normal'"),
-        (["he_normal", ["he_normal"]], r"init\[1\] must be one of"),
-        (["he_normal"], "init lists 1 initializers for 2 layers. Pass one, or one for each layer"),
-        ([], "init lists 0 initializers for 2 layers"),
-        (("he_normal", None, None), "init lists 3 initializers for 2 layers"),
-    ],
-)
+ONE_OF = "init must be one of glorot_uniform, .*orthogonal, None or a function .*got 'xavier'"
+INVALID = [
+    ("xavier", ONE_OF),
+    ("check", "init must be one of"),
+    ("", "init must be one of"),
+    (0.1, "init must be one of .*got 0.1"),
+    (["he_normal", "He_normal"], r"init\[1\] must be one of .*got 'He_normal'"),
+    (["he_normal", ["he_normal"]], r"init\[1\] must be one of"),
+    (["he_normal"], "init lists 1 initializers for 2 layers. Pass one, or one for each layer"),
+    ([], "init lists 0 initializers for 2 layers"),
+    (("he_normal", None, None), "init lists 3 initializers for 2 layers"),
+]
+
+
+@pytest.mark.parametrize(("init", "message"), INVALID)
 def test_invalid_initializers_are_refused(init, message):
     with pytest.raises(ValueError, match=message):
         initializers.resolve_initializers(init, 2)
@@ -217,33 +181,20 @@ def test_invalid_initializers_are_refused(init, message):
         filled(["relu", "tanh"], init)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "values", "error", "message"),
-    [
-        (
-            "float64",
-            np.zeros((3, 4)),
-            ValueError,
-            r"the result of init for weights\[1\] must have shape \(4, 3\), got \(3, 4\)",
-        ),
-        ("float64", 0.0, ValueError, r"must have shape \(4, 3\), got \(\)"),
-        (
-            "float64",
-            np.full((4, 3), np.nan),
-            ValueError,
-            r"weights\[1\] must be finite numbers of float64, got nan",
-        ),
-        ("float64", np.full((4, 3), -np.inf), ValueError, "finite numbers of float64, got -inf"),
-        ("float32", np.full((4, 3), 1e39), ValueError, r"finite numbers of float32, got 1e\+39"),
-        (
-            "float64",
-            np.full((4, 3), 1j),
-            TypeError,
-            r"the result of init for weights\[1\] must hold numbers, got complex128",
-        ),
-        ("float64", None, TypeError, "must hold numbers, got "),
-    ],
-)
+RESULT = r"the result of init for weights\[1\] must"
+FINITE = r"weights\[1\] must be finite numbers of"
+INVALID_VALUES = [
+    ("float64", np.zeros((3, 4)), ValueError, rf"{RESULT} have shape \(4, 3\), got \(3, 4\)"),
+    ("float64", 0.0, ValueError, r"must have shape \(4, 3\), got \(\)"),
+    ("float64", np.full((4, 3), np.nan), ValueError, f"{FINITE} float64, got nan"),
+    ("float64", np.full((4, 3), -np.inf), ValueError, f"{FINITE} float64, got -inf"),
+    ("float32", np.full((4, 3), 1e39), ValueError, rf"{FINITE} float32, got 1e\+39"),
+    ("float64", np.full((4, 3), 1j), TypeError, f"{RESULT} hold numbers, got complex128"),
+    ("float64", None, TypeError, "must hold numbers, got "),
+]
+
+
+@pytest.mark.parametrize(("dtype", "values", "error", "message"), INVALID_VALUES)
 def test_a_custom_initializer_must_return_weights(dtype, values, error, message):
     with pytest.raises(error, match=message):
         filled(["relu", "tanh"], [None, lambda rng, n_in, n_out: values], dtype=dtype)
@@ -252,4 +203,4 @@ def test_a_custom_initializer_must_return_weights(dtype, values, error, message)
 def test_the_largest_number_of_a_dtype_is_accepted(dtype):
     largest = np.finfo(dtype).max
     (W,) = filled(["relu"], lambda rng, n_in, n_out: np.full((n_in, n_out), largest), (5, 4), dtype)
-    np.testing.assert_array_equal(W, largest)
+    assert_array_equal(W, largest)

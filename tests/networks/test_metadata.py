@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 from checks import assert_same_bits
+from file_edits import join, split
 
 import fastnn
 from fastnn import MLP, ModelFileError
@@ -26,8 +27,7 @@ def path(tmp_path):
 
 
 def header_of(path):
-    data = path.read_bytes()
-    return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return split(path.read_bytes())[0]
 
 
 def test_a_new_network_has_no_metadata(path):
@@ -67,33 +67,27 @@ def test_only_text_metadata_can_be_saved(net, path, notes):
 def test_metadata_too_long_for_the_header_is_refused(net, path, monkeypatch):
     monkeypatch.setattr(safetensors, "MAX_HEADER", 5000)
     net.metadata = {"a": "x" * 6000}
-    with pytest.raises(
-        ValueError,
-        match=r"header of the file has 6,\d+ bytes, but at most 5,000 are allowed\. Store less in net",
-    ):
+    message = (
+        r"header of the file has 6,\d+ bytes, but at most 5,000 are allowed\. Store less in net"
+    )
+    with pytest.raises(ValueError, match=message):
         net.save(path)
     assert not list(path.parent.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("user", "message"),
-    [
-        ("{", "user is not JSON"),
-        ('{"a": "b", "a": "c"}', "user is not JSON: duplicate keys"),
-        ("[1]", "must be a dict of str to str"),
-        ('{"a": 1}', "must be a dict of str to str"),
-        ('{"a": null}', "must be a dict of str to str"),
-        (7, "user is missing"),
-    ],
-)
+DAMAGED = [
+    ("{", "user is not JSON"),
+    ('{"a": "b", "a": "c"}', "user is not JSON: duplicate keys"),
+    *((text, "must be a dict of str to str") for text in ("[1]", '{"a": 1}', '{"a": null}')),
+    (7, "user is missing"),
+]
+
+
+@pytest.mark.parametrize(("user", "message"), DAMAGED)
 def test_damaged_metadata_is_refused(net, path, user, message):
     net.save(path)
-    data = path.read_bytes()
-    header = header_of(path)
+    header, arrays = split(path.read_bytes())
     header["__metadata__"]["user"] = user
-    text = json.dumps(header).encode()
-    path.write_bytes(
-        len(text).to_bytes(8, "little") + text + data[8 + int.from_bytes(data[:8], "little") :]
-    )
+    path.write_bytes(join(header, arrays))
     with pytest.raises(ModelFileError, match=message):
         fastnn.load(path)

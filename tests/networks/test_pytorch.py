@@ -27,22 +27,13 @@ def stored():
 def follow(module, name, start, gradients):
     """The parameters after each step of a function of fastnn."""
     cls, settings = pytorch.VARIANTS[name]
-    step_, settings, moments = (
-        getattr(module, f"{cls.lower()}_step_"),
-        dict(settings),
-        list(reference.updates.OPTIMIZERS[cls.lower()][1]),
-    )
-    if settings.pop("amsgrad", False):
-        moments.append("v_max")
+    name, settings = cls.lower(), dict(settings)
+    moments = cases.moments_of(name, settings)
+    settings.pop("amsgrad", None)
     params, state, after = start.copy(), {moment: np.zeros_like(start) for moment in moments}, []
     for step, gradient in enumerate(gradients, 1):
-        step_(
-            params,
-            gradient,
-            **state,
-            **settings,
-            **({"step": step} if cases.counts(cls.lower()) else {}),
-        )
+        number = {"step": step} if cases.counts(name) else {}
+        cases.step_of(name, module)(params, gradient, **state, **settings, **number)
         after.append(params.copy())
     return np.array(after)
 
@@ -67,6 +58,5 @@ def test_the_stored_numbers_match_the_installed_pytorch(stored):
     np.testing.assert_array_equal(start, stored["start"])
     np.testing.assert_array_equal(gradients, stored["gradients"])
     for name in pytorch.VARIANTS:
-        np.testing.assert_allclose(
-            pytorch.follow(name, start, gradients), stored[name], rtol=1e-12, err_msg=name
-        )
+        found = pytorch.follow(name, start, gradients)
+        np.testing.assert_allclose(found, stored[name], rtol=1e-12, err_msg=name)

@@ -1,37 +1,29 @@
 """The losses of the reference, compared with numbers worked by hand and finite differences."""
 
 import math
+from functools import partial
 
 import cases
 import mpmath as mp
 import numpy as np
 import pytest
+from checks import assert_same_bits
 
 from fastnn import functional
 from fastnn import reference as ref
 
-
-def draw(case):
-    """A function that draws (outputs, targets) for n rows."""
-    return lambda rng, n: (case.outputs(rng, n, 3), case.targets(rng, n, 3))
-
-
-LOSSES = {case.name: draw(case) for case in reversed(cases.LOSSES.values())}  # of several the first
-LOSSES["binary_cross_entropy"] = lambda rng, n: (
-    rng.uniform(0.1, 0.9, (n, 3)),
-    rng.uniform(size=(n, 3)),
-)  # differences need distance
-OPTIONS = {
-    name: [
-        case.options(3) for case in cases.LOSSES.values() if case.name == name and case.options(3)
-    ]
-    for name in LOSSES
+# name: a function that draws outputs and targets for n rows; of several losses the first
+LOSSES = {
+    case.name: lambda rng, n, case=case: (case.outputs(rng, n, 3), case.targets(rng, n, 3))
+    for case in reversed(cases.LOSSES.values())
 }
-EVERY = [
-    pytest.param(name, options, id=f"{name} {options}")
-    for name in LOSSES
-    for options in [{}, *OPTIONS[name]]
-]
+# differences need distance
+LOSSES["binary_cross_entropy"] = lambda rng, n: rng.uniform(
+    [[[0.1]], [[0]]], [[[0.9]], [[1]]], (2, n, 3)
+)
+EVERY = [(name, {}) for name in LOSSES]
+EVERY += [(case.name, case.options(3)) for case in cases.LOSSES.values() if case.options(3)]
+each_loss = pytest.mark.parametrize(("name", "options"), EVERY, ids=str)
 ONE_COLUMN = set(LOSSES) - {"cross_entropy", "gaussian_nll"}  # those whose outputs may be flat
 
 
@@ -47,23 +39,15 @@ def loss_and_gradient(name, Y, y, sample_weight=None, **options):
 @pytest.mark.parametrize("case", cases.LOSSES_BY_HAND)
 def test_loss_by_hand(case, weights):
     Y, y, losses, gradients, options = [*cases.LOSSES_BY_HAND[case], {}][:5]
-    share = {None: [1 / 2, 1 / 2], (3, 1): [3 / 4, 1 / 4], (0, 2): [0, 1], (0, 0): [0, 0]}[
-        weights and tuple(weights)
-    ]
-    L, grad = loss_and_gradient(
-        case.split()[0], np.array(Y, float), np.array(y), weights, **options
-    )
-    assert L == pytest.approx(share[0] * losses[0] + share[1] * losses[1], rel=1e-14, abs=0)
-    np.testing.assert_allclose(
-        grad,
-        [[share[0] * g for g in gradients[0]], [share[1] * g for g in gradients[1]]],
-        rtol=1e-14,
-        atol=1e-15,
-    )
+    share = np.divide(weights or [1, 1], sum(weights or [1, 1]) or 1)
+    arguments = case.split()[0], np.array(Y, float), np.array(y), weights
+    L, grad = loss_and_gradient(*arguments, **options)
+    assert L == pytest.approx(share @ losses, rel=1e-14, abs=0)
+    np.testing.assert_allclose(grad, share[:, None] * gradients, rtol=1e-14, atol=1e-15)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(("name", "options"), EVERY)
+@each_loss
 def test_loss_gradient_is_the_derivative(name, options, weighted, rng, assert_derivative):
     Y, y = LOSSES[name](rng, 5)
     w = rng.uniform(0, 2, 5) if weighted else None
@@ -78,16 +62,14 @@ def test_cross_entropy_gradient_for_rows_is_the_derivative(s, rng, assert_deriva
     assert_derivative(grad, lambda: ref.cross_entropy(Z, y, label_smoothing=s), Z)
 
 
-@pytest.mark.parametrize(("name", "options"), EVERY)
+@each_loss
 def test_a_weight_of_two_is_a_row_twice(name, options, rng):
     Y, y = LOSSES[name](rng, 4)
-    twice, function = [0, 1, 1, 3], getattr(ref, name)
-    assert function(Y, y, [1, 2, 0, 1], **options) == pytest.approx(
-        function(Y[twice], y[twice], **options), rel=1e-14
-    )
+    twice, loss = [0, 1, 1, 3], partial(getattr(ref, name), **options)
+    assert loss(Y, y, [1, 2, 0, 1]) == pytest.approx(loss(Y[twice], y[twice]), rel=1e-14)
 
 
-@pytest.mark.parametrize(("name", "options"), EVERY)
+@each_loss
 def test_a_nan_makes_its_own_gradient_nan(name, options, rng):
     Y, y = LOSSES[name](rng, 5)
     Y[2, 1] = np.nan
@@ -114,7 +96,7 @@ def test_one_output_as_column_or_flat(name, rng):
         np.testing.assert_array_equal(grad_here.ravel(), grad.ravel())
 
 
-@pytest.mark.parametrize(("name", "options"), EVERY)
+@each_loss
 def test_loss_is_computed_in_the_dtype_of_the_outputs(name, options, rng):
     for _ in range(10):
         Y, y = LOSSES[name](rng, 5)
@@ -128,42 +110,33 @@ def test_loss_changes_only_grad(name, rng):
     w = rng.uniform(size=4)
     copies = Y.copy(), y.copy(), w.copy()
     loss_and_gradient(name, Y, y, w)
-    for array, copy in zip((Y, y, w), copies, strict=True):
-        np.testing.assert_array_equal(array, copy)
+    assert_same_bits((Y, y, w), copies)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss_refuses_targets_of_another_shape(name):
     Y = np.full((2, 6 if name == "gaussian_nll" else 3), 0.5)
-    with pytest.raises(
-        ValueError, match=r"y has shape \(3, 2\), but the outputs have shape \(2, 3\)"
-    ):
+    message = r"y has shape \(3, 2\), but the outputs have shape \(2, 3\)"
+    with pytest.raises(ValueError, match=message):
         getattr(ref, name)(Y, np.zeros((3, 2)))
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (4,)])
 def test_gaussian_nll_needs_a_mean_and_a_variance_for_each_target(shape):
-    with pytest.raises(
-        ValueError, match=r"Y must hold a mean and a log-variance for each target, got shape"
-    ):
+    message = r"Y must hold a mean and a log-variance for each target, got shape"
+    with pytest.raises(ValueError, match=message):
         ref.gaussian_nll(np.zeros(shape), np.zeros((2, 1)))
 
 
-@pytest.mark.parametrize(
-    ("name", "option"),
-    [
-        ("quantile", "q"),
-        ("binary_cross_entropy", "pos_weight"),
-        ("binary_cross_entropy_with_logits", "pos_weight"),
-    ],
-)
+NUMBERS = dict.fromkeys(("binary_cross_entropy", "binary_cross_entropy_with_logits"), "pos_weight")
+
+
+@pytest.mark.parametrize(("name", "option"), [*NUMBERS.items(), ("quantile", "q")])
 @pytest.mark.parametrize("n_out", [1, 3])
 def test_numbers_for_other_outputs_are_refused(name, option, n_out):
     Y = np.full((4, n_out), 0.5)
-    with pytest.raises(
-        ValueError,
-        match=rf"{option} has shape \(2,\)\. Pass one number, or one for each of {n_out}",
-    ):
+    message = rf"{option} has shape \(2,\)\. Pass one number, or one for each of {n_out}"
+    with pytest.raises(ValueError, match=message):
         getattr(ref, name)(Y, Y, **{option: [0.5, 0.5]})
 
 
@@ -175,55 +148,41 @@ def test_cross_entropy_refuses_other_classes(classes):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_losses_at_extremes(dtype):
-    z, y, p = (
-        np.array([-1e4, 1e4, -1e4, 1e4], dtype),
-        np.array([0, 1, 1, 0]),
-        np.array([0, 1, 0, 1], dtype),
-    )
+    z, y, p = np.array([-1e4, 1e4] * 2, dtype), np.array([0, 1, 1, 0]), np.array([0, 1] * 2, dtype)
+    rows, squares = z.reshape(2, 2), (1e4**2 + 9999**2 + 10001**2 + 1e4**2) / 4
     with np.errstate(all="raise", under="ignore"):
         # the right answer costs nothing; the wrong one 1e4, or 100 where log is clamped
-        L, grad = loss_and_gradient("binary_cross_entropy_with_logits", z, y)
-        assert L == 5e3
-        np.testing.assert_array_equal(grad, [0, 0, -0.25, 0.25])
-        L, grad = loss_and_gradient("binary_cross_entropy", p, y)
-        assert L == 50
-        np.testing.assert_allclose(grad, [0, 0, -0.25e12, 0.25e12], rtol=1e-6)
-        L, grad = loss_and_gradient(
-            "cross_entropy", np.array([[-1e4, 1e4], [-1e4, 1e4]], dtype), [1, 0]
-        )
-        assert L == 1e4
-        np.testing.assert_array_equal(grad, [[0, 0], [-0.5, 0.5]])
-        L, grad = loss_and_gradient("mean_squared_error", z, y)
-        assert L == pytest.approx((1e4**2 + 9999**2 + 10001**2 + 1e4**2) / 4, rel=1e-6)
-        np.testing.assert_array_equal(grad, [-5000, 4999.5, -5000.5, 5000])
+        for name, outputs, targets, loss, gradient, rtol in [
+            ("binary_cross_entropy_with_logits", z, y, 5e3, [0, 0, -0.25, 0.25], 0),
+            ("binary_cross_entropy", p, y, 50, [0, 0, -0.25e12, 0.25e12], 1e-6),
+            ("cross_entropy", rows, [1, 0], 1e4, [[0, 0], [-0.5, 0.5]], 0),
+            ("mean_squared_error", z, y, squares, [-5000, 4999.5, -5000.5, 5000], 0),
+        ]:
+            L, grad = loss_and_gradient(name, outputs, targets)
+            assert L == pytest.approx(loss, rel=1e-6 * (loss == squares), abs=0)
+            np.testing.assert_allclose(grad, gradient, rtol=rtol)
 
 
 @pytest.mark.parametrize("module", [ref, functional], ids=["reference", "functional"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_log_cosh_is_exact_to_rounding_at_all_magnitudes(module, dtype):
+    sizes = 0, 1e-18, 1e-9, 1e-4, 0.1, 0.74, 0.76, 0.99, 1.01, 3, 20, 100, 1e4, 1e30
+    eps, tiny = float(np.finfo(dtype).eps), float(np.finfo(dtype).tiny)
     with mp.workdps(50), np.errstate(all="raise", under="ignore"):
-        for size in (0, 1e-18, 1e-9, 1e-4, 0.1, 0.74, 0.76, 0.99, 1.01, 3, 20, 100, 1e4, 1e30):
-            for d in (dtype(size), -dtype(size)):
-                grad, x = np.empty(1, dtype), mp.mpf(float(d))
-                L = module.log_cosh(np.array([d]), [0], grad=grad)
-                exact = mp.log(mp.cosh(x)) if abs(x) < 1e3 else abs(x) - mp.log(2)
-                assert L == pytest.approx(
-                    float(exact),
-                    rel=16 * float(np.finfo(dtype).eps),
-                    abs=float(np.finfo(dtype).tiny),
-                )
-                assert grad[0] == pytest.approx(
-                    float(mp.tanh(x)), rel=4 * float(np.finfo(dtype).eps)
-                )
+        for d in (sign * dtype(size) for size in sizes for sign in (1, -1)):
+            grad, x = np.empty(1, dtype), mp.mpf(float(d))
+            L = module.log_cosh(np.array([d]), [0], grad=grad)
+            exact = mp.log(mp.cosh(x)) if abs(x) < 1e3 else abs(x) - mp.log(2)
+            assert L == pytest.approx(float(exact), rel=16 * eps, abs=tiny)
+            assert grad[0] == pytest.approx(float(mp.tanh(x)), rel=4 * eps)
 
 
 def test_losses_keep_small_digits():
     # log(1 + exp(-30)) survives beside z = 30; -log(1 - 1e-20) beside p = 1e-20
     L = ref.binary_cross_entropy_with_logits(np.array([30.0]), [1])
     assert L == pytest.approx(9.357622968839737e-14, rel=1e-14, abs=0)
-    assert ref.binary_cross_entropy(np.array([1e-20]), [0]) == pytest.approx(
-        1e-20, rel=1e-14, abs=0
-    )
+    L = ref.binary_cross_entropy(np.array([1e-20]), [0])
+    assert L == pytest.approx(1e-20, rel=1e-14, abs=0)
 
 
 @pytest.mark.parametrize("n_out", [1, 3])
@@ -245,9 +204,8 @@ def test_huber_of_large_errors_does_not_overflow():
 def test_huber_is_mse_for_a_large_delta_and_absolute_error_for_a_small_one(rng):
     Y, y = LOSSES["huber"](rng, 5)
     assert ref.huber(Y, y, delta=100) == pytest.approx(ref.mean_squared_error(Y, y), rel=1e-14)
-    assert ref.huber(Y, y, delta=1e-9) / 2e-9 == pytest.approx(
-        ref.mean_absolute_error(Y, y), rel=1e-8
-    )
+    error = ref.mean_absolute_error(Y, y)
+    assert ref.huber(Y, y, delta=1e-9) / 2e-9 == pytest.approx(error, rel=1e-8)
 
 
 def test_the_median_is_half_the_absolute_error(rng):
@@ -258,10 +216,10 @@ def test_the_median_is_half_the_absolute_error(rng):
     np.testing.assert_allclose(grad, expected_grad / 2, rtol=1e-14)
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [("quantile", dict(q=0.2)), ("mean_absolute_error", {}), ("mean_squared_error", {})],
-)
+STATISTICS = [("quantile", dict(q=0.2)), ("mean_absolute_error", {}), ("mean_squared_error", {})]
+
+
+@pytest.mark.parametrize(("name", "options"), STATISTICS)
 def test_a_constant_learns_the_statistic_of_its_loss(name, options):
     # of the numbers 0, ..., 10: the 20 % quantile is 2 (2 below, 8 above), the median 5, the mean 5
     y, best = np.arange(11.0), {"quantile": 2}.get(name, 5)
@@ -272,8 +230,7 @@ def test_a_constant_learns_the_statistic_of_its_loss(name, options):
 def test_gaussian_nll_of_no_uncertainty_is_half_the_squared_error(rng):
     mean, y = rng.normal(size=(5, 2)), rng.normal(size=(5, 2))
     L, grad = loss_and_gradient("gaussian_nll", np.concatenate([mean, np.zeros((5, 2))], axis=1), y)
-    expected_L, expected_grad = loss_and_gradient(
-        "mean_squared_error", mean, y
-    )  # a mean over two outputs
+    # a mean over two outputs
+    expected_L, expected_grad = loss_and_gradient("mean_squared_error", mean, y)
     assert L == pytest.approx(expected_L, rel=1e-14)
     np.testing.assert_allclose(grad[:, :2], expected_grad, rtol=1e-14)

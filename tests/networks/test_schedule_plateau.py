@@ -29,15 +29,13 @@ PLATEAUS = [
     ReduceOnPlateau(0.3, patience=0, min_lr=0.3 - 5e-9),
     ReduceOnPlateau(0.0, patience=0),
 ]
+WAVE, NOISE = np.random.default_rng(1).uniform(0.5, 1, 60), np.random.default_rng(2)
 LOSSES = {
     "falling": [0.9**k for k in range(60)],
     "rising": [1.1**k for k in range(60)],
     "flat": [0.5] * 60,
-    "noisy": list(np.random.default_rng(1).uniform(0.5, 1, 60)),
-    "falling, noisy": [
-        math.exp(-k / 20) * (1 + u)
-        for k, u in enumerate(np.random.default_rng(2).normal(0, 0.1, 60))
-    ],
+    "noisy": list(WAVE),
+    "falling, noisy": list(np.exp(-np.arange(60) / 20) * (1 + NOISE.normal(0, 0.1, 60))),
     "below zero": list(np.random.default_rng(3).normal(0, 1, 60)),
     "not finite": [1.0, math.nan, 0.5, math.inf, 0.4, -math.inf, -1.0, math.nan] * 6,
 }
@@ -47,13 +45,10 @@ LOSSES = {
 @pytest.mark.parametrize("schedule", PLATEAUS, ids=str)
 def test_reduce_on_plateau_is_pytorchs_to_the_bit(schedule, losses):
     torch = pytest.importorskip("torch")
+    settings = dict(factor=schedule.factor, patience=schedule.patience, min_lr=schedule.min_lr)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=schedule.lr)
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer,
-        factor=schedule.factor,
-        patience=schedule.patience,
-        threshold=schedule.min_delta,
-        min_lr=schedule.min_lr,
+        optimizer, threshold=schedule.min_delta, **settings
     )
     rates = [schedule.lr]
     for loss in LOSSES[losses]:
@@ -62,46 +57,31 @@ def test_reduce_on_plateau_is_pytorchs_to_the_bit(schedule, losses):
     assert plateau_rates(schedule, LOSSES[losses]) == rates
 
 
-@pytest.mark.parametrize(
-    ("schedule", "losses", "rates"),
-    [
-        # the first loss always counts as an improvement; one epoch without improvement is
-        # tolerated, the second lowers the rate
-        (ReduceOnPlateau(0.8, 0.5, 1), [1, 1, 1, 1, 1], [0.8, 0.8, 0.8, 0.4, 0.4, 0.2]),
-        (ReduceOnPlateau(0.8, 0.5, 0), [1, 1, 1], [0.8, 0.8, 0.4, 0.2]),
-        (
-            ReduceOnPlateau(0.8, 0.5, 1),
-            [1, 1, 0.5, 0.5, 0.5],
-            [0.8, 0.8, 0.8, 0.8, 0.8, 0.4],
-        ),  # an improvement begins anew
-        (
-            ReduceOnPlateau(0.8, 0.5, 0, 0.25),
-            [1, 0.75, 0.7],
-            [0.8, 0.8, 0.4, 0.4],
-        ),  # below 1 - 0.25, not at it
-        (
-            ReduceOnPlateau(0.8, 0.5, 0, 0.25),
-            [4, 3.5, 3.25, 2],
-            [0.8, 0.8, 0.4, 0.2, 0.2],
-        ),  # a part of the best
-        (ReduceOnPlateau(0.8, 0.5, 0, 0.0), [1, 1 - 1e-15, 1], [0.8, 0.8, 0.8, 0.4]),
-        (
-            ReduceOnPlateau(0.8, 0.5, 0, 0.25),
-            [-4, -3.5, -2.75, -2],
-            [0.8, 0.8, 0.8, 0.8, 0.4],
-        ),  # below 0 the rule is PyTorch's, not wise
-        (
-            ReduceOnPlateau(0.8, 0.5, 0, 0.25),
-            [1, 0.8, 0.7],
-            [0.8, 0.8, 0.4, 0.4],
-        ),  # 0.8 was none, so 1 is what counts
-        (ReduceOnPlateau(0.8, 0.5, 0, min_lr=0.3), [1, 1, 1, 1], [0.8, 0.8, 0.4, 0.3, 0.3]),
-        (ReduceOnPlateau(0.8, 0.5, 0, min_lr=0.8 - 5e-9), [1, 1, 1], [0.8] * 4),
-        (ReduceOnPlateau(0.8, 0.5, 0), [math.nan, 1, math.nan, 0.5], [0.8, 0.4, 0.4, 0.2, 0.2]),
-        (ReduceOnPlateau(1.5e-8, 0.5, 0), [1, 1, 1], [1.5e-8] * 4),
-        (ReduceOnPlateau(3e-8, 0.5, 0), [1, 1, 1], [3e-8, 3e-8, 1.5e-8, 1.5e-8]),
-    ],
-)
+BY_HAND = [
+    # the first loss always counts as an improvement; one epoch without improvement is
+    # tolerated, the second lowers the rate
+    (ReduceOnPlateau(0.8, 0.5, 1), [1, 1, 1, 1, 1], [0.8, 0.8, 0.8, 0.4, 0.4, 0.2]),
+    (ReduceOnPlateau(0.8, 0.5, 0), [1, 1, 1], [0.8, 0.8, 0.4, 0.2]),
+    # an improvement begins anew
+    (ReduceOnPlateau(0.8, 0.5, 1), [1, 1, 0.5, 0.5, 0.5], [0.8, 0.8, 0.8, 0.8, 0.8, 0.4]),
+    # below 1 - 0.25, not at it
+    (ReduceOnPlateau(0.8, 0.5, 0, 0.25), [1, 0.75, 0.7], [0.8, 0.8, 0.4, 0.4]),
+    # a part of the best
+    (ReduceOnPlateau(0.8, 0.5, 0, 0.25), [4, 3.5, 3.25, 2], [0.8, 0.8, 0.4, 0.2, 0.2]),
+    (ReduceOnPlateau(0.8, 0.5, 0, 0.0), [1, 1 - 1e-15, 1], [0.8, 0.8, 0.8, 0.4]),
+    # below 0 the rule is PyTorch's, not wise
+    (ReduceOnPlateau(0.8, 0.5, 0, 0.25), [-4, -3.5, -2.75, -2], [0.8, 0.8, 0.8, 0.8, 0.4]),
+    # 0.8 was none, so 1 is what counts
+    (ReduceOnPlateau(0.8, 0.5, 0, 0.25), [1, 0.8, 0.7], [0.8, 0.8, 0.4, 0.4]),
+    (ReduceOnPlateau(0.8, 0.5, 0, min_lr=0.3), [1, 1, 1, 1], [0.8, 0.8, 0.4, 0.3, 0.3]),
+    (ReduceOnPlateau(0.8, 0.5, 0, min_lr=0.8 - 5e-9), [1, 1, 1], [0.8] * 4),
+    (ReduceOnPlateau(0.8, 0.5, 0), [math.nan, 1, math.nan, 0.5], [0.8, 0.4, 0.4, 0.2, 0.2]),
+    (ReduceOnPlateau(1.5e-8, 0.5, 0), [1, 1, 1], [1.5e-8] * 4),
+    (ReduceOnPlateau(3e-8, 0.5, 0), [1, 1, 1], [3e-8, 3e-8, 1.5e-8, 1.5e-8]),
+]
+
+
+@pytest.mark.parametrize(("schedule", "losses", "rates"), BY_HAND)
 def test_plateaus_by_hand(schedule, losses, rates):
     assert plateau_rates(schedule, losses) == rates
 
@@ -111,14 +91,8 @@ def test_a_plateau_reports_its_state():
     after = [Plateau()]
     for loss in (2, 3, 4, 1):
         after.append(schedule.after_epoch(after[-1], loss))
-    inf = math.inf
-    assert after == [
-        Plateau(inf, inf, 0),
-        Plateau(inf, 2.0, 0),
-        Plateau(inf, 2.0, 1),
-        Plateau(0.4, 2.0, 0),
-        Plateau(0.4, 1.0, 0),
-    ]
+    states = [(math.inf, math.inf, 0), (math.inf, 2.0, 0), (math.inf, 2.0, 1), (0.4, 2.0, 0)]
+    assert after == [Plateau(*state) for state in [*states, (0.4, 1.0, 0)]]
     assert Plateau(**json.loads(json.dumps(dataclasses.asdict(after[-1])))) == after[-1]
 
 
@@ -138,18 +112,18 @@ def test_a_plateau_has_no_rate_as_a_function_of_time():
     assert schedule.to_kernel() == schedules.to_kernel(schedule) == schedules.constant(0.8)
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (dict(lr=-0.1), "lr of a plateau must be a number of at least 0"),
-        (dict(lr=math.nan), "lr of a plateau"),
-        (dict(lr=None), "lr of a plateau .*got None"),
-        (dict(best=math.nan), "best of a plateau"),
-        (dict(best="1"), "best of a plateau .*got '1'"),
-        (dict(wait=-1), "wait must be a whole number of at least 0"),
-        (dict(wait=1.5), "wait must be a whole number"),
-    ],
-)
+INVALID = [
+    (dict(lr=-0.1), "lr of a plateau must be a number of at least 0"),
+    (dict(lr=math.nan), "lr of a plateau"),
+    (dict(lr=None), "lr of a plateau .*got None"),
+    (dict(best=math.nan), "best of a plateau"),
+    (dict(best="1"), "best of a plateau .*got '1'"),
+    (dict(wait=-1), "wait must be a whole number of at least 0"),
+    (dict(wait=1.5), "wait must be a whole number"),
+]
+
+
+@pytest.mark.parametrize(("values", "message"), INVALID)
 def test_invalid_plateau_states_are_refused(values, message):
     with pytest.raises(ValueError, match=message):
         Plateau(**values)

@@ -1,5 +1,7 @@
 """Sparse rows as inputs of networks: the formats and dtypes of SciPy, and their errors."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from checks import assert_same_bits
@@ -67,9 +69,8 @@ def test_every_dtype_gives_the_bits_of_dense_rows(rows, dense):
 
 def test_blocks_give_the_bits_of_dense_rows(monkeypatch):
     monkeypatch.setattr(sparse_rows, "BLOCK_BYTES", 32 * 7 * 4)
-    assert [len(block) for _, block in sparse_rows.blocks(sparse.csr_array(X.astype("f4")))] == [
-        *(32, 32, 26)
-    ]
+    blocks = sparse_rows.blocks(sparse.csr_array(X.astype("f4")))
+    assert [len(block) for _, block in blocks] == [32, 32, 26]
     assert_like_dense(sparse.csr_array(X), X)
     out = np.empty((90, 1), "float32")
     assert net().forward(sparse.csr_array(X), out=out) is out
@@ -95,22 +96,17 @@ def test_only_what_does_not_fit_is_copied():
     assert np.shares_memory(converted.indptr, same.indptr)
 
 
-@pytest.mark.parametrize(
-    "rows, error, message",
-    [
-        (sparse.csr_array(X[:, :4]), ValueError, "X has 4 columns, but the network expects 7"),
-        (sparse.csr_array(X.astype(complex)), TypeError, "X must hold numbers, got complex128"),
-        (sparse.coo_array(X[0]), ValueError, r"X must have 2 dimensions .* \(shape \(7,\)\)"),
-    ],
-)
+ERRORS = [
+    (sparse.csr_array(X[:, :4]), ValueError, "X has 4 columns, but the network expects 7"),
+    (sparse.csr_array(X.astype(complex)), TypeError, "X must hold numbers, got complex128"),
+    (sparse.coo_array(X[0]), ValueError, r"X must have 2 dimensions .* \(shape \(7,\)\)"),
+]
+
+
+@pytest.mark.parametrize("rows, error, message", ERRORS)
 def test_errors_name_the_argument_and_what_came(rows, error, message):
-    calls = [
-        lambda: net().forward(rows),
-        lambda: net().loss(rows, Y),
-        lambda: net().fit(rows, Y),
-        lambda: net().partial_fit(rows, Y),
-        lambda: fastnn.forward_many([net()], rows),
-    ]
+    calls = [partial(getattr(net(), name), rows, Y) for name in ("loss", "fit", "partial_fit")]
+    calls += [partial(net().forward, rows), partial(fastnn.forward_many, [net()], rows)]
     for call in calls:
         with pytest.raises(error, match=message):
             call()

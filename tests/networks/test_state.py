@@ -21,9 +21,8 @@ def test_an_invalid_order_of_rows_is_refused(order):
     net.fit(X, y, epochs=1, batch_size=2)
     net.state.row, net.state.order = 2, np.array(order)
     before = net.params.copy()
-    with pytest.raises(
-        ValueError, match=r"net\.state\.order must hold each row index 0\.\.5 once.*resume=False"
-    ):
+    message = r"net\.state\.order must hold each row index 0\.\.5 once.*resume=False"
+    with pytest.raises(ValueError, match=message):
         net.fit(X, y, resume=True, batch_size=2)
     assert_same_bits(net.params, before)
     net.state.order = np.arange(6)[::-1]

@@ -23,14 +23,14 @@ def printed(net, capsys):
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "options"),
-    [
-        (([4, 3, 2],), {}),
-        (([4, 1],), dict(dtype="float64", output="sigmoid")),
-        (([4, 5, 6, 2], ["tanh", "relu"]), dict(bias=False)),
-    ],
-)
+NETWORKS = [
+    (([4, 3, 2],), {}),
+    (([4, 1],), dict(dtype="float64", output="sigmoid")),
+    (([4, 5, 6, 2], ["tanh", "relu"]), dict(bias=False)),
+]
+
+
+@pytest.mark.parametrize(("arguments", "options"), NETWORKS)
 def test_the_summary_adds_up(capsys, arguments, options):
     net = fastnn.MLP(*arguments, rng=0, **options)
     title, header, *layers, total, gradient = printed(net, capsys).splitlines()
@@ -40,11 +40,9 @@ def test_the_summary_adds_up(capsys, arguments, options):
     assert [row[1] for row in rows] == [f"(n, {k})" for k in net.layer_sizes[:-1]]
     assert [row[2] for row in rows] == [f"(n, {m})" for m in net.layer_sizes[1:]]
     assert [row[3] for row in rows] == list(net.activations)
-    assert rows[-1][0] == "output" and [row[0] for row in rows[:-1]] == [
-        f"hidden {i + 1}" for i in range(len(rows) - 1)
-    ]
-    parts = zip(net.weights, net.biases)
-    sizes = [W.size + (0 if b is None else b.size) for W, b in parts]
+    names = [f"hidden {i + 1}" for i in range(len(rows) - 1)]
+    assert [row[0] for row in rows] == [*names, "output"]
+    sizes = [W.size + (0 if b is None else b.size) for W, b in zip(net.weights, net.biases)]
     assert [int(row[4]) for row in rows] == sizes
     assert [int(row[5]) for row in rows] == [size * net.dtype.itemsize for size in sizes]
     assert total.split() == ["total", str(net.n_params), str(net.params.nbytes)]
@@ -145,11 +143,12 @@ def test_text_is_escaped():
     assert "<b>" not in notebook.titled("<b>", notebook.curves({"<b>": [1, 2]}, "<b>"))
 
 
+ESTIMATORS = ["MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"]
+
+
 @pytest.mark.filterwarnings("ignore:.*stopped after max_iter")
 @pytest.mark.parametrize("fitted", [False, True])
-@pytest.mark.parametrize(
-    "name", ["MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"]
-)
+@pytest.mark.parametrize("name", ESTIMATORS)
 def test_notebooks_show_parameters_and_attributes_of_estimators(name, fitted):
     """Those are scikit-learn's tables. A link to its site would lead nowhere."""
     sklearn = pytest.importorskip("sklearn", reason="the estimators need the extra sklearn")

@@ -18,10 +18,8 @@ PAGE = 4096
 class MallocInfo(ctypes.Structure):
     """What glibc's mallinfo2 returns."""
 
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
-    ]
+    NAMES = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in NAMES.split()]
 
 
 @pytest.fixture
@@ -39,17 +37,17 @@ def allocated():
     return allocated
 
 
+TRAININGS = [
+    ([200, 300, 1], dict(output="sigmoid"), "adam"),
+    ([200, 300, 40], dict(output="softmax", bias=False), fastnn.SGD(0.1, clip_norm=1.0)),
+    ([400, 300], dict(dtype="float64"), fastnn.Adam(average=0.9)),
+    ([200, 300, 300, 2], dict(dropout=0.5, activation="gelu"), "sgd"),
+    ([200, 300, 2], dict(output="exponential"), fastnn.optimizers.Adam(amsgrad=True)),
+]
+
+
 @pytest.mark.parametrize("batch_size", [1, 32, 700])
-@pytest.mark.parametrize(
-    ("sizes", "options", "optimizer"),
-    [
-        ([200, 300, 1], dict(output="sigmoid"), "adam"),
-        ([200, 300, 40], dict(output="softmax", bias=False), fastnn.SGD(0.1, clip_norm=1.0)),
-        ([400, 300], dict(dtype="float64"), fastnn.Adam(average=0.9)),
-        ([200, 300, 300, 2], dict(dropout=0.5, activation="gelu"), "sgd"),
-        ([200, 300, 2], dict(output="exponential"), fastnn.optimizers.Adam(amsgrad=True)),
-    ],
-)
+@pytest.mark.parametrize(("sizes", "options", "optimizer"), TRAININGS)
 def test_training(allocated, batch_size, sizes, options, optimizer):
     net = fastnn.MLP(sizes, rng=0, **options)
     net.state = state = fresh(net, fastnn.optimizers.resolve_optimizer(optimizer))

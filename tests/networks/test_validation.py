@@ -20,11 +20,10 @@ import fastnn
 from fastnn import MLP, SGD, Adam  # noqa: F401 - calls in data/ use Adam
 from fastnn import functional as F
 
-X = np.linspace(-1, 1, 10).reshape(5, 2)
-y = np.linspace(0, 1, 5)
+X, y = np.linspace(-1, 1, 10).reshape(5, 2), np.linspace(0, 1, 5)
 W, Z = np.ones((2, 3)), np.linspace(-1, 1, 15).reshape(5, 3)
-P = np.full((5, 3), 0.5)
-V = np.ones(4)
+P, V = np.full((5, 3), 0.5), np.ones(4)
+CROSS_ENTROPY, weigh = fastnn.losses.CrossEntropy(), fastnn.losses.class_weights
 
 
 def net(output="sigmoid", n_out=1, **options):
@@ -82,22 +81,19 @@ def add(name, argument, call, error, *fragments):
 
 # gaussian_nll takes twice as many outputs as targets
 LOSSES = {getattr(F, case.name) for case in cases.LOSSES.values()} - {F.gaussian_nll}
-BAD_WEIGHT, BAD_GRAD = dict(sample_weight=[1, 2]), dict(grad=np.ones((5, 2)))
 BCE = (F.binary_cross_entropy, F.binary_cross_entropy_with_logits)
 
 for loss in sorted(LOSSES, key=lambda loss: loss.__name__):
     name, outputs = loss.__name__, next(iter(inspect.signature(loss).parameters))
-    for argument, options, *fragments in [
-        ("sample_weight", BAD_WEIGHT, "sample_weight must have shape (5,)", "got (2,)"),
-        ("grad", BAD_GRAD, "grad must have shape (5, 3), got (5, 2)"),
+    for argument, wrong, *fragments in [
+        ("sample_weight", [1, 2], "sample_weight must have shape (5,)", "got (2,)"),
+        ("grad", np.ones((5, 2)), "grad must have shape (5, 3), got (5, 2)"),
     ]:
-        add(name, argument, partial(loss, P, P, **options), ValueError, *fragments)
+        add(name, argument, partial(loss, P, P, **{argument: wrong}), ValueError, *fragments)
     if f"{name}.{outputs}" not in WRONG:
-        message = f"{outputs} must hold numbers"
-        add(name, outputs, partial(loss, "a", P), TypeError, message)
+        add(name, outputs, partial(loss, "a", P), TypeError, f"{outputs} must hold numbers")
     if f"{name}.y" not in WRONG:
-        message = "y must have shape (n, 3)", "got (5, 2)"
-        add(name, "y", partial(loss, P, X), ValueError, *message)
+        add(name, "y", partial(loss, P, X), ValueError, "y must have shape (n, 3)", "got (5, 2)")
 
 for losses, argument, wrong, expected in [
     (BCE, "pos_weight", 0, "a finite number above 0"),
@@ -125,20 +121,16 @@ def step_with(name, **changed):
 for name in cases.STEPS:
     if name in ("sgd", "adam"):  # in data/
         continue
+    moments, settings = cases.all_moments(name), cases.WRONG_SETTINGS.items()
     rows = [
         ("params", [1.0], TypeError, "must be a float32 or float64 NumPy array"),
         ("grads", V[:3], ValueError, "must have shape (4,), got (3,)"),
-        *(
-            (moment, [0] * 4, TypeError, "must be a NumPy array")
-            for moment in cases.all_moments(name)
-        ),
+        *((moment, [0] * 4, TypeError, "must be a NumPy array") for moment in moments),
         *[("step", 0, ValueError, "must be a whole number of at least")] * cases.counts(name),
-        *(
-            (setting, wrong, ValueError, "must be")
-            for setting, wrong in cases.WRONG_SETTINGS.items()
-            if setting in cases.parameters_of(name)
-        ),
     ]
+    for setting, wrong in settings:
+        if setting in cases.parameters_of(name):
+            rows.append((setting, wrong, ValueError, "must be"))
     for argument, wrong, error, message in rows:
         call = partial(step_with, name, **{argument: wrong})
         add(f"{name}_step_", argument, call, error, f"{argument} {message}")
@@ -150,25 +142,18 @@ for name in cases.STEPS:
 
 # ---- the tests -----------------------------------------------------------------------------------
 
-AS_IN = {  # the same checks, sampled below
-    "MLP.loss_and_grad": "MLP.loss",
-    "MLP.partial_fit": "MLP.fit",
-    "MLP.__call__": "MLP.forward",
-}
-FLAGS = set(  # anything is true or false
-    "bias shuffle progress resume keep state nesterov need_dX amsgrad centered decoupled_weight_decay".split()
-)
+# the same checks, sampled below
+AS_IN = {"MLP.loss_and_grad": "MLP.loss", "MLP.partial_fit": "MLP.fit"}
+AS_IN["MLP.__call__"] = "MLP.forward"
+# anything is true or false
+FLAGS = set("bias shuffle progress resume keep state nesterov need_dX amsgrad centered".split())
+FLAGS.add("decoupled_weight_decay")
+ROWS = {f"{name}-{i}": row for name, rows in WRONG.items() for i, row in enumerate(rows)}
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "fragments"),
-    [
-        pytest.param(*row[:2], row[2:], id=f"{name}-{i}")
-        for name, rows in WRONG.items()
-        for i, row in enumerate(rows)
-    ],
-)
-def test_a_wrong_argument_is_named_with_what_was_expected_and_what_came(call, error, fragments):
+@pytest.mark.parametrize("name", ROWS)
+def test_a_wrong_argument_is_named_with_what_was_expected_and_what_came(name):
+    call, error, *fragments = ROWS[name]
     with pytest.raises(error) as caught:
         call()
     assert type(caught.value) in (error if isinstance(error, tuple) else (error,))  # no subclass
@@ -178,11 +163,8 @@ def test_a_wrong_argument_is_named_with_what_was_expected_and_what_came(call, er
 
 
 def public_arguments():
-    functions = {name: getattr(F, name) for name in F.__all__} | {
-        "MLP": MLP,
-        "SGD": SGD,
-        "load": fastnn.load,
-    }
+    functions = {name: getattr(F, name) for name in F.__all__}
+    functions |= {"MLP": MLP, "SGD": SGD, "load": fastnn.load}
     methods = ("forward", "loss", "loss_and_grad", "backward", "fit", "partial_fit", "save")
     functions |= {f"MLP.{name}": getattr(MLP, name) for name in methods}
     for name, function in functions.items():
@@ -192,12 +174,9 @@ def public_arguments():
 
 
 def test_every_public_argument_is_in_the_table():
-    missing = [
-        (n, a)
-        for n, a in public_arguments()
-        if f"{AS_IN.get(n, n)}.{a}" not in WRONG and a not in FLAGS
-    ]
-    assert missing == []
+    arguments = [(AS_IN.get(name, name), argument) for name, argument in public_arguments()]
+    missing = {f"{name}.{argument}" for name, argument in arguments if argument not in FLAGS}
+    assert missing <= WRONG.keys()
 
 
 @pytest.mark.parametrize("call", ["loss", "loss_and_grad", "fit", "partial_fit"])
@@ -218,14 +197,10 @@ def test_all_methods_check_their_rows(call):
 def test_a_refused_training_changes_nothing(call):
     made = net()
     before, bits = made.params.copy(), str(made.rng.bit_generator.state)
-    for options in [
-        dict(optimizer="newton"),
-        dict(batch_size=0),
-        dict(n_threads=0),
-        dict(sample_weight=-y),
-    ]:
+    wrong = dict(optimizer="newton", batch_size=0, n_threads=0, sample_weight=-y)
+    for name, value in wrong.items():
         with pytest.raises(ValueError):
-            getattr(made, call)(X, y, **options)
+            getattr(made, call)(X, y, **{name: value})
     assert_same_bits(made.params, before)
     assert str(made.rng.bit_generator.state) == bits
     assert made.state is None and made.history is None
@@ -236,44 +211,25 @@ def test_a_refused_training_changes_nothing(call):
 def test_arguments_are_never_changed(dtype, order):
     rng = np.random.default_rng(0)
     rows = np.asarray(rng.integers(0, 2, (70, 3)), dtype, order=order)
-    targets, weights, classes = (
-        rows[:, 0],
-        np.asarray(rng.integers(0, 3, 70), dtype),
-        rng.integers(0, 3, 70),
-    )
+    targets, classes = rows[:, 0], rng.integers(0, 3, 70)
+    weights = np.asarray(rng.integers(0, 3, 70), dtype)
     V = np.asarray(rng.integers(1, 3, (3, 3)), dtype, order=order)
     arguments_used = [rows, targets, weights, classes, V]
     before = [zlib.crc32(a.tobytes("A")) for a in arguments_used]
     for a in arguments_used:
         a.flags.writeable = False  # a write would raise
-    for output, y in [
-        ("sigmoid", targets),
-        ("identity", rows),
-        ("softmax", classes),
-        ("softmax", rows),
-    ]:
+    pairs = [("sigmoid", targets), ("identity", rows), ("softmax", classes), ("softmax", rows)]
+    for output, y in pairs:
         made = MLP([3, 4, 1 if y is targets else 3], output=output, rng=0)
-        made.fit(
-            rows,
-            y,
-            sample_weight=weights,
-            epochs=3,
-            batch_size=8,
-            validation_data=(rows, y, weights),
-            n_threads=2,
-        )
+        options = dict(epochs=3, batch_size=8, validation_data=(rows, y, weights), n_threads=2)
+        made.fit(rows, y, sample_weight=weights, **options)
         made.partial_fit(rows, y, sample_weight=weights)
         made.loss_and_grad(rows, y, sample_weight=weights)
         made.backward(made.forward(rows, keep=True))
     Y = F.linear(rows, V, V[0], "tanh")
     F.linear_backward(rows, rows, V, V[0], Y, "tanh")
     F.activation_backward(rows, F.activation(rows, "softmax"), "softmax")
-    for loss in (
-        F.binary_cross_entropy,
-        F.binary_cross_entropy_with_logits,
-        F.cross_entropy,
-        F.mean_squared_error,
-    ):
+    for loss in (*BCE, F.cross_entropy, F.mean_squared_error):
         loss(rows, rows, weights)
     F.adam_step_(np.ones((3, 3)), V, np.zeros((3, 3)), np.zeros((3, 3)), 1)
     F.sgd_step_(np.ones((3, 3)), V, 0.1)

@@ -98,9 +98,8 @@ def test_each_medium(medium, name, tmp_path):
         others = column.others(raw)
         if others is not None and others.n_rows:
             told.append(others.describe_training(column))
-        is_typed = (
-            not column.from_text and raw.padded is None
-        )  # by pyarrow, which takes 1:20 for a time
+        # by pyarrow, which takes 1:20 for a time
+        is_typed = not column.from_text and raw.padded is None
         is_told = bool(told) == bool(case.note) and all(case.note in " ".join(told) for _ in told)
         assert column.is_style()
         if not is_right(case, column.kind, found) or not (is_told or is_typed):
@@ -115,9 +114,8 @@ def test_text_files_of_one_case(sep, tmp_path):
     write = MEDIA["csv" if sep == "comma" else sep][0]
     for case in (case for cases in TABLES.values() for case in cases):
         notes: list = []
-        path = write(
-            tmp_path / "a", {"row": [f"r{i}" for i in range(len(case.cells))], "a": case.cells}
-        )
+        names = [f"r{i}" for i in range(len(case.cells))]
+        path = write(tmp_path / "a", {"row": names, "a": case.cells})
         _, (column, _, values) = find(tables.read(path, on_note=notes.append))
         if not is_right(case, column.kind, shown(column.kind, values)):
             wrong.append((case.cells[:5], column.kind, shown(column.kind, values)[:5], notes))
@@ -129,11 +127,7 @@ def test_http():
     wrong = []
     for case in (case for cases in TABLES.values() for case in cases):
         ((column, _, values),) = find([{"a": text} for text in case.cells])
-        texts = (
-            sorted({text for text in values if text is not None})
-            if column.kind == "category"
-            else []
-        )
+        texts = sorted({*values} - {None}) if column.kind == "category" else []
         features = Features(1, ["a"], [column], [0], {})
         if texts:
             features.categories.append(CategoryFeature(0, "value", texts, False))

@@ -11,11 +11,13 @@ import sys
 import threading
 import time
 from dataclasses import fields
+from importlib.metadata import entry_points
 from types import SimpleNamespace
 
 import numpy as np
+import processes
 import pytest
-from cli_cases import option_items
+from cli_cases import Closed, Terminal, cells, option_items
 
 import fastnn
 from fastnn import cli
@@ -53,9 +55,8 @@ def test_the_options_of_a_command_are_frozen_and_named_alike(command):
     parts = [field.metadata["part"] for field in fields(cls) if "part" in field.metadata]
     assert all(each.__dataclass_params__.frozen for each in (cls, *parts))
     # An argument of Python has one option, whichever command says so.
-    assert option_items(command) == {
-        (each, cli.option_of(each)) for each, _ in option_items(command)
-    }
+    for argument, option in option_items(command):
+        assert option == cli.option_of(argument)
 
 
 def test_a_message_that_names_an_argument_imports_no_other_commands():
@@ -65,31 +66,22 @@ import sys
 from fastnn.cli import option_of
 print(option_of("resume"), "fastnn.cli.bench" in sys.modules, option_of("port"), option_of("cv"))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
-    )
-    assert done.stdout == "--resume False --port cv\n"
+    assert processes.run(code).stdout == "--resume False --port cv\n"
 
 
 def test_a_narrow_terminal(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     lines = {}
-    for arguments in (
-        "--help",
-        "train --help",
-        "completion --help",
-        "predict none.safetensors a.csv",
-    ):
+    wrong = "predict none.safetensors a.csv"
+    for arguments in "--help", "train --help", "completion --help", wrong:
         _, out, errors = run(*arguments.split())
         lines[arguments] = (out + errors).splitlines()
         long = [line for line in lines[arguments] if len(line) > 40]
         # only what cannot be broken
         assert [line for line in long if " " in line.strip()] == []
-    assert lines["--help"][3:5] == [
-        "Train small dense neural networks on",
-        "tables, predict with them, and measure",
-    ]
-    assert lines["predict none.safetensors a.csv"][1].startswith("  ")
+    sentence = "Train small dense neural networks on", "tables, predict with them, and measure"
+    assert tuple(lines["--help"][3:5]) == sentence
+    assert lines[wrong][1].startswith("  ")
 
 
 def test_version(run):
@@ -97,63 +89,41 @@ def test_version(run):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("words", "message"),
     [
+        *cells("""
+        trian x.csv | fastnn: unknown command 'trian'. Did you mean 'train'? See 'fastnn --
+        bake | fastnn: unknown command 'bake'. The commands are demo, train, predict, check, compare,
+          explain, info
+        help train | unknown command 'help'. For the options of a command: fastnn COMMAND --help.
+        x.csv | unknown command 'x.csv'. To look at a table: fastnn info x.csv. To train on it: fastnn
+          train x.csv --target COL
+        --verison | fastnn: unknown option --verison. Did you mean --version? See 'fastnn --h
+        demo --seed x | fastnn demo: argument --seed: expected a whole number of at least 0, got 'x'
+        demo --seed -1 | --seed: expected a whole number of at least 0, got '-1'
+        demo --threads 0 | --threads: expected a whole number of at least 1, or -1 for all CPUs, got '0'
+        demo --seed | demo: --seed needs a value. If it begins with -, write --seed=VALUE.
+        demo --fast | fastnn demo: unknown option --fast. See 'fastnn demo --help'.
+        demo -x | fastnn demo: unknown option -x. See
+        demo 5 | fastnn demo: unexpected argument 5. Remove it. See 'fastnn demo --help'.
+        predict m My table.csv 2 | fastnn predict: unexpected arguments table.csv 2. Quote values that
+          contain spaces.
+        predict | the following arguments are required: MODEL, DATA
+        train a.csv --ta=y | fastnn train: unknown option --ta. Did you mean --ta
+        predict m | the following arguments are required: DATA
+        bench --seconds 0 | argument --seconds: expected a number above 0, got '0'
+        """),
+        # an unknown option comes before a missing one; none may be abbreviated
         (
-            ["trian", "x.csv"],
-            "fastnn: unknown command 'trian'. Did you mean 'train'? See 'fastnn --",
+            "train a.csv --targ y --out m",
+            "fastnn train: unknown option --targ. Did you mean --target?",
         ),
-        (
-            ["bake"],
-            "fastnn: unknown command 'bake'. The commands are demo, train, predict, check, compare, explain, info",
-        ),
-        (
-            ["help", "train"],
-            "unknown command 'help'. For the options of a command: fastnn COMMAND --help.",
-        ),
-        (
-            ["x.csv"],
-            "unknown command 'x.csv'. To look at a table: fastnn info x.csv. To train on it: fastnn "
-            "train x.csv --target COL",
-        ),
-        (
-            ["--verison"],
-            "fastnn: unknown option --verison. Did you mean --version? See 'fastnn --h",
-        ),
-        (
-            ["demo", "--seed", "x"],
-            "fastnn demo: argument --seed: expected a whole number of at least 0, got 'x'",
-        ),
-        (["demo", "--seed", "-1"], "--seed: expected a whole number of at least 0, got '-1'"),
-        (
-            ["demo", "--threads", "0"],
-            "--threads: expected a whole number of at least 1, or -1 for all CPUs, got '0'",
-        ),
-        (
-            ["demo", "--seed"],
-            "demo: --seed needs a value. If it begins with -, write --seed=VALUE.",
-        ),
-        (["demo", "--fast"], "fastnn demo: unknown option --fast. See 'fastnn demo --help'."),
-        (["demo", "--fa\nst"], "fastnn demo: unknown option --fa st."),
-        (["demo", "-x"], "fastnn demo: unknown option -x. See"),
-        (["demo", "5"], "fastnn demo: unexpected argument 5. Remove it. See 'fastnn demo --help'."),
-        (
-            ["predict", "m", "My", "table.csv", "2"],
-            "fastnn predict: unexpected arguments table.csv 2. Quote values that contain spaces.",
-        ),
-        (["predict"], "the following arguments are required: MODEL, DATA"),
-        (  # an unknown option comes before a missing one; none may be abbreviated
-            ["train", "a.csv", "--targ", "y", "--out", "m"],
-            "fastnn train: unknown option --targ. Did you mean --target? See 'fastnn train --help'.",
-        ),
-        (["train", "a.csv", "--ta=y"], "fastnn train: unknown option --ta. Did you mean --ta"),
-        (["predict", "m"], "the following arguments are required: DATA"),
-        (["bench", "--seconds", "0"], "argument --seconds: expected a number above 0, got '0'"),
-        (["bench", "--seconds", "\n"], r"argument --seconds: expected a number above 0, got '\n'"),
+        (("demo", "--fa\nst"), "fastnn demo: unknown option --fa st."),
+        (("bench", "--seconds", "\n"), r"argument --seconds: expected a number above 0, got '\n'"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exits_with_2(run, arguments, message):
-    code, out, errors = run(*arguments)
+def test_wrong_usage_is_one_line_and_exits_with_2(run, words, message):
+    code, out, errors = run(*(words.split() if isinstance(words, str) else words))
     assert (code, out) == (2, "")
     assert message in errors and errors.count("\n") == 1 and errors.endswith("--help'.\n")
 
@@ -166,8 +136,6 @@ def test_values_that_look_like_options_are_values(run):
 
 
 def test_the_script_is_the_same_command():
-    from importlib.metadata import entry_points
-
     (script,) = entry_points(group="console_scripts", name="fastnn")
     assert script.value == "fastnn.cli:main" and script.load() is cli.main
 
@@ -180,32 +148,17 @@ def test_python_m_fastnn_is_the_same_command():
 # ---- errors and interruption ----
 
 
-def test_ctrl_c_exits_with_130(run, monkeypatch):
-    def interrupted():
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(demo, "load_digits", interrupted)
-    assert run("demo") == (130, "", "\nInterrupted.\n")
+DIVERGED = fastnn.DivergenceError("...", 3, 70)
+FULL = OSError(28, "No space left on device", "a.txt")
 
 
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (
-            MemoryError(),
-            2,
-            "fastnn demo: not enough memory. Use a smaller table or a smaller --hidden.",
-        ),
-        (
-            OSError(28, "No space left on device", "a.txt"),
-            2,
-            "fastnn demo: a.txt: No space left on device",
-        ),
-        (
-            fastnn.DivergenceError("...", 3, 70),
-            1,
-            "fastnn demo: training diverged in epoch 3, step 70. No model was saved.",
-        ),
+        (KeyboardInterrupt(), 130, "\nInterrupted."),
+        (MemoryError(), 2, "not enough memory. Use a smaller table or a smaller --hidden."),
+        (FULL, 2, "a.txt: No space left on device"),
+        (DIVERGED, 1, "training diverged in epoch 3, step 70. No model was saved."),
     ],
 )
 def test_errors_are_one_line(run, monkeypatch, error, code, message):
@@ -213,7 +166,8 @@ def test_errors_are_one_line(run, monkeypatch, error, code, message):
         raise error
 
     monkeypatch.setattr(demo, "load_digits", fail)
-    assert run("demo") == (code, "", f"{message}\n")
+    name = "" if code == 130 else "fastnn demo: "
+    assert run("demo") == (code, "", f"{name}{message}\n")
 
 
 @posix
@@ -243,64 +197,38 @@ def test_ctrl_c_in_a_text_that_python_executes_exits_with_130(tmp_path):
     assert (process.returncode, process.stderr) == (130, "\nInterrupted.\n")
 
 
-BUFFERED = {
-    **os.environ,
-    "PYTHONUNBUFFERED": "",
-}  # the default for users: errors occur when the buffer is flushed
+BUFFERED = os.environ | {"PYTHONUNBUFFERED": ""}  # as for users: errors occur in a flush
 
 
 @posix
-@pytest.mark.parametrize("arguments", [["demo"], ["info"], ["--help"], ["train", "--help"]])
-def test_a_closed_pipe_is_no_crash(arguments):
-    with subprocess.Popen(
-        [*FASTNN, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=BUFFERED,
-    ) as process:
+@pytest.mark.parametrize("words", ["demo", "info", "--help", "train --help"])
+def test_a_closed_pipe_is_no_crash(words):
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=BUFFERED)
+    with subprocess.Popen([*FASTNN, *words.split()], **pipes) as process:
         process.stdout.close()
         errors = process.stderr.read()
     assert process.returncode == 1
     assert "Traceback" not in errors and "BrokenPipe" not in errors
 
 
-@pytest.mark.skipif(
-    not os.path.exists("/dev/full"), reason="there is no device that is always full"
-)
-@pytest.mark.parametrize("arguments", [["info"], ["--help"]])
-def test_a_full_disk_behind_standard_output_is_one_line(arguments):
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device is always full")
+@pytest.mark.parametrize(("word", "name"), [("info", "fastnn info"), ("--help", "fastnn")])
+def test_a_full_disk_behind_standard_output_is_one_line(word, name):
+    options = dict(stderr=subprocess.PIPE, text=True, env=BUFFERED)
     with open("/dev/full", "w") as full:
-        result = subprocess.run(
-            [*FASTNN, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, env=BUFFERED
-        )
-    name = "fastnn info" if arguments == ["info"] else "fastnn"
-    assert (result.returncode, result.stderr) == (
-        2,
-        f"{name}: standard output: No space left on device\n",
-    )
+        result = subprocess.run([*FASTNN, word], stdout=full, **options)
+    message = f"{name}: standard output: No space left on device\n"
+    assert (result.returncode, result.stderr) == (2, message)
 
 
 def test_a_terminal_without_unicode_is_no_crash():
     code = "import sys; from fastnn import cli; print('ascii', sys.stdout.encoding); cli.main([]); print('Köln'); sys.exit(0)"
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        env={**os.environ, "PYTHONIOENCODING": "ascii"},
-    )
-    assert (result.returncode, result.stderr) == (0, b"") and result.stdout.rstrip().endswith(
-        rb"K\xf6ln"
-    )
+    result = processes.run(code, PYTHONIOENCODING="ascii")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.rstrip().endswith(r"K\xf6ln")
 
 
 # ---- the live display ----
-
-
-class Terminal(io.StringIO):
-    encoding = "utf-8"
-
-    def isatty(self):
-        return True
 
 
 @pytest.mark.parametrize("stream", [Terminal, io.StringIO])
@@ -311,9 +239,8 @@ def test_notes_have_the_width_of_a_terminal(monkeypatch, stream):
     print_note("column 'a': " + "12 other values " * 10)
     lines = sys.stderr.getvalue().splitlines()
     assert (len(lines) > 1 and max(map(len, lines)) <= 80) == (stream is Terminal)
-    assert " ".join(map(str.strip, lines)) == "note: column 'a': " + " ".join(
-        ["12 other values"] * 10
-    )
+    values = " ".join(["12 other values"] * 10)
+    assert " ".join(map(str.strip, lines)) == f"note: column 'a': {values}"
 
 
 def train(monkeypatch, errors, epochs=3, score=lambda: "R2 0.5", slow=0.0):
@@ -322,13 +249,8 @@ def train(monkeypatch, errors, epochs=3, score=lambda: "R2 0.5", slow=0.0):
     net = fastnn.MLP([2, 4, 1], rng=0)
     X = np.random.default_rng(0).normal(size=(50, 2))
     with show_training(epochs, 50, score) as show:
-        net.fit(
-            X,
-            X[:, 0],
-            epochs=epochs,
-            batch_size=8,
-            callbacks=[show, lambda net, history: time.sleep(slow)],
-        )
+        callbacks = [show, lambda net, history: time.sleep(slow)]
+        net.fit(X, X[:, 0], epochs=epochs, batch_size=8, callbacks=callbacks)
     return errors.getvalue()
 
 
@@ -406,10 +328,6 @@ def test_a_display_leaves_no_thread_and_hides_no_error(monkeypatch):
 
 
 def test_a_closed_standard_error_does_not_end_a_training(monkeypatch):
-    class Closed(io.StringIO):
-        def write(self, text):
-            raise BrokenPipeError
-
     train(monkeypatch, Closed())
 
 
@@ -429,21 +347,12 @@ def test_steps(monkeypatch, stream, quiet, ends):
 
 
 def test_durations_in_words():
-    assert [format_duration(s) for s in (0.4, 59.4, 125, 3599, 3725)] == [
-        "0 s",
-        "59 s",
-        "2:05 min",
-        "59:59 min",
-        "1:02 h",
-    ]
+    words = " | ".join(format_duration(seconds) for seconds in (0.4, 59.4, 125, 3599, 3725))
+    assert words == "0 s | 59 s | 2:05 min | 59:59 min | 1:02 h"
 
 
 def test_sparklines():
-    assert (
-        sparkline([], 5) == "" and sparkline([3.0], 5) == "▁" and sparkline([2.0, 2.0], 5) == "▁▁"
-    )
+    assert [sparkline(values, 5) for values in ([], [3.0], [2.0, 2.0])] == ["", "▁", "▁▁"]
     assert sparkline([7, 6, 5, 4, 3, 2, 1, 0], 8) == "█▇▆▅▄▃▂▁"
-    assert (
-        sparkline([math.sin(x) for x in range(1000)], 12) != ""
-        and len(sparkline(list(range(1000)), 12)) == 12
-    )
+    assert sparkline([math.sin(x) for x in range(1000)], 12) != ""
+    assert len(sparkline(list(range(1000)), 12)) == 12

@@ -1,4 +1,4 @@
-"""fastnn train --baselines, and fastnn info --card: other models on the same folds, and the card."""
+"""fastnn train --baselines: other models on the same folds."""
 
 import json
 import re
@@ -6,11 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("pyarrow", reason="the extra cli is not installed")
-pytest.importorskip("sklearn", reason="the extra cli is not installed")
-
-from cli_cases import interrupt_after, report_of, write_csv
+from cli_cases import write_csv
+from cli_models import interrupt_after, report_of
 
 import fastnn
 from fastnn.tabular import baselines
@@ -27,20 +24,14 @@ def table(run, quick_recipe, monkeypatch):
     rng = np.random.default_rng(0)
     x = rng.normal(size=N)
     city = rng.choice(["Rom", "Köln", ""], N)
-    write_csv(
-        "t.csv",
-        x=x,
-        city=city,
-        who=np.arange(N) // 8,
-        day=[f"2026-{1 + i // 28:02}-{1 + i % 28:02}" for i in range(N)],
-        w=rng.random(N),
-        y=np.where(x + (city == "Rom") + rng.normal(0, 0.3, N) > 0, "p", "q"),
-        n=np.exp(x) + 1,
-    )
+    days = [f"2026-{1 + i // 28:02}-{1 + i % 28:02}" for i in range(N)]
+    y = np.where(x + (city == "Rom") + rng.normal(0, 0.3, N) > 0, "p", "q")
+    columns = dict(x=x, city=city, who=np.arange(N) // 8, day=days, w=rng.random(N))
+    write_csv("t.csv", **columns, y=y, n=np.exp(x) + 1)
 
 
-def train(run, *options, out="m.safetensors"):
-    return report_of(run, "t.csv", "--out", out, "--threads", "1", *options)
+Y = "t.csv --target y --drop n --out m.safetensors --baselines".split()
+REPEATED = pytest.mark.slow("the other cases have other targets and folds")
 
 
 @pytest.mark.parametrize(
@@ -49,20 +40,16 @@ def train(run, *options, out="m.safetensors"):
         "--target y --drop n --folds 1 --class-weight balanced --metric f1 --threshold f1",
         "--target y --drop n --folds 2 --group who --weight w",
         "--target n --drop y --folds 3 --time day",
-        *(
-            pytest.param(
-                options, marks=pytest.mark.slow("the other cases have other targets and folds")
-            )
-            for options in (
-                "--target n --drop y --folds 1 --log-target --metric mae",
-                "--target n --drop y --folds 2 --loss poisson",
-                "--target n --drop y --folds 2 --loss absolute_error --test-size 0.3",
-            )
+        pytest.param("--target n --drop y --folds 1 --log-target --metric mae", marks=REPEATED),
+        pytest.param("--target n --drop y --folds 2 --loss poisson", marks=REPEATED),
+        pytest.param(
+            "--target n --drop y --folds 2 --loss absolute_error --test-size 0.3", marks=REPEATED
         ),
     ],
 )
 def test_baselines_are_scored_on_the_rows_of_the_model(run, options):
-    report = train(run, *options.split(), "--baselines")
+    out = ("--out", "m.safetensors", "--threads", "1", "--baselines")
+    report = report_of(run, "t.csv", *out, *options.split())
     found = report["baselines"]
     first, *others = found["models"]
     assert first["name"] == "fastnn" and {m["name"] for m in others} == set(FAST)
@@ -84,9 +71,8 @@ def test_the_folds_are_those_of_the_model(run, monkeypatch):
             return super().fit(X, y, weight)
 
     monkeypatch.setattr(baselines, "BASELINES", {"linear": Spy})
-    report = train(
-        run, "--target", "n", "--drop", "y", "--time", "day", "--folds", "3", "--baselines"
-    )
+    words = "t.csv --target n --drop y --time day --folds 3 --baselines --out m.safetensors"
+    report = report_of(run, *words.split())
     assert len(seen) == 3 and seen == sorted(seen) and seen[0] < seen[1] < N
     assert report["scores"]["rows"] + seen[0] == N  # those before the first block are not scored
 
@@ -99,10 +85,7 @@ def test_a_baseline_that_ctrl_c_stops_leaves_the_model(run, monkeypatch, n_train
 
     others = FAST if n_trained else {}
     monkeypatch.setattr(baselines, "BASELINES", others | {"stopped": Stopped, "later": Stopped})
-    code, out, err = run(
-        *("train", "t.csv", "--target", "y", "--drop", "n", "--out", "m.safetensors"),
-        *("--folds", "2", "--baselines", "--json", "--report", "r.html"),
-    )
+    code, out, err = run("train", *Y, "--folds", "2", "--json", "--report", "r.html")
     found = json.loads(out)["baselines"]
     assert code == 130 and found["interrupted"] and len(found["models"]) == 1 + n_trained
     assert "Interrupted: m.safetensors holds all 2 folds." in err
@@ -115,11 +98,7 @@ def test_a_baseline_that_ctrl_c_stops_leaves_the_model(run, monkeypatch, n_train
 
 
 def test_text_and_page(run):
-    code, out, _ = run(
-        *("train", "t.csv", "--target", "y", "--drop", "n", "--out", "m.safetensors", "--quiet"),
-        *("--folds", "2", "--baselines"),
-    )
-    assert (code, out) == (0, "")
+    assert run("train", *Y, "--quiet", "--folds", "2")[:2] == (0, "")
     out = run("info", "m.safetensors")[1]
     lines = out[out.index("same folds") :].splitlines()
     assert re.match(r"same folds +log-loss +std. err. +worse by +std. err. +seconds$", lines[0])
@@ -129,13 +108,27 @@ def test_text_and_page(run):
 
 def test_libraries_that_are_not_installed_are_noted(run, monkeypatch):
     monkeypatch.setattr(baselines.importlib.util, "find_spec", lambda name: None)
-    code, _, err = run(
-        *("train", "t.csv", "--target", "y", "--drop", "n", "--out", "m.safetensors"),
-        *("--folds", "1", "--baselines", "--quiet"),
-    )
+    code, _, err = run("train", *Y, "--quiet", "--folds", "1")
     assert code == 0
     assert "note: CatBoost is not installed, so it is not among the baselines" in err
     assert "note: LightGBM is not installed" in err
+
+
+@pytest.mark.parametrize("loss", [None, "squared_error", "absolute_error", "poisson"])
+@pytest.mark.parametrize("n_numbers, n_categories", [(1, 0), (0, 1), (1, 1)])
+def test_linear_models_learn(loss, n_numbers, n_categories):
+    rng = np.random.default_rng(0)
+    numbers, codes = rng.normal(size=(300, n_numbers)), rng.integers(-1, 3, (300, n_categories))
+    z = 2 * numbers.sum(axis=1) + codes.sum(axis=1)
+    y = {None: (z > 1).astype(int), "poisson": np.exp(z)}.get(loss, z)
+    X = BaselineInputs(numbers, codes, [3] * n_categories)
+    task = baselines.BaselineTask(n_classes=0 if loss else 2, loss=loss or "", n_threads=1)
+    P = baselines.Linear(task).fit(X, y, np.ones(300)).predict(X)
+    if loss is None:
+        assert P.shape == (300, 2) and np.mean(P.argmax(axis=1) == y) > 0.95
+    else:
+        predicted = np.log(P) if loss == "poisson" else P
+        assert np.corrcoef(predicted, z)[0, 1] > 0.9
 
 
 @pytest.mark.slow("test_baselines_are_scored_on_the_rows_of_the_model trains scikit-learn's")
@@ -158,69 +151,7 @@ def test_other_libraries_learn(library, loss):
         assert np.mean((P - y) ** 2) < 0.3 * y.var()
 
 
-# ---- the card ----
-
-
-def test_a_card(run):
-    report = train(
-        run, "--target", "y", "--drop", "n", "--folds", "2", "--baselines", "--test-size", "0.2"
-    )
-    code, out, _ = run("info", "m.safetensors", "--card", "card.md")
-    text = Path("card.md").read_text(encoding="utf-8")
-    assert (code, out) == (0, "Saved card.md.\n")
-    assert text.startswith(
-        "# Model card: m.safetensors\n\nPredicts `y`, two classes \\(p, q\\)"
-    ) or ("Predicts `y`, two classes (p, q)" in text)
-    for heading in ("Scores", "Baselines", "Limits", "Columns", "How it was trained"):
-        assert f"\n## {heading}\n" in text
-    assert "HistGradientBoosting" in text and report["created"] in text
-    code, out, _ = run("info", "m.safetensors", "--card")
-    assert (code, out) == (0, text)
-    run("info", "m.safetensors", "--card", "card.json")
-    card = json.loads(Path("card.json").read_text(encoding="utf-8"))
-    assert card["target"]["name"] == "y" and card["baselines"] == report["baselines"]
-    assert {c["name"] for c in card["columns"]} == set(report["kinds"])
-    found = {s["name"]: s for s in card["scores"]}
-    assert found["log_loss"]["value"] == report["scores"]["log_loss"]
-    assert 0 < found["log_loss"]["error"] < 1
-    assert found["log_loss"]["test"] == report["test_scores"]["log_loss"]
-
-
-def test_texts_of_a_table_are_not_markup_in_a_card(run):
-    x = np.arange(80.0)
-    write_csv("odd.csv", **{"a|b<b>": x, "y": np.where(x > 40, "*p*", "[q](z)")})
-    report_of(run, "odd.csv", "--target", "y", "--out", "m.safetensors", "--folds", "1")
-    run("info", "m.safetensors", "--card", "card.md")
-    text = Path("card.md").read_text(encoding="utf-8")
-    assert "a\\|b\\<b\\>" in text and "\\*p\\*" in text and "\\[q\\](z)" in text
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ("m.safetensors --card card.txt", "--card must end in .md or .json"),
-        ("t.csv --card card.md", "--card is for a model file"),
-        ("--card card.md", "--card is for a model file"),
-        ("m.safetensors --card no/card.md", "no: no such folder"),
-    ],
-)
-def test_what_has_no_card(run, arguments, message):
-    train(run, "--target", "y", "--drop", "n", "--folds", "1")
-    code, _, err = run("info", *arguments.split())
-    assert code == 2 and message in err
-
-
-def test_a_model_without_a_record_has_no_card(run):
-    X = np.random.default_rng(0).normal(size=(60, 2))
-    fastnn.TabularRegressor(1, hidden_layer_sizes=2).fit(X, X[:, 0]).save("plain.safetensors")
-    code, _, err = run("info", "plain.safetensors", "--card", "card.md")
-    assert code == 2 and "has no record of its training" in err
-
-
 def test_ctrl_c_in_the_training_leaves_the_baselines_out(run, monkeypatch):
     interrupt_after(monkeypatch, 1)
-    code, out, _ = run(
-        *("train", "t.csv", "--target", "y", "--drop", "n", "--out", "m.safetensors"),
-        *("--folds", "3", "--baselines", "--json", "--threads", "1"),
-    )
+    code, out, _ = run("train", *Y, "--folds", "3", "--json", "--threads", "1")
     assert code == 130 and json.loads(out)["baselines"] is None

@@ -1,13 +1,10 @@
 """fastnn bench: it compares speeds only of libraries that compute the same."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 
 import fastnn
@@ -31,70 +28,50 @@ def small(monkeypatch):
     """Small networks, and no other libraries."""
     monkeypatch.setattr(bench, "NETWORKS", (([5, 4, 1], 32), ([5, 4, 3], 256)))
     monkeypatch.setattr(bench, "MIN_BLOCK_SECONDS", {"step": 1e-3, "row": 1e-4})
-    monkeypatch.setattr(
-        bench,
-        "LIBRARIES",
-        {"fastnn": bench.Fastnn, "reference": bench.Reference},
-    )
+    libraries = {"fastnn": bench.Fastnn, "reference": bench.Reference}
+    monkeypatch.setattr(bench, "LIBRARIES", libraries)
 
 
 def test_the_screen(run, small):
     code, out, errors = run("--seconds", "0.01")
     assert (code, errors) == (0, "") and max(map(len, out.splitlines())) <= 80
-    assert out.startswith(
-        f"fastnn         {fastnn.__version__}, {fastnn.kernels.CHOSEN}\ncompared with  reference (NumPy {np.__version__})"
-    )
-    assert len(re.findall(r"^peak +[1-9]\d* GFLOP/s: multiply-adds in registers", out, re.M)) == 1
-    shares = re.findall(r"^  fastnn's step: [\d.]+ GFLOP/s, ([\d.]+) % of the peak$", out, re.M)
+    first = f"fastnn         {fastnn.__version__}, {fastnn.kernels.CHOSEN}"
+    assert out.startswith(f"{first}\ncompared with  reference (NumPy {np.__version__})")
+
+    def found(pattern):
+        return re.findall(f"^{pattern}$", out, re.M)
+
+    assert len(found(r"peak +[1-9]\d* GFLOP/s: multiply-adds in registers.*")) == 1
+    shares = found(r"  fastnn's step: [\d.]+ GFLOP/s, ([\d.]+) % of the peak")
     assert len(shares) == 2 and all(0 < float(share) < 100 for share in shares)
     assert "one thread" in out and "losses and outputs agree" in out
-    assert (
-        len(
-            re.findall(
-                r"^5-4-[13], batch size (?:32|256) +step +rows/s +ratio +one row +ratio$",
-                out,
-                re.M,
-            )
-        )
-        == 2
-    )
-    rows = re.findall(
-        r"^  (\S+) +([\d.]+) (us|ms) +([\d,]+) +([\d.]+) +([\d.]+) (us|ms) +([\d.]+)$", out, re.M
-    )
+    head = r"5-4-[13], batch size (?:32|256) +step +rows/s +ratio +one row +ratio"
+    assert len(found(head)) == 2
+    rows = found(r"  (\S+) +([\d.]+) (us|ms) +([\d,]+) +([\d.]+) +([\d.]+) (us|ms) +([\d.]+)")
     assert [row[0] for row in rows] == ["fastnn", "reference"] * 2
-    assert all(row[4] == row[7] == "1.0" for row in rows[::2]) and all(
-        float(row[4]) > 1 and float(row[7]) > 1 for row in rows[1::2]
-    )
+    assert all(row[4] == row[7] == "1.0" for row in rows[::2])
+    assert all(float(row[4]) > 1 and float(row[7]) > 1 for row in rows[1::2])
 
 
 def test_json(run, small):
     code, out, _ = run("--seconds", "0.01", "--json")
     report = json.loads(out)
     assert code == 0 and (report["isa"], report["threads"]) == (fastnn.kernels.CHOSEN, 1)
-    (first, second), figures = report["networks"], report["networks"][0]["libraries"]
-    assert (first["layer_sizes"], first["batch_size"], second["layer_sizes"]) == (
-        [5, 4, 1],
-        32,
-        [5, 4, 3],
-    )
-    ours, theirs = figures["fastnn"], figures["reference"]
-    assert first["flops_a_step"] == bench.count_flops([5, 4, 1], 32)
-    assert ours["peak_share"] == pytest.approx(
-        first["flops_a_step"] / ours["seconds_a_step"] / report["peak_flops"]
-    )
-    assert ours["rows_per_second"] == pytest.approx(32 / ours["seconds_a_step"])
-    assert (
-        theirs["step_ratio"] == pytest.approx(theirs["seconds_a_step"] / ours["seconds_a_step"])
-        and ours["row_ratio"] == 1
-    )
+    first, second = report["networks"]
+    assert (first["layer_sizes"], first["batch_size"]) == ([5, 4, 1], 32)
+    assert second["layer_sizes"] == [5, 4, 3]
+    ours, theirs = (first["libraries"][name] for name in ("fastnn", "reference"))
+    flops, seconds = first["flops_a_step"], ours["seconds_a_step"]
+    assert flops == bench.count_flops([5, 4, 1], 32) and ours["row_ratio"] == 1
+    assert ours["peak_share"] == pytest.approx(flops / seconds / report["peak_flops"])
+    assert ours["rows_per_second"] == pytest.approx(32 / seconds)
+    assert theirs["step_ratio"] == pytest.approx(theirs["seconds_a_step"] / seconds)
 
 
-@pytest.mark.parametrize("other", ["scikit-learn", "PyTorch"])
+@pytest.mark.parametrize(("other", "module"), [("scikit-learn", "sklearn"), ("PyTorch", "torch")])
 @pytest.mark.parametrize(("sizes", "batch"), [([30, 32, 1], 32), ([30, 8, 8, 5], 64)])
-def test_other_libraries_do_the_same_work(other, sizes, batch):
-    pytest.importorskip(
-        {"scikit-learn": "sklearn", "PyTorch": "torch"}[other], reason=f"{other} is not installed"
-    )
+def test_other_libraries_do_the_same_work(other, module, sizes, batch):
+    pytest.importorskip(module, reason=f"{other} is not installed")
     classes = {name: bench.LIBRARIES[name] for name in ("fastnn", "reference", other)}
     libraries, rows = bench._set_up(classes, sizes, batch)
     assert bench._find_difference(libraries, rows) is None
@@ -133,9 +110,8 @@ def test_no_speed_is_shown_where_the_work_differs(run, small, monkeypatch, funct
     monkeypatch.setattr(reference, function, wrong)
     code, out, errors = run()
     assert code == 1 and " us " not in out
-    assert errors.startswith(f"fastnn bench: 5-4-1, batch size 32: {message}") and errors.endswith(
-        ". No times are compared.\n"
-    )
+    assert errors.startswith(f"fastnn bench: 5-4-1, batch size 32: {message}")
+    assert errors.endswith(". No times are compared.\n")
 
 
 def test_nan_is_a_disagreement(run, small, monkeypatch):
@@ -144,33 +120,22 @@ def test_nan_is_a_disagreement(run, small, monkeypatch):
 
 
 def test_missing_libraries_are_named(run, small, monkeypatch):
-    monkeypatch.setattr(
-        bench,
-        "LIBRARIES",
-        {**bench.LIBRARIES, "scikit-learn": None, "PyTorch": None},
-    )
-    monkeypatch.setattr(
-        bench.metadata,
-        "version",
-        lambda name: (_ for _ in ()).throw(bench.metadata.PackageNotFoundError(name)),
-    )
+    def version(name):
+        raise bench.metadata.PackageNotFoundError(name)
+
+    libraries = {**bench.LIBRARIES, "scikit-learn": None, "PyTorch": None}
+    monkeypatch.setattr(bench, "LIBRARIES", libraries)
+    monkeypatch.setattr(bench.metadata, "version", version)
     code, out, _ = run("--seconds", "0.01")
     assert code == 0 and "\nnot installed  scikit-learn, PyTorch\n" in out
 
 
 def test_durations_in_words():
-    assert [bench._format_duration(s) for s in (4.123e-7, 1.23456e-5, 0.00123)] == [
-        "0.41 us",
-        "12.3 us",
-        "1.23 ms",
-    ]
+    words = [bench._format_duration(seconds) for seconds in (4.123e-7, 1.23456e-5, 0.00123)]
+    assert words == ["0.41 us", "12.3 us", "1.23 ms"]
 
 
 def test_libraries_get_one_thread_in_a_new_process():
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
-    }
     code = """
 import os, sys
 from fastnn.cli import bench
@@ -183,9 +148,7 @@ bench.subprocess.Popen = type("Popen", (bench.subprocess.Popen,), {"__init__": l
 from fastnn import cli
 sys.exit(cli.main(["bench", "--json", "--seconds", "3"]))
 """
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
-    )
+    result = processes.run(code)
     assert result.returncode == 7, result.stderr
     assert all(f"'{name}': '1'" in result.stdout for name in bench.THREAD_VARIABLES)
     assert "main(['bench', '--seconds', '3.0', '--json'])" in result.stdout

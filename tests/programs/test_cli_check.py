@@ -5,26 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-pytest.importorskip("pyarrow", reason="the extra cli is not installed")
-pytest.importorskip("sklearn", reason="the extra cli is not installed")
-
-import pyarrow.parquet as pq
 from cli_cases import write_csv
-from cli_models import call, models_folder, unchanged_folder
+from cli_models import pq
 
 import fastnn
 from fastnn import tables
 
-models = pytest.fixture(models_folder, scope="module")
-
-
-@pytest.fixture
-def run(capsys, monkeypatch, models):
-    """run(command, *arguments) -> (exit code, standard output, standard error)."""
-    monkeypatch.chdir(models)
-    with unchanged_folder():
-        yield lambda *arguments: call(capsys, *arguments)
+pytestmark = pytest.mark.usefixtures("models")
 
 
 def write_rows(name, n=60, **columns):
@@ -48,10 +35,8 @@ def test_drift(run):
     code, out, _ = run("check", "b.safetensors", "other.csv", "--json")
     found = json.loads(out)
     assert code == 1 and found["has_drift"]
-    assert [(c["column"], c["kind"]) for c in found["changes"]] == [
-        ("a", "range"),
-        ("city", "unknown"),
-    ]
+    changes = [(each["column"], each["kind"]) for each in found["changes"]]
+    assert changes == [("a", "range"), ("city", "unknown")]
 
 
 def test_columns_that_are_absent_or_new(run):
@@ -87,9 +72,7 @@ def test_a_narrow_terminal(run, monkeypatch):
 
 
 def test_a_model_of_an_older_version(run):
-    from fastnn import load
-
-    model = load("b.safetensors")
+    model = fastnn.load("b.safetensors")
     model.model_ = replace(model.model_, profile=None)
     model.save("old.safetensors")
     code, _, err = run("check", "old.safetensors", "new.csv")

@@ -6,31 +6,20 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-
-pytest.importorskip("pyarrow", reason="the extra cli is not installed")
-pytest.importorskip("sklearn", reason="the extra cli is not installed")
-
-from cli_cases import write_csv
-from cli_models import SMALL, call, models_folder, unchanged_folder
+from cli_cases import cells, write_csv
+from cli_models import SMALL
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import read
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    """The models of `models_folder`, a worse one for each target, and rows that none has seen."""
-    folder = models_folder(tmp_path_factory)
+def folder(folder):
+    """With a worse model for two targets, and rows that no model has seen."""
     rng = np.random.default_rng(5)
     a, city = rng.normal(size=300), rng.choice(["Köln", "Rom"], 300)
-    columns = dict(
-        a=a,
-        city=city,
-        b=np.where(a + (city == "Rom") > 0, "yes", "no"),
-        n=1000 + 50 * a,
-        who=np.arange(300) // 10,
-        w=rng.random(300),
-    )
+    columns = dict(a=a, city=city, b=np.where(a + (city == "Rom") > 0, "yes", "no"))
+    columns |= dict(n=1000 + 50 * a, who=np.arange(300) // 10, w=rng.random(300))
     write_csv(folder / "rows.csv", **columns)
     table = read(str(folder / "table.csv"), ["id"])
     for target, estimator in (("b", TabularClassifier), ("n", TabularRegressor)):
@@ -41,19 +30,17 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, models):
-    monkeypatch.chdir(models)
-    with unchanged_folder():
-        yield lambda *arguments: call(capsys, "compare", *arguments)
+def compare(run, models):
+    return lambda *arguments: run("compare", *arguments)
 
 
 @pytest.mark.parametrize(("target", "metric"), [("b", "log_loss"), ("n", "rmse")])
-def test_the_better_model_is_named(run, target, metric):
+def test_the_better_model_is_named(compare, target, metric):
     names = f"worse_{target}.safetensors", f"{target}.safetensors"
-    code, out, err = run(*names, "--data", "rows.csv")
+    code, out, err = compare(*names, "--data", "rows.csv")
     assert (code, err) == (0, "")
     assert f"{names[1]} is better than {names[0]}." in out
-    report = json.loads(run(*names, "--data", "rows.csv", "--json")[1])
+    report = json.loads(compare(*names, "--data", "rows.csv", "--json")[1])
     best, worse = report["models"]
     assert (report["metric"], report["rows"], best["model"]) == (metric, 300, names[1])
     assert worse["is_worse"] and worse["difference"] > 2 * worse["difference_error"] > 0
@@ -61,84 +48,89 @@ def test_the_better_model_is_named(run, target, metric):
     assert worse["difference_error"] < worse["error"] + best["error"]
 
 
-def test_equal_models_cannot_be_told_apart(run):
-    code, out, _ = run("b.safetensors", "copy.safetensors", "--data", "rows.csv", "--metric", "auc")
+def test_equal_models_cannot_be_told_apart(compare):
+    code, out, _ = compare(
+        "b.safetensors", "copy.safetensors", "--data", "rows.csv", "--metric", "auc"
+    )
     assert code == 0 and "b.safetensors and copy.safetensors cannot be told apart" in out
-    report = json.loads(run("b.safetensors", "copy.safetensors", "--data", "rows.csv", "--json")[1])
+    report = json.loads(
+        compare("b.safetensors", "copy.safetensors", "--data", "rows.csv", "--json")[1]
+    )
     assert report["models"][1]["difference"] == report["models"][1]["difference_error"] == 0.0
 
 
-def test_groups_and_weights(run):
+def test_groups_and_weights(compare):
     names = ("worse_n.safetensors", "n.safetensors", "--data", "rows.csv", "--json")
-    plain = json.loads(run(*names)[1])
-    grouped = json.loads(run(*names, "--group", "who")[1])
-    weighted = json.loads(run(*names, "--weight", "w")[1])
+    plain = json.loads(compare(*names)[1])
+    grouped = json.loads(compare(*names, "--group", "who")[1])
+    weighted = json.loads(compare(*names, "--weight", "w")[1])
     assert grouped["models"][0]["score"] == plain["models"][0]["score"]
     assert grouped["models"][0]["error"] != plain["models"][0]["error"]
     assert weighted["models"][0]["score"] != plain["models"][0]["score"]
-    code, _, err = run("n.safetensors", "worse_n.safetensors", "--data", "rows.csv", "--group", "x")
+    code, _, err = compare(
+        "n.safetensors", "worse_n.safetensors", "--data", "rows.csv", "--group", "x"
+    )
     assert code == 2 and "--group: rows.csv has no column 'x'." in err
 
 
-def test_groups_are_read_like_the_training_table(capsys, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
+def test_groups_are_read_like_the_training_table(run, tmp_path):
     lines = [f"{i},{3 * i},{i % 4}" for i in range(40)]
     (tmp_path / "t.csv").write_text("\n".join(lines))
     (tmp_path / "new.csv").write_text("\n".join(lines[5:30]))
     options = ["--no-header", "--group", "column_3", "--folds", "2", "--hidden", "2", "--quiet"]
     for model in ("a.safetensors", "b.safetensors"):
-        call(capsys, "train", "t.csv", "--target", "column_2", "--out", model, *options)
-    code, out, errors = call(capsys, "compare", "a.safetensors", "b.safetensors", "new.csv")
+        run("train", "t.csv", "--target", "column_2", "--out", model, *options)
+    code, out, errors = run("compare", "a.safetensors", "b.safetensors", "new.csv")
     assert code == 0 and "new.csv: 25 rows" in out and "column_3" not in errors
 
 
-def test_rows_of_the_training_are_noted(run):
+def test_rows_of_the_training_are_noted(compare):
     shutil.copy("table.csv", "renamed.csv")
-    _, _, err = run("b.safetensors", "copy.safetensors", "--data", "renamed.csv")
+    _, _, err = compare("b.safetensors", "copy.safetensors", "--data", "renamed.csv")
     assert "note: b.safetensors was trained on all of these rows, so its score is too good" in err
-    assert run("b.safetensors", "copy.safetensors", "--data", "rows.csv")[2] == ""
+    assert compare("b.safetensors", "copy.safetensors", "--data", "rows.csv")[2] == ""
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            "b.safetensors n.safetensors",
-            "n.safetensors predicts 'n', but b.safetensors predicts 'b'",
-        ),
-        ("b.safetensors", "compare needs at least two models"),
-        ("b.safetensors copy.safetensors --metric rmse", "--metric rmse cannot score classes"),
-        ("b.safetensors copy.safetensors --group b", "--group names the target 'b'. Name another"),
-        ("b.safetensors copy.safetensors --weight b", "--weight names the target 'b'. Name"),
-        ("b.safetensors copy.safetensors --weight ww", "no column 'ww'. Its columns are a, city"),
-        ("b.safetensors nothing.safetensors", "No such file"),
-        ("c.safetensors c.safetensors", "rows.csv: has no column 'c', the target of the models."),
-    ],
+    ("names", "more", "message"),
+    cells("""
+        b n | | n.safetensors predicts 'n', but b.safetensors predicts 'b'
+        b | | compare needs at least two models
+        b copy | --metric rmse | --metric rmse cannot score classes
+        b copy | --group b | --group names the target 'b'. Name another
+        b copy | --weight b | --weight names the target 'b'. Name
+        b copy | --weight ww | no column 'ww'. Its columns are a, city
+        b nothing | | No such file
+        c c | | rows.csv: has no column 'c', the target of the models.
+    """),
 )
-def test_what_cannot_be_compared(run, arguments, message):
-    code, out, err = run(*arguments.split(), "--data", "rows.csv")
+def test_what_cannot_be_compared(compare, names, more, message):
+    models = [f"{name}.safetensors" for name in names.split()]
+    code, out, err = compare(*models, *more.split(), "--data", "rows.csv")
     assert (code, out) == (2, "") and message in err
 
 
-def test_the_table_may_be_the_last_argument(run):
+def test_the_table_may_be_the_last_argument(compare):
     models = "b.safetensors", "copy.safetensors"
-    assert run(*models, "rows.csv", "--json") == run(*models, "--data", "rows.csv", "--json")
+    assert compare(*models, "rows.csv", "--json") == compare(
+        *models, "--data", "rows.csv", "--json"
+    )
     for arguments in (models, ("rows.csv",)):
-        code, out, err = run(*arguments)
+        code, out, err = compare(*arguments)
         assert (code, out) == (2, "")
         assert "fastnn compare a.safetensors b.safetensors new.csv" in err
 
 
-def test_standard_input_is_refused(run):
-    code, _, err = run("b.safetensors", "copy.safetensors", "--data", "-")
+def test_standard_input_is_refused(compare):
+    code, _, err = compare("b.safetensors", "copy.safetensors", "--data", "-")
     assert code == 2 and "--data: standard input can be read only once" in err
 
 
-def test_other_classes_are_refused(run):
+def test_other_classes_are_refused(compare):
     table = read("table.csv", ["id"]).select(["a", "city", "n", "b"]).to_pandas()
     table["b"] = np.where(table["n"] > 1000, "yes", "maybe")
     TabularClassifier(**SMALL).fit(table, "b").save("other.safetensors")
-    code, _, err = run("b.safetensors", "other.safetensors", "--data", "rows.csv")
+    code, _, err = compare("b.safetensors", "other.safetensors", "--data", "rows.csv")
     assert code == 2
     assert err == (
         "fastnn compare: other.safetensors and b.safetensors predict other classes: only one of "
@@ -146,7 +138,7 @@ def test_other_classes_are_refused(run):
     )
 
 
-def test_classes_that_are_numbers_in_one_model_and_texts_in_the_other(run):
+def test_classes_that_are_numbers_in_one_model_and_texts_in_the_other(compare):
     """They are sorted otherwise: 9 < 10, but "10" < "9"."""
     rng = np.random.default_rng(0)
     m = rng.integers(8, 12, 300)
@@ -159,6 +151,6 @@ def test_classes_that_are_numbers_in_one_model_and_texts_in_the_other(run):
         names.append(f"{kind.__name__}.safetensors")
         estimator.fit(frame, "m").save(names[-1])
     for order in (names, names[::-1]):
-        report = json.loads(run(*order, "--data", "months.csv", "--metric", "f1", "--json")[1])
+        report = json.loads(compare(*order, "--data", "months.csv", "--metric", "f1", "--json")[1])
         assert report["models"][0]["score"] == pytest.approx(report["models"][1]["score"], abs=0.05)
         assert report["models"][0]["score"] > 0.9

@@ -11,18 +11,12 @@ import pytest
 from fastnn import cli, reference
 from fastnn.cli import demo as commands_demo
 
-FASTNN = [sys.executable, "-m", "fastnn"]
-
 
 def run(*arguments, **environment):
-    return subprocess.run(
-        [*FASTNN, *arguments],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
-    )
+    command = [sys.executable, "-m", "fastnn", *arguments]
+    variables = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
+    options = dict(capture_output=True, encoding="utf-8", timeout=60)
+    return subprocess.run(command, env=variables, **options)
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +32,8 @@ def test_demo_learns(demo):
 
 
 def test_demo_shows_progress(demo):
-    assert re.search(
-        r"epoch 200/200  loss 0\.0\d+  held-out accuracy 0\.9\d+  [\d,]+ rows/s\n", demo.stderr
-    )
+    line = r"epoch 200/200  loss 0\.0\d+  held-out accuracy 0\.9\d+  [\d,]+ rows/s\n"
+    assert re.search(line, demo.stderr)
     assert "Traceback" not in demo.stderr
 
 
@@ -59,9 +52,8 @@ def test_demo_draws_five_digits(demo):
     truth = re.findall(r"(\d) is (odd|even)", truth)
     answers = re.findall(r"net: (odd|even) >?(\d+) %", answers)
     assert len(truth) == len(answers) == len(verdicts.split()) == 5
-    for (digit, parity), (answer, percent), verdict in zip(
-        truth, answers, verdicts.split(), strict=True
-    ):
+    shown = zip(truth, answers, verdicts.split(), strict=True)
+    for (digit, parity), (answer, percent), verdict in shown:
         assert parity == ("odd" if int(digit) % 2 else "even")
         assert verdict == ("correct" if answer == parity else "WRONG")
         assert 50 <= int(percent) <= 99
@@ -79,15 +71,13 @@ def test_demo_can_do_without_unicode():
 
 @pytest.mark.slow("test_demo_learns, and seeds and threads in tests/training/")
 def test_the_seed_decides_and_the_threads_do_not(demo):
-    def numbers(result):
-        return re.findall(
-            r"^(?:test accuracy|training loss|\d is).*?(?= in |$)", result.stdout, re.M
-        )  # but for the seconds
+    def numbers(result):  # but for the seconds
+        pattern = r"^(?:test accuracy|training loss|\d is).*?(?= in |$)"
+        return re.findall(pattern, result.stdout, re.M)
 
     assert numbers(run("demo", "--threads", "-1")) == numbers(demo)
-    assert all(
-        a != b for a, b in zip(numbers(run("demo", "--seed", "1")), numbers(demo), strict=True)
-    )
+    others = numbers(run("demo", "--seed", "1"))
+    assert all(a != b for a, b in zip(others, numbers(demo), strict=True))
 
 
 def test_demo_compares_speed_only_of_the_same_work(monkeypatch, capsys):
@@ -96,9 +86,8 @@ def test_demo_compares_speed_only_of_the_same_work(monkeypatch, capsys):
     assert cli.main(["demo"]) == 1
     shown = capsys.readouterr()
     assert "times faster" not in shown.out
-    assert re.search(
-        r"^fastnn demo: fastnn and NumPy disagree: a loss differs by 0\.99 %", shown.err, re.M
-    )
+    message = r"^fastnn demo: fastnn and NumPy disagree: a loss differs by 0\.99 %"
+    assert re.search(message, shown.err, re.M)
 
 
 def test_choosing_digits_to_draw():

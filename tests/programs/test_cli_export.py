@@ -4,94 +4,74 @@ import sys
 
 import numpy as np
 import pytest
+from cli_cases import cells
 
 import fastnn
-from fastnn import cli
 
 
 @pytest.fixture
-def run(capsys, tmp_path, monkeypatch):
-    """run(*arguments) -> (exit code, standard output, standard error), in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        try:
-            code = cli.main(["export", *arguments])
-        except SystemExit as end:
-            code = end.code
-        return code, *capsys.readouterr()
-
-    return run
+def export(run):
+    return lambda *arguments: run("export", *arguments)
 
 
 @pytest.fixture
-def model(run, tmp_path):
+def model(export, tmp_path):
     """The name of a file that holds a network."""
     fastnn.MLP([3, 40, 2], rng=0).save(tmp_path / "net.safetensors")
     return "net.safetensors"
 
 
-def test_c(run, model, tmp_path):
-    code, out, errors = run(model, "--c", "tiny.c")
+def test_c(export, model, tmp_path):
+    code, out, errors = export(model, "--c", "tiny.c")
     n_bytes = (tmp_path / "tiny.c").stat().st_size
     assert (code, out, errors) == (0, f"Saved tiny.c ({n_bytes / 1000:.0f} kB).\n", "")
     fastnn.export.c(fastnn.load(tmp_path / model), tmp_path / "expected.c", name="tiny")
     assert (tmp_path / "tiny.c").read_bytes() == (tmp_path / "expected.c").read_bytes()
-    assert run(model, "--c", "tiny.c", "--name", "small")[0] == 0
+    assert export(model, "--c", "tiny.c", "--name", "small")[0] == 0
     assert "int small_predict(" in (tmp_path / "tiny.c").read_text()
 
 
-def test_both_formats(run, model, tmp_path):
+def test_both_formats(export, model, tmp_path):
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
-    code, out, errors = run(model, "--onnx", "net.onnx", "--c", "net.c")
+    code, out, errors = export(model, "--onnx", "net.onnx", "--c", "net.c")
     assert (code, errors) == (0, "")
     assert [line.split(" (")[0] for line in out.splitlines()] == ["Saved net.c", "Saved net.onnx"]
     fastnn.export.onnx(fastnn.load(tmp_path / model), tmp_path / "expected.onnx")
     assert (tmp_path / "net.onnx").read_bytes() == (tmp_path / "expected.onnx").read_bytes()
 
 
-def test_estimators_for_tables(run, tmp_path, quick_recipe):
+def test_estimators_for_tables(export, tmp_path, quick_recipe):
     X = [[i / 30, "ab"[i % 2]] for i in range(30)]
     reg = fastnn.TabularRegressor(2, hidden_layer_sizes=2, random_state=0).fit(X, np.arange(30))
     reg.save(tmp_path / "m.safetensors")
-    assert run("m.safetensors", "--c", "m.c")[0] == 0
+    assert export("m.safetensors", "--c", "m.c")[0] == 0
     assert "const char *x1;" in (tmp_path / "m.c").read_text()
 
 
-def test_mistakes(run, model, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    cells("""
+        net.safetensors | no file to write. Pass --c FILE or --onnx FILE or --torch FILE.
+        net.safetensors --onnx net.onnx --name a | --name is the name in a C file. Pass --c
+        net.safetensors --c my-net.c | --name must be a C identifier, such as digits, got 'my-net'.
+          By default it is the name of the file; pass --name digits, for example.
+        net.safetensors --c net.safetensors | net.safetensors: --c would overwrite the model. Choose
+          another name.
+        net.safetensors --onnx ./net.safetensors | --onnx would overwrite the model.
+        net.safetensors --onnx net.onnx | needs the package onnx. Run: pip install "fastnn-mlp[onnx]"
+        net.safetensors --c missing/net.c | missing: no such folder. Create it first, or choose
+          another --c.
+        missing.safetensors --c a.c | missing.safetensors: No such file or directory. The models in
+          this folder are
+        table.csv --c a.c | table.csv:
+    """),
+)
+def test_mistakes(export, model, tmp_path, monkeypatch, arguments, message):
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     before = (tmp_path / model).read_bytes()
     monkeypatch.setitem(sys.modules, "onnx", None)
-    for arguments, message in {
-        (model,): "no file to write. Pass --c FILE or --onnx FILE or --torch FILE.",
-        (model, "--onnx", "net.onnx", "--name", "a"): "--name is the name in a C file. Pass --c",
-        (
-            model,
-            "--c",
-            "my-net.c",
-        ): "--name must be a C identifier, such as digits, got 'my-net'. By "
-        "default it is the name of the file; pass --name digits, for example.",
-        (model, "--c", model): f"{model}: --c would overwrite the model. Choose another name.",
-        (model, "--onnx", f"./{model}"): "--onnx would overwrite the model.",
-        (
-            model,
-            "--onnx",
-            "net.onnx",
-        ): 'needs the package onnx. Run: pip install "fastnn-mlp[onnx]"',
-        (
-            model,
-            "--c",
-            "missing/net.c",
-        ): "missing: no such folder. Create it first, or choose another --c.",
-        (
-            "missing.safetensors",
-            "--c",
-            "a.c",
-        ): "missing.safetensors: No such file or directory. The models in this folder are",
-        ("table.csv", "--c", "a.c"): "table.csv: ",
-    }.items():
-        code, out, errors = run(*arguments)
-        assert (code, out) == (2, "") and errors.startswith("fastnn export: ")
-        assert message in errors and errors.count("\n") == 1
+    code, out, errors = export(*arguments.split())
+    assert (code, out) == (2, "") and errors.startswith("fastnn export: ")
+    assert message in errors and errors.count("\n") == 1
     assert (tmp_path / model).read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == [model, "table.csv"]

@@ -1,42 +1,36 @@
-"""fastnn info: this installation, and what a model file contains."""
+"""fastnn info: this installation, what train would make of a table, and what a model file contains."""
 
+import copy
+import io
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from cli_cases import FAST, cells, write_csv
+from cli_models import SMALL, pa, pq, report_of, write_people
+from training_records import class_record, number_record, training_setup
 
 import fastnn
-from fastnn import kernels
-
-pytest.importorskip("pyarrow", reason="the extra cli is not installed")
-pytest.importorskip("sklearn", reason="the extra cli is not installed")
-
-from cli_cases import write_people
-from cli_models import SMALL, call, models_folder, unchanged_folder
-
-from fastnn import TabularRegressor
+from fastnn import TabularRegressor, kernels
+from fastnn.cli import record as records
+from fastnn.cli.record import TrainingRecord, TrainingSetup
+from fastnn.files import ModelFileError
 from fastnn.tables import read
-from fastnn.tabular import stored_model
+from fastnn.tabular import baselines, stored_model
 from fastnn.tabular.checkpoint import FitCheckpoint
 
-models = pytest.fixture(models_folder, scope="module")
-
-
-@pytest.fixture
-def run(capsys, monkeypatch, models):
-    """run(*arguments) -> (exit code, standard output, standard error), in a folder with models."""
-    monkeypatch.chdir(models)
-    with unchanged_folder():
-        yield lambda *arguments: call(capsys, *arguments)
+RECORDS = {"n": number_record, "b": class_record}
+TRAIN = ("train", "people.csv", "--out", "m.safetensors", "--folds", "2", "--hidden", "8")
 
 
 def trained(run, *arguments):
     """Train a model with the command line. Return what train printed."""
     write_people()
-    small = ["--hidden", "8", "--folds", "2", "--time-limit", "1000"]
-    code, out, errors = run("train", "people.csv", *arguments, *small, "--out", "m.safetensors")
+    code, out, errors = run(*TRAIN, "--time-limit", "1000", *arguments)
     assert code == 0, errors
     return out
 
@@ -50,6 +44,141 @@ def test_the_installation(run):
     assert re.search(r"^pyarrow: \d", out, re.M)
     report = json.loads(run("info", "--json")[1])
     assert report["chosen"] == kernels.CHOSEN and report["extras"]["pyarrow"]
+
+
+# ---- tables ----
+
+
+def lines_of(run, *arguments):
+    code, out, errors = run("info", *arguments)
+    assert code == 0, errors
+    return out.splitlines(), errors
+
+
+def test_a_table_without_a_target(run):
+    write_people()
+    lines, errors = lines_of(run, "people.csv")
+    assert errors == "" and max(map(len, lines)) <= 80
+    assert lines[0] == "people.csv: 300 rows, 7 columns"
+    for line in (
+        r"column +kind +missing +distinct +values",
+        r"id +- +0 % +300  such as c0",
+        r"age +number +5.0 % +62  18 to 79, median \d+",
+        r"city +category +3.3 % +3  \w+ \d+ %, \w+ \d+ %, \w+ \d+ %",
+        r"planet +- +0 % +1  such as Earth",
+        r"left out    id: almost all texts are different",
+        r"left out    planet: all values are equal",
+        r"  fastnn train people.csv --target COL --out model.safetensors",
+    ):
+        assert any(re.fullmatch(line, each) for each in lines), line
+    assert not any("baseline" in line for line in lines)
+
+
+def test_info_says_what_train_does(run):
+    """The kinds, what is left out, the warnings and the baseline are those of train."""
+    write_people()
+    with open("people.csv", "a", encoding="utf-8") as file:
+        file.write("c300,30,Rom,Earth,,1,\n")
+    for target in ("buys", "income"):
+        code, out, _ = run("info", "people.csv", "--target", target, "--json")
+        info = json.loads(out)
+        assert code == 0 and info["rows"] == 301 and info["target"]["rows_without"] == 1
+        assert info["train"].endswith("--skip-missing-target")
+        arguments = ["--out", "m", "--skip-missing-target", "--json", *FAST]
+        train = json.loads(run("train", "people.csv", "--target", target, *arguments)[1])
+        kinds = {c["column"]: c["kind"] for c in info["columns"] if c["kind"] is not None}
+        assert kinds == train["kinds"] and info["left_out"] == train["left_out"]
+        assert info["data_checks"] == train["data_checks"]
+        assert info["target"]["task"] == train["task"]
+        for name, value in info["target"]["baseline"].items():
+            assert value == pytest.approx(train["scores"]["baseline"][name], rel=0.15)
+
+
+def test_targets(run):
+    write_people()
+    lines, _ = lines_of(run, "people.csv", "--target", "income")
+    text = "\n".join(lines)
+    assert re.search(
+        r"^target      income: a number, [\d,]+ to [\d,]+, median .*, mean ", text, re.M
+    )
+    assert re.search(r"^baseline    RMSE [\d,.]+ of the mean, mean absolute error ", text, re.M)
+    assert "fastnn train people.csv --target income --out income.safetensors" in text
+    lines, _ = lines_of(run, "people.csv", "--target", "buys")
+    classes = r"target      buys: two classes: \w+ \d+ %, \w+ \d+ %"
+    assert any(re.fullmatch(classes, line) for line in lines)
+    code, _, errors = run("info", "people.csv", "--target", "byus")
+    assert code == 2 and "has no column 'byus'. Did you mean 'buys'?" in errors
+
+
+@pytest.mark.parametrize("width", [30, 40, 71, 80, 200])
+def test_the_width_of_the_terminal(run, monkeypatch, width):
+    question = "A question with many words? / " + "answer" * 9
+    write_csv("t.csv", **{question: range(30)}, y=[0, 1] * 15)
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines, _ = lines_of(run, "t.csv", "--target", "y")
+    longest = max(len(line) for line in lines if "fastnn" not in line and ".saf" not in line)
+    assert longest <= min(width, 80)
+
+
+def test_options_and_notes_of_reading(run):
+    Path("t.csv").write_text("# x\na;a ;b\n1,5;2\n-9;3;x\n" + "4,5;3;y\n" * 20)
+    _, errors = lines_of(run, "t.csv", "--comment", "#", "--na", "-9")
+    notes = errors.splitlines()
+    for text in "blanks around 1", "1 column has the name", "decimal comma", "line 3: has 2 values":
+        assert any(text in note for note in notes)
+    report = json.loads(run("info", "t.csv", "--comment", "#", "--na", "-9", "--json")[1])
+    assert report["train"].endswith("--comment '#' --na -9")
+    assert [f"note: {note}" for note in report["notes"]] == notes
+    assert [c["column"] for c in report["columns"]] == ["a", "a.1", "b"]
+
+
+def test_columns_of_lists_are_told(run):
+    Path("t.json").write_text(json.dumps([{"a": i, "b": ["x"] * (i % 3)} for i in range(30)]))
+    lines, _ = lines_of(run, "t.json")
+    assert any(line.startswith("left out    b: ") for line in lines)
+
+
+def test_a_table_that_does_not_fit_in_memory(run, monkeypatch):
+    rng = np.random.default_rng(0)
+    for g in "ab":
+        Path(f"d/g={g}").mkdir(parents=True)
+        x = rng.normal(size=2000)
+        pq.write_table(pa.table({"x": x, "y": (x > 0).tolist()}), f"d/g={g}/p.parquet")
+    monkeypatch.setattr("fastnn.tabular.large.large_table.fits_in_memory", lambda *arguments: False)
+    monkeypatch.setattr("fastnn.tabular.large.large_table.default_window", lambda n: 500)
+    for more in ([], ["--target", "y"]):
+        report = json.loads(run("info", "d", "--json", *more)[1])
+        assert report["rows"] == 4000 and 300 < report["rows_looked_at"] <= 500
+        assert report["columns"][-1]["column"] == "g" and report["columns"][-1]["distinct"] == 2
+    lines, _ = lines_of(run, "d")
+    assert re.fullmatch(r"\d+ of them were looked at\.", lines[1])
+
+
+def test_hostile_names_and_values(run):
+    write_csv("t.csv", **{"a\x1b[31m": ["\x1b]0;x\x07", "y"] * 20, "b\nc": range(40)})
+    code, out, errors = run("info", "t.csv")
+    assert code == 0 and "\x1b" not in out + errors
+
+
+def test_standard_input_and_samples(run, monkeypatch):
+    assert lines_of(run, "wine", "--target", "cultivar")[0][0] == "wine: 178 rows, 14 columns"
+    buffer = io.BytesIO(b"a,b\n1,2\n2,3\n")
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=buffer, isatty=lambda: False))
+    assert lines_of(run, "-")[0][0] == "standard input: 2 rows, 2 columns"
+
+
+def test_a_model_has_its_target(run):
+    write_people()
+    assert run("train", "people.csv", "--target", "buys", "--out", "m.safetensors", *FAST)[0] == 0
+    code, _, errors = run("info", "m.safetensors", "--target", "buys")
+    assert code == 2 and "m.safetensors: is a model, which has its target." in errors
+
+
+def test_a_table_that_train_cannot_use(run):
+    write_csv("t.csv", a=["x"] * 30, b=[5] * 30)
+    lines, errors = lines_of(run, "t.csv")
+    assert errors.startswith("note: no column besides the target can be used (")
+    assert any(re.fullmatch(r"a +- +0 % +1  such as x", line) for line in lines)
 
 
 # ---- models ----
@@ -86,7 +215,7 @@ def test_the_scores_are_those_that_train_printed(run):
     assert "target      income: a number\n" in out
 
 
-def test_json(run):
+def test_the_json_of_a_model(run):
     trained(run, "--target", "buys", "--drop", "group,income", "--threshold", "0.3")
     report = json.loads(run("info", "m.safetensors", "--json")[1])
     model = fastnn.load("m.safetensors")
@@ -114,7 +243,7 @@ def test_a_model_that_was_trained_in_python(run):
     assert json.loads(run("info", "m.safetensors", "--json")[1])["training"] is None
 
 
-def test_a_model_that_was_interrupted(run, monkeypatch):
+def test_a_model_that_was_interrupted(run, models, monkeypatch):
     model = stored_model.load("b.safetensors")
     model.n_folds_remaining_ = 3
     model.model_ = replace(model.model_, checkpoint=FitCheckpoint([0, 1], 5, 1.0, {}))
@@ -124,7 +253,7 @@ def test_a_model_that_was_interrupted(run, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:y holds only the class")
-def test_a_model_of_one_class(run):
+def test_a_model_of_one_class(run, models):
     table = read("table.csv").select(["a"])
     fastnn.TabularClassifier(**SMALL).fit(table, ["x"] * 120).save("m.safetensors")
     code, out, _ = run("info", "m.safetensors")
@@ -132,7 +261,7 @@ def test_a_model_of_one_class(run):
 
 
 @pytest.mark.parametrize("record", ['{"fastnn": 1}', '{"scores": []}', "[", "3"])
-def test_a_damaged_record_is_no_crash(run, record):
+def test_a_damaged_record_is_no_crash(run, models, record):
     model = fastnn.load("b.safetensors")
     model.metadata_ = {"training": record}
     model.save("m.safetensors")
@@ -144,26 +273,175 @@ def test_a_damaged_record_is_no_crash(run, record):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [
-        (
-            "no.safetensors",
-            "no.safetensors: No such file or directory. The models in this folder ar",
-        ),
-        (
-            "b.safetensor",
-            "b.safetensor: No such file or directory. Did you mean b.safetensors?",
-        ),
-        (
-            "table.txt",
-            "table.txt: No such file or directory. Did you mean table.csv?",
-        ),
-        ("short.safetensors", "short.safetensors: not a fastnn model, or damaged ("),
-        ("net.safetensors", "net.safetensors: holds a network without the columns of a table"),
-    ],
+    cells("""
+        no.safetensors | No such file or directory. The models in this folder ar
+        b.safetensor | No such file or directory. Did you mean b.safetensors?
+        table.txt | No such file or directory. Did you mean table.csv?
+        short.safetensors | not a fastnn model, or damaged (
+        net.safetensors | holds a network without the columns of a table
+    """),
 )
-def test_other_files_are_one_line(run, name, message):
+def test_other_files_are_one_line(run, models, name, message):
     Path("short.safetensors").write_bytes(Path("b.safetensors").read_bytes()[:-9])
     fastnn.MLP([2, 1]).save("net.safetensors")
     code, out, errors = run("info", name)
     assert (code, out, errors.count("\n")) == (2, "", 1)
-    assert errors.startswith(f"fastnn info: {message}")
+    assert errors.startswith(f"fastnn info: {name}: {message}")
+
+
+# ---- records of trainings ----
+
+
+@pytest.mark.parametrize("make", RECORDS.values())
+def test_json_holds_the_record(make):
+    content = json.loads(json.dumps(make().to_json()))
+    found = TrainingRecord.from_json(content | {"of a later version": 1})
+    assert found == make()
+    assert json.dumps(found.to_json()) == json.dumps(content)
+
+
+def test_the_json_is_flat():
+    content = class_record().to_json()
+    assert "model" not in content and content["folds"] == 2
+    assert list(content)[-1] == "last_block" and content["last_block"] is None
+    names = ["metric", "rows", "accuracy", "balanced_accuracy", "log_loss", "auc", "f1", "wrong"]
+    assert [*content["scores"]] == [*names, "classes", "confusion", "baseline", "cost"]
+    numbers = number_record().to_json()
+    assert [*numbers["scores"]][:3] == ["metric", "rows", "rmse"]
+    assert "wrong" not in numbers["scores"]
+    issue = {"kind": "id", "column": "id", "text": "'id' numbers the rows."}
+    assert numbers["data_checks"] == [issue]
+
+
+def test_older_records_lack_some_values():
+    content = number_record().to_json()
+    later = ["created", "time", "group", "weight", "tuning", "baselines", "score_errors"]
+    for name in [*later, "last_block", "split", "oof_score", "score_drops", "drop_name"]:
+        del content[name]
+    record = TrainingRecord.from_json(content)
+    assert (record.time, record.model.score_drops, record.score_errors) == (None, None, {})
+
+
+def test_a_setup_does_not_read_the_results():
+    content = number_record().to_json() | {"scores": "damaged"}
+    assert TrainingSetup.from_json(content) == training_setup(test_rows=20, time="day", weight="w")
+    with pytest.raises(ModelFileError, match="scores"):
+        TrainingRecord.from_json(content)
+
+
+def places(value, path=()):
+    """Yield the path of each value in a JSON value."""
+    items = enumerate(value) if isinstance(value, list) else value.items()
+    for key, item in items:
+        yield (*path, key)
+        if isinstance(item, (list, dict)):
+            yield from places(item, (*path, key))
+
+
+def damaged(content):
+    """Yield copies of a JSON object that each lack a value, or have another in its place."""
+    for *path, last in places(content):
+        for value in (..., None, "x", -1, 10**400, float("nan"), [1], {"x": 1}):
+            other = copy.deepcopy(content)
+            part = other
+            for key in path:
+                part = part[key]
+            if value is ...:
+                del part[last]
+            else:
+                part[last] = value
+            yield other
+
+
+@pytest.mark.parametrize("target", RECORDS)
+def test_any_damage_is_found_or_does_no_harm(target, run, models, monkeypatch):
+    """Nothing in a record makes a command fail."""
+    model, path = stored_model.load(f"{target}.safetensors"), f"{target}.safetensors"
+    monkeypatch.setattr("fastnn.cli.info.load_model", lambda path: model)
+    n_found = n_harmless = 0
+    for content in damaged(RECORDS[target]().to_json()):
+        model.metadata_ = {records.KEY: json.dumps(content)}
+        code, out, errors = run("info", path)
+        assert (code, errors) == (0, ""), content
+        is_damaged = "the record is damaged" in out
+        code, _, errors = run("info", path, "--card")
+        assert (code, errors.count("\n")) == ((2, 1) if is_damaged else (0, 0)), content
+        n_found, n_harmless = n_found + is_damaged, n_harmless + (not is_damaged)
+    assert n_found > 300 and n_harmless > 20
+
+
+def test_options_of_a_damaged_setup_are_not_used(run, models, monkeypatch):
+    content = training_setup(reading={"decimal": ","}).to_json()
+    model = stored_model.load("n.safetensors")
+    model.metadata_ = {records.KEY: json.dumps(content)}
+    assert records.read_setup(model).reading == {"decimal": ","}
+    for reading in ({"decimal": 5}, {"na": "x"}, {"na": [1]}, {"header": 0}, 1):
+        model.metadata_ = {records.KEY: json.dumps(content | {"reading": reading})}
+        assert records.read_setup(model) is None
+
+
+def test_a_record_has_few_notes_of_a_wide_table():
+    record = number_record(notes=[f"column {i}" for i in range(3000)])
+    notes = json.loads(record.to_metadata()[records.KEY])["notes"]
+    assert len(notes) == 101 and notes[0] == "column 0"
+    assert notes[-1] == "2,900 more notes, which were printed"
+
+
+# ---- the card ----
+
+
+@pytest.fixture
+def table(run, quick_recipe):
+    quick_recipe(3)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=240)
+    write_csv("t.csv", x=x, y=np.where(x + rng.normal(0, 0.3, 240) > 0, "p", "q"))
+    return "t.csv", "--target", "y", "--out", "m.safetensors"
+
+
+def test_a_card(run, table, monkeypatch):
+    monkeypatch.setattr(baselines, "BASELINES", {"linear": baselines.Linear})
+    report = report_of(run, *table, "--folds", "2", "--baselines", "--test-size", "0.2")
+    code, out, _ = run("info", "m.safetensors", "--card", "card.md")
+    text = Path("card.md").read_text(encoding="utf-8")
+    assert (code, out) == (0, "Saved card.md.\n")
+    assert text.startswith("# Model card: m.safetensors\n\nPredicts `y`, two classes (p, q)")
+    for heading in ("Scores", "Baselines", "Limits", "Columns", "How it was trained"):
+        assert f"\n## {heading}\n" in text
+    assert "linear" in text and report["created"] in text
+    code, out, _ = run("info", "m.safetensors", "--card")
+    assert (code, out) == (0, text)
+    run("info", "m.safetensors", "--card", "card.json")
+    card = json.loads(Path("card.json").read_text(encoding="utf-8"))
+    assert card["target"]["name"] == "y" and card["baselines"] == report["baselines"]
+    assert {c["name"] for c in card["columns"]} == set(report["kinds"])
+    found = {s["name"]: s for s in card["scores"]}["log_loss"]
+    assert found["value"] == report["scores"]["log_loss"] and 0 < found["error"] < 1
+    assert found["test"] == report["test_scores"]["log_loss"]
+
+
+def test_texts_of_a_table_are_not_markup_in_a_card(run, table):
+    x = np.arange(80.0)
+    write_csv("t.csv", **{"a|b<b>": x, "y": np.where(x > 40, "*p*", "[q](z)")})
+    report_of(run, *table, "--folds", "1")
+    run("info", "m.safetensors", "--card", "card.md")
+    text = Path("card.md").read_text(encoding="utf-8")
+    assert "a\\|b\\<b\\>" in text and "\\*p\\*" in text and "\\[q\\](z)" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    cells("""
+        m.safetensors --card card.txt | --card must end in .md or .json
+        t.csv --card card.md | --card is for a model file
+        --card card.md | --card is for a model file
+        m.safetensors --card no/card.md | no: no such folder
+        plain.safetensors --card card.md | has no record of its training
+    """),
+)
+def test_what_has_no_card(run, table, arguments, message):
+    report_of(run, *table, "--folds", "1")
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    TabularRegressor(1, hidden_layer_sizes=2).fit(X, X[:, 0]).save("plain.safetensors")
+    code, _, err = run("info", *arguments.split())
+    assert code == 2 and message in err

@@ -8,27 +8,23 @@ from pathlib import Path
 import numpy as np
 import processes
 import pytest
+from cli_models import pa, pq
 
-pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
-pytest.importorskip("sklearn", reason="the extra cli is not installed")
-import pyarrow.parquet as pq  # noqa: E402
-from cli_models import call, models_folder, unchanged_folder  # noqa: E402
-
-from fastnn.cli import model_rows  # noqa: E402
-from fastnn.tables import arrow_files, read, source, text_files  # noqa: E402
+from fastnn.cli import model_rows
+from fastnn.tables import arrow_files, read, source, text_files
 
 B, C, N = "b.safetensors", "c.safetensors", "n.safetensors"
-models = pytest.fixture(models_folder, scope="module")
+
+
+@pytest.fixture(autouse=True)
+def small_parts(models, monkeypatch):
+    """Parts have 50 rows."""
+    monkeypatch.setattr(model_rows, "BLOCK", 50)
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, models):
-    """run(*arguments) -> (exit code, standard output, standard error), in a folder with models and
-    tables. Parts have 50 rows."""
-    monkeypatch.chdir(models)
-    monkeypatch.setattr(model_rows, "BLOCK", 50)
-    with unchanged_folder():
-        yield lambda *arguments: call(capsys, "predict", *arguments)
+def predict(run):
+    return lambda *arguments: run("predict", *arguments)
 
 
 def table(**columns):
@@ -39,11 +35,11 @@ def table(**columns):
     return rows
 
 
-def in_memory(run, monkeypatch, *arguments):
+def in_memory(predict, monkeypatch, *arguments):
     """The output for a Parquet file that is read as a whole."""
     with monkeypatch.context() as patched:
         patched.setattr(source, "holds_parquet", lambda path: False)
-        return run(*arguments)
+        return predict(*arguments)
 
 
 # Texts of 120 rows that are all numbers, or not, and that need quotes in one part only.
@@ -59,76 +55,71 @@ TEXTS = dict(
 
 @pytest.mark.parametrize("model", [B, C, N])
 @pytest.mark.parametrize("out", [None, "o.csv", "o.tsv", "o.csv.gz", "o.parquet"])
-def test_the_output_is_that_of_the_table_in_memory(run, monkeypatch, model, out):
+def test_the_output_is_that_of_the_table_in_memory(predict, monkeypatch, model, out):
     pq.write_table(table(**TEXTS), "t.parquet", row_group_size=33)
     options = ("t.parquet", "--keep", "all", *(("--out", out) if out else ()))
-    whole = in_memory(run, monkeypatch, model, *options)
+    whole = in_memory(predict, monkeypatch, model, *options)
     expected = Path(out).read_bytes() if out else None
     assert whole[0] == 0
-    assert run(model, *options) == whole
+    assert predict(model, *options) == whole
     assert out is None or Path(out).read_bytes() == expected
 
 
 @pytest.mark.parametrize("column", TEXTS)
-def test_all_parts_decide_whether_texts_are_numbers(run, monkeypatch, column):
+def test_all_parts_decide_whether_texts_are_numbers(predict, monkeypatch, column):
     """Of a target, whose values are read as numbers if all are."""
     rows = table().drop_columns("n").append_column("n", pa.array(TEXTS[column]))
     pq.write_table(rows, "t.parquet")
     arguments = (N, "t.parquet", "--keep", "n", "--json")
-    whole = in_memory(run, monkeypatch, *arguments)
+    whole = in_memory(predict, monkeypatch, *arguments)
     assert whole[0] == 0
-    assert run(*arguments) == whole
+    assert predict(*arguments) == whole
 
 
-def test_scores_are_those_of_all_parts(run, monkeypatch):
+def test_scores_are_those_of_all_parts(predict, monkeypatch):
     pq.write_table(table(), "t.parquet")
     for model in (B, C, N):
-        result = run(model, "t.parquet", "--json")
-        assert result == in_memory(run, monkeypatch, model, "t.parquet", "--json")
+        result = predict(model, "t.parquet", "--json")
+        assert result == in_memory(predict, monkeypatch, model, "t.parquet", "--json")
         assert json.loads(result[1])["scores"]["rows"] == 120
 
 
-def test_a_folder(run):
+def test_a_folder(predict):
     os.mkdir("rows")
     pq.write_table(table().slice(0, 70), "rows/0.parquet")
     pq.write_table(table().slice(70), "rows/1.parquet")
     pq.write_table(table(), "t.parquet")
-    try:
-        folder, file = (run(N, path, "--keep", "id,n", "--json") for path in ("rows", "t.parquet"))
-        assert folder[1].replace('"rows",', '"t.parquet",', 1) == file[1]
-        code, _, errors = run(N, "rows", "--out", "rows/1.parquet")
-        assert code == 2 and "--out would overwrite an input file" in errors
-        bad = table().slice(70).set_column(1, "a", pa.array([""] * 20 + ["one"] + [""] * 29))
-        other = table().slice(0, 70).set_column(1, "a", pa.array(["1"] * 70))
-        pq.write_table(other, "rows/0.parquet")
-        pq.write_table(bad, "rows/1.parquet")
-        code, out, errors = run(B, "rows")
-        assert (code, out) == (2, "")
-        assert "rows/1.parquet: column 'a' holds 'one' in row 21, which is not a number" in errors
-    finally:
-        for name in os.listdir("rows"):
-            os.unlink(f"rows/{name}")
-        os.rmdir("rows")
+    folder, file = (predict(N, path, "--keep", "id,n", "--json") for path in ("rows", "t.parquet"))
+    assert folder[1].replace('"rows",', '"t.parquet",', 1) == file[1]
+    code, _, errors = predict(N, "rows", "--out", "rows/1.parquet")
+    assert code == 2 and "--out would overwrite an input file" in errors
+    bad = table().slice(70).set_column(1, "a", pa.array([""] * 20 + ["one"] + [""] * 29))
+    other = table().slice(0, 70).set_column(1, "a", pa.array(["1"] * 70))
+    pq.write_table(other, "rows/0.parquet")
+    pq.write_table(bad, "rows/1.parquet")
+    code, out, errors = predict(B, "rows")
+    assert (code, out) == (2, "")
+    assert "rows/1.parquet: column 'a' holds 'one' in row 21, which is not a number" in errors
 
 
-def test_unknown_categories_of_all_parts_are_counted(run):
+def test_unknown_categories_of_all_parts_are_counted(predict):
     city = ["Rom"] * 120
     city[3] = city[60] = "Paris"
     city[119] = "Oslo"
     pq.write_table(table().set_column(2, "city", pa.array(city)), "t.parquet")
-    errors = run(B, "t.parquet")[2]
+    errors = predict(B, "t.parquet")[2]
     assert "column 'city': 3 rows with an unknown category, such as 'Paris'," in errors
     assert errors.count("unknown category") == 1
 
 
-def test_an_error_in_the_last_part_changes_no_file(run, monkeypatch):
+def test_an_error_in_the_last_part_changes_no_file(predict, monkeypatch):
     a = table()["a"].to_pylist()
     a[110] = np.inf
     pq.write_table(table().set_column(1, "a", pa.array(a)), "t.parquet")
     Path("o.csv").write_text("old", encoding="utf-8")
     before = sorted(os.listdir())
     for out in ([], ["--out", "o.csv"]):
-        code, printed, errors = run(B, "t.parquet", *out)
+        code, printed, errors = predict(B, "t.parquet", *out)
         assert (code, printed) == (2, "")
         assert "t.parquet: column 'a' is infinite in row 111." in errors
     write, calls = text_files.to_csv, []
@@ -141,35 +132,33 @@ def test_an_error_in_the_last_part_changes_no_file(run, monkeypatch):
 
     pq.write_table(table(), "t.parquet")
     monkeypatch.setattr(text_files, "to_csv", fail_in_the_second_part)
-    code, printed, errors = run(B, "t.parquet", "--out", "o.csv")
+    code, printed, errors = predict(B, "t.parquet", "--out", "o.csv")
     assert (code, printed) == (2, "") and "o.csv: cannot be written: No space" in errors
     assert len(calls[1]) == len(before) + 1  # the first part is in a temporary file
     assert Path("o.csv").read_text(encoding="utf-8") == "old"
     assert sorted(os.listdir()) == before
 
 
-def test_options_that_do_not_fit(run):
+def test_options_that_do_not_fit(predict):
     pq.write_table(table(), "t.parquet")
-    assert "is not an Excel or OpenDocument file" in run(B, "t.parquet", "--sheet", "1")[2]
+    assert "is not an Excel or OpenDocument file" in predict(B, "t.parquet", "--sheet", "1")[2]
     pq.write_table(table().rename_columns(["id", "a", "a", "b", "c", "n"]), "t.parquet")
-    assert (
-        "t.parquet: 1 column has the name of another one. A number was added"
-        in run(B, "t.parquet")[2]
-    )
+    note = "t.parquet: 1 column has the name of another one. A number was added"
+    assert note in predict(B, "t.parquet")[2]
 
 
-def test_values_that_mean_missing(run, monkeypatch):
+def test_values_that_mean_missing(predict, monkeypatch):
     pq.write_table(table(m=["-9"] * 60 + ["x"] * 60), "t.parquet")
     arguments = (B, "t.parquet", "--na", "-9", "--keep", "m")
-    result = run(*arguments)
+    result = predict(*arguments)
     assert result[1].splitlines()[1].startswith(",")
-    assert result == in_memory(run, monkeypatch, *arguments)
+    assert result == in_memory(predict, monkeypatch, *arguments)
 
 
-def test_row_groups_of_the_output(run, monkeypatch):
+def test_row_groups_of_the_output(predict, monkeypatch):
     pq.write_table(table(), "t.parquet")
     monkeypatch.setattr(arrow_files, "GROUP_ROWS", 100)
-    assert run(B, "t.parquet", "--out", "o.parquet")[0] == 0
+    assert predict(B, "t.parquet", "--out", "o.parquet")[0] == 0
     metadata = pq.ParquetFile("o.parquet").metadata
     assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [100, 20]
 
@@ -207,7 +196,7 @@ def write_large(path, n_groups, n):
 @pytest.mark.parametrize(
     "out", ["o.csv", pytest.param("o.parquet", marks=pytest.mark.slow("the output in o.csv"))]
 )
-def test_a_table_larger_than_the_memory_of_its_predictions(run, out):
+def test_a_table_larger_than_the_memory_of_its_predictions(predict, out):
     write_large("small.parquet", 1, 10)
     write_large("t.parquet", N_GROUPS, GROUP)
     size = os.path.getsize("t.parquet") / 2**20

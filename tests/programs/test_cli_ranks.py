@@ -1,42 +1,23 @@
-"""fastnn train on the ranks of an MPI job: one output, and the model of one process.
+"""fastnn train on the ranks of an MPI job: one output, and the model of one process."""
 
-The wheel `mpich` brings mpiexec. Without it, and without mpi4py, the slow tests are skipped.
-"""
-
-import importlib.util
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import time
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
-
-import pytest
-
-pytest.importorskip("pyarrow", reason="the extra cli is not installed")
-pytest.importorskip("sklearn", reason="the extra cli is not installed")
 
 import numpy as np
-from cli_cases import FAST, write_csv, write_people
-from processes import environment
+import pytest
+from cli_cases import FAST, write_csv
+from cli_models import write_people
+from mpi_jobs import end_of, ranks_of, start, with_mpi
+from processes import wait_for
 
 import fastnn
 from fastnn.distributed import mpi_ranks
 
-MPIEXEC = shutil.which(
-    "mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-)
-with_mpi = pytest.mark.skipif(
-    MPIEXEC is None or importlib.util.find_spec("mpi4py") is None,
-    reason="needs mpiexec and mpi4py: pip install mpich mpi4py",
-)
-SECONDS = 100
-JOB = "FASTNN_TEST_JOB"  # a variable by which processes of a job are found
 PEOPLE = ("people.csv", "--target", "income", "--seed", "1")
 
 
@@ -102,52 +83,41 @@ def test_one_process_does_not_import_mpi4py():
 # ---- with mpiexec ----
 
 
-def start(n, *arguments, program=("-m", "fastnn")):
-    command = [MPIEXEC, "-n", str(n), sys.executable, *program, *arguments]
-    name, pipe = uuid.uuid4().hex, subprocess.PIPE
-    job: Any = subprocess.Popen(
-        command, env=environment(**{JOB: name}), stdout=pipe, stderr=pipe, text=True
-    )
-    job.name = name
-    return job
-
-
-def ranks_of(job):
-    """Return {rank: process number} of the processes of a job that run."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:  # it has ended, or is another user's
-            continue
-        if f"{JOB}={job.name}".encode() in variables:
-            found |= {
-                int(each[9:]): int(folder.name)
-                for each in variables
-                if each.startswith(b"PMI_RANK=")
-            }
-    return found
-
-
-def wait_for(condition):
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+TRAIN = ("-m", "fastnn", "train")
+# Networks that train without end, or a program that waits when two folds are done.
+ENDLESS = """
+import sys
+from fastnn.cli import main, progress
+from fastnn.tabular.fitting import recipe
+recipe.n_epochs = lambda *args: 10**9
+progress.LOG_SECONDS = 0.0
+sys.exit(main(sys.argv[1:]))
+"""
+WAITS = """
+import signal, sys
+from fastnn.cli import main
+from fastnn.tabular.fitting.out_of_fold import OutOfFold
+update = OutOfFold.update
+def wait(self):
+    update(self)
+    if len(self.done) > 1:
+        signal.pause()
+OutOfFold.update = wait
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 @with_mpi
 @pytest.mark.slow("threads in place of ranks")
 def test_mpiexec(people, run):
-    job = start(3, "train", *PEOPLE, "--out", "shared", *FAST)
-    printed, errors = job.communicate(timeout=SECONDS)
-    assert job.returncode == 0, errors
+    code, printed, errors = end_of(start(3, *TRAIN, *PEOPLE, "--out", "shared", *FAST))
+    assert code == 0, errors
     assert printed.count("Saved shared") == printed.count("people.csv: 300 rows") == 1
     assert run("train", *PEOPLE, "--out", "alone", *FAST)[0] == 0
     assert content("shared") == content("alone")
-    job = start(2, "train", "people.csv", "--target", "nothing", "--out", "m")
-    printed, errors = job.communicate(timeout=SECONDS)
-    assert job.returncode == 2 and not printed
+    wrong = "people.csv", "--target", "nothing", "--out", "m"
+    code, printed, errors = end_of(start(2, *TRAIN, *wrong))
+    assert code == 2 and not printed
     assert errors.count("nothing") == 1 and "Traceback" not in errors
 
 
@@ -156,15 +126,12 @@ def test_mpiexec(people, run):
 @pytest.mark.parametrize("rank", [0, 2])
 def test_a_killed_rank_ends_the_job(rank, run):
     write_csv("t.csv", x=np.arange(1500.0), y=np.sin(np.arange(1500.0)))
-    job = start(3, "train", "t.csv", "--target", "y", "--out", "m")
+    job = start(3, "-c", ENDLESS, "train", "t.csv", "--target", "y", "--out", "m")
     wait_for(lambda: "fold" in job.stderr.readline())  # it trains
     ranks = ranks_of(job)
     assert sorted(ranks) == [0, 1, 2]
     os.kill(ranks[rank], signal.SIGKILL)
-    began = time.monotonic()
-    job.communicate(timeout=SECONDS)
-    assert job.returncode != 0 and time.monotonic() - began < 5 and not os.path.exists("m")
-    wait_for(lambda: not ranks_of(job))  # no orphan
+    assert end_of(job)[0] != 0 and not os.path.exists("m")
 
 
 @with_mpi
@@ -172,19 +139,16 @@ def test_a_killed_rank_ends_the_job(rank, run):
 def test_sigterm_keeps_the_folds_that_are_done(run):
     write_csv("t.csv", x=np.arange(400.0), y=np.sin(np.arange(400.0)))
     command = ("train", "t.csv", "--target", "y", "--out", "m", "--folds", "4")
-    job = start(2, *command)
+    job = start(2, "-c", WAITS, *command)
     wait_for(lambda: "fold 1/4" in job.stderr.readline())
     os.kill(ranks_of(job)[0], signal.SIGTERM)
-    _, errors = job.communicate(timeout=SECONDS)
-    assert job.returncode == 143 and "--resume" in errors
-    job = start(3, *command, "--resume", "--quiet")
-    assert job.communicate(timeout=SECONDS) == ("", "") and job.returncode == 0
+    code, _, errors = end_of(job)
+    assert code == 143 and "--resume" in errors
+    assert end_of(start(3, "-m", "fastnn", *command, "--resume", "--quiet")) == (0, "", "")
     assert run(*command[:5], "alone", *command[6:], "--quiet")[0] == 0
     resumed, alone = fastnn.load("m"), fastnn.load("alone")
-    for one, other in zip(resumed.model_.members, alone.model_.members, strict=True):
-        for nets, others in zip(one.networks, other.networks, strict=True):
-            for net, of_other in zip(nets, others, strict=True):
-                assert net.params.tobytes() == of_other.params.tobytes()
+    for net, other in zip(resumed.model_.networks(), alone.model_.networks(), strict=True):
+        assert net.params.tobytes() == other.params.tobytes()
 
 
 @with_mpi
@@ -197,7 +161,5 @@ def test_an_exception_ends_all_ranks():
         "    raise KeyError('of a test')\n"
         "mpi_ranks.run_on_rank_0(fail)"
     )
-    job = start(3, program=("-c", program))
-    _, errors = job.communicate(timeout=SECONDS)
-    assert job.returncode != 0 and "KeyError: 'of a test'" in errors
-    wait_for(lambda: not ranks_of(job))
+    code, _, errors = end_of(start(3, "-c", program))
+    assert code != 0 and "KeyError: 'of a test'" in errors

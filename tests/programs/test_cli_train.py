@@ -1,5 +1,7 @@
-"""fastnn train: from a table to a model file."""
+"""fastnn train: from a table to a model file; each mistake is a line that says what to do, before any
+work is done; and what the data checks suggest."""
 
+import builtins
 import io
 import json
 import os
@@ -8,15 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("pyarrow", reason="the extra cli is not installed")
-pytest.importorskip("sklearn", reason="the extra cli is not installed")
-
 from checks import assert_same_bits
-from cli_cases import FAST, report_of, write_csv, write_people
+from cli_cases import FAST, cells, write_csv
+from cli_models import report_of, write_people
 
 import fastnn
 from fastnn.cli import trained_models
+
+T = ("t.csv", "--target", "y", "--out", "m")
 
 
 @pytest.fixture(autouse=True)
@@ -38,9 +39,10 @@ def test_a_class_that_may_be_a_missing_value(run):
     write_csv("t.csv", x=range(40), banned=["boys", "none", "all", "Na"] * 10)
     errors = run("train", "t.csv", "--target", "banned", "--out", "m", "--quiet", *FAST)[2]
     assert (
-        "the target 'banned': none, Na are classes, in 20 rows. If they stand for missing values, "
-        "pass --na none --na Na --skip-missing-target.\n"
-    ) in errors
+        "the target 'banned': none, Na are classes, in 20 rows. If they stand for missing "
+        in errors
+    )
+    assert "values, pass --na none --na Na --skip-missing-target.\n" in errors
 
 
 def test_a_class_with_a_single_row(run):
@@ -124,61 +126,52 @@ def test_json_is_all_that_is_on_standard_output(run):
 
 
 def test_quiet_prints_nothing(run):
-    assert run("train", "people.csv", "--target", "buys", "--out", "m", "--quiet", *FAST) == (
-        0,
-        "",
-        "",
-    )
+    options = ("--target", "buys", "--out", "m", "--quiet", *FAST)
+    assert run("train", "people.csv", *options) == (0, "", "")
 
 
-def test_options_reach_the_estimator(run, monkeypatch):
+@pytest.fixture
+def seen(monkeypatch):
+    """What reaches the training, which stops at once: (model, rows, arguments) of each command."""
     seen = []
 
     def fit(model, rows, file, arguments):
-        seen.append((model.get_params(), rows.sample.column_names))
+        seen.append((model, rows, arguments))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(trained_models, "fit_estimator", fit)
-    assert run(
-        *["train", "people.csv", "--target", "buys", "--out", "m", "--folds", "3"],
-        *["--hidden", "8, 4", "--metric", "log_loss", "--class-weight", "balanced"],
-        *["--threshold", "0.2", "--time-limit", "9", "--seed", "4", "--threads", "2"],
-        *["--drop", "id", "--drop", "income,planet", "--category", "group", "--number", "age"],
-    )[0] == 130  # fmt: skip
-    parameters, names = seen[0]
+    return seen
+
+
+def test_options_reach_the_estimator(run, seen):
+    words = """train people.csv --target buys --out m --folds 3 --metric log_loss --threshold 0.2
+        --class-weight balanced --time-limit 9 --seed 4 --threads 2 --drop id --drop income,planet
+        --category group --number age"""
+    assert run(*words.split(), "--hidden", "8, 4")[0] == 130
+    parameters = seen[0][0].get_params()
     expected = dict(
         n_estimators=3, hidden_layer_sizes=(8, 4), metric="log_loss", class_weight="balanced",
         threshold=0.2, time_limit=9.0, random_state=4, drop=["id", "income", "planet"],
         categories=["group"], numbers=["age"], dates=None,
     )  # fmt: skip
     assert {name: parameters[name] for name in expected} == expected
-    assert parameters["n_threads"] in (1, 2) and "buys" in names
-    number = ["train", "people.csv", "--target", "income", "--out", "m"]
-    run(*number, "--loss", "huber", "--log-target")
-    parameters = seen[1][0]
+    assert parameters["n_threads"] in (1, 2) and "buys" in seen[0][1].sample.column_names
+    run(*"train people.csv --target income --out m --loss huber --log-target".split())
+    parameters = seen[1][0].get_params()
     assert (parameters["loss"], parameters["log_target"]) == ("huber", True)
     assert parameters["n_threads"] == -1 and parameters["n_estimators"] == 5
 
 
-def test_a_config_file_sets_options_and_the_command_line_wins(run, monkeypatch):
-    seen = []
-
-    def fit(model, rows, file, arguments):
-        seen.append((model, arguments))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(trained_models, "fit_estimator", fit)
+def test_a_config_file_sets_options_and_the_command_line_wins(run, seen):
     Path("c.toml").write_text(
         'data = "people.csv"\ntarget = "buys"\nout = "m"\nhidden = [8, 4]\ndrop = ["id", "group"]\n'
         "skip_missing_target = true\nseed = 3\nquiet = false\nna = [-1]\n"
     )
     run("train", "--config", "c.toml", "--seed", "5", "--drop", "income")
-    model, arguments = seen[0]
+    model, _, arguments = seen[0]
     assert model.hidden_layer_sizes == (8, 4) and model.random_state == 5
-    assert (
-        model.drop == ["income"] and arguments.skip_missing_target and arguments.table.na == ["-1"]
-    )
-    assert not arguments.quiet and arguments.data == "people.csv"
+    assert model.drop == ["income"] and arguments.table.na == ["-1"]
+    assert arguments.skip_missing_target and not arguments.quiet and arguments.data == "people.csv"
 
 
 def test_rows_of_the_test_are_not_trained_on(run):
@@ -195,10 +188,7 @@ def test_each_class_is_trained_on(run):
     y = ["a"] * 30 + ["b"] * 30 + ["c"]
     write_csv("t.csv", x=range(61), y=y)
     for seed in range(4):  # in some of them the row of c is drawn for the test
-        report = report_of(
-            run, "t.csv", "--target", "y", "--out", "m", "--test-size", "0.5", "--seed", str(seed),
-            *FAST,
-        )  # fmt: skip
+        report = report_of(run, *T, "--test-size", "0.5", "--seed", str(seed), *FAST)
         assert report["classes"] == ["a", "b", "c"]
         assert fastnn.load("m").classes_.tolist() == ["a", "b", "c"]
         assert report["test_scores"]["classes"][2]["rows"] == 0
@@ -216,10 +206,10 @@ def test_the_seed_decides_and_nothing_else(run):
 
 def test_rows_without_a_target_are_left_out_on_request(run):
     write_csv("t.csv", a=range(60), y=["", *range(1, 60)])
-    code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m", *FAST)
+    code, _, errors = run("train", *T, *FAST)
     assert code == 2 and "t.csv, line 2: the target 'y' is missing (in 1 row)." in errors
     options = ["--skip-missing-target", "--json", *FAST]
-    code, out, errors = run("train", "t.csv", "--target", "y", "--out", "m", *options)
+    code, out, errors = run("train", *T, *options)
     assert code == 0 and json.loads(out)["rows"] == 59
     assert "note: 1 row without a target left out\n" in errors
 
@@ -235,28 +225,33 @@ def test_standard_input(run, monkeypatch):
 def test_a_table_file_is_read_as_its_options_say(run):
     lines = "\n".join(f"{i};{i % 7},5;{i % 2}" for i in range(60))
     Path("t.txt").write_text("#comment\n" + lines, encoding="utf-16")
-    report = report_of(
-        run, "t.txt", "--target", "column_3", "--out", "m", "--no-header", "--sep", ";",
-        "--comment", "#", "--na", "3", "--decimal", ",", *FAST,
-    )  # fmt: skip
+    options = "--target column_3 --out m --no-header --sep ; --comment # --na 3 --decimal ,"
+    report = report_of(run, "t.txt", *options.split(), *FAST)
     assert report["kinds"] == {"column_1": "number", "column_2": "number"}
-    assert report["reading"] == {
-        "sep": ";", "na": ["3"], "decimal": ",", "comment": "#", "header": False,
-    }  # fmt: skip
+    reading = dict(sep=";", na=["3"], decimal=",", comment="#", header=False)
+    assert report["reading"] == reading
 
 
-@pytest.mark.parametrize("values", [["no", "yes"], [0, 1], [1.0, 2.0], ["False", "True"]])
-def test_classes_are_what_the_file_holds(run, values):
-    write_csv("t.csv", a=range(60), y=values * 30)
-    report = report_of(run, "t.csv", "--target", "y", "--out", "m", *FAST)
-    expected = {1.0: "1", 2.0: "2", "False": "false", "True": "true"}
-    assert report["task"] == "binary"
-    assert report["classes"] == [expected.get(value, str(value)) for value in values]
+AGES = [21, 23, 25, 32, 39, 42, 51, 54, 63, 63]
 
 
-def test_few_rows_with_different_whole_numbers_have_no_classes(run):
-    write_csv("t.csv", a=range(10), y=[21, 23, 25, 32, 39, 42, 51, 54, 63, 63])
-    assert report_of(run, "t.csv", "--target", "y", "--out", "m", *FAST)["task"] == "number"
+@pytest.mark.parametrize(
+    ("values", "task", "classes"),
+    [
+        (["no", "yes"] * 30, "binary", ["no", "yes"]),
+        ([0, 1] * 30, "binary", ["0", "1"]),
+        ([1.0, 2.0] * 30, "binary", ["1", "2"]),
+        (["False", "True"] * 30, "binary", ["false", "true"]),
+        (["10+", "5+", "1+"] * 20, "classes", ["1+", "10+", "5+"]),
+        (["8:00", "9:30", "10:00"] * 20, "classes", ["10:00", "8:00", "9:30"]),
+        (["5", "x", "7"] * 20, "classes", ["5", "7", "x"]),
+        (AGES, "number", None),  # few rows with different whole numbers
+    ],
+)
+def test_classes_are_what_the_file_holds(run, values, task, classes):
+    write_csv("t.csv", a=range(len(values)), y=values)
+    report = report_of(run, *T, *FAST)
+    assert (report["task"], report["classes"]) == (task, classes)
 
 
 LONG = [123456789012345678901 + i for i in range(3)]
@@ -265,7 +260,7 @@ LONG = [123456789012345678901 + i for i in range(3)]
 @pytest.mark.parametrize("ids", [[10**18 + i for i in range(3)], LONG], ids=["int64", "longer"])
 def test_long_ids_are_classes(run, ids):
     write_csv("t.csv", x=np.arange(60) % 3, y=ids * 20)
-    report = report_of(run, "t.csv", "--target", "y", "--out", "m", *FAST)
+    report = report_of(run, *T, *FAST)
     assert list(map(str, report["classes"])) == list(map(str, ids))
     write_csv("new.csv", x=[0, 1, 2] * 10 + [0], y=[*ids * 10, ids[2] + 1])
     code, _, errors = run("predict", "m", "new.csv", "--out", "p.csv")
@@ -276,16 +271,14 @@ def test_long_ids_are_classes(run, ids):
 def test_long_whole_numbers_as_target_are_rounded_with_a_note(run):
     for start in (10**18, 10**20):
         write_csv("t.csv", x=np.arange(60), y=[start + 1 + i * 10**17 for i in range(60)])
-        code, _, errors = run(
-            "train", "t.csv", "--target", "y", "--task", "number", "--out", "m", *FAST
-        )
+        code, _, errors = run("train", *T, "--task", "number", *FAST)
         assert code == 0, errors
         assert "are rounded to 16 digits (--task classes takes them for classes)" in errors
 
 
 def test_a_target_in_a_currency_is_a_number(run):
     write_csv("t.csv", a=range(60), y=[f"${i + 1},500.00" for i in range(60)])
-    code, out, errors = run("train", "t.csv", "--target", "y", "--out", "m", "--json", *FAST)
+    code, out, errors = run("train", *T, "--json", *FAST)
     assert code == 0 and json.loads(out)["task"] == "number"
     assert "the target 'y': numbers" in errors
     assert fastnn.load("m").predict(fastnn.tables.read("t.csv")).max() > 1500
@@ -293,38 +286,30 @@ def test_a_target_in_a_currency_is_a_number(run):
 
 def test_all_gaps_of_a_target_are_said_at_once(run):
     write_csv("t.csv", a=range(60), y=["", "-", "NA", "Indef.", *map(str, range(56))])
-    code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m", *FAST)
+    code, _, errors = run("train", *T, *FAST)
     found = "in 56 rows, but not in 1 row ('Indef.'), and missing in 3 rows. Correct"
     assert code == 2 and found in errors
     write_csv("t.csv", a=range(60), y=["", "-", *("a", "b") * 29])
-    code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m", *FAST)
+    code, _, errors = run("train", *T, *FAST)
     assert code == 2 and "is missing (in 1 row)" in errors
     assert "- is a class, in 1 row. If it stands for a missing value, pass --na - " in errors
 
 
 def test_a_target_of_nearly_all_numbers_is_a_number(run):
     write_csv("t.csv", a=range(60), y=[f"{i},49,999" if i % 9 else "ask" for i in range(1, 61)])
-    arguments = ("train", "t.csv", "--target", "y", "--out", "m", "--json", *FAST)
-    code, _, errors = run(*arguments)
-    assert (code, errors) == (
-        2,
+    code, _, errors = run("train", *T, "--json", *FAST)
+    assert code == 2 and errors == (
         "fastnn train: t.csv, line 10: the target 'y' is a number in 54 rows, but not in 6 rows "
         "('ask'). Correct the values, pass --skip-missing-target to leave such rows out, or --task "
-        "classes.\n",
+        "classes.\n"
     )
-    code, out, errors = run(*arguments, "--skip-missing-target")
-    report = json.loads(out)
-    assert (code, report["task"], report["rows"], report["target_style"]) == (
-        0,
-        "number",
-        54,
-        ".|,|",
-    )
+    report = report_of(run, *T, "--skip-missing-target", *FAST)
+    assert (report["task"], report["rows"], report["target_style"]) == ("number", 54, ".|,|")
 
 
 def test_a_target_is_read_in_the_style_of_the_training(run):
     write_csv("t.csv", a=range(60), y=[f"{i}.{i:03}.000" for i in range(1, 61)])
-    assert report_of(run, "t.csv", "--target", "y", "--out", "m", *FAST)["target_style"] == ",|.|"
+    assert report_of(run, *T, *FAST)["target_style"] == ",|.|"
     write_csv("new.csv", a=range(30), y=[*(f"{i}.000" for i in range(1, 30)), "unknown"])
     code, out, errors = run("predict", "m", "new.csv", "--json")
     scores = json.loads(out)["scores"]
@@ -334,52 +319,279 @@ def test_a_target_is_read_in_the_style_of_the_training(run):
     assert json.loads(run("predict", "m", "new.csv", "--json")[1])["scores"] == scores
 
 
-@pytest.mark.parametrize(
-    "values", [["10+", "5+", "1+"], ["8:00", "9:30", "10:00"], ["5", "x", "7"]]
-)
-def test_few_texts_are_classes(run, values):
-    write_csv("t.csv", a=range(60), y=values * 20)
-    report = report_of(run, "t.csv", "--target", "y", "--out", "m", *FAST)
-    assert report["task"] == "classes" and set(report["classes"]) == set(values)
-
-
 def test_texts_among_numbers_are_noted(run):
     write_csv("t.csv", a=[*range(59), "soon"], b=[f"{i} km" for i in range(60)], y=range(60))
-    code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m", "--quiet", *FAST)
-    assert (code, errors) == (
-        0,
-        "note: column 'a': 1 of 60 values are not numbers ('soon') and count as missing. Pass "
-        "--category a to keep them as texts.\n",
-    )
+    note = "note: column 'a': 1 of 60 values are not numbers ('{}') and count as missing.{}\n"
+    code, _, errors = run("train", *T, "--quiet", *FAST)
+    advice = " Pass --category a to keep them as texts."
+    assert (code, errors) == (0, note.format("soon", advice))
     write_csv("t.csv", a=["never", *range(59)], b=[f"{i} kg" for i in range(60)])
     code, out, errors = run("predict", "m", "t.csv")
     assert (code, out) == (2, "") and "column 'b' holds '0 kg' in line 2, which is not a" in errors
     write_csv("t.csv", a=["never", *range(59)], b=[f"{i / 1.609344:.6f} mi" for i in range(60)])
     code, out, errors = run("predict", "m", "t.csv")
-    assert (code, out.count("\n"), errors) == (
-        0,
-        61,
-        "note: column 'a': 1 of 60 values are not numbers ('never') and count as missing.\n",
-    )
+    assert (code, out.count("\n"), errors) == (0, 61, note.format("never", ""))
 
 
 def test_data_checks_are_shown_before_training(run):
     write_csv("t.csv", id=range(60), copy=["n", "y"] * 30, a=[1, 2, 4] * 20, y=[0, 1] * 30)
-    code, out, _ = run("train", "t.csv", "--target", "y", "--out", "m", *FAST)
+    code, out, _ = run("train", *T, *FAST)
     assert code == 0 and out.index("warning ") < out.index("numbers ")
     assert "warning     column 'id' numbers the rows (0 to 59)." in out
     assert "warning     column 'copy' has one value for each value of the target 'y'." in out
-    code, out, _ = run("train", "t.csv", "--target", "y", "--out", "m", "--drop", "id,copy", *FAST)
+    code, out, _ = run("train", *T, "--drop", "id,copy", *FAST)
     assert code == 0 and "column 'id'" not in out and "column 'copy'" not in out
 
 
 def test_the_model_file_is_replaced_at_the_end(run, monkeypatch):
     fastnn.MLP([1, 1]).save("m")
     old = Path("m").read_bytes()
-    monkeypatch.setattr(
-        os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, os.strerror(28)))
-    )
+
+    def fail(descriptor):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", fail)
     code, out, errors = run("train", "people.csv", "--target", "buys", "--out", "m", *FAST)
     assert code == 2 and "Saved" not in out
     assert errors.splitlines()[-1] == f"fastnn train: m: cannot be written: {os.strerror(28)}"
     assert Path("m").read_bytes() == old and sorted(os.listdir()) == ["m", "people.csv"]
+
+
+# ---- mistakes ----
+
+N = 60
+
+
+@pytest.fixture
+def tables(run):
+    """t.csv with targets of all kinds, and tables that cannot be used."""
+    y, n = [0, 1] * (N // 2), range(N)
+    columns = dict(a=n, c=["x", "y"] * (N // 2), y=y, price=[i + 1.5 for i in n])
+    columns |= dict(day=[f"2026-01-{i % 28 + 1:02d}" for i in n], name=[f"n{i}" for i in n])
+    write_csv("t.csv", **columns, k=list("uvw") * (N // 3))
+    targets = dict(missing=["", "", *y[2:]], oops=[*n[1:], "oops"], infinite=[*n[1:], "inf"])
+    targets |= dict(negative=[i - 5.5 for i in n], constant=[1] * N, empty=[""] * N)
+    for name, values in targets.items():
+        write_csv(f"{name}.csv", a=n, y=values)
+    write_csv("alone.csv", y=y)
+    write_csv("useless.csv", a=[1] * N, b=["z"] * N, y=y)
+    Path("notes.txt").write_text("not a model")
+
+
+def error_of(run, words):
+    """Run a command that fails before training, and return its message."""
+    before = set(os.listdir())
+    code, out, errors = run("train", *words.split())
+    assert code == 2, out
+    assert errors.startswith("fastnn train: ") and errors.count("\n") == 1
+    assert set(os.listdir()) == before
+    return errors.removeprefix("fastnn train: ").rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    cells("""
+        | DATA (the table) is missing. Example: fastnn train people.csv
+        t.csv --out m | --target is missing.
+        t.csv --target y | --out is missing.
+        t.cvs --target y --out m | t.cvs: No such file or directory. Did you mean t.csv?
+        t.csv --target Y --out m | t.csv: has no column 'Y'. Did you mean 'y'?
+        t.csv --target z --out m | t.csv: has no column 'z'. Its columns are a, c, y, price,
+        t.csv --targt y --out m | unknown option --targt. Did you mean --target?
+        t.csv --target y --out no/m | no: no such folder. Create it first, or
+        t.csv --target y --out . | .: --out is a folder.
+        t.csv --target y --out m.pkl | m.pkl: --out is a safetensors file, not .pkl. Choose
+        t.csv --target y --out t.csv | t.csv: --out would overwrite an input file.
+        t.csv --target y --out notes.txt | notes.txt: --out would overwrite a file that is not
+        t.csv --target y --out m --plot no/m.png | or choose another --plot.
+        t.csv --target y --out m --plot m.gif | must end in .png, .svg or .pdf
+        t.csv --target y --out m.png --plot m.png | --plot and --out are the same file.
+        t.csv --target y --out m --hidden 8x8 | such as 64 or 64,32, got '8x8'
+        t.csv --target y --out m --hidden 0 | layer sizes from 1 to 100,000
+        t.csv --target y --out m --hidden 100001 | layer sizes from 1 to 100,000
+        t.csv --target y --out m --folds 0 | a whole number of at least 1, got '0'
+        t.csv --target y --out m --threshold 1 | such as cost:5,1, got '1'
+        t.csv --target y --out m --threshold cost:5 | such as cost:5,1, got 'cost:5'
+        t.csv --target k --out m --threshold f1 | the target 'k' has 3. Leave it out.
+        t.csv --target y --out m --metric acuracy | Did you mean accuracy? It can be accuracy,
+        t.csv --target y --out m --metric rmse | --metric rmse is for numbers, but the target
+        t.csv --target y --out m --time-limit 0 | a number above 0, got '0'
+        t.csv --target y --out m --test-size 1 | of at least 0 and below 1, got '1'
+        t.csv --target y --out m --test-size 0.99 | 0.99 of 60 rows leaves 1 to train on.
+        t.csv --target y --out m --loss huber | --loss is for numbers, but the target 'y'
+        t.csv --target y --out m --log-target | but the target 'y' holds classes.
+        t.csv --target price --out m --metric accuracy | --metric accuracy is for classes,
+        t.csv --target price --out m --class-weight balanced | holds numbers. Leave it out
+        t.csv --target k --out m --threshold 0.4 | the target 'k' has 3. Leave it out.
+        t.csv --target k --out m --task number | t.csv, line 2: the target 'k' is 'u', but
+        t.csv --target k --out m --task binary | has 3 different values. Use --task classes.
+        t.csv --target price --out m --task binary | Use --task classes or --task number.
+        t.csv --target price --out m --task classes | too many for classes. Use --task number
+        t.csv --target name --out m | too many for classes. Choose another --target.
+        t.csv --target day --out m | the target 'day' contains dates or times.
+        missing.csv --target y --out m | missing.csv, line 2: the target 'y' is missing (in 2
+        oops.csv --target y --out m | oops.csv, line 61: the target 'y' is a number in
+        infinite.csv --target y --out m | infinite.csv, line 61: the target 'y' is infinite.
+        constant.csv --target y --out m | the target 'y' is '1' in every row.
+        empty.csv --target y --out m | the target 'y' is empty in every row.
+        negative.csv --target y --out m --log-target | negative.csv, line 2: the target 'y' is
+        negative.csv --target y --out m --loss poisson | needs numbers of at least 0.
+        t.csv --target price --out m --loss poisson --log-target | Choose one of them.
+        t.csv --target y --out m --drop y | --drop contains the target 'y'.
+        t.csv --target y --out m --drop a,z | --drop: t.csv has no column 'z'.
+        t.csv --target y --out m --category A | --category: t.csv has no column 'A'. Did you m
+        t.csv --target y --out m --category a --date a | is in both --category and --date.
+        t.csv --target y --out m --resume | m: there is no such file, so there is nothing
+        t.csv --target y --out m --tune --hidden 8 | --tune cannot be combined with --hidden
+        t.csv --target y --out m --tune --resume | --tune cannot be combined with --resume
+    """),
+)
+def test_a_mistake_is_one_line_before_any_work(run, tables, monkeypatch, words, message):
+    monkeypatch.setattr(trained_models, "fit_estimator", None)  # nothing may be trained
+    assert message in error_of(run, words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    cells("""
+        t.csv --number c | t.csv: column 'c' holds 'x' in line 2, which is not a number.
+        t.csv --date c | t.csv: --date names the column 'c', which holds 'x'.
+        t.csv --drop a,c,price,day,name,k | no column besides the target can be used ('a': --dr
+        useless.csv | no column besides the target can be used ('a': all values are equal;
+        alone.csv | alone.csv: no column besides the target can be used. Pass columns whose
+    """),
+)
+def test_what_the_estimator_refuses_is_said_in_the_words_of_the_command_line(
+    run, tables, words, message
+):
+    code, _, errors = run("train", *words.split(), "--target", "y", "--out", "m", *FAST)
+    assert code == 2 and message in errors.splitlines()[-1] and not os.path.exists("m")
+
+
+def test_too_little_memory_names_the_column(run, tables, monkeypatch):
+    limits = {True: 1e12, False: 100_000}  # to read a table, to train
+    monkeypatch.setattr(
+        "fastnn.tables.limits.available_memory", lambda counts_files=True: limits[counts_files]
+    )
+    write_csv("wide.csv", city=[f"c{i}" for i in range(200)] * 2, y=[0, 1] * 200)
+    code, _, errors = run("train", "wide.csv", "--target", "y", "--out", "m")
+    assert code == 2 and "Column 'city' has 200 categories. Pass --drop city," in errors
+    code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m")
+    assert code == 2 and "Pass fewer rows or columns, or a smaller --hidden." in errors
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    cells("""
+        targt = "y" | unknown key 'targt'. Did you mean target?
+        zzz = 1 | unknown key 'zzz'. It can have data, target, out,
+        epochs = 1 | unknown key 'epochs'.
+        hidden = 'x' | hidden: expected layer sizes
+        folds = 0 | folds: expected a whole number of at least 1, got '0'
+        task = 'numbers' | task: invalid choice: 'numbers'
+        target = true | target must be a text or a number, got True
+        quiet = 'yes' | quiet must be true or false, got 'yes'
+        drop = [['a']] | drop must be a text or a number, got ['a']
+        [drop] | drop must be a text or a number, got {}
+        target = | is not a TOML file (Invalid value (at
+    """),
+)
+def test_a_config_file_that_cannot_be_used(run, tables, text, message):
+    Path("c.toml").write_text(text)
+    assert f"c.toml: {message}" in error_of(run, "t.csv --target y --out m --config c.toml")
+
+
+def test_a_config_file_that_is_absent(run, tables):
+    message = error_of(run, "t.csv --target y --out m --config no.toml")
+    assert message == "no.toml: No such file or directory. Pass a TOML file to --config."
+
+
+def test_without_scikit_learn_it_says_what_to_install(run, tables, monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *rest):
+        if "tabular" in name:
+            raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    message = error_of(run, "t.csv --target y --out m")
+    assert 'need scikit-learn, which is not installed. Run: python -m pip install "' in message
+
+
+def test_options_are_named_as_the_command_line_has_them(run):
+    Path("numbers.csv").write_text("1,2.5\n" * N, encoding="utf-8")
+    _, _, errors = run("train", "numbers.csv", "--target", "1", "--out", "m", *FAST)
+    assert "If the file has no line with column names, pass --no-header.\n" in errors
+    Path("same.csv").write_text("1,1,0\n" * N, encoding="utf-8")
+    code, _, errors = run("train", "same.csv", "--target", "0", "--out", "m")
+    assert code == 2 and errors.endswith("the first line holds no names, pass --no-header.\n")
+
+
+@pytest.mark.parametrize("options", ["--number name", "--date k", "--time k", "--number k,name"])
+def test_columns_that_an_option_does_not_fit_come_before_the_data_checks(run, tables, options):
+    """Warnings about a table that is not trained on help nobody."""
+    words = f"train t.csv --target y --out m {options}".split()
+    code, out, errors = run(*words)
+    assert code == 2 and out == "" and errors.count("\n") == 1
+    assert "holds 'u'" in errors or "holds 'n0'" in errors
+
+
+# ---- suggestions ----
+
+RNG = np.random.default_rng(0)
+
+
+def issues_of(run, command, *arguments):
+    """{(kind, column): text} of the data checks of fastnn train, or of fastnn info."""
+    train = ["--out", "m", "--folds", "2", "--hidden", "2"] if command == "train" else []
+    code, out, errors = run(command, "t.csv", "--target", "y", *train, "--json", *arguments)
+    assert code == 0, errors
+    return {(each["kind"], each["column"]): each["text"] for each in json.loads(out)["data_checks"]}
+
+
+who = np.repeat(np.arange(50), 6)
+GROUPS = dict(
+    patient=[f"p{i}" for i in who],
+    x=RNG.normal(size=300),
+    y=RNG.normal(size=50)[who] + 0.1 * RNG.normal(size=300),
+)
+TIMES = {
+    "the day": np.datetime64("2026-01-01") + np.arange(300),
+    "x": RNG.normal(size=300),
+    "y": np.sin(np.arange(300) / 30),
+}
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind", "column", "text"),
+    [
+        (GROUPS, "group", "patient", "the scores are too good. Pass --group patient."),
+        (TIMES, "time", "the day", "Pass --time 'the day'."),
+    ],
+)
+def test_groups_and_times_are_suggested(run, quick_recipe, columns, kind, column, text):
+    """Where random folds promise too much."""
+    write_csv("t.csv", **columns)
+    found = issues_of(run, "train")
+    assert list(found) == [(kind, column)] and found[kind, column].endswith(text)
+    assert issues_of(run, "info") == found
+    assert issues_of(run, "train", f"--{kind}", column) == {}
+
+
+def test_columns_to_drop(run, quick_recipe):
+    x = RNG.normal(size=120).round(2)
+    write_csv("t.csv", id=np.arange(120), x=x, copy=x, y=x + RNG.normal(size=120))
+    found = issues_of(run, "train")
+    assert found["id", "id"].endswith("Pass --drop id, unless it helps to predict new rows.")
+    assert found["duplicate column", "copy"].endswith("one of them is enough. Pass --drop copy.")
+
+
+def test_rows_of_other_groups_or_weights_are_no_copies(run, quick_recipe):
+    n = 300
+    write_csv("t.csv", x=[0, 1, 2] * 100, y=[0.5, 1.5, 2.5, 3.5] * 75, who=range(n))
+    assert ("duplicate rows", None) in issues_of(run, "train", "--drop", "who")
+    for option in ("--group", "--weight"):
+        assert ("duplicate rows", None) not in issues_of(run, "train", option, "who")
+    write_csv("t.csv", x=[0, 1, 2] * 100, y=[0.5, 1.5, 2.5, 3.5] * 75, who=[1, 2, 3] * 100)
+    assert ("duplicate rows", None) in issues_of(run, "train", "--group", "who")

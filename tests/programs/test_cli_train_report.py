@@ -1,26 +1,36 @@
-"""fastnn train --report: one page that describes a table, a model and its training."""
+"""fastnn train --report: one page that describes a table, a model and its training; and its parts."""
 
 import html.parser
 import importlib.util
 import json
 import re
 import shlex
+import subprocess
 import sys
+from collections import Counter
+from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from browser import Browser, needs_chromium
+from cli_cases import FAST, cells, write_csv
+from cli_models import interrupt_after, write_people, write_targets
+from picture_layout import checked_pictures
+from training_records import model_description, number_record
 
-pytest.importorskip("pyarrow", reason="the extra cli is not installed")
-pytest.importorskip("sklearn", reason="the extra cli is not installed")
 pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 
-from cli_cases import FAST, interrupt_after, write_csv, write_people
-from picture_layout import checked_pictures
-
 import fastnn
-from fastnn.cli import text_report
+from fastnn.cli import table_file, text_report
+from fastnn.cli.console import file_name
+from fastnn.cli.html_report import elements, model_sections, score_sections
+from fastnn.cli.html_report.elements import section
 from fastnn.cli.record import TrainingRecord
+from fastnn.tabular import predictions
+from fastnn.tabular.columns import frames
+from fastnn.web.templates import markup, render, table
 
 VOID = {"meta", "br", "link", "img", "input"}  # elements without an end
 CODE = {"style", "svg"}  # their text is not that of the page
@@ -94,58 +104,54 @@ def train(run, *arguments, code=0):
 # ---- the page ----
 
 
-def write_targets(n=150):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=n)
-    write_csv(
-        "t.csv", x=x, z=rng.normal(size=n), two=np.where(x + rng.normal(size=n) > 0, "a", "b"),
-        many=[f"class {i % 25}" for i in range(n)],
-        number=170_000 + 4_000 * (x + 0.1 * rng.normal(size=n)),
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def pages():
+    """The pages that `page_of` has made."""
+    return {}
+
+
+@pytest.fixture
+def page_of(run, pages):
+    """page_of(target): the page of a training of `write_targets`. Its charts can be read."""
+
+    def page_of(target):
+        if target not in pages:
+            with checked_pictures():
+                pages[target], _ = train(run, *write_targets(target), *FAST)
+        return pages[target]
+
+    return page_of
 
 
 @pytest.mark.parametrize("target", ["two", "many", "number"])
-def test_a_page_is_valid_and_loads_nothing(run, target):
-    write_targets()
-    others = ",".join({"two", "many", "number"} - {target})
-    page, _ = train(run, "t.csv", "--target", target, "--drop", others, *FAST)
-    assert page.source.startswith(
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
-    )
+def test_a_page_is_valid_and_loads_nothing(page_of, target):
+    page = page_of(target)
+    head = '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
+    assert page.source.startswith(head)
     assert f"<title>{target} in t.csv - fastnn report</title>" in page.source
     assert len(set(page.ids)) == len(page.ids)
     assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
     assert "url(http" not in page.source and "@import" not in page.source
-    for reference in re.findall(r"url\(([^)]*)\)", page.source):
-        assert reference[1:] in page.ids
+    assert {*re.findall(r"url\(.([^)]*)\)", page.source)} <= {*page.ids}
     assert not page.tags & {"script", "iframe", "object", "embed", "link", "img", "form"}
-    assert (
-        "default-src 'none'" in html.unescape(page.source)
-        and "prefers-color-scheme: dark" in page.source
-    )
+    assert "default-src 'none'" in html.unescape(page.source)
+    assert "prefers-color-scheme: dark" in page.source
     assert len(page.source) < 300_000
-    results = {
-        "two": ["Classes", "Thresholds"], "many": ["Classes"], "number": ["Errors", "Intervals"],
-    }[target]  # fmt: skip
+    results = {"two": "Classes|Thresholds", "many": "Classes", "number": "Errors|Intervals"}[target]
     headings = re.findall(r"<h2 id=\"\w+\">([^<]*)</h2>", page.source)
-    assert [h for h in headings if h not in ("Rows to check", "Effects of the columns")] == [
-        "Scores", *results, "Permutation importance", "Data", "Training", "Command",
-    ]  # fmt: skip
+    shown = [each for each in headings if each not in ("Rows to check", "Effects of the columns")]
+    expected = f"Scores|{results}|Permutation importance|Data|Training|Command"
+    assert "|".join(shown) == expected
 
 
 @pytest.mark.parametrize("target", ["two", "many", "number"])
-def test_charts_have_texts_and_the_colors_of_the_page(run, target):
-    write_targets()
-    others = ",".join({"two", "many", "number"} - {target})
-    with checked_pictures():
-        page, _ = train(run, "t.csv", "--target", target, "--drop", others, *FAST)
+def test_charts_have_texts_and_the_colors_of_the_page(page_of, target):
+    page = page_of(target)
     svgs = re.findall(r"<svg.*?</svg>", page.source, re.S)
     titles = [re.search(r"<title[^>]*>([^<]*)</title>", svg)[1] for svg in svgs]
-    assert titles[:3] == (
-        ["True against predicted", "Errors by prediction", "Distribution of the errors"]
-        if target == "number"
-        else ["ROC", "Precision and recall", "Reliability"]
-    )
+    of_numbers = "True against predicted|Errors by prediction|Distribution of the errors"
+    expected = {"number": of_numbers}.get(target, "ROC|Precision and recall|Reliability")
+    assert "|".join(titles[:3]) == expected
     assert titles[-1].startswith(("Configuration ", "Loss of the networks"))
     assert ("Scores by threshold" in titles) == (target == "two")
     for svg in svgs:
@@ -156,6 +162,21 @@ def test_charts_have_texts_and_the_colors_of_the_page(run, target):
         labels = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
         assert len(labels) > 6 and all(labels)
     assert "</metadata>" not in page.source and "<!--" not in page.source
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [
+        (1500, "On the diagonal, the prediction is right."),
+        (1501, "The points are 1,500 of 1,501 rows, drawn at random."),
+    ],
+)
+def test_charts_of_many_rows_draw_1500_points(run, quick_recipe, n, text):
+    page, _ = train(run, *write_targets("number", n), "--folds", "2", "--hidden", "8")
+    chart = page.source.partition(">True against predicted<")[2].partition("</svg>")[0]
+    assert text in chart and ("drawn at random" in chart) == (n > 1500)
+    markers = Counter(re.findall('<use href="#([^"]+)"', chart))
+    assert markers.most_common(1)[0][1] == 1500
 
 
 def test_texts_of_a_table_are_no_html(run):
@@ -185,11 +206,8 @@ def test_texts_of_a_table_are_no_html(run):
 
 def test_the_sections_say_what_the_record_says(run):
     write_people()
-    page, record = train(
-        run,
-        *("people.csv", "--target", "buys", "--test-size", "0.2", "--drop", "income,group"),
-        *("--folds", "1", "--hidden", "8"),
-    )
+    options = "--target buys --test-size 0.2 --drop income,group"
+    page, record = train(run, "people.csv", *options.split(), *FAST)
     assert "trained on 240 rows" in page.text and "300 rows, 60 of them for the test" in page.text
     rows = page.tables["Columns that the model uses"]
     assert rows[0] == ["column", "taken for", "missing", "distinct", "values"]
@@ -208,22 +226,16 @@ def test_the_sections_say_what_the_record_says(run):
     assert confusion[0] == ["true", "predicted"] and confusion[1] == ["no", "yes"]
     assert [[int(n) for n in row[1:]] for row in confusion[2:]] == scores["confusion"]
     importances = page.tables["Importance of the columns"]
-    (name, share), *_ = text_report.important_columns(TrainingRecord.from_json(record).model)
-    assert share == max(record["importances"].values()) / sum(
-        x for x in record["importances"].values() if x > 0
-    )
-    drop = text_report.format_drops(TrainingRecord.from_json(record).model)[name]
+    model = TrainingRecord.from_json(record).model
+    (name, share), *_ = text_report.important_columns(model)
+    values = record["importances"].values()
+    assert share == max(values) / sum(x for x in values if x > 0)
+    drop = text_report.format_drops(model)[name]
     assert importances[0][:3] == ["column", "share", record["drop_name"]]
     assert importances[1][:3] == [name, f"{100 * share:.0f} %", drop]
     issues = page.tables.get("Rows to check", [[]])[1:]
     assert [row[0] for row in issues] == [s["place"] for s in record["label_issues"]]
-    assert shlex.split(record["command"])[:5] == [
-        "fastnn",
-        "train",
-        "people.csv",
-        "--target",
-        "buys",
-    ]
+    assert shlex.split(record["command"])[:5] == "fastnn train people.csv --target buys".split()
     assert " ".join(record["command"].split()) in page.text.replace(" \\ ", " ")
     assert f"fastnn {fastnn.__version__}, Python {sys.version.split()[0]}, numpy" in page.text
     assert "seed 0" in page.text
@@ -290,9 +302,8 @@ def test_many_classes_are_limited(run):
     n, k = 280, 40
     codes = np.arange(n) % k
     codes[:60] = 3
-    write_csv(
-        "t.csv", x=codes + np.random.default_rng(0).normal(size=n), y=[f"c{i:02}" for i in codes]
-    )
+    x = codes + np.random.default_rng(0).normal(size=n)
+    write_csv("t.csv", x=x, y=[f"c{i:02}" for i in codes])
     page, record = train(run, "t.csv", "--target", "y", *FAST)
     rows = page.tables["Confusion matrix of the 20 most frequent of 40 classes"]
     assert len(rows) == 22 and rows[2][0] == "c03"
@@ -313,9 +324,8 @@ def test_all_notes_are_in_the_page_the_record_and_json(run):
     code, out, errors = run("train", *options, "--skip-missing-target")
     assert code == 0, errors
     notes, kept = json.loads(out)["notes"], json.loads(fastnn.load("m").metadata_["training"])
-    assert ["note: " + text for text in notes] == [
-        line for line in errors.splitlines() if line.startswith("note: ")
-    ]
+    lines = [line for line in errors.splitlines() if line.startswith("note: ")]
+    assert lines == ["note: " + text for text in notes]
     reading, target = notes[:2]
     assert "the name of another one" in reading and target == "1 row without a target left out"
     assert kept["notes"] == notes and all(text in Page("r.html").text for text in notes)
@@ -349,16 +359,16 @@ def test_tuning_is_in_the_page(run, quick_recipe):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [
-        ("--report no/r.html", "no: no such folder. Create it first, or choose another --report."),
-        ("--report r.pdf", "argument --report: the file name must end in .html, got 'r.pdf'"),
-        ("--report .html/", "must end in .html"),
-        ("--plot r.html --report r.html", "must end in .png, .svg or .pdf"),
-        ("--out r.html --report ./r.html", "./r.html: --report and --out are the same file."),
-        ("--report t.html", "t.html: --report would overwrite an input file."),
-        ("--report folder.html", "folder.html: --report is a folder."),
-    ],
-)  # fmt: skip
+    cells("""
+        --report no/r.html | no: no such folder. Create it first, or choose another --report.
+        --report r.pdf | argument --report: the file name must end in .html, got 'r.pdf'
+        --report .html/ | must end in .html
+        --plot r.html --report r.html | must end in .png, .svg or .pdf
+        --out r.html --report ./r.html | ./r.html: --report and --out are the same file.
+        --report t.html | t.html: --report would overwrite an input file.
+        --report folder.html | folder.html: --report is a folder.
+    """),
+)
 def test_mistakes_are_found_before_training(run, monkeypatch, options, message):
     write_csv("t.html", x=range(20), y=[0, 1] * 10)
     Path("folder.html").mkdir()
@@ -371,10 +381,8 @@ def test_mistakes_are_found_before_training(run, monkeypatch, options, message):
 @pytest.mark.parametrize(("package", "extra"), [("matplotlib", "plot"), ("jinja2", "web")])
 def test_the_report_needs_its_packages_before_training(run, monkeypatch, package, extra):
     write_csv("t.csv", x=range(20), y=[0, 1] * 10)
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == package else find_spec(name)
-    )
+    find, target = importlib.util.find_spec, "importlib.util.find_spec"
+    monkeypatch.setattr(target, lambda name: None if name == package else find(name))
     code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m", "--report", "r.html")
     assert code == 2 and errors.count("\n") == 1
     assert f'Run: python -m pip install "fastnn-mlp[{extra}]"' in errors
@@ -388,9 +396,8 @@ def test_a_report_that_cannot_be_written_keeps_the_old_one(run, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("os.replace", _replace_no_html)
         code, _, errors = run(*arguments)
-    assert code == 2 and errors.endswith(
-        "r.html: cannot be written: No space left on device. The model is saved in m.\n"
-    )
+    end = "r.html: cannot be written: No space left on device. The model is saved in m.\n"
+    assert code == 2 and errors.endswith(end)
     assert Path("r.html").read_text() == "old" and fastnn.load("m").n_folds_ == 1
     assert sorted(path.name for path in Path().iterdir()) == ["m", "r.html", "t.csv"]
     code, out, _ = run(*arguments)
@@ -401,3 +408,257 @@ def _replace_no_html(source, target):
     if target.endswith(".html"):
         raise OSError(28, "No space left on device")
     Path(source).rename(target)
+
+
+# ---- parts of the page ----
+
+PACKAGE = "fastnn.cli.html_report"
+
+
+def page_with(*sections, title=""):
+    """The source of a page with some sections."""
+    values = dict(policy="", title=title, lead="", figures=[], kept=None)
+    return render(PACKAGE, "report.html", sections=sections, **values)
+
+
+def test_columns_are_summarized(quick_recipe):
+    pd = pytest.importorskip("pandas")
+    n = 40
+    table = pd.DataFrame(
+        {
+            "number": [np.nan, *range(1, n)],
+            "text": ["?", *["a"] * 19, *["b"] * 10, *["c"] * 6, *["d"] * 4],
+            "date": [f"2026-01-{1 + i % 20:02}" for i in range(n)],
+            "id": [None, None, *(f"n{i}" for i in range(n - 2))],
+            "constant": [3.5] * n,
+        }
+    )
+    reg = fastnn.TabularRegressor(2, hidden_layer_sizes=4, random_state=0)
+    reg.fit(table, np.arange(n))
+    found = table_file.summarize(frames.read(table), reg.model_.features)
+    kinds = dict(number="number", text="category", date="date", id=None, constant=None)
+    assert {each.label: each.kind for each in found} == kinds and [*kinds] == [*table]
+    assert [s.missing for s in found] == pytest.approx([1 / 40, 1 / 40, 0, 2 / 40, 0])
+    assert [s.n_distinct for s in found] == [39, 4, 20, 38, 1]
+    texts = "1 to 39, median 20", "a 48 %, b 25 %, c 15 %, ..."
+    assert tuple(s.text for s in found[:2]) == texts
+    assert found[2].text == "2026-01-01 to 2026-01-20, median 2026-01-11"
+
+
+def test_shares_have_few_digits():
+    shares = 0, 0.0004, 0.001, 0.0456, 0.456, 0.9996, 1
+    texts = " | ".join(map(table_file.format_share, shares))
+    assert texts == "0 % | < 0.1 % | 0.1 % | 4.6 % | 46 % | > 99.9 % | 100 %"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the command is for bash")
+def test_a_command_stays_the_same_in_bash():
+    words = [
+        "fastnn",
+        "a b",
+        "it's",
+        'c"d',
+        "$HOME `x`",
+        "e\tf\n",
+        "\xa0'\\",
+        "<&>",
+        "x" * 80,
+        "--y",
+    ]
+    text = model_sections.quote_command(shlex.join(words))
+    assert all(c.isprintable() or c == "\n" for c in text) and " \\\n    " in text
+    output = subprocess.check_output(["bash", "-c", f'printf "%s\\0" {text}'])
+    assert output.decode().split("\0")[:-1] == words
+
+
+def test_texts_of_tables_are_escaped_and_printable():
+    """In texts and attributes, also in HTML that is made of them."""
+    bad = "<b>\x00\"&'\u202e\nb"
+    cells = [bad, markup("<i>{}</i>", bad), markup("{:.1f}", 1.25)]
+    shown = table(bad, ["a", "#n", "c"], [cells])
+    source = page_with(section("rows", bad, text=bad, rows=shown), title=bad)
+    good = "&lt;b&gt;\ufffd&#34;&amp;&#39;\ufffd\nb"
+    assert "<b>" not in source and "\x00" not in source and "\u202e" not in source
+    for text in (
+        *(f"<title>{good} - ", f"<h1>{good}</h1>", f">{good}</h2>", f"<p>{good} Look at"),
+        *(f'aria-label="{good}"', f"<caption>{good}</caption>", f'<th scope="row">{good}</th>'),
+        *(f'<td class="number"><i>{good}</i></td>', "<td>1.2</td>"),
+    ):
+        assert text in source, text
+
+
+@pytest.mark.parametrize(
+    ("loss", "val_loss"),
+    [([1.0], [2.0]), ([1.0] * 2, [1.0] * 2), ([1.0, np.nan], [2.0, np.inf]), ([np.nan], [np.nan])],
+)
+def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
+    history = fastnn.state.History(loss, val_loss)
+    model = SimpleNamespace(histories_=[[history, None, history]])
+    model.facts = lambda: SimpleNamespace(weights=(0.5,))
+    record = number_record(tuning=None, model=model_description(folds=3))
+    report = SimpleNamespace(record=record, model=model, is_number=True)
+    source = page_with(model_sections.curves_section(report))
+    assert "50 % of the prediction" in source and source.count("fold 1<") == 1
+    assert source.count('class="legend"') == 1
+    colors = re.findall(r"key solid\" style=\"--key: (var[^\"]+)", source)
+    svg = re.search(r"<svg.*</svg>", source, re.S)[0]
+    drawn = any(np.isfinite([*loss, *val_loss]))
+    assert (colors[0] in svg and colors[2] in svg) or not drawn
+    assert colors[1] not in svg  # of the network that is not trained
+
+
+def test_charts_of_texts_without_a_glyph_have_no_warning():
+    label = "\N{HANGUL SYLLABLE GA}"
+    source = elements.chart("a", "title", "text", lambda ax: ax.set(xlabel=label))["svg"]
+    assert f"{label}</text>" in source and 'id="a-title"' in source
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    cells(r"""
+        ../../data/telco.csv | telco.csv
+        C:\data\telco.csv | telco.csv
+        s3://bucket/parts/ | parts
+        - | standard input
+        wine | wine
+    """),
+)
+def test_the_title_is_the_name_of_the_file(path, title):
+    assert file_name(path) == title
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.93])
+def test_scores_at_a_threshold_are_those_of_scikit_learn(rng, threshold, weighted):
+    from sklearn import metrics
+
+    p = rng.uniform(size=300).round(2)
+    y = (rng.uniform(size=300) < p).astype(int)
+    weight = rng.uniform(0, 2, 300) if weighted else None
+    found = score_sections.score_threshold(y, p, threshold, weight)
+    chosen, options = (p >= threshold).astype(int), {"sample_weight": weight}
+    for name in "precision", "recall", "f1", "accuracy":
+        expected = getattr(metrics, f"{name}_score")(y, chosen, **options)
+        assert getattr(found, name) == pytest.approx(expected), name
+    assert found.share == pytest.approx(np.average(chosen, weights=weight))
+
+
+def test_a_threshold_that_no_row_reaches_has_no_precision():
+    found = score_sections.score_threshold(np.array([0, 1]), np.array([0.2, 0.4]), 0.9)
+    assert (found.precision, found.recall, found.f1, found.share) == (None, 0, 0, 0)
+
+
+def test_coverage_of_held_out_rows_by_hand():
+    errors = [np.array([[1.0], [2.0], [9.0]]), np.array([[3.0], [4.0], [5.0]])]
+    # a half of 3 + 1 errors is the second one: 4 of the others' errors, and 2
+    assert predictions.held_out_coverage(errors, [0.5]) == [pytest.approx(2 / 6)]
+    # nine tenths of 3 + 1 errors are more than there are: all rows are inside
+    assert predictions.held_out_coverage(errors, [0.9]) == [1.0]
+    # forward in time, only the second fold has earlier errors: the second of 1, 2, 9
+    assert predictions.held_out_coverage(errors, [0.5], is_forward=True) == [0.0]
+    assert predictions.held_out_coverage(errors[:1], [0.5]) == [None]
+
+
+def test_intervals_keep_their_promise_on_rows_like_the_others(rng):
+    errors = [np.abs(rng.normal(size=(500, 1))) for _ in range(4)]
+    found = predictions.held_out_coverage(errors, score_sections.COVERAGES)
+    assert found == pytest.approx(score_sections.COVERAGES, abs=0.03)
+
+
+def test_large_numbers_on_axes_are_written_as_in_tables():
+    figure = elements.chart("a", "t", "d", lambda ax: ax.plot([0, 2e6], [0, 90_000]))
+    source = figure["svg"]
+    assert re.search(r">1,\d00,000</text>", source) and ">80,000</text>" in source
+    assert "1e6" not in source
+
+
+def test_a_legend_has_the_colors_of_the_lines():
+    taken = {}
+
+    def draw(ax):
+        ax.plot([0, 1], color="#0072B2", label="a < b")
+        ax.plot([1, 0], color="#D55E00", label=r"\$x")
+        ax.legend()
+        taken.update(elements.take_legend(ax))
+
+    figure = elements.chart("a", "t", "d", draw)
+    assert taken == {"a < b": "#0072b2", "$x": "#d55e00"} and "&lt;" not in figure["svg"]
+    legend = elements.legend(taken, [("dotted", "c")])
+    source = page_with(section("effects", "", text="", legend=legend, charts=[]))
+    assert source.count("<li>") == 3
+    assert "--key: var(--blue)" in source and "a &lt; b</li>" in source
+
+
+# ---- colours ----
+
+
+def palettes():
+    """The variables of the style sheets on a light page, on a dark one and on paper."""
+    sheets = ("fastnn.web", "base.css"), (PACKAGE, "report.css")
+    texts = (
+        resources.files(package).joinpath("pages", name).read_text() for package, name in sheets
+    )
+    base, dark, light, more, paper = (
+        dict(re.findall(r"(--\w+): (#[0-9a-f]{6}|[\d ]+);", block))
+        for block in re.findall(r":root \{(.*?)\}", "".join(texts), re.S)
+    )
+    light |= base
+    return {"light": light, "dark": light | dark | more, "paper": light | paper}
+
+
+def luminance(rgb):
+    c = np.array(rgb) / 255
+    c = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    return float(c @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(a, b):
+    """The contrast of two colours (WCAG 2): 4.5 is enough for texts, 3 for graphics."""
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def rgb(text):
+    return [*bytes.fromhex(text[1:])] if text[0] == "#" else [*map(int, text.split())]
+
+
+@pytest.mark.parametrize("page", ["light", "dark", "paper"])
+def test_texts_and_charts_have_contrast(page):
+    colors = {name: rgb(text) for name, text in palettes()[page].items()}
+    for text, background in (
+        *(("--ink", name) for name in ("--page", "--panel", "--warning")),
+        *(("--muted", name) for name in ("--page", "--panel")),
+        ("--blue", "--page"),  # links
+    ):
+        assert contrast(colors[text], colors[background]) >= 4.5, (text, background)
+    for line in "--blue", "--orange", "--green", "--muted":
+        assert contrast(colors[line], colors["--page"]) >= 3, line
+    tint, white = np.array(colors["--tint"]), np.array(colors["--page"])
+    assert contrast(colors["--ink"], 0.55 * tint + 0.45 * white) >= 4.5  # of the confusion matrix
+
+
+@needs_chromium
+@pytest.mark.slow("tests of elements, charts and contrast")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_fits_every_screen(run, tmp_path, scheme):
+    """In Chromium: nothing is wider than a phone, no table is cut, and nothing is asked for."""
+    pytest.importorskip("selenium", reason="Selenium is not installed")
+    options = "--target cultivar --folds 2 --hidden 8 --test-size 0.2 --baselines"
+    train(run, "wine", *options.split())
+    tables = "[...document.querySelectorAll('.scroll')]"
+    cut = f"{tables}.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.ariaLabel)"
+    with Browser() as page:
+        page.requests()
+        backgrounds = set()
+        for width in 320, 390, 1280:
+            page.open((tmp_path / "r.html").as_uri(), width=width, scheme=scheme)
+            assert page.run("document.documentElement.scrollWidth") == width
+            assert width == 320 or page.run(cut) == []
+            backgrounds.add(page.run("getComputedStyle(document.documentElement).backgroundColor"))
+            page.press("\ue004")  # Tab
+            assert page.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        r, g, b = map(int, re.findall(r"\d+", backgrounds.pop())[:3])
+        assert not backgrounds and (luminance((r, g, b)) > 0.5) == (scheme == "light")
+        assert page.requests() == [(tmp_path / "r.html").as_uri()] * 3 and page.problems() == []
+        page.pdf(tmp_path / "r.pdf")
+    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")

@@ -8,18 +8,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
-
-pytest.importorskip("pyarrow", reason="the extra cli is not installed")
-pytest.importorskip("sklearn", reason="the extra cli is not installed")
-
 from checks import assert_same_bits
-from cli_cases import interrupt_after, report_of, write_csv
+from cli_cases import write_csv
+from cli_models import interrupt_after, report_of
 
 import fastnn
 from fastnn.cli import trained_models
 
-ARGUMENTS = ("t.csv", "--target", "y", "--folds", "3", "--hidden", "8", "--threads", "1")
+ARGUMENTS = "t.csv --target y --out m --folds 3 --hidden 8 --threads 1".split()
 LONG = "1000"  # seconds of a limit that no training here reaches
 
 
@@ -31,9 +29,14 @@ def table(run, quick_recipe):
     write_csv("t.csv", x=x, z=rng.normal(size=200), y=np.where(x > 0, "a", "b"), n=np.exp(x))
 
 
+def assert_same_networks(model, other):
+    for a, b in zip(model.model_.networks(), other.model_.networks(), strict=True):
+        assert_same_bits(a.params, b.params)
+
+
 def test_ctrl_c_writes_the_folds_that_are_done(run, monkeypatch):
     interrupt_after(monkeypatch, 1)
-    code, out, errors = run("train", *ARGUMENTS, "--out", "m")
+    code, out, errors = run("train", *ARGUMENTS)
     done = fastnn.load("m").n_folds_
     assert code == 130 and 1 <= done < 3
     assert errors == (
@@ -47,7 +50,7 @@ def test_ctrl_c_writes_the_folds_that_are_done(run, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
 def test_sigterm_writes_the_folds_that_are_done(run, monkeypatch):
     interrupt_after(monkeypatch, 1, by=lambda: os.kill(os.getpid(), signal.SIGTERM))
-    code, _, errors = run("train", *ARGUMENTS, "--out", "m")
+    code, _, errors = run("train", *ARGUMENTS)
     assert code == 143 and 1 <= fastnn.load("m").n_folds_ < 3
     assert "repeat the command with --resume" in errors
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -58,7 +61,7 @@ def test_a_handler_of_sigterm_stays(run, monkeypatch):
     monkeypatch.setattr(signal, "getsignal", lambda number: print)
     interrupt_after(monkeypatch, 1, by=lambda: received.append(signal.SIGTERM))
     monkeypatch.setattr(signal, "signal", lambda *_: pytest.fail("the handler was replaced"))
-    code, _, _ = run("train", *ARGUMENTS, "--out", "m")
+    code, _, _ = run("train", *ARGUMENTS)
     assert code == 0 and received
 
 
@@ -66,23 +69,17 @@ def test_resume_gives_the_model_of_a_training_that_was_not_stopped(run, monkeypa
     assert run("train", *ARGUMENTS, "--out", "whole", "--quiet")[0] == 0
     with monkeypatch.context() as patch:
         interrupt_after(patch, 1)
-        assert run("train", *ARGUMENTS, "--out", "m")[0] == 130
-    code, out, _ = run("train", *ARGUMENTS, "--out", "m", "--resume")
+        assert run("train", *ARGUMENTS)[0] == 130
+    code, out, _ = run("train", *ARGUMENTS, "--resume")
     assert code == 0 and "\n3 folds, " in out and "out of fold " in out
     whole, resumed = fastnn.load("whole"), fastnn.load("m")
-    assert resumed.n_folds_remaining_ == 0 and len(whole.model_.members) == len(
-        resumed.model_.members
-    )
-    for member, other in zip(whole.model_.members, resumed.model_.members):
-        for fold, other_fold in zip(member.networks, other.networks):
-            for network, other_network in zip(fold, other_fold):
-                assert_same_bits(network.params, other_network.params)
-    code, _, errors = run("train", *ARGUMENTS, "--out", "m", "--resume")
+    assert resumed.n_folds_remaining_ == 0
+    assert_same_networks(resumed, whole)
+    code, _, errors = run("train", *ARGUMENTS, "--resume")
     assert code == 0 and errors == "note: m is complete, so there is nothing to resume\n"
-    code, _, errors = run("train", *ARGUMENTS, "--out", "m", "--resume", "--seed", "3")
-    assert code == 0 and errors.startswith(
-        "note: m is complete, so there is nothing to resume. Its"
-    )
+    code, _, errors = run("train", *ARGUMENTS, "--resume", "--seed", "3")
+    assert code == 0
+    assert errors.startswith("note: m is complete, so there is nothing to resume. Its")
     assert " compared: it was trained by fastnn train t.csv" in errors and "--seed" not in errors
     assert fastnn.load("m").n_folds_remaining_ == 0
 
@@ -90,13 +87,12 @@ def test_resume_gives_the_model_of_a_training_that_was_not_stopped(run, monkeypa
 def test_resume_refuses_other_rows_and_options(run, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt_after(patch, 1)
-        assert run("train", *ARGUMENTS, "--out", "m")[0] == 130
+        assert run("train", *ARGUMENTS)[0] == 130
     before = Path("m").read_bytes()
-    resume = ("--out", "m", "--resume")
-    code, _, errors = run("train", *ARGUMENTS, *resume, "--seed", "1")
+    code, _, errors = run("train", *ARGUMENTS, "--resume", "--seed", "1")
     assert code == 2 and "--resume continues a fit with the same rows and parameters" in errors
     assert "or leave out --resume" in errors and "resume=" not in errors
-    code, _, errors = run("train", *ARGUMENTS, *resume, "--target", "n")
+    code, _, errors = run("train", *ARGUMENTS, "--resume", "--target", "n")
     assert code == 2 and "m: does not hold the model that these options train." in errors
     assert Path("m").read_bytes() == before
     Path("other").write_text("x")
@@ -106,7 +102,7 @@ def test_resume_refuses_other_rows_and_options(run, monkeypatch):
 
 def test_ctrl_c_after_the_last_fold_writes_the_model(run, monkeypatch):
     interrupt_after(monkeypatch, 3)
-    code, _, errors = run("train", *ARGUMENTS, "--out", "m")
+    code, _, errors = run("train", *ARGUMENTS)
     assert (code, errors) == (130, "Interrupted: m holds all 3 folds.\n")
     assert fastnn.load("m").n_folds_remaining_ == 0
 
@@ -117,22 +113,21 @@ def test_ctrl_c_before_the_first_fold_writes_the_first_configuration(run, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr("fastnn.tabular.fitting.out_of_fold.OutOfFold.end_job", interrupt)
-        code, _, errors = run("train", *ARGUMENTS, "--out", "m")
+        code, _, errors = run("train", *ARGUMENTS)
     assert (code, errors) == (
         130,
         "Interrupted: m holds 1 of 4 configurations on 1 of 3 folds.\n"
         "To train the rest, repeat the command with --resume.\n",
     )
-    assert ": 1 of 4 configurations on 1 of 3 folds, 1 network," in " ".join(
-        run("info", "m")[1].split()
-    )
-    assert run("train", *ARGUMENTS, "--out", "m", "--resume")[0] == 0
+    text = " ".join(run("info", "m")[1].split())
+    assert ": 1 of 4 configurations on 1 of 3 folds, 1 network," in text
+    assert run("train", *ARGUMENTS, "--resume")[0] == 0
     assert fastnn.load("m").n_folds_remaining_ == 0
 
 
 def test_ctrl_c_before_the_first_network_writes_no_file(run, monkeypatch):
     interrupt_after(monkeypatch, 0)
-    code, _, errors = run("train", *ARGUMENTS, "--out", "m")
+    code, _, errors = run("train", *ARGUMENTS)
     assert (code, errors) == (130, "\nInterrupted. No model was written.\n")
     assert os.listdir() == ["t.csv"]
 
@@ -140,16 +135,14 @@ def test_ctrl_c_before_the_first_network_writes_no_file(run, monkeypatch):
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent the POSIX way")
 @pytest.mark.slow("test_ctrl_c_writes_the_folds_that_are_done")
 def test_a_signal_is_ctrl_c(run):
-    command = [sys.executable, "-m", "fastnn", "train", *ARGUMENTS, "--out", "m"]
-    command[command.index("3")] = "1000"
+    command = [sys.executable, "-m", "fastnn", "train", *ARGUMENTS, "--folds", "1000"]
 
     def listen():  # tests in the background ignore SIGINT, and a child inherits that
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    path = os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])
-    environment = {**os.environ, "PYTHONPATH": path}
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with subprocess.Popen(command, **pipes, env=environment, preexec_fn=listen) as process:
+    options = dict(env=processes.environment(), preexec_fn=listen)
+    with subprocess.Popen(command, **pipes, **options) as process:
         assert process.stderr.readline().startswith("note: --folds 1000 is more")
         assert process.stderr.readline().startswith("fold ")
         process.send_signal(signal.SIGINT)
@@ -163,7 +156,7 @@ def test_a_signal_is_ctrl_c(run):
 
 
 def test_a_time_limit_that_is_over_before_training_is_noted(run):
-    code, _, errors = run("train", *ARGUMENTS, "--out", "m", "--time-limit", "0.001")
+    code, _, errors = run("train", *ARGUMENTS, "--time-limit", "0.001")
     assert code == 0 and "note: reading and encoding the table took " in errors
     assert " s, so --time-limit 0.001 was over before training." in errors
     assert fastnn.load("m").n_folds_ == 3
@@ -222,9 +215,7 @@ def test_tune_that_keeps_the_default_gives_its_bits(run, monkeypatch):
     report = report_of(run, "t.csv", "--target", "y", "--out", "m", "--tune", "--folds", "2")
     assert report["hidden"] == [64, 64]
     report_of(run, "t.csv", "--target", "y", "--out", "n", "--folds", "2")
-    tuned, plain = (fastnn.load(name).model_.networks() for name in "mn")
-    for a, b in zip(tuned, plain, strict=True):
-        assert_same_bits(a.params, b.params)
+    assert_same_networks(fastnn.load("m"), fastnn.load("n"))
 
 
 def test_tune_tries_the_logarithm_of_a_number_above_0(run):
@@ -242,8 +233,8 @@ def test_tune_tries_the_logarithm_of_a_number_above_0(run):
 
 def test_ctrl_c_while_tuning(run, monkeypatch):
     # no fold of the default, one of it, and later
-    arguments = ["train", "t.csv", "--target", "y", "--out", "m", "--folds", "5", "--tune"]
-    arguments += ["--time-limit", LONG, "--threads", "1"]
+    words = f"train t.csv --target y --out m --folds 5 --tune --time-limit {LONG} --threads 1"
+    arguments = words.split()
     with monkeypatch.context() as patch:
         interrupt_after(patch, 0)
         code, _, errors = run(*arguments)

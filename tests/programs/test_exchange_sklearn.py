@@ -24,18 +24,20 @@ X = np.random.default_rng(0).normal(size=(90, 4))
 Y = np.column_stack([X[:, 0] * X[:, 1], np.abs(X[:, 2])])
 CLASSES = np.array(["no", "perhaps", "yes"])[np.arange(90) % 3]
 SETTINGS = dict(hidden_layer_sizes=(6, 5), max_iter=12, random_state=0, learning_rate_init=0.01)
+ATTRIBUTES = "loss_curve_ loss_ n_iter_ t_ validation_scores_ n_layers_"
+NUMBERS = np.unique(CLASSES, return_inverse=True)[1]
 CASES = {
-    "two classes": (True, CLASSES == "no", {}),
-    "three classes": (True, CLASSES, dict(activation="logistic")),
-    "two labels": (True, (X[:, :2] > 0).astype(int), {}),
-    "labels": (True, (X > 0).astype(int), dict(activation="tanh")),
-    "objects": (True, CLASSES.astype(object), dict(activation="identity")),
+    "two classes": ("MLPClassifier", CLASSES == "no", {}),
+    "three classes": ("MLPClassifier", CLASSES, dict(activation="logistic")),
+    "two labels": ("MLPClassifier", (X[:, :2] > 0).astype(int), {}),
+    "labels": ("MLPClassifier", (X > 0).astype(int), dict(activation="tanh")),
+    "objects": ("MLPClassifier", CLASSES.astype(object), dict(activation="identity")),
     # with numbers: scikit-learn 1.7 cannot stop early with texts
-    "early stopping": (True, np.unique(CLASSES, return_inverse=True)[1], dict(early_stopping=True)),
-    "one target": (False, Y[:, 0], dict(solver="sgd")),
-    "two targets": (False, Y, dict(solver="lbfgs")),
-    "counts": (False, Y[:, 1], dict(loss="poisson")),
-    "no hidden layer": (False, Y, dict(hidden_layer_sizes=())),
+    "early stopping": ("MLPClassifier", NUMBERS, dict(early_stopping=True)),
+    "one target": ("MLPRegressor", Y[:, 0], dict(solver="sgd")),
+    "two targets": ("MLPRegressor", Y, dict(solver="lbfgs")),
+    "counts": ("MLPRegressor", Y[:, 1], dict(loss="poisson")),
+    "no hidden layer": ("MLPRegressor", Y, dict(hidden_layer_sizes=())),
 }
 
 
@@ -50,14 +52,13 @@ def assert_same_predictions(a, b, X=X, bound=1e-12):
 
 @pytest.mark.parametrize("name", CASES)
 def test_from_sklearn(name):
-    is_classifier, y, options = CASES[name]
-    cls = neural_network.MLPClassifier if is_classifier else neural_network.MLPRegressor
-    theirs = cls(**SETTINGS | options).fit(X, y)
+    kind, y, options = CASES[name]
+    theirs = getattr(neural_network, kind)(**SETTINGS | options).fit(X, y)
     ours = fastnn.from_sklearn(theirs)
-    assert type(ours) is (MLPClassifier if is_classifier else MLPRegressor)
+    assert type(ours) is getattr(fastnn, kind)
     assert_same_predictions(ours, theirs)
     assert ours.get_params().items() >= theirs.get_params().items()
-    for attribute in ("loss_curve_", "loss_", "n_iter_", "t_", "validation_scores_", "n_layers_"):
+    for attribute in ATTRIBUTES.split():
         default = [] if attribute == "loss_curve_" else None  # with solver="lbfgs"
         assert getattr(ours, attribute) == getattr(theirs, attribute, default)
     if options.get("solver") != "lbfgs":
@@ -71,14 +72,13 @@ def test_from_sklearn(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_to_sklearn(name):
-    is_classifier, y, options = CASES[name]
-    ours = (MLPClassifier if is_classifier else MLPRegressor)(**SETTINGS | options).fit(X, y)
+    kind, y, options = CASES[name]
+    ours = getattr(fastnn, kind)(**SETTINGS | options).fit(X, y)
     theirs = ours.to_sklearn()
-    cls = neural_network.MLPClassifier if is_classifier else neural_network.MLPRegressor
-    assert type(theirs) is cls
+    assert type(theirs) is getattr(neural_network, kind)
     assert_same_predictions(theirs, ours)
-    assert ours.get_params().items() >= (theirs.get_params()).items()
-    for attribute in ("loss_curve_", "loss_", "n_iter_", "t_", "validation_scores_", "n_layers_"):
+    assert ours.get_params().items() >= theirs.get_params().items()
+    for attribute in ATTRIBUTES.split():
         assert getattr(theirs, attribute) == getattr(ours, attribute)
     before = ours.network_.params.copy()
     if options.get("solver") != "lbfgs" and not theirs.early_stopping:
@@ -165,9 +165,7 @@ def test_to_sklearn_refuses_what_scikit_learn_lacks(name):
 def test_parameters_without_equivalent_raise_a_warning():
     settings = dict(dropout=0.1, class_weight="balanced", solver=fastnn.AdamW(), n_threads=2)
     clf = MLPClassifier(**SETTINGS, **settings).fit(X, CLASSES)
-    with pytest.warns(
-        UserWarning, match="parameters: class_weight, dropout, solver. Its"
-    ) as caught:
+    with pytest.warns(UserWarning, match="meters: class_weight, dropout, solver. Its") as caught:
         theirs = clf.to_sklearn()
     assert caught[0].filename == __file__
     assert_same_predictions(theirs, clf)

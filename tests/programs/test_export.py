@@ -60,22 +60,20 @@ def test_other_objects(write, path, model, advice):
 
 
 def test_pipelines_and_searches(write, path):
-    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
-    from sklearn.linear_model import LinearRegression
+    linear = pytest.importorskip("sklearn.linear_model", reason="estimators need the extra sklearn")
     from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    X, y = np.eye(4), [0, 1, 0, 1]
-    with pytest.raises(
-        TypeError, match=r"got Pipeline\. Export its last step, pipeline\[-1\], and do"
+    search = GridSearchCV(linear.LinearRegression(), {"fit_intercept": [True]}, cv=2)
+    search.fit(np.eye(4), [0, 1, 0, 1])
+    last = r"Pipeline\. Export its last step, pipeline\[-1\], and do"
+    for model, advice in (
+        (make_pipeline("passthrough", fastnn.MLPClassifier()), last),
+        (search, r"GridSearchCV\. Export its best_estimator_\."),
+        (search.best_estimator_, r"LinearRegression\.$"),
     ):
-        write(make_pipeline(StandardScaler(), fastnn.MLPClassifier()), path)
-    search = GridSearchCV(LinearRegression(), {"fit_intercept": [True]}, cv=2).fit(X, y)
-    with pytest.raises(TypeError, match=r"got GridSearchCV\. Export its best_estimator_\."):
-        write(search, path)
-    with pytest.raises(TypeError, match=r"got LinearRegression\.$"):
-        write(search.best_estimator_, path)
+        with pytest.raises(TypeError, match=f"got {advice}"):
+            write(model, path)
 
 
 def test_estimators_that_are_not_fitted(write, path):
@@ -88,21 +86,18 @@ def test_estimators_that_are_not_fitted(write, path):
 
 
 def test_layouts(write, path):
-    table = EncodedTable(codes=[[1]], n_categories=3)
-    with pytest.raises(
-        TypeError, match=r"layout must be the layout .* got EncodedTable\. Pass table\.layout\."
-    ):
-        write(MLP([3, 1]), path, layout=table)
-    with pytest.raises(
-        TypeError, match=r"layout must be the layout of a fastnn\.EncodedTable, got int\.$"
-    ):
-        write(MLP([3, 1]), path, layout=3)
-    with pytest.raises(ValueError, match=r"stands for 3 inputs, but the network expects 4"):
-        write(MLP([4, 1]), path, layout=table.layout)
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    table = EncodedTable(codes=[[1]], n_categories=3)
     clf = fastnn.MLPClassifier(max_iter=1).partial_fit(np.eye(3), [0, 1, 1], classes=[0, 1])
-    with pytest.raises(TypeError, match=r"type MLPClassifier, which has its own encoding"):
-        write(clf, path, layout=table.layout)
+    not_one = "layout must be the layout of a fastnn.EncodedTable, got"
+    for model, layout, error, message in (
+        (MLP([3, 1]), table, TypeError, rf"{not_one} EncodedTable\. Pass table\.layout\."),
+        (MLP([3, 1]), 3, TypeError, rf"{not_one} int\.$"),
+        (MLP([4, 1]), table.layout, ValueError, "stands for 3 inputs, but the network expects 4"),
+        (clf, table.layout, TypeError, "type MLPClassifier, which has its own encoding"),
+    ):
+        with pytest.raises(error, match=message):
+            write(model, path, layout=layout)
 
 
 def test_parameters_that_are_not_finite(write, path):
@@ -114,9 +109,8 @@ def test_parameters_that_are_not_finite(write, path):
 
 
 def test_a_threshold_that_was_set_after_fit(write, path, quick_recipe):
-    clf = fastnn.TabularClassifier(2, hidden_layer_sizes=2).fit(
-        np.arange(30)[:, None], [0, 1, 2] * 10
-    )
+    clf = fastnn.TabularClassifier(2, hidden_layer_sizes=2)
+    clf.fit(np.arange(30)[:, None], [0, 1, 2] * 10)
     write(clf.set_params(threshold=None), path)
     with pytest.raises(ValueError, match=r"threshold=0\.5 needs two classes"):
         write(clf.set_params(threshold=0.5), path)
@@ -149,28 +143,17 @@ def test_labels():
     ):
         found = labels(classes)
         assert found.dtype == dtype and found.tolist() == classes.tolist()
-    for bad, shown in (
-        (np.array([b"a", b"b"]), "b'a' of type bytes"),
-        (np.array([1, 2**63 + 1], np.uint64), "1 of"),
-    ):
-        with pytest.raises(
-            ValueError, match=rf"texts, numbers or Booleans, got {shown}.*Convert y"
-        ):
+    large = np.array([1, 2**63 + 1], np.uint64)
+    for bad, shown in ((np.array([b"a", b"b"]), "b'a' of type bytes"), (large, "1 of")):
+        with pytest.raises(ValueError, match=f"texts, numbers or Booleans, got {shown}.*Convert y"):
             labels(bad)
 
 
 def test_cells_give_what_dense_inputs_give():
     rng = np.random.default_rng(0)
-    table = EncodedTable(
-        numbers=rng.normal(size=(9, 1)),
-        positions=rng.uniform(0, 3, (9, 2)),
-        n_bins=[3, 4],
-        position_scale=[2, 0.5],
-        codes=rng.integers(0, 2, (9, 2)),
-        n_categories=[2, 3],
-        code_scale=[1, 3],
-        dtype="float64",
-    )
+    numbers, positions = rng.normal(size=(9, 1)), rng.uniform(0, 3, (9, 2))
+    codes = rng.integers(0, 2, (9, 2))
+    table = EncodedTable(numbers, positions, [3, 4], [2, 0.5], codes, [2, 3], [1, 3], "float64")
     W = rng.normal(size=(2, table.n_inputs, 5))
     numbers, knots, levels = split_weights(W, table.layout)
     k = np.minimum(table.positions.astype(int), np.array([3, 4]) - 1)
@@ -194,8 +177,7 @@ def test_members_of_a_fit_that_was_stopped(write, path, quick_recipe):
     last = len(encoders) - 1
     unused = replace(members[0], encoder=last + 1, weight=0.0)
     others = [replace(member, encoder=last - member.encoder) for member in members]
-    reg.model_ = replace(
-        reg.model_, encoders=[*encoders[::-1], encoders[0]], members=[unused, *others]
-    )
+    encoders = [*encoders[::-1], encoders[0]]
+    reg.model_ = replace(reg.model_, encoders=encoders, members=[unused, *others])
     write(reg, path)
     assert path.read_bytes() == before

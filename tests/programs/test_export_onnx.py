@@ -73,15 +73,10 @@ def check(path, case):
                 np.testing.assert_allclose(a, b[:n], rtol=1e-4, atol=1e-6)
 
 
-def test_estimators(tmp_path):
+@pytest.mark.parametrize("kind", ["estimators", "tabular"])
+def test_estimators(kind, tmp_path):
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
-    for name, case in export_cases.estimators().items():
-        check(tmp_path / f"{name}.onnx", case)
-
-
-def test_estimators_for_tables(tmp_path):
-    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
-    for name, case in export_cases.tabular().items():
+    for name, case in getattr(export_cases, kind)().items():
         check(tmp_path / f"{name}.onnx", case)
 
 
@@ -117,10 +112,8 @@ def test_types_and_shapes(tmp_path):
     assert inputs["int"] == ("tensor(string)", ["n", 1])
     assert inputs["INT"] == inputs["listed"] == ("tensor(double)", ["n", 1])
     outputs = {value.name: (value.type, value.shape) for value in s.get_outputs()}
-    assert outputs == {
-        "label": ("tensor(int64)", ["n"]),
-        "probabilities": ("tensor(float)", ["n", 3]),
-    }
+    types = {"label": ("tensor(int64)", ["n"]), "probabilities": ("tensor(float)", ["n", 3])}
+    assert outputs == types
 
 
 def test_columns_with_the_names_of_outputs_and_nodes(tmp_path):
@@ -157,9 +150,7 @@ def test_numbers_that_float32_cannot_hold(tmp_path):
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     y = np.linspace(0, 1e39, 20)
     reg = fastnn.TabularRegressor(2, hidden_layer_sizes=2).fit(np.arange(20)[:, None], y)
-    with pytest.raises(
-        ValueError, match=r"targets of the model are too large for float32.*export\.c"
-    ):
+    with pytest.raises(ValueError, match=r"targets of the model are too large .*export\.c"):
         export.onnx(reg, tmp_path / "net.onnx")
     assert list(tmp_path.iterdir()) == []
 

@@ -61,16 +61,28 @@ def frame(page):
     return page.run("fastnnPlay.frame()")
 
 
+def frame_when(page, condition):
+    """Wait for a frame that fulfils condition(frame)."""
+    return wait_until(lambda: (now := frame(page)) and condition(now) and now)
+
+
 def train(page, epochs):
     page.set("#speed", 10)
     page.click("#play")
-    wait_until(lambda: frame(page)["epoch"] >= epochs)
+    frame_when(page, lambda now: now["epoch"] >= epochs)
     page.click("#play")
-    return wait_until(lambda: None if (now := frame(page))["playing"] else now)
+    return frame_when(page, lambda now: not now["playing"])
 
 
 def frame_at(page, step):
-    return wait_until(lambda: (now := frame(page))["step"] == step and now)
+    return frame_when(page, lambda now: now["step"] == step)
+
+
+def assert_are_weights_of(shown, path):
+    """Check that a file holds the weights of a frame."""
+    numbers = [np.frombuffer(base64.b64decode(text), np.float32) for text in shown["weights"]]
+    saved = [W.ravel() for W in fastnn.load(path).weights]
+    assert_same_bits(np.concatenate(numbers), np.concatenate(saved))
 
 
 def test_it_trains_pauses_and_goes_back(page):
@@ -93,14 +105,13 @@ def test_the_copied_code_has_the_parameters_of_the_page(page, tmp_path, monkeypa
     page.set("#batch", 7)
     page.click("#epoch")
     page.click("#epoch")
-    paused = wait_until(lambda: (now := frame(page))["step"] > paused["step"] + 10 and now)
+    last = paused["step"] + 10
+    paused = frame_when(page, lambda now: now["step"] > last)
     page.click("#copy-python")
     code = page.wait_until("document.getElementById('code').value")
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "copied.py", "exec"), {})
-    shown = [np.frombuffer(base64.b64decode(text), np.float32) for text in paused["weights"]]
-    saved = fastnn.load("network.safetensors")
-    assert_same_bits(np.concatenate(shown), np.concatenate([W.ravel() for W in saved.weights]))
+    assert_are_weights_of(paused, "network.safetensors")
 
 
 def learn(page):
@@ -126,22 +137,13 @@ def test_each_choice_of_the_menus_learns(page):
             assert not now["diverged"] and np.isfinite(now["loss"])
 
 
-def allow_clipboard(page, server, setting):
-    page.send(
-        "Browser.setPermission",
-        permission={"name": "clipboard-write"},
-        setting=setting,
-        origin=f"http://127.0.0.1:{server.port}",
-    )
-
-
 @pytest.mark.parametrize("setting", ["granted", "denied"])
 def test_what_the_buttons_copy(page, server, setting):
     """It is on the clipboard, or where the browser does not allow that, selected."""
-    allow_clipboard(page, server, setting)
-    allow = {"name": "clipboard-read"}
     origin = f"http://127.0.0.1:{server.port}"
-    page.send("Browser.setPermission", permission=allow, setting="granted", origin=origin)
+    for name, value in {"write": setting, "read": "granted"}.items():
+        allow = {"name": f"clipboard-{name}"}
+        page.send("Browser.setPermission", permission=allow, setting=value, origin=origin)
     page.set("#n", 90)
     page.wait_until("fastnnPlay.frame() && fastnnPlay.settings().n == 90")
     for button, expected in [
@@ -163,8 +165,7 @@ def test_what_the_buttons_copy(page, server, setting):
         else:
             assert said != "Copied" and page.run("getSelection().toString()") == text
         page.run("document.getElementById('copied').textContent = ''")
-    code = page.run("document.getElementById('code').value")
-    assert "token" not in code
+    assert "token" not in page.run("document.getElementById('code').value")
 
 
 def explorer_of_many_columns():
@@ -208,7 +209,7 @@ def test_a_refused_value_changes_nothing(page):
     assert page.run("document.getElementById('batch').value") == "32"
     page.set("#lr", 0.001)
     page.click("#epoch")
-    now = wait_until(lambda: (now := frame(page))["epoch"] > paused["epoch"] and now)
+    now = frame_when(page, lambda now: now["epoch"] > paused["epoch"])
     assert now["step"] > paused["step"]
     assert page.run("fastnnPlay.losses().train.length") == now["epoch"]
     [problem] = page.problems()
@@ -240,9 +241,7 @@ def test_the_download_is_the_network(page, tmp_path):
     page.driver.find_element("id", "download").click()
     path = tmp_path / "network.safetensors"
     wait_until(path.exists)
-    saved = fastnn.load(path)
-    shown = [np.frombuffer(base64.b64decode(text), np.float32) for text in paused["weights"]]
-    assert_same_bits(np.concatenate(shown), np.concatenate([W.ravel() for W in saved.weights]))
+    assert_are_weights_of(paused, path)
 
 
 def assert_tab_reaches_every_control(page):
@@ -272,9 +271,9 @@ def test_the_tab_key_reaches_every_control(page, mode):
 
     if mode == "many":
         page.click("#many")
-        wait_until(lambda: (now := frame(page)) and "losses_now" in now and now["playing"])
+        frame_when(page, lambda now: "losses_now" in now and now["playing"])
         page.click("#play")
-        wait_until(lambda: not frame(page)["playing"])
+        frame_when(page, lambda now: not now["playing"])
     assert_tab_reaches_every_control(page)
     if mode == "many":
         page.run("document.querySelector('#many-cells button').focus()")
@@ -283,7 +282,7 @@ def test_the_tab_key_reaches_every_control(page, mode):
             assert page.run("document.activeElement.ariaLabel").startswith(f"{expected}: loss")
         page.press(Keys.ARROW_DOWN)
         page.press(Keys.ENTER)
-        wait_until(lambda: (now := frame(page)) and "weights" in now)
+        frame_when(page, lambda now: "weights" in now)
 
 
 def test_keyboard_alone(page):
@@ -292,13 +291,13 @@ def test_keyboard_alone(page):
     page.press(Keys.ARROW_RIGHT)
     frame_at(page, 1)
     page.press(Keys.SHIFT, Keys.ARROW_RIGHT)
-    wait_until(lambda: frame(page)["epoch"] == 1)
+    frame_when(page, lambda now: now["epoch"] == 1)
     page.press(Keys.ARROW_LEFT)
     frame_at(page, 2)
     page.press(Keys.SPACE)
-    wait_until(lambda: frame(page)["playing"])
+    frame_when(page, lambda now: now["playing"])
     page.press(Keys.SPACE)
-    wait_until(lambda: not frame(page)["playing"])
+    frame_when(page, lambda now: not now["playing"])
     names = page.run(
         "[...document.querySelectorAll('button, select, input, canvas, a')].filter("
         "e => !(e.ariaHidden || e.textContent.trim() || e.labels?.length || e.ariaLabel)).map(e => e.outerHTML)"
@@ -311,25 +310,24 @@ def test_a_unit_in_numbers_and_a_lesson(page):
     page.wait_until("document.getElementById('formulas').innerText.includes('z = x w + b')")
     page.set("#lesson", 0)
     page.wait_until("document.getElementById('watch').innerText.includes('one line')")
-    wait_until(lambda: (now := frame(page)) and now["epoch"] > 3 and now["units"] == [])
+    frame_when(page, lambda now: now["epoch"] > 3 and now["units"] == [])
 
 
 @pytest.mark.parametrize("variation", ["seeds", "rates"])
 def test_a_hundred_networks(page, variation):
     page.set("#variation", variation)
     page.wait_until("document.body.classList.contains('many')")
-    wait_until(lambda: (now := frame(page)) and now["epoch"] > 3)
+    frame_when(page, lambda now: now["epoch"] > 3)
     page.click("#play")
-    now = wait_until(lambda: not (now := frame(page))["playing"] and now)
+    now = frame_when(page, lambda now: not now["playing"])
     summary = page.run("document.getElementById('many-summary').textContent")
     assert summary.startswith(f"Epoch {now['epoch']}. The held-out loss is ")
     cells = page.driver.find_elements("css selector", "#many-cells button")
-    assert len(cells) == 100 and all(
-        min(cell.rect["width"], cell.rect["height"]) > 20 for cell in cells
-    )
+    assert len(cells) == 100
+    assert all(min(cell.rect["width"], cell.rect["height"]) > 20 for cell in cells)
     address = page.driver.current_url
     cells[37].click()
-    alone = wait_until(lambda: (now := frame(page)) and "weights" in now and now)
+    alone = frame_when(page, lambda now: "weights" in now)
     assert alone["epoch"] == now["epoch"]
     assert alone["test_loss"] == pytest.approx(now["losses_now"][37], rel=1e-12)
     assert page.run("fastnnPlay.settings().seed") == (37 if variation == "seeds" else 0)
@@ -360,7 +358,7 @@ def test_two_pages_train_apart(page, server):
     driver.get(f"http://127.0.0.1:{server.port}/")
     page.wait_until("globalThis.fastnnPlay?.frame()")
     page.click("#epoch")
-    wait_until(lambda: frame(page)["epoch"] == 1)
+    frame_when(page, lambda now: now["epoch"] == 1)
     driver.close()
     driver.switch_to.window(first)
     assert frame(page)["epoch"] == 0 and len(server.trainings) == 2

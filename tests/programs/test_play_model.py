@@ -11,16 +11,15 @@ from fastnn.playground.explorer import Explorer
 pa = pytest.importorskip("pyarrow")
 N = 120
 RNG = np.random.default_rng(0)
-TABLE = pa.table(
-    {
-        "area": RNG.normal(80, 20, N),
-        "rooms": RNG.integers(1, 6, N),
-        "district": np.array(["north", "south", "harbour"])[RNG.integers(0, 3, N)].tolist(),
-        "built": (np.datetime64("1990-01-01") + RNG.integers(0, 9000, N)).astype("datetime64[s]"),
-        "empty": [None] * N,
-    }
+COLUMNS = dict(
+    area=RNG.normal(80, 20, N),
+    rooms=RNG.integers(1, 6, N),
+    district=np.array(["north", "south", "harbour"])[RNG.integers(0, 3, N)].tolist(),
+    built=(np.datetime64("1990-01-01") + RNG.integers(0, 9000, N)).astype("datetime64[s]"),
+    empty=[None] * N,
 )
-RENT = 9 * TABLE["area"].to_numpy() + 50 * TABLE["rooms"].to_numpy()
+TABLE = pa.table(COLUMNS)
+RENT = 9 * COLUMNS["area"] + 50 * COLUMNS["rooms"]
 KIND = np.array(["cheap", "fair", "dear"])[np.digitize(RENT, [800, 950])]
 
 
@@ -37,21 +36,20 @@ def test_the_description_has_the_first_row_or_a_typical_one(explorers):
     for explorer in explorers:
         described = explorer.describe()
         kinds = {column["name"]: column["kind"] for column in described["columns"]}
-        assert kinds == {
-            "area": "number",
-            "rooms": "number",
-            "district": "category",
-            "built": "date",
-        }
+        assert kinds == dict(area="number", rooms="number", district="category", built="date")
         assert described["row"].keys() == kinds.keys()
         first = explorer.table is not None
         assert described["row_name"] == ("First row" if first else "Typical row")
-        area = TABLE["area"].to_numpy()
+        area, districts = COLUMNS["area"], COLUMNS["district"]
         expected = area[0] if first else np.median(area)
         assert described["row"]["area"] == pytest.approx(expected, rel=1e-6)
-        districts = TABLE["district"].to_pylist()
         commonest = max(sorted({*districts}), key=districts.count)
         assert described["row"]["district"] == (districts[0] if first else commonest)
+
+
+def total_of(explanation):
+    parts = explanation["contributions"].values()
+    return explanation["base"] + sum(part["value"] for part in parts)
 
 
 def test_answers_are_those_of_the_model(explorers):
@@ -66,20 +64,24 @@ def test_answers_are_those_of_the_model(explorers):
     other = numbers._as_table(row | {"rooms": float(column.values[1])})
     assert curve[1] == pytest.approx(float(numbers.model.predict(other)[0]), rel=1e-6)
     explanation = numbers.explain(row)
-    parts = sum(part["value"] for part in explanation["contributions"].values())
-    assert explanation["base"] + parts == pytest.approx(answer["prediction"], rel=1e-6)
+    assert total_of(explanation) == pytest.approx(answer["prediction"], rel=1e-6)
     nearest = explanation["nearest"]
     assert nearest["columns"][0] == "rent" and len(nearest["rows"]) == 5
     assert nearest["distances"] == sorted(nearest["distances"])
     assert nearest["rows"][0][nearest["columns"].index("district")] == "south"
     assert numbers.explain(row | {"built": None})["nearest"]["distances"][0] >= 1 / 4
-    built = TABLE["built"].to_numpy().astype("datetime64[D]")
+    built = COLUMNS["built"].astype("datetime64[D]")
     other = numbers._distance("built", str(built[7]))  # dates have distances, too
-    assert (
-        other[7] == 0
-        and other.argsort(kind="stable").tolist()
-        == np.abs(built - built[7]).argsort(kind="stable").tolist()
-    )
+    order = np.abs(built - built[7]).argsort(kind="stable")
+    assert other[7] == 0 and other.argsort(kind="stable").tolist() == order.tolist()
+
+
+def test_rows_that_are_equally_near_keep_their_order(explorers):
+    table = TABLE.take(np.tile([0, 1], 100)).append_column("rent", pa.array(np.arange(200.0)))
+    explorer = Explorer(explorers[0].model, "rent", table, "rent")
+    nearest = explorer.explain(explorer.describe()["row"])["nearest"]
+    assert nearest["columns"][0] == "rent" and nearest["distances"] == [0] * 5
+    assert [row[0] for row in nearest["rows"]] == ["0", "2", "4", "6", "8"]
 
 
 @pytest.mark.parametrize("output", [0, 2])
@@ -92,9 +94,7 @@ def test_answers_about_each_class(explorers, output):
     assert list(P.values()) == classes.model.predict_proba(classes._as_table(row))[0].tolist()
     p = list(P.values())[output]
     assert min(answer["curves"]["area"]) <= p <= max(answer["curves"]["area"])
-    explanation = classes.explain(row, output)
-    parts = sum(part["value"] for part in explanation["contributions"].values())
-    assert explanation["base"] + parts == pytest.approx(p, rel=1e-6)
+    assert total_of(classes.explain(row, output)) == pytest.approx(p, rel=1e-6)
 
 
 def test_a_table_that_lacks_columns(explorers):
@@ -103,9 +103,7 @@ def test_a_table_that_lacks_columns(explorers):
     [note] = explorer.notes
     assert "without 'area', which the table does not have" in note
     assert len(explorer.explain(explorer.describe()["row"])["nearest"]["rows"]) == 5
-    with pytest.raises(
-        ValueError, match="the table has no column of the model, which reads 'area'"
-    ):
+    with pytest.raises(ValueError, match="has no column of the model, which reads 'area'"):
         Explorer(model, "rent", TABLE.select(["empty"]))
 
 
@@ -118,21 +116,19 @@ def test_a_model_of_one_class_is_refused():
 
 def test_texts_of_a_table_are_read_as_in_training(explorers):
     model = explorers[0].model
-    texts = TABLE.set_column(0, "area", pa.array([f"{x:.3f} m" for x in TABLE["area"].to_numpy()]))
+    texts = TABLE.set_column(0, "area", pa.array([f"{x:.3f} m" for x in COLUMNS["area"]]))
     explorer = Explorer(model, "rent", texts)
     row = explorer.describe()["row"]
     nearest, expected = explorer.explain(row)["nearest"], explorers[0].explain(row)["nearest"]
     np.testing.assert_allclose(nearest["distances"], expected["distances"], atol=1e-4)
     wrong = TABLE.set_column(0, "area", pa.array(["large"] * N))
-    with pytest.raises(
-        ValueError, match="column 'area' holds 'large' in row 0, which is not a number"
-    ):
+    with pytest.raises(ValueError, match="'area' holds 'large' in row 0, which is not a number"):
         Explorer(model, "rent", wrong)
 
 
 @pytest.mark.filterwarnings("ignore:column 'built'. whole numbers")
 def test_columns_that_are_present_or_missing_and_dates_of_digits():
-    days = TABLE["built"].to_numpy().astype("datetime64[D]").astype(str)
+    days = COLUMNS["built"].astype("datetime64[D]").astype(str)
     digits = [int(day.replace("-", "")) for day in days.tolist()]
     bonus = [7.0 if i % 3 else None for i in range(N)]
     table = pa.table({"bonus": bonus, "built": digits, "area": TABLE["area"]})

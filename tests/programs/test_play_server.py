@@ -20,10 +20,8 @@ from fastnn.playground.playback import Playback
 from fastnn.playground.server import PlayServer
 from fastnn.web.server import SPARE
 
-STATE = {
-    "step": 0,
-    "settings": [[0, {"data": "xor", "n": 60, "hidden": [4], "activations": ["tanh"]}]],
-}
+SETTINGS = {"data": "xor", "n": 60, "hidden": [4], "activations": ["tanh"]}
+STATE = {"step": 0, "settings": [[0, SETTINGS]]}
 
 
 @pytest.fixture
@@ -38,12 +36,8 @@ def ask(server):
 
     def ask(path, body=None, **headers):
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-        values = {
-            "Cookie": f"{server.access.cookie}={server.access.token}",
-            "Content-Type": "application/json",
-        }
-        values |= {name.replace("_", "-"): value for name, value in headers.items()}
-        values = {name: value for name, value in values.items() if value is not None}
+        values = {"Cookie": cookie_of(server), "Content_Type": "application/json"} | headers
+        values = {name.replace("_", "-"): each for name, each in values.items() if each is not None}
         text = body if isinstance(body, str | None) else json.dumps(body)
         connection.request("GET" if body is None else "POST", path, text, values)
         answer = connection.getresponse()
@@ -55,10 +49,20 @@ def ask(server):
     return ask
 
 
+@pytest.fixture
+def tab(ask):
+    """The name of a training."""
+    return ask("/api/tabs", {})[1]["tab"]
+
+
+def cookie_of(server):
+    return f"{server.access.cookie}={server.access.token}"
+
+
 def request(server, path):
     """The bytes of a GET request of the page."""
     head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
-    return f"{head}Cookie: {server.access.cookie}={server.access.token}\r\n\r\n".encode()
+    return f"{head}Cookie: {cookie_of(server)}\r\n\r\n".encode()
 
 
 def stream(server, tab):
@@ -70,49 +74,33 @@ def stream(server, tab):
                 yield json.loads(line[6:])
 
 
-#: Of every reply; the policy has more.
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-
-
 def check_headers(headers):
-    assert {name: headers[name] for name in HEADERS} == HEADERS
+    """Of every reply; the policy has more."""
+    names = "Cache-Control", "Referrer-Policy", "X-Content-Type-Options"
+    assert [headers[name] for name in names] == ["no-store", "no-referrer", "nosniff"]
     assert "default-src 'none'" in headers["Content-Security-Policy"]
 
 
-SCRIPTS = "page play details pen many explore drawing"
+SCRIPTS = "page.js play.js details.js pen.js many.js explore.js drawing.js"
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/", "/base.css", "/style.css", "/icon.svg", *(f"/{name}.js" for name in SCRIPTS.split())],
-)
-def test_the_page_and_its_files(ask, path):
-    status, content, headers = ask(path)
+@pytest.mark.parametrize("name", ["", "base.css", "style.css", "icon.svg", *SCRIPTS.split()])
+def test_the_page_and_its_files(ask, name):
+    status, content, headers = ask(f"/{name}")
     assert status == 200 and len(content) > 100
     check_headers(headers)
     for word in (b"http://", b"https://"):  # no address of another place
         assert word not in content.replace(b"http://www.w3.org/2000/svg", b"")
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Cookie": None},
-        {"Cookie": "fastnn-play=x"},
-        {"Host": "example.com"},
-        {"Host": "127.0.0.1"},
-        {"Origin": "http://example.com"},
-        {"Origin": "null"},
-    ],
-    ids=str,
-)
+OTHERS = [("Cookie", None), ("Cookie", "fastnn-play=x"), ("Host", "example.com")]
+OTHERS += [("Host", "127.0.0.1"), ("Origin", "http://example.com"), ("Origin", "null")]
+
+
+@pytest.mark.parametrize(("name", "value"), OTHERS)
 @pytest.mark.parametrize("path", ["/", "/api/start", "/play.js"])
-def test_others_are_refused(ask, path, headers):
-    status, answer, own = ask(path, **headers)
+def test_others_are_refused(ask, path, name, value):
+    status, answer, own = ask(path, **{name: value})
     assert status in (400, 403) and "detail" in answer
     check_headers(own)
 
@@ -125,49 +113,44 @@ def test_the_token_becomes_a_cookie(ask, server):
     assert ask("/?token=wrong", Cookie=None)[0] == 403
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/pages/play.html",
-        "/play.html",
-        "/../pyproject.toml",
-        "/%2e%2e/setup.py",
-        "/api/no",
-        "/tab.py",
-        "/widget.js",
-    ],
+FOREIGN = (
+    "/pages/play.html /play.html /../pyproject.toml /%2e%2e/setup.py /api/no /tab.py /widget.js"
 )
+
+
+@pytest.mark.parametrize("path", FOREIGN.split())
 def test_no_other_file_is_served(ask, path):
     assert ask(path)[0] == 404
 
 
+TABLE = {"state": {"settings": [[0, {"data": "table"}]]}}
+
+
 @pytest.mark.parametrize(
-    ("path", "body", "headers", "status", "message"),
+    ("path", "body", "status", "message"),
     [
-        ("/api/tabs", "[]", {}, 422, "must be a JSON object"),
-        ("/api/tabs", "{", {}, 422, "Expecting"),
-        ("/api/tabs", '{"state": {"step": 1e400}}', {}, 422, "1e400 is not a finite number"),
-        ("/api/command?tab=none", '{"do": "seek", "step": NaN}', {}, 422, "NaN is not a finite"),
-        ("/api/tabs", "[" * 100_000, {}, 422, "the JSON is nested too deeply"),
-        ("/api/tabs", '{"x": [{"\\ud800": 1}]}', {}, 422, "a lone surrogate"),
-        ("/api/tabs", "{}", {"Content_Type": "text/plain"}, 415, "Content-Type"),
-        ("/api/tabs", "x" * (play_server.MAX_BODY + 1), {}, 413, "1,000,000 bytes"),
-        ("/api/tabs", {"state": {"settings": [[0, {"n": 1}]]}}, {}, 422, "n must be"),
-        (
-            "/api/tabs",
-            {"state": {"settings": [[0, {"data": "table"}]]}},
-            {},
-            422,
-            "fastnn play TABLE",
-        ),
-        ("/api/command?tab=none", {"do": "play"}, {}, 410, "Load the page again"),
-        ("/api/other", {}, {}, 404, "no '/api/other'"),
-        ("/api/other", {}, {}, 404, "/api/state, /api/network.safetensors."),  # all paths
+        ("tabs", "[]", 422, "must be a JSON object"),
+        ("tabs", "{", 422, "Expecting"),
+        ("tabs", '{"state": {"step": 1e400}}', 422, "1e400 is not a finite number"),
+        ("command?tab=none", '{"do": "seek", "step": NaN}', 422, "NaN is not a finite"),
+        ("tabs", "[" * 100_000, 422, "the JSON is nested too deeply"),
+        ("tabs", '{"x": [{"\\ud800": 1}]}', 422, "a lone surrogate"),
+        ("tabs", "x" * (play_server.MAX_BODY + 1), 413, "1,000,000 bytes"),
+        ("tabs", {"state": {"settings": [[0, {"n": 1}]]}}, 422, "n must be"),
+        ("tabs", TABLE, 422, "fastnn play TABLE"),
+        ("command?tab=none", {"do": "play"}, 410, "Load the page again"),
+        ("other", {}, 404, "no '/api/other'"),
+        ("other", {}, 404, "/api/state, /api/network.safetensors."),  # all paths
     ],
 )
-def test_wrong_requests(ask, path, body, headers, status, message):
-    found, answer, _ = ask(path, body, **headers)
+def test_wrong_requests(ask, path, body, status, message):
+    found, answer, _ = ask(f"/api/{path}", body)
     assert found == status and message in answer["detail"]
+
+
+def test_a_body_that_is_not_json_is_refused(ask):
+    status, answer, _ = ask("/api/tabs", "{}", Content_Type="text/plain")
+    assert status == 415 and "Content-Type" in answer["detail"]
 
 
 def test_a_page_trains_pauses_and_goes_back(ask, server):
@@ -207,32 +190,29 @@ def test_a_page_trains_pauses_and_goes_back(ask, server):
     frames.close()
 
 
-def test_commands_are_checked(ask):
-    name = ask("/api/tabs", {})[1]["tab"]
-    path = f"/api/command?tab={name}"
-    for message, text in [
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
         ({"do": "fly"}, "unknown command"),
         ({"do": "seek"}, "needs 'step', a number"),
         ({"do": "select", "unit": [9, 0]}, "layer must be"),
         ({"do": "settings", "settings": {"batch": 0}}, "batch must be"),
-        (
-            {"do": "settings", "settings": {"activations": ["cube"], "hidden": [1]}},
-            "one of identity",
-        ),
+        ({"do": "settings", "settings": dict(activations=["cube"], hidden=[1])}, "one of identity"),
         ({"do": "points", "points": [[0, 0, 1]], "settings": {}}, "both classes"),
-    ]:
-        status, answer, _ = ask(path, message)
-        assert status == 422 and text in answer["detail"]
+    ],
+)
+def test_commands_are_checked(ask, tab, message, text):
+    status, answer, _ = ask(f"/api/command?tab={tab}", message)
+    assert status == 422 and text in answer["detail"]
 
 
-def test_code_state_and_file(ask):
-    name = ask("/api/tabs", {})[1]["tab"]
-    ask(f"/api/command?tab={name}", {"do": "epoch"})
-    assert "fastnn.MLP(" in ask(f"/api/code?tab={name}&kind=python")[1]["code"]
-    assert "fastnn play --state" in ask(f"/api/code?tab={name}&kind=command")[1]["code"]
-    state = ask(f"/api/state?tab={name}")[1]
+def test_code_state_and_file(ask, tab):
+    ask(f"/api/command?tab={tab}", {"do": "epoch"})
+    assert "fastnn.MLP(" in ask(f"/api/code?tab={tab}&kind=python")[1]["code"]
+    assert "fastnn play --state" in ask(f"/api/code?tab={tab}&kind=command")[1]["code"]
+    state = ask(f"/api/state?tab={tab}")[1]
     assert state["step"] == 2 and "token" not in json.dumps(state)
-    _, content, headers = ask(f"/api/network.safetensors?tab={name}")
+    _, content, headers = ask(f"/api/network.safetensors?tab={tab}")
     assert b"safetensors" not in content[:8]
     check_headers(headers)
 
@@ -263,18 +243,17 @@ def test_the_number_of_trainings_has_a_limit(ask, server):
     assert "pages are open already" in ask("/api/tabs", {})[1]["detail"]
 
 
-def test_a_training_goes_on_while_a_page_shows_it(ask, server):
-    name = ask("/api/tabs", {})[1]["tab"]
-    pages = [stream(server, name) for _ in range(2)]
+def test_a_training_goes_on_while_a_page_shows_it(ask, server, tab):
+    pages = [stream(server, tab) for _ in range(2)]
     for page in pages:
         next(page)
-    ask(f"/api/command?tab={name}", {"do": "play"})
+    ask(f"/api/command?tab={tab}", {"do": "play"})
     pages[0].close()
     wait_until(lambda: len(server.server.server_state.connections) == 1)
-    assert next(pages[1])["playing"] and server.trainings[name].playing and name in server.watched
+    assert next(pages[1])["playing"] and server.trainings[tab].playing and tab in server.watched
     pages[1].close()
     wait_until(lambda: not server.watched)
-    assert not server.trainings[name].playing
+    assert not server.trainings[tab].playing
 
 
 def test_connections_leave_room_for_files():
@@ -296,13 +275,12 @@ def test_a_signal_ends_the_server(number):
 
 
 @pytest.mark.parametrize("path", ["/", "/api/events"])
-def test_a_browser_that_leaves_prints_nothing(ask, server, path, capfd, caplog):
+def test_a_browser_that_leaves_prints_nothing(server, tab, path, capfd, caplog):
     """Its connection is reset, with SO_LINGER 0, in an answer or after it."""
-    name = ask("/api/tabs", {})[1]["tab"]
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        connection.sendall(request(server, f"{path}?tab={name}"))
+        connection.sendall(request(server, f"{path}?tab={tab}"))
         assert connection.recv(10_000).startswith(b"HTTP/1.1 200")
-        assert (name in server.watched) == (path == "/api/events")
+        assert (tab in server.watched) == (path == "/api/events")
         linger = struct.pack("ii", 1, 0)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     wait_until(lambda: not (server.server.server_state.connections or server.watched))
@@ -310,14 +288,12 @@ def test_a_browser_that_leaves_prints_nothing(ask, server, path, capfd, caplog):
 
 
 @pytest.mark.parametrize("error", [KeyError, ValueError, TypeError])
-def test_a_bug_is_not_a_mistake_of_the_client(ask, monkeypatch, caplog, error):
-    name = ask("/api/tabs", {})[1]["tab"]
-
+def test_a_bug_is_not_a_mistake_of_the_client(ask, tab, monkeypatch, caplog, error):
     def fail(*arguments):
         raise error("lr")
 
     monkeypatch.setattr(Playback, "advance", fail)
-    status, answer, headers = ask(f"/api/command?tab={name}", {"do": "step"})
+    status, answer, headers = ask(f"/api/command?tab={tab}", {"do": "step"})
     assert status == 500 and "The server failed" in answer["detail"]
     check_headers(headers)
     wait_until(lambda: "in fail" in caplog.text)  # the traceback
@@ -327,12 +303,9 @@ def test_a_bug_is_not_a_mistake_of_the_client(ask, monkeypatch, caplog, error):
 def test_the_page_without_its_packages(run, monkeypatch, table):
     find_spec = "fastnn.cli.console.importlib.util.find_spec"
     monkeypatch.setattr(find_spec, lambda name: None if name == "starlette" else name)
-    assert run("play", "--no-browser", *table.split()) == (
-        2,
-        "",
-        "fastnn play: the page needs starlette, which is not installed. Run: python -m pip install "
-        '"fastnn-mlp[web]"\n',
-    )
+    message = "the page needs starlette, which is not installed. Run: python -m pip install"
+    result = 2, "", f'fastnn play: {message} "fastnn-mlp[web]"\n'
+    assert run("play", "--no-browser", *table.split()) == result
     code, out, _ = run("play", "--state", json.dumps(STATE), "--out", "net.safetensors")
     assert code == 0 and out.startswith("Saved net.safetensors")
 

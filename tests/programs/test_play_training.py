@@ -1,4 +1,4 @@
-"""Trainings of the playground: forward, back and as code, always with the same bits."""
+"""Trainings of the playground: forward, back, as code and a hundred at once, always with the same bits."""
 
 import json
 import subprocess
@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from checks import assert_same_bits
+from cli_cases import write_csv
 
 import fastnn
 from fastnn.activations import HIDDEN
@@ -31,6 +32,7 @@ from fastnn.playground.settings import (
     OPTIMIZERS,
     Settings,
 )
+from fastnn.playground.trainings import RATES, WIDTHS, GridTraining
 
 POINTS = [[0.1, 0.2, 0], [0.3, -0.5, 1], [0.2, 0.2, 1], [-0.3, 0.1, 0], [0.5, 0.5, 1]]
 CASES = {
@@ -42,21 +44,22 @@ CASES = {
 
 
 DATA_OF = {"two classes": "circles", "classes": "digits", "numbers": "waves"}
-CHOICES = [
-    *(dict(data="circles", activations=(name,)) for name in ACTIVATIONS),
-    *(dict(data="circles", activations=("tanh",), optimizer=name) for name in OPTIMIZERS),
-    *(
-        dict(data=DATA_OF[kind], activations=("tanh",), loss=name)
-        for kind, names in LOSSES.items()
-        for name in names
-    ),
-]
+CHOICES = [dict(data="circles", activations=(name,)) for name in ACTIVATIONS]
+CHOICES += [dict(data="circles", activations=("tanh",), optimizer=name) for name in OPTIMIZERS]
+for kind, names in LOSSES.items():
+    CHOICES += [dict(data=DATA_OF[kind], activations=("tanh",), loss=name) for name in names]
 
 
 def begin(values):
     settings = Settings(**values)
     rows = DataSource(settings, POINTS if settings.data == "points" else None)
     return Playback(settings, rows.make()), rows
+
+
+def run_code(playback, rows):
+    """The network that the copied code saves, in the working directory."""
+    exec(compile(as_python(playback, rows), "copied.py", "exec"), {})
+    return fastnn.load("network.safetensors")
 
 
 def play(playback):
@@ -107,12 +110,10 @@ def test_a_state_has_the_same_bits(case):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_code_has_the_same_bits(case, tmp_path, monkeypatch, run):
+def test_the_code_has_the_same_bits(case, run):
     playback, rows = begin(CASES[case])
     play(playback)
-    monkeypatch.chdir(tmp_path)
-    exec(compile(as_python(playback, rows), "copied.py", "exec"), {})
-    assert_same_bits(fastnn.load("network.safetensors").params, playback.net.params)
+    assert_same_bits(run_code(playback, rows).params, playback.net.params)
 
 
 def test_the_page_offers_all_that_networks_have_but_for_a_reason():
@@ -124,16 +125,14 @@ def test_the_page_offers_all_that_networks_have_but_for_a_reason():
 
 
 @pytest.mark.parametrize("values", CHOICES, ids=lambda v: "-".join(map(str, v.values())))
-def test_each_choice_learns_draws_and_is_code(values, tmp_path, monkeypatch):
+def test_each_choice_learns_draws_and_is_code(values, run):
     playback, rows = begin(values | dict(n=60, hidden=(3,)))
     before = playback.loss_now()
     playback.advance(40)
     assert playback.loss_now() < before
     frame = Picture(playback.data).frame(playback, (0, 1))
     assert all(np.isfinite(frame[name]) for name in ("loss", "test_loss"))
-    monkeypatch.chdir(tmp_path)
-    exec(compile(as_python(playback, rows), "copied.py", "exec"), {})
-    assert_same_bits(fastnn.load("network.safetensors").params, playback.net.params)
+    assert_same_bits(run_code(playback, rows).params, playback.net.params)
 
 
 @pytest.mark.slow("test_the_code_has_the_same_bits")
@@ -153,6 +152,9 @@ def test_the_command_saves(run, tmp_path):
     assert fastnn.load(tmp_path / "net.safetensors").state.step == 5
 
 
+WRONG_POINTS = '{"settings": [[0, {"data": "points"}]], "points": [[0, 1, {}]]}'
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -170,10 +172,7 @@ def test_the_command_saves(run, tmp_path):
         (["--state", '{"settings": [[0, {"lr": 1' + "0" * 400 + "}]]}"], "is not a finite number"),
         (["--state", "[" * 100_000], "the JSON is nested too deeply"),
         (["--state", '{"step": 1e300, "settings": [[0, {}]]}'], "step must be a whole number"),
-        (
-            ["--state", '{"settings": [[0, {"data": "points"}]], "points": [[0, 1, {}]]}'],
-            "points must be rows of three finite numbers",
-        ),
+        (["--state", WRONG_POINTS], "points must be rows of three finite numbers"),
         (["--state", '{"settings": [[0, {"rate": 1}]]}'], "unknown settings: rate"),
     ],
 )
@@ -193,9 +192,8 @@ def test_a_training_that_diverges_stops_and_can_go_back():
 @pytest.mark.parametrize("name", DATA_SETS)
 def test_data_sets_are_reproducible_and_learned(name):
     data, again = (make_data(name, n=300, noise=0.05, seed=3) for _ in range(2))
-    assert_same_bits(
-        [data.X, data.y, data.X_test, data.y_test], [again.X, again.y, again.X_test, again.y_test]
-    )
+    for part in "X", "y", "X_test", "y_test":
+        assert_same_bits(getattr(data, part), getattr(again, part), part)
     assert len(data.X) == 210 and len(data.X_test) == 90 and data.X.dtype == np.float32
     playback = Playback(Settings(data=name, hidden=(16, 16), lr=0.02), data)
     playback.advance(3000)
@@ -219,21 +217,26 @@ def test_frames_are_json_and_describe_units():
         picture.frame(playback, (1, 8))
 
 
+@pytest.mark.parametrize(("n_inputs", "more"), [(8, 0), (9, 1), (11, 3)])
+def test_a_unit_lists_eight_inputs(n_inputs, more):
+    playback, _ = begin(dict(data="circles", hidden=(n_inputs, 2), activations=("tanh", "tanh")))
+    unit = Picture(playback.data).frame(playback, (1, 0))["unit"]
+    assert unit["names"] == [f"a{i}" for i in range(1, 9)] and unit["more"] == more
+    assert unit["weights"] == playback.net.weights[1][:8, 0].tolist()
+    assert len(unit["inputs"]) == len(unit["dW"]) == 8
+
+
 def test_a_table_becomes_two_inputs(tmp_path):
-    table = tmp_path / "people.csv"
-    rng = np.random.default_rng(0)
-    rows = [
-        f"{rng.normal():.3f},{'' if i % 9 == 0 else i},{'ab'[i % 2]},{'yes' if i > 40 else 'no'}"
-        for i in range(80)
-    ]
-    table.write_text("height,number,kind,answer\n" + "\n".join(rows))
+    table, n = tmp_path / "people.csv", range(80)
+    height, number = np.random.default_rng(0).normal(size=80), [i if i % 9 else "" for i in n]
+    answer = ["yes" if i > 40 else "no" for i in n]
+    write_csv(table, height=height, number=number, kind=[*"ab"] * 40, answer=answer)
     data = from_table(table, "answer", ["height", "number"], test=0.25)
     assert data.classes == ["no", "yes"] and data.inputs == ["height", "number"]
     assert len(data.X) == 60 and abs(np.concatenate([data.X, data.X_test]).mean()) < 0.1
     assert "principal component 1" in from_table(table, "answer").inputs[0]
-    assert from_table(table, "answer").notes == [
-        "9 missing values replaced by the mean of the column"
-    ]
+    note = "9 missing values replaced by the mean of the column"
+    assert from_table(table, "answer").notes == [note]
 
 
 def made_table(n=40, **columns):
@@ -373,3 +376,72 @@ def test_the_widget_trains_the_network():
     assert_same_bits(net.params, other.params)
     with pytest.raises(ValueError, match="the network has 2 inputs and 1 outputs"):
         fastnn.play(net, np.ones((4, 3)), [0, 1, 0, 1])
+    with pytest.raises(TypeError, match="inputs must be a list, got an int"):
+        fastnn.play(net, data.X, data.y, inputs=1)
+    with pytest.raises(TypeError, match="net must be an MLP, got a dict"):
+        fastnn.play({}, data.X, data.y)
+
+
+# ---- a hundred networks ----
+
+SETTINGS = Settings(data="moons", n=60, hidden=(3,), activations=("tanh",), batch=16)
+
+
+@pytest.mark.parametrize("variation", ["seeds", "rates"])
+@pytest.mark.parametrize("values", [{}, {"dropout": 0.2, "test": 0.0, "optimizer": "sgd"}], ids=str)
+def test_each_network_has_the_bits_of_its_own_training(variation, values):
+    settings = Settings(**SETTINGS.to_json() | values)
+    data = DataSource(settings).make()
+    many = GridTraining(DataSource(settings), variation)
+    many.train(2)
+    many.train(1)
+    assert len(many.networks) == 100 and many.epoch == 3
+    for i in (0, 7, 42, 99):
+        playback = Playback(many.settings[i], data)
+        playback.advance(3 * playback.steps_of_epoch)
+        assert_same_bits(many.networks[i].params, playback.net.params)
+        held_out = playback.test_loss_now() if values == {} else playback.loss_now()
+        assert many.losses()[i] == held_out
+
+
+def test_seeds_rates_and_widths():
+    seeds = [each.seed for each in GridTraining(DataSource(SETTINGS), "seeds").settings]
+    assert seeds == list(range(100))
+    first, *_, last = GridTraining(DataSource(SETTINGS), "rates").settings  # from the top left
+    assert (first.lr, first.hidden) == (RATES[0], (WIDTHS[-1],))
+    assert (last.lr, last.hidden) == (RATES[-1], (WIDTHS[0],))
+    with pytest.raises(ValueError, match="variation must be one of seeds, rates, got 'lr'"):
+        GridTraining(DataSource(SETTINGS), "lr")
+
+
+def test_networks_that_diverge_stop_alone():
+    settings = Settings(data="plane", n=40, hidden=(8,), activations=("identity",), optimizer="sgd")
+    many = GridTraining(DataSource(settings), "rates")
+    for _ in range(3):
+        many.train(30)
+    assert 5 < len(many.diverged) < 95
+    steps = {many.networks[i].state.step for i in range(100) if i not in many.diverged}
+    assert steps == {90}
+    assert all(many.networks[i].state.step < 90 for i in many.diverged)
+
+
+def test_a_tab_trains_stops_and_opens_a_network():
+    points = POINTS[:4]
+    tab = GridTraining(DataSource(Settings(data="points", test=0.0), points), "seeds")
+    first = tab.frame()
+    assert len(first["surfaces"]) == 100 and first["epoch"] == 0
+    tab.command({"do": "stop", "epochs": 5})
+    tab.command({"do": "play"})
+    while (frame := tab.frame())["playing"]:
+        pass
+    assert frame["epoch"] == 5 and frame["version"] > first["version"]
+    assert sum(frame["losses_now"]) < sum(first["losses_now"])
+    state = tab.command({"do": "open", "network": 9})
+    playback, source = from_state(state)
+    assert playback.settings.seed == 9 and source.points == points and playback.epoch == 5
+    assert_same_bits(playback.net.params, tab.networks[9].params)
+    tab.command({"do": "reset"})
+    assert tab.frame()["losses_now"] == first["losses_now"]
+    for message in ({"do": "open", "network": 100}, {"do": "step"}):
+        with pytest.raises(ValueError, match=r"there is no network|unknown command"):
+            tab.command(message)

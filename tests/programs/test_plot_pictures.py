@@ -48,6 +48,7 @@ NAMES = [f"{order} of three long names" for order in ("first", "second", "third"
 CLASSES = np.array(NAMES)[pictures.Y3]
 PRICES = 170_000 + 3e3 * pictures.TRUE, 170_000 + 3e3 * pictures.PREDICTED
 NINE = np.eye(9)[np.arange(90) % 9]
+LONG_EFFECT = pictures.effect("category", np.array(NAMES, object))
 
 
 def long_importances(ax):
@@ -62,26 +63,21 @@ LONG_TEXTS = {
     "predictions": lambda ax: plotting.plot_predictions(*PRICES, ax),
     "residuals": lambda ax: plotting.plot_residuals(*PRICES, ax),
     "importances": long_importances,
-    "effect": lambda ax: plotting.plot_effect(
-        pictures.effect("category", np.array(NAMES, object)), ax
-    ),
+    "effect": lambda ax: plotting.plot_effect(LONG_EFFECT, ax),
     "confusion": lambda ax: plotting.plot_confusion(CLASSES, pictures.P3, ax),
     "roc": lambda ax: plotting.plot_roc(CLASSES, pictures.P3, ax),
     "precision_recall": lambda ax: plotting.plot_precision_recall(NINE.argmax(1), NINE, ax),
 }
 
 
-@pytest.mark.parametrize(
-    "draw",
-    [
-        *(pytest.param(draw, id=name) for name, draw in pictures.PLOTS.items()),
-        *(pytest.param(draw, id=f"long {name}") for name, draw in LONG_TEXTS.items()),
-    ],
-)
-def test_all_of_the_picture_can_be_read(draw):
+DRAWN = pictures.PLOTS | {f"long {name}": draw for name, draw in LONG_TEXTS.items()}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_all_of_the_picture_can_be_read(name):
     with plotting.style():
         figure = Figure(figsize=(4.5, 3.5))  # as in a picture of two columns
-        draw(figure.subplots())
+        DRAWN[name](figure.subplots())
         figure.draw_without_rendering()
     assert layout_problems(figure) == []
 

@@ -1,5 +1,6 @@
 """Plots of predictions and of models: the numbers and texts that they show, and their errors."""
 
+import importlib.util
 import sys
 
 import numpy as np
@@ -10,6 +11,9 @@ from fastnn import plotting
 
 plt = pytest.importorskip("matplotlib.pyplot", reason="pictures need matplotlib (extra `plot`)")
 metrics = pytest.importorskip("sklearn.metrics", reason="the displays are those of scikit-learn")
+calibration = pytest.importorskip("sklearn.calibration")
+pipelines = pytest.importorskip("sklearn.pipeline")
+StandardScaler = pytest.importorskip("sklearn.preprocessing").StandardScaler
 plt.switch_backend("Agg")
 
 n = np.arange(60)
@@ -23,8 +27,12 @@ SPARSE = pytest.importorskip("scipy.sparse").csr_matrix(P)
 
 @pytest.fixture
 def ax():
-    yield plt.figure().add_subplot()
+    yield new()
     plt.close("all")
+
+
+def new():
+    return plt.figure().add_subplot()
 
 
 def texts(legend):
@@ -47,9 +55,9 @@ def test_confusion_counts_rows(ax, weight):
 
 def test_confusion_takes_the_most_probable_class(ax):
     plotting.plot_confusion(CODES, P, ax)
-    from_classes = plotting.plot_confusion(CODES, P.argmax(axis=1), plt.figure().add_subplot())
+    from_classes = plotting.plot_confusion(CODES, P.argmax(axis=1), new())
     np.testing.assert_array_equal(ax.images[0].get_array(), from_classes.images[0].get_array())
-    of_two = plotting.plot_confusion([0, 1, 1], [[0.4], [0.6], [0.3]], plt.figure().add_subplot())
+    of_two = plotting.plot_confusion([0, 1, 1], [[0.4], [0.6], [0.3]], new())
     np.testing.assert_array_equal(of_two.images[0].get_array(), [[1, 0], [1, 1]])
 
 
@@ -83,12 +91,11 @@ def test_roc_has_a_curve_for_each_class(ax, weight):
 def test_precision_and_recall(ax, weight):
     is_bee = CODES == 1
     p = P[:, 1]
+    options = dict(sample_weight=weight, drop_intermediate=True)
+    precision, recall, _ = metrics.precision_recall_curve(is_bee, p, **options)
     for prob in p, p[:, None], np.column_stack([1 - p, p]):
         ax.clear()
         plotting.plot_precision_recall(is_bee, prob, ax, sample_weight=weight)
-        precision, recall, _ = metrics.precision_recall_curve(
-            is_bee, p, sample_weight=weight, drop_intermediate=True
-        )
         np.testing.assert_allclose(ax.lines[0].get_xydata(), np.transpose([recall, precision]))
         ap = metrics.average_precision_score(is_bee, p, sample_weight=weight)
         assert texts(ax.get_legend()) == [f"AP {ap:.3f}"]
@@ -125,22 +132,19 @@ def test_a_class_without_rows_has_no_curve(ax):
 
 @pytest.mark.parametrize("strategy", ["uniform", "quantile"])
 def test_reliability_of_two_classes(ax, strategy):
-    from sklearn.calibration import calibration_curve
-
-    plotting.plot_reliability(
-        np.where(CODES == 1, "bee", "ant"), P[:, 1], ax, n_bins=4, strategy=strategy
-    )
-    true, predicted = calibration_curve(CODES == 1, P[:, 1], n_bins=4, strategy=strategy)
+    names, options = np.where(CODES == 1, "bee", "ant"), dict(n_bins=4, strategy=strategy)
+    plotting.plot_reliability(names, P[:, 1], ax, **options)
+    true, predicted = calibration.calibration_curve(CODES == 1, P[:, 1], **options)
     np.testing.assert_allclose(ax.lines[0].get_xydata(), np.transpose([predicted, true]))
     assert ax.get_xlabel() == "predicted probability of class bee" and ax.get_legend() is None
 
 
 def test_reliability_of_more_classes_is_that_of_the_predicted_class(ax):
-    from sklearn.calibration import calibration_curve
-
     plotting.plot_reliability(CODES, P, ax, n_bins=3)
-    true, predicted = calibration_curve(CODES == P.argmax(axis=1), P.max(axis=1), n_bins=3)
+    is_right, p = CODES == P.argmax(axis=1), P.max(axis=1)
+    true, predicted = calibration.calibration_curve(is_right, p, n_bins=3)
     np.testing.assert_allclose(ax.lines[0].get_xydata(), np.transpose([predicted, true]))
+    assert ax.lines[0].get_marker() == "o"
 
 
 def test_rounding_of_probabilities(ax):
@@ -157,11 +161,8 @@ def test_missing_classes_of_pandas():
 def test_labels_are_texts_and_not_formulas(ax):
     names = np.array(["_hidden", "$x_$", "a" * 40])
     plotting.plot_roc(names[CODES], P, ax, labels=names)
-    assert [text.partition(":")[0] for text in texts(ax.get_legend())] == [
-        " _hidden",
-        r"\$x_\$",
-        "a" * 21 + "...",
-    ]
+    shown = [text.partition(":")[0] for text in texts(ax.get_legend())]
+    assert shown == [" _hidden", r"\$x_\$", "a" * 21 + "..."]
     ax.figure.canvas.draw()
 
 
@@ -171,13 +172,11 @@ def test_labels_are_texts_and_not_formulas(ax):
 def test_predictions_and_residuals(ax):
     true, predicted = np.sin(n), np.sin(n) + 0.1 * np.cos(3 * n)
     plotting.plot_predictions(true, predicted[:, None], ax)
-    np.testing.assert_array_equal(
-        ax.collections[0].get_offsets(), np.column_stack([predicted, true])
-    )
-    ax = plotting.plot_residuals(true[:, None], predicted, plt.figure().add_subplot())
-    np.testing.assert_allclose(
-        ax.collections[0].get_offsets(), np.column_stack([predicted, true - predicted])
-    )
+    offsets = ax.collections[0].get_offsets()
+    np.testing.assert_array_equal(offsets, np.column_stack([predicted, true]))
+    ax = plotting.plot_residuals(true[:, None], predicted, new())
+    offsets = ax.collections[0].get_offsets()
+    np.testing.assert_allclose(offsets, np.column_stack([predicted, true - predicted]))
 
 
 def test_many_points_are_sampled(ax):
@@ -196,25 +195,18 @@ X3 = np.stack([np.sin(n), np.cos(2 * n), np.sin(5 * n)], axis=1)
 def models():
     """Models that predict the second column."""
     pd = pytest.importorskip("pandas")
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     frame = pd.DataFrame(X3, columns=["sin", "cos", "fast"])
     net = fastnn.MLP([3, 1], rng=0)
     net.params = [0.0, 2.0, 0.0, 0.0]
     settings = dict(solver="lbfgs", alpha=1e-6, max_iter=300, random_state=0)
-    pipeline = make_pipeline(StandardScaler(), fastnn.MLPRegressor((4,), **settings))
+    pipeline = pipelines.make_pipeline(StandardScaler(), fastnn.MLPRegressor((4,), **settings))
+    classifier = fastnn.MLPClassifier((4,), **settings)
+    table = fastnn.TabularRegressor(2, hidden_layer_sizes=16, random_state=0)
     return {
         "network": (net, X3),
         "pipeline": (pipeline.fit(frame, X3[:, 1]), frame),
-        "classifier": (
-            fastnn.MLPClassifier((4,), **settings).fit(X3, NAMES[(X3[:, 1] > 0) * 1]),
-            X3,
-        ),
-        "table": (
-            fastnn.TabularRegressor(2, hidden_layer_sizes=16, random_state=0).fit(frame, X3[:, 1]),
-            frame,
-        ),
+        "classifier": (classifier.fit(X3, NAMES[(X3[:, 1] > 0) * 1]), X3),
+        "table": (table.fit(frame, X3[:, 1]), frame),
     }
 
 
@@ -252,38 +244,22 @@ def test_importances_of_held_out_rows(ax, models):
     plotting.plot_importances(model, ax=ax)
     widths = [bar.get_width() for bar in ax.patches]
     np.testing.assert_allclose(widths, np.sort(model.feature_importances_))
-    with pytest.raises(ValueError, match=r"MLP has no feature_importances_. Pass rows"):
-        plotting.plot_importances(models["network"][0])
-    with pytest.raises(ValueError, match="needs X and y"):
-        plotting.plot_importances(model, X3)
-
-
-def test_importances_of_rows_with_nan():
-    net = fastnn.MLP([3, 1], rng=0)
-    with pytest.raises(ValueError, match="the score of the rows is not finite"):
-        plotting.plot_importances(net, np.where(n[:, None] == 5, np.nan, X3), X3[:, 1])
 
 
 def test_history_of_models(ax, models):
     net = fastnn.MLP([3, 2, 1], rng=0)
-    with pytest.raises(ValueError, match="this MLP has no history"):
-        plotting.plot_history(net, ax)
     net.fit(X3, n, epochs=4, validation_data=(X3, n))
     plotting.plot_history(net, ax)
-    assert [line.get_ydata().tolist() for line in ax.lines] == [
-        net.history.loss,
-        net.history.val_loss,
-    ]
+    shown = [line.get_ydata().tolist() for line in ax.lines]
+    assert shown == [net.history.loss, net.history.val_loss]
     pipeline, _ = models["pipeline"]
-    ax = plotting.plot_history(pipeline, plt.figure().add_subplot())
+    ax = plotting.plot_history(pipeline, new())
     assert ax.lines[0].get_ydata().tolist() == pipeline[-1].loss_curve_
     table, _ = models["table"]
-    ax = plotting.plot_history(table, plt.figure().add_subplot())
+    ax = plotting.plot_history(table, new())
     n_networks = sum(len(member.networks) for member in table.model_.members)
     assert len(ax.lines) == 3 * n_networks  # two lines and a dot each
     assert texts(ax.get_legend()) == ["training", "held out"]
-    with pytest.raises(TypeError, match=r"history must be a History.*got list"):
-        plotting.plot_history([1.0, 0.5])
 
 
 def test_weights_of_models(ax, models):
@@ -291,7 +267,7 @@ def test_weights_of_models(ax, models):
     plotting.plot_weights(net, ax)
     np.testing.assert_array_equal(ax.images[0].get_array(), net.weights[0])
     pipeline, _ = models["pipeline"]
-    ax = plotting.plot_weights(pipeline, plt.figure().add_subplot(), shape=(1, 3), units=[2, 0])
+    ax = plotting.plot_weights(pipeline, new(), shape=(1, 3), units=[2, 0])
     assert len(ax.images) == 2
     expected = np.sign(pipeline[-1].coefs_[0][:, [2, 0]].T)
     for image, signs in zip(ax.images, expected):
@@ -299,30 +275,16 @@ def test_weights_of_models(ax, models):
         np.testing.assert_array_equal(np.sign(red - blue), signs)
     named = fastnn.MLPRegressor((2,), max_iter=1, tol=1e9, solver="lbfgs")
     named.fit(models["table"][1], X3[:, 0])
-    ax = plotting.plot_weights(named, plt.figure().add_subplot())
+    ax = plotting.plot_weights(named, new())
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["sin", "cos", "fast"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (dict(shape=(2, 2)), r"shape \(2, 2\) has 4 pixels, but the network has 3 inputs"),
-        (dict(units=[0, 5]), r"units must list numbers from 0 to 3, got \[0, 5\]"),
-        (dict(columns=2), "columns needs shape"),
-    ],
-)
-def test_weights_that_do_not_exist(models, arguments, message):
-    with pytest.raises(ValueError, match=message):
-        plotting.plot_weights(models["classifier"][0], **arguments)
-
-
 def test_decision_of_estimators_and_more_classes(ax):
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     y = NAMES[np.digitize(X3[:, 0], [-0.4, 0.4])]
     settings = dict(solver="lbfgs", alpha=0.1, max_iter=300, random_state=0)
-    clf = make_pipeline(StandardScaler(), fastnn.MLPClassifier((), **settings)).fit(X3[:, :2], y)
+    clf = pipelines.make_pipeline(StandardScaler(), fastnn.MLPClassifier((), **settings)).fit(
+        X3[:, :2], y
+    )
     plotting.plot_decision(clf, X3[:, :2], y, ax)
     assert texts(ax.get_legend()) == NAMES.tolist()
     for points, name in zip(ax.collections[-3:], NAMES):
@@ -338,6 +300,7 @@ def test_decision_of_estimators_and_more_classes(ax):
 
 MODEL = fastnn.MLP([3, 1], rng=0)
 P_NAN = np.where(n[:, None] == 7, np.nan, P)
+ONES = np.eye(3)[CODES]
 
 
 @pytest.mark.parametrize(
@@ -345,13 +308,7 @@ P_NAN = np.where(n[:, None] == 7, np.nan, P)
     [
         (MODEL, X3, {}, TypeError, "y_true must be an array, got MLP. Plots of predictions take"),
         (CODES, MODEL, {}, TypeError, "y_prob must be an array, got MLP"),
-        (
-            np.eye(3)[CODES],
-            P,
-            {},
-            ValueError,
-            r"got \(60, 3\). For rows of 0 and 1 pass y_true.argm",
-        ),
+        (ONES, P, {}, ValueError, r"got \(60, 3\). For rows of 0 and 1 pass y_true.argm"),
         (CODES, SPARSE, {}, TypeError, "y_prob is a sparse matrix. Pass y_prob.toarray()"),
         (CODES, P_NAN, {}, ValueError, r"y_prob is not finite in 1 row, first in row 7 \(\[nan"),
         (CODES, P[:5], {}, ValueError, "y_prob has 5 rows, but y_true has 60"),
@@ -366,101 +323,109 @@ P_NAN = np.where(n[:, None] == 7, np.nan, P)
         (CODES, P, dict(ax=plt), TypeError, "ax must be a matplotlib Axes, got module"),
     ],
 )
-@pytest.mark.parametrize(
-    "plot",
-    [
-        plotting.plot_roc,
-        plotting.plot_precision_recall,
-        plotting.plot_reliability,
-        plotting.plot_confusion,
-    ],
-)
-def test_errors_of_classes(plot, y, prob, options, error, message):
-    if plot is plotting.plot_confusion:
+@pytest.mark.parametrize("name", ["roc", "precision_recall", "reliability", "confusion"])
+def test_errors_of_classes(name, y, prob, options, error, message):
+    if name == "confusion":
         if isinstance(prob, np.ndarray) and prob.ndim == 1:
             pytest.skip("one dimension holds classes")
         message = message.replace("y_prob", "y_pred")
     with pytest.raises(error, match=message):
-        plot(y, prob, **options)
+        getattr(plotting, f"plot_{name}")(y, prob, **options)
 
 
-@pytest.mark.parametrize("plot", [plotting.plot_roc, plotting.plot_precision_recall])
-def test_errors_of_curves(plot):
-    with pytest.raises(ValueError, match=r"y_true holds only the class 1. A curve needs two"):
-        plot([1, 1], [0.4, 0.6], labels=[0, 1])
-    with pytest.raises(ValueError, match="sample_weight must not be negative"):
-        plot([0, 1], [0.4, 0.6], sample_weight=[1, -1])
-    with pytest.raises(ValueError, match=r"sample_weight must have shape \(2,\)"):
-        plot([0, 1], [0.4, 0.6], sample_weight=[1])
+INFINITE = np.where(n == 3, np.inf, n)
+TWO_INPUTS = fastnn.MLP([2, 1], output="sigmoid", rng=0)
+OBJECTS = np.array([0, "a"], object)
+X_NAN = np.where(n[:, None] == 5, np.nan, X3)
+X2, NO_X = X3[:, :2], np.full((2, 2), np.nan)
+CURVES, NUMBERS = "roc precision_recall", "predictions residuals"
 
 
-def test_errors_of_confusion():
-    with pytest.raises(ValueError, match=r"y_pred must hold classes, got 0.4. Pass one column"):
-        plotting.plot_confusion([0, 1], [0.4, 0.6])
-    with pytest.raises(ValueError, match="y_pred has 1 rows, but y_true has 2"):
-        plotting.plot_confusion([0, 1], [0])
-    with pytest.raises(ValueError, match="y_pred has the class 'c' in row 1"):
-        plotting.plot_confusion(["a", "b"], ["a", "c"], labels=["a", "b"])
-    with pytest.raises(ValueError, match="normalize must be 'true', 'pred', 'all' or None"):
-        plotting.plot_confusion([0, 1], [0, 1], normalize="rows")
-    with pytest.raises(TypeError, match="classes of the types int, str, which cannot be sorted"):
-        plotting.plot_confusion(np.array([0, "a"], object), np.array([0, "a"], object))
+ERRORS = {
+    ValueError: [
+        (CURVES, ([1, 1], [0.4, 0.6]), dict(labels=[0, 1]), "only the class 1. A curve needs two"),
+        (CURVES, ([0, 1], [0, 1]), dict(sample_weight=[1, -1]), "weight must not be negative"),
+        (CURVES, ([0, 1], [0, 1]), dict(sample_weight=[1]), r"weight must have shape \(2,\)"),
+        ("confusion", ([0, 1], [0.4, 0.6]), {}, "y_pred must hold classes, got 0.4. Pass one col"),
+        ("confusion", ([0, 1], [0]), {}, "y_pred has 1 rows, but y_true has 2"),
+        ("confusion", (["a"], ["c"]), dict(labels=["a", "b"]), "y_pred has the class 'c' in row 0"),
+        (
+            "confusion",
+            ([0], [0]),
+            dict(normalize="rows"),
+            "normalize must be 'true', 'pred', 'all'",
+        ),
+        (
+            NUMBERS,
+            (n, P),
+            {},
+            r"y_pred must have shape \(n,\), got \(60, 3\). Pass one column at a",
+        ),
+        (NUMBERS, (n, n[:3]), {}, "y_pred has 3 rows, but y_true has 60"),
+        (NUMBERS, (INFINITE, n), {}, "y_true is not finite in 1 row, first in row 3"),
+        (NUMBERS, ([], []), {}, r"y_true has shape \(0,\). Pass at least one row"),
+        ("decision", (TWO_INPUTS, X3, n), {}, r"shape \(n, 2\), two features, got \(60, 3\)"),
+        ("decision", (TWO_INPUTS, NO_X, [0, 1]), {}, "finite numbers only"),
+        ("decision", (TWO_INPUTS, X2, n[:4]), {}, "y has 4 rows, but X has 60"),
+        ("decision", (TWO_INPUTS, X2, n), {}, "the class 2 in row 2, .* not one of labels: 0, 1"),
+        ("importances", (MODEL, X_NAN, X3[:, 1]), {}, "the score of the rows is not finite"),
+        ("importances", (MODEL,), {}, "MLP has no feature_importances_. Pass rows"),
+        ("importances", (MODEL, X3), {}, "needs X and y"),
+        ("history", (MODEL,), {}, "this MLP has no history"),
+        ("weights", (MODEL,), dict(shape=(2, 2)), "has 4 pixels, but the network has 3 inputs"),
+        ("weights", (MODEL,), dict(units=[0, 5]), r"must list numbers from 0 to 0, got \[0, 5\]"),
+        ("weights", (MODEL,), dict(columns=2), "columns needs shape"),
+        ("images", (np.zeros((3, 4)),), {}, "images must have shape"),
+        ("images", (np.zeros((2, 3, 4, 2)),), {}, "images must have shape"),
+        ("images", (np.zeros((0, 3, 4)),), {}, "images has shape"),
+    ],
+    TypeError: [
+        (
+            "confusion",
+            (OBJECTS, OBJECTS),
+            {},
+            "classes of the types int, str, which cannot be sorted",
+        ),
+        (NUMBERS, (n, MODEL), {}, "y_pred must be an array, got MLP"),
+        (NUMBERS, (n.astype(str), n), {}, "y_true must hold numbers, got '0' in row 0"),
+        ("decision", (fastnn.MLPRegressor(), X2, n), {}, "be an MLP or a fitted classifier"),
+        ("history", ([1.0, 0.5],), {}, r"history must be a History.*got list"),
+        ("weights", (X3,), {}, "model must be an MLP, or a fitted MLPClassifier"),
+        ("effect", ("age",), {}, r"what model.effect.* returns, got str"),
+    ],
+}
 
 
-@pytest.mark.parametrize("plot", [plotting.plot_predictions, plotting.plot_residuals])
 @pytest.mark.parametrize(
-    ("true", "predicted", "error", "message"),
+    ("name", "arguments", "options", "error", "message"),
     [
-        (n, MODEL, TypeError, "y_pred must be an array, got MLP"),
-        (
-            n,
-            P,
-            ValueError,
-            r"y_pred must have shape \(n,\), got \(60, 3\). Pass one column at a time",
-        ),
-        (n, n[:3], ValueError, "y_pred has 3 rows, but y_true has 60"),
-        (
-            np.where(n == 3, np.inf, n),
-            n,
-            ValueError,
-            "y_true is not finite in 1 row, first in row 3",
-        ),
-        (n.astype(str), n, TypeError, "y_true must hold numbers, got '0' in row 0"),
-        ([], [], ValueError, r"y_true has shape \(0,\). Pass at least one row"),
+        (name, arguments, options, error, message)
+        for error, cases in ERRORS.items()
+        for names, arguments, options, message in cases
+        for name in names.split()
     ],
 )
-def test_errors_of_numbers(plot, true, predicted, error, message):
+def test_errors(name, arguments, options, error, message):
     with pytest.raises(error, match=message):
-        plot(true, predicted)
+        getattr(plotting, f"plot_{name}")(*arguments, **options)
 
 
 @pytest.mark.parametrize(
-    ("X", "y", "error", "message"),
+    ("options", "error", "message"),
     [
-        (X3, n, ValueError, r"X must have shape \(n, 2\), two features, got \(60, 3\)"),
-        (np.full((2, 2), np.nan), [0, 1], ValueError, "finite numbers only"),
-        (X3[:, :2], n[:4], ValueError, "y has 4 rows, but X has 60"),
-        (X3[:, :2], n, ValueError, "y has the class 2 in row 2, which is not one of labels: 0, 1"),
+        (dict(columns=0), ValueError, "columns must be a whole number of at least 1, got 0"),
+        (dict(columns={}), ValueError, "columns must be a whole number of at least 1, got {}"),
+        (dict(titles=["a"]), ValueError, "titles has 1 texts, but images has 2 images"),
+        (dict(titles=5), TypeError, "titles must be a list, got an int"),
     ],
+    ids=str,
 )
-def test_errors_of_decision(X, y, error, message):
+def test_errors_of_options_of_images(options, error, message):
     with pytest.raises(error, match=message):
-        plotting.plot_decision(fastnn.MLP([2, 1], output="sigmoid", rng=0), X, y)
-    with pytest.raises(TypeError, match="model must be an MLP or a fitted classifier"):
-        plotting.plot_decision(fastnn.MLPRegressor(), X3[:, :2], n)
-    with pytest.raises(TypeError, match="model must be an MLP, or a fitted MLPClassifier"):
-        plotting.plot_weights(X3)
-
-
-@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4, 2), (0, 3, 4)])
-def test_errors_of_images(shape):
-    with pytest.raises(ValueError, match=r"images (must have|has) shape"):
-        plotting.plot_images(np.zeros(shape))
+        plotting.plot_images(np.zeros((2, 3, 4)), **options)
 
 
 def test_without_scikit_learn_it_says_what_to_install(ax, monkeypatch):
-    import importlib.util
-
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"this plot needs scikit-learn. Run: pip install"):
         plotting.plot_roc([0, 1], [0.2, 0.8], ax)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import tracemalloc
 
 import numpy as np
@@ -28,11 +29,9 @@ def app():
 @pytest.fixture(scope="module")
 def table_app():
     rng = np.random.default_rng(0)
-    names = ["<b>a</b>", "c & d", 'e"f', "day"]
     days = (np.datetime64("2026-01-01") + np.arange(40)).astype(str)
-    table = pa.table(
-        dict(zip(names, [rng.normal(size=40), rng.choice(["x", "y"], 40), [*"pq"] * 20, days]))
-    )
+    columns = {"<b>a</b>": rng.normal(size=40), "c & d": rng.choice(["x", "y"], 40)}
+    table = pa.table(columns | {'e"f': [*"pq"] * 20, "day": days})
     y = np.where(table[0].to_numpy() > 0, "yes", "no")
     model = TabularClassifier(2, hidden_layer_sizes=4, random_state=0).fit(table, y)
     return create_app(model, "<model>")
@@ -68,49 +67,49 @@ class Request:
         await self.may_end.wait()
 
 
+async def send(bodies, request):
+    """Read the body of a request. Return the status, and the size or when to try again."""
+    try:
+        async with bodies.read(request) as body:
+            return 200, len(body)
+    except RequestError as error:
+        return error.status_code, error.headers.get("Retry-After")
+
+
+def set_event():
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 def test_bodies_of_all_requests_are_limited():
     """A request waits with its body, until the others are in memory; then it is refused."""
-    bodies, statuses = Bodies(100), []
-
-    async def send(may_end):
-        try:
-            async with bodies.read(Request(may_end)) as body:
-                statuses.append((200, len(body)))
-        except RequestError as error:
-            statuses.append((error.status_code, error.headers["Retry-After"]))
+    bodies = Bodies(100)
 
     async def send_all():
         first = asyncio.Event()
-        tasks = [asyncio.create_task(send(first)) for _ in range(5)]
+        tasks = [asyncio.create_task(send(bodies, Request(first))) for _ in range(5)]
         while bodies.n_held < 400:
             await asyncio.sleep(0)
         first.set()
-        await asyncio.gather(*tasks)
-        await send(first)
+        return [*await asyncio.gather(*tasks), await send(bodies, Request(first))]
 
-    asyncio.run(send_all())
-    assert statuses == [(200, 100)] * 4 + [(503, "1"), (200, 100)]
-    assert bodies.n_held == 0
+    statuses = asyncio.run(send_all())
+    assert sorted(statuses[:5], key=str) == [(200, 100)] * 4 + [(503, "1")]
+    assert statuses[5] == (200, 100) and bodies.n_held == 0
 
 
 def test_bodies_that_are_too_large_are_not_held_until_they_end():
     bodies = Bodies(100)
 
-    async def send(request):
-        try:
-            async with bodies.read(request):
-                return 200
-        except RequestError as error:
-            return error.status_code
-
     async def send_all():
-        may_end, is_over = asyncio.Event(), asyncio.Event()
-        is_over.set()
-        tasks = [asyncio.create_task(send(Request(may_end, 180))) for _ in range(10)]
+        may_end = asyncio.Event()
+        requests = [Request(may_end, 180) for _ in range(10)]
+        tasks = [asyncio.create_task(send(bodies, request)) for request in requests]
         await asyncio.sleep(0)  # the bodies come, and do not end
-        held, status = bodies.n_held, await send(Request(is_over))
+        held, (status, _) = bodies.n_held, await send(bodies, Request(set_event()))
         may_end.set()
-        return held, status, await asyncio.gather(*tasks)
+        return held, status, [status for status, _ in await asyncio.gather(*tasks)]
 
     assert asyncio.run(send_all()) == (0, 200, [413] * 10)
     assert bodies.n_held == 0
@@ -118,9 +117,7 @@ def test_bodies_that_are_too_large_are_not_held_until_they_end():
 
 def test_a_body_is_in_memory_once():
     async def send():
-        is_over = asyncio.Event()
-        is_over.set()
-        async with Bodies(10**7).read(Request(is_over, 10**7)) as body:
+        async with Bodies(10**7).read(Request(set_event(), 10**7)) as body:
             return len(body), tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()
@@ -169,10 +166,8 @@ def test_an_error_in_the_server_is_not_shown(monkeypatch, error):
 
     monkeypatch.setattr(model, "forward", fail)
     status, reply = ask(app, "/predict", ROW)
-    assert (status, reply) == (
-        500,
-        {"detail": "The server failed; its standard error has the details."},
-    )
+    detail = "The server failed; its standard error has the details."
+    assert (status, reply) == (500, {"detail": detail})
 
 
 # ---- access ----
@@ -188,26 +183,21 @@ def test_other_hosts_are_refused(app, host):
     for path in ("/", "/health", "/model", "/nothing"):
         status, reply = ask(app, path, headers={"Host": host})
         assert status == 400 and reply["detail"].startswith("The Host header")
-    assert (
-        ask(create_app(MLP([3, 1]), access=Access(None)), "/health", headers={"Host": host})[0]
-        == 200
-    )
+    open_app = create_app(MLP([3, 1]), access=Access(None))
+    assert ask(open_app, "/health", headers={"Host": host})[0] == 200
 
 
 def test_tokens():
-    app = create_app(MLP([3, 2, 1], rng=0), access=Access(token="secret-secret-secret"))
+    token = "secret-secret-secret"
+    app = create_app(MLP([3, 2, 1], rng=0), access=Access(token=token))
     assert ask(app, "/health")[0] == 200
-    for headers in (
-        {},
-        {"Authorization": "Bearer wrong"},
-        {"Authorization": "secret-secret-secret"},
-    ):
+    for headers in {}, {"Authorization": "Bearer wrong"}, {"Authorization": token}:
         for path, content in (("/predict", ROW), ("/model", ...), ("/openapi.json", ...)):
             assert ask(app, path, content, headers=headers)[0] == 401
-    open_app = create_app(MLP([3, 2, 1], rng=0), access=Access(None, "secret-secret-secret"))
+    open_app = create_app(MLP([3, 2, 1], rng=0), access=Access(None, token))
     for host in ("x/health?", "x/health#"):  # `request.url` of older Starlettes has it as the path
         assert ask(open_app, "/model", headers={"Host": host})[0] == 401
-    headers = {"Authorization": "Bearer secret-secret-secret"}
+    headers = {"Authorization": f"Bearer {token}"}
     assert ask(app, "/predict", ROW, headers=headers)[0] == 200
     document = ask(app, "/openapi.json", headers=headers)[1]
     validate(document)
@@ -233,18 +223,13 @@ def test_openapi_is_valid_and_its_examples_are_predicted(app, table_app):
 def test_the_model(table_app):
     facts = ask(table_app, "/model")[1]
     assert facts["classes"] == ["no", "yes"] and facts["task"] == "classes"
-    assert facts["columns"] == {
-        "<b>a</b>": "number",
-        "c & d": "category",
-        'e"f': "category",
-        "day": "date",
-    }
+    kinds = {"<b>a</b>": "number", "c & d": "category", 'e"f': "category", "day": "date"}
+    assert facts["columns"] == kinds
 
 
 def test_the_page_escapes_the_texts_of_the_model(table_app):
-    page, style, script = ask_all(
-        table_app, [("GET", path, {}) for path in ("/", "/page.css", "/page.js")]
-    )
+    requests = [("GET", path, {}) for path in ("/", "/page.css", "/page.js")]
+    page, style, script = ask_all(table_app, requests)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "script-src 'self'" in page.headers["content-security-policy"]
     assert "<b>a</b>" not in page.text and "&lt;b&gt;a&lt;/b&gt;" in page.text
@@ -280,12 +265,9 @@ def test_an_error_of_a_batch_is_that_of_the_wrong_request():
 
 
 def test_too_many_rows_wait():
-    found = answers(lambda requests: requests, [("large", 200), ("a", 1)])
-    assert (
-        found[0] == "large"
-        and found[1].status_code == 503
-        and found[1].headers == {"Retry-After": "1"}
-    )
+    large, refused = answers(lambda requests: requests, [("large", 200), ("a", 1)])
+    assert large == "large"
+    assert (refused.status_code, refused.headers) == (503, {"Retry-After": "1"})
 
 
 def test_batches_are_limited():
@@ -299,12 +281,32 @@ def test_batches_are_limited():
     assert sizes == [2, 2, 1]
 
 
+def test_a_client_that_goes_leaves_the_answers_of_its_batch():
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def predict(requests):
+        begun.set()
+        goes_on.wait(60)
+        return requests
+
+    async def send():
+        batches = Batches(predict, 100)
+        tasks = [asyncio.create_task(batches.answer(request, 1)) for request in "abc"]
+        await asyncio.to_thread(begun.wait, 60)
+        tasks[0].cancel()
+        goes_on.set()
+        return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 30)
+
+    first, *others = asyncio.run(send())
+    assert isinstance(first, asyncio.CancelledError) and others == ["b", "c"]
+
+
 def test_other_models():
     for model in (TabularClassifier(), TabularClassifier, [1], "model.safetensors"):
-        with pytest.raises(
-            TypeError, match=r"model must be an MLP or a fitted estimator of fastnn"
-        ):
+        with pytest.raises(TypeError, match="model must be an MLP or a fitted estimator of fastnn"):
             create_app(model)
+    with pytest.raises(TypeError, match="access must be an Access, got a str"):
+        create_app(MLP([2, 1]), access="token")
 
 
 def test_replies_are_json(app):

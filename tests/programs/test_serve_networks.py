@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from checks import assert_same_bits
+from cli_cases import cells
 from serving_client import ask, predict_all
 
 import fastnn
@@ -26,8 +27,8 @@ def predictions(app, query=""):
     """The predictions of all rows, each in its own request."""
     replies = predict_all(app, X.tolist(), query)
     assert [status for status, _ in replies] == [200] * len(X)
-    rows = [reply["predictions"][0] for _, reply in replies]
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    found = [reply["predictions"][0] for _, reply in replies]
+    return {name: np.array([row[name] for row in found]) for name in found[0]}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -52,9 +53,7 @@ def test_a_regressor_gives_numbers_and_intervals(tmp_path):
     model = MLPRegressor(**SMALL, n_estimators=3).fit(X, X[:, 0])
     found = predictions(create_app(reloaded(model, tmp_path)), "?interval=0.5")
     assert_same_bits(found["prediction"], model.predict(X))
-    assert_same_bits(
-        np.stack([found["lower"], found["upper"]]), np.stack(model.predict_interval(X, 0.5))
-    )
+    assert_same_bits([found["lower"], found["upper"]], [*model.predict_interval(X, 0.5)])
     alone = create_app(MLPRegressor(**SMALL).fit(X, X[:, 0]))
     status, reply = ask(alone, "/predict?interval=0.5", [1, 2, 3])
     assert status == 422 and reply["detail"].startswith("interval: ")
@@ -96,12 +95,12 @@ def test_rows_that_do_not_fit_get_a_message(row, detail):
 
 def test_options_of_other_models():
     app = create_app(MLP([3, 2, 1], rng=0))
-    for query, detail in (
-        ("proba=true", "proba: the model is an MLP, which predicts no classes."),
-        ("interval=0.5", "interval: the model is an MLP, without intervals."),
-        ("explain", "explain: only models of tables are explained, not networks."),
-    ):
-        assert ask(app, f"/predict?{query}", [1, 2, 3]) == (422, {"detail": detail})
+    for query, problem in cells("""
+        proba=true | proba: the model is an MLP, which predicts no classes.
+        interval=0.5 | interval: the model is an MLP, without intervals.
+        explain | explain: only models of tables are explained, not networks.
+    """):
+        assert ask(app, f"/predict?{query}", [1, 2, 3]) == (422, {"detail": problem})
 
 
 def test_no_rows_and_outputs_that_are_not_finite():
@@ -109,7 +108,5 @@ def test_no_rows_and_outputs_that_are_not_finite():
     assert ask(create_app(net), "/predict", []) == (200, {"predictions": [], "notes": []})
     net.params = np.full(net.n_params, 3e38, np.float32)
     status, reply = ask(create_app(net), "/predict", [1, 1, 1])
-    assert (status, reply["detail"]) == (
-        500,
-        "The output of the model is not finite. Train it again.",
-    )
+    detail = "The output of the model is not finite. Train it again."
+    assert (status, reply) == (500, {"detail": detail})

@@ -5,15 +5,16 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cli_models import call, models_folder
+from cli_cases import cells
 from processes import environment
 
 import fastnn
@@ -24,9 +25,10 @@ pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 pytest.importorskip("pyarrow", reason="tables need the extra cli")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return models_folder(tmp_path_factory)
+PIPES = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+ROW = {"a": 1, "city": "Rom"}
+in_process = pytest.mark.slow("test_serve_tables.py and test_serve_app.py ask in this process")
+in_part = pytest.mark.slow("test_serve_app.py: test_bodies_of_all_requests_are_limited")
 
 
 @pytest.fixture
@@ -35,14 +37,8 @@ def served(folder):
     processes = []
 
     def start(*arguments):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fastnn", "serve", *arguments, "--port", "0"],
-            cwd=folder,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        command = [sys.executable, "-m", "fastnn", "serve", *arguments, "--port", "0"]
+        process = subprocess.Popen(command, cwd=folder, env=environment(), **PIPES)
         processes.append(process)
         line = process.stdout.readline()
         return process, int(re.search(r"http://127\.0\.0\.1:(\d+)/ \(Ctrl-C to stop\)", line)[1])
@@ -64,49 +60,34 @@ def post(port, rows, query=""):
         return reply.status, json.loads(reply.read())
 
 
-@pytest.mark.slow("test_serve_tables.py and test_serve_app.py ask the application in this process")
+@in_process
 def test_clients_at_the_same_time_and_ctrl_c(served, folder):
     process, port = served("b.safetensors")
     model = stored_model.load(folder / "b.safetensors")
     rng = np.random.default_rng(0)
-    rows = [
-        {"a": a, "city": str(c)}
-        for a, c in zip(rng.normal(size=80), rng.choice(["Rom", "Köln"], 80))
-    ]
-    found: dict = {}
-
-    def client(k):
-        for i in range(k, len(rows), 8):
-            found[i] = post(port, rows[i], "?proba=true")
-
-    threads = [threading.Thread(target=client, args=[k]) for k in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    P = model.predict_proba(rows)
-    for i in range(len(rows)):
-        status, reply = found[i]
+    cities = rng.choice(["Rom", "Köln"], 80).tolist()
+    sent = [{"a": a, "city": city} for a, city in zip(rng.normal(size=80), cities)]
+    with ThreadPoolExecutor(8) as clients:
+        replies = clients.map(lambda row: post(port, row, "?proba=true"), sent)
+    for row, p, (status, reply) in zip(sent, model.predict_proba(sent), replies, strict=True):
         assert status == 200
-        (row,) = reply["predictions"]
-        assert [row["probability_no"], row["probability_yes"]] == P[i].tolist()
-        assert row["prediction"] == model.predict([rows[i]])[0]
-    assert post(port, {"a": 1}) == (
-        422,
-        {"detail": "The request has no column 'city', but the model needs it. Its columns are a."},
-    )
+        (found,) = reply["predictions"]
+        assert [found["probability_no"], found["probability_yes"]] == p.tolist()
+        assert found["prediction"] == model.predict([row])[0]
+    detail = "The request has no column 'city', but the model needs it. Its columns are a."
+    assert post(port, {"a": 1}) == (422, {"detail": detail})
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=60)
     assert (process.returncode, out, errors) == (0, "", "Stopped.\n")
 
 
-@pytest.mark.slow("test_serve_tables.py and test_serve_app.py ask the application in this process")
+@in_process
 def test_requests_that_wait_are_answered_after_sigterm(served):
     process, port = served("n.safetensors", "--max-rows", "200000", "--max-bytes", "100000000")
     rows = [{"a": 1.0, "city": "Rom"}] * 50_000
     with connect(port) as connection:
         connection.request("POST", "/predict", json.dumps(rows))
-        assert post(port, {"a": 1, "city": "Rom"})[0] == 200  # the large request has arrived, too
+        assert post(port, ROW)[0] == 200  # the large request has arrived, too
         process.send_signal(signal.SIGTERM)
         reply = connection.getresponse()
         assert reply.status == 200 and len(json.loads(reply.read())["predictions"]) == len(rows)
@@ -114,7 +95,7 @@ def test_requests_that_wait_are_answered_after_sigterm(served):
     assert process.returncode == 0
 
 
-@pytest.mark.slow("test_serve_app.py: test_bodies_of_all_requests_are_limited")
+@in_part
 def test_clients_that_hang_up_or_stall_print_nothing_and_do_not_delay_the_end(served):
     process, port = served("n.safetensors")
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n"
@@ -127,13 +108,13 @@ def test_clients_that_hang_up_or_stall_print_nothing_and_do_not_delay_the_end(se
         for beginning in beginnings:
             client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             client.sendall(beginning)
-        assert post(port, {"a": 1, "city": "Rom"})[0] == 200  # the others have arrived, too
+        assert post(port, ROW)[0] == 200  # the others have arrived, too
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=100)
     assert (process.returncode, errors) == (0, "Stopped.\n")
 
 
-@pytest.mark.slow("test_serve_app.py: test_bodies_of_all_requests_are_limited")
+@in_part
 def test_a_client_that_does_not_read_its_reply_does_not_delay_the_end(served):
     process, port = served("n.safetensors", "--max-rows", "300000")
     n = 300_000  # more than the buffers of the system hold
@@ -149,14 +130,13 @@ def test_a_client_that_does_not_read_its_reply_does_not_delay_the_end(served):
     assert (process.returncode, errors) == (0, "Stopped.\n")
 
 
-@pytest.mark.slow("test_serve_app.py: test_bodies_of_all_requests_are_limited")
+@in_part
 def test_connections_headers_and_bodies_have_limits(served):
     process, port = served("n.safetensors", "--max-connections", "5", "--max-bytes", "1000000")
-    row = {"a": 1, "city": "Rom"}
     with contextlib.ExitStack() as stack:
         for _ in range(5):
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-        status, reply = post(port, row)
+        status, reply = post(port, ROW)
         assert status == 503 and reply["detail"].startswith("The server has 5 connections, and")
         clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(500)]
         for client in clients:
@@ -164,7 +144,7 @@ def test_connections_headers_and_bodies_have_limits(served):
         assert clients[-1].recv(1) == b""  # closed
         open_files = len(os.listdir(f"/proc/{process.pid}/fd"))
         assert open_files < 5 + web_server.SPARE + 50
-    while post_or_none(port, row) != 200:  # until the server has seen that the others have gone
+    while post_or_none(port, ROW) != 200:  # until the server has seen that the others have gone
         assert process.poll() is None
     status, reply = post(port, ["x" * 4_000_000])
     assert status == 413 and reply["detail"].startswith("The body has more than 1,000,000 bytes")
@@ -201,15 +181,14 @@ sys.exit(main(["serve", sys.argv[1], "--port", "0"]))
 """
 
 
-@pytest.mark.slow("test_serve_app.py: test_bodies_of_all_requests_are_limited")
+@in_part
 def test_a_server_whose_errors_nobody_reads_answers_and_ends(folder):
     code = "-c", FAILING, str(folder / "n.safetensors")
-    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with subprocess.Popen([sys.executable, *code], env=environment(), **pipes) as process:
+    with subprocess.Popen([sys.executable, *code], env=environment(), **PIPES) as process:
         try:
             port = int(re.search(r":(\d+)/", process.stdout.readline())[1])
             for _ in range(50):  # each prints 8 KB; a pipe holds 64 KB
-                assert post(port, {"a": 1, "city": "Rom"})[0] == 500
+                assert post(port, ROW)[0] == 500
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=60) == 0
             assert "RuntimeError: xxx" in process.stderr.read()
@@ -221,73 +200,71 @@ def test_a_server_whose_errors_nobody_reads_answers_and_ends(folder):
 
 
 @pytest.fixture
-def run(folder, monkeypatch, capsys):
-    monkeypatch.chdir(folder)
-    return lambda *arguments: call(capsys, "serve", *arguments)
+def serve(run, models):
+    return lambda *arguments: run("serve", *arguments)
 
 
-def test_a_port_in_use(run):
+def test_a_port_in_use(serve):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        code, out, errors = run("b.safetensors", "--port", str(port))
-    assert (code, out) == (2, "")
-    assert errors == (
-        f"fastnn serve: --port {port} is in use by another program. Pass another one, or --port 0 "
-        "for a free one.\n"
+        code, out, errors = serve("b.safetensors", "--port", str(port))
+    message = (
+        f"--port {port} is in use by another program. Pass another one, or --port 0 for a free"
     )
+    assert (code, out, errors) == (2, "", f"fastnn serve: {message} one.\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [
-        (
-            ["--host", "no.such.host.invalid"],
-            "--host no.such.host.invalid is not a name or an address",
-        ),
-        (["--host", "192.0.2.1"], "--host 192.0.2.1 cannot be used ("),
-        (
-            ["--port", "70000"],
-            "argument --port: expected a whole number from 0 to 65535, got '70000'.",
-        ),
-        (["--port", "x"], "argument --port: expected a whole number from 0 to 65535, got 'x'."),
-        (["--token-file", "none.txt"], "none.txt: No such file or directory. Pass a text file"),
-        (
-            ["--token-file", "new.csv"],
-            "new.csv: its first line is not a token of at least 16 ASCII",
-        ),
-    ],
+    cells("""
+        b --host no.such.host.invalid | --host no.such.host.invalid is not a name or an address
+        b --host 192.0.2.1 | --host 192.0.2.1 cannot be used (
+        b --port 70000 | argument --port: expected a whole number from 0 to 65535, got '70000'.
+        b --port x | argument --port: expected a whole number from 0 to 65535, got 'x'.
+        b --token-file none.txt | none.txt: No such file or directory. Pass a text file
+        b --token-file new.csv | new.csv: its first line is not a token of at least 16 ASCII
+        none | none.safetensors: No such file or directory.
+        text | text.safetensors: not a fastnn model, or damaged
+        many | many.safetensors: not a fastnn model, or damaged
+    """),
 )
-def test_wrong_arguments(run, arguments, message):
-    code, out, errors = run("b.safetensors", *arguments)
+def test_wrong_arguments_and_models(serve, folder, arguments, message):
+    fastnn.save_many([fastnn.MLP([2, 1], rng=0)], folder / "many.safetensors")
+    shutil.copy(folder / "table.csv", folder / "text.safetensors")
+    name, *options = arguments.split()
+    code, out, errors = serve(f"{name}.safetensors", *options)
     assert (code, out) == (2, "") and errors.startswith(f"fastnn serve: {message}")
 
 
-def test_wrong_models(run, folder):
-    fastnn.save_many([fastnn.MLP([2, 1], rng=0)], folder / "many.safetensors")
-    for name, message in (
-        ("none.safetensors", "none.safetensors: No such file or directory. "),
-        ("table.csv", "table.csv: not a fastnn model, or damaged"),
-        ("many.safetensors", "many.safetensors: not a fastnn model, or damaged"),
-    ):
-        code, _, errors = run(name)
-        assert code == 2 and errors.startswith(f"fastnn serve: {message}")
+@pytest.mark.parametrize(
+    ("token", "message"),
+    [
+        ("a" * 15, "token.txt: its first line is not a token of at least 16 ASCII characters. "),
+        ("a" * 15 + "é", "token.txt: its first line is not a token of at least 16 ASCII"),
+        ("a" * 15 + "\x07", "token.txt: its first line is not a token of at least 16 ASCII"),
+        ("a" * 16 + "\n", "--host no.such.host.invalid is not a name or an address"),
+    ],
+    ids=["short", "é", "bell", "right"],
+)
+def test_tokens(serve, folder, token, message):
+    (folder / "token.txt").write_text(token, encoding="utf-8")
+    code, out, errors = serve(
+        "b.safetensors", "--token-file", "token.txt", "--host", "no.such.host.invalid"
+    )
+    assert (code, out) == (2, "") and errors.startswith(f"fastnn serve: {message}")
 
 
-def test_missing_packages(run, monkeypatch):
+def test_missing_packages(serve, monkeypatch):
     found = "fastnn.cli.console.importlib.util.find_spec"
     monkeypatch.setattr(found, lambda name: None if name == "uvicorn" else name)
-    assert run("b.safetensors") == (
-        2,
-        "",
-        "fastnn serve: needs uvicorn, which is not installed. Run: python -m pip install "
-        '"fastnn-mlp[serve]"\n',
-    )
+    message = "needs uvicorn, which is not installed. Run: python -m pip install"
+    assert serve("b.safetensors") == (2, "", f'fastnn serve: {message} "fastnn-mlp[serve]"\n')
 
 
-def test_more_connections_than_open_files(run, monkeypatch):
+def test_more_connections_than_open_files(serve, monkeypatch):
     resource = pytest.importorskip("resource")
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 4096))
-    code, _, errors = run("b.safetensors", "--max-connections", "5000")
+    code, _, errors = serve("b.safetensors", "--max-connections", "5000")
     assert code == 2 and errors == (
         "fastnn serve: --max-connections 5000 needs 5,100 open files, but this process may have "
         "4,096. Pass at most 3996, or raise the limit (ulimit -n).\n"
@@ -295,8 +272,8 @@ def test_more_connections_than_open_files(run, monkeypatch):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-def test_other_machines_are_only_let_in_with_a_note(run, monkeypatch, host):
+def test_other_machines_are_only_let_in_with_a_note(serve, monkeypatch, host):
     monkeypatch.setattr("fastnn.web.server.Server.answer", lambda server: True)
-    code, out, errors = run("b.safetensors", "--host", host, "--port", "0")
+    code, out, errors = serve("b.safetensors", "--host", host, "--port", "0")
     assert code == 0 and out.startswith(f"Serving b.safetensors at http://{host}:")
     assert ("no authentication" in errors) == (host == "0.0.0.0")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from checks import assert_same_bits
+from cli_cases import cells
 from serving_client import ask, predict_all
 
 import fastnn
@@ -31,32 +32,11 @@ X = pd.DataFrame(
     }
 )
 y = X["area"].fillna(60) + 50 * (X["city"] == "Rom") + rng.normal(0, 5, N)
-ROW = {
-    "area": 60,
-    "price": "2,000 EUR",
-    "city": "Rom",
-    "code": 2,
-    "day": "01.02.2024",
-    "since": None,
-}
+ROW = dict(area=60, price="2,000 EUR", city="Rom", code=2, day="01.02.2024", since=None)
+ODD_AREAS = [None, True, "62", " 63 ", "?", "", "big", -7, 1e300, 2**70, math.nan, math.inf]
 #: What people send, per column: right values, and others.
 VALUES = {
-    "area": [
-        60,
-        61.5,
-        None,
-        True,
-        "62",
-        " 63 ",
-        "?",
-        "",
-        "big",
-        -7,
-        1e300,
-        2**70,
-        math.nan,
-        math.inf,
-    ],
+    "area": [60, 61.5, *ODD_AREAS],
     "price": ["1,500 EUR", "2,100 EUR", 1700, None, "1.5", "EUR", "n/a", False],
     "city": ["Köln", "Rom", None, "Paris", "", "NA", 5, True, " Rom", "\ud800", "R" * 10_000],
     "code": [1, 2, 30, 2.0, 2.5, "2", "x", None, True],
@@ -66,29 +46,28 @@ VALUES = {
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    """Name of a model: a path."""
+def fitted(tmp_path_factory):
+    """A folder of models."""
     folder = tmp_path_factory.mktemp("served")
     X2 = X.assign(target=np.where(y > 80, "dear", "cheap"))
     options = SMALL | dict(categories=["code"])
-    classifier = TabularClassifier(**options, threshold="f1").fit(X2, "target")
-    fitted = {
-        "classes": classifier,
+    quantiles = fastnn.losses.Quantile([0.1, 0.9])
+    for name, model in {
+        "classes": TabularClassifier(**options, threshold="f1").fit(X2, "target"),
         "number": TabularRegressor(**options).fit(X, y),
-        "quantiles": TabularRegressor(**options, loss=fastnn.losses.Quantile([0.1, 0.9])).fit(X, y),
+        "quantiles": TabularRegressor(**options, loss=quantiles).fit(X, y),
         "array": TabularRegressor(**SMALL).fit(X[["area", "code"]].to_numpy(), y),
-    }
-    for name, model in fitted.items():
+    }.items():
         model.save(folder / f"{name}.safetensors")
     return folder
 
 
-def load(models, name):
-    return stored_model.load(models / f"{name}.safetensors")
+def load(fitted, name):
+    return stored_model.load(fitted / f"{name}.safetensors")
 
 
-def served(models, name, **options):
-    return create_app(load(models, name), name, **options)
+def served(fitted, name, **options):
+    return create_app(load(fitted, name), name, **options)
 
 
 def columns_of(reply):
@@ -109,44 +88,41 @@ def random_requests(n, seed, right=False):
         k = len(values) if not right and draw.random() < 0.15 else 2
         return values[draw.integers(k)]
 
-    return [
-        [{name: value(name) for name in VALUES} for _ in range(draw.integers(1, 4))]
-        for _ in range(n)
-    ]
+    lengths = draw.integers(1, 4, n)
+    return [[{name: value(name) for name in VALUES} for _ in range(k)] for k in lengths]
 
 
 @pytest.mark.filterwarnings("ignore::fastnn.tables.TableWarning")
 @pytest.mark.parametrize("name", ["classes", "number"])
-def test_requests_at_the_same_time_get_what_predict_gives_each(models, name):
-    model, requests = load(models, name), random_requests(90, 1)
+def test_requests_at_the_same_time_get_what_predict_gives_each(fitted, name):
+    model, requests = load(fitted, name), random_requests(90, 1)
     query = "?proba=true" if name == "classes" else "?interval=0.8"
     n_right = 0
-    for rows, (status, reply) in zip(requests, predict_all(served(models, name), requests, query)):
+    for rows, (status, reply) in zip(requests, predict_all(served(fitted, name), requests, query)):
         try:
-            if name == "classes":
-                P = model.predict_proba(rows)
-            else:
-                expected = model.predict(rows)
+            expected = model.predict(rows)
         except ValueError:
             assert status == 422, (rows, reply)
             continue
         assert status == 200, (rows, reply)
         n_right += 1
         found = columns_of(reply)
+        assert found["prediction"].tolist() == expected.tolist()
         if name == "classes":
-            assert found["prediction"].tolist() == model.predict(rows).tolist()
-            assert_same_bits(found["probability_cheap"], P[:, 0])
-            assert_same_bits(found["probability_dear"], P[:, 1])
+            columns, numbers = (
+                ("probability_cheap", "probability_dear"),
+                model.predict_proba(rows).T,
+            )
         else:
-            assert_same_bits(found["prediction"], expected)
-            lower, upper = model.predict_interval(rows, 0.8)
-            assert_same_bits(found["lower"], lower)
-            assert_same_bits(found["upper"], upper)
+            columns = "prediction", "lower", "upper"
+            numbers = expected, *model.predict_interval(rows, 0.8)
+        for column, each in zip(columns, numbers, strict=True):
+            assert_same_bits(found[column], np.array(each))
     assert 30 < n_right < 90
 
 
-def test_requests_at_the_same_time_are_predicted_together(models, monkeypatch):
-    model, calls = load(models, "number"), []
+def test_requests_at_the_same_time_are_predicted_together(fitted, monkeypatch):
+    model, calls = load(fitted, "number"), []
     predict = TableModel.predict_features
 
     def count(self, numbers, codes, n_threads):
@@ -162,15 +138,15 @@ def test_requests_at_the_same_time_are_predicted_together(models, monkeypatch):
 
 
 @pytest.mark.parametrize("n", [32, 33, 700])
-def test_many_rows(models, n):
-    model, rows = load(models, "number"), [ROW | {"area": i} for i in range(n)]
-    status, reply = ask(served(models, "number"), "/predict", rows)
+def test_many_rows(fitted, n):
+    model, rows = load(fitted, "number"), [ROW | {"area": i} for i in range(n)]
+    status, reply = ask(served(fitted, "number"), "/predict", rows)
     assert status == 200
     assert_same_bits(columns_of(reply)["prediction"], model.predict(rows))
 
 
-def test_rows_columns_and_one_row(models):
-    app = served(models, "classes")
+def test_rows_columns_and_one_row(fitted):
+    app = served(fitted, "classes")
     status, reply = ask(app, "/predict?proba", ROW)
     assert status == 200 and reply["notes"] == []
     assert list(reply["predictions"][0]) == ["prediction", "probability_cheap", "probability_dear"]
@@ -181,24 +157,23 @@ def test_rows_columns_and_one_row(models):
     assert ask(app, "/predict", []) == (200, {"predictions": [], "notes": []})
 
 
-def test_quantiles(models):
-    status, reply = ask(served(models, "quantiles"), "/predict", ROW)
+def test_quantiles(fitted):
+    status, reply = ask(served(fitted, "quantiles"), "/predict", ROW)
     assert status == 200
-    y = load(models, "quantiles").predict([ROW])[0]
+    y = load(fitted, "quantiles").predict([ROW])[0]
     assert reply["predictions"] == [{"quantile_0.1": y[0], "quantile_0.9": y[1]}]
 
 
-def test_a_model_of_an_array(models):
-    app, model = served(models, "array"), load(models, "array")
+def test_a_model_of_an_array(fitted):
+    app, model = served(fitted, "array"), load(fitted, "array")
     for content in ([60, 2], [[60, 2], [None, 30]], [["61", 2]]):
         status, reply = ask(app, "/predict", content)
         rows = content if isinstance(content[0], list) else [content]
         assert status == 200
         assert_same_bits(columns_of(reply)["prediction"], model.predict(rows))
     status, reply = ask(app, "/predict", [[60]])
-    assert status == 422 and reply["detail"].startswith(
-        "Row 0 has 1 value, but the model expects 2."
-    )
+    assert status == 422
+    assert reply["detail"].startswith("Row 0 has 1 value, but the model expects 2.")
     assert ask(app, "/predict", ROW)[0] == 422
     for rows in ([[60, 2], [60, [2]]], [[60, 2]] * 40 + [[60, {}]]):
         status, reply = ask(app, "/predict", rows)
@@ -209,13 +184,15 @@ def test_a_model_of_an_array(models):
 # ---- wrong and odd rows ----
 
 
+MISSING = "The request has no columns 'price', 'city', 'code', 'day', 'since', but the"
+MIXED = "Column 'area' of the request mixes types, such as numbers and"
+SOON = "Column 'day' holds 'soon' in row 0, which is not a date like those"
+
+
 @pytest.mark.parametrize(
     ("rows", "detail"),
     [
-        (
-            {"area": 60},
-            "The request has no columns 'price', 'city', 'code', 'day', 'since', but the",
-        ),
+        ({"area": 60}, MISSING),
         ([], None),
         ([ROW, {"area": 5}], None),  # missing values, as in predict
         (
@@ -223,14 +200,8 @@ def test_a_model_of_an_array(models):
             "Column 'area' holds 'big' in row 0, which is not a number. Correct",
         ),
         (ROW | {"area": [1]}, "Column 'area' holds values of type list"),
-        (
-            [ROW, ROW | {"area": "1"}],
-            "Column 'area' of the request mixes types, such as numbers and",
-        ),
-        (
-            ROW | {"day": "soon"},
-            "Column 'day' holds 'soon' in row 0, which is not a date like those",
-        ),
+        ([ROW, ROW | {"area": "1"}], MIXED),
+        (ROW | {"day": "soon"}, SOON),
         ([1], "Row 0 is 1, but an object is expected."),
         (5, "The body is 5. Send a row such as"),
         ({"area": [1, 2], "city": ["Rom"]}, "Column 'city' has 1 value, but column 'area' has 2."),
@@ -238,20 +209,20 @@ def test_a_model_of_an_array(models):
         ([{}, {}], "The request has no columns. Send a row such as"),
     ],
 )
-def test_rows_that_do_not_fit_get_a_message(models, rows, detail):
-    status, reply = ask(served(models, "number"), "/predict", rows)
+def test_rows_that_do_not_fit_get_a_message(fitted, rows, detail):
+    status, reply = ask(served(fitted, "number"), "/predict", rows)
     assert status == (200 if detail is None else 422)
     assert detail is None or reply["detail"].startswith(detail)
 
 
-def test_an_error_of_one_request_is_not_one_of_others(models):
+def test_an_error_of_one_request_is_not_one_of_others(fitted):
     requests = [ROW, ROW | {"area": "big"}, ROW]
-    statuses = [status for status, _ in predict_all(served(models, "number"), requests)]
+    statuses = [status for status, _ in predict_all(served(fitted, "number"), requests)]
     assert statuses == [200, 422, 200]
 
 
-def test_what_is_not_used_as_sent_is_noted(models):
-    app = served(models, "number")
+def test_what_is_not_used_as_sent_is_noted(fitted):
+    app = served(fitted, "number")
     row = ROW | {"city": "Paris", "aera": 5, "same": 2, "z": 1, "y": 1, "x": 1}
     assert ask(app, "/predict", row)[1]["notes"] == [
         "'aera' is not a column of the model and is ignored. Did you mean 'area'?",
@@ -261,30 +232,25 @@ def test_what_is_not_used_as_sent_is_noted(models):
     _, reply = ask(app, "/predict", ROW | {"city": 10**400})
     assert "unknown category, such as 'inf'" in reply["notes"][0]
     _, reply = ask(app, "/predict", [ROW | {"area": "60"}, ROW | {"area": "big"}])
-    assert reply["notes"] == [
-        "column 'area': 1 of 2 values are not numbers ('big') and count as missing."
-    ]
+    note = "column 'area': 1 of 2 values are not numbers ('big') and count as missing."
+    assert reply["notes"] == [note]
 
 
 @pytest.mark.parametrize(
     ("name", "query", "detail"),
-    [
-        ("number", "proba=true", "proba: the model predicts a number."),
-        ("classes", "interval=0.9", "interval: the model predicts a class."),
-        ("quantiles", "interval=0.9", "interval: the model predicts quantiles."),
-        ("number", "interval=2", "interval=2 is not a number above 0 and below 1."),
-        (
-            "number",
-            "interval=0.9999",
-            "Interval=0.9999 needs at least 10000 training rows, got 120.",
-        ),
-        ("classes", "proba=maybe", "proba=maybe is none of "),
-        ("classes", "prob=1", "Unknown option 'prob'. Did you mean 'proba'?"),
-        ("classes", "proba=1&proba=0", "The option 'proba' is given twice."),
-    ],
+    cells("""
+        number | proba=true | proba: the model predicts a number.
+        classes | interval=0.9 | interval: the model predicts a class.
+        quantiles | interval=0.9 | interval: the model predicts quantiles.
+        number | interval=2 | interval=2 is not a number above 0 and below 1.
+        number | interval=0.9999 | Interval=0.9999 needs at least 10000 training rows, got 120.
+        classes | proba=maybe | proba=maybe is none of
+        classes | prob=1 | Unknown option 'prob'. Did you mean 'proba'?
+        classes | proba=1&proba=0 | The option 'proba' is given twice.
+    """),
 )
-def test_options_that_do_not_fit_get_a_message(models, name, query, detail):
-    status, reply = ask(served(models, name), f"/predict?{query}", ROW)
+def test_options_that_do_not_fit_get_a_message(fitted, name, query, detail):
+    status, reply = ask(served(fitted, name), f"/predict?{query}", ROW)
     assert status == 422 and reply["detail"].startswith(detail), reply
 
 
@@ -292,8 +258,8 @@ def test_options_that_do_not_fit_get_a_message(models, name, query, detail):
 
 
 @pytest.mark.parametrize("name", ["classes", "number"])
-def test_explanations_are_those_of_explain(models, name):
-    model, app = load(models, name), served(models, name)
+def test_explanations_are_those_of_explain(fitted, name):
+    model, app = load(fitted, name), served(fitted, name)
     requests = [[ROW], [ROW | {"city": "Paris"}, ROW | {"area": 70}], [ROW | {"area": "?"}]]
     for rows, (status, reply) in zip(requests, predict_all(app, requests, "?explain=true")):
         assert status == 200
@@ -311,12 +277,12 @@ def test_explanations_are_those_of_explain(models, name):
     assert status == 200 and len(reply["predictions"]["explanation"]) == 2
 
 
-def test_explanations_that_are_refused(models):
-    app = served(models, "number")
+def test_explanations_that_are_refused(fitted):
+    app = served(fitted, "number")
     status, reply = ask(app, "/predict?explain=true", [ROW] * 101)
     assert status == 413 and reply["detail"].startswith("The request has 101 rows to explain")
     assert ask(app, "/predict?explain=true", [])[1]["predictions"] == []
-    model = load(models, "number")
+    model = load(fitted, "number")
     model.model_ = replace(model.model_, background=None)
     status, reply = ask(create_app(model), "/predict?explain=true", ROW)
     assert status == 422 and reply["detail"].startswith("explain: the model keeps no training rows")

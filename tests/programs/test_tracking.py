@@ -57,7 +57,7 @@ def test_a_network(logged):
     assert logged["params"] == {"layers": (4, 16, 1), "optimizer": "adam"}
 
 
-@pytest.mark.slow("test_a_network logs, and test_cli_baselines.py writes cards")
+@pytest.mark.slow("test_a_network logs, and test_a_card writes one")
 def test_a_table(logged):
     run_program(PROGRAMS["track_table"])
     assert {key for key, _, _ in logged["metrics"]} == {"r2", "rmse", "mae"}

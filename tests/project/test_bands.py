@@ -102,13 +102,15 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
 }
 
 
-def modules():
-    """(parts of its name, path) of every Python file of the package."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield path.relative_to(PACKAGE).with_suffix("").parts, path
+IMPORTERS = "importlib.import_module", "import_module", "__import__"
+FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda
+#: {parts of its name: path} of every Python file of the package.
+PATHS = sorted(PACKAGE.rglob("*.py"))
+MODULES = {path.relative_to(PACKAGE).with_suffix("").parts: path for path in PATHS}
 
 
-MODULES = dict(modules())
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def imports(tree, package=()):
@@ -120,10 +122,7 @@ def imports(tree, package=()):
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             children = node.body if isinstance(node.test, ast.UnaryOp) else node.orelse
         for child in children:  # but those that only type checkers read
-            yield from walk(
-                child,
-                late or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda),
-            )
+            yield from walk(child, late or isinstance(child, FUNCTIONS))
             if isinstance(child, ast.Import):
                 names = [tuple(alias.name.split(".")) for alias in child.names]
             elif isinstance(child, ast.ImportFrom):
@@ -132,11 +131,7 @@ def imports(tree, package=()):
                     origin = ("fastnn", *package[: len(package) + 1 - child.level], *origin)
                 folder = origin[0] == "fastnn" and (PACKAGE / "/".join(origin[1:])).is_dir()
                 names = [(*origin, alias.name) for alias in child.names] if folder else [origin]
-            elif isinstance(child, ast.Call) and ast.unparse(child.func) in (
-                "importlib.import_module",
-                "import_module",
-                "__import__",
-            ):
+            elif isinstance(child, ast.Call) and ast.unparse(child.func) in IMPORTERS:
                 name = child.args[0]
                 if isinstance(name, ast.Constant):
                     modules = [name.value]
@@ -188,9 +183,8 @@ def faults(importer, text):
 
 @pytest.mark.parametrize("module", MODULES, ids=".".join)
 def test_modules_import_only_lower_bands(module):
-    assert module[0] in HEIGHT, (
-        f"{module[0]} is in no band: add it to BANDS and to docs/architecture.md"
-    )
+    advice = "add it to BANDS and to docs/architecture.md"
+    assert module[0] in HEIGHT, f"{module[0]} is in no band: {advice}"
     name = ".".join(module).removesuffix(".__init__")
     assert list(faults(name, MODULES[module].read_text(encoding="utf-8"))) == []
 
@@ -208,11 +202,10 @@ def test_no_modules_import_each_other():
     below = {}
     for module, path in MODULES.items():
         found = set()
-        for target, _ in imports(ast.parse(path.read_text(encoding="utf-8")), module[:-1]):
-            known = (
-                target[0] == "fastnn" and (".".join(module), ".".join(target[1:3])) not in UPWARDS
-            )
-            imported = module_of(target[1:]) if known else None
+        for target, _ in imports(parsed(path), module[:-1]):
+            is_upwards = (".".join(module), ".".join(target[1:3])) in UPWARDS
+            is_known = target[0] == "fastnn" and not is_upwards
+            imported = module_of(target[1:]) if is_known else None
             found |= {imported} - {None, module}
         below[module] = found
     del below[("__init__",)]  # it imports the public names, most of them on use
@@ -230,12 +223,8 @@ def test_the_top_of_the_package_has_few_modules():
 def test_no_command_imports_another():
     commands = set(cli.COMMANDS)
     for path in (PACKAGE / "cli").glob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        own = {
-            node.module
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom) and node.level == 1
-        }
+        nodes = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.ImportFrom)]
+        own = {node.module for node in nodes if node.level == 1}
         assert path.stem == "__init__" or not own & commands, path.name
 
 
@@ -303,12 +292,13 @@ def test_the_page_draws_the_bands():
 #: Of files and names that the pages and tests make up as examples.
 MADE_UP = {"orc_files", "duration", "sve2", "sve2_float32", "sve2_float64", "test_x", "NAME"}
 MADE_UP_NAMES = {"fastnn.parts", "fastnn.sync"}  # keys of the configuration of Dask
+MADE_UP_PAGES = {"test_size.py", "test_mutants.py"}  # whose files are made up
 ROOT = PACKAGE.parent
 PAGES = [
     *(ROOT / name for name in ("noxfile.py", ".ci/run")),
     *sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("tests/project/*.py")}),
 ]
-PAGES = [path for path in PAGES if path.exists() and path.name != "test_size.py"]  # made up
+PAGES = [path for path in PAGES if path.exists() and path.name not in MADE_UP_PAGES]
 
 
 @functools.cache
@@ -368,63 +358,60 @@ def test_the_page_names_every_package():
     assert [package for package in names if not any(name in text for name in names[package])] == []
 
 
-@pytest.mark.parametrize(
-    ("importer", "text"),
-    [
-        ("losses", "from ..training.session import Session"),
-        ("losses", "from .. import MLP"),
-        ("tables.files", "def f():\n    from ..mlp import MLP"),
-        ("network", "from .training.session import Session"),
-        ("files", "def f():\n    from ..mlp import MLP"),
-        ("state", "from ..files import model"),
-        ("core.errors", "from ..losses import Loss"),
-        ("network", "from .files import model"),
-        ("functional", "from .. import reference"),
-        ("training.session", "def f():\n    from fastnn.reference import linear"),
-        (
-            "training.session",
-            "import importlib\ndef f():\n    importlib.import_module('.reference', __name__)",
-        ),
-        ("training.session", "import importlib\nimportlib.import_module(f'.{name}', __name__)"),
-        ("reference", "from ..validation import check_array"),
-        ("reference", "import fastnn.kernels"),
-        ("training.session", "import scipy.special"),
-        ("training.session", "def f():\n    import scipy"),
-        ("plotting", "import matplotlib.pyplot"),
-        ("tables", "from ..cli import main"),
-        ("cli", "from .. import reference"),
-        ("cli", "import rich"),
-        ("plotting", "def f():\n    import rich"),
-        ("tabular", "import pyarrow"),
-        ("tabular", "import pandas"),
-        ("tabular.large.large_table", "from ..fitting.recipe import batches"),
-        ("tabular.large", "def f():\n    from ..fitting import recipe"),
-        ("tabular.columns.column", "from .. import fitting"),
-        ("tabular.columns.column", "def f():\n    from ..large import large_table"),
-        ("web.application", "def f():\n    from ..cli.console import print_line"),
-        ("serving.app", "def f():\n    from ..cli.html_report import elements"),
-        ("playground.server", "from ..cli.console import print_line"),
-        ("training.many", "from fastnn.tabular.encoder import Encoder"),
-        ("estimators", "def f():\n    from ..export import c"),
-        ("mlp", "from .estimators.pytorch import to_torch"),
-        ("callbacks", "def f():\n    from .estimators.pytorch import to_torch"),
-    ],
-)
-def test_the_rule_detects_a_violation(importer, text):
+#: A module, and what it may not import; "in" begins an import inside a function.
+VIOLATIONS = """
+losses: from ..training.session import Session
+losses: from .. import MLP
+tables.files: in from ..mlp import MLP
+network: from .training.session import Session
+files: in from ..mlp import MLP
+state: from ..files import model
+core.errors: from ..losses import Loss
+network: from .files import model
+functional: from .. import reference
+training.session: in from fastnn.reference import linear
+training.session: in importlib.import_module('.reference', __name__)
+training.session: importlib.import_module(f'.{name}', __name__)
+reference: from ..validation import check_array
+reference: import fastnn.kernels
+training.session: import scipy.special
+training.session: in import scipy
+plotting: import matplotlib.pyplot
+tables: from ..cli import main
+cli: from .. import reference
+cli: import rich
+plotting: in import rich
+tabular: import pyarrow
+tabular: import pandas
+tabular.large.large_table: from ..fitting.recipe import batches
+tabular.large: in from ..fitting import recipe
+tabular.columns.column: from .. import fitting
+tabular.columns.column: in from ..large import large_table
+web.application: in from ..cli.console import print_line
+serving.app: in from ..cli.html_report import elements
+playground.server: from ..cli.console import print_line
+training.many: from fastnn.tabular.encoder import Encoder
+estimators: in from ..export import c
+mlp: from .estimators.pytorch import to_torch
+callbacks: in from .estimators.pytorch import to_torch
+"""
+
+
+@pytest.mark.parametrize("case", VIOLATIONS.strip().splitlines())
+def test_the_rule_detects_a_violation(case):
+    importer, text = case.split(": ")
+    text = text.replace("in ", "def f():\n    ", 1) if text.startswith("in ") else text
     assert len(list(faults(importer, text))) == 1
 
 
 def test_the_reference_needs_numpy_alone():
-    trees = [
-        ast.parse(path.read_text(encoding="utf-8")) for path in (PACKAGE / "reference").glob("*.py")
-    ]
-    own = {("fastnn", "reference")}
-    assert {
+    names = {
         name[:2]
-        for tree in trees
-        for name, _ in imports(tree, ("reference",))
-        if name[0] not in sys.stdlib_module_names
-    } - own == {("numpy",)}
+        for path in (PACKAGE / "reference").glob("*.py")
+        for name, _ in imports(parsed(path), ("reference",))
+    }
+    others = {name for name in names if name[0] not in sys.stdlib_module_names}
+    assert others == {("numpy",), ("fastnn", "reference")}
 
 
 def test_import_fastnn_loads_numpy_and_nothing_else():
@@ -436,10 +423,8 @@ print(*(name for name, module in sys.modules.items() if name not in before and h
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
-    assert {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names) == {
-        "fastnn",
-        "numpy",
-    }
+    packages = {name.partition(".")[0] for name in loaded}
+    assert packages - sys.stdlib_module_names == {"fastnn", "numpy"}
     variants = [name for name in loaded if name.startswith("fastnn._") and "float" in name]
     assert len(variants) == 2, "one variant for each dtype"
     late = """reference cli datasets many training.pool training.planner training.stream tables files
@@ -463,12 +448,12 @@ def test_compiled_code_imports_nothing_of_the_package():
     if not source.is_dir():
         pytest.skip("installed from a wheel: the Cython source is not here")
     lines = [
-        (path.name, line.strip())
+        line.strip()
         for path in [*source.rglob("*.pyx"), *source.rglob("*.pxi")]
         for line in path.read_text(encoding="utf-8").splitlines()
         if line.lstrip().startswith(("import ", "from ", "cimport ")) and "fastnn" in line
     ]
-    assert {line.partition(" cimport")[0] for _, line in lines} <= {"from fastnn.kernels"}
+    assert {line.partition(" cimport")[0] for line in lines} <= {"from fastnn.kernels"}
 
 
 @pytest.mark.skipif(

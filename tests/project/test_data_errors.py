@@ -85,9 +85,10 @@ def test_python_has_no_options(case, made, run, monkeypatch):
     assert str(pickle.loads(pickle.dumps(caught.value))) == text
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if case.command], ids=lambda case: case.site
-)
+COMMANDS = [case for case in CASES if case.command]
+
+
+@pytest.mark.parametrize("case", COMMANDS, ids=lambda case: case.site)
 def test_the_command_line_has_no_arguments(case, made, run, monkeypatch):
     case.prepare(monkeypatch)
     made.clear()
@@ -110,13 +111,9 @@ def test_each_site_has_a_case():
 
 def test_a_template_is_a_constant():
     """An f-string could hold braces of a file."""
-    wrong = [
-        site
-        for site, (problem, *advice) in SITES.items()
-        if not isinstance(problem, ast.Constant)
-        or any(not isinstance(text, ast.Constant | ast.Name) for text in advice)
-    ]
-    assert wrong == []
+    for site, (problem, *advice) in SITES.items():
+        assert isinstance(problem, ast.Constant), site
+        assert all(isinstance(text, ast.Constant | ast.Name) for text in advice), site
 
 
 # ---- what an error and a note consist of ----
@@ -199,8 +196,6 @@ def test_a_note_about_sheets_and_a_warning_about_marks(run):
     assert "Pass sheet to choose another." in notes[0]
     [found] = [s for s in fastnn.tables.check_data(table) if s.kind == "almost numbers"]
     assert found.text.endswith("pass numbers=['a']: others are then missing.")
-    _, out, errors = run(
-        "train", "a.xlsx", "--target", "goal", "--out", "m", "--folds", "1", "--hidden", "2"
-    )
+    _, out, errors = run(*"train a.xlsx --target goal --out m --folds 1 --hidden 2".split())
     assert "Pass --sheet to choose another." in errors
     assert "pass --number a: others are then missing." in " ".join(out.split())

@@ -24,19 +24,12 @@ from fastnn.datasets import load_digits
 if not EXAMPLES.exists():
     pytest.skip("there are no examples beside these tests", allow_module_level=True)
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
-WITH_SKLEARN = (
-    "decision_boundary",
-    "diagnostics",
-    "messy_table",
-    "optuna_pruning",
-    "quantiles",
-    "reliability",
-    "rows_to_come",
-    "search",
-    "sensors",
-    "wine_table",
-)
-WITH_FILES = "messy_table", "rows_to_come", "wine_table"
+NEEDS = {  # a package: the examples that need it
+    "sklearn": """decision_boundary diagnostics messy_table optuna_pruning quantiles reliability
+        rows_to_come search sensors wine_table""",
+    "pyarrow": "messy_table rows_to_come wine_table",
+    "optuna": "optuna_pruning",
+}
 MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 
 
@@ -66,12 +59,9 @@ def shown(tmp_path_factory):
 
     def show(name, *arguments):
         if (name, arguments) not in done:
-            if name in WITH_SKLEARN:
-                pytest.importorskip("sklearn", reason="the estimators need the extra sklearn")
-            if name in WITH_FILES:
-                pytest.importorskip("pyarrow", reason="tables need the extra cli")
-            if name == "optuna_pruning":
-                pytest.importorskip("optuna", reason="the example needs Optuna")
+            for package, names in NEEDS.items():
+                if name in names.split():
+                    pytest.importorskip(package, reason=f"the example needs {package}")
             picture = folder / f"{len(done)}.png" if MATPLOTLIB else None
             result = run(name, *arguments, *(["--plot", picture] if picture else []))
             assert (result.returncode, result.stderr) == (0, "")
@@ -115,24 +105,20 @@ def test_three_lines_learn(shown):
     assert number(text, r"accuracy ([\d.]+) on images") >= 0.9
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        pytest.param(("--repeats", "1"), marks=pytest.mark.slow("in the midst"), id="to the end"),
-        pytest.param(("--repeats", "1", "--steps", "300"), id="in the midst"),
-    ],
-)
-def test_eleven_lines_are_those_of_numpy(shown, arguments):
-    text, _ = shown("eleven_lines", *arguments)
+TO_THE_END = pytest.param("", marks=pytest.mark.slow("in the midst"), id="to the end")
+
+
+@pytest.mark.parametrize("more", [TO_THE_END, pytest.param("--steps 300", id="in the midst")])
+def test_eleven_lines_are_those_of_numpy(shown, more):
+    text, _ = shown("eleven_lines", "--repeats", "1", *more.split())
     rows = table(text, "bits")
     truth, by_numpy, by_fastnn = rows[:, -3:].T
     assert truth.tolist() == [0, 1, 1, 0]
     np.testing.assert_allclose(by_fastnn, by_numpy, rtol=0, atol=1e-6)
     assert number(text, r"largest difference ([\d.e-]+)") < 1e-6
-    assert number(text, r"mean error ([\d.]+)") == pytest.approx(
-        np.mean(np.abs(truth - by_numpy)), abs=1e-4
-    )
-    if "--steps" not in arguments:
+    error = np.mean(np.abs(truth - by_numpy))
+    assert number(text, r"mean error ([\d.]+)") == pytest.approx(error, abs=1e-4)
+    if not more:
         assert np.mean(np.abs(truth - by_fastnn)) < 0.01
         assert number(text, r"fastnn is ([\d,]+) times faster") > 1
 
@@ -160,11 +146,10 @@ def test_odd_or_even_beats_one_layer(shown):
 
 def ages(text):
     """(R2, mean error) with an identity output, (R2, mean error) with a sigmoid output."""
-    found = re.findall(
-        r"(identity|sigmoid) output: R2 (-?[\d.]+), mean absolute error ([\d.]+)", text
-    )
-    assert [name for name, _, _ in found] == ["identity", "sigmoid"]
-    return [(float(r2), float(error)) for _, r2, error in found]
+    pattern = "{} output: R2 (-?[\\d.]+), mean absolute error ([\\d.]+)"
+    assert len(re.findall(pattern.format(r"\w+"), text)) == 2
+    names = "identity", "sigmoid"
+    return [tuple(map(float, re.search(pattern.format(name), text).groups())) for name in names]
 
 
 def test_age_of_synthetic_children(shown):
@@ -184,30 +169,22 @@ def test_age_of_children_from_a_file(tmp_path, order):
     names = np.array(["height", "male", "age"])
     path = tmp_path / "children.csv.gz"
     columns[7, 0] = np.nan  # is left out
-    np.savetxt(
-        path,
-        np.column_stack([np.arange(300), columns[:, order]]),
-        delimiter=",",
-        header=",".join(["id", *names[list(order)]]),
-        comments="",
-    )
+    header = ",".join(["id", *names[list(order)]])
+    numbers = np.column_stack([np.arange(300), columns[:, order]])
+    np.savetxt(path, numbers, delimiter=",", header=header, comments="")
     result = run("age_from_height", path)
     assert result.stdout.startswith("299 children:")
     assert ages(result.stdout)[0][0] > 0.98
-    girls_and_boys = table(result.stdout, "height")
-    np.testing.assert_allclose(
-        girls_and_boys[:, 1:], (girls_and_boys[:, :1] / 10 - 5).repeat(2, axis=1), atol=1
-    )
+    height, girls, boys = table(result.stdout, "height").T
+    np.testing.assert_allclose(girls, height / 10 - 5, atol=1)
+    np.testing.assert_allclose(boys, height / 10 - 5, atol=1)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("size,male,age\n1,1,1\n", "has the columns size, male, age, but the example needs height"),
-        (
-            "height,male,age\n1,1,1\n2,1,1\n",
-            "has 2 complete rows, but the example needs at least 20",
-        ),
+        ("height,male,age\n1,1,1\n2,1,1\n", "has 2 complete rows, but the example needs at least"),
         (None, "children.csv not found"),
     ],
 )
@@ -219,10 +196,11 @@ def test_age_from_height_says_what_is_wrong_with_a_file(tmp_path, text, message)
     assert (result.returncode, result.stdout) == (2, "") and message in result.stderr
 
 
-@pytest.mark.skipif(
-    "FASTNN_CHILDREN" not in os.environ,
-    reason="FASTNN_CHILDREN names no CSV file of height, male, age",
-)
+def needs_data(name, what):
+    return pytest.mark.skipif(name not in os.environ, reason=f"{name} names no {what}")
+
+
+@needs_data("FASTNN_CHILDREN", "CSV file of height, male, age")
 def test_age_of_real_children(shown):
     (r2, error), _ = ages(shown("age_from_height", os.environ["FASTNN_CHILDREN"])[0])
     assert r2 >= 0.905 and error <= 1.05
@@ -238,25 +216,18 @@ def small_mnist(tmp_path_factory):
         images = np.round(255 * X[rows]).astype(np.uint8).reshape(-1, 8, 8)
         labels = digits[rows].astype(np.uint8)
         for kind, numbers in ("images-idx3", images), ("labels-idx1", labels):
-            content = (
-                bytes([0, 0, 8, numbers.ndim])
-                + np.array(numbers.shape, ">u4").tobytes()
-                + numbers.tobytes()
-            )
-            name = f"{part}-{kind}-ubyte"
+            head = bytes([0, 0, 8, numbers.ndim]) + np.array(numbers.shape, ">u4").tobytes()
+            path, content = folder / f"{part}-{kind}-ubyte", head + numbers.tobytes()
             if part == "train":
-                (folder / f"{name}.gz").write_bytes(gzip.compress(content))
-            else:
-                (folder / name).write_bytes(content)
+                path, content = path.with_name(f"{path.name}.gz"), gzip.compress(content)
+            path.write_bytes(content)
     return str(folder)
 
 
 def accuracies(text):
     """Of the two networks; the last epoch's is the one that is printed alone."""
-    curves = [
-        [float(score) for score in line.split()]
-        for line in re.findall(r"after each epoch (.*)", text)
-    ]
+    lines = re.findall(r"after each epoch (.*)", text)
+    curves = [[float(score) for score in line.split()] for line in lines]
     final = [float(score) for score in re.findall(r"test accuracy ([\d.]+)", text)]
     assert [curve[-1] for curve in curves] == pytest.approx(final, abs=6e-4)
     return final
@@ -273,20 +244,14 @@ def test_mnist_on_small_files(shown, small_mnist):
 def test_mnist_says_what_is_wrong_with_a_folder(small_mnist, tmp_path):
     missing = run("mnist", tmp_path)
     assert (missing.returncode, missing.stdout) == (1, "")
-    assert (
-        "found neither " in missing.stderr
-        and "train-images-idx3-ubyte nor train-images-idx3-ubyte.gz" in missing.stderr
-        and "Traceback" not in missing.stderr
-    )
+    assert "found neither " in missing.stderr and "Traceback" not in missing.stderr
+    assert "train-images-idx3-ubyte nor train-images-idx3-ubyte.gz" in missing.stderr
     (tmp_path / "train-images-idx3-ubyte").write_bytes(b"hello")
     other = run("mnist", tmp_path)
     assert "is not an IDX file of bytes" in other.stderr and "Traceback" not in other.stderr
 
 
-@pytest.mark.skipif(
-    "FASTNN_MNIST" not in os.environ,
-    reason="FASTNN_MNIST names no folder with MNIST's four IDX files",
-)
+@needs_data("FASTNN_MNIST", "folder with MNIST's four IDX files")
 def test_mnist(shown):
     text, _ = shown("mnist", os.environ["FASTNN_MNIST"])
     assert text.startswith("60,000 training images, 10,000 test images")
@@ -303,25 +268,17 @@ def test_binary_cross_entropy_is_what_it_says(shown):
     np.testing.assert_array_equal(cheapest, share)
     np.testing.assert_array_equal(costs, entropy)
     _, truth, predicted, cost = table(text, "x   class").T
-    np.testing.assert_allclose(
-        cost, -np.log(np.where(truth, predicted, 1 - predicted)), atol=0.3, rtol=0.02
-    )
-    first, last = re.search(
-        r"loss: ([\d.]+) \(log 2\) before training, ([\d.]+) after", text
-    ).groups()
-    mean = re.search(r"mean cost: ([\d.]+)", text)[1]
-    assert float(first) == pytest.approx(np.log(2), abs=1e-4)
-    assert (
-        last == mean and float(last) == pytest.approx(cost.mean(), abs=1e-3) and float(last) < 0.5
-    )
+    expected = -np.log(np.where(truth, predicted, 1 - predicted))
+    np.testing.assert_allclose(cost, expected, atol=0.3, rtol=0.02)
+    assert number(text, r"loss: ([\d.]+) \(log 2\) before") == pytest.approx(np.log(2), abs=1e-4)
+    last, mean = number(text, r"training, ([\d.]+) after"), number(text, r"mean cost: ([\d.]+)")
+    assert last == mean == pytest.approx(cost.mean(), abs=1e-3) and last < 0.5
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     """Two folders of pictures: light crosses and dark discs; and two of nothing but noise."""
-    Image = pytest.importorskip(
-        "PIL.Image", reason="pictures are drawn and read by Pillow (extra `plot`)"
-    )
+    Image = pytest.importorskip("PIL.Image", reason="Pillow draws pictures (extra `plot`)")
     from PIL import ImageDraw
 
     folder, rng = tmp_path_factory.mktemp("cats"), np.random.default_rng(0)
@@ -346,9 +303,8 @@ def test_cat_or_not_tells_shapes_apart(shown, pictures):
     model = pictures / "model.safetensors"
     text, _ = shown("cat_or_not", pictures / "shapes", "--model", model)
     assert "notes.txt" in text.splitlines()[0] and "skipped, not a picture" in text
-    assert (
-        "100 crosses and 100 discs: 120 training pictures,\n40 to find the best epoch, 40" in text
-    )
+    rows = "100 crosses and 100 discs: 120 training pictures,\n40 to find the best epoch, 40"
+    assert rows in text
     assert number(text, r"test accuracy +([\d.]+)") >= 0.9
     assert "dense networks reach 0.60 to 0.63" in text
     for kind in "crosses", "discs":
@@ -362,9 +318,8 @@ def test_cat_or_not_stops_at_the_best_epoch_where_there_is_nothing_to_tell(shown
     text, _ = shown("cat_or_not", pictures / "noise", "--model", pictures / "noise.safetensors")
     n_epochs = number(text, r"parameters, (\d+) epochs")
     assert number(text, r"epochs, best (\d+)") == n_epochs - 10 < 90
-    assert (
-        number(text, r"test accuracy +([\d.]+)") < 0.75
-    )  # 40 coins come above that once in a thousand times
+    # 40 coins come above that once in a thousand times
+    assert number(text, r"test accuracy +([\d.]+)") < 0.75
     assert 0.5 <= number(text, r"baseline +([\d.]+)") < 0.7
 
 
@@ -384,17 +339,17 @@ def test_cat_or_not_says_what_is_wrong_with_a_picture_or_a_model(pictures, tmp_p
 
 def test_cat_or_not_says_what_is_wrong_with_a_folder(pictures, tmp_path):
     result = run("cat_or_not", tmp_path)
-    assert result.returncode == 2 and "has 0 subfolders, but the example expects two" in " ".join(
-        result.stderr.split()
-    )
+    message = "has 0 subfolders, but the example expects two"
+    assert result.returncode == 2 and message in " ".join(result.stderr.split())
     (tmp_path / "cats").mkdir(), (tmp_path / "dogs").mkdir()
     result = run("cat_or_not", tmp_path)
     assert result.returncode == 2 and "cats has 0 pictures and dogs has 0" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "shape", ["moons", pytest.param("spirals", marks=pytest.mark.slow("moons"))]
-)
+SPIRALS = pytest.param("spirals", marks=pytest.mark.slow("moons"))
+
+
+@pytest.mark.parametrize("shape", ["moons", SPIRALS])
 def test_boundary_bends_with_time_and_layers(shown, shape):
     text, _ = shown("decision_boundary", "--shape", shape)
     scores = table(text, "epochs")
@@ -410,12 +365,9 @@ ONE_RATE = ("SGD", "momentum", "Nesterov")
 def test_optimizers_come_down(shown):
     text, _ = shown("optimizer_paths")
     for surface in "valley", "saddle":
-        rows = re.findall(
-            r"^(\w+) +lr ([\d.]+) +(.*)$",
-            text.split(f"{surface}, height after")[1].split("\n\n")[0],
-            re.M,
-        )
-        heights = {name: [float(height) for height in line.split()] for name, _, line in rows}
+        block = text.split(f"{surface}, height after")[1].split("\n\n")[0]
+        lines = re.findall(r"^(\w+) +lr [\d.]+ +(.*)$", block, re.M)
+        heights = {name: [float(height) for height in line.split()] for name, line in lines}
         assert len(heights) == 11 and len({line[0] for line in heights.values()}) == 1
         assert all(line[-1] < line[0] / 50 for line in heights.values())
         if surface == "saddle":
@@ -437,10 +389,8 @@ def test_surfaces_have_the_gradient_that_they_say(surface, rng):
     height, _ = runpy.run_path(str(EXAMPLES / "optimizer_paths.py"))["SURFACES"][surface]
     for x, y in rng.uniform(-2, 2, (10, 2)):
         d = 1e-5
-        slopes = [
-            (height(x + d, y)[0] - height(x - d, y)[0]) / (2 * d),
-            (height(x, y + d)[0] - height(x, y - d)[0]) / (2 * d),
-        ]
+        steps = (d, 0), (0, d)
+        slopes = [(height(x + a, y + b)[0] - height(x - a, y - b)[0]) / (2 * d) for a, b in steps]
         np.testing.assert_allclose(height(x, y)[1], slopes, rtol=1e-6, atol=1e-8)
 
 
@@ -451,17 +401,13 @@ def test_a_rate_that_falls_comes_closer(shown):
     assert epochs[-1] == example["EPOCHS"]
     for name, schedule in example["SCHEDULES"].items():
         lines = text.split(f"\n{name}\n")[1].splitlines()[:2]
-        lr, distance = (
-            [float(number) for number in re.findall(r"\d\.\d+", line)] for line in lines
-        )
+        lr, distance = ([float(x) for x in re.findall(r"\d\.\d+", line)] for line in lines)
         if name == "ReduceOnPlateau":
             assert lr[0] == 0.05 and lr == sorted(lr, reverse=True) and lr[-1] < 0.01
         else:
-            np.testing.assert_allclose(
-                lr,
-                [schedule if name == "constant" else schedule(epoch - 1) for epoch in epochs],
-                atol=6e-5,
-            )
+            constant = name == "constant"
+            expected = [schedule if constant else schedule(epoch - 1) for epoch in epochs]
+            np.testing.assert_allclose(lr, expected, atol=6e-5)
         if name == "constant":
             usual = np.mean(distance[-4:])
         else:
@@ -480,15 +426,10 @@ def test_quantiles_widen_with_the_noise(shown):
 
 def test_calibrated_probabilities_are_what_they_say(shown):
     text, _ = shown("reliability")
-    before, after = (
-        [float(n) for n in re.search(rf"^{when} +([\d. ]+)$", text, re.M)[1].split()]
-        for when in ("before", "after")
-    )
-    assert (
-        after[0] < before[0] - 0.2
-        and after[1] < 0.04 < 0.1 < before[1]
-        and after[2] == before[2] > 0.78
-    )
+    lines = (re.search(rf"^{when} +([\d. ]+)$", text, re.M)[1] for when in ("before", "after"))
+    before, after = ([float(n) for n in line.split()] for line in lines)
+    assert after[0] < before[0] - 0.2 and after[1] < 0.04 < 0.1 < before[1]
+    assert after[2] == before[2] > 0.78
     assert number(text, r"temperature ([\d.]+)") > 2
     low, high, before, n_before, after, n_after = table(text, "probability").T
     assert n_before.sum() == n_after.sum() == 10_000
@@ -496,18 +437,14 @@ def test_calibrated_probabilities_are_what_they_say(shown):
     assert np.abs(after - middle).max() < 7 < 20 < np.abs(before - middle).max()
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("sklearn") is None, reason="the estimators need the extra sklearn"
-)
 def test_expected_calibration_error_by_hand():
+    pytest.importorskip("sklearn", reason="the estimators need the extra sklearn")
     example = runpy.run_path(str(EXAMPLES / "reliability.py"))
     p, y = np.array([0.0, 0.05, 0.95, 1.0, 0.5]), np.array([0, 1, 1, 1, 1])
     predicted, true, n = example["reliability"](p, y)
     assert n.tolist() == [2, 0, 0, 0, 0, 1, 0, 0, 0, 2]
-    np.testing.assert_allclose(
-        [predicted[0], true[0], predicted[5], true[5], predicted[9], true[9]],
-        [0.025, 0.5, 0.5, 1, 0.975, 1],
-    )
+    np.testing.assert_allclose(predicted[[0, 5, 9]], [0.025, 0.5, 0.975])
+    np.testing.assert_allclose(true[[0, 5, 9]], [0.5, 1, 1])
     assert example["ece"](p, y) == pytest.approx((2 * 0.475 + 0.5 + 2 * 0.025) / 5)
 
 
@@ -537,12 +474,7 @@ def test_wines_are_told_apart(shown):
 def test_a_messy_table_is_read_as_it_is_meant(shown):
     text, _ = shown("messy_table")
     kinds = dict(re.findall(r"^(\w+) +(number|category|date)$", text, re.M))
-    assert kinds == {
-        "Area": "number",
-        "District": "category",
-        "Floor": "category",
-        "Listed": "date",
-    }
+    assert kinds == dict(Area="number", District="category", Floor="category", Listed="date")
     assert number(text, r"R2 out of fold ([\d.]+)") > 0.6
     assert number(text, r"intervals: ([\d.]+) of") == pytest.approx(0.9, abs=0.08)
 
@@ -580,15 +512,11 @@ def test_every_example_is_run(name):
 
 def test_each_sensor_gets_a_network_that_predicts_it(shown):
     text, _ = shown("sensors", "--sensors", "60")
-    for_all, for_each, noise = (
-        number(text, rf"{what} +([\d.]+)")
-        for what in ("for all sensors", "for each sensor", "the noise")
-    )
+    names = "for all sensors", "for each sensor", "the noise"
+    for_all, for_each, noise = (number(text, rf"{name} +([\d.]+)") for name in names)
     assert noise == 0.1 < for_each < 0.13 and for_all > 0.7
-    predicted, measured = (
-        np.array(re.search(rf"{what} +\[(.*)\]", text)[1].split(), float)
-        for what in ("predicts", "measured")
-    )
+    lists = (re.search(rf"{name} +\[(.*)\]", text)[1] for name in ("predicts", "measured"))
+    predicted, measured = (np.array(each.split(), float) for each in lists)
     np.testing.assert_allclose(predicted, measured, atol=0.5)
 
 
@@ -597,9 +525,8 @@ def test_text_helps_a_newcomer(name):
     text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
     docstring = re.match(r'"""(.*?)"""', text, re.S)[1]
     assert len(docstring.splitlines()) >= 10 and max(map(len, docstring.splitlines())) <= 80
-    assert f"python examples/{name}.py" in docstring and re.search(
-        r"[Yy]ou\s+will\s+see", docstring
-    )
+    assert f"python examples/{name}.py" in docstring
+    assert re.search(r"[Yy]ou\s+will\s+see", docstring)
     assert text.count("\n") <= 150, "an example is short"
     assert f"[{name}.py]({name}.py)" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
 
@@ -608,9 +535,6 @@ def test_text_helps_a_newcomer(name):
 def test_a_picture_that_cannot_be_saved_is_refused_at_once(name, arguments):
     result = run(name, *arguments, "--plot", "picture.docx")
     assert (result.returncode, result.stdout) == (2, "")
-    why = (
-        "the file name must end in .png, .svg or .pdf, got 'picture.docx'"
-        if MATPLOTLIB
-        else "plots need matplotlib"
-    )
+    why = "the file name must end in .png, .svg or .pdf, got 'picture.docx'"
+    why = why if MATPLOTLIB else "plots need matplotlib"
     assert f"argument --plot: {why}" in result.stderr.splitlines()[-1]

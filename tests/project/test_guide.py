@@ -13,46 +13,17 @@ import fastnn
 
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
-LESSONS = (
-    "four_lines.md",
-    "losses.md",
-    "optimizers.md",
-    "estimators.md",
-    "ensembles.md",
-    "model_selection.md",
-    "many.md",
-    "streams.md",
-    "tables.md",
-    "tabular.md",
-    "scores.md",
-    "explanations.md",
-    "plots.md",
-    "moving.md",
-    "table_files.md",
-    "export.md",
-    "model_file.md",
-    "serving.md",
-)  # with Python to run
-PAGES = {
-    name: (DOCS / name).read_text(encoding="utf-8")
-    for name in (*LESSONS, "guide.md", "index.md", "install.md", "performance.md", "start.md")
-}
-NEEDS = {
-    "optimizers.md": "scipy",
-    "estimators.md": "sklearn",
-    "ensembles.md": "sklearn",
-    "model_selection.md": "sklearn",
-    "moving.md": "sklearn",
-    "tabular.md": "sklearn",
-    "scores.md": "sklearn",
-    "explanations.md": "matplotlib",
-    "plots.md": "matplotlib",
-    "streams.md": "pyarrow",
-    "table_files.md": "pyarrow",
-    "export.md": "onnxruntime",
-    "model_file.md": "safetensors",
-    "serving.md": "fastapi",
-}
+#: Pages with Python to run, and the package that they need, if any.
+LESSONS = """four_lines; losses; optimizers: scipy; estimators: sklearn; ensembles: sklearn;
+    model_selection: sklearn; many; streams: pyarrow; tables; tabular: sklearn; scores: sklearn;
+    explanations: matplotlib; plots: matplotlib; moving: sklearn; table_files: pyarrow;
+    export: onnxruntime; model_file: safetensors; serving: fastapi"""
+NEEDS = {}
+for lesson in LESSONS.split(";"):
+    name, _, package = lesson.strip().partition(": ")
+    NEEDS[f"{name}.md"] = package
+OTHERS = "guide.md", "index.md", "install.md", "performance.md", "start.md"
+PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in (*NEEDS, *OTHERS)}
 
 
 def program(text):
@@ -67,28 +38,20 @@ def program(text):
 
 
 LONG = ("estimators.md", "explanations.md", "scores.md", "serving.md", "streams.md", "tabular.md")
+SLOW = {page: pytest.mark.slow("tests of what the page shows") for page in LONG}
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, marks=pytest.mark.slow("tests of what the page shows"))
-        if page in LONG
-        else page
-        for page in LESSONS
-    ],
-)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=SLOW.get(page, ())) for page in NEEDS])
 def test_code_of_the_guide_runs(page, tmp_path, monkeypatch):
     """A comment `# -> TEXT` says what the line prints."""
-    if page in NEEDS:
+    if NEEDS[page]:
         pytest.importorskip(NEEDS[page], reason=f"the page needs the extra {NEEDS[page]}")
     monkeypatch.chdir(tmp_path)
     code = program(PAGES[page])
     shown = run_program(code, page)
     promised = re.findall(r"^\s*print\(.*# -> (.*)$", code, re.M)
-    assert len(promised) == len(re.findall(r"^\s*print\(", code, re.M)) > 0, (
-        "every print says what it shows"
-    )
+    n_prints = len(re.findall(r"^\s*print\(", code, re.M))
+    assert len(promised) == n_prints > 0, "every print says what it shows"
     broken = [pair for pair in zip(promised, shown.splitlines(), strict=True) if not keeps(*pair)]
     assert not broken
 
@@ -114,9 +77,8 @@ def test_links_are_valid(page):
             assert target.exists(), link
             if heading:
                 headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.M)
-                assert heading in {
-                    re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings
-                }, link
+                words = (re.sub(r"[^\w -]", "", text.lower()) for text in headings)
+                assert heading in {text.replace(" ", "-") for text in words}, link
 
 
 def missing(page, names):
@@ -124,24 +86,15 @@ def missing(page, names):
 
 
 def test_every_loss_is_named():
-    assert not missing(
-        "losses.md",
-        [*fastnn.losses.LOSSES, *(loss.__name__ for loss in fastnn.losses.LOSSES.values())],
-    )
+    classes = fastnn.losses.LOSSES.values()
+    assert not missing("losses.md", [*fastnn.losses.LOSSES, *(each.__name__ for each in classes)])
 
 
 def test_every_optimizer_schedule_initializer_and_shared_setting_is_named():
-    optimizers = fastnn.optimizers.OPTIMIZERS
-    settings = {
-        setting for optimizer in optimizers.values() for setting in optimizer.__dataclass_fields__
-    }
-    initializers, schedules = fastnn.initializers.INITIALIZERS, fastnn.schedules.SCHEDULES
-    names = [
-        *(optimizer.__name__ for optimizer in optimizers.values()),
-        *settings,
-        *schedules,
-        *initializers,
-    ]
+    optimizers = fastnn.optimizers.OPTIMIZERS.values()
+    settings = {name for optimizer in optimizers for name in optimizer.__dataclass_fields__}
+    names = [optimizer.__name__ for optimizer in optimizers]
+    names += [*settings, *fastnn.schedules.SCHEDULES, *fastnn.initializers.INITIALIZERS]
     assert not missing("optimizers.md", names)
 
 
@@ -156,14 +109,12 @@ def test_every_parameter_of_an_estimator_is_named(name):
 
 def test_what_the_estimators_add_is_explained():
     """Parameters, attributes and methods that scikit-learn's estimators do not have."""
-    theirs = pytest.importorskip(
-        "sklearn.neural_network", reason="the estimators need the extra sklearn"
-    )
+    reason = "the estimators need the extra sklearn"
+    theirs = pytest.importorskip("sklearn.neural_network", reason=reason)
     names = set()
     for ours in fastnn.MLPClassifier, fastnn.MLPRegressor:
         own = getattr(theirs, ours.__name__)
         names |= set(inspect.signature(ours).parameters) - set(inspect.signature(own).parameters)
-        names |= {
-            name for name in set(dir(ours)) - set(dir(own)) if not name.startswith(("_", "set_"))
-        }
+        more = set(dir(ours)) - set(dir(own))
+        names |= {name for name in more if not name.startswith(("_", "set_"))}
     assert {"dropout", "calibrate", "class_weight"} <= names and not missing("estimators.md", names)

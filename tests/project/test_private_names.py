@@ -11,26 +11,18 @@ PACKAGE = pathlib.Path(fastnn.__file__).parent
 
 #: Names of other libraries that have no public counterpart, and why fastnn uses them.
 FOREIGN = {
-    **dict.fromkeys(
-        ("_fit_context", "_param_validation", "_validate_params"),
-        "scikit-learn's guide for developers tells estimators to validate parameters with them",
-    ),
-    **dict.fromkeys(
-        ("_check_sample_weight", "_check_method_params", "_num_samples", "_safe_split", "_search"),
-        "the checks, splits and base class of scikit-learn, whose behaviour fastnn reproduces",
-    ),
-    **dict.fromkeys(
-        ("_best_coefs", "_best_intercepts", "_no_improvement_count", "_label_binarizer"),
-        "what predict and partial_fit of scikit-learn's MLPs read, which to_sklearn must set",
-    ),
-    **dict.fromkeys(
-        ("_client", "_max_workers"), "the number of workers of executors that do not tell it"
-    ),
-    "_score_func": "tells the scorers of scikit-learn from other functions",
-    "_thread": "the documented module of the standard library",
-    "_getframe": "documented; how warnings find the line of the caller",
-    "_replace": "a documented method of namedtuple",
-    "_AppendAction": "argparse has no public name for what action='append' makes",
+    # scikit-learn's guide for developers tells estimators to validate parameters with them
+    *("_fit_context", "_param_validation", "_validate_params"),
+    # the checks, splits and base class of scikit-learn, whose behaviour fastnn reproduces
+    *("_check_sample_weight", "_check_method_params", "_num_samples", "_safe_split", "_search"),
+    # what predict and partial_fit of scikit-learn's MLPs read, which to_sklearn must set
+    *("_best_coefs", "_best_intercepts", "_no_improvement_count", "_label_binarizer"),
+    *("_client", "_max_workers"),  # the number of workers of executors that do not tell it
+    "_score_func",  # tells the scorers of scikit-learn from other functions
+    "_thread",  # the documented module of the standard library
+    "_getframe",  # documented; how warnings find the line of the caller
+    "_replace",  # a documented method of namedtuple
+    "_AppendAction",  # argparse has no public name for what action='append' makes
 }
 #: What CompiledNetwork has for other modules. MLP inherits it: without underscores these would be public
 #: names of MLP.
@@ -83,23 +75,12 @@ def used_names(tree):
             yield node.lineno, node.args[1].value
 
 
-def reads_fitted_model(text):
-    """Whether this text reads `model_`, the fitted model of an estimator for tables."""
-    return any(
-        isinstance(node, ast.Attribute) and node.attr == "model_"
-        for node in ast.walk(ast.parse(text))
-    )
-
-
 def faults(text):
     """What private names of other modules this text uses."""
     tree = ast.parse(text)
     known = {*defined_names(tree), *FOREIGN, *KERNELS}
-    return [
-        f"line {n}: {name}"
-        for n, name in used_names(tree)
-        if is_private(name) and name not in known
-    ]
+    used = ((n, name) for n, name in used_names(tree) if is_private(name))
+    return [f"line {n}: {name}" for n, name in used if name not in known]
 
 
 @pytest.mark.parametrize(
@@ -110,27 +91,29 @@ def test_no_module_uses_a_private_name_of_another(path):
 
 
 def test_programs_do_not_read_the_fitted_model_of_an_estimator():
+    """Attributes `model_`, of estimators for tables."""
     readers = {
         path.relative_to(PACKAGE).parts[0]
         for path in PACKAGE.rglob("*.py")
-        if reads_fitted_model(path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "model_"
     }
     assert readers == {"tabular", "export"}  # `facts()` has what others need; exports write it
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "from .mlp import _begin",
-        "from ._hidden import f",
-        "import fastnn._hidden",
-        "net._kept",
-        "MLP._kept(1)",
-        "getattr(model, '_kept', None)",
-        "setattr(model, '_kept', None)",
-        "self.net._kept",
-    ],
-)
+VIOLATIONS = """
+from .mlp import _begin
+from ._hidden import f
+import fastnn._hidden
+net._kept
+MLP._kept(1)
+getattr(model, '_kept', None)
+setattr(model, '_kept', None)
+self.net._kept
+"""
+
+
+@pytest.mark.parametrize("text", VIOLATIONS.strip().splitlines())
 def test_the_rule_detects_a_violation(text):
     assert len(faults(text)) == 1
 

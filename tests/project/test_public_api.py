@@ -4,6 +4,7 @@ import ast
 import doctest
 import importlib.util
 import inspect
+import operator
 import pkgutil
 import re
 import subprocess
@@ -26,76 +27,65 @@ from fastnn import (
     optimizers,
     reference,
     schedules,
-)
+)  # fmt: skip
 
 WALKED = [m.name.removeprefix("fastnn.") for m in pkgutil.walk_packages(fastnn.__path__, "fastnn.")]
-VARIANT = re.compile(
-    r"_\w+_float(32|64)"
-)  # one for an instruction set that this CPU lacks must not be imported
-NAMES = [
-    name
-    for name in WALKED
-    if name != "__main__"
-    and name.partition(".")[0] != "plotting"
-    and (name != "estimators.pytorch" or importlib.util.find_spec("torch"))
-    and not name.startswith(("cli.", "_pyinstaller"))  # PyInstaller imports the latter
-    and not VARIANT.fullmatch(name)
-]
+# One for an instruction set that this CPU lacks must not be imported. PyInstaller imports its own.
+LEFT_OUT = re.compile(r"__main__|plotting.*|cli\..*|_pyinstaller.*|_\w+_float(32|64)")
+TORCH = importlib.util.find_spec("torch") or "estimators.pytorch"
+NAMES = [name for name in WALKED if not LEFT_OUT.fullmatch(name) and name != TORCH]
 MODULES = [importlib.import_module(f"fastnn.{name}") for name in NAMES]
-PYTHON = [
-    module
-    for module in [fastnn, *MODULES]
-    if module.__file__.endswith(".py") and module.__name__ != "fastnn.cli"
-]
+PYTHON = [each for each in [fastnn, *MODULES] if each.__file__.endswith(".py")]
+PYTHON.remove(sys.modules["fastnn.cli"])
 
 # ---- names and signatures ----
 
 THREADS = ", n_threads=1"  # the last argument of an update
-SIGNATURES = {
-    fastnn.MLP: "(layer_sizes, activation='relu', output='identity', bias=True, dtype='float32', rng=None, dropout=0.0, "
-    "init=None)",
-    fastnn.MLP.forward: "(self, X, out=None, n_threads=1, keep=False)",
-    fastnn.MLP.loss: "(self, X, y, loss=None, sample_weight=None)",
-    fastnn.MLP.loss_and_grad: "(self, X, y, loss=None, sample_weight=None)",
-    fastnn.MLP.backward: "(self, dY)",
-    fastnn.MLP.fit: "(self, X, y=None, loss=None, optimizer=None, epochs=10, batch_size=32, shuffle=True, validation_data=None, "
-    "sample_weight=None, callbacks=(), n_threads=1, progress=False, rng=None, resume=False, *, "
-    "class_weight=None, validation_fraction=0.0, window=None, max_steps=None, "
-    "comm=None, shards=None, sync_every=1)",
-    fastnn.MLP.partial_fit: "(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1, *, class_weight=None)",
-    fastnn.MLP.summary: "(self, batch_size=None)",
-    fastnn.MLP.save: "(self, path, state=True)",
-    fastnn.MLP.to_torch: "(self)",
-    fastnn.MLP.copy: "(self)",
-    fastnn.MLPClassifier.save: "(self, path, state=True)",
-    fastnn.MLPClassifier.to_sklearn: "(self)",
-    fastnn.from_sklearn: "(estimator)",
-    fastnn.load: "(path, kind=None)",
-    fastnn.EncodedTable: "(numbers=None, positions=None, n_bins=None, position_scale=1.0, codes=None, n_categories=None, code_scale=1.0, "
-    "dtype=<class 'numpy.float32'>)",
-    fastnn.EncodedTable.to_dense: "(self)",
-    fastnn.EncodedTable.astype: "(self, dtype, copy=True)",
-    fastnn.export.c: "(model, path, name=None, layout=None)",
-    fastnn.export.onnx: "(model, path, layout=None)",
-    fastnn.show_config: "()",
-    fastnn.LBFGS: "(history_size=10, tolerance_grad=1e-05, tolerance_loss=2.2e-09, l2=0.0, "
-    "max_evaluations=None)",
-    fastnn.EarlyStopping: "(patience=10, min_delta=0.0, restore_best=True, keep='first', monitor='loss')",
-    fastnn.Checkpoint: "(path, every_epochs=None, every_seconds=None)",
-    functional.linear: "(X, W, b=None, activation='identity', out=None)",
-    functional.linear_backward: "(dY, X, W, b, Y, activation='identity', need_dX=True)",
-    functional.activation: "(Z, name, out=None)",
-    functional.activation_backward: "(dA, Z, name, out=None)",
-    **{
-        getattr(functional, name): signature[:-1] + THREADS * name.endswith("_step_") + ")"
-        for name, signature in cases.SIGNATURES.items()
-    },
+SIGNATURES = """
+MLP(layer_sizes, activation='relu', output='identity', bias=True, dtype='float32', rng=None,
+    dropout=0.0, init=None)
+MLP.forward(self, X, out=None, n_threads=1, keep=False)
+MLP.loss(self, X, y, loss=None, sample_weight=None)
+MLP.loss_and_grad(self, X, y, loss=None, sample_weight=None)
+MLP.backward(self, dY)
+MLP.fit(self, X, y=None, loss=None, optimizer=None, epochs=10, batch_size=32, shuffle=True,
+    validation_data=None, sample_weight=None, callbacks=(), n_threads=1, progress=False, rng=None,
+    resume=False, *, class_weight=None, validation_fraction=0.0, window=None, max_steps=None,
+    comm=None, shards=None, sync_every=1)
+MLP.partial_fit(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1,
+    *, class_weight=None)
+MLP.summary(self, batch_size=None)
+MLP.save(self, path, state=True)
+MLP.to_torch(self)
+MLP.copy(self)
+MLPClassifier.save(self, path, state=True)
+MLPClassifier.to_sklearn(self)
+from_sklearn(estimator)
+load(path, kind=None)
+EncodedTable(numbers=None, positions=None, n_bins=None, position_scale=1.0, codes=None,
+    n_categories=None, code_scale=1.0, dtype=<class 'numpy.float32'>)
+EncodedTable.to_dense(self)
+EncodedTable.astype(self, dtype, copy=True)
+export.c(model, path, name=None, layout=None)
+export.onnx(model, path, layout=None)
+show_config()
+LBFGS(history_size=10, tolerance_grad=1e-05, tolerance_loss=2.2e-09, l2=0.0, max_evaluations=None)
+EarlyStopping(patience=10, min_delta=0.0, restore_best=True, keep='first', monitor='loss')
+Checkpoint(path, every_epochs=None, every_seconds=None)
+functional.linear(X, W, b=None, activation='identity', out=None)
+functional.linear_backward(dY, X, W, b, Y, activation='identity', need_dX=True)
+functional.activation(Z, name, out=None)
+functional.activation_backward(dA, Z, name, out=None)
+"""
+SIGNATURES = dict(re.findall(r"^([\w.]+)(\(.*\))$", SIGNATURES.replace("\n    ", " "), re.M)) | {
+    f"functional.{name}": expected[:-1] + THREADS * name.endswith("_step_") + ")"
+    for name, expected in cases.SIGNATURES.items()
 }
 
 
-@pytest.mark.parametrize("name", SIGNATURES, ids=lambda f: f.__qualname__)
+@pytest.mark.parametrize("name", SIGNATURES)
 def test_signature(name):
-    assert str(signature(name)) == SIGNATURES[name]
+    assert str(signature(operator.attrgetter(name)(fastnn))) == SIGNATURES[name]
 
 
 @pytest.mark.parametrize("name", cases.STEPS)
@@ -117,27 +107,12 @@ def test_every_public_name_is_one_that_was_decided():
     assert set(fastnn.__all__) == {*names.split(), *cases.SETTINGS}
     assert all(hasattr(fastnn, name) for name in fastnn.__all__) and fastnn.reference is reference
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", fastnn.__version__)
-    assert {name for name in vars(fastnn) if name[0] != "_"} <= {
-        *fastnn.__all__,
-        *NAMES,
-        "plotting",
-        "estimators",
-        "model_selection",
-        "tabular",
-    }
-    assert set(dir(fastnn)) == {
-        *fastnn.__all__,
-        "HalvingSearchCV",
-        "MLPClassifier",
-        "MLPRegressor",
-        "TabularClassifier",
-        "TabularRegressor",
-        "cross_val_predict",
-        "cross_validate",
-        "from_sklearn",
-        "from_torch",
-        "play",
-    }  # these need other libraries: not for `import *`
+    packages = {"plotting", "estimators", "model_selection", "tabular"}
+    known = {*fastnn.__all__, *NAMES, *packages}
+    assert {name for name in vars(fastnn) if name[0] != "_"} <= known
+    others = """HalvingSearchCV MLPClassifier MLPRegressor TabularClassifier TabularRegressor
+        cross_val_predict cross_validate from_sklearn from_torch play"""
+    assert {*dir(fastnn)} == {*fastnn.__all__, *others.split()}  # which need other libraries
 
 
 def test_without_pytorch_the_message_says_how_to_get_it():
@@ -162,34 +137,23 @@ def test_attributes_of_networks_histories_and_optimizers():
     for name in names.split():
         assert hasattr(net, name)
     history = net.fit(np.ones((4, 2)), np.ones(4), epochs=1)
-    assert set(vars(history)) == {
-        "loss",
-        "val_loss",
-        "n_epochs",
-        "n_steps",
-        "seconds",
-        "stop_reason",
-        "val_error_rate",
-    }
-    assert set(vars(net.state)) == {
-        *"optimizer moments step epoch row loss_sum order params seed".split(),
-        *"split_seed split_rows split_held_out plateau best split_method shards shuffle_seed".split(),
-    }
+    names = "loss val_loss n_epochs n_steps seconds stop_reason val_error_rate"
+    assert vars(history).keys() == {*names.split()}
+    names = """optimizer moments step epoch row loss_sum order params seed split_seed split_rows
+        split_held_out plateau best split_method shards shuffle_seed"""
+    assert vars(net.state).keys() == {*names.split()}
     assert net.state.lr == 0.001
     for optimizer in (cls(0.1) for cls in cases.STEPS.values()):
         with pytest.raises(AttributeError):
             optimizer.lr = 0.2
-        assert optimizer == type(optimizer)(lr=0.1) and hash(optimizer) == hash(
-            type(optimizer)(lr=0.1)
-        )
+        same = type(optimizer)(lr=0.1)
+        assert optimizer == same and hash(optimizer) == hash(same)
 
 
 def test_the_readme_loop_gives_the_same_in_functional_and_reference():
     """The loop of the README's first example, in both modules."""
-    X, y = (
-        np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]),
-        np.array([0.0, 1.0, 1.0, 1.0]),
-    )
+    X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    y = X.max(axis=1)
     ends = []
     for F in (functional, reference):
         W, b, losses = np.zeros((2, 1)), np.zeros(1), []
@@ -216,51 +180,38 @@ def functions_of(module):
 
 def test_functional_and_reference_have_the_same_functions():
     ours, theirs = functions_of(functional), functions_of(reference)
-    assert (
-        set(ours)
-        == set(functional.__all__)
-        == set(theirs)
-        - {"forward", "loss_and_grad", "fit", "dropout_mask"}
-        - {"table_linear", "table_linear_backward", "shard_batches"}
-    )  # its networks
+    of_networks = "forward loss_and_grad fit dropout_mask table_linear table_linear_backward"
+    assert ours.keys() == {*functional.__all__}
+    assert theirs.keys() == {*ours, *of_networks.split(), "shard_batches"}
     for name, function in ours.items():  # the reference has one thread
         assert str(signature(function)).replace(THREADS, "") == str(signature(theirs[name]))
 
 
 def test_every_activation_of_the_kernels_has_a_name_and_a_reference():
-    assert {kind: name for name, kind in activations.ACTIVATIONS.items()} == {
-        kind: kind.name.lower() for kind in kernels.Activation
-    }
+    assert activations.ACTIVATIONS == {kind.name.lower(): kind for kind in kernels.Activation}
     assert set(activations.HIDDEN) == set(activations.ACTIVATIONS) - {"softmax"}
     Z = np.linspace(-1, 1, 12).reshape(4, 3)
     for name in activations.ACTIVATIONS:
-        np.testing.assert_allclose(
-            functional.activation(Z, name), reference.activation(Z, name), rtol=1e-14
-        )
-        assert re.search(rf"^{name} ", activations.__doc__, re.M) and re.search(
-            rf"^ +{name} ", reference.activation.__doc__, re.M
-        )
+        ours, expected = (each.activation(Z, name) for each in (functional, reference))
+        np.testing.assert_allclose(ours, expected, rtol=1e-14)
+        assert re.search(rf"^{name} ", activations.__doc__, re.M)
+        assert re.search(rf"^ +{name} ", reference.activation.__doc__, re.M)
     with pytest.raises(ValueError, match="activation must be one of") as error:
         reference.activation(Z, "unknown")
     assert set(activations.ACTIVATIONS) < set(re.findall(r"\w+", str(error.value)))
 
 
 def test_every_loss_of_the_kernels_has_a_name_and_a_reference():
-    X, W, used = np.ones((4, 2)), np.ones((2, 2)), set()
+    X, W, used = np.ones((4, 2)), np.ones((2, 2)), {losses.CustomLoss.kernel}
     for name, cls in losses.LOSSES.items():
         y = X[:, :1] / 2 if name == "gaussian_nll" else X / 2
         output = cls.output or "identity"
-        assert losses.resolve_loss(name, output) == cls() and re.search(
-            rf"^{name} ", losses.__doc__, re.M
-        )
+        assert losses.resolve_loss(name, output) == cls()
+        assert re.search(rf"^{name} ", losses.__doc__, re.M)
         assert reference.loss_and_grad(X, y, [W], [None], [output], name)[0] > 0
         used.add(cls().prepare(y, 4, 2, np.dtype(float))[1]["loss"])
-    used |= {
-        losses.resolve_loss("cross_entropy", "softmax").prepare([0, 1], 2, 2, np.dtype(float))[1][
-            "loss"
-        ],
-        losses.CustomLoss.kernel,
-    }
+    cross_entropy = losses.resolve_loss("cross_entropy", "softmax")
+    used.add(cross_entropy.prepare([0, 1], 2, 2, np.dtype(float))[1]["loss"])
     from_probabilities = {kernels.Loss.BINARY_CROSS_ENTROPY}  # functional alone: networks go from z
     assert used | from_probabilities | {kernels.Loss.GIVEN_GRADIENT} == set(kernels.Loss)
 
@@ -270,42 +221,18 @@ def test_every_loss_of_the_kernels_has_a_name_and_a_reference():
 
 @pytest.mark.parametrize("module", [fastnn, *MODULES], ids=lambda m: m.__name__)
 def test_every_module_has_a_docstring(module):
-    assert (
-        module.__name__.startswith("fastnn._") or len(module.__doc__.splitlines()[0]) >= 10
-    )  # _avx2_float32 holds one capsule
+    is_capsule = module.__name__.startswith("fastnn._")  # such as _avx2_float32
+    assert is_capsule or len(module.__doc__.splitlines()[0]) >= 10
 
 
+PUBLIC = """
+    MLP MLP.fit MLP.loss MLP.loss_and_grad MLP.partial_fit MLP.backward MLP.forward MLP.summary
+    MLP.save MLP.to_torch MLP.copy load show_config EarlyStopping Checkpoint callbacks.Callback
+    fit_many forward_many save_many load_many MLPClassifier.save MLPClassifier.to_sklearn from_sklearn
+    TabularClassifier TabularRegressor TabularClassifier.save TabularRegressor.predict_interval
+    export.c export.onnx optimizers.Optimizer"""
 PUBLIC = [
-    fastnn.MLP,
-    fastnn.load,
-    fastnn.show_config,
-    fastnn.MLP.fit,
-    fastnn.MLP.loss,
-    fastnn.MLP.loss_and_grad,
-    fastnn.MLP.partial_fit,
-    fastnn.MLP.backward,
-    fastnn.MLP.forward,
-    fastnn.MLP.summary,
-    fastnn.MLP.save,
-    fastnn.MLP.to_torch,
-    fastnn.MLP.copy,
-    fastnn.EarlyStopping,
-    fastnn.Checkpoint,
-    fastnn.fit_many,
-    fastnn.forward_many,
-    fastnn.save_many,
-    fastnn.load_many,
-    fastnn.MLPClassifier.save,
-    fastnn.MLPClassifier.to_sklearn,
-    fastnn.from_sklearn,
-    fastnn.callbacks.Callback,
-    fastnn.TabularClassifier,
-    fastnn.TabularRegressor,
-    fastnn.TabularClassifier.save,
-    fastnn.TabularRegressor.predict_interval,
-    fastnn.export.c,
-    fastnn.export.onnx,
-    optimizers.Optimizer,
+    *operator.attrgetter(*PUBLIC.split())(fastnn),
     *optimizers.OPTIMIZERS.values(),
     *losses.LOSSES.values(),
     *schedules.SCHEDULES.values(),
@@ -339,68 +266,44 @@ STUB = {}  # name -> node; class.method -> node
 for node in ast.parse((Path(fastnn.__file__).parent / "kernels.pyi").read_text()).body:
     if isinstance(node, ast.ClassDef | ast.FunctionDef):
         STUB[node.name] = node
-        STUB.update(
-            {
-                f"{node.name}.{n.name}": n
-                for n in getattr(node, "body", [])
-                if isinstance(n, ast.FunctionDef)
-            }
-        )
+        methods = (each for each in node.body if isinstance(each, ast.FunctionDef))
+        STUB |= {f"{node.name}.{each.name}": each for each in methods}
     elif isinstance(node, ast.AnnAssign):
         STUB[node.target.id] = node
     elif isinstance(node, ast.ImportFrom):
-        STUB.update({alias.asname: node for alias in node.names if alias.asname == alias.name})
+        STUB |= {alias.asname: node for alias in node.names if alias.asname == alias.name}
 
 
 def test_the_stub_has_the_names_of_the_compiled_module():
     hidden = {"importlib", "numpy", "os"}
-    assert {n for n in vars(kernels) if n[0] != "_"} - hidden == {
-        name for name in STUB if "." not in name and name[0] != "_"
-    }
+    names = {name for name in STUB if "." not in name and name[0] != "_"}
+    assert {name for name in vars(kernels) if name[0] != "_"} - hidden == names
     for name in ("CompiledNetwork", "Trainer", "Array", "ZeroedBuffer"):
-        methods = {
-            n
-            for n, m in vars(getattr(kernels, name)).items()
-            if type(m).__name__ == "cython_function_or_method"
-        }
-        assert methods == {
-            n.split(".")[1] for n in STUB if n.startswith(f"{name}.") and not n.endswith("__")
-        }
+        members = vars(getattr(kernels, name)).items()
+        found = {n for n, m in members if type(m).__name__ == "cython_function_or_method"}
+        of_stub = (each.partition(f"{name}.")[2] for each in STUB if each.startswith(f"{name}."))
+        assert found == {each for each in of_stub if not each.endswith("__")}
 
 
 def stub_parameters(node):
     """(name, has a default, keyword only) of each."""
     a = node.args
+    first = len(a.args) - len(a.defaults)
+    positional = [(arg.arg, i >= first, False) for i, arg in enumerate(a.args)]
     rest = [(a.vararg.arg, False, False)] if a.vararg else []
-    positional = [
-        (arg.arg, i >= len(a.args) - len(a.defaults), False)
-        for i, arg in enumerate(a.args)
-        if arg.arg not in ("self", "cls")
-    ]
-    return (
-        positional
-        + rest
-        + [(arg.arg, d is not None, True) for arg, d in zip(a.kwonlyargs, a.kw_defaults)]
-    )
+    keywords = [(arg.arg, d is not None, True) for arg, d in zip(a.kwonlyargs, a.kw_defaults)]
+    return [each for each in positional if each[0] not in ("self", "cls")] + rest + keywords
 
 
-FUNCTIONS = [
-    name
-    for name, node in STUB.items()
-    if isinstance(node, ast.FunctionDef) and not name.endswith("__")
-]
+NODES = {name: node for name, node in STUB.items() if isinstance(node, ast.FunctionDef)}
+FUNCTIONS = [name for name in NODES if not name.endswith("__")]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_stub_has_the_parameters_of_the_compiled_functions(name):
-    owner = getattr(kernels, name.split(".")[0]) if "." in name else kernels
-    parameters = inspect.signature(getattr(owner, name.split(".")[-1])).parameters.values()
-    runtime = [
-        (p.name, p.default is not p.empty, p.kind is p.KEYWORD_ONLY)
-        for p in parameters
-        if p.name != "self"
-    ]
-    assert stub_parameters(STUB[name]) == runtime
+    found = inspect.signature(operator.attrgetter(name)(kernels)).parameters
+    runtime = [(p.name, p.default is not p.empty, p.kind is p.KEYWORD_ONLY) for p in found.values()]
+    assert stub_parameters(STUB[name]) == [each for each in runtime if each[0] != "self"]
 
 
 def test_the_stub_has_the_parameters_of_the_constructors():
@@ -408,48 +311,19 @@ def test_the_stub_has_the_parameters_of_the_constructors():
     others."""
     net, x, X = fastnn.MLP([2, 1], rng=0), np.ones(6, "float32"), np.ones((3, 2), "float32")
     settings, rng = fastnn.SGD().to_kernel(), np.random.PCG64(0)
+    trainer = dict(network=net, X=X, targets=X[:, :1].copy(), loss=1)
     calls = {
         "Array.__new__": dict(obj=x, itemsize=4, n=6, writable=True, integers=False),
         "ZeroedBuffer.__new__": dict(n_bytes=64),
-        "Trainer.__init__": dict(
-            network=net,
-            X=X,
-            targets=X[:, :1].copy(),
-            loss=1,
-            batch_size=3,
-            optimizer=settings,
-            sample_weight=x[:3],
-            order=np.arange(3),
-            rows=np.arange(3),
-            generator=rng,
-            dX=X.copy(),
-            loss_numbers=x[:1],
-            smoothing=0.1,
-            dropout=np.array([0.5]),
-            seed=3,
-            custom_loss=None,
-            custom_outputs=None,
-            custom_gradient=None,
-            n_threads=1,
-            validation=None,
-            loss_scale=0.5,
-            gradient_scale=1.0,
-            alpha=0.1,
-            keeps_best=True,
-            workspace=kernels.Workspace(),
-            shards=None,
-        ),
-        "ShardedRows.__init__": dict(
-            lengths=np.array([2, 1]),
-            first=0,
-            n=2,
-            batch_size=2,
-            shuffles=True,
-            seed=3,
-            reduce=None,
-            sums=x,
-            totals=np.ones(2),
-        ),
+        "Trainer.__init__": trainer
+        | dict(batch_size=3, optimizer=settings, sample_weight=x[:3], order=np.arange(3))
+        | dict(rows=np.arange(3), generator=rng, dX=X.copy(), loss_numbers=x[:1], smoothing=0.1)
+        | dict(dropout=np.array([0.5]), seed=3, custom_loss=None, custom_outputs=None)
+        | dict(custom_gradient=None, n_threads=1, validation=None, loss_scale=0.5)
+        | dict(gradient_scale=1.0, alpha=0.1, keeps_best=True, workspace=kernels.Workspace())
+        | dict(shards=None),
+        "ShardedRows.__init__": dict(lengths=np.array([2, 1]), first=0, n=2, batch_size=2)
+        | dict(shuffles=True, seed=3, reduce=None, sums=x, totals=np.ones(2)),
     }
     for name, arguments in calls.items():
         make, parameters = getattr(kernels, name.split(".")[0]), stub_parameters(STUB[name])
@@ -462,16 +336,14 @@ def test_the_stub_has_the_parameters_of_the_constructors():
                     make(**{p: a for p, a in arguments.items() if p != parameter})
         with pytest.raises(TypeError):
             make(**arguments, more=1)
-    positional = [
-        a for p, a in calls["Trainer.__init__"].items() if p in ("network", "X", "targets", "loss")
-    ]
     with pytest.raises(TypeError, match="3 positional"):
-        kernels.Trainer(*positional, batch_size=3)
+        kernels.Trainer(*trainer.values(), batch_size=3)
 
 
-@pytest.mark.parametrize(
-    "name", ["Activation", "Loss", "Rule", "Schedule", "VectorFunction", "Stop"]
-)
+ENUMS = "Activation", "Loss", "Rule", "Schedule", "VectorFunction", "Stop"
+
+
+@pytest.mark.parametrize("name", ENUMS)
 def test_the_stub_has_the_numbers_of_the_enums(name):
     stub = {n.targets[0].id: n.value.value for n in STUB[name].body if isinstance(n, ast.Assign)}
     enum = getattr(kernels, name)
@@ -481,10 +353,8 @@ def test_the_stub_has_the_numbers_of_the_enums(name):
 
 def test_the_stub_has_the_types_of_the_constants():
     for name, kind in dict(BUILT=list, SUPPORTED=list, CHOSEN=str, COMPILER=str).items():
-        assert (
-            type(getattr(kernels, name)) is kind
-            and ast.unparse(STUB[name].annotation).split("[")[0] == kind.__name__
-        )
+        assert type(getattr(kernels, name)) is kind
+        assert ast.unparse(STUB[name].annotation).split("[")[0] == kind.__name__
     assert {kernels.CHOSEN} <= set(kernels.SUPPORTED) <= set(kernels.BUILT)
     assert kernels.Trainer.position.__doc__ and isinstance(fastnn.SGD().to_kernel(), dict)
     numbers, rate = (
@@ -497,10 +367,8 @@ def test_the_stub_has_the_types_of_the_constants():
 
 def test_calling_a_network_has_the_parameters_of_the_stub():
     net = fastnn.MLP([2, 1], rng=0)
-    X, names = (
-        np.ones((3, 2), "float32"),
-        [name for name, *_ in stub_parameters(STUB["CompiledNetwork.__call__"])],
-    )
+    names = [name for name, *_ in stub_parameters(STUB["CompiledNetwork.__call__"])]
+    X = np.ones((3, 2), "float32")
     assert names == ["X", "out", "n_threads", "keep"]
     out = np.empty((3, 1), "float32")
     assert net(**dict(zip(names, [X, out, 1, True]))) is out

@@ -4,18 +4,13 @@ import re
 from importlib.metadata import metadata
 
 import pytest
-from pages import keeps, run_program
+from pages import blocks, keeps, run_program
 from places import ROOT
 
 README = ROOT / "README.md"
 if not README.exists():
     pytest.skip("there is no README.md beside these tests", allow_module_level=True)
 TEXT = README.read_text(encoding="utf-8")
-
-
-def blocks(text):
-    """(language, code) of every fenced block."""
-    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
 
 
 PYTHON = [code for language, code in blocks(TEXT) if language == "python"]
@@ -36,9 +31,8 @@ def test_code_of_the_readme_runs(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     printed = run_program(code)
     promised = re.findall(r"^print\(.*# -> (.*)$", code, re.M)
-    assert len(promised) == len(re.findall(r"^print\(", code, re.M)), (
-        "every print says what it shows"
-    )
+    n_prints = len(re.findall(r"^print\(", code, re.M))
+    assert len(promised) == n_prints, "every print says what it shows"
     assert all(map(keeps, promised, printed.splitlines()))
 
 

@@ -29,12 +29,8 @@ def test_slow(): pass
 def cases(*sizes, name="test_x"):
     """Items of a test that has one parameter for each size, as pytest makes them."""
     values = [[object() for _ in range(n)] for n in sizes]
-    return [
-        SimpleNamespace(
-            nodeid=f"{name}[{i}]", callspec=SimpleNamespace(params=dict(enumerate(case)))
-        )
-        for i, case in enumerate(product(*values))
-    ]
+    specs = [SimpleNamespace(params=dict(enumerate(case))) for case in product(*values)]
+    return [SimpleNamespace(nodeid=f"{name}[{i}]", callspec=s) for i, s in enumerate(specs)]
 
 
 @pytest.mark.parametrize("sizes", [(3, 2, 5), (2, 2, 2, 2), (7, 3), (4,), (3, 2, 16, 4)])
@@ -46,10 +42,7 @@ def test_every_pair_of_values_occurs(sizes):
     n_pairs = sum(a * b for a, b in combinations(sizes, 2)) or sizes[0]
     assert len(found) == n_pairs
     assert len(selected) == len(set(map(id, selected)))
-    if len(sizes) > 2:
-        assert len(selected) < len(items)
-    else:
-        assert len(selected) == len(items)
+    assert (len(selected) < len(items)) == (len(sizes) > 2)
 
 
 def test_workers_select_the_same_cases_and_tests_different_ones():

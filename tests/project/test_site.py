@@ -29,7 +29,11 @@ SEARCHES = {
 
 def load(name):
     """The module docs/NAME.py, which the site imports."""
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    return load_file(DOCS / f"{name}.py")
+
+
+def load_file(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -88,10 +92,14 @@ def test_comments_become_entries_of_the_index():
     assert load("search_words").to_index(text) == expected
 
 
+def names_below(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.py"))
+
+
 def test_every_example_is_in_a_group_and_has_a_picture(tmp_path):
     gallery = load("gallery")
     gallery.prepare(EXAMPLES, tmp_path)
-    copies = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.py"))
+    copies = names_below(tmp_path)
     assert copies == sorted(f"{gallery.folder_of(name)}/{name}.py" for name in gallery.NAMES)
     for path in tmp_path.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
@@ -101,17 +109,14 @@ def test_every_example_is_in_a_group_and_has_a_picture(tmp_path):
         assert (picture is not None) == (path.stem in gallery.NOT_RUN)
         assert picture is None or (DOCS / picture[1]).exists()
     gallery.prepare(EXAMPLES, tmp_path)  # a second time, beside the files of the first
-    assert copies == sorted(
-        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.py")
-    )
+    assert copies == names_below(tmp_path)
 
 
 def test_the_first_page_of_the_api_lists_every_name():
     api_index = load("api_index")
     pages = api_index.ENTRY.findall(read("api/index.rst"))
-    assert {f"{page}.rst" for page in pages} | {"index.rst"} == {
-        path.name for path in (DOCS / "api").glob("*.rst")
-    }
+    names = {path.stem for path in (DOCS / "api").glob("*.rst")}
+    assert {*pages, "index"} == names
     section = api_index.section_of(read("api/tables.rst"))
     assert section.startswith("Table files, data sets and plots\n-----")
     assert ":toctree:" not in section and "   convert_texts\n" in section
@@ -152,10 +157,7 @@ def overview():
     if not program.exists():
         pytest.skip("there is no bench/ beside these tests")
     pytest.importorskip("matplotlib", reason="pictures need the extra plot")
-    spec = importlib.util.spec_from_file_location("overview", program)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_file(program)
 
 
 def test_all_of_the_pictures_of_readme_can_be_read(overview):

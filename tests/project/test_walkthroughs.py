@@ -6,8 +6,6 @@ output. A line `...` stands for lines that are left out. A command that ends in 
 ends.
 """
 
-import os
-import pathlib
 import re
 import shutil
 import socket
@@ -16,14 +14,14 @@ import sys
 import time
 
 import pytest
-from pages import keeps
+from pages import blocks, keeps
 from places import DOCS
-
-import fastnn
+from processes import environment
 
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
-PAGES = "start.md", "command_line.md", "train.md", "tutorial.md", "drift.md", "comparing.md"
+SLOW = pytest.mark.slow("tests/programs/ checks what they print")
+PAGES = "command_line.md", "train.md", "tutorial.md", "drift.md", "comparing.md"
 PORT = "8000"  # in the pages; a free one is used
 FUNCTIONS = """
 fastnn() { "$PYTHON" -m fastnn "$@"; }
@@ -39,12 +37,7 @@ class Terminal:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = str(free.getsockname()[1])
-        path = [str(pathlib.Path(fastnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-        self.environment = os.environ | {
-            "PYTHON": sys.executable,
-            "PYTHONPATH": os.pathsep.join(path),
-            "PYTHONIOENCODING": "utf-8",
-        }
+        self.environment = environment(PYTHON=sys.executable, PYTHONIOENCODING="utf-8")
 
     def run_python(self, code):
         """Save a program, or run it and return (what it shall print, what it prints)."""
@@ -61,12 +54,8 @@ class Terminal:
         if not command.endswith(" &"):
             return self._run(["bash", "-c", FUNCTIONS + command])
         _, *arguments = command.replace(PORT, self.port).removesuffix(" &").split()  # "fastnn"
-        server = subprocess.Popen(
-            [sys.executable, "-m", "fastnn", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-        )
+        options = dict(cwd=self.folder, env=self.environment, stdout=subprocess.DEVNULL)
+        server = subprocess.Popen([sys.executable, "-m", "fastnn", *arguments], **options)
         self.servers.append(server)
         for _ in range(600):
             with socket.socket() as probe:
@@ -77,14 +66,8 @@ class Terminal:
         raise AssertionError("the server does not answer")
 
     def _run(self, arguments):
-        result = subprocess.run(
-            arguments,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            cwd=self.folder,
-            env=self.environment,
-        )
+        options = dict(capture_output=True, encoding="utf-8", cwd=self.folder)
+        result = subprocess.run(arguments, env=self.environment, **options)
         assert result.returncode == 0, result.stderr
         return result.stdout
 
@@ -92,11 +75,6 @@ class Terminal:
         for server in self.servers:
             server.kill()
             server.wait()
-
-
-def blocks(text):
-    """(language, code) of every fenced block."""
-    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
 
 
 def commands(session):
@@ -114,9 +92,8 @@ def without_numbers(text):
 def shows(shown, printed):
     """Whether a text shows what was printed, but for numbers and for lines left out (`...`)."""
     shown, printed = without_numbers(shown), without_numbers(printed)
-    pattern = "".join(
-        r"(.*\n)+" if line == "...\n" else re.escape(line) for line in shown.splitlines(True)
-    )
+    lines = {"...\n": r"(.*\n)+"}
+    pattern = "".join(lines.get(line, re.escape(line)) for line in shown.splitlines(True))
     return re.fullmatch(pattern, printed) is not None
 
 
@@ -137,20 +114,11 @@ def test_only_lines_that_are_marked_may_be_left_out(shown, is_true):
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="the commands of the pages are those of bash")
-@pytest.mark.parametrize(
-    "page",
-    [
-        page
-        if page == "start.md"
-        else pytest.param(page, marks=pytest.mark.slow("tests/programs/ checks what they print"))
-        for page in PAGES
-    ],
-)
+@pytest.mark.parametrize("page", ["start.md", *(pytest.param(page, marks=SLOW) for page in PAGES)])
 def test_a_page_shows_what_a_terminal_shows(page, tmp_path):
     for module in ("pyarrow", "sklearn", "pandas", "matplotlib", "uvicorn"):
-        pytest.importorskip(
-            module, reason="the pages need the extras cli, plot and serve, and pandas"
-        )
+        reason = "the pages need the extras cli, plot and serve, and pandas"
+        pytest.importorskip(module, reason=reason)
     text = (DOCS / page).read_text(encoding="utf-8")
     terminal = Terminal(tmp_path)
     try:

@@ -3,9 +3,9 @@
 import base64
 import json
 import shutil
-import time
 
 import pytest
+from processes import wait_for as wait_until
 
 NAMES = "chromium", "chromium-browser", "google-chrome", "chrome"
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -13,7 +13,6 @@ DRIVER = shutil.which("chromedriver")
 needs_chromium = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="Chromium or its driver, chromedriver, is not installed"
 )
-SECONDS = 60  # to wait for a page on a busy machine
 
 
 class Browser:
@@ -45,13 +44,8 @@ class Browser:
 
     def open(self, address, width=1200, height=900, scheme="light", scripts=True):
         """Load an address in a window of a width, with a colour scheme, and with scripts or without."""
-        self.send(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=width < 700,
-        )
+        sizes = dict(width=width, height=height, deviceScaleFactor=1, mobile=width < 700)
+        self.send("Emulation.setDeviceMetricsOverride", **sizes)
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.send("Emulation.setEmulatedMedia", media="", features=features)
         self.send("Emulation.setScriptExecutionDisabled", value=not scripts)
@@ -114,12 +108,3 @@ class Browser:
 
     def send(self, method, **parameters):
         return self.driver.execute_cdp_cmd(method, parameters)
-
-
-def wait_until(condition):
-    """Wait until condition() is true, and return its value."""
-    end = time.monotonic() + SECONDS
-    while not (value := condition()):
-        assert time.monotonic() < end, "the page did not get there"
-        time.sleep(0.05)
-    return value

@@ -97,20 +97,13 @@ def predict(folder, models, flags=("-O2",)):
         if kinds:
             show, read[name] = CLASSES[kinds[0]]
             label = 'printf("\\t"); ' + show.format(f"{name}_classes[{name}_class(y)]")
-        parts.append(
-            MODEL
-            % dict(
-                name=name,
-                NAME=name.upper(),
-                type=case.result if is_dense else f"{name}_row",
-                n=len(case.rows),
-                shape=f"[{case.rows.shape[1]}]" if is_dense else "",
-                rows=",\n".join(map(constant, case.rows)),
-                address="" if is_dense else "&",
-                result=case.result,
-                label=label,
-            )
-        )
+        values = dict(name=name, NAME=name.upper(), n=len(case.rows), result=case.result)
+        values |= dict(rows=",\n".join(map(constant, case.rows)), label=label)
+        if is_dense:
+            values |= dict(type=case.result, shape=f"[{case.rows.shape[1]}]", address="")
+        else:
+            values |= dict(type=f"{name}_row", shape="", address="&")
+        parts.append(MODEL % values)
     calls = "".join(f"    print_{name}();\n" for name in models)
     parts.append(f"int main(void)\n{{\n{calls}    return 0;\n}}\n")
     program = folder / "program.c"

@@ -1,16 +1,22 @@
-"""Model files for the tests of the commands that read them."""
+"""Tables, trainings and model files for the tests of the commands that need the extras."""
 
 import contextlib
 import json
-import os
-from pathlib import Path
 
 import numpy as np
+import pytest
 from cli_cases import write_csv
 from training_records import training_setup
 
-from fastnn import TabularClassifier, TabularRegressor, cli
-from fastnn.tables import read
+pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+pytest.importorskip("sklearn", reason="the extra cli is not installed")
+
+import pyarrow.parquet as pq  # noqa: E402, F401
+
+from fastnn import TabularClassifier, TabularRegressor, cli  # noqa: E402
+from fastnn.cli import trained_models  # noqa: E402
+from fastnn.tables import read  # noqa: E402
+from fastnn.training import pool  # noqa: E402
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=8, random_state=0)
 
@@ -41,26 +47,64 @@ def write_models():
         model.save(f"{target}.safetensors")
 
 
-def models_folder(tmp_path_factory):
-    """A folder with tables and models, for a fixture of a module."""
-    folder, here = tmp_path_factory.mktemp("models"), os.getcwd()
-    os.chdir(folder)
-    try:
-        write_models()
-    finally:
-        os.chdir(here)
-    return folder
+def write_people(name="people.csv", n=300):
+    """A table with everything: numbers, categories, missing values, an ID, a constant; three
+    targets."""
+    rng = np.random.default_rng(0)
+    age, city = rng.integers(18, 80, n), rng.choice(["Rom", "Köln", "Paris"], n)
+    write_csv(
+        name,
+        id=[f"c{i}" for i in range(n)],
+        age=["" if i % 20 == 0 else a for i, a in enumerate(age)],
+        city=["" if i % 30 == 0 else c for i, c in enumerate(city)],
+        planet=["Earth"] * n,
+        buys=np.where(age + 20 * (city == "Rom") > 60, "yes", "no"),
+        group=np.digitize(age, [30, 50]),
+        income=np.round(1000 * (30 + age + 10 * (city == "Paris")) + rng.normal(0, 500, n), 2),
+    )
 
 
-@contextlib.contextmanager
-def unchanged_folder():
-    """Delete the files that a test adds to the working directory. It may change no others."""
-    before = {name: Path(name).read_bytes() for name in os.listdir()}
-    yield
-    for name in os.listdir():
-        if name not in before:
-            os.unlink(name)
-    assert {name: Path(name).read_bytes() for name in os.listdir()} == before
+def write_targets(target, n=150):
+    """Write t.csv with three targets. Return the arguments that name one, and drop the others."""
+    rng = np.random.default_rng(0)
+    x, z, noise = rng.normal(size=(3, n))
+    columns = dict(x=x, z=z, two=np.where(x + noise > 0, "a", "b"))
+    columns |= dict(many=[f"class {i % 25}" for i in range(n)])
+    write_csv("t.csv", **columns, number=170_000 + 4_000 * (x + 0.1 * noise))
+    return "t.csv", "--target", target, "--drop", ",".join({"two", "many", "number"} - {target})
+
+
+def report_of(run, *arguments):
+    """The JSON report of fastnn train."""
+    code, out, errors = run("train", *arguments, "--json")
+    assert code == 0, errors
+    return json.loads(out)
+
+
+def ctrl_c():
+    raise KeyboardInterrupt
+
+
+def interrupt_after(monkeypatch, *folds, by=ctrl_c):
+    """Let Ctrl-C arrive when this many folds are done, in one training after the other.
+
+    Progress is shown after each epoch of each network, however fast they are.
+    """
+    folds = list(folds)
+    monkeypatch.setattr(pool, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "TAIL_SECONDS", 0.0)
+
+    @contextlib.contextmanager
+    def show_progress(label, quiet):
+        fold = folds.pop(0) if folds else None
+
+        def update(progress):
+            if fold is not None and progress.folds_done >= fold:
+                by()
+
+        yield update
+
+    monkeypatch.setattr(trained_models, "show_progress", show_progress)
 
 
 def call(capsys, *arguments):

@@ -41,15 +41,9 @@ def configuration(seed):
     hidden = [name for name in HIDDEN if name != "exponential"]
     sizes = [choose(rng, WIDTHS), *rng.choice(WIDTHS, rng.integers(4)), per_target * n_targets]
     sizes = [int(size) for size in sizes]
-    net = MLP(
-        sizes,
-        [choose(rng, hidden) for _ in sizes[2:]],
-        output,
-        bias=bool(rng.integers(2)),
-        dtype=choose(rng, ["float32", "float64"]),
-        rng=seed,
-        dropout=choose(rng, [0.0, 0.0, 0.2]),
-    )
+    activations, bias = [choose(rng, hidden) for _ in sizes[2:]], bool(rng.integers(2))
+    dtype, dropout = choose(rng, ["float32", "float64"]), choose(rng, [0.0, 0.0, 0.2])
+    net = MLP(sizes, activations, output, bias, dtype, rng=seed, dropout=dropout)
     n = int(choose(rng, [5, 40, 70, 255, 300, 530]))
     X, y = rng.normal(size=(n, sizes[0])), rng.uniform(size=(n, n_targets))
     optimizer = choose(rng, cases.STEPS.values())

@@ -1,50 +1,45 @@
-"""Clusters of Dask for tests: workers that can be killed, and rows for fits of a few seconds."""
+"""Clusters of Dask for tests: workers that can be killed, and rows for fits of a few seconds.
+
+Nothing has to happen within seconds: limits of time are against clusters that hang.
+"""
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
+from unittest import mock
 
 import numpy as np
+from processes import LIMIT, wait_for
+
+from fastnn.distributed.runner import ClusterRunner
 
 N = 8000
-
-
-PRELOAD = (
-    "distributed",
-    "pandas",
-    "sklearn.metrics",
-    "fastnn.mlp",
-    "fastnn.tabular.large.dask_table",
-)
+MODULES = "distributed pandas sklearn.metrics fastnn.mlp fastnn.tabular.large.dask_table"
+PATIENT = {  # times in which a machine that is busy may let nobody answer
+    "distributed.deploy.lost-worker-timeout": LIMIT,
+    "distributed.scheduler.worker-ttl": None,
+    "distributed.worker.multiprocessing-method": "forkserver",
+}
 
 
 @contextlib.contextmanager
 def local_cluster(**options):
     """A LocalCluster of processes and its client.
 
-    Workers begin as copies of a server that has imported fastnn. A worker may be away for two minutes
-    before the cluster gives it up.
+    Workers begin as copies of a server that has imported fastnn.
     """
     import dask
     from distributed import Client, LocalCluster, utils
 
-    configuration = {
-        "distributed.worker.multiprocessing-method": "forkserver",
-        "distributed.deploy.lost-worker-timeout": "120s",
-    }
-    settings = dict(n_workers=2, threads_per_worker=1, dashboard_address=":0")
-    with dask.config.set(configuration):
-        utils.get_mp_context().set_forkserver_preload(list(PRELOAD))
-    with (
-        dask.config.set(configuration),
-        LocalCluster(**{**settings, **options}) as cluster,
-        Client(cluster) as client,
-    ):
-        yield cluster, client
+    settings = dict(n_workers=2, threads_per_worker=1, dashboard_address=":0") | options
+    with dask.config.set(PATIENT):
+        utils.get_mp_context().set_forkserver_preload(MODULES.split())
+        with LocalCluster(**settings) as cluster, Client(cluster) as client:
+            yield cluster, client
 
 
 def chunks(n=N):
@@ -57,79 +52,47 @@ def chunks(n=N):
     return da.from_array(X, chunks=(n // 8, 8)), da.from_array(y, chunks=n // 8)
 
 
-def process_ids(client):
-    """The ids of the worker processes that answer."""
-    return [pid for pid in client.run(os.getpid, on_error="ignore").values() if pid]
+def process_ids(client, n=2):
+    """Wait for n workers that answer, and return the ids of their processes."""
+
+    def answering():
+        client.wait_for_workers(n, timeout=LIMIT)
+        found = [pid for pid in client.run(os.getpid, on_error="ignore").values() if pid]
+        return found if len(found) >= n else None
+
+    return wait_for(answering)
 
 
-def restore_workers(cluster, client, n=2):
-    """Wait for n workers. If a nanny has given up, replace all."""
-    try:
-        client.wait_for_workers(n, timeout=60)
-    except TimeoutError:
-        cluster.scale(0)
-        while client.nthreads():
-            time.sleep(0.1)
-        cluster.scale(n)
-        client.wait_for_workers(n, timeout=120)
+@contextlib.contextmanager
+def call_at_result(n, call):
+    """A context in which call() comes before a fit waits for its n-th result from a cluster.
 
-
-class Awake:
-    """Counts the seconds in which this process ran: on a busy machine it may have to wait for long.
-
-    Attributes
-    ----------
-    seconds : float
+    Its value is a function that returns how many results fits have waited for.
     """
+    result, count = ClusterRunner.result, itertools.count()
 
-    PAUSE = 0.05
+    def count_results(*args):
+        if next(count) == n:
+            call()
+        return result(*args)
 
-    def __enter__(self):
-        self.seconds, self.is_over = 0.0, threading.Event()
-        self.thread = threading.Thread(target=self._count)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exception):
-        self.is_over.set()
-        self.thread.join()
-
-    def _count(self):
-        before = time.monotonic()
-        while not self.is_over.wait(self.PAUSE):
-            now = time.monotonic()
-            self.seconds += min(now - before, 2 * self.PAUSE)
-            before = now
+    with mock.patch.object(ClusterRunner, "result", count_results):
+        yield lambda: next(count)
 
 
-class KilledOnce:
-    """Kills a worker process in the middle of a fit, from another thread.
+def kill(process_id):
+    os.kill(process_id, signal.SIGKILL)
 
-    Parameters
-    ----------
-    process_id : int
-    seconds : float
-        After which it is killed.
-    """
 
-    def __init__(self, process_id, seconds):
-        self.process_id, self.seconds = process_id, seconds
-        self.is_over, self.killed = threading.Event(), False
+def connect(file):
+    """A client of a scheduler, which it gives up if it is gone for 3 s."""
+    from distributed import Client
 
-    def __enter__(self):
-        self.thread = threading.Thread(target=self._kill)
-        self.thread.start()
-        return self
+    def client():
+        with contextlib.suppress(OSError):
+            return Client(scheduler_file=file, timeout=3)
 
-    def __exit__(self, *exception):
-        self.is_over.set()
-        self.thread.join()
-
-    def _kill(self):
-        if not self.is_over.wait(self.seconds):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.process_id, signal.SIGKILL)
-                self.killed = True
+    return wait_for(client)
 
 
 @contextlib.contextmanager
@@ -140,7 +103,16 @@ def separate_cluster(folder, n_workers=1):
     dask = [sys.executable, "-m", "dask"]
     quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     scheduler = subprocess.Popen([*dask, "scheduler", "--port", "0", *common], **quiet)
-    worker = [*dask, "worker", "--nthreads", "1", "--no-nanny", "--death-timeout", "120", *common]
+    worker = [
+        *dask,
+        "worker",
+        "--nthreads",
+        "1",
+        "--no-nanny",
+        "--death-timeout",
+        str(LIMIT),
+        *common,
+    ]
     workers = [subprocess.Popen(worker, **quiet) for _ in range(n_workers)]
     try:
         yield file, scheduler

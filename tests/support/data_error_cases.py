@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from cli_cases import write_csv
 from data_errors import GOAL, TEXT, A, Case, N, folder, large, number_model, train
-from table_error_cases import FILES
+from table_error_cases import FILES, nothing
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, tables
 from fastnn.distributed import mpi_ranks
 from fastnn.tabular.metrics import MissingMetric
 
+NUMBERS = {"a": A, "goal": GOAL}
 DAYS = pa.array([f"2026-01-{i % 28 + 1:02}" for i in range(N)]).cast(pa.date32())
 ROWS = {"a": A, "c": TEXT}
 X = pa.table({"a": A}).to_pandas()
@@ -27,20 +28,48 @@ X = pa.table({"a": A}).to_pandas()
 SLOWLY = "--folds 3 --threads 1"
 
 
-def fit(site, columns, options="", *, y="goal", cls=TabularClassifier, command=True, **parameters):
-    """A Case of a table with these columns and a column `goal`, in a Parquet file."""
+def case(site, python, command=None, prepare=nothing):
+    """A Case of the estimators for tables."""
+    return Case(f"tabular/{site}", python, command, prepare)
+
+
+def fit(site, columns, options="", *, y="goal", cls=TabularClassifier, rows=None, **parameters):
+    """A Case of a table with these columns and a column `goal`, in a Parquet file.
+
+    options : of the command; None if there is none
+    rows : arguments of `fit` such as weights
+    """
     table = pa.table({"goal": GOAL, **columns})
 
     def call():
         settings = dict(n_estimators=2, hidden_layer_sizes=2, random_state=0)
-        cls(**{**settings, **parameters}).fit(table, y)
+        cls(**{**settings, **parameters}).fit(table, y, **rows or {})
 
-    return Case(
-        f"tabular/{site}",
-        call,
-        train("t.parquet", options) if command else None,
-        lambda monkeypatch: pq.write_table(table, "t.parquet"),
-    )
+    def write(monkeypatch):
+        pq.write_table(table, "t.parquet")
+
+    return case(site, call, None if options is None else train("t.parquet", options), write)
+
+
+def fit_rows(site, columns, options, **rows):
+    """A Case of `fit` with times, groups or weights."""
+    return fit(site, columns, options, rows=rows)
+
+
+def refused(site, columns=None, **parameters):
+    """A Case of `fit` in Python alone."""
+    return fit(site, ROWS if columns is None else columns, None, **parameters)
+
+
+def number(site, goal, options=None, **parameters):
+    """A Case of a regressor."""
+    return fit(site, {"a": A, "goal": goal}, options, cls=TabularRegressor, **parameters)
+
+
+def window(site, n, prepare, options="", **rows):
+    """A Case of a fit of the folder `d` in windows of so many rows."""
+    call = lambda: large().fit("d", "goal", window=n, **rows)  # noqa: E731
+    return case(site, call, train("d", f"--window {n} {options}"), prepare)
 
 
 def interrupted(monkeypatch):
@@ -88,7 +117,7 @@ def ensemble(monkeypatch):
 
 
 def of_several_ranks(monkeypatch):
-    folder(a=dict(a=A, goal=GOAL))(monkeypatch)
+    folder(a=NUMBERS)(monkeypatch)
     monkeypatch.setattr(mpi_ranks, "are_launched", lambda: True)
     executor = ThreadPoolExecutor(1)
     monkeypatch.setattr(mpi_ranks, "run_on_rank_0", lambda function: function(executor))
@@ -121,7 +150,7 @@ def changing(change):
     def prepare(monkeypatch):
         from fastnn.cli.table_file import StreamedRows
 
-        folder(a={"a": A, "goal": GOAL})(monkeypatch)
+        folder(a=NUMBERS)(monkeypatch)
         read, n_passes = StreamedRows.__iter__, []
 
         def iterate(self):
@@ -134,27 +163,37 @@ def changing(change):
     return prepare
 
 
+def little_memory(monkeypatch):
+    limits = SimpleNamespace(available_memory=lambda counts_files: 1000)
+    monkeypatch.setattr("fastnn.tabular.encoder.limits", limits)
+
+
+def one_fold(name):
+    """Write a folder, all rows of which are in the first fold."""
+
+    def prepare(monkeypatch):
+        folder(a=NUMBERS)(monkeypatch)
+        keys = lambda self, numbers: np.zeros(20, np.intp)  # noqa: E731
+        monkeypatch.setattr(f"fastnn.tabular.folds.{name}.keys", keys)
+
+    return prepare
+
+
+def one_weighted_row(monkeypatch):
+    weighted = pa.table({"goal": GOAL, "a": A, "w": (A == 0) * 1.0})
+    pq.write_table(weighted, "t.parquet")
+
+
+PAIRS = {"a": [f"x{i // 2}" for i in range(N)]}
+POSITIONS = "columns/features._positions: {argument} names"
 COLUMNS = [
-    fit("columns/features._chosen", ROWS, command=False, numbers="a", drop="a"),
+    refused("columns/features._chosen", numbers="a", drop="a"),
     fit("columns/date.declare", {**ROWS}, "--date c", dates="c"),
-    Case(
-        "tabular/columns/features._positions: {argument} names the column {column!r}, but",
-        lambda: large(drop="a").fit(np.eye(N), GOAL),
-    ),
-    fit(
-        "columns/features._positions: {argument} names the column {column!r}, which",
-        ROWS,
-        command=False,
-        drop="b",
-    ),
-    fit("columns/features._positions: {argument} names column {i}", ROWS, command=False, drop=7),
-    fit("columns/features._positions: {argument} must hold", ROWS, command=False, drop=[1.5]),
-    fit(
-        "columns/number.convert: column {column!r} holds",
-        {"a": DAYS},
-        "--number a",
-        numbers="a",
-    ),
+    case(f"{POSITIONS} the column {{column!r}}, but", lambda: large(drop="a").fit(np.eye(N), GOAL)),
+    refused(f"{POSITIONS} the column {{column!r}}, which", drop="b"),
+    refused(f"{POSITIONS} column {{i}}", drop=7),
+    refused("columns/features._positions: {argument} must hold", drop=[1.5]),
+    fit("columns/number.convert: column {column!r} holds", {"a": DAYS}, "--number a", numbers="a"),
     fit("columns/number.convert: column {column!r} is", {"a": [*A[:-1], np.inf]}),
     fit("columns/date._of_numbers", {"a": A}, "--date a", dates="a"),
     fit("columns/input_column.refuse", {"a": TEXT}, "--number a", numbers="a"),
@@ -165,124 +204,61 @@ COLUMNS = [
         lambda m: m.setattr("fastnn.tabular.encoder.Encoder.n_inputs", 0),
     ),
     fit("columns/input_column.__init__", {"a": [[1, 2]] * N}),
-    Case(
-        "tabular/columns/input_column.join_parts",
+    case(
+        "columns/input_column.join_parts",
         lambda: large().fit([(dates_and_numbers(i), GOAL[:20]) for i in range(2)]),
     ),
-    Case(
-        "tabular/columns/frames._to_arrow: column {column!r} of",
+    case(
+        "columns/frames._to_arrow: column {column!r} of",
         lambda: large().fit([{"a": 1}, {"a": "x"}], [0, 1]),
     ),
-    Case(
-        "tabular/columns/frames._to_arrow: column {column!r} holds",
+    case(
+        "columns/frames._to_arrow: column {column!r} holds",
         lambda: large().fit([{"a": "y"}, {"a": "\ud800"}], [0, 1]),
     ),
-    Case(
-        "tabular/columns/frames._positions",
-        lambda: large().fit(pa.table([A, A], ["a", "a"]), GOAL),
-    ),
-    prepared(
-        fit("encoder.check_memory", {"a": [f"x{i // 2}" for i in range(N)]}),
-        csv_of({"goal": GOAL, "a": [f"x{i // 2}" for i in range(N)]}),
-        lambda m: m.setattr(
-            "fastnn.tabular.encoder.limits",
-            SimpleNamespace(available_memory=lambda counts_files: 1000),
-        ),
-    ),
+    case("columns/frames._positions", lambda: large().fit(pa.table([A, A], ["a", "a"]), GOAL)),
+    prepared(fit("encoder.check_memory", PAIRS), csv_of({"goal": GOAL, **PAIRS}), little_memory),
     prepared(
         fit("stored_model.check_before_training", {"a": [f"c{i // 2}" * 2000 for i in range(N)]}),
         small_header,
     ),
 ]
+LABELS = [*"ab" * (N // 2 - 1), "a", None]
+MONEY = ["1", "$1,702"] * (N // 2)
+CHECK_TARGET = "columns/frames.check_target: {argument} names a column"
 TARGETS = [
-    Case(
-        "tabular/columns/frames.check_target: {argument} names a column of",
-        lambda: large().fit(np.eye(N), "goal"),
-    ),
-    fit(
-        "columns/frames.check_target: {argument} names a column that", ROWS, command=False, y="gaol"
-    ),
-    fit(
-        "columns/frames.split_target: {argument} is",
-        {"b": DAYS},
-        command=False,
-        y="b",
-    ),
-    Case(
-        "tabular/columns/frames.check_target: {argument} names a column that",
-        lambda: large().fit("d", "gaol"),
-        None,
-        folder(a={"a": A, "goal": GOAL}),
-    ),
-    Case(
-        "tabular/targets._sortable",
-        lambda: large().fit(np.eye(N), [*"ab" * (N // 2 - 1), "a", None]),
-    ),
-    Case("tabular/targets._check_finite", lambda: large().fit(X, [0.0, np.nan] * (N // 2))),
-    Case(
-        "tabular/targets._refuse_text",
-        lambda: TabularRegressor(2).fit(X, ["1", "$1,702"] * (N // 2)),
-    ),
-    fit("targets.check_targets", ROWS, command=False, cls=TabularRegressor, log_target=True),
-    fit(
-        "targets.fit: {argument} holds",
-        {"a": A, "goal": A * 1e200},
-        cls=TabularRegressor,
-    ),
-    fit("metrics.resolve_metric: {argument} {problem}", ROWS, command=False, metric="rmse"),
-    Case(
-        "tabular/metrics.resolve_metric: {argument} is the function",
+    case(f"{CHECK_TARGET} of", lambda: large().fit(np.eye(N), "goal")),
+    refused(f"{CHECK_TARGET} that", y="gaol"),
+    refused("columns/frames.split_target: {argument} is", {"b": DAYS}, y="b"),
+    case(f"{CHECK_TARGET} that", lambda: large().fit("d", "gaol"), None, folder(a=NUMBERS)),
+    case("targets._sortable", lambda: large().fit(np.eye(N), LABELS)),
+    case("targets._check_finite", lambda: large().fit(X, [0.0, np.nan] * (N // 2))),
+    case("targets._refuse_text", lambda: TabularRegressor(2).fit(X, MONEY)),
+    refused("targets.check_targets", cls=TabularRegressor, log_target=True),
+    number("targets.fit: {argument} holds", A * 1e200, ""),
+    refused("metrics.resolve_metric: {argument} {problem}", metric="rmse"),
+    case(
+        "metrics.resolve_metric: {argument} is the function",
         lambda: large(metric=MissingMetric("f")).fit(X, GOAL),
     ),
-    fit(
-        "metrics.check_targets: {argument} divides",
-        {"a": A, "goal": A - A[0]},
-        command=False,
-        cls=TabularRegressor,
-        metric="mape",
-    ),
-    fit(
+    number("metrics.check_targets: {argument} divides", A - A[0], metric="mape"),
+    number(
         "metrics.check_targets: {argument} needs one",
-        {"a": A, "goal": A},
-        command=False,
-        cls=TabularRegressor,
+        A,
         metric="mae",
         loss=fastnn.losses.Quantile((0.1, 0.9)),
     ),
-    fit("thresholds.parse", ROWS, command=False, threshold="f2"),
-    Case(
-        "tabular/targets.find_threshold",
+    refused("thresholds.parse", threshold="f2"),
+    case(
+        "targets.find_threshold",
         lambda: large().fit(X, GOAL).set_params(threshold="f1").predict(X),
     ),
-    fit(
-        "targets.fit: {argument} cannot be",
-        {"a": A, "goal": A + 1},
-        command=False,
-        cls=TabularRegressor,
-        log_target=True,
-        loss="poisson",
-    ),
-    fit(
-        "targets.fit: {argument} needs",
-        {"a": A, "goal": A - 1},
-        command=False,
-        cls=TabularRegressor,
-        loss="poisson",
-    ),
+    number("targets.fit: {argument} cannot be", A + 1, log_target=True, loss="poisson"),
+    number("targets.fit: {argument} needs", A - 1, loss="poisson"),
 ]
-PANEL = {"a": A, "t": list(range(N)), "g": ["x"] * (N - 2) + ["y", "z"], "w": [1.0] * N}
+PANEL = {"a": A, "t": list(range(N)), "g": ["x"] * (N - 1) + ["y"], "w": [1.0] * N}
 ONE_DAY = {"a": A, "t": ["2026-01-01"] * N}
-
-
-def by_rows(site, columns, options, command=True, **arguments):
-    """A Case of `fit` with times, groups or weights."""
-    table = pa.table({"goal": GOAL, **columns})
-    return Case(
-        f"tabular/{site}",
-        lambda: large().fit(table, "goal", **arguments),
-        train("t.parquet", options) if command else None,
-        lambda monkeypatch: pq.write_table(table, "t.parquet"),
-    )
+NO_TIMES = {"a": A, "t": pa.nulls(N, pa.float64())}
 
 
 def splits(*folds, **arguments):
@@ -290,204 +266,123 @@ def splits(*folds, **arguments):
     return lambda: large(cv=list(folds)).fit(X, GOAL, **arguments)
 
 
+SPLITTER, FOLD = "fitting/splitting._by_splitter:", "fitting/splitting._check_fold: {argument}"
+WEIGHTS = "roles.to_weights: {argument}"
 ROLES = [
-    by_rows("roles.named_column: {argument} names a column that", ROWS, "", False, time="day"),
-    Case(
-        "tabular/roles.named_column: {argument} names a column of",
+    refused("roles.named_column: {argument} names a column that", rows=dict(time="day")),
+    case(
+        "roles.named_column: {argument} names a column of",
         lambda: large().fit(np.eye(N), GOAL, sample_weight="a"),
     ),
-    by_rows("roles.column_names", ROWS, "", False, groups="goal"),
-    Case(
-        "tabular/roles.weight",
-        lambda: large().fit([(X.assign(w=A), GOAL, A)], sample_weight="w"),
-    ),
-    Case(
-        "tabular/roles.from_values",
-        lambda: large().fit(X, GOAL, time=np.eye(N)),
-    ),
-    by_rows(
-        "roles.to_weights: {argument} names",
-        {"a": A, "d": DAYS},
-        "--weight d",
-        sample_weight="d",
-    ),
-    by_rows(
-        "roles.to_weights: {argument} holds",
-        {"a": A, "w": -A},
-        "--weight w",
-        sample_weight="w",
-    ),
-    by_rows("roles._check_number", {"a": A, "g": [1] * N}, "--group g", groups="g"),
-    by_rows(
+    refused("roles.column_names", rows=dict(groups="goal")),
+    case("roles.weight", lambda: large().fit([(X.assign(w=A), GOAL, A)], sample_weight="w")),
+    case("roles.from_values", lambda: large().fit(X, GOAL, time=np.eye(N))),
+    fit_rows(f"{WEIGHTS} names", {"a": A, "d": DAYS}, "--weight d", sample_weight="d"),
+    fit_rows(f"{WEIGHTS} holds", {"a": A, "w": -A}, "--weight w", sample_weight="w"),
+    fit_rows("roles._check_number", {"a": A, "g": [1] * N}, "--group g", groups="g"),
+    fit_rows(
         "roles._refuse_missing: {argument} has",
-        {"a": A, "w": [None, *A[1:]]},
-        "--weight w",
+        *({"a": A, "w": [None, *A[1:]]}, "--weight w"),
         sample_weight="w",
     ),
-    by_rows("roles.to_times: {argument} is {value}", ONE_DAY, "--time t", time="t"),
-    by_rows(
-        "roles.to_times: {argument} is missing",
-        {"a": A, "t": pa.nulls(N, pa.float64())},
-        "--time t",
-        time="t",
-    ),
-    by_rows("roles._parse", {"a": A, "t": [*"xy"] * (N // 2)}, "--time t", time="t"),
-    Case(
-        "tabular/folds._first_times",
+    fit_rows("roles.to_times: {argument} is {value}", ONE_DAY, "--time t", time="t"),
+    fit_rows("roles.to_times: {argument} is missing", NO_TIMES, "--time t", time="t"),
+    fit_rows("roles._parse", {"a": A, "t": [*"xy"] * (N // 2)}, "--time t", time="t"),
+    case(
+        "folds._first_times",
         lambda: large().fit(X, GOAL, A == 0, time=A),
         train("t.parquet", "--time a --weight w"),
-        lambda monkeypatch: pq.write_table(
-            pa.table({"goal": GOAL, "a": A, "w": (A == 0) * 1.0}), "t.parquet"
-        ),
+        one_weighted_row,
     ),
-    by_rows(
-        "folds._set_groups",
-        {**PANEL, "g": ["x"] * (N - 1) + ["y"]},
-        "--time t --group g",
-        time="t",
-        groups="g",
-    ),
-    Case(
-        "tabular/folds.split",
-        lambda: large().fit("d", "goal", window=20, time="a"),
-        train("d", "--window 20 --time a"),
-        lambda monkeypatch: (
-            folder(a={"a": A, "goal": GOAL})(monkeypatch),
-            monkeypatch.setattr(
-                "fastnn.tabular.folds.ForwardFolds.keys",
-                lambda self, numbers: np.zeros(20, np.intp),
-            ),
-        ),
-    ),
-    Case(
-        "tabular/fitting/splitting._by_splitter: {argument} cannot",
-        splits(([1], [2]), time=A),
-    ),
-    Case(
-        "tabular/fitting/splitting._by_splitter: {argument} has",
-        splits(([1], [2]), groups=[None, *A[1:]]),
-    ),
-    Case("tabular/fitting/splitting._by_splitter: {argument} yields", splits()),
-    Case(
-        "tabular/fitting/splitting._by_splitter: {argument} needs",
-        lambda: large(cv=3).fit([(X, GOAL)], window=20),
-    ),
-    Case(
-        "tabular/fitting/splitting._check_fold: {argument} must yield {what}, but fold", splits([1])
-    ),
-    Case(
-        "tabular/fitting/splitting._check_fold: {argument} must yield {what}, but {name}",
-        splits(([1], [N])),
-    ),
-    Case("tabular/fitting/splitting._check_fold: {argument} has", splits(([1, 2], [2]))),
+    fit_rows("folds._set_groups", PANEL, "--time t --group g", time="t", groups="g"),
+    window("folds.split", 20, one_fold("ForwardFolds"), "--time a", time="a"),
+    case(f"{SPLITTER} {{argument}} cannot", splits(([1], [2]), time=A)),
+    case(f"{SPLITTER} {{argument}} has", splits(([1], [2]), groups=[None, *A[1:]])),
+    case(f"{SPLITTER} {{argument}} yields", splits()),
+    case(f"{SPLITTER} {{argument}} needs", lambda: large(cv=3).fit([(X, GOAL)], window=20)),
+    case(f"{FOLD} must yield {{what}}, but fold", splits([1])),
+    case(f"{FOLD} must yield {{what}}, but {{name}}", splits(([1], [N]))),
+    case(f"{FOLD} has", splits(([1, 2], [2]))),
 ]
 LARGE = [
-    Case(
-        "tabular/large/batch_table._sample",
-        lambda: large().fit("d", "goal", window=3),
-        train("d", "--window 3"),
-        folder(a={"a": A, "goal": GOAL}),
-    ),
-    Case(
-        "tabular/fitting/table_fit.__init__",
+    window("large/batch_table._sample", 3, folder(a=NUMBERS)),
+    case(
+        "fitting/table_fit.__init__",
         lambda: large().fit([(X, GOAL)], window=20, executor=ThreadPoolExecutor(1)),
         train("d", "--window 20"),
         of_several_ranks,
     ),
-    Case(
-        "tabular/large/batch_table._open_batches",
-        lambda: large().fit(X, GOAL, window=9),
-    ),
-    Case(
-        "tabular/folds.split",
-        lambda: large().fit("d", "goal", window=20),
-        train("d", "--window 20"),
-        lambda monkeypatch: (
-            folder(a={"a": A, "goal": GOAL})(monkeypatch),
-            monkeypatch.setattr(
-                "fastnn.tabular.folds.HashedFolds.keys",
-                lambda self, numbers: np.zeros(20, np.intp),
-            ),
-        ),
-    ),
-    Case(
-        "tabular/large/batch_table._read_again",
+    case("large/batch_table._open_batches", lambda: large().fit(X, GOAL, window=9)),
+    window("folds.split", 20, one_fold("HashedFolds")),
+    case(
+        "large/batch_table._read_again",
         lambda: large().fit(passes([(X, GOAL)], [(X, GOAL), (X, GOAL)]), window=30),
         train("d", "--window 30"),
         changing(lambda parts: [*parts, *parts]),
     ),
-    Case(
-        "tabular/large/batch_table._check_pass",
+    case(
+        "large/batch_table._check_pass",
         lambda: large().fit(passes([(X, GOAL)], [(X[::-1], GOAL)]), window=30),
         train("d", "--window 30"),
         changing(lambda parts: [(x, y[::-1]) for x, y in parts]),
     ),
-    Case(
-        "tabular/targets.to_numbers",
+    case(
+        "targets.to_numbers",
         lambda: large().fit(passes([(X, GOAL)], [(X, [2] * N)]), window=30),
     ),
 ]
+
+
+def export(site, to, name, prepare, out="a"):
+    """A Case of a model file that cannot be exported."""
+    call = lambda: getattr(fastnn.export, to)(fastnn.load(name), out)  # noqa: E731
+    return Case(f"export/{site}", call, f"export {name} --{to} {out}", prepare)
+
+
+NUMBER, NETWORK = "n.safetensors", "net.safetensors"
+STATE_DICT = "state_dict._network_and_classes: a state_dict"
 EXPORTS = [
-    Case(
-        "export/state_dict._network_and_classes: a state_dict has",
-        lambda: fastnn.export.torch(fastnn.load("n.safetensors"), "a"),
-        "export n.safetensors --torch a",
-        number_model,
-    ),
-    Case(
-        "export/state_dict._network_and_classes: a state_dict is",
-        lambda: fastnn.export.torch(fastnn.load("e.safetensors"), "a"),
-        "export e.safetensors --torch a",
-        ensemble,
-    ),
-    Case(
-        "export/onnx_file._float32",
-        lambda: fastnn.export.onnx(fastnn.load("net.safetensors"), "a"),
-        "export net.safetensors --onnx a",
-        large_network,
-    ),
-    Case(
-        "export/onnx_file._finish_numbers",
-        lambda: fastnn.export.onnx(fastnn.load("n.safetensors"), "a"),
-        "export n.safetensors --onnx a",
-        lambda monkeypatch: number_model(monkeypatch, 1e60),
+    export(f"{STATE_DICT} has", "torch", NUMBER, number_model),
+    export(f"{STATE_DICT} is", "torch", "e.safetensors", ensemble),
+    export("onnx_file._float32", "onnx", NETWORK, large_network),
+    export("onnx_file._finish_numbers", "onnx", NUMBER, lambda m: number_model(m, 1e60)),
+    export(
+        *("c_text.check_name", "c", NETWORK, lambda m: fastnn.MLP([2, 1]).save(NETWORK)),
+        out="my-net.c",
     ),
 ]
+
+
+def continued():
+    fastnn.load("m").set_params(random_state=1).fit(tables.read("t.csv"), "goal", resume=True)
+
+
+def other_columns(monkeypatch):
+    number_model(monkeypatch)
+    write_csv("other.csv", b=[1])
+
+
+DEEP = dict(hidden_layer_sizes=[1] * 100)
 SETTINGS = [
-    fit(
-        "estimator._hidden_sizes",
-        ROWS,
-        "--hidden " + ",".join("1" * 100),
-        hidden_layer_sizes=[1] * 100,
-    ),
-    Case("tabular/estimator._stopped_model", lambda: large().fit(X, GOAL, resume=True)),
-    Case(
-        "tabular/checkpoint.refuse",
-        lambda: (
-            fastnn.load("m")
-            .set_params(random_state=1)
-            .fit(tables.read("t.csv"), "goal", resume=True)
-        ),
+    fit("estimator._hidden_sizes", ROWS, "--hidden " + ",".join("1" * 100), **DEEP),
+    case("estimator._stopped_model", lambda: large().fit(X, GOAL, resume=True)),
+    case(
+        "checkpoint.refuse",
+        continued,
         train("t.csv", f"{SLOWLY} --seed 1 --resume"),
         interrupted,
     ),
-    Case(
-        "tabular/predictions.check_columns",
+    case(
+        "predictions.check_columns",
         lambda: fastnn.load("n.safetensors").predict(pa.table({"b": A})),
         "predict n.safetensors other.csv",
-        lambda monkeypatch: (number_model(monkeypatch), write_csv("other.csv", b=[1])),
+        other_columns,
     ),
     Case(
         "estimators/ensemble.cv_plus",
         lambda: fastnn.load("n.safetensors").predict_interval(tables.read("new.csv"), 0.999),
         "predict n.safetensors new.csv --interval 0.999",
         number_model,
-    ),
-    Case(
-        "export/c_text.check_name",
-        lambda: fastnn.export.c(fastnn.load("net.safetensors"), "my-net.c"),
-        "export net.safetensors --c my-net.c",
-        lambda monkeypatch: fastnn.MLP([2, 1]).save("net.safetensors"),
     ),
 ]
 
@@ -502,42 +397,20 @@ def explained(**options):
     return lambda: fastnn.load("n.safetensors").explain(tables.read("new.csv"), **options)
 
 
+def explaining(site, call, options=None, prepare=explain):
+    command = None if options is None else f"explain n.safetensors new.csv{options}"
+    return case(f"explaining/{site}", call, command, prepare)
+
+
 EXPLANATIONS = [
-    Case(
-        "tabular/explaining/mixtures._check_scale",
-        explained(scale="log-odds"),
-        "explain n.safetensors new.csv --scale log-odds",
-        explain,
-    ),
-    Case(
-        "tabular/explaining/mixtures.select_output",
-        lambda: explained()().of("x"),
-        None,
-        explain,
-    ),
-    Case(
-        "tabular/explaining/methods.check_permutations",
-        explained(n_permutations=5),
-        "explain n.safetensors new.csv --permutations 5",
-        explain,
-    ),
-    Case(
-        "tabular/explaining/methods.find_column",
-        lambda: fastnn.load("n.safetensors").effect("b"),
-        None,
-        explain,
-    ),
-    Case(
-        "tabular/explaining/methods._background: {argument} has no rows",
-        explained(background=[]),
-        None,
-        explain,
-    ),
-    Case(
-        "tabular/explaining/methods._background: the model keeps",
-        explained(),
-        "explain n.safetensors new.csv",
-        lambda monkeypatch: explain(monkeypatch, background=False),
+    explaining("mixtures._check_scale", explained(scale="log-odds"), " --scale log-odds"),
+    explaining("mixtures.select_output", lambda: explained()().of("x")),
+    explaining("methods.check_permutations", explained(n_permutations=5), " --permutations 5"),
+    explaining("methods.find_column", lambda: fastnn.load("n.safetensors").effect("b")),
+    explaining("methods._background: {argument} has no rows", explained(background=[])),
+    explaining(
+        "methods._background: the model keeps",
+        *(explained(), "", lambda monkeypatch: explain(monkeypatch, background=False)),
     ),
 ]
 
@@ -551,8 +424,8 @@ def old_model(monkeypatch):
 
 
 CHECKS = [
-    Case(
-        "tabular/drift/profile.of",
+    case(
+        "drift/profile.of",
         lambda: fastnn.load("n.safetensors").check("new.csv"),
         "check n.safetensors new.csv",
         old_model,

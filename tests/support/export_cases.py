@@ -176,14 +176,9 @@ def new_rows():
 
 
 #: Weights of the last layers are multiplied by this, so that some predictions are limited.
-FACTORS = {
-    "table_mean": 30,
-    "table_two": 20,
-    "table_log": 10,
-    "table_array": 50,
-    "table_texts": 9,
-    "table_ints": 9,
-}
+FACTORS = dict(
+    table_mean=30, table_two=20, table_log=10, table_array=50, table_texts=9, table_ints=9
+)
 
 
 def strengthen(model, name):
@@ -252,29 +247,22 @@ def dates():
     seconds = np.r_[seconds, seconds - np.timedelta64(1, "s")]
     days = pd.DatetimeIndex(seconds)
     X = pd.DataFrame({"day": seconds, "other": np.where(days.day == 29, np.nan, 1)})
-    y = (
-        (days.day_of_week < 2)
-        + (days.month % 3 == 0)
-        + (days.day_of_year % 5 == 0)
-        + days.day // 16
-    )
+    y = (days.day_of_week < 2) + (days.month % 3 == 0) + (days.day_of_year % 5 == 0)
+    y = y + days.day // 16
+    all_of = recipe.configurations
+    with_days = lambda *sizes: [c for c in all_of(*sizes) if c.encoding.days]  # noqa: E731
     with pytest.MonkeyPatch.context() as patch:
-        all_of = recipe.configurations
-        patch.setattr(
-            recipe, "configurations", lambda *sizes: [c for c in all_of(*sizes) if c.encoding.days]
-        )
+        patch.setattr(recipe, "configurations", with_days)
         clf = TabularClassifier(1, hidden_layer_sizes=16, random_state=0).fit(X, y)
     parts = {f.part for f in (*clf.model_.features.numbers, *clf.model_.features.categories)}
     assert {"day of month", "weekday", "month", "day of year"} < parts
-    assert (
-        all(clf.model_.encoders[0].n_categories) and abs(clf.model_.targets.temperature - 1) > 0.05
-    )
+    assert all(clf.model_.encoders[0].n_categories)
+    assert abs(clf.model_.targets.temperature - 1) > 0.05
     new = np.arange("1599-12-01", "2401-04-01", 53, dtype="datetime64[D]").astype("datetime64[s]")
     ends = [f"{year}-{day}" for year in range(1600, 2500, 100) for day in DAYS]
     ends += [f"{year}-02-29" for year in (1600, 2000, 2004, 2400)]
-    new = pd.DataFrame(
-        {"day": np.r_[days[:2922], new, np.array(ends, "datetime64[s]")], "other": 1.0}
-    )
+    new = np.r_[days[:2922], new, np.array(ends, "datetime64[s]")]
+    new = pd.DataFrame({"day": new, "other": 1.0})
     new.loc[0, "day"] = None
     return Case(clf, new, clf.predict_proba(new), clf.predict(new))
 

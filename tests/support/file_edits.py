@@ -8,18 +8,47 @@ import pytest
 import fastnn
 
 
+def split(content):
+    """Return the header of a file, and its arrays as bytes."""
+    n = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + n]), content[8 + n :]
+
+
+def join(header, arrays):
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + arrays
+
+
+def unpack(value):
+    """JSON inside of texts as {"JSON": value}, as often as it is nested."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        return {"JSON": unpack(json.loads(value))}
+    if isinstance(value, dict):
+        return {key: unpack(item) for key, item in value.items()}
+    return [unpack(item) for item in value] if isinstance(value, list) else value
+
+
+def pack(value):
+    """The reverse of unpack."""
+    if isinstance(value, dict):
+        packed = {key: pack(item) for key, item in value.items()}
+        return json.dumps(packed["JSON"]) if packed.keys() == {"JSON"} else packed
+    return [pack(item) for item in value] if isinstance(value, list) else value
+
+
 def change(content, key, edit):
     """Return a file whose header and JSON in the text metadata `key` are as `edit` leaves them.
 
     edit(header, value) changes both in place. It may return a text in place of the JSON.
     """
-    n = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + n])
+    header, arrays = split(content)
     value = json.loads(header["__metadata__"][key])
+    before = json.dumps(value)
     text = edit(header, value)
-    header["__metadata__"][key] = json.dumps(value) if text is None else text
-    text = json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + content[8 + n :]
+    text = json.dumps(value) if text is None else text
+    if text != before:
+        header["__metadata__"][key] = text
+    return join(header, arrays)
 
 
 def setting(*keys_and_value):
@@ -34,6 +63,24 @@ def setting(*keys_and_value):
         place[last] = value
 
     return edit
+
+
+def reads_or_is_refused(read, use):
+    """Whether read() returns a model, which use(model) then uses. Only ModelFileError may be raised."""
+    try:
+        model = read()
+    except fastnn.ModelFileError as error:
+        assert "\n" not in str(error)
+        return False
+    use(model)
+    return True
+
+
+def flipped(content, places):
+    """Yield the content with other bytes at each of some places."""
+    for i in places:
+        for byte in {content[i] ^ 1, content[i] ^ 0x10, *b"9-"} - {content[i]}:
+            yield content[:i] + bytes([byte]) + content[i + 1 :]
 
 
 def refused_with(message, path):

@@ -12,6 +12,7 @@ but the shuffling of PCG64.
 """
 
 import argparse
+import functools
 import itertools
 import json
 import pathlib
@@ -28,9 +29,6 @@ from fastnn.activations import HIDDEN
 from fastnn.callbacks import EarlyStopping
 
 FILE = DATA / "golden.json"
-ROUNDINGS = {
-    "baseline": "two roundings"
-}  # of a product and a sum; every other instruction set has a fused multiply-add: one
 
 
 # Trainings whose float64 results depend on the last bit of `pow` and `cos` of the C library: bias
@@ -50,16 +48,15 @@ def depends_on_libm(dtype, name):
 
 
 def rounding(isa):
-    """Whether an instruction set rounds a product and a sum together or separately."""
-    return ROUNDINGS.get(isa, "one rounding")
+    """Whether an instruction set rounds a product and a sum together, in a fused multiply-add."""
+    return "two roundings" if isa == "baseline" else "one rounding"
 
 
 def numbers(shape, seed):
     """Numbers in [-1, 1), multiples of 2^-20: exact in both dtypes."""
     n = int(np.prod(shape))
-    x = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(
-        seed * 0x632BE59BD9B4E019 % 2**64
-    )
+    x = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    x += np.uint64(seed * 0x632BE59BD9B4E019 % 2**64)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return ((x >> np.uint64(43)).astype(np.float64) / 2**20 - 1).reshape(shape)
@@ -87,9 +84,8 @@ def trained(net, X, y, **options):
     history = net.fit(X, y, **dict(epochs=3, batch_size=32, optimizer=fastnn.SGD(0.05)) | options)
     state = net.state
     best = [] if state.best is None else [state.best.params, state.best.epoch, state.best.loss]
-    return checksum(
-        net.params, state.moments, history.loss, history.val_loss, [state.step, state.epoch], *best
-    )
+    losses = history.loss, history.val_loss
+    return checksum(net.params, state.moments, *losses, [state.step, state.epoch], *best)
 
 
 SHAPES = {  # name: (sizes without outputs, rows, batch)
@@ -104,37 +100,42 @@ TABLES = {  # name: (numbers, bins of each column, levels of each column)
     "positions": (0, (40, 1, 12), ()),
     "levels": (9, (), (2, 1100)),
 }
+
+
+def same(y):
+    return y
+
+
+def in_0_1(y):
+    return y / 2 + 0.5
+
+
+def squares(Y, y):
+    """A custom loss."""
+    return float(((Y - y) ** 2).sum()) / len(Y), 2 * (Y - y) / len(Y)
+
+
+SMOOTH_BCE = losses.BCE(pos_weight=3.0, label_smoothing=0.1)
 LOSSES = {  # name: (loss, output, targets from numbers in [-1, 1), outputs for each target)
     "bce": ("bce", "sigmoid", lambda y: (y > 0) * 1.0, 1),
-    "bce soft": (
-        losses.BCE(pos_weight=3.0, label_smoothing=0.1),
-        "sigmoid",
-        lambda y: y / 2 + 0.5,
-        1,
-    ),
-    "logits": ("bce_with_logits", "identity", lambda y: y / 2 + 0.5, 1),
-    "mse": ("mse", "identity", lambda y: y, 1),
-    "mse of sigmoid": ("mse", "sigmoid", lambda y: y / 2 + 0.5, 1),
-    "mae": ("mae", "identity", lambda y: y, 1),
-    "huber": (losses.Huber(0.3), "tanh", lambda y: y, 1),
-    "quantile": (losses.Quantile((0.1, 0.9)), "identity", lambda y: y, 2),
+    "bce soft": (SMOOTH_BCE, "sigmoid", in_0_1, 1),
+    "logits": ("bce_with_logits", "identity", in_0_1, 1),
+    "mse": ("mse", "identity", same, 1),
+    "mse of sigmoid": ("mse", "sigmoid", in_0_1, 1),
+    "mae": ("mae", "identity", same, 1),
+    "huber": (losses.Huber(0.3), "tanh", same, 1),
+    "quantile": (losses.Quantile((0.1, 0.9)), "identity", same, 2),
     "poisson": ("poisson", "exponential", lambda y: np.floor(3 * y + 3), 1),
-    "gaussian": ("gaussian_nll", "identity", lambda y: y, 2),
-    "custom": (
-        lambda Y, y: (float(((Y - y) ** 2).sum()) / len(Y), 2 * (Y - y) / len(Y)),
-        "identity",
-        lambda y: y,
-        1,
-    ),
+    "gaussian": ("gaussian_nll", "identity", same, 2),
+    "custom": (squares, "identity", same, 1),
 }
 IN_TABLE = {
-    "cross_entropy",
-    *(loss if isinstance(loss, str) else getattr(loss, "name", "") for loss, *_ in LOSSES.values()),
+    loss if isinstance(loss, str) else getattr(loss, "name", "") for loss, *_ in LOSSES.values()
 }
 LOSSES |= {
-    name: (name, cls.output or "identity", lambda y: y / 2 + 0.5, 1)
+    name: (name, cls.output or "identity", in_0_1, 1)
     for name, cls in losses.LOSSES.items()
-    if name not in IN_TABLE
+    if name not in IN_TABLE | {"cross_entropy"}
 }
 OPTIMIZERS = {
     "sgd": fastnn.SGD(0.1),
@@ -176,109 +177,87 @@ OPTIMIZERS |= {
 
 def cases(dtype, n_threads):
     """(name, function that gives a CRC) of every case."""
+    for kind in (loss_cases, class_cases, step_cases, option_cases, table_cases):
+        yield from kind(dtype, n_threads)
 
-    def add(
-        name,
-        shape,
-        n_out=1,
-        output="identity",
-        targets=lambda y: y,
-        per_target=1,
-        activation="tanh",
-        network_options=None,
-        **options,
-    ):
-        sizes, n, batch = SHAPES[shape]
-        X, y = numbers((n, sizes[0]), 1), targets(numbers((n, n_out), 2))
 
-        def run():
-            net = network(
-                [*sizes, n_out * per_target], dtype, activation, output, **network_options or {}
-            )
-            return trained(
-                net,
-                X.astype(dtype),
-                y.astype(dtype),
-                batch_size=batch,
-                n_threads=n_threads,
-                **options,
-            )
+def training(dtype, n_threads, shape, n_out=1, output="identity", targets=same, per_target=1,
+             activation="tanh", network_options=None, **options):  # fmt: skip
+    """A function that trains a network on numbers, and returns a CRC."""
+    sizes, n, batch = SHAPES[shape]
+    layers = [*sizes, n_out * per_target]
+    options = dict(batch_size=batch, n_threads=n_threads) | options
+    y = targets(numbers((n, n_out), 2)).astype(dtype)
 
-        return f"{name}, {shape}", run
+    def run():
+        net = network(layers, dtype, activation, output, **network_options or {})
+        return trained(net, numbers((n, sizes[0]), 1).astype(dtype), y, **options)
 
-    for (name, (loss, output, targets, per_target)), shape in itertools.product(
-        LOSSES.items(), ("tiny", "small", "chunks")
-    ):
-        n_out = 1 if shape == "small" else 3
-        yield add(f"loss {name}", shape, n_out, output, targets, per_target, loss=loss)
-    weight = np.arange(700) % 3 + 0.5
+    return run
+
+
+def loss_cases(*variant):
+    for name, (loss, output, targets, per_target) in LOSSES.items():
+        for shape, n_out in (("tiny", 3), ("small", 1), ("chunks", 3)):
+            run = training(*variant, shape, n_out, output, targets, per_target, loss=loss)
+            yield f"loss {name}, {shape}", run
+
+
+WEIGHT = np.arange(700) % 3 + 0.5
+
+
+def class_cases(dtype, n_threads):
     for shape, n_out in itertools.product(("tiny", "small", "chunks"), (2, 10, 37)):
         sizes, n, batch = SHAPES[shape]
-        classes = (numbers((n,), 3) * n_out / 2 + n_out / 2).astype(int)
+        smoothed = dict(loss=losses.CrossEntropy(0.1), class_weight="balanced")
+        for more, options in {
+            "": {},
+            " smoothed, weighted": dict(sample_weight=WEIGHT[:n], **smoothed),
+        }.items():
 
-        def run(sizes=sizes, n=n, batch=batch, n_out=n_out, classes=classes, **options):
-            net = network([*sizes, n_out], dtype, "relu", "softmax")
-            return trained(
-                net,
-                numbers((n, sizes[0]), 1),
-                classes,
-                batch_size=batch,
-                n_threads=n_threads,
-                **options,
-            )
+            def run(sizes=sizes, n=n, batch=batch, n_out=n_out, options=options):
+                net = network([*sizes, n_out], dtype, "relu", "softmax")
+                X, classes = numbers((n, sizes[0]), 1), numbers((n,), 3) * n_out / 2 + n_out / 2
+                fit = dict(batch_size=batch, n_threads=n_threads) | options
+                return trained(net, X, classes.astype(int), **fit)
 
-        yield f"loss cross_entropy {n_out}, {shape}", run
-        yield (
-            f"loss cross_entropy {n_out} smoothed, weighted, {shape}",
-            lambda run=run, n=n: run(
-                loss=losses.CrossEntropy(0.1), sample_weight=weight[:n], class_weight="balanced"
-            ),
-        )
-    for (name, optimizer), shape in itertools.product(
-        OPTIMIZERS.items(), ("tiny", "small", "deep", "chunks")
-    ):
-        yield add(
-            f"optimizer {name}",
-            shape,
-            1 if shape == "small" else 2,
-            optimizer=optimizer,
-            activation="relu",
-        )
+            yield f"loss cross_entropy {n_out}{more}, {shape}", run
+
+
+def step_cases(*variant):
+    for name, optimizer in OPTIMIZERS.items():
+        for shape, n_out in (("tiny", 2), ("small", 1), ("deep", 2), ("chunks", 2)):
+            options = dict(optimizer=optimizer, activation="relu")
+            yield f"optimizer {name}, {shape}", training(*variant, shape, n_out, **options)
     for name, shape in itertools.product(HIDDEN, ("tiny", "deep")):
-        yield add(f"activation {name}", shape, 3, activation=name)
-        yield add(f"output {name}", shape, 3, output=name, loss="mse")
-    yield add("output softmax, mse", "small", 5, output="softmax", loss="mse")
-    for shape in SHAPES:
-        rows, batch = SHAPES[shape][1:]
-        held_out = (
-            numbers((20, SHAPES[shape][0][0]), 5).astype(dtype),
-            numbers((20, 2), 6).astype(dtype),
-        )
-        early = dict(callbacks=EarlyStopping(patience=2), epochs=8)
+        yield f"activation {name}, {shape}", training(*variant, shape, 3, activation=name)
+        yield f"output {name}, {shape}", training(*variant, shape, 3, name, loss="mse")
+    yield "output softmax, mse, small", training(*variant, "small", 5, "softmax", loss="mse")
+
+
+def option_cases(dtype, n_threads):
+    adam, early = fastnn.Adam(0.01), dict(callbacks=EarlyStopping(patience=2), epochs=8)
+    for shape, (sizes, rows, _) in SHAPES.items():
+        held_out = tuple(a.astype(dtype) for a in (numbers((20, sizes[0]), 5), numbers((20, 2), 6)))
+        of_inputs = dict(dropout=[0.2] * len(sizes))
         for name, options in {
             "in order": dict(shuffle=False),
-            "weights": dict(sample_weight=weight[:rows]),
+            "weights": dict(sample_weight=WEIGHT[:rows]),
             "validation": dict(validation_data=held_out),
             "held out": dict(validation_fraction=0.3, callbacks=lambda net, history: None),
             "stopping": dict(validation_data=held_out, **early, optimizer=fastnn.SGD(0.5)),
             "stopping, average": dict(**early, optimizer=fastnn.Adam(0.1, average=0.9)),
             "dropout": dict(network_options=dict(dropout=0.3)),
-            "dropout of inputs": dict(
-                network_options=dict(dropout=[0.2] * len(SHAPES[shape][0])),
-                optimizer=fastnn.Adam(0.01),
-            ),
+            "dropout of inputs": dict(network_options=of_inputs, optimizer=adam),
             "no bias": dict(network_options=dict(bias=False), optimizer=fastnn.Adam(0.01, l2=0.1)),
-            "whole": dict(batch_size=None, optimizer=fastnn.Adam(0.01)),
+            "whole": dict(batch_size=None, optimizer=adam),
         }.items():
-            if "batch_size" in options:
-                options = dict(options)
-                del options["batch_size"]
-                yield f"{name}, {shape}", _whole(dtype, shape, n_threads, **options)
-                continue
-            yield add(name, shape, 2, **options)
-        yield f"resumed, {shape}", _resumed(dtype, shape, n_threads)
-        yield f"partial_fit, {shape}", _partial(dtype, shape, n_threads)
-        yield f"forward, {shape}", _predicted(dtype, shape, n_threads)
+            yield f"{name}, {shape}", training(dtype, n_threads, shape, 2, **options)
+        for name, make in dict(resumed=_resumed, partial_fit=_partial, forward=_predicted).items():
+            yield f"{name}, {shape}", make(dtype, shape, n_threads)
+
+
+def table_cases(dtype, n_threads):
     for (layout, columns), (hidden, batch) in itertools.product(
         TABLES.items(), (((), 32), ((5, 3), 100), ((64,), 300))
     ):
@@ -287,10 +266,8 @@ def cases(dtype, n_threads):
             " clip norm": dict(optimizer=fastnn.SGD(0.1, clip_norm=0.1, l2=0.1)),
             " dropout": dict(network_options=dict(dropout=[0.3] * (1 + len(hidden)))),
         }.items():
-            yield (
-                f"table {layout} {hidden}{name}",
-                _of_table(dtype, columns, hidden, batch, n_threads, **options),
-            )
+            run = _of_table(dtype, columns, hidden, batch, n_threads, **options)
+            yield f"table {layout} {hidden}{name}", run
 
 
 def _of_table(dtype, columns, hidden, batch, n_threads, network_options=None, **options):
@@ -298,38 +275,15 @@ def _of_table(dtype, columns, hidden, batch, n_threads, network_options=None, **
 
     def run():
         n = 500
-        table = fastnn.EncodedTable(
-            numbers((n, d), 1),
-            (numbers((n, len(bins)), 2) / 2 + 0.5) * np.array(bins),
-            bins,
-            0.75,
-            np.floor((numbers((n, len(levels)), 3) / 2 + 0.5) * (np.array(levels) + 1)).astype(int)
-            - 1,
-            levels,
-            1.25,
-            dtype,
-        )
+        positions = (numbers((n, len(bins)), 2) / 2 + 0.5) * np.array(bins)
+        codes = (numbers((n, len(levels)), 3) / 2 + 0.5) * (np.array(levels) + 1)
+        codes = np.floor(codes).astype(int) - 1
+        columns = numbers((n, d), 1), positions, bins, 0.75, codes, levels, 1.25
+        table = fastnn.EncodedTable(*columns, dtype)
         net = network([table.n_inputs, *hidden, 2], dtype, "silu", **network_options or {})
         y = numbers((n, 2), 4)
         crc = trained(net, table, y, batch_size=batch, n_threads=n_threads, **options)
         return checksum([crc], net.forward(table), net.forward(table[:3]))
-
-    return run
-
-
-def _whole(dtype, shape, n_threads, **options):
-    sizes, n, _ = SHAPES[shape]
-
-    def run():
-        net = network([*sizes, 2], dtype)
-        return trained(
-            net,
-            numbers((n, sizes[0]), 1),
-            numbers((n, 2), 2),
-            batch_size=None,
-            n_threads=n_threads,
-            **options,
-        )
 
     return run
 
@@ -339,11 +293,9 @@ def _resumed(dtype, shape, n_threads):
     X, y = numbers((n, sizes[0]), 1), numbers((n, 1), 2)
 
     def run():
-        net = network([*sizes, 1], dtype)
-        net.fit(X, y, optimizer=fastnn.Adam(0.01), epochs=2, batch_size=batch, n_threads=n_threads)
-        return trained(
-            net, X, y, optimizer=None, epochs=2, batch_size=batch, resume=True, n_threads=n_threads
-        )
+        net, options = network([*sizes, 1], dtype), dict(batch_size=batch, n_threads=n_threads)
+        net.fit(X, y, optimizer=fastnn.Adam(0.01), epochs=2, **options)
+        return trained(net, X, y, optimizer=None, epochs=2, resume=True, **options)
 
     return run
 
@@ -365,102 +317,68 @@ def _partial(dtype, shape, n_threads):
 
 def _predicted(dtype, shape, n_threads):
     sizes, _, _ = SHAPES[shape]
+    outputs = ("identity", 1), ("sigmoid", 1), ("softmax", 3)
 
     def run():
-        crc = 0
-        for n, output in itertools.product(
-            (1, 2, 5, 63, 64, 300), ("identity", "sigmoid", "softmax")
-        ):
-            net = network([*sizes, 3 if output == "softmax" else 1], dtype, "relu", output)
+        parts = []
+        for n, (output, n_out) in itertools.product((1, 2, 5, 63, 64, 300), outputs):
+            net = network([*sizes, n_out], dtype, "relu", output)
             X, y = numbers((n, sizes[0]), n), numbers((n, 1), 2) > 0
-            crc = zlib.crc32(net.forward(X, n_threads=n_threads).tobytes(), crc)
+            parts.append(net.forward(X, n_threads=n_threads))
             if output == "sigmoid":
-                loss = net.loss_and_grad(X, y)
-                crc = zlib.crc32(
-                    np.array([loss, net.loss(X, y)]).tobytes() + net.grads.tobytes(), crc
-                )
+                parts += [[net.loss_and_grad(X, y), net.loss(X, y)], net.grads.copy()]
                 net.forward(X, keep=True)
-                crc = zlib.crc32(
-                    net.backward(numbers((n, 1), 4)).tobytes() + net.grads.tobytes(), crc
-                )
-        return crc
+                parts += [net.backward(numbers((n, 1), 4)), net.grads.copy()]
+        return checksum(*parts)
 
     return run
 
 
 def library_cases(dtype, n_threads):
     """Cases that pass through SciPy and scikit-learn."""
-    from scipy.sparse import csr_matrix
-
     from fastnn import MLPClassifier, MLPRegressor
 
     X, y = numbers((120, 12), 1).astype(dtype), numbers((120,), 2)
-    held_out = X[:40], y[:40]
+    kinds = (
+        (MLPRegressor, y),
+        (MLPClassifier, (y > 0) * 1),
+        (MLPClassifier, (y * 1.5 + 1.5).astype(int)),
+    )
     for solver, sparse, early, fraction in itertools.product(
         ("adam", "sgd", "lbfgs", fastnn.RMSprop()), (0, 1), (0, 1), (0, 1)
     ):
-        options = dict(
-            solver=solver,
-            random_state=3,
-            max_iter=25,
-            early_stopping=bool(early),
-            n_iter_no_change=3,
-            n_threads=n_threads,
-            validation_data=held_out if fraction else None,
-            dropout=0.2 if solver == "adam" else 0.0,
-        )
+        options = dict(solver=solver, random_state=3, max_iter=25, n_iter_no_change=3, tol=0.01)
+        options |= dict(early_stopping=bool(early), n_threads=n_threads, learning_rate_init=0.1)
+        options |= dict(dropout=0.2 if solver == "adam" else 0.0)
+        steps = solver != "lbfgs" and not early
         for rate in ("constant", "invscaling", "adaptive") if solver == "sgd" else ("constant",):
-            for kind, targets in (
-                (MLPRegressor, y),
-                (MLPClassifier, (y > 0) * 1),
-                (MLPClassifier, (y * 1.5 + 1.5).astype(int)),
-            ):
-
-                def run(
-                    options=options,
-                    kind=kind,
-                    targets=targets,
-                    rate=rate,
-                    sparse=sparse,
-                    steps=solver != "lbfgs" and not early,
-                ):
-                    val = options["validation_data"] and (X[:40], targets[:40])
-                    model = kind(
-                        (9, 5),
-                        learning_rate=rate,
-                        learning_rate_init=0.1,
-                        tol=0.01,
-                        **options | dict(validation_data=val),
-                    )
-                    with warnings.catch_warnings():
-                        warnings.simplefilter("ignore")
-                        rows = csr_matrix(X) if sparse else X
-                        model.fit(rows, targets, sample_weight=np.arange(120) % 4 + 0.5)
-                        if steps:
-                            for i in range(5):
-                                model.partial_fit(X[i : i + 1], targets[i : i + 1])
-                    return checksum(
-                        model.network_.params,
-                        model.loss_curve_,
-                        model.validation_loss_curve_,
-                        model.validation_scores_ or [],
-                        model.predict(X),
-                    )
-
-                yield (
-                    f"{kind.__name__} {len(np.unique(targets))} {solver} {rate} sparse={sparse} early={early} data={fraction}",
-                    run,
-                )
+            for kind, targets in kinds:
+                held_out = (X[:40], targets[:40]) if fraction else None
+                model = dict(options, learning_rate=rate, validation_data=held_out)
+                name = f"{kind.__name__} {len(np.unique(targets))} {solver} {rate}"
+                name += f" sparse={sparse} early={early} data={fraction}"
+                yield name, functools.partial(_estimator, kind, model, X, targets, sparse, steps)
     for optimizer in (fastnn.LBFGS(), fastnn.LBFGS(l2=0.1, history_size=4, max_evaluations=20)):
-        for dropped in (None, (X[:30], y[:30])):
+        for held_out in (None, (X[:30], y[:30])):
 
-            def run(optimizer=optimizer, dropped=dropped):
-                options = dict(
-                    optimizer=optimizer, epochs=15, validation_data=dropped, n_threads=n_threads
-                )
-                return trained(network([12, 8, 1], dtype), X, y, **options)
+            def run(optimizer=optimizer, held_out=held_out):
+                options = dict(epochs=15, validation_data=held_out, n_threads=n_threads)
+                return trained(network([12, 8, 1], dtype), X, y, optimizer=optimizer, **options)
 
-            yield f"fit {optimizer} {dropped is None}", run
+            yield f"fit {optimizer} {held_out is None}", run
+
+
+def _estimator(kind, options, X, y, sparse, steps):
+    from scipy.sparse import csr_matrix
+
+    model = kind((9, 5), **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(csr_matrix(X) if sparse else X, y, sample_weight=np.arange(120) % 4 + 0.5)
+        for i in range(5 * steps):
+            model.partial_fit(X[i : i + 1], y[i : i + 1])
+    curves = model.loss_curve_, model.validation_loss_curve_, model.validation_scores_ or []
+    return checksum(model.network_.params, *curves, model.predict(X))
 
 
 def record(isas, kinds=(cases,), threads=(1, 2)):
@@ -470,14 +388,16 @@ def record(isas, kinds=(cases,), threads=(1, 2)):
     for isa in isas:
         kernels.use(isa)
         for dtype, n_threads, kind in itertools.product(("float32", "float64"), threads, kinds):
+            crcs = found.setdefault(rounding(isa), {}).setdefault(dtype, {})
             for name, run in kind(dtype, n_threads):
-                before = (
-                    found.setdefault(rounding(isa), {})
-                    .setdefault(dtype, {})
-                    .setdefault(name, crc := run())
-                )
-                assert before == crc, (isa, dtype, n_threads, name)
+                crc = run()
+                assert crcs.setdefault(name, crc) == crc, (isa, dtype, n_threads, name)
     return found
+
+
+def write(path, *kinds):
+    text = json.dumps(record(kernels.SUPPORTED, kinds), indent=1)
+    pathlib.Path(path).write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
@@ -486,8 +406,6 @@ if __name__ == "__main__":
     parser.add_argument("--libraries", metavar="F")
     arguments = parser.parse_args()
     if arguments.write:
-        FILE.write_text(json.dumps(record(kernels.SUPPORTED), indent=1) + "\n", encoding="utf-8")
+        write(FILE, cases)
     if arguments.libraries:
-        pathlib.Path(arguments.libraries).write_text(
-            json.dumps(record(kernels.SUPPORTED, (library_cases,)), indent=1), encoding="utf-8"
-        )
+        write(arguments.libraries, library_cases)

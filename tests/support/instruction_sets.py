@@ -1,6 +1,7 @@
 """Compare instruction sets: those with FMA give the same bits."""
 
 import os
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -16,20 +17,23 @@ same_bits = pytest.mark.skipif(
 )
 
 
-def on_every_variant(compute):
-    """What compute() returns on each instruction set with FMA: {name: list of arrays}."""
-    before, results = kernels.CHOSEN, {}
+@contextmanager
+def using(isa=None):
+    """Run a block on an instruction set, or on those that it chooses; the one before returns."""
+    before = kernels.CHOSEN
     try:
-        for isa in WITH_FMA:
+        if isa is not None:
             kernels.use(isa)
-            results[isa] = [np.array(a) for a in compute()]
+        yield
     finally:
         kernels.use(before)
-    return results
 
 
 def assert_same_on_every_variant(compute):
-    results = on_every_variant(compute)
-    assert len(results[WITH_FMA[0]]) > 0
-    for isa in WITH_FMA[1:]:
-        assert_same_bits(results[isa], results[WITH_FMA[0]], isa)
+    """Check that compute() returns the same list of arrays on each instruction set with FMA."""
+    results = []
+    for isa in WITH_FMA:
+        with using(isa):
+            results.append([np.array(a) for a in compute()])
+        assert_same_bits(results[-1], results[0], isa)
+    assert len(results[0]) > 0

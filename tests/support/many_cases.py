@@ -36,20 +36,14 @@ def fit_alone(nets, arguments):
 def assert_same_training(one, other):
     """The same parameters, moments, histories and best epochs."""
     assert_same_bits(one.params, other.params)
-    a, b = one.history, other.history
-    for name in ("loss", "val_loss", "val_error_rate", "n_epochs", "n_steps", "stop_reason"):
-        assert getattr(a, name) == getattr(b, name), name
-    assert (one.state.step, one.state.epoch, one.state.row) == (
-        other.state.step,
-        other.state.epoch,
-        other.state.row,
-    )
     assert_same_bits(one.state.moments, other.state.moments)
-    assert (one.state.best is None) == (other.state.best is None)
-    if one.state.best is not None:
-        assert (one.state.best.epoch, one.state.best.loss) == (
-            other.state.best.epoch,
-            other.state.best.loss,
-        )
-        assert_same_bits(one.state.best.params, other.state.best.params)
+    for name in ("loss", "val_loss", "val_error_rate", "n_epochs", "n_steps", "stop_reason"):
+        assert getattr(one.history, name) == getattr(other.history, name), name
+    for name in ("step", "epoch", "row"):
+        assert getattr(one.state, name) == getattr(other.state, name), name
+    best, other_best = one.state.best, other.state.best
+    assert (best is None) == (other_best is None)
+    if best is not None:
+        assert (best.epoch, best.loss) == (other_best.epoch, other_best.loss)
+        assert_same_bits(best.params, other_best.params)
     assert one.rng.bit_generator.state == other.rng.bit_generator.state

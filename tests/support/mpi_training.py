@@ -5,8 +5,9 @@
 Rank 0 writes model.safetensors and, after each epoch, checkpoint.safetensors to FOLDER. Each rank
 writes a line to FOLDER/RANK: the digest of the parameters, the steps and why training stopped.
 Options: epochs, pause (seconds in each epoch), resume, fail (the epoch in which rank 1 raises),
-sync_every, die (fsync or replace: rank 0 is killed there when it saves after the third epoch), estimator
-(train a classifier of texts in place of a network).
+sync_every, die (fsync or replace: rank 0 is killed there when it saves after the third epoch), stop (the
+epoch after which rank 0 stops itself by SIGSTOP), estimator (train a classifier of texts in place of a
+network).
 """
 
 import hashlib
@@ -38,7 +39,6 @@ def digest(net):
 def main():
     folder, options = Path(sys.argv[1]), dict(text.split("=") for text in sys.argv[2:])
     comm = MPI.COMM_WORLD
-    (folder / f"process-{comm.rank}").write_text(str(os.getpid()))
     X, y = rows()
     mine = part(N, comm.rank, comm.size, 0 if "sync_every" in options else 16)
     if "estimator" in options:
@@ -59,6 +59,9 @@ def main():
         if comm.rank == 0:
             net.save(folder / "checkpoint.safetensors")
         time.sleep(float(options.get("pause", 0)))
+        if comm.rank == 0 and len(history.loss) == int(options.get("stop", -1)):
+            (folder / "stopped").touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
         if comm.rank == 1 and len(history.loss) == int(options.get("fail", -1)):
             raise OSError("no room")
 

@@ -5,6 +5,7 @@ So is a picture of which something cannot be read.
 
 import contextlib
 import io
+import re
 import runpy
 import sys
 import warnings
@@ -37,6 +38,11 @@ def keeps(promise, shown):
         float(b) == pytest.approx(float(a[1:]), rel=0.02) if a.startswith("~") else a == b
         for a, b in zip(promised, printed)
     )
+
+
+def blocks(text):
+    """(language, code) of every fenced block of a page."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
 
 
 def run_program(code, name="<page>"):

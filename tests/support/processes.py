@@ -3,9 +3,21 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import fastnn
+
+LIMIT = 600  # seconds, against programs that hang: a machine may be busy
+
+
+def wait_for(condition):
+    """Wait until a condition holds, and return its value."""
+    end = time.monotonic() + LIMIT
+    while not (value := condition()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+    return value
 
 
 def environment(**variables):
@@ -14,7 +26,7 @@ def environment(**variables):
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path), **variables}
 
 
-def run(code, *arguments, timeout=100, **variables):
+def run(code, *arguments, timeout=LIMIT, **variables):
     """Run code in a new interpreter, and return the completed process with its output as text."""
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],

@@ -93,6 +93,8 @@ CALLS = {
         plain(len(X), 3), X, plain(K, 3), None, plain(len(X), 3), "sigmoid"
     ),
     "activation": lambda Z: F.activation(Z, "gelu"),
+    "activation, softmax": lambda Z: F.activation(Z, "softmax"),
+    "activation_backward, softmax": lambda Z: F.activation_backward(plain(N), Z, "softmax"),
     "activation_backward, dA": lambda dA: F.activation_backward(dA, plain(N), "silu"),
     "activation_backward, Z": lambda Z: F.activation_backward(plain(N), Z, "silu"),
     "binary_cross_entropy": lambda Y: F.binary_cross_entropy(Y, plain(N)),

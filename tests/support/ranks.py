@@ -4,8 +4,9 @@ import queue
 import threading
 
 import numpy as np
+from processes import LIMIT
 
-SECONDS = 30  # to wait for another rank
+from fastnn.callbacks import Callback
 
 
 class Hub:
@@ -13,7 +14,7 @@ class Hub:
 
     def __init__(self, size):
         self.size, self.slots = size, [None] * size
-        self.barrier = threading.Barrier(size, timeout=SECONDS)
+        self.barrier = threading.Barrier(size, timeout=LIMIT)
         self.mail = {(a, b): queue.Queue() for a in range(size) for b in range(size)}
 
 
@@ -43,10 +44,46 @@ class ThreadRank:
     def sendrecv(self, send, receive, partner):
         self.n_exchanges += 1
         self.hub.mail[self.rank, partner].put(send.copy())
-        receive[:] = self.hub.mail[partner, self.rank].get(timeout=SECONDS)
+        receive[:] = self.hub.mail[partner, self.rank].get(timeout=LIMIT)
 
     def broadcast(self, buffer, root=0):
         buffer[:] = self._all(buffer)[root]
+
+
+class Lost(Exception):
+    """The ranks have lost each other."""
+
+
+class FailingRank(ThreadRank):
+    """All ranks fail in the same exchange, number `last`."""
+
+    last = 20
+
+    def sendrecv(self, send, receive, partner):
+        super().sendrecv(send, receive, partner)
+        if self.n_exchanges == self.last:
+            raise Lost
+
+
+class FailingCallback(Callback):
+    """Raises an OSError at the beginning, or at the end of an epoch."""
+
+    def __init__(self, at_begin, epoch):
+        self.at_begin, self.epoch = at_begin, epoch
+
+    def on_fit_begin(self, net, history):
+        if self.at_begin:
+            raise OSError("no room")
+
+    def on_epoch_end(self, net, history):
+        if len(history.loss) == self.epoch:
+            raise OSError("no room")
+
+
+def bits(net, history):
+    """The bytes of all that a training leaves."""
+    losses = np.array([history.loss, history.val_loss or history.loss])
+    return b"".join(a.tobytes() for a in (net.params, net.state.moments, losses))
 
 
 def run_on_ranks(size, work, rank_type=ThreadRank):

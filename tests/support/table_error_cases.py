@@ -21,17 +21,44 @@ from fastnn.tables.arrow_files import ParquetGroups
 CSV = "a,goal\n1,0\n2,1\n"
 
 
-def file(site, data, name="a", options="", prepare=None, **arguments):
-    """A Case of a table file with these bytes."""
+def nothing(monkeypatch):
+    pass
+
+
+def reading(site, name, prepare=nothing, options="", **arguments):
+    """A Case of a table that is read."""
+    return Case(
+        f"tables/{site}", lambda: tables.read(name, **arguments), train(name, options), prepare
+    )
+
+
+def file(site, data, options="", prepare=nothing, **arguments):
+    """A Case of a table file `a` with these bytes."""
 
     def write(monkeypatch):
-        Path(name).write_bytes(data if isinstance(data, bytes) else data.encode())
-        if prepare is not None:
-            prepare(monkeypatch)
+        Path("a").write_bytes(data if isinstance(data, bytes) else data.encode())
+        prepare(monkeypatch)
 
-    return Case(
-        f"tables/{site}", lambda: tables.read(name, **arguments), train(name, options), write
-    )
+    return reading(site, "a", write, options, **arguments)
+
+
+def groups(site, prepare=nothing, name="d", target="goal", call=ParquetGroups):
+    """A Case of a Parquet file or a folder of them, in Python alone."""
+    return Case(f"tables/arrow_files.{site}", lambda: call(name, target), None, prepare)
+
+
+def many_rows(site, prepare, name="d", options="", **arguments):
+    """A Case of a fit of a table that is larger than memory."""
+    fit = lambda: large().fit(name, "goal", **arguments)  # noqa: E731
+    return Case(f"tables/{site}", fit, train(name, options), prepare)
+
+
+def patched(name, value):
+    return lambda monkeypatch: monkeypatch.setattr(name, value)
+
+
+def empty_folder(monkeypatch):
+    os.mkdir("d")
 
 
 def archive(*names, encrypted=False):
@@ -69,10 +96,6 @@ def truncated_parquet(monkeypatch):
     Path("t.parquet").write_bytes(bytes(data))
 
 
-def little_memory(name):
-    return lambda monkeypatch: monkeypatch.setattr(name, lambda: 10)
-
-
 def text_folder(**files):
     """Write a folder `d` of text files."""
 
@@ -102,10 +125,8 @@ def database(*names):
 
 def ods(content=""):
     """An OpenDocument file with this XML of sheets."""
-    spaces = "".join(
-        f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
-        for name in ("office", "table", "text")
-    )
+    space = ' xmlns:{0}="urn:oasis:names:tc:opendocument:xmlns:{0}:1.0"'
+    spaces = "".join(map(space.format, ("office", "table", "text")))
     body = f"<office:body><office:spreadsheet>{content}</office:spreadsheet></office:body>"
     xml = f"<office:document-content{spaces}>{body}</office:document-content>"
     buffer = io.BytesIO()
@@ -145,51 +166,45 @@ def standard_input(data):
         def isatty(self):
             return False
 
-    return lambda monkeypatch: monkeypatch.setattr("sys.stdin", Input())
+    return patched("sys.stdin", Input())
 
 
+def unreadable_folder(monkeypatch):
+    os.mkdir("d")
+    Path("d/a.parquet").write_bytes(b"PAR1")
+
+
+def read_groups(*arguments):
+    return list(ParquetGroups(*arguments))
+
+
+def model_that_cannot_be_replaced(monkeypatch):
+    number_model(monkeypatch)
+    monkeypatch.setattr("fastnn.tables.files.replacing", _fail)
+
+
+MEMORY, SIZE = "fastnn.tables.limits.system_memory", "fastnn.tables.source._decompressed_size"
+PARSE = "fastnn.tables.text_files._parse"
+SEPARATOR = "text_files._check_separator: {argument}"
+TOO_WIDE = ",".join(f"c{i}" for i in range(10_001)) + "\n" + "1," * 10_000 + "1"
+NUMBERS = {"a": A, "goal": GOAL}
+DUCK = b"x" * 8 + b"DUCK"
 FILES = [
-    Case(
-        "tables/errors.expect_readable",
-        lambda: tables.read("-"),
-        train("-"),
-        standard_input(b"PAR1"),
-    ),
+    reading("errors.expect_readable", "-", standard_input(b"PAR1")),
     file("errors.expect_readable", b"ARROW1\0\0"),
     file("encodings._find_other", bytes(range(0x80, 0x100)) * 2),
     file("encodings._refuse_utf_16", CSV.encode("utf-16-le")),
-    file("encodings._look_up", CSV, options="--encoding x", encoding="x"),
-    file(
-        "encodings._check_encoding", b"a,g\n1,\xff\n", options="--encoding utf-8", encoding="utf-8"
-    ),
+    file("encodings._look_up", CSV, "--encoding x", encoding="x"),
+    file("encodings._check_encoding", b"a,g\n1,\xff\n", "--encoding utf-8", encoding="utf-8"),
     file("encodings.first_invalid_line", "a,goal\n1,\0\n"),
     file("errors.import_pyarrow", CSV, prepare=without("pyarrow")),
     file("formats.import_package", workbook(["a"], [1]), prepare=without("openpyxl")),
     file("errors.expect_readable", archive("xl/workbook.xml")),
-    file(
-        "spreadsheets._choose: has no sheet {value",
-        workbook(["a"], [1]),
-        options="--sheet b",
-        sheet="b",
-    ),
+    file("spreadsheets._choose: has no sheet {value", workbook(["a"], [1]), "--sheet b", sheet="b"),
     file("spreadsheets._find_table", workbook()),
-    file(
-        "files._read_source",
-        CSV,
-        prepare=lambda m: m.setattr("fastnn.tables.files.detect", _fail),
-    ),
-    file(
-        "files._check_options: is not an {formats} file, so it has",
-        CSV,
-        options="--sheet b",
-        sheet="b",
-    ),
-    file(
-        "files._check_options: is not an {formats} file, so {name}",
-        CSV,
-        options="--sql s",
-        sql="s",
-    ),
+    file("files._read_source", CSV, prepare=patched("fastnn.tables.files.detect", _fail)),
+    file("files._check_options: is not an {formats} file, so it has", CSV, "--sheet b", sheet="b"),
+    file("files._check_options: is not an {formats} file, so {name}", CSV, "--sql s", sql="s"),
     file("json_files._read_each_line: is {value}", '{"a": 1}\n[2]\n'),
     file("json_files._read_each_line: is not JSON", '{"a": 1}\n{"a": \n'),
     file("json_files._one_object", '{"a": {"b": [1]}}'),
@@ -198,158 +213,51 @@ FILES = [
     file("column_layout.find_layout: is empty", ""),
     file("column_layout.find_layout: cannot be read", '"' + "x" * 140_000),
     file("column_layout._set_names", '"a,goal\n1,2\n'),
-    file(
-        "limits.check_width", ",".join(f"c{i}" for i in range(10_001)) + "\n" + "1," * 10_000 + "1"
-    ),
-    file(
-        "limits.check_free_memory:",
-        CSV,
-        prepare=little_memory("fastnn.tables.limits.system_memory"),
-    ),
-    Case(
-        "tables/arrow_files._find_parts",
-        lambda: ParquetGroups("d", "goal"),
-        None,
-        lambda monkeypatch: os.mkdir("d"),
-    ),
-    Case(
-        "tables/source._choose_extensions: is a folder",
-        lambda: large().fit("d", "goal"),
-        train("d"),
-        lambda monkeypatch: os.mkdir("d"),
-    ),
-    Case(
-        "tables/source._choose_extensions: holds",
-        lambda: tables.read("d"),
-        train("d"),
-        text_folder(**{"a.csv": CSV, "b.json": "[]"}),
-    ),
-    Case(
-        "tables/source._check_keys",
-        lambda: tables.read("d"),
-        train("d"),
-        text_folder(**{"a.csv": CSV, "b=1/b.csv": CSV}),
-    ),
-    Case(
-        "tables/files._join",
-        lambda: tables.read("d"),
-        train("d"),
-        text_folder(**{"a.csv": CSV, "b.csv": "x,y\n1,2\n"}),
-    ),
+    file("limits.check_width", TOO_WIDE),
+    file("limits.check_free_memory:", CSV, prepare=patched(MEMORY, lambda: 10)),
+    groups("_find_parts", empty_folder),
+    many_rows("source._choose_extensions: is a folder", empty_folder),
+    reading("source._choose_extensions: holds", "d", text_folder(**{"a.csv": CSV, "b.json": "[]"})),
+    reading("source._check_keys", "d", text_folder(**{"a.csv": CSV, "b=1/b.csv": CSV})),
+    reading("files._join", "d", text_folder(**{"a.csv": CSV, "b.csv": "x,y\n1,2\n"})),
     file("json_files._read_value", '{"x": [{"a": 1}], "y": [{"a": 1}]}'),
     file("databases.read_database: not a", b"SQLite format 3\0" + b"x" * 100),
-    Case(
-        "tables/databases.read_database: {argument} fails",
-        lambda: tables.read("d.db", sql="DROP TABLE x"),
-        train("d.db", "--sql drop"),
-        database("x"),
+    reading(
+        *("databases.read_database: {argument} fails", "d.db", database("x"), "--sql drop"),
+        sql="DROP TABLE x",
     ),
-    Case(
-        "tables/databases._only_table: contains no",
-        lambda: tables.read("d.db"),
-        train("d.db"),
-        database(),
-    ),
-    Case(
-        "tables/databases._only_table: contains {",
-        lambda: tables.read("d.db"),
-        train("d.db"),
-        database("x", "y"),
-    ),
-    file("formats.import_package", b"x" * 8 + b"DUCK", prepare=without("duckdb")),
-    file("databases.__init__: is a DuckDB", gzip.compress(b"x" * 8 + b"DUCK")),
+    reading("databases._only_table: contains no", "d.db", database()),
+    reading("databases._only_table: contains {", "d.db", database("x", "y")),
+    file("formats.import_package", DUCK, prepare=without("duckdb")),
+    file("databases.__init__: is a DuckDB", gzip.compress(DUCK)),
     file("spreadsheets.read_sheet", b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le")),
     file("formats.import_package", b"\xd0\xcf\x11\xe0", prepare=without("xlrd")),
     file("source._refuse", archive("xl/workbook.bin")),
     file("spreadsheets._choose: has no sheets", ods()),
-    Case(
-        "tables/source._read_address",
-        lambda: tables.read("memory://no.csv"),
-        train("memory://no.csv"),
+    reading("source._read_address", "memory://no.csv"),
+    reading("source._open_fsspec: addresses", "memory://no.csv", without("fsspec")),
+    reading("source._open_fsspec: {kind}", "foo://no.csv"),
+    reading(
+        "source._read_all", "http://localhost/a.csv", patched("urllib.request.urlopen", _incomplete)
     ),
-    Case(
-        "tables/source._open_fsspec: addresses",
-        lambda: tables.read("memory://no.csv"),
-        train("memory://no.csv"),
-        without("fsspec"),
-    ),
-    Case(
-        "tables/source._open_fsspec: {kind}",
-        lambda: tables.read("foo://no.csv"),
-        train("foo://no.csv"),
-    ),
-    Case(
-        "tables/source._read_all",
-        lambda: tables.read("http://localhost/a.csv"),
-        train("http://localhost/a.csv"),
-        lambda m: m.setattr("urllib.request.urlopen", _incomplete),
-    ),
-    Case("tables/arrow_files._open: there is no", lambda: ParquetGroups("no.parquet", "goal")),
-    Case(
-        "tables/errors.expect_readable",
-        lambda: large().fit("d", "goal"),
-        train("d"),
-        lambda monkeypatch: (os.mkdir("d"), Path("d/a.parquet").write_bytes(b"PAR1")),
-    ),
-    Case(
-        "tables/arrow_files.__init__: {what}",
-        lambda: large().fit("d", "goal"),
-        train("d"),
-        folder(a={"a": A, "goal": GOAL}, b={"a": TEXT, "goal": GOAL}),
-    ),
-    Case(
-        "tables/arrow_files.batches",
-        lambda: large().fit("t.parquet", "goal", window=30),
-        train("t.parquet", "--window 30"),
-        truncated_parquet,
-    ),
-    Case(
-        "tables/arrow_files.check_name",
-        lambda: ParquetGroups("d", "gaol"),
-        None,
-        folder(a={"a": A, "goal": GOAL}),
-    ),
-    Case(
-        "tables/arrow_files._check_is_number",
-        lambda: ParquetGroups("d", "goal"),
-        None,
-        folder(a={"a": TEXT, "goal": GOAL}),
-    ),
-    Case(
-        "tables/arrow_files._to_numbers",
-        lambda: list(ParquetGroups("d", "goal")),
-        None,
-        folder(a={"a": [1, None], "goal": [0, 1]}),
-    ),
-    Case(
-        "tables/arrow_files.__init__: has no",
-        lambda: ParquetGroups("d", "goal"),
-        None,
-        folder(a={"goal": [0, 1]}),
-    ),
-    Case(
-        "tables/source.open_source: is a terminal",
-        lambda: tables.read("-"),
-        train("-"),
-        lambda monkeypatch: monkeypatch.setattr("sys.stdin", None),
-    ),
-    Case(
-        "tables/source._find_file: is not a regular",
-        lambda: tables.read("/dev/null"),
-        train("/dev/null"),
-    ),
-    Case("tables/source._find_file: {problem}", lambda: tables.read("b.csv"), train("b.csv")),
+    groups("_open: there is no", name="no.parquet"),
+    many_rows("errors.expect_readable", unreadable_folder),
+    many_rows("arrow_files.__init__: {what}", folder(a=NUMBERS, b={"a": TEXT, "goal": GOAL})),
+    many_rows("arrow_files.batches", truncated_parquet, "t.parquet", "--window 30", window=30),
+    groups("check_name", folder(a=NUMBERS), target="gaol"),
+    groups("_check_is_number", folder(a={"a": TEXT, "goal": GOAL})),
+    groups("_to_numbers", folder(a={"a": [1, None], "goal": [0, 1]}), call=read_groups),
+    groups("__init__: has no", folder(a={"goal": [0, 1]})),
+    reading("source.open_source: is a terminal", "-", patched("sys.stdin", None)),
+    reading("source._find_file: is not a regular", "/dev/null"),
+    reading("source._find_file: {problem}", "b.csv"),
     file("source._refuse", archive("word/document.xml")),
     file("source._refuse", archive("content.xml", "mimetype")),
     file("source._refuse", archive("x.npy", "y.npy")),
     file("source._refuse", archive()),
     file("source._choose_member: contains", archive("a.csv", "b.csv")),
     file("source._refuse", archive("a.csv", encrypted=True)),
-    file(
-        "source._explained",
-        gzip.compress(CSV.encode()),
-        prepare=lambda m: m.setattr("fastnn.tables.source._decompressed_size", _fail),
-    ),
+    file("source._explained", gzip.compress(CSV.encode()), prepare=patched(SIZE, _fail)),
     file("source.explain_damage", gzip.compress(CSV.encode())[:12] + b"\xff" * 20),
     file("source._refuse", "%PDF-1.7"),
     Case("tables/checks.check_data", lambda: tables.check_data(pa.table({"a": A}), "goal")),
@@ -363,48 +271,22 @@ FILES = [
         "tables/files.writing",
         lambda: tables.write("no/a.csv", {"a": A}),
         "predict n.safetensors new.csv --out a.csv",
-        lambda monkeypatch: (
-            number_model(monkeypatch),
-            monkeypatch.setattr("fastnn.tables.files.replacing", _fail),
-        ),
+        model_that_cannot_be_replaced,
     ),
-    file("text_files.detect", CSV, options="--comment=", comment=""),
-    file(
-        "text_files._check_separator: {argument} is {value!r}, but one",
-        CSV,
-        options="--sep ab",
-        sep="ab",
-    ),
+    file("text_files.detect", CSV, "--comment=", comment=""),
+    file(f"{SEPARATOR} is {{value!r}}, but one", CSV, "--sep ab", sep="ab"),
     Case(
-        "tables/text_files._check_separator: {argument} is {value!r}, but must",
+        f"tables/{SEPARATOR} is {{value!r}}, but must",
         lambda: tables.read("a", decimal=":"),
         None,
         lambda monkeypatch: write_csv("a", a=A, goal=GOAL),
     ),
-    file(
-        "text_files._check_separator: {argument} and",
-        CSV,
-        options="--sep , --decimal ,",
-        sep=",",
-        decimal=",",
-    ),
+    file(f"{SEPARATOR} and", CSV, "--sep , --decimal ,", sep=",", decimal=","),
     file("text_files._error", CSV + "3,4,5\n"),
     file("text_files._check_quotes", CSV + '"3,4\n'),
-    file(
-        "text_files._read_uneven",
-        CSV,
-        prepare=lambda m: m.setattr("fastnn.tables.text_files._parse", _invalid),
-    ),
-    file(
-        "text_files.records",
-        CSV + '"' + "x" * 200_000,
-        prepare=lambda m: m.setattr("fastnn.tables.text_files._parse", _straddling),
-    ),
-    file(
-        "text_files._long_line",
-        CSV,
-        prepare=lambda m: m.setattr("fastnn.tables.text_files._parse", _straddling),
-    ),
+    file("text_files._read_uneven", CSV, prepare=patched(PARSE, _invalid)),
+    file("text_files.records", CSV + '"' + "x" * 200_000, prepare=patched(PARSE, _straddling)),
+    file("text_files._long_line", CSV, prepare=patched(PARSE, _straddling)),
     file("json_files._from_rows", "[{}]"),
     file("tidy.check_not_empty: has no columns", "{}\n{}\n"),
     file("tidy.check_not_empty: has {what}", "a,goal\n"),

@@ -13,6 +13,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from table_error_cases import ods
 
+from fastnn.tables import read
+
 
 def rows(columns):
     """Yield the rows of a table as dicts."""
@@ -171,3 +173,17 @@ MEDIA = {
     "polars": (to_polars, ("polars",)),
     "arrow": (to_arrow, ()),
 }
+
+
+def read_with_notes(path, **options):
+    """A table, and the notes about it without its path."""
+    notes = []
+    table = read(path, on_note=notes.append, **options)
+    assert all("\n" not in note for note in notes)
+    return table, [note.removeprefix(f"{path}") for note in notes]
+
+
+def columns_with_notes(path, **options):
+    """{column: values} and the notes."""
+    table, notes = read_with_notes(path, **options)
+    return table.to_pydict(), notes

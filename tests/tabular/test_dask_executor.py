@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
 pytest.importorskip("distributed", reason="the extra dask is not installed")
 
 from checks import assert_same_bits
+from dask_training import local_cluster, process_ids
 
 import fastnn
 from fastnn.distributed.shared_objects import SharedObjects
@@ -23,20 +23,17 @@ y = np.exp(X["x"].to_numpy()) + (X["letter"] == "a")
 
 @pytest.mark.slow("test_tabular_executor.py, with threads")
 def test_workers_that_die_cost_time_alone(monkeypatch):
-    from distributed import Client, LocalCluster
-
     expected = fastnn.TabularRegressor(**SMALL).fit(X, y)
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
-    with cluster, Client(cluster) as client:
+    with local_cluster() as (_cluster, client):
         executor = client.get_executor()
 
         def kill(progress):
-            if progress.networks_done == 3 and killed:
+            if progress.networks_done >= 3 and killed:
                 os.kill(killed.pop(), signal.SIGKILL)
 
         for can_map in (True, False):  # False: as on other machines
             monkeypatch.setattr(SharedObjects, "write", lambda self: False) if not can_map else None
-            killed = list(client.run(os.getpid).values())[:1]
+            killed = process_ids(client)[:1]
             reg = fastnn.TabularRegressor(**SMALL)
             reg.on_progress = kill
             reg.fit(X, y, executor=executor)

@@ -1,11 +1,13 @@
 """The tabular estimators on Dask collections. Most tests have no cluster: tasks run in this process."""
 
 import warnings
+from itertools import count
 
 import numpy as np
+import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 
-pd = pytest.importorskip("pandas", reason="pandas is not installed")
 dask = pytest.importorskip("dask")
 dd = pytest.importorskip("dask.dataframe")
 da = pytest.importorskip("dask.array")
@@ -55,9 +57,8 @@ def test_networks_learn_all_rows(quick):
     df = table()
     model = fit(dd.from_pandas(df, npartitions=3))
     assert len(model.oof_rows_) == len(model.oof_prediction_) <= 400
-    assert (
-        model.oof_prediction_.argmax(axis=1) == (df.goal[model.oof_rows_] == "yes")
-    ).mean() > 0.8
+    found, expected = model.oof_prediction_.argmax(axis=1), df.goal[model.oof_rows_] == "yes"
+    assert (found == expected).mean() > 0.8
     assert model.score(df.drop(columns="goal"), df.goal) > 0.8
 
 
@@ -101,9 +102,9 @@ def test_predictions_are_collections_with_the_bits_of_memory():
         *zip(reg.predict_interval(ddf, 0.8), reg.predict_interval(df, 0.8)),
     ]:
         assert isinstance(found, da.Array) and found.dtype == expected.dtype
-        np.testing.assert_array_equal(found.compute(), expected)
+        assert_array_equal(found.compute(), expected)
     with_column = ddf.assign(p=reg.predict(ddf)).compute()
-    np.testing.assert_array_equal(with_column.p, reg.predict(df))
+    assert_array_equal(with_column.p, reg.predict(df))
 
 
 def test_predictions_of_dates_and_numbers_in_texts():
@@ -116,16 +117,14 @@ def test_predictions_of_dates_and_numbers_in_texts():
     assert model.columns_ == {"a": "number", "b": "number", "c": "category", "day": "date"}
     ddf = dd.from_pandas(df.drop(columns="goal"), npartitions=3)
     for X in ddf, ddf.assign(c=ddf.c.cat.as_unknown()):
-        np.testing.assert_array_equal(model.predict(X).compute(), model.predict(df))
+        assert_array_equal(model.predict(X).compute(), model.predict(df))
 
 
 def test_what_takes_no_collection_says_so():
     df = table(200)
-    ddf, model = dd.from_pandas(df, npartitions=2), fit(df, window=None)
+    model = fit(df, window=None)
     with pytest.raises(ValueError, match="X is a Dask collection, which works with fit, score"):
-        model.explain(ddf)
-    with pytest.raises(ValueError, match="X is a Bag of Dask"):
-        fit(ddf.to_bag(), "goal")
+        model.explain(dd.from_pandas(df, npartitions=2))
 
 
 def test_targets_in_a_table_of_one_column():
@@ -146,17 +145,16 @@ def test_arrays_have_no_names():
     model = fit(dX, dy, TabularRegressor)
     found = model.predict(dX)
     assert found.chunks == ((500, 500, 200),)
-    np.testing.assert_array_equal(found.compute(), model.predict(X))
+    assert_array_equal(found.compute(), model.predict(X))
 
 
 # ---- dirty tables ----
 
 
-def parts_of(*frames, known=False):
+def parts_of(*frames):
     """A dask DataFrame of these partitions."""
-    meta = frames[0].iloc[:0]
-    ddf = dd.from_delayed([dask.delayed(each) for each in frames], meta=meta, verify_meta=False)
-    return ddf
+    parts = [dask.delayed(each) for each in frames]
+    return dd.from_delayed(parts, meta=frames[0].iloc[:0], verify_meta=False)
 
 
 def test_partitions_may_differ():
@@ -189,24 +187,22 @@ def test_texts_that_are_not_numbers_are_counted_in_all_partitions():
         fit(dd.from_pandas(df, npartitions=3), numbers=["a"])
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda df: df.assign(goal=df.goal.where(df.index != 70)), "partition 2: y has a missing class in row 10"),
-        (lambda df: df.rename(columns={"goal": "other"}), "names a column that X does not have"),
-    ],
-)  # fmt: skip
-def test_messages_are_those_of_tables_in_memory(change, message):
-    df = change(table(90))
+WRONG = {  # a table in memory, the target, and the message
+    "a class": (lambda df: df.assign(goal=df.goal.where(df.index != 70)), "goal",
+                "partition 2: y has a missing class in row 10"),
+    "the target": (lambda df: df.rename(columns={"goal": "other"}), "goal",
+                   "names a column that X does not have"),
+    "a number": (lambda df: df.drop(columns="goal").assign(a=df.a.where(df.index != 40)), "a",
+                 r"partition 1: .*NaN"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_messages_are_those_of_tables_in_memory(name):
+    change, y, message = WRONG[name]
+    cls = TabularRegressor if y == "a" else TabularClassifier
     with pytest.raises(ValueError, match=message):
-        fit(dd.from_pandas(df, npartitions=3), window=40)
-
-
-def test_numbers_that_are_missing_in_y_are_refused():
-    df = table(90).drop(columns="goal")
-    df.loc[40, "a"] = np.nan
-    with pytest.raises(ValueError, match=r"partition 1: .*NaN"):
-        fit(dd.from_pandas(df, npartitions=3), "a", TabularRegressor, window=40)
+        fit(dd.from_pandas(change(table(90)), npartitions=3), y, cls, window=40)
 
 
 def test_other_columns_in_a_partition_are_refused():
@@ -217,15 +213,13 @@ def test_other_columns_in_a_partition_are_refused():
 
 
 def test_other_rows_in_the_second_pass_are_refused():
-    class Growing:
-        n = 0
+    seeds = count()
 
-        def __call__(self, seed):
-            Growing.n += 1
-            return table(100, seed=Growing.n)
+    def read(i):
+        return table(100, seed=next(seeds))
 
-    read = dask.delayed(Growing(), pure=False)
-    ddf = dd.from_delayed([read(i) for i in range(3)], meta=table(1).iloc[:0], verify_meta=False)
+    parts = [dask.delayed(read, pure=False)(i) for i in range(3)]
+    ddf = dd.from_delayed(parts, meta=table(1).iloc[:0], verify_meta=False)
     with pytest.raises(ValueError, match="X has other rows in this pass than before"):
         fit(ddf, window=60)
 
@@ -249,6 +243,7 @@ def test_what_is_not_supported_is_refused_by_name(argument):
         (lambda d: d[["a"]].to_dask_array(), lambda d: "a", "have no names"),
         (lambda d: d, lambda d: d[["goal", "a"]], "y has 2 columns"),
         (lambda d: d, lambda d: d.goal[d.a > 0], r"partition \d: X has 30 rows, but y has"),
+        (lambda d: d.to_bag(), lambda d: "goal", "X is a Bag of Dask"),
     ],
 )  # fmt: skip
 def test_targets_that_cannot_be_paired_are_refused(X, y, message):
@@ -258,8 +253,7 @@ def test_targets_that_cannot_be_paired_are_refused(X, y, message):
 
 
 def test_no_warning_comes_from_clean_partitions():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(action="error"):
         fit(dd.from_pandas(table(), npartitions=3))
 
 

@@ -1,6 +1,7 @@
 """Explanations of the predictions of estimators for tables, compared with their own predictions."""
 
 import sys
+from functools import cache
 from itertools import combinations
 from math import comb
 from types import SimpleNamespace
@@ -11,10 +12,6 @@ import pytest
 from checks import assert_same_bits
 from numpy.testing import assert_allclose
 
-pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-pytest.importorskip("pyarrow", reason="tables need the extra cli")
-
-import fastnn
 from fastnn import DataError, TabularClassifier, TabularRegressor, losses
 from fastnn.tabular import stored_model
 from fastnn.tabular.encoder import FitRows
@@ -50,9 +47,8 @@ COLUMNS = ["size", "town", "day", "age"]
 def fit(kind, table=X):
     """Fit a small model of a kind."""
     if kind == "two classes":
-        return TabularClassifier(**SMALL, threshold=0.3).fit(
-            table, np.where(score > 2.5, "yes", "no")
-        )
+        y = np.where(score > 2.5, "yes", "no")
+        return TabularClassifier(**SMALL, threshold=0.3).fit(table, y)
     if kind == "three classes":
         return TabularClassifier(**SMALL).fit(table, np.digitize(score, [2.0, 3.0]), WEIGHT)
     if kind == "log target":
@@ -66,8 +62,7 @@ def fit(kind, table=X):
 @pytest.fixture(scope="module")
 def models():
     """models(kind) is fitted once."""
-    found: dict = {}
-    return lambda kind: found.setdefault(kind, fit(kind)) if kind not in found else found[kind]
+    return cache(fit)
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +136,25 @@ def test_probabilities_of_all_classes_add_up_to_one(models):
     found = models("three classes").explain(X[:4])
     assert found.outputs == [0, 1, 2]
     assert_allclose(found.values.sum(axis=2), 0, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        (dict(columns=5.0), TypeError, "columns must be a list, got a float"),
+        (
+            dict(scale=np.array(["a", "b"])),
+            ValueError,
+            "scale=array.* is not a scale of this model",
+        ),
+    ],
+    ids=str,
+)
+def test_options_of_effects_of_other_types(models, options, error, message):
+    with pytest.raises(error, match=message):
+        models("three classes").effects(**options)
+    with pytest.raises(ValueError, match="random_state must be None, an int of at least 0 or a"):
+        models("three classes").explain(X[:3], random_state=0.5)
 
 
 @pytest.mark.filterwarnings("ignore:y holds only the class")
@@ -220,14 +234,12 @@ def test_the_seed_chooses_the_orders(wide):
 # ---- training rows in the model ----
 
 
-def test_a_file_has_training_rows(models, tmp_path):
-    model, path = models("two classes"), tmp_path / "m"
-    model.save(path)
-    for loaded in (fastnn.load(path), stored_model.load(path)):
+def test_a_file_has_training_rows(models, reload, tmp_path):
+    model = models("two classes")
+    for loaded in (reload(model), stored_model.load(tmp_path / "model")):
         assert_same(loaded.explain(NEW), model.explain(NEW))
         assert_same_bits(loaded.effect("size").curves, model.effect("size").curves)
-    model.save(path, background=False)
-    loaded = fastnn.load(path)
+    loaded = reload(model, background=False)
     with pytest.raises(DataError, match=r"keeps no training rows.*Pass .* as background"):
         loaded.explain(NEW)
     with pytest.raises(DataError, match=r"keeps no training rows.*Pass .* as X"):
@@ -237,8 +249,8 @@ def test_a_file_has_training_rows(models, tmp_path):
     assert_same_bits(loaded.predict_proba(NEW), model.predict_proba(NEW))
 
 
-def test_kept_rows_are_training_rows_with_weight():
-    model = fit("three classes")
+def test_kept_rows_are_training_rows_with_weight(models):
+    model = models("three classes")
     kept = model.model_.background
     assert len(kept) == np.count_nonzero(WEIGHT)  # each once, none of weight 0
     features = model.model_.features
@@ -258,21 +270,15 @@ def test_the_draw_follows_weights_and_size():
     assert len(Background.draw(rows, np.where(np.arange(n) < 3, 1.0, 0), 0)) == 3
 
 
-def test_a_resumed_fit_keeps_the_same_rows(tmp_path, quick_recipe):
+def test_a_resumed_fit_keeps_the_same_rows(reload, quick_recipe, interrupt_after_a_fold):
     quick_recipe(2)
     whole = fit("number")
     model = TabularRegressor(**SMALL, n_threads=1)
-
-    def interrupt(progress):
-        if progress.folds_done:
-            raise KeyboardInterrupt
-
-    model.on_progress = interrupt
+    interrupt_after_a_fold()
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, 10 * score)
-    del model.on_progress
-    model.save(tmp_path / "m")
-    model = fastnn.load(tmp_path / "m")
+    model = reload(model)
+    assert model.n_folds_remaining_ == 1
     assert_same_bits(model.explain(NEW).data.shape, (2, 4))  # with the folds that are done
     assert_same(model.fit(X, 10 * score, resume=True).explain(NEW), whole.explain(NEW))
 
@@ -280,29 +286,41 @@ def test_a_resumed_fit_keeps_the_same_rows(tmp_path, quick_recipe):
 # ---- arguments and results ----
 
 
-def test_columns_are_those_of_predict(models):
-    model = models("number")
-    with pytest.raises(DataError, match="X has no column 'age'"):
-        model.explain(NEW.drop(columns="age"))
-    assert model.explain([]).values.shape == (0, 4)
-    assert model.explain([]).importances().tolist() == [0] * 4
+def test_no_rows_to_explain(models):
+    found = models("number").explain([])
+    assert found.values.shape == (0, 4) and found.importances().tolist() == [0] * 4
 
 
-@pytest.mark.parametrize(
-    ("kind", "options", "error"),
-    [
-        ("number", {"scale": "probability"}, "scale='probability' is not a scale .* a number"),
-        ("two classes", {"scale": "target"}, "predicts classes. Pass 'probability' or 'log-odds'"),
-        ("number", {"n_permutations": 7}, "n_permutations=7 must be even .* Pass 8"),
-        ("number", {"n_permutations": 2}, "at least 4"),
-        ("number", {"n_permutations": 4.5}, "whole number"),
-        ("number", {"background": X[:0]}, "background has no rows"),
-        ("number", {"background": X[["size"]]}, "X has no columns"),
-    ],
-)
-def test_wrong_arguments(kind, options, error, models):
-    with pytest.raises(ValueError, match=error):
-        models(kind).explain(NEW, **options)
+WRONG = {  # a kind of model, what is called, and the message
+    "a probability": ("number", lambda m: m.explain(NEW, scale="probability"),
+                      "scale='probability' is not a scale .* a number"),
+    "a target": ("two classes", lambda m: m.explain(NEW, scale="target"),
+                 "predicts classes. Pass 'probability' or 'log-odds'"),
+    "odd": ("number", lambda m: m.explain(NEW, n_permutations=7), "n_permutations=7 must be even .* Pass 8"),
+    "few": ("number", lambda m: m.explain(NEW, n_permutations=2), "at least 4"),
+    "a fraction": ("number", lambda m: m.explain(NEW, n_permutations=4.5), "whole number"),
+    "no background": ("number", lambda m: m.explain(NEW, background=X[:0]), "background has no rows"),
+    "columns of a background": ("number", lambda m: m.explain(NEW, background=X[["size"]]), "X has no columns"),
+    "a column of a background": ("number", lambda m: m.explain(X[:1], background=X.drop(columns="age")),
+                                 "background: X has no column 'age'"),
+    "a column": ("number", lambda m: m.explain(NEW.drop(columns="age")), "X has no column 'age'"),
+    "an output": ("three classes", lambda m: m.explain(X[:4]).of(7),
+                  r"output=7 is not an output .* Its outputs are 0, 1, 2"),
+    "no output": ("three classes", lambda m: m.explain(X[:4]).to_frame(), "output"),
+    "a column that is not used": ("number", lambda m: m.effect("same"), "does not use a column 'same'"),
+    "no column": ("number", lambda m: m.effect("agee"), r"'agee'.* Did you mean 'age'"),
+    "two columns": ("number", lambda m: m.effect(["age", "town"]),
+                    r"does not use a column \['age', 'town'\]"),
+    "no rows": ("number", lambda m: m.effect("age", X[:0]), "X has no rows"),
+    "one column twice": ("number", lambda m: m.pair_effect("day", "day"), "same column"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_arguments(name, models):
+    kind, call, message = WRONG[name]
+    with pytest.raises(ValueError, match=message):
+        call(models(kind))
 
 
 def test_shown_values(models):
@@ -328,10 +346,6 @@ def test_results_as_tables(models):
     assert_same_bits(one.predictions, found.predictions[:, 2])
     frame = found.to_frame(2)
     assert_allclose(frame.drop(columns="prediction").sum(axis=1), frame["prediction"])
-    with pytest.raises(DataError, match=r"output=7 is not an output .* Its outputs are 0, 1, 2"):
-        found.of(7)
-    with pytest.raises(DataError, match="output"):
-        found.to_frame()
     assert_allclose(one.importances(), np.abs(one.values).mean(axis=0))
     assert repr(found) == "<Explanation 4 x 4 x 3: probability, exact, 60 background rows>"
 
@@ -432,8 +446,6 @@ def test_effects_of_two_columns(models):
             changed = rows.assign(day=day, town=None if town == "missing" else town)
             assert_allclose(effect.mean[i, j], model.predict(changed).mean(), rtol=1e-12)
     assert repr(effect) == "<PairEffect of 'day' and 'town': 4 x 3 values, target>"
-    with pytest.raises(ValueError, match="same column"):
-        model.pair_effect("day", "day")
 
 
 def test_all_effects_at_once_are_the_same(models):
@@ -455,19 +467,6 @@ def test_presence_is_a_category():
     assert effect.mean[1] > effect.mean[0]
 
 
-def test_a_column_that_the_model_does_not_use(models):
-    with pytest.raises(DataError, match="does not use a column 'same'"):
-        models("number").effect("same")
-    with pytest.raises(DataError, match=r"'agee'.* Did you mean 'age'"):
-        models("number").effect("agee")
-    with pytest.raises(DataError, match="X has no rows"):
-        models("number").effect("age", X[:0])
-    with pytest.raises(DataError, match=r"does not use a column \['age', 'town'\]"):
-        models("number").effect(["age", "town"])
+def test_the_name_of_one_column(models):
     (one,) = models("number").effects("age")
     assert one.column == "age"
-
-
-def test_a_background_of_another_table_is_named(models):
-    with pytest.raises(DataError, match="background: X has no column 'age'"):
-        models("number").explain(X[:1], background=X.drop(columns="age"))

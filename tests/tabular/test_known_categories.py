@@ -6,13 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-
-pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-
 from checks import assert_same_bits, assert_same_models
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
-import fastnn
 from fastnn import EncodedTable, TabularClassifier, TabularRegressor, export
 from fastnn.tabular import baselines
 from fastnn.tabular.baselines import BaselineInputs
@@ -60,17 +56,11 @@ def groups_of_rows(*arrays):
     return [tuple(a[i : i + 100] for a in arrays) for i in range(0, N, 100)]
 
 
-def collection():
-    pytest.importorskip("dask.dataframe", reason="Dask is not installed")
-    import dask.dataframe as dd
-
-    return dd.from_pandas(X.assign(y=y), npartitions=3)
-
-
 def fit_with_dask(model):
-    data = collection()
+    dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")
     import dask
 
+    data = dd.from_pandas(X.assign(y=y), npartitions=3)
     with dask.config.set(scheduler="synchronous"):
         return model.fit(data, "y", window=WINDOW)
 
@@ -126,22 +116,16 @@ def test_networks_do_not_know_what_their_training_rows_lack(name, jobs):
         table = job.held_out_table()
         hidden = [np.where(np.isin(c, some), -1, c) for c, some in zip(table.codes.T, others)]
         assert np.mean(np.stack(hidden, 1) != table.codes) > 0.01
-        unknown_to_all = EncodedTable(
-            table.numbers, table.positions, codes=np.stack(hidden, 1), **scales(layout)
-        )
+        scales = {
+            name: getattr(layout, name)
+            for name in ("n_bins", "position_scale", "n_categories", "code_scale")
+        }
+        codes = np.stack(hidden, 1)
+        unknown_to_all = EncodedTable(table.numbers, table.positions, codes=codes, **scales)
         for net in job.networks:
             W = net.weights[0]
             assert not W[is_unknown].any() and W[~is_unknown].any(axis=1).all()
             assert_same_bits(net.forward(table), net.forward(unknown_to_all))
-
-
-def scales(layout):
-    return dict(
-        n_bins=layout.n_bins,
-        position_scale=layout.position_scale,
-        n_categories=layout.n_categories,
-        code_scale=layout.code_scale,
-    )
 
 
 def test_networks_on_all_rows_know_all_categories(jobs):
@@ -155,15 +139,12 @@ def test_networks_on_all_rows_know_all_categories(jobs):
 
 
 @pytest.mark.parametrize("kind", ["numbers", "classes"])
-def test_held_out_rows_are_scored_as_new_rows(kind, tmp_path):
+def test_held_out_rows_are_scored_as_new_rows(kind, reload):
     """The out-of-fold prediction is the one of a category that no row has, also after loading."""
-    if kind == "classes":
-        model = TabularClassifier(**SMALL).fit(X, LABELS)
-    else:
-        model = TabularRegressor(**SMALL).fit(X, y)
-    model.save(tmp_path / "model")
+    cls, target = (TabularClassifier, LABELS) if kind == "classes" else (TabularRegressor, y)
+    model = cls(**SMALL).fit(X, target)
     n_tested = 0
-    for found in (model, fastnn.load(tmp_path / "model")):
+    for found in (model, reload(model)):
         known = predictions_of_folds(found, X)
         new = predictions_of_folds(found, X.assign(shop="no such shop"))
         for fold, (train, held_out) in enumerate(model.model_.folds):
@@ -208,14 +189,12 @@ def interrupt():
 
 
 def test_a_resumed_fit_has_the_same_bits(interrupt_after_a_fold, tmp_path):
-    whole = TabularRegressor(**SMALL).fit(X, y)
+    whole, stopped = TabularRegressor(**SMALL).fit(X, y), TabularRegressor(**SMALL)
     interrupt_after_a_fold()
-    stopped = TabularRegressor(**SMALL)
     with pytest.raises(KeyboardInterrupt):
         stopped.fit(X, y)
     assert stopped.n_folds_remaining_
-    stopped.fit(X, y, resume=True)
-    assert_same_models(whole, stopped, tmp_path / "model")
+    assert_same_models(whole, stopped.fit(X, y, resume=True), tmp_path / "model")
 
 
 # ---- exported files ----
@@ -232,7 +211,7 @@ def test_exported_files_do_not_know_more(tmp_path):
         Y, of_unknown, of_others = map(predict, tables)
         assert_same_bits(Y, of_unknown)
         for rows, of_rows in zip(tables, (Y, of_unknown, of_others)):
-            np.testing.assert_allclose(of_rows, model.predict(rows), rtol=1e-4, atol=1e-4)
+            assert_allclose(of_rows, model.predict(rows), rtol=1e-4, atol=1e-4)
 
 
 def exported(model, folder):

@@ -1,14 +1,10 @@
 """Rows whose target is probably wrong."""
 
 import numpy as np
-import pytest
-
-pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-
 import pandas as pd
+import pytest
 from sklearn.exceptions import NotFittedError
 
-import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.tabular import find_label_issues
 
@@ -75,22 +71,31 @@ def test_rows_that_no_network_held_out_are_left_out(quick_recipe):
     assert len(find_label_issues(clf, classes, N)) == (held_out & wrong).sum() < wrong.sum()
 
 
-def test_wrong_arguments(quick_recipe, tmp_path):
-    clf = TabularClassifier(**SMALL).fit(X, classes)
-    with pytest.raises(ValueError, match=r"class 'a' in row 1, which it did not hold in fit"):
-        find_label_issues(clf, ["plus", "a"] * (N // 2))
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        find_label_issues(clf, classes[:9])
-    with pytest.raises(ValueError, match="n_rows"):
-        find_label_issues(clf, classes, 0)
-    with pytest.raises(NotFittedError):
-        find_label_issues(TabularClassifier(), classes)
-    clf.save(tmp_path / "model")
-    with pytest.raises(ValueError, match=r"oof_prediction_, which a file does not hold. Fit the"):
-        find_label_issues(fastnn.load(tmp_path / "model"), classes)
-    reg = TabularRegressor(**SMALL, loss=losses.Quantile((0.1, 0.9))).fit(X, X[:, 0])
-    with pytest.raises(ValueError, match=r"predicts several quantiles. Fit another loss"):
-        find_label_issues(reg, X[:, 0])
+@pytest.fixture(scope="module")
+def issues_clf(quick_module):
+    return TabularClassifier(**SMALL).fit(X, classes)
+
+
+def quantiles():
+    return TabularRegressor(**SMALL, loss=losses.Quantile((0.1, 0.9))).fit(X, X[:, 0])
+
+
+WRONG = {
+    "a class": (lambda f, load: [f, ["plus", "a"] * (N // 2)], r"class 'a' in row 1, which it did not hold in fit"),
+    "rows": (lambda f, load: [f, classes[:9]], "inconsistent numbers of samples"),
+    "n_rows": (lambda f, load: [f, classes, 0], "n_rows"),
+    "a file": (lambda f, load: [load(f), classes], r"oof_prediction_, which a file does not hold. Fit the"),
+    "quantiles": (lambda f, load: [quantiles(), X[:, 0]], r"predicts several quantiles. Fit another loss"),
+    "no fit": (lambda f, load: [TabularClassifier(), classes], "not fitted yet"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_arguments(name, issues_clf, reload, quick_recipe):
+    arguments, message = WRONG[name]
+    error = NotFittedError if name == "no fit" else ValueError
+    with pytest.raises(error, match=message):
+        find_label_issues(*arguments(issues_clf, reload))
 
 
 @pytest.mark.filterwarnings("ignore:y holds only the class")

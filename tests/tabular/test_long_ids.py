@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables.files import TableWarning
-from fastnn.tabular.columns import input_column
+from fastnn.tabular.columns.input_column import from_vector, join_parts, to_texts
 
 N = 60
 GROUP = np.arange(N) * 7 % 5
@@ -75,13 +75,17 @@ TABLES = {
 def fit(X, y=y, cls=TabularRegressor, **arguments):
     """Return a model, without warnings about the table."""
     fitted = {name: arguments.pop(name) for name in ("groups", "window") if name in arguments}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TableWarning)
+    with warnings.catch_warnings(action="ignore", category=TableWarning):
         return cls(2, **SMALL, **arguments).fit(X, y, **fitted)
 
 
 def texts_of(values):
     return sorted({str(value) for value in values})
+
+
+def assert_categories(model, values):
+    (category,) = [f for f in model.model_.features.categories if f.part == "value"]
+    assert category.categories == texts_of(values)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -90,8 +94,7 @@ def test_categories(name, tmp_path):
     X = make(tmp_path)
     has_names = name not in ("lists", "masked")
     model = fit(X, categories=["id" if has_names else 0])
-    (category,) = [f for f in model.model_.features.categories if f.part == "value"]
-    assert category.categories == texts_of(values)
+    assert_categories(model, values)
     want = model.predict(X)
     if has_names:  # the same ids as texts
         assert_array_equal(model.predict(pandas(list(map(str, values)))), want)
@@ -134,7 +137,7 @@ def test_marks_of_missing_values_are_no_groups(mark):
 
 def test_infinite_decimals():
     values = np.array([Decimal(2**53 + 1), Decimal("Infinity"), Decimal("NaN"), 1], object)
-    column = input_column.from_vector(values, "a")
+    column = from_vector(values, "a")
     assert_array_equal(column.values, [2**53, np.inf, np.nan, 1])
     assert column.whole[:2].tolist() == [2**53 + 1, np.inf]
 
@@ -152,15 +155,12 @@ def test_missing_ids_are_missing():
     values = [None, *IDS[1:]]
     for X in (pandas(values, "Int64"), arrow(values), pl.DataFrame({"id": values, "a": a})):
         model = fit(X, categories=["id"])
-        (category,) = [f for f in model.model_.features.categories if f.part == "value"]
-        assert category.categories == texts_of(IDS)
+        assert_categories(model, IDS)
         codes = model.model_.features.transform(fastnn.tabular.columns.frames.read(X))[1]
         assert codes[0, 0] not in codes[1:, 0] and (codes[1:, 0] >= 0).all()
 
 
 def test_parts_of_different_types():
-    from fastnn.tabular.columns.input_column import from_vector, join_parts, to_texts
-
     parts = [
         from_vector(np.array([ID + 1, 5]), "id"),
         from_vector(np.array([LONG + 1], np.uint64), "id"),
@@ -197,10 +197,8 @@ def test_a_note_names_columns_that_enter_as_numbers(X):
 
 def test_floats_have_no_note():
     floats = [1e20 * i for i in range(N)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for X in (pandas(floats), pandas([5, *floats[1:]], object)):
-            TabularRegressor(2, **SMALL).fit(X, y)
+    for X in (pandas(floats), pandas([5, *floats[1:]], object)):  # a warning is an error
+        TabularRegressor(2, **SMALL).fit(X, y)
 
 
 def test_numbers_that_rounding_makes_equal():
@@ -223,7 +221,6 @@ def test_classes_of_decimals():
 
 
 def test_requests():
-    pytest.importorskip("starlette", reason="starlette is not installed")
     from serving_client import ask
 
     from fastnn.serving import create_app
@@ -246,8 +243,7 @@ def test_files_in_parts(tmp_path):
     df = pd.concat([pandas(IDS)] * 5).assign(y=np.tile(y, 5))
     df.to_parquet(tmp_path / "t.parquet")
     model = fit(str(tmp_path / "t.parquet"), "y", categories=["id"], window=100)
-    (category,) = [f for f in model.model_.features.categories if f.part == "value"]
-    assert category.categories == texts_of(IDS)
+    assert_categories(model, IDS)
     grouped = fit(str(tmp_path / "t.parquet"), "y", groups="id", window=len(df))
     assert "5 values of 'id'" in grouped.split_
 
@@ -256,8 +252,7 @@ def test_dask_collections():
     dd = pytest.importorskip("dask.dataframe")
     df = pd.concat([pandas(IDS)] * 5, ignore_index=True).assign(y=np.tile(y, 5))
     model = fit(dd.from_pandas(df, npartitions=3), "y", categories=["id"], window=100)
-    (category,) = [f for f in model.model_.features.categories if f.part == "value"]
-    assert category.categories == texts_of(IDS)
+    assert_categories(model, IDS)
 
 
 def test_exported_code_takes_texts():

@@ -8,8 +8,6 @@ import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
 
-pytest.importorskip("sklearn")
-
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import TableWarning
@@ -33,16 +31,14 @@ def table(**changes):
 
 def fit(X, **options):
     """An estimator, and the texts of its warnings."""
-    with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings(record=True, action="always") as found:
         model = TabularRegressor(**SMALL | options).fit(X, Z)
     assert all(issubclass(warning.category, TableWarning) for warning in found)
     return model, [str(warning.message) for warning in found]
 
 
 def predict(model, X):
-    with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings(record=True, action="always") as found:
         y = model.predict(X)
     return y, [str(warning.message) for warning in found]
 
@@ -168,8 +164,7 @@ def test_a_large_table_counts_them_in_all_rows(tmp_path):
         (table(**changes).slice(first, rows), Z[first : first + rows])
         for first in range(0, N, rows)
     ]
-    with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings(record=True, action="always") as found:
         model = TabularRegressor(**SMALL).fit(groups, window=40)
     notes = [str(w.message) for w in found if issubclass(w.category, TableWarning)]
     assert [note.split(" values")[0] for note in notes] == [
@@ -188,8 +183,7 @@ def test_groups_weights_and_classes():
     groups, weight = np.arange(N) // 4, np.r_[np.ones(N - 1), 2.0]
     probabilities = []
     for changes in (OTHERS, MISSING):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", TableWarning)
+        with warnings.catch_warnings(action="ignore", category=TableWarning):
             model = TabularClassifier(**SMALL).fit(table(**changes), y, weight, groups)
         probabilities.append(model.oof_prediction_)
     assert_array_equal(*probabilities)
@@ -211,8 +205,7 @@ def test_a_resumed_fit_is_the_same(window, tmp_path, interrupt_after_a_fold):
     arguments, options = ((rows,), dict(window=window)) if window else (rows, {})
 
     path, models = tmp_path / "m.safetensors", []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TableWarning)
+    with warnings.catch_warnings(action="ignore", category=TableWarning):
         for is_stopped in (False, True):
             model = TabularRegressor(**SMALL)
             if is_stopped:

@@ -3,16 +3,15 @@
 import warnings
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from checks import assert_same_bits
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import TableError, TableWarning, arrow_files, read
 from fastnn.tabular.model import TableModel
-
-pa = pytest.importorskip("pyarrow")
-pd = pytest.importorskip("pandas")
-import pyarrow.parquet as pq  # noqa: E402
 
 N = 300
 RNG = np.random.default_rng(4)
@@ -99,8 +98,7 @@ def test_row_numbers_are_left_out_as_in_memory(tmp_path, monkeypatch, name, orde
 
 def test_a_note_is_given_once(tmp_path, monkeypatch, regressor):
     monkeypatch.setattr(arrow_files, "PART_BYTES", 16 * 6 * 100)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings(record=True, action="always") as caught:
         regressor.predict(saved(tmp_path))
     (warning,) = caught
     assert warning.category is TableWarning

@@ -24,11 +24,7 @@ SMALL = dict(hidden_layer_sizes=4, n_threads=1, random_state=0)
 #: How the values n are written in a column, the separator of the training file, and the style.
 COLUMNS = {
     "clock times": ([f"{i % 24:02}:{i:02}" for i in n], ",", "h:m"),
-    "clock times with midnight": (
-        ["24:00" if i == 7 else f"{i % 24:02}:{i:02}" for i in n],
-        ",",
-        "h:m",
-    ),
+    "midnight": (["24:00" if i == 7 else f"{i % 24:02}:{i:02}" for i in n], ",", "h:m"),
     "times with seconds": ([f"{i % 24:02}:{i:02}:{i:02}" for i in n], ",", "h:m"),
     "race times": ([f"{i:02}:{i:02}" if i % 2 else f"01:{i:02}:05" for i in n], ",", "m:s"),
     "durations": ([f"{i % 24}h {i}m" for i in n], ",", "1h 20m"),
@@ -63,7 +59,6 @@ def write_parquet(df, folder):
 
 
 def write_excel(df, folder):
-    pytest.importorskip("openpyxl")
     df.to_excel(folder / "t.xlsx", index=False)
     return str(folder / "t.xlsx")
 
@@ -83,8 +78,7 @@ MEDIA = {
 
 
 def fit(X):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TableWarning)
+    with warnings.catch_warnings(action="ignore", category=TableWarning):
         return TabularRegressor(2, **SMALL).fit(X, n + a)
 
 
@@ -115,7 +109,6 @@ def test_every_table_of_the_same_texts(name, tmp_path):
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_requests(name, tmp_path):
-    pytest.importorskip("starlette", reason="starlette is not installed")
     from serving_client import ask
 
     from fastnn.serving import create_app

@@ -9,16 +9,12 @@ import sqlite3
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
+from scale import scaled
 
-pytest.importorskip("pyarrow", reason="the extra cli is not installed")
-pytest.importorskip("sklearn", reason="the extra cli is not installed")
-pd = pytest.importorskip("pandas")
-
-from scale import scaled  # noqa: E402
-
-from fastnn import tables  # noqa: E402
-from fastnn.tabular.columns import features, frames  # noqa: E402
+from fastnn import tables
+from fastnn.tabular.columns import features, frames
 
 #: Notes about the rows or columns of a file, which need not name each column.
 IS_ABOUT_ROWS = re.compile(
@@ -190,7 +186,6 @@ def write_json(rng, frame, path, locale):
 
 
 def write_excel(rng, frame, path, locale):
-    pytest.importorskip("openpyxl")
     zoned = frame.select_dtypes("datetimetz").columns  # which Excel does not have
     frame = frame.assign(**{name: frame[name].dt.tz_convert(None) for name in zoned})
     frame.to_excel(f"{path}.xlsx", index=bool(rng.random() < 0.2))

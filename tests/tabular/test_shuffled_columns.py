@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-
-pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-
 from checks import assert_same_bits
+from numpy.testing import assert_allclose
 
 from fastnn import MLP, EncodedTable, TabularClassifier, TabularRegressor
 from fastnn.tabular.fitting import permutation
@@ -47,7 +45,7 @@ def test_they_are_those_of_shuffled_tables(name, hidden, monkeypatch):
     outputs = found.mean_output(networks, columns, 1).reshape(len(columns), -1, 2)
     expected = expected.reshape(len(columns), N, 2)[:, part]
     assert np.abs(expected - expected[0]).max() > 0.01 or len(columns) == 1
-    np.testing.assert_allclose(outputs, expected, atol=2e-6)
+    assert_allclose(outputs, expected, atol=2e-6)
     assert_same_bits(outputs.reshape(-1, 2), found.mean_output(networks, columns, 2))
 
 
@@ -66,8 +64,6 @@ def test_importances_and_weights_of_many_columns(is_classifier, quick_recipe, mo
         cls(3, hidden_layer_sizes=6, random_state=0, n_threads=n).fit(X, y) for n in (1, 2)
     )
     scale = np.abs(few.feature_importances_).max()
-    np.testing.assert_allclose(
-        many.feature_importances_, few.feature_importances_, atol=1e-3 * scale
-    )
+    assert_allclose(many.feature_importances_, few.feature_importances_, atol=1e-3 * scale)
     assert_same_bits(many.feature_importances_, shared.feature_importances_)
     assert_same_bits(many.oof_prediction_, shared.oof_prediction_)

@@ -1,20 +1,17 @@
 """Rows that depend on times or units: what random folds promise, and other rows do not keep."""
 
+import joblib
 import numpy as np
+import pyarrow as pa
 import pytest
+from sklearn.model_selection import GridSearchCV, cross_val_score
 
-pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
-pytest.importorskip("sklearn", reason="the extra cli is not installed")
-
-import joblib  # noqa: E402
-from sklearn.model_selection import GridSearchCV, cross_val_score  # noqa: E402
-
-from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
-from fastnn.core.errors import DataError  # noqa: E402
-from fastnn.tables import TableWarning  # noqa: E402
-from fastnn.tabular import split_check  # noqa: E402
-from fastnn.tabular.columns import frames  # noqa: E402
-from fastnn.tabular.fitting.out_of_fold import OutOfFold  # noqa: E402
+from fastnn import TabularClassifier, TabularRegressor
+from fastnn.core.errors import DataError
+from fastnn.tables import TableWarning
+from fastnn.tabular import split_check
+from fastnn.tabular.columns import frames
+from fastnn.tabular.fitting.out_of_fold import OutOfFold
 
 N = 600
 RNG = np.random.default_rng(0)
@@ -187,6 +184,19 @@ def test_the_networks_stop_at_the_end_of_the_time(monkeypatch):
         n_trained = 0
         found = split_check.find_splits(*rows, False, seconds=seconds)
         assert ([issue.kind for issue in found], n_trained) == (expected, n)
+
+
+def test_two_columns_of_units_are_compared(monkeypatch):
+    compare, compared = split_check.Trial.compare, []
+
+    def record(self, name, *arguments, **options):
+        compared.append(name)
+        return compare(self, name, *arguments, **options)
+
+    monkeypatch.setattr(split_check.Trial, "compare", record)
+    names = {f"unit{k}": [f"u{i // k}" for i in range(N)] for k in (5, 7, 11, 13)}
+    find_splits(pa.table({"x": X, **names, "y": X + TREND}), "y", False)
+    assert len(compared) == 2 and {*compared} < {*names}
 
 
 def test_many_categories_take_fewer_steps():

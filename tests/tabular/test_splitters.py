@@ -3,11 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-
-pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-
 from checks import assert_same_bits
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import (
     GroupKFold,
@@ -20,10 +17,8 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
-import fastnn
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tabular.fitting import permutation
-from fastnn.tabular.fitting.out_of_fold import OutOfFold
 
 N = 60
 SMALL = dict(hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -51,7 +46,7 @@ def quick(quick_recipe):
 
 @pytest.mark.parametrize("task", ["numbers", "classes"])
 @pytest.mark.parametrize("name", SPLITTERS)
-def test_folds(name, task, tmp_path):
+def test_folds(name, task, reload):
     cv, n_folds = SPLITTERS[name]
     cls, target = (TabularRegressor, y) if task == "numbers" else (TabularClassifier, y > 1.5)
     groups = GROUPS if name == "LeaveOneGroupOut" else None
@@ -67,12 +62,11 @@ def test_folds(name, task, tmp_path):
         assert_array_equal(np.isnan(P), ~tests.any(axis=0))
         folds = model.model_.predict_folds(next(model._read_batches(X)), 1)
         expected = np.where(tests, folds, 0).sum(axis=0) / np.maximum(1, tests.sum(axis=0))
-        np.testing.assert_allclose(P[tests.any(axis=0)], expected[tests.any(axis=0)])
+        assert_allclose(P[tests.any(axis=0)], expected[tests.any(axis=0)])
         low, high = model.predict_interval(X, 0.5)
         assert (low <= high).all()
         assert sum(map(len, model.model_.errors)) == tests.sum()
-    model.save(tmp_path / "model")
-    other = fastnn.load(tmp_path / "model")
+    other = reload(model)
     assert other.cv is None and other.split_ == model.split_
     assert f"the {n_folds} fold" in model.split_
     assert_same_bits(other.predict(X), model.predict(X))
@@ -96,37 +90,22 @@ def test_groups_reach_the_splitter():
     assert TabularClassifier(cv=StratifiedKFold(2), **SMALL).fit(X, y > 1.5).n_folds_ == 2
 
 
-def test_weights_of_columns_come_from_folds_whose_rows_a_fold_knows(monkeypatch):
-    seen: list = []
-    set_weights = permutation.set_weights
-
-    def record(jobs, weights, *args):
-        seen.append(weights)
-        set_weights(jobs, weights, *args)
-
-    monkeypatch.setattr(permutation, "set_weights", record)
+def test_weights_of_columns_come_from_folds_whose_rows_a_fold_knows(calls_of):
+    calls = calls_of(permutation, "set_weights")
     TabularRegressor(cv=TimeSeriesSplit(3), **SMALL).fit(X, y)
-    assert (seen[0][0] == 1).all() and len(np.unique(seen[0][:3], axis=0)) == 3
+    _, weights, *_ = calls[0]
+    assert (weights[0] == 1).all() and len(np.unique(weights[:3], axis=0)) == 3
 
 
 @pytest.mark.parametrize("name", ["TimeSeriesSplit", "RepeatedKFold", "indices"])
-def test_resume(name, monkeypatch, tmp_path):
+def test_resume(name, interrupt_after_a_fold, reload):
     cv, n_folds = SPLITTERS[name]
     whole = TabularRegressor(cv=cv, **SMALL).fit(X, y)
-    model, update = TabularRegressor(cv=cv, **SMALL), OutOfFold.update
-
-    def interrupt(self):
-        update(self)
-        if self.done:
-            patch.undo()
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(OutOfFold, "update", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            model.fit(X, y)
-    model.save(tmp_path / "model")
-    other = fastnn.load(tmp_path / "model")
+    model = TabularRegressor(cv=cv, **SMALL)
+    interrupt_after_a_fold()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    other = reload(model)
     with pytest.raises(ValueError, match="time or cv were passed"):
         other.fit(X, y, resume=True)
     for each in (other.set_params(cv=cv), model):
@@ -143,12 +122,13 @@ def test_an_exhausted_iterator_is_an_error():
         TabularRegressor(cv=cv, **SMALL).fit(X, y)
 
 
-def test_not_with_time():
-    with pytest.raises(ValueError, match="cv cannot be combined with time, which says"):
-        TabularRegressor(cv=3, **SMALL).fit(X, y, time=np.arange(N))
-
-
-@pytest.mark.parametrize("cv", ["KFold", 1, 2.5])
-def test_other_values(cv):
-    with pytest.raises(ValueError, match="The 'cv' parameter of TabularRegressor must be"):
-        TabularRegressor(cv=cv, **SMALL).fit(X, y)
+@pytest.mark.parametrize(
+    ("cv", "options", "message"),
+    [
+        (3, dict(time=np.arange(N)), "cv cannot be combined with time, which says"),
+        *[(cv, {}, "The 'cv' parameter of TabularRegressor must be") for cv in ("KFold", 1, 2.5)],
+    ],
+)
+def test_other_values(cv, options, message):
+    with pytest.raises(ValueError, match=message):
+        TabularRegressor(cv=cv, **SMALL).fit(X, y, **options)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from checks import assert_same_bits
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.tables import TableWarning
@@ -47,7 +47,7 @@ def test_the_recipe_learns_a_category_with_a_missing_value():
     rows = pd.DataFrame({"letter": letter, "noise": np.arange(120) % 7})
     settings = dict(n_estimators=2, hidden_layer_sizes=8, random_state=0)
     reg = TabularRegressor(**settings).fit(rows, target)
-    np.testing.assert_allclose(reg.predict(rows), target, atol=0.5)
+    assert_allclose(reg.predict(rows), target, atol=0.5)
     clf = TabularClassifier(**settings).fit(rows, target.astype(int))
     assert (clf.predict(rows) == target).all() and clf.oof_score_ == 1
     assert clf.predict_proba(rows).max(axis=1).min() > 0.95  # label smoothing is undone
@@ -76,7 +76,7 @@ def test_out_of_fold_probabilities_have_the_temperature(quick):
     folds = np.array([clf.model_.predict_fold(tables, k, 1) for k in range(3)])
     P = folds[clf._fold_of_row, np.arange(N)]
     assert abs(clf.model_.targets.temperature - 1) > 0.01
-    np.testing.assert_allclose(clf.oof_prediction_, clf.model_.targets.calibrate(P), rtol=1e-6)
+    assert_allclose(clf.oof_prediction_, clf.model_.targets.calibrate(P), rtol=1e-6)
 
 
 @pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
@@ -87,9 +87,8 @@ def test_days_of_the_year_are_inputs_in_one_configuration(cls, quick, monkeypatc
     parts = [category.part for category in model.model_.features.categories]
     n_days = [encoder.n_categories[parts.index("day of year")] for encoder in model.model_.encoders]
     assert sorted(n_days)[-2:] == [0, 365]
-    assert all(
-        encoder.n_categories[parts.index("month")] == 12 for encoder in model.model_.encoders
-    )
+    months = parts.index("month")
+    assert {encoder.n_categories[months] for encoder in model.model_.encoders} == {12}
 
 
 def test_the_spread_of_the_folds(quick):
@@ -114,20 +113,14 @@ def test_importances_find_the_informative_columns(quick):
         assert signal > 5 * abs(noise) and signal > letter > -0.02 and gaps == 0
 
 
-def test_importances_of_many_rows_and_columns_use_fewer_rows(quick, monkeypatch):
+def test_importances_of_many_rows_and_columns_use_fewer_rows(quick, monkeypatch, calls_of):
     monkeypatch.setattr(permutation, "MAX_ROWS", 30)
     monkeypatch.setattr(permutation, "MIN_ROWS", 6)
     monkeypatch.setattr(permutation, "MAX_VALUES", 16 * 12)
-    seen = []
-    encode = TableModel.encode
-
-    def count(self, numbers, codes):
-        seen.append(len(codes))
-        return encode(self, numbers, codes)
-
-    monkeypatch.setattr(TableModel, "encode", count)
+    calls = calls_of(TableModel, "encode")
     reg = TabularRegressor(**SMALL).fit(X, y)
-    assert seen == [12] and np.isfinite(reg.feature_importances_).all()
+    assert [len(codes) for _, _, codes in calls] == [12]
+    assert np.isfinite(reg.feature_importances_).all()
 
 
 def test_importances_shuffle_the_inputs_of_a_column(quick):
@@ -141,9 +134,8 @@ def test_importances_shuffle_the_inputs_of_a_column(quick):
     sources = np.array([4, 2, 2, 1])  # of two numbers and two categories
     of_parts = fitted.sources_of_parts(sources)
     assert [part.tolist() for part in of_parts] == [[4, 4, 2], [4, 2], [2, 2, 1]]
-    found = permutation.shuffle(
-        table, of_parts, [4, permutation.NO_COLUMN, 2, 1], np.arange(N), order
-    )
+    columns = [4, permutation.NO_COLUMN, 2, 1]
+    found = permutation.shuffle(table, of_parts, columns, np.arange(N), order)
     found = found.to_dense().reshape(4, N, -1)
     assert_same_bits(found[1], table.to_dense())
     for part, source in zip(found[[0, 2, 3]], (4, 2, 1)):
@@ -156,9 +148,8 @@ def test_importances_shuffle_the_inputs_of_a_column(quick):
 def test_importances_do_not_depend_on_the_number_of_columns_at_once(quick, monkeypatch):
     reg = TabularRegressor(**SMALL).fit(X, y)
     monkeypatch.setattr(permutation, "TABLE_ROWS", 1)
-    assert_same_bits(
-        TabularRegressor(**SMALL).fit(X, y).feature_importances_, reg.feature_importances_
-    )
+    other = TabularRegressor(**SMALL).fit(X, y)
+    assert_same_bits(other.feature_importances_, reg.feature_importances_)
 
 
 # ---- options ----
@@ -188,30 +179,28 @@ def test_poisson_needs_counts(quick):
         TabularRegressor(**SMALL, loss="poisson").fit(X, np.r_[1, 1, 1, -2, np.ones(N - 4)])
 
 
-@pytest.mark.parametrize("loss", ["nll", "cross_entropy", losses.CrossEntropy()], ids=str)
-def test_other_losses_are_refused(loss, quick):
-    with pytest.raises(ValueError, match="loss must be one of squared_error, absolute_error"):
-        TabularRegressor(**SMALL, loss=loss).fit(X, y)
+LOSS = "loss must be one of squared_error, absolute_error"
+LAYERS = "hidden_layer_sizes must be 'auto', a whole number or"
 
 
-@pytest.mark.parametrize("sizes", [[], [0], (3, 2.5), [[3]], ["a"]])
-def test_wrong_hidden_layers(sizes, quick):
-    with pytest.raises(ValueError, match="hidden_layer_sizes must be 'auto', a whole number or"):
-        TabularRegressor(hidden_layer_sizes=sizes).fit(X, y)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        *[(dict(loss=loss), LOSS) for loss in ("nll", "cross_entropy", losses.CrossEntropy())],
+        *[(dict(hidden_layer_sizes=s), LAYERS) for s in ([], [0], (3, 2.5), [[3]], ["a"])],
+    ],
+    ids=str,
+)
+def test_wrong_losses_and_layers(options, message, quick):
+    with pytest.raises(ValueError, match=message):
+        TabularRegressor(**SMALL | options).fit(X, y)
 
 
 @pytest.mark.parametrize(("metric", "monitor"), [("accuracy", "error_rate"), ("log_loss", "loss")])
-def test_the_metric_chooses_the_best_epoch(metric, monitor, quick, monkeypatch):
-    seen = set()
-    make_jobs = training_jobs.make_jobs
-
-    def record(configurations, *args):
-        seen.update(c.monitor for c in configurations)
-        return make_jobs(configurations, *args)
-
-    monkeypatch.setattr(training_jobs, "make_jobs", record)
+def test_the_metric_chooses_the_best_epoch(metric, monitor, quick, calls_of):
+    calls = calls_of(training_jobs, "make_jobs")
     TabularClassifier(**SMALL, metric=metric).fit(X, classes)
-    assert seen == {monitor}
+    assert {c.monitor for configurations, *_ in calls for c in configurations} == {monitor}
 
 
 def test_equal_configurations_are_trained_once(quick, monkeypatch):
@@ -245,11 +234,6 @@ def test_no_configuration_with_inputs(quick, monkeypatch):
         TabularRegressor(**SMALL).fit(X, y)
 
 
-def test_verbose_shows_progress(quick, capsys):
-    TabularRegressor(**SMALL, verbose=True).fit(X, y)
-    assert "network" in capsys.readouterr().err
-
-
 # ---- weights and groups ----
 
 
@@ -274,13 +258,13 @@ def test_class_weights_are_weights_of_rows(quick):
     assert_same_bits(balanced.predict_proba(X), by_row.predict_proba(X))
 
 
+HGIH = "names the class 'hgih', which y does not have. Its classes are 'high', 'low'"
+
+
 @pytest.mark.parametrize(
     ("class_weight", "message"),
     [
-        (
-            {"hgih": 2},
-            "names the class 'hgih', which y does not have. Its classes are 'high', 'low'",
-        ),
+        ({"hgih": 2}, HGIH),
         ({"high": -1}, "class_weight of 'high' must be a finite number at least 0, got -1"),
         ({"high": 0, "low": 0}, "sum of the weights of the rows is 0. At least one weight must be"),
     ],
@@ -410,30 +394,10 @@ def test_a_second_fit_leaves_nothing_of_the_first(quick):
     assert_array_equal(clf.feature_importances_, 0)
 
 
-def test_without_scikit_learn_the_message_says_how_to_get_it():
-    code = """
-import sys
-from dataclasses import FrozenInstanceError
-sys.modules["sklearn"] = None
-import fastnn
-for name in ("TabularClassifier", "TabularRegressor"):
-    try:
-        getattr(fastnn, name)
-    except ImportError as error:
-        print(error)
-"""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    advice = 'needs scikit-learn. Run: pip install "fastnn-mlp[sklearn]"'
-    assert run.stdout.splitlines() == [
-        f"{name} {advice}" for name in ("TabularClassifier", "TabularRegressor")
-    ]
-
-
 def test_lists_do_not_need_pyarrow(tmp_path):
     (tmp_path / "table.csv").write_text("a,b\n1,a\n")
     code = """
 import sys
-from dataclasses import FrozenInstanceError
 sys.modules["pyarrow"] = None
 import fastnn
 reg = fastnn.TabularRegressor(2, hidden_layer_sizes=2)

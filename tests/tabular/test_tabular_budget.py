@@ -3,10 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-
-pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-
 from fake_clock import FakeClock
+from numpy.testing import assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import limits
@@ -88,7 +86,7 @@ def test_networks_whose_time_is_over_keep_their_best_epoch(make_clock):
     assert clock.sessions[0].was_stopped and 5 < clock.epochs[0] < 100
     for session, networks in zip(clock.sessions, reg.model_.members[0].networks):
         best = int(np.argmin(session.history.val_loss))
-        np.testing.assert_array_equal(networks[-1].params, session.state.best.params)
+        assert_array_equal(networks[-1].params, session.state.best.params)
         assert session.state.best.epoch == best + 1
 
 
@@ -114,39 +112,33 @@ def test_the_first_training_leaves_time_for_a_second(make_clock):
     assert TimeBudget(None).training_ends == TimeBudget(None).seconds_left == np.inf
 
 
-def test_importances_and_weights_use_fewer_rows(make_clock, monkeypatch):
+def test_importances_and_weights_use_fewer_rows(make_clock, monkeypatch, calls_of):
     """A row takes 0.2 s with all columns, and time passes only in training and in the trial."""
     make_clock(0.01)
     monkeypatch.setattr(permutation, "seconds_per_row", lambda *args: 0.2)
-    seen, take = [], permutation.sample
-
-    def record(rows, most, random_state):
-        seen.append(most)
-        return take(rows, most, random_state)
-
-    monkeypatch.setattr(permutation, "sample", record)
+    calls = calls_of(permutation, "sample")
     for limit in (1e6, 30):
         fit(limit)
+    seen = [most for _, most, _ in calls]
     (*_, many), (*weights, few) = seen[:4], seen[4:]
     assert many == 1000 and 1 <= few <= 30 / (0.3 * 2) and max(weights[:2]) <= 0.1 * 30 / 0.3
 
 
-def test_importances_of_many_rows_although_the_limit_is_over(make_clock, monkeypatch):
+def test_importances_of_many_rows_although_the_limit_is_over(make_clock, monkeypatch, calls_of):
     make_clock(1.0)
     monkeypatch.setattr(permutation, "seconds_per_row", lambda *args: 0.001)
-    seen, take = [], permutation.sample
-    monkeypatch.setattr(permutation, "sample", lambda *args: seen.append(args[1]) or take(*args))
+    calls = calls_of(permutation, "sample")
     reg = TabularRegressor(**SMALL, time_limit=1)
     reg.seconds_before = 50
     with pytest.warns(TimeLimitWarning):
         reg.fit(X, y)
-    assert seen[-1] >= 50
+    assert calls[-1][1] >= 50
 
 
 def test_the_limit_changes_nothing_if_there_is_time(quick_recipe):
     quick_recipe(3)
     a, b = (TabularClassifier(**SMALL, time_limit=t).fit(X, y > 0) for t in (None, 1e6))
-    np.testing.assert_array_equal(a.predict_proba(X), b.predict_proba(X))
+    assert_array_equal(a.predict_proba(X), b.predict_proba(X))
 
 
 @pytest.mark.parametrize("limit", [0, -1, np.inf, "1"])

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from checks import assert_same_bits
+from numpy.testing import assert_allclose
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
@@ -57,7 +58,7 @@ def test_grid_search_and_cross_validation(quick_recipe):
     assert search.best_params_["metric"] == "log_loss" and search.best_score_ < 0
     P = cross_val_predict(TabularClassifier(**SMALL), X, classes, cv=2, method="predict_proba")
     assert P.shape == (40, 2)
-    np.testing.assert_allclose(P.sum(axis=1), 1)
+    assert_allclose(P.sum(axis=1), 1)
 
 
 def test_pipeline_and_set_output(quick_recipe):

@@ -5,12 +5,10 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolEx
 import numpy as np
 import pandas as pd
 import pytest
-
-pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-
 import sklearn.model_selection
 from checks import assert_same_bits, assert_same_models
 from fake_clock import FakeClock
+from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
 import fastnn
@@ -71,20 +69,12 @@ def test_the_bits_of_one_machine(model, n_workers, n_threads, fit, tmp_path):
     assert_same_models(here, there, tmp_path / "model")
 
 
-def test_rows_travel_once(monkeypatch):
+def test_rows_travel_once(calls_of):
     """With columns that get weights: the networks train in two calls."""
-    counts: dict = {}
-    for name in ("_map", "unpack"):
-        function = getattr(shared_objects, name)
-
-        def count(*args, name=name, function=function):
-            counts[name] = counts.get(name, 0) + 1
-            return function(*args)
-
-        monkeypatch.setattr(shared_objects, name, count)
+    maps, unpacked = (calls_of(shared_objects, name) for name in ("_map", "unpack"))
     with Other(1) as executor:
         TabularRegressor(**SMALL).fit(X, y, executor=executor)
-    assert counts == {"_map": 2, "unpack": 1}  # the first task comes before the file
+    assert (len(maps), len(unpacked)) == (2, 1)  # the first task comes before the file
 
 
 @pytest.mark.slow("threads")
@@ -117,7 +107,7 @@ def test_a_broken_executor_costs_nothing_that_is_done(fit, n_done, tmp_path):
 
 @pytest.mark.parametrize("resumes_here", [False, True])
 @pytest.mark.parametrize("fit", ["", "time"])
-def test_ctrl_c_keeps_the_folds_that_are_done(fit, resumes_here, tmp_path):
+def test_ctrl_c_keeps_the_folds_that_are_done(fit, resumes_here, reload, tmp_path):
     def interrupt(progress):
         seen.append(progress)
         if progress.folds_done == 2:
@@ -131,8 +121,7 @@ def test_ctrl_c_keeps_the_folds_that_are_done(fit, resumes_here, tmp_path):
             reg.fit(X, y, **FITS[fit], executor=executor)
         del reg.on_progress
         assert reg.n_folds_remaining_ == (1 if fit == "" else 4) and seen[-1].networks_done >= 5
-        reg.save(tmp_path / "part")
-        loaded = fastnn.load(tmp_path / "part")
+        loaded = reload(reg)
         options = {} if resumes_here else dict(executor=executor)
         loaded.fit(X, y, **FITS[fit], resume=True, **options)
     assert_same_models(TabularRegressor(**SMALL).fit(X, y, **FITS[fit]), loaded, tmp_path / "model")
@@ -174,10 +163,7 @@ def test_progress_counts_networks():
 
 
 def test_tables_larger_than_memory_are_refused():
-    def groups():
-        for i in range(0, N, 20):
-            yield X.iloc[i : i + 20], y[i : i + 20]
-
+    groups = [(X.iloc[i : i + 20], y[i : i + 20]) for i in range(0, N, 20)]
     with ThreadPoolExecutor(1) as executor:
         with pytest.raises(DataError, match=r"the 60 rows of this table are .* or pass a window"):
             TabularRegressor(**SMALL).fit(groups, window=30, executor=executor)
@@ -190,4 +176,4 @@ def test_cross_validation_of_scikit_learn_passes_the_executor_on():
     with ThreadPoolExecutor(2) as executor:
         params = {"executor": executor}
         scores = sklearn.model_selection.cross_val_score(reg, X, y, cv=2, params=params)
-    np.testing.assert_array_equal(scores, alone)
+    assert_array_equal(scores, alone)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from checks import assert_same_bits
 from numpy.testing import assert_array_equal
+from pyarrow import RunEndEncodedArray
 from scipy import sparse
 
 from fastnn import TabularClassifier, TabularRegressor
@@ -43,9 +44,7 @@ def dictionary(values):
 
 def chunks():
     parts = [["a", "b"] * (N // 4), ["c", "b"] * (N // 4)]
-    return pa.table(
-        {"z": z, "v": pa.chunked_array([pa.array(p).dictionary_encode() for p in parts])}
-    )
+    return pa.chunked_array([pa.array(part).dictionary_encode() for part in parts])
 
 
 decimals = [decimal.Decimal(i) / 4 if i else None for i in range(N)]
@@ -74,10 +73,7 @@ TABLES = {
     "period": (pandas(pd.period_range("2020-01", periods=N, freq="M")), "date"),
     "objects of dates": (pandas(np.array(dates, object)), "date"),
     "pandas with an Arrow int": (pandas(pd.array(INTS, dtype="int64[pyarrow]")), "number"),
-    "pandas with an Arrow date": (
-        pandas(pd.array(dates, dtype=pd.ArrowDtype(pa.date32()))),
-        "date",
-    ),
+    "pandas with an Arrow date": (pandas(pd.array(dates, pd.ArrowDtype(pa.date32()))), "date"),
     "pandas with an Arrow time": (pandas(pd.array(DAYS, dtype="timestamp[us][pyarrow]")), "date"),
     "Polars": (polars(AB), "category"),
     "Polars Categorical": (polars(AB, pl.Categorical), "category"),
@@ -87,12 +83,12 @@ TABLES = {
     "Polars Time": (polars(clock), "number"),
     "Arrow dictionary": (dictionary(AB), "category"),
     "Arrow dictionary of ints": (dictionary(INTS), "category"),
-    "Arrow dictionary in chunks": (chunks(), "category"),
+    "Arrow dictionary in chunks": (pa.table({"z": z, "v": chunks()}), "category"),
     "Arrow large_string": (arrow(AB, pa.large_string()), "category"),
     "Arrow string_view": (arrow(AB, pa.string_view()), "category"),
     "Arrow binary": (arrow([b"a", b"\xff"] * 12), "category"),
     "Arrow run-end encoded": (
-        arrow(pa.RunEndEncodedArray.from_arrays([12, N], ["a", "b"])),
+        arrow(RunEndEncodedArray.from_arrays([12, N], ["a", "b"])),
         "category",
     ),
     "Arrow decimal": (arrow(decimals), "number"),
@@ -188,7 +184,7 @@ REFUSED = {
     "complex objects": (pandas(np.array(z + 1j, object)), "Complex data not supported"),
     "two equal names": (
         pd.DataFrame(np.c_[z, z], columns=["a", "a"]),
-        "X has 2 columns named 'a'. Rename all but one",
+        "X has 2 columns named 'a'. Ren",
     ),
     "a Series": (pd.Series(z), "X must be a table, got a Series, which is one column"),
     "an Arrow array": (pa.array(z), "X must be a table, got a DoubleArray"),
@@ -198,28 +194,35 @@ REFUSED = {
     "records and a vector": ([{"z": 1.0}, z], r"a dict for each row, but X\[1\] is an ndarray"),
     "records of two types": ([{"z": 1}, {"z": "a"}] * 12, "column 'z' of X mixes types"),
     "None": (None, "X must be a DataFrame.* got NoneType"),
+    "ragged lists of lists": ([[[1, 2]], [[3]]] * 12, "X is not a rectangular array: "),
     "ragged lists": ([[1, 2], [3]] * 12, "row 1 has 1 values, but row 0 has 2"),
     "a vector": (z, "Expected 2D array, got 1D array"),
     "a structured array": (np.zeros(N, "f8,f8"), "X is a structured array. Pass pandas.DataFrame"),
     "no rows": (np.zeros((0, 2)), "0 sample"),
+    "a sparse matrix": (
+        sparse.csr_array(np.c_[z, z]),
+        r"X is a sparse matrix.* Pass X.toarray\(\)",
+    ),
+    "names of two types": (
+        pd.DataFrame({0: z, "b": z}),
+        r"names are only supported.* has the column 0",
+    ),
+    "a number as a name": (
+        [{1: x} for x in z],
+        r"X has a column named 1\. Names of columns must be str",
+    ),
     "no columns": (pd.DataFrame(index=range(N)), "X has no usable column"),
 }
+
+
+OTHER_TYPES = {"a sparse matrix", "names of two types", "a number as a name"}
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_tables(name):
     X, message = REFUSED[name]
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(TypeError if name in OTHER_TYPES else ValueError, match=message):
         TabularRegressor(**SMALL).fit(X, z)
-
-
-def test_refused_types():
-    with pytest.raises(TypeError, match=r"X is a sparse matrix.* Pass X.toarray\(\)"):
-        TabularRegressor(**SMALL).fit(sparse.csr_array(np.c_[z, z]), z)
-    with pytest.raises(TypeError, match=r"Feature names are only supported.* has the column 0"):
-        TabularRegressor(**SMALL).fit(pd.DataFrame({0: z, "b": z}), z)
-    with pytest.raises(TypeError, match=r"X has a column named 1\. Names of columns must be str"):
-        TabularRegressor(**SMALL).fit([{1: x} for x in z], z)
 
 
 # ---- files ----
@@ -284,7 +287,7 @@ def test_classes(name):
     assert clf.classes_.tolist() == expected and clf.predict(X).dtype.kind == kind
     P = clf.predict_proba(X)
     assert P.shape == (N, len(expected)) and (P > 0).all()
-    np.testing.assert_array_equal(clf.predict_log_proba(X), np.log(P))
+    assert_array_equal(clf.predict_log_proba(X), np.log(P))
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame, pa.table])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from fastnn import TabularRegressor, losses
 from fastnn.tabular import predictions
@@ -41,8 +41,8 @@ def test_the_formula():
     lower, upper = reg.predict_interval(X[:5], coverage=0.8)
     rank = int(np.ceil(0.8 * 31))
     for i in range(5):
-        np.testing.assert_allclose(upper[i], np.sort(f[fold, i] + e)[rank - 1])
-        np.testing.assert_allclose(lower[i], np.sort(f[fold, i] - e)[30 - rank])
+        assert_allclose(upper[i], np.sort(f[fold, i] + e)[rank - 1])
+        assert_allclose(lower[i], np.sort(f[fold, i] - e)[30 - rank])
 
 
 def test_counts_are_not_negative():
@@ -53,24 +53,23 @@ def test_counts_are_not_negative():
     assert lower.min() == 0 and (upper > 0).all()
 
 
-@pytest.mark.parametrize("coverage", [0, 1, -0.5, 1.5, "0.9", None])
-def test_wrong_coverage(coverage):
-    reg = TabularRegressor(2, **SMALL).fit(*noisy(20, seed=5))
-    with pytest.raises(ValueError, match="coverage must be a finite number above 0 and below 1"):
+OUT_OF_BOUNDS = "coverage must be a finite number above 0 and below 1"
+
+
+@pytest.mark.parametrize(
+    ("n_estimators", "options", "coverage", "message"),
+    [
+        *[(2, {}, coverage, OUT_OF_BOUNDS) for coverage in (0, 1, -0.5, 1.5, "0.9", None)],
+        (2, {}, 0.99, "at least 99 training rows, got 20. Lower cover"),
+        (1, {}, 0.99, "at least 99 training rows, got 4. Lower cover"),
+        (2, dict(loss=losses.Quantile((0.1, 0.9))), 0.9,
+         "several quantiles. Take two of them as the interval"),
+    ],
+)  # fmt: skip
+def test_wrong_intervals(n_estimators, options, coverage, message):
+    reg = TabularRegressor(n_estimators, **options, **SMALL).fit(*noisy(20, seed=5))
+    with pytest.raises(ValueError, match=message):
         reg.predict_interval([[0.0, 0.0]], coverage)
-
-
-@pytest.mark.parametrize(("n_estimators", "n_rows"), [(2, 20), (1, 4)])
-def test_too_few_rows_for_the_coverage(n_estimators, n_rows):
-    reg = TabularRegressor(n_estimators, **SMALL).fit(*noisy(20, seed=5))
-    with pytest.raises(ValueError, match=rf"at least 99 training rows, got {n_rows}. Lower cover"):
-        reg.predict_interval([[0.0, 0.0]], 0.99)
-
-
-def test_several_quantiles_are_an_interval_themselves():
-    reg = TabularRegressor(2, loss=losses.Quantile((0.1, 0.9)), **SMALL).fit(*noisy(20, seed=5))
-    with pytest.raises(ValueError, match=r"several quantiles. Take two of them as the interval"):
-        reg.predict_interval([[0.0, 0.0]])
 
 
 def test_the_same_function_as_for_other_estimators(monkeypatch):

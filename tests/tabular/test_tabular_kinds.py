@@ -5,8 +5,6 @@ import pathlib
 
 import pytest
 
-pytest.importorskip("sklearn")
-
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, cli
 from fastnn.tabular.columns import KINDS, features

@@ -3,30 +3,27 @@
 import os
 import shutil
 import tempfile
-from collections import namedtuple
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
 import pytest
+from checks import assert_same_bits
+from fake_clock import FakeClock
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
 
-pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-pa = pytest.importorskip("pyarrow")
-pd = pytest.importorskip("pandas")
-import pyarrow.parquet as pq  # noqa: E402
-from checks import assert_same_bits  # noqa: E402
-from fake_clock import FakeClock  # noqa: E402
-from hypothesis import given  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-from numpy.testing import assert_array_equal  # noqa: E402
-
-import fastnn  # noqa: E402
-from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
-from fastnn.distributed import shared_objects  # noqa: E402
-from fastnn.tabular import find_label_issues  # noqa: E402
-from fastnn.tabular.columns import input_column  # noqa: E402
-from fastnn.tabular.fitting import permutation, training_jobs  # noqa: E402
-from fastnn.tabular.large import batch_table, large_table  # noqa: E402
+from fastnn import TabularClassifier, TabularRegressor
+from fastnn.distributed import shared_objects
+from fastnn.tabular import find_label_issues
+from fastnn.tabular.columns import input_column
+from fastnn.tabular.fitting import permutation, training_jobs
+from fastnn.tabular.large import batch_table, large_table
 
 N = 900
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -46,7 +43,7 @@ weight = rng.uniform(0.5, 2, N)
 
 
 @pytest.fixture(autouse=True)
-def quick(quick_recipe):
+def quick(quick_module, quick_recipe):
     return quick_recipe
 
 
@@ -59,6 +56,22 @@ def groups_of(size, X=X, y=y, *more):
 def make(name, **options):
     cls, target = (TabularClassifier, classes) if name == "classes" else (TabularRegressor, y)
     return cls(**SMALL | options), target
+
+
+def fit_numbers(*args, window=None, **options):
+    return TabularRegressor(**SMALL).fit(*args, window=window, **options)
+
+
+def fit_sample(*args, n_threads=1, **options):
+    """Fit numbers with 300 rows in memory."""
+    reg = TabularRegressor(**SMALL | dict(n_threads=n_threads))
+    return reg.fit(*(args or (groups_of(100),)), window=300, **options)
+
+
+@pytest.fixture(scope="module")
+def sampled(quick_module):
+    """It is not changed."""
+    return fit_sample()
 
 
 def assert_same_model(one, other):
@@ -104,11 +117,10 @@ def test_groups_are_what_fit_accepts(kind):
     table, target = X[["x", "code"]], classes
     to_kind = {
         "arrow": lambda part: pa.Table.from_pandas(part, preserve_index=False),
-        "array": lambda part: part.to_numpy(),
+        "array": pd.DataFrame.to_numpy,
         "list": lambda part: part.to_numpy().tolist(),
         "records": lambda part: part.to_dict("records"),
-        "generator function": lambda part: part,
-    }[kind]
+    }.get(kind, lambda part: part)
     groups = [(to_kind(part), labels.tolist()) for part, labels in groups_of(300, table, target)]
     source = (lambda: iter(groups)) if kind == "generator function" else groups
     model = make("classes")[0].fit(source)
@@ -120,10 +132,9 @@ def test_groups_are_what_fit_accepts(kind):
 @pytest.mark.parametrize("window", [None, N])
 def test_parquet_files_in_one_window_give_the_bits_of_the_table(n_files, window, parquet):
     path = parquet(n_files)
-    model = make("numbers")[0].fit(path, "y", window=window)
-    assert_same_model(model, make("numbers")[0].fit(X, y))
-    with_target = X.assign(y=0)
-    assert_same_bits(model.predict(with_target), model.predict(X))  # "y" is the target
+    model = fit_numbers(path, "y", window=window)
+    assert_same_model(model, fit_numbers(X, y))
+    assert_same_bits(model.predict(X.assign(y=0)), model.predict(X))  # "y" is the target
 
 
 def test_columns_of_several_types_are_those_of_the_joined_column():
@@ -189,14 +200,14 @@ def test_networks_learn_from_rows_that_are_not_in_the_sample(quick):
     r = np.random.default_rng(0)
     table = pd.DataFrame({"code": r.integers(0, 40, 20_000).astype(str)})
     noisy = table["code"].astype(int).to_numpy() % 7 + 10 * r.normal(size=20_000)
-    reg, _ = make("numbers", hidden_layer_sizes=16)
-    reg.fit(groups_of(1000, table, noisy), window=1000)
     known = pd.DataFrame({"code": [str(i) for i in range(40)]})
-    error = np.sqrt(np.mean((reg.predict(known) - np.arange(40) % 7) ** 2))
-    sample = reg.oof_rows_
-    of_sample, _ = make("numbers", hidden_layer_sizes=16)
-    of_sample.fit(table.iloc[sample], noisy[sample])
-    error_of_sample = np.sqrt(np.mean((of_sample.predict(known) - np.arange(40) % 7) ** 2))
+
+    def error_of(*args, **options):
+        reg = make("numbers", hidden_layer_sizes=16)[0].fit(*args, **options)
+        return reg, np.sqrt(np.mean((reg.predict(known) - np.arange(40) % 7) ** 2))
+
+    reg, error = error_of(groups_of(1000, table, noisy), window=1000)
+    _, error_of_sample = error_of(table.iloc[reg.oof_rows_], noisy[reg.oof_rows_])
     assert error < 0.8 < 1.2 < error_of_sample
 
 
@@ -224,65 +235,53 @@ def seen(monkeypatch):
     return found
 
 
+def numbers_of_rows(reg, groups):
+    """The numbers of the rows in groups of training rows, whose targets are those numbers."""
+    learned = np.concatenate([target for _, target in groups])
+    return np.rint(learned * reg.model_.targets.scale + reg.model_.targets.shift).astype(int)
+
+
 def test_each_fold_trains_on_all_rows_that_it_does_not_hold_out(seen):
-    """The targets are the row numbers, as the networks learn them."""
-    numbers = np.arange(N, dtype=float)
-    reg = make("numbers")[0].fit(groups_of(100, X, numbers), window=300)
+    reg = fit_sample(groups_of(100, X, np.arange(N, dtype=float)))
     held_out = []
     for job, groups in list(zip(seen["jobs"], seen["read"]))[:3]:
-        learned = np.concatenate([target for _, target in groups])
-        rows = np.rint(learned * reg.model_.targets.scale + reg.model_.targets.shift).astype(int)
+        rows = numbers_of_rows(reg, groups)
         assert len(np.unique(rows)) == len(rows) == job.n_train
         held_out.append(np.setdiff1d(np.arange(N), rows))
         in_sample = reg.oof_rows_[job.held_out]
-        assert np.isin(in_sample, held_out[-1]).all()
         assert_array_equal(in_sample, np.intersect1d(held_out[-1], reg.oof_rows_))
     assert_array_equal(np.sort(np.concatenate(held_out)), np.arange(N))
 
 
 def test_windows_of_networks_that_train_at_once_fit_in_memory(monkeypatch, seen):
-    model, _ = make("numbers")
-    model.fit(groups_of(100), window=300)
-    stored = seen["stored"]
+    model, stored = fit_sample(), seen["stored"]
     assert stored.n_at_once(7) == 7
     largest = 300 * max(kind.itemsize for kind in stored.types.values())
     monkeypatch.setattr(batch_table, "WINDOWS_BYTES", 2.5 * largest)
     assert [stored.n_at_once(n) for n in (1, 2, 7)] == [1, 2, 2]
-    other, _ = make("numbers", n_threads=3)
-    assert_same_model(other.fit(groups_of(100), window=300), model)
+    assert_same_model(fit_sample(n_threads=3), model)
     monkeypatch.setattr(batch_table, "WINDOWS_BYTES", 0.5 * largest)
     assert stored.n_at_once(7) == 1
 
 
 def test_rows_of_one_group_are_in_one_fold(seen):
-    numbers, patient = np.arange(N, dtype=float), np.arange(N) // 30
-    reg = make("numbers")[0].fit(groups_of(100, X, numbers), groups=patient, window=300)
+    patient = np.arange(N) // 30
+    reg = fit_sample(groups_of(100, X, np.arange(N, dtype=float)), groups=patient)
     for groups in seen["read"][:3]:
-        learned = np.concatenate([target for _, target in groups])
-        rows = np.rint(learned * reg.model_.targets.scale + reg.model_.targets.shift).astype(int)
+        rows = numbers_of_rows(reg, groups)
         assert not np.isin(patient[np.setdiff1d(np.arange(N), rows)], patient[rows]).any()
         assert len(rows) == 600  # the groups are as large as each other
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_one_window_trains_like_rows_in_memory(tmp_path, weighted):
+def test_one_window_trains_like_rows_in_memory(tmp_path, weighted, monkeypatch):
     """The same job, once with stored rows: the same bits. Also with weighted inputs."""
-    jobs = []
+    train = training_jobs.train
+    monkeypatch.setattr(training_jobs, "train", lambda *args: jobs.append(args) or stop_fit(None))
+    jobs: list = []
     for _ in range(2):
-        fit = {}
-        train = training_jobs.train
-
-        def record(of_call, *args, fit=fit):
-            fit.setdefault("arguments", (of_call, *args))
-            raise KeyboardInterrupt
-
-        training_jobs.train = record
-        try:
-            with pytest.raises(KeyboardInterrupt):
-                make("classes")[0].fit(X, classes, weight)
-        finally:
-            training_jobs.train = train
-        jobs.append(fit["arguments"])
+        with pytest.raises(KeyboardInterrupt):
+            make("classes")[0].fit(X, classes, weight)
     memory, (of_disk, setup, *_) = jobs
     if weighted:
         for job in (*memory[0], *of_disk):
@@ -302,52 +301,43 @@ def test_one_window_trains_like_rows_in_memory(tmp_path, weighted):
     train(*memory)
     train(of_disk, replace(setup, stored=stored))
     for one, other in zip(memory[0], of_disk):
-        assert len(one.networks) == len(other.networks)
-        for net, of_stored in zip(one.networks, other.networks):
-            assert_same_bits(net.params, of_stored.params)
+        assert_same_bits(
+            [net.params for net in one.networks], [net.params for net in other.networks]
+        )
 
 
 def test_class_weights_are_those_of_all_rows():
     counts = {label: (classes == label).sum() for label in np.unique(classes)}
     by_hand = {label: N / (3 * count) for label, count in counts.items()}
-    models = [
-        make("classes", class_weight=w)[0].fit(groups_of(100, X, classes), window=300)
+    balanced, other, low, plain = (
+        make("classes", class_weight=w)[0]
+        .fit(groups_of(100, X, classes), window=300)
+        .predict_proba(X)
         for w in ("balanced", by_hand, {"low": 1.0}, None)
-    ]
-    np.testing.assert_allclose(models[0].predict_proba(X), models[1].predict_proba(X), rtol=1e-4)
-    np.testing.assert_allclose(models[2].predict_proba(X), models[3].predict_proba(X), rtol=1e-4)
-    assert abs(models[0].predict_proba(X) - models[3].predict_proba(X)).max() > 0.01
+    )
+    assert_allclose(balanced, other, rtol=1e-4)
+    assert_allclose(low, plain, rtol=1e-4)
+    assert abs(balanced - plain).max() > 0.01
 
 
-def test_a_class_outside_of_the_sample_is_a_class(quick):
+def test_a_class_outside_of_the_sample_is_a_class(sampled, reload):
     labels = classes.copy()
-    sample = make("classes")[0].fit(groups_of(100, X, labels), window=300).oof_rows_
-    rare = np.setdiff1d(np.arange(N), sample)[:5]
-    labels[rare] = "rare"
+    labels[np.setdiff1d(np.arange(N), sampled.oof_rows_)[:5]] = "rare"
     clf = make("classes")[0].fit(groups_of(100, X, labels), window=300)
     assert clf.classes_.tolist() == ["high", "low", "middle", "rare"]
-    assert clf.predict_proba(X).shape == (N, 4)
+    assert clf.predict_proba(X).shape == (N, 4) and "rare" not in labels[clf.oof_rows_]
+    assert_same_bits(reload(clf).predict_proba(X), clf.predict_proba(X))
 
 
-def test_predictions_are_limited_to_the_targets_of_all_rows():
-    sample = make("numbers")[0].fit(groups_of(100), window=300).oof_rows_
+def test_predictions_are_limited_to_the_targets_of_all_rows(sampled):
     targets = y.copy()
-    targets[np.setdiff1d(np.arange(N), sample)[0]] = 77.0
-    assert (
-        make("numbers")[0].fit(groups_of(100, X, targets), window=300).model_.targets.bounds[1]
-        == 77
-    )
-
-
-def test_save_and_load(tmp_path):
-    clf = make("classes")[0].fit(groups_of(100, X, classes), window=300)
-    clf.save(tmp_path / "model")
-    assert_same_bits(fastnn.load(tmp_path / "model").predict_proba(X), clf.predict_proba(X))
+    targets[np.setdiff1d(np.arange(N), sampled.oof_rows_)[0]] = 77.0
+    assert fit_sample(groups_of(100, X, targets)).model_.targets.bounds[1] == 77
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_the_time_limit_reduces_epochs(n_threads, quick_recipe, monkeypatch):
-    quick_recipe(100)
+def test_the_time_limit_reduces_epochs(n_threads, quick, monkeypatch):
+    quick(100)
     clock = FakeClock(monkeypatch, 0.1, n_threads=n_threads)
     reg, _ = make("numbers", time_limit=20, n_threads=n_threads)
     reg.fit(groups_of(100), window=300)
@@ -373,7 +363,6 @@ def test_progress(capsys):
 def test_resume_gives_the_bits_of_a_fit_without_interruption(n_threads, interrupt_after_a_fold):
     whole = make("classes", n_threads=n_threads)[0].fit(groups_of(100, X, classes), window=300)
     model = make("classes", n_threads=n_threads)[0]
-
     interrupt_after_a_fold()
     with pytest.raises(KeyboardInterrupt):
         model.fit(groups_of(100, X, classes), window=300)
@@ -385,70 +374,88 @@ def test_resume_gives_the_bits_of_a_fit_without_interruption(n_threads, interrup
     assert model.n_folds_remaining_ == 0
 
 
-def test_an_exception_stops_all_threads(monkeypatch, quick_recipe):
+def stop_fit(progress, n_networks=1e-9):
+    if progress is None or progress.networks_done >= n_networks:
+        raise KeyboardInterrupt
+
+
+def test_an_exception_stops_all_threads(quick):
     """Networks that would train for hours end, and the exception arrives."""
-    quick_recipe(10**5)
-
-    def interrupt(progress):
-        if progress.networks_done > 0:
-            raise KeyboardInterrupt
-
+    quick(10**5)
     model, _ = make("numbers", n_threads=2)
-    model.on_progress = interrupt
+    model.on_progress = stop_fit
     with pytest.raises(KeyboardInterrupt):
         model.fit(groups_of(100), window=300)
     assert not hasattr(model, "oof_rows_")
 
 
-def test_an_error_of_a_thread_arrives(monkeypatch):
-    def broken(self, settings):
-        raise OSError("the disk is gone")
+def broken(*args):
+    raise OSError("the disk is gone")
 
+
+def test_an_error_of_a_thread_arrives(monkeypatch):
     monkeypatch.setattr(batch_table.EncodedRows, "groups", broken)
     with pytest.raises(OSError, match="the disk is gone"):
-        make("numbers", n_threads=2)[0].fit(groups_of(100), window=300)
+        fit_sample(n_threads=2)
 
 
 # ---- errors ----
 
-
-def test_rows_that_can_be_read_once_are_refused():
-    with pytest.raises(TypeError, match="whose row groups can be read once, but each epoch"):
-        make("numbers")[0].fit(group for group in groups_of(100))
-
-
-@pytest.mark.parametrize("table", [X, X.to_numpy(), [[1.0, 2.0], [3.0, 4.0]], "rows.csv"])
-def test_a_table_without_targets_is_no_source(table):
-    with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
-        make("numbers")[0].fit(table)
-
-
-def test_a_window_needs_rows_that_are_read_in_parts():
-    with pytest.raises(ValueError, match="window is for row groups and Parquet files"):
-        make("numbers")[0].fit(X, y, window=300)
-    with pytest.raises(ValueError, match="window must be a whole number of at least 2"):
-        make("numbers")[0].fit(groups_of(100), window=1)
-    with pytest.raises(ValueError, match=r"puts [34] rows in memory, but 3 folds need at least 12"):
-        make("numbers")[0].fit(groups_of(100), window=4)
-
-
-def other_names(part):
-    return part.rename(columns={"x": "z"})
-
-
-WRONG = {  # the last group: (its parts, the error, its message)
-    "names": ((other_names, None), ValueError, r"row group 8, which begins with row 800: The feat"),
-    "targets": ((None, lambda t: t[:5]), ValueError, r"row group 8, .*y has 5 rows, but X has 1"),
-    "nan": (
-        (None, lambda t: np.where(t > 0, np.nan, t)),
-        ValueError,
-        "row group 8, .*y is missing",
+IN_GROUP_0 = "row group 0, which begins with row 0: sample_weight "
+REFUSED = {  # arguments of fit, and the message
+    "rows that can be read once": (
+        lambda: [(group for group in groups_of(100))],
+        "whose row groups can be read once, but each epoch",
     ),
-    "texts": (
-        (None, lambda t: np.array(["a"] * len(t))),
-        ValueError,
-        "row group 8, .*y must hold num",
+    "a window of a table": (lambda: [X, y, 300], "window is for row groups and Parquet files"),
+    "a window of 1": (lambda: [groups_of(100), None, 1], "window must be a whole number of at least 2"),
+    "few rows": (
+        lambda: [groups_of(100), None, 4], r"puts [34] rows in memory, but 3 folds need at least 12"
     ),
+    "a number": (lambda: [lambda: [7]], "a row group must be .X, y. or .X, y, sample_weight., got an int"),
+    "a tuple of 1": (lambda: [lambda: [(X,)]], "got a tuple of 1"),
+    "a negative weight": (lambda: [[(X, y, -weight)]], IN_GROUP_0 + "must not be negative"),
+    "few weights": (lambda: [[(X, y, weight[:3])]], IN_GROUP_0 + "has 3 rows, but X has 900"),
+    "no weight": (
+        lambda: [groups_of(100, X, y, 0 * weight), None, 300], "sample_weight is zero in all rows"
+    ),
+    "two kinds of weights": (
+        lambda: [groups_of(70, X.assign(w=1.0), y, weight), None, 300, "w"],
+        "names a column, but the row groups have weights, too",
+    ),
+    "weights in some groups": (
+        lambda: [[(X, y), (X, y, weight)]], "some row groups have a sample_weight, and others"
+    ),
+    "weights of groups": (
+        lambda: [[(X, y)], None, None, weight], "sample_weight is the third part of a row group"
+    ),
+    "no rows": (lambda: [list], r"X has no rows\. fit needs at least 2\."),
+    "dates and numbers": (
+        lambda: [[(X[["day"]], y), (X[["code"]].rename(columns={"code": "day"}), y)]],
+        "'day' holds dates or times in some parts of X, and numb",
+    ),
+    **{
+        f"a table without targets, {type(table).__name__}": (
+            lambda table=table: [table], "requires y to be passed, but the target y is None"
+        )
+        for table in (X, X.to_numpy(), [[1.0, 2.0], [3.0, 4.0]], "rows.csv")
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(name):
+    arguments, message = REFUSED[name]
+    source, target, window, weights, *_ = [*arguments(), None, None, None]
+    with pytest.raises((ValueError, TypeError), match=message):
+        fit_numbers(source, target, window=window, sample_weight=weights)
+
+
+WRONG = {  # the last group: what changes its X and y, and the message
+    "names": (lambda X: X.rename(columns={"x": "z"}), None, "which begins with row 800: The feat"),
+    "targets": (None, lambda t: t[:5], r".*y has 5 rows, but X has 1"),
+    "nan": (None, lambda t: np.where(t > 0, np.nan, t), ".*y is missing"),
+    "texts": (None, lambda t: np.array(["a"] * len(t)), ".*y must hold num"),
 }
 
 
@@ -456,54 +463,28 @@ WRONG = {  # the last group: (its parts, the error, its message)
 def test_a_wrong_group_is_named(name, monkeypatch, tmp_path):
     monkeypatch.setattr(shared_objects, "LARGE_FILES", str(tmp_path))
     monkeypatch.delenv("TMPDIR", raising=False)
-    (of_x, of_y), error, message = WRONG[name]
+    of_x, of_y, message = WRONG[name]
     groups = groups_of(100)
     part, target = groups[-1]
     groups[-1] = (of_x(part) if of_x else part, of_y(target) if of_y else target)
-    with pytest.raises(error, match=f"(?s){message}"):
-        make("numbers")[0].fit(groups, window=300)
+    with pytest.raises(ValueError, match=f"(?s)row group 8, {message}"):
+        fit_sample(groups)
     assert not os.listdir(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("group", "error", "message"),
-    [
-        (7, TypeError, "a row group must be .X, y. or .X, y, sample_weight., got an int"),
-        ((X,), TypeError, "got a tuple of 1"),
-        (
-            (X, y, -weight),
-            ValueError,
-            "row group 0, which begins with row 0: sample_weight must not be negative",
-        ),
-        (
-            (X, y, weight[:3]),
-            ValueError,
-            "row group 0, which begins with row 0: sample_weight has 3 rows, but X has 900",
-        ),
-    ],
-)
-def test_what_is_no_group(group, error, message):
-    with pytest.raises(error, match=message):
-        make("numbers")[0].fit(lambda: [group])
 
 
 def test_targets_and_weights_of_a_file_may_be_arrays(parquet):
     path = parquet(3)
-    model = make("numbers")[0].fit(groups_of(100, X.assign(y=y), y, weight), window=300)
-    other = make("numbers")[0].fit(path, y, sample_weight=weight, window=300)
+    model = fit_sample(groups_of(100, X.assign(y=y), y, weight))
+    other = fit_sample(path, y, sample_weight=weight)
     assert_same_bits(model.oof_prediction_, other.oof_prediction_)
     with pytest.raises(ValueError, match=f"y has {len(y) - 1} rows, but X has {len(y)}"):
-        make("numbers")[0].fit(path, y[1:], window=300)
+        fit_sample(path, y[1:])
 
 
 def test_a_group_without_weight():
     weights = np.where(np.arange(N) < 100, 0, weight)
-    models = [make("numbers")[0] for _ in range(2)]
-    for model, size in zip(models, (100, 150)):
-        model.fit(groups_of(size, X, y, weights), window=300)
+    models = [fit_sample(groups_of(size, X, y, weights)) for size in (100, 150)]
     assert_same_bits(*[model.predict(X) for model in models])
-    with pytest.raises(ValueError, match="sample_weight is zero in all rows"):
-        make("numbers")[0].fit(groups_of(100, X, y, 0 * weight), window=300)
 
 
 ROLES = dict(time="day", groups="code", sample_weight="w")
@@ -514,62 +495,41 @@ def test_columns_of_times_groups_and_weights(tmp_path):
     rows = X.assign(w=weight, target=y)
     rows.to_parquet(tmp_path / "rows.parquet", row_group_size=100)
     table = rows.drop(columns="target")
-    reg, _ = make("numbers")
-    reg.fit(tmp_path / "rows.parquet", "target", window=300, **ROLES)
+    reg = fit_sample(tmp_path / "rows.parquet", "target", **ROLES)
     assert reg.left_out_ == {"code": "named in groups", "w": "named in sample_weight"}
     assert reg.n_folds_ == 3 and len(reg.oof_rows_) < N and np.isnan(reg.oof_prediction_).any()
     assert "rows of other values of 'code' before those that it scores" in reg.split_
+    values = groups_of(70, table.drop(columns=["code", "w"]), y, weight)
     for other in (
-        make("numbers")[0].fit(groups_of(70, table, y), window=300, **ROLES),
-        make("numbers")[0].fit(
-            groups_of(70, table.drop(columns=["code", "w"]), y, weight),
-            window=300,
-            time=X["day"],
-            groups=X["code"],
-        ),
-        make("numbers", n_threads=2)[0].fit(groups_of(70, table, y), window=300, **ROLES),
+        fit_sample(groups_of(70, table, y), **ROLES),
+        fit_sample(values, time=X["day"], groups=X["code"]),
+        fit_sample(groups_of(70, table, y), n_threads=2, **ROLES),
     ):
         assert_same_bits(other.oof_prediction_, reg.oof_prediction_)
-        names = other.feature_names_in_
-        assert_same_bits(other.predict(table[names]), reg.predict(table))
-    fold_of_row = reg._fold_of_row
+        assert_same_bits(other.predict(table[other.feature_names_in_]), reg.predict(table))
     days = X["day"].to_numpy()[reg.oof_rows_]
-    starts = [days[fold_of_row == k].min() for k in range(3)]
+    starts = [days[reg._fold_of_row == k].min() for k in range(3)]
     assert starts == sorted(starts)
 
 
-def test_a_large_table_in_time_resumes(tmp_path):
+def test_a_large_table_in_time_resumes(reload):
     source = groups_of(70, X, y)
-    whole = make("numbers")[0].fit(source, window=300, time="day")
+    whole = fit_sample(source, time="day")
     for n_networks in (2, 4, 8):
         reg, _ = make("numbers")
-
-        def interrupt(progress, n=n_networks):
-            if progress.networks_done >= n and progress.folds_done:
-                raise KeyboardInterrupt
-
-        reg.on_progress = interrupt
+        reg.on_progress = lambda p, n=n_networks: p.folds_done and stop_fit(p, n)
         with pytest.raises(KeyboardInterrupt):
             reg.fit(source, window=300, time="day")
         del reg.on_progress
-        reg.save(tmp_path / "model")
-        other = fastnn.load(tmp_path / "model").fit(source, window=300, time="day", resume=True)
+        other = reload(reg).fit(source, window=300, time="day", resume=True)
         assert other.n_folds_remaining_ == 0
         assert_same_bits(other.predict(X), whole.predict(X))
         assert_same_bits(other.oof_prediction_, whole.oof_prediction_)
 
 
-def test_weights_are_passed_once():
-    with pytest.raises(ValueError, match="names a column, but the row groups have weights, too"):
-        make("numbers")[0].fit(
-            groups_of(70, X.assign(w=1.0), y, weight), window=300, sample_weight="w"
-        )
-
-
 def test_other_objects_that_stand_for_rows(tmp_path, parquet):
-    import pyarrow.dataset
-
     folder = parquet(2)
+    (tmp_path / "empty").mkdir()
     for source, message in (
         (
             pyarrow.dataset.dataset(folder),
@@ -578,94 +538,59 @@ def test_other_objects_that_stand_for_rows(tmp_path, parquet):
         ([str(folder / "0.parquet")], r"X is a list of texts, such as '.*0.parquet', not of rows"),
         (tmp_path / "empty", "is a folder without tables"),
     ):
-        (tmp_path / "empty").mkdir(exist_ok=True)
         with pytest.raises(ValueError, match=message):
-            make("numbers")[0].fit(source, "y")
+            fit_numbers(source, "y")
 
 
-def test_label_issues_of_a_sample():
-    reg = make("numbers")[0].fit(groups_of(100), window=300)
-    with pytest.raises(
-        ValueError, match=r"rows of the table in memory. Pass their targets: y\[estim"
-    ):
-        find_label_issues(reg, y)
-    assert find_label_issues(reg, y[reg.oof_rows_])[0].row < len(reg.oof_rows_)
-
-
-def test_some_groups_with_weights():
-    with pytest.raises(ValueError, match="some row groups have a sample_weight, and others"):
-        make("numbers")[0].fit([(X, y), (X, y, weight)])
-    with pytest.raises(ValueError, match="sample_weight is the third part of a row group"):
-        make("numbers")[0].fit([(X, y)], sample_weight=weight)
+def test_label_issues_of_a_sample(sampled):
+    message = r"rows of the table in memory. Pass their targets: y\[estim"
+    with pytest.raises(ValueError, match=message):
+        find_label_issues(sampled, y)
+    assert find_label_issues(sampled, y[sampled.oof_rows_])[0].row < len(sampled.oof_rows_)
 
 
 def test_an_error_of_the_source_says_which_group():
     def source():
         yield X[:500], y[:500]
-        raise OSError("the disk is gone")
+        broken()
 
     with pytest.raises(OSError, match="the disk is gone") as caught:
-        make("numbers")[0].fit(source)
+        fit_numbers(source)
     assert caught.value.__notes__ == ["raised by the row groups, when row group 1 was read"]
 
 
-def test_no_rows():
-    with pytest.raises(ValueError, match=r"X has no rows\. fit needs at least 2\."):
-        make("numbers")[0].fit(lambda: [])
-
-
-def test_a_pass_with_other_rows_is_an_error():
-    passes = []
-
-    def source():
-        passes.append(1)
-        return groups_of(100)[: 9 if len(passes) == 1 else 8]
-
-    with pytest.raises(ValueError, match="X has 800 rows in this pass, but had 900 before"):
-        make("numbers")[0].fit(source, window=300)
-
-
-@pytest.mark.parametrize("what", ["X", "y"])
-def test_a_pass_with_other_values_is_an_error(what):
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ((X[:800], y[:800]), "X has 800 rows in this pass, but had 900 before"),
+        ((X[::-1], y), r"X has other rows in this pass than before\. Each pass must"),
+        ((X, y[::-1]), r"X has other rows in this pass than before\. Each pass must"),
+    ],
+    ids=["fewer", "X", "y"],
+)
+def test_a_pass_with_other_rows_is_an_error(second, message):
     """Such as a source that shuffles."""
-    order = np.random.default_rng(1).permutation(N)
-    passes = []
-
-    def source():
-        passes.append(1)
-        rows = np.arange(N) if len(passes) == 1 else order
-        table, target = (X.iloc[rows], y) if what == "X" else (X, y[rows])
-        return groups_of(100, table, target)
-
-    with pytest.raises(
-        ValueError, match=r"X has other rows in this pass than before\. Each pass must"
-    ):
-        make("numbers")[0].fit(source, window=300)
-
-
-def test_dates_and_numbers_in_one_column():
-    parts = [(X[["day"]], y), (X[["code"]].rename(columns={"code": "day"}), y)]
-    with pytest.raises(ValueError, match="'day' holds dates or times in some parts of X, and numb"):
-        make("numbers")[0].fit(parts)
+    passes = iter([(X, y), second])
+    with pytest.raises(ValueError, match=message):
+        fit_sample(lambda: groups_of(100, *next(passes)))
 
 
 def test_a_full_disk_is_found_before_it_is_written(monkeypatch):
-    usage = namedtuple("usage", "free")(1000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(OSError, match=r"need 0.0 GB, but 0.0 GB are free in .*TMPDIR"):
-        make("numbers")[0].fit(groups_of(100), window=300)
+        fit_sample()
 
 
 @pytest.mark.parametrize("in_temp", [True, False])
 def test_temporary_files_are_removed(in_temp, monkeypatch, tmp_path):
     monkeypatch.setattr(shared_objects, "LARGE_FILES", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    folder = tmp_path / "temp" if in_temp else tmp_path
+    folder.mkdir(exist_ok=True)
     if in_temp:
-        monkeypatch.setenv("TMPDIR", str(tmp_path / "temp"))
-        (tmp_path / "temp").mkdir()
-        monkeypatch.setattr(tempfile, "tempdir", None)
+        monkeypatch.setenv("TMPDIR", str(folder))
     else:
         monkeypatch.delenv("TMPDIR", raising=False)
-        monkeypatch.setattr(tempfile, "tempdir", None)
     seen = set()
     append = batch_table.EncodedRows.append
 
@@ -675,8 +600,7 @@ def test_temporary_files_are_removed(in_temp, monkeypatch, tmp_path):
         assert os.listdir(self.folder)
 
     monkeypatch.setattr(batch_table.EncodedRows, "append", record)
-    make("numbers")[0].fit(groups_of(100), window=300)
-    folder = tmp_path / "temp" if in_temp else tmp_path
+    fit_sample()
     assert seen == {str(folder)} and not list(folder.glob("fastnn-*"))
 
 
@@ -686,8 +610,7 @@ def test_a_file_that_does_not_fit_is_sampled(parquet, monkeypatch):
     monkeypatch.setattr(large_table, "limits", limits)
     monkeypatch.setattr(large_table, "MIN_WINDOW", 10)
     monkeypatch.setattr(large_table, "WINDOW_BYTES", 64 * 4 * 250)
-    reg = make("numbers")[0].fit(parquet(), "y")
-    assert 100 < len(reg.oof_rows_) <= 250
+    assert 100 < len(fit_numbers(parquet(), "y").oof_rows_) <= 250
 
 
 def test_a_list_of_rows_is_a_table():

@@ -4,9 +4,6 @@ import pickle
 
 import numpy as np
 import pytest
-
-pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-
 from checks import assert_same_bits
 from numpy.testing import assert_allclose
 from sklearn import metrics as sk
@@ -14,7 +11,6 @@ from sklearn.base import clone
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.model_selection import GridSearchCV
 
-import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.tabular import metrics
 from fastnn.tabular.fitting import out_of_fold
@@ -71,20 +67,21 @@ NUMBERS = {
 }
 
 
-@pytest.mark.parametrize("name", NUMBER_METRICS)
+@pytest.mark.parametrize("name", ["auto", *NUMBER_METRICS])
 def test_oof_score_is_the_metric_of_numbers(name):
     reg = TabularRegressor(metric=name, **SMALL).fit(X, numbers, sample_weight=weights)
+    name = "r2" if name == "auto" else name
     expected = NUMBERS[name](numbers, reg.oof_prediction_, sample_weight=weights)
     assert reg.oof_score_ == pytest.approx(expected)
     assert reg.oof_score_name_ == f"weighted {NUMBER_METRICS[name].label}"
     assert reg.score(X, numbers) == pytest.approx(sk.r2_score(numbers, reg.predict(X)))
 
 
-@pytest.mark.parametrize("name", CLASS_METRICS)
+@pytest.mark.parametrize("name", ["auto", *CLASS_METRICS])
 def test_oof_score_is_the_metric_of_classes(name):
     clf = TabularClassifier(metric=name, class_weight={"yes": 3}, **SMALL)
     clf.fit(X, two, sample_weight=weights)
-    weight = weights * np.where(two == "yes", 3, 1)
+    weight, name = weights * np.where(two == "yes", 3, 1), name.replace("auto", "accuracy")
     expected = by_sklearn(name, two, clf.oof_prediction_, clf.classes_, weight)
     assert clf.oof_score_ == pytest.approx(expected)
     assert clf.score(X, two) == np.mean(clf.predict(X) == two)
@@ -167,9 +164,7 @@ def mixes(n):
     y = np.arange(n) % 2
     calm = np.where(np.arange(n) % 10 < 6, 0.6, 0.45)
     bold = np.where(np.arange(n) % 10 < 9, 0.51, 0.001)
-    return y, [
-        np.where(y[:, None] == [0, 1], right[:, None], 1 - right[:, None]) for right in (calm, bold)
-    ]
+    return y, [np.where(y[:, None] == [0, 1], p[:, None], 1 - p[:, None]) for p in (calm, bold)]
 
 
 @pytest.mark.parametrize(("n", "is_certain"), [(7, False), (400, True)])
@@ -240,7 +235,7 @@ def share_of_right(y_true, y_pred):
     return np.mean(y_true == y_pred)
 
 
-def test_a_function_of_the_user(tmp_path):
+def test_a_function_of_the_user(reload, tmp_path):
     clf = TabularClassifier(metric=sk.matthews_corrcoef, class_weight={"yes": 2}, **SMALL)
     clf.fit(X, two)
     weight = np.where(two == "yes", 2, 1)
@@ -248,14 +243,13 @@ def test_a_function_of_the_user(tmp_path):
     expected = sk.matthews_corrcoef(two, predicted, sample_weight=weight)
     assert clf.oof_score_ == pytest.approx(expected)
     assert clf.oof_score_name_ == "weighted matthews_corrcoef"
-    clf.save(tmp_path / "m")
-    other = fastnn.load(tmp_path / "m")
+    other = reload(clf)
     assert_same_bits(other.predict_proba(X), clf.predict_proba(X))
     assert other.metric == clone(other).metric == MissingMetric("matthews_corrcoef")
     assert (other.oof_score_, other.oof_score_name_) == (clf.oof_score_, clf.oof_score_name_)
     assert_same_bits(other.feature_score_drops_, clf.feature_score_drops_)
     other.save(tmp_path / "again")
-    assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "model").read_bytes()
     with pytest.raises(ValueError, match=r"'matthews_corrcoef' of the user.*set_params\(metric="):
         other.fit(X, two)
     other.set_params(metric=sk.matthews_corrcoef).fit(X, two)

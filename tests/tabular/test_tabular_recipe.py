@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-
-pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastnn import MLP

@@ -4,9 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-
 from checks import assert_same_bits
 
 from fastnn import MLP, EarlyStopping, EncodedTable
@@ -29,6 +26,16 @@ def setup(y, targets, width):
         hidden_sizes=[width],
         n_threads=1,
     )
+
+
+def numbers_job():
+    """(a job of a regression, its setup)"""
+    targets = TableNumbers.fit("mse", X[:, 0].astype(float))
+    net = MLP([3, 4, 1], rng=0)
+    job = training_jobs.Job(
+        CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, net, [], n_train=len(ROWS)
+    )
+    return job, setup(targets.encode(X[:, 0]), targets, 4)
 
 
 def by_two_fits(net, y, targets, epochs, monitor):
@@ -86,18 +93,8 @@ def test_snapshots_are_those_of_two_fits(monitor, epochs, queued, monkeypatch, q
 def test_one_epoch_is_both_snapshots(quick_recipe):
     """A file needs as many networks for each fold, and a fold can have one epoch more."""
     quick_recipe(1)
-    targets = TableNumbers.fit("mse", X[:, 0].astype(float))
-    job = training_jobs.Job(
-        CONFIGURATION,
-        0,
-        EncodedTable(X),
-        ROWS,
-        HELD_OUT,
-        MLP([3, 4, 1], rng=0),
-        [],
-        n_train=len(ROWS),
-    )
-    training_jobs.train([job], setup(targets.encode(X[:, 0]), targets, 4))
+    job, settings = numbers_job()
+    training_jobs.train([job], settings)
     early, net = job.networks
     assert net is job.net and early is not net and net.state is None
     assert_same_bits(early.params, net.params)
@@ -107,39 +104,15 @@ def test_networks_that_diverge_keep_their_last_finite_parameters(quick_recipe, m
     quick_recipe(10)
     adam = recipe.optimizer(CONFIGURATION, False, 4, 250, 10)
     monkeypatch.setattr(recipe, "optimizer", lambda *args: replace(adam, lr=1e30))
-    targets = TableNumbers.fit("mse", X[:, 0].astype(float))
-    job = training_jobs.Job(
-        CONFIGURATION,
-        0,
-        EncodedTable(X),
-        ROWS,
-        HELD_OUT,
-        MLP([3, 4, 1], rng=0),
-        [],
-        n_train=len(ROWS),
-    )
-    ended = []
-    training_jobs.train([job], setup(targets.encode(X[:, 0]), targets, 4), ended.append)
+    (job, settings), ended = numbers_job(), []
+    training_jobs.train([job], settings, ended.append)
     assert ended == [job] and len(job.networks) == 2
     assert job.net.history.stop_reason == "diverged"
     assert all(np.isfinite(net.params).all() for net in job.networks)
 
 
-def test_other_errors_of_training_are_raised(quick_recipe, monkeypatch):
-    def fail(self, stop):
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(training_jobs.TwoPartSession, "end_slice", fail)
-    targets = TableNumbers.fit("mse", X[:, 0].astype(float))
-    job = training_jobs.Job(
-        CONFIGURATION,
-        0,
-        EncodedTable(X),
-        ROWS,
-        HELD_OUT,
-        MLP([3, 4, 1], rng=0),
-        [],
-        n_train=len(ROWS),
-    )
+def test_other_errors_of_training_are_raised(monkeypatch):
+    monkeypatch.setattr(training_jobs.TwoPartSession, "end_slice", lambda *args: 1 / 0)
+    job, settings = numbers_job()
     with pytest.raises(ZeroDivisionError):
-        training_jobs.train([job], setup(targets.encode(X[:, 0]), targets, 4))
+        training_jobs.train([job], settings)

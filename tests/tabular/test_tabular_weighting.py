@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-
-pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.utils import check_random_state
 
@@ -131,17 +128,13 @@ def test_weights_do_not_depend_on_the_number_of_columns_at_once(encoders, jobs, 
     assert_array_equal(compute_weights(jobs, encoders, y), weights)
 
 
-def test_one_configuration_with_several_folds_is_weighted(monkeypatch, quick_recipe):
-    seen = []
-    column_weights = permutation.column_weights
-    monkeypatch.setattr(
-        permutation, "column_weights", lambda *a: seen.append(len(a[0])) or column_weights(*a)
-    )
+def test_one_configuration_with_several_folds_is_weighted(calls_of, quick_recipe):
+    calls = calls_of(permutation, "column_weights")
     X = np.stack([useful, np.arange(N)], axis=1)
     for n_estimators in (1, 3):
         for cls in (TabularClassifier, TabularRegressor):
             cls(n_estimators, hidden_layer_sizes=3, n_threads=1).fit(X, y)
-    assert seen == [3, 3]
+    assert [len(jobs) for jobs, *_ in calls] == [3, 3]
     for m, n in [(recipe.MAX_WEIGHTED - 1, 1), (recipe.MAX_WEIGHTED, 0)]:
         for is_classifier in (True, False):
             found = recipe.configurations(is_classifier, m, 2)

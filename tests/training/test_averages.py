@@ -5,13 +5,8 @@ import numpy as np
 import pytest
 
 from fastnn import SGD, Adam, AdamW, NAdam
-from fastnn.distributed.sums import (
-    add_in_tree,
-    failed_summand,
-    summand,
-    summand_length,
-    write_means,
-)
+from fastnn.distributed import sums as distributed_sums
+from fastnn.distributed.sums import add_in_tree, summand, write_means
 
 N_PARTS, SIZE = 4, 1000
 
@@ -60,9 +55,9 @@ def test_a_part_without_weight_does_not_count():
 def test_without_any_weight_or_with_a_failed_part_nothing_is_written(fails):
     params, moments, optimizer = np.array([7.0]), np.array([[8.0]]), SGD(momentum=0.9)
     total = summand(optimizer, params + 1, moments + 1, float(fails), 0.0)
-    assert len(total) == summand_length(1, moments)
+    assert len(total) == distributed_sums.summand_length(1, moments)
     if fails:
-        total += failed_summand(len(total))
+        total += distributed_sums.failed_summand(len(total))
     numbers = write_means(optimizer, total, params, moments, moments, 1)
     assert (params, moments, numbers.has_failed) == (7, 8, fails)
 
@@ -109,9 +104,8 @@ def test_after_several_steps_nearly(n_steps):
     kept = optimizer.betas[1] ** n_steps * BEFORE[1]
     expected = (moments_after(optimizer, BEFORE, gradients.mean(axis=0))[1] - kept).sum()
     found = (averaged(optimizer, BEFORE, gradients)[1] - kept).sum()
-    alone = (
-        np.mean([moments_after(optimizer, BEFORE, g)[1] for g in gradients], axis=0) - kept
-    ).sum()
+    moments = [moments_after(optimizer, BEFORE, g)[1] for g in gradients]
+    alone = (np.mean(moments, axis=0) - kept).sum()
     assert found == pytest.approx(expected, rel=0.1)
     assert alone > 1.5 * expected
 
@@ -123,9 +117,8 @@ def test_equal_gradients_change_nothing():
 
 
 def test_parts_that_differ_always_are_divided_by_their_number_at_most():
-    gradients = np.repeat(
-        1000 * np.random.default_rng(0).normal(size=(N_PARTS, 1, SIZE)), 50, axis=1
-    )
+    gradients = 1000 * np.random.default_rng(0).normal(size=(N_PARTS, 1, SIZE))
+    gradients = np.repeat(gradients, 50, axis=1)
     mean = np.mean([moments_after(Adam(), 0 * BEFORE, g)[1] for g in gradients], axis=0)
     np.testing.assert_allclose(averaged(Adam(), 0 * BEFORE, gradients)[1], mean / N_PARTS)
 

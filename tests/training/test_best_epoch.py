@@ -10,32 +10,35 @@ from fastnn import MLP, SGD, Adam, EarlyStopping, losses
 from fastnn.kernels import Metric
 from fastnn.training.data import Data
 
+DRAW = np.random.default_rng(1)
+OUTPUTS = {  # name: (output, loss, targets)
+    "sigmoid": ("sigmoid", None, DRAW.integers(0, 2, 300)),
+    "softmax": ("softmax", None, DRAW.integers(0, 3, 300)),
+    "probabilities": ("softmax", None, DRAW.dirichlet(np.ones(3), 300)),
+    "labels": ("sigmoid", None, DRAW.integers(0, 2, (300, 3))),
+    "logits": ("identity", "bce_with_logits", DRAW.integers(0, 2, 300)),
+}
+HALVES = dict(optimizer=Adam(0.05), validation_data=(X[100:], Y[100:]))
+
+
+def classifier(*sizes, output="sigmoid", **options):
+    return MLP([7, *sizes], output=output, **dict(rng=0) | options)
+
 
 @pytest.mark.parametrize("monitor", ["loss", "error_rate"])
 @pytest.mark.parametrize("keep", ["first", "last"])
-@pytest.mark.parametrize("outputs", ["sigmoid", "softmax", "probabilities", "labels", "logits"])
+@pytest.mark.parametrize("outputs", OUTPUTS)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_compiled_early_stopping_equals_the_callback(monitor, keep, outputs, weighted):
     """A second callback makes EarlyStopping run in Python. Without weights, error rates tie."""
-    n_out = {"sigmoid": 1, "logits": 1}.get(outputs, 3)
-    rng = np.random.default_rng(1)
-    y = rng.integers(0, 2, 300) if n_out == 1 else rng.integers(0, 3, 300)
-    loss = None
-    if outputs == "probabilities":
-        y = rng.dirichlet(np.ones(3), 300)
-    if outputs == "labels":
-        y = rng.integers(0, 2, (300, 3))
-    output = {"labels": "sigmoid", "probabilities": "softmax", "logits": "identity"}.get(
-        outputs, outputs
-    )
-    if outputs == "logits":
-        loss = "bce_with_logits"
-    held_out = (X[:97], y[:97], *([rng.random(97)] if weighted else []))
-    found = []
-    for callbacks in (lambda stop: stop, lambda stop: [stop, lambda net, history: None]):
-        net = MLP([7, 9, n_out], output=output, rng=3)
-        stop = EarlyStopping(6, keep=keep, monitor=monitor)
-        net.fit(X[97:], y[97:], loss, Adam(0.02), 80, 16, True, held_out, callbacks=callbacks(stop))
+    output, loss, y = OUTPUTS[outputs]
+    n_out = 1 if outputs in ("sigmoid", "logits") else 3
+    weight = [np.random.default_rng(2).random(97)] if weighted else []
+    held_out, found = (X[:97], y[:97], *weight), []
+    for more in ([], [lambda net, history: None]):
+        net = classifier(9, n_out, output=output, rng=3)
+        stop = [EarlyStopping(6, keep=keep, monitor=monitor), *more]
+        net.fit(X[97:], y[97:], loss, Adam(0.02), 80, 16, True, held_out, callbacks=stop)
         found.append(net)
     assert_same_training(*found)
     assert found[0].history.n_epochs < 80
@@ -47,14 +50,14 @@ def test_compiled_early_stopping_equals_the_callback(monitor, keep, outputs, wei
 def test_of_several_best_epochs_the_first_or_the_last_is_kept():
     """A learning rate of 0: all epochs are equal."""
     for keep, best in ("first", 1), ("last", 5):
-        net = MLP([7, 1], output="sigmoid", rng=0)
+        net = classifier(1)
         stop = EarlyStopping(patience=None, monitor="error_rate", keep=keep)
         net.fit(X, Y, None, SGD(0.0), 5, validation_data=(X, Y), callbacks=stop)
         assert net.state.best.epoch == best
 
 
 def test_of_several_equal_outputs_the_first_is_predicted():
-    net = MLP([7, 3], output="softmax", rng=0)
+    net = classifier(3, output="softmax")
     net.params[:] = 0
     y = np.array([0] * 50 + [1] * 100 + [2] * 150)
     stop = EarlyStopping(monitor="error_rate")
@@ -63,15 +66,9 @@ def test_of_several_equal_outputs_the_first_is_predicted():
 
 
 def test_no_patience_keeps_the_best_epoch_and_trains_to_the_end():
-    net = MLP([7, 30, 1], output="sigmoid", rng=0)
-    history = net.fit(
-        X[:100],
-        Y[:100],
-        optimizer=Adam(0.05),
-        epochs=50,
-        validation_data=(X[100:], Y[100:]),
-        callbacks=EarlyStopping(patience=None),
-    )
+    net = classifier(30, 1)
+    stop = EarlyStopping(patience=None)
+    history = net.fit(X[:100], Y[:100], epochs=50, callbacks=stop, **HALVES)
     best = int(np.argmin(history.val_loss))
     assert history.n_epochs == 50 and net.state.best.epoch == best + 1 < 50
     assert net.loss(X[100:], Y[100:]) == pytest.approx(history.val_loss[best], rel=1e-6)
@@ -79,17 +76,10 @@ def test_no_patience_keeps_the_best_epoch_and_trains_to_the_end():
 
 def test_resuming_early_stopping_counts_on(tmp_path):
     def fit(net, epochs, **options):
-        return net.fit(
-            X[:100],
-            Y[:100],
-            optimizer=Adam(0.05),
-            epochs=epochs,
-            validation_data=(X[100:], Y[100:]),
-            callbacks=EarlyStopping(8, restore_best=False),
-            **options,
-        )
+        options |= dict(callbacks=EarlyStopping(8, restore_best=False)) | HALVES
+        net.fit(X[:100], Y[:100], epochs=epochs, **options)
 
-    whole, parts = (MLP([7, 30, 1], output="sigmoid", rng=0) for _ in range(2))
+    whole, parts = (classifier(30, 1) for _ in range(2))
     fit(whole, 60)
     fit(parts, 3)
     while parts.history.stop_reason == "all epochs done":
@@ -103,9 +93,8 @@ def test_resuming_early_stopping_counts_on(tmp_path):
 
 def test_the_error_rate_needs_classes():
     with pytest.raises(ValueError, match="needs a loss with classes, got MSE"):
-        MLP([7, 1], rng=0).fit(
-            X, Y, validation_data=(X, Y), callbacks=EarlyStopping(monitor="error_rate")
-        )
+        stop = EarlyStopping(monitor="error_rate")
+        MLP([7, 1], rng=0).fit(X, Y, validation_data=(X, Y), callbacks=stop)
     with pytest.raises(ValueError, match="monitor must be 'loss' or 'error_rate', got 'accuracy'"):
         EarlyStopping(monitor="accuracy")
 
@@ -118,14 +107,9 @@ def test_the_error_rate_does_not_depend_on_the_threads(n_threads):
         y = np.random.default_rng(2).integers(0, 3, 300)
         data = Data.of(net, X, y, losses.CrossEntropy(), np.random.default_rng(3).random(300))
         validation = data.select(np.arange(0, 300, 1))
-        trainer = data.trainer(
-            net,
-            32,
-            optimizer=Adam(0.03).to_kernel(),
-            n_threads=threads,
-            validation=validation.trainer(net, len(validation)),
-            keeps_best=True,
-        )
+        options = dict(optimizer=Adam(0.03).to_kernel(), n_threads=threads, keeps_best=True)
+        held_out = validation.trainer(net, len(validation))
+        trainer = data.trainer(net, 32, validation=held_out, **options)
         moments, params = np.zeros((2, net.n_params)), np.empty(net.n_params)
         trainer.load(moments)
         trainer.set_stopping(0, 0.0, np.inf, metric=Metric.VALIDATION_ERROR_RATE, keep_last=True)

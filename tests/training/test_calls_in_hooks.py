@@ -32,10 +32,7 @@ X64 = X.astype(float)  # is converted, so that `forward` goes through Python
 @pytest.fixture(autouse=True)
 def threads_for_any_work(monkeypatch, tmp_path):
     """Let small networks use several threads, also if the machine has one CPU."""
-    for module in (
-        *("many", "network", "training.plan"),
-        *("estimators.ensemble", "estimators.fit"),
-    ):
+    for module in "many network training.plan estimators.ensemble estimators.fit".split():
         monkeypatch.setattr(f"fastnn.{module}.check_threads", lambda n: n)
     monkeypatch.setattr(kernels, "WORTH_SHARING", 0)
     monkeypatch.setattr("fastnn.core.threads.WORTH_SHARING", 0)
@@ -49,41 +46,37 @@ def other():
 
 def without_hook(estimator):
     """Return a copy to train in a hook, which would otherwise call itself without end."""
-    return clone(estimator).set_params(
-        callbacks=(), loss="squared_error", verbose=False, max_iter=1
-    )
+    options = dict(callbacks=(), loss="squared_error", verbose=False, max_iter=1)
+    return clone(estimator).set_params(**options)
 
 
+def train_ensemble(n):
+    options = dict(max_iter=2, n_estimators=2, n_threads=n, random_state=0)
+    MLPRegressor((3,), **options).fit(X, Y).predict(X)
+
+
+S = sparse.csr_matrix(X)
 # Calls of (network in training, number of threads). Those that train it are refused.
 CALLS = {
     "forward": lambda net, n: [net.forward(X64, n_threads=n) for _ in range(4)],
     "call": lambda net, n: net(X),
     "keep and backward": lambda net, n: (net.forward(X, keep=True), net.backward(X[:, :1])),
     "forward_many": lambda net, n: fastnn.forward_many([other(), net], X, n_threads=n),
-    "forward_many, sparse": lambda net, n: fastnn.forward_many(
-        [net, other()], sparse.csr_matrix(X), n_threads=n
-    ),
+    "forward_many, sparse": lambda net, n: fastnn.forward_many([net, other()], S, n_threads=n),
     "loss": lambda net, n: net.loss(X, Y),
     "loss_and_grad": lambda net, n: net.loss_and_grad(X, Y),
     "copy": lambda net, n: net.copy().fit(X, Y, epochs=1, n_threads=n),
     "deepcopy": lambda net, n: copy.deepcopy(net),
     "pickle": lambda net, n: pickle.loads(pickle.dumps(net)),
     "save and load": lambda net, n: (net.save("net"), fastnn.load("net")),
-    "save_many": lambda net, n: (
-        fastnn.save_many([other(), net], "many"),
-        fastnn.load_many("many"),
-    ),
+    "save_many": lambda net, n: (fastnn.save_many([other(), net], "a"), fastnn.load_many("a")),
     "summary": lambda net, n: (net.summary(batch_size=3), repr(net), net._repr_html_()),
     "state": lambda net, n: (net.state.moments.sum(), net.state.lr, copy.deepcopy(net.state)),
     "history": lambda net, n: (repr(net.history), net.history._repr_html_()),
     "export": lambda net, n: fastnn.export.c(net, "net.h"),
     "train another": lambda net, n: other().fit(X, Y, epochs=2, n_threads=n),
     "train others": lambda net, n: fastnn.fit_many([other(), other()], X, Y, epochs=2, n_threads=n),
-    "train an estimator": lambda net, n: (
-        MLPRegressor((3,), max_iter=2, n_estimators=2, n_threads=n, random_state=0)
-        .fit(X, Y)
-        .predict(X)
-    ),
+    "train an estimator": lambda net, n: train_ensemble(n),
     "fit": lambda net, n: net.fit(X, Y, n_threads=n),
     "partial_fit": lambda net, n: net.partial_fit(X, Y, n_threads=n),
     "fit_many": lambda net, n: fastnn.fit_many([other(), net], X, Y, n_threads=n),
@@ -189,21 +182,13 @@ def train_online(hook):
     return [net]
 
 
-def train_estimator(hook, n_estimators=1, partial=False, **others):
-    estimator = MLPRegressor(
-        (4,),
-        max_iter=3,
-        batch_size=10,
-        n_estimators=n_estimators,
-        random_state=0,
-        callbacks=hook,
-        n_threads=hook.n_threads,
-        verbose=hook.name == "progress",
-        dtype="float32",
-        **others,
-    )
+SETTINGS = dict(max_iter=3, batch_size=10, random_state=0, dtype="float32")
 
-    hook.estimator = estimator
+
+def train_estimator(hook, n_estimators=1, partial=False, **others):
+    hook.estimator = estimator = MLPRegressor((4,), callbacks=hook, **SETTINGS, **others)
+    is_shown = hook.name == "progress"
+    estimator.set_params(n_estimators=n_estimators, n_threads=hook.n_threads, verbose=is_shown)
     if hook.name == "loss":
         estimator.loss = hook.loss
     for _ in range(1 + partial):
@@ -213,31 +198,32 @@ def train_estimator(hook, n_estimators=1, partial=False, **others):
 
 def cross_validate(hook, function, **others):
     """The networks of the folds, which only callbacks get."""
-    settings = dict(max_iter=3, batch_size=10, random_state=0, dtype="float32")
-    estimator = MLPRegressor((4,), callbacks=hook, **settings)
+    estimator = MLPRegressor((4,), callbacks=hook, **SETTINGS)
     function(estimator.set_params(**others), X64, Y, cv=2, n_jobs=hook.n_threads)
     return hook.networks
+
+
+def train_streamed(hook):
+    return train(hook, (hook.rows,), window=20)
+
+
+def cross_validate_in_turn(hook):
+    return cross_validate(hook, fastnn.cross_validate, solver="lbfgs")
 
 
 METHODS = ("on_fit_begin", "on_epoch_end", "on_interval", "on_fit_end")
 TRAININGS = {  # name: (function, hooks)
     "fit": (train, (*METHODS, "loss", "progress")),
     "fit, L-BFGS": (lambda hook: train(hook, optimizer="lbfgs"), (*METHODS, "loss")),
-    "fit, sparse": (lambda hook: train(hook, (sparse.csr_matrix(X), Y)), METHODS),
-    "fit, streamed": (
-        lambda hook: train(hook, (hook.rows,), window=20),
-        (*METHODS, "rows", "progress"),
-    ),
+    "fit, sparse": (lambda hook: train(hook, (S, Y)), METHODS),
+    "fit, streamed": (train_streamed, (*METHODS, "rows", "progress")),
     "partial_fit": (train_online, ("loss",)),
     "fit_many": (train_many, (*METHODS, "loss", "progress")),
     "estimator": (train_estimator, (*METHODS, "loss", "progress")),
     "ensemble": (lambda hook: train_estimator(hook, 2), (*METHODS, "loss", "progress")),
     "estimator.partial_fit": (lambda hook: train_estimator(hook, partial=True), METHODS),
     "cross_validate": (lambda hook: cross_validate(hook, fastnn.cross_validate), METHODS),
-    "cross_validate, one after the other": (
-        lambda hook: cross_validate(hook, fastnn.cross_validate, solver="lbfgs"),
-        METHODS,
-    ),
+    "cross_validate, one after the other": (cross_validate_in_turn, METHODS),
     "cross_val_predict": (lambda hook: cross_validate(hook, fastnn.cross_val_predict), METHODS),
 }
 ESTIMATORS = {"estimator", "ensemble", "estimator.partial_fit"}

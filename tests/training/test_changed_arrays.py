@@ -86,7 +86,7 @@ CHANGED = [
 ]
 
 
-@pytest.mark.parametrize("value", [10**9, -(10**9)])
+@pytest.mark.parametrize("value", [10**9, -(10**9), 10**12])
 def test_changed_arrays_lead_to_no_other_memory(value):
     process = processes.run(CODE, value, *CHANGED)
     done = process.stdout.split()

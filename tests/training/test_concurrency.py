@@ -3,6 +3,8 @@
 import sys
 import sysconfig
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,21 +23,17 @@ HAS_GIL = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 def run_together(calls):
     """Run the calls at the same time, each in a thread of its own; return what they return or raise."""
-    start, results = threading.Barrier(len(calls)), [None] * len(calls)
+    start = threading.Barrier(len(calls))
 
-    def run(i, call):
+    def run(call):
         start.wait()
         try:
-            results[i] = call()
+            return call()
         except Exception as error:
-            results[i] = error
+            return error
 
-    threads = [threading.Thread(target=run, args=item) for item in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
 
 
 @pytest.mark.skipif(HAS_GIL, reason="this Python has the GIL")
@@ -65,10 +63,11 @@ def test_trainings_of_many_networks_at_once():
         return [training_state(net) for net in nets]
 
     for _ in range(scaled(3)):
-        found = run_together(
-            [lambda seed=seed: train(seed) for seed in range(6)]
-            + [lambda: train_many(0), lambda: train_many(3)]
-        )
+        calls = [
+            *(partial(train, seed) for seed in range(6)),
+            *(partial(train_many, i) for i in (0, 3)),
+        ]
+        found = run_together(calls)
         assert_same_bits(found[:6], [train(seed) for seed in range(6)])
         assert_same_bits([*found[6], *found[7]], found[:6])
 
@@ -129,15 +128,8 @@ def test_calls_during_a_training_are_refused_or_see_whole_steps():
 
 def make_trainer(seed, workspace=None):
     net = MLP([6, 17, 1], rng=seed)
-    trainer = Trainer(
-        net,
-        X,
-        Y,
-        loss=Loss.SQUARED_ERROR,
-        batch_size=50,
-        optimizer=SGD(0.01).to_kernel(),
-        workspace=workspace,
-    )
+    options = dict(loss=Loss.SQUARED_ERROR, batch_size=50, optimizer=SGD(0.01).to_kernel())
+    trainer = Trainer(net, X, Y, workspace=workspace, **options)
     trainer.load()
     return net, trainer
 
@@ -157,7 +149,7 @@ def test_trainers_that_share_a_workspace_run_one_after_the_other():
                 if "workspace is in use" not in str(error):
                     raise
 
-    assert run_together([lambda trainer=trainer: run(trainer) for _, trainer in made]) == [None] * 4
+    assert run_together([partial(run, trainer) for _, trainer in made]) == [None] * 4
     for (net, trainer), (expected_net, expected) in zip(made, alone):
         run(expected)
         trainer.store()

@@ -12,6 +12,7 @@ import os
 import pickle
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -52,18 +53,6 @@ class Shared:
         return self.folder / f"{threading.get_ident()}.safetensors"
 
 
-def fit(shared):
-    shared.net.fit(X, Y, epochs=1, batch_size=2000, resume=True, rng=shared.generator)
-
-
-def partial_fit(shared):
-    shared.net.partial_fit(X, Y, batch_size=2000)
-
-
-def fit_many(shared):
-    fastnn.fit_many(shared.nets, X, Y, epochs=1, batch_size=2000, resume=True, n_threads=2)
-
-
 def fit_others(shared):
     """Networks of this thread alone, with the shared generator and that of a shared network."""
     nets = [MLP([6, 30, 1], rng=0) for _ in range(2)]
@@ -73,52 +62,37 @@ def fit_others(shared):
     fastnn.fit_many(nets, X, Y, epochs=2, batch_size=2000, rng=generators, n_threads=1)
 
 
-def forward(shared):
-    assert_finite(shared.net.forward(X))
-
-
-def forward_many(shared):
-    assert_finite(fastnn.forward_many(shared.nets, X, n_threads=2))
+def save(shared):
+    shared.net.save(shared.path())
+    check_whole_step(fastnn.load(shared.path()))
 
 
 def loss(shared):
     assert shared.net.loss(X, Y) >= 0
 
 
-def loss_and_grad(shared):
-    shared.net.loss_and_grad(X, Y)
-
-
-def backward(shared):
-    shared.net.backward(Y)
-
-
-def copy(shared):
-    check_whole_step(shared.net.copy())
-
-
-def save(shared):
-    shared.net.save(shared.path())
-    check_whole_step(fastnn.load(shared.path()))
-
-
-def save_many(shared):
-    fastnn.save_many(shared.nets, shared.path())
-
-
 def assign(shared):
     shared.net.params = shared.net.params.copy()
 
 
-def init(shared):
-    MLP([6, 30, 1], rng=shared.generator)
-
-
-CALLS = [
-    *(fit, partial_fit, fit_many, fit_others, forward, forward_many, loss, loss_and_grad),
-    *(backward, copy, save, save_many, assign, init),
-]
-STEPS = {fit: 3, partial_fit: 3, fit_many: 3}  # of the shared network
+RESUMED = dict(epochs=1, batch_size=2000, resume=True)
+CALLS = {
+    "fit": lambda s: s.net.fit(X, Y, rng=s.generator, **RESUMED),
+    "partial_fit": lambda s: s.net.partial_fit(X, Y, batch_size=2000),
+    "fit_many": lambda s: fastnn.fit_many(s.nets, X, Y, n_threads=2, **RESUMED),
+    "fit_others": fit_others,
+    "forward": lambda s: assert_finite(s.net.forward(X)),
+    "forward_many": lambda s: assert_finite(fastnn.forward_many(s.nets, X, n_threads=2)),
+    "loss": loss,
+    "loss_and_grad": lambda s: s.net.loss_and_grad(X, Y),
+    "backward": lambda s: s.net.backward(Y),
+    "copy": lambda s: check_whole_step(s.net.copy()),
+    "save": save,
+    "save_many": lambda s: fastnn.save_many(s.nets, s.path()),
+    "assign": assign,
+    "init": lambda s: MLP([6, 30, 1], rng=s.generator),
+}
+STEPS = {"fit": 3, "partial_fit": 3, "fit_many": 3}  # of the shared network
 
 
 def check_whole_step(net):
@@ -131,36 +105,31 @@ def check_whole_step(net):
 REMEDIES = "Wait until", "net.copy()", "when fit has returned"
 
 
-@pytest.mark.parametrize(
-    ("a", "b"), [*itertools.combinations_with_replacement(CALLS, 2)], ids=lambda call: call.__name__
-)
+@pytest.mark.parametrize(("a", "b"), [*itertools.combinations_with_replacement(CALLS, 2)])
 def test_calls_in_two_threads_work_or_are_refused(a, b, tmp_path):
     shared = Shared(tmp_path)
-    start, barrier, steps, errors = shared.net.state.step, threading.Barrier(2), [0, 0], []
+    start, barrier, steps, errors = shared.net.state.step, threading.Barrier(2), [], []
 
-    def run(i, call):
+    def run(name):
         barrier.wait()
         for _ in range(scaled(6)):
             try:
-                call(shared)
-                steps[i] += STEPS.get(call, 0)
+                CALLS[name](shared)
+                steps.append(STEPS.get(name, 0))
             except RuntimeError as error:
                 if not any(remedy in str(error) for remedy in REMEDIES):
                     errors.append(error)
             except BaseException as error:
                 errors.append(error)
 
-    threads = [threading.Thread(target=run, args=item) for item in enumerate((a, b))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, (a, b)))
     assert not errors, errors
     for net in shared.nets:
         net._check_may_train()
         check_whole_step(net)
     assert shared.net.state.step == start + sum(steps)
-    fit(shared)
+    CALLS["fit"](shared)
 
 
 # ---- a call of another thread in the middle of one ----
@@ -178,10 +147,13 @@ class Meanwhile:
         except RuntimeError as error:
             self.error = error
 
-    def __array__(self, dtype=None, copy=None):
+    def in_thread(self):
         thread = threading.Thread(target=self.run)
         thread.start()
         thread.join()
+
+    def __array__(self, dtype=None, copy=None):
+        self.in_thread()
         return np.array(self.array, dtype)
 
 
@@ -216,7 +188,7 @@ def test_a_training_that_begins_during_a_save_keeps_the_old_file(name, tmp_path,
     rows = Meanwhile(X, lambda: net.fit(X, Y, epochs=1))
 
     def train_and_dump(value, **options):
-        rows.__array__()
+        rows.in_thread()
         return dumps(value, **options)
 
     monkeypatch.setattr(json, "dumps", train_and_dump)
@@ -236,7 +208,7 @@ class CopiedAfter(dict):
 
     def __reduce__(self):
         meanwhile = Meanwhile(X, self.call)
-        meanwhile.__array__()
+        meanwhile.in_thread()
         assert meanwhile.error is None
         return dict, ()
 
@@ -283,7 +255,7 @@ def test_partial_fit_reads_the_state_when_no_other_thread_can_train(monkeypatch)
     def resume(*args, **kwargs):
         state = resumed(*args, **kwargs)
         monkeypatch.undo()
-        meanwhile.__array__()
+        meanwhile.in_thread()
         return state
 
     monkeypatch.setattr(mlp, "resumed", resume)
@@ -301,7 +273,7 @@ def test_assigning_parameters_during_a_training_is_refused(name):
 
     def callback(net, history):
         meanwhile = Meanwhile(X, assign)
-        meanwhile.__array__()
+        meanwhile.in_thread()
         errors.append(str(meanwhile.error))
         assign()  # allowed in the thread that trains
 
@@ -331,7 +303,7 @@ def test_partial_fit_of_single_rows_does_not_mix_those_of_two_threads(cls, monke
 
     def check(row):
         monkeypatch.undo()
-        meanwhile.__array__()
+        meanwhile.in_thread()
         return all_finite(row)
 
     monkeypatch.setattr(online.kernels, "all_finite", check)
@@ -351,7 +323,7 @@ def test_partial_fit_of_an_estimator_refuses_another_thread(n_estimators):
 
     def callback(net, history):
         before = dict(vars(model))
-        meanwhile.__array__()
+        meanwhile.in_thread()
         assert vars(model) == before
 
     model.set_params(callbacks=callback).partial_fit(X, Y[:, 0])
@@ -359,11 +331,13 @@ def test_partial_fit_of_an_estimator_refuses_another_thread(n_estimators):
     assert [net.state.epoch for net in model.networks_] == [2] * n_estimators
 
 
+FOUR, FIVE = X[:90, :4], X[:90, :5]
+OF_CLASSES = [(FOUR, np.repeat(["a", "b"], 45)), (FIVE, np.arange(90) % 3)]
 TASKS = {  # two trainings of one estimator: other numbers of features, classes and targets
-    "MLPClassifier": [(X[:90, :4], np.repeat(["a", "b"], 45)), (X[:90, :5], np.arange(90) % 3)],
-    "MLPRegressor": [(X[:90, :4], X[:90, 0]), (X[:90, :5], X[:90, :2] * 100)],
-    "TabularClassifier": [(X[:90, :4], np.repeat(["a", "b"], 45)), (X[:90, :5], np.arange(90) % 3)],
-    "TabularRegressor": [(X[:90, :4], X[:90, 0]), (X[:90, :5], X[:90, 0] * 100)],
+    "MLPClassifier": OF_CLASSES,
+    "MLPRegressor": [(FOUR, FOUR[:, 0]), (FIVE, FIVE[:, :2] * 100)],
+    "TabularClassifier": OF_CLASSES,
+    "TabularRegressor": [(FOUR, FOUR[:, 0]), (FIVE, FIVE[:, 0] * 100)],
 }
 
 
@@ -403,21 +377,15 @@ READERS_OF = [(cls, name) for cls in TASKS for name in ESTIMATOR_READERS if name
 @pytest.mark.usefixtures("quick_recipe")
 @pytest.mark.parametrize(("cls", "reader"), READERS_OF)
 def test_reading_an_estimator_that_another_thread_fits_mixes_nothing(cls, reader, tmp_path):
-    model, read, errors = make_estimator(cls), ESTIMATOR_READERS[reader], []
-    expected = [make_estimator(cls).fit(*task) for task in TASKS[cls]]
-    expected = [(rows, e.predict(rows), read(e, rows, tmp_path / "e"))
-                for e, (rows, _) in zip(expected, TASKS[cls])]  # fmt: skip
+    model, read, expected = make_estimator(cls), ESTIMATOR_READERS[reader], []
+    for task in TASKS[cls]:
+        e, rows = make_estimator(cls).fit(*task), task[0]
+        expected.append((rows, e.predict(rows), read(e, rows, tmp_path / "e")))
     model.fit(*TASKS[cls][0])
-    done = threading.Event()
 
     def fit_in_turn():
-        try:
-            for i in range(scaled(4)):
-                model.fit(*TASKS[cls][1 - i % 2])
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            done.set()
+        for i in range(scaled(4)):
+            model.fit(*TASKS[cls][1 - i % 2])
 
     def matches(found):
         for rows, predictions, read_then in expected:
@@ -429,20 +397,19 @@ def test_reading_an_estimator_that_another_thread_fits_mixes_nothing(cls, reader
                 return True
         return False
 
-    thread = threading.Thread(target=fit_in_turn)
-    thread.start()
-    while not done.is_set():
-        for rows, *_ in expected:
-            try:
-                found = read(model, rows, tmp_path / "m")
-            except RuntimeError as error:
-                assert any(remedy in str(error) for remedy in REMEDIES), error
-            except ValueError as error:  # it is fitted for other rows
-                assert "features" in str(error), error
-            else:
-                assert matches(found)
-    thread.join()
-    assert not errors
+    with ThreadPoolExecutor(1) as pool:
+        fits = pool.submit(fit_in_turn)
+        while not fits.done():
+            for rows, *_ in expected:
+                try:
+                    found = read(model, rows, tmp_path / "m")
+                except RuntimeError as error:
+                    assert any(remedy in str(error) for remedy in REMEDIES), error
+                except ValueError as error:  # it is fitted for other rows
+                    assert "features" in str(error), error
+                else:
+                    assert matches(found)
+        fits.result()
     assert matches(read(model, expected[0][0], tmp_path / "m"))
 
 
@@ -462,7 +429,7 @@ def test_fit_of_an_estimator_refuses_another_thread(cls):
     def hook(*arguments):
         for call in calls:
             meanwhile = Meanwhile(X, call)
-            meanwhile.__array__()
+            meanwhile.in_thread()
             errors.append(str(meanwhile.error))
         calls.clear()
 
@@ -472,9 +439,8 @@ def test_fit_of_an_estimator_refuses_another_thread(cls):
         model.on_progress = hook
     model.fit(*TASKS[cls][0])
     vars(model).pop("on_progress", None)
-    assert len(errors) == 5
-    for error in errors:
-        assert "This estimator is being trained in another thread" in error
+    busy = "This estimator is being trained in another thread"
+    assert len(errors) == 5 and all(busy in error for error in errors)
     expected = make_estimator(cls).fit(*TASKS[cls][0])
     assert model.predict(X[:, :4]).tolist() == expected.predict(X[:, :4]).tolist()
 
@@ -493,7 +459,7 @@ def test_a_fit_that_begins_while_an_estimator_is_copied_makes_it_fail(
 
     def fit_and_dump(value, **options):
         monkeypatch.setattr(json, "dumps", dumps)
-        meanwhile.__array__()
+        meanwhile.in_thread()
         return dumps(value, **options)
 
     if name == "save":

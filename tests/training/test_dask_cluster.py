@@ -1,9 +1,9 @@
 """Fits on a real cluster of Dask: workers and schedulers that die, and a user who stops."""
 
+import faulthandler
 import os
 import signal
 import threading
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,15 +14,9 @@ pytest.importorskip("pandas")
 pytest.importorskip("distributed")
 dask = pytest.importorskip("dask")
 dd = pytest.importorskip("dask.dataframe")
-from dask_training import (  # noqa: E402
-    Awake,
-    KilledOnce,
-    chunks,
-    local_cluster,
-    process_ids,
-    restore_workers,
-    separate_cluster,
-)  # fmt: skip
+import dask_training  # noqa: E402
+from dask_training import call_at_result, chunks, connect, local_cluster, process_ids  # noqa: E402
+from processes import LIMIT, wait_for  # noqa: E402
 from scale import scaled  # noqa: E402
 
 from fastnn import MLPRegressor, TabularRegressor  # noqa: E402
@@ -59,34 +53,31 @@ def cluster(expected):  # which has been computed without a cluster
 
 @pytest.fixture(autouse=True)
 def few_parts():
+    """In few parts. A cluster that hangs ends the process."""
+    faulthandler.dump_traceback_later(LIMIT * scaled(3), exit=True)
     with settings():
         yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+def wait_for_no_tasks(client):
+    count = lambda dask_scheduler: len(dask_scheduler.tasks)  # noqa: E731
+    wait_for(lambda: client.run_on_scheduler(count) == 0)
 
 
 def test_a_worker_that_is_killed_changes_no_bit(expected, cluster):
     """Dask runs its tasks again on the other one, and on the one that the nanny starts."""
-    cluster, client = cluster
+    _, client = cluster
     X, y = chunks()
-    make(1).fit(X, y)  # workers import fastnn
-    with Awake() as quiet:
+    with call_at_result(None, None) as n_results:
         np.testing.assert_array_equal(make(5).fit(X, y).network_.params, expected[5])
-    rng, slowest, n = np.random.default_rng(0), 0.0, scaled(2)
-    for k in range(n):
-        killed = False
-        while not killed:  # else the fit was faster
-            processes = process_ids(client)
-            process = processes[k % len(processes)]
-            with (
-                Awake() as awake,
-                KilledOnce(process, rng.uniform(0.1, 0.8) * quiet.seconds) as kill,
-            ):
-                params = make(5).fit(X, y).network_.params
-            killed = kill.killed
-            np.testing.assert_array_equal(params, expected[5])
-            assert awake.seconds < 60 + 2 * quiet.seconds, f"kill {k}"
-        slowest = max(slowest, awake.seconds)
-        print(f"{k + 1} kills, at most {slowest:.1f} s; {quiet.seconds:.1f} s without", flush=True)
-        restore_workers(cluster, client)
+    last, rng = n_results(), np.random.default_rng(0)
+    for k in range(scaled(2)):
+        process = process_ids(client)[k % 2]
+        with call_at_result(rng.integers(last), lambda p=process: dask_training.kill(p)):
+            params = make(5).fit(X, y).network_.params
+        np.testing.assert_array_equal(params, expected[5])
+        wait_for(lambda p=process: p not in process_ids(client))  # it was killed
 
 
 def test_a_worker_that_is_removed_is_not_needed(expected):
@@ -105,8 +96,6 @@ def test_a_worker_that_is_removed_is_not_needed(expected):
 
 
 def test_a_scheduler_that_is_killed_is_named_and_the_fit_resumes(quick_recipe, tmp_path):
-    from distributed import Client
-
     quick_recipe(4)
     X, y = chunks()
     table = dd.from_dask_array(X, columns=list("abcdefgh"))
@@ -118,9 +107,7 @@ def test_a_scheduler_that_is_killed_is_named_and_the_fit_resumes(quick_recipe, t
     with dask.config.set(scheduler="synchronous"):
         whole = model().fit(table, "y", window=800)
     stopped = model()
-    with separate_cluster(tmp_path) as (file, scheduler), dask.config.set(
-        {"distributed.comm.timeouts.connect": "3s"}
-    ), Client(scheduler_file=file, timeout=300):  # fmt: skip
+    with dask_training.separate_cluster(tmp_path) as (file, scheduler), connect(file):
 
         def kill(progress):
             if progress.encoded is None and progress.folds_done == 1:
@@ -131,9 +118,8 @@ def test_a_scheduler_that_is_killed_is_named_and_the_fit_resumes(quick_recipe, t
             stopped.fit(table, "y", window=800)
         del stopped.on_progress
     assert 0 < stopped.n_folds_remaining_ < 3
-    with separate_cluster(tmp_path) as (file, _), Client(scheduler_file=file, timeout=300):
+    with dask_training.separate_cluster(tmp_path) as (file, _), connect(file):
         stopped.fit(table, "y", window=800, resume=True)
-    rows = X.compute()
     rows = table.drop(columns="y").compute()
     np.testing.assert_array_equal(stopped.predict(rows), whole.predict(rows))
 
@@ -149,22 +135,11 @@ def end_worker(rows):
     os._exit(1)
 
 
-def test_a_task_that_kills_its_workers_is_named(cluster):
-    cluster, client = cluster
-
-    def allow(n):
-        client.run_on_scheduler(
-            lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", n)
-        )
-
-    X, y = chunks(800)  # not the chunks of other tests, which would fail, too
-    allow(0)
-    try:
+def test_a_task_that_kills_its_workers_is_named(expected):
+    X, y = chunks(800)
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}), local_cluster():
         with pytest.raises(ClusterError, match=r"workers of Dask died again and again in .*memory"):
             make().fit(X.map_blocks(end_worker, meta=np.empty((0, 8))), y)
-    finally:
-        allow(3)
-        restore_workers(cluster, client)
 
 
 def test_a_result_whose_connection_breaks_is_asked_for_again():
@@ -195,16 +170,23 @@ def test_a_result_whose_connection_breaks_is_asked_for_again():
         runner.ClusterRunner(Client()).result(failed)
 
 
-def test_workers_that_come_late_are_waited_for(expected):
+def test_workers_that_come_late_are_waited_for(expected, monkeypatch):
+    check = runner.ClusterRunner._check_cluster
     with local_cluster(n_workers=0) as (cluster, _client):
-        timer = threading.Timer(1.0, cluster.scale, (1,))
-        timer.start()
+
+        def start_one(self):
+            check(self)
+            assert self._without_workers
+            monkeypatch.undo()
+            cluster.scale(1)
+
+        monkeypatch.setattr(runner.ClusterRunner, "_check_cluster", start_one)
         np.testing.assert_array_equal(make().fit(*chunks()).network_.params, expected[20])
-        timer.join()
+        assert runner.ClusterRunner._check_cluster is check
 
 
 def test_ctrl_c_cancels_the_tasks(cluster):
-    cluster, client = cluster
+    _, client = cluster
     X, y = chunks()
 
     def interrupt(net, history):
@@ -218,25 +200,18 @@ def test_ctrl_c_cancels_the_tasks(cluster):
     finally:
         signal.signal(signal.SIGINT, before)
     assert model.n_iter_ < 100_000
-    deadline = time.monotonic() + 30
-    while client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for_no_tasks(client)
 
 
 def test_tasks_have_names_and_results_do_not_stay(cluster):
     """What a fit leaves on the cluster: nothing."""
-    cluster, client = cluster
+    _, client = cluster
     names = set()
 
     def look(net, history):
-        names.update(
-            client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.task_prefixes))
-        )
+        prefixes = lambda dask_scheduler: list(dask_scheduler.task_prefixes)  # noqa: E731
+        names.update(client.run_on_scheduler(prefixes))
 
     make(callbacks=look, max_iter=2).fit(*chunks())
     assert {"fastnn-encode", "fastnn-block", "fastnn-train", "fastnn-average"} <= names
-    deadline = time.monotonic() + 30
-    while client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for_no_tasks(client)

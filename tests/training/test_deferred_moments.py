@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import pickle
-import tempfile
 
 import numpy as np
 import pytest
@@ -47,9 +46,8 @@ def keep_parts(seen, net):
 
 
 def save(seen, net):
-    with tempfile.TemporaryDirectory() as folder:
-        net.save(f"{folder}/net")
-        seen.append(fastnn.load(f"{folder}/net").state.moments)
+    net.save("net")
+    seen.append(fastnn.load("net").state.moments)
 
 
 def fail(seen, net):
@@ -77,7 +75,8 @@ def train(callback, resume, deferred):
     "callback",
     [read, change, assign, change_parameters_first, keep_an_array, keep_parts, save, fail],
 )
-def test_callbacks_see_and_change_moments(callback, resume, monkeypatch):
+def test_callbacks_see_and_change_moments(callback, resume, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     always, deferred = [], []
     expected = train(callback, resume, always)
     monkeypatch.setattr(session, "MANY_MOMENTS", 1)

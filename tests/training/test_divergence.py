@@ -1,21 +1,17 @@
 """Divergence: fit goes back to the start of the epoch and names the reason."""
 
 import contextlib
+import functools
 import pickle
 
 import numpy as np
 import pytest
 from checks import assert_finite, assert_same_bits, training_state
+from small_training import data
 
 import fastnn
 from fastnn import MLP, SGD, Adam, DivergenceError, kernels
 from fastnn.training import session
-
-
-def data(n=70, n_in=6, n_out=1, dtype="float32", seed=1):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, n_in)).astype(dtype)
-    return X, ((np.sin(X[:, :1] * np.arange(1, n_out + 1)) + 1) / 2).astype(dtype)
 
 
 @pytest.mark.parametrize("callbacks", [(), [lambda net, history: None]], ids=["", "callback"])
@@ -25,21 +21,10 @@ def test_an_epoch_that_diverged_is_not_validated(callbacks):
     with pytest.raises(DivergenceError) as error:
         net.fit(X, y, optimizer=SGD(1e3), epochs=1000, validation_data=(X, y), callbacks=callbacks)
     assert 1 < len(net.history.val_loss) == error.value.epoch - 1
-    X, targets = (
-        np.ones((1, 1), "float32"),
-        np.full(1, 3e38, "float32"),
-    )  # the update is the first number that overflows
+    one = np.ones((1, 1), "float32"), np.full(1, 3e38, "float32")  # the update overflows first
     net = MLP([1, 1], output="identity", dtype="float32", rng=0)
     with pytest.raises(DivergenceError):
-        net.fit(
-            X,
-            targets,
-            "mae",
-            SGD(1e39),
-            epochs=1,
-            validation_data=(X, targets),
-            callbacks=callbacks,
-        )
+        net.fit(*one, "mae", SGD(1e39), 1, validation_data=one, callbacks=callbacks)
     assert net.history.val_loss == []
 
 
@@ -52,18 +37,17 @@ def test_divergence_goes_back_to_the_start_of_its_epoch(optimizer, callbacks, dt
         net.fit(X, y, optimizer=optimizer, epochs=10**5, batch_size=8, callbacks=callbacks)
     error = caught.value
     assert error.epoch > 1 and 9 * (error.epoch - 1) < error.step <= 9 * error.epoch
-    assert f"in epoch {error.epoch}, step {error.step}:" in str(
-        error
-    ) and "start of that epoch" in str(error)
-    assert f"lower learning rate than {optimizer.lr:g}" in str(error)
+    for part in (
+        f"in epoch {error.epoch}, step {error.step}:",
+        "start of that epoch",
+        f"lower learning rate than {optimizer.lr:g}",
+    ):
+        assert part in str(error)
     history = expected_net.fit(X, y, optimizer=optimizer, epochs=error.epoch - 1, batch_size=8)
     assert_same_bits(training_state(net)[:-1], training_state(expected_net)[:-1])
     assert_finite(net.params)  # the generator has drawn one more order
-    assert (net.history.loss, net.history.n_epochs, net.history.n_steps) == (
-        history.loss,
-        history.n_epochs,
-        history.n_steps,
-    )
+    for name in ("loss", "n_epochs", "n_steps"):
+        assert getattr(net.history, name) == getattr(history, name)
     net.params[:] = 0.1
     assert net.fit(X, y, epochs=2).n_epochs == 2
 
@@ -75,10 +59,8 @@ def test_divergence_names_what_is_not_finite_in_X(where, step, value):
     X[where] = value
     net = MLP([6, 1], rng=0)
     before = net.params.copy()
-    with pytest.raises(
-        DivergenceError,
-        match=f"X holds NaN or infinity .first in row {where[0]}, column {where[1]}",
-    ) as caught:
+    message = f"X holds NaN or infinity .first in row {where[0]}, column {where[1]}"
+    with pytest.raises(DivergenceError, match=message) as caught:
         net.fit(X, y, batch_size=8, shuffle=False)
     assert (caught.value.epoch, caught.value.step) == (1, step)
     assert_same_bits(net.params, before)
@@ -106,10 +88,8 @@ def test_divergence_names_targets_and_weights_that_are_not_finite(name):
 @pytest.mark.parametrize("optimizer", [SGD(0.1, momentum=0.9), Adam()])
 def test_a_trainer_without_moments_is_refused(optimizer):
     net = MLP([2, 1], rng=0)
-    settings = optimizer.to_kernel()
-    trainer = kernels.Trainer(
-        net, np.ones((3, 2), "f4"), np.ones((3, 1), "f4"), loss=1, batch_size=3, optimizer=settings
-    )
+    options = dict(loss=1, batch_size=3, optimizer=optimizer.to_kernel())
+    trainer = kernels.Trainer(net, np.ones((3, 2), "f4"), np.ones((3, 1), "f4"), **options)
     for call in (trainer.load, trainer.store):
         with pytest.raises(ValueError, match="needs moments"):
             call()
@@ -119,13 +99,8 @@ def test_a_trainer_without_moments_is_refused(optimizer):
 
 def test_divergence_error_can_be_pickled():
     error = pickle.loads(pickle.dumps(DivergenceError("a message", 3, 17)))
-    assert (type(error), str(error), error.epoch, error.step) == (
-        DivergenceError,
-        "a message",
-        3,
-        17,
-    )
-    assert isinstance(error, ArithmeticError)
+    assert type(error) is DivergenceError and isinstance(error, ArithmeticError)
+    assert (str(error), error.epoch, error.step) == ("a message", 3, 17)
 
 
 # ---- training that is stopped in the slice in which it diverges ----
@@ -145,11 +120,9 @@ def test_ctrl_c_after_the_slice_that_diverged_restores_finite_parameters(n_netwo
 
     nets = [MLP([6, 4, 1], rng=seed) for seed in range(n_networks)]
     monkeypatch.setattr(session.Session, "record", interrupt)
+    fit = nets[0].fit if n_networks == 1 else functools.partial(fastnn.fit_many, nets)
     with pytest.raises(KeyboardInterrupt):
-        if n_networks == 1:
-            nets[0].fit(X, y, optimizer=SGD(1e30), epochs=9)
-        else:
-            fastnn.fit_many(nets, X, y, optimizer=SGD(1e30), epochs=9, n_threads=1)
+        fit(X, y, optimizer=SGD(1e30), epochs=9, n_threads=1)
     for net in nets:
         assert_finite(net.params)
         assert net.history.stop_reason == "interrupted"
@@ -187,14 +160,9 @@ def test_a_network_that_diverged_beside_an_error_of_another_is_restored():
     def fail(net, history):
         raise ZeroDivisionError
 
+    options = dict(optimizer=[SGD(0.01), SGD(1e30)], callbacks=[[fail], []])
     with pytest.raises(ZeroDivisionError):
-        fastnn.fit_many(
-            *(nets, X, y),
-            optimizer=[SGD(0.01), SGD(1e30)],
-            callbacks=[[fail], []],
-            epochs=3,
-            n_threads=1,
-        )
+        fastnn.fit_many(nets, X, y, epochs=3, n_threads=1, **options)
     for net in nets:
         assert_finite(net.params)
     assert nets[1].state.step == nets[1].history.n_steps == 0

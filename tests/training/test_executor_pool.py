@@ -3,13 +3,8 @@
 import multiprocessing
 import os
 import threading
-from concurrent.futures import (
-    BrokenExecutor,
-    CancelledError,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-)
+from concurrent import futures
+from concurrent.futures import BrokenExecutor, CancelledError, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -44,9 +39,8 @@ def run(executor, n=6, content=None, is_broken=False, n_threads_here=1):
 
         workers = executor_pool.Workers(executor, 1, n_threads_here, shared)
         workers.is_broken = is_broken
-        pool = executor_pool.ExecutorPool(
-            workers, n, describe, lambda i: (ROWS, OTHERS, i), results.__setitem__
-        )
+        item = lambda i: (ROWS, OTHERS, i)  # noqa: E731
+        pool = executor_pool.ExecutorPool(workers, n, describe, item, results.__setitem__)
         pool.run()
     assert not os.path.exists(shared.source.folder) and not shared_objects._of_caller
     assert [found[0] for found in results] == [float(row.sum()) for row in ROWS[:n]]
@@ -123,15 +117,12 @@ def test_a_full_disk_sends_the_content(what, monkeypatch):
     assert len(sent) == 1
 
 
-@pytest.mark.parametrize(
-    "method",
-    ["fork", pytest.param("spawn", marks=pytest.mark.slow("fork"))],
-)
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow("fork"))])
 def test_processes(method):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"this system cannot {method}")
     context = multiprocessing.get_context(method)
-    with ProcessPoolExecutor(2, mp_context=context) as executor:
+    with futures.ProcessPoolExecutor(2, mp_context=context) as executor:
         run(executor)
         results, sent, _ = run(executor, content=True)  # the processes are older than the objects
     assert 1 <= len(sent) <= 6 and not any(found[2] for found in results)
@@ -159,10 +150,8 @@ def test_an_executor_may_break_before_the_first_task():
 
 def test_a_task_that_kills_workers_runs_here_alone():
     killed = type("KilledWorker", (Exception,), {"__module__": "distributed.scheduler"})
-    with (
-        Worker({3: killed("it died")}) as executor,
-        pytest.warns(RuntimeWarning, match="1 network, and"),
-    ):
+    warns = pytest.warns(RuntimeWarning, match="1 network, and")
+    with Worker({3: killed("it died")}) as executor, warns:
         _, _, pool = run(executor)
     assert not pool.workers.is_broken and executor.n_calls == 7
 
@@ -183,12 +172,12 @@ def test_an_error_in_a_worker_is_raised_and_ends_the_call():
 
 
 def test_ctrl_c_cancels_what_has_not_begun_and_stops_what_has():
-    futures = []
+    submitted = []
 
     class Idle(ThreadPoolExecutor):
         def submit(self, *args):
-            futures.append(Future())
-            return futures[-1]
+            submitted.append(futures.Future())
+            return submitted[-1]
 
     def show(pool):
         raise KeyboardInterrupt
@@ -200,7 +189,7 @@ def test_ctrl_c_cancels_what_has_not_begun_and_stops_what_has():
             workers = executor_pool.Workers(Idle(2), 1, 1, shared)
             executor_pool.ExecutorPool(workers, 9, describe, int, print, line).run()
         watch.show(None)
-    assert len(futures) == 2 and all(future.cancelled() for future in futures)
+    assert len(submitted) == 2 and all(future.cancelled() for future in submitted)
     with pytest.raises(executor_pool.CallOver):
         watch.show(None)
     executor_pool.CallWatch("/not/here").show(None)  # on another machine
@@ -208,9 +197,8 @@ def test_ctrl_c_cancels_what_has_not_begun_and_stops_what_has():
 
 def test_workers_with_other_bits_are_refused(monkeypatch):
     expected = build() | {"version of fastnn": "0.0.1"}
-    with pytest.raises(
-        RuntimeError, match=r"version of fastnn .*, but 0.0.1 in the process that calls it"
-    ):
+    message = "version of fastnn .*, but 0.0.1 in the process that calls it"
+    with pytest.raises(RuntimeError, match=message):
         executor_pool.run_task(shared_objects.Source("k", ""), expected, b"")
 
 
@@ -220,10 +208,8 @@ def test_a_changed_file_is_refused():
         wrong = source._replace(key="other", digest=bytes(16))
         with pytest.raises(OSError, match="changed or damaged"):
             shared_objects.find_objects(wrong, content)
-        assert (
-            shared_objects.find_objects(source._replace(key="x"), content)[0].tobytes()
-            == ROWS.tobytes()
-        )
+        rows, *_ = shared_objects.find_objects(source._replace(key="x"), content)
+        assert rows.tobytes() == ROWS.tobytes()
 
 
 def test_a_worker_keeps_little(monkeypatch):
@@ -304,3 +290,10 @@ def test_fit_many_takes_a_custom_loss_that_only_cloudpickle_can_send():
         fastnn.fit_many(nets[1], X, y, loss=loss, epochs=2, executor=executor)
     for one, other in zip(*nets):
         assert one.params.tobytes() == other.params.tobytes()
+
+
+def test_what_is_no_executor_is_refused():
+    with pytest.raises(
+        TypeError, match=r"^executor must be a concurrent.futures.Executor, .* a str"
+    ):
+        fastnn.fit_many([fastnn.MLP([3, 1])], np.ones((4, 3)), np.ones(4), executor="threads")

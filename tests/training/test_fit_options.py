@@ -6,20 +6,16 @@ import inspect
 import numpy as np
 import pytest
 from checks import assert_same_bits
+from small_training import data, log_cosh
 
 import fastnn
 from fastnn import MLP, SGD, initializers
 from fastnn.losses import Huber
 from fastnn.training.plan import FitOptions
 
-X = np.random.default_rng(1).normal(size=(300, 6))
-SMOOTH = (np.sin(X[:, :1] * np.arange(1, 5)) + 1) / 2  # (300, 4), in 0..1
+X, SMOOTH = data(300, n_out=4, dtype="float64")
+CLASSES = SMOOTH.argmax(axis=1)
 WEIGHT = np.arange(300) % 4 / 2.0
-
-
-def log_cosh(outputs, y):
-    d = outputs - y
-    return np.log(np.cosh(d)).mean(), np.tanh(d) / d.size
 
 
 def test_the_defaults_of_the_options_are_those_of_fit_and_fit_many():
@@ -53,49 +49,28 @@ def test_class_weight_is_a_weight_of_rows(loss):
     for net in nets[1:]:
         assert_same_bits(net.params, nets[0].params)
     many = [MLP([6, 9, 4], output="softmax", rng=0) for _ in range(3)]
-    many[0].fit(X, SMOOTH.argmax(axis=1), class_weight={1: 2.0, 3: 0.5}, sample_weight=WEIGHT)
-    many[1].fit(
-        X, np.eye(4)[SMOOTH.argmax(axis=1)], class_weight=[1, 2.0, 1, 0.5], sample_weight=WEIGHT
-    )
-    many[2].fit(
-        X,
-        SMOOTH.argmax(axis=1),
-        sample_weight=np.array([1, 2.0, 1, 0.5])[SMOOTH.argmax(axis=1)] * WEIGHT,
-    )
+    each = np.array([1, 2.0, 1, 0.5])
+    many[0].fit(X, CLASSES, class_weight={1: 2.0, 3: 0.5}, sample_weight=WEIGHT)
+    many[1].fit(X, np.eye(4)[CLASSES], class_weight=list(each), sample_weight=WEIGHT)
+    many[2].fit(X, CLASSES, sample_weight=each[CLASSES] * WEIGHT)
     assert_same_bits(many[2].params, many[0].params)
     np.testing.assert_allclose(many[1].params, many[0].params, atol=1e-5)
-    many[0].partial_fit(X, SMOOTH.argmax(axis=1), class_weight="balanced")
+    many[0].partial_fit(X, CLASSES, class_weight="balanced")
+
+
+NEEDS = "class_weight needs loss 'bce' with one output, or 'cross_entropy'. Pass sample_weight"
+WRONG = "class_weight must be a dict, a sequence of weights or 'balanced', got 'equal'"
 
 
 @pytest.mark.parametrize(
     ("output", "n_out", "class_weight", "message"),
     [
-        (
-            "identity",
-            1,
-            "balanced",
-            "class_weight needs loss 'bce' with one output, or 'cross_entropy'. Pass sample_weight",
-        ),
+        ("identity", 1, "balanced", NEEDS),
         ("sigmoid", 2, "balanced", r"For several yes/no outputs pass loss=BCE\(pos_weight=...\)"),
-        (
-            "sigmoid",
-            1,
-            "equal",
-            "class_weight must be a dict, a sequence of weights or 'balanced', got 'equal'",
-        ),
-        (
-            "sigmoid",
-            1,
-            {2: 1.0},
-            r"class_weight has a weight for class 2, but the classes are 0..1",
-        ),
+        ("sigmoid", 1, "equal", WRONG),
+        ("sigmoid", 1, {2: 1.0}, "class_weight has a weight for class 2, but the classes are 0..1"),
         ("sigmoid", 1, {0: -1.0}, "class_weight must be a finite number at least 0"),
-        (
-            "sigmoid",
-            1,
-            [1.0, 2.0, 3.0],
-            "class_weight must hold 2 weights, one for each class, got 3",
-        ),
+        ("sigmoid", 1, [1.0, 2.0, 3.0], "must hold 2 weights, one for each class, got 3"),
     ],
 )
 def test_invalid_class_weights_are_refused(output, n_out, class_weight, message):
@@ -106,53 +81,33 @@ def test_invalid_class_weights_are_refused(output, n_out, class_weight, message)
 
 
 def test_held_out_rows_are_not_trained_on():
-    net, expected_net = (MLP([6, 9, 1], rng=0, dtype="float64") for _ in range(2))
-    history = net.fit(
-        X, SMOOTH[:, 0], epochs=3, validation_fraction=0.25, rng=4, sample_weight=WEIGHT
-    )
+    net, other = (MLP([6, 9, 1], rng=0, dtype="float64") for _ in range(2))
+    y, options = SMOOTH[:, 0], dict(epochs=3)
+    history = net.fit(X, y, validation_fraction=0.25, rng=4, sample_weight=WEIGHT, **options)
     rng = np.random.default_rng(4)
     rows = np.random.default_rng(int(rng.integers(2**63))).permutation(300)
     train, held_out = np.sort(rows[75:]), np.sort(rows[:75])
-    validation = X[held_out], SMOOTH[held_out, 0], WEIGHT[held_out]
-    expected = expected_net.fit(
-        X[train],
-        SMOOTH[train, 0],
-        epochs=3,
-        rng=rng,
-        sample_weight=WEIGHT[train],
-        validation_data=validation,
-    )
-    assert_same_bits(net.params, expected_net.params)
+    options |= dict(rng=rng, validation_data=(X[held_out], y[held_out], WEIGHT[held_out]))
+    expected = other.fit(X[train], y[train], sample_weight=WEIGHT[train], **options)
+    assert_same_bits(net.params, other.params)
     assert history.val_loss == expected.val_loss and history.loss == expected.loss
+
+
+HELD_OUT = dict(validation_fraction=0.1, validation_data=(X, SMOOTH[:, 0]))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            dict(validation_fraction=1.0),
-            "validation_fraction must be a finite number at least 0 and below 1, got 1.0",
-        ),
+        (dict(validation_fraction=1.0), "must be a finite number at least 0 and below 1, got 1.0"),
         (dict(validation_fraction=0.001), "validation_fraction=0.001 holds out 0 of 300 rows"),
-        (
-            dict(validation_fraction=0.1, validation_data=(X, SMOOTH[:, 0])),
-            "exclude each other. Pass one of them",
-        ),
-        (
-            dict(loss=log_cosh, sample_weight=WEIGHT),
-            "sample_weight does not work with a custom loss",
-        ),
-        (
-            dict(loss=lambda outputs, y: 3.0),
-            r"a custom loss must return a tuple \(value, d_outputs\), got float",
-        ),
-        (
-            dict(loss=lambda outputs, y: (3.0, y)),
-            r"must return d_outputs of shape \(32, 1\), like the outputs, got \(32,\)",
-        ),
+        (HELD_OUT, "exclude each other. Pass one of them"),
+        (dict(loss=log_cosh, sample_weight=WEIGHT), "does not work with a custom loss"),
+        (dict(loss=lambda Y, y: 3.0), r"must return a tuple \(value, d_outputs\), got float"),
+        (dict(loss=lambda Y, y: (3.0, y)), r"shape \(32, 1\), like the outputs, got \(32,\)"),
         (
             dict(loss="hinge"),
-            "loss must be None, one of bce, .*an object of fastnn.losses or a function",
+            "loss must be None, one of bce, .*an object of fastnn.losses or a fun",
         ),
         (dict(loss=Huber), "loss must be None, one of bce"),
     ],
@@ -175,22 +130,13 @@ def test_an_error_in_a_custom_loss_is_raised_and_keeps_the_steps_before():
     with pytest.raises(ZeroDivisionError):
         net.fit(X, SMOOTH[:, 0], fails_in_the_third_batch)
     assert calls == [32, 32, 32] and net.state.step == 2
-    net.fit(X, SMOOTH[:, 0], log_cosh_of_one, resume=True, epochs=1)
-
-
-def log_cosh_of_one(outputs, y):
-    return log_cosh(outputs, y[:, None])
+    net.fit(X, SMOOTH[:, 0], log_cosh, resume=True, epochs=1)
 
 
 def test_a_custom_loss_may_draw_from_the_networks_generator():
     net, generator = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0).rng
-    history = net.fit(
-        X,
-        SMOOTH[:, 0],
-        lambda outputs, y: (float(net.rng.random()), outputs * 0.01),
-        epochs=2,
-        batch_size=100,
-    )
+    loss = lambda outputs, y: (float(net.rng.random()), outputs * 0.01)  # noqa: E731
+    history = net.fit(X, SMOOTH[:, 0], loss, epochs=2, batch_size=100)
     expected = []
     for _ in range(2):
         generator.permutation(300)  # the order of the rows
@@ -201,9 +147,8 @@ def test_a_custom_loss_may_draw_from_the_networks_generator():
 def test_initial_weights_by_name_function_and_layer():
     by_name = MLP([6, 9, 4], rng=3, init="orthogonal")
     by_function = MLP([6, 9, 4], rng=3, init=initializers.orthogonal)
-    one_each = MLP(
-        [6, 9, 4], rng=3, init=["orthogonal", lambda rng, n_in, n_out: np.full((n_in, n_out), 0.5)]
-    )
+    half = lambda rng, n_in, n_out: np.full((n_in, n_out), 0.5)  # noqa: E731
+    one_each = MLP([6, 9, 4], rng=3, init=["orthogonal", half])
     np.testing.assert_allclose(by_name.weights[0] @ by_name.weights[0].T, np.eye(6), atol=1e-6)
     assert_same_bits(by_name.params, by_function.params)
     assert_same_bits(by_name.weights[0], one_each.weights[0])
@@ -214,15 +159,10 @@ def test_initial_weights_by_name_function_and_layer():
 
 
 def test_dropout_rates_of_a_network():
-    assert MLP([6, 9, 4], rng=0).dropout == (0.0, 0.0) and MLP(
-        [6, 9, 8, 4], dropout=0.5
-    ).dropout == (0.0, 0.5, 0.5)
+    assert MLP([6, 9, 4], rng=0).dropout == (0.0, 0.0)
+    assert MLP([6, 9, 8, 4], dropout=0.5).dropout == (0.0, 0.5, 0.5)
     net = MLP([6, 9, 4], dropout=[0.1, 0.2], rng=0)
-    assert (
-        net.dropout == (0.1, 0.2)
-        and "dropout=(0.1, 0.2)" in repr(net)
-        and net.copy().dropout == net.dropout
-    )
+    assert net.dropout == net.copy().dropout == (0.1, 0.2) and "dropout=(0.1, 0.2)" in repr(net)
     assert_same_bits(net.forward(X), MLP([6, 9, 4], rng=0).forward(X))
     net.dropout = 0
     assert net.dropout == (0.0, 0.0) and "dropout" not in repr(net)
@@ -240,30 +180,17 @@ def test_dropout_rates_of_a_network():
 
 def test_callbacks_and_the_network_have_the_averaged_parameters():
     net, expected_net, seen = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0), []
-    record = lambda net, history: seen.append(net.params.copy())  # noqa: E731
-    net.fit(
-        X,
-        SMOOTH[:, 0],
-        optimizer=SGD(0.1, average=0.5),
-        epochs=3,
-        batch_size=None,
-        callbacks=record,
-    )
+    rows, options = (X, SMOOTH[:, 0]), dict(batch_size=None)
+    averaging, record = SGD(0.1, average=0.5), lambda net, history: seen.append(net.params.copy())
+    net.fit(*rows, optimizer=averaging, epochs=3, callbacks=record, **options)
     average = expected_net.params.copy()
     for epoch in range(3):
-        expected_net.fit(
-            X, SMOOTH[:, 0], optimizer=SGD(0.1), epochs=1, batch_size=None, resume=epoch > 0
-        )
+        expected_net.fit(*rows, optimizer=SGD(0.1), epochs=1, resume=epoch > 0, **options)
         average += np.float32(0.5) * (expected_net.params - average)
         np.testing.assert_allclose(seen[epoch], average, atol=1e-7)
     assert_same_bits(net.state.params, expected_net.params)
     assert_same_bits(net.params, seen[-1])
-    assert (
-        fastnn.MLP([6, 9, 1], rng=0)
-        .fit(X, SMOOTH[:, 0], optimizer=SGD(0.1, average=0.5), epochs=0)
-        .n_epochs
-        == 0
-    )
+    assert MLP([6, 9, 1], rng=0).fit(*rows, optimizer=averaging, epochs=0).n_epochs == 0
 
 
 @pytest.mark.parametrize("callbacks", [(), lambda net, history: None])

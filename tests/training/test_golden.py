@@ -6,9 +6,9 @@ import pathlib
 import platform
 import shutil
 import subprocess
-import sys
 
 import golden
+import processes
 import pytest
 
 GLIBC = platform.libc_ver()[0] == "glibc"  # whose pow and cos are in the record
@@ -42,25 +42,10 @@ print(json.dumps([(dtype, name) for dtype in recorded for name, run in golden.ca
 def test_it_is_known_which_numbers_depend_on_the_c_library(tmp_path):
     """With functions that are one bit off, no other results change."""
     library = tmp_path / "rounded_up.so"
-    command = [
-        "gcc",
-        "-O1",
-        "-fno-builtin",
-        "-shared",
-        "-fPIC",
-        pathlib.Path(__file__).with_name("rounded_up.c"),
-    ]
-    subprocess.run([*command, "-o", library, "-lm", "-ldl"], check=True)
-    found = subprocess.run(
-        [sys.executable, "-c", CHANGED],
-        env=os.environ
-        | {
-            "LD_PRELOAD": str(library),
-            "PYTHONPATH": os.pathsep.join([*filter(None, sys.path)]),
-        },
-        capture_output=True,
-        text=True,
-    )
+    source = pathlib.Path(__file__).with_name("rounded_up.c")
+    command = "gcc -O1 -fno-builtin -shared -fPIC".split()
+    subprocess.run([*command, source, "-o", library, "-lm", "-ldl"], check=True)
+    found = processes.run(CHANGED, LD_PRELOAD=str(library))
     assert found.returncode == 0, found.stderr
     changed = json.loads(found.stdout)
     assert len(changed) > 50

@@ -21,6 +21,7 @@ GROUPS = [(X[:70], Y[:70]), (X[70:], Y[70:])]
 EPOCHS = 3
 AVERAGE = Adam(0.01, average=0.9)
 PLATEAU = SGD(ReduceOnPlateau(0.5, patience=0))
+STOPPING = dict(optimizer=AVERAGE, validation_fraction=0.3, callbacks=EarlyStopping(50))
 CASES = {  # rows, options, and one of so many points is tested
     "memory": ((X, Y), dict(optimizer=AVERAGE), 11),
     "schedule": ((X, Y), dict(optimizer=PLATEAU), 11),
@@ -28,11 +29,7 @@ CASES = {  # rows, options, and one of so many points is tested
     "one window": ((GROUPS,), dict(optimizer=AVERAGE), 29),
     "sparse": ((csr_array(X), Y), dict(optimizer=AVERAGE), 97),
     "in order": ((csr_array(X), Y), dict(optimizer=AVERAGE, shuffle=False), 101),
-    "early stopping": (
-        (X, Y),
-        dict(optimizer=AVERAGE, validation_fraction=0.3, callbacks=EarlyStopping(50)),
-        13,
-    ),
+    "early stopping": ((X, Y), STOPPING, 13),
 }
 
 
@@ -84,30 +81,19 @@ def assert_stopped_and_resumes(net, whole, begin, fit):
     assert_same_bits(complete_state(net), complete_state(whole))
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.2])
+@pytest.mark.parametrize("begins", ["anew", "with dropout", "resumed"])
 @pytest.mark.parametrize("case", CASES)
-def test_fit_resumes(case, dropout):
+def test_fit_resumes(case, begins):
+    """Also a fit that has been resumed itself."""
+    dropout, resumes = 0.2 * (begins == "with dropout"), begins == "resumed"
     rows, options, every = CASES[case]
 
-    def fit(net, epochs=EPOCHS, resume=False):
+    def fit(net, epochs=EPOCHS, resume=resumes):
         net.fit(*rows, epochs=epochs, resume=resume, **options)
 
     begin = MLP([6, 5, 1], dropout=dropout, rng=0)
-    whole = begin.copy()
-    fit(whole)
-    for net in interruptions(begin.copy, fit, every):
-        assert_stopped_and_resumes(net, whole, begin, fit)
-
-
-@pytest.mark.parametrize("case", ["memory", "windows", "sparse"])
-def test_a_resumed_fit_resumes(case):
-    rows, options, every = CASES[case]
-
-    def fit(net, epochs=EPOCHS, resume=True):
-        net.fit(*rows, epochs=epochs, resume=resume, **options)
-
-    begin = MLP([6, 5, 1], rng=0)
-    fit(begin, 1, False)
+    if resumes:
+        fit(begin, 1, False)
     whole = begin.copy()
     fit(whole)
     begin.history = None

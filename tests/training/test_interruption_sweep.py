@@ -6,7 +6,7 @@ Afterwards nothing is locked, parameters are those of a whole step, and training
 import contextlib
 import gc
 import itertools
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from checks import assert_finite, assert_same_bits
 from interrupt import Interruption
 from scale import step
+from small_training import squared
 
 import fastnn
 from fastnn import MLP, SGD, Adam, DivergenceError, EarlyStopping
@@ -22,9 +23,8 @@ from fastnn.schedules import ReduceOnPlateau
 from fastnn.training import pool, session
 
 RNG = np.random.default_rng(1)
-ROWS = RNG.normal(size=(1500, 3)).astype(
-    "float32"
-)  # epochs of several slices, if batches are small
+# epochs of several slices, if batches are small
+ROWS = RNG.normal(size=(1500, 3)).astype("float32")
 TARGETS = ROWS[:, :1] * ROWS[:, 1:2]
 X, Y = ROWS[:40], TARGETS[:40]
 HELD_OUT = X[:10].copy(), Y[:10].copy()
@@ -62,17 +62,15 @@ def interruptions(make, call, stride, first=None):
 
 def is_free(generator):
     """Whether another thread gets the lock of a generator."""
-    got = []
 
     def take():
-        got.append(generator.bit_generator.lock.acquire(timeout=5))
-        if got[0]:
+        got = generator.bit_generator.lock.acquire(timeout=60)
+        if got:
             generator.bit_generator.lock.release()
+        return got
 
-    thread = threading.Thread(target=take)
-    thread.start()
-    thread.join()
-    return got[0]
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(take).result()
 
 
 @dataclass
@@ -93,31 +91,20 @@ class Fit:
         return net.fit(*self.data, epochs=epochs, **self.options, **resume)
 
 
-def squared(outputs, y):
-    d = outputs - y
-    return float((d * d).mean()), 2 * d / d.size
-
-
 def look(net, history):
     pass
 
 
+VALIDATED = dict(batch_size=4, validation_data=HELD_OUT)
+PLATEAU = Adam(ReduceOnPlateau(0.01, patience=1))
 FITS = {
     "plain": Fit(dict(batch_size=4)),
     "one batch, in order": Fit(dict(batch_size=None, shuffle=False), stride=15),
     "threads": Fit(dict(batch_size=4, n_threads=2)),
-    "callbacks": Fit(
-        dict(batch_size=4, callbacks=[look, EarlyStopping(50)], validation_data=HELD_OUT)
-    ),
-    "early stopping": Fit(
-        dict(batch_size=4, callbacks=EarlyStopping(50), validation_data=HELD_OUT)
-    ),
+    "callbacks": Fit(VALIDATED | dict(callbacks=[look, EarlyStopping(50)])),
+    "early stopping": Fit(VALIDATED | dict(callbacks=EarlyStopping(50))),
     "average": Fit(dict(batch_size=4, optimizer=Adam(average=0.9), callbacks=look)),
-    "plateau": Fit(
-        dict(
-            batch_size=4, optimizer=Adam(ReduceOnPlateau(0.01, patience=1)), validation_fraction=0.2
-        )
-    ),
+    "plateau": Fit(dict(batch_size=4, optimizer=PLATEAU, validation_fraction=0.2)),
     "dropout": Fit(dict(batch_size=4, validation_fraction=0.2), network=dict(dropout=0.2)),
     "custom loss": Fit(dict(batch_size=16, loss=squared), (X, Y)),
     "row groups": Fit(dict(batch_size=4, window=12), (GROUPS,)),
@@ -207,12 +194,8 @@ def test_fit_many(n_threads, callbacks):
         return [MLP([3, 4 + i // 2, 1], rng=i) for i in range(4)]
 
     def fit(nets):
-        fastnn.fit_many(
-            *(nets, ROWS, TARGETS, None, optimizers, epochs, batches),
-            callbacks=callbacks,
-            n_threads=n_threads,
-            validation_data=HELD_OUT,
-        )
+        options = dict(callbacks=callbacks, n_threads=n_threads, validation_data=HELD_OUT)
+        fastnn.fit_many(nets, ROWS, TARGETS, None, optimizers, epochs, batches, **options)
 
     whole = make()
     fit(whole)

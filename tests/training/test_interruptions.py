@@ -16,17 +16,12 @@ import numpy as np
 import processes
 import pytest
 from checks import assert_finite, assert_same_bits, training_state
+from small_training import data, squared
 
 import fastnn
 from fastnn import MLP, SGD, Adam, DivergenceError, kernels
 
 OPTIMIZERS = [SGD(0.1), SGD(0.05, 0.9, True, 0.01), Adam(0.01)]
-
-
-def data(n=70, n_in=6, n_out=1, dtype="float32", seed=1):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, n_in)).astype(dtype)
-    return X, ((np.sin(X[:, :1] * np.arange(1, n_out + 1)) + 1) / 2).astype(dtype)
 
 
 @pytest.fixture(autouse=True)
@@ -90,10 +85,8 @@ def test_training_resumes_within_the_epoch_that_ctrl_c_stopped(hand_on):
     net, whole = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0)
     interrupted(net.fit, 0.1, X, y, epochs=3000, **options)
     history, state = net.history, net.state
-    assert (
-        history.n_steps == state.step == 30_000 * state.epoch + state.row // 5
-        and history.n_epochs == state.epoch == len(history.loss)
-    )
+    assert history.n_steps == state.step == 30_000 * state.epoch + state.row // 5
+    assert history.n_epochs == state.epoch == len(history.loss)
     net = hand_on(net)
     rest = net.fit(X, y, epochs=state.epoch + 1 - net.state.epoch, batch_size=5, resume=True)
     assert history.loss + rest.loss == whole.fit(X, y, epochs=len(history.loss) + 1, **options).loss
@@ -125,11 +118,6 @@ def test_training_resumes_from_the_step_that_an_exception_dropped(step, hand_on)
     assert_same_bits(training_state(net), training_state(whole))
 
 
-def squared(outputs, y):
-    d = outputs - y
-    return float((d * d).mean()), 2 * d / d.size
-
-
 def test_ctrl_c_in_the_first_step_of_an_epoch_keeps_the_order_of_the_rows():
     sizes, n = LONG
     X, y = data(n, sizes[0])
@@ -150,23 +138,12 @@ def test_partial_fit_is_one_resumed_epoch_in_order():
     X, y = data(90)
     net, expected_net = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0)
     for i, rows in enumerate([slice(0, 40), slice(40, 41), slice(41, 90)]):
-        ours = net.partial_fit(
-            X[rows], y[rows], optimizer=None if i else SGD(0.1, 0.9), batch_size=16
-        )
-        theirs = expected_net.fit(
-            X[rows],
-            y[rows],
-            optimizer=None if i else SGD(0.1, 0.9),
-            batch_size=16,
-            epochs=1,
-            shuffle=False,
-            resume=i > 0,
-        )
-        assert (ours.loss, ours.n_epochs, ours.n_steps) == (
-            theirs.loss,
-            1,
-            theirs.n_steps,
-        ) and net.history is ours
+        options = dict(optimizer=None if i else SGD(0.1, 0.9), batch_size=16)
+        ours = net.partial_fit(X[rows], y[rows], **options)
+        options |= dict(epochs=1, shuffle=False, resume=i > 0)
+        theirs = expected_net.fit(X[rows], y[rows], **options)
+        assert net.history is ours and ours.loss == theirs.loss
+        assert ours.n_epochs == 1 and ours.n_steps == theirs.n_steps
     assert_same_bits(training_state(net), training_state(expected_net))
     assert (net.state.step, net.state.epoch) == (8, 3)
 
@@ -190,9 +167,8 @@ def test_resume_with_another_optimizer_is_refused(other):
         net.fit(X, y, resume=True)
     net.fit(X, y, optimizer=Adam(0.01), epochs=2)
     before = training_state(net)
-    with pytest.raises(
-        ValueError, match=r"cannot continue with the moments of Adam\(lr=0.01.*Pass resume=False"
-    ):
+    message = r"cannot continue with the moments of Adam\(lr=0.01.*Pass resume=False"
+    with pytest.raises(ValueError, match=message):
         net.fit(X, y, optimizer=other, resume=True)
     with pytest.raises(ValueError, match=r"moments of Adam\(lr=0.01.* Set net.state = None"):
         net.partial_fit(X, y, optimizer=other)
@@ -207,9 +183,10 @@ def test_a_refused_call_keeps_the_state_of_a_stopped_epoch(call):
     interrupted(net.fit, 0.05, X, y, epochs=3000, batch_size=5)
     before, optimizer, order = training_state(net), net.state.optimizer, net.state.order.copy()
     with pytest.raises(ValueError, match="X"):
-        net.fit(
-            X[:10], y[:10], optimizer=Adam(0.5), resume=True
-        ) if call == "fit" else net.partial_fit(X[:, :5], y)
+        if call == "fit":
+            net.fit(X[:10], y[:10], optimizer=Adam(0.5), resume=True)
+        else:
+            net.partial_fit(X[:, :5], y)
     assert_same_bits(training_state(net), before)
     assert net.state.optimizer == optimizer
     assert_same_bits(net.state.order, order)
@@ -247,16 +224,11 @@ def test_ctrl_c_leaves_the_last_whole_step(case, seconds, n_threads, send):
     sizes, n = case
     X, y = data(n, sizes[0])
     net, expected_net = MLP(sizes, rng=0), MLP(sizes, rng=0)
-    interrupted(
-        net.fit, seconds, X, y, epochs=10**6, batch_size=None, n_threads=n_threads, send=send
-    )
+    options = dict(epochs=10**6, batch_size=None, n_threads=n_threads)
+    interrupted(net.fit, seconds, X, y, send=send, **options)
     steps = net.history.n_steps  # of one epoch each
-    assert (net.state.step, net.state.epoch, net.state.row, net.history.n_epochs) == (
-        steps,
-        steps,
-        0,
-        steps,
-    )
+    assert net.state.step == net.state.epoch == net.history.n_epochs == steps
+    assert net.state.row == 0
     assert expected_net.fit(X, y, epochs=steps, batch_size=None).loss == net.history.loss
     # all but the generator, from which the order of a dropped step has been drawn
     assert_same_bits(training_state(net)[:-1], training_state(expected_net)[:-1])
@@ -270,35 +242,24 @@ def test_ctrl_c_at_any_moment_leaves_parameters_state_and_history_of_one_step():
     if not hasattr(signal, "setitimer"):
         pytest.skip("this system has no timer signals")
     X, y = data(20, 3)
-    trace, histories = [MLP([3, 4, 1], rng=0).params], MLP([3, 4, 1], rng=0)
-    whole = histories.fit(
-        X,
-        y,
-        epochs=3000,
-        batch_size=None,
-        callbacks=lambda net, h: trace.append(net.params.copy()),
-    )
-    before, random = (
-        signal.signal(signal.SIGALRM, signal.default_int_handler),
-        np.random.default_rng(0),
-    )
+    trace, options = [MLP([3, 4, 1], rng=0).params], dict(epochs=3000, batch_size=None)
+    record = lambda net, history: trace.append(net.params.copy())  # noqa: E731
+    whole = MLP([3, 4, 1], rng=0).fit(X, y, callbacks=record, **options)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    random = np.random.default_rng(0)
     try:
         for _ in range(500):
             net = MLP([3, 4, 1], rng=0)
             with contextlib.suppress(KeyboardInterrupt):
                 try:
                     signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-4, 3e-3))
-                    net.fit(X, y, epochs=3000, batch_size=None, callbacks=lambda net, h: None)
+                    net.fit(X, y, callbacks=lambda net, history: None, **options)
                 finally:
                     signal.setitimer(signal.ITIMER_REAL, 0)
             steps = net.state.step if net.state else 0
             assert_same_bits(net.params, trace[steps])
             if net.state:
-                assert (net.state.epoch, net.history.n_steps, net.history.n_epochs) == (
-                    steps,
-                    steps,
-                    steps,
-                )
+                assert net.state.epoch == net.history.n_steps == net.history.n_epochs == steps
                 assert net.history.loss == whole.loss[:steps]
             assert net.fit(X, y, epochs=1).n_steps == 1
     finally:
@@ -356,14 +317,8 @@ def test_ctrl_c_in_the_last_step_of_an_epoch(sizes_with_signal_checks):
             def keep(net, history):
                 trace.append((net.params.copy(), net.state.moments.copy()))
 
-            expected_net.fit(
-                X,
-                y,
-                epochs=steps + 1 - len(trace),
-                batch_size=256,
-                callbacks=keep,
-                resume=len(trace) > 1,
-            )
+            options = dict(epochs=steps + 1 - len(trace), resume=len(trace) > 1)
+            expected_net.fit(X, y, batch_size=256, callbacks=keep, **options)
         assert_same_bits((net.params, net.state.moments), trace[steps])
 
 
@@ -426,18 +381,15 @@ def test_ctrl_c_in_a_long_validation(callbacks):
     """The epoch counts, but has no validation loss."""
     net, expected_net = (MLP([100, 512, 512, 1], rng=0) for _ in range(2))
     X, y = np.ones((200_000, 100), "float32"), np.zeros(200_000, "float32")
-    interrupted(
-        net.fit, 0.5, X[:64], y[:64], epochs=100, validation_data=(X, y), callbacks=callbacks
-    )
+    options = dict(validation_data=(X, y), callbacks=callbacks)
+    interrupted(net.fit, 0.5, X[:64], y[:64], epochs=100, **options)
     epochs = net.state.epoch
     assert (net.state.row, net.history.n_epochs, len(net.history.loss)) == (0, epochs, epochs)
     assert len(net.history.val_loss) == epochs - 1
     assert expected_net.fit(X[:64], y[:64], epochs=epochs).loss == net.history.loss
     assert_same_bits(expected_net.params, net.params)
-    assert (
-        len(net.fit(X[:64], y[:64], epochs=2, resume=True, validation_data=(X[:9], y[:9])).val_loss)
-        == 2
-    )
+    again = net.fit(X[:64], y[:64], epochs=2, resume=True, validation_data=(X[:9], y[:9]))
+    assert len(again.val_loss) == 2
 
 
 def test_ctrl_c_in_forward_releases_its_arrays():

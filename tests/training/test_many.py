@@ -17,69 +17,60 @@ from fastnn.training import pool, session
 from fastnn.training.engines import dense
 
 
+def assert_same_params(nets, others):
+    for net, other in zip(nets, others, strict=True):
+        assert_same_bits(net.params, other.params)
+
+
 def weights(i):
     return np.random.default_rng(i).random(300)
 
 
 K = range(8)
+SIZES = [np.arange(n) for n in (10, 100, 200, 3, 20, 300, 31, 33)]
+SOME = [HELD_OUT[0], None, HELD_OUT[2], None, None, HELD_OUT[5], [], HELD_OUT[7]]
+VALIDATED = dict(rows=ROWS, validation_rows=HELD_OUT)
+PLATEAU = Adam(schedules.ReduceOnPlateau(0.1, patience=1))
+ALIKE = dict(VALIDATED, epochs=[60] * 8, optimizer=[Adam(0.03)] * 8)
+
+
+def stopping(*each, **options):
+    """EarlyStopping of each network, by its arguments."""
+    return [
+        [EarlyStopping(*args, keep=("first", "last")[i % 2], **options)]
+        for i, args in enumerate(each)
+    ]
+
+
 CASES = {
     "plain": {},
     "in order": dict(shuffle=[False] * 8),
     "rows": dict(rows=ROWS),
     "numbers of rows": dict(  # some smaller than a batch, or than a chunk of the validation
-        rows=[np.arange(n) for n in (10, 100, 200, 3, 20, 300, 31, 33)],
+        rows=SIZES,
         validation_rows=[np.arange(n) for n in (3, 300, 250, 1, 256, 257, 300, 2)],
     ),
-    "all rows in a step": dict(
-        rows=[np.arange(n) for n in (10, 100, 200, 3, 20, 300, 31, 33)], batch_size=[None] * 8
-    ),
+    "all rows in a step": dict(rows=SIZES, batch_size=[None] * 8),
     "rows in order": dict(rows=ROWS, shuffle=[False] * 8),
-    "validation": dict(rows=ROWS, validation_rows=HELD_OUT),
-    "some validation": dict(
-        rows=ROWS,
-        validation_rows=[HELD_OUT[0], None, HELD_OUT[2], None, None, HELD_OUT[5], [], HELD_OUT[7]],
-        callbacks=[[EarlyStopping(3)]] * 8,
-    ),
+    "validation": VALIDATED,
+    "some validation": dict(rows=ROWS, validation_rows=SOME, callbacks=[[EarlyStopping(3)]] * 8),
     "fraction": dict(rows=ROWS, validation_fraction=[0.1 + 0.05 * i for i in K]),
     "optimizers": dict(
         optimizer=[SGD(0.1), Adam(), AdamW(0.01), SGD(0.1, momentum=0.9)] * 2,
         epochs=[3 + i for i in K],
         batch_size=[8, 10, 16, None, 300, 33, 64, 7],
     ),
-    "schedules": dict(
-        optimizer=[
-            SGD(schedules.CosineDecay(0.1, 6)),
-            Adam(schedules.ReduceOnPlateau(0.1, patience=1)),
-        ]
-        * 4
-    ),
-    "dropout": dict(rows=ROWS, validation_rows=HELD_OUT),
+    "schedules": dict(optimizer=[SGD(schedules.CosineDecay(0.1, 6)), PLATEAU] * 4),
+    "dropout": VALIDATED,
     "average": dict(optimizer=[SGD(0.1, average=0.9), Adam(average=0.99, clip_norm=0.1)] * 4),
     "diverging": dict(optimizer=[SGD(0.1), SGD(1e30)] * 4),
-    "weights": dict(sample_weight=[weights(i) for i in K], rows=ROWS, validation_rows=HELD_OUT),
+    "weights": dict(VALIDATED, sample_weight=[weights(i) for i in K]),
     "class weights": dict(class_weight=["balanced", {0: 1.0, 1: 3.0}] * 4, rows=ROWS),
     "losses": dict(loss=["bce", losses.MSE(), losses.BCE(pos_weight=2.0), "huber"] * 2),
-    "early stopping": dict(
-        rows=ROWS,
-        validation_rows=HELD_OUT,
-        epochs=[60] * 8,
-        optimizer=[Adam(0.03)] * 8,
-        callbacks=[[EarlyStopping(2 + i % 3, keep=("first", "last")[i % 2])] for i in K],
-    ),
-    "the same early stopping": dict(
-        rows=ROWS,
-        validation_rows=HELD_OUT,
-        epochs=[60] * 8,
-        optimizer=[Adam(0.03)] * 8,
-        callbacks=[[EarlyStopping(3)]] * 8,
-    ),
+    "early stopping": dict(ALIKE, callbacks=stopping(*[(2 + i % 3,) for i in K])),
+    "the same early stopping": dict(ALIKE, callbacks=[[EarlyStopping(3)]] * 8),
     "error rate": dict(
-        rows=ROWS,
-        validation_rows=HELD_OUT,
-        epochs=[60] * 8,
-        callbacks=[
-            [EarlyStopping(5, monitor="error_rate", keep=("first", "last")[i % 2])] for i in K
-        ],
+        VALIDATED, epochs=[60] * 8, callbacks=stopping(*[(5,)] * 8, monitor="error_rate")
     ),
     "training loss": dict(
         epochs=[60] * 8,
@@ -106,10 +97,8 @@ def test_each_network_gets_the_bits_of_its_own_fit(case, n_threads, isa, monkeyp
         assert_same_training(one, other)
         assert other.history is history
     if case == "diverging":
-        assert [history.stop_reason for history in histories] == [
-            "all epochs done",
-            "diverged",
-        ] * 4
+        reasons = [history.stop_reason for history in histories]
+        assert reasons == ["all epochs done", "diverged"] * 4
 
 
 def test_one_int_spawns_the_seeds():
@@ -117,8 +106,7 @@ def test_one_int_spawns_the_seeds():
     for net, seed in zip(alone, np.random.SeedSequence(5).spawn(3)):
         net.fit(X, Y, epochs=3, rng=seed)
     fastnn.fit_many(together, X, Y, epochs=3, rng=5)
-    for one, other in zip(alone, together):
-        assert_same_bits(one.params, other.params)
+    assert_same_params(alone, together)
     # more networks do not change the first ones
     more = networks(5)
     fastnn.fit_many(more, X, Y, epochs=3, rng=5)
@@ -127,17 +115,14 @@ def test_one_int_spawns_the_seeds():
 
 def test_networks_of_one_shape_share_an_engine(monkeypatch):
     """Only the first of them has its arguments checked and its trainer made from scratch."""
-    made = []
-    init = dense.DenseEngine.__init__
-    monkeypatch.setattr(
-        dense.DenseEngine,
-        "__init__",
-        lambda *args, **more: made.append(args[1].net) or init(*args, **more),
-    )
-    nets = networks(12)
-    fastnn.fit_many(
-        nets, X, Y, epochs=1, rows=[rows[: 20 + i] for i, rows in enumerate([ROWS[0]] * 12)]
-    )
+    made, nets, init = [], networks(12), dense.DenseEngine.__init__
+
+    def record(*args, **more):
+        made.append(args[1].net)
+        init(*args, **more)
+
+    monkeypatch.setattr(dense.DenseEngine, "__init__", record)
+    fastnn.fit_many(nets, X, Y, epochs=1, rows=[ROWS[0][: 20 + i] for i in range(12)])
     assert made == nets[::4]
 
 
@@ -145,15 +130,12 @@ def test_networks_of_other_tables_losses_and_dtypes():
     sizes = [[3, 4, 1], [5, 2], [1, 8, 8, 3]]
     Xs = [RNG.normal(size=(20 + 10 * i, size[0])) for i, size in enumerate(sizes)]
     ys = [RNG.normal(size=(len(each), size[-1])) for each, size in zip(Xs, sizes)]
-    alone, together = (
-        [MLP(size, "tanh", dtype="float64", rng=i) for i, size in enumerate(sizes)]
-        for _ in range(2)
-    )
+    alone = [MLP(size, "tanh", dtype="float64", rng=i) for i, size in enumerate(sizes)]
+    together = [net.copy() for net in alone]
     for net, inputs, targets in zip(alone, Xs, ys):
         net.fit(inputs, targets, epochs=4)
     fastnn.fit_many(together, Xs, ys, epochs=4)
-    for one, other in zip(alone, together):
-        assert_same_bits(one.params, other.params)
+    assert_same_params(alone, together)
 
 
 def test_sparse_rows_custom_losses_lbfgs_and_dropout_train_beside_the_others():
@@ -188,8 +170,6 @@ def test_sparse_rows_custom_losses_lbfgs_and_dropout_train_beside_the_others():
 
 
 def test_long_steps_run_with_all_threads(monkeypatch):
-    from fastnn.training.engines import dense
-
     monkeypatch.setattr(dense, "QUEUE_WORK", 3 * 32 * 60)  # networks 1 to 7 have more parameters
     alone, together = networks(), networks()
     fit_alone(alone, dict(epochs=[3] * 8))
@@ -203,9 +183,8 @@ def test_training_continues_where_it_stopped():
     fastnn.fit_many(together, X, Y, epochs=[3 + i for i in K], rows=ROWS)
     fastnn.fit_many(together, X, Y, epochs=[9 - i for i in K], rows=ROWS, resume=True)
     fit_alone(alone, dict(epochs=[12] * 8, rows=ROWS))
-    for one, other in zip(alone, together):
-        assert_same_bits(one.params, other.params)
-        assert one.state.step == other.state.step
+    assert_same_params(alone, together)
+    assert [net.state.step for net in alone] == [net.state.step for net in together]
 
 
 class Unfinished:
@@ -263,8 +242,7 @@ def test_ctrl_c_keeps_the_last_complete_step_of_each_network(after, monkeypatch)
             continue
         net.fit(X[ROWS[i]], Y[ROWS[i]], epochs=6 - net.state.epoch, rng=net.rng, resume=True)
     fit_alone(alone, dict(epochs=[6] * 8, rows=ROWS, rng=list(K)))
-    for one, other in zip(alone, together):
-        assert_same_bits(one.params, other.params)
+    assert_same_params(alone, together)
 
 
 def test_callbacks_run_in_the_calling_thread_with_their_own_network():
@@ -289,8 +267,7 @@ def test_callbacks_run_in_the_calling_thread_with_their_own_network():
     for net, n in zip(nets, (5, 3, 5)):
         assert [what for what, of, _ in seen if of is net] == ["begin", *range(1, n + 1), "end"]
     fit_alone(alone, dict(epochs=[5, 3, 5]))
-    for one, other in zip(alone, nets):
-        assert_same_bits(one.params, other.params)
+    assert_same_params(alone, nets)
 
 
 def test_the_progress_line(capsys):
@@ -312,23 +289,16 @@ def test_zero_epochs_and_one_network():
 
 @pytest.mark.parametrize("executor", [ThreadPoolExecutor, ProcessPoolExecutor])
 def test_an_executor_gives_the_same_bits(executor):
-    arguments = dict(
-        epochs=[4 + i for i in K],
-        rows=ROWS,
-        validation_rows=HELD_OUT,
-        callbacks=EarlyStopping(2),
-    )
+    arguments = dict(VALIDATED, epochs=[4 + i for i in K], callbacks=EarlyStopping(2))
     here, there = networks(), networks()
     generators = [[None, *map(np.random.default_rng, range(7))] for _ in range(2)]
     own = [net.rng for net in there]
     fastnn.fit_many(here, X, Y, rng=generators[0], **arguments)
-    options = {}
-    if executor is ProcessPoolExecutor:
-        options["mp_context"] = multiprocessing.get_context("spawn")
+    is_spawned = executor is ProcessPoolExecutor
+    options = dict(mp_context=multiprocessing.get_context("spawn")) if is_spawned else {}
     with executor(2, **options) as workers:
-        histories = fastnn.fit_many(
-            there, X, Y, n_threads=1, executor=workers, rng=generators[1], **arguments
-        )
+        arguments |= dict(n_threads=1, executor=workers, rng=generators[1])
+        histories = fastnn.fit_many(there, X, Y, **arguments)
         with pytest.raises(ValueError, match=r"calling thread.* Remove <built-in function print>"):
             fastnn.fit_many(there, X, Y, callbacks=print, executor=workers)
     for one, other, history in zip(here, there, histories):

@@ -9,6 +9,9 @@ import fastnn
 from fastnn import MLP, EarlyStopping
 from fastnn.training.planner import check_indices
 
+ERROR_RATE = EarlyStopping(monitor="error_rate")
+NO_VALIDATION = dict(callbacks=[[], [], [ERROR_RATE]], validation_rows=[None, [0], None])
+
 
 @pytest.mark.parametrize(
     ("change", "message"),
@@ -34,13 +37,7 @@ from fastnn.training.planner import check_indices
         (dict(validation_rows=[0], validation_fraction=0.5), "excludes"),
         (dict(validation_fraction=0.5, rows=[[0], [1], [2]]), "network 0: validation_fraction=0.5"),
         (dict(resume=True), "network 0: resume=True continues an earlier training"),
-        (
-            dict(
-                callbacks=[[], [], [EarlyStopping(monitor="error_rate")]],
-                validation_rows=[None, [0], None],
-            ),
-            "network 2: .* needs validation rows",
-        ),
+        (NO_VALIDATION, "network 2: .* needs validation rows"),
         (dict(class_weight=[None, None, {5: 1.0}]), "network 2: class_weight"),
         (dict(n_jobs=2), "The number of threads is `n_threads`"),
         (dict(n_threads=0), "n_threads must be at least 1, or -1"),

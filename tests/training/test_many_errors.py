@@ -1,6 +1,5 @@
 """Many networks: errors of one, and locks while they train."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -51,42 +50,35 @@ def test_an_error_when_one_network_is_stored_does_not_affect_the_others(monkeypa
         assert_same_bits(net.params, expected.params)
 
 
+def error_in_thread(function, *arguments):
+    """Call a function in another thread, and return its error as text."""
+    with ThreadPoolExecutor(1) as pool:
+        return str(pool.submit(function, *arguments).exception())
+
+
+BUSY = "being trained in another thread"
+
+
 def test_networks_are_locked_while_they_train():
     nets, errors = networks(2), []
-
-    def use(net, history):
-        thread = threading.Thread(target=lambda: errors.append(_error(nets[1].forward, X)))
-        thread.start()
-        thread.join()
-
+    use = lambda net, history: errors.append(error_in_thread(nets[1].forward, X))  # noqa: E731
     fastnn.fit_many(nets, X, Y, epochs=1, callbacks=use)
-    assert all("being trained in another thread" in str(error) for error in errors)
+    assert errors and all(BUSY in error for error in errors)
     nets[1].forward(X)
 
 
 def test_networks_are_locked_while_an_executor_trains_them():
-    nets, errors = networks(2), []
+    nets, expected, errors = networks(2), networks(2), []
 
     class Spy(ThreadPoolExecutor):
         def submit(self, *arguments):
-            thread = threading.Thread(target=lambda: errors.append(_error(nets[0].fit, X, Y)))
-            thread.start()
-            thread.join()
+            errors.append(error_in_thread(nets[0].fit, X, Y))
             return super().submit(*arguments)
 
-    expected = networks(2)
     fastnn.fit_many(expected, X, Y, epochs=2)
     with Spy(1) as executor:
         fastnn.fit_many(nets, X, Y, epochs=2, executor=executor)
-    assert len(errors) == 2
-    assert all("being trained in another thread" in str(error) for error in errors)
+    assert len(errors) == 2 and all(BUSY in error for error in errors)
     for net, other in zip(nets, expected):
         assert_same_training(net, other)
     nets[0].fit(X, Y, epochs=1)
-
-
-def _error(function, *arguments):
-    try:
-        return function(*arguments)
-    except Exception as error:
-        return error

@@ -24,13 +24,14 @@ def test_forward_many_has_the_bits_of_forward(n, n_threads, dtype):
 
 
 def test_forward_many_refuses_what_does_not_fit():
-    nets = networks(2)
-    with pytest.raises(ValueError, match="network 1 has 7 inputs and 3 outputs, but network 0 has"):
-        fastnn.forward_many([nets[0], MLP([7, 3], rng=0)], X)
-    with pytest.raises(ValueError, match="out must have shape"):
-        fastnn.forward_many(nets, X, out=np.empty((2, 300), np.float32))
-    with pytest.raises(ValueError, match="X has 3 columns"):
-        fastnn.forward_many(nets, X[:, :3])
+    nets, out = networks(2), np.empty((2, 300), np.float32)
+    for arguments, options, message in [
+        (([nets[0], MLP([7, 3], rng=0)], X), {}, "network 1 has 7 inputs and 3 outputs, but net"),
+        ((nets, X), dict(out=out), "out must have shape"),
+        ((nets, X[:, :3]), {}, "X has 3 columns"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            fastnn.forward_many(*arguments, **options)
     assert fastnn.forward_many(nets, X[:2].tolist()).shape == (2, 2, 1)
 
 
@@ -60,6 +61,8 @@ def test_the_mean_refuses_rows_that_need_a_conversion():
     for other in (MLP([7, 4, 2], rng=0), MLP([6, 1], rng=0), MLP([7, 1], rng=0, dtype="float64")):
         with pytest.raises(ValueError, match="differ in inputs, outputs or dtype"):
             kernels.forward_mean_finite([*nets, other], X)
+        with pytest.raises(ValueError, match="differ in inputs, outputs or dtype"):
+            kernels.forward_many([*nets, other], X, np.empty((len(nets) + 1, 300, 1), "f"))
     with pytest.raises(ValueError, match="Expected a C-contiguous array of 300 numbers"):
         kernels.forward_mean(nets, X, np.empty((299, 1), "f"))
 

@@ -9,21 +9,10 @@ from scale import scaled
 import fastnn
 from fastnn import MLP, SGD, Adam, EarlyStopping, losses, schedules
 
-OPTIMIZERS = [
-    SGD(0.1),
-    SGD(0.05, momentum=0.9),
-    Adam(0.01),
-    Adam(0.02),
-    Adam(0.01, average=0.9),
-    Adam(0.01, clip_norm=0.1),
-    SGD(schedules.ReduceOnPlateau(0.5, patience=1)),
-]
-STOPPING = [
-    [],
-    [EarlyStopping(2)],
-    [EarlyStopping(1, keep="last")],
-    [EarlyStopping(2, monitor="error_rate")],
-]
+OPTIMIZERS = [SGD(0.1), SGD(0.05, momentum=0.9), SGD(schedules.ReduceOnPlateau(0.5, patience=1))]
+OPTIMIZERS += [Adam(0.01), Adam(0.02), Adam(0.01, average=0.9), Adam(0.01, clip_norm=0.1)]
+STOPPING = [EarlyStopping(2), EarlyStopping(1, keep="last"), EarlyStopping(2, monitor="error_rate")]
+STOPPING = [[], *([each] for each in STOPPING)]
 
 
 def some_rows(random):

@@ -5,6 +5,7 @@ import pytest
 from checks import assert_same_bits, training_state
 from ranks import results_of
 from scipy.sparse import csr_array
+from small_training import squared
 
 import fastnn
 from fastnn import LBFGS, MLP, SGD, Adam, EarlyStopping, EncodedTable
@@ -26,9 +27,8 @@ KINDS = {
 }
 
 
-def squared(outputs, y):
-    d = (outputs - y).astype(outputs.dtype)
-    return float((d * d).mean()), 2 * d / d.size
+def network(**options):
+    return MLP([5, 7, 1], rng=0, **options)
 
 
 def groups():
@@ -46,7 +46,7 @@ def small_blocks(monkeypatch):
 @pytest.mark.parametrize("optimizer", [SGD(0.1, average=0.9), Adam(0.01)], ids=["sgd", "adam"])
 def test_parts_of_any_size_give_the_bits_of_one_training(kind, dropout, n_threads, optimizer):
     options = dict(optimizer=optimizer, batch_size=BATCH, n_threads=n_threads)
-    whole, parts = (MLP([5, 7, 1], rng=0, dropout=dropout) for _ in range(2))
+    whole, parts = (network(dropout=dropout) for _ in range(2))
     KINDS[kind](whole, epochs=3, **options)
     for i, n in enumerate((1, 1, 5, 1, 8, 3, 5)):
         history = KINDS[kind](parts, epochs=10, max_steps=n, resume=i > 0, **options)
@@ -58,7 +58,7 @@ def test_parts_of_any_size_give_the_bits_of_one_training(kind, dropout, n_thread
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_epochs_that_end_first_end_the_training(kind):
-    net = MLP([5, 7, 1], rng=0)
+    net = network()
     history = KINDS[kind](net, epochs=2, batch_size=BATCH, max_steps=17)
     assert history.n_steps == 16 and history.stop_reason == "all epochs done"
 
@@ -66,7 +66,7 @@ def test_epochs_that_end_first_end_the_training(kind):
 @pytest.mark.parametrize("callbacks", [(), EarlyStopping(3), lambda net, history: None])
 def test_an_epoch_that_ends_with_the_last_step_is_validated(callbacks):
     options = dict(batch_size=BATCH, validation_data=(X, Y), callbacks=callbacks)
-    a, b = (MLP([5, 7, 1], rng=0) for _ in range(2))
+    a, b = (network() for _ in range(2))
     history = a.fit(X, Y, epochs=9, max_steps=16, **options)
     assert history.val_loss == b.fit(X, Y, epochs=2, **options).val_loss
     assert history.n_epochs == 2 and history.stop_reason == "all steps done"
@@ -75,7 +75,7 @@ def test_an_epoch_that_ends_with_the_last_step_is_validated(callbacks):
 
 
 def test_steps_of_lbfgs_are_iterations():
-    a, b = (MLP([5, 7, 1], rng=0) for _ in range(2))
+    a, b = (network() for _ in range(2))
     history = a.fit(X, Y, optimizer=LBFGS(), epochs=20, max_steps=4)
     b.fit(X, Y, optimizer=LBFGS(), epochs=4)
     assert history.n_steps == 4 and history.stop_reason == "all steps done"
@@ -83,25 +83,25 @@ def test_steps_of_lbfgs_are_iterations():
 
 
 def test_a_checkpoint_within_an_epoch_continues(tmp_path):
-    whole, net = (MLP([5, 7, 1], rng=0) for _ in range(2))
-    whole.fit(X, Y, epochs=2, batch_size=BATCH)
-    net.fit(X, Y, epochs=2, batch_size=BATCH, max_steps=3)
+    whole, net, options = network(), network(), dict(epochs=2, batch_size=BATCH)
+    whole.fit(X, Y, **options)
+    net.fit(X, Y, max_steps=3, **options)
     net.save(tmp_path / "net.safetensors")
     net = fastnn.load(tmp_path / "net.safetensors")
-    net.fit(X, Y, epochs=2, batch_size=BATCH, resume=True)
+    net.fit(X, Y, resume=True, **options)
     assert_same_bits(net.params, whole.params)
 
 
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_ranks_stop_at_the_same_step(size):
-    alone = MLP([5, 7, 1], rng=0)
+    alone = network()
     alone.fit(X, Y, epochs=2, batch_size=BATCH, shards=4, max_steps=11)
 
     def train(comm):
-        net, rows = MLP([5, 7, 1], rng=0), part(N, comm.rank, comm.size, 4)
-        options = dict(batch_size=BATCH, comm=comm, shards=4)
-        net.fit(X[rows], Y[rows], epochs=2, max_steps=5, **options)
-        net.fit(X[rows], Y[rows], epochs=2, max_steps=6, resume=True, **options)
+        net, rows = network(), part(N, comm.rank, comm.size, 4)
+        options = dict(epochs=2, batch_size=BATCH, comm=comm, shards=4)
+        net.fit(X[rows], Y[rows], max_steps=5, **options)
+        net.fit(X[rows], Y[rows], max_steps=6, resume=True, **options)
         return net.params
 
     for params in results_of(size, train):
@@ -110,7 +110,7 @@ def test_ranks_stop_at_the_same_step(size):
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, "3"])
 def test_wrong_numbers_of_steps(wrong):
-    net = MLP([5, 7, 1], rng=0)
+    net = network()
     with pytest.raises((TypeError, ValueError), match="max_steps must be"):
         net.fit(X, Y, max_steps=wrong)
     assert net.state is None

@@ -1,69 +1,39 @@
 """Training on the ranks of an MPI job, started by mpiexec: the same bits, and jobs that are killed.
 
-The wheel `mpich` brings mpiexec. Without it, and without mpi4py, these tests are skipped. `nox -s
-rank_kills` kills 51 jobs.
+`nox -s rank_kills` kills 51 jobs.
 """
 
-import importlib.util
 import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mpi_jobs import end_of, ranks_of, with_mpi
+from mpi_jobs import start as start_job
+from places import SUPPORT
+from processes import wait_for
 from scale import SCALE, scaled
 
-MPIEXEC = shutil.which(
-    "mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-)
-SCRIPT = Path(__file__).parents[1] / "support" / "mpi_training.py"
-pytestmark = pytest.mark.skipif(
-    MPIEXEC is None or importlib.util.find_spec("mpi4py") is None,
-    reason="needs mpiexec and mpi4py: pip install mpich mpi4py",
-)
-SECONDS = 60
+import fastnn
+
+pytestmark = with_mpi
 
 
 def start(n, folder, *options):
-    command = [MPIEXEC, "-n", str(n), sys.executable, "-m", "mpi4py", str(SCRIPT), str(folder)]
-    return subprocess.Popen([*command, *options], stderr=subprocess.PIPE, start_new_session=True)
+    return start_job(n, "-m", "mpi4py", SUPPORT / "mpi_training.py", folder, *options)
 
 
 def run(n, folder, *options):
     """Return the line of each rank."""
-    job = start(n, folder, *options)
-    _, errors = job.communicate(timeout=SECONDS)
-    assert job.returncode == 0, errors.decode()
+    code, _, errors = end_of(start(n, folder, *options))
+    assert code == 0, errors
     return lines(n, folder)
 
 
 def lines(n, folder):
     return [(folder / str(rank)).read_text() for rank in range(n)]
-
-
-def ranks_of(n, folder):
-    """Return the process numbers of the ranks that run."""
-    numbers = [int((folder / f"process-{rank}").read_text()) for rank in range(n)]
-    return [number for number in numbers if is_running(number)]
-
-
-def is_running(number):
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_for(condition):
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.mark.slow("test_shards.py, with threads in place of processes")
@@ -82,53 +52,43 @@ def test_estimators_get_the_bits_of_one_rank(tmp_path):
 
 @pytest.mark.slow("test_ranks.py, with threads in place of processes")
 def test_a_failing_rank_aborts_the_job(tmp_path):
-    job = start(2, tmp_path, "fail=2")
-    _, errors = job.communicate(timeout=SECONDS)
-    assert job.returncode != 0
-    assert "OSError: no room" in errors.decode()
+    code, _, errors = end_of(start(2, tmp_path, "fail=2"))
+    assert code != 0 and "OSError: no room" in errors
 
 
 @pytest.mark.slow("test_ranks.py, with threads in place of processes")
 @pytest.mark.parametrize("n", range(scaled(3)))
 def test_a_killed_job_resumes_with_the_bits_of_an_uninterrupted_one(tmp_path, n):
+    """It is killed at any moment of a training that does not end by itself."""
     rng, size = np.random.default_rng(n), [2, 2, 4][n % 3]
     local = ["sync_every=3"] if n % 6 == 1 else []  # resumes on the same number of ranks
-    expected = run(2, tmp_path, "epochs=12", *local)[0]
     checkpoint = tmp_path / "checkpoint.safetensors"
-    checkpoint.unlink()
-    job = start(size, tmp_path, "epochs=12", "pause=0.02", *local)
+    job = start(size, tmp_path, "epochs=1000000", "pause=0.02", *local)
     wait_for(checkpoint.exists)
     time.sleep(rng.uniform(0, 0.15))
-    ranks = ranks_of(size, tmp_path)
-    assert len(ranks) == size
+    ranks = ranks_of(job)
+    assert sorted(ranks) == list(range(size))
     os.kill(ranks[rng.integers(size)], signal.SIGKILL)
-    began = time.monotonic()
-    job.communicate(timeout=SECONDS)
-    assert job.returncode != 0 and time.monotonic() - began < 5
-    wait_for(lambda: not ranks_of(size, tmp_path))  # no orphan
-    assert (
-        run(2 if local else [1, 2, 4][n % 3], tmp_path, "epochs=12", "resume=1", *local)[0]
-        == expected
-    )
+    assert end_of(job)[0] != 0
+    options = f"epochs={fastnn.load(checkpoint).state.epoch + 3}", *local
+    resumed = run(2 if local else [1, 2, 4][n % 3], tmp_path, "resume=1", *options)[0]
+    assert resumed == run(2, tmp_path, *options)[0]
 
 
 @pytest.mark.slow("test_save_crashes.py, on one machine")
 @pytest.mark.parametrize("place", ["fsync", "replace"])
 def test_rank_0_is_killed_while_it_saves(tmp_path, place):
     expected = run(2, tmp_path, "epochs=6")[0]
-    job = start(2, tmp_path, "epochs=6", f"die={place}")
-    job.communicate(timeout=SECONDS)
-    assert job.returncode != 0
-    wait_for(lambda: not ranks_of(2, tmp_path))
+    assert end_of(start(2, tmp_path, "epochs=6", f"die={place}"))[0] != 0
     assert run(4, tmp_path, "epochs=6", "resume=1")[0] == expected
 
 
 @pytest.mark.slow("signals need processes")
 def test_ctrl_c_on_one_rank_ends_all_at_the_same_step(tmp_path):
-    job = start(2, tmp_path, "epochs=100000", "pause=0.01")
+    job = start(2, tmp_path, "epochs=1000000", "pause=0.01")
     wait_for((tmp_path / "checkpoint.safetensors").exists)
-    os.kill(ranks_of(2, tmp_path)[1], signal.SIGINT)
-    job.communicate(timeout=SECONDS)
+    os.kill(ranks_of(job)[1], signal.SIGINT)
+    end_of(job)
     first, second = lines(2, tmp_path)
     assert first == second and first.endswith("KeyboardInterrupt\n")
 
@@ -136,13 +96,12 @@ def test_ctrl_c_on_one_rank_ends_all_at_the_same_step(tmp_path):
 @pytest.mark.slow("signals need processes")
 def test_a_rank_that_sleeps_delays_the_others(tmp_path):
     expected = run(2, tmp_path, "epochs=12")[0]
-    (tmp_path / "checkpoint.safetensors").unlink()
-    job = start(2, tmp_path, "epochs=12", "pause=0.02")
-    wait_for((tmp_path / "checkpoint.safetensors").exists)
-    rank = ranks_of(2, tmp_path)[0]
-    os.kill(rank, signal.SIGSTOP)
+    job = start(2, tmp_path, "epochs=12", "stop=3")
+    wait_for((tmp_path / "stopped").exists)
+    rank = ranks_of(job)[0]
+    wait_for(lambda: "State:\tT" in Path(f"/proc/{rank}/status").read_text())
     time.sleep(2 if SCALE == 1 else 10)
+    assert sorted(ranks_of(job)) == [0, 1]
     os.kill(rank, signal.SIGCONT)
-    job.communicate(timeout=SECONDS)
-    assert job.returncode == 0
+    assert end_of(job)[0] == 0
     assert lines(2, tmp_path) == [expected] * 2

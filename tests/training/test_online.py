@@ -23,11 +23,12 @@ def outcome(call):
     return None
 
 
-def pair(make, first):
-    """Two equal estimators that have learned single rows. The second takes its steps in Sessions."""
+def pair(make, y, **options):
+    """Two equal estimators that have learned two rows. The second takes its steps in Sessions."""
     online, checked = make(), make()
     for each in (online, checked):
-        first(each)
+        each.partial_fit(X[:1], y[:1], **options)
+        each.partial_fit(X[1:2], y[1:2])
     assert online._online is not None
     checked._online = None
     return online, checked
@@ -43,9 +44,12 @@ def assert_same_outcome(online, checked, call):
     assert online.networks_[0].dropout == checked.networks_[0].dropout
 
 
-def series(values, index=3):
-    pandas = pytest.importorskip("pandas")
-    return pandas.Series(values, index=[index])
+class Series(list):
+    """Becomes a Series of pandas."""
+
+
+def made(y):
+    return pytest.importorskip("pandas").Series(y, index=[3]) if isinstance(y, Series) else y
 
 
 NUMBERS = {
@@ -83,21 +87,16 @@ NUMBERS = {
     "inf": np.array([np.inf]),
     "masked": np.ma.masked_array([2.5], [True]),
     "date": np.array(["2024-01-01"], "M8[D]"),
+    "Series": Series([2.5]),
 }
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("n_targets", [1, 2])
-@pytest.mark.parametrize("y", [*NUMBERS.values(), series], ids=[*NUMBERS, "Series"])
+@pytest.mark.parametrize("y", NUMBERS)
 def test_targets_of_any_kind(y, n_targets):
-    targets = np.arange(12.0).reshape(2, 6)[:, :n_targets]
-
-    def first(estimator):
-        for i in range(2):
-            estimator.partial_fit(X[i : i + 1], targets[i : i + 1])
-
-    online, checked = pair(lambda: MLPRegressor((4,), random_state=0), first)
-    y = y([2.5]) if y is series else y
+    targets, y = np.arange(12.0).reshape(2, 6)[:, :n_targets], made(NUMBERS[y])
+    online, checked = pair(lambda: MLPRegressor((4,), random_state=0), targets)
     assert_same_outcome(online, checked, lambda e: e.partial_fit(X[2:3], y))
     assert_same_outcome(online, checked, lambda e: e.partial_fit(X[3:4], targets[:1]))
 
@@ -129,19 +128,16 @@ LABELS = {
     "objects": np.array([1], object),
     "two rows": [0, 1],
     "indicators": [[0, 1, 0]],
+    "Series": Series([1]),
 }
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("classes", [[0, 1], [0, 1, 2], ["0", "1"]], ids=str)
-@pytest.mark.parametrize("y", [*LABELS.values(), series], ids=[*LABELS, "Series"])
+@pytest.mark.parametrize("y", LABELS)
 def test_labels_of_any_kind(y, classes):
-    def first(estimator):
-        estimator.partial_fit(X[:1], classes[:1], classes=classes)
-        estimator.partial_fit(X[1:2], classes[1:2])
-
-    online, checked = pair(lambda: MLPClassifier((4,), random_state=0), first)
-    y = y([1]) if y is series else y
+    y = made(LABELS[y])
+    online, checked = pair(lambda: MLPClassifier((4,), random_state=0), classes, classes=classes)
     assert_same_outcome(online, checked, lambda e: e.partial_fit(X[2:3], y))
     assert_same_outcome(online, checked, lambda e: e.partial_fit(X[3:4], classes[:1]))
 
@@ -177,12 +173,8 @@ CHANGES = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_changes_count_from_the_next_row_on(name):
-
-    def first(estimator):
-        for i in range(2):
-            estimator.partial_fit(X[i : i + 1], [1.0 * i])
-
-    online, checked = pair(lambda: MLPRegressor((4,), random_state=0, callbacks=[]), first)
+    make = lambda: MLPRegressor((4,), random_state=0, callbacks=[])  # noqa: E731
+    online, checked = pair(make, [0.0, 1.0])
     for each in (online, checked):
         CHANGES[name](each)
     for i in range(3):

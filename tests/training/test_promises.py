@@ -15,24 +15,10 @@ from checks import assert_same_bits
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from scale import scaled
+from small_training import data, log_cosh
 
 import fastnn
-from fastnn import (
-    MLP,
-    SGD,
-    Adadelta,
-    Adagrad,
-    Adam,
-    Adamax,
-    AdamW,
-    DivergenceError,
-    EarlyStopping,
-    NAdam,
-    RMSprop,
-    kernels,
-    losses,
-    schedules,
-)
+from fastnn import MLP, SGD, Adam, AdamW, DivergenceError, EarlyStopping, kernels, losses, schedules
 from fastnn.activations import HIDDEN
 from fastnn.callbacks import Callback
 from fastnn.kernels import Stop
@@ -65,18 +51,6 @@ def using(isa):
         kernels.use(before)
 
 
-def data(n=70, n_in=6, n_out=1, dtype="float32", seed=1):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, n_in)).astype(dtype)
-    return X, ((np.sin(X[:, :1] * np.arange(1, n_out + 1)) + 1) / 2).astype(dtype)
-
-
-def custom_loss(outputs, y):
-    """Mean log cosh of the error."""
-    d = outputs - y.reshape(outputs.shape)
-    return np.log(np.cosh(np.clip(d, -80, 80))).mean(), np.tanh(d) / d.size
-
-
 PAIRS = [  # output, loss, the number of outputs must be a multiple of
     *(
         (output or "identity", loss, 2 if output == "softmax" else cases.outputs_per_target(loss))
@@ -86,29 +60,26 @@ PAIRS = [  # output, loss, the number of outputs must be a multiple of
     ("sigmoid", "mse", 1),
     ("gelu", "mse", 1),
     ("tanh", Huber(0.3), 1),
-    ("identity", custom_loss, 1),
-    ("softmax", custom_loss, 2),
+    ("identity", log_cosh, 1),
+    ("softmax", log_cosh, 2),
 ]
 RULES = [
-    dict(cls=SGD, lr=0.1),
-    dict(cls=SGD, lr=0.1, weight_decay=0.01),
-    dict(cls=SGD, lr=0.05, momentum=0.9),
-    dict(cls=SGD, lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
-    dict(cls=Adagrad, lr_decay=0.01),
-    dict(cls=Adadelta),
-    dict(cls=RMSprop),
-    dict(cls=RMSprop, centered=True),
-    dict(cls=RMSprop, momentum=0.5, weight_decay=0.1),
-    dict(cls=RMSprop, centered=True, momentum=0.5),
-    dict(cls=Adam, lr=0.01),
-    dict(cls=Adam, weight_decay=0.1, amsgrad=True),
-    dict(cls=AdamW),
-    dict(cls=Adamax),
-    dict(cls=NAdam),
-    dict(cls=NAdam, weight_decay=0.1, decoupled_weight_decay=True),
+    (SGD, dict(lr=0.1)),
+    (SGD, dict(lr=0.1, weight_decay=0.01)),
+    (SGD, dict(lr=0.05, momentum=0.9)),
+    (SGD, dict(lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01)),
+    (fastnn.Adagrad, dict(lr_decay=0.01)),
+    (fastnn.RMSprop, dict(centered=True)),
+    (fastnn.RMSprop, dict(momentum=0.5, weight_decay=0.1)),
+    (fastnn.RMSprop, dict(centered=True, momentum=0.5)),
+    (Adam, dict(lr=0.01)),
+    (Adam, dict(weight_decay=0.1, amsgrad=True)),
+    (fastnn.NAdam, dict(weight_decay=0.1, decoupled_weight_decay=True)),
+    *((cls, {}) for cls in cases.STEPS.values()),
+    *((cls, dict(weight_decay=0.1)) for cls in cases.STEPS.values()),
 ]
-OTHERS = [cls for cls in cases.STEPS.values() if cls not in [rule["cls"] for rule in RULES]]
-RULES += [dict(cls=cls, **settings) for cls in OTHERS for settings in ({}, dict(weight_decay=0.1))]
+PENALTIES = [{}, dict(l1=0.01), dict(l2=0.1), dict(l1=0.01, l2=0.1)]
+CLIPPING = [{}, {}, dict(clip_value=0.01), dict(clip_norm=0.1)]
 SCHEDULES = [
     StepDecay(0.1, 2),
     ExponentialDecay(0.05, 0.9, unit="step"),
@@ -122,15 +93,12 @@ widths = st.one_of(st.integers(1, 40), st.sampled_from([1, 8, 15, 16, 17, 32, 33
 
 def optimizers(draw):
     """Draw an optimizer with any of the shared options."""
-    settings = draw(st.sampled_from(RULES)) | draw(
-        st.sampled_from([{}, dict(l1=0.01), dict(l2=0.1), dict(l1=0.01, l2=0.1)])
-    )
-    settings |= draw(st.sampled_from([{}, {}, dict(clip_value=0.01), dict(clip_norm=0.1)])) | draw(
-        st.sampled_from([{}, dict(average=0.9)])
-    )
+    cls, settings = draw(st.sampled_from(RULES))
+    for options in (PENALTIES, CLIPPING, [{}, dict(average=0.9)]):
+        settings = settings | draw(st.sampled_from(options))
     if draw(st.booleans()):
         settings |= dict(lr=draw(st.sampled_from(SCHEDULES)))
-    return settings.pop("cls")(**settings)
+    return cls(**settings)
 
 
 @dataclass
@@ -158,10 +126,8 @@ class Case:
         output, loss, multiple = draw(st.sampled_from(PAIRS))
         n_out = -(-draw(widths) // multiple) * multiple
         sizes = [draw(widths), *draw(st.lists(widths, max_size=3)), n_out]
-        hidden = [
-            draw(st.sampled_from([name for name in HIDDEN if name != "exponential"]))
-            for _ in sizes[2:]
-        ]
+        names = st.sampled_from([name for name in HIDDEN if name != "exponential"])
+        hidden = [draw(names) for _ in sizes[2:]]
         bias, dtype = draw(st.booleans()), draw(st.sampled_from(["float32", "float64"]))
         n = draw(st.one_of(st.integers(1, 60), st.integers(250, 530)))
         batch = draw(st.integers(1 + n // 12, n))
@@ -170,7 +136,7 @@ class Case:
         case = cls(sizes, hidden, output, loss, batch, optimizer, n, bias, dtype, dropout)
         if loss == "cross_entropy" and draw(st.booleans()):
             case.y = case.y.argmax(axis=1)
-        if loss is not custom_loss and draw(st.booleans()):
+        if loss is not log_cosh and draw(st.booleans()):
             case.weight = (np.arange(n) % 3).astype(dtype)
         return case
 
@@ -182,9 +148,8 @@ class Case:
             self.weight = (np.arange(n_rows) % 3).astype(self.dtype)
 
     def net(self):
-        return MLP(
-            self.sizes, self.hidden, self.output, self.bias, self.dtype, rng=0, dropout=self.dropout
-        )
+        options = dict(rng=0, dropout=self.dropout)
+        return MLP(self.sizes, self.hidden, self.output, self.bias, self.dtype, **options)
 
     def train(self, n_threads, seconds, prepared_for=1):
         """Train in slices of `seconds`. Return parameters, moments and losses; DIVERGED if they are
@@ -235,14 +200,10 @@ class Case:
                 total += net.loss_and_grad(self.X[rows], self.y[rows], self.loss, w) * len(rows)
                 settings["rate"] = schedules.constant(kernels.learning_rate(rate, step, epoch))
                 step += 1
-                for part, penalties in (
-                    (is_weight, {}),
-                    (~is_weight, dict(l1=0.0, l2=0.0)),
-                ):  # biases have no penalties
+                for part, penalties in ((is_weight, {}), (~is_weight, dict(l1=0.0, l2=0.0))):
                     params, own = net.params[part], [m[part] for m in moments]
-                    kernels.update(
-                        kernels.packed(settings | penalties), step, params, net.grads[part], *own
-                    )
+                    rule = kernels.packed(settings | penalties)
+                    kernels.update(rule, step, params, net.grads[part], *own)
                     net.params[part] = params
                     for m, new in zip(moments, own):
                         m[part] = new
@@ -256,9 +217,8 @@ def check_threads_slices_and_the_fused_update(data):
     for isa in VARIANTS:
         with using(isa):
             results[isa] = case.train(1, 1e9)
-            threads, seconds = data.draw(
-                st.sampled_from([(1, 0), (2, 1e9), (2, 0), (3, 0), (3, 1e9), (7, 1e9), (7, 0)])
-            )
+            variants = [(1, 0), (2, 1e9), (2, 0), (3, 0), (3, 1e9), (7, 1e9), (7, 0)]
+            threads, seconds = data.draw(st.sampled_from(variants))
             assert_same_bits(case.train(threads, seconds), results[isa])
             by_hand = None if results[isa] is DIVERGED else case.by_hand()
             if by_hand:
@@ -269,17 +229,13 @@ def check_threads_slices_and_the_fused_update(data):
         assert_same_bits(results[isa], results[with_fma[0]], isa)
 
 
-@settings(max_examples=scaled(70))
-@given(st.data())
-def test_threads_slices_and_the_fused_update_do_not_change_bits(data):
-    check_threads_slices_and_the_fused_update(data)
+MANY = pytest.param(250, marks=pytest.mark.slow("fewer examples"))
 
 
-@pytest.mark.slow("fewer cases in the test above")
-@settings(max_examples=scaled(250))
-@given(st.data())
-def test_threads_slices_and_the_fused_update_do_not_change_bits_in_many_cases(data):
-    check_threads_slices_and_the_fused_update(data)
+@pytest.mark.parametrize("n_examples", [70, MANY])
+def test_threads_slices_and_the_fused_update_do_not_change_bits(n_examples):
+    check = given(st.data())(check_threads_slices_and_the_fused_update)
+    settings(max_examples=scaled(n_examples))(check)()
 
 
 @settings(max_examples=scaled(100))
@@ -287,15 +243,11 @@ def test_threads_slices_and_the_fused_update_do_not_change_bits_in_many_cases(da
 def test_a_resumed_training_has_the_bits_of_one_that_never_stopped(data_):
     draw = data_.draw
     case = Case.drawn(draw)
-    case.optimizer = draw(
-        st.sampled_from(
-            [
-                case.optimizer,
-                Adam(ReduceOnPlateau(0.01, patience=0, min_delta=0.5)),
-                SGD(ReduceOnPlateau(0.1, 0.5, 1, 0.3), average=0.5),
-            ]
-        )
-    )
+    plateaus = [
+        Adam(ReduceOnPlateau(0.01, patience=0, min_delta=0.5)),
+        SGD(ReduceOnPlateau(0.1, 0.5, 1, 0.3), average=0.5),
+    ]
+    case.optimizer = draw(st.sampled_from([case.optimizer, *plateaus]))
     whole, parts = case.net(), case.net()
     options = dict(
         loss=case.loss,
@@ -305,53 +257,30 @@ def test_a_resumed_training_has_the_bits_of_one_that_never_stopped(data_):
         validation_fraction=0.2 if len(case.X) > 20 else 0.0,
     )
     stopping = draw(st.sampled_from([[], [EarlyStopping(patience=100)]]))
+    more = dict(optimizer=case.optimizer, rng=11)
     try:
-        history = whole.fit(
-            case.X,
-            case.y,
-            optimizer=case.optimizer,
-            epochs=5,
-            rng=11,
-            callbacks=stopping,
-            **options,
-        )
+        history = whole.fit(case.X, case.y, epochs=5, callbacks=stopping, **more, **options)
     except DivergenceError:  # a large rate, and an exponential
         reject()
-    seen, resume = [], False
+    seen = []
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(session, "SLICE_SECONDS", draw(st.sampled_from([0, 1e9]))),
     ):
+        path = os.path.join(folder, "net")
         while parts.state is None or parts.state.epoch < 5:
-            stop = StopSometime(draw(st.integers(1, 4)), draw(st.booleans()))
-            left = 5 - parts.state.epoch if resume else 5
-            more = {} if resume else dict(rng=11, optimizer=case.optimizer)
-            seen.append(
-                parts.fit(
-                    case.X,
-                    case.y,
-                    epochs=left,
-                    resume=resume,
-                    callbacks=[*stopping, stop],
-                    **more,
-                    **options,
-                )
-            )
-            parts.save(os.path.join(folder, "net"))
-            parts, resume = (
-                draw(
-                    st.sampled_from([parts, parts.copy(), fastnn.load(os.path.join(folder, "net"))])
-                ),
-                True,
-            )
-    assert [x for part in seen for x in part.loss] == history.loss and [
-        x for part in seen for x in part.val_loss
-    ] == history.val_loss
+            stop = [*stopping, StopSometime(draw(st.integers(1, 4)), draw(st.booleans()))]
+            left = 5 - parts.state.epoch if seen else 5
+            seen.append(parts.fit(case.X, case.y, epochs=left, callbacks=stop, **more, **options))
+            more = dict(resume=True)
+            parts.save(path)
+            parts = draw(st.sampled_from([parts, parts.copy(), fastnn.load(path)]))
+    for name in ("loss", "val_loss"):
+        assert [x for part in seen for x in getattr(part, name)] == getattr(history, name)
     assert_same_bits(parts.state.moments, whole.state.moments)
     assert_same_bits(parts.params, whole.params)
-    assert (parts.state.params is None) == (
-        whole.state.params is None
-    ) and parts.state.plateau == whole.state.plateau
+    assert (parts.state.params is None) == (whole.state.params is None)
+    assert parts.state.plateau == whole.state.plateau
     assert str(parts.rng.bit_generator.state) == str(whole.rng.bit_generator.state)
 
 
@@ -418,18 +347,10 @@ def test_slices_and_threads_do_not_change_the_bits_of_fit(
 def test_a_row_predicts_the_same_bits_alone_or_in_any_batch(data_):
     draw = data_.draw
     sizes = [draw(widths), *draw(st.lists(widths, max_size=3)), draw(widths) + 1]
-    n, output = (
-        draw(st.sampled_from([1, 2, 3, 4, 6, 9, 31, 63, 64, 256, 257, 530])),
-        draw(st.sampled_from([*HIDDEN, "softmax"])),
-    )
+    n = draw(st.sampled_from([1, 2, 3, 4, 6, 9, 31, 63, 64, 256, 257, 530]))
+    names = draw(st.sampled_from(list(HIDDEN))), draw(st.sampled_from([*HIDDEN, "softmax"]))
     with using(draw(st.sampled_from(VARIANTS))):
-        net = MLP(
-            sizes,
-            draw(st.sampled_from(list(HIDDEN))),
-            output,
-            dtype=draw(st.sampled_from(["float32", "float64"])),
-            rng=0,
-        )
+        net = MLP(sizes, *names, dtype=draw(st.sampled_from(["float32", "float64"])), rng=0)
         net.params += 0.01
         X, _ = data(n, sizes[0], dtype=net.dtype)
         Y = net.forward(X)
@@ -471,11 +392,8 @@ def test_a_batch_of_zero_weights_changes_nothing():
     history = net.fit(X, y, optimizer=SGD(0.5), sample_weight=np.zeros(70))
     assert_same_bits(net.params, before)
     assert history.loss == [0.0] * 10 and history.n_steps == 30
-    assert (
-        net.loss(X, y, sample_weight=np.zeros(70))
-        == 0.0
-        == net.loss_and_grad(X, y, sample_weight=np.zeros(70))
-    )
+    for loss in (net.loss, net.loss_and_grad):
+        assert loss(X, y, sample_weight=np.zeros(70)) == 0.0
     np.testing.assert_array_equal(net.grads, 0)
 
 

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from ranks import results_of, run_on_ranks
+from ranks import FailingCallback, results_of, run_on_ranks
 
 from fastnn import MLP, SGD, DivergenceError, EarlyStopping
-from fastnn.callbacks import Callback
 from fastnn.distributed import RankError, part
 
 N = 120
@@ -13,12 +12,12 @@ RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(N, 4)), RNG.normal(size=N)
 
 
-def fit(comm, rng=0, size=None, **options):
+def fit(comm, rng=0, size=None, x=X, y=Y, **options):
     """Train on this rank's rows. Return the network and its history."""
     net = MLP(size or [4, 6, 1], rng=rng)
-    rows = part(N, comm.rank, comm.size, options.get("shards", 16))
+    rows = part(len(x), comm.rank, comm.size, options.get("shards", 16))
     options = dict(epochs=4, batch_size=32) | options
-    return net, net.fit(X[rows], Y[rows], comm=comm, **options)
+    return net, net.fit(x[rows], y[rows], comm=comm, **options)
 
 
 @pytest.mark.parametrize("shards", [0, 16])
@@ -39,14 +38,8 @@ def test_a_rank_may_have_no_rows():
     net = MLP([4, 6, 1], rng=0)
     net.fit(X[:2], Y[:2], epochs=3, shards=4)
 
-    def few(comm):
-        rows = part(2, comm.rank, comm.size, 4)
-        other = MLP([4, 6, 1], rng=0)
-        other.fit(X[:2][rows], Y[:2][rows], epochs=3, comm=comm, shards=4)
-        return other.params
-
-    for params in results_of(4, few):
-        assert (params == net.params).all()
+    for other, _ in results_of(4, lambda comm: fit(comm, x=X[:2], y=Y[:2], epochs=3, shards=4)):
+        assert (other.params == net.params).all()
 
 
 @pytest.mark.parametrize(
@@ -70,10 +63,9 @@ def test_other_settings_of_a_rank_are_named_on_all(options, name):
 
 def test_invalid_rows_of_a_rank_stop_all():
     def broken(comm):
-        net = MLP([4, 6, 1], rng=0)
         rows = part(N, comm.rank, comm.size)
         y = Y[rows] if comm.rank else Y[rows][:-1]
-        return net.fit(X[rows], y, comm=comm)
+        return MLP([4, 6, 1], rng=0).fit(X[rows], y, comm=comm)
 
     first, second = run_on_ranks(2, broken)
     assert isinstance(first, ValueError) and not isinstance(first, RankError)
@@ -81,31 +73,27 @@ def test_invalid_rows_of_a_rank_stop_all():
     assert "rank 0 failed" in str(second)
 
 
-@pytest.mark.parametrize("size", [3, 4])
+FAILED = {(1,): "because rank 1 failed. Its own", (1, 2): "because ranks 1, 2 failed. Their own"}
+
+
+@pytest.mark.parametrize(("size", "failing"), [(2, (1,)), (3, (1, 2)), (4, (1, 2))])
 @pytest.mark.parametrize("options", [dict(shards=16), dict(shards=0), dict(sync_every=2)])
 @pytest.mark.parametrize("where", ["rows", "on_fit_begin", "on_epoch_end"])
-def test_all_ranks_that_fail_at_the_same_time_are_named(where, options, size):
-    class Failing(Callback):
-        def on_fit_begin(self, net, history):
-            if where == "on_fit_begin":
-                raise OSError("no room")
-
-        def on_epoch_end(self, net, history):
-            if len(history.loss) == 2:
-                raise OSError("no room")
+def test_ranks_that_fail_are_named_on_the_others(where, options, size, failing):
+    callback = FailingCallback(where == "on_fit_begin", 2)
 
     def work(comm):
-        fails = comm.rank in (1, 2)
+        fails = comm.rank in failing
         if fails and where == "rows":
             return MLP([4, 6, 1], rng=0).fit(X[:40], Y[:30], comm=comm, **options)
-        return fit(comm, callbacks=Failing() if fails else (), **options)
+        return fit(comm, callbacks=callback if fails else (), **options)
 
     for rank, error in enumerate(run_on_ranks(size, work)):
-        if rank in (1, 2):
+        if rank in failing:
             assert isinstance(error, ValueError if where == "rows" else OSError)
         else:
             assert isinstance(error, RankError) and error.rank == 1
-            assert "because ranks 1, 2 failed. Their own error messages say why." in str(error)
+            assert f"{FAILED[failing]} error message" in str(error)
 
 
 def test_rows_of_another_part_are_refused():
@@ -118,33 +106,12 @@ def test_rows_of_another_part_are_refused():
 
 
 @pytest.mark.parametrize("shards", [0, 16])
-@pytest.mark.parametrize("where", ["on_fit_begin", "on_epoch_end"])
-def test_a_failing_callback_of_a_rank_stops_all(shards, where):
-    class Failing(Callback):
-        def on_fit_begin(self, net, history):
-            if where == "on_fit_begin":
-                raise OSError("no room")
-
-        def on_epoch_end(self, net, history):
-            if len(history.loss) == 2:
-                raise OSError("no room")
-
-    def work(comm):
-        return fit(comm, callbacks=Failing() if comm.rank == 1 else (), shards=shards)
-
-    first, second = run_on_ranks(2, work)
-    assert isinstance(second, OSError)
-    assert isinstance(first, RankError) and first.rank == 1
-
-
-@pytest.mark.parametrize("shards", [0, 16])
 def test_a_callback_of_one_rank_stops_all_at_the_same_step(shards):
-    def stop(net, history):
-        return len(history.loss) == 2
+    def stops(comm):
+        stop = lambda net, history: len(history.loss) == 2  # noqa: E731
+        return fit(comm, callbacks=stop if comm.rank == 2 else (), shards=shards)
 
-    results = results_of(
-        3, lambda comm: fit(comm, callbacks=stop if comm.rank == 2 else (), shards=shards)
-    )
+    results = results_of(3, stops)
     for net, history in results:
         assert len(history.loss) == 2
         assert (net.params == results[0][0].params).all()
@@ -155,17 +122,9 @@ def test_early_stopping_keeps_the_best_epoch_of_all_ranks():
     def with_validation(comm):
         rows = slice(None) if comm is None else part(N, comm.rank, comm.size)
         net = MLP([4, 30, 1], rng=0)
-        history = net.fit(
-            X[rows],
-            Y[rows],
-            optimizer=SGD(0.05),
-            validation_data=(-X[rows], Y[rows]),
-            callbacks=EarlyStopping(2),
-            epochs=20,
-            comm=comm,
-            shards=16,
-        )
-        return net, history
+        options = dict(optimizer=SGD(0.05), callbacks=EarlyStopping(2), epochs=20, shards=16)
+        validation = -X[rows], Y[rows]
+        return net, net.fit(X[rows], Y[rows], validation_data=validation, comm=comm, **options)
 
     expected, history = with_validation(None)
     assert 2 < history.n_epochs < 20
@@ -214,7 +173,6 @@ def test_shards_are_checked():
 def test_a_resumed_training_needs_the_same_shards():
     net = MLP([4, 6, 1])
     net.fit(X, Y, shards=4)
-    with pytest.raises(ValueError, match=r"training with 4 shards, but this one is with 8 shards"):
-        net.fit(X, Y, shards=8, resume=True)
-    with pytest.raises(ValueError, match=r"with 4 shards, but this one is without shards"):
-        net.fit(X, Y, resume=True)
+    for shards, now in ((8, "with 8 shards"), (None, "without shards")):
+        with pytest.raises(ValueError, match=f"training with 4 shards, but this one is {now}"):
+            net.fit(X, Y, shards=shards, resume=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from checks import assert_same_bits, training_state
 from scipy.sparse import csr_array
+from small_training import squared
 
 import fastnn
 from fastnn import MLP, SGD, Adam, EncodedTable
@@ -50,11 +51,6 @@ def small_blocks(monkeypatch):
 
 def fit(kind, net, X, y, epochs, resume=False, **options):
     KINDS[kind](net, X, y, epochs=epochs, resume=resume, batch_size=BATCH, **options)
-
-
-def squared(outputs, y):
-    d = (outputs - y).astype(outputs.dtype)
-    return float((d * d).mean()), 2 * d / d.size
 
 
 def stop_at(step):
@@ -146,20 +142,18 @@ def test_windows_of_other_rows_are_refused():
 @pytest.mark.parametrize("second", ["memory", "table", "sparse", "selected"])
 def test_the_error_says_how_to_continue(first, before, after, message, second):
     net = MLP([5, 1], rng=0)
-    step = 5  # the end of a window
-    if first == "windows":
 
-        def broken():
-            for i, group in enumerate(groups(X, Y)):
-                if i == 4:
-                    raise KeyboardInterrupt
-                yield group
+    def broken():
+        for i, group in enumerate(groups(X, Y)):
+            if i == 4:
+                raise KeyboardInterrupt
+            yield group
 
-        with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt):
+        if first == "windows":
             net.fit(broken, batch_size=BATCH, window=40)
-    else:
-        with pytest.raises(KeyboardInterrupt):
-            fit(first, net, X, Y, 1, loss=stop_at(step), shuffle=before)
+        else:
+            fit(first, net, X, Y, 1, loss=stop_at(5), shuffle=before)
     assert net.state.row > 0
     with pytest.raises(ValueError, match=message):
         fit(second, net, X, Y, 1, True, shuffle=after)
@@ -192,14 +186,15 @@ def test_a_file_without_the_method_of_the_split_resumes(tmp_path, monkeypatch):
     net = MLP([5, 4, 1], rng=0)
     fit("memory", net, X, Y, 1, validation_fraction=0.25)
     describe = model.describe_state
-    monkeypatch.setattr(
-        model, "describe_state",
-        lambda state: {k: v for k, v in describe(state).items() if k != "split_method"},
-    )  # fmt: skip
+
+    def without_method(state):
+        return {name: x for name, x in describe(state).items() if name != "split_method"}
+
+    monkeypatch.setattr(model, "describe_state", without_method)
     net.save(tmp_path / "net")
     loaded = fastnn.load(tmp_path / "net")
     assert loaded.state.split_method is None and loaded.state.split_rows == N
-    fit("memory", loaded, X, Y, 1, resume=True, validation_fraction=0.25)
-    fit("memory", net, X, Y, 1, resume=True, validation_fraction=0.25)
+    for each in (loaded, net):
+        fit("memory", each, X, Y, 1, resume=True, validation_fraction=0.25)
     assert_same_bits(training_state(loaded), training_state(net))
     assert loaded.state.split_method == "permutation"

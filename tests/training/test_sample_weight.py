@@ -11,19 +11,14 @@ from fastnn.core.validation import in_range
 
 RNG = np.random.default_rng(3)
 X, y, WEIGHT = RNG.normal(size=(40, 3)), RNG.normal(size=40), RNG.integers(1, 5, 40).astype(float)
-EXTREMES = [
-    2.0**-174,
-    2.0**130,
-    2.0**-1010,
-    2.0**1010,
-]  # 4e-53, 1e39; the last two beyond what float32 and its squares could hold
+# 4e-53, 1e39; the last two beyond what float32 and its squares could hold
+EXTREMES = [2.0**-174, 2.0**130, 2.0**-1010, 2.0**1010]
+OPTIONS = dict(epochs=3, batch_size=16, optimizer=fastnn.SGD(0.1))
 
 
 def fitted(weight, dtype, **options):
     net = MLP([3, 4, 1], dtype=dtype, rng=0)
-    history = net.fit(
-        X, y, sample_weight=weight, epochs=3, batch_size=16, optimizer=fastnn.SGD(0.1), **options
-    )
+    history = net.fit(X, y, sample_weight=weight, **OPTIONS, **options)
     return net.params, history.loss, history.val_loss
 
 
@@ -41,14 +36,8 @@ def test_the_scale_of_weights_does_not_matter(scale, dtype):
 @pytest.mark.parametrize("scale", EXTREMES)
 def test_the_scale_of_class_weights_does_not_matter(scale, dtype):
     labels, found = (y > 0).astype(int), []
-    for s, w in (
-        (1.0, None),
-        (scale, None),
-        (1.0, WEIGHT),
-        (scale, WEIGHT),
-        (scale, WEIGHT / scale),
-        (scale, WEIGHT * scale),
-    ):
+    scaled = [(scale, w) for w in (WEIGHT, WEIGHT / scale, WEIGHT * scale)]
+    for s, w in ((1.0, None), (scale, None), (1.0, WEIGHT), *scaled):
         net = MLP([3, 4, 2], output="softmax", dtype=dtype, rng=0)
         history = net.fit(X, labels, class_weight={0: 3 * s, 1: s}, sample_weight=w, epochs=2)
         found.append((net.params, history.loss))
@@ -60,24 +49,11 @@ def test_the_scale_of_class_weights_does_not_matter(scale, dtype):
 
 @pytest.mark.parametrize("scale", EXTREMES[:2])
 def test_estimators_scale_the_penalty_too(scale):
+    """The penalty of a batch is alpha/2 sum W^2 / sum(w_i): as large if alpha grows with the weights."""
     pytest.importorskip("sklearn")
-    from fastnn import MLPRegressor
-
-    found = []
-    for s in (
-        1.0,
-        scale,
-        # the penalty of a batch is alpha/2 sum W^2 / sum(w_i): as large if alpha grows with the
-        # weights
-    ):
-        model = MLPRegressor(
-            (4,),
-            alpha=0.5 * s,
-            max_iter=3,
-            n_iter_no_change=np.inf,
-            random_state=0,
-            dtype="float32",
-        )
+    options, found = dict(max_iter=3, n_iter_no_change=np.inf, random_state=0, dtype="float32"), []
+    for s in (1.0, scale):
+        model = fastnn.MLPRegressor((4,), alpha=0.5 * s, **options)
         found.append(model.fit(X, y, sample_weight=WEIGHT * s).loss_curve_)
     assert found[0] == found[1]
 
@@ -96,6 +72,4 @@ def test_weights_that_are_not_finite_are_named(bad):
 
 
 def test_the_smallest_weights_are_not_lost():
-    assert_same_bits(
-        fitted(np.full(40, 5e-324), "float64"), fitted(np.full(40, 2.0**-60), "float64")
-    )
+    assert_same_bits(*[fitted(np.full(40, w), "float64") for w in (5e-324, 2.0**-60)])

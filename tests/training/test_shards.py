@@ -5,8 +5,9 @@ from functools import partial
 import numpy as np
 import pytest
 from configurations import choose, configuration
-from ranks import ThreadRank, results_of
+from ranks import FailingRank, Lost, bits, results_of
 from scale import scaled
+from small_training import check_fit
 
 import fastnn
 from fastnn import MLP, SGD, DivergenceError, kernels, reference
@@ -42,39 +43,8 @@ def test_fit_computes_what_the_reference_computes(n, batch_size, shards, shuffle
     X, y, weight = rng.normal(size=(n, 4)), rng.normal(size=(n, 2)), rng.uniform(0, 2, n)
     weight[::3] = 0
     net = MLP([4, 9, 2], "tanh", dtype="float64", rng=0, dropout=0.3)
-    expected = net.copy()
-    history = net.fit(
-        X,
-        y,
-        optimizer=SGD(0.05, **options),
-        epochs=2,
-        batch_size=batch_size,
-        shuffle=shuffle,
-        sample_weight=weight,
-        shards=shards,
-        rng=3,
-    )
-    losses = reference.fit(
-        X,
-        y,
-        list(expected.weights),
-        list(expected.biases),
-        expected.activations,
-        "mse",
-        "sgd",
-        0.05,
-        2,
-        batch_size,
-        shuffle,
-        net.state.shuffle_seed,
-        weight,
-        dropout=net.dropout,
-        seed=net.state.seed,
-        shards=shards,
-        **options,
-    )
-    assert np.abs(net.params - expected.params).max() < 1e-10
-    np.testing.assert_allclose(history.loss, losses, rtol=1e-10, atol=1e-12)
+    settings = dict(weight=weight, moves=0, shards=shards) | options
+    check_fit(net, X, y, "mse", SGD(0.05, **options), 2, batch_size, shuffle, **settings)
 
 
 # ---- the same bits ----
@@ -95,41 +65,32 @@ def random_training(seed):
         options["batch_size"] = max(batch_size, len(X) // 12 | 1)
     if rng.integers(2):
         m = int(rng.integers(1, 60))
-        options["validation_data"] = (
-            rng.normal(size=(m, X.shape[1])),
-            rng.uniform(size=(m, y.shape[1])),
-        )
+        held_out = rng.normal(size=(m, X.shape[1])), rng.uniform(size=(m, y.shape[1]))
+        options["validation_data"] = held_out
     return net, X, y, options, shards
 
 
-def train(seed, comm=None, *, n_threads=1, epochs=3, net=None, **more):
+def train(seed, comm=None, *, epochs=3, net=None, copies=True, **more):
     """Return (network, history) of random training `seed` on this rank."""
     made, X, y, options, shards = random_training(seed)
-    net = made if net is None else net.copy()
-    weight = options.pop("sample_weight")
+    net = made if net is None else net.copy() if copies else net
     rank, size = (0, 1) if comm is None else (comm.rank, comm.size)
     rows = part(len(X), rank, size, shards)
+    if options["sample_weight"] is not None:
+        options["sample_weight"] = options["sample_weight"][rows]
     if "validation_data" in options:
-        validation = options["validation_data"]
-        some = part(len(validation[0]), rank, size, shards)
-        options["validation_data"] = tuple(a[some] for a in validation)
-    history = net.fit(
-        X[rows],
-        y[rows],
-        sample_weight=None if weight is None else weight[rows],
-        epochs=epochs,
-        n_threads=n_threads,
-        comm=comm,
-        shards=shards,
-        **more,
-        **options,
-    )
-    return net, history
+        some = part(len(options["validation_data"][0]), rank, size, shards)
+        options["validation_data"] = tuple(a[some] for a in options["validation_data"])
+    options |= dict(epochs=epochs, comm=comm, shards=shards) | more
+    return net, net.fit(X[rows], y[rows], **options)
 
 
-def bits(net, history):
-    losses = np.array([history.loss, history.val_loss or history.loss])
-    return b"".join(a.tobytes() for a in (net.params, net.state.moments, losses))
+def assert_same_end(results, net):
+    """Check that resumed trainings ended as that of a network."""
+    for resumed, _ in results:
+        assert resumed.state.step == net.state.step
+        assert (resumed.params == net.params).all()
+        assert (resumed.state.moments == net.state.moments).all()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -148,21 +109,6 @@ def test_ranks_and_threads_change_no_bit(seed):
             assert bits(*result) == expected
 
 
-class Lost(Exception):
-    pass
-
-
-class FailingRank(ThreadRank):
-    """All ranks fail in the same exchange."""
-
-    last = None
-
-    def sendrecv(self, send, receive, partner):
-        super().sendrecv(send, receive, partner)
-        if self.n_exchanges == self.last:
-            raise Lost
-
-
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_training_that_was_stopped_at_any_step_resumes_on_other_ranks(seed):
     before, after = [(1, 2), (2, 4), (4, 2), (2, 1), (4, 1)][seed % 5]
@@ -174,10 +120,8 @@ def test_a_training_that_was_stopped_at_any_step_resumes_on_other_ranks(seed):
     first = results_of(before, partial(train, seed, max_steps=stop))[0][0]
     assert first.state.step == stop
     left = 3 - first.state.epoch
-    for resumed, _ in results_of(after, partial(train, seed, epochs=left, net=first, resume=True)):
-        assert resumed.state.step == net.state.step
-        assert (resumed.params == net.params).all()
-        assert (resumed.state.moments == net.state.moments).all()
+    rest = partial(train, seed, epochs=left, net=first, resume=True)
+    assert_same_end(results_of(after, rest), net)
 
 
 @pytest.mark.parametrize("seed", range(0, FEW, 3))
@@ -195,26 +139,13 @@ def test_a_training_whose_ranks_lost_each_other_resumes(seed, size):
     def until_stopped(comm):
         copy = stopped.copy()
         with pytest.raises(Lost):
-            train_network(seed, copy, comm)
+            train(seed, comm, net=copy, copies=False, validation_data=None)
         return copy
 
     first = results_of(2, until_stopped, Rank)[0]
     left = 3 - first.state.epoch
     rest = partial(train, seed, epochs=left, net=first, resume=True)
-    for resumed, _ in results_of(size, rest):
-        assert resumed.state.step == net.state.step
-        assert (resumed.params == net.params).all()
-        assert (resumed.state.moments == net.state.moments).all()
-
-
-def train_network(seed, net, comm):
-    """Train a network itself, not a copy."""
-    _, X, y, options, shards = random_training(seed)
-    weight = options.pop("sample_weight")
-    options.pop("validation_data", None)
-    rows = part(len(X), comm.rank, comm.size, shards)
-    weight = None if weight is None else weight[rows]
-    net.fit(X[rows], y[rows], sample_weight=weight, epochs=3, comm=comm, shards=shards, **options)
+    assert_same_end(results_of(size, rest), net)
 
 
 @pytest.mark.parametrize("size", [3, 5, 6])
@@ -239,8 +170,8 @@ def test_without_shards_ranks_agree_and_are_near_one_machine(seed):
 
     def fit(comm=None, rows=slice(None)):
         net = MLP([5, 8, 1], dtype="float64", rng=0)
-        net.fit(X[rows], y[rows], epochs=3, shuffle=False, batch_size=n, comm=comm,
-                shards=0 if comm else None)  # fmt: skip
+        options = dict(epochs=3, shuffle=False, batch_size=n, shards=0 if comm else None)
+        net.fit(X[rows], y[rows], comm=comm, **options)
         return net.params
 
     expected = fit()
@@ -255,9 +186,8 @@ def test_shards_of_encoded_tables_change_no_bit():
 
     def fit(comm=None):
         rows = slice(None) if comm is None else part(90, comm.rank, comm.size)
-        table = fastnn.EncodedTable(
-            positions=positions[rows], n_bins=4, codes=codes[rows], n_categories=5
-        )
+        columns = dict(positions=positions[rows], codes=codes[rows])
+        table = fastnn.EncodedTable(**columns, n_bins=4, n_categories=5)
         net = MLP([22, 8, 1], rng=0, dropout=(0.2, 0.1))
         net.fit(table, y[rows], epochs=3, batch_size=20, comm=comm, shards=16, rng=1)
         return net.params

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scale import scaled
 from scipy.sparse import csr_array
+from small_training import squared
 
 import fastnn
 from fastnn import MLP, SGD, Adam, EarlyStopping, EncodedTable, Lion, reference
@@ -25,6 +26,7 @@ X = RNG.normal(size=(N, 6))
 Y = np.sin(X[:, :2]) / 2 + 0.5
 CLASSES = (X[:, 0] > 0.3).astype(int) + (X[:, 1] > 0)
 WEIGHT = np.arange(N) % 5 / 4.0
+ERROR_RATE = EarlyStopping(monitor="error_rate", patience=20)
 
 
 def split_rows(sizes, *arrays):
@@ -37,26 +39,31 @@ def split_rows(sizes, *arrays):
     return groups
 
 
-def squared(outputs, y):
-    return float(((outputs - y) ** 2).mean()), 2 * (outputs - y) / outputs.size
+def network(*sizes, **options):
+    """A network of six inputs, and two outputs if no sizes are given."""
+    return MLP([6, *(sizes or (5, 2))], **dict(rng=0) | options)
 
 
 def compare(sizes, arrays, window=None, output="identity", dtype="float32", dropout=0.0, **options):
     """Train on rows in memory and on groups of them, and compare all bits."""
-    trained = []
-    for streamed in False, True:
-        n_out = 2 if arrays[1].ndim == 2 else 3
-        net = MLP([6, 7, n_out], output=output, dtype=dtype, dropout=dropout, rng=5)
-        fit = dict(options, epochs=options.get("epochs", 3))
-        if streamed:
-            net.fit(split_rows(sizes, *arrays), window=window, **fit)
-        else:
-            weight = {"sample_weight": arrays[2]} if len(arrays) == 3 else {}
-            net.fit(*arrays[:2], **weight, **fit)
-        history = net.history
-        losses = history.loss, history.val_loss, history.val_error_rate, history.stop_reason
-        trained.append((*training_state(net), losses, net.rng.bit_generator.state))
-    assert_same_bits(trained[1], trained[0])
+    n_out = 2 if arrays[1].ndim == 2 else 3
+    nets = [network(7, n_out, output=output, dtype=dtype, dropout=dropout, rng=5) for _ in "ab"]
+    options = dict(epochs=3) | options
+    nets[0].fit(*arrays[:2], sample_weight=[*arrays, None][2], **options)
+    nets[1].fit(split_rows(sizes, *arrays), window=window, **options)
+    assert_same(*nets)
+    for name in ("loss", "val_loss", "val_error_rate", "stop_reason"):
+        assert_same_bits(getattr(nets[1].history, name), getattr(nets[0].history, name), name)
+
+
+def assert_same(net, other):
+    assert_same_bits(training_state(other), training_state(net))
+
+
+def assert_near_validation(histories):
+    for name in ("val_loss", "val_error_rate"):
+        first, second = (getattr(history, name) for history in histories)
+        np.testing.assert_allclose(second, first, rtol=1e-6 if name == "val_loss" else 1e-9)
 
 
 # ---- one window: the bits of the same rows in memory ----
@@ -98,18 +105,14 @@ def test_options_give_the_bits_of_rows_in_memory(options):
     compare([33, 1, 150], (X, Y), **options)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        dict(class_weight="balanced"),
-        dict(class_weight={1: 3.0}),
-        dict(
-            callbacks=EarlyStopping(monitor="error_rate", patience=3),
-            validation_data=(X[:90], CLASSES[:90]),
-        ),
-    ],
-    ids="-".join,
-)
+OF_CLASSES = [
+    dict(class_weight="balanced"),
+    dict(class_weight={1: 3.0}),
+    dict(callbacks=ERROR_RATE, validation_data=(X[:90], CLASSES[:90])),
+]
+
+
+@pytest.mark.parametrize("options", OF_CLASSES, ids="-".join)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_classes_give_the_bits_of_rows_in_memory(options, weighted):
     arrays = (X, CLASSES, WEIGHT) if weighted else (X, CLASSES)
@@ -117,31 +120,37 @@ def test_classes_give_the_bits_of_rows_in_memory(options, weighted):
 
 
 def test_tables_give_the_bits_of_a_table_in_memory():
-    table = EncodedTable(
-        X[:, :1], abs(X[:, 1:2]).clip(0, 3), 3, codes=CLASSES[:, None], n_categories=3
-    )
+    positions, codes = abs(X[:, 1:2]).clip(0, 3), CLASSES[:, None]
+    table = EncodedTable(X[:, :1], positions, 3, codes=codes, n_categories=3)
     nets = [MLP([table.n_inputs, 4, 1], rng=0) for _ in range(2)]
     nets[0].fit(table, Y[:, 0], epochs=3)
     nets[1].fit([(table[:123], Y[:123, 0]), (table[123:], Y[123:, 0])], epochs=3)
-    assert_same_bits(training_state(nets[1]), training_state(nets[0]))
+    assert_same(*nets)
 
 
-def test_sources_of_row_groups():
-    groups = split_rows([90], X, Y)
+GROUPS = split_rows([90], X, Y)
 
-    class Source:
-        def __iter__(self):
-            yield from groups
 
-    nets = [MLP([6, 4, 2], rng=0) for _ in range(6)]
+class Source:
+    def __iter__(self):
+        yield from GROUPS
+
+
+SOURCES = {
+    "object": Source(),
+    "function": lambda: iter(GROUPS),
+    "tuple of lists": tuple([X.tolist(), Y.tolist()] for X, Y in GROUPS),
+    "empty groups": [(X[:0], Y[:0]), *GROUPS, (X[:0], Y[:0])],
+    "sparse": [(csr_array(X), Y) for X, Y in GROUPS],
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_sources_of_row_groups(source):
+    nets = network(), network()
     nets[0].fit(X, Y)
-    nets[5].fit([(csr_array(X), Y) for X, Y in groups])
-    nets[1].fit(Source())
-    nets[2].fit(lambda: iter(groups))
-    nets[3].fit(tuple([X.tolist(), Y.tolist()] for X, Y in groups))
-    nets[4].fit([(X[:0], Y[:0]), *groups, (X[:0], Y[:0])])
-    for net in nets[1:]:
-        assert_same_bits(training_state(net), training_state(nets[0]))
+    nets[1].fit(SOURCES[source])
+    assert_same(*nets)
 
 
 # ---- several windows ----
@@ -156,16 +165,8 @@ def test_a_pass_takes_each_row_once_window_by_window(shuffle, batch_size):
         taken.append(y[:, 0].astype(int).tolist())
         return 0.0, np.zeros_like(outputs)
 
-    numbers = np.arange(N)[:, None]
-    MLP([6, 1], rng=0).fit(
-        split_rows([7, 91], X, numbers),
-        *(None, loss),
-        window=130,
-        batch_size=batch_size,
-        shuffle=shuffle,
-        epochs=2,
-        rng=1,
-    )
+    options = dict(window=130, batch_size=batch_size, shuffle=shuffle, epochs=2, rng=1)
+    network(1).fit(split_rows([7, 91], X, np.arange(N)[:, None]), loss=loss, **options)
     rng, expected = np.random.default_rng(1), []
     window = 130 // batch_size * batch_size
     for first in [*range(0, N, window)] * 2:
@@ -177,13 +178,10 @@ def test_a_pass_takes_each_row_once_window_by_window(shuffle, batch_size):
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_windows_agree_with_the_reference(weighted):
-    net = MLP([6, 5, 2], "tanh", dtype="float64", rng=0)
-    weights = [W.copy() for W in net.weights]
-    biases = [b.copy() for b in net.biases]
-    arrays = (X, Y, WEIGHT) if weighted else (X, Y)
-    history = net.fit(
-        split_rows([47], *arrays), None, "mse", "sgd", 3, batch_size=20, window=100, rng=8
-    )
+    net = network(5, 2, activation="tanh", dtype="float64")
+    weights, biases = [W.copy() for W in net.weights], [b.copy() for b in net.biases]
+    groups = split_rows([47], *((X, Y, WEIGHT) if weighted else (X, Y)))
+    history = net.fit(groups, None, "mse", "sgd", 3, batch_size=20, window=100, rng=8)
     rng = np.random.default_rng(8)
     for epoch in range(3):
         order = np.concatenate([first + rng.permutation(100) for first in range(0, N, 100)])
@@ -199,18 +197,18 @@ def test_windows_agree_with_the_reference(weighted):
 
 
 def test_the_size_of_groups_does_not_matter():
-    nets = [MLP([6, 5, 2], dropout=0.2, rng=0) for _ in range(4)]
+    nets = [network(dropout=0.2) for _ in range(4)]
     for net, sizes in zip(nets, ([1], [500], [128], [3, 77])):
         net.fit(split_rows(sizes, X, Y), window=128, epochs=3)
-        assert_same_bits(training_state(net), training_state(nets[0]))
+        assert_same(nets[0], net)
 
 
 def test_the_default_window_has_so_many_bytes(monkeypatch):
     monkeypatch.setattr(stream, "WINDOW_BYTES", 100 * 4 * (6 + 2))
-    nets = [MLP([6, 5, 2], rng=0) for _ in range(2)]
+    nets = [network() for _ in range(2)]
     nets[0].fit(split_rows([77], X, Y), batch_size=10)
     nets[1].fit(split_rows([77], X, Y), batch_size=10, window=100)
-    assert_same_bits(training_state(nets[1]), training_state(nets[0]))
+    assert_same(*nets)
 
 
 def test_memory_does_not_grow_with_the_number_of_rows():
@@ -233,47 +231,48 @@ def test_memory_does_not_grow_with_the_number_of_rows():
 def test_a_split_is_a_share_of_the_rows_that_does_not_depend_on_groups():
     whole = Split(0.3, 17, True).rows(0, 100_000)
     assert 0.29 < whole.mean() < 0.31
-    assert_same_bits(
-        np.concatenate(
-            [Split(0.3, 17, True).rows(0, 33_333), Split(0.3, 17, True).rows(33_333, 66_667)]
-        ),
-        whole,
-    )
+    parts = [Split(0.3, 17, True).rows(*part) for part in ((0, 33_333), (33_333, 66_667))]
+    assert_same_bits(np.concatenate(parts), whole)
     assert_same_bits(Split(0.3, 17, False).rows(0, 100_000), ~whole)
     assert 0.05 < (Split(0.3, 18, True).rows(0, 100_000) & whole).mean() < 0.13
 
 
 def test_held_out_rows_are_those_of_the_hash():
-    net, other = (MLP([6, 5, 2], rng=0) for _ in range(2))
+    net, other = (network() for _ in range(2))
     history = net.fit(split_rows([61], X, Y), validation_fraction=0.3, rng=4)
     held_out = Split(0.3, net.state.split_seed, True).rows(0, N)
     assert 100 < held_out.sum() < 200
     rng = np.random.default_rng(4)
     assert net.state.split_seed == rng.integers(2**63)
-    expected = other.fit(
-        X[~held_out], Y[~held_out], validation_data=(X[held_out], Y[held_out]), rng=rng
-    )
+    validation = X[held_out], Y[held_out]
+    expected = other.fit(X[~held_out], Y[~held_out], validation_data=validation, rng=rng)
     assert_same_bits(net.params, other.params)
     assert_same_bits(history.val_loss, expected.val_loss)
     assert (net.state.split_rows, net.state.split_held_out) == (N, held_out.sum())
 
 
-def test_held_out_rows_of_several_windows():
-    nets = [MLP([6, 5, 3], output="softmax", rng=0) for _ in range(2)]
-    groups = split_rows([61], X, CLASSES, WEIGHT)
-    stopping = EarlyStopping(monitor="error_rate", patience=20)
-    histories = [
-        net.fit(groups, validation_fraction=0.5, window=window, shuffle=False, callbacks=stopping)
-        for net, window in zip(nets, (None, 32))
-    ]
+VALIDATION = split_rows([40], X[:90], CLASSES[:90], WEIGHT[:90])
+
+
+@pytest.mark.parametrize(
+    ("groups", "held_out"),
+    [
+        (split_rows([61], X, CLASSES, WEIGHT), dict(validation_fraction=0.5)),
+        (split_rows([61], X, CLASSES), dict(validation_data=VALIDATION)),
+    ],
+    ids=["fraction", "data"],
+)
+def test_validation_in_several_windows(groups, held_out):
+    nets = [network(5, 3, output="softmax") for _ in range(2)]
+    options = dict(shuffle=False, callbacks=ERROR_RATE, **held_out)
+    histories = [net.fit(groups, window=n, **options) for net, n in zip(nets, (None, 32))]
     assert_same_bits(nets[1].params, nets[0].params)
-    np.testing.assert_allclose(histories[1].val_loss, histories[0].val_loss, rtol=1e-6)
-    np.testing.assert_allclose(histories[1].val_error_rate, histories[0].val_error_rate, rtol=1e-9)
+    assert_near_validation(histories)
 
 
 def test_validation_of_too_few_rows():
     with pytest.raises(ValueError, match=r"validation_fraction=0\.001 holds out 0 of 20 rows"):
-        MLP([6, 2], rng=0).fit(split_rows([7], X[:20], Y[:20]), validation_fraction=0.001)
+        network(2).fit(split_rows([7], X[:20], Y[:20]), validation_fraction=0.001)
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
@@ -303,48 +302,24 @@ def test_validation_data_in_groups(kind, in_memory, tmp_path):
     assert_same_bits(histories[1].val_loss, histories[0].val_loss)
 
 
-def test_validation_data_of_several_windows():
-    groups = split_rows([40], X[:90], CLASSES[:90], WEIGHT[:90])
-    nets = [MLP([6, 5, 3], output="softmax", rng=0) for _ in range(2)]
-    stopping = EarlyStopping(monitor="error_rate", patience=20)
-    histories = [
-        net.fit(
-            *(split_rows([61], X, CLASSES), None),
-            **dict(validation_data=groups, window=window, shuffle=False, callbacks=stopping),
-        )
-        for net, window in zip(nets, (None, 32))
-    ]
-    assert_same_bits(nets[1].params, nets[0].params)
-    np.testing.assert_allclose(histories[1].val_loss, histories[0].val_loss, rtol=1e-6)
-    np.testing.assert_allclose(histories[1].val_error_rate, histories[0].val_error_rate, rtol=1e-9)
+PARTS = "validation_data must be .X, y. or .X, y, sample_weight., got"
 
 
 @pytest.mark.parametrize(
     ("validation", "error", "message"),
     [
-        (
-            lambda: [(X[:9, :5], Y[:9])],
-            ValueError,
-            "validation_data: row group 0, which begins with",
-        ),
-        (
-            (row for row in [(X, Y)]),
-            TypeError,
-            "validation_data: X is a generator, whose row groups",
-        ),
-        (
-            ("rows.parquet", 3),
-            TypeError,
-            "validation_data: X is a path, so y and sample_weight must",
-        ),
-        (lambda: [], ValueError, "validation_data: it has no rows"),
-        ((X,), ValueError, "validation_data must be .X, y. or .X, y, sample_weight., got 1 parts"),
-        (3, ValueError, "validation_data must be .X, y. or .X, y, sample_weight., got int"),
+        (lambda: [(X[:9, :5], Y[:9])], ValueError, "row group 0, which begins with"),
+        ((row for row in [(X, Y)]), TypeError, "X is a generator, whose row groups"),
+        (("rows.parquet", 3), TypeError, "X is a path, so y and sample_weight must"),
+        (lambda: [], ValueError, "it has no rows"),
+        ((X,), ValueError, f"{PARTS} 1 parts"),
+        (3, ValueError, f"{PARTS} int"),
     ],
 )
 def test_wrong_validation_data(validation, error, message):
+    message = message if message.startswith("val") else f"validation_data: {message}"
     with pytest.raises(error, match=message):
-        MLP([6, 2], rng=0).fit(split_rows([61], X, Y), validation_data=validation)
+        network(2).fit(split_rows([61], X, Y), validation_data=validation)
 
 
 # ---- resuming ----
@@ -371,7 +346,7 @@ class StopAt(Callback):
 def test_a_training_stopped_anywhere_resumes_to_the_bit(shuffle, optimizer, step, tmp_path):
     groups = split_rows([61, 5], X, Y)
     options = dict(batch_size=20, window=100, shuffle=shuffle)
-    whole, net = (MLP([6, 5, 2], dropout=0.1, rng=0) for _ in range(2))
+    whole, net = (network(dropout=0.1) for _ in range(2))
     expected = whole.fit(groups, None, squared, optimizer, epochs=3, **options)
     with pytest.raises(RuntimeError, match="stopped here"):
         net.fit(groups, None, StopAt(step).loss, optimizer, epochs=3, **options)
@@ -379,31 +354,31 @@ def test_a_training_stopped_anywhere_resumes_to_the_bit(shuffle, optimizer, step
     net = fastnn.load(tmp_path / "net.safetensors")
     assert net.state.step == step
     history = net.fit(groups, None, squared, epochs=3 - net.state.epoch, resume=True, **options)
-    assert_same_bits(training_state(net), training_state(whole))
+    assert_same(whole, net)
     assert_same_bits(history.loss, expected.loss[-len(history.loss) :])
 
 
 def test_a_training_resumes_after_a_pass_with_validation():
     groups = split_rows([61, 5], X, Y)
     options = dict(optimizer=Adam(0.01, average=0.9), window=100, validation_fraction=0.25)
-    whole, net = (MLP([6, 5, 2], rng=0) for _ in range(2))
+    whole, net = (network() for _ in range(2))
     expected = whole.fit(groups, epochs=4, **options)
     net.fit(groups, epochs=1, **options)
     net = net.copy()
     history = net.fit(groups, epochs=3, resume=True, **options)
-    assert_same_bits(training_state(net), training_state(whole))
+    assert_same(whole, net)
     assert_same_bits(history.val_loss, expected.val_loss[1:])
 
 
 def test_an_interrupted_training_continues_in_memory_and_back():
     groups = split_rows([61], X, Y)
     for first, second in [((X, Y), (groups,)), ((groups,), (X, Y))]:
-        whole, net = (MLP([6, 5, 2], rng=0) for _ in range(2))
+        whole, net = (network() for _ in range(2))
         whole.fit(X, Y, squared, epochs=2)
         with pytest.raises(RuntimeError):
             net.fit(*first, loss=StopAt(5).loss, epochs=2)
         net.fit(*second, loss=squared, epochs=2, resume=True)
-        assert_same_bits(training_state(net), training_state(whole))
+        assert_same(whole, net)
 
 
 @pytest.mark.parametrize(
@@ -415,17 +390,14 @@ def test_an_interrupted_training_continues_in_memory_and_back():
     ],
 )
 def test_resuming_with_other_rows_or_another_window(change, message):
-    net = MLP([6, 5, 2], rng=0)
+    net = network()
     with pytest.raises(RuntimeError):
         net.fit(split_rows([61], X, Y), None, StopAt(7).loss, batch_size=20, window=100)
     before = training_state(net)
     n = change.pop("n", N)
+    options = dict(batch_size=20, window=100, resume=True) | change
     with pytest.raises(ValueError, match=message):
-        net.fit(
-            split_rows([61], X[:n], Y[:n]),
-            *(None, squared),
-            **dict(batch_size=20, window=100, resume=True) | change,
-        )
+        net.fit(split_rows([61], X[:n], Y[:n]), None, squared, **options)
     assert_same_bits(training_state(net), before)
 
 
@@ -449,7 +421,7 @@ def test_resuming_with_other_rows_or_another_window(change, message):
 )
 def test_sources_that_are_no_row_groups(source, message):
     with pytest.raises((TypeError, ValueError), match=message):
-        MLP([6, 2], rng=0).fit(source)
+        network(2).fit(source)
 
 
 def bad(a, row, value):
@@ -473,7 +445,7 @@ def bad(a, row, value):
 )
 def test_a_bad_group_is_named_and_the_steps_before_it_are_kept(group, message):
     good = (X, Y, WEIGHT) if len(group) == 3 else (X, Y)
-    net, expected = (MLP([6, 3, 2], rng=0) for _ in range(2))
+    net, expected = (network(3, 2) for _ in range(2))
     with pytest.raises(ValueError, match=f"row group 2, which begins with row 1000: {message}"):
         net.fit([good, good, group], window=500, batch_size=100)
     with contextlib.suppress(RuntimeError):
@@ -491,53 +463,48 @@ def test_groups_of_different_kinds():
         ((table, Y, WEIGHT), "sample_weight is given, but was missing in the first group"),
     ]:
         with pytest.raises(ValueError, match=f"row group 1, .*{message}"):
-            MLP([6, 2], rng=0).fit([(table, Y), second])
+            network(2).fit([(table, Y), second])
     probabilities = np.eye(3)[CLASSES]
     with pytest.raises(ValueError, match=r"row group 1, .*y is float32 .*, but was int64"):
         MLP([6, 3], output="softmax").fit([(X, CLASSES), (X, probabilities)])
 
 
-def test_an_error_in_the_iterable_keeps_the_steps_before_it():
-    class Broken:
-        passes = 0
+class Broken:
+    """Row groups that an error interrupts in the second pass."""
 
-        def __iter__(self):
-            self.passes += 1
-            yield X, Y
-            if self.passes == 2:
-                raise OSError("disk gone")
-            yield X, Y
+    def __init__(self, groups, n, error):
+        self.groups, self.n, self.error, self.passes = groups, n, error, 0
 
-    net = MLP([6, 3, 2], rng=0)
-    with pytest.raises(OSError, match="disk gone") as caught:
-        net.fit(Broken(), window=250, batch_size=50)
-    assert caught.value.__notes__ == ["raised by the row groups, when row group 1 was read"]
-    assert (net.state.epoch, net.state.row, net.state.step) == (1, 250, 25)
+    def __iter__(self):
+        self.passes += 1
+        for i, group in enumerate(self.groups):
+            if (self.passes, i) == (2, self.n):
+                raise self.error
+            yield group
+
+
+@pytest.mark.parametrize(
+    ("groups", "n", "error", "row", "window"),
+    [
+        ([(X, Y)] * 2, 1, OSError("disk gone"), 250, 250),
+        (split_rows([50], X, Y), 6, KeyboardInterrupt(), 200, 100),
+    ],
+    ids=["error", "Ctrl-C"],
+)
+def test_an_error_in_the_iterable_keeps_the_steps_before_it(groups, n, error, row, window):
+    whole, net, options = network(3, 2), network(3, 2), dict(window=window, batch_size=50)
+    with pytest.raises(type(error)) as caught:
+        net.fit(Broken(groups, n, error), **options)
+    n_rows = sum(len(X) for X, _ in groups)
+    assert (net.state.epoch, net.state.row, net.state.step) == (1, row, (n_rows + row) // 50)
     assert len(net.history.loss) == 1
-    whole = MLP([6, 3, 2], rng=0)
-    whole.fit([(X, Y)] * 2, window=250, batch_size=50, epochs=2)
-    net.fit([(X, Y)] * 2, window=250, batch_size=50, epochs=1, resume=True)
-    assert_same_bits(training_state(net), training_state(whole))
-
-
-def test_ctrl_c_while_a_group_is_read():
-    class Interrupted:
-        passes = 0
-
-        def __iter__(self):
-            self.passes += 1
-            for first in range(0, N, 50):
-                if (self.passes, first) == (2, 300):
-                    raise KeyboardInterrupt
-                yield X[first : first + 50], Y[first : first + 50]
-
-    whole, net = (MLP([6, 3, 2], rng=0) for _ in range(2))
-    with pytest.raises(KeyboardInterrupt):
-        net.fit(Interrupted(), window=100, batch_size=50)
-    assert (net.state.epoch, net.state.row, net.history.stop_reason) == (1, 200, "interrupted")
-    whole.fit(split_rows([50], X, Y), window=100, batch_size=50, epochs=2)
-    net.fit(split_rows([50], X, Y), window=100, batch_size=50, epochs=1, resume=True)
-    assert_same_bits(training_state(net), training_state(whole))
+    if isinstance(error, OSError):
+        assert caught.value.__notes__ == ["raised by the row groups, when row group 1 was read"]
+    else:
+        assert net.history.stop_reason == "interrupted"
+    whole.fit(groups, epochs=2, **options)
+    net.fit(groups, epochs=1, resume=True, **options)
+    assert_same(whole, net)
 
 
 @pytest.mark.parametrize(
@@ -552,7 +519,7 @@ def test_ctrl_c_while_a_group_is_read():
 )
 def test_a_second_pass_with_other_rows(second, message):
     passes = iter([[(X, Y)] * 2, second])
-    net = MLP([6, 3, 2], rng=0)
+    net = network(3, 2)
     with pytest.raises(ValueError, match=message):
         net.fit(lambda: next(passes), window=500)
     assert net.state.epoch == 1
@@ -561,7 +528,7 @@ def test_a_second_pass_with_other_rows(second, message):
 def test_no_rows():
     for source in [], [(X[:0], Y[:0])]:
         with pytest.raises(ValueError, match="X has no rows"):
-            MLP([6, 2], rng=0).fit(source)
+            network(2).fit(source)
 
 
 @pytest.mark.parametrize(
@@ -577,7 +544,7 @@ def test_no_rows():
 )
 def test_options_that_do_not_work_with_row_groups(options, message):
     with pytest.raises(ValueError, match=message):
-        MLP([6, 2], rng=0).fit([(X, Y)] if "y" not in options else X, **options)
+        network(2).fit([(X, Y)] if "y" not in options else X, **options)
 
 
 def test_divergence():
@@ -588,17 +555,17 @@ def test_divergence():
 
 
 def test_progress_shows_steps_while_the_number_of_rows_is_unknown(capsys):
-    MLP([6, 2], rng=0).fit(split_rows([50], X, Y), progress=True, epochs=2, batch_size=50)
+    network(2).fit(split_rows([50], X, Y), progress=True, epochs=2, batch_size=50)
     assert "step 20" in capsys.readouterr().err
 
 
 def test_a_pass_that_counts_classes_has_the_rows_of_the_others():
     groups = split_rows([61], X, CLASSES)
-    nets = [MLP([6, 5, 3], output="softmax", rng=0) for _ in range(2)]
+    nets = [network(5, 3, output="softmax") for _ in range(2)]
     weights = N / (3 * np.bincount(CLASSES))
     for net, class_weight in zip(nets, ("balanced", list(weights))):
         net.fit(groups, class_weight=class_weight, window=130, epochs=2)  # not a whole batch of 32
-    assert_same_bits(training_state(nets[1]), training_state(nets[0]))
+    assert_same(*nets)
 
 
 def test_storing_twice_before_the_first_window_keeps_the_parameters(monkeypatch):

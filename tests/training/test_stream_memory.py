@@ -65,31 +65,29 @@ def paths(tmp_path_factory):
     (folder / "rows.parquet").unlink()
 
 
+def peak(program, paths, window, limit):
+    """Run a program, check its peak memory, and return its other results."""
+    result = processes.run(program, *paths, window, timeout=3600)
+    assert result.returncode == 0, result.stderr
+    peak, n, improved = result.stdout.split()
+    assert float(peak) < limit < 0.35 * paths[0].stat().st_size / 2**20
+    assert improved == "True"
+    return int(n)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_table_larger_than_the_memory_of_its_training(paths):
-    n = scaled(1_000_000)
-    size = paths[0].stat().st_size / 2**20
     window, limit = (100_000, 60) if SCALE == 1 else (0, 1024)  # 20 MB, or the default
-    result = processes.run(TRAIN, *paths, window, timeout=3600)
-    assert result.returncode == 0, result.stderr
-    peak, n_steps, improved = result.stdout.split()
-    assert float(peak) < limit < 0.35 * size
-    assert improved == "True"
-    assert n_steps == str(2 * sum(-(-k // 512) for k in windows(n, int(window))))
+    expected = 2 * sum(-(-k // 512) for k in windows(scaled(1_000_000), window))
+    assert peak(TRAIN, paths, window, limit) == expected
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.slow("test_a_table_larger_than_the_memory_of_its_training")
 def test_a_table_larger_than_the_memory_of_a_tabular_estimator(paths):
     pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-    size = paths[0].stat().st_size / 2**20
     window, limit = (3000, 60) if SCALE == 1 else (100_000, 1024)
-    result = processes.run(FIT, *paths, window, timeout=3600)
-    assert result.returncode == 0, result.stderr
-    peak, n_rows, learned = result.stdout.split()
-    assert float(peak) < limit < 0.35 * size
-    assert 0.7 * window < int(n_rows) <= window
-    assert learned == "True"
+    assert 0.7 * window < peak(FIT, paths, window, limit) <= window
 
 
 def windows(n, window):

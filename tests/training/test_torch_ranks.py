@@ -4,13 +4,11 @@ import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import two_hosts
-
-SCRIPT = Path(__file__).parents[1] / "support" / "torch_training.py"
-
+from places import SUPPORT
+from processes import LIMIT
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
 
@@ -19,18 +17,12 @@ def run_both(folder, hosts=None, **environment):
     """Run both ranks, each on a host, and check that they have the bits of one machine."""
     ranks = []
     for rank in range(2):
-        command = [sys.executable, str(SCRIPT), str(folder), str(rank)]
-        ranks.append(
-            subprocess.Popen(
-                two_hosts.on_host(hosts[rank], *command) if hosts else command,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                env={**os.environ, **environment},
-            )
-        )
+        command = [sys.executable, str(SUPPORT / "torch_training.py"), str(folder), str(rank)]
+        command = two_hosts.on_host(hosts[rank], *command) if hosts else command
+        options = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        ranks.append(subprocess.Popen(command, env={**os.environ, **environment}, **options))
     for rank in ranks:
-        out, errors = rank.communicate(timeout=120)
+        out, errors = rank.communicate(timeout=LIMIT)
         assert rank.returncode == 0, errors
         assert out.split() == ["True"] * 3
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.errors import Argument, DataError
 from ...core.messages import did_you_mean, printable, warn
-from ...core.validation import describe_type, is_path
+from ...core.validation import as_array, describe_type, is_path
 from ...distributed.partitions import refuse_collections
 from ...tables import arrow_files, files
 from ...tables.cells.numbers import are_wide, is_wide_integer
@@ -308,7 +308,7 @@ def _array_of_lists(X):
                 f"X is a list whose row {i} has {len(row)} values, but row 0 has {len(X[0])}. Pass "
                 "rows of the same length."
             )
-    return np.array(X, dtype=object if any(map(_needs_objects, X)) else None)
+    return np.array(X, dtype=object) if any(map(_needs_objects, X)) else as_array("X", X)
 
 
 def _needs_objects(row):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core.errors import Argument, DataError, placed
 from ...core.messages import did_you_mean
-from ...core.validation import check_count, check_threads
+from ...core.validation import check_count, check_list, check_rng, check_threads
 from .effects import column_effects, pair_effect
 from .explanation import Explanation
 from .mixtures import Background, MixedRows, Scale, drop_single_output
@@ -126,7 +126,7 @@ class ExplainedPredictions:
             if not model.members:  # one class
                 return _of_one_class(model, scale_, data)
             others = self._background(background, "background")
-            rng = np.random.default_rng(random_state)
+            rng = check_rng(random_state, "random_state")
             shapley = Shapley(self._mixed_rows(scale_), others, n_permutations, rng)
             return _explanation(model, scale_, shapley.explain(rows), data, len(others))
 
@@ -201,7 +201,7 @@ class ExplainedPredictions:
             chosen = features.used()
             if columns is not None:
                 columns = [columns] if isinstance(columns, (str, Integral)) else columns
-                chosen = [find_column(features, column) for column in columns]
+                chosen = [find_column(features, each) for each in check_list("columns", columns)]
             return column_effects(chosen, *self._prepare_effects(X, scale, n_points))
 
     def pair_effect(

@@ -246,7 +246,7 @@ class Scale:
 
 def _check_scale(name, known, what):
     """Raise DataError unless a name is None or one of the known ones."""
-    if name is None or name in known:
+    if name is None or (isinstance(name, str) and name in known):
         return
     raise DataError(
         "{argument} is not a scale of this model, which predicts {what}.",
@@ -267,7 +267,7 @@ def select_output(result, output, names):
 
     names : its arrays with an axis of outputs, if there are several
     """
-    if output not in result.outputs:
+    if np.ndim(output) or output not in result.outputs:
         raise DataError(
             "{argument} is not an output of this result.",
             "Its outputs are {known}.",

@@ -14,14 +14,7 @@ import numpy as np
 import pandas as pd
 
 import fastnn
-from fastnn import (
-    MLPClassifier,
-    MLPRegressor,
-    TabularClassifier,
-    TabularRegressor,
-    losses,
-    schedules,
-)
+from fastnn import MLPClassifier, MLPRegressor, TabularClassifier, losses, schedules
 from fastnn.tabular.fitting import recipe
 
 FOLDER = pathlib.Path(__file__).parent
@@ -63,17 +56,10 @@ def networks(path):
 
 def classifier(path):
     labels = np.array(["no", "perhaps", "yes"])[np.arange(60) % 3]
-    clf = MLPClassifier(
-        (4,),
-        activation="tanh",
-        solver=fastnn.AdamW(lr=schedules.CosineDecay(0.01, 9)),
-        loss=losses.CrossEntropy(label_smoothing=0.1),
-        n_estimators=2,
-        max_iter=5,
-        class_weight={"no": 2.0},
-        n_iter_no_change=np.inf,
-        random_state=np.random.RandomState(0),
-    )
+    solver, loss = fastnn.AdamW(lr=schedules.CosineDecay(0.01, 9)), losses.CrossEntropy(0.1)
+    options = dict(n_estimators=2, max_iter=5, class_weight={"no": 2.0}, n_iter_no_change=np.inf)
+    options |= dict(random_state=np.random.RandomState(0), solver=solver, loss=loss)
+    clf = MLPClassifier((4,), activation="tanh", **options)
     clf.fit(ROWS, labels).calibrate(ROWS, labels)
     clf.feature_names_in_ = np.array(["a", "ä", "c"], object)
     clf.save(path)
@@ -112,18 +98,10 @@ def tabular_classifier(path):
 
 
 def tabular_regressor(path):
-    TabularRegressor(**SMALL, log_target=True).fit(table(), ROWS[:, 1] + 2).save(path)
+    fastnn.TabularRegressor(**SMALL, log_target=True).fit(table(), ROWS[:, 1] + 2).save(path)
 
 
-FILES = (
-    network,
-    state,
-    networks,
-    classifier,
-    regressor,
-    tabular_classifier,
-    tabular_regressor,
-)
+FILES = (network, state, networks, classifier, regressor, tabular_classifier, tabular_regressor)
 
 
 def predictions(model):
@@ -132,26 +110,15 @@ def predictions(model):
         return {name: net.forward(X).tolist() for name, net in model.items()}
     if isinstance(model, fastnn.MLP):
         return {"forward": model.forward(X).tolist()}
-    if isinstance(model, TabularClassifier):
-        P = model.predict_proba(table())
-        return {"predict": model.predict(table()).tolist(), "predict_proba": P.tolist()}
-    if isinstance(model, TabularRegressor):
-        lower, upper = model.predict_interval(table(), 0.8)
-        P = model.predict(table())
-        return {"predict": P.tolist(), "lower": lower.tolist(), "upper": upper.tolist()}
-    if isinstance(model, MLPClassifier):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # X has no feature names
-            return {
-                "predict": model.predict(X).tolist(),
-                "predict_proba": model.predict_proba(X).tolist(),
-            }
-    lower, upper = model.predict_interval(X, 0.8)
-    return {
-        "predict": model.predict(X).tolist(),
-        "lower": lower.tolist(),
-        "upper": upper.tolist(),
-    }
+    rows = table() if "Tabular" in type(model).__name__ else X
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # X has no feature names
+        found = {"predict": model.predict(rows)}
+        if hasattr(model, "predict_proba"):
+            found["predict_proba"] = model.predict_proba(rows)
+        else:
+            found["lower"], found["upper"] = model.predict_interval(rows, 0.8)
+    return {name: values.tolist() for name, values in found.items()}
 
 
 def load(path):

@@ -1,6 +1,7 @@
 """What the tests know of each activation, loss and optimizer, from which they take their cases."""
+# ruff: noqa: F401
 
-from .activations import ACTIVATIONS, slope, value
+from .activations import ACTIVATIONS, KINKED, slope, value
 from .losses import BY_HAND as LOSSES_BY_HAND
 from .losses import KINKS, LOSSES, NETWORK_LOSSES, TORCH_ELEMENTS, outputs_per_target
 from .losses import SIGNATURES as LOSS_SIGNATURES
@@ -18,29 +19,5 @@ from .optimizers import (
     step_of,
 )
 from .optimizers import SIGNATURES as STEP_SIGNATURES
-
-__all__ = [
-    "ACTIVATIONS",
-    "EVERY_MOMENT",
-    "KINKS",
-    "LOSSES",
-    "LOSSES_BY_HAND",
-    "NETWORK_LOSSES",
-    "OPTIMIZERS",
-    "SETTINGS",
-    "SIGNATURES",
-    "STEPS",
-    "STEPS_BY_HAND",
-    "TORCH_ELEMENTS",
-    "WRONG_SETTINGS",
-    "all_moments",
-    "counts",
-    "moments_of",
-    "outputs_per_target",
-    "parameters_of",
-    "slope",
-    "step_of",
-    "value",
-]
 
 SIGNATURES = LOSS_SIGNATURES | STEP_SIGNATURES

@@ -66,6 +66,7 @@ ACTIVATIONS = {  # softmax, which couples the outputs of a row, has separate tes
         times_z=True,
     ),
 }
+KINKED = [name for name, activation in ACTIVATIONS.items() if activation.kinked]
 
 
 def value(name, z):
