@@ -159,6 +159,20 @@ def interruptions(session):
 
 
 @nox.session
+def mutants(session):
+    """Small changes of the code: does a test fail? `-- --seed 2` for other changes."""
+    install(session, "coverage>=7.10")
+    session.run("python", "tests/on_demand/mutants.py", *session.posargs)
+
+
+@nox.session
+def c_coverage(session):
+    """Lines and branches of src/ that no test reaches, by gcov."""
+    install(session)
+    session.run("python", "tests/on_demand/c_coverage.py", *session.posargs)
+
+
+@nox.session
 def same_work(session):
     """The check that all peers of the benchmarks do the same work, on every row."""
     install(session)
@@ -242,6 +256,14 @@ def large(session):
     """Arrays of more than 2^31 elements, with 12 GB of free memory."""
     install(session)
     session.run("python", "-m", "pytest", "--all", "-n", "0", "tests/on_demand/large_arrays.py")
+
+
+@nox.session
+def calls(session):
+    """Random calls of every public name for two hours, or `-- --seconds SECONDS`."""
+    install(session)
+    arguments = session.posargs or ["--seconds", "7200"]
+    session.run("python", "tests/on_demand/random_calls.py", *arguments)
 
 
 @nox.session

@@ -50,10 +50,8 @@ def fit_mlp(n):
     from fastnn import MLPClassifier
 
     X, y = collections(n)
-    model = MLPClassifier(
-        (32,), max_iter=2, batch_size=8192, n_iter_no_change=np.inf, random_state=0
-    )
-    model.fit(X, y)
+    options = dict(max_iter=2, batch_size=8192, n_iter_no_change=np.inf, random_state=0)
+    model = MLPClassifier((32,), **options).fit(X, y)
     return model.network_.params, model.score(X, y), float(model.predict(X).mean().compute())
 
 
@@ -65,14 +63,12 @@ def fit_table(n):
 
     recipe.n_epochs = lambda configuration, n: 1
     X, y = collections(n)
-    table = dd.from_dask_array(X, columns=[f"c{i}" for i in range(COLUMNS)]).assign(
-        y=dd.from_dask_array(y)
-    )
+    table = dd.from_dask_array(X, columns=[f"c{i}" for i in range(COLUMNS)])
+    table = table.assign(y=dd.from_dask_array(y))
     model = TabularClassifier(1, hidden_layer_sizes=8, random_state=0)
     model.fit(table, "y", window=20_000)
-    params = np.concatenate(
-        [net.params for m in model.model_.members for fold in m.networks for net in fold]
-    )
+    folds = [fold for member in model.model_.members for fold in member.networks]
+    params = np.concatenate([net.params for fold in folds for net in fold])
     return params, model.score(table, "y"), float(model.predict(table).mean().compute())
 
 

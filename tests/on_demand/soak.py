@@ -38,16 +38,14 @@ def resident():
 
 
 def make(width=None):
-    return MLP(
-        [8, width or random.choice([4, 33, 100]), 1], output="sigmoid", rng=random.randrange(10**6)
-    )
+    sizes = [8, width or random.choice([4, 33, 100]), 1]
+    return MLP(sizes, output="sigmoid", rng=random.randrange(10**6))
 
 
 def fit(folder):
     net = make()
-    net.fit(
-        X, Y, epochs=3, batch_size=random.choice([1, 16, None]), n_threads=random.choice([1, 2])
-    )
+    options = dict(batch_size=random.choice([1, 16, None]), n_threads=random.choice([1, 2]))
+    net.fit(X, Y, epochs=3, **options)
     net.fit(X, Y, epochs=2, resume=True, validation_fraction=0.2)
 
 
@@ -145,12 +143,9 @@ def main(seconds):
             rounds += 1
             if time.monotonic() - start > seconds * (len(memory) + 1) / 10:
                 memory.append(resident())
-                blocks = sys.getallocatedblocks()
-                print(
-                    f"{time.monotonic() - start:7.0f} s {rounds:8} rounds "
-                    f"{memory[-1] / 1e6:8.1f} MB {blocks:8} blocks",
-                    flush=True,
-                )
+                shown = f"{time.monotonic() - start:7.0f} s {rounds:8} rounds "
+                shown += f"{memory[-1] / 1e6:8.1f} MB {sys.getallocatedblocks():8} blocks"
+                print(shown, flush=True)
     growth = memory[-1] - memory[1]
     print(f"growth: {growth / 1e6:.1f} MB, allowed: {LIMIT / 1e6:.0f} MB")
     return int(growth > LIMIT)
