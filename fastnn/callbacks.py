@@ -112,6 +112,8 @@ class EarlyStopping(Callback):
     patience: int | None
     min_delta: float
     restore_best: bool
+    keep: Literal["first", "last"]
+    monitor: Literal["loss", "error_rate"]
     _reason = ""  # why on_epoch_end returned True
 
     def __init__(
