@@ -109,7 +109,7 @@ def _documented():
 
 def _stub():
     """Return the stub of the compiled module as a class, whose functions have annotations."""
-    text = (ROOT / "fastnn" / "kernels.pyi").read_text()
+    text = Path(fastnn.__file__).with_name("kernels.pyi").read_text()
     text = re.sub(r"from typing_extensions .*|@disjoint_base", "", text)
     found = {"__package__": "fastnn", "__name__": "stub"}
     exec(f"from __future__ import annotations\n{text}", found)
