@@ -1,6 +1,5 @@
 """The program that calls public names at random, for a few seeds, and what it must find."""
 
-import re
 import subprocess
 import sys
 
@@ -62,7 +61,7 @@ def test_random_calls_neither_crash_nor_hang():
     """Errors that name no argument are for `nox -s calls`: not all are mended."""
     found = run(FOLDER / "random_calls.py", "--sequences", "3")
     assert "3 sequences, " in found.stdout, found.stderr
-    assert not re.search("^(crash|hang)", found.stdout, re.MULTILINE), found.stdout[:5000]
+    assert "ended the process" not in found.stdout, found.stdout[:5000]
 
 
 def test_planted_defects_are_found():
