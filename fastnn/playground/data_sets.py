@@ -43,7 +43,7 @@ def refusing():
         raise PlayError(str(error)) from None
 
 
-def check_choice(name, value, known):
+def check_known(name, value, known):
     """Raise PlayError unless a value, of JSON, is one of the known names."""
     if value not in list(known):
         raise PlayError(
@@ -163,7 +163,7 @@ def make_data(
     >>> bool(np.all((data.X[:, 0] * data.X[:, 1] > 0) == data.y))
     True
     """
-    check_choice("data", name, DATA_SETS)
+    check_known("data", name, DATA_SETS)
     with refusing():
         check_count("n", n, minimum=10, maximum=MAX_POINTS)
         noise = check_number("noise", noise, minimum=0)

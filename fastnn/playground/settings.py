@@ -15,7 +15,7 @@ from ..activations import HIDDEN
 from ..core.messages import has_lone_surrogate, printable
 from ..core.validation import check_count, check_number
 from ..mlp import MLP
-from .data_sets import DATA_SETS, PlayData, PlayError, check_choice, refusing
+from .data_sets import DATA_SETS, PlayData, PlayError, check_known, refusing
 
 #: Activations, losses and optimizers that the page does not have, and why.
 EXCLUDED = {
@@ -111,11 +111,11 @@ class Settings:
         for units in self.hidden:
             check_count("units", units, maximum=MAX_UNITS)
         for activation in self.activations:
-            check_choice("activations", activation, ACTIVATIONS)
-        check_choice("dtype", self.dtype, ("float32", "float64"))
-        check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        check_choice("schedule", self.schedule, SCHEDULES)
-        check_choice("data", self.data, (*DATA_SETS, "table", "points"))
+            check_known("activations", activation, ACTIVATIONS)
+        check_known("dtype", self.dtype, ("float32", "float64"))
+        check_known("optimizer", self.optimizer, OPTIMIZERS)
+        check_known("schedule", self.schedule, SCHEDULES)
+        check_known("data", self.data, (*DATA_SETS, "table", "points"))
         for name in ("schedule_epochs", "batch"):
             check_count(name, getattr(self, name))
         for name in ("seed", "data_seed"):

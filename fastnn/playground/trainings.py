@@ -13,7 +13,7 @@ import numpy as np
 
 from ..many import fit_many
 from ..mlp import MLP
-from .data_sets import PlayError, check_choice, refusing
+from .data_sets import PlayError, check_known, refusing
 from .picture import Picture, check_layer_and_unit
 from .playback import DataSource, Playback, as_command, as_python, from_state, state_of
 from .settings import Settings
@@ -236,7 +236,7 @@ class NetworkTraining(PageTraining):
     def code(self, kind: str) -> str:
         """Return the training as "python" or as "command"."""
         makers = {"python": as_python, "command": as_command}
-        check_choice("kind", kind, makers)
+        check_known("kind", kind, makers)
         with self.lock:
             return makers[kind](self.playback, self.source)
 
@@ -280,7 +280,7 @@ class GridTraining(PageTraining):
 
     def __init__(self, source: DataSource, variation: str) -> None:
         super().__init__(rate=100.0)
-        check_choice("variation", variation, VARIATIONS)
+        check_known("variation", variation, VARIATIONS)
         self.source, self.variation, self.data = source, variation, source.make()
         self.settings = [each.for_data(self.data) for each in _varied(source.settings, variation)]
         self.picture = Picture(self.data, GRID_SURFACE)
