@@ -212,7 +212,9 @@ class Caller:
     def note_unraisable(self, unraisable):
         if not isinstance(unraisable.exc_value, (Planned, KeyboardInterrupt)):
             text = "".join(traceback.format_exception(unraisable.exc_value))
-            self.write("done", "unraisable", f"wrong: {unraisable.object!r:.100}\n{text}", 0)
+            # an address would make each its own kind of problem
+            place = repr(unraisable.object).partition(" at 0x")[0]
+            self.write("done", "unraisable", f"wrong: {place:.100}\n{text}", 0)
 
 
 def do(name, receiver, arguments, options):
@@ -401,10 +403,9 @@ def summarise(names, counts):
     never = []
     for name in names:
         outcomes = counts[name]
-        texts = [f"{n} {outcome}" for outcome, n in outcomes.most_common()]
-        print(
-            f"{name:42}{outcomes.total():7} calls{outcomes['success']:7} successes: {', '.join(texts)}"
-        )
+        texts = ", ".join(f"{n} {outcome}" for outcome, n in outcomes.most_common())
+        n_calls, n_successes = outcomes.total(), outcomes["success"]
+        print(f"{name:42}{n_calls:7} calls{n_successes:7} successes: {texts}")
         # without PyTorch or a launcher of ranks, and methods that only subclasses have
         excused = {"ImportError", "ModuleNotFoundError", "NotImplementedError"}
         needs_ranks = name.startswith(("distributed.MPI", "distributed.Torch"))

@@ -45,6 +45,7 @@ each_layout = pytest.mark.parametrize("kind", LAYOUTS.values(), ids=LAYOUTS)
 def unfit_outs(name, shape, dtype="float64"):
     """Arrays that `name` must not be, for a test with the parameters out, error and message."""
     zeros, wrong = np.zeros(shape, dtype), "float32" if dtype == "float64" else "float64"
+    unaligned = np.zeros(zeros.nbytes + 1, "u1")[1:].view(dtype).reshape(shape)
     shapes = [(*shape, 1)] if len(shape) == 1 else [shape[::-1], (zeros.size,)]
     cases = {
         "list": (zeros.tolist(), TypeError, "must be a NumPy array, got list"),
@@ -52,9 +53,8 @@ def unfit_outs(name, shape, dtype="float64"):
         "byte order": (big_endian(zeros), TypeError, f"must be {dtype}, got >f"),
         "strided": (strided(zeros), ValueError, "must be C-contiguous"),
         "read-only": (read_only(zeros), ValueError, "is read-only"),
-        "misaligned": (np.zeros(zeros.nbytes + 1, "u1")[1:].view(dtype), ValueError, ".*align"),
+        "misaligned": (unaligned, ValueError, ".*align"),
     }
-    cases["misaligned"][0].shape = shape
     for other in shapes:
         message = rf"must have shape {shape}, got {other}".replace("(", r"\(").replace(")", r"\)")
         cases[f"shape {other}"] = np.zeros(other, dtype), ValueError, message
