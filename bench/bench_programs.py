@@ -45,6 +45,14 @@ def test_builds():
     assert "I1, out=" in text and "I2, new array" in text and "ten steps" in text
 
 
+def test_derivatives():
+    few = "--only", "fastnn", "--networks", "3-20-20-1", "--rows", 1, "--rounds", 1
+    text = run("derivatives.py", *few)
+    assert max(map(len, text.splitlines())) <= 80
+    line = r"^3-20-20-1 +(?:jacobian|hessian) +float(?:32|64) +1 +\d+\.\d+$"
+    assert len(re.findall(line, text, re.M)) == 4
+
+
 def test_out_of_fold():
     few = "--tables", "diabetes", "--repeats", 2, "--epochs", 2
     text = run("out_of_fold.py", *few)

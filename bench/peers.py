@@ -16,6 +16,7 @@ implementation:
     many(task, networks, variant) the same for networks with these numbers: run(epochs) returns
                                   the losses of each, params() the parameters of each
     inference(task, variant)      returns function(X), which returns probabilities
+    derivative(task, variant)     likewise; it returns derivatives
     elementwise(task, variant)    returns function(), which returns the results
     update(task, variant)         returns step() and params()
 
@@ -365,6 +366,13 @@ def inference(peer, task, variant):
     return block_of_calls(lambda: forward(X)), forward(X).copy()
 
 
+def derivative(peer, task, variant):
+    function, X = peer.derivative(task, variant), task.X
+    if function is None:
+        return None
+    return block_of_calls(lambda: function(X)), function(X)[task.checked]
+
+
 def elementwise(peer, task, variant):
     function = peer.elementwise(task, variant)
     results = function()
@@ -388,6 +396,7 @@ KINDS = {
     "training": training,
     "many": many,
     "inference": inference,
+    "derivative": derivative,
     "elementwise": elementwise,
     "update": update,
 }

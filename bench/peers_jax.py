@@ -18,7 +18,9 @@ from tasks import custom_loss, flatten, row_weights
 class JaxScan:
     """Training only. `JaxStep` has the other kinds of tasks."""
 
-    variants = dict.fromkeys(("many",), ("all at once", "groups"))
+    variants = dict.fromkeys(("many",), ("all at once", "groups")) | dict.fromkeys(
+        ("derivative",), ("forward", "forward, blocks", "reverse", "reverse, blocks")
+    )
 
     def __init__(self, threads):
         self.threads = threads  # of groups of networks; XLA reads its limit from the environment
@@ -39,6 +41,30 @@ class JaxStep(JaxScan):
         function = jax.jit(lambda params, X: output(logits(task, params, X)))
         params = initial_params(task)
         return lambda X: np.asarray(function(params, X))
+
+    def derivative(self, task, variant):
+        jax.config.update("jax_enable_x64", True)  # without it float64 becomes float32
+        mode, _, blocks = variant.partition(", ")
+        if blocks and task.n == 1:
+            return None
+        activation, params = getattr(jax.nn, task.activation), initial_params(task)
+
+        def outputs(params, x):
+            for W, b in params[:-1]:
+                x = activation(x @ W + b)
+            W, b = params[-1]
+            return x @ W + b
+
+        inner = jax.jacfwd if mode == "forward" else jax.jacrev
+        function = inner(outputs, 1)
+        if task.method == "hessian":
+            function = jax.jacfwd(function, 1)
+        if blocks:
+            rows = functools.partial(in_blocks, function)
+        else:
+            rows = jax.vmap(function, (None, 0))
+        compiled = jax.jit(rows)
+        return lambda X: np.asarray(compiled(params, X))
 
     def elementwise(self, task, variant):
         z, y = jnp.array(task.z), jnp.array(task.y)
@@ -66,6 +92,10 @@ class JaxStep(JaxScan):
 
 def initial_params(task):
     return [(jnp.array(W), jnp.array(b)) for W, b in zip(task.net.weights, task.net.biases)]
+
+
+def in_blocks(function, params, X):
+    return jax.lax.map(functools.partial(function, params), X, batch_size=256)
 
 
 def logits(task, params, X):

@@ -28,6 +28,10 @@ class Fastnn:
         net, threads = task.net, self.threads
         return net.forward if threads == 1 else lambda X: net.forward(X, n_threads=threads)
 
+    def derivative(self, task, variant):
+        function, threads = getattr(task.net, task.method), self.threads
+        return function if threads == 1 else lambda X: function(X, n_threads=threads)
+
     def elementwise(self, task, variant):
         z, y, out = task.z, task.y, aligned(task.z)
         if task.function == "bce":

@@ -17,7 +17,9 @@ ELEMENTWISE = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
 
 
 class Torch:
-    variants = dict.fromkeys(("training", "update"), ("loop", "foreach", "fused"))
+    variants = dict.fromkeys(("training", "update"), ("loop", "foreach", "fused")) | dict.fromkeys(
+        ("derivative",), ("forward", "reverse")
+    )
 
     def __init__(self, threads):
         torch.set_num_threads(threads)
@@ -42,6 +44,24 @@ class Torch:
                 return model(torch.from_numpy(X)).numpy()
 
         return forward
+
+    def derivative(self, task, variant):
+        weights, biases = (
+            [torch.tensor(a) for a in arrays] for arrays in (task.net.weights, task.net.biases)
+        )
+        activation = getattr(torch.nn.functional, task.activation)
+
+        def outputs(x):
+            for W, b in zip(weights[:-1], biases[:-1]):
+                x = activation(x @ W + b)
+            return x @ weights[-1] + biases[-1]
+
+        inner = torch.func.jacfwd if variant == "forward" else torch.func.jacrev
+        function = inner(outputs)
+        if task.method == "hessian":
+            function = torch.func.jacfwd(function)
+        rows = torch.func.vmap(function, chunk_size=256 if task.method == "hessian" else None)
+        return lambda X: rows(torch.from_numpy(X)).detach().numpy()
 
     def elementwise(self, task, variant):
         z, y, out = torch.from_numpy(task.z), torch.from_numpy(task.y), torch.empty(task.n)

@@ -266,6 +266,36 @@ class Inference:
         return error_above("outputs", results - expected, OUTPUT_ATOL)
 
 
+class Derivative:
+    """A Jacobian or Hessian in the inputs: rows in a NumPy array in, an array out."""
+
+    kind, flops = "derivative", None
+
+    def __init__(self, method, sizes, activation, dtype, n):
+        self.method, self.activation, self.dtype, self.n = method, activation, dtype, n
+        self.sizes = [int(size) for size in sizes.split("-")]
+        self.checked = np.unique(np.linspace(0, n - 1, 20).astype(int))  # rows
+
+    def make_data(self):
+        self.net = fastnn.MLP(self.sizes, self.activation, dtype=self.dtype, rng=0)
+        rng = np.random.default_rng(7)
+        for b in self.net.biases:
+            b[:] = 0.1 * rng.standard_normal(len(b))
+        self.X = rng.standard_normal((self.n, self.sizes[0])).astype(self.dtype)
+        return self
+
+    def expected(self):
+        weights, biases = (
+            [a.astype(float) for a in arrays] for arrays in (self.net.weights, self.net.biases)
+        )
+        X = self.X[self.checked].astype(float)
+        return getattr(reference, self.method)(X, weights, biases, self.net.activations)
+
+    def find_mismatch(self, results, expected, peer="fastnn"):
+        tolerance = OUTPUT_ATOL if self.dtype == "float32" else 1e-12
+        return error_above("derivatives", (results - expected) / np.abs(expected).max(), tolerance)
+
+
 class Elementwise:
     """An elementwise function of z, written to another array.
 

@@ -74,6 +74,14 @@ cpdef enum VectorFunction:
     SIGMOID_FUNCTION
     LOG1P_UNIT          # log1p for 0 <= x <= 1
 
+cpdef enum DerivativeKind:      # of the outputs y in the inputs x; d inputs are asked for
+    JACOBIAN            # dy_k/dx_i (n_out, d)
+    HESSIAN             # d2y_k/dx_i dx_j (n_out, d, d)
+    HESSIAN_DIAGONAL    # d2y_k/dx_i^2 (n_out, d)
+    LAPLACIAN           # the sum of the diagonal (n_out,)
+    ALONG_INPUTS        # sum_i v_i dy_k/dx_i (n_out,), v: `directions` (n, n_in)
+    ALONG_OUTPUTS       # sum_k u_k dy_k/dx_i (d,), u: `directions` (n, n_out)
+
 cpdef enum Stop:                # why `train` returned
     TIME                # the deadline has passed
     EPOCHS              # last_epoch has ended
@@ -240,6 +248,12 @@ cdef struct Training:               # zero all of it, then fill in what you need
     void* parameters                # parameters_size bytes: parameters, moments and a copy of them for `restore`
     void* workspace                 # workspace_size bytes: intermediate results of a slice
 
+cdef struct Derivative:
+    int kind                        # DerivativeKind
+    Py_ssize_t n_inputs             # d, if `inputs` is not NULL
+    const Py_ssize_t* inputs        # (n_inputs,) the inputs that are asked for, each below n_in; NULL: all
+    const void* directions          # see DerivativeKind, or NULL
+
 cdef struct Kernels:
     int api_version                 # API_VERSION of the installed fastnn
     int itemsize                    # 4 or 8
@@ -278,6 +292,20 @@ cdef struct Kernels:
     Py_ssize_t (*forward_workspace_size)(const Network* net, Py_ssize_t n) noexcept nogil
     int (*forward)(const Network* net, const void* X, Py_ssize_t n, void* out, void* workspace,
                    const Poll* poll) noexcept nogil
+    # Derivatives: X (n, sizes[0]) -> out (n, numbers of the kind). net.table is NULL. workspace: derivative_workspace_size
+    # bytes, 64-byte aligned, which need not be zero.
+    Py_ssize_t (*derivative_workspace_size)(const Network* net, const Derivative* request, Py_ssize_t n) noexcept nogil
+    int (*derivative)(const Network* net, const Derivative* request, const void* X, Py_ssize_t n, void* out,
+                      void* workspace, const Poll* poll) noexcept nogil
+
+    # Products with second derivatives of a loss in the parameters, which the caller computes between the two calls (docs/c_api.md).
+    # v and out are flat, like the gradient of `store_gradient`. Y, dY, U, dU: (n, n_out); U may be NULL.
+    # workspace: curvature_workspace_size bytes, as above.
+    Py_ssize_t (*curvature_workspace_size)(const Network* net) noexcept nogil
+    int (*outputs_along)(const Network* net, const void* v, const void* X, Py_ssize_t n, void* Y, void* dY,
+                         void* workspace, const Poll* poll) noexcept nogil
+    int (*add_curvature)(const Network* net, const void* v, const void* X, Py_ssize_t n, const void* U, const void* dU,
+                         void* out, void* workspace, const Poll* poll) noexcept nogil
 
     # Functions on contiguous arrays of n rows of m numbers; out may be Z and dZ may be dA. Only softmax reads rows and
     # needs a workspace, of row_workspace_size(m) zero bytes.

@@ -74,6 +74,14 @@ class VectorFunction(IntEnum):
     SIGMOID_FUNCTION = 5
     LOG1P_UNIT = 6
 
+class DerivativeKind(IntEnum):
+    JACOBIAN = 0
+    HESSIAN = 1
+    HESSIAN_DIAGONAL = 2
+    LAPLACIAN = 3
+    ALONG_INPUTS = 4
+    ALONG_OUTPUTS = 5
+
 class Stop(IntEnum):
     TIME = 0
     EPOCHS = 1
@@ -170,6 +178,38 @@ class CompiledNetwork:
     def _forward_finite(self, X: _Numbers) -> _Numbers | None: ...
     def _forward_into(
         self, X: _Numbers | CompiledTable, out: _Numbers, abort: Abort | None = None
+    ) -> None: ...
+    def _derivative(
+        self, kind: int, X: Any, directions: Any, inputs: Any, out: Any, n_threads: Any
+    ) -> Any: ...
+    def _derivative_plan(self, kind: int, n: int, d: int) -> tuple[tuple[int, ...], int]: ...
+    def _derivative_into(
+        self,
+        kind: int,
+        X: _Numbers,
+        directions: _Numbers | None,
+        inputs: NDArray[np.intp] | None,
+        out: _Numbers,
+        abort: Abort | None = None,
+    ) -> None: ...
+    def _outputs_along(
+        self,
+        X: _Numbers,
+        v: _Numbers,
+        Y: _Numbers,
+        dY: _Numbers,
+        takes_z: bool,
+        abort: Abort | None = None,
+    ) -> None: ...
+    def _add_curvature(
+        self,
+        X: _Numbers,
+        v: _Numbers,
+        U: _Numbers | None,
+        dU: _Numbers,
+        out: _Numbers,
+        takes_z: bool,
+        abort: Abort | None = None,
     ) -> None: ...
 
 MAX_TABLE_INPUTS: int

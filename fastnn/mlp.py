@@ -13,6 +13,7 @@ from .core.draws import UndoDraws
 from .core.foreign_names import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .core.sparse_rows import is_sparse
 from .core.validation import check_count, check_matrix, check_rng, check_rows
+from .derivatives import Derivatives
 from .kernels import Loss, Trainer
 from .network import Network
 from .state import fresh, resumed
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     M = TypeVar("M")
 
 
-class MLP(Network):
+class MLP(Derivatives, Network):
     """Multilayer perceptron: a dense network, ``a = f(a W + b)`` layer by layer.
 
     Parameters

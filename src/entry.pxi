@@ -8,6 +8,10 @@ cdef struct Bodies:
     void (*train)(Training*, int) noexcept nogil
     double (*loss_only)(Training*, double*) noexcept nogil
     int (*forward)(const Network*, const void*, Py_ssize_t, void*, void*, Clock*) noexcept nogil
+    int (*derivative)(const Network*, const Derivative*, const void*, Py_ssize_t, void*, void*, Clock*) noexcept nogil
+    int (*outputs_along)(const Network*, const void*, const void*, Py_ssize_t, void*, void*, void*, Clock*) noexcept nogil
+    int (*add_curvature)(const Network*, const void*, const void*, Py_ssize_t, const void*, const void*, void*, void*,
+                         Clock*) noexcept nogil
     void (*activation)(int, const void*, void*, Py_ssize_t, Py_ssize_t, void*) noexcept nogil
     void (*activation_backward)(int, const void*, const void*, void*, Py_ssize_t, Py_ssize_t, void*) noexcept nogil
     void (*vector_function)(int, const void*, void*, Py_ssize_t) noexcept nogil
@@ -21,6 +25,9 @@ BODIES.prepare = prepare
 BODIES.train = train
 BODIES.loss_only = loss_only
 BODIES.forward = rows_forward
+BODIES.derivative = rows_derivative
+BODIES.outputs_along = outputs_along
+BODIES.add_curvature = add_curvature
 BODIES.activation = activation
 BODIES.activation_backward = activation_backward
 BODIES.vector_function = vector_function
@@ -58,15 +65,42 @@ cdef double enter_loss_only(Training* training, double* error_rate) noexcept nog
     set_mode(caller)
     return loss
 
+cdef inline Clock clock_of(const Poll* poll, float_mode* caller) noexcept nogil:
+    cdef Clock clock
+    clock.poll = poll
+    clock.polled = now() if poll != NULL else 0
+    clock.caller = caller
+    return clock
+
 cdef int enter_forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* workspace,
                        const Poll* poll) noexcept nogil:
     cdef float_mode caller = enter_kernel_mode()
-    cdef Clock clock
-    cdef int stopped
-    clock.poll = poll
-    clock.polled = now() if poll != NULL else 0
-    clock.caller = &caller
-    stopped = bodies().forward(net, X, n, out, workspace, &clock)
+    cdef Clock clock = clock_of(poll, &caller)
+    cdef int stopped = bodies().forward(net, X, n, out, workspace, &clock)
+    set_mode(caller)
+    return stopped
+
+cdef int enter_derivative(const Network* net, const Derivative* request, const void* X, Py_ssize_t n, void* out,
+                          void* workspace, const Poll* poll) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    cdef Clock clock = clock_of(poll, &caller)
+    cdef int stopped = bodies().derivative(net, request, X, n, out, workspace, &clock)
+    set_mode(caller)
+    return stopped
+
+cdef int enter_outputs_along(const Network* net, const void* v, const void* X, Py_ssize_t n, void* Y, void* dY,
+                             void* workspace, const Poll* poll) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    cdef Clock clock = clock_of(poll, &caller)
+    cdef int stopped = bodies().outputs_along(net, v, X, n, Y, dY, workspace, &clock)
+    set_mode(caller)
+    return stopped
+
+cdef int enter_add_curvature(const Network* net, const void* v, const void* X, Py_ssize_t n, const void* U, const void* dU,
+                             void* out, void* workspace, const Poll* poll) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    cdef Clock clock = clock_of(poll, &caller)
+    cdef int stopped = bodies().add_curvature(net, v, X, n, U, dU, out, workspace, &clock)
     set_mode(caller)
     return stopped
 
@@ -128,6 +162,11 @@ KERNELS.train = enter_train
 KERNELS.loss_only = enter_loss_only
 KERNELS.forward_workspace_size = forward_workspace_size
 KERNELS.forward = enter_forward
+KERNELS.derivative_workspace_size = derivative_workspace_size
+KERNELS.derivative = enter_derivative
+KERNELS.curvature_workspace_size = curvature_workspace_size
+KERNELS.outputs_along = enter_outputs_along
+KERNELS.add_curvature = enter_add_curvature
 KERNELS.row_workspace_size = row_workspace_size
 KERNELS.activation = enter_activation
 KERNELS.activation_backward = enter_activation_backward

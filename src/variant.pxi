@@ -56,6 +56,8 @@ include "train/epoch.pxi"
 include "train/loop.pxi"
 include "infer/few.pxi"
 include "infer/many.pxi"
+include "infer/derivatives.pxi"
+include "infer/curvature.pxi"
 
 # ---- functions on the user's arrays ----
 

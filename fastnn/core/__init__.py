@@ -6,6 +6,6 @@
 - `options`: the base class of losses, optimizers and schedules, and attributes that are computed
   once. `lazy`: classes whose modules are imported on use. `notebook`: HTML for notebooks.
 - `draws`: draws of random numbers that a signal cannot separate from their use.
-- `threads`: numbers of threads.
+- `threads`: numbers of threads. `memory`: what is left of it.
 - `model_facts`: the description that a model gives of itself.
 """

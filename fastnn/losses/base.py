@@ -49,6 +49,13 @@ class Loss(ImmutableOptions):
         targets = self.targets(y, n, n_out, dtype)
         return targets, dict(loss=self.kernel, **self.to_kernel(n_out, dtype))
 
+    def curvature(self, Y: FloatArray, targets: NDArray[Any], dY: FloatArray) -> FloatArray:
+        """Return the second derivatives of the loss of each row times dY, (n, n_out).
+
+        Y are the outputs that the kernel reads: z if the loss needs an output activation.
+        """
+        raise NotImplementedError
+
     def is_right(self, Y: FloatArray, targets: NDArray[Any]) -> NDArray[np.bool_]:
         """Return whether the classes that the outputs Y predict are those of the targets, (n,).
 
@@ -101,6 +108,12 @@ class CustomLoss(Loss):
             )
         return float(value), d_outputs
 
+    def curvature(self, Y: FloatArray, targets: NDArray[Any], dY: FloatArray) -> FloatArray:
+        raise ValueError(
+            "the products need second derivatives of the loss, which a custom loss does not return. "
+            "Pass one of fastnn.losses."
+        )
+
     def in_batches(self, y: Any, order: Any, batch_size: int, n_out: int, dtype: Any) -> Any:
         """Return the function that the Trainer calls for each batch, and the arrays they share."""
         outputs, gradient = (np.zeros((batch_size, n_out), dtype) for _ in range(2))
@@ -111,3 +124,11 @@ class CustomLoss(Loss):
             return value
 
         return dict(custom_loss=custom_loss, custom_outputs=outputs, custom_gradient=gradient)
+
+
+def times_slope(kind: kernels.Activation, Z: FloatArray, dY: FloatArray) -> FloatArray:
+    """Return dY times the Jacobian of an activation at Z."""
+    dZ: FloatArray = np.empty_like(Z)
+    contiguous: Any = np.ascontiguousarray(dY, Z.dtype)
+    kernels.activation_backward(kind, contiguous, Z, dZ)
+    return dZ

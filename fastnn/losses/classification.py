@@ -16,7 +16,7 @@ from ..core.validation import (
     check_values,
     ready,
 )
-from .base import Loss, for_outputs
+from .base import Loss, for_outputs, times_slope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,6 +84,14 @@ class BCE(Loss):
         if self.label_smoothing:
             options["smoothing"] = self.label_smoothing
         return options
+
+    def curvature(self, Y: FloatArray, targets: NDArray[Any], dY: FloatArray) -> FloatArray:
+        product = times_slope(kernels.Activation.SIGMOID, Y, dY)
+        if self.pos_weight is not None:
+            weight: Any = np.asarray(self.pos_weight, Y.dtype)
+            t = (1 - self.label_smoothing) * targets + self.label_smoothing / 2
+            product *= 1 + (weight - 1) * t
+        return product
 
     def is_right(self, Y: FloatArray, targets: NDArray[Any]) -> NDArray[np.bool_]:
         return ((Y > self.threshold) == (targets > 0.5)).all(axis=1) & ~np.isnan(Y).any(axis=1)
@@ -160,6 +168,11 @@ class CrossEntropy(Loss):
             )
         targets = check_values(y, n, n_out, dtype, unit_interval=self.name)
         return targets, dict(loss=kernels.Loss.CROSS_ENTROPY, smoothing=self.label_smoothing)
+
+    def curvature(self, Y: FloatArray, targets: NDArray[Any], dY: FloatArray) -> FloatArray:
+        s = self.label_smoothing
+        total = 1 if targets.ndim == 1 else (1 - s) * targets.sum(axis=1, keepdims=True) + s
+        return total * times_slope(kernels.Activation.SOFTMAX, Y, dY)
 
     def is_right(self, Y: FloatArray, targets: NDArray[Any]) -> NDArray[np.bool_]:
         classes = targets if targets.ndim == 1 else targets.argmax(axis=1)

@@ -9,13 +9,15 @@ import numpy as np
 
 from .. import kernels
 from ..core.validation import check_number, check_numbers, check_values
-from .base import Loss, for_outputs
+from .base import Loss, for_outputs, times_slope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import ArrayLike, NDArray
+
+    from ..typing import FloatArray
 
 
 @dataclass(eq=False, repr=False)
@@ -34,6 +36,9 @@ class MSE(Loss):
     name: ClassVar[str] = "mse"
     kernel: ClassVar[kernels.Loss] = kernels.Loss.SQUARED_ERROR
 
+    def curvature(self, Y: FloatArray, targets: NDArray[Any], dY: FloatArray) -> FloatArray:
+        return 2 / Y.shape[1] * dY
+
 
 @dataclass(eq=False, repr=False)
 class MAE(Loss):
@@ -51,6 +56,9 @@ class MAE(Loss):
 
     name: ClassVar[str] = "mae"
     kernel: ClassVar[kernels.Loss] = kernels.Loss.ABSOLUTE_ERROR
+
+    def curvature(self, Y: FloatArray, targets: NDArray[Any], dY: FloatArray) -> FloatArray:
+        return np.zeros_like(dY)  # the slope jumps, and is constant elsewhere
 
 
 @dataclass(eq=False, repr=False)
@@ -84,6 +92,9 @@ class Huber(Loss):
     def to_kernel(self, n_out: int, dtype: np.dtype[Any]) -> dict[str, Any]:
         return dict(loss_numbers=for_outputs("delta", self.delta, n_out, dtype))
 
+    def curvature(self, Y: FloatArray, targets: NDArray[Any], dY: FloatArray) -> FloatArray:
+        return 2 / Y.shape[1] * dY * (abs(Y - targets) <= self.delta)
+
 
 @dataclass(eq=False, repr=False)
 class LogCosh(Loss):
@@ -103,6 +114,9 @@ class LogCosh(Loss):
 
     name: ClassVar[str] = "log_cosh"
     kernel: ClassVar[kernels.Loss] = kernels.Loss.LOG_COSH
+
+    def curvature(self, Y: FloatArray, targets: NDArray[Any], dY: FloatArray) -> FloatArray:
+        return times_slope(kernels.Activation.TANH, Y - targets, dY) / Y.shape[1]
 
 
 @dataclass(eq=False, repr=False)
@@ -156,6 +170,9 @@ class Quantile(Loss):
         q = np.atleast_1d(self.q)
         return dict(loss_numbers=np.tile(q, n_out // len(q)).astype(dtype))
 
+    def curvature(self, Y: FloatArray, targets: NDArray[Any], dY: FloatArray) -> FloatArray:
+        return np.zeros_like(dY)  # as for `MAE`
+
 
 @dataclass(eq=False, repr=False)
 class Poisson(Loss):
@@ -191,6 +208,9 @@ class Poisson(Loss):
                 f"y must not be negative for loss 'poisson', got {y[row].tolist()} in row {row}"
             )
         return y
+
+    def curvature(self, Y: FloatArray, targets: NDArray[Any], dY: FloatArray) -> FloatArray:
+        return times_slope(kernels.Activation.EXPONENTIAL, Y, dY)
 
 
 @dataclass(eq=False, repr=False)
@@ -231,3 +251,9 @@ class GaussianNLL(Loss):
         y = check_values(y, n, n_out // 2, dtype)
         # as wide as the outputs; the second half is not read
         return np.concatenate([y, np.zeros_like(y)], axis=1)
+
+    def curvature(self, Y: FloatArray, targets: NDArray[Any], dY: FloatArray) -> FloatArray:
+        (mean, s), (dmean, ds) = np.split(Y, 2, axis=1), np.split(dY, 2, axis=1)
+        d = mean - targets[:, : mean.shape[1]]
+        both = np.concatenate([dmean - d * ds, d * d / 2 * ds - d * dmean], axis=1)
+        return times_slope(kernels.Activation.EXPONENTIAL, -np.concatenate([s, s], axis=1), both)

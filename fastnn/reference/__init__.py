@@ -15,9 +15,11 @@ says; compiled kernels read them as 0 and write 0 for them.
 Modules:
 
 - `layer`, `losses`, `updates`: the functions. `table`: encoded tables as inputs.
+- `derivatives`: of outputs in the inputs, and second ones of losses.
 - `network`: networks and their training, also on batches of rows in virtual shards.
 """
 
+from .derivatives import hessian, hvp, jacobian, jvp, vjp
 from .layer import activation, activation_backward, dropout_mask, linear, linear_backward
 from .losses import (
     binary_cross_entropy,
@@ -61,7 +63,11 @@ __all__ = [
     "fit",
     "forward",
     "gaussian_nll",
+    "hessian",
     "huber",
+    "hvp",
+    "jacobian",
+    "jvp",
     "linear",
     "linear_backward",
     "lion_step_",
@@ -77,4 +83,5 @@ __all__ = [
     "shard_batches",
     "table_linear",
     "table_linear_backward",
+    "vjp",
 ]

@@ -5,6 +5,7 @@ cdef enum:
     # work in multiply-adds
     MAX_WORK_WITH_GIL = 20000       # below this, releasing the GIL costs more than keeping it
     MIN_WORK_TO_POLL = 10000000     # from here on, about 0.1 ms, polling for Ctrl-C costs nothing
+    MAX_FAST_NUMBERS = 1 << 20      # of a derivative: few enough that no one needs to know whether they fit into memory
     MIN_WORK_TO_SHARE = 30000000    # below this, about 0.5 ms, starting threads costs too much of what they save
 
 cdef int poll_signals(void* context) noexcept nogil:
@@ -292,6 +293,162 @@ cdef class CompiledNetwork:
         with nogil:
             functions.forward(&net, X, n, out, workspace, &poll if n * self.work >= MIN_WORK_TO_POLL else NULL)
         return raise_pending(abort)
+
+    def _derivative(self, int kind, X, directions, inputs, out, n_threads):
+        """A derivative (DerivativeKind) of a method of fastnn.derivatives. The fast path is for few rows that need no
+        conversion."""
+        cdef Py_buffer x, v, y
+        cdef bint has_v = kind == ALONG_INPUTS or kind == ALONG_OUTPUTS, holds_v = False, holds_out = False, ready
+        cdef Derivative request
+        cdef int trainings = self.begin_reading()
+        if (type(X) is ndarray and inputs is None and out is None and type(n_threads) is int and n_threads >= 1
+                and get_matrix(X, &x, self.itemsize, self.n_in, False)):
+            try:
+                ready = (x.shape[0] * self.n_out * self.n_in * self.n_in <= MAX_FAST_NUMBERS
+                         and (n_threads == 1 or self.derivative_work(kind, x.shape[0], self.n_in) < MIN_WORK_TO_SHARE))
+                request.directions = NULL
+                if ready and has_v:
+                    holds_v = type(directions) is ndarray and get_matrix(
+                        directions, &v, self.itemsize, self.n_in if kind == ALONG_INPUTS else self.n_out, False)
+                    ready = holds_v and v.shape[0] == x.shape[0]
+                    request.directions = v.buf
+                if ready:
+                    out = empty(derivative_shape(kind, x.shape[0], self.n_out, self.n_in), self.dtype_)
+                    PyObject_GetBuffer(out, &y, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+                    holds_out = True
+                    request.kind = kind
+                    request.inputs = NULL
+                    self.run_derivative(&request, x.buf, x.shape[0], y.buf)
+            finally:
+                if holds_out:
+                    PyBuffer_Release(&y)
+                if holds_v:
+                    PyBuffer_Release(&v)
+                PyBuffer_Release(&x)
+        if not holds_out:
+            out = self._derivative_checked(kind, X, directions, inputs, out, n_threads)
+        self.end_reading(trainings)
+        return out
+
+    cdef Py_ssize_t derivative_work(self, int kind, Py_ssize_t n, Py_ssize_t d) noexcept:
+        """About how many multiply-adds a derivative takes."""
+        cdef Py_ssize_t rows = 2                    # of values, and along a direction
+        if kind == JACOBIAN:
+            rows = 1 + (d if d < self.n_out else self.n_out)
+        elif kind != ALONG_INPUTS and kind != ALONG_OUTPUTS:
+            rows = 1 + d + self.n_out
+        return n * rows * self.work
+
+    def _derivative_plan(self, int kind, Py_ssize_t n, Py_ssize_t d):
+        """The shape of a derivative, and about how many multiply-adds it takes."""
+        return derivative_shape(kind, n, self.n_out, d), self.derivative_work(kind, n, d)
+
+    def _derivative_into(self, int kind, X, directions, inputs, out, Abort abort=None):
+        """out = a derivative for X. All arrays are C-contiguous and of the network's dtype, but inputs: intp, or None for
+        all. directions may be None. abort: of `run_in_threads`."""
+        cdef Py_ssize_t n = len(X), d = self.n_in, numbers = n, i
+        cdef Derivative request
+        cdef Array x = Array(X, self.itemsize, n * self.n_in), v, indices, y
+        request.kind = kind
+        request.inputs = NULL
+        request.directions = NULL
+        if inputs is not None:
+            request.n_inputs = d = len(inputs)
+            indices = Array(inputs, sizeof(Py_ssize_t), d, False, True)
+            request.inputs = <const Py_ssize_t*>indices.data
+            for i in range(d):
+                if not 0 <= request.inputs[i] < self.n_in:
+                    raise IndexError("Expected numbers of inputs.")
+        if kind == ALONG_INPUTS or kind == ALONG_OUTPUTS:
+            v = Array(directions, self.itemsize, n * (self.n_in if kind == ALONG_INPUTS else self.n_out))
+            request.directions = v.data
+        for size in derivative_shape(kind, 1, self.n_out, d):
+            numbers *= size
+        y = Array(out, self.itemsize, numbers, True)
+        self.run_derivative(&request, x.data, n, y.data, abort)
+
+    cdef int run_derivative(self, const Derivative* request, const void* X, Py_ssize_t n, void* out,
+                            Abort abort=None) except -1:
+        self.check_bound()
+        cdef Py_ssize_t size = self.kernels.derivative_workspace_size(&self.net, request, n)
+        cdef Py_ssize_t work = self.derivative_work(request.kind, n, self.n_in)
+        cdef char stack[STACK_BYTES + 64]
+        cdef char* block = &stack[0]
+        cdef void* workspace
+        # references: another thread may call `_bind`
+        cdef ZeroedBuffer shape = self.shape
+        cdef list references = self.references
+        cdef Network net = self.net
+        cdef const Kernels* functions = self.kernels
+        cdef Poll poll
+        if size > STACK_BYTES:
+            block = <char*>malloc(size + 64)
+            if block == NULL:
+                raise MemoryError(f"Cannot allocate {size} bytes for a workspace.")
+        workspace = <void*>((<uintptr_t>block + 63) // 64 * 64)
+        if work < MAX_WORK_WITH_GIL:
+            functions.derivative(&net, request, X, n, out, workspace, NULL)
+        else:
+            set_poll(&poll, abort)
+            with nogil:
+                functions.derivative(&net, request, X, n, out, workspace, &poll if work >= MIN_WORK_TO_POLL else NULL)
+        if size > STACK_BYTES:
+            free(block)
+        return raise_pending(abort)
+
+    def _outputs_along(self, X, v, Y, dY, bint takes_z, Abort abort=None):
+        """Y, dY = the outputs and their derivatives along v. takes_z: without the output activation."""
+        cdef Py_ssize_t n = len(X)
+        cdef Array x = Array(X, self.itemsize, n * self.n_in), along = Array(v, self.itemsize, self.n_params)
+        cdef Array y = Array(Y, self.itemsize, n * self.n_out, True), dy = Array(dY, self.itemsize, n * self.n_out, True)
+        cdef list references = self.references
+        cdef ZeroedBuffer shape = self.shape, memory, kinds
+        cdef Network net = self.net
+        cdef const Kernels* functions = self.kernels
+        cdef Poll poll
+        kinds = copy_activations(&net, takes_z)
+        memory = ZeroedBuffer(functions.curvature_workspace_size(&net))
+        set_poll(&poll, abort)
+        with nogil:
+            functions.outputs_along(&net, along.data, x.data, n, y.data, dy.data, memory.data, &poll)
+        return raise_pending(abort)
+
+    def _add_curvature(self, X, v, U, dU, out, bint takes_z, Abort abort=None):
+        """out += the product with v of the rows X, from U = dL/dY, or None, and dU."""
+        cdef Py_ssize_t n = len(X)
+        cdef Array x = Array(X, self.itemsize, n * self.n_in), along = Array(v, self.itemsize, self.n_params)
+        cdef Array u = optional(U, self.itemsize, n * self.n_out), du = Array(dU, self.itemsize, n * self.n_out)
+        cdef Array product = Array(out, self.itemsize, self.n_params, True)
+        cdef void* gradient = pointer(u)
+        cdef list references = self.references
+        cdef ZeroedBuffer shape = self.shape, memory, kinds
+        cdef Network net = self.net
+        cdef const Kernels* functions = self.kernels
+        cdef Poll poll
+        kinds = copy_activations(&net, takes_z)
+        memory = ZeroedBuffer(functions.curvature_workspace_size(&net))
+        set_poll(&poll, abort)
+        with nogil:
+            functions.add_curvature(&net, along.data, x.data, n, gradient, du.data, product.data, memory.data, &poll)
+        return raise_pending(abort)
+
+cdef tuple derivative_shape(int kind, Py_ssize_t n, Py_ssize_t n_out, Py_ssize_t d):
+    """The shape of a derivative for n rows and d inputs."""
+    if kind == HESSIAN:
+        return n, n_out, d, d
+    if kind == JACOBIAN or kind == HESSIAN_DIAGONAL:
+        return n, n_out, d
+    return (n, d) if kind == ALONG_OUTPUTS else (n, n_out)
+
+cdef ZeroedBuffer copy_activations(Network* net, bint takes_z):
+    """Give `net` activations of its own, the last one the identity if the loss takes z. Returns their memory."""
+    cdef ZeroedBuffer memory = ZeroedBuffer(net.n_layers * sizeof(int))
+    cdef int* kinds = <int*>memory.data
+    memcpy(kinds, net.activations, net.n_layers * sizeof(int))
+    if takes_z:
+        kinds[net.n_layers - 1] = IDENTITY
+    net.activations = kinds
+    return memory
 
 WORTH_SHARING = MIN_WORK_TO_SHARE
 ndarray = numpy.ndarray

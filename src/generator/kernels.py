@@ -79,6 +79,17 @@ def activation_kernels(pxi):
         branches("kind", kinds, call, "elif da != dz: memcpy(dz, da, n * sizeof(real))"),
         4,
     )
+    call = "slopes_span({}, z, f1, f2, n)"
+    pxi.region(
+        "slopes",
+        branches(
+            "kind",
+            [kind for kind in kinds if kind != "SOFTMAX"],
+            call,
+            "else: slopes_span(IDENTITY, z, f1, f2, n)",
+        ),
+        4,
+    )
 
 
 LOSS_CALL = "loss_elements({}, lo, hi, c, r)"

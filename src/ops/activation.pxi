@@ -85,6 +85,35 @@ cdef inline vec derivative(int kind, vec s) noexcept nogil:
         return vfma(s, vmul(vmul(p, vadd(one, t)), vdiv(vselect_gt(s, zero, one, e), vadd(one, e))), t)
     return zero if kind == SOFTMAX else one
 
+cdef inline vec second_derivative(int kind, vec s) noexcept nogil:
+    """f''(z), from the same s as f'(z). At a kink, and for identity, relu and leaky_relu everywhere, it is 0."""
+    cdef vec zero = vset(0), one = vset(1), p, e, t
+    if kind == SIGMOID:                         # a (1 - a) (1 - 2 a)
+        return vmul(vmul(s, vsub(one, s)), vfnma(vset(2), s, one))
+    if kind == TANH:                            # -2 a (1 - a^2)
+        return vmul(vmul(vset(-2), s), vfnma(s, s, one))
+    if kind == ELU:
+        return vselect_gt(s, zero, zero, vadd(s, one))
+    if kind == SOFTPLUS:                        # sigma (1 - sigma)
+        return vmul(vsigmoid(s), vsigmoid(vsub(zero, s)))
+    if kind == GELU:                            # (2 - z^2) phi(z)
+        p = vmul(vset(<real>0.3989422804014327), vexp(vmul(vset(<real>-0.5), vmul(s, s))))
+        return vmul(vfnma(s, s, vset(2)), p)
+    if kind == SILU:                            # sigma (1 - sigma) (2 + z (1 - 2 sigma))
+        p = vsigmoid(s)
+        e = vsigmoid(vsub(zero, s))
+        return vmul(vmul(p, e), vfma(s, vsub(e, p), vset(2)))
+    if kind == EXPONENTIAL:
+        return s
+    if kind == SELU:
+        return vselect_gt(s, zero, zero, vadd(s, vset(<real>1.7580993408473766)))
+    if kind == MISH:                            # (1 - t^2) sigma (2 + z (1 - sigma - 2 t sigma)), see `derivative`
+        e = vsigmoid(vsub(zero, s))
+        t = tanh_softplus(s, vexp(vsub(zero, vabs(s))), &p)
+        p = vmul(vmul(p, vadd(one, t)), vsub(one, e))
+        return vmul(p, vfma(s, vfnma(vadd(t, t), vsub(one, e), e), vset(2)))
+    return zero
+
 cdef inline vec normal_cdf(vec z) noexcept nogil:
     return vfma(vset(<real>0.5), verf(vmul(z, vset(<real>0.7071067811865476))), vset(<real>0.5))
 
@@ -161,6 +190,37 @@ cdef void elementwise_backward(int kind, const real* s, const real* da, real* dz
     elif kind == MISH: backward_span(MISH, s, da, dz, n, stride)
     elif da != dz: memcpy(dz, da, n * sizeof(real))
     # end of backward
+
+cdef inline void slopes_span(const int kind, real* z, real* f1, real* f2, Py_ssize_t n) noexcept nogil:
+    """z INOUT: z, then a = f(z); f1, f2 OUT: f'(z) and, unless NULL, f''(z), for n numbers."""
+    cdef Py_ssize_t i
+    cdef vec a, s
+    for i from 0 <= i < n by LANES:
+        s = vload_part(z + i, n - i)
+        a = activate(kind, s)
+        if not reads_input(kind):
+            s = a
+        vstore_part(z + i, a, n - i)
+        vstore_part(f1 + i, times_derivative(kind, vset(1), s), n - i)
+        if f2 != NULL:
+            vstore_part(f2 + i, second_derivative(kind, s), n - i)
+
+cdef void elementwise_slopes(int kind, real* z, real* f1, real* f2, Py_ssize_t n) noexcept nogil:
+    """slopes_span of an activation that does not couple the outputs of a row."""
+    # generated: slopes, by src/generate.py from src/operations.py
+    if kind == SIGMOID: slopes_span(SIGMOID, z, f1, f2, n)
+    elif kind == RELU: slopes_span(RELU, z, f1, f2, n)
+    elif kind == TANH: slopes_span(TANH, z, f1, f2, n)
+    elif kind == LEAKY_RELU: slopes_span(LEAKY_RELU, z, f1, f2, n)
+    elif kind == ELU: slopes_span(ELU, z, f1, f2, n)
+    elif kind == SOFTPLUS: slopes_span(SOFTPLUS, z, f1, f2, n)
+    elif kind == GELU: slopes_span(GELU, z, f1, f2, n)
+    elif kind == SILU: slopes_span(SILU, z, f1, f2, n)
+    elif kind == EXPONENTIAL: slopes_span(EXPONENTIAL, z, f1, f2, n)
+    elif kind == SELU: slopes_span(SELU, z, f1, f2, n)
+    elif kind == MISH: slopes_span(MISH, z, f1, f2, n)
+    else: slopes_span(IDENTITY, z, f1, f2, n)
+    # end of slopes
 
 cdef void activation_forward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, Panels Z,
                                     Panels A) noexcept nogil:

@@ -384,7 +384,7 @@ def test_a_table_that_does_not_fit(file, tmp_path, monkeypatch):
 
 def test_the_available_memory(tmp_path, monkeypatch):
     assert limits.available_memory() > 0
-    monkeypatch.setattr(limits, "CGROUP", f"{tmp_path}/")
+    monkeypatch.setattr("fastnn.core.memory.CGROUP", f"{tmp_path}/")
     (tmp_path / "memory.max").write_text("5000\n")
     (tmp_path / "memory.current").write_text("2000\n")
     assert limits.available_memory() == 3000

@@ -24,7 +24,7 @@ BANDS = {
     "networks": """kernels core state typing activations initializers losses optimizers schedules
         functional encoded_table network config reference""",
     "bytes": "files tables datasets",
-    "training": "training callbacks distributed mlp many",
+    "training": "training callbacks distributed derivatives mlp many",
     "estimators": "estimators model_selection tabular",
     # __init__ has the public names: only programs may import them from there
     "programs": "cli export plotting serving playground web __init__ __main__ _pyinstaller",

@@ -253,7 +253,8 @@ def option_cases(dtype, n_threads):
             "whole": dict(batch_size=None, optimizer=adam),
         }.items():
             yield f"{name}, {shape}", training(dtype, n_threads, shape, 2, **options)
-        for name, make in dict(resumed=_resumed, partial_fit=_partial, forward=_predicted).items():
+        kinds = dict(resumed=_resumed, partial_fit=_partial, forward=_predicted)
+        for name, make in (kinds | dict(derivatives=_derivatives)).items():
             yield f"{name}, {shape}", make(dtype, shape, n_threads)
 
 
@@ -329,6 +330,26 @@ def _predicted(dtype, shape, n_threads):
                 parts += [[net.loss_and_grad(X, y), net.loss(X, y)], net.grads.copy()]
                 net.forward(X, keep=True)
                 parts += [net.backward(numbers((n, 1), 4)), net.grads.copy()]
+        return checksum(*parts)
+
+    return run
+
+
+def _derivatives(dtype, shape, n_threads):
+    sizes, n, _ = SHAPES[shape]
+
+    def run():
+        parts, options = [], dict(n_threads=n_threads)
+        for output in ("identity", "softmax", "exponential"):
+            net = network([*sizes, 3], dtype, "mish", output)
+            X, y = numbers((n, sizes[0]), 1), abs(numbers((n, 3), 2))
+            y = np.arange(n) % 3 if output == "softmax" else y
+            for method in (net.jacobian, net.hessian, net.hessian_diagonal, net.laplacian):
+                parts.append(method(X[:50], inputs=[2, 0], **options))
+            parts.append(net.jvp(X, numbers(X.shape, 3), **options))
+            parts.append(net.vjp(X, numbers((n, 3), 4), **options))
+            v = numbers((net.n_params,), 5)
+            parts += [product(X, y, v, **options) for product in (net.hvp, net.gnvp)]
         return checksum(*parts)
 
     return run

@@ -70,6 +70,11 @@ def regressor(X, y=None):
 
 CALLS = {
     "forward": lambda X: net().forward(X),
+    "jacobian": lambda X: net().jacobian(X),
+    "laplacian": lambda X: net("exponential").laplacian(X),
+    "jvp, V": lambda V: net().jvp(plain(N), V),
+    "vjp, U": lambda U: net("softmax", K).vjp(plain(N), U),
+    "hvp": lambda X: (made := net()).hvp(X, plain(len(X), 1), made.params),
     "loss": lambda X: net().loss(X, plain(len(X), 1)),
     "loss, y": lambda y: net(n_out=K).loss(plain(N), y),
     "loss_and_grad": gradients,

@@ -183,7 +183,7 @@ def model_that_cannot_be_replaced(monkeypatch):
     monkeypatch.setattr("fastnn.tables.files.replacing", _fail)
 
 
-MEMORY, SIZE = "fastnn.tables.limits.system_memory", "fastnn.tables.source._decompressed_size"
+MEMORY, SIZE = "fastnn.tables.limits.available_memory", "fastnn.tables.source._decompressed_size"
 PARSE = "fastnn.tables.text_files._parse"
 SEPARATOR = "text_files._check_separator: {argument}"
 TOO_WIDE = ",".join(f"c{i}" for i in range(10_001)) + "\n" + "1," * 10_000 + "1"

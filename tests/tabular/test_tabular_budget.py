@@ -171,7 +171,7 @@ def test_large_layers_are_refused_before_they_are_allocated():
 
 
 def test_the_limit_of_a_container(monkeypatch, tmp_path):
-    monkeypatch.setattr(limits, "CGROUP", f"{tmp_path}/")
+    monkeypatch.setattr("fastnn.core.memory.CGROUP", f"{tmp_path}/")
     without = limits.available_memory(counts_files=False)
     (tmp_path / "memory.max").write_text("3000\n")
     (tmp_path / "memory.stat").write_text("anon 500\nfile 9000\nkernel_stack 300\nslab 200\n")

@@ -82,6 +82,7 @@ CALLS = {
     "fit_many": lambda s: fastnn.fit_many(s.nets, X, Y, n_threads=2, **RESUMED),
     "fit_others": fit_others,
     "forward": lambda s: assert_finite(s.net.forward(X)),
+    "jacobian": lambda s: assert_finite(s.net.jacobian(X)),
     "forward_many": lambda s: assert_finite(fastnn.forward_many(s.nets, X, n_threads=2)),
     "loss": loss,
     "loss_and_grad": lambda s: s.net.loss_and_grad(X, Y),
@@ -160,6 +161,8 @@ class Meanwhile:
 READERS = {
     "forward": lambda net, X: net.forward(X),
     "forward_many": lambda net, X: fastnn.forward_many([net], X),
+    "jacobian": lambda net, X: net.jacobian(X),
+    "hvp": lambda net, X: net.hvp(X, Y, net.params),
     "loss": lambda net, X: net.loss(X, Y),
     "loss_and_grad": lambda net, X: net.loss_and_grad(X, Y),
     "backward": lambda net, X: net.backward(X),
