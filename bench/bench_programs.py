@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -43,6 +44,12 @@ def test_builds():
     text = run("builds.py", sys.executable, sys.executable, "--rounds", 1)
     assert max(map(len, text.splitlines()[2:])) <= 80
     assert "I1, out=" in text and "I2, new array" in text and "ten steps" in text
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+def test_export_c():
+    text = run("export_c.py", "--blocks", 2)
+    assert re.search(r"^value, Jacobian, Hessian +[\d,]+ +[\d,]+$", text, re.M)
 
 
 def test_derivatives():

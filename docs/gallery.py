@@ -45,10 +45,15 @@ GROUPS = {
         "One for each sensor, or one for each candidate of a search.",
         ("sensors", "search", "optuna_pruning"),
     ),
+    "control": (
+        "Control",
+        "Networks in other programs.",
+        ("optimal_control",),
+    ),
 }
 NAMES = [name for _, _, names in GROUPS.values() for name in names]
 #: Examples that need another package or data of the user. Their pictures are in images/.
-NOT_RUN = "optuna_pruning", "mnist", "cat_or_not"
+NOT_RUN = "optuna_pruning", "optimal_control", "mnist", "cat_or_not"
 RUN = rf"{re.escape(os.sep)}(?!{'|'.join(NOT_RUN)})\w+\.py$"
 HEADER = """\
 Examples

@@ -26,6 +26,11 @@ class Activation(NamedTuple):
     # The forms of f for files that others read. src/generate.py names a row that lacks one.
     numpy: str = ""  # expression of z with functions of NumPy and erf, in docs/model_file.md
     c99: str = ""  # expression of z[j]; $f after functions and numbers is the suffix of float
+    # f'(z) and f''(z), expressions of s, which is z if `reads_input`, else a. They may use the terms,
+    # and d[j] = f'(z).
+    c99_terms: str = ""
+    c99_slope: str = ""
+    c99_curvature: str = ""
     onnx: str = ""  # ONNX operators of z and numbers, with their attributes as keywords
     torch: str = ""  # class of the module in torch.nn, or of one with `torch_forward`
     torch_forward: str = ""  # expression of z with functions of torch, if torch.nn has no module
@@ -41,6 +46,7 @@ class Activation(NamedTuple):
 
 
 SOFTPLUS_C99 = "(z[j] > 0.0$f ? z[j] : 0.0$f) + log1p$f(exp$f(-fabs$f(z[j])))"
+SIGMOID_C99 = "1.0$f / (1.0$f + exp$f(-s))"
 
 ACTIVATIONS = (
     Activation("identity", 0, "z", "1", numpy="z", onnx="z"),
@@ -51,6 +57,8 @@ ACTIVATIONS = (
         "a (1 - a)",
         numpy="1 / (1 + exp(-z))",
         c99="1.0$f / (1.0$f + exp$f(-z[j]))",
+        c99_slope="s * (1.0$f - s)",
+        c99_curvature="d[j] * (1.0$f - 2.0$f * s)",
         onnx="Sigmoid(z)",
         torch="Sigmoid",
         fills_padding=True,
@@ -62,6 +70,8 @@ ACTIVATIONS = (
         "1 if a > 0 else 0",
         numpy="maximum(z, 0)",
         c99="z[j] < 0.0$f ? 0.0$f : z[j]",
+        c99_slope="s > 0.0$f ? 1.0$f : 0.0$f",
+        c99_curvature="0.0$f",
         onnx="Relu(z)",
         torch="ReLU",
         init="he_normal",
@@ -72,7 +82,9 @@ ACTIVATIONS = (
         "tanh(z)",
         "1 - a^2",
         numpy="tanh(z)",
-        c99="tanh$f(z[j])",
+        c99="$tanh(z[j])",
+        c99_slope="1.0$f - s * s",
+        c99_curvature="-2.0$f * s * d[j]",
         onnx="Tanh(z)",
         torch="Tanh",
     ),
@@ -83,6 +95,8 @@ ACTIVATIONS = (
         "1 if a > 0 else 0.01",
         numpy="where(z > 0, z, 0.01 * z)",
         c99="z[j] > 0.0$f ? z[j] : 0.01$f * z[j]",
+        c99_slope="s > 0.0$f ? 1.0$f : 0.01$f",
+        c99_curvature="0.0$f",
         onnx="LeakyRelu(z, alpha=0.01)",
         torch="LeakyReLU",
         torch_options={"negative_slope": (0.01,)},
@@ -96,6 +110,8 @@ ACTIVATIONS = (
         "1 if a > 0 else a + 1",
         numpy="where(z > 0, z, exp(z) - 1)",
         c99="z[j] > 0.0$f ? z[j] : expm1$f(z[j])",
+        c99_slope="s > 0.0$f ? 1.0$f : s + 1.0$f",
+        c99_curvature="s > 0.0$f ? 0.0$f : d[j]",
         onnx="Elu(z, alpha=1.0)",
         torch="ELU",
         torch_options={"alpha": (1.0,)},
@@ -109,6 +125,8 @@ ACTIVATIONS = (
         "sigmoid(z)",
         numpy="log(1 + exp(z))",
         c99=SOFTPLUS_C99,
+        c99_slope=SIGMOID_C99,
+        c99_curvature="d[j] * (1.0$f - d[j])",
         onnx="Softplus(z)",
         torch="Softplus",
         torch_options={"beta": (1.0,), "threshold": (20.0,)},
@@ -122,6 +140,9 @@ ACTIVATIONS = (
         "Phi(z) + z phi(z)",
         numpy="z * (1 + erf(z / sqrt(2))) / 2",
         c99="0.5$f * z[j] * erfc$f(-0.7071067811865476$f * z[j])",
+        c99_terms="p = 0.3989422804014327$f * exp$f(-0.5$f * s * s)",
+        c99_slope="0.5$f * erfc$f(-0.7071067811865476$f * s) + s * p",
+        c99_curvature="2.0$f * p - s * (s * p)",
         onnx="Mul(z, Add(Mul(Erf(Mul(z, 0.7071067811865476)), 0.5), 0.5))",
         torch="GELU",
         torch_options={"approximate": ("none",)},
@@ -136,6 +157,9 @@ ACTIVATIONS = (
         "s (1 + z (1 - s)), s = sigmoid(z)",
         numpy="z / (1 + exp(-z))",
         c99="z[j] / (1.0$f + exp$f(-z[j]))",
+        c99_terms=f"p = {SIGMOID_C99}",
+        c99_slope="p * (1.0$f + s * (1.0$f - p))",
+        c99_curvature="p * (1.0$f - p) * (2.0$f + s * (1.0$f - 2.0$f * p))",
         onnx="Mul(z, Sigmoid(z))",
         torch="SiLU",
         reads_input=True,
@@ -160,6 +184,8 @@ ACTIVATIONS = (
         "a; an output for counts (poisson)",
         numpy="exp(z)",
         c99="exp$f(z[j])",
+        c99_slope="s",
+        c99_curvature="s",
         onnx="Exp(z)",
         torch="Exponential",
         torch_forward="torch.exp(z)",
@@ -172,6 +198,8 @@ ACTIVATIONS = (
         "s if a > 0 else a + s alpha",
         numpy="1.0507009873554805 * where(z > 0, z, 1.6732632423543772 * (exp(z) - 1))",
         c99="z[j] > 0.0$f ? 1.0507009873554805$f * z[j] : 1.7580993408473766$f * expm1$f(z[j])",
+        c99_slope="s > 0.0$f ? 1.0507009873554805$f : s + 1.7580993408473766$f",
+        c99_curvature="s > 0.0$f ? 0.0$f : d[j]",
         onnx="Selu(z, alpha=1.6732632423543772, gamma=1.0507009873554805)",
         torch="SELU",
         init="lecun_normal",
@@ -183,7 +211,11 @@ ACTIVATIONS = (
         "z t, t = tanh(log(1 + exp(z)))",
         "t + z (1 - t^2) sigmoid(z)",
         numpy="z * tanh(log(1 + exp(z)))",
-        c99=f"z[j] * tanh$f({SOFTPLUS_C99})",
+        c99=f"z[j] * $tanh({SOFTPLUS_C99})",
+        c99_terms=f"p = {SIGMOID_C99}, t = $tanh({SOFTPLUS_C99.replace('z[j]', 's')}), "
+        "q = (1.0$f - t * t) * p",
+        c99_slope="t + s * q",
+        c99_curvature="q * (2.0$f + s * (1.0$f - p - 2.0$f * t * p))",
         onnx="Mul(z, Tanh(Softplus(z)))",
         torch="Mish",
         reads_input=True,

@@ -7,19 +7,21 @@ from .. import export
 from ..core.errors import DataError
 from .console import CommandError, print_line
 from .model_file import load_fitted
-from .options import check_output, for_each, option, positional
+from .options import check_output, for_each, option, positional, whole_number
 
 HELP = """
-Write a model as a C file, as an ONNX file, or for PyTorch.
+Write a model as a C file, as an ONNX file, for CasADi or for PyTorch.
 
 A C file is for a program or a microcontroller, an ONNX file for ONNX Runtime
 and other programs. Both contain the encoding of the columns, all networks and
 the classes. --torch writes the parameters of one network, a state_dict of
-PyTorch, to a safetensors file.
+PyTorch, to a safetensors file. --casadi writes one network as a C function with
+its derivatives, which casadi.external loads.
 
 examples:
   fastnn export model.safetensors --c model.c
   fastnn export model.safetensors --c src/model.c --name flats
+  fastnn export net.safetensors --c net.c --derivatives 2
   fastnn export model.safetensors --onnx model.onnx
   fastnn export net.safetensors --torch net-torch.safetensors
 
@@ -29,7 +31,16 @@ file have the names of the columns.
 
 #: The formats by the name of their option: what it writes, and how.
 EXPORTS = {
-    "c": ("one C99 file", lambda *arguments: export.c(*arguments)),
+    "c": (
+        "one C99 file",
+        lambda model, path, options: export.c(
+            model, path, options.name, derivatives=options.derivatives or 0
+        ),
+    ),
+    "casadi": (
+        "a C file of one network for CasADi",
+        lambda model, path, options: export.casadi(model, path, options.name or "fastnn_net"),
+    ),
     "onnx": ("an ONNX file; needs the extra onnx", lambda model, path, _: export.onnx(model, path)),
     "torch": (
         "the parameters of one network for PyTorch",
@@ -48,7 +59,14 @@ class Options:
         EXPORTS, lambda name: option("FILE", f"write {EXPORTS[name][0]}")
     )
     name: str | None = option(
-        "NAME", "begins the names in the C file (default: the name of the file without .c)"
+        "NAME",
+        "begins the names in the C file (default: the name of the file without .c; fastnn_net with "
+        "--casadi)",
+    )
+    derivatives: int | None = option(
+        "N",
+        "functions for derivatives in the C file: 1, or 2 with the Hessian",
+        type=whole_number(0, 2),
     )
 
 
@@ -58,7 +76,7 @@ def run(options):
     try:
         model = load_fitted(options.model)
         for name, path in wanted.items():
-            EXPORTS[name][1](model, path, options.name)
+            EXPORTS[name][1](model, path, options)
             print_line(f"Saved {path} ({os.path.getsize(path) / 1000:,.0f} kB).")
     except DataError:
         raise
@@ -72,8 +90,10 @@ def _check_options(options, wanted):
         raise CommandError(
             f"no file to write. Pass {' or '.join(f'--{name} FILE' for name in EXPORTS)}."
         )
-    if options.name is not None and "c" not in wanted:
+    if options.name is not None and not wanted.keys() & {"c", "casadi"}:
         raise CommandError("--name is the name in a C file. Pass --c FILE, too, or leave it out.")
+    if options.derivatives is not None and "c" not in wanted:
+        raise CommandError("--derivatives are of a C file. Pass --c FILE, too, or leave it out.")
     for name, path in wanted.items():
         if os.path.exists(path) and os.path.realpath(path) == os.path.realpath(options.model):
             raise CommandError(f"{path}: --{name} would overwrite the model. Choose another name.")

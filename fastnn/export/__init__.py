@@ -3,6 +3,7 @@
 - `export_model`: a model as both formats need it.
 - `c_file`: a C99 file. `c_inputs`: rows in it, checked and encoded. `c_networks`: its networks.
 - `c_text`: names, numbers, texts and arrays in C.
+- `c_derivatives`: derivatives in it. `casadi_file`: a C file for CasADi.
 - `onnx_file`: an ONNX file. `onnx_nodes`: its nodes and constants.
 - `state_dict`: the parameters for PyTorch.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from ..core.validation import check_count
 from ..files.replacing import replacing
 from .export_model import to_export_model
 
@@ -21,10 +23,16 @@ if TYPE_CHECKING:
     from ..typing import Path
 
 
-__all__ = ["c", "onnx", "torch"]
+__all__ = ["c", "casadi", "onnx", "torch"]
 
 
-def c(model: Any, path: Path, name: str | None = None, layout: Any = None) -> None:
+def c(
+    model: Any,
+    path: Path,
+    name: str | None = None,
+    layout: Any = None,
+    derivatives: int = 0,
+) -> None:
     """Write a model as one C99 file, which needs only the standard library.
 
     The file has the function ``NAME_predict``, which computes the prediction of one row with the
@@ -42,14 +50,18 @@ def c(model: Any, path: Path, name: str | None = None, layout: Any = None) -> No
     layout : TableLayout, optional
         For an MLP that was trained on a `fastnn.EncodedTable`: ``table.layout``. Then the function reads
         the cells of a row of the table, not dense inputs.
+    derivatives : {0, 1, 2}, default 0
+        Highest order of derivatives in the inputs that the file computes, for one network with dense
+        inputs: an MLP, or an estimator for arrays with one network.
 
     Raises
     ------
     TypeError
         The model is of another type.
     ValueError
-        `name` is not a C identifier, or the model has something that a C file cannot hold:
-        parameters that are not finite, or a class that is neither a text, a number nor a Boolean.
+        `name` is not a C identifier, `derivatives` are asked of another model than one network, or
+        the model has something that a C file cannot hold: parameters that are not finite, or a class
+        that is neither a text, a number nor a Boolean.
     sklearn.exceptions.NotFittedError
         The estimator is not fitted.
     OSError
@@ -57,6 +69,7 @@ def c(model: Any, path: Path, name: str | None = None, layout: Any = None) -> No
 
     See Also
     --------
+    casadi : A C file for CasADi and its solvers.
     onnx : A file for ONNX Runtime and others.
 
     Notes
@@ -78,6 +91,13 @@ def c(model: Any, path: Path, name: str | None = None, layout: Any = None) -> No
     ``predict_proba``. ``int NAME_class(y)`` returns the position of the predicted class in the
     array ``NAME_classes``.
 
+    With derivatives, these functions return what ``NAME_predict`` returns, and set ``y`` to the same
+    bits and the derivatives of `MLP.jacobian`, `MLP.vjp` and `MLP.hessian`, row by row:
+
+    - ``NAME_jacobian(x, y, J)``: ``J[k][i]`` = dy_k/dx_i.
+    - ``NAME_vjp(x, u, y, g)``: ``g[i]``, the sum over k of ``u[k]`` dy_k/dx_i.
+    - ``NAME_hessian(x, y, J, H)``, with ``derivatives=2``: also ``H[k][i][j]`` = d2y_k/dx_i dx_j.
+
     Predictions differ from Python's by less than 1e-5 of the largest, because sums have
     another order. Compile without ``-ffast-math``, which breaks the checks for NaN and infinity.
 
@@ -95,7 +115,63 @@ def c(model: Any, path: Path, name: str | None = None, layout: Any = None) -> No
 
     if name is None:
         name = os.path.splitext(os.path.basename(os.fsdecode(path)))[0]
-    text = source(to_export_model(model, layout), name)
+    derivatives = check_count("derivatives", derivatives, 0, 2)
+    text = source(to_export_model(model, layout), name, derivatives)
+    with replacing(path) as file:
+        file.write(text.encode("ascii"))
+
+
+def casadi(model: Any, path: Path, name: str = "fastnn_net") -> None:
+    """Write a network as a C file for CasADi: a function with its Jacobian, adjoint and Hessian.
+
+    Compile the file to a shared library and load it with ``casadi.external(name, library)``. CasADi
+    and its solvers then take the derivatives from the library, in double precision, in place of a
+    graph of the network. CasADi is not needed to write the file.
+
+    Parameters
+    ----------
+    model : MLP, MLPClassifier or MLPRegressor
+        A fitted model with one network.
+    path : str or path-like
+        The file to write, such as ``"net.c"``. It is written beside `path`, synced and renamed.
+    name : str, default "fastnn_net"
+        The name of the function.
+
+    Raises
+    ------
+    TypeError
+        The model is of another type.
+    ValueError
+        `name` is not a C identifier. The model is an ensemble, an estimator for tables or a
+        classifier with one output, or has parameters that are not finite.
+    sklearn.exceptions.NotFittedError
+        The estimator is not fitted.
+    OSError
+        The file cannot be written.
+
+    See Also
+    --------
+    c : A C99 file for other programs.
+
+    Notes
+    -----
+    The function has the input ``x`` (n_in, 1) and the output ``y`` (n_out, 1). The file also has
+    ``jac_NAME``, ``adj1_NAME`` and ``jac_adj1_NAME``, which CasADi 3.6 and later call for first and
+    second derivatives. All matrices are dense. Inputs are not checked: NaN gives NaN.
+
+    Examples
+    --------
+    >>> import fastnn, os, tempfile
+    >>> net = fastnn.MLP([2, 3, 1], "tanh", rng=0)
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.c")
+    >>> fastnn.export.casadi(net, path)
+    >>> with open(path) as file:
+    ...     print([line for line in file if "jac_fastnn_net(" in line][0], end="")
+    EXPORT int jac_fastnn_net(const double **arg, double **res, long long *iw, double *w, int mem)
+    """
+    from .casadi_file import casadi_source
+
+    text = casadi_source(to_export_model(model), name)
     with replacing(path) as file:
         file.write(text.encode("ascii"))
 

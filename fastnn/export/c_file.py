@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 
 from ..config import __version__
-from . import c_inputs, c_networks, c_text
+from . import c_derivatives, c_inputs, c_networks, c_text
 from .export_model import labels, n_cells, table_inputs
 
 HEAD = """
@@ -137,10 +137,16 @@ int ${name}_class(const $result y[${NAME}_N_OUTPUTS])
 """
 
 
-def source(model, name):
-    """Return the C99 source of an ExportModel. name : str, which begins all names in it."""
+def source(model, name, derivatives=0):
+    """Return the C99 source of an ExportModel, with its derivatives up to this order.
+
+    name : str
+        Begins all names in it.
+    """
     c_text.check_name(name)
-    return _Source(model, name).text()
+    if derivatives:
+        c_derivatives.check_single_network(model)
+    return _Source(model, name, derivatives).text()
 
 
 class _Source:
@@ -157,8 +163,8 @@ class _Source:
         The body of `predict`.
     """
 
-    def __init__(self, model, name):
-        self.model, self.name = model, name
+    def __init__(self, model, name, derivatives):
+        self.model, self.name, self.derivatives = model, name, derivatives
         real = c_text.C_TYPES[model.dtype.name]
         result = real if model.features is None else "double"
         self.values = dict(name=name, NAME=name.upper(), real=real, result=result)
@@ -189,6 +195,8 @@ class _Source:
         groups = list(enumerate(model.groups))
         parameters += [c_networks.parameters(g, group, model, name) for g, group in groups]
         networks = [c_networks.network(g, group, model, values) for g, group in groups]
+        derivatives, lines = self._derivatives() if self.derivatives else ([], [])
+        prototypes += lines
         structs = [
             c_inputs.cells_struct(layout, c_inputs.cells_type(model, k, name), values["real"])
             for k, layout in enumerate(model.layouts)
@@ -197,9 +205,12 @@ class _Source:
         sections = {
             "parameters": parameters,
             "inputs of networks": structs,
-            "networks": [c_networks.helpers(model, values), *networks] if groups else [],
+            "networks": [c_networks.helpers(model, values, self.derivatives), *networks]
+            if groups
+            else [],
             "columns": [self.writer.definitions()],
             "prediction": self.functions,
+            "derivatives": derivatives,
         }
         out = [self._head(prototypes)]
         for title, parts in sections.items():
@@ -229,6 +240,14 @@ class _Source:
             f"extern {declaration};",
         ]
         return f"{declaration} = {{\n{c_text.rows(items)}\n}};\n", prototypes
+
+    def _derivatives(self):
+        """Return the functions of derivatives, and the prototypes of those for users."""
+        model, order, layers = self.model, self.derivatives, self.model.groups[0].layers
+        check = c_text.fill(CHECK, **self.values)
+        public, prototypes = c_derivatives.public(layers, self.values, order, check)
+        forward = c_networks.network(0, model.groups[0], model, self.values, order)
+        return [forward, c_derivatives.functions(layers, self.values, order), public], prototypes
 
     # ---- the beginning of the file ----
 
@@ -276,6 +295,8 @@ class _Source:
             sum(c_networks.workspace(group.layers)) + group.layers.sizes[-1]
             for group in model.groups
         ]
+        if self.derivatives:
+            networks[0] += c_derivatives.stack(model.groups[0].layers, self.derivatives)
         n_bytes = model.dtype.itemsize * max(networks, default=0) + 2 * 8 * model.n_outputs
         if features is not None:
             n_bytes += 8 * len(features.numbers) + 4 * len(features.categories)

@@ -1,4 +1,4 @@
-"""Networks as C99 source: parameters, products and activations.
+"""Networks as C99 source: parameters, products, activations and their slopes.
 
 The first layer of networks that read an EncodedTable adds up what the cells of a row contribute.
 """
@@ -65,6 +65,35 @@ static void ${name}_$activation(size_t n, $real *z)
 }
 """
 
+TANH = """
+/* tanh(x) = -t / (2 + t) with its sign, t = exp(-2 |x|) - 1 = p - 1 + p (exp(r) - 1), p = 2^n */
+static float ${name}_tanhf(float x)
+{
+    const float a = fabsf(x) > 9.02f ? -18.04f : -2.0f * fabsf(x);
+    const float s = a * 1.44269504f + 12582912.0f; /* 1.5 2^23 + n: the sum rounds to whole numbers */
+    const float r = a - (s - 12582912.0f) * 0.693147181f;
+    const float q = (((0.00138825236f * r + 0.00836663321f) * r + 0.0416673496f) * r + 0.166665435f) * r
+        + 0.49999997f;
+    uint32_t bits;
+    float p, t;
+    memcpy(&bits, &s, 4);
+    bits = (bits + 127u) << 23;
+    memcpy(&p, &bits, 4);
+    t = p * (q * r * r + r) + (p - 1.0f);
+    return copysignf(t / (2.0f + t), x);
+}
+"""
+
+SLOPE = """
+/* $what, from $source in d */
+static void ${name}_${activation}_slope(size_t n, $real *d$c)
+{
+    for (size_t j = 0; j < n; j++) {
+$terms        d[j] = $slope;
+$curvature    }
+}
+"""
+
 SOFTMAX = """
 static void ${name}_softmax(size_t n, $real *z)
 {
@@ -85,7 +114,7 @@ static void ${name}_softmax(size_t n, $real *z)
 EXPRESSIONS = {
     "sigmoid": "1.0$f / (1.0$f + exp$f(-z[j]))",
     "relu": "z[j] < 0.0$f ? 0.0$f : z[j]",
-    "tanh": "tanh$f(z[j])",
+    "tanh": "$tanh(z[j])",
     "leaky_relu": "z[j] > 0.0$f ? z[j] : 0.01$f * z[j]",
     "elu": "z[j] > 0.0$f ? z[j] : expm1$f(z[j])",
     "softplus": "(z[j] > 0.0$f ? z[j] : 0.0$f) + log1p$f(exp$f(-fabs$f(z[j])))",
@@ -93,12 +122,45 @@ EXPRESSIONS = {
     "silu": "z[j] / (1.0$f + exp$f(-z[j]))",
     "exponential": "exp$f(z[j])",
     "selu": "z[j] > 0.0$f ? 1.0507009873554805$f * z[j] : 1.7580993408473766$f * expm1$f(z[j])",
-    "mish": "z[j] * tanh$f((z[j] > 0.0$f ? z[j] : 0.0$f) + log1p$f(exp$f(-fabs$f(z[j]))))",
+    "mish": "z[j] * $tanh((z[j] > 0.0$f ? z[j] : 0.0$f) + log1p$f(exp$f(-fabs$f(z[j]))))",
 }
 # end of expressions
+#: What the slope and the curvature are computed from: terms, f'(z) and f''(z).
+# generated: slopes, by src/generate.py from src/operations.py
+SLOPES = {
+    "sigmoid": ("", "s * (1.0$f - s)", "d[j] * (1.0$f - 2.0$f * s)"),
+    "relu": ("", "s > 0.0$f ? 1.0$f : 0.0$f", "0.0$f"),
+    "tanh": ("", "1.0$f - s * s", "-2.0$f * s * d[j]"),
+    "leaky_relu": ("", "s > 0.0$f ? 1.0$f : 0.01$f", "0.0$f"),
+    "elu": ("", "s > 0.0$f ? 1.0$f : s + 1.0$f", "s > 0.0$f ? 0.0$f : d[j]"),
+    "softplus": ("", "1.0$f / (1.0$f + exp$f(-s))", "d[j] * (1.0$f - d[j])"),
+    "gelu": (
+        "p = 0.3989422804014327$f * exp$f(-0.5$f * s * s)",
+        "0.5$f * erfc$f(-0.7071067811865476$f * s) + s * p",
+        "2.0$f * p - s * (s * p)",
+    ),
+    "silu": (
+        "p = 1.0$f / (1.0$f + exp$f(-s))",
+        "p * (1.0$f + s * (1.0$f - p))",
+        "p * (1.0$f - p) * (2.0$f + s * (1.0$f - 2.0$f * p))",
+    ),
+    "exponential": ("", "s", "s"),
+    "selu": (
+        "",
+        "s > 0.0$f ? 1.0507009873554805$f : s + 1.7580993408473766$f",
+        "s > 0.0$f ? 0.0$f : d[j]",
+    ),
+    "mish": (
+        "p = 1.0$f / (1.0$f + exp$f(-s)), t = $tanh((s > 0.0$f ? s : 0.0$f) + log1p$f(exp$f(-fabs$f(s)))), q = (1.0$f - t * t) * p",
+        "t + s * q",
+        "q * (2.0$f + s * (1.0$f - p - 2.0$f * t * p))",
+    ),
+}
+FROM_INPUTS = "softplus", "gelu", "silu", "mish"
+# end of slopes
 
 
-def helpers(model, values):
+def helpers(model, values, derivatives=0):
     """Return the functions that the networks of an ExportModel use."""
     groups = [group.layers for group in model.groups]
     out = [c_text.fill(AXPY, **values)]
@@ -107,15 +169,43 @@ def helpers(model, values):
         out.append(c_text.fill(PRODUCT, **values))
     if any(layout.n_bins for layout in model.layouts):
         out.append(c_text.fill(CELL_BIN, **values))
-    for activation in dict.fromkeys(a for layers in groups for a in layers.activations):
+    used = list(dict.fromkeys(a for layers in groups for a in layers.activations))
+    return "\n".join(out + _activations(used, values, derivatives))
+
+
+def _activations(used, values, derivatives):
+    """Return the functions of activations, each with its slope if there are derivatives."""
+    out, values = [], values | dict(tanh="tanh")
+    if values["real"] == "float" and any("$tanh" in EXPRESSIONS.get(a, "") for a in used):
+        values["tanh"] = f"{values['name']}_tanhf"
+        out.append(c_text.fill(TANH, **values))
+    for activation in used:
         if activation == "softmax":
             out.append(c_text.fill(SOFTMAX, **values))
-        elif activation != "identity":
+            continue
+        if activation != "identity":
             expression = c_text.fill(EXPRESSIONS[activation], **values)
             out.append(
                 c_text.fill(ELEMENTWISE, activation=activation, expression=expression, **values)
             )
-    return "\n".join(out)
+        if derivatives:
+            out.append(_slope(activation, values, derivatives))
+    return out
+
+
+def _slope(activation, values, derivatives):
+    """Return the function that computes f'(z), and f''(z) for two derivatives."""
+    terms, slope, curvature = SLOPES.get(activation, ("", "1.0$f", "0.0$f"))
+    parts = dict(terms="", slope=slope, curvature="", c="")
+    if activation in SLOPES:
+        terms = ", ".join(filter(None, ["s = d[j]", terms]))
+        parts["terms"] = f"        const {values['real']} {terms};\n"
+    if derivatives == 2:
+        parts |= dict(curvature=f"        c[j] = {curvature};\n", c=f", {values['real']} *c")
+    parts = {key: c_text.fill(text, **values) for key, text in parts.items()}
+    what = "Slopes d = f'(z)" + " and curvatures c = f''(z)" * (derivatives == 2)
+    source = "z" if activation in FROM_INPUTS else "f(z)"
+    return c_text.fill(SLOPE, activation=activation, what=what, source=source, **values | parts)
 
 
 def parameters(g, group, model, name):
@@ -131,28 +221,34 @@ def parameters(g, group, model, name):
     return "\n".join(out)
 
 
-def network(g, group, model, values):
-    """Return the function that computes the outputs y of network i of group g."""
+def network(g, group, model, values, derivatives=0):
+    """Return the function that computes the outputs y of network i of group g.
+
+    With derivatives, it is `forward` of the only network, which also sets the slopes d and, for two
+    derivatives, the curvatures c of the units of all layers. For softmax, d is y.
+    """
     name, real, layers = values["name"], values["real"], group.layers
     one = layers.n_networks == 1
     i = "" if one else "[i]"
     units = [f"{m:,} {a}" for m, a in zip(layers.sizes[1:], layers.activations)]
     which = "the network" if one else f"network i of {layers.n_networks}"
     source = cells_type(model, group.encoder, name) or real
+    function = f"{name}_forward" if derivatives else f"{name}_network{g}"
+    slopes = "".join(f", {real} *{array}" for array in "dc"[:derivatives])
     buffers = [f"{'ab'[k]}[{n}]" for k, n in enumerate(workspace(layers)) if n]
     lines = [
         f"/* The outputs y of {which}: {' -> '.join([f'{layers.sizes[0]:,} inputs', *units])} */",
-        f"static void {name}_network{g}({'' if one else 'size_t i, '}const {source} *x, {real} *y)",
+        f"static void {function}({'' if one else 'size_t i, '}const {source} *x, {real} *y{slopes})",
         "{",
         *([f"    {real} {', '.join(buffers)};", ""] if buffers else []),
     ]
     for k in range(len(layers.weights)):
-        lines += _layer(k, g, group, model, values | dict(g=g, i=i))
+        lines += _layer(k, g, group, model, values | dict(g=g, i=i), derivatives)
     return "\n".join([*lines, "}", ""])
 
 
-def _layer(k, g, group, model, values):
-    """Return the lines that compute layer k, from x, a or b to a, b or y."""
+def _layer(k, g, group, model, values, derivatives):
+    """Return the lines that compute layer k, from x, a or b to a, b or y, and its slopes."""
     name, i, layers = values["name"], values["i"], group.layers
     (n, m), activation = layers.weights[k].shape[1:], layers.activations[k]
     x = "ab"[(k - 1) % 2] if k else "x"
@@ -169,6 +265,15 @@ def _layer(k, g, group, model, values):
         lines.append(f"    {name}_product({n}, {m}, {x}, {name}_W{g}_{k}{i}, {z});")
     if activation != "identity":
         lines.append(f"    {name}_{activation}({m}, {z});")
+    if derivatives:
+        first = sum(layers.sizes[1 : k + 1])
+        lines.insert(
+            -1 if activation in FROM_INPUTS else len(lines),
+            f"    memcpy(d + {first}, {z}, {n_bytes});",
+        )
+        arrays = "".join(f", {array} + {first}" for array in "dc"[:derivatives])
+        if activation != "softmax":
+            lines.append(f"    {name}_{activation}_slope({m}{arrays});")
     return lines
 
 

@@ -6,6 +6,15 @@ from operations import ACTIVATIONS
 def c99(layers):
     rows = [f'    "{row.name}": "{row.c99}",' for row in ACTIVATIONS if row.c99]
     layers.region("expressions", ["EXPRESSIONS = {", *rows, "}"])
+    slopes = []
+    for row in ACTIVATIONS:
+        if row.c99:
+            parts = [f'"{part}"' for part in (row.c99_terms, row.c99_slope, row.c99_curvature)]
+            line = f'    "{row.name}": ({", ".join(parts)}),'
+            several = [f'    "{row.name}": (', *(f"        {part}," for part in parts), "    ),"]
+            slopes += [line] if len(line) <= 100 else several
+    inputs = ", ".join(f'"{row.name}"' for row in ACTIVATIONS if row.c99 and row.reads_input)
+    layers.region("slopes", ["SLOPES = {", *slopes, "}", f"FROM_INPUTS = {inputs}"])
 
 
 def onnx(layers):

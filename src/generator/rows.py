@@ -15,7 +15,11 @@ ACTIVATION_FIELDS = {
 }
 #: Fields of activations that compute something, and of those that treat each output alone.
 COMPUTED = {"torch": "the class of the module in torch.nn, or of one with torch_forward"}
-SINGLE = {"c99": "a C99 expression of z[j], such as 'tanh$f(z[j])'"}
+SINGLE = {
+    "c99": "a C99 expression of z[j], such as '$tanh(z[j])'",
+    "c99_slope": "a C99 expression of s, such as '1.0$f - s * s'",
+    "c99_curvature": "a C99 expression of s and d[j], such as '-2.0$f * s * d[j]'",
+}
 LOSS_FIELDS = {  # of a row with a class
     "cls": "the class in fastnn/losses/",
     "module": "the file of the class in fastnn/losses/, without .py",

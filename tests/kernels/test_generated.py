@@ -98,6 +98,7 @@ def test_enum_values_are_consecutive(tree):
 LACKING = [  # table, row, fields that are taken away, the message
     ("ACTIVATIONS", "mish", dict(numpy=""), "ACTIVATIONS, mish: `numpy` is missing. Set it to an"),
     ("ACTIVATIONS", "mish", dict(c99=""), "ACTIVATIONS, mish: `c99` is missing. Set it to a C99"),
+    ("ACTIVATIONS", "elu", dict(c99_slope=""), "ACTIVATIONS, elu: `c99_slope` is missing. Set it"),
     ("ACTIVATIONS", "softmax", dict(onnx=""), "ACTIVATIONS, softmax: `onnx` is missing. Set it"),
     ("ACTIVATIONS", "relu", dict(torch=""), "ACTIVATIONS, relu: `torch` is missing. Set it to the"),
     ("ACTIVATIONS", "elu", dict(onnx="Elu(z) + 1"), "ACTIVATIONS, elu: `onnx` must be calls of z"),

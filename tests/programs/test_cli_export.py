@@ -31,6 +31,18 @@ def test_c(export, model, tmp_path):
     assert "int small_predict(" in (tmp_path / "tiny.c").read_text()
 
 
+def test_derivatives(export, model, tmp_path):
+    net = fastnn.load(tmp_path / model)
+    assert export(model, "--c", "net.c", "--derivatives", "2", "--casadi", "casadi.c")[0] == 0
+    fastnn.export.c(net, tmp_path / "expected.c", name="net", derivatives=2)
+    assert (tmp_path / "net.c").read_bytes() == (tmp_path / "expected.c").read_bytes()
+    assert " jac_adj1_fastnn_net(" in (tmp_path / "casadi.c").read_text()
+    assert export(model, "--casadi", "casadi.c", "--name", "f")[0] == 0
+    assert " jac_adj1_f(" in (tmp_path / "casadi.c").read_text()
+    code, out, errors = export(model, "--c", "net.c", "--derivatives", "3")
+    assert (code, out) == (2, "") and "--derivatives" in errors
+
+
 def test_both_formats(export, model, tmp_path):
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
     code, out, errors = export(model, "--onnx", "net.onnx", "--c", "net.c")
@@ -51,7 +63,10 @@ def test_estimators_for_tables(export, tmp_path, quick_recipe):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     cells("""
-        net.safetensors | no file to write. Pass --c FILE or --onnx FILE or --torch FILE.
+        net.safetensors | no file to write. Pass --c FILE or --casadi FILE or --onnx FILE or
+          --torch FILE.
+        net.safetensors --casadi net.c --derivatives 1 | --derivatives are of a C file. Pass --c
+        net.safetensors --casadi net.c --name a-b | --name must be a C identifier, such as digits
         net.safetensors --onnx net.onnx --name a | --name is the name in a C file. Pass --c
         net.safetensors --c my-net.c | --name must be a C identifier, such as digits, got 'my-net'.
           By default it is the name of the file; pass --name digits, for example.

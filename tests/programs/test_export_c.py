@@ -109,6 +109,22 @@ def test_subnormal_inputs_and_weights(dtype, tmp_path):
         assert not re.search("fenv|mxcsr|fpcr", (tmp_path / f"{name}.c").read_text())
 
 
+@needs_gcc
+@pytest.mark.parametrize("flags", ["-O2", "-O3 -march=native", "-O2 -ffp-contract=fast"])
+def test_tanh_of_float32(flags, tmp_path):
+    net = fastnn.MLP([1, 1], output="tanh", rng=0)
+    net.weights[0][:] = 1
+    export.c(net, tmp_path / "net.c")
+    x = np.r_[0, np.geomspace(1e-45, 3e38, 5000), np.linspace(0, 10, 5000)].astype("float32")
+    rows = Rows(np.r_[x, -x][:, None], "float")
+    Y = predict(tmp_path, dict(net=rows), flags.split())["net"][1][:, 0]
+    y = Y[: len(x)]
+    np.testing.assert_array_equal(Y[len(x) :], -y)
+    assert (y <= 1).all() and y[x > 9.1].min() == 1
+    expected = np.tanh(x.astype(float))
+    assert_within(y, expected, 4e-7 * expected + 2e-45)
+
+
 # ---- invalid inputs ----
 
 

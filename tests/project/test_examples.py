@@ -11,6 +11,9 @@ import importlib.util
 import os
 import re
 import runpy
+import shutil
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +32,7 @@ NEEDS = {  # a package: the examples that need it
         rows_to_come search sensors wine_table""",
     "pyarrow": "messy_table rows_to_come wine_table",
     "optuna": "optuna_pruning",
+    "casadi": "optimal_control",
 }
 MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 
@@ -503,6 +507,26 @@ def test_optuna_prunes(shown):
     assert 0 < number(text, r"(\d+) of them pruned") < 40
     assert number(text, r"(\d+) epochs instead") < number(text, r"instead of (\d+)") == 40 * 60
     assert number(text, r"test accuracy ([\d.]+)") > 0.9
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+def test_control_is_that_of_the_graph(shown):
+    text, _ = shown("optimal_control")
+    assert number(text, r"acceleration, error ([\d.]+)") < 0.1
+    assert len(re.findall(r": \d+\.\d\d s in IPOPT", text)) == 2
+    assert number(text, r"difference of the torques: ([\d.e+-]+)") < 1e-6
+    assert abs(number(text, r"ends at ([\d.]+) degrees") - 180) < 10
+
+
+@pytest.mark.parametrize(
+    ("lacking", "message"),
+    [("casadi", "Run: pip install casadi"), ("cc", "a C compiler, cc, such")],
+)
+def test_control_says_what_it_needs(monkeypatch, lacking, message):
+    monkeypatch.setitem(sys.modules, "casadi", None if lacking == "casadi" else types)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(SystemExit, match=f"This example needs .*{message}"):
+        runpy.run_path(str(EXAMPLES / "optimal_control.py"))
 
 
 @pytest.mark.parametrize("name", NAMES)

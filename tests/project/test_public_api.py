@@ -66,7 +66,8 @@ EncodedTable(numbers=None, positions=None, n_bins=None, position_scale=1.0, code
     n_categories=None, code_scale=1.0, dtype=<class 'numpy.float32'>)
 EncodedTable.to_dense(self)
 EncodedTable.astype(self, dtype, copy=True)
-export.c(model, path, name=None, layout=None)
+export.c(model, path, name=None, layout=None, derivatives=0)
+export.casadi(model, path, name='fastnn_net')
 export.onnx(model, path, layout=None)
 show_config()
 LBFGS(history_size=10, tolerance_grad=1e-05, tolerance_loss=2.2e-09, l2=0.0, max_evaluations=None)
@@ -231,7 +232,7 @@ PUBLIC = """
     MLP.save MLP.to_torch MLP.copy load show_config EarlyStopping Checkpoint callbacks.Callback
     fit_many forward_many save_many load_many MLPClassifier.save MLPClassifier.to_sklearn from_sklearn
     TabularClassifier TabularRegressor TabularClassifier.save TabularRegressor.predict_interval
-    export.c export.onnx optimizers.Optimizer"""
+    export.c export.casadi export.onnx optimizers.Optimizer"""
 PUBLIC = [
     *operator.attrgetter(*PUBLIC.split())(fastnn),
     *optimizers.OPTIMIZERS.values(),

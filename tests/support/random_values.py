@@ -253,6 +253,7 @@ MAKERS = {  # by the name of a parameter, alone or behind the name of its functi
     "datasets.path.name": lambda w, _: w.choose(["digits", "flats", "wine"]),
     "distributed.part.size": lambda w, _: 8,
     "export.c.path": lambda w, _: w.path(".c"),
+    "export.casadi.path": lambda w, _: w.path(".c"),
     "export.onnx.path": lambda w, _: w.path(".onnx"),
     **dict.fromkeys(
         ["functional.gaussian_nll.Y", "functional.gaussian_nll.grad", "reference.gaussian_nll.Y"],

@@ -158,7 +158,8 @@ def in_numpy(net: MLP, X: NDArray[np.float32], y: NDArray[np.float32]) -> float:
 
 
 def exported(net: MLP, folder: Path) -> None:
-    export.c(net, folder / "net.c")
+    export.c(net, folder / "net.c", derivatives=2)
+    export.casadi(net, folder / "casadi.c")
     print(fastnn.load(folder / "net.safetensors").forward([[0.0, 0.0, 0.0]]))
     loaded = fastnn.load(folder / "net.safetensors", MLP)
     assert_type(loaded, MLP)
