@@ -38,7 +38,7 @@ GROUPS = {
     "predictions": (
         "Predictions",
         "Numbers, intervals and probabilities, and what they are worth.",
-        ("age_from_height", "quantiles", "diagnostics", "reliability"),
+        ("age_from_height", "quantiles", "sensitivities", "diagnostics", "reliability"),
     ),
     "many": (
         "Many networks",

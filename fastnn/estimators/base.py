@@ -18,7 +18,7 @@ from ..core.draws import UndoDraws
 from ..core.model_facts import ModelFacts, network_columns, network_sizes
 from ..core.options import ImmutableOptions as FastnnOptions
 from ..core.sparse_rows import is_sparse
-from ..distributed.partitions import is_collection, refuse_beside_collections
+from ..distributed.partitions import is_collection, maps_partitions, refuse_beside_collections
 from ..distributed.ranks import Ranks
 from ..losses import CustomLoss, Loss
 from ..many import forward_many
@@ -519,6 +519,44 @@ class BaseMLP(Attributes):
 
         with self._reading():
             return scikit_learn.to_sklearn(self)
+
+    @maps_partitions
+    def predict_derivatives(self, X: Any) -> FloatArray:
+        """Return the derivatives of the predictions with respect to the inputs.
+
+        For an ensemble they are the means over its networks. At a kink, such as that of ReLU at 0,
+        the derivative is that of the left side.
+
+        Parameters
+        ----------
+        X : array_like (n, n_features)
+
+        Returns
+        -------
+        ndarray (n, n_outputs, n_features)
+            Derivatives of `predict_proba` of a classifier, in the order of `classes_`. Derivatives
+            of `predict` of a regressor, without the axis of outputs if it predicts one number for
+            each row. Has the dtype of the network.
+
+        Raises
+        ------
+        TypeError
+            X is a sparse matrix.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastnn import MLPRegressor
+        >>> X = np.random.default_rng(0).uniform(-1, 1, (200, 2))
+        >>> reg = MLPRegressor((), solver="lbfgs", alpha=0, random_state=0)
+        >>> reg.fit(X, 3 * X[:, 0] - X[:, 1]).predict_derivatives(X[:1]).round(3)
+        array([[ 3., -1.]])
+        """
+        with self._reading():
+            check_is_fitted(self)
+            rows = inputs.check_X(self, X)
+            J = ensemble.mean_jacobian(self.networks_, rows, self.n_threads)
+            return self.targets_.from_jacobian(J)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._parameter_constraints and vars(self).get("_online") is not None:

@@ -246,6 +246,14 @@ class ClassTargets:
             return np.ones_like(Y)
         return kernels.two_classes(Y)
 
+    def from_jacobian(self, J):
+        """Return the derivatives of each probability. J : of the outputs, (n, n_out, n_in)"""
+        if self.kind != "binary":
+            return J
+        if len(self.classes) == 1:
+            return np.zeros_like(J)
+        return np.concatenate([-J, J], axis=1)
+
     def log_probabilities(self, logits):
         """Return the logarithm of the mean probability of each class or label.
 
@@ -385,6 +393,10 @@ class NumberTargets:
         """Return the predicted values."""
         return squeeze(Y[:, : self.n_targets] if isinstance(self.loss, losses.GaussianNLL) else Y)
 
+    def from_jacobian(self, J):
+        """Return the derivatives of the predicted values. J : of the outputs, (n, n_out, n_in)"""
+        return self.from_outputs(J)
+
     def errors(self, P, y):
         """Return the absolute errors (n, n_targets) of values P; None for several quantiles."""
         P, y = P.reshape(len(y), -1).astype(np.float64), y.reshape(len(y), -1)
@@ -449,5 +461,5 @@ class NumberTargets:
 
 
 def squeeze(Y):
-    """Return a matrix of one column as a vector."""
+    """Return an array (n, 1, ...) without its second axis, others as they are."""
     return Y[:, 0] if Y.shape[1] == 1 else Y

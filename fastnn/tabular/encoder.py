@@ -70,6 +70,11 @@ class Scaling:
         z /= np.hypot(1, z / 3)
         return np.nan_to_num(z, copy=False)
 
+    def slopes(self, x):
+        """Return the derivatives of `apply`. NaN stays NaN."""
+        with np.errstate(over="ignore"):
+            return self.factor / np.hypot(1, (x - self.median) * self.factor / 3) ** 3
+
 
 @dataclass(frozen=True)
 class EncoderSettings:
@@ -231,6 +236,34 @@ class Encoder:
             code_scale=scales or 1.0,
         )
 
+    def input_slopes(self, numbers):
+        """Return which inputs vary with each number, and their derivatives in it.
+
+        They are the scaled number, and the bin that it is in. At an edge the derivative is that of
+        the right side. It is 0 outside the bins, and without them.
+
+        Returns
+        -------
+        list of (ndarray (1, n_numbers) or (n, n_numbers) of int, ndarray (n, n_numbers))
+            The pair of scaled numbers, and that of bins if a number has some. Inputs are numbered as
+            in `EncodedTable.to_dense`.
+        """
+        n, d = len(numbers[0]), len(numbers)
+        scaled = np.zeros((1, d), np.intp), np.zeros((n, d))
+        binned = np.zeros((n, d), np.intp), np.zeros((n, d))
+        at, bins_at = 0, sum(1 + s.marks_missing for s in self.scalings if s.factor)
+        for j, (scaling, edges, x) in enumerate(zip(self.scalings, self.edges, numbers)):
+            if scaling.factor:
+                scaled[0][:, j], scaled[1][:, j] = at, self.unit * scaling.slopes(x)
+                at += 1 + scaling.marks_missing
+            if edges:
+                bins, low, high = find_bins(x, np.array(edges))
+                inside = (edges[0] <= x) & (x < edges[-1])
+                binned[0][:, j] = bins_at + bins
+                binned[1][:, j] = 2 * self.unit * inside / (high - low)
+                bins_at += len(edges) - 1
+        return [scaled, binned] if any(self.edges) else [scaled]
+
     def _scaled(self, numbers):
         out, unit, flag = [], self.unit, self.flag
         for scaling, x in zip(self.scalings, numbers):
@@ -279,9 +312,14 @@ def bin_edges(x, target, n_bins):
 
 def bin_positions(x, edges):
     """Return the position of each x on the axis of the bins, from 0 to the number of bins."""
-    bins = np.clip(np.searchsorted(edges, x, "right") - 1, 0, len(edges) - 2)
-    low, high = edges[bins], edges[bins + 1]
+    bins, low, high = find_bins(x, edges)
     return (bins + np.clip((x - low) / (high - low), 0, 1)).astype(np.float32)
+
+
+def find_bins(x, edges):
+    """Return the number of the bin of each x, and its edges. An x outside is in the nearest bin."""
+    bins = np.clip(np.searchsorted(edges, x, "right") - 1, 0, len(edges) - 2)
+    return bins, edges[bins], edges[bins + 1]
 
 
 def _find(x, values):

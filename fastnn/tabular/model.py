@@ -368,7 +368,9 @@ class NetworkArray:
     def read(self, reader, output):
         """Return the lists of networks. output : their output activation"""
         params = reader.array(self.name)
-        return [[_network(self.layer_sizes, output, p) for p in snapshots] for snapshots in params]
+        return [
+            [make_network(self.layer_sizes, output, p) for p in snapshots] for snapshots in params
+        ]
 
 
 class StoredNetworks:
@@ -483,14 +485,15 @@ class StoredNetworks:
         return [array.read(self.reader, self.output) for array in arrays]
 
 
-def _network(sizes, output, params):
+def make_network(sizes, output, params):
+    """Return a network with these parameters, and the activation of all hidden layers of tables."""
     hidden = [ACTIVATION] * (len(sizes) - 2)
     dropout = [0.0] * (len(sizes) - 1)
     architecture = dict(
         layer_sizes=sizes,
         activations=[*hidden, output],
         bias=True,
-        dtype=np.dtype(np.float32),
+        dtype=params.dtype,
         dropout=dropout,
     )
     net = blank_network(architecture, np.random.default_rng(0))

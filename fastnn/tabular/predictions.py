@@ -22,6 +22,7 @@ from ..tables.files import TableWarning
 from . import metrics
 from .columns import frames
 from .columns.other_texts import OtherTextsOfParts
+from .derivatives import DifferentiablePredictions
 from .drift.changes import find_changes
 from .drift.profile import NewRows
 from .explaining.methods import ExplainedPredictions
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 MAX_MISSING = 20  # names in a message
 
 
-class TablePredictions(ExplainedPredictions):
+class TablePredictions(ExplainedPredictions, DifferentiablePredictions):
     """What predictions of classes and of numbers have in common.
 
     Attributes

@@ -172,6 +172,19 @@ class TableClasses:
         P = np.maximum((Y.astype(np.float64) - s / n) / (1 - s), 0.01 / n)
         return P / P.sum(axis=1, keepdims=True)
 
+    def finish_derivatives(self, Y, J):
+        """Return `finish` of outputs, and its derivatives. J : of the outputs, (n, n_out, d)"""
+        P, least = (Y - self.smoothing / self.n_out) / (1 - self.smoothing), 0.01 / self.n_out
+        D = np.where((P > least)[:, :, None], J / (1 - self.smoothing), 0)
+        total, P = np.maximum(P, least).sum(axis=1)[:, None, None], self.finish(Y)
+        return P, (D - P[:, :, None] * D.sum(axis=1, keepdims=True)) / total
+
+    def calibrate_derivatives(self, P, D):
+        """Return the derivatives of `calibrate` from those of P."""
+        D = D / (P[:, :, None] * self.temperature)
+        P = self.calibrate(P)[:, :, None]
+        return P * (D - (P * D).sum(axis=1, keepdims=True))
+
     def fit_temperature(self, P, y, weight):
         """Choose the temperature for probabilities (n, n_classes) out of fold."""
         from ..estimators.ensemble import fit_temperature  # scikit-learn and SciPy
@@ -309,6 +322,20 @@ class TableNumbers:
     def calibrate(self, P):
         """Return predictions as they are."""
         return P
+
+    def finish_derivatives(self, Y, J):
+        """Return `finish` of outputs, and its derivatives. J : of the outputs, (n, n_out, d)"""
+        P = self.invert(Y * self.scale + self.shift)
+        inside = (self.bounds[0] < P) & (P < self.bounds[1])
+        D = J * np.where(inside, self.scale * (P if self.log else 1), 0)[:, :, None]
+        if self.n_out > 1:
+            order = np.argsort(P, axis=1)[:, np.argsort(np.argsort(self.loss.q))]
+            D = np.take_along_axis(D, order[:, :, None], axis=1)
+        return self.finish(Y), D
+
+    def calibrate_derivatives(self, P, D):
+        """Return derivatives as they are."""
+        return D
 
     def errors(self, P, y):
         """Return the absolute errors of predictions, None for several quantiles."""

@@ -76,7 +76,10 @@ def test_predictions_have_the_bits_of_memory(dtype):
     assert clf.classes_.tolist() == ["high", "low", "middle"]
     assert clf.network_.dtype == dtype
     dX = da.from_array(X, chunks=(512, 2))
-    for name in "predict", "predict_proba", "predict_log_proba", "decision_function":
+    for name in (
+        *("predict", "predict_proba", "predict_log_proba", "decision_function"),
+        "predict_derivatives",
+    ):
         found, expected = getattr(clf, name)(dX), getattr(clf, name)(X)
         assert found.dtype == expected.dtype and found.shape == expected.shape
         assert_array_equal(found.compute(), expected)

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 X, y = load_iris(return_X_y=True)
 X = scale(X)
 NAMES = ["sepal length", "sepal width", "petal length", "petal width"]
+METHODS = "predict", "predict_proba", "predict_log_proba", "decision_function"
 RNG = np.random.default_rng(0)
 MOSTLY_ZERO = np.where(RNG.uniform(size=(300, 40)) < 0.15, RNG.normal(size=(300, 40)), 0.0)
 SIGN = (MOSTLY_ZERO @ RNG.normal(size=40) > 0).astype(int)
@@ -123,7 +124,7 @@ OTHERS = {
 def test_errors_of_other_inputs(name):
     net = quick(dtype="float32").fit(X, y)
     rows, message = OTHERS[name]
-    for method in (net.predict_proba, net.predict_log_proba):
+    for method in (net.predict_proba, net.predict_log_proba, net.predict_derivatives):
         with pytest.raises(ValueError, match=message):
             method(rows)
 
@@ -270,7 +271,7 @@ def test_numbers_that_are_not_finite_are_refused_with_their_position(bad, arrays
         message = f"X contains {what} .first in row 17, column {column}."
         with pytest.raises(ValueError, match=message):
             quick().fit(X_bad, y)
-    for name in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
+    for name in (*METHODS, "predict_derivatives"):
         with pytest.raises(ValueError, match=f"X contains {what} .first in row 17, column 2."):
             getattr(arrays_clf, name)(rows)
     with pytest.raises(ValueError, match=what if bad != -np.inf else "inf"):
@@ -294,7 +295,7 @@ def test_score_with_classes_of_another_type_names_y():
 
 
 def test_an_estimator_that_is_not_fitted_raises():
-    for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
+    for method in (*METHODS, "predict_derivatives"):
         with pytest.raises(NotFittedError, match="not fitted yet"):
             getattr(quick(), method)(X)
     assert not hasattr(quick(), "coefs_")

@@ -29,10 +29,11 @@ if not EXAMPLES.exists():
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 NEEDS = {  # a package: the examples that need it
     "sklearn": """decision_boundary diagnostics messy_table optuna_pruning quantiles reliability
-        rows_to_come search sensors wine_table""",
+        rows_to_come search sensitivities sensors wine_table""",
     "pyarrow": "messy_table rows_to_come wine_table",
     "optuna": "optuna_pruning",
     "casadi": "optimal_control",
+    "pandas": "sensitivities",
 }
 MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 
@@ -426,6 +427,20 @@ def test_quantiles_widen_with_the_noise(shown):
     below = re.findall(r"^ +(\d+)%: ([\d.]+)%", text, re.M)
     assert [q for q, _ in below] == ["10", "50", "90"]
     np.testing.assert_allclose([float(share) for _, share in below], [10, 50, 90], atol=3)
+
+
+@pytest.mark.slow("tests of derivatives of tables")
+def test_differences_are_best_for_steps_that_are_neither_small_nor_large(shown):
+    text, _ = shown("sensitivities")
+    assert number(text, r"R2 out of fold ([\d.]+)") > 0.6
+    rows = re.findall(r"^([a-z_0-9]+) +(\d\.\d\d) +(\d+)%$", text, re.M)
+    sizes = [float(size) for _, size, _ in rows]
+    assert len(rows) == 12 and sizes == sorted(sizes, reverse=True) and sizes[0] > 0.4
+    shares = {name: int(share) for name, _, share in rows}
+    assert shares["hue"] < 20 and shares["alcohol"] > 80
+    steps, errors = table(text, "step").T
+    assert errors.min() < 1e-4 and min(errors[0], errors[-1]) > 0.05
+    assert 1e-4 < steps[errors.argmin()] < 0.1
 
 
 def test_calibrated_probabilities_are_what_they_say(shown):

@@ -17,7 +17,7 @@ if not DOCS.exists():
 LESSONS = """four_lines; losses; optimizers: scipy; estimators: sklearn; ensembles: sklearn;
     model_selection: sklearn; many; streams: pyarrow; tables; tabular: sklearn; scores: sklearn;
     explanations: matplotlib; plots: matplotlib; moving: sklearn; table_files: pyarrow;
-    export: onnxruntime; model_file: safetensors; serving: fastapi"""
+    derivatives: sklearn; export: onnxruntime; model_file: safetensors; serving: fastapi"""
 NEEDS = {}
 for lesson in LESSONS.split(";"):
     name, _, package = lesson.strip().partition(": ")

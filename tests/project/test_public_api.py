@@ -232,6 +232,7 @@ PUBLIC = """
     MLP.save MLP.to_torch MLP.copy load show_config EarlyStopping Checkpoint callbacks.Callback
     fit_many forward_many save_many load_many MLPClassifier.save MLPClassifier.to_sklearn from_sklearn
     TabularClassifier TabularRegressor TabularClassifier.save TabularRegressor.predict_interval
+    MLPRegressor.predict_derivatives TabularRegressor.predict_derivatives
     export.c export.casadi export.onnx optimizers.Optimizer"""
 PUBLIC = [
     *operator.attrgetter(*PUBLIC.split())(fastnn),

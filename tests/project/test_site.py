@@ -22,6 +22,7 @@ SEARCHES = {
     "early stopping": "optimizers.md",
     "time series": "scores.md",
     "explain": "explanations.md",
+    "gradient": "derivatives.md",
     "class imbalance": "tabular.md",
     "larger than memory": "streams.md",
 }

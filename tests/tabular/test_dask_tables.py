@@ -98,6 +98,8 @@ def test_predictions_are_collections_with_the_bits_of_memory():
         (clf.predict_proba(ddf), clf.predict_proba(df)),
         (clf.predict_log_proba(ddf), clf.predict_log_proba(df)),
         (reg.predict(ddf), reg.predict(df)),
+        (clf.predict_derivatives(ddf), clf.predict_derivatives(df)),
+        (reg.predict_derivatives(ddf, "a"), reg.predict_derivatives(df, "a")),
         *zip(reg.predict(ddf, return_std=True), reg.predict(df, return_std=True)),
         *zip(reg.predict_interval(ddf, 0.8), reg.predict_interval(df, 0.8)),
     ]:

@@ -68,6 +68,8 @@ def test_no_rows(name, classifier, regressor, tmp_path):
     arrays = [regressor.predict(table), *regressor.predict(table, return_std=True)]
     for values in (*arrays, *regressor.predict_interval(table)):
         assert (values.shape, values.dtype) == ((0,), np.float64)
+    assert classifier.predict_derivatives(table).shape == (0, 2, 1)
+    assert regressor.predict_derivatives(table).shape == (0, 1)
 
 
 def test_no_rows_for_several_quantiles():
@@ -160,6 +162,7 @@ def test_a_stored_model_predicts_the_same(fixture, request, tmp_path):
     else:
         assert_same_bits(stored.predict(X, True), estimator.predict(X, True))
         assert_same_bits(stored.predict_interval(X), estimator.predict_interval(X))
+    assert_same_bits(stored.predict_derivatives(X), estimator.predict_derivatives(X))
     for name in ("columns_", "left_out_", "metadata_", "oof_score_", "n_folds_"):
         assert getattr(stored, name) == getattr(estimator, name)
     assert stored.estimator_name == type(estimator).__name__

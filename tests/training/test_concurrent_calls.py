@@ -361,6 +361,7 @@ ESTIMATOR_READERS = {  # (estimator, rows, path) -> predictions, or a copy
     "predict_proba": lambda e, rows, path: e.predict_proba(rows),
     "predict_log_proba": lambda e, rows, path: e.predict_log_proba(rows),
     "decision_function": lambda e, rows, path: e.decision_function(rows),
+    "predict_derivatives": lambda e, rows, path: e.predict_derivatives(rows),
     "score": lambda e, rows, path: e.score(rows, e.predict(rows)),
     "copy": lambda e, rows, path: copying.copy(e),
     "deepcopy": lambda e, rows, path: copying.deepcopy(e),
