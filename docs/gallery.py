@@ -38,7 +38,7 @@ GROUPS = {
     "predictions": (
         "Predictions",
         "Numbers, intervals and probabilities, and what they are worth.",
-        ("age_from_height", "quantiles", "sensitivities", "diagnostics", "reliability"),
+        ("age_from_height", "quantiles", "pendulum", "sensitivities", "diagnostics", "reliability"),
     ),
     "many": (
         "Many networks",

@@ -1,6 +1,6 @@
 """Derivatives of a network: in its inputs, and products with second derivatives of a loss.
 
-The mixin `Derivatives` gives them to `fastnn.MLP`. Its kernels are src/infer/derivatives.pxi and
+The mixin `DerivativeMethods` gives them to `fastnn.MLP`. Its kernels are src/infer/derivatives.pxi and
 src/infer/curvature.pxi.
 """
 
@@ -34,7 +34,7 @@ MEMORY_TO_CHECK = 10_000_000  # bytes of a result, from which it is asked whethe
 BLOCK, BLOCK_WORK = 1024, 10_000_000
 
 
-class Derivatives:
+class DerivativeMethods:
     """Methods of a network that return derivatives."""
 
     def jacobian(
@@ -407,7 +407,7 @@ def check_dense(X, dtype, n_in):
     return check_matrix("X", X, dtype, n_in)
 
 
-def check_input_numbers(inputs, n_in):
+def check_input_numbers(inputs, n_in, name="inputs"):
     """Return the numbers of inputs as an array of intp, None for all, and how many they are."""
     if inputs is None:
         return None, n_in
@@ -416,12 +416,12 @@ def check_input_numbers(inputs, n_in):
         numbers = np.flatnonzero(numbers)
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not len(numbers):
         raise ValueError(
-            f"inputs must be a sequence of numbers of inputs, or a mask of {n_in} bools with one True at "
+            f"{name} must be a sequence of numbers of inputs, or a mask of {n_in} bools with one True at "
             f"least, got {inputs!r}"
         )
     if not (-n_in <= numbers.min() and numbers.max() < n_in):
         wrong = numbers[(numbers < -n_in) | (numbers >= n_in)][0]
-        raise ValueError(f"inputs must be numbers from 0 to {n_in - 1}, got {wrong}")
+        raise ValueError(f"{name} must be numbers from 0 to {n_in - 1}, got {wrong}")
     return np.ascontiguousarray(numbers % n_in, np.intp), len(numbers)
 
 

@@ -163,6 +163,15 @@ cdef struct CustomLoss:             # a loss that the caller computes, one batch
     void* outputs                   # OUT (batch_size, sizes[-1])
     const void* gradient            # IN (batch_size, sizes[-1]): the gradient of the outputs
 
+# A loss of the derivatives of the outputs in some inputs: for a row, the mean of (dy_k/dx_i - target)^2 over its targets
+# that are not NaN, or 0 if all are.
+cdef struct JacobianLoss:
+    Py_ssize_t n_inputs             # 0: no such loss
+    const Py_ssize_t* inputs        # (n_inputs,) the inputs i, each below sizes[0]
+    const void* targets             # (n_rows, sizes[-1], n_inputs)
+    double weight                   # the loss of a row is value_weight times that of its outputs + weight times this
+    double value_weight
+
 # The loss of a batch: scale sum(w_i l_i) / sum(w_i) + shared_l2/2 sum W^2 / sum(w_i). A validation loss has no penalty.
 cdef struct Objective:
     int loss                        # Loss
@@ -172,6 +181,8 @@ cdef struct Objective:
     double gradient_scale           # replaces `scale` in gradients; 0 means 1
     double shared_l2                # a penalty that the rows of a batch share
     CustomLoss custom
+    # For a compiled loss that is not fused with an activation, layers without dropout, and neither table, shards nor dX.
+    JacobianLoss jacobian
 
 # The rows of all ranks in virtual shards, whose gradients are added in a binary tree (src/train/shards.pxi). A rank
 # holds neighbouring shards. Its rows are those of its first shard, then those of the next.

@@ -303,6 +303,10 @@ class Trainer(ShufflingTeam):
         keeps_best: bool = False,
         workspace: Workspace | None = None,
         shards: ShardedRows | None = None,
+        jacobian: _Numbers | None = None,
+        jacobian_inputs: NDArray[np.intp] | None = None,
+        jacobian_weight: float = 1,
+        value_weight: float = 1,
     ) -> None: ...
     workspace: Workspace
     def twin(

@@ -13,11 +13,12 @@ from .core.draws import UndoDraws
 from .core.foreign_names import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .core.sparse_rows import is_sparse
 from .core.validation import check_count, check_matrix, check_rng, check_rows
-from .derivatives import Derivatives
+from .derivatives import DerivativeMethods
 from .kernels import Loss, Trainer
 from .network import Network
 from .state import fresh, resumed
 from .training.data import Data
+from .training.jacobian_targets import DerivativeArguments
 from .training.plan import FitCall, FitOptions, Plan, RowArguments, data_in_memory
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     M = TypeVar("M")
 
 
-class MLP(Derivatives, Network):
+class MLP(DerivativeMethods, Network):
     """Multilayer perceptron: a dense network, ``a = f(a W + b)`` layer by layer.
 
     Parameters
@@ -167,6 +168,9 @@ class MLP(Derivatives, Network):
         comm: Any = None,
         shards: int | None = None,
         sync_every: int = 1,
+        dy: ArrayLike | None = None,
+        dy_weight: float | None = None,
+        dy_inputs: Sequence[int] | None = None,
     ) -> History:
         """Train the network, starting from its current parameters.
 
@@ -233,6 +237,14 @@ class MLP(Derivatives, Network):
             By default 16 with `comm`, else none. 0: one for each rank.
         sync_every : int, default 1
             More than 1: local SGD, which averages the ranks' networks every so many steps.
+        dy : array_like (n, n_out, n_in), optional
+            Train on derivatives, too: dy[r, k, i] is the target of dy_k/dx_i in row r, NaN where it is
+            unknown; for one output also (n, n_in). The loss of a row gets the mean of its squared errors.
+            y may then be None. ``validation_data`` is (X, y, sample_weight, dy).
+        dy_weight : float, default 1.0
+            Weight of the loss of the derivatives. `losses.Derivatives` weighs both losses.
+        dy_inputs : sequence of int, optional
+            Numbers of the inputs of `dy`, or a mask of n_in bools. By default all.
 
         Returns
         -------
@@ -268,9 +280,14 @@ class MLP(Derivatives, Network):
             validation_fraction=validation_fraction,
             max_steps=max_steps,
         )
-        rows = RowArguments(X, y, sample_weight, validation_data, window)
+        derivatives = DerivativeArguments(dy, dy_weight, dy_inputs)
+        rows = RowArguments(X, y, sample_weight, validation_data, window, derivatives)
         arguments = FitCall(self, rows, loss, options, self.rng if rng is None else rng)
         if comm is not None or shards is not None or check_count("sync_every", sync_every) != 1:
+            if dy is not None:
+                raise ValueError(
+                    "dy does not work with comm, shards or sync_every. Leave them out."
+                )
             return arguments.fit_on_ranks(comm, shards, sync_every, progress)
         return arguments.fit(progress)
 
@@ -286,6 +303,9 @@ class MLP(Derivatives, Network):
         n_threads: int = 1,
         *,
         class_weight: ClassWeight | None = None,
+        dy: ArrayLike | None = None,
+        dy_weight: float | None = None,
+        dy_inputs: Sequence[int] | None = None,
     ) -> History:
         """Train for one pass over these rows in this order, continuing from ``net.state``.
 
@@ -314,8 +334,9 @@ class MLP(Derivatives, Network):
             resume=True,
             class_weight=class_weight,
         )
-        loss = losses.resolve_loss(loss, self.activations[-1])
-        data = data_in_memory(self, (X, y, sample_weight), loss)
+        derivatives = DerivativeArguments(dy, dy_weight, dy_inputs)
+        rows = RowArguments(X, y, sample_weight, derivatives=derivatives)
+        data = data_in_memory(self, rows, loss)
         # no other thread changes the state
         with self._in_training(), UndoDraws([(self, self.rng)] if self.has_dropout else []):
             state = (

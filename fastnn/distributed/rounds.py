@@ -153,6 +153,7 @@ class RoundsData:
     loss: Any
     is_streamed = True
     compiled = False
+    jacobian = None
 
     def __post_init__(self):
         self.lengths = self.rows.n_of_key[:, self.keys].sum(axis=1)

@@ -35,6 +35,7 @@ Modules:
 
 - `base`: Loss, the base class, and CustomLoss, a loss in Python.
 - `classification`, `regression`: the losses, and class weights.
+- `derivatives`: weights of the losses of outputs and derivatives.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         class_counts,
         class_weights,
     )
+    from .derivatives import Derivatives
     from .regression import MAE, MSE, GaussianNLL, Huber, LogCosh, Poisson, Quantile
 
 
@@ -66,6 +68,7 @@ __all__ = [
     "BCEWithLogits",
     "CrossEntropy",
     "CustomLoss",
+    "Derivatives",
     "GaussianNLL",
     "Huber",
     "LogCosh",
@@ -112,6 +115,7 @@ _FOR_OUTPUT = {
 _OTHERS = {
     "Loss": "base",
     "CustomLoss": "base",
+    "Derivatives": "derivatives",
     "balanced_weights": "classification",
     "class_counts": "classification",
     "class_weights": "classification",

@@ -19,7 +19,7 @@ Modules:
 - `network`: networks and their training, also on batches of rows in virtual shards.
 """
 
-from .derivatives import hessian, hvp, jacobian, jvp, vjp
+from .derivatives import hessian, hvp, jacobian, jacobian_loss_and_grad, jvp, vjp
 from .layer import activation, activation_backward, dropout_mask, linear, linear_backward
 from .losses import (
     binary_cross_entropy,
@@ -67,6 +67,7 @@ __all__ = [
     "huber",
     "hvp",
     "jacobian",
+    "jacobian_loss_and_grad",
     "jvp",
     "linear",
     "linear_backward",

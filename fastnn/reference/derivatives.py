@@ -195,6 +195,67 @@ def _gaussian(Y, y):
     return mean - y, np.exp(-s)
 
 
+# ---- of a loss of the Jacobian, in the parameters ------------------------------------------------
+def jacobian_loss_and_grad(
+    X: AnyArray,
+    dy: AnyArray,
+    weights: Sequence[AnyArray],
+    biases: Sequence[AnyArray | None],
+    activations: Sequence[OutputActivation],
+    sample_weight: AnyArray | None = None,
+    inputs: Sequence[int] | None = None,
+    weight: float = 1.0,
+) -> tuple[float, list[AnyArray], list[AnyArray | None]]:
+    """Return `weight` times the squared error of the Jacobian, and its gradients in the parameters.
+
+    The loss of a row is the mean of (dy_k/dx_i - target)^2 over its targets that are known, or 0 if
+    none is; that of a batch is the weighted mean of its rows. Tangents go forward through the
+    layers. Adjoints u of the layers and U of the tangents go backward: with f = f(Z) and tangents
+    dZ_i, those of Z and dZ_i are u f' + sum_i U_i f'' dZ_i and U_i f'.
+
+    Parameters
+    ----------
+    X, weights, biases, activations
+        As in `jvp`.
+    dy : array (n, n_out, n_in), or (n, n_out, number of `inputs`)
+        Targets; NaN where one is unknown.
+    sample_weight : array (n,), optional
+    inputs : sequence of int, optional
+        The inputs i of the targets; by default all.
+
+    Returns
+    -------
+    L : float
+    grad_weights, grad_biases : list
+        Like weights and biases.
+    """
+    A, Z = _layers(X, weights, biases, activations)
+    dA = _units(X, X)[:, range(X.shape[1]) if inputs is None else inputs]
+    dZ, dY = _tangents(dA, Z, weights, activations)
+    w = np.ones(len(X), X.dtype) if sample_weight is None else sample_weight
+    share = weight * w / (w.sum() or 1)
+    known = ~np.isnan(dy)
+    error = np.where(known, dY.swapaxes(1, 2) - dy, 0)
+    per_row = share / np.maximum(1, known.sum(axis=(1, 2)))
+    U = (2 * per_row[:, np.newaxis, np.newaxis] * error).swapaxes(1, 2)
+    u = np.zeros_like(A[-1])
+    out_W: list[Any] = [None] * len(Z)
+    out_b: list[Any] = [None] * len(Z)
+    for i in reversed(range(len(Z))):
+        name, z = activations[i], Z[i][:, np.newaxis]
+        u = activation_backward(u, Z[i], name) + curvature(U, z, dZ[i], name).sum(axis=1)
+        U = activation_backward(U, z, name)
+        below = (
+            dA
+            if i == 0
+            else activation_backward(dZ[i - 1], Z[i - 1][:, np.newaxis], activations[i - 1])
+        )
+        out_W[i] = A[i].T @ u + np.einsum("nij,nik->jk", below, U)
+        out_b[i] = None if biases[i] is None else u.sum(axis=0)
+        u, U = u @ weights[i].T, U @ weights[i].T
+    return float(per_row @ (error * error).sum(axis=(1, 2))), out_W, out_b
+
+
 # ---- activations ---------------------------------------------------------------------------------
 def curvature(U: AnyArray, Z: AnyArray, dZ: AnyArray, name: OutputActivation) -> AnyArray:
     """Return the derivative of `activation_backward(U, Z, name)` with respect to Z along dZ.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .derivatives import jacobian_loss_and_grad
 from .layer import activation, activation_backward, dropout_mask, linear, linear_backward, look_up
 from .losses import LOSSES
 from .table import EncodedTable, table_linear, table_linear_backward
@@ -134,7 +135,7 @@ def loss_and_grad(
 # ---- training ------------------------------------------------------------------------------------
 def fit(
     X: AnyArray | EncodedTable,
-    y: AnyArray,
+    y: AnyArray | None,
     weights: Sequence[AnyArray],
     biases: Sequence[AnyArray | None],
     activations: Sequence[OutputActivation],
@@ -155,6 +156,9 @@ def fit(
     dropout: Sequence[float] | None = None,
     seed: int = 0,
     shards: int | None = None,
+    dy: AnyArray | None = None,
+    dy_weight: float = 1.0,
+    dy_inputs: Sequence[int] | None = None,
     **options: Any,
 ) -> list[float] | tuple[list[float], list[AnyArray], list[AnyArray | None]]:
     """Train a network by mini-batch gradient descent, changing weights and biases in place.
@@ -188,6 +192,9 @@ def fit(
         = average A + (1 - average) p after each step.
     shards : int, optional
         Take the batches from this number of virtual shards of the rows: see `shard_batches`.
+    dy, dy_inputs : optional
+        Add `dy_weight` times the loss of `jacobian_loss_and_grad` with these targets. y may then be
+        None: there is no other loss.
     **options
         More arguments of the optimizer step; amsgrad=True selects AMSGrad for adam and adamw.
 
@@ -204,7 +211,7 @@ def fit(
         moments = [*moments, "v_max"]
     takes_step = "step" in inspect.signature(step_).parameters
     X = X if isinstance(X, EncodedTable) else np.asarray(X)
-    y, n = np.asarray(y), len(X)
+    n = len(X)
     generator: Any = None if shards else np.random.default_rng(rng)
 
     def batches_of(epoch):
@@ -224,19 +231,10 @@ def fit(
     for epoch in range(epochs):
         total = 0.0
         for rows in batches_of(epoch):
-            L, dW, db = loss_and_grad(
-                X[rows],
-                y[rows],
-                weights,
-                biases,
-                activations,
-                loss,
-                w[rows],
-                loss_options,
-                dropout,
-                seed,
-                step,
-            )
+            layers, weight = (weights, biases, activations), w[rows]
+            of_y = loss, weight, loss_options, dropout, seed, step
+            of_dy = weight, dy_inputs, dy_weight
+            L, dW, db = _batch_loss_and_grad(rows, X, y, dy, layers, of_y, of_dy)
             total += L * len(rows)
             _adjust_(dW, db, weights, l1, l2, clip_value, clip_norm)
             options["lr"] = lr(step, epoch) if callable(lr) else lr
@@ -250,6 +248,21 @@ def fit(
                     mean += (1 - average) * (p - mean)
         history.append(total / max(n, 1))
     return history if average is None else (history, averaged_weights, averaged_biases)
+
+
+def _batch_loss_and_grad(rows, X, y, dy, layers, of_y, of_dy):
+    """Return the loss and the gradients of a batch: those of y, of dy, or their sums."""
+    parts: list[Any] = []
+    if y is not None:
+        parts.append(loss_and_grad(X[rows], np.asarray(y)[rows], *layers, *of_y))
+    if dy is not None:
+        parts.append(jacobian_loss_and_grad(X[rows], dy[rows], *layers, *of_dy))
+    L, dW, db = parts[0]
+    for more, *grads in parts[1:]:
+        L += more
+        for g, other in zip(_arrays(dW, db), _arrays(*grads), strict=True):
+            g += other
+    return L, dW, db
 
 
 def _adjust_(dW, db, weights, l1, l2, clip_value, clip_norm):

@@ -40,6 +40,7 @@ class Data:
     rows : ndarray (m,) of intp or None
         The data are these rows of X, targets and sample_weight, in this order; None: all rows. Only
         for data that the kernels read (`compiled`).
+    jacobian : JacobianTargets or None
     """
 
     X: Any
@@ -50,6 +51,7 @@ class Data:
     alpha: float = 0.0
     weight_scale: float = 1.0
     rows: np.ndarray | None = None
+    jacobian: Any = None
 
     split_method = "permutation"  # of `split`
     is_streamed = False
@@ -110,6 +112,7 @@ class Data:
             self.alpha,
             self.weight_scale,
             rows,
+            self.jacobian,
         )
 
     def take(self, rows):
@@ -118,7 +121,10 @@ class Data:
             rows = self.rows[rows]
         w = None if self.sample_weight is None else self.sample_weight[rows]
         X = sparse_rows.take(self.X, rows) if is_sparse(self.X) else self.X[rows]
-        return replace(self, X=X, targets=self.targets[rows], sample_weight=w, rows=None)
+        jacobian = None if self.jacobian is None else self.jacobian.take(rows)
+        return replace(
+            self, X=X, targets=self.targets[rows], sample_weight=w, rows=None, jacobian=jacobian
+        )
 
     def split(self, fraction, seed):
         """Return training data and held-out data; both keep the order of the rows."""
@@ -225,6 +231,8 @@ class Data:
             more["rows"] = self.rows
         if self.alpha:
             more["alpha"] = self.penalty
+        if self.jacobian is not None:
+            more |= self.jacobian.to_kernel()
         return Trainer(net, self.X, self.targets, batch_size=batch_size, order=order, **more)
 
     @property
@@ -249,6 +257,8 @@ class Data:
                 if self.rows is not None:
                     index[0] = self.rows[index[0]]
                 return name, index
+        if self.jacobian is not None and np.isinf(self.jacobian.values).any():
+            return "dy", np.argwhere(np.isinf(self.jacobian.values))[0]
         return None
 
     def error_rate(self, net):
@@ -313,13 +323,23 @@ def validation_in_memory(net, validation_data, loss, data):
     """Return the Data of the argument `validation_data` of fit, or None. data : that of training."""
     if validation_data is None:
         return None
-    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+    jacobian = data.jacobian
+    lengths = (2, 3) if jacobian is None else (4,)
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in lengths:
         kind = isinstance(validation_data, (tuple, list))
         got = f"{len(validation_data)} parts" if kind else type(validation_data).__name__
-        raise ValueError(f"validation_data must be (X, y) or (X, y, sample_weight), got {got}")
-    X, y, *sample_weight = validation_data
+        expected = (
+            "(X, y) or (X, y, sample_weight)"
+            if jacobian is None
+            else "(X, y, sample_weight, dy), with dy"
+        )
+        raise ValueError(f"validation_data must be {expected}, got {got}")
+    X, y, *sample_weight = validation_data[:3]
     try:
-        validation = Data.of(net, X, y, loss, *sample_weight)
+        if jacobian is not None:
+            jacobian = jacobian.others(net, validation_data[3], len(X))
+            y = jacobian.outputs(net, y)
+        validation = replace(Data.of(net, X, y, loss, *sample_weight), jacobian=jacobian)
     except (TypeError, ValueError) as error:
         raise type(error)(f"validation_data: {error}") from None
     if isinstance(data, Data) and _layout(data.X) != _layout(validation.X):

@@ -6,12 +6,12 @@ or on several ranks. Rows become Data in memory, or StreamedData, which is read 
 """
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import losses, optimizers
+from .. import optimizers
 from ..callbacks import EarlyStopping, find_early_stopping, resolve_callbacks
 from ..core.draws import UndoDraws
 from ..core.validation import (
@@ -27,6 +27,7 @@ from ..distributed.ranks import check_same_shards
 from ..state import TrainingState, fresh, resumed
 from . import engines
 from .data import Data, validation_in_memory
+from .jacobian_targets import DerivativeArguments
 from .session import Session
 
 
@@ -154,6 +155,8 @@ class Plan:
         if state is None:
             optimizer = options.optimizer
             state = resumed(net.state, optimizer) if options.resume else fresh(net, optimizer)
+        if data.jacobian is not None and state.optimizer.full_batch:
+            raise ValueError("dy does not work with L-BFGS. Use another optimizer, such as Adam.")
         if options.ranks is None and state.shards is not None:
             check_same_shards(state, None)
         if options.validation_fraction:
@@ -198,9 +201,8 @@ class FitCall(NamedTuple):
         """Return the Plan, after checks."""
         net, rows = self.net, self.rows
         options, rng = FitOptions(**self.options), check_rng(self.rng)
-        loss = losses.resolve_loss(self.loss, net.activations[-1])
-        data = training_data(net, rows, loss)
-        validation = validation_data(net, rows.validation_data, loss, data, rows.window)
+        data = training_data(net, rows, self.loss)
+        validation = validation_data(net, rows.validation_data, data.loss, data, rows.window)
         if options.validation_fraction and validation is not None:
             raise ValueError(
                 "validation_data and validation_fraction exclude each other. Pass one of them."
@@ -249,32 +251,36 @@ class RowArguments(NamedTuple):
     X: Any
     y: Any
     sample_weight: Any
-    validation_data: Any
-    window: Any
+    validation_data: Any = None
+    window: Any = None
+    derivatives: DerivativeArguments = DerivativeArguments()
     may_be_empty: bool = False  # on one of several ranks
 
 
 def training_data(net, arguments, loss):
-    """Return the Data of rows, or the StreamedData of row groups or Parquet files."""
-    rows, window = arguments[:3], arguments.window
-    if arguments.y is None or is_path(arguments.X):
-        return _streamed(net, rows, loss, window)
+    """Return the Data of rows, or the StreamedData of row groups or Parquet files.
+
+    loss : as it was passed
+    """
+    rows, window, derivatives = arguments[:3], arguments.window, arguments.derivatives
+    if is_path(arguments.X) or (arguments.y is None and derivatives.dy is None):
+        if derivatives.dy is not None:
+            raise ValueError("dy does not work with a path. Pass X and y in memory.")
+        return _streamed(net, rows, derivatives.apply(net, *rows[:2], loss)[1], window)
     if window is not None:
         raise ValueError(
             "window is for row groups and paths, but X and y are in memory. Leave it out."
         )
-    if arguments.may_be_empty:
-        return Data.of(net, arguments.X, arguments.y, loss, arguments.sample_weight)
-    return data_in_memory(net, rows, loss)
+    return data_in_memory(net, arguments, loss)
 
 
-def data_in_memory(net, rows, loss):
-    """Return the Data of rows, at least one."""
-    X, y, sample_weight = rows
-    data = Data.of(net, X, y, loss, sample_weight)
-    if not len(data):
+def data_in_memory(net, arguments, loss):
+    """Return the Data of rows, at least one unless `may_be_empty`. loss : as it was passed"""
+    y, loss, jacobian = arguments.derivatives.apply(net, arguments.X, arguments.y, loss)
+    data = Data.of(net, arguments.X, y, loss, arguments.sample_weight)
+    if not len(data) and not arguments.may_be_empty:
         raise ValueError("X has no rows. Training needs at least one.")
-    return data
+    return data if jacobian is None else replace(data, jacobian=jacobian)
 
 
 def validation_data(net, argument, loss, train, window=None):

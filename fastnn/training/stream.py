@@ -248,6 +248,7 @@ class StreamedData:
     split_method = "hash"
     is_streamed = True
     compiled = False  # for engines: they do not compute the validation loss themselves
+    jacobian = None
 
     def __post_init__(self):
         self.buffer = Buffer()

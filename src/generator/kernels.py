@@ -90,6 +90,8 @@ def activation_kernels(pxi):
         ),
         4,
     )
+    kinds.remove("SOFTMAX")
+    pxi.region("tangents", branches("kind", kinds, "tangent_span({}, t[0])", "")[:-1], 4)
 
 
 LOSS_CALL = "loss_elements({}, lo, hi, c, r)"

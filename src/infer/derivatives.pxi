@@ -197,7 +197,7 @@ cdef void transpose_layer(const Sweep* s, Py_ssize_t l) noexcept nogil:
         transpose_rows(rows, min_(LANES, s.d - i), m, transposed(s, l) + i, s.d)
 
 cdef void linear_rows(Py_ssize_t n, Py_ssize_t k, Py_ssize_t m, const real* x, const real* W, const real* b,
-                  real* y) noexcept nogil:
+                      real* y) noexcept nogil:
     """y (n, m) = x (n, k) W (k, m) + b, in the order of sums of few.pxi. b may be NULL."""
     cdef Py_ssize_t i
     cdef Strip strip

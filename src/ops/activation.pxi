@@ -222,6 +222,69 @@ cdef void elementwise_slopes(int kind, real* z, real* f1, real* f2, Py_ssize_t n
     else: slopes_span(IDENTITY, z, f1, f2, n)
     # end of slopes
 
+cdef struct TangentSpan:    # a span of values, and the same span of each of their tangents
+    const real* s           # IN: values, as above
+    const real* z           # IN: tangents of z; that of number i begins at (i + 1) step
+    real* a                 # forward: OUT: tangents of a, likewise
+    real* d                 # backward: INOUT: the gradient of a, then of its tangents; after it, of z and of theirs
+    Py_ssize_t n, stride    # as above
+    Py_ssize_t count, step  # of tangents; from one to the next, and from values to the first
+
+cdef inline void tangent_vec(const int kind, const bint whole, Py_ssize_t p, const TangentSpan* t) noexcept nogil:
+    """A vec from number p on, t.n numbers of it unless it is whole: a_i = f'(z) z_i; or dz_i = f'(z) da_i and
+    dz = f'(z) da + f''(z) sum_i da_i z_i."""
+    cdef Py_ssize_t i
+    cdef real* d = t.d + p
+    cdef vec s = vload(t.s + p) if whole else vload_part(t.s + p, t.n)
+    cdef vec slope = times_derivative(kind, vset(1), s), sum = vset(0), x
+    if t.a != NULL:
+        for i from t.step <= i <= t.count * t.step by t.step:
+            if whole:
+                vstore(t.a + p + i, vmul(slope, vload(t.z + p + i)))
+            else:
+                vstore_part(t.a + p + i, vmul(slope, vload_part(t.z + p + i, t.n)), t.n)
+        return
+    for i from t.step <= i <= t.count * t.step by t.step:
+        x = vload(d + i) if whole else vload_part(d + i, t.n)
+        sum = vfma(x, vload(t.z + p + i) if whole else vload_part(t.z + p + i, t.n), sum)
+        if whole:
+            vstore(d + i, vmul(slope, x))
+        else:
+            vstore_part(d + i, vmul(slope, x), t.n)
+    x = vmul(slope, vload(d) if whole else vload_part(d, t.n))
+    if kind != RELU and kind != LEAKY_RELU:
+        x = vfma(second_derivative(kind, s), sum, x)
+    if whole:
+        vstore(d, x)
+    else:
+        vstore_part(d, x, t.n)
+
+cdef inline void tangent_span(const int kind, TangentSpan t) noexcept nogil:
+    cdef Py_ssize_t p = 0
+    while t.n >= LANES:
+        tangent_vec(kind, True, p, &t)
+        p += t.stride
+        t.n -= LANES
+    if t.n:
+        tangent_vec(kind, False, p, &t)
+
+cdef void elementwise_tangents(int kind, const TangentSpan* t) noexcept nogil:
+    """tangent_span of an activation that does not couple the outputs of a row. Nothing to do for identity, whose tangents
+    of a are those of z."""
+    # generated: tangents, by src/generate.py from src/operations.py
+    if kind == SIGMOID: tangent_span(SIGMOID, t[0])
+    elif kind == RELU: tangent_span(RELU, t[0])
+    elif kind == TANH: tangent_span(TANH, t[0])
+    elif kind == LEAKY_RELU: tangent_span(LEAKY_RELU, t[0])
+    elif kind == ELU: tangent_span(ELU, t[0])
+    elif kind == SOFTPLUS: tangent_span(SOFTPLUS, t[0])
+    elif kind == GELU: tangent_span(GELU, t[0])
+    elif kind == SILU: tangent_span(SILU, t[0])
+    elif kind == EXPONENTIAL: tangent_span(EXPONENTIAL, t[0])
+    elif kind == SELU: tangent_span(SELU, t[0])
+    elif kind == MISH: tangent_span(MISH, t[0])
+    # end of tangents
+
 cdef void activation_forward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, Panels Z,
                                     Panels A) noexcept nogil:
     """A = f(Z), rows lo..hi of c columns; A may be Z."""

@@ -93,6 +93,15 @@ cdef inline void linear_forward_rows(Training* training, const Chunk* chunk, Py_
         if poll_abort(training, chunk):
             return
 
+cdef inline void layer_forward_rows(Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi,
+                                    const Layer* layer) noexcept nogil:
+    if layer.n_out == 1:
+        dot_forward(lo, hi, layer)
+    elif layer.transposed:
+        narrow_forward(lo, hi, layer)
+    else:
+        linear_forward_rows(training, chunk, lo, hi, layer)
+
 cdef inline void linear_backward_rows(Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi,
                                       const Layer* layer) noexcept nogil:
     """linear_backward_input of all columns, unless the step is dropped."""
@@ -104,6 +113,13 @@ cdef inline void linear_backward_rows(Training* training, const Chunk* chunk, Py
         linear_backward_input(lo, hi, first, min_(first + NC, layer.n_in), layer)
         if poll_abort(training, chunk):
             return
+
+cdef inline void layer_backward_rows(Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi,
+                                     const Layer* layer) noexcept nogil:
+    if layer.n_out == 1:
+        dot_backward_input(lo, hi, layer)
+    else:
+        linear_backward_rows(training, chunk, lo, hi, layer)
 
 cdef void drop_inputs(const Training* training, const Chunk* chunk, Py_ssize_t l, Py_ssize_t lo,
                       Py_ssize_t hi) noexcept nogil:
@@ -134,12 +150,8 @@ cdef void forward_rows(Training* training, const Chunk* chunk, Py_ssize_t lo, Py
             inputs.entries = &buffers.entries
             inputs.knots = workspace_of(training).knots
             table_forward(lo, hi, layer, &inputs)
-        elif layer.n_out == 1:
-            dot_forward(lo, hi, layer)
-        elif layer.transposed:
-            narrow_forward(lo, hi, layer)
         else:
-            linear_forward_rows(training, chunk, lo, hi, layer)
+            layer_forward_rows(training, chunk, lo, hi, layer)
         if poll_abort(training, chunk):
             return
 
@@ -163,10 +175,7 @@ cdef void backward_rows(Training* training, const Chunk* chunk, Py_ssize_t lo, P
         layer = &layers[l]
         if layer.T.data == NULL or poll_abort(training, chunk):
             return
-        if layer.n_out == 1:
-            dot_backward_input(lo, hi, layer)
-        else:
-            linear_backward_rows(training, chunk, lo, hi, layer)
+        layer_backward_rows(training, chunk, lo, hi, layer)
         if layer.mask.data != NULL:
             dropout_backward(lo, hi, layer)
             if l:
@@ -233,6 +242,9 @@ cdef void phase_a(Training* training, const Chunk* chunk, bint has_outputs) noex
         if flag_get(buffers.abort):
             return
     loss_rows(training, chunk, lo, hi)
+    if n_tangents(training) != 0:
+        tangent_steps().phase_a(training, chunk, lo, hi)
+        return
     backward_rows(training, chunk, lo, hi)
     if training.data.dX != NULL:
         scatter(lo, hi, training.net.sizes[0], buffers.dX, buffers.input_row_stride,
@@ -302,26 +314,32 @@ cdef inline void weight_tiles(Training* training, const Chunk* chunk, const Laye
             tile += min_(end_tile - tile, panels - panel)
         weight_blocks(training, chunk, layer, &part, gradient)
 
+cdef inline void layer_weights(Training* training, const Chunk* chunk, const Layer* layer,
+                               const ChunkGradient* gradient) noexcept nogil:
+    """This thread's part of dW of a layer."""
+    cdef Py_ssize_t lo, hi
+    if not layer.transposed:
+        weight_tiles(training, chunk, layer, gradient)
+        return
+    split_range(round_up(layer.n_in, PANEL), PANEL, chunk.part, chunk.parts, &lo, &hi)
+    if layer.n_out > 1:
+        sum_rows(narrow_backward_weight, lo, hi, layer, gradient)
+        return
+    if layer.n_in < LONG_DOT:
+        sum_rows(dot_backward_weight, lo, hi, layer, gradient)
+    else:
+        sum_rows(dot_backward_weight_long, lo, hi, layer, gradient)
+    if gradient.step != NULL:
+        update_in_region(gradient.step, layer.W.data + lo, layer.dW + lo, gradient.moment_stride, hi - lo)
+
 cdef inline void phase_b(Training* training, const Chunk* chunk, const ChunkGradient* gradient) noexcept nogil:
     """This thread's part of the gradients. With a step, the parameters are updated instead."""
-    cdef Py_ssize_t l, lo = 0, hi = 0
+    cdef Py_ssize_t l, lo, hi
     cdef const Step* step = gradient.step
     cdef Layer* layer
     for l in range(training.net.n_layers - 1, -1, -1):
         layer = &chunk.buffers.layers[l]
-        if layer.transposed:
-            split_range(round_up(layer.n_in, PANEL), PANEL, chunk.part, chunk.parts, &lo, &hi)
-        if layer.n_out == 1:
-            if layer.n_in < LONG_DOT:
-                sum_rows(dot_backward_weight, lo, hi, layer, gradient)
-            else:
-                sum_rows(dot_backward_weight_long, lo, hi, layer, gradient)
-            if step != NULL:
-                update_in_region(step, layer.W.data + lo, layer.dW + lo, gradient.moment_stride, hi - lo)
-        elif layer.transposed:
-            sum_rows(narrow_backward_weight, lo, hi, layer, gradient)
-        else:
-            weight_tiles(training, chunk, layer, gradient)
+        layer_weights(training, chunk, layer, gradient)
         if l == 0 and training.net.table != NULL:
             table_backward(training, chunk, gradient)
         if layer.learns_bias:

@@ -183,7 +183,7 @@ cdef double shared_loss(Training* training, barrier* shared_barrier, int thread,
     cdef Workspace* workspace = workspace_of(training)
     cdef ChunkBuffers buffers = workspace.buffers[0]
     cdef Py_ssize_t c, i, lo, hi, n = training.data.n_rows
-    cdef Py_ssize_t chunk_size = min_(CHUNK, training.data.batch_size)      # for which the workspace is laid out
+    cdef Py_ssize_t chunk_size = min_(CHUNK, chunk_rows(training))      # for which the workspace is laid out
     cdef double weight = total_weight(training, 0, n)
     cdef double loss = 0, wrong = 0
     cdef Chunk chunk
@@ -206,6 +206,8 @@ cdef double shared_loss(Training* training, barrier* shared_barrier, int thread,
             forward_rows(training, &chunk, lo, hi)
             if not flag_get(&workspace.abort):
                 loss_rows(training, &chunk, lo, hi)
+                if n_tangents(training) != 0:
+                    tangent_steps().loss(training, &chunk, lo, hi)
                 if error_rate != NULL:
                     find_wrong_rows(training, &chunk, lo, hi)
         if thread == 0:

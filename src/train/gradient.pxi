@@ -200,6 +200,8 @@ cdef inline bint batch_gradient(Training* training, int thread, Progress* progre
             gradient.is_last = chunk.n <= CHUNK
             gradient.add = c > 0 and chunk.buffers == workspace.buffers
             phase_b(training, chunk, &gradient)
+            if n_tangents(training) != 0:
+                tangent_steps().phase_b(training, chunk, &gradient)
         c += r.n_rows
         if gradient.step != NULL:            # updated in place: the batch is one chunk, and finish_step has a barrier
             break

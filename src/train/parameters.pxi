@@ -122,13 +122,19 @@ cdef int parallel_chunks(const Training* training) noexcept nogil:
     """How many chunks are computed at the same time at most. Threads share one chunk, or have one each."""
     cdef Py_ssize_t chunks = (training.data.batch_size + CHUNK - 1) // CHUNK
     return <int>min_(training.slice.n_threads, chunks) if (
-        training.slice.n_threads > 1 and n_multiply_adds(&training.net) <= SMALL) else 1
+        training.slice.n_threads > 1 and n_multiply_adds(&training.net) <= SMALL and n_tangents(training) == 0) else 1
+
+cdef inline Py_ssize_t n_tangents(const Training* training) noexcept nogil:
+    """Of each row: one for each input of the Jacobian's targets."""
+    return training.objective.jacobian.n_inputs
 
 cdef inline Py_ssize_t chunk_rows(const Training* training) noexcept nogil:
     """Rows of a batch that are computed together, at most. In wide networks they are more: weights and gradients come
-    from beyond L2, once for each chunk."""
+    from beyond L2, once for each chunk. With tangents they are fewer, since each row stands for several."""
     cdef bint is_wide = (training.optimizer.rule != NO_UPDATE and training.net.table == NULL
                          and is_prefetched(1, n_multiply_adds(&training.net)))
+    if n_tangents(training) != 0:
+        return min_(training.data.batch_size, max_(TANGENT_CHUNK, CHUNK // (1 + n_tangents(training)) & -ROW_MULTIPLE))
     return min_(training.data.batch_size, WIDE_CHUNK if is_wide else CHUNK)
 
 cdef double estimate_step(const Training* training) noexcept nogil:
@@ -140,7 +146,7 @@ cdef double estimate_step(const Training* training) noexcept nogil:
         others = <double>net.sizes[1] * table_inputs(net.table)
         products += net.sizes[1] * 2.0 * (net.table.n_positions + net.table.n_codes) - others
         units += net.table.n_positions + net.table.n_codes - table_inputs(net.table)
-    return max_(1, training.shards.n) * (
+    return max_(1, training.shards.n) * (1 + n_tangents(training)) * (
         training.data.batch_size * (3 * products / (2 * LANES) + 2 * units + 20) + 4 * others / LANES)
 
 cdef void prepare(Training* training) noexcept nogil:
@@ -154,7 +160,7 @@ cdef void prepare(Training* training) noexcept nogil:
     params.chunk_rows = chunk_rows(training)
     params.in_place = (training.optimizer.rule != NO_UPDATE and training.optimizer.clip_norm == 0
                        and training.data.batch_size <= params.chunk_rows and params.step_ns < MAX_UPDATE_NS
-                       and training.shards.n_shards == 0)
+                       and training.shards.n_shards == 0 and n_tangents(training) == 0)
     params.n_buffers = parallel_chunks(training)
     params.max_threads = training.slice.n_threads
     params.loss.smoothing = <real>training.objective.smoothing

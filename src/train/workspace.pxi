@@ -11,7 +11,13 @@ cdef enum:
     SMALL = 100000          # up to this many weights, summing the gradients of several threads is cheap
     ROW_MULTIPLE = 16       # threads split a chunk's rows in multiples of it: whole register blocks, whole vectors
     MAX_UPDATE_NS = 400000000   # estimate of a step: from here on, phase B does not update, so that it can be dropped
+    TANGENT_CHUNK = 64      # rows of a chunk with many tangents, which are in the same panels
     GAP = 8                 # unused rows between the panels of a chunk, so that no stride is a power of two
+
+cdef struct Tangents:       # of a chunk: tangent i of a row, of all layers, is (i + 1) * rows after it (tangents.pxi)
+    Py_ssize_t rows
+    Panels* Z               # (n_layers,) in the layout of Y; that itself for identity
+    real* zeros             # the biases of tangents
 
 cdef struct ChunkBuffers:   # matrices in panels; targets, dY and Y have one layout
     Layer* layers
@@ -30,6 +36,7 @@ cdef struct ChunkBuffers:   # matrices in panels; targets, dY and Y have one lay
     Py_ssize_t packed_size
     int n_packed            # 0: no layer is wide enough
     TableEntries entries    # of the rows, if the inputs are a table
+    Tangents tangents
     real* piece_gradient    # memory of table_backward, for each thread that shares the chunk
     short* sorted           # likewise
     bint polls              # the thread of this chunk polls the caller during a step
@@ -154,14 +161,20 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
     cdef const Network* net = &training.net
     cdef int loss = training.objective.loss
     cdef Py_ssize_t L = net.n_layers, l, width, threads
-    cdef Py_ssize_t n_rows = chunk_rows(training), rows = padded_rows(n_rows), stride = chunk_stride(n_rows)
+    cdef Py_ssize_t rows = padded_rows(chunk_rows(training)), all_rows = rows * (1 + n_tangents(training))
+    cdef Py_ssize_t stride = chunk_stride(all_rows)
     cdef ChunkBuffers placeholder_buffers
     cdef ChunkBuffers* buffers = &placeholder_buffers if count_only else &workspace.buffers[k]
     cdef Layer placeholder
     cdef Layer* layer
+    cdef Panels placeholder_panels
+    cdef Panels* tangents
     cdef int below = IDENTITY               # the activation of the layer below, and what its derivative reads
     cdef const real* S = NULL
     buffers.layers = <Layer*>allocate(&cursor, L * <Py_ssize_t>sizeof(Layer))
+    buffers.tangents.rows = rows
+    buffers.tangents.Z = <Panels*>allocate(&cursor, L * <Py_ssize_t>sizeof(Panels) if n_tangents(training) != 0 else 0)
+    buffers.tangents.zeros = allocate_reals(&cursor, padded(max_width(net)) if n_tangents(training) != 0 else 0)
     buffers.labels = <long long*>allocate(&cursor, rows * <Py_ssize_t>sizeof(long long))
     buffers.weight = allocate_reals(&cursor, rows)
     buffers.row_loss = allocate_reals(&cursor, 2 * rows)
@@ -209,19 +222,24 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
             layer.mask.data = allocate_reals(&cursor, width)
             if l:                                       # dropout keeps the outputs below: their derivative reads them
                 layer.inputs.X.data = allocate_reals(&cursor, width)
-        layer.derivative = IDENTITY if layer.dropout != 0 else below
+        layer.derivative = IDENTITY if layer.dropout != 0 or n_tangents(training) != 0 else below
         layer.S = S
         layer.dX = buffers.dY
-        width = rows if layer.row_stride == 1 else padded(layer.n_out) // PANEL * stride
+        width = all_rows if layer.row_stride == 1 else padded(layer.n_out) // PANEL * stride
         layer.Y = panels(allocate_reals(&cursor, width), stride)
         layer.Z = panels(allocate_reals(&cursor, width), stride) if reads_input(layer.activation) else layer.Y
         layer.dZ = panels(allocate_reals(&cursor, width), stride)
+        if n_tangents(training) != 0:
+            tangents = &placeholder_panels if count_only else &buffers.tangents.Z[l]
+            tangents[0] = layer.Y
+            if layer.activation != IDENTITY:
+                tangents.data = allocate_reals(&cursor, width)
         buffers.Y = layer.Y
         buffers.dY = layer.dZ
         buffers.output_row_stride = layer.row_stride
         below = layer.activation
         S = read_by_derivative(layer)
-    width = rows if buffers.output_row_stride == 1 else padded(net.sizes[L]) // PANEL * stride
+    width = all_rows if buffers.output_row_stride == 1 else padded(net.sizes[L]) // PANEL * stride
     buffers.targets = allocate_reals(&cursor, width)
     return cursor
 

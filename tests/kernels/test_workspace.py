@@ -12,7 +12,7 @@ from fastnn import MLP, Adam, kernels
 from fastnn.kernels import Loss, Trainer
 
 SHAPES = [([40, 70, 30, 3], 37, 16), ([3, 5, 1], 20, 20), ([20, 33, 2], 700, 650)]
-SHAPES += [([5, 1], 9, 4), ([100, 20, 20, 10], 50, 50)]
+SHAPES += [([5, 1], 9, 4), ([100, 20, 20, 10], 50, 50), ([9, 37, 18, 2], 90, 70)]
 
 
 def make_trainer(workspace, dtype, i, n_threads=1, **options):
@@ -24,6 +24,9 @@ def make_trainer(workspace, dtype, i, n_threads=1, **options):
     X, y = (rng.normal(size=(n, size)).astype(dtype) for size in (sizes[0], sizes[-1]))
     optimizer = Adam(0.01, clip_norm=1.0 if i == 2 else None)
     options |= dict(n_threads=n_threads, dropout=np.array(net.dropout), seed=7, workspace=workspace)
+    if i == 5:
+        jacobian = rng.normal(size=(n, sizes[-1], 3)).astype(dtype)
+        options |= dict(jacobian=jacobian, jacobian_inputs=np.array([8, 0, 2]), dropout=None)
     return net, *loaded_trainer(net, X, y, optimizer, batch, **options)
 
 

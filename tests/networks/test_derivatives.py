@@ -94,10 +94,10 @@ def by_reference(method, net, X, *arguments):
     return getattr(reference, method)(X, *arguments, *layers)
 
 
-def assert_derivatives(found, wanted, tolerance):
-    """To `tolerance` of the largest number, or of 1e-3 where derivatives of order 1 cancel."""
+def assert_derivatives(found, wanted, tolerance, least=1e-3):
+    """To `tolerance` of the largest number, or of `least` where derivatives of order 1 cancel."""
     assert found.shape == wanted.shape
-    assert np.abs(found - wanted).max() <= tolerance * max(np.abs(wanted).max(), 1e-3)
+    assert np.abs(found - wanted).max() <= tolerance * max(np.abs(wanted).max(), least)
 
 
 # ---- reference -----------------------------------------------------------------------------------
@@ -170,12 +170,12 @@ def test_compiled_is_reference(isa, method, problem):
 @each_network
 def test_compiled_is_reference_in_float32(isa, method, problem):
     """Each product of a layer rounds as many times as it has terms, at most 40; errors of up to four layers, twice for
-    second derivatives, multiply by condition numbers that are below 30 here."""
+    second derivatives, multiply by condition numbers that are below 30 here. Terms of order 1 that cancel leave
+    an error of 2 * 40 eps, 2e-4 of 0.05."""
     net, X, rng = problem
     arguments = arguments_of(method, net, X, rng)
-    assert_derivatives(
-        getattr(net, method)(X, *arguments), by_reference(method, net, X, *arguments), 2e-4
-    )
+    found, wanted = getattr(net, method)(X, *arguments), by_reference(method, net, X, *arguments)
+    assert_derivatives(found, wanted, 2e-4, least=0.05)
 
 
 @pytest.mark.parametrize("gauss_newton", [False, True])

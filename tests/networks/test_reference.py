@@ -22,11 +22,23 @@ SIGNATURES = {
         "(X, y, weights, biases, activations, loss, sample_weight=None, loss_options=None, dropout=None, seed=0, "
         "step=0)"
     ),
+    "jacobian": "(X, weights, biases, activations)",
+    "hessian": "(X, weights, biases, activations)",
+    "jvp": "(X, V, weights, biases, activations)",
+    "vjp": "(X, U, weights, biases, activations)",
+    "hvp": (
+        "(X, y, v, weights, biases, activations, loss, sample_weight=None, loss_options=None, "
+        "gauss_newton=False)"
+    ),
+    "jacobian_loss_and_grad": (
+        "(X, dy, weights, biases, activations, sample_weight=None, inputs=None, weight=1.0)"
+    ),
     "fit": (
         "(X, y, weights, biases, activations, loss, optimizer='sgd', lr=0.001, epochs=10, batch_size=32, "
         "shuffle=False, rng=None, sample_weight=None, loss_options=None, "
         "l1=0.0, l2=0.0, clip_value=None, clip_norm=None, "
-        "average=None, dropout=None, seed=0, shards=None, **options)"
+        "average=None, dropout=None, seed=0, shards=None, dy=None, dy_weight=1.0, "
+        "dy_inputs=None, **options)"
     ),
 }
 

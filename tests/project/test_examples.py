@@ -443,6 +443,15 @@ def test_differences_are_best_for_steps_that_are_neither_small_nor_large(shown):
     assert 1e-4 < steps[errors.argmin()] < 0.1
 
 
+def test_slopes_of_a_pendulum_save_points(shown):
+    text, _ = shown("pendulum")
+    n, without, with_slopes = table(text, "points").T
+    assert (with_slopes < 0.75 * without).all()
+    assert with_slopes[n == 32] < without[n == 64]
+    needed = re.search(r"below 0.05: (\d+) without slopes, (\d+) with$", text, re.M)
+    assert int(needed[2]) <= int(needed[1]) / 2
+
+
 def test_calibrated_probabilities_are_what_they_say(shown):
     text, _ = shown("reliability")
     lines = (re.search(rf"^{when} +([\d. ]+)$", text, re.M)[1] for when in ("before", "after"))

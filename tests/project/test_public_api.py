@@ -51,9 +51,9 @@ MLP.backward(self, dY)
 MLP.fit(self, X, y=None, loss=None, optimizer=None, epochs=10, batch_size=32, shuffle=True,
     validation_data=None, sample_weight=None, callbacks=(), n_threads=1, progress=False, rng=None,
     resume=False, *, class_weight=None, validation_fraction=0.0, window=None, max_steps=None,
-    comm=None, shards=None, sync_every=1)
+    comm=None, shards=None, sync_every=1, dy=None, dy_weight=None, dy_inputs=None)
 MLP.partial_fit(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1,
-    *, class_weight=None)
+    *, class_weight=None, dy=None, dy_weight=None, dy_inputs=None)
 MLP.summary(self, batch_size=None)
 MLP.save(self, path, state=True)
 MLP.to_torch(self)
@@ -182,7 +182,7 @@ def functions_of(module):
 def test_functional_and_reference_have_the_same_functions():
     ours, theirs = functions_of(functional), functions_of(reference)
     of_networks = """forward loss_and_grad fit dropout_mask table_linear table_linear_backward
-        shard_batches jacobian hessian jvp vjp hvp"""
+        shard_batches jacobian hessian jvp vjp hvp jacobian_loss_and_grad"""
     assert ours.keys() == {*functional.__all__}
     assert theirs.keys() == {*ours, *of_networks.split()}
     for name, function in ours.items():  # the reference has one thread
@@ -324,7 +324,9 @@ def test_the_stub_has_the_parameters_of_the_constructors():
         | dict(dropout=np.array([0.5]), seed=3, custom_loss=None, custom_outputs=None)
         | dict(custom_gradient=None, n_threads=1, validation=None, loss_scale=0.5)
         | dict(gradient_scale=1.0, alpha=0.1, keeps_best=True, workspace=kernels.Workspace())
-        | dict(shards=None),
+        | dict(
+            shards=None, jacobian=None, jacobian_inputs=None, jacobian_weight=1.0, value_weight=1.0
+        ),
         "ShardedRows.__init__": dict(lengths=np.array([2, 1]), first=0, n=2, batch_size=2)
         | dict(shuffles=True, seed=3, reduce=None, sums=x, totals=np.ones(2)),
     }

@@ -251,6 +251,7 @@ def option_cases(dtype, n_threads):
             "dropout of inputs": dict(network_options=of_inputs, optimizer=adam),
             "no bias": dict(network_options=dict(bias=False), optimizer=fastnn.Adam(0.01, l2=0.1)),
             "whole": dict(batch_size=None, optimizer=adam),
+            "dy": dict(dy=numbers((rows, 2, 3), 7).astype(dtype), dy_inputs=[2, 0, 1]),
         }.items():
             yield f"{name}, {shape}", training(dtype, n_threads, shape, 2, **options)
         kinds = dict(resumed=_resumed, partial_fit=_partial, forward=_predicted)

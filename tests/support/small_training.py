@@ -27,15 +27,19 @@ def log_cosh(outputs, y):
 
 def check_fit(
     net, X, y, loss, optimizer, epochs, batch, shuffle=True, weight=None, lr=None,
-    loss_name=None, loss_options=None, moves=1e-3, tolerance=1e-10, shards=None, **settings,
+    loss_name=None, loss_options=None, moves=1e-3, tolerance=1e-10, shards=None, derivatives=None,
+    **settings,
 ):  # fmt: skip
     """Train a network with fit and with the reference; compare parameters and losses.
 
     moves : by how much a parameter must change at least
+    derivatives : dict of dy and its weight and inputs, for both
     """
     before, other = net.params.copy(), net.copy()
+    derivatives = derivatives or {}
     history = net.fit(
-        X, y, loss, optimizer, epochs, batch, shuffle, rng=5, sample_weight=weight, shards=shards
+        *(X, y, loss, optimizer, epochs, batch, shuffle),
+        **dict(rng=5, sample_weight=weight, shards=shards) | derivatives,
     )
     rng = np.random.default_rng(5)
     seed = int(rng.integers(2**63)) if net.has_dropout else 0
@@ -49,6 +53,7 @@ def check_fit(
         dropout=net.dropout,
         seed=seed,
         **settings,
+        **derivatives,
     )
     trained = net.params
     if "average" in settings:

@@ -18,7 +18,7 @@ from scale import scaled
 from small_training import data, log_cosh
 
 import fastnn
-from fastnn import MLP, SGD, Adam, AdamW, DivergenceError, EarlyStopping, kernels, losses, schedules
+from fastnn import MLP, SGD, Adam, AdamW, DivergenceError, EarlyStopping, kernels, schedules
 from fastnn.activations import HIDDEN
 from fastnn.callbacks import Callback
 from fastnn.kernels import Stop
@@ -34,7 +34,8 @@ from fastnn.schedules import (
     StepDecay,
 )
 from fastnn.training import session
-from fastnn.training.data import Data
+from fastnn.training.jacobian_targets import DerivativeArguments
+from fastnn.training.plan import RowArguments, data_in_memory
 
 VARIANTS = [kernels.CHOSEN] if os.environ.get("FASTNN_ISA") else kernels.SUPPORTED
 EPOCHS = 3
@@ -63,6 +64,7 @@ PAIRS = [  # output, loss, the number of outputs must be a multiple of
     ("identity", log_cosh, 1),
     ("softmax", log_cosh, 2),
 ]
+WITH_DERIVATIVES = "mse", "mae", "huber", "log_cosh", "quantile", "gaussian_nll", Huber(0.3)
 RULES = [
     (SGD, dict(lr=0.1)),
     (SGD, dict(lr=0.1, weight_decay=0.01)),
@@ -117,6 +119,7 @@ class Case:
     dtype: str = "float32"
     dropout: float | list[float] = 0.0
     weight: np.ndarray | None = None
+    n_dy: int = 0  # of how many inputs it learns derivatives, too
 
     def __post_init__(self):
         self.resize(self.n_rows)
@@ -138,6 +141,10 @@ class Case:
             case.y = case.y.argmax(axis=1)
         if loss is not log_cosh and draw(st.booleans()):
             case.weight = (np.arange(n) % 3).astype(dtype)
+        takes_dy = loss in WITH_DERIVATIVES and output != "softmax" and not dropout
+        if takes_dy and draw(st.booleans()):
+            case.n_dy = draw(st.integers(1, min(9, sizes[0])))
+            case.resize(n)
         return case
 
     def resize(self, n_rows):
@@ -146,6 +153,12 @@ class Case:
         self.X, self.y = data(n_rows, self.sizes[0], n_targets, self.dtype)
         if self.weight is not None:
             self.weight = (np.arange(n_rows) % 3).astype(self.dtype)
+        self.derivatives = {}
+        if self.n_dy:
+            inputs = list(range(self.n_dy))[::-1]
+            dy = np.random.default_rng(2).normal(size=(n_rows, self.sizes[-1], self.n_dy))
+            dy[n_rows // 2 :: 3] = np.nan
+            self.derivatives = dict(dy=dy, dy_weight=0.5, dy_inputs=inputs)
 
     def net(self):
         options = dict(rng=0, dropout=self.dropout)
@@ -155,16 +168,16 @@ class Case:
         """Train in slices of `seconds`. Return parameters, moments and losses; DIVERGED if they are
         not finite. `prepared_for` threads get memory for their own chunks."""
         net, rng = self.net(), np.random.default_rng(5)
-        problem = Data.of(
-            net, self.X, self.y, losses.resolve_loss(self.loss, self.output), self.weight
-        )
+        derivatives = DerivativeArguments(*self.derivatives.values())
+        rows = RowArguments(self.X, self.y, self.weight, derivatives=derivatives)
+        problem = data_in_memory(net, rows, self.loss)
         trainer = problem.trainer(
             net,
             self.batch,
             np.arange(len(self.X)),
             generator=rng.bit_generator,
             optimizer=self.optimizer.to_kernel(),
-            dropout=np.array(net.dropout),
+            dropout=np.array(net.dropout) if net.has_dropout else None,
             seed=7,
             n_threads=prepared_for,
         )
@@ -186,7 +199,7 @@ class Case:
 
     def by_hand(self):
         """Train by loss_and_grad and separate updates; None where these have no such option."""
-        if any(self.net().dropout) or self.optimizer.clip_norm is not None:
+        if any(self.net().dropout) or self.optimizer.clip_norm is not None or self.n_dy:
             return None
         net, rng, done = self.net(), np.random.default_rng(5), []
         moments, settings, step = self.moments(net), self.optimizer.to_kernel(), 0
@@ -255,6 +268,7 @@ def test_a_resumed_training_has_the_bits_of_one_that_never_stopped(data_):
         shuffle=draw(st.booleans()),
         sample_weight=case.weight,
         validation_fraction=0.2 if len(case.X) > 20 else 0.0,
+        **case.derivatives,
     )
     stopping = draw(st.sampled_from([[], [EarlyStopping(patience=100)]]))
     more = dict(optimizer=case.optimizer, rng=11)

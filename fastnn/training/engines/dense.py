@@ -55,7 +55,12 @@ class DenseEngine(TrainerEngine):
         if self.queued:
             settings |= {"workspace": queue.workspace, "n_threads": 1}
         elif n_threads > 1:
-            self.threads = ThreadChoice(net, ("training", batch_size), n_threads, SHORT_STEP)
+            kind = (
+                "training",
+                batch_size,
+                0 if data.jacobian is None else len(data.jacobian.inputs),
+            )
+            self.threads = ThreadChoice(net, kind, n_threads, SHORT_STEP)
         if self.validates:
             workspace = {"workspace": queue.validation_workspace} if self.queued else {}
             self.validation_trainer = validation.trainer(net, len(validation), **workspace)

@@ -1,0 +1,368 @@
+"""Training on derivatives: `fit` with dy, compared with the reference, and its bits."""
+
+import cases
+import numpy as np
+import pytest
+from checks import assert_same_bits
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from scale import scaled
+from small_training import check_fit, squared
+
+import fastnn
+from fastnn import SGD, Adam, EarlyStopping, EncodedTable, kernels, losses, reference, schedules
+from fastnn.activations import ACTIVATIONS, HIDDEN
+
+SMOOTH = [name for name in HIDDEN if not cases.ACTIVATIONS[name].kinked]
+OUTPUTS = [name for name in ACTIVATIONS if name != "softmax"]
+
+
+def surrogate(
+    sizes=(5, 20, 12, 3), n=90, d=None, dtype="float64", output="identity", hidden="tanh"
+):
+    """A network, rows, targets, and derivatives of which some are unknown."""
+    rng = np.random.default_rng(3)
+    net = fastnn.MLP(list(sizes), hidden, output, dtype=dtype, rng=0)
+    net.params += rng.normal(size=net.n_params).astype(dtype) * 0.1
+    X, y = rng.normal(size=(n, sizes[0])), rng.uniform(size=(n, sizes[-1]))
+    dy = rng.normal(size=(n, sizes[-1], sizes[0] if d is None else d))
+    dy[rng.uniform(size=dy.shape) < 0.2] = np.nan
+    dy[4:5] = np.nan
+    return net, *(a.astype(dtype) for a in (X, y, dy))
+
+
+# ---- the reference -------------------------------------------------------------------------------
+@st.composite
+def trainings(draw):
+    """Sizes, activations, rows, batch, and inputs of the targets."""
+    width = st.one_of(st.integers(1, 40), st.sampled_from([1, 16, 17, 32, 64, 70, 130]))
+    sizes = [draw(width) for _ in range(draw(st.integers(2, 4)))]
+    hidden = [
+        draw(st.sampled_from([name for name in HIDDEN if name != "exponential"])) for _ in sizes[2:]
+    ]
+    n = draw(st.sampled_from([1, 3, 16, 33, 64, 70, 150]))
+    inputs = draw(st.permutations(range(sizes[0])))[: draw(st.integers(1, min(9, sizes[0])))]
+    batch = draw(st.sampled_from([1, 10, 32, n, 200]))
+    return sizes, hidden, draw(st.sampled_from(OUTPUTS)), n, batch, inputs, draw(st.booleans())
+
+
+@given(case=trainings(), threads=st.sampled_from([1, 1, 3]))
+@settings(max_examples=scaled(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_fit_is_that_of_the_reference(isa, case, threads):
+    sizes, hidden, output, n, batch, inputs, has_values = case
+    net, X, y, dy = surrogate(sizes, n, len(inputs), output=output, hidden=hidden)
+    dy[0, 0, 0] = 0.5
+    w = np.arange(n) % 3 + 0.5
+    other, y = net.copy(), y if has_values else None
+    arrays = list(other.weights), list(other.biases), other.activations
+    derivatives = dict(dy=dy, dy_weight=0.3, dy_inputs=inputs)
+    with np.errstate(all="ignore"):
+        wanted = reference.fit(
+            *(X, y, *arrays, "mse", "sgd", 0.01, 2, batch), sample_weight=w, **derivatives
+        )
+    assume(np.isfinite(other.params).all() and max(wanted) < 1e4)  # exponential outputs diverge
+    history = net.fit(
+        *(X, y, "mse" if has_values else None, SGD(0.01), 2, batch, False),
+        **dict(sample_weight=w, n_threads=threads) | derivatives,
+    )
+    np.testing.assert_allclose(history.loss, wanted, rtol=1e-10)
+    np.testing.assert_allclose(net.params, other.params, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("optimizer", [*cases.STEPS.values()])
+def test_every_optimizer(optimizer, isa):
+    net, X, y, dy = surrogate()
+    check_fit(
+        net, X, y, "mse", optimizer(), 3, 32, moves=1e-6, derivatives=dict(dy=dy, dy_weight=0.5)
+    )
+
+
+LOSSES = ["mse", "mae", "huber", "log_cosh", "quantile", "gaussian_nll"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_of_the_outputs(loss, isa):
+    net, X, y, dy = surrogate((5, 20, 4))
+    y = y[:, :2] if loss == "gaussian_nll" else y
+    check_fit(net, X, y, loss, SGD(0.05), 3, 32, derivatives=dict(dy=dy, dy_weight=0.5))
+
+
+def test_options_of_an_optimizer(isa):
+    net, X, y, dy = surrogate()
+    options = dict(l1=0.01, l2=0.1, clip_norm=0.5, average=0.9)
+    check_fit(net, X, y, "mse", Adam(0.01, **options), 3, 32, derivatives=dict(dy=dy), **options)
+
+
+def test_float32_is_close_to_float64(isa):
+    net, X, y, dy = surrogate(dtype="float32")
+    double, *_ = surrogate()
+    double.params = net.params
+    for each in (net, double):
+        each.fit(X, y, optimizer=SGD(0.05), rng=0, dy=dy)
+    np.testing.assert_allclose(net.params, double.params, rtol=1e-4, atol=1e-5)
+
+
+# ---- bits ----------------------------------------------------------------------------------------
+def trained(isa=None, change=lambda net, fit: fit(), sizes=(5, 40, 33, 3), d=None, **options):
+    """All numbers that a training leaves."""
+    net, X, y, dy = surrogate(sizes, 300, d, "float32")
+    settings = dict(optimizer=Adam(0.01), epochs=4, batch_size=70, dy=dy, rng=1) | options
+    history = change(net, lambda **more: net.fit(X, y, **settings | more))
+    return net.params.copy(), net.state.moments.copy(), history.loss, history.val_loss
+
+
+@pytest.mark.parametrize("sizes", [(5, 40, 33, 3), (4, 3, 1), (3, 1), (8, 30, 1, 6)])
+def test_the_same_bits_on_any_threads(isa, sizes):
+    alone = trained(sizes=sizes)
+    for n in (2, 3, 7):
+        assert_same_bits(trained(sizes=sizes, n_threads=n), alone)
+
+
+def test_the_same_bits_on_instruction_sets_with_fused_multiply_add():
+    sets = [isa for isa in kernels.SUPPORTED if isa != "baseline"]
+    before, results = kernels.CHOSEN, []
+    try:
+        for isa in sets:
+            kernels.use(isa)
+            results.append(trained(optimizer=SGD(0.05)))
+    finally:
+        kernels.use(before)
+    for each in results[1:]:
+        assert_same_bits(each, results[0])
+
+
+def resumed(net, fit):
+    """Stop within an epoch, and continue."""
+    parts = [fit(max_steps=7), fit(resume=True, epochs=3, rng=None)]
+    parts[-1].loss[:0] = parts[0].loss
+    return parts[-1]
+
+
+def test_a_training_that_stops_and_continues_has_the_same_bits(isa):
+    assert_same_bits(trained(change=resumed), trained())
+
+
+def test_a_slice_of_one_epoch_has_the_same_bits(isa):
+    assert_same_bits(trained(callbacks=lambda net, history: None), trained())
+
+
+def test_partial_fit_is_an_epoch_in_order(isa):
+    net, X, y, dy = surrogate(dtype="float32")
+    other = net.copy()
+    for _ in range(2):
+        net.partial_fit(X, y, optimizer=Adam(0.01), dy=dy[:, :, :2], dy_inputs=[0, 1], dy_weight=2)
+    other.fit(
+        X, y, optimizer=Adam(0.01), epochs=2, shuffle=False,
+        dy=dy[:, :, :2], dy_inputs=[0, 1], dy_weight=2,
+    )  # fmt: skip
+    assert_same_bits(net.params, other.params)
+
+
+def test_partial_fit_takes_derivatives_alone():
+    net, X, _, dy = surrogate(dtype="float32")
+    other = net.copy()
+    net.partial_fit(X, None, optimizer=Adam(0.01), dy=dy)
+    other.fit(X, optimizer=Adam(0.01), epochs=1, shuffle=False, dy=dy)
+    assert_same_bits(net.params, other.params)
+
+
+# ---- options -------------------------------------------------------------------------------------
+def loss_of(net, X, y, dy, w=None, weight=1.0):
+    layers = net.weights, net.biases, net.activations
+    value = 0 if y is None else reference.loss_and_grad(X, y, *layers, "mse", w)[0]
+    return value + weight * reference.jacobian_loss_and_grad(X, dy, *layers, w)[0]
+
+
+def test_validation_is_the_same_loss(isa):
+    net, X, y, dy = surrogate(n=200)
+    train, rest = slice(0, 90), slice(90, 200)
+    w = np.arange(110) % 3 + 1.0
+    history = net.fit(
+        X[train], y[train], epochs=1, dy=dy[train], dy_weight=0.5, n_threads=2,
+        validation_data=(X[rest], y[rest], w, dy[rest]),
+    )  # fmt: skip
+    assert history.val_loss == [pytest.approx(loss_of(net, X[rest], y[rest], dy[rest], w, 0.5))]
+    history = net.fit(
+        X[train], None, epochs=1, dy=dy[train], validation_data=(X[rest], None, None, dy[rest])
+    )
+    assert history.val_loss == [pytest.approx(loss_of(net, X[rest], None, dy[rest]))]
+
+
+def test_held_out_rows_have_their_derivatives(isa):
+    net, X, y, dy = surrogate(n=100)
+    seen = []
+    history = net.fit(
+        X,
+        y,
+        epochs=2,
+        dy=dy,
+        validation_fraction=0.3,
+        callbacks=lambda net, h: seen.append(net.copy()),
+    )
+    rows = np.random.default_rng(net.state.split_seed).permutation(100)[:30]
+    for each, loss in zip(seen, history.val_loss):
+        assert loss == pytest.approx(loss_of(each, X[rows], y[rows], dy[rows]))
+
+
+def test_early_stopping_and_schedules(isa):
+    net, X, y, dy = surrogate(n=100)
+    history = net.fit(
+        X, y, optimizer=Adam(schedules.CosineDecay(0.05, 20)), epochs=200, dy=dy,
+        validation_fraction=0.3, callbacks=EarlyStopping(patience=3),
+    )  # fmt: skip
+    assert history.n_epochs < 200
+    assert net.state.best.loss == min(history.val_loss)
+
+
+def test_unknown_derivatives_change_nothing(isa):
+    """Of inputs that all rows lack, beside the mean over those that are known."""
+    net, X, y, dy = surrogate()
+    dy[:, :, 1:3] = np.nan
+    other = net.copy()
+    net.fit(X, y, dy=dy, rng=0)
+    other.fit(X, y, dy=dy[:, :, [4, 0, 3]], dy_inputs=[4, 0, 3], rng=0)
+    np.testing.assert_allclose(net.params, other.params, rtol=1e-10, atol=1e-12)
+
+
+def test_the_class_of_the_loss_weighs_both_parts():
+    net, X, y, dy = surrogate()
+    twins = net.copy(), net.copy()
+    net.fit(X, y, losses.Derivatives("huber", weights=(1.0, 0.25)), dy=dy, rng=0)
+    twins[0].fit(X, y, "huber", dy=dy, dy_weight=0.25, rng=0)
+    assert_same_bits(net.params, twins[0].params)
+    twins[1].fit(X, y, losses.Derivatives(weights=(0.0, 1.0)), dy=dy, rng=0)
+    other, *_ = surrogate()
+    other.fit(X, None, dy=dy, rng=0)
+    assert_same_bits(twins[1].params, other.params)
+
+
+def test_one_output_takes_a_matrix():
+    net, X, y, dy = surrogate((5, 20, 1))
+    other = net.copy()
+    net.fit(X, y, dy=dy[:, 0], rng=0)
+    other.fit(X, y, dy=dy, rng=0)
+    assert_same_bits(net.params, other.params)
+
+
+def test_derivatives_are_learned_from_few_points():
+    """A sine from 6 points: with their slopes, the error elsewhere is far smaller."""
+    X = np.linspace(-3, 3, 6)[:, None]
+    grid = np.linspace(-3, 3, 101)[:, None]
+    errors = []
+    for options in ({}, dict(dy=np.cos(X))):
+        net = fastnn.MLP([1, 16, 16, 1], "tanh", rng=0)
+        net.fit(X, np.sin(X), optimizer=Adam(0.01), epochs=2000, batch_size=None, **options)
+        errors.append(np.abs(net.forward(grid) - np.sin(grid)).max())
+    assert errors[1] < errors[0] / 3
+
+
+# ---- errors --------------------------------------------------------------------------------------
+def fails(message, kind=ValueError, sizes=(3, 4, 2), output="identity", **options):
+    net, X, y, dy = surrogate(sizes, 8, output=output)
+    options = {
+        name: value(X, y, dy) if callable(value) else value for name, value in options.items()
+    }
+    with pytest.raises(kind, match=message):
+        net.fit(**dict(X=X, y=y, dy=dy) | options)
+    assert net.state is None
+
+
+ERRORS = {
+    "shape": (r"dy must have shape \(8, 2, 3\), rows x outputs x inputs, got \(8, 2\)", dict(dy=lambda X, y, dy: dy[:, :, 0])),
+    "shape for one output": (r"\(8, 1, 3\) or \(8, 3\), rows", dict(sizes=(3, 4, 1), dy=lambda X, y, dy: X[:5])),
+    "rows": (r"dy must have shape \(8, 2, 3\)", dict(dy=lambda X, y, dy: dy[:7])),
+    "all unknown": ("dy is NaN everywhere", dict(dy=lambda X, y, dy: dy * np.nan)),
+    "inputs": (r"dy must have shape \(8, 2, 1\)", dict(dy_inputs=[1])),
+    "wrong input": ("dy_inputs must be numbers from 0 to 2, got 3", dict(dy_inputs=[3])),
+    "an input twice": ("dy_inputs must name each input once", dict(dy_inputs=[0, 1, -2])),
+    "weight": ("dy_weight must be", dict(dy_weight=-1)),
+    "both weights": ("dy_weight and losses.Derivatives both", dict(dy_weight=1, loss=losses.Derivatives())),
+    "weight alone": ("dy_weight is for derivatives, but there are none", dict(dy=None, dy_weight=1)),
+    "inputs alone": ("dy_inputs is for derivatives", dict(dy=None, dy_inputs=[0])),
+    "loss alone": ("losses.Derivatives is for derivatives", dict(dy=None, loss=losses.Derivatives())),
+    "no y, but a loss": ("loss is that of y, but y is None", dict(y=None, loss="mae")),
+    "classes": ("dy does not work with the loss 'bce'", dict(output="sigmoid")),
+    "counts": ("dy does not work with the loss 'poisson'", dict(output="exponential")),
+    "custom loss": ("dy does not work with the loss 'custom loss'", dict(loss=lambda X, y, dy: squared)),
+    "softmax": ("dy does not work with output='softmax'", dict(output="softmax")),
+    "L-BFGS": ("dy does not work with L-BFGS", dict(optimizer="lbfgs")),
+    "shards": ("dy does not work with comm, shards", dict(shards=2)),
+    "validation without dy": (
+        r"validation_data must be \(X, y, sample_weight, dy\), with dy, got 2 parts",
+        dict(validation_data=lambda X, y, dy: (X, y)),
+    ),
+    "validation of another shape": (
+        r"validation_data: dy must have shape \(8, 2, 3\)",
+        dict(validation_data=lambda X, y, dy: (X, y, None, dy[:3])),
+    ),
+    "a path": ("dy does not work with a path", dict(X="rows.parquet", y="y")),
+    "text": ("dy must hold numbers", dict(kind=TypeError, dy="slope")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_wrong_arguments(case):
+    message, options = ERRORS[case]
+    fails(message, **options)
+
+
+def test_infinite_targets_are_named():
+    net, X, y, dy = surrogate(dtype="float32")
+    dy[2, 1, 0] = np.inf
+    with pytest.raises(
+        fastnn.DivergenceError, match=r"dy holds NaN or infinity \(first in row 2, column 1\)"
+    ):
+        net.fit(X, y, dy=dy)
+
+
+def test_sparse_and_encoded_rows_are_refused():
+    sparse = pytest.importorskip("scipy.sparse")
+    fails("X must be an array", TypeError, X=lambda X, y, dy: sparse.csr_matrix(X))
+    table = EncodedTable(np.zeros((8, 3)))
+    fails("X must be an array", TypeError, X=lambda X, y, dy: table)
+
+
+def test_dropout_is_refused():
+    net = fastnn.MLP([2, 3, 1], dropout=0.5)
+    with pytest.raises(ValueError, match="dy does not work with dropout"):
+        net.fit(np.eye(2), [0, 1], dy=np.eye(2))
+
+
+def test_fit_many_takes_no_derivatives():
+    with pytest.raises(TypeError, match="dy"):
+        fastnn.fit_many([fastnn.MLP([2, 1])], np.eye(2), [0.0, 1.0], dy=np.eye(2))
+
+
+def test_losses_derivatives_checks_its_options():
+    for options, message in (
+        (dict(jacobian="mae"), "jacobian must be 'mse'"),
+        (dict(weights=(1.0,)), "weights must be two numbers"),
+        (dict(weights=2.0), "weights must be two numbers"),
+        (dict(weights=(1.0, -1.0)), "weights"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            losses.Derivatives(**options)
+
+
+def test_a_trainer_refuses_what_its_kernels_cannot_do():
+    net, X, y, dy = surrogate((3, 4, 2))
+    wrong = (
+        "A loss of the Jacobian takes a compiled loss",
+        "jacobian_inputs must hold numbers from 0 to 2",
+    )
+    for options, message in (
+        (dict(loss=kernels.Loss.LOGITS_BINARY_CROSS_ENTROPY), wrong[0]),
+        (dict(loss=kernels.Loss.POISSON), wrong[0]),
+        (dict(loss=kernels.Loss.GIVEN_GRADIENT), wrong[0]),
+        (dict(network=surrogate((3, 4, 2), output="softmax")[0]), wrong[0]),
+        (dict(dropout=np.zeros(2)), wrong[0]),
+        (dict(dX=X.copy()), wrong[0]),
+        (dict(jacobian_inputs=np.array([0, 1, 3])), wrong[1]),
+        (dict(jacobian_inputs=np.array([-1])), wrong[1]),
+        (dict(jacobian_inputs=np.array([], int)), wrong[1]),
+        (dict(jacobian=dy[:, :, :2].copy()), "540"),
+    ):
+        arguments = dict(network=net, X=X, targets=y, loss=kernels.Loss.SQUARED_ERROR, batch_size=9)
+        arguments |= dict(jacobian=dy, jacobian_inputs=np.arange(3))
+        with pytest.raises(ValueError, match=message):
+            kernels.Trainer(**arguments | options)
