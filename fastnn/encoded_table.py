@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .core.sparse_rows import check_sparse, is_sparse
-from .core.validation import check_count, check_dtype, check_matrix, check_numbers, ready
+from .core.validation import as_array, check_count, check_dtype, check_matrix, check_numbers, ready
 from .kernels import MAX_TABLE_INPUTS, CompiledTable, all_finite
 
 if TYPE_CHECKING:
@@ -275,7 +275,7 @@ def _read_only(a):
 
 def _check_codes(codes):
     """Return codes as a matrix of integers, of any integer dtype."""
-    original, codes = codes, np.asarray(codes)
+    original, codes = codes, as_array("codes", codes)
     if codes.dtype.kind not in "iu" and codes.size:
         raise TypeError(
             f"codes must hold integers, got {codes.dtype}. Number the categories of a column from 0."

@@ -14,7 +14,7 @@ from .core.draws import UndoDraws
 from .core.foreign_names import FIT, with_hints
 from .core.sparse_rows import blocks, is_sparse
 from .core.threads import CHUNK
-from .core.validation import check_list, check_out, check_threads
+from .core.validation import check_flag, check_list, check_out, check_threads
 from .distributed.executor_pool import (
     ExecutorPool,
     Workers,
@@ -150,7 +150,7 @@ def fit_many(
     networks = check_networks(networks)
     k, n_here = len(networks), check_threads(n_threads)
     n_threads = n_here if executor is None else threads_of_worker(n_threads)
-    line = ManyLine() if progress else None
+    line = ManyLine() if check_flag("progress", progress) else None
     with kernels.PausedCollector() as collector:
         values = dict(
             X=X,

@@ -90,7 +90,7 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
     """Return float32 or float64 as a NumPy dtype."""
     try:
         found = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, UnicodeEncodeError):
         found = None
     if dtype is None or found is None or found not in FLOATS:
         raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
@@ -149,12 +149,27 @@ def check_path(name: str, value: Any) -> Any:
     """Check the path of a file or folder."""
     if not is_path(value):
         raise TypeError(f"{name} must be a str or os.PathLike, got {describe_type(value)}")
+    try:
+        is_possible = b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        is_possible = False
+    if not is_possible:
+        raise ValueError(
+            f"{name} must be the name of a file or folder, got {value!r}. Remove its lone surrogates "
+            "and null characters."
+        )
     return value
 
 
 def is_path(value: Any) -> bool:
     """Whether an argument is the path of a file or folder."""
     return isinstance(value, (str, bytes)) or hasattr(value, "__fspath__")
+
+
+def refuse_text(name: str, value: Any) -> None:
+    """Refuse one text in place of a collection of texts: each part of it would seem to be in it."""
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"{name} must be a list of texts, got {value!r}. Pass [{value!r}].")
 
 
 def is_names(value: Any) -> bool:
@@ -205,6 +220,13 @@ def as_array(name: str, a: Any) -> FloatArray:
         return np.asarray(a)
     except ValueError as error:
         raise ValueError(f"{name} is not a rectangular array: {error}") from None
+
+
+def refuse_classes(**arguments: Any) -> None:
+    """Refuse classes, which have the attributes of their objects."""
+    for name, value in arguments.items():
+        if isinstance(value, type):
+            raise TypeError(f"{name} is the class {value.__name__}. Pass an object of it.")
 
 
 def refuse_masked(name: str, a: Any) -> None:

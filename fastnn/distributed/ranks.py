@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -344,7 +345,7 @@ def part(n: int, rank: int, size: int, shards: int = DEFAULT_SHARDS) -> slice:
     >>> [part(1000, rank, size=3) for rank in range(3)]
     [slice(0, 310, None), slice(310, 622, None), slice(622, 1000, None)]
     """
-    n, size = check_count("n", n, minimum=0), check_count("size", size)
+    n, size = check_count("n", n, minimum=0, maximum=sys.maxsize), check_count("size", size)
     if not 0 <= check_number("rank", rank) < size:
         raise ValueError(f"rank must be from 0 to {size - 1}, got {rank}.")
     starts = np.concatenate([[0], np.cumsum(shard_lengths(n, count_shards(shards, size)))])

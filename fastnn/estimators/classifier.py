@@ -14,6 +14,7 @@ from ..distributed.partitions import maps_partitions
 from . import ensemble, inputs
 from .base import BaseMLP, partial_fit_available
 from .mixins import AccuracyScore, lock_of
+from .targets import unique_classes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -288,7 +289,7 @@ class MLPClassifier(AccuracyScore, BaseMLP):
                 "can occur in any call."
             )
         is_given_again = not fresh and classes is not None
-        if is_given_again and not np.array_equal(np.unique(classes), self.classes_):
+        if is_given_again and not np.array_equal(unique_classes(classes), self.classes_):
             raise ValueError(
                 f"classes={classes!r} is not the same as on the last call to partial_fit, "
                 f"{self.classes_!r}"

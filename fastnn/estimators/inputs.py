@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 from .. import kernels
 from ..core.messages import warn
 from ..core.sparse_rows import first_not_finite, is_sparse
-from ..core.validation import check_array, check_sample_weight, ready, refuse_masked
+from ..core.validation import as_array, check_array, check_sample_weight, ready, refuse_masked
 from ..distributed.partitions import refuse_collections
 
 ALL_ZERO_OK = (  # scikit-learn 1.9 and newer refuse weights of zero alone
@@ -163,18 +163,32 @@ def refuse_dates_and_masks(name, values):
 
 
 def _validated(estimator, X, *y, **options):
-    """Return what scikit-learn's `validate_data` returns. An error about text in X names the column."""
+    """Return what scikit-learn's `validate_data` returns. An error about what is no number names its place."""
     options |= dict(accept_sparse="csr", order="C", ensure_all_finite=False)
     try:
-        return validate_data(estimator, X, *y, **options)
-    except ValueError as error:
-        if not re.search("could not convert string|array element", str(error)):
-            raise
-        try:
-            check_array("X", X)
-        except TypeError as better:
-            raise ValueError(str(better)) from None
+        valid = validate_data(estimator, X, *y, **options)
+        if options.get("y_numeric") and valid[1].dtype.kind in "SU":
+            valid = valid[0], valid[1].astype(np.float64)
+        return valid
+    except (OverflowError, TypeError, ValueError) as error:
+        check_y = check_array if options.get("y_numeric") else as_array
+        _name_in(error, (check_array, "X", X), *((check_y, "y", each) for each in y))
         raise
+
+
+def _name_in(error, *checks):
+    """Raise an error that names the argument, if values are not numbers or no array.
+
+    checks : (function, name, value) of each argument
+    """
+    if not re.search(r"could not convert|array element|float\(\) argument|too large", str(error)):
+        return
+    for check, name, value in checks:
+        try:
+            check(name, value)
+        except (TypeError, ValueError) as better:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(str(better)) from None
 
 
 def check_finite(estimator, X):
@@ -219,7 +233,11 @@ def check_row_weights(sample_weight, X, may_be_zero=False):
         return None
     if may_be_zero and not X.shape[0]:
         return check_sample_weight(sample_weight, 0, np.dtype(np.float64))[0]
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, **ALL_ZERO_OK)
+    try:
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, **ALL_ZERO_OK)
+    except (OverflowError, TypeError, ValueError) as error:
+        _name_in(error, (check_array, "sample_weight", sample_weight))
+        raise
     if weight.min() < 0:
         raise ValueError(
             f"sample_weight must not be negative, got {weight.min()} in row {int(weight.argmin())}"

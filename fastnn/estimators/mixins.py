@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, mean_squared_error
 
-from ..core.validation import check_threads
+from ..core.validation import check_threads, refuse_classes
 from ..distributed.partitions import Partitions, is_collection, lean_copy
 from ..kernels import CompiledNetwork, Reading
 
@@ -110,6 +110,7 @@ class AccuracyScore(ClassifierMixin):
         if is_collection(X) or is_collection(y):
             return _score(self, X, y, sample_weight, HitSums)
         predicted = self.predict(X)
+        y = [*y] if isinstance(y, list) else y  # read once: it may change
         try:
             return float(accuracy_score(y, predicted, sample_weight=sample_weight))
         except TypeError as error:  # classes of several types, which cannot be sorted
@@ -137,6 +138,7 @@ class R2Score(RegressorMixin):
         """
         if is_collection(X) or is_collection(y):
             return _score(self, X, y, sample_weight, ErrorSums)
+        refuse_classes(y=y, sample_weight=sample_weight)
         return super().score(X, y, sample_weight)
 
 

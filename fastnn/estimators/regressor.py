@@ -9,6 +9,7 @@ from sklearn.base import MultiOutputMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .. import losses
+from ..core.validation import check_flag
 from ..distributed.partitions import maps_partitions
 from . import ensemble
 from .base import BaseMLP, partial_fit_available
@@ -175,6 +176,8 @@ class MLPRegressor(MultiOutputMixin, R2Score, BaseMLP):
             the root of the networks' mean variance, so std^2 + noise^2 is the variance of the
             mixture of their distributions. Only if return_noise=True.
         """
+        return_std = check_flag("return_std", return_std)
+        return_noise = check_flag("return_noise", return_noise)
         with self._reading():
             if not return_std and not return_noise:
                 Y = self._outputs(X)

@@ -1,5 +1,6 @@
 """ClassTargets and NumberTargets: the classes or numbers of y, and predictions from the outputs of networks."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from .. import kernels, losses
 from ..core.messages import printable, warn
-from ..core.validation import check_number
+from ..core.validation import as_array, check_number
 from ..files import json_values
 from ..files.json_values import check, is_count
 from . import ensemble, inputs, parameters
@@ -36,6 +37,15 @@ def warn_one_class(classes):
         )
 
 
+def unique_classes(classes):
+    """Return the sorted classes of an argument."""
+    classes = as_array("classes", classes)
+    if classes.ndim != 1:
+        raise ValueError(f"classes must be a list of all classes, got {classes.tolist()!r}")
+    with _sorting("classes", classes):
+        return np.unique(classes)
+
+
 @dataclass(frozen=True, eq=False)
 class ClassTargets:
     """The targets of `MLPClassifier`.
@@ -58,7 +68,8 @@ class ClassTargets:
     @classmethod
     def fit(cls, y, classes=None):
         """Return the ClassTargets of y, or of the `classes` passed to partial_fit."""
-        kind = type_of_target(y, input_name="y")
+        with _sorting("y", y):
+            kind = type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
             raise ValueError(
                 "y has several columns of classes. Pass one column, or an indicator matrix of 0 "
@@ -67,7 +78,7 @@ class ClassTargets:
         check_are_classes(kind, "MLPRegressor")
         if kind == MULTILABEL:
             return cls(np.arange(y.shape[1]), kind)
-        classes = np.unique(y if classes is None else classes)
+        classes = unique_classes(y if classes is None else classes)
         return cls(classes, "binary" if len(classes) <= 2 else "multiclass")
 
     def part_to_json(self):
@@ -135,7 +146,8 @@ class ClassTargets:
             raise ValueError(f"y must have shape (n,), one class per row, got shape {y.shape}")
         if not len(y):  # of a rank without rows, in any dtype
             y = y.astype(self.classes.dtype)
-        targets = np.minimum(np.searchsorted(self.classes, y), len(self.classes) - 1)
+        with _sorting("y", y, self.classes):
+            targets = np.minimum(np.searchsorted(self.classes, y), len(self.classes) - 1)
         unknown = self.classes[targets] != y
         if unknown.any():
             names = np.unique(y[unknown]).tolist()
@@ -295,6 +307,19 @@ class ClassTargets:
     def from_json(cls, d, parameter):
         """Return the ClassTargets that `to_json` described, or raise an error if d is damaged."""
         return cls.restore(json_values.parse_classes(d), d["type"], parameter)
+
+
+@contextmanager
+def _sorting(name, *labels):
+    """Name the argument in errors about labels without an order. labels : all that are compared"""
+    try:
+        yield
+    except TypeError:
+        types = sorted({type(label).__name__ for each in labels for label in each.tolist()})
+        raise TypeError(
+            f"{name} must hold classes that can be sorted, together with those of fit. They are "
+            f"{' and '.join(types)}: convert them to one type, such as str."
+        ) from None
 
 
 def _type_of_label(label):

@@ -26,6 +26,7 @@ import numpy as np
 
 from .. import optimizers
 from ..activations import ACTIVATIONS
+from ..core.validation import check_flag
 from ..network import MAX_LAYERS, MAX_SIZE
 from ..schedules import Plateau
 from ..state import Best, TrainingState, is_order_from
@@ -81,7 +82,8 @@ class NetworkContent:
 def content_of(net, state=True):
     """Return the NetworkContent of an MLP. state : whether with its training state"""
     content = {field.name: getattr(net, field.name) for field in fields(NetworkContent)}
-    return NetworkContent(**content if state else content | {"state": None})
+    keeps_state = check_flag("state", state)
+    return NetworkContent(**content if keeps_state else content | {"state": None})
 
 
 def _shapes(layer_sizes, bias):

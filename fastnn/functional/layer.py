@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import activations, kernels
-from ..core.validation import check_array, check_matrix, check_out, check_shape, check_weight
+from ..core.validation import (
+    check_array,
+    check_flag,
+    check_matrix,
+    check_out,
+    check_shape,
+    check_weight,
+)
 from ..kernels import CompiledNetwork, Loss, Trainer
 
 if TYPE_CHECKING:
@@ -108,7 +115,7 @@ def linear_backward(
     check_shape("Y", Y, shape, W.dtype)
     n_weights = W.size
     grads = np.zeros(n_weights + (0 if b is None else b.size), W.dtype)
-    dX = np.zeros_like(X) if need_dX else None
+    dX = np.zeros_like(X) if check_flag("need_dX", need_dX) else None
     if dY.size:
         net = _network(W, b, kind)
         trainer = Trainer(net, X, dY, loss=Loss.GIVEN_GRADIENT, batch_size=len(X), dX=dX)

@@ -481,7 +481,7 @@ def to_kernel(optimizer, **options):
     try:
         return _cached_to_kernel(optimizer, **options)
     # Some option is not hashable: valid, such as a list for betas, or rejected by the checks below.
-    except TypeError:
+    except (TypeError, ValueError):
         check_number("lr", options["lr"], minimum=0)
         return kernels.packed(optimizer(**options).to_kernel())
 

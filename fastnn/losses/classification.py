@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from .. import kernels
 from ..core.validation import (
+    as_array,
     check_classes,
     check_count,
     check_number,
@@ -200,7 +202,7 @@ def class_weights(
     -------
     ndarray (n,)
     """
-    n_out = check_count("n_out", n_out)
+    n_out = check_count("n_out", n_out, maximum=sys.maxsize)
     if not isinstance(loss, (BCE, CrossEntropy)) or (isinstance(loss, BCE) and n_out > 1):
         remedy = (
             "For several yes/no outputs pass loss=BCE(pos_weight=...)"
@@ -210,7 +212,7 @@ def class_weights(
         raise ValueError(
             f"class_weight needs loss 'bce' with one output, or 'cross_entropy'. {remedy}."
         )
-    k, targets = max(2, n_out), np.asarray(targets)
+    k, targets = max(2, n_out), as_array("targets", targets)
     if targets.ndim == 1 and targets.dtype.kind in "iu":
         are_right = kernels.are_indices(ready(targets, np.intp), k)
     else:

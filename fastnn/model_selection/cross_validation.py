@@ -11,6 +11,7 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.validation import _num_samples
 
 from ..core.messages import hint_at
+from ..core.validation import check_flag
 from .folds import Folds, Run, RunTrainer, make_splits, network_of, network_path, train_runs
 from .scoring import Predicting, Scoring, complete_failures, report_failures
 
@@ -98,6 +99,9 @@ def cross_validate(
     >>> bool(results["test_score"].mean() > 0.8)
     True
     """
+    return_train_score = check_flag("return_train_score", return_train_score)
+    return_estimator = check_flag("return_estimator", return_estimator)
+    return_indices = check_flag("return_indices", return_indices)
     path = network_path(estimator, "cross_validate")
     evaluate = Scoring(
         estimator, scoring, error_score, return_train_score, keeps_models=return_estimator

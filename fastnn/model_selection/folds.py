@@ -24,7 +24,13 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from ..core.options import cached
-from ..core.validation import check_rows, check_threads, describe_type
+from ..core.validation import (
+    check_flag,
+    check_rows,
+    check_threads,
+    describe_type,
+    refuse_classes,
+)
 from ..distributed.executor_pool import ExecutorPool, Workers
 from ..distributed.shared_objects import SharedObjects
 from ..estimators.base import BaseMLP
@@ -103,13 +109,16 @@ def _key(params):
 
 def make_splits(estimator, X, y, groups, cv):
     """Return (X, y), and the row indices (train, test) of each fold. cv : as the user passed it"""
+    refuse_classes(X=X, y=y, groups=groups)
     if groups is not None and hasattr(groups, "__len__"):
         check_rows("groups", len(groups), _num_samples(X))
     X, y, groups = indexable(X, y, groups)
     cv = check_cv(cv, y, classifier=is_classifier(estimator))
     try:
         splits = list(cv.split(X, y, groups))
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ValueError) and "unpack" not in str(error):
+            raise  # a splitter says what it needs
         raise TypeError(
             f"cv must be a number, a splitter or pairs (train, test): {error}"
         ) from error
@@ -453,7 +462,7 @@ class RunTrainer:
     """
 
     def __init__(self, n_jobs, executor, verbose):
-        self.executor, self.verbose = executor, verbose
+        self.executor, self.verbose = executor, check_flag("verbose", verbose)
         if n_jobs is None:
             n_jobs = -1 if executor is None else 1
         self.n_threads = check_threads(n_jobs)  # in this process, or in each worker

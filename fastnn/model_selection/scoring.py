@@ -35,9 +35,10 @@ class Scoring:
     def __init__(
         self, model, scoring, error_score, train_scores, *, same_bits=True, keeps_models=False
     ):
-        if error_score != "raise" and not isinstance(error_score, numbers.Real):
+        is_name = isinstance(error_score, str) and error_score == "raise"
+        if not is_name and not isinstance(error_score, numbers.Real):
             raise ValueError(f"error_score must be 'raise' or a number, got {error_score!r}")
-        self.scorer = check_scoring(model, scoring=scoring, raise_exc=error_score == "raise")
+        self.scorer = check_scoring(model, scoring=scoring, raise_exc=is_name)
         self.error_score, self.train_scores, self.keeps_models = (
             error_score,
             train_scores,

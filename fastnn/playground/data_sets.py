@@ -244,7 +244,10 @@ def from_arrays(X: Any, y: Any, inputs: Any = None, test: float = 0.3, seed: int
     >>> data.classes, data.y
     (['no', 'yes'], array([0, 1, 1]))
     """
-    X = np.asarray(X, np.float32)
+    try:
+        X = np.asarray(X, np.float32)
+    except OverflowError:
+        raise PlayError("X holds an integer that is too large for a float32") from None
     if X.ndim != 2 or not X.size or not np.isfinite(X).all():
         raise PlayError("X must have rows of finite numbers, (n, n_in)")
     y = np.asarray(y)

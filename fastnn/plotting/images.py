@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.validation import check_array, check_count, check_list
+from ..core.validation import check_array, check_count, check_flag, check_list
 from ..network import Network
 from .prediction_checks import last_step
 from .theme import BLUE, ORANGE, check_axes, plain
@@ -72,7 +72,11 @@ def plot_weights(
     net, names = _network_of(model)
     ax = check_axes(ax)
     n_in, n_out = net.weights[0].shape
-    units = list(range(n_out)) if units is None else [check_count("units", i, 0) for i in units]
+    units = (
+        list(range(n_out))
+        if units is None
+        else [check_count("units", i, 0) for i in check_list("units", units)]
+    )
     if not units or max(units) >= n_out:
         raise ValueError(f"units must list numbers from 0 to {n_out - 1}, got {units}")
     W = net.weights[0][:, units]
@@ -80,7 +84,7 @@ def plot_weights(
         if columns is not None:
             raise ValueError("columns needs shape, the height and width of the images")
         return _plot_matrix(W, ax, units, names)
-    height, width = (check_count("shape", size) for size in shape)
+    height, width = (check_count("shape", size) for size in check_list("shape", shape))
     if height * width != n_in:
         raise ValueError(
             f"shape {height, width} has {height * width} pixels, but the network has {n_in} inputs"
@@ -156,7 +160,7 @@ def plot_images(
     """
     from matplotlib.patches import Rectangle
 
-    ax = check_axes(ax)
+    ax, signed = check_axes(ax), check_flag("signed", signed)
     pixels = _check_images(images, signed)
     if signed:
         pixels = _diverging_colors(pixels)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.messages import plural
-from ..core.validation import as_array, check_array, is_missing
+from ..core.validation import as_array, check_array, check_list, is_missing
 from ..encoded_table import EncodedTable
 from .theme import plain
 
@@ -125,7 +125,9 @@ def _check_classes(y, n_classes, labels, name):
                 "labels=clf.classes_, or labels=range(n) for a network."
             )
         return labels
-    labels = as_array("labels", labels if hasattr(labels, "__array__") else list(labels))
+    labels = as_array(
+        "labels", labels if hasattr(labels, "__array__") else check_list("labels", labels)
+    )
     if labels.shape != (n_classes,) or len(set(labels.tolist())) < n_classes:
         raise ValueError(
             f"labels must hold {n_classes} different classes, one for each column of {name}, got "

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.validation import as_array, check_array, check_choice, check_count, check_sample_weight
+from ..core.validation import (
+    as_array,
+    check_array,
+    check_choice,
+    check_count,
+    check_list,
+    check_sample_weight,
+)
 from ..network import Network
 from .prediction_checks import (
     LabelledProbabilities,
@@ -401,7 +408,9 @@ def _true_and_predicted(y_true, y_pred, labels):
                 "sorted. Pass classes of one type, or their order as labels."
             ) from None
     else:
-        labels = np.array(list(labels), dtype=object)
+        labels = np.array(check_list("labels", labels), dtype=object)
+        if labels.ndim != 1:
+            raise ValueError(f"labels must be a list of classes, got shape {labels.shape}")
     return labels, class_positions(y_true, labels), class_positions(y_pred, labels, "y_pred")
 
 

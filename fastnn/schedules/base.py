@@ -39,7 +39,10 @@ class Schedule(ImmutableOptions):
 
     def to_kernel(self) -> Any:
         """Return the fields of the kernel's struct LearningRate."""
-        raise NotImplementedError
+        raise TypeError(
+            f"{type(self).__name__} has no rates. Pass another class of fastnn.schedules, such as "
+            "StepDecay."
+        )
 
     def _check(self, **checks: Any) -> None:
         """Replace each option by the result of its check, a function of name and value."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -284,7 +285,8 @@ class Rates(Schedule):
 
 def _check_rates(name, value):
     """Return a tuple of floats, which JSON can hold."""
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+    is_text_or_class = isinstance(value, (str, bytes, type))
+    if is_text_or_class or not hasattr(value, "__iter__"):
         raise ValueError(f"{name} must be a sequence of numbers of at least 0, got {value!r}")
     check = number(minimum=0)
     rates = tuple(check(name, rate) for rate in value)
@@ -319,7 +321,8 @@ class Plateau(ImmutableOptions):
     def __post_init__(self) -> None:
         for name, minimum, bound in (("lr", 0, " of at least 0"), ("best", -math.inf, "")):
             value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not value >= minimum:
+            is_too_large = isinstance(value, int) and abs(value) > sys.float_info.max
+            if not isinstance(value, (int, float)) or is_too_large or not value >= minimum:
                 raise ValueError(
                     f"{name} of a plateau must be a number{bound} or infinity, got {value!r}"
                 )

@@ -68,6 +68,8 @@ def create_app(
     if access is not None and not isinstance(access, Access):
         raise TypeError(f"access must be an Access, got {describe_type(access)}")
     access = access or Access()
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a str, got {describe_type(name)}")
     handlers = Handlers(service, name, access.token is not None, max_rows)
     return make_app(handlers.routes, access, Bodies(max_bytes, "--max-bytes of 'fastnn serve'"))
 

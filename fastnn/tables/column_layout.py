@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ..core.errors import Argument, Message
-from ..core.messages import join, plural, printable
-from ..core.validation import describe_type
+from ..core.messages import has_lone_surrogate, join, plural, printable
+from ..core.validation import check_flag, describe_type, refuse_text
 from .errors import TableError
 
 DELIMITERS = "\t;|,"  # if several fit, the first: a comma can also be a decimal mark
@@ -102,6 +102,14 @@ class ReadOptions:
         for name in ("sep", "encoding", "decimal", "comment", "sql"):
             if not isinstance(value := getattr(self, name), (str, type(None))):
                 raise TypeError(f"{name} must be a str, got {describe_type(value)}")
+        refuse_text("text_columns", self.text_columns)
+        for text in filter(has_lone_surrogate, map(str, (self.encoding, self.comment, *self.na))):
+            raise ValueError(
+                f"encoding, comment and na must be texts that a file can hold, got {text!r}. Remove "
+                "the lone surrogate."
+            )
+        for name in ("header", "skip_bad_lines"):
+            check_flag(name, getattr(self, name))
 
 
 def find_layout(label, file, options, note=lambda text: None):

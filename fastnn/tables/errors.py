@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 from ..core.errors import PYTHON, DataError, Words
 from ..core.messages import LONG, printable, reason
-from ..core.validation import describe_type
+from ..core.validation import describe_type, refuse_classes
 
 
 class TableError(DataError):
@@ -62,10 +62,16 @@ def expect_readable(place, what, advice="Download or create it again.", errors=E
 def to_table(table):
     """Return a pyarrow.Table, or a DataFrame of pandas or Polars as one. Raise TypeError for others."""
     pyarrow = import_pyarrow()
+    refuse_classes(table=table)
     if isinstance(table, pyarrow.Table):
         return table
     if hasattr(table, "__arrow_c_stream__"):
-        return pyarrow.table(table)
+        try:
+            return pyarrow.table(table)
+        except pyarrow.ArrowException as error:
+            raise ValueError(
+                f"table does not make an Arrow table: {reason(error)}. Pass columns of one type each."
+            ) from None
     raise TypeError(
         f"table must be a pyarrow.Table or a DataFrame, got {describe_type(table)}. "
         "fastnn.tables.read returns one for a file."

@@ -15,7 +15,7 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any
 
 from ..core.messages import join, plural, printable, reason, warn
-from ..core.validation import check_path
+from ..core.validation import check_list, check_path, refuse_classes
 from ..files.replacing import replacing
 from . import formats, tidy
 from .arrow_files import ParquetFiles, ParquetTable
@@ -131,7 +131,7 @@ def read(
     >>> tables.read(path).to_pydict()
     {'area': [50, 70], 'rent': [600, None]}
     """
-    na = [na] if isinstance(na, (str, int, float)) else list(na)
+    na = [na] if isinstance(na, (str, int, float)) else check_list("na", na)
     options = ReadOptions(
         text_columns=text_columns,
         sep=sep,
@@ -248,13 +248,14 @@ def write(path: Path, columns: Mapping[str, Any]) -> None:
     ['area', 'district']
     """
     pa = import_pyarrow()
+    refuse_classes(columns=columns)
     try:
         table = pa.table(columns)
     except (pa.ArrowException, TypeError) as error:
         raise ValueError(
             f"columns do not make a table ({reason(error)}). Pass arrays of the same length."
         ) from None
-    with writing(path) as write_rows:
+    with writing(check_path("path", path)) as write_rows:
         write_rows(table)
 
 

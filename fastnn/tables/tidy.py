@@ -352,5 +352,5 @@ def _to_int(value):
 def _to_float(value):
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return math.nan

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..core.errors import Argument, DataError, Wording
+from ..core.validation import check_flag
 from ..distributed.partitions import is_collection
 from ..estimators.mixins import Attributes, lock_of
 from ..kernels import InTraining
@@ -184,7 +185,7 @@ class BaseTabular(Attributes, TablePredictions):
             attributes as they were before.
         """
         with InTraining([lock_of(self)]):
-            stopped = self._stopped_model() if resume else None
+            stopped = self._stopped_model() if check_flag("resume", resume) else None
             if resume and stopped is None:
                 return self
             passed = FitArguments(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from ..core.validation import check_count
+from ..core.validation import check_count, describe_type, refuse_classes
 from ..losses import Poisson
+from .estimator import BaseTabular
 from .targets import MIN_RATE
 
 
@@ -79,7 +80,13 @@ def find_label_issues(estimator: Any, y: Any, n_rows: int = 10) -> list[LabelIss
     >>> issue.row, issue.given, issue.predicted
     (190, 'minus', 'plus')
     """
+    if not isinstance(estimator, BaseTabular):
+        raise TypeError(
+            "estimator must be a fitted TabularClassifier or TabularRegressor, got "
+            f"{describe_type(estimator)}"
+        )
     check_is_fitted(estimator)
+    refuse_classes(y=y)
     check_count("n_rows", n_rows)
     if not hasattr(estimator, "oof_prediction_"):
         raise ValueError(

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.errors import DataError, Wording, placed
 from ..core.messages import did_you_mean, join, printable, similar, warn
 from ..core.model_facts import ColumnFacts, ModelFacts, network_sizes
-from ..core.validation import check_threads
+from ..core.validation import check_flag, check_threads
 from ..distributed.partitions import maps_partitions
 from ..estimators.ensemble import cv_plus, mean_over_networks, std_over_networks
 from ..losses import Poisson
@@ -412,6 +412,7 @@ class NumberPredictions(TablePredictions):
         ValueError
             X lacks a column of `fit`, or a value does not fit its column.
         """
+        return_std = check_flag("return_std", return_std)
 
         def statistics(frame):
             P = self._predict_folds(frame)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.errors import Argument, DataError, Message
 from ..core.messages import did_you_mean, plural, printable
-from ..core.validation import check_rows
+from ..core.validation import check_rows, refuse_classes
 from ..tables.cells.missing import is_missing_mark
 from ..tables.cells.numbers import is_wide_integer, to_whole
 from ..tables.cells.recognition import find_wide, recognise
@@ -322,6 +322,7 @@ def _parse(column, argument):
 
 def check_length(argument, values, n):
     """Check that an argument has a value for each of n rows."""
+    refuse_classes(**{argument: values})
     shape = (len(values),) if hasattr(values, "__len__") else np.asarray(values).shape
     if not shape:
         raise ValueError(

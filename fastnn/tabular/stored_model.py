@@ -22,6 +22,7 @@ import numpy as np
 
 from .. import losses
 from ..core.errors import Argument, DataError
+from ..core.validation import check_flag
 from ..files import ModelFileError, json_values, kinds, safetensors
 from ..files.json_values import check, check_mapping, damage_refused, is_finite, parse_json, to_text
 from ..files.model import check_user_metadata
@@ -67,7 +68,7 @@ def write(path, estimator, on_written=None, background=True):
         user = check_user_metadata(estimator.metadata_, ValueError, "metadata_")
         metadata["user"] = to_text(user)
     arrays |= model.arrays()
-    if background and model.background is not None:
+    if check_flag("background", background) and model.background is not None:
         arrays |= model.background.arrays()
     safetensors.write(path, arrays, metadata, on_written, advice="Store less in metadata_.")
 

@@ -50,6 +50,7 @@ def test_every_truncation_is_refused(make, path, request):
     assert not any(loads_or_is_refused(content + more) for more in (b"\0", bytes(8), content))
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("bits", BIT_GENERATORS)
 def test_every_flipped_byte_loads_or_is_refused(bits, path, net_stopped_within_an_epoch):
     net = net_stopped_within_an_epoch()

@@ -211,6 +211,11 @@ def test_a_table_is_read_if_its_memory_is_free(tmp_path, monkeypatch, name, valu
     assert read(str(path)).num_rows == 1000
 
 
+def test_na_is_one_mark_or_several(tmp_path):
+    with pytest.raises(TypeError, match=r"^na must be a list, got a function$"):
+        read(tmp_path / "a.csv", na=test_na_is_one_mark_or_several)
+
+
 @pytest.mark.parametrize("name", ["sep", "encoding", "decimal", "comment", "sql"])
 def test_options_must_be_texts(tmp_path, name):
     with pytest.raises(TypeError, match=f"^{name} must be a str, got an ndarray$"):
@@ -220,6 +225,11 @@ def test_options_must_be_texts(tmp_path, name):
 def test_a_path_is_a_text_or_path():
     with pytest.raises(TypeError, match=r"^path must be a str or os.PathLike, got an ndarray$"):
         read(np.array(["a.csv"]))
+    for call in (read, lambda path: write(path, {"a": [1]})):
+        with pytest.raises(
+            ValueError, match=r"^path must be the name of a file .* 'a\\ud800.csv'\."
+        ):
+            call("a\ud800.csv")
 
 
 # ---- write ----

@@ -168,3 +168,11 @@ def test_names_of_columns():
     assert did_you_mean("target", names) == (
         "Its columns are Age , income, c0, c1, c2, c3, c4, c5 and 3 more."
     )
+
+
+def test_a_column_of_several_types_makes_no_table():
+    frame = pytest.importorskip("pandas").DataFrame({"a": [1.0, "red"]}, dtype=object)
+    with pytest.raises(
+        ValueError, match=r"^table does not make an Arrow table: .* Pass columns of"
+    ):
+        convert_texts(frame)

@@ -186,6 +186,7 @@ def test_partial_fit_of_single_rows_gives_the_same_from_arrays_and_lists(make, X
     assert one.network_.state.lr == 0.0001
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("labels", [["no", "yes"], [0, 1]])
 def test_partial_fit_of_single_rows_learns_labels(labels):
     y, net = np.array(labels)[BENIGN], quick()
@@ -194,6 +195,25 @@ def test_partial_fit_of_single_rows_learns_labels(labels):
             net.partial_fit(CANCER[i : i + 1], y[i : i + 1], classes=labels)
             net.partial_fit(CANCER[i : i + 1], y[i : i + 1])
     assert net.score(CANCER, y) > 0.97
+
+
+@pytest.mark.parametrize(
+    ("error", "y", "classes", "message"),
+    [
+        (
+            TypeError,
+            [0, 1, 2],
+            [0, None, "a"],
+            "classes must hold .* are NoneType and int and str:",
+        ),
+        (TypeError, ["a", 0, None], [0, 1, 2], "y must hold .* are NoneType and int and str:"),
+        (ValueError, [0, 1, 1], {0, 1}, "classes must be a list of all classes, got {0, 1}"),
+        (ValueError, [0, 1, 1], [[0], [1, 2]], "classes is not a rectangular array"),
+    ],
+)
+def test_classes_without_an_order_are_refused(error, y, classes, message):
+    with pytest.raises(error, match=message):
+        quick().partial_fit(IRIS[:3], y, classes=classes)
 
 
 def test_a_refused_partial_fit_changes_nothing():
@@ -208,8 +228,9 @@ def test_a_refused_partial_fit_changes_nothing():
         (IRIS[:1], [9], "classes not in classes_"),
         (IRIS[:1, :3], [0], "3 features"),
         (IRIS[:1], [0, 1], "inconsistent"),
+        (IRIS[:1], [None], "y must hold classes that can be sorted.* are NoneType and int:"),
     ]:
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(TypeError if y == [None] else ValueError, match=message):
             net.partial_fit(X, y)
     with pytest.raises(ValueError, match="not the same as on the last call"):
         net.partial_fit(IRIS[:1], [0], classes=[0, 1])
@@ -287,6 +308,16 @@ def test_bad_settings_are_refused(settings, message):
 def test_bad_targets_are_refused(y):
     with pytest.raises(ValueError):
         quick().fit(IRIS, y)
+
+
+def test_score_reads_a_list_once():
+    class Shrinking(list):
+        def __iter__(self):
+            yield from self[:]
+            self.pop()
+
+    net = quick(max_iter=9).fit(IRIS, KINDS)
+    assert net.score(IRIS, Shrinking(KINDS.tolist())) == net.score(IRIS, KINDS)
 
 
 def test_divergence_is_an_error():

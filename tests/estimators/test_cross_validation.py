@@ -220,6 +220,7 @@ def test_a_callback_that_raises_makes_its_fold_fail():
 # ---- cross_val_predict ----
 
 
+@pytest.mark.spread(8)
 @pytest.mark.parametrize("case", MODELS)
 def test_predictions_are_those_of_scikit_learn(case):
     model, X, y = MODELS[case]
@@ -259,6 +260,13 @@ def test_rows_must_be_tested_once():
 # ---- arguments ----
 
 
+def test_a_class_is_no_table():
+    search = fastnn.HalvingSearchCV(classifier(), {"alpha": [0.1, 0.2]}, n_iter=2)
+    for train in (partial(fastnn.cross_validate, classifier()), search.fit):
+        with pytest.raises(TypeError, match=r"X is the class DataFrame\. Pass an object of it"):
+            train(pd.DataFrame, y)
+
+
 @pytest.mark.parametrize("function", [fastnn.cross_validate, fastnn.cross_val_predict])
 def test_other_estimators_are_refused(function):
     name = function.__name__
@@ -286,6 +294,7 @@ def test_wrong_folds_and_error_scores(n_rows, options, message):
     ("options", "message"),
     [
         (dict(params=np.ones(3)), "params must be a dict, got an ndarray"),
+        (dict(groups=np.ndarray), r"groups is the class ndarray\. Pass an object of it"),
         (dict(cv=np.ones(3)), r"cv must be a number, a splitter or pairs \(train, test\): "),
     ],
     ids=str,

@@ -236,6 +236,7 @@ def test_a_cluster_that_is_gone_leaves_the_network_and_its_checkpoint(monkeypatc
     assert model.fit(*chunked(X, y)).score(X, y) > first
 
 
+@pytest.mark.spread(7)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("n", [3, 12, 100])
 @pytest.mark.parametrize(

@@ -32,6 +32,24 @@ def test_one_target_and_many():
         many.partial_fit(X, np.column_stack([y, y]))
 
 
+@pytest.mark.parametrize(
+    "texts", [["no"] * 442, np.array([1.0, "no"] * 221, object)], ids=["texts", "mixed"]
+)
+def test_texts_are_no_targets(texts):
+    for train in (quick().fit, quick().partial_fit, quick().partial_fit(X, y).partial_fit):
+        with pytest.raises(ValueError, match="y must hold numbers, got 'no' in row "):
+            train(X, texts)
+
+
+def test_a_class_is_no_array():
+    net = quick(max_iter=1).fit(X, y)
+    for call in (net.fit, net.predict, net.score):
+        with pytest.raises(TypeError, match="X must hold numbers, got <class"):
+            call(np.ndarray, *[y] * (call != net.predict))
+    with pytest.raises(TypeError, match=r"y is the class ndarray\. Pass an object of it"):
+        net.score(X, np.ndarray)
+
+
 def test_score_of_validation_rows_is_r2():
     w = np.random.default_rng(0).uniform(size=442)
     Y = np.column_stack([y, y**3])

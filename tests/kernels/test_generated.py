@@ -41,6 +41,7 @@ def tree(generate, tmp_path, monkeypatch):
     return generate, tmp_path
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize(
     ("path", "before", "after"),
     [

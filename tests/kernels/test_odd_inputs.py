@@ -101,6 +101,7 @@ def outcome(call, array):
         return "error", error
 
 
+@pytest.mark.spread(14)
 @pytest.mark.filterwarnings("ignore")  # of few epochs; of a masked float16, by NumPy
 @pytest.mark.parametrize("name", CALLS)
 def test_every_layout_and_dtype(name):

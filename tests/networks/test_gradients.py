@@ -168,6 +168,7 @@ def test_backward_is_the_derivative_of_a_custom_loss(isa, problem):
         assert_is_the_gradient(gradient, custom_loss, lambda: sides_of_kinks(net, X), x, rng)
 
 
+@pytest.mark.spread(30)
 @pytest.mark.parametrize(("output", "loss"), PAIRS.values(), ids=PAIRS)
 def test_every_activation_under_every_output_and_loss(isa, output, loss):
     """Each pair of neighbouring layers once, on more rows than a chunk has: random networks may

@@ -79,6 +79,7 @@ def assert_gradients(assert_derivative):
     return check
 
 
+@pytest.mark.spread(42)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("loss", "options", "output", "n_out"), NETWORK_LOSSES)
 def test_network_gradients_for_every_loss(

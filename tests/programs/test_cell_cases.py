@@ -79,6 +79,7 @@ def find(table):
         yield column, frame.columns[i], values
 
 
+@pytest.mark.spread(22)
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("medium", MEDIA)
 def test_each_medium(medium, name, tmp_path):

@@ -338,28 +338,31 @@ def places(value, path=()):
             yield from places(item, (*path, key))
 
 
-def damaged(content):
-    """Yield copies of a JSON object that each lack a value, or have another in its place."""
+def damaged(content, value):
+    """Yield copies of a JSON object that each have this value in a place, or lack it if it is `...`."""
     for *path, last in places(content):
-        for value in (..., None, "x", -1, 10**400, float("nan"), [1], {"x": 1}):
-            other = copy.deepcopy(content)
-            part = other
-            for key in path:
-                part = part[key]
-            if value is ...:
-                del part[last]
-            else:
-                part[last] = value
-            yield other
+        other = copy.deepcopy(content)
+        part = other
+        for key in path:
+            part = part[key]
+        if value is ...:
+            del part[last]
+        else:
+            part[last] = value
+        yield other
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("target", RECORDS)
-def test_any_damage_is_found_or_does_no_harm(target, run, models, monkeypatch):
+@pytest.mark.parametrize(
+    "value", [..., None, "x", -1, 10**400, float("nan"), [1], {"x": 1}], ids=repr
+)
+def test_any_damage_is_found_or_does_no_harm(value, target, run, models, monkeypatch):
     """Nothing in a record makes a command fail."""
     model, path = stored_model.load(f"{target}.safetensors"), f"{target}.safetensors"
     monkeypatch.setattr("fastnn.cli.info.load_model", lambda path: model)
     n_found = n_harmless = 0
-    for content in damaged(RECORDS[target]().to_json()):
+    for content in damaged(RECORDS[target]().to_json(), value):
         model.metadata_ = {records.KEY: json.dumps(content)}
         code, out, errors = run("info", path)
         assert (code, errors) == (0, ""), content
@@ -367,7 +370,7 @@ def test_any_damage_is_found_or_does_no_harm(target, run, models, monkeypatch):
         code, _, errors = run("info", path, "--card")
         assert (code, errors.count("\n")) == ((2, 1) if is_damaged else (0, 0)), content
         n_found, n_harmless = n_found + is_damaged, n_harmless + (not is_damaged)
-    assert n_found > 300 and n_harmless > 20
+    assert n_found > 60 and n_found + n_harmless > 100
 
 
 def test_options_of_a_damaged_setup_are_not_used(run, models, monkeypatch):

@@ -262,6 +262,7 @@ def test_one_window_gives_the_model_of_the_table_in_memory(run, people, data, wi
     assert read_parameters() == parameters
 
 
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("target", ["buys", "group", "income"])
 @pytest.mark.parametrize("data", ["people", "people.parquet"])
 def test_a_large_table_is_learned(run, people, data, target, quick_recipe):

@@ -73,6 +73,7 @@ LONG_TEXTS = {
 DRAWN = pictures.PLOTS | {f"long {name}": draw for name, draw in LONG_TEXTS.items()}
 
 
+@pytest.mark.spread(10)
 @pytest.mark.parametrize("name", DRAWN)
 def test_all_of_the_picture_can_be_read(name):
     with plotting.style():

@@ -44,7 +44,7 @@ def sites():
         module = path.relative_to(PACKAGE).with_suffix("").as_posix()
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for node in ast.walk(function) if isinstance(function, ast.FunctionDef) else ():
-                if isinstance(node, ast.Call) and ast.unparse(node.func) in CLASSES:
+                if isinstance(node, ast.Call) and getattr(node.func, "id", None) in CLASSES:
                     template = node.args[0]
                     text = template.value if isinstance(template, ast.Constant) else "?"
                     found[f"{module}.{function.name}: {text}"] = node.args

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import warnings
+from pathlib import Path
 
 import pytest
 from places import TESTS
@@ -10,6 +12,14 @@ for package in ("sklearn", "pandas", "pyarrow", "matplotlib"):
     pytest.importorskip(package)
 if sys.platform != "linux":
     pytest.skip("limits of memory are those of Linux", allow_module_level=True)
+
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+from public_names import public_names  # noqa: E402
+from random_values import make_world, right  # noqa: E402
+
+import fastnn  # noqa: E402
+from fastnn import EncodedTable, distributed, plotting, tables  # noqa: E402
 
 FOLDER = TESTS / "on_demand"
 PLANTED = """
@@ -57,11 +67,141 @@ def run(*arguments, **options):
     )
 
 
+@pytest.mark.slow("test_planted_defects_are_found")
 def test_random_calls_neither_crash_nor_hang():
-    """Errors that name no argument are for `nox -s calls`: not all are mended."""
+    """Errors that name no argument are for `nox -s calls`."""
     found = run(FOLDER / "random_calls.py", "--sequences", "3")
     assert "3 sequences, " in found.stdout, found.stderr
     assert "ended the process" not in found.stdout, found.stdout[:5000]
+
+
+RAGGED, MIXED = [[[]], [1]], np.array(["a", None, 3.0], object)
+FOUND = {  # calls that had errors without the name of an argument, and what the errors say now
+    "codes": (
+        lambda X, y: EncodedTable(X, codes=RAGGED, n_categories=[3]),
+        "codes is not a rectang",
+    ),
+    "dtype": (lambda X, y: EncodedTable(X, dtype="\ud800"), "dtype must be 'float32' or 'float64'"),
+    "y": (lambda X, y: fastnn.MLPClassifier(3).fit(X, RAGGED * 6), "y is not a rectangular array"),
+    "X": (
+        lambda X, y: fastnn.MLPRegressor(3).fit([[10**400]] * 12, y),
+        "X holds an integer that is",
+    ),
+    "weight": (
+        lambda X, y: fastnn.MLPRegressor(3).fit(X, y, RAGGED),
+        "sample_weight is not a rect",
+    ),
+    "classes": (
+        lambda X, y: (
+            fastnn.MLPClassifier(3).partial_fit(X, y, classes=y).partial_fit(X, y, classes=MIXED)
+        ),
+        "classes must hold classes that can be sorted",
+    ),
+    "score": (
+        lambda X, y: fastnn.MLPRegressor(3, max_iter=1).fit(X, y).score(X, y, pd.Series),
+        "sample_weight is the class Series",
+    ),
+    "cv": (
+        lambda X, y: fastnn.cross_val_predict(fastnn.MLPRegressor(3), X, y, cv=RAGGED),
+        "cv must be a number, a splitter or pairs",
+    ),
+    "error_score": (
+        lambda X, y: fastnn.cross_validate(fastnn.MLPRegressor(3), X, y, error_score=X),
+        "error_score must be 'raise' or a number",
+    ),
+    "targets": (
+        lambda X, y: fastnn.losses.class_weights(
+            "balanced", RAGGED, 2, fastnn.losses.CrossEntropy()
+        ),
+        "targets is not a rectangular array",
+    ),
+    "labels of rows": (
+        lambda X, y: plotting.plot_confusion(y, y, labels=Path("a")),
+        "labels must be a list",
+    ),
+    "shape of labels": (
+        lambda X, y: plotting.plot_confusion(y, y, labels=X),
+        "labels must be a list of classes, got shape",
+    ),
+    "labels": (
+        lambda X, y: plotting.plot_precision_recall(y, y, labels=Path("a")),
+        "labels must be a list",
+    ),
+    "shape": (
+        lambda X, y: plotting.plot_weights(fastnn.MLP([4, 1]), shape=Path("a")),
+        "shape must be a list",
+    ),
+    "units": (
+        lambda X, y: plotting.plot_weights(fastnn.MLP([4, 1]), units=Path("a")),
+        "units must be a list",
+    ),
+    "rates": (lambda X, y: fastnn.schedules.Rates(list), "rates must be a sequence of numbers"),
+    "n": (lambda X, y: distributed.part(10**400, 1, 2), "n must be a whole number of at most"),
+    "n_out": (
+        lambda X, y: fastnn.losses.class_weights("balanced", y, 10**400, fastnn.losses.BCE()),
+        "n_out must be a whole number of at most",
+    ),
+    "data": (
+        lambda X, y: fastnn.playground.from_arrays([[10**400]], [1]),
+        "X holds an integer that is too large",
+    ),
+    "effects": (
+        lambda X, y: fastnn.TabularRegressor(2, time_limit=1).fit(X, y).effects([]),
+        "columns must name at least one column",
+    ),
+    "table": (lambda X, y: tables.check_data(pd.DataFrame), "table is the class DataFrame"),
+    "columns": (lambda X, y: tables.write("a.csv", pd.DataFrame), "columns is the class DataFrame"),
+    "text_columns": (
+        lambda X, y: tables.convert_texts(pd.DataFrame({"a": ["1"]}), text_columns=b"a"),
+        "text_columns must be a list of texts, got b'a'",
+    ),
+    "text columns": (
+        lambda X, y: tables.read("a.csv", text_columns="ab"),
+        "text_columns must be a list of texts, got 'ab'",
+    ),
+    "lr": (
+        lambda X, y: fastnn.schedules.Plateau(lr=10**400),
+        "lr of a plateau must be a number of at least 0",
+    ),
+    "na": (
+        lambda X, y: tables.read("a.csv", na="\ud800"),
+        "encoding, comment and na must be texts",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", FOUND)
+def test_errors_that_were_found(name):
+    call, message = FOUND[name]
+    with pytest.raises((TypeError, ValueError), match=f"^{message}"):
+        call(np.linspace(0, 1, 48).reshape(12, 4), np.arange(12) % 2)
+
+
+def flags(world, every):
+    """Yield (name, function, values of its required arguments, flag) of each public function."""
+    for name in (each for each in every.values() if each.checks and each.get):
+        receiver = name.owner and world.find(name.owner)
+        call = getattr(receiver, name.attribute) if receiver else name.get
+        needed = [each for each in name.parameters if each.default is each.empty]
+        for flag in name.parameters:
+            if isinstance(flag.default, bool) or flag.name == "verbose":
+                values = {each.name: right(world, name.name, each, receiver) for each in needed}
+                yield name.name, call, values, flag.name
+
+
+def test_an_array_is_no_flag(tmp_path, monkeypatch):
+    """Neither True nor False: each public function that asks says which argument it is."""
+    monkeypatch.chdir(tmp_path)
+    every, n_refused, wrong = public_names(), 0, []
+    with warnings.catch_warnings():
+        for name, call, values, flag in flags(make_world(tmp_path, every), every):
+            try:
+                call(**values, **{flag: np.zeros(2)})
+            except Exception as error:
+                n_refused += f"{flag} must be True or False, got an ndarray" in str(error)
+                wrong += [(name, flag)] * ("truth value" in str(error))
+    assert not wrong and n_refused > 20
 
 
 def test_planted_defects_are_found():

@@ -23,6 +23,10 @@ def test_two(a, b): pass
 
 @pytest.mark.slow("test_two")
 def test_slow(): pass
+
+@pytest.mark.spread(2)
+@pytest.mark.parametrize("a", range(7))
+def test_sweep(a): pass
 """
 
 
@@ -54,6 +58,16 @@ def test_workers_select_the_same_cases_and_tests_different_ones():
     assert names("test_x") != names("test_y")
 
 
+def test_every_value_occurs_on_its_own_and_every_variant():
+    items = cases(3, 2, 147)
+    for item in items:
+        item.callspec.params = dict(zip(("isa", "dtype", "name"), item.callspec.params.values()))
+    selected = list(selection.select(items, selection.values))
+    chosen = [item.callspec.params for item in selected]
+    assert len({id(params["name"]) for params in chosen}) == len(selected) == 147
+    assert len({(id(params["isa"]), id(params["dtype"])) for params in chosen}) == 6
+
+
 def test_a_test_without_parameters_is_selected():
     item = SimpleNamespace(nodeid="test_x")
     assert list(selection.select([item])) == [item]
@@ -62,9 +76,10 @@ def test_a_test_without_parameters_is_selected():
 @pytest.mark.parametrize(
     ("arguments", "n", "slow", "left_out"),
     [
-        (["-n2"], 19, False, "left out: 1 slow tests, and 17 cases"),
-        (["--all"], 37, True, ""),
-        (["--rest"], 18, True, ""),
+        (["-n2"], 21, False, "left out: 1 slow tests, and 22 cases"),
+        (["--values"], 8, False, "left out: 1 slow tests, and 35 cases"),
+        (["--all"], 44, True, ""),
+        (["--rest"], 23, True, ""),
         (["test_some.py::test_slow"], 1, True, ""),
     ],
 )

@@ -8,13 +8,16 @@ with one or two parameters runs all cases.
 `@pytest.mark.slow(reason)` marks tests of seconds. The reason names what covers the same subject in
 less time.
 
-`--rest` runs what a run without options leaves out. Tests that the command line names (`::`, `-k`,
-`-m` or `--lf`) all run.
+`@pytest.mark.spread(n)` marks a sweep, many cases of one behaviour: n of them run.
+
+`--rest` runs what a run without options leaves out. `--values` runs fewer cases: every value of each
+parameter occurs, and every instruction set with every dtype. Tests that the command line names (`::`,
+`-k`, `-m` or `--lf`) all run.
 """
 
 import heapq
 import random
-from itertools import combinations
+from itertools import combinations, islice
 
 import pytest
 
@@ -29,11 +32,19 @@ def pytest_addoption(parser):
         "--rest", action="store_true", help="run only what a run without options leaves out"
     )
 
+    parser.addoption(
+        "--values",
+        action="store_true",
+        help="run cases with all values instead of all pairs of them",
+    )
+
 
 def pytest_configure(config):
-    config.addinivalue_line(
-        "markers", "slow(reason): runs with --all, or by name; see selection.py"
-    )
+    for mark in (
+        "slow(reason): runs with --all, or by name",
+        "spread(n): n cases run without --all",
+    ):
+        config.addinivalue_line("markers", f"{mark}; see selection.py")
 
 
 def pairs(item):
@@ -43,12 +54,21 @@ def pairs(item):
     return set(combinations(values, 2)) or set(values) or {None}
 
 
-def select(items):
-    """Cases that have all pairs of `items`. The next one always has the most pairs that are missing."""
-    cases = [(item, pairs(item)) for item in items]
+def values(item):
+    """The parameter values of a case, with the instruction set and dtype as one of them."""
+    callspec = getattr(item, "callspec", None)
+    params = {} if callspec is None else {name: id(x) for name, x in callspec.params.items()}
+    variant = [params.pop(name, None) for name in ("isa", "dtype")]
+    return {("variant", *variant), *params.items()}
+
+
+def select(items, parts=pairs):
+    """Cases that have all parts of `items`, such as pairs. The next one always has the most that are
+    missing."""
+    cases = [(item, parts(item)) for item in items]
     random.Random(items[0].nodeid.split("[")[0]).shuffle(cases)
     missing = set().union(*(found for _, found in cases))
-    # by number of missing pairs, or of those that were missing once: that never grows
+    # by number of missing parts, or of those that were missing once: that never grows
     queue = [(-len(found), i) for i, (_, found) in enumerate(cases)]
     heapq.heapify(queue)
     while missing:
@@ -60,6 +80,12 @@ def select(items):
             yield item
         else:
             heapq.heapreplace(queue, (-len(new), queue[0][1]))
+
+
+def most(item):
+    """How many cases of a test run: None for all that are selected."""
+    mark = item.get_closest_marker("spread")
+    return mark and mark.args[0]
 
 
 def names_tests(config):
@@ -76,7 +102,10 @@ def pytest_collection_modifyitems(config, items):
     tests = {}
     for item in quick:
         tests.setdefault(item.nodeid.split("[")[0], []).append(item)
-    selected = {item for cases in tests.values() for item in select(cases)}
+    parts = values if config.option.values else pairs
+    selected = {
+        item for cases in tests.values() for item in islice(select(cases, parts), most(cases[0]))
+    }
     if config.option.rest:
         rest = [item for item in items if item not in selected]
         config.hook.pytest_deselected(items=[item for item in items if item in selected])

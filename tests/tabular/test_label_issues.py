@@ -86,6 +86,7 @@ WRONG = {
     "n_rows": (lambda f, load: [f, classes, 0], "n_rows"),
     "a file": (lambda f, load: [load(f), classes], r"oof_prediction_, which a file does not hold. Fit the"),
     "quantiles": (lambda f, load: [quantiles(), X[:, 0]], r"predicts several quantiles. Fit another loss"),
+    "an object": (lambda f, load: [object(), classes], "estimator must be a fitted .* got an object"),
     "no fit": (lambda f, load: [TabularClassifier(), classes], "not fitted yet"),
 }  # fmt: skip
 
@@ -93,7 +94,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_arguments(name, issues_clf, reload, quick_recipe):
     arguments, message = WRONG[name]
-    error = NotFittedError if name == "no fit" else ValueError
+    error = {"no fit": NotFittedError, "an object": TypeError}.get(name, ValueError)
     with pytest.raises(error, match=message):
         find_label_issues(*arguments(issues_clf, reload))
 

@@ -82,6 +82,7 @@ def fit(X):
         return TabularRegressor(2, **SMALL).fit(X, n + a)
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("name", COLUMNS)
 @pytest.mark.filterwarnings("ignore:.*decimal comma:fastnn.tables.TableWarning")
 @pytest.mark.filterwarnings("ignore:.*commas separate thousands:fastnn.tables.TableWarning")

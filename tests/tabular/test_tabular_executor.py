@@ -49,6 +49,7 @@ class Other(ThreadPoolExecutor):
         return super().submit(function, source, *args)
 
 
+@pytest.mark.spread(4)
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("n_threads", [-1, 1, 2])
 @pytest.mark.parametrize("n_workers", [1, 3])

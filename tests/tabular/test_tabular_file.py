@@ -197,6 +197,7 @@ def test_every_truncation_is_refused(name, contents, path):
     assert not loads_model(content + b"\0", path)
 
 
+@pytest.mark.spread(1)
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value", "ignore:X ")
 @pytest.mark.parametrize("name", FILES)
 def test_every_flipped_byte_loads_or_is_refused(name, contents, path):

@@ -186,6 +186,7 @@ REFUSED = {
         pd.DataFrame(np.c_[z, z], columns=["a", "a"]),
         "X has 2 columns named 'a'. Ren",
     ),
+    "a class": (pd.DataFrame, "X is the class DataFrame. Pass an object of it"),
     "a Series": (pd.Series(z), "X must be a table, got a Series, which is one column"),
     "an Arrow array": (pa.array(z), "X must be a table, got a DoubleArray"),
     "a lazy frame": (pl.LazyFrame({"z": z}), r"X is a LazyFrame.* Pass X.collect\(\)"),
@@ -215,7 +216,7 @@ REFUSED = {
 }
 
 
-OTHER_TYPES = {"a sparse matrix", "names of two types", "a number as a name"}
+OTHER_TYPES = {"a class", "a sparse matrix", "names of two types", "a number as a name"}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -320,13 +321,14 @@ BAD_TARGETS = {
     "NaN": (TabularRegressor, np.r_[np.nan, z[1:]], "y is missing .NaN. in row 0. Remove the row"),
     "huge": (TabularRegressor, z * 1e300, r"y holds numbers up to .*e\+300, but at most 1e\+150"),
     "few": (TabularRegressor, z[:3], "y has 3 rows, but X has"),
+    "a class": (TabularRegressor, np.ndarray, "y is the class ndarray. Pass an object of it"),
 }
 
 
 @pytest.mark.parametrize("name", BAD_TARGETS)
 def test_bad_targets(name):
     cls, y, message = BAD_TARGETS[name]
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(TypeError if name == "a class" else ValueError, match=message):
         cls(**SMALL).fit(pandas(AB), y)
 
 

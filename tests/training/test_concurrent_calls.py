@@ -377,6 +377,7 @@ LACKS = {  # methods that other estimators have
 READERS_OF = [(cls, name) for cls in TASKS for name in ESTIMATOR_READERS if name not in LACKS[cls]]
 
 
+@pytest.mark.spread(10)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("quick_recipe")
 @pytest.mark.parametrize(("cls", "reader"), READERS_OF)

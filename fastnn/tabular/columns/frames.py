@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.errors import Argument, DataError
 from ...core.messages import did_you_mean, printable, warn
-from ...core.validation import as_array, describe_type, is_path
+from ...core.validation import as_array, describe_type, is_path, refuse_classes
 from ...distributed.partitions import refuse_collections
 from ...tables import arrow_files, files
 from ...tables.cells.numbers import are_wide, is_wide_integer
@@ -181,6 +181,7 @@ def _to_table(X, text_columns=(), decimal=None):
 def _refuse_other_objects(X):
     """Raise an error for what is not a table, but may be taken for one."""
     refuse_collections(X=X)
+    refuse_classes(X=X)
     if hasattr(X, "to_frame") or hasattr(X, "dictionary_encode"):
         raise ValueError(
             f"X must be a table, got {describe_type(X)}, which is one column. Reshape your data: "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -202,6 +201,8 @@ class ExplainedPredictions:
             if columns is not None:
                 columns = [columns] if isinstance(columns, (str, Integral)) else columns
                 chosen = [find_column(features, each) for each in check_list("columns", columns)]
+                if not chosen:
+                    raise ValueError("columns must name at least one column, got an empty list")
             return column_effects(chosen, *self._prepare_effects(X, scale, n_points))
 
     def pair_effect(
@@ -305,7 +306,7 @@ def check_permutations(n):
 def find_column(features, name):
     """Return the position in `Features.columns` of a column that the model uses."""
     used = {features.name_of(j): j for j in features.used()}
-    if isinstance(name, Hashable) and name in used:
+    if isinstance(name, (str, Integral)) and name in used:
         return used[name]
     raise DataError(
         "the model does not use a column {column!r}.",
