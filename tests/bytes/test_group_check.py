@@ -37,6 +37,9 @@ def test_a_column_with_a_name():
         issues = check_data(pa.table({name: uneven, **table}), "y")
         found = {issue.column: issue.kind for issue in issues if issue.kind == "group"}
         assert found.get(name) == expected, name
+    some = pa.array(table["y"], mask=np.arange(len(uneven)) % 9 == 0)
+    (issue,) = check_data(pa.table({"patient": uneven, "x": table["x"], "y": some}), "y")
+    assert issue.kind == "group"
 
 
 def test_a_column_that_fixes_most_others():

@@ -24,7 +24,7 @@ def data(n, n_in, n_out=1, dtype="float32"):
 # ---- Ctrl-C ----
 
 
-def interrupt_at_check(trainer, n_checks, n_threads):
+def interrupt_at_check(trainer, n_checks, n_threads, n_curves=1):
     """Run a Trainer until the compiled loop has checked for signals `n_checks` times since the first
     came; then the handler raises.
 
@@ -46,7 +46,7 @@ def interrupt_at_check(trainer, n_checks, n_threads):
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.03, 0.0005)
         with pytest.raises(KeyboardInterrupt):
-            trainer.run(n_threads, 1e9, np.empty(10_000))
+            trainer.run(n_threads, 1e9, *np.empty((n_curves, 10_000)))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -82,6 +82,13 @@ def test_ctrl_c_at_every_check_of_a_step_leaves_a_whole_step(name, sizes_with_si
             trace.append(stored(*uninterrupted))
             uninterrupted[1].run(1, 1e9, np.empty(1))
         assert_same_bits(stored(net, trainer, moments), trace[step])
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timer signals")
+def test_ctrl_c_in_a_validation_is_why_a_slice_ends():
+    net, (X, y) = MLP([8, 400, 1], rng=0), data(200_000, 8)
+    trainer = make_trainer(net, X[:1], y[:1], validation=new_trainer(net, X, y, None))[0]
+    interrupt_at_check(trainer, 2, 1, n_curves=2)
 
 
 # ---- restore ----

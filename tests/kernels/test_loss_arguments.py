@@ -7,6 +7,7 @@ from array_kinds import each_layout, unfit_outs
 from cases import LOSSES
 from checks import assert_same_bits
 
+import fastnn
 from fastnn import functional as F
 
 CASES = {name: case for name, case in LOSSES.items() if not case.options(1)}
@@ -162,11 +163,14 @@ def test_negative_counts_are_refused_with_their_row():
         F.poisson_nll([0.0, 0.0, 0.0], [3, 0, -1])
 
 
-def test_gaussian_needs_two_outputs_for_each_target():
+def test_gaussian_and_quantiles_need_several_outputs_for_each_target():
     message = r"loss 'gaussian_nll' needs two outputs for each target \(mean, log variance\)"
     for Y in (np.ones((4, 3)), np.ones(4)):
         with pytest.raises(ValueError, match=message):
             F.gaussian_nll(Y, np.ones(4))
+    message = "'quantile' with 2 quantiles needs 2 outputs for each target, but the network has 3"
+    with pytest.raises(ValueError, match=message):
+        fastnn.MLP([1, 3]).loss(np.ones((4, 1)), np.ones(4), fastnn.losses.Quantile([0.1, 0.9]))
 
 
 def test_labels_0_and_1_are_the_limits(dtype):

@@ -19,7 +19,7 @@ def copies(weights, biases):
 
 def fit_weight(w, x, y, loss="mse", **options):
     """Fit outputs w x; w changes in place."""
-    return ref.fit(np.reshape(x, (-1, 1)), y, [w], [None], ["identity"], loss, **options)
+    return ref.fit([[each] for each in x], y, [w], [None], ["identity"], loss, **options)
 
 
 def test_fit_by_hand():

@@ -29,12 +29,30 @@ FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 BLOCK = ast.stmt | ast.ExceptHandler
 
 
-class Recorder(Chosen):
-    """A plugin of pytest: the context of the coverage, and the seconds of each test that passes."""
+class Timer(Chosen):
+    """A plugin of pytest: the seconds of each test that passes."""
+
+    def __init__(self, log):
+        super().__init__(None, log)
+        self.seconds, self.failed = {}, set()
+
+    def pytest_runtest_logreport(self, report):
+        super().pytest_runtest_logreport(report)
+        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration
+        if not report.passed:
+            self.failed.add(report.nodeid)
+
+    def save(self, path):
+        seconds = {each: t for each, t in self.seconds.items() if each not in self.failed}
+        path.write_text(json.dumps(seconds, indent=0))
+
+
+class Recorder(Timer):
+    """It sets the context of the coverage, too."""
 
     def __init__(self, log, coverage):
-        super().__init__(None, log)
-        self.coverage, self.seconds, self.failed = coverage, {}, set()
+        super().__init__(log)
+        self.coverage = coverage
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
@@ -46,11 +64,6 @@ class Recorder(Chosen):
             return (yield)
         finally:
             self.coverage.switch_context("")
-
-    def pytest_runtest_logreport(self, report):
-        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration
-        if not report.passed:
-            self.failed.add(report.nodeid)
 
 
 class CoverageMap:
@@ -97,21 +110,23 @@ class CoverageMap:
         in_workers(n_workers if paths else 0, work)
 
     def record(self, path, runner):
-        """Run the tests of a file, without those that need --all."""
+        """Run the tests of a file -> the seconds."""
         folder = self._seconds(path).parent
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():
             old.unlink()
-        settings = folder / "settings"
-        settings.write_text(SETTINGS.format(folder=folder, tree=self.tree))
-        run = runner.run(lambda: self._record(path, settings, runner.log), seconds=1800)
+        run = runner.run(lambda: self._record(path, runner.log), seconds=1800)
         if not self._seconds(path).exists():
             raise RuntimeError(f"{path}: {run.outcome}; see {runner.output}")
         return run.seconds
 
-    def _record(self, path, settings, log):
+    def _record(self, path, log):
+        """Run the tests of a file, without those that need --all, in a fork -> its exit code."""
         import coverage
 
+        folder = self._seconds(path).parent
+        settings = folder / "settings"
+        settings.write_text(SETTINGS.format(folder=folder, tree=self.tree))
         os.environ["COVERAGE_PROCESS_START"] = str(settings)
         sys.dont_write_bytecode = False  # pytest keeps its own form of the tests
         measured = coverage.Coverage(config_file=settings)
@@ -120,8 +135,7 @@ class CoverageMap:
         run_pytest(recorder, path)
         measured.stop()
         measured.save()
-        seconds = {each: t for each, t in recorder.seconds.items() if each not in recorder.failed}
-        self._seconds(path).write_text(json.dumps(seconds, indent=0))
+        recorder.save(self._seconds(path))
         return 0
 
     @functools.cached_property
@@ -166,21 +180,28 @@ class CoverageMap:
         """{node id: seconds} of the tests that run this line of a file.
 
         No test by itself runs what runs at import. Its tests are those that run any line of the file,
-        or else of the files that import it.
+        or else of the files that import it. If no test is known to run a line of a function (threads
+        that C code starts are not recorded), they are those of the file whose names are alike.
         """
         tree = ast.parse((self.tree / path).read_text("utf-8"))
         lines = self.lines(path)
         span = statement(tree, line)
         names = lines.get(line, set()) - {""} if span else set()
         names = names or {name for each in span for name in lines.get(each, ())} - {""}
-        if not names:
-            names = set().union(*lines.values()) - {""}
-        if not names:
-            imports = re.compile(rf"^\s*(from|import) .*\b{Path(path).stem}\b", re.M)
-            for each in sorted(self.tree.glob("fastnn/**/*.py")):
-                if imports.search(each.read_text("utf-8")):
-                    names |= set().union(*self.lines(str(each.relative_to(self.tree))).values())
+        names = names or self._tests_of_file(path, span)
         return {name: self.seconds[name] for name in names if name in self.seconds}
+
+    def _tests_of_file(self, path, is_in_function):
+        names = set().union(*self.lines(path).values()) - {""}
+        words = "|".join(word[:4] for word in Path(path).with_suffix("").parts[1:])
+        alike = {name for name in names if re.search(rf"_({words})", name.split("::")[0])}
+        if names:
+            return alike if alike and is_in_function else names
+        imports = re.compile(rf"^\s*(from|import) .*\b{Path(path).stem}\b", re.M)
+        for each in sorted(self.tree.glob("fastnn/**/*.py")):
+            if imports.search(each.read_text("utf-8")):
+                names |= set().union(*self.lines(str(each.relative_to(self.tree))).values())
+        return names
 
 
 def statement(tree, line):

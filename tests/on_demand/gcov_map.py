@@ -20,8 +20,8 @@ import subprocess
 import sys
 from collections import defaultdict
 
-from coverage_map import CoverageMap
-from warm_tests import Chosen, run_pytest
+from coverage_map import CoverageMap, Timer
+from warm_tests import run_pytest
 
 ONCE = "-fno-inline -UCYTHON_INLINE -DCYTHON_INLINE=inline"
 FLAGS = f"--coverage -fprofile-update=atomic -O1 {ONCE} -fno-ssa-phiopt -fkeep-static-functions"
@@ -36,22 +36,27 @@ CONDITION = re.compile(
 )
 
 
-class Recorder(Chosen):
-    """A plugin of pytest: the seconds of each test that passes."""
-
-    def __init__(self, log):
-        super().__init__(None, log)
-        self.seconds, self.failed = {}, set()
-
-    def pytest_runtest_logreport(self, report):
-        super().pytest_runtest_logreport(report)
-        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration
-        if not report.passed:
-            self.failed.add(report.nodeid)
+def build(tree, flags, isa=None):
+    """Build a copy of the checkout, for all instruction sets or for one -> what setup.py prints."""
+    for old in tree.glob("fastnn/*.so"):
+        old.unlink()
+    setup = tree / "setup.py"
+    if isa:
+        only = rf"\g<0>\nvariants = {{'{isa}': variants['{isa}']}}"
+        setup.write_text(re.sub(r"(?m)^variants = .*$", only, setup.read_text("utf-8")))
+    command = sys.executable, "setup.py", "build_ext", "--inplace"
+    environment = os.environ | {"FASTNN_CFLAGS": flags}
+    return subprocess.run(
+        command, cwd=tree, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
 
 
 class GcovMap(CoverageMap):
-    """A recording. The copy of the checkout is built for it."""
+    """A recording. The copy of the checkout is built for it, for one instruction set or all."""
+
+    def __init__(self, folder, root, tree, isa=None):
+        super().__init__(folder, root, tree)
+        self.isa = isa
 
     def missing(self):
         """Build the copy if it is new, and update its tests -> the files of tests to record."""
@@ -62,35 +67,17 @@ class GcovMap(CoverageMap):
             sys.exit(f"src/ has changed since the recording: remove {self.folder.parent}")
         files = super().missing()
         if not self._objects:
-            self._build()
+            build(self.tree, FLAGS, self.isa)
+            del self._objects
         return files
 
-    def _build(self):
-        environment = os.environ | {"FASTNN_CFLAGS": FLAGS}
-        command = sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"
-        for old in self.tree.glob("fastnn/*.so"):
-            old.unlink()
-        subprocess.run(command, cwd=self.tree, env=environment, check=True)
-        del self._objects
-
-    def record(self, path, runner):
-        """Run the tests of a file, without those that need --all, except for ALL."""
-        folder = self._seconds(path).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.iterdir():
-            old.unlink()
-        run = runner.run(lambda: self._record(path, runner.log), seconds=1800)
-        if not self._seconds(path).exists():
-            raise RuntimeError(f"{path}: {run.outcome}; see {runner.output}")
-        return run.seconds
-
     def _record(self, path, log):
+        """Run the tests of a file, without those that need --all, except for ALL."""
         os.environ["GCOV_PREFIX"] = str(self._seconds(path).parent)
         os.environ["GCOV_PREFIX_STRIP"] = str(len(self._objects[0].parent.parts) - 1)
-        recorder = Recorder(log)
-        run_pytest(recorder, *["--all"] * (path in ALL), path)
-        seconds = {each: t for each, t in recorder.seconds.items() if each not in recorder.failed}
-        self._seconds(path).write_text(json.dumps(seconds, indent=0))
+        timer = Timer(log)
+        run_pytest(timer, *["--all"] * (path in ALL), path)
+        timer.save(self._seconds(path))
         sys.stdout.flush()
         ctypes.PyDLL(None).exit(0)  # gcov writes its counts at the exit, but not in os._exit
 

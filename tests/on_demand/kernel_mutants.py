@@ -12,7 +12,6 @@ import ast
 import functools
 import io
 import json
-import os
 import re
 import shlex
 import shutil
@@ -21,7 +20,7 @@ import sys
 import tokenize
 from collections import defaultdict
 
-from gcov_map import ONCE, GcovMap
+from gcov_map import ONCE, GcovMap, build
 from mutation import Mutant
 from warm_tests import copy_checkout
 
@@ -150,11 +149,10 @@ def arguments(words, opening):
 class KernelCode:
     """The code of src/ops and src/train."""
 
-    weak = ("test_golden.py",)
+    weak, by_case = ("test_golden.py",), False
 
     def __init__(self, root, state):
         self.root, self.tree = root, state / "one_set"
-        self.map = GcovMap(state / "map", root, state / "tree")
         # in a process of its own: forks of this one import the fastnn of their copy
         program = "from fastnn import kernels; print(*kernels.SUPPORTED)"
         found = subprocess.run(
@@ -162,6 +160,8 @@ class KernelCode:
         )
         *self.others, self.isa = found.stdout.split()
         self.module = f"{self.isa}_float32"
+        self.map = GcovMap(state / "map", root, state / "tree", self.isa)
+        self.compiled = {}  # {(path, text): library}
 
     def mutants(self):
         for path in sorted(
@@ -176,24 +176,13 @@ class KernelCode:
         if not (self.tree / COMMANDS).exists():
             self._build()
         shutil.copytree(self.root / "tests", self.tree / "tests", dirs_exist_ok=True)
+        self._files  # noqa: B018 - once, for all workers
 
     def _build(self):
         """Build a copy of the checkout for the instruction set alone, and keep the commands."""
         copy_checkout(self.root, self.tree)
-        for old in self.tree.glob("fastnn/*.so"):
-            old.unlink()
-        setup = self.tree / "setup.py"
-        only = rf"\g<0>\nvariants = {{'{self.isa}': variants['{self.isa}']}}"
-        setup.write_text(re.sub(r"(?m)^variants = .*$", only, setup.read_text("utf-8")))
-        built = subprocess.run(
-            [sys.executable, "setup.py", "build_ext", "--inplace"],
-            cwd=self.tree,
-            env=os.environ | {"FASTNN_CFLAGS": f"-O1 {ONCE}"},
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        lines = [shlex.split(line) for line in built.stdout.splitlines() if self.module in line]
+        output = build(self.tree, f"-O1 {ONCE}", self.isa)
+        lines = [shlex.split(line) for line in output.splitlines() if self.module in line]
         commands = [
             next(words for words in lines if "-o" in words and ("-c" in words) == compiles)
             for compiles in (True, False)
@@ -215,22 +204,33 @@ class KernelCode:
                 return [f"-X{name}={value}" for name, value in settings.items()]
 
     def rebuild(self, tree, path):
-        """Compile a mutant of `path`, or take the original back."""
-        if (tree / path).read_bytes() == (self.tree / path).read_bytes():
-            shutil.copy2(self._library(self.tree), tree / "fastnn")
-            return True
+        """Compile a mutant of `path`, unless it is known, or take the original back."""
+        text = (tree / path).read_bytes()
+        if text == (self.tree / path).read_bytes():
+            content = self._library(self.tree).read_bytes()
+        else:
+            if (path, text) not in self.compiled:
+                self.compiled[path, text] = self._compile(tree)
+            content = self.compiled[path, text]
+        if content is not None:
+            (tree / "fastnn" / self._library(self.tree).name).write_bytes(content)
+        return content is not None
+
+    def _compile(self, tree):
+        """The library with the mutant, None if it does not compile or is the same machine code."""
         compile_, link = json.loads((self.tree / COMMANDS).read_text())
         c_file, object_ = f"build/src/variants/{self.module}.c", compile_[compile_.index("-o") + 1]
         for each in (c_file, object_):
             (tree / each).parent.mkdir(parents=True, exist_ok=True)
         cython = [sys.executable, "-m", "cython", *self._directives, "-o", c_file]
         cython += ["--module-name", f"fastnn._{self.module}"]
-        return (
+        is_new = (
             succeeds([*cython, f"src/variants/{self.module}.pyx"], tree)
             and succeeds(compile_, tree)
             and (tree / object_).read_bytes() != (self.tree / object_).read_bytes()
             and succeeds(link, tree)
         )
+        return self._library(tree).read_bytes() if is_new else None
 
     @functools.cached_property
     def _files(self):

@@ -3,10 +3,11 @@
     python tests/on_demand/mutants.py --seed 1 --count 200
     python tests/on_demand/mutants.py --seed 1 --count 100 --kernels
 
-Draws mutants of fastnn/, or of src/ops and src/train, by a seed and runs the tests that execute the changed line, the quickest files
-first, until one fails, for at most two minutes. A mutant is killed if a test fails or hangs that passes
-without the change. The state folder keeps the map of tests and lines, the outcome of each mutant, and
-the copies of the checkout in which the tests run: a run that was stopped continues.
+Draws mutants of fastnn/, or of src/ops and src/train, by a seed and runs the tests that execute the
+changed line, the quickest files first, until one fails, for at most two minutes of processor time. A
+mutant is killed if a test fails or hangs that passes without the change. The state folder keeps the map
+of tests and lines, the outcome of each mutant, and the copies of the checkout in which the tests run: a
+run that was stopped continues.
 
 `mutants.toml` explains the survivors that no test can kill, because they change nothing that can be
 observed. The report has the score without them, with its 95 % interval. coverage must be installed.
@@ -38,7 +39,7 @@ LONG = 1.0  # usual seconds of tests that may wait for other processes
 class PythonCode:
     """The modules of fastnn/; see mutation.py."""
 
-    weak = ()
+    weak, by_case = (), True
 
     def __init__(self, state):
         self.tree = state / "tree"
@@ -113,24 +114,31 @@ class Draw:
             file.write(line + "\n")  # one call of the system: workers share the file
 
 
-def chunks(tests, weak):
-    """Divide tests by file, the quickest file first, into parts of growing length."""
-    files = defaultdict(dict)
-    for name, seconds in tests.items():
-        files[name.split("::")[0]][name] = seconds
-
-    def order(path):
-        return path.rpartition("/")[2] in weak, sum(files[path].values()), path
-
+def chunks(tests, weak, by_case):
+    """Divide tests into parts of growing length: one case of each function first (by_case), then the
+    other cases, then the weak files, each time the quickest file first."""
+    groups, seen = defaultdict(dict), set()
+    for name, seconds in sorted(tests.items(), key=lambda item: item[::-1]):
+        file, function = name.split("::")[0], name.split("[")[0]
+        is_weak = file.rpartition("/")[2] in weak
+        is_other = by_case and function in seen and not is_weak
+        groups[is_weak, is_other, file][name] = seconds
+        seen.add(function)
     limits = iter(CHUNKS)
     part, limit = {}, next(limits)
-    for path in sorted(files, key=order):
-        part |= files[path]
+    for key in sorted(groups, key=lambda key: (key[:2], sum(groups[key].values()), key)):
+        part |= groups[key]
         if sum(part.values()) > limit:
             yield part
             part, limit = {}, next(limits, math.inf)
     if part:
         yield part
+
+
+def up_to_failure(run, tests):
+    """Those of `tests` that ran in the file of the test that failed; all if none ran."""
+    file = str(run.test).split("::")[0]
+    return {name: tests[name] for name in run.started if name.split("::")[0] == file} or tests
 
 
 def judge(mutant, code, runner, limit=120):
@@ -151,7 +159,7 @@ def judge(mutant, code, runner, limit=120):
         return is_sure or (write(changed) and runner.test(ran).outcome != "passed")
 
     def outcome():
-        parts, left = list(chunks(tests, code.weak)), limit
+        parts, left = list(chunks(tests, code.weak, code.by_case)), limit
         while parts:
             if not write(changed):
                 return {"outcome": "invalid"}
@@ -163,7 +171,7 @@ def judge(mutant, code, runner, limit=120):
                 del parts[0]
                 continue
             write(text)
-            ran = {name: parts[0][name] for name in run.started} or parts[0]
+            ran = up_to_failure(run, parts[0])
             again = runner.test(ran)
             if again.outcome != "passed":
                 del parts[0][again.test or next(iter(ran))]  # it fails without the change, too
@@ -251,17 +259,17 @@ def main():
     parser.add_argument("--count", type=int, default=200, metavar="N", help="mutants of the draw")
     parser.add_argument("--kernels", action="store_true", help="mutants of src/ops and src/train")
     parser.add_argument(
-        "--state", type=Path, metavar="FOLDER", help="build/mutants, build/c_coverage"
+        "--state", type=Path, metavar="FOLDER", help="build/mutants, build/kernel_mutants"
     )
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes")
     parser.add_argument(
-        "--limit", type=float, default=120, metavar="N", help="seconds of tests for each mutant"
+        "--limit", type=float, default=120, metavar="N", help="processor seconds of each mutant"
     )
     parser.add_argument("--hours", type=float, default=4, metavar="N", help="stop after this time")
     parser.add_argument("--again", action="store_true", help="test the survivors again")
     parser.add_argument("--report", action="store_true", help="print the report alone")
     options = parser.parse_args()
-    folder = ROOT / "build" / ("c_coverage" if options.kernels else "mutants")
+    folder = ROOT / "build" / ("kernel_mutants" if options.kernels else "mutants")
     options.state = (options.state or folder).resolve()
     options.state.mkdir(parents=True, exist_ok=True)
     if options.kernels:

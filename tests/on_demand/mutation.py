@@ -12,6 +12,7 @@ tests the mutants of one kind of code, an object with these members:
                           changed back. False if it does not compile: the draw then has another mutant
     weak                  names of files of tests that run last, and without which the report has a second
                           score, such as "test_golden.py"
+    by_case               whether tests(mutant) knows cases: then other cases of a function run later
     group(path)           the name of a line of the report, such as a band
 
 `PythonCode` in mutants.py is that of fastnn/.

@@ -112,6 +112,8 @@ def test_libraries_that_are_not_installed_are_noted(run, monkeypatch):
     assert code == 0
     assert "note: CatBoost is not installed, so it is not among the baselines" in err
     assert "note: LightGBM is not installed" in err
+    monkeypatch.setattr(baselines.importlib.util, "find_spec", {"lightgbm": "found"}.get)
+    assert baselines.installed()[1] == ["CatBoost"]
 
 
 @pytest.mark.parametrize("loss", [None, "squared_error", "absolute_error", "poisson"])

@@ -87,7 +87,10 @@ def test_groups_are_read_like_the_training_table(run, tmp_path):
 def test_rows_of_the_training_are_noted(compare):
     shutil.copy("table.csv", "renamed.csv")
     _, _, err = compare("b.safetensors", "copy.safetensors", "--data", "renamed.csv")
-    assert "note: b.safetensors was trained on all of these rows, so its score is too good" in err
+    note = "b.safetensors was trained on all of these rows, so its score is too good"
+    assert f"note: {note}" in err
+    _, out, err = compare("b.safetensors", "copy.safetensors", "--data", "renamed.csv", "--json")
+    assert err == "" and json.loads(out)["notes"][0].startswith(note)
     assert compare("b.safetensors", "copy.safetensors", "--data", "rows.csv")[2] == ""
 
 

@@ -41,7 +41,10 @@ def test_demo_measures(demo):
     ratio = re.search(r"^(\d+\.\d) times faster than the same training", demo.stdout, re.M)
     assert float(ratio[1]) > 1
     speed = re.search(r"^Training speed: ([\d,]+) rows/s$", demo.stdout, re.M)
-    assert int(speed[1].replace(",", "")) > 10_000
+    speed = int(speed[1].replace(",", ""))
+    n_rows = 200 * int(re.search(r"([\d,]+) for training", demo.stdout)[1].replace(",", ""))
+    seconds = float(re.search(r"steps\) in (\d+\.\d\d) s$", demo.stdout, re.M)[1])
+    assert abs(n_rows / speed - seconds) < 0.006
 
 
 def test_demo_draws_five_digits(demo):

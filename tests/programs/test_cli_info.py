@@ -411,7 +411,8 @@ def test_a_card(run, table, monkeypatch):
     assert text.startswith("# Model card: m.safetensors\n\nPredicts `y`, two classes (p, q)")
     for heading in ("Scores", "Baselines", "Limits", "Columns", "How it was trained"):
         assert f"\n## {heading}\n" in text
-    assert "linear" in text and report["created"] in text
+    for part in ("linear", report["created"], "| baseline | rows of the test |"):
+        assert part in text
     code, out, _ = run("info", "m.safetensors", "--card")
     assert (code, out) == (0, text)
     run("info", "m.safetensors", "--card", "card.json")
@@ -429,6 +430,7 @@ def test_texts_of_a_table_are_not_markup_in_a_card(run, table):
     report_of(run, *table, "--folds", "1")
     run("info", "m.safetensors", "--card", "card.md")
     text = Path("card.md").read_text(encoding="utf-8")
+    assert "rows of the test" not in text
     assert "a\\|b\\<b\\>" in text and "\\*p\\*" in text and "\\[q\\](z)" in text
 
 

@@ -238,7 +238,7 @@ def test_the_sections_say_what_the_record_says(run):
     assert shlex.split(record["command"])[:5] == "fastnn train people.csv --target buys".split()
     assert " ".join(record["command"].split()) in page.text.replace(" \\ ", " ")
     assert f"fastnn {fastnn.__version__}, Python {sys.version.split()[0]}, numpy" in page.text
-    assert "seed 0" in page.text
+    assert "seed 0" in page.text and "then train on all rows" not in page.text
 
 
 def test_a_page_warns(run):
@@ -275,6 +275,7 @@ def test_a_page_says_how_rows_count_and_what_the_baseline_knows(run, quick_recip
     text = Page("r.html").text
     assert "Rows count by their weights, the column 'w'." in text
     assert "the median for the mean absolute error, of each block of time, as R² does." in text
+    assert "The networks of the model then train on all rows" in text
 
 
 def test_a_page_of_one_column_and_held_out_rows_of_one_class(run):

@@ -214,6 +214,7 @@ def test_code_state_and_file(ask, tab):
     assert state["step"] == 2 and "token" not in json.dumps(state)
     _, content, headers = ask(f"/api/network.safetensors?tab={tab}")
     assert b"safetensors" not in content[:8]
+    assert headers["Content-Disposition"] == 'attachment; filename="network.safetensors"'
     check_headers(headers)
 
 

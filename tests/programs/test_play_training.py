@@ -32,7 +32,7 @@ from fastnn.playground.settings import (
     OPTIMIZERS,
     Settings,
 )
-from fastnn.playground.trainings import RATES, WIDTHS, GridTraining
+from fastnn.playground.trainings import RATES, WIDTHS, GridTraining, NetworkTraining
 
 POINTS = [[0.1, 0.2, 0], [0.3, -0.5, 1], [0.2, 0.2, 1], [-0.3, 0.1, 0], [0.5, 0.5, 1]]
 CASES = {
@@ -97,6 +97,16 @@ def test_copies_have_a_limit(monkeypatch):
     for step in (59, 30, 7, 1):
         playback.seek(step)
         assert_same_bits(playback.net.params, params[step - 1])
+
+
+def test_new_settings_end_the_way_forward():
+    tab = NetworkTraining({"step": 0, "settings": [[0, {}]]})
+    tab.command({"do": "epoch"})
+    assert tab.frame()["last"] > 1
+    tab.command({"do": "seek", "step": 1})
+    settings = tab.description()["settings"]
+    tab.command({"do": "settings", "settings": settings | {"lr": settings["lr"] / 2}})
+    assert tab.frame()["last"] == 1
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -303,6 +313,7 @@ def test_what_is_left_out_of_a_table_is_noted():
 
 
 def test_arrays_and_points_are_checked():
+    assert from_points(POINTS).X.shape[1] == 2
     with pytest.raises(ValueError, match="both classes"):
         from_points([[0, 0, 1], [1, 1, 1]])
     with pytest.raises(ValueError, match="rows of finite numbers"):

@@ -103,9 +103,11 @@ def test_images_stand_in_rows_under_their_titles(plt):
 def test_effects_of_columns(plt):
     values = np.array([f"c{i:02}" for i in range(30)], object)
     curves = np.where(np.arange(30) % 3, 0.5, 0.1 + np.arange(30) / 30) * np.ones((4, 1))
-    effect = Effect("a$b", "category", values, curves, curves.mean(0), "target", [None], None)
+    effect = Effect(
+        "a$b of more letters", "category", values, curves, curves.mean(0), "target", [None], None
+    )
     ax = plotting.plot_effect(effect, plt.figure().add_subplot())
-    assert ax.get_xlabel() == r"a\$b" and ax.get_ylabel() == "prediction"
+    assert ax.get_xlabel() == r"a\$b of more letters" and ax.get_ylabel() == "prediction"
     labels = ax.get_xticklabels()
     names = [text.get_text() for text in labels]
     assert len(names) == 20 and {f"c{i:02}" for i in range(0, 30, 3)} - {"c12"} <= set(names)

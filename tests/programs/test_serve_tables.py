@@ -38,7 +38,7 @@ ODD_AREAS = [None, True, "62", " 63 ", "?", "", "big", -7, 1e300, 2**70, math.na
 VALUES = {
     "area": [60, 61.5, *ODD_AREAS],
     "price": ["1,500 EUR", "2,100 EUR", 1700, None, "1.5", "EUR", "n/a", False],
-    "city": ["Köln", "Rom", None, "Paris", "", "NA", 5, True, " Rom", "\ud800", "R" * 10_000],
+    "city": ["Rom", None, "Köln", "Paris", "", "NA", 5, True, " Rom", "\ud800", "R" * 10_000],
     "code": [1, 2, 30, 2.0, 2.5, "2", "x", None, True],
     "day": ["01.02.2024", "3.4.2025", "2024-02-01", "31.02.2024", "", None, 20240201, "x"],
     "since": ["2024-05-06", "2024-05-06 07:08:09", "6.5.2024", "05/06/2024", None, "soon", 5],

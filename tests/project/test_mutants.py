@@ -164,15 +164,18 @@ def test_intervals_are_wilsons(k, n, low, high):
     assert mutation.wilson(k, n) == pytest.approx((low, high), abs=1e-4)
 
 
-def test_the_quickest_files_come_first_and_weak_ones_last():
+def test_the_quickest_files_come_first_and_other_cases_and_weak_files_last():
     tests = {"a/x.py::1": 2, "b/y.py::1": 2, "a/x.py::2": 3, "c/z.py::1": 0.1, "c/v.py::1": 20}
-    tests |= {f"d/{i}.py::1": 1000 + i for i in range(3)}
-    parts = [list(part) for part in mutants.chunks(tests, ["z.py"])]
+    tests |= {f"d/{i}.py::1": 1000 + i for i in range(3)} | {
+        "c/w.py::1[a]": 1.5,
+        "c/w.py::1[b]": 1.4,
+    }
+    parts = [list(part) for part in mutants.chunks(tests, ["z.py"], True)]
     assert parts == [
-        ["b/y.py::1", "a/x.py::1", "a/x.py::2"],
-        ["c/v.py::1"],
+        ["c/w.py::1[b]", "b/y.py::1"],
+        ["a/x.py::1", "a/x.py::2", "c/v.py::1"],
         ["d/0.py::1"],
-        ["d/1.py::1", "d/2.py::1", "c/z.py::1"],
+        ["d/1.py::1", "d/2.py::1", "c/w.py::1[a]", "c/z.py::1"],
     ]
 
 
@@ -254,7 +257,10 @@ def test_a_mutant_is_killed_by_a_test_that_passes_without_it(tmp_path, tests, en
     path = tmp_path / "a.py"
     path.write_text("a = b < c")
     code = SimpleNamespace(
-        weak=(), tests=lambda mutant: dict.fromkeys(tests, 1), rebuild=lambda tree, path: True
+        weak=(),
+        by_case=True,
+        tests=lambda mutant: dict.fromkeys(tests, 1),
+        rebuild=lambda tree, path: True,
     )
     mutant = Mutant("a.py", 1, 6, "<", "<=", "comparison")
     found = mutants.judge(mutant, code, FakeRunner(tmp_path, **tests))

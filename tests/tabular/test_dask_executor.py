@@ -2,6 +2,8 @@
 
 import os
 import signal
+from concurrent.futures import Future
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,14 +13,24 @@ pytest.importorskip("distributed", reason="the extra dask is not installed")
 
 from checks import assert_same_bits
 from dask_training import local_cluster, process_ids
+from distributed import CancelledError
 
 import fastnn
+from fastnn.distributed import ClusterError
+from fastnn.distributed.runner import ClusterRunner
 from fastnn.distributed.shared_objects import SharedObjects
 
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, random_state=0)
 rng = np.random.default_rng(2)
 X = pd.DataFrame({"x": rng.normal(size=300), "letter": rng.choice(list("abc"), 300)})
 y = np.exp(X["x"].to_numpy()) + (X["letter"] == "a")
+
+
+def test_a_cancelled_task_means_that_the_cluster_is_gone():
+    future, scheduler = Future(), SimpleNamespace(address="tcp://host")
+    future.set_exception(CancelledError())
+    with pytest.raises(ClusterError, match="at tcp://host no longer answers"):
+        ClusterRunner(SimpleNamespace(scheduler=scheduler)).result(future, lambda: True)
 
 
 @pytest.mark.slow("test_tabular_executor.py, with threads")

@@ -18,7 +18,7 @@ from fastnn.tabular.columns import frames
 from fastnn.tabular.columns.features import Features
 from fastnn.tabular.drift import changes
 from fastnn.tabular.drift.changes import find_changes
-from fastnn.tabular.drift.profile import NewRows, RowSketch, TableProfile
+from fastnn.tabular.drift.profile import CategoryProfile, NewRows, RowSketch, TableProfile
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 SMALL = dict(n_estimators=1, hidden_layer_sizes=4, random_state=0)
@@ -46,6 +46,13 @@ def profile():
     frame = frames.read(table())
     features = Features.fit(frame)
     return features, TableProfile.fit(features, frame)
+
+
+def test_a_profile_counts_unknown_and_single_categories():
+    codes, texts = np.array([0, 0, 1, 2, 3, 3, -1]), ["twice", "once", "unknown", "also twice"]
+    found = CategoryProfile.fit((codes, texts), ["twice", "once", "also twice"])
+    assert found.counts.tolist() == [2, 1, 2]
+    assert (found.n_missing, found.n_present, found.n_others) == (1, 6, 2)
 
 
 def check(profile, X, **options):

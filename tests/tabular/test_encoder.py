@@ -14,8 +14,13 @@ FEW = RNG.choice([7.0, 8.0, 9.0], N)  # the edges of these come from a tree
 TARGET = X + FEW
 
 
-def fitted(x, scaling):
-    return Encoder.fit([(scaling, x)], [], TARGET, EncoderSettings(8, values=True), 4)
+def fitted(x, scaling, settings=EncoderSettings(8, values=True)):  # noqa: B008
+    return Encoder.fit([(scaling, x)], [], TARGET, settings, 4)
+
+
+def test_without_settings_there_are_neither_bins_nor_values():
+    encoder = fitted(FEW, Scaling.fit(FEW, True), EncoderSettings())
+    assert encoder.edges == encoder.values == [[]]
 
 
 @pytest.mark.parametrize("x", [X, FEW], ids=["many values", "few values"])

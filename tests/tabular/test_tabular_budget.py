@@ -1,5 +1,7 @@
 """The time limit and the memory of fits of estimators for tables."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import limits
 from fastnn.tabular.fitting import permutation
 from fastnn.tabular.fitting.budget import TimeBudget, TimeLimitWarning
+from fastnn.tabular.fitting.training_jobs import FinalTrainer, TwoPartSession
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
 rng = np.random.default_rng(1)
@@ -62,6 +65,16 @@ def test_folds_in_time_that_stop_within_their_first_epoch(make_clock):
     assert np.isfinite(reg.predict(np.zeros((3, 2)))).all()
 
 
+@pytest.mark.parametrize(
+    ("end", "share", "fraction"),
+    [(0.5, 0.25, 0.5), (0.1, 0.25, 0.8), (0, 0.25, 0.8), (1, None, 0.8)],
+)
+def test_time_for_all_rows_is_for_the_epochs_before_the_end(end, share, fraction):
+    share = share and SimpleNamespace(fraction=share)
+    trainer = SimpleNamespace(setup=SimpleNamespace(fraction=0.8))
+    assert FinalTrainer.fraction(trainer, SimpleNamespace(ends=[0.1, end]), share) == fraction
+
+
 @pytest.mark.parametrize("slower", [3, 30])
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_a_machine_that_becomes_busier(slower, n_threads, make_clock):
@@ -88,6 +101,14 @@ def test_networks_whose_time_is_over_keep_their_best_epoch(make_clock):
         best = int(np.argmin(session.history.val_loss))
         assert_array_equal(networks[-1].params, session.state.best.params)
         assert session.state.best.epoch == best + 1
+
+
+@pytest.mark.parametrize(("best", "params"), [("of all", "of all"), (None, "of the first part")])
+def test_the_best_epoch_so_far_is_taken(best, params):
+    session = SimpleNamespace(net=SimpleNamespace(), best_of_first="of the first part")
+    session.state = SimpleNamespace(best=best and SimpleNamespace(params=best))
+    TwoPartSession.restore_best(session)
+    assert session.net.params == params
 
 
 def test_a_limit_that_is_over_before_training(make_clock):

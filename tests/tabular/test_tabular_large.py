@@ -615,5 +615,6 @@ def test_a_file_that_does_not_fit_is_sampled(parquet, monkeypatch):
 
 def test_a_list_of_rows_is_a_table():
     assert not batch_table.holds_groups([[1.0, 2.0], [3.0, 4.0]])
+    assert not batch_table.holds_groups(([1.0, 2.0], [3.0, 4.0]))
     assert not batch_table.holds_groups([["a", 2.0], ["b", 4.0]])
     assert batch_table.holds_groups([([[1.0, 2.0]], [3.0])])

@@ -48,7 +48,9 @@ def by_sklearn(name, y, P, labels, weight):
 
 @pytest.mark.parametrize("name", CLASS_METRICS)
 @pytest.mark.parametrize("y", [two, three], ids=["two classes", "three classes"])
-@pytest.mark.parametrize("weight", [None, weights], ids=["equal", "weighted"])
+@pytest.mark.parametrize(
+    "weight", [None, weights, weights / 1000], ids=["equal", "weighted", "light"]
+)
 def test_values_of_classes_are_those_of_scikit_learn(name, y, weight):
     labels, codes = np.unique(y, return_inverse=True)
     P = np.random.default_rng(1).dirichlet(np.ones(len(labels)), N).round(2) + 0.01

@@ -51,6 +51,11 @@ def test_a_part_without_weight_does_not_count():
     assert mean == params and numbers.has_rows == 1
 
 
+def test_a_product_that_overflows_is_infinite():
+    mean, *_ = mean_of([(np.array([1e308]), np.zeros((1, 0)), 100.0)])
+    assert np.isinf(mean)
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_without_any_weight_or_with_a_failed_part_nothing_is_written(fails):
     params, moments, optimizer = np.array([7.0]), np.array([[8.0]]), SGD(momentum=0.9)
