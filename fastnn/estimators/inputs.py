@@ -187,8 +187,11 @@ def _name_in(error, *checks):
         try:
             check(name, value)
         except (TypeError, ValueError) as better:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(str(better)) from None
+            if isinstance(
+                error, TypeError
+            ):  # scikit-learn's checks of estimators look for its words
+                raise TypeError(f"{better} ({error})") from None
+            raise ValueError(str(better)) from None
 
 
 def check_finite(estimator, X):

@@ -47,8 +47,7 @@ def test_the_kind_is_checked(path):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_ten_thousand_networks_are_one_array(path, dtype):
-    nets = [MLP([3, 4, 1], dtype=dtype, rng=0) for _ in range(1000)]
-    fastnn.save_many(nets, path)
+    fastnn.save_many([MLP([3, 4, 1], dtype=dtype, rng=0) for _ in range(1000)], path)
     assert path.stat().st_size < 1000 * 21 * np.dtype(dtype).itemsize + 1000
     reader = pytest.importorskip("safetensors.numpy", reason="the other reader is not installed")
     arrays = reader.load_file(path)

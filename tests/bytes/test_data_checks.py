@@ -15,8 +15,7 @@ Y = (X + RNG.normal(size=N) > 0).astype(int)
 
 def found(target="y", **columns):
     """{column: kind} of the issues about a table with an honest column x and a target y."""
-    table = pa.table({"x": X, "y": Y, **columns})
-    return {s.column: s.kind for s in check_data(table, target)}
+    return {s.column: s.kind for s in check_data(pa.table({"x": X, "y": Y, **columns}), target)}
 
 
 def text_of(**columns):

@@ -172,8 +172,7 @@ def test_what_is_trained_can_be_saved(tmp_path, monkeypatch):
 
 
 def write_texts(n_texts):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=N)
+    x = np.random.default_rng(0).normal(size=N)
     text = [f"{TEXT}{i % n_texts}" for i in range(N)]
     write_csv("t.csv", x=x, text=text, y=np.where(x > 0, f"yes {TEXT}", "no"))
 

@@ -78,8 +78,7 @@ def test_every_number_of_a_file_may_claim_any_size(tmp_path):
 def test_files_without_column_names_may_claim_any_number_of_columns(family, kind, tmp_path):
     """Their names do not limit it: one of 2^31 columns took 200 GB. All golden files have names."""
     settings = {"max_iter": 2} if family == "MLP" else {"n_estimators": 2, "n_threads": 1}
-    cls = getattr(fastnn, f"{family}{kind}")
-    model = cls(hidden_layer_sizes=4, random_state=0, **settings)
+    model = getattr(fastnn, f"{family}{kind}")(hidden_layer_sizes=4, random_state=0, **settings)
     model.fit([[i / 20, (i * 7 % 20) / 20] for i in range(20)], [i % 2 for i in range(20)])
     path = tmp_path / "m"
     model.save(path)

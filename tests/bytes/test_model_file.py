@@ -109,8 +109,7 @@ def test_a_file_without_the_state_has_only_the_network(path, net_with_full_state
 def test_every_generator_of_numpy_continues_where_it_was(name, path):
     net = MLP([3, 1], rng=np.random.Generator(getattr(np.random, name)(5)))
     net.rng.integers(2**32, size=3, dtype=np.uint32)  # half of a 64-bit number may be waiting
-    loaded = saved_and_loaded(net, path)
-    assert loaded.rng.random(1000).tolist() == net.rng.random(1000).tolist()
+    assert saved_and_loaded(net, path).rng.random(1000).tolist() == net.rng.random(1000).tolist()
 
 
 def test_a_stopped_epoch_is_loaded_unchanged(dtype, path, net_stopped_within_an_epoch):

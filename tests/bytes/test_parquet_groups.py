@@ -130,8 +130,7 @@ def test_a_missing_value_is_found_before_its_window_is_trained_on(tmp_path, monk
     net = MLP([6, 1], rng=0)
     with pytest.raises(TableError, match=r"rows.parquet: column 'int' .*first in row 220"):
         net.fit(tmp_path / "rows.parquet", "y", window=100, batch_size=50)
-    assert net.state.step == 2
-    assert net.state.row == 100
+    assert net.state.step == 2 and net.state.row == 100
 
 
 def test_files_with_other_columns(tmp_path):
@@ -166,9 +165,10 @@ def test_damaged_files(tmp_path):
         refused(tmp_path / "rows.parquet", f"rows.parquet: {message}")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "options"), [((), {}), ((Y,), {}), (("y",), dict(sample_weight=WEIGHT))]
-)
+ARGUMENTS = [((), {}), ((Y,), {}), (("y",), dict(sample_weight=WEIGHT))]
+
+
+@pytest.mark.parametrize(("arguments", "options"), ARGUMENTS)
 def test_a_path_needs_names_of_columns(arguments, options):
     with pytest.raises(TypeError, match=r"X is a path, so y and sample_weight must name its"):
         MLP([6, 1], rng=0).fit("rows.parquet", *arguments, **options)

@@ -63,8 +63,7 @@ def test_encodings_that_are_found(encoding, text):
 
 def test_the_note_shows_a_word(file, needs_detector):
     path, notes = file("a.csv", JAPANESE.encode("cp932")), []
-    table = read(path, on_note=notes.append)
-    assert table["都道府県"].to_pylist() == ["東京都", "大阪府"]
+    assert read(path, on_note=notes.append)["都道府県"].to_pylist() == ["東京都", "大阪府"]
     assert notes == [
         f"{path}, line 1: is not UTF-8. The file was read as Shift-JIS (cp932), such as '番号'. "
         "If letters are wrong, pass the right encoding."
@@ -151,10 +150,8 @@ def test_stray_bytes_in_english_texts(file, needs_detector, name):
 def test_a_file_with_some_other_lines(file):
     """Most lines are UTF-8: the others do not spoil them."""
     notes = []
-    data = "a,b\n1,Köln\n2,Łódź\n3,東京\n".encode() + "4,Zürich\n".encode("cp1252")
-    path = file("a.csv", data)
-    table = read(path, on_note=notes.append)
-    assert table["b"].to_pylist() == ["Köln", "Łódź", "東京", "Zürich"]
+    path = file("a.csv", "a,b\n1,Köln\n2,Łódź\n3,東京\n".encode() + "4,Zürich\n".encode("cp1252"))
+    assert read(path, on_note=notes.append)["b"].to_pylist() == ["Köln", "Łódź", "東京", "Zürich"]
     assert notes == [
         f"{path}, line 5: is not UTF-8, but most lines are. The bytes that are not were read as "
         "Windows-1252 (cp1252)."

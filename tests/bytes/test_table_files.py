@@ -186,16 +186,16 @@ def test_without_pyarrow_the_message_says_what_to_install(monkeypatch, tmp_path)
         read(write(tmp_path, "a\n1\n"))
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "times"),
-    [
-        ("digits.csv", 1, 9),  # a number of 16 bytes for 2 of the text
-        ("texts.tsv", "x" * 100, 1 + 16 / 101),
-        ("lines.jsonl", 1.5, 3),
-        ("array.json", 1, 17),
-        ("sheet.xlsx", 1, 40),
-    ],
-)
+TABLE_SIZES = [
+    ("digits.csv", 1, 9),  # a number of 16 bytes for 2 of the text
+    ("texts.tsv", "x" * 100, 1 + 16 / 101),
+    ("lines.jsonl", 1.5, 3),
+    ("array.json", 1, 17),
+    ("sheet.xlsx", 1, 40),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "times"), TABLE_SIZES)
 def test_a_table_is_read_if_its_memory_is_free(tmp_path, monkeypatch, name, value, times):
     path, columns = tmp_path / name, {"a": [value] * 1000, "b": [value] * 1000}
     if name == "sheet.xlsx":

@@ -70,34 +70,25 @@ def test_other_bytes_are_windows_1252_with_a_note(file):
 
 
 def test_the_encoding_of_the_user_is_taken(file):
-    cyrillic = "n,город\n1,Москва\n"
-    path = file("a.csv", cyrillic.encode("cp1251"))
+    path = file("a.csv", "n,город\n1,Москва\n".encode("cp1251"))
     assert read(path, encoding="cp1251").to_pydict() == {"n": [1], "город": ["Москва"]}
     assert read(file("b.csv", "\ufeff" + CSV), encoding="UTF-8").to_pydict() == ROWS
     assert read(file("c.csv", CSV.encode("utf-16")), encoding="utf-16").to_pydict() == ROWS
 
 
 def test_a_long_file_in_another_encoding(file):
-    data = "a,b\n" + "é,1\n" * 600_000
-    path = file("a.csv", data.encode("latin-1"))
+    path = file("a.csv", ("a,b\n" + "é,1\n" * 600_000).encode("latin-1"))
     table = read(path, encoding="latin-1")
     assert table.num_rows == 600_000 and table["a"].unique().to_pylist() == ["é"]
     assert locate(path, 599_999, encoding="latin-1") == "line 600001"
 
 
-UTF8, RIGHT = dict(encoding="utf-8"), ". Pass the right"
+UTF8, UNKNOWN, RIGHT = dict(encoding="utf-8"), dict(encoding="latin1x"), ". Pass the right"
+NOT_TOLD = f", line 2: is not UTF-8, and its encoding cannot be told{RIGHT}"
 UNFIT = [
-    (
-        CSV,
-        dict(encoding="latin1x"),
-        "encoding 'latin1x' is unknown. Pass one such as utf-8, cp1252",
-    ),
+    (CSV, UNKNOWN, "encoding 'latin1x' is unknown. Pass one such as utf-8, cp1252"),
     (CSV.encode("cp1252"), dict(encoding="utf8"), f", line 2: is not text in utf-8{RIGHT}"),
-    (
-        b"a,b\n1,\x81\n2,\xff\n",
-        {},
-        f", line 2: is not UTF-8, and its encoding cannot be told{RIGHT}",
-    ),
+    (b"a,b\n1,\x81\n2,\xff\n", {}, NOT_TOLD),
     (b"\xef\xbb", UTF8, f", line 1: is not text in utf-8{RIGHT}"),
     (b"a,b\n1,\0\n", {}, "is not text (it contains zero bytes). Save the table as CSV in UTF-8."),
 ]
@@ -191,8 +182,7 @@ def test_members_of_json_objects_are_columns(file):
     lines = '{"a":1,"b":{"c":2,"d":{"e":"x"}}}\n{"a":3,"b":{"c":4}}\n'
     rows = {"a": [1, 3], "b.c": [2, 4], "b.d.e": ["x", None]}
     assert read(file("a.jsonl", lines)).to_pydict() == rows
-    array = "[" + lines.strip().replace("\n", ",") + "]"
-    assert read(file("a.json", array)).to_pydict() == rows
+    assert read(file("a.json", "[" + lines.strip().replace("\n", ",") + "]")).to_pydict() == rows
 
 
 #: Earthquakes of the United States Geological Survey.
@@ -408,14 +398,9 @@ def test_messages_name_standard_input(monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
 def test_a_named_pipe(tmp_path):
-    path = str(tmp_path / "pipe")
+    path = tmp_path / "pipe"
     os.mkfifo(path)
-
-    def write():
-        with open(path, "wb") as pipe:
-            pipe.write(CSV.encode())
-
-    thread = threading.Thread(target=write)
+    thread = threading.Thread(target=path.write_bytes, args=[CSV.encode()])
     thread.start()
     assert read(path).to_pydict() == ROWS
     thread.join()

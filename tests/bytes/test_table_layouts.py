@@ -59,8 +59,7 @@ def test_spaces_that_are_found(table, file):
     text = 'mpg   cyl  name\n18.0   8   "chevy  van"\n\n15.5   4   "vw"\n'
     values = {"mpg": [18.0, 15.5], "cyl": [8, 4], "name": ["chevy  van", "vw"]}
     assert table(text) == (values, [": the values are separated by spaces"])
-    path = file("a.csv", text)
-    assert locate(path, 1) == "line 4"
+    assert locate(file("a.csv", text), 1) == "line 4"
     assert table("name\nNew York\nRome\n") == ({"name": ["New York", "Rome"]}, [])
 
 
@@ -154,8 +153,7 @@ def test_other_line_breaks_are_part_of_a_value(table):
 def test_comments(table, file):
     text = "# made by hand, 2025\na,b\n1,2\n  # 3,4\n5,6#7\n"
     assert table(text, comment="#") == ({"a": [1, 5], "b": ["2", "6#7"]}, [])
-    path = file("a.csv", text)
-    assert locate(path, 1, comment="#") == "line 5"
+    assert locate(file("a.csv", text), 1, comment="#") == "line 5"
     with pytest.raises(TableError, match=r"line 3: has 1 value, but the header has 2"):
         table("//x\na,b\n3\n", comment="//")
 
@@ -171,8 +169,7 @@ def test_titles_are_left_out(table, file):
     values = {"Filiale": ["A", "B"], "Umsatz": [1, 4], "Anteil": [2, 5], "n": [3, 6]}
     note = ": 2 lines before the column names left out ('Umsatz 2025')"
     assert table(text) == (values, [note])
-    path = file("a.csv", text)
-    assert locate(path, 1) == "line 6"
+    assert locate(file("a.csv", text), 1) == "line 6"
 
 
 @pytest.mark.parametrize("text", ["a\n1,2\n3,4\n", "a,b\n1,2,3\n4,5,6\n", "a,b\n1\n2\n3\n"])

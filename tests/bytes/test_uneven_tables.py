@@ -155,8 +155,7 @@ def test_names_of_other_formats_repeat(tmp_path, workbook):
         "b.json": ["a.b", "a.b.1"],
     }.items():
         notes = []
-        table = read(tmp_path / name, on_note=notes.append)
-        assert table.column_names == names, name
+        assert read(tmp_path / name, on_note=notes.append).column_names == names, name
         assert bool(notes) == (name not in ("a.jsonl", "a.json"))
     parquet = ParquetTable(str(tmp_path / "a.parquet"), (), (), (), notes.append)
     assert parquet.names == ["a", "b", "b.1", "b.2"]

@@ -139,8 +139,7 @@ def test_files_of_a_folder(second, values, tmp_path):
 
 
 def test_digits_with_dots_between_thousands(file):
-    text = "id;x\n1.234.567.890.123.456.789;1,5\n7;2,5\n"
-    table, _ = read_with_notes(file("a.csv", text))
+    table, _ = read_with_notes(file("a.csv", "id;x\n1.234.567.890.123.456.789;1,5\n7;2,5\n"))
     assert table["id"].to_pylist() == [ID + 9, 7]
 
 
@@ -168,5 +167,4 @@ def test_converted_texts_are_not_rounded():
 def test_ids_that_differ_are_no_copies():
     n, first = 100, 2**60
     ids = {"a": [first + i for i in range(n)], "b": [first + (i + 1) % n for i in range(n)]}
-    table = pa.table(ids)
-    assert "duplicate column" not in {found.kind for found in check_data(table)}
+    assert "duplicate column" not in {found.kind for found in check_data(pa.table(ids))}

@@ -42,9 +42,10 @@ def iris():
         return quick().fit(IRIS, KINDS)
 
 
-@pytest.mark.parametrize(
-    "names", [["a", "bc", "d"], [3, 7, -1], [1.0, 2.0, 4.0], [True, False, True], ["ä", "β", "ж"]]
-)
+LABEL_NAMES = [["a", "bc", "d"], [3, 7, -1], [1.0, 2.0, 4.0], [True, False, True], ["ä", "β", "ж"]]
+
+
+@pytest.mark.parametrize("names", LABEL_NAMES)
 def test_labels_of_any_kind(names):
     y = np.array(names)[KINDS]
     net = quick().fit(IRIS, y)
@@ -120,13 +121,13 @@ def test_settings_that_scikit_learn_does_not_have(iris):
     assert_array_equal(quick(n_threads=2).fit(IRIS, KINDS).coefs_[0], iris.coefs_[0])
 
 
-@pytest.mark.parametrize(
-    ("X_dtype", "dtype", "expected"),
-    [
-        *[("f4", None, "f4"), ("f8", None, "f8"), ("f2", None, "f8"), ("i4", None, "f8")],
-        *[("f8", "float32", "f4"), ("f4", np.float64, "f8")],
-    ],
-)
+DTYPES = [
+    *[("f4", None, "f4"), ("f8", None, "f8"), ("f2", None, "f8"), ("i4", None, "f8")],
+    *[("f8", "float32", "f4"), ("f4", np.float64, "f8")],
+]
+
+
+@pytest.mark.parametrize(("X_dtype", "dtype", "expected"), DTYPES)
 def test_dtype_is_that_of_X_unless_it_is_set(X_dtype, dtype, expected):
     X = (2 * IRIS).astype(X_dtype)
     net = quick(dtype=dtype).fit(X, KINDS)
@@ -173,8 +174,7 @@ def test_partial_fit_of_single_rows_gives_the_same_from_arrays_and_lists(make, X
         x, target = X[i * 2 : i * 2 + 1], y[i * 2 : i * 2 + 1]
         one.partial_fit(x, target, **all_classes if i == 0 else {})
         other.partial_fit(x.tolist(), target.tolist(), **all_classes)
-    assert [net for _, net, *_ in engines].count(one.network_) == 1
-    assert one.t_ == other.t_ == 60
+    assert [net for _, net, *_ in engines].count(one.network_) == 1 and one.t_ == other.t_ == 60
     assert_array_equal(one.network_.params, other.network_.params)
     assert_array_equal(one.loss_curve_, other.loss_curve_)
     before = one.network_.params.copy()

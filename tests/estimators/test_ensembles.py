@@ -33,9 +33,8 @@ LABELS = (WAVE[:, [0, 1]] + WAVE[:, [1, 0]] ** 2 > 0.3).astype(int)
 BAGGING = ["folds", "bootstrap", None]
 
 
-DEFAULTS = dict(
-    hidden_layer_sizes=(8,), max_iter=30, n_estimators=3, learning_rate_init=0.01, random_state=0
-)
+DEFAULTS = dict(hidden_layer_sizes=(8,), max_iter=30, n_estimators=3, random_state=0)
+DEFAULTS["learning_rate_init"] = 0.01
 
 
 def classifier(**settings):
@@ -72,9 +71,10 @@ def params(estimator):
 # ---- members ----
 
 
-@pytest.mark.parametrize(
-    "settings", [{}, {"early_stopping": True}, {"solver": "lbfgs"}, {"loss": "mae"}]
-)
+WITHOUT_BAGGING = [{}, {"early_stopping": True}, {"solver": "lbfgs"}, {"loss": "mae"}]
+
+
+@pytest.mark.parametrize("settings", WITHOUT_BAGGING)
 def test_members_without_bagging_are_those_of_estimators_with_one_random_state(settings):
     ensemble = regressor(bagging=None, **settings).fit(WAVE, HEIGHT)
     state = np.random.RandomState(0)
@@ -148,8 +148,7 @@ def test_bootstrap_draws_rows_and_keeps_weights():
 
 def test_groups_stay_in_one_fold():
     groups = np.arange(150) % 10
-    net = classifier().fit(IRIS, KINDS, groups=groups)
-    assert net.oof_prediction_.shape == (150, 3)
+    assert classifier().fit(IRIS, KINDS, groups=groups).oof_prediction_.shape == (150, 3)
     for labels in (KINDS, None):
         parts = resampling.folds(Rows(150), 3, labels, groups, 0)
         for train, held_out in parts:
@@ -213,18 +212,17 @@ def test_one_network_attributes_say_to_use_networks(waves):
 # ---- training ----
 
 
+TRAININGS = [
+    {},
+    {"solver": "sgd", "learning_rate": "adaptive", "max_iter": 200, "n_iter_no_change": 3},
+    {"solver": "sgd", "learning_rate": "invscaling"},
+    {"solver": "lbfgs"},
+    {"solver": fastnn.AdamW(lr=0.01, average=0.9), "dropout": 0.1, "early_stopping": True},
+]
+
+
 @pytest.mark.parametrize("bagging", BAGGING)
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        {"solver": "sgd", "learning_rate": "adaptive", "max_iter": 200, "n_iter_no_change": 3},
-        {"solver": "sgd", "learning_rate": "invscaling"},
-        {"solver": "lbfgs"},
-        {"solver": fastnn.AdamW(lr=0.01, average=0.9), "dropout": 0.1, "early_stopping": True},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("settings", TRAININGS, ids=str)
 def test_threads_do_not_change_the_bits(bagging, settings):
     w = RNG.uniform(0.5, 2, 200)
     one = regressor(bagging=bagging, **settings).fit(WAVE, HEIGHT, w)
@@ -378,10 +376,7 @@ def test_probabilities_are_averaged(data, dtype):
     net = classifier(n_estimators=5).fit(X, y)
     members = np.stack([member.forward(X) for member in net.networks_])
     P = net.predict_proba(X)
-    mean = np.zeros(members[0].shape)
-    for member in members:
-        mean += member
-    mean = (mean / 5).astype(dtype)
+    mean = (sum(members, np.zeros(members[0].shape)) / 5).astype(dtype)
     assert_same_bits(P if P.shape == mean.shape else P[:, 1:], mean)
     assert P.dtype == dtype and net.oof_prediction_.shape == P.shape
     assert_allclose(np.exp(net.predict_log_proba(X)), P, rtol=1e-5, atol=1e-6)
@@ -492,8 +487,7 @@ def test_out_of_fold_predictions_do_not_know_their_row():
     assert net.oof_prediction_.shape == (200,)
     two = regressor(loss=losses.Quantile((0.2, 0.8))).fit(WAVE, HEIGHT)
     assert two.oof_prediction_.shape == (200, 2)
-    gaussian = regressor(loss="gaussian_nll").fit(WAVE, HEIGHT)
-    assert gaussian.oof_prediction_.shape == (200,)
+    assert regressor(loss="gaussian_nll").fit(WAVE, HEIGHT).oof_prediction_.shape == (200,)
 
 
 def cv_plus_by_hand(net, X, X_new, y, folds, coverage):
@@ -527,8 +521,7 @@ def test_intervals_of_several_targets_and_weights():
     assert lower.shape == upper.shape == (200, 2)
     inside = ((lower <= Y) & (Y <= upper)).mean(axis=0)
     assert (0.7 < inside).all() and (inside < 0.95).all()
-    w = np.repeat([1.0, 0.0], 100)
-    net.fit(WAVE, HEIGHT, w)
+    net.fit(WAVE, HEIGHT, np.repeat([1.0, 0.0], 100))
     assert sum(len(errors) for errors in net.held_out_errors_) == 100
     gaussian = regressor(loss="gaussian_nll").fit(WAVE, HEIGHT)
     lower, upper = gaussian.predict_interval(WAVE)
@@ -553,17 +546,17 @@ NEEDS_FOLDS = "n_estimators of at least 2 and bagging='folds'"
 OUT_OF_BOUNDS = "coverage must be a finite number above 0 and below 1"
 
 
-@pytest.mark.parametrize(
-    ("settings", "coverage", "message"),
-    [
-        (dict(n_estimators=1), 0.9, NEEDS_FOLDS),
-        (dict(bagging="bootstrap"), 0.9, NEEDS_FOLDS),
-        (dict(bagging=None), 0.9, NEEDS_FOLDS),
-        (dict(loss=QUANTILES), 0.9, "this estimator predicts several quantiles"),
-        ({}, 0.99, r"coverage=0.99 needs at least 99 training rows, got 30"),
-        *[({}, coverage, OUT_OF_BOUNDS) for coverage in (0, 1, 90)],
-    ],
-)
+IMPOSSIBLE_INTERVALS = [
+    (dict(n_estimators=1), 0.9, NEEDS_FOLDS),
+    (dict(bagging="bootstrap"), 0.9, NEEDS_FOLDS),
+    (dict(bagging=None), 0.9, NEEDS_FOLDS),
+    (dict(loss=QUANTILES), 0.9, "this estimator predicts several quantiles"),
+    ({}, 0.99, r"coverage=0.99 needs at least 99 training rows, got 30"),
+    *[({}, coverage, OUT_OF_BOUNDS) for coverage in (0, 1, 90)],
+]
+
+
+@pytest.mark.parametrize(("settings", "coverage", "message"), IMPOSSIBLE_INTERVALS)
 def test_intervals_that_are_impossible(settings, coverage, message):
     net = regressor(max_iter=2, **settings).fit(WAVE[:30], HEIGHT[:30])
     with pytest.raises(ValueError, match=message):

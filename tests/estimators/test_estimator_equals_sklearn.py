@@ -6,25 +6,19 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn import datasets
 from sklearn import neural_network as theirs
-from sklearn.datasets import (
-    load_breast_cancer,
-    load_diabetes,
-    load_digits,
-    load_wine,
-    make_multilabel_classification,
-)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import scale
 
 import fastnn as ours
 
-X_, y_ = load_diabetes(return_X_y=True)
+X_, y_ = datasets.load_diabetes(return_X_y=True)
 X_, y_ = scale(X_), scale(np.column_stack([y_, np.sin(y_)]))
 DATA = {
-    "two classes": load_breast_cancer(return_X_y=True),
-    "three classes": load_wine(return_X_y=True),
-    "labels": make_multilabel_classification(n_samples=150, n_features=12, random_state=0),
+    "two classes": datasets.load_breast_cancer(return_X_y=True),
+    "three classes": datasets.load_wine(return_X_y=True),
+    "labels": datasets.make_multilabel_classification(n_samples=150, n_features=12, random_state=0),
 }
 DATA = {name: (scale(X), y) for name, (X, y) in DATA.items()}
 DATA |= {"regression": (X_, y_[:, 0]), "two targets": (X_, y_)}
@@ -215,12 +209,13 @@ def test_the_first_parameter_is_hidden_layer_sizes():
         ours.MLPRegressor("squared_error", (7, 5))
 
 
-@pytest.mark.parametrize(
-    ("name", "difference"), [("digits", 0.02), ("regression", 0.02), ("three classes", 1e-4)]
-)
+DIFFERENCES = [("digits", 0.02), ("regression", 0.02), ("three classes", 1e-4)]
+
+
+@pytest.mark.parametrize(("name", "difference"), DIFFERENCES)
 def test_without_arguments_the_estimators_train_as_scikit_learns(name, difference):
     """The initial weights are the same, the order of the rows is not (178 rows are one batch)."""
-    X, y = DATA[name] if name in DATA else load_digits(return_X_y=True)
+    X, y = DATA[name] if name in DATA else datasets.load_digits(return_X_y=True)
     X, kind = scale(X), "MLPRegressor" if name == "regression" else "MLPClassifier"
     state, fitted, warned = np.random.get_state(), [], []
     try:

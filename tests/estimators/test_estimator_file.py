@@ -132,9 +132,10 @@ def fitted_regressor():
         return MLPRegressor(**SMALL).fit(X, Y[:, 0])
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [(name, value) for name, values in PARAMETERS.items() for value in values]
-)
+NAMED = [(name, value) for name, values in PARAMETERS.items() for value in values]
+
+
+@pytest.mark.parametrize(("name", "value"), NAMED)
 def test_parameters_are_kept(name, value, fitted_regressor, reload):
     reg = copy(fitted_regressor).set_params(**{name: value})
     loaded = reload(reg)

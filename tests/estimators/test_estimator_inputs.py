@@ -195,8 +195,7 @@ def test_sparse_rows_are_made_dense_a_block_at_a_time(monkeypatch):
     assert_array_equal(a.network_.params, b.network_.params)
     assert_array_equal(probabilities, b.predict_proba(MOSTLY_ZERO))
     assert_allclose(a.validation_loss_curve_, b.validation_loss_curve_, rtol=1e-12)
-    shuffled = quick(batch_size=10).fit(X_sparse, SIGN)
-    assert shuffled.score(X_sparse, SIGN) > 0.8
+    assert quick(batch_size=10).fit(X_sparse, SIGN).score(X_sparse, SIGN) > 0.8
 
 
 def test_sparse_rows_schedules_weights_and_callbacks():

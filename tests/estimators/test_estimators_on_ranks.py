@@ -64,14 +64,14 @@ def test_ranks_change_no_bit(kind, y, settings):
                 assert estimator.classes_.dtype == expected.classes_.dtype
 
 
-@pytest.mark.parametrize(
-    "kind, y",
-    [
-        (MLPClassifier, FIVE),
-        (MLPRegressor, NUMBERS),
-        (MLPRegressor, np.stack([NUMBERS, X[:, 0]], 1)),
-    ],
-)
+VALIDATIONS = [
+    (MLPClassifier, FIVE),
+    (MLPRegressor, NUMBERS),
+    (MLPRegressor, np.stack([NUMBERS, X[:, 0]], 1)),
+]
+
+
+@pytest.mark.parametrize("kind, y", VALIDATIONS)
 @pytest.mark.parametrize("stops", [False, True])
 def test_scores_are_those_of_all_validation_rows(kind, y, stops):
     estimator = fitted(kind, y, validation=True, early_stopping=stops)
@@ -104,8 +104,7 @@ def test_a_rank_without_rows_takes_part_in_the_validation():
 
     def fit(comm=None):
         few = slice(0, 3) if comm is None else part(3, comm.rank, comm.size, 4)
-        validation = X[-3:][few], NUMBERS[-3:][few]
-        regressor = MLPRegressor(**settings, validation_data=validation)
+        regressor = MLPRegressor(**settings, validation_data=(X[-3:][few], NUMBERS[-3:][few]))
         return regressor.fit(X[:3][few], NUMBERS[:3][few], comm=comm, shards=4)
 
     for regressor in results_of(4, fit):
@@ -158,15 +157,15 @@ def test_only_rank_0_warns():
         assert sum(text in message for message in messages) == 1
 
 
-@pytest.mark.parametrize(
-    "settings, message",
-    [
-        (dict(n_estimators=3), "comm does not work with n_estimators=3: the ranks train one"),
-        (dict(solver="lbfgs"), "comm does not work with L-BFGS"),
-        (dict(loss=lambda outputs, y: (0.0, outputs)), "comm does not work with a custom loss"),
-        (dict(early_stopping=True, validation_fraction=0.95), "holds out 12 rows of each of 16 sh"),
-    ],
-)
+UNSUPPORTED = [
+    (dict(n_estimators=3), "comm does not work with n_estimators=3: the ranks train one"),
+    (dict(solver="lbfgs"), "comm does not work with L-BFGS"),
+    (dict(loss=lambda outputs, y: (0.0, outputs)), "comm does not work with a custom loss"),
+    (dict(early_stopping=True, validation_fraction=0.95), "holds out 12 rows of each of 16 sh"),
+]
+
+
+@pytest.mark.parametrize("settings, message", UNSUPPORTED)
 def test_what_does_not_work_is_named(settings, message):
     for error in run_on_ranks(2, lambda comm: fitted(MLPRegressor, NUMBERS, comm, **settings)):
         assert message in str(error)

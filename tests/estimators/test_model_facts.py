@@ -143,17 +143,17 @@ def test_facts_are_frozen_and_need_a_fit():
             cls().facts()
 
 
-@pytest.mark.parametrize(
-    ("cls", "expected"),
-    [
-        (fastnn.MLPClassifier, True),
-        (fastnn.MLPRegressor, False),
-        (fastnn.TabularClassifier, True),
-        (fastnn.TabularRegressor, False),
-        (stored_model.StoredClassifier, True),
-        (stored_model.StoredRegressor, False),
-    ],
-)
+ESTIMATOR_KINDS = [
+    (fastnn.MLPClassifier, True),
+    (fastnn.MLPRegressor, False),
+    (fastnn.TabularClassifier, True),
+    (fastnn.TabularRegressor, False),
+    (stored_model.StoredClassifier, True),
+    (stored_model.StoredRegressor, False),
+]
+
+
+@pytest.mark.parametrize(("cls", "expected"), ESTIMATOR_KINDS)
 def test_is_classifier_is_an_attribute_that_scikit_learn_does_not_see(cls, expected):
     assert cls.is_classifier is expected
     if issubclass(cls, base.BaseEstimator):

@@ -137,9 +137,10 @@ def test_a_loss_that_is_changed_after_fit_does_not_change_predictions():
     net.set_params(loss="mae").partial_fit(X, y)
 
 
-@pytest.mark.parametrize(
-    "solver", ["sgd", "adam", "lbfgs", fastnn.RMSprop(lr=0.01), fastnn.LBFGS()]
-)
+SOLVERS = ["sgd", "adam", "lbfgs", fastnn.RMSprop(lr=0.01), fastnn.LBFGS()]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_every_solver_learns(solver):
     net = quick(solver=solver).fit(X, y)
     assert net.score(X, y) > 0.5 and len(net.loss_curve_) == net.n_iter_

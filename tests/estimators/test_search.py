@@ -156,8 +156,7 @@ def test_results_have_the_form_of_scikit_learns():
 
 def test_the_best_candidate_is_fitted_with_all_resources():
     found = search(refit=True, max_resources=20).fit(X, y)
-    assert found.n_resources_ == [2, 6, 20]
-    assert found.best_estimator_.n_iter_ == 20
+    assert found.n_resources_ == [2, 6, 20] and found.best_estimator_.n_iter_ == 20
     params = found.best_params_
     alone = classifier().set_params(**params).fit(X, y)
     assert_array_equal(found.predict_proba(X), alone.predict_proba(X))
@@ -235,8 +234,7 @@ def test_sparse_rows_and_a_regressor_with_scaled_targets():
     )
     names = {"regressor__mlpregressor__learning_rate_init": [1e-4, 1e-3, 1e-2]}
     found = search(model, names, scoring=None, refit=True).fit(R, r)
-    best = clone(model).set_params(**found.best_params_)
-    whole = sk.cross_validate(best, R, r, cv=3)
+    whole = sk.cross_validate(clone(model).set_params(**found.best_params_), R, r, cv=3)
     assert found.best_score_ == whole["test_score"].mean()
     assert found.predict(R).shape == r.shape
 
@@ -279,21 +277,21 @@ def test_invalid_parameters_make_a_candidate_fail():
         search(distributions={"no_such": [1]}).fit(X, y)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (dict(resource="n_samples"), "resource must be 'max_iter'"),
-        (dict(distributions={"max_iter": [5, 9]}), "cannot be searched"),
-        (dict(n_iter="some"), "n_iter must be"),
-        (dict(n_iter=0), "n_iter"),
-        (dict(factor=1), "factor"),
-        (dict(min_resources=0), "min_resources"),
-        (dict(max_resources=1.5), "max_resources"),
-        (dict(scoring=["accuracy", "f1"]), "scoring must be one score"),
-        (dict(refit="accuracy"), "refit must be"),
-        (dict(cv=200), "n_splits=200"),
-    ],
-)
+INVALID = [
+    (dict(resource="n_samples"), "resource must be 'max_iter'"),
+    (dict(distributions={"max_iter": [5, 9]}), "cannot be searched"),
+    (dict(n_iter="some"), "n_iter must be"),
+    (dict(n_iter=0), "n_iter"),
+    (dict(factor=1), "factor"),
+    (dict(min_resources=0), "min_resources"),
+    (dict(max_resources=1.5), "max_resources"),
+    (dict(scoring=["accuracy", "f1"]), "scoring must be one score"),
+    (dict(refit="accuracy"), "refit must be"),
+    (dict(cv=200), "n_splits=200"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), INVALID)
 def test_invalid_arguments(options, message):
     with pytest.raises((ValueError, TypeError), match=message):
         search(**options).fit(X, y)

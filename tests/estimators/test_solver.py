@@ -83,19 +83,15 @@ def test_an_option_of_a_named_solver_keeps_the_learning_rate():
     assert MLPClassifier(solver="adadelta").set_params(solver__eps=1e-6).solver.lr == 1.0
 
 
-@pytest.mark.parametrize(
-    ("solver", "params", "message"),
-    [
-        (
-            "adam",
-            dict(solver__lr=0.1),
-            "solver='adam' has no option 'solver__lr'.*learning_rate_init",
-        ),
-        ("adamw", dict(solver__foo=0.1), "AdamW has no option 'foo'. Its options are lr, "),
-        ("adam", dict(schedule__factor=0.1), "schedule__factor needs schedule to be an object"),
-        ("nonsense", dict(solver__lr=0.1), "optimizer must be one of .*'adamw'.*got 'nonsense'"),
-    ],
-)
+REFUSED = [
+    ("adam", dict(solver__lr=0.1), "solver='adam' has no option 'solver__lr'.*learning_rate_init"),
+    ("adamw", dict(solver__foo=0.1), "AdamW has no option 'foo'. Its options are lr, "),
+    ("adam", dict(schedule__factor=0.1), "schedule__factor needs schedule to be an object"),
+    ("nonsense", dict(solver__lr=0.1), "optimizer must be one of .*'adamw'.*got 'nonsense'"),
+]
+
+
+@pytest.mark.parametrize(("solver", "params", "message"), REFUSED)
 def test_what_cannot_be_set_is_refused_and_changes_nothing(solver, params, message):
     model = MLPClassifier(solver=solver)
     with pytest.raises(ValueError, match=message):
@@ -132,8 +128,7 @@ def test_verbose_says_why_training_stopped(capsys):
     MLPClassifier((4,), random_state=0, verbose=True, tol=1.0, n_iter_no_change=3).fit(X, Y)
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == "stopped: training loss has not improved by more than 1 for 4 epochs"
-    model = MLPClassifier((4,), random_state=0, verbose=True, early_stopping=True, tol=1.0)
-    model.fit(X, Y)
+    MLPClassifier((4,), random_state=0, verbose=True, early_stopping=True, tol=1.0).fit(X, Y)
     assert "stopped: validation score has not improved by more than 1" in capsys.readouterr().err
 
 

@@ -76,23 +76,23 @@ def ended_round(through, weight):
     return []
 
 
-@pytest.mark.parametrize(
-    ("work", "options"),
-    [
-        (trained_network, {}),
-        (trained_network, dict(optimizer=Adam(average=0.9))),
-        (trained_network, dict(optimizer=SGD(0.01, momentum=0.9), shards=4)),
-        (trained_network, dict(callbacks=EarlyStopping(5), validation_fraction=0.2)),
-        (trained_network, dict(max_steps=7, batch_size=32)),
-        (network_on_a_table, {}),
-        (fitted_estimator, dict(kind=MLPRegressor, y=Y)),
-        (fitted_estimator, dict(kind=MLPClassifier, y=LABELS, early_stopping=True)),
-        (fitted_estimator, dict(kind=MLPRegressor, y=Y, is_sparse=True)),
-        (fitted_estimator, dict(kind=MLPClassifier, y=LABELS, is_sparse=True)),
-        (ended_round, dict(weight=1.0)),
-        (ended_round, dict(weight=0.0)),
-    ],
-)
+SENT = [
+    (trained_network, {}),
+    (trained_network, dict(optimizer=Adam(average=0.9))),
+    (trained_network, dict(optimizer=SGD(0.01, momentum=0.9), shards=4)),
+    (trained_network, dict(callbacks=EarlyStopping(5), validation_fraction=0.2)),
+    (trained_network, dict(max_steps=7, batch_size=32)),
+    (network_on_a_table, {}),
+    (fitted_estimator, dict(kind=MLPRegressor, y=Y)),
+    (fitted_estimator, dict(kind=MLPClassifier, y=LABELS, early_stopping=True)),
+    (fitted_estimator, dict(kind=MLPRegressor, y=Y, is_sparse=True)),
+    (fitted_estimator, dict(kind=MLPClassifier, y=LABELS, is_sparse=True)),
+    (ended_round, dict(weight=1.0)),
+    (ended_round, dict(weight=0.0)),
+]
+
+
+@pytest.mark.parametrize(("work", "options"), SENT)
 def test_what_another_process_has_sent_works_with_the_same_bits(work, options):
     for expected, found in zip(work(lambda value: value, **options), work(sent, **options)):
         assert_array_equal(found, expected)

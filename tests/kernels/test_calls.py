@@ -1,7 +1,6 @@
 """Calls in several threads: run_in_threads, and how they end together."""
 
 import _thread
-import signal
 import threading
 import time
 from functools import partial
@@ -9,18 +8,11 @@ from functools import partial
 import numpy as np
 import pytest
 from checks import assert_same_bits
+from interrupt import sigint_interrupts  # noqa: F401 - for all tests here
 
 import fastnn
 from fastnn import MLP, EncodedTable, kernels
 from fastnn.estimators import ensemble
-
-
-@pytest.fixture(autouse=True)
-def sigint_interrupts():
-    """Restore the default handler: a shell starts background programs with SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def no_thread(*arguments):

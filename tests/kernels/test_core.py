@@ -8,18 +8,12 @@ import time
 import numpy as np
 import pytest
 from checks import assert_same_bits
+from small_training import data
 from trainers import make_trainer, new_trainer, stored
 
 from fastnn import MLP, SGD, Adam, reference
 from fastnn.kernels import Loss, Stop, Trainer
 from fastnn.network import split_layers
-
-
-def data(n, n_in, n_out=1, dtype="float32"):
-    rng = np.random.default_rng(1)
-    X = rng.normal(size=(n, n_in)).astype(dtype)
-    return X, ((np.sin(X[:, :1] * np.arange(1, n_out + 1)) + 1) / 2).astype(dtype)
-
 
 # ---- Ctrl-C ----
 
@@ -100,9 +94,10 @@ def custom(function, outputs, gradient):
     return dict(loss=Loss.CUSTOM_LOSS, custom_loss=function, **arrays)
 
 
-@pytest.mark.parametrize(
-    "optimizer", [SGD(0.05, 0.9), Adam(0.01), Adam(0.01, clip_norm=0.1)], ids=repr
-)
+OPTIMIZERS = [SGD(0.05, 0.9), Adam(0.01), Adam(0.01, clip_norm=0.1)]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
 @pytest.mark.parametrize("sizes", [[6, 40, 17, 1], [6, 40, 3]], ids=str)
 def test_a_restored_training_continues_to_the_same_bits(sizes, optimizer, dtype):
     """The third epoch diverges. Parameters, their transposes, moments and position return to its

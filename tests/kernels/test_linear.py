@@ -244,10 +244,11 @@ def test_a_bad_number_affects_its_row_alone(isa, dtype, bad, shape):
         assert_same_bits(after_dX[others], dX[others], name)
 
 
+BOUNDED_SIZES = [[3, 5, 1], [3, 5, 2], [3, 1, 2], [3, 1, 1], [3, 17, 17, 1], [3, 16, 1, 1]]
+
+
 @pytest.mark.parametrize("output", ["identity", "sigmoid"])
-@pytest.mark.parametrize(
-    "sizes", [[3, 5, 1], [3, 5, 2], [3, 1, 2], [3, 1, 1], [3, 17, 17, 1], [3, 16, 1, 1]], ids=str
-)
+@pytest.mark.parametrize("sizes", BOUNDED_SIZES, ids=str)
 def test_a_row_with_an_infinity_has_the_same_bits_in_any_batch_after_a_bounded_layer(
     isa, dtype, sizes, output
 ):
@@ -261,15 +262,15 @@ def test_a_row_with_an_infinity_has_the_same_bits_in_any_batch_after_a_bounded_l
         assert_same_bits(Y[4:5], net.forward(X[4:5]))
 
 
-@pytest.mark.parametrize(
-    "sizes", [[3, 1, 1, 1], [3, 1], [3, 5, 1, 1], [3, 17, 1, 5], [3, 40, 3, 1, 2]], ids=str
-)
+CHUNK_SIZES = [[3, 1, 1, 1], [3, 1], [3, 5, 1, 1], [3, 17, 1, 5], [3, 40, 3, 1, 2]]
+
+
+@pytest.mark.parametrize("sizes", CHUNK_SIZES, ids=str)
 def test_a_bad_row_affects_no_row_of_another_chunk(isa, dtype, sizes):
     net = fastnn.MLP(sizes, "tanh", dtype=dtype, rng=1)
     X = np.ones((600, sizes[0]), dtype)
     X[37, 0] = X[299, 1] = np.nan
-    bad = np.isnan(net.forward(X)).any(axis=1)
-    assert_array_equal(np.flatnonzero(bad), [37, 299])
+    assert_array_equal(np.flatnonzero(np.isnan(net.forward(X)).any(axis=1)), [37, 299])
 
 
 @pytest.mark.parametrize("n", [1, 40])

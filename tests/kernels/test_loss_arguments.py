@@ -183,18 +183,17 @@ def test_labels_0_and_1_are_the_limits(dtype):
             LOGITS(Z, np.array([0, 1, y], dtype))
 
 
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
-        ([0, 3, 1], "y holds class 3 in row 1, .* 3 outputs: classes are 0..2"),
-        ([0, 1, -1], "y holds class -1 in row 2"),
-        ([0, 0.5, 1], "y must hold class indices 0..2 or rows of 3 probabilities"),
-        (["a", "b", "c"], "y must hold class indices 0..2 or rows of 3 probabilities"),
-        ([0, np.nan, 1], "y must hold class indices 0..2|y holds class nan"),
-        ([0, 1], "y has 2 rows, but X has 3|y has 2 rows"),
-    ],
-    ids=str,
-)
+INVALID_CLASSES = [
+    ([0, 3, 1], "y holds class 3 in row 1, .* 3 outputs: classes are 0..2"),
+    ([0, 1, -1], "y holds class -1 in row 2"),
+    ([0, 0.5, 1], "y must hold class indices 0..2 or rows of 3 probabilities"),
+    (["a", "b", "c"], "y must hold class indices 0..2 or rows of 3 probabilities"),
+    ([0, np.nan, 1], "y must hold class indices 0..2|y holds class nan"),
+    ([0, 1], "y has 2 rows, but X has 3|y has 2 rows"),
+]
+
+
+@pytest.mark.parametrize(("y", "message"), INVALID_CLASSES, ids=str)
 def test_invalid_classes_are_refused_with_their_row(y, message):
     with pytest.raises(ValueError, match=message):
         F.cross_entropy(np.zeros((3, 3)), y)

@@ -168,8 +168,7 @@ def test_an_equal_loss_counts_as_no_improvement_only_with_a_tolerance(tolerance,
     stops = Stop.EPOCHS if epochs == 9 else Stop.CONVERGED
     found = np.full(9, np.nan)
     trainer.set_stopping(2, tolerance, np.inf, running_best=True)
-    assert trainer.run(1, 60.0, found) == stops
-    assert found[:epochs].tolist() == [1.0] * epochs
+    assert trainer.run(1, 60.0, found) == stops and found[:epochs].tolist() == [1.0] * epochs
     np.testing.assert_array_equal(found[epochs:], np.nan)
     # exactly the best loss less the tolerance: once no worse, then a best of its own
     trainer.set_stopping(1, tolerance, 1.0 + tolerance, running_best=True)

@@ -186,8 +186,7 @@ def test_tables_have_the_same_bits(dtype):
 @pytest.mark.parametrize("name", STEPS)
 def test_ten_thousand_steps_leave_no_subnormal_number(isa, dtype, name, average):
     """Dead units, inputs that are zero in all rows, and tiny weights: moments decay to nothing."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(40, 6)).astype(dtype)
+    X = np.random.default_rng(0).normal(size=(40, 6)).astype(dtype)
     X[:, ::2] = 0
     y = (X[:, 1] > 0).astype(dtype)
     net = MLP([6, 8, 8, 1], "relu", output="sigmoid", dtype=dtype, rng=0)

@@ -5,7 +5,6 @@ import _thread
 import ctypes
 import gc
 import os
-import signal
 import sysconfig
 import threading
 import time
@@ -15,6 +14,7 @@ import numpy as np
 import processes
 import pytest
 from checks import assert_same_bits
+from interrupt import sigint_interrupts  # noqa: F401 - for all tests here
 from trainers import make_trainer as loaded_trainer
 from trainers import new_trainer
 
@@ -24,14 +24,6 @@ from fastnn.kernels import Loss, Trainer
 
 NO_GIL = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 rebinds = pytest.mark.skipif(NO_GIL, reason="without the GIL, a network is not bound again")
-
-
-@pytest.fixture(autouse=True)
-def sigint_interrupts():
-    """Restore the default handler: a shell starts background programs with SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def seconds_to_stop(call, after):
@@ -162,23 +154,17 @@ def all_rows_in(lengths, **options):
 
 WHOLE = np.arange(8, dtype=np.intp)
 NEEDS_A_FUNCTION = "A custom loss needs custom_loss, custom_outputs and custom_gradient"
+AT_LEAST = "needs at least 1 row and a batch_size of 1 or more, got"
 SHARDED = "Shards take a compiled loss, and neither validation, generator, order, rows nor dX"
-CUSTOM = dict(
-    loss=Loss.CUSTOM_LOSS,
-    custom_loss=lambda first, n: 0.0,
-    custom_outputs=np.empty((8, 1), "f4"),
-    custom_gradient=np.zeros((8, 1), "f4"),
-)
+CUSTOM = dict(loss=Loss.CUSTOM_LOSS, custom_loss=lambda first, n: 0.0)
+CUSTOM |= dict(custom_outputs=np.empty((8, 1), "f4"), custom_gradient=np.zeros((8, 1), "f4"))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            dict(n=0, batch_size=1),
-            "needs at least 1 row and a batch_size of 1 or more, got 0 and 1",
-        ),
-        (dict(batch_size=0), "needs at least 1 row and a batch_size of 1 or more, got 8 and 0"),
+        (dict(n=0, batch_size=1), f"{AT_LEAST} 0 and 1"),
+        (dict(batch_size=0), f"{AT_LEAST} 8 and 0"),
         (CUSTOM | dict(custom_loss=None), NEEDS_A_FUNCTION),
         (CUSTOM | dict(custom_outputs=None), NEEDS_A_FUNCTION),
         (CUSTOM | dict(custom_gradient=None), NEEDS_A_FUNCTION),
@@ -204,19 +190,19 @@ def test_invalid_arguments_of_a_trainer(options, message):
         make_trainer(MLP([2, 1], rng=0), **options)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "options", "message"),
-    [
-        (([], 0, 0, 4), {}, "0 shards, of which 0 from number 0 on are here, in batches of 4"),
-        (([8], 0, 1, 0), {}, "in batches of 0, are not possible"),
-        (([8], -1, 1, 4), {}, "of which 1 from number -1 on"),
-        (([8], 0, 0, 4), {}, "of which 0 from number 0 on"),
-        (([8], 0, 2, 4), {}, "1 shards, of which 2 from number 0 on"),
-        (([9, -1], 0, 2, 4), {}, "A shard has -1 rows, but needs 0 or more"),
-        (([0, 0], 0, 2, 4), {}, "The shards have no rows"),
-        (([8], 0, 1, 4), dict(reduce=lambda: False), "reduce needs the array sums"),
-    ],
-)
+INVALID_SHARDS = [
+    (([], 0, 0, 4), {}, "0 shards, of which 0 from number 0 on are here, in batches of 4"),
+    (([8], 0, 1, 0), {}, "in batches of 0, are not possible"),
+    (([8], -1, 1, 4), {}, "of which 1 from number -1 on"),
+    (([8], 0, 0, 4), {}, "of which 0 from number 0 on"),
+    (([8], 0, 2, 4), {}, "1 shards, of which 2 from number 0 on"),
+    (([9, -1], 0, 2, 4), {}, "A shard has -1 rows, but needs 0 or more"),
+    (([0, 0], 0, 2, 4), {}, "The shards have no rows"),
+    (([8], 0, 1, 4), dict(reduce=lambda: False), "reduce needs the array sums"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "options", "message"), INVALID_SHARDS)
 def test_invalid_arguments_of_shards(arguments, options, message):
     lengths, *others = arguments
     with pytest.raises(ValueError, match=message):
@@ -229,31 +215,23 @@ def test_shards_and_a_validation_are_refused():
         make_trainer(net, shards=all_rows_in([8]), validation=make_trainer(net, optimizer=None))
 
 
-METRIC = kernels.Metric.VALIDATION_ERROR_RATE
+METRIC, SQUARES = kernels.Metric.VALIDATION_ERROR_RATE, Loss.SQUARED_ERROR
 ONE, THREE = np.empty(1), np.empty(3)
 
 
-@pytest.mark.parametrize(
-    ("loss", "call", "message"),
-    [
-        (None, lambda t: t.set_stopping(3, 0, 1, metric=METRIC), "This metric needs a validation"),
-        (
-            Loss.SQUARED_ERROR,
-            lambda t: t.set_stopping(3, 0, 1, metric=METRIC),
-            "An error rate needs classes",
-        ),
-        (None, lambda t: t.store_best(np.empty(3, "f4")), "does not keep the best parameters"),
-        (None, lambda t: t.load(), "needs moments, 2 for each parameter. Pass an array of 6"),
-        (Loss.SQUARED_ERROR, lambda t: t.run(1, 0, ONE), "validation_losses is missing"),
-        (
-            Loss.SQUARED_ERROR,
-            lambda t: t.run(1, 0, ONE, ONE, ONE),
-            "needs a validation whose loss has classes",
-        ),
-        (None, lambda t: t.run(1, 0, ONE, None, ONE), "needs a validation whose loss has classes"),
-        (None, lambda t: t.run(1, 0, ONE, THREE), "array of 1 numbers"),
-    ],
-)
+REFUSED_CALLS = [
+    (None, lambda t: t.set_stopping(3, 0, 1, metric=METRIC), "This metric needs a validation"),
+    (SQUARES, lambda t: t.set_stopping(3, 0, 1, metric=METRIC), "An error rate needs classes"),
+    (None, lambda t: t.store_best(np.empty(3, "f4")), "does not keep the best parameters"),
+    (None, lambda t: t.load(), "needs moments, 2 for each parameter. Pass an array of 6"),
+    (SQUARES, lambda t: t.run(1, 0, ONE), "validation_losses is missing"),
+    (SQUARES, lambda t: t.run(1, 0, ONE, ONE, ONE), "a validation whose loss has classes"),
+    (None, lambda t: t.run(1, 0, ONE, None, ONE), "needs a validation whose loss has classes"),
+    (None, lambda t: t.run(1, 0, ONE, THREE), "array of 1 numbers"),
+]
+
+
+@pytest.mark.parametrize(("loss", "call", "message"), REFUSED_CALLS)
 def test_calls_that_a_trainer_refuses(loss, call, message):
     """loss: that of its validation, None without one."""
     net = MLP([2, 1], rng=0)
@@ -491,5 +469,4 @@ def test_an_epoch_of_many_rows_ends_the_slice():
     runs = (shuffles, kernels.Stop.TIME, (3, 1, 0)), ({}, kernels.Stop.EPOCHS, (6, 2, 0))
     for options, stop, position in runs:
         trainer, _ = loaded_trainer(net, X, y, batch_size=n // 2, **options)
-        assert trainer.run(1, 1e9, np.empty(2)) == stop
-        assert trainer.position()[:3] == position
+        assert trainer.run(1, 1e9, np.empty(2)) == stop and trainer.position()[:3] == position

@@ -41,10 +41,11 @@ def train(net, trainer, epochs=3):
     return [losses, validation_losses, net.params.copy(), moments]
 
 
+TWINS = [(None, 16), (ROWS, 30), (OTHER_ROWS, 60), (ROWS[:3], 3)]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    ("rows", "batch_size"), [(None, 16), (ROWS, 30), (OTHER_ROWS, 60), (ROWS[:3], 3)]
-)
+@pytest.mark.parametrize(("rows", "batch_size"), TWINS)
 def test_a_twin_trains_like_a_trainer_made_for_its_network(dtype, rows, batch_size, isa):
     first = network(0, dtype)
     best = dict(validation=validation(first), keeps_best=True)

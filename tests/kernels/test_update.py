@@ -82,8 +82,7 @@ def test_first_step_to_the_last_digits(isa, dtype, eps, case):
 
 def test_shape_does_not_matter(isa, dtype, case):
     for shape in ((), (3, 5), (2, 3, 4), (0, 4)):
-        size = int(np.prod(shape))
-        params, grads = start(dtype, size)
+        params, grads = start(dtype, int(np.prod(shape)))
         flat = train(F, case, params.copy(), grads)
         shaped = train(F, case, params.reshape(shape), grads.reshape(STEPS, *shape))
         assert all(a.shape == shape for a in shaped)

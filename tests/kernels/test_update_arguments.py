@@ -36,8 +36,7 @@ def step(request):
 
 def arrays(step, n=6, dtype=float):
     """Everything a step takes, by name."""
-    rng = np.random.default_rng(5)
-    params, grads = rng.normal(size=(2, n)).astype(dtype)
+    params, grads = np.random.default_rng(5).normal(size=(2, n)).astype(dtype)
     return dict(params=params, grads=grads) | {name: np.zeros(n, dtype) for name in MOMENTS[step]}
 
 

@@ -98,8 +98,7 @@ def test_pickle_and_astype():
     for other in (pickle.loads(pickle.dumps(table)), table.astype("float64")):
         assert other.layout == table.layout
         np.testing.assert_array_equal(other.to_dense(), table.to_dense())
-    assert table.astype("float64").dtype == np.float64
-    assert table.astype(np.float32) is table
+    assert table.astype("float64").dtype == np.float64 and table.astype(np.float32) is table
 
 
 def test_four_bytes_a_cell():

@@ -17,9 +17,10 @@ X, Y = np.zeros((4, 2)), np.zeros(4)
 METHODS = dict(fit=foreign_names.FIT, partial_fit=foreign_names.PARTIAL_FIT)
 
 
-@pytest.mark.parametrize(
-    ("method", "name"), [(method, name) for method, names in METHODS.items() for name in names]
-)
+HINTED = [(method, name) for method, names in METHODS.items() for name in names]
+
+
+@pytest.mark.parametrize(("method", "name"), HINTED)
 def test_training_hints_at_its_own_names(method, name):
     net = MLP([2, 3, 1], rng=0)
     before = net.params.copy()

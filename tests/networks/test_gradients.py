@@ -163,8 +163,7 @@ def test_backward_is_the_derivative_of_a_custom_loss(isa, problem):
         return float((weights * np.sin(net.forward(X))).sum())
 
     Y = net.forward(X, keep=True)
-    dX = net.backward(weights * np.cos(Y))
-    for x, gradient in [(X, dX), *arrays_of(net)]:
+    for x, gradient in [(X, net.backward(weights * np.cos(Y))), *arrays_of(net)]:
         assert_is_the_gradient(gradient, custom_loss, lambda: sides_of_kinks(net, X), x, rng)
 
 

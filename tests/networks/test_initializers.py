@@ -111,8 +111,7 @@ def test_he_weights_are_for_variants_of_relu():
 
 def test_the_first_weights_of_a_seed():
     (W,) = filled(["relu"], sizes=(2, 2), seed=0)
-    expected = [0.12573022, -0.13210486, 0.64042265, 0.10490012]
-    assert_allclose(W.ravel(), expected, rtol=1e-6)
+    assert_allclose(W.ravel(), [0.12573022, -0.13210486, 0.64042265, 0.10490012], rtol=1e-6)
 
 
 def whole_numbers(rng, n_in, n_out):

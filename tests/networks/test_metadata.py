@@ -21,11 +21,6 @@ def net():
     return net
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "net.safetensors"
-
-
 def header_of(path):
     return split(path.read_bytes())[0]
 

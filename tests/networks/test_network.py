@@ -192,8 +192,7 @@ def test_memory_mapped_inputs(tmp_path):
     X, _ = data(30, 5, 1, "float32")
     net = MLP([5, 9, 2], rng=0)
     np.save(tmp_path / "X.npy", X)
-    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    assert_same_bits(net.forward(mapped), net.forward(X))
+    assert_same_bits(net.forward(np.load(tmp_path / "X.npy", mmap_mode="r")), net.forward(X))
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 8, 300])

@@ -106,9 +106,10 @@ def test_network_gradients_of_one_layer(rng, assert_gradients):
     assert_gradients(X, y, *network(rng, [3, 1]), ["sigmoid"], "bce")
 
 
-@pytest.mark.parametrize(
-    ("loss", "output"), [("bce", "sigmoid"), ("mse", "tanh"), ("poisson", "exponential")]
-)
+WITH_DROPOUT = [("bce", "sigmoid"), ("mse", "tanh"), ("poisson", "exponential")]
+
+
+@pytest.mark.parametrize(("loss", "output"), WITH_DROPOUT)
 def test_network_gradients_under_dropout(loss, output, rng, assert_gradients):
     X, y = rng.normal(size=(6, 3)), targets(rng, loss, {}, 6, 2)
     weights, biases = network(rng, [3, 8, 5, 2])

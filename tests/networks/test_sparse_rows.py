@@ -79,8 +79,7 @@ def test_blocks_give_the_bits_of_dense_rows(monkeypatch):
 
 def test_repeated_entries_count_as_in_toarray():
     for dtype in (bool, float):
-        entries = np.ones(3, dtype), ([0, 0, 1], [2, 2, 3])
-        coo = sparse.coo_array(entries, shape=(2, 7))
+        coo = sparse.coo_array((np.ones(3, dtype), ([0, 0, 1], [2, 2, 3])), shape=(2, 7))
         csr = sparse.csr_array((np.ones(3, dtype), [2, 2, 3], [0, 2, 3]), shape=(2, 7))
         for rows in (coo, csr):
             assert_same_bits(net().forward(rows), net().forward(rows.toarray()))

@@ -40,8 +40,7 @@ def compilations():
         sets = X86 if target.startswith("x86_64") else {"neon": []}
         dtypes = {"float32": [], "float64": ["-DFASTNN_DOUBLE"]}
         for (isa, flags), (dtype, macros) in itertools.product(sets.items(), dtypes.items()):
-            options = ["-target", target, *flags, *macros, VARIANT]
-            yield f"{target}: {isa} {dtype}", options
+            yield f"{target}: {isa} {dtype}", ["-target", target, *flags, *macros, VARIANT]
 
 
 def main():

@@ -73,8 +73,7 @@ def read_network(content):
 
 
 def read_collection(content):
-    entries = model.read_many_from(Reader(io.BytesIO(content), len(content)))[0]
-    for entry in entries:
+    for entry in model.read_many_from(Reader(io.BytesIO(content), len(content)))[0]:
         many._network(entry, np.random.SeedSequence(0))
 
 

@@ -88,40 +88,37 @@ def test_version(run):
     assert run("--version") == (0, f"fastnn {fastnn.__version__}\n", "")
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        *cells("""
-        trian x.csv | fastnn: unknown command 'trian'. Did you mean 'train'? See 'fastnn --
-        bake | fastnn: unknown command 'bake'. The commands are demo, train, predict, check, compare,
-          explain, info
-        help train | unknown command 'help'. For the options of a command: fastnn COMMAND --help.
-        x.csv | unknown command 'x.csv'. To look at a table: fastnn info x.csv. To train on it: fastnn
-          train x.csv --target COL
-        --verison | fastnn: unknown option --verison. Did you mean --version? See 'fastnn --h
-        demo --seed x | fastnn demo: argument --seed: expected a whole number of at least 0, got 'x'
-        demo --seed -1 | --seed: expected a whole number of at least 0, got '-1'
-        demo --threads 0 | --threads: expected a whole number of at least 1, or -1 for all CPUs, got '0'
-        demo --seed | demo: --seed needs a value. If it begins with -, write --seed=VALUE.
-        demo --fast | fastnn demo: unknown option --fast. See 'fastnn demo --help'.
-        demo -x | fastnn demo: unknown option -x. See
-        demo 5 | fastnn demo: unexpected argument 5. Remove it. See 'fastnn demo --help'.
-        predict m My table.csv 2 | fastnn predict: unexpected arguments table.csv 2. Quote values that
-          contain spaces.
-        predict | the following arguments are required: MODEL, DATA
-        train a.csv --ta=y | fastnn train: unknown option --ta. Did you mean --ta
-        predict m | the following arguments are required: DATA
-        bench --seconds 0 | argument --seconds: expected a number above 0, got '0'
-        """),
-        # an unknown option comes before a missing one; none may be abbreviated
-        (
-            "train a.csv --targ y --out m",
-            "fastnn train: unknown option --targ. Did you mean --target?",
-        ),
-        (("demo", "--fa\nst"), "fastnn demo: unknown option --fa st."),
-        (("bench", "--seconds", "\n"), r"argument --seconds: expected a number above 0, got '\n'"),
-    ],
-)
+WRONG_USAGE = [
+    *cells("""
+    trian x.csv | fastnn: unknown command 'trian'. Did you mean 'train'? See 'fastnn --
+    bake | fastnn: unknown command 'bake'. The commands are demo, train, predict, check, compare,
+      explain, info
+    help train | unknown command 'help'. For the options of a command: fastnn COMMAND --help.
+    x.csv | unknown command 'x.csv'. To look at a table: fastnn info x.csv. To train on it: fastnn
+      train x.csv --target COL
+    --verison | fastnn: unknown option --verison. Did you mean --version? See 'fastnn --h
+    demo --seed x | fastnn demo: argument --seed: expected a whole number of at least 0, got 'x'
+    demo --seed -1 | --seed: expected a whole number of at least 0, got '-1'
+    demo --threads 0 | --threads: expected a whole number of at least 1, or -1 for all CPUs, got '0'
+    demo --seed | demo: --seed needs a value. If it begins with -, write --seed=VALUE.
+    demo --fast | fastnn demo: unknown option --fast. See 'fastnn demo --help'.
+    demo -x | fastnn demo: unknown option -x. See
+    demo 5 | fastnn demo: unexpected argument 5. Remove it. See 'fastnn demo --help'.
+    predict m My table.csv 2 | fastnn predict: unexpected arguments table.csv 2. Quote values that
+      contain spaces.
+    predict | the following arguments are required: MODEL, DATA
+    train a.csv --ta=y | fastnn train: unknown option --ta. Did you mean --ta
+    predict m | the following arguments are required: DATA
+    bench --seconds 0 | argument --seconds: expected a number above 0, got '0'
+    """),
+    # an unknown option comes before a missing one; none may be abbreviated
+    ("train a.csv --targ y --out m", "fastnn train: unknown option --targ. Did you mean --target?"),
+    (("demo", "--fa\nst"), "fastnn demo: unknown option --fa st."),
+    (("bench", "--seconds", "\n"), r"argument --seconds: expected a number above 0, got '\n'"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG_USAGE)
 def test_wrong_usage_is_one_line_and_exits_with_2(run, words, message):
     code, out, errors = run(*(words.split() if isinstance(words, str) else words))
     assert (code, out) == (2, "")
@@ -152,15 +149,15 @@ DIVERGED = fastnn.DivergenceError("...", 3, 70)
 FULL = OSError(28, "No space left on device", "a.txt")
 
 
-@pytest.mark.parametrize(
-    ("error", "code", "message"),
-    [
-        (KeyboardInterrupt(), 130, "\nInterrupted."),
-        (MemoryError(), 2, "not enough memory. Use a smaller table or a smaller --hidden."),
-        (FULL, 2, "a.txt: No space left on device"),
-        (DIVERGED, 1, "training diverged in epoch 3, step 70. No model was saved."),
-    ],
-)
+ERRORS = [
+    (KeyboardInterrupt(), 130, "\nInterrupted."),
+    (MemoryError(), 2, "not enough memory. Use a smaller table or a smaller --hidden."),
+    (FULL, 2, "a.txt: No space left on device"),
+    (DIVERGED, 1, "training diverged in epoch 3, step 70. No model was saved."),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "message"), ERRORS)
 def test_errors_are_one_line(run, monkeypatch, error, code, message):
     def fail():
         raise error

@@ -34,19 +34,19 @@ Y = "t.csv --target y --drop n --out m.safetensors --baselines".split()
 REPEATED = pytest.mark.slow("the other cases have other targets and folds")
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        "--target y --drop n --folds 1 --class-weight balanced --metric f1 --threshold f1",
-        "--target y --drop n --folds 2 --group who --weight w",
-        "--target n --drop y --folds 3 --time day",
-        pytest.param("--target n --drop y --folds 1 --log-target --metric mae", marks=REPEATED),
-        pytest.param("--target n --drop y --folds 2 --loss poisson", marks=REPEATED),
-        pytest.param(
-            "--target n --drop y --folds 2 --loss absolute_error --test-size 0.3", marks=REPEATED
-        ),
-    ],
-)
+TARGETS = [
+    "--target y --drop n --folds 1 --class-weight balanced --metric f1 --threshold f1",
+    "--target y --drop n --folds 2 --group who --weight w",
+    "--target n --drop y --folds 3 --time day",
+    pytest.param("--target n --drop y --folds 1 --log-target --metric mae", marks=REPEATED),
+    pytest.param("--target n --drop y --folds 2 --loss poisson", marks=REPEATED),
+    pytest.param(
+        "--target n --drop y --folds 2 --loss absolute_error --test-size 0.3", marks=REPEATED
+    ),
+]
+
+
+@pytest.mark.parametrize("options", TARGETS)
 def test_baselines_are_scored_on_the_rows_of_the_model(run, options):
     out = ("--out", "m.safetensors", "--threads", "1", "--baselines")
     report = report_of(run, "t.csv", *out, *options.split())

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from cli_cases import cells, write_csv
+from cli_cases import each_row, write_csv
 from cli_models import SMALL
 
 from fastnn import TabularClassifier, TabularRegressor
@@ -94,19 +94,17 @@ def test_rows_of_the_training_are_noted(compare):
     assert compare("b.safetensors", "copy.safetensors", "--data", "rows.csv")[2] == ""
 
 
-@pytest.mark.parametrize(
-    ("names", "more", "message"),
-    cells("""
-        b n | | n.safetensors predicts 'n', but b.safetensors predicts 'b'
-        b | | compare needs at least two models
-        b copy | --metric rmse | --metric rmse cannot score classes
-        b copy | --group b | --group names the target 'b'. Name another
-        b copy | --weight b | --weight names the target 'b'. Name
-        b copy | --weight ww | no column 'ww'. Its columns are a, city
-        b nothing | | No such file
-        c c | | rows.csv: has no column 'c', the target of the models.
-    """),
-)
+@each_row("""
+    names | more | message
+    b n | | n.safetensors predicts 'n', but b.safetensors predicts 'b'
+    b | | compare needs at least two models
+    b copy | --metric rmse | --metric rmse cannot score classes
+    b copy | --group b | --group names the target 'b'. Name another
+    b copy | --weight b | --weight names the target 'b'. Name
+    b copy | --weight ww | no column 'ww'. Its columns are a, city
+    b nothing | | No such file
+    c c | | rows.csv: has no column 'c', the target of the models.
+""")
 def test_what_cannot_be_compared(compare, names, more, message):
     models = [f"{name}.safetensors" for name in names.split()]
     code, out, err = compare(*models, *more.split(), "--data", "rows.csv")

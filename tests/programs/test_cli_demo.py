@@ -95,7 +95,6 @@ def test_demo_compares_speed_only_of_the_same_work(monkeypatch, capsys):
 
 def test_choosing_digits_to_draw():
     digits, select = np.array([3, 3, 1, 3, 8, 9, 9, 2, 5]), commands_demo._select_examples
-    correct = digits != 1
-    assert select(digits, correct) == [0, 4, 5, 7, 2]  # four kinds, then the wrong one
+    assert select(digits, digits != 1) == [0, 4, 5, 7, 2]  # four kinds, then the wrong one
     assert select(digits, np.ones(9, bool)) == [0, 2, 4, 5, 7]
     assert select(digits, np.zeros(9, bool)) == [0]

@@ -94,8 +94,7 @@ def test_other_rows_to_compare_with(explained):
     report = json.loads(explained("n", "new.csv", "--background", "others.csv", "--json")[1])
     model = fastnn.load("n.safetensors")
     assert report["background_rows"] == 2
-    base = model.predict(read("others.csv")).mean()
-    assert_allclose(report["explanations"][0]["base"], base)
+    assert_allclose(report["explanations"][0]["base"], model.predict(read("others.csv")).mean())
     write_csv("none.csv", city=[], a=[])
     errors = explained("n", "new.csv", "--background", "none.csv")[2]
     assert "--background: none.csv has no rows" in errors
@@ -121,18 +120,18 @@ def test_values_that_are_noted(explained):
     assert "unknown category, such as 'Paris'" in errors and "'?1'" in errors
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        (["--rows", "9"], "--rows: new.csv has 2 rows, but row 9 is named"),
-        (["--rows", "0"], "expected numbers of rows from 1 on, such as 3,10-12, got '0'"),
-        (["--rows", "4-3"], "expected numbers of rows"),
-        (["--permutations", "7"], "--permutations 7 must be even and at least 4"),
-        (["--scale", "odds"], "--scale odds is not a scale of this model"),
-        (["--keep", "x"], "--keep: new.csv has no column 'x'"),
-        (["--out", "x.doc"], ".doc"),
-    ],
-)
+WRONG = [
+    (["--rows", "9"], "--rows: new.csv has 2 rows, but row 9 is named"),
+    (["--rows", "0"], "expected numbers of rows from 1 on, such as 3,10-12, got '0'"),
+    (["--rows", "4-3"], "expected numbers of rows"),
+    (["--permutations", "7"], "--permutations 7 must be even and at least 4"),
+    (["--scale", "odds"], "--scale odds is not a scale of this model"),
+    (["--keep", "x"], "--keep: new.csv has no column 'x'"),
+    (["--out", "x.doc"], ".doc"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "error"), WRONG)
 def test_wrong_arguments(explained, arguments, error):
     code, text, errors = explained("b", "new.csv", *arguments)
     assert (code, text) == (2, "") and error in errors and errors.count("\n") == 1

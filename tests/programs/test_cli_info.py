@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cli_cases import FAST, cells, write_csv
+from cli_cases import FAST, each_row, write_csv
 from cli_models import SMALL, pa, pq, report_of, write_people
 from training_records import class_record, number_record, training_setup
 
@@ -271,16 +271,14 @@ def test_a_damaged_record_is_no_crash(run, models, record):
     assert ("the record is damaged" in out) == record.startswith("{")
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    cells("""
-        no.safetensors | No such file or directory. The models in this folder ar
-        b.safetensor | No such file or directory. Did you mean b.safetensors?
-        table.txt | No such file or directory. Did you mean table.csv?
-        short.safetensors | not a fastnn model, or damaged (
-        net.safetensors | holds a network without the columns of a table
-    """),
-)
+@each_row("""
+    name | message
+    no.safetensors | No such file or directory. The models in this folder ar
+    b.safetensor | No such file or directory. Did you mean b.safetensors?
+    table.txt | No such file or directory. Did you mean table.csv?
+    short.safetensors | not a fastnn model, or damaged (
+    net.safetensors | holds a network without the columns of a table
+""")
 def test_other_files_are_one_line(run, models, name, message):
     Path("short.safetensors").write_bytes(Path("b.safetensors").read_bytes()[:-9])
     fastnn.MLP([2, 1]).save("net.safetensors")
@@ -409,10 +407,10 @@ def test_a_card(run, table, monkeypatch):
     text = Path("card.md").read_text(encoding="utf-8")
     assert (code, out) == (0, "Saved card.md.\n")
     assert text.startswith("# Model card: m.safetensors\n\nPredicts `y`, two classes (p, q)")
+    parts = ["linear", report["created"], "| baseline | rows of the test |"]
     for heading in ("Scores", "Baselines", "Limits", "Columns", "How it was trained"):
-        assert f"\n## {heading}\n" in text
-    for part in ("linear", report["created"], "| baseline | rows of the test |"):
-        assert part in text
+        parts.append(f"\n## {heading}\n")
+    assert [part for part in parts if part not in text] == []
     code, out, _ = run("info", "m.safetensors", "--card")
     assert (code, out) == (0, text)
     run("info", "m.safetensors", "--card", "card.json")
@@ -434,16 +432,14 @@ def test_texts_of_a_table_are_not_markup_in_a_card(run, table):
     assert "a\\|b\\<b\\>" in text and "\\*p\\*" in text and "\\[q\\](z)" in text
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    cells("""
-        m.safetensors --card card.txt | --card must end in .md or .json
-        t.csv --card card.md | --card is for a model file
-        --card card.md | --card is for a model file
-        m.safetensors --card no/card.md | no: no such folder
-        plain.safetensors --card card.md | has no record of its training
-    """),
-)
+@each_row("""
+    arguments | message
+    m.safetensors --card card.txt | --card must end in .md or .json
+    t.csv --card card.md | --card is for a model file
+    --card card.md | --card is for a model file
+    m.safetensors --card no/card.md | no: no such folder
+    plain.safetensors --card card.md | has no record of its training
+""")
 def test_what_has_no_card(run, table, arguments, message):
     report_of(run, *table, "--folds", "1")
     X = np.random.default_rng(0).normal(size=(60, 2))

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import processes
 import pytest
-from cli_cases import cells, write_csv
+from cli_cases import cells, each_row, write_csv
 from cli_models import SMALL, pa, pq
 
 import fastnn
@@ -49,9 +49,10 @@ def test_classes(predict):
     assert predict("c", "new.csv") == (0, "prediction\n2\n0\n", "")
 
 
-@pytest.mark.parametrize(
-    ("text", "name"), [("a,city\n", "t.csv"), ("[]", "t.json"), ("city,x,a\n", "t.csv")]
-)
+NO_ROWS = [("a,city\n", "t.csv"), ("[]", "t.json"), ("city,x,a\n", "t.csv")]
+
+
+@pytest.mark.parametrize(("text", "name"), NO_ROWS)
 def test_a_table_without_rows(predict, text, name):
     Path(name).write_text(text, encoding="utf-8")
     note = f"note: {name} has no rows, so the output has none\n"
@@ -80,8 +81,7 @@ def test_json_files(predict):
 def test_probabilities(predict):
     code, out, _ = predict("b", "new.csv", "--proba")
     assert (code, out.splitlines()[0]) == (0, "prediction,probability_no,probability_yes")
-    rows = [("", 2.5, "Rom"), ("", -2.5, "Köln")]
-    table = pd.DataFrame(rows, columns=["id", "a", "city"])
+    table = pd.DataFrame([("", 2.5, "Rom"), ("", -2.5, "Köln")], columns=["id", "a", "city"])
     P = fastnn.load("b.safetensors").predict_proba(table)
     written = np.transpose([numbers_of(out, f"probability_{c}") for c in ("no", "yes")])
     np.testing.assert_allclose(written, P, rtol=1e-7)
@@ -234,20 +234,20 @@ def test_scores_where_the_table_has_the_target(predict):
     assert lines[2].split()[0] == "R2" and float(lines[2].split()[1]) > 0.8
 
 
-@pytest.mark.parametrize(
-    ("model", "target", "n_scored", "note"),
-    [
-        ("b", ["yes", ""], 1, "1 row not scored: the target 'b' is missing or not one of the cl"),
-        ("b", ["maybe", ""], None, "2 rows not scored: the target 'b'"),
-        ("b", ["NO", "yes "], 2, None),
-        ("c", ["0.0", "2.0"], 2, None),
-        ("c", ["0", ""], 1, "1 row not scored"),
-        ("n", ["1100", "many"], None, "2 rows not scored: the target 'n' is missing or not a num"),
-        ("n", ["1.100,00 €", "900,00 €"], 2, None),
-        ("n", ["2024-01-01", ""], None, "2 rows not scored"),
-        ("n", ["true", "false"], 2, None),
-    ],
-)
+NEW_TARGETS = [
+    ("b", ["yes", ""], 1, "1 row not scored: the target 'b' is missing or not one of the cl"),
+    ("b", ["maybe", ""], None, "2 rows not scored: the target 'b'"),
+    ("b", ["NO", "yes "], 2, None),
+    ("c", ["0.0", "2.0"], 2, None),
+    ("c", ["0", ""], 1, "1 row not scored"),
+    ("n", ["1100", "many"], None, "2 rows not scored: the target 'n' is missing or not a num"),
+    ("n", ["1.100,00 €", "900,00 €"], 2, None),
+    ("n", ["2024-01-01", ""], None, "2 rows not scored"),
+    ("n", ["true", "false"], 2, None),
+]
+
+
+@pytest.mark.parametrize(("model", "target", "n_scored", "note"), NEW_TARGETS)
 def test_targets_of_new_tables(predict, model, target, n_scored, note):
     write_csv("t.csv", a=[1, 2], city=["Rom", "Rom"], **{model: target})
     code, out, errors = predict(model, "t.csv", "--json")
@@ -308,8 +308,7 @@ def test_json(predict):
 def test_dates_in_json(predict):
     write_csv("t.csv", a=[1], city=["Rom"], b=["yes"])
     table = read("t.csv")
-    day = pa.array([19_000], pa.date32())
-    pq.write_table(table.append_column("day", day), "t.parquet")
+    pq.write_table(table.append_column("day", pa.array([19_000], pa.date32())), "t.parquet")
     report = json.loads(predict("b", "t.parquet", "--json", "--keep", "day")[1])
     assert report["predictions"]["day"] == ["2022-01-08"]
 
@@ -362,52 +361,48 @@ def error_of(run, *arguments):
 B = "b.safetensors"
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    cells("""
-        none new.csv | none: No such file or directory. The models in this folder are b.safetensors, c.s
-        b new.csv | b: No such file or directory. Did you mean b.safetensors?
-        b.safetensor new.csv | b.safetensor: No such file or directory. Did you mean b.saf
-        - new.csv | -: No such file or directory. A model is read from a file; only DATA
-        x/b new.csv | x/b: No such file or directory. Pass a file written by 'fastnn train'.
-        . new.csv | .: is a folder. The models in . are b.safetensors, c.s
-        new.csv B | new.csv: is not a fastnn model. The model comes first: b.safetensors new.csv
-        table.csv new.csv | table.csv: not a fastnn model, or damaged (not a safetensors file, or
-          truncated). Pass
-        B N | n.safetensors: is a safetensors file, such as a fastnn model. A table is needed.
-        B none.csv | none.csv: No such file or directory.
-        B ne.csv | ne.csv: No such file or directory. Did you mean new.csv?
-        B new.csv --keep cty | --keep: new.csv has no column 'cty'. Did you mean 'city'?
-        B new.csv --keep all,city | --keep: new.csv has no column 'all'. Its columns are
-        N new.csv --proba | --proba: n.safetensors predicts a number. Pass --interval 0.9
-        B new.csv --interval .9 | --interval: b.safetensors predicts a class. Pass --pr
-        N new.csv --interval 0.999 | new.csv: --interval 0.999 needs at least 999 training
-        B new.csv --out o.xlsx | o.xlsx: unknown file extension. Use .csv, .tsv,
-        B new.csv --out new.csv | new.csv: --out would overwrite an input file. Choose another name.
-        B new.csv --out no/o.csv | no: no such folder. Create it first, or
-        B new.csv --sheet 2 | new.csv: is not an Excel or OpenDocument file, so it has no sheet 2.
-        B new.csv --threads two | argument --threads: expected a whole number of at least 1, or -1
-          for all CPUs, got 'two'
-        N new.csv --interval 90 | argument --interval: expected a number above 0 and bel
-        B new.csv --prob | unknown option --prob. Did you mean --proba? See 'fastnn predict
-    """),
-)
+@each_row("""
+    words | message
+    none new.csv | none: No such file or directory. The models in this folder are b.safetensors, c.s
+    b new.csv | b: No such file or directory. Did you mean b.safetensors?
+    b.safetensor new.csv | b.safetensor: No such file or directory. Did you mean b.saf
+    - new.csv | -: No such file or directory. A model is read from a file; only DATA
+    x/b new.csv | x/b: No such file or directory. Pass a file written by 'fastnn train'.
+    . new.csv | .: is a folder. The models in . are b.safetensors, c.s
+    new.csv B | new.csv: is not a fastnn model. The model comes first: b.safetensors new.csv
+    table.csv new.csv | table.csv: not a fastnn model, or damaged (not a safetensors file, or
+      truncated). Pass
+    B N | n.safetensors: is a safetensors file, such as a fastnn model. A table is needed.
+    B none.csv | none.csv: No such file or directory.
+    B ne.csv | ne.csv: No such file or directory. Did you mean new.csv?
+    B new.csv --keep cty | --keep: new.csv has no column 'cty'. Did you mean 'city'?
+    B new.csv --keep all,city | --keep: new.csv has no column 'all'. Its columns are
+    N new.csv --proba | --proba: n.safetensors predicts a number. Pass --interval 0.9
+    B new.csv --interval .9 | --interval: b.safetensors predicts a class. Pass --pr
+    N new.csv --interval 0.999 | new.csv: --interval 0.999 needs at least 999 training
+    B new.csv --out o.xlsx | o.xlsx: unknown file extension. Use .csv, .tsv,
+    B new.csv --out new.csv | new.csv: --out would overwrite an input file. Choose another name.
+    B new.csv --out no/o.csv | no: no such folder. Create it first, or
+    B new.csv --sheet 2 | new.csv: is not an Excel or OpenDocument file, so it has no sheet 2.
+    B new.csv --threads two | argument --threads: expected a whole number of at least 1, or -1
+      for all CPUs, got 'two'
+    N new.csv --interval 90 | argument --interval: expected a number above 0 and bel
+    B new.csv --prob | unknown option --prob. Did you mean --proba? See 'fastnn predict
+""")
 def test_a_wrong_command_is_one_line(run, words, message):
     names = {"B": B, "N": "n.safetensors"}
     assert error_of(run, *(names.get(word, word) for word in words.split())).startswith(message)
 
 
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    cells("""
-        x 1 | t.csv: has no columns 'a', 'city', but the model needs them. Its columns are x.
-        A,city 1,Rom | t.csv: has no column 'a', but the model needs it. Did you mean 'A'?
-        a,city 1,Rom 2,Rom,3 | t.csv, line 3: has 3 values, but the header has 2.
-        a,city ,Rom  one,Rom | t.csv: column 'a' holds 'one' in line 4, which is not a number.
-          Correct the value, or
-        a,city 1,Rom inf,Rom | t.csv: column 'a' is infinite in line 3. Replace the value,
-    """),
-)
+@each_row("""
+    lines | message
+    x 1 | t.csv: has no columns 'a', 'city', but the model needs them. Its columns are x.
+    A,city 1,Rom | t.csv: has no column 'a', but the model needs it. Did you mean 'A'?
+    a,city 1,Rom 2,Rom,3 | t.csv, line 3: has 3 values, but the header has 2.
+    a,city ,Rom  one,Rom | t.csv: column 'a' holds 'one' in line 4, which is not a number.
+      Correct the value, or
+    a,city 1,Rom inf,Rom | t.csv: column 'a' is infinite in line 3. Replace the value,
+""")
 def test_a_wrong_table_is_one_line(run, lines, message):
     Path("t.csv").write_text(lines.replace(" ", "\n") + "\n", encoding="utf-8")
     assert error_of(run, B, "t.csv").startswith(message)
@@ -481,9 +476,10 @@ def test_outputs_that_are_not_finite(run):
     assert error_of(run, "m.safetensors", "new.csv") == message
 
 
-@pytest.mark.parametrize(
-    "record", ["[]", "{", '{"reading": 1}', '{"reading": {"sep": 5, "na": "x", "header": 0}}', "1"]
-)
+RECORDS = ["[]", "{", '{"reading": 1}', '{"reading": {"sep": 5, "na": "x", "header": 0}}', "1"]
+
+
+@pytest.mark.parametrize("record", RECORDS)
 def test_a_damaged_record_is_ignored(run, record):
     model = fastnn.load(B)
     model.metadata_ = {"training": record}

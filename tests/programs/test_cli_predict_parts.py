@@ -192,10 +192,11 @@ def write_large(path, n_groups, n):
             writer.write_table(pa.table([*numbers, ["Rom"] * n, ids], schema=schema))
 
 
+OUTPUTS = ["o.csv", pytest.param("o.parquet", marks=pytest.mark.slow("the output in o.csv"))]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize(
-    "out", ["o.csv", pytest.param("o.parquet", marks=pytest.mark.slow("the output in o.csv"))]
-)
+@pytest.mark.parametrize("out", OUTPUTS)
 def test_a_table_larger_than_the_memory_of_its_predictions(predict, out):
     write_large("small.parquet", 1, 10)
     write_large("t.parquet", N_GROUPS, GROUP)

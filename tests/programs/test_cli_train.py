@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checks import assert_same_bits
-from cli_cases import FAST, cells, write_csv
+from cli_cases import FAST, each_row, write_csv
 from cli_models import report_of, write_people
 
 import fastnn
@@ -38,11 +38,10 @@ def test_a_class_that_may_be_a_missing_value(run):
     assert errors == "note: 10 rows without a target left out\n"
     write_csv("t.csv", x=range(40), banned=["boys", "none", "all", "Na"] * 10)
     errors = run("train", "t.csv", "--target", "banned", "--out", "m", "--quiet", *FAST)[2]
-    assert (
-        "the target 'banned': none, Na are classes, in 20 rows. If they stand for missing "
-        in errors
+    note = (
+        "the target 'banned': none, Na are classes, in 20 rows. If they stand for missing values, "
     )
-    assert "values, pass --na none --na Na --skip-missing-target.\n" in errors
+    assert f"{note}pass --na none --na Na --skip-missing-target.\n" in errors
 
 
 def test_a_class_with_a_single_row(run):
@@ -55,9 +54,10 @@ def test_a_class_with_a_single_row(run):
     )
 
 
-@pytest.mark.parametrize(
-    ("target", "task"), [("buys", "binary"), ("group", "classes"), ("income", "number")]
-)
+LEARNED = [("buys", "binary"), ("group", "classes"), ("income", "number")]
+
+
+@pytest.mark.parametrize("target, task", LEARNED)
 def test_a_mixed_table_is_learned(run, target, task):
     others = ",".join({"buys", "group", "income"} - {target})
     options = ["--target", target, "--drop", others, "--out", "m"]
@@ -81,36 +81,31 @@ def test_the_screen(run):
     options = ["--drop", "group,income", "--category", "city", "--out", "m.safetensors"]
     code, out, errors = run("train", "people.csv", "--target", "buys", *options, *FAST)
     assert code == 0 and max(map(len, out.splitlines())) <= 80
-    for line in [
-        "people.csv: 300 rows, 6 columns",
-        "target      buys: two classes (no, yes)",
-        "numbers     age",
-        "categories  city",
-        "left out    id: almost all texts are different",
-        "left out    planet: all values are equal",
-        "left out    group, income: --drop",
-        "60 rows held out                 model    baseline",
-        "class                         rows   precision    recall        F1",
-        "true  predicted",
-        "permutation importance                  share                fall of accuracy",
-        "Saved m.safetensors (",
-        "  fastnn predict m.safetensors people.csv",
-    ]:
+    lines = """people.csv: 300 rows, 6 columns
+        target      buys: two classes (no, yes)
+        numbers     age
+        categories  city
+        left out    id: almost all texts are different
+        left out    planet: all values are equal
+        left out    group, income: --drop
+        60 rows held out                 model    baseline
+        class                         rows   precision    recall        F1
+        true  predicted
+        permutation importance                  share                fall of accuracy
+        Saved m.safetensors (""".split("\n        ")
+    for line in [*lines, "  fastnn predict m.safetensors people.csv"]:
         assert f"\n{line}" in f"\n{out}", line
-    pattern = r"^accuracy +[01]\.\d{3} +0\.\d{3}   \d+ of 60 wrong$"
-    assert re.search(pattern, out, re.M)
+    assert re.search(r"^accuracy +[01]\.\d{3} +0\.\d{3}   \d+ of 60 wrong$", out, re.M)
     assert re.search(r"^1 fold, \d networks? with hidden layers 8; trained in \d+ s$", out, re.M)
     assert re.fullmatch(r"fold 1/1  held-out accuracy [01]\.\d{3}\n", errors)
 
 
-@pytest.mark.parametrize(
-    ("alias", "target", "task"),
-    [
-        ("classification", "buys", "binary"),
-        ("classification", "group", "classes"),
-        ("regression", "group", "number"),
-    ],
-)
+@each_row("""
+    alias | target | task
+    classification | buys | binary
+    classification | group | classes
+    regression | group | number
+""")
 def test_names_of_scikit_learn_for_tasks(run, alias, target, task):
     options = ["--target", target, "--out", "m", "--task", alias, "--json", *FAST]
     code, out, _ = run("train", "people.csv", *options)
@@ -228,40 +223,36 @@ def test_a_table_file_is_read_as_its_options_say(run):
     options = "--target column_3 --out m --no-header --sep ; --comment # --na 3 --decimal ,"
     report = report_of(run, "t.txt", *options.split(), *FAST)
     assert report["kinds"] == {"column_1": "number", "column_2": "number"}
-    reading = dict(sep=";", na=["3"], decimal=",", comment="#", header=False)
-    assert report["reading"] == reading
+    assert report["reading"] == dict(sep=";", na=["3"], decimal=",", comment="#", header=False)
 
 
 AGES = [21, 23, 25, 32, 39, 42, 51, 54, 63, 63]
 
 
-@pytest.mark.parametrize(
-    ("values", "task", "classes"),
-    [
-        (["no", "yes"] * 30, "binary", ["no", "yes"]),
-        ([0, 1] * 30, "binary", ["0", "1"]),
-        ([1.0, 2.0] * 30, "binary", ["1", "2"]),
-        (["False", "True"] * 30, "binary", ["false", "true"]),
-        (["10+", "5+", "1+"] * 20, "classes", ["1+", "10+", "5+"]),
-        (["8:00", "9:30", "10:00"] * 20, "classes", ["10:00", "8:00", "9:30"]),
-        (["5", "x", "7"] * 20, "classes", ["5", "7", "x"]),
-        (AGES, "number", None),  # few rows with different whole numbers
-    ],
-)
+TARGETS = [
+    (["no", "yes"] * 30, "binary", ["no", "yes"]),
+    ([0, 1] * 30, "binary", ["0", "1"]),
+    ([1.0, 2.0] * 30, "binary", ["1", "2"]),
+    (["False", "True"] * 30, "binary", ["false", "true"]),
+    (["10+", "5+", "1+"] * 20, "classes", ["1+", "10+", "5+"]),
+    (["8:00", "9:30", "10:00"] * 20, "classes", ["10:00", "8:00", "9:30"]),
+    (["5", "x", "7"] * 20, "classes", ["5", "7", "x"]),
+    (AGES, "number", None),  # few rows with different whole numbers
+]
+
+
+@pytest.mark.parametrize(("values", "task", "classes"), TARGETS)
 def test_classes_are_what_the_file_holds(run, values, task, classes):
     write_csv("t.csv", a=range(len(values)), y=values)
     report = report_of(run, *T, *FAST)
     assert (report["task"], report["classes"]) == (task, classes)
 
 
-LONG = [123456789012345678901 + i for i in range(3)]
-
-
-@pytest.mark.parametrize("ids", [[10**18 + i for i in range(3)], LONG], ids=["int64", "longer"])
-def test_long_ids_are_classes(run, ids):
+@pytest.mark.parametrize("start", [10**18, 123456789012345678901], ids=["int64", "longer"])
+def test_long_ids_are_classes(run, start):
+    ids = [start + i for i in range(3)]
     write_csv("t.csv", x=np.arange(60) % 3, y=ids * 20)
-    report = report_of(run, *T, *FAST)
-    assert list(map(str, report["classes"])) == list(map(str, ids))
+    assert list(map(str, report_of(run, *T, *FAST)["classes"])) == list(map(str, ids))
     write_csv("new.csv", x=[0, 1, 2] * 10 + [0], y=[*ids * 10, ids[2] + 1])
     code, _, errors = run("predict", "m", "new.csv", "--out", "p.csv")
     assert code == 0 and "1 row not scored: the target 'y' is missing or not one of" in errors
@@ -388,79 +379,75 @@ def error_of(run, words):
     return errors.removeprefix("fastnn train: ").rstrip("\n")
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    cells("""
-        | DATA (the table) is missing. Example: fastnn train people.csv
-        t.csv --out m | --target is missing.
-        t.csv --target y | --out is missing.
-        t.cvs --target y --out m | t.cvs: No such file or directory. Did you mean t.csv?
-        t.csv --target Y --out m | t.csv: has no column 'Y'. Did you mean 'y'?
-        t.csv --target z --out m | t.csv: has no column 'z'. Its columns are a, c, y, price,
-        t.csv --targt y --out m | unknown option --targt. Did you mean --target?
-        t.csv --target y --out no/m | no: no such folder. Create it first, or
-        t.csv --target y --out . | .: --out is a folder.
-        t.csv --target y --out m.pkl | m.pkl: --out is a safetensors file, not .pkl. Choose
-        t.csv --target y --out t.csv | t.csv: --out would overwrite an input file.
-        t.csv --target y --out notes.txt | notes.txt: --out would overwrite a file that is not
-        t.csv --target y --out m --plot no/m.png | or choose another --plot.
-        t.csv --target y --out m --plot m.gif | must end in .png, .svg or .pdf
-        t.csv --target y --out m.png --plot m.png | --plot and --out are the same file.
-        t.csv --target y --out m --hidden 8x8 | such as 64 or 64,32, got '8x8'
-        t.csv --target y --out m --hidden 0 | layer sizes from 1 to 100,000
-        t.csv --target y --out m --hidden 100001 | layer sizes from 1 to 100,000
-        t.csv --target y --out m --folds 0 | a whole number of at least 1, got '0'
-        t.csv --target y --out m --threshold 1 | such as cost:5,1, got '1'
-        t.csv --target y --out m --threshold cost:5 | such as cost:5,1, got 'cost:5'
-        t.csv --target k --out m --threshold f1 | the target 'k' has 3. Leave it out.
-        t.csv --target y --out m --metric acuracy | Did you mean accuracy? It can be accuracy,
-        t.csv --target y --out m --metric rmse | --metric rmse is for numbers, but the target
-        t.csv --target y --out m --time-limit 0 | a number above 0, got '0'
-        t.csv --target y --out m --test-size 1 | of at least 0 and below 1, got '1'
-        t.csv --target y --out m --test-size 0.99 | 0.99 of 60 rows leaves 1 to train on.
-        t.csv --target y --out m --loss huber | --loss is for numbers, but the target 'y'
-        t.csv --target y --out m --log-target | but the target 'y' holds classes.
-        t.csv --target price --out m --metric accuracy | --metric accuracy is for classes,
-        t.csv --target price --out m --class-weight balanced | holds numbers. Leave it out
-        t.csv --target k --out m --threshold 0.4 | the target 'k' has 3. Leave it out.
-        t.csv --target k --out m --task number | t.csv, line 2: the target 'k' is 'u', but
-        t.csv --target k --out m --task binary | has 3 different values. Use --task classes.
-        t.csv --target price --out m --task binary | Use --task classes or --task number.
-        t.csv --target price --out m --task classes | too many for classes. Use --task number
-        t.csv --target name --out m | too many for classes. Choose another --target.
-        t.csv --target day --out m | the target 'day' contains dates or times.
-        missing.csv --target y --out m | missing.csv, line 2: the target 'y' is missing (in 2
-        oops.csv --target y --out m | oops.csv, line 61: the target 'y' is a number in
-        infinite.csv --target y --out m | infinite.csv, line 61: the target 'y' is infinite.
-        constant.csv --target y --out m | the target 'y' is '1' in every row.
-        empty.csv --target y --out m | the target 'y' is empty in every row.
-        negative.csv --target y --out m --log-target | negative.csv, line 2: the target 'y' is
-        negative.csv --target y --out m --loss poisson | needs numbers of at least 0.
-        t.csv --target price --out m --loss poisson --log-target | Choose one of them.
-        t.csv --target y --out m --drop y | --drop contains the target 'y'.
-        t.csv --target y --out m --drop a,z | --drop: t.csv has no column 'z'.
-        t.csv --target y --out m --category A | --category: t.csv has no column 'A'. Did you m
-        t.csv --target y --out m --category a --date a | is in both --category and --date.
-        t.csv --target y --out m --resume | m: there is no such file, so there is nothing
-        t.csv --target y --out m --tune --hidden 8 | --tune cannot be combined with --hidden
-        t.csv --target y --out m --tune --resume | --tune cannot be combined with --resume
-    """),
-)
+@each_row("""
+    words | message
+    | DATA (the table) is missing. Example: fastnn train people.csv
+    t.csv --out m | --target is missing.
+    t.csv --target y | --out is missing.
+    t.cvs --target y --out m | t.cvs: No such file or directory. Did you mean t.csv?
+    t.csv --target Y --out m | t.csv: has no column 'Y'. Did you mean 'y'?
+    t.csv --target z --out m | t.csv: has no column 'z'. Its columns are a, c, y, price,
+    t.csv --targt y --out m | unknown option --targt. Did you mean --target?
+    t.csv --target y --out no/m | no: no such folder. Create it first, or
+    t.csv --target y --out . | .: --out is a folder.
+    t.csv --target y --out m.pkl | m.pkl: --out is a safetensors file, not .pkl. Choose
+    t.csv --target y --out t.csv | t.csv: --out would overwrite an input file.
+    t.csv --target y --out notes.txt | notes.txt: --out would overwrite a file that is not
+    t.csv --target y --out m --plot no/m.png | or choose another --plot.
+    t.csv --target y --out m --plot m.gif | must end in .png, .svg or .pdf
+    t.csv --target y --out m.png --plot m.png | --plot and --out are the same file.
+    t.csv --target y --out m --hidden 8x8 | such as 64 or 64,32, got '8x8'
+    t.csv --target y --out m --hidden 0 | layer sizes from 1 to 100,000
+    t.csv --target y --out m --hidden 100001 | layer sizes from 1 to 100,000
+    t.csv --target y --out m --folds 0 | a whole number of at least 1, got '0'
+    t.csv --target y --out m --threshold 1 | such as cost:5,1, got '1'
+    t.csv --target y --out m --threshold cost:5 | such as cost:5,1, got 'cost:5'
+    t.csv --target k --out m --threshold f1 | the target 'k' has 3. Leave it out.
+    t.csv --target y --out m --metric acuracy | Did you mean accuracy? It can be accuracy,
+    t.csv --target y --out m --metric rmse | --metric rmse is for numbers, but the target
+    t.csv --target y --out m --time-limit 0 | a number above 0, got '0'
+    t.csv --target y --out m --test-size 1 | of at least 0 and below 1, got '1'
+    t.csv --target y --out m --test-size 0.99 | 0.99 of 60 rows leaves 1 to train on.
+    t.csv --target y --out m --loss huber | --loss is for numbers, but the target 'y'
+    t.csv --target y --out m --log-target | but the target 'y' holds classes.
+    t.csv --target price --out m --metric accuracy | --metric accuracy is for classes,
+    t.csv --target price --out m --class-weight balanced | holds numbers. Leave it out
+    t.csv --target k --out m --threshold 0.4 | the target 'k' has 3. Leave it out.
+    t.csv --target k --out m --task number | t.csv, line 2: the target 'k' is 'u', but
+    t.csv --target k --out m --task binary | has 3 different values. Use --task classes.
+    t.csv --target price --out m --task binary | Use --task classes or --task number.
+    t.csv --target price --out m --task classes | too many for classes. Use --task number
+    t.csv --target name --out m | too many for classes. Choose another --target.
+    t.csv --target day --out m | the target 'day' contains dates or times.
+    missing.csv --target y --out m | missing.csv, line 2: the target 'y' is missing (in 2
+    oops.csv --target y --out m | oops.csv, line 61: the target 'y' is a number in
+    infinite.csv --target y --out m | infinite.csv, line 61: the target 'y' is infinite.
+    constant.csv --target y --out m | the target 'y' is '1' in every row.
+    empty.csv --target y --out m | the target 'y' is empty in every row.
+    negative.csv --target y --out m --log-target | negative.csv, line 2: the target 'y' is
+    negative.csv --target y --out m --loss poisson | needs numbers of at least 0.
+    t.csv --target price --out m --loss poisson --log-target | Choose one of them.
+    t.csv --target y --out m --drop y | --drop contains the target 'y'.
+    t.csv --target y --out m --drop a,z | --drop: t.csv has no column 'z'.
+    t.csv --target y --out m --category A | --category: t.csv has no column 'A'. Did you m
+    t.csv --target y --out m --category a --date a | is in both --category and --date.
+    t.csv --target y --out m --resume | m: there is no such file, so there is nothing
+    t.csv --target y --out m --tune --hidden 8 | --tune cannot be combined with --hidden
+    t.csv --target y --out m --tune --resume | --tune cannot be combined with --resume
+""")
 def test_a_mistake_is_one_line_before_any_work(run, tables, monkeypatch, words, message):
     monkeypatch.setattr(trained_models, "fit_estimator", None)  # nothing may be trained
     assert message in error_of(run, words)
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    cells("""
-        t.csv --number c | t.csv: column 'c' holds 'x' in line 2, which is not a number.
-        t.csv --date c | t.csv: --date names the column 'c', which holds 'x'.
-        t.csv --drop a,c,price,day,name,k | no column besides the target can be used ('a': --dr
-        useless.csv | no column besides the target can be used ('a': all values are equal;
-        alone.csv | alone.csv: no column besides the target can be used. Pass columns whose
-    """),
-)
+@each_row("""
+    words | message
+    t.csv --number c | t.csv: column 'c' holds 'x' in line 2, which is not a number.
+    t.csv --date c | t.csv: --date names the column 'c', which holds 'x'.
+    t.csv --drop a,c,price,day,name,k | no column besides the target can be used ('a': --dr
+    useless.csv | no column besides the target can be used ('a': all values are equal;
+    alone.csv | alone.csv: no column besides the target can be used. Pass columns whose
+""")
 def test_what_the_estimator_refuses_is_said_in_the_words_of_the_command_line(
     run, tables, words, message
 ):
@@ -480,22 +467,20 @@ def test_too_little_memory_names_the_column(run, tables, monkeypatch):
     assert code == 2 and "Pass fewer rows or columns, or a smaller --hidden." in errors
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    cells("""
-        targt = "y" | unknown key 'targt'. Did you mean target?
-        zzz = 1 | unknown key 'zzz'. It can have data, target, out,
-        epochs = 1 | unknown key 'epochs'.
-        hidden = 'x' | hidden: expected layer sizes
-        folds = 0 | folds: expected a whole number of at least 1, got '0'
-        task = 'numbers' | task: invalid choice: 'numbers'
-        target = true | target must be a text or a number, got True
-        quiet = 'yes' | quiet must be true or false, got 'yes'
-        drop = [['a']] | drop must be a text or a number, got ['a']
-        [drop] | drop must be a text or a number, got {}
-        target = | is not a TOML file (Invalid value (at
-    """),
-)
+@each_row("""
+    text | message
+    targt = "y" | unknown key 'targt'. Did you mean target?
+    zzz = 1 | unknown key 'zzz'. It can have data, target, out,
+    epochs = 1 | unknown key 'epochs'.
+    hidden = 'x' | hidden: expected layer sizes
+    folds = 0 | folds: expected a whole number of at least 1, got '0'
+    task = 'numbers' | task: invalid choice: 'numbers'
+    target = true | target must be a text or a number, got True
+    quiet = 'yes' | quiet must be true or false, got 'yes'
+    drop = [['a']] | drop must be a text or a number, got ['a']
+    [drop] | drop must be a text or a number, got {}
+    target = | is not a TOML file (Invalid value (at
+""")
 def test_a_config_file_that_cannot_be_used(run, tables, text, message):
     Path("c.toml").write_text(text)
     assert f"c.toml: {message}" in error_of(run, "t.csv --target y --out m --config c.toml")
@@ -531,8 +516,7 @@ def test_options_are_named_as_the_command_line_has_them(run):
 @pytest.mark.parametrize("options", ["--number name", "--date k", "--time k", "--number k,name"])
 def test_columns_that_an_option_does_not_fit_come_before_the_data_checks(run, tables, options):
     """Warnings about a table that is not trained on help nobody."""
-    words = f"train t.csv --target y --out m {options}".split()
-    code, out, errors = run(*words)
+    code, out, errors = run(*f"train t.csv --target y --out m {options}".split())
     assert code == 2 and out == "" and errors.count("\n") == 1
     assert "holds 'u'" in errors or "holds 'n0'" in errors
 
@@ -551,25 +535,19 @@ def issues_of(run, command, *arguments):
 
 
 who = np.repeat(np.arange(50), 6)
-GROUPS = dict(
-    patient=[f"p{i}" for i in who],
-    x=RNG.normal(size=300),
-    y=RNG.normal(size=50)[who] + 0.1 * RNG.normal(size=300),
-)
-TIMES = {
-    "the day": np.datetime64("2026-01-01") + np.arange(300),
-    "x": RNG.normal(size=300),
-    "y": np.sin(np.arange(300) / 30),
-}
+GROUPS = dict(patient=[f"p{i}" for i in who], x=RNG.normal(size=300))
+GROUPS["y"] = RNG.normal(size=50)[who] + 0.1 * RNG.normal(size=300)
+TIMES = {"the day": np.datetime64("2026-01-01") + np.arange(300)}
+TIMES |= {"x": RNG.normal(size=300), "y": np.sin(np.arange(300) / 30)}
 
 
-@pytest.mark.parametrize(
-    ("columns", "kind", "column", "text"),
-    [
-        (GROUPS, "group", "patient", "the scores are too good. Pass --group patient."),
-        (TIMES, "time", "the day", "Pass --time 'the day'."),
-    ],
-)
+SUGGESTED = [
+    (GROUPS, "group", "patient", "the scores are too good. Pass --group patient."),
+    (TIMES, "time", "the day", "Pass --time 'the day'."),
+]
+
+
+@pytest.mark.parametrize(("columns", "kind", "column", "text"), SUGGESTED)
 def test_groups_and_times_are_suggested(run, quick_recipe, columns, kind, column, text):
     """Where random folds promise too much."""
     write_csv("t.csv", **columns)

@@ -29,13 +29,9 @@ from fastnn.tabular.progress import FitProgress
 rng = np.random.default_rng(0)
 N = 120
 x = rng.normal(size=N)
-COLUMNS = dict(
-    x=x,
-    z=rng.normal(size=N),
-    w=rng.integers(0, 3, N),
-    risk=np.where(x + 0.7 * rng.normal(size=N) > 0.9, "yes", "no"),
-    price=np.exp(x + 0.1 * rng.normal(size=N)),
-)
+COLUMNS = dict(x=x, z=rng.normal(size=N), w=rng.integers(0, 3, N))
+COLUMNS["risk"] = np.where(x + 0.7 * rng.normal(size=N) > 0.9, "yes", "no")
+COLUMNS["price"] = np.exp(x + 0.1 * rng.normal(size=N))
 OUT = ["t.csv", "--out", "m.safetensors"]
 TABLE = [*OUT, "--folds", "2", "--hidden", "4"]
 RISK = [*TABLE, "--target", "risk", "--drop", "price"]
@@ -83,18 +79,18 @@ def first_score(text):
     return re.fullmatch(r"(\S.*?) {2,}(\S+(?: %)?) +(\S+(?: %)?)(?:   .* wrong)?", line).groups()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "metric", "label"),
-    [
-        (RISK, "f1", "F1"),
-        (RISK, "log-loss", "log-loss"),
-        (RISK, "roc_auc", "AUC"),
-        (PRICE, "mae", "mean absolute error"),
-        (PRICE, "mape", "MAPE"),
-        (PRICE, "pinball", "pinball loss"),
-        (PRICE, "R2", "R2"),
-    ],
-)
+METRICS = [
+    (RISK, "f1", "F1"),
+    (RISK, "log-loss", "log-loss"),
+    (RISK, "roc_auc", "AUC"),
+    (PRICE, "mae", "mean absolute error"),
+    (PRICE, "mape", "MAPE"),
+    (PRICE, "pinball", "pinball loss"),
+    (PRICE, "R2", "R2"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "metric", "label"), METRICS)
 def test_the_metric_is_first(run, table, arguments, metric, label):
     code, out, errors = run("train", *arguments, "--metric", metric)
     assert code == 0, errors
@@ -182,8 +178,7 @@ def test_scores_of_two_classes():
     assert (scores.rows, scores.values["accuracy"], scores.wrong) == (5, 0.6, 2)
     assert scores.values["balanced_accuracy"] == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert scores.values["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.4, 0.7, 0.9]).mean())
-    assert scores.values["auc"] == pytest.approx(5 / 6)
-    assert scores.confusion == [[1, 1], [1, 2]]
+    assert scores.values["auc"] == pytest.approx(5 / 6) and scores.confusion == [[1, 1], [1, 2]]
     yes = scores.classes[1]
     assert (yes["class"], yes["rows"]) == ("yes", 3)
     assert (yes["precision"], yes["recall"]) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
@@ -198,10 +193,7 @@ def test_the_auc_of_classes_is_the_mean_of_each_against_the_rest():
     rng = np.random.default_rng(0)
     codes, P = rng.integers(0, 3, 50), rng.dirichlet([1, 1, 1], 50)
     scores = score_classes(codes, P, P.argmax(axis=1), ["a", "b", "c"])
-    aucs = []
-    for j in range(3):
-        of_class, of_others = P[codes == j, j][:, None], P[codes != j, j]
-        aucs.append(np.mean(of_class > of_others))
+    aucs = [np.mean(P[codes == j, j][:, None] > P[codes != j, j]) for j in range(3)]
     assert scores.values["auc"] == pytest.approx(np.mean(aucs))
     # a class without rows has none
     codes = np.minimum(codes, 1)
@@ -254,8 +246,7 @@ def test_a_class_without_rows_has_no_scores():
     expected = f1_score(codes, P.argmax(axis=1), average="macro", labels=[0, 1])
     assert scores.values["f1"] == pytest.approx(expected)
     lines = list(text_report.format_scores(scores, "out of fold"))
-    first = next(line for line in lines if line.startswith("c  "))
-    assert first.split() == "c 0 - - -".split()
+    assert next(line for line in lines if line.startswith("c  ")).split() == "c 0 - - -".split()
     classes = [{"f1": f1, "rows": n} for f1, n in ((0.5, 9), (None, 0), (0.1, 9), (0.1, 10))]
     assert sorted(classes, key=text_report.worst_first) == [classes[i] for i in (3, 2, 0, 1)]
 
@@ -300,16 +291,16 @@ def test_a_model_with_a_better_metric_is_better_than_the_baseline(name):
 # ---- importances ----
 
 
-@pytest.mark.parametrize(
-    ("drops", "name", "texts"),
-    [
-        ({"a": 0.4821, "b": 0.012}, "fall of R2", ["0.482", "0.012"]),
-        ({"a": 0.00213, "b": -0.0001}, "fall of R2", ["0.0021", "-0.0001"]),
-        ({"a": 5321.7, "b": 12.0}, "rise of RMSE", ["5,322", "12"]),
-        ({"a": 0.1234, "b": 0.0}, "rise of MAPE", ["12.3 %", "0.0 %"]),
-        ({"a": 0.0, "b": 0.0}, "fall of accuracy", ["0.000", "0.000"]),
-    ],
-)
+IMPORTANCES = [
+    ({"a": 0.4821, "b": 0.012}, "fall of R2", ["0.482", "0.012"]),
+    ({"a": 0.00213, "b": -0.0001}, "fall of R2", ["0.0021", "-0.0001"]),
+    ({"a": 5321.7, "b": 12.0}, "rise of RMSE", ["5,322", "12"]),
+    ({"a": 0.1234, "b": 0.0}, "rise of MAPE", ["12.3 %", "0.0 %"]),
+    ({"a": 0.0, "b": 0.0}, "fall of accuracy", ["0.000", "0.000"]),
+]
+
+
+@pytest.mark.parametrize(("drops", "name", "texts"), IMPORTANCES)
 def test_importances_are_shares_and_drops(drops, name, texts):
     model = model_description(
         importances={"a": 0.00491, "b": 0.000004, "c": -1.0},
@@ -345,8 +336,7 @@ def test_a_narrow_terminal(run, table, monkeypatch, arguments):
     lines = [line for line in out.splitlines() if not line.startswith("  fastnn predict")]
     assert max(map(len, lines)) <= 40 and "permutation importance" not in out
     assert re.search(r"^importance +share +fall of ", out, re.M)
-    info = run("info", "m.safetensors")[1].splitlines()
-    assert max(map(len, info)) <= 40
+    assert max(map(len, run("info", "m.safetensors")[1].splitlines())) <= 40
     monkeypatch.setenv("COLUMNS", "200")
     assert max(map(len, run("train", *arguments)[1].splitlines())) <= 80
 
@@ -366,8 +356,7 @@ def test_scores_fit_80_columns(n_classes):
     has_matrix = any(line.startswith("true ") for line in lines)
     assert has_matrix == (n_classes <= 5)
     assert ("most frequent confusions" in lines) != has_matrix
-    n_shown = sum(line.startswith("class number") for line in lines)
-    assert n_shown >= min(n_classes, 12)
+    assert sum(line.startswith("class number") for line in lines) >= min(n_classes, 12)
     assert any("lowest F1 first" in line for line in lines) == (n_classes > 12)
 
 
@@ -404,8 +393,7 @@ def test_a_wrong_label_is_a_row_to_check(run):
     y[150] = "minus"
     write_csv("t.csv", x=x, noise=np.tile([1, 2, 3, 4], 50), y=y)
     arguments = ["t.csv", "--target", "y", "--out", "m", "--folds", "2", "--hidden", "8"]
-    report = report_of(run, *arguments)
-    first = report["label_issues"][0]
+    first = report_of(run, *arguments)["label_issues"][0]
     assert first["place"] == "line 152" and first["row"] == 150  # the first line has the names
     assert (first["given"], first["predicted"]) == ("minus", "plus") and first["probability"] < 0.1
 

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from browser import Browser, needs_chromium
-from cli_cases import FAST, cells, write_csv
+from cli_cases import FAST, each_row, write_csv
 from cli_models import interrupt_after, write_people, write_targets
 from picture_layout import checked_pictures
 from training_records import model_description, number_record
@@ -140,8 +140,7 @@ def test_a_page_is_valid_and_loads_nothing(page_of, target):
     results = {"two": "Classes|Thresholds", "many": "Classes", "number": "Errors|Intervals"}[target]
     headings = re.findall(r"<h2 id=\"\w+\">([^<]*)</h2>", page.source)
     shown = [each for each in headings if each not in ("Rows to check", "Effects of the columns")]
-    expected = f"Scores|{results}|Permutation importance|Data|Training|Command"
-    assert "|".join(shown) == expected
+    assert "|".join(shown) == f"Scores|{results}|Permutation importance|Data|Training|Command"
 
 
 @pytest.mark.parametrize("target", ["two", "many", "number"])
@@ -164,19 +163,15 @@ def test_charts_have_texts_and_the_colors_of_the_page(page_of, target):
     assert "</metadata>" not in page.source and "<!--" not in page.source
 
 
-@pytest.mark.parametrize(
-    ("n", "text"),
-    [
-        (1500, "On the diagonal, the prediction is right."),
-        (1501, "The points are 1,500 of 1,501 rows, drawn at random."),
-    ],
-)
-def test_charts_of_many_rows_draw_1500_points(run, quick_recipe, n, text):
+@pytest.mark.parametrize("n", [1500, 1501])
+def test_charts_of_many_rows_draw_1500_points(run, quick_recipe, n):
     page, _ = train(run, *write_targets("number", n), "--folds", "2", "--hidden", "8")
     chart = page.source.partition(">True against predicted<")[2].partition("</svg>")[0]
+    text = "On the diagonal, the prediction is right."
+    if n > 1500:
+        text = "The points are 1,500 of 1,501 rows, drawn at random."
     assert text in chart and ("drawn at random" in chart) == (n > 1500)
-    markers = Counter(re.findall('<use href="#([^"]+)"', chart))
-    assert markers.most_common(1)[0][1] == 1500
+    assert Counter(re.findall('<use href="#([^"]+)"', chart)).most_common(1)[0][1] == 1500
 
 
 def test_texts_of_a_table_are_no_html(run):
@@ -253,14 +248,13 @@ def test_a_page_warns(run):
     assert ("no better than the baseline: the columns" in page.text) == is_useless
 
 
-@pytest.mark.parametrize(
-    "options", [("--loss", "poisson"), ("--loss", "absolute_error"), ("--log-target",)]
-)
+@pytest.mark.parametrize("options", ["--loss poisson", "--loss absolute_error", "--log-target"])
 def test_numbers_with_other_losses(run, options):
     rng = np.random.default_rng(0)
     x = rng.normal(size=100)
     write_csv("t.csv", x=x, y=1 + rng.poisson(np.exp(1 + x)))
-    page, record = train(run, "t.csv", "--target", "y", "--task", "number", *options, *FAST)
+    options = ["--task", "number", *options.split(), *FAST]
+    page, record = train(run, "t.csv", "--target", "y", *options)
     rows = page.tables["Scores of the model and of the baseline"]
     assert rows[1][:2] == ["R²", f"{record['scores']['r2']:.3f}"]
     assert "Half of the held-out errors are below" in page.text
@@ -269,10 +263,7 @@ def test_numbers_with_other_losses(run, options):
 def test_a_page_says_how_rows_count_and_what_the_baseline_knows(run, quick_recipe):
     n = 60
     write_csv("t.csv", x=range(n), y=np.arange(n) % 7 + 0.5, w=np.arange(n) % 3 + 1)
-    options = ["--time", "x", "--weight", "w", *FAST]
-    command = ["train", "t.csv", "--target", "y", "--out", "m", "--report", "r.html", *options]
-    assert run(*command)[0] == 0
-    text = Page("r.html").text
+    text = train(run, "t.csv", "--target", "y", "--time", "x", "--weight", "w", *FAST)[0].text
     assert "Rows count by their weights, the column 'w'." in text
     assert "the median for the mean absolute error, of each block of time, as R² does." in text
     assert "The networks of the model then train on all rows" in text
@@ -287,16 +278,14 @@ def test_a_page_of_one_column_and_held_out_rows_of_one_class(run):
 
 
 def test_a_page_of_2000_columns_stays_small(run, quick_recipe):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(60, 2000)).round(3)
+    X = np.random.default_rng(0).normal(size=(60, 2000)).round(3)
     table = {f"column {i}": X[:, i] for i in range(2000)}
     table |= {f"same {i}": np.ones(60, int) for i in range(300)}
     write_csv("t.csv", **table, y=X[:, 7])
     page, _ = train(run, "t.csv", "--target", "y", *FAST)
     assert len(page.source) < 500_000
     used = page.tables["Columns that the model uses: the 200 most important of 2,000"]
-    assert len(used) == 201
-    assert len(page.tables["Columns that are left out: 200 of 300"]) == 201
+    assert len(used) == 201 and len(page.tables["Columns that are left out: 200 of 300"]) == 201
 
 
 def test_many_classes_are_limited(run):
@@ -358,18 +347,16 @@ def test_tuning_is_in_the_page(run, quick_recipe):
     assert [row[0] for row in tried] == [t["options"] for t in record["tuning"]["tried"]]
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    cells("""
-        --report no/r.html | no: no such folder. Create it first, or choose another --report.
-        --report r.pdf | argument --report: the file name must end in .html, got 'r.pdf'
-        --report .html/ | must end in .html
-        --plot r.html --report r.html | must end in .png, .svg or .pdf
-        --out r.html --report ./r.html | ./r.html: --report and --out are the same file.
-        --report t.html | t.html: --report would overwrite an input file.
-        --report folder.html | folder.html: --report is a folder.
-    """),
-)
+@each_row("""
+    options | message
+    --report no/r.html | no: no such folder. Create it first, or choose another --report.
+    --report r.pdf | argument --report: the file name must end in .html, got 'r.pdf'
+    --report .html/ | must end in .html
+    --plot r.html --report r.html | must end in .png, .svg or .pdf
+    --out r.html --report ./r.html | ./r.html: --report and --out are the same file.
+    --report t.html | t.html: --report would overwrite an input file.
+    --report folder.html | folder.html: --report is a folder.
+""")
 def test_mistakes_are_found_before_training(run, monkeypatch, options, message):
     write_csv("t.html", x=range(20), y=[0, 1] * 10)
     Path("folder.html").mkdir()
@@ -441,8 +428,7 @@ def test_columns_are_summarized(quick_recipe):
     assert {each.label: each.kind for each in found} == kinds and [*kinds] == [*table]
     assert [s.missing for s in found] == pytest.approx([1 / 40, 1 / 40, 0, 2 / 40, 0])
     assert [s.n_distinct for s in found] == [39, 4, 20, 38, 1]
-    texts = "1 to 39, median 20", "a 48 %, b 25 %, c 15 %, ..."
-    assert tuple(s.text for s in found[:2]) == texts
+    assert [s.text for s in found[:2]] == ["1 to 39, median 20", "a 48 %, b 25 %, c 15 %, ..."]
     assert found[2].text == "2026-01-01 to 2026-01-20, median 2026-01-11"
 
 
@@ -454,18 +440,7 @@ def test_shares_have_few_digits():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the command is for bash")
 def test_a_command_stays_the_same_in_bash():
-    words = [
-        "fastnn",
-        "a b",
-        "it's",
-        'c"d',
-        "$HOME `x`",
-        "e\tf\n",
-        "\xa0'\\",
-        "<&>",
-        "x" * 80,
-        "--y",
-    ]
+    words = [*"fastnn|a b|it's|c\"d|$HOME `x`|e\tf\n|\xa0'\\|<&>|--y".split("|"), "x" * 80]
     text = model_sections.quote_command(shlex.join(words))
     assert all(c.isprintable() or c == "\n" for c in text) and " \\\n    " in text
     output = subprocess.check_output(["bash", "-c", f'printf "%s\\0" {text}'])
@@ -514,16 +489,14 @@ def test_charts_of_texts_without_a_glyph_have_no_warning():
     assert f"{label}</text>" in source and 'id="a-title"' in source
 
 
-@pytest.mark.parametrize(
-    ("path", "title"),
-    cells(r"""
-        ../../data/telco.csv | telco.csv
-        C:\data\telco.csv | telco.csv
-        s3://bucket/parts/ | parts
-        - | standard input
-        wine | wine
-    """),
-)
+@each_row(r"""
+    path | title
+    ../../data/telco.csv | telco.csv
+    C:\data\telco.csv | telco.csv
+    s3://bucket/parts/ | parts
+    - | standard input
+    wine | wine
+""")
 def test_the_title_is_the_name_of_the_file(path, title):
     assert file_name(path) == title
 
@@ -567,8 +540,7 @@ def test_intervals_keep_their_promise_on_rows_like_the_others(rng):
 
 
 def test_large_numbers_on_axes_are_written_as_in_tables():
-    figure = elements.chart("a", "t", "d", lambda ax: ax.plot([0, 2e6], [0, 90_000]))
-    source = figure["svg"]
+    source = elements.chart("a", "t", "d", lambda ax: ax.plot([0, 2e6], [0, 90_000]))["svg"]
     assert re.search(r">1,\d00,000</text>", source) and ">80,000</text>" in source
     assert "1e6" not in source
 
@@ -596,9 +568,7 @@ def test_a_legend_has_the_colors_of_the_lines():
 def palettes():
     """The variables of the style sheets on a light page, on a dark one and on paper."""
     sheets = ("fastnn.web", "base.css"), (PACKAGE, "report.css")
-    texts = (
-        resources.files(package).joinpath("pages", name).read_text() for package, name in sheets
-    )
+    texts = (resources.files(where).joinpath("pages", name).read_text() for where, name in sheets)
     base, dark, light, more, paper = (
         dict(re.findall(r"(--\w+): (#[0-9a-f]{6}|[\d ]+);", block))
         for block in re.findall(r":root \{(.*?)\}", "".join(texts), re.S)

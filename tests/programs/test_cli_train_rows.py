@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from checks import assert_same_bits
-from cli_cases import FAST, cells, write_csv
+from cli_cases import FAST, each_row, write_csv
 from cli_models import interrupt_after, pa, pq, report_of, write_people
 
 import fastnn
@@ -186,17 +186,15 @@ def test_tune_chooses_on_later_rows(run, days):
     assert report["split"].startswith("the fold is trained on the rows")
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    cells("""
-        --time week | --time: t.csv has no column 'week'.
-        --group y | --group names the target 'y'. Name another column.
-        --weight w --drop w | column 'w' is in both --weight and --drop. --weight leaves it out
-        --weight w --group w | column 'w' is in both --group and --weight. Name it once.
-        --weight x | in line 2, but weights must be at least 0. Correct the value.
-        --time day --test-size 0.9 --group site | --test-size 0.9 leaves
-    """),
-)
+@each_row("""
+    options | message
+    --time week | --time: t.csv has no column 'week'.
+    --group y | --group names the target 'y'. Name another column.
+    --weight w --drop w | column 'w' is in both --weight and --drop. --weight leaves it out
+    --weight w --group w | column 'w' is in both --group and --weight. Name it once.
+    --weight x | in line 2, but weights must be at least 0. Correct the value.
+    --time day --test-size 0.9 --group site | --test-size 0.9 leaves
+""")
 def test_wrong_roles_of_columns(run, days, options, message):
     write_csv("t.csv", **COLUMNS | {"x": -np.abs(X) - 1})
     code, _, errors = run("train", "t.csv", *OPTIONS, *options.split())
@@ -302,8 +300,7 @@ def test_rows_of_label_issues_are_those_of_the_file(run, people):
     buys[row] = "yes"
     write_parquet(table, buys=buys)
     options = ["--folds", "2", "--hidden", "16"]
-    report = report_of(run, "people", *QUICK, "--window", "500", *options)
-    issue = report["label_issues"][0]
+    issue = report_of(run, "people", *QUICK, "--window", "500", *options)["label_issues"][0]
     assert issue["row"] == row and issue["place"] == f"row {row + 1}"
     assert issue["file"] == f"people/{row // 210}.parquet"
     assert issue["place_in_file"] == f"row {row % 210 + 1}"
@@ -348,8 +345,7 @@ def test_a_wrong_value_of_the_sample_is_located(run, people):
 
 def test_tune_in_parts(run, people, quick_recipe):
     words = "people --target income --out m --window 300 --tune --folds 2 --time-limit 1000"
-    report = report_of(run, *words.split())
-    assert len(report["tuning"]["tried"]) in (7, 8)
+    assert len(report_of(run, *words.split())["tuning"]["tried"]) in (7, 8)
 
 
 def test_interrupted_and_resumed(run, people, interrupt_after_a_fold, quick_recipe):
@@ -359,20 +355,17 @@ def test_interrupted_and_resumed(run, people, interrupt_after_a_fold, quick_reci
     interrupt_after_a_fold()
     code, out, _ = run("train", *options, "--json")
     assert code == 130 and json.loads(out)["folds"] == 1
-    resumed = report_of(run, *options, "--resume")
-    assert resumed["scores"] == whole["scores"]
+    assert report_of(run, *options, "--resume")["scores"] == whole["scores"]
     assert read_parameters() == parameters
 
 
-@pytest.mark.parametrize(
-    ("data", "window", "message"),
-    cells("""
-        people.csv | 300 | people.csv: --window is for Parquet files. Leave it out, or convert
-        people | 3 | people: --window 3 puts 3 rows in memory, but 5 folds need at least 20. Pass a l
-        people | 1 | argument --window
-        nothing.parquet | 300 | nothing.parquet:
-    """),
-)
+@each_row("""
+    data | window | message
+    people.csv | 300 | people.csv: --window is for Parquet files. Leave it out, or convert
+    people | 3 | people: --window 3 puts 3 rows in memory, but 5 folds need at least 20. Pass a l
+    people | 1 | argument --window
+    nothing.parquet | 300 | nothing.parquet:
+""")
 def test_wrong_windows(run, people, data, window, message):
     code, _, errors = run("train", data, *BUYS, "--hidden", "8", "--folds", "5", "--window", window)
     assert code == 2 and errors.startswith(f"fastnn train: {message}") and "Traceback" not in errors

@@ -199,8 +199,7 @@ def test_a_setting_that_is_better_for_certain_replaces_the_default(
     """The default of this test cannot learn: one unit in each layer."""
     quick_recipe(60)
     monkeypatch.setattr(trained_models, "HIDDEN", ((1, 1, 1, 1), (16,), (1, 1, 1)))
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(2, 400))
+    a, b = np.random.default_rng(0).normal(size=(2, 400))
     write_csv("xor.csv", a=a, b=b, y=np.where(a * b > 0, "p", "q"))
     report = report_of(run, "xor.csv", "--target", "y", "--out", "m", "--tune", "--folds", folds)
     decision = report["tuning"]["decision"]
@@ -225,8 +224,7 @@ def test_tune_tries_the_logarithm_of_a_number_above_0(run):
     assert tried[1]["options"] == "--hidden 64,64 --log-target"
     assert len({"--log-target" in t["options"] for t in tried[2:]}) == 1
     assert report["scores"]["rmse"] in [pytest.approx(t["score"]) for t in tried]
-    losses = [("poisson", "poisson_deviance", 5), ("absolute_error", "mae", 6)]
-    for loss, metric, n in losses:
+    for loss, metric, n in [("poisson", "poisson_deviance", 5), ("absolute_error", "mae", 6)]:
         tuning = tune(run, "--target", "n", "--folds", "1", "--loss", loss)["tuning"]
         assert (tuning["metric"], len(tuning["tried"])) == (metric, n)
 
@@ -244,8 +242,7 @@ def test_ctrl_c_while_tuning(run, monkeypatch):
         code, _, errors = run(*arguments)
         model = fastnn.load("m")
         assert code == 130 and 0 < model.n_folds_remaining_ <= 5
-        record = json.loads(model.metadata_["training"])
-        options = record["tuning"]["tried"][-1]["options"]
+        options = json.loads(model.metadata_["training"])["tuning"]["tried"][-1]["options"]
         assert f"repeat the command with {options} --resume\ninstead of --tune." in errors
     with monkeypatch.context() as patch:
         interrupt_after(patch, None, None, 0)

@@ -112,8 +112,7 @@ def test_float32_and_names_of_features():
     frame = pd.DataFrame(X.astype("float32"), columns=list("abcd"))
     theirs = neural_network.MLPRegressor(**SETTINGS).fit(frame, Y.astype("float32"))
     ours = fastnn.from_sklearn(theirs)
-    assert ours.network_.dtype == np.float32
-    assert ours.feature_names_in_.tolist() == list("abcd")
+    assert ours.network_.dtype == np.float32 and ours.feature_names_in_.tolist() == list("abcd")
     assert_same_predictions(ours, theirs, frame, 1e-5)
     again = ours.to_sklearn()
     assert again.coefs_[0].dtype == np.float32

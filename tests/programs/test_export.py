@@ -44,15 +44,15 @@ except TypeError as error:
     assert path.exists() and "got str. Load the file first" in run.stdout
 
 
-@pytest.mark.parametrize(
-    ("model", "advice"),
-    [
-        ("model.safetensors", r"got str\. Load the file first: fastnn\.load\(path\)\."),
-        (MLP, r"got type\. Pass a fitted object, not its class\."),
-        (None, r"got NoneType\.$"),
-        ([MLP([2, 1])], r"got list\.$"),
-    ],
-)
+OTHER_OBJECTS = [
+    ("model.safetensors", r"got str\. Load the file first: fastnn\.load\(path\)\."),
+    (MLP, r"got type\. Pass a fitted object, not its class\."),
+    (None, r"got NoneType\.$"),
+    ([MLP([2, 1])], r"got list\.$"),
+]
+
+
+@pytest.mark.parametrize(("model", "advice"), OTHER_OBJECTS)
 def test_other_objects(write, path, model, advice):
     with pytest.raises(TypeError, match=rf"model must be a fastnn\.MLP, MLPClassifier.*{advice}"):
         write(model, path)

@@ -162,8 +162,7 @@ def test_infinite_columns_are_invalid(tmp_path):
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     case = export_cases.tabular()["table_mean"]
     export.c(case.model, tmp_path / "model.c")
-    values = export_cases.passed(case.model, case.X)
-    row = [column[5] for column in values.values()]
+    row = [column[5] for column in export_cases.passed(case.model, case.X).values()]
     numbers = [i for i, x in enumerate(row) if isinstance(x, float)]
     rows = [tuple(np.inf if i == j else x for j, x in enumerate(row)) for i in numbers]
     status, Y, _ = predict(tmp_path, dict(model=Rows(rows, "double")))["model"]
@@ -193,8 +192,7 @@ def test_the_programs_of_the_guide(tmp_path, monkeypatch):
         printed.append(run.stdout.split())
     listed = np.array([1750000000, "NaT"], "datetime64[s]")
     row = pd.DataFrame(dict(area=[80.5, np.nan], district=["centre", None], listed=listed))
-    expected = [f"{x:.0f}" for x in names["model"].predict(row)]
-    assert printed == [["worn"], expected]
+    assert printed == [["worn"], [f"{x:.0f}" for x in names["model"].predict(row)]]
     struct = re.search(r"^typedef struct \{.*?^\} rent_row;$", before, re.M | re.S)[0]
     assert struct in (tmp_path / "rent.c").read_text()
 
@@ -222,8 +220,7 @@ def test_all_data_is_constant_and_nothing_is_allocated(tmp_path):
 
 @needs_gcc
 def test_the_stack_is_as_large_as_the_macro_says(tmp_path):
-    net = fastnn.MLP([3, 70, 200, 90, 1], rng=0)
-    text = source(tmp_path, net)
+    text = source(tmp_path, fastnn.MLP([3, 70, 200, 90, 1], rng=0))
     stack = int(re.search(r"#define MODEL_STACK (\d+)", text)[1])
     assert 4 * (90 + 200) <= stack <= 4 * (90 + 200) + 100
     command = [c_program.GCC, "-std=c99", "-O1", "-fno-inline", "-fstack-usage", "-c", "model.c"]
@@ -252,23 +249,22 @@ def test_names_of_inputs_are_in_a_comment(tmp_path):
     assert "/* x: a * / b, c */" in source(tmp_path, reg)
 
 
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["area", "Area", "area"], ["area", "Area", "area_2"]),
-        (["size (m2)", "size-m2", "size_m2_2"], ["size_m2", "size_m2_2", "size_m2_2_2"]),
-        (["int", "linux", "NAN"], ["int_", "linux_", "NAN_"]),
-        (["2nd", "", "\N{SNOWMAN}", "caf\xe9"], ["x2nd", "x1", "x2", "cafe"]),
-        (["x" * 99], ["x" * 48]),
-    ],
-)
+IDENTIFIERS = [
+    (["area", "Area", "area"], ["area", "Area", "area_2"]),
+    (["size (m2)", "size-m2", "size_m2_2"], ["size_m2", "size_m2_2", "size_m2_2_2"]),
+    (["int", "linux", "NAN"], ["int_", "linux_", "NAN_"]),
+    (["2nd", "", "\N{SNOWMAN}", "caf\xe9"], ["x2nd", "x1", "x2", "cafe"]),
+    (["x" * 99], ["x" * 48]),
+]
+
+
+@pytest.mark.parametrize(("names", "expected"), IDENTIFIERS)
 def test_identifiers(names, expected):
     assert c_text.identifiers(names) == expected
 
 
 def test_texts():
-    literal = c_text.literal('a"b\\c?\n\N{SNOWMAN}', "it")
-    assert literal == r'"a\042b\134c\077\012\342\230\203"'
+    assert c_text.literal('a"b\\c?\n\N{SNOWMAN}', "it") == r'"a\042b\134c\077\012\342\230\203"'
     assert c_text.comment("/* ??/ */\n\N{SNOWMAN}\\") == "/ * ?/ * / \\u2603"
     for bad, why in {"a\0": "holds a zero byte", "a" * 4001: "more than 4,000 bytes"}.items():
         with pytest.raises(ValueError, match=f"a class is .* which .*{why}.*rename it"):

@@ -14,11 +14,6 @@ safetensors = pytest.importorskip("safetensors", reason="the package safetensors
 X = np.random.default_rng(0).normal(size=(40, 3))
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "net-torch.safetensors"
-
-
 def read(path):
     with safetensors.safe_open(path, "numpy") as file:
         return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
@@ -66,12 +61,8 @@ def test_other_models_are_refused(path, quick_recipe):
 def test_the_command(path, tmp_path, capsys):
     MLP([3, 4, 1], rng=0).save(tmp_path / "net.safetensors")
     assert cli.main(["export", str(tmp_path / "net.safetensors"), "--torch", str(path)]) == 0
-    assert "Saved" in capsys.readouterr().out and set(read(path)[1]) == {
-        "0.weight",
-        "0.bias",
-        "2.weight",
-        "2.bias",
-    }
+    assert "Saved" in capsys.readouterr().out
+    assert {*read(path)[1]} == {"0.weight", "0.bias", "2.weight", "2.bias"}
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -126,23 +126,23 @@ def test_no_other_file_is_served(ask, path):
 TABLE = {"state": {"settings": [[0, {"data": "table"}]]}}
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "status", "message"),
-    [
-        ("tabs", "[]", 422, "must be a JSON object"),
-        ("tabs", "{", 422, "Expecting"),
-        ("tabs", '{"state": {"step": 1e400}}', 422, "1e400 is not a finite number"),
-        ("command?tab=none", '{"do": "seek", "step": NaN}', 422, "NaN is not a finite"),
-        ("tabs", "[" * 100_000, 422, "the JSON is nested too deeply"),
-        ("tabs", '{"x": [{"\\ud800": 1}]}', 422, "a lone surrogate"),
-        ("tabs", "x" * (play_server.MAX_BODY + 1), 413, "1,000,000 bytes"),
-        ("tabs", {"state": {"settings": [[0, {"n": 1}]]}}, 422, "n must be"),
-        ("tabs", TABLE, 422, "fastnn play TABLE"),
-        ("command?tab=none", {"do": "play"}, 410, "Load the page again"),
-        ("other", {}, 404, "no '/api/other'"),
-        ("other", {}, 404, "/api/state, /api/network.safetensors."),  # all paths
-    ],
-)
+WRONG_REQUESTS = [
+    ("tabs", "[]", 422, "must be a JSON object"),
+    ("tabs", "{", 422, "Expecting"),
+    ("tabs", '{"state": {"step": 1e400}}', 422, "1e400 is not a finite number"),
+    ("command?tab=none", '{"do": "seek", "step": NaN}', 422, "NaN is not a finite"),
+    ("tabs", "[" * 100_000, 422, "the JSON is nested too deeply"),
+    ("tabs", '{"x": [{"\\ud800": 1}]}', 422, "a lone surrogate"),
+    ("tabs", "x" * (play_server.MAX_BODY + 1), 413, "1,000,000 bytes"),
+    ("tabs", {"state": {"settings": [[0, {"n": 1}]]}}, 422, "n must be"),
+    ("tabs", TABLE, 422, "fastnn play TABLE"),
+    ("command?tab=none", {"do": "play"}, 410, "Load the page again"),
+    ("other", {}, 404, "no '/api/other'"),
+    ("other", {}, 404, "/api/state, /api/network.safetensors."),  # all paths
+]
+
+
+@pytest.mark.parametrize(("path", "body", "status", "message"), WRONG_REQUESTS)
 def test_wrong_requests(ask, path, body, status, message):
     found, answer, _ = ask(f"/api/{path}", body)
     assert found == status and message in answer["detail"]
@@ -170,8 +170,7 @@ def test_a_page_trains_pauses_and_goes_back(ask, server):
 
     command(do="speed", steps=10)
     command(do="play")
-    trained = until(lambda frame: frame["epoch"] >= 30)
-    assert trained["loss"] < first["loss"]
+    assert until(lambda frame: frame["epoch"] >= 30)["loss"] < first["loss"]
     command(do="pause")
     paused = until(lambda frame: not frame["playing"])
     command(do="seek", step=7)
@@ -190,17 +189,17 @@ def test_a_page_trains_pauses_and_goes_back(ask, server):
     frames.close()
 
 
-@pytest.mark.parametrize(
-    ("message", "text"),
-    [
-        ({"do": "fly"}, "unknown command"),
-        ({"do": "seek"}, "needs 'step', a number"),
-        ({"do": "select", "unit": [9, 0]}, "layer must be"),
-        ({"do": "settings", "settings": {"batch": 0}}, "batch must be"),
-        ({"do": "settings", "settings": dict(activations=["cube"], hidden=[1])}, "one of identity"),
-        ({"do": "points", "points": [[0, 0, 1]], "settings": {}}, "both classes"),
-    ],
-)
+WRONG_COMMANDS = [
+    ({"do": "fly"}, "unknown command"),
+    ({"do": "seek"}, "needs 'step', a number"),
+    ({"do": "select", "unit": [9, 0]}, "layer must be"),
+    ({"do": "settings", "settings": {"batch": 0}}, "batch must be"),
+    ({"do": "settings", "settings": dict(activations=["cube"], hidden=[1])}, "one of identity"),
+    ({"do": "points", "points": [[0, 0, 1]], "settings": {}}, "both classes"),
+]
+
+
+@pytest.mark.parametrize(("message", "text"), WRONG_COMMANDS)
 def test_commands_are_checked(ask, tab, message, text):
     status, answer, _ = ask(f"/api/command?tab={tab}", message)
     assert status == 422 and text in answer["detail"]
@@ -267,8 +266,7 @@ def test_connections_leave_room_for_files():
 def test_a_signal_ends_the_server(number):
     command = [sys.executable, "-m", "fastnn", "play", "--no-browser"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    line = process.stdout.readline()
-    assert line.startswith("The page: http://127.0.0.1:")
+    assert process.stdout.readline().startswith("The page: http://127.0.0.1:")
     time.sleep(0.3)
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)

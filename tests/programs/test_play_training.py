@@ -113,8 +113,7 @@ def test_new_settings_end_the_way_forward():
 def test_a_state_has_the_same_bits(case):
     playback, rows = begin(CASES[case])
     play(playback)
-    state = json.dumps(state_of(playback, rows.points))
-    again, _ = from_state(json.loads(state))
+    again, _ = from_state(json.loads(json.dumps(state_of(playback, rows.points))))
     assert again.step == playback.step and again.settings == playback.settings
     assert_same_bits(again.net.params, playback.net.params)
 
@@ -151,8 +150,7 @@ def test_the_command_has_the_same_bits(tmp_path):
     play(playback)
     command = as_command(playback, rows).replace("fastnn", f"{sys.executable} -m fastnn", 1)
     subprocess.run(command, shell=True, check=True, cwd=tmp_path, capture_output=True)
-    saved = fastnn.load(tmp_path / "network.safetensors")
-    assert_same_bits(saved.params, playback.net.params)
+    assert_same_bits(fastnn.load(tmp_path / "network.safetensors").params, playback.net.params)
 
 
 def test_the_command_saves(run, tmp_path):
@@ -165,27 +163,27 @@ def test_the_command_saves(run, tmp_path):
 WRONG_POINTS = '{"settings": [[0, {"data": "points"}]], "points": [[0, 1, {}]]}'
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--target", "y"], "--target and --column need a table"),
-        (["digits"], "which column is learned? Pass --target COL"),
-        (["digits", "--target", "digit", "--column", "a"], "pass --column two times"),
-        (["digits", "--target", "digits"], "no column 'digits'. Did you mean 'digit'"),
-        (["--state", "{"], "--state is not JSON"),
-        (["--state", "{}"], "must be an object with"),
-        (["--state", '{"settings": [{}]}'], "a list of pairs"),
-        (["--out", "net.safetensors"], "--out needs --state"),
-        (["--state", '{"settings": [[0, {"lr": -1}]]}'], "lr must be"),
-        (["--state", '{"step": 1e400, "settings": [[0, {}]]}'], "1e400 is not a finite number"),
-        (["--state", '{"settings": [[0, {"noise": -Infinity}]]}'], "-Infinity is not a finite"),
-        (["--state", '{"settings": [[0, {"lr": 1' + "0" * 400 + "}]]}"], "is not a finite number"),
-        (["--state", "[" * 100_000], "the JSON is nested too deeply"),
-        (["--state", '{"step": 1e300, "settings": [[0, {}]]}'], "step must be a whole number"),
-        (["--state", WRONG_POINTS], "points must be rows of three finite numbers"),
-        (["--state", '{"settings": [[0, {"rate": 1}]]}'], "unknown settings: rate"),
-    ],
-)
+WRONG_ARGUMENTS = [
+    (["--target", "y"], "--target and --column need a table"),
+    (["digits"], "which column is learned? Pass --target COL"),
+    (["digits", "--target", "digit", "--column", "a"], "pass --column two times"),
+    (["digits", "--target", "digits"], "no column 'digits'. Did you mean 'digit'"),
+    (["--state", "{"], "--state is not JSON"),
+    (["--state", "{}"], "must be an object with"),
+    (["--state", '{"settings": [{}]}'], "a list of pairs"),
+    (["--out", "net.safetensors"], "--out needs --state"),
+    (["--state", '{"settings": [[0, {"lr": -1}]]}'], "lr must be"),
+    (["--state", '{"step": 1e400, "settings": [[0, {}]]}'], "1e400 is not a finite number"),
+    (["--state", '{"settings": [[0, {"noise": -Infinity}]]}'], "-Infinity is not a finite"),
+    (["--state", '{"settings": [[0, {"lr": 1' + "0" * 400 + "}]]}"], "is not a finite number"),
+    (["--state", "[" * 100_000], "the JSON is nested too deeply"),
+    (["--state", '{"step": 1e300, "settings": [[0, {}]]}'], "step must be a whole number"),
+    (["--state", WRONG_POINTS], "points must be rows of three finite numbers"),
+    (["--state", '{"settings": [[0, {"rate": 1}]]}'], "unknown settings: rate"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG_ARGUMENTS)
 def test_errors_of_the_command(run, arguments, message):
     code, out, error = run("play", *arguments)
     assert code == 2 and message in error and not out and error.count("\n") == 1
@@ -253,24 +251,23 @@ def made_table(n=40, **columns):
     """A table with a number, the texts of `kind`, and other columns."""
     pa = pytest.importorskip("pyarrow", reason="tables need the extra cli")
     i = np.arange(n)
-    kinds = np.array(["a", "b"])[i % 2]
-    return pa.table({"x": i * 1.0, "z": i % 7, "kind": kinds, **columns})
+    return pa.table({"x": i * 1.0, "z": i % 7, "kind": np.array(["a", "b"])[i % 2], **columns})
 
 
-@pytest.mark.parametrize(
-    ("target", "columns", "message"),
-    [
-        ("y", None, "no column 'y'. It has x, z"),
-        ("kind", ["x", "kind"], "neither of them the target"),
-        ("kind", ["x", "x"], "two different columns"),
-        ("x", ["z", "kind"], "column 'kind' holds texts"),
-        ("kind", ["x", "one"], "'one' has fewer than two different values"),
-        ("one", None, "the target 'one' has the same value in every row"),
-        ("many", None, "the target 'many' has 40 different values, but at most 20 classes"),
-        ("day", None, "the target 'day' holds dates or times"),
-        ("seldom", None, "the table has 4 rows with a target, but needs at least 10"),
-    ],
-)
+WRONG_TABLES = [
+    ("y", None, "no column 'y'. It has x, z"),
+    ("kind", ["x", "kind"], "neither of them the target"),
+    ("kind", ["x", "x"], "two different columns"),
+    ("x", ["z", "kind"], "column 'kind' holds texts"),
+    ("kind", ["x", "one"], "'one' has fewer than two different values"),
+    ("one", None, "the target 'one' has the same value in every row"),
+    ("many", None, "the target 'many' has 40 different values, but at most 20 classes"),
+    ("day", None, "the target 'day' holds dates or times"),
+    ("seldom", None, "the table has 4 rows with a target, but needs at least 10"),
+]
+
+
+@pytest.mark.parametrize(("target", "columns", "message"), WRONG_TABLES)
 def test_tables_that_cannot_be_played_with(target, columns, message):
     table = made_table(
         one=np.ones(40),
@@ -371,8 +368,7 @@ def test_lessons_show_what_they_say():
     assert slow > 0.5 and late > 0.1 > learn(6, [550], optimizer="adam", lr=0.01)[0][0]
     assert learn(7, [600])[0][2] == 1
     assert learn(7, [200], hidden=[16], activations=["relu"])[0][2] == 1
-    stuck = learn(7, [6000], hidden=[4] * 4, activations=["relu"] * 4)
-    assert stuck[0][2] < 0.95
+    assert learn(7, [6000], hidden=[4] * 4, activations=["relu"] * 4)[0][2] < 0.95
 
 
 def test_the_widget_trains_the_network():
@@ -431,8 +427,7 @@ def test_networks_that_diverge_stop_alone():
     for _ in range(3):
         many.train(30)
     assert 5 < len(many.diverged) < 95
-    steps = {many.networks[i].state.step for i in range(100) if i not in many.diverged}
-    assert steps == {90}
+    assert {many.networks[i].state.step for i in range(100) if i not in many.diverged} == {90}
     assert all(many.networks[i].state.step < 90 for i in many.diverged)
 
 
@@ -447,8 +442,7 @@ def test_a_tab_trains_stops_and_opens_a_network():
         pass
     assert frame["epoch"] == 5 and frame["version"] > first["version"]
     assert sum(frame["losses_now"]) < sum(first["losses_now"])
-    state = tab.command({"do": "open", "network": 9})
-    playback, source = from_state(state)
+    playback, source = from_state(tab.command({"do": "open", "network": 9}))
     assert playback.settings.seed == 9 and source.points == points and playback.epoch == 5
     assert_same_bits(playback.net.params, tab.networks[9].params)
     tab.command({"do": "reset"})

@@ -44,8 +44,7 @@ def texts(legend):
 
 @pytest.mark.parametrize("weight", [None, WEIGHT])
 def test_confusion_counts_rows(ax, weight):
-    predicted = NAMES[P.argmax(axis=1)]
-    plotting.plot_confusion(NAMES[CODES], predicted, ax, sample_weight=weight)
+    plotting.plot_confusion(NAMES[CODES], NAMES[P.argmax(axis=1)], ax, sample_weight=weight)
     matrix = metrics.confusion_matrix(CODES, P.argmax(axis=1), sample_weight=weight)
     np.testing.assert_array_equal(ax.images[0].get_array(), matrix)
     assert [float(text.get_text()) for text in ax.texts] == matrix.ravel().tolist()
@@ -103,15 +102,15 @@ def test_precision_and_recall(ax, weight):
         np.testing.assert_allclose(ax.lines[1].get_ydata(), share)
 
 
-@pytest.mark.parametrize(
-    "plot", [plotting.plot_roc, plotting.plot_precision_recall, plotting.plot_reliability]
-)
+OF_MODELS = [plotting.plot_roc, plotting.plot_precision_recall, plotting.plot_reliability]
+
+
+@pytest.mark.parametrize("plot", OF_MODELS)
 def test_two_models_share_axes(ax, plot):
     plot(CODES == 1, P[:, 1], ax, name="one")
     plot(CODES == 1, P[:, 1] ** 2, ax, name="another")
     assert len(ax.lines) == 3  # one line for comparison
-    names = [text.partition(":")[0] for text in texts(ax.get_legend())]
-    assert names == ["one", "another"]
+    assert [text.partition(":")[0] for text in texts(ax.get_legend())] == ["one", "another"]
     one, another = (line.get_color() for line in ax.lines if line.get_gid() is None)
     assert one != another
 
@@ -210,15 +209,15 @@ def models():
     }
 
 
-@pytest.mark.parametrize(
-    ("name", "column", "what"),
-    [
-        ("network", "column 1", "increase of the loss"),
-        ("pipeline", "cos", "decrease of the score"),
-        ("classifier", "column 1", "decrease of the score"),
-        ("table", "cos", "decrease of the score"),
-    ],
-)
+IMPORTANCES = [
+    ("network", "column 1", "increase of the loss"),
+    ("pipeline", "cos", "decrease of the score"),
+    ("classifier", "column 1", "decrease of the score"),
+    ("table", "cos", "decrease of the score"),
+]
+
+
+@pytest.mark.parametrize(("name", "column", "what"), IMPORTANCES)
 def test_importances_of_models(ax, models, name, column, what):
     model, X = models[name]
     y = NAMES[(X3[:, 1] > 0) * 1] if name == "classifier" else X3[:, 1]
@@ -269,8 +268,7 @@ def test_weights_of_models(ax, models):
     pipeline, _ = models["pipeline"]
     ax = plotting.plot_weights(pipeline, new(), shape=(1, 3), units=[2, 0])
     assert len(ax.images) == 2
-    expected = np.sign(pipeline[-1].coefs_[0][:, [2, 0]].T)
-    for image, signs in zip(ax.images, expected):
+    for image, signs in zip(ax.images, np.sign(pipeline[-1].coefs_[0][:, [2, 0]].T)):
         red, blue = image.get_array()[0, :, [0, 2]]
         np.testing.assert_array_equal(np.sign(red - blue), signs)
     named = fastnn.MLPRegressor((2,), max_iter=1, tol=1e9, solver="lbfgs")
@@ -303,26 +301,26 @@ P_NAN = np.where(n[:, None] == 7, np.nan, P)
 ONES = np.eye(3)[CODES]
 
 
-@pytest.mark.parametrize(
-    ("y", "prob", "options", "error", "message"),
-    [
-        (MODEL, X3, {}, TypeError, "y_true must be an array, got MLP. Plots of predictions take"),
-        (CODES, MODEL, {}, TypeError, "y_prob must be an array, got MLP"),
-        (ONES, P, {}, ValueError, r"got \(60, 3\). For rows of 0 and 1 pass y_true.argm"),
-        (CODES, SPARSE, {}, TypeError, "y_prob is a sparse matrix. Pass y_prob.toarray()"),
-        (CODES, P_NAN, {}, ValueError, r"y_prob is not finite in 1 row, first in row 7 \(\[nan"),
-        (CODES, P[:5], {}, ValueError, "y_prob has 5 rows, but y_true has 60"),
-        (CODES, 2 * P, {}, ValueError, "y_prob must hold probabilities from 0 to 1, got "),
-        (CODES, P[:, 1], {}, ValueError, "is for 2 classes, but y_true has 3 .0, 1, 2.. Pass the"),
-        (CODES, P, dict(labels="abc"), ValueError, "the class [012] in row 0, which is not one of"),
-        (CODES, P, dict(labels=[0, 1]), ValueError, "labels must hold 3 different classes"),
-        (CODES, P, dict(labels=[0, 1, 1]), ValueError, "labels must hold 3 different classes"),
-        ([*CODES[1:], None], P, {}, ValueError, "y_true has a missing class in row 59"),
-        ([np.nan, *CODES[1:]], P, {}, ValueError, "y_true has a missing class in row 0"),
-        ([], np.zeros((0, 2)), {}, ValueError, "y_true has no rows"),
-        (CODES, P, dict(ax=plt), TypeError, "ax must be a matplotlib Axes, got module"),
-    ],
-)
+WRONG_CLASSES = [
+    (MODEL, X3, {}, TypeError, "y_true must be an array, got MLP. Plots of predictions take"),
+    (CODES, MODEL, {}, TypeError, "y_prob must be an array, got MLP"),
+    (ONES, P, {}, ValueError, r"got \(60, 3\). For rows of 0 and 1 pass y_true.argm"),
+    (CODES, SPARSE, {}, TypeError, "y_prob is a sparse matrix. Pass y_prob.toarray()"),
+    (CODES, P_NAN, {}, ValueError, r"y_prob is not finite in 1 row, first in row 7 \(\[nan"),
+    (CODES, P[:5], {}, ValueError, "y_prob has 5 rows, but y_true has 60"),
+    (CODES, 2 * P, {}, ValueError, "y_prob must hold probabilities from 0 to 1, got "),
+    (CODES, P[:, 1], {}, ValueError, "is for 2 classes, but y_true has 3 .0, 1, 2.. Pass the"),
+    (CODES, P, dict(labels="abc"), ValueError, "the class [012] in row 0, which is not one of"),
+    (CODES, P, dict(labels=[0, 1]), ValueError, "labels must hold 3 different classes"),
+    (CODES, P, dict(labels=[0, 1, 1]), ValueError, "labels must hold 3 different classes"),
+    ([*CODES[1:], None], P, {}, ValueError, "y_true has a missing class in row 59"),
+    ([np.nan, *CODES[1:]], P, {}, ValueError, "y_true has a missing class in row 0"),
+    ([], np.zeros((0, 2)), {}, ValueError, "y_true has no rows"),
+    (CODES, P, dict(ax=plt), TypeError, "ax must be a matplotlib Axes, got module"),
+]
+
+
+@pytest.mark.parametrize(("y", "prob", "options", "error", "message"), WRONG_CLASSES)
 @pytest.mark.parametrize("name", ["roc", "precision_recall", "reliability", "confusion"])
 def test_errors_of_classes(name, y, prob, options, error, message):
     if name == "confusion":
@@ -410,16 +408,15 @@ def test_errors(name, arguments, options, error, message):
         getattr(plotting, f"plot_{name}")(*arguments, **options)
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        (dict(columns=0), ValueError, "columns must be a whole number of at least 1, got 0"),
-        (dict(columns={}), ValueError, "columns must be a whole number of at least 1, got {}"),
-        (dict(titles=["a"]), ValueError, "titles has 1 texts, but images has 2 images"),
-        (dict(titles=5), TypeError, "titles must be a list, got an int"),
-    ],
-    ids=str,
-)
+WRONG_IMAGES = [
+    (dict(columns=0), ValueError, "columns must be a whole number of at least 1, got 0"),
+    (dict(columns={}), ValueError, "columns must be a whole number of at least 1, got {}"),
+    (dict(titles=["a"]), ValueError, "titles has 1 texts, but images has 2 images"),
+    (dict(titles=5), TypeError, "titles must be a list, got an int"),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "message"), WRONG_IMAGES, ids=str)
 def test_errors_of_options_of_images(options, error, message):
     with pytest.raises(error, match=message):
         plotting.plot_images(np.zeros((2, 3, 4)), **options)

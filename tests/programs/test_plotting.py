@@ -68,9 +68,10 @@ def test_decision_draws_the_line_where_it_is(plt):
     assert (blue, orange) == ([[0, 0], [0, 1]], [[1, 0], [1, 1]])
 
 
-@pytest.mark.parametrize(
-    ("sizes", "output"), [([3, 1], "sigmoid"), ([2, 2], "sigmoid"), ([2, 1], "identity")]
-)
+REFUSED = [([3, 1], "sigmoid"), ([2, 2], "sigmoid"), ([2, 1], "identity")]
+
+
+@pytest.mark.parametrize(("sizes", "output"), REFUSED)
 def test_decision_refuses_other_networks(sizes, output):
     with pytest.raises(ValueError, match="two inputs and a sigmoid or softmax output, got MLP"):
         plotting.plot_decision(fastnn.MLP(sizes, output=output), [[0, 0]], [0])

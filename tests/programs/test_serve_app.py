@@ -37,19 +37,19 @@ def table_app():
     return create_app(model, "<model>")
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "detail"),
-    [
-        (b"", 400, "The body is empty. Send a row"),
-        (b"{", 400, "The body is not JSON (Expecting property name"),
-        (b"\xff", 400, "The body is not JSON ('utf-8' codec"),
-        (b"[" * 190, 400, "The body is not JSON"),
-        (b"1" * 190, 422, "The body is 1111"),
-        (b'[{"a": 1, "a": 2}]', 422, "An object has the key 'a' twice."),
-        (b"[" + b"[1,2,3]," * 5 + b"[1,2,3]]", 413, "The request has 6 rows, but at most 5 are"),
-        (b" " * 201, 413, "The body has more than 200 bytes."),
-    ],
-)
+WRONG_BODIES = [
+    (b"", 400, "The body is empty. Send a row"),
+    (b"{", 400, "The body is not JSON (Expecting property name"),
+    (b"\xff", 400, "The body is not JSON ('utf-8' codec"),
+    (b"[" * 190, 400, "The body is not JSON"),
+    (b"1" * 190, 422, "The body is 1111"),
+    (b'[{"a": 1, "a": 2}]', 422, "An object has the key 'a' twice."),
+    (b"[" + b"[1,2,3]," * 5 + b"[1,2,3]]", 413, "The request has 6 rows, but at most 5 are"),
+    (b" " * 201, 413, "The body has more than 200 bytes."),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "detail"), WRONG_BODIES)
 def test_bodies_that_are_refused(app, body, status, detail):
     found, reply = ask(app, "/predict", body)
     assert found == status and reply["detail"].startswith(detail), reply
@@ -316,8 +316,7 @@ def test_replies_are_json(app):
 
 def test_the_example_has_medians_and_the_commonest_categories():
     numbers = np.random.default_rng(0).normal(size=301)  # a profile has 64 quantiles of them
-    cities = ["Aachen"] * 50 + ["Zwolle"] * 251
-    table = pa.table({"a": numbers, "city": cities})
+    table = pa.table({"a": numbers, "city": (["Aachen"] * 50 + ["Zwolle"] * 251)})
     model = TabularClassifier(2, hidden_layer_sizes=4, random_state=0)
     model.fit(table, np.where(numbers > 0, "yes", "no"))
     service = TableService(model)

@@ -75,19 +75,19 @@ def test_columns_with_names(tmp_path):
     assert status == 422 and reply["detail"].startswith("Row 0 has no 'c', but the model needs all")
 
 
-@pytest.mark.parametrize(
-    ("row", "detail"),
-    [
-        ([1, 2], "Row 0 has 2 values, but the model expects 3."),
-        ([1, 2, None], "Column 2 of row 0 is null, but a number is expected."),
-        ([1, "2", 3], "Column 1 of row 0 is '2', but a number is expected."),
-        ([1, 1e39, 3], "Column 1 of row 0 is 1e+39, but a number of at most 3.4e+38 is expected."),
-        ([1, 10**400, 3], "Column 1 of row 0 is 10000"),
-        ([1, 2, float("nan")], "Column 2 of row 0 is nan, but a finite number is expected."),
-        ({"a": 1}, "The body is an object. Send a row such as [1, 2]"),
-        ([[1, 2, 3], 4], "Row 1 is 4, but an array is expected."),
-    ],
-)
+WRONG_ROWS = [
+    ([1, 2], "Row 0 has 2 values, but the model expects 3."),
+    ([1, 2, None], "Column 2 of row 0 is null, but a number is expected."),
+    ([1, "2", 3], "Column 1 of row 0 is '2', but a number is expected."),
+    ([1, 1e39, 3], "Column 1 of row 0 is 1e+39, but a number of at most 3.4e+38 is expected."),
+    ([1, 10**400, 3], "Column 1 of row 0 is 10000"),
+    ([1, 2, float("nan")], "Column 2 of row 0 is nan, but a finite number is expected."),
+    ({"a": 1}, "The body is an object. Send a row such as [1, 2]"),
+    ([[1, 2, 3], 4], "Row 1 is 4, but an array is expected."),
+]
+
+
+@pytest.mark.parametrize(("row", "detail"), WRONG_ROWS)
 def test_rows_that_do_not_fit_get_a_message(row, detail):
     status, reply = ask(create_app(MLP([3, 2, 1], rng=0)), "/predict", row)
     assert status == 422 and reply["detail"].startswith(detail), reply

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cli_cases import cells
+from cli_cases import each_row
 from processes import environment
 
 import fastnn
@@ -142,8 +142,7 @@ def test_connections_headers_and_bodies_have_limits(served):
         for client in clients:
             stack.enter_context(client)
         assert clients[-1].recv(1) == b""  # closed
-        open_files = len(os.listdir(f"/proc/{process.pid}/fd"))
-        assert open_files < 5 + web_server.SPARE + 50
+        assert len(os.listdir(f"/proc/{process.pid}/fd")) < 5 + web_server.SPARE + 50
     while post_or_none(port, ROW) != 200:  # until the server has seen that the others have gone
         assert process.poll() is None
     status, reply = post(port, ["x" * 4_000_000])
@@ -214,20 +213,18 @@ def test_a_port_in_use(serve):
     assert (code, out, errors) == (2, "", f"fastnn serve: {message} one.\n")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    cells("""
-        b --host no.such.host.invalid | --host no.such.host.invalid is not a name or an address
-        b --host 192.0.2.1 | --host 192.0.2.1 cannot be used (
-        b --port 70000 | argument --port: expected a whole number from 0 to 65535, got '70000'.
-        b --port x | argument --port: expected a whole number from 0 to 65535, got 'x'.
-        b --token-file none.txt | none.txt: No such file or directory. Pass a text file
-        b --token-file new.csv | new.csv: its first line is not a token of at least 16 ASCII
-        none | none.safetensors: No such file or directory.
-        text | text.safetensors: not a fastnn model, or damaged
-        many | many.safetensors: not a fastnn model, or damaged
-    """),
-)
+@each_row("""
+    arguments | message
+    b --host no.such.host.invalid | --host no.such.host.invalid is not a name or an address
+    b --host 192.0.2.1 | --host 192.0.2.1 cannot be used (
+    b --port 70000 | argument --port: expected a whole number from 0 to 65535, got '70000'.
+    b --port x | argument --port: expected a whole number from 0 to 65535, got 'x'.
+    b --token-file none.txt | none.txt: No such file or directory. Pass a text file
+    b --token-file new.csv | new.csv: its first line is not a token of at least 16 ASCII
+    none | none.safetensors: No such file or directory.
+    text | text.safetensors: not a fastnn model, or damaged
+    many | many.safetensors: not a fastnn model, or damaged
+""")
 def test_wrong_arguments_and_models(serve, folder, arguments, message):
     fastnn.save_many([fastnn.MLP([2, 1], rng=0)], folder / "many.safetensors")
     shutil.copy(folder / "table.csv", folder / "text.safetensors")
@@ -236,16 +233,15 @@ def test_wrong_arguments_and_models(serve, folder, arguments, message):
     assert (code, out) == (2, "") and errors.startswith(f"fastnn serve: {message}")
 
 
-@pytest.mark.parametrize(
-    ("token", "message"),
-    [
-        ("a" * 15, "token.txt: its first line is not a token of at least 16 ASCII characters. "),
-        ("a" * 15 + "é", "token.txt: its first line is not a token of at least 16 ASCII"),
-        ("a" * 15 + "\x07", "token.txt: its first line is not a token of at least 16 ASCII"),
-        ("a" * 16 + "\n", "--host no.such.host.invalid is not a name or an address"),
-    ],
-    ids=["short", "é", "bell", "right"],
-)
+TOKENS = [
+    ("a" * 15, "token.txt: its first line is not a token of at least 16 ASCII characters. "),
+    ("a" * 15 + "é", "token.txt: its first line is not a token of at least 16 ASCII"),
+    ("a" * 15 + "\x07", "token.txt: its first line is not a token of at least 16 ASCII"),
+    ("a" * 16 + "\n", "--host no.such.host.invalid is not a name or an address"),
+]
+
+
+@pytest.mark.parametrize(("token", "message"), TOKENS, ids=["short", "é", "bell", "right"])
 def test_tokens(serve, folder, token, message):
     (folder / "token.txt").write_text(token, encoding="utf-8")
     code, out, errors = serve(
@@ -262,8 +258,7 @@ def test_missing_packages(serve, monkeypatch):
 
 
 def test_more_connections_than_open_files(serve, monkeypatch):
-    resource = pytest.importorskip("resource")
-    monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 4096))
+    monkeypatch.setattr(pytest.importorskip("resource"), "getrlimit", lambda kind: (1024, 4096))
     code, _, errors = serve("b.safetensors", "--max-connections", "5000")
     assert code == 2 and errors == (
         "fastnn serve: --max-connections 5000 needs 5,100 open files, but this process may have "

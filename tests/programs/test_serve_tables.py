@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from checks import assert_same_bits
-from cli_cases import cells
+from cli_cases import each_row
 from serving_client import ask, predict_all
 
 import fastnn
@@ -132,8 +132,7 @@ def test_requests_at_the_same_time_are_predicted_together(fitted, monkeypatch):
     monkeypatch.setattr(TableModel, "predict_features", count)
     app = create_app(model)
     calls.clear()
-    replies = predict_all(app, [ROW] * 100)
-    assert [status for status, _ in replies] == [200] * 100
+    assert [status for status, _ in predict_all(app, [ROW] * 100)] == [200] * 100
     assert sum(calls) == 100 and len(calls) <= 50
 
 
@@ -189,26 +188,23 @@ MIXED = "Column 'area' of the request mixes types, such as numbers and"
 SOON = "Column 'day' holds 'soon' in row 0, which is not a date like those"
 
 
-@pytest.mark.parametrize(
-    ("rows", "detail"),
-    [
-        ({"area": 60}, MISSING),
-        ([], None),
-        ([ROW, {"area": 5}], None),  # missing values, as in predict
-        (
-            ROW | {"area": "big"},
-            "Column 'area' holds 'big' in row 0, which is not a number. Correct",
-        ),
-        (ROW | {"area": [1]}, "Column 'area' holds values of type list"),
-        ([ROW, ROW | {"area": "1"}], MIXED),
-        (ROW | {"day": "soon"}, SOON),
-        ([1], "Row 0 is 1, but an object is expected."),
-        (5, "The body is 5. Send a row such as"),
-        ({"area": [1, 2], "city": ["Rom"]}, "Column 'city' has 1 value, but column 'area' has 2."),
-        ({}, "The request has no columns. Send a row such as"),
-        ([{}, {}], "The request has no columns. Send a row such as"),
-    ],
-)
+WRONG_ROWS = [
+    ({"area": 60}, MISSING),
+    ([], None),
+    ([ROW, {"area": 5}], None),  # missing values, as in predict
+    (ROW | {"area": "big"}, "Column 'area' holds 'big' in row 0, which is not a number. Correct"),
+    (ROW | {"area": [1]}, "Column 'area' holds values of type list"),
+    ([ROW, ROW | {"area": "1"}], MIXED),
+    (ROW | {"day": "soon"}, SOON),
+    ([1], "Row 0 is 1, but an object is expected."),
+    (5, "The body is 5. Send a row such as"),
+    ({"area": [1, 2], "city": ["Rom"]}, "Column 'city' has 1 value, but column 'area' has 2."),
+    ({}, "The request has no columns. Send a row such as"),
+    ([{}, {}], "The request has no columns. Send a row such as"),
+]
+
+
+@pytest.mark.parametrize(("rows", "detail"), WRONG_ROWS)
 def test_rows_that_do_not_fit_get_a_message(fitted, rows, detail):
     status, reply = ask(served(fitted, "number"), "/predict", rows)
     assert status == (200 if detail is None else 422)
@@ -236,19 +232,17 @@ def test_what_is_not_used_as_sent_is_noted(fitted):
     assert reply["notes"] == [note]
 
 
-@pytest.mark.parametrize(
-    ("name", "query", "detail"),
-    cells("""
-        number | proba=true | proba: the model predicts a number.
-        classes | interval=0.9 | interval: the model predicts a class.
-        quantiles | interval=0.9 | interval: the model predicts quantiles.
-        number | interval=2 | interval=2 is not a number above 0 and below 1.
-        number | interval=0.9999 | Interval=0.9999 needs at least 10000 training rows, got 120.
-        classes | proba=maybe | proba=maybe is none of
-        classes | prob=1 | Unknown option 'prob'. Did you mean 'proba'?
-        classes | proba=1&proba=0 | The option 'proba' is given twice.
-    """),
-)
+@each_row("""
+    name | query | detail
+    number | proba=true | proba: the model predicts a number.
+    classes | interval=0.9 | interval: the model predicts a class.
+    quantiles | interval=0.9 | interval: the model predicts quantiles.
+    number | interval=2 | interval=2 is not a number above 0 and below 1.
+    number | interval=0.9999 | Interval=0.9999 needs at least 10000 training rows, got 120.
+    classes | proba=maybe | proba=maybe is none of
+    classes | prob=1 | Unknown option 'prob'. Did you mean 'proba'?
+    classes | proba=1&proba=0 | The option 'proba' is given twice.
+""")
 def test_options_that_do_not_fit_get_a_message(fitted, name, query, detail):
     status, reply = ask(served(fitted, name), f"/predict?{query}", ROW)
     assert status == 422 and reply["detail"].startswith(detail), reply

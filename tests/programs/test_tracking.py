@@ -51,8 +51,7 @@ def logged(monkeypatch, tmp_path):
 def test_a_network(logged):
     run_program(PROGRAMS["track_network"])
     for name in ("loss", "val_loss"):
-        steps = [step for key, _, step in logged["metrics"] if key == name]
-        assert steps == [1, 2, 3, 4, 5]
+        assert [step for key, _, step in logged["metrics"] if key == name] == [1, 2, 3, 4, 5]
     assert logged["artifacts"] == ["network.safetensors"] and logged["runs"] == 1
     assert logged["params"] == {"layers": (4, 16, 1), "optimizer": "adam"}
 

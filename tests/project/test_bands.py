@@ -69,37 +69,23 @@ ON_USE = {  # also allowed in these packages, which are imported when they are u
     "starlette": {"playground.server", "serving", "web"},
     "uvicorn": {"web"},
 }
-IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
-    "pyarrow": {"playground", "tables"},
-    "pandas": {
-        "tabular.drift",
-        "tabular.columns",
-        "tabular.explaining",
-    },  # of a DataFrame that was passed, or as one
-    "shap": {"tabular.explaining"},
-    "catboost": {"tabular.baselines"},
-    "lightgbm": {"tabular.baselines"},
-    "threadpoolctl": {"tabular.baselines"},
-    "openpyxl": {"tables"},
-    "xlrd": {"tables"},
-    "duckdb": {"tables"},
-    "fsspec": {"tables"},
-    "charset_normalizer": {"tables"},
-    "rich": {"cli"},
-    "shtab": {"cli"},
-    "matplotlib": {"plotting", "cli"},
-    "scipy": {"training.engines"},
-    "sklearn": {"cli", "export", "plotting", "tabular.columns"},
-    "onnx": {"export"},
-    "torch": {"cli", "distributed"},
-    "mpi4py": {"distributed"},
-    "cloudpickle": {"distributed"},
-    "joblib": {"distributed"},
-    "anywidget": {"playground"},
-    "traitlets": {"playground"},
-    "dask": {"distributed"},
-    "distributed": {"distributed"},
+#: The optional extras: who may use them, inside functions alone.
+IN_FUNCTIONS = {
+    "pyarrow": "playground tables",
+    "pandas": "tabular.drift tabular.columns tabular.explaining",  # a DataFrame passed, or as one
+    "shap": "tabular.explaining",
+    "catboost lightgbm threadpoolctl": "tabular.baselines",
+    "openpyxl xlrd duckdb fsspec charset_normalizer": "tables",
+    "rich shtab": "cli",
+    "matplotlib": "plotting cli",
+    "scipy": "training.engines",
+    "sklearn": "cli export plotting tabular.columns",
+    "onnx": "export",
+    "torch": "cli distributed",
+    "mpi4py cloudpickle joblib dask distributed": "distributed",
+    "anywidget traitlets": "playground",
 }
+IN_FUNCTIONS = {name: set(users.split()) for k, users in IN_FUNCTIONS.items() for name in k.split()}
 
 
 IMPORTERS = "importlib.import_module", "import_module", "__import__"
@@ -133,18 +119,12 @@ def imports(tree, package=()):
                 names = [(*origin, alias.name) for alias in child.names] if folder else [origin]
             elif isinstance(child, ast.Call) and ast.unparse(child.func) in IMPORTERS:
                 name = child.args[0]
-                if isinstance(name, ast.Constant):
-                    modules = [name.value]
-                else:
-                    modules = COMPUTED.get(ast.unparse(name), ["?"])
-                names = [
-                    ("fastnn", *each[1:].split(".")) if each.startswith(".") else (each,)
-                    for each in modules
-                ]
+                is_text = isinstance(name, ast.Constant)
+                modules = [name.value] if is_text else COMPUTED.get(ast.unparse(name), ["?"])
+                names = [tuple(re.sub(r"^\.", "fastnn.", each).split(".")) for each in modules]
             else:
                 continue
-            for name in names:
-                yield name, late
+            yield from ((name, late) for name in names)
 
     yield from walk(tree, False)
 
@@ -230,13 +210,10 @@ def test_no_command_imports_another():
 
 def test_commands_take_no_namespace():
     """What argparse parsed becomes the Options of a command before anything else sees it."""
-    users = {
-        path.relative_to(PACKAGE / "cli").as_posix()
-        for path in (PACKAGE / "cli").rglob("*.py")
-        if re.search(r"argparse|Namespace", path.read_text(encoding="utf-8"))
-    }
-    parsing = {"__init__", "options", "train_options"}  # --config
-    assert users == {f"{name}.py" for name in parsing}
+    texts = {path: path.read_text("utf-8") for path in (PACKAGE / "cli").rglob("*.py")}
+    users = {path for path, text in texts.items() if re.search(r"argparse|Namespace", text)}
+    names = "__init__", "options", "train_options"  # which reads --config
+    assert users == {PACKAGE / "cli" / f"{name}.py" for name in names}
 
 
 # ---- the page and the docstrings that describe the layout ----
@@ -261,15 +238,15 @@ def test_the_docstring_of_a_package_lists_its_modules(package):
     assert sorted(listed_modules(ast.get_docstring(tree))) == sorted(children)
 
 
-@pytest.mark.parametrize(
-    ("docstring", "names"),
-    [
-        ("Rows.\n\n- `rows`: rows. `a`, `b`: two\n  modules, `not` this.", ["rows", "a", "b"]),
-        ("- `one`,\n  `two`: words.\n- `three`: words.\n\n`four`: words.", ["one", "two", "three"]),
-        ("- `silent`", []),
-        ("`text`: not in a list", []),
-    ],
-)
+DOCSTRINGS = [
+    ("Rows.\n\n- `rows`: rows. `a`, `b`: two\n  modules, `not` this.", ["rows", "a", "b"]),
+    ("- `one`,\n  `two`: words.\n- `three`: words.\n\n`four`: words.", ["one", "two", "three"]),
+    ("- `silent`", []),
+    ("`text`: not in a list", []),
+]
+
+
+@pytest.mark.parametrize(("docstring", "names"), DOCSTRINGS)
 def test_modules_are_read_from_the_list(docstring, names):
     assert listed_modules(docstring) == names
 
@@ -405,11 +382,8 @@ def test_the_rule_detects_a_violation(case):
 
 
 def test_the_reference_needs_numpy_alone():
-    names = {
-        name[:2]
-        for path in (PACKAGE / "reference").glob("*.py")
-        for name, _ in imports(parsed(path), ("reference",))
-    }
+    paths = (PACKAGE / "reference").glob("*.py")
+    names = {name[:2] for path in paths for name, _ in imports(parsed(path), ("reference",))}
     others = {name for name in names if name[0] not in sys.stdlib_module_names}
     assert others == {("numpy",), ("fastnn", "reference")}
 
@@ -444,25 +418,18 @@ assert ("numpy.random" in sys.modules) == before
 
 
 def test_compiled_code_imports_nothing_of_the_package():
-    source = PACKAGE.parent / "src"
+    source = ROOT / "src"
     if not source.is_dir():
         pytest.skip("installed from a wheel: the Cython source is not here")
-    lines = [
-        line.strip()
-        for path in [*source.rglob("*.pyx"), *source.rglob("*.pxi")]
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if line.lstrip().startswith(("import ", "from ", "cimport ")) and "fastnn" in line
-    ]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in source.rglob("*.p[yx][xi]"))
+    lines = re.findall(r"^\s*((?:import|from|cimport) .*fastnn.*)", text, re.M)
     assert {line.partition(" cimport")[0] for line in lines} <= {"from fastnn.kernels"}
 
 
-@pytest.mark.skipif(
-    not (PACKAGE.parent / "pyproject.toml").exists(), reason="installed from a wheel"
-)
+@pytest.mark.skipif(not (ROOT / "pyproject.toml").exists(), reason="installed from a wheel")
 def test_every_package_is_in_the_wheel():
     setuptools = pytest.importorskip("setuptools")
-    settings = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     include = settings["tool"]["setuptools"]["packages"]["find"]["include"]
-    folders = {path.parent for path in PACKAGE.rglob("*.py")}
-    names = {".".join(folder.relative_to(PACKAGE.parent).parts) for folder in folders}
-    assert set(setuptools.find_packages(PACKAGE.parent, include=include)) == names
+    names = {".".join(path.relative_to(ROOT).parts[:-1]) for path in PATHS}
+    assert set(setuptools.find_packages(ROOT, include=include)) == names

@@ -16,18 +16,18 @@ def test_same_bits_pass():
     assert_same_bits(np.zeros((0, 3)), np.zeros((0, 3)))
 
 
-@pytest.mark.parametrize(
-    ("actual", "expected", "message"),
-    [
-        ([1.0, 2.0, 3.5], [1.0, 2.5, 5.0], "2 of 3 numbers differ, most at (2,): "),
-        ([[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [7.0, 4.0]], "most at (1, 0): "),
-        ([0.0], [-0.0], "1 of 1 numbers differ"),
-        ([NAN], [OTHER_NAN], "1 of 1 numbers differ"),
-        ([NAN, 1.0], [NAN, 2.0], "1 of 2 numbers differ, most at (1,): "),
-        ([1, 2], [1.0, 2.0], "dtype int64, expected float64"),
-        ([1.0, 2.0], [1.0], "shape (2,), expected (1,)"),
-    ],
-)
+DIFFERENT = [
+    ([1.0, 2.0, 3.5], [1.0, 2.5, 5.0], "2 of 3 numbers differ, most at (2,): "),
+    ([[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [7.0, 4.0]], "most at (1, 0): "),
+    ([0.0], [-0.0], "1 of 1 numbers differ"),
+    ([NAN], [OTHER_NAN], "1 of 1 numbers differ"),
+    ([NAN, 1.0], [NAN, 2.0], "1 of 2 numbers differ, most at (1,): "),
+    ([1, 2], [1.0, 2.0], "dtype int64, expected float64"),
+    ([1.0, 2.0], [1.0], "shape (2,), expected (1,)"),
+]
+
+
+@pytest.mark.parametrize(("actual", "expected", "message"), DIFFERENT)
 def test_different_bits_fail_and_the_message_says_where(actual, expected, message):
     with pytest.raises(AssertionError, match=re.escape(message)):
         assert_same_bits(np.array(actual), np.array(expected))
@@ -60,7 +60,6 @@ def test_within_bounds():
 def test_numbers_that_are_not_finite_are_reported():
     assert_finite(np.array([1.0, -5e-324]))
     assert_finite(2.5)
-    with pytest.raises(
-        AssertionError, match=r"2 of 4 numbers are not finite, the first at \(0, 1\): nan"
-    ):
+    message = r"2 of 4 numbers are not finite, the first at \(0, 1\): nan"
+    with pytest.raises(AssertionError, match=message):
         assert_finite([[1.0, np.nan], [np.inf, 2.0]])

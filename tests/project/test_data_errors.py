@@ -145,35 +145,35 @@ def test_the_place_of_an_error_is_where_its_rows_are():
         raise TypeError("of scikit-learn")
 
 
-@pytest.mark.parametrize(
-    ("argument", "python", "command"),
-    [
-        (Argument("drop", ["a b", "c"]), "drop=['a b', 'c']", "--drop 'a b,c'"),
-        (Argument("header", False), "header=False", "--no-header"),
-        (Argument("resume", True), "resume=True", "--resume"),
-        (Argument("resume", False), "resume=False", "leave out --resume"),
-        (Argument("window", 3), "window=3", "--window 3"),
-        (Argument("window"), "window", "--window"),
-        (Argument("cv", 5), "cv=5", "cv 5"),  # no option
-        (Argument("X"), "X", "the table"),
-        (Argument("y"), "y", "the target"),
-        (Wording("fit", "the training"), "fit", "the training"),
-        (("a ", Row(0), "{}"), "a row 0{}", "a row 1{}"),
-    ],
-)
+WORDS = [
+    (Argument("drop", ["a b", "c"]), "drop=['a b', 'c']", "--drop 'a b,c'"),
+    (Argument("header", False), "header=False", "--no-header"),
+    (Argument("resume", True), "resume=True", "--resume"),
+    (Argument("resume", False), "resume=False", "leave out --resume"),
+    (Argument("window", 3), "window=3", "--window 3"),
+    (Argument("window"), "window", "--window"),
+    (Argument("cv", 5), "cv=5", "cv 5"),  # no option
+    (Argument("X"), "X", "the table"),
+    (Argument("y"), "y", "the target"),
+    (Wording("fit", "the training"), "fit", "the training"),
+    (("a ", Row(0), "{}"), "a row 0{}", "a row 1{}"),
+]
+
+
+@pytest.mark.parametrize(("argument", "python", "command"), WORDS)
 def test_words(argument, python, command):
     message = Message("{x}", x=argument)
     assert message == python and CommandWords().say(message) == command
     assert pickle.loads(pickle.dumps(message)) == message
 
 
-@pytest.mark.parametrize(
-    ("data", "python", "command"),
-    [
-        ("1.5,2\n3,4\n", "pass header=False.", "pass --no-header."),
-        ("#a,b\n1,2\n", "pass comment='#'.", "pass --comment '#'."),
-    ],
-)
+NOTES = [
+    ("1.5,2\n3,4\n", "pass header=False.", "pass --no-header."),
+    ("#a,b\n1,2\n", "pass comment='#'.", "pass --comment '#'."),
+]
+
+
+@pytest.mark.parametrize(("data", "python", "command"), NOTES)
 def test_a_note_names_options_on_the_command_line(run, data, python, command):
     pathlib.Path("a.csv").write_text(data)
     notes = []

@@ -185,14 +185,14 @@ def test_age_of_children_from_a_file(tmp_path, order):
     np.testing.assert_allclose(boys, height / 10 - 5, atol=1)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("size,male,age\n1,1,1\n", "has the columns size, male, age, but the example needs height"),
-        ("height,male,age\n1,1,1\n2,1,1\n", "has 2 complete rows, but the example needs at least"),
-        (None, "children.csv not found"),
-    ],
-)
+WRONG_FILES = [
+    ("size,male,age\n1,1,1\n", "has the columns size, male, age, but the example needs height"),
+    ("height,male,age\n1,1,1\n2,1,1\n", "has 2 complete rows, but the example needs at least"),
+    (None, "children.csv not found"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG_FILES)
 def test_age_from_height_says_what_is_wrong_with_a_file(tmp_path, text, message):
     path = tmp_path / "children.csv"
     if text is not None:

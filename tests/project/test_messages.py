@@ -13,20 +13,20 @@ from fastnn.playground import data_sets
 X, Y = np.linspace(-1, 1, 40).reshape(20, 2), np.linspace(0, 1, 20)
 
 
-@pytest.mark.parametrize(
-    ("attribute", "value", "message"),
-    [
-        ("weights", [1], "weights must be a sequence of 2 arrays, one for each layer, got 1"),
-        ("weights", 3, "weights must be a sequence of 2 arrays, .*got no sequence"),
-        ("weights", [np.ones((2, 3)), np.ones((1, 3))], r"weights\[1\].*\(3, 1\).*its transpose"),
-        ("weights", [np.ones((2, 3)), np.ones(3)], r"weights\[1\] must have shape \(3, 1\), got"),
-        ("biases", [np.ones(3), None], r"biases\[1\] must be an array of shape \(1,\), got None"),
-        ("params", None, r"params must be an array of shape \(13,\), got None"),
-        ("biases", [np.ones(3), "ab"], r"biases\[1\] must hold numbers, got 'ab'"),
-        ("grads", np.ones(12), r"grads must have shape \(13,\), got \(12,\)"),
-        ("params", "text", "params must hold numbers, got 'text'"),
-    ],
-)
+WRONG_ARRAYS = [
+    ("weights", [1], "weights must be a sequence of 2 arrays, one for each layer, got 1"),
+    ("weights", 3, "weights must be a sequence of 2 arrays, .*got no sequence"),
+    ("weights", [np.ones((2, 3)), np.ones((1, 3))], r"weights\[1\].*\(3, 1\).*its transpose"),
+    ("weights", [np.ones((2, 3)), np.ones(3)], r"weights\[1\] must have shape \(3, 1\), got"),
+    ("biases", [np.ones(3), None], r"biases\[1\] must be an array of shape \(1,\), got None"),
+    ("params", None, r"params must be an array of shape \(13,\), got None"),
+    ("biases", [np.ones(3), "ab"], r"biases\[1\] must hold numbers, got 'ab'"),
+    ("grads", np.ones(12), r"grads must have shape \(13,\), got \(12,\)"),
+    ("params", "text", "params must hold numbers, got 'text'"),
+]
+
+
+@pytest.mark.parametrize(("attribute", "value", "message"), WRONG_ARRAYS)
 def test_assigning_wrong_arrays_changes_nothing(attribute, value, message):
     net = MLP([2, 3, 1], rng=0)
     net.grads = 7
@@ -154,8 +154,7 @@ def test_a_resumed_training_holds_out_the_same_rows(tmp_path, n, fraction, now):
     net.save(tmp_path / "net.safetensors")
     for each in (net, fastnn.load(tmp_path / "net.safetensors")):
         state, params = each.state, each.params.copy()
-        message = f"4 of 20 rows were held out, now {now} would be"
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=f"4 of 20 rows were held out, now {now} would be"):
             each.fit(X[:n], Y[:n], epochs=1, validation_fraction=fraction, resume=True)
         assert each.state is state
         np.testing.assert_array_equal(each.params, params)
@@ -233,8 +232,7 @@ class StopAtOnce(EarlyStopping):
 @pytest.mark.parametrize("reason", [None, ""])
 def test_a_subclass_of_early_stopping_may_stop_for_another_reason(method, reason):
     history = MLP([2, 3, 1], rng=0).fit(X, Y, callbacks=StopAtOnce(method, reason))
-    assert history.n_epochs == 1
-    assert history.stop_reason == f"StopAtOnce.{method} returned True"
+    assert history.n_epochs == 1 and history.stop_reason == f"StopAtOnce.{method} returned True"
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
@@ -278,21 +276,21 @@ def predict_folds(**options):
     return fastnn.cross_val_predict(fastnn.MLPClassifier(), X, CLASSES, **options)
 
 
-@pytest.mark.parametrize(
-    ("close", "call"),
-    [
-        ("adam", lambda: MLP([2, 1], rng=0).fit(X, Y, optimizer="adan")),
-        ("huber", lambda: MLP([2, 1], rng=0).fit(X, Y, loss="hubber")),
-        ("relu", lambda: MLP([2, 3, 1], "rellu")),
-        ("sigmoid", lambda: MLP([2, 1], output="sigmoyd")),
-        ("he_normal", lambda: MLP([2, 1], init="he_norma")),
-        ("logistic", lambda: fastnn.MLPClassifier(activation="logistics").fit(X, CLASSES)),
-        ("huber", lambda: fastnn.MLPRegressor(loss="hubber").fit(X, Y)),
-        ("huber", lambda: fastnn.TabularRegressor(loss="hubber").fit(X, Y)),
-        ("predict_proba", lambda: predict_folds(method="predict_probas")),
-        ("spirals", lambda: data_sets.make_data("spiral")),
-    ],
-)
+MISSPELT = [
+    ("adam", lambda: MLP([2, 1], rng=0).fit(X, Y, optimizer="adan")),
+    ("huber", lambda: MLP([2, 1], rng=0).fit(X, Y, loss="hubber")),
+    ("relu", lambda: MLP([2, 3, 1], "rellu")),
+    ("sigmoid", lambda: MLP([2, 1], output="sigmoyd")),
+    ("he_normal", lambda: MLP([2, 1], init="he_norma")),
+    ("logistic", lambda: fastnn.MLPClassifier(activation="logistics").fit(X, CLASSES)),
+    ("huber", lambda: fastnn.MLPRegressor(loss="hubber").fit(X, Y)),
+    ("huber", lambda: fastnn.TabularRegressor(loss="hubber").fit(X, Y)),
+    ("predict_proba", lambda: predict_folds(method="predict_probas")),
+    ("spirals", lambda: data_sets.make_data("spiral")),
+]
+
+
+@pytest.mark.parametrize(("close", "call"), MISSPELT)
 def test_a_misspelt_name_gets_the_name_that_is_meant(close, call):
     with pytest.raises(ValueError, match=f"must be .*, got .*Did you mean '{close}'\\?$"):
         call()
@@ -309,25 +307,19 @@ FOLDS = fastnn.MLPClassifier(n_estimators=2, bagging="folds")
 TWO, TIME = [1, 2], ["2026-01-01"]
 
 
-@pytest.mark.parametrize(
-    ("message", "call"),
-    [
-        (
-            "groups has 2 rows, but X",
-            lambda: fastnn.TabularClassifier(2).fit(X, CLASSES, groups=TWO),
-        ),
-        ("groups has 2 rows, but X has 20", lambda: FOLDS.fit(X, CLASSES, groups=TWO)),
-        ("groups has 2 rows, but X", lambda: fastnn.cross_validate(FOLDS, X, CLASSES, groups=TWO)),
-        ("time has 1 row, but X has 20", lambda: fastnn.TabularRegressor(2).fit(X, Y, time=TIME)),
-        (
-            r"time must have shape \(20,\), one",
-            lambda: fastnn.TabularRegressor(2).fit(X, Y, time=3),
-        ),
-        ("y has 2 rows, but X has 20", lambda: fastnn.TabularRegressor(2).fit(X, [1, 2])),
-        ("classes. To predict .* TabularRegressor", lambda: fastnn.TabularClassifier(2).fit(X, Y)),
-        ("classes. To predict .* MLPRegressor", lambda: fastnn.MLPClassifier().fit(X, Y)),
-    ],
-)
+WRONG_ROWS = [
+    ("groups has 2 rows, but X", lambda: fastnn.TabularClassifier(2).fit(X, CLASSES, groups=TWO)),
+    ("groups has 2 rows, but X has 20", lambda: FOLDS.fit(X, CLASSES, groups=TWO)),
+    ("groups has 2 rows, but X", lambda: fastnn.cross_validate(FOLDS, X, CLASSES, groups=TWO)),
+    ("time has 1 row, but X has 20", lambda: fastnn.TabularRegressor(2).fit(X, Y, time=TIME)),
+    (r"time must have shape \(20,\), one", lambda: fastnn.TabularRegressor(2).fit(X, Y, time=3)),
+    ("y has 2 rows, but X has 20", lambda: fastnn.TabularRegressor(2).fit(X, [1, 2])),
+    ("classes. To predict .* TabularRegressor", lambda: fastnn.TabularClassifier(2).fit(X, Y)),
+    ("classes. To predict .* MLPRegressor", lambda: fastnn.MLPClassifier().fit(X, Y)),
+]
+
+
+@pytest.mark.parametrize(("message", "call"), WRONG_ROWS)
 def test_wrong_rows_and_targets_of_estimators_are_named(message, call):
     with pytest.raises(ValueError, match=message):
         call()

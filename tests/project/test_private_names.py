@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -83,9 +84,7 @@ def faults(text):
     return [f"line {n}: {name}" for n, name in used if name not in known]
 
 
-@pytest.mark.parametrize(
-    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
-)
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
 def test_no_module_uses_a_private_name_of_another(path):
     assert faults(path.read_text(encoding="utf-8")) == []
 
@@ -95,8 +94,7 @@ def test_programs_do_not_read_the_fitted_model_of_an_estimator():
     readers = {
         path.relative_to(PACKAGE).parts[0]
         for path in PACKAGE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and node.attr == "model_"
+        if re.search(r"\.model_\b", path.read_text(encoding="utf-8"))
     }
     assert readers == {"tabular", "export"}  # `facts()` has what others need; exports write it
 
@@ -118,15 +116,15 @@ def test_the_rule_detects_a_violation(text):
     assert len(faults(text)) == 1
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "self._kept = super()._kept",
-        "def _f(): pass\nother._f()",
-        "class A:\n    def f(self): self._x = 1\n    def g(self, other): return other._x",
-        "net._bind()",
-        "net.__dict__",
-    ],
-)
+ALLOWED = [
+    "self._kept = super()._kept",
+    "def _f(): pass\nother._f()",
+    "class A:\n    def f(self): self._x = 1\n    def g(self, other): return other._x",
+    "net._bind()",
+    "net.__dict__",
+]
+
+
+@pytest.mark.parametrize("text", ALLOWED)
 def test_the_rule_allows_a_name_of_the_same_module(text):
     assert faults(text) == []

@@ -178,16 +178,19 @@ def test_errors_that_were_found(name):
         call(np.linspace(0, 1, 48).reshape(12, 4), np.arange(12) % 2)
 
 
+def is_flag(parameter):
+    return isinstance(parameter.default, bool) or parameter.name == "verbose"
+
+
 def flags(world, every):
     """Yield (name, function, values of its required arguments, flag) of each public function."""
     for name in (each for each in every.values() if each.checks and each.get):
         receiver = name.owner and world.find(name.owner)
         call = getattr(receiver, name.attribute) if receiver else name.get
         needed = [each for each in name.parameters if each.default is each.empty]
-        for flag in name.parameters:
-            if isinstance(flag.default, bool) or flag.name == "verbose":
-                values = {each.name: right(world, name.name, each, receiver) for each in needed}
-                yield name.name, call, values, flag.name
+        for flag in filter(is_flag, name.parameters):
+            values = {each.name: right(world, name.name, each, receiver) for each in needed}
+            yield name.name, call, values, flag.name
 
 
 def test_an_array_is_no_flag(tmp_path, monkeypatch):

@@ -36,9 +36,10 @@ def test_code_of_the_readme_runs(code, tmp_path, monkeypatch):
     assert all(map(keeps, promised, printed.splitlines()))
 
 
-@pytest.mark.parametrize(
-    ("heading", "end"), [("Install", "python -m fastnn demo"), ("Test it", "python -m pytest")]
-)
+SETUP = [("Install", "python -m fastnn demo"), ("Test it", "python -m pytest")]
+
+
+@pytest.mark.parametrize(("heading", "end"), SETUP)
 def test_setup_commands_are_one_line(heading, end):
     ((_, code),) = blocks(section(heading))
     (line,) = code.strip().splitlines()

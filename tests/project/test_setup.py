@@ -30,9 +30,8 @@ def build_extensions():
 def build(build_extensions, monkeypatch, tmp_path):
     """A function that creates a build of one extension, whose source does not exist."""
     monkeypatch.chdir(tmp_path)
-    return lambda: build_extensions(
-        Distribution({"ext_modules": [Extension("extension", ["extension.c"])]})
-    )
+    extension = Extension("extension", ["extension.c"])
+    return lambda: build_extensions(Distribution({"ext_modules": [extension]}))
 
 
 def message(command):
@@ -100,8 +99,8 @@ def test_frozen_programs_have_the_data_of_packages(monkeypatch):
     hooks.collect_data_files = lambda package: [package]
     monkeypatch.setitem(sys.modules, hooks.__name__, hooks)
     hook = runpy.run_path(str(ROOT / "fastnn/_pyinstaller/hook-fastnn.py"))
-    with open(ROOT / "pyproject.toml", "rb") as file:
-        packages = tomllib.load(file)["tool"]["setuptools"]["package-data"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = project["tool"]["setuptools"]["package-data"]
     assert {*hook["datas"]} == {*packages} - {"fastnn", "fastnn.cli.html_report"}
 
 

@@ -28,13 +28,9 @@ SEARCHES = {
 }
 
 
-def load(name):
+def load(name, folder=DOCS):
     """The module docs/NAME.py, which the site imports."""
-    return load_file(DOCS / f"{name}.py")
-
-
-def load_file(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -65,13 +61,9 @@ def test_the_guide_has_three_groups_whose_pages_it_describes():
 
 def test_every_page_has_one_place():
     pages = {path.stem for path in DOCS.glob("*.md")} - {"index"}
-    placed = [
-        entry
-        for name in ("index.md", "start.md", "guide.md", "project.md")
-        for _, entries in toctrees(name)
-        for entry in entries
-        if "/" not in entry
-    ]
+    names = "index.md", "start.md", "guide.md", "project.md"
+    entries = [entry for name in names for _, entries in toctrees(name) for entry in entries]
+    placed = [entry for entry in entries if "/" not in entry]
     assert sorted(placed) == sorted(pages)
 
 
@@ -79,11 +71,9 @@ def test_every_page_has_one_place():
 def test_a_phrase_is_found_on_its_page(phrase, page):
     """A comment puts the phrase into the index, which is found before titles and words."""
     to_index = load("search_words").to_index
-    having = [
-        path.name
-        for path in DOCS.glob("*.md")
-        if re.search(rf"^```\{{index\}}.*! {phrase}(,|$)", to_index(path.read_text("utf-8")), re.M)
-    ]
+    pattern = re.compile(rf"^```\{{index\}}.*! {phrase}(,|$)", re.M)
+    pages = {path.name: to_index(read(path.name)) for path in DOCS.glob("*.md")}
+    having = [name for name, text in pages.items() if pattern.search(text)]
     assert having == [page]
 
 
@@ -116,8 +106,7 @@ def test_every_example_is_in_a_group_and_has_a_picture(tmp_path):
 def test_the_first_page_of_the_api_lists_every_name():
     api_index = load("api_index")
     pages = api_index.ENTRY.findall(read("api/index.rst"))
-    names = {path.stem for path in (DOCS / "api").glob("*.rst")}
-    assert {*pages, "index"} == names
+    assert {*pages, "index"} == {path.stem for path in (DOCS / "api").glob("*.rst")}
     section = api_index.section_of(read("api/tables.rst"))
     assert section.startswith("Table files, data sets and plots\n-----")
     assert ":toctree:" not in section and "   convert_texts\n" in section
@@ -126,8 +115,8 @@ def test_the_first_page_of_the_api_lists_every_name():
 
 def test_readme_and_the_first_pages_begin_alike():
     """With what fastnn is; and the first page of the site has the code of README."""
-    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
-    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    readme = read("../README.md")
+    project = tomllib.loads(read("../pyproject.toml"))["project"]
     texts = [readme, read("index.md"), fastnn.__doc__, project["description"]]
     lead = "Small dense neural networks on CPUs, from arrays or messy tables: Cython kernels"
     sentences = {re.search(rf"{lead}.*?\.", " ".join(text.split()))[0] for text in texts}
@@ -154,11 +143,11 @@ def test_files_of_the_site_ask_for_nothing_elsewhere():
 @pytest.fixture
 def overview():
     """The module bench/overview.py, which draws the pictures of README.md."""
-    program = DOCS.parent / "bench" / "overview.py"
-    if not program.exists():
+    folder = DOCS.parent / "bench"
+    if not folder.exists():
         pytest.skip("there is no bench/ beside these tests")
     pytest.importorskip("matplotlib", reason="pictures need the extra plot")
-    return load_file(program)
+    return load("overview", folder)
 
 
 def test_all_of_the_pictures_of_readme_can_be_read(overview):
@@ -177,7 +166,7 @@ def test_all_of_the_pictures_of_readme_can_be_read(overview):
 def test_pictures_of_readme_show_the_figures_of_the_pages(overview):
     accuracy, times = overview.accuracy(), overview.step_times()
     assert accuracy["fastnn"] == (1, 1) and len(accuracy) == 5 and len(times) == 6
-    text = (DOCS.parent / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+    text = read("../README.md").replace("\n", " ")
     assert f"CatBoost {accuracy['CatBoost'][1]:.2f} times the loss" in text
     assert f"LightGBM {accuracy['LightGBM'][1]:.2f} times the loss" in text
     assert f"fastnn {times['fastnn']:.3g} microseconds" in text

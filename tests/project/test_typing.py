@@ -24,23 +24,22 @@ def user_code():
     return module
 
 
-@pytest.mark.parametrize(
-    ("alias", "names"),
-    [
-        ("HiddenActivation", HIDDEN),
-        ("OutputActivation", ACTIVATIONS),
-        ("LossName", LOSSES),
-        ("OptimizerName", OPTIMIZERS),
-        ("InitializerName", INITIALIZERS),
-    ],
-)
+NAMES = [
+    ("HiddenActivation", HIDDEN),
+    ("OutputActivation", ACTIVATIONS),
+    ("LossName", LOSSES),
+    ("OptimizerName", OPTIMIZERS),
+    ("InitializerName", INITIALIZERS),
+]
+
+
+@pytest.mark.parametrize(("alias", "names"), NAMES)
 def test_names_are_those_of_the_package(alias, names):
     assert set(typing.get_args(getattr(fastnn.typing, alias))) == set(names)
 
 
 def test_typed_user_code_runs(user_code, tmp_path):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(40, 3)).astype("float32")
+    X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
     y = (X.sum(axis=1, keepdims=True) > 0).astype("float32")
     assert np.isfinite(user_code.networks(X, y, tmp_path))
     assert user_code.many(X, y, tmp_path).shape == (2, 40, 1)

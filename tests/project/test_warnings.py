@@ -38,18 +38,18 @@ def read_a_guess():
     fastnn.tables.read("t.csv")
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: clone(QUICK).fit(X, y), "before the loss converged"),
-        (lambda: make_pipeline(clone(QUICK)).fit(X, y), "before the loss converged"),
-        (lambda: cross_val_score(QUICK, X, y, cv=2), "before the loss converged"),
-        (lambda: clone(QUICK).set_params(batch_size=50).fit(X, y), "All rows form one batch"),
-        (lambda: clone(QUICK).fit(X * [1, 1e6], y), "X is badly scaled"),
-        (predict_without_names, "X does not have valid feature names"),
-        (read_a_guess, "column names are numbers"),
-    ],
-)
+WARNINGS = [
+    (lambda: clone(QUICK).fit(X, y), "before the loss converged"),
+    (lambda: make_pipeline(clone(QUICK)).fit(X, y), "before the loss converged"),
+    (lambda: cross_val_score(QUICK, X, y, cv=2), "before the loss converged"),
+    (lambda: clone(QUICK).set_params(batch_size=50).fit(X, y), "All rows form one batch"),
+    (lambda: clone(QUICK).fit(X * [1, 1e6], y), "X is badly scaled"),
+    (predict_without_names, "X does not have valid feature names"),
+    (read_a_guess, "column names are numbers"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), WARNINGS)
 def test_a_warning_names_the_line_of_the_user(call, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with warnings.catch_warnings(record=True) as caught:

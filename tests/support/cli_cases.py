@@ -6,6 +6,8 @@ import io
 import re
 import textwrap
 
+import pytest
+
 from fastnn.cli import options
 
 
@@ -19,6 +21,12 @@ def cells(text):
     """The rows of a table of cases: cells between bars. An indented line continues the one before."""
     lines = re.sub(r"\n +", " ", textwrap.dedent(text).strip("\n")).splitlines()
     return [tuple(map(str.strip, re.split(r"(?<!\S)\|(?!\S)", line))) for line in lines]
+
+
+def each_row(text):
+    """Parametrize a test with the rows of a table of cases, the first of which has the names."""
+    names, *rows = cells(text)
+    return pytest.mark.parametrize(names, rows)
 
 
 def write_csv(file_name, /, **columns):

@@ -66,8 +66,7 @@ def write_people(name="people.csv", n=300):
 
 def write_targets(target, n=150):
     """Write t.csv with three targets. Return the arguments that name one, and drop the others."""
-    rng = np.random.default_rng(0)
-    x, z, noise = rng.normal(size=(3, n))
+    x, z, noise = np.random.default_rng(0).normal(size=(3, n))
     columns = dict(x=x, z=z, two=np.where(x + noise > 0, "a", "b"))
     columns |= dict(many=[f"class {i % 25}" for i in range(n)])
     write_csv("t.csv", **columns, number=170_000 + 4_000 * (x + 0.1 * noise))

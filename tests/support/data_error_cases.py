@@ -129,8 +129,9 @@ def large_network(monkeypatch):
     net.save("net.safetensors")
 
 
-def dates_and_numbers(i):
-    return pa.table({"a": [DAYS[:20], pa.array(A[:20])][i]})
+def fitting(*arguments, metric="auto", **options):
+    """A call that fits a classifier."""
+    return lambda: large(metric=metric).fit(*arguments, **options)
 
 
 def csv_of(columns):
@@ -180,11 +181,12 @@ def one_fold(name):
 
 
 def one_weighted_row(monkeypatch):
-    weighted = pa.table({"goal": GOAL, "a": A, "w": (A == 0) * 1.0})
-    pq.write_table(weighted, "t.parquet")
+    pq.write_table(pa.table({"goal": GOAL, "a": A, "w": (A == 0) * 1.0}), "t.parquet")
 
 
 PAIRS = {"a": [f"x{i // 2}" for i in range(N)]}
+PARTS = [(pa.table({"a": a}), GOAL[:20]) for a in (DAYS[:20], pa.array(A[:20]))]
+LONE_SURROGATE = [{"a": "y"}, {"a": "\ud800"}]
 POSITIONS = "columns/features._positions: {argument} names"
 COLUMNS = [
     refused("columns/features._chosen", numbers="a", drop="a"),
@@ -204,18 +206,9 @@ COLUMNS = [
         lambda m: m.setattr("fastnn.tabular.encoder.Encoder.n_inputs", 0),
     ),
     fit("columns/input_column.__init__", {"a": [[1, 2]] * N}),
-    case(
-        "columns/input_column.join_parts",
-        lambda: large().fit([(dates_and_numbers(i), GOAL[:20]) for i in range(2)]),
-    ),
-    case(
-        "columns/frames._to_arrow: column {column!r} of",
-        lambda: large().fit([{"a": 1}, {"a": "x"}], [0, 1]),
-    ),
-    case(
-        "columns/frames._to_arrow: column {column!r} holds",
-        lambda: large().fit([{"a": "y"}, {"a": "\ud800"}], [0, 1]),
-    ),
+    case("columns/input_column.join_parts", fitting(PARTS)),
+    case("columns/frames._to_arrow: column {column!r} of", fitting([{"a": 1}, {"a": "x"}], [0, 1])),
+    case("columns/frames._to_arrow: column {column!r} holds", fitting(LONE_SURROGATE, [0, 1])),
     case("columns/frames._positions", lambda: large().fit(pa.table([A, A], ["a", "a"]), GOAL)),
     prepared(fit("encoder.check_memory", PAIRS), csv_of({"goal": GOAL, **PAIRS}), little_memory),
     prepared(
@@ -226,6 +219,9 @@ COLUMNS = [
 LABELS = [*"ab" * (N // 2 - 1), "a", None]
 MONEY = ["1", "$1,702"] * (N // 2)
 CHECK_TARGET = "columns/frames.check_target: {argument} names a column"
+QUANTILES, MISSING_METRIC = fastnn.losses.Quantile((0.1, 0.9)), MissingMetric("f")
+IS_FUNCTION = "metrics.resolve_metric: {argument} is the function"
+NEEDS_ONE = "metrics.check_targets: {argument} needs one"
 TARGETS = [
     case(f"{CHECK_TARGET} of", lambda: large().fit(np.eye(N), "goal")),
     refused(f"{CHECK_TARGET} that", y="gaol"),
@@ -237,17 +233,9 @@ TARGETS = [
     refused("targets.check_targets", cls=TabularRegressor, log_target=True),
     number("targets.fit: {argument} holds", A * 1e200, ""),
     refused("metrics.resolve_metric: {argument} {problem}", metric="rmse"),
-    case(
-        "metrics.resolve_metric: {argument} is the function",
-        lambda: large(metric=MissingMetric("f")).fit(X, GOAL),
-    ),
+    case(IS_FUNCTION, fitting(X, GOAL, metric=MISSING_METRIC)),
     number("metrics.check_targets: {argument} divides", A - A[0], metric="mape"),
-    number(
-        "metrics.check_targets: {argument} needs one",
-        A,
-        metric="mae",
-        loss=fastnn.losses.Quantile((0.1, 0.9)),
-    ),
+    number(NEEDS_ONE, A, metric="mae", loss=QUANTILES),
     refused("thresholds.parse", threshold="f2"),
     case(
         "targets.find_threshold",
@@ -270,10 +258,7 @@ SPLITTER, FOLD = "fitting/splitting._by_splitter:", "fitting/splitting._check_fo
 WEIGHTS = "roles.to_weights: {argument}"
 ROLES = [
     refused("roles.named_column: {argument} names a column that", rows=dict(time="day")),
-    case(
-        "roles.named_column: {argument} names a column of",
-        lambda: large().fit(np.eye(N), GOAL, sample_weight="a"),
-    ),
+    case("roles.named_column: {argument} names a column of", fitting(np.eye(N), GOAL, None, "a")),
     refused("roles.column_names", rows=dict(groups="goal")),
     case("roles.weight", lambda: large().fit([(X.assign(w=A), GOAL, A)], sample_weight="w")),
     case("roles.from_values", lambda: large().fit(X, GOAL, time=np.eye(N))),
@@ -367,10 +352,7 @@ SETTINGS = [
     fit("estimator._hidden_sizes", ROWS, "--hidden " + ",".join("1" * 100), **DEEP),
     case("estimator._stopped_model", lambda: large().fit(X, GOAL, resume=True)),
     case(
-        "checkpoint.refuse",
-        continued,
-        train("t.csv", f"{SLOWLY} --seed 1 --resume"),
-        interrupted,
+        "checkpoint.refuse", continued, train("t.csv", f"{SLOWLY} --seed 1 --resume"), interrupted
     ),
     case(
         "predictions.check_columns",

@@ -52,8 +52,7 @@ def networks():
     for dtype in ("float32", "float64"):
         for name in ACTIVATIONS:
             hidden = name if name in HIDDEN else "tanh"
-            if name == "exponential":
-                hidden = [name, "tanh"]
+            hidden = [name, "tanh"] if name == "exponential" else hidden
             net = fastnn.MLP([4, 9, 6, 3], hidden, name, rng=1, dtype=dtype)
             net.params += 0.1 * rng.normal(size=net.n_params)
             rows = (X[2:] if name == "exponential" else X).astype(dtype)
@@ -116,9 +115,7 @@ def estimators():
         "calibrated": MLPClassifier(**settings).fit(X[::2], y[::2]).calibrate(X[1::2], y[1::2]),
         "multilabel": MLPClassifier(**settings).fit(X, labels),
     }
-    out = {}
-    for name, clf in fitted.items():
-        out[name] = Case(clf, X, clf.predict_proba(X), clf.predict(X))
+    out = {n: Case(clf, X, clf.predict_proba(X), clf.predict(X)) for n, clf in fitted.items()}
     X, y = load_diabetes(return_X_y=True)
     X, y = X * 20, y / 100
     for name, loss, targets in (
@@ -145,20 +142,16 @@ def frame():
 
     rng = np.random.default_rng(0)
     days = np.datetime64("2023-12-01") + rng.integers(0, 500, N).astype("timedelta64[D]")
-    X = pd.DataFrame(
-        {
-            "area, m\N{SUPERSCRIPT TWO}": rng.normal(80, 30, N),
-            "few values": rng.integers(0, 6, N) / 10,
-            "yes": rng.random(N) < 0.5,
-            "int": rng.choice(["north", "centre", 'say "*/ ??/"', "\N{SNOWMAN}\\"], N),
-            "INT": rng.choice([7, 1000, 1e20, -3], N),
-            "": rng.choice(["p", "q"], N),
-            "listed": days + rng.choice(24, N).astype("timedelta64[h]"),
-            "built": days.astype("datetime64[s]"),
-            "gap": 1.0,
-            "same": 1,
-        }
-    )
+    X = pd.DataFrame({"area, m\N{SUPERSCRIPT TWO}": rng.normal(80, 30, N)})
+    X["few values"] = rng.integers(0, 6, N) / 10
+    X["yes"] = rng.random(N) < 0.5
+    X["int"] = rng.choice(["north", "centre", 'say "*/ ??/"', "\N{SNOWMAN}\\"], N)
+    X["INT"] = rng.choice([7, 1000, 1e20, -3], N)
+    X[""] = rng.choice(["p", "q"], N)
+    X["listed"] = days + rng.choice(24, N).astype("timedelta64[h]")
+    X["built"] = days.astype("datetime64[s]")
+    X["gap"] = 1.0
+    X["same"] = 1
     for name in ("area, m\N{SUPERSCRIPT TWO}", "int", "listed", "gap"):
         X.loc[rng.random(N) < 0.15, name] = None
     return X
@@ -176,16 +169,13 @@ def new_rows():
 
 
 #: Weights of the last layers are multiplied by this, so that some predictions are limited.
-FACTORS = dict(
-    table_mean=30, table_two=20, table_log=10, table_array=50, table_texts=9, table_ints=9
-)
+FACTORS = dict(table_mean=30, table_two=20, table_log=10, table_array=50)
+FACTORS |= dict(table_texts=9, table_ints=9)
 
 
 def strengthen(model, name):
-    for member in model.model_.members:
-        for networks in member.networks:
-            for net in networks:
-                net.weights[-1] = net.weights[-1] * FACTORS.get(name, 1)
+    for net in model.model_.networks():
+        net.weights[-1] = net.weights[-1] * FACTORS.get(name, 1)
     return model
 
 

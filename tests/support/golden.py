@@ -210,10 +210,8 @@ def class_cases(dtype, n_threads):
     for shape, n_out in itertools.product(("tiny", "small", "chunks"), (2, 10, 37)):
         sizes, n, batch = SHAPES[shape]
         smoothed = dict(loss=losses.CrossEntropy(0.1), class_weight="balanced")
-        for more, options in {
-            "": {},
-            " smoothed, weighted": dict(sample_weight=WEIGHT[:n], **smoothed),
-        }.items():
+        weighted = dict(sample_weight=WEIGHT[:n], **smoothed)
+        for more, options in {"": {}, " smoothed, weighted": weighted}.items():
 
             def run(sizes=sizes, n=n, batch=batch, n_out=n_out, options=options):
                 net = network([*sizes, n_out], dtype, "relu", "softmax")
@@ -308,10 +306,9 @@ def _partial(dtype, shape, n_threads):
 
     def run():
         net = network([*sizes, 1], dtype)
-        loss = [
-            net.partial_fit(X[i : i + 50], y[i : i + 50], optimizer="sgd", batch_size=batch).loss[0]
-            for i in range(0, n, 50)
-        ]
+        parts = [(X[i : i + 50], y[i : i + 50]) for i in range(0, n, 50)]
+        fit = functools.partial(net.partial_fit, optimizer="sgd", batch_size=batch)
+        loss = [fit(*part).loss[0] for part in parts]
         return checksum(net.params, loss, [net.state.step, net.state.epoch])
 
     return run

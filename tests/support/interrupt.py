@@ -1,12 +1,23 @@
 """Ctrl-C at a chosen point of fastnn's Python code."""
 
 import inspect
+import signal
 import sys
 from pathlib import Path
+
+import pytest
 
 import fastnn
 
 PACKAGE = str(Path(fastnn.__file__).parent)
+
+
+@pytest.fixture(autouse=True)
+def sigint_interrupts():
+    """Restore the default handler: a shell starts background programs with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Interruption:

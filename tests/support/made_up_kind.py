@@ -114,8 +114,7 @@ def _with_argument(init, argument):
 
     signature = inspect.signature(init)
     new = inspect.Parameter(argument, inspect.Parameter.KEYWORD_ONLY, default=None)
-    parameters = [*signature.parameters.values(), new]
-    __init__.__signature__ = signature.replace(parameters=parameters)
+    __init__.__signature__ = signature.replace(parameters=[*signature.parameters.values(), new])
     return __init__
 
 

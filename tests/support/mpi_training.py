@@ -27,8 +27,7 @@ N = 400
 
 
 def rows():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(N, 6)).astype("float32")
+    X = np.random.default_rng(0).normal(size=(N, 6)).astype("float32")
     return X, (X[:, 0] > 0).astype(int)
 
 

@@ -134,8 +134,7 @@ def draw(name, path):
         matplotlib.rcdefaults()
         with plotting.style():
             figure = Figure(figsize=(3.2, 2.4), layout="none")
-            ax = figure.add_axes((0.08, 0.08, 0.84, 0.84))
-            PLOTS[name](ax)
+            PLOTS[name](figure.add_axes((0.08, 0.08, 0.84, 0.84)))
             for thing in figure.findobj(lambda artist: isinstance(artist, Text | Legend)):
                 thing.set_visible(False)
             figure.savefig(path, dpi=50, metadata={"Software": None})

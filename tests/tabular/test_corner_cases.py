@@ -10,14 +10,8 @@ import pytest
 from cli_cases import FAST
 from numpy.testing import assert_allclose
 
-from fastnn import (
-    MLP,
-    DivergenceError,
-    MLPClassifier,
-    MLPRegressor,
-    TabularClassifier,
-    TabularRegressor,
-)
+import fastnn
+from fastnn import MLP, MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
 from fastnn.estimators.inputs import root_mean_square
 from fastnn.tables import TableError, read, text_files
 
@@ -88,16 +82,13 @@ def test_a_malformed_table_is_one_line(run, name):
     assert errors.startswith("fastnn train: ") and errors.count("\n") == 1 and message in errors
 
 
-@pytest.mark.parametrize(
-    ("data", "note"),
-    [
-        (
-            with_line("1,2"),
-            "t.csv, line 12: has 2 values for 3 columns. It was filled with missing",
-        ),
-        (table(LINES, "y,z,y"), "t.csv: 1 column has the name of another one. A number was added"),
-    ],
-)
+TAKEN = [
+    (with_line("1,2"), "t.csv, line 12: has 2 values for 3 columns. It was filled with missing"),
+    (table(LINES, "y,z,y"), "t.csv: 1 column has the name of another one. A number was added"),
+]
+
+
+@pytest.mark.parametrize(("data", "note"), TAKEN)
 def test_a_table_that_is_taken_as_it_is(run, data, note):
     write(data)
     options = ("--target", "y", "--skip-missing-target", "--out", "m", "--quiet")
@@ -145,20 +136,16 @@ def test_a_degenerate_table_gives_finite_predictions(run, name):
 
 def test_held_out_rows_are_counted(run):
     write(DEGENERATE["two rows"])
-    out = run("train", "t.csv", "--target", "y", "--out", "m", *FAST)[1]
-    assert "\n1 row held out " in out
+    assert "\n1 row held out " in run("train", "t.csv", "--target", "y", "--out", "m", *FAST)[1]
 
 
-@pytest.mark.parametrize(
-    ("start", "message"),
-    [
-        ('2,b\n1,"', ", line 3: cannot be read: a value has more than 131,072 characters (is a"),
-        (
-            "1," * 1_500_000,
-            ", line 2: has 1,500,002 values, but the header has 2. Correct the line.",
-        ),
-    ],
-)
+LONG_LINES = [
+    ('2,b\n1,"', ", line 3: cannot be read: a value has more than 131,072 characters (is a"),
+    ("1," * 1_500_000, ", line 2: has 1,500,002 values, but the header has 2. Correct the line."),
+]
+
+
+@pytest.mark.parametrize(("start", "message"), LONG_LINES)
 def test_lines_that_are_too_long(file, monkeypatch, start, message):
     monkeypatch.setattr(text_files, "MAX_BLOCK", 1 << 20)
     path = file("t.csv", "x,y\n" + start + "1,a\n" * 600_000)
@@ -228,8 +215,7 @@ def test_estimators_on_degenerate_data(name, data):
             assert REFUSED[name, data] in str(caught.value)
             return
         estimator.fit(rows, y)
-        predict = getattr(estimator, "predict_proba", estimator.predict)
-        assert np.isfinite(predict(rows)).all()
+        assert np.isfinite(getattr(estimator, "predict_proba", estimator.predict)(rows)).all()
 
 
 @pytest.mark.parametrize("weights", ["zero", "one row"])
@@ -266,7 +252,7 @@ def test_no_epoch_changes_nothing():
 def test_numbers_too_large_for_float32_are_explained():
     note = r"Numbers above 3.4e\+38 are infinite in float32"
     for rows, y, name in ((A * 1e200, X, "X"), (A, X * 1e200, "y")):
-        with pytest.raises(DivergenceError, match=f"{name} holds NaN or infinity .*{note}"):
+        with pytest.raises(fastnn.DivergenceError, match=f"{name} holds NaN or infinity .*{note}"):
             MLP([2, 4, 1], dtype="float32", rng=0).fit(rows, y)
     with pytest.raises(ValueError, match=f"X contains inf .*{note}"):
         MLPRegressor(**NETWORK, dtype="float32").fit(A * 1e200, X)

@@ -105,8 +105,7 @@ def test_predictions_are_collections_with_the_bits_of_memory():
     ]:
         assert isinstance(found, da.Array) and found.dtype == expected.dtype
         assert_array_equal(found.compute(), expected)
-    with_column = ddf.assign(p=reg.predict(ddf)).compute()
-    assert_array_equal(with_column.p, reg.predict(df))
+    assert_array_equal(ddf.assign(p=reg.predict(ddf)).compute().p, reg.predict(df))
 
 
 def test_predictions_of_dates_and_numbers_in_texts():
@@ -177,8 +176,7 @@ def test_partitions_may_differ():
     assert model.columns_ == {"a": "number", "b": "number", "c": "category"}
     whole = pd.concat([first, numbers, df.iloc[600:700], rare])
     whole["c"] = whole["c"].astype(str)
-    memory = fit(whole.reset_index(drop=True), window=None)
-    assert memory.columns_ == model.columns_
+    assert fit(whole.reset_index(drop=True), window=None).columns_ == model.columns_
 
 
 def test_texts_that_are_not_numbers_are_counted_in_all_partitions():

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from checks import assert_same_bits
-from file_edits import change, setting
 from scale import scaled
 from scipy import stats
 
@@ -114,8 +113,7 @@ def test_the_bound_for_frequencies_holds():
                 both = rng.multinomial(n + m, weight / weight.sum())
                 new = rng.multivariate_hypergeometric(both, n)
                 found.append(changes.are_other_frequencies(new, both - new))
-    assert np.mean(np.array(found) < 0.01) <= 0.01
-    assert np.mean(np.array(found) < 0.05) <= 0.05
+    assert np.mean(np.array(found) < 0.01) <= 0.01 and np.mean(np.array(found) < 0.05) <= 0.05
 
 
 # ---- nothing has changed ----
@@ -186,9 +184,10 @@ def test_texts_say_what_was_and_what_is(profile):
         assert max(map(len, check(profile, X).lines(width))) <= width
 
 
-@pytest.mark.parametrize(
-    ("factor", "hint"), [(2.54, "inches and centimetres"), (0.01, "cm and m"), (1e6, "1,000,000")]
-)
+UNITS = [(2.54, "inches and centimetres"), (0.01, "cm and m"), (1e6, "1,000,000")]
+
+
+@pytest.mark.parametrize(("factor", "hint"), UNITS)
 def test_other_units_are_named(profile, factor, hint):
     X = table(400, 9)
     X["length"] = X["length"] * factor
@@ -276,24 +275,3 @@ def test_a_constant_column_and_one_of_missing_values():
     reg = TabularRegressor(**SMALL).fit(X, X.z)
     assert not reg.check(X.sample(frac=0.5, random_state=0)).has_drift
     assert kinds(reg.check(X.assign(half=np.nan))) == {"half": "missing"}
-
-
-DAMAGE = {
-    "rows": setting("profile", "n_rows", 7),
-    "no rows": setting("profile", "n_rows", -1),
-    "columns": setting("profile", "columns", []),
-    "a count": setting("profile", "columns", 0, [3, "x"]),
-    "another size": setting("profile", "columns", 0, [3, 0, 0]),
-    "no mapping": setting("profile", None),
-    "unique rows": setting("profile", "sketch", "n_unique", 10**9),
-    "length": setting("header", "profile_sketch", "shape", [10**12]),
-}
-
-
-@pytest.mark.parametrize("name", DAMAGE)
-def test_a_damaged_profile_is_refused(reg, tmp_path, name):
-    path = tmp_path / "m.safetensors"
-    reg.save(path)
-    path.write_bytes(change(path.read_bytes(), "model", DAMAGE[name]))
-    with pytest.raises(fastnn.ModelFileError):
-        fastnn.load(path)

@@ -20,26 +20,17 @@ from fastnn.tabular.explaining.mixtures import MOST_VALUES, Background
 SMALL = dict(n_estimators=2, hidden_layer_sizes=4, random_state=0)
 N = 90
 rng = np.random.default_rng(0)
-X = pd.DataFrame(
-    {
-        "size": np.where(rng.random(N) < 0.2, np.nan, rng.normal(size=N)),
-        "town": rng.choice(["Rome", "Oslo", None], N),
-        "day": pd.Timestamp("2025-01-01") + pd.to_timedelta(rng.integers(0, 500, N), "D"),
-        "same": 1,  # left out
-        "age": rng.integers(20, 60, N),
-    }
-)
+X = pd.DataFrame({"size": np.where(rng.random(N) < 0.2, np.nan, rng.normal(size=N))})
+X["town"] = rng.choice(["Rome", "Oslo", None], N)
+X["day"] = pd.Timestamp("2025-01-01") + pd.to_timedelta(rng.integers(0, 500, N), "D")
+X["same"] = 1  # left out
+X["age"] = rng.integers(20, 60, N)
 score = X["size"].fillna(1).to_numpy() + 2 * (X["town"] == "Oslo") + X["age"] / 40
 WEIGHT = np.where(np.arange(N) % 3, 1.0, 0.0)
-NEW = pd.DataFrame(
-    {
-        "age": [30, 45],
-        "target": ["yes", "no"],  # is ignored
-        "size": [0.3, None],
-        "town": ["Paris", "Oslo"],  # Paris is new
-        "day": pd.to_datetime(["2025-03-01", "2026-05-31"]),
-    }
-)
+NEW = pd.DataFrame({"age": [30, 45], "target": ["yes", "no"]})  # the target is ignored
+NEW["size"], NEW["town"] = [0.3, None], ["Paris", "Oslo"]  # Paris is new
+NEW["day"] = pd.to_datetime(["2025-03-01", "2026-05-31"])
+
 WIDE = pd.concat([X, pd.DataFrame(rng.normal(size=(N, 6)), columns=list("abcdef"))], axis=1)
 COLUMNS = ["size", "town", "day", "age"]
 
@@ -54,8 +45,7 @@ def fit(kind, table=X):
     if kind == "log target":
         return TabularRegressor(**SMALL, log_target=True).fit(table, np.exp(score))
     if kind == "quantiles":
-        loss = losses.Quantile((0.9, 0.1, 0.5))
-        return TabularRegressor(**SMALL, loss=loss).fit(table, score)
+        return TabularRegressor(**SMALL, loss=losses.Quantile((0.9, 0.1, 0.5))).fit(table, score)
     return TabularRegressor(**SMALL).fit(table, 10 * score)
 
 
@@ -99,15 +89,10 @@ def by_enumeration(model, rows, others, scale):
     return out
 
 
-CASES = [
-    ("two classes", "probability"),
-    ("two classes", "log-odds"),
-    ("three classes", "probability"),
-    ("three classes", "log-odds"),
-    ("log target", "target"),
-    ("quantiles", "target"),
-    ("number", "target"),
-]
+SCALES = "probability", "log-odds"
+CASES = [(kind, scale) for kind in ("two classes", "three classes") for scale in SCALES]
+CASES += [(kind, "target") for kind in ("log target", "quantiles", "number")]
+NOT_A_SCALE = "scale=array.* is not a scale of this model"
 
 
 @pytest.mark.filterwarnings("ignore:.*unknown")
@@ -138,18 +123,13 @@ def test_probabilities_of_all_classes_add_up_to_one(models):
     assert_allclose(found.values.sum(axis=2), 0, atol=1e-14)
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        (dict(columns=5.0), TypeError, "columns must be a list, got a float"),
-        (
-            dict(scale=np.array(["a", "b"])),
-            ValueError,
-            "scale=array.* is not a scale of this model",
-        ),
-    ],
-    ids=str,
-)
+OTHER_TYPES = [
+    (dict(columns=5.0), TypeError, "columns must be a list, got a float"),
+    (dict(scale=np.array(["a", "b"])), ValueError, NOT_A_SCALE),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "message"), OTHER_TYPES, ids=str)
 def test_options_of_effects_of_other_types(models, options, error, message):
     with pytest.raises(error, match=message):
         models("three classes").effects(**options)
@@ -255,8 +235,7 @@ def test_kept_rows_are_training_rows_with_weight(models):
     assert len(kept) == np.count_nonzero(WEIGHT)  # each once, none of weight 0
     features = model.model_.features
     labels = [features.columns[f.source].label for f in features.numbers]
-    ages = kept.numbers[labels.index("age")]
-    assert sorted(ages) == sorted(X["age"][WEIGHT > 0])
+    assert sorted(kept.numbers[labels.index("age")]) == sorted(X["age"][WEIGHT > 0])
 
 
 def test_the_draw_follows_weights_and_size():
@@ -461,10 +440,8 @@ def test_all_effects_at_once_are_the_same(models):
 
 def test_presence_is_a_category():
     table = X.assign(flag=[1.0, None] * (N // 2))
-    model = TabularRegressor(**SMALL).fit(table, score + table["flag"].isna())
-    effect = model.effect("flag")
-    assert effect.values.tolist() == ["present", "missing"]
-    assert effect.mean[1] > effect.mean[0]
+    effect = TabularRegressor(**SMALL).fit(table, score + table["flag"].isna()).effect("flag")
+    assert effect.values.tolist() == ["present", "missing"] and effect.mean[1] > effect.mean[0]
 
 
 def test_the_name_of_one_column(models):

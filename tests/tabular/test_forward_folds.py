@@ -27,15 +27,11 @@ N = 90
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
 rng = np.random.default_rng(8)
 DAY = np.sort(rng.integers(0, 30, N))
-X = pd.DataFrame(
-    {
-        "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(DAY, unit="D"),
-        "x": rng.normal(size=N),
-        "letter": rng.choice(list("abc"), N),
-        "site": [f"site {i % 7}" for i in range(N)],
-        "weight": rng.uniform(0.5, 2, N),
-    }
-)
+X = pd.DataFrame({"day": pd.Timestamp("2026-01-01") + pd.to_timedelta(DAY, unit="D")})
+X["x"] = rng.normal(size=N)
+X["letter"] = rng.choice(list("abc"), N)
+X["site"] = [f"site {i % 7}" for i in range(N)]
+X["weight"] = rng.uniform(0.5, 2, N)
 y = np.exp(X["x"].to_numpy()) + (X["letter"] == "a").to_numpy() + DAY / 5
 LABELS = np.where(y > np.median(y), "high", "low")
 NAMED = dict(time="day", groups="site", sample_weight="weight")
@@ -178,8 +174,7 @@ def test_groups_that_begin_in_a_block_are_all_scored():
 
 def test_rows_are_encoded_as_the_training_rows_know_them():
     numbers, codes = [[1.0, 0], [2, 0], [3, 1], [0, 0]], [[0], [1], [2], [-1]]
-    positions = [[0.5], [1.5], [2.5], [0.1]]
-    table = EncodedTable(numbers, positions, 3, codes=codes, n_categories=3)
+    table = EncodedTable(numbers, [[0.5], [1.5], [2.5], [0.1]], 3, codes=codes, n_categories=3)
     seen = as_seen(table, np.array([0, 1]), np.array([2, 3]))
     assert_array_equal(seen.numbers, [[3, 0], [0, 0]])
     assert_array_equal(seen.positions, np.float32([[1.5], [0.5]]))
@@ -197,8 +192,7 @@ def test_fit(split, name, n_estimators, reload):
     model, target = make(name, n_estimators=n_estimators)
     model.fit(X, target, **SPLITS[split])
     assert (model.n_folds_, model.n_folds_remaining_) == (n_estimators, 0)
-    P = model.oof_prediction_.reshape(N, -1)[:, 0]
-    scored = ~np.isnan(P)
+    scored = ~np.isnan(model.oof_prediction_.reshape(N, -1)[:, 0])
     assert 0 < scored.sum() < N and not scored[DAY == 0].any()
     if split == "time":
         first = DAY[scored].min()
@@ -228,9 +222,8 @@ def test_values_and_names_are_the_same():
         assert_same_bits(other.predict(X), whole.predict(X))
     inputs = X.drop(columns=["site", "weight"])
     named = TabularRegressor(**SMALL).fit(X, y, **NAMED)
-    passed = TabularRegressor(**SMALL).fit(
-        inputs, y, sample_weight=X["weight"], groups=X["site"], time=X["day"]
-    )
+    values = dict(sample_weight=X["weight"], groups=X["site"], time=X["day"])
+    passed = TabularRegressor(**SMALL).fit(inputs, y, **values)
     assert_same_bits(named.predict(X), passed.predict(inputs))
     assert_same_bits(named.oof_prediction_, passed.oof_prediction_)
 
@@ -244,8 +237,7 @@ def test_the_saved_networks_are_trained_on_all_rows(calls_of):
         assert len(job.train) == len(job.held_out) == 0 and job.n_train == N  # none stands for all
         assert 0 < job.ends[0] <= job.ends[-1] <= 1
         assert len(job.networks) == len(job.ends)
-    starts = {job.net.params.tobytes() for job in seen}
-    assert len(starts) == len(seen)
+    assert len({job.net.params.tobytes() for job in seen}) == len(seen)
 
 
 def test_the_epochs_are_those_of_the_folds_with_most_rows():
@@ -412,20 +404,20 @@ def test_resume_needs_the_same_times(interrupt_after_a_fold):
 # ---- errors ----
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (dict(time="week"), "time='week' names a column that X does not have"),
-        (dict(time=[None] * N), "time is missing in every row. Leave time out"),
-        (dict(time=np.full(N, 3)), "time is 3 in every row that has a time, but at least 2"),
-        (dict(time=["2026-01-01"] * 5 + ["soon"] * 85), "time holds 'soon' in row 5, which is"),
-        (dict(time=DAY[:5]), "time has 5 rows, but X has"),
-        (dict(groups="place"), "groups='place' names a column that X does not have"),
-        (dict(sample_weight="letter"), "'letter'"),
-        (dict(sample_weight="day"), "sample_weight='day' names a column of dates"),
-        (dict(sample_weight="y"), "sample_weight='y' names the column of the targets"),
-    ],
-)
+ERRORS = [
+    (dict(time="week"), "time='week' names a column that X does not have"),
+    (dict(time=[None] * N), "time is missing in every row. Leave time out"),
+    (dict(time=np.full(N, 3)), "time is 3 in every row that has a time, but at least 2"),
+    (dict(time=["2026-01-01"] * 5 + ["soon"] * 85), "time holds 'soon' in row 5, which is"),
+    (dict(time=DAY[:5]), "time has 5 rows, but X has"),
+    (dict(groups="place"), "groups='place' names a column that X does not have"),
+    (dict(sample_weight="letter"), "'letter'"),
+    (dict(sample_weight="day"), "sample_weight='day' names a column of dates"),
+    (dict(sample_weight="y"), "sample_weight='y' names the column of the targets"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), ERRORS)
 def test_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         TabularRegressor(**SMALL).fit(X.assign(y=y), "y", **arguments)
@@ -471,13 +463,9 @@ def test_the_score_of_patients_is_that_of_other_patients(quick_recipe):
     """100 patients with ten rows each, whose target has nothing to do with the inputs."""
     random = np.random.default_rng(0)
     patient = np.repeat(np.arange(100), 10)
-    table = pd.DataFrame(
-        {
-            "patient": [f"p{i}" for i in patient],
-            "age": random.normal(size=100)[patient],
-            "pulse": random.normal(size=1000),
-        }
-    )
+    table = pd.DataFrame({"patient": [f"p{i}" for i in patient]})
+    table["age"] = random.normal(size=100)[patient]
+    table["pulse"] = random.normal(size=1000)
     target = 3 * random.normal(size=100)[patient] + random.normal(0, 0.3, 1000)
     quick_recipe(60)
     options = dict(n_estimators=2, hidden_layer_sizes=64, random_state=0)

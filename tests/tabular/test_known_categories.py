@@ -21,14 +21,9 @@ WINDOW = 200  # rows in memory of a table that is larger
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
 rng = np.random.default_rng(3)
 SHOP = rng.integers(0, 300, N)
-X = pd.DataFrame(
-    {
-        "x": rng.normal(size=N),
-        "shop": [f"shop {k:03}" for k in SHOP],
-        "letter": rng.choice(list("ab"), N),
-        "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 60, N)), "D"),
-    }
-)
+X = pd.DataFrame({"x": rng.normal(size=N), "shop": [f"shop {k:03}" for k in SHOP]})
+X["letter"] = rng.choice(list("ab"), N)
+X["day"] = pd.Timestamp("2026-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 60, N)), "D")
 y = X["x"].to_numpy() + rng.normal(size=300)[SHOP]
 LABELS = np.where(y > 0, "high", "low")
 
@@ -259,9 +254,10 @@ def test_known_categories():
     assert of_two_rows.tolist() == [True, False, False, True]
 
 
-@pytest.mark.parametrize(
-    ("counts", "expected"), [([2, 198], False), ([1, 1, 198], True), ([1, 199], False), ([], False)]
-)
+COUNTS = [([2, 198], False), ([1, 1, 198], True), ([1, 199], False), ([], False)]
+
+
+@pytest.mark.parametrize(("counts", "expected"), COUNTS)
 def test_one_more_configuration_if_many_rows_are_single(counts, expected):
     codes = np.repeat(np.arange(len(counts)), counts)[:, None]
     assert are_often_single(codes, [len(counts)]) == expected

@@ -104,8 +104,7 @@ def test_categories(name, tmp_path):
 
 @pytest.mark.parametrize("name", [name for name in TABLES if name not in ("lists", "masked")])
 def test_groups_of_a_column(name, tmp_path):
-    model = fit(TABLES[name][1](tmp_path), groups="id")
-    assert "5 values of 'id'" in model.split_
+    assert "5 values of 'id'" in fit(TABLES[name][1](tmp_path), groups="id").split_
 
 
 GROUPS = {
@@ -180,11 +179,10 @@ def test_parts_of_different_types():
 SPREAD = [10**18 + i * 10**16 + 1 for i in range(N)]
 
 
-@pytest.mark.parametrize(
-    "X",
-    [pandas(SPREAD), arrow(SPREAD, pa.decimal128(38, 0)), pandas(list(map(str, SPREAD)))],
-    ids=["int64", "decimals", "texts"],
-)
+FRAMES = [pandas(SPREAD), arrow(SPREAD, pa.decimal128(38, 0)), pandas(list(map(str, SPREAD)))]
+
+
+@pytest.mark.parametrize("X", FRAMES, ids=["int64", "decimals", "texts"])
 def test_a_note_names_columns_that_enter_as_numbers(X):
     with pytest.warns(TableWarning) as caught:
         model = TabularRegressor(2, **SMALL).fit(X, y)
@@ -242,8 +240,7 @@ def test_requests():
 def test_files_in_parts(tmp_path):
     df = pd.concat([pandas(IDS)] * 5).assign(y=np.tile(y, 5))
     df.to_parquet(tmp_path / "t.parquet")
-    model = fit(str(tmp_path / "t.parquet"), "y", categories=["id"], window=100)
-    assert_categories(model, IDS)
+    assert_categories(fit(str(tmp_path / "t.parquet"), "y", categories=["id"], window=100), IDS)
     grouped = fit(str(tmp_path / "t.parquet"), "y", groups="id", window=len(df))
     assert "5 values of 'id'" in grouped.split_
 
@@ -256,6 +253,5 @@ def test_dask_collections():
 
 
 def test_exported_code_takes_texts():
-    model = fit(pandas(IDS), categories=["id"])
-    column = model.model_.features.columns[0]
+    column = fit(pandas(IDS), categories=["id"]).model_.features.columns[0]
     assert column.is_text(texts_of(IDS)) and not column.is_text(["1", str(2**53 - 1)])

@@ -173,8 +173,7 @@ def test_a_large_table_counts_them_in_all_rows(tmp_path):
     ]
     assert [column.has_others for column in model.model_.features.columns] == [True, True, False]
     model.save(tmp_path / "m.safetensors")
-    loaded = fastnn.load(tmp_path / "m.safetensors")
-    y, _ = predict(loaded, table(miles={0: "x"}))
+    y, _ = predict(fastnn.load(tmp_path / "m.safetensors"), table(miles={0: "x"}))
     assert_array_equal(y, predict(model, table(miles={0: None}))[0])
 
 

@@ -66,8 +66,7 @@ def test_the_direction_of_the_metric():
     y = np.array([0, 1] * 50)
     good, bad = np.eye(2)[y] * 0.8 + 0.1, np.full((100, 2), 0.5)
     for name in ("log_loss", "auc"):
-        models = [scorer(y, good), scorer(y, bad)]
-        found = PairedScores(CLASS_METRICS[name], models, 100)
+        found = PairedScores(CLASS_METRICS[name], [scorer(y, good), scorer(y, bad)], 100)
         assert found.difference(0, 1).gain > 0 > found.difference(1, 0).gain
         assert found.order() == [0, 1] and found.difference(0, 1).verdict == 1
 

@@ -78,8 +78,7 @@ def test_parts_do_not_depend_on_row_groups(tmp_path, monkeypatch):
     table.select(table.names)
     parts = list(table.parts())
     assert [part.num_rows for _, _, part in parts] == [100, 100, 100]
-    assert parts[1][:2] == (str(path), 100)
-    assert parts[1][2].column_names == list(TABLE.columns)
+    assert parts[1][:2] == (str(path), 100) and parts[1][2].column_names == list(TABLE.columns)
     assert len(notes) == 1
 
 
@@ -88,8 +87,7 @@ def test_parts_do_not_depend_on_row_groups(tmp_path, monkeypatch):
 def test_row_numbers_are_left_out_as_in_memory(tmp_path, monkeypatch, name, order):
     monkeypatch.setattr(arrow_files, "PART_BYTES", 16 * 2 * 100)
     numbers = {"ascending": np.arange(N), "shuffled": RNG.permutation(N), "equal": np.zeros(N, int)}
-    table = pa.table([numbers[order], HEIGHT], [name, "x"])
-    pq.write_table(table, tmp_path / "rows.parquet")
+    pq.write_table(pa.table([numbers[order], HEIGHT], [name, "x"]), tmp_path / "rows.parquet")
     notes, expected = [], []
     names = read(tmp_path / "rows.parquet", on_note=expected.append).column_names
     parts = arrow_files.ParquetTable(str(tmp_path / "rows.parquet"), (), (), (), notes.append)

@@ -93,8 +93,7 @@ def written_numbers(rng, n, locale, form="{}"):
 
 
 def _in_locale(x, digits, decimal, thousands):
-    text = f"{x:,.{digits}f}"
-    return text.replace(",", "\0").replace(".", decimal).replace("\0", thousands)
+    return f"{x:,.{digits}f}".replace(",", "\0").replace(".", decimal).replace("\0", thousands)
 
 
 def words(rng, n, locale):
@@ -125,22 +124,9 @@ def codes(rng, n, locale):
 
 
 COLUMNS = (
-    whole,
-    floats,
-    truths,
-    days,
-    times,
-    zoned_times,
-    written_days,
-    written_numbers,
-    partial(written_numbers, form="$ {}"),
-    partial(written_numbers, form="{} €"),
-    partial(written_numbers, form="{} kg"),
-    partial(written_numbers, form="{}%"),
-    words,
-    lines,
-    declared,
-    codes,
+    *(whole, floats, truths, days, times, zoned_times, written_days, written_numbers),
+    *(partial(written_numbers, form=form) for form in ("$ {}", "{} €", "{} kg", "{}%")),
+    *(words, lines, declared, codes),
 )
 PRINTED = (whole, floats, truths, days, times, *[written_numbers] * 2, written_days, codes)
 
@@ -210,8 +196,7 @@ def write_sqlite(rng, frame, path, locale):
 
 
 def write_duckdb(rng, frame, path, locale):
-    duckdb = pytest.importorskip("duckdb")
-    with duckdb.connect(f"{path}.duckdb") as connection:
+    with pytest.importorskip("duckdb").connect(f"{path}.duckdb") as connection:
         connection.register("frame", frame)
         connection.execute("CREATE TABLE t AS SELECT * FROM frame")
         connection.unregister("frame")

@@ -33,8 +33,7 @@ class Formula:
     def predict_mixed(self, tables, others, n, mix):
         found = [self.predict([others[0][:0]])]
         for start in range(0, n, self.block or max(1, n)):
-            numbers = np.arange(start, min(n, start + (self.block or n)))
-            mixture: Mixture = mix(numbers)
+            mixture: Mixture = mix(np.arange(start, min(n, start + (self.block or n))))
             rows, other = tables[0][mixture.rows], others[0][mixture.others]
             found.append(self.predict([np.where(mixture.from_row, rows, other)]))
         return np.concatenate(found)
@@ -42,14 +41,12 @@ class Formula:
 
 def explain(f, X, background, n_permutations=None, seed=0, **options):
     mixed = Formula(f, X.shape[1], **options)
-    design = Shapley(mixed, background, n_permutations, np.random.default_rng(seed))
-    return design.explain(X)
+    return Shapley(mixed, background, n_permutations, np.random.default_rng(seed)).explain(X)
 
 
 def by_all_orders(f, X, background):
     """The mean over all orders of the columns and all background rows, row by row."""
-    k = X.shape[1]
-    orders = list(permutations(range(k)))
+    orders = list(permutations(range(X.shape[1])))
     out = np.zeros(X.shape)
     for i, x in enumerate(X):
         for other in background:
@@ -175,8 +172,7 @@ def test_balanced_numbers(n, n_background, most):
 
 
 def test_by_default_all_background_rows_are_used_alike():
-    found = explain(crooked, X12, BACKGROUND12)
-    assert found.n_permutations == 140
+    assert explain(crooked, X12, BACKGROUND12).n_permutations == 140
 
 
 def test_a_large_background_is_sampled(monkeypatch):

@@ -5,17 +5,8 @@ import pandas as pd
 import pytest
 from checks import assert_same_bits
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import model_selection
 from sklearn.base import clone
-from sklearn.model_selection import (
-    GroupKFold,
-    KFold,
-    LeaveOneGroupOut,
-    PredefinedSplit,
-    RepeatedKFold,
-    ShuffleSplit,
-    StratifiedKFold,
-    TimeSeriesSplit,
-)
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tabular.fitting import permutation
@@ -27,12 +18,15 @@ X = pd.DataFrame({"x": rng.normal(size=N), "letter": rng.choice(list("abc"), N)}
 y = np.exp(X["x"].to_numpy()) + (X["letter"] == "a").to_numpy()
 GROUPS = np.arange(N) % 4
 SPLITTERS = {
-    "KFold": (KFold(3), 3),
-    "TimeSeriesSplit": (TimeSeriesSplit(4), 4),
-    "ShuffleSplit": (ShuffleSplit(3, random_state=0), 3),
-    "RepeatedKFold": (RepeatedKFold(n_splits=2, n_repeats=2, random_state=0), 4),
-    "LeaveOneGroupOut": (LeaveOneGroupOut(), 4),
-    "PredefinedSplit": (PredefinedSplit(np.where(np.arange(N) < 20, -1, GROUPS)), 4),
+    "KFold": (model_selection.KFold(3), 3),
+    "TimeSeriesSplit": (model_selection.TimeSeriesSplit(4), 4),
+    "ShuffleSplit": (model_selection.ShuffleSplit(3, random_state=0), 3),
+    "RepeatedKFold": (model_selection.RepeatedKFold(n_splits=2, n_repeats=2, random_state=0), 4),
+    "LeaveOneGroupOut": (model_selection.LeaveOneGroupOut(), 4),
+    "PredefinedSplit": (
+        model_selection.PredefinedSplit(np.where(np.arange(N) < 20, -1, GROUPS)),
+        4,
+    ),
     "an int": (2, 2),
     "indices": ([(np.arange(30), np.arange(30, 60)), ([1, 2, 3, 4], range(10, 20))], 2),
     "masks": ([(np.arange(N) < 30, np.arange(N) >= 30)], 1),
@@ -54,7 +48,7 @@ def test_folds(name, task, reload):
     assert (model.n_folds_, model.n_folds_remaining_) == (n_folds, 0)
     if task == "numbers":
         splits = [*cv.split(X, y, groups)] if hasattr(cv, "split") else cv
-        splits = [*KFold(2).split(X)] if name == "an int" else splits
+        splits = [*model_selection.KFold(2).split(X)] if name == "an int" else splits
         tests = np.zeros((len(splits), N), bool)
         for row, (_, test) in zip(tests, splits):
             row[test] = True
@@ -70,29 +64,33 @@ def test_folds(name, task, reload):
     assert other.cv is None and other.split_ == model.split_
     assert f"the {n_folds} fold" in model.split_
     assert_same_bits(other.predict(X), model.predict(X))
-    again = clone(model).fit(X, target, groups=groups)
-    assert_same_bits(again.predict(X), model.predict(X))
+    assert_same_bits(clone(model).fit(X, target, groups=groups).predict(X), model.predict(X))
 
 
 def test_the_folds_of_the_default_are_those_of_its_splitter():
     seed = np.random.RandomState(0).randint(2**31)
     default = TabularRegressor(3, **SMALL).fit(X, y)
-    cv = KFold(3, shuffle=True, random_state=seed)
+    cv = model_selection.KFold(3, shuffle=True, random_state=seed)
     assert_array_equal(
         TabularRegressor(cv=cv, **SMALL).fit(X, y)._fold_of_row, default._fold_of_row
     )
 
 
 def test_groups_reach_the_splitter():
-    model = TabularClassifier(cv=GroupKFold(2), **SMALL).fit(X, y > 1.5, groups=GROUPS)
+    model = TabularClassifier(cv=model_selection.GroupKFold(2), **SMALL).fit(
+        X, y > 1.5, groups=GROUPS
+    )
     for group in range(4):
         assert len(set(model._fold_of_row[group == GROUPS])) == 1
-    assert TabularClassifier(cv=StratifiedKFold(2), **SMALL).fit(X, y > 1.5).n_folds_ == 2
+    assert (
+        TabularClassifier(cv=model_selection.StratifiedKFold(2), **SMALL).fit(X, y > 1.5).n_folds_
+        == 2
+    )
 
 
 def test_weights_of_columns_come_from_folds_whose_rows_a_fold_knows(calls_of):
     calls = calls_of(permutation, "set_weights")
-    TabularRegressor(cv=TimeSeriesSplit(3), **SMALL).fit(X, y)
+    TabularRegressor(cv=model_selection.TimeSeriesSplit(3), **SMALL).fit(X, y)
     _, weights, *_ = calls[0]
     assert (weights[0] == 1).all() and len(np.unique(weights[:3], axis=0)) == 3
 
@@ -122,13 +120,13 @@ def test_an_exhausted_iterator_is_an_error():
         TabularRegressor(cv=cv, **SMALL).fit(X, y)
 
 
-@pytest.mark.parametrize(
-    ("cv", "options", "message"),
-    [
-        (3, dict(time=np.arange(N)), "cv cannot be combined with time, which says"),
-        *[(cv, {}, "The 'cv' parameter of TabularRegressor must be") for cv in ("KFold", 1, 2.5)],
-    ],
-)
+OTHER_VALUES = [
+    (3, dict(time=np.arange(N)), "cv cannot be combined with time, which says"),
+    *[(cv, {}, "The 'cv' parameter of TabularRegressor must be") for cv in ("KFold", 1, 2.5)],
+]
+
+
+@pytest.mark.parametrize(("cv", "options", "message"), OTHER_VALUES)
 def test_other_values(cv, options, message):
     with pytest.raises(ValueError, match=message):
         TabularRegressor(cv=cv, **SMALL).fit(X, y, **options)

@@ -21,14 +21,9 @@ from fastnn.tabular.model import TableModel
 N = 60
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
 rng = np.random.default_rng(11)
-X = pd.DataFrame(
-    {
-        "signal": rng.normal(size=N),
-        "noise": rng.normal(size=N),
-        "letter": rng.choice(list("abc"), N),
-        "gaps": np.where(rng.random(N) < 0.3, np.nan, rng.normal(size=N)),
-    }
-)
+X = pd.DataFrame({"signal": rng.normal(size=N), "noise": rng.normal(size=N)})
+X["letter"] = rng.choice(list("abc"), N)
+X["gaps"] = np.where(rng.random(N) < 0.3, np.nan, rng.normal(size=N))
 y = 2 * X["signal"].to_numpy() + (X["letter"] == "a") + 5
 classes = np.where(y > 5, "high", "low")
 
@@ -183,14 +178,13 @@ LOSS = "loss must be one of squared_error, absolute_error"
 LAYERS = "hidden_layer_sizes must be 'auto', a whole number or"
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        *[(dict(loss=loss), LOSS) for loss in ("nll", "cross_entropy", losses.CrossEntropy())],
-        *[(dict(hidden_layer_sizes=s), LAYERS) for s in ([], [0], (3, 2.5), [[3]], ["a"])],
-    ],
-    ids=str,
-)
+WRONG_OPTIONS = [
+    *[(dict(loss=loss), LOSS) for loss in ("nll", "cross_entropy", losses.CrossEntropy())],
+    *[(dict(hidden_layer_sizes=s), LAYERS) for s in ([], [0], (3, 2.5), [[3]], ["a"])],
+]
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG_OPTIONS, ids=str)
 def test_wrong_losses_and_layers(options, message, quick):
     with pytest.raises(ValueError, match=message):
         TabularRegressor(**SMALL | options).fit(X, y)
@@ -261,14 +255,14 @@ def test_class_weights_are_weights_of_rows(quick):
 HGIH = "names the class 'hgih', which y does not have. Its classes are 'high', 'low'"
 
 
-@pytest.mark.parametrize(
-    ("class_weight", "message"),
-    [
-        ({"hgih": 2}, HGIH),
-        ({"high": -1}, "class_weight of 'high' must be a finite number at least 0, got -1"),
-        ({"high": 0, "low": 0}, "sum of the weights of the rows is 0. At least one weight must be"),
-    ],
-)
+WRONG_CLASS_WEIGHTS = [
+    ({"hgih": 2}, HGIH),
+    ({"high": -1}, "class_weight of 'high' must be a finite number at least 0, got -1"),
+    ({"high": 0, "low": 0}, "sum of the weights of the rows is 0. At least one weight must be"),
+]
+
+
+@pytest.mark.parametrize(("class_weight", "message"), WRONG_CLASS_WEIGHTS)
 def test_wrong_class_weights(class_weight, message, quick):
     with pytest.raises(ValueError, match=message):
         TabularClassifier(**SMALL, class_weight=class_weight).fit(X, classes)
@@ -329,16 +323,16 @@ def test_more_folds_than_rows_or_groups_are_said(quick):
     TabularRegressor(30, hidden_layer_sizes=2).fit(X[:19], y[:19])
 
 
-@pytest.mark.parametrize(
-    ("groups", "message"),
-    [
-        (np.zeros(N), "groups holds one group, but at least 2 are needed. Leave groups out"),
-        (["a", None] * 30, "groups holds one group, but at least 2 are needed. Leave groups out"),
-        ([None] * 60, "groups holds no group, but at least 2 are needed"),
-        (np.zeros((N, 2)), r"groups must have shape \(60,\), .* got \(60, 2\)"),
-        ([1, 2], "groups has 2 rows, but X has 60"),
-    ],
-)
+WRONG_GROUPS = [
+    (np.zeros(N), "groups holds one group, but at least 2 are needed. Leave groups out"),
+    (["a", None] * 30, "groups holds one group, but at least 2 are needed. Leave groups out"),
+    ([None] * 60, "groups holds no group, but at least 2 are needed"),
+    (np.zeros((N, 2)), r"groups must have shape \(60,\), .* got \(60, 2\)"),
+    ([1, 2], "groups has 2 rows, but X has 60"),
+]
+
+
+@pytest.mark.parametrize(("groups", "message"), WRONG_GROUPS)
 def test_wrong_groups(groups, message, quick):
     with pytest.raises(ValueError, match=message):
         TabularRegressor(**SMALL).fit(X, y, groups=groups)

@@ -141,16 +141,10 @@ def test_an_array_has_no_names():
 
 # ---- other values in predict ----
 
-TRAINING = pd.DataFrame(
-    {
-        "number": z,
-        "code": ["A1", "2", "3", "2"] * 7,
-        "flag": z > 0,
-        "day": DAYS,
-        "written": texts("%d.%m.%Y"),
-        "share": [f"{i},5%" for i in range(N)],
-    }
-)
+TRAINING = pd.DataFrame({"number": z, "code": ["A1", "2", "3", "2"] * 7, "flag": z > 0})
+TRAINING["day"] = DAYS
+TRAINING["written"] = texts("%d.%m.%Y")
+TRAINING["share"] = [f"{i},5%" for i in range(N)]
 SAME = {
     "numbers as texts": dict(number=[repr(x) for x in z.tolist()]),
     "numbers as objects": dict(number=np.array(z, object)),
@@ -175,8 +169,7 @@ def fitted(quick_module):
 
 @pytest.mark.parametrize("name", SAME)
 def test_another_type_of_the_same_values(name, fitted):
-    rows = TRAINING.assign(**SAME[name])
-    assert_array_equal(fitted.predict(rows), fitted.predict(TRAINING))
+    assert_array_equal(fitted.predict(TRAINING.assign(**SAME[name])), fitted.predict(TRAINING))
 
 
 def test_a_number_is_a_category_again(fitted):
@@ -205,19 +198,19 @@ def test_unknown_categories_are_counted(fitted):
 LIKE = "like those of the training table"
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (dict(number="x"), "column 'number' holds 'x' in row 0, which is not a number"),
-        (dict(number=DAYS), "column 'number' holds dates or times, but numbers are expected"),
-        (dict(number=np.inf), "column 'number' is infinite in row 0"),
-        (dict(flag="yes"), "column 'flag' holds 'yes' in row 0, which is not a number"),
-        (dict(day="soon"), "column 'day' holds 'soon' in row 0, which is not a date"),
-        (dict(day=3.0), "column 'day' holds the number 3 in row ., but dates are expected"),
-        (dict(written="31.02.2020"), f"'31.02.2020' in row 0, which is not a date {LIKE}"),
-        (dict(share="12,5 €"), f"'12,5 €' in row 0, which is not a number {LIKE}"),
-    ],
-)
+WRONG_VALUES = [
+    (dict(number="x"), "column 'number' holds 'x' in row 0, which is not a number"),
+    (dict(number=DAYS), "column 'number' holds dates or times, but numbers are expected"),
+    (dict(number=np.inf), "column 'number' is infinite in row 0"),
+    (dict(flag="yes"), "column 'flag' holds 'yes' in row 0, which is not a number"),
+    (dict(day="soon"), "column 'day' holds 'soon' in row 0, which is not a date"),
+    (dict(day=3.0), "column 'day' holds the number 3 in row ., but dates are expected"),
+    (dict(written="31.02.2020"), f"'31.02.2020' in row 0, which is not a date {LIKE}"),
+    (dict(share="12,5 €"), f"'12,5 €' in row 0, which is not a number {LIKE}"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG_VALUES)
 def test_values_that_cannot_be_in_the_column(change, message, fitted):
     with pytest.raises(ValueError, match=message):
         fitted.predict(TRAINING.assign(**change))
@@ -249,8 +242,7 @@ def test_features_of_a_date():
 
 def test_the_same_hour_has_the_same_numbers_on_each_day():
     mornings = ["1950-03-01T10:20", "1999-12-31T10:20", "2026-07-09T10:20"] * 9
-    hours = np.array([*mornings, "2026-07-09"])
-    found, numbers, _ = features_of(hours.astype("datetime64[s]"))
+    found, numbers, _ = features_of(np.array([*mornings, "2026-07-09"]).astype("datetime64[s]"))
     of_day = [x for number, x in zip(found.numbers, numbers) if number.part.endswith("day")]
     assert len(of_day) == 2
     for x in of_day:
@@ -276,8 +268,7 @@ def test_month_and_day_of_the_year_are_categories():
 
 
 def test_categories_with_one_row_are_kept_beside_frequent_ones():
-    values = ["a", "b", "once", None, "a", "b"] + ["a"] * 22
-    found, _, codes = features_of(values)
+    found, _, codes = features_of(["a", "b", "once", None, "a", "b"] + ["a"] * 22)
     (feature,) = found.categories
     assert feature.categories == ["a", "b", "once"] and feature.marks_missing
     assert_array_equal(codes[:6, 0], [0, 1, 2, 3, 0, 1])
@@ -285,8 +276,7 @@ def test_categories_with_one_row_are_kept_beside_frequent_ones():
 
 @pytest.mark.parametrize("values", [["a"] * 20 + list("bcd"), list("abcd"), ["a", "a", None]])
 def test_a_column_needs_two_categories_with_two_rows(values):
-    n = len(values)
-    table = frames.read(pd.DataFrame({"c": values, "x": range(n)}))
+    table = frames.read(pd.DataFrame({"c": values, "x": range(len(values))}))
     found = features.Features.fit(table, categories=["c"])
     assert found.categories == [] and list(found.left_out) == ["c"]
 

@@ -18,15 +18,10 @@ pytestmark = [
 N = 30
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
 z = np.random.default_rng(5).normal(size=N)
-X = pd.DataFrame(
-    {
-        "number": z,
-        "é\n": ["a", "b", None] * 10,
-        "day": [f"{1 + i % 28:02d}.01.2020" for i in range(N)],
-        "gap": [1.0, np.nan] * 15,
-        "same": 1,
-    }
-)
+X = pd.DataFrame({"number": z, "é\n": ["a", "b", None] * 10})
+X["day"] = [f"{1 + i % 28:02d}.01.2020" for i in range(N)]
+X["gap"] = [1.0, np.nan] * 15
+X["same"] = 1
 
 
 @pytest.fixture
@@ -260,6 +255,14 @@ HARMFUL = {
     "a huge array": (setting("header", "params0", "shape", [2, 1, 2**40]), "params0"),
     "many folds": (setting("header", "params0", "shape", [10**9, 1, 1]), "shape of params0"),
     "no shape": (setting("header", "params0", "shape", None), "shape of params0"),
+    "a profile of other rows": (setting("profile", "n_rows", 7), "profile"),
+    "a profile of less than no rows": (setting("profile", "n_rows", -1), "profile"),
+    "a profile without columns": (setting("profile", "columns", []), "profile_counts"),
+    "a count in a profile": (setting("profile", "columns", 0, [3, "x"]), "profile"),
+    "another size in a profile": (setting("profile", "columns", 0, [3, 0, 0]), "profile_counts"),
+    "no profile": (setting("profile", None), "profile is missing or not a mapping"),
+    "many rows in a sketch": (setting("profile", "sketch", "n_unique", 10**9), "sketch"),
+    "a long sketch": (setting("header", "profile_sketch", "shape", [10**12]), "profile_sketch"),
     "a model that is a list": (lambda header, model: "[]", "model is missing or not a mapping"),
     "a model that is no JSON": (lambda header, model: "{", "model is not JSON"),
     "a model without end": (lambda header, model: "[" * 300_000, "model is not JSON"),

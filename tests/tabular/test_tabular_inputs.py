@@ -139,8 +139,7 @@ def test_records():
 def test_records_of_times(unit, missing):
     """Times of NumPy and pandas in records are those of a column."""
     days = DAYS if unit is None else DAYS.values.astype(f"M8[{unit}]")
-    records = [{"v": day} for day in days] + [{"v": missing}]
-    column = frames.read(records).columns[0]
+    column = frames.read([{"v": day} for day in days] + [{"v": missing}]).columns[0]
     assert column.kind == "time"
     assert_array_equal(column.values, [*DAYS.values.astype("M8[s]").astype(float), np.nan])
 
@@ -365,5 +364,4 @@ def test_extreme_targets(y):
 
 
 def test_no_rows_to_predict():
-    reg = TabularRegressor(**SMALL).fit(pandas(AB), z)
-    assert reg.predict(pandas(AB)[:0]).shape == (0,)
+    assert TabularRegressor(**SMALL).fit(pandas(AB), z).predict(pandas(AB)[:0]).shape == (0,)

@@ -98,8 +98,7 @@ def test_finished_folds_are_kept(name, n_folds, reload):
     assert np.isfinite(model.feature_importances_).all() and model.metadata_ == {}
     numbers, codes = model.model_.features.transform(next(model._read_batches(X)))
     tables = model.model_.encode(numbers, codes)
-    folds = [model.model_.predict_fold(tables, k, 1) for k in range(n_folds)]
-    expected = np.mean(folds, axis=0)
+    expected = np.mean([model.model_.predict_fold(tables, k, 1) for k in range(n_folds)], axis=0)
     if name in ("classes", "metric"):
         assert model.model_.targets.temperature != 1
         expected = model.model_.targets.calibrate(expected)
@@ -369,8 +368,7 @@ def test_resume_needs_the_same_rows_and_parameters(name):
 def test_resume_needs_the_same_classes():
     labels = np.where(y > 2, "high", "low")
     clf = stop(TabularClassifier(**SMALL), 1, X, labels)
-    others = np.where(y > 2, "low", "high"), np.where(y > 2, "a", "b"), y > 2, np.ones(N)
-    for other in others:
+    for other in (np.where(y > 2, "low", "high"), np.where(y > 2, "a", "b"), y > 2, np.ones(N)):
         with pytest.raises(ValueError, match="but other y, or loss"):
             clf.fit(X, other, resume=True)
     clf.set_params(metric="log_loss")
@@ -410,8 +408,7 @@ def test_progress(capsys):
     assert done == sorted(done) and {folds for folds, _ in done} == {0, 1, 2, 3}
     assert capsys.readouterr().err == ""
     part = stop(TabularRegressor(**SMALL), 1, X, y)
-    score = next(p.score for p in seen if p.folds_done == 1)
-    assert part.oof_score_ == pytest.approx(score)
+    assert part.oof_score_ == pytest.approx(next(p.score for p in seen if p.folds_done == 1))
     part.on_progress = seen.append
     seen.clear()
     part.fit(X, y, resume=True)

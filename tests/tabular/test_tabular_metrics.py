@@ -55,8 +55,7 @@ def test_values_of_classes_are_those_of_scikit_learn(name, y, weight):
     labels, codes = np.unique(y, return_inverse=True)
     P = np.random.default_rng(1).dirichlet(np.ones(len(labels)), N).round(2) + 0.01
     P /= P.sum(axis=1, keepdims=True)
-    rows = metrics.ScoredRows(TableClasses(labels), codes, P, weight)
-    value = CLASS_METRICS[name].value(rows)
+    value = CLASS_METRICS[name].value(metrics.ScoredRows(TableClasses(labels), codes, P, weight))
     assert value == pytest.approx(by_sklearn(name, y, P, labels, weight))
 
 
@@ -140,8 +139,7 @@ def test_epochs_are_chosen_by_the_error_rate_for_accuracy_only():
         task = TabularClassifier(metric=metric)._task()
         return {c.monitor for c in task.with_monitor(recipe.configurations(True, 2000, 2))}
 
-    assert monitors("auto") == {"loss", "error_rate"}
-    assert monitors("accuracy") == {"error_rate"}
+    assert monitors("auto") == {"loss", "error_rate"} and monitors("accuracy") == {"error_rate"}
     assert {m for name in ("auc", "f1", "log_loss") for m in monitors(name)} == {"loss"}
 
 
@@ -173,8 +171,7 @@ def mixes(n):
 def test_a_metric_of_classes_must_be_better_for_certain(n, is_certain):
     y, P = mixes(n)
     found = Found("accuracy", y)
-    weights = out_of_fold.improve(np.array([1.0, 0.0]), P, found)
-    assert (weights[1] > 0) == is_certain
+    assert (out_of_fold.improve(np.array([1.0, 0.0]), P, found)[1] > 0) == is_certain
 
 
 def test_the_loss_decides_between_equal_metrics(monkeypatch):
@@ -182,8 +179,7 @@ def test_the_loss_decides_between_equal_metrics(monkeypatch):
     monkeypatch.setattr(out_of_fold, "is_better_for_certain", lambda *_: True)
     # AUC and accuracy of both are 1
     P = [np.where(y[:, None] == [0, 1], p, 1 - p) for p in (0.6, 0.9)]
-    weights = out_of_fold.improve(np.array([0.5, 0.5]), P, Found("accuracy", y))
-    assert weights.tolist() == [0, 1]
+    assert out_of_fold.improve(np.array([0.5, 0.5]), P, Found("accuracy", y)).tolist() == [0, 1]
 
 
 def test_tune_and_grid_search_take_metrics():
@@ -216,15 +212,15 @@ def test_zeros_of_weight_0_are_no_targets():
         reg.fit(X, y)
 
 
-@pytest.mark.parametrize(
-    ("metric", "message"),
-    [
-        ("rmse", r"metric='rmse' is for numbers\. metric can be auto, accuracy, "),
-        ("acuracy", r"metric='acuracy' is unknown\. Did you mean 'accuracy'\?"),
-        (sk.log_loss, r"metric=log_loss seems to be lower .*=make_scorer\(log_loss, greater"),
-        (lambda y, p: "x", r"must return a number, got 'x'"),
-    ],
-)
+WRONG_METRICS = [
+    ("rmse", r"metric='rmse' is for numbers\. metric can be auto, accuracy, "),
+    ("acuracy", r"metric='acuracy' is unknown\. Did you mean 'accuracy'\?"),
+    (sk.log_loss, r"metric=log_loss seems to be lower .*=make_scorer\(log_loss, greater"),
+    (lambda y, p: "x", r"must return a number, got 'x'"),
+]
+
+
+@pytest.mark.parametrize(("metric", "message"), WRONG_METRICS)
 def test_wrong_metrics(metric, message):
     with pytest.raises((ValueError, TypeError), match=message):
         TabularClassifier(metric=metric, **SMALL).fit(X, two)

@@ -86,8 +86,7 @@ def test_batches_have_about_256_rows(n, expected):
 def test_initial_parameters():
     net = MLP([500, 400, 300, 2], rng=0)
     recipe.init(net, np.random.default_rng(0))
-    stds = [W.std() for W in net.weights]
-    assert_allclose(stds[:2], [400**-0.5, 400**-0.5], rtol=0.02)
+    assert_allclose([W.std() for W in net.weights][:2], [400**-0.5, 400**-0.5], rtol=0.02)
     assert_allclose([b.std() for b in net.biases[:2]], [1, 1], rtol=0.15)
     assert not net.weights[2].any() and not net.biases[2].any()
 

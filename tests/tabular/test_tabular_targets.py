@@ -104,8 +104,7 @@ def test_predictions_stay_between_the_least_and_the_largest_target():
         assert P[0] == P[1] == prices.min() and P[3] == P[4] == prices.max()
         assert P[0] < P[2] < P[3]
     y = np.where(X[:, 0] > 0, 1e-300, 1e140)
-    reg = TabularRegressor(**SMALL, log_target=True).fit(X, y)
-    P = reg.predict(1e9 * X)
+    P = TabularRegressor(**SMALL, log_target=True).fit(X, y).predict(1e9 * X)
     assert (P >= 1e-300).all() and (P <= 1e140).all()
 
 
@@ -120,16 +119,16 @@ def test_logarithms_need_targets_above_zero(wrong):
     assert np.isfinite(TabularRegressor(**SMALL).fit(X, y).predict(X)).all()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (
-            dict(loss="poisson", log_target=True),
-            "be combined with loss='poisson', which learns the log",
-        ),
-        (dict(log_target="yes"), "log_target"),
-    ],
-)
+WRONG_LOGARITHMS = [
+    (
+        dict(loss="poisson", log_target=True),
+        "be combined with loss='poisson', which learns the log",
+    ),
+    (dict(log_target="yes"), "log_target"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG_LOGARITHMS)
 def test_wrong_logarithms(options, message):
     with pytest.raises(ValueError, match=message):
         TabularRegressor(**SMALL, **options).fit(X, prices)

@@ -16,8 +16,7 @@ def mean_of(parts, optimizer=SGD(momentum=0.9), before=None, n_steps=1):  # noqa
     params, moments = np.empty_like(parts[0][0]), np.empty_like(parts[0][1])
     total = add_in_tree([summand(optimizer, *part, loss=1.0) for part in parts])
     before = np.zeros_like(moments) if before is None else before
-    numbers = write_means(optimizer, total, params, moments, before, n_steps)
-    return params, moments, numbers
+    return params, moments, write_means(optimizer, total, params, moments, before, n_steps)
 
 
 @pytest.mark.parametrize("n", range(1, 10))
@@ -86,8 +85,7 @@ def averaged(optimizer, before, gradients):
 
 def noisy(n_steps, seed=0, noise=1.0):
     rng = np.random.default_rng(seed)
-    signal = rng.normal(size=SIZE)
-    return signal + noise * rng.normal(size=(N_PARTS, n_steps, SIZE))
+    return rng.normal(size=SIZE) + noise * rng.normal(size=(N_PARTS, n_steps, SIZE))
 
 
 BEFORE = np.abs(np.random.default_rng(9).normal(size=(2, SIZE)))

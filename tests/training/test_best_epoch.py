@@ -47,15 +47,6 @@ def test_compiled_early_stopping_equals_the_callback(monitor, keep, outputs, wei
         assert len(shown) == found[0].history.n_epochs and 0 < min(shown) < max(shown) < 1
 
 
-def test_of_several_best_epochs_the_first_or_the_last_is_kept():
-    """A learning rate of 0: all epochs are equal."""
-    for keep, best in ("first", 1), ("last", 5):
-        net = classifier(1)
-        stop = EarlyStopping(patience=None, monitor="error_rate", keep=keep)
-        net.fit(X, Y, None, SGD(0.0), 5, validation_data=(X, Y), callbacks=stop)
-        assert net.state.best.epoch == best
-
-
 def test_of_several_equal_outputs_the_first_is_predicted():
     net = classifier(3, output="softmax")
     net.params[:] = 0

@@ -144,11 +144,10 @@ def test_a_callback_may_change_settings_of_the_optimizer():
     assert net.state.lr == 0.1 / 8
 
 
-@pytest.mark.parametrize(
-    "moments",
-    [np.zeros((1, 3), "f4"), np.zeros((2, 65)), np.zeros((65, 2), "f4").T, None],
-    ids=["shape", "dtype", "strides", "None"],
-)
+MOMENTS = [np.zeros((1, 3), "f4"), np.zeros((2, 65)), np.zeros((65, 2), "f4").T, None]
+
+
+@pytest.mark.parametrize("moments", MOMENTS, ids=["shape", "dtype", "strides", "None"])
 @pytest.mark.parametrize("event", ["on_epoch_end", "on_fit_begin"])
 def test_moments_that_the_optimizer_cannot_use_are_refused(event, moments):
     """The training keeps those that it had."""
@@ -179,15 +178,15 @@ def test_an_optimizer_with_different_moments_is_refused():
     assert net.state.optimizer == SGD() and net.state.epoch == 1
 
 
-@pytest.mark.parametrize(
-    ("callbacks", "message"),
-    [
-        (3, "must hold functions callback"),
-        ([None], "must hold functions"),
-        (EarlyStopping, r"the class EarlyStopping. Pass an instance, such as EarlyStopping\(\)"),
-        ([EarlyStopping(), EarlyStopping(3)], "more than one EarlyStopping"),
-    ],
-)
+NO_CALLBACKS = [
+    (3, "must hold functions callback"),
+    ([None], "must hold functions"),
+    (EarlyStopping, r"the class EarlyStopping. Pass an instance, such as EarlyStopping\(\)"),
+    ([EarlyStopping(), EarlyStopping(3)], "more than one EarlyStopping"),
+]
+
+
+@pytest.mark.parametrize(("callbacks", "message"), NO_CALLBACKS)
 def test_objects_that_are_not_callbacks_are_refused(callbacks, message):
     net = network()
     before = net.params.copy()
@@ -245,8 +244,7 @@ def test_min_delta_is_the_smallest_improvement_that_counts():
 
 def test_without_restore_best_the_last_parameters_stay():
     net = overfit(EarlyStopping(4, restore_best=False))
-    expected_net = overfit((), epochs=net.history.n_epochs)
-    assert_same_bits(net.params, expected_net.params)
+    assert_same_bits(net.params, overfit((), epochs=net.history.n_epochs).params)
     assert net.state.params is None
 
 
@@ -256,9 +254,10 @@ def test_without_validation_data_early_stopping_uses_the_training_loss():
     assert net.history.n_epochs == 3 and net.state.best.loss == net.history.loss[0]
 
 
-@pytest.mark.parametrize(
-    "options", [dict(patience=0), dict(patience=1.5), dict(min_delta=-1), dict(min_delta=np.nan)]
-)
+WRONG_STOPPING = [dict(patience=0), dict(patience=1.5), dict(min_delta=-1), dict(min_delta=np.nan)]
+
+
+@pytest.mark.parametrize("options", WRONG_STOPPING)
 def test_settings_of_early_stopping_out_of_range(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         EarlyStopping(**options)
@@ -277,14 +276,14 @@ def test_a_checkpoint_every_few_epochs(tmp_path):
     assert epochs == [False, False, 3, 3, 3, 6, 6]
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({}, "at least one of every_epochs, every_seconds"),
-        (dict(every_epochs=0), "every_epochs"),
-        (dict(every_seconds=0), "every_seconds"),
-    ],
-)
+WRONG_CHECKPOINTS = [
+    ({}, "at least one of every_epochs, every_seconds"),
+    (dict(every_epochs=0), "every_epochs"),
+    (dict(every_seconds=0), "every_seconds"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG_CHECKPOINTS)
 def test_settings_of_checkpoints_out_of_range(options, message):
     with pytest.raises(ValueError, match=message):
         Checkpoint("net", **options)

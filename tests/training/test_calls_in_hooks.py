@@ -153,17 +153,12 @@ class Hook(Callback):
 
 
 def options(hook):
-    return dict(
-        callbacks=hook,
-        n_threads=hook.n_threads,
-        **dict(loss=hook.loss) if hook.name == "loss" else {},
-        **dict(progress=True) if hook.name == "progress" else {},
-    )
+    of_hook = dict(loss=dict(loss=hook.loss), progress=dict(progress=True)).get(hook.name, {})
+    return dict(callbacks=hook, n_threads=hook.n_threads, **of_hook)
 
 
 def train(hook, rows=(X, Y), **others):
-    dropout = 0.0 if "optimizer" in others else 0.1
-    hook.net = net = MLP([5, 4, 1], dropout=dropout, rng=0)
+    hook.net = net = MLP([5, 4, 1], dropout=0.0 if "optimizer" in others else 0.1, rng=0)
     net.fit(*rows, epochs=3, batch_size=10, **options(hook) | others)
     return [net]
 
@@ -203,10 +198,6 @@ def cross_validate(hook, function, **others):
     return hook.networks
 
 
-def train_streamed(hook):
-    return train(hook, (hook.rows,), window=20)
-
-
 def cross_validate_in_turn(hook):
     return cross_validate(hook, fastnn.cross_validate, solver="lbfgs")
 
@@ -216,7 +207,9 @@ TRAININGS = {  # name: (function, hooks)
     "fit": (train, (*METHODS, "loss", "progress")),
     "fit, L-BFGS": (lambda hook: train(hook, optimizer="lbfgs"), (*METHODS, "loss")),
     "fit, sparse": (lambda hook: train(hook, (S, Y)), METHODS),
-    "fit, streamed": (train_streamed, (*METHODS, "rows", "progress")),
+    "fit, streamed": (
+        *(lambda hook: train(hook, (hook.rows,), window=20), (*METHODS, "rows", "progress")),
+    ),
     "partial_fit": (train_online, ("loss",)),
     "fit_many": (train_many, (*METHODS, "loss", "progress")),
     "estimator": (train_estimator, (*METHODS, "loss", "progress")),

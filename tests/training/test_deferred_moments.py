@@ -70,11 +70,11 @@ def train(callback, resume, deferred):
     return [net.params, net.state.moments, *seen]
 
 
+CALLBACKS = [read, change, assign, change_parameters_first, keep_an_array, keep_parts, save, fail]
+
+
 @pytest.mark.parametrize("resume", [False, True])
-@pytest.mark.parametrize(
-    "callback",
-    [read, change, assign, change_parameters_first, keep_an_array, keep_parts, save, fail],
-)
+@pytest.mark.parametrize("callback", CALLBACKS)
 def test_callbacks_see_and_change_moments(callback, resume, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     always, deferred = [], []

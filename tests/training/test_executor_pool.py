@@ -224,8 +224,7 @@ def test_a_worker_keeps_little(monkeypatch):
 def test_what_a_program_defines_travels_with_its_code():
     pytest.importorskip("cloudpickle")
     offset = 3
-    function = shared_objects.loads(shared_objects.dumps(lambda x: x + offset))
-    assert function(4) == 7
+    assert shared_objects.loads(shared_objects.dumps(lambda x: x + offset))(4) == 7
     with pytest.raises(TypeError, match="cannot pickle"):
         shared_objects.dumps(threading.Lock())
 
@@ -242,22 +241,21 @@ def test_numbers_of_workers_and_of_networks_in_a_task():
     class OfDask:
         _client = Client()
 
-    assert executor_pool.n_workers(OfDask()) == 5
-    assert executor_pool.n_workers(object()) >= 1
+    assert executor_pool.n_workers(OfDask()) == 5 and executor_pool.n_workers(object()) >= 1
 
 
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({}, False),
-        ({"PMI_SIZE": "1"}, False),
-        ({"PMI_SIZE": "4"}, True),
-        ({"OMPI_COMM_WORLD_SIZE": "2", "PMIX_RANK": "0"}, True),
-        ({"OMPI_COMM_WORLD_SIZE": "1", "PMIX_RANK": "0"}, False),
-        ({"PMIX_RANK": "1"}, True),
-        ({"SLURM_NTASKS": "8"}, False),
-    ],
-)
+LAUNCHERS = [
+    ({}, False),
+    ({"PMI_SIZE": "1"}, False),
+    ({"PMI_SIZE": "4"}, True),
+    ({"OMPI_COMM_WORLD_SIZE": "2", "PMIX_RANK": "0"}, True),
+    ({"OMPI_COMM_WORLD_SIZE": "1", "PMIX_RANK": "0"}, False),
+    ({"PMIX_RANK": "1"}, True),
+    ({"SLURM_NTASKS": "8"}, False),
+]
+
+
+@pytest.mark.parametrize(("variables", "expected"), LAUNCHERS)
 def test_launchers(variables, expected):
     assert mpi_ranks.are_launched(variables) == expected
 
@@ -266,8 +264,7 @@ def test_ranks_and_a_thread_of_this_one_are_workers():
     with ThreadPoolExecutor(2) as pool, mpi_ranks.RankExecutor(pool, 3) as executor:
         assert executor_pool.n_workers(executor) == 3
         run(executor)
-        free = [executor._free.acquire(blocking=False) for _ in range(3)]
-        assert free == [True, True, False]
+        assert [executor._free.acquire(blocking=False) for _ in range(3)] == [True, True, False]
 
 
 def test_fit_many_shows_why_networks_in_workers_stopped(capsys):

@@ -62,17 +62,17 @@ NEEDS = "class_weight needs loss 'bce' with one output, or 'cross_entropy'. Pass
 WRONG = "class_weight must be a dict, a sequence of weights or 'balanced', got 'equal'"
 
 
-@pytest.mark.parametrize(
-    ("output", "n_out", "class_weight", "message"),
-    [
-        ("identity", 1, "balanced", NEEDS),
-        ("sigmoid", 2, "balanced", r"For several yes/no outputs pass loss=BCE\(pos_weight=...\)"),
-        ("sigmoid", 1, "equal", WRONG),
-        ("sigmoid", 1, {2: 1.0}, "class_weight has a weight for class 2, but the classes are 0..1"),
-        ("sigmoid", 1, {0: -1.0}, "class_weight must be a finite number at least 0"),
-        ("sigmoid", 1, [1.0, 2.0, 3.0], "must hold 2 weights, one for each class, got 3"),
-    ],
-)
+INVALID_CLASS_WEIGHTS = [
+    ("identity", 1, "balanced", NEEDS),
+    ("sigmoid", 2, "balanced", r"For several yes/no outputs pass loss=BCE\(pos_weight=...\)"),
+    ("sigmoid", 1, "equal", WRONG),
+    ("sigmoid", 1, {2: 1.0}, "class_weight has a weight for class 2, but the classes are 0..1"),
+    ("sigmoid", 1, {0: -1.0}, "class_weight must be a finite number at least 0"),
+    ("sigmoid", 1, [1.0, 2.0, 3.0], "must hold 2 weights, one for each class, got 3"),
+]
+
+
+@pytest.mark.parametrize(("output", "n_out", "class_weight", "message"), INVALID_CLASS_WEIGHTS)
 def test_invalid_class_weights_are_refused(output, n_out, class_weight, message):
     net = MLP([6, n_out], output=output, rng=0)
     with pytest.raises(ValueError, match=message):
@@ -96,22 +96,19 @@ def test_held_out_rows_are_not_trained_on():
 HELD_OUT = dict(validation_fraction=0.1, validation_data=(X, SMOOTH[:, 0]))
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (dict(validation_fraction=1.0), "must be a finite number at least 0 and below 1, got 1.0"),
-        (dict(validation_fraction=0.001), "validation_fraction=0.001 holds out 0 of 300 rows"),
-        (HELD_OUT, "exclude each other. Pass one of them"),
-        (dict(loss=log_cosh, sample_weight=WEIGHT), "does not work with a custom loss"),
-        (dict(loss=lambda Y, y: 3.0), r"must return a tuple \(value, d_outputs\), got float"),
-        (dict(loss=lambda Y, y: (3.0, y)), r"shape \(32, 1\), like the outputs, got \(32,\)"),
-        (
-            dict(loss="hinge"),
-            "loss must be None, one of bce, .*an object of fastnn.losses or a fun",
-        ),
-        (dict(loss=Huber), "loss must be None, one of bce"),
-    ],
-)
+BAD_ARGUMENTS = [
+    (dict(validation_fraction=1.0), "must be a finite number at least 0 and below 1, got 1.0"),
+    (dict(validation_fraction=0.001), "validation_fraction=0.001 holds out 0 of 300 rows"),
+    (HELD_OUT, "exclude each other. Pass one of them"),
+    (dict(loss=log_cosh, sample_weight=WEIGHT), "does not work with a custom loss"),
+    (dict(loss=lambda Y, y: 3.0), r"must return a tuple \(value, d_outputs\), got float"),
+    (dict(loss=lambda Y, y: (3.0, y)), r"shape \(32, 1\), like the outputs, got \(32,\)"),
+    (dict(loss="hinge"), "loss must be None, one of bce, .*an object of fastnn.losses or a fun"),
+    (dict(loss=Huber), "loss must be None, one of bce"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD_ARGUMENTS)
 def test_bad_arguments_are_refused_with_a_hint(options, message):
     net = MLP([6, 9, 1], rng=0)
     before = net.params.copy()

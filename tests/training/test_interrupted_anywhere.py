@@ -70,8 +70,7 @@ def assert_stopped_and_resumes(net, whole, begin, fit):
         return
     n, last = len(net.history.loss), whole.history
     first = last.n_epochs - (whole.state.epoch - net.state.epoch + n)
-    assert net.history.loss == last.loss[first : first + n]
-    assert net.history.n_epochs == n
+    assert net.history.loss == last.loss[first : first + n] and net.history.n_epochs == n
     if net.state.epoch < whole.state.epoch:
         assert net.history.stop_reason == "interrupted"
     if begin.state and net.state.step == begin.state.step:

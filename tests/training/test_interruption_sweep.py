@@ -123,8 +123,7 @@ def test_fit_of_a_parquet_file(tmp_path):
 
     table = pyarrow.table({"a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "y": Y[:, 0]})
     parquet.write_table(table, tmp_path / "table.parquet", row_group_size=11)
-    options = dict(batch_size=4, window=12)
-    check_fit(Fit(options, (tmp_path / "table.parquet", "y"), stride=150))
+    check_fit(Fit(dict(batch_size=4, window=12), (tmp_path / "table.parquet", "y"), stride=150))
 
 
 def test_fit_of_sparse_rows():

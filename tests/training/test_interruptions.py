@@ -16,20 +16,13 @@ import numpy as np
 import processes
 import pytest
 from checks import assert_finite, assert_same_bits, training_state
+from interrupt import sigint_interrupts  # noqa: F401 - for all tests here
 from small_training import data, squared
 
 import fastnn
 from fastnn import MLP, SGD, Adam, DivergenceError, kernels
 
 OPTIMIZERS = [SGD(0.1), SGD(0.05, 0.9, True, 0.01), Adam(0.01)]
-
-
-@pytest.fixture(autouse=True)
-def sigint_interrupts():
-    """Restore the default handler: a shell starts background programs with SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def interrupted(fit, seconds, *arguments, send=_thread.interrupt_main, **options):
@@ -209,16 +202,15 @@ LONG = [256, 1024, 1024, 1], 4096  # a step of some 0.2 s and more
 SHORT = [6, 9, 1], 70
 
 
+STEPS = [(SHORT, 0.12), (LONG, 0.1), (LONG, 0.7)]
+
+
 @pytest.mark.parametrize(
     "send",
     [_thread.interrupt_main, lambda: signal.raise_signal(signal.SIGINT)],
     ids=["interrupt", "signal"],
 )
-@pytest.mark.parametrize(
-    ("case", "seconds"),
-    [(SHORT, 0.12), (LONG, 0.1), (LONG, 0.7)],
-    ids=["short steps", "in a step", "long steps"],
-)
+@pytest.mark.parametrize(("case", "seconds"), STEPS, ids=["short steps", "in a step", "long steps"])
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_ctrl_c_leaves_the_last_whole_step(case, seconds, n_threads, send):
     sizes, n = case

@@ -28,28 +28,26 @@ def weights(i):
 
 K = range(8)
 SIZES = [np.arange(n) for n in (10, 100, 200, 3, 20, 300, 31, 33)]
+VALIDATION_SIZES = 3, 300, 250, 1, 256, 257, 300, 2
 SOME = [HELD_OUT[0], None, HELD_OUT[2], None, None, HELD_OUT[5], [], HELD_OUT[7]]
 VALIDATED = dict(rows=ROWS, validation_rows=HELD_OUT)
 PLATEAU = Adam(schedules.ReduceOnPlateau(0.1, patience=1))
 ALIKE = dict(VALIDATED, epochs=[60] * 8, optimizer=[Adam(0.03)] * 8)
+TRAINING_LOSS = [[EarlyStopping(2, average)] for average in [0.0, 0.01] * 4]
 
 
 def stopping(*each, **options):
     """EarlyStopping of each network, by its arguments."""
-    return [
-        [EarlyStopping(*args, keep=("first", "last")[i % 2], **options)]
-        for i, args in enumerate(each)
-    ]
+    keeps = ["first", "last"] * len(each)
+    return [[EarlyStopping(*args, keep=keep, **options)] for args, keep in zip(each, keeps)]
 
 
 CASES = {
     "plain": {},
     "in order": dict(shuffle=[False] * 8),
     "rows": dict(rows=ROWS),
-    "numbers of rows": dict(  # some smaller than a batch, or than a chunk of the validation
-        rows=SIZES,
-        validation_rows=[np.arange(n) for n in (3, 300, 250, 1, 256, 257, 300, 2)],
-    ),
+    # some smaller than a batch, or than a chunk of the validation
+    "numbers of rows": dict(rows=SIZES, validation_rows=[np.arange(n) for n in VALIDATION_SIZES]),
     "all rows in a step": dict(rows=SIZES, batch_size=[None] * 8),
     "rows in order": dict(rows=ROWS, shuffle=[False] * 8),
     "validation": VALIDATED,
@@ -72,11 +70,7 @@ CASES = {
     "error rate": dict(
         VALIDATED, epochs=[60] * 8, callbacks=stopping(*[(5,)] * 8, monitor="error_rate")
     ),
-    "training loss": dict(
-        epochs=[60] * 8,
-        optimizer=[Adam(0.1)] * 8,
-        callbacks=[[EarlyStopping(2, average)] for average in [0.0, 0.01] * 4],
-    ),
+    "training loss": dict(epochs=[60] * 8, optimizer=[Adam(0.1)] * 8, callbacks=TRAINING_LOSS),
 }
 
 

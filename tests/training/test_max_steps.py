@@ -58,8 +58,7 @@ def test_parts_of_any_size_give_the_bits_of_one_training(kind, dropout, n_thread
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_epochs_that_end_first_end_the_training(kind):
-    net = network()
-    history = KINDS[kind](net, epochs=2, batch_size=BATCH, max_steps=17)
+    history = KINDS[kind](network(), epochs=2, batch_size=BATCH, max_steps=17)
     assert history.n_steps == 16 and history.stop_reason == "all epochs done"
 
 

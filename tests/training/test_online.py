@@ -52,91 +52,43 @@ def made(y):
     return pytest.importorskip("pandas").Series(y, index=[3]) if isinstance(y, Series) else y
 
 
-NUMBERS = {
-    "list": [2.5],
-    "tuple": (2.5,),
-    "integer": [2],
-    "huge integer": [10**400],
-    "bool": [True],
-    "NumPy's number": [np.float32(2.5)],
-    "float32": np.array([2.5], "f"),
-    "integers": np.array([2]),
-    "bools": np.array([True]),
-    "column": np.array([[2.5]]),
-    "list of list": [[2.5]],
-    "list of array": [np.array([2.5])],
-    "two targets": [[1.0, 2.0]],
-    "array of two targets": np.array([[1.0, 2.0]]),
-    "two rows": [1.0, 2.0],
-    "none": [],
-    "text": ["2.5"],
-    "array of text": np.array(["2.5"]),
-    "word": ["two"],
-    "objects": np.array([2.5], object),
-    "Decimal": [Decimal("2.5")],
-    "None": None,
-    "list of None": [None],
-    "number": 2.5,
-    "0-d array": np.array(2.5),
-    "str": "2",
-    "bytes": b"2",
-    "dict": {0: 2.5},
-    "set": {2.5},
-    "complex": [2.5j],
-    "nan": [np.nan],
-    "inf": np.array([np.inf]),
-    "masked": np.ma.masked_array([2.5], [True]),
-    "date": np.array(["2024-01-01"], "M8[D]"),
-    "Series": Series([2.5]),
-}
+def shown(y):
+    return f"{type(y).__name__} {y!r}"[:60]
+
+
+NUMBERS = [
+    *([2.5], (2.5,), [2], [10**400], [True], [np.float32(2.5)], np.array([2.5], "f")),
+    *(np.array([2]), np.array([True]), np.array([[2.5]]), [[2.5]], [np.array([2.5])]),
+    *([[1.0, 2.0]], [1.0, 2.0], np.array([[1.0, 2.0]]), [], ["2.5"], np.array(["2.5"]), ["two"]),
+    *(np.array([2.5], object), [Decimal("2.5")], None, [None], 2.5, np.array(2.5), "2", b"2"),
+    *({0: 2.5}, {2.5}, [2.5j], [np.nan], np.array([np.inf]), np.ma.masked_array([2.5], [True])),
+    *(Series([2.5]), np.array(["2024-01-01"], "M8[D]")),
+]
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("n_targets", [1, 2])
-@pytest.mark.parametrize("y", NUMBERS)
+@pytest.mark.parametrize("y", NUMBERS, ids=shown)
 def test_targets_of_any_kind(y, n_targets):
-    targets, y = np.arange(12.0).reshape(2, 6)[:, :n_targets], made(NUMBERS[y])
+    targets, y = np.arange(12.0).reshape(2, 6)[:, :n_targets], made(y)
     online, checked = pair(lambda: MLPRegressor((4,), random_state=0), targets)
     assert_same_outcome(online, checked, lambda e: e.partial_fit(X[2:3], y))
     assert_same_outcome(online, checked, lambda e: e.partial_fit(X[3:4], targets[:1]))
 
 
-LABELS = {
-    "list": [1],
-    "tuple": (1,),
-    "bool": [True],
-    "float": [1.0],
-    "other float": [0.5],
-    "other class": [7],
-    "huge integer": [10**400],
-    "NumPy's number": [np.int8(1)],
-    "array": np.array([1]),
-    "column": np.array([[1]]),
-    "list of list": [[1]],
-    "list of tuple": [(1,)],
-    "list of array": [np.array([1])],
-    "list of 0-d array": [np.array(1)],
-    "list of dict": [{}],
-    "text": ["1"],
-    "None": None,
-    "list of None": [None],
-    "number": 1,
-    "0-d array": np.array(1),
-    "str": "1",
-    "dict": {0: 1},
-    "nan": [np.nan],
-    "objects": np.array([1], object),
-    "two rows": [0, 1],
-    "indicators": [[0, 1, 0]],
-    "Series": Series([1]),
-}
+LABELS = [
+    *([1], (1,), [True], [1.0], [0.5], [7], [10**400], [np.int8(1)], np.array([1])),
+    *(np.array([[1]]), [[1]], [(1,)], [np.array([1])], [np.array(1)], [{}], ["1"], None, [None]),
+    *(1, np.array(1), "1", {0: 1}, [np.nan], np.array([1], object), [0, 1], [[0, 1, 0]]),
+    Series([1]),
+]
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("classes", [[0, 1], [0, 1, 2], ["0", "1"]], ids=str)
-@pytest.mark.parametrize("y", LABELS)
+@pytest.mark.parametrize("y", LABELS, ids=shown)
 def test_labels_of_any_kind(y, classes):
-    y = made(LABELS[y])
+    y = made(y)
     online, checked = pair(lambda: MLPClassifier((4,), random_state=0), classes, classes=classes)
     assert_same_outcome(online, checked, lambda e: e.partial_fit(X[2:3], y))
     assert_same_outcome(online, checked, lambda e: e.partial_fit(X[3:4], classes[:1]))

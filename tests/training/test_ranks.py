@@ -42,21 +42,20 @@ def test_a_rank_may_have_no_rows():
         assert (other.params == net.params).all()
 
 
-@pytest.mark.parametrize(
-    "options, name",
-    [
-        (dict(batch_size=16), "batch_size"),
-        (dict(epochs=5), "epochs"),
-        (dict(loss="mae"), "loss"),
-        (dict(optimizer="sgd"), "optimizer"),
-        (dict(size=[4, 7, 1]), "layer_sizes"),
-        (dict(shuffle=False), "shuffle"),
-        (dict(callbacks=EarlyStopping(3)), "early stopping"),
-    ],
-)
+OTHER_SETTINGS = [
+    (dict(batch_size=16), "batch_size"),
+    (dict(epochs=5), "epochs"),
+    (dict(loss="mae"), "loss"),
+    (dict(optimizer="sgd"), "optimizer"),
+    (dict(size=[4, 7, 1]), "layer_sizes"),
+    (dict(shuffle=False), "shuffle"),
+    (dict(callbacks=EarlyStopping(3)), "early stopping"),
+]
+
+
+@pytest.mark.parametrize("options, name", OTHER_SETTINGS)
 def test_other_settings_of_a_rank_are_named_on_all(options, name):
-    results = run_on_ranks(2, lambda comm: fit(comm, **(options if comm.rank else {})))
-    for error in results:
+    for error in run_on_ranks(2, lambda comm: fit(comm, **(options if comm.rank else {}))):
         assert isinstance(error, RankError) and error.rank == 1
         assert str(error).startswith(f"{name} of rank 1 differs from that of rank 0")
 
@@ -145,14 +144,14 @@ def test_divergence_ends_all_ranks_with_the_same_parameters():
     assert (first == second).all() and np.isfinite(first).all()
 
 
-@pytest.mark.parametrize(
-    "options, what",
-    [
-        (dict(optimizer="lbfgs", batch_size=None), "L-BFGS"),
-        (dict(loss=lambda outputs, y: (0.0, outputs)), "a custom loss"),
-        (dict(validation_fraction=0.2), "validation_fraction"),
-    ],
-)
+UNSUPPORTED = [
+    (dict(optimizer="lbfgs", batch_size=None), "L-BFGS"),
+    (dict(loss=lambda outputs, y: (0.0, outputs)), "a custom loss"),
+    (dict(validation_fraction=0.2), "validation_fraction"),
+]
+
+
+@pytest.mark.parametrize("options, what", UNSUPPORTED)
 def test_what_does_not_work_with_ranks_is_named(options, what):
     for error in run_on_ranks(2, lambda comm: fit(comm, **options)):
         assert f"comm does not work with {what}." in str(error)

@@ -131,14 +131,14 @@ def test_windows_of_other_rows_are_refused():
         net.fit(groups(X, Y), loss=squared, batch_size=BATCH, window=16, resume=True)
 
 
-@pytest.mark.parametrize(
-    ("first", "before", "after", "message"),
-    [
-        ("memory", True, False, "whose rows were shuffled. Pass shuffle=True, or resume=False"),
-        ("memory", False, True, "net.state holds no order .* Pass shuffle=False to continue"),
-        ("windows", True, True, "net.state holds no order .* the same row groups, or resume=False"),
-    ],
-)
+ERRORS = [
+    ("memory", True, False, "whose rows were shuffled. Pass shuffle=True, or resume=False"),
+    ("memory", False, True, "net.state holds no order .* Pass shuffle=False to continue"),
+    ("windows", True, True, "net.state holds no order .* the same row groups, or resume=False"),
+]
+
+
+@pytest.mark.parametrize(("first", "before", "after", "message"), ERRORS)
 @pytest.mark.parametrize("second", ["memory", "table", "sparse", "selected"])
 def test_the_error_says_how_to_continue(first, before, after, message, second):
     net = MLP([5, 1], rng=0)

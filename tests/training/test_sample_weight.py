@@ -71,5 +71,7 @@ def test_weights_that_are_not_finite_are_named(bad):
         fitted(np.where(np.arange(40) == 5, bad, 1.0), "float32")
 
 
-def test_the_smallest_weights_are_not_lost():
-    assert_same_bits(*[fitted(np.full(40, w), "float64") for w in (5e-324, 2.0**-60)])
+def test_equal_weights_of_any_size_are_no_weights():
+    expected = fitted(None, "float64")
+    for w in (5e-324, 2.0**-60, 1.0, 1024.0):
+        assert_same_bits(fitted(np.full(40, w), "float64"), expected)

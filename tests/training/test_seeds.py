@@ -20,8 +20,7 @@ def test_spawned_seeds_make_the_generators_of_numpy(entropy):
             generator, reference = np.random.default_rng(seed), np.random.default_rng(other)
             assert generator.bit_generator.state == reference.bit_generator.state
         assert (seed.generate_state(3) == other.generate_state(3)).all()
-        mersenne = np.random.MT19937(seed).random_raw()
-        assert mersenne == np.random.MT19937(other).random_raw()
+        assert np.random.MT19937(seed).random_raw() == np.random.MT19937(other).random_raw()
 
 
 def test_spawned_seeds_behave_like_a_seed_sequence():

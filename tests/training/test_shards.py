@@ -31,13 +31,14 @@ def test_an_epoch_uses_each_row_once(n, batch_size, shards, shuffle):
     assert all(0 < len(rows) <= batch_size for rows in batches)
 
 
+OPTIONS = [{}, dict(clip_norm=0.05), dict(l2=0.3), dict(clip_value=0.01, l1=0.01)]
+
+
 @pytest.mark.parametrize("n", [1, 5, 16, 203])
 @pytest.mark.parametrize("batch_size", [1, 3, 16, 33, 300])
 @pytest.mark.parametrize("shards", [1, 2, 16])
 @pytest.mark.parametrize("shuffle", [False, True])
-@pytest.mark.parametrize(
-    "options", [{}, dict(clip_norm=0.05), dict(l2=0.3), dict(clip_value=0.01, l1=0.01)]
-)
+@pytest.mark.parametrize("options", OPTIONS)
 def test_fit_computes_what_the_reference_computes(n, batch_size, shards, shuffle, options):
     rng = np.random.default_rng(n)
     X, y, weight = rng.normal(size=(n, 4)), rng.normal(size=(n, 2)), rng.uniform(0, 2, n)
@@ -88,8 +89,7 @@ def train(seed, comm=None, *, epochs=3, net=None, copies=True, **more):
 def assert_same_end(results, net):
     """Check that resumed trainings ended as that of a network."""
     for resumed, _ in results:
-        assert resumed.state.step == net.state.step
-        assert (resumed.params == net.params).all()
+        assert resumed.state.step == net.state.step and (resumed.params == net.params).all()
         assert (resumed.state.moments == net.state.moments).all()
 
 
@@ -119,8 +119,7 @@ def test_a_training_that_was_stopped_at_any_step_resumes_on_other_ranks(seed):
     stop = 1 + seed * 7 % history.n_steps
     first = results_of(before, partial(train, seed, max_steps=stop))[0][0]
     assert first.state.step == stop
-    left = 3 - first.state.epoch
-    rest = partial(train, seed, epochs=left, net=first, resume=True)
+    rest = partial(train, seed, epochs=3 - first.state.epoch, net=first, resume=True)
     assert_same_end(results_of(after, rest), net)
 
 
@@ -143,16 +142,14 @@ def test_a_training_whose_ranks_lost_each_other_resumes(seed, size):
         return copy
 
     first = results_of(2, until_stopped, Rank)[0]
-    left = 3 - first.state.epoch
-    rest = partial(train, seed, epochs=left, net=first, resume=True)
+    rest = partial(train, seed, epochs=3 - first.state.epoch, net=first, resume=True)
     assert_same_end(results_of(size, rest), net)
 
 
 @pytest.mark.parametrize("size", [3, 5, 6])
 @pytest.mark.parametrize("seed", [4, *MORE[:: len(MORE) // 10]])
 def test_other_numbers_of_ranks_repeat_to_the_bit(size, seed):
-    random_shards = random_training(seed)[-1]
-    if random_shards < size:
+    if random_training(seed)[-1] < size:
         return
     try:
         first, second = ([bits(*r) for r in results_of(size, partial(train, seed))] for _ in "ab")

@@ -18,19 +18,18 @@ LATER = dict(min_delta=0.25, running_best=True, best=1.0)
 LOSSES = [1.0, 0.8, 0.75, 0.75, 0.72, 0.9, math.nan]
 
 
-@pytest.mark.parametrize(
-    ("settings", "counts", "best"),
-    [
-        (dict(), [0, 0, 0, 1, 0, 1, 2], [1, 1, 1, 0, 1, 0, 0]),
-        (dict(keep="last"), [0, 0, 0, 0, 0, 1, 2], [1, 1, 1, 1, 1, 0, 0]),
-        (dict(min_delta=0.1), [0, 0, 1, 2, 3, 4, 5], [1, 1, 0, 0, 0, 0, 0]),
-        (dict(min_delta=0.1, keep="last"), [0, 0, 1, 2, 3, 4, 5], [1, 1, 0, 0, 0, 0, 0]),
-        (dict(min_delta=0.1, running_best=True), [0, 0, 1, 2, 3, 4, 5], [1, 1, 1, 0, 1, 0, 0]),
-        (LATER, [1, 2, 3, 4, 5, 6, 7], [0, 1, 1, 0, 1, 0, 0]),
-        (dict(running_best=True, keep="last"), [0, 0, 0, 0, 0, 1, 2], [1, 1, 1, 1, 1, 0, 0]),
-    ],
-    ids=str,
-)
+IMPROVEMENTS = [
+    (dict(), [0, 0, 0, 1, 0, 1, 2], [1, 1, 1, 0, 1, 0, 0]),
+    (dict(keep="last"), [0, 0, 0, 0, 0, 1, 2], [1, 1, 1, 1, 1, 0, 0]),
+    (dict(min_delta=0.1), [0, 0, 1, 2, 3, 4, 5], [1, 1, 0, 0, 0, 0, 0]),
+    (dict(min_delta=0.1, keep="last"), [0, 0, 1, 2, 3, 4, 5], [1, 1, 0, 0, 0, 0, 0]),
+    (dict(min_delta=0.1, running_best=True), [0, 0, 1, 2, 3, 4, 5], [1, 1, 1, 0, 1, 0, 0]),
+    (LATER, [1, 2, 3, 4, 5, 6, 7], [0, 1, 1, 0, 1, 0, 0]),
+    (dict(running_best=True, keep="last"), [0, 0, 0, 0, 0, 1, 2], [1, 1, 1, 1, 1, 0, 0]),
+]
+
+
+@pytest.mark.parametrize(("settings", "counts", "best"), IMPROVEMENTS, ids=str)
 def test_what_counts_as_an_improvement(settings, counts, best):
     patience = Patience(math.inf, **settings)
     found = [(patience.update(loss), patience.count) for loss in LOSSES]
@@ -45,10 +44,14 @@ def test_patience_is_exhausted_after_that_many_epochs_without_improvement():
     assert is_exhausted == (False, False, False, False, True)
 
 
-def test_early_stopping_keeps_the_last_of_equal_epochs_if_asked():
+@pytest.mark.parametrize("monitor", ["loss", "error_rate"])
+def test_early_stopping_keeps_the_first_or_the_last_of_equal_epochs(monitor):
+    """A learning rate of 0: all epochs are equal."""
     for keep, epochs, best in (("first", 4, 1), ("last", 10, 10)):
-        net, stopping = MLP([2, 1], rng=0), EarlyStopping(patience=3, keep=keep)
-        history = net.fit(X, Y, epochs=10, optimizer=fastnn.SGD(0.0), callbacks=stopping)
+        net = MLP([2, 1], output="sigmoid", rng=0)
+        stop = EarlyStopping(patience=3, keep=keep, monitor=monitor)
+        options = dict(validation_data=(X, Y), callbacks=stop)
+        history = net.fit(X, Y, optimizer=fastnn.SGD(0.0), epochs=10, **options)
         assert (history.n_epochs, net.state.best.epoch) == (epochs, best)
     with pytest.raises(ValueError, match="keep must be 'first' or 'last', got 'best'"):
         EarlyStopping(keep="best")
@@ -62,12 +65,6 @@ def rows(n=40):
 def regressor(width=5, **options):
     pytest.importorskip("sklearn")
     return fastnn.MLPRegressor((width,), random_state=0, **options)
-
-
-def test_patience_goes_on_counting_after_a_resume():
-    net = MLP([2, 1], rng=0)
-    net.fit(X, Y, epochs=2, optimizer=fastnn.SGD(0.0), callbacks=EarlyStopping(patience=3))
-    assert net.fit(X, Y, epochs=10, resume=True, callbacks=EarlyStopping(patience=3)).n_epochs == 2
 
 
 def test_compiled_loop_and_patience_agree_on_when_to_stop():

@@ -44,22 +44,20 @@ def test_every_optimizer_as_in_the_reference(name, batch):
     check(TABLE, network(2), cls(lr, **options), batch, **options)
 
 
+OPTIMIZERS_CASES = [
+    dict(l1=0.01, l2=0.02),
+    dict(clip_value=0.001),
+    dict(clip_norm=0.05),
+    dict(clip_norm=0.05, l2=0.1),
+    dict(average=0.9),
+]
+
+
 @pytest.mark.parametrize("batch", [64, 300])
-@pytest.mark.parametrize(
-    "options",
-    [
-        dict(l1=0.01, l2=0.02),
-        dict(clip_value=0.001),
-        dict(clip_norm=0.05),
-        dict(clip_norm=0.05, l2=0.1),
-        dict(average=0.9),
-    ],
-    ids="-".join,
-)
+@pytest.mark.parametrize("options", OPTIMIZERS_CASES, ids="-".join)
 def test_options_of_optimizers_as_in_the_reference(options, batch):
     for width in (9, 40):
-        net = network(2, width=width)
-        check(TABLE, net, SGD(0.05, **options), batch, moves=1e-4, **options)
+        check(TABLE, network(2, width=width), SGD(0.05, **options), batch, moves=1e-4, **options)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -69,10 +69,11 @@ def test_history_loss_is_computed_before_each_update():
     assert net.fit(X, Y, optimizer=SGD(1.0), epochs=1, batch_size=None).loss == expected
 
 
+AVERAGED = [SGD(0.1), Adam(average=0.5), SGD(0.1, clip_norm=0.1)]
+
+
 @pytest.mark.parametrize("weight", [None, WEIGHTS])
-@pytest.mark.parametrize(
-    "optimizer", [SGD(0.1), Adam(average=0.5), SGD(0.1, clip_norm=0.1)], ids=repr
-)
+@pytest.mark.parametrize("optimizer", AVERAGED, ids=repr)
 @pytest.mark.parametrize("hidden", [[5], [40, 17], []], ids=repr)
 def test_validation_loss_is_computed_after_every_epoch(weight, optimizer, hidden):
     X_val, y_val = data(seed=9, dtype="float64")

@@ -104,10 +104,8 @@ def gaussian_slope(Y, y, p):
     return np.concatenate([of_mean, 1 + squared_over_variance(Y, y, p)], 1)
 
 
-GAUSSIAN = (
-    lambda Y, y, p: np.abs(Y[:, y.shape[1] :]) + squared_over_variance(Y, y, p),
-    gaussian_slope,
-)
+GAUSSIAN_SIZE = lambda Y, y, p: np.abs(Y[:, y.shape[1] :]) + squared_over_variance(Y, y, p)  # noqa: E731
+GAUSSIAN = (GAUSSIAN_SIZE, gaussian_slope)
 
 
 def weights_of_positives(k):
@@ -165,19 +163,12 @@ def outputs_per_target(loss):
     return 2 if loss == "gaussian_nll" else np.size(loss.q) if isinstance(loss, Quantile) else 1
 
 
-NETWORK_LOSSES = [  # (a loss, the output that it needs; None: any), for targets in 0..1
-    ("bce", "sigmoid"),
-    (BCELoss(2.5, 0.1), "sigmoid"),
-    ("bce_with_logits", "identity"),
-    (BCEWithLogits(2.5, 0.1), "identity"),
-    ("cross_entropy", "softmax"),
-    (CrossEntropy(0.1), "softmax"),
-    ("mse", None),
-    ("mae", None),
-    (Huber(0.4), None),
-    (Quantile((0.2, 0.7)), None),
-    ("poisson", "exponential"),
-    ("gaussian_nll", "identity"),
+#: (a loss, the output that it needs; None: any), for targets in 0..1
+NETWORK_LOSSES = [
+    *[("bce", "sigmoid"), (BCELoss(2.5, 0.1), "sigmoid"), ("bce_with_logits", "identity")],
+    *[(BCEWithLogits(2.5, 0.1), "identity"), ("cross_entropy", "softmax")],
+    *[(CrossEntropy(0.1), "softmax"), ("mse", None), ("mae", None), (Huber(0.4), None)],
+    *[(Quantile((0.2, 0.7)), None), ("poisson", "exponential"), ("gaussian_nll", "identity")],
 ]
 NETWORK_LOSSES += [
     (name, cls.output)
@@ -213,6 +204,11 @@ SIGNATURES = {  # of functional and reference alike
 # ---- by hand: (outputs, targets, loss of each row, gradients, options) ----
 
 LOG2, LOG3, LOG5 = math.log(2), math.log(3), math.log(5)
+LOG4_3 = 2 * LOG2 - LOG3
+HALF = [[0.5], [0.25]]  # probabilities
+Y2, T2 = [[1, 2], [3, 4]], [[3, -2], [3, 5]]
+Z3, T3 = [[0, 0, LOG3], [LOG2, LOG2, 0]], [[0.5, 0, 0.5], [0, 2, 0]]
+BOTH = dict(pos_weight=[4, 2], label_smoothing=0.5)
 
 
 def by_hand(outputs, targets, losses, gradients, **options):
@@ -221,18 +217,12 @@ def by_hand(outputs, targets, losses, gradients, **options):
 
 BY_HAND = {
     # l: -log 1/2, -log 3/4 = 2 log 2 - log 3; dl/dp: -1/p, 1/(1 - p)
-    "binary_cross_entropy": by_hand(
-        [[0.5], [0.25]], [1, 0], [LOG2, 2 * LOG2 - LOG3], [[-2], [4 / 3]]
-    ),
+    "binary_cross_entropy": by_hand(HALF, [1, 0], [LOG2, LOG4_3], [[-2], [4 / 3]]),
     # the sum over two outputs, with targets between 0 and 1; dl/dp = (p - y) / (p (1 - p)) = (p -
     # y) / (3/16)
     "binary_cross_entropy with two outputs": by_hand(
-        [[0.25, 0.75], [0.75, 0.75]],
-        [[0.5, 1], [0, 0.75]],
-        [
-            0.5 * (2 * LOG2) + 1.5 * (2 * LOG2 - LOG3),
-            2 * LOG2 + 0.75 * (2 * LOG2 - LOG3) + 0.25 * 2 * LOG2,
-        ],
+        *([[0.25, 0.75], [0.75, 0.75]], [[0.5, 1], [0, 0.75]]),
+        [0.5 * 2 * LOG2 + 1.5 * LOG4_3, 2 * LOG2 + 0.75 * LOG4_3 + 0.25 * 2 * LOG2],
         [[-4 / 3, -4 / 3], [4, 0]],
     ),
     # p = 1/2 and 3/4
@@ -241,57 +231,40 @@ BY_HAND = {
     ),
     # p = 1/2, 3/4 and 1/4, 3/4
     "binary_cross_entropy_with_logits with two outputs": by_hand(
-        [[0, LOG3], [-LOG3, LOG3]],
-        [[0.5, 1], [1, 0.5]],
-        [LOG2 + 2 * LOG2 - LOG3, 2 * LOG2 + 0.5 * (2 * LOG2 - LOG3) + 0.5 * 2 * LOG2],
+        *([[0, LOG3], [-LOG3, LOG3]], [[0.5, 1], [1, 0.5]]),
+        [LOG2 + LOG4_3, 2 * LOG2 + 0.5 * LOG4_3 + 0.5 * 2 * LOG2],
         [[0, -0.25], [-0.75, 0.25]],
     ),
     # p = 1/5 (1, 1, 3) and 1/5 (2, 2, 1): l = log 5 - log 3, log 5 - log 2; dl/dz = p - y
     "cross_entropy": by_hand(
-        [[0, 0, LOG3], [LOG2, LOG2, 0]],
-        [2, 0],
-        [LOG5 - LOG3, LOG5 - LOG2],
-        [[0.2, 0.2, -0.4], [-0.6, 0.4, 0.2]],
+        Z3, [2, 0], [LOG5 - LOG3, LOG5 - LOG2], [[0.2, 0.2, -0.4], [-0.6, 0.4, 0.2]]
     ),
     # the same p with rows of targets, the second of which sums to 2
     "cross_entropy with rows": by_hand(
-        [[0, 0, LOG3], [LOG2, LOG2, 0]],
-        [[0.5, 0, 0.5], [0, 2, 0]],
-        [0.5 * LOG5 + 0.5 * (LOG5 - LOG3), 2 * (LOG5 - LOG2)],
+        *(Z3, T3, [0.5 * LOG5 + 0.5 * (LOG5 - LOG3), 2 * (LOG5 - LOG2)]),
         [[-0.3, 0.2, 0.1], [0.8, -1.2, 0.4]],
     ),
     # l = (1 - 3)^2, (2 - 1)^2
     "mean_squared_error": by_hand([[1], [2]], [3, 1], [4, 1], [[-4], [2]]),
     # the mean over two outputs: l = (4 + 16)/2, (0 + 1)/2
-    "mean_squared_error with two outputs": by_hand(
-        [[1, 2], [3, 4]], [[3, -2], [3, 5]], [10, 0.5], [[-2, 4], [0, -1]]
-    ),
+    "mean_squared_error with two outputs": by_hand(Y2, T2, [10, 0.5], [[-2, 4], [0, -1]]),
     "mean_absolute_error": by_hand([[1], [2]], [3, 1], [2, 1], [[-1], [1]]),
-    "mean_absolute_error with two outputs": by_hand(
-        [[1, 2], [3, 4]], [[3, -2], [3, 5]], [3, 0.5], [[-0.5, 0.5], [0, -0.5]]
-    ),
+    "mean_absolute_error with two outputs": by_hand(Y2, T2, [3, 0.5], [[-0.5, 0.5], [0, -0.5]]),
     # distances -2, beyond delta = 1: 1 (2 2 - 1), and 1/2, within
     "huber": by_hand([[1], [2.5]], [3, 2], [3, 0.25], [[-2], [1]]),
     # distances -2, 4 and 0, -1: the second is beyond, 3 (2 4 - 3) = 15
-    "huber with two outputs": by_hand(
-        [[1, 2], [3, 4]], [[3, -2], [3, 5]], [(4 + 15) / 2, 0.5], [[-2, 3], [0, -1]], delta=3
-    ),
+    "huber with two outputs": by_hand(Y2, T2, [(4 + 15) / 2, 0.5], [[-2, 3], [0, -1]], delta=3),
     "huber at delta": by_hand([[1], [3]], [3, 1], [4, 4], [[-4], [4]], delta=2),
     # cosh log 2 = 5/4 and cosh log 3 = 5/3; tanh log 2 = 3/5 and tanh log 3 = 4/5
     "log_cosh": by_hand([[LOG2], [0]], [0, LOG3], [LOG5 - 2 * LOG2, LOG5 - LOG3], [[0.6], [-0.8]]),
     "log_cosh with two outputs": by_hand(
-        [[LOG2, -LOG3], [5, 1]],
-        [[0, 0], [5, 1]],
-        [(2 * LOG5 - 2 * LOG2 - LOG3) / 2, 0],
-        [[0.3, -0.4], [0, 0]],
+        *([[LOG2, -LOG3], [5, 1]], [[0, 0], [5, 1]]),
+        *([(2 * LOG5 - 2 * LOG2 - LOG3) / 2, 0], [[0.3, -0.4], [0, 0]]),
     ),
     "quantile": by_hand([[1], [2]], [3, 1], [0.5 * 2, 0.5 * 1], [[-0.5], [0.5]]),
     # too low by 2, too high by 4; right, too low by 1
     "quantile with two outputs": by_hand(
-        [[1, 2], [3, 4]],
-        [[3, -2], [3, 5]],
-        [(0.25 * 2 + 0.25 * 4) / 2, 0.75 * 1 / 2],
-        [[-0.125, 0.125], [0, -0.375]],
+        *(Y2, T2, [(0.25 * 2 + 0.25 * 4) / 2, 0.75 * 1 / 2], [[-0.125, 0.125], [0, -0.375]]),
         q=[0.25, 0.75],
     ),
     # rates 1 and 3
@@ -302,56 +275,45 @@ BY_HAND = {
     ),
     # mean 1, variance 1, target 3; mean 2, variance 2, target 1
     "gaussian_nll": by_hand(
-        [[1, 0], [2, LOG2]],
-        [3, 1],
-        [(0 + 4) / 2, (LOG2 + 1 / 2) / 2],
+        *([[1, 0], [2, LOG2]], [3, 1], [(0 + 4) / 2, (LOG2 + 1 / 2) / 2]),
         [[-2, (1 - 4) / 2], [1 / 2, (1 - 1 / 2) / 2]],
     ),
     # two means, then two log-variances; variances 1, 1/2 and 2, 1
     "gaussian_nll with two targets": by_hand(
-        [[1, 2, 0, -LOG2], [0, 0, LOG2, 0]],
-        [[2, 2], [2, 0]],
-        [(0 + 1) / 2 - LOG2 / 2, (LOG2 + 4 / 2) / 2],
-        [[-1, 0, 0, 1 / 2], [-1, 0, -1 / 2, 1 / 2]],
+        *([[1, 2, 0, -LOG2], [0, 0, LOG2, 0]], [[2, 2], [2, 0]]),
+        *(
+            [(0 + 1) / 2 - LOG2 / 2, (LOG2 + 4 / 2) / 2],
+            [[-1, 0, 0, 1 / 2], [-1, 0, -1 / 2, 1 / 2]],
+        ),
     ),
     # p = 3: the first row counts three times
     "binary_cross_entropy with positive weight": by_hand(
-        [[0.5], [0.25]], [1, 0], [3 * LOG2, 2 * LOG2 - LOG3], [[-6], [4 / 3]], pos_weight=3
+        HALF, [1, 0], [3 * LOG2, LOG4_3], [[-6], [4 / 3]], pos_weight=3
     ),
     # t = 3/4, 1/4
     "binary_cross_entropy smoothed": by_hand(
-        [[0.5], [0.25]], [1, 0], [LOG2, 2 * LOG2 - 0.75 * LOG3], [[-1], [0]], label_smoothing=0.5
+        HALF, [1, 0], [LOG2, 2 * LOG2 - 0.75 * LOG3], [[-1], [0]], label_smoothing=0.5
     ),
     # p t = 3, 1/2 and 1, 3/2; 1 - t = 1/4, 3/4 and 3/4, 1/4
     "binary_cross_entropy with both": by_hand(
-        [[0.25, 0.75], [0.5, 0.5]],
-        [[1, 0], [0, 1]],
-        [9 * LOG2 - 0.75 * LOG3, 3.5 * LOG2],
-        [[-35 / 3, 7 / 3], [-0.5, -2.5]],
-        pos_weight=[4, 2],
-        label_smoothing=0.5,
+        *([[0.25, 0.75], [0.5, 0.5]], [[1, 0], [0, 1]], [9 * LOG2 - 0.75 * LOG3, 3.5 * LOG2]),
+        *([[-35 / 3, 7 / 3], [-0.5, -2.5]],),
+        **BOTH,
     ),
     "binary_cross_entropy_with_logits with both": by_hand(
-        [[-LOG3, LOG3], [0, 0]],
-        [[1, 0], [0, 1]],
-        [9 * LOG2 - 0.75 * LOG3, 3.5 * LOG2],
+        *([[-LOG3, LOG3], [0, 0]], [[1, 0], [0, 1]], [9 * LOG2 - 0.75 * LOG3, 3.5 * LOG2]),
         [[-2.1875, 0.4375], [-0.125, -0.625]],
-        pos_weight=[4, 2],
-        label_smoothing=0.5,
+        **BOTH,
     ),
     # t = 0.1, 0.1, 0.8 and 0.8, 0.1, 0.1
     "cross_entropy smoothed": by_hand(
-        [[0, 0, LOG3], [LOG2, LOG2, 0]],
-        [2, 0],
-        [LOG5 - 0.8 * LOG3, LOG5 - 0.9 * LOG2],
+        *(Z3, [2, 0], [LOG5 - 0.8 * LOG3, LOG5 - 0.9 * LOG2]),
         [[0.1, 0.1, -0.2], [-0.4, 0.3, 0.1]],
         label_smoothing=0.3,
     ),
     # t = 0.45, 0.1, 0.45 and 0.1, 1.5, 0.1
     "cross_entropy with rows, smoothed": by_hand(
-        [[0, 0, LOG3], [LOG2, LOG2, 0]],
-        [[0.5, 0, 0.5], [0, 2, 0]],
-        [LOG5 - 0.45 * LOG3, 1.7 * LOG5 - 1.6 * LOG2],
+        *(Z3, T3, [LOG5 - 0.45 * LOG3, 1.7 * LOG5 - 1.6 * LOG2]),
         [[-0.25, 0.1, 0.15], [0.58, -0.82, 0.24]],
         label_smoothing=0.3,
     ),

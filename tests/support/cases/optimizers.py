@@ -141,148 +141,107 @@ SETTINGS = {  # of an optimizer, in order; the shared ones are keyword-only
 
 # ---- by hand ----
 
+ADAGRAD = dict(lr=2, lr_decay=0.5, eps=2, step=3)
+ADADELTA = dict(lr=0.5, rho=0.5, eps=7)
 RMSPROP = dict(lr=0.5, alpha=0.75, eps=2)
 ADAM = dict(lr=0.5, betas=(0.5, 0.75), eps=0.5)
 ADAMAX = dict(lr=0.5, betas=(0.5, 0.5), eps=0.5)
 NADAM = dict(ADAM, momentum_decay=0)  # mu = b1 / 2 = 1/4, M_t = 1/4^t
+DECOUPLED = dict(NADAM, decoupled_weight_decay=True)
 LION = dict(lr=0.5, betas=(0.75, 0.5))
 SECOND = dict(lr=0.5, betas=(0.5, 0.5), eps=2, step=2)
+ZERO, ONE = dict(m=0, v=0), dict(m=1, v=1)
+MOMENTUM = dict(lr=0.25, momentum=0.5)
 
 
-def by_hand(p, g, before, options, after, moments_after=None):
-    return p, g, before, options, after, moments_after or {}
+def by_hand(p, g, before, options, after, moments_after=None, **more):
+    return p, g, before, options | more, after, moments_after or {}
 
 
 BY_HAND = {
     "sgd": by_hand(1, 0.5, {}, dict(lr=0.5), 0.75),
     "sgd, decay": by_hand(1, 0.5, {}, dict(lr=0.5, weight_decay=0.25), 1 - 0.5 * 0.75),
     # v = 0.5 2 + 3
-    "sgd, momentum": by_hand(
-        1, 3, dict(velocity=2), dict(lr=0.25, momentum=0.5), 0, dict(velocity=4)
-    ),
+    "sgd, momentum": by_hand(1, 3, dict(velocity=2), MOMENTUM, 0, dict(velocity=4)),
     # and 3 + 0.5 4 in its place
     "sgd, Nesterov": by_hand(
-        1, 3, dict(velocity=2), dict(lr=0.25, momentum=0.5, nesterov=True), -0.25, dict(velocity=4)
+        1, 3, dict(velocity=2), MOMENTUM, -0.25, dict(velocity=4), nesterov=True
     ),
     # total = 7 + 3^2, the rate of step 3 is 2/(1 + 2 0.5) = 1
-    "adagrad": by_hand(
-        1,
-        3,
-        dict(total=7),
-        dict(lr=2, lr_decay=0.5, eps=2, step=3),
-        1 - 3 / (4 + 2),
-        dict(total=16),
-    ),
+    "adagrad": by_hand(1, 3, dict(total=7), ADAGRAD, 1 - 3 / (4 + 2), dict(total=16)),
     # g = 1 + 0.5 4
     "adagrad, decay": by_hand(
         4, 1, dict(total=7), dict(lr=1, weight_decay=0.5, eps=2), 4 - 3 / (4 + 2), dict(total=16)
     ),
     # v = 0.5 2 + 0.5 4^2 = 9, d = √(1 + 7)/√(9 + 7) 4 = √8, u = 0.5 1 + 0.5 8
-    "adadelta": by_hand(
-        1, 4, dict(v=2, u=1), dict(lr=0.5, rho=0.5, eps=7), 1 - 0.5 * math.sqrt(8), dict(v=9, u=4.5)
-    ),
+    "adadelta": by_hand(1, 4, dict(v=2, u=1), ADADELTA, 1 - 0.5 * math.sqrt(8), dict(v=9, u=4.5)),
     # g = 3 + 0.25 4
     "adadelta, decay": by_hand(
-        4,
-        3,
-        dict(v=2, u=1),
-        dict(lr=0.5, rho=0.5, eps=7, weight_decay=0.25),
-        4 - 0.5 * math.sqrt(8),
-        dict(v=9, u=4.5),
+        *(4, 3, dict(v=2, u=1), ADADELTA, 4 - 0.5 * math.sqrt(8), dict(v=9, u=4.5)),
+        weight_decay=0.25,
     ),
     # v = 0.75 4 + 0.25 2^2 = 4
     "rmsprop": by_hand(1, 2, dict(v=4), RMSPROP, 1 - 0.5 * 2 / (2 + 2), dict(v=4)),
     # g = 1 + 0.25 4
     "rmsprop, decay": by_hand(
-        4, 1, dict(v=4), dict(RMSPROP, weight_decay=0.25), 4 - 0.5 * 2 / (2 + 2), dict(v=4)
+        4, 1, dict(v=4), RMSPROP, 4 - 0.5 * 2 / (2 + 2), dict(v=4), weight_decay=0.25
     ),
     # v = 0.75 13/3 + 0.25 4, mean = 0.25 2, v - mean^2 = 4
     "rmsprop, centered": by_hand(
-        1, 2, dict(v=13 / 3, mean=0), dict(RMSPROP, centered=True), 0.75, dict(v=4.25, mean=0.5)
+        1, 2, dict(v=13 / 3, mean=0), RMSPROP, 0.75, dict(v=4.25, mean=0.5), centered=True
     ),
     # mean = 0.75 3 + 0.25 3, v = 0.75 1 + 0.25 9: v - mean^2 = 3 - 9 counts as 0
     "rmsprop, clamped": by_hand(
-        1,
-        3,
-        dict(v=1, mean=3),
-        dict(RMSPROP, centered=True),
-        1 - 0.5 * 3 / (0 + 2),
-        dict(v=3, mean=3),
+        1, 3, dict(v=1, mean=3), RMSPROP, 1 - 0.5 * 3 / (0 + 2), dict(v=3, mean=3), centered=True
     ),
     # velocity = 0.5 3 + 2/(2 + 2)
     "rmsprop, momentum": by_hand(
-        1, 2, dict(v=4, velocity=3), dict(RMSPROP, momentum=0.5), 0, dict(v=4, velocity=2)
+        1, 2, dict(v=4, velocity=3), RMSPROP, 0, dict(v=4, velocity=2), momentum=0.5
     ),
     # m = 1, v = 1, both over 1 - b^1
-    "adam": by_hand(1, 2, dict(m=0, v=0), ADAM, 1 - 0.5 * 2 / (2 + 0.5), dict(m=1, v=1)),
+    "adam": by_hand(1, 2, ZERO, ADAM, 1 - 0.5 * 2 / (2 + 0.5), ONE),
     # m = 0.5 1 + 0.5 2, v = 0.5 2 + 0.5 4, 1 - b1^2 = 1 - b2^2 = 3/4
-    "adam, second step": by_hand(
-        1, 2, dict(m=1, v=2), SECOND, 1 - 0.5 * 2 / (2 + 2), dict(m=1.5, v=3)
-    ),
+    "adam, second step": by_hand(1, 2, dict(m=1, v=2), SECOND, 1 - 0.5 * 2 / 4, dict(m=1.5, v=3)),
     # g = 1 + 0.5 2
-    "adam, decay": by_hand(
-        2, 1, dict(m=0, v=0), dict(ADAM, weight_decay=0.5), 2 - 0.5 * 2 / (2 + 0.5), dict(m=1, v=1)
-    ),
+    "adam, decay": by_hand(2, 1, ZERO, ADAM, 2 - 0.5 * 2 / (2 + 0.5), ONE, weight_decay=0.5),
     # the largest v is 4: √4/√(1/4) = 4
     "adam, AMSGrad": by_hand(
-        1, 2, dict(m=0, v=0, v_max=4), ADAM, 1 - 0.5 * 2 / (4 + 0.5), dict(m=1, v=1, v_max=4)
+        1, 2, dict(ZERO, v_max=4), ADAM, 1 - 0.5 * 2 / (4 + 0.5), dict(ONE, v_max=4)
     ),
     "adam, AMSGrad rising": by_hand(
-        1, 2, dict(m=0, v=0, v_max=0.5), ADAM, 1 - 0.5 * 2 / (2 + 0.5), dict(m=1, v=1, v_max=1)
+        1, 2, dict(ZERO, v_max=0.5), ADAM, 1 - 0.5 * 2 / (2 + 0.5), dict(ONE, v_max=1)
     ),
     # p shrinks to (1 - 0.5 0.5) 2, m and v don't see it
-    "adamw": by_hand(
-        2,
-        2,
-        dict(m=0, v=0),
-        dict(ADAM, weight_decay=0.5),
-        1.5 - 0.5 * 2 / (2 + 0.5),
-        dict(m=1, v=1),
-    ),
+    "adamw": by_hand(2, 2, ZERO, ADAM, 1.5 - 0.5 * 2 / (2 + 0.5), ONE, weight_decay=0.5),
     "adamw, AMSGrad": by_hand(
-        2,
-        2,
-        dict(m=0, v=0, v_max=4),
-        dict(ADAM, weight_decay=0.5),
-        1.5 - 0.5 * 2 / (4 + 0.5),
-        dict(m=1, v=1, v_max=4),
+        *(2, 2, dict(ZERO, v_max=4), ADAM, 1.5 - 0.5 * 2 / (4 + 0.5), dict(ONE, v_max=4)),
+        weight_decay=0.5,
     ),
     # u = max(0.5 2, 2 + 0.5); max(0.5 8, 2.5)
     "adamax": by_hand(1, -2, dict(m=0, u=2), ADAMAX, 1 + 0.5 * 2 / 2.5, dict(m=-1, u=2.5)),
     "adamax, falling": by_hand(1, -2, dict(m=0, u=8), ADAMAX, 1 + 0.5 * 2 / 4, dict(m=-1, u=4)),
     # g = 1 + 0.5 2
     "adamax, decay": by_hand(
-        2, 1, dict(m=0, u=0), dict(ADAMAX, weight_decay=0.5), 2 - 0.5 * 2 / 2.5, dict(m=1, u=2.5)
+        2, 1, dict(m=0, u=0), ADAMAX, 2 - 0.5 * 2 / 2.5, dict(m=1, u=2.5), weight_decay=0.5
     ),
     # (1 - 1/4)/(1 - 1/4) 2 + 1/4 / (1 - 1/16) 1 = 34/15
-    "nadam": by_hand(1, 2, dict(m=0, v=0), NADAM, 1 - 0.5 * 34 / 15 / 2.5, dict(m=1, v=1)),
+    "nadam": by_hand(1, 2, ZERO, NADAM, 1 - 0.5 * 34 / 15 / 2.5, ONE),
     # (1 - 1/4)/(1 - 1/16) 2 + 1/4 / (1 - 1/64) 1.5
     "nadam, second step": by_hand(
-        1,
-        2,
-        dict(m=1, v=2),
-        dict(SECOND, momentum_decay=0),
-        1 - 0.5 * (1.6 + 8 / 21) / 4,
-        dict(m=1.5, v=3),
+        *(1, 2, dict(m=1, v=2), SECOND, 1 - 0.5 * (1.6 + 8 / 21) / 4, dict(m=1.5, v=3)),
+        momentum_decay=0,
     ),
     # g = 1 + 0.5 2
-    "nadam, decay": by_hand(
-        2, 1, dict(m=0, v=0), dict(NADAM, weight_decay=0.5), 2 - 0.5 * 34 / 15 / 2.5, dict(m=1, v=1)
-    ),
+    "nadam, decay": by_hand(2, 1, ZERO, NADAM, 2 - 0.5 * 34 / 15 / 2.5, ONE, weight_decay=0.5),
     # p shrinks to (1 - 0.5 0.5) 2
     "nadam, decoupled": by_hand(
-        2,
-        2,
-        dict(m=0, v=0),
-        dict(NADAM, weight_decay=0.5, decoupled_weight_decay=True),
-        1.5 - 0.5 * 34 / 15 / 2.5,
-        dict(m=1, v=1),
+        2, 2, ZERO, DECOUPLED, 1.5 - 0.5 * 34 / 15 / 2.5, ONE, weight_decay=0.5
     ),
     # 0.75 4 + 0.25 (-8) = 1, m = 0.5 4 + 0.5 (-8)
     "lion": by_hand(1, -8, dict(m=4), LION, 1 - 0.5, dict(m=-2)),
     # 0.75 4 + 0.25 (-12) = 0: it stays
     "lion, no sign": by_hand(1, -12, dict(m=4), LION, 1, dict(m=-4)),
     # p shrinks to (1 - 0.5 0.25) 2, m does not see it
-    "lion, decay": by_hand(2, 4, dict(m=4), dict(LION, weight_decay=0.25), 1.75 - 0.5, dict(m=4)),
+    "lion, decay": by_hand(2, 4, dict(m=4), LION, 1.75 - 0.5, dict(m=4), weight_decay=0.25),
 }
 BY_HAND = {name: (f"{name.partition(',')[0]}_step_", *case) for name, case in BY_HAND.items()}
