@@ -53,7 +53,7 @@ def server():
 
 
 @pytest.fixture
-def page(opened, server):
+def page(server, opened):  # the page ends before its server
     return opened(server)
 
 
