@@ -5,7 +5,7 @@ Cython writes a comment before the C code of each statement, with its file and l
 next comment belong to that line. A condition is the C line of our `if`, `elif`, `while`, `for`, `and`,
 `or` or conditional expression, or a line with branches in one of our headers. The checks that Cython
 generates after calls of Python, of arguments and of types look different, and are no conditions. Cython
-repeats a `finally` block for each way out of its `try`: the copies are counted together.
+repeats a `finally` block for each exit from its `try`: the copies are counted together.
 
 Functions are not inlined, so that each condition is compiled once. What the compiler knows, such as the
 size of a dtype, is no condition in that variant.
