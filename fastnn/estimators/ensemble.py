@@ -64,13 +64,8 @@ def _mean_outputs(networks, X, n_threads):
 def mean_jacobian(networks, X, n_threads):
     """Return the mean of the networks' Jacobians (n, n_out, n_in), added in double, for dense X."""
     with kernels.Reading(networks):
-        total = networks[0].jacobian(X, n_threads=n_threads)
-        if len(networks) == 1:
-            return total
-        dtype, total = total.dtype, total.astype(np.float64)
-        for net in networks[1:]:
-            total += net.jacobian(X, n_threads=n_threads)
-        return (total / len(networks)).astype(dtype)
+        each = [net.jacobian(X, n_threads=n_threads) for net in networks]
+    return each[0] if len(each) == 1 else mean_over_networks(each).astype(each[0].dtype)
 
 
 def mean_over_networks(values):
