@@ -78,6 +78,13 @@ for name, (scale, arguments) in TESTS.items():
     add_session(name, scale, arguments)
 
 
+@nox.session(name="all")
+def every_case(session):
+    """All tests, with every combination of parameters."""
+    install(session)
+    session.run("python", "-m", "pytest", "--all", *session.posargs)
+
+
 @nox.session
 def newest(session):
     """Tests with the newest packages and pre-releases: their warnings of the future are errors, also

@@ -30,17 +30,27 @@ def test_sweep(a): pass
 """
 
 
-def cases(*sizes, name="test_x"):
-    """Items of a test that has one parameter for each size, as pytest makes them."""
+class Case:
+    """An item of pytest. `tables`: the names of the parameters of each table."""
+
+    def __init__(self, nodeid, params, tables=()):
+        self.nodeid, self.callspec, self.tables = nodeid, SimpleNamespace(params=params), tables
+
+    def iter_markers(self, name):
+        return [SimpleNamespace(args=(names,)) for names in self.tables]
+
+
+def cases(*sizes, name="test_x", names=range(9)):
+    """Items of a test that has one parameter for each size."""
     values = [[object() for _ in range(n)] for n in sizes]
-    specs = [SimpleNamespace(params=dict(enumerate(case))) for case in product(*values)]
-    return [SimpleNamespace(nodeid=f"{name}[{i}]", callspec=s) for i, s in enumerate(specs)]
+    params = [dict(zip(names, case)) for case in product(*values)]
+    return [Case(f"{name}[{i}]", each) for i, each in enumerate(params)]
 
 
 @pytest.mark.parametrize("sizes", [(3, 2, 5), (2, 2, 2, 2), (7, 3), (4,), (3, 2, 16, 4)])
 def test_every_pair_of_values_occurs(sizes):
     items = cases(*sizes)
-    selected = list(selection.select(items))
+    selected = list(selection.select(items, selection.pairs))
     found = set().union(*(selection.pairs(item) for item in selected))
     assert found == set().union(*(selection.pairs(item) for item in items))
     n_pairs = sum(a * b for a, b in combinations(sizes, 2)) or sizes[0]
@@ -49,37 +59,53 @@ def test_every_pair_of_values_occurs(sizes):
     assert (len(selected) < len(items)) == (len(sizes) > 2)
 
 
+def test_pairs_that_have_run_are_not_selected_again():
+    items = cases(3, 2, 5)
+    usual = set(selection.select(items, selection.values))
+    further = list(selection.select(items, selection.pairs, usual))
+    assert usual.isdisjoint(further) and len(usual) == 5 and 10 <= len(further) < 25
+    found = [set().union(*map(selection.pairs, each)) for each in ([*usual, *further], items)]
+    assert found[0] == found[1]
+
+
 def test_workers_select_the_same_cases_and_tests_different_ones():
     def names(name):
         items = cases(3, 2, 16, 4, name=name)
-        return [item.nodeid.removeprefix(name) for item in selection.select(items)]
+        return [item.nodeid.removeprefix(name) for item in selection.select(items, selection.pairs)]
 
     assert names("test_x") == names("test_x")
     assert names("test_x") != names("test_y")
 
 
 def test_every_value_occurs_on_its_own_and_every_variant():
-    items = cases(3, 2, 147)
-    for item in items:
-        item.callspec.params = dict(zip(("isa", "dtype", "name"), item.callspec.params.values()))
-    selected = list(selection.select(items, selection.values))
-    chosen = [item.callspec.params for item in selected]
-    assert len({id(params["name"]) for params in chosen}) == len(selected) == 147
+    items = cases(3, 2, 147, names=("isa", "dtype", "name"))
+    chosen = [item.callspec.params for item in selection.select(items, selection.values)]
+    assert len({id(params["name"]) for params in chosen}) == len(chosen) == 147
     assert len({(id(params["isa"]), id(params["dtype"])) for params in chosen}) == 6
 
 
+@pytest.mark.parametrize("names", ["a, b", ("a", "b")])
+def test_every_row_of_a_table_is_selected(names):
+    rows = [{"a": a, "b": b, "c": c} for a, b in product((0, 1), (0, 1)) for c in "xyz"]
+    items = [Case("test_x", row, tables=[names, "c"]) for row in rows]
+    chosen = [item.callspec.params for item in selection.select(items, selection.values)]
+    assert len({(row["a"], row["b"]) for row in chosen}) == len(chosen) == 4
+    assert {row["c"] for row in chosen} == {*"xyz"}
+
+
 def test_a_test_without_parameters_is_selected():
-    item = SimpleNamespace(nodeid="test_x")
-    assert list(selection.select([item])) == [item]
+    item = Case("test_x", {})
+    del item.callspec
+    for parts in (selection.values, selection.pairs):
+        assert list(selection.select([item], parts)) == [item]
 
 
 @pytest.mark.parametrize(
     ("arguments", "n", "slow", "left_out"),
     [
-        (["-n2"], 21, False, "left out: 1 slow tests, and 22 cases"),
-        (["--values"], 8, False, "left out: 1 slow tests, and 35 cases"),
+        (["-n2"], 8, False, "left out: 1 slow tests, and 35 cases"),
         (["--all"], 44, True, ""),
-        (["--rest"], 23, True, ""),
+        (["--rest"], 18, True, "left out: 0 slow tests, and 26 cases"),
         (["test_some.py::test_slow"], 1, True, ""),
     ],
 )

@@ -1,18 +1,18 @@
 """Which tests run without `--all`: not the slow ones, and so many cases of each parametrized test
-that every pair of parameter values occurs.
+that every value of each parameter occurs, and every instruction set with every dtype.
 
-A test of the parameters isa, dtype and loss runs every loss on every instruction set and with every
-dtype, but not each combination of the three. Different tests select different combinations. A test
-with one or two parameters runs all cases.
+A test of the parameters isa, dtype and loss runs every loss, and every dtype on every instruction set,
+but not every loss on each of them. The rows of one table are values of one parameter, so all run.
 
 `@pytest.mark.slow(reason)` marks tests of seconds. The reason names what covers the same subject in
 less time.
 
 `@pytest.mark.spread(n)` marks a sweep, many cases of one behaviour: n of them run.
 
-`--rest` runs what a run without options leaves out. `--values` runs fewer cases: every value of each
-parameter occurs, and every instruction set with every dtype. Tests that the command line names (`::`,
-`-k`, `-m` or `--lf`) all run.
+`--rest` runs what a run without options leaves out: slow tests, whole sweeps, and further cases, so that
+both runs together have every pair of values, such as every loss on every instruction set. Different tests
+have different pairs in one case. `--all` runs every combination of values. Tests that the command line
+names (`::`, `-k`, `-m` or `--lf`) all run.
 """
 
 import heapq
@@ -29,13 +29,9 @@ def pytest_addoption(parser):
         "--all", action="store_true", help="run slow tests, and every case of parametrized tests"
     )
     parser.addoption(
-        "--rest", action="store_true", help="run only what a run without options leaves out"
-    )
-
-    parser.addoption(
-        "--values",
+        "--rest",
         action="store_true",
-        help="run cases with all values instead of all pairs of them",
+        help="run slow tests, and cases with the pairs of values that no run without options has",
     )
 
 
@@ -47,27 +43,35 @@ def pytest_configure(config):
         config.addinivalue_line("markers", f"{mark}; see selection.py")
 
 
-def pairs(item):
-    """The pairs of parameter values of a case: at least one."""
+def parameters(item):
+    """{name: value} of the parameters of a case, where a table is one parameter."""
     callspec = getattr(item, "callspec", None)
-    values = [] if callspec is None else [(name, id(x)) for name, x in callspec.params.items()]
-    return set(combinations(values, 2)) or set(values) or {None}
+    found = {} if callspec is None else {name: id(x) for name, x in callspec.params.items()}
+    for mark in item.iter_markers("parametrize"):
+        names = mark.args[0]
+        names = names.replace(",", " ").split() if isinstance(names, str) else names
+        found[tuple(names)] = tuple(found.pop(name) for name in names)
+    return found
 
 
 def values(item):
-    """The parameter values of a case, with the instruction set and dtype as one of them."""
-    callspec = getattr(item, "callspec", None)
-    params = {} if callspec is None else {name: id(x) for name, x in callspec.params.items()}
-    variant = [params.pop(name, None) for name in ("isa", "dtype")]
-    return {("variant", *variant), *params.items()}
+    """The values of a case, with the instruction set and dtype as one of them."""
+    found = parameters(item)
+    return {tuple(found.pop(name, None) for name in ("isa", "dtype")), *found.items()}
 
 
-def select(items, parts=pairs):
-    """Cases that have all parts of `items`, such as pairs. The next one always has the most that are
-    missing."""
-    cases = [(item, parts(item)) for item in items]
+def pairs(item):
+    """The pairs of values of a case: at least one."""
+    found = parameters(item).items()
+    return set(combinations(found, 2)) or set(found) or {None}
+
+
+def select(items, parts, done=()):
+    """Cases that have all parts of `items`, such as pairs, together with those that are done. The next
+    one always has the most that are missing."""
+    cases = [(item, parts(item)) for item in items if item not in done]
     random.Random(items[0].nodeid.split("[")[0]).shuffle(cases)
-    missing = set().union(*(found for _, found in cases))
+    missing = set().union(*map(parts, items)).difference(*map(parts, done))
     # by number of missing parts, or of those that were missing once: that never grows
     queue = [(-len(found), i) for i, (_, found) in enumerate(cases)]
     heapq.heapify(queue)
@@ -98,23 +102,19 @@ def names_tests(config):
 def pytest_collection_modifyitems(config, items):
     if config.option.all or names_tests(config):
         return
-    quick = [item for item in items if not item.get_closest_marker("slow")]
     tests = {}
-    for item in quick:
+    for item in items:
         tests.setdefault(item.nodeid.split("[")[0], []).append(item)
-    parts = values if config.option.values else pairs
-    selected = {
-        item for cases in tests.values() for item in islice(select(cases, parts), most(cases[0]))
-    }
-    if config.option.rest:
-        rest = [item for item in items if item not in selected]
-        config.hook.pytest_deselected(items=[item for item in items if item in selected])
-        items[:] = rest
-        return
-    left_out["slow tests"] = len(items) - len(quick)
-    left_out["cases"] = len(quick) - len(selected)
-    config.hook.pytest_deselected(items=[item for item in items if item not in selected])
-    items[:] = [item for item in items if item in selected]
+    chosen = set()
+    for cases in tests.values():
+        quick = [item for item in cases if not item.get_closest_marker("slow")]
+        usual = set(islice(select(quick, values), most(quick[0]))) if quick else set()
+        chosen |= set(select(cases, pairs, usual)) if config.option.rest else usual
+    others = [item for item in items if item not in chosen]
+    slow = sum(item.get_closest_marker("slow") is not None for item in others)
+    left_out["slow tests"], left_out["cases"] = slow, len(others) - slow
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item in chosen]
 
 
 def pytest_sessionfinish(session):

@@ -102,6 +102,7 @@ def check_whole_step(net):
 REMEDIES = "Wait until", "net.copy()", "when fit has returned"
 
 
+@pytest.mark.spread(20)
 @pytest.mark.parametrize(("a", "b"), [*itertools.combinations_with_replacement(CALLS, 2)])
 def test_calls_in_two_threads_work_or_are_refused(a, b, tmp_path):
     shared = Shared(tmp_path)
