@@ -156,7 +156,7 @@ def net_with_full_state():
 @pytest.fixture
 def quick_recipe(monkeypatch):
     """quick_recipe(n_epochs): networks of estimators for tables train for so many epochs, 2 without
-    a call."""
+    a call. The search for columns that split the rows has all the time it needs."""
     return set_epochs_by(monkeypatch)
 
 
@@ -169,12 +169,14 @@ def quick_module():
 
 def set_epochs_by(monkeypatch):
     pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
+    from fastnn.tabular import split_check
     from fastnn.tabular.fitting import recipe
 
     def set_epochs(n_epochs):
         monkeypatch.setattr(recipe, "n_epochs", lambda configuration, n: n_epochs)
 
     set_epochs(2)
+    monkeypatch.setattr(split_check, "MAX_SECONDS", np.inf)
     return set_epochs
 
 

@@ -74,7 +74,7 @@ def test_a_table_without_a_target(run):
     assert not any("baseline" in line for line in lines)
 
 
-def test_info_says_what_train_does(run):
+def test_info_says_what_train_does(run, quick_recipe):
     """The kinds, what is left out, the warnings and the baseline are those of train."""
     write_people()
     with open("people.csv", "a", encoding="utf-8") as file:

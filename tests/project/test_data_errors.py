@@ -41,13 +41,16 @@ def sites():
     """{site: arguments} of each call that makes a DataError: "module.function: template"."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if not any(f"{name}(" in text for name in CLASSES):
+            continue
         module = path.relative_to(PACKAGE).with_suffix("").as_posix()
-        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for function in ast.walk(ast.parse(text)):
             for node in ast.walk(function) if isinstance(function, ast.FunctionDef) else ():
                 if isinstance(node, ast.Call) and getattr(node.func, "id", None) in CLASSES:
                     template = node.args[0]
-                    text = template.value if isinstance(template, ast.Constant) else "?"
-                    found[f"{module}.{function.name}: {text}"] = node.args
+                    words = template.value if isinstance(template, ast.Constant) else "?"
+                    found[f"{module}.{function.name}: {words}"] = node.args
     return found
 
 

@@ -17,7 +17,7 @@ import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.encoded_table import EncodedTable
 from fastnn.tables import TableWarning
-from fastnn.tabular import find_label_issues, split_check
+from fastnn.tabular import find_label_issues
 from fastnn.tabular.fitting import permutation, training_jobs
 from fastnn.tabular.fitting.table_fit import TableFit
 from fastnn.tabular.folds import ForwardFolds, as_seen
@@ -44,9 +44,8 @@ SPLITS = {
 
 
 @pytest.fixture(autouse=True)
-def quick(quick_recipe, monkeypatch):
+def quick(quick_recipe):
     quick_recipe(4)
-    monkeypatch.setattr(split_check, "MAX_SECONDS", np.inf)  # a slow computer warns of the same
 
 
 def make(name, **options):
