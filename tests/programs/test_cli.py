@@ -178,7 +178,7 @@ def test_ctrl_c_leaves_no_traceback():
         process.stdout.readline()
         time.sleep(0.3)  # past the imports, where callbacks of Python can lose a KeyboardInterrupt
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=processes.LIMIT)
     assert process.returncode == 130
     assert errors.endswith("Interrupted.\n") and "Traceback" not in errors
 
@@ -318,10 +318,8 @@ def test_a_display_leaves_no_thread_and_hides_no_error(monkeypatch):
         with pytest.raises(RuntimeError, match="score"):
             train(monkeypatch, errors, score=fail)
         assert sys.stderr is errors
-    end = time.perf_counter() + 5  # rich's thread checks ten times a second
-    while threading.active_count() > before and time.perf_counter() < end:
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    # rich's thread checks ten times a second
+    processes.wait_for(lambda: threading.active_count() == before)
 
 
 def test_a_closed_standard_error_does_not_end_a_training(monkeypatch):

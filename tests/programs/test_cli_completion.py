@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from processes import LIMIT
 
 pytest.importorskip("shtab", reason="the extra cli is not installed")
 
@@ -56,7 +57,9 @@ def test_a_shell_completes(run, tmp_path, shell):
 
     def complete(*words):
         command = [shell, *COMMANDS[shell], *words]
-        result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+        result = subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, timeout=LIMIT
+        )
         assert result.returncode == 0, result.stderr
         return result.stdout.split()
 

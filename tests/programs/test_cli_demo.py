@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from processes import LIMIT
 
 from fastnn import cli, reference
 from fastnn.cli import demo as commands_demo
@@ -15,7 +16,7 @@ from fastnn.cli import demo as commands_demo
 def run(*arguments, **environment):
     command = [sys.executable, "-m", "fastnn", *arguments]
     variables = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
-    options = dict(capture_output=True, encoding="utf-8", timeout=60)
+    options = dict(capture_output=True, encoding="utf-8", timeout=LIMIT)
     return subprocess.run(command, env=variables, **options)
 
 

@@ -541,6 +541,6 @@ def test_a_closed_pipe_is_no_crash():
 
 def test_output_is_utf8_in_any_locale():
     with start("new.csv", "--keep", "city", text=False) as process:
-        out, errors = process.communicate(timeout=100)
+        out, errors = process.communicate(timeout=processes.LIMIT)
     expected = "city,prediction\nRom,yes\nKöln,no\n".encode()
     assert (process.returncode, out, errors) == (0, expected, b"")

@@ -146,7 +146,7 @@ def test_a_signal_is_ctrl_c(run):
         assert process.stderr.readline().startswith("note: --folds 1000 is more")
         assert process.stderr.readline().startswith("fold ")
         process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=120)
+        out, errors = process.communicate(timeout=processes.LIMIT)
     assert process.returncode == 130
     assert "Traceback" not in errors and " folds.\n" in errors
     assert "Saved m (" in out and fastnn.load("m").n_folds_remaining_ > 0

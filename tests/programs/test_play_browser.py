@@ -1,6 +1,7 @@
 """The page of the playground in Chromium: trains, goes back, copies code, draws points, keyboard alone."""
 
 import base64
+import contextlib
 import time
 
 import numpy as np
@@ -27,33 +28,35 @@ def browser():
 
 @pytest.fixture
 def opened(browser):
-    """opened(server, ready): the open page of a running server.
+    """opened(server, ready, size of the window): the page of a server, which runs until its page has
+    ended.
 
     At the end no error and no request to another place may be in its logs."""
-    servers = []
+    with contextlib.ExitStack() as servers:
+        started = []
 
-    def open_page(server, ready="frame"):
-        servers.append(server)
-        browser.open(server.address, width=1400, height=1000)
-        browser.wait_until(f"globalThis.fastnnPlay?.{ready}()")
-        return browser
+        def open_page(server, ready="frame()", width=1400, height=1000):
+            started.append(servers.enter_context(running(server)))
+            browser.open(server.address, width=width, height=height)
+            browser.wait_until(f"globalThis.fastnnPlay?.{ready}")
+            return browser
 
-    browser.requests(), browser.problems()
-    yield open_page
-    assert browser.problems() == []
-    for url in browser.requests():
-        assert url.startswith((f"http://127.0.0.1:{servers[0].port}/", "data:", "blob:")), url
-    browser.open("about:blank")
+        browser.requests(), browser.problems()
+        yield open_page
+        assert browser.problems() == []
+        for url in browser.requests():
+            assert url.startswith((f"http://127.0.0.1:{started[0].port}/", "data:", "blob:")), url
+        browser.open("about:blank")
 
 
 @pytest.fixture
 def server():
-    with running(PlayServer(0, STATE)) as server:
-        yield server
+    """A server that runs when its page is opened."""
+    return PlayServer(0, STATE)
 
 
 @pytest.fixture
-def page(server, opened):  # the page ends before its server
+def page(server, opened):
     return opened(server)
 
 
@@ -179,16 +182,14 @@ def explorer_of_many_columns():
 
 
 @pytest.mark.parametrize("kind", ["one", "many", "model"])
-def test_pages_fit_a_phone(browser, kind):
+def test_pages_fit_a_phone(opened, kind):
     explorer = explorer_of_many_columns() if kind == "model" else None
-    with running(PlayServer(0, STATE, explorer=explorer)) as server:
-        browser.open(server.address, width=320, height=640)
-        browser.wait_until("fastnnPlay.frame?.() ?? fastnnPlay.explanation?.()")
-        if kind == "many":
-            browser.click("#many")
-            browser.wait_until("document.querySelector('#many-cells button')?.style.left")
-        assert browser.run("document.documentElement.scrollWidth") == 320
-        browser.open("about:blank")
+    ready = "explanation()" if kind == "model" else "frame()"
+    page = opened(PlayServer(0, STATE, explorer=explorer), ready, width=320, height=640)
+    if kind == "many":
+        page.click("#many")
+        page.wait_until("document.querySelector('#many-cells button')?.style.left")
+    assert page.run("document.documentElement.scrollWidth") == 320
 
 
 def test_an_address_that_is_wrong_opens_the_usual_page(page):
@@ -244,25 +245,30 @@ def test_the_download_is_the_network(page, tmp_path):
     assert_are_weights_of(paused, path)
 
 
+def controls_of(page):
+    return page.run(
+        "[...document.querySelectorAll('button, select, input, a, [tabindex]')].filter("
+        "e => e.checkVisibility() && !e.disabled && e.tabIndex >= 0"
+        " && !(e.type == 'radio' && !e.checked))"
+    )
+
+
 def assert_tab_reaches_every_control(page):
     from selenium.webdriver import Keys
 
     page.run("document.body.focus()")
-    expected = page.run(
-        "[...document.querySelectorAll('button, select, input, a, [tabindex]')].filter("
-        "e => e.checkVisibility() && !e.disabled && e.tabIndex >= 0"
-        " && !(e.type == 'radio' && !e.checked)).length"
-    )
-    seen = set()
-    for _ in range(expected + 5):
-        page.press(Keys.TAB)
-        element, outline = page.run(
-            "[document.activeElement, getComputedStyle(document.activeElement).outlineStyle]"
-        )
-        if element.tag_name != "body":
-            assert outline != "none", element.get_attribute("outerHTML")
-            seen.add(element)
-    assert len(seen) == expected
+    expected, seen = [], set()
+    while expected != (now := controls_of(page)):  # the page may still add some
+        expected, seen = now, set()
+        for _ in range(len(expected) + 5):
+            page.press(Keys.TAB)
+            element, outline = page.run(
+                "[document.activeElement, getComputedStyle(document.activeElement).outlineStyle]"
+            )
+            if element.tag_name != "body":
+                assert outline != "none", element.get_attribute("outerHTML")
+                seen.add(element)
+    assert seen == {*expected}
 
 
 @pytest.mark.parametrize("mode", ["one", "many"])
@@ -369,10 +375,9 @@ def test_a_table_of_the_user(opened, tmp_path):
     rows = [f"{i},{(7 * i) % 40},{'yes' if i > 30 else 'no'}" for i in range(60)]
     table.write_text("age,height,answer\n" + "\n".join(rows))
     state = {"step": 0, "settings": [[0, {"data": "table"}]]}
-    with running(PlayServer(0, state, (str(table), "answer", ["age", "height"]))) as server:
-        page = opened(server)
-        assert page.run("document.getElementById('data-text').innerText") == "people.csv: answer."
-        assert train(page, 20)["score"] > 0.8
+    page = opened(PlayServer(0, state, (str(table), "answer", ["age", "height"])))
+    assert page.run("document.getElementById('data-text').innerText") == "people.csv: answer."
+    assert train(page, 20)["score"] > 0.8
 
 
 def test_a_trained_model_is_explored(opened):
@@ -381,10 +386,9 @@ def test_a_trained_model_is_explored(opened):
     model = fastnn.TabularRegressor(2, hidden_layer_sizes=8, random_state=0)
     model.fit(pa.table({f"x{i}": X[:, i] for i in range(3)}), 3 * X[:, 0] + X[:, 1])
     explorer = Explorer(model, "model")
-    with running(PlayServer(0, {}, explorer=explorer)) as server:
-        page = opened(server, "answer")
-        before = page.run("fastnnPlay.answer().prediction")
-        page.set("input[type=range]", 1, "input")
-        now = page.wait_until("fastnnPlay.answers() > 1 && fastnnPlay.answer().prediction")
-        assert now == explorer.answer(page.run("fastnnPlay.row()"))["prediction"] != before
-        assert_tab_reaches_every_control(page)
+    page = opened(PlayServer(0, {}, explorer=explorer), "answer()")
+    before = page.run("fastnnPlay.answer().prediction")
+    page.set("input[type=range]", 1, "input")
+    now = page.wait_until("fastnnPlay.answers() > 1 && fastnnPlay.answer().prediction")
+    assert now == explorer.answer(page.run("fastnnPlay.row()"))["prediction"] != before
+    assert_tab_reaches_every_control(page)

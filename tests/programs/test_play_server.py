@@ -9,11 +9,11 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 
 import pytest
 from browser import wait_until
 from play_pages import running
+from processes import LIMIT
 
 from fastnn.playground import server as play_server
 from fastnn.playground.playback import Playback
@@ -35,7 +35,7 @@ def ask(server):
     """ask(path, body=None, **headers) -> (status, value, headers of the answer)"""
 
     def ask(path, body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=LIMIT)
         values = {"Cookie": cookie_of(server), "Content_Type": "application/json"} | headers
         values = {name.replace("_", "-"): each for name, each in values.items() if each is not None}
         text = body if isinstance(body, str | None) else json.dumps(body)
@@ -67,7 +67,7 @@ def request(server, path):
 
 def stream(server, tab):
     """Yield the frames of a tab."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT) as connection:
         connection.sendall(request(server, f"/api/events?tab={tab}"))
         for line in connection.makefile():
             if line.startswith("data: "):
@@ -266,17 +266,21 @@ def test_connections_leave_room_for_files():
 def test_a_signal_ends_the_server(number):
     command = [sys.executable, "-m", "fastnn", "play", "--no-browser"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout.readline().startswith("The page: http://127.0.0.1:")
-    time.sleep(0.3)
+    line = process.stdout.readline()
+    assert line.startswith("The page: http://127.0.0.1:")
+    connection = http.client.HTTPConnection(line.split("/")[2], timeout=LIMIT)
+    connection.request("GET", "/")
+    assert connection.getresponse().status == 403  # it answers
+    connection.close()
     process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=LIMIT)
     assert process.returncode in (0, 130, 143) and errors == ""
 
 
 @pytest.mark.parametrize("path", ["/", "/api/events"])
 def test_a_browser_that_leaves_prints_nothing(server, tab, path, capfd, caplog):
     """Its connection is reset, with SO_LINGER 0, in an answer or after it."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT) as connection:
         connection.sendall(request(server, f"{path}?tab={tab}"))
         assert connection.recv(10_000).startswith(b"HTTP/1.1 200")
         assert (tab in server.watched) == (path == "/api/events")

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from processes import LIMIT
 
 from fastnn.web.server import MAX_HEAD, limited
 
@@ -99,6 +100,6 @@ async def exchange(http, pieces):
 
 
 async def wait_for(condition):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LIMIT):
         while not condition():
             await asyncio.sleep(0)

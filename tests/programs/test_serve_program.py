@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from cli_cases import each_row
-from processes import environment
+from processes import LIMIT, environment
 
 import fastnn
 from fastnn.tabular import stored_model
@@ -50,7 +50,7 @@ def served(folder):
 
 
 def connect(port):
-    return contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60))
+    return contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT))
 
 
 def post(port, rows, query=""):
@@ -77,7 +77,7 @@ def test_clients_at_the_same_time_and_ctrl_c(served, folder):
     detail = "The request has no column 'city', but the model needs it. Its columns are a."
     assert post(port, {"a": 1}) == (422, {"detail": detail})
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=LIMIT)
     assert (process.returncode, out, errors) == (0, "", "Stopped.\n")
 
 
@@ -91,7 +91,7 @@ def test_requests_that_wait_are_answered_after_sigterm(served):
         process.send_signal(signal.SIGTERM)
         reply = connection.getresponse()
         assert reply.status == 200 and len(json.loads(reply.read())["predictions"]) == len(rows)
-    process.communicate(timeout=60)
+    process.communicate(timeout=LIMIT)
     assert process.returncode == 0
 
 
@@ -110,7 +110,7 @@ def test_clients_that_hang_up_or_stall_print_nothing_and_do_not_delay_the_end(se
             client.sendall(beginning)
         assert post(port, ROW)[0] == 200  # the others have arrived, too
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=100)
+        _, errors = process.communicate(timeout=LIMIT)
     assert (process.returncode, errors) == (0, "Stopped.\n")
 
 
@@ -126,7 +126,7 @@ def test_a_client_that_does_not_read_its_reply_does_not_delay_the_end(served):
         client.sendall(head + body)
         assert client.recv(12) == b"HTTP/1.1 200"
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=100)
+        _, errors = process.communicate(timeout=LIMIT)
     assert (process.returncode, errors) == (0, "Stopped.\n")
 
 
@@ -151,7 +151,7 @@ def test_connections_headers_and_bodies_have_limits(served):
         client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * web_server.MAX_HEAD)
         assert client.recv(12) in (b"HTTP/1.1 431", b"HTTP/1.1 400")  # the latter of h11
     process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=60)[1] == "Stopped.\n"
+    assert process.communicate(timeout=LIMIT)[1] == "Stopped.\n"
 
 
 def post_or_none(port, rows):
@@ -189,7 +189,7 @@ def test_a_server_whose_errors_nobody_reads_answers_and_ends(folder):
             for _ in range(50):  # each prints 8 KB; a pipe holds 64 KB
                 assert post(port, ROW)[0] == 500
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=60) == 0
+            assert process.wait(timeout=LIMIT) == 0
             assert "RuntimeError: xxx" in process.stderr.read()
         finally:
             process.kill()

@@ -37,7 +37,7 @@ def interrupted(fit, seconds, *arguments, send=_thread.interrupt_main, **options
 def answer(process):
     """The last line that a process prints, parsed as JSON."""
     try:
-        out, _ = process.communicate(timeout=100)
+        out, _ = process.communicate(timeout=processes.LIMIT)
     finally:
         process.kill()
     assert process.returncode == 0, f"the other process ended with {process.returncode}"
