@@ -18,6 +18,7 @@ import numpy as np
 import processes
 import pytest
 from cli_cases import Closed, Terminal, cells, option_items
+from interrupt import sigint_interrupts  # noqa: F401 - for the programs of all tests here
 
 import fastnn
 from fastnn import cli
@@ -169,12 +170,8 @@ def test_errors_are_one_line(run, monkeypatch, error, code, message):
 
 @posix
 def test_ctrl_c_leaves_no_traceback():
-    # where tests run in the background, SIGINT is ignored, and a child would inherit that
-    def listen():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with subprocess.Popen([*FASTNN, "demo"], **pipes, preexec_fn=listen) as process:
+    with subprocess.Popen([*FASTNN, "demo"], **pipes) as process:
         process.stdout.readline()
         time.sleep(0.3)  # past the imports, where callbacks of Python can lose a KeyboardInterrupt
         process.send_signal(signal.SIGINT)

@@ -13,6 +13,7 @@ import pytest
 from checks import assert_same_bits
 from cli_cases import write_csv
 from cli_models import interrupt_after, report_of
+from interrupt import sigint_interrupts  # noqa: F401 - for the programs of all tests here
 
 import fastnn
 from fastnn.cli import trained_models
@@ -137,12 +138,8 @@ def test_ctrl_c_before_the_first_network_writes_no_file(run, monkeypatch):
 def test_a_signal_is_ctrl_c(run):
     command = [sys.executable, "-m", "fastnn", "train", *ARGUMENTS, "--folds", "1000"]
 
-    def listen():  # tests in the background ignore SIGINT, and a child inherits that
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    options = dict(env=processes.environment(), preexec_fn=listen)
-    with subprocess.Popen(command, **pipes, **options) as process:
+    with subprocess.Popen(command, env=processes.environment(), **pipes) as process:
         assert process.stderr.readline().startswith("note: --folds 1000 is more")
         assert process.stderr.readline().startswith("fold ")
         process.send_signal(signal.SIGINT)

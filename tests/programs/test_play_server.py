@@ -12,6 +12,7 @@ import sys
 
 import pytest
 from browser import wait_until
+from interrupt import sigint_interrupts  # noqa: F401 - for the programs of all tests here
 from play_pages import running
 from processes import LIMIT
 

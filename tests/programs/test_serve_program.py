@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from cli_cases import each_row
+from interrupt import sigint_interrupts  # noqa: F401 - for the programs of all tests here
 from processes import LIMIT, environment
 
 import fastnn
