@@ -83,10 +83,9 @@ def main():
     files = [each for each in record.missing() if each.startswith(tuple(options.tests))]
     record.record_all(files, options.workers)
     variants, everything = defaultdict(Totals), Totals()
-    for path in record.files():
-        for variant, counts in record.counts(path):
-            variants[variant].add(*counts)
-            everything.add(*counts)
+    for variant, counts in record.sums():
+        variants[variant].add(*counts)
+        everything.add(*counts)
 
     for name, totals in [*sorted(variants.items()), ("all", everything)]:
         lines, n_lines, outcomes, n_outcomes = totals.score()

@@ -16,6 +16,7 @@ import functools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -95,7 +96,23 @@ class GcovMap(CoverageMap):
 
     def counts(self, path, variants=()):
         """Yield (name of a compiled module, its counts as `_read` returns them) of a file of tests."""
-        folder = self._seconds(path).parent
+        yield from self._counts(self._seconds(path).parent, variants)
+
+    def sums(self):
+        """Yield (name of a compiled module, the sums of its counts over all files of tests)."""
+        folders = [self._seconds(path).parent for path in self.files()]
+        total, before = self.folder / "total", self.folder / "before"
+        shutil.rmtree(total, ignore_errors=True)
+        for each in folders:
+            if total.exists() and any(each.glob("*.gcda")):
+                shutil.rmtree(before, ignore_errors=True)
+                total.rename(before)
+                subprocess.run(["gcov-tool", "merge", "--output", total, before, each], check=True)
+            elif any(each.glob("*.gcda")):
+                shutil.copytree(each, total)
+        yield from self._counts(total)
+
+    def _counts(self, folder, variants=()):
         for each in self._objects:
             counters = folder / f"{each.stem}.gcda"
             if counters.exists() and (not variants or each.stem in variants):
