@@ -156,7 +156,7 @@ def net_with_full_state():
 @pytest.fixture
 def quick_recipe(monkeypatch):
     """quick_recipe(n_epochs): networks of estimators for tables train for so many epochs, 2 without
-    a call. The search for columns that split the rows has all the time it needs."""
+    a call. `fit` does not compare splits of the rows, which takes longer than that."""
     return set_epochs_by(monkeypatch)
 
 
@@ -165,6 +165,15 @@ def quick_module():
     """Like `quick_recipe` for all tests of a module, and for fitted models that they share."""
     with pytest.MonkeyPatch.context() as patch:
         yield set_epochs_by(patch)
+
+
+@pytest.fixture
+def compared_splits(quick_recipe, monkeypatch):
+    """Like `quick_recipe`, but `fit` compares splits of the rows, however long that takes."""
+    from fastnn.tabular import split_check
+
+    monkeypatch.setattr(split_check, "MAX_SECONDS", np.inf)
+    return quick_recipe
 
 
 def set_epochs_by(monkeypatch):
@@ -176,7 +185,7 @@ def set_epochs_by(monkeypatch):
         monkeypatch.setattr(recipe, "n_epochs", lambda configuration, n: n_epochs)
 
     set_epochs(2)
-    monkeypatch.setattr(split_check, "MAX_SECONDS", np.inf)
+    monkeypatch.setattr(split_check, "MAX_SECONDS", 0)
     return set_epochs
 
 

@@ -118,6 +118,7 @@ for path, read in readers.items():
 RUNS_CODE = r"compile|exec|code\.__new__|pickle\.|marshal\.|import|os\.system|os\.exec|subprocess\.|ctypes\.|socket\."
 
 
+@pytest.mark.slow("test_no_source_file_uses_pickle_eval_or_exec")
 def test_reading_a_file_runs_no_code(tmp_path):
     kinds = ["network", "collection"]
     kinds += ["estimator"] if find_spec("sklearn") else []

@@ -186,6 +186,7 @@ def test_partial_fit_of_single_rows_gives_the_same_from_arrays_and_lists(make, X
     assert one.network_.state.lr == 0.0001
 
 
+@pytest.mark.slow("test_online.py")
 @pytest.mark.spread(1)
 @pytest.mark.parametrize("labels", [["no", "yes"], [0, 1]])
 def test_partial_fit_of_single_rows_learns_labels(labels):

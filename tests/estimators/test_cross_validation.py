@@ -307,7 +307,9 @@ def test_options_of_other_types_are_refused(function, options, message):
 # ---- executors ----
 
 
-@pytest.mark.parametrize("kind", ["threads", "processes"])
+@pytest.mark.parametrize(
+    "kind", ["threads", pytest.param("processes", marks=pytest.mark.slow("threads"))]
+)
 def test_executors_give_the_same_results(kind):
     model = make_pipeline(StandardScaler(), classifier())
     options = dict(cv=5, return_train_score=True, scoring=["accuracy", "neg_log_loss"])

@@ -407,7 +407,7 @@ def test_a_row_gets_the_same_bits_alone_and_among_others(isa, dtype):
         for i in range(0, len(X), 40):
             assert_same_bits(net.predict_proba(X[i : i + 1])[0], P[i])
         assert_same_bits(net.predict_proba(X.tolist()), P)
-        assert_same_bits(net.set_params(n_threads=2).predict_proba(np.tile(X, (1000, 1)))[-569:], P)
+        assert_same_bits(net.set_params(n_threads=2).predict_proba(np.tile(X, (200, 1)))[-569:], P)
 
 
 def test_a_deviation_has_the_same_bits_alone_and_among_others():

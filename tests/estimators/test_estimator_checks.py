@@ -57,6 +57,7 @@ def checks():
                 yield pytest.param(own, check, id=f"{estimator}-{name}"[:120], marks=marks)
 
 
+@pytest.mark.spread(70)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("estimator", "check"), list(checks()))
 def test_every_check_of_scikit_learn(estimator, check):

@@ -82,7 +82,7 @@ CASES = {
 }
 
 
-@pytest.mark.spread(6)
+@pytest.mark.spread(3)
 @pytest.mark.parametrize("case", CASES)
 def test_survivors_have_the_bits_of_one_training(case):
     estimator = classifier(**CASES[case])

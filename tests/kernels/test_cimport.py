@@ -205,6 +205,7 @@ def test_a_client_trains_to_the_same_bits_as_fit(build, isa, batch_size, n_threa
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow("test_a_client_trains_to_the_same_bits_as_fit")
 def test_a_client_trains_step_by_step_on_rows_that_it_makes(steps):
     n_steps, batch_size = 12, 5
     rng = np.random.default_rng(3)
@@ -220,6 +221,7 @@ def test_a_client_trains_step_by_step_on_rows_that_it_makes(steps):
     assert losses.mean() == pytest.approx(history.loss[0], rel=1e-12)
 
 
+@pytest.mark.slow("test_a_client_trains_to_the_same_bits_as_fit")
 def test_a_client_updates_its_own_parameters(steps):
     rng = np.random.default_rng(4)
     params, grads = rng.normal(size=37), rng.normal(size=(50, 37))

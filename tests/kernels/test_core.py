@@ -56,6 +56,7 @@ STEPS = {  # optimizer, rows, threads
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timer signals")
+@pytest.mark.spread(2)
 @pytest.mark.parametrize("name", STEPS)
 def test_ctrl_c_at_every_check_of_a_step_leaves_a_whole_step(name, sizes_with_signal_checks):
     optimizer, n_rows, n_threads = STEPS[name]

@@ -94,6 +94,7 @@ def extended(request):
         return request.param, Exact(x, NUMPY[request.param](flushed(x).astype(np.longdouble)))
 
 
+@pytest.mark.slow("test_float64_against_mpmath")
 @pytest.mark.skipif(
     np.finfo(np.longdouble).nmant < 63, reason="long double has no more digits than float64 here"
 )

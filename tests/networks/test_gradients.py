@@ -142,6 +142,7 @@ def arrays_of(net):
             yield b, db
 
 
+@pytest.mark.spread(1)
 @each_network
 @given(problems())
 def test_loss_and_grad_is_the_derivative_of_the_loss(isa, problem):
@@ -153,6 +154,7 @@ def test_loss_and_grad_is_the_derivative_of_the_loss(isa, problem):
         assert_is_the_gradient(gradient, f, sides, x, rng)
 
 
+@pytest.mark.spread(1)
 @each_network
 @given(problems())
 def test_backward_is_the_derivative_of_a_custom_loss(isa, problem):
@@ -167,7 +169,7 @@ def test_backward_is_the_derivative_of_a_custom_loss(isa, problem):
         assert_is_the_gradient(gradient, custom_loss, lambda: sides_of_kinks(net, X), x, rng)
 
 
-@pytest.mark.spread(30)
+@pytest.mark.spread(12)
 @pytest.mark.parametrize(("output", "loss"), PAIRS.values(), ids=PAIRS)
 def test_every_activation_under_every_output_and_loss(isa, output, loss):
     """Each pair of neighbouring layers once, on more rows than a chunk has: random networks may

@@ -77,6 +77,7 @@ def test_the_folds_are_those_of_the_model(run, monkeypatch):
     assert report["scores"]["rows"] + seen[0] == N  # those before the first block are not scored
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("n_trained", [2, 0])
 def test_a_baseline_that_ctrl_c_stops_leaves_the_model(run, monkeypatch, n_trained):
     class Stopped(baselines.Linear):

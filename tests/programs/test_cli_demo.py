@@ -67,6 +67,7 @@ def test_demo_fits_the_terminal(demo):
     assert max(map(len, demo.stdout.splitlines())) <= 80
 
 
+@pytest.mark.slow("test_demo_learns")
 def test_demo_can_do_without_unicode():
     result = run("demo", PYTHONIOENCODING="ascii")
     assert result.returncode == 0 and result.stdout.isascii()

@@ -74,7 +74,7 @@ def test_a_table_without_a_target(run):
     assert not any("baseline" in line for line in lines)
 
 
-def test_info_says_what_train_does(run, quick_recipe):
+def test_info_says_what_train_does(run, compared_splits):
     """The kinds, what is left out, the warnings and the baseline are those of train."""
     write_people()
     with open("people.csv", "a", encoding="utf-8") as file:
@@ -350,7 +350,7 @@ def damaged(content, value):
         yield other
 
 
-@pytest.mark.spread(3)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("target", RECORDS)
 @pytest.mark.parametrize(
     "value", [..., None, "x", -1, 10**400, float("nan"), [1], {"x": 1}], ids=repr

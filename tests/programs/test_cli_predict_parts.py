@@ -195,6 +195,7 @@ def write_large(path, n_groups, n):
 OUTPUTS = ["o.csv", pytest.param("o.parquet", marks=pytest.mark.slow("the output in o.csv"))]
 
 
+@pytest.mark.slow("the other tests of this file, on smaller tables")
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("out", OUTPUTS)
 def test_a_table_larger_than_the_memory_of_its_predictions(predict, out):

@@ -17,6 +17,7 @@ from cli_models import report_of, write_people
 import fastnn
 from fastnn.cli import trained_models
 
+pytestmark = pytest.mark.usefixtures("quick_recipe")
 T = ("t.csv", "--target", "y", "--out", "m")
 
 
@@ -58,7 +59,8 @@ LEARNED = [("buys", "binary"), ("group", "classes"), ("income", "number")]
 
 
 @pytest.mark.parametrize("target, task", LEARNED)
-def test_a_mixed_table_is_learned(run, target, task):
+def test_a_mixed_table_is_learned(run, quick_recipe, target, task):
+    quick_recipe(60)
     others = ",".join({"buys", "group", "income"} - {target})
     options = ["--target", target, "--drop", others, "--out", "m"]
     report = report_of(run, "people.csv", *options, "--folds", "2", "--hidden", "16")
@@ -548,7 +550,7 @@ SUGGESTED = [
 
 
 @pytest.mark.parametrize(("columns", "kind", "column", "text"), SUGGESTED)
-def test_groups_and_times_are_suggested(run, quick_recipe, columns, kind, column, text):
+def test_groups_and_times_are_suggested(run, compared_splits, columns, kind, column, text):
     """Where random folds promise too much."""
     write_csv("t.csv", **columns)
     found = issues_of(run, "train")

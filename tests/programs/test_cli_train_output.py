@@ -545,6 +545,7 @@ def test_a_closed_standard_error_does_not_end_a_training(monkeypatch):
 
 
 # of scikit-learn 1.7, about held-out rows of many classes
+@pytest.mark.spread(1)
 @pytest.mark.filterwarnings("ignore:The number of unique classes is greater than 50%")
 @pytest.mark.parametrize("target", ["two", "many", "number"])
 def test_the_picture(run, target):

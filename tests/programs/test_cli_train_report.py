@@ -32,6 +32,7 @@ from fastnn.tabular import predictions
 from fastnn.tabular.columns import frames
 from fastnn.web.templates import markup, render, table
 
+pytestmark = pytest.mark.usefixtures("quick_recipe")
 VOID = {"meta", "br", "link", "img", "input"}  # elements without an end
 CODE = {"style", "svg"}  # their text is not that of the page
 
@@ -163,6 +164,7 @@ def test_charts_have_texts_and_the_colors_of_the_page(page_of, target):
     assert "</metadata>" not in page.source and "<!--" not in page.source
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("n", [1500, 1501])
 def test_charts_of_many_rows_draw_1500_points(run, quick_recipe, n):
     page, _ = train(run, *write_targets("number", n), "--folds", "2", "--hidden", "8")
@@ -248,6 +250,7 @@ def test_a_page_warns(run):
     assert ("no better than the baseline: the columns" in page.text) == is_useless
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("options", ["--loss poisson", "--loss absolute_error", "--log-target"])
 def test_numbers_with_other_losses(run, options):
     rng = np.random.default_rng(0)
@@ -277,6 +280,7 @@ def test_a_page_of_one_column_and_held_out_rows_of_one_class(run):
     assert len(page.tables["Columns that the model uses"]) == 2
 
 
+@pytest.mark.slow("test_a_page_is_valid_and_loads_nothing")
 def test_a_page_of_2000_columns_stays_small(run, quick_recipe):
     X = np.random.default_rng(0).normal(size=(60, 2000)).round(3)
     table = {f"column {i}": X[:, i] for i in range(2000)}

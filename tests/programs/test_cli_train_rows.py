@@ -24,6 +24,7 @@ from fastnn.tables import arrow_files, read
 from fastnn.tabular import stored_model
 from fastnn.tabular.large import large_table
 
+pytestmark = pytest.mark.usefixtures("quick_recipe")
 N = 120
 DAY = np.arange(N) // 4  # 30 days of four rows
 rng = np.random.default_rng(3)
@@ -260,7 +261,7 @@ def test_one_window_gives_the_model_of_the_table_in_memory(run, people, data, wi
     assert read_parameters() == parameters
 
 
-@pytest.mark.spread(3)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("target", ["buys", "group", "income"])
 @pytest.mark.parametrize("data", ["people", "people.parquet"])
 def test_a_large_table_is_learned(run, people, data, target, quick_recipe):
@@ -291,7 +292,8 @@ def test_the_screen_of_parts(run, people):
     assert "rows in memory decide" in Path("r.html").read_text()
 
 
-def test_rows_of_label_issues_are_those_of_the_file(run, people):
+def test_rows_of_label_issues_are_those_of_the_file(run, people, quick_recipe):
+    quick_recipe(60)
     table = read("people.csv")
     buys = table["buys"].to_pylist()
     sample = large_table.sample_numbers(N_PEOPLE, 500)
@@ -343,6 +345,7 @@ def test_a_wrong_value_of_the_sample_is_located(run, people):
     assert code == 2 and "--date names the column 'age', which holds '1'" in errors
 
 
+@pytest.mark.slow("test_tuning_is_in_the_page")
 def test_tune_in_parts(run, people, quick_recipe):
     words = "people --target income --out m --window 300 --tune --folds 2 --time-limit 1000"
     assert len(report_of(run, *words.split())["tuning"]["tried"]) in (7, 8)

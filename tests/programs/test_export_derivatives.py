@@ -67,7 +67,9 @@ def call_by_row(function, *arrays):
 
 
 @needs_gcc
-@pytest.mark.parametrize("flags", ["-O2", "-O3 -march=native"])
+@pytest.mark.parametrize(
+    "flags", ["-O2", pytest.param("-O3 -march=native", marks=pytest.mark.slow("-O2"))]
+)
 def test_c_functions(flags, tmp_path):
     names = NETWORKS if flags == "-O2" else FEW
     orders = {name: (0, 1, 2) if name in FEW else (2,) for name in names}
@@ -242,6 +244,7 @@ def array_of_pointers(arrays):
     return (ctypes.c_void_p * len(addresses))(*addresses)
 
 
+@pytest.mark.slow("test_c_functions, of the functions that it wraps")
 @needs_gcc
 def test_the_interface_of_casadi(tmp_path):
     library = ctypes.CDLL(export_and_build(tmp_path, CASES))

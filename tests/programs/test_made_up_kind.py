@@ -7,6 +7,7 @@ import numpy as np
 import processes
 import pytest
 
+pytestmark = pytest.mark.slow("test_tabular_kinds.py, of each kind")
 for package in ("sklearn", "pyarrow", "matplotlib", "safetensors"):
     pytest.importorskip(package)
 

@@ -92,6 +92,7 @@ def random_requests(n, seed, right=False):
     return [[{name: value(name) for name in VALUES} for _ in range(k)] for k in lengths]
 
 
+@pytest.mark.spread(1)
 @pytest.mark.filterwarnings("ignore::fastnn.tables.TableWarning")
 @pytest.mark.parametrize("name", ["classes", "number"])
 def test_requests_at_the_same_time_get_what_predict_gives_each(fitted, name):

@@ -264,6 +264,7 @@ def test_mnist(shown):
     assert sigmoids >= 0.93 and relu >= 0.975
 
 
+@pytest.mark.slow("test_loss.py")
 def test_binary_cross_entropy_is_what_it_says(shown):
     text, _ = shown("binary_cross_entropy")
     predicted, yes, no = table(text, "prediction   cost").T
@@ -399,6 +400,7 @@ def test_surfaces_have_the_gradient_that_they_say(surface, rng):
         np.testing.assert_allclose(height(x, y)[1], slopes, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.slow("test_schedules.py")
 def test_a_rate_that_falls_comes_closer(shown):
     text, _ = shown("learning_rate_schedules")
     example = runpy.run_path(str(EXAMPLES / "learning_rate_schedules.py"))
@@ -476,6 +478,7 @@ def test_expected_calibration_error_by_hand():
     assert example["ece"](p, y) == pytest.approx((2 * 0.475 + 0.5 + 2 * 0.025) / 5)
 
 
+@pytest.mark.slow("test_summary.py")
 def test_diagnostics_find_what_is_wrong(shown):
     text, _ = shown("diagnostics")
     assert text.startswith("MLP, float32\nlayer") and " 4,810" in text
@@ -516,6 +519,7 @@ def test_random_folds_promise_more_than_folds_in_time(shown):
     assert abs(in_time - later) < at_random - later
 
 
+@pytest.mark.slow("test_search.py")
 def test_halving_finds_a_good_candidate_in_fewer_epochs(shown):
     text, _ = shown("search", "--candidates", "60")
     lines = [line.split() for line in text.splitlines()[1:]]
@@ -558,6 +562,7 @@ def test_every_example_is_run(name):
     assert f'shown("{name}"' in Path(__file__).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow("test_many.py")
 def test_each_sensor_gets_a_network_that_predicts_it(shown):
     text, _ = shown("sensors", "--sensors", "60")
     names = "for all sensors", "for each sensor", "the noise"

@@ -20,8 +20,7 @@ from processes import environment
 
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
-SLOW = pytest.mark.slow("tests/programs/ checks what they print")
-PAGES = "command_line.md", "train.md", "tutorial.md", "drift.md", "comparing.md"
+PAGES = "start.md", "command_line.md", "train.md", "tutorial.md", "drift.md", "comparing.md"
 PORT = "8000"  # in the pages; a free one is used
 FUNCTIONS = """
 fastnn() { "$PYTHON" -m fastnn "$@"; }
@@ -108,7 +107,8 @@ def test_other_lines_may_not_be_left_out(shown):
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="the commands of the pages are those of bash")
-@pytest.mark.parametrize("page", ["start.md", *(pytest.param(page, marks=SLOW) for page in PAGES)])
+@pytest.mark.slow("tests/programs/ checks what they print")
+@pytest.mark.parametrize("page", PAGES)
 def test_a_page_shows_what_a_terminal_shows(page, tmp_path):
     for module in ("pyarrow", "sklearn", "pandas", "matplotlib", "uvicorn"):
         pytest.importorskip(module, reason="the pages need the extras cli, plot, serve, and pandas")

@@ -44,8 +44,8 @@ SPLITS = {
 
 
 @pytest.fixture(autouse=True)
-def quick(quick_recipe):
-    quick_recipe(4)
+def quick(compared_splits):
+    compared_splits(4)
 
 
 def make(name, **options):

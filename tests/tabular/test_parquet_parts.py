@@ -56,7 +56,7 @@ def saved(folder, cuts=(), **options):
     return folder if cuts else folder / "0.parquet"
 
 
-@pytest.mark.spread(2)
+@pytest.mark.spread(1)
 @IGNORE
 @pytest.mark.parametrize("cuts", [(), (0, 50, 123)])
 def test_predictions_are_those_of_the_table_in_memory(tmp_path, part, cuts, regressor, classifier):

@@ -13,17 +13,12 @@ from fastnn.tabular import split_check
 from fastnn.tabular.columns import frames
 from fastnn.tabular.fitting.out_of_fold import OutOfFold
 
+pytestmark = pytest.mark.usefixtures("compared_splits")
 N = 600
 RNG = np.random.default_rng(0)
 DAYS = pa.array(np.arange(N), pa.int32()).cast(pa.date32())
 X = RNG.normal(size=N)
 TREND = np.arange(N) / 100
-
-
-@pytest.fixture(autouse=True)
-def unlimited(monkeypatch):
-    """A slow computer says the same."""
-    monkeypatch.setattr(split_check, "MAX_SECONDS", np.inf)
 
 
 def find_splits(table, target, is_classifier, seed=0):
@@ -226,9 +221,8 @@ def test_an_error_in_a_comparison_keeps_what_is_found(monkeypatch):
         find_splits(rows, "y", False)
 
 
-def test_no_check_in_cross_validation(quick_recipe):
+def test_no_check_in_cross_validation():
     """The user has split the rows; scikit-learn's workers have its functions in their calls, too."""
-    quick_recipe(2)
     frame = table(TREND).to_pandas()
     reg = TabularRegressor(1, hidden_layer_sizes=2, random_state=0, n_threads=1)
     X, y = frame[["day", "x"]], frame["y"]
@@ -240,8 +234,7 @@ def test_no_check_in_cross_validation(quick_recipe):
     GridSearchCV(reg, {"hidden_layer_sizes": [2]}, cv=2).fit(X, y)
 
 
-def test_a_resumed_fit_does_not_repeat_the_warning(quick_recipe):
-    quick_recipe(2)
+def test_a_resumed_fit_does_not_repeat_the_warning():
     rows, reg = table(TREND), TabularRegressor(2, hidden_layer_sizes=2, random_state=0)
     end_job, ended = OutOfFold.end_job, []
 
@@ -259,8 +252,7 @@ def test_a_resumed_fit_does_not_repeat_the_warning(quick_recipe):
     assert reg.fit(rows, "y", resume=True).n_folds_remaining_ == 0
 
 
-def test_fit_warns(quick_recipe):
-    quick_recipe(2)
+def test_fit_warns():
     rows, small = table(TREND), dict(n_estimators=2, hidden_layer_sizes=2)
     with pytest.warns(TableWarning, match="the rows depend on the time in column 'day'"):
         TabularRegressor(**small).fit(rows, "y")

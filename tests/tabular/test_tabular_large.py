@@ -177,6 +177,7 @@ def test_rows_of_a_column_of_texts(rows, values):
 # ---- a sample in memory ----
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("name", ["classes", "numbers"])
 def test_neither_groups_nor_threads_nor_files_change_a_bit(name, parquet):
     model, target = make(name)
@@ -189,6 +190,7 @@ def test_neither_groups_nor_threads_nor_files_change_a_bit(name, parquet):
     assert not np.isnan(model.oof_prediction_).any()
 
 
+@pytest.mark.slow("test_a_sorted_table_is_learned_like_a_shuffled_one")
 def test_networks_learn_from_rows_that_are_not_in_the_sample(quick):
     """Of every value of `code` about 18 rows are in the sample: too few for its target."""
     quick(30)

@@ -237,7 +237,7 @@ def result(training, name, call, n_threads, monkeypatch):
     return hook.outcomes, bits
 
 
-@pytest.mark.spread(16)
+@pytest.mark.spread(8)
 @pytest.mark.parametrize(("training", "hook"), CASES)
 def test_public_calls_in_hooks(training, hook, monkeypatch):
     outcomes, bits = result(training, hook, lambda net, n: None, 1, monkeypatch)

@@ -29,6 +29,7 @@ def digests(isa, n_threads, stops, rows):
     return lines
 
 
+@pytest.mark.slow("test_promises.py, in one process")
 @pytest.mark.parametrize("group", GROUPS, ids="-".join)
 def test_fresh_processes_give_the_same_bits(group):
     """Digests of parameters, moments, losses and outputs."""

@@ -46,6 +46,7 @@ def trainings(draw):
     return sizes, hidden, draw(st.sampled_from(OUTPUTS)), n, batch, inputs, draw(st.booleans())
 
 
+@pytest.mark.spread(1)
 @given(case=trainings(), threads=st.sampled_from([1, 1, 3]))
 @settings(max_examples=scaled(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_fit_is_that_of_the_reference(isa, case, threads):

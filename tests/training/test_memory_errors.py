@@ -78,6 +78,7 @@ print(json.dumps(counts))
 """
 
 
+@pytest.mark.slow("test_many_errors.py and test_trainer.py, where memory is short at one place")
 @pytest.mark.skipif(
     (3, 12) <= sys.version_info < (3, 14),
     reason="CPython 3.12.1 and 3.13.0 crash in copy.deepcopy if an allocation fails",

@@ -315,6 +315,7 @@ class StopSometime(Callback):
         return self.calls_left <= 0 and self.within
 
 
+@pytest.mark.spread(2)
 @pytest.mark.parametrize(
     "optimizer",
     [SGD(1e-4), Adam(1e-4), Adam(1e-4, clip_norm=1e3), AdamW(1e-4, l1=1e-3, average=0.5)],

@@ -76,6 +76,7 @@ def peak(program, paths, window, limit):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.slow("test_memory_does_not_grow_with_the_number_of_rows")
 def test_a_table_larger_than_the_memory_of_its_training(paths):
     window, limit = (100_000, 60) if SCALE == 1 else (0, 1024)  # 20 MB, or the default
     expected = 2 * sum(-(-k // 512) for k in windows(scaled(1_000_000), window))
@@ -83,7 +84,7 @@ def test_a_table_larger_than_the_memory_of_its_training(paths):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.slow("test_a_table_larger_than_the_memory_of_its_training")
+@pytest.mark.slow("test_memory_does_not_grow_with_the_number_of_rows, of a network")
 def test_a_table_larger_than_the_memory_of_a_tabular_estimator(paths):
     pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
     window, limit = (3000, 60) if SCALE == 1 else (100_000, 1024)
