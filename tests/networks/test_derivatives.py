@@ -12,6 +12,7 @@ import pytest
 from array_kinds import unfit_outs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from interrupt import sigint_interrupts  # noqa: F401 - for all tests here
 from scale import scaled
 
 import fastnn
@@ -178,14 +179,17 @@ def test_compiled_is_reference_in_float32(isa, method, problem):
     assert_derivatives(found, wanted, 2e-4, least=0.05)
 
 
+@pytest.mark.parametrize("hidden, bias", [((33,), True), ((33, 5, 18), False)])
 @pytest.mark.parametrize("gauss_newton", [False, True])
 @pytest.mark.parametrize("loss, name, options, targets", LOSSES)
-def test_products_are_those_of_reference(isa, loss, name, options, targets, gauss_newton, rng):
+def test_products_are_those_of_reference(
+    isa, loss, name, options, targets, gauss_newton, hidden, bias, rng
+):
     output = reference.losses.LOSSES[name][1] or "softmax"
-    net = shifted_network([7, 33, 4], "mish", output)
+    net = shifted_network([7, *hidden, 4], "mish", output, bias=bias)
     X, y, w = rng.normal(size=(70, 7)), targets(rng.normal(size=(70, 4))), rng.uniform(size=70)
     v = rng.normal(size=net.n_params)
-    along = split_layers(v, net.layer_sizes)
+    along = split_layers(v, net.layer_sizes, bias)
     layers = net.weights, net.biases, net.activations
     wanted = flat(reference.hvp(X, y, along, *layers, name, w, options, gauss_newton))
     assert_derivatives((net.gnvp if gauss_newton else net.hvp)(X, y, v, loss, w), wanted, 1e-12)
@@ -242,18 +246,30 @@ def test_products_have_the_same_bits_on_any_threads(isa, dtype, many_threads, rn
         np.testing.assert_array_equal(out, expected)
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
-@pytest.mark.parametrize("method", ["hessian", "hvp"])
-def test_ctrl_c_ends_a_call(method, n_threads, many_threads):
-    net = fastnn.MLP([50, 512, 512, 1], "tanh", rng=0)
-    X = np.ones((20_000, 50), "f")
-    arguments = (X[:, 0], net.params) if method == "hvp" else ()
+def assert_ctrl_c_ends(call, *arguments, **options):
     timer = threading.Timer(0.1, _thread.interrupt_main)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        getattr(net, method)(X, *arguments, n_threads=n_threads)
+        call(*arguments, **options)
     timer.join()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("method", ["hessian", "hvp", "jvp"])
+def test_ctrl_c_ends_a_call(method, n_threads, many_threads):
+    net = fastnn.MLP([50, 512, 512, 1], "tanh", rng=0)
+    X = np.ones((200_000 if method == "jvp" else 20_000, 50), "f")
+    arguments = {"hvp": (X[:, 0], net.params), "jvp": (X,)}.get(method, ())
+    assert_ctrl_c_ends(getattr(net, method), X, *arguments, n_threads=n_threads)
     assert net.jacobian(X[:1]).shape == (1, 1, 50)
+
+
+def test_ctrl_c_ends_each_part_of_a_product():
+    net, X = fastnn.MLP([50, 512, 512, 1], "tanh", rng=0), np.ones((20_000, 50), "f")
+    Y, dY = np.ones((2, len(X), 1), "f")
+    assert_ctrl_c_ends(net._outputs_along, X, net.params, Y, dY, False)
+    out = np.zeros_like(net.params)
+    assert_ctrl_c_ends(net._add_curvature, X, net.params, Y, dY, out, False)
 
 
 # ---- arguments -----------------------------------------------------------------------------------

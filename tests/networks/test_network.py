@@ -10,7 +10,7 @@ from checks import assert_same_bits, training_state
 from trainers import close, data
 
 import fastnn
-from fastnn import MLP, reference
+from fastnn import MLP, kernels, reference
 from fastnn.activations import ACTIVATIONS, HIDDEN
 from fastnn.core import threads
 from fastnn.initializers import FOR_ACTIVATION, glorot_uniform
@@ -316,3 +316,12 @@ REPRS = [
 @pytest.mark.parametrize("text", REPRS)
 def test_repr_is_a_call_that_makes_an_equal_network(text):
     assert repr(eval(text)) == text
+
+
+@pytest.mark.parametrize("n", [1, 700])
+def test_the_outputs_of_a_network_without_layers_are_its_inputs(n, isa, dtype, rng):
+    net, X = kernels.CompiledNetwork(), rng.normal(size=(n, 5)).astype(dtype)
+    net._bind([5], [], [], [], X.dtype)
+    out = np.zeros_like(X)
+    net._forward_into(X, out)
+    assert_same_bits(out, X)

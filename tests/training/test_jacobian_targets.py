@@ -1,11 +1,15 @@
 """Training on derivatives: `fit` with dy, compared with the reference, and its bits."""
 
+import _thread
+import threading
+
 import cases
 import numpy as np
 import pytest
 from checks import assert_same_bits
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from interrupt import sigint_interrupts  # noqa: F401 - for all tests here
 from scale import scaled
 from small_training import check_fit, squared
 
@@ -68,6 +72,33 @@ def test_fit_is_that_of_the_reference(isa, case, threads):
     )
     np.testing.assert_allclose(history.loss, wanted, rtol=1e-10)
     np.testing.assert_allclose(net.params, other.params, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_few_outputs_of_a_first_layer_with_many_inputs(isa, threads):
+    """Only the transpose of its weights is stored."""
+    net, X, y, dy = surrogate((70, 4, 2), n=150, d=3)
+    other = net.copy()
+    arrays = list(other.weights), list(other.biases), other.activations
+    wanted = reference.fit(X, y, *arrays, "mse", "sgd", 0.01, 2, 150, dy=dy, dy_inputs=[69, 0, 17])
+    options = dict(dy=dy, dy_inputs=[69, 0, 17], n_threads=threads)
+    history = net.fit(X, y, "mse", SGD(0.01), 2, 150, False, **options)
+    np.testing.assert_allclose(history.loss, wanted, rtol=1e-10)
+    np.testing.assert_allclose(net.params, other.params, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_in_a_step_leaves_a_whole_one(threads):
+    net, X, y, dy = surrogate((8, 300, 300, 1), n=2000, dtype="float32")
+    other, options = net.copy(), dict(dy=dy, batch_size=None, shuffle=False, n_threads=threads)
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(X, y, epochs=10**6, **options)
+    timer.join()
+    if net.state:
+        other.fit(X, y, epochs=net.state.step, **options)
+    assert_same_bits(net.params, other.params)
 
 
 @pytest.mark.parametrize("optimizer", [*cases.STEPS.values()])
