@@ -108,7 +108,7 @@ def test_each_medium(medium, name, tmp_path):
     assert wrong == []
 
 
-@pytest.mark.spread(2)
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("sep", ["comma", "semicolon", "tab", "bar"])
 def test_text_files_of_one_case(sep, tmp_path):
     """No other column shows how numbers are written."""

@@ -124,6 +124,7 @@ def page_of(run, pages):
     return page_of
 
 
+@pytest.mark.spread(1)
 @pytest.mark.parametrize("target", ["two", "many", "number"])
 def test_a_page_is_valid_and_loads_nothing(page_of, target):
     page = page_of(target)

@@ -62,6 +62,7 @@ def test_networks(networks, name):
     check(cases[name], *results[name])
 
 
+@pytest.mark.spread(1)
 @needs_gcc
 @pytest.mark.parametrize("kind", ["estimators", "tabular"])
 @pytest.mark.parametrize("build", BUILDS)

@@ -41,6 +41,7 @@ LONG = ("estimators.md", "explanations.md", "scores.md", "serving.md", "streams.
 SLOW = {page: pytest.mark.slow("tests of what the page shows") for page in LONG}
 
 
+@pytest.mark.spread(5)
 @pytest.mark.parametrize("page", [pytest.param(page, marks=SLOW.get(page, ())) for page in NEEDS])
 def test_code_of_the_guide_runs(page, tmp_path, monkeypatch):
     """A comment `# -> TEXT` says what the line prints."""

@@ -56,6 +56,7 @@ def saved(folder, cuts=(), **options):
     return folder if cuts else folder / "0.parquet"
 
 
+@pytest.mark.slow("test_parts_do_not_depend_on_row_groups")
 @pytest.mark.spread(1)
 @IGNORE
 @pytest.mark.parametrize("cuts", [(), (0, 50, 123)])

@@ -33,6 +33,7 @@ def checks():
                 yield pytest.param(own, check, id=f"{type(own).__name__}-{name}")
 
 
+@pytest.mark.spread(60)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("estimator", "check"), list(checks()))
 def test_every_check_of_scikit_learn(estimator, check, quick_recipe):
