@@ -143,7 +143,7 @@ def source(model, name, derivatives=0):
     name : str
         Begins all names in it.
     """
-    c_text.check_name(name)
+    c_text.check_name(name, is_of_file=True)
     if derivatives:
         c_derivatives.check_single_network(model)
     return _Source(model, name, derivatives).text()

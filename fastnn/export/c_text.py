@@ -20,12 +20,15 @@ MAX_TEXT = 4000  # bytes of a string literal that every C99 compiler supports, a
 C_TYPES = {"float32": "float", "float64": "double"}
 
 
-def check_name(name):
-    """Raise DataError unless a name, with which all names of a file begin, is a C identifier."""
+def check_name(name, is_of_file):
+    """Raise DataError unless a name, with which all names of a file begin, is a C identifier.
+
+    is_of_file : whether it is the name of the file by default
+    """
     if not isinstance(name, str) or not IDENTIFIER.fullmatch(name) or name in KEYWORDS:
         raise DataError(
             "{name} must be a C identifier, such as digits, got {value!r}.",
-            "By default it is the name of the file; pass {argument}, for example.",
+            f"{'By default it is the name of the file; pass' if is_of_file else 'Pass'} {{argument}}, for example.",
             argument=Argument("name", "digits"),
             value=name,
         )

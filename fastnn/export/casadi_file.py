@@ -114,7 +114,7 @@ FUNCTIONS = {
 
 def casadi_source(model, name):
     """Return the C source of an ExportModel with one network. name : str, of the function."""
-    c_text.check_name(name)
+    c_text.check_name(name, is_of_file=False)
     c_derivatives.check_single_network(model)
     group = _in_double(model.groups[0])
     model, layers = replace(model, groups=[group]), group.layers

@@ -142,7 +142,13 @@ def resolve_loss(loss: Any, output: str) -> Loss:
         loss = LOSSES[loss]()
     else:
         from .base import CustomLoss, Loss
+        from .derivatives import Derivatives
 
+        if isinstance(loss, Derivatives):
+            raise ValueError(
+                "loss must be a loss of the outputs alone, got losses.Derivatives, which is for MLP.fit "
+                f"with dy. Pass its value, loss={loss.value!r}."
+            )
         if callable(loss) and not isinstance(loss, type):
             loss = CustomLoss(loss)
         if not isinstance(loss, Loss):

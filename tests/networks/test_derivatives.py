@@ -221,7 +221,7 @@ def many_threads(monkeypatch):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@given(problem=networks_and_rows("float32"))
+@given(problem=st.one_of(networks_and_rows("float32"), networks_and_rows()))
 @each_network
 def test_a_row_has_the_same_bits_alone_and_on_any_threads(isa, many_threads, method, problem):
     net, X, rng = problem
@@ -369,6 +369,11 @@ ERRORS = [  # (call, kind, message)
         lambda net, X: net.hvp(X, X[:, :2], net.params, lambda Y, y: (0.0, Y)),
         ValueError,
         "a custom loss does not return",
+    ),
+    (
+        lambda net, X: net.gnvp(X, X[:, :2], net.params, losses.Derivatives("huber")),
+        ValueError,
+        "loss of the outputs alone, got losses.Derivatives, .* Pass its value, loss='huber'",
     ),
 ]
 

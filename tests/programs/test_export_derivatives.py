@@ -184,7 +184,9 @@ def test_which_models_have_derivatives(tmp_path):
         with pytest.raises(ValueError, match=f"derivatives must be a whole number of {why}, got"):
             export.c(encoded, path, derivatives=value)
     for name in ("my-net", "int"):
-        with pytest.raises(ValueError, match="name must be a C identifier"):
+        with pytest.raises(
+            ValueError, match=f"such as digits, got '{name}'. Pass name='digits', for"
+        ):
             export.casadi(encoded, path, name)
     assert not path.exists()
     export.c(fastnn.MLPClassifier(**settings).fit(X, y), path, derivatives=1)
