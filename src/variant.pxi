@@ -57,6 +57,7 @@ include "train/epoch.pxi"
 include "train/loop.pxi"
 include "infer/few.pxi"
 include "infer/many.pxi"
+include "infer/transposed.pxi"
 include "infer/derivatives.pxi"
 include "infer/curvature.pxi"
 

@@ -1,20 +1,26 @@
 # Derivatives of the outputs in the inputs: X (n, n_in) IN -> out OUT, all arrays row-major.
 #
 # Values go forward through the layers and leave f'(z), and f''(z) where it is needed. Tangents dz/dx_i then go forward,
-# adjoints dy_k/da backward, each a row of a matrix that has those of all rows of a chunk. So every product is that of
-# few.pxi, and a row gets the same bits alone and in any batch.
+# adjoints dy_k/da backward, each a row of a matrix that has those of all rows of a chunk. Every product is one of
+# transposed.pxi, so a row gets the same bits alone and in any batch.
 #
 #   t, i       tangents of a row: one for each input that is asked for, or one along a direction
 #   u, k       adjoints of a row: one for each output, or one for a combination of outputs
 #   F1, F2     f'(z) and f''(z) of each layer, (rows, sizes[l + 1]). Softmax couples outputs: its F1 holds a
 #   Jz         tangents of z of each layer, (rows t, sizes[l + 1]); for first derivatives of one layer at a time
+#   T          W^T of the layers that adjoints go through: few adjoints in a call read W instead
 #
 # Hessian: each layer adds sum_j u_kj f''(z_j) Jz_ij Jz_i'j with u_k = dy_k/da, as a product with Jz^T. Softmax has another
 # term (add_softmax), in which deviations from the mean are multiplied: the difference of a mean square and a squared mean
 # would cancel.
 #
-# Order of sums: products as in few.pxi; sums over the units of a layer as `dot`, of the Hessian as a product; layers from
-# the last to the first.
+# Order of sums: products of values and tangents as with W, of adjoints as with W^T (transposed.pxi); of many tangents for
+# the Hessian likewise, of few as `dot`, and other sums over the units of a layer; layers from the last to the first.
+
+cdef enum:
+    FEW_ADJOINTS = 16           # in a call; from here on W is transposed
+    FEW_TANGENTS = 16           # of a row; from here on their products for the Hessian fill quads
+    MIN_WORK_OF_LAYER = 1000    # numbers of the tangents of a row in a layer: from here on it polls the caller by itself
 
 cdef struct Sweep:          # sizes and memory of a call
     const Network* net
@@ -27,13 +33,14 @@ cdef struct Sweep:          # sizes and memory of a call
     real* tangents          # (rows t, width) of the inputs of a layer
     real* adjoints[2]       # (rows u, width)
     real* scaled            # (t, width) tangents of one row times u f'', or squared
-    real* turned            # (width, t) those of one row, transposed
     real* pairs             # (t, t) of one row, one output and one layer
     real* row               # (2 width) one row in padded memory
     real* F1
     real* F2
     real* Jz
-    real* T                 # W^T of each layer (sizes[l + 1], sizes[l]); of layer 0 for the d inputs
+    const real* first       # (d, sizes[1]) the rows of W of layer 0
+    bint transposes         # all layers; else only those with fewer than 4 inputs
+    real* T                 # W^T of each layer, in panels of chains_product; of layer 0 for the d inputs
 
 cdef inline Py_ssize_t units_before(const Network* net, Py_ssize_t l) noexcept nogil:
     cdef Py_ssize_t i, n = 0
@@ -45,23 +52,25 @@ cdef inline Py_ssize_t inputs_of(const Sweep* s, Py_ssize_t l) noexcept nogil:
     """Inputs of a layer; of layer 0 those that are asked for."""
     return s.net.sizes[l] if l > 0 else s.d
 
+cdef inline Py_ssize_t size_of_transposed(const Sweep* s, Py_ssize_t l) noexcept nogil:
+    """Numbers of T of layer l; 0: adjoints read W."""
+    cdef Py_ssize_t k = inputs_of(s, l), m = s.net.sizes[l + 1]
+    return round_up(k, CHAIN_PANEL) * m if s.u > 0 and l >= s.second and (s.transposes or k < 4) else 0
+
 cdef inline real* transposed(const Sweep* s, Py_ssize_t l) noexcept nogil:
     cdef Py_ssize_t i
     cdef real* T = s.T
     for i in range(l):
-        T += inputs_of(s, i) * s.net.sizes[i + 1]
+        T += size_of_transposed(s, i)
     return T
 
-cdef inline const real* weights_of_input(const Sweep* s, Py_ssize_t i) noexcept nogil:
-    """The row of W of layer 0 of input i of those that are asked for."""
-    if s.request.inputs != NULL:
-        i = s.request.inputs[i]
-    return <const real*>s.net.weights[0] + i * s.net.sizes[1]
+cdef inline const real* weights_of(const Sweep* s, Py_ssize_t l) noexcept nogil:
+    return s.first if l == 0 else <const real*>s.net.weights[l]
 
 cdef inline const real* tangent(const Sweep* s, Py_ssize_t l, Py_ssize_t r, Py_ssize_t i) noexcept nogil:
     """Jz of layer l, row r, tangent i, in a call for second derivatives. Those of layer 0 are the same for all rows."""
     if l == 0:
-        return weights_of_input(s, i)
+        return s.first + i * s.net.sizes[1]
     return s.Jz + s.rows * s.t * units_before(s.net, l) + (r * s.t + i) * s.net.sizes[l + 1]
 
 cdef bint is_forward_cheaper(const Sweep* s) noexcept nogil:
@@ -93,21 +102,24 @@ cdef void layout_sweep(const Network* net, const Derivative* request, Py_ssize_t
         if s.second or s.t == 0:
             s.u = net.sizes[net.n_layers]
     s.rows = max_(1, min_(n, FEW_ROWS // max_(1, max_(s.t, s.u))))
+    s.transposes = n * s.u >= FEW_ADJOINTS
     for l in range(net.n_layers):
-        weights += inputs_of(s, l) * net.sizes[l + 1]
+        weights += size_of_transposed(s, l)
     s.values[0] = allocate_reals(end, s.rows * width)
     s.values[1] = allocate_reals(end, s.rows * width)
     s.tangents = allocate_reals(end, s.rows * s.t * width)
     s.adjoints[0] = allocate_reals(end, s.rows * s.u * width)
     s.adjoints[1] = allocate_reals(end, s.rows * s.u * width)
     s.scaled = allocate_reals(end, s.t * width if s.second else 0)
-    s.turned = allocate_reals(end, s.t * width if kind == HESSIAN else 0)
     s.pairs = allocate_reals(end, s.t * s.t if kind == HESSIAN else 0)
     s.row = allocate_reals(end, 2 * width)
     s.F1 = allocate_reals(end, s.rows * units)
     s.F2 = allocate_reals(end, s.rows * units if s.second else 0)
     s.Jz = allocate_reals(end, s.rows * s.t * (units if s.second else width))
-    s.T = allocate_reals(end, weights if s.u > 0 else 0)
+    s.T = allocate_reals(end, weights)
+    s.first = <const real*>net.weights[0]
+    if request.inputs != NULL:
+        s.first = allocate_reals(end, s.d * net.sizes[1])
 
 cdef Py_ssize_t derivative_workspace_size(const Network* net, const Derivative* request, Py_ssize_t n) noexcept nogil:
     """Bytes, for n rows."""
@@ -125,9 +137,12 @@ cdef int rows_derivative(const Network* net, const Derivative* request, const vo
     cdef const real* directions = <const real*>request.directions
     layout_sweep(net, request, n, &s, &end)
     size = derivative_size(&s)
-    if s.u > 0:
-        for l in range(net.n_layers):
-            transpose_layer(&s, l)
+    if request.inputs != NULL:
+        for l in range(s.d):
+            memcpy(<real*>s.first + l * net.sizes[1], weights_of_input(&s, l), net.sizes[1] * sizeof(real))
+    for l in range(net.n_layers):
+        if size_of_transposed(&s, l) > 0:
+            transpose_panels(weights_of(&s, l), inputs_of(&s, l), net.sizes[l + 1], transposed(&s, l))
     for r from 0 <= r < n by s.rows:
         rows = min_(s.rows, n - r)
         values_forward(&s, rows, <const real*>X + r * n_in)
@@ -151,68 +166,9 @@ cdef inline Py_ssize_t derivative_size(const Sweep* s) noexcept nogil:
         return s.d
     return n_out * s.d * (s.d if s.request.kind == HESSIAN else 1)
 
-cdef void transpose_rows(const real** rows, Py_ssize_t n, Py_ssize_t m, real* T, Py_ssize_t stride) noexcept nogil:
-    """T (m, n), rows of `stride` numbers, = the transpose of up to LANES rows of m numbers."""
-    cdef Py_ssize_t p, j = 0
-    cdef real block[LANES * LANES]
-    cdef real turned[LANES * LANES]
-    if n == LANES and m >= LANES:
-        while j < m:
-            j = min_(j, m - LANES)                  # the last block overlaps the one before
-            vtranspose_rows(rows, j, T + j * stride, stride)
-            j += LANES
-        return
-    for j from 0 <= j < m by LANES:
-        for p in range(LANES):
-            vstore(block + p * LANES, vload_part(rows[p] + j, m - j) if p < n else vset(0))
-        vtranspose(block, LANES, turned, LANES)
-        for p in range(min_(LANES, m - j)):
-            vstore_part(T + (j + p) * stride, vload(turned + p * LANES), n)
-
-cdef void transpose_matrix(const real* x, Py_ssize_t n, Py_ssize_t m, real* T) noexcept nogil:
-    """T (m, n) = x^T, x (n, m)."""
-    cdef Py_ssize_t i = 0, p, rows_in_block
-    cdef const real* rows[LANES]
-    if n == 1 or m == 1:
-        memcpy(T, x, n * m * sizeof(real))
-        return
-    while i < n:
-        i = max_(0, min_(i, n - LANES))             # likewise
-        rows_in_block = min_(LANES, n - i)
-        for p in range(rows_in_block):
-            rows[p] = x + (i + p) * m
-        transpose_rows(rows, rows_in_block, m, T + i, n)
-        i += LANES
-
-cdef void transpose_layer(const Sweep* s, Py_ssize_t l) noexcept nogil:
-    """T of layer l = W^T; of layer 0 of the inputs that are asked for."""
-    cdef Py_ssize_t i, p, m = s.net.sizes[l + 1]
-    cdef const real* rows[LANES]
-    if l > 0 or s.request.inputs == NULL:
-        transpose_matrix(<const real*>s.net.weights[l], s.net.sizes[l], m, transposed(s, l))
-        return
-    for i from 0 <= i < s.d by LANES:
-        for p in range(min_(LANES, s.d - i)):
-            rows[p] = weights_of_input(s, i + p)
-        transpose_rows(rows, min_(LANES, s.d - i), m, transposed(s, l) + i, s.d)
-
-cdef void linear_rows(Py_ssize_t n, Py_ssize_t k, Py_ssize_t m, const real* x, const real* W, const real* b,
-                      real* y) noexcept nogil:
-    """y (n, m) = x (n, k) W (k, m) + b, in the order of sums of few.pxi. b may be NULL."""
-    cdef Py_ssize_t i
-    cdef Strip strip
-    if m == 1:
-        for i in range(n):
-            y[i] = dot(k, x + i * k, PANEL, W) + (b[0] if b != NULL else 0)
-        return
-    strip.k = k
-    strip.m = m
-    strip.x = x
-    strip.W = W
-    strip.b = b
-    strip.y = y
-    strip.relu = False
-    few_rows_product(n, &strip)
+cdef inline const real* weights_of_input(const Sweep* s, Py_ssize_t i) noexcept nogil:
+    """The row of W of layer 0 of input i of those that are asked for."""
+    return <const real*>s.net.weights[0] + (s.request.inputs[i] if s.request.inputs != NULL else i) * s.net.sizes[1]
 
 cdef void softmax_row(const Sweep* s, real* y, Py_ssize_t m) noexcept nogil:
     """y = softmax(y), in padded memory, as its sum needs whole vectors."""
@@ -240,19 +196,24 @@ cdef void values_forward(const Sweep* s, Py_ssize_t n, const real* x) noexcept n
 
 cdef inline void multiply_rows(const real* x, const real* f, real* y, Py_ssize_t rows, Py_ssize_t m) noexcept nogil:
     """y = x f for rows of m numbers, all times the one row f. y may be x."""
-    cdef Py_ssize_t i, j
+    cdef Py_ssize_t i, j, whole = m // LANES * LANES
     cdef vec a
-    for j from 0 <= j < m by LANES:
-        a = vload_part(f + j, m - j)
+    for j from 0 <= j < whole by LANES:
+        a = vload(f + j)
         for i in range(rows):
-            vstore_part(y + i * m + j, vmul(vload_part(x + i * m + j, m - j), a), m - j)
+            vstore(y + i * m + j, vmul(vload(x + i * m + j), a))
+    if whole < m:
+        a = vload_part(f + whole, m - whole)
+        for i in range(rows):
+            vstore_part(y + i * m + whole, vmul(vload_part(x + i * m + whole, m - whole), a), m - whole)
 
 cdef void times_slope(const Sweep* s, Py_ssize_t l, Py_ssize_t r, const real* x, real* y, Py_ssize_t rows) noexcept nogil:
     """y = x f'(z) for rows of layer l, all of row r of the chunk. y may be x."""
     cdef Py_ssize_t i, m = s.net.sizes[l + 1]
     cdef const real* f = s.F1 + s.rows * units_before(s.net, l) + r * m
     if s.net.activations[l] != SOFTMAX:
-        multiply_rows(x, f, y, rows, m)
+        if x != y or s.net.activations[l] != IDENTITY:
+            multiply_rows(x, f, y, rows, m)
         return
     memset(s.row, 0, 2 * padded(m) * sizeof(real))
     memcpy(s.row, f, m * sizeof(real))
@@ -264,7 +225,8 @@ cdef void times_slope(const Sweep* s, Py_ssize_t l, Py_ssize_t r, const real* x,
 cdef void tangents_forward(const Sweep* s, Py_ssize_t n, const real* directions) noexcept nogil:
     """Jz of all layers, or for first derivatives the tangents of the outputs. directions: NULL for unit vectors."""
     cdef const Network* net = s.net
-    cdef Py_ssize_t l, r, i, m, last = net.n_layers - 1
+    cdef Py_ssize_t l, r, m, last = net.n_layers - 1
+    cdef const real* x
     cdef real* Jz = s.Jz
     for l in range(net.n_layers):
         m = net.sizes[l + 1]
@@ -274,14 +236,11 @@ cdef void tangents_forward(const Sweep* s, Py_ssize_t n, const real* directions)
             linear_rows(n * s.t, net.sizes[l], m, s.tangents, <const real*>net.weights[l], NULL, Jz)
         elif directions != NULL:
             linear_rows(n, net.sizes[0], m, directions, <const real*>net.weights[0], NULL, Jz)
-        else:
-            for r in range(n):
-                for i in range(s.t):
-                    memcpy(Jz + (r * s.t + i) * m, weights_of_input(s, i), m * sizeof(real))
         if l == last and s.second:
             return
         for r in range(n):
-            times_slope(s, l, r, Jz + r * s.t * m, s.tangents + r * s.t * m, s.t)
+            x = s.first if l == 0 and directions == NULL else Jz + r * s.t * m
+            times_slope(s, l, r, x, s.tangents + r * s.t * m, s.t)
 
 cdef void store_tangents(const Sweep* s, Py_ssize_t n, real* out) noexcept nogil:
     """out (n, n_out, t) = the tangents (n t, n_out) of the outputs."""
@@ -312,7 +271,7 @@ cdef bint adjoints_backward(const Sweep* s, Py_ssize_t n, const real* directions
         if s.second:
             for r in range(n):
                 add_layer(s, l, r, U + r * s.u * m, out + r * derivative_size(s))
-                if poll_stop(clock):
+                if s.t * m >= MIN_WORK_OF_LAYER and poll_stop(clock):
                     return True
             if l == 0:
                 for k in range(n * s.u if s.request.kind == HESSIAN else 0):
@@ -321,7 +280,10 @@ cdef bint adjoints_backward(const Sweep* s, Py_ssize_t n, const real* directions
         for r in range(n):
             times_slope(s, l, r, U + r * s.u * m, U + r * s.u * m, s.u)
         dA = out if l == 0 else s.adjoints[0] if U == s.adjoints[1] else s.adjoints[1]
-        linear_rows(n * s.u, m, inputs_of(s, l), U, transposed(s, l), NULL, dA)
+        if size_of_transposed(s, l) > 0:
+            chains_product(n * s.u, m, inputs_of(s, l), U, transposed(s, l), dA)
+        else:
+            quads_product(n * s.u, m, inputs_of(s, l), U, weights_of(s, l), dA, False)
         U = dA
     return False
 
@@ -331,7 +293,6 @@ cdef void add_layer(const Sweep* s, Py_ssize_t l, Py_ssize_t r, const real* U, r
     cdef int activation = s.net.activations[l]
     cdef bint is_sum = s.request.kind == LAPLACIAN
     cdef const real* F2 = s.F2 + s.rows * units_before(s.net, l) + r * m
-    cdef const real* turned = transposed(s, 0) if l == 0 else s.turned
     if activation == IDENTITY or activation == RELU or activation == LEAKY_RELU:
         return
     if activation == SOFTMAX:
@@ -339,18 +300,31 @@ cdef void add_layer(const Sweep* s, Py_ssize_t l, Py_ssize_t r, const real* U, r
         return
     if s.request.kind != HESSIAN:
         add_squares(s, l, r)
-    elif l > 0:
-        transpose_matrix(tangent(s, l, r, 0), t, m, s.turned)
     for k in range(s.u):
         multiply_rows(U + k * m, F2, s.row, 1, m)
         if s.request.kind == HESSIAN:
-            for i in range(t):
-                multiply_rows(tangent(s, l, r, i), s.row, s.scaled + i * m, 1, m)
-            linear_rows(t, m, t, s.scaled, turned, NULL, s.pairs)
-            add_numbers(s.pairs, out + k * size, t * t)
+            multiply_rows(tangent(s, l, r, 0), s.row, s.scaled, t, m)
+            add_pairs(s, l, r, out + k * size)
         else:
             for i in range(1 if is_sum else t):
                 out[k * size + i] += dot(m, s.row, PANEL, s.scaled + i * m)
+
+cdef void add_pairs(const Sweep* s, Py_ssize_t l, Py_ssize_t r, real* out) noexcept nogil:
+    """out (t, t) += scaled Jz^T of one row, below its diagonal and on it."""
+    cdef Py_ssize_t i, j, q, m = s.net.sizes[l + 1], t = s.t
+    cdef const real* rows[4]
+    cdef real sums[4]
+    if t >= FEW_TANGENTS:
+        quads_product(t, m, t, s.scaled, tangent(s, l, r, 0), s.pairs, True)
+        add_numbers(s.pairs, out, t * t)
+        return
+    for i in range(t):
+        for j from 0 <= j <= i by 4:
+            for q in range(4):
+                rows[q] = tangent(s, l, r, min_(j + q, i))
+            dots(4, m, rows, PANEL, s.scaled + i * m, sums)
+            for q in range(min_(4, i + 1 - j)):
+                out[i * t + j + q] += sums[q]
 
 cdef void add_squares(const Sweep* s, Py_ssize_t l, Py_ssize_t r) noexcept nogil:
     """scaled = the squares of the tangents of layer l, for the Laplacian their sum."""

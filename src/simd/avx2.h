@@ -121,3 +121,22 @@ static CYTHON_INLINE void vtranspose_rows(const real *const *s, ptrdiff_t k, rea
     }
 #endif
 }
+
+#define HAS_QUADS
+static inline vec vquads(const real *const *p, ptrdiff_t k)
+{
+    return VEC(BY_DTYPE(_mm256_loadu2_m128(p[1] + k, p[0] + k), _mm256_loadu_pd(p[0] + k)));
+}
+static inline vec vset_quad(const real *p)
+{
+    return VEC(BY_DTYPE(_mm256_broadcast_ps((const __m128 *)p), _mm256_loadu_pd(p)));
+}
+static inline void vquad_totals(const vec *a, real *d)
+{
+    vec b = VEC(OP(hadd)(a[0].v, a[1].v)), c = VEC(OP(hadd)(a[2].v, a[3].v));
+#ifdef FASTNN_DOUBLE
+    vstore(d, vadd(VEC(_mm256_permute2f128_pd(b.v, c.v, 0x20)), VEC(_mm256_permute2f128_pd(b.v, c.v, 0x31))));
+#else
+    vstore(d, VEC(_mm256_hadd_ps(b.v, c.v)));
+#endif
+}

@@ -135,3 +135,39 @@ static CYTHON_INLINE void vtranspose_rows(const real *const *s, ptrdiff_t k, rea
     }
 #endif
 }
+
+#define HAS_QUADS
+#ifdef FASTNN_DOUBLE
+static inline vec vquads(const real *const *p, ptrdiff_t k)
+{
+    return VEC(_mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(p[0] + k)), _mm256_loadu_pd(p[1] + k), 1));
+}
+static inline vec vset_quad(const real *p) { return VEC(_mm512_broadcast_f64x4(_mm256_loadu_pd(p))); }
+static inline __m512d add_pairs(__m512d a, __m512d b)
+{
+    return _mm512_add_pd(_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
+}
+static inline void vquad_totals(const vec *a, real *d)
+{
+    __m512d b = add_pairs(a[0].v, a[1].v), c = add_pairs(a[2].v, a[3].v);
+    b = _mm512_add_pd(_mm512_shuffle_f64x2(b, c, 0x88), _mm512_shuffle_f64x2(b, c, 0xdd));
+    _mm512_storeu_pd(d, _mm512_shuffle_f64x2(b, b, 0xd8)); /* from row 0, 1, 0, 1 to 0, 0, 1, 1 */
+}
+#else
+static inline vec vquads(const real *const *p, ptrdiff_t k)
+{
+    __m512 a = _mm512_castps128_ps512(_mm_loadu_ps(p[0] + k));
+    a = _mm512_insertf32x4(a, _mm_loadu_ps(p[1] + k), 1);
+    a = _mm512_insertf32x4(a, _mm_loadu_ps(p[2] + k), 2);
+    return VEC(_mm512_insertf32x4(a, _mm_loadu_ps(p[3] + k), 3));
+}
+static inline vec vset_quad(const real *p) { return VEC(_mm512_broadcast_f32x4(_mm_loadu_ps(p))); }
+static inline __m512 add_pairs(__m512 a, __m512 b)
+{
+    return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
+}
+static inline void vquad_totals(const vec *a, real *d)
+{
+    _mm512_storeu_ps(d, add_pairs(add_pairs(a[0].v, a[1].v), add_pairs(a[2].v, a[3].v)));
+}
+#endif

@@ -47,6 +47,14 @@
  *   sum16(a)                          sum of 16 virtual lanes in SUM_VECS vecs, by halves: one tree everywhere
  *   LANE_NUMBERS                      0, 1, 2, ... 15
  *
+ * A quad is four neighbouring numbers. A vec has QUAD_ROWS quads; where LANES < 4, a quad has QUAD_VECS vecs, each with a
+ * call of its own. An instruction set with LANES > 4 defines these in its header.
+ *
+ *   vquads(p, k)                      a quad from each p[i] + k, i < QUAD_ROWS
+ *   vset_quad(p)                      the quad at p in every row
+ *   vquad_totals(a, d)                d[4 i + j] = (q0 + q1) + (q2 + q3) of the quad of row i in the vecs of a quad from
+ *                                     a[j QUAD_VECS] on, j < 4
+ *
  * Subnormal numbers, in the mode of kernels (float_mode.h). A zero keeps the sign of the number that it replaces.
  *
  *   passed on        vload vload_part vstore vstore_part vset vfactor vfirst vtranspose vtranspose_rows vabs vcopysign;
@@ -105,6 +113,8 @@ enum {
 _Static_assert((PANEL & (PANEL - 1)) == 0 && PANEL % ROWS == 0 && ROWS % WIDE_ROWS == 0 && 16 % LANES == 0,
                "a register block does not fit the panels");
 
+enum { QUAD_ROWS = LANES > 4 ? LANES / 4 : 1, QUAD_VECS = LANES < 4 ? 4 / LANES : 1 };
+
 static const real LANE_NUMBERS[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds)
@@ -131,3 +141,16 @@ static inline real sum16(const vec *lanes)
         for (int i = 0; i < n; i++) a[i] = vadd(a[i], a[i + n]);
     return vreduce_add(a[0]);
 }
+
+#ifndef HAS_QUADS
+static inline vec vquads(const real *const *p, ptrdiff_t k) { return vload(p[0] + k); }
+static inline vec vset_quad(const real *p) { return vload(p); }
+static inline void vquad_totals(const vec *a, real *d)
+{
+    for (int j = 0; j < 4; j++) {
+        real q[4];
+        for (int i = 0; i < QUAD_VECS; i++) vstore(q + i * LANES, a[j * QUAD_VECS + i]);
+        d[j] = (q[0] + q[1]) + (q[2] + q[3]);
+    }
+}
+#endif

@@ -8,6 +8,7 @@ cdef extern from "simd/primitives.h" nogil:
         pass
     enum:
         LANES, ROWS, VECS, WIDE_ROWS, TALL_ROWS, PANEL, REAL_BYTES, TILE, BLOCK, SUM_VECS, NARROW, NARROW_GROUP, MIN_EXP, MAX_EXP
+        QUAD_ROWS, QUAD_VECS
     const real* in_register(const real* p)
     void vprefetch(const real* p)
     vec vload(const real* p)
@@ -41,3 +42,6 @@ cdef extern from "simd/primitives.h" nogil:
     real vreduce_max(vec a)
     real sum16(const vec* lanes)
     const real* LANE_NUMBERS
+    vec vquads(const real** p, Py_ssize_t k)
+    vec vset_quad(const real* p)
+    void vquad_totals(const vec* a, real* d)
