@@ -103,29 +103,36 @@ def _copy_into(name, target, values):
         target[...] = array
 
 
+def set_views(net, name, targets, values):
+    """Copy a sequence of arrays into views of a network, one for each layer. name : for errors"""
+    net._check_not_training()  # its end would overwrite them
+    if values is targets:
+        return
+    arrays = _check_each(name, targets, values)  # all are checked before one is changed
+    if any(
+        np.may_share_memory(array, flat)  # such as net.weights[::-1]
+        for array in arrays
+        if array is not None
+        for flat in (net._params, net._grads)
+    ):
+        arrays = [None if array is None else array.copy() for array in arrays]
+    for target, array in zip(targets, arrays):
+        if array is not None:
+            target[...] = array
+
+
 def _in_place(name: str, doc: str) -> Any:
     """Return a property whose memory never moves: assigning copies the values into it."""
     public, get = name[1:], attrgetter(name)
 
     def set(net, values):
         targets = get(net)
+        if not isinstance(targets, np.ndarray):
+            set_views(net, public, targets, values)
+            return
         net._check_not_training()  # its end would overwrite them
-        if values is targets:  # after net.params -= step
-            return
-        if isinstance(targets, np.ndarray):
+        if values is not targets:  # as it is after net.params -= step
             _copy_into(public, targets, values)
-            return
-        arrays = _check_each(public, targets, values)  # all are checked before one is changed
-        if any(
-            np.may_share_memory(array, flat)  # such as net.weights[::-1]
-            for array in arrays
-            if array is not None
-            for flat in (net._params, net._grads)
-        ):
-            arrays = [None if array is None else array.copy() for array in arrays]
-        for target, array in zip(targets, arrays):
-            if array is not None:
-                target[...] = array
 
     return property(get, set, doc=doc)
 

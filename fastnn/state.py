@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class DivergenceError(ArithmeticError):
+class DivergenceError(ArithmeticError, ValueError):
     """Raised when a loss or parameter is not finite. The last finite parameters are restored.
+
+    It is a ValueError, since scikit-learn raises one there.
 
     Attributes
     ----------

@@ -23,6 +23,7 @@ from ..distributed.ranks import Ranks
 from ..losses import CustomLoss, Loss
 from ..many import forward_many
 from ..mlp import MLP
+from ..network import set_views
 from ..optimizers import LBFGS, OPTIMIZERS, Optimizer
 from ..state import fresh, resumed
 from ..training.engines.online import OnlineEngine
@@ -396,10 +397,20 @@ class BaseMLP(Attributes):
         """tuple of ndarray (n_in, n_out): weights of each layer, views into the network."""
         return self._single_network("coefs_").weights
 
+    @coefs_.setter
+    def coefs_(self, values: Sequence[ArrayLike]) -> None:
+        net = self._single_network("coefs_")
+        set_views(net, "coefs_", net.weights, values)
+
     @property
     def intercepts_(self) -> list[FloatArray]:
         """tuple of ndarray (n_out,): biases of each layer, views into the network."""
         return self._single_network("intercepts_").biases
+
+    @intercepts_.setter
+    def intercepts_(self, values: Sequence[ArrayLike]) -> None:
+        net = self._single_network("intercepts_")
+        set_views(net, "intercepts_", net.biases, values)
 
     def facts(self) -> ModelFacts:
         """Return a description of the estimator: its task, columns and size.

@@ -153,7 +153,7 @@ class MLPClassifier(AccuracyScore, BaseMLP):
     loss_curve_ : list of float
         Training loss of each epoch, including the penalty.
     loss_, best_loss_ : float
-        The last and the lowest training loss.
+        The last and the lowest training loss. `best_loss_` is None with early_stopping.
     validation_scores_ : list of float or None
         Accuracy on the validation rows after each epoch; None without validation rows.
     best_validation_score_ : float or None

@@ -17,6 +17,7 @@ from ..kernels import InTraining
 from ..many import train_in_workers
 from ..state import DivergenceError, History, fresh
 from ..training.data import Data
+from ..training.engines.lbfgs import OUT_OF_EVALUATIONS
 from ..training.plan import FitOptions, Plan
 from ..training.pool import Trainings
 from ..training.progress import ManyLine, ProgressLine
@@ -347,15 +348,20 @@ class EstimatorFit:
             return
         n_open = sum(not self._converged(member) for member in self.members)
         # Warn only if half of the networks did not converge: a few hardly change the mean.
-        # n_iter_no_change=inf trains for exactly max_iter epochs, which needs no warning.
-        if 2 * n_open >= n and estimator.n_iter_no_change < np.inf:
-            what = "Training" if n == 1 else f"{n_open} of {n} networks"
-            warn(
-                f"{what} stopped after max_iter={estimator.max_iter} epochs, before the loss "
-                "converged. Increase max_iter, learning_rate_init or tol. Training converges "
-                "fastest if the inputs are scaled to about -1..1 (StandardScaler).",
-                ConvergenceWarning,
-            )
+        if 2 * n_open < n:
+            return
+        what = "Training" if n == 1 else f"{n_open} of {n} networks"
+        limit, others = f"max_iter={estimator.max_iter} epochs", ", learning_rate_init or tol"
+        if parameters.is_lbfgs(estimator):
+            limit, others = f"max_iter={estimator.max_iter} iterations", " or tol"
+        if OUT_OF_EVALUATIONS in [member.history.stop_reason for member in self.members]:
+            limit = f"max_fun={estimator.max_fun} evaluations of the loss"
+        warn(
+            f"{what} stopped after {limit}, before the loss converged. Increase "
+            f"{limit.partition('=')[0]}{others}. Training converges "
+            "fastest if the inputs are scaled to about -1..1 (StandardScaler).",
+            ConvergenceWarning,
+        )
 
     def _restore_best(self, member):
         """Let the network, and training that continues, have the parameters of the best epoch."""
@@ -368,9 +374,13 @@ class EstimatorFit:
                 net.state.params = None
 
     def _converged(self, member):
-        return member.history.n_epochs < self.estimator.max_iter or (
-            member.patience is not None and member.patience.exhausted
-        )
+        if member.history.stop_reason == OUT_OF_EVALUATIONS:
+            return False
+        estimator, patience = self.estimator, member.patience
+        if member.history.n_epochs < estimator.max_iter or (patience and patience.exhausted):
+            return True
+        # n_iter_no_change=inf trains for exactly max_iter epochs, which needs no warning
+        return estimator.n_iter_no_change == np.inf and not parameters.is_lbfgs(estimator)
 
     def _predict_held_out(self):
         """Set `oof_prediction_`, and the errors that `predict_interval` uses."""

@@ -101,8 +101,12 @@ class NetworkRecord:
     n_seen: int = 0
     loss_curve: list = field(default_factory=list)
     validation_loss_curve: list = field(default_factory=list)
-    best_loss: float = np.inf
+    best_loss: Any = np.inf  # in the fitted attributes None with early_stopping, as in scikit-learn
     scores: Any = None  # list, or None without validation scores
+
+    def __post_init__(self):
+        if self.best_loss is None:
+            self.best_loss = np.inf
 
     @property
     def best_score(self):
@@ -162,12 +166,11 @@ RECORDED = {
 
 def read_records(estimator):
     """Return the NetworkRecords in the fitted attributes of an estimator."""
-    values = [getattr(estimator, name) for name in RECORDED]
-    if len(estimator.networks_) == 1:
+    values, n = [getattr(estimator, name) for name in RECORDED], len(estimator.networks_)
+    if n == 1:
         return [NetworkRecord(*values)]
-    *others, scores = values
-    scores = [None] * len(estimator.networks_) if scores is None else scores
-    return [NetworkRecord(*each) for each in zip(*others, scores)]
+    values = [[None] * n if each is None else each for each in values]
+    return [NetworkRecord(*each) for each in zip(*values)]
 
 
 def write_records(estimator, records, n_iter=None):
@@ -177,6 +180,7 @@ def write_records(estimator, records, n_iter=None):
         fields["loss_"] = "last_loss"
         estimator.n_iter_ = max(n_iter)
     for name, attribute in fields.items():
-        values = [getattr(record, attribute) for record in records]
+        hides = name == "best_loss_" and estimator.early_stopping
+        values = [None if hides else getattr(record, attribute) for record in records]
         has_none = all(each is None for each in values)
         setattr(estimator, name, values[0] if len(values) == 1 else None if has_none else values)

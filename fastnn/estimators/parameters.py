@@ -123,9 +123,7 @@ def check_ensemble_callbacks(estimator):
 
 def resolve_solver(estimator):
     """Return the optimizer for `solver` and the parameters that belong to it."""
-    if estimator.schedule is not None and (
-        estimator.solver == "lbfgs" or isinstance(estimator.solver, LBFGS)
-    ):
+    if estimator.schedule is not None and is_lbfgs(estimator):
         raise ValueError(
             f"schedule cannot be combined with solver={estimator.solver!r}, which has no learning rate. "
             "Set schedule=None, or use another solver."
@@ -173,13 +171,17 @@ def named_solver(name, parameter, lr):
     return _named(name, lr)
 
 
+def is_lbfgs(estimator):
+    """Return whether the solver is L-BFGS."""
+    return estimator.solver == "lbfgs" or isinstance(estimator.solver, LBFGS)
+
+
 def patience(estimator, best_loss):
     """Return the Patience that watches the training loss, or None.
 
     As in scikit-learn, L-BFGS stops only by its own rules.
     """
-    is_lbfgs = estimator.solver == "lbfgs" or isinstance(estimator.solver, LBFGS)
-    if estimator.early_stopping or estimator.n_iter_no_change == np.inf or is_lbfgs:
+    if estimator.early_stopping or estimator.n_iter_no_change == np.inf or is_lbfgs(estimator):
         return None
     return Patience(
         estimator.n_iter_no_change + 1, estimator.tol, running_best=True, best=best_loss

@@ -126,10 +126,11 @@ def hold_out(estimator, data, y, random_state):
             "validation_data, or set early_stopping=False."
         )
     classes = estimator.targets_.stratify_labels(y)
-    if classes is not None and np.unique(classes, return_counts=True)[1].min() < 2:
+    names, counts = np.unique([] if classes is None else classes, return_counts=True)
+    if counts.min(initial=2) < 2:
         raise ValueError(
-            "early_stopping=True holds out rows of each class, but a class has a single "
-            "row. Add rows, pass validation_data, or set early_stopping=False."
+            f"early_stopping=True holds out rows of each class, but {names[counts < 2].tolist()[0]!r} "
+            "has a single row. Add rows, pass validation_data, or set early_stopping=False."
         )
     train, held_out = train_test_split(
         np.arange(len(data)),

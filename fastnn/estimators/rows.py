@@ -65,7 +65,10 @@ def unite(estimator, parts, fresh):
     parts : list of PartFacts, of those that have rows
     """
     kind = targets_class(estimator)
-    targets = kind.union([part.targets for part in parts]) if fresh else estimator.targets_
+    targets = kind.union([part.targets for part in parts])
+    if not fresh:
+        estimator.targets_.check_same(targets)
+        targets = estimator.targets_
     class_weight = getattr(estimator, "class_weight", None)
     if class_weight is not None:
         counts = [(part.targets, part.counts) for part in parts]
@@ -151,7 +154,10 @@ class MemoryRows(EstimatorRows):
         self.rows, self.groups = rows, groups
 
     def prepare(self, estimator, fresh, random_state):
-        rows, data = self.rows, prepare(estimator, self.rows, fresh)
+        rows = self.rows
+        if not fresh:
+            estimator.targets_.check_same(type(estimator.targets_).fit(rows.y))
+        data = prepare(estimator, rows, fresh)
         targets = estimator.targets_.to_check(data)
         y_rms = None if targets is None else inputs.root_mean_square(targets)
         names = getattr(estimator, "feature_names_in_", None)

@@ -133,6 +133,16 @@ class ClassTargets:
 
     # ---- training ----
 
+    def check_same(self, found):
+        """Raise ValueError unless `found`, the ClassTargets of a warm start, has the same classes."""
+        has_labels = self.is_multilabel or found.is_multilabel  # `encode` checks them
+        if not has_labels and not np.array_equal(self.classes, found.classes):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to "
+                f"fit. Previously got {self.classes}, `y` has {found.classes}. Pass rows of each class, "
+                "or set warm_start=False."
+            )
+
     def encode(self, y, dtype, estimator_name):
         """Return the targets as networks learn them."""
         if self.is_multilabel:
@@ -363,6 +373,9 @@ class NumberTargets:
         return dict(targets_=self)
 
     # ---- training ----
+
+    def check_same(self, found):
+        """Do nothing: `encode` compares the numbers of targets."""
 
     def encode(self, y, dtype, estimator_name):
         """Return the targets as a matrix."""

@@ -105,7 +105,8 @@ class Scoring:
 
     def _warn(self, details):
         warn(
-            f"A score could not be computed and is set to {self.error_score}. Details:\n{details}",
+            "Scoring failed. The score on this train-test partition for these parameters will be set "
+            f"to {self.error_score}. Details: \n{details}",
         )
 
 

@@ -159,6 +159,15 @@ def test_parameters_are_views_into_the_network():
     net.intercepts_[1][:] = [0, 3, 0]
     net.coefs_[1][:] = 0
     assert set(net.predict(IRIS)) == {1} and not net.network_.weights[0].any()
+    other = quick(random_state=7).fit(IRIS, KINDS)
+    net.coefs_, net.intercepts_ = other.coefs_, [b.tolist() for b in other.intercepts_]
+    assert_array_equal(net.predict_proba(IRIS), other.predict_proba(IRIS))
+    assert not np.shares_memory(net.coefs_[0], other.coefs_[0])
+    with pytest.raises(ValueError, match=r"coefs_\[1\] must have shape \(8, 3\), got \(3, 8\)"):
+        net.coefs_ = [other.coefs_[0] + 1, other.coefs_[1].T]
+    assert_array_equal(net.coefs_[0], other.coefs_[0])
+    with pytest.raises(AttributeError, match="intercepts_ exists after fit"):
+        quick().intercepts_ = other.intercepts_
 
 
 @pytest.mark.parametrize(
@@ -246,8 +255,10 @@ def test_warm_start_needs_the_same_network_and_classes():
     with pytest.raises(ValueError, match=re.escape("the fitted network has [8] (relu)")):
         net.set_params(hidden_layer_sizes=(9,)).fit(IRIS, KINDS)
     net.set_params(hidden_layer_sizes=(8,))
-    with pytest.raises(ValueError, match="classes not in classes_"):
-        net.fit(IRIS, KINDS + 1)
+    for y in (KINDS + 1, KINDS > 0, KINDS.astype(str), np.arange(len(KINDS)) % 4):
+        with pytest.raises(ValueError, match=r"same classes as in the previous .* got .0 1 2., `y`"):
+            net.fit(IRIS, y)
+    net.partial_fit(IRIS[:60], KINDS[:60])  # which has no row of class 2
     with pytest.raises(ValueError, match="features"):
         net.fit(IRIS[:, :2], KINDS)
 
@@ -323,10 +334,11 @@ def test_score_reads_a_list_once():
 
 def test_divergence_is_an_error():
     with (
-        pytest.raises(fastnn.DivergenceError, match="diverged in epoch"),
+        pytest.raises(fastnn.DivergenceError, match="diverged in epoch") as error,
         np.errstate(all="ignore"),
     ):
         quick(solver="sgd", learning_rate_init=1e30, dtype="float32").fit(IRIS, KINDS)
+    assert isinstance(error.value, ValueError)  # as in scikit-learn
 
 
 def test_ctrl_c_warns_and_keeps_what_has_been_learned():

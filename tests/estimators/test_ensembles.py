@@ -86,7 +86,8 @@ def test_members_without_bagging_are_those_of_estimators_with_one_random_state(s
         if settings == {"early_stopping": True}:
             assert ensemble.validation_scores_[i] == one.validation_scores_
             assert ensemble.best_validation_score_[i] == one.best_validation_score_
-        assert (ensemble.t_[i], ensemble.best_loss_[i]) == (one.t_, one.best_loss_)
+        assert ensemble.t_[i] == one.t_
+        assert one.best_loss_ == (ensemble.best_loss_ and ensemble.best_loss_[i])
 
 
 @pytest.mark.parametrize("bagging", BAGGING)

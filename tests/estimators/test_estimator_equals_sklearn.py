@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import datasets
 from sklearn import neural_network as theirs
 from sklearn.exceptions import ConvergenceWarning
@@ -141,8 +141,28 @@ def test_stops_in_the_same_epoch_and_warns_when_it_does_not():
     a, b = both("two classes", tol=1e-3, max_iter=500, **SGD)
     assert a.n_iter_ == b.n_iter_ < 500
     X, y = DATA["two classes"]
-    with pytest.warns(ConvergenceWarning, match="max_iter=3"):
-        ours.MLPClassifier(max_iter=3).fit(X, y)
+    lbfgs = dict(solver="lbfgs", n_iter_no_change=np.inf)  # which does not stop by it
+    for limit, settings in (
+        ("max_iter=3 epochs", dict(max_iter=3)),
+        ("max_iter=3 iterations", dict(max_iter=3, **lbfgs)),
+        ("max_fun=9 evaluations of the loss", dict(max_fun=9, **lbfgs)),
+    ):
+        name = limit.partition("=")[0]
+        with pytest.warns(ConvergenceWarning, match=f"stopped after {limit}.* Increase {name}"):
+            ours.MLPClassifier(**settings).fit(X, y)
+        with pytest.warns(ConvergenceWarning):
+            theirs.MLPClassifier(**settings).fit(X, y)
+
+
+def test_early_stopping_leaves_the_best_loss_to_the_scores(reload):
+    X, y = DATA["two classes"]
+    settings = dict(hidden_layer_sizes=(4,), random_state=0, n_iter_no_change=np.inf, max_iter=5)
+    for n in (1, 3):
+        net = ours.MLPClassifier(early_stopping=True, n_estimators=n, warm_start=True, **settings)
+        assert net.fit(X, y).best_loss_ is None and reload(net).best_loss_ is None
+        net.set_params(early_stopping=False).fit(X, y)
+        curves = np.reshape(net.loss_curve_, (n, 10))
+        assert_array_equal(np.ravel(net.best_loss_), curves[:, 5:].min(axis=1))
 
 
 def test_warm_start_and_partial_fit_continue_as_scikit_learns():

@@ -134,9 +134,7 @@ def test_verbose_says_why_training_stopped(capsys):
 
 def test_a_class_with_one_row_cannot_be_held_out():
     one = np.r_[np.zeros(59, int), 1]
-    with pytest.raises(
-        ValueError, match=r"a class has a single row. Add rows, pass validation_data"
-    ):
+    with pytest.raises(ValueError, match=r"but 1 has a single row. Add rows, pass validation_data"):
         MLPClassifier(early_stopping=True).fit(X, one)
 
 

@@ -183,7 +183,7 @@ ESTIMATORS = {
     "tabular classifier": TabularClassifier(**TABULAR),
     "tabular regressor": TabularRegressor(**TABULAR),
 }
-SINGLE = "early_stopping=True holds out rows of each class, but a class has a single row. Add rows"
+SINGLE = "early_stopping=True holds out rows of each class, but 0 has a single row. Add rows"
 FEW, EQUAL = "fit needs at least 2 rows, got 1 sample.", "X has no usable column ('0': all values"
 REFUSED = {
     ("early stopping", "one row"): "but X has a single row. Add rows, pass validation_data, or",

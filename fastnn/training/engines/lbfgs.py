@@ -10,6 +10,9 @@ from ...network import as_dtype, split_layers
 from ...state import DivergenceError
 from .base import Engine
 
+#: Reason of a training that has used `max_evaluations`.
+OUT_OF_EVALUATIONS = "L-BFGS: max_evaluations reached"
+
 
 class _Stopped(Exception):
     """Raised in SciPy's callback to end the minimization."""
@@ -82,7 +85,9 @@ class LBFGSEngine(Engine):
                 options=options,
             )
             if result.nit < epochs:
-                session.stop_reason = f"L-BFGS: {result.message}"
+                # SciPy's status of too many iterations or evaluations
+                is_over = result.status == 1
+                session.stop_reason = OUT_OF_EVALUATIONS if is_over else f"L-BFGS: {result.message}"
         except _Stopped:
             pass
 
