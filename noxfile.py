@@ -274,6 +274,13 @@ def calls(session):
 
 
 @nox.session
+def companions(session):
+    """Tools that take any estimator of scikit-learn: SHAP, LIME, MAPIE, skops and others."""
+    install(session, "shap", "lime", "mapie", "skops")
+    session.run("python", "-m", "pytest", "--all", "tests/estimators/test_companions.py")
+
+
+@nox.session
 def soak(session):
     """Mixed use for ten minutes, or `-- SECONDS`: memory stays flat."""
     install(session)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import sys
 from copy import deepcopy
 from operator import attrgetter
@@ -360,10 +361,22 @@ class Network(CompiledNetwork):
 
     __copy__ = copy
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        reading = self._reading()  # ends when all of the arguments before it are copied or pickled
-        values = {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
-        return _rebuild, (type(self), values, self.params.copy(), self.grads.copy(), reading)
+    def __getstate__(self) -> dict[str, Any]:
+        reading = self._reading()  # ends when all of the values before it are copied or pickled
+        state = {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
+        return state | dict(params=self.params.copy(), grads=self.grads.copy(), reading=reading)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._check_may_bind()
+        state = dict(state)
+        params, grads, _ = (state.pop(name) for name in ("params", "grads", "reading"))
+        self.__dict__.update(state)
+        self._allocate()
+        self.params[:] = params
+        self.grads[:] = grads
+
+    def __reduce__(self) -> tuple[Any, ...]:  # instead of Cython's
+        return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined]
 
 
 for _name, _hint in foreign_names.ATTRIBUTES.items():
@@ -390,16 +403,6 @@ def as_dtype(net, dtype):
     out = Network(net.layer_sizes, net.activations[:-1], net.activations[-1], net.bias, dtype)
     out.params = net.params
     return out
-
-
-def _rebuild(cls, values, params, grads, reading=None):
-    """Rebuild a network from its pickled parts."""
-    net = cls.__new__(cls)
-    net.__dict__.update(values)
-    net._allocate()
-    net.params[:] = params
-    net.grads[:] = grads
-    return net
 
 
 def _check_sizes(layer_sizes):

@@ -29,7 +29,7 @@ from ..state import fresh, resumed
 from ..training.engines.online import OnlineEngine
 from ..training.plan import FitOptions, Plan
 from ..training.pool import Trainings, train_many
-from . import ensemble, inputs, parameters, resampling
+from . import ensemble, fit_callbacks, inputs, parameters, resampling
 from .fit import EstimatorFit, raise_if_diverged
 from .mixins import Attributes, lock_of
 from .networks import EpochRecorder, prepare
@@ -223,12 +223,13 @@ class BaseMLP(Attributes):
             with self._restore_on_error((Exception, KeyboardInterrupt)):
                 fresh = not (self.warm_start and hasattr(self, "networks_"))
                 source = self._rows(fresh, X, y, sample_weight, groups, executor, comm, shards)
-                with source.training():
-                    source.look(self, fresh)
-                    with source.preparing():
-                        fit = EstimatorFit(self, source, fresh)
-                    interrupted = fit.run_until_interrupt(executor)
-                fit.end(interrupted)
+                with fit_callbacks.calling(self, X, y) as callbacks:
+                    with source.training():
+                        source.look(self, fresh)
+                        with source.preparing():
+                            fit = EstimatorFit(self, source, fresh, callbacks)
+                        interrupted = fit.run_until_interrupt(executor)
+                    fit.end(interrupted)
             if fit.failure is not None:
                 raise fit.failure
         return self
@@ -605,6 +606,30 @@ class BaseMLP(Attributes):
                 name, value = outer, nested.set_params(**{option: value})
             changes[name] = value
         return super().set_params(**changes)
+
+    def set_callbacks(self, *callbacks: Any) -> Self:
+        """Set callbacks of scikit-learn, which `fit` calls. Without arguments, remove them.
+
+        The epochs of a network are subtasks of the fit. Those of an ensemble are not. The parameter
+        `callbacks` takes callbacks of fastnn.
+
+        Parameters
+        ----------
+        *callbacks : sklearn.callback.ProgressBar, ScoringMonitor and others
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ImportError
+            scikit-learn is older than 1.9.
+        TypeError
+            An argument is no callback of scikit-learn.
+        """
+        fit_callbacks.set_callbacks(self, callbacks)
+        return self
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "networks_")

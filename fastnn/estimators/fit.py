@@ -118,6 +118,8 @@ class EstimatorFit:
         Where the rows are.
     fresh : bool
         Whether to make new networks.
+    callbacks : list of Callback, default ()
+        Called like those of the estimator, which do not know them.
 
     Attributes
     ----------
@@ -131,8 +133,8 @@ class EstimatorFit:
 
     failure: Any = None
 
-    def __init__(self, estimator, source, fresh):
-        self.estimator, self.source = estimator, source
+    def __init__(self, estimator, source, fresh, callbacks=()):
+        self.estimator, self.source, self.callbacks = estimator, source, callbacks
         random_state = check_random_state(estimator.random_state)
         self.data = source.prepare(estimator, fresh, random_state)
         self.networks, self.n_members = estimator.networks_, len(estimator.networks_)
@@ -227,6 +229,7 @@ class EstimatorFit:
                 *m.callbacks,
                 *parameters.rate_callbacks(estimator, n, n_seen),
                 *resolve_callbacks(estimator.callbacks),
+                *self.callbacks,
             ],
             n_threads=self.n_threads,
             patience=m.patience,

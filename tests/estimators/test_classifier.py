@@ -256,7 +256,9 @@ def test_warm_start_needs_the_same_network_and_classes():
         net.set_params(hidden_layer_sizes=(9,)).fit(IRIS, KINDS)
     net.set_params(hidden_layer_sizes=(8,))
     for y in (KINDS + 1, KINDS > 0, KINDS.astype(str), np.arange(len(KINDS)) % 4):
-        with pytest.raises(ValueError, match=r"same classes as in the previous .* got .0 1 2., `y`"):
+        with pytest.raises(
+            ValueError, match=r"same classes as in the previous .* got .0 1 2., `y`"
+        ):
             net.fit(IRIS, y)
     net.partial_fit(IRIS[:60], KINDS[:60])  # which has no row of class 2
     with pytest.raises(ValueError, match="features"):

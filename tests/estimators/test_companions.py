@@ -1,0 +1,229 @@
+"""Tools that take any estimator of scikit-learn work with fastnn's: a table of them.
+
+`nox -s companions` installs those that are not among the packages of the tests.
+"""
+
+from contextlib import redirect_stdout
+from io import BytesIO, StringIO
+
+import joblib
+import numpy as np
+import pytest
+from sklearn import (
+    calibration,
+    compose,
+    config_context,
+    ensemble,
+    feature_selection,
+    inspection,
+    metrics,
+    model_selection,
+    multiclass,
+    multioutput,
+    semi_supervised,
+)
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from fastnn import MLPClassifier, MLPRegressor
+
+X = np.random.default_rng(0).normal(size=(300, 4))
+SIZE = 2 * X[:, 0] + X[:, 1]
+LARGE = (SIZE > 0).astype(int)
+CLF = MLPClassifier((8,), max_iter=30, learning_rate_init=0.02, random_state=0)
+REG = MLPRegressor((8,), max_iter=60, learning_rate_init=0.02, random_state=0)
+
+pytestmark = [
+    pytest.mark.slow("test_estimator_checks.py runs scikit-learn's checks"),
+    pytest.mark.filterwarnings("ignore"),  # of the tools, and about so few epochs
+]
+
+
+def permutation_importance():
+    found = inspection.permutation_importance(clone(REG).fit(X, SIZE), X, SIZE, random_state=0)
+    assert found.importances_mean.argmax() == 0
+
+
+def partial_dependence():
+    found = inspection.partial_dependence(clone(REG).fit(X, SIZE), X, [0])["average"][0]
+    assert found[0] < found[-1]
+
+
+def decision_boundary():
+    pytest.importorskip("matplotlib").use("agg")
+    display = inspection.DecisionBoundaryDisplay.from_estimator
+    assert display(clone(CLF).fit(X[:, :2], LARGE), X[:, :2]).response.shape == (100, 100)
+
+
+def thresholds_by_cost():
+    tuned = model_selection.TunedThresholdClassifierCV(clone(CLF), scoring="f1", random_state=0)
+    assert 0 < tuned.fit(X, LARGE).best_threshold_ < 1
+    fixed = model_selection.FixedThresholdClassifier(clone(CLF), threshold=0.999).fit(X, LARGE)
+    assert fixed.predict(X).sum() < LARGE.sum()
+
+
+def frozen():
+    fitted = clone(CLF).fit(X[::2], LARGE[::2])
+    model = calibration.CalibratedClassifierCV(FrozenEstimator(fitted)).fit(X[1::2], LARGE[1::2])
+    assert model.score(X, LARGE) > 0.9
+
+
+def sample_weights_by_routing():
+    weight = np.where(LARGE, 1.0, 0.0)
+    with config_context(enable_metadata_routing=True):
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        routed = clone(CLF).set_fit_request(sample_weight=True)
+        model = make_pipeline(scaler, routed).fit(X, LARGE, sample_weight=weight)
+    assert model.predict(X).all()
+
+
+def transformed_targets():
+    model = compose.TransformedTargetRegressor(clone(REG), transformer=StandardScaler())
+    assert model.fit(X, 1000 * SIZE).score(X, 1000 * SIZE) > 0.9
+
+
+def few_labels():
+    few = np.where(np.arange(len(LARGE)) % 5, -1, LARGE)
+    assert semi_supervised.SelfTrainingClassifier(clone(CLF)).fit(X, few).score(X, LARGE) > 0.9
+
+
+def feature_subset():
+    chooser = feature_selection.SequentialFeatureSelector(clone(REG), n_features_to_select=1, cv=2)
+    assert chooser.fit(X[:, :3], SIZE).get_support()[0]
+
+
+def several_targets():
+    Y = np.stack([SIZE, -SIZE], axis=1)
+    for tool in (multioutput.MultiOutputRegressor, multioutput.RegressorChain):
+        assert tool(clone(REG)).fit(X, Y).score(X, Y) > 0.9
+    labels = np.stack([LARGE, 1 - LARGE], axis=1)
+    assert multioutput.ClassifierChain(clone(CLF)).fit(X, labels).score(X, labels) > 0.9
+
+
+def searches():
+    grid = {"alpha": [0.0, 1.0]}
+    for search in (
+        model_selection.GridSearchCV(clone(CLF), grid, cv=2),
+        model_selection.RandomizedSearchCV(clone(CLF), grid, n_iter=2, cv=2),
+    ):
+        assert search.fit(X, LARGE).best_score_ > 0.9
+
+
+def curves():
+    sizes, _, scores = model_selection.learning_curve(clone(CLF), X, LARGE, cv=2)
+    assert len(sizes) == 5 and scores[-1].mean() > 0.9
+    scores = model_selection.validation_curve(
+        clone(CLF), X, LARGE, param_name="alpha", param_range=[0, 1], cv=2
+    )
+    assert np.mean(scores) > 0.9
+
+
+def scorers():
+    score = metrics.make_scorer(metrics.log_loss, response_method="predict_proba")
+    assert model_selection.cross_val_score(clone(CLF), X, LARGE, scoring=score).mean() < 0.3
+
+
+def joblib_files():
+    joblib.dump(clone(CLF).fit(X, LARGE), file := BytesIO())
+    file.seek(0)
+    assert joblib.load(file).score(X, LARGE) > 0.9
+
+
+def callbacks():
+    callback = pytest.importorskip("sklearn.callback")
+    with redirect_stdout(StringIO()) as out:
+        clone(CLF).set_callbacks(callback.ProgressBar()).fit(X, LARGE)
+    assert "MLPClassifier - fit" in out.getvalue()
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    clf = clone(CLF).set_callbacks(monitor).fit(X, LARGE)
+    logged = [row["accuracy"] for row in monitor.get_logs().data]
+    final, *epochs = logged
+    assert len(epochs) == clf.n_iter_
+    assert final == epochs[-1] == clf.score(X, LARGE) > epochs[0]
+
+
+def shap():
+    package = pytest.importorskip("shap")
+    explain = package.Explainer(clone(REG).fit(X, SIZE).predict, X[:20])
+    assert abs(explain(X[:2]).values).mean(axis=0).argmax() == 0
+
+
+def lime():
+    tabular = pytest.importorskip("lime.lime_tabular")
+    model = clone(REG).fit(X, SIZE)
+    explain = tabular.LimeTabularExplainer(X, mode="regression", random_state=0)
+    assert explain.explain_instance(X[0], model.predict).as_map()[1][0][0] == 0
+
+
+def mapie():
+    regression = pytest.importorskip("mapie.regression")
+    model = regression.CrossConformalRegressor(clone(REG), confidence_level=0.9)
+    _, intervals = model.fit_conformalize(X, SIZE).predict_interval(X)
+    assert ((intervals[:, 0, 0] <= SIZE) & (SIZE <= intervals[:, 1, 0])).mean() > 0.8
+
+
+def skops():
+    io = pytest.importorskip("skops.io")
+    data = io.dumps(clone(CLF).fit(X, LARGE))
+    assert io.loads(data, trusted=io.get_untrusted_types(data=data)).score(X, LARGE) > 0.9
+
+
+def predicts(make):
+    """Return a test of a meta-estimator."""
+
+    def test():
+        model, y = make()
+        assert model.fit(X, y).score(X, y) > 0.9
+
+    return test
+
+
+COMPANIONS = {
+    each.__name__: each
+    for each in (
+        *(
+            permutation_importance,
+            partial_dependence,
+            decision_boundary,
+            thresholds_by_cost,
+            frozen,
+        ),
+        *(sample_weights_by_routing, transformed_targets, few_labels, feature_subset),
+        *(
+            several_targets,
+            searches,
+            curves,
+            scorers,
+            joblib_files,
+            callbacks,
+            shap,
+            lime,
+            mapie,
+            skops,
+        ),
+    )
+} | {
+    "CalibratedClassifierCV": predicts(
+        lambda: (calibration.CalibratedClassifierCV(clone(CLF), cv=2), LARGE)
+    ),
+    "StackingClassifier": predicts(
+        lambda: (ensemble.StackingClassifier([("mlp", clone(CLF))], cv=2), LARGE)
+    ),
+    "VotingClassifier": predicts(
+        lambda: (ensemble.VotingClassifier([("mlp", clone(CLF))], voting="soft"), LARGE)
+    ),
+    "BaggingClassifier": predicts(
+        lambda: (ensemble.BaggingClassifier(clone(CLF), n_estimators=2), LARGE)
+    ),
+    "AdaBoostRegressor": predicts(
+        lambda: (ensemble.AdaBoostRegressor(clone(REG), n_estimators=2), SIZE)
+    ),
+    "OneVsRestClassifier": predicts(lambda: (multiclass.OneVsRestClassifier(clone(CLF)), LARGE)),
+}
+
+
+@pytest.mark.parametrize("name", COMPANIONS)
+def test_works(name):
+    COMPANIONS[name]()
