@@ -62,6 +62,7 @@ if _typing.TYPE_CHECKING:  # see `__getattr__`
     from .core.errors import DataError as DataError
     from .estimators import MLPClassifier as MLPClassifier
     from .estimators import MLPRegressor as MLPRegressor
+    from .estimators.dense_layers import from_flax as from_flax
     from .estimators.pytorch import from_torch as from_torch
     from .estimators.scikit_learn import from_sklearn as from_sklearn
     from .files import ModelFileError as ModelFileError
@@ -164,6 +165,7 @@ _MODULE_OF = {
     "cross_val_predict": "model_selection",
     "cross_validate": "model_selection",
     "play": "playground.notebook_widget",
+    "from_flax": "estimators.dense_layers",
     "from_sklearn": "estimators.scikit_learn",
     "from_torch": "estimators.pytorch",
 }

@@ -29,8 +29,8 @@ from ..state import fresh, resumed
 from ..training.engines.online import OnlineEngine
 from ..training.plan import FitOptions, Plan
 from ..training.pool import Trainings, train_many
-from . import ensemble, fit_callbacks, inputs, parameters, resampling
-from .fit import EstimatorFit, raise_if_diverged
+from . import ensemble, inputs, parameters, resampling
+from .fit import EstimatorFit, calling_back, raise_if_diverged
 from .mixins import Attributes, lock_of
 from .networks import EpochRecorder, prepare
 from .rows import MemoryRows
@@ -223,7 +223,7 @@ class BaseMLP(Attributes):
             with self._restore_on_error((Exception, KeyboardInterrupt)):
                 fresh = not (self.warm_start and hasattr(self, "networks_"))
                 source = self._rows(fresh, X, y, sample_weight, groups, executor, comm, shards)
-                with fit_callbacks.calling(self, X, y) as callbacks:
+                with calling_back(self, X, y) as callbacks:
                     with source.training():
                         source.look(self, fresh)
                         with source.preparing():
@@ -628,8 +628,14 @@ class BaseMLP(Attributes):
         TypeError
             An argument is no callback of scikit-learn.
         """
-        fit_callbacks.set_callbacks(self, callbacks)
-        return self
+        try:
+            from sklearn.callback import CallbackSupportMixin
+        except ImportError:
+            raise ImportError(
+                "set_callbacks needs scikit-learn 1.9 or newer: pip install -U scikit-learn. The "
+                "parameter `callbacks` takes callbacks of fastnn."
+            ) from None
+        return CallbackSupportMixin.set_callbacks(self, *callbacks)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "networks_")

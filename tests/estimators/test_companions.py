@@ -64,7 +64,7 @@ def thresholds_by_cost():
     assert fixed.predict(X).sum() < LARGE.sum()
 
 
-def frozen():
+def frozen_estimator():
     fitted = clone(CLF).fit(X[::2], LARGE[::2])
     model = calibration.CalibratedClassifierCV(FrozenEstimator(fitted)).fit(X[1::2], LARGE[1::2])
     assert model.score(X, LARGE) > 0.9
@@ -188,7 +188,7 @@ COMPANIONS = {
             partial_dependence,
             decision_boundary,
             thresholds_by_cost,
-            frozen,
+            frozen_estimator,
         ),
         *(sample_weights_by_routing, transformed_targets, few_labels, feature_subset),
         *(

@@ -35,7 +35,7 @@ def test_those_that_fail_are_listed(tmp_path, module):
     passed = int(re.search(r"(\d+) passed", run.stdout)[1])
     section = next(part for part in sections() if f"{passed} of {passed + len(failed)} of" in part)
     listed = re.findall(r"`(test_[^`]+)`", section)
-    assert {plain(name) for name in failed} == set(listed), run.stdout
+    assert {without_parameters(name) for name in failed} == set(listed), run.stdout
 
 
 def sections():
@@ -44,7 +44,7 @@ def sections():
     return re.split(r"^(?=\d+ of \d+ of )", page, flags=re.MULTILINE)[1:]
 
 
-def plain(name):
+def without_parameters(name):
     """Return the name of a test without parameters, except for estimators."""
     test, _, parameters = name.partition("[")
     return name if "MLP" in parameters else test

@@ -76,6 +76,65 @@ def test_layers_without_activation_and_mixed_biases():
     assert_same_bits(net.params, same.params)
 
 
+def normalized(n, **options):
+    """Return a BatchNorm1d with the statistics of a training."""
+    module = nn.BatchNorm1d(n, **options)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.uniform_(0.5, 2)
+    module(1 + 3 * torch.rand(40, n))
+    return module
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_normalized_batches_become_part_of_the_linear_layers(bias):
+    module = nn.Sequential(
+        *(normalized(3), nn.Dropout(0.25), nn.Linear(3, 8, bias=bias), normalized(8), nn.ReLU()),
+        *(normalized(8, affine=False), nn.Linear(8, 8, bias=bias), nn.Tanh(), nn.Linear(8, 2)),
+        *(nn.Identity(), normalized(2, eps=0.1)),
+    )
+    with pytest.raises(ValueError, match=r"layer 0 .* Call module\.eval\(\) first"):
+        fastnn.from_torch(module)
+    for each in (module.eval(), module.double()):
+        net = fastnn.from_torch(each)
+        assert net.layer_sizes == (3, 8, 8, 2) and net.dropout == (0.25, 0.0, 0.0)
+        assert_same_predictions(net, each)
+
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 5), nn.Linear(5, 2, bias=False)
+
+    def forward(self, x):
+        return self.second(torch.tanh(self.first(x))).softmax(1)
+
+
+def test_the_state_dict_of_any_class():
+    for module in (Plain(), Plain().double()):
+        net = fastnn.from_torch(module.state_dict(), activation="tanh", output="softmax")
+        assert_same_predictions(net, module)
+    for state, options, message in (
+        (module.state_dict(), {}, "which activation follows .* activation='relu'"),
+        (nn.Sequential(linear(), nn.LayerNorm(3)).state_dict(), {}, r"'1.weight' of shape \(3,\)"),
+        ({}, {}, "module has no weights"),
+        (
+            {"b.weight": torch.ones(2, 4), "a.weight": torch.ones(4, 3)},
+            {"activation": "relu"},
+            "layer a has 3 inputs, but b before it has 2 outputs",
+        ),
+        (
+            {"a.weight": torch.ones(2, 4), "a.bias": torch.ones(4)},
+            {},
+            "layer a has weights of shape",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fastnn.from_torch(state, **options)
+    with pytest.raises(ValueError, match="activation and output are for a state dict"):
+        fastnn.from_torch(nn.Sequential(linear()), activation="relu")
+
+
 def linear(k=3, m=3):
     return nn.Linear(k, m)
 
@@ -83,7 +142,21 @@ def linear(k=3, m=3):
 REFUSED = {
     "no Linear": ([nn.ReLU()], "layer 0 of module, ReLU.*does not follow a Linear"),
     "nothing": ([], "no Linear layer"),
-    "batch normalization": ([linear(), nn.BatchNorm1d(3)], "layer 1 of module, BatchNorm1d"),
+    "normalized layers": ([linear(), nn.LayerNorm(3)], "layer 1 of module, LayerNorm"),
+    "statistics of a call": (
+        [linear(), nn.BatchNorm1d(3, track_running_stats=False)],
+        "layer 1 of module, BatchNorm1d.*has no running mean",
+    ),
+    "two normalizations": (
+        [nn.BatchNorm1d(3).eval(), nn.BatchNorm1d(3).eval()],
+        "layer 1 .*follows another BatchNorm1d",
+    ),
+    "normalized outputs": (
+        [linear(), nn.ReLU(), nn.BatchNorm1d(3).eval()],
+        "ends with a BatchNorm1d after an activation",
+    ),
+    "features that do not fit": ([nn.BatchNorm1d(2).eval(), linear()], "not fit the 2 features"),
+    "outputs that do not fit": ([linear(), nn.BatchNorm1d(2).eval()], "not fit the 3 outputs"),
     "a nested layer": (
         [linear(), nn.Sequential(linear(), nn.LSTM(3, 3))],
         r"layer 1\.1 of module, LSTM\(3, 3\), has no equivalent in fastnn, which has Linear, Dropout",
@@ -119,5 +192,7 @@ def test_other_modules_and_dtypes_are_refused():
         fastnn.from_torch(Net())
     with pytest.raises(TypeError, match=r"got torch\.float16\. Convert them with module\.float"):
         fastnn.from_torch(nn.Sequential(linear().half()))
+    with pytest.raises(TypeError, match=r"got torch\.bfloat16"):
+        fastnn.from_torch(linear().bfloat16().state_dict())
     with pytest.raises(TypeError, match=r"got torch\.float32, torch\.float64"):
         fastnn.from_torch(nn.Sequential(linear(), linear().double()))

@@ -112,7 +112,7 @@ def test_every_public_name_is_one_that_was_decided():
     known = {*fastnn.__all__, *NAMES, *packages}
     assert {name for name in vars(fastnn) if name[0] != "_"} <= known
     others = """HalvingSearchCV MLPClassifier MLPRegressor TabularClassifier TabularRegressor
-        cross_val_predict cross_validate from_sklearn from_torch play"""
+        cross_val_predict cross_validate from_flax from_sklearn from_torch play"""
     assert {*dir(fastnn)} == {*fastnn.__all__, *others.split()}  # which need other libraries
 
 

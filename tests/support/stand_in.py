@@ -24,18 +24,18 @@ vars(sklearn.neural_network).update(MLPClassifier=MLPClassifier, MLPRegressor=ML
 vars(sklearn.model_selection).update(FUNCTIONS)
 
 
-def classifier(*arguments, **options):
+def network_of_classes(*arguments, **options):
     return MLPClassifier((), max_iter=5, random_state=0)
 
 
-def regressor(*arguments, **options):
+def network_of_numbers(*arguments, **options):
     return MLPRegressor((), max_iter=5, random_state=0)
 
 
 def pytest_collection_modifyitems(items):
     for module in {item.module for item in items if "model_selection" in item.module.__name__}:
-        vars(module).update(dict.fromkeys(CLASSIFIERS.split(), classifier))
-        vars(module).update(dict.fromkeys(("Ridge", "Lasso"), regressor))
+        vars(module).update(dict.fromkeys(CLASSIFIERS.split(), network_of_classes))
+        vars(module).update(dict.fromkeys(("Ridge", "Lasso"), network_of_numbers))
     items[:] = [item for item in items if is_ours(item)]
 
 
