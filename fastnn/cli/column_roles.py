@@ -64,7 +64,7 @@ class Target:
         return labels, code_of[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
-def read_target(table, file, name, task=None, skip_missing=False):
+def read_target(table, file, name, task=None, *, skip_missing):
     """Return the Target of a table.
 
     Parameters
@@ -75,7 +75,7 @@ def read_target(table, file, name, task=None, skip_missing=False):
     name : str
     task : str, optional
         One of TASKS or ALIASES. None: find it.
-    skip_missing : bool, default False
+    skip_missing : bool
         Whether to leave out the rows without a target. Otherwise they are an error.
 
     Returns

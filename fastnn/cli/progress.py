@@ -148,14 +148,14 @@ def show_training(epochs, n_rows, format_score):
 
 
 @contextmanager
-def show_progress(label="", quiet=False):
+def show_progress(label, quiet):
     """Return a context manager whose value is called with the FitProgress of an estimator.
 
     Parameters
     ----------
-    label : str, default ""
+    label : str
         What is trained.
-    quiet : bool, default False
+    quiet : bool
         Whether to show nothing.
     """
     if quiet or sys.stderr is None:
@@ -208,7 +208,7 @@ def _describe_left(seconds):
 
 
 @contextmanager
-def show_steps(label, n_steps, quiet=False):
+def show_steps(label, n_steps, quiet):
     """Return a context manager whose value is called with the name of each long step that begins."""
     with _Line() as line:
         numbers = count(1)

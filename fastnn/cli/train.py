@@ -143,7 +143,11 @@ class _Training:
         columns = resolve_columns(options, table.column_names)
         column_roles.check_roles(options, table.column_names, columns)
         target = column_roles.read_target(
-            table, file, options.target, options.task, options.skip_missing_target
+            table,
+            file,
+            options.target,
+            options.task,
+            skip_missing=options.skip_missing_target,
         )
         self.target = target
         trained_models.check_task(options, target, file)

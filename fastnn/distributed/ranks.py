@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.messages import join
-from ..core.validation import check_count, check_number
+from ..core.validation import check_count
 from .communicator import bytes_of, resolve_communicator
 from .sums import CommunicatorAdder, TreeAdder, add_in_tree
 
@@ -346,8 +346,7 @@ def part(n: int, rank: int, size: int, shards: int = DEFAULT_SHARDS) -> slice:
     [slice(0, 310, None), slice(310, 622, None), slice(622, 1000, None)]
     """
     n, size = check_count("n", n, minimum=0, maximum=sys.maxsize), check_count("size", size)
-    if not 0 <= check_number("rank", rank) < size:
-        raise ValueError(f"rank must be from 0 to {size - 1}, got {rank}.")
+    rank = check_count("rank", rank, minimum=0, maximum=size - 1)
     starts = np.concatenate([[0], np.cumsum(shard_lengths(n, count_shards(shards, size)))])
     first, n_shards = owned_shards(rank, size, count_shards(shards, size))
     return slice(int(starts[first]), int(starts[first + n_shards]))

@@ -231,7 +231,7 @@ def summand(
     return np.concatenate([*numbers, PartNumbers(float(weight), square, weight > 0, loss)])
 
 
-def failed_summand(n: int, loss: float = 0.0) -> NDArray[np.float64]:
+def failed_summand(n: int, loss: float) -> NDArray[np.float64]:
     """Return what a part adds that has no finite network. n : its `summand_length`"""
     return np.concatenate(
         [np.zeros(n - len(PartNumbers())), PartNumbers(loss=loss, has_failed=1.0)]

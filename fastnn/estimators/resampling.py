@@ -160,7 +160,7 @@ def check_enough(estimator, n_out, n):
         )
 
 
-def validation_rows(estimator, loss, is_part=False):
+def validation_rows(estimator, loss, is_part):
     """Return the Data and the targets of the parameter `validation_data`.
 
     is_part : whether other ranks have more rows

@@ -160,7 +160,7 @@ FROM_INPUTS = "softplus", "gelu", "silu", "mish"
 # end of slopes
 
 
-def helpers(model, values, derivatives=0):
+def helpers(model, values, derivatives):
     """Return the functions that the networks of an ExportModel use."""
     groups = [group.layers for group in model.groups]
     out = [c_text.fill(AXPY, **values)]

@@ -152,7 +152,7 @@ def example_row(service, columns):
 # ---- OpenAPI ----
 
 
-def describe_api(routes, facts, columns, example, has_token=False):
+def describe_api(routes, facts, columns, example, has_token):
     """Return the OpenAPI 3.1 document as a dict that JSON can hold.
 
     Parameters
@@ -164,7 +164,7 @@ def describe_api(routes, facts, columns, example, has_token=False):
     columns : list of RequestColumn
     example : dict or list
         A row: an object, or an array if the columns have no names.
-    has_token : bool, default False
+    has_token : bool
         Whether requests need a token.
     """
     errors = {**(TOKEN_ERRORS if has_token else {}), **ERRORS}

@@ -491,7 +491,7 @@ class NumberPredictions(TablePredictions):
 # ---- columns: `fastnn predict` and `fastnn serve` give the same names ----
 
 
-def class_columns(model, P, proba=False):
+def class_columns(model, P, proba):
     """Return {name: array} of the classes of rows.
 
     Parameters
@@ -499,7 +499,7 @@ def class_columns(model, P, proba=False):
     model : ClassPredictions
     P : ndarray (n, n_classes)
         Probabilities.
-    proba : bool, default False
+    proba : bool
         Whether to add the probability of each class.
     """
     labels = model.classes_[model.decide(P, model.threshold_)]
@@ -526,7 +526,7 @@ def number_columns(model, y, bounds=()):
     return {f"quantile_{q:g}": values for q, values in zip(quantiles, y.T)}
 
 
-def fold_columns(model, folds, proba=False, coverage=None):
+def fold_columns(model, folds, proba, coverage):
     """Return {name: array} of what all folds predict for rows.
 
     Parameters
@@ -534,7 +534,7 @@ def fold_columns(model, folds, proba=False, coverage=None):
     model : TablePredictions
     folds : ndarray (n_folds, n, ...)
         As `TablePredictions.predict_features` returns them.
-    proba : bool, default False
+    proba : bool
         Whether to add the probability of each class.
     coverage : float in (0, 1), optional
         Of intervals of numbers.

@@ -111,7 +111,7 @@ class RowGroups:
 
 def is_source(X):
     """Whether X can be row groups: it can be iterated over or called, and is not rows itself."""
-    if hasattr(X, "shape") or isinstance(X, (dict, set, str, bytes)):
+    if hasattr(X, "shape") or isinstance(X, (dict, set, str, bytes, type)):
         return False
     return isinstance(X, Iterable) or callable(X)
 

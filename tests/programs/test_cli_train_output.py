@@ -498,7 +498,7 @@ def test_a_note_comes_above_the_bar_and_output_stays_where_it_is(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(sys, "stdout", io.StringIO())
-    with progress.show_progress() as show:
+    with progress.show_progress("", False) as show:
         show(fit_progress(2, 10))
         print_note("a column is left out")
         print("a row")

@@ -1,9 +1,11 @@
 """The public names, their signatures and documentation, and the stub of the compiled module."""
 
 import ast
+import contextlib
 import doctest
 import importlib.util
 import inspect
+import itertools
 import operator
 import pkgutil
 import re
@@ -16,6 +18,7 @@ import cases
 import numpy as np
 import pytest
 from checks import signature
+from public_names import public_names
 
 import fastnn
 from fastnn import (
@@ -97,6 +100,39 @@ def test_settings_of_an_optimizer(name):
     shared = [f"{p.name}={p.default}" for p in parameters if p.kind is p.KEYWORD_ONLY]
     assert ", ".join(own) == cases.SETTINGS[optimizer.__name__]
     assert shared == ["l1=0.0", "l2=0.0", "clip_value=None", "clip_norm=None", "average=None"]
+
+
+DEFAULT = re.compile(r"^(\w+(?:, \w+)*) : .*\bdefault (.*[^,.\n])", re.M)
+NOT_PASSED = {"MLP.fit.dy_weight", "MLP.partial_fit.dy_weight", "EncodedTable.dtype"}  # by default
+
+
+def test_defaults_are_those_of_the_documentation():
+    n_compared = 0
+    for name, each in public_names().items():
+        passed = {p.name: p.default for p in each.parameters if p.default is not p.empty}
+        for parameters, text in DEFAULT.findall(inspect.getdoc(each.get) or ""):
+            with contextlib.suppress(ValueError, SyntaxError):  # "infinity", "as in `MLP.fit`"
+                values = ast.literal_eval(f"[{text}]")
+                documented = dict(zip(parameters.split(", "), itertools.cycle(values)))
+                found = {key: passed[key] for key in documented if key in passed}
+                if not NOT_PASSED & {f"{name}.{key}" for key in found}:
+                    assert found == {key: documented[key] for key in found}, name
+                    n_compared += len(found)
+    assert n_compared > 230
+
+
+REFERENCE = [name for name in reference.__all__ if name in functional.__all__]
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_defaults_of_reference_and_functional_are_the_same(name):
+    found, expected = (
+        {p.name: p.default for p in inspect.signature(getattr(module, name)).parameters.values()}
+        for module in (reference, functional)
+    )
+    assert {key: found[key] for key in found if key in expected} == {
+        key: expected[key] for key in expected if key in found
+    }
 
 
 def test_every_public_name_is_one_that_was_decided():

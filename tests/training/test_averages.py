@@ -61,7 +61,7 @@ def test_without_any_weight_or_with_a_failed_part_nothing_is_written(fails):
     total = summand(optimizer, params + 1, moments + 1, float(fails), 0.0)
     assert len(total) == distributed_sums.summand_length(1, moments)
     if fails:
-        total += distributed_sums.failed_summand(len(total))
+        total += distributed_sums.failed_summand(len(total), 0.0)
     numbers = write_means(optimizer, total, params, moments, moments, 1)
     assert (params, moments, numbers.has_failed) == (7, 8, fails)
 

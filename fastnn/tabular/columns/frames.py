@@ -268,7 +268,7 @@ def describe_other_names(names, known):
 # ---- arrays ----
 
 
-def _from_array(X, least_rows=1):
+def _from_array(X, least_rows):
     """Return the Frame of an array (n, m) of numbers or objects, or of nested lists."""
     from sklearn.utils.validation import check_array
 

@@ -76,7 +76,7 @@ class TimeBudget:
         if self.limit is not None:
             self.reserved = min(self.reserved + seconds, MAX_RESERVED * self.limit)
 
-    def rows_within(self, seconds_per_row, part=1.0, least=0.0):
+    def rows_within(self, seconds_per_row, part, least):
         """Return how many rows can be computed with in a part of the time until the limit.
 
         least : seconds that may be taken in any case
