@@ -15,7 +15,7 @@ import numpy as np
 from . import losses
 from .core.memory import available_memory, format_bytes
 from .core.sparse_rows import is_sparse
-from .core.validation import check_matrix, check_out, check_shape, check_threads
+from .core.validation import as_array, check_matrix, check_out, check_shape, check_threads
 from .encoded_table import EncodedTable
 from .kernels import WORTH_SHARING, CompiledNetwork, DerivativeKind, Trainer, run_in_threads
 from .training.data import Data
@@ -411,7 +411,7 @@ def check_input_numbers(inputs, n_in, name="inputs"):
     """Return the numbers of inputs as an array of intp, None for all, and how many they are."""
     if inputs is None:
         return None, n_in
-    numbers = np.asarray(inputs)
+    numbers = as_array(name, inputs)
     if numbers.ndim == 1 and numbers.dtype == bool and len(numbers) == n_in:
         numbers = np.flatnonzero(numbers)
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not len(numbers):

@@ -12,7 +12,7 @@ from . import initializers, losses
 from .core.draws import UndoDraws
 from .core.foreign_names import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .core.sparse_rows import is_sparse
-from .core.validation import check_count, check_matrix, check_rng, check_rows
+from .core.validation import check_count, check_flag, check_matrix, check_rng, check_rows
 from .derivatives import DerivativeMethods
 from .kernels import Loss, Trainer
 from .network import Network
@@ -283,6 +283,7 @@ class MLP(DerivativeMethods, Network):
         derivatives = DerivativeArguments(dy, dy_weight, dy_inputs)
         rows = RowArguments(X, y, sample_weight, validation_data, window, derivatives)
         arguments = FitCall(self, rows, loss, options, self.rng if rng is None else rng)
+        progress = check_flag("progress", progress)
         if comm is not None or shards is not None or check_count("sync_every", sync_every) != 1:
             if dy is not None:
                 raise ValueError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import operator
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -100,6 +101,8 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
 def check_rng(rng: Any, name: str = "rng") -> np.random.Generator:
     """Return a Generator from anything that `numpy.random.default_rng` accepts."""
     try:
+        if isinstance(rng, (list, tuple)):
+            rng = [operator.index(each) for each in rng]  # NumPy crashes if a list holds itself
         return np.random.default_rng(rng)
     except (TypeError, ValueError):
         raise ValueError(

@@ -360,6 +360,7 @@ ERRORS = [  # (call, kind, message)
     (lambda net, X: net.jacobian(X, [3]), ValueError, "inputs must be numbers from 0 to 2, got 3"),
     (lambda net, X: net.jacobian(X, []), ValueError, "inputs must be a sequence of numbers"),
     (lambda net, X: net.jacobian(X, ["a"]), ValueError, "inputs must be a sequence of numbers"),
+    (lambda net, X: net.jacobian(X, [[0], 1]), ValueError, "inputs is not a rectangular array"),
     (lambda net, X: net.jacobian(X, 1), ValueError, "inputs must be a sequence of numbers"),
     (lambda net, X: net.jacobian(X, [True]), ValueError, "or a mask of 3 bools"),
     (lambda net, X: net.jvp(X, None), TypeError, "V must hold numbers, got None"),

@@ -36,6 +36,12 @@ def kept(n=5):
     return made
 
 
+def nested():
+    made = []
+    made.append(made)
+    return made
+
+
 def zeros():
     return np.zeros(4)
 

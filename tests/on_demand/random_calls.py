@@ -2,10 +2,12 @@
 
     python tests/on_demand/random_calls.py --seconds 7200
     python tests/on_demand/random_calls.py --seed 17 --sequences 1 --verbose
+    python tests/on_demand/random_calls.py --each
 
 A sequence is some dozens of calls in a process of its own, with a limit of memory, on objects that
 they share. Its seed repeats it, except for the moments at which threads and long calls are
 interrupted. The calls of a sequence that fails are dropped while it still fails in the same way.
+With --each, each name has a sequence, in which each parameter gets each kind of wrong value once.
 What is wrong:
 
 - the process dies, or a call neither ends nor obeys Ctrl-C,
@@ -45,7 +47,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from public_names import ASSIGNED, public_names  # noqa: E402
-from random_values import HUGE, Planned, anything, distort, make_world, right  # noqa: E402
+from random_values import ANYTHING, HUGE, Planned, anything, distort, make_world, right  # noqa: E402
 
 import fastnn  # noqa: E402
 
@@ -119,6 +121,13 @@ class Caller:
         for thread in threads:
             thread.join()
 
+    def sweep(self, name):
+        """Call a name with each kind of wrong value for each parameter, and right ones for the others."""
+        for parameter in name.parameters:
+            for i, make in enumerate(ANYTHING):
+                self.world.begin(f"{parameter.name} {i}")
+                self.call(name, 0, {parameter.name: make})
+
     def call_back(self):
         """Make a call within a callback or a custom loss."""
         if not self.calls_back and self.world.rng.random() < 0.1:
@@ -128,8 +137,12 @@ class Caller:
             finally:
                 self.calls_back = False
 
-    def arguments(self, name, receiver, p_wrong):
-        """Choose arguments. p_wrong : probability that one has nothing to do with its parameter"""
+    def arguments(self, name, receiver, p_wrong, wrong):
+        """Choose arguments.
+
+        p_wrong : probability that one has nothing to do with its parameter
+        wrong : {parameter: function of the world} of those that are wrong in any case
+        """
         world, arguments, options, partner = self.world, [], {}, receiver
         p_optional, p_distort = world.choose([0, 0.1, 0.5]), world.choose([0, 0.3])
         for parameter in name.parameters:
@@ -140,7 +153,9 @@ class Caller:
             is_many = parameter.kind is parameter.VAR_POSITIONAL
             is_optional = parameter.default is not parameter.empty
             n_values = world.choose([0, 0, 1, 2]) if is_many else 1
-            if is_optional and world.rng.random() > p_optional:
+            if parameter.name in wrong:
+                n_values = 1
+            elif is_optional and parameter.name != "y" and world.rng.random() > p_optional:
                 n_values = 0
             for _ in range(n_values):
                 if name.signature is ASSIGNED:
@@ -150,7 +165,9 @@ class Caller:
                 for each in [value, *value[:1]] if isinstance(value, list) else [value]:
                     if hasattr(each, "facts"):  # a model, which tells what fits
                         partner = each
-                if world.rng.random() < p_wrong:
+                if parameter.name in wrong:
+                    value = wrong[parameter.name](world)
+                elif world.rng.random() < p_wrong:
                     value = anything(world)
                 elif p_wrong and world.rng.random() < p_distort:
                     value = distort(world, value)
@@ -160,14 +177,14 @@ class Caller:
                     options[parameter.name] = value
         return arguments, options
 
-    def call(self, name, p_wrong=None):
+    def call(self, name, p_wrong=None, wrong={}):
         """Call a name, write what it does, and share its result."""
         receiver = None if name.owner is None else self.world.find(name.owner)
         if name.owner is not None and receiver is None:
             return
         if p_wrong is None:
             p_wrong = self.world.choose([0, 0, 0.05, 0.8])
-        arguments, options = self.arguments(name, receiver, p_wrong)
+        arguments, options = self.arguments(name, receiver, p_wrong, wrong)
         texts = [*map(describe, arguments), *(f"{key}={describe(x)}" for key, x in options.items())]
         self.write("call", name.name, f"{describe(receiver)}: {', '.join(texts)}")
         self.warned.clear()
@@ -296,7 +313,10 @@ def make_calls(seed, steps, world, names, log):
     for step in steps:
         caller.write("step", step)
         faulthandler.dump_traceback_later(HANG, exit=True)
-        caller.step(f"{seed} {step}")
+        if step in names:
+            caller.sweep(names[step])
+        else:
+            caller.step(f"{seed} {step}")
         plt.close("all")
     faulthandler.cancel_dump_traceback_later()
 
@@ -367,16 +387,19 @@ def main(arguments=None):
     parser.add_argument("--sequences", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0, help="of the first sequence")
     parser.add_argument("--steps", default=",".join(map(str, range(60))), help="which to make")
+    parser.add_argument("--each", action="store_true", help="a sequence for each name")
     parser.add_argument("--only", default="", help="a regular expression of names")
     parser.add_argument("--verbose", action="store_true", help="print all calls")
     options = parser.parse_args(arguments)
-    every, steps = public_names(), [int(step) for step in options.steps.split(",")]
+    every, steps = public_names(), options.steps.split(",")
     names = {name: each for name, each in every.items() if re.search(options.only, name)}
     counts, kinds, n = collections.defaultdict(collections.Counter), collections.Counter(), 0
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         world = make_world(folder, every)
-        while n < options.sequences or time.monotonic() - start < options.seconds:
+        sweep = [name for name in names if names[name].parameters] if options.each else []
+        while n < len(sweep) or n < options.sequences or time.monotonic() - start < options.seconds:
+            steps = sweep[n : n + 1] or steps
             result = run_sequence(options.seed + n, steps, world, names)
             for record in result.records:
                 if record[0] == "done":

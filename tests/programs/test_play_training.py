@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from checks import assert_same_bits
 from cli_cases import write_csv
+from processes import wait_for
 
 import fastnn
 from fastnn.activations import HIDDEN
@@ -376,11 +377,28 @@ def test_the_widget_trains_the_network():
     data, net = make_data("moons", n=60), fastnn.MLP([2, 4, 1], output="sigmoid", rng=0)
     other = net.copy()
     widget = fastnn.play(net, data.X, data.y, batch_size=7)
+    assert {"points", "sizes", "frame", "command", "playing"} <= {
+        *widget.keys
+    }  # the page gets them
+    assert widget.sizes == [2, 4, 1] and widget.points["inputs"] == data.inputs
+    assert (widget.frame["step"], widget.frame["epoch"], widget.frame["lr"]) == (0, 0, None)
     widget.command = {"do": "step"}
     widget.command = {"do": "step", "at": 1}
+    widget.command = {"do": "something else"}
     assert widget.frame["step"] == 2
     other.fit(data.X, data.y, max_steps=2, batch_size=7)
     assert_same_bits(net.params, other.params)
+    assert widget.frame["loss"] == other.loss(data.X, data.y) and widget.frame["lr"] == 0.001
+    widget.playing = True
+    wait_for(lambda: widget.frame["epoch"] > 0)
+    widget.command = {"do": "step", "at": 2}
+    assert not widget.playing and widget.frame["diverged"] == ""
+    wild = fastnn.play(
+        fastnn.MLP([2, 4, 1], "identity"), data.X, data.X[:, 0], optimizer=fastnn.SGD(1e9)
+    )
+    wild.playing = True
+    wait_for(lambda: not wild.playing)
+    assert "diverged" in wild.frame["diverged"]
     with pytest.raises(ValueError, match="the network has 2 inputs and 1 outputs"):
         fastnn.play(net, np.ones((4, 3)), [0, 1, 0, 1])
     with pytest.raises(TypeError, match="inputs must be a list, got an int"):

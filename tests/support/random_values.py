@@ -243,6 +243,11 @@ MAKERS = {  # by the name of a parameter, alone or behind the name of its functi
     "points": lambda w, _: [[0.1 * i, 0.2, i % 2] for i in range(N)],
     "background": lambda w, partner: rows(w, partner),
     "MLP.backward.dY": of_outputs,
+    "MLP.vjp.U": of_outputs,
+    "MLP.jvp.V": rows,
+    **dict.fromkeys(
+        ["MLP.gnvp.v", "MLP.hvp.v"], lambda w, net: np.full(net.n_params, 0.1, net.dtype)
+    ),
     "MLP.forward.out": of_outputs,
     "forward_many.out": lambda w, net: of_outputs(w, net)[None],
     "from_sklearn.estimator": lambda w, _: w.find(sklearn.neural_network.MLPRegressor),
