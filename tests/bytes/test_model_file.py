@@ -154,7 +154,8 @@ def test_a_foreign_generator_is_refused(path):
     net = MLP([3, 1], rng=0)
     net.rng = np.random.Generator(Mine(0))
     message = (
-        r"net.rng uses Mine, which a model file cannot hold. Set net.rng to a generator of NumPy"
+        r"net.rng uses Mine, which a model file cannot hold. Set net.rng to a generator of NumPy, "
+        r"such as numpy.random.default_rng\(0\)\.$"
     )
     with pytest.raises(ValueError, match=message):
         net.save(path)

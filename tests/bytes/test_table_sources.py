@@ -90,7 +90,7 @@ def test_old_excel_files(tmp_path):
     assert rows_with_notes(str(packed)) == (rows, notes)
 
 
-def test_open_document_sheets(file):
+def test_open_document_sheets(file, monkeypatch):
     cell = '<table:table-cell office:value-type="{}"{}><text:p>{}</text:p></table:table-cell>'
     rows = [["area", "city"], [50.5, "Bonn"], [70, "Ulm"]]
     content = '<table:table table:name="flats">'
@@ -108,6 +108,13 @@ def test_open_document_sheets(file):
     rows, notes = rows_with_notes(file("b.ods", ods(content + "</table:table>")))
     assert rows[2] == {"area": None, "city": "Rom"}
     assert len(notes) == 1 and "1 formula in 'area' without a stored result. It is read" in notes[0]
+    monkeypatch.setattr("fastnn.tables.spreadsheets.MAX_SHEET_ROWS", 5)
+    more = f'<table:table-row table:number-rows-repeated="9">{cell.format("string", "", "Rom")}'
+    path = file("c.ods", ods(content + more + "</table:table-row></table:table>"))
+    assert rows_with_notes(path)[0][2:] == [
+        {"area": None, "city": "Rom"},
+        {"area": "Rom", "city": None},
+    ]
 
 
 # ---- databases ----

@@ -14,6 +14,7 @@ dd = pytest.importorskip("dask.dataframe")
 from fastnn import Adam, EarlyStopping, MLPClassifier, MLPRegressor  # noqa: E402
 from fastnn.callbacks import Checkpoint  # noqa: E402
 from fastnn.distributed import ClusterError, rounds  # noqa: E402
+from fastnn.estimators import dask_rows  # noqa: E402
 
 N = 2000
 
@@ -131,12 +132,17 @@ def test_weights_and_class_weights():
     assert_array_equal(equal.network_.params, other.network_.params)
 
 
-def test_early_stopping_holds_out_rows():
+def test_early_stopping_holds_out_rows(monkeypatch):
     X, y = rows()
     model = make(early_stopping=True, n_iter_no_change=3, max_iter=200).fit(*chunked(X, y))
     assert len(model.validation_scores_) == model.n_iter_ < 200
     assert 0.75 * N * model.n_iter_ < model.t_ < 0.95 * N * model.n_iter_
     assert model.score(X, y) > 0.8
+    monkeypatch.setattr(dask_rows, "HELD_OUT_BYTES", 2000)
+    with pytest.warns(
+        UserWarning, match=r"than 0 MB in this process, so about \d+ rows are held out"
+    ):
+        make(early_stopping=True, max_iter=1).fit(*chunked(X, y))
 
 
 def test_partitions_may_be_empty_and_a_class_be_in_one_of_them():

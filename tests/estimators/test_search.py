@@ -224,6 +224,7 @@ def test_a_pipeline_over_a_frame_with_text_columns_groups_and_weights():
     )  # fmt: skip
     assert found.best_score_ == whole["test_score"].mean()
     assert set(found.predict(frame)) <= {"low", "mid", "high"}
+    assert found.feature_names_in_.tolist() == list(frame) and found.n_features_in_ == 7
 
 
 def test_sparse_rows_and_a_regressor_with_scaled_targets():

@@ -177,7 +177,7 @@ class Caller:
                     options[parameter.name] = value
         return arguments, options
 
-    def call(self, name, p_wrong=None, wrong={}):
+    def call(self, name, p_wrong=None, wrong=()):
         """Call a name, write what it does, and share its result."""
         receiver = None if name.owner is None else self.world.find(name.owner)
         if name.owner is not None and receiver is None:

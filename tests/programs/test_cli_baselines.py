@@ -10,6 +10,7 @@ from cli_cases import write_csv
 from cli_models import interrupt_after, report_of
 
 import fastnn
+from fastnn.cli import text_report
 from fastnn.tabular import baselines
 from fastnn.tabular.baselines import BaselineInputs
 
@@ -158,3 +159,13 @@ def test_ctrl_c_in_the_training_leaves_the_baselines_out(run, monkeypatch):
     interrupt_after(monkeypatch, 1)
     code, out, _ = run("train", *Y, "--folds", "3", "--json", "--threads", "1")
     assert code == 130 and json.loads(out)["baselines"] is None
+
+
+def test_verdicts_name_each_baseline_once():
+    names = {"a": (1, 0), "b": (0, 0), "c": (1, 0), "d": (0, 1), "e": (0, 0), "f": (0, 1)}
+    models = [dict(name=name, is_worse=w, is_better=b) for name, (w, b) in names.items()]
+    assert text_report.describe_verdicts([{}, *models]) == (
+        "fastnn is better than a and c. fastnn and b and e cannot be told apart. "
+        "d and f are better than fastnn."
+    )
+    assert text_report.describe_verdicts([{}, models[3]]) == "d is better than fastnn."

@@ -118,6 +118,10 @@ def test_the_width_of_the_terminal(run, monkeypatch, width):
     lines, _ = lines_of(run, "t.csv", "--target", "y")
     longest = max(len(line) for line in lines if "fastnn" not in line and ".saf" not in line)
     assert longest <= min(width, 80)
+    if width == 40:
+        first = lines.index("  number, 0 % missing, 30 distinct")
+        assert lines[first - 1].startswith("A question with many words?")
+        assert lines[first + 1] == "  0 to 29, median 14"
 
 
 def test_options_and_notes_of_reading(run):

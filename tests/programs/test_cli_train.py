@@ -298,6 +298,7 @@ def test_a_target_of_nearly_all_numbers_is_a_number(run):
     )
     report = report_of(run, *T, "--skip-missing-target", *FAST)
     assert (report["task"], report["rows"], report["target_style"]) == ("number", 54, ".|,|")
+    assert "6 of 60 values are not numbers ('ask') and count as missing" in str(report["notes"])
 
 
 def test_a_target_is_read_in_the_style_of_the_training(run):

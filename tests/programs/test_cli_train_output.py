@@ -552,8 +552,16 @@ def test_the_picture(run, target):
     pytest.importorskip("matplotlib", reason="the extra plot is not installed")
     from PIL import Image
 
-    with checked_pictures():
+    with checked_pictures() as figures:
         code, out, _ = run("train", *write_targets(target), "--out", "m", "--plot", "p.png", *FAST)
+    (figure,) = figures
+    of_kind = (
+        ["true against predicted", "errors"] if target == "number" else ["classes", "calibration"]
+    )
+    titles = ["learning curves of the networks", *of_kind, "permutation importance"]
+    assert [ax.get_title("left") for ax in figure.axes][:4] == titles
+    assert figure.get_suptitle().endswith(", on held-out rows")
+    assert all(ax.lines or ax.images or ax.collections or ax.patches for ax in figure.axes)
     assert code == 0 and out.endswith("Saved p.png.\n")
     pixels = np.asarray(Image.open("p.png").convert("L"))
     assert pixels.shape == (1500, 1800)

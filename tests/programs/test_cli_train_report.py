@@ -304,6 +304,7 @@ def test_many_classes_are_limited(run):
     assert len(rows) == 22 and rows[2][0] == "c03"
     assert int(rows[2][1]) == record["scores"]["confusion"][3][3]
     assert len(page.tables["Most frequent confusions"]) == 11
+    assert "The mean probability of each class that the model predicts for" in page.source
     caption = "Scores of each class against the others: 20 of 40 classes, lowest F1 first"
     assert len(page.tables[caption]) == 21
 

@@ -169,6 +169,11 @@ def test_a_page_trains_pauses_and_goes_back(ask, server):
     def until(condition):
         return next(frame for frame in frames if condition(frame))
 
+    command(do="stop", epochs=3)
+    command(do="speed", steps=1000)
+    command(do="play")
+    assert until(lambda frame: frame["step"] > 0 and not frame["playing"])["epoch"] == 3
+    command(do="stop", epochs=0)
     command(do="speed", steps=10)
     command(do="play")
     assert until(lambda frame: frame["epoch"] >= 30)["loss"] < first["loss"]

@@ -278,6 +278,8 @@ def test_tables_that_cannot_be_played_with(target, columns, message):
     )
     with pytest.raises(ValueError, match=message):
         from_table(table, target, columns)
+    most = made_table(most=[f"city {i % 20}" for i in range(40)])
+    assert len(from_table(most, "most").classes) == 20
     with pytest.raises(ValueError, match="needs two columns of numbers or of few texts"):
         from_table(table.select(["x", "many", "one"]), "x")
 

@@ -44,6 +44,12 @@ def test_the_tolerance_is_less_than_the_difference_of_two_plots(name):
     assert least > 1.5 * TOLERANCES.get(name, TOLERANCE)
 
 
+@pytest.mark.parametrize("name", pictures.PLOTS)
+def test_the_texts_of_the_picture_are_those_on_record(name):
+    record = (pictures.FOLDER / "texts.txt").read_text(encoding="utf-8")
+    assert "\n".join([f"\n{name}", *pictures.texts(name), ""]) in f"\n{record}"
+
+
 NAMES = [f"{order} of three long names" for order in ("first", "second", "third")]
 CLASSES = np.array(NAMES)[pictures.Y3]
 PRICES = 170_000 + 3e3 * pictures.TRUE, 170_000 + 3e3 * pictures.PREDICTED

@@ -1,6 +1,7 @@
 """The program `fastnn serve` in a process: requests over HTTP, signals, and its messages."""
 
 import contextlib
+import errno
 import http.client
 import json
 import os
@@ -212,6 +213,19 @@ def test_a_port_in_use(serve):
         f"--port {port} is in use by another program. Pass another one, or --port 0 for a free"
     )
     assert (code, out, errors) == (2, "", f"fastnn serve: {message} one.\n")
+
+
+@pytest.mark.parametrize("number, message", [
+    (errno.EACCES, "--port 80 needs the rights of an administrator. Pass one from 1024 to 65535.\n"),
+    (errno.EADDRNOTAVAIL, "--host ::9 cannot be used (Cannot assign requested address). Pass 127.0"),
+])  # fmt: skip
+def test_an_address_that_cannot_be_used(serve, monkeypatch, number, message):
+    def fail(*address):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(web_server, "listen", fail)
+    code, out, errors = serve("b.safetensors", "--host", "::9", "--port", "80")
+    assert (code, out) == (2, "") and errors.startswith(f"fastnn serve: {message}")
 
 
 @each_row("""

@@ -43,20 +43,21 @@ def layout_problems(figure):
 
 @contextlib.contextmanager
 def checked_pictures():
-    """Check that there are no problems in the figures that are saved in the context."""
+    """Check that there are no problems in the figures that are saved in the context, a list."""
     if importlib.util.find_spec("matplotlib") is None:
-        yield
+        yield []
         return
     from matplotlib.figure import Figure
 
-    problems, savefig = [], Figure.savefig
+    problems, figures, savefig = [], [], Figure.savefig
 
     def save(figure, *arguments, **options):
+        figures.append(figure)
         savefig(figure, *arguments, **options)
         problems.extend(layout_problems(figure))
 
     with mock.patch.object(Figure, "savefig", save):
-        yield
+        yield figures
     assert not problems, "\n".join(problems)
 
 

@@ -3,11 +3,12 @@
     python tests/support/pictures.py --write    record them anew, after a change that is meant to change them;
                                         look at each
 
-Texts and legends, whose size is that of their texts, are left out: fonts differ between machines. Data and parameters are fixed, so that no
-training is in the pictures.
+Texts and legends, whose size is that of their texts, are left out, since fonts differ between machines;
+texts.txt has what they say. Data and parameters are fixed, so that no training is in the pictures.
 """
 
 import argparse
+import re
 
 import numpy as np
 from places import DATA
@@ -140,6 +141,28 @@ def draw(name, path):
             figure.savefig(path, dpi=50, metadata={"Software": None})
 
 
+def texts(name):
+    """Return the texts of a plot: title, labels, names at ticks, notes and legend of each of its axes."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        with plotting.style():
+            figure = Figure(figsize=(6.4, 4.8))
+            PLOTS[name](figure.subplots())
+            figure.draw_without_rendering()
+    found = []
+    for ax in figure.axes:
+        legend = ax.get_legend()
+        ticks = [each.get_text() for each in (*ax.get_xticklabels(), *ax.get_yticklabels())]
+        others = [each.get_text() for each in (*ax.texts, *(legend.get_texts() if legend else []))]
+        names = [text for text in ticks if re.search("[a-z]", text)]
+        words = [ax.get_title("left"), ax.get_xlabel(), ax.get_ylabel(), *names, *others]
+        found.append(f"- {'; '.join(filter(None, words))}".replace("\n", " "))
+    return found
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", required=True)
@@ -147,3 +170,5 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for name in PLOTS:
         draw(name, FOLDER / f"{name}.png")
+    lines = [line for name in PLOTS for line in (name, *texts(name))]
+    (FOLDER / "texts.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")

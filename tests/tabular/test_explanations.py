@@ -358,6 +358,7 @@ def test_explanations_for_shap(models, monkeypatch):
     found = models("three classes").explain(X[:4])
     shown = found.to_shap()
     assert shown.values is found.values and shown.base_values is found.base_values
+    assert shown.data is found.data and shown.error_std is found.standard_errors
     assert shown.feature_names == COLUMNS and shown.output_names == ["0", "1", "2"]
     assert found.of(1).to_shap().output_names is None
     monkeypatch.setitem(sys.modules, "shap", None)

@@ -23,6 +23,7 @@ from fastnn.distributed import shared_objects
 from fastnn.tabular import find_label_issues
 from fastnn.tabular.columns import input_column
 from fastnn.tabular.fitting import permutation, training_jobs
+from fastnn.tabular.folds import HashedFolds
 from fastnn.tabular.large import batch_table, large_table
 
 N = 900
@@ -270,6 +271,14 @@ def test_rows_of_one_group_are_in_one_fold(seen):
         assert len(rows) == 600  # the groups are as large as each other
 
 
+def test_groups_go_to_the_smallest_fold_the_largest_group_first():
+    numbers = [0] * 8 + [1] * 2 + [2] * 5 + [-1] + [3] * 2
+    folds = HashedFolds(3, np.array(numbers), np.random.RandomState(0))
+    assert folds.fold_of_row.tolist() == [0] * 8 + [2] * 2 + [1] * 5 + [3] + [2] * 2
+    folds = HashedFolds(3, np.arange(90) // 3, np.random.RandomState(0))
+    assert folds.fold_of_row.tolist() == [i // 3 % 3 for i in range(90)]
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_one_window_trains_like_rows_in_memory(tmp_path, weighted, monkeypatch):
     """The same job, once with stored rows: the same bits. Also with weighted inputs."""
@@ -448,6 +457,12 @@ def test_what_is_refused(name):
 
 WRONG = {  # the last group: what changes its X and y, and the message
     "names": (lambda X: X.rename(columns={"x": "z"}), None, "which begins with row 800: The feat"),
+    "order": (lambda X: X[X.columns[::-1]], None, ".*must be in the same order"),
+    "one more": (
+        lambda X: X.assign(v=1),
+        None,
+        r"which (?!.*same order).*unseen at fit time:\n- v\n",
+    ),
     "targets": (None, lambda t: t[:5], r".*y has 5 rows, but X has 1"),
     "nan": (None, lambda t: np.where(t > 0, np.nan, t), ".*y is missing"),
     "texts": (None, lambda t: np.array(["a"] * len(t)), ".*y must hold num"),
