@@ -9,6 +9,7 @@ from ranks import results_of, run_on_ranks
 
 from fastnn import MLPClassifier, MLPRegressor
 from fastnn.distributed import RankError, part
+from fastnn.estimators.targets import MULTILABEL, ClassTargets
 
 N = 203
 RNG = np.random.default_rng(0)
@@ -180,6 +181,9 @@ def test_sparse_rows_and_weights_of_labels_are_refused():
 
     for error in run_on_ranks(2, sparse):
         assert "comm does not work with sparse X" in str(error)
+    parts = [ClassTargets(np.arange(2), kind).part_to_json() for kind in (MULTILABEL, "binary")]
+    with pytest.raises(ValueError, match="y is an indicator matrix in some parts of the rows, but"):
+        ClassTargets.union(parts)
     balanced = dict(class_weight="balanced")
     for error in run_on_ranks(2, lambda comm: fitted(MLPClassifier, LABELS, comm, **balanced)):
         assert "class_weight does not work with comm or Dask if y is an indicator" in str(error)

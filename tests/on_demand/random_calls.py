@@ -261,7 +261,14 @@ def judge(name, error, is_huge):
     if isinstance(error, REFUSED) or not isinstance(error, ALLOWED):
         return kind
     if isinstance(error, (TypeError, ValueError)) and not is_deliberate(error):
-        known = {"argument", "called", "loss", "raising", "closed"}  # of functions and files here
+        known = {
+            "argument",
+            "arguments",
+            "called",
+            "loss",
+            "raising",
+            "closed",
+        }  # of functions and files here
         known |= {"pickle"}  # of a setting of an estimator that cannot be cloned
         known |= {"dimension"} if is_huge else set()  # of an array that no memory could hold
         if not set(re.findall(r"\w+", message)) & {*known, *(p.name for p in name.parameters)}:

@@ -308,6 +308,7 @@ def test_what_is_left_out_of_a_table_is_noted():
     ]
     data = from_table(made_table(6000, y=np.arange(6000) % 2.0), "y")
     assert data.notes == ["5,000 of 6,000 rows drawn at random"] and data.classes == ["0", "1"]
+    assert len(data.X) + len(data.X_test) == 5000
     same = from_table(made_table(x2=-np.arange(40.0)).select(["x", "x2", "z"]), "z", test=0)
     assert same.X.std(axis=0).round(6).tolist() == [1, 0]  # one direction alone
 
@@ -465,8 +466,12 @@ def test_a_tab_trains_stops_and_opens_a_network():
     playback, source = from_state(tab.command({"do": "open", "network": 9}))
     assert playback.settings.seed == 9 and source.points == points and playback.epoch == 5
     assert_same_bits(playback.net.params, tab.networks[9].params)
-    tab.command({"do": "reset"})
-    assert tab.frame()["losses_now"] == first["losses_now"]
+    for command, epoch in (("epoch", 6), ("reset", 0)):
+        tab.command({"do": "play"})
+        tab.command({"do": command})
+        frame = tab.frame()
+        assert (frame["epoch"], frame["playing"]) == (epoch, False)
+    assert frame["losses_now"] == first["losses_now"]
     for message in ({"do": "open", "network": 100}, {"do": "step"}):
         with pytest.raises(ValueError, match=r"there is no network|unknown command"):
             tab.command(message)

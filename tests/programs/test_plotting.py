@@ -4,6 +4,7 @@ import argparse
 import doctest
 import importlib.util
 import sys
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -113,6 +114,10 @@ def test_effects_of_columns(plt):
     names = [text.get_text() for text in labels]
     assert len(names) == 20 and {f"c{i:02}" for i in range(0, 30, 3)} - {"c12"} <= set(names)
     ax.figure.draw_without_rendering()
+    levels = np.stack([np.where(np.arange(30) == 25, 0.4, 0.0), np.ones(30)], axis=1)
+    several = replace(effect, mean=levels, outputs=["no", "yes"])
+    names = plotting.plot_effect(several, plt.figure().add_subplot()).get_xticklabels()
+    assert "c25" in [text.get_text() for text in names]  # the only one that differs
     boxes = [label.get_window_extent() for label in labels]
     assert all(a.x1 <= b.x0 + 1 for a, b in pairwise(boxes))  # names do not overlap
     present = np.array(["present", "missing"], object)  # of a column of numbers with one value

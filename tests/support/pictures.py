@@ -8,7 +8,6 @@ texts.txt has what they say. Data and parameters are fixed, so that no training 
 """
 
 import argparse
-import re
 
 import numpy as np
 from places import DATA
@@ -145,6 +144,7 @@ def texts(name):
     """Return the texts of a plot: title, labels, names at ticks, notes and legend of each of its axes."""
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedFormatter, FuncFormatter
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
@@ -155,10 +155,14 @@ def texts(name):
     found = []
     for ax in figure.axes:
         legend = ax.get_legend()
-        ticks = [each.get_text() for each in (*ax.get_xticklabels(), *ax.get_yticklabels())]
+        ticks = [
+            each.get_text()
+            for axis in (ax.xaxis, ax.yaxis)
+            if isinstance(axis.get_major_formatter(), FixedFormatter | FuncFormatter)
+            for each in axis.get_ticklabels()
+        ]
         others = [each.get_text() for each in (*ax.texts, *(legend.get_texts() if legend else []))]
-        names = [text for text in ticks if re.search("[a-z]", text)]
-        words = [ax.get_title("left"), ax.get_xlabel(), ax.get_ylabel(), *names, *others]
+        words = [ax.get_title("left"), ax.get_xlabel(), ax.get_ylabel(), *ticks, *others]
         found.append(f"- {'; '.join(filter(None, words))}".replace("\n", " "))
     return found
 

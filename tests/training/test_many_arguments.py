@@ -61,6 +61,7 @@ def test_negative_rows_masks_ranges_and_matrices_select_rows():
     mask[5:20] = True
     for rows, same in [
         (np.arange(-15, 0), slice(285, 300)),
+        (np.array([*range(-300, -290), 0, 9]), [*range(10), 0, 9]),
         (mask, slice(5, 20)),
         (range(5, 20), slice(5, 20)),
         (np.arange(5, 20, dtype=np.int32), slice(5, 20)),
