@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, mean_squared_error
 
-from ..core.validation import check_threads, refuse_classes
+from ..core.validation import as_array, check_array, check_threads, refuse_classes
 from ..distributed.partitions import Partitions, is_collection, lean_copy
 from ..kernels import CompiledNetwork, Reading
 
@@ -139,6 +139,8 @@ class R2Score(RegressorMixin):
         if is_collection(X) or is_collection(y):
             return _score(self, X, y, sample_weight, ErrorSums)
         refuse_classes(y=y, sample_weight=sample_weight)
+        y = as_array("y", y)
+        y = check_array("y", y) if y.dtype.kind in "OUS" else y  # which names y
         return super().score(X, y, sample_weight)
 
 

@@ -48,6 +48,8 @@ def test_a_class_is_no_array():
             call(np.ndarray, *[y] * (call != net.predict))
     with pytest.raises(TypeError, match=r"y is the class ndarray\. Pass an object of it"):
         net.score(X, np.ndarray)
+    with pytest.raises(TypeError, match="y must hold numbers, got 'no' in row 0"):
+        net.score(X, ["no"] * len(X))
 
 
 def test_score_of_validation_rows_is_r2():
