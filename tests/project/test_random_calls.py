@@ -57,7 +57,7 @@ functions = crash, hang, look_up, add, take_memory, print_only
 names = {f.__name__: Name(f.__name__, f, None, inspect.signature(f)) for f in functions}
 random_calls.public_names = lambda: names
 random_calls.HANG = 1
-sys.exit(random_calls.main(["--sequences", "10", "--steps", "0,1,2"]))
+sys.exit(random_calls.main(sys.argv[1:]))
 """
 
 
@@ -208,7 +208,7 @@ def test_an_array_is_no_flag(tmp_path, monkeypatch):
 
 
 def test_planted_defects_are_found():
-    found = run("-c", PLANTED, cwd=FOLDER)
+    found = run("-c", PLANTED, "--sequences", "10", "--steps", "0,1,2", cwd=FOLDER)
     assert found.returncode == 1, found.stderr
     for problem in (
         "crash ended the process with exit code -11",
@@ -219,3 +219,6 @@ def test_planted_defects_are_found():
         "unraisable wrong: ",
     ):
         assert problem in found.stdout
+    found = run("-c", PLANTED, "--each", "--only", "look_up|add", cwd=FOLDER)
+    assert "wrong: KeyError" in found.stdout and "--sequences 1 --steps add" in found.stdout
+    assert "2 sequences, " in found.stdout

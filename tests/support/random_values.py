@@ -35,22 +35,18 @@ NUMBERS = [
     *(fractions.Fraction(1, 3), decimal.Decimal("0.1"), 3 + 1j, "3", None, [3], (1, 2)),
 ]
 TEXTS = [
-    *(
-        "",
-        " ",
-        "\0",
-        "\ud800",
-        "relu",
-        "adam",
-        "mse",
-        "softmax",
-        "float32",
-        "auto",
-        "c0",
-        "A" * 300,
-    ),
-    *("é\u202e", "\x1b[31m", "{}", "%s {0}", "missing/file", b"relu", np.str_("relu"), ".", "1"),
+    "",
+    " ",
+    "\0",
+    "\ud800",
+    "A" * 300,
+    "é\u202e",
+    "\x1b[31m",
+    "%s {0}",
+    b"relu",
+    np.str_("relu"),
 ]
+TEXTS += "relu adam mse softmax float32 auto c0 {} missing/file . 1".split()
 DTYPES = "f2 f4 f8 i1 i8 u8 ? c16 g >f4 >f8 O U5 S3 M8[s] m8[s]".split()
 
 
