@@ -2,7 +2,9 @@
 
 import json
 import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -159,6 +161,61 @@ def test_ctrl_c_in_the_training_leaves_the_baselines_out(run, monkeypatch):
     interrupt_after(monkeypatch, 1)
     code, out, _ = run("train", *Y, "--folds", "3", "--json", "--threads", "1")
     assert code == 130 and json.loads(out)["baselines"] is None
+
+
+@pytest.mark.parametrize("loss", ["", "squared_error", "poisson"])
+@pytest.mark.parametrize("library", ["lightgbm", "catboost"])
+def test_what_other_libraries_get(monkeypatch, library, loss):
+    """Also where they are not installed."""
+    calls = {}
+
+    class Model(SimpleNamespace):
+        def fit(self, rows, y=None, **options):
+            calls["fit"] = rows, y, options
+            return self
+
+        def predict(self, rows, **options):
+            calls["predict"] = options
+            return np.full(3, 2.0)
+
+        def predict_proba(self, rows):
+            return np.full((3, 2), 0.5)
+
+    made = {
+        f"{name}{kind}": Model
+        for name in ("LGBM", "CatBoost")
+        for kind in ("Classifier", "Regressor")
+    }
+    module = SimpleNamespace(FeaturesData=dict, Pool=lambda *data, weight: (*data, weight), **made)
+    monkeypatch.setitem(sys.modules, library, module)
+    numbers, codes = np.array([[0.5], [np.nan], [2.0]]), np.array([[0], [1], [-1]])
+    y, weight = np.array([0, 1, 1]), np.array([1.0, 2.0, 3.0])
+    X = BaselineInputs(numbers, codes, [2])
+    task = baselines.BaselineTask(n_classes=0 if loss else 2, loss=loss, n_threads=3, seed=7)
+    model = (baselines.LightGBM if library == "lightgbm" else baselines.CatBoost)(task).fit(
+        X, y, weight
+    )
+    assert model.predict(X).tolist() == [2.0] * 3 if loss else [[0.5, 0.5]] * 3
+    rows, targets, options = calls["fit"]
+    own = dict(squared_error="l2", poisson="poisson")
+    if library == "lightgbm":
+        given = dict(random_state=7, n_jobs=3, verbose=-1) | (
+            dict(objective=own[loss]) if loss else {}
+        )
+        np.testing.assert_array_equal(rows, [[0.5, 0], [np.nan, 1], [2, np.nan]])
+        assert targets is y and options == dict(sample_weight=weight, categorical_feature=[1])
+    else:
+        own = dict(squared_error="RMSE", poisson="Poisson")
+        given = dict(random_seed=7, thread_count=3, verbose=False, allow_writing_files=False)
+        given |= dict(loss_function=own[loss]) if loss else {}
+        features, targets, of_rows = rows
+        assert features["cat_feature_data"].tolist() == [[b"0"], [b"1"], [b"-1"]]
+        assert (
+            features["num_feature_data"].dtype == np.float32 and targets is y and of_rows is weight
+        )
+        kinds = dict(squared_error="RawFormulaVal", poisson="Exponent")
+        assert not loss or calls["predict"] == dict(prediction_type=kinds[loss])
+    assert vars(model.model) == given
 
 
 def test_verdicts_name_each_baseline_once():

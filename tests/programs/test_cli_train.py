@@ -494,6 +494,11 @@ def test_a_config_file_that_is_absent(run, tables):
     assert message == "no.toml: No such file or directory. Pass a TOML file to --config."
 
 
+def test_a_name_that_cannot_be_written(run, tables):
+    message = error_of(run, f"t.csv --target y --out {'m' * 250}")
+    assert message == f"{'m' * 250}: cannot be written: File name too long. Choose another --out."
+
+
 def test_without_scikit_learn_it_says_what_to_install(run, tables, monkeypatch):
     real = builtins.__import__
 

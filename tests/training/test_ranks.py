@@ -1,11 +1,14 @@
 """Ranks of a training end together: at a stop, at a failure, at other settings."""
 
+import signal
+
 import numpy as np
 import pytest
 from ranks import FailingCallback, results_of, run_on_ranks
 
 from fastnn import MLP, SGD, DivergenceError, EarlyStopping
 from fastnn.distributed import RankError, part
+from fastnn.distributed.ranks import Ranks
 
 N = 120
 RNG = np.random.default_rng(0)
@@ -175,3 +178,17 @@ def test_a_resumed_training_needs_the_same_shards():
     for shards, now in ((8, "with 8 shards"), (None, "without shards")):
         with pytest.raises(ValueError, match=f"training with 4 shards, but this one is {now}"):
             net.fit(X, Y, shards=shards, resume=True)
+
+
+def test_a_signal_on_one_rank_stops_all():
+    def work(comm):
+        ranks = Ranks(comm)
+        ranks._handlers = {signal.SIGINT: lambda *arguments: None}
+        if comm.rank == 0:
+            ranks._keep_signal(signal.SIGINT, None)
+        assert ranks.meet(ranks.sum_of_totals(1)) and ranks.is_over
+        ranks.raise_reason()
+
+    for error in run_on_ranks(2, work):
+        assert isinstance(error, KeyboardInterrupt)
+        assert str(error) == "another rank was interrupted"
