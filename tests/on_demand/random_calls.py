@@ -125,6 +125,7 @@ class Caller:
         """Call a name with each kind of wrong value for each parameter, and right ones for the others."""
         for parameter in name.parameters:
             for i, make in enumerate(ANYTHING):
+                faulthandler.dump_traceback_later(HANG, exit=True)
                 self.world.begin(f"{parameter.name} {i}")
                 self.call(name, 0, {parameter.name: make})
 
