@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -163,59 +164,53 @@ def test_ctrl_c_in_the_training_leaves_the_baselines_out(run, monkeypatch):
     assert code == 130 and json.loads(out)["baselines"] is None
 
 
-@pytest.mark.parametrize("loss", ["", "squared_error", "poisson"])
-@pytest.mark.parametrize("library", ["lightgbm", "catboost"])
-def test_what_other_libraries_get(monkeypatch, library, loss):
-    """Also where they are not installed."""
-    calls = {}
+LIBRARY_TASKS = [  # library, loss, own options of this loss, those of predict
+    (baselines.LightGBM, "", {}, {}),
+    (baselines.LightGBM, "poisson", {"objective": "poisson"}, {}),
+    (baselines.CatBoost, "", {}, {}),
+    (baselines.CatBoost, "poisson", {"loss_function": "Poisson"}, {"prediction_type": "Exponent"}),
+    (baselines.CatBoost, "squared_error", {"loss_function": "RMSE"}, {"prediction_type": "RawFormulaVal"}),
+]  # fmt: skip
 
-    class Model(SimpleNamespace):
-        def fit(self, rows, y=None, **options):
-            calls["fit"] = rows, y, options
-            return self
 
-        def predict(self, rows, **options):
-            calls["predict"] = options
-            return np.full(3, 2.0)
+class MadeUpModel(SimpleNamespace):
+    """A model of a library that need not be installed; it keeps what it gets."""
 
-        def predict_proba(self, rows):
-            return np.full((3, 2), 0.5)
+    def fit(self, *rows, **options):
+        return SimpleNamespace(**vars(self), rows=rows, options=options, predict=self.predict,
+                               predict_proba=lambda rows: np.full((3, 2), 0.5))  # fmt: skip
 
-    made = {
-        f"{name}{kind}": Model
-        for name in ("LGBM", "CatBoost")
-        for kind in ("Classifier", "Regressor")
-    }
+    def predict(self, rows, **options):
+        return np.full(3, [float(options == self.asked)])
+
+
+@pytest.mark.parametrize("cls, loss, own, asked", LIBRARY_TASKS)
+def test_what_other_libraries_get(monkeypatch, cls, loss, own, asked):
+    names = [a + b for a in ("LGBM", "CatBoost") for b in ("Classifier", "Regressor")]
+    made = dict.fromkeys(names, partial(MadeUpModel, asked=asked))
     module = SimpleNamespace(FeaturesData=dict, Pool=lambda *data, weight: (*data, weight), **made)
-    monkeypatch.setitem(sys.modules, library, module)
+    monkeypatch.setitem(sys.modules, cls.__name__.lower(), module)
     numbers, codes = np.array([[0.5], [np.nan], [2.0]]), np.array([[0], [1], [-1]])
     y, weight = np.array([0, 1, 1]), np.array([1.0, 2.0, 3.0])
     X = BaselineInputs(numbers, codes, [2])
     task = baselines.BaselineTask(n_classes=0 if loss else 2, loss=loss, n_threads=3, seed=7)
-    model = (baselines.LightGBM if library == "lightgbm" else baselines.CatBoost)(task).fit(
-        X, y, weight
-    )
-    assert model.predict(X).tolist() == [2.0] * 3 if loss else [[0.5, 0.5]] * 3
-    rows, targets, options = calls["fit"]
-    own = dict(squared_error="l2", poisson="poisson")
-    if library == "lightgbm":
-        given = dict(random_state=7, n_jobs=3, verbose=-1) | (
-            dict(objective=own[loss]) if loss else {}
-        )
+    model = cls(task).fit(X, y, weight)
+    assert model.predict(X).tolist() == ([1.0] * 3 if loss else [[0.5, 0.5]] * 3)
+    got = {
+        key: x for key, x in vars(model.model).items() if "predict" not in key and key != "asked"
+    }
+    if cls is baselines.LightGBM:
+        rows, targets = got.pop("rows")
         np.testing.assert_array_equal(rows, [[0.5, 0], [np.nan, 1], [2, np.nan]])
-        assert targets is y and options == dict(sample_weight=weight, categorical_feature=[1])
+        options = dict(random_state=7, n_jobs=3, verbose=-1)
+        options["options"] = dict(sample_weight=weight, categorical_feature=[1])
     else:
-        own = dict(squared_error="RMSE", poisson="Poisson")
-        given = dict(random_seed=7, thread_count=3, verbose=False, allow_writing_files=False)
-        given |= dict(loss_function=own[loss]) if loss else {}
-        features, targets, of_rows = rows
+        ((features, targets, of_rows),) = got.pop("rows")
         assert features["cat_feature_data"].tolist() == [[b"0"], [b"1"], [b"-1"]]
-        assert (
-            features["num_feature_data"].dtype == np.float32 and targets is y and of_rows is weight
-        )
-        kinds = dict(squared_error="RawFormulaVal", poisson="Exponent")
-        assert not loss or calls["predict"] == dict(prediction_type=kinds[loss])
-    assert vars(model.model) == given
+        assert features["num_feature_data"].dtype == np.float32 and of_rows is weight
+        options = dict(random_seed=7, thread_count=3, verbose=False, allow_writing_files=False)
+        options["options"] = {}
+    assert targets is y and got == options | own
 
 
 def test_verdicts_name_each_baseline_once():
