@@ -290,17 +290,16 @@ def _fill_missing(parts, dtype):
 
     parts : dict of str to ndarray or None, INOUT
     """
-    n = next((len(part) for part in parts.values() if part is not None), None)
-    if n is None:
+    first = next((name for name, part in parts.items() if part is not None), None)
+    if first is None:
         raise ValueError("An EncodedTable needs at least one of numbers, positions and codes.")
+    n = len(parts[first])
     for name, part in parts.items():
         if part is None:
             parts[name] = np.empty((n, 0), np.int32 if name == "codes" else dtype)
         elif len(part) != n:
-            other = next(name for name in parts if parts[name] is not None)
-            raise ValueError(
-                f"{name} has {len(part)} row{'s' * (len(part) != 1)}, but {other} has {n}"
-            )
+            rows = f"{len(part)} row{'s' * (len(part) != 1)}"
+            raise ValueError(f"{name} has {rows}, but {first} has {n}")
 
 
 def _check_counts(name: str, counts: Any, of: str, columns: Any) -> tuple[int, ...]:

@@ -122,6 +122,7 @@ WRONG = {
         (dict.fromkeys(EXAMPLE), "at least one of numbers, positions and codes"),
         ({"numbers": [1.0, 2.0, 3.0]}, "numbers must have 2 dimensions"),
         ({"numbers": [[1.0, 2.0]]}, "positions has 3 rows, but numbers has 1"),
+        ({"numbers": None, "codes": [[0]]}, "codes has 1 row, but positions has 3"),
         ({"numbers": [[1.0, np.nan]] * 3}, r"numbers holds NaN .*row 0, column 1"),
         ({"positions": [[0, 0], [1, np.inf], [2, 0]]}, r"positions .*row 1, column 1"),
         ({"positions": [[0, 0], [1, -0.1], [2, 0]]}, r"positions holds -0.1.* row 1"),
