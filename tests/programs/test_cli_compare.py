@@ -64,6 +64,7 @@ def test_groups_and_weights(compare):
     plain = json.loads(compare(*names)[1])
     grouped = json.loads(compare(*names, "--group", "who")[1])
     weighted = json.loads(compare(*names, "--weight", "w")[1])
+    assert compare(*names[:-1], "--group", "who")[2] == ""  # nothing is noted
     assert grouped["models"][0]["score"] == plain["models"][0]["score"]
     assert grouped["models"][0]["error"] != plain["models"][0]["error"]
     assert weighted["models"][0]["score"] != plain["models"][0]["score"]
