@@ -113,7 +113,10 @@ def make_splits(estimator, X, y, groups, cv):
     if groups is not None and hasattr(groups, "__len__"):
         check_rows("groups", len(groups), _num_samples(X))
     X, y, groups = indexable(X, y, groups)
-    cv = check_cv(cv, y, classifier=is_classifier(estimator))
+    try:
+        cv = check_cv(cv, y, classifier=is_classifier(estimator))
+    except TypeError as error:  # classes of several types, which cannot be sorted
+        raise TypeError(f"y must hold numbers, or classes of one type: {error}") from error
     try:
         splits = list(cv.split(X, y, groups))
     except (TypeError, ValueError) as error:

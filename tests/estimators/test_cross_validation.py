@@ -263,6 +263,8 @@ def test_rows_must_be_tested_once():
 def test_a_class_is_no_table():
     search = fastnn.HalvingSearchCV(classifier(), {"alpha": [0.1, 0.2]}, n_iter=2)
     for train in (partial(fastnn.cross_validate, classifier()), search.fit):
+        with pytest.raises(TypeError, match="y must hold numbers, or classes of one type"):
+            train(np.ones((3, 2)), np.array(["a", None, 3.0], object))
         with pytest.raises(TypeError, match=r"X is the class DataFrame\. Pass an object of it"):
             train(pd.DataFrame, y)
 
