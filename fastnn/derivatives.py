@@ -411,7 +411,7 @@ def check_input_numbers(inputs, n_in, name="inputs"):
     """Return the numbers of inputs as an array of intp, None for all, and how many they are."""
     if inputs is None:
         return None, n_in
-    numbers = as_array(name, inputs)
+    numbers: Any = as_array(name, inputs)
     if numbers.ndim == 1 and numbers.dtype == bool and len(numbers) == n_in:
         numbers = np.flatnonzero(numbers)
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not len(numbers):
