@@ -15,7 +15,13 @@ import numpy as np
 from . import losses
 from .core.memory import available_memory, format_bytes
 from .core.sparse_rows import is_sparse
-from .core.validation import as_array, check_matrix, check_out, check_shape, check_threads
+from .core.validation import (
+    check_input_numbers,
+    check_matrix,
+    check_out,
+    check_shape,
+    check_threads,
+)
 from .encoded_table import EncodedTable
 from .kernels import WORTH_SHARING, CompiledNetwork, DerivativeKind, Trainer, run_in_threads
 from .training.data import Data
@@ -405,24 +411,6 @@ def check_dense(X, dtype, n_in):
             f"X must be an array, since derivatives are those in all inputs, got {kind}. Pass X.{dense}()."
         )
     return check_matrix("X", X, dtype, n_in)
-
-
-def check_input_numbers(inputs, n_in, name="inputs"):
-    """Return the numbers of inputs as an array of intp, None for all, and how many they are."""
-    if inputs is None:
-        return None, n_in
-    numbers: Any = as_array(name, inputs)
-    if numbers.ndim == 1 and numbers.dtype == bool and len(numbers) == n_in:
-        numbers = np.flatnonzero(numbers)
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not len(numbers):
-        raise ValueError(
-            f"{name} must be a sequence of numbers of inputs, or a mask of {n_in} bools with one True at "
-            f"least, got {inputs!r}"
-        )
-    if not (-n_in <= numbers.min() and numbers.max() < n_in):
-        wrong = numbers[(numbers < -n_in) | (numbers >= n_in)][0]
-        raise ValueError(f"{name} must be numbers from 0 to {n_in - 1}, got {wrong}")
-    return np.ascontiguousarray(numbers % n_in, np.intp), len(numbers)
 
 
 def _add_product(net, data, v, product, n_threads, gauss_newton):

@@ -162,9 +162,14 @@ cdef struct CustomLoss:             # a loss that the caller computes, one batch
     void* context
     void* outputs                   # OUT (batch_size, sizes[-1])
     const void* gradient            # IN (batch_size, sizes[-1]): the gradient of the outputs
+    # If jacobian.n_inputs = d is not 0, the loss also reads dy_k/dx_i of these inputs, and behind them n_seconds of
+    # d2y_k/dx_i^2: none, all d, or 1, their sum.
+    Py_ssize_t n_seconds
+    void* tangents                  # OUT (d + n_seconds, batch_size, sizes[-1])
+    const void* tangent_gradient    # IN (d + n_seconds, batch_size, sizes[-1])
 
 # A loss of the derivatives of the outputs in some inputs: for a row, the mean of (dy_k/dx_i - target)^2 over its targets
-# that are not NaN, or 0 if all are.
+# that are not NaN, or 0 if all are. A custom loss has neither targets nor weights here.
 cdef struct JacobianLoss:
     Py_ssize_t n_inputs             # 0: no such loss
     const Py_ssize_t* inputs        # (n_inputs,) the inputs i, each below sizes[0]
@@ -181,7 +186,7 @@ cdef struct Objective:
     double gradient_scale           # replaces `scale` in gradients; 0 means 1
     double shared_l2                # a penalty that the rows of a batch share
     CustomLoss custom
-    # For a compiled loss that is not fused with an activation, layers without dropout, and neither table, shards nor dX.
+    # For a loss that is not fused with an activation, layers without dropout, and neither table, shards nor dX.
     JacobianLoss jacobian
 
 # The rows of all ranks in virtual shards, whose gradients are added in a binary tree (src/train/shards.pxi). A rank

@@ -307,6 +307,8 @@ class Trainer(ShufflingTeam):
         jacobian_inputs: NDArray[np.intp] | None = None,
         jacobian_weight: float = 1,
         value_weight: float = 1,
+        custom_tangents: _Numbers | None = None,
+        custom_tangent_gradient: _Numbers | None = None,
     ) -> None: ...
     workspace: Workspace
     def twin(

@@ -471,3 +471,31 @@ def check_classes(y: Any, n: int, n_out: int) -> Any:
             f"classes are 0..{n_out - 1}"
         )
     return ready(y, np.int64)
+
+
+def check_input_numbers(inputs: Any, n_in: int, name: str = "inputs") -> tuple[Any, int]:
+    """Return the numbers of inputs as an array of intp, None for all, and how many they are."""
+    if inputs is None:
+        return None, n_in
+    numbers: Any = as_array(name, inputs)
+    if numbers.ndim == 1 and numbers.dtype == bool and len(numbers) == n_in:
+        numbers = np.flatnonzero(numbers)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not len(numbers):
+        raise ValueError(
+            f"{name} must be a sequence of numbers of inputs, or a mask of {n_in} bools with one True at "
+            f"least, got {inputs!r}"
+        )
+    if not (-n_in <= numbers.min() and numbers.max() < n_in):
+        wrong = numbers[(numbers < -n_in) | (numbers >= n_in)][0]
+        raise ValueError(f"{name} must be numbers from 0 to {n_in - 1}, got {wrong}")
+    return np.ascontiguousarray(numbers % n_in, np.intp), len(numbers)
+
+
+def check_distinct_inputs(inputs: Any, n_in: int, name: str) -> Any:
+    """Return different numbers of inputs as an array of intp; None stands for all."""
+    numbers = check_input_numbers(inputs, n_in, name)[0]
+    if numbers is None:
+        return np.arange(n_in, dtype=np.intp)
+    if len(np.unique(numbers)) < len(numbers):
+        raise ValueError(f"{name} must name each input once, got {inputs!r}")
+    return numbers

@@ -29,7 +29,8 @@ bce_with_logits, cross_entropy and poisson are computed from z and not from roun
 A custom loss is a function ``loss(outputs, y) -> (value, d_outputs)``, called once for each batch.
 `outputs`, of shape (n, n_out), are those after the last activation, and `y` are the same rows of
 the `y` passed to `fit`. `value` is a float, and `d_outputs`, of shape (n, n_out), its derivative
-with respect to `outputs`.
+with respect to `outputs`. With ``CustomLoss(loss, needs=...)`` it is called with derivatives of the
+outputs in the inputs as well, and returns the derivative with respect to each of them.
 
 Modules:
 

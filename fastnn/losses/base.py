@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from .. import kernels
 from ..core.options import ImmutableOptions
-from ..core.validation import check_array, check_rows, check_values
+from ..core.validation import check_array, check_distinct_inputs, check_rows, check_values
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from numpy.typing import ArrayLike, NDArray
 
     from ..typing import FloatArray
@@ -77,13 +75,93 @@ def for_outputs(name: str, numbers: Any, n_out: int, dtype: Any) -> Any:
     return np.ascontiguousarray(np.broadcast_to(numbers, n_out))
 
 
+#: What a custom loss may read besides the outputs. `MLP` has methods of these names.
+DERIVATIVES = "jacobian", "hessian_diagonal", "laplacian"
+
+
 @dataclass(eq=False, repr=False)
 class CustomLoss(Loss):
-    """A loss computed by a function ``function(outputs, y) -> (value, d_outputs)``."""
+    """A loss in Python, which may read derivatives of the outputs with respect to the inputs.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(outputs, y, *needed) -> (value, d_outputs, *d_needed)``, called for each batch: see
+        `fastnn.losses`. It gets what `needs` names, and returns the derivative of `value` with respect
+        to each, of the same shape.
+    needs : str or sequence of str, default ()
+        "jacobian", dy_k/dx_i (n, n_out, d); "hessian_diagonal", d2y_k/dx_i^2 (n, n_out, d); and
+        "laplacian", its sum over the inputs (n, n_out). A step carries d first derivatives through
+        the network, and d second ones for the diagonal, or one for the Laplacian.
+    inputs : sequence of int, optional
+        Numbers of the d inputs i, or a mask of n_in bools. By default all.
+
+    Examples
+    --------
+    The network learns the solution of u'' = -u with u(0) = 0 and u'(0) = 1, which is sin(x):
+
+    >>> import fastnn, numpy as np
+    >>> def oscillation(u, y, slope, bend):
+    ...     residual = bend[:, :, 0] + u
+    ...     at_0 = y == 0
+    ...     start = at_0[:, None] * (slope - 1)
+    ...     value = np.mean(residual**2) + np.mean(at_0 * u**2) + np.mean(start**2)
+    ...     d_u, d_bend = residual + at_0 * u, residual[:, :, None]
+    ...     return value, 2 * d_u / len(u), 2 * start / len(u), 2 * d_bend / len(u)
+    >>> loss = fastnn.losses.CustomLoss(oscillation, ["jacobian", "hessian_diagonal"])
+    >>> x = np.linspace(0, 2, 33)[:, None]
+    >>> net = fastnn.MLP([1, 16, 1], "tanh", rng=0)
+    >>> history = net.fit(x, x, loss, fastnn.Adam(0.01), epochs=1500, batch_size=None)
+    >>> bool(np.abs(net.forward(x) - np.sin(x)).max() < 0.05)
+    True
+    """
 
     function: Callable[..., Any]
+    needs: str | Sequence[str] = ()
+    inputs: Sequence[int] | None = None
     name: ClassVar[str] = "custom loss"
     kernel: ClassVar[kernels.Loss] = kernels.Loss.CUSTOM_LOSS
+
+    def __post_init__(self) -> None:
+        needs = (self.needs,) if isinstance(self.needs, str) else tuple(self.needs)
+        if not set(needs) <= set(DERIVATIVES) or len(set(needs)) < len(needs):
+            raise ValueError(
+                f"needs must name different ones of {', '.join(DERIVATIVES)}, got {self.needs!r}"
+            )
+        if self.inputs is not None and not needs:
+            raise ValueError("inputs are those of derivatives, but needs names none. Pass needs.")
+        inputs = self.inputs.tolist() if isinstance(self.inputs, np.ndarray) else self.inputs
+        for name, value in dict(needs=needs, inputs=inputs).items():
+            object.__setattr__(self, name, value)
+
+    def check_inputs(self, net: Any, X: Any) -> None:
+        """Check that the loss can read derivatives of the outputs of `net` at X."""
+        if not self.needs:
+            return
+        if net.activations[-1] == "softmax":
+            raise ValueError(
+                f"{self._reader()} does not work with output='softmax'. Use another output activation."
+            )
+        if not isinstance(X, np.ndarray):
+            raise TypeError(
+                f"{self._reader()} does not work with X as {type(X).__name__}. Pass an array."
+            )
+        self._input_numbers(net)
+
+    def check_training(self, net: Any, optimizer: Any) -> None:
+        """Check that `fit` can train on the derivatives that the loss reads."""
+        if self.needs and net.has_dropout:
+            raise ValueError(f"{self._reader()} does not work with dropout. Set net.dropout to 0.")
+        if self.needs and optimizer.full_batch:
+            raise ValueError(
+                f"{self._reader()} does not work with L-BFGS. Use another optimizer, such as Adam."
+            )
+
+    def _reader(self):
+        return f"CustomLoss with needs={self.needs!r}"
+
+    def _input_numbers(self, net):
+        return check_distinct_inputs(self.inputs, net.layer_sizes[0], "inputs of CustomLoss")
 
     def prepare(
         self, y: ArrayLike, n: int, n_out: int, dtype: np.dtype[Any]
@@ -92,21 +170,32 @@ class CustomLoss(Loss):
         check_rows("y", len(y) if y.ndim else 0, n)
         return y, dict(loss=self.kernel)
 
-    def evaluate(self, outputs: FloatArray, y: Any) -> Any:
-        """Call the function, and return its value and a checked d_outputs."""
-        result = self.function(outputs, y)
-        if not isinstance(result, tuple) or len(result) != 2:
+    def evaluate(self, outputs: FloatArray, y: Any, needed: Sequence[FloatArray] = ()) -> Any:
+        """Call the function, and return its value and a list of checked gradients."""
+        arrays = dict(zip(("outputs", *self.needs), (outputs, *needed), strict=True))
+        result = self.function(outputs, y, *needed)
+        if not isinstance(result, tuple) or len(result) != 1 + len(arrays):
+            expected = ", ".join(["value", *(f"d_{name}" for name in arrays)])
+            size = f" of {len(result)}" if isinstance(result, tuple) else ""
             raise TypeError(
-                f"a custom loss must return a tuple (value, d_outputs), got {type(result).__name__}"
+                f"a custom loss must return a tuple ({expected}), got {type(result).__name__}{size}"
             )
-        value, d_outputs = result
-        d_outputs = check_array("d_outputs of the custom loss", d_outputs, outputs.dtype)
-        if d_outputs.shape != outputs.shape:
-            raise ValueError(
-                f"a custom loss must return d_outputs of shape {outputs.shape}, like the outputs, "
-                f"got {d_outputs.shape}"
-            )
-        return float(value), d_outputs
+        gradients = []
+        for (name, array), gradient in zip(arrays.items(), result[1:], strict=True):
+            gradient = check_array(f"d_{name} of the custom loss", gradient, outputs.dtype)
+            if gradient.shape != array.shape:
+                raise ValueError(
+                    f"a custom loss must return d_{name} of shape {array.shape}, like the {name}, "
+                    f"got {gradient.shape}"
+                )
+            gradients.append(gradient)
+        return float(result[0]), gradients
+
+    def of_network(self, net: Any, X: FloatArray, y: Any) -> float:
+        """Return the value for a network at all rows of X."""
+        needed = [getattr(net, name)(X, self.inputs) for name in self.needs]
+        value: float = self.evaluate(net.forward(X), y, needed)[0]
+        return value
 
     def curvature(self, Y: FloatArray, targets: NDArray[Any], dY: FloatArray) -> FloatArray:
         raise ValueError(
@@ -114,16 +203,46 @@ class CustomLoss(Loss):
             "Pass one of fastnn.losses."
         )
 
-    def in_batches(self, y: Any, order: Any, batch_size: int, n_out: int, dtype: Any) -> Any:
+    def in_batches(self, net: Any, y: Any, order: Any, batch_size: int) -> dict[str, Any]:
         """Return the function that the Trainer calls for each batch, and the arrays they share."""
+        n_out, dtype = net.layer_sizes[-1], net.dtype
         outputs, gradient = (np.zeros((batch_size, n_out), dtype) for _ in range(2))
+        shared = dict(custom_outputs=outputs, custom_gradient=gradient)
+        d, tangents, d_tangents = 0, *np.zeros((2, 0, batch_size, n_out), dtype)
+        if self.needs:
+            inputs = self._input_numbers(net)
+            d = len(inputs)
+            n_seconds = d if "hessian_diagonal" in self.needs else "laplacian" in self.needs
+            tangents, d_tangents = np.zeros((2, d + n_seconds, batch_size, n_out), dtype)
+            shared |= dict(jacobian_inputs=inputs)
+            shared |= dict(custom_tangents=tangents, custom_tangent_gradient=d_tangents)
 
         def custom_loss(first, n):
             rows = slice(first, first + n) if order is None else order[first : first + n]
-            value, gradient[:n] = self.evaluate(outputs[:n].copy(), y[rows])
+            needed = self._derivatives(tangents[:, :n], d)
+            value, gradients = self.evaluate(outputs[:n].copy(), y[rows], needed)
+            gradient[:n] = gradients[0]
+            self._add_gradients(gradients[1:], d_tangents[:, :n], d)
             return value
 
-        return dict(custom_loss=custom_loss, custom_outputs=outputs, custom_gradient=gradient)
+        return dict(custom_loss=custom_loss, **shared)
+
+    def _derivatives(self, tangents, d):
+        """Return copies of what the function needs. tangents : d first derivatives, then second ones"""
+        first, second = tangents[:d], tangents[d:]
+        return [
+            second.sum(axis=0)
+            if name == "laplacian"
+            else (first if name == "jacobian" else second).transpose(1, 2, 0).copy()
+            for name in self.needs
+        ]
+
+    def _add_gradients(self, gradients, d_tangents, d):
+        """Write the gradients of what the function needs to those of the tangents."""
+        d_tangents[...] = 0
+        for name, gradient in zip(self.needs, gradients, strict=True):
+            part = d_tangents[:d] if name == "jacobian" else d_tangents[d:]
+            part += gradient if name == "laplacian" else gradient.transpose(2, 0, 1)
 
 
 def times_slope(kind: kernels.Activation, Z: FloatArray, dY: FloatArray) -> FloatArray:

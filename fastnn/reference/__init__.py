@@ -19,7 +19,15 @@ Modules:
 - `network`: networks and their training, also on batches of rows in virtual shards.
 """
 
-from .derivatives import hessian, hvp, jacobian, jacobian_loss_and_grad, jvp, vjp
+from .derivatives import (
+    custom_loss_and_grad,
+    hessian,
+    hvp,
+    jacobian,
+    jacobian_loss_and_grad,
+    jvp,
+    vjp,
+)
 from .layer import activation, activation_backward, dropout_mask, linear, linear_backward
 from .losses import (
     binary_cross_entropy,
@@ -59,6 +67,7 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "custom_loss_and_grad",
     "dropout_mask",
     "fit",
     "forward",

@@ -3,7 +3,8 @@
 Tangents go forward through the layers, adjoints backward. With Z = A W + b and A' = f(Z), a tangent
 dA gives dZ = dA W and dA' = f'(Z) dZ (`jvp`). An adjoint U of A' gives U f'(Z) for Z, and that times
 W^T for A (`vjp`). Both products with f' are `activation_backward`, since the Jacobian of softmax is
-symmetric, too. Second derivatives need one function more, `curvature`.
+symmetric, too. Second derivatives need one function more, `curvature`, and losses of second
+derivatives another, `third_derivative`.
 """
 
 from __future__ import annotations
@@ -256,7 +257,94 @@ def jacobian_loss_and_grad(
     return float(per_row @ (error * error).sum(axis=(1, 2))), out_W, out_b
 
 
+# ---- of a loss that reads derivatives, in the parameters ------------------------------------------
+def custom_loss_and_grad(
+    X: AnyArray,
+    y: AnyArray,
+    function: Callable[..., Any],
+    needs: Sequence[str],
+    weights: Sequence[AnyArray],
+    biases: Sequence[AnyArray | None],
+    activations: Sequence[OutputActivation],
+    inputs: Sequence[int] | None = None,
+) -> tuple[float, list[AnyArray], list[AnyArray | None]]:
+    """Return the value of a loss of outputs and their derivatives, and its gradients in the parameters.
+
+    First tangents z_i and second ones z_ii go forward, from unit vectors and 0 of the inputs: with
+    f = f(Z) those of A are f' z_i and f'' z_i^2 + f' z_ii. Adjoints u, U_i and V_i of A and both tangents
+    go backward. Those of Z and its tangents are ::
+
+        u f' + sum_i [f'' (U_i z_i + V_i z_ii) + f''' V_i z_i^2],  U_i f' + 2 V_i f'' z_i  and  V_i f'
+
+    Parameters
+    ----------
+    X, weights, biases, activations
+        As in `jvp`; no softmax.
+    y : array (n, ...)
+        What the function gets.
+    function, needs, inputs
+        As in `losses.CustomLoss`.
+
+    Returns
+    -------
+    L : float
+    grad_weights, grad_biases : list
+        Like weights and biases.
+    """
+    A, Z = _layers(X, weights, biases, activations)
+    first = _units(X, X)[:, range(X.shape[1]) if inputs is None else inputs]
+    second, tangents = np.zeros_like(first), []
+    for W, z, name in zip(weights, Z, activations, strict=True):
+        z, below = z[:, np.newaxis], (first, second)
+        first, second = first @ W, second @ W
+        tangents.append((*below, first, second))
+        second = curvature(first, z, first, name) + activation_backward(second, z, name)
+        first = activation_backward(first, z, name)
+    found = dict(jacobian=first.swapaxes(1, 2), hessian_diagonal=second.swapaxes(1, 2))
+    found["laplacian"] = second.sum(axis=1)
+    value, u, *gradients = function(A[-1], y, *(found[need] for need in needs))
+    U, V = np.zeros_like(first), np.zeros_like(second)
+    for need, gradient in zip(needs, gradients, strict=True):
+        if need == "laplacian":
+            V += gradient[:, np.newaxis]
+        else:
+            (U if need == "jacobian" else V)[...] += gradient.swapaxes(1, 2)
+    out_W: list[Any] = [None] * len(Z)
+    out_b: list[Any] = [None] * len(Z)
+    for i in reversed(range(len(Z))):
+        name, z = activations[i], Z[i][:, np.newaxis]
+        dA, ddA, dZ, ddZ = tangents[i]
+        bends = curvature(U, z, dZ, name) + curvature(V, z, ddZ, name)
+        bends += V * third_derivative(z, name) * dZ**2
+        u = activation_backward(u, Z[i], name) + bends.sum(axis=1)
+        U = activation_backward(U, z, name) + 2 * curvature(V, z, dZ, name)
+        V = activation_backward(V, z, name)
+        out_W[i] = A[i].T @ u
+        out_W[i] += np.einsum("nij,nik->jk", dA, U) + np.einsum("nij,nik->jk", ddA, V)
+        out_b[i] = None if biases[i] is None else u.sum(axis=0)
+        u, U, V = (adjoint @ weights[i].T for adjoint in (u, U, V))
+    return float(value), out_W, out_b
+
+
 # ---- activations ---------------------------------------------------------------------------------
+def third_derivative(Z: AnyArray, name: OutputActivation) -> AnyArray:
+    """Return f'''(Z) of an activation, except softmax.
+
+    At a kink of f'' it is that of the left side, and 0 for identity, relu and leaky_relu. ::
+
+        name          f'''(z), s = sigmoid(z), phi(z) = exp(-z^2/2) / sqrt(2 pi)
+        sigmoid       p (1 - 6 p), p = s (1 - s)
+        tanh          -2 (1 - a^2) (1 - 3 a^2)
+        softplus      s (1 - s) (1 - 2 s)
+        gelu          z (z^2 - 4) phi(z)
+        silu          p (3 (1 - 2 s) + z (1 - 6 p)), p = s (1 - s)
+        mish          t' (3 q + z (q^2 + q')), t = tanh(softplus(z)), t' = (1 - t^2) s,
+                      q = 1 - s - 2 t s, q' = -s (1 - s) (1 + 2 t) - 2 t' s
+        others        f''(z)
+    """
+    return _THIRD.get(name, _SECOND[name])(Z)
+
+
 def curvature(U: AnyArray, Z: AnyArray, dZ: AnyArray, name: OutputActivation) -> AnyArray:
     """Return the derivative of `activation_backward(U, Z, name)` with respect to Z along dZ.
 
@@ -307,6 +395,37 @@ def _second_of_mish(z):
     (s, rest), t = _sigmoids(z), np.tanh(np.logaddexp(0, z))
     return (1 - t * t) * s * (2 + z * (rest - 2 * t * s))
 
+
+def _third_of_sigmoid(z):
+    p = np.prod(_sigmoids(z), axis=0)
+    return p * (1 - 6 * p)
+
+
+def _third_of_tanh(z):
+    squares = np.tanh(z) ** 2
+    return -2 * (1 - squares) * (1 - 3 * squares)
+
+
+def _third_of_silu(z):
+    s, rest = _sigmoids(z)
+    p = s * rest
+    return p * (3 * (rest - s) + z * (1 - 6 * p))
+
+
+def _third_of_mish(z):
+    (s, rest), t = _sigmoids(z), np.tanh(np.logaddexp(0, z))
+    slope, q = (1 - t * t) * s, rest - 2 * t * s
+    return slope * (3 * q + z * (q * q - s * rest * (1 + 2 * t) - 2 * slope * s))
+
+
+_THIRD: dict[str, Callable[[AnyArray], AnyArray]] = {
+    "sigmoid": _third_of_sigmoid,
+    "tanh": _third_of_tanh,
+    "softplus": _second_of_sigmoid,
+    "gelu": lambda z: z * (z * z - 4) * np.exp(-z * z / 2) / math.sqrt(2 * math.pi),
+    "silu": _third_of_silu,
+    "mish": _third_of_mish,
+}
 
 _SECOND: dict[str, Callable[[AnyArray], AnyArray]] = {
     **dict.fromkeys(("identity", "relu", "leaky_relu"), np.zeros_like),

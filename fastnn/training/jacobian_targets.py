@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import losses
-from ..core.validation import check_array, check_number
-from ..derivatives import check_dense, check_input_numbers
+from ..core.validation import check_array, check_distinct_inputs, check_number
+from ..derivatives import check_dense
 
 
 class DerivativeArguments(NamedTuple):
@@ -34,11 +34,7 @@ class DerivativeArguments(NamedTuple):
             loss, weights = losses.LOSSES["mse"](), (0.0, weights[1])
         loss = _check_loss(net, losses.resolve_loss(loss, net.activations[-1]))
         X = check_dense(X, net.dtype, net.layer_sizes[0])
-        inputs = check_input_numbers(self.inputs, net.layer_sizes[0], "dy_inputs")[0]
-        if inputs is None:
-            inputs = np.arange(net.layer_sizes[0], dtype=np.intp)
-        elif len(np.unique(inputs)) < len(inputs):
-            raise ValueError(f"dy_inputs must name each input once, got {self.inputs!r}")
+        inputs = check_distinct_inputs(self.inputs, net.layer_sizes[0], "dy_inputs")
         targets = JacobianTargets(
             _check_targets(net, self.dy, len(X), len(inputs)), inputs, *weights
         )

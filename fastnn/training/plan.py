@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import optimizers
+from .. import losses, optimizers
 from ..callbacks import EarlyStopping, find_early_stopping, resolve_callbacks
 from ..core.draws import UndoDraws
 from ..core.validation import (
@@ -157,6 +157,8 @@ class Plan:
             state = resumed(net.state, optimizer) if options.resume else fresh(net, optimizer)
         if data.jacobian is not None and state.optimizer.full_batch:
             raise ValueError("dy does not work with L-BFGS. Use another optimizer, such as Adam.")
+        if isinstance(data.loss, losses.CustomLoss):
+            data.loss.check_training(net, state.optimizer)
         if options.ranks is None and state.shards is not None:
             check_same_shards(state, None)
         if options.validation_fraction:

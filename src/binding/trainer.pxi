@@ -67,9 +67,12 @@ cdef class Trainer(ShufflingTeam):
                  dropout=None, unsigned long long seed=0, custom_loss=None, custom_outputs=None, custom_gradient=None,
                  int n_threads=1, Trainer validation=None, double loss_scale=1, double gradient_scale=1, double alpha=0,
                  bint keeps_best=False, Workspace workspace=None, ShardedRows shards=None, jacobian=None,
-                 jacobian_inputs=None, double jacobian_weight=1, double value_weight=1):
+                 jacobian_inputs=None, double jacobian_weight=1, double value_weight=1, custom_tangents=None,
+                 custom_tangent_gradient=None):
         cdef Py_ssize_t n_X = len(X), n = n_X if rows is None else len(rows), size = network.itemsize
         cdef Array x = None, y, w, o, r, d, numbers, rates, outputs, gradient, slopes = None, inputs = None
+        cdef Array tangents = None, tangent_gradient = None
+        cdef Py_ssize_t n_tangents, n_inputs
         cdef CompiledTable rows_of_table = X if isinstance(X, CompiledTable) else None
         network.check_bound()
         if self.memory is not None:
@@ -110,23 +113,37 @@ cdef class Trainer(ShufflingTeam):
             raise ValueError(f"order must hold row numbers from 0 to {n_X - 1}, but it holds others.")
         if r is not None and not hold_indices(r, n_X):
             raise ValueError(f"rows must hold row numbers from 0 to {n_X - 1}, but it holds others.")
-        if jacobian is not None:
+        if jacobian is not None or custom_tangents is not None:
             if (network.net.n_layers == 0 or network.net.activations[network.net.n_layers - 1] == SOFTMAX
-                    or loss in (GIVEN_GRADIENT, CUSTOM_LOSS, LOGITS_BINARY_CROSS_ENTROPY, POISSON)
+                    or loss in (GIVEN_GRADIENT, LOGITS_BINARY_CROSS_ENTROPY, POISSON)
+                    or (loss == CUSTOM_LOSS) == (custom_tangents is None) or (loss == CUSTOM_LOSS) == (jacobian is not None)
                     or rows_of_table is not None or dropout is not None or shards is not None or dX is not None):
-                raise ValueError("A loss of the Jacobian takes a compiled loss of the outputs that is not fused with an "
-                                 "activation, at least one layer, and no softmax, table, dropout, shards or dX.")
+                raise ValueError("A loss of derivatives takes either custom_tangents with a custom loss, or jacobian with a "
+                                 "compiled loss of the outputs that is not fused with an activation. It takes at least "
+                                 "one layer, and no softmax, table, dropout, shards or dX.")
+            n_inputs = len(jacobian_inputs)
             inputs = Array(jacobian_inputs, sizeof(Py_ssize_t), len(jacobian_inputs), False, True)
             if inputs.view.len == 0 or not hold_indices(inputs, network.n_in):
                 raise ValueError(f"jacobian_inputs must hold numbers from 0 to {network.n_in - 1}, at least one.")
-            slopes = Array(jacobian, size, n_X * network.n_out * len(jacobian_inputs))
-            self.training.objective.jacobian.n_inputs = len(jacobian_inputs)
+            self.training.objective.jacobian.n_inputs = n_inputs
             self.training.objective.jacobian.inputs = <const Py_ssize_t*>inputs.data
+        if jacobian is not None:
+            slopes = Array(jacobian, size, n_X * network.n_out * n_inputs)
             self.training.objective.jacobian.targets = slopes.data
             self.training.objective.jacobian.weight = jacobian_weight
             self.training.objective.jacobian.value_weight = value_weight
+        if custom_tangents is not None:
+            n_tangents = len(custom_tangents)
+            if n_tangents - n_inputs not in (0, 1, n_inputs):
+                raise ValueError(f"custom_tangents must hold {n_inputs} derivatives, and 0, 1 or {n_inputs} second ones, got "
+                                 f"{n_tangents}.")
+            tangents = Array(custom_tangents, size, n_tangents * min(batch_size, n) * network.n_out, True)
+            tangent_gradient = Array(custom_tangent_gradient, size, n_tangents * min(batch_size, n) * network.n_out)
+            self.training.objective.custom.n_seconds = n_tangents - n_inputs
+            self.training.objective.custom.tangents = tangents.data
+            self.training.objective.custom.tangent_gradient = tangent_gradient.data
         self.shared_references = [x, y, w, numbers, rates, slopes, inputs]
-        self.references = [o, d, outputs, gradient]
+        self.references = [o, d, outputs, gradient, tangents, tangent_gradient]
         self.rows_of_table = rows_of_table
         self.n_X, self.max_batch = n_X, batch_size
         if optimizer is not None:

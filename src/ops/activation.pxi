@@ -114,6 +114,36 @@ cdef inline vec second_derivative(int kind, vec s) noexcept nogil:
         return vmul(p, vfma(s, vfnma(vadd(t, t), vsub(one, e), e), vset(2)))
     return zero
 
+cdef inline vec third_derivative(int kind, vec s) noexcept nogil:
+    """f'''(z), from the same s; 0 where f''(z) is 0 beside a kink."""
+    cdef vec zero = vset(0), one = vset(1), p, e, t, q
+    if kind == SIGMOID:                         # p (1 - 6 p), p = a (1 - a)
+        p = vmul(s, vsub(one, s))
+        return vmul(p, vfnma(vset(6), p, one))
+    if kind == TANH:                            # -2 (1 - a^2) (1 - 3 a^2)
+        p = vmul(s, s)
+        return vmul(vmul(vset(-2), vsub(one, p)), vfnma(vset(3), p, one))
+    if kind == SOFTPLUS:                        # sigma (1 - sigma) (1 - 2 sigma)
+        p = vsigmoid(s)
+        e = vsigmoid(vsub(zero, s))
+        return vmul(vmul(p, e), vsub(e, p))
+    if kind == GELU:                            # z (z^2 - 4) phi(z)
+        p = vmul(vset(<real>0.3989422804014327), vexp(vmul(vset(<real>-0.5), vmul(s, s))))
+        return vmul(vmul(s, p), vfma(s, s, vset(-4)))
+    if kind == SILU:                            # p (3 (1 - 2 sigma) + z (1 - 6 p)), p = sigma (1 - sigma)
+        p = vsigmoid(s)
+        e = vsigmoid(vsub(zero, s))
+        t = vmul(p, e)
+        return vmul(t, vfma(vset(3), vsub(e, p), vmul(s, vfnma(vset(6), t, one))))
+    if kind == MISH:                            # t' (3 q + z (q^2 + q')), q = 1 - sigma - 2 t sigma = t'' / t',
+        e = vsigmoid(vsub(zero, s))             # q' = -sigma ((1 - sigma) (1 + 2 t) + 2 t'), t' = (1 - t^2) sigma
+        t = tanh_softplus(s, vexp(vsub(zero, vabs(s))), &p)
+        p = vmul(vmul(p, vadd(one, t)), vsub(one, e))
+        q = vfnma(vadd(t, t), vsub(one, e), e)
+        t = vmul(vsub(e, one), vfma(e, vadd(one, vadd(t, t)), vadd(p, p)))
+        return vmul(p, vfma(vset(3), q, vmul(s, vfma(q, q, t))))
+    return second_derivative(kind, s)           # exponential, elu and selu, which are exponentials or lines
+
 cdef inline vec normal_cdf(vec z) noexcept nogil:
     return vfma(vset(<real>0.5), verf(vmul(z, vset(<real>0.7071067811865476))), vset(<real>0.5))
 
@@ -225,48 +255,95 @@ cdef void elementwise_slopes(int kind, real* z, real* f1, real* f2, Py_ssize_t n
 cdef struct TangentSpan:    # a span of values, and the same span of each of their tangents
     const real* s           # IN: values, as above
     const real* z           # IN: tangents of z; that of number i begins at (i + 1) step
-    real* a                 # forward: OUT: tangents of a, likewise
+    real* a                 # forward: OUT: tangents of a, likewise; backward: NULL
     real* d                 # backward: INOUT: the gradient of a, then of its tangents; after it, of z and of theirs
     Py_ssize_t n, stride    # as above
     Py_ssize_t count, step  # of tangents; from one to the next, and from values to the first
+    Py_ssize_t seconds      # second derivatives, which follow them: 0, one for each tangent, or 1, the sum over all
+
+cdef inline vec load_vec(const bint whole, const real* x, Py_ssize_t n) noexcept nogil:
+    return vload(x) if whole else vload_part(x, n)
+
+cdef inline void store_vec(const bint whole, real* x, vec v, Py_ssize_t n) noexcept nogil:
+    if whole:
+        vstore(x, v)
+    else:
+        vstore_part(x, v, n)
 
 cdef inline void tangent_vec(const int kind, const bint whole, Py_ssize_t p, const TangentSpan* t) noexcept nogil:
     """A vec from number p on, t.n numbers of it unless it is whole: a_i = f'(z) z_i; or dz_i = f'(z) da_i and
     dz = f'(z) da + f''(z) sum_i da_i z_i."""
     cdef Py_ssize_t i
     cdef real* d = t.d + p
-    cdef vec s = vload(t.s + p) if whole else vload_part(t.s + p, t.n)
+    cdef vec s = load_vec(whole, t.s + p, t.n)
     cdef vec slope = times_derivative(kind, vset(1), s), sum = vset(0), x
     if t.a != NULL:
         for i from t.step <= i <= t.count * t.step by t.step:
-            if whole:
-                vstore(t.a + p + i, vmul(slope, vload(t.z + p + i)))
-            else:
-                vstore_part(t.a + p + i, vmul(slope, vload_part(t.z + p + i, t.n)), t.n)
+            store_vec(whole, t.a + p + i, vmul(slope, load_vec(whole, t.z + p + i, t.n)), t.n)
         return
     for i from t.step <= i <= t.count * t.step by t.step:
-        x = vload(d + i) if whole else vload_part(d + i, t.n)
-        sum = vfma(x, vload(t.z + p + i) if whole else vload_part(t.z + p + i, t.n), sum)
-        if whole:
-            vstore(d + i, vmul(slope, x))
-        else:
-            vstore_part(d + i, vmul(slope, x), t.n)
-    x = vmul(slope, vload(d) if whole else vload_part(d, t.n))
+        x = load_vec(whole, d + i, t.n)
+        sum = vfma(x, load_vec(whole, t.z + p + i, t.n), sum)
+        store_vec(whole, d + i, vmul(slope, x), t.n)
+    x = vmul(slope, load_vec(whole, d, t.n))
     if kind != RELU and kind != LEAKY_RELU:
         x = vfma(second_derivative(kind, s), sum, x)
-    if whole:
-        vstore(d, x)
-    else:
-        vstore_part(d, x, t.n)
+    store_vec(whole, d, x, t.n)
+
+cdef inline void second_tangent_vec(const int kind, const bint whole, Py_ssize_t p, const TangentSpan* t) noexcept nogil:
+    """tangent_vec with second derivatives z_j, each of one tangent or the sum over all; i: the tangents of j.
+
+    a_j = f'(z) z_j + f''(z) sum_i z_i^2; or dz_j = f'(z) da_j, dz_i = f'(z) da_i + 2 f''(z) z_i da_j and
+    dz = f'(z) da + f''(z) (sum_i da_i z_i + sum_j da_j z_j) + f'''(z) sum_j da_j sum_i z_i^2."""
+    cdef Py_ssize_t of_each = t.count // t.seconds * t.step, first = p, last
+    cdef Py_ssize_t i, j = p + (t.count + 1) * t.step, end = j + t.seconds * t.step
+    cdef bint curved = kind != RELU and kind != LEAKY_RELU
+    cdef vec s = load_vec(whole, t.s + p, t.n), slope = times_derivative(kind, vset(1), s), bend = second_derivative(kind, s)
+    cdef vec sum = vset(0), weighted_squares = vset(0), squares, factor, dj, x, y
+    while j < end:
+        squares = vset(0)
+        dj = load_vec(whole, t.d + j, t.n) if t.a == NULL else squares
+        factor = vmul(vadd(bend, bend), dj)
+        last = first + of_each
+        for i from first + t.step <= i <= last by t.step:
+            x = load_vec(whole, t.z + i, t.n)
+            squares = vfma(x, x, squares)
+            if t.a != NULL:
+                store_vec(whole, t.a + i, vmul(slope, x), t.n)
+                continue
+            y = load_vec(whole, t.d + i, t.n)
+            sum = vfma(y, x, sum)
+            y = vmul(slope, y)
+            store_vec(whole, t.d + i, vfma(factor, x, y) if curved else y, t.n)
+        first = last
+        y = load_vec(whole, t.z + j, t.n)
+        if t.a != NULL:
+            y = vmul(slope, y)
+            store_vec(whole, t.a + j, vfma(bend, squares, y) if curved else y, t.n)
+        else:
+            sum = vfma(dj, y, sum)
+            weighted_squares = vfma(dj, squares, weighted_squares)
+            store_vec(whole, t.d + j, vmul(slope, dj), t.n)
+        j += t.step
+    if t.a == NULL:
+        x = vmul(slope, load_vec(whole, t.d + p, t.n))
+        if curved:
+            x = vfma(third_derivative(kind, s), weighted_squares, vfma(bend, sum, x))
+        store_vec(whole, t.d + p, x, t.n)
 
 cdef inline void tangent_span(const int kind, TangentSpan t) noexcept nogil:
     cdef Py_ssize_t p = 0
     while t.n >= LANES:
-        tangent_vec(kind, True, p, &t)
+        if t.seconds == 0:
+            tangent_vec(kind, True, p, &t)
+        else:
+            second_tangent_vec(kind, True, p, &t)
         p += t.stride
         t.n -= LANES
-    if t.n:
+    if t.n and t.seconds == 0:
         tangent_vec(kind, False, p, &t)
+    elif t.n:
+        second_tangent_vec(kind, False, p, &t)
 
 cdef void elementwise_tangents(int kind, const TangentSpan* t) noexcept nogil:
     """tangent_span of an activation that does not couple the outputs of a row. Nothing to do for identity, whose tangents

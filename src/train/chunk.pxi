@@ -243,7 +243,7 @@ cdef void phase_a(Training* training, const Chunk* chunk, bint has_outputs) noex
             return
     loss_rows(training, chunk, lo, hi)
     if n_tangents(training) != 0:
-        tangent_steps().phase_a(training, chunk, lo, hi)
+        tangent_steps().phase_a(training, chunk, lo, hi, has_outputs)
         return
     backward_rows(training, chunk, lo, hi)
     if training.data.dX != NULL:

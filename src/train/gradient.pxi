@@ -108,6 +108,8 @@ cdef bint evaluate_custom_loss(Training* training, int thread, Progress* progres
             gather_rows(training, &chunk, lo, hi)
             forward_rows(training, &chunk, lo, hi)
             scatter(lo, hi, n_out, buffers.Y, buffers.output_row_stride, <real*>custom.outputs + c * n_out)
+            if n_tangents(training) != 0:
+                tangent_steps().forward(training, &chunk, lo, hi)
         barrier_wait(&workspace.step_barrier, training.slice.n_threads)
     if thread == 0:
         workspace.decisions.drop_after_outputs = flag_get(&workspace.abort)

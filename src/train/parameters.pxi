@@ -124,9 +124,13 @@ cdef int parallel_chunks(const Training* training) noexcept nogil:
     return <int>min_(training.slice.n_threads, chunks) if (
         training.slice.n_threads > 1 and n_multiply_adds(&training.net) <= SMALL and n_tangents(training) == 0) else 1
 
-cdef inline Py_ssize_t n_tangents(const Training* training) noexcept nogil:
-    """Of each row: one for each input of the Jacobian's targets."""
+cdef inline Py_ssize_t n_first_tangents(const Training* training) noexcept nogil:
+    """Of each row: one for each input in which a loss reads derivatives."""
     return training.objective.jacobian.n_inputs
+
+cdef inline Py_ssize_t n_tangents(const Training* training) noexcept nogil:
+    """Likewise, with those of second derivatives."""
+    return n_first_tangents(training) + training.objective.custom.n_seconds
 
 cdef inline Py_ssize_t chunk_rows(const Training* training) noexcept nogil:
     """Rows of a batch that are computed together, at most. In wide networks they are more: weights and gradients come

@@ -1,10 +1,13 @@
-# The loss of the Jacobian: tangents of a chunk's rows, in both phases of a step.
+# Losses of derivatives in the inputs: tangents of a chunk's rows, in both phases of a step.
 #
 # A tangent is the derivative of all numbers of a row in one input. Tangent i of row r is row (i + 1) * tangents.rows + r
 # of the matrices of the chunk, so each product is that of the values, without biases, on other rows. The tangents of the
 # inputs are unit vectors: those of Z of the first layer are rows of W, which are copied, and those of its dW are sums of
 # dZ. Adjoints go backward for values and tangents together: a layer adds f''(z) sum_i da_i z_i to the gradient of z
 # (activation.pxi).
+#
+# A custom loss may also read second derivatives d2/dx_i^2, or their sum: further tangents behind the others, which are 0
+# in Z of the first layer. It gets the tangents of the outputs of a batch, and gives their gradients.
 #
 #   chunk, lo, hi, training, gradient   as in chunk.pxi
 #   d                                   how many tangents a row has
@@ -13,12 +16,14 @@
 # of the tangents in order, each over the rows of a chunk.
 
 cdef struct TangentSteps:
-    void (*phase_a)(Training*, const Chunk*, Py_ssize_t, Py_ssize_t) noexcept nogil
+    void (*forward)(Training*, const Chunk*, Py_ssize_t, Py_ssize_t) noexcept nogil
+    void (*phase_a)(Training*, const Chunk*, Py_ssize_t, Py_ssize_t, bint) noexcept nogil
     void (*phase_b)(Training*, const Chunk*, const ChunkGradient*) noexcept nogil
     void (*loss)(Training*, const Chunk*, Py_ssize_t, Py_ssize_t) noexcept nogil
 
 # Called through pointers of which the compiler knows nothing, like those of shards.pxi.
 cdef TangentSteps TANGENT_STEPS
+TANGENT_STEPS.forward = custom_tangents
 TANGENT_STEPS.phase_a = tangents_phase_a
 TANGENT_STEPS.phase_b = tangents_phase_b
 TANGENT_STEPS.loss = jacobian_loss
@@ -53,7 +58,8 @@ cdef void activate_tangents(const Training* training, const ChunkBuffers* buffer
     t.z = buffers.tangents.Z[l].data
     t.a = NULL if backward else layer.Y.data
     t.d = layer.dZ.data
-    t.count = n_tangents(training)
+    t.count = n_first_tangents(training)
+    t.seconds = training.objective.custom.n_seconds
     t.step = buffers.tangents.rows * layer.row_stride
     for j from 0 <= j < layer.n_out by PANEL:
         vecs = vecs_used(layer.n_out, j)
@@ -70,10 +76,10 @@ cdef void activate_tangents(const Training* training, const ChunkBuffers* buffer
 
 cdef void first_tangents(const Training* training, const ChunkBuffers* buffers, Py_ssize_t lo,
                          Py_ssize_t hi) noexcept nogil:
-    """Tangents of Z of the first layer: rows of W."""
+    """Tangents of Z of the first layer: rows of W. Second tangents stay 0."""
     cdef Layer layer
     cdef Py_ssize_t i, j, k, r, input
-    for i in range(n_tangents(training)):
+    for i in range(n_first_tangents(training)):
         layer = tangent_layer(buffers, 0, i)
         input = training.objective.jacobian.inputs[i]
         if layer.transposed:
@@ -99,6 +105,33 @@ cdef void forward_tangents(Training* training, const Chunk* chunk, Py_ssize_t lo
         activate_tangents(training, chunk.buffers, l, False, lo, hi)
         if poll_abort(training, chunk):
             return
+
+cdef void custom_tangents(Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+    """The tangents of all layers, and those of the outputs for a custom loss."""
+    cdef const Layer* layer = &chunk.buffers.layers[training.net.n_layers - 1]
+    cdef Panels Y = layer.Y
+    cdef real* out = <real*>training.objective.custom.tangents + chunk.batch_row * layer.n_out
+    cdef Py_ssize_t i
+    forward_tangents(training, chunk, lo, hi)
+    for i in range(n_tangents(training)):
+        Y.data += chunk.buffers.tangents.rows * layer.row_stride
+        scatter(lo, hi, layer.n_out, Y, layer.row_stride, out)
+        out += training.data.batch_size * layer.n_out
+
+cdef void gather_custom_gradient(Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+    """The gradient of the tangents of the outputs, from a custom loss."""
+    cdef const Layer* layer = &chunk.buffers.layers[training.net.n_layers - 1]
+    cdef Panels dZ = layer.dZ
+    cdef UserRows gradient
+    cdef Py_ssize_t i
+    gradient.X = <const real*>training.objective.custom.tangent_gradient
+    gradient.c = layer.n_out
+    gradient.order.order = NULL
+    gradient.order.first = chunk.batch_row
+    for i in range(n_tangents(training)):
+        dZ.data += chunk.buffers.tangents.rows * layer.row_stride
+        gather(lo, hi, &gradient, dZ, layer.row_stride)
+        gradient.order.first += training.data.batch_size
 
 cdef void jacobian_loss(Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     """Tangents, then the loss of each row and the gradient of the tangents of the outputs."""
@@ -133,11 +166,17 @@ cdef void jacobian_loss(Training* training, const Chunk* chunk, Py_ssize_t lo, P
                 D[p] = 2 * factor * error
         buffers.row_loss[r] = value_weight * buffers.row_loss[r] + factor * sum
 
-cdef void tangents_phase_a(Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
-    """What follows the loss of the outputs, up to dZ of the first layer."""
+cdef void tangents_phase_a(Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi,
+                           bint has_tangents) noexcept nogil:
+    """What follows the loss of the outputs, up to dZ of the first layer. has_tangents: of a custom loss."""
     cdef Py_ssize_t l, i
     cdef Layer layer
-    jacobian_loss(training, chunk, lo, hi)
+    if training.objective.loss != CUSTOM_LOSS:
+        jacobian_loss(training, chunk, lo, hi)
+    else:
+        if not has_tangents:
+            forward_tangents(training, chunk, lo, hi)
+        gather_custom_gradient(training, chunk, lo, hi)
     for l in range(training.net.n_layers - 1, -1, -1):
         if poll_abort(training, chunk):
             return
@@ -162,7 +201,7 @@ cdef void tangents_phase_b(Training* training, const Chunk* chunk, const ChunkGr
             if poll_abort(training, chunk):
                 break
     barrier_wait(&workspace_of(training).step_barrier, training.slice.n_threads)
-    for i in range(n_tangents(training)):
+    for i in range(n_first_tangents(training)):
         layer = tangent_layer(chunk.buffers, 0, i)
         add_to_first_weights(chunk, training.objective.jacobian.inputs[i], &layer, &g)
 

@@ -1,12 +1,14 @@
-"""The loss of the Jacobian in `reference`, compared with its definition and finite differences."""
+"""Losses of derivatives in `reference`, compared with their definitions and finite differences."""
 
 import cases
 import numpy as np
 import pytest
+from small_training import half_squares
 
 from fastnn import reference
 from fastnn.activations import ACTIVATIONS, HIDDEN
-from fastnn.reference import jacobian_loss_and_grad
+from fastnn.reference import custom_loss_and_grad, jacobian_loss_and_grad
+from fastnn.reference.derivatives import curvature, third_derivative
 
 SMOOTH = [name for name in HIDDEN if not cases.ACTIVATIONS[name].kinked and name != "exponential"]
 
@@ -22,11 +24,11 @@ def slope_along(f, x, v, h=1e-3):
     return np.tensordot([1, -8, 8, -1], ends, axes=1) / (12 * h)
 
 
+OUTPUTS = [name for name in ACTIVATIONS if name in (*SMOOTH, "identity", "exponential")]
+
+
 @pytest.mark.parametrize("hidden", SMOOTH)
-@pytest.mark.parametrize(
-    "output",
-    [name for name in ACTIVATIONS if name in (*SMOOTH, "identity", "softmax", "exponential")],
-)
+@pytest.mark.parametrize("output", [*OUTPUTS, "softmax"])
 def test_gradients_are_finite_differences(hidden, output, rng):
     (weights, biases), X = layers_of(rng, [3, 5, 4, 2]), rng.normal(size=(6, 3))
     dy, w = rng.normal(size=(6, 2, 2)), rng.uniform(size=6)
@@ -35,6 +37,11 @@ def test_gradients_are_finite_differences(hidden, output, rng):
     def loss(params):
         return jacobian_loss_and_grad(X, dy, *params, [hidden, hidden, output], w, [2, 0])
 
+    check_gradients(loss, weights, biases, rng)
+
+
+def check_gradients(loss, weights, biases, rng):
+    """Compare gradients with finite differences of the loss. loss((weights, biases)) returns both"""
     found = loss((weights, biases))[1:]
     for arrays, grads in zip((weights, biases), found):
         for k, (p, g) in enumerate(zip(arrays, grads)):
@@ -73,3 +80,48 @@ def test_fit_adds_the_loss_of_the_jacobian(rng):
         assert history == [pytest.approx(share * value[0] + 0.5 * slope[0])]
         for W, before, a, b in zip(weights, start[0], value[1], slope[1]):
             np.testing.assert_allclose(W, before - 0.1 * (share * a + 0.5 * b))
+
+
+# ---- custom losses -------------------------------------------------------------------------------
+@pytest.mark.parametrize("hidden", SMOOTH)
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize(
+    "needs", [["jacobian"], ["laplacian"], ["laplacian", "hessian_diagonal", "jacobian"]]
+)
+def test_gradients_of_custom_losses_are_finite_differences(hidden, output, needs, rng):
+    (weights, biases), X = layers_of(rng, [3, 5, 4, 2]), rng.normal(size=(6, 3))
+    y, names = rng.normal(size=(6, 2)), [hidden, hidden, output]
+    weights[0] /= 2
+
+    def loss(params):
+        return custom_loss_and_grad(X, y, half_squares, needs, *params, names, [2, 0])
+
+    check_gradients(loss, weights, biases, rng)
+
+
+def test_custom_losses_get_the_derivatives_that_they_need(rng):
+    layers, X = (*layers_of(rng, [3, 4, 2]), ["tanh", "sigmoid"]), rng.normal(size=(4, 3))
+    seen = []
+
+    def function(outputs, y, *needed):
+        seen.extend([outputs, *needed])
+        return 0.0, outputs, *needed
+
+    needs = ["hessian_diagonal", "laplacian", "jacobian"]
+    custom_loss_and_grad(X, None, function, needs, *layers, [2, 1])
+    diagonal = np.einsum("nkii->nki", reference.hessian(X, *layers))[:, :, [2, 1]]
+    expected = reference.forward(X, *layers), diagonal, diagonal.sum(axis=2)
+    for found, wanted in zip(seen, (*expected, reference.jacobian(X, *layers)[:, :, [2, 1]])):
+        np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "softmax"])
+def test_third_derivatives_are_finite_differences_of_second_ones(name):
+    z = np.linspace(-6.05, 6.05, 122)  # not the kink at 0
+    one, zeros = np.ones(1), np.zeros_like(z)
+    slopes = [
+        slope_along(lambda x: curvature(one, x, one, name), z[i : i + 1], one)[0]
+        for i in range(len(z))
+    ]
+    np.testing.assert_allclose(third_derivative(z, name), slopes, rtol=1e-7, atol=1e-9)
+    assert name not in ("relu", "leaky_relu") or (third_derivative(z, name) == zeros).all()

@@ -30,6 +30,7 @@ SIGNATURES = {
         "(X, y, v, weights, biases, activations, loss, sample_weight=None, loss_options=None, "
         "gauss_newton=False)"
     ),
+    "custom_loss_and_grad": ("(X, y, function, needs, weights, biases, activations, inputs=None)"),
     "jacobian_loss_and_grad": (
         "(X, dy, weights, biases, activations, sample_weight=None, inputs=None, weight=1.0)"
     ),

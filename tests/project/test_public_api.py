@@ -218,7 +218,7 @@ def functions_of(module):
 def test_functional_and_reference_have_the_same_functions():
     ours, theirs = functions_of(functional), functions_of(reference)
     of_networks = """forward loss_and_grad fit dropout_mask table_linear table_linear_backward
-        shard_batches jacobian hessian jvp vjp hvp jacobian_loss_and_grad"""
+        shard_batches jacobian hessian jvp vjp hvp jacobian_loss_and_grad custom_loss_and_grad"""
     assert ours.keys() == {*functional.__all__}
     assert theirs.keys() == {*ours, *of_networks.split()}
     for name, function in ours.items():  # the reference has one thread
@@ -362,7 +362,8 @@ def test_the_stub_has_the_parameters_of_the_constructors():
         | dict(gradient_scale=1.0, alpha=0.1, keeps_best=True, workspace=kernels.Workspace())
         | dict(
             shards=None, jacobian=None, jacobian_inputs=None, jacobian_weight=1.0, value_weight=1.0
-        ),
+        )
+        | dict(custom_tangents=None, custom_tangent_gradient=None),
         "ShardedRows.__init__": dict(lengths=np.array([2, 1]), first=0, n=2, batch_size=2)
         | dict(shuffles=True, seed=3, reduce=None, sums=x, totals=np.ones(2)),
     }

@@ -1,4 +1,4 @@
-"""Training on derivatives: `fit` with dy, compared with the reference, and its bits."""
+"""Training on derivatives: `fit` with dy and with custom losses, compared with the reference, and its bits."""
 
 import _thread
 import threading
@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from interrupt import sigint_interrupts  # noqa: F401 - for all tests here
 from scale import scaled
-from small_training import check_fit, squared
+from small_training import check_fit, half_squares, squared
 
 import fastnn
 from fastnn import SGD, Adam, EarlyStopping, EncodedTable, kernels, losses, reference, schedules
 from fastnn.activations import ACTIVATIONS, HIDDEN
+from fastnn.losses import CustomLoss
 
 SMOOTH = [name for name in HIDDEN if not cases.ACTIVATIONS[name].kinked]
 OUTPUTS = [name for name in ACTIVATIONS if name != "softmax"]
@@ -101,6 +102,73 @@ def test_ctrl_c_in_a_step_leaves_a_whole_one(threads):
     assert_same_bits(net.params, other.params)
 
 
+NEEDS = ["jacobian", "hessian_diagonal", "laplacian"]
+ALL = CustomLoss(half_squares, NEEDS)
+SUMS = CustomLoss(half_squares, "laplacian")
+
+
+def steps_of_reference(net, X, y, needs, inputs, epochs, batch):
+    """Change the parameters by steps of SGD(0.01) on `half_squares`; return the losses."""
+    history, layers = [], (list(net.weights), list(net.biases), net.activations)
+    for _ in range(epochs):
+        total = 0.0
+        for first in range(0, len(X), batch):
+            rows = slice(first, first + batch)
+            L, dW, db = reference.custom_loss_and_grad(
+                X[rows], y[rows], half_squares, needs, *layers, inputs
+            )
+            for p, slope in zip((*layers[0], *layers[1]), (*dW, *db)):
+                p -= 0.01 * slope
+            total += L * len(X[rows])
+        history.append(total / len(X))
+    return history
+
+
+@given(case=trainings(), needs=st.sets(st.sampled_from(NEEDS)), threads=st.sampled_from([1, 1, 3]))
+@settings(max_examples=scaled(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_fit_with_a_custom_loss_is_that_of_the_reference(isa, case, needs, threads):
+    sizes, hidden, output, n, batch, inputs, _ = case
+    net, X, y, _ = surrogate(sizes, n, output=output, hidden=hidden)
+    net.params *= 0.7
+    other, needs = net.copy(), sorted(needs)
+    with np.errstate(all="ignore"):
+        wanted = steps_of_reference(other, X, y, needs, inputs, 2, batch)
+    assume(np.isfinite(other.params).all() and max(map(abs, wanted)) < 1e4)
+    loss = CustomLoss(half_squares, needs, inputs if needs else None)
+    history = net.fit(X, y, loss, SGD(0.01), 2, batch, False, n_threads=threads)
+    np.testing.assert_allclose(history.loss, wanted, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(net.params, other.params, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("loss", [ALL, SUMS])
+@pytest.mark.parametrize("hidden", SMOOTH)
+def test_gradients_of_a_network_are_finite_differences(hidden, loss, isa):
+    net, X, y, _ = surrogate((3, 7, 4, 2), 20, hidden=hidden)
+    net.params *= 0.5
+    v, start = np.random.default_rng(1).normal(size=net.n_params), net.params.copy()
+    net.loss_and_grad(X, y, loss)
+    slope, values = net.grads @ v, []
+    for h in (-2e-3, -1e-3, 1e-3, 2e-3):
+        net.params = start + h * v
+        values.append(net.loss(X, y, loss))
+    assert slope == pytest.approx(np.dot([1, -8, 8, -1], values) / 12e-3, rel=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", [*cases.STEPS.values()])
+def test_a_custom_loss_trains_like_the_compiled_one(optimizer, isa):
+    net, X, y, dy = surrogate()
+    dy = np.nan_to_num(dy)
+    other, targets = net.copy(), np.concatenate([y[:, :, None], dy], axis=2)
+
+    def errors(outputs, y, jacobian):
+        d, e = outputs - y[:, :, 0], jacobian - y[:, :, 1:]
+        return np.mean(d**2) + np.mean(e**2) / 2, 2 * d / d.size, e / e.size
+
+    net.fit(X, targets, CustomLoss(errors, "jacobian"), optimizer(), 3, 32, rng=0)
+    other.fit(X, y, "mse", optimizer(), 3, 32, rng=0, dy=dy, dy_weight=0.5)
+    np.testing.assert_allclose(net.params, other.params, rtol=1e-8, atol=1e-10)
+
+
 @pytest.mark.parametrize("optimizer", [*cases.STEPS.values()])
 def test_every_optimizer(optimizer, isa):
     net, X, y, dy = surrogate()
@@ -109,10 +177,10 @@ def test_every_optimizer(optimizer, isa):
     )
 
 
-LOSSES = ["mse", "mae", "huber", "log_cosh", "quantile", "gaussian_nll"]
+OF_OUTPUTS = ["mse", "mae", "huber", "log_cosh", "quantile", "gaussian_nll"]
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", OF_OUTPUTS)
 def test_every_loss_of_the_outputs(loss, isa):
     net, X, y, dy = surrogate((5, 20, 4))
     y = y[:, :2] if loss == "gaussian_nll" else y
@@ -125,38 +193,45 @@ def test_options_of_an_optimizer(isa):
     check_fit(net, X, y, "mse", Adam(0.01, **options), 3, 32, derivatives=dict(dy=dy), **options)
 
 
-def test_float32_is_close_to_float64(isa):
+@pytest.mark.parametrize("objective", [None, ALL, SUMS])
+def test_float32_is_close_to_float64(objective, isa):
     net, X, y, dy = surrogate(dtype="float32")
     double, *_ = surrogate()
     double.params = net.params
     for each in (net, double):
-        each.fit(X, y, optimizer=SGD(0.05), rng=0, dy=dy)
+        each.fit(X, y, objective, SGD(0.01), rng=0, dy=dy if objective is None else None)
     np.testing.assert_allclose(net.params, double.params, rtol=1e-4, atol=1e-5)
 
 
 # ---- bits ----------------------------------------------------------------------------------------
-def trained(isa=None, change=lambda net, fit: fit(), sizes=(5, 40, 33, 3), d=None, **options):
-    """All numbers that a training leaves."""
-    net, X, y, dy = surrogate(sizes, 300, d, "float32")
-    settings = dict(optimizer=Adam(0.01), epochs=4, batch_size=70, dy=dy, rng=1) | options
+def trained(loss=None, change=lambda net, fit: fit(), sizes=(5, 40, 33, 3), **options):
+    """All numbers that a training leaves, with dy or a custom loss."""
+    net, X, y, dy = surrogate(sizes, 300, None, "float32")
+    settings = dict(optimizer=Adam(0.01), epochs=4, batch_size=70, loss=loss, rng=1) | options
+    settings["dy"] = dy if loss is None else None
     history = change(net, lambda **more: net.fit(X, y, **settings | more))
     return net.params.copy(), net.state.moments.copy(), history.loss, history.val_loss
 
 
+LOSSES = pytest.mark.parametrize("loss", [None, ALL, SUMS], ids=["dy", "all", "sums"])
+
+
+@LOSSES
 @pytest.mark.parametrize("sizes", [(5, 40, 33, 3), (4, 3, 1), (3, 1), (8, 30, 1, 6)])
-def test_the_same_bits_on_any_threads(isa, sizes):
-    alone = trained(sizes=sizes)
+def test_the_same_bits_on_any_threads(isa, sizes, loss):
+    alone = trained(loss, sizes=sizes)
     for n in (2, 3, 7):
-        assert_same_bits(trained(sizes=sizes, n_threads=n), alone)
+        assert_same_bits(trained(loss, sizes=sizes, n_threads=n), alone)
 
 
-def test_the_same_bits_on_instruction_sets_with_fused_multiply_add():
+@LOSSES
+def test_the_same_bits_on_instruction_sets_with_fused_multiply_add(loss):
     sets = [isa for isa in kernels.SUPPORTED if isa != "baseline"]
     before, results = kernels.CHOSEN, []
     try:
         for isa in sets:
             kernels.use(isa)
-            results.append(trained(optimizer=SGD(0.05)))
+            results.append(trained(loss, optimizer=SGD(0.01)))
     finally:
         kernels.use(before)
     for each in results[1:]:
@@ -170,12 +245,24 @@ def resumed(net, fit):
     return parts[-1]
 
 
-def test_a_training_that_stops_and_continues_has_the_same_bits(isa):
-    assert_same_bits(trained(change=resumed), trained())
+@LOSSES
+def test_a_training_that_stops_and_continues_has_the_same_bits(isa, loss):
+    assert_same_bits(trained(loss, change=resumed), trained(loss))
 
 
-def test_a_slice_of_one_epoch_has_the_same_bits(isa):
-    assert_same_bits(trained(callbacks=lambda net, history: None), trained())
+@LOSSES
+def test_a_slice_of_one_epoch_has_the_same_bits(isa, loss):
+    assert_same_bits(trained(loss, callbacks=lambda net, history: None), trained(loss))
+
+
+@pytest.mark.parametrize("loss", [ALL, SUMS])
+def test_one_batch_of_many_chunks_is_like_one_of_the_reference(isa, loss):
+    net, X, y, _ = surrogate(n=700)
+    other = net.copy()
+    wanted = steps_of_reference(other, X, y, loss.needs, None, 2, 700)
+    history = net.fit(X, y, loss, SGD(0.01), 2, None, n_threads=3)
+    np.testing.assert_allclose(history.loss, wanted, rtol=1e-10)
+    np.testing.assert_allclose(net.params, other.params, rtol=1e-9, atol=1e-11)
 
 
 def test_partial_fit_is_an_epoch_in_order(isa):
@@ -218,6 +305,39 @@ def test_validation_is_the_same_loss(isa):
         X[train], None, epochs=1, dy=dy[train], validation_data=(X[rest], None, None, dy[rest])
     )
     assert history.val_loss == [pytest.approx(loss_of(net, X[rest], None, dy[rest]))]
+
+
+def test_a_validation_of_a_custom_loss_is_its_value(isa):
+    net, X, y, _ = surrogate(n=100)
+    for loss in (ALL, CustomLoss(half_squares, ["laplacian", "jacobian"], [3, 0])):
+        history = net.fit(X, y, loss, SGD(0.001), 1, validation_data=(X[:60], y[:60]))
+        layers = net.weights, net.biases, net.activations
+        wanted = reference.custom_loss_and_grad(
+            X[:60], y[:60], half_squares, loss.needs, *layers, loss.inputs
+        )[0]
+        assert history.val_loss == [pytest.approx(wanted)]
+        assert net.loss(X[:60], y[:60], loss) == history.val_loss[0]
+
+
+def test_a_custom_loss_stops_early(isa):
+    net, X, y, _ = surrogate(n=100)
+    history = net.fit(
+        *(X, y, ALL, Adam(0.01), 300),
+        **dict(validation_fraction=0.3, callbacks=EarlyStopping(patience=3)),
+    )
+    assert history.n_epochs < 300
+    assert net.state.best.loss == min(history.val_loss)
+
+
+def test_other_calls_that_train_take_the_custom_loss():
+    net, X, y, _ = surrogate(n=70)
+    others = [net.copy() for _ in range(3)]
+    net.fit(X, y, ALL, SGD(0.01), 1, shuffle=False)
+    others[0].partial_fit(X, y, ALL, SGD(0.01))
+    others[1].fit([(X[:30], y[:30]), (X[30:], y[30:])], None, ALL, SGD(0.01), 1, shuffle=False)
+    fastnn.fit_many(others[2:], X, y, ALL, SGD(0.01), 1, shuffle=False)
+    for other in others:
+        assert_same_bits(net.params, other.params)
 
 
 def test_held_out_rows_have_their_derivatives(isa):
@@ -360,6 +480,84 @@ def test_dropout_is_refused():
         net.fit(np.eye(2), [0, 1], dy=np.eye(2))
 
 
+CUSTOM_ERRORS = {
+    "softmax": ("does not work with output='softmax'", dict(output="softmax")),
+    "dropout": (r"CustomLoss with needs=\('jacobian', .* does not work with dropout", dict(dropout=0.5)),
+    "L-BFGS": ("does not work with L-BFGS", dict(optimizer="lbfgs")),
+    "shards": ("does not work with a custom loss", dict(shards=4)),
+    "weights": ("sample_weight does not work with a custom loss", dict(sample_weight=np.ones(8))),
+    "dy": ("dy does not work with the loss 'custom loss'", dict(dy=np.ones((8, 2, 3)))),
+    "wrong input": ("inputs of CustomLoss must be numbers from 0 to 2, got 3", dict(inputs=[0, 3])),
+    "an input twice": ("inputs of CustomLoss must name each input once", dict(inputs=[0, 0])),
+    "no inputs": ("inputs of CustomLoss must be a sequence", dict(inputs=[])),
+    "one output": (r"must return a tuple \(value, d_outputs, d_jacobian, d_hessian_diagonal, d_laplacian\), got tuple of 2",
+        dict(function=lambda u, *others: (0.0, u))),
+    "no tuple": ("d_laplacian\\), got float",
+        dict(function=lambda *arrays: 0.0)),
+    "shape of the outputs": (r"d_outputs of shape \(8, 2\), like the outputs, got \(8,\)",
+        dict(function=lambda u, y, *d: (0.0, u[:, 0], *d))),
+    "shape of the Jacobian": (r"d_jacobian of shape \(8, 2, 3\), like the jacobian, got \(8, 2\)",
+        dict(function=lambda u, y, j, *d: (0.0, u, u, *d))),
+    "shape of the diagonal": (r"d_hessian_diagonal of shape \(8, 2, 3\), .* got \(\)",
+        dict(function=lambda u, y, j, h, s: (0.0, u, j, 0.0, s))),
+    "shape of the Laplacian": (r"d_laplacian of shape \(8, 2\), .* got \(8, 2, 3\)",
+        dict(function=lambda u, y, j, h, s: (0.0, u, j, h, h))),
+    "a gradient of text": ("d_jacobian of the custom loss must hold numbers",
+        dict(function=lambda u, y, j, h, s: (0.0, u, "a", h, s))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "options"), CUSTOM_ERRORS.values(), ids=CUSTOM_ERRORS)
+def test_errors_of_custom_losses(message, options):
+    options = dict(options)
+    loss = CustomLoss(options.pop("function", half_squares), NEEDS, options.pop("inputs", None))
+    net, X, y, _ = surrogate((3, 4, 2), 8, output=options.pop("output", "identity"))
+    net.dropout = options.pop("dropout", 0.0)
+    before = net.params.copy()
+    with pytest.raises((TypeError, ValueError), match=message):
+        net.fit(X, y, loss, **options)
+    assert_same_bits(net.params, before)
+
+
+def test_custom_losses_of_derivatives_take_arrays():
+    scipy_sparse = pytest.importorskip("scipy.sparse")
+    net, X, y, _ = surrogate((3, 4, 2), 8)
+    for rows, name in (
+        (scipy_sparse.csr_matrix(X), "csr_matrix"),
+        (EncodedTable(numbers=X).astype("float64"), "EncodedTable"),
+    ):
+        with pytest.raises(TypeError, match=f"does not work with X as {name}. Pass an array"):
+            net.fit(rows, y, ALL)
+
+
+def test_a_custom_loss_checks_its_options():
+    for options, message in (
+        (dict(needs="hessian"), "needs must name different ones of jacobian, hessian_diagonal, "),
+        (dict(needs=["jacobian", "jacobian"]), "needs must name different ones"),
+        (dict(inputs=[0]), "inputs are those of derivatives, but needs names none"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            CustomLoss(half_squares, **options)
+
+
+def test_an_error_in_a_custom_loss_of_derivatives_keeps_the_last_step():
+    net, X, y, _ = surrogate()
+    calls = []
+
+    def fails_later(*arrays):
+        calls.append(len(arrays))
+        if len(calls) == 3:
+            raise ZeroDivisionError
+        return half_squares(*arrays)
+
+    other = net.copy()
+    with pytest.raises(ZeroDivisionError):
+        net.fit(X, y, CustomLoss(fails_later, NEEDS), SGD(0.01), rng=0, n_threads=3)
+    assert calls == [5, 5, 5]
+    other.fit(X, y, ALL, SGD(0.01), rng=0, max_steps=2)
+    assert_same_bits(net.params, other.params)
+
+
 def test_fit_many_takes_no_derivatives():
     with pytest.raises(TypeError, match="dy"):
         fastnn.fit_many([fastnn.MLP([2, 1])], np.eye(2), [0.0, 1.0], dy=np.eye(2))
@@ -379,9 +577,13 @@ def test_losses_derivatives_checks_its_options():
 def test_a_trainer_refuses_what_its_kernels_cannot_do():
     net, X, y, dy = surrogate((3, 4, 2))
     wrong = (
-        "A loss of the Jacobian takes a compiled loss",
+        "A loss of derivatives takes either",
         "jacobian_inputs must hold numbers from 0 to 2",
+        "custom_tangents must hold 3 derivatives, and 0, 1 or 3 second ones, got 5",
     )
+    custom = dict(jacobian=None, loss=kernels.Loss.CUSTOM_LOSS, custom_loss=lambda first, n: 0.0)
+    custom |= dict(custom_outputs=np.zeros((9, 2)), custom_gradient=np.zeros((9, 2)))
+    custom |= dict(custom_tangents=np.zeros((5, 9, 2)), custom_tangent_gradient=np.zeros((4, 9, 2)))
     for options, message in (
         (dict(loss=kernels.Loss.LOGITS_BINARY_CROSS_ENTROPY), wrong[0]),
         (dict(loss=kernels.Loss.POISSON), wrong[0]),
@@ -393,6 +595,12 @@ def test_a_trainer_refuses_what_its_kernels_cannot_do():
         (dict(jacobian_inputs=np.array([-1])), wrong[1]),
         (dict(jacobian_inputs=np.array([], int)), wrong[1]),
         (dict(jacobian=dy[:, :, :2].copy()), "540"),
+        (dict(custom_tangents=np.zeros((4, 9, 2))), wrong[0]),
+        (custom | dict(jacobian=dy), wrong[0]),
+        (custom, wrong[2]),
+        (custom | dict(custom_tangents=np.zeros((2, 9, 2))), "got 2"),
+        (custom | dict(custom_tangents=np.zeros((4, 8, 2))), "72"),
+        (custom | dict(custom_tangents=np.zeros((3, 9, 2))), "54"),
     ):
         arguments = dict(network=net, X=X, targets=y, loss=kernels.Loss.SQUARED_ERROR, batch_size=9)
         arguments |= dict(jacobian=dy, jacobian_inputs=np.arange(3))

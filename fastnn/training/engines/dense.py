@@ -55,11 +55,8 @@ class DenseEngine(TrainerEngine):
         if self.queued:
             settings |= {"workspace": queue.workspace, "n_threads": 1}
         elif n_threads > 1:
-            kind = (
-                "training",
-                batch_size,
-                0 if data.jacobian is None else len(data.jacobian.inputs),
-            )
+            n_derivatives = 0 if data.jacobian is None else len(data.jacobian.inputs)
+            kind = ("training", batch_size, n_derivatives, getattr(data.loss, "needs", ()))
             self.threads = ThreadChoice(net, kind, n_threads, SHORT_STEP)
         if self.validates:
             workspace = {"workspace": queue.validation_workspace} if self.queued else {}
@@ -147,6 +144,8 @@ def _fits_queue(plan, batch_size):
     net, data, validation = plan.net, plan.data, plan.validation
     validation_rows = 0 if validation is None else len(validation)
     products, weights = net.n_params, 0  # of a row; weights that a step reads and updates besides
+    if data.jacobian is not None:
+        products *= 1 + len(data.jacobian.inputs)
     if isinstance(data.X, EncodedTable):
         layout, width = data.X.layout, net.layer_sizes[1]
         weights = (layout.n_inputs - layout.n_numbers) * width
