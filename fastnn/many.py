@@ -11,7 +11,7 @@ import numpy as np
 
 from . import kernels
 from .core.draws import UndoDraws
-from .core.foreign_names import FIT, with_hints
+from .core.foreign_names import FIT_MANY, with_hints
 from .core.sparse_rows import blocks, is_sparse
 from .core.threads import CHUNK
 from .core.validation import check_flag, check_list, check_out, check_threads
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     )
 
 
-@with_hints(FIT)
+@with_hints(FIT_MANY)
 def fit_many(
     networks: Sequence[MLP],
     X: Inputs | Sequence[Inputs],

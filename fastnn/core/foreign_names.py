@@ -40,6 +40,10 @@ FIT = {
     "class_weights": "The weights of the classes are `class_weight`",
     "criterion": "The loss function is `loss`",
 }
+FIT_MANY = FIT | dict.fromkeys(
+    ("dy", "dy_weight", "dy_inputs"),
+    "fit_many does not train on derivatives. Call net.fit for each network",
+)
 ONE_PASS = "partial_fit makes one pass over the rows in their order. Use fit"
 PARTIAL_FIT = FIT | dict.fromkeys(
     [

@@ -27,6 +27,7 @@ from ..network import set_views
 from ..optimizers import LBFGS, OPTIMIZERS, Optimizer
 from ..state import fresh, resumed
 from ..training.engines.online import OnlineEngine
+from ..training.jacobian_targets import DerivativeArguments
 from ..training.plan import FitOptions, Plan
 from ..training.pool import Trainings, train_many
 from . import ensemble, inputs, parameters, resampling
@@ -174,6 +175,8 @@ class BaseMLP(Attributes):
         *,
         comm: Any = None,
         shards: int | None = None,
+        dy: ArrayLike | None = None,
+        dy_weight: float | None = None,
     ) -> Self:
         """Fit the network, or all networks of an ensemble, to X and y.
 
@@ -200,6 +203,12 @@ class BaseMLP(Attributes):
             scores and the rows of `validation_fraction` are those of all ranks.
         shards : int, optional
             Number of virtual shards of the rows, as in `MLP.fit`.
+        dy : array_like (n, n_targets, n_features), or (n, n_features) for one target, optional
+            Of `MLPRegressor`: derivatives of the targets with respect to the features, in the units of
+            y and X; NaN where one is unknown. The network learns them, too, as in `MLP.fit`.
+            ``validation_data`` is then (X, y, sample_weight, dy).
+        dy_weight : float, default 1.0
+            Weight of the loss of the derivatives, beside that of the targets.
 
         Returns
         -------
@@ -222,7 +231,9 @@ class BaseMLP(Attributes):
         with kernels.InTraining([lock_of(self)]):
             with self._restore_on_error((Exception, KeyboardInterrupt)):
                 fresh = not (self.warm_start and hasattr(self, "networks_"))
-                source = self._rows(fresh, X, y, sample_weight, groups, executor, comm, shards)
+                derivatives = self._derivative_arguments(dy, dy_weight, comm=comm, shards=shards)
+                arguments = X, y, sample_weight, groups, executor, comm, shards, derivatives
+                source = self._rows(fresh, *arguments)
                 with calling_back(self, X, y) as callbacks:
                     with source.training():
                         source.look(self, fresh)
@@ -234,7 +245,17 @@ class BaseMLP(Attributes):
                 raise fit.failure
         return self
 
-    def _rows(self, fresh, X, y, sample_weight, groups, executor, comm, shards):
+    def _derivative_arguments(self, dy, weight, **others):
+        """Return the DerivativeArguments of a fit. others : arguments that do not work with them"""
+        if dy is not None and self.is_classifier:
+            raise ValueError(
+                "dy is for MLPRegressor: the derivatives of classes are unknown. Leave it out."
+            )
+        for name in (name for name in others if dy is not None and others[name] is not None):
+            raise ValueError(f"dy does not work with {name}. Leave one of them out.")
+        return DerivativeArguments(dy, weight)
+
+    def _rows(self, fresh, X, y, sample_weight, groups, executor, comm, shards, derivatives):
         """Return the rows of a fit."""
         self._online, stopped = None, self.__dict__.pop("_stopped_fit", None)
         if comm is not None or shards is not None:
@@ -252,10 +273,10 @@ class BaseMLP(Attributes):
         if is_collection(X) or is_collection(y):
             from .dask_rows import DaskRows
 
-            refuse_beside_collections(groups=groups, executor=executor)
+            refuse_beside_collections(groups=groups, executor=executor, dy=derivatives.dy)
             return DaskRows(X, y, sample_weight, stopped)
         rows = inputs.validate_rows(self, X, y, sample_weight, fresh)
-        return MemoryRows(rows, resampling.check_groups(self, groups, rows.X))
+        return MemoryRows(rows, resampling.check_groups(self, groups, rows.X), derivatives)
 
     # ---- partial_fit: one epoch on the rows of a call ----
 

@@ -160,28 +160,29 @@ def check_enough(estimator, n_out, n):
         )
 
 
-def validation_rows(estimator, loss, is_part):
+def validation_rows(estimator, data, is_part):
     """Return the Data and the targets of the parameter `validation_data`.
 
-    is_part : whether other ranks have more rows
+    data : Data
+        The rows to train on.
+    is_part : bool
+        Whether other ranks have more rows.
     """
-    if len(estimator.validation_data) not in (2, 3):
-        raise ValueError(
-            "validation_data must be (X, y) or (X, y, sample_weight), got "
-            f"{len(estimator.validation_data)} elements"
+    jacobian, size = data.jacobian, len(estimator.validation_data)
+    if size not in ((2, 3) if jacobian is None else (4,)):
+        expected = (
+            "(X, y) or (X, y, sample_weight)" if jacobian is None else "(X, y, sample_weight, dy)"
         )
-    X, y, *weight = estimator.validation_data
+        raise ValueError(f"validation_data must be {expected}, got {size} elements")
+    X, y, *weight = estimator.validation_data[:3]
     net = estimator.networks_[0]
     try:
         X, y = inputs.check_X_y(estimator, X, y, net.dtype, False, is_part)
         weight = inputs.check_row_weights(weight[0], X, may_be_zero=is_part) if weight else None
-        return Data.of(
-            net,
-            X,
-            estimator.targets_.encode(y, X.dtype, type(estimator).__name__),
-            loss,
-            weight,
-        ), y
+        if jacobian is not None:
+            jacobian = jacobian.others(net, estimator.validation_data[3], len(y))
+        targets = estimator.targets_.encode(y, X.dtype, type(estimator).__name__)
+        return replace(Data.of(net, X, targets, data.loss, weight), jacobian=jacobian), y
     except ValueError as error:
         raise ValueError(f"validation_data: {error}") from None
 

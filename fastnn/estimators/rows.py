@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ..distributed.rows import RowSource
+from ..training.jacobian_targets import DerivativeArguments
 from . import inputs, resampling
 from .networks import prepare, targets_class
 from .resampling import HeldOutScore, ScoreStopping
@@ -123,7 +124,7 @@ class EstimatorRows(RowSource):
     def split(self, estimator, data, random_state):
         """Return training data, validation data or None, and callbacks that score it."""
         if estimator.validation_data is not None:
-            validation, y = resampling.validation_rows(estimator, data.loss, self.is_part)
+            validation, y = resampling.validation_rows(estimator, data, self.is_part)
         elif estimator.early_stopping:
             data, validation, y = self.hold_out(estimator, data, random_state)
         else:
@@ -141,6 +142,9 @@ class EstimatorRows(RowSource):
         make().run(line)
 
 
+NO_DERIVATIVES = DerivativeArguments()
+
+
 class MemoryRows(EstimatorRows):
     """Rows in memory.
 
@@ -148,16 +152,24 @@ class MemoryRows(EstimatorRows):
     ----------
     rows : inputs.ValidRows
     groups : ndarray (n,), optional
+    derivatives : DerivativeArguments
     """
 
-    def __init__(self, rows, groups=None):
-        self.rows, self.groups = rows, groups
+    def __init__(self, rows, groups=None, derivatives=NO_DERIVATIVES):
+        self.rows, self.groups, self.derivatives = rows, groups, derivatives
 
     def prepare(self, estimator, fresh, random_state):
         rows = self.rows
         if not fresh:
             estimator.targets_.check_same(type(estimator.targets_).fit(rows.y))
         data = prepare(estimator, rows, fresh)
+        net = estimator.networks_[0]
+        if self.derivatives.dy is not None and net.layer_sizes[-1] > estimator.targets_.n_targets:
+            raise ValueError(
+                f"dy needs one output for each target, but loss={estimator.loss!r} has several. "
+                "Choose a loss such as 'mse' or 'huber'."
+            )
+        data.jacobian = self.derivatives.apply(net, data.X, data.targets, data.loss)[2]
         targets = estimator.targets_.to_check(data)
         y_rms = None if targets is None else inputs.root_mean_square(targets)
         names = getattr(estimator, "feature_names_in_", None)

@@ -64,11 +64,11 @@ class Data:
         targets, options = loss.prepare(y, n, net.layer_sizes[-1], net.dtype)
         if isinstance(loss, losses.CustomLoss):
             loss.check_inputs(net, X)
-        if sample_weight is not None and isinstance(loss, losses.CustomLoss):
-            raise ValueError(
-                "sample_weight does not work with a custom loss, which is called without it. "
-                "Pass the weights as a column of y."
-            )
+            if sample_weight is not None:
+                raise ValueError(
+                    "sample_weight does not work with a custom loss, which is called without it. "
+                    "Pass the weights as a column of y."
+                )
         weight, scale = check_sample_weight(sample_weight, n, net.dtype)
         return cls(X, targets, loss, options, weight, weight_scale=scale)
 

@@ -1,4 +1,4 @@
-"""Derivatives of the predictions of the MLP estimators: finite differences of the predictions."""
+"""Derivatives of the predictions of the MLP estimators, compared with finite differences, and training on derivatives."""
 
 import numpy as np
 import pandas as pd
@@ -7,8 +7,9 @@ from checks import assert_same_bits, assert_within
 from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.model_selection import KFold
 
-from fastnn import MLPClassifier, MLPRegressor, losses
+from fastnn import MLPClassifier, MLPRegressor, losses, reference
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 3))
@@ -77,3 +78,91 @@ def test_frames_and_sparse_rows():
         MLPRegressor((4,), solver="lbfgs", max_iter=500).fit(X, SCORE).predict_derivatives(
             sparse.csr_matrix(X)
         )
+
+
+# ---- fit with dy ---------------------------------------------------------------------------------
+Y = np.c_[SCORE, X[:, 0]]
+DY = np.stack([np.c_[X[:, 1], X[:, 0], np.ones(60)], np.tile([1.0, 0, 0], (60, 1))], axis=1)
+DY[::4, 0, 2] = np.nan
+W = np.arange(60) % 3 + 0.5
+STILL = dict(  # one step, which does not move the parameters: the loss is that of the networks
+    activation="tanh", solver="sgd", learning_rate_init=1e-300, max_iter=1, alpha=0.0, batch_size=60,
+    random_state=0, dtype="float64",
+)  # fmt: skip
+
+
+def half_of_both(net, rows, weight):
+    """Half the mean squared error plus `weight` times that of the derivatives."""
+    layers = net.weights, net.biases, net.activations
+    value = reference.loss_and_grad(X[rows], Y[rows], *layers, "mse", W[rows])[0]
+    slopes = reference.jacobian_loss_and_grad(X[rows], DY[rows], *layers, W[rows], weight=weight)[0]
+    return (value + slopes) / 2
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("weight", [None, 0.3])
+def test_fit_learns_derivatives_in_the_units_of_targets_and_features(weight):
+    train, rest = slice(0, 40), slice(40, 60)
+    reg = MLPRegressor((7,), **STILL | dict(batch_size=40, n_iter_no_change=np.inf))
+    reg.validation_data = X[rest], Y[rest], W[rest], DY[rest]
+    reg.fit(X[train], Y[train], W[train], dy=DY[train], dy_weight=weight)
+    weight = 1.0 if weight is None else weight
+    assert reg.loss_curve_ == [pytest.approx(half_of_both(reg.network_, train, weight))]
+    assert reg.validation_loss_curve_ == [pytest.approx(half_of_both(reg.network_, rest, weight))]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:batch_size=60 is larger")
+def test_each_fold_has_its_derivatives():
+    reg = MLPRegressor((7,), n_estimators=3, **STILL).fit(X, Y, W, dy=DY)
+    folds = KFold(3, shuffle=True, random_state=reg.fold_seed_).split(X)
+    for i, (train, held_out) in enumerate(folds):
+        net = reg.networks_[i]
+        assert reg.loss_curve_[i] == [pytest.approx(half_of_both(net, train, 1.0))]
+        assert reg.validation_loss_curve_[i] == [pytest.approx(half_of_both(net, held_out, 1.0))]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    "more", [{}, dict(early_stopping=True, validation_fraction=0.2), BAG], ids=str
+)
+def test_derivatives_of_a_fit_with_dy_are_closer(more):
+    settings = dict(activation="tanh", max_iter=300, learning_rate_init=0.01, random_state=0)
+    reg = MLPRegressor((20,), **settings | more | dict(n_iter_no_change=300))
+    errors = []
+    for dy in (None, DY):
+        found = clone(reg).fit(X, Y, dy=dy).predict_derivatives(X)
+        errors.append(np.nanmean((found - DY) ** 2))
+    assert errors[1] < errors[0] / 2
+
+
+REFUSED = {
+    "classes": (MLPClassifier(), "dy is for MLPRegressor: the derivatives of classes", {}),
+    "shards": (MLPRegressor(), "dy does not work with shards", dict(shards=4)),
+    "noise": (MLPRegressor(loss="gaussian_nll"), "dy needs one output for each target, but loss='g", {}),
+    "quantiles": (MLPRegressor(loss=losses.Quantile((0.2, 0.8))), "dy needs one output for each", {}),
+    "counts": (MLPRegressor(loss="poisson"), "dy does not work with the loss 'poisson'", {}),
+    "L-BFGS": (MLPRegressor(solver="lbfgs"), "dy does not work with L-BFGS", {}),
+    "dropout": (MLPRegressor(dropout=0.5), "dy does not work with dropout", {}),
+    "no dy": (MLPRegressor(), "dy_weight is for derivatives, but", dict(dy=None, dy_weight=1.0)),
+    "shape": (MLPRegressor(), r"dy must have shape \(60, 1, 3\) or \(60, 3\)", dict(dy=DY)),
+    "validation": (
+        MLPRegressor(validation_data=(X, abs(SCORE))),
+        r"validation_data must be \(X, y, sample_weight, dy\), got 2 elements",
+        {},
+    ),
+    "its shape": (
+        MLPRegressor(validation_data=(X, abs(SCORE), None, X[:5])),
+        r"validation_data: dy must have shape \(60, 1, 3\)",
+        {},
+    ),
+    "sparse": (MLPRegressor(), "X must be an array", dict(X=sparse.csr_matrix(X))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_errors_of_fit_with_dy(case):
+    estimator, message, arguments = REFUSED[case]
+    y = SCORE > 0 if case == "classes" else abs(SCORE)
+    with pytest.raises((TypeError, ValueError), match=message):
+        clone(estimator).fit(**dict(X=X, y=y, dy=DY[:, 0]) | arguments)

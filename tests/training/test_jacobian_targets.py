@@ -559,8 +559,9 @@ def test_an_error_in_a_custom_loss_of_derivatives_keeps_the_last_step():
 
 
 def test_fit_many_takes_no_derivatives():
-    with pytest.raises(TypeError, match="dy"):
-        fastnn.fit_many([fastnn.MLP([2, 1])], np.eye(2), [0.0, 1.0], dy=np.eye(2))
+    for name in ("dy", "dy_weight", "dy_inputs"):
+        with pytest.raises(TypeError, match=f"'{name}'. fit_many does not train on derivatives"):
+            fastnn.fit_many([fastnn.MLP([2, 1])], np.eye(2), [0.0, 1.0], **{name: 1})
 
 
 def test_losses_derivatives_checks_its_options():
