@@ -38,7 +38,15 @@ GROUPS = {
     "predictions": (
         "Predictions",
         "Numbers, intervals and probabilities, and what they are worth.",
-        ("age_from_height", "quantiles", "pendulum", "sensitivities", "diagnostics", "reliability"),
+        (
+            "age_from_height",
+            "quantiles",
+            "pendulum",
+            "heat_equation",
+            "sensitivities",
+            "diagnostics",
+            "reliability",
+        ),
     ),
     "many": (
         "Many networks",

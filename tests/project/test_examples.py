@@ -454,6 +454,15 @@ def test_slopes_of_a_pendulum_save_points(shown):
     assert int(needed[2]) <= int(needed[1]) / 2
 
 
+def test_a_network_solves_the_heat_equation(shown):
+    text, _ = shown("heat_equation")
+    assert (table(text, "time")[:, 2] < 0.02).all()
+    first, last = map(
+        float, re.search(r"^loss ([\d.]+) at first, ([\d.]+) at", text, re.M).groups()
+    )
+    assert last < first / 200
+
+
 def test_calibrated_probabilities_are_what_they_say(shown):
     text, _ = shown("reliability")
     lines = (re.search(rf"^{when} +([\d. ]+)$", text, re.M)[1] for when in ("before", "after"))
