@@ -60,6 +60,15 @@ def test_derivatives():
     assert len(re.findall(line, text, re.M)) == 4
 
 
+def test_derivative_training():
+    text = run(
+        "derivative_training.py", "--only", "fastnn", "--tasks", "slopes,heat", "--rounds", 1
+    )
+    assert max(map(len, text.splitlines())) <= 80
+    line = r"^(?:slopes|heat) +[\d-]+ +\d+(?:\.\d+)?$"
+    assert len(re.findall(line, text, re.M)) == 7
+
+
 def test_out_of_fold():
     few = "--tables", "diabetes", "--repeats", 2, "--epochs", 2
     text = run("out_of_fold.py", *few)
