@@ -7,6 +7,7 @@ Microseconds per step of a network with two hidden layers of 64 relu units and o
 256, Adam, float32. The jobs of a row alternate, and the best block of each is reported.
 
     table   columns in an EncodedTable: piecewise-linear bins, or one-hot levels
+    lazy    the same with AdamW(lazy_categories=True)
     dense   the same inputs as a matrix, for at most 2,000 inputs
     plain   a matrix with one input for each column
 
@@ -33,8 +34,9 @@ ROWS = {  # title: (columns of bins, bins, columns of levels, levels)
     "14 columns x 20 levels": (0, 0, 14, 20),
     "1 column x 10000 levels": (0, 0, 1, 10_000),
     "1 column x 100000 levels": (0, 0, 1, 100_000),
+    "8 columns x 2000 levels": (0, 0, 8, 2000),
 }
-WIDTHS = 25, 8, 9, 9, 9, 10, 10
+WIDTHS = 25, 8, 9, 9, 9, 9, 10, 10
 
 
 def make_table(p, bins, k, levels):
@@ -51,11 +53,11 @@ def make_table(p, bins, k, levels):
 class Training:
     """Blocks of epochs of one training, without what `fit` does besides."""
 
-    def __init__(self, X):
+    def __init__(self, X, optimizer=None):
         y = np.random.default_rng(1).normal(size=len(X))
         net = fastnn.MLP([X.shape[1], *HIDDEN, 1], rng=0)
         loss = fastnn.losses.resolve_loss("mse", "identity")
-        state = fresh(net, fastnn.Adam(1e-4))
+        state = fresh(net, optimizer or fastnn.Adam(1e-4))
         options = FitOptions(batch_size=BATCH, shuffle=False)
         self.engine = DenseEngine(Plan(net, Data.of(net, X, y, loss), options, None, state=state))
         self.engine.load(state)
@@ -77,6 +79,9 @@ def time_row(title, rounds):
     table = make_table(p, bins, k, levels)
     plain = np.random.default_rng(2).normal(size=(len(table), p + k)).astype(np.float32)
     jobs = {"table": Training(table), "plain": Training(plain)}
+    if k:
+        lazy = fastnn.AdamW(1e-4, weight_decay=0, lazy_categories=True)
+        jobs["lazy"] = Training(table, lazy)
     if table.n_inputs <= MOST_DENSE:
         jobs["dense"] = Training(table.to_dense())
         np.testing.assert_allclose(
@@ -92,7 +97,7 @@ def main():
     arguments = parser.parse_args()
     measure.limit_threads(1)
     print(measure.versions())
-    header = "inputs", "table", "dense", "plain", "t / plain", "dense / t"
+    header = "inputs", "table", "lazy", "dense", "plain", "t / plain", "dense / t"
     print(table_row(WIDTHS, "", *header))
     for title in ROWS:
         p, bins, k, levels = ROWS[title]
@@ -107,6 +112,7 @@ def main():
                 title,
                 p * bins + k * levels,
                 us["table"],
+                us.get("lazy", "-"),
                 us.get("dense", "-"),
                 us["plain"],
                 format_ratio(times["table"] / times["plain"]),

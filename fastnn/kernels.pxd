@@ -133,6 +133,7 @@ cdef struct Optimizer:
     double l1, l2                   # penalties on weights: l1 |w| + l2/2 w^2
     double clip_value, clip_norm    # 0: no clipping
     double average                  # decay of the moving average of the parameters; 0: no average
+    bint lazy_categories            # ADAM without amsgrad and average: as in fastnn.AdamW
 
 cdef struct Generator:              # NumPy's bitgen_t, numpy/random/bitgen.h
     void* state

@@ -127,6 +127,7 @@ class _OptimizerSettings(TypedDict):
     clip_value: float
     clip_norm: float
     average: float
+    lazy_categories: bool
 
 BUILT: list[str]
 SUPPORTED: list[str]

@@ -6,7 +6,7 @@
 #   n, m         rows and columns of contiguous arrays; else n numbers
 #   IN           Z, dA, x, grads;  OUT: out, dZ;  INOUT: params, moments;  out may be Z and dZ may be dA
 from cpython.pycapsule cimport PyCapsule_New
-from libc.math cimport INFINITY, NAN, cos, floor, fmin, isfinite, ldexp, pow, sqrt
+from libc.math cimport INFINITY, NAN, cos, floor, fmax, fmin, isfinite, ldexp, log, pow, sqrt
 from libc.math cimport M_PI as PI
 from libc.string cimport memcpy, memset
 

@@ -237,6 +237,11 @@ class LocalEngine(ShardedEngine):
                 f"max_steps ends the training after step {plan.last_step}, between two averages. Let it "
                 f"end after a multiple of sync_every={self.every} steps."
             )
+        if self.state.optimizer.to_kernel()["lazy_categories"]:
+            raise ValueError(
+                "lazy_categories=True does not work with sync_every: the steps of categories have no "
+                "average. Leave out one of them."
+            )
         # the sums of a gradient are scaled by one factor, the loss by another
         self.loss_factor = (options.get("loss_scale") or 1) / (options.get("gradient_scale") or 1)
 

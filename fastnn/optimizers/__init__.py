@@ -116,7 +116,7 @@ def same_moments(optimizer: Any, other: Any) -> bool:
     if optimizer is other:
         return True
     a, b = optimizer.to_kernel(), other.to_kernel()
-    with_moments = ("momentum", "amsgrad", "centered", "average")
+    with_moments = ("momentum", "amsgrad", "centered", "average", "lazy_categories")
     return a["rule"] == b["rule"] and all(bool(a[name]) == bool(b[name]) for name in with_moments)
 
 

@@ -196,8 +196,32 @@ class AdamW(Adam):
         As in `Adam`.
     weight_decay : float, default 1e-2
         At least 0.
+    lazy_categories : bool, default False
+        Update the weights of the categories of an `EncodedTable` only in steps whose batch has the
+        category. With batches of at most 256 rows and without clip_norm, the time of a step then
+        does not grow with the number of categories. Other weights and inputs are not affected.
     l1, l2, clip_value, clip_norm, average
         See `Optimizer`.
+
+    Raises
+    ------
+    ValueError
+        `lazy_categories` is combined with amsgrad, l1, l2 or average, which need all weights in each
+        step. Otherwise as for `Optimizer`.
+
+    Notes
+    -----
+    With `lazy_categories`, the step of such a weight is, if g is not 0, ::
+
+        k = t - s,  s = t                  s: the last step with a gradient, 0 at first
+        w *= max(0, 1 - lr weight_decay)^k
+        v = b2^k v + (1 - b2) g^2
+        w -= lr g / (sqrt(v) / sqrt(1 - b2^t) + eps)
+
+    and otherwise w, s and v stay as they are. So both decays make up for the steps since s, at the
+    rate of this step, and there is no momentum: s takes the place of m. A rare category moves about as
+    far as by `Adam`, which spreads its 1 / (1 - b1 / sqrt(b2)) steps over the batches that follow.
+    ``torch.optim.SparseAdam`` keeps v instead, which makes these steps several times smaller.
 
     Examples
     --------
@@ -207,7 +231,17 @@ class AdamW(Adam):
     """
 
     weight_decay: float = 1e-2
+    lazy_categories: bool = False
     decoupled = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("amsgrad", "l1", "l2", "average"):
+            if self.lazy_categories and getattr(self, name):
+                raise ValueError(
+                    f"lazy_categories cannot be combined with {name}={getattr(self, name)!r}, which needs all "
+                    f"weights in each step. Pass one of them."
+                )
 
 
 @dataclass(eq=False, repr=False)

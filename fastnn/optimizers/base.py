@@ -25,6 +25,7 @@ _DEFAULTS = dict(
     beta2=0.0,
     eps=0.0,
     decay=0.0,
+    lazy_categories=False,
 )
 #: Options of update rules whose field has another name.
 _FIELDS = dict(

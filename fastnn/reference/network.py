@@ -17,7 +17,7 @@ from .derivatives import jacobian_loss_and_grad
 from .layer import activation, activation_backward, dropout_mask, linear, linear_backward, look_up
 from .losses import LOSSES
 from .table import EncodedTable, table_linear, table_linear_backward
-from .updates import OPTIMIZERS
+from .updates import OPTIMIZERS, lazy_adamw_step_
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -196,7 +196,8 @@ def fit(
         Add `dy_weight` times the loss of `jacobian_loss_and_grad` with these targets. y may then be
         None: there is no other loss.
     **options
-        More arguments of the optimizer step; amsgrad=True selects AMSGrad for adam and adamw.
+        More arguments of the optimizer step; amsgrad=True selects AMSGrad for adam and adamw, and
+        lazy_categories=True `lazy_adamw_step_` for the weights of the categories of an EncodedTable.
 
     Returns
     -------
@@ -209,6 +210,7 @@ def fit(
     step_, moments = look_up("optimizer", optimizer, OPTIMIZERS)
     if options.pop("amsgrad", False):
         moments = [*moments, "v_max"]
+    lazy = options.pop("lazy_categories", False) and isinstance(X, EncodedTable)
     takes_step = "step" in inspect.signature(step_).parameters
     X = X if isinstance(X, EncodedTable) else np.asarray(X)
     n = len(X)
@@ -241,8 +243,12 @@ def fit(
             step += 1
             if takes_step:
                 options["step"] = step
-            for p, g, arrays in zip(params, _arrays(dW, db), state, strict=True):
-                step_(p, g, **arrays, **options)
+            for i, (p, g, arrays) in enumerate(zip(params, _arrays(dW, db), state, strict=True)):
+                first = len(p) - sum(X.n_categories) if lazy and i == 0 else len(p)
+                step_(p[:first], g[:first], **_part(arrays, slice(first)), **options)
+                if first < len(p):
+                    rest = slice(first, None)
+                    lazy_adamw_step_(p[rest], g[rest], **_part(arrays, rest), **options)
             if average is not None:
                 for p, mean in zip(params, _arrays(averaged_weights, averaged_biases), strict=True):
                     mean += (1 - average) * (p - mean)
@@ -280,6 +286,11 @@ def _adjust_(dW, db, weights, l1, l2, clip_value, clip_norm):
         norm = math.sqrt(sum(float((g * g).sum()) for g in grads))
         for g in grads:
             g *= min(1.0, clip_norm / (norm + 1e-6))
+
+
+def _part(arrays, rows):
+    """Return views of some rows of the moments."""
+    return {name: a[rows] for name, a in arrays.items()}
 
 
 def _arrays(weights, biases):

@@ -238,6 +238,36 @@ def adamw_step_(
     adam_step_(params, grads, m, v, step, lr, betas, eps, v_max=v_max)
 
 
+def lazy_adamw_step_(
+    params: AnyArray,
+    grads: AnyArray,
+    m: AnyArray,
+    v: AnyArray,
+    step: int,
+    lr: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 1e-2,
+) -> None:
+    """Update weights of categories by one step of AdamW(lazy_categories=True).
+
+    Where g is 0, all stays as it is. Elsewhere, with betas = (b1, b2), the step is ::
+
+        k = t - m,  m = t
+        p = max(0, 1 - lr weight_decay)^k p
+        v = b2^k v + (1 - b2) g^2
+        p = p - lr g / (√v / √(1 - b2^t) + eps)
+
+    Parameters as in `adamw_step_`. m is the last step with a gradient; b1 is not used.
+    """
+    touched = grads != 0
+    g, k, b2 = grads[touched], step - m[touched], betas[1]
+    v[touched] = b2**k * v[touched] + (1 - b2) * g * g
+    move = lr * g / (np.sqrt(v[touched]) / math.sqrt(1 - b2**step) + eps)
+    params[touched] = max(0.0, 1 - lr * weight_decay) ** k * params[touched] - move
+    m[touched] = step
+
+
 def adamax_step_(
     params: AnyArray,
     grads: AnyArray,

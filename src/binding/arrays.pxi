@@ -77,6 +77,7 @@ cdef Array read_optimizer(dict options, Optimizer* o):
     o.amsgrad = options["amsgrad"]
     o.centered = options["centered"]
     o.decoupled = options["decoupled"]
+    o.lazy_categories = options["lazy_categories"]
     o.momentum = options["momentum"]
     o.weight_decay = options["weight_decay"]
     o.beta1 = options["beta1"]

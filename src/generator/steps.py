@@ -7,6 +7,7 @@ from operations import OPTIMIZERS
 
 from .text import WIDTH
 
+OF_NETWORKS = "lazy_categories"  # an option that arrays do not have
 FIRST = """\
     params : ndarray
         float32 or float64, C-contiguous, of any shape; changed in place.
@@ -71,7 +72,7 @@ def _function(row, fields, first):
     own = {
         name: field
         for name, field in fields.items()
-        if name not in {moment.option for moment in implied}
+        if name not in {OF_NETWORKS, *(moment.option for moment in implied)}
     }
     name = step_name(row)
     step = ["step: int"] * row.counts_steps

@@ -229,6 +229,7 @@ cdef struct PieceRows:      # a piece, the entries of its column, and the gradie
     Panels dZ
     Py_ssize_t row_stride   # of dZ
     Py_ssize_t width        # numbers of a row of G
+    bint is_lazy            # rows of G without rows of the chunk are not set
     real* G                 # OUT: the gradient of its rows of V, a panel after the other
 
 cdef inline void bin_gradients(const int vecs, const bint whole, const int panels, const bint masked,
@@ -268,16 +269,18 @@ cdef inline void bin_gradients(const int vecs, const bint whole, const int panel
                 store_columns(whole, r.G + q * size + j * width, v, width, vmul(a, vfnma(b, d, S[q * vecs + v])))
 
 cdef inline void level_gradients(const int vecs, const bint whole, const int panels, const PieceRows* rows) noexcept nogil:
-    """The gradient of all levels of a column."""
+    """The gradient of all levels of a column, or of those that have rows."""
     cdef PieceRows r = rows[0]
     cdef vec g[2 * VECS]
     cdef vec a
     cdef Py_ssize_t j, i, n = r.piece.n, width = vecs * LANES if whole else r.width, size = n * width
     cdef int v, q
     for j in range(n):
+        i = r.first[j]
+        if r.is_lazy and i < 0:
+            continue
         for v in range(panels * vecs):
             g[v] = vset(0)
-        i = r.first[j]
         while i >= 0:
             a = vset(r.low[i])
             for q in range(panels):
@@ -297,7 +300,13 @@ cdef inline void some_level_gradients(const int vecs, const bint whole, const in
     cdef real* g
     cdef Py_ssize_t i = r.first[0], width = vecs * LANES if whole else r.width, size = r.piece.n * width
     cdef int v, q
-    memset(r.G, 0, panels * size * sizeof(real))
+    if not r.is_lazy:
+        memset(r.G, 0, panels * size * sizeof(real))
+    while r.is_lazy and i >= 0:
+        for q in range(panels):
+            memset(r.G + q * size + (r.index[i] - r.piece.first) * width, 0, width * sizeof(real))
+        i = r.next[i]
+    i = r.first[0]
     while i >= 0:
         a = vset(r.low[i])
         for q in range(panels):
@@ -319,6 +328,17 @@ cdef inline void piece_gradient(const int vecs, const bint whole, const int pane
     else:
         level_gradients(vecs, whole, panels, rows)
 
+cdef void update_levels(real* V, real* G, bint by_piece, const PieceRows* rows, const ChunkGradient* gradient) noexcept nogil:
+    """Update the levels of a piece in a panel that have rows; their gradient G is 0 after it."""
+    cdef Py_ssize_t i, row, list, width = rows.width
+    for list in range(1 if by_piece else rows.piece.n):
+        i = rows.first[list]
+        while i >= 0:
+            row = rows.index[i] - rows.piece.first
+            update_lazily(gradient.step, V + row * width, G + row * width, gradient.moment_stride, width)
+            memset(G + row * width, 0, width * sizeof(real))    # if the list has another row of this level
+            i = rows.next[i] if by_piece else -1
+
 cdef void table_backward_piece(Py_ssize_t panel, const TablePiece* piece, const TableGradient* g) noexcept nogil:
     """dV of a piece in a panel, or in two, over the rows of a chunk. With a step, V is updated instead."""
     cdef const TableWeights* t = g.t
@@ -337,6 +357,7 @@ cdef void table_backward_piece(Py_ssize_t panel, const TablePiece* piece, const 
     rows.dZ = panels(g.layer.dZ.data + panel * g.layer.dZ.stride, g.layer.dZ.stride)
     rows.row_stride = g.layer.row_stride
     rows.width = t.width
+    rows.is_lazy = g.gradient.step != NULL and g.gradient.step.is_lazy and not column.has_bins
     rows.G = g.G
     if is_pair(t, panel):
         piece_gradient(VECS, True, 2, column, &rows)
@@ -348,6 +369,9 @@ cdef void table_backward_piece(Py_ssize_t panel, const TablePiece* piece, const 
         piece_gradient(VECS, False, 1, column, &rows)
     for k in range(2 if is_pair(t, panel) else 1):
         q = (panel + k) * t.panel_stride + piece.first * t.width
+        if rows.is_lazy:
+            update_levels(t.V + q, g.G + k * size, column.by_piece, &rows, &g.gradient)
+            continue
         if g.gradient.step != NULL:
             update_in_region(g.gradient.step, t.V + q, g.G + k * size, g.gradient.moment_stride, size)
             continue

@@ -29,6 +29,10 @@ cdef struct Step:
     real lr_gradient        # NAdam: the rate of the gradient; lr is that of the first moment
     real eps
     real one_minus_average  # 1 - the decay of the average
+    bint is_lazy            # categories have the lazy update
+    real number             # of this step, from 1
+    real lazy_lr            # the rate without corrections
+    real log_beta2, log_decay_factor
     Py_ssize_t t            # NAdam: the number of factors in mu_partial
     double mu_partial       # mu_1 .. mu_t, the factors that differ from beta1
     double mu_product       # mu_1 .. mu of this step
@@ -103,6 +107,7 @@ cdef inline bint is_zero(double x) noexcept nogil:
 cdef void init_step(const Optimizer* o, Step* s) noexcept nogil:
     """Set the constants that all steps share."""
     s.t = 0
+    s.is_lazy = o.lazy_categories
     s.rule = o.rule
     s.n_moments = rule_moments(o)
     s.nesterov = o.nesterov
@@ -143,6 +148,11 @@ cdef inline void prepare_step(const Optimizer* o, Py_ssize_t step, Py_ssize_t ep
         s.lr = <real>(lr / bias_correction(o.beta1, t))
     if o.rule == ADAM or o.rule == NADAM:
         s.correction2 = <real>(1 / sqrt(bias_correction(o.beta2, t)))
+    if s.is_lazy:
+        s.number = <real>t
+        s.lazy_lr = <real>lr
+        s.log_beta2 = <real>log(fmax(1e-300, o.beta2))
+        s.log_decay_factor = <real>log(fmax(1e-300, 1 - lr * o.weight_decay))
     if o.rule == NADAM:
         update_mu_product(o, step + 1, s)
         s.lr_gradient = <real>(lr * (1 - mu(o, step + 1)) / (1 - s.mu_product))
@@ -325,3 +335,30 @@ cdef inline void update_in_region(const Step* s, real* w, const real* g, Py_ssiz
     for k in range(1, MAX_MOMENTS):         # one after the other: as a vector they reach the call later, by 2 ns
         m[k] = m[k - 1] + moment_stride
     update_arrays(s, w, g, m, n)
+
+# ---- the lazy update of categories ----
+
+cdef void update_lazily(const Step* s, real* w, const real* g, Py_ssize_t moment_stride, Py_ssize_t n) noexcept nogil:
+    """One step on n weights of categories, with the moments at w + moment_stride and w + 2 moment_stride: the number of
+    the last step with a gradient, and v. A weight whose gradient is 0 stays as it is, and so do its moments."""
+    cdef Step step = s[0]                   # a local copy: stores cannot change it
+    cdef real* last = w + moment_stride
+    cdef real* v = last + moment_stride
+    cdef vec a, b, d, m, q, k, size, tiny = vset(<real>ldexp(1, MIN_EXP)), number = vset(step.number)
+    cdef Py_ssize_t i
+    for i from 0 <= i < n by LANES:
+        b = load_some(g + i, n - i)
+        size = vabs(b)
+        if vreduce_add(size) == 0:
+            continue
+        a = load_some(w + i, n - i)
+        m = load_some(last + i, n - i)
+        q = load_some(v + i, n - i)
+        k = vsub(number, m)                 # steps that the decays make up for
+        d = adjust_gradient(&step, a, b) if step.has_adjustments else b
+        b = vfma(vexp(vmul(vset(step.log_beta2), k)), q, vmul(vmul(vset(step.one_minus_beta2), d), d))
+        d = vmul(vset(step.lazy_lr), vdiv(d, vfma(vsqrt(b), vset(step.correction2), vset(step.eps))))
+        d = vsub(vmul(vexp(vmul(vset(step.log_decay_factor), k)), a) if step.decoupled else a, d)
+        store_some(w + i, vselect_gt(tiny, size, a, d), n - i)          # a NaN is not below tiny
+        store_some(last + i, vselect_gt(tiny, size, m, number), n - i)
+        store_some(v + i, vselect_gt(tiny, size, q, b), n - i)

@@ -81,6 +81,24 @@ cdef void clip(Training* training, int thread, Progress* progress) noexcept nogi
     progress.weight_step.scale = 1 if scale > 1 else <real>scale
     progress.bias_step = without_penalties(&progress.weight_step, &progress.unpenalized_step)
 
+cdef void update_table(const Training* training, int thread, const Step* step) noexcept nogil:
+    """Update this thread's part of V."""
+    cdef const TableWeights* t = &parameters_of(training).table
+    cdef const real* grads = workspace_of(training).buffers.grads + t.offset
+    cdef Py_ssize_t lo, hi, bins, q, panel, stride = parameters_of(training).region_size
+    if not step.is_lazy:
+        split_range(table_size(t), PANEL, thread, training.slice.n_threads, &lo, &hi)
+        update_in_region(step, t.V + lo, grads + lo, stride, hi - lo)
+        return
+    split_range(t.n_rows, 1, thread, training.slice.n_threads, &lo, &hi)
+    bins = n_knots(training.net.table) - training.net.table.n_positions         # rows of V of positions come first
+    bins = min_(max_(bins, lo), hi)
+    for panel in range(table_panels(t)):
+        q = panel * t.panel_stride + lo * t.width
+        update_in_region(step, t.V + q, grads + q, stride, (bins - lo) * t.width)
+        q += (bins - lo) * t.width
+        update_lazily(step, t.V + q, grads + q, stride, (hi - bins) * t.width)
+
 cdef void update_parameters(Training* training, int thread, Progress* progress) noexcept nogil:
     """Update this thread's part of the parameters with the gradient in the workspace."""
     cdef Py_ssize_t l, lo, hi, j, q, moment_stride = parameters_of(training).region_size
@@ -101,10 +119,7 @@ cdef void update_parameters(Training* training, int thread, Progress* progress) 
                 if layer.T.data != NULL:
                     transpose(lo, hi, j, j + min_(PANEL, round_up(layer.n_out - j, LANES)), layer.W, layer.T)
         if l == 0 and training.net.table != NULL:
-            q = parameters_of(training).table.offset
-            split_range(table_size(&parameters_of(training).table), PANEL, thread, training.slice.n_threads, &lo, &hi)
-            update_in_region(step, parameters_of(training).start + q + lo,
-                             workspace_of(training).buffers.grads + q + lo, moment_stride, hi - lo)
+            update_table(training, thread, step)
         if layer.learns_bias:
             split_range(layer.n_out, PANEL, thread, training.slice.n_threads, &lo, &hi)
             update_in_region(progress.bias_step, layer.b + lo, layer.db + lo, moment_stride, hi - lo)

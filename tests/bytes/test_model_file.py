@@ -84,6 +84,7 @@ OPTIMIZERS = [
     *map(optimizers.resolve_optimizer, optimizers.OPTIMIZERS),
     *(cls(schedule) for cls, schedule in SCHEDULED.items()),
     fastnn.AdamW(amsgrad=True, **SETTINGS),
+    fastnn.AdamW(lazy_categories=True),
     fastnn.AdamW(weight_decay=np.float32(0.5)),
     fastnn.RMSprop(centered=True, momentum=0.1, **SETTINGS),
 ]

@@ -116,6 +116,7 @@ def train(isa, layout, width, optimizer, slice_seconds=None, dropout=0, **option
     return net.params, net.history.loss, net.history.val_loss
 
 
+LAZY = AdamW(0.01, weight_decay=0.1, lazy_categories=True)
 RUNS = [
     ("all", (9,), 64, SGD(0.05), {}),
     ("wide", (64, 20), 256, Adam(0.01), {}),
@@ -126,6 +127,9 @@ RUNS = [
     ("codes", (5,), 200, Adam(0.01, l2=0.01), {}),
     ("wide", (20,), 64, Adam(0.01), {"dropout": (0.3, 0.2)}),
     ("levels", (8,), 490, Adam(0.01), {"dropout": (0.3, 0.2)}),
+    ("all", (20,), 50, LAZY, {"dropout": (0.3, 0.2)}),
+    ("levels", (40,), 50, LAZY, {}),
+    ("levels", (64,), 480, LAZY, {}),
 ]
 
 
@@ -142,10 +146,10 @@ def test_the_same_bits_on_threads_slices_and_instruction_sets(run, dtype):
         assert_same_bits(result, results[0])
 
 
-def threads_of_trainer(table, y, n_threads, batch, width):
+def threads_of_trainer(table, y, n_threads, batch, width, optimizer):
     """Parameters after an epoch of a kernels.Trainer, in exactly so many threads."""
     net = MLP([table.n_inputs, *width, 1], dtype=table.dtype, rng=0)
-    trainer, moments = make_trainer(net, table, y, Adam(0.01), batch, n_threads=n_threads)
+    trainer, moments = make_trainer(net, table, y, optimizer, batch, n_threads=n_threads)
     while trainer.position()[1] < 2:
         trainer.run(n_threads, 10, np.empty(2 - trainer.position()[1]))
     return stored(net, trainer, moments)
@@ -154,12 +158,14 @@ def threads_of_trainer(table, y, n_threads, batch, width):
 @pytest.mark.parametrize("batch", [40, 256, 1000])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("width", [(), (5,), (64, 3)])
-def test_any_number_of_threads(isa, dtype, layout, batch, width):
+@pytest.mark.parametrize("optimizer", [Adam(0.01), LAZY], ids=["adam", "lazy"])
+def test_any_number_of_threads(isa, dtype, layout, batch, width, optimizer):
     table = make_table(layout, 1100, dtype=dtype.name)
     y = targets(1100).astype(dtype)
-    expected = threads_of_trainer(table, y, 1, batch, width)
+    settings = batch, width, optimizer
+    expected = threads_of_trainer(table, y, 1, *settings)
     for n_threads in (2, 3, 7):
-        assert_same_bits(threads_of_trainer(table, y, n_threads, batch, width), expected)
+        assert_same_bits(threads_of_trainer(table, y, n_threads, *settings), expected)
 
 
 # ---- memory safety ----

@@ -153,7 +153,7 @@ AS_IN = {"MLP.loss_and_grad": "MLP.loss", "MLP.partial_fit": "MLP.fit"}
 AS_IN["MLP.__call__"] = "MLP.forward"
 # anything is true or false
 FLAGS = set("bias shuffle progress resume keep state nesterov need_dX amsgrad centered".split())
-FLAGS.add("decoupled_weight_decay")
+FLAGS |= {"decoupled_weight_decay", "lazy_categories"}
 ROWS = {f"{name}-{i}": row for name, rows in WRONG.items() for i, row in enumerate(rows)}
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ranks import FailingCallback, FailingRank, Lost, bits, results_of, run_on_ranks
 
-from fastnn import MLP, SGD, Adam, DivergenceError, EarlyStopping, NAdam
+from fastnn import MLP, SGD, Adam, AdamW, DivergenceError, EarlyStopping, NAdam
 from fastnn.distributed import RankError, part, rank_engine
 from fastnn.schedules import ReduceOnPlateau
 
@@ -12,6 +12,7 @@ N = 203
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(N, 4)), RNG.normal(size=N)
 WEIGHT = RNG.uniform(0, 2, N)
+LAZY = AdamW(lazy_categories=True)
 
 
 @pytest.fixture(autouse=True)
@@ -177,6 +178,10 @@ def test_what_does_not_work_is_named():
         (lambda comm: fit(comm, shards=16), "sync_every=3 needs shards=0"),
         (lambda comm: fit(comm, max_steps=4), "Let it end after a multiple of sync_every=3 steps"),
         (lambda comm: fit(comm, sync_every=3 + comm.rank), "sync_every of rank 1 differs"),
+        (
+            lambda comm: fit(comm, optimizer=LAZY),
+            "lazy_categories=True does not work with sync_every",
+        ),
     ]:
         for error in run_on_ranks(2, work):
             assert message in str(error)

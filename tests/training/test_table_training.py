@@ -26,6 +26,10 @@ OPTIMIZERS = {  # name: (class, rate, its other options)
 }
 
 
+LAZY = dict(weight_decay=0.1, lazy_categories=True)
+LARGE = make_table("levels")  # 1,100 categories, most of which no batch of 64 rows has
+
+
 def network(n_out=1, output="identity", width=9, table=TABLE, **options):
     sizes = [table.n_inputs, width, n_out]
     return MLP(sizes, "tanh", output, **dict(dtype="float64", rng=0) | options)
@@ -67,6 +71,79 @@ def test_dropout_as_in_the_reference(isa, layout, dropout):
     for batch in (64, 300):
         check(table, network(2, table=table, dropout=dropout), SGD(0.05), batch)
 
+
+# ---- lazy updates of categories ----
+
+
+@pytest.mark.parametrize(
+    "options", [{}, dict(clip_value=0.001), dict(clip_norm=0.05)], ids="-".join
+)
+@pytest.mark.parametrize("batch", [64, 300])
+@pytest.mark.parametrize("width", [1, 3, 9, 40])
+@pytest.mark.parametrize(
+    "table", [TABLE, LARGE, make_table("codes")], ids=["all", "levels", "codes"]
+)
+def test_lazy_categories_as_in_the_reference(isa, table, width, batch, options):
+    options = LAZY | options
+    net = network(2, width=width, table=table, dropout=(0.3, 0.0))
+    check(table, net, fastnn.AdamW(0.01, **options), batch, **options)
+
+
+def test_lazy_categories_in_shards_as_in_the_reference():
+    net = network(2, table=LARGE, dropout=(0.3, 0.0))
+    check(LARGE, net, fastnn.AdamW(0.01, **LAZY), 64, shards=4, **LAZY)
+
+
+def test_lazy_categories_leave_those_without_rows_alone():
+    table, y = make_table("levels", dtype="float32"), targets(300)
+    lazy, all_ = (network(table=table, dtype="float32") for _ in range(2))
+    before = lazy.weights[0].copy()
+    options = dict(epochs=3, batch_size=64)
+    lazy.fit(table, y, optimizer=fastnn.AdamW(0.01, **LAZY), **options)
+    all_.fit(table, y, optimizer=fastnn.AdamW(0.01, weight_decay=0.1), **options)
+    n = table.n_inputs - table.layout.n_categories[0]
+    has_rows = np.isin(np.arange(1100), table.codes)
+    assert_same_bits(lazy.weights[0][n:][~has_rows], before[n:][~has_rows])
+    for net, moved in ((lazy, has_rows), (all_, slice(None))):
+        assert (net.weights[0][n:][moved] != before[n:][moved]).all()
+    # the rows of numbers and bins, and a category, move about as far as without
+    np.testing.assert_allclose(lazy.weights[0][:n], all_.weights[0][:n], atol=0.01)
+    moves = [np.abs(net.weights[0][n:] - before[n:])[has_rows].mean() for net in (lazy, all_)]
+    assert moves[0] == pytest.approx(moves[1], rel=0.5)
+
+
+@pytest.mark.parametrize("batch", [64, 300])
+@pytest.mark.parametrize("layout", ["all", "levels"])
+def test_lazy_categories_resume_within_an_epoch(layout, batch, dtype):
+    table, y = make_table(layout, 1000, dtype=dtype.name), targets(1000)
+    options = dict(optimizer=fastnn.AdamW(0.01, **LAZY), batch_size=batch)
+    once, twice, of_many = (network(table=table, width=40, dtype=dtype) for _ in range(3))
+    once.fit(table, y, epochs=3, rng=1, **options)
+    twice.fit(table, y, epochs=3, rng=1, max_steps=7, **options)
+    assert twice.state.row > 0
+    twice.fit(table, y, epochs=3 - twice.state.epoch, resume=True, **options)
+    fastnn.fit_many([of_many], table, y, epochs=3, rng=[1], **options)
+    for net in (twice, of_many):
+        assert_same_bits(net.params, once.params)
+        assert_same_bits(net.state.moments, once.state.moments)
+
+
+@pytest.mark.parametrize(
+    "options", [dict(amsgrad=True), dict(l1=0.1), dict(l2=0.1), dict(average=0.9)], ids="-".join
+)
+def test_lazy_categories_refuse_what_needs_all_weights(options):
+    with pytest.raises(ValueError, match=f"cannot be combined with {next(iter(options))}="):
+        fastnn.AdamW(lazy_categories=True, **options)
+
+
+def test_moments_of_lazy_categories_are_not_those_of_adam():
+    net, y = network(), targets(300)
+    net.fit(TABLE, y, optimizer=fastnn.AdamW(), epochs=1)
+    with pytest.raises(ValueError, match="cannot continue with the moments of"):
+        net.fit(TABLE, y, optimizer=fastnn.AdamW(lazy_categories=True), epochs=1, resume=True)
+
+
+# ---- losses ----
 
 LOSSES = {
     "mse": ("identity", 2, None),

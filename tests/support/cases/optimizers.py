@@ -133,7 +133,8 @@ SETTINGS = {  # of an optimizer, in order; the shared ones are keyword-only
     "Adadelta": "lr=1.0, rho=0.9, eps=1e-06, weight_decay=0.0",
     "RMSprop": "lr=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0, momentum=0.0, centered=False",
     "Adam": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, amsgrad=False",
-    "AdamW": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, amsgrad=False",
+    "AdamW": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, amsgrad=False, "
+    "lazy_categories=False",
     "Adamax": "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0",
     "Lion": "lr=0.0001, betas=(0.9, 0.99), weight_decay=0.0",
     "NAdam": "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, momentum_decay=0.004, decoupled_weight_decay=False",
