@@ -173,7 +173,7 @@ cdef struct CustomLoss:             # a loss that the caller computes, one batch
 # that are not NaN, or 0 if all are. A custom loss has neither targets nor weights here.
 cdef struct JacobianLoss:
     Py_ssize_t n_inputs             # 0: no such loss
-    const Py_ssize_t* inputs        # (n_inputs,) the inputs i, each below sizes[0]
+    const Py_ssize_t* inputs        # (n_inputs,) different inputs i, each below sizes[0]
     const void* targets             # (n_rows, sizes[-1], n_inputs)
     double weight                   # the loss of a row is value_weight times that of its outputs + weight times this
     double value_weight

@@ -109,7 +109,7 @@ cdef Py_ssize_t parameters_layout(const Training* training, Parameters* params, 
         w.b = params.start + w.layout.b
         w.learns_bias = net.biases[l] != NULL
         w.T = panels(NULL, w.layout.stride if w.layout.transposed else weight_stride(w.n_out))
-        if l > 0 or training.data.dX != NULL:
+        if l > 0 or training.data.dX != NULL or uses_adjoints(training):
             w.T.data = (w.W.data if w.layout.transposed
                         else allocate_reals(&cursor, padded(w.n_in) // PANEL * w.T.stride))
     return cursor - base
@@ -124,8 +124,17 @@ cdef int parallel_chunks(const Training* training) noexcept nogil:
     return <int>min_(training.slice.n_threads, chunks) if (
         training.slice.n_threads > 1 and n_multiply_adds(&training.net) <= SMALL and n_tangents(training) == 0) else 1
 
+cdef inline bint uses_adjoints(const Training* training) noexcept nogil:
+    """Whether a step computes the Jacobian of all inputs backward, with one tangent for each output. A validation does
+    not: it has no W^T."""
+    return (training.objective.loss != CUSTOM_LOSS and training.optimizer.rule != NO_UPDATE
+            and training.objective.jacobian.n_inputs == training.net.sizes[0]
+            and 2 * training.net.sizes[training.net.n_layers] <= training.net.sizes[0])
+
 cdef inline Py_ssize_t n_first_tangents(const Training* training) noexcept nogil:
-    """Of each row: one for each input in which a loss reads derivatives."""
+    """Of each row: one for each input in which a loss reads derivatives, or for each output."""
+    if training.objective.jacobian.n_inputs != 0 and uses_adjoints(training):
+        return training.net.sizes[training.net.n_layers]
     return training.objective.jacobian.n_inputs
 
 cdef inline Py_ssize_t n_tangents(const Training* training) noexcept nogil:
@@ -137,8 +146,10 @@ cdef inline Py_ssize_t chunk_rows(const Training* training) noexcept nogil:
     from beyond L2, once for each chunk. With tangents they are fewer, since each row stands for several."""
     cdef bint is_wide = (training.optimizer.rule != NO_UPDATE and training.net.table == NULL
                          and is_prefetched(1, n_multiply_adds(&training.net)))
+    cdef Py_ssize_t rows = 4 * CHUNK if training.objective.loss == CUSTOM_LOSS else CHUNK   # or its forward pass runs twice
     if n_tangents(training) != 0:
-        return min_(training.data.batch_size, max_(TANGENT_CHUNK, CHUNK // (1 + n_tangents(training)) & -ROW_MULTIPLE))
+        rows = min_(CHUNK, max_(TANGENT_CHUNK, rows // (1 + n_tangents(training)) & -ROW_MULTIPLE))
+        return min_(training.data.batch_size, rows)
     return min_(training.data.batch_size, WIDE_CHUNK if is_wide else CHUNK)
 
 cdef double estimate_step(const Training* training) noexcept nogil:

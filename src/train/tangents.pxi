@@ -6,6 +6,10 @@
 # dZ. Adjoints go backward for values and tangents together: a layer adds f''(z) sum_i da_i z_i to the gradient of z
 # (activation.pxi).
 #
+# If few outputs have derivatives in many inputs, the Jacobian J is computed backward, from unit vectors of the outputs.
+# Its loss has the gradient V in J, so the gradient of the loss in the parameters is that of sum_k (sum_i V_ki dy_k/dx_i)
+# with V held fixed: tangent k is the derivative along the row V_k, which is an input of the first layer like X.
+#
 # A custom loss may also read second derivatives d2/dx_i^2, or their sum: further tangents behind the others, which are 0
 # in Z of the first layer. It gets the tangents of the outputs of a batch, and gives their gradients.
 #
@@ -45,6 +49,8 @@ cdef inline Layer tangent_layer(const ChunkBuffers* buffers, Py_ssize_t l, Py_ss
     layer.Y = layer.Z
     layer.dZ.data += row * layer.row_stride
     layer.dX.data += row * PANEL
+    if l == 0:
+        layer.inputs.X = layer.dX       # the Jacobian, then V
     return layer
 
 cdef void activate_tangents(const Training* training, const ChunkBuffers* buffers, Py_ssize_t l, bint backward,
@@ -96,7 +102,7 @@ cdef void forward_tangents(Training* training, const Chunk* chunk, Py_ssize_t lo
     cdef Py_ssize_t l, i
     cdef Layer layer
     for l in range(training.net.n_layers):
-        if l == 0:
+        if l == 0 and not uses_adjoints(training):
             first_tangents(training, chunk.buffers, lo, hi)
         else:
             for i in range(n_tangents(training)):
@@ -132,6 +138,69 @@ cdef void gather_custom_gradient(Training* training, const Chunk* chunk, Py_ssiz
         dZ.data += chunk.buffers.tangents.rows * layer.row_stride
         gather(lo, hi, &gradient, dZ, layer.row_stride)
         gradient.order.first += training.data.batch_size
+
+cdef void seed_output(Layer* layer, Py_ssize_t k, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+    """dZ of a tangent of the last layer: 1 for output k, 0 for others."""
+    cdef Py_ssize_t r, j
+    for r in range(lo, hi):
+        for j in range(layer.n_out):
+            layer.dZ.data[column_offset(j, layer.dZ.stride) + r * layer.row_stride] = 1 if j == k else 0
+
+cdef void adjoints(Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+    """The Jacobian: dX of the first layer from a unit vector of each output."""
+    cdef const Layer* layers = chunk.buffers.layers
+    cdef Py_ssize_t l, k, last = training.net.n_layers - 1
+    cdef Layer layer
+    for k in range(n_tangents(training)):
+        for l in range(last, -1, -1):
+            layer = tangent_layer(chunk.buffers, l, k)
+            if l == last:
+                seed_output(&layer, k, lo, hi)
+                layer.activation = layers[l].activation
+                layer.Y = layers[l].Y
+                layer.Z = layers[l].Z
+                backward_output(&layer, lo, hi)
+            if l > 0:
+                layer.derivative = layers[l - 1].activation
+                layer.S = read_by_derivative(&layers[l - 1])
+            layer_backward_rows(training, chunk, lo, hi, &layer)
+            if poll_abort(training, chunk):
+                return
+
+cdef void adjoint_loss(Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+    """The loss of each row from its Jacobian, then tangents along its gradient, and the gradient of their outputs."""
+    cdef const JacobianLoss* loss = &training.objective.jacobian
+    cdef ChunkBuffers* buffers = chunk.buffers
+    cdef const Layer* output = &buffers.layers[training.net.n_layers - 1]
+    cdef Py_ssize_t d = loss.n_inputs, m = output.n_out, r, i, k, count
+    cdef real value_weight = <real>loss.value_weight, factor, error, sum
+    cdef const real* target
+    cdef real* slope
+    cdef RowOrder order
+    cdef Layer layer
+    adjoints(training, chunk, lo, hi)
+    if flag_get(buffers.abort):
+        return
+    get_order(training, chunk, &order)
+    for r in range(lo, hi):
+        target = <const real*>loss.targets + user_row(&order, r) * m * d
+        count = 0
+        for i in range(m * d):
+            count += target[i] == target[i]
+        factor = <real>(loss.weight * buffers.weight[r] / max_(1, count))
+        sum = 0
+        for k in range(m):
+            output.dZ.data[column_offset(k, output.dZ.stride) + r * output.row_stride] *= value_weight
+            for i in range(d):
+                slope = element(buffers.dX, (k + 1) * buffers.tangents.rows + r, loss.inputs[i])
+                error = slope[0] - target[k * d + i] if target[k * d + i] == target[k * d + i] else 0
+                sum += error * error
+                slope[0] = 2 * factor * error
+        buffers.row_loss[r] = value_weight * buffers.row_loss[r] + factor * sum
+    forward_tangents(training, chunk, lo, hi)
+    for k in range(m):
+        layer = tangent_layer(buffers, training.net.n_layers - 1, k)
+        seed_output(&layer, k, lo, hi)
 
 cdef void jacobian_loss(Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     """Tangents, then the loss of each row and the gradient of the tangents of the outputs."""
@@ -172,7 +241,10 @@ cdef void tangents_phase_a(Training* training, const Chunk* chunk, Py_ssize_t lo
     cdef Py_ssize_t l, i
     cdef Layer layer
     if training.objective.loss != CUSTOM_LOSS:
-        jacobian_loss(training, chunk, lo, hi)
+        if uses_adjoints(training):
+            adjoint_loss(training, chunk, lo, hi)
+        else:
+            jacobian_loss(training, chunk, lo, hi)
     else:
         if not has_tangents:
             forward_tangents(training, chunk, lo, hi)
@@ -194,12 +266,14 @@ cdef void tangents_phase_b(Training* training, const Chunk* chunk, const ChunkGr
     cdef ChunkGradient g = gradient[0]
     cdef Layer layer
     g.add = True
-    for l in range(training.net.n_layers - 1, 0, -1):
+    for l in range(training.net.n_layers - 1, -1 if uses_adjoints(training) else 0, -1):
         for i in range(n_tangents(training)):
             layer = tangent_layer(chunk.buffers, l, i)
             layer_weights(training, chunk, &layer, &g)
             if poll_abort(training, chunk):
                 break
+    if uses_adjoints(training):
+        return
     barrier_wait(&workspace_of(training).step_barrier, training.slice.n_threads)
     for i in range(n_first_tangents(training)):
         layer = tangent_layer(chunk.buffers, 0, i)

@@ -199,7 +199,8 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
     if reads_user_rows(training):
         buffers.inputs.rows = <const real**>allocate(&cursor, rows * <Py_ssize_t>sizeof(real*))
     buffers.inputs.X = panels(allocate_reals(&cursor, width if buffers.inputs.rows == NULL else 0), stride)
-    buffers.dX = panels(allocate_reals(&cursor, width if training.data.dX != NULL or L == 0 else 0), stride)
+    buffers.dX = panels(allocate_reals(&cursor, width if training.data.dX != NULL or L == 0 or uses_adjoints(training) else 0),
+                        stride)
     buffers.Y = buffers.inputs.X
     buffers.dY = buffers.dX
     buffers.output_row_stride = buffers.input_row_stride

@@ -177,6 +177,24 @@ def test_every_optimizer(optimizer, isa):
     )
 
 
+@pytest.mark.parametrize("hidden", ["tanh", "relu", "gelu", ["silu", "leaky_relu"]])
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_jacobians_of_few_outputs(hidden, output, isa):
+    net, X, y, dy = surrogate((7, 20, 12, 2), output=output, hidden=hidden)
+    net.params *= 0.7
+    check_fit(net, X, y, "mse", SGD(0.01), 3, 32, moves=0, derivatives=dict(dy=dy))
+
+
+@pytest.mark.parametrize("sizes", [(4, 1), (2, 1, 1), (40, 17, 1), (30, 64, 33, 3), (130, 70, 6)])
+@pytest.mark.parametrize("batch", [1, 33, 90])
+def test_jacobians_of_few_outputs_of_any_sizes(sizes, batch, isa):
+    net, X, y, dy = surrogate(sizes)
+    net.params *= 0.7
+    inputs = np.random.default_rng(0).permutation(sizes[0])
+    derivatives = dict(dy=dy, dy_weight=0.5, dy_inputs=inputs)
+    check_fit(net, X, y, "mse", SGD(0.01), 2, batch, moves=1e-6, derivatives=derivatives)
+
+
 OF_OUTPUTS = ["mse", "mae", "huber", "log_cosh", "quantile", "gaussian_nll"]
 
 
@@ -217,7 +235,9 @@ LOSSES = pytest.mark.parametrize("loss", [None, ALL, SUMS], ids=["dy", "all", "s
 
 
 @LOSSES
-@pytest.mark.parametrize("sizes", [(5, 40, 33, 3), (4, 3, 1), (3, 1), (8, 30, 1, 6)])
+@pytest.mark.parametrize(
+    "sizes", [(5, 40, 33, 3), (4, 3, 1), (3, 1), (8, 30, 1, 6), (8, 40, 33, 2)]
+)
 def test_the_same_bits_on_any_threads(isa, sizes, loss):
     alone = trained(loss, sizes=sizes)
     for n in (2, 3, 7):
