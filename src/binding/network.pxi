@@ -331,13 +331,15 @@ cdef class CompiledNetwork:
         return out
 
     cdef Py_ssize_t derivative_work(self, int kind, Py_ssize_t n, Py_ssize_t d) noexcept:
-        """About how many multiply-adds a derivative takes."""
-        cdef Py_ssize_t rows = 2                    # of values, and along a direction
+        """About how many multiply-adds a derivative takes. Each number of an activation takes as long as about 20."""
+        cdef Py_ssize_t rows = 2, units = 0, l      # rows of values, and along a direction
         if kind == JACOBIAN:
             rows = 1 + (d if d < self.n_out else self.n_out)
         elif kind != ALONG_INPUTS and kind != ALONG_OUTPUTS:
             rows = 1 + d + self.n_out
-        return n * rows * self.work
+        for l in range(self.net.n_layers):
+            units += self.net.sizes[l + 1]
+        return n * rows * (self.work + 20 * units)
 
     def _derivative_plan(self, int kind, Py_ssize_t n, Py_ssize_t d):
         """The shape of a derivative, and about how many multiply-adds it takes."""
