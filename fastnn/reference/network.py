@@ -210,7 +210,7 @@ def fit(
     step_, moments = look_up("optimizer", optimizer, OPTIMIZERS)
     if options.pop("amsgrad", False):
         moments = [*moments, "v_max"]
-    lazy = options.pop("lazy_categories", False) and isinstance(X, EncodedTable)
+    n_lazy = _count_lazy_rows(X, options.pop("lazy_categories", False))
     takes_step = "step" in inspect.signature(step_).parameters
     X = X if isinstance(X, EncodedTable) else np.asarray(X)
     n = len(X)
@@ -244,11 +244,7 @@ def fit(
             if takes_step:
                 options["step"] = step
             for i, (p, g, arrays) in enumerate(zip(params, _arrays(dW, db), state, strict=True)):
-                first = len(p) - sum(X.n_categories) if lazy and i == 0 else len(p)
-                step_(p[:first], g[:first], **_part(arrays, slice(first)), **options)
-                if first < len(p):
-                    rest = slice(first, None)
-                    lazy_adamw_step_(p[rest], g[rest], **_part(arrays, rest), **options)
+                _update_(step_, p, g, arrays, options, 0 if i else n_lazy)
             if average is not None:
                 for p, mean in zip(params, _arrays(averaged_weights, averaged_biases), strict=True):
                     mean += (1 - average) * (p - mean)
@@ -288,9 +284,17 @@ def _adjust_(dW, db, weights, l1, l2, clip_value, clip_norm):
             g *= min(1.0, clip_norm / (norm + 1e-6))
 
 
-def _part(arrays, rows):
-    """Return views of some rows of the moments."""
-    return {name: a[rows] for name, a in arrays.items()}
+def _count_lazy_rows(X, lazy_categories):
+    """Return the number of rows of the first W that are those of categories, the last ones, if they are lazy."""
+    return sum(X.n_categories) if lazy_categories and isinstance(X, EncodedTable) else 0
+
+
+def _update_(step_, p, g, moments, options, n_lazy):
+    """Update an array of parameters, the last `n_lazy` rows of it by `lazy_adamw_step_`."""
+    first = len(p) - n_lazy
+    for rule_, rows in (step_, slice(first)), (lazy_adamw_step_, slice(first, len(p))):
+        if len(p[rows]):
+            rule_(p[rows], g[rows], **{name: a[rows] for name, a in moments.items()}, **options)
 
 
 def _arrays(weights, biases):

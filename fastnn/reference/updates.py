@@ -244,6 +244,7 @@ def lazy_adamw_step_(
     m: AnyArray,
     v: AnyArray,
     step: int,
+    *,
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,

@@ -36,7 +36,7 @@ def kept(n=5):
     return made
 
 
-def nested():
+def list_of_itself():
     made = []
     made.append(made)
     return made

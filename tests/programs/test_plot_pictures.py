@@ -45,9 +45,9 @@ def test_the_tolerance_is_less_than_the_difference_of_two_plots(name):
 
 
 @pytest.mark.parametrize("name", pictures.PLOTS)
-def test_the_texts_of_the_picture_are_those_on_record(name):
+def test_the_picture_texts_the_picture_are_those_on_record(name):
     record = (pictures.FOLDER / "texts.txt").read_text(encoding="utf-8")
-    assert "\n".join([f"\n{name}", *pictures.texts(name), ""]) in f"\n{record}"
+    assert "\n".join([f"\n{name}", *pictures.picture_texts(name), ""]) in f"\n{record}"
 
 
 NAMES = [f"{order} of three long names" for order in ("first", "second", "third")]

@@ -30,7 +30,7 @@ def test_sweep(a): pass
 """
 
 
-class Case:
+class SelectedCase:
     """An item of pytest. `tables`: the names of the parameters of each table."""
 
     def __init__(self, nodeid, params, tables=()):
@@ -44,7 +44,7 @@ def cases(*sizes, name="test_x", names=range(9)):
     """Items of a test that has one parameter for each size."""
     values = [[object() for _ in range(n)] for n in sizes]
     params = [dict(zip(names, case)) for case in product(*values)]
-    return [Case(f"{name}[{i}]", each) for i, each in enumerate(params)]
+    return [SelectedCase(f"{name}[{i}]", each) for i, each in enumerate(params)]
 
 
 @pytest.mark.parametrize("sizes", [(3, 2, 5), (2, 2, 2, 2), (7, 3), (4,), (3, 2, 16, 4)])
@@ -87,14 +87,14 @@ def test_every_value_occurs_on_its_own_and_every_variant():
 @pytest.mark.parametrize("names", ["a, b", ("a", "b")])
 def test_every_row_of_a_table_is_selected(names):
     rows = [{"a": a, "b": b, "c": c} for a, b in product((0, 1), (0, 1)) for c in "xyz"]
-    items = [Case("test_x", row, tables=[names, "c"]) for row in rows]
+    items = [SelectedCase("test_x", row, tables=[names, "c"]) for row in rows]
     chosen = [item.callspec.params for item in selection.select(items, selection.values)]
     assert len({(row["a"], row["b"]) for row in chosen}) == len(chosen) == 4
     assert {row["c"] for row in chosen} == {*"xyz"}
 
 
 def test_a_test_without_parameters_is_selected():
-    item = Case("test_x", {})
+    item = SelectedCase("test_x", {})
     del item.callspec
     for parts in (selection.values, selection.pairs):
         assert list(selection.select([item], parts)) == [item]

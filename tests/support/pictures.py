@@ -140,7 +140,7 @@ def draw(name, path):
             figure.savefig(path, dpi=50, metadata={"Software": None})
 
 
-def texts(name):
+def picture_texts(name):
     """Return the texts of a plot: title, labels, names at ticks, notes and legend of each of its axes."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -174,5 +174,5 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for name in PLOTS:
         draw(name, FOLDER / f"{name}.png")
-    lines = [line for name in PLOTS for line in (name, *texts(name))]
+    lines = [line for name in PLOTS for line in (name, *picture_texts(name))]
     (FOLDER / "texts.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
