@@ -10,7 +10,13 @@ import numpy as np
 
 from .. import kernels
 from ..core.options import ImmutableOptions
-from ..core.validation import check_array, check_distinct_inputs, check_rows, check_values
+from ..core.validation import (
+    check_array,
+    check_distinct_inputs,
+    check_list,
+    check_rows,
+    check_values,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -123,8 +129,8 @@ class CustomLoss(Loss):
     kernel: ClassVar[kernels.Loss] = kernels.Loss.CUSTOM_LOSS
 
     def __post_init__(self) -> None:
-        needs = (self.needs,) if isinstance(self.needs, str) else tuple(self.needs)
-        if not set(needs) <= set(DERIVATIVES) or len(set(needs)) < len(needs):
+        needs = tuple(check_list("needs", [self.needs] if isinstance(self.needs, str) else self.needs))
+        if any(name not in DERIVATIVES for name in needs) or len(set(needs)) < len(needs):
             raise ValueError(
                 f"needs must name different ones of {', '.join(DERIVATIVES)}, got {self.needs!r}"
             )

@@ -555,8 +555,9 @@ def test_a_custom_loss_checks_its_options():
         (dict(needs="hessian"), "needs must name different ones of jacobian, hessian_diagonal, "),
         (dict(needs=["jacobian", "jacobian"]), "needs must name different ones"),
         (dict(inputs=[0]), "inputs are those of derivatives, but needs names none"),
+        (dict(needs=3), "needs must be a list, got an int"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((TypeError, ValueError), match=message):
             CustomLoss(half_squares, **options)
 
 
