@@ -12,7 +12,8 @@
 - `ensemble`: means of outputs, calibration and prediction intervals.
 - `file`: files of estimators.
 - `scikit_learn`, `pytorch`: estimators and networks from and to other libraries; importing one imports the library
-  of this name. `sequential`: a network as modules of PyTorch's nn.Sequential.
+  of this name. `sequential`: a network as modules of PyTorch's nn.Sequential. `dense_layers`: networks from arrays
+  of PyTorch and flax.
 
 The estimators need scikit-learn (the extra ``sklearn``). They are imported on first use, since
 `ensemble` and `sequential` do not.

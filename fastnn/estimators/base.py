@@ -31,7 +31,7 @@ from ..training.jacobian_targets import DerivativeArguments
 from ..training.plan import FitOptions, Plan
 from ..training.pool import Trainings, train_many
 from . import ensemble, inputs, parameters, resampling
-from .fit import EstimatorFit, calling_back, raise_if_diverged
+from .fit import EstimatorFit, call_back, raise_if_diverged
 from .mixins import Attributes, lock_of
 from .networks import EpochRecorder, prepare
 from .rows import MemoryRows
@@ -207,8 +207,8 @@ class BaseMLP(Attributes):
             Of `MLPRegressor`: derivatives of the targets with respect to the features, in the units of
             y and X; NaN where one is unknown. The network learns them, too, as in `MLP.fit`.
             ``validation_data`` is then (X, y, sample_weight, dy).
-        dy_weight : float, default 1.0
-            Weight of the loss of the derivatives, beside that of the targets.
+        dy_weight : float, optional
+            Weight of the loss of the derivatives, beside that of the targets. By default 1.
 
         Returns
         -------
@@ -234,13 +234,17 @@ class BaseMLP(Attributes):
                 derivatives = self._derivative_arguments(dy, dy_weight, comm=comm, shards=shards)
                 arguments = X, y, sample_weight, groups, executor, comm, shards, derivatives
                 source = self._rows(fresh, *arguments)
-                with calling_back(self, X, y) as callbacks:
+
+                def train(callbacks):
                     with source.training():
                         source.look(self, fresh)
                         with source.preparing():
                             fit = EstimatorFit(self, source, fresh, callbacks)
                         interrupted = fit.run_until_interrupt(executor)
                     fit.end(interrupted)
+                    return fit
+
+                fit = call_back(self, X, y, train)
             if fit.failure is not None:
                 raise fit.failure
         return self

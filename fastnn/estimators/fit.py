@@ -1,6 +1,5 @@
-"""EstimatorFit: one call of an estimator's `fit`. calling_back: calls of scikit-learn's callbacks during it."""
+"""EstimatorFit: one call of an estimator's `fit`. call_back: callbacks of scikit-learn."""
 
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -427,26 +426,28 @@ def raise_if_diverged(networks):
 # ---- callbacks of scikit-learn, such as its ProgressBar ----
 
 
-@contextmanager
-def calling_back(estimator, X, y):
-    """Call the callbacks at the begin and the end of a fit. Yield a list of the Callback that calls them after an epoch.
+def call_back(estimator, X, y, train):
+    """Return train(callbacks), and call those of `set_callbacks` before and after it.
 
-    The fit is a task of scikit-learn, with the epochs as its subtasks. That of an ensemble, whose networks train
-    side by side, has none.
+    The fit is a task of scikit-learn, with the epochs as its subtasks, after which a Callback calls them. That of an
+    ensemble, whose networks train side by side, has none.
     """
     if "_skl_callbacks" not in vars(estimator):
-        yield []
-        return
-    from sklearn.callback import CallbackSupportMixin
-    from sklearn.callback._callback_support import callback_management_context
+        return train(())
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
 
     n_epochs = estimator.max_iter if estimator.n_estimators == 1 else 0
-    with callback_management_context(estimator):
+    rows = dict(estimator=estimator, X=X, y=y)
+
+    @with_callbacks
+    def train_as_task(estimator):
         context = CallbackSupportMixin._init_callback_context(estimator, max_subtasks=n_epochs)
-        rows = dict(estimator=estimator, X=X, y=y)
         context.call_on_fit_task_begin(**rows)
-        yield [_EpochCalls(context, rows)] if n_epochs else []
+        result = train([_EpochCalls(context, rows)] if n_epochs else ())
         context.call_on_fit_task_end(**rows, reconstruction_attributes=dict)
+        return result
+
+    return train_as_task(estimator)
 
 
 class _EpochCalls(Callback):

@@ -25,10 +25,13 @@ def check_name(name, is_of_file):
 
     is_of_file : whether it is the name of the file by default
     """
+    advice = "Pass {argument}, for example."
+    if is_of_file:
+        advice = "By default it is the name of the file; pass {argument}, for example."
     if not isinstance(name, str) or not IDENTIFIER.fullmatch(name) or name in KEYWORDS:
         raise DataError(
             "{name} must be a C identifier, such as digits, got {value!r}.",
-            f"{'By default it is the name of the file; pass' if is_of_file else 'Pass'} {{argument}}, for example.",
+            advice,
             argument=Argument("name", "digits"),
             value=name,
         )

@@ -129,7 +129,9 @@ class CustomLoss(Loss):
     kernel: ClassVar[kernels.Loss] = kernels.Loss.CUSTOM_LOSS
 
     def __post_init__(self) -> None:
-        needs = tuple(check_list("needs", [self.needs] if isinstance(self.needs, str) else self.needs))
+        needs = tuple(
+            check_list("needs", [self.needs] if isinstance(self.needs, str) else self.needs)
+        )
         if any(name not in DERIVATIVES for name in needs) or len(set(needs)) < len(needs):
             raise ValueError(
                 f"needs must name different ones of {', '.join(DERIVATIVES)}, got {self.needs!r}"

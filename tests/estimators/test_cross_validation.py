@@ -161,7 +161,7 @@ def test_sample_weight_changes_the_networks():
     assert (weighted["test_score"] != plain["test_score"]).all()
 
 
-@pytest.mark.filterwarnings("ignore:A score could not be computed")
+@pytest.mark.filterwarnings("ignore:Scoring failed")
 def test_a_fold_that_fails_gets_error_score():
     broken = X.copy()
     broken[0] = np.nan

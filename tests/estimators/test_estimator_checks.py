@@ -162,7 +162,7 @@ def test_metadata_routing():
             .set_score_request(sample_weight=False)
         )
         requests = net.get_metadata_routing().fit.requests
-        others = {"groups": None, "comm": None, "shards": None}
+        others = dict.fromkeys(("groups", "comm", "shards", "dy", "dy_weight"))
         assert requests == {"sample_weight": True} | others
         weighted = cross_val_score(net, X, y, params=dict(sample_weight=w), cv=3)
         search = GridSearchCV(net, {"alpha": [1e-3]}, cv=3).fit(X, y, sample_weight=w)

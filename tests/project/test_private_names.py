@@ -16,6 +16,7 @@ FOREIGN = {
     *("_fit_context", "_param_validation", "_validate_params"),
     # the checks, splits and base class of scikit-learn, whose behaviour fastnn reproduces
     *("_check_sample_weight", "_check_method_params", "_num_samples", "_safe_split", "_search"),
+    "_init_callback_context",  # with which estimators of others support scikit-learn's callbacks
     # what predict and partial_fit of scikit-learn's MLPs read, which to_sklearn must set
     *("_best_coefs", "_best_intercepts", "_no_improvement_count", "_label_binarizer"),
     *("_client", "_max_workers"),  # the number of workers of executors that do not tell it

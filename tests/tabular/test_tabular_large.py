@@ -434,7 +434,7 @@ REFUSED = {  # arguments of fit, and the message
     "weights of groups": (
         lambda: [[(X, y)], None, None, weight], "sample_weight is the third part of a row group"
     ),
-    "no rows": (lambda: [list], r"X has no rows\. fit needs at least 2\."),
+    "no rows": (lambda: [lambda: []], r"X has no rows\. fit needs at least 2\."),
     "dates and numbers": (
         lambda: [[(X[["day"]], y), (X[["code"]].rename(columns={"code": "day"}), y)]],
         "'day' holds dates or times in some parts of X, and numb",

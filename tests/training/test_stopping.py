@@ -187,6 +187,7 @@ class Events(Callback):
         self.log.append("end")
 
 
+@pytest.mark.filterwarnings("ignore:Training stopped after max_iter=3 iterations")
 @pytest.mark.parametrize("kind", ["dense", "sparse", "lbfgs"])
 def test_every_engine_gives_callbacks_the_same_events(kind):
     sparse = pytest.importorskip("scipy.sparse")
