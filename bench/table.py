@@ -36,7 +36,7 @@ ROWS = {  # title: (columns of bins, bins, columns of levels, levels)
     "1 column x 100000 levels": (0, 0, 1, 100_000),
     "8 columns x 2000 levels": (0, 0, 8, 2000),
 }
-WIDTHS = 25, 8, 9, 9, 9, 9, 10, 10
+WIDTHS = 25, 7, 7, 7, 7, 7, 10, 10
 
 
 def make_table(p, bins, k, levels):

@@ -97,9 +97,9 @@ class Server(uvicorn.Server):
             pass
         return not self.force_exit
 
-    async def main_loop(self):
+    async def startup(self, sockets=None):
         self.watch = asyncio.create_task(self.drop_stalled())
-        await super().main_loop()
+        await super().startup(sockets)
 
     async def shutdown(self, sockets=None):
         await super().shutdown(sockets)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from processes import LIMIT
 
-from fastnn.web.server import MAX_HEAD, limited
+from fastnn.web.server import MAX_HEAD, Server, limited, listen
 
 uvicorn = pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 ServerState = pytest.importorskip("uvicorn.server").ServerState
@@ -103,3 +103,14 @@ async def wait_for(condition):
     async with asyncio.timeout(LIMIT):
         while not condition():
             await asyncio.sleep(0)
+
+
+async def answer(scope, receive, send):
+    """An application that answers nothing."""
+
+
+def test_a_server_that_is_stopped_before_it_has_started_ends_in_order():
+    with listen("127.0.0.1", 0) as listening:
+        server = Server(answer, listening, 4)
+        server.should_exit = True
+        assert server.answer()
