@@ -105,12 +105,12 @@ async def wait_for(condition):
             await asyncio.sleep(0)
 
 
-async def answer(scope, receive, send):
+async def say_nothing(scope, receive, send):
     """An application that answers nothing."""
 
 
 def test_a_server_that_is_stopped_before_it_has_started_ends_in_order():
     with listen("127.0.0.1", 0) as listening:
-        server = Server(answer, listening, 4)
+        server = Server(say_nothing, listening, 4)
         server.should_exit = True
         assert server.answer()

@@ -207,6 +207,7 @@ def test_an_array_is_no_flag(tmp_path, monkeypatch):
     assert not wrong and n_refused > 20
 
 
+@pytest.mark.slow("test_random_calls_neither_crash_nor_hang runs the program")
 def test_planted_defects_are_found():
     found = run("-c", PLANTED, "--sequences", "10", "--steps", "0,1,2", cwd=FOLDER)
     assert found.returncode == 1, found.stderr
