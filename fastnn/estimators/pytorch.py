@@ -50,7 +50,8 @@ def from_torch(
     ----------
     module : torch.nn.Sequential or mapping of str: torch.Tensor
         ``Linear`` layers, each followed by at most one activation that fastnn has, and ``Dropout``
-        before a ``Linear``. It can contain other ``Sequential`` modules. ``BatchNorm1d`` in evaluation
+        before a ``Linear``. It can contain other ``Sequential`` modules, and ``Flatten``, which leaves
+        rows as they are: pass X.reshape(len(X), -1) of images. ``BatchNorm1d`` in evaluation
         mode becomes part of the ``Linear`` before or after it. The parameters, float32 or float64, are
         copied, and their device does not matter. If only some ``Linear`` layers have a bias, the
         others get biases of 0.
@@ -141,7 +142,7 @@ class _Layers:
     def add(self, name, layer):
         """Add a module, or raise ValueError if fastnn has no equivalent."""
         kind = type(layer)
-        if kind in (nn.Sequential, nn.Identity) or (kind is nn.Dropout and layer.p == 0):
+        if _leaves_rows(layer):
             return
         if kind is nn.Linear:
             error = self._add_linear(name, layer)
@@ -231,6 +232,15 @@ class _Layers:
             )
         *hidden, output = self.activations
         return network_from_layers(self.linears, hidden, output, rng, dtype, self.dropout)
+
+
+def _leaves_rows(layer):
+    """Return whether a module leaves the rows of a matrix as they are. The children of a Sequential are added apart."""
+    if type(layer) is nn.Flatten:
+        return (layer.start_dim, layer.end_dim) == (1, -1)
+    return type(layer) in (nn.Sequential, nn.Identity) or (
+        type(layer) is nn.Dropout and layer.p == 0
+    )
 
 
 def _numbers(tensor):

@@ -57,7 +57,8 @@ def test_nested_modules_and_identities():
     act = nn.ReLU()  # used twice
     block = nn.Sequential(nn.Linear(8, 8), act)
     module = nn.Sequential(
-        nn.Linear(3, 8), act, nn.Identity(), block, nn.Dropout(0.0), nn.Linear(8, 2), nn.Softmax(1)
+        *(nn.Flatten(), nn.Linear(3, 8), act, nn.Identity(), block, nn.Dropout(0.0)),
+        *(nn.Linear(8, 2), nn.Softmax(1)),
     )
     net = fastnn.from_torch(module.requires_grad_(False))
     assert net.activations == ("relu", "relu", "softmax") and net.layer_sizes == (3, 8, 8, 2)
@@ -142,6 +143,7 @@ def linear(k=3, m=3):
 REFUSED = {
     "no Linear": ([nn.ReLU()], "layer 0 of module, ReLU.*does not follow a Linear"),
     "nothing": ([], "no Linear layer"),
+    "flattened rows": ([nn.Flatten(0), linear()], "layer 0 of module, Flatten.*has no equivalent"),
     "normalized layers": ([linear(), nn.LayerNorm(3)], "layer 1 of module, LayerNorm"),
     "statistics of a call": (
         [linear(), nn.BatchNorm1d(3, track_running_stats=False)],
