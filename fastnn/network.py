@@ -376,6 +376,7 @@ class Network(CompiledNetwork):
         self.grads[:] = grads
 
     def __reduce__(self) -> tuple[Any, ...]:  # instead of Cython's
+        # the stubs of copyreg lack what object.__reduce_ex__ returns
         return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined]
 
 

@@ -67,10 +67,13 @@ def layers_of_state_dict(state):
                 "converts a state dict of Linear layers."
             )
         arrays.setdefault(name, {})[kind] = tensor.detach().cpu().numpy()
-    layers = [
-        DenseLayer(name, each.get("weight"), each.get("bias")) for name, each in arrays.items()
+    for name, each in arrays.items():
+        if "weight" not in each:
+            raise ValueError(f"module has '{name}.bias' without '{name}.weight'.")
+    return [
+        _checked(DenseLayer(name, each["weight"].T, each.get("bias")))
+        for name, each in arrays.items()
     ]
-    return [_checked(layer._replace(W=layer.W.T)) for layer in layers if layer.W is not None]
 
 
 def from_flax(

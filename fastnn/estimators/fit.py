@@ -16,6 +16,7 @@ from ..distributed import ClusterError
 from ..distributed.executor_pool import check_worker_callbacks, threads_of_worker
 from ..kernels import InTraining
 from ..many import train_in_workers
+from ..optimizers import LBFGS
 from ..state import DivergenceError, History, fresh
 from ..training.data import Data
 from ..training.engines.lbfgs import OUT_OF_EVALUATIONS
@@ -360,6 +361,8 @@ class EstimatorFit:
             limit, others = f"max_iter={estimator.max_iter} iterations", " or tol"
         if OUT_OF_EVALUATIONS in [member.history.stop_reason for member in self.members]:
             limit = f"max_fun={estimator.max_fun} evaluations of the loss"
+            if isinstance(estimator.solver, LBFGS):
+                limit = f"max_evaluations={estimator.solver.max_evaluations}"
         warn(
             f"{what} stopped after {limit}, before the loss converged. Increase "
             f"{limit.partition('=')[0]}{others}. Training converges "

@@ -32,6 +32,7 @@ from fastnn import MLPClassifier, MLPRegressor
 X = np.random.default_rng(0).normal(size=(300, 4))
 SIZE = 2 * X[:, 0] + X[:, 1]
 LARGE = (SIZE > 0).astype(int)
+ON_DEMAND = "nox -s companions installs it"
 CLF = MLPClassifier((8,), max_iter=30, learning_rate_init=0.02, random_state=0)
 REG = MLPRegressor((8,), max_iter=60, learning_rate_init=0.02, random_state=0)
 
@@ -52,7 +53,7 @@ def partial_dependence():
 
 
 def decision_boundary():
-    pytest.importorskip("matplotlib").use("agg")
+    pytest.importorskip("matplotlib", reason="an extra").use("agg")
     display = inspection.DecisionBoundaryDisplay.from_estimator
     assert display(clone(CLF).fit(X[:, :2], LARGE), X[:, :2]).response.shape == (100, 100)
 
@@ -132,7 +133,7 @@ def joblib_files():
 
 
 def callbacks():
-    callback = pytest.importorskip("sklearn.callback")
+    callback = pytest.importorskip("sklearn.callback", reason="scikit-learn 1.9 has it")
     with redirect_stdout(StringIO()) as out:
         clone(CLF).set_callbacks(callback.ProgressBar()).fit(X, LARGE)
     assert "MLPClassifier - fit" in out.getvalue()
@@ -145,27 +146,27 @@ def callbacks():
 
 
 def shap():
-    package = pytest.importorskip("shap")
+    package = pytest.importorskip("shap", reason=ON_DEMAND)
     explain = package.Explainer(clone(REG).fit(X, SIZE).predict, X[:20])
     assert abs(explain(X[:2]).values).mean(axis=0).argmax() == 0
 
 
 def lime():
-    tabular = pytest.importorskip("lime.lime_tabular")
+    tabular = pytest.importorskip("lime.lime_tabular", reason=ON_DEMAND)
     model = clone(REG).fit(X, SIZE)
     explain = tabular.LimeTabularExplainer(X, mode="regression", random_state=0)
     assert explain.explain_instance(X[0], model.predict).as_map()[1][0][0] == 0
 
 
 def mapie():
-    regression = pytest.importorskip("mapie.regression")
+    regression = pytest.importorskip("mapie.regression", reason=ON_DEMAND)
     model = regression.CrossConformalRegressor(clone(REG), confidence_level=0.9)
     _, intervals = model.fit_conformalize(X, SIZE).predict_interval(X)
     assert ((intervals[:, 0, 0] <= SIZE) & (SIZE <= intervals[:, 1, 0])).mean() > 0.8
 
 
 def skops():
-    io = pytest.importorskip("skops.io")
+    io = pytest.importorskip("skops.io", reason=ON_DEMAND)
     data = io.dumps(clone(CLF).fit(X, LARGE))
     assert io.loads(data, trusted=io.get_untrusted_types(data=data)).score(X, LARGE) > 0.9
 

@@ -154,6 +154,13 @@ def test_stops_in_the_same_epoch_and_warns_when_it_does_not():
             theirs.MLPClassifier(**settings).fit(X, y)
 
 
+def test_the_warning_names_the_limit_of_an_lbfgs_object():
+    with pytest.warns(
+        ConvergenceWarning, match="after max_evaluations=9, .* Increase max_evaluations"
+    ):
+        ours.MLPClassifier(solver=ours.LBFGS(max_evaluations=9)).fit(*DATA["two classes"])
+
+
 def test_early_stopping_leaves_the_best_loss_to_the_scores(reload):
     X, y = DATA["two classes"]
     settings = dict(hidden_layer_sizes=(4,), random_state=0, n_iter_no_change=np.inf, max_iter=5)

@@ -119,6 +119,7 @@ def test_the_state_dict_of_any_class():
         (module.state_dict(), {}, "which activation follows .* activation='relu'"),
         (nn.Sequential(linear(), nn.LayerNorm(3)).state_dict(), {}, r"'1.weight' of shape \(3,\)"),
         ({}, {}, "module has no weights"),
+        ({"a.bias": torch.ones(2)}, {}, "module has 'a.bias' without 'a.weight'"),
         (
             {"b.weight": torch.ones(2, 4), "a.weight": torch.ones(4, 3)},
             {"activation": "relu"},
