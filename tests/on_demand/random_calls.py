@@ -354,8 +354,10 @@ def run_sequence(seed, steps, world, names):
     problems = {text.splitlines()[0]: f"{name} {text}" for _, name, text, _ in reversed(wrong)}
     if status or re.search(r"corrupted|double free|Fatal Python error", text):
         last = next((record[1] for record in reversed(records) if record[0] == "call"), "")
-        code = os.waitstatus_to_exitcode(status)
-        problems[f"{last} ended the process with exit code {code}"] = text[:5000]
+        ended = f"ended the process with exit code {os.waitstatus_to_exitcode(status)}"
+        if "Timeout (" in text:  # of faulthandler, whose exit code is 1
+            ended = f"took more than {HANG} seconds, perhaps because the machine is busy"
+        problems[f"{last} {ended}"] = text[:5000]
     return Result(records, problems, text)
 
 
