@@ -160,7 +160,7 @@ class Caller:
                 n_values = 0
             for _ in range(n_values):
                 if name.signature is ASSIGNED:
-                    value = getattr(receiver, name.attribute[:-1])
+                    value = getattr(receiver, name.attribute[:-1], None)  # an ensemble has none
                 else:
                     value = right(world, name.name, parameter, partner)
                 for each in [value, *value[:1]] if isinstance(value, list) else [value]:
@@ -256,7 +256,8 @@ def judge(name, error, is_huge):
     if not name.checks or kind in name.raises or (isinstance(error, MemoryError) and is_huge):
         return None
     if isinstance(error, AttributeError) and not isinstance(error, ValueError):
-        is_read = name.get is None and name.signature is None  # before `fit`, as hasattr needs it
+        # before `fit`, as hasattr needs it, or of an ensemble, where one network has it
+        is_read = name.get is None and (name.signature is None or name.signature is ASSIGNED)
         is_absent = f"has no attribute {name.attribute!r}" in message  # of this estimator
         return None if is_read or is_absent else kind
     if isinstance(error, REFUSED) or not isinstance(error, ALLOWED):
