@@ -66,6 +66,8 @@ class MPICommunicator:
     def __init__(self, comm: Any = None) -> None:
         from mpi4py import MPI
 
+        if comm is not None and not isinstance(comm, MPI.Comm):
+            raise TypeError(f"comm must be a communicator of mpi4py, got {comm!r}")
         self._comm, self._in_place = MPI.COMM_WORLD if comm is None else comm, MPI.IN_PLACE
         self.rank: int = self._comm.Get_rank()
         self.size: int = self._comm.Get_size()
@@ -74,6 +76,8 @@ class MPICommunicator:
         self._comm.Allreduce(self._in_place, buffer)
 
     def sendrecv(self, send: NDArray[Any], receive: NDArray[Any], partner: int) -> None:
+        if np.shares_memory(send, receive):
+            raise ValueError("send and receive must not share memory")
         self._comm.Sendrecv(send, partner, 0, receive, partner, 0)
 
     def broadcast(self, buffer: NDArray[Any], root: int = 0) -> None:

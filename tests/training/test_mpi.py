@@ -5,6 +5,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -34,6 +36,22 @@ def run(n, folder, *options):
 
 def lines(n, folder):
     return [(folder / str(rank)).read_text() for rank in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ("MPICommunicator(1)", "TypeError: comm must be a communicator of mpi4py, got 1"),
+        (
+            "MPICommunicator().sendrecv(a, a[1:], 0)",
+            "ValueError: send and receive must not share memory",
+        ),
+    ],
+)
+def test_wrong_calls_end_in_errors_of_python(call, expected):
+    code = f"import numpy as np; from fastnn.distributed import *; a = np.ones(3); {call}"
+    failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert failed.stderr.strip().endswith(expected)
 
 
 @pytest.mark.slow("test_shards.py, with threads in place of processes")
