@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, mean_squared_error
 from ..core.validation import as_array, check_array, check_threads, refuse_classes
 from ..distributed.partitions import Partitions, is_collection, lean_copy
 from ..kernels import CompiledNetwork, Reading
+from .inputs import check_row_weights
 
 
 class EstimatorLock(CompiledNetwork):
@@ -109,7 +110,7 @@ class AccuracyScore(ClassifierMixin):
         """
         if is_collection(X) or is_collection(y):
             return _score(self, X, y, sample_weight, HitSums)
-        predicted = self.predict(X)
+        predicted, sample_weight = self.predict(X), check_row_weights(sample_weight, y)
         y = [*y] if isinstance(y, list) else y  # read once: it may change
         try:
             return float(accuracy_score(y, predicted, sample_weight=sample_weight))
@@ -140,6 +141,7 @@ class R2Score(RegressorMixin):
             return _score(self, X, y, sample_weight, ErrorSums)
         refuse_classes(y=y, sample_weight=sample_weight)
         y = as_array("y", y)
+        sample_weight = check_row_weights(sample_weight, y)
         y = check_array("y", y) if y.dtype.kind in "OUS" else y  # which names y
         return super().score(X, y, sample_weight)
 

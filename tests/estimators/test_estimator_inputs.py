@@ -279,13 +279,16 @@ def test_numbers_that_are_not_finite_are_refused_with_their_position(bad, arrays
 
 def test_invalid_sample_weights_are_refused():
     negative = np.where(np.arange(150) == 4, -1.0, 1.0)
+    models = quick().fit(X, y), MLPRegressor(max_iter=2).fit(X, X[:, 0])
     for w, message in [
         (np.zeros(150), "zero"),
         (negative, "must not be negative, got -1.0 in row 4"),
         (np.ones(3), "shape"),
+        (pd.DataFrame({"a": ["red"] * 150}), "sample_weight"),
     ]:
-        with pytest.raises(ValueError, match=message):
-            quick().fit(X, y, w)
+        for call in (quick().fit, *(model.score for model in models)):
+            with pytest.raises(ValueError, match=message):
+                call(X, y, w)
 
 
 def test_score_with_classes_of_another_type_names_y():
