@@ -288,6 +288,15 @@ def pytest_configure():
         os.environ.setdefault(name, "1")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_disks():
+    """Files that the tests themselves save need not survive a loss of power. Other processes wait
+    for the disk, as users do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
     """Collect no garbage among thousands of cases, neither now nor in the tests."""

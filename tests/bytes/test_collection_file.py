@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from checks import assert_same_bits
+from file_edits import write_anew
 
 import fastnn
 from fastnn import MLP, ModelFileError
@@ -82,7 +83,7 @@ def test_every_truncation_is_refused(path):
     fastnn.save_many(dict(zip("abcd", make())), path)
     whole = path.read_bytes()
     for n in range(len(whole)):
-        path.write_bytes(whole[:n])
+        write_anew(path, whole[:n])
         with pytest.raises(ModelFileError):
             fastnn.load_many(path)
 
@@ -92,7 +93,7 @@ def test_every_flipped_byte_loads_or_is_refused(path):
     whole = path.read_bytes()
     for i in range(len(whole)):
         for bit in (1, 64):
-            path.write_bytes(whole[:i] + bytes([whole[i] ^ bit]) + whole[i + 1 :])
+            write_anew(path, whole[:i] + bytes([whole[i] ^ bit]) + whole[i + 1 :])
             try:
                 assert len(fastnn.load_many(path)) == 4
             except ModelFileError:

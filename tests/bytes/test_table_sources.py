@@ -317,6 +317,7 @@ def test_a_reader_ends_when_its_threads_have_given_the_file_back(fails):
 
     def reader(file, text):
         threading.Thread(target=keep, args=(file,)).start()
+        del file  # a traceback holds what its frames hold
         if fails:
             raise ValueError(text)
         return text

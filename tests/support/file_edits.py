@@ -65,6 +65,12 @@ def setting(*keys_and_value):
     return edit
 
 
+def write_anew(path, content):
+    """Write a file. One that is cut to no bytes first may wait for the disk."""
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
+
+
 def reads_or_is_refused(read, use):
     """Whether read() returns a model, which use(model) then uses. Only ModelFileError may be raised."""
     try:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from checks import assert_same_bits
-from file_edits import change, flipped, reads_or_is_refused, refused_with, setting
+from file_edits import change, flipped, reads_or_is_refused, refused_with, setting, write_anew
 from scale import step
 from sklearn.exceptions import NotFittedError
 
@@ -177,7 +177,7 @@ def use_model(estimator):
 
 
 def loads_model(content, path):
-    path.write_bytes(content)
+    write_anew(path, content)
     return reads_or_is_refused(lambda: fastnn.load(path), use_model)
 
 
