@@ -435,16 +435,19 @@ def test_a_child_forked_during_a_training_uses_all_networks():
 
 
 def test_ctrl_c_ends_a_long_shuffle_and_restores_the_generator():
-    n = 30_000_000
-    net, order = MLP([1, 1], rng=0), np.arange(n, dtype=np.intp)
-    X, y = np.zeros((2, n, 1), "float32")
-    bits = np.random.default_rng(3).bit_generator
-    trainer, _ = loaded_trainer(net, X, y, batch_size=100_000, order=order, generator=bits)
+    def shuffling(n, batch_size):
+        order, bits = np.arange(n, dtype=np.intp), np.random.default_rng(3).bit_generator
+        X, y = np.zeros((2, n, 1), "float32")
+        options = dict(batch_size=batch_size, order=order, generator=bits)
+        return loaded_trainer(MLP([1, 1], rng=0), X, y, **options)[0], order, bits
+
+    trainer, _, bits = shuffling(30_000_000, 100_000)
     before, position = str(bits.state), trainer.position()
     assert seconds_to_stop(lambda: trainer.run(1, 1e9, np.empty(5)), 0.1) < 0.3
     assert (str(bits.state), trainer.position()) == (before, position)
-    trainer.run(1, 0.0, np.empty(5))  # a shuffle that is not stopped is numpy's
-    np.testing.assert_array_equal(order[::1000], np.random.default_rng(3).permutation(n)[::1000])
+    trainer, order, _ = shuffling(300_000, 1000)  # a shuffle that is not stopped is numpy's
+    trainer.run(1, 0.0, np.empty(5))
+    np.testing.assert_array_equal(order, np.random.default_rng(3).permutation(300_000))
 
 
 @pytest.mark.parametrize("rows", [None, np.array([7, 2, 5, 3], np.intp)])

@@ -68,10 +68,10 @@ def call_by_row(function, *arrays):
 
 @needs_gcc
 @pytest.mark.parametrize(
-    "flags", ["-O2", pytest.param("-O3 -march=native", marks=pytest.mark.slow("-O2"))]
+    "flags", ["-O0", pytest.param("-O3 -march=native", marks=pytest.mark.slow("-O0"))]
 )
 def test_c_functions(flags, tmp_path):
-    names = NETWORKS if flags == "-O2" else FEW
+    names = NETWORKS if flags == "-O0" else FEW
     orders = {name: (0, 1, 2) if name in FEW else (2,) for name in names}
     for name in names:
         for order in orders[name]:

@@ -88,7 +88,7 @@ IN_FUNCTIONS = {
 IN_FUNCTIONS = {name: set(users.split()) for k, users in IN_FUNCTIONS.items() for name in k.split()}
 
 
-IMPORTERS = "importlib.import_module", "import_module", "__import__"
+IMPORTERS = "import_module", "__import__"
 FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda
 #: {parts of its name: path} of every Python file of the package.
 PATHS = sorted(PACKAGE.rglob("*.py"))
@@ -99,14 +99,21 @@ def parsed(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+def last_name(node):
+    """The name that an expression ends with, such as b of a.b, or None."""
+    return getattr(node, "attr", getattr(node, "id", None))
+
+
 def imports(tree, package=()):
     """(module, late): the parts of its name, and whether the import is in a function. package:
     that of the file, without fastnn."""
 
     def walk(node, late):
         children = ast.iter_child_nodes(node)
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            children = node.body if isinstance(node.test, ast.UnaryOp) else node.orelse
+        if isinstance(node, ast.If):
+            is_not = isinstance(node.test, ast.UnaryOp)
+            if last_name(node.test.operand if is_not else node.test) == "TYPE_CHECKING":
+                children = node.body if is_not else node.orelse
         for child in children:  # but those that only type checkers read
             yield from walk(child, late or isinstance(child, FUNCTIONS))
             if isinstance(child, ast.Import):
@@ -117,7 +124,7 @@ def imports(tree, package=()):
                     origin = ("fastnn", *package[: len(package) + 1 - child.level], *origin)
                 folder = origin[0] == "fastnn" and (PACKAGE / "/".join(origin[1:])).is_dir()
                 names = [(*origin, alias.name) for alias in child.names] if folder else [origin]
-            elif isinstance(child, ast.Call) and ast.unparse(child.func) in IMPORTERS:
+            elif isinstance(child, ast.Call) and last_name(child.func) in IMPORTERS:
                 name = child.args[0]
                 is_text = isinstance(name, ast.Constant)
                 modules = [name.value] if is_text else COMPUTED.get(ast.unparse(name), ["?"])

@@ -115,11 +115,12 @@ def all_mutants():
 
 
 def test_drawn_mutants_are_other_code_that_compiles(all_mutants):
+    texts = {each.path: (ROOT / each.path).read_text("utf-8") for each in all_mutants}
+    trees = {path: ast.dump(ast.parse(text)) for path, text in texts.items()}
     for _, each in zip(range(100), mutation.draw(all_mutants, 5)):
-        text = (ROOT / each.path).read_text("utf-8")
-        changed = each.apply(text)
+        changed = ast.parse(each.apply(texts[each.path]))
         compile(changed, each.path, "exec")
-        assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(text)), each
+        assert ast.dump(changed) != trees[each.path], each
         assert each.kind in mutation.KINDS
 
 

@@ -242,18 +242,25 @@ def check_threads_slices_and_the_fused_update(data):
         assert_same_bits(results[isa], results[with_fma[0]], isa)
 
 
-MANY = pytest.param(250, marks=pytest.mark.slow("fewer examples"))
+def examples(few, many):
+    """How many examples a test has, and how many with --rest."""
+    many = pytest.param(many, marks=pytest.mark.slow("fewer examples"))
+    return pytest.mark.parametrize("n_examples", [few, many])
 
 
-@pytest.mark.parametrize("n_examples", [70, MANY])
+@examples(40, 250)
 def test_threads_slices_and_the_fused_update_do_not_change_bits(n_examples):
     check = given(st.data())(check_threads_slices_and_the_fused_update)
     settings(max_examples=scaled(n_examples))(check)()
 
 
-@settings(max_examples=scaled(100))
-@given(st.data())
-def test_a_resumed_training_has_the_bits_of_one_that_never_stopped(data_):
+@examples(50, 100)
+def test_a_resumed_training_has_the_bits_of_one_that_never_stopped(n_examples):
+    check = given(st.data())(check_a_resumed_training)
+    settings(max_examples=scaled(n_examples))(check)()
+
+
+def check_a_resumed_training(data_):
     draw = data_.draw
     case = Case.drawn(draw)
     plateaus = [
@@ -329,9 +336,13 @@ def test_a_step_too_long_for_the_fused_update_has_its_bits(optimizer):
         assert_same_bits(case.by_hand()[:2], trained[:2])
 
 
-@settings(max_examples=scaled(60))
-@given(st.data())
-def test_threads_with_whole_chunks_do_not_change_bits(data_):
+@examples(25, 60)
+def test_threads_with_whole_chunks_do_not_change_bits(n_examples):
+    check = given(st.data())(check_threads_with_whole_chunks)
+    settings(max_examples=scaled(n_examples))(check)()
+
+
+def check_threads_with_whole_chunks(data_):
     case = Case.drawn(data_.draw)
     n = data_.draw(st.integers(260, 1300))
     case.batch = data_.draw(st.integers(257, n))
