@@ -230,6 +230,7 @@ def print_errors():
     """Let what uvicorn logs, and warnings, be printed in a way that never waits for a reader."""
     logging.basicConfig(handlers=[_ErrorOutput()], level=logging.ERROR)
     logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.WARNING)
 
 
 class _ErrorOutput(logging.Handler):

@@ -165,11 +165,12 @@ def post_or_none(port, rows):
 
 
 FAILING = """
-import sys
+import sys, time, warnings
 from fastnn.cli import main
 from fastnn.serving import app
 
 def fail(requests):
+    warnings.warn(f"a warning at {time.monotonic()} " + "x" * 5000)
     raise RuntimeError("x" * 5000)
 
 class Handlers(app.Handlers):
@@ -192,12 +193,18 @@ def test_a_server_whose_errors_nobody_reads_answers_and_ends(folder):
                 assert post(port, ROW)[0] == 500
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=LIMIT) == 0
-            assert "RuntimeError: xxx" in process.stderr.read()
+            errors = process.stderr.read()
+            assert "RuntimeError: xxx" in errors and "UserWarning: a warning at " in errors
         finally:
             process.kill()
 
 
 # ---- messages, in this process ----
+
+
+def test_standard_error_that_is_no_file(capsys):
+    web_server.print_at_once("a line")
+    assert capsys.readouterr().err == "a line\n"
 
 
 @pytest.fixture
