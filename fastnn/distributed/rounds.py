@@ -212,7 +212,7 @@ class RoundsEngine(Engine):
     current: Any = None  # a TrainingState, with parameters
     rounds: Any = ()  # of the epoch
     rounds_of: Any = None  # which epoch
-    is_interrupted = diverged = False
+    is_interrupted = False
     n_ahead = 1
 
     def __init__(self, plan):
@@ -255,8 +255,7 @@ class RoundsEngine(Engine):
             if time.perf_counter() - began < seconds:
                 self.n_ahead = min(2 * self.n_ahead, ROUNDS_AHEAD)
             if found is None:
-                self.diverged = True
-                return Stop.NOT_FINITE
+                return Stop.NOT_FINITE  # and the state before these rounds stays
             if len(chosen) == len(left):
                 losses[0, 0] = found.loss_sum / max(1, len(self.data))
                 self.current, self.row = replace(found, epoch=at.epoch + 1, loss_sum=0.0), 0
@@ -304,9 +303,5 @@ class RoundsEngine(Engine):
     def interrupt(self):
         self.is_interrupted = True
 
-    @property
-    def has_diverged(self):
-        return self.diverged
-
     def restore(self):
-        self.diverged = False
+        """The state is always finite."""

@@ -567,7 +567,7 @@ def _lighten(color):
 def _surface(n_classes):
     """Return how the display draws the probabilities."""
     if n_classes > 2:
-        return dict(zorder=-1)
+        return {}
     from matplotlib.colors import LinearSegmentedColormap
 
     colors = ["#8FBFDD", "#FFFFFF", "#F0B48C"]

@@ -439,7 +439,6 @@ class CustomValue:
         targets, options = rows.targets, {}
         y = targets.labels[rows.y] if targets.is_classifier else rows.y
         if rows.weight is not None:
-            self.check_takes_weights()
             options["sample_weight"] = rows.weight
         value = self.scorer(KnownPredictions(rows), np.zeros((len(y), 1)), y, **options)
         try:

@@ -5,7 +5,7 @@ import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
-from fastnn.tables import check_data  # noqa: E402
+from fastnn.tables import check_data, checks  # noqa: E402
 
 N = 400
 RNG = np.random.default_rng(0)
@@ -140,6 +140,18 @@ def test_the_messages_say_what_to_do():
     text = text_of(a=np.where(np.arange(N) == 7, 1 - Y, Y))
     assert text.startswith("column 'a' alone predicts the target almost perfectly (accuracy ")
     assert text.endswith("on other rows). Pass drop=['a'], unless it is known when you predict.")
+
+
+@pytest.mark.parametrize("n_second, n_errors, predicts", [
+    (19, 0, False), (20, 0, True), (20, 1, True), (20, 2, False), (100, 2, True), (100, 3, False),
+])  # fmt: skip
+def test_errors_beside_those_of_the_largest_class(n_second, n_errors, predicts):
+    """A column predicts classes if it makes at most 2 % of the errors, or one."""
+    y = np.r_[np.zeros(200), np.arange(100) < n_second, np.zeros(n_errors)].astype(int)
+    train, test = np.split(np.arange(len(y)), [200])
+    nearest = np.where(y[test] + (test >= 300), 200, 0)  # of which 200 has the second class
+    score = checks._score_classes(None, nearest, y, train, test)
+    assert score == (f"accuracy {1 - n_errors / len(test):.3f}" if predicts else None)
 
 
 def test_without_a_target():

@@ -99,6 +99,8 @@ def test_folders_of_json(folder):
     rows = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
     path = folder({f"{i}.json": json.dumps([row]) for i, row in enumerate(rows)})
     assert read(path).to_pylist() == rows
+    folder({"0.json": '{"a": 1, "b": 0.5}\n{"a": 20}', "1.json": '[{"a": "x", "b": 2}]'})
+    assert read(path).to_pydict() == {"a": ["1", "20", "x"], "b": [0.5, None, 2]}
 
 
 # ---- partitions ----

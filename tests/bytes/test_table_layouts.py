@@ -362,6 +362,9 @@ def test_columns_of_other_lengths_are_not_written(tmp_path):
 # ---- memory ----
 
 
+OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # how .xls files begin
+
+
 def test_a_table_that_does_not_fit(file, tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "available_memory", lambda: 10_000)
     assert read(file("a.csv", "a\n" + "1\n" * 500)).num_rows == 500
@@ -373,6 +376,7 @@ def test_a_table_that_does_not_fit(file, tmp_path, monkeypatch):
             file("a.gz", gzip.compress(b"a\n" + b"1\n" * 5000)),
             r"a.gz: holds 9.8 kB of text and needs about 87.9 kB",
         ),
+        (file("a.xls.gz", gzip.compress(OLE + bytes(100_000))), "needs about 3.8 MB of memory"),
         (tmp_path / "a.parquet", r"has 2,000 rows and 1 column, and needs about 15.6 kB"),
     ]:
         with pytest.raises(TableError, match=message):

@@ -299,6 +299,13 @@ def test_a_target_of_nearly_all_numbers_is_a_number(run):
     report = report_of(run, *T, "--skip-missing-target", *FAST)
     assert (report["task"], report["rows"], report["target_style"]) == ("number", 54, ".|,|")
     assert "6 of 60 values are not numbers ('ask') and count as missing" in str(report["notes"])
+    y = [f"{i},49,999" for i in range(1, 15)] + [
+        "ask",
+        "none",
+        "sold",
+    ]  # more than a tenth are texts
+    write_csv("t.csv", a=range(51), y=3 * y)
+    assert report_of(run, *T, *FAST)["task"] == "classes"
 
 
 def test_a_target_is_read_in_the_style_of_the_training(run):

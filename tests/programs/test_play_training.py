@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from processes import wait_for
 
 import fastnn
 from fastnn.activations import HIDDEN
-from fastnn.playground import from_arrays, from_points, from_table, make_data
+from fastnn.playground import from_arrays, from_points, from_table, make_data, trainings
 from fastnn.playground.data_sets import DATA_SETS
+from fastnn.playground.notebook_widget import NotebookTraining
 from fastnn.playground.picture import Picture
 from fastnn.playground.playback import (
     DataSource,
@@ -108,6 +111,23 @@ def test_new_settings_end_the_way_forward():
     settings = tab.description()["settings"]
     tab.command({"do": "settings", "settings": settings | {"lr": settings["lr"] / 2}})
     assert tab.frame()["last"] == 1
+
+
+def test_a_step_ends_the_play():
+    tab = NetworkTraining({"step": 0, "settings": [[0, {}]]})
+    tab.command({"do": "play"})
+    assert tab.playing
+    tab.command({"do": "step"})
+    assert not tab.playing and tab.playback.step == 1
+
+
+def test_a_slow_network_trains_a_step_for_each_frame(monkeypatch):
+    """Here it takes half a second."""
+    tab = NetworkTraining({"step": 0, "settings": [[0, {}]]})
+    monkeypatch.setattr(trainings, "time", SimpleNamespace(perf_counter=count(0, 0.5).__next__))
+    tab.rate, tab.playing = 0, True
+    tab.frame()
+    assert tab.playback.step == 1 and tab.rate == pytest.approx(0.3 * 2)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -396,6 +416,9 @@ def test_the_widget_trains_the_network():
     wait_for(lambda: widget.frame["epoch"] > 0)
     widget.command = {"do": "step", "at": 2}
     assert not widget.playing and widget.frame["diverged"] == ""
+    epoch = net.state.epoch
+    NotebookTraining(net, data.X, data.y, None, {}).advance(100)
+    assert net.state.epoch > epoch + 40  # of two steps of 32 rows
     wild = fastnn.play(
         fastnn.MLP([2, 4, 1], "identity"), data.X, data.X[:, 0], optimizer=fastnn.SGD(1e9)
     )

@@ -146,6 +146,13 @@ def test_reliability_of_more_classes_is_that_of_the_predicted_class(ax):
     assert ax.lines[0].get_marker() == "o"
 
 
+def test_the_legend_of_reliability_is_at_the_upper_left(ax):
+    plotting.plot_reliability([1, 1, 0], [0.1, 0.2, 0.9], ax, name="a model")
+    ax.figure.canvas.draw()
+    box = ax.get_legend().get_window_extent().transformed(ax.transAxes.inverted())
+    assert box.x1 < 0.6 and box.y0 > 0.8
+
+
 def test_rounding_of_probabilities(ax):
     plotting.plot_reliability([0, 1, 1], np.float32([-1e-6, 0.5, 1 + 1e-6]), ax, n_bins=2)
     np.testing.assert_allclose(ax.lines[0].get_xdata(), [0.25, 1.0])

@@ -125,6 +125,12 @@ def test_effects_of_columns(plt):
     pair = PairEffect(("a", "b"), kinds, values, np.eye(2)[:, :1], "target", [None])
     ax = plotting.plot_effect(pair, plt.figure().add_subplot())
     assert [text.get_text() for text in ax.get_xticklabels()] == present.tolist()
+    days = np.arange("2026-01", "2027-01", dtype="M8[M]").astype("M8[D]")
+    rises = np.arange(12.0)
+    dates = Effect("day", "date", days, rises[None], rises, "target", [None], None)
+    ax = plotting.plot_effect(dates, plt.figure().add_subplot())
+    low, high = ax.get_xlim()
+    assert 3 <= sum(low <= tick <= high for tick in ax.get_xticks()) <= 6
     with pytest.raises(ValueError, match="n_curves"):
         plotting.plot_effect(effect, n_curves=-1)
     for output in ("x", np.array(["x", "y"])):

@@ -208,10 +208,12 @@ def test_tokens():
 
 
 def test_openapi_is_valid_and_its_examples_are_predicted(app, table_app):
-    for each in (app, table_app):
+    for each, options in (app, []), (table_app, ["proba", "explain"]):
         document = ask(each, "/openapi.json")[1]
         validate(document)
-        content = document["paths"]["/predict"]["post"]["requestBody"]["content"]
+        predict = document["paths"]["/predict"]["post"]
+        assert [each["name"] for each in predict["parameters"]] == options
+        content = predict["requestBody"]["content"]
         for example in content["application/json"]["examples"].values():
             status, reply = ask(each, "/predict", example["value"])
             assert (status, reply["notes"]) == (200, [])

@@ -152,6 +152,8 @@ def test_a_change_is_noted_in_its_column_alone(profile, name):
     report = check(profile, change(table(120, 9)))
     assert kinds(report) == {column: kind}
     assert report.has_drift and report.drifted_columns == [column]
+    examples = {"texts": "such as long", "times": "such as dates or times"}
+    assert examples.get(name, "") in " ".join(change.new for change in report.changes)
 
 
 def makes(n, seed, levels=30):

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import limits
 from fastnn.tabular.fitting import permutation
-from fastnn.tabular.fitting.budget import TimeBudget, TimeLimitWarning
+from fastnn.tabular.fitting.budget import RemoteTimeShare, TimeBudget, TimeLimitWarning
 from fastnn.tabular.fitting.training_jobs import FinalTrainer, TwoPartSession
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
@@ -56,12 +56,15 @@ def test_a_slow_machine_leaves_out_configurations_and_then_epochs(make_clock):
     assert any(n == 4 and most == 100 for n, most in seen)
 
 
-def test_folds_in_time_that_stop_within_their_first_epoch(make_clock):
+def test_folds_in_time_that_stop_within_their_first_epoch(make_clock, calls_of):
     clock, n = make_clock(1.0), 6000  # an epoch has several steps, and a slice is one
+    reserved = calls_of(TimeBudget, "reserve_training")
     reg = TabularRegressor(**SMALL, time_limit=0.1)
     reg.fit(rng.normal(size=(n, 2)), rng.normal(size=n), time=np.arange(n))
     # of two folds, and of two networks on all rows
     assert [session.was_stopped for session in clock.sessions] == [True] * 4
+    # folds of a third and of two thirds of the rows leave two thirds of the time
+    assert [part for _, part in reserved] == [pytest.approx(2 / 3, abs=0.01)]
     assert np.isfinite(reg.predict(np.zeros((3, 2)))).all()
 
 
@@ -73,6 +76,13 @@ def test_time_for_all_rows_is_for_the_epochs_before_the_end(end, share, fraction
     share = share and SimpleNamespace(fraction=share)
     trainer = SimpleNamespace(setup=SimpleNamespace(fraction=0.8))
     assert FinalTrainer.fraction(trainer, SimpleNamespace(ends=[0.1, end]), share) == fraction
+
+
+def test_a_network_in_a_worker_tells_how_far_it_trained_when_it_ends():
+    share = RemoteTimeShare(4.0, 100, 1.0, 1.0, began=2.0, ends=9.0, clock=lambda: 5.0)
+    assert (share.is_active, share.part_done) == (True, 0.75)
+    share.end(80)
+    assert (share.taken, share.part_done, share.is_active) == (3.0, 0.8, False)
 
 
 @pytest.mark.parametrize("slower", [3, 30])

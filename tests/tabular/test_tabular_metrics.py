@@ -262,6 +262,15 @@ def test_weights_need_a_function_that_takes_them():
         clf.fit(X, two, sample_weight=np.ones(N))
 
 
+def test_a_function_of_several_quantiles():
+    def share_inside(y, bounds):
+        return np.mean((bounds[:, 0] <= y) & (y <= bounds[:, 1]))
+
+    loss = losses.Quantile([0.1, 0.9])
+    reg = TabularRegressor(loss=loss, metric=share_inside, **SMALL).fit(X, numbers)
+    assert 0 < reg.oof_score_ == share_inside(numbers, reg.oof_prediction_)
+
+
 def test_scorers_of_probabilities_and_of_errors():
     scorer = sk.make_scorer(sk.log_loss, greater_is_better=False, response_method="predict_proba")
     for y in (two, three):

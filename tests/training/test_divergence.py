@@ -11,7 +11,7 @@ from small_training import data
 
 import fastnn
 from fastnn import MLP, SGD, Adam, DivergenceError, kernels
-from fastnn.training import session
+from fastnn.training import pool, session
 
 
 @pytest.mark.parametrize("callbacks", [(), [lambda net, history: None]], ids=["", "callback"])
@@ -129,9 +129,11 @@ def test_ctrl_c_after_the_slice_that_diverged_restores_finite_parameters(n_netwo
         assert net.history.n_steps == net.state.step == 0 and net.history.loss == []
 
 
-def test_a_stop_within_an_epoch_does_not_keep_parameters_that_overflowed(monkeypatch):
+@pytest.mark.parametrize("is_many", [False, True])
+def test_a_stop_within_an_epoch_does_not_keep_parameters_that_overflowed(is_many, monkeypatch):
     """Parameters are checked at the end of an epoch, and the loss one step after they overflow."""
-    monkeypatch.setattr(session, "SLICE_SECONDS", 0.0)
+    for module in (session, pool):
+        monkeypatch.setattr(module, "SLICE_SECONDS", 0.0)
     stopped = []
 
     class Stop(fastnn.callbacks.Callback):
@@ -141,12 +143,14 @@ def test_a_stop_within_an_epoch_does_not_keep_parameters_that_overflowed(monkeyp
             return not np.isfinite(net.params).all()
 
     X, y = np.ones((600, 1), "float32"), np.full(600, 3e38, "float32")
-    for large in range(20, 200):  # the first slice ends after one of these steps
+    for large in range(140, 180):  # the first slice ends after one of these steps
         net = MLP([1, 1], rng=0)
         start = net.params.copy()
         rates = fastnn.schedules.Rates([1e-3] * large + [1e39], unit="step")
         with contextlib.suppress(DivergenceError):
-            net.fit(X, y, "mae", SGD(rates), epochs=3, batch_size=1, callbacks=Stop())
+            nets = [net, net.copy()]  # of which a single one would be trained by net.fit
+            fit = functools.partial(fastnn.fit_many, nets) if is_many else net.fit
+            fit(X, y, "mae", SGD(rates), epochs=3, batch_size=1, callbacks=Stop())
         stopped.append(net.history.stop_reason)
         assert net.state.row == 0 and net.state.step == 0
         assert_same_bits(net.params, start)

@@ -11,6 +11,7 @@ from small_training import data, log_cosh
 import fastnn
 from fastnn import MLP, SGD, initializers
 from fastnn.losses import Huber
+from fastnn.training.engines.dense import DenseEngine
 from fastnn.training.plan import FitOptions
 
 X, SMOOTH = data(300, n_out=4, dtype="float64")
@@ -175,7 +176,7 @@ def test_dropout_rates_of_a_network():
             MLP([6, 9, 4], dropout=rates)
 
 
-def test_callbacks_and_the_network_have_the_averaged_parameters():
+def test_callbacks_and_the_network_have_the_averaged_parameters(monkeypatch):
     net, expected_net, seen = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0), []
     rows, options = (X, SMOOTH[:, 0]), dict(batch_size=None)
     averaging, record = SGD(0.1, average=0.5), lambda net, history: seen.append(net.params.copy())
@@ -187,6 +188,11 @@ def test_callbacks_and_the_network_have_the_averaged_parameters():
         np.testing.assert_allclose(seen[epoch], average, atol=1e-7)
     assert_same_bits(net.state.params, expected_net.params)
     assert_same_bits(net.params, seen[-1])
+    monkeypatch.setattr(DenseEngine, "load", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        net.fit(*rows, epochs=1, resume=True, **options)
+    assert_same_bits(net.params, seen[-1])
+    monkeypatch.undo()
     assert MLP([6, 9, 1], rng=0).fit(*rows, optimizer=averaging, epochs=0).n_epochs == 0
 
 
