@@ -283,9 +283,10 @@ def workbook(tmp_path):
 
 def pytest_configure():
     """Workers compute NumPy's matrix products in one thread: more would wait in loops for those of
-    the other workers."""
+    the other workers. argparse looks for no translations of its texts."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    os.environ["LANGUAGE"] = "C"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,6 +16,7 @@ from cli_models import report_of, write_people
 
 import fastnn
 from fastnn.cli import trained_models
+from fastnn.cli.console import CommandError
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 T = ("t.csv", "--target", "y", "--out", "m")
@@ -588,3 +589,15 @@ def test_rows_of_other_groups_or_weights_are_no_copies(run, quick_recipe):
         assert ("duplicate rows", None) not in issues_of(run, "train", option, "who")
     write_csv("t.csv", x=[0, 1, 2] * 100, y=[0.5, 1.5, 2.5, 3.5] * 75, who=[1, 2, 3] * 100)
     assert ("duplicate rows", None) in issues_of(run, "train", "--group", "who")
+
+
+@pytest.mark.parametrize("package, error", [
+    ("sklearn", CommandError), ("sklearn.base", CommandError), ("other", ModuleNotFoundError),
+])  # fmt: skip
+def test_only_a_missing_scikit_learn_needs_its_extra(monkeypatch, package, error):
+    def find(*names):
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+
+    monkeypatch.setattr(builtins, "__import__", find)
+    with pytest.raises(error, match="scikit-learn" if error is CommandError else "other"):
+        trained_models.import_estimators()

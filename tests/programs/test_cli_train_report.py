@@ -11,6 +11,7 @@ from collections import Counter
 from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -103,6 +104,12 @@ def train(run, *arguments, code=0):
 
 
 # ---- the page ----
+
+
+@pytest.fixture
+def without_charts(monkeypatch):
+    """Pages have no charts, which take longer than the trainings here."""
+    monkeypatch.setattr(elements, "_render", lambda key, draw, size: ElementTree.Element("svg"))
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +209,7 @@ def test_texts_of_a_table_are_no_html(run):
         assert re.search(rf"</span>{re.escape(label.strip())}[^<]*</li>", page.source), label
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_the_sections_say_what_the_record_says(run):
     write_people()
     options = "--target buys --test-size 0.2 --drop income,group"
@@ -239,6 +247,7 @@ def test_the_sections_say_what_the_record_says(run):
     assert "seed 0" in page.text and "then train on all rows" not in page.text
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_a_page_warns(run):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 80)
@@ -264,6 +273,7 @@ def test_numbers_with_other_losses(run, options):
     assert "Half of the held-out errors are below" in page.text
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_a_page_says_how_rows_count_and_what_the_baseline_knows(run, quick_recipe):
     n = 60
     write_csv("t.csv", x=range(n), y=np.arange(n) % 7 + 0.5, w=np.arange(n) % 3 + 1)
@@ -312,6 +322,7 @@ def test_many_classes_are_limited(run):
 # ---- the command ----
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_all_notes_are_in_the_page_the_record_and_json(run):
     y = [str(i) for i in range(60)]
     rows = "".join(f"{i % 7} kg,{i},{t}\n" for i, t in enumerate(y[:-1])) + "n/v,3,\n"
@@ -332,6 +343,7 @@ def test_all_notes_are_in_the_page_the_record_and_json(run):
     assert any("not scored" in text for text in notes)
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_an_interrupted_training_has_a_page_and_a_resumed_one(run, monkeypatch, quick_recipe):
     write_csv("t.csv", x=range(100), y=[i > 50 for i in range(100)])
     arguments = ("t.csv", "--target", "y", "--folds", "3", "--hidden", "8", "--threads", "1")
@@ -346,6 +358,7 @@ def test_an_interrupted_training_has_a_page_and_a_resumed_one(run, monkeypatch, 
     assert int(shown[1]) >= done  # at least one of each fold that was done
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_tuning_is_in_the_page(run, quick_recipe):
     write_csv("t.csv", x=range(60), y=[i > 30 for i in range(60)])
     page, record = train(run, "t.csv", "--target", "y", "--folds", "1", "--tune")
@@ -383,6 +396,7 @@ def test_the_report_needs_its_packages_before_training(run, monkeypatch, package
     assert not Path("m").exists()
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_a_report_that_cannot_be_written_keeps_the_old_one(run, monkeypatch):
     write_csv("t.csv", x=range(20), y=[0, 1] * 10)
     Path("r.html").write_text("old")
