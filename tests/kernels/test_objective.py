@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from checks import assert_same_bits
 from instruction_sets import WITH_FMA, using
+from table_cases import LAYOUTS, make_table, targets
 from trainers import make_trainer
 
 from fastnn import MLP, SGD, Adam, kernels, losses
@@ -58,6 +59,18 @@ def test_alpha_is_an_l2_penalty_divided_by_the_rows_of_a_batch(
         expected, without, _ = trained(other, plain, replace(optimizer, l2=0.7 / total), 90)
         np.testing.assert_array_equal(params, expected)
         assert losses_[0] - without[0] == pytest.approx(0.7 / 2 * first / total, rel=50 * tolerance)
+
+
+@pytest.mark.parametrize("width", [(), (9,), (40,)])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_alpha_of_a_table_is_that_of_dense_inputs(isa, dtype, layout, width, tolerance):
+    table, y, found = make_table(layout, 90, dtype=dtype.name), targets(90), []
+    for X in (table, table.to_dense()):
+        net = MLP([table.n_inputs, *width, 1], "tanh", dtype=dtype, rng=0)
+        rows = Data.of(net, X, y, losses.resolve_loss("mse", "identity"), None)
+        found.append(trained(net, replace(rows, alpha=0.7), SGD(0.05), 40))
+    for a, b in zip(found[0][:2], found[1][:2]):
+        np.testing.assert_allclose(a, b, rtol=200 * tolerance, atol=20 * tolerance)
 
 
 def test_alpha_over_batches_of_different_size(isa, dtype, tolerance):

@@ -206,6 +206,9 @@ def test_the_compiled_code_checks_tables(dtype):
     for n_bins in 0, 2**30, 2**63 - 1:
         with pytest.raises(ValueError, match="at most"):
             kernels.CompiledTable()._bind(ones, ones, no_codes, [n_bins], [], [1.0], [])
+    for scales in ([], []), ([1.0], [1.0]):
+        with pytest.raises(ValueError, match="one scale for each column"):
+            kernels.CompiledTable()._bind(ones, ones, no_codes, [2], [], *scales)
     with pytest.raises(ValueError, match="Expected a table of"):
         net._forward_into(kernels.CompiledTable(), out[:0])
     no_layers, outputs = kernels.CompiledNetwork(), np.empty(table.shape, dtype)
@@ -214,6 +217,26 @@ def test_the_compiled_code_checks_tables(dtype):
         no_layers._forward_into(table, outputs)
     with pytest.raises(ValueError, match="at least one layer"):
         new_trainer(no_layers, table, outputs, None, 8)
+
+
+def of_layout(n_numbers, n_bins, n_categories):
+    shapes = dict(numbers=n_numbers, positions=len(n_bins), codes=len(n_categories))
+    parts = {name: np.ones((4, n), int if name == "codes" else float) for name, n in shapes.items()}
+    return EncodedTable(**parts, n_bins=n_bins, n_categories=n_categories)
+
+
+@pytest.mark.parametrize(
+    "layout", [(2, [2], [4]), (1, [1, 2], [4]), (1, [3], [2, 2]), (1, [4], [3]), (1, [2], [5])]
+)
+def test_a_validation_reads_a_table_of_the_same_layout(layout):
+    table, other = of_layout(1, [3], [4]), of_layout(*layout)
+    y = np.zeros((4, 1), table.dtype)
+    assert other.n_inputs == table.n_inputs
+    net = MLP([table.n_inputs, 1], dtype=table.dtype)
+    same, another = (new_trainer(net, X, y, None, 4) for X in (of_layout(1, [3], [4]), other))
+    new_trainer(net, table, y, batch_size=4, validation=same)
+    with pytest.raises(ValueError, match="Pass rows of the same table"):
+        new_trainer(net, table, y, batch_size=4, validation=another)
 
 
 def test_a_table_with_another_length_is_not_read(dtype):

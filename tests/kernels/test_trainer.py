@@ -111,6 +111,16 @@ def test_empty_lists_and_none_in_lists_are_refused(call):
         call()
 
 
+def test_sizes_and_inputs_are_checked():
+    net = MLP([3, 2], rng=0)
+    with pytest.raises(ValueError, match="batch_size must be 1 or more, got 0"):
+        kernels.training_bytes(net, 0, loss=1, optimizer=SGD_OPTIONS)
+    X, J = np.ones((4, 3), "float32"), np.empty((4, 2, 2), "float32")
+    for inputs in ([0, 3], [-1, 0]):
+        with pytest.raises(IndexError, match="Expected numbers of inputs"):
+            net._derivative_into(kernels.DerivativeKind.JACOBIAN, X, None, np.array(inputs), J)
+
+
 def test_a_queue_needs_losses_for_each_trainer():
     queue = kernels.TrainerQueue()
     trainer = make_trainer(MLP([3, 1], rng=0), workspace=queue.workspace)
@@ -239,6 +249,13 @@ def test_calls_that_a_trainer_refuses(loss, call, message):
     trainer = make_trainer(net, optimizer=fastnn.Adam(), validation=validation)
     with pytest.raises(ValueError, match=message):
         call(trainer)
+
+
+def test_before_the_first_epoch_none_is_the_best():
+    trainer = make_trainer(MLP([2, 1], rng=0), keeps_best=True)
+    trainer.load()
+    params = np.full(3, 7, "f4")
+    assert trainer.store_best(params) == (np.inf, -1) and (params == 7).all()
 
 
 def test_an_error_rate_needs_an_array():

@@ -159,6 +159,9 @@ def test_a_queue_refuses_trainers_that_it_cannot_run():
     _, sharded, _ = make_trainer(
         queue.workspace, "float32", 0, shards=kernels.ShardedRows(np.array([37]), 0, 1, 16)
     )
+    custom = dict(loss=Loss.CUSTOM_LOSS, custom_loss=lambda first, n: 0.0)
+    custom |= dict(custom_outputs=np.zeros((16, 3), "f4"), custom_gradient=np.zeros((16, 3), "f4"))
+    _, of_custom_loss, _ = make_trainer(queue.workspace, "float32", 0, **custom)
     X, y = np.zeros((4, 40), "f4"), np.zeros((4, 3), "f4")
     own_validation = Trainer(
         net,
@@ -173,6 +176,7 @@ def test_a_queue_refuses_trainers_that_it_cannot_run():
     for trainer, arrays, message in [
         (other, losses, "with the queue's workspaces"),
         (sharded, losses, "with the queue's workspaces"),
+        (of_custom_loss, losses, "without a custom loss"),
         (own_validation, losses, "with the queue's workspaces"),
         (double, losses, "one dtype"),
         (fits, np.empty((3, 0)), "losses is empty"),

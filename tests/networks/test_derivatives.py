@@ -234,6 +234,7 @@ def test_a_row_has_the_same_bits_alone_and_on_any_threads(isa, many_threads, met
     out = np.full_like(together, np.nan)
     assert call(X, *arguments, out=out, n_threads=3) is out
     np.testing.assert_array_equal(out, together)
+    np.testing.assert_array_equal(call(X, *arguments, n_threads=np.int64(1)), together)
 
 
 def test_products_have_the_same_bits_on_any_threads(isa, dtype, many_threads, rng):

@@ -598,6 +598,8 @@ def test_losses_derivatives_checks_its_options():
 
 def test_a_trainer_refuses_what_its_kernels_cannot_do():
     net, X, y, dy = surrogate((3, 4, 2))
+    no_layers = kernels.CompiledNetwork()
+    no_layers._bind([3], [], [], [], X.dtype)
     wrong = (
         "A loss of derivatives takes either",
         "jacobian_inputs must hold numbers from 0 to 2",
@@ -611,6 +613,9 @@ def test_a_trainer_refuses_what_its_kernels_cannot_do():
         (dict(loss=kernels.Loss.POISSON), wrong[0]),
         (dict(loss=kernels.Loss.GIVEN_GRADIENT), wrong[0]),
         (dict(network=surrogate((3, 4, 2), output="softmax")[0]), wrong[0]),
+        (dict(network=no_layers, targets=X), wrong[0]),
+        (dict(X=fastnn.EncodedTable(X, dtype=X.dtype)), wrong[0]),
+        (dict(shards=kernels.ShardedRows(np.array([len(X)]), 0, 1, 9)), wrong[0]),
         (dict(dropout=np.zeros(2)), wrong[0]),
         (dict(dX=X.copy()), wrong[0]),
         (dict(jacobian_inputs=np.array([0, 1, 3])), wrong[1]),
