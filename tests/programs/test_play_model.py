@@ -9,6 +9,7 @@ from fastnn.playground.data_sets import PlayError
 from fastnn.playground.explorer import Explorer
 
 pa = pytest.importorskip("pyarrow")
+pytestmark = pytest.mark.usefixtures("quick_module")
 N = 120
 RNG = np.random.default_rng(0)
 COLUMNS = dict(

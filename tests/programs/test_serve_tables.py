@@ -16,6 +16,7 @@ from fastnn.serving import create_app
 from fastnn.tabular import stored_model
 from fastnn.tabular.model import TableModel
 
+pytestmark = pytest.mark.usefixtures("quick_module")
 SMALL = dict(n_estimators=2, hidden_layer_sizes=4, n_threads=1, random_state=0)
 N = 120
 rng = np.random.default_rng(0)

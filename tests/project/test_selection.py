@@ -113,9 +113,9 @@ def test_options(arguments, n, slow, left_out, tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_some.py").write_text(EXAMPLE)
     code = "import os, sys, pytest; os.chdir(sys.argv[1]); sys.exit(pytest.main(sys.argv[2:]))"
-    options = ["-p", "selection", "-p", "no:cacheprovider", "-v", "--strict-markers"]
-    options += ["-p", "no:benchmark", "-p", "no:hypothesispytest"]
-    process = processes.run(code, tmp_path, *options, *arguments)
+    options = ["-p", "selection", "-p", "xdist.plugin", "-p", "no:cacheprovider", "-v"]
+    no_others = dict(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    process = processes.run(code, tmp_path, "--strict-markers", *options, *arguments, **no_others)
     assert process.returncode == 0, process.stdout
     assert f"{n} passed" in process.stdout
     assert ("test_slow" in process.stdout) == slow

@@ -189,6 +189,7 @@ def tabular():
     import pytest
 
     from fastnn import TabularClassifier, TabularRegressor, losses
+    from fastnn.tabular import split_check
     from fastnn.tabular.fitting import recipe
 
     X, new = frame(), new_rows()
@@ -211,6 +212,7 @@ def tabular():
     out = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipe, "n_epochs", lambda configuration, n: 8)
+        patch.setattr(split_check, "MAX_SECONDS", 0)  # longer than the trainings
         for name, settings in regressors.items():
             reg = strengthen(TabularRegressor(**options | settings).fit(X, y), name)
             out[name] = Case(reg, new, reg.predict(new).reshape(len(new), -1))

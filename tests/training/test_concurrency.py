@@ -161,7 +161,7 @@ def test_one_thread_at_a_time_runs_a_queue():
     queue = TrainerQueue()
     trainers = [make_trainer(seed, queue.workspace)[1] for seed in range(4)]
     losses = [np.empty((3, 10**6)) for _ in trainers]
-    results = run_together([lambda: queue.run(trainers, losses, 2, 1.0)] * 4)
+    results = run_together([lambda: queue.run(trainers, losses, 2, 0.3)] * 4)
     refused = [result for result in results if not isinstance(result, int)]
     assert 1 <= len(refused) <= 3
     assert all("queue is in use" in str(error) for error in refused), refused
