@@ -162,6 +162,20 @@ def all_rows_in(lengths, **options):
     return kernels.ShardedRows(np.array(lengths), 0, len(lengths), 4, **options)
 
 
+@pytest.mark.parametrize("lengths", [[0, 0, 5], [1, 6, 2]])
+def test_batches_of_shards_without_rows_are_left_out(lengths):
+    n, params = sum(lengths), []
+    for n_threads in (1, 3):  # of which one has all parameters
+        net, shards = MLP([2, 1], rng=0), kernels.ShardedRows(np.array(lengths), 0, 3, 1)
+        trainer = make_trainer(net, n, batch_size=1, shards=shards, n_threads=n_threads)
+        trainer.load()
+        trainer.run(n_threads, 1e9, np.empty(2))
+        assert trainer.position()[:3] == (2 * n, 2, 0)  # a row for each step
+        trainer.store()
+        params.append(net.params)
+    assert_same_bits(*params)
+
+
 WHOLE = np.arange(8, dtype=np.intp)
 NEEDS_A_FUNCTION = "A custom loss needs custom_loss, custom_outputs and custom_gradient"
 AT_LEAST = "needs at least 1 row and a batch_size of 1 or more, got"
@@ -407,6 +421,27 @@ def test_helper_threads_end_when_another_cannot_start(where):
     code = STARTS.replace("sys.argv[-1]", repr(where))
     done = processes.run(code)
     assert (done.returncode, done.stdout.split()) == (0, ["0", "True"]), (done.stdout, done.stderr)
+
+
+def test_fewer_threads_give_the_same_bits(monkeypatch):
+    """The system refuses the second helper."""
+    found, start = [], kernels._thread.start_new_thread
+    for refused in (False, True):
+        net = MLP([6, 40, 1], rng=0)
+        trainer = make_trainer(net, 600, batch_size=600, n_threads=3)
+        trainer.load()
+
+        def start_few(function, arguments, refused=refused):
+            if refused and arguments[0] == 2:
+                raise RuntimeError("can't start new thread")
+            return start(function, arguments)
+
+        monkeypatch.setattr(kernels._thread, "start_new_thread", start_few)
+        losses = np.empty(2)
+        trainer.run(3, 1e9, losses)
+        trainer.store()
+        found.append((net.params, losses))
+    assert_same_bits(*found)
 
 
 FORKED = """

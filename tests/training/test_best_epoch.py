@@ -7,7 +7,7 @@ from many_cases import X, Y, assert_same_training
 
 import fastnn
 from fastnn import MLP, SGD, Adam, EarlyStopping, losses
-from fastnn.kernels import Metric
+from fastnn.kernels import Metric, Stop
 from fastnn.training.data import Data
 
 DRAW = np.random.default_rng(1)
@@ -91,13 +91,21 @@ def test_the_error_rate_needs_classes():
 
 
 @pytest.mark.parametrize("n_threads", [2, 3, 8])
-def test_the_error_rate_does_not_depend_on_the_threads(n_threads):
-    found = []
+@pytest.mark.parametrize("outputs", OUTPUTS)
+def test_the_error_rate_does_not_depend_on_the_threads(outputs, n_threads):
+    """Rows whose outputs are not finite are wrong."""
+    output, loss, y = OUTPUTS[outputs]
+    n_out = 3 if y.ndim == 2 or output == "softmax" else 1
+    held_out_X, found = X.astype(float), []
+    held_out_X[[5, 290]] = 1e308
     for threads in 1, n_threads:
-        net = MLP([7, 20, 3], output="softmax", dtype="float64", rng=0)
-        y = np.random.default_rng(2).integers(0, 3, 300)
-        data = Data.of(net, X, y, losses.CrossEntropy(), np.random.default_rng(3).random(300))
-        validation = data.select(np.arange(0, 300, 1))
+        net = MLP([7, 20, n_out], output=output, dtype="float64", rng=0)
+        weight = np.random.default_rng(3).random(300)
+        data, validation = (
+            Data.of(net, rows, y, losses.resolve_loss(loss, output), weight)
+            for rows in (X, held_out_X)
+        )
+        assert not np.isfinite(net.forward(held_out_X[5:6])).all()
         options = dict(optimizer=Adam(0.03).to_kernel(), n_threads=threads, keeps_best=True)
         held_out = validation.trainer(net, len(validation))
         trainer = data.trainer(net, 32, validation=held_out, **options)
@@ -109,8 +117,20 @@ def test_the_error_rate_does_not_depend_on_the_threads(n_threads):
         found.append((losses_, *trainer.store_best(params), params))
         trainer.store(moments)
         assert losses_[2, -1] == validation.error_rate(net)
+        assert losses_[2, -1] >= weight[[5, 290]].sum() / weight.sum()
     for one, other in zip(*found):
         np.testing.assert_array_equal(one, other)
+
+
+def test_threads_validate_no_epoch_whose_parameters_are_not_finite():
+    net = MLP([7, 20, 1], rng=0)
+    data = Data.of(net, X, Y, losses.MSE(), None)
+    options = dict(optimizer=SGD(3e38).to_kernel(), n_threads=2)
+    trainer = data.trainer(net, len(X), validation=data.trainer(net, len(X)), **options)
+    trainer.load(np.zeros((0, net.n_params), net.dtype))
+    validation_losses = np.full(3, np.nan)
+    assert trainer.run(2, 1e9, np.empty(3), validation_losses) == Stop.NOT_FINITE
+    assert np.isnan(validation_losses).all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
