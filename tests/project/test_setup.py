@@ -28,8 +28,9 @@ def build_extensions():
 
 @pytest.fixture
 def build(build_extensions, monkeypatch, tmp_path):
-    """A function that creates a build of one extension, whose source does not exist."""
+    """A function that creates a build of one extension, whose source is no C."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "extension.c").write_text("no C")
     extension = Extension("extension", ["extension.c"])
     return lambda: build_extensions(Distribution({"ext_modules": [extension]}))
 
