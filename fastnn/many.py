@@ -14,7 +14,7 @@ from .core.draws import UndoDraws
 from .core.foreign_names import FIT_MANY, with_hints
 from .core.sparse_rows import blocks, is_sparse
 from .core.threads import CHUNK
-from .core.validation import check_flag, check_list, check_out, check_threads
+from .core.validation import check_array, check_flag, check_list, check_out, check_threads
 from .distributed.executor_pool import (
     ExecutorPool,
     Workers,
@@ -22,7 +22,7 @@ from .distributed.executor_pool import (
     threads_of_worker,
 )
 from .distributed.shared_objects import SharedObjects
-from .encoded_table import check_inputs
+from .encoded_table import EncodedTable, check_inputs
 from .files import ModelFileError, model
 from .kernels import run_in_threads
 from .mlp import MLP, blank_network
@@ -270,7 +270,8 @@ def forward_many(
     networks : sequence of MLP
         Networks of one dtype, with the same number of inputs and of outputs. Their hidden layers
         may differ.
-    X : array_like (n, n_in), sparse matrix or EncodedTable
+    X : array_like (n, n_in) or (n_networks, n, n_in), sparse matrix or EncodedTable
+        Rows for all networks, or with three dimensions the rows of each network.
     out : ndarray (n_networks, n, n_out), optional
         Array for the outputs: C-contiguous, of the networks' dtype.
     n_threads : int, default 1
@@ -279,7 +280,8 @@ def forward_many(
     Returns
     -------
     ndarray (n_networks, n, n_out)
-        The outputs of network j are ``out[j]``, the same bits as ``networks[j].forward(X)``.
+        The outputs of network j are ``out[j]``, the same bits as ``networks[j].forward(X)``, or as
+        ``networks[j].forward(X[j])`` if X has three dimensions.
 
     Examples
     --------
@@ -287,6 +289,8 @@ def forward_many(
     >>> networks = [fastnn.MLP([2, width, 1], rng=0) for width in (4, 8)]
     >>> fastnn.forward_many(networks, np.ones((5, 2))).shape
     (2, 5, 1)
+    >>> fastnn.forward_many(networks, np.ones((2, 7, 2))).shape  # 7 rows for each network
+    (2, 7, 1)
     """
     networks = check_networks(networks)
     with kernels.Reading(networks):
@@ -296,8 +300,9 @@ def forward_many(
 def _forward(networks, X, out, n_threads):
     first = networks[0]
     n_in, n_out = _check_ends(networks)
-    rows = check_inputs("X", X, first.dtype, n_in)
-    shape = (len(networks), rows.shape[0], n_out)
+    rows = _check_rows(X, len(networks), n_in, first.dtype)
+    n = rows.shape[-2]
+    shape = (len(networks), n, n_out)
     read = [rows.data] if is_sparse(rows) else [X, rows]
     if out is None:
         out = np.empty(shape, first.dtype)
@@ -309,23 +314,45 @@ def _forward(networks, X, out, n_threads):
             of_block = _forward(networks, block, None, n_threads)
             out[:, start : start + len(block)] = of_block
         return out
-    n_products = len(rows) * sum(net.n_params for net in networks)
+    n_products = n * sum(net.n_params for net in networks)
     if n_threads == 1 or n_products < kernels.WORTH_SHARING:
         kernels.forward_many(networks, rows, out)
         return out
-    by_rows = len(rows) >= CHUNK * n_threads
-    n = len(rows) if by_rows else len(networks)
-    bounds = [n * i // n_threads for i in range(n_threads + 1)]
+    by_rows = n >= CHUNK * n_threads
+    end = n if by_rows else len(networks)
+    bounds = [end * i // n_threads for i in range(n_threads + 1)]
+    function = _forward_rows if by_rows else _forward_networks
     run_in_threads(
-        [
-            partial(_forward_rows, networks, rows[a:b], out[:, a:b])
-            if by_rows
-            else partial(kernels.forward_many, networks[a:b], rows, out[a:b])
-            for a, b in pairwise(bounds)
-            if a < b
-        ]
+        [partial(function, networks, a, b, rows, out) for a, b in pairwise(bounds) if a < b]
     )
     return out
+
+
+def _check_rows(X, k, n_in, dtype):
+    """Check the rows of k networks: of all, or (k, n, n_in) of each."""
+    if not (is_sparse(X) or isinstance(X, EncodedTable)):
+        X = check_array("X", X, dtype)
+    if len(X.shape) != 3:
+        return check_inputs("X", X, dtype, n_in)
+    if X.shape[::2] != (k, n_in):
+        raise ValueError(
+            f"X has shape {X.shape}, but there are {k} networks of {n_in} inputs. Pass an array of shape "
+            f"({k}, n, {n_in}), or (n, {n_in}) with the same rows for all networks."
+        )
+    return X
+
+
+def _forward_networks(networks, start, stop, X, out, abort=None):
+    """Compute the outputs of the networks start..stop."""
+    rows = X[start:stop] if len(X.shape) == 3 else X
+    kernels.forward_many(networks[start:stop], rows, out[start:stop], abort)
+
+
+def _forward_rows(networks, start, stop, X, out, abort):
+    """Compute the outputs for the rows start..stop."""
+    for i, net in enumerate(networks):
+        rows = X[i] if len(X.shape) == 3 else X
+        net._forward_into(rows[start:stop], out[i, start:stop], abort)
 
 
 def _check_ends(networks):
@@ -339,11 +366,6 @@ def _check_ends(networks):
                 f"{first[0]} and {first[-1]}. Pass networks with the same numbers."
             )
     return first[0], first[-1]
-
-
-def _forward_rows(networks, X, out, abort):
-    for net, Y in zip(networks, out):
-        net._forward_into(X, Y, abort)
 
 
 def check_networks(networks: Any) -> list[Any]:

@@ -1,26 +1,45 @@
-# Many networks: their outputs for the same rows, and the mean of these.
+# Many networks: their outputs for the same rows or for rows of their own, and the mean of the outputs.
 # They do not check whether a network is in training, since they may run in another thread than their caller, which
 # has a context `Reading`.
 
 def forward_many(list networks, X, out, Abort abort=None):
-    """out[j] = outputs of network j for X: X (n, n_in), out (k, n, n_out), C-contiguous, of the networks' dtype.
+    """out[j] = outputs of network j for X, or for X[j]: X (n, n_in) or (k, n, n_in), out (k, n, n_out), C-contiguous, of
+    the networks' dtype.
 
     abort: of `run_in_threads`."""
     cdef CompiledNetwork network = networks[0]
-    cdef Py_ssize_t n = len(X), k = len(networks), i, itemsize = network.itemsize
-    cdef CompiledTable rows = X if isinstance(X, CompiledTable) else None
-    cdef Array x = Array(X, itemsize, n * network.n_in) if rows is None else None
-    cdef Array y = Array(out, itemsize, k * n * network.n_out, True)
-    cdef Py_ssize_t size = n * network.n_out * itemsize, n_in = network.n_in, n_out = network.n_out
+    cdef Py_ssize_t k = len(networks), i, itemsize = network.itemsize, n_in = network.n_in, n_out = network.n_out
+    cdef ManyRows rows = ManyRows(X, network, k)
+    cdef Py_ssize_t n = rows.n, size = n * n_out * itemsize
+    cdef Array y = Array(out, itemsize, k * n * n_out, True)
     for i in range(k):
         network = networks[i]
         check_signals(abort)
         if network.n_in != n_in or network.n_out != n_out or network.itemsize != itemsize:
             raise ValueError("The networks differ in inputs, outputs or dtype.")
-        if rows is None:
-            network.run(x.data, n, <char*>y.data + i * size, abort)
+        if rows.table is None:
+            network.run(rows.data + i * rows.stride, n, <char*>y.data + i * size, abort)
         else:
-            network.run_table(rows, n, <char*>y.data + i * size, abort)
+            network.run_table(rows.table, n, <char*>y.data + i * size, abort)
+
+cdef class ManyRows:
+    """The rows of k networks, the same ones or their own. X: as in `forward_many`."""
+    cdef CompiledTable table            # or None
+    cdef Array array                    # likewise
+    cdef const char* data
+    cdef Py_ssize_t n                   # rows of a network
+    cdef Py_ssize_t stride              # bytes from the rows of a network to those of the next
+
+    def __cinit__(self, X, CompiledNetwork network, Py_ssize_t k):
+        self.table = X if isinstance(X, CompiledTable) else None
+        self.n = len(X)
+        if self.table is not None:
+            return
+        if X.ndim == 3:
+            self.n = X.shape[1]
+            self.stride = self.n * network.n_in * network.itemsize
+        self.array = Array(X, network.itemsize, self.n * network.n_in * (k if X.ndim == 3 else 1))
+        self.data = <const char*>self.array.data
 
 # ---- the mean of the outputs ----
 

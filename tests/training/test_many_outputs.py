@@ -23,12 +23,30 @@ def test_forward_many_has_the_bits_of_forward(n, n_threads, dtype):
     assert_same_bits(out, Y)
 
 
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("n", [0, 1, 5, 300, 40_001])
+def test_each_network_has_rows_of_its_own(n, n_threads, dtype):
+    nets = [MLP([7, 5 + 40 * i, 2], dtype=dtype, rng=i) for i in range(4)]
+    rows = np.random.default_rng(n).normal(size=(4, n, 7)).astype(dtype)
+    out = np.full((4, n, 2), np.nan, dtype)
+    assert fastnn.forward_many(nets, rows, out, n_threads) is out
+    for net, each, outputs in zip(nets, rows, out):
+        assert_same_bits(outputs, net.forward(each))
+    swapped = np.ascontiguousarray(rows.swapaxes(0, 1)).swapaxes(0, 1)
+    assert_same_bits(fastnn.forward_many(nets, swapped, None, n_threads), out)
+
+
 def test_forward_many_refuses_what_does_not_fit():
     nets, out = networks(2), np.empty((2, 300), np.float32)
+    own = r"but there are 2 networks of 7 inputs. Pass an array of shape \(2, n, 7\)"
     for arguments, options, message in [
         (([nets[0], MLP([7, 3], rng=0)], X), {}, "network 1 has 7 inputs and 3 outputs, but net"),
         ((nets, X), dict(out=out), "out must have shape"),
         ((nets, X[:, :3]), {}, "X has 3 columns"),
+        ((nets, X[None]), {}, r"X has shape \(1, 300, 7\), " + own),
+        ((nets, np.ones((2, 5, 3))), {}, r"X has shape \(2, 5, 3\), " + own),
+        ((nets, X[None, None]), {}, "X must have 2 dimensions"),
+        ((nets, np.ones((2, 5, 7))), dict(out=out), r"out must have shape \(2, 5, 1\)"),
     ]:
         with pytest.raises(ValueError, match=message):
             fastnn.forward_many(*arguments, **options)
