@@ -12,8 +12,8 @@ parameters in place, over contiguous buffers.
 `losses`, `optimizers`, `schedules`          options of `MLP.fit`; names such as "huber" and "adam"
                                              select their defaults
 `callbacks`, `initializers`                  early stopping, checkpoints; initial weights
-`fit_many`, `cross_validate`,                many networks, folds or candidates in one call
-`HalvingSearchCV`
+`fit_many`, `forward_many`, `population`,    many networks, folds or candidates in one call
+`cross_validate`, `HalvingSearchCV`
 `load`, `export`                             model files; C, ONNX and PyTorch files
 `functional`, `reference`                    layers, losses and updates as functions on arrays
 `tables`, `datasets`, `plotting`             table files, two data sets, plots; import them as
@@ -83,6 +83,7 @@ if _typing.TYPE_CHECKING:  # see `__getattr__`
         RMSprop,
     )
     from .playground.notebook_widget import play as play
+    from .populations import population
     from .tabular import TabularClassifier as TabularClassifier
     from .tabular import TabularRegressor as TabularRegressor
 
@@ -117,6 +118,7 @@ __all__ = [
     "load_many",
     "losses",
     "optimizers",
+    "population",
     "reference",
     "save_many",
     "schedules",
@@ -156,6 +158,7 @@ _MODULE_OF = {
     "save_many": "many",
     "fit_many": "many",
     "forward_many": "many",
+    "population": "populations",
     # Not in __all__: `from fastnn import *` must work without scikit-learn and PyTorch.
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",

@@ -389,6 +389,18 @@ def forward_many(
     out: _Numbers,
     abort: Abort | None = None,
 ) -> None: ...
+
+@disjoint_base
+class ManyRows:
+    def __new__(cls, X: _Numbers | CompiledTable, network: CompiledNetwork, k: int) -> Self: ...
+
+def forward_population(
+    network: CompiledNetwork,
+    params: _Numbers,
+    X: _Numbers | CompiledTable,
+    out: _Numbers,
+    abort: Abort | None = None,
+) -> None: ...
 def training_bytes(
     network: CompiledNetwork,
     batch_size: int,

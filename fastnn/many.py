@@ -27,6 +27,7 @@ from .files import ModelFileError, model
 from .kernels import run_in_threads
 from .mlp import MLP, blank_network
 from .network import Network
+from .populations import Population
 from .training.data import arrays_of_several
 from .training.planner import Planner, spawn, split_matrix, spread
 from .training.pool import Trainings, train_many
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
         Rows,
         ValidationData,
     )
+
+NETWORK_PRODUCTS = 3000  # multiply-adds that take as long as a call of the kernel for one network
 
 
 @with_hints(FIT_MANY)
@@ -267,9 +270,9 @@ def forward_many(
 
     Parameters
     ----------
-    networks : sequence of MLP
+    networks : sequence of MLP, or Population
         Networks of one dtype, with the same number of inputs and of outputs. Their hidden layers
-        may differ.
+        may differ. Of a `population`, thousands of small networks take about a millisecond.
     X : array_like (n, n_in) or (n_networks, n, n_in), sparse matrix or EncodedTable
         Rows for all networks, or with three dimensions the rows of each network.
     out : ndarray (n_networks, n, n_out), optional
@@ -292,14 +295,26 @@ def forward_many(
     >>> fastnn.forward_many(networks, np.ones((2, 7, 2))).shape  # 7 rows for each network
     (2, 7, 1)
     """
-    networks = check_networks(networks)
-    with kernels.Reading(networks):
-        return _forward(networks, X, out, n_threads)
+    if not isinstance(networks, Population):
+        networks = check_networks(networks)
+        with kernels.Reading(networks):
+            return _forward(networks, X, out, n_threads)
+    while True:
+        made = networks.made()
+        with kernels.Reading(made):
+            Y = _forward(networks, X, out, n_threads)
+        if len(networks.made()) == len(made):  # else another thread has made one, and may train it
+            return Y
 
 
 def _forward(networks, X, out, n_threads):
-    first = networks[0]
-    n_in, n_out = _check_ends(networks)
+    is_population = isinstance(networks, Population)
+    if is_population:
+        first, params = networks.template, [networks.params]
+    else:
+        first, params = networks[0], [net.params for net in networks]
+        _check_ends(networks)
+    n_in, n_out = first.layer_sizes[0], first.layer_sizes[-1]
     rows = _check_rows(X, len(networks), n_in, first.dtype)
     n = rows.shape[-2]
     shape = (len(networks), n, n_out)
@@ -307,18 +322,18 @@ def _forward(networks, X, out, n_threads):
     if out is None:
         out = np.empty(shape, first.dtype)
     else:
-        check_out("out", out, shape, first.dtype, *read, *(net.params for net in networks))
+        check_out("out", out, shape, first.dtype, *read, *params)
     n_threads = check_threads(n_threads)
     if is_sparse(rows):
         for start, block in blocks(rows):
             of_block = _forward(networks, block, None, n_threads)
             out[:, start : start + len(block)] = of_block
         return out
-    n_products = n * sum(net.n_params for net in networks)
+    n_products = n * sum(each.size for each in params) + NETWORK_PRODUCTS * len(networks)
     if n_threads == 1 or n_products < kernels.WORTH_SHARING:
-        kernels.forward_many(networks, rows, out)
+        _forward_networks(networks, 0, len(networks), rows, out)
         return out
-    by_rows = n >= CHUNK * n_threads
+    by_rows = n >= CHUNK * n_threads and not is_population
     end = n if by_rows else len(networks)
     bounds = [end * i // n_threads for i in range(n_threads + 1)]
     function = _forward_rows if by_rows else _forward_networks
@@ -344,8 +359,11 @@ def _check_rows(X, k, n_in, dtype):
 
 def _forward_networks(networks, start, stop, X, out, abort=None):
     """Compute the outputs of the networks start..stop."""
-    rows = X[start:stop] if len(X.shape) == 3 else X
-    kernels.forward_many(networks[start:stop], rows, out[start:stop], abort)
+    rows, out = X[start:stop] if len(X.shape) == 3 else X, out[start:stop]
+    if isinstance(networks, Population):
+        kernels.forward_population(networks.template, networks.params[start:stop], rows, out, abort)
+    else:
+        kernels.forward_many(networks[start:stop], rows, out, abort)
 
 
 def _forward_rows(networks, start, stop, X, out, abort):
@@ -356,7 +374,7 @@ def _forward_rows(networks, start, stop, X, out, abort):
 
 
 def _check_ends(networks):
-    """Return the number of inputs and of outputs, which all networks share."""
+    """Check that all networks have the same numbers of inputs and outputs."""
     first = networks[0].layer_sizes
     for i, net in enumerate(networks):
         ends = net.layer_sizes[:: len(net.layer_sizes) - 1]
@@ -365,7 +383,6 @@ def _check_ends(networks):
                 f"network {i} has {ends[0]} inputs and {ends[1]} outputs, but network 0 has "
                 f"{first[0]} and {first[-1]}. Pass networks with the same numbers."
             )
-    return first[0], first[-1]
 
 
 def check_networks(networks: Any) -> list[Any]:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .typing import DTypeLike, FloatArray, HiddenActivation, InPlace, OutputActivation
 
 T = TypeVar("T")
+CACHE_LINE = 64  # bytes
 MAX_LAYERS, MAX_SIZE = 1000, 2**24  # numbers of sizes, and of units: what model files can hold
 
 
@@ -47,7 +48,7 @@ class Views(tuple[T, ...]):
     def __setitem__(self, i: int, values: ArrayLike | None) -> None:
         if isinstance(i, slice):
             raise TypeError("Assign to one array at a time, or a sequence to all of them")
-        _copy_into(f"array {i}", self[i], values)
+        copy_into(f"array {i}", self[i], values)
 
 
 def split_layers(
@@ -97,7 +98,7 @@ def _check_each(name, targets, values):
     ]
 
 
-def _copy_into(name, target, values):
+def copy_into(name, target, values):
     """Copy an array of the same shape, or one number, into `target`."""
     array = _check_like(name, target, values)
     if array is not None:
@@ -133,7 +134,7 @@ def _in_place(name: str, doc: str) -> Any:
             return
         net._check_not_training()  # its end would overwrite them
         if values is not targets:  # as it is after net.params -= step
-            _copy_into(public, targets, values)
+            copy_into(public, targets, values)
 
     return property(get, set, doc=doc)
 
@@ -186,12 +187,17 @@ class Network(CompiledNetwork):
         self.dropout = dropout
         self._allocate()
 
-    def _allocate(self):
-        """Allocate the flat arrays, make views into them, and hand them to the kernels."""
+    def _allocate(self, memory=None):
+        """Allocate the flat arrays, make views into them, and hand them to the kernels.
+
+        memory : ndarray (n_params,), optional
+            Becomes `params`.
+        """
         self.n_params = sum(
             k * m + m * self.bias for k, m in zip(self.layer_sizes, self.layer_sizes[1:])
         )
-        self._params, self._grads = (_aligned_zeros(self.n_params, self.dtype) for _ in range(2))
+        self._params = aligned_zeros(self.n_params, self.dtype) if memory is None else memory
+        self._grads = aligned_zeros(self.n_params, self.dtype)
         self._weights, self._biases = split_layers(self._params, self.layer_sizes, self.bias)
         self._grad_weights, self._grad_biases = split_layers(
             self._grads, self.layer_sizes, self.bias
@@ -366,12 +372,12 @@ class Network(CompiledNetwork):
         state = {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
         return state | dict(params=self.params.copy(), grads=self.grads.copy(), reading=reading)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, Any], memory: FloatArray | None = None) -> None:
         self._check_may_bind()
         state = dict(state)
         params, grads, _ = (state.pop(name) for name in ("params", "grads", "reading"))
         self.__dict__.update(state)
-        self._allocate()
+        self._allocate(memory)
         self.params[:] = params
         self.grads[:] = grads
 
@@ -425,10 +431,10 @@ def _check_sizes(layer_sizes):
     return sizes
 
 
-def _aligned_zeros(n, dtype):
-    """Return n zeros whose memory begins at a cache line (64 bytes)."""
-    block = np.zeros(n * dtype.itemsize + 64, np.uint8)
-    start = -block.ctypes.data % 64
+def aligned_zeros(n, dtype):
+    """Return n zeros whose memory begins at a cache line."""
+    block = np.zeros(n * dtype.itemsize + CACHE_LINE, np.uint8)
+    start = -block.ctypes.data % CACHE_LINE
     return block[start : start + n * dtype.itemsize].view(dtype)
 
 

@@ -26,7 +26,7 @@ cimport cython
 import numpy
 
 from cpython.buffer cimport (
-    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.dict cimport PyDict_Contains, PyDict_DelItem
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid

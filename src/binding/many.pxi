@@ -41,6 +41,55 @@ cdef class ManyRows:
         self.array = Array(X, network.itemsize, self.n * network.n_in * (k if X.ndim == 3 else 1))
         self.data = <const char*>self.array.data
 
+def forward_population(CompiledNetwork network not None, params, X, out, Abort abort=None):
+    """`forward_many` for networks of the layers of `network`: params (k, n_params), each row of which is contiguous.
+
+    One call without the GIL runs all of them."""
+    cdef Py_buffer p
+    network.check_bound()
+    PyObject_GetBuffer(params, &p, PyBUF_STRIDES | PyBUF_FORMAT)
+    try:
+        if (itemsize_of(p.format) != network.itemsize or p.ndim != 2 or p.shape[1] != network.n_params
+                or (p.shape[1] > 1 and p.strides[1] != p.itemsize)):
+            raise ValueError(f"Expected {network.dtype_} parameters of shape (k, {network.n_params}) with contiguous rows.")
+        run_population(network, &p, ManyRows(X, network, p.shape[0]), out, abort)
+    finally:
+        PyBuffer_Release(&p)
+
+cdef int run_population(CompiledNetwork network, const Py_buffer* params, ManyRows rows, out, Abort abort) except -1:
+    cdef Py_ssize_t k = params.shape[0], n = rows.n, L = network.net.n_layers, i, l, since_poll = 0
+    cdef Py_ssize_t size = n * network.n_out * network.itemsize, work = n * network.work + 1
+    cdef Array y = Array(out, network.itemsize, k * n * network.n_out, True)
+    cdef ZeroedBuffer pointers = ZeroedBuffer(2 * L * <Py_ssize_t>sizeof(void*)), workspace
+    cdef const Kernels* functions = network.kernels
+    cdef const char* X = rows.data
+    cdef Network net = network.net
+    cdef Poll poll
+    if rows.table is not None:
+        rows.table.check(network, n)
+        net.table = &rows.table.layout
+        X = <const char*>&rows.table.rows
+    net.weights = <void**>pointers.data
+    net.biases = net.weights + L
+    for l in range(2 * L):              # network.net.biases follows its weights
+        if network.net.weights[l] != NULL:
+            net.weights[l] = <char*>params.buf + (<char*>network.net.weights[l] - network.params_begin)
+    workspace = ZeroedBuffer(functions.forward_workspace_size(&net, n))
+    set_poll(&poll, abort)
+    with nogil:
+        for i in range(k):
+            since_poll += work
+            if since_poll >= MIN_WORK_TO_POLL:
+                since_poll = 0
+                if poll.check(poll.context):
+                    break
+            functions.forward(&net, X + i * rows.stride, n, <char*>y.data + i * size, workspace.data,
+                              &poll if work >= MIN_WORK_TO_POLL else NULL)
+            for l in range(2 * L):
+                if net.weights[l] != NULL:
+                    net.weights[l] = <char*>net.weights[l] + params.strides[0]
+    return raise_pending(abort)
+
 # ---- the mean of the outputs ----
 
 cdef enum:

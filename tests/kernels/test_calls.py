@@ -89,6 +89,9 @@ N = 100_000  # rows, for about a second of work
 PREDICTIONS = {
     "one network": lambda nets, X, out, abort: nets[0]._forward_into(X, out[0], abort),
     "many networks": kernels.forward_many,
+    "population": lambda nets, X, out, abort: kernels.forward_population(
+        nets[0], np.stack([net.params for net in nets]), X, out, abort
+    ),
     "mean": lambda nets, X, out, abort: kernels.forward_mean(nets, X, out[0], abort),
 }
 

@@ -24,7 +24,7 @@ BANDS = {
     "networks": """kernels core state typing activations initializers losses optimizers schedules
         functional encoded_table network config reference""",
     "bytes": "files tables datasets",
-    "training": "training callbacks distributed derivatives mlp many",
+    "training": "training callbacks distributed derivatives mlp many populations",
     "estimators": "estimators model_selection tabular",
     # __init__ has the public names: only programs may import them from there
     "programs": "cli export plotting serving playground web __init__ __main__ _pyinstaller",
@@ -408,7 +408,7 @@ print(*(name for name, module in sys.modules.items() if name not in before and h
     assert packages - sys.stdlib_module_names == {"fastnn", "numpy"}
     variants = [name for name in loaded if name.startswith("fastnn._") and "float" in name]
     assert len(variants) == 2, "one variant for each dtype"
-    late = """reference cli datasets many training.pool training.planner training.stream tables files
+    late = """reference cli datasets many populations training.pool training.planner training.stream tables files
         functional core.errors core.options losses.regression optimizers.adaptive"""
     assert not loaded & {"argparse", *(f"fastnn.{name}" for name in late.split())}
 

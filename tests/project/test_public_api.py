@@ -65,6 +65,9 @@ MLPClassifier.save(self, path, state=True)
 MLPClassifier.to_sklearn(self)
 from_sklearn(estimator)
 load(path, kind=None)
+forward_many(networks, X, out=None, n_threads=1)
+population(n, layer_sizes, activation='relu', output='identity', bias=True, dtype='float32',
+    rng=None, dropout=0.0, init=None)
 EncodedTable(numbers=None, positions=None, n_bins=None, position_scale=1.0, codes=None,
     n_categories=None, code_scale=1.0, dtype=<class 'numpy.float32'>)
 EncodedTable.to_dense(self)
@@ -139,7 +142,8 @@ def test_every_public_name_is_one_that_was_decided():
     names = (
         "MLP LBFGS EarlyStopping Checkpoint DataError DivergenceError History ModelFileError "
         "__version__ callbacks export fit_many forward_many functional initializers kernels load "
-        "load_many losses optimizers reference save_many schedules show_config EncodedTable"
+        "load_many losses optimizers population reference save_many schedules show_config "
+        "EncodedTable"
     )
     assert set(fastnn.__all__) == {*names.split(), *cases.SETTINGS}
     assert all(hasattr(fastnn, name) for name in fastnn.__all__) and fastnn.reference is reference
@@ -266,7 +270,8 @@ def test_every_module_has_a_docstring(module):
 PUBLIC = """
     MLP MLP.fit MLP.loss MLP.loss_and_grad MLP.partial_fit MLP.backward MLP.forward MLP.summary
     MLP.save MLP.to_torch MLP.copy load show_config EarlyStopping Checkpoint callbacks.Callback
-    fit_many forward_many save_many load_many MLPClassifier.save MLPClassifier.to_sklearn from_sklearn
+    fit_many forward_many population save_many load_many
+    MLPClassifier.save MLPClassifier.to_sklearn from_sklearn
     TabularClassifier TabularRegressor TabularClassifier.save TabularRegressor.predict_interval
     MLPRegressor.predict_derivatives TabularRegressor.predict_derivatives
     export.c export.casadi export.onnx optimizers.Optimizer"""

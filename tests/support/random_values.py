@@ -325,6 +325,8 @@ MAKERS = {  # by the name of a parameter, alone or behind the name of its functi
     "kernels.two_classes.Y": lambda w, _: w.array(N, 1),
     "kernels.are_indices.indices": lambda w, _: np.arange(3),
     "kernels.forward_many.out": of_outputs,
+    "kernels.forward_population.out": of_outputs,
+    "kernels.forward_population.params": lambda w, net: np.zeros((1, net.n_params), net.dtype),
     "kernels.forward_mean.out": of_outputs,
     **dict.fromkeys(
         ["kernels.vector_function.x", "kernels.vector_function.out"], lambda w, _: np.ones(N)

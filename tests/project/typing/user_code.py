@@ -86,6 +86,11 @@ def many(X: NDArray[np.float32], y: NDArray[np.float32], folder: Path) -> FloatA
     fastnn.save_many(dict(zip(["a", "b"], nets)), folder / "many.safetensors")
     loaded: dict[str, MLP] = fastnn.load_many(folder / "many.safetensors", dict)
     print([history.seconds for history in histories], loaded["a"].params.size)
+    members = fastnn.population(3, [3, 4, 1], rng=[0, 1, None])
+    members.params += 0.1
+    first: MLP = members[0]
+    some: list[MLP] = members[1:]
+    print(first.n_params, len(some), fastnn.forward_many(members, X).shape)
     return fastnn.forward_many(nets, X)
 
 
