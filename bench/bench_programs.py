@@ -323,6 +323,14 @@ def test_estimators_search():
     assert len(re.findall(r"^\w+ +[\d.]+ +[\d.]+ +[\d.]+ +s$", text, re.M)) == 2
 
 
+def test_estimators_on_tables():
+    text = run("estimators.py", "--tables", "--quick")
+    assert (
+        len(re.findall(r"^(?:predict|service|read|features|encode|networks).* us$", text, re.M))
+        == 10
+    )
+
+
 def test_estimators():
     text = run("estimators.py", "--quick")
     alone = run("estimators.py", "--quick", "--only", "fastnn")

@@ -2,6 +2,7 @@
 
     python bench/estimators.py                  predictions and partial_fit of one row, whole fits
     python bench/estimators.py --search         a search and a cross-validation
+    python bench/estimators.py --tables         predictions of one row of a table
     python bench/estimators.py --quick          few rounds
     python bench/estimators.py --only fastnn    without scikit-learn's times
 
@@ -13,6 +14,11 @@ longer training, and `MLP.fit` with the same number of epochs from the same init
 --search times successive halving and 10-fold cross-validation on breast cancer, in CPU time on
 one thread: fastnn's functions, scikit-learn's with fastnn's estimator, and scikit-learn's with its
 own. "8 networks" is an ensemble.
+
+--tables times `TabularRegressor.predict` of one row with 8 numbers, 3 categories and a date, by the
+parts of a call. "read" makes a column of each value, "features" are numbers and codes, and
+"encode" makes the inputs of the networks, which "networks" computes. Dicts and lists of plain values
+are read in fewer steps than tables. "service" is what `fastnn serve` computes for one request.
 """
 
 import time
@@ -29,6 +35,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 import fastnn
+from fastnn.serving.request import PredictOptions
+from fastnn.serving.service import TableService
+from fastnn.tabular.columns import frames
 
 STEPS = 400  # in an epoch of single rows
 WIDTHS = [28, 8, 10, 14, 3]  # of the columns
@@ -46,6 +55,7 @@ SETTINGS = dict(
 def main():
     parser = measure.make_parser(__doc__)
     parser.add_argument("--search", action="store_true", help="time a search, not single calls")
+    parser.add_argument("--tables", action="store_true", help="time one row of a table")
     parser.add_argument("--only", choices=["fastnn"], help="do not time scikit-learn")
     parser.add_argument("--quick", action="store_true", help="few rounds")
     arguments = parser.parse_args()
@@ -53,6 +63,9 @@ def main():
     print(f"{measure.versions('scikit-learn', 'numpy')}; one thread")
     if arguments.search:
         compare_searches(arguments.quick)
+        return
+    if arguments.tables:
+        time_table_rows(3 if arguments.quick else 100)
         return
     columns = ["fastnn", "MLP", *["scikit-learn"] * (arguments.only is None)]
     for dtype in ("float32", "float64"):
@@ -173,6 +186,47 @@ def compare_fits(X, y, rounds, columns):
         title = f"fit, {len(rows):,} rows, {epochs} epochs"
         slow = ["scikit-learn"]
         time_and_print(title, jobs, columns, max(1, rounds // 2), 1e3, "ms", slow)
+
+
+# ---- rows of tables ----
+
+
+def make_table(n):
+    """Return a DataFrame of 8 numbers, 3 categories and a date, and a target."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(n, 8)), columns=[f"number {i}" for i in range(8)])
+    for i in range(3):
+        table[f"category {i}"] = rng.choice(["red", "green", "blue", "white"], n)
+    table["day"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, n), "D")
+    y = table["number 0"] + (table["category 0"] == "red") + rng.normal(0, 0.1, n)
+    return table.assign(day=table["day"].dt.strftime("%Y-%m-%d")), y.to_numpy()
+
+
+def time_table_rows(rounds):
+    X, y = make_table(1000)
+    settings = dict(n_estimators=3, hidden_layer_sizes=32, n_threads=1, random_state=0)
+    model = fastnn.TabularRegressor(**settings).fit(X, y)
+    unnamed = fastnn.TabularRegressor(**settings).fit(X.to_numpy(), y)
+    service, options = TableService(model), PredictOptions()
+    row, array = X[:1].to_dict("records"), X[:1].to_numpy()
+    learned, features = model.model_, model.model_.features
+    (frame,) = frames.read_batches(row)
+    numbers, codes = features.transform(frame)
+    tables = learned.encode(numbers, codes)
+    calls = {
+        "predict, a dict": lambda: model.predict(row),
+        "predict, a DataFrame": lambda: model.predict(X[:1]),
+        "predict, a list": lambda: unnamed.predict(array.tolist()),
+        "predict, an array": lambda: unnamed.predict(array),
+        "service": lambda: service.predict([(service.read(row), options)]),
+        "read a dict": lambda: features.plain_rows.read_table(row),
+        "read a dict as a table": lambda: next(frames.read_batches(row)),
+        "features": lambda: features.transform(frame),
+        "encode": lambda: learned.encode(numbers, codes),
+        "networks": lambda: [learned.predict_fold(tables, k, 1) for k in range(3)],
+    }
+    for name, call in calls.items():
+        time_and_print(name, {"fastnn": timed_calls(call, 3)}, ["fastnn"], 5 * rounds, 1e6, "us")
 
 
 # ---- searches ----

@@ -250,6 +250,21 @@ def table_of(parts: Iterable[Any], layout: TableLayout) -> EncodedTable:
     return table
 
 
+def table_of_layout(parts: tuple[Any, Any, Any], layout: TableLayout) -> EncodedTable:
+    """Return an EncodedTable of arrays of the shapes and dtypes of a layout. Their values are checked."""
+    numbers, positions, codes = parts
+    _, n_bins, position_scale, n_categories, code_scale = layout
+    if (
+        all_finite(numbers)
+        and ((positions >= 0) & (positions <= np.array(n_bins, int))).all()
+        and ((codes >= -1) & (codes < np.array(n_categories, int))).all()
+    ):
+        return table_of(parts, layout)
+    return EncodedTable(  # says what is wrong
+        numbers, positions, n_bins, position_scale, codes, n_categories, code_scale, numbers.dtype
+    )
+
+
 def check_inputs(name: str, X: Any, dtype: Any, n_inputs: int) -> Any:
     """Check the inputs of a network: an EncodedTable, or an array or sparse matrix (n, n_inputs)."""
     if not isinstance(X, EncodedTable):

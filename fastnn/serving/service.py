@@ -11,6 +11,7 @@ import copy
 import math
 import warnings
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from ..mlp import MLP
 from ..tables.files import TableWarning
 from ..tabular.columns import frames
 from ..tabular.columns.category import describe_unknown
-from ..tabular.columns.frames import Frame
 from ..tabular.columns.other_texts import OtherTextsOfParts
 from ..tabular.explaining.explanation import explanations_to_json
 from ..tabular.predictions import check_columns, fold_columns
@@ -248,13 +248,6 @@ class TableService:
         self._features = features = model.features_
         self.has_names, self.n_columns = features.names is not None, features.n_columns
         self._known = {*(features.names or ()), self.facts.target}
-        self._used = [(features.columns[j], features.positions[j]) for j in features.used()]
-        categories = features.value_categories()
-        keys = features.names if self.has_names else range(self.n_columns)
-        self._readers = [
-            (keys[features.positions[j]], features.columns[j].json_reader(categories.get(j)))
-            for j in features.used()
-        ]
 
     # ---- requests ----
 
@@ -290,24 +283,10 @@ class TableService:
         if self.has_names:
             self._note_unknown_keys(rows, read.notes)
         if len(rows) <= self.few:
-            read.plain = self._read_plain(rows)
+            read.plain = self._features.plain_rows.read(rows)
         if read.plain is None:
             read.features = self._read_table(rows, read.notes)
         return read
-
-    def _read_plain(self, rows):
-        """Return the values of each column in use, None if some are not plain or are absent."""
-        if not rows or not (self.has_names or all(len(row) == self.n_columns for row in rows)):
-            return None
-        out = []
-        for key, reader in self._readers:
-            if self.has_names and not any(key in row for row in rows):
-                return None
-            values = reader([row.get(key) if self.has_names else row[key] for row in rows])
-            if values is None:
-                return None
-            out.append(values)
-        return out
 
     def _read_table(self, rows, notes):
         """Return the features of rows that are read as `predict` reads them, and add notes."""
@@ -394,17 +373,14 @@ class TableService:
         plain = [read for read in reads if read.plain is not None]
         parts = [read.features for read in reads[len(plain) :]]
         if plain:
-            parts.insert(0, self._features.transform(self._plain_frame(plain)))
+            columns: Any = zip(*(read.plain for read in plain))
+            values = [list(chain.from_iterable(each)) for each in columns]
+            frame = self._features.plain_rows.frame(values, sum(read.n_rows for read in plain))
+            parts.insert(0, self._features.transform(frame))
         if len(parts) == 1:
             return parts[0]
         numbers, codes = zip(*parts)
         return [np.concatenate(some) for some in zip(*numbers)], np.concatenate(codes)
-
-    def _plain_frame(self, reads):
-        columns: list = [None] * self.n_columns
-        for k, (column, position) in enumerate(self._used):
-            columns[position] = column.from_json_values([x for r in reads for x in r.plain[k]])
-        return Frame(self._features.names, columns, sum(read.n_rows for read in reads))
 
     # ---- explanations ----
 

@@ -8,12 +8,13 @@ learning rate fits any number of inputs.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
 from ..core.errors import Argument, DataError, Wording
-from ..encoded_table import EncodedTable
+from ..encoded_table import TableLayout, table_of_layout
 from ..files.json_values import check, check_mapping, is_count, is_finite
 from ..tables import limits
 
@@ -24,6 +25,7 @@ FLAG_SCALE = 2.0  # of the input that marks missing values
 MIN_VALUE_COUNT = 5  # rows that a value must have to become a category
 MAX_VALUES = 256
 SMALLEST_SPREAD = 1e-300  # 1 over it is finite
+BLOCK_ROWS = 1024  # that are encoded at a time: their numbers stay in the cache
 MEMORY_FRACTION = 0.8  # of the available memory that the networks may take
 
 
@@ -59,19 +61,8 @@ class Scaling:
         """Return a dict that JSON can hold. `asdict` would take seconds for thousands of columns."""
         return dict(median=self.median, factor=self.factor, marks_missing=self.marks_missing)
 
-    def fill(self, x):
-        """Return the numbers with the median for missing values."""
-        return np.where(np.isnan(x), self.median, x)
-
-    def apply(self, x):
-        """Return the scaled numbers; NaN is 0, the median."""
-        with np.errstate(over="ignore"):
-            z = np.clip((x - self.median) * self.factor, -1e150, 1e150)
-        z /= np.hypot(1, z / 3)
-        return np.nan_to_num(z, copy=False)
-
     def slopes(self, x):
-        """Return the derivatives of `apply`. NaN stays NaN."""
+        """Return the derivatives of the scaled numbers. NaN stays NaN."""
         with np.errstate(over="ignore"):
             return self.factor / np.hypot(1, (x - self.median) * self.factor / 3) ** 3
 
@@ -135,7 +126,7 @@ class Encoder:
         """
         edges, values = [], []
         for scaling, x in numbers:
-            x = scaling.fill(x)
+            x = np.where(np.isnan(x), scaling.median, x)
             e, from_tree = bin_edges(x, target, settings.n_bins)
             edges.append(e.tolist())
             kept = np.zeros(0)
@@ -222,19 +213,20 @@ class Encoder:
 
     def encode(self, numbers, codes):
         """Return the fastnn.EncodedTable of features."""
-        plain, positions = self._scaled(numbers), self._positions(numbers)
-        parts = self._codes(numbers, codes)
-        n_categories = [*map(len, filter(None, self.values)), *filter(None, self.n_categories)]
-        scales = [self.unit * ONE_HOT_SCALE * min(1, 3 / math.sqrt(k)) for k in n_categories]
-        return EncodedTable(
-            np.stack(plain, 1) if plain else np.zeros((len(codes), 0), np.float32),
-            positions=np.stack(positions, 1) if positions else None,
-            n_bins=[len(edges) - 1 for edges in self.edges if edges] or None,
-            position_scale=self.unit,
-            codes=np.stack(parts, 1).astype(np.int32) if parts else None,
-            n_categories=n_categories or None,
-            code_scale=scales or 1.0,
-        )
+        columns, n = self._columns, len(codes)
+        parts = columns.empty_parts(n)
+        for first in range(0, n, BLOCK_ROWS):
+            rows = slice(first, first + BLOCK_ROWS)
+            if numbers:
+                columns.encode_numbers(
+                    np.array([x[rows] for x in numbers]), *(part[rows] for part in parts)
+                )
+        parts[-1][:, len(columns.values) :] = codes[:, columns.kept]
+        return table_of_layout(parts, columns.layout)
+
+    @cached_property
+    def _columns(self):
+        return EncodedColumns(self)
 
     def input_slopes(self, numbers):
         """Return which inputs vary with each number, and their derivatives in it.
@@ -264,25 +256,99 @@ class Encoder:
                 bins_at += len(edges) - 1
         return [scaled, binned] if any(self.edges) else [scaled]
 
-    def _scaled(self, numbers):
-        out, unit, flag = [], self.unit, self.flag
-        for scaling, x in zip(self.scalings, numbers):
-            if scaling.factor:
-                out.append((unit * scaling.apply(x)).astype(np.float32))
-                if scaling.marks_missing:
-                    out.append((flag * np.isnan(x)).astype(np.float32))
-        return out
 
-    def _positions(self, numbers):
-        found = zip(self.scalings, self.edges, numbers)
-        return [
-            bin_positions(scaling.fill(x), np.array(edges)) for scaling, edges, x in found if edges
+class EncodedColumns:
+    """The columns of the tables of an Encoder, and the constants of all numbers as arrays.
+
+    NumPy computes all numbers in one call: for a row, the calls take longer than the arithmetic.
+
+    Parameters
+    ----------
+    encoder : Encoder
+
+    Attributes
+    ----------
+    layout : TableLayout
+    values : list of (int, ndarray)
+        The numbers whose frequent values are categories, and these values.
+    kept : list of int
+        The category features that are in the table.
+    """
+
+    def __init__(self, encoder):
+        scalings, self.unit, self.flag = encoder.scalings, encoder.unit, encoder.flag
+        self.medians = _column(s.median for s in scalings)
+        self.scaled = [i for i, s in enumerate(scalings) if s.factor]
+        self.factors = _column(scalings[i].factor for i in self.scaled)
+        self.flagged = [i for i in self.scaled if scalings[i].marks_missing]
+        order = sorted([*self.scaled, *self.flagged])  # of the columns: the flag follows its number
+        is_flag = np.array([i == j for i, j in pairwise([-1, *order])], bool)
+        self.at, self.flags_at = np.flatnonzero(~is_flag), np.flatnonzero(is_flag)
+        n_bins = self._set_bins(encoder.edges)
+        n_categories = self._set_codes(encoder)
+        self.layout = TableLayout(
+            len(order),
+            tuple(n_bins),
+            (self.unit,) * len(n_bins),
+            tuple(n_categories),
+            tuple(self.unit * ONE_HOT_SCALE * min(1, 3 / math.sqrt(k)) for k in n_categories),
+        )
+
+    def _set_bins(self, edges):
+        """Set the arrays of bins, and return how many each number has."""
+        self.binned = [i for i, some in enumerate(edges) if some]
+        self.edges = [np.array(edges[i]) for i in self.binned]
+        self.all_edges = np.concatenate([np.zeros(0), *self.edges])
+        lengths = np.array([0, *map(len, self.edges)], np.intp)
+        self.first_edge = np.cumsum(lengths)[:-1, None]
+        self.last_bin = lengths[1:, None] - 2
+        return [len(some) - 1 for some in self.edges]
+
+    def _set_codes(self, encoder):
+        """Set which categories there are, and return how many each code has."""
+        self.values = [(i, np.array(values)) for i, values in enumerate(encoder.values) if values]
+        self.kept = [j for j, n in enumerate(encoder.n_categories) if n]
+        return [len(values) for _, values in self.values] + [
+            encoder.n_categories[j] for j in self.kept
         ]
 
-    def _codes(self, numbers, codes):
-        found = zip(self.scalings, self.values, numbers)
-        frequent = [_find(scaling.fill(x), np.array(v)) for scaling, v, x in found if v]
-        return frequent + [codes[:, j] for j, n in enumerate(self.n_categories) if n]
+    def empty_parts(self, n):
+        """Return arrays for the numbers, positions and codes of a table."""
+        n_numbers, n_bins, _, n_categories, _ = self.layout
+        kinds = (n_numbers, np.float32), (len(n_bins), np.float32), (len(n_categories), np.int32)
+        return tuple(np.empty((n, k), dtype) for k, dtype in kinds)
+
+    def encode_numbers(self, x, numbers, positions, codes):
+        """Write what numbers become into arrays. x : ndarray (n_numbers, n)"""
+        missing = np.isnan(x)
+        numbers[:, self.at] = (self.unit * self._scale(x[self.scaled])).T
+        numbers[:, self.flags_at] = (self.flag * missing[self.flagged]).T
+        x = np.where(missing, self.medians, x)
+        positions[:] = self._positions(x[self.binned]).T
+        for k, (i, values) in enumerate(self.values):
+            codes[:, k] = _find(x[i], values)
+
+    def _scale(self, x):
+        """Return the scaled numbers; NaN is 0, the median."""
+        with np.errstate(over="ignore"):
+            z = np.clip((x - self.medians[self.scaled]) * self.factors, -1e150, 1e150)
+        z /= np.hypot(1, z / 3)
+        z[np.isnan(z)] = 0
+        return z
+
+    def _positions(self, x):
+        """Return the position of each x on the axis of its bins, from 0 to the number of bins."""
+        bins = np.array(
+            [edges.searchsorted(row, "right") - 1 for edges, row in zip(self.edges, x)], np.intp
+        ).reshape(x.shape)
+        bins = np.clip(bins, 0, self.last_bin)
+        at = self.first_edge + bins
+        low, high = self.all_edges[at], self.all_edges[at + 1]
+        return bins + np.clip((x - low) / (high - low), 0, 1)
+
+
+def _column(numbers):
+    return np.array(list(numbers), float)[:, None]
 
 
 def bin_edges(x, target, n_bins):
@@ -310,12 +376,6 @@ def bin_edges(x, target, n_bins):
     return (edges if len(edges) >= 3 else np.zeros(0)), from_tree
 
 
-def bin_positions(x, edges):
-    """Return the position of each x on the axis of the bins, from 0 to the number of bins."""
-    bins, low, high = find_bins(x, edges)
-    return (bins + np.clip((x - low) / (high - low), 0, 1)).astype(np.float32)
-
-
 def find_bins(x, edges):
     """Return the number of the bin of each x, and its edges. An x outside is in the nearest bin."""
     bins = np.clip(np.searchsorted(edges, x, "right") - 1, 0, len(edges) - 2)
@@ -325,7 +385,7 @@ def find_bins(x, edges):
 def _find(x, values):
     """Return the position of each x in sorted values, -1 if it is not among them."""
     i = np.minimum(np.searchsorted(values, x), len(values) - 1)
-    return np.where(values[i] == x, i, -1).astype(np.int32)
+    return np.where(values[i] == x, i, -1)
 
 
 @dataclass(eq=False, repr=False)

@@ -150,6 +150,9 @@ class TablePredictions(ExplainedPredictions, DifferentiablePredictions):
         parts = []
         with self._reading():
             self._check_fitted()
+            plain = self.model_.features.plain_rows.read_table(X)
+            if plain is not None:
+                return [predict(plain)]
             others = OtherTextsOfParts(self.model_.features)
             for frame in self._read_batches(X):
                 with placed(frame.where):  # rows of errors are those of the part

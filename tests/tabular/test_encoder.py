@@ -1,9 +1,13 @@
 """The encoder of features: bins of numbers, and what a missing number becomes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from checks import assert_same_bits
+from numpy.testing import assert_allclose, assert_array_equal
 
+from fastnn.tabular import encoder as encoder_module
 from fastnn.tabular.encoder import Encoder, EncoderSettings, Scaling
 
 N = 300
@@ -39,3 +43,35 @@ def test_a_missing_number_is_the_median(x):
     assert is_flag.sum() == 1  # the input that marks missing numbers
     assert_array_equal(table[:, is_flag][:, 0] > 0, MISSING)
     assert_array_equal(others[:, is_flag], 0)
+
+
+def test_blocks_of_rows_have_the_bits_of_single_rows(monkeypatch):
+    numbers = [np.where(MISSING, np.nan, X), FEW, np.full(N, 5.0), X * 1e300]
+    scalings = [Scaling.fit(x, True) for x in numbers]
+    encoder = Encoder.fit(
+        list(zip(scalings, numbers)), [3, 0, 2], TARGET, EncoderSettings(8, True), 4
+    )
+    assert encoder.edges[0] and encoder.values[1] and not scalings[2].factor
+    codes = RNG.integers(-1, 2, (N, 3)).astype(np.int32)
+    single = [encoder.encode([x[i : i + 1] for x in numbers], codes[i : i + 1]) for i in range(N)]
+    monkeypatch.setattr(encoder_module, "BLOCK_ROWS", 7)
+    table = encoder.encode(numbers, codes)
+    for name in ("numbers", "positions", "codes"):
+        expected = np.concatenate([getattr(each, name) for each in single])
+        assert_same_bits(getattr(table, name), expected)
+    assert_same_bits(table.codes[:, -2:], codes[:, [0, 2]])
+    z = (X * 1e300 - scalings[3].median) * scalings[3].factor
+    expected = encoder.unit * z / np.sqrt(1 + (z / 3) ** 2)
+    assert_allclose(table.numbers[:, -1], expected, rtol=1e-5)
+
+
+def test_values_outside_the_layout_are_refused():
+    scaling = Scaling.fit(X, False)
+    encoder = Encoder.fit([(scaling, X)], [3], TARGET, EncoderSettings(8), 4)
+    code = np.array([[3]], np.int32)
+    with pytest.raises(ValueError, match="codes holds 3 in row 0, column 0, but must be from -1"):
+        encoder.encode([X[:1]], code)
+    encoder.encode([X[:1]], code - 1)
+    broken = replace(encoder, scalings=[replace(scaling, median=np.nan)])
+    with pytest.raises(ValueError, match="positions holds NaN or infinity"):
+        broken.encode([np.array([np.nan])], code - 1)

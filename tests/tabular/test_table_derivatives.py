@@ -59,11 +59,14 @@ class ExactEncoder(Encoder):
     def encode(self, numbers, codes):
         plain, positions = [], []
         for scaling, edges, x in zip(self.scalings, self.edges, numbers):
-            plain.append(self.unit * scaling.apply(x))
+            z = np.nan_to_num((x - scaling.median) * scaling.factor)
+            plain.append(self.unit * z / np.hypot(1, z / 3))
             if scaling.marks_missing:
                 plain.append(self.flag * np.isnan(x))
             if edges:
-                positions.append(np.interp(scaling.fill(x), edges, range(len(edges))))
+                positions.append(
+                    np.interp(np.nan_to_num(x, nan=scaling.median), edges, range(len(edges)))
+                )
         table = super().encode(numbers, codes)
         parts = np.stack(plain, 1), np.array(positions).T.reshape(len(codes), -1), table.codes
         return table_of(parts, table.layout)

@@ -3,6 +3,7 @@
 - `frames`, `input_column`: tables of any library, and their columns, as they are passed.
 - `column`: what all kinds of columns have in common. `number`, `category`, `date`: the kinds.
 - `features`: what kind each column of a table is, and the numbers and categories that networks get.
+- `plain_rows`: a few rows of plain values, without the conversions of whole tables.
 - `other_texts`: texts that are not what their column holds.
 """
 

@@ -113,7 +113,7 @@ class Category(Column):
 
     def find_codes(self, values, category):
         codes, texts = values
-        code_of = {text: i for i, text in enumerate(category.categories)}
+        code_of = category.code_of
         return np.array([code_of.get(text, -1) for text in texts] + [-1])[codes]
 
     def unknown(self, values, categories):

@@ -1,6 +1,7 @@
 """Column: what all kinds of columns have in common, and the features that a column becomes."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -50,6 +51,19 @@ class CategoryFeature:
     part: str
     categories: list
     marks_missing: bool = False
+
+    @cached_property
+    def code_of(self):
+        """dict of str to int: the code of each category."""
+        return {text: code for code, text in enumerate(self.categories)}
+
+    @cached_property
+    def code_of_part(self):
+        """ndarray: the code of each part of a date, such as a month, up to the largest; then -1."""
+        numbers = list(map(int, self.categories))
+        codes = np.full(max(numbers) + 2, -1)
+        codes[numbers] = range(len(numbers))
+        return codes
 
     @property
     def n_categories(self):

@@ -234,9 +234,9 @@ class Date(Numeric):
     def find_codes(self, values, category):
         if category.part == "presence":
             return super().find_codes(values, category)
-        code_of = np.full(LAST_PART + 1, -1)
-        code_of[[int(text) for text in category.categories]] = range(len(category.categories))
-        return code_of[date_part(np.nan_to_num(values), category.part)]
+        code_of = category.code_of_part
+        part = date_part(np.nan_to_num(values), category.part)
+        return code_of[np.minimum(part, len(code_of) - 1)]
 
     def write(self, x, write_number):
         return time_text(x)

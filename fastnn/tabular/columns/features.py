@@ -1,6 +1,7 @@
 """The kinds of the columns of a table, and the features that they become: numbers and categories."""
 
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from numbers import Integral
 
 import numpy as np
@@ -11,6 +12,7 @@ from ...files.json_values import check, check_mapping, is_count
 from . import KINDS
 from .category import Category
 from .column import CategoryFeature, NumberFeature
+from .plain_rows import PlainRows
 
 NO_COLUMN = Wording("X has no usable column", "no column besides the target can be used")
 
@@ -65,6 +67,14 @@ class Features:
         return self
 
     # ---- rows ----
+
+    @cached_property
+    def plain_rows(self):
+        """PlainRows: reads a few rows."""
+        return PlainRows(self)
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "plain_rows"}
 
     def values(self, frame):
         """Yield (source, Column, values) of the columns in use."""

@@ -487,6 +487,13 @@ def read_numbers(values, parse, style):
     return read_texts(values, parse, style)
 
 
+def is_plain(value):
+    """Whether a value is a number, a truth, None or an ASCII text, which any table can hold."""
+    if type(value) in NUMBERS:
+        return _are_small([value])
+    return type(value) is bool or (type(value) is str and value.isascii())
+
+
 def _are_small(numbers):
     """Whether numbers, NaN and None are so small that float64 holds them. Integers have any size."""
     return all(-WIDE <= x <= WIDE for x in numbers if x is not None and x == x)
