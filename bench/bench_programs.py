@@ -318,6 +318,12 @@ def test_overhead():
     assert run("sweep.py", "--quick", "--only", "overhead").count("not arithmetic") == 2
 
 
+def test_evolve():
+    text = run("evolve.py", "--rounds", "1", "--only", "fastnn")
+    assert len(re.findall(r"^[\d,]+ networks.*(?: +\d+\.\d{3}){2}$", text, re.M)) == 3
+    assert re.search(r"^a generation of the cart and pole +\d+\.\d{3}$", text, re.M)
+
+
 def test_estimators_search():
     text = run("estimators.py", "--search", "--quick")
     assert len(re.findall(r"^\w+ +[\d.]+ +[\d.]+ +[\d.]+ +s$", text, re.M)) == 2

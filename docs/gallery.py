@@ -50,8 +50,8 @@ GROUPS = {
     ),
     "many": (
         "Many networks",
-        "One for each sensor, or one for each candidate of a search.",
-        ("sensors", "search", "optuna_pruning"),
+        "One for each sensor, one for each candidate of a search, or generations that evolve.",
+        ("sensors", "search", "optuna_pruning", "cart_pole"),
     ),
     "control": (
         "Control",

@@ -454,6 +454,14 @@ def test_slopes_of_a_pendulum_save_points(shown):
     assert int(needed[2]) <= int(needed[1]) / 2
 
 
+def test_a_cart_learns_to_swing_up_a_pole(shown):
+    text, _ = shown("cart_pole", "--generations", "20")
+    generation, score = table(text, "generation").T
+    assert generation.tolist() == [0, 10, 20]
+    assert score[0] < -0.5 and score[-1] > 0.6
+    assert number(text, r"([\d,]+) steps of carts") == 256 * 2 * 500 * 21
+
+
 def test_a_network_solves_the_heat_equation(shown):
     text, _ = shown("heat_equation")
     assert (table(text, "time")[:, 2] < 0.02).all()
