@@ -328,6 +328,18 @@ cdef inline void piece_gradient(const int vecs, const bint whole, const int pane
     else:
         level_gradients(vecs, whole, panels, rows)
 
+cdef inline void prefetch_levels(const real* V, bint by_piece, const PieceRows* rows, Py_ssize_t moment_stride) noexcept nogil:
+    """Fetch the weights of the levels of a piece in a panel that have rows, and their moments, which no step may have
+    read for long."""
+    cdef Py_ssize_t i, k, j, list, width = rows.width
+    for list in range(1 if by_piece else rows.piece.n):
+        i = rows.first[list]
+        while i >= 0:
+            for k in range(3):
+                for j from 0 <= j < width by 64 // REAL_BYTES:
+                    vprefetch(V + k * moment_stride + (rows.index[i] - rows.piece.first) * width + j)
+            i = rows.next[i] if by_piece else -1
+
 cdef void update_levels(real* V, real* G, bint by_piece, const PieceRows* rows, const ChunkGradient* gradient) noexcept nogil:
     """Update the levels of a piece in a panel that have rows; their gradient G is 0 after it."""
     cdef Py_ssize_t i, row, list, width = rows.width
@@ -359,6 +371,10 @@ cdef void table_backward_piece(Py_ssize_t panel, const TablePiece* piece, const 
     rows.width = t.width
     rows.is_lazy = g.gradient.step != NULL and g.gradient.step.is_lazy and not column.has_bins
     rows.G = g.G
+    for k in range(2 if is_pair(t, panel) else 1):
+        if rows.is_lazy:
+            prefetch_levels(t.V + (panel + k) * t.panel_stride + piece.first * t.width, column.by_piece, &rows,
+                            g.gradient.moment_stride)
     if is_pair(t, panel):
         piece_gradient(VECS, True, 2, column, &rows)
     elif t.width == PANEL:
