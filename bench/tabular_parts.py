@@ -162,7 +162,37 @@ class Weights:
             recipe.MAX_WEIGHTED = limit
 
 
-PARTS = {"temperature": Temperature, "dates": Dates, "weights": Weights}
+class Categories:
+    """More than 2,000 categories of a column."""
+
+    @staticmethod
+    def is_used(table):
+        from tabular_data import is_text
+
+        from fastnn.tabular.columns.features import MANY_CATEGORIES
+
+        texts = [table.X[name] for name in table.X if is_text(table.X[name])]
+        return any(column.nunique() > MANY_CATEGORIES for column in texts)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def left_out():
+        from fastnn.tabular.columns.features import MANY_CATEGORIES
+        from fastnn.tabular.large.large_table import TrainingTable
+
+        limit, TrainingTable.max_categories = TrainingTable.max_categories, MANY_CATEGORIES
+        try:
+            yield
+        finally:
+            TrainingTable.max_categories = limit
+
+
+PARTS = {
+    "temperature": Temperature,
+    "dates": Dates,
+    "weights": Weights,
+    "categories": Categories,
+}
 
 if __name__ == "__main__":
     main()

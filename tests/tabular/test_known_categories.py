@@ -13,8 +13,9 @@ from fastnn import EncodedTable, TabularClassifier, TabularRegressor, export
 from fastnn.tabular import baselines
 from fastnn.tabular.baselines import BaselineInputs
 from fastnn.tabular.columns import frames
-from fastnn.tabular.fitting import recipe, training_jobs
+from fastnn.tabular.fitting import recipe, table_fit, training_jobs
 from fastnn.tabular.fitting.recipe import KnownCategories, are_often_single
+from fastnn.tabular.large.dask_table import DaskTable
 
 N = 600
 WINDOW = 200  # rows in memory of a table that is larger
@@ -31,6 +32,15 @@ LABELS = np.where(y > 0, "high", "low")
 @pytest.fixture(autouse=True)
 def few_epochs(quick_recipe):
     quick_recipe(4)
+
+
+@pytest.fixture(params=["few", "many"])
+def few_or_many(request, monkeypatch):
+    """The 300 shops are few categories, or so many that steps leave those of other rows alone."""
+    if request.param == "many":
+        monkeypatch.setattr(table_fit, "MANY_CATEGORIES", 100)
+        monkeypatch.setattr(DaskTable, "max_categories", 100)
+    return request.param
 
 
 @pytest.fixture
@@ -51,13 +61,13 @@ def groups_of_rows(*arrays):
     return [tuple(a[i : i + 100] for a in arrays) for i in range(0, N, 100)]
 
 
-def fit_with_dask(model):
+def fit_with_dask(model, rows=None, window=WINDOW):
     dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")
     import dask
 
-    data = dd.from_pandas(X.assign(y=y), npartitions=3)
+    data = dd.from_pandas(X.assign(y=y) if rows is None else rows, npartitions=3)
     with dask.config.set(scheduler="synchronous"):
-        return model.fit(data, "y", window=WINDOW)
+        return model.fit(data, "y", window=window)
 
 
 def fit_with_workers(model):
@@ -94,8 +104,10 @@ def lacking(job, weight):
 
 
 @pytest.mark.parametrize("name", FITS)
-def test_networks_do_not_know_what_their_training_rows_lack(name, jobs):
+def test_networks_do_not_know_what_their_training_rows_lack(name, jobs, few_or_many):
     model = FITS[name](TabularRegressor(**SMALL))
+    is_lazy = few_or_many == "many" and name != "Dask"
+    assert {job.configuration.is_lazy for job in jobs} == {is_lazy}
     folds = [job for job in jobs if len(job.held_out)]
     assert {job.configuration.min_rows for job in folds} == {1, 2}
     for job in folds:
@@ -179,12 +191,28 @@ def test_initial_parameters_are_the_same_random_numbers(jobs, monkeypatch):
         assert_same_bits(job.net.params, before)
 
 
+@pytest.mark.parametrize(
+    ("n", "in_dask", "kept"), [(2000, False, 2000), (2001, False, 2001), (2500, True, 2000)]
+)
+def test_many_categories_are_kept_and_updated_lazily(n, in_dask, kept, jobs):
+    rows = pd.DataFrame({"town": [f"town {i:04}" for i in range(n)] * 2, "y": np.arange(2 * n)})
+    model = TabularRegressor(**SMALL)
+    if in_dask:
+        fit_with_dask(model, rows, 2 * n - 2)
+    else:
+        model.fit(rows[["town"]], rows["y"])
+    assert model.model_.features.categories[0].n_categories == kept
+    assert {job.configuration.is_lazy for job in jobs} == {kept > 2000}
+
+
 def interrupt():
     raise KeyboardInterrupt
 
 
-def test_a_resumed_fit_has_the_same_bits(interrupt_after_a_fold, tmp_path):
+def test_a_resumed_fit_has_the_same_bits(interrupt_after_a_fold, tmp_path, few_or_many):
     whole, stopped = TabularRegressor(**SMALL).fit(X, y), TabularRegressor(**SMALL)
+    on_two_threads = TabularRegressor(**SMALL | dict(n_threads=2)).fit(X, y)
+    assert_same_bits(whole.oof_prediction_, on_two_threads.oof_prediction_)
     interrupt_after_a_fold()
     with pytest.raises(KeyboardInterrupt):
         stopped.fit(X, y)
@@ -195,7 +223,7 @@ def test_a_resumed_fit_has_the_same_bits(interrupt_after_a_fold, tmp_path):
 # ---- exported files ----
 
 
-def test_exported_files_do_not_know_more(tmp_path):
+def test_exported_files_do_not_know_more(tmp_path, few_or_many):
     """A model of one fold: rows with categories that only held-out rows have, and unknown ones."""
     model = TabularRegressor(**SMALL | dict(n_estimators=1)).fit(X, y)
     ((train, held_out),) = model.model_.folds

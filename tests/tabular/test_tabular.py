@@ -13,9 +13,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.tables import TableWarning
 from fastnn.tabular import encoder
-from fastnn.tabular.columns import category
 from fastnn.tabular.fitting import out_of_fold, permutation, recipe, training_jobs
 from fastnn.tabular.folds import split_rows
+from fastnn.tabular.large.large_table import TrainingTable
 from fastnn.tabular.model import TableModel
 
 N = 60
@@ -214,7 +214,7 @@ def test_one_category_of_many_values(cls, quick):
 
 
 def test_the_most_frequent_values_are_categories(quick, monkeypatch):
-    monkeypatch.setattr(category, "MAX_CATEGORIES", 2)
+    monkeypatch.setattr(TrainingTable, "max_categories", 2)
     towns = pd.DataFrame({"town": np.repeat(["a", "b", "c", "d"], [10, 30, 10, 20])})
     model = TabularRegressor(**SMALL).fit(towns, np.arange(70))
     assert model.model_.features.categories[0].categories == ["b", "d"]

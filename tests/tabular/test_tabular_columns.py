@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables.cells import dates, recognition
-from fastnn.tabular.columns import category, date, features, frames
+from fastnn.tabular.columns import date, features, frames
 
 pytestmark = pytest.mark.usefixtures("quick_module")
 N = 28
@@ -281,9 +281,9 @@ def test_a_column_needs_two_categories_with_two_rows(values):
     assert found.categories == [] and list(found.left_out) == ["c"]
 
 
-def test_the_most_frequent_categories_are_kept(monkeypatch):
-    monkeypatch.setattr(category, "MAX_CATEGORIES", 3)
-    found, _, _ = features_of(["d", "d", "c", "c", "b", "a"] * 4 + ["d", "a", "c", "once"])
+def test_the_most_frequent_categories_are_kept():
+    values = ["d", "d", "c", "c", "b", "a"] * 4 + ["d", "a", "c", "once"]
+    found, _, _ = features_of(values, max_categories=3)
     assert found.categories[0].categories == ["a", "c", "d"]
 
 

@@ -63,9 +63,7 @@ def test_wide_tables_train_for_few_steps_with_few_bins():
             assert len(found) == len(usual) and (found == usual) != is_wide
             if is_wide:
                 assert {c.encoding.n_bins for c in found} == {0, 3}
-                assert (
-                    max(recipe.n_epochs(c, m) * recipe.batches(m)[0] for c in found) <= 1.5 * steps
-                )
+                assert max(recipe.n_epochs(c, m) * c.batches(m)[0] for c in found) <= 1.5 * steps
 
 
 def test_rates_fall_to_zero_four_times_and_decay_has_the_share_of_the_configuration():
@@ -75,12 +73,18 @@ def test_rates_fall_to_zero_four_times_and_decay_has_the_share_of_the_configurat
     lowest = np.flatnonzero((rates[1:-1] < rates[:-2]) & (rates[1:-1] < rates[2:])) + 1
     assert_allclose(lowest / 1500, [1 / 15, 3 / 15, 7 / 15], atol=1e-3)
     assert rates[-1] < 1e-5 and rates.max() == pytest.approx(0.04 / 8, rel=1e-4)
-    assert adam.weight_decay * rates.sum() * recipe.batches(1024)[0] == pytest.approx(2.0)
+    assert adam.weight_decay * rates.sum() * c.batches(1024)[0] == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize(("n", "expected"), [(1, (1, 1)), (300, (1, 300)), (1000, (4, 250))])
-def test_batches_have_about_256_rows(n, expected):
-    assert recipe.batches(n) == expected
+@pytest.mark.parametrize(
+    ("n", "usual", "lazy"),
+    [(1, (1, 1), (1, 1)), (300, (1, 300), (2, 150)), (1000, (4, 250), (4, 250))],
+)
+def test_batches_have_about_256_rows_or_at_most(n, usual, lazy):
+    for is_lazy, expected in (False, usual), (True, lazy):
+        for c in recipe.configurations(False, n, 1, False, 0, True, is_lazy):
+            assert c.batches(n) == expected
+            assert recipe.optimizer(c, False, 64, n, 2).lazy_categories == is_lazy
 
 
 def test_initial_parameters():

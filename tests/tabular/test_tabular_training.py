@@ -43,7 +43,7 @@ def by_two_fits(net, y, targets, epochs, monitor):
     first = int(0.55 * epochs)
     options = dict(
         loss=targets.loss,
-        batch_size=recipe.batches(250)[1],
+        batch_size=CONFIGURATION.batches(250)[1],
         validation_data=(X[HELD_OUT], y[HELD_OUT]),
         callbacks=EarlyStopping(None, keep="last", monitor=monitor),
     )

@@ -13,7 +13,6 @@ from ...tables.cells.recognition import other_texts
 from .column import MIN_COUNT, MISSING, CategoryFeature, Column, Contents, where_present
 from .input_column import InputColumn, read_categories, to_texts
 
-MAX_CATEGORIES = 2000  # of a category: each step updates the weights of all
 PROSE = "free text is not supported: see docs/not_supported.md"
 MAX_EXAMPLES = 20  # categories in a JSON schema
 WORDS_OF_PROSE = 4  # texts of as many words in the mean are free text
@@ -82,14 +81,14 @@ class Category(Column):
 
     # ---- features ----
 
-    def features(self, source, values):
-        """Return the category of the texts that occur often enough, sorted."""
+    def features(self, source, values, max_categories):
+        """Return the category of the texts that occur most often, sorted."""
         counts, n_missing = _count(values).tolist(), int((values[0] < 0).sum())
         n_frequent = sum(count >= MIN_COUNT for count in counts)
         if n_frequent + (n_frequent > 0 and n_missing >= MIN_COUNT) < 2:
             return []
         found = sorted((-count, text) for text, count in zip(values[1], counts) if count > 0)
-        categories = sorted(text for _, text in found[:MAX_CATEGORIES])
+        categories = sorted(text for _, text in found[:max_categories])
         return [CategoryFeature(source, "value", categories, n_missing > 0)]
 
     def explain_no_feature(self, raw, values):

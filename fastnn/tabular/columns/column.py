@@ -201,9 +201,10 @@ class Column:
         """Return the values of a column of a table; the other methods take them."""
         raise NotImplementedError
 
-    def features(self, source, values):
+    def features(self, source, values, max_categories):
         """Return the features of the training table: NumberFeature and CategoryFeature.
 
+        max_categories : those of a category, which keeps the most frequent
         Effects vary the number "value", and the first category of a column without it.
         """
         raise NotImplementedError
@@ -374,7 +375,7 @@ class Numeric(Column):
             return None
         return OtherTexts.find(raw, raw.parse(*self.find_style(raw))[:-1])
 
-    def features(self, source, values):
+    def features(self, source, values, max_categories):
         present = values[~np.isnan(values)]
         with np.errstate(over="ignore"):
             spread = float(np.ptp(present))

@@ -14,6 +14,8 @@ from .category import Category
 from .column import CategoryFeature, NumberFeature
 from .plain_rows import PlainRows
 
+MANY_CATEGORIES = 2000  # of a column: with more, most of a step would update their weights
+MAX_CATEGORIES = 20_000  # of a column, if steps update those of their rows alone
 NO_COLUMN = Wording("X has no usable column", "no column besides the target can be used")
 
 
@@ -45,14 +47,17 @@ class Features:
     categories: list = field(default_factory=list)
 
     @classmethod
-    def fit(cls, frame, no_inputs=(), **declared):
-        """Return the Features of a training table. no_inputs, declared : as in `find_kinds`"""
+    def fit(cls, frame, no_inputs=(), max_categories=MANY_CATEGORIES, **declared):
+        """Return the Features of a training table.
+
+        max_categories : those of a column; no_inputs, declared : as in `find_kinds`
+        """
         found, left_out = find_kinds(frame, no_inputs, **declared)
         positions, columns = [i for i, _ in found], [column for _, column in found]
         self = cls(len(frame.columns), frame.names, columns, positions, left_out)
         for j, (i, column) in enumerate(found):
             values = column.convert(frame.columns[i])
-            features = column.features(j, values)
+            features = column.features(j, values, max_categories)
             if not features:
                 left_out[column.label] = column.explain_no_feature(frame.columns[i], values)
             self.numbers += [f for f in features if isinstance(f, NumberFeature)]

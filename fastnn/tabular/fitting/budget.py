@@ -143,11 +143,11 @@ class TimeBudget:
         step, reading = found
         n = job.n_train
         epochs = recipe.n_epochs(job.configuration, n)
-        return epochs * (step * recipe.batches(n)[0] + reading * n)
+        return epochs * (step * job.configuration.batches(n)[0] + reading * n)
 
     def _measure(self, job, setup):
         """Return the seconds that a step of a job takes, and those of reading a row."""
-        targets, size = setup.targets, recipe.batches(job.n_train)[1]
+        targets, size = setup.targets, job.configuration.batches(job.n_train)[1]
         net, configuration = job.net.copy(), replace(job.configuration, steps=1, epochs=2)
 
         def train(n_steps):
@@ -278,7 +278,7 @@ class Pace:
         is_last = n_left < 2 * self.n_at_once
         ends = self.until if is_last else min(self.until, now + SLACK * share)
         n_epochs = recipe.n_epochs(job.configuration, job.n_train)
-        n_steps = n_epochs * recipe.batches(job.n_train)[0]
+        n_steps = n_epochs * job.configuration.batches(job.n_train)[0]
         return self.kind(seconds, n_steps, fraction, slowness, now, ends, self.budget.clock)
 
     def measure(self):

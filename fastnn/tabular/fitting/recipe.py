@@ -57,6 +57,9 @@ class Configuration:
         Whether columns are weighted by their importance for the first configuration.
     min_rows : int
         Training rows that a category must have. Rows of others train without it.
+    is_lazy : bool
+        Whether a step leaves the weights of categories alone that its batch lacks. Phase B of a
+        step does so for at most `BATCH` rows.
     """
 
     encoding: EncoderSettings
@@ -68,9 +71,23 @@ class Configuration:
     monitor: str = "loss"
     weighted: bool = False
     min_rows: int = 1
+    is_lazy: bool = False
+
+    def batches(self, n):
+        """Return the number of batches of an epoch of n rows, and their number of rows."""
+        n_batches = max(1, -(-n // BATCH) if self.is_lazy else round(n / BATCH))
+        return n_batches, -(-n // n_batches)
 
 
-def configurations(is_classifier, m, n_classes, has_days=False, n_numbers=0, has_single_rows=False):
+def configurations(
+    is_classifier,
+    m,
+    n_classes,
+    has_days=False,
+    n_numbers=0,
+    has_single_rows=False,
+    is_lazy=False,
+):
     """Return the configurations for networks that train on m rows each.
 
     Tables with more numbers than rows have few bins, and train for few steps: their first layers
@@ -82,8 +99,12 @@ def configurations(is_classifier, m, n_classes, has_days=False, n_numbers=0, has
     has_single_rows : bool
         Whether many rows are the only one of their category. One more configuration does not learn
         such categories (docs/decisions/0054-categories-of-folds.md).
+    is_lazy : bool
+        As in `Configuration`.
     """
     found = _usual_configurations(is_classifier, m, n_classes, has_days)
+    if is_lazy:
+        found = [replace(c, is_lazy=True) for c in found]
     if has_single_rows:
         found.append(replace(found[0], min_rows=2))
     if n_numbers < max(m, MANY_NUMBERS):
@@ -161,14 +182,8 @@ def init(net, rng):
             b[...] = rng.normal(0, 1, b.shape)
 
 
-def batches(n):
-    """Return the number of batches of an epoch of n rows, and their number of rows."""
-    n_batches = max(1, round(n / BATCH))
-    return n_batches, -(-n // n_batches)
-
-
 def n_epochs(configuration, n):
-    return max(configuration.epochs, -(-configuration.steps // batches(n)[0]))
+    return max(configuration.epochs, -(-configuration.steps // configuration.batches(n)[0]))
 
 
 def optimizer(configuration, is_classifier, width, n, epochs):
@@ -177,11 +192,12 @@ def optimizer(configuration, is_classifier, width, n, epochs):
     rate = (0.04 if is_classifier else 0.07) / math.sqrt(width)
     t = (np.arange(epochs) + 0.5) / epochs
     rates = np.maximum(1e-9, rate * (1 - np.cos(2 * np.pi * np.log2(1 + 15 * t))) / 2)
-    n_batches = batches(n)[0]
+    n_batches = configuration.batches(n)[0]
     return AdamW(
         lr=schedules.Rates(rates.tolist(), unit="epoch"),
         betas=(0.9, 0.99),
         weight_decay=configuration.decay / (float(rates.sum()) * n_batches),
+        lazy_categories=configuration.is_lazy,
     )
 
 

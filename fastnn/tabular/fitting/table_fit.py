@@ -18,7 +18,7 @@ from ...estimators.inputs import check_row_weights
 from ...tables.files import TableWarning
 from .. import encoder, roles, stored_model
 from ..checkpoint import FitCheckpoint, SpareNetworks, digests_of
-from ..columns.features import NO_COLUMN, Features
+from ..columns.features import MANY_CATEGORIES, NO_COLUMN, Features
 from ..drift.profile import TableProfile
 from ..encoder import Encoder, FitRows, Scaling
 from ..explaining.mixtures import Background
@@ -140,7 +140,9 @@ class TableFit:
         """
         options = self.options
         no_inputs = roles.left_out(self.table.columns.names)
-        self.features = Features.fit(frame, no_inputs, **options.declared)
+        self.features = Features.fit(
+            frame, no_inputs, self.table.max_categories, **options.declared
+        )
         for note in self.features.notes(frame, self.table.numbers is None):
             warn(note, TableWarning)
         limit = options.time_limit
@@ -306,6 +308,7 @@ class TableFit:
             has_days,
             n_numbers,
             recipe.are_often_single(self.setup.rows.codes, n_categories),
+            max(n_categories, default=0) > MANY_CATEGORIES,
         )
         return list(dict.fromkeys(self.task.with_monitor(found)))
 

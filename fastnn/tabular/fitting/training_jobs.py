@@ -245,7 +245,7 @@ class JobTrainer:
         """Return the FitOptions of a job. n_planned : epochs of its schedule"""
         return FitOptions(
             optimizer=optimizer_of(job, self.setup, n_planned),
-            batch_size=recipe.batches(job.n_train)[1],
+            batch_size=job.configuration.batches(job.n_train)[1],
             n_threads=n_threads,
             **more,
         )

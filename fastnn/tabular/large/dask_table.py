@@ -21,6 +21,7 @@ from ...encoded_table import TABLE_ARRAYS, parts_of, table_of
 from ...tables.files import TableWarning
 from ...training.data import Data
 from ..columns import frames
+from ..columns.features import MANY_CATEGORIES
 from ..columns.other_texts import OtherTextsOfTraining
 from ..encoder import FitRows
 from ..roles import RowColumns
@@ -188,6 +189,8 @@ class DaskTable(LargeTable, RowSource):
     most : int
         Most rows of a sample that nobody has chosen.
     """
+
+    max_categories = MANY_CATEGORIES  # rounds average moments: AdamW(lazy_categories=True) has none
 
     def __init__(self, task, columns, target_name, parts, most):
         super().__init__(task, columns, target_name)

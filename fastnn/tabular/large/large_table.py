@@ -14,6 +14,7 @@ from ...estimators.inputs import check_row_weights
 from ...tables import limits
 from ...training.stream import hashes
 from ..columns import frames
+from ..columns.features import MAX_CATEGORIES
 from ..targets import check_targets, to_labels
 
 SEED = 0  # of the hash that chooses the rows
@@ -59,12 +60,15 @@ class TrainingTable:
 
     Attributes
     ----------
+    max_categories : int
+        Those that a column has at most.
     numbers : ndarray or None
         Those of the rows in memory, if these are a sample.
     n_rows_of_class : ndarray or None
         Number of all rows of each class, if those in memory are a sample.
     """
 
+    max_categories = MAX_CATEGORIES
     numbers: Any = None
     n_rows_of_class: Any = None
 
