@@ -97,6 +97,27 @@ def test_overrides(name):
     assert kind(values, **options) == expected
 
 
+ID_NOTES = [
+    ("user_id", 11, True),
+    ("userId", 11, True),
+    ("Zip", 11, True),
+    ("postal code", 11, True),
+    ("user_id", 10, False),  # as good as numbers
+    ("paid", 11, False),
+    ("codes of it", 11, False),
+]
+
+
+@pytest.mark.parametrize(("label", "n_values", "expected"), ID_NOTES)
+def test_whole_numbers_that_may_be_ids_by_their_name(label, n_values, expected):
+    frame = frames.read(pd.DataFrame({label: np.arange(60) % n_values, "x": np.arange(60)}))
+    fitted = features.Features.fit(frame)
+    assert [f"{label!r}" in str(note) for note in fitted.notes(frame)] == [True] * expected
+    assert not fitted.notes(frame, numbers=[label])
+    half = frames.read(pd.DataFrame({label: np.arange(60) % n_values / 2}))
+    assert not features.Features.fit(half).notes(half)
+
+
 def test_columns_of_an_array_have_positions():
     reg = TabularRegressor(**SMALL, drop=0).fit(np.c_[z, z, [1.0] * N], z)
     assert reg.columns_ == {1: "number"}

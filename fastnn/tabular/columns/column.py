@@ -244,6 +244,10 @@ class Column:
         """Return a Message about how the training table is read, None if that needs no note."""
         return None
 
+    def id_note(self, raw):
+        """Return a Message if values whose kind the user has not named may be ids, or None."""
+        return None
+
     def unknown(self, values, categories):
         """Return (number of rows, example) of values that are none of the categories, or None."""
         return None

@@ -120,14 +120,17 @@ class Features:
         found = {column.label: column.others(raw) for column, raw in self.pairs(frame)}
         return {label: others for label, others in found.items() if others is not None}
 
-    def notes(self, frame, with_others=True):
-        """Return what is guessed about the texts of the training table, as Messages.
+    def notes(self, frame, with_others=True, **declared):
+        """Return what is guessed about the columns of the training table, as Messages.
 
-        with_others : whether to count other texts than those that a column holds
+        with_others : whether to count other texts than those that a column holds; declared : as in
+        `find_kinds`
         """
-        out = []
-        for column, raw in self.pairs(frame):
+        out, chosen = [], _chosen(frame, declared)
+        for j, (column, raw) in zip(self.used(), self.pairs(frame)):
             message, others = column.style_note(raw), column.others(raw)
+            if message is None and self.positions[j] not in chosen:
+                message = column.id_note(raw)
             if message is not None:
                 out.append(message)
             if with_others and others is not None and others.n_rows:

@@ -31,6 +31,10 @@ from .input_column import InputColumn, read_numbers
 YEARS, MIN_SECONDS = (1500, 2200), 1e8
 YEAR = re.compile(r"(?:^|(?<!of)[\W_])(?:year|jahr|ann[eé]e|a[nñ]o|season|timestamp|epoch)$", re.I)
 
+#: Names of columns whose whole numbers may be ids or codes, whose order says nothing.
+MAX_CODES = 10  # values of a column that is as good as numbers
+ID = re.compile(r"(?:^|[\W_])(?i:ids?|codes?|zip|zipcode|postcode|plz)$|[a-z](?:Id|ID|Code)$")
+
 
 class Number(Numeric):
     """A column of numbers. Its style is one of `numbers.number_style`."""
@@ -125,6 +129,22 @@ class Number(Numeric):
             column=printable(self.label),
             what=what,
             categories=Argument("categories", [self.label]),
+        )
+
+    def id_note(self, raw):
+        if raw.kind != "number" or not ID.search(self.label):
+            return None
+        values = np.unique(raw.values[np.isfinite(raw.values)])
+        are_whole = (values == np.round(values)) & (np.abs(values) < 2**53)
+        if len(values) <= MAX_CODES or not are_whole.all():
+            return None
+        return Message(
+            "column {column!r} holds whole numbers, which may be ids or codes by its name. If they "
+            "are, pass {categories} or {drop}, else {numbers}.",
+            column=printable(self.label),
+            categories=Argument("categories", [self.label]),
+            drop=Argument("drop", [self.label]),
+            numbers=Argument("numbers", [self.label]),
         )
 
     def convert(self, raw):

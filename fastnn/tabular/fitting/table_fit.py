@@ -143,7 +143,7 @@ class TableFit:
         self.features = Features.fit(
             frame, no_inputs, self.table.max_categories, **options.declared
         )
-        for note in self.features.notes(frame, self.table.numbers is None):
+        for note in self.features.notes(frame, self.table.numbers is None, **options.declared):
             warn(note, TableWarning)
         limit = options.time_limit
         is_short = limit is not None and limit < LONG_LIMIT
