@@ -23,7 +23,8 @@ DATE_PARTS = "day of month", "month", "day of year"
 def main():
     parser = measure.make_parser(__doc__)
     add = parser.add_argument
-    add("--parts", help=f"comma-separated, of {','.join(PARTS)} (default: all)")
+    names = f"comma-separated, of {','.join(PARTS)} (default: {','.join(DEFAULT)})"
+    add("--parts", help=names)
     add("--folder", action="append", default=[], metavar="DIR", help="may be repeated")
     add("--tables", help="comma-separated names (default: all)")
     add("--folds", type=int, default=1, help="folds of each table that are used (default: 1)")
@@ -34,7 +35,7 @@ def main():
         if getattr(arguments, name) < 1:
             parser.error(f"--{name} must be at least 1, got {getattr(arguments, name)}")
     measure.limit_threads(arguments.threads)
-    parts = select_names(parser, "parts", arguments.parts, PARTS)
+    parts = select_names(parser, "parts", arguments.parts or ",".join(DEFAULT), PARTS)
     tables = load_tables(parser, arguments)
     print_wrapped(f"{measure.versions('scikit-learn', 'pandas')}; threads: {arguments.threads}")
     print(f"{'table':22}{'loss':>8}" + "".join(f"{part:>14}" for part in parts))
@@ -151,15 +152,10 @@ class Weights:
         return True
 
     @staticmethod
-    @contextlib.contextmanager
     def left_out():
         from fastnn.tabular.fitting import recipe
 
-        limit, recipe.MAX_WEIGHTED = recipe.MAX_WEIGHTED, 0
-        try:
-            yield
-        finally:
-            recipe.MAX_WEIGHTED = limit
+        return constant(recipe, "MAX_WEIGHTED", 0)
 
 
 class Categories:
@@ -167,32 +163,74 @@ class Categories:
 
     @staticmethod
     def is_used(table):
-        from tabular_data import is_text
-
         from fastnn.tabular.columns.features import MANY_CATEGORIES
 
-        texts = [table.X[name] for name in table.X if is_text(table.X[name])]
-        return any(column.nunique() > MANY_CATEGORIES for column in texts)
+        return most_categories(table) > MANY_CATEGORIES
 
     @staticmethod
-    @contextlib.contextmanager
     def left_out():
         from fastnn.tabular.columns.features import MANY_CATEGORIES
         from fastnn.tabular.large.large_table import TrainingTable
 
-        limit, TrainingTable.max_categories = TrainingTable.max_categories, MANY_CATEGORIES
-        try:
-            yield
-        finally:
-            TrainingTable.max_categories = limit
+        return constant(TrainingTable, "max_categories", MANY_CATEGORIES)
 
 
-PARTS = {
-    "temperature": Temperature,
-    "dates": Dates,
-    "weights": Weights,
-    "categories": Categories,
-}
+class Ids:
+    """Statistics in place of many categories."""
+
+    @staticmethod
+    def is_used(table):
+        from fastnn.tabular.fitting import recipe
+
+        return most_categories(table) >= recipe.ID_CATEGORIES
+
+    @staticmethod
+    def left_out():
+        from fastnn.tabular.fitting import recipe
+
+        return constant(recipe, "ID_CATEGORIES", float("inf"))
+
+
+class Counts:
+    """Values of whole numbers as categories."""
+
+    @staticmethod
+    def is_used(table):
+        from fastnn.tabular.columns.column import NumberFeature
+        from fastnn.tabular.fitting import recipe
+
+        numbers = [x.to_numpy(float) for _, x in table.X.select_dtypes("number").items()]
+        features = [NumberFeature(0, "value")] * len(numbers)
+        return not (table.n_classes or Ids.is_used(table)) and recipe.has_counts(features, numbers)
+
+    @staticmethod
+    def left_out():
+        from fastnn.tabular.fitting import recipe
+
+        return constant(recipe, "MOST_VALUES", 0)
+
+
+def most_categories(table):
+    """Return the number of different texts of the column that has most."""
+    from tabular_data import is_text
+
+    texts = [table.X[name] for name in table.X if is_text(table.X[name])]
+    return max((column.nunique() for column in texts), default=0)
+
+
+@contextlib.contextmanager
+def constant(owner, name, value):
+    """Context manager in which a constant of a module or class has another value."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+DEFAULT = {"temperature": Temperature, "dates": Dates, "weights": Weights}
+PARTS = DEFAULT | {"categories": Categories, "ids": Ids, "counts": Counts}
 
 if __name__ == "__main__":
     main()

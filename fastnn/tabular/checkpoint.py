@@ -126,7 +126,7 @@ class FitCheckpoint:
                     groups[c][fold].best = self.best[i][k]
         for spare in self.spare:
             job = groups[spare.configuration][spare.fold]
-            if any(net.layer_sizes != job.net.layer_sizes for net in spare.networks):
+            if any(list(net.layer_sizes) != job.layer_sizes for net in spare.networks):
                 self.refuse("networks")
             job.networks, job.best = spare.networks, spare.best
 

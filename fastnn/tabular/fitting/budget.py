@@ -148,6 +148,7 @@ class TimeBudget:
     def _measure(self, job, setup):
         """Return the seconds that a step of a job takes, and those of reading a row."""
         targets, size = setup.targets, job.configuration.batches(job.n_train)[1]
+        table = job.table if job.statistics is None else job.inputs(job.table)
         net, configuration = job.net.copy(), replace(job.configuration, steps=1, epochs=2)
 
         def train(n_steps):
@@ -156,7 +157,7 @@ class TimeBudget:
             began = self.clock()
             fit_many(
                 [net],
-                job.table,
+                table,
                 setup.encoded_y,
                 epochs=1,
                 loss=targets.loss,

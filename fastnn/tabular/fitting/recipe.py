@@ -60,6 +60,8 @@ class Configuration:
     is_lazy : bool
         Whether a step leaves the weights of categories alone that its batch lacks. Phase B of a
         step does so for at most `BATCH` rows.
+    statistics : bool
+        Whether statistics of the targets take the place of columns of many categories.
     """
 
     encoding: EncoderSettings
@@ -72,6 +74,7 @@ class Configuration:
     weighted: bool = False
     min_rows: int = 1
     is_lazy: bool = False
+    statistics: bool = False
 
     def batches(self, n):
         """Return the number of batches of an epoch of n rows, and their number of rows."""
@@ -87,6 +90,8 @@ def configurations(
     n_numbers=0,
     has_single_rows=False,
     is_lazy=False,
+    has_ids=False,
+    has_counts=False,
 ):
     """Return the configurations for networks that train on m rows each.
 
@@ -100,14 +105,24 @@ def configurations(
         Whether many rows are the only one of their category. One more configuration does not learn
         such categories (docs/decisions/0054-categories-of-folds.md).
     is_lazy : bool
-        As in `Configuration`.
+        As in `Configuration`. Statistics leave too few categories for it.
+    has_ids, has_counts : bool
+        Whether there are columns of many categories, and whether all numbers are whole with few
+        values. There is one more configuration for the former, else for the latter if the target is
+        a number, unless the table is wide (docs/decisions/0057-more-configurations.md).
     """
     found = _usual_configurations(is_classifier, m, n_classes, has_days)
     if is_lazy:
         found = [replace(c, is_lazy=True) for c in found]
+    base, binned = found[:2]
     if has_single_rows:
-        found.append(replace(found[0], min_rows=2))
+        found.append(replace(base, min_rows=2))
     if n_numbers < max(m, MANY_NUMBERS):
+        if has_ids:
+            best = replace(base, monitor="loss") if is_classifier else binned
+            found.append(replace(best, statistics=True, is_lazy=False))
+        elif has_counts and not is_classifier:
+            found.append(replace(base, encoding=EncoderSettings(values=True)))
         return found
     steps = WIDE_STEPS[is_classifier] * (2 if n_classes > 3 else 1)
     return [
@@ -201,6 +216,8 @@ def optimizer(configuration, is_classifier, width, n, epochs):
     )
 
 
+ID_CATEGORIES = 30  # from which on a column of categories is one of ids
+LEAST_VALUES, MOST_VALUES = 10, 100  # of a column of whole numbers, if all are also categories
 SINGLE = 0.01  # part of the rows whose categories have no other row: from here on it is many
 
 
@@ -253,6 +270,28 @@ class KnownCategories:
 def _count_rows(codes, n_categories):
     """Return the number of rows of each category, an array for each column of codes (n, k)."""
     return [np.bincount(c[c >= 0], minlength=n) for c, n in zip(codes.T, n_categories)]
+
+
+def has_ids(categories):
+    """Return whether a column has many categories. categories : list of CategoryFeature"""
+    return any(c.part == "value" and c.n_categories >= ID_CATEGORIES for c in categories)
+
+
+def has_counts(features, numbers):
+    """Return whether all columns of numbers are whole with few different values, such as counts.
+
+    features : list of NumberFeature; numbers : list of ndarray (n,)
+    """
+    found = [x for feature, x in zip(features, numbers) if feature.part == "value"]
+    if any(_count_values(x[:10_000]) > MOST_VALUES for x in found):  # as in most tables
+        return False
+    return LEAST_VALUES <= max(map(_count_values, found), default=0) <= MOST_VALUES
+
+
+def _count_values(x):
+    """Return the number of different values, infinity if they are not whole. NaN is none of them."""
+    values = np.unique(x[~np.isnan(x)])
+    return len(values) if (values == np.round(values)).all() else math.inf
 
 
 def are_often_single(codes, n_categories):

@@ -298,17 +298,18 @@ class TableFit:
 
     def configurations(self, m):
         """Return the different configurations for networks that train on m rows each."""
-        targets, has_days = self.setup.targets, self.features.has_days()
-        n_numbers = len(self.features.numbers)
-        n_categories = [category.n_categories for category in self.features.categories]
+        targets, features, rows = self.setup.targets, self.features, self.setup.rows
+        n_categories = [category.n_categories for category in features.categories]
         found = recipe.configurations(
             targets.is_classifier,
             m,
             targets.n_out,
-            has_days,
-            n_numbers,
-            recipe.are_often_single(self.setup.rows.codes, n_categories),
+            features.has_days(),
+            len(features.numbers),
+            recipe.are_often_single(rows.codes, n_categories),
             max(n_categories, default=0) > MANY_CATEGORIES,
+            self.table.numbers is None and recipe.has_ids(features.categories),
+            recipe.has_counts(features.numbers, rows.numbers),
         )
         return list(dict.fromkeys(self.task.with_monitor(found)))
 

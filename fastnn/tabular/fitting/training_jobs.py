@@ -26,6 +26,7 @@ from ..folds import ALL_ROWS, as_seen
 from ..model import ACTIVATION
 from . import recipe
 from .budget import Pace, RemotePace, TimeBudget
+from .category_statistics import N_PARTS, CategoryStatistics
 from .recipe import KnownCategories
 
 
@@ -47,6 +48,8 @@ class Job:
         those of two snapshots. They read `table`, without weights.
     weights : InputWeights or None
         What the inputs are multiplied by while the network trains.
+    statistics : CategoryStatistics or None
+        What the network reads in place of some columns of codes while it trains.
     n_train : int
         Number of rows to train on: more than `train` has if these are a sample.
     known : KnownCategories or None
@@ -68,6 +71,7 @@ class Job:
     net: MLP
     networks: list
     weights: Any = None
+    statistics: Any = None
     n_train: int = field(kw_only=True)
     known: Any = None
     seen: Any = None
@@ -81,10 +85,20 @@ class Job:
     @property
     def inputs_are_shared(self):
         """bool: whether the network trains on `table` as it is, like those of other jobs."""
-        return self.weights is None and (self.known is None or self.configuration.min_rows == 1)
+        if self.weights is not None or self.statistics is not None:
+            return False
+        return self.known is None or self.configuration.min_rows == 1
+
+    @property
+    def layer_sizes(self):
+        """list of int: those of `networks`."""
+        return [self.table.n_inputs, *self.net.layer_sizes[1:]]
 
     def inputs(self, table):
-        """Return encoded rows as the network reads them while it trains."""
+        """Return encoded rows as the network reads them while it trains. table : `table` or `seen`"""
+        if self.statistics is not None:
+            parts = self.statistics.parts if table is self.table else N_PARTS
+            return self.statistics.inputs(table, parts)
         if self.known is not None:
             table = self.known.hide_others_in(table)
         return table if self.weights is None else self.weights.multiply(table)
@@ -100,9 +114,14 @@ def make_jobs(configurations, tables, folds, setup, random_state):
         if key not in known_of:
             known_of[key] = _known_of_folds(table, folds, setup.rows.weight, c.min_rows)
         for fold, (train, held_out) in enumerate(folds):
-            rng = np.random.default_rng(random_state.randint(2**31))
+            rng, statistics = np.random.default_rng(random_state.randint(2**31)), None
+            if c.statistics:
+                y = targets.for_trees(setup.rows.y) if targets.is_classifier else setup.encoded_y
+                weight, width = setup.rows.weight, hidden[0]
+                statistics = CategoryStatistics.fit(table, y, weight, train, width, rng)
+            n_inputs = table.n_inputs if statistics is None else statistics.n_inputs
             net = MLP(
-                [table.n_inputs, *hidden, targets.n_out],
+                [n_inputs, *hidden, targets.n_out],
                 ACTIVATION,
                 targets.output,
                 rng=rng,
@@ -110,10 +129,12 @@ def make_jobs(configurations, tables, folds, setup, random_state):
             )
             recipe.init(net, rng)
             known = known_of[key][fold]
-            if known is not None:
+            if known is not None and statistics is None:
                 known.forget_others(net)
             n_train = len(train) if stored is None else stored.n_train(fold)
-            jobs.append(Job(c, fold, table, train, held_out, net, [], n_train=n_train, known=known))
+            job = Job(c, fold, table, train, held_out, net, [], n_train=n_train, known=known)
+            job.statistics = statistics
+            jobs.append(job)
     return jobs
 
 
@@ -201,10 +222,12 @@ def optimizer_of(job, setup, epochs):
 
 
 def end_networks(job, networks):
-    """Give a job its trained networks, which read the table without weights."""
+    """Give a job its trained networks, which read the table without weights and statistics."""
     if job.weights is not None:
         for net in networks:
             job.weights.move_into(net, job.table.layout)
+    if job.statistics is not None:
+        networks = [job.statistics.fold_into(net, job.table.layout) for net in networks]
     job.networks = networks  # at once: Ctrl-C may come in between
 
 
@@ -221,7 +244,8 @@ class JobTrainer:
     def __init__(self, setup, jobs):
         self.setup = setup
         self.loss = losses.resolve_loss(setup.targets.loss, setup.targets.output)
-        self.data = {job.table: self._data(job, job.table) for job in jobs}
+        shared = [job for job in jobs if job.inputs_are_shared]
+        self.data = {job.table: self._data(job, job.table) for job in shared}
 
     def fraction(self, job, share):
         """Return the part of the epochs of the recipe to train for. share : TimeShare or None"""
