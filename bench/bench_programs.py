@@ -77,6 +77,13 @@ def test_out_of_fold():
     assert re.search(r"^diabetes +442 +[+-]\d\.\d+$", text, re.M)
 
 
+def test_intervals(tmp_path):
+    few = "--tables", "uneven", "--splits", 1, "--rows", 300
+    text = run("intervals.py", *few, "--plot", tmp_path / "intervals.png")
+    assert re.search(r"^uneven +(?:\d\.\d+[! ] *){7}nan +\d\.\d+$", text, re.M), text
+    assert (tmp_path / "intervals.png").stat().st_size > 1000
+
+
 def test_tabular_metrics(tmp_path):
     rng = np.random.default_rng(0)
     for task in ("classes", "numbers"):

@@ -121,8 +121,8 @@ def _check_options(options, model):
         )
     if has_interval and not facts.has_intervals:
         raise CommandError(
-            f"--interval: {options.model} predicts several quantiles, and two of them are the "
-            "bounds of an interval. Leave it out."
+            f"--interval: {options.model} predicts several quantiles, and is of an older version, "
+            "without their errors on held-out rows. Leave it out, or train the model again."
         )
     check_model(options.model, model)
     if options.explain and not facts.n_background:

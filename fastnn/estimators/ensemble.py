@@ -206,6 +206,22 @@ def check_errors(estimator):
     return errors
 
 
+def rank_of_error(coverage, n_errors):
+    """Return which of the sorted errors, from 1, bounds an interval. Raise ValueError if none does."""
+    coverage = check_number("coverage", coverage, above=0, below=1)
+    # rounded, since 0.55 * 20 is 11.000000000000002
+    rank = math.ceil(round(coverage * (n_errors + 1), 9))
+    if rank > n_errors:
+        raise DataError(
+            "{argument} needs at least {needed} training rows, got {n}.",
+            "Lower {name}.",
+            argument=Argument("coverage", float(f"{coverage:g}")),
+            needed=math.ceil(coverage / (1 - coverage) - 1e-9),
+            n=n_errors,
+        )
+    return rank
+
+
 def cv_plus(values, errors, coverage):
     """Return the bounds of CV+ intervals, two arrays (n, n_targets) (Barber, Candes, Ramdas and Tibshirani, 2021,
     arXiv:1905.02928).
@@ -221,18 +237,8 @@ def cv_plus(values, errors, coverage):
         Absolute errors of each network on the rows that it held out.
     coverage : float in (0, 1)
     """
-    coverage = check_number("coverage", coverage, above=0, below=1)
     n_errors = sum(len(each) for each in errors)
-    # rounded, since 0.55 * 20 is 11.000000000000002
-    rank = math.ceil(round(coverage * (n_errors + 1), 9))
-    if rank > n_errors:
-        raise DataError(
-            "{argument} needs at least {needed} training rows, got {n}.",
-            "Lower {name}.",
-            argument=Argument("coverage", float(f"{coverage:g}")),
-            needed=math.ceil(coverage / (1 - coverage) - 1e-9),
-            n=n_errors,
-        )
+    rank = rank_of_error(coverage, n_errors)
     bounds = np.empty((2, *values.shape[1:]), values.dtype)
     network = np.repeat(np.arange(len(errors)), [len(each) for each in errors])
     errors = np.concatenate(errors)

@@ -195,7 +195,7 @@ class Explorer:
             classes = [str(each) for each in self.facts.classes]
             return {"probabilities": dict(zip(classes, map(float, P)))}
         answer: dict[str, Any] = {"prediction": float(np.ravel(model.predict(X))[output])}
-        if not self.facts.has_intervals:  # of several quantiles, which are the outputs
+        if not self.facts.has_intervals:  # several quantiles, in a file of an older version
             return answer
         low, high = np.ravel(model.predict_interval(X))
         return answer | {"interval": [float(low), float(high)]}

@@ -266,7 +266,8 @@ class TableService:
             ),
             (
                 has_interval and not facts.has_intervals,
-                "interval: the model predicts quantiles. Take two of them as the interval.",
+                "interval: the model predicts quantiles, and is of an older version, without their errors "
+                "on held-out rows. Take two of them as the interval, or train it again.",
             ),
             (
                 options.explain and not facts.has_explanations,
@@ -356,15 +357,18 @@ class TableService:
         # Those with plain values come first: they are read together.
         order = sorted(range(len(requests)), key=lambda i: requests[i][0].plain is None)
         numbers, codes = self._join([requests[i][0] for i in order])
-        folds = self.model.predict_features(numbers, codes)
+        folds, scales = self.model.predict_features(numbers, codes), None
+        if any(options.interval is not None for _, options in requests):
+            scales = self.model.predict_scales(numbers, codes)
         out: list = [None] * len(requests)
         first = 0
         for i in order:
             read, options = requests[i]
-            own = folds[:, first : first + read.n_rows]
+            rows = slice(first, first + read.n_rows)
+            own, own_scales = folds[:, rows], None if scales is None else scales[rows]
             first += read.n_rows
             _check_finite({"": own})
-            out[i] = fold_columns(self.model, own, options.proba, options.interval)
+            out[i] = fold_columns(self.model, own, options.proba, options.interval, own_scales)
             _check_finite(out[i])
         return out
 

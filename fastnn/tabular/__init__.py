@@ -8,7 +8,7 @@
   `progress`: how far a fit is. `checkpoint`: what a fit needs that continues a stopped one.
 - `predictions`: what estimators predict, and their facts. `model`: the fitted model, which predicts.
   `stored_model`: files of estimators, and predictions from them without scikit-learn.
-  `derivatives`: those of predictions, with respect to columns of numbers.
+  `derivatives`: those of predictions, with respect to columns of numbers. `intervals`: of numbers.
 - `encoder`: the inputs of networks. `targets`: what they learn.
 - `metrics`: what a model is to be good at, and how good it is. `thresholds`: from which probability
   a row is of the second class.

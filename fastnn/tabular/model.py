@@ -16,6 +16,7 @@ from .drift.profile import TableProfile
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
 from .explaining.mixtures import Background
 from .folds import FoldRows, RowSplit
+from .intervals import Spread
 
 BLOCK = 20_000  # rows that are encoded and predicted at a time
 ACTIVATION: Final = "silu"
@@ -59,8 +60,11 @@ class TableModel:
     target_name : str or None
         The column that `fit` took the target from.
     errors : list of ndarray (n, 1), or None
-        Errors of the predictions for the rows that each fold held out, for intervals. None for
-        classes and several quantiles.
+        Errors of the predictions for the rows that each fold held out, for intervals, or for parts of
+        those of a single fold. None for classes, and for several quantiles in files of
+        older versions.
+    spread : Spread or None
+        What the errors are in units of; None: the units of the target.
     checkpoint : FitCheckpoint or None
         What `fit(resume=True)` needs if Ctrl-C has stopped the fit.
     split : RowSplit or None
@@ -82,6 +86,7 @@ class TableModel:
     targets: Any
     target_name: str | None = None
     errors: list | None = None
+    spread: Spread | None = None
     checkpoint: FitCheckpoint | None = None
     split: RowSplit | None = None
     profile: TableProfile | None = None
@@ -171,6 +176,17 @@ class TableModel:
             parts.append(self._predict_tables(tables, n_threads))
         return np.concatenate(parts, axis=1)
 
+    def predict_scales(self, numbers, codes, n_threads):
+        """Return what the errors are in units of for such rows, (n,), or None."""
+        if self.spread is None:
+            return None
+        parts = []
+        for a in range(0, max(1, len(codes)), BLOCK):
+            rows = slice(a, a + BLOCK)
+            table = self.spread.encoder.encode([x[rows] for x in numbers], codes[rows])
+            parts.append(self.spread.mean_scale(table, n_threads))
+        return np.concatenate(parts)
+
     def _predict_tables(self, tables, n_threads):
         return np.stack([self.predict_fold(tables, k, n_threads) for k in range(self.n_folds)])
 
@@ -196,7 +212,9 @@ class TableModel:
 
     def to_json(self):
         """Return a dict that JSON can hold."""
-        parts = dict(unfinished=self.checkpoint, split=self.split, profile=self.profile)
+        parts = dict(
+            unfinished=self.checkpoint, split=self.split, profile=self.profile, spread=self.spread
+        )
         return dict(
             features=self.features.to_json(),
             encoders=[encoder.to_json() for encoder in self.encoders],
@@ -213,6 +231,8 @@ class TableModel:
             out["errors_fold"] = np.repeat(
                 np.arange(len(self.errors)), [len(x) for x in self.errors]
             )
+        if self.spread is not None:
+            out["spread"] = _params_of([[net] for net in self.spread.networks])
         if self.profile is not None:
             out |= self.profile.arrays()
         return out
@@ -246,12 +266,14 @@ class TableModel:
         check(isinstance(content["encoders"], list), "encoders")
         encoders = [Encoder.from_json(d, n_numbers, categories) for d in content["encoders"]]
         learned = targets.from_json(check_mapping(content["targets"], "targets"))
-        has_errors = not learned.is_classifier and learned.n_out == 1
+        has_errors = _has_errors(learned, reader)
+        spread = _find_spread(content, reader, n_numbers, categories)
         split = _read_part(content, "split", RowSplit.from_json)
         checkpoint = _read_part(content, "unfinished", FitCheckpoint.from_json)
         networks = StoredNetworks(content, reader, encoders, learned, checkpoint)
         reader.check(
             _other_arrays(content, reader, n_columns, has_errors)
+            | {array.name: array.expected() for _, array in spread}
             | networks.expected()
             | Background.expected_arrays(reader, features)
         )
@@ -270,7 +292,7 @@ class TableModel:
             profile=profile,
             background=Background.read(reader, features),
         )
-        return replace(model, errors=_read_errors(reader, model)) if has_errors else model
+        return _with_errors(model, content, reader, spread) if has_errors else model
 
 
 def _read_part(content, name, read):
@@ -291,11 +313,42 @@ def _other_arrays(content, reader, n_columns, has_errors):
     return expected
 
 
-def _read_errors(reader, model):
-    """Return the errors of each fold, or of all together if the networks are not those of folds."""
+def _has_errors(targets, reader):
+    """Return whether a file has errors for intervals: older ones have none of several quantiles."""
+    return not targets.is_classifier and (targets.n_out == 1 or "errors" in reader.entries)
+
+
+def _find_spread(content, reader, n_numbers, categories):
+    """Return [(Encoder, NetworkArray)] of the networks of a Spread, an empty list without one."""
+    if "spread" not in content:
+        return []
+    described = check_mapping(content["spread"], "spread")
+    encoder, hidden = (
+        Encoder.from_json(described["encoder"], n_numbers, categories),
+        described["hidden"],
+    )
+    check(isinstance(hidden, list) and len(hidden) == 1, "spread")
+    check(is_count(hidden[0], MAX_WIDTH, 1), "spread")
+    for name in ("unit", "largest", "least"):
+        check(is_finite(described[name]) and described[name] > 0, "spread")
+    array = NetworkArray.find(reader, "spread", [encoder.n_inputs, *hidden, 1])
+    check(array.n_snapshots == 1, "spread")
+    return [(encoder, array)]
+
+
+def _with_errors(model, content, reader, spread):
+    """Return a TableModel with the errors of each fold, or of each network of `_find_spread`."""
     errors, fold = reader.array("errors"), reader.array("errors_fold")
-    check(np.all((fold >= 0) & (fold < model.n_folds)), "errors_fold")
-    return [errors[fold == i, None] for i in range(1 if model.is_forward else model.n_folds)]
+    n = spread[0][1].n_lists if spread else model.n_folds
+    check(np.all((fold >= 0) & (fold < n)), "errors_fold")
+    if not spread and model.is_forward:
+        n = int(fold.max(initial=0)) + 1
+    model = replace(model, errors=[errors[fold == i, None] for i in range(n)])
+    for encoder, array in spread:
+        networks = [found[0] for found in array.read(reader, "exponential")]
+        numbers = {name: content["spread"][name] for name in ("unit", "largest", "least")}
+        model = replace(model, spread=Spread(encoder, networks, **numbers))
+    return model
 
 
 def mean_output(networks, table, n_threads):

@@ -6,7 +6,6 @@ do not import scikit-learn, which takes a second: `stored_model` predicts withou
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 import numpy as np
@@ -16,8 +15,7 @@ from ..core.messages import did_you_mean, join, printable, similar, warn
 from ..core.model_facts import ColumnFacts, ModelFacts, network_sizes
 from ..core.validation import check_flag, check_threads
 from ..distributed.partitions import maps_partitions
-from ..estimators.ensemble import cv_plus, mean_over_networks, std_over_networks
-from ..losses import Poisson
+from ..estimators.ensemble import mean_over_networks, std_over_networks
 from ..tables.files import TableWarning
 from . import metrics
 from .columns import frames
@@ -27,6 +25,7 @@ from .drift.changes import find_changes
 from .drift.profile import NewRows
 from .explaining.methods import ExplainedPredictions
 from .folds import RowSplit
+from .intervals import check_intervals, held_out_coverage, intervals
 from .targets import label_text
 
 if TYPE_CHECKING:
@@ -127,6 +126,12 @@ class TablePredictions(ExplainedPredictions, DifferentiablePredictions):
         """Return the predictions of each fold, (n_folds, n, ...), for what `features_.transform`
         returns."""
         return self.model_.predict_features(numbers, codes, check_threads(self.n_threads))
+
+    def predict_scales(
+        self, numbers: list[NDArray[Any]], codes: NDArray[np.int32]
+    ) -> NDArray[np.float64] | None:
+        """Return the scales of intervals, (n,), for the same; None if all rows have one."""
+        return self.model_.predict_scales(numbers, codes, check_threads(self.n_threads))
 
     def _estimator_name(self) -> str:
         return type(self).__name__
@@ -429,17 +434,25 @@ class NumberPredictions(TablePredictions):
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[NDArray[Any], NDArray[Any]]:
         """Predict an interval for the target of each row.
 
-        The intervals are CV+ (Barber, Candes, Ramdas and Tibshirani, 2021, arXiv:1905.02928). Let
-        f_k be the predictions of fold k, k(i) the fold of training row i, and e_i the absolute
-        error of f_k(i) for that row. The bounds for a new row x are quantiles over i of f_k(i)(x) -
-        e_i and f_k(i)(x) + e_i. With n_estimators=1, these are split conformal intervals. If `fit`
-        had `time`, f_k(i)(x) is the prediction, and e_i are the errors of the folds for later rows.
-        With log_target the intervals are computed for log(y), and the bounds are exponentials.
+        An interval is as wide as the errors that are to be expected in its row. Let e_i be the
+        absolute error of the networks of fold k(i), which held out training row i, for that row. A
+        small network s_k learns the errors of the rows that the other folds held out, and r_i = e_i
+        / s_k(i)(x_i). The interval of a new row x is f(x) +- q s(x), where f is the prediction, s
+        the mean of the networks s_k, and q a quantile of all r_i, as in conformal prediction. With
+        n_estimators=1, two networks learn the errors of the rows that its fold held out. If `fit`
+        had `time`, q is weighted: fold k, from 1, has the weight k, as it has k times as many rows
+        to train on as the first, which has perhaps not seen a season. With log_target the intervals
+        are computed for log(y), and the bounds are exponentials. If several quantiles are
+        predicted, f is the middle of the least and the largest, and s half of their distance.
 
-        If new rows are like the training rows, a fraction of at least 2 coverage - 1 of the targets
-        lies inside (slightly less for few rows), and typically a fraction of `coverage`. Rows of
-        weight 0 do not count, and other weights are not used. The best epochs are chosen by the
-        same held-out rows, so the intervals of small tables are slightly too narrow.
+        If a network s_k would have fewer than 100 rows to learn from, and after Ctrl-C, intervals are
+        CV+ (Barber, Candes, Ramdas and Tibshirani, 2021, arXiv:1905.02928): quantiles over i of
+        f_k(i)(x) - e_i and of f_k(i)(x) + e_i. They have about the same width for all rows.
+
+        If new rows are like the training rows, typically a fraction of `coverage` of the targets lies
+        inside, also of the rows with large errors. Rows of weight 0 do not count, and other weights
+        are not used for q. The best epochs are chosen by the same held-out rows, so the intervals
+        of small tables are slightly too narrow.
 
         Parameters
         ----------
@@ -457,8 +470,8 @@ class NumberPredictions(TablePredictions):
         Raises
         ------
         ValueError
-            The estimator predicts several quantiles, or `coverage` is invalid or so close to 1 that
-            the training rows are too few.
+            `coverage` is invalid or so close to 1 that the training rows are too few. Or the model
+            predicts several quantiles, and is from a file of an older version.
 
         Examples
         --------
@@ -476,7 +489,9 @@ class NumberPredictions(TablePredictions):
         check_intervals(self.model_)
 
         def bounds(frame):
-            return np.stack(intervals(self.model_, self._predict_folds(frame), coverage), 1)
+            features = self.model_.features.transform(frame)
+            folds, scales = self.predict_features(*features), self.predict_scales(*features)
+            return np.stack(intervals(self.model_, folds, scales, coverage), 1)
 
         lower, upper = self._predict_batches(X, bounds).T
         return lower, upper
@@ -526,10 +541,11 @@ def number_columns(model, y, bounds=()):
     if y.ndim == 1:
         return {"prediction": y, **dict(zip(("lower", "upper"), bounds))}
     quantiles = np.atleast_1d(model.targets_.loss.q)
-    return {f"quantile_{q:g}": values for q, values in zip(quantiles, y.T)}
+    columns = {f"quantile_{q:g}": values for q, values in zip(quantiles, y.T)}
+    return columns | dict(zip(("lower", "upper"), bounds))
 
 
-def fold_columns(model, folds, proba, coverage):
+def fold_columns(model, folds, proba, coverage, scales):
     """Return {name: array} of what all folds predict for rows.
 
     Parameters
@@ -541,69 +557,14 @@ def fold_columns(model, folds, proba, coverage):
         Whether to add the probability of each class.
     coverage : float in (0, 1), optional
         Of intervals of numbers.
+    scales : ndarray (n,), or None
+        As `TablePredictions.predict_scales` returns them, for intervals.
     """
     mean = mean_over_networks(folds)
     if model.is_classifier:
         return class_columns(model, model.targets_.calibrate(mean), proba)
-    bounds = () if coverage is None else intervals(model.model_, folds, coverage)
+    bounds = () if coverage is None else intervals(model.model_, folds, scales, coverage)
     return number_columns(model, mean, bounds)
-
-
-# ---- intervals ----
-
-
-def check_intervals(model):
-    """Raise ValueError if a TableModel has no intervals."""
-    if model.errors is None:
-        raise ValueError(
-            "predict_interval needs one prediction for each row, but this estimator predicts "
-            "several quantiles. Take two of them as the interval, or fit another loss."
-        )
-
-
-def intervals(model, folds, coverage):
-    """Return the bounds (n,) of the CV+ intervals of rows.
-
-    Parameters
-    ----------
-    model : TableModel
-    folds : ndarray (n_folds, n)
-        The predictions of the networks of each fold.
-    coverage : float in (0, 1)
-    """
-    P = model.targets.transform(folds)
-    if model.is_forward:  # the errors are of other networks
-        P = mean_over_networks(P)[None]
-    lower, upper = map(model.targets.invert, cv_plus(P[:, :, None], model.errors, coverage))
-    if isinstance(model.targets.loss, Poisson):
-        lower = np.maximum(lower, 0)
-    return lower[:, 0], upper[:, 0]
-
-
-def held_out_coverage(errors, coverages, is_forward=False):
-    """Return the shares of held-out rows inside intervals of other folds, each None for one fold.
-
-    Each fold is compared with the quantile of the errors of the others, as in CV+, and folds forward
-    in time with that of the earlier ones.
-
-    Parameters
-    ----------
-    errors : list of ndarray (m, 1)
-        Absolute errors of each fold.
-    coverages : sequence of float
-    is_forward : bool
-    """
-    inside: list[list] = [[] for _ in coverages]
-    for k, own in enumerate(errors):
-        others = errors[:k] if is_forward else [*errors[:k], *errors[k + 1 :]]
-        if not others or not len(own):
-            continue
-        known = np.sort(np.concatenate(others)[:, 0])
-        for found, coverage in zip(inside, coverages):
-            rank = math.ceil(round(coverage * (len(known) + 1), 9))
-            limit = known[rank - 1] if rank <= len(known) else np.inf
-            found.append(own[:, 0] <= limit)
-    return [float(np.concatenate(found).mean()) if found else None for found in inside]
 
 
 # ---- facts ----

@@ -19,6 +19,7 @@ MIN_T = 0.001  # of temperatures
 TEMPERATURE_STD = 0.2  # of the prior of the logarithm of a classifier's temperature
 MIN_RATE = 1e-6  # that the Poisson loss of a prediction is computed with
 MAX_TARGET = 1e150  # its square is finite
+NARROWEST = 0.001  # standard deviations of the targets: half the distance of two quantiles
 UNBOUNDED, FAR = 1e37, 1e3  # the largest prediction: finite in float32, and far from all targets
 MAX_TEXT = 40  # characters of a value in a message
 # generated: losses, by src/generate.py from src/operations.py
@@ -338,8 +339,22 @@ class TableNumbers:
         return D
 
     def errors(self, P, y):
-        """Return the absolute errors of predictions, None for several quantiles."""
-        return None if P.ndim == 2 else np.abs(self.transform(y) - self.transform(P))
+        """Return the absolute errors of predictions, in units of what `centers` returns."""
+        centers, scales = self.centers(P)
+        errors = np.abs(self.transform(y) - centers)
+        return errors if scales is None else errors / scales
+
+    def centers(self, P):
+        """Return the middles of intervals, and what their errors are in units of, or None.
+
+        Those of several quantiles are between the least and the largest, and in units of half of
+        their distance. Both are on the scale where errors count. P : (..., n, n_quantiles), or (..., n)
+        """
+        z = self.transform(P)
+        if self.n_out == 1:
+            return z, None
+        low, high = z.min(axis=-1), z.max(axis=-1)
+        return (low + high) / 2, np.maximum((high - low) / 2, NARROWEST * self.scale)
 
     def value(self, P, y, weight):
         """Return the loss of predictions, in units of the scaled targets."""

@@ -79,7 +79,9 @@ def test_facts_of_every_maker(made, reload, tmp_path):
     assert facts.hidden_sizes == ((3,) if networks else ())
     assert all(net.layer_sizes[-1] == n_outputs for net in networks)
     assert facts.quantiles == ((0.1, 0.9) if "quantiles" in name else None)
-    assert facts.has_intervals == (name in ("folds", "table of numbers", "array"))
+    assert facts.has_intervals == (
+        name in ("folds", "table of numbers", "table of quantiles", "array")
+    )
     if "table" in name or name == "one class":
         kinds = [(c.name, c.kind, c.position) for c in facts.columns]
         assert kinds == [("area", "number", 0), ("town", "category", 1), ("day", "date", 2)]

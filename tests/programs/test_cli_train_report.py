@@ -29,7 +29,7 @@ from fastnn.cli.console import file_name
 from fastnn.cli.html_report import elements, model_sections, score_sections
 from fastnn.cli.html_report.elements import section
 from fastnn.cli.record import TrainingRecord
-from fastnn.tabular import predictions
+from fastnn.tabular import intervals
 from fastnn.tabular.columns import frames
 from fastnn.web.templates import markup, render, table
 
@@ -545,17 +545,17 @@ def test_a_threshold_that_no_row_reaches_has_no_precision():
 def test_coverage_of_held_out_rows_by_hand():
     errors = [np.array([[1.0], [2.0], [9.0]]), np.array([[3.0], [4.0], [5.0]])]
     # a half of 3 + 1 errors is the second one: 4 of the others' errors, and 2
-    assert predictions.held_out_coverage(errors, [0.5]) == [pytest.approx(2 / 6)]
+    assert intervals.held_out_coverage(errors, [0.5]) == [pytest.approx(2 / 6)]
     # nine tenths of 3 + 1 errors are more than there are: all rows are inside
-    assert predictions.held_out_coverage(errors, [0.9]) == [1.0]
+    assert intervals.held_out_coverage(errors, [0.9]) == [1.0]
     # forward in time, only the second fold has earlier errors: the second of 1, 2, 9
-    assert predictions.held_out_coverage(errors, [0.5], is_forward=True) == [0.0]
-    assert predictions.held_out_coverage(errors[:1], [0.5]) == [None]
+    assert intervals.held_out_coverage(errors, [0.5], is_forward=True) == [0.0]
+    assert intervals.held_out_coverage(errors[:1], [0.5]) == [None]
 
 
 def test_intervals_keep_their_promise_on_rows_like_the_others(rng):
     errors = [np.abs(rng.normal(size=(500, 1))) for _ in range(4)]
-    found = predictions.held_out_coverage(errors, score_sections.COVERAGES)
+    found = intervals.held_out_coverage(errors, score_sections.COVERAGES)
     assert found == pytest.approx(score_sections.COVERAGES, abs=0.03)
 
 

@@ -146,14 +146,15 @@ def test_columns_that_are_present_or_missing_and_dates_of_digits():
         assert explorer.explain(row)["nearest"]["distances"][0] == 0
 
 
-def test_a_model_of_quantiles_has_no_interval():
+def test_a_model_of_quantiles_shows_one_of_them_and_an_interval():
     loss = fastnn.losses.Quantile([0.1, 0.9])
     model = TabularRegressor(1, hidden_layer_sizes=8, loss=loss, random_state=0).fit(TABLE, RENT)
     explorer = Explorer(model, "quantiles")
     row = explorer.describe()["row"]
     answer = explorer.answer(row, output=1)
     assert answer["prediction"] == model.predict(explorer._as_table(row))[0, 1]
-    assert "interval" not in answer and len(answer["curves"]["area"]) > 5
+    low, high = model.predict_interval(explorer._as_table(row))
+    assert answer["interval"] == [low[0], high[0]] and len(answer["curves"]["area"]) > 5
 
 
 def test_missing_values_and_wrong_ones(explorers):

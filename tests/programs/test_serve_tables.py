@@ -161,8 +161,13 @@ def test_rows_columns_and_one_row(fitted):
 def test_quantiles(fitted):
     status, reply = ask(served(fitted, "quantiles"), "/predict", ROW)
     assert status == 200
-    y = load(fitted, "quantiles").predict([ROW])[0]
-    assert reply["predictions"] == [{"quantile_0.1": y[0], "quantile_0.9": y[1]}]
+    model = load(fitted, "quantiles")
+    y = model.predict([ROW])[0]
+    expected = {"quantile_0.1": y[0], "quantile_0.9": y[1]}
+    assert reply["predictions"] == [expected]
+    status, reply = ask(served(fitted, "quantiles"), "/predict?interval=0.8", ROW)
+    low, high = np.ravel(model.predict_interval([ROW], 0.8))
+    assert reply["predictions"] == [expected | {"lower": low, "upper": high}]
 
 
 def test_a_model_of_an_array(fitted):
@@ -238,7 +243,6 @@ def test_what_is_not_used_as_sent_is_noted(fitted):
     name | query | detail
     number | proba=true | proba: the model predicts a number.
     classes | interval=0.9 | interval: the model predicts a class.
-    quantiles | interval=0.9 | interval: the model predicts quantiles.
     number | interval=2 | interval=2 is not a number above 0 and below 1.
     number | interval=0.9999 | Interval=0.9999 needs at least 10000 training rows, got 120.
     classes | proba=maybe | proba=maybe is none of

@@ -361,7 +361,7 @@ SETTINGS = [
         other_columns,
     ),
     Case(
-        "estimators/ensemble.cv_plus",
+        "estimators/ensemble.rank_of_error",
         lambda: fastnn.load("n.safetensors").predict_interval(tables.read("new.csv"), 0.999),
         "predict n.safetensors new.csv --interval 0.999",
         number_model,

@@ -5,7 +5,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastnn import TabularRegressor, losses
-from fastnn.tabular import predictions
+from fastnn.tabular import intervals
+from fastnn.tabular.columns import frames
+from fastnn.tabular.fitting import spread_training
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 SMALL = dict(hidden_layer_sizes=6, n_threads=1, random_state=0)
@@ -44,6 +46,136 @@ def test_the_formula():
         assert_allclose(lower[i], np.sort(f[fold, i] - e)[30 - rank])
 
 
+def uneven(n, seed):
+    """Rows whose errors are ten times as large on the right as on the left."""
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-1, 1, (n, 2))
+    return X, 3 * X[:, 0] + rng.normal(0, 1, n) * np.where(X[:, 1] > 0, 2.0, 0.2)
+
+
+@pytest.mark.parametrize("n_estimators", [1, 5])
+def test_intervals_are_as_wide_as_a_row_needs(n_estimators, quick_recipe):
+    quick_recipe(60)
+    X, y = uneven(1500, seed=1)
+    rows, targets = uneven(2000, seed=2)
+    reg = TabularRegressor(n_estimators, n_threads=1, random_state=0).fit(X, y)
+    lower, upper = reg.predict_interval(rows)
+    is_inside, is_right = (lower <= targets) & (targets <= upper), rows[:, 1] > 0
+    assert abs(is_inside.mean() - 0.9) < 0.05
+    for part in (is_right, ~is_right):
+        assert 0.84 < is_inside[part].mean() < 0.99
+    widths = [np.median((upper - lower)[part]) for part in (is_right, ~is_right)]
+    assert widths[0] > 3 * widths[1]
+
+
+def test_the_formula_with_a_spread():
+    """Bounds are f(x) -+ q s(x): means over the folds, and q a quantile of r_i = e_i / s_k(i)(x_i)."""
+    X, y = uneven(300, seed=3)
+    reg = TabularRegressor(3, **SMALL).fit(X, y)
+    model, fold = reg.model_, reg._fold_of_row
+    numbers, codes = model.features.transform(next(reg._read_batches(X)))
+    table = model.spread.encoder.encode(numbers, codes)
+    s = np.stack([model.spread.scale(table, k, 1) for k in range(3)])
+    r = np.abs(y - reg.oof_prediction_) / s[fold, np.arange(300)]
+    width = np.sort(r)[int(np.ceil(0.8 * 301)) - 1] * s.mean(axis=0)
+    lower, upper = reg.predict_interval(X, coverage=0.8)
+    assert_allclose(lower, reg.predict(X) - width)
+    assert_allclose(upper, reg.predict(X) + width)
+
+
+def test_widths_differ_only_if_the_interval_score_gains():
+    rng = np.random.default_rng(0)
+    size = np.repeat([0.2, 2.0], 500)
+    errors = np.abs(rng.normal(size=1000)) * size
+    assert spread_training._choose_least(size, errors) < 0.1
+    assert spread_training._choose_least(rng.permutation(size), errors) == 3
+
+
+def test_a_spread_does_not_know_the_errors_of_its_fold():
+    """Errors of the rows of a fold change the networks of all other folds, not its own."""
+    X, y = uneven(300, seed=3)
+    rng, setups = np.random.default_rng(0), []
+    reg = TabularRegressor(3, **SMALL).fit(X, y)
+    fold = reg._fold_of_row
+    fit_spread = spread_training.fit_spread
+
+    def fit_twice(rows, errors, *others):
+        first, _ = fit_spread(rows, errors, *others)
+        moved = [rng.permutation(errors[0]), *errors[1:]]
+        setups.append((first, fit_spread(rows, moved, *others)[0]))
+        return first, errors
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spread_training, "fit_spread", fit_twice)
+        TabularRegressor(3, **SMALL).fit(X, y)
+    first, second = setups[0]
+    same = [np.array_equal(a.params, b.params) for a, b in zip(first.networks, second.networks)]
+    assert same == [True, False, False] and (fold == 0).any()
+
+
+def test_files_threads_and_resume_keep_the_bits(quick_recipe, reload, interrupt_after_a_fold):
+    X, y = uneven(300, seed=3)
+    reg = TabularRegressor(3, **SMALL).fit(X, y)
+    expected = reg.predict_interval(X)
+    assert reg.model_.spread is not None
+    assert_array_equal(reload(reg).predict_interval(X), expected)
+    assert_array_equal(
+        np.concatenate([reg.predict_interval(X[i : i + 1]) for i in range(9)], 1),
+        np.stack(expected)[:, :9],
+    )
+    other = TabularRegressor(3, **SMALL | dict(n_threads=2))
+    interrupt_after_a_fold()
+    with pytest.raises(KeyboardInterrupt):
+        other.fit(X, y)
+    assert other.model_.spread is None  # its intervals have one width
+    other = reload(other).fit(X, y, resume=True)
+    assert_array_equal(other.predict_interval(X), expected)
+
+
+def test_predictions_do_not_depend_on_the_spread(monkeypatch):
+    X, y = uneven(300, seed=3)
+    reg = TabularRegressor(3, **SMALL).fit(X, y)
+    monkeypatch.setattr(spread_training, "MIN_ERRORS", 1000)
+    plain = TabularRegressor(3, **SMALL).fit(X, y)
+    assert plain.model_.spread is None
+    assert_array_equal(plain.predict(X), reg.predict(X))
+    assert_array_equal(plain.feature_importances_, reg.feature_importances_)
+
+
+@pytest.mark.parametrize("q", [(0.1, 0.9), (0.75, 0.5, 0.25)])
+def test_outer_quantiles_become_intervals(q, quick_recipe, reload):
+    quick_recipe(60)
+    X, y = uneven(1500, seed=1)
+    rows, targets = uneven(2000, seed=2)
+    reg = TabularRegressor(5, loss=losses.Quantile(q), n_threads=1, random_state=0).fit(X, y)
+    for coverage in (0.3, 0.9):
+        lower, upper = reg.predict_interval(rows, coverage)
+        assert (lower < upper).all()
+        assert abs(np.mean((lower <= targets) & (targets <= upper)) - coverage) < 0.03
+        assert_array_equal(reload(reg).predict_interval(rows, coverage), (lower, upper))
+    widths = [np.median((upper - lower)[part]) for part in (rows[:, 1] > 0, rows[:, 1] <= 0)]
+    assert widths[0] > 4 * widths[1]
+
+
+@pytest.mark.parametrize("options", [{}, dict(loss=losses.Quantile((0.1, 0.9)))])
+def test_errors_of_early_folds_count_little(options, quick_recipe, reload):
+    """Each of five folds scores a sixth of the rows. The first has seen a sixth of them."""
+    quick_recipe(60)
+    X, y = noisy(600, seed=1)
+    y[:200] += np.random.default_rng(0).normal(0, 20, 200)  # the first fold scores half of these
+    reg = TabularRegressor(5, n_threads=1, random_state=0, **options).fit(X, y, time=np.arange(600))
+    assert [len(errors) for errors in reg.model_.errors] == [100] * 5
+    lower, upper = reg.predict_interval(X)
+    assert np.median(upper - lower) < 8  # the noise alone is 1.64 wide
+    assert_array_equal(reload(reg).predict_interval(X), (lower, upper))
+    errors = np.concatenate([np.repeat(e, k + 1) for k, e in enumerate(reg.model_.errors)])
+    width = np.sort(errors)[int(np.ceil(1500 * 451 / 500)) - 1]
+    if not options:
+        spread = reg.model_.predict_scales(*reg.features_.transform(frames.read(X)), 1)
+        assert_allclose(upper - lower, 2 * width * spread)
+    assert 0.8 < reg.held_out_coverage([0.9])[0] <= 1
+
+
 def test_counts_are_not_negative():
     X, _ = noisy(60, seed=4)
     y = np.random.default_rng(0).poisson(np.exp(X[:, 0]))
@@ -60,8 +192,6 @@ OUT_OF_BOUNDS = "coverage must be a finite number above 0 and below 1"
         *[(2, {}, coverage, OUT_OF_BOUNDS) for coverage in (0, 1, -0.5, 1.5, "0.9", None)],
         (2, {}, 0.99, "at least 99 training rows, got 20. Lower cover"),
         (1, {}, 0.99, "at least 99 training rows, got 4. Lower cover"),
-        (2, dict(loss=losses.Quantile((0.1, 0.9))), 0.9,
-         "several quantiles. Take two of them as the interval"),
     ],
 )  # fmt: skip
 def test_wrong_intervals(n_estimators, options, coverage, message):
@@ -71,6 +201,6 @@ def test_wrong_intervals(n_estimators, options, coverage, message):
 
 
 def test_the_same_function_as_for_other_estimators(monkeypatch):
-    monkeypatch.setattr(predictions, "cv_plus", lambda *a: (np.zeros((1, 1)), np.ones((1, 1))))
+    monkeypatch.setattr(intervals, "cv_plus", lambda *a: (np.zeros((1, 1)), np.ones((1, 1))))
     reg = TabularRegressor(2, **SMALL).fit(*noisy(20, seed=5))
     assert_array_equal(reg.predict_interval([[0.0, 0.0]]), [[0], [1]])

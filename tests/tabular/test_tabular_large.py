@@ -347,7 +347,8 @@ def test_the_time_limit_reduces_epochs(n_threads, quick, monkeypatch):
     reg, _ = make("numbers", time_limit=20, n_threads=n_threads)
     reg.fit(groups_of(100), window=300)
     assert np.isfinite(reg.oof_prediction_).all() and clock.now <= 22
-    assert len(clock.epochs) in (3, 6) and all(1 < n < 100 for n in clock.epochs)
+    epochs = clock.epochs[:-3]  # of the networks that predict; three expect errors
+    assert len(epochs) in (3, 6) and all(1 < n < 100 for n in epochs)
 
 
 def test_progress(capsys):

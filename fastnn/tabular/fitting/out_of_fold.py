@@ -112,13 +112,14 @@ class OutOfFold:
         return np.repeat(np.arange(len(self.done)), [len(self.folds[k][1]) for k in self.done])
 
     def errors(self):
-        """Return the errors of the rows that have a weight, an array (n, 1) for each fold, or None."""
+        """Return the rows of each fold that have a weight, and their errors (m, 1), or None and None."""
         y, weight = self.setup.rows.targets(self.rows)
         errors, fold = self.setup.targets.errors(self.P, y), self.folds_of_rows()
         if errors is None:
-            return None
+            return None, None
         counted = np.ones(len(y), bool) if weight is None else weight > 0
-        return [errors[counted & (fold == i), None] for i in range(len(self.done))]
+        of_folds = [counted & (fold == i) for i in range(len(self.done))]
+        return [self.rows[own] for own in of_folds], [errors[own, None] for own in of_folds]
 
     def choose(self):
         """Choose among the configurations by the folds that are done.

@@ -28,7 +28,7 @@ from ..metrics import name_weighted
 from ..model import EnsembleMember, TableModel
 from ..progress import EncodingReporter, ProgressReporter
 from ..split_check import find_splits
-from . import permutation, recipe, training_jobs
+from . import permutation, recipe, spread_training, training_jobs
 from .budget import FOR_WEIGHTS, TimeBudget
 from .out_of_fold import OutOfFold
 from .splitting import RowsToSplit
@@ -39,7 +39,7 @@ FEW_ROWS = 50  # for the importances, if Ctrl-C comes while they are computed
 #: Seconds for the importances, although the limit may be over: those of a few rows are noise.
 LEAST_SECONDS = 0.5
 LONG_LIMIT = 30.0  # seconds of a fit, without which there is no time to look for other splits
-FOR_SPLITS = 0.1  # of the limit
+FOR_SPLITS, FOR_SPREAD = 0.1, 0.02  # of the limit
 
 
 class TableFit:
@@ -260,7 +260,10 @@ class TableFit:
         n_folds = len(self.folds)
         n_final = options.n_estimators if self.split.is_forward else 0
         encoder.check_memory(self.encoders, self.features, setup, n_folds + n_final)
-        model = replace(self.model([]), encoders=list(self.encoders.values()))
+        encoders = list(self.encoders.values())
+        if not setup.targets.is_classifier:  # a file has that of the spread again
+            encoders += encoders[:1]
+        model = replace(self.model([]), encoders=encoders)
         stored_model.check_before_training(options, model, n_folds)
         tables = setup.rows.encode(self.encoders)
         if self.table.numbers is not None:
@@ -393,6 +396,8 @@ class TableFit:
         groups = self.jobs_by_configuration()
         self.time_budget.warn_if_over()
         self.reserve_importances(len(groups))
+        if self.has_spread:
+            self.time_budget.reserve(FOR_SPREAD * self.options.time_limit)
         if self.final is not None:
             n_rows = sum(job.n_train for job in groups[0])
             later = self.final.n * self.split.n_train
@@ -470,9 +475,10 @@ class TableFit:
         out_of_fold, is_forward = self.out_of_fold, self.split.is_forward
         done = [self.folds[fold] for fold in out_of_fold.done]
         prediction, fold_of_row = out_of_fold.all_rows()
-        folds, errors, chosen = FoldRows.of(done, fold_of_row), out_of_fold.errors(), self.chosen()
+        folds, chosen = FoldRows.of(done, fold_of_row), self.chosen()
         checkpoint = None if self.is_complete else self.checkpoint()
-        model = self.model(chosen, errors=errors, checkpoint=checkpoint, folds=folds)
+        spread, errors = self.fit_spread()
+        model = self.model(chosen, errors=errors, spread=spread, checkpoint=checkpoint, folds=folds)
         importances, drops = permutation.importances(
             model,
             self.setup.rows,
@@ -488,12 +494,32 @@ class TableFit:
         if self.final is not None and self.final.is_done:
             model = self.model(
                 self.final.chosen(),
-                errors=None if errors is None else [np.concatenate(errors)],
+                errors=errors,
+                spread=spread,
                 folds=folds,
                 fold_histories=model.histories(),
             )
         threshold = out_of_fold.threshold_of_row
         return self.attributes(model, importances, prediction, score, drops, fold_of_row, threshold)
+
+    def fit_spread(self):
+        """Return the Spread of the errors of held-out rows, and the errors, each None without them.
+
+        Intervals of a fit that was stopped have one width.
+        """
+        rows, errors = self.out_of_fold.errors()
+        if not (self.has_spread and self.is_complete):
+            return None, errors
+        job, limit = self.jobs[0], self.options.time_limit
+        budget = TimeBudget(None if limit is None else FOR_SPREAD * limit)
+        encoder = self.encoders[job.configuration.encoding]
+        return spread_training.fit_spread(rows, errors, job, encoder, self.setup, self.seed, budget)
+
+    @property
+    def has_spread(self):
+        """Whether networks learn the size of errors: numbers have one, quantiles their distance."""
+        targets = self.setup.targets
+        return not targets.is_classifier and targets.n_out == 1
 
     def attributes_of_one_class(self):
         """Return the attributes of the estimator by targets of one class, without networks."""

@@ -1,0 +1,138 @@
+"""Prediction intervals of numbers: quantiles of held-out errors, in units of what a row leads to expect.
+
+The errors of held-out rows are honest, but their quantile alone gives all rows about the same width.
+`Spread` has small networks that predict how large the errors of a row are. Each was trained on the errors
+of the rows of all folds but its own, so the errors of its fold, divided by what it predicts, are as honest.
+See docs/decisions/0059-intervals.md.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..estimators.ensemble import cv_plus, mean_over_networks, rank_of_error
+from ..losses import Poisson
+from .encoder import Encoder
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Spread:
+    """The networks that predict the size of errors.
+
+    Attributes
+    ----------
+    encoder : Encoder
+        Of the rows that they read.
+    networks : list of MLP
+        One for each part of the errors.
+    unit : float
+        The mean error, in which the networks predict.
+    largest : float
+        The largest error in this unit. No output counts as more.
+    least : float
+        Is added to each output.
+    """
+
+    encoder: Encoder
+    networks: list
+    unit: float
+    largest: float
+    least: float = 0.0
+
+    def scale(self, table, part, n_threads):
+        """Return the expected errors (n,) of encoded rows by the network of a part."""
+        outputs = self.networks[part].forward(table, n_threads=n_threads)[:, 0]
+        return self.unit * (self.least + np.minimum(outputs.astype(np.float64), self.largest))
+
+    def mean_scale(self, table, n_threads):
+        """Return the mean of the expected errors (n,) by all networks."""
+        parts = range(len(self.networks))
+        return mean_over_networks([self.scale(table, part, n_threads) for part in parts])
+
+    def to_json(self):
+        """Return a dict that JSON can hold, without the networks."""
+        hidden = list(self.networks[0].layer_sizes[1:-1])
+        encoder = self.encoder.to_json()
+        numbers = dict(unit=self.unit, largest=self.largest, least=self.least)
+        return dict(encoder=encoder, hidden=hidden, **numbers)
+
+
+def check_intervals(model):
+    """Raise ValueError if a TableModel has no intervals."""
+    if model.errors is None:
+        raise ValueError(
+            "predict_interval needs errors on held-out rows, but the file of this model is of an older "
+            "version, which has none for several quantiles. Take two of them as the interval, or call "
+            "fit again."
+        )
+
+
+def intervals(model, folds, scales, coverage):
+    """Return the bounds (n,) of the intervals of rows.
+
+    Parameters
+    ----------
+    model : TableModel
+    folds : ndarray (n_folds, n) or (n_folds, n, n_quantiles)
+        The predictions of the networks of each fold.
+    scales : ndarray (n,), or None
+        What `TableModel.predict_scales` returns for these rows.
+    coverage : float in (0, 1)
+    """
+    centers, halves = model.targets.centers(folds)
+    if halves is not None:
+        scales = mean_over_networks(halves)
+    if scales is None and not model.is_forward:
+        lower, upper = cv_plus(centers[:, :, None], model.errors, coverage)
+        bounds = lower[:, 0], upper[:, 0]
+    else:
+        center = mean_over_networks(centers)
+        width = _quantile(model, coverage) * (1.0 if scales is None else scales)
+        bounds = center - width, center + width
+    lower, upper = map(model.targets.invert, bounds)
+    if isinstance(model.targets.loss, Poisson):
+        lower = np.maximum(lower, 0)
+    return lower, upper
+
+
+def _quantile(model, coverage):
+    """Return the quantile of the errors of a TableModel.
+
+    Folds forward in time count as much as they have rows to train on. Early ones, which have perhaps not
+    seen a season, have larger errors than the model.
+    """
+    n_errors = [len(errors) for errors in model.errors]
+    errors, n = np.concatenate(model.errors)[:, 0], sum(n_errors)
+    rank = rank_of_error(coverage, n)
+    if not (model.is_forward and model.n_folds > 1):
+        return np.partition(errors, rank - 1)[rank - 1]
+    order = np.argsort(errors, kind="stable")
+    below = np.cumsum(np.repeat(np.arange(1, len(n_errors) + 1), n_errors)[order])
+    return errors[order][np.searchsorted(below, below[-1] * rank / n)]
+
+
+def held_out_coverage(errors, coverages, is_forward=False):
+    """Return the shares of held-out rows inside intervals of other folds, each None for one fold.
+
+    Each fold is compared with the quantile of the errors of the others, as in CV+, and folds forward
+    in time with that of the earlier ones.
+
+    Parameters
+    ----------
+    errors : list of ndarray (m, 1)
+        Errors of each fold.
+    coverages : sequence of float
+    is_forward : bool
+    """
+    inside: list[list] = [[] for _ in coverages]
+    for k, own in enumerate(errors):
+        others = errors[:k] if is_forward else [*errors[:k], *errors[k + 1 :]]
+        if not others or not len(own):
+            continue
+        known = np.sort(np.concatenate(others)[:, 0])
+        for found, coverage in zip(inside, coverages):
+            rank = math.ceil(round(coverage * (len(known) + 1), 9))
+            limit = known[rank - 1] if rank <= len(known) else np.inf
+            found.append(own[:, 0] <= limit)
+    return [float(np.concatenate(found).mean()) if found else None for found in inside]
