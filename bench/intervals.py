@@ -46,7 +46,7 @@ def main():
     others = ["catboost"] if arguments.catboost else []
     print_wrapped(measure.versions("scikit-learn", "pandas", *others))
     heads = "cover", "widest", "before", "by width", "by pred.", "width", "score", "catb.", "cost"
-    print(f"{'table':13}" + "".join(f"{head:>{8 if head[:2] == 'by' else 7}}" for head in heads))
+    print(f"{'table':13}" + "".join(f"{head:>{9 if head[:2] == 'by' else 7}}" for head in heads))
     warnings.simplefilter("ignore")
     found = []
     for name in names:
@@ -220,7 +220,7 @@ def line(splits, coverage):
     cost = np.mean([split["cost"] for split in splits])
     return (
         f"{mean('new', 'coverage'):7.3f}{mean('new', 'by_width')[-1]:7.3f}"
-        f"{mean('before', 'by_width')[-1]:7.3f}{worst('by_width'):>8}{worst('by_prediction'):>8}"
+        f"{mean('before', 'by_width')[-1]:7.3f}{worst('by_width'):>9}{worst('by_prediction'):>9}"
         f"{ratio('new', 'width'):7.3f}{ratio('new', 'score'):7.3f}{catboost:7.3f}{cost:7.3f}"
     )
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.messages import join
 from ..encoded_table import EncodedTable, TableLayout
 from ..network import Network
 
@@ -276,6 +277,12 @@ def _from_estimator(model, is_classifier):
 
 def _from_tabular(model):
     table, targets = model.model_, model.model_.targets
+    texts = [table.features.columns[source].label for source in table.features.text_layers]
+    if texts:
+        raise ValueError(
+            f"a model that reads free text cannot be exported, and this one reads {join(texts)}. Leave "
+            "it out when you train, or serve the model with `fastnn serve`."
+        )
     classes, threshold = _classes_and_threshold(model)
     members = [member for member in table.members if member.weight]  # 0: of a fit that was stopped
     used = list(dict.fromkeys(member.encoder for member in members))

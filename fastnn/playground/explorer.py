@@ -56,6 +56,9 @@ class Explorer:
         self.facts, features = model.facts(), model.features_
         self._kinds = {features.columns[j].label: features.columns[j] for j in features.used()}
         self.notes: list[str] = []
+        hidden = [name for name in self._kinds if name not in self.columns]
+        if hidden:
+            self.notes.append(f"predictions are those without the texts of {join(hidden)}")
         #: The values of the table's columns that the model uses, as effects show them.
         self.table_values: dict[str, Any] = {}
         if table is not None:

@@ -15,6 +15,7 @@ says; compiled kernels read them as 0 and write 0 for them.
 Modules:
 
 - `layer`, `losses`, `updates`: the functions. `table`: encoded tables as inputs.
+  `texts`: n-grams, and linear layers of them.
 - `derivatives`: of outputs in the inputs, and second ones of losses.
 - `network`: networks and their training, also on batches of rows in virtual shards.
 """

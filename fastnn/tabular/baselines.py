@@ -50,6 +50,7 @@ class BaselineInputs:
         """Return the rows of a Frame. features : Features"""
         numbers, codes = features.transform(frame)
         used = [i for i, c in enumerate(features.categories) if c.part not in NOT_FOR_BASELINES]
+        numbers = [x for x in numbers if x.ndim == 1]  # without what a fit learned of free text
         table = np.stack(numbers, 1) if numbers else np.zeros((frame.n_rows, 0))
         return cls(table, codes[:, used], [features.categories[i].n_categories for i in used])
 

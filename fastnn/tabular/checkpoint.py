@@ -16,8 +16,8 @@ MAX_CONFIGURATIONS = 100
 #: does not.
 DIGESTED = {
     "table": Wording(
-        "X, or categories, numbers, dates or drop",
-        "rows, or --category, --number, --date or --drop",
+        "X, or categories, numbers, dates, texts or drop",
+        "rows, or --category, --number, --date, --text or --drop",
     ),
     "targets": Wording("y, or loss or log_target", "targets, or --loss or --log-target"),
     "weights": Wording("sample_weight or class_weight", "--weight or --class-weight"),

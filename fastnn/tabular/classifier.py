@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class TabularClassifier(AccuracyScore, ClassPredictions, BaseTabular):
-    """Classifier for tables of numbers, categories, dates and missing values.
+    """Classifier for tables of numbers, categories, dates, free text and missing values.
 
     An ensemble of small networks. The encoding of the columns, the training and the choice among
     configurations need no tuning. The effect of label smoothing on the probabilities is removed.
@@ -63,8 +63,8 @@ class TabularClassifier(AccuracyScore, ClassPredictions, BaseTabular):
         the permutations of `feature_importances_`.
     n_threads : int, default -1
         Maximum number of threads, -1 for all CPUs of this process. It does not change the results.
-    categories, numbers, dates : str, int or sequence of them, default None
-        Names or positions of columns that are categories, numbers or dates. `fit` guesses what the
+    categories, numbers, dates, texts : str, int or sequence of them, default None
+        Names or positions of columns that are categories, numbers, dates or free text. `fit` guesses what the
         other columns are, see Notes. If the target is a column of X, positions are those without
         it.
     drop : str, int or sequence of them, default None
@@ -83,7 +83,7 @@ class TabularClassifier(AccuracyScore, ClassPredictions, BaseTabular):
     classes_ : ndarray (n_classes,)
         The classes, sorted.
     columns_ : dict
-        Kinds of the columns in use, by name: "number", "category" or "date". The keys are positions
+        Kinds of the columns in use, by name: "number", "category", "date" or "text". The keys are positions
         if X has no names.
     left_out_ : dict
         Why the other columns are left out, by name or position.
@@ -147,6 +147,8 @@ class TabularClassifier(AccuracyScore, ClassPredictions, BaseTabular):
     - Dates and times are dates. So are texts that are all dates in one format, ISO 8601 or another
       common one. A date becomes a number, its position in the year and in the day, and its weekday,
       month, day of the month and day of the year.
+    - Texts of four words and more that are nearly all different are free text: their words and parts
+      of words are learned.
     - Other texts are categories, as are a pandas Categorical and an Arrow dictionary. A column
       needs two of them with two rows each. To treat numbers as categories, name the column in `categories`.
     - None, NaN, NaT, NA, and texts such as "", "?", "NA", "null" and "none" are missing values. They
@@ -223,6 +225,7 @@ class TabularClassifier(AccuracyScore, ClassPredictions, BaseTabular):
         categories: str | int | Sequence[str | int] | None = None,
         numbers: str | int | Sequence[str | int] | None = None,
         dates: str | int | Sequence[str | int] | None = None,
+        texts: str | int | Sequence[str | int] | None = None,
         drop: str | int | Sequence[str | int] | None = None,
         cv: Any = None,
         verbose: bool | int = False,

@@ -15,6 +15,7 @@ import numpy as np
 from ..core.validation import check_list, check_threads
 from ..distributed.partitions import maps_partitions
 from ..estimators.ensemble import mean_over_networks
+from .columns.features import numbers_of_fold
 from .explaining.methods import find_column
 from .model import make_network
 
@@ -167,6 +168,9 @@ def table_derivatives(model, numbers, codes, chosen, n_threads):
 
 def _block(model, numbers, codes, chosen, n_threads):
     tables = model.encode(numbers, codes)
+    numbers = numbers_of_fold(
+        numbers, 0
+    )  # those of free text, which differ between folds, are not chosen
     moved = [
         [(inputs[:, chosen], slopes[:, chosen]) for inputs, slopes in encoder.input_slopes(numbers)]
         for encoder in model.encoders
@@ -175,11 +179,9 @@ def _block(model, numbers, codes, chosen, n_threads):
     D: Any = 0.0
     for member in model.members:
         share = member.weight / model.n_folds
-        for networks in member.networks if share else ():
-            each = [
-                _outputs(net, tables[member.encoder], moved[member.encoder], n_threads)
-                for net in networks
-            ]
+        for fold, networks in enumerate(member.networks if share else ()):
+            table = tables[model.table_number(member.encoder, fold)]
+            each = [_outputs(net, table, moved[member.encoder], n_threads) for net in networks]
             p, d = model.targets.finish_derivatives(*map(mean_over_networks, zip(*each)))
             P, D = P + share * p, D + share * d
     return model.targets.calibrate_derivatives(P, D)

@@ -17,6 +17,7 @@ from ..core.errors import Argument, DataError, Wording
 from ..encoded_table import TableLayout, table_of_layout
 from ..files.json_values import check, check_mapping, is_count, is_finite
 from ..tables import limits
+from .columns.features import numbers_of_fold
 
 MAX_HIDDEN = 99  # hidden layers
 MAX_WIDTH = 2**24  # units of a hidden layer, and inputs
@@ -116,7 +117,7 @@ class Encoder:
 
         Parameters
         ----------
-        numbers : list of (Scaling, ndarray (n,))
+        numbers : list of (Scaling, ndarray (n,) or (n, n_folds))
             The number features, and how each is scaled.
         n_categories : list of int
         target : ndarray (n,) or (n, n_classes)
@@ -126,11 +127,12 @@ class Encoder:
         """
         edges, values = [], []
         for scaling, x in numbers:
+            is_text = x.ndim > 1  # an output of a layer, which differs between folds
             x = np.where(np.isnan(x), scaling.median, x)
-            e, from_tree = bin_edges(x, target, settings.n_bins)
+            e, from_tree = bin_edges(x, target, 0 if is_text else settings.n_bins)
             edges.append(e.tolist())
             kept = np.zeros(0)
-            if settings.values and (from_tree or not settings.n_bins):
+            if settings.values and not is_text and (from_tree or not settings.n_bins):
                 u, counts = np.unique(x, return_counts=True)
                 if 2 < len(u) <= MAX_VALUES:
                     kept = u[counts >= MIN_VALUE_COUNT]
@@ -394,8 +396,8 @@ class FitRows:
 
     Attributes
     ----------
-    numbers : list of ndarray (n,)
-        Of each number feature.
+    numbers : list of ndarray (n,) or (n, n_folds)
+        Of each number feature, as `Features.transform` returns them.
     codes : ndarray (n, k) of int32
         Of the category features.
     y : ndarray (n,)
@@ -420,9 +422,10 @@ class FitRows:
         weight = None if self.weight is None else self.weight[rows]
         return self.y[rows], weight if weight is not None and weight.any() else None
 
-    def encode(self, encoders):
-        """Return {key: EncodedTable} for encoders by key."""
-        return {key: encoder.encode(self.numbers, self.codes) for key, encoder in encoders.items()}
+    def encode(self, encoders, fold=0):
+        """Return {key: EncodedTable} for encoders by key, as the networks of a fold read the rows."""
+        numbers = numbers_of_fold(self.numbers, fold)
+        return {key: encoder.encode(numbers, self.codes) for key, encoder in encoders.items()}
 
 
 def sample(rows, most, random_state):
@@ -449,7 +452,9 @@ def check_memory(encoders, features, setup, n_folds):
         sizes = [encoder.n_inputs, *hidden, n_out]
         n_params = sum(a * b + b for a, b in zip(sizes, sizes[1:]))
         n_bytes += 2 * n_folds * 4 * 7 * n_params  # parameters, moments, copies of both, gradient
-        n_bytes += 4 * n * 3 * (len(encoder.scalings) + len(encoder.n_categories))
+        n_bytes += (
+            4 * n * 3 * features.n_folds * (len(encoder.scalings) + len(encoder.n_categories))
+        )
     # In a container, files in memory do not count as taken: the system drops that of the table.
     available = limits.available_memory(counts_files=False)
     if n_bytes <= MEMORY_FRACTION * available:

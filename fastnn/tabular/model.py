@@ -11,7 +11,7 @@ from ..files import ModelFileError
 from ..files.json_values import check, check_mapping, is_count, is_finite
 from ..mlp import blank_network
 from .checkpoint import MAX_FOLDS, FitCheckpoint
-from .columns.features import Features
+from .columns.features import Features, numbers_of_fold
 from .drift.profile import TableProfile
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
 from .explaining.mixtures import Background
@@ -180,24 +180,39 @@ class TableModel:
         """Return what the errors are in units of for such rows, (n,), or None."""
         if self.spread is None:
             return None
-        parts = []
+        parts, numbers = [], numbers_of_fold(numbers, -1)
         for a in range(0, max(1, len(codes)), BLOCK):
             rows = slice(a, a + BLOCK)
             table = self.spread.encoder.encode([x[rows] for x in numbers], codes[rows])
             parts.append(self.spread.mean_scale(table, n_threads))
         return np.concatenate(parts)
 
+    @property
+    def n_tables_of_encoder(self):
+        """int: in how many tables an encoder makes rows: one, or with free text one for each fold."""
+        return self.features.n_folds
+
+    def table_number(self, encoder, fold):
+        """Return the position among the tables of `encode`, of an encoder for the networks of a fold."""
+        return encoder + len(self.encoders) * (fold if self.n_tables_of_encoder > 1 else 0)
+
     def _predict_tables(self, tables, n_threads):
         return np.stack([self.predict_fold(tables, k, n_threads) for k in range(self.n_folds)])
 
     def encode(self, numbers, codes):
-        """Return the tables that the networks read, one for each encoder."""
-        return [encoder.encode(numbers, codes) for encoder in self.encoders]
+        """Return the tables that the networks read. `table_number` says which is which."""
+        return [
+            encoder.encode(numbers_of_fold(numbers, fold), codes)
+            for fold in range(self.n_tables_of_encoder)
+            for encoder in self.encoders
+        ]
 
     def predict_fold(self, tables, fold, n_threads):
         """Return the predictions of the networks of a fold for encoded rows."""
         return self.mix(
-            lambda member: mean_output(member.networks[fold], tables[member.encoder], n_threads)
+            lambda member: mean_output(
+                member.networks[fold], tables[self.table_number(member.encoder, fold)], n_threads
+            )
         )
 
     def mix(self, output):
@@ -225,7 +240,7 @@ class TableModel:
 
     def arrays(self):
         """Return the arrays of a file, by name, without the background."""
-        out = to_arrays(self.members, self.checkpoint)
+        out = to_arrays(self.members, self.checkpoint) | self.features.arrays()
         if self.errors is not None:
             out["errors"] = np.concatenate(self.errors)[:, 0]
             out["errors_fold"] = np.repeat(
@@ -275,8 +290,12 @@ class TableModel:
             _other_arrays(content, reader, n_columns, has_errors)
             | {array.name: array.expected() for _, array in spread}
             | networks.expected()
+            | features.expected_arrays(reader)
             | Background.expected_arrays(reader, features)
         )
+        n_folds = networks.members[0].n_lists if networks.members else 0
+        is_forward = split is not None and split.is_forward and checkpoint is None
+        features.read_arrays(reader, 1 if is_forward else n_folds)
         profile = _read_part(content, "profile", lambda d: TableProfile.read(d, reader, features))
         model = cls(
             features=features,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TabularRegressor(R2Score, NumberPredictions, BaseTabular):
-    """Regressor for tables of numbers, categories, dates and missing values.
+    """Regressor for tables of numbers, categories, dates, free text and missing values.
 
     An ensemble of small networks. The encoding of the columns, the training and the choice among
     configurations need no tuning.
@@ -127,6 +127,7 @@ class TabularRegressor(R2Score, NumberPredictions, BaseTabular):
         categories: str | int | Sequence[str | int] | None = None,
         numbers: str | int | Sequence[str | int] | None = None,
         dates: str | int | Sequence[str | int] | None = None,
+        texts: str | int | Sequence[str | int] | None = None,
         drop: str | int | Sequence[str | int] | None = None,
         cv: Any = None,
         verbose: bool | int = False,

@@ -115,7 +115,9 @@ def test_tables_that_no_file_can_hold(what, message, no_training, monkeypatch):
     monkeypatch.setattr(safetensors, "MAX_HEADER", 300_000)
     X, y = rows_and_targets(what)
     with pytest.raises(ValueError, match=message):
-        fastnn.TabularClassifier(2, hidden_layer_sizes=4, random_state=0).fit(X, y)
+        settings = dict(hidden_layer_sizes=4, random_state=0)
+        settings |= dict(categories=[1]) if what == "categories" else {}  # not free text
+        fastnn.TabularClassifier(2, **settings).fit(X, y)
 
 
 @pytest.mark.filterwarnings("ignore:Training stopped after")
@@ -187,7 +189,18 @@ def test_train_says_before_the_training_that_no_file_can_hold_the_model(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(safetensors, "MAX_HEADER", 150_000)
     write_texts(20)
-    arguments = "train", "t.csv", "--target", "y", "--out", "m", *FAST[:2], *tune
+    arguments = (
+        "train",
+        "t.csv",
+        "--target",
+        "y",
+        "--out",
+        "m",
+        "--category",
+        "text",
+        *FAST[:2],
+        *tune,
+    )
     code, _, errors = call(capsys, *arguments)
     assert code == 2 and len(errors.splitlines()) == 1 and not (tmp_path / "m").exists()
     assert "column 'text' with 20 categories" in errors and "Pass --drop text." in errors

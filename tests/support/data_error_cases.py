@@ -23,6 +23,7 @@ from fastnn.tabular.metrics import MissingMetric
 NUMBERS = {"a": A, "goal": GOAL}
 DAYS = pa.array([f"2026-01-{i % 28 + 1:02}" for i in range(N)]).cast(pa.date32())
 ROWS = {"a": A, "c": TEXT}
+ROWS_OF_TEXT = {"a": [f"a text of {x} words" for x in A]}
 X = pa.table({"a": A}).to_pandas()
 #: Options with which folds end one after the other.
 SLOWLY = "--folds 3 --threads 1"
@@ -297,6 +298,12 @@ LARGE = [
         train("d", "--window 20"),
         of_several_ranks,
     ),
+    case(
+        "fitting/table_fit.leave_out_texts",
+        lambda: large(texts=["a"]).fit("d", "goal", window=20),
+        train("d", "--window 20 --text a"),
+        folder(a={"a": TEXT, "goal": GOAL}),
+    ),
     case("large/batch_table._open_batches", lambda: large().fit(X, GOAL, window=9)),
     window("folds.split", 20, one_fold("HashedFolds")),
     case(
@@ -384,11 +391,23 @@ def explaining(site, call, options=None, prepare=explain):
     return case(f"explaining/{site}", call, command, prepare)
 
 
+def text_model(monkeypatch):
+    """Write the file of a model that reads free text."""
+    settings = dict(n_estimators=2, hidden_layer_sizes=2, random_state=0, texts=["a"])
+    TabularClassifier(**settings).fit(pa.table(ROWS_OF_TEXT), GOAL).save("n.safetensors")
+
+
 EXPLANATIONS = [
     explaining("mixtures._check_scale", explained(scale="log-odds"), " --scale log-odds"),
     explaining("mixtures.select_output", lambda: explained()().of("x")),
     explaining("methods.check_permutations", explained(n_permutations=5), " --permutations 5"),
     explaining("methods.find_column", lambda: fastnn.load("n.safetensors").effect("b")),
+    explaining(
+        "methods.find_varied",
+        lambda: fastnn.load("n.safetensors").effect("a"),
+        None,
+        text_model,
+    ),
     explaining("methods._background: {argument} has no rows", explained(background=[])),
     explaining(
         "methods._background: the model keeps",

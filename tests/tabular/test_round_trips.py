@@ -254,7 +254,7 @@ def values_of(path):
     for i, column in found:
         raw = frame.columns[i]
         values = column.convert(raw)
-        if column.kind == "category":
+        if isinstance(values, tuple):
             values = [values[1][code] if code >= 0 else None for code in values[0]]
         else:
             values = [None if math.isnan(x) else x for x in values.tolist()]

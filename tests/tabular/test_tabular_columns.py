@@ -12,7 +12,10 @@ from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables.cells import dates, recognition
 from fastnn.tabular.columns import date, features, frames
 
-pytestmark = pytest.mark.usefixtures("quick_module")
+pytestmark = [
+    pytest.mark.usefixtures("quick_module"),
+    pytest.mark.filterwarnings("ignore:column 'v'. free text"),
+]
 N = 28
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
 z = np.random.default_rng(5).normal(size=N)
@@ -61,9 +64,15 @@ KINDS = {
     "no value": ([None] * N, "all values are missing"),
     "only marks of missing values": (["?", "NA"] * 14, "all values are missing"),
     "names": ([f"row {i}" for i in range(N)], "almost all texts are different"),
-    "free text": (
-        [f"a review of film {i}" for i in range(N)],
-        "almost all texts are different; free text is not supported: see docs/not_supported.md",
+    "free text": ([f"a review of film {i}" for i in range(N)], "text"),
+    "free text without spaces": ([f"这家餐厅很好吃{chr(0x4E00 + i)}" for i in range(N)], "text"),
+    "long texts that repeat": (
+        ["a good review of the film", "a bad one of the same film"] * 14,
+        "category",
+    ),
+    "ids of several parts": (
+        [f"{i:08x}-0000-1000-8000-00805f9b34fb" for i in range(N)],
+        "almost all texts are different",
     ),
     "numbers with words": (
         ["many", "few", *map(str, range(2, N))],

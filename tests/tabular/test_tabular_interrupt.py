@@ -334,7 +334,7 @@ def test_a_complete_fit_has_nothing_to_resume():
         TabularRegressor().fit(X, y, resume=True)
 
 
-TABLE = "X, or categories, numbers, dates or drop"
+TABLE = "X, or categories, numbers, dates, texts or drop"
 OTHERS = {
     "a number": (dict(X=X.assign(x=X["x"].where(X.index != 7, 0.5))), {}, TABLE),
     "a name": (dict(X=X.rename(columns={"x": "z"})), {}, TABLE),

@@ -142,6 +142,19 @@ def test_predictions_do_not_depend_on_the_spread(monkeypatch):
     assert_array_equal(plain.feature_importances_, reg.feature_importances_)
 
 
+def test_a_spread_that_diverges_leaves_one_width(monkeypatch):
+    def diverge(jobs, *_, **__):
+        for job in jobs:
+            job.net.params[0] = np.nan
+            job.networks = [job.net]
+
+    monkeypatch.setattr(spread_training, "train", diverge)
+    X, y = uneven(300, seed=3)
+    with pytest.warns(UserWarning, match="^the networks that expect errors diverged, so all"):
+        reg = TabularRegressor(3, **SMALL).fit(X, y)
+    assert reg.model_.spread is None
+
+
 @pytest.mark.parametrize("q", [(0.1, 0.9), (0.75, 0.5, 0.25)])
 def test_outer_quantiles_become_intervals(q, quick_recipe, reload):
     quick_recipe(60)

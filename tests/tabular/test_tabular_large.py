@@ -373,7 +373,9 @@ def test_resume_gives_the_bits_of_a_fit_without_interruption(n_threads, interrup
     with pytest.raises(KeyboardInterrupt):
         model.fit(groups_of(100, X, classes), window=300)
     assert model.n_folds_ == 1 and 0 < np.isnan(model.oof_prediction_[:, 0]).sum()
-    with pytest.raises(ValueError, match="other X, or categories, numbers, dates or drop were"):
+    with pytest.raises(
+        ValueError, match="other X, or categories, numbers, dates, texts or drop were"
+    ):
         model.fit(groups_of(100, X[::-1], classes[::-1]), window=300, resume=True)
     model.fit(groups_of(50, X, classes), window=300, resume=True)
     assert_same_model(model, whole)

@@ -45,7 +45,7 @@ def jobs(encoders):
     folds = [(np.r_[100:N], np.r_[:100]), (np.r_[:100], np.r_[100:N])]
     tables = {settings: encoder.encode([useful, other], codes)}
     found = training_jobs.make_jobs(
-        [configuration], tables, folds, make_setup(y), check_random_state(0)
+        [configuration], [tables] * 2, folds, make_setup(y), check_random_state(0)
     )
     for job in found:
         job.net.weights[-1][...] = np.random.default_rng(job.fold).normal(size=(4, 2))

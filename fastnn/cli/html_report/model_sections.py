@@ -221,6 +221,9 @@ def _find_effects(report: Report):
     ]
     if not facts.has_names:
         top = list(map(int, top))
+    columns = model.features_.columns
+    without = {column.label for column in columns if not column.has_effects}
+    top = [column for column in top if str(column) not in without]
     return model.effects(top[:MOST_COLUMNS]) if top else []
 
 

@@ -13,9 +13,7 @@ from ...tables.cells.recognition import other_texts
 from .column import MIN_COUNT, MISSING, CategoryFeature, Column, Contents, where_present
 from .input_column import InputColumn, read_categories, to_texts
 
-PROSE = "free text is not supported: see docs/not_supported.md"
 MAX_EXAMPLES = 20  # categories in a JSON schema
-WORDS_OF_PROSE = 4  # texts of as many words in the mean are free text
 
 FIND_TEXT = """
 /* The position of a text among sorted texts, -1 if it is not there, `missing` if it is empty */
@@ -98,8 +96,6 @@ class Category(Column):
         no_dates = [text for text in used if not is_date(text, "iso")]
         are_dates = 0 < len(no_dates) <= 0.1 * len(used)
         wrong = no_dates if are_dates else other_texts(used)
-        if not wrong and np.mean([len(text.split()) for text in used]) >= WORDS_OF_PROSE:
-            return f"almost all texts are different; {PROSE}"
         if not wrong:
             return "almost all texts are different"
         return (

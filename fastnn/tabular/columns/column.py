@@ -138,6 +138,10 @@ class Column:
         Whether a file is read so that columns of this option hold the texts as they are written.
     has_units : bool
         Whether new values may be those of training in another unit, as numbers are.
+    has_effects : bool
+        Whether an effect can vary its values.
+    has_number_profile : bool
+        Whether drift compares numbers, as `profiled` returns them, not categories.
     number_parts, category_parts : tuple of str
         The parts that its features can have.
     c_helpers, c_constants : dict
@@ -154,6 +158,8 @@ class Column:
     option_help: ClassVar[str]
     is_read_as_text: ClassVar[bool] = False
     has_units: ClassVar[bool] = False
+    has_effects: ClassVar[bool] = True
+    has_number_profile: ClassVar[bool] = False
     number_parts: ClassVar[tuple] = ()
     category_parts: ClassVar[tuple] = ()
     c_helpers: ClassVar[dict] = {}
@@ -231,6 +237,10 @@ class Column:
         return np.where(missing, category.missing_code, self.find_codes(values, category)).astype(
             np.int32
         )
+
+    def profiled(self, values):
+        """Return what drift compares: numbers (n,), NaN for missing values, or codes and texts."""
+        return values
 
     def others(self, raw):
         """Return the OtherTexts of a column of a table, None if it does not hold texts that are parsed."""
@@ -340,6 +350,7 @@ class Numeric(Column):
     A column with one distinct value and missing values has the category "presence".
     """
 
+    has_number_profile: ClassVar[bool] = True
     number_parts: ClassVar[tuple] = ("value",)
     category_parts: ClassVar[tuple] = ("presence",)
 

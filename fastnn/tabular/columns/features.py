@@ -1,6 +1,7 @@
 """The kinds of the columns of a table, and the features that they become: numbers and categories."""
 
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from numbers import Integral
 
@@ -13,6 +14,8 @@ from . import KINDS
 from .category import Category
 from .column import CategoryFeature, NumberFeature
 from .plain_rows import PlainRows
+from .text import NGRAMS, Text
+from .text_layer import TextLayer
 
 MANY_CATEGORIES = 2000  # of a column: with more, most of a step would update their weights
 MAX_CATEGORIES = 20_000  # of a column, if steps update those of their rows alone
@@ -36,6 +39,9 @@ class Features:
         Reasons why columns are not used.
     numbers : list of NumberFeature
     categories : list of CategoryFeature
+    text_layers : dict of int to TextLayer
+        Of each column of free text, by its position in `columns`. Empty before the table is split
+        into folds.
     """
 
     n_columns: int
@@ -45,6 +51,7 @@ class Features:
     left_out: dict
     numbers: list = field(default_factory=list)
     categories: list = field(default_factory=list)
+    text_layers: dict = field(default_factory=dict)
 
     @classmethod
     def fit(cls, frame, no_inputs=(), max_categories=MANY_CATEGORIES, **declared):
@@ -93,11 +100,18 @@ class Features:
     def transform(self, frame):
         """Return the features of a table: a list of numbers (n,), and codes (n, k) as int32.
 
+        Numbers that a `TextLayer` makes are (n, n_folds). `numbers_of_fold` returns those of a fold.
         Categories that the training table did not have get the code -1, as missing values do if
         the training table had none.
         """
         values = {j: converted for j, _, converted in self.values(frame)}
-        numbers = [self.columns[f.source].number(values[f.source], f.part) for f in self.numbers]
+        numbers = [
+            self.columns[f.source].number(values[f.source], f.part)
+            for f in self.numbers
+            if f.part != NGRAMS
+        ]
+        for source, layer in self.text_layers.items():
+            numbers += list(np.moveaxis(layer.outputs(values[source]), 2, 0))
         codes = np.empty((frame.n_rows, len(self.categories)), np.int32)
         for j, f in enumerate(self.categories):
             codes[:, j] = self.columns[f.source].codes(values[f.source], f)
@@ -136,6 +150,29 @@ class Features:
             if with_others and others is not None and others.n_rows:
                 out.append(others.describe_training(column))
         return out
+
+    # ---- free text ----
+
+    def text_values(self, frame):
+        """Return {source: values} of the columns of free text."""
+        return {j: values for j, column, values in self.values(frame) if column.kind == Text.kind}
+
+    def with_text_layers(self, layers):
+        """Return the Features whose last numbers are the outputs of layers. layers : {source: TextLayer}"""
+        outputs = [
+            NumberFeature(j, NGRAMS) for j, layer in layers.items() for _ in range(layer.n_outputs)
+        ]
+        return replace(self, numbers=self.numbers + outputs, text_layers=layers)
+
+    def of_folds(self, folds):
+        """Return the Features with the text layers of some folds."""
+        layers = {source: layer.take(folds) for source, layer in self.text_layers.items()}
+        return replace(self, text_layers=layers)
+
+    @property
+    def n_folds(self):
+        """int: how many folds have text layers. 1 without free text."""
+        return next((layer.n_folds for layer in self.text_layers.values()), 1)
 
     # ---- columns ----
 
@@ -222,6 +259,30 @@ class Features:
         self._check_features()
         return self
 
+    def arrays(self):
+        """Return the arrays of a file, by name."""
+        parts = (layer.arrays(source) for source, layer in self.text_layers.items())
+        return {name: array for part in parts for name, array in part.items()}
+
+    def expected_arrays(self, reader):
+        """Return {name: (shape, dtype name)} of a file, whose arrays are not checked yet."""
+        outputs = Counter(f.source for f in self.numbers if f.part == NGRAMS)
+        parts = (TextLayer.expected_arrays(reader, *item) for item in outputs.items())
+        return {name: expected for part in parts for name, expected in part.items()}
+
+    def widths(self, reader):
+        """Return how many numbers of a row each of `numbers` has, by a file."""
+        return [
+            TextLayer.n_folds_in_file(reader, f.source) if f.part == NGRAMS else 1
+            for f in self.numbers
+        ]
+
+    def read_arrays(self, reader, n_folds):
+        """Set the text layers, from the checked arrays of a file. n_folds : that they must have"""
+        sources = dict.fromkeys(f.source for f in self.numbers if f.part == NGRAMS)
+        self.text_layers = {source: TextLayer.read(reader, source) for source in sources}
+        check(all(layer.n_folds == n_folds for layer in self.text_layers.values()), "text")
+
     def _check_columns(self):
         n = self.n_columns
         check(all(type(reason) is str for reason in self.left_out.values()), "left_out")
@@ -242,6 +303,9 @@ class Features:
             check(is_count(f.source, last), "source")
         for f in self.numbers:
             check(f.part in self.columns[f.source].number_parts, "part")
+        outputs = [f.source for f in self.numbers if f.part == NGRAMS]
+        check(outputs == [f.source for f in self.numbers[-len(outputs) :]] or not outputs, "part")
+        check(outputs == sorted(outputs), "part")
         for f in self.categories:
             column = self.columns[f.source]
             check(f.part in column.category_parts and type(f.marks_missing) is bool, "part")
@@ -249,6 +313,16 @@ class Features:
             check(isinstance(texts, list) and all(type(x) is str for x in texts), "levels")
             is_set = len(texts) == len(set(texts))
             check(is_set and column.can_have(f.part, texts), "levels")
+
+
+def numbers_of_fold(numbers, fold):
+    """Return the numbers (n,) that the networks of a fold read. numbers : as of `Features.transform`"""
+    return [x if x.ndim == 1 else x[:, fold] for x in numbers]
+
+
+def numbers_of_folds(numbers, folds):
+    """Return the numbers of some folds, as `Features.of_folds` would return them."""
+    return [x if x.ndim == 1 else x[:, folds] for x in numbers]
 
 
 def _reasons(left_out):

@@ -215,8 +215,8 @@ class TableProfile:
         for j, column, values in features.values(frame):
             converted.append(values)
             columns[j] = (
-                NumberProfile.fit(values)
-                if isinstance(column, Numeric)
+                NumberProfile.fit(column.profiled(values))
+                if column.has_number_profile
                 else CategoryProfile.fit(values, categories[j])
             )
         return cls(frame.n_rows, columns, RowSketch.fit(converted, frame.n_rows))
@@ -276,7 +276,7 @@ class TableProfile:
         categories, columns = features.value_categories(), dict[int, Any]()
         for j, size in zip(used, d["columns"]):
             some, counts = counts[: size[0]], counts[size[0] :]
-            if isinstance(features.columns[j], Numeric):
+            if features.columns[j].has_number_profile:
                 n_cuts, n_missing = size
                 check(n_cuts > 0 and n_missing + int(some.sum()) == n_rows, "profile")
                 check(bool((np.diff(cuts[:n_cuts]) > 0).all()), "profile")
@@ -448,7 +448,7 @@ class NewRows:
                 values = column.convert(raw)
             except DataError:  # numbers were expected
                 values = None
-            if values is None or isinstance(counted, NewNumbers):
+            if values is None or isinstance(column, Numeric):
                 n_refused, texts = _refused(column, raw, values)
                 counted.n_refused += n_refused
                 counted.examples |= dict.fromkeys(texts[:MAX_EXAMPLES])
@@ -456,7 +456,7 @@ class NewRows:
                 counted.n_rows += len(raw.values)
                 counted.n_missing += len(raw.values)
             else:
-                counted.add(values)
+                counted.add(column.profiled(values))
                 converted.append(values)
         if len(converted) == len(self.columns):
             n_compared, n_known = self.profile.sketch.count(converted, frame.n_rows)

@@ -187,7 +187,7 @@ class ExplainedPredictions:
         Parameters
         ----------
         columns : str, int, or sequence of them, optional
-            By default all columns that the model uses.
+            By default all columns that the model uses, without free text.
         X, scale, n_points
             As in `effect`.
 
@@ -197,10 +197,10 @@ class ExplainedPredictions:
         """
         with self._reading():
             features = self._checked_features()
-            chosen = features.used()
+            chosen = [j for j in features.used() if features.columns[j].has_effects]
             if columns is not None:
                 columns = [columns] if isinstance(columns, (str, Integral)) else columns
-                chosen = [find_column(features, each) for each in check_list("columns", columns)]
+                chosen = [find_varied(features, each) for each in check_list("columns", columns)]
                 if not chosen:
                     raise ValueError("columns must name at least one column, got an empty list")
             return column_effects(chosen, *self._prepare_effects(X, scale, n_points))
@@ -231,7 +231,7 @@ class ExplainedPredictions:
         """
         with self._reading():
             features = self._checked_features()
-            pair = [find_column(features, column) for column in (first, second)]
+            pair = [find_varied(features, column) for column in (first, second)]
             if pair[0] == pair[1]:
                 raise ValueError(f"first and second are the same column, {first!r}. Pass two.")
             return pair_effect(pair, *self._prepare_effects(X, scale, n_points))
@@ -314,6 +314,18 @@ def find_column(features, name):
         column=name,
         advice=did_you_mean(str(name), list(map(str, used))),
     )
+
+
+def find_varied(features, name):
+    """Return the same for a column whose values an effect can vary, or raise DataError."""
+    column = find_column(features, name)
+    if not features.columns[column].has_effects:
+        raise DataError(
+            "column {column!r} holds free text, which has no effect to show.",
+            "Use explain, or name another column.",
+            column=name,
+        )
+    return column
 
 
 def _values(features, frame):

@@ -12,6 +12,8 @@ import numpy as np
 from ...core.errors import Argument, DataError
 from ...encoded_table import parts_of, table_of
 from ...files.json_values import check
+from ..columns.features import numbers_of_folds
+from ..columns.text import NGRAMS
 
 MOST_ROWS, LEAST_ROWS = 128, 32
 MOST_VALUES = 250_000  # 2 MB: wide tables keep fewer rows
@@ -29,8 +31,8 @@ class Background:
 
     Attributes
     ----------
-    numbers : list of ndarray (m,)
-        Of each number feature, with NaN for missing values.
+    numbers : list of ndarray (m,) or (m, n_folds)
+        Of each number feature, as `Features.transform` returns them, with NaN for missing values.
     codes : ndarray (m, k) of int32
         Of the category features.
     """
@@ -71,12 +73,16 @@ class Background:
         """Return some rows. rows : indices or a slice"""
         return Background([x[rows] for x in self.numbers], self.codes[rows])
 
+    def of_folds(self, folds):
+        """Return the rows for a model of some folds."""
+        return Background(numbers_of_folds(self.numbers, folds), self.codes)
+
     # ---- files ----
 
     def arrays(self):
         """Return the arrays of a file, by name."""
         n = len(self)
-        numbers = np.stack(self.numbers, 1) if self.numbers else np.zeros((n, 0))
+        numbers = np.column_stack(self.numbers) if self.numbers else np.zeros((n, 0))
         return {NUMBERS: numbers, CODES: self.codes.astype(np.int64)}
 
     @classmethod
@@ -87,7 +93,7 @@ class Background:
         n = reader.length(CODES)
         check(n <= LARGEST, CODES)
         return {
-            NUMBERS: ([n, len(features.numbers)], "F64"),
+            NUMBERS: ([n, sum(features.widths(reader))], "F64"),
             CODES: ([n, len(features.categories)], "I64"),
         }
 
@@ -100,7 +106,12 @@ class Background:
         check(not np.isinf(numbers).any(), NUMBERS)
         sizes = np.array([category.n_categories for category in features.categories], np.int64)
         check(bool(np.all((codes >= -1) & (codes < sizes))), CODES)
-        return cls([np.array(x) for x in numbers.T], codes.astype(np.int32))
+        ends = np.cumsum(features.widths(reader))
+        parts = np.split(numbers, ends[:-1], axis=1)
+        numbers = [
+            np.array(x if f.part == NGRAMS else x[:, 0]) for f, x in zip(features.numbers, parts)
+        ]
+        return cls(numbers, codes.astype(np.int32))
 
 
 # ---- mixtures ----
@@ -146,7 +157,9 @@ class MixedRows:
         number_of = np.zeros(len(model.features.columns), np.intp)
         number_of[self.columns] = range(len(self.columns))
         sources = number_of[model.features.sources()]
-        self._inputs = [encoder.sources_of_parts(sources) for encoder in model.encoders]
+        self._inputs = model.n_tables_of_encoder * [
+            encoder.sources_of_parts(sources) for encoder in model.encoders
+        ]
         widest = max((sum(map(len, inputs)) for inputs in self._inputs), default=1)
         self.block = max(LEAST_BLOCK, min(BLOCK_ROWS, BLOCK_VALUES // max(1, widest)))
 

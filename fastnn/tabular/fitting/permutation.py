@@ -66,6 +66,7 @@ def importances(model, rows, folds, task, random_state, n_threads, n_most=np.inf
     tables = model.encode(rows.numbers, rows.codes) if encode is None else encode(parts)
     order = random_state.permutation(len(rows))
     inputs = [encoder.sources_of_parts(sources) for encoder in model.encoders]
+    inputs *= model.n_tables_of_encoder
     shuffled = [
         [_shuffled(*pair, held_out, order[held_out], n_columns) for pair in zip(tables, inputs)]
         for held_out in np.split(np.arange(len(order)), np.cumsum(list(map(len, parts)))[:-1])
@@ -75,7 +76,7 @@ def importances(model, rows, folds, task, random_state, n_threads, n_most=np.inf
     def predict(k, columns):
         """Return the predictions of a fold: its rows for the first column, then for the next."""
         return model.mix(
-            lambda member: shuffled[k][member.encoder].mean_output(
+            lambda member: shuffled[k][model.table_number(member.encoder, k)].mean_output(
                 member.networks[k], columns, n_threads
             )
         )

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ...core.messages import warn
 from ...losses import Poisson
 from ..intervals import Spread
 from .recipe import Configuration
@@ -34,10 +35,10 @@ class ErrorTargets:
     loss: ClassVar[Poisson] = Poisson()
 
 
-def fit_spread(rows, errors, job, encoder, setup, seed, budget):
+def fit_spread(rows, errors, table, configuration, encoder, setup, seed, budget):
     """Return the Spread of the errors of held-out rows, and the errors divided by it.
 
-    If there are too few, or the training diverges, return None, and the errors as they are.
+    If there are too few, or with a warning if the training diverges, return None, and the errors as they are.
 
     Parameters
     ----------
@@ -45,10 +46,12 @@ def fit_spread(rows, errors, job, encoder, setup, seed, budget):
         Those that each fold held out.
     errors : list of ndarray (m, 1)
         Theirs.
-    job : Job
-        Of the first configuration, whose encoder the networks read.
+    table : EncodedTable
+        The rows in memory.
+    configuration : Configuration
+        The first one, whose encoding the table has.
     encoder : Encoder
-        It.
+        Of this encoding.
     setup : JobSetup
     seed : int
     budget : TimeBudget
@@ -62,11 +65,16 @@ def fit_spread(rows, errors, job, encoder, setup, seed, budget):
     others, y, unit, largest = _targets(found_rows, found_errors, len(setup.rows))
     if not unit > 0 or min(map(len, others)) < MIN_ERRORS:
         return None, errors
-    spread = Spread(encoder, _train(others, y, job, setup, seed, budget), unit, largest)
+    spread = Spread(
+        encoder, _train(others, y, table, configuration, setup, seed, budget), unit, largest
+    )
     if not all(np.isfinite(net.params).all() for net in spread.networks):
+        warn(
+            "the networks that expect errors diverged, so all intervals have one width", UserWarning
+        )
         return None, errors
     expected = [
-        spread.scale(job.table[own], part, setup.n_threads)[:, None]
+        spread.scale(table[own], part, setup.n_threads)[:, None]
         for part, own in enumerate(found_rows)
     ]
     least = _choose_least(*(np.concatenate(each) / unit for each in (expected, found_errors)))
@@ -88,7 +96,7 @@ def _choose_least(expected, errors):
     return next(c for c, score in zip(LEAST[::-1], scores[::-1]) if score <= CLOSE * min(scores))
 
 
-def _train(others, y, job, setup, seed, budget):
+def _train(others, y, table, configuration, setup, seed, budget):
     """Return the networks that learn the errors y of the rows of each part. The rest as in `fit_spread`."""
     setup = replace(
         setup,
@@ -99,10 +107,17 @@ def _train(others, y, job, setup, seed, budget):
         stored=None,
         workers=None,
     )
-    encoding = job.configuration.encoding
+    learns = Configuration(
+        configuration.encoding,
+        EPOCHS,
+        STEPS,
+        dropout=(0.0, 0.1),
+        decay=1.0,
+        is_lazy=configuration.is_lazy,
+    )
     jobs = make_jobs(
-        [Configuration(encoding, EPOCHS, STEPS, dropout=(0.0, 0.1), decay=1.0)],
-        {encoding: job.table},
+        [learns],
+        [{learns.encoding: table}] * len(others),
         [(own, own[:0]) for own in others],
         setup,
         np.random.RandomState(seed),

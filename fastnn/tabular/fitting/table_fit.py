@@ -18,7 +18,9 @@ from ...estimators.inputs import check_row_weights
 from ...tables.files import TableWarning
 from .. import encoder, roles, stored_model
 from ..checkpoint import FitCheckpoint, SpareNetworks, digests_of
-from ..columns.features import MANY_CATEGORIES, NO_COLUMN, Features
+from ..columns.features import MANY_CATEGORIES, NO_COLUMN, Features, numbers_of_folds
+from ..columns.text import Text
+from ..columns.text_layer import TextTargets, fit_text_layer
 from ..drift.profile import TableProfile
 from ..encoder import Encoder, FitRows, Scaling
 from ..explaining.mixtures import Background
@@ -34,6 +36,7 @@ from .out_of_fold import OutOfFold
 from .splitting import RowsToSplit
 from .training_jobs import FinalNetworks, JobSetup
 
+LARGE_TEXT = "free text is not supported in tables larger than memory"
 SNAPSHOTS = 1.5  # networks that a job has, on average
 FEW_ROWS = 50  # for the importances, if Ctrl-C comes while they are computed
 #: Seconds for the importances, although the limit may be over: those of a few rows are noise.
@@ -140,9 +143,11 @@ class TableFit:
         """
         options = self.options
         no_inputs = roles.left_out(self.table.columns.names)
-        self.features = Features.fit(
-            frame, no_inputs, self.table.max_categories, **options.declared
-        )
+        most = self.table.max_categories
+        self.features = Features.fit(frame, no_inputs, most, **options.declared)
+        if self.table.numbers is not None and self.features.text_values(frame):
+            no_inputs = no_inputs | self.leave_out_texts(frame)
+            self.features = Features.fit(frame, no_inputs, most, **options.declared)
         for note in self.features.notes(frame, self.table.numbers is None, **options.declared):
             warn(note, TableWarning)
         limit = options.time_limit
@@ -157,7 +162,22 @@ class TableFit:
                 warn(issue.text, TableWarning)
         numbers, codes = self.features.transform(frame)
         self.profile = TableProfile.fit(self.features, frame)
+        self.texts = self.features.text_values(frame)
         return numbers, codes
+
+    def leave_out_texts(self, frame):
+        """Return {label: reason} of the columns of free text of a table larger than memory."""
+        if self.options.declared[Text.argument] is not None:
+            raise DataError(
+                "{argument} cannot be read, since only a part of the {n:,} rows of this table is in "
+                "memory.",
+                "Pass {window}, or leave {name} out.",
+                argument=Argument(Text.argument, self.options.declared[Text.argument]),
+                n=self.table.n_rows,
+                window=Argument("window", self.table.n_rows),
+            )
+        columns = [self.features.columns[j] for j in self.features.text_values(frame)]
+        return {column.label: LARGE_TEXT for column in columns}
 
     def run(self, stopped=None):
         """Train the networks.
@@ -181,6 +201,7 @@ class TableFit:
             return self.attributes_of_one_class(), None
         with contextlib.closing(self.table):
             self.split_rows()
+            self.fit_texts()
             self.make_jobs(stopped)
             with self.sharing_rows():
                 interrupt = self.train_until_interrupt()
@@ -244,6 +265,27 @@ class TableFit:
         if self.split.is_forward and not self.setup.targets.is_classifier:
             self.setup.targets.lift_bounds()
 
+    def fit_texts(self):
+        """Fit the layers of free text, and add their outputs to the numbers of the rows.
+
+        If the folds are forward in time, there is one more layer, for networks that train on all rows.
+        """
+        if not self.texts:
+            return
+        setup, groups, folds = self.setup, self.to_split.groups, list(self.folds)
+        rows = setup.rows
+        if self.split.is_forward:
+            known = np.arange(len(rows)) if self.split.rows is None else self.split.rows
+            folds.append((known, known[:0]))
+        targets, layers, numbers = TextTargets.of(setup.targets, rows), {}, list(rows.numbers)
+        for source, values in self.texts.items():
+            layers[source], outputs = fit_text_layer(
+                values, targets, folds, groups, setup.n_threads
+            )
+            numbers += list(np.moveaxis(outputs, 2, 0))
+        self.features = self.features.with_text_layers(layers)
+        self.setup = replace(setup, rows=replace(rows, numbers=numbers))
+
     def encode(self):
         """Encode the rows in memory, and all rows of a large table.
 
@@ -251,8 +293,8 @@ class TableFit:
         -------
         configurations : list of recipe.Configuration
             Those that have inputs.
-        tables : dict of EncoderSettings to EncodedTable
-            The rows in memory.
+        tables : list of dict of EncoderSettings to EncodedTable
+            The rows in memory, as the networks of each fold read them, and those on all rows.
         """
         setup, options = self.setup, self.options
         configurations = self.configurations(self.split.n_train)
@@ -263,16 +305,20 @@ class TableFit:
         encoders = list(self.encoders.values())
         if not setup.targets.is_classifier:  # a file has that of the spread again
             encoders += encoders[:1]
-        model = replace(self.model([]), encoders=encoders)
+        model = replace(self.model([], []), encoders=encoders)
         stored_model.check_before_training(options, model, n_folds)
-        tables = setup.rows.encode(self.encoders)
+        n_tables = self.features.n_folds
+        tables = [setup.rows.encode(self.encoders, fold) for fold in range(n_tables)]
+        if n_tables == 1:
+            tables *= n_folds + self.split.is_forward
         if self.table.numbers is not None:
-            self.setup = replace(setup, stored=self.store(tables))
+            self.setup = replace(setup, stored=self.store(tables[0]))
         return [c for c in configurations if c.encoding in self.encoders], tables
 
     def make_jobs(self, stopped):
         """Encode the table and make the networks. Those of a stopped fit have been trained."""
         configurations, tables = self.encode()
+        self.final_tables = tables[-1]
         if stopped is not None:
             self.setup = replace(self.setup, fraction=stopped.checkpoint.fraction)
         setup, n_estimators, n_folds = self.setup, self.options.n_estimators, len(self.folds)
@@ -320,7 +366,7 @@ class TableFit:
         """Return {EncoderSettings: Encoder} of the configurations, without those that have no inputs."""
         features, rows = self.features, self.setup.rows
         numbers = [
-            (Scaling.fit(x, feature.part == "value"), x)
+            (Scaling.fit(x.ravel(), feature.part == "value"), x)
             for feature, x in zip(features.numbers, rows.numbers)
         ]
         target, width = self.setup.targets.for_trees(rows.y), self.setup.hidden_sizes[0]
@@ -381,7 +427,8 @@ class TableFit:
     def train_final(self, line):
         """Train the networks on all rows that are left."""
         final, weights = self.final, self.out_of_fold.weights
-        final.make(self.jobs_by_configuration(), weights, self.setup, self.split.rows)
+        groups = self.jobs_by_configuration()
+        final.make(groups, weights, self.setup, self.split.rows, self.final_tables)
         final.restore(self.stopped_networks)
         self.set_weights(final.jobs)
         self.time_budget.release_training()
@@ -478,10 +525,18 @@ class TableFit:
         folds, chosen = FoldRows.of(done, fold_of_row), self.chosen()
         checkpoint = None if self.is_complete else self.checkpoint()
         spread, errors = self.fit_spread()
-        model = self.model(chosen, errors=errors, spread=spread, checkpoint=checkpoint, folds=folds)
+        model = self.model(
+            chosen,
+            out_of_fold.done,
+            errors=errors,
+            spread=spread,
+            checkpoint=checkpoint,
+            folds=folds,
+        )
+        rows = self.setup.rows
         importances, drops = permutation.importances(
             model,
-            self.setup.rows,
+            replace(rows, numbers=numbers_of_folds(rows.numbers, out_of_fold.done)),
             done,
             self.task,
             self.random_state,
@@ -494,6 +549,7 @@ class TableFit:
         if self.final is not None and self.final.is_done:
             model = self.model(
                 self.final.chosen(),
+                [len(self.folds)],
                 errors=errors,
                 spread=spread,
                 folds=folds,
@@ -510,10 +566,12 @@ class TableFit:
         rows, errors = self.out_of_fold.errors()
         if not (self.has_spread and self.is_complete):
             return None, errors
-        job, limit = self.jobs[0], self.options.time_limit
+        configuration, limit = self.jobs[0].configuration, self.options.time_limit
         budget = TimeBudget(None if limit is None else FOR_SPREAD * limit)
-        encoder = self.encoders[job.configuration.encoding]
-        return spread_training.fit_spread(rows, errors, job, encoder, self.setup, self.seed, budget)
+        table, encoder = (x[configuration.encoding] for x in (self.final_tables, self.encoders))
+        return spread_training.fit_spread(
+            rows, errors, table, configuration, encoder, self.setup, self.seed, budget
+        )
 
     @property
     def has_spread(self):
@@ -527,7 +585,7 @@ class TableFit:
         prediction = np.ones((len(rows), 1))
         score = self.task.score(self.setup.targets, prediction, *rows.targets(slice(None)))
         self.task.warn_undefined(score, len(rows))
-        return self.attributes(self.model([]), importances, prediction, score)
+        return self.attributes(self.model([], []), importances, prediction, score)
 
     def attributes(
         self, model, importances, prediction, score, drops=None, fold_of_row=None, threshold=None
@@ -573,11 +631,19 @@ class TableFit:
             if weight > 0 or not is_complete
         ]
 
-    def model(self, chosen, **results):
-        """Return the TableModel of some networks. chosen, as `chosen` returns it; results : fields"""
-        used = _encodings(chosen)
+    def model(self, chosen, layers, **results):
+        """Return the TableModel of some networks.
+
+        Parameters
+        ----------
+        chosen : as `chosen` returns it
+        layers : list of int
+            The folds of the text layers that the networks read.
+        results : fields
+        """
+        used, background = _encodings(chosen), self.background
         return TableModel(
-            features=self.features,
+            features=self.features.of_folds(layers),
             encoders=[self.encoders[settings] for settings in used],
             members=[
                 EnsembleMember(used.index(settings), weight, networks)
@@ -587,7 +653,7 @@ class TableFit:
             target_name=self.table.target_name,
             split=None if self.split is None else self.split.description,
             profile=self.profile,
-            background=self.background,
+            background=None if background is None else background.of_folds(layers),
             **results,
         )
 
@@ -627,7 +693,7 @@ class TableFit:
                 job = jobs[fold]
                 seen.append(job.held_out_table()[np.searchsorted(job.held_out, part)])
             tables.append(concatenate_tables(seen))
-        return tables
+        return tables * (len(parts) if self.texts else 1)
 
 
 def _encodings(chosen):

@@ -105,16 +105,21 @@ class Job:
 
 
 def make_jobs(configurations, tables, folds, setup, random_state):
-    """Return a list of jobs: all folds of one configuration, then all of the next."""
+    """Return a list of jobs: all folds of one configuration, then all of the next.
+
+    tables : list of dict of EncoderSettings to EncodedTable
+        What the networks of each fold read.
+    """
     jobs, targets, hidden, stored = [], setup.targets, setup.hidden_sizes, setup.stored
     known_of: dict = {}
     for c in configurations:
-        table = tables[c.encoding]
+        table = tables[0][c.encoding]  # the codes are the same for all folds
         key = c.encoding, c.min_rows
         if key not in known_of:
             known_of[key] = _known_of_folds(table, folds, setup.rows.weight, c.min_rows)
         for fold, (train, held_out) in enumerate(folds):
             rng, statistics = np.random.default_rng(random_state.randint(2**31)), None
+            table = tables[fold][c.encoding]
             if c.statistics:
                 y = targets.for_trees(setup.rows.y) if targets.is_classifier else setup.encoded_y
                 weight, width = setup.rows.weight, hidden[0]
@@ -523,7 +528,7 @@ class FinalNetworks:
         self.weights: list = []
         self.n_jobs, self.n_before = n * n_configurations, 0
 
-    def make(self, groups, weights, setup, rows):
+    def make(self, groups, weights, setup, rows, tables):
         """Make the networks of the configurations that have a weight.
 
         Parameters
@@ -534,17 +539,18 @@ class FinalNetworks:
         setup : JobSetup
         rows : ndarray of intp, or None
             The rows in memory to train on. None: all rows.
+        tables : dict of EncoderSettings to EncodedTable
+            What the networks read.
         """
         chosen = [(jobs, float(weight)) for jobs, weight in zip(groups, weights) if weight > 0]
         self.weights = [weight for _, weight in chosen]
-        tables = {jobs[0].configuration.encoding: jobs[0].table for jobs, _ in chosen}
         trained = np.arange(len(setup.rows)) if rows is None else rows
         n = len(trained)
         if setup.stored is not None:
             n = setup.stored.n_train(ALL_ROWS)
         self.jobs = make_jobs(
             [jobs[0].configuration for jobs, _ in chosen],
-            tables,
+            [tables] * self.n,
             [(trained, trained[:0])] * self.n,
             replace(setup, stored=None),
             np.random.RandomState(self.seed),

@@ -1,0 +1,356 @@
+"""Free text as a column: its n-grams, its layer, and the models that read it."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import fastnn
+from fastnn import TabularClassifier, TabularRegressor, kernels
+from fastnn.reference import texts as reference
+from fastnn.tabular.columns import frames
+from fastnn.tabular.columns.text_layer import DECAYS, LayerFit, Ngrams, TextTargets, fit_text_layer
+from fastnn.tabular.drift.changes import find_changes
+from fastnn.tabular.drift.profile import NewRows
+
+pytestmark = pytest.mark.filterwarnings("ignore:column 'text'")
+quick = pytest.mark.usefixtures("quick_recipe")
+SMALL = dict(n_estimators=5, hidden_layer_sizes=8, n_threads=1, random_state=0)
+rng = np.random.default_rng(0)
+WORDS = ["pasta", "wine", "waiter", "table", "night", "music", "garden", "bread", "soup", "street"]
+GOOD, BAD = ["lovely", "perfect", "tasty"], ["awful", "cold", "rude"]
+
+
+def reviews(n, seed=0):
+    """Return texts, and whether they are good."""
+    rng = np.random.default_rng(seed)
+    is_good = rng.random(n) < 0.5
+    judged = [rng.choice(GOOD if good else BAD) for good in is_good]
+    return [
+        " ".join([*rng.choice(WORDS, 5), word, *rng.choice(WORDS, 2)]) for word in judged
+    ], is_good
+
+
+def rated_rows(n=200, seed=0):
+    texts, is_good = reviews(n, seed)
+    z = np.random.default_rng(seed).normal(size=n)
+    return pd.DataFrame({"z": z, "text": texts}), is_good
+
+
+X, y = rated_rows()
+
+# ---- n-grams ----
+
+TEXTS = {
+    "words": "The cat sat, THE CAT!",
+    "one letter": "a b c",
+    "nothing": "",
+    "separators": " .,;\t\n",
+    "digits": "room 101 at 7.50",
+    "Cyrillic": "Очень хорошо",
+    "Chinese": "这家餐厅很好吃",
+    "emoji": "good 👍🏽👩‍👩‍👧",
+    "accents": "Crème brûlée ÉTÉ",
+    "control characters": "a\x00b\x1b[31mred",
+    "half a pair of surrogates": "\ud800 x",
+    "a long word": "ab" * 500,
+}
+
+
+def ngrams_of(texts, n_bits=16):
+    """Return the buckets of each text (bytes)."""
+    ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
+    starts, buckets = kernels.find_ngrams(b"".join(texts), ends, n_bits)
+    return [part.tolist() for part in np.split(buckets, starts[1:-1])]
+
+
+@pytest.mark.parametrize("n_bits", [4, 16])
+def test_ngrams_are_those_of_the_reference(n_bits):
+    texts = [text.encode("utf-8", "surrogatepass") for text in TEXTS.values()]
+    for text, found in zip(texts, ngrams_of(texts, n_bits)):
+        assert found == reference.find_ngrams(text, n_bits)
+
+
+def test_ngrams_of_any_bytes_are_those_of_the_reference():
+    rng = np.random.default_rng(1)
+    alphabet = np.frombuffer(b"abZ0 .\x80\xbf\xc3\xe4\xf0\xff\x00", np.uint8)
+    texts = [rng.choice(alphabet, n).tobytes() for n in rng.integers(0, 12, 500)]
+    texts += [rng.bytes(n) for n in rng.integers(0, 40, 200)]
+    assert ngrams_of(texts) == [reference.find_ngrams(text, 16) for text in texts]
+
+
+def test_upper_case_is_lower_case_in_ascii_alone():
+    assert ngrams_of([b"Good"]) == ngrams_of([b"gOOd"])
+    small, large = ngrams_of(["été".encode(), "ÉTÉ".encode()])
+    assert small != large
+
+
+def test_a_megabyte_takes_what_its_length_says():
+    text = np.random.default_rng(0).bytes(2**20)
+    (found,) = ngrams_of([text])
+    assert len(found) == len(set(found)) == 2**16  # every bucket, once
+
+
+def test_ends_outside_of_the_texts_are_refused():
+    for ends in [4], [2, 1], [-1]:
+        with pytest.raises(ValueError, match="ends"):
+            kernels.find_ngrams(b"abc", np.array(ends, np.int64), 8)
+
+
+def test_buckets_outside_of_the_weights_are_refused():
+    u, out = np.zeros((4, 1), np.float32), np.zeros((1, 1))
+    for starts, buckets in ([0, 1], [4]), ([0, 1], [-1]), ([0, 2], [0]), ([1, 1], [0]):
+        with pytest.raises(ValueError, match="buckets"):
+            kernels.sum_buckets(np.array(starts), np.array(buckets, np.int32), u, out)
+
+
+# ---- the layer ----
+
+
+@pytest.mark.parametrize("d", [1, 3])
+@pytest.mark.parametrize("is_classifier", [False, True])
+def test_the_layer_is_that_of_the_reference(is_classifier, d):
+    rng = np.random.default_rng(2)
+    rows = [rng.permutation(16)[: rng.integers(0, 6)] for _ in range(20)]
+    starts = np.cumsum([0, *map(len, rows)])
+    buckets = np.concatenate(rows).astype(np.int32)
+    weights, weight = rng.random(16), rng.integers(0, 3, 20).astype(float)
+    y = (
+        rng.dirichlet(np.ones(d + 1), 20)[:, :d].copy()
+        if is_classifier
+        else rng.normal(size=(20, d))
+    )
+    order, offset = np.tile(np.arange(20), 5), rng.normal(size=d)
+    squares = weights**2
+    sums = np.array([squares[row].sum() for row in rows])
+    scales = np.divide(1, np.sqrt(sums), out=np.zeros(20), where=sums > 0)
+    u = np.zeros((16, d))
+    kernels.fit_linear_layer(
+        starts, buckets, squares, scales, order, y, weight, offset, 0.5, is_classifier, u
+    )
+    W = reference.fit_linear_layer(rows, weights, order, y, weight, offset, 0.5, is_classifier)
+    assert_allclose(u, weights[:, None] * W, rtol=1e-9, atol=1e-12)
+
+
+def fit_layer(n_folds=5, n_threads=1, groups=None, y=y):
+    codes = np.arange(len(y))
+    fold = codes % max(2, n_folds)
+    folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(n_folds)]
+    targets = TextTargets(np.asarray(y, float)[:, None], np.ones(len(y)), True)
+    values = codes, X["text"].tolist()
+    return values, folds, *fit_text_layer(values, targets, folds, groups, n_threads)
+
+
+@pytest.mark.parametrize("n_folds", [1, 2, 5])
+def test_no_output_of_the_training_table_has_seen_its_target(n_folds):
+    """With random targets, a model that has seen them would agree with them."""
+    noise = np.random.default_rng(3).random(len(y)) < 0.5
+    outputs = fit_layer(n_folds, y=noise)[3]
+    assert outputs.shape == (len(y), n_folds, 1)
+    for k in range(n_folds):
+        assert np.corrcoef(outputs[:, k, 0], noise)[0, 1] < 0.2
+
+
+@pytest.mark.parametrize("n_folds, most", [(5, 15), (20, 120)])
+def test_layers_are_few(n_folds, most, calls_of):
+    calls = calls_of(LayerFit, "fit")
+    fit_layer(n_folds)
+    assert len(calls) - len(DECAYS) * n_folds == most
+
+
+def test_held_out_rows_have_the_outputs_of_new_rows():
+    values, folds, layer, outputs = fit_layer()
+    new = layer.outputs(values)
+    for k, (train, held_out) in enumerate(folds):
+        assert_allclose(outputs[held_out, k], new[held_out, k], rtol=1e-12)
+        assert not np.allclose(outputs[train, k], new[train, k], rtol=1e-3)
+
+
+def test_threads_do_not_change_the_layer():
+    for a, b in zip(fit_layer(n_threads=1)[2:3], fit_layer(n_threads=3)[2:3]):
+        assert_array_equal(a.weights, b.weights)
+
+
+def test_texts_without_known_ngrams_have_the_offset():
+    layer = fit_layer()[2]
+    codes = np.array([0, 1, -1])
+    assert_array_equal(layer.outputs((codes, ["", "0123"])), np.tile(layer.offsets, (3, 1, 1)))
+    assert len(Ngrams.find((codes, ["", "x"]), 8)) == 3
+
+
+# ---- estimators ----
+
+
+@pytest.fixture(scope="module")
+def critic():
+    with pytest.warns(fastnn.tables.TableWarning, match="column 'text': free text, read as words"):
+        return TabularClassifier(**SMALL).fit(X, y)
+
+
+def test_a_classifier_reads_the_text(critic):
+    new, is_good = rated_rows(seed=1)
+    assert critic.columns_ == {"z": "number", "text": "text"}
+    assert critic.score(new, is_good) > 0.9 and critic.oof_score_ > 0.9
+    assert critic.feature_importances_.argmax() == 1
+
+
+def test_a_regressor_reads_the_text():
+    reg = TabularRegressor(**SMALL).fit(X, X["z"] + 3 * y)
+    new, is_good = rated_rows(seed=1)
+    assert reg.score(new, new["z"] + 3 * is_good) > 0.7
+
+
+def test_several_classes_and_one_fold():
+    classes = np.where(y, "good", np.where(X["z"] > 0, "bad", "dull"))
+    clf = TabularClassifier(**SMALL | dict(n_estimators=1)).fit(X, classes)
+    assert clf.score(X, classes) > 0.8
+
+
+def test_a_file_has_the_layer(critic, tmp_path):
+    path = tmp_path / "model.safetensors"
+    critic.save(path)
+    loaded = fastnn.load(path)
+    new, _ = rated_rows(seed=1)
+    assert_array_equal(loaded.predict_proba(new), critic.predict_proba(new))
+    assert_array_equal(loaded.explain(new[:3]).values, critic.explain(new[:3]).values)
+
+
+DIRTY = [None, np.nan, "", "  ", "👍", "这家餐厅很好吃", "\x1b[31mred\x00", "x" * 2**20]
+
+
+def dirty(n):
+    """Return rows with these texts, and others."""
+    texts = [*DIRTY, *X["text"]][:n]
+    return [{"z": z, "text": text} for z, text in zip(X["z"].tolist(), texts)]
+
+
+def test_any_text_is_predicted(critic):
+    assert np.isfinite(critic.predict_proba(dirty(len(DIRTY)))).all()
+
+
+@quick
+def test_any_text_is_learned():
+    TabularClassifier(**SMALL).fit(dirty(len(y)), y)
+
+
+def test_one_row_is_predicted_as_among_others(critic):
+    new, _ = rated_rows(seed=1)
+    assert_array_equal(critic.predict_proba(new)[:1], critic.predict_proba(new[:1]))
+
+
+def test_folds_in_time_have_a_layer_for_all_rows(tmp_path):
+    clf = TabularClassifier(**SMALL).fit(X, y, time=np.arange(len(y)))
+    new, is_good = rated_rows(seed=1)
+    assert clf.score(new, is_good) > 0.9
+    clf.save(tmp_path / "model.safetensors")
+    loaded = fastnn.load(tmp_path / "model.safetensors")
+    assert_array_equal(loaded.predict_proba(new), clf.predict_proba(new))
+
+
+@pytest.mark.parametrize("is_forward", [False, True])
+def test_intervals_are_wide_where_the_text_says_so(is_forward, reload):
+    rows, is_good = rated_rows(600)
+    noise = np.random.default_rng(9).normal(size=600) * np.where(is_good, 2.0, 0.1)
+    time = np.arange(600) if is_forward else None
+    reg = TabularRegressor(**SMALL).fit(rows, rows["z"] + 3 * is_good + noise, time=time)
+    new, is_good = rated_rows(seed=1)
+    lower, upper = reg.predict_interval(new)
+    assert np.median((upper - lower)[is_good]) > 2 * np.median((upper - lower)[~is_good])
+    assert_array_equal(reload(reg).predict_interval(new), (lower, upper))
+
+
+def test_statistics_of_ids_beside_texts(reload):
+    rows = X.assign(id=[f"c{i % 40}" for i in range(len(y))])
+    clf = TabularClassifier(**SMALL).fit(rows, y)
+    assert clf.columns_["id"] == "category" and clf.oof_score_ > 0.9
+    assert_array_equal(reload(clf).predict_proba(rows), clf.predict_proba(rows))
+
+
+@quick
+def test_the_argument_names_texts_and_categories():
+    short = X.assign(text=["good" if good else "bad" for good in y])
+    assert TabularClassifier(**SMALL, texts="text").fit(short, y).columns_["text"] == "text"
+    assert "text" in TabularClassifier(**SMALL, categories="text").fit(X, y).left_out_
+
+
+def test_weights_of_rows_count():
+    doubled = np.r_[np.arange(200), np.arange(100)]
+    weight = np.where(np.arange(200) < 100, 2.0, 1.0)
+    targets = TextTargets(y[:, None].astype(float), weight, True)
+    more = TextTargets(y[doubled, None].astype(float), np.ones(300), True)
+    assert_allclose(targets.offset(np.arange(200)), more.offset(np.arange(300)))
+
+
+def test_what_has_no_effect_or_export_says_so(critic, tmp_path):
+    with pytest.raises(ValueError, match="'text' holds free text, which has no effect"):
+        critic.effect("text")
+    assert [effect.column for effect in critic.effects()] == ["z"]
+    for export in fastnn.export.c, fastnn.export.onnx:
+        with pytest.raises(ValueError, match="cannot be exported, and this one reads 'text'"):
+            export(critic, tmp_path / "model")
+
+
+def test_drift_compares_the_lengths_of_texts(critic):
+    def changes(X):
+        new = NewRows.of(critic.model_)
+        new.add(frames.read(X))
+        return [(change.column, change.kind) for change in find_changes(new).changes]
+
+    new, _ = rated_rows(seed=1)
+    assert changes(new) == []
+    assert ("text", "range") in changes(new.assign(text=new["text"] * 2))
+
+
+@quick
+def test_tables_larger_than_memory_leave_texts_out(tmp_path):
+    path = tmp_path / "rows.parquet"
+    big = pd.concat([X.assign(y=y)] * 20, ignore_index=True)
+    big["text"] += [f" {i}" for i in range(len(big))]
+    big.to_parquet(path)
+    clf = TabularClassifier(**SMALL).fit(path, "y", window=2000)
+    assert "larger than memory" in clf.left_out_["text"]
+    with pytest.raises(ValueError, match=r"texts.*is in memory"):
+        TabularClassifier(**SMALL, texts="text").fit(path, "y", window=2000)
+
+
+@pytest.mark.parametrize("options", [{}, {"time": np.arange(len(y))}])
+def test_a_resumed_fit_has_the_bits_of_a_whole_one(
+    quick_recipe, options, interrupt_after_a_fold, tmp_path
+):
+    whole = TabularClassifier(**SMALL).fit(X, y, **options)
+    clf, path = TabularClassifier(**SMALL), tmp_path / "model.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_after_a_fold(2)
+        clf.fit(X, y, **options)
+    clf.save(path)
+    loaded = fastnn.load(path)
+    assert_array_equal(loaded.predict_proba(X), clf.predict_proba(X))
+    loaded.fit(X, y, resume=True, **options)
+    assert_array_equal(loaded.predict_proba(X), whole.predict_proba(X))
+    assert_array_equal(loaded.feature_importances_, whole.feature_importances_)
+
+
+@quick
+def test_damaged_layers_are_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    clf = TabularClassifier(**SMALL).fit(X, y)
+    layer = next(iter(clf.model_.features.text_layers.values()))
+    for name, value in ("weights", np.nan), ("squares", -1.0), ("offsets", np.inf):
+        part = getattr(layer, name)
+        kept, part.flat[0] = part.flat[0], value
+        clf.save(path)
+        part.flat[0] = kept
+        with pytest.raises(fastnn.ModelFileError, match="text"):
+            fastnn.load(path)
+
+
+@quick
+def test_threads_and_workers_do_not_change_the_bits():
+    P = TabularClassifier(**SMALL).fit(X, y).predict_proba(X)
+    threads = TabularClassifier(**SMALL | dict(n_threads=3)).fit(X, y)
+    assert_array_equal(threads.predict_proba(X), P)
+    with ThreadPoolExecutor(2) as executor:
+        workers = TabularClassifier(**SMALL).fit(X, y, executor=executor)
+    assert_array_equal(workers.predict_proba(X), P)
