@@ -124,11 +124,12 @@ class BaseTabular(Attributes, TablePredictions):
         ----------
         X : DataFrame (pandas, Polars, Dask), Arrow table, array_like, records, or path
             The table, (n, n_features): numbers, texts, categories, Booleans, dates and missing
-            values. The workers of Dask train on the partitions of its DataFrames and arrays: see
-            the guide "Several machines". A path is that of a file or folder that
-            `fastnn.tables.read` reads, such as CSV or Parquet, or an address. Without `y`, X yields
-            row groups ``(X, y)`` or ``(X, y, sample_weight)``, the same in each pass: a list, an
-            object whose ``__iter__`` starts over, or a function that returns a new iterator.
+            values. A SciPy matrix becomes an array with all its zeros. The workers of Dask train on
+            the partitions of its DataFrames and arrays: see the guide "Several machines". A path is
+            that of a file or folder that `fastnn.tables.read` reads, such as CSV or Parquet, or an
+            address. Without `y`, X yields row groups ``(X, y)`` or ``(X, y, sample_weight)``, the
+            same in each pass: a list, an object whose ``__iter__`` starts over, or a function that
+            returns a new iterator.
         y : array_like (n,), or str
             Targets, or the name of the column of X that holds them.
         sample_weight : array_like (n,) or str, optional
@@ -326,6 +327,7 @@ class BaseTabular(Attributes, TablePredictions):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         tags.input_tags.string = True
         tags.input_tags.categorical = True
         return tags

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from checks import assert_same_bits, assert_within
 from numpy.testing import assert_array_equal
-from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
 from fastnn import TabularClassifier, TabularRegressor, losses
@@ -317,7 +316,6 @@ WRONG = {  # rows, columns, and the message
     "misspelt": (X, ["stras"], "Did you mean 'stars'"),
     "no columns": (X, [], "columns is empty"),
     "a column is missing": (X.drop(columns="size"), None, "X has no column 'size'"),
-    "sparse rows": (sparse.csr_matrix((3, 7)), None, r"Pass X.toarray\(\)"),
     "a text": (X.assign(size="big"), None, "'size' holds 'big'"),
 }
 

@@ -199,10 +199,7 @@ REFUSED = {
     "a vector": (z, "Expected 2D array, got 1D array"),
     "a structured array": (np.zeros(N, "f8,f8"), "X is a structured array. Pass pandas.DataFrame"),
     "no rows": (np.zeros((0, 2)), "0 sample"),
-    "a sparse matrix": (
-        sparse.csr_array(np.c_[z, z]),
-        r"X is a sparse matrix.* Pass X.toarray\(\)",
-    ),
+    "a sparse vector": (sparse.coo_array(z), "X must have 2 dimensions"),
     "names of two types": (
         pd.DataFrame({0: z, "b": z}),
         r"names are only supported.* has the column 0",
@@ -365,3 +362,18 @@ def test_extreme_targets(y):
 
 def test_no_rows_to_predict():
     assert TabularRegressor(**SMALL).fit(pandas(AB), z).predict(pandas(AB)[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "csc_matrix", "coo_array"])
+def test_sparse_rows_are_those_of_an_array(kind):
+    rows = np.where(np.random.default_rng(0).random((N, 3)) < 0.5, 0.0, np.c_[z, -z, z])
+    reg = TabularRegressor(**SMALL).fit(getattr(sparse, kind)(rows), z)
+    dense = TabularRegressor(**SMALL).fit(rows, z)
+    assert_array_equal(reg.predict(sparse.csr_array(rows)), dense.predict(rows))
+    assert reg.score(sparse.csr_array(rows), z) == dense.score(rows, z)
+
+
+def test_sparse_rows_that_do_not_fit_are_refused():
+    X = sparse.csr_array((10**6, 10**6))
+    with pytest.raises(MemoryError, match=r"With all zeros it takes 8000\.0 GB"):
+        TabularRegressor(**SMALL).fit(X, np.zeros(10**6))

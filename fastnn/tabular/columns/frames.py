@@ -1,6 +1,7 @@
 """Convert DataFrames, Arrow tables, arrays, dicts, records and files to a list of columns."""
 
 import contextlib
+import math
 import os
 from collections import Counter
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ import numpy as np
 
 from ...core.errors import Argument, DataError
 from ...core.messages import did_you_mean, printable, warn
+from ...core.sparse_rows import check_sparse, is_sparse, take, to_dense
 from ...core.validation import as_array, describe_type, is_path, refuse_classes
 from ...distributed.partitions import refuse_collections
-from ...tables import arrow_files, files
+from ...tables import arrow_files, files, limits
 from ...tables.cells.numbers import are_wide, is_wide_integer
 from ...tables.errors import NoRowsError
 from ...tables.tidy import padded_of, style_of
@@ -268,12 +270,23 @@ def describe_other_names(names, known):
 # ---- arrays ----
 
 
+def _densify(X):
+    """Return a SciPy matrix as an array. The encoded table, which holds each cell, is half as large."""
+    needed, available = 8 * math.prod(X.shape), limits.available_memory()
+    if needed > available:
+        raise MemoryError(
+            f"X is a sparse matrix of shape {X.shape}. With all zeros it takes {needed / 1e9:.1f} GB, but "
+            f"{available / 1e9:.1f} GB are available. Pass fewer columns."
+        )
+    return to_dense(take(check_sparse("X", X, np.dtype(np.float64), X.shape[-1]), slice(None)))
+
+
 def _from_array(X, least_rows):
     """Return the Frame of an array (n, m) of numbers or objects, or of nested lists."""
     from sklearn.utils.validation import check_array
 
-    if hasattr(X, "toarray"):
-        raise TypeError("X is a sparse matrix, which is not supported. Pass X.toarray().")
+    if is_sparse(X):
+        X = _densify(X)
     if X is None or isinstance(X, (dict, set)) or hasattr(X, "__next__"):
         raise ValueError(
             f"X must be a DataFrame, an Arrow table, an array or a path, got {type(X).__name__}. "
