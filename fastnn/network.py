@@ -85,7 +85,7 @@ def _check_each(name, targets, values):
     """Return one array like each target, as `_check_like` does."""
     try:
         values = list(values)
-    except TypeError:
+    except (TypeError, NotImplementedError):  # as for a memoryview
         values = None
     if values is None or len(values) != len(targets):
         found = "no sequence" if values is None else len(values)

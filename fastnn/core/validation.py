@@ -171,7 +171,7 @@ def is_path(value: Any) -> bool:
 
 def refuse_text(name: str, value: Any) -> None:
     """Refuse one text in place of a collection of texts: each part of it would seem to be in it."""
-    if isinstance(value, (str, bytes)):
+    if isinstance(value, (str, bytes, bytearray)):
         raise TypeError(f"{name} must be a list of texts, got {value!r}. Pass [{value!r}].")
 
 

@@ -132,7 +132,8 @@ class CustomLoss(Loss):
         needs = tuple(
             check_list("needs", [self.needs] if isinstance(self.needs, str) else self.needs)
         )
-        if any(name not in DERIVATIVES for name in needs) or len(set(needs)) < len(needs):
+        known = all(isinstance(name, str) and name in DERIVATIVES for name in needs)
+        if not known or len(set(needs)) < len(needs):
             raise ValueError(
                 f"needs must name different ones of {', '.join(DERIVATIVES)}, got {self.needs!r}"
             )

@@ -79,7 +79,7 @@ def plot_history(history: Any, ax: Axes | None = None) -> Axes:
 
 def _histories(thing):
     """Return a list of (training losses, validation losses)."""
-    model = last_step(thing)
+    model = last_step("history", thing)
     if hasattr(model, "loss_curve_"):
         pairs = model.loss_curve_, model.validation_loss_curve_
         return list(zip(*pairs)) if len(model.networks_) > 1 else [pairs]

@@ -95,7 +95,7 @@ def plot_weights(
 
 def _network_of(model):
     """Return the network of a model, and the names of its inputs or None."""
-    estimator = last_step(model)
+    estimator = last_step("model", model)
     if isinstance(estimator, Network):
         return estimator, None
     if not hasattr(estimator, "network_") and not hasattr(type(estimator), "network_"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.messages import plural
-from ..core.validation import as_array, check_array, check_list, is_missing
+from ..core.validation import as_array, check_array, check_list, is_missing, refuse_classes
 from ..encoded_table import EncodedTable
 from .theme import plain
 
@@ -155,8 +155,9 @@ def _listed(labels):
     return ", ".join(texts) + f" and {len(labels) - 6:,} more" * (len(labels) > 6)
 
 
-def last_step(model):
-    """Return the last step of a pipeline, or the model itself."""
+def last_step(name, model):
+    """Return the last step of a pipeline, or the model itself. name : of the argument"""
+    refuse_classes(**{name: model})
     steps = getattr(model, "steps", None)
     return steps[-1][1] if steps else model
 

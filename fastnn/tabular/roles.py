@@ -323,7 +323,8 @@ def _parse(column, argument):
 def check_length(argument, values, n):
     """Check that an argument has a value for each of n rows."""
     refuse_classes(**{argument: values})
-    shape = (len(values),) if hasattr(values, "__len__") else np.asarray(values).shape
+    has_rows = hasattr(values, "__len__") and getattr(values, "ndim", 1) > 0
+    shape = (len(values),) if has_rows else np.asarray(values).shape
     if not shape:
         raise ValueError(
             f"{argument} must have shape ({n},), one value for each row, got {values!r}"

@@ -131,6 +131,14 @@ FOUND = {  # calls that had errors without the name of an argument, and what the
         lambda X, y: plotting.plot_weights(fastnn.MLP([4, 1]), shape=Path("a")),
         "shape must be a list",
     ),
+    "model": (
+        lambda X, y: plotting.plot_weights(fastnn.MLPClassifier),
+        "model is the class MLPClassifier",
+    ),
+    "groups": (
+        lambda X, y: fastnn.TabularRegressor(2).fit(X, y, groups=np.array(1)),
+        "groups must have shape",
+    ),
     "units": (
         lambda X, y: plotting.plot_weights(fastnn.MLP([4, 1]), units=Path("a")),
         "units must be a list",
@@ -154,6 +162,18 @@ FOUND = {  # calls that had errors without the name of an argument, and what the
     "text_columns": (
         lambda X, y: tables.convert_texts(pd.DataFrame({"a": ["1"]}), text_columns=b"a"),
         "text_columns must be a list of texts, got b'a'",
+    ),
+    "needs": (
+        lambda X, y: fastnn.losses.CustomLoss(len, needs=np.ones((1, 0))),
+        "needs must name different ones of",
+    ),
+    "bytes that change": (
+        lambda X, y: tables.convert_texts(pd.DataFrame({"a": ["1"]}), bytearray(b"a")),
+        "text_columns must be a list of texts, got bytearray",
+    ),
+    "biases": (
+        lambda X, y: setattr(fastnn.MLP([4, 1]), "biases", memoryview(np.ones((1, 2)))),
+        "biases must be a sequence of 1 arrays",
     ),
     "text columns": (
         lambda X, y: tables.read("a.csv", text_columns="ab"),
