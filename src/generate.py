@@ -1,5 +1,5 @@
 """Generate enums, kernel dispatch, imports, forms of activations, steps of optimizers and
-documentation from the tables in src/operations.py.
+documentation from the tables in src/operations.py, and a copy of src/binding/ngrams.h for export.
 
     python src/generate.py            # run after a change of the tables
     python src/generate.py --check    # write nothing; print stale files and exit with 1
@@ -39,6 +39,8 @@ PATHS = dict(
     targets="fastnn/tabular/targets.py",
     train_options="fastnn/cli/train_options.py",
     c99="fastnn/export/c_networks.py",
+    ngrams="src/binding/ngrams.h",
+    c_ngrams="fastnn/export/c_ngrams.py",
     onnx="fastnn/export/onnx_file.py",
     sequential="fastnn/estimators/sequential.py",
     pytorch="fastnn/estimators/pytorch.py",
@@ -87,6 +89,7 @@ def in_package(files):
     package.losses_of_tables(files["targets"], files["train_options"])
     steps.steps_in(files["updates"], ROOT)
     forms.c99(files["c99"])
+    forms.ngrams(files["ngrams"], files["c_ngrams"])
     forms.onnx(files["onnx"])
     forms.pytorch(files["sequential"], files["pytorch"])
     files["mlp"].listing(

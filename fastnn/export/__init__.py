@@ -2,7 +2,7 @@
 
 - `export_model`: a model as both formats need it.
 - `c_file`: a C99 file. `c_inputs`: rows in it, checked and encoded. `c_networks`: its networks.
-- `c_text`: names, numbers, texts and arrays in C.
+- `c_ngrams`: free text in it. `c_text`: names, numbers, texts and arrays in C.
 - `c_derivatives`: derivatives in it. `casadi_file`: a C file for CasADi.
 - `onnx_file`: an ONNX file. `onnx_nodes`: its nodes and constants.
 - `state_dict`: the parameters for PyTorch.
@@ -83,8 +83,8 @@ def c(
       numbers, positions and codes of a row of the table.
     - TabularClassifier, TabularRegressor: ``int NAME_predict(const NAME_row *row, double y[])``.
       The struct has a field for each column in use. A number is a double, NAN if it is missing. A
-      category is a text in UTF-8, NULL or "" if it is missing, or a double if the training table
-      held numbers. A date is a double, the seconds since 1970-01-01 00:00 UTC, NAN if it is missing.
+      category or free text is a text in UTF-8, NULL or "" if it is missing, or a double if the
+      training table held numbers. A date is a double, the seconds since 1970-01-01 00:00 UTC, NAN if it is missing.
 
     The result is 0, or the number of the first invalid input, counted from 1. An infinite input is
     invalid, and for networks also NaN. `y` has the values of ``predict``, or the probabilities of
@@ -199,8 +199,8 @@ def onnx(model: Any, path: Path, layout: Any = None) -> None:
     TypeError
         The model is of another type.
     ValueError
-        The model has something that the file cannot hold: parameters that are not finite in
-        float32, a class that is neither a text, a number nor a Boolean, or more than 2 GB.
+        The model reads free text, or has something that the file cannot hold: parameters that are
+        not finite in float32, a class that is neither a text, a number nor a Boolean, or more than 2 GB.
     sklearn.exceptions.NotFittedError
         The estimator is not fitted.
     OSError

@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 
 from ..config import __version__
-from . import c_derivatives, c_inputs, c_networks, c_text
+from . import c_derivatives, c_inputs, c_networks, c_ngrams, c_text
 from .export_model import labels, n_cells, table_inputs
 
 HEAD = """
@@ -209,6 +209,7 @@ class _Source:
             if groups
             else [],
             "columns": [self.writer.definitions()],
+            "free text": [self._text_layers()],
             "prediction": self.functions,
             "derivatives": derivatives,
         }
@@ -299,9 +300,17 @@ class _Source:
             networks[0] += c_derivatives.stack(model.groups[0].layers, self.derivatives)
         n_bytes = model.dtype.itemsize * max(networks, default=0) + 2 * 8 * model.n_outputs
         if features is not None:
-            n_bytes += 8 * len(features.numbers) + 4 * len(features.categories)
-            n_bytes += 8 * model.n_outputs + sum(4 * n_cells(layout) for layout in model.layouts)
+            n_bytes += 8 * features.n_folds * len(features.numbers) + 4 * len(features.categories)
+            n_cells_of_fold = sum(n_cells(layout) for layout in model.layouts)
+            n_bytes += 8 * model.n_outputs + 4 * features.n_folds * n_cells_of_fold
+            n_bytes += max(map(c_ngrams.stack_of_layer, model.text_layers.values()), default=0)
         return n_bytes
+
+    def _text_layers(self):
+        layers = list(self.model.text_layers.values())
+        if not layers:
+            return ""
+        return c_ngrams.definitions(layers, len(self.model.features.numbers), self.values)
 
     # ---- the body of `predict` ----
 
@@ -318,14 +327,16 @@ class _Source:
             self.statements.append("    (void)row;\n")
         else:
             self.statements.append(c_inputs.features(model, self.writer))
+            n_folds = model.features.n_folds
             if model.features.numbers:
-                self.arrays.append(f"double x[{len(model.features.numbers)}]")
+                self.arrays.append(f"double x[{n_folds * len(model.features.numbers)}]")
             if model.features.categories:
                 self.arrays.append(f"int32_t codes[{len(model.features.categories)}]")
             for k in range(len(model.encoders)):
                 function, call = c_inputs.encode(model, k, self.writer)
                 self.functions.append(function)
-                self.arrays.append(f"{self.name}_cells{k} cells{k}")
+                size = f"[{n_folds}]" * (n_folds > 1)
+                self.arrays.append(f"{self.name}_cells{k} cells{k}{size}")
                 self.statements.append(f"    {call}\n")
 
     def _predict_row(self):
@@ -357,7 +368,8 @@ class _Source:
         for g, group in enumerate(model.groups):
             self.functions.append(_group(g, group, model, values))
             x = "row" if model.layouts else "x"
-            x = x if model.features is None else f"&cells{group.encoder}"
+            if model.features is not None:
+                x = "&" * (model.features.n_folds == 1) + f"cells{group.encoder}"
             lines.append(f"{name}_group{g}({x}, sum);")
         cast = "" if values["result"] == "double" else f"({values['result']})"
         if model.is_binary:
@@ -376,7 +388,9 @@ class _Source:
 
 def _group(g, group, model, values):
     """Return the function that computes the predictions of group g of an ExportModel."""
-    n = group.layers.n_networks
+    n, fold = group.layers.n_networks, ""
+    if model.features is not None and model.features.n_folds > 1:  # each has its own cells
+        fold = " + i" if group.n_averaged == 1 else f" + i / {group.n_averaged}"
     return c_text.fill(
         GROUP if model.targets is None else FINISHED_GROUP,
         g=g,
@@ -384,7 +398,7 @@ def _group(g, group, model, values):
         m=group.layers.sizes[-1],
         cells=c_inputs.cells_type(model, group.encoder, values["name"]) or values["real"],
         i="i, x" if n > 1 else "x",
-        k="k, x" if n > 1 else "x",
+        k=f"k, x{fold}" if n > 1 else "x",
         n_averaged=group.n_averaged,
         divisor=float(group.n_averaged),
         averaged=f", each {group.n_averaged} of which are averaged" * (group.n_averaged > 1),

@@ -137,12 +137,28 @@ def features(model, writer):
     for k, (j, item) in enumerate(table_inputs(model.features).items()):
         if not item.is_text:
             lines += [f"if (isinf(row->{writer.fields[j]}))", f"    return {k + 1};"]
-    for name, features in ("x", model.features.numbers), ("codes", model.features.categories):
+    plain = model.features.numbers[: len(model.features.numbers) - model.n_text_outputs]
+    for name, features in ("x", plain), ("codes", model.features.categories):
         for i, feature in enumerate(features):
             column = model.features.columns[feature.source]
             value = column.to_c(writer, f"row->{writer.fields[feature.source]}", feature)
             lines.append(f"{name}[{i}] = {value};")
+    lines += _text_outputs(model, writer, len(plain))
     return "".join(f"    {line}\n" for line in lines)
+
+
+def _text_outputs(model, writer, first):
+    """Return the statements that add the outputs of text layers: the numbers of a row for each fold."""
+    lines, n, n_folds = [], len(model.features.numbers), model.features.n_folds
+    if n_folds > 1 and first:
+        lines += [
+            f"for (size_t fold = 1; fold < {n_folds}; fold++)",
+            f"    memcpy(x + {n} * fold, x, {first} * sizeof(double));",
+        ]
+    for k, (source, layer) in enumerate(model.text_layers.items()):
+        lines.append(f"{writer.name}_layer{k}(row->{writer.fields[source]}, x + {first});")
+        first += layer.n_outputs
+    return lines
 
 
 def encode(model, k, writer):
@@ -163,8 +179,14 @@ def encode(model, k, writer):
         "/* Encode the features of a row as inputs of networks */\n"
         f"static void {writer.name}_encode{k}({head}{writer.name}_cells{k} *c)\n{{\n{body}\n}}\n"
     )
-    arguments = "".join(f"{name}, " for name, _ in used)
-    return function, f"{writer.name}_encode{k}({arguments}&cells{k});"
+    n_folds, cells = model.features.n_folds, f"&cells{k}"
+    arguments = [name for name, _ in used]
+    if n_folds == 1:
+        return function, f"{writer.name}_encode{k}({', '.join([*arguments, cells])});"
+    numbers = f"x + {len(model.features.numbers)} * fold"
+    arguments = [numbers if name == "x" else name for name in arguments]
+    call = f"{writer.name}_encode{k}({', '.join([*arguments, f'cells{k} + fold'])});"
+    return function, f"for (size_t fold = 0; fold < {n_folds}; fold++)\n        {call}"
 
 
 def _encoded_cells(encoder, writer):

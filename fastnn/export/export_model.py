@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core.messages import join
 from ..encoded_table import EncodedTable, TableLayout
 from ..network import Network
 
@@ -142,8 +141,20 @@ class ExportModel:
     is_network: bool = False
 
     @property
+    def text_layers(self):
+        """dict of int to tabular.columns.text_layer.TextLayer: of each column of free text."""
+        return {} if self.features is None else self.features.text_layers
+
+    @property
+    def n_text_outputs(self):
+        """int: how many of the numbers, the last ones, are outputs of text layers."""
+        return sum(layer.n_outputs for layer in self.text_layers.values())
+
+    @property
     def n_params(self):
-        return sum(group.layers.n_params for group in self.groups)
+        known = (layer.weights[layer.squares > 0] for layer in self.text_layers.values())
+        n = sum(weights.size for weights in known)
+        return n + sum(group.layers.n_params for group in self.groups)
 
 
 @dataclass
@@ -277,12 +288,6 @@ def _from_estimator(model, is_classifier):
 
 def _from_tabular(model):
     table, targets = model.model_, model.model_.targets
-    texts = [table.features.columns[source].label for source in table.features.text_layers]
-    if texts:
-        raise ValueError(
-            f"a model that reads free text cannot be exported, and this one reads {join(texts)}. Leave "
-            "it out when you train, or serve the model with `fastnn serve`."
-        )
     classes, threshold = _classes_and_threshold(model)
     members = [member for member in table.members if member.weight]  # 0: of a fit that was stopped
     used = list(dict.fromkeys(member.encoder for member in members))

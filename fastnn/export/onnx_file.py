@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from ..core.errors import DataError, Wording
-from ..core.messages import has_lone_surrogate, printable
+from ..core.messages import has_lone_surrogate, join, printable
 from .export_model import cell_counts, labels, table_inputs
 from .onnx_nodes import Graph, scalar
 
@@ -37,6 +37,7 @@ f8 = partial(scalar, dtype=np.float64)
 
 def to_bytes(model):
     """Return the content of the ONNX file of an ExportModel."""
+    _check_no_free_text(model)
     columns = {} if model.features is None else table_inputs(model.features)
     names = [column.name for column in columns.values()]
     _check_texts(model, names)
@@ -64,6 +65,16 @@ def to_bytes(model):
         g.output(label, is_label, np.int64, model.n_outputs)
     g.output(predicted, Y, np.float32, model.n_outputs)
     return g.to_bytes(model.title)
+
+
+def _check_no_free_text(model):
+    labels = [model.features.columns[source].label for source in model.text_layers]
+    if labels:
+        raise ValueError(
+            "a model that reads free text cannot be exported to ONNX, and this one reads "
+            f"{join(labels)}. Export it to C, leave the text out when you train, or serve the model with "
+            "`fastnn serve`."
+        )
 
 
 def _check_texts(model, names):

@@ -1,5 +1,7 @@
 """The forms of activations in files that others read: C99, ONNX, PyTorch, and the file format."""
 
+import re
+
 from operations import ACTIVATIONS
 
 
@@ -15,6 +17,14 @@ def c99(layers):
             slopes += [line] if len(line) <= 100 else several
     inputs = ", ".join(f'"{row.name}"' for row in ACTIVATIONS if row.c99 and row.reads_input)
     layers.region("slopes", ["SLOPES = {", *slopes, "}", f"FROM_INPUTS = {inputs}"])
+
+
+def ngrams(header, exported):
+    """Copy a header, without what it includes, as a template whose names begin with that of a file."""
+    text = re.sub(r"#include .*\n", "", header.now)
+    text = re.sub(r"\b(?=ngram_|visit_)", "${name}_", text)
+    text = re.sub(r"\b(?=NGRAM_)", "${NAME}_", text)
+    exported.region("ngrams", ['NGRAMS = """', *text.splitlines(), '"""'])
 
 
 def onnx(layers):

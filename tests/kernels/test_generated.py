@@ -1,4 +1,4 @@
-"""src/generate.py: generated parts are up to date with src/operations.py."""
+"""src/generate.py: generated parts are up to date with src/operations.py and src/binding/ngrams.h."""
 
 import importlib
 import subprocess
@@ -56,6 +56,7 @@ def tree(generate, tmp_path, monkeypatch):
         ("fastnn/mlp.py", "softplus, gelu", "gelu"),
         ("docs/guide.md", "Adagrad, Adadelta", "Adadelta"),
         ("fastnn/export/c_networks.py", '    "mish": ', '    "mush": '),
+        ("fastnn/export/c_ngrams.py", "NGRAM_LONGEST 6", "NGRAM_LONGEST 5"),
         ("fastnn/export/onnx_file.py", '"LeakyRelu(z, ', '"LeakyReLU(z, '),
         ("fastnn/estimators/sequential.py", '    "ELU": {"alpha"', '    "ELU": {"a"'),
         ("fastnn/estimators/pytorch.py", "torch.exp(z)", "torch.exp(-z)"),

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 
 import c_program
 import export_cases
@@ -15,6 +16,7 @@ from places import DOCS
 import fastnn
 from fastnn import EncodedTable, export
 from fastnn.export import c_text
+from fastnn.tables.cells.missing import is_missing_mark
 
 needs_gcc = pytest.mark.skipif(c_program.GCC is None, reason="gcc is not installed")
 BUILDS = {"O2": ["-O2"], "sanitized": c_program.SANITIZED}
@@ -64,7 +66,7 @@ def test_networks(networks, name):
 
 @pytest.mark.spread(1)
 @needs_gcc
-@pytest.mark.parametrize("kind", ["estimators", "tabular"])
+@pytest.mark.parametrize("kind", ["estimators", "tabular", "free_text"])
 @pytest.mark.parametrize("build", BUILDS)
 def test_estimators(kind, build, tmp_path):
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
@@ -124,6 +126,66 @@ def test_tanh_of_float32(flags, tmp_path):
     assert (y <= 1).all() and y[x > 9.1].min() == 1
     expected = np.tanh(x.astype(float))
     assert_within(y, expected, 4e-7 * expected + 2e-45)
+
+
+# ---- free text ----
+
+FUZZ = """
+#include "model.c"
+#include <stdio.h>
+#include <stdlib.h>
+
+int main(int argc, char **argv)
+{
+    FILE *file = fopen(argv[argc - 1], "rb");
+    uint32_t n;
+    while (file != NULL && fread(&n, 4, 1, file) == 1) {
+        char *text = malloc(n + 1); /* a read outside is an error of the sanitizer */
+        double y[MODEL_N_OUTPUTS];
+        if (text == NULL || fread(text, 1, n, file) != n)
+            return 1;
+        text[n] = 0;
+        const model_row row = {0.5, text};
+        if (model_predict(&row, y) != 0)
+            return 1;
+        printf("%.17g %.17g\\n", y[0], y[1]);
+        free(text);
+    }
+    return 0;
+}
+"""
+
+
+def fuzzed():
+    """Texts, and their bytes in UTF-8, followed by others: most of these are no UTF-8."""
+    rng = np.random.default_rng(0)
+    letters = [*"Gobads up.7\t", *"\xe8\xc8\u9910\u5385\N{SNOWMAN}\u0434\u200d", "\U0001f44d"]
+    texts = ["".join(rng.choice(letters, n)) for n in rng.integers(1, 40, 400)]
+    texts = [text for text in texts if not is_missing_mark(text)]
+    texts += ["soup " * 40_000, "x" * 2**17, "\u9910" * 2**17]
+    encoded = [text.encode() for text in texts]
+    others = [text[:-k] for text in encoded[:200] for k in (1, 2)]
+    others += [rng.integers(1, 256, n, np.uint8).tobytes() for n in range(200)]
+    return texts, encoded + others
+
+
+@needs_gcc
+def test_any_text_has_the_same_ngrams_and_no_other_bytes_are_read(tmp_path):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    clf = export_cases.free_text()["text_folds"].model
+    export.c(clf, tmp_path / "model.c")
+    (tmp_path / "main.c").write_text(FUZZ)
+    command = [c_program.GCC, *c_program.STRICT, *c_program.SANITIZED]
+    subprocess.run([*command, "-O1", "-o", "main", "main.c", "-lm"], cwd=tmp_path, check=True)
+    texts, any_bytes = fuzzed()
+    content = [len(x).to_bytes(4, sys.byteorder) + x for x in any_bytes]
+    (tmp_path / "texts").write_bytes(b"".join(content))
+    run = subprocess.run(["./main", "texts"], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[:3000]
+    Y = np.array([line.split() for line in run.stdout.splitlines()], float)
+    assert len(Y) == len(content) and np.isfinite(Y).all()
+    expected = clf.predict_proba([{"z": 0.5, "text": text} for text in texts])
+    assert_close(Y[: len(texts)], expected[:, :2])
 
 
 # ---- invalid inputs ----
@@ -209,12 +271,12 @@ def source(tmp_path, model, **options):
 
 def test_all_data_is_constant_and_nothing_is_allocated(tmp_path):
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
-    for case in export_cases.tabular().values():
+    for case in (export_cases.tabular() | export_cases.free_text()).values():
         text = source(tmp_path, case.model)
         arrays = re.findall(r"^\w[\w *]+\[\d+\](?:\[\d+\])? = \{", text, re.M)
         assert len(arrays) > 3 and all("const" in array for array in arrays)
-        variable = r"\bstatic (?!const|void|int|size_t|float|double)"
-        assert not re.search(rf"malloc|calloc|free|printf|{variable}", text)
+        variable = r"\bstatic (?!const|void|int|size_t|float|double|[a-z0-9_ ]+\()"
+        assert not re.search(rf"malloc|calloc|free\(|printf|{variable}", text)
         headers = set(re.findall(r"#include <(\w+)\.h>", text))
         assert headers == {"math", "stddef", "stdint", "string"}
 
@@ -228,6 +290,19 @@ def test_the_stack_is_as_large_as_the_macro_says(tmp_path):
     subprocess.run(command, cwd=tmp_path, check=True)
     used = re.findall(r"model_network0\s+(\d+)", (tmp_path / "model.su").read_text())
     assert int(used[0]) <= stack + 100
+
+
+@needs_gcc
+def test_the_stack_of_texts_is_as_large_as_the_macro_says(tmp_path):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    text = source(tmp_path, export_cases.free_text()["text_two"].model)
+    stack = int(re.search(r"#define MODEL_STACK (\d+)", text)[1])
+    command = [c_program.GCC, "-std=c99", "-O1", "-fno-inline", "-fstack-usage", "-c", "model.c"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    found = re.findall(r":(\w+)\s+(\d+)", (tmp_path / "model.su").read_text())
+    used = {name: int(n_bytes) for name, n_bytes in found}
+    others = max(n for name, n in used.items() if name != "model_predict")
+    assert stack / 2 < used["model_predict"] + others <= stack + 300
 
 
 def test_names_begin_with_the_name_of_the_file_or_as_asked(tmp_path):

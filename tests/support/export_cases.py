@@ -179,6 +179,9 @@ def strengthen(model, name):
     return model
 
 
+NEW_TEXTS = [None, "", "...x", "unknown words", "\x1b[31mred", "CR\xc8ME cr\xe8me", "bad " * 900]
+NEW_TEXTS += ["\u9910\u5385\u9910", "\u0423\u0436\u0430\u0441", "\U0001f44d\U0001f3fd"]
+
 #: Where months and years begin and end.
 DAYS = "02-28", "02-28T23:59:59", "03-01", "03-01T00:00:01", "12-31", "01-01"
 
@@ -257,6 +260,56 @@ def dates():
     new = pd.DataFrame({"day": new, "other": 1.0})
     new.loc[0, "day"] = None
     return Case(clf, new, clf.predict_proba(new), clf.predict(new))
+
+
+@cache
+def free_text():
+    """{name: Case}: folds with a layer each, one layer for all networks, and two columns of text.
+
+    The first new rows have texts that the training rows lack. ONNX has no free text.
+    """
+    import pandas as pd
+    import pytest
+
+    from fastnn import TabularClassifier, TabularRegressor
+    from fastnn.tabular import split_check
+    from fastnn.tabular.fitting import recipe
+
+    rng = np.random.default_rng(0)
+    words = np.array("Good bad soup 7 cr\xe8me \u9910\u5385 \N{SNOWMAN} table. night".split())
+    drawn = words[rng.integers(0, len(words), (N, 2, 6))]
+    X = pd.DataFrame([[" ".join(words) for words in row] for row in drawn], columns=["text", "new"])
+    X["z"] = rng.normal(size=N)
+    y = (drawn[:, 0] == "Good").sum(1) - (drawn[:, 1] == "bad").sum(1) + X["z"]
+    third = np.digitize(y, y.quantile([0.3, 0.7]))
+    new = X.copy()
+    new.loc[: len(NEW_TEXTS) - 1, "text"] = NEW_TEXTS
+    options = dict(hidden_layer_sizes=6, random_state=0, texts=["text"])
+    both = options | dict(texts=["text", "new"])
+    fitted = {
+        "text_folds": (TabularClassifier(3, **options), ["z", "text"], third),
+        "text_two": (TabularClassifier(2, **both), ["text", "new", "z"], third > 0),
+        "text_fold": (TabularClassifier(1, **options), ["z", "text"], third),
+        "text_alone": (TabularClassifier(2, **options), ["text"], third > 0),
+        "text_pairs": (TabularRegressor(2, **options), ["z", "text"], y),
+        "text_forward": (TabularRegressor(2, **options), ["text", "z"], y),
+    }
+    out, all_of = {}, recipe.configurations
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipe, "n_epochs", lambda configuration, n: 8)
+        patch.setattr(split_check, "MAX_SECONDS", 0)  # longer than the trainings
+        for name, (model, columns, target) in fitted.items():
+            if name == "text_pairs":  # of networks, whose outputs are averaged
+                in_pairs = lambda *sizes: [c for c in all_of(*sizes) if c.snapshots]  # noqa: E731
+                patch.setattr(recipe, "configurations", in_pairs)
+            model.fit(X[columns], target, time=np.arange(N) if name == "text_forward" else None)
+            rows = new[columns]
+            if model.is_classifier:
+                out[name] = Case(model, rows, model.predict_proba(rows), model.predict(rows))
+            else:
+                out[name] = Case(model, rows, model.predict(rows)[:, None])
+    assert len(out["text_pairs"].model.model_.members[0].networks[0]) == 2
+    return out
 
 
 def passed(model, X):

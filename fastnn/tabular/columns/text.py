@@ -18,6 +18,17 @@ MAX_GUESSED = 2000  # texts that decide
 NO_SPACES = 0x0E00
 NGRAMS = "n-grams"  # the part whose numbers are the outputs of a TextLayer
 
+LENGTH = """
+/* The number of characters of a text in UTF-8 */
+static double ${name}_length(const char *text)
+{
+    double n = 0.0;
+    for (; text != NULL && *text != '\\0'; text++)
+        n += (*text & 0xC0) != 0x80;
+    return n;
+}
+"""
+
 
 class Text(Category):
     """A column of free text.
@@ -33,6 +44,7 @@ class Text(Category):
     has_number_profile: ClassVar[bool] = True
     number_parts: ClassVar[tuple] = ("length", NGRAMS)
     category_parts: ClassVar[tuple] = ()
+    c_helpers: ClassVar[dict] = dict(length=LENGTH)
     is_guessed = False
 
     @classmethod
@@ -107,11 +119,14 @@ class Text(Category):
     def is_text(self, categories):
         return True
 
+    def c_comment(self, writer, categories):
+        return "free text"
+
     def to_c(self, writer, x, feature):
-        raise NotImplementedError  # `export_model` refuses models of free text
+        return writer.call("length", x)
 
     def to_onnx(self, writer, x, feature):
-        raise NotImplementedError
+        raise NotImplementedError  # `onnx_file` refuses models of free text
 
 
 def _count_words(text):
