@@ -40,6 +40,9 @@ The numbers after +- are standard errors: contributions are means over random
 orders of the columns. More --permutations make them smaller. Up to 8 columns,
 contributions are exact. Of several classes, the most probable one is explained.
 
+Below free text are its words with the largest shares in what the networks read
+of it, in logits of the class or standard deviations (std) of the target.
+
 examples:
   fastnn explain model.safetensors new.csv               the first 5 rows
   fastnn explain model.safetensors new.csv --rows 17,40-45 --keep id

@@ -12,7 +12,7 @@ from ..web.templates import page_headers
 from .batches import Batches
 from .description import describe_api, describe_columns, describe_served, example_row, make_page
 from .request import PredictOptions, parse_options, parse_rows
-from .service import MAX_EXPLAINED, NetworkService, TableService
+from .service import MAX_EXPLAINED, MAX_EXPLAINED_BYTES, NetworkService, TableService
 
 MAX_ROWS, MAX_BYTES = 10_000, 16_000_000  # of a request
 WAITING = 20  # times as many rows may wait
@@ -143,6 +143,12 @@ class Handlers:
                 413,
                 f"The request has {read.n_rows:,} rows to explain, but at most {MAX_EXPLAINED} are "
                 "allowed. Send several requests.",
+            )
+        if options.explain and service.reads_text and len(body) > MAX_EXPLAINED_BYTES:
+            raise RequestError(
+                413,
+                f"The request has {len(body):,} bytes, but at most {MAX_EXPLAINED_BYTES:,} are allowed "
+                "if free text is explained. Send several requests.",
             )
         columns = await batches.answer((read, options), read.n_rows)
         if options.explain:

@@ -31,7 +31,8 @@ from .request import show_value
 MAX_MISSING = 20  # names in a message
 NUMBERS = (int, float)  # and bool, which is an int
 MAX_EXPLAINED = 100  # rows of a request: each takes some 10 ms
-EXPLANATION = ("output", "prediction", "base", "contributions", "standard_errors")
+MAX_EXPLAINED_BYTES = 1_000_000  # of a request, if the model reads free text: they take about 1 s
+EXPLANATION = ("output", "prediction", "base", "contributions", "standard_errors", "words")
 MAX_NOTES = 6  # about keys that are not columns
 
 
@@ -239,6 +240,8 @@ class TableService:
     has_names : bool
         Whether the columns have names: a row is then an object, else an array.
     n_columns : int
+    reads_text : bool
+        Whether the model reads free text.
     """
 
     few = 32  # rows that are read one by one, without a thread; more are read as a table
@@ -247,6 +250,7 @@ class TableService:
         self.model, self.facts = model, model.facts()
         self._features = features = model.features_
         self.has_names, self.n_columns = features.names is not None, features.n_columns
+        self.reads_text = bool(features.text_layers)
         self._known = {*(features.names or ()), self.facts.target}
 
     # ---- requests ----
@@ -407,5 +411,6 @@ class TableService:
             warnings.simplefilter("ignore", TableWarning)  # `read` has notes about it
             explanation = self.model.explain(read.rows)
         for i, row in enumerate(explanations_to_json(explanation, range(read.n_rows))):
-            out[i] = {"scale": explanation.scale} | {name: row[name] for name in EXPLANATION}
+            kept = {name: part for name, part in row.items() if name in EXPLANATION}
+            out[i] = {"scale": explanation.scale} | kept
         return out

@@ -277,6 +277,19 @@ def test_explanations_are_those_of_explain(fitted, name):
     assert status == 200 and len(reply["predictions"]["explanation"]) == 2
 
 
+def test_explanations_have_the_words_of_free_text():
+    rows = pd.DataFrame({"remark": [f"{city} no {i}" for i, city in enumerate(X["city"])]})
+    model = TabularRegressor(**SMALL, texts="remark").fit(rows, y)
+    _, reply = ask(create_app(model), "/predict?explain=true", {"remark": "no Rom \x9b"})
+    words, shares = model.explain([{"remark": "no Rom \x9b"}]).words["remark"][0]
+    assert words == ["no", "Rom", "\x9b"] and shares[1] > 0.1
+    found = reply["predictions"][0]["explanation"]["words"]
+    assert found == {"remark": dict(zip(words, shares.tolist()))}
+    status, reply = ask(create_app(model), "/predict?explain=true", {"remark": "no " * 400_000})
+    assert status == 413 and reply["detail"].startswith("The request has 1,2"), reply
+    assert ask(create_app(model), "/predict", {"remark": "no " * 400_000})[0] == 200
+
+
 def test_explanations_that_are_refused(fitted):
     app = served(fitted, "number")
     status, reply = ask(app, "/predict?explain=true", [ROW] * 101)

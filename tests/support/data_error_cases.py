@@ -400,6 +400,7 @@ def text_model(monkeypatch):
 EXPLANATIONS = [
     explaining("mixtures._check_scale", explained(scale="log-odds"), " --scale log-odds"),
     explaining("mixtures.select_output", lambda: explained()().of("x")),
+    explaining("explanation.top_words", lambda: explained()().top_words("b")),
     explaining("methods.check_permutations", explained(n_permutations=5), " --permutations 5"),
     explaining("methods.find_column", lambda: fastnn.load("n.safetensors").effect("b")),
     explaining(

@@ -8,12 +8,21 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import fastnn
-from fastnn import TabularClassifier, TabularRegressor, kernels
+from fastnn import TabularClassifier, TabularRegressor, kernels, losses
 from fastnn.reference import texts as reference
 from fastnn.tabular.columns import frames
-from fastnn.tabular.columns.text_layer import DECAYS, LayerFit, Ngrams, TextTargets, fit_text_layer
+from fastnn.tabular.columns.text_layer import (
+    DECAYS,
+    LayerFit,
+    Ngrams,
+    TextLayer,
+    TextTargets,
+    fit_text_layer,
+)
 from fastnn.tabular.drift.changes import find_changes
 from fastnn.tabular.drift.profile import NewRows
+from fastnn.tabular.explaining.explanation import explanations_to_json
+from fastnn.tabular.explaining.words import locate_ngrams, word_shares
 
 pytestmark = pytest.mark.filterwarnings("ignore:column 'text'")
 quick = pytest.mark.usefixtures("quick_recipe")
@@ -56,6 +65,7 @@ TEXTS = {
     "control characters": "a\x00b\x1b[31mred",
     "half a pair of surrogates": "\ud800 x",
     "a long word": "ab" * 500,
+    "a word with the hash 0": "the akhnp9x thing",
 }
 
 
@@ -354,3 +364,134 @@ def test_threads_and_workers_do_not_change_the_bits():
     with ThreadPoolExecutor(2) as executor:
         workers = TabularClassifier(**SMALL).fit(X, y, executor=executor)
     assert_array_equal(workers.predict_proba(X), P)
+
+
+# ---- what words add ----
+
+
+def random_texts(n):
+    rng = np.random.default_rng(4)
+    alphabet = list("abZ0 .éßЖ这👍\u200d\ufe0f\ud800\x00")
+    return ["".join(rng.choice(alphabet, k)) for k in rng.integers(0, 14, n)]
+
+
+@pytest.mark.parametrize("n_bits", [4, 16])
+def test_located_ngrams_are_those_of_the_layer(n_bits):
+    for text in [*TEXTS.values(), *random_texts(500)]:
+        words, places = locate_ngrams(text, n_bits)
+        buckets, first, last = map(np.concatenate, zip(*places))
+        expected = reference.find_ngrams(text.encode("utf-8", "surrogatepass"), n_bits)
+        assert set(buckets.tolist()) == set(expected)
+        assert np.all((first >= 0) & (first <= last) & (last < len(words)))
+
+
+@pytest.mark.parametrize("n_bits", [4, 16])  # with 4 bits many n-grams have the same bucket
+def test_shares_of_words_add_up_to_the_outputs(n_bits):
+    rng = np.random.default_rng(5)
+    squares = rng.random(2**n_bits).astype(np.float32) * (rng.random(2**n_bits) < 0.7)
+    weights = rng.normal(size=(2**n_bits, 3, 2)).astype(np.float32)
+    layer = TextLayer(squares, weights, rng.normal(size=(3, 2)))
+    texts = [*TEXTS.values(), *random_texts(50), "x" * 10_000]
+    outputs = layer.outputs((np.arange(-1, len(texts)), texts)).mean(axis=1)
+    for text, output in zip([None, *texts], outputs):
+        words, shares = word_shares(layer, layer.weights.mean(axis=1), text)
+        assert shares.shape == (len(words), 2)
+        assert_allclose(shares.sum(axis=0) + layer.offsets.mean(axis=0), output, rtol=1e-5)
+
+
+def ngrams(text):
+    return reference.find_ngrams(text.encode(), 16)
+
+
+PAIR = {*ngrams("no good")} - {*ngrams("no")} - {*ngrams("good")}
+FAMILY = "👍🏽👩\u200d👧a"
+
+
+@pytest.mark.parametrize(
+    "text, ngram, words, shares",
+    [
+        ("Good, GOOD soup", ngrams("good")[0], ["Good", "GOOD", "soup"], [1 / 2, 1 / 2, 0]),
+        ("no good soup", *PAIR, ["no", "good", "soup"], [1 / 2, 1 / 2, 0]),
+        ("goods", ngrams("good")[0], ["goods"], [0]),
+        ("很好吃 ok", ngrams("很好吃")[0], ["很", "好", "吃", "ok"], [1 / 3, 1 / 3, 1 / 3, 0]),
+        ("很好 ok", *({*ngrams("好")} & {*ngrams("很好吃")}), ["很", "好", "ok"], [0, 1, 0]),
+        (FAMILY, ngrams(FAMILY)[0], ["👍🏽", "👩\u200d👧", "a"], [1 / 3, 1 / 3, 1 / 3]),
+    ],
+)
+def test_an_ngram_is_shared_by_the_words_that_have_it(text, ngram, words, shares):
+    weights = np.zeros((2**16, 1, 1), np.float32)
+    weights[ngram] = 1
+    layer = TextLayer(weights[:, 0, 0], weights, np.zeros((1, 1)))
+    found, numbers = word_shares(layer, weights[:, 0], text)
+    assert found == words
+    assert_allclose(numbers[:, 0], shares)
+
+
+def test_explanations_name_the_words_that_matter(critic):
+    explanation = critic.explain(X)
+    top = explanation.top_words("text", n=6)
+    assert set(top) == {*GOOD, *BAD}
+    assert all((share > 0) == (word in GOOD) for word, share in top.items())
+    each = [share for found in explanation.words["text"] for share in zip(*found)]
+    total = sum(share for word, share in each if word == "lovely")
+    assert top["lovely"] == pytest.approx(total / len(X))
+    with pytest.raises(ValueError, match=r"column 'z' is not free text.* uses: 'text'"):
+        explanation.top_words("z")
+
+
+def test_an_explanation_has_the_words_of_each_row(critic):
+    explanation = critic.explain(X)
+    text = explanation.to_text(width=1000)
+    lines = [line for line in text.splitlines() if line.startswith("    words")]
+    assert len(lines) == len(X) and not any("0.00" in line for line in lines)
+    for text, (words, shares) in zip(X["text"], explanation.words["text"]):
+        assert words == text.split()
+        assert words[np.abs(shares).argmax()] in {*GOOD, *BAD}
+
+
+@quick
+@pytest.mark.parametrize("kind", ["classes", "quantiles"])
+def test_words_of_several_outputs(kind):
+    if kind == "classes":
+        model = TabularClassifier(**SMALL).fit(
+            X, np.where(y, "good", np.where(X["z"] > 0, "a", "b"))
+        )
+    else:
+        model = TabularRegressor(**SMALL, loss=losses.Quantile((0.1, 0.5, 0.9))).fit(X, 3.0 * y)
+    explanation, layer = model.explain(X[:2]), model.features_.text_layers[1]
+    outputs = layer.outputs((np.arange(2), X["text"][:2].tolist())).mean(axis=1)
+    for (words, shares), output in zip(explanation.words["text"], outputs):
+        assert shares.shape == (len(words), 3)
+        assert_allclose(shares.sum(axis=0) + layer.offsets.mean(axis=0), output + np.zeros(3), 1e-5)
+    last = explanation.outputs[-1]
+    assert_array_equal(
+        explanation.of(last).words["text"][0][1], explanation.words["text"][0][1][:, 2]
+    )
+    assert explanation.top_words("text", last) == explanation.of(last).top_words("text")
+    with pytest.raises(ValueError, match="not an output"):
+        explanation.top_words("text")
+
+
+def test_texts_and_json_of_explanations_have_the_words(critic):
+    rows = X[:1].assign(text="LOVELY \x9b31mlovely\u202e bread")
+    explanation = critic.explain(rows)
+    text = explanation.to_text()
+    assert (
+        "    words (logits): " in text and "LOVELY +" in text and "\ufffd31mlovely\ufffd +" in text
+    )
+    assert all(line.isprintable() and len(line) <= 80 for line in text.splitlines())
+    assert "lovely" in explanation.top_words("text")
+    (row,) = explanations_to_json(explanation, [1])
+    words, shares = explanation.words["text"][0]
+    assert words == ["LOVELY", "\x9b31mlovely\u202e", "bread"]
+    assert row["words"] == {"text": dict(zip(words, shares.tolist()))}
+    assert "words" not in critic.explain(X[:1].assign(text=None)).to_text()
+
+
+def test_json_has_the_words_with_the_largest_shares(critic):
+    text = " ".join(["lovely", *(f"{word}{i}" for word in WORDS for i in range(5)), "lovely"])
+    explanation = critic.explain(X[:1].assign(text=text))
+    found = explanations_to_json(explanation, [1])[0]["words"]["text"]
+    shares = explanation.words["text"][0][1]
+    assert len(found) == 20 < len(shares)
+    assert next(iter(found)) == "lovely" and found["lovely"] == shares[0] + shares[-1]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...core.errors import DataError
 from ...core.messages import plural, printable
+from ...core.validation import check_count
 from ..targets import label_text
 from .mixtures import select_output
 
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
 ARRAYS = "values", "standard_errors", "base_values", "predictions"
 LEAST_WIDTH = 40
 MOST_NAME, MOST_VALUE, MOST_BAR = 26, 20, 16  # characters
+MOST_WORD = 30  # characters
+MOST_WORDS = 20
+LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)  # as text layers read words
 WHAT = {
     "probability": "probability of {output}",
     "log-odds": "log-odds of {output}",
@@ -60,6 +67,29 @@ class Explanation:
         None if the values are exact.
     n_background : int
         Number of background rows.
+    words : dict
+        For each column of free text a list of (words, shares), one for each row: the words of the
+        text as written, and what each adds to the outputs of the text layer, an ndarray (n_words,),
+        or (n_words, n_outputs). `top_words` adds them up.
+
+    Notes
+    -----
+    A text layer is linear. Its output for a text with the n-grams G is
+
+        offset + s * sum of g(b) W(b) over b in G,    s = 1 / sqrt(sum of g(b)^2 over b in G)
+
+    with the inverse document frequency g and the weights W. The share s g(b) W(b) of an n-gram is
+    divided equally between the places where it is in the text, and then between the words of each
+    place: a pair of words has two, a part of a word one. So the shares of all words and the offset
+    add up to the output. Shares are means over folds.
+
+    The output is a logit of a class, of the second one if there are two (its log-odds). For a
+    regressor it is the target in standard deviations, or its logarithm with ``log_target=True``; all
+    quantiles have the same. The networks read it beside the other columns and the length of the text. So
+    shares are in other units than `values`, and do not add up to the contribution of the column.
+
+    Runs of letters and digits are words. So is each emoji, and each character of a script without
+    spaces between words, such as Chinese.
     """
 
     values: NDArray[np.float64]
@@ -72,6 +102,7 @@ class Explanation:
     outputs: list[Any]
     n_permutations: int | None
     n_background: int
+    words: dict[Any, list[tuple[list[str], NDArray[np.float64]]]]
 
     def __len__(self) -> int:
         return len(self.values)
@@ -103,7 +134,15 @@ class Explanation:
         ValueError
             It is not one of `outputs`.
         """
-        return select_output(self, output, ARRAYS)
+        one = select_output(self, output, ARRAYS)
+        if one is self:
+            return one
+        k = self.outputs.index(output)
+        words = {
+            column: [(texts, shares[:, k]) for texts, shares in rows]
+            for column, rows in self.words.items()
+        }
+        return replace(one, words=words)
 
     def importances(self) -> NDArray[np.float64]:
         """Return the mean absolute contribution of each column.
@@ -114,6 +153,47 @@ class Explanation:
             In the units of the scale. 0 without rows.
         """
         return np.abs(self.values).sum(axis=0) / max(1, len(self))
+
+    def top_words(self, column: Any, output: Any = None, n: int = MOST_WORDS) -> dict[str, float]:
+        """Return the words of a column of free text that add the most to predictions, or lower them.
+
+        Explain many rows to see which words matter for the model, and one row to see those of its
+        text.
+
+        Parameters
+        ----------
+        column : str or int
+            One of `words`.
+        output : optional
+            A class or a quantile, one of `outputs`. Needed if there are several.
+        n : int, default 20
+            Number of words, at most.
+
+        Returns
+        -------
+        dict of str to float
+            Words in lower case (of ASCII letters), and the mean of their shares in all rows; 0 where
+            a row does not have the word. Those with the largest absolute values, largest first.
+
+        Raises
+        ------
+        ValueError
+            `output` is missing, or not one of `outputs`, or the column is not free text.
+        """
+        n = check_count("n", n)
+        if np.ndim(column) or column not in self.words:
+            raise DataError(
+                "column {column!r} is not free text that the model uses.",
+                "Columns of free text that the model uses: {known}.",
+                column=column,
+                known=", ".join(map(repr, self.words)) or "none",
+            )
+        one = self.of(output) if output is not None or len(self.outputs) > 1 else self
+        lower = [
+            ([word.translate(LOWER) for word in texts], shares)
+            for texts, shares in one.words[column]
+        ]
+        return {word: total / len(self) for word, total in _add_up(lower)[:n]}
 
     def to_frame(self, output: Any = None) -> Any:
         """Return the contributions as a pandas DataFrame.
@@ -229,7 +309,7 @@ def explanations_to_json(explanation, numbers):
     ones, kept = most_likely_arrays(explanation)
     columns, is_class = list(map(str, explanation.columns)), explanation.scale != "target"
     outputs = [label_text(each) if is_class else each for each in explanation.outputs]
-    return [
+    rows = [
         {
             "row": number,
             "output": outputs[kept[i]],
@@ -241,6 +321,12 @@ def explanations_to_json(explanation, numbers):
         }
         for i, number in enumerate(numbers)
     ]
+    for column, found in explanation.words.items():
+        for row, (texts, shares), k in zip(rows, found, kept):
+            shares = shares if shares.ndim == 1 else shares[:, k]
+            top = dict(_add_up([(texts, shares)])[:MOST_WORDS])
+            row.setdefault("words", {})[str(column)] = top
+    return rows
 
 
 def describe_output(scale, output):
@@ -261,15 +347,44 @@ def row_lines(explanation, row, n_columns, width, title):
     order = np.argsort(-np.abs(values), kind="stable")
     if len(order) == n_columns + 1:  # no line for one other column
         n_columns += 1
+    shown = order[:n_columns].tolist()
     cells = [
         (printable(str(one.columns[j]), 1000), _value_text(one.data[row, j]), values[j], errors[j])
-        for j in order[:n_columns].tolist()
+        for j in shown
     ]
     n_others = len(order) - len(cells)
     if n_others:
         others = float(values[order[n_columns:]].sum())
         cells.append((f"{plural(n_others, 'other column')} together", "", others, math.nan))
-    return lines + _table(cells, one.n_permutations is None, decimals, max(width, LEAST_WIDTH))
+    width = max(width, LEAST_WIDTH)
+    table = _table(cells, one.n_permutations is None, decimals, width)
+    for j, line in zip(shown, table):
+        lines.append(line)
+        if one.columns[j] in one.words:
+            unit = "std" if one.scale == "target" else "logits"
+            lines += _words_line(one.words[one.columns[j]][row], unit, width)
+    return lines + table[len(shown) :]
+
+
+def _words_line(found, unit, width):
+    """Return a list with the line of the words with the largest shares, empty without words."""
+    line = f"    words ({unit}):"
+    first = len(line)
+    for word, total in _add_up([found]):
+        part = f" {_shorten(printable(word, 1000), MOST_WORD)} {total:+.2f}"
+        if len(line) + len(part) > width - 1 or not round(total, 2):
+            break
+        line += part + ","
+    return [line[:-1]] if len(line) > first else []
+
+
+def _add_up(rows):
+    """Return (word, sum of its shares in all rows), the largest absolute value first."""
+    totals: dict = defaultdict(float)
+    for texts, shares in rows:
+        for word, share in zip(texts, shares.tolist()):
+            totals[word] += share
+    return sorted(totals.items(), key=lambda item: -abs(item[1]))
 
 
 def _table(cells, is_exact, decimals, width):

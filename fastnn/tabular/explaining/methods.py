@@ -14,6 +14,7 @@ from .effects import column_effects, pair_effect
 from .explanation import Explanation
 from .mixtures import Background, MixedRows, Scale, drop_single_output
 from .shapley import Contributions, Shapley
+from .words import word_shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -354,7 +355,21 @@ def _explanation(model, scale, found, data, n_background):
         outputs=outputs,
         n_permutations=found.n_permutations,
         n_background=n_background,
+        words=_words(features, outputs, data),
     )
+
+
+def _words(features, outputs, data):
+    """Return the words of an Explanation. data : its values"""
+    words = {}
+    for source, layer in features.text_layers.items():
+        weights, rows = layer.weights.mean(axis=1, dtype=np.float64), []
+        for text in data[:, features.used().index(source)]:
+            texts, shares = word_shares(layer, weights, text)
+            shares = np.broadcast_to(shares, (len(texts), len(outputs)))
+            rows.append((texts, drop_single_output(shares, outputs)))
+        words[features.name_of(source)] = rows
+    return words
 
 
 def _of_one_class(model, scale, data):
