@@ -1,4 +1,4 @@
-"""Free text as a column: its n-grams, its layer, and the models that read it."""
+"""Free text as a column: its layer, and the models that read it."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from odd_texts import TEXTS
 
 import fastnn
-from fastnn import TabularClassifier, TabularRegressor, kernels, losses
+from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.reference import texts as reference
 from fastnn.tabular.columns import frames
 from fastnn.tabular.columns.text_layer import (
@@ -50,98 +51,7 @@ def rated_rows(n=200, seed=0):
 
 X, y = rated_rows()
 
-# ---- n-grams ----
-
-TEXTS = {
-    "words": "The cat sat, THE CAT!",
-    "one letter": "a b c",
-    "nothing": "",
-    "separators": " .,;\t\n",
-    "digits": "room 101 at 7.50",
-    "Cyrillic": "Очень хорошо",
-    "Chinese": "这家餐厅很好吃",
-    "emoji": "good 👍🏽👩‍👩‍👧",
-    "accents": "Crème brûlée ÉTÉ",
-    "control characters": "a\x00b\x1b[31mred",
-    "half a pair of surrogates": "\ud800 x",
-    "a long word": "ab" * 500,
-    "a word with the hash 0": "the akhnp9x thing",
-}
-
-
-def ngrams_of(texts, n_bits=16):
-    """Return the buckets of each text (bytes)."""
-    ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
-    starts, buckets = kernels.find_ngrams(b"".join(texts), ends, n_bits)
-    return [part.tolist() for part in np.split(buckets, starts[1:-1])]
-
-
-@pytest.mark.parametrize("n_bits", [4, 16])
-def test_ngrams_are_those_of_the_reference(n_bits):
-    texts = [text.encode("utf-8", "surrogatepass") for text in TEXTS.values()]
-    for text, found in zip(texts, ngrams_of(texts, n_bits)):
-        assert found == reference.find_ngrams(text, n_bits)
-
-
-def test_ngrams_of_any_bytes_are_those_of_the_reference():
-    rng = np.random.default_rng(1)
-    alphabet = np.frombuffer(b"abZ0 .\x80\xbf\xc3\xe4\xf0\xff\x00", np.uint8)
-    texts = [rng.choice(alphabet, n).tobytes() for n in rng.integers(0, 12, 500)]
-    texts += [rng.bytes(n) for n in rng.integers(0, 40, 200)]
-    assert ngrams_of(texts) == [reference.find_ngrams(text, 16) for text in texts]
-
-
-def test_upper_case_is_lower_case_in_ascii_alone():
-    assert ngrams_of([b"Good"]) == ngrams_of([b"gOOd"])
-    small, large = ngrams_of(["été".encode(), "ÉTÉ".encode()])
-    assert small != large
-
-
-def test_a_megabyte_takes_what_its_length_says():
-    text = np.random.default_rng(0).bytes(2**20)
-    (found,) = ngrams_of([text])
-    assert len(found) == len(set(found)) == 2**16  # every bucket, once
-
-
-def test_ends_outside_of_the_texts_are_refused():
-    for ends in [4], [2, 1], [-1]:
-        with pytest.raises(ValueError, match="ends"):
-            kernels.find_ngrams(b"abc", np.array(ends, np.int64), 8)
-
-
-def test_buckets_outside_of_the_weights_are_refused():
-    u, out = np.zeros((4, 1), np.float32), np.zeros((1, 1))
-    for starts, buckets in ([0, 1], [4]), ([0, 1], [-1]), ([0, 2], [0]), ([1, 1], [0]):
-        with pytest.raises(ValueError, match="buckets"):
-            kernels.sum_buckets(np.array(starts), np.array(buckets, np.int32), u, out)
-
-
 # ---- the layer ----
-
-
-@pytest.mark.parametrize("d", [1, 3])
-@pytest.mark.parametrize("is_classifier", [False, True])
-def test_the_layer_is_that_of_the_reference(is_classifier, d):
-    rng = np.random.default_rng(2)
-    rows = [rng.permutation(16)[: rng.integers(0, 6)] for _ in range(20)]
-    starts = np.cumsum([0, *map(len, rows)])
-    buckets = np.concatenate(rows).astype(np.int32)
-    weights, weight = rng.random(16), rng.integers(0, 3, 20).astype(float)
-    y = (
-        rng.dirichlet(np.ones(d + 1), 20)[:, :d].copy()
-        if is_classifier
-        else rng.normal(size=(20, d))
-    )
-    order, offset = np.tile(np.arange(20), 5), rng.normal(size=d)
-    squares = weights**2
-    sums = np.array([squares[row].sum() for row in rows])
-    scales = np.divide(1, np.sqrt(sums), out=np.zeros(20), where=sums > 0)
-    u = np.zeros((16, d))
-    kernels.fit_linear_layer(
-        starts, buckets, squares, scales, order, y, weight, offset, 0.5, is_classifier, u
-    )
-    W = reference.fit_linear_layer(rows, weights, order, y, weight, offset, 0.5, is_classifier)
-    assert_allclose(u, weights[:, None] * W, rtol=1e-9, atol=1e-12)
 
 
 def fit_layer(n_folds=5, n_threads=1, groups=None, y=y):
