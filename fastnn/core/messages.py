@@ -33,7 +33,7 @@ def printable(text, maximum=40):
 
 def has_lone_surrogate(text):
     """Return whether UTF-8 cannot hold a text."""
-    return any("\ud800" <= c <= "\udfff" for c in text)
+    return not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _printable_character(c):

@@ -129,7 +129,7 @@ def choose_numbers(model, columns):
     if columns is None:
         if not known:
             raise ValueError(
-                "No column has derivatives: they are dates, categories, or numbers whose values the "
+                "No column has derivatives: they are dates, categories, texts, or numbers whose values the "
                 "networks read as categories. Use effect(column)."
             )
         return list(known.values())
@@ -139,12 +139,13 @@ def choose_numbers(model, columns):
     sources = [find_column(features, name) for name in names]
     for name, source in zip(names, sources):
         if source not in known:
-            kind = features.columns[source].kind
+            column = features.columns[source]
             read = "the networks read its values, or whether it is missing, as categories"
-            why = read if kind == "number" else f"it is a {kind}"
+            why = read if column.kind == "number" else f"it is a {column.kind}"
+            instead = f"effect({name!r})" if column.has_effects else "explain"
             raise ValueError(
                 f"Column {name!r} has no derivatives: {why}. derivative_columns_ lists the columns "
-                f"that have. Use effect({name!r})."
+                f"that have. Use {instead}."
             )
     return [known[source] for source in sources]
 

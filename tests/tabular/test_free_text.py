@@ -105,7 +105,8 @@ def test_texts_without_known_ngrams_have_the_offset():
 
 @pytest.fixture(scope="module")
 def critic():
-    with pytest.warns(fastnn.tables.TableWarning, match="column 'text': free text, read as words"):
+    note = r"column 'text': free text, .* pass texts=\['text'\], else categories=\['text'\] or drop"
+    with pytest.warns(fastnn.tables.TableWarning, match=note):
         return TabularClassifier(**SMALL).fit(X, y)
 
 
@@ -195,6 +196,14 @@ def test_the_argument_names_texts_and_categories():
     assert "text" in TabularClassifier(**SMALL, categories="text").fit(X, y).left_out_
 
 
+def test_equal_texts_are_left_out():
+    same = "not a word of it differs"
+    table = X.assign(same=same, other=[same if good else None for good in y], none=None)
+    model = TabularClassifier(**SMALL, texts=["text", "same", "other", "none"]).fit(table, y)
+    assert model.columns_ == {"z": "number", "text": "text", "other": "text"}
+    assert model.left_out_ == {"same": "all values are equal", "none": "all values are missing"}
+
+
 def test_weights_of_rows_count():
     doubled = np.r_[np.arange(200), np.arange(100)]
     weight = np.where(np.arange(200) < 100, 2.0, 1.0)
@@ -207,6 +216,10 @@ def test_what_has_no_effect_or_onnx_file_says_so(critic, tmp_path):
     with pytest.raises(ValueError, match="'text' holds free text, which has no effect"):
         critic.effect("text")
     assert [effect.column for effect in critic.effects()] == ["z"]
+    with pytest.raises(
+        ValueError, match=r"'text' has no derivatives: it is a text\..* Use explain"
+    ):
+        critic.predict_derivatives(X, "text")
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
     with pytest.raises(ValueError, match="cannot be exported to ONNX, and this one reads 'text'"):
         fastnn.export.onnx(critic, tmp_path / "model")

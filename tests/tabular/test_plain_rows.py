@@ -21,11 +21,14 @@ TABLE = {
     "code": [1, 2, 30] * 40,
     "day": DAYS.strftime("%d.%m.%Y"),
     "since": DAYS,
+    "note": [f"the flat of {'quiet' if i % 3 else 'loud'} people" for i in range(120)],
     "same": 1,  # left out
 }
 X = pd.DataFrame(TABLE)
 y = X["area"].fillna(60) + 50 * (X["city"] == "Rome")
-ROW = dict(area=60, price="2,000 EUR", city="Rome", code=2, day="01.02.2024", since=None)
+ROW = dict(
+    area=60, price="2,000 EUR", city="Rome", code=2, day="01.02.2024", since=None, note="loud"
+)
 ODD = [None, True, "62", "?", "", "big", -7, 1e300, 2**70, np.nan, np.inf, np.float64(3), b"x", [1]]
 VALUES = {
     "area": ODD,
@@ -34,6 +37,7 @@ VALUES = {
     "code": [1, 30, 2.0, 2.5, "2", "x", None, True, np.int64(2)],
     "day": ["3.4.2025", "2024-02-01", "31.02.2024", "", None, 20240201, "x"],
     "since": ["2024-05-06", "2024-05-06 07:08", "6.5.2024", "soon", 5, DAYS[0], np.nan],
+    "note": ["quiet \ud800", "?", "", None, " Loud\0", 5, True, b"x", [1], np.str_("quiet")],
     "same": [1, "x", None, [1], 2**300, "\ud800", object],
     "other": [1, "x", None, [1], 2**300, {"a": 1}],
     5: [1],
@@ -69,7 +73,7 @@ ARRAYS = [
 
 @pytest.fixture(scope="module")
 def rooms():
-    options = SMALL | dict(categories=["code"])
+    options = SMALL | dict(categories=["code"], texts=["note"])
     array = X[["area", "code"]].to_numpy()
     return {
         "named": TabularRegressor(**options).fit(X, y),

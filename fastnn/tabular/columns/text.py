@@ -5,11 +5,11 @@ from typing import ClassVar
 import numpy as np
 
 from ...core.errors import Argument, Message
-from ...core.messages import printable
+from ...core.messages import has_lone_surrogate, printable
 from ...tables.cells.recognition import other_texts
 from .category import Category
 from .column import Contents, NumberFeature
-from .input_column import NONE, InputColumn
+from .input_column import TEXTS
 
 WORDS = 4  # texts of as many words in the mean are free text
 MIN_DISTINCT = 0.5  # of the rows with a text: fewer different texts are categories
@@ -62,7 +62,8 @@ class Text(Category):
         return column
 
     def features(self, source, values, max_categories):
-        return [NumberFeature(source, "length")] if len(values[1]) else []
+        n_distinct = len(np.unique(values[0]))  # a missing text counts
+        return [NumberFeature(source, "length")] if n_distinct > 1 else []
 
     def number(self, values, part):
         return np.nan_to_num(self.profiled(values))
@@ -78,9 +79,10 @@ class Text(Category):
         if not self.is_guessed:
             return None
         return Message(
-            "column {column!r}: free text, read as words and parts of words. Pass {categories} if its "
-            "texts are categories, or {drop}.",
+            "column {column!r}: free text, read as words and parts of words. If this is right, pass "
+            "{texts}, else {categories} or {drop}.",
             column=printable(self.label),
+            texts=Argument("texts", [self.label]),
             categories=Argument("categories", [self.label]),
             drop=Argument("drop", [self.label]),
         )
@@ -106,10 +108,7 @@ class Text(Category):
         return "a text; null if it is missing", {"type": ["string", "null"]}, "a text"
 
     def json_reader(self, categories):
-        return lambda values: values if {*map(type, values)} <= {str, NONE} else None
-
-    def from_json_values(self, values):
-        return InputColumn("text", *_number_texts(values))
+        return _read_texts
 
     def facts(self, held, middle, categories):
         return {}
@@ -133,8 +132,9 @@ def _count_words(text):
     return len(text.split()) + sum(ord(c) >= NO_SPACES for c in text) // 2
 
 
-def _number_texts(values):
-    """Return codes (n,), -1 for None, and the distinct texts."""
-    code_of: dict = {}
-    codes = [-1 if x is None else code_of.setdefault(x, len(code_of)) for x in values]
-    return np.array(codes, np.int64), list(code_of)
+def _read_texts(values):
+    """Return texts as they are, None if a table cannot hold them."""
+    is_text = {*map(type, values)} <= TEXTS and not any(
+        map(has_lone_surrogate, filter(None, values))
+    )
+    return values if is_text else None
