@@ -29,7 +29,7 @@ from .mlp import MLP, blank_network
 from .network import Network
 from .populations import Population
 from .training.data import arrays_of_several
-from .training.planner import Planner, spawn, split_matrix, spread
+from .training.planner import Planner, spawn, split_array, split_targets, spread
 from .training.pool import Trainings, train_many
 from .training.progress import ManyLine
 
@@ -94,14 +94,16 @@ def fit_many(
     networks : sequence of MLP
         Different networks of one dtype.
     X : array_like (n, n_in), sparse matrix or EncodedTable, or list of them
-        Inputs. One array or table for all networks is not copied, whatever `rows` select.
+        Inputs. One array or table for all networks is not copied, whatever `rows` select. An array
+        (n_networks, n, n_in) is a list.
     y : array_like, or list of arrays
-        Targets, as in `fit`. A list is one for each network if it holds arrays.
+        Targets, as in `fit`. A list is one for each network if it holds arrays. An array
+        (n_networks, n, n_out) is a list, and beside such an X also (n_networks, n).
     loss, optimizer, epochs, batch_size, shuffle, validation_fraction, resume
         As in `fit`, or a list or tuple with one for each network.
     validation_data : (X, y) or (X, y, sample_weight), or list of them, optional
         As in `fit`.
-    sample_weight : array_like (n,), or list of arrays, optional
+    sample_weight : array_like (n,), or list of arrays, or array (n_networks, n), optional
     callbacks : callable, Callback, or sequence of them, or list of such sequences
         As in `fit`. They run in the calling thread. An `EarlyStopping` as the only callback runs in
         compiled code.
@@ -156,22 +158,22 @@ def fit_many(
     line = ManyLine() if check_flag("progress", progress) else None
     with kernels.PausedCollector() as collector:
         values = dict(
-            X=X,
-            y=y,
+            X=split_array(X, 3),
+            y=split_targets(y, X),
             loss=loss,
             optimizer=optimizer,
             epochs=epochs,
             batch_size=batch_size,
             shuffle=shuffle,
             validation_data=validation_data,
-            sample_weight=sample_weight,
+            sample_weight=split_array(sample_weight, 2),
             callbacks=callbacks,
             rng=spawn(rng, k),
             resume=resume,
             class_weight=class_weight,
             validation_fraction=validation_fraction,
-            rows=split_matrix(rows),
-            validation_rows=split_matrix(validation_rows),
+            rows=split_array(rows, 2),
+            validation_rows=split_array(validation_rows, 2),
         )
         arguments = spread(k, values)
         plans = Planner(networks, arguments, n_threads).plans()

@@ -149,7 +149,13 @@ class Population(Sequence[MLP]):
     def __getitem__(self, i: slice) -> list[MLP]: ...
 
     def __getitem__(self, i: Any) -> Any:
-        found = range(len(self))[i]
+        try:
+            found = range(len(self))[i]
+        except (IndexError, TypeError) as error:
+            raise type(error)(
+                f"the index of a network must be an int from {-len(self)} to {len(self) - 1}, or a slice, "
+                f"got {i!r}. For the parameters of some networks, index params."
+            ) from None
         if isinstance(i, slice):
             return [self[j] for j in found]
         if found not in self._made:

@@ -91,9 +91,15 @@ def spread(k, values):
     return {name: PerNetwork(name, value, k) for name, value in values.items()}
 
 
-def split_matrix(rows):
-    """Return `rows` or `validation_rows` as a list, if they are a matrix."""
-    return list(rows) if isinstance(rows, np.ndarray) and rows.ndim == 2 else rows
+def split_array(value, ndim):
+    """Return an array of so many dimensions, the first of which is that of the networks, as a list."""
+    return list(value) if isinstance(value, np.ndarray) and value.ndim == ndim else value
+
+
+def split_targets(y, X):
+    """Return such an array of targets as a list: (networks, n, n_out), or (networks, n) beside such an X."""
+    is_matrix = np.shape(y) == X.shape[:2] if isinstance(X, np.ndarray) and X.ndim == 3 else False
+    return split_array(y, 2 if is_matrix else 3)
 
 
 def spawn(rng, k):

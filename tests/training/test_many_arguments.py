@@ -26,6 +26,7 @@ NO_VALIDATION = dict(callbacks=[[], [], [ERROR_RATE]], validation_rows=[None, [0
         (dict(loss=["bce", "bce", "mess"]), "network 2: loss must be None"),
         (dict(optimizer="adams"), "network 0: optimizer must be one of"),
         (dict(X=X[:, :3]), "network 0: X has 3 columns, but the network expects 7"),
+        (dict(X=np.stack([X, X])), "X lists 2 values for 3 networks"),
         (dict(rows=[np.arange(3), np.arange(3), [0, 300]]), "network 2: rows holds row 300"),
         (dict(rows=[[0], [1], [-301]]), "network 2: rows holds row -301, but X has 300 rows"),
         (dict(rows=np.ones(5, bool)), r"network 0: rows is a mask of shape \(5,\)"),
@@ -54,6 +55,20 @@ def test_bad_arguments_train_nothing(change, message):
     with pytest.raises((ValueError, TypeError), match=message):
         fastnn.fit_many(**arguments)
     assert all(net.state is None and net.history is None for net in nets)
+
+
+@pytest.mark.parametrize("targets", ["(networks, rows)", "(networks, rows, outputs)", "shared"])
+def test_arrays_of_the_rows_of_each_network_are_lists(targets):
+    X3, weights = np.stack([X, X[::-1], X + 1]), np.linspace(0, 1, 900).reshape(3, 300)
+    y = Y if targets == "shared" else np.stack([Y, Y[::-1], 1 - Y])
+    y = y[..., None] if "outputs" in targets else y
+    of_each, together = networks(3), networks(3)
+    for i, net in enumerate(of_each):
+        own = y if targets == "shared" else y[i]
+        net.fit(X3[i], own, epochs=2, sample_weight=weights[i])
+    fastnn.fit_many(together, X3, y, epochs=2, sample_weight=weights)
+    for one, other in zip(of_each, together):
+        assert_same_bits(one.params, other.params)
 
 
 def test_negative_rows_masks_ranges_and_matrices_select_rows():

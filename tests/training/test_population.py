@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import threading
 
 import numpy as np
@@ -61,8 +62,15 @@ def test_params_are_the_memory_of_the_networks(dtype):
     assert networks.params is params and net.params[0] == 1
     networks.params = np.arange(params.size).reshape(params.shape)
     assert networks.params is params and net.params[0] == 2 * net.n_params
-    for wrong in (N, -N - 1):
-        with pytest.raises(IndexError):
+    for wrong, error in [
+        (N, IndexError),
+        (-N - 1, IndexError),
+        ("2", TypeError),
+        ([0, 1], TypeError),
+    ]:
+        with pytest.raises(
+            error, match=f"from -{N} to {N - 1}, or a slice, got {re.escape(repr(wrong))}"
+        ):
             networks[wrong]
 
 
