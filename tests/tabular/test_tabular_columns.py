@@ -127,6 +127,15 @@ def test_whole_numbers_that_may_be_ids_by_their_name(label, n_values, expected):
     assert not features.Features.fit(half).notes(half)
 
 
+def test_one_note_for_all_columns_that_may_be_ids():
+    frame = frames.read(pd.DataFrame({"shop_id": np.arange(60), "zip": np.arange(60) % 20}))
+    (note,) = features.Features.fit(frame).notes(frame)
+    assert note == (
+        "columns 'shop_id', 'zip': whole numbers that may be ids or codes, by the name. List them in "
+        "categories or drop if they are, else in numbers."
+    )
+
+
 def test_columns_of_an_array_have_positions():
     reg = TabularRegressor(**SMALL, drop=0).fit(np.c_[z, z, [1.0] * N], z)
     assert reg.columns_ == {1: "number"}

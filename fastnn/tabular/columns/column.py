@@ -254,9 +254,9 @@ class Column:
         """Return a Message about how the training table is read, None if that needs no note."""
         return None
 
-    def id_note(self, raw):
-        """Return a Message if values whose kind the user has not named may be ids, or None."""
-        return None
+    def may_be_ids(self, raw):
+        """Whether values are whole numbers that may be ids or codes by their name. raw : InputColumn"""
+        return False
 
     def unknown(self, values, categories):
         """Return (number of rows, example) of values that are none of the categories, or None."""

@@ -7,8 +7,8 @@ from numbers import Integral
 
 import numpy as np
 
-from ...core.errors import Argument, DataError, Wording
-from ...core.messages import did_you_mean
+from ...core.errors import Argument, DataError, Message, Wording
+from ...core.messages import did_you_mean, join
 from ...files.json_values import check, check_mapping, is_count
 from . import KINDS
 from .category import Category
@@ -140,16 +140,16 @@ class Features:
         with_others : whether to count other texts than those that a column holds; declared : as in
         `find_kinds`
         """
-        out, chosen = [], _chosen(frame, declared)
+        out, ids, chosen = [], [], _chosen(frame, declared)
         for j, (column, raw) in zip(self.used(), self.pairs(frame)):
             message, others = column.style_note(raw), column.others(raw)
-            if message is None and self.positions[j] not in chosen:
-                message = column.id_note(raw)
             if message is not None:
                 out.append(message)
+            elif self.positions[j] not in chosen and column.may_be_ids(raw):
+                ids.append(column.label)
             if with_others and others is not None and others.n_rows:
                 out.append(others.describe_training(column))
-        return out
+        return [*out, _describe_ids(ids)] if ids else out
 
     # ---- free text ----
 
@@ -450,3 +450,15 @@ def _positions(argument, names, frame):
                 type=type(name).__name__,
             )
     return out
+
+
+def _describe_ids(labels):
+    """Return the Message about columns of whole numbers that may be ids."""
+    return Message(
+        "{columns}: whole numbers that may be ids or codes, by the name. List them in {categories} or "
+        "{drop} if they are, else in {numbers}.",
+        columns=("columns " if len(labels) > 1 else "column ") + join(labels),
+        categories=Argument("categories"),
+        drop=Argument("drop"),
+        numbers=Argument("numbers"),
+    )

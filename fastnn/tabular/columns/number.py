@@ -131,21 +131,12 @@ class Number(Numeric):
             categories=Argument("categories", [self.label]),
         )
 
-    def id_note(self, raw):
+    def may_be_ids(self, raw):
         if raw.kind != "number" or not ID.search(self.label):
-            return None
+            return False
         values = np.unique(raw.values[np.isfinite(raw.values)])
         are_whole = (values == np.round(values)) & (np.abs(values) < 2**53)
-        if len(values) <= MAX_CODES or not are_whole.all():
-            return None
-        return Message(
-            "column {column!r} holds whole numbers, which may be ids or codes by its name. If they "
-            "are, pass {categories} or {drop}, else {numbers}.",
-            column=printable(self.label),
-            categories=Argument("categories", [self.label]),
-            drop=Argument("drop", [self.label]),
-            numbers=Argument("numbers", [self.label]),
-        )
+        return len(values) > MAX_CODES and bool(are_whole.all())
 
     def convert(self, raw):
         if raw.kind == "time" and not np.isnan(raw.values).all():
