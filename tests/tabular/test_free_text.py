@@ -196,6 +196,16 @@ def test_the_argument_names_texts_and_categories():
     assert "text" in TabularClassifier(**SMALL, categories="text").fit(X, y).left_out_
 
 
+def test_columns_without_names_are_named_as_in_the_note():
+    with pytest.warns(fastnn.tables.TableWarning, match=r"pass texts=\['0'\]"):
+        model = TabularClassifier(**SMALL).fit([[text] for text in X["text"]], y)
+    same = TabularClassifier(**SMALL, texts=["0"]).fit(X[["text"]].to_numpy(), y)
+    assert_array_equal(same.oof_prediction_, model.oof_prediction_)
+    assert same.columns_ == {0: "text"}
+    with pytest.raises(ValueError, match="texts names column 1, but X has 1 columns"):
+        TabularClassifier(**SMALL, texts="1").fit(X[["text"]].to_numpy(), y)
+
+
 def test_equal_texts_are_left_out():
     same = "not a word of it differs"
     table = X.assign(same=same, other=[same if good else None for good in y], none=None)

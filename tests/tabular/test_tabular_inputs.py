@@ -186,13 +186,17 @@ REFUSED = {
         "X has 2 columns named 'a'. Ren",
     ),
     "a class": (pd.DataFrame, "X is the class DataFrame. Pass an object of it"),
-    "a Series": (pd.Series(z), "X must be a table, got a Series, which is one column"),
+    "a Series": (pd.Series(z), r"X must be a table, got a Series, .* table\[\[name\]\] or"),
     "an Arrow array": (pa.array(z), "X must be a table, got a DoubleArray"),
     "a lazy frame": (pl.LazyFrame({"z": z}), r"X is a LazyFrame.* Pass X.collect\(\)"),
-    "a dict": ({"z": z}, r"X must be a DataFrame.* got dict. .* pandas.DataFrame\(X\)"),
+    "a dict": ({"z": z}, r"X must be a DataFrame.* got dict. .* pass \[X\] if it is one row"),
     "records and a number": ([{"z": 1.0}, 2.0], r"a dict for each row, but X\[1\] is a float"),
     "records and a vector": ([{"z": 1.0}, z], r"a dict for each row, but X\[1\] is an ndarray"),
     "records of two types": ([{"z": 1}, {"z": "a"}] * 12, "column 'z' of X mixes types"),
+    "texts": (
+        ["a review"] * N,
+        r"such as 'a review', not of rows.* pass \[\[text\] for text in X\]",
+    ),
     "None": (None, "X must be a DataFrame.* got NoneType"),
     "ragged lists of lists": ([[[1, 2]], [[3]]] * 12, "X is not a rectangular array: "),
     "ragged lists": ([[1, 2], [3]] * 12, "row 1 has 1 values, but row 0 has 2"),
@@ -212,7 +216,7 @@ REFUSED = {
 }
 
 
-OTHER_TYPES = {"a class", "a sparse matrix", "names of two types", "a number as a name"}
+OTHER_TYPES = {"a class", "names of two types", "a number as a name"}
 
 
 @pytest.mark.parametrize("name", REFUSED)

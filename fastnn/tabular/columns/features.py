@@ -413,6 +413,7 @@ def _positions(argument, names, frame):
         names = [names]
     out = []
     for name in () if names is None else names:
+        name = name if frame.names is not None else _to_position(name)
         if isinstance(name, str):
             if frame.names is None:
                 raise DataError(
@@ -450,6 +451,11 @@ def _positions(argument, names, frame):
                 type=type(name).__name__,
             )
     return out
+
+
+def _to_position(name):
+    """Return the position in a text of digits, which is how messages name a column without a name."""
+    return int(name) if isinstance(name, str) and name.isdecimal() else name
 
 
 def _describe_ids(labels):

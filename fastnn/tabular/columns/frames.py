@@ -187,7 +187,8 @@ def _refuse_other_objects(X):
     if hasattr(X, "to_frame") or hasattr(X, "dictionary_encode"):
         raise ValueError(
             f"X must be a table, got {describe_type(X)}, which is one column. Reshape your data: "
-            "pass a DataFrame, or an array of shape (n, n_features)."
+            "pass a DataFrame, such as table[[name]] or table.iloc[[i]], or an array of shape (n, "
+            "n_features)."
         )
     if hasattr(X, "collect"):
         raise ValueError(
@@ -201,8 +202,8 @@ def _refuse_other_objects(X):
         )
     if isinstance(X, list) and X and all(map(is_path, X)):
         raise ValueError(
-            f"X is a list of texts, such as {X[0]!r}, not of rows. Pass a table, or the path of one "
-            "file or of a folder of Parquet files."
+            f"X is a list of texts, such as {printable(X[0], 200)!r}, not of rows. If they are free text, "
+            "pass [[text] for text in X]. If they are paths, pass one, or a folder of Parquet files."
         )
 
 
@@ -271,7 +272,12 @@ def describe_other_names(names, known):
 
 
 def _densify(X):
-    """Return a SciPy matrix as an array. The encoded table, which holds each cell, is half as large."""
+    """Return a SciPy matrix as an array. The encoded table, which holds each cell, is half as large.
+
+    Others stay as they are.
+    """
+    if not is_sparse(X):
+        return X
     needed, available = 8 * math.prod(X.shape), limits.available_memory()
     if needed > available:
         raise MemoryError(
@@ -285,12 +291,12 @@ def _from_array(X, least_rows):
     """Return the Frame of an array (n, m) of numbers or objects, or of nested lists."""
     from sklearn.utils.validation import check_array
 
-    if is_sparse(X):
-        X = _densify(X)
+    X = _densify(X)
     if X is None or isinstance(X, (dict, set)) or hasattr(X, "__next__"):
+        one_row = ", or pass [X] if it is one row" if isinstance(X, dict) else ""
         raise ValueError(
             f"X must be a DataFrame, an Arrow table, an array or a path, got {type(X).__name__}. "
-            "Convert it, for example with pandas.DataFrame(X)."
+            f"Convert it, for example with pandas.DataFrame(X){one_row}."
         )
     if isinstance(X, np.ndarray) and X.dtype.names:
         raise ValueError(
