@@ -210,6 +210,7 @@ COLUMNS = [
     case("columns/input_column.join_parts", fitting(PARTS)),
     case("columns/frames._to_arrow: column {column!r} of", fitting([{"a": 1}, {"a": "x"}], [0, 1])),
     case("columns/frames._to_arrow: column {column!r} holds", fitting(LONE_SURROGATE, [0, 1])),
+    case("columns/frames._from_records", fitting([{"\ud800": 1.0}] * 2, [0, 1])),
     case("columns/frames._positions", lambda: large().fit(pa.table([A, A], ["a", "a"]), GOAL)),
     prepared(fit("encoder.check_memory", PAIRS), csv_of({"goal": GOAL, **PAIRS}), little_memory),
     prepared(

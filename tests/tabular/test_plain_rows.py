@@ -39,8 +39,9 @@ VALUES = {
     "since": ["2024-05-06", "2024-05-06 07:08", "6.5.2024", "soon", 5, DAYS[0], np.nan],
     "note": ["quiet \ud800", "?", "", None, " Loud\0", 5, True, b"x", [1], np.str_("quiet")],
     "same": [1, "x", None, [1], 2**300, "\ud800", object],
-    "other": [1, "x", None, [1], 2**300, {"a": 1}],
+    "other": [1, "x", None, [1], 2**300, {"a": 1}, [2**70], {"a": "\ud800"}],
     5: [1],
+    "\ud800": [1],
 }
 ROWS = [[ROW | {key: value}] for key, values in VALUES.items() for value in values]
 ROWS += [

@@ -192,6 +192,13 @@ REFUSED = {
     "a dict": ({"z": z}, r"X must be a DataFrame.* got dict. .* pass \[X\] if it is one row"),
     "records and a number": ([{"z": 1.0}, 2.0], r"a dict for each row, but X\[1\] is a float"),
     "records and a vector": ([{"z": 1.0}, z], r"a dict for each row, but X\[1\] is an ndarray"),
+    "wide numbers in records": ([{"z": [2**70]}] * N, "column 'z' holds values of type list"),
+    "texts in records": ([{"z": {"a": "\ud800"}}] * N, "column 'z' holds values of type struct"),
+    "a lone surrogate": ([{"z": "\ud800"}] * N, "'z' holds '.' in row 0, a text that UTF-8 cannot"),
+    "a name with it": (
+        [{"\ud800": 1.0}] * N,
+        "X has the column '.', a name that UTF-8 cannot hold",
+    ),
     "records of two types": ([{"z": 1}, {"z": "a"}] * 12, "column 'z' of X mixes types"),
     "texts": (
         ["a review"] * N,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import Argument, DataError
-from ...core.messages import did_you_mean, printable, warn
+from ...core.messages import did_you_mean, has_lone_surrogate, printable, warn
 from ...core.sparse_rows import check_sparse, is_sparse, take, to_dense
 from ...core.validation import as_array, describe_type, is_path, refuse_classes
 from ...distributed.partitions import refuse_collections
@@ -373,6 +373,7 @@ def _from_arrow(table, choose=list):
 
 
 MOST_DIGITS = 76  # of decimals in Arrow tables
+NESTED = list, tuple, dict
 
 
 def _from_records(records):
@@ -394,6 +395,13 @@ def _from_records(records):
             raise TypeError(
                 f"X has a column named {name!r}. Names of columns must be str, as in JSON."
             )
+        if has_lone_surrogate(name):
+            raise DataError(
+                "{X} has the column {column!r}, a name that UTF-8 cannot hold.",
+                "Remove the lone surrogate.",
+                X=Argument("X"),
+                column=printable(name),
+            )
         columns[name] = _to_arrow(pyarrow, name, [record.get(name) for record in records])
     return pyarrow.table(columns)
 
@@ -402,7 +410,19 @@ def _to_arrow(pyarrow, name, values):
     """Return an Arrow array of a column of records."""
     try:
         return pyarrow.array(values)
-    except OverflowError:  # an integer of more than 64 bits
+    except (OverflowError, UnicodeEncodeError) as error:
+        if any(isinstance(value, NESTED) and value for value in values):
+            # No column in use can hold these values, whatever is in them.
+            return _to_arrow(pyarrow, name, list(map(_emptied, values)))
+        if isinstance(error, UnicodeEncodeError):
+            raise DataError(
+                "column {column!r} holds {value!r} in {row}, a text that UTF-8 cannot hold.",
+                "Remove the lone surrogate.",
+                column=printable(name),
+                row=values.index(error.object),
+                value=printable(error.object),
+            ) from None
+        # else an integer of more than 64 bits
         if all(value is None or isinstance(value, int) for value in values):
             with contextlib.suppress(pyarrow.ArrowInvalid):  # too many digits
                 decimals = [None if value is None else Decimal(value) for value in values]
@@ -410,14 +430,6 @@ def _to_arrow(pyarrow, name, values):
         # float(10**400) would raise an error, too; from a text it is infinite
         floats = [float(str(value + 0)) if isinstance(value, int) else value for value in values]
         return _to_arrow(pyarrow, name, floats)
-    except UnicodeEncodeError as error:
-        raise DataError(
-            "column {column!r} holds {value!r} in {row}, a text that UTF-8 cannot hold.",
-            "Remove the lone surrogate.",
-            column=printable(name),
-            row=values.index(error.object),
-            value=printable(error.object),
-        ) from None
     except (TypeError, ValueError, pyarrow.ArrowException):
         plain = [_to_plain(value) for value in values]
         if any(a is not b for a, b in zip(plain, values)):
@@ -428,6 +440,11 @@ def _to_arrow(pyarrow, name, values):
             column=printable(name),
             X=Argument("X"),
         ) from None
+
+
+def _emptied(value):
+    """Return an empty list or dict in place of a list or dict; other values as they are."""
+    return ({} if isinstance(value, dict) else []) if isinstance(value, NESTED) else value
 
 
 def _to_plain(value):

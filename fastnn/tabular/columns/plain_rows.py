@@ -78,4 +78,4 @@ def _is_plain_column(key, rows):
     """Whether any conversion can read a column that is not in use."""
     values = [row.get(key) for row in rows]
     is_one_type = len({type(value) for value in values if value is not None}) <= 1
-    return type(key) is str and is_one_type and all(map(is_plain, values))
+    return type(key) is str and key.isascii() and is_one_type and all(map(is_plain, values))
