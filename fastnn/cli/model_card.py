@@ -11,7 +11,7 @@ from typing import Any
 from ..core.messages import format_share, format_value, nan_to_null, plural, printable
 from ..files.replacing import replacing
 from .console import CommandError
-from .record import LABELS, Baselines, TrainingRecord
+from .record import LABELS, TrainingRecord
 from .table_file import MOST_FREQUENT
 from .text_report import (
     ADVANTAGE,
@@ -51,7 +51,7 @@ def write(path, source, model, record: TrainingRecord):
     card = nan_to_null(_card_content(source, model, record))
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     if path == "-" or path.lower().endswith(".md"):
-        text = "\n".join(_format_markdown(card, record.baselines)) + "\n"
+        text = "\n".join(_format_markdown(card, record)) + "\n"
     if path == "-":
         print(text, end="", flush=True)
         return
@@ -182,7 +182,7 @@ def _limits(facts, record: TrainingRecord):
 # ---- Markdown ----
 
 
-def _format_markdown(card, baselines: Baselines | None):
+def _format_markdown(card, record: TrainingRecord):
     """Yield the lines of a card."""
     target, data, networks = card["target"], card["data"], card["networks"]
     columns = plural(len(card["columns"]), "column")
@@ -206,7 +206,7 @@ def _format_markdown(card, baselines: Baselines | None):
     yield from _table(["", ""], facts)
     for title, lines in (
         ("Scores", _score_lines(card)),
-        ("Baselines", _baseline_lines(baselines)),
+        ("Baselines", _baseline_lines(record)),
         ("Settings", [card["tuning"]] if card["tuning"] else []),
         ("Limits", map(_bullet, card["limits"])),
         ("Warnings about the table", map(_bullet, data["warnings"])),
@@ -247,7 +247,8 @@ def _score_lines(card):
         )
 
 
-def _baseline_lines(found: Baselines | None):
+def _baseline_lines(record: TrainingRecord):
+    found = record.baselines
     if found is None:
         return
     if left_out := describe_not_trained(found):
@@ -256,7 +257,7 @@ def _baseline_lines(found: Baselines | None):
     if len(found.models) < 2:
         return
     models: list[Any] = found.models
-    yield f"{describe_verdicts(models)} {ADVANTAGE}"
+    yield f"{describe_verdicts(models, record.model.kinds)} {ADVANTAGE}"
     yield ""
     head = ["model", LABELS[found.metric], "standard error", "worse by", "standard error"]
     rows = zip(models, score_cells(models))

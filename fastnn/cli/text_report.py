@@ -9,8 +9,9 @@ import shlex
 from dataclasses import replace
 from typing import Any
 
-from ..core.messages import format_share, join_all, plural, printable
+from ..core.messages import format_share, join, join_all, plural, printable
 from ..tabular.columns import KINDS
+from ..tabular.columns.text import Text
 from .console import (
     NAME,
     choose_columns,
@@ -458,7 +459,7 @@ def _format_models(record: TrainingRecord, found: Baselines):
         models,
         [record.seconds, *(m["seconds"] for m in models[1:])],
     )
-    yield from wrap(f"On the held-out rows {describe_verdicts(models)}")
+    yield from wrap(f"On the held-out rows {describe_verdicts(models, record.model.kinds)}")
     if record.test_scores is not None and "test_score" in models[0]:
         yield ""
         keys = ("score", "error", "difference", "difference_error")
@@ -467,11 +468,16 @@ def _format_models(record: TrainingRecord, found: Baselines):
         yield from format_models(f"{rows} of the test", found.metric, names, test)
 
 
-def describe_verdicts(models):
-    """Return sentences that say which baselines are worse, better, or not to be told apart."""
-    worse = [m["name"] for m in models[1:] if m["is_worse"]]
-    better = [m["name"] for m in models[1:] if m["is_better"]]
-    equal = [m["name"] for m in models[1:] if not m["is_worse"] and not m["is_better"]]
+def describe_verdicts(models, kinds):
+    """Return sentences that say which baselines are worse, better, or not to be told apart.
+
+    kinds : {column: kind}, of those that the model uses
+    """
+    texts = [name for name, kind in kinds.items() if kind == Text.kind]
+    found: dict = {(True, False): [], (False, False): [], (False, True): []}
+    for m in models[1:]:
+        found[bool(m["is_worse"]), bool(m["is_better"])].append(m["name"])
+    worse, equal, better = found.values()
     parts = []
     if worse:
         parts.append(f"fastnn is better than {join_all(worse)}.")
@@ -480,6 +486,8 @@ def describe_verdicts(models):
     if better:
         verb = "is" if len(better) == 1 else "are"
         parts.append(f"{join_all(better)} {verb} better than fastnn.")
+    if texts:
+        parts.append(f"Of free text ({join(texts)}) the others know only the length.")
     return " ".join(parts)
 
 

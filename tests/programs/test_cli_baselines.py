@@ -1,5 +1,6 @@
 """fastnn train --baselines: other models on the same folds."""
 
+import html
 import json
 import re
 import sys
@@ -111,6 +112,20 @@ def test_text_and_page(run):
     assert "fastnn" in lines[4]  # the verdict
 
 
+def test_the_verdict_says_that_baselines_do_not_read_texts(run):
+    notes = [f"{'good' if i % 2 else 'bad'} soup in bowl {i}" for i in range(N)]
+    write_csv("texts.csv", note=notes, x=np.arange(N), y=np.where(np.arange(N) % 2, "p", "q"))
+    words = "--target y --out m.safetensors --baselines --quiet --folds 2 --report r.html"
+    assert run("train", "texts.csv", *words.split(), "--text", "note")[0] == 0
+    run("info", "m.safetensors", "--card", "card.md")
+    pages = [Path(name).read_text("utf-8") for name in ("r.html", "card.md")]
+    for text in run("info", "m.safetensors")[1], *pages:
+        found = " ".join(html.unescape(text).split())
+        assert "Of free text ('note') the others know only the length." in found
+    run("train", *Y, "--quiet", "--folds", "2")
+    assert "free text" not in run("info", "m.safetensors")[1]
+
+
 def test_libraries_that_are_not_installed_are_noted(run, monkeypatch):
     monkeypatch.setattr(baselines.importlib.util, "find_spec", lambda name: None)
     code, _, err = run("train", *Y, "--quiet", "--folds", "1")
@@ -216,8 +231,8 @@ def test_what_other_libraries_get(monkeypatch, cls, loss, own, asked):
 def test_verdicts_name_each_baseline_once():
     names = {"a": (1, 0), "b": (0, 0), "c": (1, 0), "d": (0, 1), "e": (0, 0), "f": (0, 1)}
     models = [dict(name=name, is_worse=w, is_better=b) for name, (w, b) in names.items()]
-    assert text_report.describe_verdicts([{}, *models]) == (
+    assert text_report.describe_verdicts([{}, *models], {}) == (
         "fastnn is better than a and c. fastnn and b and e cannot be told apart. "
         "d and f are better than fastnn."
     )
-    assert text_report.describe_verdicts([{}, models[3]]) == "d is better than fastnn."
+    assert text_report.describe_verdicts([{}, models[3]], {}) == "d is better than fastnn."

@@ -193,7 +193,9 @@ def baselines_section(report: Report):
     return section(
         "baselines",
         "Baselines",
-        verdicts=f"{describe_verdicts(models)} {ADVANTAGE}" if tables else None,
+        verdicts=f"{describe_verdicts(models, report.record.model.kinds)} {ADVANTAGE}"
+        if tables
+        else None,
         tables=tables,
         left_out=left_out,
         not_installed=", ".join(found.not_installed),
