@@ -153,7 +153,7 @@ class Reader:
         if (
             (entry.get("dtype"), entry.get("shape")) != (dtype, shape)
             or not (isinstance(span, list) and len(span) == 2)
-            or not all(is_count(offset, self.n_bytes) for offset in span)
+            or not all(is_count(offset, sys.maxsize) for offset in span)
             or span[1] - span[0] != size
         ):
             raise ModelFileError(f"array {name} is not {dtype} of shape {shape}")

@@ -48,6 +48,9 @@ def test_every_truncation_is_refused(make, path, request):
     assert loads_or_is_refused(content)
     assert not any(loads_or_is_refused(content[:n]) for n in range(len(content)))
     assert not any(loads_or_is_refused(content + more) for more in (b"\0", bytes(8), content))
+    path.write_bytes(content[:-1])
+    with pytest.raises(ModelFileError, match=r"bytes, but the file has .* truncated or has extra"):
+        fastnn.load(path)
 
 
 @pytest.mark.spread(1)
@@ -105,7 +108,12 @@ VALUES = [  # (name, where, value, part of the message)
     ("array of another dtype", "header W0 dtype", "F64", "W0 is not F32"),
     ("array of another shape", "header W0 shape", [4, 3], "W0 is not F32"),
     ("a negative offset", "header W0 data_offsets", [-48, 0], "W0"),
-    ("an offset beyond the file", "header W0 data_offsets", [10**12, 10**12 + 48], "W0"),
+    (
+        "an offset beyond the file",
+        "header W0 data_offsets",
+        [10**12, 10**12 + 48],
+        "overlap or leave gaps",
+    ),
     ("an offset without end", "header W0 data_offsets", [0, BIG], "W0"),
     ("overlapping arrays", "header b0 data_offsets", [0, 16], "arrays overlap or leave gaps"),
     ("an order of nothing", "header order shape", [0], "order"),
@@ -183,7 +191,7 @@ HARMFUL = {  # name: (the JSON in the metadata, the edit, part of the message)
     "no metadata": ("state", without("__metadata__"), "metadata is missing"),
     "more held-out rows than rows": ("state", more_held_out, HELD_OUT),
     "an array missing": ("state", without("b1"), "the file has the arrays"),
-    "a hole": ("state", shift_order, "order"),
+    "a hole": ("state", shift_order, "arrays overlap or leave gaps"),
     "no parameters beside their average": ("state", without("params"), "but not the parameters"),
     "no generator": ("state", without("__metadata__", "rng"), "rng is missing"),
 }
