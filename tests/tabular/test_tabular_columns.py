@@ -123,6 +123,8 @@ def test_whole_numbers_that_may_be_ids_by_their_name(label, n_values, expected):
     fitted = features.Features.fit(frame)
     assert [f"{label!r}" in str(note) for note in fitted.notes(frame)] == [True] * expected
     assert not fitted.notes(frame, numbers=[label])
+    texts = frames.read(pd.DataFrame({label: (np.arange(60) % n_values).astype(str)}))
+    assert len(features.Features.fit(texts).notes(texts)) == expected
     half = frames.read(pd.DataFrame({label: np.arange(60) % n_values / 2}))
     assert not features.Features.fit(half).notes(half)
 

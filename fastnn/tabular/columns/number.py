@@ -132,9 +132,10 @@ class Number(Numeric):
         )
 
     def may_be_ids(self, raw):
-        if raw.kind != "number" or not ID.search(self.label):
+        if self.style not in (None, PLAIN_STYLE) or not ID.search(self.label):
             return False
-        values = np.unique(raw.values[np.isfinite(raw.values)])
+        values = self.convert(raw)
+        values = np.unique(values[~np.isnan(values)])
         are_whole = (values == np.round(values)) & (np.abs(values) < 2**53)
         return len(values) > MAX_CODES and bool(are_whole.all())
 
