@@ -333,6 +333,8 @@ def shard_batches(
     array of int
         The rows of shard 0, then those of shard 1, ...
     """
+    if batch_size < 1:  # no batch would have rows
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     orders, first = [], 0
     for shard in range(n_shards):
         rows = first + np.arange((n + shard) // n_shards)

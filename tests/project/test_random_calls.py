@@ -167,6 +167,10 @@ FOUND = {  # calls that had errors without the name of an argument, and what the
         lambda X, y: fastnn.losses.CustomLoss(len, needs=np.ones((1, 0))),
         "needs must name different ones of",
     ),
+    "no rows in a batch": (
+        lambda X, y: list(fastnn.reference.network.shard_batches(3, 0, 1)),
+        "batch_size must be at least 1, got 0",
+    ),
     "bytes that change": (
         lambda X, y: tables.convert_texts(pd.DataFrame({"a": ["1"]}), bytearray(b"a")),
         "text_columns must be a list of texts, got bytearray",
