@@ -123,7 +123,8 @@ class Population(Sequence[MLP]):
     """
 
     def __init__(self, template: Network, generators: list[np.random.Generator]) -> None:
-        self.template, self._generators = template, generators
+        self.template: Network = template
+        self._generators = generators
         self._made: dict[int, MLP] = {}
         n, n_params, dtype = len(generators), template.n_params, template.dtype
         stride = -(-n_params * dtype.itemsize // CACHE_LINE) * CACHE_LINE // dtype.itemsize
