@@ -9,6 +9,7 @@ networks without hidden layers.
 import inspect
 import re
 
+import numpy as np
 import sklearn.model_selection
 import sklearn.model_selection.tests.test_search  # before the patch, with scikit-learn's functions
 import sklearn.neural_network
@@ -30,6 +31,10 @@ def network_of_classes(*arguments, **options):
 
 def network_of_numbers(*arguments, **options):
     return MLPRegressor((), max_iter=5, random_state=0)
+
+
+def pytest_runtest_setup():
+    np.random.seed(0)  # which networks without a seed take theirs from
 
 
 def pytest_collection_modifyitems(items):
