@@ -169,9 +169,8 @@ def table_derivatives(model, numbers, codes, chosen, n_threads):
 
 def _block(model, numbers, codes, chosen, n_threads):
     tables = model.encode(numbers, codes)
-    numbers = numbers_of_fold(
-        numbers, 0
-    )  # those of free text, which differ between folds, are not chosen
+    # Those of free text, which differ between folds, are not chosen.
+    numbers = numbers_of_fold(numbers, 0)
     moved = [
         [(inputs[:, chosen], slopes[:, chosen]) for inputs, slopes in encoder.input_slopes(numbers)]
         for encoder in model.encoders

@@ -5,7 +5,7 @@ import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
-from fastnn.tables import check_data, checks  # noqa: E402
+from fastnn.tables import check_data, checks  # noqa: E402 (after the skip)
 
 N = 400
 RNG = np.random.default_rng(0)

@@ -95,7 +95,7 @@ def by_reference(method, net, X, *arguments):
     return getattr(reference, method)(X, *arguments, *layers)
 
 
-def assert_derivatives(found, wanted, tolerance, least=1e-2):
+def assert_derivatives(found, wanted, tolerance, least=1e-3):
     """To `tolerance` of the largest number, or of `least` where derivatives of order 1 cancel."""
     assert found.shape == wanted.shape
     assert np.abs(found - wanted).max() <= tolerance * max(np.abs(wanted).max(), least)
@@ -161,9 +161,8 @@ def flat(parts):
 def test_compiled_is_reference(isa, method, problem):
     net, X, rng = problem
     arguments = arguments_of(method, net, X, rng)
-    assert_derivatives(
-        getattr(net, method)(X, *arguments), by_reference(method, net, X, *arguments), 1e-12
-    )
+    found, wanted = getattr(net, method)(X, *arguments), by_reference(method, net, X, *arguments)
+    assert_derivatives(found, wanted, 1e-12, least=0.01)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -488,7 +488,7 @@ def test_infinite_targets_are_named():
 
 
 def test_sparse_and_encoded_rows_are_refused():
-    sparse = pytest.importorskip("scipy.sparse")
+    sparse = pytest.importorskip("scipy.sparse", reason="sparse rows need SciPy")
     fails("X must be an array", TypeError, X=lambda X, y, dy: sparse.csr_matrix(X))
     table = EncodedTable(np.zeros((8, 3)))
     fails("X must be an array", TypeError, X=lambda X, y, dy: table)

@@ -98,7 +98,7 @@ def test_forward_many_of_a_population_has_the_bits_of_forward(
 
 
 def test_forward_many_reads_tables_and_sparse_rows(dtype):
-    sparse = pytest.importorskip("scipy.sparse")
+    sparse = pytest.importorskip("scipy.sparse", reason="sparse rows need SciPy")
     table = EncodedTable(X[:, :1], codes=(X[:, 1:2] > 0).astype(int), n_categories=[2], dtype=dtype)
     for rows in (table, sparse.csr_array(X)):
         networks = seeded(dtype=dtype)

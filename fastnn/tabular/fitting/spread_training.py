@@ -14,14 +14,8 @@ from .training_jobs import FinalTrainer, make_jobs, train
 MIN_ERRORS = 100  # of the rows that a network trains on
 PARTS_OF_FOLD = 2  # of the errors of a single fold
 WIDTH, EPOCHS, STEPS = 32, 8, 150
-LEAST = (
-    0.03,
-    0.1,
-    0.2,
-    0.5,
-    1.0,
-    3.0,
-)  # of the mean error, to choose what is added to expected errors
+#: Of the mean error: one is chosen, and added to expected errors.
+LEAST = 0.03, 0.1, 0.2, 0.5, 1.0, 3.0
 COVERAGE, CLOSE = 0.9, 1.005  # of the intervals that choose it, and of the best score
 
 
