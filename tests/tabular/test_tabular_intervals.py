@@ -142,6 +142,15 @@ def test_predictions_do_not_depend_on_the_spread(monkeypatch):
     assert_array_equal(plain.feature_importances_, reg.feature_importances_)
 
 
+def test_no_expected_error_is_above_the_largest():
+    X, y = uneven(300, seed=3)
+    model = TabularRegressor(3, **SMALL).fit(X, y).model_
+    for net in model.spread.networks:
+        net.biases[-1] += 50  # outputs are exponentials
+    scales = model.predict_scales(*model.features.transform(frames.read(X)), 1)
+    assert_allclose(scales, model.spread.unit * (model.spread.least + model.spread.largest))
+
+
 def test_a_spread_that_diverges_leaves_one_width(monkeypatch):
     def diverge(jobs, *_, **__):
         for job in jobs:
