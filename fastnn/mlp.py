@@ -13,6 +13,7 @@ from .core.draws import UndoDraws
 from .core.foreign_names import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .core.sparse_rows import is_sparse
 from .core.validation import check_count, check_flag, check_matrix, check_rng, check_rows
+from .core.weight_bounds import check_weight_bounds, reflect_into
 from .derivatives import DerivativeMethods
 from .kernels import Loss, Trainer
 from .network import Network
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from .core.weight_bounds import WeightBounds
     from .state import History, TrainingState
     from .typing import (
         AnyLoss,
@@ -77,6 +79,12 @@ class MLP(DerivativeMethods, Network):
         Initializer of the weights W, of all layers or of each: see `fastnn.initializers`. By
         default He normal for ReLU and its variants, LeCun normal for selu, and Glorot uniform for
         other activations.
+    weight_bounds : sequence, optional
+        Bounds of the weights W, which every update of `fit` keeps: for each layer None, or
+        ``(lower, upper)``, each None, a number, or an array that broadcasts to W (n_in, n_out).
+        ``[None, (0, None)]`` keeps the weights of the second layer at 0 or above. Biases have no
+        bounds. Weights are clipped after each step, before they are averaged: projected gradient
+        descent. Not with L-BFGS, and `lazy_categories` needs categories without bounds.
 
     Attributes
     ----------
@@ -97,6 +105,11 @@ class MLP(DerivativeMethods, Network):
         Optimizer, moments, step, epoch and more, from which `fit(resume=True)` continues.
     dropout : tuple of float
         The rate of each layer's inputs. You can assign to it, as in the constructor.
+    weight_bounds : tuple or None
+        For each layer None, or two read-only arrays like W; an infinite number is no bound. You can
+        assign to it, as in the constructor. Then weights outside are reflected at the bound, and
+        clipped: with a lower bound of 0, W becomes its absolute value. Copies, pickles and files of
+        the network keep the bounds; files of many networks do not.
     history : History or None
         History of the last `fit`.
     metadata : dict of str to str
@@ -117,6 +130,7 @@ class MLP(DerivativeMethods, Network):
     state: TrainingState | Any  # None before the first `fit`, which programs need not check
     history: History | Any
     metadata: dict[str, str]
+    _weight_bounds: WeightBounds | None = None
 
     @with_hints(NETWORK)
     def __init__(
@@ -129,17 +143,42 @@ class MLP(DerivativeMethods, Network):
         rng: Rng = None,
         dropout: float | Sequence[float] = 0.0,
         init: Initializer | Sequence[Initializer] | None = None,
+        weight_bounds: Sequence[Any] | None = None,
     ) -> None:
         super().__init__(layer_sizes, activation, output, bias, dtype, dropout)
         init = initializers.resolve_initializers(init, len(self.weights))
+        bounds = check_weight_bounds(weight_bounds, self.weights)
         self._begin(check_rng(rng))
         initializers.initialize(self.rng, self.weights, self.activations, init)
+        self.weight_bounds = bounds
 
     def _begin(self, rng):
         self.rng = rng
         self.state = None
         self.history = None
         self.metadata = {}
+
+    def _allocate(self, memory=None):
+        super()._allocate(memory)
+        self._bind_bounds(self._weight_bounds)
+
+    @property
+    def weight_bounds(self) -> Any:  # a WeightBounds; `Any` since more can be assigned
+        return self._weight_bounds
+
+    @weight_bounds.setter
+    def weight_bounds(self, bounds: Sequence[Any] | None) -> None:
+        self._check_not_training()
+        self._set_bounds(check_weight_bounds(bounds, self.weights))
+        for W, pair in zip(self.weights, self._weight_bounds or ()):
+            if pair is not None:
+                reflect_into(W, *pair)
+
+    def _set_bounds(self, bounds):
+        """Set checked bounds, without moving weights."""
+        if bounds is not None or self._weight_bounds is not None:
+            self._weight_bounds = bounds
+            self._bind_bounds(bounds)
 
     # ---- training ----
 
@@ -554,6 +593,7 @@ def from_content(content):
     """Return the MLP that a `files.model.NetworkContent` describes."""
     net = blank_network(vars(content), content.rng)
     net.params, net.state, net.metadata = content.params, content.state, content.metadata
+    net._set_bounds(content.weight_bounds)
     return net
 
 

@@ -103,6 +103,7 @@ class ShardedEngine(TrainerEngine):
             "layer_sizes": net.layer_sizes,
             "activations": net.activations,
             "dropout": net.dropout,
+            "checksums of weight_bounds": net.weight_bounds and net.weight_bounds.checksums(),
             "loss": losses.describe(data.loss),
             "alpha": data.alpha,
             "optimizer": optimizers.describe(state.optimizer),

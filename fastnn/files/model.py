@@ -3,7 +3,7 @@
 The arrays are W0 (n_in, n_out), b0, W1, and so on. A training state adds "moments" (n_moments,
 n_params), "order" (n,) if training stopped within an epoch, "params" (n_params,) if training
 continues from other parameters than those of the network, and "best_params" (n_params,), those of
-the best epoch. The text metadata in the header has the architecture, the training state and the
+the best epoch. Bounds of weights add "lower0" and "upper0", like W0, and so on. The text metadata in the header has the architecture, the training state and the
 random generator as JSON, and ``net.metadata``, unless it is empty, under "user".
 
 `read` returns the `NetworkContent` of a file, and `write` writes it; `fastnn.mlp` makes a
@@ -27,6 +27,7 @@ import numpy as np
 from .. import optimizers
 from ..activations import ACTIVATIONS
 from ..core.validation import check_flag
+from ..core.weight_bounds import SIDES, WeightBounds, check_weight_bounds
 from ..network import MAX_LAYERS, MAX_SIZE
 from ..schedules import Plateau
 from ..state import Best, TrainingState, is_order_from
@@ -66,6 +67,7 @@ class NetworkContent:
     rng : numpy.random.Generator
     metadata : dict of str to str
         ``net.metadata``.
+    weight_bounds : WeightBounds or None
     """
 
     layer_sizes: tuple
@@ -77,6 +79,7 @@ class NetworkContent:
     state: TrainingState | None
     rng: "np.random.Generator"  # a string, since evaluating it would import numpy.random
     metadata: dict
+    weight_bounds: WeightBounds | None = None
 
 
 def content_of(net, state=True):
@@ -147,6 +150,8 @@ def describe(content):
 def arrays_of(content, prefix=""):
     """Return {prefix and name: array} of the arrays of a `NetworkContent`."""
     arrays = _views(content.params, _shapes(content.layer_sizes, content.bias))
+    for i, pair in enumerate(content.weight_bounds or ()):
+        arrays |= {f"{side}{i}": bound for side, bound in zip(SIDES, pair or ())}
     state = content.state
     if state is not None:
         arrays["moments"] = state.moments
@@ -260,6 +265,8 @@ def expected_arrays(reader, content, prefix=""):
     kind = safetensors.name_of(content.dtype)
     shapes, state = _shapes(content.layer_sizes, content.bias), content.state
     expected = {name: (shape, kind) for name, shape in shapes.items()}
+    for i in _bounded_layers(reader, content, prefix):
+        expected |= {f"{side}{i}": (shapes[f"W{i}"], kind) for side in SIDES}
     if state is not None:
         n_params = _count_params(shapes)
         present = {name for name in STATE_ARRAYS if prefix + name in reader.entries}
@@ -277,12 +284,25 @@ def expected_arrays(reader, content, prefix=""):
     return {prefix + name: each for name, each in expected.items()}
 
 
+def _bounded_layers(reader, content, prefix):
+    """Return the layers whose weights have bounds in a file."""
+    n_layers = len(content.layer_sizes) - 1
+    return [i for i in range(n_layers) if f"{prefix}lower{i}" in reader.entries]
+
+
 def read_arrays(reader, content, prefix=""):
     """Read the arrays into a `NetworkContent`. Call ``reader.check`` first."""
     shapes = _shapes(content.layer_sizes, content.bias)
     content.params = np.empty(_count_params(shapes), content.dtype)
-    for name, view in _views(content.params, shapes).items():
+    views = _views(content.params, shapes)
+    for name, view in views.items():
         reader.read_into(prefix + name, view)
+    bounds = [None] * (len(content.layer_sizes) - 1)
+    for i in _bounded_layers(reader, content, prefix):
+        bounds[i] = tuple(reader.array(f"{prefix}{side}{i}") for side in SIDES)
+    with _refused("weight_bounds is damaged"):
+        weights = [views[f"W{i}"] for i in range(len(bounds))]
+        content.weight_bounds = check_weight_bounds(bounds, weights)
     state = content.state
     if state is None:
         return

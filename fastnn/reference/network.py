@@ -159,6 +159,7 @@ def fit(
     dy: AnyArray | None = None,
     dy_weight: float = 1.0,
     dy_inputs: Sequence[int] | None = None,
+    weight_bounds: Sequence[Any] | None = None,
     **options: Any,
 ) -> list[float] | tuple[list[float], list[AnyArray], list[AnyArray | None]]:
     """Train a network by mini-batch gradient descent, changing weights and biases in place.
@@ -187,6 +188,8 @@ def fit(
     clip_norm : float, optional
         Multiply the gradient by min(1, clip_norm / (N + 1e-6)), where N is its Euclidean norm over
         all parameters (Pascanu, Mikolov and Bengio, 2013), after the penalties.
+    weight_bounds : sequence of None or (array_like, array_like), optional
+        Lower and upper bounds of each W, to which it is clipped after each step.
     average : float in (0, 1), optional
         Decay of a moving average A of the parameters p, which starts from the initial parameters: A
         = average A + (1 - average) p after each step.
@@ -245,6 +248,9 @@ def fit(
                 options["step"] = step
             for i, (p, g, arrays) in enumerate(zip(params, _arrays(dW, db), state, strict=True)):
                 _update_(step_, p, g, arrays, options, 0 if i else n_lazy)
+            for W, pair in zip(weights, weight_bounds or ()):
+                if pair is not None:
+                    np.clip(W, *pair, out=W)
             if average is not None:
                 for p, mean in zip(params, _arrays(averaged_weights, averaged_biases), strict=True):
                     mean += (1 - average) * (p - mean)

@@ -24,6 +24,7 @@ from ..core.validation import (
     is_path,
 )
 from ..distributed.ranks import check_same_shards
+from ..encoded_table import EncodedTable
 from ..state import TrainingState, fresh, resumed
 from . import engines
 from .data import Data, validation_in_memory
@@ -159,6 +160,8 @@ class Plan:
             raise ValueError("dy does not work with L-BFGS. Use another optimizer, such as Adam.")
         if isinstance(data.loss, losses.CustomLoss):
             data.loss.check_training(net, state.optimizer)
+        if net.weight_bounds is not None:
+            _check_bounds(net.weight_bounds, data, state.optimizer)
         if options.ranks is None and state.shards is not None:
             check_same_shards(state, None)
         if options.validation_fraction:
@@ -175,6 +178,21 @@ class Plan:
             if engine.queued and originals is not None:
                 originals[options] = engine
         return kind(ready, engine)
+
+
+def _check_bounds(bounds, data, optimizer):
+    """Raise ValueError for trainings that do not keep bounds of weights."""
+    if optimizer.full_batch:
+        raise ValueError(
+            "weight_bounds does not work with L-BFGS. Use another optimizer, such as Adam."
+        )
+    X = getattr(data, "X", None)
+    if optimizer.to_kernel()["lazy_categories"] and isinstance(X, EncodedTable):
+        if bounds.bounds_last_inputs(sum(X.layout.n_categories)):
+            raise ValueError(
+                "lazy_categories=True does not work with weight_bounds of the weights of categories. Leave "
+                "out one of them."
+            )
 
 
 # ---- the arguments of `MLP.fit` ----

@@ -39,6 +39,8 @@ cdef class CompiledNetwork:
     cdef Network net
     cdef const Kernels* kernels
     cdef ZeroedBuffer shape             # the arrays that `net` points to
+    cdef ZeroedBuffer bounds            # likewise, of bounds of weights, or None
+    cdef list bound_arrays              # their buffers
     cdef list references                # the buffers of the parameters
     cdef char* params_begin             # the range of memory that holds all parameters
     cdef char* params_end
@@ -95,6 +97,24 @@ cdef class CompiledNetwork:
         self.net.n_layers = L
         self.n_in = size[0]
         self.n_out = size[L]
+
+    def _bind_bounds(self, bounds):
+        """Keep weights within these bounds in trainings that begin from now on. bounds: None, or for each layer None or a
+        pair of arrays like W."""
+        cdef Py_ssize_t L = self.net.n_layers, l
+        cdef int side
+        cdef Array a
+        self.net.bounds = NULL
+        self.bounds, self.bound_arrays = None, []
+        if bounds is None:
+            return
+        self.bounds = ZeroedBuffer(2 * L * sizeof(void*))
+        for l in range(L):
+            for side in range(0 if bounds[l] is None else 2):
+                a = Array(bounds[l][side], self.itemsize, self.net.sizes[l] * self.net.sizes[l + 1])
+                self.bound_arrays.append(a)
+                (<void**>self.bounds.data)[side * L + l] = a.data
+        self.net.bounds = <void**>self.bounds.data
 
     cdef void* keep_alive(self, Array a):
         """Keep the array's buffer as long as the network lives; return its address."""

@@ -220,7 +220,7 @@ cdef class Trainer(ShufflingTeam):
 
     cdef int set_network(self, CompiledNetwork network) except -1:
         self.network = network
-        self.references += [network.shape, network.references]
+        self.references += [network.shape, network.references, network.bounds, network.bound_arrays]
         self.itemsize = network.itemsize
         self.n_params = network.n_params
         self.kernels = network.kernels

@@ -8,8 +8,8 @@
 # is computed once per step, in double, and rounded once (`Step`).
 #
 # `apply_rule` is the mathematics of a rule for one vec; its `rule` and its number of moments are constants at every
-# call. Before it, `adjust_gradient` adds penalties, clips and adds L2 decay; after it comes the average of the
-# parameters. SGD and Adam also have loops without all of that (`rule_only`).
+# call. Before it, `adjust_gradient` adds penalties, clips and adds L2 decay; after it come the bounds of the weights, then
+# the average of the parameters. SGD and Adam also have loops without all of that (`rule_only`).
 
 cdef enum:
     MAX_MOMENTS = 4         # three of RMSprop, and the average
@@ -29,6 +29,7 @@ cdef struct Step:
     real lr_gradient        # NAdam: the rate of the gradient; lr is that of the first moment
     real eps
     real one_minus_average  # 1 - the decay of the average
+    Py_ssize_t lower, upper # from a weight to its bounds, in numbers; 0: it has none
     bint is_lazy            # categories have the lazy update
     real number             # of this step, from 1
     real lazy_lr            # the rate without corrections
@@ -106,7 +107,7 @@ cdef inline bint is_zero(double x) noexcept nogil:
 
 cdef void init_step(const Optimizer* o, Step* s) noexcept nogil:
     """Set the constants that all steps share."""
-    s.t = 0
+    s.t = s.lower = s.upper = 0
     s.is_lazy = o.lazy_categories
     s.rule = o.rule
     s.n_moments = rule_moments(o)
@@ -280,6 +281,8 @@ cdef inline void update_vec(int rule, int moments, bint rule_only, const Update*
     if not rule_only and u.step.decoupled:
         a = vmul(vset(u.step.decay_factor), a)
     a = apply_rule(rule, moments, u.step, a, b, state)
+    if not rule_only and u.step.lower != 0:             # a NaN stays NaN
+        a = vmin(load_some(u.w + u.step.upper + i, n), vmax(load_some(u.w + u.step.lower + i, n), a))
     store_some(u.w + i, a, n)
     for l in range(moments):
         store_some(u.m[l] + i, state[l], n)
@@ -288,7 +291,7 @@ cdef inline void update_vec(int rule, int moments, bint rule_only, const Update*
                    lerp(u.step.one_minus_average, load_some(u.m[moments] + i, n), a), n)
 
 cdef inline void update_span(int rule, int moments, bint rule_only, const Update* update) noexcept nogil:
-    """rule, moments, rule_only: constants at every call. rule_only: no adjustments, decoupled decay or average."""
+    """rule, moments, rule_only: constants at every call. rule_only: no adjustments, decoupled decay, bounds or average."""
     cdef Update u = update[0]               # local copies: stores cannot change them, so they stay in registers
     cdef Step s = update.step[0]
     cdef Py_ssize_t i = 0
@@ -302,7 +305,7 @@ cdef inline void update_span(int rule, int moments, bint rule_only, const Update
 cdef void update_arrays(const Step* s, real* w, const real* g, real** m, Py_ssize_t n) noexcept nogil:
     """One step on n parameters."""
     cdef Update u
-    cdef bint rule_only = not (s.has_adjustments or s.decoupled or s.has_average)
+    cdef bint rule_only = not (s.has_adjustments or s.decoupled or s.has_average or s.lower != 0)
     u.step = s
     u.n = n
     u.w = w

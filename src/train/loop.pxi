@@ -58,6 +58,10 @@ cdef void begin_slice(Training* training, int thread, Progress* progress) noexce
     if objective.shared_l2 != 0:
         progress.weight_step.has_adjustments = True
         progress.weight_step.is_plain_sgd = False
+    if has_bounds(training):
+        progress.weight_step.is_plain_sgd = False
+        progress.weight_step.lower = parameters_of(training).n_regions * parameters_of(training).region_size
+        progress.weight_step.upper = progress.weight_step.lower + parameters_of(training).region_size
     if thread == 0:
         training.slice.dropped_shuffle = False
         flag_set(&workspace_of(training).abort, 0)

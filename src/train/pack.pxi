@@ -70,6 +70,24 @@ cdef void load(Training* training, const void* moments) noexcept nogil:
         load_region(training, <const real*>moments + (i - 1) * n_params(&training.net),
                     params.start + i * params.region_size)
 
+cdef void load_bounds(Training* training) noexcept nogil:
+    """The bounds of the network's weights -> the two last regions. Other numbers there are infinite."""
+    cdef Parameters* params = parameters_of(training)
+    cdef Py_ssize_t l, i
+    cdef int side
+    cdef const real* W
+    cdef real* region = params.start + params.n_regions * params.region_size
+    for side in range(2):
+        for i in range(params.region_size):
+            region[i] = -INFINITY if side == 0 else INFINITY
+        for l in range(training.net.n_layers):
+            W = <const real*>training.net.bounds[side * training.net.n_layers + l]
+            if W != NULL:
+                pack(params.layers[l].layout, W, region + params.layers[l].layout.W)
+                if l == 0:
+                    pack_table(&params.table, W + params.layers[0].n_in * params.layers[0].n_out, region)
+        region += params.region_size
+
 cdef void store(Training* training, void* moments) noexcept nogil:
     """The training -> the network's parameters and `moments`, unless NULL."""
     cdef Parameters* params = parameters_of(training)

@@ -6,7 +6,8 @@
 #
 # The block has n_regions regions (panels.pxi): the parameters, then each moment; the average of the parameters is the
 # last moment. So weight w has its moments at w + region_size, w + 2 region_size, ..., in every layer. The weights of a
-# table (ops/table.pxi) follow the layers.
+# table (ops/table.pxi) follow the layers. If weights have bounds, two more regions follow, which never change: the lower
+# and the upper bounds.
 
 cdef struct Weights:        # of one layer
     Py_ssize_t n_in, n_out
@@ -71,6 +72,10 @@ cdef Py_ssize_t max_spans(const Network* net) noexcept nogil:
         n += padded(net.sizes[l + 1]) // PANEL
     return n
 
+cdef inline bint has_bounds(const Training* training) noexcept nogil:
+    """Whether updates keep weights within bounds."""
+    return training.net.bounds != NULL and training.optimizer.rule != NO_UPDATE
+
 cdef Py_ssize_t parameters_layout(const Training* training, Parameters* params, char* base) noexcept nogil:
     """Set the pointers of `params` into `base` and return the bytes used. base NULL: only compute the size."""
     cdef const Network* net = &training.net
@@ -82,7 +87,7 @@ cdef Py_ssize_t parameters_layout(const Training* training, Parameters* params, 
     params.spans = <Span*>allocate(&cursor, max_spans(net) * <Py_ssize_t>sizeof(Span))
     params.region_size = region_size(net, training.data.batch_size)
     params.n_regions = 1 + n_moments(&training.optimizer)
-    params.start = allocate_reals(&cursor, params.region_size * params.n_regions)
+    params.start = allocate_reals(&cursor, params.region_size * (params.n_regions + 2 * has_bounds(training)))
     params.saved = allocate_reals(
         &cursor, params.region_size * params.n_regions if training.optimizer.rule != NO_UPDATE else 0)
     params.best = NULL
@@ -171,6 +176,8 @@ cdef void prepare(Training* training) noexcept nogil:
     find_spans(params, training.net.n_layers)
     if training.net.table != NULL:
         find_pieces(training.net.table, params.columns, params.pieces)
+    if has_bounds(training):
+        load_bounds(training)
     params.step_ns = estimate_step(training)
     params.chunk_rows = chunk_rows(training)
     params.in_place = (training.optimizer.rule != NO_UPDATE and training.optimizer.clip_norm == 0
