@@ -6,6 +6,7 @@
 - `options`: the base class of losses, optimizers and schedules, and attributes that are computed
   once. `lazy`: classes whose modules are imported on use. `notebook`: HTML for notebooks.
 - `draws`: draws of random numbers that a signal cannot separate from their use.
+- `weight_bounds`: bounds of the weights of a network.
 - `threads`: numbers of threads. `memory`: what is left of it.
 - `model_facts`: the description that a model gives of itself.
 """

@@ -42,7 +42,7 @@ class WeightBounds(tuple[tuple["FloatArray", "FloatArray"] | None, ...]):
 
     def checksums(self) -> list[int]:
         """Return numbers that differ for other bounds."""
-        return [0 if pair is None else zlib.crc32(pair[1], zlib.crc32(pair[0])) for pair in self]
+        return [0 if pair is None else zlib.crc32(np.array(pair).tobytes()) for pair in self]
 
     def bounds_last_inputs(self, n: int) -> bool:
         """Whether a weight of the last n inputs of the network is bounded."""

@@ -3,8 +3,9 @@
 The arrays are W0 (n_in, n_out), b0, W1, and so on. A training state adds "moments" (n_moments,
 n_params), "order" (n,) if training stopped within an epoch, "params" (n_params,) if training
 continues from other parameters than those of the network, and "best_params" (n_params,), those of
-the best epoch. Bounds of weights add "lower0" and "upper0", like W0, and so on. The text metadata in the header has the architecture, the training state and the
-random generator as JSON, and ``net.metadata``, unless it is empty, under "user".
+the best epoch. Bounds of weights add "lower0" and "upper0", like W0, and so on. The text metadata in
+the header has the architecture, the training state and the random generator as JSON, and
+``net.metadata``, unless it is empty, under "user".
 
 `read` returns the `NetworkContent` of a file, and `write` writes it; `fastnn.mlp` makes a
 network from it. Files may be damaged or malicious. All sizes are checked against the architecture

@@ -39,7 +39,7 @@ SIGNATURES = {
         "shuffle=False, rng=None, sample_weight=None, loss_options=None, "
         "l1=0.0, l2=0.0, clip_value=None, clip_norm=None, "
         "average=None, dropout=None, seed=0, shards=None, dy=None, dy_weight=1.0, "
-        "dy_inputs=None, **options)"
+        "dy_inputs=None, weight_bounds=None, **options)"
     ),
 }
 

@@ -46,7 +46,7 @@ PYTHON.remove(sys.modules["fastnn.cli"])
 THREADS = ", n_threads=1"  # the last argument of an update
 SIGNATURES = """
 MLP(layer_sizes, activation='relu', output='identity', bias=True, dtype='float32', rng=None,
-    dropout=0.0, init=None)
+    dropout=0.0, init=None, weight_bounds=None)
 MLP.forward(self, X, out=None, n_threads=1, keep=False)
 MLP.loss(self, X, y, loss=None, sample_weight=None)
 MLP.loss_and_grad(self, X, y, loss=None, sample_weight=None)

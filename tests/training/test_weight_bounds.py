@@ -10,6 +10,7 @@ from table_cases import make_table, targets
 
 import fastnn
 from fastnn import MLP, SGD, Adam, AdamW
+from fastnn.core.weight_bounds import WeightBounds
 
 X, Y = data(300, n_out=2, dtype="float64")
 OPTIMIZERS = {
@@ -143,6 +144,16 @@ def test_a_file_keeps_bounds(tmp_path):
             assert_same_bits(side, same)
     assert_same_bits(trained(loaded).params, trained(net).params)
     assert_inside(loaded)
+
+
+def test_damaged_bounds_of_a_file(tmp_path):
+    net = new()
+    net._set_bounds(WeightBounds.of([pair and pair[::-1] for pair in net.weight_bounds]))
+    net.save(tmp_path / "net.safetensors")
+    with pytest.raises(
+        fastnn.ModelFileError, match=r"weight_bounds is damaged: .* lower bounds above"
+    ):
+        fastnn.load(tmp_path / "net.safetensors")
 
 
 def test_no_bounds_have_the_same_bits():
