@@ -4,8 +4,7 @@
 # A row has the input s(i) g(b) for each of its buckets b, where s(i) makes its length 1. The layer has the weights W(b), so
 # u(b) = g(b) W(b) is all that is kept: the outputs are s(i) times the sum of u(b). `squares` are g(b) g(b).
 
-from libc.math cimport exp
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport realloc
 
 cdef extern from "binding/ngrams.h" nogil:
@@ -160,12 +159,31 @@ cdef void to_probabilities(double* z, Py_ssize_t d) noexcept nogil:
     cdef double largest = z[0], total = 0
     cdef Py_ssize_t c
     if d == 1:
-        z[0] = 1 / (1 + exp(-z[0]))
+        total = exp_negative(-z[0] if z[0] > 0 else z[0])
+        z[0] = (1 if z[0] > 0 else total) / (1 + total)
         return
     for c in range(1, d):
         largest = max(largest, z[c])
     for c in range(d):
-        z[c] = exp(z[c] - largest)
+        z[c] = exp_negative(z[c] - largest)
         total += z[c]
     for c in range(d):
         z[c] /= total
+
+cdef inline double exp_negative(double x) noexcept nogil:
+    """e^x for x <= 0, and e^-700 below -700, as exp of ops/math.pxi without FMA. exp of C has other bits in other libraries."""
+    cdef double shifted, n, r, z, q, o, power
+    cdef uint64_t bits
+    if not x > -700:
+        x = -700
+    shifted = x * 1.4426950408889634 + 6755399441055744.0  # 1.5 2^52 + n: the sum rounds to whole numbers
+    n = shifted - 6755399441055744.0
+    r = (x - n * 0.69314718036912382) - n * 1.9082149292705877e-10
+    z = r * r
+    q = ((2.7626024341676657e-07 * z + 2.4801505306026824e-05) * z + 0.0013888888931539846) * z + 0.041666666666576826
+    o = ((2.5053774477093003e-08 * z + 2.7557407506484549e-06) * z + 0.00019841269719083487) * z + 0.0083333333333895036
+    q = (o * z + 0.16666666666666588) * r + (q * z + 0.50000000000000056)
+    memcpy(&bits, &shifted, 8)
+    bits = (bits + 1023) << 52
+    memcpy(&power, &bits, 8)
+    return (1 + (q * z + r)) * power

@@ -23,6 +23,9 @@ PASSES = 10  # over the rows
 #: Weight decay, relative to the loss of a row: the one with the lowest loss of held-out rows.
 DECAYS = 0.03, 0.1, 0.3, 1.0, 3.0
 ENOUGH = 2000  # held-out rows that choose it
+#: The weights of an output are multiples of a power of two, at most this many: sums of them are exact, in
+#: any order, and two characters of an exported file hold one.
+MOST_STEPS = 4049
 PARTS = 5  # of the training rows, if they are not those that other folds hold out
 FEW_FOLDS, MANY_FOLDS = 4, 10  # between which they are
 
@@ -74,7 +77,7 @@ class TextLayer:
     squares : ndarray (n_buckets,) of float32
         The squares of the weights of n-grams.
     weights : ndarray (n_buckets, n_folds, n_outputs) of float32
-        Those of the linear models, times the weights of n-grams.
+        Those of the linear models, times the weights of n-grams; rounded by `round_weights`.
     offsets : ndarray (n_folds, n_outputs)
         The outputs of a text without known n-grams.
     """
@@ -136,6 +139,18 @@ class TextLayer:
         return layer
 
 
+def round_weights(weights):
+    """Return weights (n_buckets, n) in float32, those of each output as multiples of its step."""
+    steps = find_steps(weights)
+    return (np.rint(weights / steps) * steps).astype(np.float32)
+
+
+def find_steps(weights, most=MOST_STEPS):
+    """Return the least power of two for each output that is at least the largest weight / most."""
+    mantissa, exponent = np.frexp(np.abs(weights).max(axis=0) / most)
+    return np.ldexp(1.0, np.maximum(exponent - (mantissa == 0.5), -126))
+
+
 def _names(source):
     return f"text{source}_squares", f"text{source}_weights", f"text{source}_offsets"
 
@@ -173,7 +188,10 @@ class TextTargets:
         if not self.is_classifier:
             return mean
         mean = np.clip(mean, 1e-6, 1 - 1e-6)
-        return np.log(mean / (1 - mean)) if len(mean) == 1 else np.log(mean)
+        logits = np.log(mean / (1 - mean)) if len(mean) == 1 else np.log(mean)
+        return logits.astype(np.float32).astype(
+            np.float64
+        )  # without the last bits of a C library's log
 
     def losses(self, Z, rows):
         """Return the weighted losses of outputs Z of some rows."""
@@ -223,7 +241,7 @@ class LayerFit:
             targets.is_classifier,
             out,
         )
-        return out.astype(np.float32), offset
+        return round_weights(out), offset
 
     def outputs(self, model):
         """Return the outputs (n, n_outputs) of what `fit` returned, for all rows."""
