@@ -4,8 +4,49 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..tables.cells.missing import MISSING
 from . import c_text
 from .export_model import cell_counts, table_inputs
+
+IS_MISSING = """
+/* The number of bytes of white space at t, in UTF-8 */
+static size_t ${name}_space(const char *t)
+{
+    static const char *const wide[] = {$spaces};
+    size_t n = 0;
+    for (;;) {
+        size_t k = 0;
+        if (t[n] == ' ' || (t[n] >= 9 && t[n] <= 13) || (t[n] >= 28 && t[n] <= 31)) {
+            n++;
+            continue;
+        }
+        while (k < sizeof wide / sizeof wide[0] && strncmp(t + n, wide[k], strlen(wide[k])) != 0)
+            k++;
+        if (k == sizeof wide / sizeof wide[0])
+            return n;
+        n += strlen(wide[k]);
+    }
+}
+
+/* Whether a text is missing: NULL, "" or another mark, in capitals or not, with white space around it or not */
+static int ${name}_is_missing(const char *t)
+{
+    static const char *const marks[] = {
+$marks
+    };
+    if (t == NULL)
+        return 1;
+    t += ${name}_space(t);
+    for (size_t k = 0; k < sizeof marks / sizeof marks[0]; k++) {
+        size_t i = 0;
+        while (marks[k][i] != '\\0' && marks[k][i] == (t[i] >= 'A' && t[i] <= 'Z' ? t[i] + ('a' - 'A') : t[i]))
+            i++;
+        if (marks[k][i] == '\\0' && t[i + ${name}_space(t + i)] == '\\0')
+            return 1;
+    }
+    return 0;
+}
+"""
 
 SCALED = """
 /* A number with the median 0 and a typical size of 1, at most 3; NAN is 0 */
@@ -34,7 +75,8 @@ static float ${name}_position(double x, const double *edges, size_t n)
 }
 """
 
-HELPERS = dict(scaled=SCALED, position=POSITION)
+#: Before those of columns, which may call them.
+HELPERS = dict(is_missing=IS_MISSING, scaled=SCALED, position=POSITION)
 
 CELL_CHECKS = {
     "numbers": """
@@ -104,8 +146,9 @@ class ColumnWriter:
 
         out = [c_text.vector(key[0], array, key[1:]) for key, array in self.arrays.items()]
         columns = KINDS.values()
-        templates = {key: text for c in columns for key, text in c.c_helpers.items()} | HELPERS
-        constants = {key: float(x) for c in columns for key, x in c.c_constants.items()}
+        templates = HELPERS | {key: text for c in columns for key, text in c.c_helpers.items()}
+        constants: dict = {key: float(x) for c in columns for key, x in c.c_constants.items()}
+        constants |= _missing_marks() if "is_missing" in self.helpers else {}
         out += [
             c_text.fill(template, name=self.name, **constants)
             for helper, template in templates.items()
@@ -114,10 +157,21 @@ class ColumnWriter:
         return "\n".join(out)
 
 
+def _missing_marks():
+    """Return the lists of the template `IS_MISSING`, which does what `is_missing_mark` does.
+
+    A Kelvin sign is a k in lower case, and the only letter beside ASCII that becomes one of ASCII.
+    """
+    marks = sorted({mark.replace("k", k) for mark in MISSING for k in "k\u212a"})
+    wide = [chr(c) for c in range(128, 2**16) if chr(c).isspace()]
+    spaces, texts = ([c_text.literal(text, "a mark") for text in some] for some in (wide, marks))
+    return {"spaces": c_text.rows(spaces).strip(), "marks": c_text.rows(texts)}
+
+
 def row_struct(model, writer):
     """Return the struct of a row."""
     lines = [
-        '/* A missing number or date is NAN, a missing text NULL or "". */',
+        '/* A missing number or date is NAN, a missing text NULL, "" or a mark such as "NA". */',
         "typedef struct {",
     ]
     for j, item in table_inputs(model.features).items():

@@ -4,6 +4,9 @@ import numpy as np
 
 from . import c_text
 
+BASE = 90  # characters of a string literal that need no escapes, from FIRST on without ? and \
+FIRST = 35
+ROW = 4000  # characters of a literal; C99 promises 4095
 # generated: ngrams, by src/generate.py from src/binding/ngrams.h
 NGRAMS = """
 /* The n-grams of a text in UTF-8, as numbers of buckets.
@@ -74,6 +77,16 @@ static void ${name}_visit_ngrams(const unsigned char *text, size_t n, int n_bits
 # end of ngrams
 
 LAYER = """
+/* Weight i of layer $k, in steps: $n_digits digits to the base $base */
+static double ${name}_weight$k(size_t i)
+{
+    const char *digits = ${name}_weights$k[i / $per_row] + $n_digits * (i % $per_row);
+    int32_t x = 0;
+    for (size_t d = 0; d < $n_digits; d++) /* all characters from # to ~ but ? and \\ */
+        x = $base * x + digits[d] - '#' - (digits[d] > '?') - (digits[d] > '\\\\');
+    return (double)(x - $middle);
+}
+
 /* What layer $k has found in a text: n-grams, the sum of their squares, and those of their weights */
 typedef struct {
     unsigned char found[$n_bytes];
@@ -90,7 +103,7 @@ static void ${name}_add$k(void *context, uint32_t bucket)
     s->found[i / 8] = (unsigned char)(s->found[i / 8] | bit);
     s->squares += (double)${name}_squares$k[i];
     for (size_t j = 0; j < $n; j++)
-        s->sums[j] += (double)${name}_weights$k[$n * i + j];
+        s->sums[j] += ${name}_weight$k($n * i + j);
 }
 
 /* The outputs of layer $k for $n_folds folds, ${stride} numbers apart in y */
@@ -98,11 +111,11 @@ static void ${name}_layer$k(const char *text, double *y)
 {
     ${name}_sums$k s = {{0}, 0.0, {0.0}};
     double scale;
-    if (text != NULL)
+    if (!${name}_is_missing(text))
         ${name}_visit_ngrams((const unsigned char *)text, strlen(text), $n_bits, ${name}_add$k, &s);
     scale = s.squares > 0.0 ? 1.0 / sqrt(s.squares) : 0.0;
     for (size_t j = 0; j < $n; j++)
-        y[j / $n_outputs * $stride + j % $n_outputs] = ${name}_offsets$k[j] + scale * s.sums[j];
+        y[j / $n_outputs * $stride + j % $n_outputs] = ${name}_offsets$k[j] + scale * (${name}_steps$k[j] * s.sums[j]);
 }
 """
 
@@ -125,18 +138,50 @@ def _layer(k, layer, stride, values):
     ranks[known] = np.arange(1, len(known) + 1)
     ctype = "uint16_t" if len(known) < 2**16 else "uint32_t"
     name = values["name"]
+    weights = np.concatenate([np.zeros_like(layer.weights[:1]), layer.weights[known]])
+    weights, steps, n_digits = _in_steps(weights.reshape(len(weights), -1).astype(np.float64))
     arrays = {
         "squares": np.append(np.float32(0), layer.squares[known]),
-        "weights": np.concatenate([np.zeros_like(layer.weights[:1]), layer.weights[known]]),
+        "steps": steps,
         "offsets": layer.offsets,
     }
     out = [c_text.vector(ctype, f"{name}_known{k}", list(map(str, ranks.tolist())))]
     out += [
         c_text.parameter_array(f"{name}_{what}{k}", array[None]) for what, array in arrays.items()
     ]
+    out.append(_digit_array(f"{name}_weights{k}", weights + BASE**n_digits // 2, n_digits))
     numbers = dict(n=layer.offsets.size, n_folds=layer.n_folds, n_outputs=layer.n_outputs)
     numbers |= dict(n_bytes=n_found_bytes(layer), n_bits=len(layer.squares).bit_length() - 1)
+    numbers |= dict(
+        n_digits=n_digits, base=BASE, middle=BASE**n_digits // 2, per_row=ROW // n_digits
+    )
     return "\n".join([*out, c_text.fill(LAYER, k=k, stride=stride, **numbers, **values)])
+
+
+def _in_steps(weights):
+    """Return weights (n_buckets, n) as whole numbers of steps, the steps (n,), and how many digits they need.
+
+    Two digits hold the weights of a fit exactly. Four round others, of older models, to 2^-25 of the largest.
+    """
+    from ..tabular.columns.text_layer import find_steps
+
+    for n_digits in 2, 4:
+        steps = find_steps(weights, BASE**n_digits // 2 - 1)
+        whole = np.rint(weights / steps)
+        if np.array_equal(whole * steps, weights):
+            break
+    return whole.astype(np.int64), steps, n_digits
+
+
+def _digit_array(name, numbers, n_digits):
+    """Return the definition of an array of literals that hold whole numbers as digits to the base."""
+    powers = BASE ** np.arange(n_digits)[::-1]
+    codes = numbers.reshape(-1, 1) // powers % BASE + FIRST
+    codes += codes >= ord("?")
+    codes += codes >= ord("\\")
+    text = codes.astype(np.uint8).tobytes().decode()
+    rows = [f'"{text[i : i + ROW]}"' for i in range(0, len(text), ROW)]
+    return f"static const char {name}[{len(rows)}][{ROW + 1}] = {{\n" + ",\n".join(rows) + "\n};\n"
 
 
 def n_found_bytes(layer):

@@ -16,7 +16,7 @@ from places import DOCS
 import fastnn
 from fastnn import EncodedTable, export
 from fastnn.export import c_text
-from fastnn.tables.cells.missing import is_missing_mark
+from fastnn.tables.cells.missing import MISSING
 
 needs_gcc = pytest.mark.skipif(c_program.GCC is None, reason="gcc is not installed")
 BUILDS = {"O2": ["-O2"], "sanitized": c_program.SANITIZED}
@@ -156,13 +156,40 @@ int main(int argc, char **argv)
 """
 
 
+def marks():
+    """Texts that are missing values, however they are written, and texts that are almost the same."""
+    spaces = "".join(chr(c) for c in range(1, 2**16) if chr(c).isspace())
+    missing = sorted(MISSING)
+    written = [*missing, *map(str.upper, missing), *(f" {mark}\t" for mark in missing)]
+    written += [f"{space}Na{space}" for space in spaces] + [spaces, "\u212a.A.", "k. \u212aa"]
+    return [
+        *written,
+        *(f"{mark}x" for mark in missing),
+        *(f"-{mark}" for mark in missing),
+        "\u2027na",
+    ]
+
+
+@needs_gcc
+def test_marks_of_missing_values_are_those_of_python(tmp_path, quick_recipe):
+    """In a category, whose model treats a missing value otherwise than an unknown one."""
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    places = np.array(["here", "there", None], object)[np.arange(90) % 3]
+    clf = fastnn.TabularClassifier(1, random_state=0).fit([[x] for x in places], places == "here")
+    rows = [*marks(), "here", "elsewhere", None]
+    expected = clf.predict_proba([[x] for x in rows])
+    assert len({*map(tuple, expected.tolist())}) == 3  # missing, unknown and known
+    export.c(clf, tmp_path / "model.c")
+    Y = predict(tmp_path, dict(model=Rows([(x,) for x in rows], "double")))["model"][1]
+    assert_close(Y, expected)
+
+
 def fuzzed():
     """Texts, and their bytes in UTF-8, followed by others: most of these are no UTF-8."""
     rng = np.random.default_rng(0)
     letters = [*"Gobads up.7\t", *"\xe8\xc8\u9910\u5385\N{SNOWMAN}\u0434\u200d", "\U0001f44d"]
     texts = ["".join(rng.choice(letters, n)) for n in rng.integers(1, 40, 400)]
-    texts = [text for text in texts if not is_missing_mark(text)]
-    texts += ["soup " * 40_000, "x" * 2**17, "\u9910" * 2**17]
+    texts += [*marks(), "soup " * 40_000, "x" * 2**17, "\u9910" * 2**17]
     encoded = [text.encode() for text in texts]
     others = [text[:-k] for text in encoded[:200] for k in (1, 2)]
     others += [rng.integers(1, 256, n, np.uint8).tobytes() for n in range(200)]

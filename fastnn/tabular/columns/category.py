@@ -1,10 +1,12 @@
 """Columns of categories: texts, and numbers that the user names."""
 
 import math
+import re
 from typing import ClassVar
 
 import numpy as np
 
+from ...core.errors import Argument, Message
 from ...core.messages import plural, printable
 from ...tables.cells.dates import is_date
 from ...tables.cells.missing import is_missing_mark
@@ -14,14 +16,15 @@ from .column import MIN_COUNT, MISSING, CategoryFeature, Column, Contents, where
 from .input_column import InputColumn, read_categories, to_texts
 
 MAX_EXAMPLES = 20  # categories in a JSON schema
+SEVERAL_WORDS = 1.5  # of a text that is left out, in the mean: it may be a title or a name
+MAX_GUESSED = 2000  # texts that decide what they are
+WORD = re.compile(r"(?<!\S)[^\W\d_]{2}")  # the beginning of one, not of a number or a code
 
 FIND_TEXT = """
-/* The position of a text among sorted texts, -1 if it is not there, `missing` if it is empty */
+/* The position of a text among sorted texts, -1 if it is not there, `missing` if it is missing */
 static int32_t ${name}_find_text(const char *t, const char *const *texts, size_t n, int32_t missing)
 {
-    size_t low = 0, high = n;
-    if (t == NULL || *t == '\\0')
-        return missing;
+    size_t low = 0, high = t == NULL ? 0 : n;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
         const int order = strcmp(t, texts[middle]);
@@ -32,7 +35,7 @@ static int32_t ${name}_find_text(const char *t, const char *const *texts, size_t
         else
             low = middle + 1;
     }
-    return -1;
+    return ${name}_is_missing(t) ? missing : -1;
 }
 """
 
@@ -101,6 +104,19 @@ class Category(Column):
         return (
             f"almost all texts are different; most are {'dates' if are_dates else 'numbers'}, but not "
             f"{printable(wrong[0])!r}. Correct it, or leave it empty if it is missing"
+        )
+
+    def left_out_note(self, values):
+        used = [text for text, count in zip(values[1], _count(values)) if count]
+        few = used[:: 1 + len(used) // MAX_GUESSED]
+        if len(used) < 2 or sum(len(WORD.findall(text)) for text in few) < SEVERAL_WORDS * len(few):
+            return None
+        return Message(
+            "column {column!r} is left out, since almost all texts are different. If they are titles, "
+            "names or other words that matter, pass {texts} to read them as free text, else {drop}.",
+            column=printable(self.label),
+            texts=Argument("texts", [self.label]),
+            drop=Argument("drop", [self.label]),
         )
 
     def is_missing(self, values):
@@ -178,6 +194,7 @@ class Category(Column):
         if self.is_text(categories):
             items = [writer.literal(text, "a category") for text in categories]
             texts = writer.array("texts", "char *const", items)
+            writer.helpers.add("is_missing")
             return writer.call("find_text", x, texts, len(categories), feature.missing_code)
         return writer.find(x, list(map(as_number, categories)), feature.missing_code)
 

@@ -7,13 +7,12 @@ import numpy as np
 from ...core.errors import Argument, Message
 from ...core.messages import has_lone_surrogate, printable
 from ...tables.cells.recognition import other_texts
-from .category import Category
+from .category import MAX_GUESSED, Category
 from .column import Contents, NumberFeature
 from .input_column import TEXTS
 
 WORDS = 4  # texts of as many words in the mean are free text
 MIN_DISTINCT = 0.5  # of the rows with a text: fewer different texts are categories
-MAX_GUESSED = 2000  # texts that decide
 #: From here on a script may write without spaces between words; two characters count as a word.
 NO_SPACES = 0x0E00
 NGRAMS = "n-grams"  # the part whose numbers are the outputs of a TextLayer
@@ -23,7 +22,9 @@ LENGTH = """
 static double ${name}_length(const char *text)
 {
     double n = 0.0;
-    for (; text != NULL && *text != '\\0'; text++)
+    if (${name}_is_missing(text))
+        return 0.0;
+    for (; *text != '\\0'; text++)
         n += (*text & 0xC0) != 0x80;
     return n;
 }
@@ -122,6 +123,7 @@ class Text(Category):
         return "free text"
 
     def to_c(self, writer, x, feature):
+        writer.helpers.add("is_missing")
         return writer.call("length", x)
 
     def to_onnx(self, writer, x, feature):
