@@ -157,8 +157,8 @@ class Notes:
 
 
 @contextlib.contextmanager
-def warnings_as_notes(note):
-    """Call note(text) for what estimators warn of in the block about a table.
+def warnings_as_notes(note, category=None):
+    """Call note(text) for what fastnn warns of in the block: by default, what estimators say about a table.
 
     Other warnings are left out.
     """
@@ -166,7 +166,7 @@ def warnings_as_notes(note):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        warnings.simplefilter("always", TableWarning)
+        warnings.simplefilter("always", category or TableWarning)
         warnings.showwarning = lambda warning, *place: note(warning.args[0])
         yield
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .. import export
 from ..core.errors import DataError
-from .console import CommandError, print_line
+from .console import CommandError, print_line, print_note, warnings_as_notes
 from .model_file import load_fitted
 from .options import check_output, for_each, option, positional, whole_number
 
@@ -76,7 +76,8 @@ def run(options):
     try:
         model = load_fitted(options.model)
         for name, path in wanted.items():
-            EXPORTS[name][1](model, path, options)
+            with warnings_as_notes(print_note, UserWarning):
+                EXPORTS[name][1](model, path, options)
             print_line(f"Saved {path} ({os.path.getsize(path) / 1000:,.0f} kB).")
     except DataError:
         raise

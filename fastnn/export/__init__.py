@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from ..core.messages import warn
 from ..core.validation import check_count
 from ..files.replacing import replacing
 from .export_model import to_export_model
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 
 __all__ = ["c", "casadi", "onnx", "torch"]
+
+LARGE = 20_000_000  # bytes of C that take a compiler long
 
 
 def c(
@@ -83,8 +86,9 @@ def c(
       numbers, positions and codes of a row of the table.
     - TabularClassifier, TabularRegressor: ``int NAME_predict(const NAME_row *row, double y[])``.
       The struct has a field for each column in use. A number is a double, NAN if it is missing. A
-      category or free text is a text in UTF-8, NULL or "" if it is missing, or a double if the
-      training table held numbers. A date is a double, the seconds since 1970-01-01 00:00 UTC, NAN if it is missing.
+      category or free text is a text in UTF-8, or a double if the training table held numbers.
+      NULL, "" and marks such as "NA" are missing values, as in Python. A date is a double, the
+      seconds since 1970-01-01 00:00 UTC, NAN if it is missing.
 
     The result is 0, or the number of the first invalid input, counted from 1. An infinite input is
     invalid, and for networks also NaN. `y` has the values of ``predict``, or the probabilities of
@@ -97,6 +101,8 @@ def c(
     - ``NAME_jacobian(x, y, J)``: ``J[k][i]`` = dy_k/dx_i.
     - ``NAME_vjp(x, u, y, g)``: ``g[i]``, the sum over k of ``u[k]`` dy_k/dx_i.
     - ``NAME_hessian(x, y, J, H)``, with ``derivatives=2``: also ``H[k][i][j]`` = d2y_k/dx_i dx_j.
+
+    A UserWarning says so if the file has more than 20 MB, which take a compiler long.
 
     Predictions differ from Python's by less than 1e-5 of the largest, because sums have
     another order. Compile without ``-ffast-math``, which breaks the checks for NaN and infinity.
@@ -119,6 +125,12 @@ def c(
     text = source(to_export_model(model, layout), name, derivatives)
     with replacing(path) as file:
         file.write(text.encode("ascii"))
+    if len(text) > LARGE:
+        warn(
+            f"{os.fsdecode(path)} has {len(text) / 1e6:,.0f} MB of C, which takes minutes and gigabytes to "
+            "compile. A model with fewer categories, fewer or smaller networks has a smaller file, and "
+            "ONNX is smaller for the same model."
+        )
 
 
 def casadi(model: Any, path: Path, name: str = "fastnn_net") -> None:

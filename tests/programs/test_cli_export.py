@@ -31,6 +31,16 @@ def test_c(export, model, tmp_path):
     assert "int small_predict(" in (tmp_path / "tiny.c").read_text()
 
 
+def test_a_large_c_file_is_noted(export, model, monkeypatch, tmp_path):
+    net, path = fastnn.load(tmp_path / model), tmp_path / "net.c"
+    fastnn.export.c(net, path)  # no warning: it would be an error
+    monkeypatch.setattr(fastnn.export, "LARGE", path.stat().st_size - 1)
+    with pytest.warns(UserWarning, match="net.c has 0 MB of C.* fewer categories"):
+        fastnn.export.c(net, path)
+    code, _, errors = export(model, "--c", "net.c")
+    assert code == 0 and errors.startswith("note: net.c has 0 MB of C") and errors.count("\n") == 1
+
+
 def test_derivatives(export, model, tmp_path):
     net = fastnn.load(tmp_path / model)
     assert export(model, "--c", "net.c", "--derivatives", "2", "--casadi", "casadi.c")[0] == 0
