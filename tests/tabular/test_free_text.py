@@ -1,5 +1,6 @@
 """Free text as a column: its layer, and the models that read it."""
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -194,6 +195,28 @@ def test_the_argument_names_texts_and_categories():
     short = X.assign(text=["good" if good else "bad" for good in y])
     assert TabularClassifier(**SMALL, texts="text").fit(short, y).columns_["text"] == "text"
     assert "text" in TabularClassifier(**SMALL, categories="text").fit(X, y).left_out_
+
+
+@quick
+@pytest.mark.parametrize(
+    "text, options, is_named",
+    [
+        ("Anna Maier{}", {}, True),
+        ("row {}", {}, False),
+        ("a{}@mail.example.org", {}, False),
+        ("{} 0000 ab{}", {}, False),
+        ("Anna Maier{}", dict(categories="name"), False),
+        ("Anna Maier", {}, False),
+    ],
+)
+def test_a_note_says_how_to_read_words_that_are_left_out(text, options, is_named):
+    rows = X[["z"]].assign(name=[text.format(i, i) for i in range(len(y))])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        clf = TabularClassifier(**SMALL, **options).fit(rows, y)
+    notes = [str(each.message) for each in caught if "free text" in str(each.message)]
+    assert "name" in clf.left_out_ and len(notes) == is_named
+    assert all("'name' is left out" in note and "texts=['name']" in note for note in notes)
 
 
 def test_columns_without_names_are_named_as_in_the_note():

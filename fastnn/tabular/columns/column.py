@@ -219,6 +219,10 @@ class Column:
         """Return why there is no feature. raw : InputColumn; values : what `convert` made of it"""
         return "all values are equal"
 
+    def left_out_note(self, values):
+        """Return how a column without a feature could be read, a Message or None. values : as above"""
+        return None
+
     def number(self, values, part):
         """Return a number feature (n,) in float64, with NaN for missing values."""
         raise NotImplementedError

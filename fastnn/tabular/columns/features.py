@@ -137,10 +137,14 @@ class Features:
     def notes(self, frame, with_others=True, **declared):
         """Return what is guessed about the columns of the training table, as Messages.
 
-        with_others : whether to count other texts than those that a column holds; declared : as in
-        `find_kinds`
+        with_others : whether to count other texts than those that a column holds, and to name columns
+        that could be free text; declared : as in `find_kinds`
         """
         out, ids, chosen = [], [], _chosen(frame, declared)
+        for column, i in zip(self.columns, self.positions):
+            if with_others and column.label in self.left_out and i not in chosen:
+                out.append(column.left_out_note(column.convert(frame.columns[i])))
+        out = [note for note in out if note is not None]
         for j, (column, raw) in zip(self.used(), self.pairs(frame)):
             message, others = column.style_note(raw), column.others(raw)
             if message is not None:
