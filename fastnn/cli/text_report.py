@@ -487,7 +487,10 @@ def describe_verdicts(models, kinds):
         verb = "is" if len(better) == 1 else "are"
         parts.append(f"{join_all(better)} {verb} better than fastnn.")
     if texts:
-        parts.append(f"Of free text ({join(texts)}) the others know only the length.")
+        parts.append(
+            f"Of free text ({join(texts)}) the linear model reads words (TF-IDF), and the others know "
+            "only the length."
+        )
     return " ".join(parts)
 
 

@@ -2,14 +2,15 @@
 
 A linear model and HistGradientBoosting of scikit-learn, and CatBoost and LightGBM if they are
 installed. Each gets what the networks get: texts, dates and units are already numbers and
-categories, and categories that its training rows lack are unknown. Weights of rows and of classes,
+categories, and categories that its training rows lack are unknown. Of free text the linear model gets
+words and pairs of words, weighted by TF-IDF, and the others the length. Weights of rows and of classes,
 the logarithm of the target, and the loss are those of the model, as far as a library has them; the
 linear model minimizes the squared error, or the Poisson deviance.
 """
 
 import importlib.util
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from .targets import BASELINE_LOSSES, MIN_RATE, resolve_regression_loss
 
 MAX_CODES = 255  # of a category of HistGradientBoosting
 MIN_FREQUENCY = 5  # rows of a category of the linear model
+N_NGRAMS = 2**16  # words and pairs of words of a text that it tells apart
 #: Losses of the libraries for the `loss` of a BaselineTask.
 LIGHTGBM_LOSSES = {"absolute_error": "l1", "poisson": "poisson", "squared_error": "l2"}
 CATBOOST_LOSSES = {"absolute_error": "MAE", "poisson": "Poisson", "squared_error": "RMSE"}
@@ -39,11 +41,14 @@ class BaselineInputs:
     codes : ndarray (n, q) of int
         Categories, -1 for those that are unknown or missing.
     n_categories : list of int
+    texts : list of list of str
+        The texts of each column of free text, "" for missing ones.
     """
 
     numbers: np.ndarray
     codes: np.ndarray
     n_categories: list
+    texts: list = field(default_factory=list)
 
     @classmethod
     def of(cls, features, frame):
@@ -52,19 +57,25 @@ class BaselineInputs:
         used = [i for i, c in enumerate(features.categories) if c.part not in NOT_FOR_BASELINES]
         numbers = [x for x in numbers if x.ndim == 1]  # without what a fit learned of free text
         table = np.stack(numbers, 1) if numbers else np.zeros((frame.n_rows, 0))
-        return cls(table, codes[:, used], [features.categories[i].n_categories for i in used])
+        texts = [
+            [[*texts, ""][code] for code in text_codes.tolist()]
+            for text_codes, texts in features.text_values(frame).values()
+        ]
+        return cls(table, codes[:, used], [features.categories[i].n_categories for i in used], texts)
 
     def __len__(self):
         return len(self.numbers)
 
     def take(self, rows):
-        return BaselineInputs(self.numbers[rows], self.codes[rows], self.n_categories)
+        numbers = np.arange(len(self))[rows].tolist()
+        texts = [[column[i] for i in numbers] for column in self.texts]
+        return replace(self, numbers=self.numbers[rows], codes=self.codes[rows], texts=texts)
 
     def hide_others(self, known):
         """Return the rows with -1 for categories that are not known. known : KnownCategories or None"""
         if known is None:
             return self
-        return BaselineInputs(self.numbers, known.hide_others(self.codes), self.n_categories)
+        return replace(self, codes=known.hide_others(self.codes))
 
     def most_frequent(self, most):
         """Return the most frequent codes of each column, at most so many, sorted."""
@@ -178,9 +189,10 @@ class Baseline:
 
 
 class Linear(Baseline):
-    """Logistic or ridge regression on standardized numbers and one-hot categories."""
+    """Logistic or ridge regression on standardized numbers, one-hot categories and TF-IDF of texts."""
 
     def fit_model(self, X, y, weight):
+        from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
         from sklearn.impute import SimpleImputer
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -194,6 +206,8 @@ class Linear(Baseline):
             self.numbers.fit(X.numbers)
         if X.codes.shape[1]:
             self.categories.fit(X.codes)
+        words = HashingVectorizer(ngram_range=(1, 2), alternate_sign=False, n_features=N_NGRAMS)
+        self.texts = [make_pipeline(words, TfidfTransformer()).fit(column) for column in X.texts]
         self.model = self.make().fit(self.inputs(X), y, sample_weight=weight)
 
     def make(self) -> Any:
@@ -211,6 +225,7 @@ class Linear(Baseline):
             parts.append(sparse.csr_matrix(self.numbers.transform(X.numbers)))
         if X.codes.shape[1]:
             parts.append(self.categories.transform(X.codes))
+        parts += [encode.transform(column) for encode, column in zip(self.texts, X.texts)]
         return sparse.hstack(parts, format="csr")
 
 
