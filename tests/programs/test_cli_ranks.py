@@ -19,11 +19,19 @@ import fastnn
 from fastnn.distributed import mpi_ranks
 
 PEOPLE = ("people.csv", "--target", "income", "--seed", "1")
+REVIEWS = ("reviews.csv", "--target", "is_good", "--text", "text", "--hidden", "8")
 
 
 @pytest.fixture
 def people(run):
     write_people()
+
+
+@pytest.fixture
+def reviews(run):
+    is_good = np.arange(300) % 2
+    texts = [f"{['cold', 'tasty'][good]} soup in bowl {i}" for i, good in enumerate(is_good)]
+    write_csv("reviews.csv", text=texts, stars=np.arange(300) % 5, is_good=is_good)
 
 
 @pytest.fixture
@@ -119,6 +127,15 @@ def test_mpiexec(people, run):
     code, printed, errors = end_of(start(2, *TRAIN, *wrong))
     assert code == 2 and not printed
     assert errors.count("nothing") == 1 and "Traceback" not in errors
+
+
+@with_mpi
+@pytest.mark.slow("threads in place of ranks")
+def test_free_text_has_the_same_bits_on_ranks(reviews, run):
+    code, _, errors = end_of(start(2, *TRAIN, *REVIEWS, "--out", "shared", "--folds", "3"))
+    assert code == 0, errors
+    assert run("train", *REVIEWS, "--out", "alone", "--folds", "3")[0] == 0
+    assert content("shared") == content("alone")
 
 
 @with_mpi
