@@ -19,7 +19,7 @@ from ..tables.source import without_secrets
 from ..tables.text_files import needs_quotes, to_csv
 from ..tabular.columns.category import describe_unknown
 from ..tabular.drift.changes import find_changes
-from ..tabular.explaining.explanation import most_likely_arrays
+from ..tabular.explaining.explanation import format_words, most_likely_arrays, most_of
 from ..tabular.predictions import check_columns
 from ..tabular.targets import label_text
 from .console import CommandError
@@ -428,7 +428,8 @@ def _numbers(column, style):
 def explanation_columns(explanation):
     """Return {name: array}: what is explained, its base, and one column for each contribution.
 
-    Of several classes, it is the most probable one of each row.
+    Of several classes, it is the most probable one of each row. Columns of free text have one more, with
+    the words that have the largest shares.
     """
     ones, kept = most_likely_arrays(explanation)
     columns = {}
@@ -441,6 +442,10 @@ def explanation_columns(explanation):
     columns["base"] = round_numbers(ones["base_values"])
     for name, values in zip(explanation.columns, ones["values"].T):
         columns[f"contribution_{name}"] = round_numbers(values)
+    for name, rows in explanation.words.items():
+        one = [(words, a if a.ndim == 1 else a[:, k]) for (words, a), k in zip(rows, kept)]
+        texts = [" ".join(format_words(most_of(found))) for found in one]
+        columns[f"words_{name}"] = np.array(texts, dtype=str)
     return columns
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.messages import join, printable
+from ..core.messages import has_lone_surrogate, join, printable
 from ..core.validation import check_count
 from ..tables import convert_texts
 from ..tabular.columns import frames
 from ..tabular.columns.column import MISSING
 from ..tabular.explaining.effects import axis_of
+from ..tabular.explaining.explanation import format_words, most_of, unit_of_words
+from ..tabular.explaining.mixtures import Scale
 from .data_sets import PlayError, refusing
 
 EXACT_COLUMNS = 8  # up to these, contributions are exact
@@ -50,15 +52,14 @@ class Explorer:
         self.model, self.name, self.table, self.target = model, name, table, target
         #: The mean curve of each column, and its values.
         self.means = model.effects()
-        self.outputs = self.means[0].outputs
+        self.outputs = Scale.of_model(model.targets_).outputs
         self.columns = {str(each.column): each for each in self.means}
         self._axes = {name: axis_of(each.values) for name, each in self.columns.items()}
         self.facts, features = model.facts(), model.features_
         self._kinds = {features.columns[j].label: features.columns[j] for j in features.used()}
         self.notes: list[str] = []
-        hidden = [name for name in self._kinds if name not in self.columns]
-        if hidden:
-            self.notes.append(f"predictions are those without the texts of {join(hidden)}")
+        #: The columns of free text, which have no effects.
+        self.texts = [name for name in self._kinds if name not in self.columns]
         #: The values of the table's columns that the model uses, as effects show them.
         self.table_values: dict[str, Any] = {}
         if table is not None:
@@ -68,8 +69,8 @@ class Explorer:
 
     def _read_columns(self, table):
         """Read the columns of a table that the model uses. The table may lack some, but not all."""
-        missing = [name for name in self.columns if name not in table.column_names]
-        if len(missing) == len(self.columns):
+        missing = [name for name in self._kinds if name not in table.column_names]
+        if len(missing) == len(self._kinds):
             raise ValueError(
                 f"the table has no column of the model, which reads {join(missing)}. Pass a table like "
                 "that of its training."
@@ -78,6 +79,8 @@ class Explorer:
             self.notes.append(
                 f"similar rows are found without {join(missing)}, which the table does not have"
             )
+        if self.texts:
+            self.notes.append(f"similar rows are found without the texts of {join(self.texts)}")
         names = [name for name in self.columns if name not in missing]
         texts = [name for name in names if self._kinds[name].is_read_as_text]
         frame = frames.read(convert_texts(table.select(names), texts))
@@ -103,16 +106,25 @@ class Explorer:
         else:
             first = len(self.outputs) // 2  # of quantiles
         importances = self.facts.importances
+        row |= {name: self._first_text(name) for name in self.texts}
         columns.sort(key=lambda each: -importances.get(each["name"], 0.0))
         return {
             "name": self.name,
             "columns": columns,
+            "texts": self.texts,
             "row": row,
             "row_name": "Typical row" if self.table is None else "First row",
             "outputs": [str(each) for each in self.outputs],
             "output": first,
             "is_number": not self.facts.is_classifier,
         }
+
+    def _first_text(self, name):
+        """Return the text of a column in the first row of the table, or none."""
+        if self.table is None or name not in self.table.column_names or not self.table.num_rows:
+            return ""
+        text = self.table[name][0].as_py()
+        return "" if text is None else str(text)
 
     def _first_value(self, name, values):
         """Return the value of a column in the first row of the table, or a typical one."""
@@ -151,7 +163,7 @@ class Explorer:
         It takes longer than `answer`, so the page asks for it less often. Arguments as there.
         """
         self._check_output(output)
-        n_permutations = PERMUTATIONS if len(self.columns) > EXACT_COLUMNS else None
+        n_permutations = PERMUTATIONS if len(self._kinds) > EXACT_COLUMNS else None
         found = self.model.explain(self._as_table(row), n_permutations=n_permutations)
         explanation = found.of(self.outputs[output])
         parts = zip(explanation.columns, explanation.values[0], explanation.standard_errors[0])
@@ -161,6 +173,11 @@ class Explorer:
                 str(name): {"value": float(value), "error": float(error)}
                 for name, value, error in parts
             },
+            "words": {
+                str(name): format_words(most_of(rows[0]))
+                for name, rows in explanation.words.items()
+            },
+            "unit": unit_of_words(explanation.scale),
             "nearest": self._nearest(row),
         }
 
@@ -170,7 +187,7 @@ class Explorer:
 
     def _as_table(self, row):
         """Return the row as columns that the model reads; what the page does not show is missing."""
-        unknown = row.keys() - self.columns.keys()
+        unknown = row.keys() - self._kinds.keys()
         if unknown:
             raise PlayError(f"the model has no column {sorted(unknown)[0]!r}")
         import pyarrow as pa
@@ -179,6 +196,10 @@ class Explorer:
         for name in self.columns:
             value = self._parse(name, row.get(name))
             cells[name] = None if value is None else self._kinds[name].to_cell(value)
+        for name in self.texts:
+            cells[name] = text = row.get(name)
+            if text is not None and (not isinstance(text, str) or has_lone_surrogate(text)):
+                raise PlayError(f"column {printable(name)!r} needs a text, got {text!r}.")
         return pa.table({name: pa.array([cell]) for name, cell in cells.items()})
 
     def _parse(self, name, value):

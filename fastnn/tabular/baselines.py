@@ -61,7 +61,9 @@ class BaselineInputs:
             [[*texts, ""][code] for code in text_codes.tolist()]
             for text_codes, texts in features.text_values(frame).values()
         ]
-        return cls(table, codes[:, used], [features.categories[i].n_categories for i in used], texts)
+        return cls(
+            table, codes[:, used], [features.categories[i].n_categories for i in used], texts
+        )
 
     def __len__(self):
         return len(self.numbers)

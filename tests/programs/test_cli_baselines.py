@@ -121,7 +121,9 @@ def test_the_linear_model_alone_reads_texts_as_the_verdict_says(run):
     pages = [Path(name).read_text("utf-8") for name in ("r.html", "card.md")]
     for text in run("info", "m.safetensors")[1], *pages:
         found = " ".join(html.unescape(text).split())
-        assert "Of free text ('note') the linear model reads words (TF-IDF), and the others" in found
+        assert (
+            "Of free text ('note') the linear model reads words (TF-IDF), and the others" in found
+        )
     record = json.loads(fastnn.load("m.safetensors").metadata_["training"])["baselines"]
     losses = {each["name"]: each["score"] for each in record["models"]}
     assert losses["linear"] < losses["HistGradientBoosting"] / 2

@@ -52,6 +52,28 @@ def test_numbers_add_up_in_a_file(explained):
     assert_allclose(numbers["contribution_a"], expected.values[:, 0], rtol=1e-6)
 
 
+@pytest.mark.parametrize("command", ["explain", "predict"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_words_of_free_text_have_a_column(run, quick_recipe, command, n_classes):
+    words = np.array(["tasty", "cold", '\x9b31m"dull,"'])[np.arange(60) % n_classes]
+    texts = [f"the {word} soup {i}" for i, word in enumerate(words)]
+    write_csv("t.csv", text=texts, word=np.array(["a", "b", "c"])[np.arange(60) % n_classes])
+    options = ("--text", "text", "--folds", "3", "--hidden", "8", "--out", "m", "--quiet")
+    assert run("train", "t.csv", "--target", "word", *options)[0] == 0
+    options = ("--explain",) * (command == "predict")
+    assert run(command, "m", "t.csv", "--out", "out.csv", *options)[0] == 0
+    found = table_of(Path("out.csv").read_text("utf-8"))["words_text"]
+    explanation = fastnn.load("m").explain(read("t.csv"))
+    for i, text in enumerate(found):
+        words, shares = explanation.words["text"][i]
+        shares = shares if n_classes == 2 else shares[:, explanation.predictions[i].argmax()]
+        largest = np.abs(shares).argmax()
+        expected = f"{words[largest]} {shares[largest]:+.2f}".replace("\x9b", "\ufffd")
+        assert (
+            text.startswith(expected) and text.count(" ") == 2 * (np.abs(shares) > 0.005).sum() - 1
+        )
+
+
 @pytest.mark.parametrize("name", ["out.parquet", "out.json"])
 def test_other_formats(explained, name):
     assert explained("c", "new.csv", "--out", name, "--scale", "log-odds")[0] == 0

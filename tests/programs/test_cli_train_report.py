@@ -184,6 +184,31 @@ def test_charts_of_many_rows_draw_1500_points(run, quick_recipe, n):
     assert Counter(re.findall('<use href="#([^"]+)"', chart)).most_common(1)[0][1] == 1500
 
 
+@pytest.mark.parametrize("target", ["two", "many", "number"])
+def test_words_of_free_text(run, without_charts, target):
+    words = np.array(["tasty", "cold", "\x9b31m\u202e"])[np.arange(90) % 3]
+    y = dict(
+        two=words == "tasty",
+        many=words == "tasty",
+        number=5.0 * (words == "tasty") + np.arange(90) / 90,
+    )[target]
+    if target == "many":
+        y = np.array(["<b>", "b", "c"])[np.arange(90) % 3]
+    name = "<i>text"
+    write_csv("t.csv", **{name: [f"<s>{word} soup {i}" for i, word in enumerate(words)], "y": y})
+    options = ("--folds", "3", "--hidden", "8", "--text", name)
+    page, _ = train(run, "t.csv", "--target", "y", *options)
+    head, *rows = page.tables[f"Words of {name}"]
+    label = "target" if target == "number" else "class"
+    assert head == [label, "raise it", "lower it"]
+    expected = dict(two=["true"], many=["<b>", "b", "c"], number=["target"])[target]
+    assert [row[0] for row in rows] == expected and "<i>" not in page.source
+    assert rows[0][1].startswith("tasty +") and "cold -" in rows[0][2] and "\x9b" not in page.source
+    assert "Words of free text" in page.text
+    unit = "standard deviations of the target" if target == "number" else "logits of the class"
+    assert unit in page.text
+
+
 def test_texts_of_a_table_are_no_html(run):
     rng = np.random.default_rng(0)
     x, n = rng.normal(size=90), 90

@@ -1,5 +1,6 @@
 """fastnn.export.c: what the compiled files predict, what they refuse, and how they read."""
 
+import copy
 import re
 import subprocess
 import sys
@@ -213,6 +214,21 @@ def test_any_text_has_the_same_ngrams_and_no_other_bytes_are_read(tmp_path):
     assert len(Y) == len(content) and np.isfinite(Y).all()
     expected = clf.predict_proba([{"z": 0.5, "text": text} for text in texts])
     assert_close(Y[: len(texts)], expected[:, :2])
+
+
+@needs_gcc
+@pytest.mark.parametrize("factor, n_digits", [(1, 2), (1.01, 4)])
+def test_weights_that_are_no_steps_have_more_digits(factor, n_digits, tmp_path):
+    """As those of older models. Others are exact: sums of the layer are those of Python."""
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    case = export_cases.free_text()["text_folds"]
+    model = copy.deepcopy(case.model)
+    for layer in model.features_.text_layers.values():
+        layer.weights *= factor
+    export.c(model, tmp_path / "model.c")
+    assert f"in steps: {n_digits} digits" in (tmp_path / "model.c").read_text()
+    Y = predict(tmp_path, dict(model=rows_of(case)))["model"][1]
+    assert_close(Y, model.predict_proba(case.X))
 
 
 # ---- invalid inputs ----

@@ -146,6 +146,33 @@ def test_columns_that_are_present_or_missing_and_dates_of_digits():
         assert explorer.explain(row)["nearest"]["distances"][0] == 0
 
 
+@pytest.mark.filterwarnings("ignore:column 'text'. free text")
+@pytest.mark.parametrize("names, from_table", [(["text", "area"], True), (["text"], False)])
+def test_free_text_is_changed_and_its_words_are_shown(names, from_table):
+    words = np.array(["sunny", "dark"])[np.arange(N) % 2]
+    texts = [f"a {word} flat near the park {i}" for i, word in enumerate(words)]
+    table = TABLE.append_column("text", pa.array(texts)).select(names)
+    model = TabularClassifier(2, hidden_layer_sizes=8, random_state=0).fit(table, words)
+    explorer = Explorer(model, "flats", table if from_table and len(names) > 1 else None)
+    described = explorer.describe()
+    assert described["texts"] == ["text"] and described["row"].keys() == {*names}
+    assert described["row"]["text"] == (texts[0] if from_table else "")
+    row = described["row"] | {"text": "<b>SUNNY</b> \x9bx"}
+    X = pa.table({name: [row[name]] for name in names})
+    answer, found = explorer.answer(row), explorer.explain(row)
+    assert list(answer["probabilities"].values()) == model.predict_proba(X)[0].tolist()
+    explanation = model.explain(X)
+    assert found["contributions"]["text"]["value"] == explanation.values[0, names.index("text")]
+    shares = dict(zip(*explanation.words["text"][0]))
+    assert (
+        found["unit"] == "logits" and found["words"]["text"][0] == f"SUNNY {shares['SUNNY']:+.2f}"
+    )
+    assert all(word.isprintable() for word in found["words"]["text"])
+    for wrong in 7, "\ud800", ["a"]:
+        with pytest.raises(PlayError, match="column 'text' needs a text"):
+            explorer.answer(row | {"text": wrong})
+
+
 def test_a_model_of_quantiles_shows_one_of_them_and_an_interval():
     loss = fastnn.losses.Quantile([0.1, 0.9])
     model = TabularRegressor(1, hidden_layer_sizes=8, loss=loss, random_state=0).fit(TABLE, RENT)

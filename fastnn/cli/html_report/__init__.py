@@ -37,6 +37,7 @@ def _page(report: Report):
         scores.intervals_section if report.is_number else scores.thresholds_section,
         model.importances_section,
         model.effects_section,
+        model.words_section,
         model.label_issues_section,
         model.data_section,
         model.curves_section,

@@ -12,7 +12,13 @@ from ...config import installed_version
 from ...core.messages import plural
 from ...plotting.theme import CLASS_COLORS
 from ...tabular.explaining.effects import axis_of
-from ...tabular.explaining.explanation import describe_output
+from ...tabular.explaining.explanation import (
+    describe_output,
+    format_words,
+    rank_words,
+    unit_of_words,
+)
+from ...tabular.explaining.words import word_shares
 from ...web.templates import markup, table
 from ..console import format_number, short_path
 from ..progress import format_duration
@@ -32,6 +38,8 @@ MAX_CLASSES = 12
 MAX_IMPORTANT = 20
 MAX_WARNINGS = 50
 MOST_COLUMNS = 6
+MAX_TEXTS = 1000  # rows whose words are ranked
+MOST_WORDS = 12
 LEAST_SHARE = 0.01  # of the importances, of a column with a chart
 SIZE = 3.9, 2.9  # inches
 HOW_TO_READ = (
@@ -264,6 +272,43 @@ def _chart(i, effect, limits, colors):
         colors.update(take_legend(ax))
 
     return chart(f"effect-{i}", name(str(effect.column)), text, draw, SIZE)
+
+
+# ---- words of free text ----
+
+
+def words_section(report: Report):
+    """Return the section with the words of free text that matter, None without free text."""
+    features = report.model.features_
+    if not features.text_layers:
+        return None
+    unit = unit_of_words("target" if report.is_number else "probability")
+    what = {"std": "standard deviations of the target", "logits": "logits of the class"}[unit]
+    texts = features.text_values(report.frame)
+    tables = [
+        _word_table(report, features.columns[source].label, layer, *texts[source])
+        for source, layer in features.text_layers.items()
+    ]
+    return section("words", "Words of free text", unit=what, tables=tables)
+
+
+def _word_table(report: Report, label, layer, codes, texts):
+    weights = layer.weights.mean(axis=1, dtype=np.float64)
+    few = codes[:: 1 + len(codes) // MAX_TEXTS]
+    found = [word_shares(layer, weights, texts[code] if code >= 0 else None) for code in few]
+    classes = report.record.classes or ["target"]
+    labels = classes[-1:] if layer.n_outputs == 1 else classes
+    caption, shown = keep_first(
+        f"Words of {name(label)}", [*enumerate(labels)], MAX_CLASSES, ": the first {} of {} classes"
+    )
+    rows = []
+    for k, output in shown:
+        ranked = rank_words([(words, shares[:, k]) for words, shares in found])
+        means = [(word, total / n_rows) for word, total, n_rows in ranked]
+        signs = [[item for item in means if item[1] * sign > 0][:MOST_WORDS] for sign in (1, -1)]
+        rows.append([name(output), *(", ".join(format_words(items)) for items in signs)])
+    head = ["target" if report.is_number else "class", "raise it", "lower it"]
+    return table(caption, head, rows, "sentences")
 
 
 # ---- training ----

@@ -71,8 +71,14 @@ function control(column) {
   return element("div", { className: "slider" }, element("label", {}, name, number), slider);
 }
 
+function textControl(name) {
+  const text = element("textarea", { rows: 4, value: row[name], spellcheck: false });
+  text.oninput = () => { row = { ...row, [name]: text.value }; update(); };
+  return element("label", { className: "text" }, name, text);
+}
+
 function showRow() {
-  $("row").replaceChildren(...model.columns.map(control));
+  $("row").replaceChildren(...model.texts.map(textControl), ...model.columns.map(control));
 }
 
 // ---- the answer ----
@@ -120,6 +126,7 @@ function chooseOutput(number) {
 const rangeOf = (values) => [Math.min(...values), Math.max(...values)];
 
 function makeCurves() {
+  $("curves-card").hidden = !model.columns.length; // all columns are free text
   const columns = Math.ceil(Math.sqrt(model.columns.length)), { style } = $("curves");
   style.setProperty("--columns", columns);
   style.setProperty("--rows", Math.ceil(model.columns.length / columns));
@@ -144,19 +151,23 @@ function drawCurves() {
 // ---- what each column adds ----
 
 function drawExplanation() {
-  const { base, contributions, nearest } = explanation;
+  const { base, contributions, nearest, words, unit } = explanation;
   $("base").textContent = `Without them: ${amount(base)}, the mean of training rows`
     + `${model.is_number ? "" : ` for ${model.outputs[output]}`}.`;
   const parts = Object.entries(contributions).sort((a, b) => Math.abs(b[1].value) - Math.abs(a[1].value));
   const largest = Math.max(1e-12, ...parts.map(([, part]) => Math.abs(part.value)));
-  $("contributions").replaceChildren(...parts.map(([name, { value, error }]) => {
-    const bar = element("i", { className: value < 0 ? "bar minus" : "bar plus" }), shown = row[name] ?? "missing";
+  $("contributions").replaceChildren(...parts.flatMap(([name, { value, error }]) => {
+    const bar = element("i", { className: value < 0 ? "bar minus" : "bar plus" }), shown = words[name] ? "" : row[name] ?? "missing";
     bar.style.width = `${(100 * Math.abs(value)) / largest}%`;
     const size = amount(Math.abs(value)), sign = parseFloat(size) === 0 ? "" : value < 0 ? "−" : "+";
     const text = `${sign}${size}${error ? ` ± ${amount(error)}` : ""}`;
-    return element("tr", {}, element("th", { scope: "row" }, name),
+    const line = element("tr", {}, element("th", { scope: "row" }, name),
       element("td", {}, typeof shown === "number" ? inDigits(shown, 4) : shown),
       element("td", { className: "bars" }, bar), element("td", {}, text));
+    if (!words[name]?.length) return [line];
+    // the words of a text, in the units of what the networks read of it
+    const list = element("ul", { className: "words" }, ...words[name].map((word) => element("li", {}, word)));
+    return [line, element("tr", {}, element("td", { colSpan: 4 }, `Its words (${unit}):`, list))];
   }));
   $("nearest-card").hidden = !nearest;
   if (!nearest) return;

@@ -131,6 +131,8 @@ def column_effects(columns, mixed_rows, rows, background, n_points):
     """
     features, outputs = mixed_rows.model.features, mixed_rows.scale.outputs
     grids = [_make_grid(features, column, background, n_points) for column in columns]
+    if not grids:  # all columns are free text
+        return []
     varied = [[grid.column] for grid in grids for _ in range(len(grid))]
     other_rows = Background.concatenate([grid.rows for grid in grids])
     curves = _predict(mixed_rows, other_rows, varied, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Any
@@ -189,11 +189,7 @@ class Explanation:
                 known=", ".join(map(repr, self.words)) or "none",
             )
         one = self.of(output) if output is not None or len(self.outputs) > 1 else self
-        lower = [
-            ([word.translate(LOWER) for word in texts], shares)
-            for texts, shares in one.words[column]
-        ]
-        return {word: total / len(self) for word, total in _add_up(lower)[:n]}
+        return {word: total / len(self) for word, total, _ in rank_words(one.words[column])[:n]}
 
     def to_frame(self, output: Any = None) -> Any:
         """Return the contributions as a pandas DataFrame.
@@ -324,9 +320,43 @@ def explanations_to_json(explanation, numbers):
     for column, found in explanation.words.items():
         for row, (texts, shares), k in zip(rows, found, kept):
             shares = shares if shares.ndim == 1 else shares[:, k]
-            top = dict(_add_up([(texts, shares)])[:MOST_WORDS])
-            row.setdefault("words", {})[str(column)] = top
+            row.setdefault("words", {})[str(column)] = dict(most_of((texts, shares)))
     return rows
+
+
+def most_of(found):
+    """Return the `MOST_WORDS` words of a text with the largest shares, a list of (word, share).
+
+    found : (words, shares (n_words,)), as in `Explanation.words` of one output
+    """
+    return _add_up([found])[:MOST_WORDS]
+
+
+def format_words(words):
+    """Return a text for each word and its share, such as "good +0.52", without shares of 0.00.
+
+    words : list of (word, share). Unprintable characters are replaced, and long words shortened.
+    """
+    return [
+        f"{_shorten(printable(word, 1000), MOST_WORD)} {share:+.2f}"
+        for word, share in words
+        if round(share, 2)
+    ]
+
+
+def rank_words(rows):
+    """Return (word in lower case, sum of its shares, number of rows with it), the largest sum first.
+
+    rows : list of (words, shares (n_words,))
+    """
+    lower = [([word.translate(LOWER) for word in words], shares) for words, shares in rows]
+    counts = Counter(word for words, _ in lower for word in {*words})
+    return [(word, total, counts[word]) for word, total in _add_up(lower)]
+
+
+def unit_of_words(scale):
+    """Return what shares of words are in, for explanations of a scale."""
+    return "std" if scale == "target" else "logits"
 
 
 def describe_output(scale, output):
@@ -361,7 +391,7 @@ def row_lines(explanation, row, n_columns, width, title):
     for j, line in zip(shown, table):
         lines.append(line)
         if one.columns[j] in one.words:
-            unit = "std" if one.scale == "target" else "logits"
+            unit = unit_of_words(one.scale)
             lines += _words_line(one.words[one.columns[j]][row], unit, width)
     return lines + table[len(shown) :]
 
@@ -370,11 +400,10 @@ def _words_line(found, unit, width):
     """Return a list with the line of the words with the largest shares, empty without words."""
     line = f"    words ({unit}):"
     first = len(line)
-    for word, total in _add_up([found]):
-        part = f" {_shorten(printable(word, 1000), MOST_WORD)} {total:+.2f}"
-        if len(line) + len(part) > width - 1 or not round(total, 2):
+    for part in format_words(most_of(found)):
+        if len(line) + len(part) + 1 > width - 1:
             break
-        line += part + ","
+        line += f" {part},"
     return [line[:-1]] if len(line) > first else []
 
 
