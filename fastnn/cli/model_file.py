@@ -148,6 +148,7 @@ def describe_model(facts) -> ModelDescription:
         left_out={
             name: features.OPTIONS.get(reason, reason) for name, reason in facts.left_out.items()
         },
+        monotone=dict(facts.monotone),
         threshold=facts.threshold,
         threshold_rule=facts.threshold_rule,
         metric=facts.metric,

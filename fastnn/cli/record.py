@@ -203,6 +203,7 @@ class ModelDescription:
     split: str | None = None  # how the rows are split into folds
     kinds: dict[str, str]  # of the columns in use
     left_out: dict[str, str]  # the reason by column
+    monotone: dict[str, float] = field(default_factory=dict)  # +1 or -1
     threshold: float | None
     threshold_rule: str | None = None  # that training followed
     metric: str | None  # None for that of the loss

@@ -80,8 +80,23 @@ def format_columns(model: ModelDescription):
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
         yield from paragraph("left out", f"{list_names(names)}: {printable(reason, REASON)}")
+    yield from format_monotone(model)
     if model.split:
         yield from paragraph("split", printable(model.split, REASON))
+
+
+def format_monotone(model: ModelDescription):
+    """Yield lines that say which columns predictions are monotone in, and how that is known."""
+    for sign, verb in ((1, "fall"), (-1, "rise")):
+        names = [name for name, other in model.monotone.items() if other == sign]
+        if names:
+            yield from paragraph("monotone", f"never {verb} as these grow: {list_names(names)}")
+    if model.monotone:
+        yield from paragraph(
+            "",
+            f"checked in {plural(model.networks, 'network')}: the weights bound the sign of the derivative "
+            "for all rows",
+        )
 
 
 def format_data_checks(setup: TrainingSetup):

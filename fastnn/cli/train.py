@@ -25,7 +25,7 @@ from .options import check_output
 from .record import TrainingRecord, TrainingSetup, largest_size
 from .scores import Evaluation, compare_last_block, list_label_issues
 from .table_file import TableFile, list_training_checks, open_table
-from .train_options import TrainOptions, resolve_columns, split_names
+from .train_options import TrainOptions, resolve_columns, resolve_monotone, split_names
 
 MAX_PLOTTED = 10  # columns in the picture of --plot
 HELP = """
@@ -151,7 +151,8 @@ class _Training:
         )
         self.target = target
         trained_models.check_task(options, target, file)
-        self.model = trained_models.build_estimator(options, target, columns)
+        monotone = resolve_monotone(options, table.column_names)
+        self.model = trained_models.build_estimator(options, target, columns, monotone)
         if options.resume:
             self.model = trained_models.load_unfinished(self.model, options.out)
         self.is_complete = options.resume and self.model.n_folds_remaining_ == 0

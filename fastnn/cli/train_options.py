@@ -16,7 +16,7 @@ from ..tables.source import without_secrets
 from ..tabular import thresholds
 from ..tabular.columns import KINDS
 from ..tabular.metrics import CLASS_METRICS, NUMBER_METRICS, find_name
-from .column_roles import ALIASES, TASKS, require_column
+from .column_roles import ALIASES, TASKS, refuse_target, require_column
 from .console import CommandError, describe_missing
 from .options import (
     add_to,
@@ -45,6 +45,7 @@ LOSSES = (
 )
 # end of losses
 MAX_UNITS = 100_000  # of a hidden layer
+SIGNS = {"+1": 1, "1": 1, "-1": -1}  # of --monotone
 COLUMNS, ROWS, MODEL, RUN, OUTPUT = "columns", "rows and scores", "model", "run", "output"
 
 
@@ -124,6 +125,12 @@ class TrainOptions:
     )
     #: The names of columns as they were given, by the kind that they have, and drop.
     columns: dict[str, list[str] | None] = for_each((*KINDS, "drop"), _column_option)
+    monotone: list[str] | None = repeated(
+        "COL=+1,...",
+        "columns of numbers in which predictions never fall (+1) or never rise (-1) as they grow, for "
+        "two classes the probability of the second; can be repeated",
+        group=COLUMNS,
+    )
     skip_missing_target: bool = flag(
         "leave out the rows whose target is missing (default: an error)", group=COLUMNS
     )
@@ -306,6 +313,30 @@ def resolve_columns(options, names):
                     "Name it once."
                 )
     return columns
+
+
+def resolve_monotone(options, names):
+    """Return {name of a column: sign} of --monotone. names : those of the columns of the table"""
+    signs: dict = {}
+    texts = [t for text in options.monotone or () for t in _split_signs(text, names)]
+    for text in texts:
+        name, _, sign = map(str.strip, text.rpartition("="))
+        if not name or sign not in SIGNS:
+            raise CommandError(
+                f"--monotone must be COL=+1 or COL=-1, got {printable(text)!r}. +1: predictions never "
+                "fall as the column grows; -1: they never rise."
+            )
+        require_column(options.data, "monotone", name, names)
+        refuse_target("monotone", name, options.target)
+        if signs.setdefault(name, SIGNS[sign]) != SIGNS[sign]:
+            raise CommandError(f"--monotone has both +1 and -1 for {printable(name)!r}.")
+    return signs
+
+
+def _split_signs(text, names):
+    """Return the parts of a value of --monotone. A name may contain commas if it is alone."""
+    is_one = text.rpartition("=")[0].strip() in names
+    return [text] if is_one else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def split_names(texts, names=()):

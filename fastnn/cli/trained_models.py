@@ -40,7 +40,7 @@ def import_estimators():
     return TabularClassifier, TabularRegressor
 
 
-def build_estimator(options, target, columns):
+def build_estimator(options, target, columns, monotone):
     """Return the estimator for a target, not fitted.
 
     Parameters
@@ -49,6 +49,8 @@ def build_estimator(options, target, columns):
     target : Target
     columns : dict
         Names of columns by option, of `resolve_columns`.
+    monotone : dict
+        Of `resolve_monotone`.
     """
     classifier, regressor = import_estimators()
     parameters = dict(
@@ -57,6 +59,7 @@ def build_estimator(options, target, columns):
         time_limit=options.time_limit,
         random_state=options.seed,
         n_threads=options.threads,
+        monotone=monotone or None,
         drop=columns["drop"] or None,
         **{column.argument: columns[kind] or None for kind, column in KINDS.items()},
     )
@@ -90,9 +93,10 @@ def check_task(options, target, file):
             f"--metric {options.metric} is for {goes}, but {label} holds {comes}. Choose one of "
             f"{', '.join(known)}."
         )
-    if options.threshold and target.task == "classes":
-        n = len(target.values.unique())
-        raise CommandError(f"--threshold is for two classes, but {label} has {n:,}. Leave it out.")
+    for name in ("threshold", "monotone"):
+        if getattr(options, name) and target.task == "classes":
+            n = len(target.values.unique())
+            raise CommandError(f"--{name} is for two classes, but {label} has {n:,}. Leave it out.")
     is_poisson = options.loss == "poisson"
     if options.log_target and is_poisson:
         raise CommandError(

@@ -80,6 +80,9 @@ class ModelFacts:
         The column that it was taken from.
     left_out : dict of str to str
         Why columns are not read.
+    monotone : dict of str to int
+        The columns that predictions never fall in (+1), or never rise in (-1), by the weights of the
+        networks.
     score : float or None
         On rows that were held out.
     score_name : str or None
@@ -122,6 +125,7 @@ class ModelFacts:
     bounds: tuple[float, float] | None = None
     target: str | None = None
     left_out: Mapping[str, str] = field(default_factory=dict, hash=False)
+    monotone: Mapping[str, int] = field(default_factory=dict, hash=False)
     score: float | None = None
     score_name: str | None = None
     metric: str | None = None

@@ -22,8 +22,8 @@ DIGESTED = {
     "targets": Wording("y, or loss or log_target", "targets, or --loss or --log-target"),
     "weights": Wording("sample_weight or class_weight", "--weight or --class-weight"),
     "networks": Wording(
-        "n_estimators, hidden_layer_sizes, metric, random_state, groups, time or cv",
-        "--folds, --hidden, --metric, --seed, --group or --time",
+        "n_estimators, hidden_layer_sizes, metric, monotone, random_state, groups, time or cv",
+        "--folds, --hidden, --metric, --monotone, --seed, --group or --time",
     ),
 }
 

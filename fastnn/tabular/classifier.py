@@ -14,7 +14,7 @@ from .fitting.options import ClassTask
 from .predictions import ClassPredictions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Literal
 
     from numpy.typing import ArrayLike
@@ -69,6 +69,11 @@ class TabularClassifier(AccuracyScore, ClassPredictions, BaseTabular):
         it.
     drop : str, int or sequence of them, default None
         Names or positions of columns to leave out.
+    monotone : mapping of str or int to int, optional
+        For two classes: columns of numbers, by name or position, in which the probability of
+        ``classes_[1]`` never falls (+1) or never rises (-1) if all other columns stay the same, such
+        as ``{"income": +1, "age": -1}``. It holds for all rows, not only for those of training. See
+        the guide "Rules and intervals".
     cv : splitter of scikit-learn, iterable of (train, test), int or None, default None
         The folds, in place of n_estimators folds at random: a splitter such as ``GroupKFold(4)``,
         which gets the `groups` of `fit`, or positions of rows. Rows in no test set have no
@@ -227,6 +232,7 @@ class TabularClassifier(AccuracyScore, ClassPredictions, BaseTabular):
         dates: str | int | Sequence[str | int] | None = None,
         texts: str | int | Sequence[str | int] | None = None,
         drop: str | int | Sequence[str | int] | None = None,
+        monotone: Mapping[str | int, int] | None = None,
         cv: Any = None,
         verbose: bool | int = False,
     ) -> None:

@@ -197,9 +197,8 @@ def _outputs(net, table, moved, n_threads):
     split = W.size + width
     first = make_network([n_inputs, width], "identity", net.params[:split])
     identity = np.r_[np.eye(width, dtype=W.dtype).ravel(), np.zeros_like(b)]
-    rest = make_network(
-        [width, width, *others], net.activations[-1], np.r_[identity, net.params[split:]]
-    )
+    params = np.r_[identity, net.params[split:]]
+    rest = make_network([width, width, *others], net.activations[-1], params, net.activations[0])
     Z = first.forward(table, n_threads=n_threads)
     J = rest.jacobian(Z, n_threads=n_threads)
     D = [slopes[:, None] * np.einsum("nkh,ndh->nkd", J, W[inputs]) for inputs, slopes in moved]

@@ -112,7 +112,7 @@ class Encoder:
     width: int
 
     @classmethod
-    def fit(cls, numbers, n_categories, target, settings, width):
+    def fit(cls, numbers, n_categories, target, settings, width, without_values=()):
         """Return an Encoder.
 
         Parameters
@@ -124,15 +124,18 @@ class Encoder:
             What a tree predicts to place the bins of a number with few distinct values.
         settings : EncoderSettings
         width : int
+        without_values : sequence of int
+            The positions of numbers whose values never become categories.
         """
         edges, values = [], []
-        for scaling, x in numbers:
+        for i, (scaling, x) in enumerate(numbers):
             is_text = x.ndim > 1  # an output of a layer, which differs between folds
             x = np.where(np.isnan(x), scaling.median, x)
             e, from_tree = bin_edges(x, target, 0 if is_text else settings.n_bins)
             edges.append(e.tolist())
             kept = np.zeros(0)
-            if settings.values and not is_text and (from_tree or not settings.n_bins):
+            may_have = settings.values and not is_text and i not in without_values
+            if may_have and (from_tree or not settings.n_bins):
                 u, counts = np.unique(x, return_counts=True)
                 if 2 < len(u) <= MAX_VALUES:
                     kept = u[counts >= MIN_VALUE_COUNT]
@@ -212,6 +215,21 @@ class Encoder:
         codes = [i for i, values in enumerate(self.values) if values]
         codes += [len(self.scalings) + j for j, n in enumerate(self.n_categories) if n]
         return tuple(sources[np.array(part, np.intp)] for part in (numbers, positions, codes))
+
+    def input_signs(self, signs):
+        """Return the sign of each input of a network, in the order of `EncodedTable.to_dense`.
+
+        The marks of missing values, and categories, have the sign 0.
+
+        signs : {position of a number: sign}
+        """
+        out: list = []
+        for i, scaling in enumerate(self.scalings):
+            if scaling.factor:
+                out += [signs.get(i, 0)] + [0] * scaling.marks_missing
+        for i, edges in enumerate(self.edges):
+            out += [signs.get(i, 0)] * max(0, len(edges) - 1)
+        return np.array(out + [0] * (self.n_inputs - len(out)), float)
 
     def encode(self, numbers, codes):
         """Return the fastnn.EncodedTable of features."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -91,6 +92,7 @@ class BaseTabular(Attributes, TablePredictions):
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
         "verbose": ["verbose"],
         **dict.fromkeys(ARGUMENTS, COLUMNS),
+        "monotone": [Mapping, None],
     }  # fmt: skip
 
     n_estimators: int
@@ -98,6 +100,7 @@ class BaseTabular(Attributes, TablePredictions):
     time_limit: float | None
     hidden_layer_sizes: Any
     random_state: Any
+    monotone: Mapping[str | int, int] | None
     verbose: Any
     feature_names_in_: NDArray[Any]
     oof_prediction_: NDArray[np.float64]
@@ -236,6 +239,7 @@ class BaseTabular(Attributes, TablePredictions):
             metadata_bytes=self.metadata_bytes,
             seconds_before=self.seconds_before,
             suggests_splits=self.suggests_splits and not resume,
+            monotone=self.monotone,
         )
 
     def _task(self) -> Any:

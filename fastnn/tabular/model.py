@@ -1,6 +1,6 @@
 """TableModel: the fitted model of a table, which predicts, and is written to files."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from ..estimators.ensemble import mean_over_networks
 from ..files import ModelFileError
 from ..files.json_values import check, check_mapping, is_count, is_finite
 from ..mlp import blank_network
+from . import guarantees, monotone
 from .checkpoint import MAX_FOLDS, FitCheckpoint
 from .columns.features import Features, numbers_of_fold
 from .drift.profile import TableProfile
@@ -73,6 +74,9 @@ class TableModel:
         Some of the training rows, for explanations; None if the file was written without them.
     profile : TableProfile or None
         What the training table held, for `check`; None in files of older versions.
+    monotone : dict of int to int
+        The sign of each column that predictions are monotone in, by its position in
+        ``features.columns``.
     folds : FoldRows or None
         After a fit: the rows of its folds. Not in a file.
     fold_histories : list of list of History, or None
@@ -91,6 +95,7 @@ class TableModel:
     split: RowSplit | None = None
     profile: TableProfile | None = None
     background: Background | None = None
+    monotone: dict = field(default_factory=dict)
     folds: FoldRows | None = None
     fold_histories: list | None = None
 
@@ -235,6 +240,7 @@ class TableModel:
             encoders=[encoder.to_json() for encoder in self.encoders],
             targets=self.targets.to_json(),
             members=[member.to_json() for member in self.members],
+            **monotone.to_json(self.monotone),
             **{name: part.to_json() for name, part in parts.items() if part is not None},
         )
 
@@ -297,6 +303,7 @@ class TableModel:
         is_forward = split is not None and split.is_forward and checkpoint is None
         features.read_arrays(reader, 1 if is_forward else n_folds)
         profile = _read_part(content, "profile", lambda d: TableProfile.read(d, reader, features))
+        signs = monotone.from_json(content.get("monotone", []), features)
         model = cls(
             features=features,
             encoders=encoders,
@@ -310,7 +317,9 @@ class TableModel:
             split=split,
             profile=profile,
             background=Background.read(reader, features),
+            monotone=signs,
         )
+        check(guarantees.are_monotone(model), "monotone")
         return _with_errors(model, content, reader, spread) if has_errors else model
 
 
@@ -437,11 +446,12 @@ class NetworkArray:
         n_params = sum(a * b + b for a, b in pairwise(self.layer_sizes))
         return [self.n_lists, self.n_snapshots, n_params], "F32"
 
-    def read(self, reader, output):
-        """Return the lists of networks. output : their output activation"""
+    def read(self, reader, output, activation=ACTIVATION):
+        """Return the lists of networks. output, activation : of the last layer, and of the others"""
         params = reader.array(self.name)
         return [
-            [make_network(self.layer_sizes, output, p) for p in snapshots] for snapshots in params
+            [make_network(self.layer_sizes, output, p, activation) for p in snapshots]
+            for snapshots in params
         ]
 
 
@@ -474,6 +484,8 @@ class StoredNetworks:
 
     def __init__(self, content, reader, encoders, targets, checkpoint):
         self.reader, self.output, self.checkpoint = reader, targets.output, checkpoint
+        self.activation = content.get("activation", ACTIVATION)
+        check(self.activation in (ACTIVATION, monotone.ACTIVATION), "activation")
         self.members = self._find_members(content["members"], encoders, targets)
         self.spare, self.final = [], []
         weights = [member["share"] for member in content["members"]]
@@ -554,12 +566,12 @@ class StoredNetworks:
         return self.checkpoint.with_networks(spare, self._read(self.final))
 
     def _read(self, arrays):
-        return [array.read(self.reader, self.output) for array in arrays]
+        return [array.read(self.reader, self.output, self.activation) for array in arrays]
 
 
-def make_network(sizes, output, params):
-    """Return a network with these parameters, and the activation of all hidden layers of tables."""
-    hidden = [ACTIVATION] * (len(sizes) - 2)
+def make_network(sizes, output, params, activation=ACTIVATION):
+    """Return a network with these parameters, and the activation of all hidden layers."""
+    hidden = [activation] * (len(sizes) - 2)
     dropout = [0.0] * (len(sizes) - 1)
     architecture = dict(
         layer_sizes=sizes,

@@ -602,6 +602,7 @@ def _model_facts(estimator, name):
         bounds=None if is_classifier or model.is_forward else targets.bounds,
         target=model.target_name,
         left_out=dict(features.left_out),
+        monotone={features.columns[source].label: sign for source, sign in model.monotone.items()},
         score=estimator.oof_score_,
         score_name=estimator.oof_score_name_,
         metric=metrics.known_name(estimator.metric, is_classifier),

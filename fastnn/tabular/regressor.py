@@ -12,7 +12,7 @@ from .fitting.options import NumberTask
 from .predictions import NumberPredictions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Literal
 
     from numpy.typing import ArrayLike
@@ -47,6 +47,9 @@ class TabularRegressor(R2Score, NumberPredictions, BaseTabular):
         and the weights of the configurations are chosen by it. Epochs are chosen by `loss`, which is
         also what the networks learn: with metric="mae", try loss="absolute_error" as well. "auto"
         chooses the weights by `loss`.
+    monotone : mapping of str or int to int, optional
+        Columns of numbers in which predictions never fall (+1) or never rise (-1), as in
+        `TabularClassifier`; with several quantiles, each of them.
     n_estimators, hidden_layer_sizes, time_limit, random_state, ...
         All other parameters and their defaults are as in `TabularClassifier`, except class_weight
         and threshold. The only positional one is n_estimators.
@@ -129,6 +132,7 @@ class TabularRegressor(R2Score, NumberPredictions, BaseTabular):
         dates: str | int | Sequence[str | int] | None = None,
         texts: str | int | Sequence[str | int] | None = None,
         drop: str | int | Sequence[str | int] | None = None,
+        monotone: Mapping[str | int, int] | None = None,
         cv: Any = None,
         verbose: bool | int = False,
     ) -> None:

@@ -25,6 +25,8 @@ DAYS = pa.array([f"2026-01-{i % 28 + 1:02}" for i in range(N)]).cast(pa.date32()
 ROWS = {"a": A, "c": TEXT}
 ROWS_OF_TEXT = {"a": [f"a text of {x} words" for x in A]}
 X = pa.table({"a": A}).to_pandas()
+ROWS_OF_3 = {"a": A, "c": [str(i % 3) for i in range(N)]}
+BOTH = {0: 1, -1: -1}  # signs of one column
 #: Options with which folds end one after the other.
 SLOWLY = "--folds 3 --threads 1"
 
@@ -188,14 +190,14 @@ def one_weighted_row(monkeypatch):
 PAIRS = {"a": [f"x{i // 2}" for i in range(N)]}
 PARTS = [(pa.table({"a": a}), GOAL[:20]) for a in (DAYS[:20], pa.array(A[:20]))]
 LONE_SURROGATE = [{"a": "y"}, {"a": "\ud800"}]
-POSITIONS = "columns/features._positions: {argument} names"
+POSITIONS = "columns/features.find_positions: {argument} names"
 COLUMNS = [
     refused("columns/features._chosen", numbers="a", drop="a"),
     fit("columns/date.declare", {**ROWS}, "--date c", dates="c"),
     case(f"{POSITIONS} the column {{column!r}}, but", lambda: large(drop="a").fit(np.eye(N), GOAL)),
     refused(f"{POSITIONS} the column {{column!r}}, which", drop="b"),
     refused(f"{POSITIONS} column {{i}}", drop=7),
-    refused("columns/features._positions: {argument} must hold", drop=[1.5]),
+    refused("columns/features.find_positions: {argument} must hold", drop=[1.5]),
     fit("columns/number.convert: column {column!r} holds", {"a": DAYS}, "--number a", numbers="a"),
     fit("columns/number.convert: column {column!r} is", {"a": [*A[:-1], np.inf]}),
     fit("columns/date._of_numbers", {"a": A}, "--date a", dates="a"),
@@ -245,6 +247,23 @@ TARGETS = [
     ),
     number("targets.fit: {argument} cannot be", A + 1, log_target=True, loss="poisson"),
     number("targets.fit: {argument} needs", A - 1, loss="poisson"),
+]
+MONOTONE = [
+    refused("monotone.find_signs: {argument} of", monotone={"a": 2}),
+    case(
+        "monotone.find_signs: {argument} has", lambda: large(monotone=BOTH).fit(X.to_numpy(), GOAL)
+    ),
+    refused(
+        "monotone.find_signs: {argument} needs two", y="c", monotone={"a": 1}, columns=ROWS_OF_3
+    ),
+    fit("monotone._check_column: {argument} needs", ROWS, "--monotone c=1", monotone={"c": 1}),
+    fit(
+        "monotone._check_column: {argument} names",
+        ROWS,
+        "--monotone a=1 --drop a",
+        monotone={"a": 1},
+        drop="a",
+    ),
 ]
 PANEL = {"a": A, "t": list(range(N)), "g": ["x"] * (N - 1) + ["y"], "w": [1.0] * N}
 ONE_DAY = {"a": A, "t": ["2026-01-01"] * N}
@@ -434,4 +453,15 @@ CHECKS = [
         old_model,
     ),
 ]
-CASES = [*CHECKS, *FILES, *COLUMNS, *TARGETS, *ROLES, *LARGE, *EXPORTS, *EXPLANATIONS, *SETTINGS]
+CASES = [
+    *CHECKS,
+    *FILES,
+    *COLUMNS,
+    *TARGETS,
+    *MONOTONE,
+    *ROLES,
+    *LARGE,
+    *EXPORTS,
+    *EXPLANATIONS,
+    *SETTINGS,
+]

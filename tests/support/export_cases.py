@@ -205,12 +205,14 @@ def tabular():
         "table_quantiles": dict(loss=losses.Quantile((0.9, 0.1, 0.5)), hidden_layer_sizes=(5, 4)),
         "table_counts": dict(loss="poisson", n_estimators=1),
         "table_log": dict(log_target=True, dates=["built"], drop=["int"]),
+        "table_monotone": dict(monotone={"few values": 1}),
     }
     classifiers = {
         "table_texts": (names[third], {}),
         "table_ints": (third - 1, dict(n_estimators=3)),
         "table_truths": (third > 1, dict(threshold="cost:2,1")),
         "table_two": (names[(third > 0) * 1], {}),
+        "table_rising": (names[(third > 0) * 1], dict(monotone={"few values": 1})),
     }
     out = {}
     with pytest.MonkeyPatch.context() as patch:

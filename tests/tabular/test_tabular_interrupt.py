@@ -70,6 +70,7 @@ MODELS = {
     "numbers": TabularRegressor(),
     "logarithms": TabularRegressor(log_target=True, loss="huber"),
     "quantiles": TabularRegressor(loss=losses.Quantile((0.1, 0.9))),
+    "monotone": TabularRegressor(monotone={"x": 1}),
     "classes": TabularClassifier(class_weight={"low": 2}, threshold=0.4),
     "metric": TabularClassifier(metric="f1", threshold="cost:3,1", class_weight="balanced"),
 }

@@ -399,7 +399,7 @@ def _chosen(frame, declared):
     """Return {position: argument} of the columns that arguments name."""
     chosen: dict = {}
     for argument in ARGUMENTS:
-        for position in _positions(argument, declared.get(argument), frame):
+        for position in find_positions(argument, declared.get(argument), frame):
             if chosen.setdefault(position, argument) != argument:
                 raise DataError(
                     "column {column!r} is in both {other} and {argument}.",
@@ -411,7 +411,7 @@ def _chosen(frame, declared):
     return chosen
 
 
-def _positions(argument, names, frame):
+def find_positions(argument, names, frame):
     """Return the positions of columns that an argument names. names : as passed, or None"""
     if isinstance(names, (str, Integral)):
         names = [names]

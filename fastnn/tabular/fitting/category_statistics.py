@@ -132,6 +132,15 @@ class CategoryStatistics:
         found.params[n_first:] = net.params[W.size + b.size :]
         return found
 
+    def input_signs(self, signs, layout):
+        """Return the sign of each input of the networks that train. signs : those of the table"""
+        out, n_numbers, n_bins = np.zeros(self.n_inputs), layout.n_numbers, sum(layout.n_bins)
+        n_statistics = sum(x.shape[2] for x in self.values.values())
+        out[:n_numbers] = signs[:n_numbers]
+        bins = signs[n_numbers : n_numbers + n_bins]
+        out[n_numbers + n_statistics :][:n_bins] = bins
+        return out
+
     def _left(self, layout):
         """Return the positions of the other columns of codes."""
         return [j for j in range(len(layout.n_categories)) if j not in self.values]

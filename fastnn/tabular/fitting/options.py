@@ -65,6 +65,8 @@ class TableFitOptions:
         Seconds of the time limit that have passed before `fit`.
     suggests_splits : bool
         Whether to warn of columns by which the rows should be split.
+    monotone : mapping or None
+        As in the estimator.
     """
 
     estimator_name: str
@@ -83,6 +85,7 @@ class TableFitOptions:
     metadata_bytes: int
     seconds_before: float
     suggests_splits: bool
+    monotone: Any
 
 
 class Task:

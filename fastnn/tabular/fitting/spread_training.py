@@ -100,6 +100,7 @@ def _train(others, y, table, configuration, setup, seed, budget):
         fraction=1.0,
         stored=None,
         workers=None,
+        monotone=None,
     )
     learns = Configuration(
         configuration.encoding,

@@ -16,7 +16,7 @@ from ...distributed.executor_pool import Workers, threads_of_worker
 from ...distributed.shared_objects import SharedObjects
 from ...estimators.inputs import check_row_weights
 from ...tables.files import TableWarning
-from .. import encoder, roles, stored_model
+from .. import encoder, monotone, roles, stored_model
 from ..checkpoint import FitCheckpoint, SpareNetworks, digests_of
 from ..columns.features import MANY_CATEGORIES, NO_COLUMN, Features, numbers_of_folds
 from ..columns.text import Text
@@ -57,6 +57,8 @@ class TableFit:
     ----------
     table : TrainingTable
     features : Features
+    signs : dict of int to int
+        Of the monotone columns, as in `TableModel`.
     profile : TableProfile
     setup : JobSetup
         The rows in memory, their targets, and what else all jobs share. Each step of the fit replaces
@@ -114,7 +116,7 @@ class TableFit:
         weight = self.training_weight(targets, y)
         with table.row_numbers():
             is_split = not (options.cv is None and groups is None and times is None)
-            numbers, codes = self.fit_features(rows.frame, y, targets.is_classifier, is_split)
+            numbers, codes = self.fit_features(rows.frame, y, targets, is_split)
         self.setup = JobSetup(
             rows=FitRows(numbers, codes, y, weight),
             encoded_y=targets.encode(y),
@@ -136,8 +138,8 @@ class TableFit:
             self.task.metric.check_targets(targets, y, weight)
         return weight
 
-    def fit_features(self, frame, y, is_classifier, is_split):
-        """Set the features and the profile. Return the numbers and codes of the rows in memory.
+    def fit_features(self, frame, y, targets, is_split):
+        """Set the features, the signs of columns and the profile. Return the numbers and codes of the rows in memory.
 
         is_split : whether the user has said how to split the rows
         """
@@ -150,6 +152,7 @@ class TableFit:
             self.features = Features.fit(frame, no_inputs, most, **options.declared)
         for note in self.features.notes(frame, self.table.numbers is None, **options.declared):
             warn(note, TableWarning)
+        self.signs = monotone.find_signs(options.monotone, frame, self.features, targets)
         limit = options.time_limit
         is_short = limit is not None and limit < LONG_LIMIT
         # Cross-validation, which calls `fit` for each of its folds, has split the rows.
@@ -157,7 +160,7 @@ class TableFit:
         if options.suggests_splits and not (is_split or is_short):
             seconds = None if limit is None else FOR_SPLITS * limit
             for issue in find_splits(
-                frame, y, is_classifier, 0, no_inputs, seconds, **options.declared
+                frame, y, targets.is_classifier, 0, no_inputs, seconds, **options.declared
             ):
                 warn(issue.text, TableWarning)
         numbers, codes = self.features.transform(frame)
@@ -299,6 +302,7 @@ class TableFit:
         setup, options = self.setup, self.options
         configurations = self.configurations(self.split.n_train)
         self.encoders = self.fit_encoders(configurations)
+        setup = self.setup = replace(setup, monotone=self.monotone_inputs())
         n_folds = len(self.folds)
         n_final = options.n_estimators if self.split.is_forward else 0
         encoder.check_memory(self.encoders, self.features, setup, n_folds + n_final)
@@ -358,9 +362,30 @@ class TableFit:
             recipe.are_often_single(rows.codes, n_categories),
             max(n_categories, default=0) > MANY_CATEGORIES,
             self.table.numbers is None and recipe.has_ids(features.categories),
-            recipe.has_counts(features.numbers, rows.numbers),
+            recipe.has_counts(*self.free_numbers()),
         )
         return list(dict.fromkeys(self.task.with_monitor(found)))
+
+    def constrained(self):
+        """Return {position in `Features.numbers`: sign} of the numbers of monotone columns."""
+        numbers = enumerate(self.features.numbers)
+        return {j: self.signs[f.source] for j, f in numbers if f.source in self.signs}
+
+    def free_numbers(self):
+        """Return the number features without signs, and their values."""
+        taken, numbers = self.constrained(), self.setup.rows.numbers
+        kept = [j for j in range(len(numbers)) if j not in taken]
+        return [self.features.numbers[j] for j in kept], [numbers[j] for j in kept]
+
+    def monotone_inputs(self):
+        """Return the MonotoneInputs of the encoders, None if all columns are free."""
+        if not self.signs:
+            return None
+        signs, n_used = self.constrained(), len(self.features.used())
+        return monotone.MonotoneInputs(
+            {settings: encoder.input_signs(signs) for settings, encoder in self.encoders.items()},
+            1 - len(self.signs) / n_used,
+        )
 
     def fit_encoders(self, configurations):
         """Return {EncoderSettings: Encoder} of the configurations, without those that have no inputs."""
@@ -376,7 +401,9 @@ class TableFit:
                 0 if category.part == "day of year" and not settings.days else category.n_categories
                 for category in features.categories
             ]
-            encoder = Encoder.fit(numbers, n_categories, target, settings, width)
+            encoder = Encoder.fit(
+                numbers, n_categories, target, settings, width, self.constrained()
+            )
             if encoder.n_inputs:
                 out[settings] = encoder
         if not out:
@@ -654,6 +681,7 @@ class TableFit:
             split=None if self.split is None else self.split.description,
             profile=self.profile,
             background=None if background is None else background.of_folds(layers),
+            monotone=self.signs,
             **results,
         )
 

@@ -24,6 +24,7 @@ from ...training.session import SLICE_EPOCHS, Session
 from ..encoder import FitRows
 from ..folds import ALL_ROWS, as_seen
 from ..model import ACTIVATION
+from ..monotone import ACTIVATION as MONOTONE
 from . import recipe
 from .budget import Pace, RemotePace, TimeBudget
 from .category_statistics import N_PARTS, CategoryStatistics
@@ -125,14 +126,20 @@ def make_jobs(configurations, tables, folds, setup, random_state):
                 weight, width = setup.rows.weight, hidden[0]
                 statistics = CategoryStatistics.fit(table, y, weight, train, width, rng)
             n_inputs = table.n_inputs if statistics is None else statistics.n_inputs
+            monotone = setup.monotone
             net = MLP(
                 [n_inputs, *hidden, targets.n_out],
-                ACTIVATION,
+                ACTIVATION if monotone is None else MONOTONE,
                 targets.output,
                 rng=rng,
                 dropout=[c.dropout[0]] + [c.dropout[1]] * len(hidden),
             )
             recipe.init(net, rng)
+            if monotone is not None:
+                signs = monotone.of_encoding[c.encoding]
+                if statistics is not None:
+                    signs = statistics.input_signs(signs, table.layout)
+                monotone.constrain(net, signs)
             known = known_of[key][fold]
             if known is not None and statistics is None:
                 known.forget_others(net)
@@ -190,6 +197,8 @@ class JobSetup:
         As in `FitSplit`.
     workers : Workers or None
         Those that train the networks. None: threads of this process.
+    monotone : MonotoneInputs or None
+        The inputs of the networks that are monotone, if some are.
     """
 
     rows: FitRows
@@ -201,6 +210,7 @@ class JobSetup:
     stored: Any = None
     informs: Any = None
     workers: Any = None
+    monotone: Any = None
 
     @property
     def n_parallel(self):
@@ -227,7 +237,12 @@ def optimizer_of(job, setup, epochs):
 
 
 def end_networks(job, networks):
-    """Give a job its trained networks, which read the table without weights and statistics."""
+    """Give a job its trained networks, which read the table without weights and statistics.
+
+    Bounds of their weights have done their work.
+    """
+    for net in networks:
+        net.weight_bounds = None
     if job.weights is not None:
         for net in networks:
             job.weights.move_into(net, job.table.layout)

@@ -1,0 +1,253 @@
+"""monotone: predictions never fall, or never rise, as a number grows; errors; what files say of it."""
+
+import concurrent.futures
+import pickle
+
+import c_program
+import numpy as np
+import pandas as pd
+import pytest
+from checks import assert_same_bits
+from sklearn.base import clone
+
+import fastnn
+from fastnn import TabularClassifier, TabularRegressor, export, losses
+from fastnn.tabular import guarantees, monotone
+from fastnn.tabular.encoder import EncoderSettings
+
+N = 300
+rng = np.random.default_rng(0)
+X = pd.DataFrame(
+    {
+        "up": rng.normal(size=N),
+        "few": rng.integers(0, 12, N),  # bins from a tree, and values that may become categories
+        "flag": rng.random(N) < 0.5,
+        "free": rng.normal(size=N),
+        "city": rng.choice([f"c{i}" for i in range(40)], N),  # has statistics
+        "day": np.datetime64("2024-01-01") + rng.integers(0, 300, N).astype("timedelta64[D]"),
+        "same": 1.0,
+    }
+)
+X.loc[rng.random(N) < 0.1, "up"] = None
+#: The targets ask for the opposite of two of the rules.
+Y = -2 * X["up"].fillna(3) - X["few"] / 2 + np.sin(3 * X["free"]) - X["flag"] + rng.normal(size=N)
+RULES = {"up": 1, "few": -1, "flag": 1, "same": 1, "free": 0}
+SMALL = dict(n_estimators=2, hidden_layer_sizes=(8, 6), random_state=0, monotone=RULES)
+
+
+def numbers(**options):
+    return TabularRegressor(**SMALL | options), Y
+
+
+def classes(**options):
+    return TabularClassifier(**SMALL | options), np.where(Y > Y.median(), "b", "a")
+
+
+#: (estimator, targets), and arguments of `fit`.
+CASES = {
+    "numbers": (numbers(), {}),
+    "logarithms": ((numbers(log_target=True)[0], np.exp(Y / 4)), {}),
+    "counts": ((numbers(loss="poisson")[0], np.round(np.exp(Y / 4))), {}),
+    "quantiles": (numbers(loss=losses.Quantile((0.1, 0.9))), {}),
+    "classes": (classes(), {}),
+    "f1": (classes(metric="f1", class_weight="balanced", threshold="f1"), {}),
+    "one layer": (numbers(hidden_layer_sizes=5), {}),
+    "three layers": (numbers(hidden_layer_sizes=(5, 1, 4)), {}),
+    "time": (numbers(), {"time": "day"}),
+    "groups": (classes(), {"groups": "city"}),
+    "weights": (numbers(), {"sample_weight": rng.uniform(0, 2, N)}),
+    "time limit": (numbers(time_limit=1.0), {}),
+}
+
+
+def predict(model, rows):
+    """Return predictions (n, k), the probability of the second class of classes."""
+    if model.is_classifier:
+        return model.predict_proba(rows)[:, 1:]
+    return np.asarray(model.predict(rows)).reshape(len(rows), -1)
+
+
+def steps(rules=("up", "few", "flag")):
+    """Yield tables of rows, and the same with one column, or all, further in their direction."""
+    draw = np.random.default_rng(1)
+    rows = X.iloc[draw.integers(N, size=4 * N)].reset_index(drop=True)
+    rows["up"] = rows["up"].fillna(0) + draw.normal(0, 3, len(rows))
+    rows["flag"] = False
+    for columns in (*([name] for name in rules), rules):
+        more = rows.copy()
+        for name in columns:
+            step = 1 if name == "flag" else draw.exponential(2, len(rows))
+            more[name] = more[name].astype(float) + RULES[name] * step
+        if "flag" in columns:
+            more["flag"] = more["flag"] > 0
+        yield rows, more
+
+
+def assert_monotone(model):
+    for before, after in steps():
+        low, high = predict(model, before), predict(model, after)
+        unit = np.spacing(np.float32(np.maximum(1, abs(low))))
+        assert ((low - high) / unit).max() <= 4
+        assert (low != high).any()
+
+
+@pytest.mark.filterwarnings("ignore:time_limit")
+@pytest.mark.parametrize("name", CASES)
+def test_predictions_keep_the_rules(name, quick_recipe):
+    quick_recipe(12)
+    (model, y), arguments = CASES[name]
+    model = clone(model).fit(X, y, **arguments)
+    assert_monotone(model)
+    assert guarantees.are_monotone(model.model_)
+    assert not guarantees.is_monotone(model.model_, 3, 1)  # the free column
+    assert model.facts().monotone == {"up": 1, "few": -1, "flag": 1}
+    assert all(net.weight_bounds is None for net in model.model_.networks())
+
+
+def test_without_rules_nothing_changes(quick_recipe):
+    """No rule, a rule of sign 0 and one for a column that networks do not read are the same."""
+    plain = [numbers(monotone=m)[0].fit(X, Y) for m in (None, {}, {"up": 0}, {"same": 1})]
+    for model in plain:
+        assert model.model_.monotone == {}
+        assert model.model_.networks()[0].activations[0] == "silu"
+        assert_same_bits(model.predict(X), plain[0].predict(X))
+
+
+def test_arrays_and_positions(quick_recipe):
+    A = X[["up", "free"]].to_numpy(float)
+    by_name = numbers(monotone={"up": 1})[0].fit(X[["up", "free"]], Y)
+    for position in (0, -2, np.int64(0)):
+        model = numbers(monotone={position: 1})[0].fit(A, Y)
+        assert_same_bits(model.predict(A), by_name.predict(X[["up", "free"]]))
+    assert clone(model).get_params()["monotone"] == {0: 1}
+
+
+@pytest.mark.parametrize("make", [numbers, classes])
+def test_files_pickles_workers_and_single_rows(make, quick_recipe, reload, tmp_path):
+    model, y = make()
+    expected = predict(model.fit(X, y), X)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        in_workers = clone(model).fit(X, y, executor=pool)
+    for other in (reload(model), pickle.loads(pickle.dumps(model)), in_workers):
+        assert_same_bits(predict(other, X), expected)
+        assert other.model_.monotone == model.model_.monotone
+        assert other.get_params()["monotone"] == RULES
+        assert_same_bits(other.predict_derivatives(X), model.predict_derivatives(X))
+    ones = [predict(model, X[i : i + 1]) for i in range(5)]
+    assert_same_bits(np.concatenate(ones), expected[:5])
+
+
+def test_derivatives_have_the_sign(quick_recipe):
+    quick_recipe(12)
+    model = numbers()[0].fit(X, Y)
+    for name in ("up", "few"):
+        slopes = model.predict_derivatives(X, name)
+        assert np.nanmin(RULES[name] * slopes) >= 0
+
+
+def test_a_file_whose_weights_break_the_rule_is_refused(quick_recipe, tmp_path):
+    model = numbers()[0].fit(X, Y)
+    net = model.model_.networks()[0]
+    for W in net.weights:
+        W[...] = -np.abs(W) - 0.1
+    assert not guarantees.are_monotone(model.model_)
+    model.save(tmp_path / "m.safetensors")
+    with pytest.raises(fastnn.ModelFileError, match="monotone"):
+        fastnn.load(tmp_path / "m.safetensors")
+
+
+def test_values_of_columns_with_rules_are_no_categories(quick_recipe):
+    """Counts are also categories in one configuration, but not those of columns with rules."""
+    table = pd.DataFrame({"a": X["few"], "b": rng.integers(0, 15, N)})
+    fit = numbers(monotone={"a": 1})[0].fit
+    model = fit(table, Y)
+    assert EncoderSettings(values=True) in model_settings(model, table)
+    for encoder in model.model_.encoders:
+        assert not encoder.values[0]
+
+
+def model_settings(model, table):
+    """Return the encodings of the configurations that a fit of the table trains."""
+    from fastnn.tabular.fitting.options import FitArguments
+    from fastnn.tabular.fitting.table_fit import TableFit
+
+    passed = FitArguments(X=table, y=Y, sample_weight=None, groups=None, time=None, window=None)
+    fit = TableFit(model._fit_options(None, False), passed)
+    return [c.encoding for c in fit.configurations(N // 2)]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "hidden", "outputs"),
+    [([1, 0, -1], [[0, 1, -1], [0, 1, -1]], [1]), ([0, 1], [[1, -1]], [-1, 1])],
+)
+def test_bounds_of_weights_leave_what_they_can(inputs, hidden, outputs):
+    """Signs of units are kept along every weight, and all weights without need of a bound are free."""
+    signs = [np.array(s, float) for s in (inputs, *hidden, outputs)]
+    found = monotone.weight_bounds(signs[0], signs[1:-1], signs[-1])
+    for before, after, (lower, upper) in zip(signs, signs[1:], found):
+        for i, s in enumerate(before):
+            for j, t in enumerate(after):
+                allowed = [w for w in (-1, 0, 1) if lower[i, j] <= w <= upper[i, j]]
+                expected = {0: [-1, 0, 1]}.get(s, [0] if t == 0 else sorted([0, s * t]))
+                assert allowed == expected
+
+
+# ---- errors ----
+
+ERRORS = {
+    "several classes": (dict(monotone={"up": 1}), "has 3 classes", classes),
+    "category": (dict(monotone={"city": 1}), "column 'city' is a category", numbers),
+    "declared category": (
+        dict(monotone={"few": 1}, categories="few"),
+        "column 'few' is a category",
+        numbers,
+    ),
+    "date": (dict(monotone={"day": 1}), "column 'day' is a date.*days since", numbers),
+    "unknown": (
+        dict(monotone={"upp": 1}),
+        "'upp', which X does not have. Did you mean 'up'",
+        numbers,
+    ),
+    "sign": (dict(monotone={"up": 2}), "'up' is 2, but must be \\+1 or -1", numbers),
+    "truth": (dict(monotone={"up": True}), "'up' is True", numbers),
+    "text": (dict(monotone={"up": "+1"}), "'up' is '\\+1'", numbers),
+    "dropped": (dict(monotone={"up": 1}, drop="up"), "it is named in drop", numbers),
+    "list": (dict(monotone=["up"]), "monotone", numbers),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors(name):
+    options, text, make = ERRORS[name]
+    model, y = make(**options)
+    if name == "several classes":
+        y = np.digitize(Y, [-2, 2])
+    with pytest.raises(ValueError, match=text):
+        model.fit(X, y)
+
+
+def test_two_signs_for_a_column():
+    with pytest.raises(ValueError, match="both \\+1 and -1 for column '0'"):
+        TabularRegressor(monotone={0: 1, -2: -1}).fit(X[["up", "free"]].to_numpy(float), Y)
+
+
+# ---- other formats ----
+
+
+@pytest.mark.skipif(c_program.GCC is None, reason="gcc is not installed")
+@pytest.mark.parametrize("make", [numbers, classes])
+def test_exported_c_files_keep_the_rules(make, quick_recipe, tmp_path):
+    quick_recipe(12)
+    columns = ["up", "few", "free"]
+    model, y = make(monotone={"up": 1, "few": -1})
+    model.fit(X[columns], y)
+    export.c(model, tmp_path / "m.c")
+    for before, after in steps(("up", "few")):
+        low, high = (
+            c_program.predict(
+                tmp_path,
+                {"m": c_program.Rows(list(zip(*rows[columns].to_numpy(float).T)), "double")},
+            )["m"][1][:, -1]
+            for rows in (before, after)
+        )
+        assert (low - high).max() <= 4 * np.spacing(np.float32(max(1, abs(low).max())))
