@@ -42,6 +42,8 @@ class RoundTask:
     batch_size : int
         Of each part.
     shuffle : bool
+    bounds : WeightBounds or None
+        Of the weights of the network. The mean of parameters within bounds is within them, too.
     """
 
     layers: tuple
@@ -49,6 +51,7 @@ class RoundTask:
     keys: np.ndarray
     batch_size: int
     shuffle: bool
+    bounds: Any
 
 
 def train_part(task, state, block, span):
@@ -67,6 +70,7 @@ def train_part(task, state, block, span):
         return None
     number, first, last = span
     net, arrays = MLP(*task.layers), block.read()
+    net._set_bounds(task.bounds)
     net.params = state.params
     rows = np.flatnonzero(task.keys[arrays["key"]])
     seeds = [state.shuffle_seed, state.epoch, number, first]
@@ -272,7 +276,7 @@ class RoundsEngine(Engine):
         task = RoundTask(
             (net.layer_sizes, hidden, output, has_bias, net.dtype, 0, net.dropout),
             *(self.data.reader, self.data.keys),
-            *(part_batch(options.batch_size, rows.n_parts), options.shuffle),
+            *(part_batch(options.batch_size, rows.n_parts), options.shuffle, net.weight_bounds),
         )
         state, futures = self.current, []
 

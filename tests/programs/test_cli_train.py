@@ -144,31 +144,33 @@ def seen(monkeypatch):
 def test_options_reach_the_estimator(run, seen):
     words = """train people.csv --target buys --out m --folds 3 --metric log_loss --threshold 0.2
         --class-weight balanced --time-limit 9 --seed 4 --threads 2 --drop id --drop income,planet
-        --category group --number age"""
+        --category group --number age --monotone age=-1"""
     assert run(*words.split(), "--hidden", "8, 4")[0] == 130
     parameters = seen[0][0].get_params()
     expected = dict(
         n_estimators=3, hidden_layer_sizes=(8, 4), metric="log_loss", class_weight="balanced",
         threshold=0.2, time_limit=9.0, random_state=4, drop=["id", "income", "planet"],
-        categories=["group"], numbers=["age"], dates=None,
+        categories=["group"], numbers=["age"], dates=None, monotone={"age": -1},
     )  # fmt: skip
     assert {name: parameters[name] for name in expected} == expected
     assert parameters["n_threads"] in (1, 2) and "buys" in seen[0][1].sample.column_names
     run(*"train people.csv --target income --out m --loss huber --log-target".split())
     parameters = seen[1][0].get_params()
     assert (parameters["loss"], parameters["log_target"]) == ("huber", True)
+    assert parameters["monotone"] is None
     assert parameters["n_threads"] == -1 and parameters["n_estimators"] == 5
 
 
 def test_a_config_file_sets_options_and_the_command_line_wins(run, seen):
     Path("c.toml").write_text(
         'data = "people.csv"\ntarget = "buys"\nout = "m"\nhidden = [8, 4]\ndrop = ["id", "group"]\n'
-        "skip_missing_target = true\nseed = 3\nquiet = false\nna = [-1]\n"
+        "skip_missing_target = true\nseed = 3\nquiet = false\nna = [-1]\nmonotone = ['age=+1']\n"
     )
     run("train", "--config", "c.toml", "--seed", "5", "--drop", "income")
     model, _, arguments = seen[0]
     assert model.hidden_layer_sizes == (8, 4) and model.random_state == 5
     assert model.drop == ["income"] and arguments.table.na == ["-1"]
+    assert model.monotone == {"age": 1}
     assert arguments.skip_missing_target and not arguments.quiet and arguments.data == "people.csv"
 
 
@@ -424,6 +426,12 @@ def error_of(run, words):
     t.csv --target price --out m --metric accuracy | --metric accuracy is for classes,
     t.csv --target price --out m --class-weight balanced | holds numbers. Leave it out
     t.csv --target k --out m --threshold 0.4 | the target 'k' has 3. Leave it out.
+    t.csv --target k --out m --monotone a=1 | the target 'k' has 3. Leave it out.
+    t.csv --target y --out m --monotone a | must be COL=+1 or COL=-1, got 'a'.
+    t.csv --target y --out m --monotone a=2 | must be COL=+1 or COL=-1, got 'a=2'.
+    t.csv --target y --out m --monotone b=1 | --monotone: t.csv has no column 'b'.
+    t.csv --target y --out m --monotone y=1 | --monotone names the target 'y'.
+    t.csv --target y --out m --monotone a=1,a=-1 | --monotone has both +1 and -1 for 'a'.
     t.csv --target k --out m --task number | t.csv, line 2: the target 'k' is 'u', but
     t.csv --target k --out m --task binary | has 3 different values. Use --task classes.
     t.csv --target price --out m --task binary | Use --task classes or --task number.

@@ -251,3 +251,27 @@ def test_exported_c_files_keep_the_rules(make, quick_recipe, tmp_path):
             for rows in (before, after)
         )
         assert (low - high).max() <= 4 * np.spacing(np.float32(max(1, abs(low).max())))
+
+
+@pytest.mark.filterwarnings("ignore::fastnn.tables.TableWarning")
+@pytest.mark.parametrize("make", [numbers, classes])
+def test_tables_larger_than_memory_and_of_dask(make, quick_recipe, tmp_path):
+    quick_recipe(12)
+    dask, dd = pytest.importorskip("dask"), pytest.importorskip("dask.dataframe")
+    model, y = make()
+    table = X.assign(y=y)
+    table.to_parquet(tmp_path / "t.parquet", row_group_size=50)
+    assert_monotone(clone(model).fit(tmp_path / "t.parquet", "y", window=150))
+    with dask.config.set(scheduler="synchronous"):
+        assert_monotone(clone(model).fit(dd.from_pandas(table, npartitions=3), "y", window=150))
+
+
+def test_free_text(quick_recipe):
+    quick_recipe(12)
+    words = np.array("good bad quick slow warm cold great small".split())
+    texts = [" ".join(rng.choice(words, 6)) for _ in range(N)]
+    table = X.assign(review=texts)
+    model = numbers(texts="review")[0].fit(table, Y)
+    for before, after in steps():
+        low, high = (model.predict(rows.assign(review=texts * 4)) for rows in (before, after))
+        assert ((low - high) / np.spacing(np.float32(np.maximum(1, abs(low))))).max() <= 4
