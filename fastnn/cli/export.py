@@ -7,7 +7,7 @@ from .. import export
 from ..core.errors import DataError
 from .console import CommandError, print_line, print_note, warnings_as_notes
 from .model_file import load_fitted
-from .options import check_output, for_each, option, positional, whole_number
+from .options import check_output, for_each, number, option, positional, whole_number
 
 HELP = """
 Write a model as a C file, as an ONNX file, for CasADi or for PyTorch.
@@ -22,6 +22,7 @@ examples:
   fastnn export model.safetensors --c model.c
   fastnn export model.safetensors --c src/model.c --name flats
   fastnn export net.safetensors --c net.c --derivatives 2
+  fastnn export model.safetensors --c model.c --interval 0.9
   fastnn export model.safetensors --onnx model.onnx
   fastnn export net.safetensors --torch net-torch.safetensors
 
@@ -34,7 +35,11 @@ EXPORTS = {
     "c": (
         "one C99 file",
         lambda model, path, options: export.c(
-            model, path, options.name, derivatives=options.derivatives or 0
+            model,
+            path,
+            options.name,
+            derivatives=options.derivatives or 0,
+            interval=options.interval,
         ),
     ),
     "casadi": (
@@ -68,6 +73,11 @@ class Options:
         "functions for derivatives in the C file: 1, or 2 with the Hessian",
         type=whole_number(0, 2),
     )
+    interval: float | None = option(
+        "P",
+        "a function in the C file for an interval that holds the true number with probability P",
+        type=number(above=0.0, below=1.0),
+    )
 
 
 def run(options):
@@ -93,8 +103,9 @@ def _check_options(options, wanted):
         )
     if options.name is not None and not wanted.keys() & {"c", "casadi"}:
         raise CommandError("--name is the name in a C file. Pass --c FILE, too, or leave it out.")
-    if options.derivatives is not None and "c" not in wanted:
-        raise CommandError("--derivatives are of a C file. Pass --c FILE, too, or leave it out.")
+    for name, verb in (("derivatives", "are"), ("interval", "is")):
+        if getattr(options, name) is not None and "c" not in wanted:
+            raise CommandError(f"--{name} {verb} of a C file. Pass --c FILE, too, or leave it out.")
     for name, path in wanted.items():
         if os.path.exists(path) and os.path.realpath(path) == os.path.realpath(options.model):
             raise CommandError(f"{path}: --{name} would overwrite the model. Choose another name.")

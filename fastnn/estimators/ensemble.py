@@ -206,16 +206,19 @@ def check_errors(estimator):
     return errors
 
 
-def rank_of_error(coverage, n_errors):
-    """Return which of the sorted errors, from 1, bounds an interval. Raise ValueError if none does."""
-    coverage = check_number("coverage", coverage, above=0, below=1)
+def rank_of_error(coverage, n_errors, name="coverage"):
+    """Return which of the sorted errors, from 1, bounds an interval. Raise ValueError if none does.
+
+    name : of the argument `coverage`
+    """
+    coverage = check_number(name, coverage, above=0, below=1)
     # rounded, since 0.55 * 20 is 11.000000000000002
     rank = math.ceil(round(coverage * (n_errors + 1), 9))
     if rank > n_errors:
         raise DataError(
             "{argument} needs at least {needed} training rows, got {n}.",
             "Lower {name}.",
-            argument=Argument("coverage", float(f"{coverage:g}")),
+            argument=Argument(name, float(f"{coverage:g}")),
             needed=math.ceil(coverage / (1 - coverage) - 1e-9),
             n=n_errors,
         )

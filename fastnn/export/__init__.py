@@ -3,7 +3,7 @@
 - `export_model`: a model as both formats need it.
 - `c_file`: a C99 file. `c_inputs`: rows in it, checked and encoded. `c_networks`: its networks.
 - `c_ngrams`: free text in it. `c_text`: names, numbers, texts and arrays in C.
-- `c_derivatives`: derivatives in it. `casadi_file`: a C file for CasADi.
+- `c_derivatives`: derivatives in it. `c_intervals`: prediction intervals. `casadi_file`: a C file for CasADi.
 - `onnx_file`: an ONNX file. `onnx_nodes`: its nodes and constants.
 - `state_dict`: the parameters for PyTorch.
 """
@@ -35,6 +35,7 @@ def c(
     name: str | None = None,
     layout: Any = None,
     derivatives: int = 0,
+    interval: float | None = None,
 ) -> None:
     """Write a model as one C99 file, which needs only the standard library.
 
@@ -56,15 +57,19 @@ def c(
     derivatives : {0, 1, 2}, default 0
         Highest order of derivatives in the inputs that the file computes, for one network with dense
         inputs: an MLP, or an estimator for arrays with one network.
+    interval : float in (0, 1), optional
+        For a regressor: the file also computes an interval that is to hold the target with this
+        probability, that of ``predict_interval``.
 
     Raises
     ------
     TypeError
         The model is of another type.
     ValueError
-        `name` is not a C identifier, `derivatives` are asked of another model than one network, or
-        the model has something that a C file cannot hold: parameters that are not finite, or a class
-        that is neither a text, a number nor a Boolean.
+        `name` is not a C identifier, `derivatives` are asked of another model than one network, an
+        `interval` of a model that has none or of one with too few training rows, or the model has
+        something that a C file cannot hold: parameters that are not finite, or a class that is
+        neither a text, a number nor a Boolean.
     sklearn.exceptions.NotFittedError
         The estimator is not fitted.
     OSError
@@ -103,6 +108,8 @@ def c(
     - ``NAME_hessian(x, y, J, H)``, with ``derivatives=2``: also ``H[k][i][j]`` = d2y_k/dx_i dx_j.
 
     A UserWarning says so if the file has more than 20 MB, which take a compiler long.
+    With an interval, ``int NAME_interval(x or row, lower, upper)`` returns what ``NAME_predict``
+    returns, and sets a bound for each target.
 
     Predictions differ from Python's by less than 1e-5 of the largest, because sums have
     another order. Compile without ``-ffast-math``, which breaks the checks for NaN and infinity.
@@ -122,7 +129,7 @@ def c(
     if name is None:
         name = os.path.splitext(os.path.basename(os.fsdecode(path)))[0]
     derivatives = check_count("derivatives", derivatives, 0, 2)
-    text = source(to_export_model(model, layout), name, derivatives)
+    text = source(to_export_model(model, layout, interval), name, derivatives)
     with replacing(path) as file:
         file.write(text.encode("ascii"))
     if len(text) > LARGE:

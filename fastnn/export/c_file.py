@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 
 from ..config import __version__
-from . import c_derivatives, c_inputs, c_networks, c_ngrams, c_text
+from . import c_derivatives, c_inputs, c_intervals, c_networks, c_ngrams, c_text
 from .export_model import labels, n_cells, table_inputs
 
 HEAD = """
@@ -98,20 +98,20 @@ int ${name}_class(const $result y[${NAME}_N_OUTPUTS])
 """
 
 GROUP = """
-/* Add to sum the predictions of group $g: $n networks */
+/* Add to sum$each the predictions of group $g: $n networks */
 static void ${name}_group$g(const $cells *x, double *sum)
 {
     for (size_t i = 0; i < $n; i++) {
         $real y[$m];
         ${name}_network$g($i, y);
         for (size_t j = 0; j < $m; j++)
-            sum[j] += $weight * y[j];
+            sum[${at}j] += $weight * y[j];
     }
 }
 """
 
 FINISHED_GROUP = """
-/* Add to sum the predictions of group $g: $n networks$averaged */
+/* Add to sum$each the predictions of group $g: $n networks$averaged */
 static void ${name}_group$g(const $cells *x, double *sum)
 {
     for (size_t i = 0; i < $n; i += $n_averaged) {
@@ -124,7 +124,7 @@ static void ${name}_group$g(const $cells *x, double *sum)
         }
         ${name}_finish(mean);
         for (size_t j = 0; j < $m; j++)
-            sum[j] += $weight * mean[j];
+            sum[${at}j] += $weight * mean[j];
     }
 }
 """
@@ -138,7 +138,7 @@ int ${name}_class(const $result y[${NAME}_N_OUTPUTS])
 
 
 def source(model, name, derivatives=0):
-    """Return the C99 source of an ExportModel, with its derivatives up to this order.
+    """Return the C99 source of an ExportModel, with its derivatives up to this order, and its intervals.
 
     name : str
         Begins all names in it.
@@ -160,7 +160,7 @@ class _Source:
     functions : list of str
         `predict` and those that it calls.
     arrays, statements : list of str
-        The body of `predict`.
+        The body of `predict`, or with intervals of the function that returns the predictions of all folds.
     """
 
     def __init__(self, model, name, derivatives):
@@ -185,14 +185,18 @@ class _Source:
         self._predict_row()
         body = "".join(f"    {array};\n" for array in self.arrays) + "\n" * bool(self.arrays)
         body += "".join(self.statements) + "    return 0;\n"
-        self.functions.append(f"{predict}\n{{\n{body}}}\n")
         prototypes, parameters = [f"{predict};"], []
+        if model.interval is None:
+            self.functions.append(f"{predict}\n{{\n{body}}}\n")
+        else:
+            prototypes += self._intervals(argument, predict, body)
+            parameters.append(c_intervals.parameters(model.interval, name))
         if model.classes is not None:
             definition, lines = self._classes(y)
             parameters.append(definition)
             prototypes += lines
         parameters += [c_networks.cell_offsets(k, x, name) for k, x in enumerate(model.layouts)]
-        groups = list(enumerate(model.groups))
+        groups = list(enumerate(model.all_groups))
         parameters += [c_networks.parameters(g, group, model, name) for g, group in groups]
         networks = [c_networks.network(g, group, model, values) for g, group in groups]
         derivatives, lines = self._derivatives() if self.derivatives else ([], [])
@@ -241,6 +245,22 @@ class _Source:
             f"extern {declaration};",
         ]
         return f"{declaration} = {{\n{c_text.rows(items)}\n}};\n", prototypes
+
+    def _intervals(self, argument, predict, body):
+        """Add `predict`, the function of intervals and those that they call. Return its prototype.
+
+        argument : of these functions; predict : declaration; body : that of the predictions of all folds
+        """
+        model, values = self.model, self.values
+        interval = c_intervals.prototype(model, argument, values)
+        error = ", double *error" * (model.interval.spread is not None)
+        folds = f"static int {self.name}_folds({argument}, double *folds{error})"
+        self.functions += [
+            c_intervals.expected_error(model, values),
+            f"/* The predictions of each fold, one after the other */\n{folds}\n{{\n{body}}}\n",
+            *c_intervals.functions(model, predict, interval, values),
+        ]
+        return ["", c_intervals.comment(model.interval), f"{interval};"]
 
     def _derivatives(self):
         """Return the functions of derivatives, and the prototypes of those for users."""
@@ -294,11 +314,13 @@ class _Source:
         model, features = self.model, self.model.features
         networks = [
             sum(c_networks.workspace(group.layers)) + group.layers.sizes[-1]
-            for group in model.groups
+            for group in model.all_groups
         ]
         if self.derivatives:
             networks[0] += c_derivatives.stack(model.groups[0].layers, self.derivatives)
         n_bytes = model.dtype.itemsize * max(networks, default=0) + 2 * 8 * model.n_outputs
+        if model.interval is not None:
+            n_bytes += 8 * model.interval.n_folds * (model.n_outputs + 1)
         if features is not None:
             n_bytes += 8 * features.n_folds * len(features.numbers) + 4 * len(features.categories)
             n_cells_of_fold = sum(n_cells(layout) for layout in model.layouts)
@@ -346,6 +368,8 @@ class _Source:
             lines = ["y[0] = 1.0; /* there is only one class */"]
         elif self.model.targets is None and len(groups) == groups[0].layers.n_networks == 1:
             lines = self._one_network()
+        elif self.model.interval is not None:
+            lines = self._fold_predictions()
         else:
             lines = self._sum_groups()
         self.statements += [f"    {line}\n" for line in lines]
@@ -358,19 +382,38 @@ class _Source:
         one = f"1.0{self.values['f']}"
         return [f"{self.name}_network0({x}, p);", f"y[0] = {one} - p[0];", "y[1] = p[0];"]
 
-    def _sum_groups(self):
-        model, name, values = self.model, self.name, self.values
+    def _fold_predictions(self):
+        """Return the statements that set the predictions of all folds, and the expected error."""
+        model, interval = self.model, self.model.interval
         m = model.groups[0].layers.sizes[-1]
-        self.arrays.append(f"double sum[{m}] = {{0.0}}")
+        lines = [f"memset(folds, 0, {interval.n_folds * m} * sizeof(double));"]
+        lines += self._add_groups("folds")
+        if interval.spread is not None:
+            x = "x"
+            if model.features is not None:
+                last, k = model.features.n_folds - 1, interval.spread.encoder
+                x = f"cells{k} + {last}" if last else f"&cells{k}"
+            lines += ["if (error != NULL)", f"    *error = {self.name}_expected_error({x});"]
+        return lines
+
+    def _add_groups(self, total):
+        """Return the statements that add the predictions of all groups to an array."""
+        model, values, lines = self.model, self.values, []
         if model.targets is not None:
             self.functions.append(_finish(model.targets, values))
-        lines = []
         for g, group in enumerate(model.groups):
             self.functions.append(_group(g, group, model, values))
             x = "row" if model.layouts else "x"
             if model.features is not None:
                 x = "&" * (model.features.n_folds == 1) + f"cells{group.encoder}"
-            lines.append(f"{name}_group{g}({x}, sum);")
+            lines.append(f"{self.name}_group{g}({x}, {total});")
+        return lines
+
+    def _sum_groups(self):
+        model, name, values = self.model, self.name, self.values
+        m = model.groups[0].layers.sizes[-1]
+        self.arrays.append(f"double sum[{m}] = {{0.0}}")
+        lines = self._add_groups("sum")
         cast = "" if values["result"] == "double" else f"({values['result']})"
         if model.is_binary:
             lines += [f"y[0] = {cast}(1.0 - sum[0]);", f"y[1] = {cast}sum[0];"]
@@ -387,8 +430,13 @@ class _Source:
 
 
 def _group(g, group, model, values):
-    """Return the function that computes the predictions of group g of an ExportModel."""
-    n, fold = group.layers.n_networks, ""
+    """Return the function that adds the predictions of group g of an ExportModel, or those of each fold."""
+    n, fold, weight, at, each = group.layers.n_networks, "", group.weight, "", ""
+    if model.interval is not None:
+        m, n_averaged = group.layers.sizes[-1], group.n_averaged
+        weight *= model.interval.n_folds
+        at = f"{m} * i + " if n_averaged == 1 else f"{m} * (i / {n_averaged}) + "
+        each = ", for each fold,"
     if model.features is not None and model.features.n_folds > 1:  # each has its own cells
         fold = " + i" if group.n_averaged == 1 else f" + i / {group.n_averaged}"
     return c_text.fill(
@@ -402,7 +450,9 @@ def _group(g, group, model, values):
         n_averaged=group.n_averaged,
         divisor=float(group.n_averaged),
         averaged=f", each {group.n_averaged} of which are averaged" * (group.n_averaged > 1),
-        weight=group.weight,
+        weight=weight,
+        at=at,
+        each=each,
         **values,
     )
 

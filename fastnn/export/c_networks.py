@@ -162,7 +162,7 @@ FROM_INPUTS = "softplus", "gelu", "silu", "mish"
 
 def helpers(model, values, derivatives):
     """Return the functions that the networks of an ExportModel use."""
-    groups = [group.layers for group in model.groups]
+    groups = [group.layers for group in model.all_groups]
     out = [c_text.fill(AXPY, **values)]
     # cells replace the product of the first layer
     if any(len(layers.weights) > bool(model.layouts) for layers in groups):

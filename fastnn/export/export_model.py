@@ -15,8 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from .. import losses
+from ..core.errors import Argument, DataError
+from ..core.validation import check_number
 from ..encoded_table import EncodedTable, TableLayout
+from ..estimators import ensemble
 from ..network import Network
+from ..tabular.intervals import check_intervals, quantile_of_errors
 
 
 @dataclass
@@ -86,6 +91,49 @@ class Group:
 
 
 @dataclass
+class Interval:
+    """Prediction intervals of one coverage, from the predictions of all folds.
+
+    They are `width` times a scale on both sides of the mean over folds, or with `errors` as of
+    `estimators.ensemble.cv_plus`.
+
+    Attributes
+    ----------
+    coverage : float
+    n_folds : int
+    n_bounds : int
+        Number of targets.
+    errors : list of ndarray (m, n_bounds), or None
+        Those of each fold.
+    rank : int
+        Which of the sums of predictions and errors bounds an interval, from 1.
+    width : float
+    spread : Group or None
+        Networks that expect errors, whose mean is the scale. Their numbers are those of
+        `tabular.intervals.Spread`.
+    unit, largest, least : float
+    narrowest : float or None
+        For several quantiles, whose distance is the scale: the least half of it.
+    is_log, is_count : bool
+        Whether errors are of logarithms; and whether bounds are at least 0.
+    """
+
+    coverage: float
+    n_folds: int
+    n_bounds: int = 1
+    errors: list | None = None
+    rank: int = 0
+    width: float = 1.0
+    spread: Group | None = None
+    unit: float = 1.0
+    largest: float = 1.0
+    least: float = 0.0
+    narrowest: float | None = None
+    is_log: bool = False
+    is_count: bool = False
+
+
+@dataclass
 class ExportModel:
     """A model that can be exported.
 
@@ -122,6 +170,8 @@ class ExportModel:
         Whether the outputs are the probabilities of labels, each predicted if it is above 1/2.
     is_network : bool
         Whether it is an MLP, whose outputs may be anything.
+    interval : Interval or None
+        The intervals that the file computes.
     """
 
     title: str
@@ -139,6 +189,13 @@ class ExportModel:
     is_binary: bool = False
     is_multilabel: bool = False
     is_network: bool = False
+    interval: Interval | None = None
+
+    @property
+    def all_groups(self):
+        """list of Group: with the networks that expect errors at the end."""
+        spread = None if self.interval is None else self.interval.spread
+        return self.groups if spread is None else [*self.groups, spread]
 
     @property
     def text_layers(self):
@@ -154,7 +211,7 @@ class ExportModel:
     def n_params(self):
         known = (layer.weights[layer.squares > 0] for layer in self.text_layers.values())
         n = sum(weights.size for weights in known)
-        return n + sum(group.layers.n_params for group in self.groups)
+        return n + sum(group.layers.n_params for group in self.all_groups)
 
 
 @dataclass
@@ -180,9 +237,15 @@ class Input:
         return self.column.is_text(self.categories)
 
 
-def to_export_model(model, layout=None):
-    """Return the ExportModel of a fitted model, or raise an error that says why there is none."""
+def to_export_model(model, layout=None, interval=None):
+    """Return the ExportModel of a fitted model, or raise an error that says why there is none.
+
+    interval : coverage of the intervals, None without
+    """
+    if interval is not None:
+        interval = check_number("interval", interval, above=0, below=1)
     if isinstance(model, Network):
+        _refuse_interval(interval, "a network")
         return _from_network(model, layout)
     if layout is not None:
         raise TypeError(
@@ -198,11 +261,22 @@ def to_export_model(model, layout=None):
         _refuse(model)
     if isinstance(model, (MLPClassifier, MLPRegressor)):
         check_is_fitted(model)
-        return _from_estimator(model, isinstance(model, MLPClassifier))
+        return _from_estimator(model, isinstance(model, MLPClassifier), interval)
     if isinstance(model, (TabularClassifier, TabularRegressor)):
         check_is_fitted(model)
-        return _from_tabular(model)
+        return _from_tabular(model, interval)
     _refuse(model)
+
+
+def _refuse_interval(interval, what):
+    """Raise DataError if intervals are asked of a model that has none."""
+    if interval is not None:
+        raise DataError(
+            "{argument} needs an MLPRegressor or a TabularRegressor, but the model is {what}.",
+            "Leave {name} out.",
+            argument=Argument("interval", interval),
+            what=what,
+        )
 
 
 def _refuse(model):
@@ -260,8 +334,10 @@ def n_cells(layout):
     return sum(cell_counts(layout).values())
 
 
-def _from_estimator(model, is_classifier):
+def _from_estimator(model, is_classifier, interval):
     networks = model.networks_
+    if is_classifier:
+        _refuse_interval(interval, "a classifier")
     classes = model.classes_ if is_classifier else None
     is_multilabel = is_classifier and model.targets_.is_multilabel
     has_one_class = classes is not None and len(classes) == 1 and not is_multilabel
@@ -283,11 +359,21 @@ def _from_estimator(model, is_classifier):
         classes=None if is_multilabel else classes,
         is_binary=n_predicted == 2 and model.n_outputs_ == 1,
         is_multilabel=is_multilabel,
+        interval=None if interval is None else _interval_of_array(model, interval),
     )
 
 
-def _from_tabular(model):
+def _interval_of_array(model, coverage):
+    """Return the Interval of an MLPRegressor."""
+    errors = ensemble.check_errors(model)
+    rank = ensemble.rank_of_error(coverage, sum(map(len, errors)), "interval")
+    return Interval(coverage, len(model.networks_), errors[0].shape[1], errors=errors, rank=rank)
+
+
+def _from_tabular(model, interval):
     table, targets = model.model_, model.model_.targets
+    if model.is_classifier:
+        _refuse_interval(interval, "a classifier")
     classes, threshold = _classes_and_threshold(model)
     members = [member for member in table.members if member.weight]  # 0: of a fit that was stopped
     used = list(dict.fromkeys(member.encoder for member in members))
@@ -301,6 +387,8 @@ def _from_tabular(model):
         for member in members
     ]
     encoders = [table.encoders[k] for k in used]
+    if interval is not None:
+        interval = _interval_of_table(table, interval, encoders)
     n_networks = sum(group.layers.n_networks for group in groups)
     n_columns = len(table.features.used())
     return ExportModel(
@@ -315,7 +403,36 @@ def _from_tabular(model):
         targets=targets,
         classes=classes,
         threshold=threshold,
+        interval=interval,
     )
+
+
+def _interval_of_table(table, coverage, encoders):
+    """Return the Interval of a TableModel, and add the encoder of its networks if it is another one."""
+    check_intervals(table)
+    targets, spread = table.targets, table.spread
+    found = Interval(
+        coverage,
+        table.n_folds,
+        is_log=targets.log,
+        is_count=isinstance(targets.loss, losses.Poisson),
+    )
+    if targets.n_out > 1:
+        found.narrowest = targets.narrowest
+    elif spread is None and not table.is_forward:
+        found.errors = table.errors
+        found.rank = ensemble.rank_of_error(coverage, sum(map(len, table.errors)), "interval")
+        return found
+    elif spread is not None:
+        described = [encoder.to_json() for encoder in encoders]
+        if spread.encoder.to_json() not in described:
+            described.append(spread.encoder.to_json())
+            encoders.append(spread.encoder)
+        layers = Layers.from_networks(spread.networks)
+        found.spread = Group(layers, described.index(spread.encoder.to_json()))
+        found.unit, found.largest, found.least = spread.unit, spread.largest, spread.least
+    found.width = float(quantile_of_errors(table, coverage, "interval"))
+    return found
 
 
 def _classes_and_threshold(model):

@@ -88,7 +88,7 @@ def intervals(model, folds, scales, coverage):
         bounds = lower[:, 0], upper[:, 0]
     else:
         center = mean_over_networks(centers)
-        width = _quantile(model, coverage) * (1.0 if scales is None else scales)
+        width = quantile_of_errors(model, coverage) * (1.0 if scales is None else scales)
         bounds = center - width, center + width
     lower, upper = map(model.targets.invert, bounds)
     if isinstance(model.targets.loss, Poisson):
@@ -96,15 +96,15 @@ def intervals(model, folds, scales, coverage):
     return lower, upper
 
 
-def _quantile(model, coverage):
+def quantile_of_errors(model, coverage, name="coverage"):
     """Return the quantile of the errors of a TableModel.
 
     Folds forward in time count as much as they have rows to train on. Early ones, which have perhaps not
-    seen a season, have larger errors than the model.
+    seen a season, have larger errors than the model. name : of the argument `coverage` in errors
     """
     n_errors = [len(errors) for errors in model.errors]
     errors, n = np.concatenate(model.errors)[:, 0], sum(n_errors)
-    rank = rank_of_error(coverage, n)
+    rank = rank_of_error(coverage, n, name)
     if not (model.is_forward and model.n_folds > 1):
         return np.partition(errors, rank - 1)[rank - 1]
     order = np.argsort(errors, kind="stable")

@@ -354,7 +354,12 @@ class TableNumbers:
         if self.n_out == 1:
             return z, None
         low, high = z.min(axis=-1), z.max(axis=-1)
-        return (low + high) / 2, np.maximum((high - low) / 2, NARROWEST * self.scale)
+        return (low + high) / 2, np.maximum((high - low) / 2, self.narrowest)
+
+    @property
+    def narrowest(self):
+        """float: the least half of the distance of two quantiles."""
+        return NARROWEST * self.scale
 
     def value(self, P, y, weight):
         """Return the loss of predictions, in units of the scaled targets."""

@@ -66,8 +66,12 @@ def test_estimators_for_tables(export, tmp_path, quick_recipe):
     X = [[i / 30, "ab"[i % 2]] for i in range(30)]
     reg = fastnn.TabularRegressor(2, hidden_layer_sizes=2, random_state=0).fit(X, np.arange(30))
     reg.save(tmp_path / "m.safetensors")
-    assert export("m.safetensors", "--c", "m.c")[0] == 0
+    assert export("m.safetensors", "--c", "m.c", "--interval", "0.8")[0] == 0
+    fastnn.export.c(reg, tmp_path / "expected.c", name="m", interval=0.8)
+    assert (tmp_path / "m.c").read_bytes() == (tmp_path / "expected.c").read_bytes()
     assert "const char *x1;" in (tmp_path / "m.c").read_text()
+    code, _, errors = export("m.safetensors", "--c", "m.c", "--interval", "0.99")
+    assert code == 2 and "--interval 0.99 needs at least 99 training rows, got 30." in errors
 
 
 @pytest.mark.parametrize(
@@ -76,6 +80,10 @@ def test_estimators_for_tables(export, tmp_path, quick_recipe):
         net.safetensors | no file to write. Pass --c FILE or --casadi FILE or --onnx FILE or
           --torch FILE.
         net.safetensors --casadi net.c --derivatives 1 | --derivatives are of a C file. Pass --c
+        net.safetensors --onnx net.onnx --interval 0.9 | --interval is of a C file. Pass --c FILE
+        net.safetensors --c net.c --interval 0.9 | --interval 0.9 needs an MLPRegressor or a
+          TabularRegressor, but the model is a network. Leave --interval out.
+        net.safetensors --c net.c --interval 1 | --interval
         net.safetensors --casadi net.c --name a-b | --name must be a C identifier, such as digits
         net.safetensors --onnx net.onnx --name a | --name is the name in a C file. Pass --c
         net.safetensors --c my-net.c | --name must be a C identifier, such as digits, got 'my-net'.

@@ -100,6 +100,23 @@ def test_layouts(write, path):
             write(model, path, layout=layout)
 
 
+def test_intervals_that_a_model_does_not_have(path):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    clf = fastnn.MLPClassifier(max_iter=1).partial_fit(np.eye(3), [0, 1, 1], classes=[0, 1])
+    reg = fastnn.MLPRegressor(max_iter=1).partial_fit(np.eye(3), [0, 1, 1])
+    needed = r"interval=0.9 needs an MLPRegressor or a TabularRegressor, but the model is"
+    for model, interval, message in (
+        (MLP([3, 1]), 0.9, rf"{needed} a network\. Leave interval out\."),
+        (clf, 0.9, f"{needed} a classifier"),
+        (reg, 0.9, r"predict_interval needs the errors of networks .* n_estimators of at least 2"),
+        (reg, 1, "interval must be a finite number above 0 and below 1, got 1"),
+        (reg, "0.9", "interval must be a finite number"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            export.c(model, path, interval=interval)
+    assert not path.exists()
+
+
 def test_parameters_that_are_not_finite(write, path):
     net = MLP([2, 3, 1], rng=0)
     net.params[3] = np.nan

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import re
 import time
 
 import numpy as np
@@ -390,5 +391,9 @@ def test_a_trained_model_is_explored(opened):
     before = page.run("fastnnPlay.answer().prediction")
     page.set("input[type=range]", 1, "input")
     now = page.wait_until("fastnnPlay.answers() > 1 && fastnnPlay.answer().prediction")
-    assert now == explorer.answer(page.run("fastnnPlay.row()"))["prediction"] != before
+    expected = explorer.answer(page.run("fastnnPlay.row()"))
+    assert now == expected["prediction"] != before
+    shown = page.run("document.getElementById('interval').innerText")
+    assert (match := re.fullmatch("90 % interval: (.+) to (.+)", shown))
+    assert [float(x) for x in match.groups()] == [float(f"{x:.4g}") for x in expected["interval"]]
     assert_tab_reaches_every_control(page)

@@ -15,7 +15,8 @@ if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
 #: Pages with Python to run, and the package that they need, if any.
 LESSONS = """four_lines; losses; optimizers: scipy; estimators: sklearn; ensembles: sklearn;
-    model_selection: sklearn; many; streams: pyarrow; tables; tabular: sklearn; scores: sklearn;
+    model_selection: sklearn; many; streams: pyarrow; tables; tabular: sklearn; rules: sklearn;
+    scores: sklearn;
     explanations: matplotlib; plots: matplotlib; moving: sklearn; table_files: pyarrow;
     derivatives: sklearn; export: onnxruntime; model_file: safetensors; serving: fastapi"""
 NEEDS = {}

@@ -72,7 +72,7 @@ EncodedTable(numbers=None, positions=None, n_bins=None, position_scale=1.0, code
     n_categories=None, code_scale=1.0, dtype=<class 'numpy.float32'>)
 EncodedTable.to_dense(self)
 EncodedTable.astype(self, dtype, copy=True)
-export.c(model, path, name=None, layout=None, derivatives=0)
+export.c(model, path, name=None, layout=None, derivatives=0, interval=None)
 export.casadi(model, path, name='fastnn_net')
 export.onnx(model, path, layout=None)
 show_config()

@@ -1,6 +1,7 @@
 """Compile exported C files into one program that predicts rows with each, and run it."""
 
 import math
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -22,9 +23,11 @@ static void print_%(name)s(void)
 {
     for (size_t i = 0; i < %(n)d; i++) {
         %(result)s y[%(NAME)s_N_OUTPUTS] = {0};
-        printf("%(name)s %%d", %(name)s_predict(%(address)s%(name)s_rows[i], y));
+        const int status = %(name)s_predict(%(address)s%(name)s_rows[i], y);
+        printf("%(name)s %%d", status);
         for (size_t j = 0; j < %(NAME)s_N_OUTPUTS; j++)
             printf(" %%.17g", (double)y[j]);
+        %(interval)s
         %(label)s
         printf("\\n");
     }
@@ -38,6 +41,14 @@ static inline void print_text(const char *text) /* as digits, whatever it holds 
     for (; *text; text++)
         printf("%02x", (unsigned)(unsigned char)*text);
 }
+"""
+#: Bounds, as further numbers of a row.
+INTERVAL = """
+        %(result)s bounds[%(n_bounds)d] = {0};
+        if (%(name)s_interval(%(address)s%(name)s_rows[i], bounds, bounds + %(n_bounds)d / 2) != status)
+            return;
+        for (size_t j = 0; j < %(n_bounds)d; j++)
+            printf(" %%.17g", (double)bounds[j]);
 """
 #: By type of the classes: how to print one, and how to read it.
 CLASSES = {
@@ -86,7 +97,8 @@ def predict(folder, models, flags=("-O2",)):
     Returns
     -------
     {NAME: (status, Y, labels)}
-        status : ndarray (n,) of int; Y : ndarray (n, n_outputs); labels : list
+        status : ndarray (n,) of int; Y : ndarray (n, n_outputs), with the lower and upper bounds of
+        intervals in further columns; labels : list
     """
     parts, read = [PRINT], {}
     for name, case in models.items():
@@ -103,6 +115,9 @@ def predict(folder, models, flags=("-O2",)):
             values |= dict(type=case.result, shape=f"[{case.rows.shape[1]}]", address="")
         else:
             values |= dict(type=f"{name}_row", shape="", address="&")
+        bounds = re.search(rf"int {name}_interval\(.*lower\[(\d+)\]", source)
+        values["n_bounds"] = 2 * int(bounds[1]) if bounds else 0
+        values["interval"] = INTERVAL % values if bounds else ""
         parts.append(MODEL % values)
     calls = "".join(f"    print_{name}();\n" for name in models)
     parts.append(f"int main(void)\n{{\n{calls}    return 0;\n}}\n")

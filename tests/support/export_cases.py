@@ -193,7 +193,7 @@ def tabular():
 
     from fastnn import TabularClassifier, TabularRegressor, losses
     from fastnn.tabular import split_check
-    from fastnn.tabular.fitting import recipe
+    from fastnn.tabular.fitting import recipe, spread_training
 
     X, new = frame(), new_rows()
     options = dict(n_estimators=2, hidden_layer_sizes=6, random_state=0, categories=["INT", "yes"])
@@ -219,7 +219,10 @@ def tabular():
         patch.setattr(recipe, "n_epochs", lambda configuration, n: 8)
         patch.setattr(split_check, "MAX_SECONDS", 0)  # longer than the trainings
         for name, settings in regressors.items():
-            reg = strengthen(TabularRegressor(**options | settings).fit(X, y), name)
+            with patch.context() as few:
+                few.setattr(spread_training, "MIN_ERRORS", 10)
+                reg = TabularRegressor(**options | settings).fit(X, y)
+            strengthen(reg, name)
             out[name] = Case(reg, new, reg.predict(new).reshape(len(new), -1))
         for name, (labels, settings) in classifiers.items():
             clf = strengthen(TabularClassifier(**options | settings).fit(X, labels), name)
@@ -275,7 +278,7 @@ def free_text():
 
     from fastnn import TabularClassifier, TabularRegressor
     from fastnn.tabular import split_check
-    from fastnn.tabular.fitting import recipe
+    from fastnn.tabular.fitting import recipe, spread_training
 
     rng = np.random.default_rng(0)
     words = np.array("Good bad soup 7 cr\xe8me \u9910\u5385 \N{SNOWMAN} table. night".split())
@@ -304,6 +307,7 @@ def free_text():
             if name == "text_pairs":  # of networks, whose outputs are averaged
                 in_pairs = lambda *sizes: [c for c in all_of(*sizes) if c.snapshots]  # noqa: E731
                 patch.setattr(recipe, "configurations", in_pairs)
+            patch.setattr(spread_training, "MIN_ERRORS", 20 if name == "text_pairs" else 100)
             model.fit(X[columns], target, time=np.arange(N) if name == "text_forward" else None)
             rows = new[columns]
             if model.is_classifier:
@@ -311,6 +315,22 @@ def free_text():
             else:
                 out[name] = Case(model, rows, model.predict(rows)[:, None])
     assert len(out["text_pairs"].model.model_.members[0].networks[0]) == 2
+    return out
+
+
+@cache
+def intervals():
+    """{name: Case}: predictions and intervals in all ways in which a file computes them."""
+    cases, out = estimators() | tabular() | free_text(), {}
+    scaled = "table_mean", "table_counts", "table_log", "text_pairs"
+    quantiles, cv_plus, one_width = "table_quantiles", ("table_array", "gaussian"), "text_forward"
+    for name in (*scaled, quantiles, *cv_plus, one_width):
+        model, X, Y = cases[name].model, cases[name].X, cases[name].expected
+        found = getattr(model, "model_", None)
+        assert (getattr(found, "spread", None) is not None) == (name in scaled)
+        assert getattr(found, "is_forward", False) == (name == one_width)
+        bounds = [bound.reshape(len(Y), -1) for bound in model.predict_interval(X, 0.8)]
+        out[name] = Case(model, X, np.hstack([Y, *bounds]), options=dict(interval=0.8))
     return out
 
 

@@ -163,7 +163,7 @@ def in_numpy(net: MLP, X: NDArray[np.float32], y: NDArray[np.float32]) -> float:
 
 
 def exported(net: MLP, folder: Path) -> None:
-    export.c(net, folder / "net.c", derivatives=2)
+    export.c(net, folder / "net.c", derivatives=2, interval=None)
     export.casadi(net, folder / "casadi.c")
     print(fastnn.load(folder / "net.safetensors").forward([[0.0, 0.0, 0.0]]))
     loaded = fastnn.load(folder / "net.safetensors", MLP)
