@@ -82,6 +82,7 @@ def test_intervals(tmp_path):
     text = run("intervals.py", *few, "--plot", tmp_path / "intervals.png")
     assert re.search(r"^uneven +(?:\d\.\d+[! ] *){7}nan +\d\.\d+$", text, re.M), text
     assert (tmp_path / "intervals.png").stat().st_size > 1000
+    assert re.search(r"^uneven +\d\.\d", run("intervals.py", *few, "--mlp"), re.M)
 
 
 def test_tabular_metrics(tmp_path):

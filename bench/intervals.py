@@ -1,4 +1,4 @@
-"""Do prediction intervals of TabularRegressor keep their promise in each part of the rows?
+"""Do prediction intervals keep their promise in each part of the rows?
 
 Each table is split at random `--splits` times, into up to `--rows` training rows and as many others. The
 program compares `predict_interval` with the intervals of one width that the same model would have, CV+
@@ -8,6 +8,7 @@ arXiv:1905.03222).
 
     python bench/intervals.py                              the tables of scikit-learn, and one that is made
     python bench/intervals.py --folder my_tables --splits 5 --plot intervals.png
+    python bench/intervals.py --folder my_tables --mlp     MLPRegressor, of the numbers alone
 
 Columns: the coverage of new rows; that of the tenth of the rows with the widest intervals, and of the
 same rows with one width; the tenth that is farthest from the mean, by width and by prediction, with "!"
@@ -18,6 +19,7 @@ networks of the spread take. `--folder` has CSV files whose last column is the t
 
 import time
 import warnings
+from contextlib import contextmanager
 
 import measure
 from measure import print_wrapped, select_names, show_progress
@@ -38,6 +40,7 @@ def main():
     add("--rows", type=int, default=2000, help="to train on, at most (default: 2000)")
     add("--coverage", type=float, default=0.9, help="of the intervals (default: 0.9)")
     add("--time", help="a column: train on earlier rows, and predict the next sixth")
+    add("--mlp", action="store_true", help="five networks of MLPRegressor, on columns of numbers")
     add("--catboost", action="store_true", help="compare with CatBoost")
     add("--plot", type=plotting.picture_file, metavar="FILE", help="draw coverage by width")
     arguments = parser.parse_args()
@@ -88,36 +91,31 @@ def compare(table, seed, arguments):
     """Return {method: measures} of a split."""
     import numpy as np
 
-    from fastnn import TabularRegressor
     from fastnn.estimators.ensemble import cv_plus, mean_over_networks
     from fastnn.tabular.columns import frames
-    from fastnn.tabular.fitting import spread_training
 
     show_progress(f"{table.name}, split {seed}")
     X, y, coverage, rows = table.X, table.y, arguments.coverage, arguments.rows
     train, test = split_rows(table, seed, rows, arguments.time)
-    seconds, fit_spread = [], spread_training.fit_spread
-
-    def timed(*args):
+    fit = fit_mlp if arguments.mlp else fit_table
+    with timed_spread() as seconds:
         began = time.process_time()
-        result = fit_spread(*args)
-        seconds.append(time.process_time() - began)
-        return result
-
-    spread_training.fit_spread = timed
-    began = time.process_time()
-    model = TabularRegressor(random_state=seed, n_threads=1)
-    model.fit(X.iloc[train], y[train], time=arguments.time)
-    total = time.process_time() - began
-    spread_training.fit_spread = fit_spread
-    new, targets = X.iloc[test], y[test]
+        model, new = fit(X.iloc[train], y[train], X.iloc[test], seed, arguments.time)
+        total = time.process_time() - began
+    targets = y[test]
     lower, upper = model.predict_interval(new, coverage)
-    fold, oof = model.folds_.fold_of_row, model.oof_prediction_
-    errors = [np.abs(y[train] - oof)[fold == k, None] for k in range(fold.max() + 1)]
-    folds = model.predict_features(*model.features_.transform(frames.read(new)))
+    if arguments.mlp:
+        folds, errors = (
+            np.stack([net.forward(new) for net in model.networks_]),
+            model.held_out_errors_,
+        )
+    else:
+        fold, oof = model.folds_.fold_of_row, model.oof_prediction_
+        errors = [np.abs(y[train] - oof)[fold == k, None] for k in range(fold.max() + 1)]
+        folds = model.predict_features(*model.features_.transform(frames.read(new)))[:, :, None]
     if arguments.time:
         folds = np.repeat(mean_over_networks(folds)[None], len(errors), axis=0)
-    before = [bound[:, 0] for bound in cv_plus(folds[:, :, None], errors, coverage)]
+    before = [bound[:, 0] for bound in cv_plus(folds, errors, coverage)]
     by_width, by_prediction = upper - lower, model.predict(new)
     out = {
         "new": measures(targets, lower, upper, coverage, by_width, by_prediction),
@@ -125,9 +123,47 @@ def compare(table, seed, arguments):
         "cost": sum(seconds) / total,
     }
     if arguments.catboost:
-        bounds = catboost_intervals(X.iloc[train], y[train], new, coverage, seed)
+        bounds = catboost_intervals(X.iloc[train], y[train], X.iloc[test], coverage, seed)
         out["catboost"] = measures(targets, *bounds, coverage, by_width, by_prediction)
     return out
+
+
+@contextmanager
+def timed_spread():
+    """Yield a list, and add to it the CPU seconds of each training of the networks of the spread."""
+    from fastnn.estimators import spread
+
+    seconds, fit_spread = [], spread.fit_spread
+
+    def timed(*args):
+        began = time.process_time()
+        result = fit_spread(*args)
+        seconds.append(time.process_time() - began)
+        return result
+
+    spread.fit_spread = timed
+    try:
+        yield seconds
+    finally:
+        spread.fit_spread = fit_spread
+
+
+def fit_table(X, y, new, seed, time_column):
+    """Return a fitted TabularRegressor, and new rows as it reads them."""
+    from fastnn import TabularRegressor
+
+    return TabularRegressor(random_state=seed, n_threads=1).fit(X, y, time=time_column), new
+
+
+def fit_mlp(X, y, new, seed, _):
+    """Return a fitted MLPRegressor, and new rows as it reads them: scaled numbers, 0 if missing."""
+    from fastnn import MLPRegressor
+
+    X, new = X.select_dtypes("number"), new.select_dtypes("number")
+    mean, std = X.mean(), X.std().replace(0, 1)
+    X, new = (((rows - mean) / std).fillna(0).to_numpy(float) for rows in (X, new))
+    model = MLPRegressor(n_estimators=5, random_state=seed, learning_rate_init=0.01)
+    return model.fit(X, y), new
 
 
 def split_rows(table, seed, n_rows, time_column):

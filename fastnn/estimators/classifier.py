@@ -135,7 +135,7 @@ class MLPClassifier(AccuracyScore, BaseMLP):
         also have it.
     classes_ : ndarray (n_classes,)
         The classes, sorted.
-    targets_, fold_seed_, held_out_errors_
+    targets_, fold_seed_, held_out_errors_, spread_
         How y is learned, the seed of the folds, and what intervals need. They may change between
         versions.
     networks_ : list of fastnn.MLP

@@ -225,6 +225,12 @@ def rank_of_error(coverage, n_errors, name="coverage"):
     return rank
 
 
+def error_of_rank(errors, coverage, name="coverage"):
+    """Return the quantile of errors (m,) that bounds an interval. name : as of `rank_of_error`"""
+    rank = rank_of_error(coverage, len(errors), name)
+    return np.partition(errors, rank - 1)[rank - 1]
+
+
 def cv_plus(values, errors, coverage):
     """Return the bounds of CV+ intervals, two arrays (n, n_targets) (Barber, Candes, Ramdas and Tibshirani, 2021,
     arXiv:1905.02928).

@@ -21,13 +21,15 @@ from ..files.json_values import (
     parse_json,
     to_text,
 )
-from ..mlp import class_of, from_content
+from ..mlp import MLP, class_of, from_content
 from . import parameters
 from .mixins import lock_of
 from .networks import NetworkRecord, read_records, restore, targets_class
 from .parameters import MAX_NETWORKS
+from .spread import ACTIVATION, OUTPUT, Spread
 
 FORMAT, VERSION = "fastnn-estimator", 1
+SPREAD_NUMBERS = "unit", "largest", "least"
 #: Arrays of a network besides those of a model file, and the fields of its NetworkRecord.
 CURVES = {
     "loss_curve": "loss_curve",
@@ -72,6 +74,10 @@ def write(path, estimator, state):
     if errors is not None and errors[0] is not None:
         arrays["errors"] = np.concatenate(errors)
         arrays["errors_network"] = np.repeat(np.arange(len(errors)), [len(x) for x in errors])
+    spread = getattr(estimator, "spread_", None)
+    if spread is not None:
+        arrays["spread"] = np.stack([net.params for net in spread.networks])
+        arrays["errors_scaled"] = spread.errors
     names = getattr(estimator, "feature_names_in_", None)
     content = dict(
         estimator=type(estimator).__name__,
@@ -85,6 +91,8 @@ def write(path, estimator, state):
         held_out=errors is not None,
         temperature=getattr(estimator, "temperature_", None),
     )
+    if spread is not None:
+        content["spread"] = spread.to_json()
     metadata = {
         "format": FORMAT,
         "format_version": str(VERSION),
@@ -165,6 +173,9 @@ def _read_networks(reader, content, estimator):
     if has_errors:
         n = reader.length("errors_network")
         expected |= {"errors": ([n, targets.n_targets], "F64"), "errors_network": ([n], "I64")}
+    if "spread" in content:
+        check(has_errors and targets.n_targets == 1, "spread")
+        expected |= _expected_spread(reader, content["spread"], architectures)
     reader.check(expected)
 
     trained, of_networks = [], []
@@ -181,6 +192,34 @@ def _read_networks(reader, content, estimator):
         errors, network = reader.array("errors"), reader.array("errors_network")
         check(np.all((network >= 0) & (network < len(networks))), "errors_network")
         estimator.held_out_errors_ = [errors[network == i] for i in range(len(networks))]
+    if "spread" in content:
+        estimator.spread_ = _read_spread(reader, content["spread"], sizes[0])
+
+
+def _expected_spread(reader, described, architectures):
+    """Return {name: (shape, dtype)} of the arrays of a Spread, after checks of its description."""
+    hidden = check_mapping(described, "spread")["hidden"]
+    check(isinstance(hidden, list) and len(hidden) == 1, "spread")
+    check(is_count(hidden[0], model.MAX_SIZE, 1), "spread")
+    for name in SPREAD_NUMBERS:
+        check(is_finite(described[name]) and described[name] > 0, "spread")
+    n_params = hidden[0] * (architectures[0].layer_sizes[0] + 2) + 1
+    dtype = "F32" if architectures[0].dtype == np.float32 else "F64"
+    n_errors = reader.length("errors_network")
+    return {
+        "spread": ([len(architectures), n_params], dtype),
+        "errors_scaled": ([n_errors], "F64"),
+    }
+
+
+def _read_spread(reader, described, n_inputs):
+    sizes, networks = [n_inputs, *described["hidden"], 1], []
+    for params in reader.array("spread"):
+        net = MLP(sizes, ACTIVATION, OUTPUT, dtype=params.dtype, rng=0)
+        net.params = params
+        networks.append(net)
+    numbers = {name: described[name] for name in SPREAD_NUMBERS}
+    return Spread(networks, **numbers, errors=reader.array("errors_scaled"))
 
 
 def _architecture(network):

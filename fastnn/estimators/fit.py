@@ -23,7 +23,7 @@ from ..training.engines.lbfgs import OUT_OF_EVALUATIONS
 from ..training.plan import FitOptions, Plan
 from ..training.pool import Trainings
 from ..training.progress import ManyLine, ProgressLine
-from . import ensemble, parameters, resampling
+from . import ensemble, parameters, resampling, spread
 from .networks import read_records, write_records
 from .resampling import ScoreStopping
 
@@ -337,7 +337,7 @@ class EstimatorFit:
             self._restore_best(member)
         write_records(estimator, self.records, [member.history.n_epochs for member in self.members])
         if self.bagging:
-            self._predict_held_out()
+            self._predict_held_out(not interrupted)
         if self.source.is_reporting:
             self._warn(interrupted)
 
@@ -389,12 +389,15 @@ class EstimatorFit:
         # n_iter_no_change=inf trains for exactly max_iter epochs, which needs no warning
         return estimator.n_iter_no_change == np.inf and not parameters.is_lbfgs(estimator)
 
-    def _predict_held_out(self):
-        """Set `oof_prediction_`, and the errors that `predict_interval` uses."""
+    def _predict_held_out(self, fits_spread):
+        """Set `oof_prediction_`, and the errors that `predict_interval` uses.
+
+        fits_spread : whether to train networks that expect errors, if there is one target
+        """
         estimator, n = self.estimator, len(self.data)
         y, weight = self.source.rows.y, self.source.rows.weight
         total: Any = None
-        count, errors = np.zeros(n), []
+        count, errors, rows_of_errors = np.zeros(n), [], []
         for member in self.members:
             rows = member.held_out
             P = estimator.targets_.from_outputs(
@@ -407,9 +410,19 @@ class EstimatorFit:
             if weight is not None:
                 P, rows = P[weight[rows] > 0], rows[weight[rows] > 0]
             errors.append(estimator.targets_.errors(P, y[rows]))
+            rows_of_errors.append(rows)
         with np.errstate(invalid="ignore"):  # 0 / 0 for rows that no network held out
             estimator.oof_prediction_ = (total.T / count).T.astype(self.networks[0].dtype)
         estimator.held_out_errors_ = errors if self.bagging == "folds" else None
+        if self.bagging != "folds" or not fits_spread or errors[0] is None:
+            return
+        if errors[0].shape[1] == 1:
+            seed = estimator.fold_seed_
+            found = spread.fit_array_spread(
+                self.data.X, rows_of_errors, errors, seed, self.n_threads
+            )
+            if found is not None:
+                estimator.spread_ = found
 
 
 def raise_if_diverged(networks):

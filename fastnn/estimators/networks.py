@@ -13,7 +13,7 @@ from .resampling import LossStopping, ScoreStopping
 from .targets import MULTILABEL, ClassTargets, NumberTargets, warn_one_class
 
 #: Attributes that calls after fit set, or that describe its networks; further training deletes them.
-AFTER_FIT = ("temperature_", "oof_prediction_", "held_out_errors_")
+AFTER_FIT = ("temperature_", "oof_prediction_", "held_out_errors_", "spread_")
 
 
 def targets_class(estimator):

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .. import losses
 from ..core.validation import check_flag
 from ..distributed.partitions import maps_partitions
-from . import ensemble
+from . import ensemble, inputs
 from .base import BaseMLP, partial_fit_available
 from .ensemble import cv_plus, std_over_networks
 from .mixins import R2Score
@@ -213,12 +213,14 @@ class MLPRegressor(MultiOutputMixin, R2Score, BaseMLP):
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[NDArray[Any], NDArray[Any]]:
         """Predict an interval for the target of each row.
 
-        The intervals are CV+ (Barber, Candes, Ramdas and Tibshirani, 2021, arXiv:1905.02928). They
-        are computed from the errors of the networks of an ensemble with bagging="folds" on the rows
-        that each of them held out. If new rows are like the training rows, a fraction of at least
-        2 coverage - 1 of the targets lies inside (slightly less for few rows), and typically a
-        fraction of `coverage`. `sample_weight` is not used, except that rows of weight 0 do not
-        count.
+        They are computed from the errors of the networks of an ensemble with bagging="folds" on the
+        rows that each of them held out. With one target and at least 100 errors outside each fold,
+        an interval is as wide as the errors that small networks expect of its row; they are trained
+        at the end of `fit`. If new rows are like the training rows, a fraction of about `coverage`
+        of the targets lies inside. Else the intervals are CV+ (Barber, Candes, Ramdas and
+        Tibshirani, 2021, arXiv:1905.02928), which have about the same width for all rows, and hold
+        at least 2 coverage - 1 of the targets (slightly less for few rows). `sample_weight` is not
+        used, except that rows of weight 0 do not count.
 
         Parameters
         ----------
@@ -252,9 +254,15 @@ class MLPRegressor(MultiOutputMixin, R2Score, BaseMLP):
         """
         with self._reading():
             check_is_fitted(self)
-            errors = ensemble.check_errors(self)
+            errors, spread = ensemble.check_errors(self), getattr(self, "spread_", None)
+            X = inputs.check_X(self, X)
             outputs = self._member_outputs(X)
             values = np.stack([self.targets_.from_outputs(Y).reshape(len(Y), -1) for Y in outputs])
+            if spread is not None:
+                center = ensemble.mean_over_networks(values[:, :, 0])
+                width = ensemble.error_of_rank(spread.errors, coverage)
+                width = width * spread.mean_scale(X, self.n_threads)
+                return (center - width).astype(values.dtype), (center + width).astype(values.dtype)
         return tuple(squeeze(bound) for bound in cv_plus(values, errors, coverage))
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:

@@ -110,7 +110,7 @@ class Interval:
     width : float
     spread : Group or None
         Networks that expect errors, whose mean is the scale. Their numbers are those of
-        `tabular.intervals.Spread`.
+        `estimators.spread.Spread`.
     unit, largest, least : float
     narrowest : float or None
         For several quantiles, whose distance is the scale: the least half of it.
@@ -131,6 +131,11 @@ class Interval:
     narrowest: float | None = None
     is_log: bool = False
     is_count: bool = False
+
+    def set_spread(self, spread, encoder=0):
+        """Take over the networks of a Spread. encoder : position of that of their inputs"""
+        self.spread = Group(Layers.from_networks(spread.networks), encoder)
+        self.unit, self.largest, self.least = spread.unit, spread.largest, spread.least
 
 
 @dataclass
@@ -365,7 +370,12 @@ def _from_estimator(model, is_classifier, interval):
 
 def _interval_of_array(model, coverage):
     """Return the Interval of an MLPRegressor."""
-    errors = ensemble.check_errors(model)
+    errors, spread = ensemble.check_errors(model), getattr(model, "spread_", None)
+    if spread is not None:
+        width = float(ensemble.error_of_rank(spread.errors, coverage, "interval"))
+        found = Interval(coverage, len(model.networks_), width=width)
+        found.set_spread(spread)
+        return found
     rank = ensemble.rank_of_error(coverage, sum(map(len, errors)), "interval")
     return Interval(coverage, len(model.networks_), errors[0].shape[1], errors=errors, rank=rank)
 
@@ -428,9 +438,7 @@ def _interval_of_table(table, coverage, encoders):
         if spread.encoder.to_json() not in described:
             described.append(spread.encoder.to_json())
             encoders.append(spread.encoder)
-        layers = Layers.from_networks(spread.networks)
-        found.spread = Group(layers, described.index(spread.encoder.to_json()))
-        found.unit, found.largest, found.least = spread.unit, spread.largest, spread.least
+        found.set_spread(spread, described.index(spread.encoder.to_json()))
     found.width = float(quantile_of_errors(table, coverage, "interval"))
     return found
 

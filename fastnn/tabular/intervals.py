@@ -1,61 +1,15 @@
 """Prediction intervals of numbers: quantiles of held-out errors, in units of what a row leads to expect.
 
 The errors of held-out rows are honest, but their quantile alone gives all rows about the same width.
-`Spread` has small networks that predict how large the errors of a row are. Each was trained on the errors
-of the rows of all folds but its own, so the errors of its fold, divided by what it predicts, are as honest.
-See docs/decisions/0059-intervals.md.
+`estimators.spread` has small networks that predict how large the errors of a row are.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-from ..estimators.ensemble import cv_plus, mean_over_networks, rank_of_error
+from ..estimators.ensemble import cv_plus, error_of_rank, mean_over_networks, rank_of_error
 from ..losses import Poisson
-from .encoder import Encoder
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Spread:
-    """The networks that predict the size of errors.
-
-    Attributes
-    ----------
-    encoder : Encoder
-        Of the rows that they read.
-    networks : list of MLP
-        One for each part of the errors.
-    unit : float
-        The mean error, in which the networks predict.
-    largest : float
-        The largest error in this unit. No output counts as more.
-    least : float
-        Is added to each output.
-    """
-
-    encoder: Encoder
-    networks: list
-    unit: float
-    largest: float
-    least: float = 0.0
-
-    def scale(self, table, part, n_threads):
-        """Return the expected errors (n,) of encoded rows by the network of a part."""
-        outputs = self.networks[part].forward(table, n_threads=n_threads)[:, 0]
-        return self.unit * (self.least + np.minimum(outputs.astype(np.float64), self.largest))
-
-    def mean_scale(self, table, n_threads):
-        """Return the mean of the expected errors (n,) by all networks."""
-        parts = range(len(self.networks))
-        return mean_over_networks([self.scale(table, part, n_threads) for part in parts])
-
-    def to_json(self):
-        """Return a dict that JSON can hold, without the networks."""
-        hidden = list(self.networks[0].layer_sizes[1:-1])
-        encoder = self.encoder.to_json()
-        numbers = dict(unit=self.unit, largest=self.largest, least=self.least)
-        return dict(encoder=encoder, hidden=hidden, **numbers)
 
 
 def check_intervals(model):
@@ -90,10 +44,18 @@ def intervals(model, folds, scales, coverage):
         center = mean_over_networks(centers)
         width = quantile_of_errors(model, coverage) * (1.0 if scales is None else scales)
         bounds = center - width, center + width
-    lower, upper = map(model.targets.invert, bounds)
+    lower, upper = bounds
+    if model.targets.log:  # exp(log(y)) is not y
+        lower, upper = lower - _rounding(lower), upper + _rounding(upper)
+    lower, upper = map(model.targets.invert, (lower, upper))
     if isinstance(model.targets.loss, Poisson):
         lower = np.maximum(lower, 0)
     return lower, upper
+
+
+def _rounding(z):
+    """Return a bound of the error of z as log(exp(z)) or log(y)."""
+    return 2 * np.finfo(np.float64).eps * np.maximum(1, np.abs(z))
 
 
 def quantile_of_errors(model, coverage, name="coverage"):
@@ -104,9 +66,9 @@ def quantile_of_errors(model, coverage, name="coverage"):
     """
     n_errors = [len(errors) for errors in model.errors]
     errors, n = np.concatenate(model.errors)[:, 0], sum(n_errors)
-    rank = rank_of_error(coverage, n, name)
     if not (model.is_forward and model.n_folds > 1):
-        return np.partition(errors, rank - 1)[rank - 1]
+        return error_of_rank(errors, coverage, name)
+    rank = rank_of_error(coverage, n, name)
     order = np.argsort(errors, kind="stable")
     below = np.cumsum(np.repeat(np.arange(1, len(n_errors) + 1), n_errors)[order])
     return errors[order][np.searchsorted(below, below[-1] * rank / n)]

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..estimators.ensemble import mean_over_networks
+from ..estimators.spread import Spread
 from ..files import ModelFileError
 from ..files.json_values import check, check_mapping, is_count, is_finite
 from ..mlp import blank_network
@@ -17,7 +18,6 @@ from .drift.profile import TableProfile
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
 from .explaining.mixtures import Background
 from .folds import FoldRows, RowSplit
-from .intervals import Spread
 
 BLOCK = 20_000  # rows that are encoded and predicted at a time
 ACTIVATION: Final = "silu"
@@ -375,7 +375,7 @@ def _with_errors(model, content, reader, spread):
     for encoder, array in spread:
         networks = [found[0] for found in array.read(reader, "exponential")]
         numbers = {name: content["spread"][name] for name in ("unit", "largest", "least")}
-        model = replace(model, spread=Spread(encoder, networks, **numbers))
+        model = replace(model, spread=Spread(networks, **numbers, encoder=encoder))
     return model
 
 

@@ -17,7 +17,7 @@ from sklearn.preprocessing import scale
 import fastnn
 from fastnn import DivergenceError, EarlyStopping, MLPClassifier, MLPRegressor, losses
 from fastnn.callbacks import Checkpoint
-from fastnn.estimators import ensemble, resampling
+from fastnn.estimators import ensemble, resampling, spread
 from fastnn.estimators.ensemble import fit_temperature
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -527,6 +527,36 @@ def test_intervals_of_several_targets_and_weights():
     gaussian = regressor(loss="gaussian_nll").fit(WAVE, HEIGHT)
     lower, upper = gaussian.predict_interval(WAVE)
     assert lower.shape == (200,) and (lower < gaussian.predict(WAVE)).all()
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "sparse"])
+def test_intervals_are_as_wide_as_a_row_needs(kind, monkeypatch, reload):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (900, 3))
+    y = 3 * X[:, 0] + rng.normal(size=900) * np.where(X[:, 1] > 0, 2.0, 0.2)
+    rows = X * [1, 3, 0] + [0, 5, 1]  # the networks of errors scale them
+    rows = scipy.sparse.csr_matrix(X) if kind == "sparse" else rows.astype(kind)
+    net = regressor(max_iter=100).fit(rows, y)
+    lower, upper = net.predict_interval(rows, 0.8)
+    widths = [np.median((upper - lower)[part]) for part in (X[:, 1] > 0, X[:, 1] <= 0)]
+    assert widths[0] > 1.8 * widths[1]
+    scaled = []
+    for i, fold in enumerate(resampling.folds(Rows(900), 3, None, None, net.fold_seed_)):
+        scaled.append(net.held_out_errors_[i][:, 0] / net.spread_.scale(rows[fold[1]], i, 1))
+    width = np.sort(np.concatenate(scaled))[int(np.ceil(0.8 * 901)) - 1]
+    assert_allclose((upper - lower) / 2, width * net.spread_.mean_scale(rows, 1), rtol=1e-4)
+    assert_allclose((upper + lower) / 2, net.predict(rows), atol=1e-5)
+    others = reload(net), pickle.loads(pickle.dumps(net)), clone(net).set_params(n_threads=2)
+    for other in (*others[:2], others[2].fit(rows, y)):
+        assert_same_bits(np.stack(other.predict_interval(rows, 0.8)), np.stack((lower, upper)))
+    monkeypatch.setattr(spread, "MIN_ERRORS", 1000)
+    plain = clone(net).fit(rows, y)
+    assert not hasattr(plain, "spread_")
+    assert_same_bits(plain.predict(rows), net.predict(rows))
+    assert_same_bits(
+        plain.partial_fit(rows, y).predict(rows), net.partial_fit(rows, y).predict(rows)
+    )
+    assert not hasattr(net, "spread_")
 
 
 def test_intervals_cover_new_rows():

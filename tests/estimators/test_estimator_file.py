@@ -414,6 +414,27 @@ def test_harmful_files_are_refused_with_a_reason(file, name, contents, path):
     refused_with(message, path)
 
 
+SPREADS = [
+    dict(hidden=[16, 16]), dict(hidden=[0]), dict(hidden=[17]), dict(hidden=8), dict(unit=-1.0),
+    dict(least=None), dict(largest="1"), None,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", SPREADS, ids=str)
+def test_damaged_networks_of_errors_are_refused(damage, path):
+    rng = np.random.default_rng(0)
+    many = rng.normal(size=(300, 2))
+    reg = MLPRegressor(**ENSEMBLE).fit(many, many[:, 0] * rng.normal(size=300))
+    reg.save(path)
+    assert fastnn.load(path).spread_.to_json() == reg.spread_.to_json()
+
+    def edit(_, content):
+        content["spread"] = damage and content["spread"] | damage
+
+    path.write_bytes(change(path.read_bytes(), "estimator", edit))
+    refused_with("spread", path)
+
+
 def test_errors_of_an_unknown_network_are_refused(path):
     reg = MLPRegressor(**ENSEMBLE).fit(X, Y[:, 0])
     reg.held_out_errors_ = [*reg.held_out_errors_, np.zeros((1, 1))]

@@ -124,8 +124,9 @@ def estimators():
         ("gaussian", "gaussian_nll", np.stack([y, y**2], 1)),
         ("counts", "poisson", y),
         ("quantiles", losses.Quantile((0.1, 0.5, 0.9)), y),
+        ("scaled", "squared_error", y),
     ):
-        settings["n_estimators"] = 1 + (name == "gaussian")
+        settings["n_estimators"] = 1 + (name in ("gaussian", "scaled"))
         reg = MLPRegressor(**settings, loss=loss).fit(X, targets)
         out[name] = Case(reg, X, reg.predict(X).reshape(len(X), -1))
     return out
@@ -192,8 +193,9 @@ def tabular():
     import pytest
 
     from fastnn import TabularClassifier, TabularRegressor, losses
+    from fastnn.estimators import spread
     from fastnn.tabular import split_check
-    from fastnn.tabular.fitting import recipe, spread_training
+    from fastnn.tabular.fitting import recipe
 
     X, new = frame(), new_rows()
     options = dict(n_estimators=2, hidden_layer_sizes=6, random_state=0, categories=["INT", "yes"])
@@ -220,7 +222,7 @@ def tabular():
         patch.setattr(split_check, "MAX_SECONDS", 0)  # longer than the trainings
         for name, settings in regressors.items():
             with patch.context() as few:
-                few.setattr(spread_training, "MIN_ERRORS", 10)
+                few.setattr(spread, "MIN_ERRORS", 10)
                 reg = TabularRegressor(**options | settings).fit(X, y)
             strengthen(reg, name)
             out[name] = Case(reg, new, reg.predict(new).reshape(len(new), -1))
@@ -277,8 +279,9 @@ def free_text():
     import pytest
 
     from fastnn import TabularClassifier, TabularRegressor
+    from fastnn.estimators import spread
     from fastnn.tabular import split_check
-    from fastnn.tabular.fitting import recipe, spread_training
+    from fastnn.tabular.fitting import recipe
 
     rng = np.random.default_rng(0)
     words = np.array("Good bad soup 7 cr\xe8me \u9910\u5385 \N{SNOWMAN} table. night".split())
@@ -307,7 +310,7 @@ def free_text():
             if name == "text_pairs":  # of networks, whose outputs are averaged
                 in_pairs = lambda *sizes: [c for c in all_of(*sizes) if c.snapshots]  # noqa: E731
                 patch.setattr(recipe, "configurations", in_pairs)
-            patch.setattr(spread_training, "MIN_ERRORS", 20 if name == "text_pairs" else 100)
+            patch.setattr(spread, "MIN_ERRORS", 20 if name == "text_pairs" else 100)
             model.fit(X[columns], target, time=np.arange(N) if name == "text_forward" else None)
             rows = new[columns]
             if model.is_classifier:
@@ -322,12 +325,13 @@ def free_text():
 def intervals():
     """{name: Case}: predictions and intervals in all ways in which a file computes them."""
     cases, out = estimators() | tabular() | free_text(), {}
-    scaled = "table_mean", "table_counts", "table_log", "text_pairs"
+    scaled = "table_mean", "table_counts", "table_log", "text_pairs", "scaled"
     quantiles, cv_plus, one_width = "table_quantiles", ("table_array", "gaussian"), "text_forward"
     for name in (*scaled, quantiles, *cv_plus, one_width):
         model, X, Y = cases[name].model, cases[name].X, cases[name].expected
         found = getattr(model, "model_", None)
-        assert (getattr(found, "spread", None) is not None) == (name in scaled)
+        spread = getattr(model, "spread_", getattr(found, "spread", None))
+        assert (spread is not None) == (name in scaled)
         assert getattr(found, "is_forward", False) == (name == one_width)
         bounds = [bound.reshape(len(Y), -1) for bound in model.predict_interval(X, 0.8)]
         out[name] = Case(model, X, np.hstack([Y, *bounds]), options=dict(interval=0.8))

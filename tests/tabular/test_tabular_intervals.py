@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastnn import TabularRegressor, losses
+from fastnn.estimators import spread
 from fastnn.tabular import intervals
 from fastnn.tabular.columns import frames
 from fastnn.tabular.fitting import spread_training
@@ -87,8 +88,8 @@ def test_widths_differ_only_if_the_interval_score_gains():
     rng = np.random.default_rng(0)
     size = np.repeat([0.2, 2.0], 500)
     errors = np.abs(rng.normal(size=1000)) * size
-    assert spread_training._choose_least(size, errors) < 0.1
-    assert spread_training._choose_least(rng.permutation(size), errors) == 3
+    assert spread._choose_least(size, errors) < 0.1
+    assert spread._choose_least(rng.permutation(size), errors) == 3
 
 
 def test_a_spread_does_not_know_the_errors_of_its_fold():
@@ -135,7 +136,7 @@ def test_files_threads_and_resume_keep_the_bits(quick_recipe, reload, interrupt_
 def test_predictions_do_not_depend_on_the_spread(monkeypatch):
     X, y = uneven(300, seed=3)
     reg = TabularRegressor(3, **SMALL).fit(X, y)
-    monkeypatch.setattr(spread_training, "MIN_ERRORS", 1000)
+    monkeypatch.setattr(spread, "MIN_ERRORS", 1000)
     plain = TabularRegressor(3, **SMALL).fit(X, y)
     assert plain.model_.spread is None
     assert_array_equal(plain.predict(X), reg.predict(X))
@@ -196,6 +197,16 @@ def test_errors_of_early_folds_count_little(options, quick_recipe, reload):
         spread = reg.model_.predict_scales(*reg.features_.transform(frames.read(X)), 1)
         assert_allclose(upper - lower, 2 * width * spread)
     assert 0.8 < reg.held_out_coverage([0.9])[0] <= 1
+
+
+@pytest.mark.parametrize("y", [0.1, 3.0, 1.7e9, 1e-120, 3e140])
+def test_intervals_of_a_constant_hold_it(y):
+    X, _ = noisy(60, seed=4)
+    for coverage in (0.5, 0.9):
+        reg = TabularRegressor(2, log_target=True, **SMALL).fit(X, np.full(60, y))
+        lower, upper = reg.predict_interval(X, coverage)
+        assert (lower <= y).all() and (y <= upper).all()
+        assert_allclose(upper, lower, rtol=1e-12)
 
 
 def test_counts_are_not_negative():
