@@ -67,7 +67,8 @@ class Options:
     )
     out: str | None = option(
         "FILE",
-        f"file to write, with a column for each contribution: {formats.written_extensions()}",
+        "file to write, with a column for each contribution, and one for the words of free text: "
+        f"{formats.written_extensions()}",
     )
     keep: list[str] | None = keep_option()
     scale: str | None = option(

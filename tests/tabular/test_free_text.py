@@ -207,6 +207,7 @@ def test_the_argument_names_texts_and_categories():
         ("{} 0000 ab{}", {}, False),
         ("Anna Maier{}", dict(categories="name"), False),
         ("Anna Maier", {}, False),
+        ("NA", {}, False),
     ],
 )
 def test_a_note_says_how_to_read_words_that_are_left_out(text, options, is_named):

@@ -106,10 +106,10 @@ class Category(Column):
             f"{printable(wrong[0])!r}. Correct it, or leave it empty if it is missing"
         )
 
-    def left_out_note(self, values):
-        used = [text for text, count in zip(values[1], _count(values)) if count]
-        few = used[:: 1 + len(used) // MAX_GUESSED]
-        if len(used) < 2 or sum(len(WORD.findall(text)) for text in few) < SEVERAL_WORDS * len(few):
+    def left_out_note(self, raw):
+        texts = raw.texts or []
+        few = [t for t in texts[:: 1 + len(texts) // MAX_GUESSED] if not is_missing_mark(t)]
+        if len(few) < 2 or sum(len(WORD.findall(t)) for t in few) < SEVERAL_WORDS * len(few):
             return None
         return Message(
             "column {column!r} is left out, since almost all texts are different. If they are titles, "

@@ -219,8 +219,8 @@ class Column:
         """Return why there is no feature. raw : InputColumn; values : what `convert` made of it"""
         return "all values are equal"
 
-    def left_out_note(self, values):
-        """Return how a column without a feature could be read, a Message or None. values : as above"""
+    def left_out_note(self, raw):
+        """Return how a column without a feature could be read, a Message or None. raw : InputColumn"""
         return None
 
     def number(self, values, part):

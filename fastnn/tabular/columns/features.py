@@ -143,7 +143,7 @@ class Features:
         out, ids, chosen = [], [], _chosen(frame, declared)
         for column, i in zip(self.columns, self.positions):
             if with_others and column.label in self.left_out and i not in chosen:
-                out.append(column.left_out_note(column.convert(frame.columns[i])))
+                out.append(column.left_out_note(frame.columns[i]))
         out = [note for note in out if note is not None]
         for j, (column, raw) in zip(self.used(), self.pairs(frame)):
             message, others = column.style_note(raw), column.others(raw)
