@@ -248,7 +248,7 @@ def test_the_download_is_the_network(page, tmp_path):
 
 def controls_of(page):
     return page.run(
-        "[...document.querySelectorAll('button, select, input, a, [tabindex]')].filter("
+        "[...document.querySelectorAll('button, select, textarea, input, a, [tabindex]')].filter("
         "e => e.checkVisibility() && !e.disabled && e.tabIndex >= 0"
         " && !(e.type == 'radio' && !e.checked))"
     )
@@ -396,4 +396,21 @@ def test_a_trained_model_is_explored(opened):
     shown = page.run("document.getElementById('interval').innerText")
     assert (match := re.fullmatch("90 % interval: (.+) to (.+)", shown))
     assert [float(x) for x in match.groups()] == [float(f"{x:.4g}") for x in expected["interval"]]
+    assert_tab_reaches_every_control(page)
+
+
+@pytest.mark.filterwarnings("ignore:column 'text'. free text")
+def test_a_text_is_edited_and_its_words_are_no_html(opened):
+    pa = pytest.importorskip("pyarrow", reason="tables need the extra cli")
+    words = np.array(["sunny", "dark"])[np.arange(80) % 2]
+    texts = [f"a {word} flat near the park {i}" for i, word in enumerate(words)]
+    model = fastnn.TabularClassifier(2, hidden_layer_sizes=8, random_state=0)
+    model.fit(pa.table({"text": texts, "area": np.arange(80.0) % 9}), words)
+    page = opened(PlayServer(0, {}, explorer=Explorer(model, "model")), "explanation()")
+    page.set("textarea", "<b>dark</b> <s>SUNNY", "input")
+    shown = "[...document.querySelectorAll('.words li')].map((word) => word.innerText)"
+    page.wait_until(f"{shown}.some((word) => word.startsWith('SUNNY +'))")
+    assert any(word.startswith("dark -") for word in page.run(shown))
+    assert page.run("document.querySelectorAll('#contributions b, #contributions s').length") == 0
+    assert page.run("document.querySelectorAll('#curves canvas').length") == 1
     assert_tab_reaches_every_control(page)
