@@ -9,7 +9,8 @@
   fitted attributes about them.
 - `resampling`: rows that are held out, for early stopping and by the networks of an ensemble; folds and
   bootstraps of these, and the callbacks that score them.
-- `ensemble`: means of outputs, calibration and prediction intervals.
+- `ensemble`: means of outputs, calibration and prediction intervals. `spread`: networks that expect errors, for
+  intervals as wide as each row needs.
 - `file`: files of estimators.
 - `scikit_learn`, `pytorch`: estimators and networks from and to other libraries; importing one imports the library
   of this name. `sequential`: a network as modules of PyTorch's nn.Sequential. `dense_layers`: networks from arrays
