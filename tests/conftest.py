@@ -15,6 +15,7 @@ from hypothesis import find, settings, strategies
 import fastnn
 from fastnn import MLP, SGD, EarlyStopping, kernels
 from fastnn.activations import ACTIVATIONS
+from fastnn.core.threads import ThreadChoice
 from fastnn.schedules import ReduceOnPlateau
 
 pytest_plugins = ["selection"]
@@ -32,6 +33,18 @@ PACKAGES = [
 TOLERANCES = {"float32": 2e-5, "float64": 2e-13}
 
 ran = Counter()  # (instruction set, dtype or "other") -> number of tests that ran on it
+
+
+@pytest.fixture(autouse=True, scope="session")
+def thread_trials():
+    """Try several threads in the second slice, since trainings of tests are too short for a trial.
+    Returns the options of trials that users have."""
+    options = {name: getattr(ThreadChoice, name) for name in ("TRIAL", "LONG_RISK")}
+    for name in options:
+        setattr(ThreadChoice, name, 0.0)
+    yield options
+    for name, value in options.items():
+        setattr(ThreadChoice, name, value)
 
 
 @pytest.fixture(params=VARIANTS)

@@ -16,24 +16,28 @@ PACKED_CHUNKS = 8
 class ThreadChoice:
     """Run work slice by slice with the fastest of 1, 2, 4, 8, ... and n threads.
 
-    Each number is timed for a few milliseconds, and is chosen if it is 5 % faster than the best of
-    the smaller ones. Timing ends when two numbers in a row are not faster. The numbers are timed
-    again after 1, 2, 4, ..., 16 times 50 ms of work while the choice stays the same (1, 4, 16 times
-    if all others took 1.2 times as long: timing them is what costs then), and immediately if a unit
-    of work takes 1.3 times as long as the fastest since the choice. Where timing takes longer, as
-    steps of a large network may, four times as long takes the place of 50 ms. The period is in
-    seconds of work and not in slices, so that a choice made by short calls does not last for long
-    ones.
+    More threads never cost much more than one. What they may lose is limited by a credit: 3 % of the
+    time that one thread works, plus what more threads have saved so far. A slice of more threads lasts
+    as long as the credit at most. So a short training uses one thread, and a longer one tries more for
+    a time that is short beside the work done so far.
+
+    A round times one thread and then more, for a fraction of a millisecond each. A number is chosen if
+    it is 5 % faster than the best of the smaller ones. The round ends when two numbers in a row are not
+    faster. If the credit does not suffice for the next number, the best one so far works until it does.
+    Rounds begin after 50 ms of work, then 100, ..., 800 ms, with trials that grow as well. Where rounds
+    take longer, as steps of a large network may, four times as long takes the place of 50 ms. The
+    period is in seconds of work and not in slices, so that a choice made by short calls does not last
+    for long ones. A slice of more threads that is slower than one thread ends their use until the next
+    round.
 
     Threads wait for each other at barriers, so they are much slower than one if another process
     occupies a CPU, and hardly faster if there is little work to share: a step of a small network is
-    fastest with few of 64 threads. Timing limits that loss. The network keeps the choice from one
-    call to the next.
+    fastest with few of 64 threads.
 
     Parameters
     ----------
-    net : MLP
-        Stores the measurements.
+    choices : dict
+        Keeps the measurements from one call to the next.
     kind : hashable
         Kind of work; each kind has its own choice.
     n : int
@@ -42,70 +46,86 @@ class ThreadChoice:
         If a unit of work takes less time than this with one thread, no other number is tried.
     """
 
-    TRIAL = 0.002  # seconds for each thread, at least two; starting one takes about 0.0001 of them
-    PERIOD = 0.05  # seconds of work until the next timing, at first
+    TRIAL = 0.00025  # seconds of a first trial for each thread; starting one takes about 0.0001
+    CREDIT = 0.03  # of the time of one thread
+    LONG_RISK = (
+        0.05  # of a unit that takes longer than a trial: threads then rarely wait for each other
+    )
+    PERIOD = 0.05  # seconds of work between the first two rounds
 
-    def __init__(self, net, kind, n, min_seconds=0.0):
+    def __init__(self, choices, kind, n, min_seconds=0.0):
         self.numbers = [2**i for i in range((n - 1).bit_length())] + [n]
         self.min_seconds = min_seconds
-        self.state = net.thread_choices.setdefault(
+        self.state = choices.setdefault(
             (kind, n),
             SimpleNamespace(
                 threads=1,  # the current choice
-                timed=(),  # seconds a unit with each number of threads, while they are timed
-                spent=0.0,  # seconds of timing
-                left=0.0,  # seconds of work until the next timing
+                one=inf,  # seconds a unit with one thread, when it was last timed
+                credit=0.0,  # seconds
+                timed=(),  # seconds a unit with each number of threads, in a round
+                spent=0.0,  # seconds of trials in a round
+                left=0.0,  # seconds of work until the next round
                 periods=1,
-                fastest=inf,  # seconds a unit since the choice
             ),
         )
 
     def run(self, work, seconds):
-        """Run one slice of about this many seconds, or less while timing.
+        """Run one slice of about this many seconds, or less.
 
         ``work(n_threads, seconds)`` returns the number of units it has done.
         """
-        state = self.state
         if len(self.numbers) == 1:
             work(1, seconds)
-        elif state.left > 0:
-            unit, total = self._time(work, state.threads, seconds)
-            state.left -= total
-            state.fastest = min(state.fastest, unit)
-            if unit > 1.3 * state.fastest:
-                state.left = 0.0
-        else:
-            # calls in several threads share the state: none changes a tuple that another one reads
-            timed = state.timed
+            return
+        # calls in several threads share the state: none changes a tuple that another one reads
+        state, timed, n = self.state, self.state.timed, self.state.threads
+        is_trial = state.left <= 0
+        if is_trial:
             n = self.numbers[len(timed)]
-            unit, total = self._time(work, n, min(seconds, max(2, n) * self.TRIAL))
-            state.spent += total
-            timed = (*timed, unit)
-            best = 0
-            for i, unit in enumerate(timed):
-                if unit < 0.95 * timed[best]:
-                    best = i
-            if len(timed) in (len(self.numbers), best + 3) or timed[0] < self.min_seconds:
-                others = [unit for i, unit in enumerate(timed) if i != best]
-                clear = bool(others) and min(others) > 1.2 * timed[best]
-                self._choose(self.numbers[best], 4 if clear else 2)
+            length = max(2, n) * self.TRIAL * state.periods
+            missing = max(length, self.LONG_RISK * state.one) - state.credit
+            if n == 1 or missing <= 0:
+                seconds = min(seconds, length)
             else:
-                state.timed = timed
+                is_trial, n = False, state.threads
+                if n == 1:
+                    seconds = min(seconds, missing / self.CREDIT)
+        if n > 1 and not is_trial:
+            seconds = min(seconds, max(state.credit, n * self.TRIAL))
 
-    def _choose(self, threads, factor):
+        start = time.perf_counter()
+        units = max(1, work(n, seconds))
+        total = time.perf_counter() - start
+        unit = total / units
+        if n == 1:
+            state.one = unit
+            state.credit += self.CREDIT * total
+        else:
+            state.credit += units * state.one - total
+        if is_trial:
+            self._add_trial((*timed, unit), total)
+        else:
+            state.left -= total
+            if n > 1 and unit > state.one:
+                self._end_round(1)
+
+    def _add_trial(self, timed, total):
+        state, best = self.state, 0
+        state.spent += total
+        for i, unit in enumerate(timed):
+            if unit < 0.95 * timed[best]:
+                best = i
+        if len(timed) in (len(self.numbers), best + 3) or timed[0] < self.min_seconds:
+            self._end_round(self.numbers[best])
+        else:
+            state.timed, state.threads = timed, self.numbers[best]
+
+    def _end_round(self, threads):
         state = self.state
-        state.periods = min(factor * state.periods, 16) if threads == state.threads else 1
         state.threads = threads
         state.left = state.periods * max(self.PERIOD, 4 * state.spent)
-        state.timed, state.spent, state.fastest = (), 0.0, inf
-
-    @staticmethod
-    def _time(work, n_threads, seconds):
-        """Run work, and return the seconds for a unit and in total."""
-        start = time.perf_counter()
-        units = work(n_threads, seconds)
-        total = time.perf_counter() - start
-        return total / max(1, units), total
+        state.periods = min(2 * state.periods, 16)
+        state.timed, state.spent = (), 0.0
 
 
 def forward_in_threads(net, X, out, n_threads):
@@ -114,7 +134,7 @@ def forward_in_threads(net, X, out, n_threads):
     if n_threads == 1 or n * net.n_params < WORTH_SHARING:
         net._forward_into(X, out)
         return
-    choice = ThreadChoice(net, "forward", n_threads)
+    choice = ThreadChoice(net.thread_choices, "forward", n_threads)
     done, products_per_second = 0, 2e10  # an estimate until the first rows have been timed
 
     def work(threads, seconds):

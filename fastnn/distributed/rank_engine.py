@@ -135,7 +135,9 @@ class ShardedEngine(TrainerEngine):
             self.lengths, ranks.first, ranks.n, self.batch_size, **more
         )
         if n_threads > 1:
-            self.threads = ThreadChoice(net, ("shards", self.batch_size), n_threads, SHORT_STEP)
+            self.threads = ThreadChoice(
+                net.thread_choices, ("shards", self.batch_size), n_threads, SHORT_STEP
+            )
         data = self.data if len(self.data) else _one_row(self.data)
         self.trainer = data.trainer(net, self.batch_size, **settings)
         self.trainer.set_last_step(self.last_step)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from functools import lru_cache, partial
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import kernels, optimizers, schedules
+from ..core.threads import ThreadChoice
 from ..core.validation import (
     FLOATS,
     check_count,
@@ -52,7 +54,7 @@ def sgd_step_(
         momentum.
     n_threads : int, default 1
         Maximum number of threads, -1 for all CPUs of this process. Each updates at least 400,000
-        parameters. The bits are the same for any number.
+        parameters, and one is used if that is faster. The bits are the same for any number.
 
     Raises
     ------
@@ -537,15 +539,27 @@ def update(optimizer, step, params, grads, moments, n_threads):
 def _update_parts(optimizer, step, arrays, n_threads):
     """Update a part of the parameters in each thread. arrays : contiguous, as the kernel takes them"""
     n = arrays[0].size
-    n_parts = max(1, min(n_threads, n // PARAMS_OF_A_THREAD))
     flat = [array.reshape(-1) for array in arrays]
-    bounds = [n * i // n_parts for i in range(n_parts + 1)]
-    kernels.run_in_threads(
-        [
-            partial(_update_part, optimizer, step, [array[a:b] for array in flat])
-            for a, b in zip(bounds, bounds[1:])
-        ]
-    )
+
+    def work(n_parts, seconds):
+        bounds = [n * i // n_parts for i in range(n_parts + 1)]
+        kernels.run_in_threads(
+            [
+                partial(_update_part, optimizer, step, [array[a:b] for array in flat])
+                for a, b in zip(bounds, bounds[1:])
+            ]
+        )
+        return 1
+
+    max_parts = max(1, min(n_threads, n // PARAMS_OF_A_THREAD))
+    choices = _thread_choices(n, len(arrays), arrays[0].dtype)
+    ThreadChoice(choices, "update", max_parts).run(work, inf)
+
+
+@lru_cache
+def _thread_choices(n, n_arrays, dtype):
+    """Return the measurements of `ThreadChoice` for updates of this size."""
+    return {}
 
 
 def _update_part(optimizer, step, arrays, abort):

@@ -17,7 +17,7 @@ FIRST = """\
 THREADS = """\
     n_threads : int, default 1
         Maximum number of threads, -1 for all CPUs of this process. Each updates at least 400,000
-        parameters. The bits are the same for any number.
+        parameters, and one is used if that is faster. The bits are the same for any number.
 """
 OTHERS = """\
     params, grads

@@ -206,12 +206,18 @@ def test_threads_do_not_change_bits(step, monkeypatch):
     monkeypatch.setattr(updates, "check_threads", lambda n: n)
     expected = arrays(step, 1000)
     step(**expected, **STEPS[step])
-    for n_threads in (2, 3):
+    parts, run_in_threads = [], kernels.run_in_threads
+    monkeypatch.setattr(
+        kernels, "run_in_threads", lambda calls: [parts.append(len(calls)), run_in_threads(calls)]
+    )
+    updates._thread_choices.cache_clear()
+    for n_threads in (2, 3) * 2:
         arguments = arrays(step, 1000)
         arguments["grads"] = arguments["grads"].tolist()
         step(**arguments, **STEPS[step], n_threads=n_threads)
         for name in ["params", *MOMENTS[step]]:
             assert_same_bits(arguments[name], expected[name])
+    assert {1, 2} <= set(parts)
     with pytest.raises(ValueError, match="params must be C-contiguous"):
         step(**arguments | dict(params=np.ones(2000)[::2]), **STEPS[step], n_threads=2)
 

@@ -57,7 +57,7 @@ class DenseEngine(TrainerEngine):
         elif n_threads > 1:
             n_derivatives = 0 if data.jacobian is None else len(data.jacobian.inputs)
             kind = ("training", batch_size, n_derivatives, getattr(data.loss, "needs", ()))
-            self.threads = ThreadChoice(net, kind, n_threads, SHORT_STEP)
+            self.threads = ThreadChoice(net.thread_choices, kind, n_threads, SHORT_STEP)
         if self.validates:
             workspace = {"workspace": queue.validation_workspace} if self.queued else {}
             self.validation_trainer = validation.trainer(net, len(validation), **workspace)
