@@ -2,7 +2,9 @@
 
     python bench/threads.py              eight networks, updates, two trainings at once; takes a minute
     python bench/threads.py --busy       the same with another process busy on the last CPU
-    python bench/threads.py --quick      one short training of each
+    python bench/threads.py --sweep      forty networks: short and long trainings, predictions; takes
+                                         ten minutes
+    python bench/threads.py --quick      one short training of each, or four networks of the sweep
 
 Plain SGD, float32, no shuffling. For each network, trainings of about 0.3 s with 1, 2 and 16
 threads alternate, and the best is reported. 16 may be more than the number of CPUs. Then the same for
@@ -10,11 +12,17 @@ steps of `fastnn.functional` on one and four million parameters. At the end, one
 with two at once, in two Python threads, each with one fastnn thread.
 The result is the throughput relative to one training; 2 is ideal.
 
+--sweep compares two threads with one: a training of about 10 ms and one of 300 ms of a new network,
+up to twenty predictions with a new network, and thirty updates of arrays of a new size. It prints the time
+with one and two threads, the ratio of the best and of the medians, and how much of the time slices of
+two threads took, which is what `ThreadChoice` did.
+
 --busy reports the median instead of the best: the best would come from moments in which the
 other process did not run.
 """
 
 import contextlib
+import itertools
 import statistics
 import subprocess
 import sys
@@ -28,6 +36,7 @@ from networks import NETWORKS
 
 import fastnn
 from fastnn import functional as F
+from fastnn.core.threads import ThreadChoice
 
 ROWS = "T2", "T3a", "T3b", "T4", "T5", "T6", "T7", "exponential"
 THREADS = 1, 2, 16
@@ -110,6 +119,129 @@ def measure_throughput(row, rounds, length):
     return [2 * one / two for one, two in zip(times["one"], times["two"])]
 
 
+# ---- the sweep ----
+
+SWEPT = [
+    *([30, 32, 1], [4, 32, 16, 4], [8, 100, 1], [60, 30, 15, 30, 60], [30, 64, 64, 1]),
+    *([784, 16, 16, 10], [784, 128, 10], [28, 256, 256, 1], [64, 256, 256, 256, 1]),
+    [784, 512, 512, 10],
+]
+BATCHES = 32, 50, 256, 1000
+ARRAYS = 10**6, 2 * 10**6, 4 * 10**6
+MAX_OUTPUTS = 5 * 10**7  # of all layers, in a prediction
+
+
+@contextlib.contextmanager
+def record_slices():
+    """Record (number of threads, seconds) of each slice of every ThreadChoice in the list."""
+    slices, run = [], ThreadChoice.run
+
+    def recording(choice, work, seconds):
+        def timed(n_threads, seconds):
+            start = time.perf_counter()
+            units = work(n_threads, seconds)
+            slices.append((n_threads, time.perf_counter() - start))
+            return units
+
+        run(choice, timed, seconds)
+
+    ThreadChoice.run = recording
+    try:
+        yield slices
+    finally:
+        ThreadChoice.run = run
+
+
+def train_new(sizes, batch, n_threads, seconds_of_one):
+    """Return a job of {number of threads}: train a new network, about so long with one thread."""
+    rng = np.random.default_rng(0)
+    X, y = (rng.random((max(4 * batch, 1000), k), np.float32) for k in (sizes[0], sizes[-1]))
+    options = dict(optimizer=fastnn.Adam(1e-3), batch_size=batch, shuffle=False)
+    steps = 1
+
+    def fit(n_threads):
+        fastnn.MLP(sizes, rng=0).fit(
+            X, y, epochs=10**6, max_steps=steps, n_threads=n_threads, **options
+        )
+
+    while (duration := min(seconds(fit, 1) for _ in range(5))) < 0.005:
+        steps *= 2
+    steps = max(1, round(steps * seconds_of_one / duration))
+    return {n: lambda n=n: seconds(fit, n) for n in n_threads}
+
+
+def predict_new(sizes, rows, n_threads):
+    """Return a job of {number of threads}: up to twenty predictions with a new network."""
+    X = np.random.default_rng(0).random((rows, sizes[0]), np.float32)
+    out = np.empty((rows, sizes[-1]), np.float32)
+
+    def predict(n_threads, n_calls):
+        net = fastnn.MLP(sizes, rng=0)
+        for _ in range(n_calls):
+            net.forward(X, out=out, n_threads=n_threads)
+
+    calls = min(20, 1 + round(0.2 / seconds(predict, 1, 1)))
+
+    return {n: lambda n=n: seconds(predict, n, calls) for n in n_threads}
+
+
+def update_new(rule, n, n_threads):
+    """Return a job of {number of threads}: thirty updates of arrays of a size that is new."""
+    memory = np.random.default_rng(0).random((4, n), np.float32)
+    sizes = itertools.count(n, -1)
+
+    def update(n_threads):
+        params, grads, m, v = memory[:, : next(sizes)].copy()
+        for t in range(1, 31):
+            if rule == "sgd":
+                F.sgd_step_(params, grads, 1e-3, n_threads=n_threads)
+            else:
+                F.adam_step_(params, grads, m, v, t, 1e-3, n_threads=n_threads)
+
+    return {n: lambda n=n: seconds(update, n) for n in n_threads}
+
+
+def sweep(rounds, quick):
+    """Print a line for each network and kind of work, and the largest ratios."""
+    cells = []
+    for sizes in SWEPT[:1] if quick else SWEPT:
+        title = "-".join(map(str, sizes))
+        for batch in BATCHES[:1] if quick else BATCHES:
+            for name, length in ("short fit", 0.01), ("long fit", 0.3):
+                cells.append((f"{name}, {title}, {batch}", train_new, (sizes, batch), length))
+        for rows in (100_000,) if quick else (20_000, 100_000):
+            if rows * sum(sizes) <= MAX_OUTPUTS:
+                cells.append((f"predict, {title}, {rows:,}", predict_new, (sizes, rows), None))
+    for n in ARRAYS[:1] if quick else ARRAYS:
+        cells += [(f"{rule}, {n:,}", update_new, (rule, n), None) for rule in ("sgd", "adam")]
+    widths = [44, 10, 10, 7, 7, 7]
+    print(table_row(widths, "ms", "1 thread", "2", "best", "median", "on two"))
+    ratios = []
+    for title, make, arguments, length in cells:
+        jobs = make(*arguments, (1, 2), *([] if length is None else [length]))
+        with record_slices() as slices:
+            times = measure.interleave(jobs, rounds, reduce=list)
+        one, two = times[1], times[2]
+        ratio = statistics.median(two) / statistics.median(one)
+        ratios.append((ratio, title))
+        on_two = sum(s for n, s in slices if n > 1) / max(1e-9, sum(two))
+        print(
+            table_row(
+                widths,
+                title,
+                f"{1e3 * min(one):.2f}",
+                f"{1e3 * min(two):.2f}",
+                f"{min(two) / min(one):.2f}",
+                f"{ratio:.2f}",
+                f"{on_two:.0%}",
+            ),
+            flush=True,
+        )
+    print(
+        f"largest ratios of medians: {', '.join(f'{r:.2f} ({t})' for r, t in sorted(ratios)[-5:])}"
+    )
+
+
 BUSY_LOOP = """
 import os
 if hasattr(os, "sched_setaffinity"):
@@ -137,8 +269,13 @@ def main():
     parser.add_argument(
         "--busy", action="store_true", help="keep another process busy on the last CPU"
     )
+    parser.add_argument("--sweep", action="store_true", help="forty networks, one and two threads")
     arguments = parser.parse_args()
     rounds, length = (1, 0.01) if arguments.quick else (5, 0.3)
+    if arguments.sweep:
+        with busy_process() if arguments.busy else contextlib.nullcontext():
+            sweep(2 if arguments.quick else 7, arguments.quick)
+        return
     widths = [22, *[16] * len(THREADS)]
     print(f"{measure.versions()}; microseconds a step, and relative to one thread")
     print(table_row(widths, "threads", *(f"{n} {'':6}" for n in THREADS)))
