@@ -513,7 +513,10 @@ def update(optimizer, step, params, grads, moments, n_threads):
     `moments` are named arrays in the order of the kernel. Arguments that the kernel rejects are
     converted, or raise an error that names them.
     """
-    if type(n_threads) is int and n_threads == 1:
+    is_small = type(params) is np.ndarray and params.size < 2 * PARAMS_OF_A_THREAD
+    if type(n_threads) is int and (
+        n_threads == 1 or (is_small and (n_threads > 0 or n_threads == -1))
+    ):
         try:
             return kernels.update(optimizer, step, params, grads, *moments.values())
         except (BufferError, TypeError, ValueError):
@@ -542,6 +545,9 @@ def _update_parts(optimizer, step, arrays, n_threads):
     flat = [array.reshape(-1) for array in arrays]
 
     def work(n_parts, seconds):
+        if n_parts == 1:
+            kernels.update(optimizer, step, *arrays)
+            return 1
         bounds = [n * i // n_parts for i in range(n_parts + 1)]
         kernels.run_in_threads(
             [
