@@ -5,6 +5,7 @@
     python bench/many.py --only fastnn      without other libraries
     python bench/many.py --markdown many.md
     python bench/many.py --overhead         what a network costs besides its steps
+    python bench/many.py --lanes            what small networks gain in the lanes of vectors
 
 Microseconds for a step of one network: the time of a call, from initial weights in memory to
 trained weights, divided by networks, epochs and batches. Compilation is not counted.
@@ -26,9 +27,14 @@ library runs in its own process, and their turns alternate.
 --overhead times 3-4-1 with shuffling on one thread, for one epoch and for eleven. The eleven give
 the time of an epoch, and the rest of the one is the overhead of a network: Python, copies of
 parameters, and with an int as `rng` a seed and the generator that NumPy makes of it.
+
+--lanes times steps of networks of several shapes on one thread: of one in a long `fit`, and of 16
+in fit_many, which computes small ones in the lanes of vectors. CPU time, since it takes turns with
+whatever else runs.
 """
 
 import functools
+import time
 
 import measure
 import numpy as np
@@ -49,6 +55,17 @@ METHODS = {
     "torch": ("torch", "PyTorch, `baddbmm`", "epochs"),
 }
 WIDTHS = 24, 9, 12
+LANES = [  # sizes, activation, batch
+    ([3, 4, 1], "sigmoid", 8),
+    ([3, 4, 1], "sigmoid", 64),
+    ([1, 1], "identity", 8),
+    ([4, 8, 1], "tanh", 8),
+    ([4, 8, 1], "tanh", 64),
+    ([8, 4, 1], "relu", 32),
+    ([16, 4, 1], "relu", 8),
+    ([8, 8, 1], "relu", 64),
+    ([8, 16, 1], "relu", 64),
+]
 
 
 class ManyTraining:
@@ -161,6 +178,32 @@ def print_overhead(rounds):
         print(f"{k:>6,} networks: {own:.1f}, with rng=0 {seeded:.1f}", flush=True)
 
 
+def print_lanes(rounds):
+    """Print how much longer a step of a network alone takes than one of fit_many."""
+    widths = *WIDTHS, 9
+    print(table_row(widths, "us a step", "alone", "fit_many", "ratio"))
+    for sizes, activation, batch in LANES:
+        network = Network(sizes, activation, batch, 64, 0.01, 0)
+        X, y = network.data()
+        nets = [network.make(rng=i) for i in range(16)]
+        epochs = 20_000 // 64
+        options = dict(batch_size=batch, epochs=epochs, optimizer=fastnn.SGD(0.01), n_threads=1)
+        jobs = {
+            1: functools.partial(cpu_seconds, nets[0].fit, X, y, **options),
+            16: functools.partial(cpu_seconds, fastnn.fit_many, nets, X, y, **options),
+        }
+        best = measure.interleave(jobs, 20 * rounds)
+        alone, many = (1e6 * best[n] / (n * epochs * (64 // batch)) for n in jobs)
+        title = f"{'-'.join(map(str, sizes))}, batch {batch}"
+        print(table_row(widths, title, f"{alone:.3f}", f"{many:.3f}", f"{alone / many:.2f}"))
+
+
+def cpu_seconds(call, *args, **options):
+    start = time.process_time()
+    call(*args, **options)
+    return time.process_time() - start
+
+
 def print_table(title, cells):
     print(f"\n{title}")
     print(table_row(WIDTHS, "", "us a step", "x fit_many"))
@@ -192,6 +235,7 @@ def main():
         "--threads", type=int, default=1, help="number of threads and of CPUs (default: 1)"
     )
     parser.add_argument("--overhead", action="store_true", help="time only the overhead")
+    parser.add_argument("--lanes", action="store_true", help="time only what lanes gain")
     parser.add_argument("--quick", action="store_true", help="few networks and epochs")
     parser.add_argument("--markdown", metavar="FILE", help="write the times as a table")
     arguments = parser.parse_args()
@@ -202,6 +246,10 @@ def main():
     if arguments.overhead:
         measure.print_wrapped(measure.versions("numpy"))
         print_overhead(arguments.rounds)
+        return
+    if arguments.lanes:
+        measure.print_wrapped(measure.versions("numpy"))
+        print_lanes(arguments.rounds)
         return
     peers = dict.fromkeys(METHODS[method][0] for method in methods)
     processes = {peer: PeerProcess(peer, arguments.threads) for peer in peers}

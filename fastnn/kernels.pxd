@@ -343,6 +343,13 @@ cdef struct Kernels:
     # At least n multiply-adds z = z x[0] + x[1] in registers, as fast as the CPU computes them. Returns how many they were.
     Py_ssize_t (*multiply_adds)(void* x, Py_ssize_t n) noexcept nogil
 
+    # Trainings of small networks of the same layers, one in each lane of a vector. Fill in, prepare, load and set the slices
+    # of all first, and give them the same workspace, of lanes_size bytes. `train_lanes` is `train` of all, in one thread.
+    int (*max_lanes)(const Training* training) noexcept nogil       # how many at most; 1: this one trains alone
+    Py_ssize_t (*lanes_size)(const Training* training) noexcept nogil       # 0: likewise
+    int (*count_lanes)(Training** trainings, Py_ssize_t n) noexcept nogil   # how many of these, from the first on
+    void (*train_lanes)(Training** trainings, int n) noexcept nogil
+
 cdef const Kernels* kernels_of_version(Py_ssize_t itemsize, int abi_version, int api_version) except NULL
 
 cdef inline const Kernels* kernels(Py_ssize_t itemsize) except NULL:

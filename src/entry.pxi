@@ -6,6 +6,7 @@
 cdef struct Bodies:
     void (*prepare)(Training*) noexcept nogil
     void (*train)(Training*, int) noexcept nogil
+    void (*train_lanes)(Training**, int) noexcept nogil
     double (*loss_only)(Training*, double*) noexcept nogil
     int (*forward)(const Network*, const void*, Py_ssize_t, void*, void*, Clock*) noexcept nogil
     int (*derivative)(const Network*, const Derivative*, const void*, Py_ssize_t, void*, void*, Clock*) noexcept nogil
@@ -23,6 +24,7 @@ cdef struct Bodies:
 cdef Bodies BODIES
 BODIES.prepare = prepare
 BODIES.train = train
+BODIES.train_lanes = train_lanes
 BODIES.loss_only = loss_only
 BODIES.forward = rows_forward
 BODIES.derivative = rows_derivative
@@ -55,6 +57,11 @@ cdef void enter_train(Training* training, int thread) noexcept nogil:
     if thread == 0:
         set_caller(training, &caller)
     bodies().train(training, thread)
+    set_mode(caller)
+
+cdef void enter_train_lanes(Training** trainings, int n) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    bodies().train_lanes(trainings, n)
     set_mode(caller)
 
 cdef double enter_loss_only(Training* training, double* error_rate) noexcept nogil:
@@ -176,5 +183,9 @@ KERNELS.update = enter_update
 KERNELS.learning_rate = enter_learning_rate
 KERNELS.all_finite = enter_all_finite
 KERNELS.multiply_adds = enter_multiply_adds
+KERNELS.max_lanes = max_lanes
+KERNELS.lanes_size = lanes_size
+KERNELS.count_lanes = count_lanes
+KERNELS.train_lanes = enter_train_lanes
 
 capsule = PyCapsule_New(&KERNELS, FASTNN_KERNELS, NULL)

@@ -8,7 +8,7 @@
 from cpython.pycapsule cimport PyCapsule_New
 from libc.math cimport INFINITY, NAN, cos, floor, fmax, fmin, isfinite, ldexp, log, pow, sqrt
 from libc.math cimport M_PI as PI
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from fastnn.kernels cimport *
 
@@ -55,6 +55,7 @@ include "train/shards.pxi"
 include "train/update.pxi"
 include "train/epoch.pxi"
 include "train/loop.pxi"
+include "train/lanes.pxi"
 include "infer/few.pxi"
 include "infer/many.pxi"
 include "infer/transposed.pxi"

@@ -118,10 +118,9 @@ class Pool(PoolProgress):
     def fill(self):
         """Make sessions until enough are active. Run those that the queue cannot run."""
         queue = self.queue if self.n > 1 else None  # a single network runs alone, with all threads
-        n_ahead, late = self.n_ahead, self.trainings.late
-        if late and self.n_waiting + len(self.active) >= 2 * self.n_threads:
-            n_ahead = self.n_threads  # else the last networks are balanced
-        while len(self.active) < n_ahead:
+        late = self.trainings.late and self.n_waiting + len(self.active) >= 2 * self.n_threads
+        # `late`: else the last networks are balanced
+        while len(self.active) < (self.n_threads if late else self.n_ahead):
             i = next(self.waiting, None)
             if i is None:
                 return
@@ -138,6 +137,8 @@ class Pool(PoolProgress):
 
     def begin(self, i, session):
         self.active[i] = session
+        # a thread trains so many at a time
+        self.n_ahead = max(self.n_ahead, session.engine.trainer.max_lanes() * self.n_threads)
         session.begin()
         try:
             if session.callbacks:

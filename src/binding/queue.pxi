@@ -9,12 +9,14 @@ cdef class TrainerQueue(Team):
     number of threads, not with the number of networks. They may have no custom loss, which needs the GIL, and their
     steps, shuffles and validations must be short: signals are not polled within a slice."""
     cdef list workspaces, validation_workspaces     # one for each thread
-    cdef ZeroedBuffer memory                        # of the two arrays below
+    cdef ZeroedBuffer memory                        # of the three arrays below
     cdef Training** trainings                       # (n,) of this slice
+    cdef Py_ssize_t* first                          # (n_groups + 1,) the first training of each group, then n
+    cdef Py_ssize_t n_groups                        # a thread trains a group at a time, in the lanes of its vectors
     cdef void** memories                            # (n_threads, 2) the workspaces of each thread
     cdef const Kernels* kernels
     cdef Py_ssize_t n
-    cdef flag next                                  # the next Trainer in the queue
+    cdef flag next                                  # the next group in the queue
     cdef long long deadline
     cdef bint busy                                  # a call of `run` uses all of this
 
@@ -56,9 +58,10 @@ cdef class TrainerQueue(Team):
         cdef double* row
         self.n = len(trainers)
         n_threads = max(1, min(n_threads, <int>self.n))     # no more threads and workspaces than trainers
-        self.memory = ZeroedBuffer((self.n + 2 * n_threads) * <Py_ssize_t>sizeof(void*))
+        self.memory = ZeroedBuffer((2 * self.n + 1 + 2 * n_threads) * <Py_ssize_t>sizeof(void*))
         self.trainings = <Training**>self.memory.data
         self.memories = <void**>self.memory.data + self.n
+        self.first = <Py_ssize_t*>(self.memories + 2 * n_threads)
         for i in range(self.n):
             trainer = trainers[i]
             self.check(trainer)
@@ -74,6 +77,7 @@ cdef class TrainerQueue(Team):
             if trainer.validation is not None:
                 trainer.validation.training.slice.poll.check = NULL
             self.trainings[i] = &trainer.training
+        self.make_groups()
         self.reserve(n_threads)
         flag_set(&self.next, 0)
         self.start_helpers(n_threads)
@@ -87,7 +91,7 @@ cdef class TrainerQueue(Team):
             self.work_together()
         finally:
             unlock_generators(trainers)
-        return min(flag_get(&self.next), self.n)
+        return self.first[min(flag_get(&self.next), self.n_groups)]
 
     cdef int check(self, Trainer trainer) except -1:
         """Check that the workspaces are large enough for the Trainer, and that it does not need the GIL."""
@@ -100,6 +104,21 @@ cdef class TrainerQueue(Team):
         if self.kernels != NULL and trainer.kernels != self.kernels:
             raise ValueError("The Trainers of a queue must have one dtype and one instruction set.")
         self.kernels = trainer.kernels
+        return 0
+
+    cdef int make_groups(self) except -1:
+        """Let neighbours train together in the lanes of vectors where they can."""
+        cdef Workspace workspace = self.workspaces[0]
+        cdef Py_ssize_t i = 0
+        cdef int count
+        self.n_groups = 0
+        while i < self.n:
+            count = self.kernels.count_lanes(self.trainings + i, self.n - i)
+            if count > 1:
+                workspace.reserve(self.kernels.lanes_size(self.trainings[i]))
+            i += count
+            self.n_groups += 1
+            self.first[self.n_groups] = i
         return 0
 
     cdef int reserve(self, int n_threads) except -1:
@@ -121,16 +140,21 @@ cdef class TrainerQueue(Team):
 
     cdef void work(self, int thread) noexcept nogil:
         cdef Training* training
-        cdef Py_ssize_t i
+        cdef Py_ssize_t group, i
         cdef bint first = True
         while first or now() < self.deadline:
             first = False
-            i = flag_add(&self.next)
-            if i >= self.n:
+            group = flag_add(&self.next)
+            if group >= self.n_groups:
                 break
-            training = self.trainings[i]
-            training.slice.deadline = self.deadline
-            training.workspace = self.memories[2 * thread]
+            for i in range(self.first[group], self.first[group + 1]):
+                training = self.trainings[i]
+                training.slice.deadline = self.deadline
+                training.workspace = self.memories[2 * thread]
+            if self.first[group] + 1 < self.first[group + 1]:
+                self.kernels.train_lanes(self.trainings + self.first[group],
+                                         <int>(self.first[group + 1] - self.first[group]))
+                continue
             self.kernels.attach(training, True)
             if training.validation != NULL:
                 training.validation.workspace = self.memories[2 * thread + 1]

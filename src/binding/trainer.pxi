@@ -464,6 +464,10 @@ cdef class Trainer(ShufflingTeam):
         """Let a slice end when this many steps are done, for the reason `TIME`. 0: no such limit."""
         self.training.slice.last_step = step
 
+    def max_lanes(self):
+        """How many Trainers like this one a thread of a `TrainerQueue` trains at a time."""
+        return self.kernels.max_lanes(&self.training)
+
     def stop(self):
         """Why the last slice ended, a `Stop`."""
         return self.training.slice.stop_reason

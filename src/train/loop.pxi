@@ -83,15 +83,19 @@ cdef inline void begin_step(Training* training, int thread, Progress* progress) 
         progress.total_weight *= progress.weight_factor
     progress.bias_step = without_penalties(&progress.weight_step, &progress.unpenalized_step)
 
-cdef inline bint finish_step(Training* training, int thread, Progress* progress) noexcept nogil:
-    """Count the step. True: the slice ends."""
-    cdef Workspace* workspace = workspace_of(training)
+cdef inline void advance(const Training* training, Progress* progress) noexcept nogil:
+    """Move to the next step."""
     progress.step += 1
     progress.row += progress.n_rows
     if progress.row == rows_of_epoch(training):
         progress.row = 0
         progress.part.batch = 0
         progress.epoch += 1
+
+cdef inline bint finish_step(Training* training, int thread, Progress* progress) noexcept nogil:
+    """Count the step. True: the slice ends."""
+    cdef Workspace* workspace = workspace_of(training)
+    advance(training, progress)
     if thread == 0:
         workspace.decisions.end_after_step = record_step(training, workspace, progress)
         if workspace.decisions.end_after_step:
