@@ -71,6 +71,13 @@ def metric_name(text):
     return name
 
 
+@expects("two numbers LOW,HIGH, one of which may be left out, such as 0,100 or 0,")
+def _bounds(text):
+    """Parse `--bounds`: '0,100' -> (0.0, 100.0), '0,' -> (0.0, None)."""
+    low, high = (float(part) if part.strip() else None for part in text.split(","))
+    return low, high
+
+
 @expects(
     "a number above 0 and below 1, f1, or the costs of a missed row of the second class and of a "
     "false alarm, such as cost:5,1"
@@ -187,6 +194,13 @@ class TrainOptions:
     )
     log_target: bool = flag(
         "learn the logarithm of a target that is above 0, such as a price", group=MODEL
+    )
+    bounds: tuple[float | None, float | None] | None = option(
+        "LOW,HIGH",
+        "limits of predicted numbers; one of both may be left out, and before a minus there is a =, as in "
+        "--bounds=-5,5",
+        type=_bounds,
+        group=MODEL,
     )
     metric: str | None = option(
         "NAME",
@@ -359,7 +373,9 @@ def command_line(given):
         elif isinstance(value, list):
             words += [word for item in value for word in (option, item)]
         else:
-            words += [option, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+            parts = value if isinstance(value, tuple) else [value]
+            text = ",".join("" if part is None else str(part) for part in parts)
+            words += [f"{option}={text}"] if text.startswith("-") else [option, text]
     return shlex.join(words)
 
 

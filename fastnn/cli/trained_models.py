@@ -66,7 +66,8 @@ def build_estimator(options, target, columns, monotone):
     metric = options.metric or "auto"
     if target.is_number:
         loss = options.loss or "squared_error"
-        return regressor(loss=loss, log_target=options.log_target, metric=metric, **parameters)
+        parameters |= dict(loss=loss, log_target=options.log_target, bounds=options.bounds)
+        return regressor(metric=metric, **parameters)
     return classifier(
         metric=metric,
         class_weight=options.class_weight,
@@ -78,7 +79,7 @@ def build_estimator(options, target, columns, monotone):
 def check_task(options, target, file):
     """Raise CommandError for options that do not go with the target, which is from a TableFile."""
     label = f"the target {printable(target.name)!r}"
-    goes, comes, others = "numbers", "classes", ("loss", "log_target")
+    goes, comes, others = "numbers", "classes", ("loss", "log_target", "bounds")
     if target.is_number:
         goes, comes, others = "classes", "numbers", ("class_weight", "threshold")
     for name in others:

@@ -19,7 +19,9 @@ DIGESTED = {
         "X, or categories, numbers, dates, texts or drop",
         "rows, or --category, --number, --date, --text or --drop",
     ),
-    "targets": Wording("y, or loss or log_target", "targets, or --loss or --log-target"),
+    "targets": Wording(
+        "y, or loss, log_target or bounds", "targets, or --loss, --log-target or --bounds"
+    ),
     "weights": Wording("sample_weight or class_weight", "--weight or --class-weight"),
     "networks": Wording(
         "n_estimators, hidden_layer_sizes, metric, monotone, random_state, groups, time or cv",
@@ -241,6 +243,8 @@ def digests_of(features, rows, targets, jobs):
     """
     is_classifier = targets.is_classifier
     learned = repr(targets.labels.tolist() if is_classifier else (targets.loss, targets.log))
+    if not is_classifier and targets.limits is not None:
+        learned += repr(targets.limits)
     networks = [[asdict(job.configuration), job.fold, job.net.layer_sizes] for job in jobs]
     arrays = [array for job in jobs for array in (job.held_out, job.net.params)]
     return {

@@ -10,6 +10,7 @@ from . import metrics
 from .estimator import BaseTabular
 from .fitting.options import NumberTask
 from .predictions import NumberPredictions
+from .targets import check_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +48,10 @@ class TabularRegressor(R2Score, NumberPredictions, BaseTabular):
         and the weights of the configurations are chosen by it. Epochs are chosen by `loss`, which is
         also what the networks learn: with metric="mae", try loss="absolute_error" as well. "auto"
         chooses the weights by `loss`.
+    bounds : (low, high), optional
+        Predictions are never below `low` or above `high`, in the units of y; None is no limit. They
+        are also limited to the range of the training targets, unless `fit` had `time`. Bounds of
+        `predict_interval` are not limited.
     monotone : mapping of str or int to int, optional
         Columns of numbers in which predictions never fall (+1) or never rise (-1), as in
         `TabularClassifier`; with several quantiles, each of them.
@@ -109,11 +114,13 @@ class TabularRegressor(R2Score, NumberPredictions, BaseTabular):
         "loss": [str, Loss],
         "log_target": ["boolean"],
         "metric": [str, callable],
+        "bounds": ["array-like", None],
     }
 
     loss: str | Loss
     log_target: bool | str
     metric: str | Callable[..., float]
+    bounds: Sequence[float | None] | None
     oof_score_: float | None
 
     def __init__(
@@ -124,6 +131,7 @@ class TabularRegressor(R2Score, NumberPredictions, BaseTabular):
         loss: str | Loss = "squared_error",
         log_target: bool | str = False,
         metric: str | Callable[..., float] = "auto",
+        bounds: Sequence[float | None] | None = None,
         time_limit: float | None = None,
         random_state: RandomState = None,
         n_threads: int = -1,
@@ -140,7 +148,8 @@ class TabularRegressor(R2Score, NumberPredictions, BaseTabular):
 
     def _task(self):
         metric = metrics.resolve_metric(self.metric, metrics.NUMBER_METRICS, metrics.CLASS_METRICS)
-        return NumberTask(metric=metric, loss=self.loss, log=bool(self.log_target))
+        limits = None if self.bounds is None else check_limits(self.bounds)
+        return NumberTask(metric=metric, loss=self.loss, log=bool(self.log_target), limits=limits)
 
     # ---- predictions ----
 

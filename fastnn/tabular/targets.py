@@ -1,12 +1,12 @@
 """Targets: what the networks learn, and predictions from their outputs."""
 
 from dataclasses import fields
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
 from .. import functional, losses
-from ..core.errors import Argument, DataError
+from ..core.errors import Argument, DataError, Wording
 from ..core.messages import hint_at, plural, printable
 from ..core.validation import check_number
 from ..files import json_values
@@ -221,9 +221,12 @@ class TableNumbers:
     bounds : (float, float)
         Range of the training targets, to which predictions are limited.
     log : bool
+    limits : (float, float) or None
+        Those of the user, which `bounds` keep. They are infinite where there is none.
     """
 
     is_classifier = False
+    limits = None
 
     def __init__(self, loss, shift, scale, bounds, log=False):
         self.loss, self.shift, self.scale, self.bounds, self.log = loss, shift, scale, bounds, log
@@ -289,6 +292,20 @@ class TableNumbers:
         positive = self.log or isinstance(self.loss, losses.Poisson)
         most = max(UNBOUNDED, FAR * max(map(abs, self.bounds)))
         self.bounds = (1 / most if positive else -most), most
+
+    def limit(self, limits):
+        """Keep predictions within limits of the user. limits : (float, float)"""
+        low, high = self.limits = limits
+        least, most = self.bounds
+        if not max(low, least) <= min(high, most):
+            raise DataError(
+                "{argument} has none of the training targets, which are from {least:g} to {most:g}.",
+                "Pass bounds around targets, in their units.",
+                argument=Argument("bounds", limits),
+                least=least,
+                most=most,
+            )
+        self.bounds = max(low, least), min(high, most)
 
     def to_numbers(self, y):
         """Return targets in float64, after checks."""
@@ -371,6 +388,27 @@ class TableNumbers:
             return functional.poisson_nll(Z, y, weight)
         options = {f.name: getattr(self.loss, f.name) for f in fields(self.loss)}
         return VALUES[self.loss.name](P, y, weight, **options)
+
+
+def check_limits(bounds):
+    """Return the limits of predictions, infinite for None. bounds : as passed"""
+    values = list(bounds)
+    are_numbers = all(
+        x is None or (isinstance(x, Real) and not isinstance(x, bool) and np.isfinite(x))
+        for x in values
+    )
+    if are_numbers and len(values) == 2:
+        low, high = values
+        limits = -np.inf if low is None else float(low), np.inf if high is None else float(high)
+        if limits[0] < limits[1]:
+            return limits
+    raise DataError(
+        "{argument} must be (low, high) with low < high, got {value}.",
+        "Pass finite numbers in the units of the target, and {none} for no limit.",
+        argument="bounds",
+        value=Wording(repr(bounds), ",".join("" if x is None else str(x) for x in values)),
+        none=Wording("None", "nothing"),
+    )
 
 
 def resolve_regression_loss(loss):

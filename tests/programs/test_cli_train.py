@@ -154,10 +154,10 @@ def test_options_reach_the_estimator(run, seen):
     )  # fmt: skip
     assert {name: parameters[name] for name in expected} == expected
     assert parameters["n_threads"] in (1, 2) and "buys" in seen[0][1].sample.column_names
-    run(*"train people.csv --target income --out m --loss huber --log-target".split())
+    run(*"train people.csv --target income --out m --loss huber --log-target --bounds 1,".split())
     parameters = seen[1][0].get_params()
     assert (parameters["loss"], parameters["log_target"]) == ("huber", True)
-    assert parameters["monotone"] is None
+    assert parameters["monotone"] is None and parameters["bounds"] == (1.0, None)
     assert parameters["n_threads"] == -1 and parameters["n_estimators"] == 5
 
 

@@ -247,6 +247,8 @@ TARGETS = [
     ),
     number("targets.fit: {argument} cannot be", A + 1, log_target=True, loss="poisson"),
     number("targets.fit: {argument} needs", A - 1, loss="poisson"),
+    number("targets.limit", A, "--bounds 1e6,", bounds=(1e6, None)),
+    number("targets.check_limits", A, "--bounds 2,1", bounds=(2, 1)),
 ]
 MONOTONE = [
     refused("monotone.find_signs: {argument} of", monotone={"a": 2}),

@@ -192,6 +192,28 @@ def test_bounds_of_weights_leave_what_they_can(inputs, hidden, outputs):
                 assert allowed == expected
 
 
+# ---- limits of predictions ----
+
+
+@pytest.mark.parametrize("bounds", [(-3.0, -2), (None, -3), np.array([-2, 30])])
+@pytest.mark.parametrize("log", [False, True])
+def test_predictions_stay_within_bounds(bounds, log, quick_recipe, reload):
+    """Of a fit with times, whose predictions may leave the range of the targets."""
+    quick_recipe(12)
+    low, high = (np.exp(b / 4) if log and b is not None else b for b in bounds)
+    model = TabularRegressor(2, hidden_layer_sizes=8, random_state=0, log_target=log)
+    model.set_params(bounds=(low, high))
+    y = np.exp(Y / 4) if log else Y
+    model.fit(X, y, time="day")
+    free = clone(model).set_params(bounds=None).fit(X, y, time="day")
+    other = reload(model)
+    for fitted in (model, other):
+        P = fitted.predict(X)
+        assert_same_bits(P, np.clip(P, low, high))
+        assert_same_bits(fitted.get_params()["bounds"][1], high)
+    assert (free.predict(X) > high).any() or (low is not None and (free.predict(X) < low).any())
+
+
 # ---- errors ----
 
 ERRORS = {

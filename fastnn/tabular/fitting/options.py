@@ -164,6 +164,7 @@ class ClassTask(Task):
     metric: Metric | None
     class_weight: Any
     threshold: float | ThresholdRule | None
+    limits: ClassVar[None] = None
     default_metric: ClassVar[Metric] = metrics.ACCURACY
 
     @property
@@ -242,11 +243,14 @@ class NumberTask(Task):
         As in `TabularRegressor`.
     log : bool
         Whether to learn their logarithms.
+    limits : (float, float) or None
+        Of predictions, perhaps infinite.
     """
 
     metric: Metric | None
     loss: Any
     log: bool
+    limits: tuple[float, float] | None = None
     threshold: ClassVar[None] = None
     rule: ClassVar[None] = None
     default_metric: ClassVar[Metric] = metrics.R2

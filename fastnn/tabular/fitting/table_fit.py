@@ -267,6 +267,8 @@ class TableFit:
         self.setup = replace(self.setup, informs=self.split.informs)
         if self.split.is_forward and not self.setup.targets.is_classifier:
             self.setup.targets.lift_bounds()
+        if self.task.limits is not None:
+            self.setup.targets.limit(self.task.limits)
 
     def fit_texts(self):
         """Fit the layers of free text, and add their outputs to the numbers of the rows.
