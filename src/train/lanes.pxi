@@ -54,7 +54,7 @@ cdef bint fits_lanes(const Training* t) noexcept nogil:
     cdef Py_ssize_t l
     if (LANES < 4 or net.n_layers == 0 or net.table != NULL or t.dropout.rates != NULL or t.validation != NULL
             or t.data.sample_weight != NULL or t.data.dX != NULL or t.shards.n_shards != 0
-            or t.optimizer.rule == NO_UPDATE or t.optimizer.clip_norm != 0 or t.objective.shared_l2 != 0
+            or t.optimizer.rule == NO_UPDATE or t.net.bounds != NULL or t.optimizer.clip_norm != 0 or t.objective.shared_l2 != 0
             or effective_scale(t.objective.scale) != 1 or effective_scale(t.objective.gradient_scale) != 1
             or n_tangents(t) != 0 or not has_row_losses(t)
             or loss == CROSS_ENTROPY or loss == CLASS_CROSS_ENTROPY or loss == GAUSSIAN

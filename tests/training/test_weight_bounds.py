@@ -132,6 +132,17 @@ def test_same_bits(way, dtype):
     assert_inside(net)
 
 
+def test_many_small_networks_keep_their_own_bounds():
+    """Without bounds, these would train together in the lanes of vectors."""
+    bounds = [[(-i / 50, i / 50), (0, None)] for i in range(16)]
+    nets = [MLP([6, 3, 2], rng=0, weight_bounds=each) for each in bounds]
+    alone = [trained(net.copy()) for net in nets]
+    fastnn.fit_many(nets, X[:, :6], Y, optimizer="adamw", epochs=4, batch_size=50)
+    for net, other in zip(nets, alone):
+        assert_same_bits(net.params, other.params)
+        assert_inside(net)
+
+
 def test_a_file_keeps_bounds(tmp_path):
     net = new()
     net.weights[2][:] = -5.0  # outside: only an update moves it
