@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import find, settings, strategies
+from thread_trials import begin_at_once
 
 import fastnn
 from fastnn import MLP, SGD, EarlyStopping, kernels
@@ -37,11 +38,8 @@ ran = Counter()  # (instruction set, dtype or "other") -> number of tests that r
 
 @pytest.fixture(autouse=True, scope="session")
 def thread_trials():
-    """Try several threads in the second slice, since trainings of tests are too short for a trial.
-    Returns the options of trials that users have."""
-    options = {name: getattr(ThreadChoice, name) for name in ("TRIAL", "LONG_RISK")}
-    for name in options:
-        setattr(ThreadChoice, name, 0.0)
+    """Try several threads in the second slice. Returns the options of trials that users have."""
+    options = begin_at_once()
     yield options
     for name, value in options.items():
         setattr(ThreadChoice, name, value)

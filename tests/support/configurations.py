@@ -16,6 +16,7 @@ import tempfile
 
 import cases
 import numpy as np
+import thread_trials
 
 import fastnn
 from fastnn import MLP, DivergenceError, EarlyStopping
@@ -84,6 +85,7 @@ def digest(seed, n_threads, stops, rows):
 
 if __name__ == "__main__":
     first, last, n_threads, stops, rows = sys.argv[1:]
+    thread_trials.begin_at_once()
     stops = [] if stops == "-" else [int(epoch) for epoch in stops.split(",")]
     for seed in range(int(first), int(last)):
         print(digest(seed, int(n_threads), stops, int(rows)))

@@ -21,6 +21,7 @@ import warnings
 import zlib
 
 import numpy as np
+import thread_trials
 from places import DATA
 
 import fastnn
@@ -424,6 +425,7 @@ if __name__ == "__main__":
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--libraries", metavar="F")
     arguments = parser.parse_args()
+    thread_trials.begin_at_once()
     if arguments.write:
         write(FILE, cases)
     if arguments.libraries:
