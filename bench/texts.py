@@ -1,8 +1,9 @@
 """Is free text worth reading? Held-out losses of tables with a column of free text.
 
     python bench/texts.py FOLDER [NAME ...]        all tables whose files are in the folder, or some
+    python bench/texts.py FOLDER NAME=SPLITS       a table with several splits
 
-Each table is split once: two thirds of at most 5,000 rows train, the others score. Compared are
+Two thirds of at most 5,000 rows train, the others score. Each split shuffles the table anew. Compared are
 
     today     TabularClassifier or TabularRegressor without the text
     text      TF-IDF of words and pairs of words with logistic regression or ridge regression
@@ -44,14 +45,14 @@ TABLES = {
 CHOSEN = ["tweets", "disaster", "ramen"]
 
 
-def read(folder, name):
-    """Return the table, the text, the targets and whether they are classes."""
+def read(folder, name, split):
+    """Return the table in the order of a split, the text, the targets and whether they are classes."""
     file, text, target, others, is_class = TABLES[name]
     table = pd.read_csv(folder / file, encoding_errors="replace")
     table["n"] = table[text].fillna("").str.len()  # the only other column of tables of texts
     if not is_class:
         table[target] = pd.to_numeric(table[target], errors="coerce")
-    table = table[table[target].notna()].sample(frac=1, random_state=0).iloc[:MOST]
+    table = table[table[target].notna()].sample(frac=1, random_state=split).iloc[:MOST]
     return (
         table[[text, *others.split()]].reset_index(drop=True),
         text,
@@ -128,7 +129,12 @@ def main(folder, *names):
     print(
         "table        train    today     text  stacked   fastnn   fastnn: today, text, stacked; seconds of CPU"
     )
-    ratios = [compare(name, *read(Path(folder), name)) for name in names]
+    ratios = []
+    for name in names:
+        name, _, n_splits = name.partition("=")
+        ratios += [
+            compare(name, *read(Path(folder), name, split)) for split in range(int(n_splits or 1))
+        ]
     print("geometric mean of the ratios:", np.exp(np.log(ratios).mean(axis=0)).round(3))
 
 
