@@ -147,10 +147,10 @@ cdef class TrainerQueue(Team):
             group = flag_add(&self.next)
             if group >= self.n_groups:
                 break
+            training = self.trainings[self.first[group]]
             for i in range(self.first[group], self.first[group + 1]):
-                training = self.trainings[i]
-                training.slice.deadline = self.deadline
-                training.workspace = self.memories[2 * thread]
+                self.trainings[i].slice.deadline = self.deadline
+                self.trainings[i].workspace = self.memories[2 * thread]
             if self.first[group] + 1 < self.first[group + 1]:
                 self.kernels.train_lanes(self.trainings + self.first[group],
                                          <int>(self.first[group + 1] - self.first[group]))
