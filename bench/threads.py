@@ -2,7 +2,7 @@
 
     python bench/threads.py              eight networks, updates, two trainings at once; takes a minute
     python bench/threads.py --busy       the same with another process busy on the last CPU
-    python bench/threads.py --sweep      forty networks: short and long trainings, predictions; takes
+    python bench/threads.py --sweep      ten networks, four batches: trainings, predictions; takes
                                          ten minutes
     python bench/threads.py --quick      one short training of each, or four networks of the sweep
 
@@ -188,7 +188,7 @@ def predict_new(sizes, rows, n_threads):
 def update_new(rule, n, n_threads):
     """Return a job of {number of threads}: thirty updates of arrays of a size that is new."""
     memory = np.random.default_rng(0).random((4, n), np.float32)
-    sizes = itertools.count(n, -1)
+    sizes = itertools.count(n, -64)  # with the same alignment
 
     def update(n_threads):
         params, grads, m, v = memory[:, : next(sizes)].copy()
@@ -269,7 +269,9 @@ def main():
     parser.add_argument(
         "--busy", action="store_true", help="keep another process busy on the last CPU"
     )
-    parser.add_argument("--sweep", action="store_true", help="forty networks, one and two threads")
+    parser.add_argument(
+        "--sweep", action="store_true", help="ten networks, four batches, one and two threads"
+    )
     arguments = parser.parse_args()
     rounds, length = (1, 0.01) if arguments.quick else (5, 0.3)
     if arguments.sweep:
