@@ -233,6 +233,8 @@ cdef inline void lanes_dot_rows(const int n, Py_ssize_t rows, const LaneLayer* l
                 if first + i < layer.k:
                     sums[i] = vfma(vload(X), vload(W + (first + i) * LANES), sums[i])
                     X += rows * LANES
+                elif first > 0 and first + i < round_up(layer.k, LANES):    # as vload_part does: -0 becomes 0
+                    sums[i] = vadd(sums[i], vset(0))
         vstore(layer.Z + r * LANES, vadd(lanes_total(n, sums), bias))
 
 cdef void lanes_dot(Py_ssize_t rows, const LaneLayer* layer, const real* w) noexcept nogil:

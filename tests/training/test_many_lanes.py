@@ -25,6 +25,7 @@ CASES = {
     "narrow": ((3, 5, 2), {}, 40, {"batch_size": 40}),
     "a deep one": ((2, 3, 4, 3, 2), {}, 21, {}),
     "many inputs": ((19, 3, 1), {}, 17, {}),
+    "many inputs of one output": ((19, 1), {}, 17, {}),
     "three inputs of a last layer": ((2, 3, 1), {}, 9, {}),
     "wide": ((4, 8, 1), {}, 9, {}),
     "several chunks": ((3, 4, 2), {}, 600, {"batch_size": 590}),
