@@ -329,16 +329,16 @@ def count_exported(tables, arguments):
 
 def compile_c(model, X, folder):
     """Return a function that predicts with the C file of a model. All columns of X are numbers."""
-    import fastnn
+    from fastnn import export
 
-    fastnn.export_c(model, folder / "model.c", name="model")
-    names = model.model_.features.used_names()
-    n_out = 2 if model.is_classifier else 1
+    export.c(model, folder / "model.c")
+    names, n_out = model.model_.features.used_names(), 2 if model.is_classifier else 1
+    loop = f"for (long i = 0; i < n; i++, x += {len(names)})"
     (folder / "main.c").write_text(
-        '#include "model.c"\n'
-        f"void run(const double *x, double *out, long n) {{ for (long i = 0; i < n; i++, x += {len(names)}) {{\n"
-        "  struct model_row row;\n  memcpy(&row, x, sizeof row);\n"
-        f"  double p[{n_out}]; model_predict(&row, p); out[i] = p[{n_out - 1}]; }} }}\n"
+        '#include <string.h>\n#include "model.c"\n'
+        f"void run(const double *x, double *out, long n)\n{{\n    {loop} {{\n"
+        f"        model_row row;\n        double y[{n_out}];\n        memcpy(&row, x, sizeof row);\n"
+        f"        model_predict(&row, y);\n        out[i] = y[{n_out - 1}];\n    }}\n}}\n"
     )
     command = ["cc", "-O2", "-shared", "-fPIC", "-o", "model.so", "main.c", "-lm"]
     subprocess.run(command, cwd=folder, check=True)

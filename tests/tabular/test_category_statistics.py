@@ -117,3 +117,9 @@ def test_whole_numbers_with_few_values(values, expected):
     others = [np.arange(len(values)) + 0.5, np.arange(len(values)) % 2]
     assert recipe.has_counts(numbers, [values, *others]) == expected
     assert not recipe.has_counts(numbers, [values, *others[::-1]])
+
+
+def test_signs_of_inputs_follow_numbers_and_bins():
+    signs = np.array([1, -1, -1, -1, -1] + [0] * 38, float)
+    found = statistics_of(TARGET[:, 0]).input_signs(signs, TABLE.layout)
+    assert found.tolist() == [1, -1, 0, 0, 0, 0, -1, -1, -1, 0, 0, 0, 0]

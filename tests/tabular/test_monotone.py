@@ -141,8 +141,11 @@ def test_derivatives_have_the_sign(quick_recipe):
     quick_recipe(12)
     model = numbers()[0].fit(X, Y)
     for name in ("up", "few"):
-        slopes = model.predict_derivatives(X, name)
+        slopes = model.predict_derivatives(X, name)[:, 0]
         assert np.nanmin(RULES[name] * slopes) >= 0
+        low, high = (model.predict(X.assign(**{name: X[name] + h})) for h in (-0.01, 0.01))
+        errors = slopes - (high - low) / 0.02  # large where there is a kink
+        assert np.nanmedian(abs(errors)) < 0.01 * np.nanmax(abs(slopes))
 
 
 def test_a_file_whose_weights_break_the_rule_is_refused(quick_recipe, tmp_path):
