@@ -79,9 +79,9 @@ def build_estimator(options, target, columns, monotone):
 def check_task(options, target, file):
     """Raise CommandError for options that do not go with the target, which is from a TableFile."""
     label = f"the target {printable(target.name)!r}"
-    goes, comes, others = "numbers", "classes", ("loss", "log_target", "bounds")
+    goes, comes, others = "numbers", "classes", ["loss", "log_target", "bounds"]
     if target.is_number:
-        goes, comes, others = "classes", "numbers", ("class_weight", "threshold")
+        goes, comes, others = "classes", "numbers", ["class_weight", "threshold"]
     for name in others:
         if getattr(options, name):
             raise CommandError(

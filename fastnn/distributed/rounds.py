@@ -70,7 +70,7 @@ def train_part(task, state, block, span):
         return None
     number, first, last = span
     net, arrays = MLP(*task.layers), block.read()
-    net._set_bounds(task.bounds)
+    net.weight_bounds = task.bounds
     net.params = state.params
     rows = np.flatnonzero(task.keys[arrays["key"]])
     seeds = [state.shuffle_seed, state.epoch, number, first]

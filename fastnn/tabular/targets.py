@@ -1,6 +1,7 @@
 """Targets: what the networks learn, and predictions from their outputs."""
 
 from dataclasses import fields
+from math import isfinite
 from numbers import Integral, Real
 
 import numpy as np
@@ -226,7 +227,7 @@ class TableNumbers:
     """
 
     is_classifier = False
-    limits = None
+    limits: tuple[float, float] | None = None
 
     def __init__(self, loss, shift, scale, bounds, log=False):
         self.loss, self.shift, self.scale, self.bounds, self.log = loss, shift, scale, bounds, log
@@ -394,7 +395,7 @@ def check_limits(bounds):
     """Return the limits of predictions, infinite for None. bounds : as passed"""
     values = list(bounds)
     are_numbers = all(
-        x is None or (isinstance(x, Real) and not isinstance(x, bool) and np.isfinite(x))
+        x is None or (isinstance(x, Real) and not isinstance(x, bool) and isfinite(x))
         for x in values
     )
     if are_numbers and len(values) == 2:
