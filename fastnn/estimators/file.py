@@ -70,14 +70,8 @@ def write(path, estimator, state):
             has_scores=record.scores is not None,
         )
         networks.append(model.describe(network) | {"training": training})
-    errors = getattr(estimator, "held_out_errors_", None)
-    if errors is not None and errors[0] is not None:
-        arrays["errors"] = np.concatenate(errors)
-        arrays["errors_network"] = np.repeat(np.arange(len(errors)), [len(x) for x in errors])
-    spread = getattr(estimator, "spread_", None)
-    if spread is not None:
-        arrays["spread"] = np.stack([net.params for net in spread.networks])
-        arrays["errors_scaled"] = spread.errors
+    errors, spread = (getattr(estimator, name, None) for name in ("held_out_errors_", "spread_"))
+    arrays |= _arrays_of_errors(errors, spread)
     names = getattr(estimator, "feature_names_in_", None)
     content = dict(
         estimator=type(estimator).__name__,
@@ -99,6 +93,18 @@ def write(path, estimator, state):
         "estimator": to_text(content),
     }
     safetensors.write(path, arrays, metadata, reading.check)
+
+
+def _arrays_of_errors(errors, spread):
+    """Return the arrays of errors on held-out rows, and of the Spread, by name. Each may be None."""
+    arrays: dict = {}
+    if errors is not None and errors[0] is not None:
+        arrays["errors"] = np.concatenate(errors)
+        arrays["errors_network"] = np.repeat(np.arange(len(errors)), [len(x) for x in errors])
+    if spread is not None:
+        arrays["spread"] = np.stack([net.params for net in spread.networks])
+        arrays["errors_scaled"] = spread.errors
+    return arrays
 
 
 def _finite_or_none(x):

@@ -265,9 +265,8 @@ def expected_arrays(reader, content, prefix=""):
     """Return {prefix and name: (shape, dtype name)} of the arrays that a file must have."""
     kind = safetensors.name_of(content.dtype)
     shapes, state = _shapes(content.layer_sizes, content.bias), content.state
-    expected = {name: (shape, kind) for name, shape in shapes.items()}
-    for i in _bounded_layers(reader, content, prefix):
-        expected |= {f"{side}{i}": (shapes[f"W{i}"], kind) for side in SIDES}
+    bounds = _shapes_of_bounds(reader, content, prefix)
+    expected = {name: (shape, kind) for name, shape in (shapes | bounds).items()}
     if state is not None:
         n_params = _count_params(shapes)
         present = {name for name in STATE_ARRAYS if prefix + name in reader.entries}
@@ -283,6 +282,11 @@ def expected_arrays(reader, content, prefix=""):
             n = reader.length(prefix + "order")
             expected["order"] = [n], "I64"
     return {prefix + name: each for name, each in expected.items()}
+
+
+def _shapes_of_bounds(reader, content, prefix):
+    layers, shapes = _bounded_layers(reader, content, prefix), _shapes(content.layer_sizes, False)
+    return {f"{side}{i}": shapes[f"W{i}"] for i in layers for side in SIDES}
 
 
 def _bounded_layers(reader, content, prefix):

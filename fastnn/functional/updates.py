@@ -513,10 +513,7 @@ def update(optimizer, step, params, grads, moments, n_threads):
     `moments` are named arrays in the order of the kernel. Arguments that the kernel rejects are
     converted, or raise an error that names them.
     """
-    is_small = type(params) is np.ndarray and params.size < 2 * PARAMS_OF_A_THREAD
-    if type(n_threads) is int and (
-        n_threads == 1 or (is_small and (n_threads > 0 or n_threads == -1))
-    ):
+    if type(n_threads) is int and (n_threads == 1 or _use_one_thread(params, n_threads)):
         try:
             return kernels.update(optimizer, step, params, grads, *moments.values())
         except (BufferError, TypeError, ValueError):
@@ -537,6 +534,12 @@ def update(optimizer, step, params, grads, moments, n_threads):
         others.append(moment)
     if params.size:
         _update_parts(optimizer, step, [params, converted, *moments.values()], n_threads)
+
+
+def _use_one_thread(params, n_threads):
+    """Whether an array is too small for two threads, and n_threads valid."""
+    is_small = type(params) is np.ndarray and params.size < 2 * PARAMS_OF_A_THREAD
+    return is_small and (n_threads > 0 or n_threads == -1)
 
 
 def _update_parts(optimizer, step, arrays, n_threads):

@@ -79,8 +79,6 @@ class Explorer:
             self.notes.append(
                 f"similar rows are found without {join(missing)}, which the table does not have"
             )
-        if self.texts:
-            self.notes.append(f"similar rows are found without the texts of {join(self.texts)}")
         names = [name for name in self.columns if name not in missing]
         texts = [name for name in names if self._kinds[name].is_read_as_text]
         frame = frames.read(convert_texts(table.select(names), texts))

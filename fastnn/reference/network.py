@@ -248,9 +248,7 @@ def fit(
                 options["step"] = step
             for i, (p, g, arrays) in enumerate(zip(params, _arrays(dW, db), state, strict=True)):
                 _update_(step_, p, g, arrays, options, 0 if i else n_lazy)
-            for W, pair in zip(weights, weight_bounds or ()):
-                if pair is not None:
-                    np.clip(W, *pair, out=W)
+            _clip_(weights, weight_bounds or ())
             if average is not None:
                 for p, mean in zip(params, _arrays(averaged_weights, averaged_biases), strict=True):
                     mean += (1 - average) * (p - mean)
@@ -301,6 +299,13 @@ def _update_(step_, p, g, moments, options, n_lazy):
     for rule_, rows in (step_, slice(first)), (lazy_adamw_step_, slice(first, len(p))):
         if len(p[rows]):
             rule_(p[rows], g[rows], **{name: a[rows] for name, a in moments.items()}, **options)
+
+
+def _clip_(weights, bounds):
+    """Clip weights to their bounds. bounds : for each layer a pair, or None"""
+    for W, pair in zip(weights, bounds):
+        if pair is not None:
+            np.clip(W, *pair, out=W)
 
 
 def _arrays(weights, biases):

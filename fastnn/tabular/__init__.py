@@ -12,6 +12,7 @@
 - `encoder`: the inputs of networks. `targets`: what they learn.
 - `metrics`: what a model is to be good at, and how good it is. `thresholds`: from which probability
   a row is of the second class.
+- `monotone`: columns in which predictions only rise or fall. `guarantees`: what files promise of them.
 - `label_issues`: rows whose target may be wrong. `split_check`: rows that depend on times or units.
 """
 

@@ -54,6 +54,25 @@ def find_signs(monotone: Any, frame: Frame, features: Features, targets: Any) ->
         Its columns.
     targets : TableClasses or TableNumbers
     """
+    signs = _signs_by_position(monotone, frame)
+    if signs and targets.is_classifier and targets.n_out > 2:
+        raise DataError(
+            "{argument} needs two classes or numbers, but {y} has {n} classes.",
+            "Leave {argument} out, or predict one class against the others.",
+            argument="monotone",
+            y=Argument("y"),
+            n=targets.n_out,
+        )
+    sources = {position: j for j, position in enumerate(features.positions)}
+    for position in signs:
+        _check_column(frame.labels()[position], sources.get(position), features)
+    used = {f.source for f in features.numbers if f.part == "value"}
+    found = {sources[p]: sign for p, sign in signs.items() if sources.get(p) in used}
+    return dict(sorted(found.items()))
+
+
+def _signs_by_position(monotone, frame):
+    """Return {position: -1 or 1} of what the user has passed."""
     signs: dict[int, int] = {}
     for name, sign in ({} if monotone is None else monotone).items():
         (position,) = columns.find_positions("monotone", name, frame)
@@ -77,20 +96,7 @@ def find_signs(monotone: Any, frame: Frame, features: Features, targets: Any) ->
                 argument="monotone",
                 column=label,
             )
-    if signs and targets.is_classifier and targets.n_out > 2:
-        raise DataError(
-            "{argument} needs two classes or numbers, but {y} has {n} classes.",
-            "Leave {argument} out, or predict one class against the others.",
-            argument="monotone",
-            y=Argument("y"),
-            n=targets.n_out,
-        )
-    sources = {position: j for j, position in enumerate(features.positions)}
-    for position in signs:
-        _check_column(frame.labels()[position], sources.get(position), features)
-    used = {f.source for f in features.numbers if f.part == "value"}
-    found = {sources[p]: sign for p, sign in signs.items() if sources.get(p) in used}
-    return dict(sorted(found.items()))
+    return signs
 
 
 def _check_column(label, source, features):

@@ -530,7 +530,7 @@ def test_intervals_of_several_targets_and_weights():
 
 
 @pytest.mark.parametrize("kind", ["float64", "float32", "sparse"])
-def test_intervals_are_as_wide_as_a_row_needs(kind, monkeypatch, reload):
+def test_intervals_of_an_ensemble_are_as_wide_as_a_row_needs(kind, monkeypatch, reload):
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (900, 3))
     y = 3 * X[:, 0] + rng.normal(size=900) * np.where(X[:, 1] > 0, 2.0, 0.2)

@@ -364,6 +364,12 @@ EXPORTS = [
         *("c_text.check_name", "c", NETWORK, lambda m: fastnn.MLP([2, 1]).save(NETWORK)),
         out="my-net.c",
     ),
+    Case(
+        "export/export_model._refuse_interval",
+        lambda: fastnn.export.c(fastnn.load(NETWORK), "net.c", interval=0.9),
+        f"export {NETWORK} --c net.c --interval 0.9",
+        lambda m: fastnn.MLP([2, 1]).save(NETWORK),
+    ),
 ]
 
 

@@ -35,39 +35,39 @@ RULES = {"up": 1, "few": -1, "flag": 1, "same": 1, "free": 0}
 SMALL = dict(n_estimators=2, hidden_layer_sizes=(8, 6), random_state=0, monotone=RULES)
 
 
-def numbers(**options):
+def regressor_case(**options):
     return TabularRegressor(**SMALL | options), Y
 
 
-def classes(**options):
+def classifier_case(**options):
     return TabularClassifier(**SMALL | options), np.where(Y > Y.median(), "b", "a")
 
 
 #: (estimator, targets), and arguments of `fit`.
 CASES = {
-    "numbers": (numbers(), {}),
-    "logarithms": ((numbers(log_target=True)[0], np.exp(Y / 4)), {}),
-    "counts": ((numbers(loss="poisson")[0], np.round(np.exp(Y / 4))), {}),
-    "quantiles": (numbers(loss=losses.Quantile((0.1, 0.9))), {}),
-    "classes": (classes(), {}),
-    "f1": (classes(metric="f1", class_weight="balanced", threshold="f1"), {}),
-    "one layer": (numbers(hidden_layer_sizes=5), {}),
-    "three layers": (numbers(hidden_layer_sizes=(5, 1, 4)), {}),
-    "time": (numbers(), {"time": "day"}),
-    "groups": (classes(), {"groups": "city"}),
-    "weights": (numbers(), {"sample_weight": rng.uniform(0, 2, N)}),
-    "time limit": (numbers(time_limit=1.0), {}),
+    "numbers": (regressor_case(), {}),
+    "logarithms": ((regressor_case(log_target=True)[0], np.exp(Y / 4)), {}),
+    "counts": ((regressor_case(loss="poisson")[0], np.round(np.exp(Y / 4))), {}),
+    "quantiles": (regressor_case(loss=losses.Quantile((0.1, 0.9))), {}),
+    "classes": (classifier_case(), {}),
+    "f1": (classifier_case(metric="f1", class_weight="balanced", threshold="f1"), {}),
+    "one layer": (regressor_case(hidden_layer_sizes=5), {}),
+    "three layers": (regressor_case(hidden_layer_sizes=(5, 1, 4)), {}),
+    "time": (regressor_case(), {"time": "day"}),
+    "groups": (classifier_case(), {"groups": "city"}),
+    "weights": (regressor_case(), {"sample_weight": rng.uniform(0, 2, N)}),
+    "time limit": (regressor_case(time_limit=1.0), {}),
 }
 
 
-def predict(model, rows):
+def predicted(model, rows):
     """Return predictions (n, k), the probability of the second class of classes."""
     if model.is_classifier:
         return model.predict_proba(rows)[:, 1:]
     return np.asarray(model.predict(rows)).reshape(len(rows), -1)
 
 
-def steps(rules=("up", "few", "flag")):
+def rule_steps(rules=("up", "few", "flag")):
     """Yield tables of rows, and the same with one column, or all, further in their direction."""
     draw = np.random.default_rng(1)
     rows = X.iloc[draw.integers(N, size=4 * N)].reset_index(drop=True)
@@ -84,8 +84,8 @@ def steps(rules=("up", "few", "flag")):
 
 
 def assert_monotone(model):
-    for before, after in steps():
-        low, high = predict(model, before), predict(model, after)
+    for before, after in rule_steps():
+        low, high = predicted(model, before), predicted(model, after)
         unit = np.spacing(np.float32(np.maximum(1, abs(low))))
         assert ((low - high) / unit).max() <= 4
         assert (low != high).any()
@@ -106,7 +106,7 @@ def test_predictions_keep_the_rules(name, quick_recipe):
 
 def test_without_rules_nothing_changes(quick_recipe):
     """No rule, a rule of sign 0 and one for a column that networks do not read are the same."""
-    plain = [numbers(monotone=m)[0].fit(X, Y) for m in (None, {}, {"up": 0}, {"same": 1})]
+    plain = [regressor_case(monotone=m)[0].fit(X, Y) for m in (None, {}, {"up": 0}, {"same": 1})]
     for model in plain:
         assert model.model_.monotone == {}
         assert model.model_.networks()[0].activations[0] == "silu"
@@ -115,31 +115,31 @@ def test_without_rules_nothing_changes(quick_recipe):
 
 def test_arrays_and_positions(quick_recipe):
     A = X[["up", "free"]].to_numpy(float)
-    by_name = numbers(monotone={"up": 1})[0].fit(X[["up", "free"]], Y)
+    by_name = regressor_case(monotone={"up": 1})[0].fit(X[["up", "free"]], Y)
     for position in (0, -2, np.int64(0)):
-        model = numbers(monotone={position: 1})[0].fit(A, Y)
+        model = regressor_case(monotone={position: 1})[0].fit(A, Y)
         assert_same_bits(model.predict(A), by_name.predict(X[["up", "free"]]))
     assert clone(model).get_params()["monotone"] == {0: 1}
 
 
-@pytest.mark.parametrize("make", [numbers, classes])
+@pytest.mark.parametrize("make", [regressor_case, classifier_case])
 def test_files_pickles_workers_and_single_rows(make, quick_recipe, reload, tmp_path):
     model, y = make()
-    expected = predict(model.fit(X, y), X)
+    expected = predicted(model.fit(X, y), X)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         in_workers = clone(model).fit(X, y, executor=pool)
     for other in (reload(model), pickle.loads(pickle.dumps(model)), in_workers):
-        assert_same_bits(predict(other, X), expected)
+        assert_same_bits(predicted(other, X), expected)
         assert other.model_.monotone == model.model_.monotone
         assert other.get_params()["monotone"] == RULES
         assert_same_bits(other.predict_derivatives(X), model.predict_derivatives(X))
-    ones = [predict(model, X[i : i + 1]) for i in range(5)]
+    ones = [predicted(model, X[i : i + 1]) for i in range(5)]
     assert_same_bits(np.concatenate(ones), expected[:5])
 
 
 def test_derivatives_have_the_sign(quick_recipe):
     quick_recipe(12)
-    model = numbers()[0].fit(X, Y)
+    model = regressor_case()[0].fit(X, Y)
     for name in ("up", "few"):
         slopes = model.predict_derivatives(X, name)[:, 0]
         assert np.nanmin(RULES[name] * slopes) >= 0
@@ -149,7 +149,7 @@ def test_derivatives_have_the_sign(quick_recipe):
 
 
 def test_a_file_whose_weights_break_the_rule_is_refused(quick_recipe, tmp_path):
-    model = numbers()[0].fit(X, Y)
+    model = regressor_case()[0].fit(X, Y)
     net = model.model_.networks()[0]
     for W in net.weights:
         W[...] = -np.abs(W) - 0.1
@@ -162,7 +162,7 @@ def test_a_file_whose_weights_break_the_rule_is_refused(quick_recipe, tmp_path):
 def test_values_of_columns_with_rules_are_no_categories(quick_recipe):
     """Counts are also categories in one configuration, but not those of columns with rules."""
     table = pd.DataFrame({"a": X["few"], "b": rng.integers(0, 15, N)})
-    fit = numbers(monotone={"a": 1})[0].fit
+    fit = regressor_case(monotone={"a": 1})[0].fit
     model = fit(table, Y)
     assert EncoderSettings(values=True) in model_settings(model, table)
     for encoder in model.model_.encoders:
@@ -220,29 +220,29 @@ def test_predictions_stay_within_bounds(bounds, log, quick_recipe, reload):
 # ---- errors ----
 
 ERRORS = {
-    "several classes": (dict(monotone={"up": 1}), "has 3 classes", classes),
-    "category": (dict(monotone={"city": 1}), "column 'city' is a category", numbers),
+    "several classes": (dict(monotone={"up": 1}), "has 3 classes", classifier_case),
+    "category": (dict(monotone={"city": 1}), "column 'city' is a category", regressor_case),
     "declared category": (
         dict(monotone={"few": 1}, categories="few"),
         "column 'few' is a category",
-        numbers,
+        regressor_case,
     ),
-    "date": (dict(monotone={"day": 1}), "column 'day' is a date.*days since", numbers),
+    "date": (dict(monotone={"day": 1}), "column 'day' is a date.*days since", regressor_case),
     "unknown": (
         dict(monotone={"upp": 1}),
         "'upp', which X does not have. Did you mean 'up'",
-        numbers,
+        regressor_case,
     ),
-    "sign": (dict(monotone={"up": 2}), "'up' is 2, but must be \\+1 or -1", numbers),
-    "truth": (dict(monotone={"up": True}), "'up' is True", numbers),
-    "text": (dict(monotone={"up": "+1"}), "'up' is '\\+1'", numbers),
-    "dropped": (dict(monotone={"up": 1}, drop="up"), "it is named in drop", numbers),
-    "list": (dict(monotone=["up"]), "monotone", numbers),
+    "sign": (dict(monotone={"up": 2}), "'up' is 2, but must be \\+1 or -1", regressor_case),
+    "truth": (dict(monotone={"up": True}), "'up' is True", regressor_case),
+    "text": (dict(monotone={"up": "+1"}), "'up' is '\\+1'", regressor_case),
+    "dropped": (dict(monotone={"up": 1}, drop="up"), "it is named in drop", regressor_case),
+    "list": (dict(monotone=["up"]), "monotone", regressor_case),
 }
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_errors(name):
+def test_wrong_rules(name):
     options, text, make = ERRORS[name]
     model, y = make(**options)
     if name == "several classes":
@@ -260,14 +260,14 @@ def test_two_signs_for_a_column():
 
 
 @pytest.mark.skipif(c_program.GCC is None, reason="gcc is not installed")
-@pytest.mark.parametrize("make", [numbers, classes])
+@pytest.mark.parametrize("make", [regressor_case, classifier_case])
 def test_exported_c_files_keep_the_rules(make, quick_recipe, tmp_path):
     quick_recipe(12)
     columns = ["up", "few", "free"]
     model, y = make(monotone={"up": 1, "few": -1})
     model.fit(X[columns], y)
     export.c(model, tmp_path / "m.c")
-    for before, after in steps(("up", "few")):
+    for before, after in rule_steps(("up", "few")):
         low, high = (
             c_program.predict(
                 tmp_path,
@@ -279,7 +279,7 @@ def test_exported_c_files_keep_the_rules(make, quick_recipe, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::fastnn.tables.TableWarning")
-@pytest.mark.parametrize("make", [numbers, classes])
+@pytest.mark.parametrize("make", [regressor_case, classifier_case])
 def test_tables_larger_than_memory_and_of_dask(make, quick_recipe, tmp_path):
     quick_recipe(12)
     dask, dd = pytest.importorskip("dask"), pytest.importorskip("dask.dataframe")
@@ -296,7 +296,7 @@ def test_free_text(quick_recipe):
     words = np.array("good bad quick slow warm cold great small".split())
     texts = [" ".join(rng.choice(words, 6)) for _ in range(N)]
     table = X.assign(review=texts)
-    model = numbers(texts="review")[0].fit(table, Y)
-    for before, after in steps():
+    model = regressor_case(texts="review")[0].fit(table, Y)
+    for before, after in rule_steps():
         low, high = (model.predict(rows.assign(review=texts * 4)) for rows in (before, after))
         assert ((low - high) / np.spacing(np.float32(np.maximum(1, abs(low))))).max() <= 4

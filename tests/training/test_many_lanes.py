@@ -81,7 +81,7 @@ ALONE = {
 }
 
 
-def make(case, dtype, k=K):
+def make_networks(case, dtype, k=K):
     """Return networks, X, targets of each network, and arguments of fit_many with lists."""
     sizes, options, n, arguments = case
     options = {"activation": "tanh", "output": "identity"} | options
@@ -114,7 +114,7 @@ def lanes(monkeypatch):
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("case", (CASES | ALONE).values(), ids=CASES | ALONE)
 def test_the_bits_are_those_of_its_own_fit(isa, dtype, case, n_threads, lanes):
-    nets, X, y, arguments = make(case, dtype)
+    nets, X, y, arguments = make_networks(case, dtype)
     alone = [net.copy() for net in nets]
     arguments["rng"] = list(range(K))
     fastnn.fit_many(nets, X, list(y), n_threads=n_threads, **arguments)
@@ -128,7 +128,7 @@ def test_the_bits_are_those_of_its_own_fit(isa, dtype, case, n_threads, lanes):
 
 
 def test_they_resume(isa, dtype):
-    nets, X, y, arguments = make(((3, 4, 2), {}, 30, {"optimizer": Adam(0.02)}), dtype)
+    nets, X, y, arguments = make_networks(((3, 4, 2), {}, 30, {"optimizer": Adam(0.02)}), dtype)
     alone = [net.copy() for net in nets]
     fastnn.fit_many(nets, X, list(y), rng=list(range(K)), **arguments)
     for i, net in enumerate(nets):

@@ -57,7 +57,7 @@ def assert_inside(net):
 @pytest.mark.parametrize("batch", [16, 256])  # updates in phase B, and in a separate pass
 @pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_as_in_the_reference(name, sizes, batch, isa):
+def test_every_optimizer_keeps_bounds_as_the_reference(name, sizes, batch, isa):
     optimizer, options = OPTIMIZERS[name]
     rows = np.tile(X, 12)[:, : sizes[0]]
     bounds = some_bounds(sizes)
@@ -98,26 +98,26 @@ def test_lazy_categories_are_not_bounded():
 # ---- guarantees ----
 
 
-def trained(net, **options):
+def train_bounded(net, **options):
     net.fit(X[:, :6], Y, optimizer="adamw", epochs=4, batch_size=50, **options)
     return net
 
 
-def new(dtype="float32", **options):
+def bounded_network(dtype="float32", **options):
     sizes = SIZES["wide"]
     return MLP(sizes, rng=0, dtype=dtype, weight_bounds=some_bounds(sizes), **options)
 
 
 WAYS = {
-    "two threads": lambda net: trained(net, n_threads=2),
-    "a copy": lambda net: trained(net.copy()),
-    "a pickle": lambda net: trained(pickle.loads(pickle.dumps(net))),
+    "two threads": lambda net: train_bounded(net, n_threads=2),
+    "a copy": lambda net: train_bounded(net.copy()),
+    "a pickle": lambda net: train_bounded(pickle.loads(pickle.dumps(net))),
     "fit_many": lambda net: (
         fastnn.fit_many([net.copy(), net], X[:, :6], Y, optimizer="adamw", epochs=4, batch_size=50)
         and net
     ),
-    "resume": lambda net: trained(
-        trained(net, max_steps=10), resume=True, max_steps=14
+    "resume": lambda net: train_bounded(
+        train_bounded(net, max_steps=10), resume=True, max_steps=14
     ),  # 6 steps an epoch
 }
 
@@ -125,9 +125,9 @@ WAYS = {
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("way", WAYS)
 def test_same_bits(way, dtype):
-    expected = trained(new(dtype))
+    expected = train_bounded(bounded_network(dtype))
     assert_inside(expected)
-    net = WAYS[way](new(dtype))
+    net = WAYS[way](bounded_network(dtype))
     assert_same_bits(net.params, expected.params)
     assert_inside(net)
 
@@ -136,7 +136,7 @@ def test_many_small_networks_keep_their_own_bounds():
     """Without bounds, these would train together in the lanes of vectors."""
     bounds = [[(-i / 50, i / 50), (0, None)] for i in range(16)]
     nets = [MLP([6, 3, 2], rng=0, weight_bounds=each) for each in bounds]
-    alone = [trained(net.copy()) for net in nets]
+    alone = [train_bounded(net.copy()) for net in nets]
     fastnn.fit_many(nets, X[:, :6], Y, optimizer="adamw", epochs=4, batch_size=50)
     for net, other in zip(nets, alone):
         assert_same_bits(net.params, other.params)
@@ -144,7 +144,7 @@ def test_many_small_networks_keep_their_own_bounds():
 
 
 def test_a_file_keeps_bounds(tmp_path):
-    net = new()
+    net = bounded_network()
     net.weights[2][:] = -5.0  # outside: only an update moves it
     net.save(tmp_path / "net.safetensors")
     loaded = fastnn.load(tmp_path / "net.safetensors")
@@ -153,12 +153,12 @@ def test_a_file_keeps_bounds(tmp_path):
     for pair, other in zip(net.weight_bounds, loaded.weight_bounds):
         for side, same in zip(pair or (), other or ()):
             assert_same_bits(side, same)
-    assert_same_bits(trained(loaded).params, trained(net).params)
+    assert_same_bits(train_bounded(loaded).params, train_bounded(net).params)
     assert_inside(loaded)
 
 
 def test_damaged_bounds_of_a_file(tmp_path):
-    net = new()
+    net = bounded_network()
     net._set_bounds(WeightBounds.of([pair and pair[::-1] for pair in net.weight_bounds]))
     net.save(tmp_path / "net.safetensors")
     with pytest.raises(
@@ -169,10 +169,10 @@ def test_damaged_bounds_of_a_file(tmp_path):
 
 def test_no_bounds_have_the_same_bits():
     net, other = MLP([6, 9, 2], rng=0), MLP([6, 9, 2], rng=0, weight_bounds=[(-9, 9), None])
-    assert_same_bits(trained(net).params, trained(other).params)
+    assert_same_bits(train_bounded(net).params, train_bounded(other).params)
     other.weight_bounds = None
     assert other.weight_bounds is None
-    assert_same_bits(trained(net).params, trained(other).params)
+    assert_same_bits(train_bounded(net).params, train_bounded(other).params)
 
 
 # ---- the argument ----
@@ -214,4 +214,4 @@ def test_wrong_bounds(bounds, message):
 
 def test_lbfgs_is_refused():
     with pytest.raises(ValueError, match="weight_bounds does not work with L-BFGS"):
-        new().fit(X[:, :6], Y, optimizer="lbfgs")
+        bounded_network().fit(X[:, :6], Y, optimizer="lbfgs")

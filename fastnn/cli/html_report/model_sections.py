@@ -301,14 +301,19 @@ def _word_table(report: Report, label, layer, codes, texts):
     caption, shown = keep_first(
         f"Words of {name(label)}", [*enumerate(labels)], MAX_CLASSES, ": the first {} of {} classes"
     )
-    rows = []
-    for k, output in shown:
-        ranked = rank_words([(words, shares[:, k]) for words, shares in found])
-        means = [(word, total / n_rows) for word, total, n_rows in ranked]
-        signs = [[item for item in means if item[1] * sign > 0][:MOST_WORDS] for sign in (1, -1)]
-        rows.append([name(output), *(", ".join(format_words(items)) for items in signs)])
+    rows = [
+        [name(output), *_words_of_output([(words, shares[:, k]) for words, shares in found])]
+        for k, output in shown
+    ]
     head = ["target" if report.is_number else "class", "raise it", "lower it"]
     return table(caption, head, rows, "sentences")
+
+
+def _words_of_output(found):
+    """Return the words that raise an output most, and those that lower it. found : as `rank_words` takes it"""
+    means = [(word, total / n_rows) for word, total, n_rows in rank_words(found)]
+    signs = [[item for item in means if item[1] * sign > 0][:MOST_WORDS] for sign in (1, -1)]
+    return [", ".join(format_words(items)) for items in signs]
 
 
 # ---- training ----

@@ -140,11 +140,8 @@ class Features:
         with_others : whether to count other texts than those that a column holds, and to name columns
         that could be free text; declared : as in `find_kinds`
         """
-        out, ids, chosen = [], [], _chosen(frame, declared)
-        for column, i in zip(self.columns, self.positions):
-            if with_others and column.label in self.left_out and i not in chosen:
-                out.append(column.left_out_note(frame.columns[i]))
-        out = [note for note in out if note is not None]
+        ids, chosen = [], _chosen(frame, declared)
+        out = self._notes_of_left_out(frame, chosen) if with_others else []
         for j, (column, raw) in zip(self.used(), self.pairs(frame)):
             message, others = column.style_note(raw), column.others(raw)
             if message is not None:
@@ -154,6 +151,15 @@ class Features:
             if with_others and others is not None and others.n_rows:
                 out.append(others.describe_training(column))
         return [*out, _describe_ids(ids)] if ids else out
+
+    def _notes_of_left_out(self, frame, chosen):
+        """Return the notes about columns without features. chosen : positions that the user has named"""
+        notes = [
+            column.left_out_note(frame.columns[i])
+            for column, i in zip(self.columns, self.positions)
+            if column.label in self.left_out and i not in chosen
+        ]
+        return [note for note in notes if note is not None]
 
     # ---- free text ----
 

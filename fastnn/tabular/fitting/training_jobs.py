@@ -126,20 +126,12 @@ def make_jobs(configurations, tables, folds, setup, random_state):
                 weight, width = setup.rows.weight, hidden[0]
                 statistics = CategoryStatistics.fit(table, y, weight, train, width, rng)
             n_inputs = table.n_inputs if statistics is None else statistics.n_inputs
-            monotone = setup.monotone
-            net = MLP(
-                [n_inputs, *hidden, targets.n_out],
-                ACTIVATION if monotone is None else MONOTONE,
-                targets.output,
-                rng=rng,
-                dropout=[c.dropout[0]] + [c.dropout[1]] * len(hidden),
-            )
-            recipe.init(net, rng)
-            if monotone is not None:
-                signs = monotone.of_encoding[c.encoding]
+            net = _new_network(c, n_inputs, setup, rng)
+            if setup.monotone is not None:
+                signs = setup.monotone.of_encoding[c.encoding]
                 if statistics is not None:
                     signs = statistics.input_signs(signs, table.layout)
-                monotone.constrain(net, signs)
+                setup.monotone.constrain(net, signs)
             known = known_of[key][fold]
             if known is not None and statistics is None:
                 known.forget_others(net)
@@ -148,6 +140,19 @@ def make_jobs(configurations, tables, folds, setup, random_state):
             job.statistics = statistics
             jobs.append(job)
     return jobs
+
+
+def _new_network(configuration, n_inputs, setup, rng):
+    hidden, dropout = setup.hidden_sizes, configuration.dropout
+    net = MLP(
+        [n_inputs, *hidden, setup.targets.n_out],
+        ACTIVATION if setup.monotone is None else MONOTONE,
+        setup.targets.output,
+        rng=rng,
+        dropout=[dropout[0]] + [dropout[1]] * len(hidden),
+    )
+    recipe.init(net, rng)
+    return net
 
 
 def _known_of_folds(table, folds, weight, min_rows):
