@@ -26,10 +26,9 @@ from . import parameters
 from .mixins import lock_of
 from .networks import NetworkRecord, read_records, restore, targets_class
 from .parameters import MAX_NETWORKS
-from .spread import ACTIVATION, OUTPUT, Spread
+from .spread import ACTIVATION, OUTPUT, Spread, read_numbers
 
 FORMAT, VERSION = "fastnn-estimator", 1
-SPREAD_NUMBERS = "unit", "largest", "least"
 #: Arrays of a network besides those of a model file, and the fields of its NetworkRecord.
 CURVES = {
     "loss_curve": "loss_curve",
@@ -207,8 +206,6 @@ def _expected_spread(reader, described, architectures):
     hidden = check_mapping(described, "spread")["hidden"]
     check(isinstance(hidden, list) and len(hidden) == 1, "spread")
     check(is_count(hidden[0], model.MAX_SIZE, 1), "spread")
-    for name in SPREAD_NUMBERS:
-        check(is_finite(described[name]) and described[name] > 0, "spread")
     n_params = hidden[0] * (architectures[0].layer_sizes[0] + 2) + 1
     dtype = "F32" if architectures[0].dtype == np.float32 else "F64"
     n_errors = reader.length("errors_network")
@@ -224,8 +221,7 @@ def _read_spread(reader, described, n_inputs):
         net = MLP(sizes, ACTIVATION, OUTPUT, dtype=params.dtype, rng=0)
         net.params = params
         networks.append(net)
-    numbers = {name: described[name] for name in SPREAD_NUMBERS}
-    return Spread(networks, **numbers, errors=reader.array("errors_scaled"))
+    return Spread(networks, **read_numbers(described), errors=reader.array("errors_scaled"))
 
 
 def _architecture(network):

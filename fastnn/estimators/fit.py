@@ -397,7 +397,7 @@ class EstimatorFit:
         estimator, n = self.estimator, len(self.data)
         y, weight = self.source.rows.y, self.source.rows.weight
         total: Any = None
-        count, errors, rows_of_errors = np.zeros(n), [], []
+        count, errors, rows_of_errors, predictions = np.zeros(n), [], [], []
         for member in self.members:
             rows = member.held_out
             P = estimator.targets_.from_outputs(
@@ -411,6 +411,7 @@ class EstimatorFit:
                 P, rows = P[weight[rows] > 0], rows[weight[rows] > 0]
             errors.append(estimator.targets_.errors(P, y[rows]))
             rows_of_errors.append(rows)
+            predictions.append(P.reshape(len(P), -1)[:, 0].astype(np.float64))
         with np.errstate(invalid="ignore"):  # 0 / 0 for rows that no network held out
             estimator.oof_prediction_ = (total.T / count).T.astype(self.networks[0].dtype)
         estimator.held_out_errors_ = errors if self.bagging == "folds" else None
@@ -419,7 +420,7 @@ class EstimatorFit:
         if errors[0].shape[1] == 1:
             seed = estimator.fold_seed_
             found = spread.fit_array_spread(
-                self.data.X, rows_of_errors, errors, seed, self.n_threads
+                self.data.X, rows_of_errors, errors, predictions, seed, self.n_threads
             )
             if found is not None:
                 estimator.spread_ = found

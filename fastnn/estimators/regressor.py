@@ -261,7 +261,7 @@ class MLPRegressor(MultiOutputMixin, R2Score, BaseMLP):
             if spread is not None:
                 center = ensemble.mean_over_networks(values[:, :, 0])
                 width = ensemble.error_of_rank(spread.errors, coverage)
-                width = width * spread.mean_scale(X, self.n_threads)
+                width = width * spread.mean_scale(X, self.n_threads) * spread.factor(center)
                 return (center - width).astype(values.dtype), (center + width).astype(values.dtype)
         return tuple(squeeze(bound) for bound in cv_plus(values, errors, coverage))
 

@@ -14,6 +14,7 @@ import numpy as np
 from .. import losses, schedules
 from ..core.messages import warn
 from ..core.sparse_rows import is_sparse
+from ..files.json_values import check, check_mapping, is_finite
 from ..mlp import MLP
 from ..optimizers import AdamW
 from ..state import DivergenceError
@@ -27,6 +28,8 @@ WIDTH, EPOCHS, STEPS, BATCH, RATE = 16, 1, 64, 64, 0.02  # of networks that read
 #: Of the mean error: one is chosen, and added to expected errors.
 LEAST = 0.03, 0.1, 0.2, 0.5, 1.0, 3.0
 COVERAGE, CLOSE = 0.9, 1.005  # of the intervals that choose it, and of the best score
+#: Parts of the rows, by prediction, that have a factor, and how many rows with the factor 1 each gets.
+PARTS, PRIOR_ROWS = 4, 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,6 +46,9 @@ class Spread:
         The largest error in this unit. No output counts as more.
     least : float
         Is added to each output.
+    knots, factors : tuple of float
+        Predictions in ascending order, and the factors of what is expected there. Between them factors
+        are linear, outside constant. (Files of older versions have none.)
     encoder : Encoder or None
         For tables: of the rows that they read.
     errors : ndarray (m,) or None
@@ -53,6 +59,8 @@ class Spread:
     unit: float
     largest: float
     least: float = 0.0
+    knots: tuple = (0.0,)
+    factors: tuple = (1.0,)
     encoder: Any = None
     errors: Any = None
 
@@ -66,14 +74,30 @@ class Spread:
         parts = range(len(self.networks))
         return mean_over_networks([self.scale(X, part, n_threads) for part in parts])
 
+    def factor(self, predictions):
+        """Return the factors (n,) of what is expected of rows, by their predictions (n,)."""
+        return np.interp(predictions, self.knots, self.factors)
+
     def to_json(self):
         """Return a dict that JSON can hold, without the networks and errors."""
         hidden = list(self.networks[0].layer_sizes[1:-1])
         out = dict(hidden=hidden, unit=self.unit, largest=self.largest, least=self.least)
+        out |= dict(knots=list(self.knots), factors=list(self.factors))
         return out if self.encoder is None else out | dict(encoder=self.encoder.to_json())
 
 
-def fit_spread(rows, errors, n, train, X, n_threads):
+def read_numbers(described):
+    """Return {name: number or tuple} of the fields that `Spread.to_json` describes, checked."""
+    out = {name: check_mapping(described, "spread")[name] for name in ("unit", "largest", "least")}
+    knots, factors = described.get("knots", [0.0]), described.get("factors", [1.0])
+    check(isinstance(knots, list) and isinstance(factors, list), "spread")
+    positive = *out.values(), *factors
+    check(all(map(is_finite, (*knots, *positive))) and min(positive) > 0, "spread")
+    check(len(knots) == len(factors) > 0 and knots == sorted(set(knots)), "spread")
+    return out | dict(knots=tuple(knots), factors=tuple(factors))
+
+
+def fit_spread(rows, errors, predictions, n, train, X, n_threads):
     """Return the Spread of the errors of held-out rows, and the errors divided by it.
 
     If there are too few, or with a warning if the training diverges, return None, and the errors as they are.
@@ -84,6 +108,8 @@ def fit_spread(rows, errors, n, train, X, n_threads):
         Those of each part, at least two.
     errors : list of ndarray (m, 1)
         Theirs.
+    predictions : list of ndarray (m,)
+        The predictions that have these errors.
     n : int
         Number of rows of X.
     train : callable
@@ -106,7 +132,22 @@ def fit_spread(rows, errors, n, train, X, n_threads):
     expected = [spread.scale(X[own], part, n_threads)[:, None] for part, own in enumerate(rows)]
     least = _choose_least(*(np.concatenate(each) / unit for each in (expected, errors)))
     scaled = [e / (s + unit * least) for e, s in zip(errors, expected)]
-    return replace(spread, least=least), scaled
+    knots, factors = _fit_factors(*(np.concatenate(each).ravel() for each in (scaled, predictions)))
+    spread = replace(spread, least=least, knots=knots, factors=factors)
+    return spread, [r / spread.factor(f)[:, None] for r, f in zip(scaled, predictions)]
+
+
+def _fit_factors(scaled, predictions):
+    """Return the knots and factors of a Spread, by errors (m,) over the expected ones.
+
+    In each part of the rows, by prediction, the quantile of these errors is compared with that of all rows.
+    """
+    of_all, found = np.quantile(scaled, COVERAGE), {}
+    for part in np.array_split(np.argsort(predictions, kind="stable"), PARTS):
+        ratio = np.quantile(scaled[part], COVERAGE) / of_all if of_all > 0 else 1.0
+        middle, n = float(predictions[part[len(part) // 2]]), len(part)
+        found[middle] = float((n * ratio + PRIOR_ROWS) / (n + PRIOR_ROWS))
+    return tuple(found), tuple(found.values())
 
 
 def _choose_least(expected, errors):
@@ -150,16 +191,16 @@ def _targets(rows, errors, n):
 # ---- networks that read arrays ----
 
 
-def fit_array_spread(X, rows, errors, seed, n_threads):
+def fit_array_spread(X, rows, errors, predictions, seed, n_threads):
     """Return the Spread of the errors of held-out rows of X, with the scaled errors, or None.
 
-    rows, errors : of each fold, as of `fit_spread`
+    rows, errors, predictions : of each fold, as of `fit_spread`
     """
 
     def train(others, y):
         return _train_on_array(X, others, y, seed, n_threads)
 
-    found, scaled = fit_spread(rows, errors, X.shape[0], train, X, n_threads)
+    found, scaled = fit_spread(rows, errors, predictions, X.shape[0], train, X, n_threads)
     return None if found is None else replace(found, errors=np.concatenate(scaled)[:, 0])
 
 

@@ -34,6 +34,19 @@ static double ${name}_expected_error(const $cells *x)
     }
     return sum / $divisor;
 }
+
+/* Its factor, by the prediction */
+static double ${name}_error_factor(double x)
+{
+    const double *knots = ${name}_knots, *factors = ${name}_factors;
+    size_t i = 0;
+    while (i < $n_knots && x >= knots[i])
+        i++;
+    if (i == 0 || i == $n_knots)
+        return factors[i == 0 ? 0 : i - 1];
+    const double slope = (factors[i] - factors[i - 1]) / (knots[i] - knots[i - 1]);
+    return slope * (x - knots[i - 1]) + factors[i - 1];
+}
 """
 
 CENTERED = """
@@ -46,7 +59,7 @@ $interval
     for (size_t k = 0; k < $n_folds; k++) {
 $fold    }
     center /= $divisor;
-    scale *= $width;
+$factor    scale *= $width;
     lower[0] = $lower;
     upper[0] = $upper;
     return 0;
@@ -116,7 +129,16 @@ def comment(interval):
 
 
 def parameters(interval, name):
-    """Return the arrays of errors, sorted within each fold; one after the other for each target."""
+    """Return the arrays of errors, sorted within each fold; one after the other for each target.
+
+    Or those of the factors of the expected error.
+    """
+    if interval.spread is not None:
+        arrays = dict(knots=interval.knots, factors=interval.factors)
+        return "\n".join(
+            c_text.parameter_array(f"{name}_{key}", np.array([values]))
+            for key, values in arrays.items()
+        )
     if interval.errors is None:
         return ""
     first = np.cumsum([0, *map(len, interval.errors)])
@@ -145,6 +167,7 @@ def expected_error(model, values):
         unit=float(interval.unit),
         least=float(interval.least),
         largest=float(interval.largest),
+        n_knots=len(interval.knots),
         **values,
     )
 
@@ -180,6 +203,7 @@ def functions(model, predict, interval, values):
     else:
         form, bounds = CENTERED, dict(lower="center - scale", upper="center + scale")
         values["scale"] = 0.0 if has_error or found.narrowest is not None else 1.0
+        values["factor"] = f"    scale *= {values['name']}_error_factor(center);\n" * has_error
         fold = f"        center += {_log(value, found)};\n"
         if found.narrowest is not None:
             fold = c_text.fill(

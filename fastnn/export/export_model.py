@@ -112,6 +112,7 @@ class Interval:
         Networks that expect errors, whose mean is the scale. Their numbers are those of
         `estimators.spread.Spread`.
     unit, largest, least : float
+    knots, factors : tuple of float
     narrowest : float or None
         For several quantiles, whose distance is the scale: the least half of it.
     is_log, is_count : bool
@@ -128,6 +129,8 @@ class Interval:
     unit: float = 1.0
     largest: float = 1.0
     least: float = 0.0
+    knots: tuple = ()
+    factors: tuple = ()
     narrowest: float | None = None
     is_log: bool = False
     is_count: bool = False
@@ -136,6 +139,7 @@ class Interval:
         """Take over the networks of a Spread. encoder : position of that of their inputs"""
         self.spread = Group(Layers.from_networks(spread.networks), encoder)
         self.unit, self.largest, self.least = spread.unit, spread.largest, spread.least
+        self.knots, self.factors = spread.knots, spread.factors
 
 
 @dataclass

@@ -42,6 +42,8 @@ def intervals(model, folds, scales, coverage):
         bounds = lower[:, 0], upper[:, 0]
     else:
         center = mean_over_networks(centers)
+        if model.spread is not None:
+            scales = scales * model.spread.factor(center)
         width = quantile_of_errors(model, coverage) * (1.0 if scales is None else scales)
         bounds = center - width, center + width
     lower, upper = bounds

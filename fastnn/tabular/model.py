@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..estimators.ensemble import mean_over_networks
-from ..estimators.spread import Spread
+from ..estimators.spread import Spread, read_numbers
 from ..files import ModelFileError
 from ..files.json_values import check, check_mapping, is_count, is_finite
 from ..mlp import blank_network
@@ -294,7 +294,7 @@ class TableModel:
         networks = StoredNetworks(content, reader, encoders, learned, checkpoint)
         reader.check(
             _other_arrays(content, reader, n_columns, has_errors)
-            | {array.name: array.expected() for _, array in spread}
+            | {array.name: array.expected() for *_, array in spread}
             | networks.expected()
             | features.expected_arrays(reader)
             | Background.expected_arrays(reader, features)
@@ -347,7 +347,7 @@ def _has_errors(targets, reader):
 
 
 def _find_spread(content, reader, n_numbers, categories):
-    """Return [(Encoder, NetworkArray)] of the networks of a Spread, an empty list without one."""
+    """Return [(Encoder, numbers, NetworkArray)] of the networks of a Spread, [] without one."""
     if "spread" not in content:
         return []
     described = check_mapping(content["spread"], "spread")
@@ -357,24 +357,21 @@ def _find_spread(content, reader, n_numbers, categories):
     )
     check(isinstance(hidden, list) and len(hidden) == 1, "spread")
     check(is_count(hidden[0], MAX_WIDTH, 1), "spread")
-    for name in ("unit", "largest", "least"):
-        check(is_finite(described[name]) and described[name] > 0, "spread")
     array = NetworkArray.find(reader, "spread", [encoder.n_inputs, *hidden, 1])
     check(array.n_snapshots == 1, "spread")
-    return [(encoder, array)]
+    return [(encoder, read_numbers(described), array)]
 
 
 def _with_errors(model, content, reader, spread):
     """Return a TableModel with the errors of each fold, or of each network of `_find_spread`."""
     errors, fold = reader.array("errors"), reader.array("errors_fold")
-    n = spread[0][1].n_lists if spread else model.n_folds
+    n = spread[0][-1].n_lists if spread else model.n_folds
     check(np.all((fold >= 0) & (fold < n)), "errors_fold")
     if not spread and model.is_forward:
         n = int(fold.max(initial=0)) + 1
     model = replace(model, errors=[errors[fold == i, None] for i in range(n)])
-    for encoder, array in spread:
+    for encoder, numbers, array in spread:
         networks = [found[0] for found in array.read(reader, "exponential")]
-        numbers = {name: content["spread"][name] for name in ("unit", "largest", "least")}
         model = replace(model, spread=Spread(networks, **numbers, encoder=encoder))
     return model
 

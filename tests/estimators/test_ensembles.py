@@ -542,9 +542,13 @@ def test_intervals_of_an_ensemble_are_as_wide_as_a_row_needs(kind, monkeypatch, 
     assert widths[0] > 1.8 * widths[1]
     scaled = []
     for i, fold in enumerate(resampling.folds(Rows(900), 3, None, None, net.fold_seed_)):
-        scaled.append(net.held_out_errors_[i][:, 0] / net.spread_.scale(rows[fold[1]], i, 1))
+        own = rows[fold[1]]
+        factors = net.spread_.factor(net.oof_prediction_[fold[1]])
+        scaled.append(net.held_out_errors_[i][:, 0] / net.spread_.scale(own, i, 1) / factors)
     width = np.sort(np.concatenate(scaled))[int(np.ceil(0.8 * 901)) - 1]
-    assert_allclose((upper - lower) / 2, width * net.spread_.mean_scale(rows, 1), rtol=1e-4)
+    scales = net.spread_.mean_scale(rows, 1) * net.spread_.factor(net.predict(rows))
+    assert len(set(net.spread_.factors)) == 4
+    assert_allclose((upper - lower) / 2, width * scales, rtol=1e-4)
     assert_allclose((upper + lower) / 2, net.predict(rows), atol=1e-5)
     others = reload(net), pickle.loads(pickle.dumps(net)), clone(net).set_params(n_threads=2)
     for other in (*others[:2], others[2].fit(rows, y)):

@@ -416,7 +416,7 @@ def test_harmful_files_are_refused_with_a_reason(file, name, contents, path):
 
 SPREADS = [
     dict(hidden=[16, 16]), dict(hidden=[0]), dict(hidden=[17]), dict(hidden=8), dict(unit=-1.0),
-    dict(least=None), dict(largest="1"), None,
+    dict(least=None), dict(largest="1"), dict(knots=[0.0]), dict(factors=None), dict(knots="1"), None,
 ]  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """Prediction intervals of `TabularRegressor`."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -70,15 +72,23 @@ def test_intervals_are_as_wide_as_a_row_needs(n_estimators, quick_recipe):
 
 
 def test_the_formula_with_a_spread():
-    """Bounds are f(x) -+ q s(x): means over the folds, and q a quantile of r_i = e_i / s_k(i)(x_i)."""
+    """Bounds are f(x) -+ q s(x) c(f(x)): means over the folds, and q a quantile of the r_i.
+
+    r_i is e_i / (s_k(i)(x_i) c(f_k(i)(x_i))), and c between the knots is linear.
+    """
     X, y = uneven(300, seed=3)
     reg = TabularRegressor(3, **SMALL).fit(X, y)
     model, fold = reg.model_, reg._fold_of_row
     numbers, codes = model.features.transform(next(reg._read_batches(X)))
     table = model.spread.encoder.encode(numbers, codes)
     s = np.stack([model.spread.scale(table, k, 1) for k in range(3)])
-    r = np.abs(y - reg.oof_prediction_) / s[fold, np.arange(300)]
-    width = np.sort(r)[int(np.ceil(0.8 * 301)) - 1] * s.mean(axis=0)
+    assert len(set(model.spread.factors)) == len(model.spread.knots) == 4
+    c = [
+        np.interp(f, model.spread.knots, model.spread.factors)
+        for f in (reg.oof_prediction_, reg.predict(X))
+    ]
+    r = np.abs(y - reg.oof_prediction_) / s[fold, np.arange(300)] / c[0]
+    width = np.sort(r)[int(np.ceil(0.8 * 301)) - 1] * s.mean(axis=0) * c[1]
     lower, upper = reg.predict_interval(X, coverage=0.8)
     assert_allclose(lower, reg.predict(X) - width)
     assert_allclose(upper, reg.predict(X) + width)
@@ -90,6 +100,20 @@ def test_widths_differ_only_if_the_interval_score_gains():
     errors = np.abs(rng.normal(size=1000)) * size
     assert spread._choose_least(size, errors) < 0.1
     assert spread._choose_least(rng.permutation(size), errors) == 3
+
+
+def test_factors_correct_what_is_expected_of_each_quarter_by_prediction():
+    """They are ratios of quantiles, as if 20 more rows of each quarter had the ratio 1."""
+    predictions, scaled = np.arange(400.0), np.ones(400)
+    scaled[:100], scaled[300:] = 0.5, 3.0  # and the quantile of all rows is 3
+    order = np.random.default_rng(0).permutation(400)
+    knots, factors = spread._fit_factors(scaled[order], predictions[order])
+    assert knots == (50, 150, 250, 350)
+    assert_allclose(factors, (100 * np.array([0.5, 1, 1, 3]) / 3 + 20) / 120)
+    few = spread._fit_factors(scaled[::50], predictions[::50])[1]
+    assert 0.87 < few[0] < few[3] <= 1  # two rows each
+    assert spread._fit_factors(scaled, np.zeros(400))[0] == (0,)
+    assert set(spread._fit_factors(np.repeat([0, 1.0], [390, 10]), predictions)[1]) == {1}
 
 
 def test_a_spread_does_not_know_the_errors_of_its_fold():
@@ -131,6 +155,8 @@ def test_files_threads_and_resume_keep_the_bits(quick_recipe, reload, interrupt_
     assert other.model_.spread is None  # its intervals have one width
     other = reload(other).fit(X, y, resume=True)
     assert_array_equal(other.predict_interval(X), expected)
+    older = {k: x for k, x in reg.model_.spread.to_json().items() if k not in ("knots", "factors")}
+    assert set(replace(reg.model_.spread, **spread.read_numbers(older)).factor(y)) == {1}
 
 
 def test_predictions_do_not_depend_on_the_spread(monkeypatch):
@@ -194,8 +220,9 @@ def test_errors_of_early_folds_count_little(options, quick_recipe, reload):
     errors = np.concatenate([np.repeat(e, k + 1) for k, e in enumerate(reg.model_.errors)])
     width = np.sort(errors)[int(np.ceil(1500 * 451 / 500)) - 1]
     if not options:
-        spread = reg.model_.predict_scales(*reg.features_.transform(frames.read(X)), 1)
-        assert_allclose(upper - lower, 2 * width * spread)
+        scales = reg.model_.predict_scales(*reg.features_.transform(frames.read(X)), 1)
+        factors = reg.model_.spread.factor(reg.predict(X))
+        assert_allclose(upper - lower, 2 * width * scales * factors)
     assert 0.8 < reg.held_out_coverage([0.9])[0] <= 1
 
 

@@ -112,14 +112,19 @@ class OutOfFold:
         return np.repeat(np.arange(len(self.done)), [len(self.folds[k][1]) for k in self.done])
 
     def errors(self):
-        """Return the rows of each fold that have a weight, and their errors (m, 1), or None and None."""
+        """Return the rows of each fold that have a weight, their errors (m, 1) and predictions (m,).
+
+        The predictions are on the scale where errors count. Classes have None and None and None.
+        """
         y, weight = self.setup.rows.targets(self.rows)
         errors, fold = self.setup.targets.errors(self.P, y), self.folds_of_rows()
         if errors is None:
-            return None, None
+            return None, None, None
         counted = np.ones(len(y), bool) if weight is None else weight > 0
         of_folds = [counted & (fold == i) for i in range(len(self.done))]
-        return [self.rows[own] for own in of_folds], [errors[own, None] for own in of_folds]
+        centers, _ = self.setup.targets.centers(self.P)
+        values = self.rows, errors[:, None], centers
+        return tuple([each[own] for own in of_folds] for each in values)
 
     def choose(self):
         """Choose among the configurations by the folds that are done.

@@ -24,7 +24,7 @@ class ErrorTargets:
     loss: ClassVar[Poisson] = Poisson()
 
 
-def fit_spread(rows, errors, table, configuration, encoder, setup, seed, budget):
+def fit_spread(rows, errors, predictions, table, configuration, encoder, setup, seed, budget):
     """Return the Spread of the errors of held-out rows, and the errors, as of `estimators.spread`.
 
     Parameters
@@ -33,6 +33,8 @@ def fit_spread(rows, errors, table, configuration, encoder, setup, seed, budget)
         Those that each fold held out.
     errors : list of ndarray (m, 1)
         Theirs.
+    predictions : list of ndarray (m,)
+        Theirs, on the scale where errors count.
     table : EncodedTable
         The rows in memory.
     configuration : Configuration
@@ -43,17 +45,16 @@ def fit_spread(rows, errors, table, configuration, encoder, setup, seed, budget)
     seed : int
     budget : TimeBudget
     """
-    rows_of_parts, errors_of_parts = rows, errors
+    of_parts = rows, errors, predictions
     if len(rows) == 1:
         parts = [slice(i, None, PARTS_OF_FOLD) for i in range(PARTS_OF_FOLD)]
-        rows_of_parts = [rows[0][part] for part in parts]
-        errors_of_parts = [errors[0][part] for part in parts]
+        of_parts = tuple([values[0][part] for part in parts] for values in of_parts)
 
     def train_networks(others, y):
         return _train(others, y, table, configuration, setup, seed, budget)
 
     found, scaled = spread.fit_spread(
-        rows_of_parts, errors_of_parts, len(setup.rows), train_networks, table, setup.n_threads
+        *of_parts, len(setup.rows), train_networks, table, setup.n_threads
     )
     return (None, errors) if found is None else (replace(found, encoder=encoder), scaled)
 

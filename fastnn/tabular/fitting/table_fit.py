@@ -592,14 +592,14 @@ class TableFit:
 
         Intervals of a fit that was stopped have one width.
         """
-        rows, errors = self.out_of_fold.errors()
+        rows, errors, predictions = self.out_of_fold.errors()
         if not (self.has_spread and self.is_complete):
             return None, errors
         configuration, limit = self.jobs[0].configuration, self.options.time_limit
         budget = TimeBudget(None if limit is None else FOR_SPREAD * limit)
         table, encoder = (x[configuration.encoding] for x in (self.final_tables, self.encoders))
         return spread_training.fit_spread(
-            rows, errors, table, configuration, encoder, self.setup, self.seed, budget
+            rows, errors, predictions, table, configuration, encoder, self.setup, self.seed, budget
         )
 
     @property
