@@ -14,7 +14,8 @@ from sklearn.base import clone
 import fastnn
 from fastnn import DataError, TabularClassifier, TabularRegressor
 from fastnn.distributed import shared_objects
-from fastnn.tabular.fitting import spread_training, training_jobs
+from fastnn.estimators import spread
+from fastnn.tabular.fitting import training_jobs
 
 N = 60
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, random_state=0)
@@ -39,9 +40,7 @@ FITS = {
 @pytest.fixture(autouse=True)
 def few_epochs(quick_recipe, monkeypatch):
     quick_recipe(4)
-    monkeypatch.setattr(
-        spread_training, "MIN_ERRORS", 5
-    )  # else 60 rows have intervals of one width
+    monkeypatch.setattr(spread, "MIN_ERRORS", 5)  # else 60 rows have intervals of one width
 
 
 class Other(ThreadPoolExecutor):

@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular.fitting import spread_training
+from fastnn.estimators import spread
 
 pytestmark = [
     pytest.mark.usefixtures("quick_module", "few_errors"),
@@ -34,7 +34,7 @@ def path(tmp_path):
 def few_errors():
     """Few rows have networks that expect errors."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spread_training, "MIN_ERRORS", 5)
+        patch.setattr(spread, "MIN_ERRORS", 5)
         yield
 
 
