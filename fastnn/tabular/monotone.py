@@ -75,7 +75,7 @@ def _signs_by_position(monotone, frame):
     """Return {position: -1 or 1} of what the user has passed."""
     signs: dict[int, int] = {}
     for name, sign in ({} if monotone is None else monotone).items():
-        (position,) = columns.find_positions("monotone", name, frame)
+        (position,) = columns.find_positions("monotone", [name], frame)
         label = frame.labels()[position]
         if (
             isinstance(sign, bool)

@@ -238,6 +238,14 @@ ERRORS = {
     "text": (dict(monotone={"up": "+1"}), "'up' is '\\+1'", regressor_case),
     "dropped": (dict(monotone={"up": 1}, drop="up"), "it is named in drop", regressor_case),
     "list": (dict(monotone=["up"]), "monotone", regressor_case),
+    **{
+        f"key {key}": (
+            dict(monotone={key: 1}),
+            "monotone must hold names or positions",
+            regressor_case,
+        )
+        for key in (None, 1.0, ("up",), ("up", "few"))
+    },
 }
 
 
