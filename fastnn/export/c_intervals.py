@@ -215,8 +215,11 @@ def functions(model, predict, interval, values):
             )
         values["fold"] = fold
     bounds = {name: f"exp({bound})" if found.is_log else bound for name, bound in bounds.items()}
-    if found.is_count:
-        bounds["lower"] = f"fmax({bounds['lower']}, 0.0)"
+    low, high = found.limits
+    if low > -np.inf:
+        bounds = {name: f"fmax({bound}, {float(low)!r})" for name, bound in bounds.items()}
+    if high < np.inf:
+        bounds = {name: f"fmin({bound}, {float(high)!r})" for name, bound in bounds.items()}
     if cast:
         bounds = {name: f"{cast}({bound})" for name, bound in bounds.items()}
     values |= dict(bounds, value=_log(value, found), interval=interval)

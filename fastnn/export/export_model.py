@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import losses
 from ..core.errors import Argument, DataError
 from ..core.validation import check_number
 from ..encoded_table import EncodedTable, TableLayout
@@ -115,8 +114,10 @@ class Interval:
     knots, factors : tuple of float
     narrowest : float or None
         For several quantiles, whose distance is the scale: the least half of it.
-    is_log, is_count : bool
-        Whether errors are of logarithms; and whether bounds are at least 0.
+    is_log : bool
+        Whether errors are of logarithms.
+    limits : (float, float)
+        Of the bounds, perhaps infinite.
     """
 
     coverage: float
@@ -133,7 +134,7 @@ class Interval:
     factors: tuple = ()
     narrowest: float | None = None
     is_log: bool = False
-    is_count: bool = False
+    limits: tuple = (-np.inf, np.inf)
 
     def set_spread(self, spread, encoder=0):
         """Take over the networks of a Spread. encoder : position of that of their inputs"""
@@ -429,7 +430,7 @@ def _interval_of_table(table, coverage, encoders):
         coverage,
         table.n_folds,
         is_log=targets.log,
-        is_count=isinstance(targets.loss, losses.Poisson),
+        limits=targets.limits_of_intervals,
     )
     if targets.n_out > 1:
         found.narrowest = targets.narrowest

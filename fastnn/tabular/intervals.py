@@ -9,7 +9,6 @@ import math
 import numpy as np
 
 from ..estimators.ensemble import cv_plus, error_of_rank, mean_over_networks, rank_of_error
-from ..losses import Poisson
 
 
 def check_intervals(model):
@@ -50,9 +49,8 @@ def intervals(model, folds, scales, coverage):
     if model.targets.log:  # exp(log(y)) is not y
         lower, upper = lower - _rounding(lower), upper + _rounding(upper)
     lower, upper = map(model.targets.invert, (lower, upper))
-    if isinstance(model.targets.loss, Poisson):
-        lower = np.maximum(lower, 0)
-    return lower, upper
+    limits = model.targets.limits_of_intervals
+    return np.clip(lower, *limits), np.clip(upper, *limits)
 
 
 def _rounding(z):

@@ -223,7 +223,7 @@ class TableNumbers:
         Range of the training targets, to which predictions are limited.
     log : bool
     limits : (float, float) or None
-        Those of the user, which `bounds` keep. They are infinite where there is none.
+        Those of the user, which `bounds` keep, and intervals. They are infinite where there is none.
     """
 
     is_classifier = False
@@ -276,6 +276,7 @@ class TableNumbers:
             scale=self.scale,
             bounds=list(self.bounds),
             log=self.log,
+            **({} if self.limits is None else {"limits": [_finite(x) for x in self.limits]}),
         )
 
     @classmethod
@@ -286,7 +287,16 @@ class TableNumbers:
         check(len(bounds) == 2 and bounds[0] <= bounds[1] and scale > 0, "targets")
         loss, log = resolve_regression_loss(losses.from_description(d["loss"])), d["log"]
         check(type(log) is bool and (bounds[0] > 0 or not log), "log")
-        return cls(loss, shift, scale, tuple(bounds), log)
+        self = cls(loss, shift, scale, tuple(bounds), log)
+        if "limits" in d:
+            self.limits = check_limits(d["limits"])
+        return self
+
+    @property
+    def limits_of_intervals(self):
+        """(float, float): numbers that no interval leaves, perhaps infinite."""
+        low, high = self.limits or (-np.inf, np.inf)
+        return max(low, 0.0) if isinstance(self.loss, losses.Poisson) else low, high
 
     def lift_bounds(self):
         """Let predictions leave the range of the training targets."""
@@ -389,6 +399,11 @@ class TableNumbers:
             return functional.poisson_nll(Z, y, weight)
         options = {f.name: getattr(self.loss, f.name) for f in fields(self.loss)}
         return VALUES[self.loss.name](P, y, weight, **options)
+
+
+def _finite(x):
+    """Return a number as JSON can hold it: None if it is infinite."""
+    return x if np.isfinite(x) else None
 
 
 def check_limits(bounds):

@@ -213,6 +213,8 @@ def test_predictions_stay_within_bounds(bounds, log, quick_recipe, reload):
     for fitted in (model, other):
         P = fitted.predict(X)
         assert_same_bits(P, np.clip(P, low, high))
+        for ends in fitted.predict_interval(X, 0.99):
+            assert_same_bits(ends, np.clip(ends, low, high))
         assert_same_bits(fitted.get_params()["bounds"][1], high)
     assert (free.predict(X) > high).any() or (low is not None and (free.predict(X) < low).any())
 
