@@ -45,16 +45,24 @@ def fit_spread(rows, errors, predictions, table, configuration, encoder, setup, 
     seed : int
     budget : TimeBudget
     """
-    of_parts = rows, errors, predictions
+    own, errors_of_parts = rows, errors
     if len(rows) == 1:
         parts = [slice(i, None, PARTS_OF_FOLD) for i in range(PARTS_OF_FOLD)]
-        of_parts = tuple([values[0][part] for part in parts] for values in of_parts)
+        own, errors_of_parts, predictions = (
+            [values[0][part] for part in parts] for values in (rows, errors, predictions)
+        )
 
     def train_networks(others, y):
         return _train(others, y, table, configuration, setup, seed, budget)
 
     found, scaled = spread.fit_spread(
-        *of_parts, len(setup.rows), train_networks, table, setup.n_threads
+        own,
+        errors_of_parts,
+        predictions,
+        len(setup.rows),
+        train_networks,
+        table,
+        setup.n_threads,
     )
     return (None, errors) if found is None else (replace(found, encoder=encoder), scaled)
 
