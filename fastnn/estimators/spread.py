@@ -108,8 +108,8 @@ def fit_spread(rows, errors, predictions, n, train, X, n_threads):
         Those of each part, at least two.
     errors : list of ndarray (m, 1)
         Theirs.
-    predictions : list of ndarray (m,)
-        The predictions that have these errors.
+    predictions : list of ndarray (m,), or None
+        The predictions that have these errors. None: there are no factors.
     n : int
         Number of rows of X.
     train : callable
@@ -132,8 +132,11 @@ def fit_spread(rows, errors, predictions, n, train, X, n_threads):
     expected = [spread.scale(X[own], part, n_threads)[:, None] for part, own in enumerate(rows)]
     least = _choose_least(*(np.concatenate(each) / unit for each in (expected, errors)))
     scaled = [e / (s + unit * least) for e, s in zip(errors, expected)]
+    spread = replace(spread, least=least)
+    if predictions is None:
+        return spread, scaled
     knots, factors = _fit_factors(*(np.concatenate(each).ravel() for each in (scaled, predictions)))
-    spread = replace(spread, least=least, knots=knots, factors=factors)
+    spread = replace(spread, knots=knots, factors=factors)
     return spread, [r / spread.factor(f)[:, None] for r, f in zip(scaled, predictions)]
 
 

@@ -33,8 +33,8 @@ def fit_spread(rows, errors, predictions, table, configuration, encoder, setup, 
         Those that each fold held out.
     errors : list of ndarray (m, 1)
         Theirs.
-    predictions : list of ndarray (m,)
-        Theirs, on the scale where errors count.
+    predictions : list of ndarray (m,), or None
+        Theirs, on the scale where errors count, for factors.
     table : EncodedTable
         The rows in memory.
     configuration : Configuration
@@ -49,7 +49,7 @@ def fit_spread(rows, errors, predictions, table, configuration, encoder, setup, 
     if len(rows) == 1:
         parts = [slice(i, None, PARTS_OF_FOLD) for i in range(PARTS_OF_FOLD)]
         own, errors_of_parts, predictions = (
-            [values[0][part] for part in parts] for values in (rows, errors, predictions)
+            values and [values[0][part] for part in parts] for values in (rows, errors, predictions)
         )
 
     def train_networks(others, y):

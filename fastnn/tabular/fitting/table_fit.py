@@ -595,6 +595,8 @@ class TableFit:
         rows, errors, predictions = self.out_of_fold.errors()
         if not (self.has_spread and self.is_complete):
             return None, errors
+        if self.split.is_forward:  # early folds have large errors of all that they have not seen
+            predictions = None
         configuration, limit = self.jobs[0].configuration, self.options.time_limit
         budget = TimeBudget(None if limit is None else FOR_SPREAD * limit)
         table, encoder = (x[configuration.encoding] for x in (self.final_tables, self.encoders))
