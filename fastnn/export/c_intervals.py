@@ -38,7 +38,7 @@ static double ${name}_expected_error(const $cells *x)
 /* Its factor, by the prediction */
 static double ${name}_error_factor(double x)
 {
-    const double *knots = ${name}_knots, *factors = ${name}_factors;
+    const double *knots = ${name}_error_knots, *factors = ${name}_error_factors;
     size_t i = 0;
     while (i < $n_knots && x >= knots[i])
         i++;
@@ -136,7 +136,7 @@ def parameters(interval, name):
     if interval.spread is not None:
         arrays = dict(knots=interval.knots, factors=interval.factors)
         return "\n".join(
-            c_text.parameter_array(f"{name}_{key}", np.array([values]))
+            c_text.parameter_array(f"{name}_error_{key}", np.array([values]))
             for key, values in arrays.items()
         )
     if interval.errors is None:
