@@ -79,6 +79,11 @@ def _check_pair(name, pair, W):
             f"{name} has lower bounds above upper ones, or NaN: for weight ({i}, {j}) they are "
             f"{lower[i, j]} and {upper[i, j]}. Pass lower <= upper."
         )
+    if (lower == np.inf).any() or (upper == -np.inf).any():
+        raise ValueError(
+            f"{name} has a lower bound of inf or an upper one of -inf in {W.dtype}, so no weight is within "
+            "them. Pass None for no bound."
+        )
     return lower, upper
 
 
@@ -86,7 +91,8 @@ def _check_side(name, side, bound, W):
     """Return an array like W of its own."""
     if bound is None:
         return np.full_like(W, -np.inf if side == "lower" else np.inf)
-    array = check_array(f"the {side} bound of {name}", bound, W.dtype)
+    with np.errstate(over="ignore"):  # to inf, which is no bound, or refused
+        array = check_array(f"the {side} bound of {name}", bound, W.dtype)
     try:
         return np.broadcast_to(array, W.shape).copy()
     except ValueError:
