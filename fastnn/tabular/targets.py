@@ -310,9 +310,11 @@ class TableNumbers:
         least, most = self.bounds
         if not max(low, least) <= min(high, most):
             raise DataError(
-                "{argument} has none of the training targets, which are from {least:g} to {most:g}.",
+                "{argument} has none of the training targets, which are from {least:g} to {most:g}: it is "
+                "{value}.",
                 "Pass bounds around targets, in their units.",
-                argument=Argument("bounds", limits),
+                argument="bounds",
+                value=_limits_text([x if isfinite(x) else None for x in limits]),
                 least=least,
                 most=most,
             )
@@ -422,9 +424,15 @@ def check_limits(bounds):
         "{argument} must be (low, high) with low < high, got {value}.",
         "Pass finite numbers in the units of the target, and {none} for no limit.",
         argument="bounds",
-        value=Wording(repr(bounds), ",".join("" if x is None else str(x) for x in values)),
+        value=_limits_text(values, repr(bounds)),
         none=Wording("None", "nothing"),
     )
+
+
+def _limits_text(values, passed=None):
+    """Return how messages show limits. values : list; passed : how they show them in Python"""
+    command = ",".join("" if x is None else f"{x}".removesuffix(".0") for x in values)
+    return Wording(passed or repr(tuple(values)), command)
 
 
 def resolve_regression_loss(loss):

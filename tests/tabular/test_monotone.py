@@ -261,6 +261,11 @@ def test_wrong_rules(name):
         model.fit(X, y)
 
 
+def test_bounds_without_targets():
+    with pytest.raises(ValueError, match=r"^bounds has none.*from -.*: it is \(None, -99.0\)"):
+        TabularRegressor(bounds=(None, -99)).fit(X, Y)
+
+
 def test_two_signs_for_a_column():
     with pytest.raises(ValueError, match="both \\+1 and -1 for column '0'"):
         TabularRegressor(monotone={0: 1, -2: -1}).fit(X[["up", "free"]].to_numpy(float), Y)
