@@ -216,7 +216,7 @@ def rank_of_error(coverage, n_errors, name="coverage"):
     rank = math.ceil(round(coverage * (n_errors + 1), 9))
     if rank > n_errors:
         raise DataError(
-            "{argument} needs at least {needed} training rows, got {n}.",
+            "{argument} needs at least {needed} held-out rows, got {n}.",
             "Lower {name}.",
             argument=Argument(name, float(f"{coverage:g}")),
             needed=math.ceil(coverage / (1 - coverage) - 1e-9),

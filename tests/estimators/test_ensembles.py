@@ -586,7 +586,7 @@ IMPOSSIBLE_INTERVALS = [
     (dict(bagging="bootstrap"), 0.9, NEEDS_FOLDS),
     (dict(bagging=None), 0.9, NEEDS_FOLDS),
     (dict(loss=QUANTILES), 0.9, "this estimator predicts several quantiles"),
-    ({}, 0.99, r"coverage=0.99 needs at least 99 training rows, got 30"),
+    ({}, 0.99, r"coverage=0.99 needs at least 99 held-out rows, got 30"),
     *[({}, coverage, OUT_OF_BOUNDS) for coverage in (0, 1, 90)],
 ]
 

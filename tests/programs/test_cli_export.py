@@ -71,7 +71,7 @@ def test_estimators_for_tables(export, tmp_path, quick_recipe):
     assert (tmp_path / "m.c").read_bytes() == (tmp_path / "expected.c").read_bytes()
     assert "const char *x1;" in (tmp_path / "m.c").read_text()
     code, _, errors = export("m.safetensors", "--c", "m.c", "--interval", "0.99")
-    assert code == 2 and "--interval 0.99 needs at least 99 training rows, got 30." in errors
+    assert code == 2 and "--interval 0.99 needs at least 99 held-out rows, got 30." in errors
 
 
 @pytest.mark.parametrize(

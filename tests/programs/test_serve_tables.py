@@ -244,7 +244,7 @@ def test_what_is_not_used_as_sent_is_noted(fitted):
     number | proba=true | proba: the model predicts a number.
     classes | interval=0.9 | interval: the model predicts a class.
     number | interval=2 | interval=2 is not a number above 0 and below 1.
-    number | interval=0.9999 | Interval=0.9999 needs at least 10000 training rows, got 120.
+    number | interval=0.9999 | Interval=0.9999 needs at least 10000 held-out rows, got 120.
     classes | proba=maybe | proba=maybe is none of
     classes | prob=1 | Unknown option 'prob'. Did you mean 'proba'?
     classes | proba=1&proba=0 | The option 'proba' is given twice.

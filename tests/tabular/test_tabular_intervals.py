@@ -249,8 +249,8 @@ OUT_OF_BOUNDS = "coverage must be a finite number above 0 and below 1"
     ("n_estimators", "options", "coverage", "message"),
     [
         *[(2, {}, coverage, OUT_OF_BOUNDS) for coverage in (0, 1, -0.5, 1.5, "0.9", None)],
-        (2, {}, 0.99, "at least 99 training rows, got 20. Lower cover"),
-        (1, {}, 0.99, "at least 99 training rows, got 4. Lower cover"),
+        (2, {}, 0.99, "at least 99 held-out rows, got 20. Lower cover"),
+        (1, {}, 0.99, "at least 99 held-out rows, got 4. Lower cover"),
     ],
 )  # fmt: skip
 def test_wrong_intervals(n_estimators, options, coverage, message):
