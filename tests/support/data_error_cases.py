@@ -251,9 +251,10 @@ TARGETS = [
     number("targets.check_limits", A, "--bounds 2,1", bounds=(2, 1)),
 ]
 MONOTONE = [
-    refused("monotone.find_signs: {argument} of", monotone={"a": 2}),
+    refused("monotone._signs_by_position: {argument} of", monotone={"a": 2}),
     case(
-        "monotone.find_signs: {argument} has", lambda: large(monotone=BOTH).fit(X.to_numpy(), GOAL)
+        "monotone._signs_by_position: {argument} has",
+        lambda: large(monotone=BOTH).fit(X.to_numpy(), GOAL),
     ),
     refused(
         "monotone.find_signs: {argument} needs two", y="c", monotone={"a": 1}, columns=ROWS_OF_3
