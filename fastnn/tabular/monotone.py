@@ -83,11 +83,11 @@ def _signs_by_position(monotone, frame):
             or sign not in (-1, 0, 1)
         ):
             raise DataError(
-                "{argument} of column {column!r} is {sign!r}, but must be +1 or -1.",
+                "{argument} of column {column!r} is {sign}, but must be +1 or -1.",
                 "Pass +1 if predictions must not fall as the column grows, -1 if they must not rise.",
                 argument="monotone",
                 column=label,
-                sign=sign,
+                sign=repr(sign),
             )
         if sign and signs.setdefault(position, int(sign)) != sign:
             raise DataError(

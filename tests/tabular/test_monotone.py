@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import pickle
+import re
 
 import c_program
 import numpy as np
@@ -240,10 +241,11 @@ ERRORS = {
     "text": (dict(monotone={"up": "+1"}), "'up' is '\\+1'", regressor_case),
     "dropped": (dict(monotone={"up": 1}, drop="up"), "it is named in drop", regressor_case),
     "list": (dict(monotone=["up"]), "monotone", regressor_case),
+    "signs": (dict(monotone={"up": (1, -1)}), r"'up' is \(1, -1\), but", regressor_case),
     **{
         f"key {key}": (
             dict(monotone={key: 1}),
-            "monotone must hold names or positions",
+            re.escape(f"monotone must hold names or positions of columns, got {key!r} of type"),
             regressor_case,
         )
         for key in (None, 1.0, ("up",), ("up", "few"))

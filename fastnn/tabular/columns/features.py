@@ -455,9 +455,9 @@ def find_positions(argument, names, frame):
             out.append(i % n)
         else:
             raise DataError(
-                "{argument} must hold names or positions of columns, got {value!r} of type {type}",
+                "{argument} must hold names or positions of columns, got {value} of type {type}",
                 argument=argument,
-                value=name,
+                value=repr(name),  # a tuple would be a text in parts
                 type=type(name).__name__,
             )
     return out
