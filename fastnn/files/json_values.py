@@ -6,6 +6,7 @@ Files may be damaged or malicious. In `damage_refused`, a ValueError becomes a M
 import json
 import math
 import re
+from collections.abc import Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -125,7 +126,7 @@ class LabelError(ValueError):
 
 def describe_value(value):
     """Return a value, a list of values or a dict of weights as JSON holds it."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return [[_describe_label(key), float(weight)] for key, weight in value.items()]
     if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)):
         return [describe_value(item) for item in value]

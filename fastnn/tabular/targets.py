@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from math import isfinite
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 
@@ -412,7 +412,12 @@ def check_limits(bounds):
     """Return the limits of predictions, infinite for None. bounds : as passed"""
     values = list(bounds)
     are_numbers = all(
-        x is None or (isinstance(x, Real) and not isinstance(x, bool) and isfinite(x))
+        x is None
+        or (
+            isinstance(x, Integral | float | np.floating)
+            and not isinstance(x, bool)
+            and isfinite(x)
+        )
         for x in values
     )
     if are_numbers and len(values) == 2:

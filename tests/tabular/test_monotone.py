@@ -1,8 +1,10 @@
 """monotone: predictions never fall, or never rise, as a number grows; errors; what files say of it."""
 
+import collections
 import concurrent.futures
 import pickle
 import re
+from fractions import Fraction
 
 import c_program
 import numpy as np
@@ -138,6 +140,12 @@ def test_files_pickles_workers_and_single_rows(make, quick_recipe, reload, tmp_p
     assert_same_bits(np.concatenate(ones), expected[:5])
 
 
+def test_files_hold_rules_of_any_mapping(quick_recipe, reload):
+    quick_recipe(12)
+    model = regressor_case(monotone=collections.UserDict(up=1))[0].fit(X, Y)
+    assert reload(model).get_params()["monotone"] == {"up": 1}
+
+
 def test_derivatives_have_the_sign(quick_recipe):
     quick_recipe(12)
     model = regressor_case()[0].fit(X, Y)
@@ -241,6 +249,11 @@ ERRORS = {
     "text": (dict(monotone={"up": "+1"}), "'up' is '\\+1'", regressor_case),
     "dropped": (dict(monotone={"up": 1}, drop="up"), "it is named in drop", regressor_case),
     "list": (dict(monotone=["up"]), "monotone", regressor_case),
+    "fraction": (
+        dict(bounds=(Fraction(1, 3), 5)),
+        "bounds must be .low, high.*Fraction",
+        regressor_case,
+    ),
     "signs": (dict(monotone={"up": (1, -1)}), r"'up' is \(1, -1\), but", regressor_case),
     **{
         f"key {key}": (
