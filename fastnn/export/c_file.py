@@ -190,7 +190,7 @@ class _Source:
             self.functions.append(f"{predict}\n{{\n{body}}}\n")
         else:
             prototypes += self._intervals(argument, predict, body)
-            parameters.append(c_intervals.parameters(model.interval, name))
+            parameters.append(c_intervals.error_arrays(model.interval, name))
         if model.classes is not None:
             definition, lines = self._classes(y)
             parameters.append(definition)
@@ -258,9 +258,9 @@ class _Source:
         self.functions += [
             c_intervals.expected_error(model, values),
             f"/* The predictions of each fold, one after the other */\n{folds}\n{{\n{body}}}\n",
-            *c_intervals.functions(model, predict, interval, values),
+            *c_intervals.prediction_functions(model, predict, interval, values),
         ]
-        return ["", c_intervals.comment(model.interval), f"{interval};"]
+        return ["", c_intervals.interval_comment(model.interval), f"{interval};"]
 
     def _derivatives(self):
         """Return the functions of derivatives, and the prototypes of those for users."""

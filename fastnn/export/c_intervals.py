@@ -122,13 +122,13 @@ def prototype(model, argument, values):
     return f"int {values['name']}_interval({argument}, {result} lower[{n}], {result} upper[{n}])"
 
 
-def comment(interval):
+def interval_comment(interval):
     """Return what the interface says of this function."""
     what = f"An interval that is to hold the target with a probability of {interval.coverage:g}"
     return f"/* {what}; returns what predict returns */"
 
 
-def parameters(interval, name):
+def error_arrays(interval, name):
     """Return the arrays of errors, sorted within each fold; one after the other for each target.
 
     Or those of the factors of the expected error.
@@ -172,7 +172,7 @@ def expected_error(model, values):
     )
 
 
-def functions(model, predict, interval, values):
+def prediction_functions(model, predict, interval, values):
     """Return the definitions of both functions, which take the predictions of all folds from NAME_folds.
 
     predict, interval : their declarations

@@ -240,7 +240,7 @@ class TableModel:
             encoders=[encoder.to_json() for encoder in self.encoders],
             targets=self.targets.to_json(),
             members=[member.to_json() for member in self.members],
-            **monotone.to_json(self.monotone),
+            **monotone.signs_to_json(self.monotone),
             **{name: part.to_json() for name, part in parts.items() if part is not None},
         )
 
@@ -303,7 +303,7 @@ class TableModel:
         is_forward = split is not None and split.is_forward and checkpoint is None
         features.read_arrays(reader, 1 if is_forward else n_folds)
         profile = _read_part(content, "profile", lambda d: TableProfile.read(d, reader, features))
-        signs = monotone.from_json(content.get("monotone", []), features)
+        signs = monotone.signs_from_json(content.get("monotone", []), features)
         model = cls(
             features=features,
             encoders=encoders,

@@ -185,14 +185,14 @@ def _bounds(before, after):
     return lower.astype(np.float32), upper.astype(np.float32)
 
 
-def to_json(signs) -> dict[str, Any]:
+def signs_to_json(signs) -> dict[str, Any]:
     """Return what a file says of monotone columns, {} without any. signs : as in `TableModel`"""
     if not signs:
         return {}
     return {"monotone": list(map(list, signs.items())), "activation": ACTIVATION}
 
 
-def from_json(pairs, features) -> dict[int, int]:
+def signs_from_json(pairs, features) -> dict[int, int]:
     """Return the signs of a file, or raise an error of `damage_refused`. features : Features"""
     check(isinstance(pairs, list), "monotone")
     used = {f.source for f in features.numbers if f.part == "value"}

@@ -122,7 +122,7 @@ def test_a_spread_does_not_know_the_errors_of_its_fold():
     rng, setups = np.random.default_rng(0), []
     reg = TabularRegressor(3, **SMALL).fit(X, y)
     fold = reg._fold_of_row
-    fit_spread = spread_training.fit_spread
+    fit_spread = spread_training.fit_spread_of_table
 
     def fit_twice(rows, errors, *others):
         first, _ = fit_spread(rows, errors, *others)
@@ -131,7 +131,7 @@ def test_a_spread_does_not_know_the_errors_of_its_fold():
         return first, errors
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spread_training, "fit_spread", fit_twice)
+        patch.setattr(spread_training, "fit_spread_of_table", fit_twice)
         TabularRegressor(3, **SMALL).fit(X, y)
     first, second = setups[0]
     same = [np.array_equal(a.params, b.params) for a, b in zip(first.networks, second.networks)]

@@ -24,7 +24,9 @@ class ErrorTargets:
     loss: ClassVar[Poisson] = Poisson()
 
 
-def fit_spread(rows, errors, predictions, table, configuration, encoder, setup, seed, budget):
+def fit_spread_of_table(
+    rows, errors, predictions, table, configuration, encoder, setup, seed, budget
+):
     """Return the Spread of the errors of held-out rows, and the errors, as of `estimators.spread`.
 
     Parameters
@@ -68,7 +70,7 @@ def fit_spread(rows, errors, predictions, table, configuration, encoder, setup, 
 
 
 def _train(others, y, table, configuration, setup, seed, budget):
-    """Return the networks that learn the errors y of the rows of each part. The rest as in `fit_spread`."""
+    """Return the networks that learn the errors y of the rows of each part. The rest as in `fit_spread_of_table`."""
     setup = replace(
         setup,
         encoded_y=y,

@@ -600,7 +600,7 @@ class TableFit:
         configuration, limit = self.jobs[0].configuration, self.options.time_limit
         budget = TimeBudget(None if limit is None else FOR_SPREAD * limit)
         table, encoder = (x[configuration.encoding] for x in (self.final_tables, self.encoders))
-        return spread_training.fit_spread(
+        return spread_training.fit_spread_of_table(
             rows, errors, predictions, table, configuration, encoder, self.setup, self.seed, budget
         )
 
