@@ -204,7 +204,7 @@ def _format_model(facts, description: ModelDescription, labels, has_record):
     if description.threshold is not None and not (has_record and description.threshold_rule):
         threshold = report.describe_threshold(description, labels)
         yield from layout.paragraph("threshold", threshold)
-    yield from report.format_columns(description)
+    yield from report.format_columns(description, labels)
     folds = description.kept or plural(description.folds, "fold")
     networks = plural(description.networks, "network")
     yield from layout.paragraph(

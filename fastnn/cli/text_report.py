@@ -69,8 +69,11 @@ def describe_target(labels):
     return f"{n} ({names})"
 
 
-def format_columns(model: ModelDescription):
-    """Yield lines that say what the columns were taken for, and which were left out and why."""
+def format_columns(model: ModelDescription, labels):
+    """Yield lines that say what the columns were taken for, and which were left out and why.
+
+    labels : list of str, or None for numbers
+    """
     for kind, column in KINDS.items():
         names = [name for name, other in model.kinds.items() if other == kind]
         if names:
@@ -80,17 +83,19 @@ def format_columns(model: ModelDescription):
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
         yield from paragraph("left out", f"{list_names(names)}: {printable(reason, REASON)}")
-    yield from format_monotone(model)
+    yield from format_monotone(model, labels)
     if model.split:
         yield from paragraph("split", printable(model.split, REASON))
 
 
-def format_monotone(model: ModelDescription):
+def format_monotone(model: ModelDescription, labels):
     """Yield lines that say which columns predictions are monotone in, and how that is known."""
-    for sign, verb in ((1, "fall"), (-1, "rise")):
+    what = "the prediction" if labels is None else f"the probability of {printable(labels[-1], 20)}"
+    for sign, verb in ((1, "falls"), (-1, "rises")):
         names = [name for name, other in model.monotone.items() if other == sign]
         if names:
-            yield from paragraph("monotone", f"never {verb} as these grow: {list_names(names)}")
+            text = f"{what} never {verb} as these grow: {list_names(names)}"
+            yield from paragraph("monotone", text)
     if model.monotone:
         yield from paragraph(
             "",

@@ -249,7 +249,7 @@ class _Training:
 
 def _format(record, out):
     """Yield the lines that say what was learned."""
-    yield from report.format_columns(record.model)
+    yield from report.format_columns(record.model, record.classes)
     yield from report.format_tuning(record.tuning)
     yield ""
     yield from report.format_results(record)

@@ -211,6 +211,20 @@ def test_a_model_of_classes(run):
         assert re.search(f"^{line}$", out, re.M), line
 
 
+@pytest.mark.parametrize(
+    ("target", "sign", "what"),
+    [
+        ("buys", "+1", "the probability of yes never falls"),
+        ("income", "-1", "the prediction never rises"),
+    ],
+)
+def test_monotone_columns(target, sign, what, run):
+    """train and info say which class has the probability."""
+    printed = trained(run, "--target", target, "--monotone", f"age={sign}")
+    for lines in (printed.splitlines(), lines_of(run, "m.safetensors")[0]):
+        assert f"monotone    {what} as these grow: age" in lines
+
+
 def test_the_scores_are_those_that_train_printed(run):
     printed = trained(run, "--target", "income", "--drop", "group,buys")
     out = run("info", "m.safetensors")[1]
