@@ -382,7 +382,7 @@ def test_long_lists_of_columns_fit_80_columns():
     names = [f"a column with the number {i} and a long name" for i in range(50)]
     left_out = dict.fromkeys(names[40:], "all values are equal")
     model = model_description(kinds=dict.fromkeys(names[:40], "number"), left_out=left_out)
-    lines = list(text_report.format_columns(model))
+    lines = list(text_report.format_columns(model, None))
     assert max(map(len, lines)) <= 80 and "... (10 more)" in "".join(lines)
     assert all(line.startswith(("numbers  ", "left out ", "split ", "         ")) for line in lines)
 
