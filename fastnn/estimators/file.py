@@ -26,7 +26,7 @@ from . import parameters
 from .mixins import lock_of
 from .networks import NetworkRecord, read_records, restore, targets_class
 from .parameters import MAX_NETWORKS
-from .spread import ACTIVATION, OUTPUT, Spread, read_numbers
+from .spread import ACTIVATION, OUTPUT, Spread, read_spread_numbers
 
 FORMAT, VERSION = "fastnn-estimator", 1
 #: Arrays of a network besides those of a model file, and the fields of its NetworkRecord.
@@ -221,7 +221,7 @@ def _read_spread(reader, described, n_inputs):
         net = MLP(sizes, ACTIVATION, OUTPUT, dtype=params.dtype, rng=0)
         net.params = params
         networks.append(net)
-    return Spread(networks, **read_numbers(described), errors=reader.array("errors_scaled"))
+    return Spread(networks, **read_spread_numbers(described), errors=reader.array("errors_scaled"))
 
 
 def _architecture(network):

@@ -86,7 +86,7 @@ class Spread:
         return out if self.encoder is None else out | dict(encoder=self.encoder.to_json())
 
 
-def read_numbers(described):
+def read_spread_numbers(described):
     """Return {name: number or tuple} of the fields that `Spread.to_json` describes, checked."""
     out = {name: check_mapping(described, "spread")[name] for name in ("unit", "largest", "least")}
     knots, factors = described.get("knots", [0.0]), described.get("factors", [1.0])
@@ -119,16 +119,10 @@ def fit_spread(rows, errors, predictions, n, train, X, n_threads):
     others, y, unit, largest = _targets(rows, errors, n)
     if not unit > 0 or min(map(len, others)) < MIN_ERRORS:
         return None, errors
-    try:
-        networks = train(others, y)
-    except DivergenceError:
-        networks = []
-    spread = Spread(networks, unit, largest)
-    if not networks or not all(np.isfinite(net.params).all() for net in networks):
-        warn(
-            "the networks that expect errors diverged, so all intervals have one width", UserWarning
-        )
+    networks = _train_or_warn(train, others, y)
+    if networks is None:
         return None, errors
+    spread = Spread(networks, unit, largest)
     expected = [spread.scale(X[own], part, n_threads)[:, None] for part, own in enumerate(rows)]
     least = _choose_least(*(np.concatenate(each) / unit for each in (expected, errors)))
     scaled = [e / (s + unit * least) for e, s in zip(errors, expected)]
@@ -138,6 +132,18 @@ def fit_spread(rows, errors, predictions, n, train, X, n_threads):
     knots, factors = _fit_factors(*(np.concatenate(each).ravel() for each in (scaled, predictions)))
     spread = replace(spread, knots=knots, factors=factors)
     return spread, [r / spread.factor(f)[:, None] for r, f in zip(scaled, predictions)]
+
+
+def _train_or_warn(train, others, y):
+    """Return the networks, or None with a warning if they diverge."""
+    try:
+        networks = train(others, y)
+    except DivergenceError:
+        networks = []
+    if networks and all(np.isfinite(net.params).all() for net in networks):
+        return networks
+    warn("the networks that expect errors diverged, so all intervals have one width", UserWarning)
+    return None
 
 
 def _fit_factors(scaled, predictions):

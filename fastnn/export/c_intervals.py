@@ -214,6 +214,13 @@ def prediction_functions(model, predict, interval, values):
                 **{key: values[key] for key in ("m", "divisor")},
             )
         values["fold"] = fold
+    bounds = _finish(bounds, found, cast)
+    values |= dict(bounds, value=_log(value, found), interval=interval)
+    return [c_text.fill(PREDICT, predict=predict, **values), c_text.fill(form, **values)]
+
+
+def _finish(bounds, found, cast):
+    """Return the expressions of bounds in units of the target, within limits, of the type of the result."""
     bounds = {name: f"exp({bound})" if found.is_log else bound for name, bound in bounds.items()}
     low, high = found.limits
     if low > -np.inf:
@@ -222,8 +229,7 @@ def prediction_functions(model, predict, interval, values):
         bounds = {name: f"fmin({bound}, {float(high)!r})" for name, bound in bounds.items()}
     if cast:
         bounds = {name: f"{cast}({bound})" for name, bound in bounds.items()}
-    values |= dict(bounds, value=_log(value, found), interval=interval)
-    return [c_text.fill(PREDICT, predict=predict, **values), c_text.fill(form, **values)]
+    return bounds
 
 
 def _log(value, interval):

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..estimators.ensemble import mean_over_networks
-from ..estimators.spread import Spread, read_numbers
+from ..estimators.spread import Spread, read_spread_numbers
 from ..files import ModelFileError
 from ..files.json_values import check, check_mapping, is_count, is_finite
 from ..mlp import blank_network
@@ -359,7 +359,7 @@ def _find_spread(content, reader, n_numbers, categories):
     check(is_count(hidden[0], MAX_WIDTH, 1), "spread")
     array = NetworkArray.find(reader, "spread", [encoder.n_inputs, *hidden, 1])
     check(array.n_snapshots == 1, "spread")
-    return [(encoder, read_numbers(described), array)]
+    return [(encoder, read_spread_numbers(described), array)]
 
 
 def _with_errors(model, content, reader, spread):

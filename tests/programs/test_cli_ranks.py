@@ -28,7 +28,7 @@ def people(run):
 
 
 @pytest.fixture
-def reviews(run):
+def reviews_file(run):
     is_good = np.arange(300) % 2
     texts = [f"{['cold', 'tasty'][good]} soup in bowl {i}" for i, good in enumerate(is_good)]
     write_csv("reviews.csv", text=texts, stars=np.arange(300) % 5, is_good=is_good)
@@ -131,7 +131,7 @@ def test_mpiexec(people, run):
 
 @with_mpi
 @pytest.mark.slow("threads in place of ranks")
-def test_free_text_has_the_same_bits_on_ranks(reviews, run):
+def test_free_text_has_the_same_bits_on_ranks(reviews_file, run):
     code, _, errors = end_of(start(2, *TRAIN, *REVIEWS, "--out", "shared", "--folds", "3"))
     assert code == 0, errors
     assert run("train", *REVIEWS, "--out", "alone", "--folds", "3")[0] == 0

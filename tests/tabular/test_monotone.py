@@ -267,7 +267,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_wrong_rules(name):
+def test_wrong_rules_and_bounds(name):
     options, text, make = ERRORS[name]
     model, y = make(**options)
     if name == "several classes":

@@ -156,7 +156,7 @@ def test_files_threads_and_resume_keep_the_bits(quick_recipe, reload, interrupt_
     other = reload(other).fit(X, y, resume=True)
     assert_array_equal(other.predict_interval(X), expected)
     older = {k: x for k, x in reg.model_.spread.to_json().items() if k not in ("knots", "factors")}
-    assert set(replace(reg.model_.spread, **spread.read_numbers(older)).factor(y)) == {1}
+    assert set(replace(reg.model_.spread, **spread.read_spread_numbers(older)).factor(y)) == {1}
 
 
 def test_predictions_do_not_depend_on_the_spread(monkeypatch):
