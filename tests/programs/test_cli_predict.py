@@ -381,7 +381,7 @@ B = "b.safetensors"
     B new.csv --keep all,city | --keep: new.csv has no column 'all'. Its columns are
     N new.csv --proba | --proba: n.safetensors predicts a number. Pass --interval 0.9
     B new.csv --interval .9 | --interval: b.safetensors predicts a class. Pass --pr
-    N new.csv --interval 0.999 | new.csv: --interval 0.999 needs at least 999 training
+    N new.csv --interval 0.999 | new.csv: --interval 0.999 needs at least 999 held-out
     B new.csv --out o.xlsx | o.xlsx: unknown file extension. Use .csv, .tsv,
     B new.csv --out new.csv | new.csv: --out would overwrite an input file. Choose another name.
     B new.csv --out no/o.csv | no: no such folder. Create it first, or
