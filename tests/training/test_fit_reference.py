@@ -138,8 +138,9 @@ def test_optimizers(cls, settings, batch):
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("cls", "settings"), OPTIMIZERS[:8], ids=IDS[:8])
 def test_optimizers_without_biases(cls, settings, bias):
-    """200 steps on few rows, of which some have no weight."""
-    few = dict(rows=FEW, weight=WEIGHT[:70], epochs=20, batch=7)
+    """100 steps on few rows, of which some have no weight. Twice as many amplify the rounding of NumPy, which
+    depends on the CPU, to more than the tolerance."""
+    few = dict(rows=FEW, weight=WEIGHT[:70], epochs=10, batch=7)
     check(cls(**settings), y=SMOOTH[:70, :3], n_out=3, bias=bias, **few, **without_rate(settings))
 
 
