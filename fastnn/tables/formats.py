@@ -179,7 +179,8 @@ def load_function(place):
 
 def match_format(start):
     """Return the Format of a file with these first bytes, decompressed."""
-    return next((each for each in FORMATS if each.begins(start)), CSV)
+    formats = (DUCKDB, *FORMATS)  # first, since its first eight bytes are a checksum: any bytes
+    return next((each for each in formats if each.begins(start)), CSV)
 
 
 def find_archive(names, archive):

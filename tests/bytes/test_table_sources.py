@@ -25,6 +25,7 @@ pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
 from fastnn.tables import TableError, limits, read  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
+from fastnn.tables.formats import DUCKDB, match_format  # noqa: E402
 from fastnn.tables.source import lend  # noqa: E402
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": None}, {"a": 3, "b": "z"}]
@@ -197,6 +198,11 @@ def test_a_query_without_end_ends_with_the_memory(database, monkeypatch):
     monkeypatch.setattr(limits, "available_memory", lambda: next(left, 0))
     with pytest.raises(TableError, match=r"needs about .* of memory, but 0 bytes are available"):
         read(path, sql=sql)
+
+
+@pytest.mark.parametrize("checksum", [b"{" * 8, b"[[      ", b"PAR1    ", b"\xff\xfe      "])
+def test_a_duckdb_file_begins_with_any_bytes(checksum):
+    assert match_format(checksum + b"DUCK") is DUCKDB
 
 
 def test_duckdb_files(tmp_path, monkeypatch):
