@@ -115,8 +115,9 @@ cdef struct Network:
     void** weights                  # (n_layers,) pointers to row-major W (sizes[l], sizes[l + 1])
     void** biases                   # (n_layers,) pointers to b (sizes[l + 1],), or NULL for a layer without bias
     const TableLayout* table        # NULL, or the inputs are a table: X then points to a TableRows; n_layers is not 0
-    void** bounds                   # NULL, or of weights in training: (2 n_layers,) pointers to lower bounds like W, then to
-                                    # upper ones; NULL for a layer without
+    # NULL, or of weights in training: (2 n_layers,) pointers to lower bounds like W, then to upper ones; NULL for a layer
+    # without
+    void** bounds
 
 cdef struct LearningRate:
     int schedule                    # Schedule

@@ -29,7 +29,7 @@ cdef struct Step:
     real lr_gradient        # NAdam: the rate of the gradient; lr is that of the first moment
     real eps
     real one_minus_average  # 1 - the decay of the average
-    Py_ssize_t lower, upper # from a weight to its bounds, in numbers; 0: it has none
+    Py_ssize_t lower, upper     # from a weight to its bounds, in numbers; 0: it has none
     bint is_lazy            # categories have the lazy update
     real number             # of this step, from 1
     real lazy_lr            # the rate without corrections
