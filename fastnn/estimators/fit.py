@@ -411,7 +411,7 @@ class EstimatorFit:
                 P, rows = P[weight[rows] > 0], rows[weight[rows] > 0]
             errors.append(estimator.targets_.errors(P, y[rows]))
             rows_of_errors.append(rows)
-            predictions.append(P.reshape(len(P), -1)[:, 0].astype(np.float64))
+            predictions.append((P if P.ndim == 1 else P[:, 0]).astype(np.float64))
         with np.errstate(invalid="ignore"):  # 0 / 0 for rows that no network held out
             estimator.oof_prediction_ = (total.T / count).T.astype(self.networks[0].dtype)
         estimator.held_out_errors_ = errors if self.bagging == "folds" else None
