@@ -86,8 +86,8 @@ def fit_many(
     """Train many networks in one call. Each gets the same bits as from its own `MLP.fit`.
 
     Each thread trains one network at a time, or several very small ones, so that even these use all
-    CPUs. Networks may have different shapes. Pass an argument of `fit` once for all networks, or pass a list with one
-    item for each network.
+    CPUs. Networks may have different shapes. Pass an argument of `fit` once for all networks, or
+    pass a list with one item for each network.
 
     Parameters
     ----------

@@ -48,9 +48,8 @@ class ThreadChoice:
 
     TRIAL = 0.00025  # seconds of a first trial for each thread; starting one takes about 0.0001
     CREDIT = 0.03  # of the time of one thread
-    LONG_RISK = (
-        0.05  # of a unit that takes longer than a trial: threads then rarely wait for each other
-    )
+    #: Of a unit that takes longer than a trial: threads then rarely wait for each other.
+    LONG_RISK = 0.05
     PERIOD = 0.05  # seconds of work between the first two rounds
 
     def __init__(self, choices, kind, n, min_seconds=0.0):

@@ -16,8 +16,8 @@ import numpy as np
 if TYPE_CHECKING:
     from .model import TableModel
 
-#: The least and the largest slope of activations of hidden layers.
-SLOPES = {"silu": (-0.1, 1.1), "relu": (0.0, 1.0), "softplus": (0.0, 1.0), "elu": (0.0, 1.0)}
+#: The least and the largest slope of the activations that hidden layers of models have.
+SLOPES = {"silu": (-0.1, 1.1), "relu": (0.0, 1.0)}
 
 
 def are_monotone(model: TableModel) -> bool:

@@ -312,6 +312,7 @@ def test_exported_c_files_keep_the_rules(make, quick_recipe, tmp_path):
 @pytest.mark.parametrize("make", [regressor_case, classifier_case])
 def test_tables_larger_than_memory_and_of_dask(make, quick_recipe, tmp_path):
     quick_recipe(12)
+    # the extra dask may not be installed
     dask, dd = pytest.importorskip("dask"), pytest.importorskip("dask.dataframe")
     model, y = make()
     table = X.assign(y=y)

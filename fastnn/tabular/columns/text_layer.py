@@ -189,9 +189,8 @@ class TextTargets:
             return mean
         mean = np.clip(mean, 1e-6, 1 - 1e-6)
         logits = np.log(mean / (1 - mean)) if len(mean) == 1 else np.log(mean)
-        return logits.astype(np.float32).astype(
-            np.float64
-        )  # without the last bits of a C library's log
+        # without the last bits of a C library's log
+        return logits.astype(np.float32).astype(np.float64)
 
     def losses(self, Z, rows):
         """Return the weighted losses of outputs Z of some rows."""

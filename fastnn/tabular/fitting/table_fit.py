@@ -139,7 +139,7 @@ class TableFit:
         return weight
 
     def fit_features(self, frame, y, targets, is_split):
-        """Set the features, the signs of columns and the profile. Return the numbers and codes of the rows in memory.
+        """Set the features, the signs of columns and the profile. Return numbers and codes of the rows.
 
         is_split : whether the user has said how to split the rows
         """
