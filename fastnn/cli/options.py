@@ -208,8 +208,8 @@ def make(cls, values):
 
 # ---- the parser ----
 
-#: A value, not an option. argparse takes the same texts for negative numbers.
-NEGATIVE_NUMBER = re.compile(r"-\d+$|-\d*\.\d+$")
+#: Begins a value such as -1 or -5,5, not an option.
+NEGATIVE_NUMBER = re.compile(r"-\.?\d")
 NO_VALUE = re.compile(r"argument (?:-h/)?(--[\w-]+): expected (?:one|at least one) argument")
 
 

@@ -102,6 +102,7 @@ WRONG_USAGE = [
     demo --seed -1 | --seed: expected a whole number of at least 0, got '-1'
     demo --threads 0 | --threads: expected a whole number of at least 1, or -1 for all CPUs, got '0'
     demo --seed | demo: --seed needs a value. If it begins with -, write --seed=VALUE.
+    train x.csv --target y --bounds -5,5 | train: --bounds needs a value. If it begins with -, write --bounds=VALUE.
     demo --fast | fastnn demo: unknown option --fast. See 'fastnn demo --help'.
     demo -x | fastnn demo: unknown option -x. See
     demo 5 | fastnn demo: unexpected argument 5. Remove it. See 'fastnn demo --help'.
