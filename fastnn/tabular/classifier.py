@@ -69,11 +69,11 @@ class TabularClassifier(AccuracyScore, ClassPredictions, BaseTabular):
         it.
     drop : str, int or sequence of them, default None
         Names or positions of columns to leave out.
-    monotone : mapping of str or int to int, optional
+    monotone : mapping of str or int to int, or sequence of int, optional
         For two classes: columns of numbers, by name or position, in which the probability of
         ``classes_[1]`` never falls (+1) or never rises (-1) if all other columns stay the same, such
-        as ``{"income": +1, "age": -1}``. It holds for all rows, not only for those of training. See
-        the guide "Rules and intervals".
+        as ``{"income": +1, "age": -1}``, or one of -1, 0 and 1 for each column of X. It holds for
+        all rows, not only for those of training. See the guide "Rules and intervals".
     cv : splitter of scikit-learn, iterable of (train, test), int or None, default None
         The folds, in place of n_estimators folds at random: a splitter such as ``GroupKFold(4)``,
         which gets the `groups` of `fit`, or positions of rows. Rows in no test set have no
@@ -232,7 +232,7 @@ class TabularClassifier(AccuracyScore, ClassPredictions, BaseTabular):
         dates: str | int | Sequence[str | int] | None = None,
         texts: str | int | Sequence[str | int] | None = None,
         drop: str | int | Sequence[str | int] | None = None,
-        monotone: Mapping[str | int, int] | None = None,
+        monotone: Mapping[str | int, int] | Sequence[int] | None = None,
         cv: Any = None,
         verbose: bool | int = False,
     ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -92,7 +92,7 @@ class BaseTabular(Attributes, TablePredictions):
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
         "verbose": ["verbose"],
         **dict.fromkeys(ARGUMENTS, COLUMNS),
-        "monotone": [Mapping, None],
+        "monotone": [Mapping, "array-like", None],
     }  # fmt: skip
 
     n_estimators: int
@@ -100,7 +100,7 @@ class BaseTabular(Attributes, TablePredictions):
     time_limit: float | None
     hidden_layer_sizes: Any
     random_state: Any
-    monotone: Mapping[str | int, int] | None
+    monotone: Mapping[str | int, int] | Sequence[int] | None
     verbose: Any
     feature_names_in_: NDArray[Any]
     oof_prediction_: NDArray[np.float64]

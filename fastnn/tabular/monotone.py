@@ -10,6 +10,7 @@ add -f(-x). So both convex and concave curves take few units. See docs/decisions
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final
@@ -47,7 +48,7 @@ def find_signs(monotone: Any, frame: Frame, features: Features, targets: Any) ->
 
     Parameters
     ----------
-    monotone : mapping of names or positions to -1, 0 or 1, or None
+    monotone : mapping of names or positions to -1, 0 or 1, sequence of one for each column, or None
     frame : Frame
         The training table.
     features : Features
@@ -73,8 +74,18 @@ def find_signs(monotone: Any, frame: Frame, features: Features, targets: Any) ->
 
 def _signs_by_position(monotone, frame):
     """Return {position: -1 or 1} of what the user has passed."""
+    if monotone is not None and not isinstance(monotone, Mapping):
+        if len(monotone) != len(frame.columns):
+            raise DataError(
+                "{argument} must have a sign for each of the {n_columns} columns, but has {n}.",
+                "Pass one of -1, 0 and 1 for each column, or a mapping of columns to +1 or -1.",
+                argument="monotone",
+                n=len(monotone),
+                n_columns=len(frame.columns),
+            )
+        monotone = dict(enumerate(monotone))
     signs: dict[int, int] = {}
-    for name, sign in ({} if monotone is None else monotone).items():
+    for name, sign in (monotone or {}).items():
         (position,) = columns.find_positions("monotone", [name], frame)
         label = frame.labels()[position]
         if (

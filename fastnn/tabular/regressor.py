@@ -52,7 +52,7 @@ class TabularRegressor(R2Score, NumberPredictions, BaseTabular):
         Predictions are never below `low` or above `high`, in the units of y; None is no limit. They
         are also limited to the range of the training targets, unless `fit` had `time`. Bounds of
         `predict_interval` are not limited.
-    monotone : mapping of str or int to int, optional
+    monotone : mapping of str or int to int, or sequence of int, optional
         Columns of numbers in which predictions never fall (+1) or never rise (-1), as in
         `TabularClassifier`; with several quantiles, each of them.
     n_estimators, hidden_layer_sizes, time_limit, random_state, ...
@@ -140,7 +140,7 @@ class TabularRegressor(R2Score, NumberPredictions, BaseTabular):
         dates: str | int | Sequence[str | int] | None = None,
         texts: str | int | Sequence[str | int] | None = None,
         drop: str | int | Sequence[str | int] | None = None,
-        monotone: Mapping[str | int, int] | None = None,
+        monotone: Mapping[str | int, int] | Sequence[int] | None = None,
         cv: Any = None,
         verbose: bool | int = False,
     ) -> None:

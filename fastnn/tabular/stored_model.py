@@ -215,8 +215,9 @@ def read_content(reader):
         parameters["loss"] = losses.from_description(parameters["loss"])
     if isinstance(parameters.get("class_weight"), list):
         parameters["class_weight"] = dict(parameters["class_weight"])
-    if isinstance(parameters.get("monotone"), list):
-        parameters["monotone"] = {name: int(sign) for name, sign in parameters["monotone"]}
+    if isinstance(signs := parameters.get("monotone"), list):
+        is_mapping = all(isinstance(pair, list) for pair in signs)
+        parameters["monotone"] = {k: int(sign) for k, sign in signs} if is_mapping else signs
     fitted = check_mapping(content["fitted"], "fitted")
     score = fitted["oof_score_"]
     check(score is None or is_finite(score), "oof_score_")

@@ -119,8 +119,8 @@ def test_without_rules_nothing_changes(quick_recipe):
 def test_arrays_and_positions(quick_recipe):
     A = X[["up", "free"]].to_numpy(float)
     by_name = regressor_case(monotone={"up": 1})[0].fit(X[["up", "free"]], Y)
-    for position in (0, -2, np.int64(0)):
-        model = regressor_case(monotone={position: 1})[0].fit(A, Y)
+    for rules in ([1, 0], np.array([1.0, 0.0]), {-2: 1}, {np.int64(0): 1}, {0: 1}):
+        model = regressor_case(monotone=rules)[0].fit(A, Y)
         assert_same_bits(model.predict(A), by_name.predict(X[["up", "free"]]))
     assert clone(model).get_params()["monotone"] == {0: 1}
 
@@ -140,10 +140,18 @@ def test_files_pickles_workers_and_single_rows(make, quick_recipe, reload, tmp_p
     assert_same_bits(np.concatenate(ones), expected[:5])
 
 
-def test_files_hold_rules_of_any_mapping(quick_recipe, reload):
+@pytest.mark.parametrize(
+    "rules, stored",
+    [
+        (collections.UserDict(up=1), {"up": 1}),
+        (np.eye(7, dtype=int)[list(X).index("up")], [c == "up" for c in X]),
+        ({}, {}),
+    ],
+)
+def test_files_hold_rules_of_any_kind(rules, stored, quick_recipe, reload):
     quick_recipe(12)
-    model = regressor_case(monotone=collections.UserDict(up=1))[0].fit(X, Y)
-    assert reload(model).get_params()["monotone"] == {"up": 1}
+    model = regressor_case(monotone=rules)[0].fit(X, Y)
+    assert reload(model).get_params()["monotone"] == stored
 
 
 def test_derivatives_have_the_sign(quick_recipe):
@@ -248,7 +256,8 @@ ERRORS = {
     "truth": (dict(monotone={"up": True}), "'up' is True", regressor_case),
     "text": (dict(monotone={"up": "+1"}), "'up' is '\\+1'", regressor_case),
     "dropped": (dict(monotone={"up": 1}, drop="up"), "it is named in drop", regressor_case),
-    "list": (dict(monotone=["up"]), "monotone", regressor_case),
+    "names": (dict(monotone=["up"]), "of the 7 columns, but has 1. .*mapping", regressor_case),
+    "one column": (dict(monotone="up"), "'monotone' parameter .* must be an", regressor_case),
     "fraction": (
         dict(bounds=(Fraction(1, 3), 5)),
         "bounds must be .low, high.*Fraction",
