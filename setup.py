@@ -4,6 +4,8 @@ Every variant compiles the same source, src/variant.pxi, for one instruction set
 The environment variable FASTNN_CFLAGS adds flags to all extensions, for example -g or sanitizers.
 Do not add flags that relax floating-point arithmetic: results are reproducible to the bit.
 
+FASTNN_BUILD_ISA="baseline avx2" builds these instruction sets only, which takes less time.
+
 FASTNN_LIMITED_API=1 builds for Python's stable ABI: the Python that builds and all later versions
 load the result (abi3). Builds for one version predict one row faster (docs/decisions/0031).
 """
@@ -76,6 +78,8 @@ INSTRUCTION_SETS = {
 architecture = PLATFORM.rpartition("-")[2]
 architecture = {"amd64": "x86_64", "arm64": "aarch64"}.get(architecture, architecture)
 variants = INSTRUCTION_SETS.get(architecture, {"baseline": []})
+if "FASTNN_BUILD_ISA" in os.environ:
+    variants = {name: variants[name] for name in os.environ["FASTNN_BUILD_ISA"].split()}
 
 
 def build_hash():
