@@ -4,8 +4,9 @@ import numpy as np
 
 from . import c_text
 
-BASE = 90  # characters of a string literal that need no escapes, from FIRST on without ? and \
-FIRST = 35
+#: Of digits: those that a string literal holds without escapes, from # to ~. ? begins trigraphs.
+CHARACTERS = np.frombuffer(bytes(sorted({*range(35, 127)} - {*b"?\\"})), np.uint8)
+BASE = len(CHARACTERS)
 ROW = 4000  # characters of a literal; C99 promises 4095
 # generated: ngrams, by src/generate.py from src/binding/ngrams.h
 NGRAMS = """
@@ -77,14 +78,19 @@ static void ${name}_visit_ngrams(const unsigned char *text, size_t n, int n_bits
 # end of ngrams
 
 LAYER = """
-/* Weight i of layer $k, in steps: $n_digits digits to the base $base */
-static double ${name}_weight$k(size_t i)
+/* Add the weights of an n-gram of layer $k, from weight i on, in steps: each is $n_digits digits to the base $base */
+static void ${name}_add_weights$k(double *restrict sums, size_t i)
 {
-    const char *digits = ${name}_weights$k[i / $per_row] + $n_digits * (i % $per_row);
-    int32_t x = 0;
-    for (size_t d = 0; d < $n_digits; d++) /* all characters from # to ~ but ? and \\ */
-        x = $base * x + digits[d] - '#' - (digits[d] > '?') - (digits[d] > '\\\\');
-    return (double)(x - $middle);
+    for (size_t j = 0; j < $n;) {
+        const size_t place = (i + j) % $per_row, rest = $per_row - place;
+        const char *digits = ${name}_weights$k[(i + j) / $per_row] + $n_digits * place;
+        for (const size_t end = rest < $n - j ? j + rest : $n; j < end; j++) {
+            int32_t x = 0;
+            for (size_t d = 0; d < $n_digits; d++)
+                x = $base * x + ${name}_digits[(unsigned char)*digits++];
+            sums[j] += (double)(x - $middle);
+        }
+    }
 }
 
 /* What layer $k has found in a text: n-grams, the sum of their squares, and those of their weights */
@@ -102,8 +108,7 @@ static void ${name}_add$k(void *context, uint32_t bucket)
         return;
     s->found[i / 8] = (unsigned char)(s->found[i / 8] | bit);
     s->squares += (double)${name}_squares$k[i];
-    for (size_t j = 0; j < $n; j++)
-        s->sums[j] += ${name}_weight$k($n * i + j);
+    ${name}_add_weights$k(s->sums, $n * i);
 }
 
 /* The outputs of layer $k for $n_folds folds, ${stride} numbers apart in y */
@@ -128,7 +133,11 @@ def definitions(layers, stride, values):
     values : those of the templates
     """
     parts = [_layer(k, layer, stride, values) for k, layer in enumerate(layers)]
-    return "\n".join([c_text.fill(NGRAMS, **values), *parts])
+    digit_of = np.zeros(128, np.uint8)
+    digit_of[CHARACTERS] = np.arange(BASE)
+    items = list(map(str, digit_of.tolist()))
+    digits = c_text.vector("unsigned char", f"{values['name']}_digits", items)
+    return "\n".join([c_text.fill(NGRAMS, **values), digits, *parts])
 
 
 def _layer(k, layer, stride, values):
@@ -176,10 +185,7 @@ def _in_steps(weights):
 def _digit_array(name, numbers, n_digits):
     """Return the definition of an array of literals that hold whole numbers as digits to the base."""
     powers = BASE ** np.arange(n_digits)[::-1]
-    codes = numbers.reshape(-1, 1) // powers % BASE + FIRST
-    codes += codes >= ord("?")
-    codes += codes >= ord("\\")
-    text = codes.astype(np.uint8).tobytes().decode()
+    text = CHARACTERS[numbers.reshape(-1, 1) // powers % BASE].tobytes().decode()
     rows = [f'"{text[i : i + ROW]}"' for i in range(0, len(text), ROW)]
     return f"static const char {name}[{len(rows)}][{ROW + 1}] = {{\n" + ",\n".join(rows) + "\n};\n"
 

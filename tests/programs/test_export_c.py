@@ -226,7 +226,7 @@ def test_weights_that_are_no_steps_have_more_digits(factor, n_digits, tmp_path):
     for layer in model.features_.text_layers.values():
         layer.weights *= factor
     export.c(model, tmp_path / "model.c")
-    assert f"in steps: {n_digits} digits" in (tmp_path / "model.c").read_text()
+    assert f"each is {n_digits} digits" in (tmp_path / "model.c").read_text()
     Y = predict(tmp_path, dict(model=rows_of(case)))["model"][1]
     assert_close(Y, model.predict_proba(case.X))
 
