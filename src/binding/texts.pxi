@@ -22,12 +22,12 @@ cdef void add_ngram(void* context, uint32_t bucket) noexcept nogil:
     if found.row_of[bucket] == found.row:
         return
     if found.n == found.room:
-        larger = realloc(found.buckets, 2 * found.room * sizeof(int32_t))
+        larger = realloc(found.buckets, (2 * found.room + 1024) * sizeof(int32_t))
         if larger == NULL:
             found.row = -1
             return
         found.buckets = <int32_t*>larger
-        found.room *= 2
+        found.room = 2 * found.room + 1024
     found.row_of[bucket] = found.row
     found.buckets[found.n] = <int32_t>bucket
     found.n += 1
@@ -44,13 +44,11 @@ def find_ngrams(texts, ends, int n_bits):
     cdef int64_t* end = <int64_t*>e.data
     cdef int64_t* start = <int64_t*>s.data
     cdef ZeroedBuffer rows = ZeroedBuffer(sizeof(int64_t) << n_bits)
-    cdef Ngrams found = Ngrams(<int32_t*>malloc(1024 * sizeof(int32_t)), 0, 1024, <int64_t*>rows.data, 0)
+    cdef Ngrams found = Ngrams(NULL, 0, 0, <int64_t*>rows.data, 0)
     for i in range(n):
         if not (end[i - 1] if i else 0) <= end[i] <= n_bytes:
             raise ValueError("The ends of the texts are not inside the texts, or do not ascend.")
     try:
-        if found.buckets == NULL:
-            raise MemoryError
         with nogil:
             for i in range(n):
                 found.row = i + 1

@@ -12,7 +12,7 @@ from small_training import data
 from trainers import make_trainer, new_trainer, stored
 
 from fastnn import MLP, SGD, Adam, reference
-from fastnn.kernels import Loss, Stop, Trainer
+from fastnn.kernels import CompiledNetwork, Loss, Stop, Trainer
 from fastnn.network import split_layers
 
 # ---- Ctrl-C ----
@@ -281,17 +281,33 @@ def test_dropout_masks_depend_on_step_layer_and_row(step, batch_size, isa):
     X, y = data(batch_size, 6, 2, "float64")
     net = MLP([6, 30, 30, 2], "tanh", dtype="float64", rng=0)
     layers, grads = (net.weights, net.biases, net.activations), np.empty(net.n_params)
-    options = dict(dropout=rates, seed=11, step=step)
+    dX, options = np.empty_like(X), dict(dropout=rates, seed=11, step=step)
     expected, *gradients = reference.loss_and_grad(X, y, *layers, "mse", **options)
     for n_threads in (1, 3):
         options = dict(dropout=np.array(rates), seed=11, n_threads=n_threads)
-        trainer = new_trainer(net, X, y, None, **options)
+        trainer = new_trainer(net, X, y, None, dX=dX, **options)
         trainer.set_position(step, 0, 0, 0.0)
         assert trainer.gradient(n_threads) == pytest.approx(expected, rel=1e-12)
         trainer.store_gradient(grads)
         for ours, theirs in zip(split_layers(grads, net.layer_sizes, net.bias), gradients):
             for a, b in zip(ours, theirs, strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-14)
+        # both are the sums of (X W) dZ, where X is what dropout left
+        assert (X * dX).sum() == pytest.approx((net.weights[0] * gradients[0][0]).sum())
+
+
+def test_a_loss_without_layers_reads_rows_in_any_order(isa, dtype):
+    X, y = data(48, 1, 1, dtype)  # whole vectors
+    net, order = CompiledNetwork(), np.random.default_rng(0).permutation(48)
+    net._bind([1], [], [], [], dtype)
+
+    def gradient(**options):
+        dX = np.empty_like(X)
+        new_trainer(net, X, y, None, dX=dX, **options).gradient()
+        return dX
+
+    assert_same_bits(gradient(order=order), gradient()[order])
+    assert_same_bits(gradient(loss=Loss.GIVEN_GRADIENT), y)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])

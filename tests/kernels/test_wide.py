@@ -12,6 +12,7 @@ from fastnn import functional as F
 from fastnn.core.threads import ThreadChoice
 
 SIZES = [[70, 500, 350, 3], [3, 500, 400, 1], [600, 300, 18, 40, 1], [513, 17, 400, 380, 2]]
+SIZES += [[2300, 60, 2]]  # the first layer reads rows, since it has few outputs
 
 
 def train_by_hand(net, X, y, batch, optimizer):

@@ -264,6 +264,11 @@ def test_ctrl_c_ends_a_call(method, n_threads, many_threads):
     assert net.jacobian(X[:1]).shape == (1, 1, 50)
 
 
+def test_ctrl_c_ends_a_derivative_of_few_numbers():
+    net = fastnn.MLP([1, 512, 512, 1], "tanh", rng=0)
+    assert_ctrl_c_ends(net.laplacian, np.ones((100_000, 1), "f"))
+
+
 def test_ctrl_c_ends_each_part_of_a_product():
     net, X = fastnn.MLP([50, 512, 512, 1], "tanh", rng=0), np.ones((20_000, 50), "f")
     Y, dY = np.ones((2, len(X), 1), "f")

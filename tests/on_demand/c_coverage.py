@@ -16,7 +16,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import warm_tests
-from gcov_map import GcovMap
+from gcov_map import GcovMap, supported
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,7 +77,7 @@ def main():
     options = parser.parse_args()
     state = options.state.resolve()
     state.mkdir(parents=True, exist_ok=True)
-    record = GcovMap(state / "map", ROOT, state / "tree")
+    record = GcovMap(state / "map", ROOT, state / "tree", supported(ROOT))
 
     warm_tests.load()
     files = [each for each in record.missing() if each.startswith(tuple(options.tests))]

@@ -37,23 +37,33 @@ CONDITION = re.compile(
 )
 
 
-def build(tree, flags, isa=None):
-    """Build a copy of the checkout, for all instruction sets or for one -> what setup.py prints."""
+def supported(root):
+    """Return the instruction sets of the checkout that this machine runs, the fastest last."""
+    # in a process of its own: forks of this one import the fastnn of their copy
+    program = "from fastnn import kernels; print(*kernels.SUPPORTED)"
+    command = sys.executable, "-c", program
+    return subprocess.check_output(command, cwd=root, text=True).split()
+
+
+def build(tree, flags, isas=()):
+    """Build a copy of the checkout, for all instruction sets or these -> what setup.py prints."""
     for old in tree.glob("fastnn/*.so"):
         old.unlink()
     command = sys.executable, "setup.py", "build_ext", "--inplace"
-    environment = os.environ | {"FASTNN_CFLAGS": flags} | ({"FASTNN_BUILD_ISA": isa} if isa else {})
+    environment = os.environ | {"FASTNN_CFLAGS": flags}
+    if isas:
+        environment["FASTNN_BUILD_ISA"] = " ".join(isas)
     return subprocess.run(
         command, cwd=tree, env=environment, check=True, stdout=subprocess.PIPE, text=True
     ).stdout
 
 
 class GcovMap(CoverageMap):
-    """A recording. The copy of the checkout is built for it, for one instruction set or all."""
+    """A recording. The copy of the checkout is built for it, for these instruction sets or all."""
 
-    def __init__(self, folder, root, tree, isa=None):
+    def __init__(self, folder, root, tree, isas=()):
         super().__init__(folder, root, tree)
-        self.isa = isa
+        self.isas = isas
 
     def missing(self):
         """Build the copy if it is new, and update its tests -> the files of tests to record."""
@@ -64,7 +74,7 @@ class GcovMap(CoverageMap):
             sys.exit(f"src/ has changed since the recording: remove {self.folder.parent}")
         files = super().missing()
         if not self._objects:
-            build(self.tree, FLAGS, self.isa)
+            build(self.tree, FLAGS, self.isas)
             del self._objects
         return files
 

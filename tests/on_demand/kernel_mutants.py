@@ -20,7 +20,7 @@ import sys
 import tokenize
 from collections import defaultdict
 
-from gcov_map import ONCE, GcovMap, build
+from gcov_map import ONCE, GcovMap, build, supported
 from mutation import Mutant
 from warm_tests import copy_checkout
 
@@ -153,14 +153,9 @@ class KernelCode:
 
     def __init__(self, root, state):
         self.root, self.tree = root, state / "one_set"
-        # in a process of its own: forks of this one import the fastnn of their copy
-        program = "from fastnn import kernels; print(*kernels.SUPPORTED)"
-        found = subprocess.run(
-            [sys.executable, "-c", program], cwd=root, check=True, stdout=subprocess.PIPE, text=True
-        )
-        *self.others, self.isa = found.stdout.split()
+        *self.others, self.isa = supported(root)
         self.module = f"{self.isa}_float32"
-        self.map = GcovMap(state / "map", root, state / "tree", self.isa)
+        self.map = GcovMap(state / "map", root, state / "tree", [self.isa])
         self.compiled = {}  # {(path, text): library}
 
     def mutants(self):
@@ -181,7 +176,7 @@ class KernelCode:
     def _build(self):
         """Build a copy of the checkout for the instruction set alone, and keep the commands."""
         copy_checkout(self.root, self.tree)
-        output = build(self.tree, f"-O1 {ONCE}", self.isa)
+        output = build(self.tree, f"-O1 {ONCE}", [self.isa])
         lines = [shlex.split(line) for line in output.splitlines() if self.module in line]
         commands = [
             next(words for words in lines if "-o" in words and ("-c" in words) == compiles)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from checks import assert_same_bits
 from many_cases import assert_same_training
+from trainers import new_trainer
 
 import fastnn
 from fastnn import MLP, SGD, Adam, DivergenceError, EarlyStopping, losses, optimizers, schedules
+from fastnn.kernels import Loss, TrainerQueue
 from fastnn.training.pool import Pool
 
 LANES = {"float32": {"baseline": 4, "avx2": 8, "avx512": 16, "neon": 4}}
@@ -163,3 +165,42 @@ def test_groups_end_where_networks_differ(isa, dtype, lanes):
         rows = own.pop("rows")
         net.fit(X[rows], y[rows], **own)
         assert_same_training(nets[i], net)
+
+
+# a training, and what every second one beside it has: no lanes may hold both
+USUAL = {"sizes": (3, 4, 1), "activation": "tanh", "position": (4, 1, 8, 0.0), "shuffles": False}
+DIFFERENCES = {
+    "inputs": {"sizes": (2, 4, 1)},
+    "activations": {"activation": "relu"},
+    "shuffling": {"shuffles": True},
+    "smoothing": {"smoothing": 0.2},
+    "epoch": {"position": (4, 2, 8, 0.0)},
+    "row": {"position": (4, 1, 16, 0.0)},
+}
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES.values(), ids=DIFFERENCES)
+def test_steps_that_differ_share_no_lanes(isa, dtype, difference):
+    random = np.random.default_rng(1)
+    X, y = random.normal(size=(24, 3)).astype(dtype), random.random((24, 1)).astype(dtype)
+
+    def train(numbers):
+        """Return the parameters of trainings in one queue."""
+        queue, nets, trainers = TrainerQueue(), [], []
+        for i in numbers:
+            options = USUAL | (difference if i % 2 else {})
+            sizes, activation, position, shuffles = map(options.pop, USUAL)
+            nets.append(MLP(sizes, activation, "sigmoid", dtype=dtype, rng=i))
+            options |= {"generator": np.random.PCG64(0)} if shuffles else {}
+            options |= {"loss": Loss.LOGITS_BINARY_CROSS_ENTROPY, "workspace": queue.workspace}
+            rows = X[:, : sizes[0]].copy()
+            trainers.append(new_trainer(nets[-1], rows, y, batch_size=8, **options))
+            trainers[-1].load()
+            trainers[-1].set_position(*position)
+        queue.run(trainers, [np.zeros((3, 2)) for _ in numbers], 1, 100.0)
+        for each in trainers:
+            each.store()
+        return [net.params for net in nets]
+
+    for i, params in enumerate(train(range(K))):
+        assert_same_bits(params, *train([i]))
