@@ -9,8 +9,19 @@ from many_cases import assert_same_training
 from trainers import new_trainer
 
 import fastnn
-from fastnn import MLP, SGD, Adam, DivergenceError, EarlyStopping, losses, optimizers, schedules
-from fastnn.kernels import Loss, TrainerQueue
+from fastnn import (
+    MLP,
+    SGD,
+    Adam,
+    DivergenceError,
+    EarlyStopping,
+    EncodedTable,
+    losses,
+    optimizers,
+    schedules,
+)
+from fastnn.kernels import Loss, ShardedRows, TrainerQueue
+from fastnn.training import pool
 from fastnn.training.pool import Pool
 
 LANES = {"float32": {"baseline": 4, "avx2": 8, "avx512": 16, "neon": 4}}
@@ -21,7 +32,7 @@ EPOCHS = 3
 # name: (sizes, options of MLP, rows, options of fit)
 CASES = {
     "one output": ((3, 4, 1), {}, 64, {}),
-    "one layer": ((3, 1), {}, 13, {}),
+    "one layer": ((6, 1), {}, 13, {}),
     "one of each": ((1, 1, 1), {}, 5, {}),
     "several outputs": ((3, 4, 3), {}, 31, {}),
     "narrow": ((3, 5, 2), {}, 40, {"batch_size": 40}),
@@ -35,7 +46,7 @@ CASES = {
     "single rows": ((3, 4, 1), {}, 6, {"batch_size": 1}),
     "in order": ((3, 4, 1), {}, 30, {"shuffle": False}),
     "no bias": ((3, 4, 1), {"bias": False}, 30, {}),
-    "no bias, several outputs": ((3, 4, 2), {"bias": False}, 30, {}),
+    "no bias, and a penalty": ((3, 4, 2), {"bias": False}, 30, {"optimizer": SGD(0.1, l2=0.02)}),
     "logits": ((3, 4, 1), {"output": "sigmoid"}, 30, {"loss": "bce"}),
     "logits of several outputs": (
         (3, 4, 3),
@@ -129,7 +140,9 @@ def test_the_bits_are_those_of_its_own_fit(isa, dtype, case, n_threads, lanes):
     assert set(lanes) == {1 if is_alone else n}
 
 
-def test_they_resume(isa, dtype):
+def test_they_resume(isa, dtype, monkeypatch):
+    monkeypatch.setattr(pool, "SLICE_SECONDS", 0.0)  # slices of a step
+    monkeypatch.setattr(pool, "TAIL_SECONDS", 0.0)
     nets, X, y, arguments = make_networks(((3, 4, 2), {}, 30, {"optimizer": Adam(0.02)}), dtype)
     alone = [net.copy() for net in nets]
     fastnn.fit_many(nets, X, list(y), rng=list(range(K)), **arguments)
@@ -167,7 +180,7 @@ def test_groups_end_where_networks_differ(isa, dtype, lanes):
         assert_same_training(nets[i], net)
 
 
-# a training, and what every second one beside it has: no lanes may hold both
+# the first trainings, and what those after them have: no lanes may hold both
 USUAL = {"sizes": (3, 4, 1), "activation": "tanh", "position": (4, 1, 8, 0.0), "shuffles": False}
 DIFFERENCES = {
     "inputs": {"sizes": (2, 4, 1)},
@@ -188,7 +201,7 @@ def test_steps_that_differ_share_no_lanes(isa, dtype, difference):
         """Return the parameters of trainings in one queue."""
         queue, nets, trainers = TrainerQueue(), [], []
         for i in numbers:
-            options = USUAL | (difference if i % 2 else {})
+            options = USUAL | (difference if i >= K // 2 else {})
             sizes, activation, position, shuffles = map(options.pop, USUAL)
             nets.append(MLP(sizes, activation, "sigmoid", dtype=dtype, rng=i))
             options |= {"generator": np.random.PCG64(0)} if shuffles else {}
@@ -204,3 +217,25 @@ def test_steps_that_differ_share_no_lanes(isa, dtype, difference):
 
     for i, params in enumerate(train(range(K))):
         assert_same_bits(params, *train([i]))
+
+
+def test_what_trains_alone(isa, dtype):
+    X, y = np.ones((2, 24, 3), dtype)
+    n_lanes = LANES[np.dtype(dtype).name][isa]
+    net = MLP((3, 4, 3), "tanh", dtype=dtype, rng=0)
+    assert new_trainer(net, X, y).max_lanes() == n_lanes
+    table = EncodedTable(X, dtype=dtype)
+    for rows, targets, options in (
+        (table, y, {}),
+        (X, y, {"dX": np.empty_like(X)}),
+        (X, y, {"shards": ShardedRows(np.array([24]), 0, 1, 8)}),
+        (X, y, {"optimizer": None}),
+        (X, y, {"loss_scale": 2.0}),
+        (X, y, {"gradient_scale": 2.0}),
+        (X, y, {"jacobian": np.ones((24, 3), dtype), "jacobian_inputs": np.array([1])}),
+        (X, y, {"loss": Loss.GIVEN_GRADIENT}),
+        (X, y, {"loss": Loss.CROSS_ENTROPY}),
+        (X, np.ones(24, np.int64), {"loss": Loss.CLASS_CROSS_ENTROPY}),
+        (X, y, {"loss": Loss.GAUSSIAN}),
+    ):
+        assert new_trainer(net, rows, targets, **options).max_lanes() == 1, options
