@@ -283,6 +283,19 @@ def test_an_error_rate_needs_an_array():
     assert trainer.run(1, 100, ONE, np.empty(1), np.empty(1)) == kernels.Stop.EPOCHS
 
 
+def test_the_error_rate_of_probabilities_is_that_of_logits(isa, dtype):
+    net, random = MLP([2, 1], output="sigmoid", dtype=dtype, rng=0), np.random.default_rng(0)
+    X, y = random.normal(size=(50, 2)).astype(dtype), random.integers(2, size=(50, 1)).astype(dtype)
+    rates = np.empty((2, 1))
+    for rate, loss in zip(rates, (Loss.BINARY_CROSS_ENTROPY, Loss.LOGITS_BINARY_CROSS_ENTROPY)):
+        validation = new_trainer(net, X, y, None, loss=loss)
+        trainer = new_trainer(net, X, y, validation=validation)
+        trainer.set_stopping(3, 0, 1, metric=METRIC)
+        trainer.load()
+        trainer.run(1, 100, ONE, np.empty(1), rate)
+    assert 0 < rates[0] == rates[1] < 1
+
+
 # ---- rebinding ----
 
 REBOUND = """
