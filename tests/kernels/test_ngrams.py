@@ -56,9 +56,33 @@ def test_buckets_outside_of_the_weights_are_refused():
             kernels.sum_buckets(np.array(starts), np.array(buckets, np.int32), u, out)
 
 
+def test_rows_to_visit_outside_of_the_table_are_refused():
+    starts, buckets, ones, u = (
+        np.array([0, 1]),
+        np.zeros(1, np.int32),
+        np.ones((1, 1)),
+        np.zeros((1, 1)),
+    )
+
+    def fit(*order):
+        visited = np.array(order, np.int64)
+        kernels.fit_linear_layer(
+            starts, buckets, ones[0], ones[0], visited, ones, ones[0], np.zeros(1), 1.0, False, u
+        )
+
+    for row in 1, -1:
+        with pytest.raises(ValueError, match="rows to visit"):
+            fit(0, row)
+    fit()
+    assert u == 0
+    fit(0)
+    assert u > 0
+
+
 @pytest.mark.parametrize("d", [1, 3])
 @pytest.mark.parametrize("is_classifier", [False, True])
-def test_the_layer_is_that_of_the_reference(is_classifier, d):
+@pytest.mark.parametrize("largest", [1, 800])  # probabilities below e^-700
+def test_the_layer_is_that_of_the_reference(is_classifier, d, largest):
     rng = np.random.default_rng(2)
     rows = [rng.permutation(16)[: rng.integers(0, 6)] for _ in range(20)]
     starts = np.cumsum([0, *map(len, rows)])
@@ -69,7 +93,7 @@ def test_the_layer_is_that_of_the_reference(is_classifier, d):
         if is_classifier
         else rng.normal(size=(20, d))
     )
-    order, offset = np.tile(np.arange(20), 5), rng.normal(size=d)
+    order, offset = np.tile(np.arange(20), 5), rng.normal(size=d) * largest
     squares = weights**2
     sums = np.array([squares[row].sum() for row in rows])
     scales = np.divide(1, np.sqrt(sums), out=np.zeros(20), where=sums > 0)

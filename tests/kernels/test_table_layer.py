@@ -128,7 +128,7 @@ RUNS = [
     ("wide", (20,), 64, Adam(0.01), {"dropout": (0.3, 0.2)}),
     ("levels", (8,), 490, Adam(0.01), {"dropout": (0.3, 0.2)}),
     ("all", (20,), 50, LAZY, {"dropout": (0.3, 0.2)}),
-    ("levels", (40,), 50, LAZY, {}),
+    ("levels", (40,), 50, AdamW(0.01, weight_decay=0, lazy_categories=True), {}),
     ("levels", (64,), 480, LAZY, {}),
 ]
 

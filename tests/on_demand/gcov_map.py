@@ -26,7 +26,8 @@ from warm_tests import run_pytest
 
 ONCE = "-fno-inline -UCYTHON_INLINE -DCYTHON_INLINE=inline"
 FLAGS = f"--coverage -fprofile-update=atomic -O1 {ONCE} -fno-ssa-phiopt -fkeep-static-functions"
-ALL = ["tests/kernels/test_cimport.py"]  # slow tests that alone reach something
+# slow tests, and cases of each instruction set, that alone reach something
+ALL = ["tests/kernels/test_cimport.py", "tests/training/test_many_lanes.py"]
 PLACE = re.compile(r'\s*/\* "(src/[\w/]+\.(?:pxi|pyx))":(\d+)$')
 GENERATED = re.compile(
     r"(def|cdef class|cdef readonly|except|with)\b"

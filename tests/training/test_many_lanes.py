@@ -141,9 +141,9 @@ def test_the_bits_are_those_of_its_own_fit(isa, dtype, case, n_threads, lanes):
 
 
 def test_they_resume(isa, dtype, monkeypatch):
-    monkeypatch.setattr(pool, "SLICE_SECONDS", 0.0)  # slices of a step
+    monkeypatch.setattr(pool, "SLICE_SECONDS", 0.0)  # so slices are short
     monkeypatch.setattr(pool, "TAIL_SECONDS", 0.0)
-    nets, X, y, arguments = make_networks(((3, 4, 2), {}, 30, {"optimizer": Adam(0.02)}), dtype)
+    nets, X, y, arguments = make_networks(((3, 4, 2), {}, 300, {"optimizer": Adam(0.02)}), dtype)
     alone = [net.copy() for net in nets]
     fastnn.fit_many(nets, X, list(y), rng=list(range(K)), **arguments)
     for i, net in enumerate(nets):
