@@ -157,6 +157,7 @@ def test_alpha_counts_in_the_loss_of_every_solver():
         assert net.loss_ == pytest.approx(data + penalty, rel=1e-3) and penalty > 0.01 * data
 
 
-def test_max_fun_ends_lbfgs():
+def test_max_fun_and_tol_end_lbfgs():
+    assert quick(solver="lbfgs", tol=1e9).fit(X, y).n_iter_ == 0
     few = quick(solver="lbfgs", max_fun=5, tol=0.0).fit(X, y)
     assert few.n_iter_ <= 5 < quick(solver="lbfgs", tol=0.0).fit(X, y).n_iter_

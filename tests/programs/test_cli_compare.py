@@ -79,10 +79,11 @@ def test_groups_are_read_like_the_training_table(run, tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(lines))
     (tmp_path / "new.csv").write_text("\n".join(lines[5:30]))
     options = ["--no-header", "--group", "column_3", "--folds", "2", "--hidden", "2", "--quiet"]
-    for model in ("a.safetensors", "b.safetensors"):
-        run("train", "t.csv", "--target", "column_2", "--out", model, *options)
-    code, out, errors = run("compare", "a.safetensors", "b.safetensors", "new.csv")
-    assert code == 0 and "new.csv: 25 rows" in out and "column_3" not in errors
+    for model, more in (("a.safetensors", []), ("b.safetensors", ["--na", "2"])):
+        run("train", "t.csv", "--target", "column_2", "--out", model, *options, *more)
+    for more in ([], ["--weight", "column_3"]):  # without missing weights, as a reads it
+        code, out, errors = run("compare", "a.safetensors", "b.safetensors", "new.csv", *more)
+        assert code == 0 and "new.csv: 25 rows" in out and "column_3" not in errors
 
 
 def test_rows_of_the_training_are_noted(compare):

@@ -294,3 +294,12 @@ def test_other_machines_are_only_let_in_with_a_note(serve, monkeypatch, host):
     code, out, errors = serve("b.safetensors", "--host", host, "--port", "0")
     assert code == 0 and out.startswith(f"Serving b.safetensors at http://{host}:")
     assert ("no authentication" in errors) == (host == "0.0.0.0")
+
+
+def test_options_reach_the_app(serve, monkeypatch):
+    passed = {}
+    monkeypatch.setattr("fastnn.serving.create_app", lambda *args, **more: passed.update(more))
+    monkeypatch.setattr("fastnn.web.server.Server.answer", lambda server: True)
+    words = "--port 0 --max-rows 7 --max-bytes 8 --threads 1".split()
+    assert serve("b.safetensors", *words)[0] == 0
+    assert passed == dict(max_rows=7, max_bytes=8, n_threads=1)

@@ -237,6 +237,8 @@ def test_the_saved_networks_are_trained_on_all_rows(calls_of):
         assert 0 < job.ends[0] <= job.ends[-1] <= 1
         assert len(job.networks) == len(job.ends)
     assert len({job.net.params.tobytes() for job in seen}) == len(seen)
+    n_epochs = [[len(each.val_loss) for each in folds] for folds in reg.histories_]
+    assert all(len(folds) == 3 and min(folds) > 0 for folds in n_epochs)  # those of the folds
 
 
 def test_the_epochs_are_those_of_the_folds_with_most_rows():
