@@ -201,6 +201,7 @@ WRONG_COMMANDS = [
     ({"do": "select", "unit": [9, 0]}, "layer must be"),
     ({"do": "settings", "settings": {"batch": 0}}, "batch must be"),
     ({"do": "settings", "settings": dict(activations=["cube"], hidden=[1])}, "one of identity"),
+    ({"do": "settings", "settings": dict(activations=["tanh"], hidden=[10**6])}, "units must be"),
     ({"do": "points", "points": [[0, 0, 1]], "settings": {}}, "both classes"),
 ]
 

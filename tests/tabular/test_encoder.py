@@ -27,7 +27,7 @@ def test_without_settings_there_are_neither_bins_nor_values():
     assert encoder.edges == encoder.values == [[]]
 
 
-@pytest.mark.parametrize("x", [X, FEW], ids=["many values", "few values"])
+@pytest.mark.parametrize("x", [X, FEW, np.where(X > 10, 9.0, 7.0)], ids=["many", "few", "two"])
 def test_a_missing_number_is_the_median(x):
     with_missing = np.where(MISSING, np.nan, x)
     scaling = Scaling.fit(with_missing, True)

@@ -81,6 +81,14 @@ def test_layers_are_few(n_folds, most, calls_of):
     assert len(calls) - len(DECAYS) * n_folds == most
 
 
+@pytest.mark.parametrize("sizes, n_used", [([2000, 2000], 1), ([1500] * 4, 2), ([9] * 3, 3)])
+def test_a_few_thousand_held_out_rows_choose_the_decay(sizes, n_used):
+    asked = []
+    folds = [((), range(size)) for size in sizes]
+    LayerFit.choose_decay(None, folds, lambda _, pairs: asked.extend(pairs) or np.ones(len(pairs)))
+    assert len(asked) == n_used * len(DECAYS)
+
+
 def test_held_out_rows_have_the_outputs_of_new_rows():
     values, folds, layer, outputs = fit_layer()
     new = layer.outputs(values)
