@@ -358,7 +358,7 @@ def _format(content, n_columns, width):
     size = f"{plural(content['rows'], 'row')}, {plural(n_columns, 'column')}"
     yield from wrap(f"{layout.short_path(content['data'])}: {size}")
     if content["rows_looked_at"] < content["rows"] and content["target"] is None:
-        yield from wrap(f"{content['rows_looked_at']:,} of them were looked at.", hanging=2)
+        yield from wrap(f"{content['rows_looked_at']:,} of them were looked at.")
     yield ""
     shown = content["columns"][:MAX_COLUMNS]
     yield from _format_wide(shown, width) if width >= NARROW else _format_narrow(shown, width)

@@ -113,6 +113,8 @@ def test_custom_losses_get_the_derivatives_that_they_need(rng):
     expected = reference.forward(X, *layers), diagonal, diagonal.sum(axis=2)
     for found, wanted in zip(seen, (*expected, reference.jacobian(X, *layers)[:, :, [2, 1]])):
         np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
+    with pytest.raises(ValueError, match="shorter"):  # only the gradients of the outputs
+        custom_loss_and_grad(X, None, lambda Y, *_: (0.0, Y), needs, *layers)
 
 
 @pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "softmax"])

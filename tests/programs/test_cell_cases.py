@@ -12,11 +12,13 @@ pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 pytest.importorskip("sklearn", reason="the extra cli is not installed")
 
 from cell_cases import MARKS, TABLES
+from scipy import constants
 from table_media import MEDIA
 
 from fastnn import tables
 from fastnn.serving.request import parse_rows
 from fastnn.serving.service import TableService
+from fastnn.tables.cells import units
 from fastnn.tabular.columns import features, frames
 from fastnn.tabular.columns.column import CategoryFeature, NumberFeature
 from fastnn.tabular.columns.features import Features
@@ -151,3 +153,25 @@ def test_http():
 
 def test_there_are_many_cases():
     assert sum(map(len, TABLES.values())) >= 300
+
+
+#: Units beside one that has the size 1 in SciPy, and SciPy's names for them.
+UNITS = {
+    "m": "in inch, ft foot, yd yard, mi mile, mm milli, cm centi, km kilo",
+    "m²": "ha hectare, acre acre",
+    "kg": "mg micro, g gram, tonne metric_ton, oz oz, lb lb",
+    "s": "ms milli, min minute, h hour, d day, wk week",
+    "byte": "kB kilo, MB mega, GB giga, TB tera, KiB kibi, MiB mebi, GiB gibi, TiB tebi",
+    "W": "mW milli, kW kilo, MW mega, GW giga, hp hp",
+    "kJ": "kcal calorie, kWh hour",
+    "l": "ml milli, cl centi, dl deci",
+}
+
+
+def test_units_have_the_sizes_of_scipy():
+    for base, names in UNITS.items():
+        for unit, name in map(str.split, names.split(",")):
+            assert units.ratio(base, unit) == pytest.approx(getattr(constants, name)), unit
+    speeds = units.ratio("km/h", "mph"), units.ratio("m/s", "kn")
+    assert speeds == pytest.approx((constants.mph / constants.kmh, constants.knot))
+    assert units.ratio("l", "gal") == pytest.approx(constants.gallon / constants.liter)
