@@ -511,7 +511,6 @@ class RowWriter:
         if sys.stdout.isatty():
             lines = text.decode().split("\n")
             text = "\n".join(printable(line, len(line)) for line in lines).encode()
-        sys.stdout.flush()
         # The bytes are UTF-8, whatever the encoding of the terminal.
         sys.stdout.buffer.write(text)
         sys.stdout.buffer.flush()

@@ -338,7 +338,7 @@ def _check_rows(Y, y, sample_weight):
 
 def _smooth(y, s, k):
     """Return targets with label smoothing s over k classes."""
-    return y if s == 0 else (1 - s) * y + s / k
+    return (1 - s) * y + s / k
 
 
 def _weighted_targets(y, pos_weight, s):

@@ -409,7 +409,11 @@ ERRORS = [
     (dict(time="week"), "time='week' names a column that X does not have"),
     (dict(time=[None] * N), "time is missing in every row. Leave time out"),
     (dict(time=np.full(N, 3)), "time is 3 in every row that has a time, but at least 2"),
-    (dict(time=["2026-01-01"] * 5 + ["soon"] * 85), "time holds 'soon' in row 5, which is"),
+    (
+        dict(time=["2026-01-01"] * 5 + ["soon"] * 85),
+        "time holds 'soon' in row 5, which is not a date or a number like the others. Correct",
+    ),
+    (dict(time=["soon"] * N), "'soon' in row 0, which is not a date or a number. Correct"),
     (dict(time=DAY[:5]), "time has 5 rows, but X has"),
     (dict(groups="place"), "groups='place' names a column that X does not have"),
     (dict(sample_weight="letter"), "'letter'"),

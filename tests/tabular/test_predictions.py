@@ -80,6 +80,7 @@ def test_no_rows_for_several_quantiles():
 def test_one_class_and_no_rows():
     clf = TabularClassifier(**SMALL).fit(X, ["x"] * 40)
     assert clf.predict([]).shape == (0,) and clf.predict_proba([]).shape == (0, 1)
+    assert clf.oof_prediction_.shape == (40, 1)
 
 
 def test_rows_without_values_are_not_no_rows(classifier, tmp_path):

@@ -4,7 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from checks import assert_same_bits
-from file_edits import change, flipped, reads_or_is_refused, refused_with, setting, write_anew
+from file_edits import (
+    change,
+    flipped,
+    join,
+    reads_or_is_refused,
+    refused_with,
+    setting,
+    split,
+    write_anew,
+)
 from scale import step
 from sklearn.exceptions import NotFittedError
 
@@ -338,6 +347,14 @@ CLASSES = {
     "one class with networks": (setting("targets", "classes", [True]), "members"),
 }
 DAMAGED = dict(zip(FILES, (HARMFUL, CLASSES, STOPPED)))
+
+
+def test_numbers_of_a_profile_must_ascend(contents, path):
+    header, arrays = split(contents["TabularRegressor"])
+    first, end = header["profile_cuts"]["data_offsets"]
+    write_anew(path, join(header, arrays[:first] + bytes(end - first) + arrays[end:]))
+    with pytest.raises(fastnn.ModelFileError, match="profile"):
+        fastnn.load(path)
 
 
 @pytest.mark.parametrize(("file", "name"), [(f, name) for f in FILES for name in DAMAGED[f]])
