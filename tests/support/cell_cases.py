@@ -9,20 +9,15 @@ numbers, commas : cells => style => numbers[ => note]; None is a missing value. 
 dates : cells => format => ISO 8601 in UTC, separated by ", "[ => note]
 categories : cells, which stay texts; those of MARKS are missing
 
-MOST has cells of which nearly all are numbers or dates, or not nearly enough: cells, style, and how
-many cells are values, and their sum (of dates: the first).
+MOST has cells of which nearly all are numbers or dates, or not nearly enough: style, how many cells are
+values, their sum (of dates: the first), a part of the note, and a form of the cells, such as "{} km",
+numbers for it, and other cells.
 """
 
 import re
 from typing import NamedTuple
 
 from places import DATA
-
-
-def many(form, numbers, *others):
-    """Cells of a form, such as "{} km", for numbers, and others after them."""
-    return " | ".join([*map(form.format, numbers), *others])
-
 
 THOUSANDS_K = "multipliers such as K and M"
 K, M = 1e3, 1e6
@@ -33,81 +28,51 @@ MARKS = {"NA", "n/a", "none", "-"}
 
 UP_TO_98, UP_TO_99 = sum(range(99)), sum(range(100))
 DAYS = [f"2026-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29)]
+VARIES, UNKNOWN = "Varies with device", ["Ask For Price"] * 4
+METRES = 1000 * UP_TO_99 + 40
+PRICES = 10 * sum(range(186)) + 5 * 186 + 430 + 240 + 134400 + 5
+LAKHS = sum(i * 100_000 + 49_999 for i in range(1, 30)) + 80_000
+INSTALLS = sum(range(20, 60)) * M + 201 * K + 8.7 * M
+AREAS = sum(range(1000, 1040)) + 1258.5 + 2856
+MIDDLES = UP_TO_99 + sum(i + 2.5 for i in range(25))
+FLATS = "1133 - 1384", "2830 - 2882"
+RANGES = [f"{i} - {i + 5}" for i in range(26)]
+RANGE, PLUS, NO = "10 - 20 is read as 15", "10+ is read as 10", (None, None, None, None)
+CODES = "250.83", "V27", "V58", "E909", "V45", "E888"
 MOST = [
     # one of the cells is not a number, or two are
-    (many("{} km", range(100), "soon"), ".||km", (100, UP_TO_99), "1 of 101 values are not"),
-    (
-        many("{} km", range(100), *["Varies with device"] * 20),
-        ".||km",
-        (100, UP_TO_99),
-        "20 of 120",
-    ),
-    (many("{}", range(98), "low", "high"), ".||", (98, sum(range(98))), "2 of 100"),
-    (many("${}", range(99), "€5"), ".||$", (99, UP_TO_98), "'€5'"),
-    (many("{}", [*range(12)] * 50, "x7"), ".||", (600, 50 * 66), "'x7'"),
-    (many("{} km", range(100), "5,Toyota,Prius,2012 km"), ".||km", (100, UP_TO_99), "1 of 101"),
-    (
-        many("{}5 km", range(186), "430", "240", "134400 ", "5"),
-        ".||km",
-        (190, 10 * sum(range(186)) + 5 * 186 + 430 + 240 + 134400 + 5),
-    ),  # carprice.csv
-    (
-        many("{},49,999", range(1, 30), "80,000", *["Ask For Price"] * 4),
-        ".|,|",
-        (30, sum(i * 100_000 + 49_999 for i in range(1, 30)) + 80_000),
-        "'Ask For Price'",
-    ),  # quikr.csv
-    (
-        many("{},000 kms", range(1, 100), "40 kms", "Petrol"),
-        ".|,|kms",
-        (100, 1000 * UP_TO_99 + 40),
-        "'Petrol'",
-    ),
-    (
-        many("{}M", range(20, 60), "201k", "8.7M", *["Varies with device"] * 8),
-        ".|||K",
-        (42, sum(range(20, 60)) * M + 201 * K + 8.7 * M),
-        THOUSANDS_K,
-    ),  # playstore.csv
-    (
-        many("{}0+", [*range(1, 12)] * 10, "1,000+", "Free"),
-        ".|,||+",
-        (111, 6600 + 1000),
-        "10+ is read as 10",
-    ),
-    (
-        many("{}", range(1000, 1040), "1133 - 1384", "2830 - 2882", "34.46Sq. Meter"),
-        ".|||-",
-        (42, sum(range(1000, 1040)) + 1258.5 + 2856),
-        "10 - 20 is read as 15",
-    ),  # flats in Bengaluru
-    (
-        many("{}", range(100), *(f"{i} - {i + 5}" for i in range(25))),
-        ".|||-",
-        (125, UP_TO_99 + sum(i + 2.5 for i in range(25))),
-        "10 - 20 is read as 15",
-    ),
-    (many("{}", DAYS, "unknown"), "iso", (336, "2026-01-01"), "'unknown'"),
-    (many("{}/1/2026", range(1, 29), "5/2/2026", "soon"), "%d/%m/%Y", (29, "2026-01-01"), "'soon'"),
+    (".||km", 100, UP_TO_99, "1 of 101 values are not", "{} km", range(100), "soon"),
+    (".||km", 100, UP_TO_99, "20 of 120", "{} km", range(100), *[VARIES] * 20),
+    (".||", 98, sum(range(98)), "2 of 100", "{}", range(98), "low", "high"),
+    (".||$", 99, UP_TO_98, "'€5'", "${}", range(99), "€5"),
+    (".||", 600, 50 * 66, "'x7'", "{}", [*range(12)] * 50, "x7"),
+    (".||km", 100, UP_TO_99, "1 of 101", "{} km", range(100), "5,Toyota,Prius,2012 km"),
+    # carprice.csv, quikr.csv, playstore.csv, flats in Bengaluru
+    (".||km", 190, PRICES, None, "{}5 km", range(186), "430", "240", "134400 ", "5"),
+    (".|,|", 30, LAKHS, "'Ask For Price'", "{},49,999", range(1, 30), "80,000", *UNKNOWN),
+    (".|,|kms", 100, METRES, "'Petrol'", "{},000 kms", range(1, 100), "40 kms", "Petrol"),
+    (".|||K", 42, INSTALLS, THOUSANDS_K, "{}M", range(20, 60), "201k", "8.7M", *[VARIES] * 8),
+    (".|,||+", 111, 6600 + 1000, PLUS, "{}0+", [*range(1, 12)] * 10, "1,000+", "Free"),
+    (".|||-", 42, AREAS, RANGE, "{}", [*range(1000, 1040), *FLATS], "34.46Sq. Meter"),
+    (".|||-", 125, MIDDLES, RANGE, "{}", range(100), *RANGES[:25]),
+    ("iso", 336, "2026-01-01", "'unknown'", "{}", DAYS, "unknown"),
+    ("%d/%m/%Y", 29, "2026-01-01", "'soon'", "{}/1/2026", range(1, 29), "5/2/2026", "soon"),
     # too many cells are something else
-    (many("{}", range(98), *["low"] * 30, *["high"] * 30), None),
-    (many("{} km", range(100), *["Varies with device"] * 120), None),
-    (many("{} km", range(30), "a", "b", "c"), None),
-    (many("{}", range(10), "unknown"), None),
-    (many("{}", [*range(10)] * 50, "x"), None),
-    (many("{}", range(100), *(f"{i} - {i + 5}" for i in range(26))), None),
-    (
-        many("{}", range(20, 40), *(f"{i}0 - {i}9" for i in range(1, 10))),
-        None,
-    ),  # ages and their groups
-    (many("{}", DAYS[:40], *(f"{day} to {day}" for day in DAYS[:5])), None),
+    (*NO, "{}", range(98), *["low"] * 30, *["high"] * 30),
+    (*NO, "{} km", range(100), *[VARIES] * 120),
+    (*NO, "{} km", range(30), "a", "b", "c"),
+    (*NO, "{}", range(10), "unknown"),
+    (*NO, "{}", [*range(10)] * 50, "x"),
+    (*NO, "{}", range(100), *RANGES),
+    (*NO, "{}", range(20, 40), *(f"{i}0 - {i}9" for i in range(1, 10))),  # ages and their groups
+    (*NO, "{}", DAYS[:40], *(f"{day} to {day}" for day in DAYS[:5])),
     # codes
-    (many("{}", range(250, 350), "250.83", "V27", "V58", "E909", "V45", "E888"), None),  # diagnoses
-    (many("{}", range(1, 100), "12A", "12B"), None),  # houses
-    (many("{:05}", range(501, 700), "12345-6789"), None),  # postal codes
-    (many("{:03}", range(1, 200), "136A", "136A"), None),  # families
-    (many("{}", [*range(1, 23)] * 10, *["X", "Y"] * 10), None),  # chromosomes
-    (many("1.0.{}", range(30), "Varies with device"), None),  # versions
+    (*NO, "{}", range(250, 350), *CODES),  # diagnoses
+    (*NO, "{}", range(1, 100), "12A", "12B"),  # houses
+    (*NO, "{:05}", range(501, 700), "12345-6789"),  # postal codes
+    (*NO, "{:03}", range(1, 200), "136A", "136A"),  # families
+    (*NO, "{}", [*range(1, 23)] * 10, *["X", "Y"] * 10),  # chromosomes
+    (*NO, "1.0.{}", range(30), VARIES),  # versions
 ]
 
 
@@ -121,9 +86,9 @@ class Case(NamedTuple):
     note: str | None = None
 
 
-def _most(cells, style, *more):
+def _most(style, n, total, note, form, numbers, *others):
     kind = "category" if style is None else "date" if "%" in style or style == "iso" else "number"
-    return Case(cells.split(" | "), kind, style, *more)
+    return Case([*map(form.format, numbers), *others], kind, style, n and (n, total), note)
 
 
 def read(name):

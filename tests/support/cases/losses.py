@@ -206,9 +206,14 @@ SIGNATURES = {  # of functional and reference alike
 LOG2, LOG3, LOG5 = math.log(2), math.log(3), math.log(5)
 LOG4_3 = 2 * LOG2 - LOG3
 HALF = [[0.5], [0.25]]  # probabilities
+Z2 = [[0], [LOG3]]  # logits
 Y2, T2 = [[1, 2], [3, 4]], [[3, -2], [3, 5]]
 Z3, T3 = [[0, 0, LOG3], [LOG2, LOG2, 0]], [[0.5, 0, 0.5], [0, 2, 0]]
 BOTH = dict(pos_weight=[4, 2], label_smoothing=0.5)
+
+
+QUARTERS, OF_BOTH = [[0.25, 0.75], [0.75, 0.75]], [9 * LOG2 - 0.75 * LOG3, 3.5 * LOG2]
+RARE, LABELS = [[0.25, 0.75], [0.5, 0.5]], [[1, 0], [0, 1]]
 
 
 def by_hand(outputs, targets, losses, gradients, **options):
@@ -221,19 +226,15 @@ BY_HAND = {
     # the sum over two outputs, with targets between 0 and 1; dl/dp = (p - y) / (p (1 - p)) = (p -
     # y) / (3/16)
     "binary_cross_entropy with two outputs": by_hand(
-        *([[0.25, 0.75], [0.75, 0.75]], [[0.5, 1], [0, 0.75]]),
-        [0.5 * 2 * LOG2 + 1.5 * LOG4_3, 2 * LOG2 + 0.75 * LOG4_3 + 0.25 * 2 * LOG2],
-        [[-4 / 3, -4 / 3], [4, 0]],
+        *(QUARTERS, [[0.5, 1], [0, 0.75]]),
+        *([0.5 * 2 * LOG2 + 1.5 * LOG4_3, 2.5 * LOG2 + 0.75 * LOG4_3], [[-4 / 3, -4 / 3], [4, 0]]),
     ),
     # p = 1/2 and 3/4
-    "binary_cross_entropy_with_logits": by_hand(
-        [[0], [LOG3]], [1, 0], [LOG2, 2 * LOG2], [[-0.5], [0.75]]
-    ),
+    "binary_cross_entropy_with_logits": by_hand(Z2, [1, 0], [LOG2, 2 * LOG2], [[-0.5], [0.75]]),
     # p = 1/2, 3/4 and 1/4, 3/4
     "binary_cross_entropy_with_logits with two outputs": by_hand(
         *([[0, LOG3], [-LOG3, LOG3]], [[0.5, 1], [1, 0.5]]),
-        [LOG2 + LOG4_3, 2 * LOG2 + 0.5 * LOG4_3 + 0.5 * 2 * LOG2],
-        [[0, -0.25], [-0.75, 0.25]],
+        *([LOG2 + LOG4_3, 3 * LOG2 + 0.5 * LOG4_3], [[0, -0.25], [-0.75, 0.25]]),
     ),
     # p = 1/5 (1, 1, 3) and 1/5 (2, 2, 1): l = log 5 - log 3, log 5 - log 2; dl/dz = p - y
     "cross_entropy": by_hand(
@@ -268,7 +269,7 @@ BY_HAND = {
         q=[0.25, 0.75],
     ),
     # rates 1 and 3
-    "poisson_nll": by_hand([[0], [LOG3]], [2, 1], [1, 3 - LOG3], [[-1], [2]]),
+    "poisson_nll": by_hand(Z2, [2, 1], [1, 3 - LOG3], [[-1], [2]]),
     # rates 1, 2 and 3, 1
     "poisson_nll with two outputs": by_hand(
         [[0, LOG2], [LOG3, 0]], [[1, 0], [3, 2]], [1 + 2, 3 - 3 * LOG3 + 1], [[0, 2], [0, -1]]
@@ -281,10 +282,8 @@ BY_HAND = {
     # two means, then two log-variances; variances 1, 1/2 and 2, 1
     "gaussian_nll with two targets": by_hand(
         *([[1, 2, 0, -LOG2], [0, 0, LOG2, 0]], [[2, 2], [2, 0]]),
-        *(
-            [(0 + 1) / 2 - LOG2 / 2, (LOG2 + 4 / 2) / 2],
-            [[-1, 0, 0, 1 / 2], [-1, 0, -1 / 2, 1 / 2]],
-        ),
+        [(0 + 1) / 2 - LOG2 / 2, (LOG2 + 4 / 2) / 2],
+        [[-1, 0, 0, 1 / 2], [-1, 0, -1 / 2, 1 / 2]],
     ),
     # p = 3: the first row counts three times
     "binary_cross_entropy with positive weight": by_hand(
@@ -296,19 +295,15 @@ BY_HAND = {
     ),
     # p t = 3, 1/2 and 1, 3/2; 1 - t = 1/4, 3/4 and 3/4, 1/4
     "binary_cross_entropy with both": by_hand(
-        *([[0.25, 0.75], [0.5, 0.5]], [[1, 0], [0, 1]], [9 * LOG2 - 0.75 * LOG3, 3.5 * LOG2]),
-        *([[-35 / 3, 7 / 3], [-0.5, -2.5]],),
-        **BOTH,
+        RARE, LABELS, OF_BOTH, [[-35 / 3, 7 / 3], [-0.5, -2.5]], **BOTH
     ),
     "binary_cross_entropy_with_logits with both": by_hand(
-        *([[-LOG3, LOG3], [0, 0]], [[1, 0], [0, 1]], [9 * LOG2 - 0.75 * LOG3, 3.5 * LOG2]),
-        [[-2.1875, 0.4375], [-0.125, -0.625]],
+        *([[-LOG3, LOG3], [0, 0]], LABELS, OF_BOTH, [[-2.1875, 0.4375], [-0.125, -0.625]]),
         **BOTH,
     ),
     # t = 0.1, 0.1, 0.8 and 0.8, 0.1, 0.1
     "cross_entropy smoothed": by_hand(
-        *(Z3, [2, 0], [LOG5 - 0.8 * LOG3, LOG5 - 0.9 * LOG2]),
-        [[0.1, 0.1, -0.2], [-0.4, 0.3, 0.1]],
+        *(Z3, [2, 0], [LOG5 - 0.8 * LOG3, LOG5 - 0.9 * LOG2], [[0.1, 0.1, -0.2], [-0.4, 0.3, 0.1]]),
         label_smoothing=0.3,
     ),
     # t = 0.45, 0.1, 0.45 and 0.1, 1.5, 0.1
