@@ -17,90 +17,74 @@ import mutation
 import python_mutants
 from mutation import Mutant
 
+PYTHON = {  # code: its mutants
+    "a = b < c": ["<: <="],
+    "a = (b) is not (c)": ["is not: is"],
+    "a = b < c >= d": ["<: <=", ">=: >"],
+    "a = kind in ('x', y)": ["'x': 'x?'", "in: not in"],
+    "a = b and c and not d": ["and: or", "and: or", "not : "],
+    "a = (b +\n     c) * -d": ["+: -", "*: /", "-: "],
+    "a = '%s %s' % b": [],
+    "a = 7, 0.5, 1e300, True, 'é', None": ["7: 8", "0.5: 1.5", "1e300: 5e+299", "True: False"],
+    "a = 'é' if b else c": ["b: not (b)", "b: True", "b: False"],
+    "while a == b:\n    break": ["a == b: False", "==: !=", "break: pass"],
+    "if not a:\n    f(b)": ["not : ", "not a: True", "not a: False", "f(b): pass"],
+    "a = [b for b in c if b]": ["b: True"],
+    "a //= b": ["//: /", "a //= b: pass"],
+    "a.b = c": ["a.b = c: pass"],
+    "a = f(b, c=d, e=g)": [", c=d: ", ", e=g: "],
+    "a = f(c=d, *b)": ["c=d, : "],
+    "a = f(\n    c=(d),\n)": ["c=(d),: "],
+    "a = f(**b)": [],
+    "a = open(b, encoding='x')": [", encoding='x': "],
+    'a = open(b, encoding="utf-8")': [],
+    "a = b\na = c": [],
+    "def f(a):\n    a = g\n    b = h\n    b = i\n    return b": ["a = g: pass", "b = i: pass"],
+    "def f():\n    'Text 1.'\n    return": [],
+    "def f(a: b | c = 1) -> d | e:\n    x: g[2]": ["1: 2"],
+    "if TYPE_CHECKING:\n    a = 1\nelse:\n    a = 2": ["2: 3"],
+    "raise E(f'{a + 1}', b + 1) from c": ["raise E(f'{a + 1}', b + 1) from c: pass"],
+    "a = f'{b + 1}'": [],
+    "warnings.warn(b + c)": ["warnings.warn(b + c): pass"],
+}
 
-@pytest.mark.parametrize(
-    ("code", "changes"),
-    [
-        ("a = b < c", ["<: <="]),
-        ("a = (b) is not (c)", ["is not: is"]),
-        ("a = b < c >= d", ["<: <=", ">=: >"]),
-        ("a = kind in ('x', y)", ["'x': 'x?'", "in: not in"]),
-        ("a = b and c and not d", ["and: or", "and: or", "not : "]),
-        ("a = (b +\n     c) * -d", ["+: -", "*: /", "-: "]),
-        ("a = '%s %s' % b", []),
-        (
-            "a = 7, 0.5, 1e300, True, 'é', None",
-            ["7: 8", "0.5: 1.5", "1e300: 5e+299", "True: False"],
-        ),
-        ("a = 'é' if b else c", ["b: not (b)", "b: True", "b: False"]),
-        ("while a == b:\n    break", ["a == b: False", "==: !=", "break: pass"]),
-        ("if not a:\n    f(b)", ["not : ", "not a: True", "not a: False", "f(b): pass"]),
-        ("a = [b for b in c if b]", ["b: True"]),
-        ("a //= b", ["//: /", "a //= b: pass"]),
-        ("a.b = c", ["a.b = c: pass"]),
-        ("a = f(b, c=d, e=g)", [", c=d: ", ", e=g: "]),
-        ("a = f(c=d, *b)", ["c=d, : "]),
-        ("a = f(\n    c=(d),\n)", ["c=(d),: "]),
-        ("a = f(**b)", []),
-        ("a = open(b, encoding='x')", [", encoding='x': "]),
-        ('a = open(b, encoding="utf-8")', []),
-        ("a = b\na = c", []),
-        (
-            "def f(a):\n    a = g\n    b = h\n    b = i\n    return b",
-            ["a = g: pass", "b = i: pass"],
-        ),
-        ("def f():\n    'Text 1.'\n    return", []),
-        ("def f(a: b | c = 1) -> d | e:\n    x: g[2]", ["1: 2"]),
-        ("if TYPE_CHECKING:\n    a = 1\nelse:\n    a = 2", ["2: 3"]),
-        ("raise E(f'{a + 1}', b + 1) from c", ["raise E(f'{a + 1}', b + 1) from c: pass"]),
-        ("a = f'{b + 1}'", []),
-        ("warnings.warn(b + c)", ["warnings.warn(b + c): pass"]),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_mutants_of(code, changes):
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_mutants_of(code):
     found = dict.fromkeys(python_mutants.PythonMutants("a.py", code).found)
-    assert sorted(f"{each.old}: {each.new}" for each in found) == sorted(changes)
+    assert sorted(f"{each.old}: {each.new}" for each in found) == sorted(PYTHON[code])
     for each in found:
         changed = each.apply(code)
         assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(code)), each
 
 
-@pytest.mark.parametrize(
-    ("code", "changes"),
-    [
-        ("a = <real*>b + c[i] * 2", ["+: -", "*: +", "2: 3"]),
-        ("cdef real* a = &b[0]", ["0: 1"]),
-        ("cdef real a[4 * LANES]", []),
-        ("a[0] = b", ["0: 1", "a[0] = b: pass"]),
-        ("a = b", []),
-        ("n = b", ["n = b: pass"]),
-        ("n += 1", ["+=: -=", "1: 2", "n += 1: pass"]),
-        ("f(a,\n      b)", ["f(a,\n      b): pass"]),
-        ("a = vselect_gt(b, <real>0.5, c, d)", ["b, <real>0.5: <real>0.5, b", "0.5: 1.5"]),
-        ("a = vfma(vmin(b, c), d, e)", ["vfma: vfnma", "vmin: vmax"]),
-        (
-            "if not n: return True",
-            ["not: ", "not n: not (not n)", "not n: 1", "not n: 0", "True: False"],
-        ),
-        ("return b if c else d", ["c: not (c)", "c: 1", "c: 0"]),
-        (
-            "while (n >> 1) & 1 or b:\n        break",
-            [">>: <<", "1: 2", "1: 2", "&: |", "or: and", "(n >> 1) & 1 or b: 0", "break: pass"],
-        ),
-        (
-            "for i from 0 <= i < n by 2:\n        return",
-            ["0: 1", "<=: <", "<: <=", "2: 3", "return: pass"],
-        ),
-        ('"""Text 1 + 2."""', []),
-        ("a = b  # 1 + 2", []),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_mutants_of_kernels(code, changes):
+NOT_N = ["not: ", "not n: not (not n)", "not n: 1", "not n: 0", "True: False"]
+WHILE = [">>: <<", "1: 2", "1: 2", "&: |", "or: and", "(n >> 1) & 1 or b: 0", "break: pass"]
+KERNELS = {
+    "a = <real*>b + c[i] * 2": ["+: -", "*: +", "2: 3"],
+    "cdef real* a = &b[0]": ["0: 1"],
+    "cdef real a[4 * LANES]": [],
+    "a[0] = b": ["0: 1", "a[0] = b: pass"],
+    "a = b": [],
+    "n = b": ["n = b: pass"],
+    "n += 1": ["+=: -=", "1: 2", "n += 1: pass"],
+    "f(a,\n      b)": ["f(a,\n      b): pass"],
+    "a = vselect_gt(b, <real>0.5, c, d)": ["b, <real>0.5: <real>0.5, b", "0.5: 1.5"],
+    "a = vfma(vmin(b, c), d, e)": ["vfma: vfnma", "vmin: vmax"],
+    "if not n: return True": NOT_N,
+    "return b if c else d": ["c: not (c)", "c: 1", "c: 0"],
+    "while (n >> 1) & 1 or b:\n        break": WHILE,
+    "for i from 0 <= i < n by 2:\n        return": "0: 1|<=: <|<: <=|2: 3|return: pass".split("|"),
+    '"""Text 1 + 2."""': [],
+    "a = b  # 1 + 2": [],
+}
+
+
+@pytest.mark.parametrize("code", KERNELS)
+def test_mutants_of_kernels(code):
     text = f"SIZE = 1\ncdef inline int f(int n) noexcept nogil:\n    {code}\nOTHER = 1\n"
     found = kernel_mutants.FileMutants("a.pxi", text).found
-    assert sorted(f"{each.old}: {each.new}" for each in found) == sorted(changes)
+    assert sorted(f"{each.old}: {each.new}" for each in found) == sorted(KERNELS[code])
     for each in found:
         assert each.apply(text) != text
         assert each.kind in mutation.KINDS
@@ -138,16 +122,12 @@ def test_a_mutant_of_another_text_is_refused():
         Mutant("a.py", 1, 4, "<", "<=", "comparison").apply("a = b > c")
 
 
-@pytest.mark.parametrize(
-    ("path", "band"),
-    [
-        ("fastnn/mlp.py", "training"),
-        ("fastnn/files/model.py", "bytes"),
-        ("fastnn/__init__.py", "programs"),
-    ],
-)
+BANDS = [("mlp.py", "training"), ("files/model.py", "bytes"), ("__init__.py", "programs")]
+
+
+@pytest.mark.parametrize(("path", "band"), BANDS)
 def test_groups_are_bands(path, band):
-    assert mutants.PythonCode(ROOT).group(path) == band
+    assert mutants.PythonCode(ROOT).group(f"fastnn/{path}") == band
 
 
 @pytest.mark.skipif(not (ROOT / "fastnn").is_dir(), reason="installed from a wheel")
@@ -157,20 +137,18 @@ def test_explained_mutants_are_those_of_the_code():
         assert code in lines and old.splitlines()[0] in code and old != new, (path, code)
 
 
-@pytest.mark.parametrize(
-    ("k", "n", "low", "high"),
-    [(0, 0, 0, 1), (0, 10, 0, 0.2775), (10, 10, 0.7225, 1), (180, 200, 0.8506, 0.9343)],
-)
+INTERVALS = [(0, 0, 0, 1), (0, 10, 0, 0.2775), (10, 10, 0.7225, 1), (180, 200, 0.8506, 0.9343)]
+
+
+@pytest.mark.parametrize(("k", "n", "low", "high"), INTERVALS)
 def test_intervals_are_wilsons(k, n, low, high):
     assert mutation.wilson(k, n) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_the_quickest_files_come_first_and_other_cases_and_weak_files_last():
     tests = {"a/x.py::1": 2, "b/y.py::1": 2, "a/x.py::2": 3, "c/z.py::1": 0.1, "c/v.py::1": 20}
-    tests |= {f"d/{i}.py::1": 1000 + i for i in range(3)} | {
-        "c/w.py::1[a]": 1.5,
-        "c/w.py::1[b]": 1.4,
-    }
+    tests |= {f"d/{i}.py::1": 1000 + i for i in range(3)}
+    tests |= {"c/w.py::1[a]": 1.5, "c/w.py::1[b]": 1.4}
     parts = [list(part) for part in mutants.chunks(tests, ["z.py"], True)]
     assert parts == [
         ["c/w.py::1[b]", "b/y.py::1"],
@@ -200,22 +178,13 @@ def f(
 """
 
 
-@pytest.mark.parametrize(
-    ("line", "lines"),
-    [
-        (2, ""),
-        (3, ""),
-        (4, ""),
-        (7, "6 7 8"),
-        (9, "9 10 11"),
-        (11, "9 10 11"),
-        (14, "14"),
-        (15, "15 16"),
-    ],
-)
-def test_lines_of_the_statement(line, lines):
+LINES = {2: "", 3: "", 4: "", 7: "6 7 8", 9: "9 10 11", 11: "9 10 11", 14: "14", 15: "15 16"}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_lines_of_the_statement(line):
     found = coverage_map.statement(ast.parse(CODE), line)
-    assert " ".join(map(str, found)) == lines
+    assert " ".join(map(str, found)) == LINES[line]
 
 
 class FakeRunner:
@@ -241,28 +210,25 @@ def if_changed(*outcomes):
     return lambda text: (left.pop(0) if left[1:] else left[0]) if "<=" in text else "passed"
 
 
-@pytest.mark.parametrize(
-    ("tests", "entry"),
-    [
-        ({}, {"outcome": "survived"}),
-        ({"a": if_changed("passed")}, {"outcome": "survived"}),
-        ({"a": if_changed("passed"), "b": if_changed("failed")}, {"outcome": "failed", "by": "b"}),
-        ({"a": if_changed("hung")}, {"outcome": "hung", "by": "a"}),
-        ({"a": if_changed("failed", "passed")}, {"outcome": "survived"}),  # once
-        ({"a": lambda text: "failed"}, {"outcome": "survived"}),  # also without the change
-        ({"a": lambda text: "failed", "b": if_changed("failed")}, {"outcome": "failed", "by": "b"}),
-    ],
-    ids=["no test", "passed", "failed", "hung", "once", "fails anyway", "second"],
-)
+PASSES, FAILS, HANGS = (if_changed(outcome) for outcome in ("passed", "failed", "hung"))
+FAILS_ANYWAY, SURVIVED = lambda text: "failed", {"outcome": "survived"}
+JUDGED = {
+    "no test": ({}, SURVIVED),
+    "passed": ({"a": PASSES}, SURVIVED),
+    "failed": ({"a": PASSES, "b": FAILS}, {"outcome": "failed", "by": "b"}),
+    "hung": ({"a": HANGS}, {"outcome": "hung", "by": "a"}),
+    "once": ({"a": if_changed("failed", "passed")}, SURVIVED),
+    "fails anyway": ({"a": FAILS_ANYWAY}, SURVIVED),  # also without the change
+    "second": ({"a": FAILS_ANYWAY, "b": FAILS}, {"outcome": "failed", "by": "b"}),
+}
+
+
+@pytest.mark.parametrize(("tests", "entry"), JUDGED.values(), ids=JUDGED)
 def test_a_mutant_is_killed_by_a_test_that_passes_without_it(tmp_path, tests, entry):
     path = tmp_path / "a.py"
     path.write_text("a = b < c")
-    code = SimpleNamespace(
-        weak=(),
-        by_case=True,
-        tests=lambda mutant: dict.fromkeys(tests, 1),
-        rebuild=lambda tree, path: True,
-    )
+    code = SimpleNamespace(weak=(), by_case=True, rebuild=lambda tree, path: True)
+    code.tests = lambda mutant: dict.fromkeys(tests, 1)
     mutant = Mutant("a.py", 1, 6, "<", "<=", "comparison")
     found = mutants.judge(mutant, code, FakeRunner(tmp_path, **tests))
     assert entry.items() <= found.items()

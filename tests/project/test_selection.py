@@ -100,44 +100,35 @@ def test_a_test_without_parameters_is_selected():
         assert list(selection.select([item], parts)) == [item]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "n", "slow", "left_out"),
-    [
-        (["-n2"], 8, False, "left out: 1 slow tests, and 35 cases"),
-        (["--all"], 44, True, ""),
-        (["--rest"], 18, True, "left out: 0 slow tests, and 26 cases"),
-        (["test_some.py::test_slow"], 1, True, ""),
-    ],
-)
-def test_options(arguments, n, slow, left_out, tmp_path):
+OPTIONS = [
+    ("-n2", 8, False, "left out: 1 slow tests, and 35 cases"),
+    ("--all", 44, True, ""),
+    ("--rest", 18, True, "left out: 0 slow tests, and 26 cases"),
+    ("test_some.py::test_slow", 1, True, ""),
+]
+
+
+@pytest.mark.parametrize(("argument", "n", "slow", "left_out"), OPTIONS)
+def test_options(argument, n, slow, left_out, tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_some.py").write_text(EXAMPLE)
     code = "import os, sys, pytest; os.chdir(sys.argv[1]); sys.exit(pytest.main(sys.argv[2:]))"
     options = ["-p", "selection", "-p", "xdist.plugin", "-p", "no:cacheprovider", "-v"]
     no_others = dict(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
-    process = processes.run(code, tmp_path, "--strict-markers", *options, *arguments, **no_others)
+    process = processes.run(code, tmp_path, "--strict-markers", *options, argument, **no_others)
     assert process.returncode == 0, process.stdout
     assert f"{n} passed" in process.stdout
     assert ("test_slow" in process.stdout) == slow
     assert left_out in process.stdout and ("left out" in process.stdout) == bool(left_out)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (["tests/test_x.py"], False),
-        (["tests/test_x.py::test_y"], True),
-        (["-k", "three or slow"], True),
-        (["-m", "slow"], True),
-        (["--lf"], True),
-    ],
-)
-def test_tests_that_are_named_all_run(arguments, named, pytestconfig):
-    options = {"-k": "keyword", "-m": "markexpr", "--lf": "lf"}
+@pytest.mark.parametrize("words", ["x.py", "x.py::test_y", "-k three_or_slow", "-m slow", "--lf"])
+def test_tests_that_are_named_all_run(words, pytestconfig):
+    options, arguments = {"-k": "keyword", "-m": "markexpr", "--lf": "lf"}, words.split()
     chosen = {options[arguments[0]]: arguments[-1]} if arguments[0] in options else {}
     config = SimpleNamespace(args=arguments, getoption=lambda name, default: chosen.get(name))
     assert hasattr(pytestconfig.option, "keyword") and hasattr(pytestconfig.option, "markexpr")
-    assert selection.names_tests(config) == named
+    assert selection.names_tests(config) == (words != "x.py")
 
 
 def test_reasons_of_slow_tests_name_tests():

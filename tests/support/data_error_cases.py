@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from cli_cases import write_csv
 from data_errors import GOAL, TEXT, A, Case, N, folder, large, number_model, train
-from table_error_cases import FILES, nothing
+from table_error_cases import FILES, nothing, patched
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, tables
@@ -94,11 +94,6 @@ def interrupted(monkeypatch):
         assert cli.main(train("t.csv", SLOWLY).split()) == 130
 
 
-def small_header(monkeypatch):
-    monkeypatch.setattr("fastnn.files.safetensors.MAX_HEADER", 100_000)
-    monkeypatch.setattr("fastnn.tabular.stored_model.SPARE", 99_000)
-
-
 def prepared(case, *others):
     """Return a case with further preparations."""
     first = case.prepare
@@ -126,15 +121,23 @@ def of_several_ranks(monkeypatch):
     monkeypatch.setattr(mpi_ranks, "run_on_rank_0", lambda function: function(executor))
 
 
+def small_network(monkeypatch):
+    fastnn.MLP([2, 1]).save("net.safetensors")
+
+
 def large_network(monkeypatch):
     net = fastnn.MLP([2, 1], dtype="float64")
     net.params = 1e300
     net.save("net.safetensors")
 
 
-def fitting(*arguments, metric="auto", **options):
-    """A call that fits a classifier."""
-    return lambda: large(metric=metric).fit(*arguments, **options)
+def fitting(*arguments, rows=None, **parameters):
+    """A call that fits a classifier. rows : arguments of `fit` by name"""
+    return lambda: large(**parameters).fit(*arguments, **rows or {})
+
+
+def fitted():
+    return large().fit(X, GOAL)
 
 
 def csv_of(columns):
@@ -187,6 +190,10 @@ def one_weighted_row(monkeypatch):
     pq.write_table(pa.table({"goal": GOAL, "a": A, "w": (A == 0) * 1.0}), "t.parquet")
 
 
+N_INPUTS = "fastnn.tabular.encoder.Encoder.n_inputs"
+SMALL_HEADER = [patched("fastnn.files.safetensors.MAX_HEADER", 100_000)]
+SMALL_HEADER += [patched("fastnn.tabular.stored_model.SPARE", 99_000)]
+LONG = {"a": [f"c{i // 2}" * 2000 for i in range(N)]}
 PAIRS = {"a": [f"x{i // 2}" for i in range(N)]}
 PARTS = [(pa.table({"a": a}), GOAL[:20]) for a in (DAYS[:20], pa.array(A[:20]))]
 LONE_SURROGATE = [{"a": "y"}, {"a": "\ud800"}]
@@ -204,10 +211,7 @@ COLUMNS = [
     fit("columns/input_column.refuse", {"a": TEXT}, "--number a", numbers="a"),
     fit("columns/features.fit", {"a": [1] * N, "b": TEXT}, "--drop b", drop="b"),
     fit("columns/column.features", {"a": A * 1e305}),
-    prepared(
-        fit("fitting/table_fit.fit_encoders", {"a": A}),
-        lambda m: m.setattr("fastnn.tabular.encoder.Encoder.n_inputs", 0),
-    ),
+    prepared(fit("fitting/table_fit.fit_encoders", {"a": A}), patched(N_INPUTS, 0)),
     fit("columns/input_column.__init__", {"a": [[1, 2]] * N}),
     case("columns/input_column.join_parts", fitting(PARTS)),
     case("columns/frames._to_arrow: column {column!r} of", fitting([{"a": 1}, {"a": "x"}], [0, 1])),
@@ -215,10 +219,7 @@ COLUMNS = [
     case("columns/frames._from_records", fitting([{"\ud800": 1.0}] * 2, [0, 1])),
     case("columns/frames._positions", lambda: large().fit(pa.table([A, A], ["a", "a"]), GOAL)),
     prepared(fit("encoder.check_memory", PAIRS), csv_of({"goal": GOAL, **PAIRS}), little_memory),
-    prepared(
-        fit("stored_model.check_before_training", {"a": [f"c{i // 2}" * 2000 for i in range(N)]}),
-        small_header,
-    ),
+    prepared(fit("stored_model.check_before_training", LONG), *SMALL_HEADER),
 ]
 LABELS = [*"ab" * (N // 2 - 1), "a", None]
 MONEY = ["1", "$1,702"] * (N // 2)
@@ -241,10 +242,7 @@ TARGETS = [
     number("metrics.check_targets: {argument} divides", A - A[0], metric="mape"),
     number(NEEDS_ONE, A, metric="mae", loss=QUANTILES),
     refused("thresholds.parse", threshold="f2"),
-    case(
-        "targets.find_threshold",
-        lambda: large().fit(X, GOAL).set_params(threshold="f1").predict(X),
-    ),
+    case("targets.find_threshold", lambda: fitted().set_params(threshold="f1").predict(X)),
     number("targets.fit: {argument} cannot be", A + 1, log_target=True, loss="poisson"),
     number("targets.fit: {argument} needs", A - 1, loss="poisson"),
     number("targets.limit", A, "--bounds 1e6,", bounds=(1e6, None)),
@@ -252,23 +250,16 @@ TARGETS = [
 ]
 MONOTONE = [
     refused("monotone._signs_by_position: {argument} of", monotone={"a": 2}),
-    case(
-        "monotone._signs_by_position: {argument} has",
-        lambda: large(monotone=BOTH).fit(X.to_numpy(), GOAL),
-    ),
-    refused(
-        "monotone.find_signs: {argument} needs two", y="c", monotone={"a": 1}, columns=ROWS_OF_3
-    ),
+    case("monotone._signs_by_position: {argument} has", fitting(X.to_numpy(), GOAL, monotone=BOTH)),
+    refused("monotone.find_signs: {argument} needs two", ROWS_OF_3, y="c", monotone={"a": 1}),
     fit("monotone._check_column: {argument} needs", ROWS, "--monotone c=1", monotone={"c": 1}),
     fit(
-        "monotone._check_column: {argument} names",
-        ROWS,
-        "--monotone a=1 --drop a",
-        monotone={"a": 1},
-        drop="a",
+        *("monotone._check_column: {argument} names", ROWS, "--monotone a=1 --drop a"),
+        **dict(monotone={"a": 1}, drop="a"),
     ),
 ]
 PANEL = {"a": A, "t": list(range(N)), "g": ["x"] * (N - 1) + ["y"], "w": [1.0] * N}
+GAP = {"a": A, "w": [None, *A[1:]]}
 ONE_DAY = {"a": A, "t": ["2026-01-01"] * N}
 NO_TIMES = {"a": A, "t": pa.nulls(N, pa.float64())}
 
@@ -289,19 +280,13 @@ ROLES = [
     fit_rows(f"{WEIGHTS} names", {"a": A, "d": DAYS}, "--weight d", sample_weight="d"),
     fit_rows(f"{WEIGHTS} holds", {"a": A, "w": -A}, "--weight w", sample_weight="w"),
     fit_rows("roles._check_number", {"a": A, "g": [1] * N}, "--group g", groups="g"),
-    fit_rows(
-        "roles._refuse_missing: {argument} has",
-        *({"a": A, "w": [None, *A[1:]]}, "--weight w"),
-        sample_weight="w",
-    ),
+    fit_rows("roles._refuse_missing: {argument} has", GAP, "--weight w", sample_weight="w"),
     fit_rows("roles.to_times: {argument} is {value}", ONE_DAY, "--time t", time="t"),
     fit_rows("roles.to_times: {argument} is missing", NO_TIMES, "--time t", time="t"),
     fit_rows("roles._parse", {"a": A, "t": [*"xy"] * (N // 2)}, "--time t", time="t"),
     case(
-        "folds._first_times",
-        lambda: large().fit(X, GOAL, A == 0, time=A),
-        train("t.parquet", "--time a --weight w"),
-        one_weighted_row,
+        *("folds._first_times", fitting(X, GOAL, A == 0, rows=dict(time=A))),
+        *(train("t.parquet", "--time a --weight w"), one_weighted_row),
     ),
     fit_rows("folds._set_groups", PANEL, "--time t --group g", time="t", groups="g"),
     window("folds.split", 20, one_fold("ForwardFolds"), "--time a", time="a"),
@@ -313,38 +298,37 @@ ROLES = [
     case(f"{FOLD} must yield {{what}}, but {{name}}", splits(([1], [N]))),
     case(f"{FOLD} has", splits(([1, 2], [2]))),
 ]
+WINDOW = dict(window=20)
+
+
+def in_windows(parts, executor=None):
+    return large().fit(parts, window=20, executor=executor)
+
+
+def changed(site, second, change):
+    """A Case of parts that are others in the second pass; change : of those of `fastnn train`"""
+    call = lambda: in_windows(passes([(X, GOAL)], second))  # noqa: E731
+    return case(site, call, train("d", "--window 20"), changing(change))
+
+
 LARGE = [
     window("large/batch_table._sample", 3, folder(a=NUMBERS)),
     case(
-        "fitting/table_fit.__init__",
-        lambda: large().fit([(X, GOAL)], window=20, executor=ThreadPoolExecutor(1)),
-        train("d", "--window 20"),
-        of_several_ranks,
+        *("fitting/table_fit.__init__", lambda: in_windows([(X, GOAL)], ThreadPoolExecutor(1))),
+        *(train("d", "--window 20"), of_several_ranks),
     ),
     case(
-        "fitting/table_fit.leave_out_texts",
-        lambda: large(texts=["a"]).fit("d", "goal", window=20),
-        train("d", "--window 20 --text a"),
-        folder(a={"a": TEXT, "goal": GOAL}),
+        *("fitting/table_fit.leave_out_texts", fitting("d", "goal", texts=["a"], rows=WINDOW)),
+        *(train("d", "--window 20 --text a"), folder(a={"a": TEXT, "goal": GOAL})),
     ),
-    case("large/batch_table._open_batches", lambda: large().fit(X, GOAL, window=9)),
+    case("large/batch_table._open_batches", fitting(X, GOAL, rows=WINDOW)),
     window("folds.split", 20, one_fold("HashedFolds")),
-    case(
-        "large/batch_table._read_again",
-        lambda: large().fit(passes([(X, GOAL)], [(X, GOAL), (X, GOAL)]), window=30),
-        train("d", "--window 30"),
-        changing(lambda parts: [*parts, *parts]),
+    changed("large/batch_table._read_again", [(X, GOAL)] * 2, lambda parts: parts * 2),
+    changed(
+        *("large/batch_table._check_pass", [(X[::-1], GOAL)]),
+        lambda parts: [(x, y[::-1]) for x, y in parts],
     ),
-    case(
-        "large/batch_table._check_pass",
-        lambda: large().fit(passes([(X, GOAL)], [(X[::-1], GOAL)]), window=30),
-        train("d", "--window 30"),
-        changing(lambda parts: [(x, y[::-1]) for x, y in parts]),
-    ),
-    case(
-        "targets.to_numbers",
-        lambda: large().fit(passes([(X, GOAL)], [(X, [2] * N)]), window=30),
-    ),
+    case("targets.to_numbers", lambda: in_windows(passes([(X, GOAL)], [(X, [2] * N)]))),
 ]
 
 
@@ -361,15 +345,11 @@ EXPORTS = [
     export(f"{STATE_DICT} is", "torch", "e.safetensors", ensemble),
     export("onnx_file._float32", "onnx", NETWORK, large_network),
     export("onnx_file._finish_numbers", "onnx", NUMBER, lambda m: number_model(m, 1e60)),
-    export(
-        *("c_text.check_name", "c", NETWORK, lambda m: fastnn.MLP([2, 1]).save(NETWORK)),
-        out="my-net.c",
-    ),
+    export("c_text.check_name", "c", NETWORK, small_network, "my-net.c"),
     Case(
         "export/export_model._refuse_interval",
         lambda: fastnn.export.c(fastnn.load(NETWORK), "net.c", interval=0.9),
-        f"export {NETWORK} --c net.c --interval 0.9",
-        lambda m: fastnn.MLP([2, 1]).save(NETWORK),
+        *(f"export {NETWORK} --c net.c --interval 0.9", small_network),
     ),
 ]
 
@@ -383,6 +363,10 @@ def other_columns(monkeypatch):
     write_csv("other.csv", b=[1])
 
 
+def load_number():
+    return fastnn.load(NUMBER)
+
+
 DEEP = dict(hidden_layer_sizes=[1] * 100)
 SETTINGS = [
     fit("estimator._hidden_sizes", ROWS, "--hidden " + ",".join("1" * 100), **DEEP),
@@ -391,16 +375,13 @@ SETTINGS = [
         "checkpoint.refuse", continued, train("t.csv", f"{SLOWLY} --seed 1 --resume"), interrupted
     ),
     case(
-        "predictions.check_columns",
-        lambda: fastnn.load("n.safetensors").predict(pa.table({"b": A})),
-        "predict n.safetensors other.csv",
-        other_columns,
+        *("predictions.check_columns", lambda: load_number().predict(pa.table({"b": A}))),
+        *(f"predict {NUMBER} other.csv", other_columns),
     ),
     Case(
         "estimators/ensemble.rank_of_error",
-        lambda: fastnn.load("n.safetensors").predict_interval(tables.read("new.csv"), 0.999),
-        "predict n.safetensors new.csv --interval 0.999",
-        number_model,
+        lambda: load_number().predict_interval(tables.read("new.csv"), 0.999),
+        *(f"predict {NUMBER} new.csv --interval 0.999", number_model),
     ),
 ]
 
@@ -409,6 +390,10 @@ def explain(monkeypatch, background=True):
     """Write the files of `number_model`, of a model that may keep no training rows."""
     number_model(monkeypatch)
     fastnn.load("n.safetensors").save("n.safetensors", background)
+
+
+def without_background(monkeypatch):
+    explain(monkeypatch, background=False)
 
 
 def explained(**options):
@@ -432,17 +417,9 @@ EXPLANATIONS = [
     explaining("explanation.top_words", lambda: explained()().top_words("b")),
     explaining("methods.check_permutations", explained(n_permutations=5), " --permutations 5"),
     explaining("methods.find_column", lambda: fastnn.load("n.safetensors").effect("b")),
-    explaining(
-        "methods.find_varied",
-        lambda: fastnn.load("n.safetensors").effect("a"),
-        None,
-        text_model,
-    ),
+    explaining("methods.find_varied", lambda: load_number().effect("a"), None, text_model),
     explaining("methods._background: {argument} has no rows", explained(background=[])),
-    explaining(
-        "methods._background: the model keeps",
-        *(explained(), "", lambda monkeypatch: explain(monkeypatch, background=False)),
-    ),
+    explaining("methods._background: the model keeps", explained(), "", without_background),
 ]
 
 
@@ -454,23 +431,7 @@ def old_model(monkeypatch):
     model.save("n.safetensors")
 
 
-CHECKS = [
-    case(
-        "drift/profile.of",
-        lambda: fastnn.load("n.safetensors").check("new.csv"),
-        "check n.safetensors new.csv",
-        old_model,
-    ),
-]
-CASES = [
-    *CHECKS,
-    *FILES,
-    *COLUMNS,
-    *TARGETS,
-    *MONOTONE,
-    *ROLES,
-    *LARGE,
-    *EXPORTS,
-    *EXPLANATIONS,
-    *SETTINGS,
-]
+CHECK = lambda: load_number().check("new.csv")  # noqa: E731
+CHECKS = [case("drift/profile.of", CHECK, f"check {NUMBER} new.csv", old_model)]
+CASES = [*CHECKS, *FILES, *COLUMNS, *TARGETS, *MONOTONE, *ROLES, *LARGE, *EXPORTS, *EXPLANATIONS]
+CASES += SETTINGS

@@ -34,18 +34,8 @@ NUMBERS = [
     *(np.float32(0.5), np.float64("nan"), np.bool_(True), np.array(3), np.array([3.0])),
     *(fractions.Fraction(1, 3), decimal.Decimal("0.1"), 3 + 1j, "3", None, [3], (1, 2)),
 ]
-TEXTS = [
-    "",
-    " ",
-    "\0",
-    "\ud800",
-    "A" * 300,
-    "é\u202e",
-    "\x1b[31m",
-    "%s {0}",
-    b"relu",
-    np.str_("relu"),
-]
+TEXTS = ["", " ", "\0", "\ud800", "A" * 300, "é\u202e", "\x1b[31m", "%s {0}", b"relu"]
+TEXTS += [np.str_("relu")]
 TEXTS += "relu adam mse softmax float32 auto c0 {} missing/file . 1".split()
 DTYPES = "f2 f4 f8 i1 i8 u8 ? c16 g >f4 >f8 O U5 S3 M8[s] m8[s]".split()
 
@@ -108,21 +98,14 @@ class World:
 
     def find(self, kind):
         """Return a live object of a class, given by its name or itself, or None."""
-        found = [
-            each
-            for cls, kept in self.live.items()
-            if kind in (cls.__name__, cls) or (isinstance(kind, type) and issubclass(cls, kind))
-            for each in kept
-        ]
+        known = [cls for cls in self.live if kind == cls.__name__ or kind in cls.__mro__]
+        found = [each for cls in known for each in self.live[cls]]
         return self.choose(found) if found else None
 
     def array(self, *shape, dtype="f8"):
         """Return positive numbers: of a shared array if one has the shape, such as parameters."""
-        shared = [
-            a
-            for a in self.live.get(np.ndarray, [])
-            if a.shape == shape and a.dtype == np.dtype(dtype)
-        ]
+        arrays = self.live.get(np.ndarray, [])
+        shared = [a for a in arrays if a.shape == shape and a.dtype == np.dtype(dtype)]
         if shared and self.rng.random() < 0.3:
             return self.choose(shared)
         made = np.random.default_rng(self.rng.randrange(2**32)).uniform(0.1, 0.9, shape)
@@ -194,6 +177,14 @@ def function(w, partner=None):
     return w.choose([called, called, loss, raising])
 
 
+def of_trainer(w, partner=None):
+    return w.array(w.n_params, dtype="f4")
+
+
+def plain_table(w, partner=None):
+    return w.find(fastnn.reference.EncodedTable)
+
+
 def of_outputs(w, net):
     return np.empty((N, net.layer_sizes[-1]), net.dtype)
 
@@ -202,22 +193,25 @@ def optimizer(w, partner=None):
     return w.choose([fastnn.SGD(0.1), fastnn.Adam(0.01)]).to_kernel()
 
 
+def by_name(names, make, form="{}"):
+    """A maker for each of these names of parameters."""
+    return dict.fromkeys(map(form.format, names.split()), make)
+
+
 MAKERS = {  # by the name of a parameter, alone or behind the name of its function
     "X": rows,
     "y": targets,
-    **dict.fromkeys("Y Z dY dA dZ out grad".split(), lambda w, _: w.array(N, N_OUT)),
+    **by_name("Y Z dY dA dZ out grad", lambda w, _: w.array(N, N_OUT)),
     "W": lambda w, _: w.array(N_IN, N_OUT),
     "b": lambda w, _: w.array(N_OUT),
-    **dict.fromkeys(
-        "params grads v v_max u m total mean velocity sample_weight time x losses".split(),
-        lambda w, _: w.array(N),
-    ),
+    **by_name("params grads v v_max u m total mean velocity", lambda w, _: w.array(N)),
+    **by_name("sample_weight time x losses", lambda w, _: w.array(N)),
     "n": lambda w, _: N,
     "n_out": lambda w, _: N_OUT,
     "layer_sizes": lambda w, _: [N_IN, w.choose([2, 5, 20]), w.choose([1, N_OUT])],
     "hidden_layer_sizes": lambda w, _: w.choose([(3,), (4, 2), 5]),
     "max_iter": lambda w, _: 3,
-    **dict.fromkeys("model net network".split(), lambda w, _: w.find(fastnn.MLP)),
+    **by_name("model net network", lambda w, _: w.find(fastnn.MLP)),
     "networks": lambda w, _: [w.find(fastnn.MLP)],
     "estimator": lambda w, _: w.find(w.choose([fastnn.MLPClassifier, fastnn.MLPRegressor])),
     "param_distributions": lambda w, _: {"alpha": [1e-4, 1e-2]},
@@ -228,10 +222,10 @@ MAKERS = {  # by the name of a parameter, alone or behind the name of its functi
     "name": lambda w, _: w.choose(["relu", "tanh"]),
     "problem": lambda w, _: "a column is wrong",
     "table": table,
-    **dict.fromkeys("column target first".split(), lambda w, _: "c0"),
+    **by_name("column target first", lambda w, _: "c0"),
     "second": lambda w, _: "c1",
     "labels": lambda w, _: None,
-    **dict.fromkeys("y_true y_pred".split(), classes),
+    **by_name("y_true y_pred", classes),
     "y_prob": lambda w, _: w.array(N),
     "images": lambda w, _: w.array(3, 5, 5),
     "effect": lambda w, _: w.find("Effect"),
@@ -241,9 +235,7 @@ MAKERS = {  # by the name of a parameter, alone or behind the name of its functi
     "MLP.backward.dY": of_outputs,
     "MLP.vjp.U": of_outputs,
     "MLP.jvp.V": rows,
-    **dict.fromkeys(
-        ["MLP.gnvp.v", "MLP.hvp.v"], lambda w, net: np.full(net.n_params, 0.1, net.dtype)
-    ),
+    **by_name("gnvp hvp", lambda w, net: np.full(net.n_params, 0.1, net.dtype), "MLP.{}.v"),
     "MLP.forward.out": of_outputs,
     "forward_many.out": lambda w, net: of_outputs(w, net)[None],
     "from_sklearn.estimator": lambda w, _: w.find(sklearn.neural_network.MLPRegressor),
@@ -256,12 +248,9 @@ MAKERS = {  # by the name of a parameter, alone or behind the name of its functi
     "export.c.path": lambda w, _: w.path(".c"),
     "export.casadi.path": lambda w, _: w.path(".c"),
     "export.onnx.path": lambda w, _: w.path(".onnx"),
-    **dict.fromkeys(
-        ["functional.gaussian_nll.Y", "functional.gaussian_nll.grad", "reference.gaussian_nll.Y"],
-        lambda w, _: w.array(N, 2 * N_OUT),
-    ),
-    "losses.class_counts.targets": lambda w, _: np.arange(N) % N_OUT,
-    "losses.class_weights.targets": lambda w, _: np.arange(N) % N_OUT,
+    **by_name("Y grad", lambda w, _: w.array(N, 2 * N_OUT), "functional.gaussian_nll.{}"),
+    "reference.gaussian_nll.Y": lambda w, _: w.array(N, 2 * N_OUT),
+    **by_name("counts weights", lambda w, _: np.arange(N) % N_OUT, "losses.class_{}.targets"),
     "losses.class_weights.loss": lambda w, _: fastnn.losses.CrossEntropy(),
     "losses.Poisson.is_right.targets": lambda w, _: w.array(N, N_OUT),
     "optimizers.same_moments.other": lambda w, _: w.find(fastnn.optimizers.Optimizer),
@@ -273,19 +262,12 @@ MAKERS = {  # by the name of a parameter, alone or behind the name of its functi
     "plotting.picture_file.name": lambda w, _: "a.png",
     "plotting.plot_decision.model": lambda w, _: fastnn.MLP([2, 3, 1], output="sigmoid", rng=0),
     "plotting.plot_decision.y": classes,
-    **dict.fromkeys(
-        ["reference.forward.X", "reference.fit.X", "reference.loss_and_grad.X"],
-        lambda w, _: w.array(N, N_IN),
-    ),
+    **by_name("forward fit loss_and_grad", lambda w, _: w.array(N, N_IN), "reference.{}.X"),
     "weights": lambda w, _: [w.array(N_IN, N_OUT)],
     "biases": lambda w, _: [w.array(N_OUT)],
     "activations": lambda w, _: ["tanh"],
-    "reference.fit.loss": lambda w, _: "mse",
-    "reference.loss_and_grad.loss": lambda w, _: "mse",
-    **dict.fromkeys(
-        ["reference.table_linear.X", "reference.table_linear_backward.X"],
-        lambda w, _: w.find(fastnn.reference.EncodedTable),
-    ),
+    **by_name("fit loss_and_grad", lambda w, _: "mse", "reference.{}.loss"),
+    **by_name("linear linear_backward", plain_table, "reference.table_{}.X"),
     "schedules.ReduceOnPlateau.after_epoch.loss": lambda w, _: 0.5,
     "TabularClassifier.decide.P": lambda w, _: w.array(N, 2),
     "TabularClassifier.decide.threshold": lambda w, _: None,
@@ -299,38 +281,25 @@ MAKERS = {  # by the name of a parameter, alone or behind the name of its functi
     "kernels.ShardedRows.first": lambda w, _: 0,
     "kernels.ShardedRows.n": lambda w, _: 2,
     "EncodedTable.numbers": lambda w, _: w.array(N, 2),
-    "losses.GaussianNLL.prepare.n_out": lambda w, _: 2 * N_OUT,
-    "losses.GaussianNLL.targets.n_out": lambda w, _: 2 * N_OUT,
+    **by_name("prepare targets", lambda w, _: 2 * N_OUT, "losses.GaussianNLL.{}.n_out"),
     "losses.BCEWithLogits.is_right.targets": lambda w, _: w.array(N, N_OUT),
-    "reference.table_linear.W": lambda w, _: w.array(8, N_OUT),
-    "reference.table_linear_backward.W": lambda w, _: w.array(8, N_OUT),
+    **by_name("linear linear_backward", lambda w, _: w.array(8, N_OUT), "reference.table_{}.W"),
     "kernels.Trainer.targets": lambda w, net: w.array(N, net.layer_sizes[-1], dtype=net.dtype),
-    "kernels.Trainer.loss": lambda w, _: 1,
-    "kernels.training_bytes.loss": lambda w, _: 1,
-    **dict.fromkeys(
-        [f"kernels.{name}.optimizer" for name in "n_moments packed training_bytes Trainer".split()],
-        optimizer,
-    ),
+    **by_name("Trainer training_bytes", lambda w, _: 1, "kernels.{}.loss"),
+    **by_name("n_moments packed training_bytes Trainer", optimizer, "kernels.{}.optimizer"),
     "kernels.Trainer.set_optimizer.optimizer": lambda w, _: fastnn.SGD(0.1).to_kernel(),
-    **dict.fromkeys(
-        [f"kernels.Trainer.{name}" for name in ("store_best.params", "store_gradient.grads")],
-        lambda w, _: w.array(w.n_params, dtype="f4"),
-    ),
+    **by_name("store_best.params store_gradient.grads", of_trainer, "kernels.Trainer.{}"),
     "kernels.TrainerQueue.run.trainers": lambda w, queue: trainers(
-        w, w.find(fastnn.MLP), workspace=queue.workspace
+        w, w.find(fastnn.MLP), queue.workspace
     )[:1],
     "kernels.TrainerQueue.run.losses": lambda w, _: [w.array(3, 2)],
     "kernels.use.isa": lambda w, _: w.choose(kernels.SUPPORTED),
     "kernels.run_in_threads.calls": lambda w, _: [lambda abort: None] * 2,
     "kernels.two_classes.Y": lambda w, _: w.array(N, 1),
     "kernels.are_indices.indices": lambda w, _: np.arange(3),
-    "kernels.forward_many.out": of_outputs,
-    "kernels.forward_population.out": of_outputs,
+    **by_name("many population mean", of_outputs, "kernels.forward_{}.out"),
     "kernels.forward_population.params": lambda w, net: np.zeros((1, net.n_params), net.dtype),
-    "kernels.forward_mean.out": of_outputs,
-    **dict.fromkeys(
-        ["kernels.vector_function.x", "kernels.vector_function.out"], lambda w, _: np.ones(N)
-    ),
+    **by_name("x out", lambda w, _: np.ones(N), "kernels.vector_function.{}"),
     "kernels.multiply_adds.x": lambda w, _: np.ones(2),
     "kernels.learning_rate.rate": lambda w, _: fastnn.SGD(0.1).to_kernel()["rate"],
     "kernels.update.optimizer": lambda w, _: kernels.packed(fastnn.SGD(0.1).to_kernel()),
@@ -342,7 +311,7 @@ ANNOTATED = {  # by a part of an annotation
     "bool": lambda w: w.choose([True, False]),
     "str": lambda w: w.choose(["c0", "relu", "epoch"]),
     "None": lambda w: None,
-    **dict.fromkeys(["ArrayLike", "FloatArray", "AnyArray", "Inputs"], lambda w: w.array(N, N_IN)),
+    **by_name("ArrayLike FloatArray AnyArray Inputs", lambda w: w.array(N, N_IN)),
     "NDArray": lambda w: w.array(N),
     "Rng": lambda w: w.choose([None, 3, np.random.default_rng(1)]),
     "Generator": lambda w: np.random.default_rng(1),
@@ -350,7 +319,7 @@ ANNOTATED = {  # by a part of an annotation
     "DTypeLike": lambda w: w.choose(["float32", "float64", np.float32]),
     "dtype": lambda w: np.dtype(w.choose(["float32", "float64"])),
     "Path": lambda w: w.path(),
-    **dict.fromkeys(["Callable", "CallbackFunction", "LossFunction"], function),
+    **by_name("Callable CallbackFunction LossFunction", function),
     "Callbacks": lambda w: [w.find(fastnn.callbacks.Callback) or function(w)],
     "ValidationData": lambda w: (rows(w), targets(w)),
     "ClassWeight": lambda w: w.choose(["balanced", {0: 1.0, 1: 2.0}]),
@@ -379,9 +348,7 @@ def _annotated(w, annotation):
     literals = re.findall(r"['\"](\w+)['\"]", "".join(re.findall(r"Literal\[.*?\]", annotation)))
     if literals and w.rng.random() < 0.7:
         return w.choose(literals)
-    parts = [
-        part for part in re.findall(r"[A-Za-z]\w*", annotation) if part not in ("np", "Literal")
-    ]
+    parts = re.findall(r"\b(?!np\b|Literal\b)[A-Za-z]\w*", annotation)
     if parts[:1] in (["Sequence"], ["list"], ["Collection"], ["tuple"], ["OneOrEach"]):
         made = [_annotated(w, parts[1] if len(parts) > 1 else "int") for _ in range(2)]
         return tuple(made) if parts[0] == "tuple" else made
@@ -414,18 +381,15 @@ def make_world(folder, names):
     world.n_params = net.n_params
     arrays, table_of = {"max_iter": 3, "tol": 0}, {"hidden_layer_sizes": 3, "time_limit": 2}
     for estimator in (
-        fastnn.MLPClassifier(3, **arrays),
-        fastnn.MLPRegressor(3, **arrays),
+        *(fastnn.MLPClassifier(3, **arrays), fastnn.MLPRegressor(3, **arrays)),
         fastnn.MLPRegressor(3, **arrays, n_estimators=3),
-        fastnn.TabularClassifier(2, **table_of),
-        fastnn.TabularRegressor(2, **table_of),
+        *(fastnn.TabularClassifier(2, **table_of), fastnn.TabularRegressor(2, **table_of)),
     ):
         world.keep(estimator.fit(rows(world, estimator), targets(world, estimator)))
     world.keep(estimator.effects())
     candidates = {"alpha": [1e-4, 1e-2]}
-    world.keep(
-        fastnn.HalvingSearchCV(fastnn.MLPRegressor(3, **arrays), candidates, cv=2, max_resources=9)
-    )
+    searched = fastnn.MLPRegressor(3, **arrays)
+    world.keep(fastnn.HalvingSearchCV(searched, candidates, cv=2, max_resources=9))
     world.keep([fastnn.Checkpoint(world.path(), 1), fastnn.playground.make_data(n=N)])
     codes = np.arange(2 * N, dtype=np.int32).reshape(N, 2) % 3
     world.keep(fastnn.EncodedTable(world.array(N, 2), codes=codes, n_categories=[3, 3]))
@@ -447,10 +411,8 @@ def trainers(world, net, workspace=None):
     """Return a `kernels.Trainer` that has begun, one of a gradient, and what they need."""
     X, y = rows(world, net), np.ones((N, net.layer_sizes[-1]), net.dtype)
     generator, sgd = np.random.default_rng(0).bit_generator, fastnn.SGD(0.1).to_kernel()
-    options = dict(
-        batch_size=5, optimizer=sgd, generator=generator, keeps_best=True, workspace=workspace
-    )
-    begun = kernels.Trainer(net, X, y, loss=1, **options)
+    options = dict(batch_size=5, optimizer=sgd, keeps_best=True, workspace=workspace)
+    begun = kernels.Trainer(net, X, y, loss=1, generator=generator, **options)
     begun.load()
     whole = kernels.Trainer(net, X, y, loss=1, batch_size=N)
     whole.gradient()
@@ -483,22 +445,12 @@ ARRAY_CHANGES = [
     lambda a, w: a.astype(w.choose(DTYPES)),
     lambda a, w: a.astype(w.choose(["f4", "f8"])),
     lambda a, w: filled(a, w.choose([np.nan, np.inf, -1, 1e300, 1e39, 0, 5e-324, 7])),
-    lambda a, w: a[:-1],
-    lambda a, w: a[:0],
-    lambda a, w: a[..., :0],
-    lambda a, w: a[..., None],
-    lambda a, w: a[0],
-    lambda a, w: a.T,
-    lambda a, w: a[::-1],
-    lambda a, w: np.repeat(a, 2, axis=0)[::2],
-    lambda a, w: np.concatenate([a, a]),
-    lambda a, w: np.broadcast_to(a[:1], a.shape),
-    lambda a, w: np.asfortranarray(a),
-    lambda a, w: read_only(a),
-    lambda a, w: misaligned(a),
-    lambda a, w: a.view(Array),
-    lambda a, w: np.ma.masked_greater(a, 0.5),
-    lambda a, w: a.tolist(),
+    *(lambda a, w: a[:-1], lambda a, w: a[:0], lambda a, w: a[..., :0]),
+    *(lambda a, w: a[..., None], lambda a, w: a[0], lambda a, w: a.T, lambda a, w: a[::-1]),
+    *(lambda a, w: np.repeat(a, 2, axis=0)[::2], lambda a, w: np.concatenate([a, a])),
+    *(lambda a, w: np.broadcast_to(a[:1], a.shape), lambda a, w: np.asfortranarray(a)),
+    *(lambda a, w: read_only(a), lambda a, w: misaligned(a), lambda a, w: a.view(Array)),
+    *(lambda a, w: np.ma.masked_greater(a, 0.5), lambda a, w: a.tolist()),
     lambda a, w: [*a.tolist(), "x"],
     lambda a, w: memoryview(np.ascontiguousarray(a)),
     lambda a, w: scipy.sparse.csr_array(a.reshape(len(a), -1)),
@@ -506,26 +458,16 @@ ARRAY_CHANGES = [
     lambda a, w: w.array(*a.shape, dtype=a.dtype),  # perhaps parameters or another argument
 ]
 SEQUENCE_CHANGES = [
-    lambda s, w: tuple(s),
-    lambda s, w: iter(s),
-    lambda s, w: (each for each in s),
-    lambda s, w: s[:-1],
-    lambda s, w: s[:0],
+    *(lambda s, w: tuple(s), lambda s, w: iter(s), lambda s, w: (each for each in s)),
+    *(lambda s, w: s[:-1], lambda s, w: s[:0]),
     lambda s, w: [*s, w.choose([None, -1, "x", s])],
     lambda s, w: [distort(w, s[0]), *s[1:]] if len(s) else s,
-    lambda s, w: Mutating(s),
-    lambda s, w: np.array(list(s), dtype=object),
-    lambda s, w: dict(enumerate(s)),
-    lambda s, w: [s],
-    lambda s, w: list(s) * 50,
+    *(lambda s, w: Mutating(s), lambda s, w: np.array(list(s), dtype=object)),
+    *(lambda s, w: dict(enumerate(s)), lambda s, w: [s], lambda s, w: list(s) * 50),
 ]
 TEXT_CHANGES = [
-    lambda s, w: s.upper(),
-    lambda s, w: s[:-1],
-    lambda s, w: s.encode(),
-    lambda s, w: np.str_(s),
-    lambda s, w: [s, s],
-    lambda s, w: s + "\0",
+    *(lambda s, w: s.upper(), lambda s, w: s[:-1], lambda s, w: s.encode()),
+    *(lambda s, w: np.str_(s), lambda s, w: [s, s], lambda s, w: s + "\0"),
     lambda s, w: w.choose(TEXTS),
 ]
 
@@ -543,27 +485,16 @@ def nested(w):
 
 
 ANYTHING = [
-    lambda w: None,
-    lambda w: w.choose(NUMBERS),
-    lambda w: w.choose(TEXTS),
+    *(lambda w: None, lambda w: w.choose(NUMBERS), lambda w: w.choose(TEXTS)),
     lambda w: distort(w, w.array(*w.choose([(N,), (N, N_IN), (N, N_OUT)]), dtype="f4")),
-    lambda w: w.array(0, N_IN),
-    lambda w: np.array(["a", None, 3.0], dtype=object),
-    lambda w: np.zeros((2, 2, 2, 2)),
-    lambda w: Hostile(),
-    lambda w: closed_file(w),
-    lambda w: nested(w),
+    *(lambda w: w.array(0, N_IN), lambda w: np.array(["a", None, 3.0], dtype=object)),
+    *(lambda w: np.zeros((2, 2, 2, 2)), lambda w: Hostile(), closed_file, nested),
     lambda w: w.choose([object(), object, Ellipsis, NotImplemented, slice(None), range(3), {1, 2}]),
     lambda w: w.choose([b"", bytearray(b"abc"), memoryview(b"abc"), {}, {"a": 1}, [], (), [[]]]),
-    lambda w: (i for i in range(3)),
-    lambda w: function(w),
-    lambda w: table(w),
-    lambda w: w.folder,
-    lambda w: table_path(w),
+    *(lambda w: (i for i in range(3)), function, table, lambda w: w.folder, table_path),
     lambda w: w.find(w.choose(list(w.live))),
     lambda w: type(w.find(w.choose(list(w.live)))),
-    lambda w: threading.Lock(),
-    lambda w: kernels,
+    *(lambda w: threading.Lock(), lambda w: kernels),
 ]
 
 

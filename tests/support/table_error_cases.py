@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import zipfile
 from pathlib import Path
-from typing import ClassVar
+from unittest.mock import MagicMock, Mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -47,6 +47,11 @@ def groups(site, prepare=nothing, name="d", target="goal", call=ParquetGroups):
     return Case(f"tables/arrow_files.{site}", lambda: call(name, target), None, prepare)
 
 
+def called(site, python, command=None, prepare=nothing):
+    """A Case of another call."""
+    return Case(f"tables/{site}", python, command, prepare)
+
+
 def many_rows(site, prepare, name="d", options="", **arguments):
     """A Case of a fit of a table that is larger than memory."""
     fit = lambda: large().fit(name, "goal", **arguments)  # noqa: E731
@@ -61,12 +66,17 @@ def empty_folder(monkeypatch):
     os.mkdir("d")
 
 
-def archive(*names, encrypted=False):
+def packed(files):
+    """A ZIP file of these files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as out:
-        for name in names:
-            out.writestr(name, "a,goal\n1,2\n")
-    data = bytearray(buffer.getvalue())
+        for name, data in files.items():
+            out.writestr(name, data)
+    return buffer.getvalue()
+
+
+def archive(*names, encrypted=False):
+    data = bytearray(packed(dict.fromkeys(names, "a,goal\n1,2\n")))
     if encrypted:
         for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
             data[data.index(mark) + offset] |= 1
@@ -129,44 +139,25 @@ def ods(content=""):
     spaces = "".join(map(space.format, ("office", "table", "text")))
     body = f"<office:body><office:spreadsheet>{content}</office:spreadsheet></office:body>"
     xml = f"<office:document-content{spaces}>{body}</office:document-content>"
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as out:
-        out.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
-        out.writestr("content.xml", xml)
-        out.writestr("META-INF/manifest.xml", "<manifest/>")
-    return buffer.getvalue()
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    files = {"mimetype": kind, "content.xml": xml, "META-INF/manifest.xml": "<manifest/>"}
+    return packed(files)
 
 
-def _incomplete(*arguments, **options):
-    class Answer(io.BytesIO):
-        headers: ClassVar = {}
-
-        def read(self, *arguments):
-            raise http.client.IncompleteRead(b"")
-
-    return Answer()
+def raising(error):
+    return Mock(side_effect=error)
 
 
-def _fail(*arguments):
-    raise OSError(5, "Input/output error")
-
-
-def _invalid(*arguments, **options):
-    raise pa.ArrowInvalid("{braces} are no fields")
-
-
-def _straddling(*arguments, **options):
-    raise pa.ArrowInvalid("straddling object straddles two block boundaries")
+_incomplete = MagicMock()
+_incomplete().__enter__().configure_mock(headers={}, read=raising(http.client.IncompleteRead(b"")))
+_fail = raising(OSError(5, "Input/output error"))
+_invalid = raising(pa.ArrowInvalid("{braces} are no fields"))
+_straddling = raising(pa.ArrowInvalid("straddling object straddles two block boundaries"))
 
 
 def standard_input(data):
-    class Input:
-        buffer = property(lambda self: io.BytesIO(data))
-
-        def isatty(self):
-            return False
-
-    return patched("sys.stdin", Input())
+    new = lambda: Mock(buffer=io.BytesIO(data), isatty=lambda: False)  # noqa: E731
+    return lambda monkeypatch: monkeypatch.setattr("sys.stdin", new())
 
 
 def unreadable_folder(monkeypatch):
@@ -184,6 +175,8 @@ def model_that_cannot_be_replaced(monkeypatch):
 
 
 MEMORY, SIZE = "fastnn.tables.limits.available_memory", "fastnn.tables.source._decompressed_size"
+FAILS, OPEN_URL = "databases.read_database: {argument} fails", "urllib.request.urlopen"
+PREDICT = "predict n.safetensors new.csv --out a"
 PARSE = "fastnn.tables.text_files._parse"
 SEPARATOR = "text_files._check_separator: {argument}"
 TOO_WIDE = ",".join(f"c{i}" for i in range(10_001)) + "\n" + "1," * 10_000 + "1"
@@ -222,10 +215,7 @@ FILES = [
     reading("files._join", "d", text_folder(**{"a.csv": CSV, "b.csv": "x,y\n1,2\n"})),
     file("json_files._read_value", '{"x": [{"a": 1}], "y": [{"a": 1}]}'),
     file("databases.read_database: not a", b"SQLite format 3\0" + b"x" * 100),
-    reading(
-        *("databases.read_database: {argument} fails", "d.db", database("x"), "--sql drop"),
-        sql="DROP TABLE x",
-    ),
+    reading(FAILS, "d.db", database("x"), "--sql drop", sql="DROP TABLE x"),
     reading("databases._only_table: contains no", "d.db", database()),
     reading("databases._only_table: contains {", "d.db", database("x", "y")),
     file("formats.import_package", DUCK, prepare=without("duckdb")),
@@ -237,9 +227,7 @@ FILES = [
     reading("source._read_address", "memory://no.csv"),
     reading("source._open_fsspec: addresses", "memory://no.csv", without("fsspec")),
     reading("source._open_fsspec: {kind}", "foo://no.csv"),
-    reading(
-        "source._read_all", "http://localhost/a.csv", patched("urllib.request.urlopen", _incomplete)
-    ),
+    reading("source._read_all", "http://localhost/a.csv", patched(OPEN_URL, _incomplete)),
     groups("_open: there is no", name="no.parquet"),
     many_rows("errors.expect_readable", unreadable_folder),
     many_rows("arrow_files.__init__: {what}", folder(a=NUMBERS, b={"a": TEXT, "goal": GOAL})),
@@ -260,26 +248,20 @@ FILES = [
     file("source._explained", gzip.compress(CSV.encode()), prepare=patched(SIZE, _fail)),
     file("source.explain_damage", gzip.compress(CSV.encode())[:12] + b"\xff" * 20),
     file("source._refuse", "%PDF-1.7"),
-    Case("tables/checks.check_data", lambda: tables.check_data(pa.table({"a": A}), "goal")),
-    Case(
-        "tables/files.check_extension",
-        lambda: tables.write("a.txt", {"a": A}),
-        "predict n.safetensors new.csv --out a.txt",
-        number_model,
+    called("checks.check_data", lambda: tables.check_data(pa.table({"a": A}), "goal")),
+    called(
+        *("files.check_extension", lambda: tables.write("a.txt", {"a": A})),
+        *(f"{PREDICT}.txt", number_model),
     ),
-    Case(
-        "tables/files.writing",
-        lambda: tables.write("no/a.csv", {"a": A}),
-        "predict n.safetensors new.csv --out a.csv",
-        model_that_cannot_be_replaced,
+    called(
+        *("files.writing", lambda: tables.write("no/a.csv", {"a": A})),
+        *(f"{PREDICT}.csv", model_that_cannot_be_replaced),
     ),
     file("text_files.detect", CSV, "--comment=", comment=""),
     file(f"{SEPARATOR} is {{value!r}}, but one", CSV, "--sep ab", sep="ab"),
-    Case(
-        f"tables/{SEPARATOR} is {{value!r}}, but must",
-        lambda: tables.read("a", decimal=":"),
-        None,
-        lambda monkeypatch: write_csv("a", a=A, goal=GOAL),
+    called(
+        *(f"{SEPARATOR} is {{value!r}}, but must", lambda: tables.read("a", decimal=":")),
+        prepare=lambda monkeypatch: write_csv("a", a=A, goal=GOAL),
     ),
     file(f"{SEPARATOR} and", CSV, "--sep , --decimal ,", sep=",", decimal=","),
     file("text_files._error", CSV + "3,4,5\n"),
