@@ -383,7 +383,9 @@ def pytest_terminal_summary(terminalreporter):
 def run(capsys, monkeypatch, tmp_path):
     """run(*arguments) of the command line -> (exit code, standard output, standard error).
 
-    The working directory is empty, and the terminal has 80 columns.
+    run.ok, run.output and run.notes -> both outputs, or one of them, of a command that succeeds;
+    run.error -> the standard error of one that fails. The working directory is empty, and the
+    terminal has 80 columns.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
@@ -397,4 +399,14 @@ def run(capsys, monkeypatch, tmp_path):
             code = end.code
         return code, *capsys.readouterr()
 
+    def of_exit(expected, *parts):
+        def outputs(*arguments):
+            code, *found = run(*arguments)
+            assert code == expected, found
+            return found[parts[0]] if parts else found
+
+        return outputs
+
+    run.ok, run.output, run.notes = of_exit(0), of_exit(0, 0), of_exit(0, 1)
+    run.error = of_exit(2, 1)
     return run

@@ -109,13 +109,11 @@ HARMFUL = [
     (dict(names='["a", "b", "a"]'), "a name twice"),
     (dict(names='["a", "b", 3]'), "names is damaged"),
     (dict(user='[{}, {}, {"a": 1}]'), "net.metadata must be a dict"),
-    *(
-        (dict(groups=groups), "groups do not match")
-        for groups in ([0, 0, 1], [0, 1, 2], [0, 1, -1], [1, -1, 1], [-(2**63), 1, 1])
-    ),
     (dict(params0=(3, 9)), "params0 is not F32"),
     (dict(params0=(0, 21)), "the shape of params0 is invalid"),
 ]
+GROUPS = [0, 0, 1], [0, 1, 2], [0, 1, -1], [1, -1, 1], [-(2**63), 1, 1]
+HARMFUL += [(dict(groups=groups), "groups do not match") for groups in GROUPS]
 
 
 @pytest.mark.parametrize(("change", "message"), HARMFUL, ids=str)

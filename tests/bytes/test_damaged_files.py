@@ -198,12 +198,11 @@ WHOLE = "plateau", "best", "average", "dropout", "another shape"  # need a full 
 
 
 @pytest.mark.parametrize("name", HARMFUL)
-def test_harmful_files_are_refused_with_a_reason(
-    name, path, net_stopped_within_an_epoch, net_with_full_state
-):
+def test_harmful_files_are_refused_with_a_reason(name, path, request):
     inner, edit, message = HARMFUL[name]
     everything = any(word in name for word in WHOLE)
-    (net_with_full_state if everything else net_stopped_within_an_epoch)().save(path)
+    made = "net_with_full_state" if everything else "net_stopped_within_an_epoch"
+    request.getfixturevalue(made)().save(path)
     path.write_bytes(change(path.read_bytes(), inner, edit))
     refused_with(message, path)
 

@@ -189,18 +189,8 @@ def test_train_says_before_the_training_that_no_file_can_hold_the_model(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(safetensors, "MAX_HEADER", 150_000)
     write_texts(20)
-    arguments = (
-        "train",
-        "t.csv",
-        "--target",
-        "y",
-        "--out",
-        "m",
-        "--category",
-        "text",
-        *FAST[:2],
-        *tune,
-    )
+    words = "train t.csv --target y --out m --category text"
+    arguments = (*words.split(), *FAST[:2], *tune)
     code, _, errors = call(capsys, *arguments)
     assert code == 2 and len(errors.splitlines()) == 1 and not (tmp_path / "m").exists()
     assert "column 'text' with 20 categories" in errors and "Pass --drop text." in errors

@@ -218,9 +218,7 @@ def test_every_text_of_a_model_file_in_every_command(models, in_folder, capsys, 
     assert loaded > 2
 
 
-def test_a_file_with_texts_that_utf_8_lacks_is_refused_where_it_cannot_be_used(
-    models, in_folder, capsys
-):
+def test_texts_that_utf_8_lacks_are_refused_where_they_cannot_be_used(models, in_folder, capsys):
     models, table = models
     Path("t.csv").write_text(table, "utf-8")
     predict, export = ("predict", "m", "t.csv"), ("export", "m", "--onnx", "o.onnx")
@@ -235,9 +233,8 @@ def test_a_file_with_texts_that_utf_8_lacks_is_refused_where_it_cannot_be_used(
         assert f"the {what} 'a\ufffd'{' ' if command is export else ', '}{reason}" in errors
 
 
-def test_predictions_are_exact_in_files_and_safe_on_a_terminal(
-    models, in_folder, monkeypatch, capsys
-):
+@pytest.mark.usefixtures("in_folder")
+def test_predictions_are_exact_in_files_and_safe_on_a_terminal(models, monkeypatch, capsys):
     models, table = models
     Path("t.csv").write_text(table, "utf-8")
     label = "a\x1b[31m\x9bb"

@@ -269,11 +269,9 @@ def test_lines_about_the_columns(table, file, workbook, name):
 
 
 FOUR = "1;2;3;4\n" * 4
+REGIONS = "Report;;;;\n;2019;;2020;\nregion;m;f;m;f\n" + "N;1;2;3;4\n" * 3
 HEADERS = [
-    (
-        "Report;;;;\n;2019;;2020;\nregion;m;f;m;f\n" + "N;1;2;3;4\n" * 3,
-        "region|2019 / m|2019 / f|2020 / m|2020 / f",
-    ),
+    (REGIONS, "region|2019 / m|2019 / f|2020 / m|2020 / f"),
     (",A,A,B\n,x,y,x\n7,1,2,3\n7,1,2,3\n7,2,3,4\n", "|A / x|A / y|B / x"),
     ("id,Size,,Price\n,cm,inch,USD\n" + "1,2,3,4\n" * 3, "id|Size / cm|Size / inch|Price / USD"),
     # one line of names, and values below it

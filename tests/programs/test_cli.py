@@ -324,11 +324,11 @@ def test_a_closed_standard_error_does_not_end_a_training(monkeypatch):
     train(monkeypatch, Closed())
 
 
-@pytest.mark.parametrize(
-    ("stream", "quiet", "ends"),
-    [(io.StringIO, False, "\n\n"), (Terminal, False, "\r\r\n")]
-    + [(stream, True, "") for stream in (io.StringIO, Terminal)],
-)
+STREAMS = [(io.StringIO, False, "\n\n"), (Terminal, False, "\r\r\n")]
+STREAMS += [(stream, True, "") for stream in (io.StringIO, Terminal)]
+
+
+@pytest.mark.parametrize(("stream", "quiet", "ends"), STREAMS)
 def test_steps(monkeypatch, stream, quiet, ends):
     """A terminal has one line, which stays as it is after the last step."""
     monkeypatch.setattr(sys, "stderr", stream())

@@ -39,15 +39,14 @@ Y = "t.csv --target y --drop n --out m.safetensors --baselines".split()
 REPEATED = pytest.mark.slow("the other cases have other targets and folds")
 
 
+ABSOLUTE = "--target n --drop y --folds 2 --loss absolute_error"
 TARGETS = [
     "--target y --drop n --folds 1 --class-weight balanced --metric f1 --threshold f1",
     "--target y --drop n --folds 2 --group who --weight w",
     "--target n --drop y --folds 3 --time day",
     pytest.param("--target n --drop y --folds 1 --log-target --metric mae", marks=REPEATED),
     pytest.param("--target n --drop y --folds 2 --loss poisson", marks=REPEATED),
-    pytest.param(
-        "--target n --drop y --folds 2 --loss absolute_error --test-size 0.3", marks=REPEATED
-    ),
+    pytest.param(f"{ABSOLUTE} --test-size 0.3", marks=REPEATED),
 ]
 
 
@@ -121,9 +120,7 @@ def test_the_linear_model_alone_reads_texts_as_the_verdict_says(run):
     pages = [Path(name).read_text("utf-8") for name in ("r.html", "card.md")]
     for text in run("info", "m.safetensors")[1], *pages:
         found = " ".join(html.unescape(text).split())
-        assert (
-            "Of free text ('note') the linear model reads words (TF-IDF), and the others" in found
-        )
+        assert "Of free text ('note') the linear model reads words (TF-IDF), and the oth" in found
     record = json.loads(fastnn.load("m.safetensors").metadata_["training"])["baselines"]
     losses = {each["name"]: each["score"] for each in record["models"]}
     assert losses["linear"] < losses["HistGradientBoosting"] / 2
@@ -133,8 +130,7 @@ def test_the_linear_model_alone_reads_texts_as_the_verdict_says(run):
 
 def test_libraries_that_are_not_installed_are_noted(run, monkeypatch):
     monkeypatch.setattr(baselines.importlib.util, "find_spec", lambda name: None)
-    code, _, err = run("train", *Y, "--quiet", "--folds", "1")
-    assert code == 0
+    err = run.notes("train", *Y, "--quiet", "--folds", "1")
     assert "note: CatBoost is not installed, so it is not among the baselines" in err
     assert "note: LightGBM is not installed" in err
     monkeypatch.setattr(baselines.importlib.util, "find_spec", {"lightgbm": "found"}.get)
@@ -216,9 +212,8 @@ def test_what_other_libraries_get(monkeypatch, cls, loss, own, asked):
     task = baselines.BaselineTask(n_classes=0 if loss else 2, loss=loss, n_threads=3, seed=7)
     model = cls(task).fit(X, y, weight)
     assert model.predict(X).tolist() == ([1.0] * 3 if loss else [[0.5, 0.5]] * 3)
-    got = {
-        key: x for key, x in vars(model.model).items() if "predict" not in key and key != "asked"
-    }
+    got = vars(model.model)
+    got = {key: got[key] for key in got if "predict" not in key and key != "asked"}
     if cls is baselines.LightGBM:
         rows, targets = got.pop("rows")
         np.testing.assert_array_equal(rows, [[0.5, 0], [np.nan, 1], [2, np.nan]])

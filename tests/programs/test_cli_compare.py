@@ -49,13 +49,10 @@ def test_the_better_model_is_named(compare, target, metric):
 
 
 def test_equal_models_cannot_be_told_apart(compare):
-    code, out, _ = compare(
-        "b.safetensors", "copy.safetensors", "--data", "rows.csv", "--metric", "auc"
-    )
+    equal = "b.safetensors", "copy.safetensors", "--data", "rows.csv"
+    code, out, _ = compare(*equal, "--metric", "auc")
     assert code == 0 and "b.safetensors and copy.safetensors cannot be told apart" in out
-    report = json.loads(
-        compare("b.safetensors", "copy.safetensors", "--data", "rows.csv", "--json")[1]
-    )
+    report = json.loads(compare(*equal, "--json")[1])
     assert report["models"][1]["difference"] == report["models"][1]["difference_error"] == 0.0
 
 
@@ -68,9 +65,7 @@ def test_groups_and_weights(compare):
     assert grouped["models"][0]["score"] == plain["models"][0]["score"]
     assert grouped["models"][0]["error"] != plain["models"][0]["error"]
     assert weighted["models"][0]["score"] != plain["models"][0]["score"]
-    code, _, err = compare(
-        "n.safetensors", "worse_n.safetensors", "--data", "rows.csv", "--group", "x"
-    )
+    code, _, err = compare(*names[:-1], "--group", "x")
     assert code == 2 and "--group: rows.csv has no column 'x'." in err
 
 

@@ -69,9 +69,8 @@ def test_words_of_free_text_have_a_column(run, quick_recipe, command, n_classes)
         shares = shares if n_classes == 2 else shares[:, explanation.predictions[i].argmax()]
         largest = np.abs(shares).argmax()
         expected = f"{words[largest]} {shares[largest]:+.2f}".replace("\x9b", "\ufffd")
-        assert (
-            text.startswith(expected) and text.count(" ") == 2 * (np.abs(shares) > 0.005).sum() - 1
-        )
+        assert text.startswith(expected)
+        assert text.count(" ") == 2 * (np.abs(shares) > 0.005).sum() - 1
 
 
 @pytest.mark.parametrize("name", ["out.parquet", "out.json"])
@@ -83,8 +82,8 @@ def test_other_formats(explained, name):
 
 
 def test_json(explained):
-    code, text, _ = explained("c", "table.csv", "--rows", "2,119-120", "--json", "--seed", "3",
-                        "--permutations", "240")  # fmt: skip
+    words = "--rows 2,119-120 --json --seed 3 --permutations 240"
+    code, text, _ = explained("c", "table.csv", *words.split())
     report = json.loads(text)
     assert code == 0 and report["rows"] == 3 and report["permutations"] == 240
     assert (report["scale"], report["background_rows"]) == ("probability", 120)
@@ -124,11 +123,8 @@ def test_other_rows_to_compare_with(explained):
 
 def test_no_rows(explained):
     write_csv("none.csv", city=[], a=[])
-    assert explained("b", "none.csv") == (
-        0,
-        "",
-        "note: none.csv has no rows, so the output has none\n",
-    )
+    note = "note: none.csv has no rows, so the output has none\n"
+    assert explained("b", "none.csv") == (0, "", note)
     assert json.loads(explained("b", "none.csv", "--json")[1])["explanations"] == []
     assert explained("b", "none.csv", "--out", "out.csv")[1] == "Saved out.csv (0 rows).\n"
     header = "class,probability,base,contribution_a,contribution_city\n"
@@ -179,9 +175,8 @@ def test_predictions_with_contributions(explained, run):
 
 
 def test_a_model_without_training_rows(explained, run):
-    code, _, _ = run("train", "table.csv", "--target", "n", "--drop", "id,b,c", "--out",
-                      "m.safetensors", "--folds", "2", "--hidden", "2", "--no-background")  # fmt: skip
-    assert code == 0
+    words = "--target n --drop id,b,c --out m.safetensors --folds 2 --hidden 2 --no-background"
+    run.ok("train", "table.csv", *words.split())
     assert "keeps no training rows" in explained("m", "new.csv")[2]
     assert explained("m", "new.csv", "--background", "table.csv")[0] == 0
     code, _, errors = run("predict", "m.safetensors", "new.csv", "--explain")

@@ -92,8 +92,7 @@ METRICS = [
 
 @pytest.mark.parametrize(("arguments", "metric", "label"), METRICS)
 def test_the_metric_is_first(run, table, arguments, metric, label):
-    code, out, errors = run("train", *arguments, "--metric", metric)
-    assert code == 0, errors
+    out = run.output("train", *arguments, "--metric", metric)
     name, value, _ = first_score(out)
     model = fastnn.load("m.safetensors")
     assert name == label and model.oof_score_name_ == label
@@ -199,9 +198,8 @@ def test_the_auc_of_classes_is_the_mean_of_each_against_the_rest():
     codes = np.minimum(codes, 1)
     scores = score_classes(codes, P, P.argmax(axis=1), ["a", "b", "c"])
     assert scores.classes[2]["auc"] is None and scores.classes[2]["rows"] == 0
-    assert scores.values["balanced_accuracy"] == pytest.approx(
-        np.mean([scores.classes[j]["recall"] for j in range(2)])
-    )
+    recalls = [scores.classes[j]["recall"] for j in range(2)]
+    assert scores.values["balanced_accuracy"] == pytest.approx(np.mean(recalls))
 
 
 def test_no_score_is_minus_zero():
@@ -302,10 +300,9 @@ IMPORTANCES = [
 
 @pytest.mark.parametrize(("drops", "name", "texts"), IMPORTANCES)
 def test_importances_are_shares_and_drops(drops, name, texts):
+    importances = {"a": 0.00491, "b": 0.000004, "c": -1.0}
     model = model_description(
-        importances={"a": 0.00491, "b": 0.000004, "c": -1.0},
-        score_drops=drops | {"c": 0.0},
-        drop_name=name,
+        importances=importances, score_drops=drops | {"c": 0.0}, drop_name=name
     )
     head, *lines = list(text_report.format_importances(model))[1:]
     assert head == f"{'permutation importance':<36}{'share':>9}{name:>32}"
@@ -440,10 +437,10 @@ def test_a_log_has_one_line_for_each_fold(monkeypatch):
     assert text == "fold 0/5  10 %  7 s left\n"
 
 
-@pytest.mark.parametrize(
-    ("name", "score", "text"),
-    [("R2", -0.0001, "0.000"), ("RMSE", 62545518.1, "62,545,518"), ("MAPE", 0.2304, "23.0 %")],
-)
+SCORES = [("R2", -0.0001, "0.000"), ("RMSE", 62545518.1, "62,545,518"), ("MAPE", 0.2304, "23.0 %")]
+
+
+@pytest.mark.parametrize(("name", "score", "text"), SCORES)
 def test_a_score_is_shown_as_in_the_table_of_scores(name, score, text, monkeypatch):
     step = replace(fit_progress(5, 20, score, left=0.0), score_name=name)
     assert shown(monkeypatch, io.StringIO(), [step]) == f"fold 5/5  held-out {name} {text}\n"
@@ -555,8 +552,8 @@ def test_the_picture(run, target):
     with checked_pictures() as figures:
         code, out, _ = run("train", *write_targets(target), "--out", "m", "--plot", "p.png", *FAST)
     (figure,) = figures
-    of_kind = (
-        ["true against predicted", "errors"] if target == "number" else ["classes", "calibration"]
+    of_kind = {"number": ["true against predicted", "errors"]}.get(
+        target, ["classes", "calibration"]
     )
     titles = ["learning curves of the networks", *of_kind, "permutation importance"]
     assert [ax.get_title("left") for ax in figure.axes][:4] == titles

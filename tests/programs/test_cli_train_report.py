@@ -187,13 +187,9 @@ def test_charts_of_many_rows_draw_1500_points(run, quick_recipe, n):
 @pytest.mark.parametrize("target", ["two", "many", "number"])
 def test_words_of_free_text(run, without_charts, target):
     words = np.array(["tasty", "cold", "\x9b31m\u202e"])[np.arange(90) % 3]
-    y = dict(
-        two=words == "tasty",
-        many=words == "tasty",
-        number=5.0 * (words == "tasty") + np.arange(90) / 90,
-    )[target]
-    if target == "many":
-        y = np.array(["<b>", "b", "c"])[np.arange(90) % 3]
+    three = np.array(["<b>", "b", "c"])[np.arange(90) % 3]
+    number = 5.0 * (words == "tasty") + np.arange(90) / 90
+    y = dict(two=words == "tasty", many=three, number=number)[target]
     name = "<i>text"
     write_csv("t.csv", **{name: [f"<s>{word} soup {i}" for i, word in enumerate(words)], "y": y})
     options = ("--folds", "3", "--hidden", "8", "--text", name)
@@ -212,12 +208,8 @@ def test_words_of_free_text(run, without_charts, target):
 def test_texts_of_a_table_are_no_html(run):
     rng = np.random.default_rng(0)
     x, n = rng.normal(size=90), 90
-    names = [
-        "<script>alert(1)</script>",
-        '"><img src=x onerror=alert(2)>',
-        "$\\frac{a$ & $b$",
-        "\x07",
-    ]
+    names = ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>']
+    names += ["$\\frac{a$ & $b$", "\x07"]
     labels = ["</style></svg><b>1</b>", "$x_$", "_hidden"]
     table = dict.fromkeys(names, x) | {names[1]: np.array(["<i>", "</table>"])[(x > 0) * 1]}
     table[names[2]], table[names[3]] = rng.normal(size=n), rng.normal(size=n)
@@ -353,8 +345,7 @@ def test_all_notes_are_in_the_page_the_record_and_json(run):
     rows = "".join(f"{i % 7} kg,{i},{t}\n" for i, t in enumerate(y[:-1])) + "n/v,3,\n"
     Path("t.csv").write_text("a,a,y\n" + rows, encoding="utf-8")
     options = ("t.csv", "--target", "y", "--out", "m", "--report", "r.html", "--json", *FAST)
-    code, out, errors = run("train", *options, "--skip-missing-target")
-    assert code == 0, errors
+    out, errors = run.ok("train", *options, "--skip-missing-target")
     notes, kept = json.loads(out)["notes"], json.loads(fastnn.load("m").metadata_["training"])
     lines = [line for line in errors.splitlines() if line.startswith("note: ")]
     assert lines == ["note: " + text for text in notes]
@@ -433,8 +424,7 @@ def test_a_report_that_cannot_be_written_keeps_the_old_one(run, monkeypatch):
     assert code == 2 and errors.endswith(end)
     assert Path("r.html").read_text() == "old" and fastnn.load("m").n_folds_ == 1
     assert sorted(path.name for path in Path().iterdir()) == ["m", "r.html", "t.csv"]
-    code, out, _ = run(*arguments)
-    assert code == 0 and out.endswith("Saved r.html.\n") and Page("r.html").ids
+    assert run.output(*arguments).endswith("Saved r.html.\n") and Page("r.html").ids
 
 
 def _replace_no_html(source, target):
@@ -457,15 +447,10 @@ def page_with(*sections, title=""):
 def test_columns_are_summarized(quick_recipe):
     pd = pytest.importorskip("pandas")
     n = 40
-    table = pd.DataFrame(
-        {
-            "number": [np.nan, *range(1, n)],
-            "text": ["?", *["a"] * 19, *["b"] * 10, *["c"] * 6, *["d"] * 4],
-            "date": [f"2026-01-{1 + i % 20:02}" for i in range(n)],
-            "id": [None, None, *(f"n{i}" for i in range(n - 2))],
-            "constant": [3.5] * n,
-        }
-    )
+    texts = ["?", *["a"] * 19, *["b"] * 10, *["c"] * 6, *["d"] * 4]
+    table = pd.DataFrame({"number": [np.nan, *range(1, n)], "text": texts})
+    table["date"] = [f"2026-01-{1 + i % 20:02}" for i in range(n)]
+    table["id"], table["constant"] = [None, None, *(f"n{i}" for i in range(n - 2))], 3.5
     reg = fastnn.TabularRegressor(2, hidden_layer_sizes=4, random_state=0)
     reg.fit(table, np.arange(n))
     found = table_file.summarize(frames.read(table), reg.model_.features)

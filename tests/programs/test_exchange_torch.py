@@ -115,21 +115,15 @@ def test_the_state_dict_of_any_class():
     for module in (Plain(), Plain().double()):
         net = fastnn.from_torch(module.state_dict(), activation="tanh", output="softmax")
         assert_same_predictions(net, module)
+    two = {"b.weight": torch.ones(2, 4), "a.weight": torch.ones(4, 3)}
+    other_bias = {"a.weight": torch.ones(2, 4), "a.bias": torch.ones(4)}
     for state, options, message in (
         (module.state_dict(), {}, "which activation follows .* activation='relu'"),
         (nn.Sequential(linear(), nn.LayerNorm(3)).state_dict(), {}, r"'1.weight' of shape \(3,\)"),
         ({}, {}, "module has no weights"),
         ({"a.bias": torch.ones(2)}, {}, "module has 'a.bias' without 'a.weight'"),
-        (
-            {"b.weight": torch.ones(2, 4), "a.weight": torch.ones(4, 3)},
-            {"activation": "relu"},
-            "layer a has 3 inputs, but b before it has 2 outputs",
-        ),
-        (
-            {"a.weight": torch.ones(2, 4), "a.bias": torch.ones(4)},
-            {},
-            "layer a has weights of shape",
-        ),
+        (two, {"activation": "relu"}, "layer a has 3 inputs, but b before it has 2 outputs"),
+        (other_bias, {}, "layer a has weights of shape"),
     ):
         with pytest.raises(ValueError, match=message):
             fastnn.from_torch(state, **options)

@@ -163,12 +163,8 @@ def marks():
     missing = sorted(MISSING)
     written = [*missing, *map(str.upper, missing), *(f" {mark}\t" for mark in missing)]
     written += [f"{space}Na{space}" for space in spaces] + [spaces, "\u212a.A.", "k. \u212aa"]
-    return [
-        *written,
-        *(f"{mark}x" for mark in missing),
-        *(f"-{mark}" for mark in missing),
-        "\u2027na",
-    ]
+    others = [form.format(mark) for mark in missing for form in ("{}x", "-{}")]
+    return [*written, *others, "\u2027na"]
 
 
 @needs_gcc

@@ -14,11 +14,7 @@ import fastnn
 from fastnn import EncodedTable, export, reference
 
 needs_gcc = pytest.mark.skipif(c_program.GCC is None, reason="gcc is not installed")
-NETWORKS = {
-    name: case
-    for name, case in export_cases.networks().items()
-    if not isinstance(case.X, EncodedTable)
-}
+NETWORKS = {n: c for n, c in export_cases.networks().items() if not isinstance(c.X, EncodedTable)}
 for hidden, output in ("silu", "gelu"), ("tanh", "softmax"):  # more outputs than inputs
     net = fastnn.MLP([2, 9, 5], hidden, output, rng=0)
     NETWORKS[f"wide_{output}"] = export_cases.Case(net, NETWORKS["linear"].X[:, :2], None)
@@ -28,11 +24,8 @@ TOLERANCES = {"float32": 1e-5, "float64": 1e-12}  # of the largest derivative
 
 def by_reference(net, X, U):
     """Y, J, g and H of rows by `reference`, in float64."""
-    layers = (
-        [W.astype(float) for W in net.weights],
-        [None if b is None else b.astype(float) for b in net.biases],
-        net.activations,
-    )
+    biases = [None if b is None else b.astype(float) for b in net.biases]
+    layers = [W.astype(float) for W in net.weights], biases, net.activations
     X, U = X.astype(float), U.astype(float)
     Y, J = reference.forward(X, *layers), reference.jacobian(X, *layers)
     return Y, J, reference.vjp(X, U, *layers), reference.hessian(X, *layers)
@@ -159,25 +152,19 @@ def test_which_models_have_derivatives(tmp_path):
     settings = dict(max_iter=1, n_iter_no_change=np.inf, hidden_layer_sizes=(4,))
     table = EncodedTable(codes=[[2]], n_categories=3)
     encoded = fastnn.MLP([table.n_inputs, 2], rng=0)
-    refused = {
-        "it has 3 networks. Export each of networks_": fastnn.MLPRegressor(
-            n_estimators=3, **settings
-        ).fit(X, y),
-        "its probabilities of two classes are made of": fastnn.MLPClassifier(**settings).fit(
-            X, y > 1
-        ),
-        "its inputs are columns or cells of a table": fastnn.TabularRegressor(
-            1, hidden_layer_sizes=4
-        ).fit(X, y),
-    }
+    several = fastnn.MLPRegressor(n_estimators=3, **settings).fit(X, y)
+    of_two_classes = fastnn.MLPClassifier(**settings).fit(X, y > 1)
     path = tmp_path / "model.c"
-    for why, model in refused.items():
-        for export_it in (
-            lambda m: export.c(m, path, derivatives=1),
-            lambda m: export.casadi(m, path),
-        ):
-            with pytest.raises(ValueError, match=f"derivatives of one network .* {why}"):
-                export_it(model)
+    of_table = fastnn.TabularRegressor(1, hidden_layer_sizes=4).fit(X, y)
+    for model, why in (
+        (several, "it has 3 networks. Export each of networks_"),
+        (of_two_classes, "its probabilities of two classes are made of"),
+        (of_table, "its inputs are columns or cells of a table"),
+    ):
+        with pytest.raises(ValueError, match=f"derivatives of one network .* {why}"):
+            export.c(model, path, derivatives=1)
+        with pytest.raises(ValueError, match=f"derivatives of one network .* {why}"):
+            export.casadi(model, path)
     with pytest.raises(ValueError, match="its inputs are columns or cells of a table"):
         export.c(encoded, path, layout=table.layout, derivatives=2)
     for value, why in {3: "at most 2", -1: "at least 0", True: "at least 0"}.items():
@@ -185,7 +172,7 @@ def test_which_models_have_derivatives(tmp_path):
             export.c(encoded, path, derivatives=value)
     for name in ("my-net", "int"):
         with pytest.raises(
-            ValueError, match=f"such as digits, got '{name}'. Pass name='digits', for"
+            ValueError, match=f"such as digits, got '{name}'. Pass name='digits', f"
         ):
             export.casadi(encoded, path, name)
     assert not path.exists()
@@ -196,11 +183,8 @@ def test_which_models_have_derivatives(tmp_path):
 # ---- C for CasADi ----
 
 INTEGER = ctypes.c_longlong
-CASES = {
-    name: case.model
-    for name, case in NETWORKS.items()
-    if not name.endswith("_float32") or name == "mish_float32"
-}
+NAMES = (name for name in NETWORKS if not name.endswith("_float32") or name == "mish_float32")
+CASES = {name: NETWORKS[name].model for name in NAMES}
 
 
 def export_and_build(folder, nets):
@@ -256,15 +240,12 @@ def test_the_interface_of_casadi(tmp_path):
             x, u = x[:n].copy(), u[:m].copy()
             y, J, g, H = (array[0] for array in by_reference(net, x[None], u[None]))
             H = np.einsum("k,kij->ij", u, H)
+            second = dict(jac_adj_x_x=H, jac_adj_x_out_y=None, jac_adj_x_adj_y=J.T)
             for function, arguments, results in [
                 (name, dict(x=x), dict(y=y)),
                 (f"jac_{name}", dict(x=x), dict(jac_y_x=J)),
                 (f"adj1_{name}", dict(x=x, adj_y=u), dict(adj_x=g)),
-                (
-                    f"jac_adj1_{name}",
-                    dict(x=x, adj_y=u),
-                    dict(jac_adj_x_x=H, jac_adj_x_out_y=None, jac_adj_x_adj_y=J.T),
-                ),
+                (f"jac_adj1_{name}", dict(x=x, adj_y=u), second),
             ]:
                 found = evaluate_function(library, function, **arguments)
                 assert list(found) == list(results)
@@ -280,9 +261,8 @@ def test_arguments_may_be_missing(tmp_path):
     """CasADi passes NULL for zeros, and for results that it does not need."""
     net = fastnn.MLP([3, 5, 2], "tanh", dtype="float64", rng=0)
     library = ctypes.CDLL(export_and_build(tmp_path, {"net": net}))
-    assert_near_reference(
-        evaluate_function(library, "net")["y"], net.forward(np.zeros((1, 3))), 1e-12, "x"
-    )
+    found = evaluate_function(library, "net")["y"]
+    assert_near_reference(found, net.forward(np.zeros((1, 3))), 1e-12, "x")
     assert not evaluate_function(library, "adj1_net", x=np.ones(3))["adj_x"].any()
     for name in "net", "jac_net", "adj1_net", "jac_adj1_net":
         arguments, nothing = (ctypes.c_void_p * 4)(), (ctypes.c_void_p * 3)()

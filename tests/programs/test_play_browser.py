@@ -150,14 +150,15 @@ def test_what_the_buttons_copy(page, server, setting):
         page.send("Browser.setPermission", permission=allow, setting=value, origin=origin)
     page.set("#n", 90)
     page.wait_until("fastnnPlay.frame() && fastnnPlay.settings().n == 90")
+    code = "document.getElementById('code').value"
     for button, expected in [
         ("copy-python", "playground.make_data('moons', n=90"),
         ("copy-command", "fastnn play --state"),
         ("copy-link", f"{origin}/#"),
     ]:
         page.driver.find_element("id", button).click()
-        page.wait_until("document.getElementById('code').value.includes(arguments[0])", expected)
-        text = page.run("document.getElementById('code').value")
+        page.wait_until(f"{code}.includes(arguments[0])", expected)
+        text = page.run(code)
         said = page.wait_until(
             "['Copied', 'The browser does not let'].find("
             "each => document.getElementById('copied').textContent.startsWith(each))"
@@ -169,7 +170,7 @@ def test_what_the_buttons_copy(page, server, setting):
         else:
             assert said != "Copied" and page.run("getSelection().toString()") == text
         page.run("document.getElementById('copied').textContent = ''")
-    assert "token" not in page.run("document.getElementById('code').value")
+    assert "token" not in page.run(code)
 
 
 def explorer_of_many_columns():

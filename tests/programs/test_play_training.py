@@ -19,23 +19,12 @@ from fastnn.playground import from_arrays, from_points, from_table, make_data, t
 from fastnn.playground.data_sets import DATA_SETS
 from fastnn.playground.notebook_widget import NotebookTraining
 from fastnn.playground.picture import Picture
-from fastnn.playground.playback import (
-    DataSource,
-    Playback,
-    as_command,
-    as_python,
-    from_state,
-    state_of,
-)
-from fastnn.playground.settings import (
-    ACTIVATIONS,
-    EXCLUDED,
-    HELP,
-    LESSONS,
-    LOSSES,
-    OPTIMIZERS,
-    Settings,
-)
+from fastnn.playground.playback import DataSource, Playback, as_command, as_python, from_state
+
+from fastnn.playground.playback import state_of  # isort: skip
+from fastnn.playground.settings import ACTIVATIONS, EXCLUDED, HELP, LESSONS, LOSSES, OPTIMIZERS
+
+from fastnn.playground.settings import Settings  # isort: skip
 from fastnn.playground.trainings import RATES, WIDTHS, GridTraining, NetworkTraining
 
 POINTS = [[0.1, 0.2, 0], [0.3, -0.5, 1], [0.2, 0.2, 1], [-0.3, 0.1, 0], [0.5, 0.5, 1]]
@@ -176,8 +165,7 @@ def test_the_command_has_the_same_bits(tmp_path):
 
 def test_the_command_saves(run, tmp_path):
     state = json.dumps({"step": 5, "settings": [[0, {"data": "xor", "n": 20}]]})
-    code, out, _ = run("play", "--state", state, "--out", "net.safetensors")
-    assert code == 0 and "after 5 steps" in out
+    assert "after 5 steps" in run.output("play", "--state", state, "--out", "net.safetensors")
     assert fastnn.load(tmp_path / "net.safetensors").state.step == 5
 
 
@@ -400,9 +388,8 @@ def test_the_widget_trains_the_network():
     data, net = make_data("moons", n=60), fastnn.MLP([2, 4, 1], output="sigmoid", rng=0)
     other = net.copy()
     widget = fastnn.play(net, data.X, data.y, batch_size=7)
-    assert {"points", "sizes", "frame", "command", "playing"} <= {
-        *widget.keys
-    }  # the page gets them
+    # the page gets them
+    assert {"points", "sizes", "frame", "command", "playing"} <= {*widget.keys}
     assert widget.sizes == [2, 4, 1] and widget.points["inputs"] == data.inputs
     assert (widget.frame["step"], widget.frame["epoch"], widget.frame["lr"]) == (0, 0, None)
     widget.command = {"do": "step"}

@@ -287,9 +287,8 @@ def test_weights_of_models(ax, models):
 def test_decision_of_estimators_and_more_classes(ax):
     y = NAMES[np.digitize(X3[:, 0], [-0.4, 0.4])]
     settings = dict(solver="lbfgs", alpha=0.1, max_iter=300, random_state=0)
-    clf = pipelines.make_pipeline(StandardScaler(), fastnn.MLPClassifier((), **settings)).fit(
-        X3[:, :2], y
-    )
+    clf = pipelines.make_pipeline(StandardScaler(), fastnn.MLPClassifier((), **settings))
+    clf.fit(X3[:, :2], y)
     plotting.plot_decision(clf, X3[:, :2], y, ax)
     assert texts(ax.get_legend()) == NAMES.tolist()
     for points, name in zip(ax.collections[-3:], NAMES):

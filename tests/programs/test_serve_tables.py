@@ -21,17 +21,10 @@ SMALL = dict(n_estimators=2, hidden_layer_sizes=4, n_threads=1, random_state=0)
 N = 120
 rng = np.random.default_rng(0)
 DAYS = pd.date_range("2024-01-01", periods=N, freq="5D")
-X = pd.DataFrame(
-    {
-        "area": np.where(rng.random(N) < 0.1, np.nan, rng.integers(20, 120, N)),
-        "price": [f"{x:,} EUR" for x in rng.integers(1000, 9000, N)],
-        "city": rng.choice(["Köln", "Rom", None], N),
-        "code": rng.choice([1, 2, 30], N),
-        "day": DAYS.strftime("%d.%m.%Y"),
-        "since": DAYS,
-        "same": 1,  # left out
-    }
-)
+X = pd.DataFrame({"area": np.where(rng.random(N) < 0.1, np.nan, rng.integers(20, 120, N))})
+X["price"] = [f"{x:,} EUR" for x in rng.integers(1000, 9000, N)]
+X["city"], X["code"] = rng.choice(["Köln", "Rom", None], N), rng.choice([1, 2, 30], N)
+X["day"], X["since"], X["same"] = DAYS.strftime("%d.%m.%Y"), DAYS, 1  # the last is left out
 y = X["area"].fillna(60) + 50 * (X["city"] == "Rom") + rng.normal(0, 5, N)
 ROW = dict(area=60, price="2,000 EUR", city="Rom", code=2, day="01.02.2024", since=None)
 ODD_AREAS = [None, True, "62", " 63 ", "?", "", "big", -7, 1e300, 2**70, math.nan, math.inf]
@@ -111,10 +104,8 @@ def test_requests_at_the_same_time_get_what_predict_gives_each(fitted, name):
         found = columns_of(reply)
         assert found["prediction"].tolist() == expected.tolist()
         if name == "classes":
-            columns, numbers = (
-                ("probability_cheap", "probability_dear"),
-                model.predict_proba(rows).T,
-            )
+            columns = "probability_cheap", "probability_dear"
+            numbers = model.predict_proba(rows).T
         else:
             columns = "prediction", "lower", "upper"
             numbers = expected, *model.predict_interval(rows, 0.8)

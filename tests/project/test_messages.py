@@ -326,10 +326,10 @@ def test_wrong_rows_and_targets_of_estimators_are_named(message, call):
         call()
 
 
-@pytest.mark.parametrize(
-    "model",
-    [fastnn.TabularClassifier(2, hidden_layer_sizes=2), fastnn.MLPClassifier((2,), tol=1.0)],
-)
+MODELS = [fastnn.TabularClassifier(2, hidden_layer_sizes=2), fastnn.MLPClassifier((2,), tol=1.0)]
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_a_target_of_one_class_is_a_warning(model):
     with pytest.warns(UserWarning, match="holds only the class 'a', so every prediction"):
         model.fit(X, ["a"] * 20)

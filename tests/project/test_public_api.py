@@ -21,16 +21,9 @@ from checks import signature
 from public_names import public_names
 
 import fastnn
-from fastnn import (
-    activations,
-    functional,
-    initializers,
-    kernels,
-    losses,
-    optimizers,
-    reference,
-    schedules,
-)  # fmt: skip
+from fastnn import activations, functional, initializers, kernels, losses, optimizers
+
+from fastnn import reference, schedules  # isort: skip
 
 WALKED = [m.name.removeprefix("fastnn.") for m in pkgutil.walk_packages(fastnn.__path__, "fastnn.")]
 # One for an instruction set that this CPU lacks must not be imported. PyInstaller imports its own.
@@ -133,9 +126,8 @@ def test_defaults_of_reference_and_functional_are_the_same(name):
         {p.name: p.default for p in inspect.signature(getattr(module, name)).parameters.values()}
         for module in (reference, functional)
     )
-    assert {key: found[key] for key in found if key in expected} == {
-        key: expected[key] for key in expected if key in found
-    }
+    shared = found.keys() & expected.keys()
+    assert {key: found[key] for key in shared} == {key: expected[key] for key in shared}
 
 
 def test_every_public_name_is_one_that_was_decided():
@@ -365,10 +357,8 @@ def test_the_stub_has_the_parameters_of_the_constructors():
         | dict(dropout=np.array([0.5]), seed=3, custom_loss=None, custom_outputs=None)
         | dict(custom_gradient=None, n_threads=1, validation=None, loss_scale=0.5)
         | dict(gradient_scale=1.0, alpha=0.1, keeps_best=True, workspace=kernels.Workspace())
-        | dict(
-            shards=None, jacobian=None, jacobian_inputs=None, jacobian_weight=1.0, value_weight=1.0
-        )
-        | dict(custom_tangents=None, custom_tangent_gradient=None),
+        | dict(shards=None, jacobian=None, jacobian_inputs=None, jacobian_weight=1.0)
+        | dict(value_weight=1.0, custom_tangents=None, custom_tangent_gradient=None),
         "ShardedRows.__init__": dict(lengths=np.array([2, 1]), first=0, n=2, batch_size=2)
         | dict(shuffles=True, seed=3, reduce=None, sums=x, totals=np.ones(2)),
     }

@@ -65,13 +65,9 @@ class Browser:
 
     def set(self, selector, value, event="change"):
         """Set a control as a user does."""
-        self.driver.execute_script(
-            "const e = document.querySelector(arguments[0]); e.value = arguments[1];"
-            "e.dispatchEvent(new Event(arguments[2]))",
-            selector,
-            str(value),
-            event,
-        )
+        code = "const e = document.querySelector(arguments[0]); e.value = arguments[1];"
+        code += "e.dispatchEvent(new Event(arguments[2]))"
+        self.driver.execute_script(code, selector, str(value), event)
 
     def press(self, *keys):
         """Press the last key, while the others are held."""

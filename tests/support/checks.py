@@ -80,14 +80,8 @@ def flushed(x):
 def training_state(net):
     """All that may influence the rest of a training, to compare with assert_same_bits."""
     state = net.state
-    return (
-        net.params.copy(),
-        state.moments.copy(),
-        state.step,
-        state.epoch,
-        state.row,
-        str(net.rng.bit_generator.state),
-    )
+    numbers = state.step, state.epoch, state.row, str(net.rng.bit_generator.state)
+    return net.params.copy(), state.moments.copy(), *numbers
 
 
 def fail(case, message):

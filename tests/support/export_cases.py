@@ -119,10 +119,9 @@ def estimators():
     X, y = load_diabetes(return_X_y=True)
     X, y = X * 20, y / 100
     for name, loss, targets in (
-        ("mean", "squared_error", y),
+        *(("mean", "squared_error", y), ("counts", "poisson", y)),
         ("two_targets", "squared_error", np.stack([y, -y], 1)),
         ("gaussian", "gaussian_nll", np.stack([y, y**2], 1)),
-        ("counts", "poisson", y),
         ("quantiles", losses.Quantile((0.1, 0.5, 0.9)), y),
         ("scaled", "squared_error", y),
     ):

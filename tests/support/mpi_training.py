@@ -68,16 +68,9 @@ def main():
     if "resume" in options:
         epochs -= net.state.epoch
     try:
-        history = net.fit(
-            X[mine],
-            y[mine],
-            epochs=epochs,
-            batch_size=50,
-            comm=comm,
-            sync_every=int(options.get("sync_every", 1)),
-            callbacks=after_epoch,
-            resume="resume" in options,
-        )
+        settings = dict(epochs=epochs, batch_size=50, comm=comm, callbacks=after_epoch)
+        settings |= dict(sync_every=int(options.get("sync_every", 1)), resume="resume" in options)
+        history = net.fit(X[mine], y[mine], **settings)
         reason = history.stop_reason
     except KeyboardInterrupt:
         reason = "KeyboardInterrupt"

@@ -94,6 +94,7 @@ def two_models(plot):
     return draw
 
 
+GRID, LETTERS = np.linspace(0, 5, 20), np.array(["a", "b", "c", "d"], object)
 PLOTS = {
     "history": lambda ax: plotting.plot_history(history(), ax),
     "history_ensemble": ensemble,
@@ -103,13 +104,9 @@ PLOTS = {
     "weights": lambda ax: plotting.plot_weights(network_of_images(), ax),
     "weights_images": lambda ax: plotting.plot_weights(network_of_images(), ax, shape=(3, 4)),
     "importances": importances,
-    "effect": lambda ax: plotting.plot_effect(effect("number", np.linspace(0, 5, 20)), ax),
-    "effect_category": lambda ax: plotting.plot_effect(
-        effect("category", np.array(["a", "b", "c", "d"], object)), ax
-    ),
-    "effect_classes": lambda ax: plotting.plot_effect(
-        effect("number", np.linspace(0, 5, 20), 3), ax
-    ),
+    "effect": lambda ax: plotting.plot_effect(effect("number", GRID), ax),
+    "effect_category": lambda ax: plotting.plot_effect(effect("category", LETTERS), ax),
+    "effect_classes": lambda ax: plotting.plot_effect(effect("number", GRID, 3), ax),
     "effect_pair": pair_effect,
     "predictions": lambda ax: plotting.plot_predictions(TRUE, PREDICTED, ax),
     "residuals": lambda ax: plotting.plot_residuals(TRUE, PREDICTED, ax),

@@ -28,22 +28,16 @@ def environment(**variables):
 
 def run(code, *arguments, timeout=LIMIT, **variables):
     """Run code in a new interpreter, and return the completed process with its output as text."""
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
+    command, outputs = [sys.executable, "-c", code, *map(str, arguments)], dict(text=True)
+    outputs |= dict(capture_output=True, timeout=timeout)
+    return subprocess.run(command, env=environment(**variables), **outputs)
 
 
 def start(code, *arguments, **variables):
     """Start a new interpreter that runs code; its output is a pipe of text."""
+    command, options = [sys.executable, "-c", code, *map(str, arguments)], dict(text=True)
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env=environment(**variables),
-        stdout=subprocess.PIPE,
-        text=True,
+        command, env=environment(**variables), stdout=subprocess.PIPE, **options
     )
 
 

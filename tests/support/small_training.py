@@ -60,10 +60,7 @@ def check_fit(
         *(y, list(other.weights), list(other.biases), net.activations, loss_name or loss),
         *(type(optimizer).__name__.lower(), optimizer.lr if lr is None else lr, epochs, batch),
         *(shuffle, rng, weight, loss_options),
-        dropout=net.dropout,
-        seed=seed,
-        **settings,
-        **derivatives,
+        **dict(dropout=net.dropout, seed=seed, **settings, **derivatives),
     )
     trained = net.params
     if "average" in settings:

@@ -26,29 +26,15 @@ def make_table(layout="all", n=300, seed=1, dtype="float64"):
     if n > 2:
         positions[0], positions[1] = 0, bins
     codes = np.stack([rng.integers(-1, k, n) for k in levels], 1) if levels else None
-    return EncodedTable(
-        rng.normal(size=(n, d)),
-        positions,
-        bins,
-        [1 + j / 4 for j in range(len(bins))],
-        codes,
-        levels,
-        0.7,
-        dtype,
-    )
+    scales = [1 + j / 4 for j in range(len(bins))]
+    return EncodedTable(rng.normal(size=(n, d)), positions, bins, scales, codes, levels, 0.7, dtype)
 
 
 def to_reference(table):
     layout = table.layout
-    return reference.EncodedTable(
-        table.numbers,
-        table.positions,
-        layout.n_bins,
-        layout.position_scale,
-        table.codes,
-        layout.n_categories,
-        layout.code_scale,
-    )
+    positions = table.positions, layout.n_bins, layout.position_scale
+    codes = table.codes, layout.n_categories, layout.code_scale
+    return reference.EncodedTable(table.numbers, *positions, *codes)
 
 
 def targets(n, n_out=1, seed=2):

@@ -33,6 +33,18 @@ def tanh_softplus(z):
     return mp.tanh((z if z > 0 else 0) + mp.log1p(mp.exp(-abs(z))))
 
 
+def mish_slope(z):
+    return tanh_softplus(z) + z * (1 - tanh_softplus(z) ** 2) * sigmoid(z)
+
+
+def split(below, slope_below, scale=1):
+    """f and f' of z above 0, and others below; both times a scale."""
+    return (
+        lambda z: scale * (z if z > 0 else below(z)),
+        lambda z: scale * (1 if z > 0 else slope_below(z)),
+    )
+
+
 SCALE = mp.mpf("1.0507009873554804934193349852946")
 ALPHA = mp.mpf("1.6732632423543772848170429916717")
 ACTIVATIONS = {  # softmax, which couples the outputs of a row, has separate tests
@@ -40,12 +52,8 @@ ACTIVATIONS = {  # softmax, which couples the outputs of a row, has separate tes
     "sigmoid": Activation(sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
     "relu": Activation(lambda z: z if z > 0 else 0, lambda z: z > 0, kinked=True),
     "tanh": Activation(mp.tanh, lambda z: 4 * sigmoid(2 * z) * sigmoid(-2 * z)),
-    "leaky_relu": Activation(
-        lambda z: z if z > 0 else 0.01 * z, lambda z: 1 if z > 0 else 0.01, kinked=True, scaled=True
-    ),
-    "elu": Activation(
-        lambda z: z if z > 0 else mp.expm1(z), lambda z: 1 if z > 0 else mp.exp(z), kinked=True
-    ),
+    "leaky_relu": Activation(*split(lambda z: 0.01 * z, lambda z: 0.01), kinked=True, scaled=True),
+    "elu": Activation(*split(mp.expm1, mp.exp), kinked=True),
     "softplus": Activation(lambda z: (z if z > 0 else 0) + mp.log1p(mp.exp(-abs(z))), sigmoid),
     "gelu": Activation(
         lambda z: z * normal(z)[0], lambda z: normal(z)[0] + z * normal(z)[1], times_z=True
@@ -55,16 +63,10 @@ ACTIVATIONS = {  # softmax, which couples the outputs of a row, has separate tes
     ),
     "exponential": Activation(mp.exp, mp.exp),
     "selu": Activation(
-        lambda z: SCALE * (z if z > 0 else ALPHA * mp.expm1(z)),
-        lambda z: SCALE * (1 if z > 0 else ALPHA * mp.exp(z)),
-        kinked=True,
-        scaled=True,
+        *split(lambda z: ALPHA * mp.expm1(z), lambda z: ALPHA * mp.exp(z), SCALE),
+        **dict(kinked=True, scaled=True),
     ),
-    "mish": Activation(
-        lambda z: z * tanh_softplus(z),
-        lambda z: tanh_softplus(z) + z * (1 - tanh_softplus(z) ** 2) * sigmoid(z),
-        times_z=True,
-    ),
+    "mish": Activation(lambda z: z * tanh_softplus(z), mish_slope, times_z=True),
 }
 KINKED = [name for name, activation in ACTIVATIONS.items() if activation.kinked]
 
