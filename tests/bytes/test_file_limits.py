@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,41 +181,29 @@ def write_texts(n_texts):
 
 
 @pytest.mark.parametrize("tune", [(), ("--tune",)], ids=["plain", "tune"])
-def test_train_says_before_the_training_that_no_file_can_hold_the_model(
-    tmp_path, monkeypatch, capsys, no_training, tune
-):
+def test_train_says_before_it_begins_that_no_file_can_hold_it(monkeypatch, run, no_training, tune):
     pytest.importorskip("pyarrow", reason="tables need the extra cli")
-    from cli_models import call
-
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(safetensors, "MAX_HEADER", 150_000)
     write_texts(20)
     words = "train t.csv --target y --out m --category text"
-    arguments = (*words.split(), *FAST[:2], *tune)
-    code, _, errors = call(capsys, *arguments)
-    assert code == 2 and len(errors.splitlines()) == 1 and not (tmp_path / "m").exists()
+    errors = run.error(*words.split(), *FAST[:2], *tune)
+    assert len(errors.splitlines()) == 1 and not Path("m").exists()
     assert "column 'text' with 20 categories" in errors and "Pass --drop text." in errors
 
 
-def test_the_record_of_a_training_is_at_most_as_large_as_expected(tmp_path, monkeypatch, capsys):
+def test_the_record_of_a_training_is_at_most_as_large_as_expected(monkeypatch, run):
     """Room for it is left before training."""
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     pytest.importorskip("pyarrow", reason="tables need the extra cli")
-    from cli_models import call
-
     from fastnn.cli import record, train
 
     sizes = []
     largest = lambda *a: sizes.append(record.largest_size(*a)) or sizes[-1]  # noqa: E731
     monkeypatch.setattr(train, "largest_size", largest)
-    monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
-    k = 40
-    classes = rng.integers(0, k, 400)
+    classes = rng.integers(0, 40, 400)
     names = {f'"\\{TEXT[:50]}{i}': rng.normal(size=400) for i in range(30)}
     write_csv("t.csv", **names, y=[f'"{TEXT}{c}' for c in classes])
-    arguments = ["train", "t.csv", "--target", "y", "--out", "m", "--test-size", "0.3", *FAST]
-    code, _, errors = call(capsys, *arguments)
-    assert code == 0, errors
+    run.ok("train", "t.csv", "--target", "y", "--out", "m", "--test-size", "0.3", *FAST)
     size = len(to_text(to_text(fastnn.load("m").metadata_)).encode())
     assert 0.2 * sizes[0] < size < sizes[0] < safetensors.MAX_HEADER

@@ -21,8 +21,6 @@ from fastnn.core.messages import printable
 pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
 pytest.importorskip("pyarrow", reason="tables need the extra cli")
 
-from cli_models import call
-
 HOSTILE = {
     "escape codes": "\x1b]0;owned\x07\x1b[31mred",
     "C1 controls": "\x9b31mred\x85",
@@ -168,10 +166,10 @@ if find_spec("onnx"):
     COMMANDS.append(("export", "m", "--onnx", "o.onnx"))
 
 
-def wrong_in_command(capsys, *arguments):
+def wrong_in_command(run, *arguments):
     """Return a list of what is wrong with the output or the exit code of a command."""
     try:
-        code, out, errors = call(capsys, *arguments)
+        code, out, errors = run(*arguments)
     except Exception as error:
         return [f"{' '.join(arguments)} raises {error!r:.300}"]
     is_right = code == 0 or (code == 2 and len(errors.splitlines()) <= 2 and not out)
@@ -189,15 +187,9 @@ def shown(model, capsys):
     return [repr(model), capsys.readouterr().out]
 
 
-@pytest.fixture
-def in_folder(tmp_path, monkeypatch):
-    """The working directory is empty."""
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.mark.spread(1)
 @pytest.mark.parametrize("part", range(4))
-def test_every_text_of_a_model_file_in_every_command(models, in_folder, capsys, part):
+def test_every_text_of_a_model_file_in_every_command(models, run, capsys, part):
     models, table = models
     loaded, bad = 0, []
     for name, old, hostile, only in [*cases(models)][part::4]:
@@ -212,13 +204,13 @@ def test_every_text_of_a_model_file_in_every_command(models, in_folder, capsys, 
             loaded += 1
             wrong = [text for text in shown(model, capsys) if not is_clean(text)]
         for arguments in COMMANDS:
-            wrong += wrong_in_command(capsys, *arguments)
+            wrong += wrong_in_command(run, *arguments)
         bad += [(name, old[:40], hostile, only, *wrong)] if wrong else []
     assert not bad, "\n".join(map(str, bad))
     assert loaded > 2
 
 
-def test_texts_that_utf_8_lacks_are_refused_where_they_cannot_be_used(models, in_folder, capsys):
+def test_texts_that_utf_8_lacks_are_refused_where_they_cannot_be_used(models, run):
     models, table = models
     Path("t.csv").write_text(table, "utf-8")
     predict, export = ("predict", "m", "t.csv"), ("export", "m", "--onnx", "o.onnx")
@@ -227,31 +219,30 @@ def test_texts_that_utf_8_lacks_are_refused_where_they_cannot_be_used(models, in
         texts += [(export, "a", "column"), (export, "yes", "class"), (export, "Rom", "category")]
     for command, old, what in texts:
         Path("m").write_bytes(hostile_file(models["y"], old, "a\ud800", None))
-        code, out, errors = call(capsys, *command)
+        code, out, errors = run(*command)
         reason = "cannot be written in UTF-8" if command is export else "which UTF-8 cannot"
         assert (code, out) == (2, "")
         assert f"the {what} 'a\ufffd'{' ' if command is export else ', '}{reason}" in errors
 
 
-@pytest.mark.usefixtures("in_folder")
-def test_predictions_are_exact_in_files_and_safe_on_a_terminal(models, monkeypatch, capsys):
+def test_predictions_are_exact_in_files_and_safe_on_a_terminal(models, monkeypatch, run):
     models, table = models
     Path("t.csv").write_text(table, "utf-8")
     label = "a\x1b[31m\x9bb"
     Path("m").write_bytes(hostile_file(models["y"], "yes", label, None))
-    code, out, _ = call(capsys, "predict", "m", "t.csv")
-    assert code == 0 and label in out
+    out = run.output("predict", "m", "t.csv")
+    assert label in out
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    code, shown, _ = call(capsys, "predict", "m", "t.csv")
-    assert code == 0 and is_clean(shown)
+    shown = run.output("predict", "m", "t.csv")
+    assert is_clean(shown)
     assert shown == out.replace("\x1b", "\ufffd").replace("\x9b", "\ufffd")
 
 
 @pytest.mark.parametrize("command", ["info", "predict", "export", "train"])
-def test_names_of_files_in_errors(command, capsys):
+def test_names_of_files_in_errors(command, run):
     options = {"predict": ["t.csv"], "export": ["--c", "o.c"], "train": ["--target=y", "--out=m"]}
     name = "no \x1b[31m\x9b\u202efile.csv"
-    code, out, errors = call(capsys, command, name, *options.get(command, []))
+    code, out, errors = run(command, name, *options.get(command, []))
     assert (code, out) == (2, "") and is_clean(errors) and "no \ufffd[31m" in errors
 
 
@@ -287,18 +278,18 @@ def hostile_tables():
 
 @pytest.mark.spread(1)
 @pytest.mark.parametrize("part", range(5))
-def test_every_text_of_a_table_in_every_command(in_folder, capsys, part):
+def test_every_text_of_a_table_in_every_command(run, part):
     bad, options = [], ["--out", "m", *FAST, "--report", "r.html"]
     options += ["--plot", "p.svg"] if find_spec("matplotlib") else []
     for place, name in hostile_tables()[part::5]:
         Path("m").unlink(missing_ok=True)
         table, target = write_hostile(place, HOSTILE[name])
-        wrong = wrong_in_command(capsys, "train", f"./{table}", f"--target={target}", *options)
+        wrong = wrong_in_command(run, "train", f"./{table}", f"--target={target}", *options)
         if Path("m").exists():
             report = Path("r.html").read_text("utf-8")
             wrong += [] if is_clean(report) and "<script>alert" not in report else ["report"]
             for arguments in (("info", "m"), ("predict", "m", f"./{table}", "--json")):
-                wrong += wrong_in_command(capsys, *arguments)
+                wrong += wrong_in_command(run, *arguments)
         bad += [(place, name, *wrong)] if wrong else []
         Path(table).unlink()
     assert not bad, "\n".join(map(str, bad))

@@ -3,7 +3,8 @@
 import errno
 import os
 import stat
-import threading
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import MagicMock
 
 import pytest
 from checks import assert_same_bits
@@ -13,30 +14,23 @@ from fastnn import MLP
 from fastnn.files import replacing
 
 
-class Broken:
-    """A file that fails after so many bytes."""
+def broken(room, error):
+    """A function like `open`, whose files fail after so many bytes."""
+    left = [room]
 
-    def __init__(self, room, error):
-        self.room, self.error = room, error
+    def opened(*arguments, **options):
+        file = open(*arguments, **options)
+        mock = MagicMock(wraps=file, write=lambda data: write(file, bytes(data)))
+        mock.__enter__.return_value, mock.__exit__ = mock, file.__exit__
+        return mock
 
-    def __call__(self, *arguments, **options):
-        self.file = open(*arguments, **options)
-        return self
+    def write(file, data):
+        file.write(data[: left[0]])
+        left[0] -= len(data)
+        if left[0] < 0:
+            raise error
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.file.close()
-
-    def write(self, data):
-        self.file.write(bytes(data)[: self.room])
-        self.room -= len(bytes(data))
-        if self.room < 0:
-            raise self.error
-
-    def __getattr__(self, name):
-        return getattr(self.file, name)
+    return opened
 
 
 ERRORS = {"full disk": OSError(28, "No space left on device"), "Ctrl-C": KeyboardInterrupt()}
@@ -60,7 +54,7 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
 
     with monkeypatch.context() as patch:
         if isinstance(where, int):
-            patch.setattr(replacing, "open", Broken(where, error), raising=False)
+            patch.setattr(replacing, "open", broken(where, error), raising=False)
         else:
             patch.setattr(os, where, fail)
         with pytest.raises(type(error)):
@@ -85,11 +79,9 @@ def test_the_file_is_synced_before_the_rename_and_the_folder_after(path, monkeyp
 def test_many_threads_may_save_to_one_name(path):
     nets = [MLP([30, 40, 1], rng=seed) for seed in range(4)]
     calls = [lambda net=net: [net.save(path) for _ in range(10)] for net in nets]
-    threads = [threading.Thread(target=call) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(call) for call in calls]:
+            done.result()
     assert fastnn.load(path).params.tobytes() in [net.params.tobytes() for net in nets]
     assert len(list(path.parent.iterdir())) == 1
 

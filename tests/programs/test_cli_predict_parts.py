@@ -36,10 +36,12 @@ def table(**columns):
 
 
 def in_memory(predict, monkeypatch, *arguments):
-    """The output for a Parquet file that is read as a whole."""
+    """The output for a Parquet file that is read as a whole, of a command that succeeds."""
     with monkeypatch.context() as patched:
         patched.setattr(source, "holds_parquet", lambda path: False)
-        return predict(*arguments)
+        code, *outputs = predict(*arguments)
+    assert code == 0
+    return code, *outputs
 
 
 # Texts of 120 rows that are all numbers, or not, and that need quotes in one part only.
@@ -60,7 +62,6 @@ def test_the_output_is_that_of_the_table_in_memory(predict, monkeypatch, model, 
     options = ("t.parquet", "--keep", "all", *(("--out", out) if out else ()))
     whole = in_memory(predict, monkeypatch, model, *options)
     expected = Path(out).read_bytes() if out else None
-    assert whole[0] == 0
     assert predict(model, *options) == whole
     assert out is None or Path(out).read_bytes() == expected
 
@@ -71,9 +72,7 @@ def test_all_parts_decide_whether_texts_are_numbers(predict, monkeypatch, column
     rows = table().drop_columns("n").append_column("n", pa.array(TEXTS[column]))
     pq.write_table(rows, "t.parquet")
     arguments = (N, "t.parquet", "--keep", "n", "--json")
-    whole = in_memory(predict, monkeypatch, *arguments)
-    assert whole[0] == 0
-    assert predict(*arguments) == whole
+    assert predict(*arguments) == in_memory(predict, monkeypatch, *arguments)
 
 
 def test_scores_are_those_of_all_parts(predict, monkeypatch):
@@ -93,10 +92,10 @@ def test_a_folder(predict):
     assert folder[1].replace('"rows",', '"t.parquet",', 1) == file[1]
     code, _, errors = predict(N, "rows", "--out", "rows/1.parquet")
     assert code == 2 and "--out would overwrite an input file" in errors
-    bad = table().slice(70).set_column(1, "a", pa.array([""] * 20 + ["one"] + [""] * 29))
-    other = table().slice(0, 70).set_column(1, "a", pa.array(["1"] * 70))
-    pq.write_table(other, "rows/0.parquet")
-    pq.write_table(bad, "rows/1.parquet")
+    rows, a = table(), [*["1"] * 70, *[""] * 20, "one", *[""] * 29]
+    rows = rows.set_column(1, "a", pa.array(a))
+    pq.write_table(rows.slice(0, 70), "rows/0.parquet")
+    pq.write_table(rows.slice(70), "rows/1.parquet")
     code, out, errors = predict(B, "rows")
     assert (code, out) == (2, "")
     assert "rows/1.parquet: column 'a' holds 'one' in row 21, which is not a number" in errors

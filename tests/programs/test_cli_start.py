@@ -50,7 +50,7 @@ def test_predictions_need_no_scikit_learn(start):
 def test_training_loads_nothing_for_pages(start):
     state = '{"step":5,"settings":[[0,{}]]}'
     codes, packages = start(
-        "train table.csv --target n --drop b,c --folds 2 --time-limit 1 --out t.safetensors",
+        "train table.csv --target n --drop b,c --folds 1 --hidden 2 --out t.safetensors",
         f"play --state {state} --out p.safetensors",
     )
     assert codes == [0, 0] and not {"jinja2", "starlette", "uvicorn"} & packages

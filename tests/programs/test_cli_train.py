@@ -115,9 +115,8 @@ def test_names_of_scikit_learn_for_tasks(run, alias, target, task):
 
 
 def test_json_is_all_that_is_on_standard_output(run):
-    code, out, _ = run("train", "people.csv", "--target", "group", "--out", "m", "--json", *FAST)
-    report = json.loads(out)
-    assert code == 0 and report["model"] == "m" and report["classes"] == ["0", "1", "2"]
+    report = report_of(run, "people.csv", "--target", "group", "--out", "m", *FAST)
+    assert report["model"] == "m" and report["classes"] == ["0", "1", "2"]
     assert len(report["scores"]["confusion"]) == 3 and report["seconds"] > 0
     assert report["command"].startswith("fastnn train people.csv --target group --out m")
 
@@ -279,19 +278,17 @@ def test_a_target_in_a_currency_is_a_number(run):
 
 def test_all_gaps_of_a_target_are_said_at_once(run):
     write_csv("t.csv", a=range(60), y=["", "-", "NA", "Indef.", *map(str, range(56))])
-    code, _, errors = run("train", *T, *FAST)
     found = "in 56 rows, but not in 1 row ('Indef.'), and missing in 3 rows. Correct"
-    assert code == 2 and found in errors
+    assert found in run.error("train", *T, *FAST)
     write_csv("t.csv", a=range(60), y=["", "-", *("a", "b") * 29])
-    code, _, errors = run("train", *T, *FAST)
-    assert code == 2 and "is missing (in 1 row)" in errors
+    errors = run.error("train", *T, *FAST)
+    assert "is missing (in 1 row)" in errors
     assert "- is a class, in 1 row. If it stands for a missing value, pass --na - " in errors
 
 
 def test_a_target_of_nearly_all_numbers_is_a_number(run):
     write_csv("t.csv", a=range(60), y=[f"{i},49,999" if i % 9 else "ask" for i in range(1, 61)])
-    code, _, errors = run("train", *T, "--json", *FAST)
-    assert code == 2 and errors == (
+    assert run.error("train", *T, "--json", *FAST) == (
         "fastnn train: t.csv, line 10: the target 'y' is a number in 54 rows, but not in 6 rows "
         "('ask'). Correct the values, pass --skip-missing-target to leave such rows out, or --task "
         "classes.\n"
@@ -473,10 +470,9 @@ def test_too_little_memory_names_the_column(run, tables, monkeypatch):
         "fastnn.tables.limits.available_memory", lambda counts_files=True: limits[counts_files]
     )
     write_csv("wide.csv", city=[f"c{i}" for i in range(200)] * 2, y=[0, 1] * 200)
-    code, _, errors = run("train", "wide.csv", "--target", "y", "--out", "m")
-    assert code == 2 and "Column 'city' has 200 categories. Pass --drop city," in errors
-    code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m")
-    assert code == 2 and "Pass fewer rows or columns, or a smaller --hidden." in errors
+    errors = run.error("train", "wide.csv", "--target", "y", "--out", "m")
+    assert "Column 'city' has 200 categories. Pass --drop city," in errors
+    assert "Pass fewer rows or columns, or a smaller --hidden." in run.error("train", *T)
 
 
 @each_row("""
@@ -526,8 +522,8 @@ def test_options_are_named_as_the_command_line_has_them(run):
     _, _, errors = run("train", "numbers.csv", "--target", "1", "--out", "m", *FAST)
     assert "If the file has no line with column names, pass --no-header.\n" in errors
     Path("same.csv").write_text("1,1,0\n" * N, encoding="utf-8")
-    code, _, errors = run("train", "same.csv", "--target", "0", "--out", "m")
-    assert code == 2 and errors.endswith("the first line holds no names, pass --no-header.\n")
+    errors = run.error("train", "same.csv", "--target", "0", "--out", "m")
+    assert errors.endswith("the first line holds no names, pass --no-header.\n")
 
 
 @pytest.mark.parametrize("options", ["--number name", "--date k", "--time k", "--number k,name"])

@@ -363,9 +363,8 @@ def test_all_notes_are_in_the_page_the_record_and_json(run):
 def test_an_interrupted_training_has_a_page_and_a_resumed_one(run, monkeypatch, quick_recipe):
     write_csv("t.csv", x=range(100), y=[i > 50 for i in range(100)])
     arguments = ("t.csv", "--target", "y", "--folds", "3", "--hidden", "8", "--threads", "1")
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 1)
-        page, record = train(run, *arguments, code=130)
+    interrupt_after(monkeypatch, 1)
+    page, record = train(run, *arguments, code=130)
     done = record["folds"]
     assert f"the model has {done} of 3 folds" in page.text and done < 3
     page, _ = train(run, *arguments, "--resume")

@@ -68,36 +68,33 @@ def test_a_handler_of_sigterm_stays(run, monkeypatch):
 
 def test_resume_gives_the_model_of_a_training_that_was_not_stopped(run, monkeypatch):
     assert run("train", *ARGUMENTS, "--out", "whole", "--quiet")[0] == 0
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 1)
-        assert run("train", *ARGUMENTS)[0] == 130
-    code, out, _ = run("train", *ARGUMENTS, "--resume")
-    assert code == 0 and "\n3 folds, " in out and "out of fold " in out
+    interrupt_after(monkeypatch, 1)
+    assert run("train", *ARGUMENTS)[0] == 130
+    out = run.output("train", *ARGUMENTS, "--resume")
+    assert "\n3 folds, " in out and "out of fold " in out
     whole, resumed = fastnn.load("whole"), fastnn.load("m")
     assert resumed.n_folds_remaining_ == 0
     assert_same_networks(resumed, whole)
-    code, _, errors = run("train", *ARGUMENTS, "--resume")
-    assert code == 0 and errors == "note: m is complete, so there is nothing to resume\n"
+    complete = "note: m is complete, so there is nothing to resume"
+    assert run.notes("train", *ARGUMENTS, "--resume") == f"{complete}\n"
     errors = run.notes("train", *ARGUMENTS, "--resume", "--seed", "3")
-    assert errors.startswith("note: m is complete, so there is nothing to resume. Its")
+    assert errors.startswith(f"{complete}. Its")
     assert " compared: it was trained by fastnn train t.csv" in errors and "--seed" not in errors
     assert fastnn.load("m").n_folds_remaining_ == 0
 
 
 def test_resume_refuses_other_rows_and_options(run, monkeypatch):
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 1)
-        assert run("train", *ARGUMENTS)[0] == 130
-    before = Path("m").read_bytes()
-    code, _, errors = run("train", *ARGUMENTS, "--resume", "--seed", "1")
-    assert code == 2 and "--resume continues a fit with the same rows and parameters" in errors
+    interrupt_after(monkeypatch, 1)
+    assert run("train", *ARGUMENTS)[0] == 130
+    before, resume = Path("m").read_bytes(), ("train", *ARGUMENTS, "--resume")
+    errors = run.error(*resume, "--seed", "1")
+    assert "--resume continues a fit with the same rows and parameters" in errors
     assert "or leave out --resume" in errors and "resume=" not in errors
-    code, _, errors = run("train", *ARGUMENTS, "--resume", "--target", "n")
-    assert code == 2 and "m: does not hold the model that these options train." in errors
+    message = "m: does not hold the model that these options train."
+    assert message in run.error(*resume, "--target", "n")
     assert Path("m").read_bytes() == before
     Path("other").write_text("x")
-    code, _, errors = run("train", *ARGUMENTS, "--out", "other", "--resume")
-    assert code == 2 and "other: not a fastnn model" in errors
+    assert "other: not a fastnn model" in run.error(*resume, "--out", "other")
 
 
 def test_ctrl_c_after_the_last_fold_writes_the_model(run, monkeypatch):
@@ -114,10 +111,9 @@ def test_ctrl_c_before_the_first_fold_writes_the_first_configuration(run, monkey
     with monkeypatch.context() as patch:
         patch.setattr("fastnn.tabular.fitting.out_of_fold.OutOfFold.end_job", interrupt)
         code, _, errors = run("train", *ARGUMENTS)
-    assert (code, errors) == (
-        130,
+    assert code == 130 and errors == (
         "Interrupted: m holds 1 of 4 configurations on 1 of 3 folds.\n"
-        "To train the rest, repeat the command with --resume.\n",
+        "To train the rest, repeat the command with --resume.\n"
     )
     text = " ".join(run("info", "m")[1].split())
     assert ": 1 of 4 configurations on 1 of 3 folds, 1 network," in text
@@ -152,8 +148,8 @@ def test_a_signal_is_ctrl_c(run):
 
 
 def test_a_time_limit_that_is_over_before_training_is_noted(run):
-    code, _, errors = run("train", *ARGUMENTS, "--time-limit", "0.001")
-    assert code == 0 and "note: reading and encoding the table took " in errors
+    errors = run.notes("train", *ARGUMENTS, "--time-limit", "0.001")
+    assert "note: reading and encoding the table took " in errors
     assert " s, so --time-limit 0.001 was over before training." in errors
     assert fastnn.load("m").n_folds_ == 3
 
@@ -226,20 +222,16 @@ def test_tune_tries_the_logarithm_of_a_number_above_0(run):
 def test_ctrl_c_while_tuning(run, monkeypatch):
     # no fold of the default, one of it, and later
     words = f"train t.csv --target y --out m --folds 5 --tune --time-limit {LONG} --threads 1"
-    arguments = words.split()
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 0)
-        code, _, errors = run(*arguments)
-        assert code == 130 and "No model was written." in errors and not os.path.exists("m")
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 1)
-        code, _, errors = run(*arguments)
-        model = fastnn.load("m")
-        assert code == 130 and 0 < model.n_folds_remaining_ <= 5
-        options = json.loads(model.metadata_["training"])["tuning"]["tried"][-1]["options"]
-        assert f"repeat the command with {options} --resume\ninstead of --tune." in errors
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, None, None, 0)
-        code, _, errors = run(*arguments)
-        assert code == 130 and fastnn.load("m").n_folds_remaining_ == 0
-        assert "m holds the best model so far." in errors
+    interrupt_after(monkeypatch, 0)
+    code, _, errors = run(*words.split())
+    assert code == 130 and "No model was written." in errors and not os.path.exists("m")
+    interrupt_after(monkeypatch, 1)
+    code, _, errors = run(*words.split())
+    model = fastnn.load("m")
+    assert code == 130 and 0 < model.n_folds_remaining_ <= 5
+    options = json.loads(model.metadata_["training"])["tuning"]["tried"][-1]["options"]
+    assert f"repeat the command with {options} --resume\ninstead of --tune." in errors
+    interrupt_after(monkeypatch, None, None, 0)
+    code, _, errors = run(*words.split())
+    assert code == 130 and fastnn.load("m").n_folds_remaining_ == 0
+    assert "m holds the best model so far." in errors

@@ -70,7 +70,6 @@ def test_networks(networks, name):
 @pytest.mark.parametrize("kind", ["estimators", "tabular", "free_text", "intervals"])
 @pytest.mark.parametrize("build", BUILDS)
 def test_estimators(kind, build, tmp_path):
-    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     cases = getattr(export_cases, kind)()
     results = compiled(tmp_path, cases, BUILDS[build])
     for name, case in cases.items():
@@ -170,7 +169,6 @@ def marks():
 @needs_gcc
 def test_marks_of_missing_values_are_those_of_python(tmp_path, quick_recipe):
     """In a category, whose model treats a missing value otherwise than an unknown one."""
-    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     places = np.array(["here", "there", None], object)[np.arange(90) % 3]
     clf = fastnn.TabularClassifier(1, random_state=0).fit([[x] for x in places], places == "here")
     rows = [*marks(), "here", "elsewhere", None]
@@ -195,7 +193,6 @@ def fuzzed():
 
 @needs_gcc
 def test_any_text_has_the_same_ngrams_and_no_other_bytes_are_read(tmp_path):
-    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     clf = export_cases.free_text()["text_folds"].model
     export.c(clf, tmp_path / "model.c")
     (tmp_path / "main.c").write_text(FUZZ)
@@ -216,7 +213,6 @@ def test_any_text_has_the_same_ngrams_and_no_other_bytes_are_read(tmp_path):
 @pytest.mark.parametrize("factor, n_digits", [(1, 2), (1.01, 4)])
 def test_weights_that_are_no_steps_have_more_digits(factor, n_digits, tmp_path):
     """As those of older models. Others are exact: sums of the layer are those of Python."""
-    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     case = export_cases.free_text()["text_folds"]
     model = copy.deepcopy(case.model)
     for layer in model.features_.text_layers.values():
@@ -261,7 +257,6 @@ def test_the_number_of_an_invalid_input_is_returned(tmp_path):
 
 @needs_gcc
 def test_infinite_columns_are_invalid(tmp_path):
-    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     case = export_cases.tabular()["table_mean"]
     export.c(case.model, tmp_path / "model.c")
     row = [column[5] for column in export_cases.passed(case.model, case.X).values()]
@@ -309,7 +304,6 @@ def source(tmp_path, model, **options):
 
 
 def test_all_data_is_constant_and_nothing_is_allocated(tmp_path):
-    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     for case in (export_cases.tabular() | export_cases.free_text()).values():
         text = source(tmp_path, case.model)
         arrays = re.findall(r"^\w[\w *]+\[\d+\](?:\[\d+\])? = \{", text, re.M)
@@ -320,15 +314,20 @@ def test_all_data_is_constant_and_nothing_is_allocated(tmp_path):
         assert headers == {"math", "stddef", "stdint", "string"}
 
 
-@needs_gcc
-def test_the_stack_is_as_large_as_the_macro_says(tmp_path):
-    text = source(tmp_path, fastnn.MLP([3, 70, 200, 90, 1], rng=0))
-    stack = int(re.search(r"#define MODEL_STACK (\d+)", text)[1])
-    assert 4 * (90 + 200) <= stack <= 4 * (90 + 200) + 100
+def stacks(tmp_path, model, **options):
+    """The macro for the stack of a model, and [(function, bytes)] as the compiler says."""
+    stack = int(re.search(r"#define MODEL_STACK (\d+)", source(tmp_path, model, **options))[1])
     command = [c_program.GCC, "-std=c99", "-O1", "-fno-inline", "-fstack-usage", "-c", "model.c"]
     subprocess.run(command, cwd=tmp_path, check=True)
-    used = re.findall(r"model_network0\s+(\d+)", (tmp_path / "model.su").read_text())
-    assert int(used[0]) <= stack + 100
+    found = re.findall(r":(\w+)\s+(\d+)", (tmp_path / "model.su").read_text())
+    return stack, {name: int(size) for name, size in found}
+
+
+@needs_gcc
+def test_the_stack_is_as_large_as_the_macro_says(tmp_path):
+    stack, used = stacks(tmp_path, fastnn.MLP([3, 70, 200, 90, 1], rng=0))
+    assert 4 * (90 + 200) <= stack <= 4 * (90 + 200) + 100
+    assert used["model_network0"] <= stack + 100
 
 
 @needs_gcc
@@ -336,14 +335,8 @@ def test_the_stack_is_as_large_as_the_macro_says(tmp_path):
     ("name", "function"), [("text_two", "model_predict"), ("text_pairs", "model_interval")]
 )
 def test_the_stack_of_texts_is_as_large_as_the_macro_says(name, function, tmp_path):
-    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     options = dict(interval=0.8) if function == "model_interval" else {}
-    text = source(tmp_path, export_cases.free_text()[name].model, **options)
-    stack = int(re.search(r"#define MODEL_STACK (\d+)", text)[1])
-    command = [c_program.GCC, "-std=c99", "-O1", "-fno-inline", "-fstack-usage", "-c", "model.c"]
-    subprocess.run(command, cwd=tmp_path, check=True)
-    found = re.findall(r":(\w+)\s+(\d+)", (tmp_path / "model.su").read_text())
-    used = {name: int(n_bytes) for name, n_bytes in found}
+    stack, used = stacks(tmp_path, export_cases.free_text()[name].model, **options)
     bodies = {function, "model_folds"} & {*used}  # one calls the other
     others = max(n for name, n in used.items() if name not in {*bodies, "model_predict"})
     assert stack / 2 < sum(used[name] for name in bodies) + others <= stack + 300

@@ -75,7 +75,6 @@ def check(path, case):
 
 @pytest.mark.parametrize("kind", ["estimators", "tabular"])
 def test_estimators(kind, tmp_path):
-    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     for name, case in getattr(export_cases, kind)().items():
         check(tmp_path / f"{name}.onnx", case)
 
@@ -106,7 +105,6 @@ def test_versions_and_title(tmp_path):
 
 
 def test_types_and_shapes(tmp_path):
-    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     s = session(tmp_path / "a.onnx", export_cases.tabular()["table_ints"])
     inputs = {value.name: (value.type, value.shape) for value in s.get_inputs()}
     assert inputs["int"] == ("tensor(string)", ["n", 1])

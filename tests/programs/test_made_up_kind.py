@@ -112,9 +112,8 @@ def test_serve(found):
 
 def test_play(found):
     play = found["play"]
-    assert (
-        play["columns"]["wind"]["kind"] == "angle" and play["columns"]["wind"]["axis"] == "number"
-    )
+    wind = play["columns"]["wind"]
+    assert (wind["kind"], wind["axis"]) == ("angle", "number")
     assert play["row"]["wind"] == pytest.approx(306) and play["row"]["course"] == pytest.approx(59)
     assert play["answer"]["prediction"] == pytest.approx(found["predictions"][0], abs=1e-6)
     assert play["nearest"]["distances"][0] == pytest.approx(0, abs=1e-9)

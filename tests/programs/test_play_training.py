@@ -92,8 +92,12 @@ def test_copies_have_a_limit(monkeypatch):
         assert_same_bits(playback.net.params, params[step - 1])
 
 
-def test_new_settings_end_the_way_forward():
-    tab = NetworkTraining({"step": 0, "settings": [[0, {}]]})
+@pytest.fixture
+def tab():
+    return NetworkTraining({"step": 0, "settings": [[0, {}]]})
+
+
+def test_new_settings_end_the_way_forward(tab):
     tab.command({"do": "epoch"})
     assert tab.frame()["last"] > 1
     tab.command({"do": "seek", "step": 1})
@@ -102,17 +106,15 @@ def test_new_settings_end_the_way_forward():
     assert tab.frame()["last"] == 1
 
 
-def test_a_step_ends_the_play():
-    tab = NetworkTraining({"step": 0, "settings": [[0, {}]]})
+def test_a_step_ends_the_play(tab):
     tab.command({"do": "play"})
     assert tab.playing
     tab.command({"do": "step"})
     assert not tab.playing and tab.playback.step == 1
 
 
-def test_a_slow_network_trains_a_step_for_each_frame(monkeypatch):
+def test_a_slow_network_trains_a_step_for_each_frame(tab, monkeypatch):
     """Here it takes half a second."""
-    tab = NetworkTraining({"step": 0, "settings": [[0, {}]]})
     monkeypatch.setattr(trainings, "time", SimpleNamespace(perf_counter=count(0, 0.5).__next__))
     tab.rate, tab.playing = 0, True
     tab.frame()

@@ -13,6 +13,11 @@ from fastnn.playground import data_sets
 X, Y = np.linspace(-1, 1, 40).reshape(20, 2), np.linspace(0, 1, 20)
 
 
+@pytest.fixture
+def net():
+    return MLP([2, 3, 1], rng=0)
+
+
 WRONG_ARRAYS = [
     ("weights", [1], "weights must be a sequence of 2 arrays, one for each layer, got 1"),
     ("weights", 3, "weights must be a sequence of 2 arrays, .*got no sequence"),
@@ -27,8 +32,7 @@ WRONG_ARRAYS = [
 
 
 @pytest.mark.parametrize(("attribute", "value", "message"), WRONG_ARRAYS)
-def test_assigning_wrong_arrays_changes_nothing(attribute, value, message):
-    net = MLP([2, 3, 1], rng=0)
+def test_assigning_wrong_arrays_changes_nothing(net, attribute, value, message):
     net.grads = 7
     before = net.params.copy(), net.grads.copy()
     error = TypeError if "numbers" in message else ValueError
@@ -38,8 +42,7 @@ def test_assigning_wrong_arrays_changes_nothing(attribute, value, message):
     np.testing.assert_array_equal(net.grads, before[1])
 
 
-def test_assigning_arrays_copies_them():
-    net = MLP([2, 3, 1], rng=0)
+def test_assigning_arrays_copies_them(net):
     params = net.params
     net.weights = [np.full((2, 3), 2.0), np.full((3, 1), 3)]
     net.biases = [4, [5]]
@@ -68,8 +71,7 @@ def test_assigning_views_of_the_network_reads_them_first(names):
         np.testing.assert_array_equal(getattr(net, name), before)
 
 
-def test_a_slice_of_the_arrays_cannot_be_assigned():
-    net = MLP([2, 3, 1], rng=0)
+def test_a_slice_of_the_arrays_cannot_be_assigned(net):
     with pytest.raises(TypeError, match="Assign to one array at a time"):
         net.weights[:1] = [np.ones((2, 3))]
 
@@ -148,8 +150,7 @@ def test_a_frame_of_floats_and_bools_is_an_array():
 
 
 @pytest.mark.parametrize(("n", "fraction", "now"), [(20, 0.5, "10 of 20"), (10, 0.2, "2 of 10")])
-def test_a_resumed_training_holds_out_the_same_rows(tmp_path, n, fraction, now):
-    net = MLP([2, 3, 1], rng=0)
+def test_a_resumed_training_holds_out_the_same_rows(net, tmp_path, n, fraction, now):
     net.fit(X, Y, epochs=2, validation_fraction=0.2)
     net.save(tmp_path / "net.safetensors")
     for each in (net, fastnn.load(tmp_path / "net.safetensors")):
@@ -188,11 +189,10 @@ def test_a_history_is_printed_short():
     assert "loss=[0.5]" in repr(History(loss=[0.5]))
 
 
-def test_the_history_says_why_training_stopped():
+def test_the_history_says_why_training_stopped(net):
     def stop_at_3(net, history):
         return history.n_epochs == 3
 
-    net = MLP([2, 3, 1], rng=0)
     assert net.fit(X, Y, epochs=2).stop_reason == "all epochs done"
     assert net.fit(X, Y, callbacks=stop_at_3).stop_reason == "callback stop_at_3 returned True"
     history = net.fit(X, Y, epochs=50, callbacks=EarlyStopping(3, min_delta=9.0))
@@ -237,22 +237,20 @@ def test_a_subclass_of_early_stopping_may_stop_for_another_reason(method, reason
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 @pytest.mark.parametrize("method", ["on_fit_begin", "on_epoch_end"])
-def test_the_history_names_an_error_in_a_callback(optimizer, method, capsys):
+def test_the_history_names_an_error_in_a_callback(net, optimizer, method, capsys):
     pytest.importorskip("scipy")
     bad = fastnn.callbacks.Callback()
     setattr(bad, method, lambda net, history: 1 / 0)
-    net = MLP([2, 3, 1], rng=0)
     with pytest.raises(ZeroDivisionError):
         net.fit(X, Y, optimizer=optimizer, callbacks=bad, progress=True)
     assert net.history.stop_reason == "ZeroDivisionError was raised"
     assert capsys.readouterr().err.endswith("\nstopped: ZeroDivisionError was raised\n")
 
 
-def test_an_interrupted_history_says_so():
+def test_an_interrupted_history_says_so(net):
     def press(net, history):
         raise KeyboardInterrupt
 
-    net = MLP([2, 3, 1], rng=0)
     with pytest.raises(KeyboardInterrupt):
         net.fit(X, Y, callbacks=press)
     assert net.history.stop_reason == "interrupted"

@@ -13,7 +13,7 @@ pytest.importorskip("sklearn", reason="the extra cli is not installed")
 
 import pyarrow.parquet as pq  # noqa: E402, F401
 
-from fastnn import TabularClassifier, TabularRegressor, cli  # noqa: E402
+from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
 from fastnn.cli import trained_models  # noqa: E402
 from fastnn.tables import read  # noqa: E402
 from fastnn.training import pool  # noqa: E402
@@ -97,12 +97,3 @@ def interrupt_after(monkeypatch, *folds, by=ctrl_c):
         yield update
 
     monkeypatch.setattr(trained_models, "show_progress", show_progress)
-
-
-def call(capsys, *arguments):
-    """Run a command. Return (exit code, standard output, standard error)."""
-    try:
-        code = cli.main(list(arguments))
-    except SystemExit as end:
-        code = end.code
-    return code, *capsys.readouterr()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
+import pytest
 
 import fastnn
 from fastnn.activations import ACTIVATIONS, HIDDEN
@@ -97,6 +98,7 @@ def tables(rng, dtype):
 @cache
 def estimators():
     """{name: Case}: classes of all kinds, labels, ensembles, losses with several outputs."""
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     from sklearn.datasets import load_diabetes, load_iris
 
     from fastnn import MLPClassifier, MLPRegressor, losses
@@ -189,8 +191,7 @@ DAYS = "02-28", "02-28T23:59:59", "03-01", "03-01T00:00:01", "12-31", "01-01"
 @cache
 def tabular():
     """{name: Case}: tasks, losses and options; trained for a few epochs."""
-    import pytest
-
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     from fastnn import TabularClassifier, TabularRegressor, losses
     from fastnn.estimators import spread
     from fastnn.tabular import split_check
@@ -239,7 +240,6 @@ def tabular():
 def dates():
     """Classes that depend on the weekday, the month and the day of the year, with all days."""
     import pandas as pd
-    import pytest
 
     from fastnn import TabularClassifier
     from fastnn.tabular.fitting import recipe
@@ -274,8 +274,8 @@ def free_text():
 
     The first new rows have texts that the training rows lack. ONNX has no free text.
     """
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
     import pandas as pd
-    import pytest
 
     from fastnn import TabularClassifier, TabularRegressor
     from fastnn.estimators import spread

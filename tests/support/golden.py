@@ -130,9 +130,7 @@ LOSSES = {  # name: (loss, output, targets from numbers in [-1, 1), outputs for 
     "gaussian": ("gaussian_nll", "identity", same, 2),
     "custom": (squares, "identity", same, 1),
 }
-IN_TABLE = {
-    loss if isinstance(loss, str) else getattr(loss, "name", "") for loss, *_ in LOSSES.values()
-}
+IN_TABLE = {getattr(loss, "name", loss) for loss, *_ in LOSSES.values()}
 LOSSES |= {
     name: (name, cls.output or "identity", in_0_1, 1)
     for name, cls in losses.LOSSES.items()

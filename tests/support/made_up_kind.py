@@ -183,14 +183,10 @@ def use_estimators(table):
     loaded = fastnn.load("classes.safetensors")
     effect, pair = loaded.effect("wind"), loaded.pair_effect("wind", "course")
     ticks = [text.get_text() for text in plot_effect(pair).get_xticklabels()]
-    return {
-        "columns": loaded.columns_,
-        "is same": np.array_equal(loaded.predict_proba(X), classifier.predict_proba(X)),
-        "score": loaded.score(X, y > 0),
-        "effect": effect.values.tolist(),
-        "label": plot_effect(effect).get_xlabel(),
-        "ticks": ticks,
-    }
+    is_same = np.array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
+    label, values = plot_effect(effect).get_xlabel(), effect.values.tolist()
+    found = dict(columns=loaded.columns_, effect=values, label=label, ticks=ticks)
+    return found | {"is same": is_same, "score": loaded.score(X, y > 0)}
 
 
 def serve(model, row):
@@ -201,12 +197,8 @@ def serve(model, row):
 
     app = create_app(model, "model")
     (page,) = ask_all(app, [("GET", "/", {})])
-    return {
-        "model": ask(app, "/model"),
-        "openapi": ask(app, "/openapi.json"),
-        "predict": ask(app, "/predict", row),
-        "page": page.text,
-    }
+    replies = {"model": ask(app, "/model"), "openapi": ask(app, "/openapi.json")}
+    return replies | {"predict": ask(app, "/predict", row), "page": page.text}
 
 
 def explore(model, table):
@@ -215,12 +207,9 @@ def explore(model, table):
 
     explorer = Explorer(model, "model", table, "y")
     described = explorer.describe()
-    return {
-        "columns": {each["name"]: each for each in described["columns"]},
-        "row": described["row"],
-        "answer": explorer.answer(described["row"]),
-        "nearest": explorer.explain(described["row"])["nearest"],
-    }
+    columns, row = {each["name"]: each for each in described["columns"]}, described["row"]
+    nearest = explorer.explain(row)["nearest"]
+    return dict(columns=columns, row=row, answer=explorer.answer(row), nearest=nearest)
 
 
 def predict_exported(model, table):
@@ -239,10 +228,9 @@ def predict_exported(model, table):
     with contextlib.suppress(ImportError):
         import onnxruntime
 
-        session = onnxruntime.InferenceSession("model.onnx")
-        out["onnx"] = (
-            session.run(None, {k: x[:, None] for k, x in values.items()})[0].ravel().tolist()
-        )
+        session, rows = onnxruntime.InferenceSession("model.onnx"), values.items()
+        Y = session.run(None, {name: x[:, None] for name, x in rows})[0]
+        out["onnx"] = Y.ravel().tolist()
     return out
 
 
@@ -257,13 +245,9 @@ def main():
     table = tables.read("data.csv")
     model = fastnn.load("model.safetensors")
     row = table.select(["wind", "course", "z"]).slice(0, 1).to_pylist()[0]
-    found |= {
-        "predictions": model.predict(table).tolist(),
-        "estimators": use_estimators(table),
-        "serve": serve(model, row),
-        "play": explore(model, table),
-        "exported": predict_exported(model, table),
-    }
+    found |= dict(predictions=model.predict(table).tolist(), estimators=use_estimators(table))
+    found |= dict(serve=serve(model, row), play=explore(model, table))
+    found["exported"] = predict_exported(model, table)
     json.dump(found, sys.stdout)
 
 
