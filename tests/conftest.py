@@ -5,7 +5,10 @@ import gc
 import os
 import textwrap
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -203,7 +206,7 @@ def set_epochs_by(monkeypatch):
 @pytest.fixture
 def interrupt_after_a_fold(monkeypatch):
     """interrupt_after_a_fold(n_folds=1): Ctrl-C arrives in the next fit of an estimator for tables, as
-    soon as so many folds are done."""
+    soon as so many folds are done. Returns a context that expects it."""
     pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
     from fastnn.tabular.fitting.out_of_fold import OutOfFold
 
@@ -217,8 +220,17 @@ def interrupt_after_a_fold(monkeypatch):
                 raise KeyboardInterrupt
 
         monkeypatch.setattr(OutOfFold, "update", interrupt)
+        return pytest.raises(KeyboardInterrupt)
 
     return set_number
+
+
+@pytest.fixture(params=["threads", pytest.param("processes", marks=pytest.mark.slow("threads"))])
+def workers(request):
+    """An executor of two threads, or of two processes that are spawned."""
+    processes = partial(ProcessPoolExecutor, mp_context=get_context("spawn"))
+    with (ThreadPoolExecutor if request.param == "threads" else processes)(2) as executor:
+        yield executor
 
 
 @pytest.fixture

@@ -3,16 +3,14 @@
 `reference` is compared with finite differences, compiled code with `reference`.
 """
 
-import _thread
-import threading
-
 import cases
 import numpy as np
 import pytest
 from array_kinds import unfit_outs
+from checks import central_difference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from interrupt import sigint_interrupts  # noqa: F401 - for all tests here
+from interrupt import interrupted, sigint_interrupts  # noqa: F401 - for all tests here
 from scale import scaled
 
 import fastnn
@@ -22,6 +20,7 @@ from fastnn.network import split_layers
 
 SMOOTH = [name for name in HIDDEN if not cases.ACTIVATIONS[name].kinked and name != "exponential"]
 METHODS = ["jacobian", "hessian", "hessian_diagonal", "laplacian", "jvp", "vjp"]
+SMOOTH_LABELS = dict(pos_weight=3.0, label_smoothing=0.2)
 LOSSES = [  # (loss, the same for reference, its options, targets for (n, n_out) normal numbers)
     ("mse", "mse", {}, lambda y: y),
     ("mae", "mae", {}, lambda y: y),
@@ -29,27 +28,20 @@ LOSSES = [  # (loss, the same for reference, its options, targets for (n, n_out)
     ("log_cosh", "log_cosh", {}, lambda y: y),
     (losses.Quantile((0.2, 0.7)), "quantile", dict(q=(0.2, 0.7)), lambda y: y[:, ::2]),
     ("bce", "bce", {}, lambda y: y > 0),
-    (
-        losses.BCE(pos_weight=3.0, label_smoothing=0.2),
-        "bce",
-        dict(pos_weight=3.0, label_smoothing=0.2),
-        lambda y: y > 0,
-    ),
+    (losses.BCE(**SMOOTH_LABELS), "bce", SMOOTH_LABELS, lambda y: y > 0),
     ("bce_with_logits", "bce_with_logits", {}, lambda y: y > 0),
     ("cross_entropy", "cross_entropy", {}, lambda y: y.argmax(axis=1)),
-    (
-        losses.CrossEntropy(0.1),
-        "cross_entropy",
-        dict(label_smoothing=0.1),
-        lambda y: abs(y) / abs(y).sum(axis=1, keepdims=True),
-    ),
+    (losses.CrossEntropy(0.1), "cross_entropy", dict(label_smoothing=0.1), lambda y: shares(y)),
     ("poisson", "poisson", {}, lambda y: np.floor(abs(y) * 3)),
     ("gaussian_nll", "gaussian_nll", {}, lambda y: y[:, : y.shape[1] // 2]),
 ]
 
-each_network = settings(
-    max_examples=scaled(40), suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+ANY_FIXTURE = [HealthCheck.function_scoped_fixture]
+each_network = settings(max_examples=scaled(40), suppress_health_check=ANY_FIXTURE)
+
+
+def shares(y):
+    return abs(y) / abs(y).sum(axis=1, keepdims=True)
 
 
 def shifted_network(sizes, hidden, output="identity", dtype="float64", seed=0, bias=True):
@@ -84,11 +76,8 @@ def arguments_of(method, net, X, rng):
 def by_reference(method, net, X, *arguments):
     """The result of a method by `reference`, in float64."""
     X, *arguments = (np.asarray(a, float) for a in (X, *arguments))
-    layers = (
-        [W.astype(float) for W in net.weights],
-        [None if b is None else b.astype(float) for b in net.biases],
-        net.activations,
-    )
+    biases = [None if b is None else b.astype(float) for b in net.biases]
+    layers = [W.astype(float) for W in net.weights], biases, net.activations
     if method in ("hessian_diagonal", "laplacian"):
         diagonal = np.einsum("nkii->nki", reference.hessian(X, *layers))
         return diagonal if method == "hessian_diagonal" else diagonal.sum(axis=-1)
@@ -102,12 +91,6 @@ def assert_derivatives(found, wanted, tolerance, least=1e-3):
 
 
 # ---- reference -----------------------------------------------------------------------------------
-def central_difference(f, x, v, h=1e-3):
-    """The derivative of f at x along v by central differences of 4th order."""
-    ends = [f(x + step * h * v) for step in (-2, -1, 1, 2)]
-    return np.tensordot([1, -8, 8, -1], ends, axes=1) / (12 * h)
-
-
 @pytest.mark.parametrize("hidden", SMOOTH)
 @pytest.mark.parametrize("output", ACTIVATIONS)
 def test_reference_is_the_derivative_of_the_outputs(hidden, output, rng):
@@ -119,17 +102,12 @@ def test_reference_is_the_derivative_of_the_outputs(hidden, output, rng):
     V, U = rng.normal(size=(4, 3)), rng.normal(size=(4, 2))
     along = reference.jvp(X, V, *layers)
     jacobian, hessian = reference.jacobian(X, *layers), reference.hessian(X, *layers)
-    pairs = [
-        (along, central_difference(lambda X: reference.forward(X, *layers), X, V)),
-        (
-            hessian @ V[:, np.newaxis, :, np.newaxis],
-            central_difference(lambda X: reference.jacobian(X, *layers), X, V)[..., np.newaxis],
-        ),
-        (jacobian @ V[:, :, np.newaxis], along[..., np.newaxis]),
-        (U[:, np.newaxis] @ jacobian, reference.vjp(X, U, *layers)[:, np.newaxis]),
-    ]
-    for found, wanted in pairs:
-        assert_derivatives(found, wanted, 1e-7)
+    of_outputs = central_difference(lambda X: reference.forward(X, *layers), X, V)
+    of_jacobian = central_difference(lambda X: reference.jacobian(X, *layers), X, V)
+    assert_derivatives(along, of_outputs, 1e-7)
+    assert_derivatives((hessian @ V[:, None, :, None])[..., 0], of_jacobian, 1e-7)
+    assert_derivatives((jacobian @ V[:, :, None])[..., 0], along, 1e-7)
+    assert_derivatives((U[:, None] @ jacobian)[:, 0], reference.vjp(X, U, *layers), 1e-7)
 
 
 @pytest.mark.parametrize("loss, name, options, targets", LOSSES)
@@ -156,26 +134,16 @@ def flat(parts):
 
 # ---- compiled code -------------------------------------------------------------------------------
 @pytest.mark.parametrize("method", METHODS)
-@given(problem=networks_and_rows())
+@given(double=networks_and_rows(), single=networks_and_rows("float32"))
 @each_network
-def test_compiled_is_reference(isa, method, problem):
-    net, X, rng = problem
-    arguments = arguments_of(method, net, X, rng)
-    found, wanted = getattr(net, method)(X, *arguments), by_reference(method, net, X, *arguments)
-    assert_derivatives(found, wanted, 1e-12, least=0.01)
-
-
-@pytest.mark.parametrize("method", METHODS)
-@given(problem=networks_and_rows("float32"))
-@each_network
-def test_compiled_is_reference_in_float32(isa, method, problem):
-    """Each product of a layer rounds as many times as it has terms, at most 40; errors of up to four layers, twice for
-    second derivatives, multiply by condition numbers that are below 30 here. Terms of order 1 that cancel leave
-    an error of 2 * 40 eps, 2e-4 of 0.05."""
-    net, X, rng = problem
-    arguments = arguments_of(method, net, X, rng)
-    found, wanted = getattr(net, method)(X, *arguments), by_reference(method, net, X, *arguments)
-    assert_derivatives(found, wanted, 2e-4, least=0.05)
+def test_compiled_is_reference(isa, method, double, single):
+    """In float32, each product of a layer rounds as many times as it has terms, at most 40; errors of up to four
+    layers, twice for second derivatives, multiply by condition numbers that are below 30 here. Terms of order 1
+    that cancel leave an error of 2 * 40 eps, 2e-4 of 0.05."""
+    for (net, X, rng), tolerance, least in ((double, 1e-12, 0.01), (single, 2e-4, 0.05)):
+        arguments = arguments_of(method, net, X, rng)
+        wanted = by_reference(method, net, X, *arguments)
+        assert_derivatives(getattr(net, method)(X, *arguments), wanted, tolerance, least)
 
 
 @pytest.mark.parametrize("hidden, bias", [((33,), True), ((33, 5, 18), False)])
@@ -246,21 +214,13 @@ def test_products_have_the_same_bits_on_any_threads(isa, dtype, many_threads, rn
         np.testing.assert_array_equal(out, expected)
 
 
-def assert_ctrl_c_ends(call, *arguments, **options):
-    timer = threading.Timer(0.1, _thread.interrupt_main)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        call(*arguments, **options)
-    timer.join()
-
-
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("method", ["hessian", "hvp", "jvp"])
 def test_ctrl_c_ends_a_call(method, n_threads, many_threads):
     net = fastnn.MLP([50, 512, 512, 1], "tanh", rng=0)
     X = np.ones((200_000 if method == "jvp" else 20_000, 50), "f")
     arguments = {"hvp": (X[:, 0], net.params), "jvp": (X,)}.get(method, ())
-    assert_ctrl_c_ends(getattr(net, method), X, *arguments, n_threads=n_threads)
+    interrupted(getattr(net, method), 0.1, X, *arguments, n_threads=n_threads)
     assert net.jacobian(X[:1]).shape == (1, 1, 50)
 
 
@@ -272,9 +232,9 @@ def test_ctrl_c_ends_a_derivative_of_few_numbers():
 def test_ctrl_c_ends_each_part_of_a_product():
     net, X = fastnn.MLP([50, 512, 512, 1], "tanh", rng=0), np.ones((20_000, 50), "f")
     Y, dY = np.ones((2, len(X), 1), "f")
-    assert_ctrl_c_ends(net._outputs_along, X, net.params, Y, dY, False)
+    interrupted(net._outputs_along, 0.1, X, net.params, Y, dY, False)
     out = np.zeros_like(net.params)
-    assert_ctrl_c_ends(net._add_curvature, X, net.params, Y, dY, out, False)
+    interrupted(net._add_curvature, 0.1, X, net.params, Y, dY, out, False)
 
 
 # ---- arguments -----------------------------------------------------------------------------------
@@ -353,13 +313,13 @@ def test_derivatives_of_no_rows(method):
     assert not net.hvp(np.empty((0, 3)), np.empty((0, 2)), net.params).any()
 
 
+COLUMNS = "X has 2 columns, but the network expects 3"
+NO_PRODUCTS = "a custom loss does not return"
+OF_OUTPUTS = "loss of the outputs alone, got losses.Derivatives, .* Pass its value, loss='huber'"
+OF_DERIVATIVES, CUSTOM = losses.Derivatives("huber"), lambda Y, y: (0.0, Y)
 ERRORS = [  # (call, kind, message)
     (lambda net, X: net.jacobian(X[0]), ValueError, "X must have 2 dimensions"),
-    (
-        lambda net, X: net.hessian(X[:, :2]),
-        ValueError,
-        "X has 2 columns, but the network expects 3",
-    ),
+    (lambda net, X: net.hessian(X[:, :2]), ValueError, COLUMNS),
     (lambda net, X: net.jvp(X, X[:, :2]), ValueError, r"V must have shape \(4, 3\), got \(4, 2\)"),
     (lambda net, X: net.vjp(X, X), ValueError, r"U must have shape \(4, 2\), got \(4, 3\)"),
     (lambda net, X: net.jacobian(X, [3]), ValueError, "inputs must be numbers from 0 to 2, got 3"),
@@ -371,16 +331,8 @@ ERRORS = [  # (call, kind, message)
     (lambda net, X: net.jvp(X, None), TypeError, "V must hold numbers, got None"),
     (lambda net, X: net.laplacian(X, n_threads=0), ValueError, "n_threads must be at least 1"),
     (lambda net, X: net.hvp(X, X[:, :2], [1.0]), ValueError, r"v must have shape \(26,\)"),
-    (
-        lambda net, X: net.hvp(X, X[:, :2], net.params, lambda Y, y: (0.0, Y)),
-        ValueError,
-        "a custom loss does not return",
-    ),
-    (
-        lambda net, X: net.gnvp(X, X[:, :2], net.params, losses.Derivatives("huber")),
-        ValueError,
-        "loss of the outputs alone, got losses.Derivatives, .* Pass its value, loss='huber'",
-    ),
+    (lambda net, X: net.hvp(X, X[:, :2], net.params, CUSTOM), ValueError, NO_PRODUCTS),
+    (lambda net, X: net.gnvp(X, X[:, :2], net.params, OF_DERIVATIVES), ValueError, OF_OUTPUTS),
 ]
 
 
@@ -392,8 +344,7 @@ def test_wrong_arguments_of_derivatives(call, kind, message, rng):
 
 def test_sparse_and_encoded_rows_have_no_derivatives():
     sparse, net = pytest.importorskip("scipy.sparse"), shifted_network([3, 2], "tanh")
-    X = np.eye(3)
-    table = fastnn.EncodedTable(X)
+    X, table = np.eye(3), fastnn.EncodedTable(np.eye(3))
     for call in (net.jacobian, lambda X: net.hvp(X, np.ones((3, 2)), net.params)):
         with pytest.raises(TypeError, match=r"got a sparse matrix. Pass X.toarray\(\)"):
             call(sparse.csr_matrix(X))

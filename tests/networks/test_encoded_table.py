@@ -32,13 +32,6 @@ def test_the_inputs_that_a_table_stands_for(dtype):
     assert (len(table), table.n_inputs, table.shape) == (3, 8, (3, 8))
 
 
-def test_a_table_is_initialized_once():
-    table = EncodedTable(codes=[[1], [0]], n_categories=2)
-    with pytest.raises(RuntimeError, match="bound to arrays already"):
-        table.__init__(codes=[[0]], n_categories=2)
-    assert table.codes.tolist() == [[1], [0]]
-
-
 def test_the_definition_of_positions_and_codes(rng):
     positions, codes = rng.uniform(0, 7, (50, 1)), rng.integers(-1, 4, (50, 1))
     layout = dict(n_bins=7, position_scale=1.5, n_categories=4, code_scale=3)
@@ -81,6 +74,9 @@ def test_rows_are_selected_without_columns():
         table[[2]]
 
 
+CODES = dict(codes=[[0]], n_categories=2)
+
+
 def test_a_table_is_immutable_and_its_arrays_are_not_copied():
     positions = np.ones((3, 1), np.float32)
     table = EncodedTable(positions=positions, n_bins=2)
@@ -89,8 +85,11 @@ def test_a_table_is_immutable_and_its_arrays_are_not_copied():
         table.positions[0] = 0
     assert positions.flags.writeable
     assert copy.copy(table) is table and copy.deepcopy(table) is table
-    with pytest.raises(RuntimeError, match="bound to arrays already"):
-        table.__init__(positions=positions, n_bins=2)
+    of_codes = EncodedTable(codes=[[1], [0]], n_categories=2)
+    for each, columns in ((table, dict(positions=positions, n_bins=2)), (of_codes, CODES)):
+        with pytest.raises(RuntimeError, match="bound to arrays already"):
+            each.__init__(**columns)
+    assert of_codes.codes.tolist() == [[1], [0]]
 
 
 def test_pickle_and_astype():
@@ -173,14 +172,18 @@ def test_outputs_of_few_rows(rows):
 
 
 ZEROS = np.zeros(3)
+
+
+def validated(net, validation_data):
+    net.fit(np.zeros((3, net.layer_sizes[0])), ZEROS, validation_data=validation_data)
+
+
 CALLS = {
     "forward": lambda net, table: net.forward(table),
     "call": lambda net, table: net(table),
     "fit_many": lambda net, table: fastnn.fit_many([net], table, ZEROS),
     "forward_many": lambda net, table: fastnn.forward_many([net], table),
-    "validation_data": lambda net, table: net.fit(
-        np.zeros((3, net.layer_sizes[0])), ZEROS, validation_data=(table, ZEROS)
-    ),
+    "validation_data": lambda net, table: validated(net, (table, ZEROS)),
 }
 for name in ("loss", "loss_and_grad", "fit", "partial_fit"):
     CALLS[name] = lambda net, table, name=name: getattr(net, name)(table, ZEROS)

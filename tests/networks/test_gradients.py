@@ -29,18 +29,16 @@ from fastnn.losses import CrossEntropy
 PAIRS = {}  # name: (output, loss)
 for loss, needed in cases.NETWORK_LOSSES:
     name = loss if isinstance(loss, str) else f"{loss.name} with settings"
-    PAIRS |= {
-        f"{output}-{name}": (output, loss) for output in ([needed] if needed else ACTIVATIONS)
-    }
+    outputs = [needed] if needed else ACTIVATIONS
+    PAIRS |= {f"{output}-{name}": (output, loss) for output in outputs}
 BOUNDED = [name for name in HIDDEN if name != "exponential"]  # several in a row overflow
 KINKED = cases.KINKED
 #: So many numbers of each array alone, and so many directions through all of them.
 COORDINATES, DIRECTIONS = 4, 3
 TOLERANCE, STEP = 1e-7, 1e-3
 
-each_network = settings(
-    max_examples=scaled(120), suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+ANY_FIXTURE = [HealthCheck.function_scoped_fixture]
+each_network = settings(max_examples=scaled(120), suppress_health_check=ANY_FIXTURE)
 
 
 @st.composite

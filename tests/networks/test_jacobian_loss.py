@@ -3,6 +3,7 @@
 import cases
 import numpy as np
 import pytest
+from checks import central_difference
 from small_training import half_squares
 
 from fastnn import reference
@@ -16,12 +17,6 @@ SMOOTH = [name for name in HIDDEN if not cases.ACTIVATIONS[name].kinked and name
 def layers_of(rng, sizes, bias=True):
     weights = [rng.normal(size=pair) for pair in zip(sizes, sizes[1:])]
     return weights, [rng.normal(size=W.shape[1]) if bias else None for W in weights]
-
-
-def slope_along(f, x, v, h=1e-3):
-    """The derivative of f at x along v by central differences of 4th order."""
-    ends = [f(x + step * h * v) for step in (-2, -1, 1, 2)]
-    return np.tensordot([1, -8, 8, -1], ends, axes=1) / (12 * h)
 
 
 OUTPUTS = [name for name in ACTIVATIONS if name in (*SMOOTH, "identity", "exponential")]
@@ -51,7 +46,8 @@ def check_gradients(loss, weights, biases, rng):
                 arrays[k] = x
                 return loss((weights, biases))[0]
 
-            assert (g * v).sum() == pytest.approx(slope_along(moved, old, v), rel=1e-6, abs=1e-9)
+            slope = central_difference(moved, old, v)
+            assert (g * v).sum() == pytest.approx(slope, rel=1e-6, abs=1e-9)
             arrays[k] = old
 
 
@@ -83,11 +79,13 @@ def test_fit_adds_the_loss_of_the_jacobian(rng):
 
 
 # ---- custom losses -------------------------------------------------------------------------------
+
+NEEDS = [["jacobian"], ["laplacian"], ["laplacian", "hessian_diagonal", "jacobian"]]
+
+
 @pytest.mark.parametrize("hidden", SMOOTH)
 @pytest.mark.parametrize("output", OUTPUTS)
-@pytest.mark.parametrize(
-    "needs", [["jacobian"], ["laplacian"], ["laplacian", "hessian_diagonal", "jacobian"]]
-)
+@pytest.mark.parametrize("needs", NEEDS, ids=str)
 def test_gradients_of_custom_losses_are_finite_differences(hidden, output, needs, rng):
     (weights, biases), X = layers_of(rng, [3, 5, 4, 2]), rng.normal(size=(6, 3))
     y, names = rng.normal(size=(6, 2)), [hidden, hidden, output]
@@ -121,9 +119,6 @@ def test_custom_losses_get_the_derivatives_that_they_need(rng):
 def test_third_derivatives_are_finite_differences_of_second_ones(name):
     z = np.linspace(-6.05, 6.05, 122)  # not the kink at 0
     one, zeros = np.ones(1), np.zeros_like(z)
-    slopes = [
-        slope_along(lambda x: curvature(one, x, one, name), z[i : i + 1], one)[0]
-        for i in range(len(z))
-    ]
+    slopes = central_difference(lambda x: curvature(one, x, one, name), z, np.ones_like(z))
     np.testing.assert_allclose(third_derivative(z, name), slopes, rtol=1e-7, atol=1e-9)
     assert name not in ("relu", "leaky_relu") or (third_derivative(z, name) == zeros).all()

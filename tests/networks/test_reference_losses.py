@@ -17,10 +17,9 @@ LOSSES = {
     case.name: lambda rng, n, case=case: (case.outputs(rng, n, 3), case.targets(rng, n, 3))
     for case in reversed(cases.LOSSES.values())
 }
+LEAST, MOST = np.reshape([0.1, 0], (2, 1, 1)), np.reshape([0.9, 1], (2, 1, 1))
 # differences need distance
-LOSSES["binary_cross_entropy"] = lambda rng, n: rng.uniform(
-    [[[0.1]], [[0]]], [[[0.9]], [[1]]], (2, n, 3)
-)
+LOSSES["binary_cross_entropy"] = lambda rng, n: rng.uniform(LEAST, MOST, (2, n, 3))
 EVERY = [(name, {}) for name in LOSSES]
 EVERY += [(case.name, case.options(3)) for case in cases.LOSSES.values() if case.options(3)]
 each_loss = pytest.mark.parametrize(("name", "options"), EVERY, ids=str)

@@ -192,9 +192,8 @@ def test_several_quantiles_lie_target_by_target():
 
 def test_dropout_multiplies_the_inputs_of_its_layer(rng):
     X, y, weights, biases = example(rng, [3, 8, 2])
-    first, second = (
-        ref.dropout_mask(rate, 4, 9, i, 6, n, float) for i, rate, n in [(0, 0.25, 3), (1, 0.5, 8)]
-    )
+    first = ref.dropout_mask(0.25, 4, 9, 0, 6, 3, float)
+    second = ref.dropout_mask(0.5, 4, 9, 1, 6, 8, float)
     hidden = np.tanh((X * first) @ weights[0] + biases[0])
     outputs = (hidden * second) @ weights[1] + biases[1]
     arguments = X, y, weights, biases, ["tanh", "identity"], "mse"

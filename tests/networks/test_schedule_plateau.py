@@ -46,10 +46,9 @@ LOSSES = {
 def test_reduce_on_plateau_is_pytorchs_to_the_bit(schedule, losses):
     torch = pytest.importorskip("torch")
     settings = dict(factor=schedule.factor, patience=schedule.patience, min_lr=schedule.min_lr)
+    settings["threshold"] = schedule.min_delta
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=schedule.lr)
-    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer, threshold=schedule.min_delta, **settings
-    )
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **settings)
     rates = [schedule.lr]
     for loss in LOSSES[losses]:
         scheduler.step(loss)

@@ -81,6 +81,7 @@ STEP = dict(lr=0.1, every=3)
 VALID = {StepDecay: STEP, ExponentialDecay: dict(lr=0.1, factor=0.5)}
 VALID |= {CosineDecay: dict(lr=0.1, duration=3), OneCycle: dict(max_lr=0.1, duration=3)}
 VALID[ReduceOnPlateau] = dict(lr=0.1)
+WARM_UP = "duration includes the warm-up and must be above warmup"
 ERRORS = [  # what is changed, the message
     (StepDecay, dict(lr=-0.1), f"lr {NUMBER} at least 0, got -0.1"),
     (StepDecay, dict(lr="0.1"), f"lr {NUMBER}"),
@@ -99,11 +100,7 @@ ERRORS = [  # what is changed, the message
     (CosineDecay, dict(lr=-1), f"lr {NUMBER}"),
     (CosineDecay, dict(duration=0), f"duration {WHOLE} 1"),
     (CosineDecay, dict(warmup=-1), f"warmup {WHOLE} 0"),
-    (
-        CosineDecay,
-        dict(warmup=3),
-        "duration includes the warm-up and must be above warmup=3, got 3",
-    ),
+    (CosineDecay, dict(warmup=3), f"{WARM_UP}=3, got 3"),
     (CosineDecay, dict(final_lr=-0.1), f"final_lr {NUMBER} at least 0"),
     (CosineDecay, dict(final_lr=0.2), "final_lr must be at most 0.1, got 0.2"),
     (CosineDecay, dict(unit="s"), "unit must be"),
@@ -159,6 +156,7 @@ def test_a_description_is_plain():
     assert described["schedule"] == "StepDecay", "the caller's own stays as it is"
 
 
+NO_SCHEDULES = "__class__", "Schedule", "Plateau"
 DESCRIBED, KEYWORD = dict(schedule="StepDecay", lr=0.1, every=3), "unexpected keyword argument"
 MALFORMED = {
     ValueError: [
@@ -166,10 +164,7 @@ MALFORMED = {
         ({}, "no schedule is called None"),
         (STEP, "no schedule is called None"),
         (dict(schedule="check", lr=0.1), "no schedule is called 'check'"),
-        *(
-            (dict(schedule=name), f"no schedule is called '{name}'")
-            for name in ("__class__", "Schedule", "Plateau")
-        ),
+        *((dict(schedule=x), f"no schedule is called '{x}'") for x in NO_SCHEDULES),
         (dict(schedule=["StepDecay"]), "no schedule is called"),
         (DESCRIBED | dict(lr=dict(schedule="StepDecay")), "lr must be a finite number"),
         (dict(schedule="OneCycle", max_lr=0.1, duration=[3]), "duration must be a whole number"),

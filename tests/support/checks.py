@@ -57,6 +57,12 @@ def assert_within(actual, expected, bound, case=""):
         )
 
 
+def central_difference(f, x, v, h=1e-3):
+    """The derivative of f at x along v by central differences of 4th order."""
+    ends = [f(x + step * h * v) for step in (-2, -1, 1, 2)]
+    return np.tensordot([1, -8, 8, -1], ends, axes=1) / (12 * h)
+
+
 def assert_finite(array, case=""):
     """Check that an array holds neither NaN nor infinity."""
     bad = np.argwhere(~np.isfinite(array))

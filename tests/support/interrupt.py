@@ -1,8 +1,11 @@
 """Ctrl-C at a chosen point of fastnn's Python code."""
 
+import _thread
 import inspect
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,21 @@ def sigint_interrupts():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+def interrupted(call, seconds, *arguments, send=_thread.interrupt_main, **options):
+    """Make a call and stop it by Ctrl-C after so many seconds; return the seconds that the call went
+    on. Another thread sends the signal."""
+    sent = []
+    timer = threading.Timer(seconds, lambda: (sent.append(time.perf_counter()), send()))
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            call(*arguments, **options)
+        return time.perf_counter() - sent[0]
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 class Interruption:

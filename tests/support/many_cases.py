@@ -47,3 +47,8 @@ def assert_same_training(one, other):
         assert (best.epoch, best.loss) == (other_best.epoch, other_best.loss)
         assert_same_bits(best.params, other_best.params)
     assert one.rng.bit_generator.state == other.rng.bit_generator.state
+
+
+def assert_same_trainings(nets, others):
+    for net, other in zip(nets, others, strict=True):
+        assert_same_training(net, other)
