@@ -5,7 +5,6 @@ import pytest
 from checks import assert_same_bits
 from many_cases import X, Y, assert_same_training
 
-import fastnn
 from fastnn import MLP, SGD, Adam, EarlyStopping, losses
 from fastnn.kernels import Metric, Stop
 from fastnn.training.data import Data
@@ -65,7 +64,7 @@ def test_no_patience_keeps_the_best_epoch_and_trains_to_the_end():
     assert net.loss(X[100:], Y[100:]) == pytest.approx(history.val_loss[best], rel=1e-6)
 
 
-def test_resuming_early_stopping_counts_on(tmp_path):
+def test_resuming_early_stopping_counts_on(reload):
     def fit(net, epochs, **options):
         options |= dict(callbacks=EarlyStopping(8, restore_best=False)) | HALVES
         net.fit(X[:100], Y[:100], epochs=epochs, **options)
@@ -74,8 +73,7 @@ def test_resuming_early_stopping_counts_on(tmp_path):
     fit(whole, 60)
     fit(parts, 3)
     while parts.history.stop_reason == "all epochs done":
-        parts.save(tmp_path / "net.safetensors")
-        parts = fastnn.load(tmp_path / "net.safetensors")
+        parts = reload(parts)
         fit(parts, 3, resume=True)
     assert parts.history.stop_reason == whole.history.stop_reason
     assert parts.state.epoch == whole.state.epoch < 60
@@ -101,10 +99,8 @@ def test_the_error_rate_does_not_depend_on_the_threads(outputs, n_threads):
     for threads in 1, n_threads:
         net = MLP([7, 20, n_out], output=output, dtype="float64", rng=0)
         weight = np.random.default_rng(3).random(300)
-        data, validation = (
-            Data.of(net, rows, y, losses.resolve_loss(loss, output), weight)
-            for rows in (X, held_out_X)
-        )
+        targets = y, losses.resolve_loss(loss, output), weight
+        data, validation = (Data.of(net, rows, *targets) for rows in (X, held_out_X))
         assert not np.isfinite(net.forward(held_out_X[5:6])).all()
         options = dict(optimizer=Adam(0.03).to_kernel(), n_threads=threads, keeps_best=True)
         held_out = validation.trainer(net, len(validation))

@@ -21,10 +21,8 @@ X = np.random.default_rng(1).normal(size=(70, 6)).astype("float32")
 Y = np.sin(X[:, :1])
 MANY = np.tile(X, (200, 1)), np.tile(Y, (200, 1))
 NOISE = np.random.default_rng(2).normal(size=70)
-OPTIMIZERS = [
-    "adam",
-    pytest.param("lbfgs", marks=pytest.mark.skipif(not find_spec("scipy"), reason="needs SciPy")),
-]
+needs_scipy = pytest.mark.skipif(not find_spec("scipy"), reason="needs SciPy")
+OPTIMIZERS = ["adam", pytest.param("lbfgs", marks=needs_scipy)]
 
 
 def network(**options):

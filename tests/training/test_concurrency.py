@@ -63,11 +63,8 @@ def test_trainings_of_many_networks_at_once():
         return [training_state(net) for net in nets]
 
     for _ in range(scaled(3)):
-        calls = [
-            *(partial(train, seed) for seed in range(6)),
-            *(partial(train_many, i) for i in (0, 3)),
-        ]
-        found = run_together(calls)
+        calls = [partial(train, seed) for seed in range(6)]
+        found = run_together([*calls, partial(train_many, 0), partial(train_many, 3)])
         assert_same_bits(found[:6], [train(seed) for seed in range(6)])
         assert_same_bits([*found[6], *found[7]], found[:6])
 

@@ -290,7 +290,6 @@ def test_fit_many_takes_a_custom_loss_that_only_cloudpickle_can_send():
 
 
 def test_what_is_no_executor_is_refused():
-    with pytest.raises(
-        TypeError, match=r"^executor must be a concurrent.futures.Executor, .* a str"
-    ):
+    message = r"^executor must be a concurrent.futures.Executor, .* a str"
+    with pytest.raises(TypeError, match=message):
         fastnn.fit_many([fastnn.MLP([3, 1])], np.ones((4, 3)), np.ones(4), executor="threads")

@@ -20,9 +20,8 @@ WEIGHT = np.arange(300) % 4 / 2.0
 
 
 def test_the_defaults_of_the_options_are_those_of_fit_and_fit_many():
-    of_fit, of_many = (
-        inspect.signature(function).parameters for function in (MLP.fit, fastnn.fit_many)
-    )
+    functions = MLP.fit, fastnn.fit_many
+    of_fit, of_many = (inspect.signature(each).parameters for each in functions)
     options = {each.name: each.default for each in dataclasses.fields(FitOptions) if each.init}
     shared = options.keys() & of_fit.keys()
     of_estimators = {"patience", "retry", "score"}
@@ -202,12 +201,7 @@ def test_sparse_rows_with_averaged_parameters_and_validation_data(callbacks):
     dense = np.maximum(X, 0).astype("float32")
     nets = [MLP([6, 5, 4], rng=0) for _ in range(2)]
     for net, rows in zip(nets, (dense, scipy_sparse.csr_array(dense))):
-        net.fit(
-            *(rows, SMOOTH, "mse", SGD(0.1, average=0.9)),
-            epochs=3,
-            shuffle=False,
-            validation_data=(rows[:50], SMOOTH[:50]),
-            callbacks=callbacks,
-        )
+        options = dict(validation_data=(rows[:50], SMOOTH[:50]), callbacks=callbacks)
+        net.fit(rows, SMOOTH, "mse", SGD(0.1, average=0.9), 3, shuffle=False, **options)
     assert_same_bits(nets[1].params, nets[0].params)
     assert_same_bits(nets[1].state.params, nets[0].state.params)

@@ -1,10 +1,9 @@
 """Random configurations trained in fresh processes: threads, stops, batches and instruction sets do
 not change a bit."""
 
-import os
-
 import processes
 import pytest
+from instruction_sets import FORCED, WITH_FMA
 from places import SUPPORT
 from scale import scaled
 
@@ -12,8 +11,6 @@ from fastnn import kernels
 
 PROGRAM = (SUPPORT / "configurations.py").read_text()
 N = scaled(20)
-FORCED = os.environ.get("FASTNN_ISA")
-WITH_FMA = [isa for isa in kernels.SUPPORTED if isa != "baseline"]
 GROUPS = [  # instruction sets that give the same bits
     group
     for group in (WITH_FMA, ["baseline"])
@@ -37,12 +34,8 @@ def test_fresh_processes_give_the_same_bits(group):
     expected = digests(first, 1, "-", 10**6)
     trained = [digest for digest in expected if digest != "diverged"]
     assert len(set(trained)) == len(trained) > 0.8 * N
-    for variant in [
-        (first, 1, "-", 10**6),
-        (first, 2, "-", 64),
-        (last, 3, "1,3", 1),
-        (last, 7, "2", 63),
-    ]:
+    variants = (first, 1, "-", 10**6), (first, 2, "-", 64), (last, 3, "1,3", 1), (last, 7, "2", 63)
+    for variant in variants:
         found = digests(*variant)
         different = [seed for seed in range(N) if found[seed] != expected[seed]]
         assert not different, f"{variant}: configurations {different} differ"

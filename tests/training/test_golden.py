@@ -18,9 +18,8 @@ GLIBC = platform.libc_ver()[0] == "glibc"  # whose pow and cos are in the record
 def test_numbers_are_those_on_record(isa, dtype, n_threads):
     recorded = json.loads(golden.FILE.read_text(encoding="utf-8"))[golden.rounding(isa)][dtype.name]
     cases = dict(golden.cases(dtype.name, n_threads))
-    assert cases.keys() == recorded.keys(), (
-        "record new cases: python tests/support/golden.py --write"
-    )
+    remedy = "record new cases: python tests/support/golden.py --write"
+    assert cases.keys() == recorded.keys(), remedy
     names = [name for name in cases if GLIBC or not golden.depends_on_libm(dtype.name, name)]
     assert [name for name in names if cases[name]() != recorded[name]] == []
 

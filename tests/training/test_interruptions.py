@@ -16,22 +16,13 @@ import numpy as np
 import processes
 import pytest
 from checks import assert_finite, assert_same_bits, training_state
-from interrupt import sigint_interrupts  # noqa: F401 - for all tests here
+from interrupt import interrupted, sigint_interrupts  # noqa: F401 - for all tests here
 from small_training import data, squared
 
 import fastnn
 from fastnn import MLP, SGD, Adam, DivergenceError, kernels
 
 OPTIMIZERS = [SGD(0.1), SGD(0.05, 0.9, True, 0.01), Adam(0.01)]
-
-
-def interrupted(fit, seconds, *arguments, send=_thread.interrupt_main, **options):
-    """Make a call and stop it by Ctrl-C after so many seconds. Another thread sends the signal."""
-    timer = threading.Timer(seconds, send)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        fit(*arguments, **options)
-    timer.join()
 
 
 def answer(process):
@@ -205,11 +196,13 @@ SHORT = [6, 9, 1], 70
 STEPS = [(SHORT, 0.12), (LONG, 0.1), (LONG, 0.7)]
 
 
-@pytest.mark.parametrize(
-    "send",
-    [_thread.interrupt_main, lambda: signal.raise_signal(signal.SIGINT)],
-    ids=["interrupt", "signal"],
-)
+SENDERS = {
+    "interrupt": _thread.interrupt_main,
+    "signal": lambda: signal.raise_signal(signal.SIGINT),
+}
+
+
+@pytest.mark.parametrize("send", SENDERS.values(), ids=SENDERS)
 @pytest.mark.parametrize(("case", "seconds"), STEPS, ids=["short steps", "in a step", "long steps"])
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_ctrl_c_leaves_the_last_whole_step(case, seconds, n_threads, send):
