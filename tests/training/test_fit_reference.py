@@ -31,6 +31,7 @@ def check(
 COUNTS = np.floor(4 * SMOOTH[:, :2])
 CLASSES, SHARES = SMOOTH.argmax(axis=1), SMOOTH / SMOOTH.sum(axis=1, keepdims=True)
 SMOOTHED = dict(pos_weight=np.array([3.0, 0.5]), label_smoothing=0.2)
+POSITIVE, SMOOTHER = dict(pos_weight=2.0, label_smoothing=0.1), dict(label_smoothing=0.3)
 BINARY, SOFTMAX = dict(output="sigmoid"), dict(output="softmax", n_out=4)
 LOSSES = {
     "bce": BINARY,
@@ -40,15 +41,11 @@ LOSSES = {
     "bce, a weight for each output, smooth": BINARY | dict(loss_options=SMOOTHED),
     "bce_with_logits": dict(y=np.round(SMOOTH[:, :2])),
     "bce_with_logits, not rounded": {},
-    "bce_with_logits, one output": dict(
-        y=SMOOTH[:, :1], n_out=1, loss_options=dict(pos_weight=2.0, label_smoothing=0.1)
-    ),
+    "bce_with_logits, one output": dict(y=SMOOTH[:, :1], n_out=1, loss_options=POSITIVE),
     "cross_entropy": SOFTMAX | dict(y=CLASSES),
-    "cross_entropy, smooth classes": SOFTMAX
-    | dict(y=CLASSES, loss_options=dict(label_smoothing=0.3)),
+    "cross_entropy, smooth classes": SOFTMAX | dict(y=CLASSES, loss_options=SMOOTHER),
     "cross_entropy, probabilities": SOFTMAX | dict(y=SHARES),
-    "cross_entropy, smooth probabilities": SOFTMAX
-    | dict(y=SHARES, loss_options=dict(label_smoothing=0.3)),
+    "cross_entropy, smooth probabilities": SOFTMAX | dict(y=SHARES, loss_options=SMOOTHER),
     "mse": {},
     "mse, one sigmoid": BINARY | dict(y=SMOOTH[:, 0], n_out=1),
     "mse, many outputs": dict(y=data(300, n_out=19, dtype="float64")[1], n_out=19),
@@ -62,11 +59,8 @@ LOSSES = {
     "gaussian_nll": dict(n_out=4),
     "gaussian_nll, one target": dict(y=SMOOTH[:, 0], n_out=2),
 }
-LOSSES |= {
-    name: dict(output=cls.output or "identity")
-    for name, cls in losses.LOSSES.items()
-    if name not in LOSSES
-}
+OTHERS = losses.LOSSES.keys() - LOSSES.keys()
+LOSSES |= {name: dict(output=losses.LOSSES[name].output or "identity") for name in sorted(OTHERS)}
 
 
 @pytest.mark.parametrize("hidden", [(9, 17), ()])
@@ -119,9 +113,8 @@ OPTIMIZERS = [
     (NAdam, dict(lr=0.01, weight_decay=0.3, decoupled_weight_decay=True)),
 ]
 OTHERS = [cls for cls in cases.STEPS.values() if cls not in dict(OPTIMIZERS)]
-OPTIMIZERS += [
-    (cls, dict(lr=0.01) | more) for cls in OTHERS for more in ({}, dict(weight_decay=0.3))
-]
+for options in (dict(lr=0.01), dict(lr=0.01, weight_decay=0.3)):
+    OPTIMIZERS += [(cls, options) for cls in OTHERS]
 IDS = [repr(cls(**settings)) for cls, settings in OPTIMIZERS]
 
 
@@ -193,9 +186,8 @@ def test_reduce_on_plateau(validated):
     plateau, rates = schedules.Plateau(), []
     net, expected_net = (MLP([6, 9, 2], "tanh", dtype="float64", rng=0) for _ in range(2))
     validation = (X[:50], SMOOTH[:50, 2:]) if validated else None
-    history = net.fit(
-        X, SMOOTH[:, :2], optimizer=SGD(schedule, 0.5), epochs=8, rng=3, validation_data=validation
-    )
+    options = dict(epochs=8, rng=3, validation_data=validation)
+    history = net.fit(X, SMOOTH[:, :2], optimizer=SGD(schedule, 0.5), **options)
     for loss in history.val_loss if validated else history.loss:
         rates.append(schedule.rate_at(plateau))
         plateau = schedule.after_epoch(plateau, loss)
@@ -226,15 +218,10 @@ def test_dropout_before_a_single_output(output, hidden, rates):
 def test_all_at_once():
     settings = dict(l1=0.001, l2=0.01, clip_norm=0.1, average=0.8, weight_decay=0.02, amsgrad=True)
     schedule = schedules.CosineDecay(0.02, 20, 4, unit="step")
-    check(
-        *(Adam(schedule, **settings), losses.CrossEntropy(0.1), "softmax", CLASSES, 4, 5, 64),
-        dropout=(0.1, 0.2, 0.3),
-        weight=WEIGHT,
-        lr=lambda step, epoch: schedule(step),
-        loss_name="cross_entropy",
-        loss_options=dict(label_smoothing=0.1),
-        **settings,
-    )
+    loss = dict(loss_name="cross_entropy", loss_options=dict(label_smoothing=0.1))
+    options = dict(dropout=(0.1, 0.2, 0.3), weight=WEIGHT, lr=lambda step, epoch: schedule(step))
+    arguments = Adam(schedule, **settings), losses.CrossEntropy(0.1), "softmax", CLASSES, 4, 5, 64
+    check(*arguments, **loss, **options, **settings)
 
 
 # ---- networks and batches ----
