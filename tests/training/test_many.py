@@ -9,7 +9,17 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import numpy as np
 import pytest
 from checks import assert_same_bits
-from many_cases import HELD_OUT, RNG, ROWS, X, Y, assert_same_training, fit_alone, networks
+from many_cases import (
+    HELD_OUT,
+    RNG,
+    ROWS,
+    X,
+    Y,
+    assert_same_training,
+    assert_same_trainings,
+    fit_alone,
+    networks,
+)
 
 import fastnn
 from fastnn import MLP, SGD, Adam, AdamW, EarlyStopping, kernels, losses, schedules
@@ -42,6 +52,7 @@ def stopping(*each, **options):
     return [[EarlyStopping(*args, keep=keep, **options)] for args, keep in zip(each, keeps)]
 
 
+BY_ERROR_RATE = stopping(*[(5,)] * 8, monitor="error_rate")
 CASES = {
     "plain": {},
     "in order": dict(shuffle=[False] * 8),
@@ -67,9 +78,7 @@ CASES = {
     "losses": dict(loss=["bce", losses.MSE(), losses.BCE(pos_weight=2.0), "huber"] * 2),
     "early stopping": dict(ALIKE, callbacks=stopping(*[(2 + i % 3,) for i in K])),
     "the same early stopping": dict(ALIKE, callbacks=[[EarlyStopping(3)]] * 8),
-    "error rate": dict(
-        VALIDATED, epochs=[60] * 8, callbacks=stopping(*[(5,)] * 8, monitor="error_rate")
-    ),
+    "error rate": dict(VALIDATED, epochs=[60] * 8, callbacks=BY_ERROR_RATE),
     "training loss": dict(epochs=[60] * 8, optimizer=[Adam(0.1)] * 8, callbacks=TRAINING_LOSS),
 }
 
@@ -159,8 +168,7 @@ def test_sparse_rows_custom_losses_lbfgs_and_dropout_train_beside_the_others():
         del own["rows"]
         net.fit(Xs[i][rows], ys[i][rows], epochs=5, rng=i, **own)
     fastnn.fit_many(together, Xs, ys, epochs=5, rng=list(range(6)), n_threads=2, **lists)
-    for one, other in zip(alone, together):
-        assert_same_training(one, other)
+    assert_same_trainings(alone, together)
 
 
 def test_long_steps_run_with_all_threads(monkeypatch):
@@ -168,8 +176,7 @@ def test_long_steps_run_with_all_threads(monkeypatch):
     alone, together = networks(), networks()
     fit_alone(alone, dict(epochs=[3] * 8))
     fastnn.fit_many(together, X, Y, epochs=3, n_threads=2)
-    for one, other in zip(alone, together):
-        assert_same_training(one, other)
+    assert_same_trainings(alone, together)
 
 
 def test_training_continues_where_it_stopped():

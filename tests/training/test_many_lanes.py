@@ -29,6 +29,7 @@ LANES["float64"] = {"baseline": 1, "avx2": 4, "avx512": 8, "neon": 1}
 K = 18  # networks: more than lanes, and a rest
 EPOCHS = 3
 
+WEIGHTED = losses.BCE([1, 2, 3])
 # name: (sizes, options of MLP, rows, options of fit)
 CASES = {
     "one output": ((3, 4, 1), {}, 64, {}),
@@ -48,12 +49,7 @@ CASES = {
     "no bias": ((3, 4, 1), {"bias": False}, 30, {}),
     "no bias, and a penalty": ((3, 4, 2), {"bias": False}, 30, {"optimizer": SGD(0.1, l2=0.02)}),
     "logits": ((3, 4, 1), {"output": "sigmoid"}, 30, {"loss": "bce"}),
-    "logits of several outputs": (
-        (3, 4, 3),
-        {"output": "sigmoid"},
-        30,
-        {"loss": losses.BCE([1, 2, 3])},
-    ),
+    "logits of several outputs": ((3, 4, 3), {"output": "sigmoid"}, 30, {"loss": WEIGHTED}),
     "probabilities": ((3, 4, 2), {"output": "sigmoid"}, 30, {"loss": "mse"}),
     "smoothed": ((3, 4, 1), {"output": "sigmoid"}, 30, {"loss": losses.BCE(label_smoothing=0.1)}),
     "rates": ((3, 4, 2), {"output": "exponential"}, 30, {"loss": "poisson"}),
@@ -76,12 +72,9 @@ OPTIMIZERS = [
     Adam(0.02),
     Adam(0.02, amsgrad=True, weight_decay=0.1),
     Adam(0.02, average=0.9, clip_value=0.1),
-    optimizers.AdamW(0.02),
-    *(
-        getattr(optimizers, name)(0.02)
-        for name in ("Adagrad", "Adadelta", "RMSprop", "Adamax", "NAdam", "Lion")
-    ),
 ]
+OTHERS = "AdamW Adagrad Adadelta RMSprop Adamax NAdam Lion".split()
+OPTIMIZERS += [getattr(optimizers, name)(0.02) for name in OTHERS]
 CASES |= {str(optimizer): ((3, 4, 2), {}, 30, {"optimizer": optimizer}) for optimizer in OPTIMIZERS}
 
 # what trains alone, beside those
@@ -113,14 +106,12 @@ def make_networks(case, dtype, k=K):
 def lanes(monkeypatch):
     """The `max_lanes` of each network."""
     found, begin = [], Pool.begin
-    monkeypatch.setattr(
-        Pool,
-        "begin",
-        lambda pool, i, session: (
-            found.append(session.engine.trainer.max_lanes()),
-            begin(pool, i, session),
-        ),
-    )
+
+    def record(self, i, session):
+        found.append(session.engine.trainer.max_lanes())
+        begin(self, i, session)
+
+    monkeypatch.setattr(Pool, "begin", record)
     return found
 
 

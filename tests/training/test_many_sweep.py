@@ -3,7 +3,7 @@ engine with networks that have other rows."""
 
 import numpy as np
 import pytest
-from many_cases import X, Y, assert_same_training, fit_alone
+from many_cases import X, Y, assert_same_trainings, fit_alone
 from scale import scaled
 
 import fastnn
@@ -72,5 +72,4 @@ def test_each_network_gets_the_bits_of_its_own_fit(seed):
     arguments = random_arguments(random, k)
     fit_alone(alone, arguments)
     fastnn.fit_many(together, X, Y, n_threads=int(random.integers(1, 3)), **arguments)
-    for one, other in zip(alone, together):
-        assert_same_training(one, other)
+    assert_same_trainings(alone, together)

@@ -7,7 +7,6 @@ from ranks import results_of
 from scipy.sparse import csr_array
 from small_training import squared
 
-import fastnn
 from fastnn import LBFGS, MLP, SGD, Adam, EarlyStopping, EncodedTable
 from fastnn.core import sparse_rows
 from fastnn.distributed import part
@@ -81,12 +80,11 @@ def test_steps_of_lbfgs_are_iterations():
     assert_same_bits(a.params, b.params)
 
 
-def test_a_checkpoint_within_an_epoch_continues(tmp_path):
+def test_a_checkpoint_within_an_epoch_continues(reload):
     whole, net, options = network(), network(), dict(epochs=2, batch_size=BATCH)
     whole.fit(X, Y, **options)
     net.fit(X, Y, max_steps=3, **options)
-    net.save(tmp_path / "net.safetensors")
-    net = fastnn.load(tmp_path / "net.safetensors")
+    net = reload(net)
     net.fit(X, Y, resume=True, **options)
     assert_same_bits(net.params, whole.params)
 

@@ -38,16 +38,14 @@ def lines(n, folder):
     return [(folder / str(rank)).read_text() for rank in range(n)]
 
 
-@pytest.mark.parametrize(
-    ("call", "expected"),
-    [
-        ("MPICommunicator(1)", "TypeError: comm must be a communicator of mpi4py, got 1"),
-        (
-            "MPICommunicator().sendrecv(a, a[1:], 0)",
-            "ValueError: send and receive must not share memory",
-        ),
-    ],
-)
+SHARED = "ValueError: send and receive must not share memory"
+WRONG_CALLS = [
+    ("MPICommunicator(1)", "TypeError: comm must be a communicator of mpi4py, got 1"),
+    ("MPICommunicator().sendrecv(a, a[1:], 0)", SHARED),
+]
+
+
+@pytest.mark.parametrize(("call", "expected"), WRONG_CALLS)
 def test_wrong_calls_end_in_errors_of_python(call, expected):
     code = f"import numpy as np; from fastnn.distributed import *; a = np.ones(3); {call}"
     failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -1,6 +1,7 @@
 """Networks whose parameters are the rows of one array."""
 
 import copy
+import functools
 import pickle
 import re
 import threading
@@ -62,15 +63,9 @@ def test_params_are_the_memory_of_the_networks(dtype):
     assert networks.params is params and net.params[0] == 1
     networks.params = np.arange(params.size).reshape(params.shape)
     assert networks.params is params and net.params[0] == 2 * net.n_params
-    for wrong, error in [
-        (N, IndexError),
-        (-N - 1, IndexError),
-        ("2", TypeError),
-        ([0, 1], TypeError),
-    ]:
-        with pytest.raises(
-            error, match=f"from -{N} to {N - 1}, or a slice, got {re.escape(repr(wrong))}"
-        ):
+    for wrong in (N, -N - 1, "2", [0, 1]):
+        message = f"from -{N} to {N - 1}, or a slice, got {re.escape(repr(wrong))}"
+        with pytest.raises(IndexError if type(wrong) is int else TypeError, match=message):
             networks[wrong]
 
 
@@ -108,22 +103,19 @@ def test_forward_many_reads_tables_and_sparse_rows(dtype):
 
 def test_training_in_place_has_the_bits_of_separate_networks():
     networks, others = seeded(), list(seeded().copy())
-    losses = [
-        [history.loss for history in fastnn.fit_many(nets, X, y, epochs=3, rng=1)]
-        for nets in (networks, others)
-    ]
-    assert losses[0] == losses[1]
+    histories = [fastnn.fit_many(nets, X, y, epochs=3, rng=1) for nets in (networks, others)]
+    assert [one.loss for one in histories[0]] == [other.loss for other in histories[1]]
     networks[4].fit(X, y, epochs=2)
     others[4].fit(X, y, epochs=2)
     for params, net in zip(networks.params, others):
         assert_same_bits(params, net.params)
 
 
-@pytest.mark.parametrize(
-    "duplicate",
-    [Population.copy, copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))],
-    ids=["method", "copy", "deepcopy", "pickle"],
-)
+COPIES = {"method": Population.copy, "copy": copy.copy, "deepcopy": copy.deepcopy}
+COPIES["pickle"] = lambda each: pickle.loads(pickle.dumps(each))
+
+
+@pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
 def test_copies_are_independent_and_share_memory_in_themselves(duplicate):
     networks = seeded()
     networks[1].fit(X, y, epochs=1)
@@ -184,20 +176,15 @@ def test_no_other_thread_may_train_a_network_that_is_read(monkeypatch):
 
 def test_populations_refuse_wrong_arguments():
     networks = seeded()
+    forward, shape = functools.partial(fastnn.forward_many, networks), "must have shape"
     for call, message in [
         (lambda: seeded(0), "n must be a whole number of at least 1, got 0"),
         (lambda: seeded(rng=[1, 2]), "rng lists 2 seeds for 7 networks"),
         (lambda: seeded(rng=-1), "rng must be None, an int of at least 0"),
         (lambda: population(2, [3]), "layer_sizes must list"),
-        (
-            lambda: setattr(networks, "params", X),
-            r"params must have shape \(7, 32\), got \(40, 3\)",
-        ),
-        (
-            lambda: fastnn.forward_many(networks, X[None]),
-            r"X has shape \(1, 40, 3\), but there are 7",
-        ),
-        (lambda: fastnn.forward_many(networks, X[:, :2]), "X has 2 columns"),
+        (lambda: setattr(networks, "params", X), rf"params {shape} \(7, 32\), got \(40, 3\)"),
+        (lambda: forward(X[None]), r"X has shape \(1, 40, 3\), but there are 7"),
+        (lambda: forward(X[:, :2]), "X has 2 columns"),
     ]:
         with pytest.raises(ValueError, match=message):
             call()
@@ -239,6 +226,5 @@ def test_many_small_networks_end_when_another_thread_fails():
 
 
 def test_repr_of_a_population():
-    assert repr(seeded()) == (
-        "Population(7, [3, 5, 2], activation='tanh', output='identity', dtype='float32')"
-    )
+    text = "Population(7, [3, 5, 2], activation='tanh', output='identity', dtype='float32')"
+    assert repr(seeded()) == text

@@ -164,15 +164,13 @@ def test_the_error_says_how_to_continue(first, before, after, message, second):
 
 @pytest.mark.parametrize("of_file", [False, True], ids=["object", "file"])
 @pytest.mark.parametrize(("first", "second"), [*itertools.product(KINDS, KINDS)])
-def test_resuming_holds_out_the_same_rows_or_is_refused(first, second, of_file, tmp_path):
+def test_resuming_holds_out_the_same_rows_or_is_refused(first, second, of_file, reload):
     options = dict(validation_fraction=0.25, shuffle=False)
     net = MLP([5, 4, 1], rng=0)
     fit(first, net, X, Y, 1, **options)
     streamed = [kind in ("groups", "windows") for kind in (first, second)]
     assert net.state.split_method == ("hash" if streamed[0] else "permutation")
-    if of_file:
-        net.save(tmp_path / "net")
-        net = fastnn.load(tmp_path / "net")
+    net = reload(net) if of_file else net
     before = training_state(net)
     if streamed[0] == streamed[1]:
         fit(second, net, X, Y, 1, resume=True, **options)
@@ -182,7 +180,7 @@ def test_resuming_holds_out_the_same_rows_or_is_refused(first, second, of_file, 
     assert_same_bits(training_state(net), before)
 
 
-def test_a_file_without_the_method_of_the_split_resumes(tmp_path, monkeypatch):
+def test_a_file_without_the_method_of_the_split_resumes(reload, monkeypatch):
     net = MLP([5, 4, 1], rng=0)
     fit("memory", net, X, Y, 1, validation_fraction=0.25)
     describe = model.describe_state
@@ -191,8 +189,7 @@ def test_a_file_without_the_method_of_the_split_resumes(tmp_path, monkeypatch):
         return {name: x for name, x in describe(state).items() if name != "split_method"}
 
     monkeypatch.setattr(model, "describe_state", without_method)
-    net.save(tmp_path / "net")
-    loaded = fastnn.load(tmp_path / "net")
+    loaded = reload(net)
     assert loaded.state.split_method is None and loaded.state.split_rows == N
     for each in (loaded, net):
         fit("memory", each, X, Y, 1, resume=True, validation_fraction=0.25)

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 from configurations import choose, configuration
+from instruction_sets import using
 from ranks import FailingRank, Lost, bits, results_of
 from scale import scaled
 from small_training import check_fit
@@ -202,13 +203,10 @@ def test_ranks_with_avx2_and_avx512_give_the_same_bits(dtype):
         pytest.skip("needs a CPU with AVX-512")
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(150, 9)), rng.normal(size=150)
-    chosen, networks = kernels.CHOSEN, []
-    try:
-        for isa in ("avx2", "avx512", "avx512"):
-            kernels.use(isa)
+    networks = []
+    for isa in ("avx2", "avx512", "avx512"):
+        with using(isa):
             networks.append(MLP([9, 21, 3, 1], rng=0, dtype=dtype, dropout=0.2))
-    finally:
-        kernels.use(chosen)
     options = dict(optimizer=SGD(0.05, momentum=0.9, clip_norm=1), epochs=3, shards=8, rng=0)
     networks[2].fit(X, y, **options)
 
