@@ -97,18 +97,12 @@ def test_columns_of_many_categories(n, part, expected):
     assert recipe.has_ids([feature]) == expected and not recipe.has_ids([])
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        (np.arange(10.0), True),
-        (np.arange(100.0), True),
-        (np.arange(9.0), False),
-        (np.arange(101.0), False),
-        (np.arange(10) + 0.5, False),
-        (np.r_[np.arange(10_000) % 50, 0.5], False),
-        (np.r_[np.arange(50.0), np.nan], True),
-    ],
-)
+COUNTS = [(np.arange(float(n)), n in (10, 100)) for n in (9, 10, 100, 101)]
+COUNTS += [(np.arange(10) + 0.5, False), (np.r_[np.arange(10_000) % 50, 0.5], False)]
+COUNTS.append((np.r_[np.arange(50.0), np.nan], True))
+
+
+@pytest.mark.parametrize(("values", "expected"), COUNTS)
 def test_whole_numbers_with_few_values(values, expected):
     number = NumberFeature(0, "value")
     assert recipe.has_counts([number], [values]) == expected

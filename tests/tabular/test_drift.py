@@ -127,6 +127,11 @@ def test_random_rows_of_the_same_table_are_hardly_ever_noted(profile, n):
 
 # ---- what has changed is noted ----
 
+
+def with_far_value(X):
+    return X.assign(length=X.length.where(X.index > 0, 1e6))
+
+
 CHANGES = {  # a change, the column and the kind of the note
     "range": (lambda X: X.assign(length=X.length * 1000), "length", "range"),
     "missing": (lambda X: X.assign(length=X.length.where(X.index % 4 != 0)), "length", "missing"),
@@ -137,11 +142,7 @@ CHANGES = {  # a change, the column and the kind of the note
     "later": (lambda X: X.assign(day=X.day + np.timedelta64(900, "D")), "day", "range"),
     "texts": (lambda X: X.assign(length="long"), "length", "type"),
     "times": (lambda X: X.assign(length=X.day), "length", "type"),
-    "one far value": (
-        lambda X: X.assign(length=X.length.where(X.index > 0, 1e6)),
-        "length",
-        "range",
-    ),
+    "one far value": (with_far_value, "length", "range"),
     "of few values": (lambda X: X.assign(count=X["count"] * 3), "count", "range"),
 }
 
@@ -228,7 +229,7 @@ def test_known_rows_are_recognised(profile):
 
 
 @pytest.fixture(scope="module")
-def reg():
+def reg(quick_module):
     X = table()
     return TabularRegressor(**SMALL).fit(X, X.length)
 

@@ -36,9 +36,8 @@ def test_a_missing_number_is_the_median(x):
     assert (encoder.edges, encoder.values) == (expected.edges, expected.values)
     assert encoder.edges[0] and encoder.edges[0][0] > 6
     codes = np.empty((N, 0), np.int32)
-    table, others = (
-        encoder.encode([column], codes).to_dense() for column in (with_missing, filled)
-    )
+    tables = (encoder.encode([column], codes) for column in (with_missing, filled))
+    table, others = (each.to_dense() for each in tables)
     is_flag = (table != others).any(axis=0)
     assert is_flag.sum() == 1  # the input that marks missing numbers
     assert_array_equal(table[:, is_flag][:, 0] > 0, MISSING)
@@ -48,9 +47,8 @@ def test_a_missing_number_is_the_median(x):
 def test_blocks_of_rows_have_the_bits_of_single_rows(monkeypatch):
     numbers = [np.where(MISSING, np.nan, X), FEW, np.full(N, 5.0), X * 1e300]
     scalings = [Scaling.fit(x, True) for x in numbers]
-    encoder = Encoder.fit(
-        list(zip(scalings, numbers)), [3, 0, 2], TARGET, EncoderSettings(8, True), 4
-    )
+    pairs, settings = list(zip(scalings, numbers)), EncoderSettings(8, True)
+    encoder = Encoder.fit(pairs, [3, 0, 2], TARGET, settings, 4)
     assert encoder.edges[0] and encoder.values[1] and not scalings[2].factor
     codes = RNG.integers(-1, 2, (N, 3)).astype(np.int32)
     single = [encoder.encode([x[i : i + 1] for x in numbers], codes[i : i + 1]) for i in range(N)]

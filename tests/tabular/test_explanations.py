@@ -253,8 +253,7 @@ def test_a_resumed_fit_keeps_the_same_rows(reload, quick_recipe, interrupt_after
     quick_recipe(2)
     whole = fit("number")
     model = TabularRegressor(**SMALL, n_threads=1)
-    interrupt_after_a_fold()
-    with pytest.raises(KeyboardInterrupt):
+    with interrupt_after_a_fold():
         model.fit(X, 10 * score)
     model = reload(model)
     assert model.n_folds_remaining_ == 1
@@ -304,10 +303,8 @@ def test_wrong_arguments(name, models):
 
 def test_shown_values(models):
     found = models("number").explain(NEW)
-    assert found.data.tolist() == [
-        [0.3, "Paris", "2025-03-01", 30.0],
-        [None, "Oslo", "2026-05-31", 45.0],
-    ]
+    rows = [[0.3, "Paris", "2025-03-01", 30.0], [None, "Oslo", "2026-05-31", 45.0]]
+    assert found.data.tolist() == rows
 
 
 def test_columns_without_names():
@@ -342,19 +339,16 @@ def test_the_text_of_a_row(wide):
 
 
 def test_text_of_strange_names():
-    table = pd.DataFrame(
-        {"a\nb" * 20: rng.normal(size=N), "x" * 300: ["long" * 90, "c\x1b[0m"] * 45}
-    )
+    texts = ["long" * 90, "c\x1b[0m"] * 45
+    table = pd.DataFrame({"a\nb" * 20: rng.normal(size=N), "x" * 300: texts})
     text = TabularRegressor(**SMALL).fit(table, score).explain(table[:2]).to_text(width=60)
     assert "\x1b" not in text and max(map(len, text.splitlines())) <= 60
     assert len(text.splitlines()) == 7
 
 
 def test_explanations_for_shap(models, monkeypatch):
-    made = SimpleNamespace(
-        Explanation=lambda values, **others: SimpleNamespace(values=values, **others)
-    )
-    monkeypatch.setitem(sys.modules, "shap", made)
+    made = lambda values, **others: SimpleNamespace(values=values, **others)  # noqa: E731
+    monkeypatch.setitem(sys.modules, "shap", SimpleNamespace(Explanation=made))
     found = models("three classes").explain(X[:4])
     shown = found.to_shap()
     assert shown.values is found.values and shown.base_values is found.base_values
@@ -393,9 +387,8 @@ def test_shap_computes_the_same():
 def test_curves_are_predictions_of_changed_tables(name, kind, scale, models):
     model, rows = models(kind), X[:6]
     effect = model.effect(name, rows, scale=scale, n_points=7)
-    assert effect.column == name and effect.kind == {"town": "category", "day": "date"}.get(
-        name, "number"
-    )
+    kind = {"town": "category", "day": "date"}.get(name, "number")
+    assert (effect.column, effect.kind) == (name, kind)
     assert len(effect.values) <= 7 and len(set(effect.values.tolist())) == len(effect.values)
     for k, value in enumerate(effect.values):
         changed = rows.copy()

@@ -31,12 +31,12 @@ OPTIONS = dict(n_estimators=2, hidden_layer_sizes=8, random_state=0)
 
 
 @pytest.fixture(scope="module")
-def regressor():
+def regressor(quick_module):
     return TabularRegressor(**OPTIONS).fit(TABLE, HEIGHT)
 
 
 @pytest.fixture(scope="module")
-def classifier():
+def classifier(quick_module):
     return TabularClassifier(**OPTIONS).fit(TABLE, np.where(HEIGHT > 1.2, "tall", "small"))
 
 
@@ -112,9 +112,8 @@ def test_a_bad_value_is_named_with_its_file_and_rows(tmp_path, monkeypatch, regr
     ages = [str(i) for i in range(N)]
     ages[200:300] = ["unknown age"] * 100
     TABLE.assign(age=ages).to_parquet(tmp_path / "rows.parquet")
-    with pytest.raises(
-        ValueError, match=r"rows.parquet, rows 200 to 299: column 'age' .* in row 0,"
-    ):
+    message = r"rows.parquet, rows 200 to 299: column 'age' .* in row 0,"
+    with pytest.raises(ValueError, match=message):
         regressor.predict(tmp_path / "rows.parquet")
 
 
@@ -137,18 +136,14 @@ def test_other_columns_and_files_without_rows(tmp_path, regressor):
 
 
 @IGNORE
-def test_a_large_file_is_never_in_memory(tmp_path, monkeypatch, regressor):
+def test_a_large_file_is_never_in_memory(tmp_path, monkeypatch, regressor, calls_of):
     monkeypatch.setattr(arrow_files, "PART_BYTES", 16 * 5 * 1000)
     schema = pa.Schema.from_pandas(TABLE, preserve_index=False)
     with pq.ParquetWriter(tmp_path / "rows.parquet", schema) as writer:
         for _ in range(40):
             writer.write_table(pa.Table.from_pandas(TABLE, schema))
-    lengths = []
-    predict = TableModel.predict_folds
-    monkeypatch.setattr(
-        *(TableModel, "predict_folds"),
-        lambda self, frame, *args: lengths.append(frame.n_rows) or predict(self, frame, *args),
-    )
+    calls = calls_of(TableModel, "predict_folds")
     regressor.predict(tmp_path / "rows.parquet")
+    lengths = [frame.n_rows for _, frame, *_ in calls]
     assert sum(lengths) == 40 * N
     assert max(lengths) <= 1000

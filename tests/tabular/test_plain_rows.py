@@ -26,9 +26,8 @@ TABLE = {
 }
 X = pd.DataFrame(TABLE)
 y = X["area"].fillna(60) + 50 * (X["city"] == "Rome")
-ROW = dict(
-    area=60, price="2,000 EUR", city="Rome", code=2, day="01.02.2024", since=None, note="loud"
-)
+ROW = dict(area=60, price="2,000 EUR", city="Rome", code=2, day="01.02.2024", since=None)
+ROW["note"] = "loud"
 ODD = [None, True, "62", "?", "", "big", -7, 1e300, 2**70, np.nan, np.inf, np.float64(3), b"x", [1]]
 VALUES = {
     "area": ODD,
@@ -44,22 +43,11 @@ VALUES = {
     "\ud800": [1],
 }
 ROWS = [[ROW | {key: value}] for key, values in VALUES.items() for value in values]
-ROWS += [
-    [{key: value for key, value in ROW.items() if key != left_out}] for left_out in ("area", "same")
-]
-ROWS += [
-    [ROW, ROW | {"area": "61"}],
-    [ROW, {}],
-    [ROW, [1] * 6],
-    [ROW | {"same": 1}, ROW | {"same": "x"}],
-    [ROW] * 33,
-]
+ROWS += [[{key: ROW[key] for key in ROW if key != lacking}] for lacking in ("area", "same")]
+ROWS += [[ROW, ROW | {"area": "61"}], [ROW, {}], [ROW, [1] * 6], [ROW] * 33]
+ROWS.append([ROW | {"same": 1}, ROW | {"same": "x"}])
 ARRAYS = [
-    [[50.0, 2]],
-    [[50, "2"], [None, 1]],
-    [[True, 2.0]],
-    [[50.0]],
-    [(50.0, 2.0)],
+    *([[50.0, 2]], [[50, "2"], [None, 1]], [[True, 2.0]], [[50.0]], [(50.0, 2.0)]),
     np.array([[50.0, 2.0], [np.nan, 30.0]]),
     np.array([[50, 2]], "int32"),
     np.array([[50.0, np.inf]], "f"),
@@ -73,7 +61,7 @@ ARRAYS = [
 
 
 @pytest.fixture(scope="module")
-def rooms():
+def rooms(quick_module):
     options = SMALL | dict(categories=["code"], texts=["note"])
     array = X[["area", "code"]].to_numpy()
     return {
@@ -123,10 +111,7 @@ def test_rows_with_names(rooms, name, monkeypatch):
 def test_rows_without_names(rooms, monkeypatch):
     predict = rooms["unnamed"].predict
     plain = [check_outcome(predict, rows, monkeypatch) for rows in ARRAYS]
-    assert plain == [
-        *[True, False, True, False, False],
-        *[True, True, False, True, False, False, False, False, False],
-    ]
+    assert [i for i, is_plain in enumerate(plain) if is_plain] == [0, 2, 5, 6, 8]
     assert not check_outcome(predict, [ROW], monkeypatch)
 
 

@@ -26,12 +26,12 @@ y = X["number"].to_numpy() + (X["text"] == "a")
 
 
 @pytest.fixture(scope="module")
-def classifier():
+def classifier(quick_module):
     return TabularClassifier(**SMALL).fit(X, np.where(y > 0, "up", "down"))
 
 
 @pytest.fixture(scope="module")
-def regressor():
+def regressor(quick_module):
     return TabularRegressor(**SMALL).fit(X, y)
 
 

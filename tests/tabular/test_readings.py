@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
 
-import fastnn
 from fastnn import TabularRegressor
 from fastnn.tables.files import TableWarning
 
@@ -87,7 +86,7 @@ def fit(X):
 @pytest.mark.filterwarnings("ignore:.*decimal comma:fastnn.tables.TableWarning")
 @pytest.mark.filterwarnings("ignore:.*commas separate thousands:fastnn.tables.TableWarning")
 @pytest.mark.filterwarnings("ignore:.*dots between thousands:fastnn.tables.TableWarning")
-def test_every_table_of_the_same_texts(name, tmp_path):
+def test_every_table_of_the_same_texts(name, tmp_path, reload):
     """The file decides at the training; a few rows of another table need not tell how they are written."""
     _, sep, style = COLUMNS[name]
     df = table(name)
@@ -97,8 +96,7 @@ def test_every_table_of_the_same_texts(name, tmp_path):
     fitted = fit(path)
     want = fitted.predict(path)
     assert len(set(want)) > N / 2
-    fitted.save(tmp_path / "m.safetensors")
-    loaded = fastnn.load(tmp_path / "m.safetensors")
+    loaded = reload(fitted)
     assert loaded.model_.features.columns[0].style == style
     for rows in (slice(None), slice(0, 1), [i for i in range(N) if i % 2]):
         some = df.iloc[rows]

@@ -17,9 +17,8 @@ from fastnn import tables
 from fastnn.tabular.columns import features, frames
 
 #: Notes about the rows or columns of a file, which need not name each column.
-IS_ABOUT_ROWS = re.compile(
-    "values are separated by spaces|empty rows? between the others left out|empty values at the end"
-)
+ABOUT_ROWS = "values are separated by spaces", "empty rows? between the others left out"
+IS_ABOUT_ROWS = re.compile("|".join([*ABOUT_ROWS, "empty values at the end"]))
 N_TABLES = 40  # 2,000 on demand
 WORDS = (
     "red green blue Köln Zürich naïve São-Paulo O'Neill Smith-Jones true-ish nano A1 B12 x y z no yes maybe "
@@ -226,20 +225,14 @@ def make_table(rng, locale, is_printed):
     frame, known = {}, {}
     n_columns = int(rng.integers(1 + is_printed, 6))
     for i in range(n_columns):
-        make = (
-            PRINTED[rng.integers(len(PRINTED))]
-            if is_printed
-            else COLUMNS[rng.integers(len(COLUMNS))]
-        )
-        kind, series, values = make(rng, n, locale)
+        makers = PRINTED if is_printed else COLUMNS
+        kind, series, values = makers[rng.integers(len(makers))](rng, n, locale)
         name = f"x{i}" if is_printed or n_columns == 1 else f"{rng.choice(NAMES)} {i}"
         if rng.random() < 0.3:
             gaps = rng.random(n) < 0.2
             gaps[-1] = False  # a sheet has no empty rows at its end
-            series = series.astype(
-                {"i": "Int64", "b": "boolean"}.get(series.dtype.kind, series.dtype)
-            )
-            series = series.mask(gaps)
+            nullable = {"i": "Int64", "b": "boolean"}.get(series.dtype.kind, series.dtype)
+            series = series.astype(nullable).mask(gaps)
             values = [None if gap else x for gap, x in zip(gaps.tolist(), values)]
         frame[name], known[name] = series, (kind, values)
     return pd.DataFrame(frame), known

@@ -210,9 +210,8 @@ def test_a_row_alone_has_the_same_bits(n_permutations, n_columns, monkeypatch):
     monkeypatch.setattr(shapley, "AT_ONCE", 1)
     by_row = explain(f, X, background, n_permutations)
     for name in ("values", "errors", "predictions"):
-        assert_same_bits(
-            np.concatenate([getattr(part, name) for part in alone]), getattr(together, name)
-        )
+        parts = np.concatenate([getattr(part, name) for part in alone])
+        assert_same_bits(parts, getattr(together, name))
         assert_same_bits(getattr(by_row, name), getattr(together, name))
 
 

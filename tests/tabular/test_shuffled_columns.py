@@ -12,19 +12,11 @@ from fastnn.tabular.model import mean_output
 
 N = 40
 rng = np.random.default_rng(5)
+BINS = dict(positions=rng.uniform(0, 5, (N, 3)).round(1), n_bins=[5, 6, 7])
+CODES = dict(codes=rng.integers(-1, 3, (N, 3)), n_categories=[3, 4, 3], code_scale=[1, 0.5, 2])
+ALL = dict(numbers=rng.normal(size=(N, 4)), position_scale=[0.5, 1, 2], **BINS, **CODES)
 TABLES = {
-    "all": (
-        dict(
-            numbers=rng.normal(size=(N, 4)),
-            positions=rng.uniform(0, 5, (N, 3)).round(1),
-            n_bins=[5, 6, 7],
-            position_scale=[0.5, 1, 2],
-            codes=rng.integers(-1, 3, (N, 3)),
-            n_categories=[3, 4, 3],
-            code_scale=[1, 0.5, 2],
-        ),
-        ([0, 1, 1, 2], [1, 3, 0], [4, 4, 1]),
-    ),
+    "all": (ALL, ([0, 1, 1, 2], [1, 3, 0], [4, 4, 1])),
     "numbers": (dict(numbers=rng.normal(size=(N, 2))), ([0, 3], [], [])),
     "codes": (dict(codes=rng.integers(0, 2, (N, 2)), n_categories=2), ([], [], [3, 0])),
 }
@@ -57,12 +49,11 @@ def test_importances_and_weights_of_many_columns(is_classifier, quick_recipe, mo
     X[::7, 2] = np.nan
     X[:, 4] = rng.integers(0, 4, 90)
     y = X[:, 0] + X[:, 4] > 1.5 if is_classifier else X[:, 0] + X[:, 4]
-    cls = TabularClassifier if is_classifier else TabularRegressor
-    few = cls(3, hidden_layer_sizes=6, random_state=0, n_threads=1).fit(X, y)
+    cls, options = TabularRegressor, dict(hidden_layer_sizes=6, random_state=0)
+    cls = TabularClassifier if is_classifier else cls
+    few = cls(3, n_threads=1, **options).fit(X, y)
     monkeypatch.setattr(permutation, "MANY_COLUMNS", 2)
-    many, shared = (
-        cls(3, hidden_layer_sizes=6, random_state=0, n_threads=n).fit(X, y) for n in (1, 2)
-    )
+    many, shared = (cls(3, n_threads=n, **options).fit(X, y) for n in (1, 2))
     scale = np.abs(few.feature_importances_).max()
     assert_allclose(many.feature_importances_, few.feature_importances_, atol=1e-3 * scale)
     assert_same_bits(many.feature_importances_, shared.feature_importances_)

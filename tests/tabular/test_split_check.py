@@ -32,9 +32,8 @@ def table(y, **columns):
 def test_a_trend():
     (issue,) = find_splits(table(TREND + 0.1 * X), "y", False)
     assert (issue.kind, issue.column) == ("time", "day")
-    assert str(issue).startswith(
-        "the rows depend on the time in column 'day': a small network that "
-    )
+    what = "the rows depend on the time in column 'day'"
+    assert str(issue).startswith(f"{what}: a small network that ")
     assert str(issue).endswith("the scores are too good. Pass time='day'.")
 
 
@@ -121,9 +120,8 @@ def test_a_panel():
     columns = {"land": [f"c{i}" for i in range(24) for _ in range(120)], "month": months * 24}
     (issue,) = find_splits(pa.table({**columns, "y": walks.ravel()}), "y", False)
     assert (issue.kind, issue.column) == ("panel", "land")
-    assert str(issue).startswith(
-        "columns 'land' and 'month' make a panel. A small network explains "
-    )
+    what = "columns 'land' and 'month' make a panel"
+    assert str(issue).startswith(f"{what}. A small network explains ")
     assert str(issue).endswith(
         "Pass time='month' if new rows will come later, groups='land' if they will have other values "
         "of 'land', and both if both."
@@ -164,33 +162,20 @@ def test_the_networks_stop_at_the_end_of_the_time(monkeypatch):
         n_trained += 1
         return losses_of_fold(self, *args)
 
-    def seconds_of_networks():
-        return float(n_trained)
-
     monkeypatch.setattr(split_check.Trial, "losses_of_fold", count)
-    monkeypatch.setattr(split_check.Deadline, "clock", staticmethod(seconds_of_networks))
-    for seconds, expected, n in (
-        (3, [], 3),
-        (12.5, [], 12),
-        (13, ["time"], 13),
-        (60, ["panel"], 29),
-    ):
+    monkeypatch.setattr(split_check.Deadline, "clock", staticmethod(lambda: float(n_trained)))
+    limits = (3, [], 3), (12.5, [], 12), (13, ["time"], 13), (60, ["panel"], 29)
+    for seconds, expected, n in limits:
         n_trained = 0
         found = split_check.find_splits(*rows, False, seconds=seconds)
         assert ([issue.kind for issue in found], n_trained) == (expected, n)
 
 
-def test_two_columns_of_units_are_compared(monkeypatch):
-    compare, compared = split_check.Trial.compare, []
-
-    def record(self, name, *arguments, **options):
-        compared.append(name)
-        return compare(self, name, *arguments, **options)
-
-    monkeypatch.setattr(split_check.Trial, "compare", record)
+def test_two_columns_of_units_are_compared(calls_of):
+    calls = calls_of(split_check.Trial, "compare")
     names = {f"unit{k}": [f"u{i // k}" for i in range(N)] for k in (5, 7, 11, 13)}
     find_splits(pa.table({"x": X, **names, "y": X + TREND}), "y", False)
-    assert len(compared) == 2 and {*compared} < {*names}
+    assert len(calls) == 2 and {name for _, name, *_ in calls} < {*names}
 
 
 def test_many_categories_take_fewer_steps():

@@ -29,6 +29,8 @@ X = pd.DataFrame(
 )
 y = np.exp(X["x"].to_numpy()) + (X["letter"] == "a")
 LABELS = np.where(y > 2, "high", "low")
+COSTS = TabularClassifier(metric="f1", threshold="cost:3,1", class_weight="balanced")
+MODELS = {"numbers": TabularRegressor(), "classes": COSTS}
 FITS = {
     "": {},
     "weights": dict(sample_weight=rng.uniform(0.5, 2, N)),
@@ -55,14 +57,7 @@ class Other(ThreadPoolExecutor):
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("n_threads", [-1, 1, 2])
 @pytest.mark.parametrize("n_workers", [1, 3])
-@pytest.mark.parametrize(
-    "model",
-    [
-        TabularRegressor(),
-        TabularClassifier(metric="f1", threshold="cost:3,1", class_weight="balanced"),
-    ],
-    ids=["numbers", "classes"],
-)
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_the_bits_of_one_machine(model, n_workers, n_threads, fit, tmp_path):
     model = clone(model).set_params(**SMALL, n_threads=n_threads)
     target, options = LABELS if "threshold" in model.get_params() else y, FITS[fit]
@@ -145,9 +140,8 @@ def test_time_limit(limit, monkeypatch, quick_recipe):
 
 
 def test_a_network_that_diverges(monkeypatch):
-    monkeypatch.setattr(
-        training_jobs, "optimizer_of", lambda job, setup, epochs: fastnn.SGD(1e30 * (job.fold == 1))
-    )
+    diverging = lambda job, setup, epochs: fastnn.SGD(1e30 * (job.fold == 1))  # noqa: E731
+    monkeypatch.setattr(training_jobs, "optimizer_of", diverging)
     here = TabularRegressor(**SMALL).fit(X, y)
     with Other(2) as executor:
         there = TabularRegressor(**SMALL).fit(X, y, executor=executor)

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 from checks import assert_same_bits
 from numpy.testing import assert_array_equal
-from pyarrow import RunEndEncodedArray
 from scipy import sparse
 
 from fastnn import TabularClassifier, TabularRegressor
@@ -51,6 +50,7 @@ decimals = [decimal.Decimal(i) / 4 if i else None for i in range(N)]
 dates = [day.date() for day in DAYS]
 clock = [datetime.time(i % 24, 30) for i in range(N)]
 spans = [datetime.timedelta(days=i) for i in range(N)]
+RUNS = pa.RunEndEncodedArray.from_arrays([12, N], ["a", "b"])
 TABLES = {
     "Int64": (pandas(pd.array(INTS, dtype="Int64")), "number"),
     "Float64": (pandas(pd.array(INTS, dtype="Float64")), "number"),
@@ -87,10 +87,7 @@ TABLES = {
     "Arrow large_string": (arrow(AB, pa.large_string()), "category"),
     "Arrow string_view": (arrow(AB, pa.string_view()), "category"),
     "Arrow binary": (arrow([b"a", b"\xff"] * 12), "category"),
-    "Arrow run-end encoded": (
-        arrow(RunEndEncodedArray.from_arrays([12, N], ["a", "b"])),
-        "category",
-    ),
+    "Arrow run-end encoded": (arrow(RUNS), "category"),
     "Arrow decimal": (arrow(decimals), "number"),
     "Arrow float16": (arrow(z.astype(np.float16)), "number"),
     "Arrow null": (arrow(pa.nulls(N)), None),
@@ -110,11 +107,11 @@ def test_tables(name):
     assert np.isfinite(reg.predict(X)).all()
 
 
-@pytest.mark.parametrize(
-    ("values", "second"),
-    [(INTS, 2), (dates, DAYS[1].timestamp()), (clock, 5400), (spans, 86400), (decimals, 0.25)],
-    ids=["numbers", "dates", "times", "spans", "decimals"],
-)
+SECONDS = {"numbers": (INTS, 2), "dates": (dates, DAYS[1].timestamp()), "times": (clock, 5400)}
+SECONDS |= {"spans": (spans, 86400), "decimals": (decimals, 0.25)}
+
+
+@pytest.mark.parametrize(("values", "second"), SECONDS.values(), ids=SECONDS)
 def test_the_same_numbers_in_every_library(values, second):
     columns = {"z": z, "v": values}
     # polars 1.0 refuses decimals of several scales, unless it may convert them
@@ -144,6 +141,7 @@ def test_records_of_times(unit, missing):
     assert_array_equal(column.values, [*DAYS.values.astype("M8[s]").astype(float), np.nan])
 
 
+TWO_LEVELS = pd.MultiIndex.from_tuples([("a", 1), ("a", 2)])
 ARRAYS = {
     "bool": np.c_[z > 0, z > 1],
     "float16": np.c_[z, z].astype(np.float16),
@@ -154,9 +152,7 @@ ARRAYS = {
     "lists": [[float(x), "a" if x > 0 else "b"] for x in z],
     "lists with None": [[float(x), None if x > 0 else 1] for x in z],
     "columns without names": pd.DataFrame(np.c_[z, z]),
-    "columns with names of two levels": pd.DataFrame(
-        np.c_[z, z], columns=pd.MultiIndex.from_tuples([("a", 1), ("a", 2)])
-    ),
+    "columns with names of two levels": pd.DataFrame(np.c_[z, z], columns=TWO_LEVELS),
 }
 
 
@@ -174,6 +170,9 @@ def test_a_masked_value_is_missing():
     assert_same_bits(a, b)
 
 
+TWICE, TWO_TYPES = pd.DataFrame(np.c_[z, z], columns=["a", "a"]), pd.DataFrame({0: z, "b": z})
+NO_NAME, NAMES = "a name that UTF-8 cannot hold", "Names of columns must be str"
+REMEDY = r"pass \[\[text\] for text in X\]"
 REFUSED = {
     "lists in a column": (pandas([[1, 2]] * N), "column 'v' holds values of type list"),
     "dicts in a column": (pandas([{"a": 1}] * N), "column 'v' holds values of type dict"),
@@ -181,10 +180,7 @@ REFUSED = {
     "a Polars struct": (polars([{"a": 1}] * N), "column 'v' holds values of type struct"),
     "complex numbers": (pandas(z + 1j), "Complex data not supported: column 'v'"),
     "complex objects": (pandas(np.array(z + 1j, object)), "Complex data not supported"),
-    "two equal names": (
-        pd.DataFrame(np.c_[z, z], columns=["a", "a"]),
-        "X has 2 columns named 'a'. Ren",
-    ),
+    "two equal names": (TWICE, "X has 2 columns named 'a'. Ren"),
     "a class": (pd.DataFrame, "X is the class DataFrame. Pass an object of it"),
     "a Series": (pd.Series(z), r"X must be a table, got a Series, .* table\[\[name\]\] or"),
     "an Arrow array": (pa.array(z), "X must be a table, got a DoubleArray"),
@@ -195,15 +191,9 @@ REFUSED = {
     "wide numbers in records": ([{"z": [2**70]}] * N, "column 'z' holds values of type list"),
     "texts in records": ([{"z": {"a": "\ud800"}}] * N, "column 'z' holds values of type struct"),
     "a lone surrogate": ([{"z": "\ud800"}] * N, "'z' holds '.' in row 0, a text that UTF-8 cannot"),
-    "a name with it": (
-        [{"\ud800": 1.0}] * N,
-        "X has the column '.', a name that UTF-8 cannot hold",
-    ),
+    "a name with it": ([{"\ud800": 1.0}] * N, f"X has the column '.', {NO_NAME}"),
     "records of two types": ([{"z": 1}, {"z": "a"}] * 12, "column 'z' of X mixes types"),
-    "texts": (
-        ["a review"] * N,
-        r"such as 'a review', not of rows.* pass \[\[text\] for text in X\]",
-    ),
+    "texts": (["a review"] * N, rf"such as 'a review', not of rows.* {REMEDY}"),
     "None": (None, "X must be a DataFrame.* got NoneType"),
     "ragged lists of lists": ([[[1, 2]], [[3]]] * 12, "X is not a rectangular array: "),
     "ragged lists": ([[1, 2], [3]] * 12, "row 1 has 1 values, but row 0 has 2"),
@@ -211,14 +201,8 @@ REFUSED = {
     "a structured array": (np.zeros(N, "f8,f8"), "X is a structured array. Pass pandas.DataFrame"),
     "no rows": (np.zeros((0, 2)), "0 sample"),
     "a sparse vector": (sparse.coo_array(z), "X must have 2 dimensions"),
-    "names of two types": (
-        pd.DataFrame({0: z, "b": z}),
-        r"names are only supported.* has the column 0",
-    ),
-    "a number as a name": (
-        [{1: x} for x in z],
-        r"X has a column named 1\. Names of columns must be str",
-    ),
+    "names of two types": (TWO_TYPES, "names are only supported.* has the column 0"),
+    "a number as a name": ([{1: x} for x in z], rf"X has a column named 1\. {NAMES}"),
     "no columns": (pd.DataFrame(index=range(N)), "X has no usable column"),
 }
 
@@ -310,6 +294,7 @@ def test_a_target_named_by_its_column_keeps_its_type(frame, values):
     assert clf.score(X, "t") == clf.score(without, values)
 
 
+NUMBERS = "y must hold numbers"
 BAD_TARGETS = {
     "a class is missing": (TabularClassifier, ["a", None] * 12, "missing class in row 1. Remove"),
     "numbers as classes": (TabularClassifier, z, "Unknown label type"),
@@ -318,11 +303,7 @@ BAD_TARGETS = {
     "no target": (TabularClassifier, None, "y to be passed, but the target y is None"),
     "a position": (TabularClassifier, 0, "y must be an array of targets, or the name of a column"),
     "no column": (TabularClassifier, "w", "y='w' names a column that X does not have"),
-    "texts": (
-        TabularRegressor,
-        classes,
-        r"y must hold numbers, but holds .* in row 0\. To convert",
-    ),
+    "texts": (TabularRegressor, classes, rf"{NUMBERS}, but holds .* in row 0\. To convert"),
     "dates": (TabularRegressor, DAYS, "y holds datetime64.*, but must hold numbers"),
     "infinity": (TabularRegressor, np.r_[np.inf, z[1:]], "y is infinite in row 0. Remove the row"),
     "NaN": (TabularRegressor, np.r_[np.nan, z[1:]], "y is missing .NaN. in row 0. Remove the row"),
@@ -353,13 +334,10 @@ def test_a_target_column_needs_names_and_no_dates():
         TabularRegressor(**SMALL).fit(pandas(DAYS), "v")
 
 
-@pytest.mark.parametrize("n", [0, 1])
-def test_too_few_rows(n):
-    with pytest.raises(ValueError, match=f"at least 2 rows, got {n} sample"):
-        TabularRegressor(**SMALL).fit(pandas(AB)[:n], z[:n])
-
-
-def test_two_rows():
+def test_few_rows():
+    for n in (0, 1):
+        with pytest.raises(ValueError, match=f"at least 2 rows, got {n} sample"):
+            TabularRegressor(**SMALL).fit(pandas(AB)[:n], z[:n])
     for n_estimators in (1, 5):
         reg = TabularRegressor(n_estimators, hidden_layer_sizes=3).fit([[0.0], [1.0]], [3, 4])
         assert ((reg.predict([[0.0], [9.0]]) >= 3) & (reg.predict([[0.0], [9.0]]) <= 4)).all()
