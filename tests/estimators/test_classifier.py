@@ -25,9 +25,7 @@ IRIS, KINDS = load_iris(return_X_y=True)
 IRIS = scale(IRIS)
 CANCER, BENIGN = load_breast_cancer(return_X_y=True)
 CANCER = scale(CANCER)
-LABELLED, LABELS = make_multilabel_classification(
-    n_samples=120, n_features=8, n_classes=4, random_state=0
-)
+LABELLED, LABELS = make_multilabel_classification(120, 8, n_classes=4, random_state=0)
 
 
 def quick(**settings):
@@ -207,20 +205,16 @@ def test_partial_fit_of_single_rows_learns_labels(labels):
     assert net.score(CANCER, y) > 0.97
 
 
-@pytest.mark.parametrize(
-    ("error", "y", "classes", "message"),
-    [
-        (
-            TypeError,
-            [0, 1, 2],
-            [0, None, "a"],
-            "classes must hold .* are NoneType and int and str:",
-        ),
-        (TypeError, ["a", 0, None], [0, 1, 2], "y must hold .* are NoneType and int and str:"),
-        (ValueError, [0, 1, 1], {0, 1}, "classes must be a list of all classes, got {0, 1}"),
-        (ValueError, [0, 1, 1], [[0], [1, 2]], "classes is not a rectangular array"),
-    ],
-)
+TYPES = "must hold .* are NoneType and int and str:"
+WITHOUT_ORDER = [
+    (TypeError, [0, 1, 2], [0, None, "a"], f"classes {TYPES}"),
+    (TypeError, ["a", 0, None], [0, 1, 2], f"y {TYPES}"),
+    (ValueError, [0, 1, 1], {0, 1}, "classes must be a list of all classes, got {0, 1}"),
+    (ValueError, [0, 1, 1], [[0], [1, 2]], "classes is not a rectangular array"),
+]
+
+
+@pytest.mark.parametrize(("error", "y", "classes", "message"), WITHOUT_ORDER)
 def test_classes_without_an_order_are_refused(error, y, classes, message):
     with pytest.raises(error, match=message):
         quick().partial_fit(IRIS[:3], y, classes=classes)
@@ -255,10 +249,9 @@ def test_warm_start_needs_the_same_network_and_classes():
     with pytest.raises(ValueError, match=re.escape("the fitted network has [8] (relu)")):
         net.set_params(hidden_layer_sizes=(9,)).fit(IRIS, KINDS)
     net.set_params(hidden_layer_sizes=(8,))
+    message = r"same classes as in the previous .* got .0 1 2., `y`"
     for y in (KINDS + 1, KINDS > 0, KINDS.astype(str), np.arange(len(KINDS)) % 4):
-        with pytest.raises(
-            ValueError, match=r"same classes as in the previous .* got .0 1 2., `y`"
-        ):
+        with pytest.raises(ValueError, match=message):
             net.fit(IRIS, y)
     net.partial_fit(IRIS[:60], KINDS[:60])  # which has no row of class 2
     with pytest.raises(ValueError, match="features"):
@@ -267,11 +260,10 @@ def test_warm_start_needs_the_same_network_and_classes():
 
 def test_calibrate_changes_probabilities_and_nothing_else():
     half = np.arange(len(BENIGN)) % 2 == 0
+    sharp = dict(max_iter=1000, alpha=0.0, tol=0.0, hidden_layer_sizes=(50,))
     for X, y in [(CANCER, BENIGN), (IRIS, KINDS)]:
         here = half[: len(y)]
-        net = quick(max_iter=1000, alpha=0.0, tol=0.0, hidden_layer_sizes=(50,)).fit(
-            X[here], y[here]
-        )
+        net = quick(**sharp).fit(X[here], y[here])
         sure, classes = log_loss(y[~here], net.predict_proba(X[~here])), net.predict(X)
         assert net.calibrate(X[~here], y[~here]) is net and net.temperature_ > 1
         assert log_loss(y[~here], net.predict_proba(X[~here])) < sure
@@ -335,11 +327,10 @@ def test_score_reads_a_list_once():
 
 
 def test_divergence_is_an_error():
-    with (
-        pytest.raises(fastnn.DivergenceError, match="diverged in epoch") as error,
-        np.errstate(all="ignore"),
-    ):
-        quick(solver="sgd", learning_rate_init=1e30, dtype="float32").fit(IRIS, KINDS)
+    net = quick(solver="sgd", learning_rate_init=1e30, dtype="float32")
+    with pytest.raises(fastnn.DivergenceError, match="diverged in epoch") as error:
+        with np.errstate(all="ignore"):
+            net.fit(IRIS, KINDS)
     assert isinstance(error.value, ValueError)  # as in scikit-learn
 
 
@@ -383,10 +374,8 @@ def test_a_column_of_labels_is_taken_as_a_vector():
 def test_sparse_indicators():
     from scipy import sparse
 
-    a, b = (
-        quick(max_iter=10, early_stopping=True).fit(LABELLED, Y)
-        for Y in (LABELS, sparse.csr_matrix(LABELS))
-    )
+    nets = quick(max_iter=10, early_stopping=True), quick(max_iter=10, early_stopping=True)
+    a, b = (net.fit(LABELLED, Y) for net, Y in zip(nets, (LABELS, sparse.csr_matrix(LABELS))))
     assert_array_equal(a.network_.params, b.network_.params)
     assert a.validation_scores_ == b.validation_scores_
 

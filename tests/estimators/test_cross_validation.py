@@ -1,9 +1,7 @@
 """cross_validate and cross_val_predict give scikit-learn's results, with all folds in one call."""
 
 import warnings
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -22,9 +20,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 import fastnn
 from fastnn import MLPClassifier, MLPRegressor
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Training stopped", "ignore:X is badly scaled", "ignore:y is large"
-)
+NOTES = "ignore:Training stopped", "ignore:X is badly scaled", "ignore:y is large"
+pytestmark = pytest.mark.filterwarnings(*NOTES)
 
 X, y = make_classification(160, 6, n_informative=4, n_classes=3, random_state=0)
 R, r = make_regression(120, 5, noise=1.0, random_state=0)
@@ -67,6 +64,10 @@ def after_scaler(model):
     return make_pipeline(StandardScaler(), model)
 
 
+def after_selection(model):
+    return make_pipeline(SelectFromModel(LogisticRegression()), StandardScaler(), model)
+
+
 def with_scaled_targets(model):
     return TransformedTargetRegressor(model, transformer=StandardScaler())
 
@@ -85,9 +86,7 @@ MODELS = {
     "pipeline": (after_scaler(classifier()), X, y),
     "nested": (after_scaler(after_scaler(classifier())), X, y),
     "one step": (make_pipeline(classifier()), X, y),
-    "own network before": (
-        make_pipeline(SelectFromModel(LogisticRegression()), StandardScaler(), classifier()), X, y
-    ),
+    "own network before": (after_selection(classifier()), X, y),
     "passthrough": (make_pipeline(StandardScaler(), "passthrough", classifier()), X, y),
     "regressor": (regressor(), R, r),
     "several targets": (regressor(), R, np.stack([r, -r], axis=1)),
@@ -113,10 +112,11 @@ def n_correct(model, X, y):
     return {"steps": len(model.steps), "correct": int((model.predict(X) == y).sum())}
 
 
-@pytest.mark.parametrize(
-    "scoring",
-    ["accuracy", ["accuracy", "neg_log_loss"], {"a": "accuracy", "b": "f1_macro"}, n_correct],
-)
+TWO_SCORES = ["accuracy", "neg_log_loss"]
+SCORINGS = ["accuracy", TWO_SCORES, {"a": "accuracy", "b": "f1_macro"}, n_correct]
+
+
+@pytest.mark.parametrize("scoring", SCORINGS)
 def test_scoring(scoring):
     model = make_pipeline(StandardScaler(), classifier())
     compare(model, X, y, cv=3, scoring=scoring, return_train_score=True)
@@ -126,12 +126,8 @@ def test_indices_and_estimators():
     model = make_pipeline(StandardScaler(), classifier())
     results = compare(model, X, y, cv=3, return_estimator=True, return_indices=True)
     theirs = sk.cross_validate(model, X, y, cv=3, return_indices=True)
-    for fitted, part, test, score in zip(
-        results["estimator"],
-        theirs["indices"]["test"],
-        results["indices"]["test"],
-        results["test_score"],
-    ):
+    parts = theirs["indices"]["test"], results["indices"]["test"], results["test_score"]
+    for fitted, part, test, score in zip(results["estimator"], *parts):
         assert_array_equal(part, test)
         assert fitted.score(X[test], y[test]) == score
     assert not hasattr(model[-1], "network_")
@@ -144,9 +140,8 @@ def test_data_frames_with_text_columns_groups_and_weights():
     frame["color"] = rng.choice(["red", "green", "blue"], len(X))
     labels = pd.Series(np.array(["x", "y", "z"])[y], index=rng.permutation(len(y)))
     frame.index = labels.index
-    encode = make_column_transformer(
-        (OneHotEncoder(handle_unknown="ignore"), ["color"]), remainder=StandardScaler()
-    )
+    colors = OneHotEncoder(handle_unknown="ignore"), ["color"]
+    encode = make_column_transformer(colors, remainder=StandardScaler())
     weight = {"mlpclassifier__sample_weight": rng.random(len(X))}
     groups, cv = rng.integers(8, size=len(X)), sk.GroupKFold(4)
     compare(make_pipeline(encode, classifier()), frame, labels, groups=groups, cv=cv, params=weight)
@@ -166,11 +161,9 @@ def test_a_fold_that_fails_gets_error_score():
     broken = X.copy()
     broken[0] = np.nan
     cv = sk.KFold(4)
+    options = dict(error_score=-1.0, return_train_score=True, return_estimator=True)
     with pytest.warns(FitFailedWarning, match=r"3 fits failed out of a total of 4(.|\n)*NaN"):
-        results = fastnn.cross_validate(
-            classifier(), broken, y, cv=cv, error_score=-1.0, return_train_score=True,
-            return_estimator=True,
-        )  # fmt: skip
+        results = fastnn.cross_validate(classifier(), broken, y, cv=cv, **options)
     assert list(results["test_score"][1:]) == list(results["train_score"][1:]) == [-1.0] * 3
     assert not hasattr(results["estimator"][1], "network_")
     with pytest.raises(ValueError, match="NaN"):
@@ -269,38 +262,36 @@ def test_a_class_is_no_table():
             train(pd.DataFrame, y)
 
 
-@pytest.mark.parametrize("function", [fastnn.cross_validate, fastnn.cross_val_predict])
+each_function = pytest.mark.parametrize(
+    "function", [fastnn.cross_validate, fastnn.cross_val_predict]
+)
+OTHERS = LogisticRegression(), TransformedTargetRegressor(), fastnn.MLP([2, 1])
+
+
+@each_function
 def test_other_estimators_are_refused(function):
     name = function.__name__
-    for model in (
-        LogisticRegression(),
-        make_pipeline(StandardScaler(), LogisticRegression()),
-        TransformedTargetRegressor(),
-        fastnn.MLP([2, 1]),
-    ):
+    for model in (*OTHERS, after_scaler(LogisticRegression())):
         with pytest.raises(TypeError, match=rf"Use|use sklearn\.model_selection\.{name}"):
             function(model, X, y)
 
 
-@pytest.mark.parametrize(
-    ("n_rows", "options", "message"),
-    [(3, {}, "n_splits=5"), (120, dict(error_score="nan"), "error_score")],
-)
-def test_wrong_folds_and_error_scores(n_rows, options, message):
-    with pytest.raises(ValueError, match=message):
-        fastnn.cross_validate(regressor(), R[:n_rows], r[:n_rows], **options)
+def test_wrong_folds_and_error_scores():
+    cases = (3, {}, "n_splits=5"), (120, dict(error_score="nan"), "error_score")
+    for n_rows, options, message in cases:
+        with pytest.raises(ValueError, match=message):
+            fastnn.cross_validate(regressor(), R[:n_rows], r[:n_rows], **options)
 
 
-@pytest.mark.parametrize("function", [fastnn.cross_validate, fastnn.cross_val_predict])
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (dict(params=np.ones(3)), "params must be a dict, got an ndarray"),
-        (dict(groups=np.ndarray), r"groups is the class ndarray\. Pass an object of it"),
-        (dict(cv=np.ones(3)), r"cv must be a number, a splitter or pairs \(train, test\): "),
-    ],
-    ids=str,
-)
+OTHER_TYPES = [
+    (dict(params=np.ones(3)), "params must be a dict, got an ndarray"),
+    (dict(groups=np.ndarray), r"groups is the class ndarray\. Pass an object of it"),
+    (dict(cv=np.ones(3)), r"cv must be a number, a splitter or pairs \(train, test\): "),
+]
+
+
+@each_function
+@pytest.mark.parametrize(("options", "message"), OTHER_TYPES, ids=str)
 def test_options_of_other_types_are_refused(function, options, message):
     with pytest.raises(TypeError, match=message):
         function(classifier(), X, y, **options)
@@ -309,27 +300,15 @@ def test_options_of_other_types_are_refused(function, options, message):
 # ---- executors ----
 
 
-@pytest.mark.parametrize(
-    "kind", ["threads", pytest.param("processes", marks=pytest.mark.slow("threads"))]
-)
-def test_executors_give_the_same_results(kind):
+def test_executors_give_the_same_results(workers):
     model = make_pipeline(StandardScaler(), classifier())
-    options = dict(cv=5, return_train_score=True, scoring=["accuracy", "neg_log_loss"])
+    options = dict(cv=5, return_train_score=True, scoring=TWO_SCORES)
     alone = fastnn.cross_validate(model, X, y, **options)
-    context = get_context("spawn")
-    make = {
-        "threads": ThreadPoolExecutor,
-        "processes": partial(ProcessPoolExecutor, mp_context=context),
-    }
-    with make[kind](2) as executor:
-        shared = fastnn.cross_validate(
-            model, X, y, **options, return_estimator=True, executor=executor
-        )
-        P = fastnn.cross_val_predict(model, X, y, method="predict_proba", executor=executor)
-        with pytest.raises(ValueError, match="NaN"):
-            fastnn.cross_validate(
-                model, np.where(X > 3, np.nan, X), y, executor=executor, error_score="raise"
-            )
+    own, broken = dict(executor=workers), np.where(X > 3, np.nan, X)
+    shared = fastnn.cross_validate(model, X, y, **options, return_estimator=True, **own)
+    P = fastnn.cross_val_predict(model, X, y, method="predict_proba", **own)
+    with pytest.raises(ValueError, match="NaN"):
+        fastnn.cross_validate(model, broken, y, error_score="raise", **own)
     assert len(shared.pop("estimator")) == 5
     assert_same_results(shared, alone)
     assert_array_equal(P, fastnn.cross_val_predict(model, X, y, method="predict_proba"))

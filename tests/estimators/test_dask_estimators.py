@@ -17,6 +17,8 @@ from fastnn.distributed import ClusterError, rounds  # noqa: E402
 from fastnn.estimators import dask_rows  # noqa: E402
 
 N = 2000
+METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+METHODS.append("predict_derivatives")
 
 
 @pytest.fixture(autouse=True)
@@ -61,11 +63,9 @@ def test_one_part_takes_the_steps_of_one_machine():
 
 def test_the_penalty_of_the_parts_is_that_of_a_step():
     X, y = rows()
-    size = [
-        np.abs(make(alpha=1.0).fit(*each).network_.weights[0]).mean()
-        for each in (chunked(X, y), (X, y))
-    ]
-    assert size[0] == pytest.approx(size[1], rel=0.05)
+    models = [make(alpha=1.0).fit(*each) for each in (chunked(X, y), (X, y))]
+    size, expected = (np.abs(model.network_.weights[0]).mean() for model in models)
+    assert size == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -77,10 +77,7 @@ def test_predictions_have_the_bits_of_memory(dtype):
     assert clf.classes_.tolist() == ["high", "low", "middle"]
     assert clf.network_.dtype == dtype
     dX = da.from_array(X, chunks=(512, 2))
-    for name in (
-        *("predict", "predict_proba", "predict_log_proba", "decision_function"),
-        "predict_derivatives",
-    ):
+    for name in METHODS:
         found, expected = getattr(clf, name)(dX), getattr(clf, name)(X)
         assert found.dtype == expected.dtype and found.shape == expected.shape
         assert_array_equal(found.compute(), expected)
@@ -94,11 +91,8 @@ def test_scores_are_those_of_memory():
     weight = np.r_[np.zeros(300), np.random.default_rng(1).uniform(size=N - 300)]
     labels = np.c_[y > 0, X[:, 0] > 0].astype(int)
     targets = np.c_[y, 9 + y]  # the squares of deviations are those from the mean of all rows
-    for cls, Y in (
-        (MLPRegressor, y + np.arange(N) / N),
-        (MLPRegressor, targets),
-        (MLPClassifier, labels),
-    ):
+    kinds = MLPRegressor, MLPRegressor, MLPClassifier
+    for cls, Y in zip(kinds, (y + np.arange(N) / N, targets, labels)):
         model = make(cls, max_iter=2).fit(X, Y)
         dX, dY, dw = chunked(X, Y, weight)
         assert model.score(dX, dY) == pytest.approx(model.score(X, Y), rel=1e-9)
@@ -109,11 +103,9 @@ def test_scores_are_those_of_memory():
 
 def test_the_number_of_threads_does_not_matter():
     X, y = rows()
-    params = [
-        [net.params for net in make(n_estimators=2, bagging=None, n_threads=n, max_iter=4)
-         .fit(*chunked(X, y)).networks_]
-        for n in (1, 3)
-    ]  # fmt: skip
+    options = dict(n_estimators=2, bagging=None, max_iter=4)
+    models = [make(n_threads=n, **options).fit(*chunked(X, y)) for n in (1, 3)]
+    params = [[net.params for net in model.networks_] for model in models]
     assert_array_equal(*params)
     assert (params[0][0] != params[0][1]).any()
 
@@ -139,9 +131,8 @@ def test_early_stopping_holds_out_rows(monkeypatch):
     assert 0.75 * N * model.n_iter_ < model.t_ < 0.95 * N * model.n_iter_
     assert model.score(X, y) > 0.8
     monkeypatch.setattr(dask_rows, "HELD_OUT_BYTES", 2000)
-    with pytest.warns(
-        UserWarning, match=r"than 0 MB in this process, so about \d+ rows are held out"
-    ):
+    note = r"than 0 MB in this process, so about \d+ rows are held out"
+    with pytest.warns(UserWarning, match=note):
         make(early_stopping=True, max_iter=1).fit(*chunked(X, y))
 
 
@@ -275,9 +266,10 @@ def test_a_fit_whose_cluster_failed_continues_to_the_bit(monkeypatch, parameters
         assert getattr(model, name) == getattr(expected, name), name
 
 
-@pytest.mark.parametrize(
-    ("n", "alpha", "what"), [(300, 1e-4, "X has other partitions"), (0, 0.1, "alpha changed")]
-)
+OTHER_FITS = [(300, 1e-4, "X has other partitions"), (0, 0.1, "alpha changed")]
+
+
+@pytest.mark.parametrize(("n", "alpha", "what"), OTHER_FITS)
 def test_a_fit_on_other_rows_begins_anew(monkeypatch, n, alpha, what):
     X, y = chunked(*rows())
     fail_in_round(monkeypatch, 12, ClusterError("it is gone."))

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from checks import assert_same_bits, assert_within
+from checks import assert_same_bits, assert_within, central_difference
 from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -14,14 +14,8 @@ from fastnn import MLPClassifier, MLPRegressor, losses, reference
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 3))
 SCORE = X[:, 0] * X[:, 1] + X[:, 2]
-SETTINGS = dict(
-    hidden_layer_sizes=(7, 5),
-    activation="tanh",
-    solver="lbfgs",
-    max_iter=30,
-    alpha=1.0,
-    random_state=0,
-)
+SETTINGS = dict(hidden_layer_sizes=(7, 5), activation="tanh", solver="lbfgs", max_iter=30)
+SETTINGS |= dict(alpha=1.0, random_state=0)
 BAG = dict(n_estimators=3, bagging=None)
 CASES = {  # an estimator, its targets, and the shape of the derivatives of a row
     "a number": (MLPRegressor(**SETTINGS), SCORE, (3,)),
@@ -36,15 +30,6 @@ CASES = {  # an estimator, its targets, and the shape of the derivatives of a ro
 }  # fmt: skip
 
 
-def input_differences(f, h=4e-4):
-    """The derivatives of f at X, (n, ..., 3), by central differences of 4th order."""
-    columns = []
-    for unit in np.eye(3):
-        ends = [f(X + step * h * unit) for step in (-2, -1, 1, 2)]
-        columns.append(np.tensordot([1, -8, 8, -1], ends, axes=1) / (12 * h))
-    return np.stack(columns, axis=-1)
-
-
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("case", CASES)
 def test_derivatives_of_each_kind_of_prediction(case):
@@ -53,7 +38,8 @@ def test_derivatives_of_each_kind_of_prediction(case):
     J = estimator.predict_derivatives(X)
     assert J.shape == (60, *shape) and J.dtype == np.float64
     predict = estimator.predict_proba if estimator.is_classifier else estimator.predict
-    expected = input_differences(predict)
+    expected = [central_difference(predict, X, unit, 4e-4) for unit in np.eye(3)]
+    expected = np.stack(expected, axis=-1)
     assert np.abs(expected).max() > 0.1
     assert_within(J, expected, 1e-9 * np.abs(expected).max())
     assert_same_bits(estimator.predict_derivatives(X[5:6]), J[5:6])
@@ -74,10 +60,9 @@ def test_frames_and_sparse_rows():
     assert_same_bits(reg.predict_derivatives(frame), reg.network_.jacobian(X)[:, 0])
     with pytest.raises(ValueError, match="feature names"):
         reg.predict_derivatives(frame[["b", "a", "c"]])
+    of_arrays = MLPRegressor((4,), solver="lbfgs", max_iter=500).fit(X, SCORE)
     with pytest.raises(TypeError, match=r"X must be an array.* Pass X.toarray\(\)"):
-        MLPRegressor((4,), solver="lbfgs", max_iter=500).fit(X, SCORE).predict_derivatives(
-            sparse.csr_matrix(X)
-        )
+        of_arrays.predict_derivatives(sparse.csr_matrix(X))
 
 
 # ---- fit with dy ---------------------------------------------------------------------------------
@@ -89,6 +74,9 @@ STILL = dict(  # one step, which does not move the parameters: the loss is that 
     activation="tanh", solver="sgd", learning_rate_init=1e-300, max_iter=1, alpha=0.0, batch_size=60,
     random_state=0, dtype="float64",
 )  # fmt: skip
+
+
+HELD_OUT = dict(early_stopping=True, validation_fraction=0.2)
 
 
 def half_of_both(net, rows, weight):
@@ -123,9 +111,7 @@ def test_each_fold_has_its_derivatives():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize(
-    "more", [{}, dict(early_stopping=True, validation_fraction=0.2), BAG], ids=str
-)
+@pytest.mark.parametrize("more", [{}, HELD_OUT, BAG], ids=str)
 def test_derivatives_of_a_fit_with_dy_are_closer(more):
     settings = dict(activation="tanh", max_iter=300, learning_rate_init=0.01, random_state=0)
     reg = MLPRegressor((20,), **settings | more | dict(n_iter_no_change=300))
@@ -136,6 +122,8 @@ def test_derivatives_of_a_fit_with_dy_are_closer(more):
     assert errors[1] < errors[0] / 2
 
 
+TWO_PARTS = r"validation_data must be \(X, y, sample_weight, dy\), got 2 elements"
+FEW_ROWS = r"validation_data: dy must have shape \(60, 1, 3\)"
 REFUSED = {
     "classes": (MLPClassifier(), "dy is for MLPRegressor: the derivatives of classes", {}),
     "shards": (MLPRegressor(), "dy does not work with shards", dict(shards=4)),
@@ -146,16 +134,8 @@ REFUSED = {
     "dropout": (MLPRegressor(dropout=0.5), "dy does not work with dropout", {}),
     "no dy": (MLPRegressor(), "dy_weight is for derivatives, but", dict(dy=None, dy_weight=1.0)),
     "shape": (MLPRegressor(), r"dy must have shape \(60, 1, 3\) or \(60, 3\)", dict(dy=DY)),
-    "validation": (
-        MLPRegressor(validation_data=(X, abs(SCORE))),
-        r"validation_data must be \(X, y, sample_weight, dy\), got 2 elements",
-        {},
-    ),
-    "its shape": (
-        MLPRegressor(validation_data=(X, abs(SCORE), None, X[:5])),
-        r"validation_data: dy must have shape \(60, 1, 3\)",
-        {},
-    ),
+    "validation": (MLPRegressor(validation_data=(X, abs(SCORE))), TWO_PARTS, {}),
+    "its shape": (MLPRegressor(validation_data=(X, abs(SCORE), None, X[:5])), FEW_ROWS, {}),
     "sparse": (MLPRegressor(), "X must be an array", dict(X=sparse.csr_matrix(X))),
 }  # fmt: skip
 
