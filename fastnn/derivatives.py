@@ -15,6 +15,7 @@ import numpy as np
 from . import losses
 from .core.memory import available_memory, format_bytes
 from .core.sparse_rows import is_sparse
+from .core.threads import ThreadChoice, share
 from .core.validation import (
     check_input_numbers,
     check_matrix,
@@ -23,7 +24,7 @@ from .core.validation import (
     check_threads,
 )
 from .encoded_table import EncodedTable
-from .kernels import WORTH_SHARING, CompiledNetwork, DerivativeKind, Trainer, run_in_threads
+from .kernels import CompiledNetwork, DerivativeKind, Trainer, run_in_threads
 from .training.data import Data
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from .typing import AnyLoss, FloatArray
 
-ROWS_OF_A_THREAD = 64  # at least: the rows of a chunk in the kernels
+ROWS_OF_A_PART = 64  # at least: the rows of a chunk in the kernels
 MEMORY_TO_CHECK = 10_000_000  # bytes of a result, from which it is asked whether they fit
 # An addend of products with second derivatives: at least so many rows, and so many multiply-adds
 BLOCK, BLOCK_WORK = 1024, 10_000_000
@@ -354,21 +355,14 @@ class DerivativeMethods:
             out = np.empty(check_result_fits(shape, self.dtype), self.dtype)
         else:
             check_out("out", out, shape, self.dtype, original, X, directions, self._params)
-        parts = min(n_threads, -(-n // ROWS_OF_A_THREAD)) if work >= WORTH_SHARING else 1
-        bounds = [n * i // parts for i in range(parts + 1)]
-        run_in_threads(
-            [
-                partial(
-                    self._derivative_into,
-                    kind,
-                    X[a:b],
-                    None if directions is None else directions[a:b],
-                    inputs,
-                    out[a:b],
-                )
-                for a, b in zip(bounds, bounds[1:])
-            ]
-        )
+
+        def derive(a, b, abort=None):
+            V = None if directions is None else directions[a:b]
+            self._derivative_into(kind, X[a:b], V, inputs, out[a:b], abort)
+
+        n_threads = min(n_threads, -(-n // ROWS_OF_A_PART))
+        choices, kind_of_work = self.thread_choices, ("derivative", kind, d)
+        share(derive, n, work / max(n, 1), ROWS_OF_A_PART, choices, kind_of_work, n_threads)
         return out
 
     def _product(self: Any, X, y, v, loss, sample_weight, out, n_threads, gauss_newton):
@@ -418,8 +412,11 @@ def _add_product(net, data, v, product, n_threads, gauss_newton):
     rows = max(BLOCK, BLOCK_WORK // net.n_params)
     blocks = [slice(first, first + rows) for first in range(0, n, rows)]
     Y, dY = np.empty((2, n, net.layer_sizes[-1]), net.dtype)
-    for group in _groups(blocks, n_threads):
+
+    def run_outputs(group):
         run_in_threads([partial(_outputs_along, net, X[b], v, Y[b], dY[b], takes_z) for b in group])
+
+    _run_groups(net, "outputs along", run_outputs, blocks, n_threads)
     weight = np.ones(n, net.dtype) if data.sample_weight is None else data.sample_weight
     total = float(weight.sum(dtype=float))
     dU = data.loss.curvature(Y, data.targets, dY) * (weight / total if total else weight)[:, None]
@@ -438,8 +435,10 @@ def _add_product(net, data, v, product, n_threads, gauss_newton):
             **data.loss_options,
         ).gradient()
     parts = np.empty((min(n_threads, len(blocks)), len(v)), net.dtype)
-    for group in _groups(blocks, n_threads):  # the sums of blocks are added in their order
-        parts[:] = 0
+
+    def add_curvature(group):
+        nonlocal product
+        parts[: len(group)] = 0
         run_in_threads(
             [
                 partial(
@@ -448,12 +447,26 @@ def _add_product(net, data, v, product, n_threads, gauss_newton):
                 for b, part in zip(group, parts)
             ]
         )
-        for part in parts[: len(group)]:
+        for part in parts[: len(group)]:  # the sums of blocks are added in their order
             product += part
 
+    _run_groups(net, ("curvature", gauss_newton), add_curvature, blocks, n_threads)
 
-def _groups(items, n):
-    return [items[i : i + n] for i in range(0, len(items), n)]
+
+def _run_groups(net, kind, run, blocks, n_threads):
+    """Run ``run(group)`` for groups of blocks, of as many as threads are fastest."""
+    done = 0
+
+    def work(threads, seconds):
+        nonlocal done
+        group = blocks[done : done + threads]
+        run(group)
+        done += len(group)
+        return len(group)
+
+    choice = ThreadChoice(net.thread_choices, kind, min(n_threads, len(blocks)))
+    while done < len(blocks):
+        choice.run(work, 0.0)
 
 
 def _outputs_along(net, X, v, Y, dY, takes_z, abort):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -13,7 +12,7 @@ from . import kernels
 from .core.draws import UndoDraws
 from .core.foreign_names import FIT_MANY, with_hints
 from .core.sparse_rows import blocks, is_sparse
-from .core.threads import CHUNK
+from .core.threads import CHUNK, ROWS_OF_A_PART, share
 from .core.validation import check_array, check_flag, check_list, check_out, check_threads
 from .distributed.executor_pool import (
     ExecutorPool,
@@ -24,7 +23,6 @@ from .distributed.executor_pool import (
 from .distributed.shared_objects import SharedObjects
 from .encoded_table import EncodedTable, check_inputs
 from .files import ModelFileError, model
-from .kernels import run_in_threads
 from .mlp import MLP, blank_network
 from .network import Network
 from .populations import Population
@@ -332,16 +330,11 @@ def _forward(networks, X, out, n_threads):
             out[:, start : start + len(block)] = of_block
         return out
     n_products = n * sum(each.size for each in params) + NETWORK_PRODUCTS * len(networks)
-    if n_threads == 1 or n_products < kernels.WORTH_SHARING:
-        _forward_networks(networks, 0, len(networks), rows, out)
-        return out
-    by_rows = n >= CHUNK * n_threads and not is_population
-    end = n if by_rows else len(networks)
-    bounds = [end * i // n_threads for i in range(n_threads + 1)]
-    function = _forward_rows if by_rows else _forward_networks
-    run_in_threads(
-        [partial(function, networks, a, b, rows, out) for a, b in pairwise(bounds) if a < b]
-    )
+    by_rows = n >= CHUNK * n_threads > CHUNK and not is_population
+    end, least = (n, ROWS_OF_A_PART) if by_rows else (len(networks), 1)
+    forward = partial(_forward_rows if by_rows else _forward_networks, networks, rows, out)
+    kind = "many", by_rows, n_products // end
+    share(forward, end, n_products / end, least, first.thread_choices, kind, n_threads)
     return out
 
 
@@ -359,7 +352,7 @@ def _check_rows(X, k, n_in, dtype):
     return X
 
 
-def _forward_networks(networks, start, stop, X, out, abort=None):
+def _forward_networks(networks, X, out, start, stop, abort=None):
     """Compute the outputs of the networks start..stop."""
     rows, out = X[start:stop] if len(X.shape) == 3 else X, out[start:stop]
     if isinstance(networks, Population):
@@ -368,7 +361,7 @@ def _forward_networks(networks, start, stop, X, out, abort=None):
         kernels.forward_many(networks[start:stop], rows, out, abort)
 
 
-def _forward_rows(networks, start, stop, X, out, abort):
+def _forward_rows(networks, X, out, start, stop, abort=None):
     """Compute the outputs for the rows start..stop."""
     for i, net in enumerate(networks):
         rows = X[i] if len(X.shape) == 3 else X

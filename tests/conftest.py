@@ -46,6 +46,7 @@ def thread_trials():
     yield options
     for name, value in options.items():
         setattr(ThreadChoice, name, value)
+    kernels.await_all_helpers(False)
 
 
 @pytest.fixture(params=VARIANTS)

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 from ..kernels import WORTH_SHARING, run_in_threads
 
-CHUNK = 256  # rows of a chunk in the kernels; threads get whole chunks
-# chunks of a thread in a slice of `forward`, at least: each thread copies all parameters first, which takes
-# as long as predicting a hundred rows
-PACKED_CHUNKS = 8
+CHUNK = 256  # rows of a chunk in the kernels
+# rows of a part of a prediction, at least: each call copies all parameters first, which takes as long as
+# predicting a hundred rows
+ROWS_OF_A_PART = 8 * CHUNK
+PARTS = 4  # for each thread: a thread that begins late, or loses its CPU, leaves its parts to the others
 
 
 class ThreadChoice:
@@ -127,31 +128,60 @@ class ThreadChoice:
         state.timed, state.spent = (), 0.0
 
 
+def share(call, n, work, least, choices, kind, n_threads):
+    """Run a call on parts of ``range(n)``, in as many threads as are fastest.
+
+    Parameters
+    ----------
+    call : callable
+        ``call(start, stop, abort=None)`` does the units start..stop; see `kernels.run_in_threads`.
+    n : int
+        Number of units, such as rows.
+    work : float
+        Multiply-adds of a unit, about.
+    least : int
+        Units of a part, at least, where there are enough.
+    choices, kind
+        As in `ThreadChoice`.
+    n_threads : int
+        Maximum number of threads.
+    """
+    n_threads = min(n_threads, n)
+    if n_threads <= 1 or n * work < WORTH_SHARING:
+        call(0, n)
+        return
+    choice = ThreadChoice(choices, kind, n_threads)
+    done = 0
+    speed = 2e10  # multiply-adds a second: an estimate until the first units have been timed
+
+    def run(threads, seconds):
+        nonlocal done, speed
+        units = max(least * threads, round(seconds * speed / work))
+        # a small rest would be timed as slower with several threads
+        if n - done < 2 * max(units, 2 * least):
+            units = n - done
+        start = time.perf_counter()
+        run_in_parts(lambda a, b, abort: call(done + a, done + b, abort), units, least, threads)
+        speed = units * work / (time.perf_counter() - start)
+        done += units
+        return units
+
+    while done < n:
+        choice.run(run, 0.02)
+
+
+def run_in_parts(call, n, least, n_threads):
+    """Run ``call(start, stop, abort)`` on parts of ``range(n)`` in this number of threads."""
+    parts = 1 if n_threads == 1 else min(n, max(n_threads, min(PARTS * n_threads, n // least)))
+    bounds = [n * i // parts for i in range(parts + 1)]
+    run_in_threads([partial(call, a, b) for a, b in zip(bounds, bounds[1:])], n_threads)
+
+
 def forward_in_threads(net, X, out, n_threads):
     """Write the outputs of a network for X to `out`, with the rows divided among threads."""
     n = len(X)
-    if n_threads == 1 or n * net.n_params < WORTH_SHARING:
-        net._forward_into(X, out)
-        return
-    choice = ThreadChoice(net.thread_choices, "forward", n_threads)
-    done, products_per_second = 0, 2e10  # an estimate until the first rows have been timed
 
-    def work(threads, seconds):
-        nonlocal done, products_per_second
-        chunks = max(
-            PACKED_CHUNKS * threads, round(seconds * products_per_second / net.n_params / CHUNK)
-        )
-        rows = chunks * CHUNK
-        if n - done < 2 * rows:  # a small rest would be timed as slower with several threads
-            rows = n - done
-        bounds = [done + rows * i // threads for i in range(threads + 1)]
-        start = time.perf_counter()
-        run_in_threads(
-            [partial(net._forward_into, X[a:b], out[a:b]) for a, b in zip(bounds, bounds[1:])]
-        )
-        products_per_second = rows * net.n_params / (time.perf_counter() - start)
-        done += rows
-        return rows
+    def forward(a, b, abort=None):
+        net._forward_into(X if b - a == n else X[a:b], out[a:b], abort)
 
-    while done < n:
-        choice.run(work, 0.02)
+    share(forward, n, net.n_params, ROWS_OF_A_PART, net.thread_choices, "forward", n_threads)

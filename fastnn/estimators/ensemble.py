@@ -7,7 +7,6 @@ This file does not need scikit-learn: the command line predicts with tables.
 """
 
 import math
-from functools import partial
 
 import numpy as np
 
@@ -16,9 +15,9 @@ from ..activations import ACTIVATIONS
 from ..core.errors import Argument, DataError
 from ..core.messages import warn
 from ..core.sparse_rows import blocks, is_sparse
-from ..core.threads import CHUNK
+from ..core.threads import CHUNK, ROWS_OF_A_PART, share
 from ..core.validation import check_number, check_threads
-from ..kernels import Activation, CompiledNetwork, run_in_threads
+from ..kernels import Activation, CompiledNetwork
 
 LOG_T_BOUNDS = (-5.0, 5.0)  # of the search for a temperature T
 BLOCK_VALUES = 2e6  # numbers that intervals sort at a time
@@ -48,16 +47,13 @@ def _mean_outputs(networks, X, n_threads):
         return np.concatenate([_mean_outputs(networks, part, n_threads) for _, part in blocks(X)])
     n = len(X)
     out = np.empty((n, networks[0].layer_sizes[-1]), networks[0].dtype)
-    n_threads = check_threads(n_threads)
-    if n * sum(net.n_params for net in networks) < kernels.WORTH_SHARING or n < CHUNK * n_threads:
-        n_threads = 1
-    bounds = [n * i // n_threads for i in range(n_threads + 1)]
-    run_in_threads(
-        [
-            partial(kernels.forward_mean, networks, X[a:b], out[a:b])
-            for a, b in zip(bounds, bounds[1:])
-        ]
-    )
+    n_threads = min(check_threads(n_threads), n // CHUNK)
+
+    def forward(a, b, abort=None):
+        kernels.forward_mean(networks, X[a:b], out[a:b], abort)
+
+    work, choices = sum(net.n_params for net in networks), networks[0].thread_choices
+    share(forward, n, work, ROWS_OF_A_PART, choices, ("mean", work), n_threads)
     return out
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from functools import lru_cache, partial
+from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import kernels, optimizers, schedules
-from ..core.threads import ThreadChoice
+from ..core.threads import PARTS, ThreadChoice, run_in_parts
 from ..core.validation import (
     FLOATS,
     check_count,
@@ -547,32 +547,25 @@ def _update_parts(optimizer, step, arrays, n_threads):
     n = arrays[0].size
     flat = [array.reshape(-1) for array in arrays]
 
-    def work(n_parts, seconds):
-        if n_parts == 1:
+    def update_part(a, b, abort):
+        kernels.update(optimizer, step, *(array[a:b] for array in flat))
+
+    def work(n_threads, seconds):
+        if n_threads == 1:
             kernels.update(optimizer, step, *arrays)
             return 1
-        bounds = [n * i // n_parts for i in range(n_parts + 1)]
-        kernels.run_in_threads(
-            [
-                partial(_update_part, optimizer, step, [array[a:b] for array in flat])
-                for a, b in zip(bounds, bounds[1:])
-            ]
-        )
+        run_in_parts(update_part, n, PARAMS_OF_A_THREAD // PARTS, n_threads)
         return 1
 
-    max_parts = max(1, min(n_threads, n // PARAMS_OF_A_THREAD))
+    n_threads = max(1, min(n_threads, n // PARAMS_OF_A_THREAD))
     choices = _thread_choices(n, len(arrays), arrays[0].dtype)
-    ThreadChoice(choices, "update", max_parts).run(work, inf)
+    ThreadChoice(choices, "update", n_threads).run(work, inf)
 
 
 @lru_cache
 def _thread_choices(n, n_arrays, dtype):
     """Return the measurements of `ThreadChoice` for updates of this size."""
     return {}
-
-
-def _update_part(optimizer, step, arrays, abort):
-    kernels.update(optimizer, step, *arrays)
 
 
 def require(name, moment, option):

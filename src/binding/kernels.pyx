@@ -14,10 +14,11 @@ Threads may call it at the same time, also in a Python without the GIL. What the
     RUNNING                                       the lock that each dict has
     random generators                             their own lock, held during a slice (shuffling.pxi)
     rows of a CompiledTable                       never change
-    CHOSEN, KERNELS32, KERNELS64                  change only in `use`, which is for tests
+    CHOSEN, KERNELS32, KERNELS64                  change only in `use`, which is for tests; so does awaits_all
 
 With the GIL, critical sections compile to nothing; the GIL protects the same lines.
 """
+import atexit
 import importlib
 import os
 import _thread
@@ -55,6 +56,7 @@ cdef extern from "fastnn_threads.h" nogil:
     void flag_set(flag* f, int x)
     int flag_get(flag* f)
     int flag_add(flag* f)
+    void cpu_relax()
     void cpu_yield()
     ctypedef unsigned long owner
     unsigned long owner_get(owner* o)

@@ -88,6 +88,7 @@ def release_after_fork():
             (<InTraining>each).end()
         each = next
     forget_shuffling_teams()
+    flag_set(&n_ended, flag_get(&n_started))
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=release_after_fork)

@@ -536,7 +536,7 @@ cdef class Trainer(ShufflingTeam):
         state = None
         if self.rows_of_table is not None:
             n_threads = min(n_threads, self.max_threads)
-        self.training.slice.n_threads = self.start_helpers(n_threads)
+        self.start_helpers(n_threads)
         try:
             self.lock_generator()
             if self.lock is not None and self.training.data.n_rows > LONG_SHUFFLE and self.training.position.row == 0:
@@ -545,6 +545,7 @@ cdef class Trainer(ShufflingTeam):
             self.unlock_generator()
             self.cancel_helpers()
             raise
+        self.training.slice.n_threads = self.dismiss_late_helpers()
         self.work_together()
         try:
             if self.training.slice.dropped_shuffle and state is not None:

@@ -6,9 +6,12 @@ import time
 from functools import partial
 
 import numpy as np
+import processes
 import pytest
 from checks import assert_same_bits
 from interrupt import sigint_interrupts  # noqa: F401 - for all tests here
+from thread_trials import record_threads, use_all_threads
+from trainers import make_trainer
 
 import fastnn
 from fastnn import MLP, EncodedTable, kernels
@@ -46,7 +49,101 @@ def test_calls_run_one_after_the_other_if_no_thread_can_start(monkeypatch):
     done = []
     monkeypatch.setattr(_thread, "start_new_thread", no_thread)
     kernels.run_in_threads([lambda abort, i=i: done.append(i) for i in range(4)])
-    assert sorted(done) == [0, 1, 2, 3]
+    assert done == [0, 1, 2, 3]
+
+
+def test_each_call_runs_once_in_fewer_threads():
+    done, idents = [], set()
+
+    def call(i, abort):
+        idents.add(_thread.get_ident())
+        done.append(i)
+
+    kernels.run_in_threads([partial(call, i) for i in range(1000)], 3)
+    assert sorted(done) == list(range(1000))
+    assert len(idents) <= 3
+
+
+# ---- threads that begin late ----
+
+
+class LateThreads:
+    """Threads begin when `release` is called, or after 20 s, so that what waits for them fails."""
+
+    def __init__(self, monkeypatch):
+        self.released, self.n_started, self.n_ended = threading.Event(), 0, 0
+        start = _thread.start_new_thread
+
+        def start_late(function, arguments):
+            self.n_started += 1
+            start(self._run, (function, arguments))
+
+        monkeypatch.setattr(_thread, "start_new_thread", start_late)
+
+    def _run(self, function, arguments):
+        self.released.wait(20)
+        self.released.set()
+        function(*arguments)
+        self.n_ended += 1
+
+    def release(self):
+        assert self.n_started and not self.released.is_set()
+        self.released.set()
+        while self.n_ended < self.n_started:
+            time.sleep(0.001)
+
+
+def test_the_caller_runs_calls_of_threads_that_have_not_begun(monkeypatch):
+    late, ran = LateThreads(monkeypatch), []
+    kernels.run_in_threads([lambda abort: ran.append(_thread.get_ident())] * 4)
+    late.release()
+    assert ran == [_thread.get_ident()] * 4
+
+
+def test_a_training_begins_without_threads_that_are_late(monkeypatch):
+    """A late thread of one slice takes no part in the next one either."""
+    X, params = np.random.default_rng(0).random((600, 5), np.float32), []
+    for is_late in (False, True):
+        net = MLP([5, 40, 1], rng=0)
+        trainer, _ = make_trainer(net, X, X[:, :1].copy(), batch_size=600, n_threads=3)
+        if is_late:
+            kernels.await_all_helpers(False)
+            try:
+                with monkeypatch.context() as context:
+                    late = LateThreads(context)
+                    trainer.run(3, 60, np.empty(2))
+            finally:
+                kernels.await_all_helpers(True)
+            late.release()
+        else:
+            trainer.run(3, 60, np.empty(2))
+        trainer.run(3, 60, np.empty(3))
+        trainer.store()
+        params.append(net.params.copy())
+    assert_same_bits(*params)
+
+
+AT_EXIT = """
+import _thread, atexit, time
+begun, start = [], _thread.start_new_thread
+atexit.register(lambda: print(len(begun)))  # runs after the functions that are registered later
+from fastnn import kernels
+
+def start_late(function, arguments):
+    def run():
+        time.sleep(0.1)
+        begun.append(function(*arguments))
+    start(run, ())
+
+_thread.start_new_thread = start_late
+kernels.run_in_threads([lambda abort: None] * 2)
+assert not begun
+"""
+
+
+def test_a_process_ends_after_its_late_threads():
+    done = processes.run(AT_EXIT)
+    assert (done.returncode, done.stdout.split()) == (0, ["1"]), (done.stdout, done.stderr)
 
 
 def test_calls_end_if_a_thread_cannot_start(monkeypatch):
@@ -78,7 +175,7 @@ def test_a_call_that_has_not_begun_is_left_out_after_an_error(monkeypatch):
 
     with pytest.raises(ValueError, match="mine"):
         kernels.run_in_threads([lambda abort: done.append(0), fail, lambda abort: done.append(2)])
-    assert not done
+    assert done == [0]
 
 
 # ---- predictions ----
@@ -101,14 +198,15 @@ PREDICTIONS = {
 def test_ctrl_c_ends_predictions_of_other_threads(name, inputs):
     nets = [MLP([100, 512, 512, 1], rng=i) for i in range(2)]
     X, out = inputs(np.ones((N, 100), "f")), np.full((2, N, 1), np.nan, "f")
-    n_threads = _thread._count()
+    n_threads, begun = _thread._count(), threading.Event()
 
     def predict(abort):  # while the caller waits for this thread
+        begun.set()
         _thread.interrupt_main()
         PREDICTIONS[name](nets, X, out, abort)
 
     with pytest.raises(KeyboardInterrupt):
-        kernels.run_in_threads([lambda abort: None, predict])
+        kernels.run_in_threads([lambda abort: begun.wait(), predict])
     assert _thread._count() == n_threads
     assert np.isnan(out[0, -1, 0])
 
@@ -146,9 +244,11 @@ def test_the_mean_has_the_same_bits_in_several_threads(monkeypatch):
     monkeypatch.setattr(ensemble, "check_threads", lambda n: n)
     nets = [MLP([100, 60, 1], rng=i) for i in range(3)]
     X = np.random.default_rng(0).normal(size=(3000, 100)).astype("f")
-    one = ensemble.mean_outputs(nets, X, 1)
+    one, numbers = ensemble.mean_outputs(nets, X, 1), record_threads(monkeypatch)
+    use_all_threads(monkeypatch)
     for n in (2, 3):
         assert_same_bits(ensemble.mean_outputs(nets, X, n), one)
+    assert set(numbers) == {2, 3}
 
 
 def test_a_callback_may_predict_in_several_threads_with_the_network_it_belongs_to(monkeypatch):
@@ -189,3 +289,26 @@ def test_other_threads_cannot_predict_with_a_network_in_training(monkeypatch, n_
 
     nets[1].fit(X, X[:, 0], epochs=1, callbacks=predict_elsewhere)
     assert len(errors) == 2 and all("being trained in another thread" in each for each in errors)
+
+
+SHARED = {
+    "forward": lambda nets, X: nets[0].forward(X, n_threads=2),
+    "forward_many": lambda nets, X: fastnn.forward_many(nets, X, n_threads=2),
+    "few rows": lambda nets, X: fastnn.forward_many(nets, X[:300], n_threads=2),
+    "mean": lambda nets, X: ensemble.mean_outputs(nets, X, 2),
+    "jacobian": lambda nets, X: nets[0].jacobian(X, n_threads=2),
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_several_threads_are_tried_after_one(name, monkeypatch):
+    for module in ("many", "network", "derivatives", "estimators.ensemble"):
+        monkeypatch.setattr(f"fastnn.{module}.check_threads", lambda n: n)
+    monkeypatch.setattr(
+        "fastnn.core.threads.WORTH_SHARING", 0
+    )  # which `forward` reads elsewhere too
+    nets, numbers = [MLP([20, 300, 1], rng=i) for i in range(5)], record_threads(monkeypatch)
+    X = np.random.default_rng(0).random((6000, 20), np.float32)
+    first, second = (SHARED[name](nets, X) for _ in range(2))
+    assert numbers[:2] == [1, 2]
+    assert_same_bits(first, second)

@@ -8,6 +8,7 @@ import pytest
 from checks import assert_same_bits
 from instruction_sets import WITH_FMA, using
 from table_cases import LAYOUTS, make_table, params_of, targets, to_reference
+from thread_trials import use_all_threads
 from trainers import make_trainer, new_trainer, stored
 
 import fastnn
@@ -87,12 +88,13 @@ def test_a_row_has_the_same_bits_in_any_batch(isa, dtype):
         assert_same_bits(net.forward(table, n_threads=2), outputs)
 
 
-def test_forward_many(dtype):
+def test_forward_many(dtype, monkeypatch):
     table = make_table("all", 500, dtype=dtype.name)
     networks = [MLP([table.n_inputs, w, 3], dtype=dtype, rng=w) for w in (4, 30)]
     expected = np.stack([net.forward(table) for net in networks])
     assert_same_bits(fastnn.forward_many(networks, table), expected)
-    with mock.patch.object(kernels, "WORTH_SHARING", 0):
+    use_all_threads(monkeypatch)
+    with mock.patch("fastnn.core.threads.WORTH_SHARING", 0):
         for rows in (np.arange(500), np.arange(600) % 500):
             shared = fastnn.forward_many(networks, table[rows], n_threads=2)
             assert_same_bits(shared, expected[:, rows])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from array_kinds import LAYOUTS, misaligned, read_only
 from checks import assert_same_bits
+from thread_trials import record_threads
 
 from fastnn import SGD, kernels
 from fastnn import functional as F
@@ -206,10 +207,7 @@ def test_threads_do_not_change_bits(step, monkeypatch):
     monkeypatch.setattr(updates, "check_threads", lambda n: n)
     expected = arrays(step, 1000)
     step(**expected, **STEPS[step])
-    parts, run_in_threads = [], kernels.run_in_threads
-    monkeypatch.setattr(
-        kernels, "run_in_threads", lambda calls: [parts.append(len(calls)), run_in_threads(calls)]
-    )
+    numbers = record_threads(monkeypatch)
     updates._thread_choices.cache_clear()
     for n_threads in (2, 3) * 2:
         arguments = arrays(step, 1000)
@@ -217,7 +215,7 @@ def test_threads_do_not_change_bits(step, monkeypatch):
         step(**arguments, **STEPS[step], n_threads=n_threads)
         for name in ["params", *MOMENTS[step]]:
             assert_same_bits(arguments[name], expected[name])
-    assert set(parts) == {2}
+    assert set(numbers) == {2}
     with pytest.raises(ValueError, match="params must be C-contiguous"):
         step(**arguments | dict(params=np.ones(2000)[::2]), **STEPS[step], n_threads=2)
 

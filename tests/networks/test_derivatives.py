@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interrupt import interrupted, sigint_interrupts  # noqa: F401 - for all tests here
 from scale import scaled
+from thread_trials import use_all_threads
 
 import fastnn
 from fastnn import losses, reference
@@ -182,9 +183,11 @@ def test_jax_gives_the_same(output, rng):
 @pytest.fixture
 def many_threads(monkeypatch):
     """Threads share any call, also if the machine has one CPU."""
-    for name, value in dict(WORTH_SHARING=0, ROWS_OF_A_THREAD=1, BLOCK_WORK=0).items():
+    monkeypatch.setattr("fastnn.core.threads.WORTH_SHARING", 0)
+    for name, value in dict(ROWS_OF_A_PART=1, BLOCK_WORK=0).items():
         monkeypatch.setattr(f"fastnn.derivatives.{name}", value)
     monkeypatch.setattr("fastnn.derivatives.check_threads", lambda n: n)
+    use_all_threads(monkeypatch)
 
 
 @pytest.mark.parametrize("method", METHODS)

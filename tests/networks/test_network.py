@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from array_kinds import LAYOUTS, unfit_outs
 from checks import assert_same_bits, training_state
+from thread_trials import record_threads
 from trainers import close, data
 
 import fastnn
@@ -245,19 +246,13 @@ def test_no_rows_and_one_row(dtype):
 
 
 def test_the_number_of_threads_does_not_change_bits(monkeypatch, any_threads):
-    run_in_threads, n_shares = threads.run_in_threads, []
-
-    def counting(calls):
-        n_shares.append(len(calls))
-        run_in_threads(calls)
-
-    monkeypatch.setattr(threads, "run_in_threads", counting)
+    numbers = record_threads(monkeypatch)
     X = np.resize(data(3000, 40, 1, "float32")[0], (30_001, 40))
     net = MLP([40, 60, 3], rng=0)
     expected = net.forward(X)
     for n in (2, 3, 7) * 4:
         assert_same_bits(net.forward(X, n_threads=n), expected, f"{n} threads")
-    assert max(n_shares) > 1  # several threads shared the rows
+    assert max(numbers) > 1  # several threads shared the rows
 
 
 def test_any_number_of_threads_is_accepted():
@@ -270,7 +265,7 @@ def test_any_number_of_threads_is_accepted():
 def test_an_error_in_a_helper_thread_is_raised(monkeypatch, any_threads):
     run_in_threads = threads.run_in_threads
 
-    def failing(calls):
+    def failing(calls, n_threads):
         def fail(abort):
             raise MemoryError("no memory for the workspace")
 

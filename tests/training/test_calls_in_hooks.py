@@ -16,7 +16,7 @@ from checks import assert_same_bits
 from scale import step
 
 import fastnn
-from fastnn import MLP, MLPRegressor, kernels
+from fastnn import MLP, MLPRegressor
 from fastnn.callbacks import Callback
 from fastnn.training import session
 
@@ -34,7 +34,6 @@ def threads_for_any_work(monkeypatch, tmp_path):
     """Let small networks use several threads, also if the machine has one CPU."""
     for module in "many network training.plan estimators.ensemble estimators.fit".split():
         monkeypatch.setattr(f"fastnn.{module}.check_threads", lambda n: n)
-    monkeypatch.setattr(kernels, "WORTH_SHARING", 0)
     monkeypatch.setattr("fastnn.core.threads.WORTH_SHARING", 0)
     monkeypatch.setattr(session, "SLICE_SECONDS", 1e-9)  # a slice is a step
     monkeypatch.chdir(tmp_path)

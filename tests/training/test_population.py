@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 from checks import assert_same_bits
+from thread_trials import use_all_threads
 
 import fastnn
 from fastnn import MLP, EncodedTable, kernels, population
@@ -75,7 +76,8 @@ def test_params_are_the_memory_of_the_networks(dtype):
 def test_forward_many_of_a_population_has_the_bits_of_forward(
     output, n, n_threads, isa, dtype, monkeypatch
 ):
-    monkeypatch.setattr(kernels, "WORTH_SHARING", 0)
+    monkeypatch.setattr("fastnn.core.threads.WORTH_SHARING", 0)
+    use_all_threads(monkeypatch)
     networks = population(N, [3, 21, 4], output=output, rng=0, dtype=dtype)
     rows = RNG.normal(size=(N, n, 3)).astype(dtype)
     networks.params += 0.1
