@@ -510,15 +510,38 @@ def check_step(step):
 def update(optimizer, step, params, grads, moments, n_threads):
     """Apply one step.
 
-    `moments` are named arrays in the order of the kernel. Arguments that the kernel rejects are
-    converted, or raise an error that names them.
+    `moments` are named arrays in the order of the kernel.
     """
-    if type(n_threads) is int and (n_threads == 1 or _use_one_thread(params, n_threads)):
-        try:
-            return kernels.update(optimizer, step, params, grads, *moments.values())
-        except (BufferError, TypeError, ValueError):
-            pass
-    n_threads = check_threads(n_threads)
+    is_large = type(params) is np.ndarray and params.size >= 2 * PARAMS_OF_A_THREAD
+    if is_large or type(n_threads) is not int or n_threads < 1:
+        n_threads = check_threads(n_threads)
+    arguments = optimizer, step, params, grads, moments
+    if n_threads == 1 or not is_large:
+        _update_alone(*arguments)
+        return
+
+    def work(n_threads, seconds):
+        if n_threads == 1:
+            _update_alone(*arguments)
+        else:
+            _update_parts(*arguments, n_threads)
+        return 1
+
+    n_threads = min(n_threads, params.size // PARAMS_OF_A_THREAD)
+    _thread_choice(params.size, len(moments), params.dtype, n_threads).run(work, inf)
+
+
+def _update_alone(optimizer, step, params, grads, moments):
+    """Update in this thread. Arguments that the kernel rejects are converted, or raise an error that names
+    them."""
+    try:
+        kernels.update(optimizer, step, params, grads, *moments.values())
+    except (BufferError, TypeError, ValueError):
+        _update_parts(optimizer, step, params, grads, moments, 1)
+
+
+def _update_parts(optimizer, step, params, grads, moments, n_threads):
+    """Update parts of the parameters in several threads, after checks and conversions."""
     if not isinstance(params, np.ndarray) or params.dtype not in FLOATS:
         kind = getattr(params, "dtype", type(params).__name__)
         raise TypeError(f"params must be a float32 or float64 NumPy array, got {kind}")
@@ -532,40 +555,19 @@ def update(optimizer, step, params, grads, moments, n_threads):
     for name, moment in moments.items():
         check_out(name, moment, shape, dtype, *others)
         others.append(moment)
-    if params.size:
-        _update_parts(optimizer, step, [params, converted, *moments.values()], n_threads)
-
-
-def _use_one_thread(params, n_threads):
-    """Whether an array is too small for two threads, and n_threads valid."""
-    is_small = type(params) is np.ndarray and params.size < 2 * PARAMS_OF_A_THREAD
-    return is_small and (n_threads > 0 or n_threads == -1)
-
-
-def _update_parts(optimizer, step, arrays, n_threads):
-    """Update a part of the parameters in each thread. arrays : contiguous, as the kernel takes them"""
-    n = arrays[0].size
-    flat = [array.reshape(-1) for array in arrays]
+    flat = [array.reshape(-1) for array in (params, converted, *moments.values())]
 
     def update_part(a, b, abort):
         kernels.update(optimizer, step, *(array[a:b] for array in flat))
 
-    def work(n_threads, seconds):
-        if n_threads == 1:
-            kernels.update(optimizer, step, *arrays)
-            return 1
-        run_in_parts(update_part, n, PARAMS_OF_A_THREAD // PARTS, n_threads)
-        return 1
-
-    n_threads = max(1, min(n_threads, n // PARAMS_OF_A_THREAD))
-    choices = _thread_choices(n, len(arrays), arrays[0].dtype)
-    ThreadChoice(choices, "update", n_threads).run(work, inf)
+    if params.size:
+        run_in_parts(update_part, params.size, PARAMS_OF_A_THREAD // PARTS, n_threads)
 
 
 @lru_cache
-def _thread_choices(n, n_arrays, dtype):
-    """Return the measurements of `ThreadChoice` for updates of this size."""
-    return {}
+def _thread_choice(n, n_moments, dtype, n_threads):
+    """Return the choice for updates of this size."""
+    return ThreadChoice({}, "update", n_threads)
 
 
 def require(name, moment, option):

@@ -208,14 +208,14 @@ def test_threads_do_not_change_bits(step, monkeypatch):
     expected = arrays(step, 1000)
     step(**expected, **STEPS[step])
     numbers = record_threads(monkeypatch)
-    updates._thread_choices.cache_clear()
+    updates._thread_choice.cache_clear()
     for n_threads in (2, 3) * 2:
         arguments = arrays(step, 1000)
         arguments["grads"] = arguments["grads"].tolist()
         step(**arguments, **STEPS[step], n_threads=n_threads)
         for name in ["params", *MOMENTS[step]]:
             assert_same_bits(arguments[name], expected[name])
-    assert set(numbers) == {2}
+    assert max(numbers) == 2
     with pytest.raises(ValueError, match="params must be C-contiguous"):
         step(**arguments | dict(params=np.ones(2000)[::2]), **STEPS[step], n_threads=2)
 
