@@ -15,6 +15,7 @@ from trainers import make_trainer
 
 import fastnn
 from fastnn import MLP, EncodedTable, kernels
+from fastnn.core.threads import run_in_parts
 from fastnn.estimators import ensemble
 
 
@@ -62,6 +63,22 @@ def test_each_call_runs_once_in_fewer_threads():
     kernels.run_in_threads([partial(call, i) for i in range(1000)], 3)
     assert sorted(done) == list(range(1000))
     assert len(idents) <= 3
+
+
+PARTS = [  # n, least units of a part, threads -> bounds
+    (5, 1, 1, [(0, 5)]),
+    (2, 1, 4, [(0, 1), (1, 2)]),  # no part is empty
+    (9, 100, 2, [(0, 4), (4, 9)]),  # each thread gets one
+    (30, 10, 2, [(0, 10), (10, 20), (20, 30)]),
+    (80, 1, 2, [(10 * i, 10 * i + 10) for i in range(8)]),  # most parts: four for each thread
+]
+
+
+@pytest.mark.parametrize(("n", "least", "n_threads", "expected"), PARTS)
+def test_parts_of_work(n, least, n_threads, expected):
+    done = []
+    run_in_parts(lambda a, b, abort: done.append((a, b)), n, least, n_threads)
+    assert sorted(done) == expected
 
 
 # ---- threads that begin late ----
