@@ -2,8 +2,10 @@
 
     python bench/threads.py              eight networks, updates, two trainings at once; takes a minute
     python bench/threads.py --busy       the same with another process busy on the last CPU
+    python bench/threads.py --busy 2     ... on each of the last two
     python bench/threads.py --sweep      ten networks, four batches: trainings, predictions; takes
                                          ten minutes
+    python bench/threads.py --sweep --only "30-32-1, 100,000" --rounds 70
     python bench/threads.py --quick      one short training of each, or four networks of the sweep
 
 Plain SGD, float32, no shuffling. For each network, trainings of about 0.3 s with 1, 2 and 16
@@ -12,8 +14,8 @@ steps of `fastnn.functional` on one and four million parameters. At the end, one
 with two at once, in two Python threads, each with one fastnn thread.
 The result is the throughput relative to one training; 2 is ideal.
 
---sweep compares two threads with one: a training of about 10 ms and one of 300 ms of a new network,
-up to twenty predictions with a new network, and thirty updates of arrays of a new size. It prints the time
+--sweep compares two threads with one: a training of about 30 ms and one of 300 ms of a new network,
+up to twenty predictions with a new network or five, and thirty updates of arrays of a new size. It prints the time
 with one and two threads, the ratio of the best and of the medians, and how much of the time slices of
 two threads took, which is what `ThreadChoice` did.
 
@@ -170,15 +172,18 @@ def train_new(sizes, batch, n_threads, seconds_of_one):
     return {n: lambda n=n: seconds(fit, n) for n in n_threads}
 
 
-def predict_new(sizes, rows, n_threads):
-    """Return a job of {number of threads}: up to twenty predictions with a new network."""
+def predict_new(sizes, rows, n_networks, n_threads):
+    """Return a job of {number of threads}: up to twenty predictions with new networks."""
     X = np.random.default_rng(0).random((rows, sizes[0]), np.float32)
-    out = np.empty((rows, sizes[-1]), np.float32)
+    out = np.empty((n_networks, rows, sizes[-1]), np.float32)
 
     def predict(n_threads, n_calls):
-        net = fastnn.MLP(sizes, rng=0)
+        nets = [fastnn.MLP(sizes, rng=0) for _ in range(n_networks)]
         for _ in range(n_calls):
-            net.forward(X, out=out, n_threads=n_threads)
+            if n_networks == 1:
+                nets[0].forward(X, out=out[0], n_threads=n_threads)
+            else:
+                fastnn.forward_many(nets, X, out=out, n_threads=n_threads)
 
     calls = min(20, 1 + round(0.2 / seconds(predict, 1, 1)))
 
@@ -201,23 +206,24 @@ def update_new(rule, n, n_threads):
     return {n: lambda n=n: seconds(update, n) for n in n_threads}
 
 
-def sweep(rounds, quick):
-    """Print a line for each network and kind of work, and the largest ratios."""
+def sweep(rounds, quick, only):
+    """Print a line for each network and kind of work, and the largest ratios. only: part of titles"""
     cells = []
     for sizes in SWEPT[:1] if quick else SWEPT:
         title = "-".join(map(str, sizes))
         for batch in BATCHES[:1] if quick else BATCHES:
-            for name, length in ("short fit", 0.01), ("long fit", 0.3):
+            for name, length in ("short fit", 0.03), ("long fit", 0.3):
                 cells.append((f"{name}, {title}, {batch}", train_new, (sizes, batch), length))
         for rows in (100_000,) if quick else (20_000, 100_000):
             if rows * sum(sizes) <= MAX_OUTPUTS:
-                cells.append((f"predict, {title}, {rows:,}", predict_new, (sizes, rows), None))
+                cells.append((f"predict, {title}, {rows:,}", predict_new, (sizes, rows, 1), None))
+        cells.append((f"five networks, {title}, 20,000", predict_new, (sizes, 20_000, 5), None))
     for n in ARRAYS[:1] if quick else ARRAYS:
         cells += [(f"{rule}, {n:,}", update_new, (rule, n), None) for rule in ("sgd", "adam")]
     widths = [44, 10, 10, 7, 7, 7]
     print(table_row(widths, "ms", "1 thread", "2", "best", "median", "on two"))
     ratios = []
-    for title, make, arguments, length in cells:
+    for title, make, arguments, length in [cell for cell in cells if only in cell[0]]:
         jobs = make(*arguments, (1, 2), *([] if length is None else [length]))
         with record_slices() as slices:
             times = measure.interleave(jobs, rounds, reduce=list)
@@ -245,38 +251,47 @@ def sweep(rounds, quick):
 BUSY_LOOP = """
 import os
 if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[-NUMBER]})
 while True:
     pass
 """
 
 
 @contextlib.contextmanager
-def busy_process():
-    """Keep another process busy, on the last CPU if the system can bind it there."""
-    process = subprocess.Popen([sys.executable, "-c", BUSY_LOOP])
+def busy_processes(n):
+    """Keep n other processes busy, on the last CPUs if the system can bind them there."""
+    loops = [BUSY_LOOP.replace("NUMBER", str(i + 1)) for i in range(n)]
+    processes = [subprocess.Popen([sys.executable, "-c", loop]) for loop in loops]
     try:
-        time.sleep(0.5)
+        time.sleep(0.5 if n else 0)
         yield
     finally:
-        process.kill()
-        process.wait()
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def main():
     parser = measure.make_parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="one short training of each")
     parser.add_argument(
-        "--busy", action="store_true", help="keep another process busy on the last CPU"
+        "--busy",
+        type=int,
+        nargs="?",
+        const=1,
+        default=0,
+        help="keep so many other processes busy, on the last CPUs (1)",
     )
     parser.add_argument(
         "--sweep", action="store_true", help="ten networks, four batches, one and two threads"
     )
+    parser.add_argument("--only", default="", help="cells of the sweep with this text in the title")
+    parser.add_argument("--rounds", type=int, default=7, help="of a cell of the sweep (7)")
     arguments = parser.parse_args()
     rounds, length = (1, 0.01) if arguments.quick else (5, 0.3)
     if arguments.sweep:
-        with busy_process() if arguments.busy else contextlib.nullcontext():
-            sweep(2 if arguments.quick else 7, arguments.quick)
+        with busy_processes(arguments.busy):
+            sweep(2 if arguments.quick else arguments.rounds, arguments.quick, arguments.only)
         return
     widths = [22, *[16] * len(THREADS)]
     print(f"{measure.versions()}; microseconds a step, and relative to one thread")
@@ -287,7 +302,7 @@ def main():
         cells = [f"{us[n]:.2f} ({us[n] / us[1]:.2f})" for n in THREADS]
         print(table_row(widths, title, *cells), flush=True)
 
-    with busy_process() if arguments.busy else contextlib.nullcontext():
+    with busy_processes(arguments.busy):
         for row in ROWS:
             title = f"{NETWORKS[row].title}, {NETWORKS[row].batch}"
             print_row(title, time_network(row, rounds, length, reduce))

@@ -16,8 +16,9 @@ FIRST = """\
 """
 THREADS = """\
     n_threads : int, default 1
-        Maximum number of threads, -1 for all CPUs of this process. Each updates at least 400,000
-        parameters, and one is used if that is faster. The bits are the same for any number.
+        Maximum number of threads, -1 for all CPUs of this process. Each updates at least 1,000,000
+        parameters of plain SGD, 500,000 of Adam, and one is used if that is faster. The bits are
+        the same for any number.
 """
 OTHERS = """\
     params, grads

@@ -203,7 +203,7 @@ def test_settings_that_cannot_be_remembered_are_checked_too(step):
 
 
 def test_threads_do_not_change_bits(step, monkeypatch):
-    monkeypatch.setattr(updates, "PARAMS_OF_A_THREAD", 100)
+    monkeypatch.setattr(updates, "NUMBERS_OF_A_THREAD", 200)
     monkeypatch.setattr(updates, "check_threads", lambda n: n)
     expected = arrays(step, 1000)
     step(**expected, **STEPS[step])
