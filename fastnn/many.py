@@ -278,7 +278,8 @@ def forward_many(
     out : ndarray (n_networks, n, n_out), optional
         Array for the outputs: C-contiguous, of the networks' dtype.
     n_threads : int, default 1
-        Maximum number of threads, -1 for all CPUs of this process. Results are the same bits.
+        Maximum number of threads, -1 for all CPUs of this process; one is used if that is faster.
+        Results are the same bits.
 
     Returns
     -------

@@ -302,6 +302,8 @@ class Worker:
     def __init__(self, monkeypatch, thread_trials, one, many, start=1e-4, n=2):
         self.one, self.many, self.start, self.now, self.seen = one, many, start, 0.0, []
         monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: self.now))
+        self.share = 1  # of the time that this thread has a CPU
+        monkeypatch.setattr(threads, "thread_time", lambda: self.share * self.now)
         for name, value in thread_trials.items():
             monkeypatch.setattr(threads.ThreadChoice, name, value)
         self.units = Counter()
@@ -409,6 +411,16 @@ def test_the_choice_from_short_calls_does_not_last(make_worker):
     worker.units.clear()
     worker.run(30_000)
     assert worker.units[2] > 0.5 * worker.units.total()
+
+
+def test_no_trial_begins_while_other_processes_occupy_all_cpus(make_worker):
+    worker = make_worker(1e-4, 0.6e-4)
+    worker.share = 0.6
+    worker.run(50_000)
+    assert set(worker.seen) == {1}
+    worker.share = 1
+    worker.run(50_000)
+    assert worker.units[2] > 40_000
 
 
 def test_threads_that_become_slow_are_given_up(make_worker):
