@@ -11,10 +11,9 @@ CHUNK = 256  # rows of a chunk in the kernels
 # rows of a part of a prediction, at least: each call copies all parameters first, which takes as long as
 # predicting a hundred rows
 ROWS_OF_A_PART = 8 * CHUNK
-# seconds that this thread has worked, or where the system counts them by milliseconds, all seconds
-thread_time = (
-    time.thread_time if time.get_clock_info("thread_time").resolution < 1e-5 else time.perf_counter
-)
+# seconds that this thread has worked; all seconds where the system counts these by milliseconds
+IS_FINE = time.get_clock_info("thread_time").resolution < 1e-5
+thread_time = time.thread_time if IS_FINE else time.perf_counter
 PARTS = 4  # for each thread: a thread that begins late, or loses its CPU, leaves its parts to the others
 
 
@@ -24,7 +23,8 @@ class ThreadChoice:
     More threads never cost much more than one. What they may lose is limited by a credit: 3 % of the
     time that one thread works, plus what more threads have saved so far. A slice of more threads lasts
     as long as the credit at most. So a short training uses one thread, and a longer one tries more for
-    a time that is short beside the work done so far.
+    a time that is short beside the work done so far. A slice in which other processes occupied the CPU
+    adds no credit.
 
     A round times one thread and then more, for a fraction of a millisecond each. A number is chosen if
     it is 5 % faster than the best of the smaller ones. The round ends when two numbers in a row are not
@@ -103,9 +103,8 @@ class ThreadChoice:
         unit = total / units
         if n == 1:
             state.one = unit
-            if (
-                cpu > 0.9 * total
-            ):  # else other processes occupied the CPU, and threads would lose theirs in turn
+            # else other processes occupied the CPU, and threads would lose theirs in turn
+            if cpu > 0.9 * total:
                 state.credit += self.CREDIT * total
         else:
             state.credit += units * state.one - total
