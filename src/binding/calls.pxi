@@ -51,6 +51,8 @@ def run_in_threads(list calls, int n_threads=0):
     the lock is released after the last. The list does not change while threads read it."""
     cdef Abort abort = Abort()
     cdef int n = <int>len(calls), i
+    if n == 0:
+        return
     abort.calls = calls
     abort.all_ended = _thread.allocate_lock()
     abort.all_ended.acquire()

@@ -51,6 +51,7 @@ def test_calls_run_one_after_the_other_if_no_thread_can_start(monkeypatch):
     monkeypatch.setattr(_thread, "start_new_thread", no_thread)
     kernels.run_in_threads([lambda abort, i=i: done.append(i) for i in range(4)])
     assert done == [0, 1, 2, 3]
+    kernels.run_in_threads([])  # returns
 
 
 def test_each_call_runs_once_in_fewer_threads():
