@@ -27,7 +27,7 @@ cdef enum:
     PACKED_PANELS = 8       # from this many panels of dW on, packing the inputs costs less than it saves
 
 cdef inline bint is_prefetched(Py_ssize_t n_in, Py_ssize_t n_out) noexcept nogil:
-    """Whether the weights of a layer come from beyond L2."""
+    """Whether the weights of a layer come from beyond L2, or as many numbers of another matrix."""
     return n_in * n_out * <Py_ssize_t>sizeof(real) > PREFETCHED_BYTES
 
 cdef inline bint is_gathered(Py_ssize_t n_in, Py_ssize_t n_out) noexcept nogil:
@@ -46,3 +46,9 @@ cdef inline void prefetch_lines(const real* p, int n) noexcept nogil:
     cdef int i
     for i in range(n):
         vprefetch(p + i * (CACHE_LINE // <int>sizeof(real)))
+
+cdef inline void prefetch_rows(const real* p, const int n_rows) noexcept nogil:
+    """Move n_rows rows of a panel from p on to L1."""
+    cdef int i
+    for i in range(n_rows * PANEL * REAL_BYTES // CACHE_LINE):
+        vprefetch_near(p + i * (CACHE_LINE // <int>sizeof(real)))
