@@ -14,7 +14,7 @@ from fastnn import MLP
 from fastnn.files import replacing
 
 
-def broken(room, error):
+def broken_open(room, error):
     """A function like `open`, whose files fail after so many bytes."""
     left = [room]
 
@@ -54,7 +54,7 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
 
     with monkeypatch.context() as patch:
         if isinstance(where, int):
-            patch.setattr(replacing, "open", broken(where, error), raising=False)
+            patch.setattr(replacing, "open", broken_open(where, error), raising=False)
         else:
             patch.setattr(os, where, fail)
         with pytest.raises(type(error)):

@@ -136,7 +136,7 @@ def fitting(*arguments, rows=None, **parameters):
     return lambda: large(**parameters).fit(*arguments, **rows or {})
 
 
-def fitted():
+def fitted_rows():
     return large().fit(X, GOAL)
 
 
@@ -242,7 +242,7 @@ TARGETS = [
     number("metrics.check_targets: {argument} divides", A - A[0], metric="mape"),
     number(NEEDS_ONE, A, metric="mae", loss=QUANTILES),
     refused("thresholds.parse", threshold="f2"),
-    case("targets.find_threshold", lambda: fitted().set_params(threshold="f1").predict(X)),
+    case("targets.find_threshold", lambda: fitted_rows().set_params(threshold="f1").predict(X)),
     number("targets.fit: {argument} cannot be", A + 1, log_target=True, loss="poisson"),
     number("targets.fit: {argument} needs", A - 1, loss="poisson"),
     number("targets.limit", A, "--bounds 1e6,", bounds=(1e6, None)),

@@ -37,7 +37,7 @@ def mish_slope(z):
     return tanh_softplus(z) + z * (1 - tanh_softplus(z) ** 2) * sigmoid(z)
 
 
-def split(below, slope_below, scale=1):
+def by_sign(below, slope_below, scale=1):
     """f and f' of z above 0, and others below; both times a scale."""
     return (
         lambda z: scale * (z if z > 0 else below(z)),
@@ -52,8 +52,10 @@ ACTIVATIONS = {  # softmax, which couples the outputs of a row, has separate tes
     "sigmoid": Activation(sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
     "relu": Activation(lambda z: z if z > 0 else 0, lambda z: z > 0, kinked=True),
     "tanh": Activation(mp.tanh, lambda z: 4 * sigmoid(2 * z) * sigmoid(-2 * z)),
-    "leaky_relu": Activation(*split(lambda z: 0.01 * z, lambda z: 0.01), kinked=True, scaled=True),
-    "elu": Activation(*split(mp.expm1, mp.exp), kinked=True),
+    "leaky_relu": Activation(
+        *by_sign(lambda z: 0.01 * z, lambda z: 0.01), kinked=True, scaled=True
+    ),
+    "elu": Activation(*by_sign(mp.expm1, mp.exp), kinked=True),
     "softplus": Activation(lambda z: (z if z > 0 else 0) + mp.log1p(mp.exp(-abs(z))), sigmoid),
     "gelu": Activation(
         lambda z: z * normal(z)[0], lambda z: normal(z)[0] + z * normal(z)[1], times_z=True
@@ -63,7 +65,7 @@ ACTIVATIONS = {  # softmax, which couples the outputs of a row, has separate tes
     ),
     "exponential": Activation(mp.exp, mp.exp),
     "selu": Activation(
-        *split(lambda z: ALPHA * mp.expm1(z), lambda z: ALPHA * mp.exp(z), SCALE),
+        *by_sign(lambda z: ALPHA * mp.expm1(z), lambda z: ALPHA * mp.exp(z), SCALE),
         **dict(kinked=True, scaled=True),
     ),
     "mish": Activation(lambda z: z * tanh_softplus(z), mish_slope, times_z=True),
