@@ -33,16 +33,14 @@ X = pd.DataFrame(
     }
 )
 score = X["size"].fillna(1).to_numpy() + (X["town"] == "Oslo") + X["stars"] / 4
-BETWEEN = X.assign(
-    stars=X["stars"] + rng.uniform(0.1, 0.9, N)  # edges of bins may be whole numbers
-)
+# edges of bins may be whole numbers
+BETWEEN = X.assign(stars=X["stars"] + rng.uniform(0.1, 0.9, N))
+QUANTILES = losses.Quantile((0.9, 0.1, 0.5))
 KINDS = {
     "number": lambda: TabularRegressor(**SMALL).fit(X, 10 * score),
     "log target": lambda: TabularRegressor(**SMALL, log_target=True).fit(X, np.exp(score)),
     "counts": lambda: TabularRegressor(**SMALL, loss="poisson").fit(X, np.floor(abs(score))),
-    "quantiles": lambda: TabularRegressor(
-        **SMALL, loss=losses.Quantile((0.9, 0.1, 0.5))
-    ).fit(X, score),
+    "quantiles": lambda: TabularRegressor(**SMALL, loss=QUANTILES).fit(X, score),
     "two classes": lambda: TabularClassifier(**SMALL).fit(X, score > 1.5),
     "three classes": lambda: TabularClassifier(**SMALL).fit(X, np.digitize(score, [1.0, 2.0])),
 }  # fmt: skip
@@ -63,9 +61,8 @@ class ExactEncoder(Encoder):
             if scaling.marks_missing:
                 plain.append(self.flag * np.isnan(x))
             if edges:
-                positions.append(
-                    np.interp(np.nan_to_num(x, nan=scaling.median), edges, range(len(edges)))
-                )
+                x = np.nan_to_num(x, nan=scaling.median)
+                positions.append(np.interp(x, edges, range(len(edges))))
         table = super().encode(numbers, codes)
         parts = np.stack(plain, 1), np.array(positions).T.reshape(len(codes), -1), table.codes
         return table_of(parts, table.layout)
@@ -86,9 +83,8 @@ def remade():
         numbers, _ = model.features.transform(next(estimator._read_batches(X)))
         scalings, n_categories = model.encoders[0].scalings, model.encoders[0].n_categories
         cls, pairs = ExactEncoder if dtype == "float64" else Encoder, list(zip(scalings, numbers))
-        encoders = [
-            cls.fit(pairs, n_categories, score, EncoderSettings(n_bins), 6) for n_bins in (0, 8)
-        ]
+        each = EncoderSettings(0), EncoderSettings(8)
+        encoders = [cls.fit(pairs, n_categories, score, settings, 6) for settings in each]
         targets = copy(model.targets)
         if not targets.is_classifier:
             targets.lift_bounds()
@@ -201,10 +197,8 @@ def test_an_edge_of_a_bin_has_the_derivative_of_the_right_side(remade):
     estimator = remade("number")
     edges = np.array(estimator.model_.encoders[1].edges[1])
     table = pd.concat([X[:1]] * len(edges))
-    on, left, right = (
-        all_outputs(estimator, table.assign(size=edges + step))[:, 0, 1]
-        for step in (0, -1e-9, 1e-9)
-    )
+    sides = (table.assign(size=edges + step) for step in (0, -1e-9, 1e-9))
+    on, left, right = (all_outputs(estimator, side)[:, 0, 1] for side in sides)
     np.testing.assert_allclose(on, right, rtol=1e-6)
     assert (np.abs(on / left - 1) > 1e-4).all()
 
@@ -227,13 +221,13 @@ def test_a_prediction_that_is_clipped_has_derivative_0(remade):
             targets.bounds = before
 
 
-@pytest.mark.parametrize(
-    ("kind", "Y"),
-    [
-        ("three classes", [[0.9, 0.08, 0.02]]),  # the last is clipped to be above 0
-        ("quantiles", [[0.1, 0.3, 0.2]]),  # they cross
-    ],
-)
+CHANGED = {
+    "three classes": [[0.9, 0.08, 0.02]],  # the last is clipped to be above 0
+    "quantiles": [[0.1, 0.3, 0.2]],  # they cross
+}
+
+
+@pytest.mark.parametrize(("kind", "Y"), CHANGED.items())
 def test_outputs_that_are_clipped_or_sorted(kind, Y, remade):
     targets = remade(kind).model_.targets
     Y, J = np.array(Y), np.array([[[2.0], [-3.0], [1.0]]])
@@ -255,9 +249,8 @@ def test_numbers_whose_values_are_categories_are_left_out(remade):
         estimator.model_ = replace(model, encoders=[model.encoders[0], values])
         assert values.values[number_of(model, "stars")] == [1, 2, 3, 4, 5]
         assert estimator.derivative_columns_ == ["price", "size"]
-        with pytest.raises(
-            ValueError, match="'stars' has no derivatives: the networks read its values"
-        ):
+        message = "'stars' has no derivatives: the networks read its values"
+        with pytest.raises(ValueError, match=message):
             estimator.predict_derivatives(X, "stars")
         unused = [replace(member, weight=1 - member.encoder) for member in model.members]
         estimator.model_ = replace(estimator.model_, members=unused)
@@ -282,11 +275,8 @@ def test_derivatives_of_one_class_are_0():
 def test_rows_threads_and_blocks_do_not_matter(kind, remade, monkeypatch):
     estimator = remade(kind, "float32")
     D = estimator.predict_derivatives(X)
-    assert D.shape == (
-        N,
-        *{"n": (), "l": (), "c": ()}.get(kind[0], (2 if kind == "two classes" else 3,)),
-        3,
-    )
+    outputs = {"two classes": [2], "three classes": [3], "quantiles": [3]}.get(kind, [])
+    assert D.shape == (N, *outputs, 3)
     assert_same_bits(estimator.predict_derivatives(X[7:8]), D[7:8])
     monkeypatch.setattr(estimator, "n_threads", 2)
     monkeypatch.setattr(derivatives, "BLOCK_VALUES", 600)
@@ -304,12 +294,9 @@ def test_derivatives_of_columns_without_names():
     assert_same_bits(model.predict_derivatives(X.to_numpy()[:3], 6), D[:, 2:])
 
 
+NO_NUMBER = "has no derivatives: it is a category"
 WRONG = {  # rows, columns, and the message
-    "a category": (
-        X,
-        "town",
-        "Column 'town' has no derivatives: it is a category. derivative_colu",
-    ),
+    "a category": (X, "town", f"Column 'town' {NO_NUMBER}. derivative_colu"),
     "a date": (X, ["size", "day"], r"'day' .* it is a date\..* Use effect\('day'\)"),
     "presence": (X, ["known"], "'known' .* whether it is missing"),
     "not used": (X, "same", "does not use a column 'same'"),
