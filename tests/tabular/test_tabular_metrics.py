@@ -27,6 +27,8 @@ three = np.array(["a", "b", "c"])[np.digitize(X[:, 0] + rng.normal(size=N), [-1,
 numbers = np.exp(X[:, 0] + 0.3 * rng.normal(size=N))
 weights = rng.uniform(0, 2, N) * (rng.random(N) < 0.9)
 
+WEIGHTS = {"equal": None, "weighted": weights, "light": weights / 1000}
+
 # ---- values ----
 
 
@@ -48,9 +50,7 @@ def by_sklearn(name, y, P, labels, weight):
 
 @pytest.mark.parametrize("name", CLASS_METRICS)
 @pytest.mark.parametrize("y", [two, three], ids=["two classes", "three classes"])
-@pytest.mark.parametrize(
-    "weight", [None, weights, weights / 1000], ids=["equal", "weighted", "light"]
-)
+@pytest.mark.parametrize("weight", WEIGHTS.values(), ids=WEIGHTS)
 def test_values_of_classes_are_those_of_scikit_learn(name, y, weight):
     labels, codes = np.unique(y, return_inverse=True)
     P = np.random.default_rng(1).dirichlet(np.ones(len(labels)), N).round(2) + 0.01
@@ -116,9 +116,8 @@ def test_other_spellings(text, name):
 def test_several_quantiles_have_the_pinball_loss():
     loss = losses.Quantile((0.1, 0.9))
     reg = TabularRegressor(metric="pinball", loss=loss, **SMALL).fit(X, numbers)
-    values = [
-        sk.mean_pinball_loss(numbers, p, alpha=q) for p, q in zip(reg.oof_prediction_.T, loss.q)
-    ]
+    pairs = zip(reg.oof_prediction_.T, loss.q)
+    values = [sk.mean_pinball_loss(numbers, p, alpha=q) for p, q in pairs]
     assert reg.oof_score_ == pytest.approx(np.mean(values))
     assert len(reg.feature_score_drops_) == 2
 

@@ -51,13 +51,9 @@ def test_days_of_the_year_are_in_one_configuration():
 
 
 def test_wide_tables_train_for_few_steps_with_few_bins():
+    sizes = (80, 250, True), (80, 249, False), (600, 600, True), (601, 600, False)
     for is_classifier, n_classes, steps in [(True, 2, 128), (True, 9, 256), (False, 1, 256)]:
-        for m, n, is_wide in [
-            (80, 250, True),
-            (80, 249, False),
-            (600, 600, True),
-            (601, 600, False),
-        ]:
+        for m, n, is_wide in sizes:
             usual = recipe.configurations(is_classifier, m, n_classes)
             found = recipe.configurations(is_classifier, m, n_classes, n_numbers=n)
             assert len(found) == len(usual) and (found == usual) != is_wide

@@ -119,11 +119,9 @@ def test_logarithms_need_targets_above_zero(wrong):
     assert np.isfinite(TabularRegressor(**SMALL).fit(X, y).predict(X)).all()
 
 
+COUNTS = "be combined with loss='poisson', which learns the log"
 WRONG_LOGARITHMS = [
-    (
-        dict(loss="poisson", log_target=True),
-        "be combined with loss='poisson', which learns the log",
-    ),
+    (dict(loss="poisson", log_target=True), COUNTS),
     (dict(log_target="yes"), "log_target"),
 ]
 

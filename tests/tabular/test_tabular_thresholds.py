@@ -6,7 +6,6 @@ from checks import assert_same_bits
 from numpy.testing import assert_array_equal
 from sklearn.metrics import f1_score
 
-import fastnn
 from fastnn import TabularClassifier
 from fastnn.tabular import thresholds
 from fastnn.tabular.thresholds import ThresholdRule
@@ -64,7 +63,7 @@ def test_rows_of_one_class():
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_fit_chooses_the_threshold(rule, tmp_path):
+def test_fit_chooses_the_threshold(rule, reload):
     clf = TabularClassifier(threshold=rule, **SMALL).fit(X, y)
     order = np.argsort(clf._fold_of_row, kind="stable")  # fold by fold, as fit has the rows
     P, second, part = clf.oof_prediction_[order, 1], (y == "yes")[order], clf._fold_of_row[order]
@@ -77,8 +76,7 @@ def test_fit_chooses_the_threshold(rule, tmp_path):
         assert threshold == thresholds.parse(rule).best(P[others], second[others], None)
     right = (clf.oof_prediction_[:, 1] >= clf.oof_threshold_) == (y == "yes")
     assert clf.oof_score_ == pytest.approx(right.mean())
-    clf.save(tmp_path / "m")
-    other = fastnn.load(tmp_path / "m")
+    other = reload(clf)
     assert (other.threshold, other.threshold_) == (rule, clf.threshold_)
     assert_array_equal(other.predict(X), clf.predict(X))
     plain = TabularClassifier(**SMALL).fit(X, y)
@@ -141,12 +139,8 @@ def test_forward_in_time_earlier_rows_choose():
     for k in range(3):
         (threshold,) = np.unique(clf.oof_threshold_[fold == k])
         before = scored & (fold < k)
-        expected = (
-            rule.best(p[before], is_second[before], None)
-            if k
-            else rule.expected(p[fold == 0], None)
-        )
-        assert threshold == expected
+        best = rule.best(p[before], is_second[before], None) if k else None
+        assert threshold == (best if k else rule.expected(p[fold == 0], None))
     assert_array_equal(np.isnan(clf.oof_threshold_), ~scored)
 
 

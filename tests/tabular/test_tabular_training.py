@@ -19,23 +19,21 @@ CONFIGURATION = recipe.Configuration(EncoderSettings(), 0, 0, dropout=(0.1, 0.2)
 
 
 def setup(y, targets, width):
-    return training_jobs.JobSetup(
-        rows=FitRows([], np.empty((len(y), 0)), y, None),
-        encoded_y=y,
-        targets=targets,
-        hidden_sizes=[width],
-        n_threads=1,
-    )
+    rows, options = FitRows([], np.empty((len(y), 0)), y, None), dict(n_threads=1)
+    options |= dict(encoded_y=y, targets=targets, hidden_sizes=[width])
+    return training_jobs.JobSetup(rows=rows, **options)
+
+
+def make_job(configuration, fold, net):
+    arguments = configuration, fold, EncodedTable(X), ROWS, HELD_OUT, net, []
+    return training_jobs.Job(*arguments, n_train=len(ROWS))
 
 
 def numbers_job():
     """(a job of a regression, its setup)"""
     targets = TableNumbers.fit("mse", X[:, 0].astype(float))
     net = MLP([3, 4, 1], rng=0)
-    job = training_jobs.Job(
-        CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, net, [], n_train=len(ROWS)
-    )
-    return job, setup(targets.encode(X[:, 0]), targets, 4)
+    return make_job(CONFIGURATION, 0, net), setup(targets.encode(X[:, 0]), targets, 4)
 
 
 def by_two_fits(net, y, targets, epochs, monitor):
@@ -74,10 +72,7 @@ def test_snapshots_are_those_of_two_fits(monitor, epochs, queued, monkeypatch, q
         dropout = 0.0 if monitor == "loss" else [0.1, 0.2]
         net = MLP([3, 32, targets.n_out], "silu", targets.output, rng=seed, dropout=dropout)
         recipe.init(net, np.random.default_rng(seed))
-        c = replace(CONFIGURATION, monitor=monitor)
-        jobs.append(
-            training_jobs.Job(c, seed, EncodedTable(X), ROWS, HELD_OUT, net, [], n_train=len(ROWS))
-        )
+        jobs.append(make_job(replace(CONFIGURATION, monitor=monitor), seed, net))
     expected = [by_two_fits(job.net.copy(), y, targets, epochs, monitor) for job in jobs]
     if monitor == "loss" and epochs == 100:
         first, second = (net.state.best for net in expected[0])

@@ -20,13 +20,9 @@ y = (useful > 0).astype(int)
 
 
 def make_setup(y):
-    return training_jobs.JobSetup(
-        rows=FitRows([], np.empty((N, 0)), y, None),
-        encoded_y=y,
-        targets=TableClasses(np.arange(2)),
-        hidden_sizes=[4],
-        n_threads=1,
-    )
+    rows, options = FitRows([], np.empty((N, 0)), y, None), dict(encoded_y=y, n_threads=1)
+    options |= dict(targets=TableClasses(np.arange(2)), hidden_sizes=[4])
+    return training_jobs.JobSetup(rows=rows, **options)
 
 
 @pytest.fixture
@@ -44,9 +40,8 @@ def jobs(encoders):
     configuration = recipe.Configuration(settings, 3, 0, snapshots=True)
     folds = [(np.r_[100:N], np.r_[:100]), (np.r_[:100], np.r_[100:N])]
     tables = {settings: encoder.encode([useful, other], codes)}
-    found = training_jobs.make_jobs(
-        [configuration], [tables] * 2, folds, make_setup(y), check_random_state(0)
-    )
+    arguments = [configuration], [tables] * 2, folds, make_setup(y), check_random_state(0)
+    found = training_jobs.make_jobs(*arguments)
     for job in found:
         job.net.weights[-1][...] = np.random.default_rng(job.fold).normal(size=(4, 2))
         job.networks = [job.net]
