@@ -48,9 +48,8 @@ def arrays_clf():
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "arrow"])
 def test_tables_with_names(library, arrays_clf):
-    frame = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "arrow": pa.table}[library](
-        dict(zip(NAMES, X.T))
-    )
+    make = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "arrow": pa.table}[library]
+    frame = make(dict(zip(NAMES, X.T)))
     net = quick().fit(frame, y)
     assert_array_equal(net.predict_proba(frame), arrays_clf.predict_proba(X))
     assert net.feature_names_in_.tolist() == NAMES
@@ -72,6 +71,10 @@ def integers(a):
     return (10 * a).astype(int)
 
 
+def frame_of(a):
+    return pd.DataFrame(a, columns=NAMES)
+
+
 PLAIN = {  # kinds of numbers that need no check of scikit-learn
     "float32": lambda a: a.astype("float32"),
     "integers": integers,
@@ -80,24 +83,18 @@ PLAIN = {  # kinds of numbers that need no check of scikit-learn
     "every second row": lambda a: np.repeat(a, 2, axis=0)[::2],
     "a list": lambda a: a.tolist(),
     "a list of arrays": list,
-    "a data frame": lambda a: pd.DataFrame(a, columns=NAMES),
-    "columns of several types": lambda a: pd.DataFrame(a, columns=NAMES).assign(
-        **{NAMES[0]: integers(a)[:, 0]}
-    ),
+    "a data frame": lambda a: frame_of(a),
+    "columns of several types": lambda a: frame_of(a).assign(**{NAMES[0]: integers(a)[:, 0]}),
 }
 
 
 @pytest.mark.parametrize("settings", [{}, dict(n_estimators=2), dict(n_threads=2)], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", PLAIN)
-def test_numbers_need_few_checks(name, dtype, settings, monkeypatch):
+def test_numbers_need_few_checks(name, dtype, settings, monkeypatch, calls_of):
     net = quick(dtype=dtype, **settings)
-    net.fit(pd.DataFrame(X, columns=NAMES) if "frame" in name or "columns" in name else X, y)
-    checked, validate = [], inputs.validate_data
-    monkeypatch.setattr(
-        inputs, "validate_data", lambda *a, **k: checked.append(1) or validate(*a, **k)
-    )
-    rows = PLAIN[name](X)
+    net.fit(frame_of(X) if "frame" in name or "columns" in name else X, y)
+    checked, rows = calls_of(inputs, "validate_data"), PLAIN[name](X)
     fast = net.predict_proba(rows), net.predict_proba(rows[:1]), net.decision_function(rows)
     assert not checked
     monkeypatch.setattr(inputs, "_plain_numbers", lambda *arguments: None)
@@ -146,25 +143,17 @@ def test_frames_without_the_names_of_fit_are_checked(arrays_clf):
 
 # ---- sparse ----
 
-KINDS = [
-    sparse.csr_matrix,
-    sparse.csc_matrix,
-    sparse.coo_array,
-    sparse.csr_array,
-    sparse.lil_matrix,
-]
+KINDS = [sparse.csr_matrix, sparse.csc_matrix, sparse.lil_matrix]
+KINDS += [sparse.coo_array, sparse.csr_array]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_sparse_rows_without_shuffling_give_the_bits_of_dense(kind):
     X_sparse = kind(MOSTLY_ZERO)
-    for settings in (
-        *(dict(), dict(solver="sgd", batch_size=7), dict(early_stopping=True, max_iter=10)),
-        dict(alpha=0.1, batch_size=50),
-    ):
-        a, b = (
-            quick(shuffle=False, **settings).fit(rows, SIGN) for rows in (X_sparse, MOSTLY_ZERO)
-        )
+    others = dict(solver="sgd", batch_size=7), dict(early_stopping=True, max_iter=10)
+    for settings in ({}, *others, dict(alpha=0.1, batch_size=50)):
+        nets = (quick(shuffle=False, **settings) for _ in "ab")
+        a, b = (net.fit(rows, SIGN) for net, rows in zip(nets, (X_sparse, MOSTLY_ZERO)))
         assert_array_equal(a.network_.params, b.network_.params)
         assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-12)
         for method in ("predict_proba", "decision_function"):
@@ -184,12 +173,9 @@ def test_sparse_rows_are_made_dense_a_block_at_a_time(monkeypatch):
 
     monkeypatch.setattr(sparse.csr_matrix, "toarray", toarray)
     X_sparse = sparse.csr_matrix(MOSTLY_ZERO)
-    a, b = (
-        quick(batch_size=10, validation_data=(rows, SIGN), shuffle=False)
-        .fit(rows, SIGN)
-        .partial_fit(rows, SIGN)
-        for rows in (X_sparse, MOSTLY_ZERO)
-    )
+    a, b = nets = [quick(batch_size=10, shuffle=False) for _ in "ab"]
+    for net, rows in zip(nets, (X_sparse, MOSTLY_ZERO)):
+        net.set_params(validation_data=(rows, SIGN)).fit(rows, SIGN).partial_fit(rows, SIGN)
     probabilities = a.predict_proba(X_sparse)
     assert widest and max(widest) <= 64
     assert_array_equal(a.network_.params, b.network_.params)
@@ -235,9 +221,8 @@ def test_callbacks_are_called_during_a_sparse_fit(monkeypatch):
         def on_fit_end(self, net, history):
             events.append("end")
 
-    net = quick(callbacks=Watcher(), batch_size=64, max_iter=9).fit(
-        sparse.csr_matrix(MOSTLY_ZERO), SIGN
-    )
+    net = quick(callbacks=Watcher(), batch_size=64, max_iter=9)
+    net.fit(sparse.csr_matrix(MOSTLY_ZERO), SIGN)
     assert (events[0], events[-1], net.n_iter_) == ("begin", "end", 2)
     first, second = (i for i, event in enumerate(events) if event == "epoch")
     assert events[1:first].count("interval") >= 4 and events[first:second].count("interval") >= 5
@@ -317,18 +302,14 @@ def test_a_warning_for_columns_of_very_different_or_very_large_size():
         assert caught[0].filename == __file__
     with pytest.warns(UserWarning, match=re.escape("'petal width'")):
         quick(max_iter=2).fit(pd.DataFrame(X * [1, 1, 1, 1e4], columns=NAMES), y)
-    with pytest.warns(
-        UserWarning, match="y is large .its root mean square is 1.*TransformedTargetRegressor"
-    ):
+    note = "y is large .its root mean square is 1.*TransformedTargetRegressor"
+    with pytest.warns(UserWarning, match=note):
         MLPRegressor(max_iter=2).fit(scale(load_diabetes().data), load_diabetes().target)
 
 
 def test_no_warning_without_reason():
-    for rows, classes in [
-        (X, y),
-        (np.hstack([X, np.zeros((150, 1))]), y),
-        (sparse.csr_matrix(MOSTLY_ZERO), SIGN),
-    ]:
+    with_zeros, sparse_rows = np.hstack([X, np.zeros((150, 1))]), sparse.csr_matrix(MOSTLY_ZERO)
+    for rows, classes in [(X, y), (with_zeros, y), (sparse_rows, SIGN)]:
         with warnings.catch_warnings(action="error"):
             model = quick(max_iter=2000, tol=1e-3).fit(rows, classes)
         assert model.n_iter_ < 2000  # converged, so that there is nothing to warn of

@@ -65,11 +65,8 @@ def test_ranks_change_no_bit(kind, y, settings):
                 assert estimator.classes_.dtype == expected.classes_.dtype
 
 
-VALIDATIONS = [
-    (MLPClassifier, FIVE),
-    (MLPRegressor, NUMBERS),
-    (MLPRegressor, np.stack([NUMBERS, X[:, 0]], 1)),
-]
+PAIRS = np.stack([NUMBERS, X[:, 0]], 1)
+VALIDATIONS = [(MLPClassifier, FIVE), (MLPRegressor, NUMBERS), (MLPRegressor, PAIRS)]
 
 
 @pytest.mark.parametrize("kind, y", VALIDATIONS)
@@ -113,9 +110,8 @@ def test_a_rank_without_rows_takes_part_in_the_validation():
 
 
 def test_balanced_weights_are_those_of_all_rows():
-    estimators = results_of(
-        2, lambda comm: fitted(MLPClassifier, FIVE, comm, class_weight="balanced")
-    )
+    balanced = dict(class_weight="balanced")
+    estimators = results_of(2, lambda comm: fitted(MLPClassifier, FIVE, comm, **balanced))
     counts = dict(zip(*np.unique(FIVE, return_counts=True)))
     weights = {int(label): N / (5 * count) for label, count in counts.items()}
     by_hand = fitted(MLPClassifier, FIVE, class_weight=weights)
@@ -136,19 +132,17 @@ def test_warm_starts_continue_on_other_ranks():
 
 
 def test_without_shards_ranks_agree():
-    first, second = results_of(
-        2, lambda comm: fitted(MLPRegressor, NUMBERS, comm, shards=0, early_stopping=True)
-    )
+    options = dict(shards=0, early_stopping=True)
+    first, second = results_of(2, lambda comm: fitted(MLPRegressor, NUMBERS, comm, **options))
     assert bits(first) == bits(second)
 
 
 def test_only_rank_0_warns():
     def fit(comm):
         with warnings.catch_warnings(record=True, action="always") as caught:
-            rows = part(N, comm.rank, comm.size)
-            MLPRegressor(**SETTINGS | dict(batch_size=300)).fit(
-                X[rows] * [1e4, 1, 1, 1], NUMBERS[rows] * 1e3, comm=comm
-            )
+            rows, reg = part(N, comm.rank, comm.size), MLPRegressor(**SETTINGS)
+            reg.set_params(batch_size=300)
+            reg.fit(X[rows] * [1e4, 1, 1, 1], NUMBERS[rows] * 1e3, comm=comm)
         return [str(warning.message) for warning in caught]
 
     with warnings.catch_warnings(action="always"):  # which threads share
@@ -189,10 +183,10 @@ def test_sparse_rows_and_weights_of_labels_are_refused():
         assert "class_weight does not work with comm or Dask if y is an indicator" in str(error)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("max_iter", 9), ("hidden_layer_sizes", (7,)), ("early_stopping", True), ("dtype", "float32")],
-)
+OTHERS = dict(max_iter=9, hidden_layer_sizes=(7,), early_stopping=True, dtype="float32")
+
+
+@pytest.mark.parametrize(("name", "value"), OTHERS.items())
 def test_other_parameters_of_a_rank_are_named(name, value):
     def fit(comm):
         return fitted(MLPRegressor, NUMBERS, comm, **{name: value} if comm.rank else {})
