@@ -68,10 +68,10 @@ def test_folds_in_time_that_stop_within_their_first_epoch(make_clock, calls_of):
     assert np.isfinite(reg.predict(np.zeros((3, 2)))).all()
 
 
-@pytest.mark.parametrize(
-    ("end", "share", "fraction"),
-    [(0.5, 0.25, 0.5), (0.1, 0.25, 0.8), (0, 0.25, 0.8), (1, None, 0.8)],
-)
+FRACTIONS = [(0.5, 0.25, 0.5), (0.1, 0.25, 0.8), (0, 0.25, 0.8), (1, None, 0.8)]
+
+
+@pytest.mark.parametrize(("end", "share", "fraction"), FRACTIONS)
 def test_time_for_all_rows_is_for_the_epochs_before_the_end(end, share, fraction):
     share = share and SimpleNamespace(fraction=share)
     trainer = SimpleNamespace(setup=SimpleNamespace(fraction=0.8))
