@@ -18,17 +18,15 @@ X = rng.normal(size=(90, 3))
 LABELS = np.where(X[:, 0] + X[:, 1] ** 2 > 0.5, "high", "low")
 WEIGHT = rng.uniform(0.5, 2, 90)
 GROUPS = np.arange(90) % 15
+ADAPTIVE = dict(learning_rate="adaptive", solver="sgd")
+INVSCALING = dict(learning_rate="invscaling", solver="sgd")
 OPTIONS = {
     "alike": dict(bagging=None),
     "folds": dict(bagging="folds"),
     "bootstrap": dict(bagging="bootstrap", early_stopping=True),
-    "early stopping": dict(
-        bagging=None, early_stopping=True, learning_rate="adaptive", solver="sgd"
-    ),
-    "rate": dict(
-        bagging=None, solver="sgd", learning_rate="invscaling", validation_data=(X[:9], LABELS[:9])
-    ),
-    "adaptive folds": dict(bagging="folds", learning_rate="adaptive", solver="sgd"),
+    "early stopping": dict(bagging=None, early_stopping=True, **ADAPTIVE),
+    "rate": dict(bagging=None, validation_data=(X[:9], LABELS[:9]), **INVSCALING),
+    "adaptive folds": dict(bagging="folds", **ADAPTIVE),
     "L-BFGS": dict(bagging=None, solver="lbfgs"),
     "callback": dict(bagging="folds", callbacks=[fastnn.EarlyStopping(2)]),
 }
@@ -67,14 +65,11 @@ def test_the_bits_of_one_machine(name, n_threads, weight):
 
 
 def test_processes():
-    def make():
-        return fastnn.MLPRegressor(
-            (4,), n_estimators=3, bagging="folds", max_iter=5, random_state=0
-        )
-
+    options = dict(n_estimators=3, bagging="folds", max_iter=5, random_state=0)
+    here, there = (fastnn.MLPRegressor((4,), **options) for _ in range(2))
     with ProcessPoolExecutor(2) as executor:
-        there = make().fit(X, X[:, 0], executor=executor)
-    assert_same(make().fit(X, X[:, 0]), there)
+        there.fit(X, X[:, 0], executor=executor)
+    assert_same(here.fit(X, X[:, 0]), there)
 
 
 def test_one_network():
@@ -94,7 +89,7 @@ def test_a_broken_executor():
 
 
 @pytest.mark.parametrize("n_done", [0, 1, 2])
-def test_ctrl_c_keeps_the_networks_that_are_trained(n_done, monkeypatch, tmp_path):
+def test_ctrl_c_keeps_the_networks_that_are_trained(n_done, monkeypatch, reload):
     whole = classifier(bagging="folds").fit(X, LABELS)
     take_over = many._take_over
 
@@ -118,8 +113,7 @@ def test_ctrl_c_keeps_the_networks_that_are_trained(n_done, monkeypatch, tmp_pat
     for net, other in zip(clf.networks_, whole.networks_[:n_done], strict=True):
         assert net.params.tobytes() == other.params.tobytes()
     assert np.isnan(clf.oof_prediction_).any(axis=1).sum() == 30 * (3 - n_done)
-    clf.save(tmp_path / "model")
-    assert_array_equal(fastnn.load(tmp_path / "model").predict_proba(X), clf.predict_proba(X))
+    assert_array_equal(reload(clf).predict_proba(X), clf.predict_proba(X))
 
 
 def test_other_callbacks_are_refused():
@@ -145,8 +139,6 @@ def test_pipelines_and_cross_validation_pass_the_executor_on():
 
 
 def test_a_training_that_ends_too_early_warns():
-    with (
-        ThreadPoolExecutor(2) as executor,
-        pytest.warns(ConvergenceWarning, match="3 of 3 networks"),
-    ):
+    warns = pytest.warns(ConvergenceWarning, match="3 of 3 networks")
+    with ThreadPoolExecutor(2) as executor, warns:
         classifier().fit(X, LABELS, executor=executor)

@@ -79,9 +79,8 @@ def test_facts_of_every_maker(made, reload, tmp_path):
     assert facts.hidden_sizes == ((3,) if networks else ())
     assert all(net.layer_sizes[-1] == n_outputs for net in networks)
     assert facts.quantiles == ((0.1, 0.9) if "quantiles" in name else None)
-    assert facts.has_intervals == (
-        name in ("folds", "table of numbers", "table of quantiles", "array")
-    )
+    with_intervals = "folds", "table of numbers", "table of quantiles", "array"
+    assert facts.has_intervals == (name in with_intervals)
     if "table" in name or name == "one class":
         kinds = [(c.name, c.kind, c.position) for c in facts.columns]
         assert kinds == [("area", "number", 0), ("town", "category", 1), ("day", "date", 2)]
@@ -112,9 +111,8 @@ def test_what_a_fit_of_a_table_learned():
     reg.fit(table, "y", sample_weight="w", groups="g").metadata_["a"] = "b"
     facts = reg.facts()
     assert (facts.target, facts.groups, facts.weight, facts.time) == ("y", "g", "w", None)
-    assert (facts.metric, facts.score, facts.score_name) == (
-        "mae", reg.oof_score_, reg.oof_score_name_
-    )  # fmt: skip
+    assert (facts.metric, facts.score) == ("mae", reg.oof_score_)
+    assert facts.score_name == reg.oof_score_name_
     assert list(facts.importances.values()) == reg.feature_importances_.tolist()
     assert list(facts.score_drops) == list(facts.importances) == reg.feature_names_in_.tolist()
     assert (facts.n_folds, facts.n_folds_left, facts.kept) == (2, 0, None)

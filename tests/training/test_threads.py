@@ -229,9 +229,7 @@ def test_a_forked_child_trains_in_two_threads_after_its_parent_did():
         finally:
             os._exit(4)
     try:
-        _, status = processes.wait_for(
-            lambda: (found := os.waitpid(child, os.WNOHANG))[0] and found
-        )
+        _, status = processes.wait_for(lambda: (done := os.waitpid(child, os.WNOHANG))[0] and done)
     except AssertionError:
         os.kill(child, signal.SIGKILL)
         raise
@@ -269,9 +267,7 @@ print(resident() - before[0], sys.getallocatedblocks() - before[1])
 """
 
 
-@pytest.mark.skipif(
-    not os.path.exists("/proc/self/statm"), reason="needs /proc to know the memory of a process"
-)
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads memory in /proc")
 def test_memory_does_not_grow_over_many_calls():
     """100,000 steps in 5,000 fits, 20,000 predictions and 10,000 calls that fail."""
     life = processes.run(LONG_LIFE, SCALE, timeout=100 * SCALE)

@@ -26,12 +26,8 @@ OPTIMIZERS = {
     "lion": (fastnn.Lion(0.01), {}),
 }
 #: Layers of all layouts: narrow, one output, several panels, transposed for many rows.
-SIZES = {
-    "narrow": (6, 3, 2),
-    "wide": (6, 40, 17, 2),
-    "many inputs": (70, 9, 2),
-    "one output": (6, 9, 1),
-}
+SIZES = {"narrow": (6, 3, 2), "wide": (6, 40, 17, 2)}
+SIZES |= {"many inputs": (70, 9, 2), "one output": (6, 9, 1)}
 
 
 def some_bounds(sizes):
@@ -143,11 +139,10 @@ def test_many_small_networks_keep_their_own_bounds():
         assert_inside(net)
 
 
-def test_a_file_keeps_bounds(tmp_path):
+def test_a_file_keeps_bounds(reload):
     net = bounded_network()
     net.weights[2][:] = -5.0  # outside: only an update moves it
-    net.save(tmp_path / "net.safetensors")
-    loaded = fastnn.load(tmp_path / "net.safetensors")
+    loaded = reload(net)
     assert_same_bits(loaded.params, net.params)
     assert loaded.weight_bounds[1] is None
     for pair, other in zip(net.weight_bounds, loaded.weight_bounds):
@@ -161,9 +156,8 @@ def test_damaged_bounds_of_a_file(tmp_path):
     net = bounded_network()
     net._set_bounds(WeightBounds.of([pair and pair[::-1] for pair in net.weight_bounds]))
     net.save(tmp_path / "net.safetensors")
-    with pytest.raises(
-        fastnn.ModelFileError, match=r"weight_bounds is damaged: .* lower bounds above"
-    ):
+    message = r"weight_bounds is damaged: .* lower bounds above"
+    with pytest.raises(fastnn.ModelFileError, match=message):
         fastnn.load(tmp_path / "net.safetensors")
 
 
