@@ -32,9 +32,10 @@ def test_one_target_and_many():
         many.partial_fit(X, np.column_stack([y, y]))
 
 
-@pytest.mark.parametrize(
-    "texts", [["no"] * 442, np.array([1.0, "no"] * 221, object)], ids=["texts", "mixed"]
-)
+TEXTS = {"texts": ["no"] * 442, "mixed": np.array([1.0, "no"] * 221, object)}
+
+
+@pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
 def test_texts_are_no_targets(texts):
     for train in (quick().fit, quick().partial_fit, quick().partial_fit(X, y).partial_fit):
         with pytest.raises(ValueError, match="y must hold numbers, got 'no' in row "):

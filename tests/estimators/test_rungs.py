@@ -34,9 +34,8 @@ def test_stretched_schedules():
 
 def test_equal_failures_are_reported_once():
     X, y = np.random.default_rng(0).normal(size=(60, 3)), np.tile([0, 1], 30)
-    search = fastnn.HalvingSearchCV(
-        fastnn.MLPClassifier(max_iter=9), {"learning_rate": ["fast", "slow"]}, n_iter="all"
-    )
+    rates = {"learning_rate": ["fast", "slow"]}
+    search = fastnn.HalvingSearchCV(fastnn.MLPClassifier(max_iter=9), rates, n_iter="all")
     with pytest.raises(ValueError, match="All the 10 fits failed") as caught:
         search.fit(X, y)
     assert str(caught.value).count("5 of 10 fits failed with this error") == 2

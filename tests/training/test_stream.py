@@ -1,6 +1,7 @@
 """MLP.fit on row groups: the bits of the same rows in memory, windows, resuming, and errors."""
 
 import contextlib
+import itertools
 import tracemalloc
 
 import numpy as np
@@ -244,14 +245,13 @@ def test_held_out_rows_are_those_of_the_hash():
 VALIDATION = split_rows([40], X[:90], CLASSES[:90], WEIGHT[:90])
 
 
-@pytest.mark.parametrize(
-    ("groups", "held_out"),
-    [
-        (split_rows([61], X, CLASSES, WEIGHT), dict(validation_fraction=0.5)),
-        (split_rows([61], X, CLASSES), dict(validation_data=VALIDATION)),
-    ],
-    ids=["fraction", "data"],
-)
+HELD_OUT = {
+    "fraction": (split_rows([61], X, CLASSES, WEIGHT), dict(validation_fraction=0.5)),
+    "data": (split_rows([61], X, CLASSES), dict(validation_data=VALIDATION)),
+}
+
+
+@pytest.mark.parametrize(("groups", "held_out"), HELD_OUT.values(), ids=HELD_OUT)
 def test_validation_in_several_windows(groups, held_out):
     nets = [network(5, 3, output="softmax") for _ in range(2)]
     options = dict(shuffle=False, callbacks=ERROR_RATE, **held_out)
@@ -329,20 +329,20 @@ class StopAt(Callback):
         return squared(outputs, y)
 
 
+# windows begin with step 0, 5, 10, ..., and epochs with 0, 15, ...
+STOPS = list(itertools.product((0, 1, 4, 5, 6, 15, 24, 25, 26, 33), (True, False)))
+
+
 @pytest.mark.parametrize("optimizer", [Adam(0.01), SGD(0.1, momentum=0.5, average=0.8)], ids=str)
-@pytest.mark.parametrize(
-    ("step", "shuffle"),  # windows begin with step 0, 5, 10, ..., and epochs with 0, 15, ...
-    [(step, shuffle) for step in (0, 1, 4, 5, 6, 15, 24, 25, 26, 33) for shuffle in (True, False)],
-)
-def test_a_training_stopped_anywhere_resumes_to_the_bit(shuffle, optimizer, step, tmp_path):
+@pytest.mark.parametrize(("step", "shuffle"), STOPS)
+def test_a_training_stopped_anywhere_resumes_to_the_bit(shuffle, optimizer, step, reload):
     groups = split_rows([61, 5], X, Y)
     options = dict(batch_size=20, window=100, shuffle=shuffle)
     whole, net = (network(dropout=0.1) for _ in range(2))
     expected = whole.fit(groups, None, squared, optimizer, epochs=3, **options)
     with pytest.raises(RuntimeError, match="stopped here"):
         net.fit(groups, None, StopAt(step).loss, optimizer, epochs=3, **options)
-    net.save(tmp_path / "net.safetensors")
-    net = fastnn.load(tmp_path / "net.safetensors")
+    net = reload(net)
     assert net.state.step == step
     history = net.fit(groups, None, squared, epochs=3 - net.state.epoch, resume=True, **options)
     assert_same(whole, net)
@@ -470,14 +470,13 @@ class Broken:
             yield group
 
 
-@pytest.mark.parametrize(
-    ("groups", "n", "error", "row", "window"),
-    [
-        ([(X, Y)] * 2, 1, OSError("disk gone"), 250, 250),
-        (split_rows([50], X, Y), 6, KeyboardInterrupt(), 200, 100),
-    ],
-    ids=["error", "Ctrl-C"],
-)
+BROKEN = {
+    "error": ([(X, Y)] * 2, 1, OSError("disk gone"), 250, 250),
+    "Ctrl-C": (split_rows([50], X, Y), 6, KeyboardInterrupt(), 200, 100),
+}
+
+
+@pytest.mark.parametrize(("groups", "n", "error", "row", "window"), BROKEN.values(), ids=BROKEN)
 def test_an_error_in_the_iterable_keeps_the_steps_before_it(groups, n, error, row, window):
     whole, net, options = network(3, 2), network(3, 2), dict(window=window, batch_size=50)
     with pytest.raises(type(error)) as caught:
