@@ -9,7 +9,7 @@ import numpy as np
 import processes
 import pytest
 from checks import assert_same_bits
-from interrupt import sigint_interrupts  # noqa: F401 - for all tests here
+from interrupt import interrupted, sigint_interrupts  # noqa: F401 - for all tests here
 from thread_trials import record_threads, use_all_threads
 from trainers import make_trainer
 
@@ -246,11 +246,8 @@ def test_ctrl_c_ends_forward_many(monkeypatch, shared):
     k, sizes, n, seconds, n_threads = ENDLESS[shared]
     nets = [MLP(sizes, init=zeros) for _ in range(k)]
     X, out = np.ones((n, sizes[0]), "f"), np.full((k, n, 1), np.nan, "f")
-    count, timer = _thread._count(), threading.Timer(seconds, _thread.interrupt_main)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        fastnn.forward_many(nets, X, out, n_threads=n_threads)
-    timer.join()
+    count = _thread._count()
+    interrupted(fastnn.forward_many, seconds, nets, X, out, n_threads=n_threads)
     assert np.isnan(out[-1, -1, 0])
     if n_threads == 2:  # the shares of both are incomplete
         shares = (out[:, : n // 2], out[:, n // 2 :]) if shared == "rows" else (out[:30], out[30:])

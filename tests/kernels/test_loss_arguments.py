@@ -147,13 +147,14 @@ def test_wrong_shapes_are_refused_with_a_hint(name, changed, message):
         function(name)(*arguments.values())
 
 
+IN_UNIT = r"y must lie in \[0, 1\]"
+
+
 @pytest.mark.parametrize("loss", [BCE, LOGITS])
 @pytest.mark.parametrize("bad", [-1, 1.5, 2])
 def test_bce_targets_outside_0_and_1_are_refused_with_their_row(loss, bad):
-    message = (
-        r"y must lie in \[0, 1\] for loss 'bce.*in row 1.*For labels -1 and 1 pass \(y \+ 1\) / 2"
-    )
-    with pytest.raises(ValueError, match=message):
+    remedy = r"For labels -1 and 1 pass \(y \+ 1\) / 2"
+    with pytest.raises(ValueError, match=rf"{IN_UNIT} for loss 'bce.*in row 1.*{remedy}"):
         loss([0.5, 0.5, 0.5], [0, bad, 1])
 
 
@@ -177,7 +178,7 @@ def test_labels_0_and_1_are_the_limits(dtype):
     one, least, Z = dtype.type(1), np.finfo(dtype).smallest_subnormal, np.zeros(3, dtype)
     for y in (-0.0, 0, least, 0.5, one):
         assert np.isfinite(LOGITS(Z, np.array([0, 1, y], dtype)))
-    message = r"y must lie in \[0, 1\] for loss 'bce_with_logits', got .* in row 2"
+    message = rf"{IN_UNIT} for loss 'bce_with_logits', got .* in row 2"
     for y in (np.nextafter(one, dtype.type(2)), 2, np.inf, -least, -1, -np.inf):
         with pytest.raises(ValueError, match=message):
             LOGITS(Z, np.array([0, 1, y], dtype))
@@ -201,15 +202,12 @@ def test_invalid_classes_are_refused_with_their_row(y, message):
 
 POSITIVE = "must be a finite number above 0, got"
 SHARE = "must be a finite number above 0 and below 1"
+TWO_FOR_3, PASS = "has 2 numbers for 3", "Pass one, or one for each"
 SMOOTHING = "label_smoothing must be a finite number at least 0 and below 1, got"
 WRONG = [
     ("bce", dict(pos_weight=0), f"pos_weight {POSITIVE} 0"),
     ("bce", dict(pos_weight="3"), "pos_weight must be a number or a sequence of numbers, got '3'"),
-    (
-        "bce",
-        dict(pos_weight=(1, 2)),
-        "pos_weight has 2 numbers for 3 outputs. Pass one, or one for each output",
-    ),
+    ("bce", dict(pos_weight=(1, 2)), f"pos_weight {TWO_FOR_3} outputs. {PASS} output"),
     ("logits", dict(pos_weight=(1, -2, 1)), f"pos_weight {POSITIVE} -2"),
     ("bce", dict(label_smoothing=1.0), f"{SMOOTHING} 1.0"),
     ("logits", dict(label_smoothing=-0.1), f"{SMOOTHING} -0.1"),
@@ -219,11 +217,7 @@ WRONG = [
     ("huber", dict(delta=np.inf), f"delta {POSITIVE} inf"),
     ("quantile", dict(q=1), f"q {SHARE}, got 1"),
     ("quantile", dict(q=(0.5, 0)), f"q {SHARE}, got 0"),
-    (
-        "quantile",
-        dict(q=(0.1, 0.9)),
-        "q has 2 numbers for 3 columns of Y. Pass one, or one for each column",
-    ),
+    ("quantile", dict(q=(0.1, 0.9)), f"q {TWO_FOR_3} columns of Y. {PASS} column"),
     ("quantile", dict(q=[]), r"q must be a number or a sequence of numbers, got \[\]"),
 ]
 

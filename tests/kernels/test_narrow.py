@@ -12,11 +12,8 @@ from checks import assert_same_bits
 from fastnn import MLP, SGD, Adam
 from fastnn import functional as F
 
-OPTIMIZERS = {
-    "sgd": SGD(0.005),
-    "adam": Adam(0.01),
-    "norm": SGD(0.005, momentum=0.9, clip_norm=0.3, l2=0.01, l1=0.001),
-}
+OPTIMIZERS = {"sgd": SGD(0.005), "adam": Adam(0.01)}
+OPTIMIZERS["norm"] = SGD(0.005, momentum=0.9, clip_norm=0.3, l2=0.01, l1=0.001)
 
 
 def train(sizes, like, dtype, optimizer, X, y, batch):
@@ -41,9 +38,8 @@ def assert_trains_like(sizes, wide, dtype, optimizer, batch, n_rows=70):
     net, loss = train(sizes, like, dtype, optimizer, X, y, batch)
     other, other_loss = train(wide, like, dtype, optimizer, X_wide, y, batch)
     name = f"{sizes}, batch {batch}"
-    for before, W, b, V, c in zip(
-        like.weights, net.weights, net.biases, other.weights, other.biases
-    ):
+    layers = zip(like.weights, net.weights, net.biases, other.weights, other.biases)
+    for before, W, b, V, c in layers:
         assert_same_bits(V[: W.shape[0], : W.shape[1]], W, name)
         assert_same_bits(c[: len(b)], b, name)
         assert not np.array_equal(before, W)

@@ -88,18 +88,14 @@ def test_the_layer_is_that_of_the_reference(is_classifier, d, largest):
     starts = np.cumsum([0, *map(len, rows)])
     buckets = np.concatenate(rows).astype(np.int32)
     weights, weight = rng.random(16), rng.integers(0, 3, 20).astype(float)
-    y = (
-        rng.dirichlet(np.ones(d + 1), 20)[:, :d].copy()
-        if is_classifier
-        else rng.normal(size=(20, d))
-    )
+    shares, normal = rng.dirichlet(np.ones(d + 1), 20)[:, :d].copy(), rng.normal(size=(20, d))
+    y = shares if is_classifier else normal
     order, offset = np.tile(np.arange(20), 5), rng.normal(size=d) * largest
     squares = weights**2
     sums = np.array([squares[row].sum() for row in rows])
     scales = np.divide(1, np.sqrt(sums), out=np.zeros(20), where=sums > 0)
     u = np.zeros((16, d))
-    kernels.fit_linear_layer(
-        starts, buckets, squares, scales, order, y, weight, offset, 0.5, is_classifier, u
-    )
-    W = reference.fit_linear_layer(rows, weights, order, y, weight, offset, 0.5, is_classifier)
+    same = order, y, weight, offset, 0.5, is_classifier
+    kernels.fit_linear_layer(starts, buckets, squares, scales, *same, u)
+    W = reference.fit_linear_layer(rows, weights, *same)
     assert_allclose(u, weights[:, None] * W, rtol=1e-9, atol=1e-12)
