@@ -1,7 +1,6 @@
 """The binding of Trainer and CompiledNetwork: invalid arguments, object lifetimes, and
 interruption."""
 
-import _thread
 import ctypes
 import gc
 import os
@@ -14,7 +13,7 @@ import numpy as np
 import processes
 import pytest
 from checks import assert_same_bits
-from interrupt import sigint_interrupts  # noqa: F401 - for all tests here
+from interrupt import interrupted, sigint_interrupts  # noqa: F401 - for all tests here
 from trainers import make_trainer as loaded_trainer
 from trainers import new_trainer
 
@@ -24,26 +23,6 @@ from fastnn.kernels import Loss, Trainer
 
 NO_GIL = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 rebinds = pytest.mark.skipif(NO_GIL, reason="without the GIL, a network is not bound again")
-
-
-def seconds_to_stop(call, after):
-    """Seconds that a call takes to stop after Ctrl-C, which comes `after` seconds from its
-    start."""
-    sent = []
-
-    def send():
-        sent.append(time.perf_counter())
-        _thread.interrupt_main()
-
-    timer = threading.Timer(after, send)
-    timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            call()
-        return time.perf_counter() - sent[0]
-    finally:
-        timer.cancel()
-        timer.join()
 
 
 def make_trainer(net, n=8, **options):
@@ -62,10 +41,8 @@ def test_an_extension_of_another_build_is_refused(monkeypatch, isa):
     other = SimpleNamespace(__file__="other.so", capsule=new(ctypes.addressof(memory), name, None))
     other.table = other.capsule
     monkeypatch.setattr(kernels.importlib, "import_module", lambda _: other)
-    message = (
-        r"other\.so is from another build of fastnn than .*kernels.*\. Build all extensions again"
-    )
-    with pytest.raises(ImportError, match=message):
+    message = r"other\.so is from another build of fastnn than .*kernels.*\. Build all extensions"
+    with pytest.raises(ImportError, match=f"{message} again"):
         kernels.use(isa)
     monkeypatch.undo()
     assert kernels.CHOSEN == isa and MLP([2, 1], rng=0).forward(np.ones((1, 2))).shape == (1, 1)
@@ -176,6 +153,7 @@ def test_batches_of_shards_without_rows_are_left_out(lengths):
     assert_same_bits(*params)
 
 
+TOO_MANY_SUMS = all_rows_in([8], reduce=lambda: False, sums=np.empty(6, "f4"))
 WHOLE = np.arange(8, dtype=np.intp)
 NEEDS_A_FUNCTION = "A custom loss needs custom_loss, custom_outputs and custom_gradient"
 AT_LEAST = "needs at least 1 row and a batch_size of 1 or more, got"
@@ -203,7 +181,7 @@ CUSTOM |= dict(custom_outputs=np.empty((8, 1), "f4"), custom_gradient=np.zeros((
         (dict(shards=all_rows_in([8]), rows=WHOLE), SHARDED),
         (dict(shards=all_rows_in([8]), dX=np.empty((8, 2), "f4")), SHARDED),
         (
-            dict(shards=all_rows_in([8], reduce=lambda: False, sums=np.empty(6, "f4"))),
+            dict(shards=TOO_MANY_SUMS),
             "The sums of the shards have another size than 3 parameters need",
         ),
     ],
@@ -383,15 +361,14 @@ def test_forward_keeps_its_memory_while_the_network_is_rebound():
 def test_forward_ends_soon_after_ctrl_c(method, options):
     net, X = MLP([100, 512, 512, 1], rng=0), np.ones((1_000_000, 100), "float32")
     # 0.02 to 0.1 on an idle machine
-    assert seconds_to_stop(lambda: getattr(net, method)(X, **options), 0.3) < 0.5
+    assert interrupted(getattr(net, method), 0.3, X, **options) < 0.5
 
 
 def test_a_loss_over_many_rows_ends_soon_after_ctrl_c():
     net, X = MLP([100, 512, 512, 1], rng=0), np.ones((1_000_000, 100), "float32")
     y = np.zeros(1_000_000, "float32")
-    assert seconds_to_stop(lambda: net.loss(X, y), 0.5) < 0.5
-    with_function = lambda: net.loss(X, y, loss=lambda Y, y: (0.0, Y))  # noqa: E731
-    assert seconds_to_stop(with_function, 0.5) < 0.5
+    assert interrupted(net.loss, 0.5, X, y) < 0.5
+    assert interrupted(net.loss, 0.5, X, y, loss=lambda Y, y: (0.0, Y)) < 0.5
 
 
 # ---- threads and processes ----
@@ -519,7 +496,7 @@ def test_ctrl_c_ends_a_long_shuffle_and_restores_the_generator():
     trainer, _, bits = shuffling(30_000_000, 100_000)
     before, position = str(bits.state), trainer.position()
     for after in 0.2 * tenth, 3 * tenth:  # while it numbers the rows, and while it exchanges them
-        assert seconds_to_stop(lambda: trainer.run(1, 1e9, np.empty(5)), after) < 0.3
+        assert interrupted(trainer.run, after, 1, 1e9, np.empty(5)) < 0.3
         assert (str(bits.state), trainer.position()) == (before, position)
     trainer, order, _ = shuffling(300_000, 1000)  # a shuffle that is not stopped is numpy's
     trainer.run(1, 0.0, np.empty(5))

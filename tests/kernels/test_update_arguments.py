@@ -25,9 +25,8 @@ MOMENTS = {
     for name in cases.STEPS
 }
 TARGETS = [(step, target) for step in STEPS for target in ["params", *MOMENTS[step]]]
-step_and_target = pytest.mark.parametrize(
-    ("step", "target"), TARGETS, ids=lambda x: x if isinstance(x, str) else x.__name__
-)
+TARGET_IDS = [f"{step.__name__}-{target}" for step, target in TARGETS]
+step_and_target = pytest.mark.parametrize(("step", "target"), TARGETS, ids=TARGET_IDS)
 
 
 @pytest.fixture(params=STEPS, ids=lambda step: step.__name__)

@@ -9,7 +9,7 @@ from trainers import make_trainer as loaded_trainer
 from trainers import new_trainer
 
 from fastnn import MLP, Adam, kernels
-from fastnn.kernels import Loss, Trainer
+from fastnn.kernels import Loss
 
 SHAPES = [([40, 70, 30, 3], 37, 16), ([3, 5, 1], 20, 20), ([20, 33, 2], 700, 650)]
 SHAPES += [([5, 1], 9, 4), ([100, 20, 20, 10], 50, 50), ([9, 37, 18, 2], 90, 70)]
@@ -156,23 +156,14 @@ def test_a_queue_refuses_trainers_that_it_cannot_run():
     _, other, _ = make_trainer(None, "float32", 1)
     _, double, _ = make_trainer(queue.workspace, "float64", 0)
     net, _, _ = make_trainer(None, "float32", 0)
-    _, sharded, _ = make_trainer(
-        queue.workspace, "float32", 0, shards=kernels.ShardedRows(np.array([37]), 0, 1, 16)
-    )
+    shards = kernels.ShardedRows(np.array([37]), 0, 1, 16)
+    _, sharded, _ = make_trainer(queue.workspace, "float32", 0, shards=shards)
     custom = dict(loss=Loss.CUSTOM_LOSS, custom_loss=lambda first, n: 0.0)
     custom |= dict(custom_outputs=np.zeros((16, 3), "f4"), custom_gradient=np.zeros((16, 3), "f4"))
     _, of_custom_loss, _ = make_trainer(queue.workspace, "float32", 0, **custom)
     X, y = np.zeros((4, 40), "f4"), np.zeros((4, 3), "f4")
-    own_validation = Trainer(
-        net,
-        X,
-        y,
-        loss=Loss.SQUARED_ERROR,
-        batch_size=4,
-        optimizer=Adam().to_kernel(),
-        workspace=queue.workspace,
-        validation=Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=4),
-    )
+    options = dict(workspace=queue.workspace, validation=new_trainer(net, X, y, None))
+    own_validation = new_trainer(net, X, y, Adam(), **options)
     for trainer, arrays, message in [
         (other, losses, "with the queue's workspaces"),
         (sharded, losses, "with the queue's workspaces"),
