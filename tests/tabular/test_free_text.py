@@ -39,9 +39,8 @@ def reviews(n, seed=0):
     rng = np.random.default_rng(seed)
     is_good = rng.random(n) < 0.5
     judged = [rng.choice(GOOD if good else BAD) for good in is_good]
-    return [
-        " ".join([*rng.choice(WORDS, 5), word, *rng.choice(WORDS, 2)]) for word in judged
-    ], is_good
+    texts = [" ".join([*rng.choice(WORDS, 5), word, *rng.choice(WORDS, 2)]) for word in judged]
+    return texts, is_good
 
 
 def rated_rows(n=200, seed=0):
@@ -138,11 +137,8 @@ def test_several_classes_and_one_fold():
     assert clf.score(X, classes) > 0.8
 
 
-def test_a_file_has_the_layer(critic, tmp_path):
-    path = tmp_path / "model.safetensors"
-    critic.save(path)
-    loaded = fastnn.load(path)
-    new, _ = rated_rows(seed=1)
+def test_a_file_has_the_layer(critic, reload):
+    loaded, (new, _) = reload(critic), rated_rows(seed=1)
     assert_array_equal(loaded.predict_proba(new), critic.predict_proba(new))
     assert_array_equal(loaded.explain(new[:3]).values, critic.explain(new[:3]).values)
 
@@ -170,13 +166,11 @@ def test_one_row_is_predicted_as_among_others(critic):
     assert_array_equal(critic.predict_proba(new)[:1], critic.predict_proba(new[:1]))
 
 
-def test_folds_in_time_have_a_layer_for_all_rows(tmp_path):
+def test_folds_in_time_have_a_layer_for_all_rows(reload):
     clf = TabularClassifier(**SMALL).fit(X, y, time=np.arange(len(y)))
     new, is_good = rated_rows(seed=1)
     assert clf.score(new, is_good) > 0.9
-    clf.save(tmp_path / "model.safetensors")
-    loaded = fastnn.load(tmp_path / "model.safetensors")
-    assert_array_equal(loaded.predict_proba(new), clf.predict_proba(new))
+    assert_array_equal(reload(clf).predict_proba(new), clf.predict_proba(new))
 
 
 @pytest.mark.parametrize("is_forward", [False, True])
@@ -258,9 +252,8 @@ def test_what_has_no_effect_or_onnx_file_says_so(critic, tmp_path):
     with pytest.raises(ValueError, match="'text' holds free text, which has no effect"):
         critic.effect("text")
     assert [effect.column for effect in critic.effects()] == ["z"]
-    with pytest.raises(
-        ValueError, match=r"'text' has no derivatives: it is a text\..* Use explain"
-    ):
+    message = r"'text' has no derivatives: it is a text\..* Use explain"
+    with pytest.raises(ValueError, match=message):
         critic.predict_derivatives(X, "text")
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
     with pytest.raises(ValueError, match="cannot be exported to ONNX, and this one reads 'text'"):
@@ -292,15 +285,12 @@ def test_tables_larger_than_memory_leave_texts_out(tmp_path):
 
 @pytest.mark.parametrize("options", [{}, {"time": np.arange(len(y))}])
 def test_a_resumed_fit_has_the_bits_of_a_whole_one(
-    quick_recipe, options, interrupt_after_a_fold, tmp_path
+    quick_recipe, options, interrupt_after_a_fold, reload
 ):
-    whole = TabularClassifier(**SMALL).fit(X, y, **options)
-    clf, path = TabularClassifier(**SMALL), tmp_path / "model.safetensors"
-    with pytest.raises(KeyboardInterrupt):
-        interrupt_after_a_fold(2)
+    whole, clf = TabularClassifier(**SMALL).fit(X, y, **options), TabularClassifier(**SMALL)
+    with interrupt_after_a_fold(2):
         clf.fit(X, y, **options)
-    clf.save(path)
-    loaded = fastnn.load(path)
+    loaded = reload(clf)
     assert_array_equal(loaded.predict_proba(X), clf.predict_proba(X))
     loaded.fit(X, y, resume=True, **options)
     assert_array_equal(loaded.predict_proba(X), whole.predict_proba(X))
@@ -418,9 +408,8 @@ def test_an_explanation_has_the_words_of_each_row(critic):
 @pytest.mark.parametrize("kind", ["classes", "quantiles"])
 def test_words_of_several_outputs(kind):
     if kind == "classes":
-        model = TabularClassifier(**SMALL).fit(
-            X, np.where(y, "good", np.where(X["z"] > 0, "a", "b"))
-        )
+        classes = np.where(y, "good", np.where(X["z"] > 0, "a", "b"))
+        model = TabularClassifier(**SMALL).fit(X, classes)
     else:
         model = TabularRegressor(**SMALL, loss=losses.Quantile((0.1, 0.5, 0.9))).fit(X, 3.0 * y)
     explanation, layer = model.explain(X[:2]), model.features_.text_layers[1]
@@ -429,10 +418,9 @@ def test_words_of_several_outputs(kind):
         assert shares.shape == (len(words), 3)
         assert_allclose(shares.sum(axis=0) + layer.offsets.mean(axis=0), output + np.zeros(3), 1e-5)
     last = explanation.outputs[-1]
-    assert_array_equal(
-        explanation.of(last).words["text"][0][1], explanation.words["text"][0][1][:, 2]
-    )
-    assert explanation.top_words("text", last) == explanation.of(last).top_words("text")
+    of_last = explanation.of(last)
+    assert_array_equal(of_last.words["text"][0][1], explanation.words["text"][0][1][:, 2])
+    assert explanation.top_words("text", last) == of_last.top_words("text")
     with pytest.raises(ValueError, match="not an output"):
         explanation.top_words("text")
 
@@ -441,8 +429,8 @@ def test_texts_and_json_of_explanations_have_the_words(critic):
     rows = X[:1].assign(text="LOVELY \x9b31mlovely\u202e bread")
     explanation = critic.explain(rows)
     text = explanation.to_text()
-    assert (
-        "    words (logits): " in text and "LOVELY +" in text and "\ufffd31mlovely\ufffd +" in text
+    assert all(
+        part in text for part in ("    words (logits): ", "LOVELY +", "\ufffd31mlovely\ufffd +")
     )
     assert all(line.isprintable() and len(line) <= 80 for line in text.splitlines())
     assert "lovely" in explanation.top_words("text")
