@@ -37,27 +37,21 @@ RULES = {
 def both(data, sample_weight=None, X=None, **settings):
     """(theirs, ours), fitted."""
     rows, y = DATA[data]
+    rows = rows if X is None else X
     kind = "MLPRegressor" if data in ("regression", "two targets") else "MLPClassifier"
-    defaults = dict(
-        hidden_layer_sizes=(12, 7), shuffle=False, max_iter=50, random_state=3, alpha=0.05
-    )
-    settings = defaults | dict(n_iter_no_change=10) | settings
+    defaults = dict(hidden_layer_sizes=(12, 7), shuffle=False, max_iter=50, random_state=3)
+    settings = defaults | dict(alpha=0.05, n_iter_no_change=10) | settings
     weight = {} if sample_weight is None else dict(sample_weight=sample_weight)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         warnings.simplefilter("ignore", UserWarning)  # poisson's targets, batch sizes
-        return [
-            getattr(module, kind)(**settings).fit(rows if X is None else X, y, **weight)
-            for module in (theirs, ours)
-        ]
+        return [getattr(each, kind)(**settings).fit(rows, y, **weight) for each in (theirs, ours)]
 
 
 def differences(a, b):
     """Of the loss curves, and of the coefficients."""
     assert len(a.loss_curve_) == len(b.loss_curve_)
-    coefs = max(
-        np.abs(u - v).max()
-        for u, v in zip([*a.coefs_, *a.intercepts_], [*b.coefs_, *b.intercepts_], strict=True)
-    )
+    pairs = zip([*a.coefs_, *a.intercepts_], [*b.coefs_, *b.intercepts_], strict=True)
+    coefs = max(np.abs(u - v).max() for u, v in pairs)
     return np.abs(np.subtract(a.loss_curve_, b.loss_curve_)).max(), coefs
 
 
@@ -110,9 +104,8 @@ def test_adam_differs_only_by_the_place_of_epsilon(data, epsilon):
 def test_lbfgs_finds_the_same_minimum(data):
     if data == "two targets":
         pytest.skip("scikit-learn's gradient is not that of its loss there")
-    a, b = both(
-        data, solver="lbfgs", alpha=1.0, max_iter=2000, max_fun=10**6, hidden_layer_sizes=()
-    )
+    settings = dict(solver="lbfgs", alpha=1.0, max_iter=2000, max_fun=10**6)
+    a, b = both(data, hidden_layer_sizes=(), **settings)
     assert a.loss_ == pytest.approx(b.loss_, rel=1e-4)
 
 
@@ -120,10 +113,8 @@ def test_lbfgs_stops_where_scikit_learns_does():
     """n_iter_no_change has no effect on it."""
     X = np.linspace(-1, 1, 200)[:, None]
     settings = dict(activation="tanh", solver="lbfgs", n_iter_no_change=3, random_state=0)
-    a, b = (
-        module.MLPRegressor(hidden_layer_sizes=(32,), **settings).fit(X, X[:, 0] ** 2)
-        for module in (theirs, ours)
-    )
+    settings["hidden_layer_sizes"] = (32,)
+    a, b = (each.MLPRegressor(**settings).fit(X, X[:, 0] ** 2) for each in (theirs, ours))
     assert a.n_iter_ > 30 and b.n_iter_ == pytest.approx(a.n_iter_, abs=3)
     assert b.loss_ == pytest.approx(a.loss_, rel=0.1)
 
@@ -155,9 +146,8 @@ def test_stops_in_the_same_epoch_and_warns_when_it_does_not():
 
 
 def test_the_warning_names_the_limit_of_an_lbfgs_object():
-    with pytest.warns(
-        ConvergenceWarning, match="after max_evaluations=9, .* Increase max_evaluations"
-    ):
+    message = "after max_evaluations=9, .* Increase max_evaluations"
+    with pytest.warns(ConvergenceWarning, match=message):
         ours.MLPClassifier(solver=ours.LBFGS(max_evaluations=9)).fit(*DATA["two classes"])
 
 
@@ -198,17 +188,15 @@ def test_first_weights_are_those_of_scikit_learn():
 
 def test_poisson():
     rows, y = DATA["regression"]
-    settings = dict(
-        loss="poisson", hidden_layer_sizes=(6,), shuffle=False, max_iter=50, random_state=0, **SGD
-    )
+    settings = dict(hidden_layer_sizes=(6,), shuffle=False, max_iter=50, random_state=0, **SGD)
+    settings["loss"] = "poisson"
     counts = np.random.default_rng(0).poisson(np.exp(y / 2))
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         a, b = (module.MLPRegressor(**settings).fit(rows, counts) for module in (theirs, ours))
     assert a.out_activation_ == b.out_activation_ == "exp"
     assert max(np.abs(u - v).max() for u, v in zip(a.coefs_, b.coefs_)) < 1e-12
-    constant = np.mean(
-        [k * np.log(k) - k if k else 0 for k in counts]
-    )  # of y alone: fastnn's loss is without it
+    # of y alone: fastnn's loss is without it
+    constant = np.mean([k * np.log(k) - k if k else 0 for k in counts])
     assert_allclose(np.subtract(a.loss_curve_, b.loss_curve_), constant, rtol=1e-9)
 
 
@@ -218,13 +206,8 @@ def test_poisson():
 @pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
 def test_every_default_is_that_of_scikit_learn(name):
     """A parameter or a default that scikit-learn adds or changes fails here."""
-    own, expected = (
-        {
-            parameter.name: parameter.default
-            for parameter in inspect.signature(getattr(module, name)).parameters.values()
-        }
-        for module in (ours, theirs)
-    )
+    signatures = (inspect.signature(getattr(module, name)) for module in (ours, theirs))
+    own, expected = ({p.name: p.default for p in each.parameters.values()} for each in signatures)
     assert len(expected) > 20
     assert {parameter: own.get(parameter, "missing") for parameter in expected} == expected
 
