@@ -47,6 +47,7 @@ def parquet(folder, values, kind=None):
     return path
 
 
+POLARS = pl.Series(LONGS, dtype=pl.UInt64)
 TABLES = {
     "int64": (IDS, lambda folder: pandas(IDS)),
     "uint64": (LONGS, lambda folder: pandas(LONGS, "uint64")),
@@ -55,10 +56,7 @@ TABLES = {
     "decimals of pyarrow": (LONGS, lambda folder: pandas(LONGS, pd.ArrowDtype(pa.decimal128(38)))),
     "objects": (HUGE, lambda folder: pandas(HUGE, object)),
     "texts": (HUGE, lambda folder: pandas(list(map(str, HUGE)))),
-    "Polars": (
-        LONGS,
-        lambda folder: pl.DataFrame({"id": pl.Series(LONGS, dtype=pl.UInt64), "a": a}),
-    ),
+    "Polars": (LONGS, lambda folder: pl.DataFrame({"id": POLARS, "a": a})),
     "Arrow": (LONGS, lambda folder: arrow(LONGS, pa.uint64())),
     "decimals": (HUGE, lambda folder: arrow(HUGE, pa.decimal128(38, 0))),
     "records": (HUGE, lambda folder: [{"id": i, "a": x} for i, x in zip(HUGE, a.tolist())]),
@@ -114,7 +112,7 @@ GROUPS = {
     "tuple": tuple(IDS),
     "array": np.array(IDS),
     "Series": pd.Series(IDS, dtype="Int64"),
-    "Polars": pl.Series(LONGS, dtype=pl.UInt64),
+    "Polars": POLARS,
 }
 
 
@@ -167,9 +165,8 @@ def test_parts_of_different_types():
     ]
     codes, texts = to_texts(join_parts(parts, "id"))
     assert sorted(texts) == sorted(["1.5", "5", str(ID + 1), str(LONG + 1)])
-    assert [None if i < 0 else texts[i] for i in codes] == [
-        *(str(ID + 1), "5", str(LONG + 1), "1.5", None)
-    ]
+    expected = [str(ID + 1), "5", str(LONG + 1), "1.5", None]
+    assert [None if i < 0 else texts[i] for i in codes] == expected
     codes, texts = to_texts(join_parts(parts, "id").take(np.array([2, 4])))
     assert [texts[0], *codes.tolist()] == [str(LONG + 1), 0, -1]
 
