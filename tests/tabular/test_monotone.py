@@ -196,13 +196,13 @@ def model_settings(model, table):
     return [c.encoding for c in fit.configurations(N // 2)]
 
 
-@pytest.mark.parametrize(
-    ("inputs", "hidden", "outputs"),
-    [([1, 0, -1], [[0, 1, -1], [0, 1, -1]], [1]), ([0, 1], [[1, -1]], [-1, 1])],
-)
-def test_bounds_of_weights_leave_what_they_can(inputs, hidden, outputs):
+SIGNS = [([1, 0, -1], [0, 1, -1], [0, 1, -1], [1]), ([0, 1], [1, -1], [-1, 1])]
+
+
+@pytest.mark.parametrize("signs", SIGNS, ids=str)
+def test_bounds_of_weights_leave_what_they_can(signs):
     """Signs of units are kept along every weight, and all weights without need of a bound are free."""
-    signs = [np.array(s, float) for s in (inputs, *hidden, outputs)]
+    signs = [np.array(s, float) for s in signs]
     found = monotone.weight_bounds(signs[0], signs[1:-1], signs[-1])
     for before, after, (lower, upper) in zip(signs, signs[1:], found):
         for i, s in enumerate(before):
@@ -238,49 +238,35 @@ def test_predictions_stay_within_bounds(bounds, log, quick_recipe, reload):
 
 # ---- errors ----
 
+A_CATEGORY, KEYS = (
+    "column '{}' is a category",
+    "monotone must hold names or positions of columns, got",
+)
 ERRORS = {
-    "several classes": (dict(monotone={"up": 1}), "has 3 classes", classifier_case),
-    "category": (dict(monotone={"city": 1}), "column 'city' is a category", regressor_case),
-    "declared category": (
-        dict(monotone={"few": 1}, categories="few"),
-        "column 'few' is a category",
-        regressor_case,
-    ),
-    "date": (dict(monotone={"day": 1}), "column 'day' is a date.*days since", regressor_case),
-    "unknown": (
-        dict(monotone={"upp": 1}),
-        "'upp', which X does not have. Did you mean 'up'",
-        regressor_case,
-    ),
-    "sign": (dict(monotone={"up": 2}), "'up' is 2, but must be \\+1 or -1", regressor_case),
-    "truth": (dict(monotone={"up": True}), "'up' is True", regressor_case),
-    "text": (dict(monotone={"up": "+1"}), "'up' is '\\+1'", regressor_case),
-    "dropped": (dict(monotone={"up": 1}, drop="up"), "it is named in drop", regressor_case),
-    "names": (dict(monotone=["up"]), "of the 7 columns, but has 1. .*mapping", regressor_case),
-    "one column": (dict(monotone="up"), "'monotone' parameter .* must be an", regressor_case),
-    "fraction": (
-        dict(bounds=(Fraction(1, 3), 5)),
-        "bounds must be .low, high.*Fraction",
-        regressor_case,
-    ),
-    "signs": (dict(monotone={"up": (1, -1)}), r"'up' is \(1, -1\), but", regressor_case),
-    **{
-        f"key {key}": (
-            dict(monotone={key: 1}),
-            re.escape(f"monotone must hold names or positions of columns, got {key!r} of type"),
-            regressor_case,
-        )
-        for key in (None, 1.0, ("up",), ("up", "few"))
-    },
+    "several classes": (dict(monotone={"up": 1}), "has 3 classes"),
+    "category": (dict(monotone={"city": 1}), A_CATEGORY.format("city")),
+    "declared category": (dict(monotone={"few": 1}, categories="few"), A_CATEGORY.format("few")),
+    "date": (dict(monotone={"day": 1}), "column 'day' is a date.*days since"),
+    "unknown": (dict(monotone={"upp": 1}), "'upp', which X does not have. Did you mean 'up'"),
+    "sign": (dict(monotone={"up": 2}), "'up' is 2, but must be \\+1 or -1"),
+    "truth": (dict(monotone={"up": True}), "'up' is True"),
+    "text": (dict(monotone={"up": "+1"}), "'up' is '\\+1'"),
+    "dropped": (dict(monotone={"up": 1}, drop="up"), "it is named in drop"),
+    "names": (dict(monotone=["up"]), "of the 7 columns, but has 1. .*mapping"),
+    "one column": (dict(monotone="up"), "'monotone' parameter .* must be an"),
+    "fraction": (dict(bounds=(Fraction(1, 3), 5)), "bounds must be .low, high.*Fraction"),
+    "signs": (dict(monotone={"up": (1, -1)}), r"'up' is \(1, -1\), but"),
 }
+for key in (None, 1.0, ("up",), ("up", "few")):
+    ERRORS[f"key {key}"] = dict(monotone={key: 1}), re.escape(f"{KEYS} {key!r} of type")
 
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_wrong_rules_and_bounds(name):
-    options, text, make = ERRORS[name]
-    model, y = make(**options)
+    options, text = ERRORS[name]
+    model, y = regressor_case(**options)
     if name == "several classes":
-        y = np.digitize(Y, [-2, 2])
+        model, y = classifier_case(**options)[0], np.digitize(Y, [-2, 2])
     with pytest.raises(ValueError, match=text):
         model.fit(X, y)
 
@@ -306,14 +292,10 @@ def test_exported_c_files_keep_the_rules(make, quick_recipe, tmp_path):
     model, y = make(monotone={"up": 1, "few": -1})
     model.fit(X[columns], y)
     export.c(model, tmp_path / "m.c")
-    for before, after in rule_steps(("up", "few")):
-        low, high = (
-            c_program.predict(
-                tmp_path,
-                {"m": c_program.Rows(list(zip(*rows[columns].to_numpy(float).T)), "double")},
-            )["m"][1][:, -1]
-            for rows in (before, after)
-        )
+    steps = [rows[columns].to_numpy(float) for pair in rule_steps(("up", "few")) for rows in pair]
+    rows = c_program.Rows(list(map(tuple, np.concatenate(steps))), "double")
+    P = c_program.predict(tmp_path, {"m": rows})["m"][1][:, -1].reshape(len(steps) // 2, 2, -1)
+    for low, high in P:
         assert (low - high).max() <= 4 * np.spacing(np.float32(max(1, abs(low).max())))
 
 
