@@ -335,6 +335,10 @@ def check_length(argument, values, n):
 def group_numbers(groups, n):
     """Return the number of the group of each row, -1 if it is missing."""
     check_length("groups", groups, n)
+    if hasattr(groups, "to_arrow"):  # Polars
+        groups = groups.to_arrow()
+    if hasattr(groups, "dictionary_encode"):  # NumPy would round whole numbers beside missing ones
+        groups = groups.to_pylist()
     groups = _to_array(groups)
     if groups.ndim != 1:
         raise ValueError(

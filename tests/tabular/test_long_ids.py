@@ -113,6 +113,8 @@ GROUPS = {
     "array": np.array(IDS),
     "Series": pd.Series(IDS, dtype="Int64"),
     "Polars": POLARS,
+    "Polars with a missing one": pl.Series([None, *IDS[1:]], dtype=pl.Int64),
+    "Arrow with a missing one": pa.chunked_array([[None, *IDS[1:]]]),
 }
 
 
