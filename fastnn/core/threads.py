@@ -101,13 +101,12 @@ class ThreadChoice:
         units = max(1, work(n, seconds))
         total, cpu = time.perf_counter() - start, thread_time() - cpu
         unit = total / units
-        if n == 1:
-            state.one = unit
-            # else other processes occupied the CPU, and threads would lose theirs in turn
-            if cpu > 0.9 * total:
-                state.credit += self.CREDIT * total
-        else:
+        if n > 1:
             state.credit += units * state.one - total
+        else:
+            state.one = unit
+            # less CPU time: other processes occupied the CPU, and threads would lose theirs in turn
+            state.credit += self.CREDIT * total * (cpu > 0.9 * total)
         if is_trial:
             self._add_trial((*timed, unit), total)
         else:
