@@ -203,6 +203,13 @@ def signs_to_json(signs) -> dict[str, Any]:
     return {"monotone": list(map(list, signs.items())), "activation": ACTIVATION}
 
 
+def parameter_from_json(value):
+    """Return the parameter of an estimator that a file holds as a list of pairs, or of signs."""
+    if isinstance(value, list) and all(isinstance(pair, list) for pair in value):
+        return {name: int(sign) for name, sign in value}
+    return value
+
+
 def signs_from_json(pairs, features) -> dict[int, int]:
     """Return the signs of a file, or raise an error of `damage_refused`. features : Features"""
     check(isinstance(pairs, list), "monotone")

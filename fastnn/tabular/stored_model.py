@@ -27,7 +27,7 @@ from ..files import ModelFileError, json_values, kinds, safetensors
 from ..files.json_values import check, check_mapping, damage_refused, is_finite, parse_json, to_text
 from ..files.model import check_user_metadata
 from ..mlp import class_of
-from . import metrics
+from . import metrics, monotone
 from .model import TableModel
 from .predictions import ClassPredictions, NumberPredictions
 from .targets import TableClasses, TableNumbers
@@ -215,9 +215,7 @@ def read_content(reader):
         parameters["loss"] = losses.from_description(parameters["loss"])
     if isinstance(parameters.get("class_weight"), list):
         parameters["class_weight"] = dict(parameters["class_weight"])
-    if isinstance(signs := parameters.get("monotone"), list):
-        is_mapping = all(isinstance(pair, list) for pair in signs)
-        parameters["monotone"] = {k: int(sign) for k, sign in signs} if is_mapping else signs
+    parameters["monotone"] = monotone.parameter_from_json(parameters.get("monotone"))
     fitted = check_mapping(content["fitted"], "fitted")
     score = fitted["oof_score_"]
     check(score is None or is_finite(score), "oof_score_")
