@@ -11,6 +11,7 @@ import sklearn
 from places import DOCS, SUPPORT
 
 VERSION = "1.9."
+MODULES = ["neural_network.tests.test_mlp", "model_selection.tests.test_validation"]
 
 
 @pytest.mark.slow("test_estimator_equals_sklearn.py compares results")
@@ -19,9 +20,7 @@ VERSION = "1.9."
     reason=f"the list is of the tests of scikit-learn {VERSION}*, not {sklearn.__version__}",
 )
 @pytest.mark.skipif(not DOCS.exists(), reason="the list is in docs/, which is not here")
-@pytest.mark.parametrize(
-    "module", ["neural_network.tests.test_mlp", "model_selection.tests.test_validation"]
-)
+@pytest.mark.parametrize("module", MODULES)
 def test_those_that_fail_are_listed(tmp_path, module):
     command = "-m", "pytest", "-q", "-p", "stand_in", "-p", "no:cacheprovider", "-W", "ignore"
     run = subprocess.run(

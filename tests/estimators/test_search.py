@@ -2,8 +2,6 @@
 
 import pickle
 import warnings
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -26,9 +24,8 @@ import fastnn
 from fastnn import Adam, EarlyStopping, HalvingSearchCV, MLPClassifier, MLPRegressor, schedules
 from fastnn.training import session
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Training stopped", "ignore:X is badly scaled", "ignore:y is large"
-)
+NOTES = "ignore:Training stopped", "ignore:X is badly scaled", "ignore:y is large"
+pytestmark = pytest.mark.filterwarnings(*NOTES)
 
 X, y = make_classification(150, 6, n_informative=4, n_classes=3, random_state=0)
 R, r = make_regression(120, 5, noise=1.0, random_state=0)
@@ -37,9 +34,8 @@ NEVER = np.inf
 LOG_LOSS = make_scorer(log_loss, response_method="predict_proba", greater_is_better=False)
 
 
-DEFAULTS = dict(
-    hidden_layer_sizes=(6,), max_iter=18, n_iter_no_change=NEVER, random_state=0, batch_size=16
-)
+DEFAULTS = dict(hidden_layer_sizes=(6,), max_iter=18, n_iter_no_change=NEVER, batch_size=16)
+DEFAULTS["random_state"] = 0
 
 
 def classifier(**options):
@@ -56,21 +52,19 @@ def search(estimator=None, distributions=WIDTHS, **options):
 
 # ---- survivors continue ----
 
+SGD, STOPPING = dict(solver="sgd"), dict(early_stopping=True, n_iter_no_change=4)
+ADAPTIVE = SGD | dict(learning_rate="adaptive", n_iter_no_change=1)
 CASES = {
     "adam": {},
     "float32": dict(dtype="float32"),
-    "momentum": dict(solver="sgd", learning_rate_init=0.05),
-    "invscaling": dict(solver="sgd", learning_rate="invscaling", learning_rate_init=0.1),
-    "adaptive": dict(
-        solver="sgd", learning_rate="adaptive", learning_rate_init=0.5, n_iter_no_change=1
-    ),
+    "momentum": SGD | dict(learning_rate_init=0.05),
+    "invscaling": SGD | dict(learning_rate="invscaling", learning_rate_init=0.1),
+    "adaptive": ADAPTIVE | dict(learning_rate_init=0.5),
     "lbfgs": dict(solver="lbfgs"),
     "dropout": dict(dropout=0.2),
     "patience": dict(n_iter_no_change=2, learning_rate_init=0.05),
-    "early stopping": dict(early_stopping=True, n_iter_no_change=4, learning_rate_init=0.02),
-    "early stopping of an average": dict(
-        early_stopping=True, n_iter_no_change=4, solver=Adam(0.02, average=0.8)
-    ),
+    "early stopping": STOPPING | dict(learning_rate_init=0.02),
+    "early stopping of an average": STOPPING | dict(solver=Adam(0.02, average=0.8)),
     "average": dict(solver=Adam(0.02, average=0.9)),
     "plateau": dict(solver=Adam(schedules.ReduceOnPlateau(0.1, patience=1))),
     "decay": dict(schedule=schedules.ExponentialDecay(0.05, 0.9)),
@@ -89,10 +83,9 @@ def test_survivors_have_the_bits_of_one_training(case):
     results = search(estimator).fit(X, y).cv_results_
     assert list(results["n_resources"]) == [2] * 9 + [6] * 3 + [18]
     for i, params in enumerate(results["params"]):
+        one = clone(estimator).set_params(**params)
         with warnings.catch_warnings(action="ignore"):
-            whole = sk.cross_validate(
-                clone(estimator).set_params(**params), X, y, cv=3, scoring=LOG_LOSS
-            )
+            whole = sk.cross_validate(one, X, y, cv=3, scoring=LOG_LOSS)
         ours = [results[f"split{fold}_test_score"][i] for fold in range(3)]
         assert_array_equal(ours, whole["test_score"], err_msg=str(params))
 
@@ -130,9 +123,8 @@ def test_results_have_the_form_of_scikit_learns():
         classifier(), distributions, n_candidates=9, resource="max_iter", max_resources=18,
         min_resources=2, factor=3, random_state=0, cv=3, scoring=LOG_LOSS, return_train_score=True,
     ).fit(X, y)  # fmt: skip
-    ours = search(classifier(), distributions, n_iter=9, refit=True, return_train_score=True).fit(
-        X, y
-    )
+    ours = search(classifier(), distributions, n_iter=9, refit=True, return_train_score=True)
+    ours.fit(X, y)
     assert set(ours.cv_results_) == set(theirs.cv_results_)
     orders = [np.lexsort((each.cv_results_["mean_test_score"], each.cv_results_["iter"])) for each in (ours, theirs)]  # fmt: skip
     for name, values in theirs.cv_results_.items():
@@ -207,16 +199,11 @@ def test_a_pipeline_over_a_frame_with_text_columns_groups_and_weights():
     frame["color"] = rng.choice(["red", "green", "blue"], len(X))
     labels = np.array(["low", "mid", "high"])[y]
     groups, weight = rng.integers(6, size=len(X)), rng.random(len(X))
-    encode = make_column_transformer(
-        (OneHotEncoder(handle_unknown="ignore"), ["color"]), remainder=StandardScaler()
-    )
-    model = make_pipeline(encode, classifier())
-    found = search(
-        model,
-        {"mlpclassifier__solver": [Adam()], "mlpclassifier__solver__lr": [1e-3, 1e-2, 1e-1]},
-        cv=sk.GroupKFold(3),
-        refit=True,
-    ).fit(frame, labels, groups=groups, mlpclassifier__sample_weight=weight)
+    colors = OneHotEncoder(handle_unknown="ignore"), ["color"]
+    model = make_pipeline(make_column_transformer(colors, remainder=StandardScaler()), classifier())
+    values = {"mlpclassifier__solver": [Adam()], "mlpclassifier__solver__lr": [1e-3, 1e-2, 1e-1]}
+    found = search(model, values, cv=sk.GroupKFold(3), refit=True)
+    found.fit(frame, labels, groups=groups, mlpclassifier__sample_weight=weight)
     best = clone(model).set_params(**found.best_params_)
     whole = sk.cross_validate(
         best, frame, labels, cv=sk.GroupKFold(3), groups=groups, scoring=LOG_LOSS,
@@ -229,10 +216,8 @@ def test_a_pipeline_over_a_frame_with_text_columns_groups_and_weights():
 
 def test_sparse_rows_and_a_regressor_with_scaled_targets():
     assert search().fit(sparse.csr_array(X), y).best_score_ < 0
-    model = TransformedTargetRegressor(
-        make_pipeline(StandardScaler(), MLPRegressor((8,), max_iter=9, random_state=0)),
-        transformer=StandardScaler(),
-    )
+    scaled = make_pipeline(StandardScaler(), MLPRegressor((8,), max_iter=9, random_state=0))
+    model = TransformedTargetRegressor(scaled, transformer=StandardScaler())
     names = {"regressor__mlpregressor__learning_rate_init": [1e-4, 1e-3, 1e-2]}
     found = search(model, names, scoring=None, refit=True).fit(R, r)
     whole = sk.cross_validate(clone(model).set_params(**found.best_params_), R, r, cv=3)
@@ -331,22 +316,10 @@ def test_a_schedule_with_a_warm_up_is_stretched_to_each_rung(where, monkeypatch)
 # ---- executors ----
 
 
-PROCESSES = pytest.param(
-    "processes", marks=pytest.mark.slow("processes in test_cross_validation.py")
-)
-
-
-@pytest.mark.parametrize("kind", ["threads", PROCESSES])
-def test_executors_give_the_same_results(kind):
+def test_executors_give_the_same_results(workers):
     model = make_pipeline(StandardScaler(), classifier(early_stopping=True, n_iter_no_change=3))
     names = {f"mlpclassifier__{name}": values for name, values in WIDTHS.items()}
     alone = search(model, names).fit(X, y).cv_results_
-    executor = (
-        ThreadPoolExecutor(2)
-        if kind == "threads"
-        else ProcessPoolExecutor(2, mp_context=get_context("spawn"))
-    )
-    with executor:
-        shared = search(model, names, executor=executor, n_jobs=None).fit(X, y).cv_results_
+    shared = search(model, names, executor=workers, n_jobs=None).fit(X, y).cv_results_
     for name in ("mean_test_score", "split2_test_score", "n_resources"):
         assert_array_equal(shared[name], alone[name])

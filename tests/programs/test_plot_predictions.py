@@ -353,7 +353,7 @@ ERRORS = {
         ("confusion", ([0, 1], [0.4, 0.6]), {}, "y_pred must hold classes, got 0.4. Pass one col"),
         ("confusion", ([0, 1], [0]), {}, "y_pred has 1 rows, but y_true has 2"),
         ("confusion", (["a"], ["c"]), dict(labels=["a", "b"]), "y_pred has the class 'c' in row 0"),
-        ("confusion", ([0], [0]), dict(normalize="rows"), "must be 'true', 'pred', 'all'"),
+        ("confusion", ([0], [0]), dict(normalize="rows"), "normalize must be 'true', 'pred'"),
         (NUMBERS, (n, P), {}, r"y_pred must have shape \(n,\), got \(60, 3\). Pass one column"),
         (NUMBERS, (n, n[:3]), {}, "y_pred has 3 rows, but y_true has 60"),
         (NUMBERS, (INFINITE, n), {}, "y_true is not finite in 1 row, first in row 3"),
@@ -374,7 +374,7 @@ ERRORS = {
         ("images", (np.zeros((0, 3, 4)),), {}, "images has shape"),
     ],
     TypeError: [
-        ("confusion", (OBJECTS, OBJECTS), {}, "classes of the types int, str, which cannot be s"),
+        ("confusion", (OBJECTS, OBJECTS), {}, "types int, str, which cannot be sorted"),
         (NUMBERS, (n, MODEL), {}, "y_pred must be an array, got MLP"),
         (NUMBERS, (n.astype(str), n), {}, "y_true must hold numbers, got '0' in row 0"),
         ("decision", (fastnn.MLPRegressor(), X2, n), {}, "be an MLP or a fitted classifier"),

@@ -37,6 +37,10 @@ def fit(X, **options):
     return model, [str(warning.message) for warning in found]
 
 
+def row_groups(X):
+    return [(X.slice(first, 8), Z[first : first + 8]) for first in range(0, N, 8)]
+
+
 def predict(model, X):
     with warnings.catch_warnings(record=True, action="always") as found:
         y = model.predict(X)
@@ -62,7 +66,7 @@ def test_they_count_as_missing_with_a_warning():
     assert_array_equal(model.feature_importances_, plain.feature_importances_)
 
 
-def test_ranges_are_their_middle(tmp_path):
+def test_ranges_are_their_middle(reload):
     """As in the square feet of flats in Bengaluru."""
     ranges = {3: "3900 - 4100 km", 7: "8000 - 8000 km"}
     middle = {3: "4000 km", 7: None}
@@ -75,9 +79,8 @@ def test_ranges_are_their_middle(tmp_path):
     ]
     plain, _ = fit(table(miles=middle))
     assert_array_equal(model.oof_prediction_, plain.oof_prediction_)
-    model.save(tmp_path / "m.safetensors")
     for X, Y in ((ranges, middle), ({0: "1 - 3 km"}, {0: "2 km"})):
-        found = predict(fastnn.load(tmp_path / "m.safetensors"), table(miles=X))[0]
+        found = predict(reload(model), table(miles=X))[0]
         assert_array_equal(found, predict(plain, table(miles=Y))[0])
     declared, _ = fit(table(miles=ranges), numbers=["miles"])
     assert_array_equal(declared.oof_prediction_, plain.oof_prediction_)
@@ -88,27 +91,23 @@ def test_the_user_can_keep_them():
     assert "miles" in model.left_out_ and notes == []  # all texts are different
 
 
-def test_in_rows_to_predict_too(tmp_path):
+def test_in_rows_to_predict_too(reload):
     model, _ = fit(table(**OTHERS))
-    model.save(tmp_path / "m.safetensors")
-    for estimator in (model, fastnn.load(tmp_path / "m.safetensors")):
+    for estimator in (model, reload(model)):
         y, notes = predict(estimator, table(miles={0: "x", 1: "5 mi"}))
         expected, _ = predict(estimator, table(miles={0: None, 1: "8.04672 km"}))
         assert_array_equal(y, expected)
-        assert notes == [
-            "column 'miles': 1 of 120 values are not numbers with the unit km ('x') and count as "
-            "missing."
-        ]
+        what = "column 'miles': 1 of 120 values are not numbers with the unit km"
+        assert notes == [f"{what} ('x') and count as missing."]
         # alone, since the training table had such texts
         (alone,), notes = predict(estimator, table(miles={0: "x"}).slice(0, 1))
         assert alone == y[0] and len(notes) == 1
 
 
-def test_a_model_that_had_none_refuses_a_column_of_them(tmp_path):
+def test_a_model_that_had_none_refuses_a_column_of_them(reload):
     model, notes = fit(table())
     assert notes == []
-    model.save(tmp_path / "m.safetensors")
-    for estimator in (model, fastnn.load(tmp_path / "m.safetensors")):
+    for estimator in (model, reload(model)):
         y, notes = predict(estimator, table(miles={0: "x"}))
         assert np.isfinite(y).all() and len(notes) == 1
         with pytest.raises(fastnn.DataError, match="'x' in row 0, which is not a number like"):
@@ -142,10 +141,8 @@ def test_whole_numbers_that_are_dates():
         "numbers=['day'] to keep them as numbers."
     ]
     y, notes = predict(model, X.set_column(0, "day", [[0, *days[1:]]]))
-    assert notes == [
-        "column 'day': 1 of 120 values are not dates written as month day year ('0') and count as "
-        "missing."
-    ]
+    what = "column 'day': 1 of 120 values are not dates written as month day year"
+    assert notes == [f"{what} ('0') and count as missing."]
     assert_array_equal(y[1:], model.predict(X)[1:])
     with pytest.raises(fastnn.DataError, match="holds the number 13012018 in row 0, but dates"):
         model.predict(pa.table({"day": [13012018], "z": [0.0]}))
@@ -157,23 +154,15 @@ def test_whole_numbers_that_are_dates():
 # ---- pairs of features ----
 
 
-def test_a_large_table_counts_them_in_all_rows(tmp_path):
-    rows = 8
-    changes = {name: dict(values) for name, values in OTHERS.items()}
-    groups = [
-        (table(**changes).slice(first, rows), Z[first : first + rows])
-        for first in range(0, N, rows)
-    ]
+def test_a_large_table_counts_them_in_all_rows(reload):
+    groups = row_groups(table(**OTHERS))
     with warnings.catch_warnings(record=True, action="always") as found:
         model = TabularRegressor(**SMALL).fit(groups, window=40)
     notes = [str(w.message) for w in found if issubclass(w.category, TableWarning)]
-    assert [note.split(" values")[0] for note in notes] == [
-        "column 'miles': 3 of 120",
-        "column 'day': 1 of 120",
-    ]
+    counts = [note.split(" values")[0] for note in notes]
+    assert counts == ["column 'miles': 3 of 120", "column 'day': 1 of 120"]
     assert [column.has_others for column in model.model_.features.columns] == [True, True, False]
-    model.save(tmp_path / "m.safetensors")
-    y, _ = predict(fastnn.load(tmp_path / "m.safetensors"), table(miles={0: "x"}))
+    y, _ = predict(reload(model), table(miles={0: "x"}))
     assert_array_equal(y, predict(model, table(miles={0: None}))[0])
 
 
@@ -198,23 +187,14 @@ def test_any_kind_of_table():
 
 
 @pytest.mark.parametrize("window", [None, 40])
-def test_a_resumed_fit_is_the_same(window, tmp_path, interrupt_after_a_fold):
+def test_a_resumed_fit_is_the_same(window, reload, interrupt_after_a_fold):
     X = table(**OTHERS)
-    rows = [(X.slice(i, 8), Z[i : i + 8]) for i in range(0, N, 8)] if window else (X, Z)
-    arguments, options = ((rows,), dict(window=window)) if window else (rows, {})
-
-    path, models = tmp_path / "m.safetensors", []
+    arguments = (row_groups(X),) if window else (X, Z)
     with warnings.catch_warnings(action="ignore", category=TableWarning):
-        for is_stopped in (False, True):
-            model = TabularRegressor(**SMALL)
-            if is_stopped:
-                interrupt_after_a_fold()
-                with pytest.raises(KeyboardInterrupt):
-                    model.fit(*arguments, **options)
-                model.save(path)
-                model = fastnn.load(path)
-                options["resume"] = True
-            models.append(model.fit(*arguments, **options))
-    first, second = models
+        first, stopped = (TabularRegressor(**SMALL) for _ in range(2))
+        first.fit(*arguments, window=window)
+        with interrupt_after_a_fold():
+            stopped.fit(*arguments, window=window)
+        second = reload(stopped).fit(*arguments, window=window, resume=True)
     assert_array_equal(first.oof_prediction_, second.oof_prediction_)
     assert [c.has_others for c in second.model_.features.columns] == [True, True, False]
