@@ -227,10 +227,10 @@ def of_layout(n_numbers, n_bins, n_categories):
     return EncodedTable(**parts, n_bins=n_bins, n_categories=n_categories)
 
 
-LAYOUTS = (2, [2], [4]), (1, [1, 2], [4]), (1, [3], [2, 2]), (1, [4], [3]), (1, [2], [5])
+OTHERS = (2, [2], [4]), (1, [1, 2], [4]), (1, [3], [2, 2]), (1, [4], [3]), (1, [2], [5])
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", OTHERS)
 def test_a_validation_reads_a_table_of_the_same_layout(layout):
     table, other = of_layout(1, [3], [4]), of_layout(*layout)
     y = np.zeros((4, 1), table.dtype)

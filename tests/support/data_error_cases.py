@@ -251,6 +251,7 @@ TARGETS = [
 MONOTONE = [
     refused("monotone._signs_by_position: {argument} of", monotone={"a": 2}),
     case("monotone._signs_by_position: {argument} has", fitting(X.to_numpy(), GOAL, monotone=BOTH)),
+    refused("monotone._signs_by_position: {argument} must", monotone=[1]),
     refused("monotone.find_signs: {argument} needs two", ROWS_OF_3, y="c", monotone={"a": 1}),
     fit("monotone._check_column: {argument} needs", ROWS, "--monotone c=1", monotone={"c": 1}),
     fit(
