@@ -76,7 +76,7 @@ def population(
     >>> bool((networks.params[3] == best.params).all())
     True
     """
-    n = check_count("n", n)
+    n = check_count("n", n, maximum=2**31 - 1)  # NumPy spawns at most so many generators
     template = Network(layer_sizes, activation, output, bias, dtype, dropout)
     init = initializers.resolve_initializers(init, len(template.weights))
     networks = Population(template, _generators(rng, n))

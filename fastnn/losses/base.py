@@ -11,6 +11,7 @@ import numpy as np
 from .. import kernels
 from ..core.options import ImmutableOptions
 from ..core.validation import (
+    as_array,
     check_array,
     check_distinct_inputs,
     check_list,
@@ -175,7 +176,7 @@ class CustomLoss(Loss):
     def prepare(
         self, y: ArrayLike, n: int, n_out: int, dtype: np.dtype[Any]
     ) -> tuple[Any, dict[str, Any]]:
-        y = np.asarray(y)
+        y = as_array("y", y)
         check_rows("y", len(y) if y.ndim else 0, n)
         return y, dict(loss=self.kernel)
 

@@ -191,6 +191,7 @@ def test_all_methods_check_their_rows(call):
         ((X[:, :1], y), "X has 1 column, but the network expects 2"),
         ((X, y[:4]), "y has 4 rows, but X has 5"),
         ((X, y, "l2"), "loss must be None, one of"),
+        ((X, [1, [2, 3]], print), "y is not a rectangular array"),
         ((X, -y - 1), r"y must lie in \[0, 1\]"),
     ]:
         with pytest.raises(ValueError, match=message):

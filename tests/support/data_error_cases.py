@@ -295,7 +295,7 @@ ROLES = [
     case(f"{SPLITTER} {{argument}} has", splits(([1], [2]), groups=[None, *A[1:]])),
     case(f"{SPLITTER} {{argument}} yields", splits()),
     case(f"{SPLITTER} {{argument}} needs", lambda: large(cv=3).fit([(X, GOAL)], window=20)),
-    case(f"{FOLD} must yield {{what}}, but fold", splits([1])),
+    *(case(f"{FOLD} must yield {{what}}, but fold", splits(fold)) for fold in (1.5, [1])),
     case(f"{FOLD} must yield {{what}}, but {{name}}", splits(([1], [N]))),
     case(f"{FOLD} has", splits(([1, 2], [2]))),
 ]

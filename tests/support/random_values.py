@@ -256,7 +256,9 @@ MAKERS = {  # by the name of a parameter, alone or behind the name of its functi
     "optimizers.same_moments.other": lambda w, _: w.find(fastnn.optimizers.Optimizer),
     "optimizers.same_moments.optimizer": lambda w, _: w.find(fastnn.optimizers.Optimizer),
     "playground.PlayData.inputs_at.positions": lambda w, _: w.array(N, 2),
-    "playground.PlayData.score.outputs": lambda w, data: w.array(N, data.n_out),
+    "playground.PlayData.score.outputs": lambda w, data: w.array(
+        N, data.n_out if isinstance(data.classes, list) else 1
+    ),
     "playground.PlayData.score.y": classes,
     "playground.from_arrays.y": classes,
     "plotting.picture_file.name": lambda w, _: "a.png",

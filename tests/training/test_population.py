@@ -181,6 +181,7 @@ def test_populations_refuse_wrong_arguments():
     forward, shape = functools.partial(fastnn.forward_many, networks), "must have shape"
     for call, message in [
         (lambda: seeded(0), "n must be a whole number of at least 1, got 0"),
+        (lambda: seeded(2**31), "n must be a whole number of at most 2147483647"),
         (lambda: seeded(rng=[1, 2]), "rng lists 2 seeds for 7 networks"),
         (lambda: seeded(rng=-1), "rng must be None, an int of at least 0"),
         (lambda: population(2, [3]), "layer_sizes must list"),

@@ -176,7 +176,7 @@ class RowsToSplit:
         else:
             splitter = check_cv(cv, y, classifier=self.setup.targets.is_classifier)
             name, found = type(splitter).__name__, splitter.split(np.zeros((n, 1)), y, self.groups)
-        folds = [tuple(map(np.asarray, fold)) for fold in found]
+        folds = [tuple(map(np.asarray, fold if np.iterable(fold) else [fold])) for fold in found]
         for k, fold in enumerate(folds):
             _check_fold(k, fold, n)
         if not 0 < len(folds) <= MAX_FOLDS:
