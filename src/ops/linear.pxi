@@ -163,7 +163,8 @@ cdef inline void weight_tile(const int vecs, const int n_rows, const WeightTile*
     if tile.before != NULL:
         for i in range(n_rows):
             for v in range(vecs):
-                c[vecs * i + v] = vadd(vload(tile.before + i * PANEL + v * LANES), c[vecs * i + v])
+                if i >= tile.n_skip:            # another thread may be writing the others
+                    c[vecs * i + v] = vadd(vload(tile.before + i * PANEL + v * LANES), c[vecs * i + v])
     if gradient.step == NULL:
         for i in range(n_rows):
             for v in range(vecs):
