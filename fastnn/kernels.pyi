@@ -249,6 +249,7 @@ class Reading:
 @disjoint_base
 class Workspace: ...
 
+@disjoint_base
 class Gate: ...
 
 @disjoint_base
