@@ -6,7 +6,6 @@ Files may be damaged or malicious. In `damage_refused`, a ValueError becomes a M
 import json
 import math
 import re
-from collections.abc import Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -125,8 +124,8 @@ class LabelError(ValueError):
 
 
 def describe_value(value):
-    """Return a value, a list of values or a dict of weights as JSON holds it."""
-    if isinstance(value, Mapping):
+    """Return a value, a list of values or a mapping to numbers as JSON holds it."""
+    if hasattr(value, "keys"):  # a mapping, or a pandas Series
         return [[_describe_label(key), float(weight)] for key, weight in value.items()]
     if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)):
         return [describe_value(item) for item in value]

@@ -10,9 +10,8 @@ add -f(-x). So both convex and concave curves take few units. See docs/decisions
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -74,28 +73,27 @@ def find_signs(monotone: Any, frame: Frame, features: Features, targets: Any) ->
 
 def _signs_by_position(monotone, frame):
     """Return {position: -1 or 1} of what the user has passed."""
-    if monotone is not None and not isinstance(monotone, Mapping):
+    if monotone is None:
+        return {}
+    if not hasattr(monotone, "keys"):  # of a mapping, or a pandas Series
         if len(monotone) != len(frame.columns):
             raise DataError(
                 "{argument} must have a sign for each of the {n_columns} columns, but has {n}.",
-                "Pass one of -1, 0 and 1 for each column, or a mapping of columns to +1 or -1.",
+                "Pass one of -1, 0 and 1 for each column but the target, or a mapping of columns to them.",
                 argument="monotone",
                 n=len(monotone),
                 n_columns=len(frame.columns),
             )
         monotone = dict(enumerate(monotone))
     signs: dict[int, int] = {}
-    for name, sign in (monotone or {}).items():
+    for name, sign in monotone.items():
         (position,) = columns.find_positions("monotone", [name], frame)
         label = frame.labels()[position]
-        if (
-            isinstance(sign, bool)
-            or not isinstance(sign, Integral | float)
-            or sign not in (-1, 0, 1)
-        ):
+        if isinstance(sign, bool) or not isinstance(sign, Real) or sign not in (-1, 0, 1):
             raise DataError(
-                "{argument} of column {column!r} is {sign}, but must be +1 or -1.",
-                "Pass +1 if predictions must not fall as the column grows, -1 if they must not rise.",
+                "{argument} of column {column!r} is {sign}, but must be +1, -1 or 0.",
+                "Pass +1 if predictions must not fall as the column grows, -1 if they must not rise, "
+                "0 without a rule.",
                 argument="monotone",
                 column=label,
                 sign=repr(sign),

@@ -119,7 +119,14 @@ def test_without_rules_nothing_changes(quick_recipe):
 def test_arrays_and_positions(quick_recipe):
     A = X[["up", "free"]].to_numpy(float)
     by_name = regressor_case(monotone={"up": 1})[0].fit(X[["up", "free"]], Y)
-    for rules in ([1, 0], np.array([1.0, 0.0]), {-2: 1}, {np.int64(0): 1}, {0: 1}):
+    for rules in (
+        [1, 0],
+        np.array([1, 0], np.float32),
+        pd.Series([0, 1], [1, 0]),
+        {-2: 1},
+        {np.int64(0): 1},
+        {0: 1},
+    ):
         model = regressor_case(monotone=rules)[0].fit(A, Y)
         assert_same_bits(model.predict(A), by_name.predict(X[["up", "free"]]))
     assert clone(model).get_params()["monotone"] == {0: 1}
@@ -144,6 +151,7 @@ def test_files_pickles_workers_and_single_rows(make, quick_recipe, reload, tmp_p
     "rules, stored",
     [
         (collections.UserDict(up=1), {"up": 1}),
+        (pd.Series({c: int(c == "up") for c in sorted(X)}), {c: c == "up" for c in X}),
         (np.eye(7, dtype=int)[list(X).index("up")], [c == "up" for c in X]),
         ({}, {}),
     ],
@@ -248,11 +256,12 @@ ERRORS = {
     "declared category": (dict(monotone={"few": 1}, categories="few"), A_CATEGORY.format("few")),
     "date": (dict(monotone={"day": 1}), "column 'day' is a date.*days since"),
     "unknown": (dict(monotone={"upp": 1}), "'upp', which X does not have. Did you mean 'up'"),
-    "sign": (dict(monotone={"up": 2}), "'up' is 2, but must be \\+1 or -1"),
+    "sign": (dict(monotone={"up": 2}), "'up' is 2, but must be \\+1, -1 or 0"),
     "truth": (dict(monotone={"up": True}), "'up' is True"),
+    "no sign": (dict(monotone=[None] * 7), "'up' is None, .* 0 without a rule"),
     "text": (dict(monotone={"up": "+1"}), "'up' is '\\+1'"),
     "dropped": (dict(monotone={"up": 1}, drop="up"), "it is named in drop"),
-    "names": (dict(monotone=["up"]), "of the 7 columns, but has 1. .*mapping"),
+    "names": (dict(monotone=["up"]), "of the 7 columns, but has 1. .*but the target.*mapping"),
     "one column": (dict(monotone="up"), "'monotone' parameter .* must be an"),
     "fraction": (dict(bounds=(Fraction(1, 3), 5)), "bounds must be .low, high.*Fraction"),
     "signs": (dict(monotone={"up": (1, -1)}), r"'up' is \(1, -1\), but"),
