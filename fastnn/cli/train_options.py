@@ -4,6 +4,7 @@ Those of the command line override those of the file.
 """
 
 import argparse
+import re
 import shlex
 import tomllib
 from dataclasses import dataclass
@@ -348,9 +349,10 @@ def resolve_monotone(options, names):
 
 
 def _split_signs(text, names):
-    """Return the parts of a value of --monotone. A name may contain commas if it is alone."""
+    """Return the parts of a value of --monotone. A name may contain =, if it is alone, and commas."""
     is_one = text.rpartition("=")[0].strip() in names
-    return [text] if is_one else [part.strip() for part in text.split(",") if part.strip()]
+    parts = [text] if is_one else re.findall("[^=]*=[^,]*|[^=]+$", text)
+    return [part.strip(", ") for part in parts if part.strip(", ")]
 
 
 def split_names(texts, names=()):

@@ -418,6 +418,9 @@ def error_of(run, words):
     t.csv --target k --out m --threshold 0.4 | the target 'k' has 3. Leave it out.
     t.csv --target k --out m --monotone a=1 | the target 'k' has 3. Leave it out.
     t.csv --target y --out m --monotone a | must be COL=+1 or COL=-1, got 'a'.
+    t.csv --target y --out m --monotone 1,0 | must be COL=+1 or COL=-1, got '1,0'.
+    t.csv --target y --out m --monotone a=1,a,b=1 | --monotone: t.csv has no column 'a,b'.
+    t.csv --target y --out m --monotone a=2,a=1 | must be COL=+1 or COL=-1, got 'a=2'.
     t.csv --target y --out m --monotone a=2 | must be COL=+1 or COL=-1, got 'a=2'.
     t.csv --target y --out m --monotone b=1 | --monotone: t.csv has no column 'b'.
     t.csv --target y --out m --monotone y=1 | --monotone names the target 'y'.
