@@ -98,7 +98,7 @@ def _signs_by_position(monotone, frame):
                 column=label,
                 sign=repr(sign),
             )
-        if sign and signs.setdefault(position, int(sign)) != sign:
+        if sign and signs.setdefault(position, int(float(sign))) != sign:
             raise DataError(
                 "{argument} has both +1 and -1 for column {column!r}.",
                 "Name it once.",
