@@ -19,7 +19,7 @@ pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 import pyarrow.feather as feather  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 from places import DOCS, ROOT  # noqa: E402
-from table_error_cases import packed  # noqa: E402
+from table_error_cases import packed  # noqa: E402 - after importorskip
 from table_media import columns_with_notes as read_with_notes  # noqa: E402
 
 from fastnn import cli  # noqa: E402

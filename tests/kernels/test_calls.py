@@ -319,9 +319,7 @@ SHARED = {
 def test_several_threads_are_tried_after_one(name, monkeypatch):
     for module in ("many", "network", "derivatives", "estimators.ensemble"):
         monkeypatch.setattr(f"fastnn.{module}.check_threads", lambda n: n)
-    monkeypatch.setattr(
-        "fastnn.core.threads.WORTH_SHARING", 0
-    )  # which `forward` reads elsewhere too
+    monkeypatch.setattr("fastnn.core.threads.WORTH_SHARING", 0)
     nets, numbers = [MLP([20, 300, 1], rng=i) for i in range(5)], record_threads(monkeypatch)
     X = np.random.default_rng(0).random((6000, 20), np.float32)
     first, second = (SHARED[name](nets, X) for _ in range(2))

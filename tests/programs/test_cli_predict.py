@@ -70,10 +70,8 @@ def test_a_table_without_rows(predict, text, name):
 def test_json_files(predict):
     predict("b", "new.csv", "--keep", "city", "--out", "o.jsonl")
     lines = Path("o.jsonl").read_text(encoding="utf-8").splitlines()
-    predictions = {"Rom": "yes", "Köln": "no"}.items()
-    assert [json.loads(line) for line in lines] == [
-        dict(city=c, prediction=p) for c, p in predictions
-    ]
+    expected = [{"city": "Rom", "prediction": "yes"}, {"city": "Köln", "prediction": "no"}]
+    assert [json.loads(line) for line in lines] == expected
     predict("b", "new.csv", "--keep", "city", "--out", "o.json.gz")
     assert read("o.json.gz").to_pylist() == [json.loads(line) for line in lines]
 
@@ -267,7 +265,11 @@ def test_scores_are_those_of_the_predictions(predict):
     assert report["scores"]["mae"] == pytest.approx(error.mean(), rel=1e-6)
 
 
-WRITTEN = [([False, True], ["FALSE", "TRUE"]), ([1.0, 2.0], ["1.00", "2"]), (["01", "1"],) * 2]
+WRITTEN = [
+    ([False, True], ["FALSE", "TRUE"]),
+    ([1.0, 2.0], ["1.00", "2"]),
+    (["01", "1"], ["01", "1"]),
+]
 
 
 @pytest.mark.parametrize(("labels", "written"), WRITTEN)

@@ -12,7 +12,7 @@ dask = pytest.importorskip("dask")
 dd = pytest.importorskip("dask.dataframe")
 da = pytest.importorskip("dask.array")
 
-from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
+from fastnn import TabularClassifier, TabularRegressor  # noqa: E402 - after importorskip
 from fastnn.tables.files import TableWarning  # noqa: E402
 
 N = 1200
