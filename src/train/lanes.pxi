@@ -70,9 +70,7 @@ cdef bint have_same_steps(const Training* a, const Training* b) noexcept nogil:
     cdef Py_ssize_t l
     if (a.net.n_layers != b.net.n_layers or a.net.sizes[0] != b.net.sizes[0]
             or a.data.n_rows != b.data.n_rows or a.data.batch_size != b.data.batch_size
-            or (a.data.generator == NULL) != (b.data.generator == NULL)
-            or a.objective.loss != b.objective.loss or a.objective.numbers != b.objective.numbers
-            or a.objective.smoothing != b.objective.smoothing
+            or a.objective.loss != b.objective.loss or a.objective.smoothing != b.objective.smoothing
             or memcmp(&a.optimizer, &b.optimizer, sizeof(Optimizer)) != 0
             or a.position.step != b.position.step or a.position.epoch != b.position.epoch
             or a.position.row != b.position.row or a.slice.last_epoch != b.slice.last_epoch
@@ -82,7 +80,9 @@ cdef bint have_same_steps(const Training* a, const Training* b) noexcept nogil:
         if (a.net.sizes[l + 1] != b.net.sizes[l + 1] or a.net.activations[l] != b.net.activations[l]
                 or (a.net.biases[l] == NULL) != (b.net.biases[l] == NULL)):
             return False
-    return True
+    if a.objective.numbers == NULL or b.objective.numbers == NULL:
+        return a.objective.numbers == b.objective.numbers
+    return memcmp(a.objective.numbers, b.objective.numbers, a.net.sizes[a.net.n_layers] * sizeof(real)) == 0
 
 cdef int max_lanes(const Training* training) noexcept nogil:
     """How many trainings like this one `train_lanes` takes; 1: it cannot take this one."""
@@ -495,15 +495,11 @@ cdef void train_lanes(Training** trainings, int n) noexcept nogil:
     begin_lanes(&lanes, trainings, n)
     for k in range(n):
         begin_slice(trainings[k], 0, &progress)
-    while True:
-        if progress.is_first_step or progress.row == 0:
+    while lanes.n_live > 0:
+        if progress.is_first_step or progress.row == 0:     # if all end here, nothing reads the step that follows
             begin_lanes_epoch(&lanes, &progress)
-            if lanes.n_live == 0:
-                return
         begin_step(trainings[0], 0, &progress)
         lanes_gradient(&lanes, &progress, losses)
         lanes_update(&lanes, &progress)
         advance(trainings[0], &progress)
         record_lanes(&lanes, &progress, losses)
-        if lanes.n_live == 0:
-            return

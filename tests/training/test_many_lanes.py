@@ -20,7 +20,7 @@ from fastnn import (
     optimizers,
     schedules,
 )
-from fastnn.kernels import Loss, ShardedRows, TrainerQueue
+from fastnn.kernels import CompiledNetwork, Loss, ShardedRows, TrainerQueue
 from fastnn.training import pool
 from fastnn.training.pool import Pool
 
@@ -57,6 +57,7 @@ CASES = {
     "huber": ((3, 4, 3), {}, 30, {"loss": losses.Huber(0.3)}),
     "log-cosh": ((3, 4, 1), {}, 30, {"loss": "log_cosh"}),
     "quantiles": ((3, 4, 3), {}, 30, {"loss": losses.Quantile([0.1, 0.5, 0.9])}),
+    "patience of all": ((3, 4, 1), {}, 30, {"callbacks": [EarlyStopping(1, min_delta=9.0)]}),
     "patience": ((3, 4, 1), {}, 30, {"callbacks": [EarlyStopping(1)], "epochs": 30}),
     "a schedule": ((3, 4, 1), {}, 30, {"optimizer": SGD(schedules.CosineDecay(0.1, 9))}),
     "divergence": ((3, 4, 1), {}, 30, {"optimizer": SGD(30.0), "epochs": 9}),
@@ -171,12 +172,15 @@ def test_groups_end_where_networks_differ(isa, dtype, lanes):
         assert_same_training(nets[i], net)
 
 
-# the first trainings, and what those after them have: no lanes may hold both
+# the first trainings, and what those after them have: no lanes may hold both. Only "shuffling" shares them
 USUAL = {"sizes": (3, 4, 1), "activation": "tanh", "position": (4, 1, 8, 0.0), "shuffles": False}
+USUAL |= {"pos_weight": 2.0}
 DIFFERENCES = {
     "inputs": {"sizes": (2, 4, 1)},
     "activations": {"activation": "relu"},
     "shuffling": {"shuffles": True},
+    "pos_weight": {"pos_weight": 3.0},
+    "no pos_weight": {"pos_weight": None},
     "smoothing": {"smoothing": 0.2},
     "epoch": {"position": (4, 2, 8, 0.0)},
     "row": {"position": (4, 1, 16, 0.0)},
@@ -193,11 +197,12 @@ def test_steps_that_differ_share_no_lanes(isa, dtype, difference):
         queue, nets, trainers = TrainerQueue(), [], []
         for i in numbers:
             options = USUAL | (difference if i >= K // 2 else {})
-            sizes, activation, position, shuffles = map(options.pop, USUAL)
+            sizes, activation, position, shuffles, pos_weight = map(options.pop, USUAL)
             nets.append(MLP(sizes, activation, "sigmoid", dtype=dtype, rng=i))
             options |= {"generator": np.random.PCG64(0)} if shuffles else {}
+            options |= {"loss_numbers": np.array([pos_weight], dtype)} if pos_weight else {}
             options |= {"loss": Loss.LOGITS_BINARY_CROSS_ENTROPY, "workspace": queue.workspace}
-            rows = X[:, : sizes[0]].copy()
+            rows = np.ascontiguousarray(X[:, : sizes[0]])  # one array, if they have all columns
             trainers.append(new_trainer(nets[-1], rows, y, batch_size=8, **options))
             trainers[-1].load()
             trainers[-1].set_position(*position)
@@ -216,7 +221,9 @@ def test_what_trains_alone(isa, dtype):
     n_lanes = LANES[np.dtype(dtype).name][isa]
     net = MLP((3, 4, 3), "tanh", dtype=dtype, rng=0)
     assert new_trainer(net, X, y).max_lanes() == n_lanes
-    table = EncodedTable(X, dtype=dtype)
+    table, no_layers = EncodedTable(X, dtype=dtype), CompiledNetwork()
+    no_layers._bind([3], [], [], [], np.dtype(dtype))
+    assert new_trainer(no_layers, X, y).max_lanes() == 1
     for rows, targets, options in (
         (table, y, {}),
         (X, y, {"dX": np.empty_like(X)}),
