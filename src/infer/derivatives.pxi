@@ -139,7 +139,8 @@ cdef int rows_derivative(const Network* net, const Derivative* request, const vo
     size = derivative_size(&s)
     if request.inputs != NULL:
         for l in range(s.d):
-            memcpy(<real*>s.first + l * net.sizes[1], weights_of_input(&s, l), net.sizes[1] * sizeof(real))
+            memcpy(<real*>s.first + l * net.sizes[1], <const real*>net.weights[0] + request.inputs[l] * net.sizes[1],
+                   net.sizes[1] * sizeof(real))
     for l in range(net.n_layers):
         if size_of_transposed(&s, l) > 0:
             transpose_panels(weights_of(&s, l), inputs_of(&s, l), net.sizes[l + 1], transposed(&s, l))
@@ -165,10 +166,6 @@ cdef inline Py_ssize_t derivative_size(const Sweep* s) noexcept nogil:
     if s.request.kind == ALONG_OUTPUTS:
         return s.d
     return n_out * s.d * (s.d if s.request.kind == HESSIAN else 1)
-
-cdef inline const real* weights_of_input(const Sweep* s, Py_ssize_t i) noexcept nogil:
-    """The row of W of layer 0 of input i of those that are asked for."""
-    return <const real*>s.net.weights[0] + (s.request.inputs[i] if s.request.inputs != NULL else i) * s.net.sizes[1]
 
 cdef void softmax_row(const Sweep* s, real* y, Py_ssize_t m) noexcept nogil:
     """y = softmax(y), in padded memory, as its sum needs whole vectors."""

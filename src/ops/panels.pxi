@@ -72,9 +72,9 @@ cdef inline Py_ssize_t weight_size(Py_ssize_t n_in, Py_ssize_t n_out, bint trans
     return padded(n_in) * n_out if transposed else padded(n_out) // PANEL * weight_stride(n_in)
 
 cdef inline bint is_narrow(Py_ssize_t n_out) noexcept nogil:
-    """Whether panels of this many outputs leave many lanes empty: 2 to 10 or 17 to 20 outputs with 16 lanes, 2 to 5, 9
-    or 10 with 8."""
-    return 1 < n_out <= LANES + LANES // 4 and (n_out - 1) % LANES < NARROW
+    """Whether panels of this many outputs, at least 2, leave many lanes empty: 2 to 10 or 17 to 20 outputs with 16 lanes,
+    2 to 5, 9 or 10 with 8."""
+    return n_out <= LANES + LANES // 4 and (n_out - 1) % LANES < NARROW
 
 cdef inline bint stores_transpose(Py_ssize_t n_in, Py_ssize_t n_out, Py_ssize_t n_rows) noexcept nogil:
     """Whether a layer has only W^T. n_rows: of a batch; few rows leave lanes empty that are rows."""

@@ -88,10 +88,6 @@ cdef void update_mu_product(const Optimizer* o, Py_ssize_t t, Step* s) noexcept 
     the same bits. Products below 1e-20 are as good as 0: 1 - mu_product is 1. Factors with t decay > 910 are exactly
     beta1, since 0.96^910 < 2^-53, so a power replaces them. No step needs more than some thousand factors: their
     product is below exp(-12 / decay)."""
-    if s.t > t:
-        s.t = 0
-    if s.t == 0:
-        s.mu_partial = 1
     while s.t < t and s.mu_partial > 1e-20 and (s.t + 1) * o.decay <= 910:
         s.t += 1
         s.mu_partial *= mu(o, s.t)
@@ -108,6 +104,7 @@ cdef inline bint is_zero(double x) noexcept nogil:
 cdef void init_step(const Optimizer* o, Step* s) noexcept nogil:
     """Set the constants that all steps share."""
     s.t = s.lower = s.upper = 0
+    s.mu_partial = 1
     s.is_lazy = o.lazy_categories
     s.rule = o.rule
     s.n_moments = rule_moments(o)

@@ -179,8 +179,6 @@ cdef void adjoint_loss(Training* training, const Chunk* chunk, Py_ssize_t lo, Py
     cdef RowOrder order
     cdef Layer layer
     adjoints(training, chunk, lo, hi)
-    if flag_get(buffers.abort):
-        return
     get_order(training, chunk, &order)
     for r in range(lo, hi):
         target = <const real*>loss.targets + user_row(&order, r) * m * d
@@ -213,8 +211,6 @@ cdef void jacobian_loss(Training* training, const Chunk* chunk, Py_ssize_t lo, P
     cdef real* D
     cdef RowOrder order
     forward_tangents(training, chunk, lo, hi)
-    if flag_get(buffers.abort):
-        return
     get_order(training, chunk, &order)
     for r in range(lo, hi):
         target = <const real*>loss.targets + user_row(&order, r) * m * d

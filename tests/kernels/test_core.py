@@ -47,11 +47,13 @@ def interrupt_at_check(trainer, n_checks, n_threads, n_curves=1):
     assert trainer.stop() == Stop.SIGNAL
 
 
-STEPS = {  # optimizer, rows, threads
+STEPS = {  # optimizer, rows, threads; inputs in which the loss reads slopes
     "fused": (SGD(0.01), 256, 1),
     "fused in two threads": (Adam(0.01), 256, 2),
     "clipped": (SGD(0.01, 0.9, clip_norm=0.1), 256, 1),
     "three chunks": (SGD(0.01), 600, 2),
+    "slopes by tangents": (SGD(0.01), 128, 1, [1, 3]),
+    "slopes by adjoints": (SGD(0.01), 128, 2, [0, 1, 2, 3]),
 }
 
 
@@ -59,12 +61,17 @@ STEPS = {  # optimizer, rows, threads
 @pytest.mark.spread(2)
 @pytest.mark.parametrize("name", STEPS)
 def test_ctrl_c_at_every_check_of_a_step_leaves_a_whole_step(name, sizes_with_signal_checks):
-    optimizer, n_rows, n_threads = STEPS[name]
-    X, y = data(n_rows, sizes_with_signal_checks[0], sizes_with_signal_checks[-1])
+    optimizer, n_rows, n_threads, *slopes = STEPS[name]
+    sizes, options = sizes_with_signal_checks, {"n_threads": n_threads}
+    if slopes:
+        sizes = [4, *sizes[1:], 1]
+    X, y = data(n_rows, sizes[0], sizes[-1])
+    for inputs in slopes:
+        options |= dict(jacobian=X[:, inputs].copy(), jacobian_inputs=np.array(inputs))
 
     def prepared():
-        net = MLP(sizes_with_signal_checks, rng=0)
-        return net, *make_trainer(net, X, y, optimizer, n_threads=n_threads)
+        net = MLP(sizes, rng=0)
+        return net, *make_trainer(net, X, y, optimizer, **options)
 
     uninterrupted, trace = prepared(), []
     # a step has two checks in each direction, one before backward, and some for the weights
