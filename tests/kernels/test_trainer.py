@@ -105,6 +105,19 @@ def test_a_queue_needs_losses_for_each_trainer():
         queue.run([trainer], [], 1, 0.1)
 
 
+def test_a_queue_that_runs_is_refused():
+    queue = kernels.TrainerQueue()
+    trainer = make_trainer(MLP([3, 1], rng=0), workspace=queue.workspace)
+
+    class Again:
+        def __len__(self):
+            return queue.run([], [], 1, 0.1)
+
+    with pytest.raises(RuntimeError, match="This queue is in use"):
+        queue.run([trainer], [[Again()]], 1, 0.1)
+    assert queue.run([], [], 1, 0.1) == 0
+
+
 @pytest.mark.parametrize("dtype", ["V0", "V4", "V8", "S0", "i4", "c8", "f2"])
 def test_all_finite_refuses_arrays_that_are_not_float(dtype):
     with pytest.raises((TypeError, ValueError)):

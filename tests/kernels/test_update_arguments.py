@@ -13,7 +13,7 @@ from thread_trials import record_threads
 from fastnn import SGD, kernels
 from fastnn import functional as F
 from fastnn.functional import updates
-from fastnn.schedules import StepDecay
+from fastnn.schedules import Rates, StepDecay
 
 STEPS = {  # with settings that use every moment
     cases.step_of(name): cases.EVERY_MOMENT.get(name, {})
@@ -262,3 +262,11 @@ def test_the_kernel_refuses_invalid_settings(odd):
     with pytest.raises(ValueError, match="packed"):
         kernels.update(settings[:-1], 1, w, w.copy(), w.copy())
     np.testing.assert_array_equal(w, 1)
+
+
+def test_the_kernel_refuses_tables_of_rates():
+    table = SGD(Rates([0.1])).to_kernel()
+    with pytest.raises(ValueError, match="takes one learning rate, but the optimizer has a table"):
+        kernels.packed(table)
+    with pytest.raises(ValueError, match="The table of learning rates is empty"):
+        kernels.learning_rate(table["rate"] | {"rates": np.empty(0)}, 0, 0)

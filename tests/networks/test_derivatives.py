@@ -147,7 +147,7 @@ def test_compiled_is_reference(isa, method, double, single):
         assert_derivatives(getattr(net, method)(X, *arguments), wanted, tolerance, least)
 
 
-@pytest.mark.parametrize("hidden, bias", [((33,), True), ((33, 5, 18), False)])
+@pytest.mark.parametrize("hidden, bias", [((33,), True), ((33, 5, 18), False), ((1,), True)])
 @pytest.mark.parametrize("gauss_newton", [False, True])
 @pytest.mark.parametrize("loss, name, options, targets", LOSSES)
 def test_products_are_those_of_reference(

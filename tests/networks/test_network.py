@@ -255,11 +255,14 @@ def test_the_number_of_threads_does_not_change_bits(monkeypatch, any_threads):
     assert max(numbers) > 1  # several threads shared the rows
 
 
-def test_any_number_of_threads_is_accepted():
+def test_which_numbers_of_threads_are_accepted():
     X, _ = data(300, 40, 1, "float32")
     net = MLP([40, 60, 3], rng=0)
     for n in (1, 2, 5, -1, np.int64(2)):
         assert_same_bits(net.forward(X, n_threads=n), net.forward(X))
+    for n in (0, -2):
+        with pytest.raises(ValueError, match="n_threads must be at least 1, or -1 for all CPUs"):
+            net.forward(X[:1], n_threads=n)
 
 
 def test_an_error_in_a_helper_thread_is_raised(monkeypatch, any_threads):

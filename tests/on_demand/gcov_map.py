@@ -27,7 +27,11 @@ from warm_tests import run_pytest
 ONCE = "-fno-inline -UCYTHON_INLINE -DCYTHON_INLINE=inline"
 FLAGS = f"--coverage -fprofile-update=atomic -O1 {ONCE} -fno-ssa-phiopt -fkeep-static-functions"
 # slow tests, and cases of each instruction set, that alone reach something
-ALL = ["tests/kernels/test_cimport.py", "tests/kernels/test_core.py", "tests/training/test_many_lanes.py"]
+ALL = [
+    "tests/kernels/test_cimport.py",
+    "tests/kernels/test_core.py",
+    "tests/training/test_many_lanes.py",
+]
 PLACE = re.compile(r'\s*/\* "(src/[\w/]+\.(?:pxi|pyx))":(\d+)$')
 GENERATED = re.compile(
     r"(def|cdef class|cdef readonly|except|with)\b"

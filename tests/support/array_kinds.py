@@ -47,6 +47,7 @@ def unfit_outs(name, shape, dtype="float64"):
     zeros, wrong = np.zeros(shape, dtype), "float32" if dtype == "float64" else "float64"
     unaligned = np.zeros(zeros.nbytes + 1, "u1")[1:].view(dtype).reshape(shape)
     shapes = [(*shape, 1)] if len(shape) == 1 else [shape[::-1], (zeros.size,)]
+    shapes.append((shape[0] + 1, *shape[1:]))
     cases = {
         "list": (zeros.tolist(), TypeError, "must be a NumPy array, got list"),
         "dtype": (zeros.astype(wrong), TypeError, f"must be {dtype}, got {wrong}"),

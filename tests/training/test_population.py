@@ -78,7 +78,7 @@ def test_forward_many_of_a_population_has_the_bits_of_forward(
 ):
     monkeypatch.setattr("fastnn.core.threads.WORTH_SHARING", 0)
     use_all_threads(monkeypatch)
-    networks = population(N, [3, 21, 4], output=output, rng=0, dtype=dtype)
+    networks = population(N, [3, 21, 4], output=output, bias=n != 5, rng=0, dtype=dtype)
     rows = RNG.normal(size=(N, n, 3)).astype(dtype)
     networks.params += 0.1
     same = fastnn.forward_many(networks, rows[0], n_threads=n_threads)
@@ -208,6 +208,10 @@ def test_the_kernel_checks_the_memory():
             kernels.forward_population(net, params, rows, out)
     with pytest.raises(ValueError, match="Expected a C-contiguous array"):
         kernels.forward_population(net, params, X, out[:1])
+    # the stride of a single parameter does not matter
+    one, params, out = MLP([1, 1], bias=False), np.ones((1, 4), "f").T[::2], out[..., :1].copy()
+    kernels.forward_population(one, params, X[:, :1].copy(), out)
+    assert_same_bits(*out, X[:, :1])
 
 
 def test_many_small_networks_end_when_another_thread_fails():
