@@ -29,11 +29,13 @@ class ThreadChoice:
     A round times one thread and then more, for a fraction of a millisecond each. A number is chosen if
     it is 5 % faster than the best of the smaller ones. The round ends when two numbers in a row are not
     faster. If the credit does not suffice for the next number, the best one so far works until it does.
-    Rounds begin after 50 ms of work, then 100, ..., 800 ms, with trials that grow as well. Where rounds
-    take longer, as steps of a large network may, four times as long takes the place of 50 ms. The
-    period is in seconds of work and not in slices, so that a choice made by short calls does not last
-    for long ones. A slice of more threads that is slower than one thread ends their use until the next
-    round.
+    Rounds begin after 50 ms of work, then 100, ..., 800 ms, with trials that grow as well. The period
+    is in seconds of work and not in slices, so that a choice made by short calls does not last for long
+    ones. Steps of a large network may be longer than the period. Then it begins with eight times as
+    long as the round if that has chosen more threads, which lose by a trial of one, and with at most
+    200 ms if it has chosen one. A slice of more threads that is slower than one thread ends their use
+    until the next round; if it is a single unit, the second such slice in a row does, or one that
+    uses up the credit.
 
     Threads wait for each other at barriers, so they are much slower than one if another process
     occupies a CPU, and hardly faster if there is little work to share: a step of a small network is
@@ -70,6 +72,7 @@ class ThreadChoice:
                 spent=0.0,  # seconds of trials in a round
                 left=0.0,  # seconds of work until the next round
                 periods=1,
+                was_slow=False,  # the last slice of more threads was slower than one thread
             ),
         )
 
@@ -111,8 +114,10 @@ class ThreadChoice:
             self._add_trial((*timed, unit), total)
         else:
             state.left -= total
-            if n > 1 and unit > state.one:
+            is_slow = n > 1 and unit > state.one
+            if is_slow and (units > 1 or state.was_slow or state.credit < 0):
                 self._end_round(1)
+            state.was_slow = is_slow
 
     def _add_trial(self, timed, total):
         state, best = self.state, 0
@@ -128,7 +133,9 @@ class ThreadChoice:
     def _end_round(self, threads):
         state = self.state
         state.threads = threads
-        state.left = state.periods * max(self.PERIOD, 4 * state.spent)
+        # one thread goes on as before, and the credit limits what the next trials of more may cost
+        length = 8 * state.spent if threads > 1 else min(4 * state.spent, 4 * self.PERIOD)
+        state.left = state.periods * max(self.PERIOD, length)
         state.periods = min(2 * state.periods, 16)
         state.timed, state.spent = (), 0.0
 

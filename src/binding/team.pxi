@@ -7,6 +7,7 @@ cdef enum:              # states of the gate at which helpers wait
 
 cdef enum:
     HELPER_NS = 250000  # of waiting for each helper; one begins within about 100000 on a CPU that is free
+    LONG_WAIT_NS = 5000000  # at most, where units of work are long: the system moves a process within this time
 
 cdef flag n_started     # threads of `start_thread`
 cdef flag n_ended
@@ -69,14 +70,16 @@ cdef class Team:
             self.n_threads = i + 1
         return 0
 
-    cdef int dismiss_late_helpers(self) noexcept:
+    cdef int dismiss_late_helpers(self, long long unit_ns) noexcept:
         """Wait a moment for the helpers. Those that the system has not run by then leave without working, since all
         threads of a training meet in every step. Returns the number of threads that work.
 
-        The caller waits without giving up its CPU: beside a busy process it would get it back milliseconds later."""
+        unit_ns: of a step with the threads of the last slice, or 0. Where steps are long, a fiftieth of one is short, and
+        threads that come late are still worth it. The caller waits without giving up its CPU: beside a busy process it
+        would get it back milliseconds later."""
         cdef long long limit
         with nogil:
-            limit = now() + HELPER_NS * (self.n_threads - 1)
+            limit = now() + max(HELPER_NS * (self.n_threads - 1), min(unit_ns // 50, LONG_WAIT_NS))
             while flag_get(&self.gate.n_arrived) < self.n_threads - 1:
                 if now() < limit:
                     cpu_relax()

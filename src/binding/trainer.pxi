@@ -60,6 +60,7 @@ cdef class Trainer(ShufflingTeam):
     cdef Py_ssize_t n_X                 # rows of X
     cdef Py_ssize_t max_batch           # as passed; data.batch_size is at most n_rows
     cdef bint has_order                 # the order of the rows is an array of the caller
+    cdef long long step_ns              # of a step of the last slice; 0: there was none
     cdef ShardedRows shards             # or None
 
     def __init__(self, CompiledNetwork network, X, targets, *, int loss, Py_ssize_t batch_size, optimizer=None,
@@ -534,6 +535,8 @@ cdef class Trainer(ShufflingTeam):
     cdef int train(self, int n_threads) except -1:
         """Run one slice. If the shuffle is interrupted, the generator gets back its state before the shuffle."""
         state = None
+        cdef long long start
+        cdef Py_ssize_t step = self.training.position.step
         if self.rows_of_table is not None:
             n_threads = min(n_threads, self.max_threads)
         self.start_helpers(n_threads)
@@ -545,8 +548,10 @@ cdef class Trainer(ShufflingTeam):
             self.unlock_generator()
             self.cancel_helpers()
             raise
-        self.training.slice.n_threads = self.dismiss_late_helpers()
+        self.training.slice.n_threads = self.dismiss_late_helpers(self.step_ns)
+        start = now()
         self.work_together()
+        self.step_ns = (now() - start) // max(1, self.training.position.step - step)
         try:
             if self.training.slice.dropped_shuffle and state is not None:
                 self.generator.state = state

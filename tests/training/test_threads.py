@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,7 +20,7 @@ from scale import SCALE, scaled
 from small_training import data
 
 import fastnn
-from fastnn import MLP, SGD, Adam, AdamW
+from fastnn import MLP, SGD, Adam, AdamW, kernels
 from fastnn.core import threads
 from fastnn.kernels import Loss, Stop, Trainer
 
@@ -407,6 +408,51 @@ def test_the_choice_from_short_calls_does_not_last(make_worker):
     worker.units.clear()
     worker.run(30_000)
     assert worker.units[2] > 0.5 * worker.units.total()
+
+
+def slow_at_times(worker):
+    """Let every fifteenth slice of two threads be slow, as another process has a CPU for a moment."""
+    worker.many = lambda n_threads: 0.5 if worker.seen.count(2) % 15 == 14 else 0.13
+
+
+def slow_at_first(worker):
+    """Let another process occupy a CPU for ten seconds."""
+    worker.many = lambda n_threads: 0.28 if worker.now < 10 else 0.13
+
+
+@pytest.mark.parametrize(("neighbour", "limit"), [(slow_at_times, 0.165), (slow_at_first, 0.195)])
+def test_long_units_return_to_two_threads_soon(neighbour, limit, make_worker):
+    """A unit takes a quarter of a second with one thread, and half of that with two."""
+    worker = make_worker(0.25, None)
+    neighbour(worker)
+    assert worker.run(100) < limit * 100
+
+
+def test_a_long_step_waits_for_a_late_thread(monkeypatch):
+    """A thread that begins half a millisecond late works in all steps but the first."""
+    monkeypatch.setattr(threads.ThreadChoice, "run", lambda choice, work, seconds: work(2, 0))
+    seconds, start = [], _thread.start_new_thread
+
+    def start_late(function, arguments):
+        def run():
+            time.sleep(0.0005)
+            before = time.thread_time()
+            function(*arguments)
+            seconds.append(time.thread_time() - before)
+
+        return start(run, ())
+
+    monkeypatch.setattr(_thread, "start_new_thread", start_late)
+    net, X, y = MLP([1000, 1000, 1], rng=0), np.ones((6000, 1000), "f"), np.ones((6000, 1), "f")
+    kernels.await_all_helpers(False)
+    try:
+        for _ in range(20):  # on a busy machine some threads come later
+            net.fit(X, y, epochs=1, batch_size=2000, n_threads=2)
+            if max(seconds, default=0) > 0.01:
+                break
+    finally:
+        kernels.await_all_helpers(True)
+    assert max(seconds) > 0.01
 
 
 def test_no_trial_begins_while_other_processes_occupy_all_cpus(make_worker):
