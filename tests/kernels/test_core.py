@@ -51,6 +51,7 @@ STEPS = {  # optimizer, rows, threads; inputs in which the loss reads slopes
     "fused": (SGD(0.01), 256, 1),
     "fused in two threads": (Adam(0.01), 256, 2),
     "clipped": (SGD(0.01, 0.9, clip_norm=0.1), 256, 1),
+    "too long to be fused": (SGD(0.01), 512, 1),
     "three chunks": (SGD(0.01), 600, 2),
     "slopes by tangents": (SGD(0.01), 128, 1, [1, 3]),
     "slopes by adjoints": (SGD(0.01), 128, 2, [0, 1, 2, 3]),
