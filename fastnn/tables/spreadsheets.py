@@ -280,14 +280,9 @@ def _open_ods(source, data):
                 if event == "start":
                     if element.tag == f"{TABLE}table":
                         rows = sheets.setdefault(element.get(f"{TABLE}name", ""), [])
-                    elif element.tag.endswith("}DOCTYPE"):
-                        raise ValueError("it has a document type")
                 elif element.tag == f"{TABLE}table-row":
                     _add_row(source.label, rows, element)
                     element.clear()
-    for rows in sheets.values():
-        while rows and not any(value is not None for value in rows[-1]):
-            rows.pop()
     return list(sheets), sheets.__getitem__
 
 
@@ -300,8 +295,7 @@ def _add_row(label, rows, element):
     while values and values[-1] is None:
         values.pop()
     n = min(_count(element, "number-rows-repeated"), MAX_SHEET_ROWS - len(rows))
-    if values:
-        check_free_memory(label, n * len(values) * BYTES_PER_CELL)
+    check_free_memory(label, n * len(values) * BYTES_PER_CELL)
     rows += [values] * n
 
 
