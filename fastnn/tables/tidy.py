@@ -64,7 +64,7 @@ def pandas_index(table):
     """Return the names of the columns that were the index of a pandas DataFrame."""
     metadata = (table.schema.metadata or {}).get(b"pandas")
     try:
-        named = json.loads(metadata)["index_columns"] if metadata else []
+        named = list(json.loads(metadata)["index_columns"]) if metadata else []
     except (ValueError, KeyError, TypeError):
         named = []
     return [

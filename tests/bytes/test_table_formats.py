@@ -139,8 +139,9 @@ def test_compressed_parquet_and_encodings(file, tmp_path):
 def test_truncated_files(file, kind, rows):
     text = (CSV + "".join(f"{i},{i * 7919 % 1000},x\n" for i in range(rows))).encode()
     data = COMPRESS[kind](text)
-    with pytest.raises(TableError, match=f"is a damaged or truncated {kind} file. Download or"):
-        read(file("a", data[: -len(data) // 3]))
+    for end in (-len(data) // 3, -3):
+        with pytest.raises(TableError, match=f"is a damaged or truncated {kind} file. Download or"):
+            read(file("a", data[:end]))
 
 
 # ---- JSON ----
@@ -258,6 +259,10 @@ def test_the_index_of_pandas_is_left_out(tmp_path):
     assert read_with_notes(path)[1] == [note.replace("__index_level_0__", "day")]
     frame.set_index("a").to_parquet(path)  # there is no other column
     assert read_with_notes(path) == ({"a": [3, 1, 2, 5]}, [])
+    for metadata in ("{", "{}", "[]", "null", '{"index_columns": null}'):
+        damaged = pa.table({"a": [7], "b": [8]}).replace_schema_metadata({"pandas": metadata})
+        pq.write_table(damaged, path)
+        assert read_with_notes(path) == ({"a": [7], "b": [8]}, [])
 
 
 # ---- Excel ----
@@ -294,6 +299,8 @@ def test_titles_and_footers_of_excel_sheets(workbook):
         ", sheet 's': 1 row before the column names left out ('Report 2025')",
         ", sheet 's', row 8: a row below the table left out ('Source: office')",
     ]
+    one_row = workbook({"s": [["a", "b", "c", "d"], ["x"]]})
+    assert read_with_notes(one_row) == ({"a": ["x"], **{name: [None] for name in "bcd"}}, [])
 
 
 def test_empty_rows_of_excel_sheets(workbook):
@@ -307,14 +314,15 @@ def test_values_of_excel_cells(workbook):
     import datetime
 
     day = datetime.datetime(2025, 1, 2)
-    names = ["day", "mixed", "marks", "flag", "error", 2020]
+    names = ["day", "mixed", "marks", "flag", "error", 1e20]
     path = workbook({"s": [names, [day, 1, 1.5, True, "#N/A", 1], [day, "x", "-", False, 2, 2]]})
     values, notes = read_with_notes(path)
     columns = [day, day], ["1", "x"], [1.5, None], [True, False], [None, 2], [1, 2]
-    assert values == dict(zip(map(str, names), columns))
+    number = names[-1] = "100000000000000000000"
+    assert values == dict(zip(names, columns))
     assert notes == [", sheet 's': column 'marks': '-' read as missing"]
-    assert read(path, ["2020", "day"], on_note=print)["2020"].to_pylist() == ["1", "2"]
-    assert read(path, na=[2], on_note=print)["2020"].to_pylist() == [1, None]
+    assert read(path, [number, "day"], on_note=print)[number].to_pylist() == ["1", "2"]
+    assert read(path, na=[2], on_note=print)[number].to_pylist() == [1, None]
     assert read(path, header=False, on_note=print).num_rows == 3
 
 
