@@ -258,12 +258,13 @@ def test_values_in_json(tmp_path):
         "t": [second, None],
         "n": [decimal.Decimal("1.5"), None],
         "l": [[1, None], []],
+        "b": [b"\xffx", None],
         "s": [{"b": day}, None],
         "é": ["ü", '"'],
     }
     write(tmp_path / "a.jsonl", columns)
     first, last = (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()
-    expected = {"a": None, "d": "2026-01-31", "t": 1.5, "n": 1.5, "l": [1, None]}
+    expected = {"a": None, "d": "2026-01-31", "t": 1.5, "n": 1.5, "l": [1, None], "b": "\ufffdx"}
     assert json.loads(first) == expected | {"s": {"b": "2026-01-31"}, "é": "ü"}
     assert '"é": "\\""' in last and '"d": null' in last
 

@@ -77,6 +77,16 @@ def test_notes_of_files_are_told_once(folder):
     ]
 
 
+@pytest.mark.parametrize(("n", "more"), [(5, []), (6, [": 1 more note about its files"])])
+def test_many_notes_of_files(folder, n, more):
+    """Of each file another value that is read as missing."""
+    files = {f"{i}.csv": f"a;b\n{i},5;x\n" for i in range(n)}
+    values, notes = columns_with_notes(folder(files))
+    assert values["a"] == [i + 0.5 for i in range(n)]
+    told = [f"/{i}.csv: numbers are read with a decimal comma, such as '{i},5'" for i in range(5)]
+    assert notes == told + more
+
+
 def test_other_files_are_left_out_with_a_note(folder, tmp_path):
     path = folder({"a.csv": "a\n1\n", "b.csv": "a\n2\n", "notes.txt": "x", "c.md": "x"})
     assert columns_with_notes(path) == ({"a": [1, 2]}, [": 1 file left out: 'notes.txt'"])
@@ -101,6 +111,9 @@ def test_folders_of_json(folder):
     assert read(path).to_pylist() == rows
     folder({"0.json": '{"a": 1, "b": 0.5}\n{"a": 20}', "1.json": '[{"a": "x", "b": 2}]'})
     assert read(path).to_pydict() == {"a": ["1", "20", "x"], "b": [0.5, None, 2]}
+    folder({"0.json": '[{"a": [1, 2], "b": 1}, {"a": [3]}, {}]', "2.json": '[{"b": 3}]'})
+    values = {"a": ["[1, 2]", "[3]", None, "x", None], "b": [1, None, None, 2, 3]}
+    assert read(path, on_note=str).to_pydict() == values
 
 
 # ---- partitions ----
@@ -133,9 +146,13 @@ def test_partitions_of_csv(folder):
     assert values == {"x": [1] * 3, "year": [2024, 2024, 2025], "city": ["Bonn", "Köln", None]}
 
 
-def test_a_column_of_the_file_comes_before_the_folder(folder):
+def test_a_column_of_the_file_comes_before_the_folder(folder, tmp_path):
     path = folder({"x=1/a.parquet": {"x": [5]}, "x=2/a.parquet": {"x": [6]}})
     assert read(path).to_pydict() == {"x": [5, 6]}
+    texts = folder({"x=1/b.csv": "x,y\n5,7\n", "x=2/b.csv": "y\n6\n"})
+    for name in ("x=1", "x=2"):
+        (tmp_path / "d" / name / "a.parquet").unlink()
+    assert read(texts).to_pydict() == {"x": [5, 2], "y": [7, 6]}
 
 
 def test_files_outside_of_the_partitions(folder):

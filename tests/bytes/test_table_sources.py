@@ -28,6 +28,7 @@ from fastnn.tables import TableError, limits, read  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
 from fastnn.tables.formats import DUCKDB, match_format  # noqa: E402
 from fastnn.tables.source import lend  # noqa: E402
+from fastnn.tables.spreadsheets import _xls_value  # noqa: E402
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": None}, {"a": 3, "b": "z"}]
 
@@ -73,6 +74,33 @@ def test_one_row_of_json_stays_one(file):
     assert read(file("a.json", '{"a": 1, "b": {"c": 2}, "d": ["x", "y"]}')).num_rows == 1
 
 
+#: Objects that look as if they held the names and rows of a table: columns, None if there are none.
+NOT_SPLIT = [
+    ({"columns": "ab", "data": [[1, 2]]}, {"columns": ["ab"], "data": [[[1, 2]]]}),
+    ({"columns": ["a", "b"], "data": [1, 2]}, {"columns": ["a", "b"], "data": [1, 2]}),
+    ({"columns": ["a"], "data": None}, {"columns": [["a"]], "data": [None]}),
+    ({"columns": [], "data": [[], []]}, None),
+    ({"columns": ["a", "b"], "data": []}, None),
+    ({"columns": ["a", "b"], "data": [[1, 2], [3]]}, None),
+    ({"a": [1, 2], "b": [3]}, None),
+    ({"a": [[1], [2]]}, None),
+]
+
+
+@pytest.mark.parametrize(("value", "columns"), NOT_SPLIT)
+def test_json_objects_of_other_shapes(file, value, columns):
+    path = file("a.json", json.dumps(value))
+    if columns is not None:
+        assert read(path).to_pydict() == columns
+        return
+    with pytest.raises(TableError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        f"{path}: holds one JSON object, not rows. Write one object for each row, each in a line "
+        "(JSON lines)."
+    )
+
+
 # ---- spreadsheets ----
 
 
@@ -115,6 +143,55 @@ def test_open_document_sheets(file, monkeypatch):
     path = file("c.ods", ods(content + more + "</table:table-row></table:table>"))
     others = [{"area": None, "city": "Rom"}, {"area": "Rom", "city": None}]
     assert rows_with_notes(path)[0][2:] == others
+
+
+DAY, TIME = datetime.date(2026, 1, 31), datetime.datetime(2026, 1, 31, 10, 30)
+MIDNIGHT = datetime.datetime(2026, 2, 1)
+#: Of two rows: types, names of attributes, values in the file, and values.
+ODS_CELLS = [
+    ("boolean", "boolean-value", ("true", "false"), (True, False)),
+    ("date", "date-value", ("2026-01-31", "2026-02-01"), (DAY, DAY + datetime.timedelta(1))),
+    ("date", "date-value", ("2026-01-31T10:30:00", "2026-02-01T00:00:00"), (TIME, MIDNIGHT)),
+    ("percentage", "value", ("0.5", "2"), (0.5, 2)),
+    ("currency", "value", ("7.0", "8"), (7, 8)),
+]
+
+
+def test_values_of_open_document_cells(file):
+    names = "".join(f"<table:table-cell><text:p>{i}</text:p></table:table-cell>" for i in range(6))
+    content = f'<table:table table:name="s"><table:table-row>{names}</table:table-row>'
+    for i, last in enumerate(
+        ("<table:covered-table-cell/>", "<table:table-cell><text:p>x</text:p></table:table-cell>")
+    ):
+        content += "<table:table-row><text:soft-page-break/>"  # which is not a cell
+        for kind, name, values, _ in ODS_CELLS:
+            value = f'office:value-type="{kind}" office:{name}="{values[i]}"'
+            content += f"<table:table-cell {value}/>"
+        content += f"{last}</table:table-row>"
+    empty = '<table:table-cell table:number-columns-repeated="16384"/>'
+    content += f'<table:table-row table:number-rows-repeated="1048570">{empty}</table:table-row>'
+    expected = {str(i): list(values) for i, (*_, values) in enumerate(ODS_CELLS)} | {
+        "5": [None, "x"]
+    }
+    table, notes = read_with_notes(file("a.ods", ods(content + "</table:table>")))
+    assert table.to_pydict() == expected and notes == []
+
+
+XLS_CELLS = [
+    *[("ERROR", 7, "#DIV/0!"), ("ERROR", 99, None), ("BOOLEAN", 0, False), ("TEXT", "7", "7")],
+    *[("NUMBER", 7.0, 7), ("NUMBER", 7.5, 7.5), ("DATE", 0.5, datetime.time(12))],
+    *[
+        ("DATE", 1.0, datetime.datetime(1900, 1, 1)),
+        ("DATE", 45000.25, datetime.datetime(2023, 3, 15, 6)),
+    ],
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "expected"), XLS_CELLS)
+def test_values_of_old_excel_cells(kind, value, expected):
+    xlrd = pytest.importorskip("xlrd", reason="the extra excel is not installed")
+    result = _xls_value(xlrd.sheet.Cell(getattr(xlrd.biffh, f"XL_CELL_{kind}"), value), 0)
+    assert result == expected and type(result) is type(expected)
 
 
 # ---- databases ----
@@ -174,9 +251,19 @@ def test_types_of_other_parts_of_a_column(database, monkeypatch):
     assert read(path).to_pydict() == dict(zip("abcd", columns))
 
 
+def test_invalid_texts_of_a_database(database):
+    path = database(
+        "CREATE TABLE t(a, b)",
+        "INSERT INTO t VALUES (CAST(x'ff41' AS TEXT), CAST(x'42ff' AS TEXT)), ('é', NULL)",
+    )
+    rows = [{"a": "\ufffdA", "b": "B\ufffd"}, {"a": "é", "b": None}]
+    assert rows_with_notes(path) == (rows, [": 2 texts with invalid UTF-8"])
+
+
 HARMFUL = ["DELETE FROM orders", "DROP TABLE orders", "INSERT INTO orders VALUES (1, 2, 3, 4)"]
 HARMFUL += ["CREATE TABLE x(a)", "ATTACH 'x.db' AS x", "VACUUM INTO 'x.db'"]
 HARMFUL += ["PRAGMA writable_schema = 1", "PRAGMA journal_mode = WAL", ""]
+HARMFUL += ["SELECT abs(n) FROM (SELECT 1 AS n UNION ALL SELECT -9223372036854775808)"]  # overflow
 HARMFUL += ["SELECT load_extension('x')", "SELECT 1; DROP TABLE orders"]
 
 

@@ -54,6 +54,7 @@ def test_the_texts_that_keep_a_column_from_being_numbers():
     assert other_texts([*numbers, "NA", "unknown"]) == ["unknown"]
     assert other_texts(numbers) == [] and other_texts([*numbers, *"abcdefghij"]) == []
     assert other_texts(["1", "2", "unknown"]) == []
+    assert recognise(["NA", "-"]) is None
 
 
 # ---- dates ----
