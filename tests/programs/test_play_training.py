@@ -1,6 +1,8 @@
 """Trainings of the playground: forward, back, as code and a hundred at once, always with the same bits."""
 
+import decimal
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +18,7 @@ from processes import wait_for
 import fastnn
 from fastnn.activations import HIDDEN
 from fastnn.playground import from_arrays, from_points, from_table, make_data, trainings
-from fastnn.playground.data_sets import DATA_SETS
+from fastnn.playground.data_sets import DATA_SETS, PlayError
 from fastnn.playground.notebook_widget import NotebookTraining
 from fastnn.playground.picture import Picture
 from fastnn.playground.playback import DataSource, Playback, as_command, as_python, from_state
@@ -24,7 +26,7 @@ from fastnn.playground.playback import DataSource, Playback, as_command, as_pyth
 from fastnn.playground.playback import state_of  # isort: skip
 from fastnn.playground.settings import ACTIVATIONS, EXCLUDED, HELP, LESSONS, LOSSES, OPTIMIZERS
 
-from fastnn.playground.settings import Settings  # isort: skip
+from fastnn.playground.settings import MAX_LAYERS, Settings  # isort: skip
 from fastnn.playground.trainings import RATES, WIDTHS, GridTraining, NetworkTraining
 
 POINTS = [[0.1, 0.2, 0], [0.3, -0.5, 1], [0.2, 0.2, 1], [-0.3, 0.1, 0], [0.5, 0.5, 1]]
@@ -125,9 +127,58 @@ def test_a_slow_network_trains_a_step_for_each_frame(tab, monkeypatch):
 def test_a_state_has_the_same_bits(case):
     playback, rows = begin(CASES[case])
     play(playback)
+    playback.change(replace(playback.settings, lr=0.5))  # from the next epoch on
     again, _ = from_state(json.loads(json.dumps(state_of(playback, rows.points))))
-    assert again.step == playback.step and again.settings == playback.settings
+    assert (
+        again.settings.lr == 0.5
+        and again.step == playback.step
+        and again.settings == playback.settings
+    )
     assert_same_bits(again.net.params, playback.net.params)
+
+
+def test_settings_before_the_first_step():
+    """They are those of the network. Without held-out rows there is no loss of them."""
+    playback, rows = begin(CASES["classes"] | dict(test=0.0))
+    assert not playback.change(replace(playback.settings, lr=0.03, dropout=0.1))
+    (segment,) = playback.segments
+    assert (segment.start, segment.is_fresh, playback.pending) == (0, True, None)
+    assert segment.settings == playback.settings and playback.settings.dropout == 0.1
+    assert np.isnan(playback.test_loss_now())
+    code = as_python(playback, rows)
+    assert "rng=0, dropout=0.1,\n)\nnet.save(" in code
+    table = DataSource(playback.settings, None, ("a b.csv", "y", ["x", "z"]))
+    state = json.dumps(state_of(playback), separators=(",", ":"))
+    assert shlex.split(as_command(playback, table)) == [
+        *("fastnn", "play", "a b.csv", "--target", "y", "--column", "x", "--column", "z"),
+        *("--state", state, "--out", "network.safetensors"),
+    ]
+
+
+def test_the_end_of_a_training(tab):
+    tab.command({"do": "epoch"})
+    tab.stop_epoch, tab.playing, step, rate = 1, True, tab.playback.step, tab.rate
+    tab.frame()
+    assert not tab.playing and tab.playback.step == step and tab.rate == rate
+
+
+WRONG_SETTINGS = [
+    (dict(hidden=8), "hidden must be a list with an entry for each hidden layer"),
+    (dict(activations="tanh"), "activations must be a list with an entry for each hidden layer"),
+    (
+        dict(hidden=[1] * (MAX_LAYERS + 1)),
+        f"hidden must have at most {MAX_LAYERS} layers, got {MAX_LAYERS + 1}",
+    ),
+    (dict(hidden=[1] * MAX_LAYERS), "activations must have one name for each hidden layer"),
+    ([1], "the settings must be a JSON object"),
+]
+
+
+@pytest.mark.parametrize(("values", "message"), WRONG_SETTINGS)
+def test_settings_that_are_refused(values, message):
+    with pytest.raises(PlayError) as caught:
+        Settings.from_json(values)
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -301,6 +352,9 @@ def test_texts_of_numbers_and_dates_become_numbers():
         price=[f"${1000 + each:,}" for each in i],
         when=[f"{1 + each % 28:02d}/01/2020" for each in i],
     ).drop(["x", "z", "kind"])
+    cents = [decimal.Decimal(each) / 100 for each in i.tolist()]
+    (decimals,) = from_table(made_table(cents=cents), "z", ["x", "cents"], test=0).X.T[1:]
+    assert decimals.argsort().tolist() == i.tolist()
     data = from_table(table, "price", ["distance", "when"], test=0)
     assert data.kind == "numbers" and len(data.notes) == 3 and "km" in " ".join(data.notes)
     assert data.X[:, 0].argsort().tolist() == i.tolist()
@@ -329,6 +383,10 @@ def test_arrays_and_points_are_checked():
         from_points([[0, 0, 1], [1, 1, 1]])
     with pytest.raises(ValueError, match="rows of finite numbers"):
         from_arrays([[np.nan, 1.0]], [0])
+    with pytest.raises(
+        ValueError, match=r"^y must have one value for each of the 1 rows, got \(1, 1\)$"
+    ):
+        from_arrays([[1.0, 2.0]], [[0]])
     with pytest.raises(ValueError, match="30 different values"):
         from_arrays(np.ones((30, 2)), list(range(30)))
 
@@ -416,6 +474,8 @@ def test_the_widget_trains_the_network():
     assert "diverged" in wild.frame["diverged"]
     with pytest.raises(ValueError, match="the network has 2 inputs and 1 outputs"):
         fastnn.play(net, np.ones((4, 3)), [0, 1, 0, 1])
+    with pytest.raises(ValueError, match=r"^y must hold the class numbers 0, 1, \.\.\.$"):
+        fastnn.play(net, data.X, data.y + 1)
     with pytest.raises(TypeError, match="inputs must be a list, got an int"):
         fastnn.play(net, data.X, data.y, inputs=1)
     with pytest.raises(TypeError, match="net must be an MLP, got a dict"):

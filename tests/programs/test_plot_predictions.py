@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -278,6 +279,9 @@ def test_weights_of_models(ax, models):
     for image, signs in zip(ax.images, np.sign(pipeline[-1].coefs_[0][:, [2, 0]].T)):
         red, blue = image.get_array()[0, :, [0, 2]]
         np.testing.assert_array_equal(np.sign(red - blue), signs)
+    for n_units, has_all in ((30, True), (31, False)):
+        ax = plotting.plot_weights(fastnn.MLP([2, n_units], rng=0), new())
+        assert (ax.get_xticks().tolist() == [*range(n_units)]) == has_all
     named = fastnn.MLPRegressor((2,), max_iter=1, tol=1e9, solver="lbfgs")
     named.fit(models["table"][1], X3[:, 0])
     ax = plotting.plot_weights(named, new())
@@ -316,6 +320,7 @@ WRONG_CLASSES = [
     (CODES, P[:5], {}, ValueError, "y_prob has 5 rows, but y_true has 60"),
     (CODES, 2 * P, {}, ValueError, "y_prob must hold probabilities from 0 to 1, got "),
     (CODES, P[:, 1], {}, ValueError, "is for 2 classes, but y_true has 3 .0, 1, 2.. Pass the"),
+    (CODES % 2, P, {}, ValueError, "is for 3 classes, but y_true has 2 .0, 1.. Pass the class of"),
     (CODES, P, dict(labels="abc"), ValueError, "the class [012] in row 0, which is not one of"),
     (CODES, P, dict(labels=[0, 1]), ValueError, "labels must hold 3 different classes"),
     (CODES, P, dict(labels=[0, 1, 1]), ValueError, "labels must hold 3 different classes"),
@@ -339,6 +344,7 @@ def test_errors_of_classes(name, y, prob, options, error, message):
 
 INFINITE = np.where(n == 3, np.inf, n)
 TWO_INPUTS = fastnn.MLP([2, 1], output="sigmoid", rng=0)
+OF_THREE = SimpleNamespace(predict_proba=None, classes_=[0, 1], n_features_in_=3)
 OBJECTS = np.array([0, "a"], object)
 X_NAN = np.where(n[:, None] == 5, np.nan, X3)
 X2, NO_X = X3[:, :2], np.full((2, 2), np.nan)
@@ -358,6 +364,18 @@ ERRORS = {
         (NUMBERS, (n, n[:3]), {}, "y_pred has 3 rows, but y_true has 60"),
         (NUMBERS, (INFINITE, n), {}, "y_true is not finite in 1 row, first in row 3"),
         (NUMBERS, ([], []), {}, r"y_true has shape \(0,\). Pass at least one row"),
+        (
+            NUMBERS,
+            (P[None], n),
+            {},
+            r"y_true must have 1 or 2 dimensions, got 3 .shape .1, 60, 3..",
+        ),
+        (
+            "decision",
+            (OF_THREE, X2, n),
+            {},
+            "of two features, but this SimpleNamespace was fitted to 3",
+        ),
         ("decision", (TWO_INPUTS, X3, n), {}, r"shape \(n, 2\), two features, got \(60, 3\)"),
         ("decision", (TWO_INPUTS, NO_X, [0, 1]), {}, "finite numbers only"),
         ("decision", (TWO_INPUTS, X2, n[:4]), {}, "y has 4 rows, but X has 60"),

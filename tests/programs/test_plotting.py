@@ -12,6 +12,7 @@ import pytest
 
 import fastnn
 from fastnn import plotting
+from fastnn.plotting.theme import plain
 from fastnn.tabular.explaining.effects import Effect, PairEffect
 
 
@@ -67,6 +68,36 @@ def test_decision_draws_the_line_where_it_is(plt):
     np.testing.assert_allclose(line.get_paths()[0].vertices[:, 0], 0.25, atol=0.01)
     blue, orange = (points.get_offsets().tolist() for points in ax.collections[-2:])
     assert (blue, orange) == ([[0, 0], [0, 1]], [[1, 0], [1, 1]])
+
+
+def test_decision_of_many_classes(plt):
+    """Of the last class no row is the most probable: it has no line."""
+    net = fastnn.MLP([2, 12], output="softmax", dtype="float64")
+    angles = np.arange(11) * 2 * np.pi / 11
+    net.params[:] = 0
+    net.weights[0][:, :11] = 9 * np.array([np.cos(angles), np.sin(angles)])
+    net.biases[0][11] = -9
+    ax = plotting.plot_decision(
+        net, np.column_stack([np.cos(angles), np.sin(angles)]), np.arange(11)
+    )
+    lines = [c for c in ax.collections if hasattr(c, "levels") and c.levels.tolist() == [0]]
+    assert len(lines) == 11
+    colors = [tuple(points.get_facecolor()[0]) for points in ax.collections[-11:]]
+    assert len(set(colors)) == 11
+
+
+LABELS = [
+    (2.0, "2"),
+    (2.5, "2.5"),
+    (np.float64(7), "7"),
+    ("_a$b", r" _a\$b"),
+    ("x" * 25, "x" * 21 + "..."),
+]
+
+
+@pytest.mark.parametrize(("label", "text"), LABELS)
+def test_labels_of_plots(label, text):
+    assert plain(label) == text
 
 
 REFUSED = [([3, 1], "sigmoid"), ([2, 2], "sigmoid"), ([2, 1], "identity")]

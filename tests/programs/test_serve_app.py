@@ -309,6 +309,8 @@ def test_other_models():
             create_app(model)
     with pytest.raises(TypeError, match="access must be an Access, got a str"):
         create_app(MLP([2, 1]), access="token")
+    with pytest.raises(TypeError, match=r"^name must be a str, got an int$"):
+        create_app(MLP([2, 1]), name=3)
 
 
 def test_replies_are_json(app):

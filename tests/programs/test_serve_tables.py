@@ -223,6 +223,10 @@ def test_what_is_not_used_as_sent_is_noted(fitted):
         *(f"'{key}' is not a column of the model and is ignored." for key in "zyx"),
         "column 'city': 1 row with an unknown category, such as 'Paris', predicted without it",
     ]
+    for n, more in ((6, []), (7, ["1 more key that are not columns of the model"])):
+        _, reply = ask(app, "/predict", ROW | dict.fromkeys("tuvwxyz"[:n], 1))
+        told = [f"'{key}' is not a column of the model and is ignored." for key in "tuvwxy"]
+        assert reply["notes"] == told + more
     _, reply = ask(app, "/predict", ROW | {"city": 10**400})
     assert "unknown category, such as 'inf'" in reply["notes"][0]
     _, reply = ask(app, "/predict", [ROW | {"area": "60"}, ROW | {"area": "big"}])
@@ -235,6 +239,9 @@ def test_what_is_not_used_as_sent_is_noted(fitted):
     number | proba=true | proba: the model predicts a number.
     classes | interval=0.9 | interval: the model predicts a class.
     number | interval=2 | interval=2 is not a number above 0 and below 1.
+    number | interval=1 | interval=1 is not a number above 0 and below 1.
+    number | interval=0 | interval=0 is not a number above 0 and below 1.
+    number | interval=x | interval=x is not a number above 0 and below 1.
     number | interval=0.9999 | Interval=0.9999 needs at least 10000 held-out rows, got 120.
     classes | proba=maybe | proba=maybe is none of
     classes | prob=1 | Unknown option 'prob'. Did you mean 'proba'?
