@@ -153,6 +153,21 @@ def test_numbers_that_float32_cannot_hold(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_has_a_limit(tmp_path, monkeypatch):
+    net = fastnn.MLP([2, 1], rng=0)
+    export.onnx(net, tmp_path / "net.onnx")
+    model = onnx.load(tmp_path / "net.onnx")
+    monkeypatch.setattr("fastnn.export.onnx_nodes.MAX_BYTES", model.ByteSize())
+    export.onnx(net, tmp_path / "net.onnx")
+    monkeypatch.setattr("fastnn.export.onnx_nodes.MAX_BYTES", model.ByteSize() - 1)
+    with pytest.raises(ValueError) as caught:
+        export.onnx(net, tmp_path / "other.onnx")
+    assert str(caught.value) == (
+        "the model has 0.0 GB, but an ONNX file has at most 2 GB. Train fewer or smaller networks."
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
+
+
 def test_without_onnx(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r'pip install "fastnn-mlp\[onnx\]"'):
