@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from cli_cases import each_row, write_csv
 from cli_models import SMALL
+from training_records import training_setup
 
-from fastnn import TabularClassifier, TabularRegressor
+from fastnn import TabularClassifier, TabularRegressor, load
+from fastnn.losses import Quantile
 from fastnn.tables import read
 
 
@@ -26,6 +29,24 @@ def folder(folder):
         X = table.select(["city", target])
         estimator(**SMALL).fit(X, target).save(folder / f"worse_{target}.safetensors")
     shutil.copy(folder / "b.safetensors", folder / "copy.safetensors")
+    table = table.select(["a", "city", "c"])
+    X, y = table.drop_columns(["c"]), table["c"].to_numpy()
+    TabularClassifier(**SMALL).fit(X, y).save(folder / "array.safetensors")
+    TabularRegressor(**SMALL).fit(table, "c").save(folder / "number.safetensors")
+    for name, seed in (("q", 0), ("r", 1)):
+        quantiles = TabularRegressor(**SMALL | {"random_state": seed}, loss=Quantile((0.25, 0.75)))
+        quantiles.fit(read(str(folder / "rows.csv")).select(["a", "n"]), "n")
+        quantiles.save(folder / f"{name}.safetensors")
+    model = load(folder / "b.safetensors")
+    read_otherwise = training_setup(target="b", reading={"comment": "0"})
+    model.metadata_ = {"training": json.dumps(read_otherwise.to_json())}
+    model.save(folder / "comment.safetensors")
+    model.metadata_ = {"training": json.dumps(training_setup(target="b").to_json())}
+    model.model_ = replace(model.model_, profile=None)  # of an older version
+    model.save(folder / "old.safetensors")
+    (folder / "none.csv").write_text("a,city,b\n1,Rom,maybe\n2,Rom,\n")
+    (folder / "yes.csv").write_text("a,city,b\n1,Rom,yes\n2,Rom,yes\n")
+    write_csv(folder / "bare.csv", a=a, n=1000 + 50 * a)
     return folder
 
 
@@ -86,8 +107,46 @@ def test_rows_of_the_training_are_noted(compare):
     note = "b.safetensors was trained on all of these rows, so its score is too good"
     assert f"note: {note}" in err
     _, out, err = compare("b.safetensors", "copy.safetensors", "--data", "renamed.csv", "--json")
-    assert err == "" and json.loads(out)["notes"][0].startswith(note)
+    assert err == "" and json.loads(out)["notes"] == [note, note.replace("b.", "copy.", 1)]
+    old = "old.safetensors", "copy.safetensors"
+    note = "note: this seems to be the table that old.safetensors was trained on, so its score is"
+    assert compare(*old, "table.csv")[2].startswith(note)
+    assert "old" not in compare(*old, "renamed.csv")[2]
     assert compare("b.safetensors", "copy.safetensors", "--data", "rows.csv")[2] == ""
+
+
+def test_models_of_quantiles_have_a_pinball_loss(compare):
+    report = json.loads(compare("q.safetensors", "r.safetensors", "rows.csv", "--json")[1])
+    table = read("rows.csv")
+    for found in report["models"]:
+        errors = table["n"].to_numpy()[:, None] - load(found["model"]).predict(table)
+        loss = np.maximum([0.25, 0.75] * errors, [-0.75, -0.25] * errors).mean()
+        assert found["score"] == pytest.approx(loss)
+    assert report["metric"] == "pinball"
+
+
+def test_a_metric_that_is_undefined(compare, run):
+    names = ("b.safetensors", "copy.safetensors", "yes.csv", "--metric", "auc")
+    out = run.output("compare", *names)
+    assert out.startswith("yes.csv: 2 rows with the target b\n\nmodel ")
+    assert out.endswith("\n\nThe metric is undefined for these rows.\n")
+    report = json.loads(compare(*names, "--json")[1])
+    assert [model["score"] for model in report["models"]] == [None, None] and not report["pairs"]
+
+
+def test_columns_of_the_training_that_the_table_lacks(compare):
+    table = read("rows.csv").select(["a", "n", "who", "w"])
+    roles = dict(groups="who", sample_weight="w")
+    TabularRegressor(**SMALL).fit(table, "n", **roles).save("roles.safetensors")
+    names = ("roles.safetensors", "roles.safetensors")
+    report = json.loads(compare(*names, "rows.csv", "--json")[1])
+    assert (report["group"], report["weight"]) == ("who", "w")
+    code, out, err = compare(*names, "bare.csv", "--json")
+    report = json.loads(out)
+    assert (code, err, report["group"], report["weight"]) == (0, "", None, None)
+    what = "bare.csv has no column {!r}, the {} of the training: rows count {}"
+    roles = ("who", "group", "as independent"), ("w", "weight", "equally")
+    assert report["notes"][-2:] == [what.format(*role) for role in roles]
 
 
 @each_row("""
@@ -100,10 +159,17 @@ def test_rows_of_the_training_are_noted(compare):
     b copy | --weight ww | no column 'ww'. Its columns are a, city
     b nothing | | No such file
     c c | | rows.csv: has no column 'c', the target of the models.
+    b array | | array.safetensors: does not know the name of its target. Train it on a table with a n
+    number c | | c.safetensors predicts classes, but number.safetensors predicts numbers. Pass models
+    n q | | q.safetensors predicts the quantiles 0.25, 0.75, but n.safetensors predicts numbers. Pass
+    q r | --metric rmse | --metric rmse cannot score the quantiles 0.25, 0.75. Choose pinball.
+    b copy | --data none.csv | none.csv: no row has a target that can be scored.
+    b comment | | rows.csv: has 205 rows for comment.safetensors, but 300 for b.safetensors, which reads
+    b copy | --weight a | rows.csv: --weight a holds -0.801931 in line 2, but weights must be at least 0. Co
 """)
 def test_what_cannot_be_compared(compare, names, more, message):
     models = [f"{name}.safetensors" for name in names.split()]
-    code, out, err = compare(*models, *more.split(), "--data", "rows.csv")
+    code, out, err = compare(*models, "--data", "rows.csv", *more.split())
     assert (code, out) == (2, "") and message in err
 
 
