@@ -157,7 +157,7 @@ class _Reader:
                 f"is {printable(first)!r}, but --task number needs numbers. Choose another --task.",
                 self.column.index(first).as_py(),
             )
-        if len(counts) > 2 and date_format(list(counts)) is not None:
+        if len(counts) > 1 and date_format(list(counts)) is not None:
             self.fail(
                 "contains dates. Only numbers and classes can be predicted. If the dates are "
                 "classes, pass --task classes."

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from cli_cases import FAST, each_row, write_csv
 from cli_models import SMALL, pa, pq, report_of, write_people
-from training_records import class_record, number_record, training_setup
+from training_records import class_record, model_description, number_record, training_setup
 
 import fastnn
 from fastnn import TabularRegressor, kernels
+from fastnn.cli import model_card, text_report
 from fastnn.cli import record as records
 from fastnn.cli.record import TrainingRecord, TrainingSetup
+from fastnn.core.model_facts import ColumnFacts
 from fastnn.files import ModelFileError
 from fastnn.tables import read
 from fastnn.tabular import baselines, stored_model
@@ -427,6 +429,162 @@ def test_a_card(run, table, monkeypatch):
     found = {s["name"]: s for s in card["scores"]}["log_loss"]
     assert found["value"] == report["scores"]["log_loss"] and 0 < found["error"] < 1
     assert found["test"] == report["test_scores"]["log_loss"]
+
+
+FACTS = [
+    ColumnFacts("a", "number", 0, missing=0.25, span=("-1", "0.5", "2")),
+    ColumnFacts("city", "category", 1, shares=(0.1, 0.3, 0.4, 0.2), categories=(*"bkru",)),
+    ColumnFacts("z", "number", 2),
+]
+NUMBER_CARD = r"""# Model card: n.safetensors
+
+Predicts `n`, a number, from 3 columns.
+
+|  |  |
+|---|---|
+| created | 2026-01-01 |
+| fastnn | 0.1.0 |
+| table | table.csv |
+| training rows | 100 |
+| test rows | 20 |
+| folds | 2 folds, drawn at random |
+| column of times | day |
+| column of weights | w |
+| metric | that of the loss |
+| networks | 2 with 90 parameters |
+
+## Scores
+
+| score | held-out rows | standard error | baseline | rows of the test |
+|---|---|---|---|---|
+| R2 | 0.500 |  | 0.000 | 0.500 |
+| RMSE | 2.000 | 0.1 | 4.000 | 2.000 |
+| mean absolute error | 1.500 |  | 4.000 | 1.500 |
+
+## Baselines
+
+Interrupted before these baselines were trained: xgboost.
+
+fastnn is better than lightgbm. ADVANTAGE
+
+| model | RMSE | standard error | worse by | standard error |
+|---|---|---|---|---|
+| fastnn | 2.00 | 0.10 | - | - |
+| lightgbm | 2.00 | 0.10 | 0.50 | 0.10 |
+
+## Settings
+
+Other settings are chosen: the gain of --hidden 32,32 is 0.5 +/- 0.1 on 60 rows that did not choose.
+
+## Limits
+
+- The scores hold for rows like the training rows. 'fastnn check' tells whether new rows are.
+- The last block differs from the earlier ones by no more than chance (R2 0.500, before 0.600).
+- The folds keep no groups together: the scores may be too good for new groups.
+- The model was trained on 100 rows, so its scores are uncertain.
+- Predictions stay within the range of the training targets, 0.5 to 1,234,567.
+
+## Warnings about the table
+
+- 'id' numbers the rows.
+
+## Notes about the table
+
+- x\|y
+
+## Columns
+
+| column | kind | missing | values in training | importance |
+|---|---|---|---|---|
+| a | number | 25 % | -1 to 2, median 0.5 | 80 % |
+| city | category |  | r 40 %, k 30 %, u 20 %, 1 more | 20 % |
+| z | number |  |  | 0 % |
+
+Left out: `id`: --drop.
+
+## How it was trained
+
+```sh
+fastnn train table.csv --target n
+```"""
+CLASS_SECTIONS = [
+    """
+| threshold | predicts yes if its probability is at least 0.25 (a missed yes costs 5, a false alarm 1) |
+| networks | 2 with 90 parameters |
+
+## Scores
+
+| score | held-out rows | standard error | baseline |
+|---|---|---|---|
+| mean cost | 0.2500 |  | 1.000 |
+| accuracy | 0.900 |  | 0.500 |
+| balanced accuracy | 0.800 |  | 0.500 |
+| log-loss | 0.300 |  | 0.500 |
+| AUC | 0.900 |  | 0.500 |
+
+| class | rows | precision | recall | F1 |
+|---|---|---|---|---|
+| no | 29 | 0.900 | 0.900 | 0.900 |
+| yes | 30 | 0.900 | 0.900 | 0.900 |
+
+## Limits
+""",
+    """
+- No rows were set aside for a test. The scores are slightly optimistic, since the best epochs were \
+chosen on the rows that were held out.
+- The folds are not in the order of time: the scores may be too good for later rows.
+- Classes with fewer than 30 rows, whose scores are uncertain: no.
+- The training was stopped: the model has 2 of 5 folds.
+
+## Warnings about the table
+""",
+]
+
+
+def card_of(record, facts=FACTS, bounds=None):
+    model = SimpleNamespace(facts=lambda: SimpleNamespace(columns=facts, bounds=bounds))
+    card = model_card._card_content("d/n.safetensors", model, record)
+    return "\n".join(model_card._format_markdown(card, record))
+
+
+def test_all_sections_of_a_card():
+    number = number_record(notes=["x|y"], created="2026-01-01")
+    text = card_of(number, bounds=(0.5, 1234567.0))
+    assert text == NUMBER_CARD.replace("ADVANTAGE", text_report.ADVANTAGE)
+    record = class_record(rows=200, group="g")
+    record.scores.classes[0]["rows"], record.scores.classes[1]["rows"] = 29, 30
+    text = card_of(record)
+    assert [part for part in CLASS_SECTIONS if part not in text] == []
+    alone = replace(number.baselines, models=number.baselines.models[:1], not_trained=[])
+    text = card_of(replace(number, baselines=alone, last_block=None))
+    assert "Baselines" not in text and "order of time" not in text and "last block" not in text
+    useless = replace(number.scores, values=number.scores.values | {"r2": 0.0})
+    assert "- The model is no better than the baseline: " in card_of(
+        replace(number, scores=useless)
+    )
+
+
+def test_a_card_lists_the_100_most_important_columns():
+    for n in (100, 101):
+        facts = [ColumnFacts(f"c{i}", "number", i) for i in range(n)]
+        left_out = {f"l{i}": "--drop" for i in range(n)}
+        importances = {f"c{i}": float(i) for i in range(n)}
+        model = model_description(importances=importances, score_drops=None, left_out=left_out)
+        text = card_of(number_record(model=model), facts)
+        assert ("\n\nThe 100 most important of 101 columns.\n\n" in text) == (n > 100)
+        names = [f"c{i}" for i in range(n)] if n == 100 else [f"c{i}" for i in range(100, 0, -1)]
+        assert re.findall(r"^\| (c\d+) ", text, re.M) == names and text.count("Left out") == 100
+
+
+def test_a_card_that_cannot_be_written(run, table, monkeypatch):
+    report_of(run, *table, "--folds", "1")
+
+    def fail(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    message = "fastnn info: card.md: cannot be written: No space left on device\n"
+    assert run.error("info", "m.safetensors", "--card", "card.md") == message
 
 
 def test_texts_of_a_table_are_not_markup_in_a_card(run, table):

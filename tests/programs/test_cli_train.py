@@ -6,13 +6,14 @@ import io
 import json
 import os
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from checks import assert_same_bits
 from cli_cases import FAST, each_row, write_csv
-from cli_models import report_of, write_people
+from cli_models import pa, pq, report_of, write_people
 
 import fastnn
 from fastnn.cli import trained_models
@@ -20,6 +21,7 @@ from fastnn.cli.console import CommandError
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 T = ("t.csv", "--target", "y", "--out", "m")
+N = 60
 
 
 @pytest.fixture(autouse=True)
@@ -235,6 +237,10 @@ TARGETS = [
     (["no", "yes"] * 30, "binary", ["no", "yes"]),
     ([0, 1] * 30, "binary", ["0", "1"]),
     ([1.0, 2.0] * 30, "binary", ["1", "2"]),
+    ([1.5, 2.0] * 30, "binary", ["1.5", "2"]),
+    ([2.0**53 - 1, -2.0] * 30, "binary", ["-2", "9007199254740991"]),
+    ([2.0**53, 2.0] * 30, "binary", ["2", "9.007199254740992e+15"]),
+    (["1.2.2026", "2.2.2026"] * 30, "binary", ["1.2.2026", "2.2.2026"]),
     (["False", "True"] * 30, "binary", ["false", "true"]),
     (["10+", "5+", "1+"] * 20, "classes", ["1+", "10+", "5+"]),
     (["8:00", "9:30", "10:00"] * 20, "classes", ["10:00", "8:00", "9:30"]),
@@ -248,6 +254,20 @@ def test_classes_are_what_the_file_holds(run, values, task, classes):
     write_csv("t.csv", a=range(len(values)), y=values)
     report = report_of(run, *T, *FAST)
     assert (report["task"], report["classes"]) == (task, classes)
+
+
+@each_row("""
+    values | options | task | classes
+    1.5 2.5 | | binary | ['1.5', '2.5']
+    1.5 2.5 | --task number | number | None
+    9007199254740993 9007199254740995 | --task classes | classes | ['9007199254740993', '9007199254740995']
+    9007199254740993 9007199254740995 | --task number | number | None
+""")
+def test_decimals_are_numbers_or_classes(run, values, options, task, classes):
+    values = [*map(Decimal, values.split())]
+    pq.write_table(pa.table({"a": range(N), "y": values * (N // 2)}), "t.parquet")
+    report = report_of(run, "t.parquet", *T[1:], *options.split(), *FAST)
+    assert (report["task"], str(report["classes"])) == (task, classes)
 
 
 @pytest.mark.parametrize("start", [10**18, 123456789012345678901], ids=["int64", "longer"])
@@ -327,6 +347,17 @@ def test_texts_among_numbers_are_noted(run):
     assert (code, out.count("\n"), errors) == (0, 61, note.format("never", ""))
 
 
+def test_a_target_of_truth_values_and_texts_among_numbers(run):
+    write_csv("t.csv", a=range(60), y=["true", "false"] * 30)
+    report = report_of(run, *T, "--task", "number", *FAST)
+    assert report["task"] == "number" and report["scores"]["baseline"]["rmse"] == 0.5
+    write_csv("t.csv", a=range(60), y=["oops", *range(59)])
+    assert run.notes("train", *T, "--skip-missing-target", "--quiet", *FAST) == (
+        "note: t.csv: the target 'y': 1 of 60 values are not numbers ('oops') and count as missing\n"
+        "note: 1 row without a target left out\n"
+    )
+
+
 def test_data_checks_are_shown_before_training(run):
     write_csv("t.csv", id=range(60), copy=["n", "y"] * 30, a=[1, 2, 4] * 20, y=[0, 1] * 30)
     code, out, _ = run("train", *T, *FAST)
@@ -353,8 +384,6 @@ def test_the_model_file_is_replaced_at_the_end(run, monkeypatch):
 
 # ---- mistakes ----
 
-N = 60
-
 
 @pytest.fixture
 def tables(run):
@@ -368,6 +397,7 @@ def tables(run):
     for name, values in targets.items():
         write_csv(f"{name}.csv", a=n, y=values)
     write_csv("alone.csv", y=y)
+    write_csv("dates.csv", a=n, y=[f"{1 + i % 3}.2.2026" for i in n])
     write_csv("useless.csv", a=[1] * N, b=["z"] * N, y=y)
     Path("notes.txt").write_text("not a model")
 
@@ -431,6 +461,8 @@ def error_of(run, words):
     t.csv --target price --out m --task classes | too many for classes. Use --task number
     t.csv --target name --out m | too many for classes. Choose another --target.
     t.csv --target day --out m | the target 'day' contains dates or times.
+    dates.csv --target y --out m | the target 'y' contains dates. Only numbers and classes can be p
+    t.csv --target price --out m --time y --test-size 0.5 | with --time needs at least 3 time values, but there are 2. Le
     missing.csv --target y --out m | missing.csv, line 2: the target 'y' is missing (in 2
     oops.csv --target y --out m | oops.csv, line 61: the target 'y' is a number in
     infinite.csv --target y --out m | infinite.csv, line 61: the target 'y' is infinite.

@@ -134,6 +134,10 @@ def test_the_test_has_the_last_time_values_or_whole_groups(capsys):
     labels = np.where(DAY == 29, "c", np.where(groups > 2, "a", "b"))
     train, test = split(test_size=0.2, times=DAY, is_number=False, labels=labels)
     assert len(test) == 20 and "4 rows of the test left out" in capsys.readouterr().err
+    train, test = split(test_size=0.2, times=DAY, is_number=False, labels=groups > 2)
+    assert len(test) == 24 and len(train) == 96 and capsys.readouterr().err == ""
+    train, test = split(test_size=0.2, times=np.arange(N) % 3)  # three time values are enough
+    assert len(test) == 40 and set(test % 3) == {2}
 
 
 def test_rows_without_a_time_or_a_group(run, days):
