@@ -157,7 +157,7 @@ class _Reader:
                 f"is {printable(first)!r}, but --task number needs numbers. Choose another --task.",
                 self.column.index(first).as_py(),
             )
-        if len(counts) > 1 and date_format(list(counts)) is not None:
+        if len(counts) > 2 and date_format(list(counts)) is not None:
             self.fail(
                 "contains dates. Only numbers and classes can be predicted. If the dates are "
                 "classes, pass --task classes."
@@ -250,8 +250,6 @@ class _Reader:
 
     def to_float(self, values, rows):
         pa = import_pyarrow()
-        if pa.types.is_boolean(values.type):
-            values = values.cast(pa.int8())
         if pa.types.is_integer(values.type) and are_wide(values):
             self.note_rounded(str(pa.compute.max(values).as_py()))
         numbers = values.cast(pa.float64(), safe=False)
