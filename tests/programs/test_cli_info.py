@@ -16,7 +16,7 @@ from training_records import class_record, model_description, number_record, tra
 
 import fastnn
 from fastnn import TabularRegressor, kernels
-from fastnn.cli import model_card, text_report
+from fastnn.cli import info, model_card, text_report
 from fastnn.cli import record as records
 from fastnn.cli.record import TrainingRecord, TrainingSetup
 from fastnn.core.model_facts import ColumnFacts
@@ -181,6 +181,79 @@ def test_a_table_that_train_cannot_use(run):
     assert any(re.fullmatch(r"a +- +0 % +1  such as x", line) for line in lines)
 
 
+COLUMN = dict(column="a b", kind="number", missing=0.25, distinct=1234, values="1 to 9, median 5")
+EMPTY = dict(column="e", kind=None, missing=1.0, distinct=0, values="")
+CONTENT = dict(data="t.csv", rows=3000, rows_looked_at=2000, columns=[COLUMN, EMPTY], target=None)
+CONTENT |= dict(left_out=dict(e="no values", f="no values"), data_checks=[{"text": "one check"}])
+CONTENT |= dict(train="fastnn train t.csv --target COL --out model.safetensors")
+NUMBER = dict(column="y", task="number", rows_without=0, range=[0.5, 9], median=2.0, mean=3.0)
+NUMBER |= dict(baseline=dict(rmse=2.0, mae=1.5))
+CLASSES = dict(
+    column="y", task="classes", rows_without=1, baseline=dict(accuracy=0.3, log_loss=1.5)
+)
+CLASSES |= dict(classes=[["a", 1], ["b", 3], ["c", 2], *([x, 1] for x in "defg")])
+WIDE = """\
+column  kind      missing  distinct  values
+a b     number       25 %     1,234  1 to 9, median 5
+e       -           100 %         0
+left out    e, f: no values
+
+warning     one check
+"""
+NARROW = """\
+a b
+  number, 25 % missing, 1,234 distinct
+  1 to 9, median 5
+e
+  left out, 100 % missing, 0 distinct
+left out    e, f: no values
+
+warning     one check
+"""
+LOOKED_AT = "2,000 of them were looked at.\n\n"
+NUMBER_LINES = """
+target      y: a number, 0.5 to 9, median 2, mean 3
+baseline    RMSE 2.000 of the mean, mean absolute error 1.500 of the median
+"""
+CLASS_LINES = """
+target      y: 7 classes: b 30 %, c 20 %, a 10 %, d 10 %, e 10 %, f 10 %, ...
+            1 row without a target
+baseline    accuracy 0.300 of the most frequent class, log-loss 1.500 of the
+            shares
+"""
+SCREENS = [
+    (CONTENT, 72, LOOKED_AT + WIDE),
+    (CONTENT | dict(rows_looked_at=3000), 72, "\n" + WIDE),
+    (CONTENT | dict(target=NUMBER), 71, "\n" + NARROW + NUMBER_LINES),
+    (CONTENT | dict(target=CLASSES), 80, "\n" + WIDE + CLASS_LINES),
+]
+
+
+@pytest.mark.parametrize(("content", "width", "lines"), SCREENS)
+def test_all_lines_of_a_table(monkeypatch, content, width, lines):
+    monkeypatch.setenv("COLUMNS", "80")
+    end = "\nTo train:\n  fastnn train t.csv --target COL --out model.safetensors"
+    expected = f"t.csv: 3,000 rows, 2 columns\n{lines}{end}"
+    assert "\n".join(info._format(content, 2, width)) == expected
+
+
+@each_row("""
+    columns | checks | columns_more | checks_more
+    200 | 10 | |
+    201 | 11 | ... and 1 column more | ... and 1 warning more
+    203 | 12 | ... and 3 columns more | ... and 2 warnings more
+""")
+def test_a_long_list_ends_with_a_number(columns, checks, columns_more, checks_more):
+    columns = [COLUMN | {"column": f"c{i}"} for i in range(int(columns))]
+    checks = [{"text": f"check {i}"} for i in range(int(checks))]
+    content = CONTENT | dict(columns=columns, data_checks=checks)
+    lines = [*info._format(content, len(columns), 80)]
+    assert sum(line.startswith("c") for line in lines) == 201  # and the head
+    assert sum(line.startswith("warning ") for line in lines) == 10
+    more = [line for line in lines if line.startswith("...")]
+    assert more == [line for line in (columns_more, checks_more) if line]
+
+
 # ---- models ----
 
 
@@ -249,6 +322,8 @@ def test_a_model_that_was_trained_in_python(run):
     code, out, errors = run("info", "m.safetensors")
     assert (code, errors) == (0, "")
     assert "target      a target without a name: a number\n" in out
+    description = model_description(oof_score=None, importances={}, left_out={})
+    assert [*info._format_scores(description)] == []
     assert "numbers     0\ncategories  1\nleft out    2: all values are equal\n" in out
     assert f"out of fold R2 {model.oof_score_:.3f}\n" in out
     assert "metadata    source: line" in out and "\x1b" not in out
@@ -299,6 +374,118 @@ def test_other_files_are_one_line(run, models, name, message):
 
 
 # ---- records of trainings ----
+
+NUMBER_RECORD = """
+out of fold, weighted            model    baseline
+R2                               0.500       0.000
+RMSE                             2.000       4.000
+mean absolute error              1.500       4.000
+
+on 100 rows of the test          model    baseline
+R2                               0.500       0.000
+RMSE                             2.000       4.000
+mean absolute error              1.500       4.000
+
+last block, 100 rows             model    baseline
+R2                               0.500       0.000
+RMSE                             2.000       4.000
+mean absolute error              1.500       4.000
+The last block differs from the earlier ones by no more than chance (R2 0.500,
+before 0.600).
+
+permutation importance                  share                      fall of R2
+  a                                      80 %                           0.250
+  city                                   20 %                           0.010
+
+rows to check (the prediction is far from the target, which may be wrong)
+  place                   target     predicted
+  line 5                       9             1
+
+same folds                       RMSE std. err.    worse by std. err.  seconds
+fastnn                           2.00      0.10           -         -      3.5
+lightgbm                         2.00      0.10        0.50      0.10      1.5
+On the held-out rows fastnn is better than lightgbm.
+
+100 rows of the test             RMSE std. err.    worse by std. err.
+fastnn                           2.00      0.10           -         -
+lightgbm                         2.00      0.10           -         -
+Interrupted before these baselines were trained: xgboost.
+
+trained     on 120 rows of table.csv in 4 s, by fastnn 0.1.0:
+  fastnn train table.csv --target n"""
+CLASS_RECORD = """
+threshold   predicts yes if its
+            probability is at least 0.25
+            (a missed yes costs 5, a
+            false alarm 1). The scores
+            of a held-out row use a
+            threshold that earlier rows
+            chose.
+
+out of fold               model baseline
+mean cost                0.2500    1.000
+R2                       0.5000
+accuracy                  0.900    0.500
+   12 of 120 wrong
+balanced accuracy         0.800    0.500
+log-loss                  0.300    0.500
+AUC                       0.900    0.500
+
+class       rows precision recall     F1
+no            60     0.900  0.900  0.900
+yes           60     0.900  0.900  0.900
+
+true  predicted
+       no  yes
+no     50   10
+yes     2   58
+
+importance        share       fall of R2
+  a                80 %            0.250
+  city             20 %            0.010
+
+rows to check (the target is improbable,
+so it may be wrong)
+  place     target     prob.   predicted
+  row 4     no          0.01   yes
+
+trained     on 120 rows of table.csv in
+            4 s, by fastnn 0.1.0:
+  fastnn train table.csv --target n"""
+NARROW_BASELINES = """
+same folds       RMSE     +/-  worse by
+fastnn           2.00    0.10         -
+lightgbm         2.00    0.10      0.50
+On the held-out rows fastnn is better
+than lightgbm.
+
+100 ...test      RMSE     +/-  worse by
+fastnn           2.00    0.10         -
+lightgbm         2.00    0.10         -
+Interrupted before these baselines were
+trained: xgboost."""
+
+
+def test_all_lines_of_a_record(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    number = number_record()
+    assert "\n".join(info._format_record(number)) == NUMBER_RECORD
+    monkeypatch.setenv("COLUMNS", "40")
+    assert "\n".join(info._format_record(class_record(time="day"))) == CLASS_RECORD
+    lines = NARROW_BASELINES.split("\n")
+    assert [*text_report.format_baselines(number)] == lines
+    first, other = (
+        {k: v for k, v in m.items() if k != "test_score"} for m in number.baselines.models
+    )
+    without_test = replace(number.baselines, models=[first, other], not_trained=[])
+    assert [*text_report.format_baselines(replace(number, baselines=without_test))] == lines[:6]
+    interrupted = replace(number.baselines, models=[first])
+    assert [*text_report.format_baselines(replace(number, baselines=interrupted))] == [
+        "",
+        *lines[-2:],
+    ]
+    alone = replace(number.baselines, models=[first], not_trained=[])
+    assert [*text_report.format_baselines(replace(number, baselines=alone))] == []
 
 
 @pytest.mark.parametrize("make", RECORDS.values())

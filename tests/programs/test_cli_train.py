@@ -258,7 +258,8 @@ def test_classes_are_what_the_file_holds(run, values, task, classes):
 
 @each_row("""
     values | options | task | classes
-    1.5 2.5 | | binary | ['1.5', '2.5']
+    1.5 2.0 | | binary | ['1.5', '2']
+    1.0 2.0 | --task classes | classes | ['1', '2']
     1.5 2.5 | --task number | number | None
     9007199254740993 9007199254740995 | --task classes | classes | ['9007199254740993', '9007199254740995']
     9007199254740993 9007199254740995 | --task number | number | None

@@ -1,6 +1,7 @@
 """What fastnn train says: scores by --metric and --threshold, importances, summary, rows to check, progress
 and the picture."""
 
+import datetime
 import io
 import json
 import re
@@ -15,13 +16,15 @@ from cli_cases import FAST, Closed, Terminal, write_csv
 from cli_models import report_of, write_targets
 from picture_layout import checked_pictures
 from sklearn.metrics import f1_score, mean_absolute_error
-from training_records import model_description, number_record, training_setup
+from training_records import class_record, model_description, number_record, training_setup
 
 import fastnn
 from fastnn.cli import progress, scores, text_report, trained_models
 from fastnn.cli.console import print_note
-from fastnn.cli.record import TrainingRecord
+from fastnn.cli.html_report import model_sections, score_sections
+from fastnn.cli.record import Decision, TrainingRecord, Tuning
 from fastnn.cli.scores import Evaluation, score_classes, score_numbers
+from fastnn.tables.checks import DataIssue
 from fastnn.tabular import baselines, targets
 from fastnn.tabular.metrics import NUMBER_METRICS
 from fastnn.tabular.progress import FitProgress
@@ -322,6 +325,91 @@ def test_one_huge_target_does_not_hide_the_columns(run, quick_recipe):
 
 
 # ---- the summary ----
+
+
+DECIDED = "the gain of --log-target is 0.5 +/- 0.2 on 7 rows that did not choose"
+DECISIONS = [
+    (None, "The default settings are kept: no other ones are better where they were tried."),
+    (
+        Decision("", 7, None, 0.1, False),
+        "The default settings are kept: the score is undefined for 7 rows.",
+    ),
+    (
+        Decision("", 1, 0.5, None, False),
+        "The default settings are kept: the score is undefined for 1 row.",
+    ),
+    (Decision("--log-target", 7, 0.5, 0.2, True), f"Other settings are chosen: {DECIDED}."),
+    (
+        Decision("--log-target", 7, 0.5, 0.2, False),
+        f"The default settings are kept: {DECIDED}, not above two standard errors.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("decision", "text"), DECISIONS)
+def test_what_tune_decided(decision, text):
+    assert text_report.describe_decision(Tuning("rmse", [], decision)) == text
+
+
+@pytest.mark.parametrize(
+    ("folds", "time", "whose"),
+    [(2, None, "the other folds"), (1, None, "other held-out rows"), (2, "day", "earlier rows")],
+)
+def test_whose_threshold_scores_a_row(folds, time, whose):
+    model = model_description(folds=folds, threshold=0.25, threshold_rule="f1")
+    record = class_record(time=time, model=model)
+    text = f"The scores of a held-out row use a threshold that {whose} chose."
+    assert text_report.explain_thresholds(record) == text
+    text = f"Predicts yes if its probability is at least 0.25 (for the highest F1). {text}"
+    assert score_sections._threshold(record) == text
+    model = replace(model, threshold_rule=None)
+    text = "Predicts yes if its probability is at least 0.25."
+    assert score_sections._threshold(replace(record, model=model)) == text
+    assert score_sections._threshold(replace(record, model=replace(model, threshold=None))) is None
+
+
+@pytest.mark.parametrize("n", [0, 1, 10, 11, 12, 50, 51, 52])
+def test_the_first_warnings_are_shown(n):
+    record = number_record(data_checks=[DataIssue("id", "a", f"text {i}") for i in range(n)])
+    lines = [f"warning     text {i}" for i in range(min(n, 10))]
+    lines += [f"            ... and {n - 10} warning{'s' * (n > 11)} more (--json lists all)"] * (
+        n > 10
+    )
+    assert [*text_report.format_data_checks(record)] == lines
+    found = model_sections.warnings_section(SimpleNamespace(record=record))
+    texts = [f"text {i}" for i in range(min(n, 50))]
+    texts += [f"... and {n - 50} warning{'s' * (n > 51)} more (--json lists all)"] * (n > 50)
+    assert texts == found["texts"] if n else found is None
+
+
+def test_how_a_model_can_be_trained_again():
+    report = SimpleNamespace(created=datetime.datetime(2026, 1, 2, 3, 4))
+    same = "The same command, table and versions give the same model on the same kind of processor."
+    limited = "With --time-limit, the model depends on the speed of the machine."
+    for limit, data, text in (
+        (None, "t.csv", same),
+        (9.0, "t.csv", limited),
+        (9.0, "-", f"{limited} The table was read from standard input."),
+    ):
+        report.record = number_record(time_limit=limit, data=data)
+        found = model_sections.reproduce_section(report)
+        facts = dict(found["facts"])
+        assert (found["text"], facts["seed"], facts["created"]) == (
+            text,
+            "0",
+            "2026-01-02 03:04 UTC",
+        )
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_confusions_of_many_classes(wrong):
+    codes = np.repeat(np.arange(13), 2)
+    P = np.eye(13)[codes]
+    P[:wrong] = np.eye(13)[12]
+    labels = [f"c{i}" for i in range(13)]
+    lines = [*text_report.format_scores(score_classes(codes, P, P.argmax(axis=1), labels), "")]
+    assert lines[-2:] == ["most frequent confusions", "  c0 taken for c12: 1"] or not wrong
+    assert wrong or not any("confusions" in line for line in lines)
 
 
 @pytest.mark.parametrize("arguments", [RISK, PRICE], ids=["risk", "price"])

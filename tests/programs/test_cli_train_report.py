@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from browser import Browser, needs_chromium
 from cli_cases import FAST, each_row, write_csv
 from cli_models import interrupt_after, write_people, write_targets
 from picture_layout import checked_pictures
-from training_records import model_description, number_record
+from training_records import class_record, model_description, number_record
 
 pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 
@@ -566,6 +567,61 @@ def test_intervals_keep_their_promise_on_rows_like_the_others(rng):
     errors = [np.abs(rng.normal(size=(500, 1))) for _ in range(4)]
     found = intervals.held_out_coverage(errors, score_sections.COVERAGES)
     assert found == pytest.approx(score_sections.COVERAGES, abs=0.03)
+
+
+METRICS = [
+    (None, "mean absolute error on held-out rows is 1.500, the baseline's 4.000."),
+    ("mae", "mean absolute error on held-out rows is 1.500, the baseline's 4.000."),
+    ("rmse", "RMSE on held-out rows is 2.000, the baseline's 4.000."),
+    ("mape", "mean absolute error on held-out rows is 1.500, the baseline's 4.000."),  # undefined
+]
+
+
+@pytest.mark.parametrize(("metric", "text"), METRICS)
+def test_the_headline_has_the_metric(metric, text):
+    record = number_record()
+    record = replace(record, scores=replace(record.scores, metric=metric))
+    report = SimpleNamespace(record=record, is_number=True)
+    assert score_sections.headline(report) == f"Its {text}"
+
+
+@each_row("""
+    metric | text
+    | It is right in 90.0 % of held-out rows, the baseline in 50.0 %.
+    accuracy | It is right in 90.0 % of held-out rows, the baseline in 50.0 %.
+    cost | Its mean cost on held-out rows is 0.2500, the baseline's 1.000.
+""")
+def test_the_headline_of_classes(metric, text):
+    record = class_record()
+    record = replace(record, scores=replace(record.scores, metric=metric or None))
+    assert score_sections.headline(SimpleNamespace(record=record, is_number=False)) == text
+
+
+def test_the_section_about_baselines():
+    record = number_record()
+    head = ["model", "#RMSE", "#standard error", "#worse by", "#standard error"]
+    rows = [["fastnn", "2.00", "0.10", "-", "-"], ["lightgbm", "2.00", "0.10", "0.50", "0.10"]]
+    folds = table(
+        "RMSE on the same folds", [*head, "#time"], [[*rows[0], "4 s"], [*rows[1], "2 s"]]
+    )
+    test = table("RMSE on the rows of the test", head, [rows[0], [*rows[1][:3], "-", "-"]])
+    left_out = "Interrupted before these baselines were trained: xgboost."
+
+    def of(n_models, **changes):
+        found = replace(record.baselines, models=record.baselines.models[:n_models], **changes)
+        report = SimpleNamespace(record=replace(record, baselines=found))
+        return score_sections.baselines_section(report)
+
+    verdicts = f"fastnn is better than lightgbm. {text_report.ADVANTAGE}"
+    values = dict(not_installed="catboost", left_out=left_out)
+    assert of(2) == section(
+        "baselines", "Baselines", verdicts=verdicts, tables=[folds, test], **values
+    )
+    assert of(1) == section("baselines", "Baselines", verdicts=None, tables=[], **values)
+    assert of(1, not_trained=[]) is None and of(2, not_trained=[])["left_out"] == ""
+    for model in record.baselines.models:
+        del model["test_score"]
+    assert of(2)["tables"] == [folds]
 
 
 def test_large_numbers_on_axes_are_written_as_in_tables():
