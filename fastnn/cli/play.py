@@ -8,7 +8,14 @@ import webbrowser
 from dataclasses import dataclass
 
 from ..core.errors import DataError
-from .console import CommandError, CommandWords, describe_missing, print_line, print_note
+from .console import (
+    CommandError,
+    CommandWords,
+    describe_missing,
+    print_line,
+    print_note,
+    warnings_as_notes,
+)
 from .model_file import check_model_name, is_model_name, load_model
 from .options import (
     check_output,
@@ -112,7 +119,8 @@ def _explore(options):
     from ..tables import read
 
     model = load_model(options.data)
-    table = None if options.rows is None else read(resolve_table_path(options.rows))
+    with warnings_as_notes(print_note):
+        table = None if options.rows is None else read(resolve_table_path(options.rows))
     try:
         setup = read_setup(model)
         target = options.target or (None if setup is None else setup.target)

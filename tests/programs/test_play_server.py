@@ -9,16 +9,21 @@ import socket
 import struct
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from browser import wait_until
+from cli_cases import each_row
 from interrupt import sigint_interrupts  # noqa: F401 - for the programs of all tests here
 from play_pages import running
 from processes import LIMIT
 
+import fastnn
+from fastnn.cli import play
 from fastnn.playground import server as play_server
 from fastnn.playground.playback import Playback
 from fastnn.playground.server import PlayServer
+from fastnn.tables import read
 from fastnn.web.server import SPARE
 
 SETTINGS = {"data": "xor", "n": 60, "hidden": [4], "activations": ["tanh"]}
@@ -326,6 +331,84 @@ def test_a_bad_line_of_a_table(run):
     code, _, error = run("play", "bad.csv", "--target", "a", "--no-browser")
     assert code == 2 and error.startswith("fastnn play: bad.csv, line 3: has 3 values")
     assert error.endswith("in quotes. fastnn train --skip-bad-lines leaves such lines out.\n")
+
+
+class Program:
+    """The server and the thread of a program that Ctrl-C ends."""
+
+    def __init__(self, monkeypatch, has_browser):
+        self.calls, self.address = [], "http://x"
+        self.server = SimpleNamespace(should_exit=False, answer=object())
+        monkeypatch.setattr("fastnn.cli.play.threading", SimpleNamespace(Thread=self.thread))
+        monkeypatch.setattr(play_server, "PlayServer", self.make)
+        monkeypatch.setattr("webbrowser.open", lambda url: self.calls.append(url) or has_browser)
+
+    def make(self, *arguments):
+        self.arguments = arguments
+        return self
+
+    def thread(self, target, daemon):
+        self.calls.append((target is self.server.answer, daemon))
+        return self
+
+    def start(self):
+        self.calls.append("start")
+
+    def is_alive(self):
+        return len(self.calls) < 5
+
+    def join(self, seconds):
+        self.calls.append((seconds, self.server.should_exit))
+        if seconds == 0.2 and self.arguments[0] == 8000:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("has_browser", [True, False])
+def test_the_program_of_a_page(run, monkeypatch, has_browser):
+    program = Program(monkeypatch, has_browser)
+    code, out, errors = run("play", "--port", "8000")
+    assert (code, out) == (0, "The page: http://x\nCtrl-C ends it.\n\n")
+    assert errors == ("" if has_browser else "No browser was found. Open the address yourself.\n")
+    end = (play.END_SECONDS, True)
+    assert program.calls == [(True, True), "start", "http://x", (0.2, False), end]
+    state = {"step": 0, "settings": [[0, {}]]}
+    assert program.arguments == (8000, state, None, None)
+    program = Program(monkeypatch, has_browser)  # whose server ends by itself
+    assert run("play", "--no-browser") == (0, "The page: http://x\nCtrl-C ends it.\n", "")
+    assert program.calls == [(True, True), "start", *[(0.2, False)] * 3, end]
+    assert program.arguments[0] == 0
+
+
+@each_row("""
+    words | target | n_rows | note
+    b.safetensors | b | 0 |
+    b.safetensors new.csv --target y | y | 2 |
+    m.safetensors city.csv | None | 1 | note: similar rows are found without 'a', which the table does not have
+""")
+def test_the_page_of_a_model(run, models, monkeypatch, words, target, n_rows, note):
+    pathlib.Path("city.csv").write_text("city\nRom\n")
+    fastnn.TabularRegressor(1, hidden_layer_sizes=2).fit(
+        read("table.csv").select(["a", "city", "n"]), "n"
+    ).save("m.safetensors")
+    program = Program(monkeypatch, True)
+    run_of_model = run("play", *words.split(), "--no-browser")
+    assert run_of_model == (0, "The page: http://x\nCtrl-C ends it.\n", note and f"{note}\n")
+    *others, explorer = program.arguments
+    assert others == [0, None, None] and explorer.name == words.split()[0]
+    assert str(explorer.target) == target and explorer.notes == [note[6:]] * bool(note)
+    assert (explorer.table.num_rows if explorer.table else 0) == int(n_rows)
+
+
+@each_row("""
+    rows | message
+    x,y | the table has no column of the model, which reads 'a', 'city'. Pass a table like that of its
+    a,city | column 'a' holds
+""")
+def test_a_table_that_a_model_cannot_read(run, models, rows, message):
+    pathlib.Path("rows.csv").write_text(f"title\n{rows},z\nsoon,Rom,1\nnow,Rom,2\nlater,Rom,3\n")
+    note, error = run.error("play", "b.safetensors", "rows.csv", "--no-browser").splitlines()
+    assert note == "note: rows.csv: 1 line before the column names left out ('title')"
+    assert error.startswith(f"fastnn play: b.safetensors: {message}")
 
 
 def test_a_port_that_does_not_exist(run):
