@@ -227,11 +227,9 @@ def _find_effects(report: Report):
     top = [
         column for column, share in important_columns(report.record.model) if share >= LEAST_SHARE
     ]
-    if not facts.has_names:
-        top = list(map(int, top))
     columns = model.features_.columns
     without = {column.label for column in columns if not column.has_effects}
-    top = [column for column in top if str(column) not in without]
+    top = [column for column in top if column not in without]
     return model.effects(top[:MOST_COLUMNS]) if top else []
 
 
