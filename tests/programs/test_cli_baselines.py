@@ -14,7 +14,8 @@ from cli_cases import write_csv
 from cli_models import interrupt_after, report_of
 
 import fastnn
-from fastnn.cli import text_report
+from fastnn.cli import text_report, trained_models
+from fastnn.cli.console import CommandError
 from fastnn.tabular import baselines
 from fastnn.tabular.baselines import BaselineInputs
 
@@ -226,6 +227,16 @@ def test_what_other_libraries_get(monkeypatch, cls, loss, own, asked):
         options = dict(random_seed=7, thread_count=3, verbose=False, allow_writing_files=False)
         options["options"] = {}
     assert targets is y and got == options | own
+
+
+def test_baselines_need_all_rows_in_memory():
+    trained_models.check_baselines(SimpleNamespace(is_in_memory=True))
+    message = (
+        "--baselines needs all rows in memory, which other libraries train on. Leave it out, or pass "
+        "a smaller table."
+    )
+    with pytest.raises(CommandError, match=f"^{message}$"):
+        trained_models.check_baselines(SimpleNamespace(is_in_memory=False))
 
 
 def test_verdicts_name_each_baseline_once():

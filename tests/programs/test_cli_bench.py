@@ -1,11 +1,13 @@
 """fastnn bench: it compares speeds only of libraries that compute the same."""
 
+import io
 import json
 import re
 
 import numpy as np
 import processes
 import pytest
+from cli_cases import Terminal
 
 import fastnn
 from fastnn import cli, reference
@@ -135,6 +137,47 @@ def test_missing_libraries_are_named(run, small, monkeypatch):
     monkeypatch.setattr(bench.metadata, "version", version)
     code, out, _ = run("--seconds", "0.01")
     assert code == 0 and "\nnot installed  scikit-learn, PyTorch\n" in out
+
+
+class Child:
+    """A benchmark in a new process that Ctrl-C stops; it may be too busy to end."""
+
+    def __init__(self, command, env):
+        self.calls = []
+        Child.last = self
+
+    def wait(self, *seconds):
+        self.calls.append(seconds)
+        if not seconds:
+            raise KeyboardInterrupt
+        if Child.is_busy:
+            raise bench.subprocess.TimeoutExpired("", *seconds)
+
+    def terminate(self):
+        self.calls.append("terminate")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return False
+
+
+@pytest.mark.parametrize("is_busy", [True, False])
+def test_ctrl_c_ends_the_new_process(monkeypatch, is_busy):
+    monkeypatch.setattr(bench.subprocess, "Popen", Child)
+    Child.is_busy = is_busy
+    assert bench._rerun_single_threaded(1.0, False) == 130
+    assert Child.last.calls == [(), (2,), "terminate"]
+
+
+@pytest.mark.parametrize(("stream", "shown"), [(Terminal, "text\r    \r"), (io.StringIO, "")])
+def test_a_terminal_shows_what_is_measured(monkeypatch, stream, shown):
+    monkeypatch.setattr("sys.stderr", stream())
+    with pytest.raises(ValueError, match="stop"), bench._status("text"):
+        assert bench.sys.stderr.getvalue() == shown[:5]
+        raise ValueError("stop")
+    assert bench.sys.stderr.getvalue() == shown
 
 
 def test_durations_in_words():

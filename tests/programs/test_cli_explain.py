@@ -11,7 +11,7 @@ from cli_cases import write_csv
 from numpy.testing import assert_allclose
 
 import fastnn
-from fastnn.cli import explain
+from fastnn.cli import explain, model_rows
 from fastnn.tables import read
 
 
@@ -50,6 +50,29 @@ def test_numbers_add_up_in_a_file(explained):
     assert_allclose(total, numbers["prediction"], rtol=1e-6)
     expected = fastnn.load("n.safetensors").explain(read("table.csv"))
     assert_allclose(numbers["contribution_a"], expected.values[:, 0], rtol=1e-6)
+
+
+def test_the_middle_quantile_is_explained(explained):
+    rng = np.random.default_rng(0)
+    write_csv("t.csv", x=rng.normal(size=60), y=rng.normal(size=60))
+    loss = fastnn.losses.Quantile((0.1, 0.9))
+    model = fastnn.TabularRegressor(1, hidden_layer_sizes=4, random_state=0, loss=loss)
+    model.fit(read("t.csv"), "y").save("m.safetensors")
+    explained("m", "t.csv", "--out", "out.csv")
+    found = table_of(Path("out.csv").read_text("utf-8"))
+    assert list(found) == ["quantile", "prediction", "base", "contribution_x"]
+    (quantile,) = {*map(float, found["quantile"])}
+    column = [0.1, 0.9].index(quantile)
+    expected = model.predict(read("t.csv"))[:, column]
+    assert_allclose(np.array(found["prediction"], float), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [6, 7, 8])
+def test_the_first_notes_about_columns_are_printed(n):
+    notes = []
+    model_rows._note_all(notes.append, [f"text {i}" for i in range(n)], "such changes")
+    more = {7: ["such changes in 1 more column"], 8: ["such changes in 2 more columns"]}
+    assert notes == [f"text {i}" for i in range(6)] + more.get(n, [])
 
 
 @pytest.mark.parametrize("command", ["explain", "predict"])

@@ -114,6 +114,15 @@ def test_quantiles_have_a_column_each(predict):
     assert (code, errors) == (0, "")
     assert out.startswith("quantile_0.1,quantile_0.9,lower,upper\n")
     assert (numbers_of(out, "lower") < numbers_of(out, "upper")).all()
+    model = fastnn.load("q.safetensors")
+    model.model_ = replace(model.model_, errors=None)  # of an older version
+    model.save("q.safetensors")
+    message = (
+        "fastnn predict: --interval: q.safetensors predicts several quantiles, and is of an older "
+        "version, without their errors on held-out rows. Leave it out, or train the model again.\n"
+    )
+    assert predict("q", "t.csv", "--interval", "0.9") == (2, "", message)
+    assert predict("q", "t.csv")[0] == 0
 
 
 def test_a_threshold_decides(predict):

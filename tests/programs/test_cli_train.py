@@ -18,6 +18,7 @@ from cli_models import pa, pq, report_of, write_people
 import fastnn
 from fastnn.cli import trained_models
 from fastnn.cli.console import CommandError
+from fastnn.cli.table_file import TrainingRows
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 T = ("t.csv", "--target", "y", "--out", "m")
@@ -498,6 +499,20 @@ def test_what_the_estimator_refuses_is_said_in_the_words_of_the_command_line(
 ):
     code, _, errors = run("train", *words.split(), "--target", "y", "--out", "m", *FAST)
     assert code == 2 and message in errors.splitlines()[-1] and not os.path.exists("m")
+
+
+@pytest.mark.parametrize(("error", "message"), [
+    (OSError(28, "No space left on device"), "t.csv: No space left on device."),
+    (OSError("a text"), "t.csv: a text."),
+    (ValueError("of\nanother library"), "t.csv: of another library"),
+    (MemoryError("too much"), "t.csv: too much"),
+])  # fmt: skip
+def test_errors_of_a_fit_name_the_table(run, tables, monkeypatch, error, message):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(TrainingRows, "fit", fail)
+    assert run.error("train", *T, *FAST).splitlines()[-1] == f"fastnn train: {message}"
 
 
 def test_too_little_memory_names_the_column(run, tables, monkeypatch):

@@ -19,7 +19,7 @@ from sklearn.metrics import f1_score, mean_absolute_error
 from training_records import class_record, model_description, number_record, training_setup
 
 import fastnn
-from fastnn.cli import progress, scores, text_report, trained_models
+from fastnn.cli import progress, scores, text_report, train, trained_models
 from fastnn.cli.console import print_note
 from fastnn.cli.html_report import model_sections, score_sections
 from fastnn.cli.record import Decision, TrainingRecord, Tuning
@@ -622,6 +622,25 @@ def test_a_closed_standard_error_does_not_end_a_training(monkeypatch):
 
 
 # ---- the picture ----
+
+
+def test_networks_of_a_resumed_training_have_no_curves():
+    figure = pytest.importorskip("matplotlib.figure", reason="the extra plot is not installed")
+    ax = figure.Figure().subplots()
+    train._plot_curves(ax, SimpleNamespace(histories_=[[None, None]]))
+    assert (ax.get_title(), ax.get_xlabel()) == (
+        "learning curves of the networks",
+        "% of the training",
+    )
+    assert ax.get_ylabel() == "loss" and not ax.lines and ax.get_legend() is None
+    histories = [SimpleNamespace(val_loss=loss) for loss in ([3.0, 1.0, 2.0], [5.0])]
+    train._plot_curves(ax, SimpleNamespace(histories_=[[histories[0], None], [histories[1]]]))
+    first, second, best, mean = ax.lines
+    assert first.get_xydata().tolist() == [[0, 3], [50, 1], [100, 2]]
+    assert second.get_xydata().tolist() == [[0, 5]]
+    assert best.get_xydata().tolist() == [[50, 1], [0, 5]]
+    assert mean.get_ydata()[[0, 100, 200]].tolist() == [4, 3, 3.5]
+    assert [line.get_label() for line in (best, mean)] == ["least loss", "mean"]
 
 
 # of scikit-learn 1.7, about held-out rows of many classes

@@ -624,6 +624,12 @@ def test_the_section_about_baselines():
     assert of(2)["tables"] == [folds]
 
 
+@pytest.mark.parametrize("facts", [dict(n_networks=0), dict(n_networks=2, n_background=0)])
+def test_effects_need_networks_and_rows(facts):
+    report = SimpleNamespace(model=SimpleNamespace(facts=lambda: SimpleNamespace(**facts)))
+    assert model_sections._find_effects(report) == []
+
+
 def test_large_numbers_on_axes_are_written_as_in_tables():
     source = elements.chart("a", "t", "d", lambda ax: ax.plot([0, 2e6], [0, 90_000]))["svg"]
     assert re.search(r">1,\d00,000</text>", source) and ">80,000</text>" in source

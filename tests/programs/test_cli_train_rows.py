@@ -108,6 +108,15 @@ def test_a_difference_beyond_chance_is_said(late, expected):
     assert {True: "is better", False: "is worse", None: "no more than chance"}[expected] in text
 
 
+def test_a_last_block_without_a_score_is_not_compared():
+    block, y = np.repeat([0, 1], [30, 10]), np.append(np.arange(30.0), np.ones(10))
+    model = SimpleNamespace(metric="auto", is_classifier=False, targets_=None)
+    rows = SimpleNamespace(roles=column_roles.RowRoles({}))
+    found = scores.compare_last_block(Evaluation(model, np.arange(40), y, y + 1, block=block), rows)
+    assert (found.scores.values["r2"], found.is_better) == (None, None)
+    assert found.earlier == pytest.approx(1 - 1 / np.var(np.arange(30)))
+
+
 def split(*, test_size, times=None, groups=None, is_number=True, labels=None):
     target = SimpleNamespace(rows=np.arange(N), is_number=is_number)
     target.classes = lambda: np.unique(labels, return_inverse=True)

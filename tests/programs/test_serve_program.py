@@ -20,6 +20,7 @@ from interrupt import sigint_interrupts  # noqa: F401 - for the programs of all 
 from processes import LIMIT, environment
 
 import fastnn
+from fastnn.cli import serve as cli_serve
 from fastnn.tabular import stored_model
 from fastnn.web import server as web_server
 
@@ -286,6 +287,26 @@ def test_more_connections_than_open_files(serve, monkeypatch):
         "fastnn serve: --max-connections 5000 needs 5,100 open files, but this process may have "
         "4,096. Pass at most 3996, or raise the limit (ulimit -n).\n"
     )
+
+
+def test_open_files_are_allowed_for_each_connection(serve, monkeypatch):
+    resource, limits = pytest.importorskip("resource"), []
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 4096))
+    monkeypatch.setattr(resource, "setrlimit", lambda *arguments: limits.append(arguments))
+    for most in (924, 925, 3996):
+        cli_serve._check_open_files(most)
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, resource.RLIM_INFINITY))
+    cli_serve._check_open_files(5000)
+    expected = (1025, 4096), (4096, 4096), (5100, resource.RLIM_INFINITY)
+    assert limits == [(resource.RLIMIT_NOFILE, each) for each in expected]
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_the_end_of_the_server(serve, monkeypatch, ends):
+    monkeypatch.setattr("fastnn.web.server.Server.answer", lambda server: ends)
+    code, out, errors = serve("b.safetensors", "--port", "0")
+    assert code == (0 if ends else 130) and out.count("\n") == 1
+    assert errors == ("Stopped.\n" if ends else "\nInterrupted.\n")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
