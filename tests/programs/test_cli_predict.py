@@ -16,11 +16,13 @@ import processes
 import pytest
 from cli_cases import cells, each_row, write_csv
 from cli_models import SMALL, pa, pq
+from training_records import training_setup
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, cli
-from fastnn.cli import model_rows
+from fastnn.cli import model_file, model_rows
 from fastnn.tables import TableWarning, read
+from fastnn.tables.column_layout import ReadOptions
 
 NOT_TRAINED_ON = "note: this seems to be the table that the model was trained on"
 
@@ -347,6 +349,30 @@ def test_the_options_of_the_training_table_hold_for_new_tables(predict):
         Path("n.csv").write_text(text.replace(" ", "\n"), encoding="utf-8")
         code, _, errors = predict("m", "n.csv", *more.split())
         assert code == 0 and errors.startswith(f"{read_like} {named}\n")
+
+
+READINGS = [  # given, of the training, as the table is read, the words of what the training adds
+    ({}, {}, {"likely_decimal": ","}, []),
+    ({"decimal": "."}, {"decimal": ","}, {"decimal": "."}, []),
+    ({}, {"decimal": ","}, {"decimal": ",", "likely_decimal": ","}, ["--decimal", ","]),
+    ({}, {"guessed_encoding": "cp932"}, {"likely_decimal": ",", "likely_encoding": "cp932"}, []),
+    (
+        {"encoding": "utf-8"},
+        {"guessed_encoding": "cp932", "na": ["-", "?"]},
+        {"encoding": "utf-8", "na": ("-", "?"), "likely_decimal": ","},
+        ["--na", "-", "--na", "?"],
+    ),
+    ({"na": ("x",)}, {"na": ["-"], "sql": "q"}, {"na": ("x",), "likely_decimal": ","}, []),
+]
+
+
+@pytest.mark.parametrize(("given", "training", "read_as", "words"), READINGS)
+def test_a_new_table_is_read_like_that_of_the_training(given, training, read_as, words):
+    setup = json.dumps(training_setup(reading=training).to_json())
+    features = SimpleNamespace(decimal=lambda: ",")
+    model = SimpleNamespace(metadata_={"training": setup}, features_=features)
+    found = model_file.training_reading("new.csv", ReadOptions(**given), model)
+    assert found == (ReadOptions(**read_as), words)
 
 
 def test_standard_input(predict, monkeypatch):
