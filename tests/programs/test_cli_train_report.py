@@ -630,6 +630,21 @@ def test_effects_need_networks_and_rows(facts):
     assert model_sections._find_effects(report) == []
 
 
+@each_row("""
+    svg | shared
+    <g><use style="a"/><use style="a"/></g> | <g style="a"><use /><use /></g>
+    <g><use style="a"/><use style="b"/></g> | <g><use style="a" /><use style="b" /></g>
+    <g><use style="a"/></g> | <g><use style="a" /></g>
+    <g><use style="a"/><path style="a"/></g> | <g><use style="a" /><path style="a" /></g>
+    <g style="b"><use style="a"/><use style="a"/></g> | <g style="b"><use style="a" /><use style="a" /></g>
+    <g><use/><use/></g> | <g><use /><use /></g>
+""")
+def test_points_share_their_style(svg, shared):
+    element = ElementTree.fromstring(svg)
+    elements._share_style(element)
+    assert ElementTree.tostring(element, "unicode") == shared
+
+
 def test_large_numbers_on_axes_are_written_as_in_tables():
     source = elements.chart("a", "t", "d", lambda ax: ax.plot([0, 2e6], [0, 90_000]))["svg"]
     assert re.search(r">1,\d00,000</text>", source) and ">80,000</text>" in source
