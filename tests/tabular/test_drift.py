@@ -17,7 +17,15 @@ from fastnn.tabular.columns import frames
 from fastnn.tabular.columns.features import Features
 from fastnn.tabular.drift import changes
 from fastnn.tabular.drift.changes import find_changes
-from fastnn.tabular.drift.profile import CategoryProfile, NewRows, RowSketch, TableProfile
+from fastnn.tabular.drift.profile import (
+    CategoryProfile,
+    NewNumbers,
+    NewRows,
+    NumberProfile,
+    RowSketch,
+    TableProfile,
+)
+from fastnn.tabular.drift.report import Change, DriftReport
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 SMALL = dict(n_estimators=1, hidden_layer_sizes=4, random_state=0)
@@ -48,7 +56,10 @@ def profile():
 
 
 def test_a_profile_counts_unknown_and_single_categories():
-    codes, texts = np.array([0, 0, 1, 2, 3, 3, -1]), ["twice", "once", "unknown", "also twice"]
+    codes, texts = (
+        np.array([0, 0, 1, 2, 3, 3, -1]),
+        ["twice", "once", "unknown", "also twice", "never"],
+    )
     found = CategoryProfile.fit((codes, texts), ["twice", "once", "also twice"])
     assert found.counts.tolist() == [2, 1, 2]
     assert (found.n_missing, found.n_present, found.n_others) == (1, 6, 2)
@@ -78,13 +89,25 @@ def kinds(report):
 
 # ---- chance ----
 
+TAILS = [
+    (3, 20, 10, 200),
+    (0, 5, 2, 9),
+    (40, 50, 60, 900),
+    (5, 5, 5, 5),
+    (6, 9, 5, 30),
+    (4, 5, 6, 7),
+]
 
-@pytest.mark.parametrize("case", [(3, 20, 10, 200), (0, 5, 2, 9), (40, 50, 60, 900), (5, 5, 5, 5)])
+
+@pytest.mark.parametrize("case", TAILS)
 def test_tails_are_those_of_the_hypergeometric_distribution(case):
     k, n_new, n_with, n_all = case
     law = stats.hypergeom(n_all, n_with, n_new)
     assert changes.at_least(*case) == pytest.approx(law.sf(k - 1), rel=1e-9)
     assert changes.at_most(*case) == pytest.approx(law.cdf(k), rel=1e-9)
+    tails = 2 * min(law.sf(k - 1), law.cdf(k))
+    found = changes.is_other_share(k, n_new, n_with - k, n_all - n_new)
+    assert found == pytest.approx(min(1.0, tails), rel=1e-9)
 
 
 def test_tails_of_many_rows():
@@ -100,6 +123,25 @@ def test_the_test_of_distributions_is_that_of_kolmogorov_and_smirnov(sizes):
     expected = stats.ks_2samp(a, b)
     found = changes.is_other_distribution(expected.statistic, *sizes)
     assert found == pytest.approx(expected.pvalue, rel=0.25)
+    root = np.sqrt(sizes[0] * sizes[1] / sum(sizes))
+    corrected = (root + 0.12 + 0.11 / root) * expected.statistic
+    assert found == pytest.approx(stats.kstwobign.sf(corrected), rel=1e-9)
+    assert changes.is_other_distribution(1e-3, *sizes) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("new", "before", "bound"),
+    [
+        ([0, 0], [5, 3], 1.0),
+        ([5, 3], [0, 0], 1.0),
+        ([4, 3], [5, 3], 1.0),
+        ([30, 0], [10, 40], 3.222329960903841e-08),
+        ([300, 0], [100, 400], 1.6864385429543337e-95),
+    ],
+)
+def test_the_bound_for_frequencies(new, before, bound):
+    found = changes.are_other_frequencies(np.array(new), np.array(before))
+    assert found == pytest.approx(bound, rel=1e-9)
 
 
 def test_the_bound_for_frequencies_holds():
@@ -132,29 +174,150 @@ def with_far_value(X):
     return X.assign(length=X.length.where(X.index > 0, 1e6))
 
 
-CHANGES = {  # a change, the column and the kind of the note
-    "range": (lambda X: X.assign(length=X.length * 1000), "length", "range"),
-    "missing": (lambda X: X.assign(length=X.length.where(X.index % 4 != 0)), "length", "missing"),
-    "no longer missing": (lambda X: X.assign(gap=X.gap.fillna(0.5)), "gap", "missing"),
-    "unknown": (lambda X: X.assign(city="Bern"), "city", "unknown"),
-    "frequencies": (lambda X: X.assign(city=X.city.replace("Rom", "Oslo")), "city", "distribution"),
-    "distribution": (lambda X: X.assign(length=X.length + 8), "length", "distribution"),
-    "later": (lambda X: X.assign(day=X.day + np.timedelta64(900, "D")), "day", "range"),
-    "texts": (lambda X: X.assign(length="long"), "length", "type"),
-    "times": (lambda X: X.assign(length=X.day), "length", "type"),
-    "one far value": (with_far_value, "length", "range"),
-    "of few values": (lambda X: X.assign(count=X["count"] * 3), "count", "range"),
-}
+def texts_every(k):
+    return lambda X: X.assign(length=X.length.astype(object).where(X.index % k != 0, "long"))
+
+
+ABOVE, RANGE, NUMBERS = (
+    "values above the range of training",
+    "11.01 to 80.66",
+    "values are not numbers",
+)
+CERTAIN = 1.3955169736010248e-152  # that none of 120 rows is one of 800
+CHANGES = {  # a change, and the notes about it
+    "range": (
+        lambda X: X.assign(length=X.length * 1000),
+        ("length", "range", f"120 of 120 {ABOVE}; about 1,000 times those of training: another unit?",
+         RANGE, "26,268 to 75,223", True, CERTAIN),
+    ),
+    "below": (
+        lambda X: X.assign(length=X.length - 100),
+        ("length", "range", "120 of 120 values below the range of training", RANGE,
+         "-73.73 to -24.78", True, CERTAIN),
+    ),
+    "outside": (
+        lambda X: X.assign(length=(X.length - 50) * 5),
+        ("length", "range", "79 of 120 values outside the range of training", RANGE,
+         "-118.7 to 126.1", True, 3.1202919262523838e-71),
+    ),
+    "missing": (
+        lambda X: X.assign(length=X.length.where(X.index % 4 != 0)),
+        ("length", "missing", "missing in 30 of 120 rows", "never missing", "25 % missing", True,
+         4.961211172330493e-27),
+    ),
+    "no longer missing": (
+        lambda X: X.assign(gap=X.gap.fillna(0.5)),
+        ("gap", "missing", "missing in 0 of 120 rows", "28 % missing", "0 % missing", True,
+         6.8279854864128e-15),
+        ("gap", "distribution", "other distribution (distance 0.23)",
+         "quartiles -0.6396, 0.03499, 0.8141", "quartiles -0.2236, 0.5, 0.5", True,
+         0.0016057688256392488),
+    ),
+    "unknown": (
+        lambda X: X.assign(city="Bern"),
+        ("city", "unknown", "120 of 120 values of unknown categories", "3 categories",
+         "such as 'Bern'", True, CERTAIN),
+    ),
+    "frequencies": (
+        lambda X: X.assign(city=X.city.replace("Rom", "Oslo")),
+        ("city", "distribution", "other frequencies (distance 0.63)", "'Rom' 63 %", "'Rom' 0 %", True,
+         6.31642880251565e-45),
+    ),
+    "distribution": (
+        lambda X: X.assign(length=X.length + 8),
+        ("length", "distribution", "other distribution (distance 0.33)",
+         "quartiles 43.14, 49.81, 57.29", "quartiles 50.5, 58.01, 64.5", True, 2.324814898844038e-09),
+    ),
+    "later": (
+        lambda X: X.assign(day=X.day + np.timedelta64(900, "D")),
+        ("day", "range", f"120 of 120 {ABOVE}", "2024-01-01 to 2025-11-30",
+         "2026-06-19 to 2028-05-17", True, CERTAIN),
+    ),
+    "texts": (
+        lambda X: X.assign(length="long"),
+        ("length", "type", f"120 of 120 {NUMBERS}", "numbers", "such as long", True, 2 * CERTAIN),
+    ),
+    "some texts": (
+        texts_every(4),
+        ("length", "type", f"30 of 120 {NUMBERS}", "numbers", "such as long", True,
+         4.961211172330493e-27),
+    ),
+    "a text": (texts_every(120),),
+    "times": (
+        lambda X: X.assign(length=X.day),
+        ("length", "type", f"120 of 120 {NUMBERS}", "numbers", "such as dates or times", True,
+         2 * CERTAIN),
+    ),
+    "an infinite value": (
+        lambda X: X.assign(length=X.length.where(X.index > 0, np.inf)),
+        ("length", "type", f"120 of 120 {NUMBERS}", "numbers", "such as infinite or other num...", True,
+         2 * CERTAIN),
+    ),
+    "one far value": (
+        lambda X: X.assign(length=X.length.where(X.index > 0, 1e6)),
+        ("length", "range", f"1 of 120 {ABOVE}", RANGE, "26.27 to 1,000,000", True, None),
+    ),
+    "few far values": (lambda X: X.assign(length=X.length + 1000 * (X.index < 3)),),
+    "of few values": (
+        lambda X: X.assign(count=X["count"] * 3),
+        ("count", "range", f"71 of 120 {ABOVE}", "0 to 4", "0 to 12", True, 1.835465838971881e-72),
+    ),
+}  # fmt: skip
+
+
+def assert_changes(report, expected):
+    found = [(*vars(change).values(),) for change in report.changes]
+    assert [change[:-1] for change in found] == [change[:-1] for change in expected]
+    for change, other in zip(found, expected):
+        p = other[-1] and pytest.approx(other[-1], rel=1e-6)
+        assert change[-1] == p, change
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_is_noted_in_its_column_alone(profile, name):
-    change, column, kind = CHANGES[name]
+    change, *expected = CHANGES[name]
     report = check(profile, change(table(120, 9)))
-    assert kinds(report) == {column: kind}
-    assert report.has_drift and report.drifted_columns == [column]
-    examples = {"texts": "such as long", "times": "such as dates or times"}
-    assert examples.get(name, "") in " ".join(change.new for change in report.changes)
+    assert_changes(report, expected)
+    assert report.has_drift == bool(expected)
+    assert report.drifted_columns == [column for column, *_ in expected[:1]]
+
+
+# Some values of training are not numbers either: "some", so the test of shares is about missing ones.
+OF_TEXTS = pd.DataFrame(
+    {
+        "z": np.arange(200.0),
+        "half": [1.0, np.nan] * 100,
+        "euro": [f"{i % 50},50 €" for i in range(200)],
+        "some": [*(f"{i % 50}.5" for i in range(197)), "n/k", "unclear", "x"],
+    }
+)
+EURO = "numbers with a currency sign (€) and a decimal comma"
+NOT_SOME = ("some", "type", f"5 of 5 {NUMBERS}", "numbers", "such as cheap", True, None)
+MISSING_SOME = ("some", "missing", "missing in 4 of 4 rows", "1.5 % missing", "100 % missing", True)
+ROWS_OF_TEXTS = {
+    "the same": (60, {}),
+    "a far value beside equal ones": (60, {"half": [9.0, *[np.nan] * 29, *[1.0] * 30]}),
+    "three other texts": (
+        3, {"euro": "cheap"}, ("euro", "type", f"3 of 3 values are not {EURO}", EURO, "such as cheap", True, 2.3294734443664564e-05),
+    ),
+    "a text": (3, {"euro": ["1,50 €", "2,50 €", "cheap"]}),
+    "a text alone": (1, {"euro": "cheap"}, ("euro", "type", f"1 of 1 value are not {EURO}", EURO, "such as cheap", True, None)),
+    "only others": (5, {"some": "cheap"}, NOT_SOME),
+    "few others": (4, {"some": "cheap"}, (*MISSING_SOME, 1.5986582461340257e-05)),
+    "others and a number": (
+        5, {"some": ["1.5", *["cheap"] * 4]},
+        ("some", "missing", "missing in 4 of 5 rows", "1.5 % missing", "80 % missing", True, 7.743744577615485e-05),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS_OF_TEXTS)
+def test_texts_beside_numbers(name):
+    frame = frames.read(OF_TEXTS)
+    features = Features.fit(frame)
+    n, changed, *expected = ROWS_OF_TEXTS[name]
+    X = OF_TEXTS.sample(n, random_state=0).assign(**changed)
+    assert_changes(check((features, TableProfile.fit(features, frame)), X), expected)
 
 
 def makes(n, seed, levels=30):
@@ -176,26 +339,78 @@ def test_a_shift_of_many_categories_is_noted_and_random_rows_are_not():
     assert change.what.startswith("other frequencies (distance 0.6") and change.p < 0.01
 
 
-def test_texts_say_what_was_and_what_is(profile):
-    X = table(120, 9).assign(city="Bern")
-    X["length"] = X["length"] * 1000
-    text = repr(check(profile, X))
-    assert "Drift in 2 of 7 columns: 120 new rows beside 800 training rows." in text
-    assert "120 of 120 values above" in " ".join(text.split())
-    assert "about 1,000 times" in " ".join(text.split()) and "'Bern'" in text
-    for width in (80, 72, 50, 40):
-        assert max(map(len, check(profile, X).lines(width))) <= width
+UNITS = {  # a factor, and what is said about it
+    1.49: "", 1.5: "", 5: "", 15: "", 0: "", -1: "",
+    1.58: "1.609 times (miles and kilometres?)", 1 / 1.6093: "1/1.609 of (miles and kilometres?)",
+    2.54: "2.54 times (inches and centimetres?)", 2.2046: "2.205 times (pounds and kilograms?)",
+    3.2808: "3.281 times (feet and metres?)", 9: "10 times", 0.1: "1/10 of", 1e3: "1,000 times",
+    12: "12 times (years and months?)", 24: "24 times (days and hours?)",
+    25.4: "25.4 times (inches and millimetres?)", 365: "365.2 times (years and days?)",
+    60: "60 times (hours and minutes, or minutes and seconds?)", 1e6: "1,000,000 times",
+    0.01: "1/100 of (percent and fractions, or cm and m?)", 3600: "3,600 times (hours and seconds?)",
+    86400: "86,400 times (days and seconds?)",
+}  # fmt: skip
 
 
-UNITS = [(2.54, "inches and centimetres"), (0.01, "cm and m"), (1e6, "1,000,000")]
+@pytest.mark.parametrize("factor", UNITS)
+def test_other_units_are_named(factor):
+    values = np.random.default_rng(1).normal(50, 10, 500)
+    profile = NumberProfile.fit(values)
+    new = NewNumbers(profile)
+    new.add(values * factor)
+    much, _, hint = UNITS[factor].partition(" (")
+    hint = f" ({hint}" if hint else ""
+    expected = f"about {much} those of training: another unit?{hint}" if much else None
+    assert changes.describe_factor(profile, new) == expected
 
 
-@pytest.mark.parametrize(("factor", "hint"), UNITS)
-def test_other_units_are_named(profile, factor, hint):
-    X = table(400, 9)
-    X["length"] = X["length"] * factor
-    (change,) = check(profile, X).changes
-    assert hint in change.what and ("1/" in change.what) == (factor < 1)
+REPORT = DriftReport(
+    1,
+    2000,
+    5,
+    9,
+    [
+        Change("a long name of a column", "type", "3 of 3 values are not numbers with a decimal comma",
+               "numbers with a decimal comma", "such as cheap"),
+        Change("x", "absent", "not in this table"),
+        Change("new", "unused", "(new; not used)", is_drift=False),
+    ],
+)  # fmt: skip
+TEXTS = {
+    72: """\
+Drift in 2 of 5 columns: 1 new row beside 2,000 training rows.
+
+column                what changed          training rows  new rows
+a long name of a      3 of 3 values are     numbers with   such as cheap
+column                not numbers with a    a decimal
+                      decimal comma         comma
+x                     not in this table     -              -
+new                   (new; not used)       -              -
+
+Changes in (brackets) do not count as drift.""",
+    71: """\
+Drift in 2 of 5 columns: 1 new row beside 2,000 training rows.
+
+a long name of a column: 3 of 3 values are not numbers with a decimal
+  comma
+  training: numbers with a decimal comma
+  new: such as cheap
+x: not in this table
+new: (new; not used)
+
+Changes in (brackets) do not count as drift.""",
+}
+
+
+@pytest.mark.parametrize("width", TEXTS)
+def test_the_text_of_a_report(width):
+    assert "\n".join(REPORT.lines(width)) == TEXTS[width]
+
+
+@pytest.mark.parametrize(("n", "end"), [(50, "c49: w"), (51, "... and 1 more change")])
+def test_a_text_shows_fifty_changes(n, end):
+    report = DriftReport(1, 2000, 60, 9, [Change(f"c{i}", "range", "w") for i in range(n)])
+    assert report.lines(40)[-1] == end and "c49: w" in report.lines(40)
 
 
 def test_later_times_are_expected_of_a_model_that_was_scored_on_later_rows(profile):
@@ -223,6 +438,16 @@ def test_known_rows_are_recognised(profile):
     others.add(frames.read(table(200, 3)))
     assert (same.n_compared, same.n_known) == (200, 200)
     assert (others.n_compared, others.n_known) == (200, 0)
+
+
+def test_zeros_of_both_signs_and_missing_values_are_the_same_row():
+    sketch = RowSketch.fit([np.array([0.0, 1.0, np.nan, 3.0])], 4)
+    assert sketch.count([np.array([-0.0, 2.0, -np.nan])], 3).tolist() == [3, 2]
+    assert RowSketch.fit([np.array([0, 0, 1, 2, 3.0])], 5).count([np.zeros(1)], 1).tolist() == [
+        0,
+        0,
+    ]
+    assert RowSketch.fit([np.array([0, 0, 1, 2, 3, 4, 5, 6, 7, 8])], 10).n_unique == 8
 
 
 # ---- estimators and files ----
@@ -273,8 +498,9 @@ def test_arrays_have_columns_without_names():
         clf.check(X[:, :1])
 
 
-def test_a_constant_column_and_one_of_missing_values():
+def test_a_constant_column_and_one_of_missing_values(reload):
     X = pd.DataFrame({"z": np.arange(200.0), "same": 7.0, "half": [1.0, np.nan] * 100})
     reg = TabularRegressor(**SMALL).fit(X, X.z)
     assert not reg.check(X.sample(frac=0.5, random_state=0)).has_drift
-    assert kinds(reg.check(X.assign(half=np.nan))) == {"half": "missing"}
+    for model in (reg, reload(reg)):
+        assert kinds(model.check(X.assign(half=np.nan))) == {"half": "missing"}
