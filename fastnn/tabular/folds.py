@@ -264,12 +264,10 @@ def as_seen(table, train, scored):
         The training rows, and the rows to return.
     """
     numbers, positions = table.numbers[scored], table.positions[scored]
-    if numbers.shape[1]:
-        low, high = table.numbers[train].min(axis=0), table.numbers[train].max(axis=0)
-        numbers[:, low == high] = low[low == high]
-    if positions.shape[1]:
-        known = table.positions[train]
-        positions = np.clip(positions, known.min(axis=0), known.max(axis=0))
+    low, high = table.numbers[train].min(axis=0), table.numbers[train].max(axis=0)
+    numbers[:, low == high] = low[low == high]
+    known = table.positions[train]
+    positions = np.clip(positions, known.min(axis=0), known.max(axis=0))
     return table_of((numbers, positions, table.codes[scored]), table.layout)
 
 

@@ -204,8 +204,6 @@ class Category(Column):
             codes = writer.find(x, np.array(list(map(as_number, categories))))
             return where_present(writer, x, codes, feature)
         keys, values = [*categories, ""], [*range(len(categories)), feature.missing_code]
-        if "" in categories:
-            keys, values = categories, values[:-1]
         return writer.find_text(x, keys, values)
 
 
