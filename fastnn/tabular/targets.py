@@ -539,8 +539,8 @@ def check_targets(y, log):
         y = check_array(
             y, dtype=np.float64, ensure_2d=False, ensure_all_finite=False, input_name="y"
         )
-    except ValueError as error:
-        if "could not convert" not in str(error):
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ValueError) and "could not convert" not in str(error):
             raise
         _refuse_text(np.asarray(y, object).ravel())
         raise
