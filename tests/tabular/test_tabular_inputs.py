@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 
 from fastnn import TabularClassifier, TabularRegressor
+from fastnn.tabular import roles
 from fastnn.tabular.columns import frames
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
@@ -141,6 +142,65 @@ def test_records_of_times(unit, missing):
     assert_array_equal(column.values, [*DAYS.values.astype("M8[s]").astype(float), np.nan])
 
 
+LONG = 2**60 + 1  # float64 rounds it
+ZONE = datetime.timezone(datetime.timedelta(hours=1))
+MIXED = [1, dates[1], "a", np.datetime64("2020-01-02T03:04:05"), 2.5, 2.0, True, b"x\xff", None,
+         datetime.datetime(2020, 1, 2, tzinfo=ZONE), pd.NaT]  # fmt: skip
+MIXED_TEXTS = [
+    "1",
+    "2020-01-06",
+    "a",
+    "2020-01-02 03:04:05",
+    "2.5",
+    "2",
+    "x\ufffd",
+    "2020-01-01 23:00:00",
+]
+BOOLEANS = pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0, None], pa.int8()))
+READ = {  # values of a column: what it is, its values or texts, its style, and its whole numbers
+    "mixed": (np.array(MIXED, object), "text", MIXED_TEXTS, None, None),
+    "spans": (np.array([spans[1], None], object), "number", [86400, np.nan], "h:m", None),
+    "times of day": (np.array([datetime.time(1, 2, 3, 500000), True], object), "number", [3723.5, 1], "h:m", None),
+    "times in a zone": (np.array([MIXED[-2], None], object), "time", [1577919600, np.nan], None, None),
+    "an array of Arrow": (pa.array([1, 2]), "number", [1, 2], None, None),
+    "an extension of Arrow": (BOOLEANS, "number", [1, 0, np.nan], None, None),
+    "a Series of Polars": (pl.Series([1, None]), "number", [1, np.nan], None, None),
+    "long numbers in a list": ([LONG, 0.5], "number", [2.0**60, 0.5], None, [LONG, 0.5]),
+    "numbers in a list": ([1.5, 2], "number", [1.5, 2], None, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_a_column_becomes(name):
+    values, kind, expected, style, whole = READ[name]
+    column = roles.from_values("groups", values, len(values))
+    assert (column.kind, column.style) == (kind, style)
+    assert_array_equal(column.texts if kind == "text" else column.values, expected)
+    assert whole == (None if column.whole is None else column.whole.tolist())
+    if name == "mixed":
+        assert column.values.tolist() == [0, 1, 2, 3, 4, 5, 0, 6, -1, 7, -1]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([LONG], [LONG]), ([LONG, None], [2.0**60, np.nan]), ([10**20], [1e20]), ([1], [1.0])],
+)
+def test_decimals_as_targets(values, expected):
+    _, y = frames.split_target(pa.table({"y": pa.array(values, pa.decimal128(25, 0))}), "y")
+    assert_array_equal(y, expected)
+    assert y.dtype == np.array(expected).dtype
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "whole"),
+    [([2**70, None], 2.0**70, [2**70, 0]), ([2**300, None], 2.0**300, None)],
+)
+def test_long_numbers_in_records(values, expected, whole):
+    column = frames.read([{"v": value} for value in values]).columns[0]
+    assert_array_equal(column.values, [expected, np.nan])
+    assert whole == (None if column.whole is None else column.whole.tolist())
+
+
 TWO_LEVELS = pd.MultiIndex.from_tuples([("a", 1), ("a", 2)])
 ARRAYS = {
     "bool": np.c_[z > 0, z > 1],
@@ -198,6 +258,8 @@ REFUSED = {
     "ragged lists of lists": ([[[1, 2]], [[3]]] * 12, "X is not a rectangular array: "),
     "ragged lists": ([[1, 2], [3]] * 12, "row 1 has 1 values, but row 0 has 2"),
     "a vector": (z, "Expected 2D array, got 1D array"),
+    "numbers": (z.tolist(), "Expected 2D array, got 1D array"),
+    "a list and a text": ([[1, 2], "ab"] * 12, "Expected 2D array, got 1D array"),
     "a structured array": (np.zeros(N, "f8,f8"), "X is a structured array. Pass pandas.DataFrame"),
     "no rows": (np.zeros((0, 2)), "0 sample"),
     "a sparse vector": (sparse.coo_array(z), "X must have 2 dimensions"),
@@ -305,6 +367,8 @@ BAD_TARGETS = {
     "no column": (TabularClassifier, "w", "y='w' names a column that X does not have"),
     "texts": (TabularRegressor, classes, rf"{NUMBERS}, but holds .* in row 0\. To convert"),
     "dates": (TabularRegressor, DAYS, "y holds datetime64.*, but must hold numbers"),
+    "dates in a list": (TabularRegressor, dates, f"{NUMBERS}, but holds '2020-01-01' in row 0"),
+    "complex numbers": (TabularRegressor, z + 1j, "Complex data not supported"),
     "infinity": (TabularRegressor, np.r_[np.inf, z[1:]], "y is infinite in row 0. Remove the row"),
     "NaN": (TabularRegressor, np.r_[np.nan, z[1:]], "y is missing .NaN. in row 0. Remove the row"),
     "huge": (TabularRegressor, z * 1e300, r"y holds numbers up to .*e\+300, but at most 1e\+150"),
