@@ -50,6 +50,14 @@ def test_blocks_of_rows_have_the_bits_of_single_rows(monkeypatch):
     pairs, settings = list(zip(scalings, numbers)), EncoderSettings(8, True)
     encoder = Encoder.fit(pairs, [3, 0, 2], TARGET, settings, 4)
     assert encoder.edges[0] and encoder.values[1] and not scalings[2].factor
+    widths = [2, 1, 0, 1], [len(edges) - 1 if edges else 0 for edges in encoder.edges]
+    signs = np.zeros(encoder.n_inputs)
+    signs[2], signs[3] = -1, 1
+    signs[4 : 4 + widths[1][0]] = 7
+    signs[4 + widths[1][0] : 4 + sum(widths[1][:2])] = -1
+    signs[4 + sum(widths[1][:3]) : 4 + sum(widths[1])] = 1
+    signs[0] = 7
+    assert_array_equal(encoder.input_signs({0: 7, 1: -1, 2: 5, 3: 1}), signs)
     codes = RNG.integers(-1, 2, (N, 3)).astype(np.int32)
     single = [encoder.encode([x[i : i + 1] for x in numbers], codes[i : i + 1]) for i in range(N)]
     monkeypatch.setattr(encoder_module, "BLOCK_ROWS", 7)

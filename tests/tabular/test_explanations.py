@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose
 from fastnn import DataError, TabularClassifier, TabularRegressor, losses
 from fastnn.tabular import stored_model
 from fastnn.tabular.encoder import FitRows
+from fastnn.tabular.explaining import explanation as texts_of_explanations
 from fastnn.tabular.explaining.mixtures import MOST_VALUES, Background
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=4, random_state=0)
@@ -344,6 +345,79 @@ def test_text_of_strange_names():
     text = TabularRegressor(**SMALL).fit(table, score).explain(table[:2]).to_text(width=60)
     assert "\x1b" not in text and max(map(len, text.splitlines())) <= 60
     assert len(text.splitlines()) == 7
+
+
+LONG = "a very long name of a column that goes on and on"
+CELLS = [("price", "12", 0.5, 0.1), (LONG, "Rome is a city of many hills", -0.25, 0.004),
+         ("3 other columns together, which is long", "", 0.0, np.nan)]  # fmt: skip
+LINES = {
+    (80, True): """\
+  price                       12                    +0.500  ++++++++++++++++
+  a very long name of a c...  Rome is a city of...  -0.250  --------
+  3 other columns together, which is long            0.000""",
+    (80, False): """\
+  price                       12                   +0.500 +-0.100 ++++++++++++++
+  a very long name of a c...  Rome is a city o...  -0.250 +-0.004 -------
+  3 other columns together, which is long           0.000""",
+    (50, True): """\
+  price                     12            +0.500
+  a very long name of a...  Rome is a...  -0.250
+  3 other columns together, which is ...   0.000""",
+}
+
+
+@pytest.mark.parametrize(("width", "is_exact"), LINES)
+def test_lines_of_columns(width, is_exact):
+    lines = texts_of_explanations._table(CELLS, is_exact, 3, width)
+    assert "\n".join(lines) == LINES[width, is_exact]
+
+
+WORDS = [("lovely", 1.5), ("bread", -0.25), ("none", 0.004), ("w" * 31, 0.1)]
+LINE = f"    words (std): lovely +1.50, bread -0.25, {'w' * 27}... +0.10"
+PIECES = [  # a function, its argument and what it returns
+    *(("_find_decimals", [x], n) for x, n in [(0.0, 3), (1.0, 2), (-9.99, 2), (10, 1), (99.9, 1), (100, 0), (1e5, 0)]),
+    *(("_find_decimals", [x], n) for x, n in [(0.1, 3), (0.05, 4), (1e-6, 8), (1e-9, 8)]),
+    ("_find_decimals", [], 3), ("_find_decimals", [0.1, 10], 1),
+    *(("_value_text", x, t) for x, t in [(None, "missing"), (1.0, "1"), (1e15, "1e+15"), (1e14, f"{10**14}")]),
+    *(("_value_text", x, t) for x, t in [(2.5, "2.5"), (1 / 3, "0.333333"), ("a\x9b", "a\ufffd"), (7, "7")]),
+    *(("_signed", x, t) for x, t in [(0.004, "0.00"), (-0.004, "0.00"), (0.006, "+0.01"), (-1234.5, "-1,234.50")]),
+    ("_shorten", "abcdef", "ab..."), ("_shorten", "abcde", "abcde"),
+    *(("_words_line", n, [line]) for n, line in [(len(LINE) + 1, LINE), (len(LINE), LINE[: LINE.index(", w")])]),
+    ("_words_line", 25, []),
+]  # fmt: skip
+OTHERS = {"_signed": (2,), "_shorten": (5,)}
+
+
+@pytest.mark.parametrize(("name", "argument", "expected"), PIECES)
+def test_pieces_of_a_text(name, argument, expected):
+    if name == "_words_line":
+        words, shares = zip(*WORDS)
+        arguments = (words, np.array(shares)), "std", argument
+    else:
+        arguments = argument, *OTHERS.get(name, ())
+    assert getattr(texts_of_explanations, name)(*arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("scale", "output", "expected"),
+    [
+        ("target", 0.5, "quantile 0.5"),
+        ("target", None, "prediction"),
+        ("probability", "yes", "probability of 'yes'"),
+        ("log-odds", "x" * 31, f"log-odds of '{'x' * 27}...'"),
+    ],
+)
+def test_what_a_number_is(scale, output, expected):
+    assert texts_of_explanations.describe_output(scale, output) == expected
+
+
+def test_a_frame_needs_pandas(models, monkeypatch):
+    found = models("number").explain(X[:1])
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(
+        ImportError, match=r"^to_frame needs pandas\. Run: pip install pandas\. Without it, use"
+    ):
+        found.to_frame()
 
 
 def test_explanations_for_shap(models, monkeypatch):

@@ -71,6 +71,14 @@ def test_the_direction_of_the_metric():
         assert found.order() == [0, 1] and found.difference(0, 1).verdict == 1
 
 
+def test_a_score_that_is_undefined():
+    rows = lambda some: ScoredRows(None, np.zeros(0), np.zeros(0))  # noqa: E731
+    scored = scorer(np.zeros(20), np.ones(20))
+    found = PairedScores(NUMBER_METRICS["mae"], [rows, scored], 20)
+    assert found.scores == [None, 1.0] and found.order() == [1, 0]
+    assert found.difference(0, 1) is found.difference(1, 0) is None
+
+
 def test_few_rows():
     assert assign_parts(3).max() == 2 and assign_parts(1000).max() == JACKKNIFE_PARTS - 1
     y = np.zeros(1)

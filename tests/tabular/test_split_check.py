@@ -149,6 +149,15 @@ def test_few_times_in_the_sample_of_units():
     assert (issue.kind, issue.column) == ("group", "land")
 
 
+@pytest.mark.parametrize(("n_rows", "n_whole"), [(40, 74), (149, 20), (150, 0)])
+def test_a_sample_has_whole_units_if_they_are_enough(n_rows, n_whole):
+    codes = np.append(np.repeat(np.arange(100), n_rows), [-1] * 50)
+    rows = split_check._whole_units(codes, np.random.default_rng(0))
+    counts = np.bincount(codes[rows][codes[rows] >= 0], minlength=100)
+    assert len(rows) == (n_whole * n_rows or 3000) and (np.diff(rows) > 0).all()
+    assert (counts == n_rows).sum() == n_whole
+
+
 def test_the_networks_stop_at_the_end_of_the_time(monkeypatch):
     """What is found until then is said."""
     both = units(24, 60)

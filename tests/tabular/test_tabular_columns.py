@@ -11,6 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables.cells import dates, recognition
 from fastnn.tabular.columns import date, features, frames
+from fastnn.tabular.columns.input_column import InputColumn
+from fastnn.tabular.columns.number import Number
 
 without_notes = pytest.mark.filterwarnings("ignore:column 'v'. free text")
 pytestmark = [pytest.mark.usefixtures("quick_module"), without_notes]
@@ -88,12 +90,14 @@ OVERRIDES = {
     "by position from the end": ([1, 2] * 14, dict(categories=[-1]), "category"),
     "texts as dates": (texts("%Y%m%d"), dict(dates=["v"]), "date"),
     "numbers as dates": ([int(t) for t in texts("%Y%m%d")], dict(dates=["v"]), "date"),
+    "dates with a word": ([*texts("%Y-%m-%d")[1:], "soon"], dict(dates="v"), "date"),
     "dates as categories": (list(DAYS[:2]) * 14, dict(categories="v"), "category"),
     "dropped": (z, dict(drop=pd.Index(["v"])), "named in drop"),
     "missing values as numbers": ([None] * N, dict(numbers="v"), "all values are missing"),
 }
 
 
+@pytest.mark.filterwarnings("ignore:column 'v'. 1 of 28 values are not dates")
 @pytest.mark.parametrize("name", OVERRIDES)
 def test_overrides(name):
     values, options, expected = OVERRIDES[name]
@@ -154,6 +158,9 @@ SOON = "dates names the column 'v', which holds 'soon'"
 LARGE = r"numbers from -1.7e\+308 to 1.7e\+308, but their range must be"
 VALUES = {
     "the wrong date": (["soon", "later", "soon", "2026-01-31"] * 7, dict(dates="v"), SOON),
+    "dates and words": (["2026-01-31", "soon"] * 14, dict(dates="v"), SOON + r"\. That is not a date like the others\. Cor"),
+    "two formats": (["2026-01-31", "02.03.2026"] * 14, dict(dates="v"), r"holds '02\.03\.2026'\. That is not a date like"),
+    "a part of a date": ([20260131.0, 20260131.5] * 14, dict(dates="v"), r"number 20260131\.5 in row 1, but dates are exp"),
     "infinity": ([np.inf] + [1.0] * (N - 1), {}, "column 'v' is infinite in row 0"),
     "a large range": ([1.7e308, -1.7e308] * 14, {}, LARGE),
     "a small range": (z * 1e-310, {}, "their range must be 1e-300 to"),
@@ -171,6 +178,37 @@ def test_errors_name_the_column_and_say_what_to_do(name):
 def test_an_array_has_no_names():
     with pytest.raises(ValueError, match="drop names the column 'a', but the columns of X have no"):
         TabularRegressor(**SMALL, drop="a").fit(np.c_[z, z], z)
+
+
+GRIDS = [  # values, and at most 3 at which an effect is computed
+    ([np.nan], [0]),
+    ([3, 1, np.nan, 2, 2], [1, 2, 3]),
+    ([1, 2, 3, 4], [1.03, 2.5, 3.97]),
+]
+
+
+@pytest.mark.parametrize(("values", "expected"), GRIDS)
+def test_values_of_an_effect(values, expected):
+    assert_allclose(Number("v").grid(np.array(values, float), 3), expected, rtol=1e-12)
+
+
+YEARS = [
+    ([], False), ([2000.5], False), ([2000, 2001], True), ([1e8, 1e9], True), ([1e8 - 1, 1e9], False),
+    ([1500, 2200], True), ([1499, 2000], False), ([2000, 2201], False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "expected"), YEARS)
+def test_numbers_that_may_be_years(values, expected):
+    raw = InputColumn("number", np.array([*values, np.nan]))
+    assert Number("year").may_be_times(raw) == expected
+    assert not Number("y").may_be_times(raw)
+
+
+def test_quarters_are_written():
+    months = [f"2026-{month:02}-01 00:00:00" for month in (1, 3, 4, 6, 7, 9, 10, 12)]
+    written = [date._format_date(month, "Q%q %Y") for month in months]
+    assert written == [f"Q{quarter} 2026" for quarter in (1, 1, 2, 2, 3, 3, 4, 4)]
 
 
 # ---- other values in predict ----

@@ -20,6 +20,7 @@ from sklearn.exceptions import NotFittedError
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.estimators import spread
+from fastnn.tabular.checkpoint import FitCheckpoint
 
 pytestmark = [
     pytest.mark.usefixtures("quick_module", "few_errors"),
@@ -347,6 +348,27 @@ CLASSES = {
     "one class with networks": (setting("targets", "classes", [True]), "members"),
 }
 DAMAGED = dict(zip(FILES, (HARMFUL, CLASSES, STOPPED)))
+
+
+CHECKPOINTS = [  # its fields, what it describes, and how many folds and networks on all rows are left
+    (dict(folds=[0, 1]), "2 of 3 folds", 1),
+    (dict(folds=[0, 1], used=[0, 1], n_configurations=2), "2 of 3 folds", 1),
+    (dict(folds=[0, 1], used=[1], n_configurations=2), "1 of 2 configurations on 2 of 3 folds", 3),
+    (dict(folds=[], used=[0, 1], n_configurations=2), "2 of 2 configurations on 0 of 3 folds", 3),
+    (dict(folds=[0, 1], n_final=4), "2 of 3 folds", 5),
+    (dict(folds=[0, 1, 2], n_final=4), "all 3 folds, and 0 of 4 networks on all rows", 4),
+    (
+        dict(folds=[0, 1, 2], n_final=4, final=[[1], [2]]),
+        "all 3 folds, and 1 of 4 networks on all rows",
+        3,
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "text", "n_left"), CHECKPOINTS)
+def test_what_a_checkpoint_has(fields, text, n_left):
+    checkpoint = FitCheckpoint(n_folds=3, fraction=1.0, digests={}, **fields)
+    assert (checkpoint.describe(), checkpoint.n_left) == (text, n_left)
 
 
 def test_numbers_of_a_profile_must_ascend(contents, path):

@@ -150,6 +150,10 @@ def test_files_threads_and_resume_keep_the_bits(quick_recipe, reload, interrupt_
     assert other.model_.spread is None  # its intervals have one width
     other = reload(other).fit(X, y, resume=True)
     assert_array_equal(other.predict_interval(X), expected)
+    with pytest.raises(
+        ValueError, match="the file of this model is of an older version, which has none"
+    ):
+        intervals.check_intervals(replace(reg.model_, errors=None))
     older = {k: x for k, x in reg.model_.spread.to_json().items() if k not in ("knots", "factors")}
     assert set(replace(reg.model_.spread, **spread.read_spread_numbers(older)).factor(y)) == {1}
 

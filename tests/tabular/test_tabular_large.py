@@ -25,6 +25,7 @@ from fastnn.tabular.columns import input_column
 from fastnn.tabular.fitting import permutation, training_jobs
 from fastnn.tabular.folds import HashedFolds
 from fastnn.tabular.large import batch_table, large_table
+from fastnn.tabular.progress import EncodingReporter, FitProgress, _progress_line
 
 N = 900
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -361,6 +362,34 @@ def test_progress(capsys):
     assert "network 9/9  fold 3/3  R2" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("progress", "line"),
+    [
+        (
+            FitProgress(9, 3, 4.4, 1, 0.12345, "R2", 7.6),
+            "network 4/9  fold 1/3  R2 0.123  8 s left",
+        ),
+        (FitProgress(9, 3, 9, 3, None, "R2", 0.0), "network 9/9  fold 3/3"),
+        (
+            FitProgress(9, 3, 7, 3, 0.5, "R2", None, None, True),
+            "network 7/9  training on all rows  R2 0.500",
+        ),
+    ],
+)
+def test_the_line_of_progress(progress, line):
+    assert "  ".join(_progress_line(progress)) == line
+
+
+def test_the_line_of_encoding(monkeypatch, capsys):
+    seen, task = [], SimpleNamespace(score_name="R2")
+    options = SimpleNamespace(on_progress=seen.append, verbose=True, task=task)
+    reporter = EncodingReporter(options, 3, 900)
+    monkeypatch.setattr(reporter.line, "is_due", lambda: True)
+    reporter.show(90)
+    assert capsys.readouterr().err == "encoding rows  10 %\n"
+    assert seen == [FitProgress(0, 3, 0.0, 0, None, "R2", None, 0.1)]
+
+
 # ---- Ctrl-C ----
 
 
@@ -563,6 +592,38 @@ def test_an_error_of_the_source_says_which_group():
     with pytest.raises(OSError, match="the disk is gone") as caught:
         fit_numbers(source)
     assert caught.value.__notes__ == ["raised by the row groups, when row group 1 was read"]
+
+
+def test_targets_of_several_types_keep_them():
+    joined = large_table.join_targets([np.array([1, 2]), np.array(["a"])])
+    assert joined.tolist() == [1, 2, "a"]
+    assert large_table.join_targets([np.array([1]), np.array([0.5])]).tolist() == [1.0, 0.5]
+
+
+GROUPS = {  # what may be row groups
+    "groups": ([(X, y), [X, y, weight]], True),
+    "records": ([([{"x": 1}], [1])], True),
+    "nothing": ([], False),
+    "rows of numbers": ([[1.0, 2.0], [3.0, 4.0]], False),
+    "numbers": ([7], False),
+    "a tuple of 1": ([(X,)], False),
+    "a tuple of 4": ([(X, y, weight, y)], False),
+    "a group and a number": ([(X, y), 7], False),
+    "a tuple": (((X, y),), False),
+    "a table": (X, False),
+    "a path": ("rows.csv", False),
+}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_what_may_be_row_groups(name):
+    source, expected = GROUPS[name]
+    assert batch_table.holds_groups(source) == expected
+
+
+def test_a_group_without_rows_changes_nothing(sampled):
+    groups = groups_of(100)
+    assert_same_model(fit_sample([*groups[:3], (X[:0], y[:0]), *groups[3:]]), sampled)
 
 
 SECOND = [(X[:800], y[:800]), (X[::-1], y), (X, y[::-1])]
