@@ -108,8 +108,8 @@ class FitCheckpoint:
             return f"all {n} folds, and {n_final} of {self.n_final} networks on all rows"
         if self.n_complete:
             return f"{self.n_complete} of {n} folds"
-        used = "" if self.used is None else f"{len(self.used)} of {self.n_configurations} "
-        return f"{used}configurations on {len(self.folds)} of {n} folds"
+        used = f"{len(self.used or ())} of {self.n_configurations}"
+        return f"{used} configurations on {len(self.folds)} of {n} folds"
 
     def restore(self, groups, members):
         """Give the trained networks to the jobs of a fit that continues.
