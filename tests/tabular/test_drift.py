@@ -287,6 +287,7 @@ OF_TEXTS = pd.DataFrame(
     {
         "z": np.arange(200.0),
         "half": [1.0, np.nan] * 100,
+        "clock": [f"{i % 24:02}:{i % 60:02}" for i in range(200)],
         "euro": [f"{i % 50},50 €" for i in range(200)],
         "some": [*(f"{i % 50}.5" for i in range(197)), "n/k", "unclear", "x"],
     }
@@ -298,15 +299,19 @@ ROWS_OF_TEXTS = {
     "the same": (60, {}),
     "a far value beside equal ones": (60, {"half": [9.0, *[np.nan] * 29, *[1.0] * 30]}),
     "three other texts": (
-        3, {"euro": "cheap"}, ("euro", "type", f"3 of 3 values are not {EURO}", EURO, "such as cheap", True, 2.3294734443664564e-05),
+        3, {"euro": "cheap"}, ("euro", "type", f"3 of 3 values are not {EURO}", EURO, "such as cheap", True, 2.9118418054580705e-05),
+    ),
+    "no times": (
+        60, {"clock": "soon"},
+        ("clock", "type", "60 of 60 values are not times or durations", "times or durations", "such as soon", True, 6.853343472906318e-59),
     ),
     "a text": (3, {"euro": ["1,50 €", "2,50 €", "cheap"]}),
     "a text alone": (1, {"euro": "cheap"}, ("euro", "type", f"1 of 1 value are not {EURO}", EURO, "such as cheap", True, None)),
     "only others": (5, {"some": "cheap"}, NOT_SOME),
-    "few others": (4, {"some": "cheap"}, (*MISSING_SOME, 1.5986582461340257e-05)),
+    "few others": (4, {"some": "cheap"}, (*MISSING_SOME, 1.9983228076675322e-05)),
     "others and a number": (
         5, {"some": ["1.5", *["cheap"] * 4]},
-        ("some", "missing", "missing in 4 of 5 rows", "1.5 % missing", "80 % missing", True, 7.743744577615485e-05),
+        ("some", "missing", "missing in 4 of 5 rows", "1.5 % missing", "80 % missing", True, 9.679680722019356e-05),
     ),
 }  # fmt: skip
 
@@ -494,6 +499,11 @@ def test_arrays_have_columns_without_names():
     X = rng.normal(size=(300, 2))
     clf = TabularClassifier(**SMALL).fit(X, X[:, 0] > 0)
     assert kinds(clf.check(rng.normal([0, 9], size=(100, 2)))) == {"1": "range"}
+    named = pd.DataFrame(rng.normal([0, 9], size=(100, 2)), columns=["a", "b"])
+    with pytest.warns(
+        UserWarning, match="X has feature names, but TabularClassifier was fitted without"
+    ):
+        assert kinds(clf.check(named)) == {"1": "range"}
     with pytest.raises(ValueError, match="is expecting 2 features"):
         clf.check(X[:, :1])
 

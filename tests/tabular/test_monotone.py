@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import pickle
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 import c_program
@@ -105,6 +106,19 @@ def test_predictions_keep_the_rules(name, quick_recipe):
     assert not guarantees.is_monotone(model.model_, 3, 1)  # the free column
     assert model.facts().monotone == {"up": 1, "few": -1, "flag": 1}
     assert all(net.weight_bounds is None for net in model.model_.networks())
+
+
+def test_a_number_whose_values_are_inputs_has_no_direction(quick_recipe):
+    model = (
+        regressor_case(monotone=None)[0]
+        .fit(pd.DataFrame({"v": np.arange(N) % 3, "x": Y}), Y)
+        .model_
+    )
+    for net in model.networks():
+        net.params[:] = 0
+    assert guarantees.is_monotone(model, 0, 1)
+    encoders = [replace(encoder, values=[[1.0], []]) for encoder in model.encoders]
+    assert not guarantees.is_monotone(replace(model, encoders=encoders), 0, 1)
 
 
 def test_without_rules_nothing_changes(quick_recipe):
