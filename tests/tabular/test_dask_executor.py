@@ -1,7 +1,9 @@
-"""Networks of estimators for tables on a cluster of Dask, whose workers are killed."""
+"""Networks of estimators for tables on a cluster of Dask, whose workers are killed; and stand-ins for a cluster."""
 
 import os
+import re
 import signal
+import threading
 from concurrent.futures import Future
 from types import SimpleNamespace
 
@@ -13,11 +15,11 @@ pytest.importorskip("distributed", reason="the extra dask is not installed")
 
 from checks import assert_same_bits
 from dask_training import local_cluster, process_ids
-from distributed import CancelledError
+from distributed import CancelledError, KilledWorker
 
 import fastnn
-from fastnn.distributed import ClusterError
-from fastnn.distributed.runner import ClusterRunner
+from fastnn.distributed import ClusterError, runner
+from fastnn.distributed.runner import ClusterRunner, Runner, Stopped
 from fastnn.distributed.shared_objects import SharedObjects
 
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, random_state=0)
@@ -26,11 +28,137 @@ X = pd.DataFrame({"x": rng.normal(size=300), "letter": rng.choice(list("abc"), 3
 y = np.exp(X["x"].to_numpy()) + (X["letter"] == "a")
 
 
-def test_a_cancelled_task_means_that_the_cluster_is_gone():
-    future, scheduler = Future(), SimpleNamespace(address="tcp://host")
-    future.set_exception(CancelledError())
-    with pytest.raises(ClusterError, match="at tcp://host no longer answers"):
-        ClusterRunner(SimpleNamespace(scheduler=scheduler)).result(future, lambda: True)
+class Client:
+    """Stands in for a client of Dask, and keeps how it is called."""
+
+    asynchronous, scheduler = False, SimpleNamespace(address="tcp://host")
+
+    def __init__(self, workers=(), status="running"):
+        self.workers, self.status, self.calls = workers, status, []
+
+    def nthreads(self):
+        if isinstance(self.workers, Exception):
+            raise self.workers
+        return dict(enumerate(self.workers))
+
+    def compute(self, collections, **options):
+        self.calls.append((collections, options))
+
+    def submit(self, function, *args, **options):
+        self.calls.append((function, args, options))
+
+    def cancel(self, futures, **options):
+        self.calls.append((futures, options))
+        raise OSError("gone meanwhile")
+
+
+GONE = "the scheduler of Dask at tcp://host no longer answers, or its client was closed. Start another cluster "
+GONE += "and a client for it."
+KILLED = "the workers of Dask died again and again in encode, perhaps because their memory is too small for a "
+KILLED += "partition. Give them more memory, or make the partitions smaller."
+IDLE = "the scheduler of Dask at tcp://host has had no workers for 60 s. Start workers."
+FAILED = [
+    (CancelledError(), ClusterError, GONE),
+    (KilledWorker("encode", None, 3), ClusterError, KILLED),
+    (ValueError("of the task"), ValueError, "of the task"),
+]
+
+
+@pytest.mark.parametrize(("error", "kind", "message"), FAILED)
+def test_a_task_that_the_cluster_lost_is_named(error, kind, message):
+    future = Future()
+    future.set_exception(error)
+    with pytest.raises(kind, match=re.escape(message) + "$"):
+        ClusterRunner(Client()).result(future, lambda: True)
+
+
+def test_calls_of_a_client(monkeypatch):
+    client = Client()
+    of_cluster = ClusterRunner(client)
+    of_cluster.compute(["a"])
+    for _ in "ab":
+        of_cluster.submit("train", print, 1, [2])
+    of_cluster.cancel(["b"])
+    client.status = "closed"
+    of_cluster.cancel(["c"])
+    compute, *submits, cancel = client.calls
+    assert compute == (["a"], dict(optimize_graph=True)) and cancel == (["b"], dict(force=True))
+    keys = [options.pop("key") for _, _, options in submits]
+    assert submits == [(print, (1, [2]), dict(pure=False))] * 2
+    assert (
+        all(re.fullmatch("fastnn-train-[0-9a-f]{32}", key) for key in keys) and keys[0] != keys[1]
+    )
+    # networks at the same time: two for each thread, divided by their parts, from 2 to 16
+    for workers, n_parts, expected in [
+        *(
+            ((), 1, 2),
+            ((1,), 1, 2),
+            ((3, 4), 1, 14),
+            ((3, 4), 3, 5),
+            ((3, 4), 7, 2),
+            ((100,), 3, 16),
+        ),
+    ]:
+        client.workers = workers
+        assert of_cluster.n_at_once(n_parts) == expected
+    assert [Runner(n).n_at_once(3) for n in (1, 5, 17)] == [1, 5, 16]
+
+
+def test_a_cluster_is_watched_while_a_task_runs(monkeypatch):
+    client, now = Client(), [0.0]
+    monkeypatch.setattr(runner, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(runner, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    stops = iter([False, False, True])
+    client.workers = (1,)
+    with pytest.raises(Stopped):
+        ClusterRunner(client).result(Future(), lambda: next(stops))
+    of_cluster = ClusterRunner(client)
+    for seconds, status, workers, message in [
+        (1, "running", (), None),
+        (50, "running", (1,), None),  # the clock begins anew
+        (100, "running", (), None),
+        (160, "running", (), None),
+        (161, "connecting", (), None),  # until its own time-out
+        (161, "running", OSError(), None),
+        (161, "running", (), IDLE),
+        (162, "closed", (1,), GONE),
+    ]:
+        now[0], client.status, client.workers = seconds, status, workers
+        answers = iter([False, True])
+        with pytest.raises(ClusterError if message else Stopped) as caught:
+            of_cluster.result(Future(), lambda: next(answers))  # noqa: B023
+        assert str(caught.value) == (message or "")
+
+
+def test_tasks_in_threads(monkeypatch):
+    monkeypatch.setattr(runner, "POLL_SECONDS", 0.001)
+    here, end, done, answers = Runner(1), threading.Event(), [], iter([False, True])
+    waits = here.submit("wait", end.wait)
+    nested = here.submit("collect", lambda a, values: (a, values), waits, [waits, 3])
+    with pytest.raises(Stopped):
+        here.result(waits, lambda: next(answers))
+    end.set()
+    assert here.results([waits, nested], done.append) == [True, (True, [True, 3])]
+    assert done == [1, 2]
+    end.clear()
+    futures = [here.submit("fail", int, "x"), here.submit("wait", end.wait), Future()]
+    with pytest.raises(ValueError, match="invalid literal"):
+        here.results(futures)
+    assert futures[2].cancelled()
+    end.set()
+    here.close()
+
+
+def test_the_runner_of_the_current_client(monkeypatch):
+    client = Client()
+    monkeypatch.setattr("distributed.default_client", lambda: client)
+    assert runner.current_runner(3).client is client
+    client.asynchronous = True
+    message = (
+        r"^the current client of Dask is asynchronous. .*: Client\(address, asynchronous=False\)\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        runner.current_runner(3)
 
 
 @pytest.mark.slow("test_tabular_executor.py, with threads")
