@@ -38,10 +38,6 @@ class PerNetwork:
     def __getitem__(self, i):
         return self.value[i] if self.is_each else self.value
 
-    def part(self, start, stop):
-        """Return the argument of the networks start..stop."""
-        return list(self.value[start:stop]) if self.is_each else self.value
-
 
 # ---- which lists hold one value for each network ----
 

@@ -254,8 +254,6 @@ class StreamedData:
         self.buffer = Buffer()
 
     def __len__(self):
-        if self.n_rows is None:
-            raise ValueError("the number of rows is unknown before the first pass")
         return self.n_rows
 
     def windows(self, batch_size=1, row=0):

@@ -94,7 +94,7 @@ class BlocksEngine(Engine):
         # call must write them again, even between two blocks
         if self.block is not None:
             self.block.engine.store(state)
-        elif self.params is not None:
+        else:
             self.net.params = self.params
 
     def position(self):

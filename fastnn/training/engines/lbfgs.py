@@ -84,10 +84,9 @@ class LBFGSEngine(Engine):
                 callback=after_iteration,
                 options=options,
             )
-            if result.nit < epochs:
-                # SciPy's status of too many iterations or evaluations
-                is_over = result.status == 1
-                session.stop_reason = OUT_OF_EVALUATIONS if is_over else f"L-BFGS: {result.message}"
+            # SciPy's status of too many evaluations; the last iteration has raised _Stopped
+            is_over = result.status == 1
+            session.stop_reason = OUT_OF_EVALUATIONS if is_over else f"L-BFGS: {result.message}"
         except _Stopped:
             pass
 
