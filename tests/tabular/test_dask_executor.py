@@ -130,6 +130,32 @@ def test_a_cluster_is_watched_while_a_task_runs(monkeypatch):
         assert str(caught.value) == (message or "")
 
 
+def test_a_result_whose_connection_breaks_is_asked_for_again(monkeypatch):
+    from distributed.comm import CommClosedError
+
+    monkeypatch.setattr(runner, "POLL_SECONDS", 0.0)
+
+    class Ready(Future):
+        status, answers = (
+            "finished",
+            [CommClosedError("closed"), TimeoutError(), UnboundLocalError(), 3],
+        )
+
+        def result(self, timeout):
+            assert timeout == runner.GATHER_SECONDS
+            answer = self.answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    ready = Ready()
+    ready.set_result(None)
+    assert ClusterRunner(Client((1,))).result(ready) == 3
+    ready.status, ready.answers = "error", [FileNotFoundError("of the task")]
+    with pytest.raises(FileNotFoundError, match="of the task"):
+        ClusterRunner(Client((1,))).result(ready)
+
+
 def test_tasks_in_threads(monkeypatch):
     monkeypatch.setattr(runner, "POLL_SECONDS", 0.001)
     here, end, done, answers = Runner(1), threading.Event(), [], iter([False, True])
@@ -144,8 +170,8 @@ def test_tasks_in_threads(monkeypatch):
     futures = [here.submit("fail", int, "x"), here.submit("wait", end.wait), Future()]
     with pytest.raises(ValueError, match="invalid literal"):
         here.results(futures)
-    assert futures[2].cancelled()
     end.set()
+    assert futures[2].cancelled()
     here.close()
 
 

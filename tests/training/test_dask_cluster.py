@@ -3,7 +3,6 @@
 import faulthandler
 import os
 import signal
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -140,34 +139,6 @@ def test_a_task_that_kills_its_workers_is_named(expected):
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}), local_cluster():
         with pytest.raises(ClusterError, match=r"workers of Dask died again and again in .*memory"):
             make().fit(X.map_blocks(end_worker, meta=np.empty((0, 8))), y)
-
-
-def test_a_result_whose_connection_breaks_is_asked_for_again():
-    from distributed.comm import CommClosedError
-
-    class Client:
-        status, scheduler = "running", SimpleNamespace(address="here")
-
-        def nthreads(self):
-            return {"a": 1}
-
-    class Future:
-        status, answers = "finished", [CommClosedError("closed"), TimeoutError(), 3]
-
-        def add_done_callback(self, call):
-            call(self)
-
-        def result(self, timeout):
-            answer = self.answers.pop(0)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-    assert runner.ClusterRunner(Client()).result(Future()) == 3
-    failed = Future()
-    failed.status, failed.answers = "error", [FileNotFoundError("of the task")]
-    with pytest.raises(FileNotFoundError, match="of the task"):
-        runner.ClusterRunner(Client()).result(failed)
 
 
 def test_workers_that_come_late_are_waited_for(expected, monkeypatch):

@@ -1,10 +1,15 @@
 """Tasks in the workers of an executor: what travels to them, and executors that lose tasks."""
 
+import contextlib
 import multiprocessing
 import os
+import pickle
+import signal
+import sys
 import threading
 from concurrent import futures
 from concurrent.futures import BrokenExecutor, CancelledError, ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -163,6 +168,43 @@ def test_lost_content_is_sent_again():
     assert len(sent) == 3
 
 
+class OfDask(Worker):
+    """A worker of a cluster; `status` is that of content that was scattered."""
+
+    def __init__(self, status="finished", fails=(), lost=None):
+        super().__init__(fails)
+        self.status, self.lost, self.scattered, self._client = status, lost, [], self
+
+    def nthreads(self):
+        if self.lost:
+            raise self.lost
+        return {"tcp://a": 1}
+
+    def scatter(self, content, hash):
+        scattered = type("Scattered", (bytes,), dict(status=self.status))(content)
+        self.scattered.append(hash)
+        return scattered
+
+
+@pytest.mark.parametrize(("status", "expected"), [("finished", 1), ("lost", 3)])
+def test_content_is_scattered_once_unless_it_is_lost(status, expected):
+    with OfDask(status, {2: CancelledError(), 3: CancelledError()}) as executor:
+        _, sent, _ = run(executor, content=True)
+    assert len(sent) == 3 and executor.scattered == [False] * expected
+
+
+def test_a_cluster_that_cannot_count_its_workers():
+    gone = type("CommClosedError", (OSError,), {"__module__": "distributed.comm.core"})
+    with OfDask(lost=gone("no answer")) as executor:
+        message = r"lost 6 networks, .* that are left \(CommClosedError: no answer\)\.$"
+        with pytest.warns(RuntimeWarning, match=message):
+            _, _, pool = run(executor, n_threads_here=3)
+        assert executor.n_calls == 0 and pool.workers.is_broken and pool.n_workers == 3
+        executor.lost = OSError("of another kind")
+        with pytest.raises(OSError, match="of another kind"):
+            run(executor)
+
+
 def test_an_error_in_a_worker_is_raised_and_ends_the_call():
     with Worker({3: OSError("no room")}) as executor, pytest.raises(OSError, match="no room"):
         run(executor)
@@ -221,12 +263,21 @@ def test_a_worker_keeps_little(monkeypatch):
     assert list(shared_objects._kept) == ["d"]  # the last one stays, whatever its size
 
 
-def test_what_a_program_defines_travels_with_its_code():
+def test_what_a_program_defines_travels_with_its_code(monkeypatch):
     pytest.importorskip("cloudpickle")
     offset = 3
     assert shared_objects.loads(shared_objects.dumps(lambda x: x + offset))(4) == 7
     with pytest.raises(TypeError, match="cannot pickle"):
         shared_objects.dumps(threading.Lock())
+    double = eval("lambda x: 2 * x", {"__name__": "__main__"})
+    double.__qualname__ = double.__name__ = "double"
+    monkeypatch.setattr(sys.modules["__main__"], "double", double, raising=False)
+    data = shared_objects.dumps(double)  # another process has another __main__
+    monkeypatch.delattr(sys.modules["__main__"], "double")
+    assert shared_objects.loads(data)(4) == 8
+    monkeypatch.setattr(shared_objects, "_cloud_pickler", lambda: None)
+    with pytest.raises((AttributeError, pickle.PicklingError), match="lambda"):
+        shared_objects.dumps(lambda x: x)
 
 
 def test_numbers_of_workers_and_of_networks_in_a_task():
@@ -267,6 +318,61 @@ def test_ranks_and_a_thread_of_this_one_are_workers():
         assert [executor._free.acquire(blocking=False) for _ in range(3)] == [True, True, False]
 
 
+@pytest.fixture
+def job(monkeypatch):
+    """Stands in for mpi4py: COMM_WORLD is `job`, and rank 0 gets a pool."""
+
+    @contextlib.contextmanager
+    def executor(comm, root):
+        assert comm is job and root == 0
+        with ThreadPoolExecutor(1) as pool:
+            yield pool if comm.rank == 0 else None
+
+    job = SimpleNamespace(size=3, rank=0, calls=[])
+    job.Abort = lambda code: job.calls.append(("abort", code))
+    monkeypatch.setattr(mpi_ranks.signal, "signal", lambda *args: job.calls.append(args))
+    mpi = SimpleNamespace(MPI=SimpleNamespace(COMM_WORLD=job))
+    monkeypatch.setitem(sys.modules, "mpi4py", mpi)
+    of_futures = SimpleNamespace(MPICommExecutor=executor)
+    monkeypatch.setitem(sys.modules, "mpi4py.futures", of_futures)
+    return job
+
+
+def test_rank_0_runs_a_program_and_the_others_serve(job, capsys):
+    workers = lambda executor: executor and executor.num_workers  # noqa: E731
+    found = []
+    for job.rank, job.size in (0, 1), (0, 3), (2, 3):
+        found.append(mpi_ranks.run_on_rank_0(workers))
+    assert found == [None, 3, 0]
+    assert job.calls == [(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)]
+    with ThreadPoolExecutor(1) as thread:  # where handlers cannot be set
+        assert thread.submit(mpi_ranks.run_on_rank_0, workers).result() == 0
+    job.rank = 0
+    with pytest.raises(ZeroDivisionError):
+        mpi_ranks.run_on_rank_0(lambda executor: 1 / 0)
+    assert job.calls[2:] == [("abort", 1)]
+    assert capsys.readouterr().err.endswith("ZeroDivisionError: division by zero\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "message"),
+    [
+        ("mpi4py.futures", "mpi4py", mpi_ranks.INSTALL),
+        ("numpy", "numpy", "broken"),
+        (None, None, "broken"),
+    ],
+)
+def test_ranks_without_mpi4py(name, found, message, job, monkeypatch):
+    class Broken:
+        def __getattr__(self, _):
+            raise ModuleNotFoundError("broken", name=name)
+
+    monkeypatch.setitem(sys.modules, "mpi4py", Broken())
+    with pytest.raises(ModuleNotFoundError) as caught:
+        mpi_ranks.run_on_rank_0(print)
+    assert (caught.value.name, str(caught.value)) == (found, message)
+
+
 def test_fit_many_shows_why_networks_in_workers_stopped(capsys):
     nets = [fastnn.MLP([4, 3, 1], rng=i) for i in range(3)]
     with Worker(n=2) as executor:
@@ -282,11 +388,12 @@ def test_fit_many_takes_a_custom_loss_that_only_cloudpickle_can_send():
         return float(((outputs - y) ** 2).mean()), 2 * (outputs - y) / outputs.size
 
     nets = [[fastnn.MLP([4, 3, 1], rng=i) for i in range(3)] for _ in range(2)]
-    fastnn.fit_many(nets[0], X, y, loss=loss, epochs=2)
+    fastnn.fit_many(nets[0], X, y, loss=loss, epochs=2, rng=5)
     with Worker(n=2) as executor:
-        fastnn.fit_many(nets[1], X, y, loss=loss, epochs=2, executor=executor)
+        fastnn.fit_many(nets[1], X, y, loss=loss, epochs=2, rng=5, executor=executor)
     for one, other in zip(*nets):
         assert one.params.tobytes() == other.params.tobytes()
+        assert one.rng.random() == other.rng.random()
 
 
 def test_what_is_no_executor_is_refused():
