@@ -1,6 +1,7 @@
 """Layouts of text tables: separators, header, decimal marks, comments, titles and footers."""
 
 import gzip
+import io
 
 import pytest
 
@@ -391,3 +392,15 @@ def test_the_available_memory(tmp_path, monkeypatch):
     assert limits.available_memory() == 3000
     (tmp_path / "memory.max").write_text("max\n")
     assert limits.available_memory() != 3000
+    texts = iter(["MemTotal: 9 kB\nMemAvailable: 7 kB\n", "MemTotal: 9 kB\n", OSError()])
+
+    def open_next(path, **options):
+        text = next(texts) if path == "/proc/meminfo" else "max"
+        if isinstance(text, OSError):
+            raise text
+        return io.StringIO(text)
+
+    monkeypatch.setattr("fastnn.core.memory.open", open_next, raising=False)
+    assert limits.available_memory() == 7 * 1024
+    monkeypatch.setattr("os.sysconf", {"SC_PHYS_PAGES": 5, "SC_PAGE_SIZE": 64}.__getitem__)
+    assert [limits.available_memory() for _ in "ab"] == [320, 320]

@@ -127,3 +127,7 @@ def test_divergence_names_the_stored_value_that_is_not_finite():
     bad[40, 3] = np.nan
     with pytest.raises(DivergenceError, match=r"NaN or infinity \(first in row 40, column 3"):
         net().fit(sparse.csc_array(bad), Y, epochs=1)
+    y = Y.copy()
+    y[7] = np.inf
+    with pytest.raises(DivergenceError, match=r"y holds NaN or infinity \(first in row 7, column 0\)\."):
+        net().fit(sparse.csr_array(X), y, epochs=1)

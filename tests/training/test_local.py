@@ -1,5 +1,7 @@
 """Local SGD: ranks that average their networks every few steps."""
 
+import threading
+
 import numpy as np
 import pytest
 from ranks import FailingCallback, FailingRank, Lost, bits, results_of, run_on_ranks
@@ -137,6 +139,27 @@ def test_a_failing_callback_of_a_rank_stops_all(epoch):
     callbacks = [(), callback]
     first, second = run_on_ranks(2, lambda c: fit(c, epochs=4, callbacks=callbacks[c.rank]))
     assert isinstance(second, OSError) and isinstance(first, RankError) and first.rank == 1
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_rank_that_fails_while_it_averages_stops_all(failing, monkeypatch):
+    """Each rank adds after 3 and 6 steps of an epoch, after one epoch of warm-up."""
+    calls, compute = {0: 0, 1: 0}, rank_engine.summand
+
+    def fail(optimizer, params, moments, weight, loss):
+        rank = int(threading.current_thread().name)
+        calls[rank] += 1
+        if (rank, calls[rank]) == (1, failing):
+            raise MemoryError("no room")
+        return compute(optimizer, params, moments, weight, loss)
+
+    def work(comm):
+        threading.current_thread().name = str(comm.rank)
+        return fit(comm)
+
+    monkeypatch.setattr(rank_engine, "summand", fail)
+    first, second = run_on_ranks(2, work)
+    assert isinstance(first, RankError) and first.rank == 1 and isinstance(second, MemoryError)
 
 
 def test_a_failed_exchange_leaves_a_finite_network():

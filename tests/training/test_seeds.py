@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+from fastnn.core.draws import draw
 from fastnn.training.planner import spawn_seeds
 
 # of one word of 32 bits, of up to four, and of more than NumPy's pool holds
@@ -36,3 +37,22 @@ def test_spawned_seeds_behave_like_a_seed_sequence():
     for each in copies:  # they count the children that have been spawned
         assert type(each.bit_generator.seed_seq) is np.random.SeedSequence
         assert each.spawn(1)[0].bit_generator.seed_seq.spawn_key == (2, 2)
+
+
+@pytest.mark.parametrize("is_set", [False, True])
+def test_an_interrupted_draw_is_undone_unless_its_result_is_kept(is_set):
+    class Holder:
+        def __init__(self):
+            vars(self)["drawn"] = None
+
+        def __setattr__(self, name, value):
+            if is_set:
+                super().__setattr__(name, value)
+            raise KeyboardInterrupt
+
+    holder, rng, expected = Holder(), np.random.default_rng(0), np.random.default_rng(0)
+    with pytest.raises(KeyboardInterrupt):
+        draw(rng, holder, "drawn", rng.random)
+    if is_set:
+        assert holder.drawn == expected.random()
+    assert rng.random() == expected.random()
