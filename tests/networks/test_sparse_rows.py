@@ -77,6 +77,20 @@ def test_blocks_give_the_bits_of_dense_rows(monkeypatch):
     assert_same_bits(out, net().forward(X))
 
 
+def test_a_callback_may_change_the_rate_before_the_first_block():
+    class Faster(fastnn.callbacks.Callback):
+        def on_fit_begin(self, net, history):
+            net.state.optimizer = fastnn.SGD(0.3)
+
+    nets = [net() for _ in "abc"]
+    rows = sparse.csr_array(X), X, X
+    for each, of_net, more in zip(nets, rows, ({}, {}, dict(optimizer=fastnn.SGD(0.3)))):
+        options = dict(optimizer=fastnn.SGD(0.1), callbacks=Faster()) | more
+        each.fit(of_net, Y, epochs=2, **options)
+    for each in nets[1:]:
+        assert_same_bits(each.params, nets[0].params)
+
+
 def test_repeated_entries_count_as_in_toarray():
     for dtype in (bool, float):
         coo = sparse.coo_array((np.ones(3, dtype), ([0, 0, 1], [2, 2, 3])), shape=(2, 7))
@@ -129,5 +143,7 @@ def test_divergence_names_the_stored_value_that_is_not_finite():
         net().fit(sparse.csc_array(bad), Y, epochs=1)
     y = Y.copy()
     y[7] = np.inf
-    with pytest.raises(DivergenceError, match=r"y holds NaN or infinity \(first in row 7, column 0\)\."):
+    with pytest.raises(
+        DivergenceError, match=r"y holds NaN or infinity \(first in row 7, column 0\)\."
+    ):
         net().fit(sparse.csr_array(X), y, epochs=1)

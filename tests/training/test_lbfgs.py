@@ -35,6 +35,10 @@ def test_the_penalty_is_on_weights_alone():
     expected = np.linalg.solve(A.T @ A * 2 / 200 + penalty, A.T @ (Y + 4) * 2 / 200)
     np.testing.assert_allclose(net.params, expected, rtol=1e-6)
     assert history.loss[-1] == pytest.approx(net.loss(X, Y + 4))  # without the penalty
+    net = MLP([5, 1], bias=False, rng=0, dtype="float64")
+    net.fit(X, Y, optimizer=optimizer, epochs=200)
+    expected = np.linalg.solve((A.T @ A * 2 / 200 + penalty)[:5, :5], X.T @ Y * 2 / 200)
+    np.testing.assert_allclose(net.params, expected, rtol=1e-6)
 
 
 def test_a_hidden_layer_class_weights_and_validation():

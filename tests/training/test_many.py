@@ -22,8 +22,18 @@ from many_cases import (
 )
 
 import fastnn
-from fastnn import MLP, SGD, Adam, AdamW, EarlyStopping, kernels, losses, schedules
-from fastnn.training import pool, session
+from fastnn import (
+    MLP,
+    SGD,
+    Adam,
+    AdamW,
+    DivergenceError,
+    EarlyStopping,
+    kernels,
+    losses,
+    schedules,
+)
+from fastnn.training import pool, progress, session
 from fastnn.training.engines import dense
 
 
@@ -110,6 +120,11 @@ def test_one_int_spawns_the_seeds():
         net.fit(X, Y, epochs=3, rng=seed)
     fastnn.fit_many(together, X, Y, epochs=3, rng=5)
     assert_same_params(alone, together)
+    more = networks(1)
+    fastnn.fit_many(
+        more, X, Y, epochs=3, rng=np.random.default_rng(np.random.SeedSequence(5).spawn(1)[0])
+    )
+    assert_same_bits(more[0].params, alone[0].params)
     # more networks do not change the first ones
     more = networks(5)
     fastnn.fit_many(more, X, Y, epochs=3, rng=5)
@@ -277,6 +292,43 @@ def test_the_progress_line(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("network 3/3  ") and lines[0].endswith(" rows/s")
     assert lines[1:] == ["stopped: 2 networks: all epochs done", "stopped: 1 network: diverged"]
+
+
+def test_the_progress_line_shows_how_long_the_rest_takes(capsys, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress, "time", types.SimpleNamespace(perf_counter=lambda: now[0]))
+    of_pool, line = progress.PoolProgress(4), progress.ManyLine()
+    line.show(of_pool)
+    line.print(line._parts(of_pool), "\n")  # in no time
+    of_pool.n_done, of_pool.rows_done = 1, 3000
+    for now[0] in 100.9, 101.0, 101.9, 102.0:
+        line.show(of_pool)
+    of_pool.histories[:2] = [fastnn.History(stop_reason="diverged")] * 2
+    line.close(of_pool)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:3] == [
+        "network 0/4",
+        "network 1/4  3,000 rows/s  3 s left",
+        "network 1/4  1,500 rows/s  6 s left",
+    ]
+    assert lines[3:] == ["network 1/4  1,500 rows/s", "stopped: 2 networks: diverged"]
+
+
+@pytest.mark.parametrize("event", ["on_fit_begin", "on_fit_end"])
+def test_a_callback_that_says_diverged_ends_its_network_alone(event):
+    def fail(self, net, history):
+        raise DivergenceError("mine", 1, 1)
+
+    bad, (one, other), alone = (
+        type("Bad", (fastnn.callbacks.Callback,), {event: fail})(),
+        networks(2),
+        networks(2),
+    )
+    fastnn.fit_many([one, other], X, Y, epochs=3, callbacks=[[bad], []])
+    assert one.history.stop_reason == ("diverged" if event == "on_fit_begin" else "all epochs done")
+    assert one.state.step == (0 if event == "on_fit_begin" else 30)
+    alone[1].fit(X, Y, epochs=3)
+    assert_same_training(other, alone[1])
 
 
 def test_zero_epochs_and_one_network():

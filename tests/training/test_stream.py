@@ -200,6 +200,7 @@ def test_the_default_window_has_so_many_bytes(monkeypatch):
     nets[0].fit(split_rows([77], X, Y), batch_size=10)
     nets[1].fit(split_rows([77], X, Y), batch_size=10, window=100)
     assert_same(*nets)
+    compare([7, 230], (X, Y), window=600)  # which takes more memory than the first group
 
 
 def test_memory_does_not_grow_with_the_number_of_rows():
@@ -444,6 +445,10 @@ def test_a_bad_group_is_named_and_the_steps_before_it_are_kept(group, message):
 
 
 def test_groups_of_different_kinds():
+    with pytest.raises(
+        TypeError, match=r"row group 0, .* 0: y is an array of objects. Pass numbers\.$"
+    ):
+        network(2).fit([(X, Y.astype(object))], loss=squared)
     table = EncodedTable(X)
     for second, message in [
         ((X, Y), "X is an array, but was TableLayout.* in the first group"),
