@@ -158,6 +158,7 @@ def test_partitions_may_be_empty_and_a_class_be_in_one_of_them():
         ({}, lambda X, y: (X[:0], y[:0]), "X has no rows"),
         ({}, lambda X, y: (X, "y"), r"y is a str. Pass a collection with the same partitions"),
         ({}, lambda X, y: (X[:, 0], y), "X is an Array of Dask, which is one column"),
+        ({}, lambda X, y: (X[:, :, None], y), r"^X must have 2 dimensions, but has 3\. Reshape it\.$"),
         ({}, lambda X, y: (dask.delayed(X), y), "X is a Delayed of Dask. Pass a dask DataFrame"),
         ({"solver": "lbfgs"}, None, "takes all rows in one step"),
         ({"n_estimators": 2}, None, "bagging='folds' does not work with a Dask collection"),
