@@ -9,6 +9,7 @@ import pytest
 import sklearn.model_selection as sk
 from numpy.testing import assert_array_equal
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import FitFailedWarning
@@ -20,7 +21,12 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 import fastnn
 from fastnn import MLPClassifier, MLPRegressor
 
-NOTES = "ignore:Training stopped", "ignore:X is badly scaled", "ignore:y is large"
+NOTES = (
+    "ignore:Training stopped",
+    "ignore:2 of 2 networks stopped",
+    "ignore:X is badly scaled",
+    "ignore:y is large",
+)
 pytestmark = pytest.mark.filterwarnings(*NOTES)
 
 X, y = make_classification(160, 6, n_informative=4, n_classes=3, random_state=0)
@@ -82,6 +88,7 @@ MODELS = {
     "invscaling": (classifier(solver="sgd", learning_rate="invscaling"), X, y),
     "adaptive": (classifier(**ADAPTIVE), X, y),
     "lbfgs": (classifier(solver="lbfgs"), X, y),
+    "ensemble": (classifier(n_estimators=2), X, y),
     "sparse": (classifier(), sparse.csr_array(np.where(X > 0.5, X, 0)), y),
     "pipeline": (after_scaler(classifier()), X, y),
     "nested": (after_scaler(after_scaler(classifier())), X, y),
@@ -145,8 +152,9 @@ def test_data_frames_with_text_columns_groups_and_weights():
     weight = {"mlpclassifier__sample_weight": rng.random(len(X))}
     groups, cv = rng.integers(8, size=len(X)), sk.GroupKFold(4)
     compare(make_pipeline(encode, classifier()), frame, labels, groups=groups, cv=cv, params=weight)
-    results = fastnn.cross_validate(classifier(), frame[list("abc")], labels, return_estimator=True)
-    assert list(results["estimator"][0].feature_names_in_) == list("abc")
+    for model, target in ((classifier(), labels), (with_scaled_targets(regressor()), y)):
+        results = fastnn.cross_validate(model, frame[list("abc")], target, return_estimator=True)
+        assert list(results["estimator"][0].feature_names_in_) == list("abc")
 
 
 def test_sample_weight_changes_the_networks():
@@ -156,21 +164,36 @@ def test_sample_weight_changes_the_networks():
     assert (weighted["test_score"] != plain["test_score"]).all()
 
 
+def of_two(model):
+    return model.set_params(n_estimators=2)
+
+
+def one_score(model, X, y):
+    return {"score": len(X) / 40}
+
+
 @pytest.mark.filterwarnings("ignore:Scoring failed")
-def test_a_fold_that_fails_gets_error_score():
-    broken = X.copy()
-    broken[0] = np.nan
-    cv = sk.KFold(4)
+@pytest.mark.parametrize("scoring", [None, one_score])
+@pytest.mark.parametrize(
+    ("wrap", "bad", "message"), [(of_two, np.nan, "NaN"), (after_scaler, np.inf, "infinity")]
+)
+def test_a_fold_that_fails_gets_error_score(wrap, bad, message, scoring):
+    broken, model, cv = X.copy(), wrap(classifier()), sk.KFold(4)
+    broken[0] = bad
     options = dict(error_score=-1.0, return_train_score=True, return_estimator=True)
-    with pytest.warns(FitFailedWarning, match=r"3 fits failed out of a total of 4(.|\n)*NaN"):
-        results = fastnn.cross_validate(classifier(), broken, y, cv=cv, **options)
+    failed = rf"3 fits failed out of a total of 4(.|\n)*{message}"
+    with pytest.warns(FitFailedWarning, match=failed):
+        results = fastnn.cross_validate(model, broken, y, cv=cv, scoring=scoring, **options)
     assert list(results["test_score"][1:]) == list(results["train_score"][1:]) == [-1.0] * 3
-    assert not hasattr(results["estimator"][1], "network_")
-    with pytest.raises(ValueError, match="NaN"):
-        fastnn.cross_validate(classifier(), broken, y, cv=cv, error_score="raise")
-    broken[1:] = np.nan
+    assert results["train_score"][0] > 0.2 and (scoring is None or results["train_score"][0] == 3)
+    assert [hasattr(each, "n_features_in_") for each in results["estimator"]] == [True] + [
+        False
+    ] * 3
+    with pytest.raises(ValueError, match=message):
+        fastnn.cross_validate(model, broken, y, cv=cv, error_score="raise")
+    broken[1:] = bad
     with pytest.raises(ValueError, match="All the 4 fits failed"):
-        fastnn.cross_validate(classifier(), broken, y, cv=cv)
+        fastnn.cross_validate(model, broken, y, cv=cv)
 
 
 def test_scores_that_fail_get_error_score():
@@ -180,14 +203,26 @@ def test_scores_that_fail_get_error_score():
     with pytest.warns(UserWarning, match="no score"):
         results = fastnn.cross_validate(classifier(), X, y, scoring=fail, error_score=0.5)
     assert list(results["test_score"]) == [0.5] * 5
+    both = {"good": "accuracy", "bad": fail}
+    with pytest.warns(UserWarning, match="no score"):
+        results = fastnn.cross_validate(classifier(), X, y, scoring=both, error_score=0.5)
+    assert list(results["test_bad"]) == [0.5] * 5 and (results["test_good"] != 0.5).any()
     with pytest.raises(RuntimeError, match="no score"):
         fastnn.cross_validate(classifier(), X, y, scoring=fail, error_score="raise")
     with pytest.raises(ValueError, match="must return a number"):
         fastnn.cross_validate(classifier(), X, y, scoring=lambda model, X, y: "1")
+    with pytest.raises(ValueError, match=r"must return a number, got array\(\[0, 1\]\)"):
+        fastnn.cross_validate(classifier(), X, y, scoring=lambda model, X, y: np.arange(2))
+    results = fastnn.cross_validate(
+        classifier(), X, y, scoring=lambda model, X, y: np.full(1, 0.25)
+    )
+    assert list(results["test_score"]) == [0.25] * 5
 
 
-def test_a_fold_that_diverges_does_not_harm_the_others():
+@pytest.mark.parametrize("n_estimators", [1, 2])
+def test_a_fold_that_diverges_does_not_harm_the_others(n_estimators):
     model, cv = regressor(solver=fastnn.SGD(0.01), dtype="float64"), sk.KFold(4)
+    model.set_params(n_estimators=n_estimators, bagging=None)
     targets = np.where(np.arange(len(R)) < 90, r, 1e120)  # in the training rows of three folds
     with pytest.warns(FitFailedWarning, match="Training diverged"):
         ours = fastnn.cross_validate(model, R, targets, cv=cv, scoring="neg_max_error")
@@ -210,6 +245,12 @@ def test_a_callback_that_raises_makes_its_fold_fail():
         fastnn.cross_validate(model, X, y, error_score="raise")
 
 
+def test_a_warning_that_is_an_error_makes_its_fold_fail():
+    failed = pytest.raises(ValueError, match=r"All the 5 fits failed(.|\n)*Training stopped")
+    with warnings.catch_warnings(action="error"), failed:
+        fastnn.cross_validate(classifier(), X, y)
+
+
 # ---- cross_val_predict ----
 
 
@@ -222,8 +263,11 @@ def test_predictions_are_those_of_scikit_learn(case):
         methods += ["predict_proba", "predict_log_proba", "decision_function"]
     for method in methods:
         if method != "predict" and np.ndim(y) == 2:
-            continue
-        theirs = sk.cross_val_predict(model, X, y, cv=3, method=method)
+            parts = sk.KFold(3).split(X)
+            fits = [(clone(model).fit(X[train], y[train]), X[test]) for train, test in parts]
+            theirs = np.concatenate([getattr(fitted, method)(rows) for fitted, rows in fits])
+        else:
+            theirs = sk.cross_val_predict(model, X, y, cv=3, method=method)
         ours = fastnn.cross_val_predict(model, X, y, cv=3, method=method)
         assert_array_equal(ours, theirs)
         assert ours.dtype == theirs.dtype
@@ -239,6 +283,18 @@ def test_a_class_without_training_rows(method):
     with warnings.catch_warnings(action="ignore"):
         theirs = sk.cross_val_predict(classifier(), X, labels, cv=cv, method=method)
     assert_array_equal(ours, theirs)
+
+
+def test_two_classes_have_one_column_of_decisions():
+    labels = np.array(list("aab"))[y]
+    labels[:3] = "c"
+    message = (
+        "^decision_function has no column for each class with 2 of 3 classes in the training rows of a "
+        "fold. Use folds that have all classes in their training rows, such as StratifiedKFold.$"
+    )
+    with pytest.warns(RuntimeWarning, match="2 of 3"), pytest.raises(ValueError, match=message):
+        options = dict(cv=sk.KFold(4), method="decision_function")
+        fastnn.cross_val_predict(classifier(), X, labels, **options)
 
 
 def test_rows_must_be_tested_once():

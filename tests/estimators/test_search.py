@@ -30,6 +30,7 @@ pytestmark = pytest.mark.filterwarnings(*NOTES)
 X, y = make_classification(150, 6, n_informative=4, n_classes=3, random_state=0)
 R, r = make_regression(120, 5, noise=1.0, random_state=0)
 r /= 100
+LABELS = np.stack([y > 0, y > 1], axis=1).astype(int)
 NEVER = np.inf
 LOG_LOSS = make_scorer(log_loss, response_method="predict_proba", greater_is_better=False)
 
@@ -96,14 +97,18 @@ def test_survivors_are_not_trained_again(calls_of):
     assert [plan.options.epochs for _, plan, _ in sessions] == [2] * 27 + [4] * 9 + [12] * 3
 
 
-def test_fitted_attributes_of_a_survivor():
+def test_fitted_attributes_of_a_survivor(capsys):
     seen = []
 
     def score(model, X, y):
         seen.append((model.n_iter_, len(model.loss_curve_), model.t_, model.max_iter))
         return model.score(X, y)
 
-    search(scoring=score).fit(X, y)
+    found = search(scoring=score, verbose=True).fit(X, y).cv_results_
+    best = [found["mean_test_score"][found["iter"] == rung].max() for rung in range(3)]
+    sizes = zip((9, 3, 1), (2, 6, 18), best)
+    lines = [f"rung {i}: {n} candidates, {e} epochs, best score {s:.4g}" for i, (n, e, s) in enumerate(sizes)]  # fmt: skip
+    assert capsys.readouterr().out.splitlines() == lines
     n = 100  # rows of a fold
     assert seen == [(e, e, e * n, e) for e in [2] * 27 + [6] * 9 + [18] * 3]
 
@@ -163,7 +168,12 @@ def test_seeds_come_from_the_random_state_of_the_search():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("labels", [y, y > 0, np.array(["a", "b", "c"])[y]], ids=[3, 2, "text"])
+@pytest.mark.parametrize(
+    "labels",
+    [y, y > 0, np.array(["a", "b", "c"])[y], y[:, None], LABELS],
+    ids=[3, 2, "text", "column", "labels"],
+)
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
 def test_fast_scores_are_scikit_learns(labels, dtype):
     for scoring, rtol in (("neg_log_loss", 1e-6 if dtype == "float32" else 1e-13), (None, 0)):
         model = make_pipeline(StandardScaler(), classifier(dtype=dtype))
@@ -266,14 +276,19 @@ def test_invalid_parameters_make_a_candidate_fail():
 INVALID = [
     (dict(resource="n_samples"), "resource must be 'max_iter'"),
     (dict(distributions={"max_iter": [5, 9]}), "cannot be searched"),
-    (dict(n_iter="some"), "n_iter must be"),
-    (dict(n_iter=0), "n_iter"),
-    (dict(factor=1), "factor"),
-    (dict(min_resources=0), "min_resources"),
-    (dict(max_resources=1.5), "max_resources"),
-    (dict(scoring=["accuracy", "f1"]), "scoring must be one score"),
-    (dict(refit="accuracy"), "refit must be"),
+    (dict(n_iter="some"), "n_iter must be a number or 'all', got 'some'"),
+    (dict(n_iter=0), "n_iter must be a whole number of at least 1, got 0"),
+    (dict(factor=1), "factor must be a finite number above 1, got 1"),
+    (dict(min_resources=0), "min_resources must be a whole number of at least 1, got 0"),
+    (dict(max_resources=1.5), "max_resources must be a whole number of at least 1, got 1.5"),
+    (dict(scoring=["accuracy", "f1"]), "scoring must be one score, got ..accuracy', 'f1'."),
+    (dict(refit="accuracy"), "refit must be True or False, got 'accuracy'"),
+    (
+        dict(estimator=classifier(n_estimators=2)),
+        "^HalvingSearchCV needs n_estimators=1. Search for one",
+    ),
     (dict(cv=200), "n_splits=200"),
+    (dict(cv=[]), "^cv has no folds$"),
 ]
 
 
@@ -293,11 +308,19 @@ def test_one_candidate():
     assert (found.n_candidates_, found.n_resources_, found.best_index_) == ([1], [18], 0)
 
 
+def test_parameters_of_some_candidates_are_masked_for_the_others():
+    grids = [{"alpha": [1e-3]}, {"activation": ["tanh"]}]
+    results = search(distributions=grids).fit(X, y).cv_results_
+    assert results["param_alpha"].tolist() == [1e-3, None]
+    assert results["param_activation"].tolist() == [None, "tanh"]
+
+
 # ---- schedules that span the training ----
 
 
 @pytest.mark.parametrize("where", ["schedule", "solver"])
-def test_a_schedule_with_a_warm_up_is_stretched_to_each_rung(where, monkeypatch):
+@pytest.mark.parametrize("kind", ["cosine", "cycle"])
+def test_a_schedule_with_a_warm_up_is_stretched_to_each_rung(kind, where, monkeypatch):
     rates = []
     init = session.Session.__init__
 
@@ -306,11 +329,15 @@ def test_a_schedule_with_a_warm_up_is_stretched_to_each_rung(where, monkeypatch)
         init(self, plan, engine)
 
     monkeypatch.setattr(session.Session, "__init__", record)
-    cycle = schedules.OneCycle(0.1, 18, unit="epoch")
-    options = {"schedule": cycle} if where == "schedule" else {"solver": Adam(cycle)}
+
+    def schedule(n):
+        if kind == "cycle":
+            return schedules.OneCycle(0.1, n, unit="epoch")
+        return schedules.CosineDecay(0.1, n, unit="epoch", warmup=n // 6)
+
+    options = {"schedule": schedule(18)} if where == "schedule" else {"solver": Adam(schedule(18))}
     search(classifier(**options), {"alpha": [1e-4, 1e-3, 1e-2]}, cv=2).fit(X, y)
-    first, last = (schedules.OneCycle(0.1, n, unit="epoch") for n in (6, 18))
-    assert rates == [(0, first)] * 6 + [(6, last)] * 2
+    assert rates == [(0, schedule(6))] * 6 + [(6, schedule(18))] * 2
 
 
 # ---- executors ----
