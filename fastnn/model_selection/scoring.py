@@ -217,7 +217,7 @@ SCORES = {"accuracy": _accuracy, "neg_log_loss": _neg_log_loss}
 
 def _outputs(fold, network):
     """Return the labels of the test rows and the outputs for them; None if they are not labels."""
-    if network.n_estimators != 1 or network.targets_.is_multilabel:
+    if network.n_estimators != 1:
         return None, None
     X, y = fold.checked_test(network)
     if y.ndim != 1 or y.dtype.kind != network.classes_.dtype.kind:
