@@ -477,7 +477,7 @@ def _example(estimator, X):
 def _call(method, X, shared, index):
     """Return the arrays of a partition."""
     estimator, args, results = shared
-    if not len(X):
+    if not X.shape[0]:  # sparse chunks have no len
         return results
     with placed(place(index)):
         out = method(estimator, X, *args)

@@ -50,7 +50,7 @@ class ChunkFacts(NamedTuple):
 
 def look_at_chunk(X, y, weight, estimator, *_):
     """Return the ChunkFacts of a partition, None if it is empty."""
-    if not len(X):
+    if not X.shape[0]:  # sparse chunks have no len
         return None
     checked = _checked(estimator, X, y, weight)
     rows = checked.rows

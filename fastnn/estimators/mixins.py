@@ -241,7 +241,7 @@ def _score(estimator, X, y, weight, sums):
 def _sums_of_partition(X, y, weight, shared, index, _):
     """Return the sums of a partition, None if it has no rows."""
     estimator, sums = shared
-    if not len(X):
+    if not X.shape[0]:  # sparse chunks have no len
         return None
     weight = None if weight is None else np.asarray(weight)
     return sums.of(np.asarray(y), estimator.predict(X), weight)

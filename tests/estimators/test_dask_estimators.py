@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_matrix
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -82,13 +83,14 @@ def test_predictions_have_the_bits_of_memory(dtype):
         assert found.dtype == expected.dtype and found.shape == expected.shape
         assert_array_equal(found.compute(), expected)
     reg = make(max_iter=3, n_estimators=2, bagging=None).fit(X, np.c_[y, y])
-    for a, b in zip(reg.predict(dX, return_std=True), reg.predict(X, return_std=True)):
-        assert_array_equal(a.compute(), b)
+    for rows_of in (dX, dX.map_blocks(csr_matrix)):
+        for a, b in zip(reg.predict(rows_of, return_std=True), reg.predict(X, return_std=True)):
+            assert_array_equal(a.compute(), b)
 
 
 def test_scores_are_those_of_memory():
     X, y = rows()
-    weight = np.r_[np.zeros(300), np.random.default_rng(1).uniform(size=N - 300)]
+    weight = np.r_[np.zeros(700), np.random.default_rng(1).uniform(size=N - 700)]
     labels = np.c_[y > 0, X[:, 0] > 0].astype(int)
     targets = np.c_[y, 9 + y]  # the squares of deviations are those from the mean of all rows
     kinds = MLPRegressor, MLPRegressor, MLPClassifier
@@ -97,6 +99,11 @@ def test_scores_are_those_of_memory():
         dX, dY, dw = chunked(X, Y, weight)
         assert model.score(dX, dY) == pytest.approx(model.score(X, Y), rel=1e-9)
         assert model.score(dX, dY, dw) == pytest.approx(model.score(X, Y, weight), rel=1e-9)
+        assert np.isnan(model.score(dX, dY, 0 * dw))
+        assert model.score(dX.map_blocks(csr_matrix), dY) == model.score(dX, dY)
+    assert np.isnan(make(max_iter=2).fit(X, y).score(*chunked(X[:1], y[:1])))
+    two = make(max_iter=2).fit(X, y), X[:2], y[:2]
+    assert two[0].score(*chunked(*two[1:])) == pytest.approx(two[0].score(*two[1:]))
     constant = make(max_iter=2).fit(X, y), np.full(N, 2.0)
     assert constant[0].score(*chunked(X, constant[1])) == constant[0].score(X, constant[1]) == 0
 
@@ -148,6 +155,15 @@ def test_partitions_may_be_empty_and_a_class_be_in_one_of_them():
     assert model.predict(ddf[["a", "b", "c"]]).compute().tolist() == model.predict(df[["a", "b", "c"]]).tolist()  # fmt: skip
 
 
+def narrow(n):
+    """Return n rows of two columns that claim to have three."""
+    return da.from_delayed(dask.delayed(np.zeros)((n, 2)), (n, 3), float)
+
+
+def named(X, names):
+    return dd.from_dask_array(X, columns=list(names))
+
+
 @pytest.mark.parametrize(
     ("parameters", "change", "message"),
     [
@@ -162,6 +178,10 @@ def test_partitions_may_be_empty_and_a_class_be_in_one_of_them():
         ({}, lambda X, y: (dask.delayed(X), y), "X is a Delayed of Dask. Pass a dask DataFrame"),
         ({"solver": "lbfgs"}, None, "takes all rows in one step"),
         ({"n_estimators": 2}, None, "bagging='folds' does not work with a Dask collection"),
+        ({"validation_data": (da.zeros((3, 3)), np.zeros(3))}, None,
+         r"^validation_data must be in memory. Pass computed rows, such as X.compute\(\).$"),
+        ({}, lambda X, y: (da.concatenate([X[:300], narrow(300), X[600:]]), y),
+         "^partition 1 has 2 columns, but the others have 3. Let all partitions have the same.$"),
     ],
 )  # fmt: skip
 def test_messages(parameters, change, message):
@@ -181,11 +201,19 @@ def test_messages(parameters, change, message):
         (lambda X, y: make(max_iter=1).fit(X.compute(), y.compute()).score(X.compute(), y),
          "y is a Dask collection, but X is in memory"),
         (lambda X, y: make(max_iter=1).fit(X.compute(), y.compute()).score(X, y[:-1]), "y has 1,999"),
+        (lambda X, y: make().fit(X, y, shards=4), "^comm does not work with a Dask collection. Leave it out, or"),
+        (lambda X, y: make().fit(X, y, 0 * y), "^sample_weight is zero in all rows. At least one must be positive.$"),
+        (lambda X, y: make(warm_start=True, max_iter=1).fit(X, y).fit(X[:, :2], y),
+         "^X has 2 features, but MLPRegressor is expecting 3 features as input.$"),
+        (lambda X, y: make(warm_start=True, max_iter=1).fit(named(X, "abc"), y).fit(named(X, "acb"), y),
+         "^The feature names should match those that were passed during fit.$"),
+        (lambda X, y: make().fit(X.map_blocks(csr_matrix), y),
+         r"X has sparse chunks, .* Convert them: X.map_blocks\(lambda x: x.toarray\(\)\).$"),
     ],
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_takes_no_collection_says_so(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(TypeError if "sparse" in message else ValueError, match=message):
         call(*chunked(*rows()))
 
 
