@@ -250,6 +250,10 @@ def test_warm_start_needs_the_same_network_and_classes():
         net.set_params(hidden_layer_sizes=(9,)).fit(IRIS, KINDS)
     net.set_params(hidden_layer_sizes=(8,))
     message = r"same classes as in the previous .* got .0 1 2., `y`"
+    several = quick().partial_fit(LABELLED, LABELS).partial_fit(LABELLED[:1], LABELS[:1])
+    for y, shape in ((LABELS[:1, :3], r"\(1, 3\)"), ([1], r"\(1,\)")):
+        with pytest.raises(ValueError, match=rf"^y must be an .* 4 columns, .* got shape {shape}$"):
+            several.partial_fit(LABELLED[:1], y)
     for y in (KINDS + 1, KINDS > 0, KINDS.astype(str), np.arange(len(KINDS)) % 4):
         with pytest.raises(ValueError, match=message):
             net.fit(IRIS, y)

@@ -123,6 +123,12 @@ def test_each_member_holds_out_its_fold_and_keeps_its_best_epoch():
         assert_array_equal(net.oof_prediction_[held_out], P)
 
 
+def test_bootstrap_draws_a_row_with_weight():
+    for seed in range(20):
+        rows, out = resampling.bootstrap(3, np.eye(3)[1], np.random.RandomState(seed))
+        assert 1 in rows and sorted({*rows, *out}) == [0, 1, 2]
+
+
 def test_bootstrap_draws_rows_and_keeps_weights():
     w = RNG.integers(0, 3, 200).astype(float)
     net = regressor(bagging="bootstrap", alpha=0.0, solver="lbfgs").fit(WAVE, HEIGHT, w)

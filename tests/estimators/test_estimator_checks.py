@@ -1,6 +1,7 @@
 """All of scikit-learn's estimator checks, and its tools for estimators: pipelines, grid
 searches, clones."""
 
+import sys
 import warnings
 
 import joblib
@@ -134,6 +135,16 @@ def test_column_names_survive_a_transformer():
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         pipeline.fit(*load_breast_cancer(return_X_y=True, as_frame=True))
     assert pipeline[-1].feature_names_in_[0] == "mean radius"
+
+
+def test_callbacks_of_scikit_learn_need_its_version_1_9(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.callback", None)
+    with pytest.raises(ImportError) as caught:
+        MLPClassifier().set_callbacks()
+    assert str(caught.value) == (
+        "set_callbacks needs scikit-learn 1.9 or newer: pip install -U scikit-learn. The parameter "
+        "`callbacks` takes callbacks of fastnn."
+    )
 
 
 NEEDS_SCIKIT_LEARN = """

@@ -166,6 +166,24 @@ def test_what_does_not_work_is_named(settings, message):
         assert message in str(error)
 
 
+IMPOSSIBLE = [
+    (NUMBERS, {}, dict(executor=1),
+     "executor does not work with comm and shards: ranks that share the rows train each network together. "
+     "Pass one of them."),
+    (NUMBERS[:0], {}, {}, "X has no rows on any rank. Training needs at least one."),
+    (FIVE, dict(class_weight={7: 1.0, 10: 2.0}), {},
+     "class_weight has classes that y does not have: [7]. y has [0, 10, 20, 30, 40]."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("y, settings, arguments, message", IMPOSSIBLE)
+def test_what_is_impossible_with_shards_is_named(y, settings, arguments, message):
+    kind = MLPClassifier if y is FIVE else MLPRegressor
+    with pytest.raises(ValueError) as caught:
+        kind(**SETTINGS | settings).fit(X[: len(y)], y, shards=4, **arguments)
+    assert str(caught.value) == message
+
+
 def test_sparse_rows_and_weights_of_labels_are_refused():
     from scipy.sparse import csr_matrix
 
@@ -201,8 +219,9 @@ def test_other_rows_of_a_rank_are_named():
         rows = part(N, comm.rank, comm.size)
         return MLPClassifier(**SETTINGS).fit(X[rows], y[rows], comm=comm)
 
-    for error in run_on_ranks(2, lambda comm: fit(comm, [TWO, FIVE][comm.rank])):
-        assert "y has classes of several types in its parts: numbers and texts" in str(error)
+    for y, names in ((TWO, "numbers and texts"), (FIVE > 10, "Booleans and numbers")):
+        for error in run_on_ranks(2, lambda comm, y=y: fit(comm, [y, FIVE][comm.rank])):
+            assert f"y has classes of several types in its parts: {names}" in str(error)
     for error in run_on_ranks(2, lambda comm: fit(comm, [LABELS, FIVE][comm.rank])):
         assert "number of columns of y of rank 1 differs" in str(error)
     for error in run_on_ranks(2, lambda comm: fit(comm, X=X[:, : 3 + comm.rank])):

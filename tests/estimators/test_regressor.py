@@ -35,6 +35,14 @@ def test_one_target_and_many():
 TEXTS = {"texts": ["no"] * 442, "mixed": np.array([1.0, "no"] * 221, object)}
 
 
+def test_a_target_that_no_float_can_hold_is_refused():
+    net = quick().partial_fit(X, y).partial_fit(X[:1], y[:1])
+    before = net.network_.params.copy()
+    with pytest.raises(ValueError, match="y holds an integer that is too large for a float64"):
+        net.partial_fit(X[:1], [10**400])
+    assert_array_equal(net.network_.params, before)
+
+
 @pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
 def test_texts_are_no_targets(texts):
     for train in (quick().fit, quick().partial_fit, quick().partial_fit(X, y).partial_fit):
@@ -58,6 +66,8 @@ def test_score_of_validation_rows_is_r2():
     Y = np.column_stack([y, y**3])
     net = quick(validation_data=(X, Y, w), max_iter=5).fit(X, Y)
     assert net.validation_scores_[-1] == pytest.approx(r2_score(Y, net.predict(X), sample_weight=w))
+    assert np.isnan(net.targets_.score(Y, np.where(Y == Y[3], np.inf, Y), w))
+    assert net.targets_.score(Y, Y, w) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import ast
 import contextlib
 import doctest
-import importlib.util
+import importlib
 import inspect
 import itertools
 import operator
@@ -162,6 +162,41 @@ for convert in (lambda: fastnn.from_torch, fastnn.MLP([1, 1], rng=0).to_torch):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     names = [f"{name} needs PyTorch. Run: pip install torch" for name in ("from_torch", "to_torch")]
     assert run.stdout.splitlines() == names
+
+
+MISSING = [
+    ("fastnn.estimators.pytorch", lambda path: fastnn.MLP([1, 1], rng=0).to_torch()),
+    ("fastnn.estimators.file", fastnn.load),
+    ("fastnn.export", lambda path: fastnn.__getattr__("export")),
+]
+
+
+@pytest.mark.parametrize(("module", "call"), MISSING)
+def test_a_module_of_fastnn_that_is_missing_is_named(module, call, monkeypatch, tmp_path):
+    """Not a library that the user is to install."""
+    fastnn.MLPRegressor((2,), tol=1e9).fit([[0.0], [1.0]], [0.0, 1.0]).save(tmp_path / "model")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(
+        ModuleNotFoundError, match=f"^import of {module} halted; None in sys.modules$"
+    ):
+        call(tmp_path / "model")
+
+
+def test_a_source_tree_that_is_not_compiled_says_so(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, kernels_file in (("not_compiled", None), ("not_loading", "import no_such_library")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(Path(fastnn.__file__).read_text())
+        if kernels_file is not None:
+            (tmp_path / name / "kernels.py").write_text(kernels_file)
+    with pytest.raises(ImportError) as caught:
+        importlib.import_module("not_compiled")
+    assert str(caught.value) == (
+        f"The fastnn source tree at {tmp_path / 'not_compiled'} has no compiled modules. Run 'pip install "
+        "-e .' in its parent directory, or, if fastnn is installed, start Python in another directory."
+    )
+    with pytest.raises(ModuleNotFoundError, match="No module named 'no_such_library'"):
+        importlib.import_module("not_loading")
 
 
 def test_attributes_of_networks_histories_and_optimizers():

@@ -99,6 +99,7 @@ def test_divergence_restores_the_parameters_of_the_iteration_before():
 def test_unsupported_options_are_refused():
     net = MLP([5, 9, 1], rng=0)
     net.fit(X, Y, optimizer="lbfgs", epochs=2)
+    assert net.state.lr is None
     message = r"LBFGS.*cannot continue with the moments of LBFGS.* Pass resume=False"
     with pytest.raises(ValueError, match=message):
         net.fit(X, Y, resume=True)
