@@ -344,7 +344,7 @@ HARMFUL = {
     "a wrong parameter": (setting("parameters", "n_threads", "x"), "n_threads"),
     "a parameter of two kinds": (setting("parameters", "alpha", {"x": 1}), "parameter alpha"),
     "no number": (setting("parameters", "alpha", {"float": "1e9999"}), "parameter alpha"),
-    "no loss": (setting("parameters", "loss", 1), "loss"),
+    "a loss as a number": (setting("targets", "loss", 1), "description of a loss must be a mapping"),
     "an unknown loss": (setting("parameters", "loss", {"loss": "os"}), "no loss is called 'os'"),
     "a loss with another option": (setting("targets", "loss", "x", 1), "x"),
     "another loss": (setting("targets", "loss", {"loss": "poisson"}), "damaged (targets)"),

@@ -262,6 +262,20 @@ def test_a_candidate_that_diverges_does_not_harm_the_others():
         search(distributions=rates, error_score="raise").fit(X, y)
 
 
+def test_scores_that_all_fail_have_one_rank():
+    def fail(model, X, y):
+        raise RuntimeError("no score")
+
+    with pytest.warns(UserWarning, match="no score"):
+        found = search(distributions={"alpha": [1e-3, 1e-2]}, scoring=fail).fit(X, y)
+    assert found.cv_results_["rank_test_score"].tolist() == [1, 1]
+    rows = 100 + np.flatnonzero(y[100:] != 2)  # no fast score without a class
+    options = dict(distributions={"alpha": [1e-3]}, scoring="neg_log_loss")
+    with pytest.warns(UserWarning, match="Scoring failed"):
+        found = search(**options, cv=[(np.arange(100), rows)]).fit(X, y)
+    assert np.isnan(found.best_score_)
+
+
 def test_invalid_parameters_make_a_candidate_fail():
     values = {"alpha": [1e-4, -1.0]}
     with pytest.warns(FitFailedWarning, match="'alpha' parameter"):

@@ -55,6 +55,7 @@ def test_assigning_arrays_copies_them(net):
     assert params[0] == -1
     plain = MLP([2, 1], bias=False, rng=0)
     plain.biases = [None]
+    plain.biases[0] = None
     with pytest.raises(ValueError, match=r"biases\[0\] must be None: the network has no biases"):
         plain.biases = [np.zeros(1)]
 

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -77,12 +78,18 @@ def test_parameters_that_overflow_in_the_very_last_step_diverge_too():
 
 
 @pytest.mark.parametrize("name", ["y", "sample_weight"])
-def test_divergence_names_targets_and_weights_that_are_not_finite(name):
+@pytest.mark.parametrize(
+    ("dtype", "hint"),
+    [("float32", ". Numbers above 3.4e+38 are infinite in float32."), ("float64", ".")],
+)
+def test_divergence_names_targets_and_weights_that_are_not_finite(name, dtype, hint):
     X, y = data()
     arguments = {"y": y.astype(float), "sample_weight": np.ones(len(X))}
     arguments[name][7] = np.nan
-    with pytest.raises(DivergenceError, match=f"{name} holds NaN or infinity .first in row 7"):
-        MLP([6, 9, 1], rng=0).fit(X, **arguments)
+    where = "row 7, column 0" if name == "y" else "row 7"
+    message = f"{name} holds NaN or infinity (first in {where}). Remove or replace such rows{hint}"
+    with pytest.raises(DivergenceError, match=f"{re.escape(message)}$"):
+        MLP([6, 9, 1], rng=0, dtype=dtype).fit(X, **arguments)
 
 
 @pytest.mark.parametrize("optimizer", [SGD(0.1, momentum=0.9), Adam()])
