@@ -3,7 +3,7 @@
 import ast
 import contextlib
 import doctest
-import importlib
+import importlib.util
 import inspect
 import itertools
 import operator
