@@ -117,7 +117,7 @@ def sizes_with_signal_checks():
     Most of its time passes between the last check of phase A and the first of phase B, when the
     lower layer is not updated yet."""
     lanes = {"avx512": 16, "avx2": 8}.get(kernels.CHOSEN, 4)
-    width = int((16e6 / 256 * 2 * lanes / 3) ** 0.5)
+    width = int((16e6 / 256 * 4 * lanes / 3) ** 0.5)
     return [8, width, width]
 
 
