@@ -160,7 +160,7 @@ def narrow(n):
     return da.from_delayed(dask.delayed(np.zeros)((n, 2)), (n, 3), float)
 
 
-def named(X, names):
+def with_names(X, names):
     return dd.from_dask_array(X, columns=list(names))
 
 
@@ -205,7 +205,7 @@ def test_messages(parameters, change, message):
         (lambda X, y: make().fit(X, y, 0 * y), "^sample_weight is zero in all rows. At least one must be positive.$"),
         (lambda X, y: make(warm_start=True, max_iter=1).fit(X, y).fit(X[:, :2], y),
          "^X has 2 features, but MLPRegressor is expecting 3 features as input.$"),
-        (lambda X, y: make(warm_start=True, max_iter=1).fit(named(X, "abc"), y).fit(named(X, "acb"), y),
+        (lambda X, y: make(warm_start=True, max_iter=1).fit(with_names(X, "abc"), y).fit(with_names(X, "acb"), y),
          "^The feature names should match those that were passed during fit.$"),
         (lambda X, y: make().fit(X.map_blocks(csr_matrix), y),
          r"X has sparse chunks, .* Convert them: X.map_blocks\(lambda x: x.toarray\(\)\).$"),

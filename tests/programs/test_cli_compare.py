@@ -125,7 +125,7 @@ def test_models_of_quantiles_have_a_pinball_loss(compare):
     assert report["metric"] == "pinball"
 
 
-def test_a_metric_that_is_undefined(compare, run):
+def test_the_metric_is_undefined_for_these_rows(compare, run):
     names = ("b.safetensors", "copy.safetensors", "yes.csv", "--metric", "auc")
     out = run.output("compare", *names)
     assert out.startswith("yes.csv: 2 rows with the target b\n\nmodel ")

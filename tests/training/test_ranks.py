@@ -318,7 +318,7 @@ class Group:
 Group.__module__ = "torch.distributed"
 
 
-def send(array, to, group):
+def send_later(array, to, group):
     group.rank.hub.mail[group.rank.rank, to - group.FIRST].put(array.copy())
     group.sending.append(array)
     return SimpleNamespace(wait=group.sending.pop)
@@ -334,7 +334,7 @@ DIST = dict(
     get_global_rank=lambda group, rank: rank + group.FIRST,
     all_reduce=lambda array, group: group.rank.allreduce(array),
     broadcast=lambda array, root, group: group.rank.broadcast(array, root - group.FIRST),
-    isend=send,
+    isend=send_later,
     recv=receive,
     group=SimpleNamespace(WORLD=Group(ThreadRank(Hub(2), 1))),
 )
