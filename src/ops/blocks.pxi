@@ -46,9 +46,3 @@ cdef inline void prefetch_lines(const real* p, int n) noexcept nogil:
     cdef int i
     for i in range(n):
         vprefetch(p + i * (CACHE_LINE // <int>sizeof(real)))
-
-cdef inline void prefetch_rows(const real* p, const int n_rows) noexcept nogil:
-    """Move n_rows rows of a panel from p on to L1."""
-    cdef int i
-    for i in range(n_rows * PANEL * REAL_BYTES // CACHE_LINE):
-        vprefetch_near(p + i * (CACHE_LINE // <int>sizeof(real)))

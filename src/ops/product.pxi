@@ -15,8 +15,7 @@
 # last one of a product has 2 or 4 if no more are left, and so has dW of up to 4 inputs. A block sums the whole inner
 # dimension in registers, KC inputs at a time: that much of a panel stays in L1, and partial sums wait in the result.
 # Wide results are computed NC columns at a time: that much of all panels, and the partial sums, stay in L2 (blocks.pxi).
-# Meanwhile the next panel is prefetched, if B is large, and on AVX2 the next block of rows, if A is large too: those
-# rows are in many panels, each on another page, so the processor does not prefetch them by itself.
+# Meanwhile the next panel is prefetched, if B is large.
 #
 # Rows are computed in whole blocks, so up to ROWS - 1 rows after `hi` are computed too. They exist in memory; no sum
 # reads them.
@@ -34,7 +33,6 @@ cdef struct Product:        # C[:, :m] = bias + A[:, :k] B[:k, :m], and what is 
     bint relu               # max(0, C)
     const real* mask        # in C's layout: C where mask > 0, else 0 (the derivative of relu); NULL: C
     int n_lines             # cache lines of `next` to prefetch for each PANEL inputs
-    bint far_rows           # the rows of A do not fit into L2: prefetch those of the next block
     const real* next        # the part of B that is read next
 
 cdef struct Strided:        # numbers of A that a block broadcasts, in panels or transposed
@@ -118,8 +116,6 @@ cdef inline void product_tile(const int vecs, const int n_rows, const bint wide,
                 c[vecs * i + v] = vload(tile.bias + v * LANES)
             else:
                 c[vecs * i + v] = vset(0)
-    if wide and PREFETCHES_ROWS and tile.far_rows:
-        prefetch_rows(C + n_rows * PANEL, n_rows)
     if tile.A.rows != NULL and n_rows <= ROWS:
         for p from kb <= p < ke by span:
             for i in range(min_(n_rows, ROWS)):
@@ -137,8 +133,6 @@ cdef inline void product_tile(const int vecs, const int n_rows, const bint wide,
             if wide:
                 prefetch_lines(next, tile.n_lines)
                 next += tile.n_lines * (CACHE_LINE // REAL_BYTES)
-            if wide and PREFETCHES_ROWS and tile.far_rows:
-                prefetch_rows(A.data + n_rows * PANEL, n_rows)
             accumulate_block(vecs, n_rows, min_(PANEL, ke - p), A, B, c)
             A.data += tile.A.X.stride
             B += PANEL * PANEL
@@ -241,13 +235,11 @@ cdef void product_rest(Py_ssize_t lo, Py_ssize_t hi, Product p) noexcept nogil:
         product_blocks(2, False, lo, hi, &p)
 
 cdef void product_wide(Py_ssize_t lo, Py_ssize_t hi, Product p) noexcept nogil:
-    """`product` with large weights, CHUNK rows at a time: those stay in L2. A function of its own, like product_rest."""
+    """`product` with large weights, PASS_ROWS at a time: those stay in L2. A function of its own, like product_rest."""
     cdef Py_ssize_t i
-    for i from lo <= i < hi by CHUNK:
-        p.n_lines = lines_for_step(min_(CHUNK, hi - i))
-        if PREFETCHES_ROWS:
-            p.far_rows = is_prefetched(min_(CHUNK, hi - i), p.k)
-        product_blocks(0, True, i, min_(i + CHUNK, hi), &p)
+    for i from lo <= i < hi by PASS_ROWS:
+        p.n_lines = lines_for_step(min_(PASS_ROWS, hi - i))
+        product_blocks(0, True, i, min_(i + PASS_ROWS, hi), &p)
 
 cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, bint wide, const Product* p) noexcept nogil:
     """Rows lo..hi of C. wide: B is large."""

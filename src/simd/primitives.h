@@ -15,13 +15,11 @@
  *   NARROW           a layer whose outputs fill at most NARROW lanes of their last vec has its rows or inputs in the
  *                    lanes (ops/narrow.pxi, `is_narrow` in ops/panels.pxi); 0: none has
  *   NARROW_GROUP     outputs of such a layer whose sums are in registers at the same time, at most
- *   PREFETCHES_ROWS  whether products prefetch rows of their left matrix (ops/product.pxi); it pays on AVX2, and has not
- *                    been measured on others
+ *   PASS_ROWS        rows of a product with large weights at a time (ops/product.pxi); measured on AVX2 only
  *   SUM_VECS         16/LANES, the vecs that hold the 16 virtual lanes of a sum along memory
  *
  *   in_register(p)                    p, as one address
  *   vprefetch(p)                      move the cache line of p to L2; p may be any address
- *   vprefetch_near(p)                 the same, to L1
  *   vload(p) vstore(p, a)             LANES numbers, any alignment
  *   vload_part(p, n)                  the first n numbers, the other lanes 0; reads no memory beyond n
  *   vstore_part(p, a, n)              the first n lanes; writes no memory beyond n. 0 <= n; n >= LANES means all
@@ -109,7 +107,7 @@ enum {
     SUM_VECS = 16 / LANES,
     NARROW = LANES >= 8 ? LANES * 5 / 8 : 0, /* transposing a block of inputs costs log2(LANES) / LANES a number */
     NARROW_GROUP = 8,
-    PREFETCHES_ROWS = LANES * REAL_BYTES == 32,
+    PASS_ROWS = LANES * REAL_BYTES == 32 ? 128 : 256,
     BLOCK = LANES > ROWS ? LANES : ROWS, /* a weight panel has a multiple of BLOCK rows: whole blocks and transposes */
 };
 
@@ -136,7 +134,6 @@ static inline const real *in_register(const real *p)
 }
 
 static inline void vprefetch(const real *p) { __builtin_prefetch(p, 0, 2); }
-static inline void vprefetch_near(const real *p) { __builtin_prefetch(p, 0, 3); }
 
 static inline real sum16(const vec *lanes)
 {

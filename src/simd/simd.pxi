@@ -8,10 +8,9 @@ cdef extern from "simd/primitives.h" nogil:
         pass
     enum:
         LANES, ROWS, VECS, WIDE_ROWS, TALL_ROWS, PANEL, REAL_BYTES, TILE, BLOCK, SUM_VECS, NARROW, NARROW_GROUP, MIN_EXP, MAX_EXP
-        QUAD_ROWS, QUAD_VECS, PREFETCHES_ROWS
+        QUAD_ROWS, QUAD_VECS, PASS_ROWS
     const real* in_register(const real* p)
     void vprefetch(const real* p)
-    void vprefetch_near(const real* p)
     vec vload(const real* p)
     vec vload_part(const real* p, Py_ssize_t n)
     void vstore(real* p, vec a)
