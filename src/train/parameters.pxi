@@ -158,8 +158,9 @@ cdef inline Py_ssize_t chunk_rows(const Training* training) noexcept nogil:
     return min_(training.data.batch_size, WIDE_CHUNK if is_wide else CHUNK)
 
 cdef double estimate_step(const Training* training) noexcept nogil:
-    """ns: products at 4 LANES multiply-adds a ns, plus a cost for each number and each row; right to an order of
-    magnitude. Wide networks take .7 to 1 times as long on AVX2 (docs/decisions/0064)."""
+    """ns: products at a rate that AVX2 and SSE2 nearly reach (docs/decisions/0064), plus a cost for each number and each
+    row; right to an order of magnitude."""
+    cdef double rate = 4 * LANES if LANES * REAL_BYTES >= 32 else 2 * LANES     # multiply-adds a ns
     cdef const Network* net = &training.net
     cdef double products = n_multiply_adds(net), units = n_units(net), others = 0
     if net.table != NULL:           # a row reads few of the weights of a table; a step updates all of them
@@ -167,7 +168,7 @@ cdef double estimate_step(const Training* training) noexcept nogil:
         products += net.sizes[1] * 2.0 * (net.table.n_positions + net.table.n_codes) - others
         units += net.table.n_positions + net.table.n_codes - table_inputs(net.table)
     return max_(1, training.shards.n) * (1 + n_tangents(training)) * (
-        training.data.batch_size * (3 * products / (4 * LANES) + 2 * units + 20) + 4 * others / LANES)
+        training.data.batch_size * (3 * products / rate + 2 * units + 20) + 4 * others / LANES)
 
 cdef void prepare(Training* training) noexcept nogil:
     """Lay out training.parameters, which is zero, and compute what all slices share."""
