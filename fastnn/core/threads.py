@@ -114,10 +114,13 @@ class ThreadChoice:
             self._add_trial((*timed, unit), total)
         else:
             state.left -= total
-            is_slow = n > 1 and unit > state.one
-            if is_slow and (units > 1 or state.was_slow or state.credit < 0):
-                self._end_round(1)
-            state.was_slow = is_slow
+            self._check_choice(units, n > 1 and unit > state.one)
+
+    def _check_choice(self, units, is_slow):
+        state = self.state
+        if is_slow and (units > 1 or state.was_slow or state.credit < 0):
+            self._end_round(1)
+        state.was_slow = is_slow
 
     def _add_trial(self, timed, total):
         state, best = self.state, 0
