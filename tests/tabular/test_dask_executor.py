@@ -126,7 +126,7 @@ def test_a_cluster_is_watched_while_a_task_runs(monkeypatch):
         now[0], client.status, client.workers = seconds, status, workers
         answers = iter([False, True])
         with pytest.raises(ClusterError if message else Stopped) as caught:
-            of_cluster.result(Future(), lambda: next(answers))  # noqa: B023
+            of_cluster.result(Future(), lambda: next(answers))  # noqa: B023 - called at once
         assert str(caught.value) == (message or "")
 
 
