@@ -173,9 +173,17 @@ def test_titles_are_left_out(table, file):
     assert locate(file("a.csv", text), 1) == "line 6"
 
 
-@pytest.mark.parametrize("text", ["a\n1,2\n3,4\n", "a,b\n1,2,3\n4,5,6\n", "a,b\n1\n2\n3\n"])
-def test_a_wrong_header_is_no_title(table, text):
-    with pytest.raises(TableError, match=r"line 2: has . values?, but the header has ."):
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\n1,2\n3,4\n", 2),
+        ("a,b\n1,2,3\n4,5,6\n", 2),
+        ("a,b\n1\n2\n3\n", 2),
+        ("a\n,\n,\nb,c\n", 4),
+    ],
+)
+def test_a_wrong_header_is_no_title(table, text, line):
+    with pytest.raises(TableError, match=rf"line {line}: has . values?, but the header has ."):
         table(text)
 
 

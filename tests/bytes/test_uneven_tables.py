@@ -175,6 +175,12 @@ def test_columns_without_names(table):
     columns = {"": [5, 5], "a": [1, 2], "column_3": [2, 3], "column_4": [3, 4]}
     notes = [": 2 columns without a name are called 'column_3', 'column_4'"]
     assert table(",a,,\n5,1,2,3\n5,2,3,4\n") == (columns, notes)
+    columns, notes = (
+        {"a": [5, 6], "column_2": [1, 2]},
+        [": 1 column without a name is called 'column_2'"],
+    )
+    rows_numbered = ": column '' left out: row numbers in the first column"
+    assert table(",,a\n1,1,5\n2,2,6\n") == (columns, [*notes, rows_numbered])
 
 
 # ---- headers of two lines ----

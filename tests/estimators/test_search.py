@@ -154,6 +154,7 @@ def test_results_have_the_form_of_scikit_learns():
 def test_the_best_candidate_is_fitted_with_all_resources():
     found = search(refit=True, max_resources=20).fit(X, y)
     assert found.n_resources_ == [2, 6, 20] and found.best_estimator_.n_iter_ == 20
+    assert found.refit_time_ > 0
     params = found.best_params_
     alone = classifier().set_params(**params).fit(X, y)
     assert_array_equal(found.predict_proba(X), alone.predict_proba(X))

@@ -462,6 +462,16 @@ def test_columns_are_summarized(quick_recipe):
     assert found[2].text == "2026-01-01 to 2026-01-20, median 2026-01-11"
 
 
+@pytest.mark.parametrize(("most", "text"), [(9999, "2000"), (1e4, "2,500"), (150_000, "40,000")])
+def test_large_numbers_of_a_chart_have_commas(most, text):
+    figure = pytest.importorskip("matplotlib.figure", reason="the extra plot is not installed")
+    ax = figure.Figure().subplots()
+    ax.set(xlim=(0, most), ylim=(2e4, 3e4), yticks=[2e4, 3e4], yticklabels=["low", "high"])
+    elements._round_ticks(ax)
+    assert ax.get_xticklabels()[1].get_text() == text
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["low", "high"]
+
+
 def test_shares_have_few_digits():
     shares = 0, 0.0004, 0.001, 0.0456, 0.456, 0.9996, 1
     texts = " | ".join(map(table_file.format_share, shares))

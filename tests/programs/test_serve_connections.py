@@ -1,6 +1,7 @@
 """Limits of the connections of `fastnn serve`, in this process: the headers of each request."""
 
 import asyncio
+import socket
 
 import pytest
 from processes import LIMIT
@@ -105,6 +106,8 @@ async def say_nothing(scope, receive, send):
 
 def test_a_server_that_is_stopped_before_it_has_started_ends_in_order():
     with listen("127.0.0.1", 0) as listening:
+        # a server that starts again has its port, while the system remembers old connections
+        assert listening.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
         server = Server(say_nothing, listening, 4)
         server.should_exit = True
         assert server.answer()
