@@ -28,7 +28,7 @@ from fastnn.tables import TableError, limits, read  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
 from fastnn.tables.formats import DUCKDB, match_format  # noqa: E402
 from fastnn.tables.source import lend  # noqa: E402
-from fastnn.tables.spreadsheets import _xls_value  # noqa: E402
+from fastnn.tables.spreadsheets import _xls_value  # noqa: E402 - after importorskip
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": None}, {"a": 3, "b": "z"}]
 

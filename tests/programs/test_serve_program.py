@@ -290,7 +290,7 @@ def test_more_connections_than_open_files(serve, monkeypatch):
 
 
 def test_open_files_are_allowed_for_each_connection(serve, monkeypatch):
-    resource, limits = pytest.importorskip("resource"), []
+    resource, limits = pytest.importorskip("resource", reason="Windows has none"), []
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 4096))
     monkeypatch.setattr(resource, "setrlimit", lambda *arguments: limits.append(arguments))
     for most in (924, 925, 3996):
