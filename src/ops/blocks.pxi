@@ -13,9 +13,10 @@ cdef enum:
     L1_BYTES = 1 << 15
     L2_BYTES = 1 << 20
     CACHE_LINE = 64
-    # of the inner dimension of a product at a time; half of it leaves room for the inputs of tall blocks
+    LINE = CACHE_LINE // REAL_BYTES     # numbers of a cache line
+    # of the inner dimension of a product at a time; tall blocks read less, which leaves room for their inputs
     KC = L1_BYTES // (PANEL * REAL_BYTES)
-    TALL_KC = KC // 2
+    TALL_KC = TALL_BYTES // (PANEL * REAL_BYTES)
     CHUNK = 256             # rows of a sum of gradients, and rows computed together in most networks
     WIDE_CHUNK = 2 * CHUNK  # rows computed together where the weights do not fit into L2
     # columns of a product, or inputs of dW, at a time: CHUNK rows of them take a quarter of L2
@@ -41,8 +42,13 @@ cdef inline int lines_for_step(Py_ssize_t n_rows) noexcept nogil:
     cdef Py_ssize_t blocks = (n_rows + TALL_ROWS - 1) // TALL_ROWS
     return <int>min_(MAX_LINES, (PANEL * PANEL * REAL_BYTES // CACHE_LINE + blocks - 1) // blocks)
 
+cdef inline int lines_for_tile(Py_ssize_t n_rows, Py_ssize_t n_inputs) noexcept nogil:
+    """Cache lines to prefetch for each tile of WEIGHT_ROWS of n_inputs, so that n_rows of a panel are prefetched after the
+    last one."""
+    return <int>min_(MAX_LINES, (n_rows * PANEL * WEIGHT_ROWS + n_inputs * LINE - 1) // (n_inputs * LINE))
+
 cdef inline void prefetch_lines(const real* p, int n) noexcept nogil:
     """Move n cache lines from p on to L2."""
     cdef int i
     for i in range(n):
-        vprefetch(p + i * (CACHE_LINE // <int>sizeof(real)))
+        vprefetch(p + i * LINE)

@@ -145,7 +145,7 @@ cdef void linear_backward_input(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t first, 
 cdef inline void weight_tile(const int vecs, const int n_rows, const WeightTile* tile,
                              const ChunkGradient* gradient) noexcept nogil:
     """One block of rows of one panel of dW."""
-    cdef vec c[TILE]
+    cdef vec c[TILE + TALL_ROWS * VECS]
     cdef vec lr
     cdef Strided X
     cdef real* dW = tile.dW
@@ -153,7 +153,7 @@ cdef inline void weight_tile(const int vecs, const int n_rows, const WeightTile*
     cdef int i, v
     for i in range(n_rows * vecs):
         c[i] = vset(0)
-    if tile.X.rows != NULL:
+    if tile.X.rows != NULL and n_rows <= ROWS:
         accumulate_from_columns(vecs, gradient.n, tile.X.rows, tile.first, tile.dZ, c)
     else:
         X.data = tile.X.X.data
@@ -182,7 +182,7 @@ cdef inline void weight_tile(const int vecs, const int n_rows, const WeightTile*
 cdef inline void update_tile(const int vecs, const int n_rows, const WeightTile* tile, const vec* sums,
                              const ChunkGradient* gradient) noexcept nogil:
     """Update W with any other rule, which reads the gradient from memory; in one span if the panel is not narrow."""
-    cdef vec g[TILE]
+    cdef vec g[TILE + TALL_ROWS * VECS]
     cdef Py_ssize_t i, n_skip = tile.n_skip, moment_stride = gradient.moment_stride
     for i in range(n_rows * vecs):
         g[i] = sums[i]
@@ -223,50 +223,81 @@ cdef void few_inputs_backward_weight(Py_ssize_t first, Py_ssize_t end, const Lay
         if g.step != NULL and layer.T.data != NULL:
             transpose(0, BLOCK, j, j + min_(PANEL, round_up(layer.n_out - j, LANES)), layer.W, layer.T)
 
+# Where the inputs of dW are packed, one tile after the other, a block of PACKED_BLOCK inputs begins with pairs of tiles of
+# WEIGHT_ROWS inputs. The others have WIDE_ROWS, so each begins at a multiple of it.
+
 cdef enum:
-    PACKED_TILE = (CHUNK + 8) * WIDE_ROWS       # the inputs of a register block of dW; no power of two apart
-    PACKED_CHUNK = NC // WIDE_ROWS * PACKED_TILE
+    PACKED_INPUT = CHUNK + 8                    # numbers of an input: one for each row; no power of two apart
+    PACKED_CHUNK = NC * PACKED_INPUT
+    PACKED_BLOCK = 8 * WEIGHT_ROWS
+
+cdef inline Py_ssize_t inputs_in_pairs(Py_ssize_t n) noexcept nogil:
+    """How many of n packed inputs of a block are in tiles of WEIGHT_ROWS."""
+    return n - n % (2 * WEIGHT_ROWS) if <int>WEIGHT_ROWS > <int>WIDE_ROWS else 0
+
+cdef inline void pack_tile(const int n_rows, const Layer* layer, Py_ssize_t i, Py_ssize_t p, real* out) noexcept nogil:
+    """OUT: n_rows inputs of row i, from p on; two at a time, which are in one panel."""
+    cdef int k
+    for k from 0 <= k < n_rows by 2:
+        memcpy(out + k, element(layer.inputs.X, i, p + k), 2 * sizeof(real))
 
 cdef void pack_inputs(const WeightPart* part, const Layer* layer, Py_ssize_t n) noexcept nogil:
-    """OUT: part.packed, the inputs lo..hi of n rows, one register block after the other."""
-    cdef Py_ssize_t i, p, first
+    """OUT: part.packed, the inputs lo..hi of n rows."""
+    cdef Py_ssize_t i, p, lo, end, pairs_end, hi = min_(part.hi, layer.n_in)
     cdef const real** rows = layer.inputs.rows
     cdef real* out
+    cdef real* chunk
     for i in range(n):
-        out = part.packed + i // CHUNK * PACKED_CHUNK + i % CHUNK * WIDE_ROWS
-        for p from part.lo <= p < part.hi by WIDE_ROWS:
-            if rows != NULL:
-                memcpy(out, rows[i] + min_(p, layer.n_in - WIDE_ROWS), WIDE_ROWS * sizeof(real))
-            else:
-                memcpy(out, element(layer.inputs.X, i, p), WIDE_ROWS * sizeof(real))
-            out += PACKED_TILE
+        chunk = part.packed + i // CHUNK * PACKED_CHUNK
+        for lo from part.lo <= lo < hi by PACKED_BLOCK:
+            end = min_(lo + PACKED_BLOCK, hi)
+            pairs_end = lo + inputs_in_pairs(end - lo)
+            out = chunk + (lo - part.lo) * PACKED_INPUT + i % CHUNK * WEIGHT_ROWS
+            for p from lo <= p < pairs_end by WEIGHT_ROWS:
+                if rows != NULL:
+                    memcpy(out, rows[i] + p, WEIGHT_ROWS * sizeof(real))
+                else:
+                    pack_tile(WEIGHT_ROWS, layer, i, p, out)
+                out += WEIGHT_ROWS * PACKED_INPUT
+            out += i % CHUNK * (WIDE_ROWS - WEIGHT_ROWS)
+            for p from pairs_end <= p < end by WIDE_ROWS:
+                if rows != NULL:
+                    memcpy(out, rows[i] + min_(p, layer.n_in - WIDE_ROWS), WIDE_ROWS * sizeof(real))
+                else:
+                    memcpy(out, element(layer.inputs.X, i, p), WIDE_ROWS * sizeof(real))
+                out += WIDE_ROWS * PACKED_INPUT
 
-cdef inline void prefetch_weights(const WeightTile* tile, const ChunkGradient* gradient) noexcept nogil:
-    """Prefetch the block after this one: of W and its moments, or of dW."""
-    cdef int k, lines = WIDE_ROWS * PANEL * REAL_BYTES // CACHE_LINE
+cdef inline void prefetch_weights(const int n_rows, const WeightTile* tile,
+                                  const ChunkGradient* gradient) noexcept nogil:
+    """Prefetch the tile after this one: of W and its moments, or of dW."""
+    cdef int k, lines = n_rows * PANEL * REAL_BYTES // CACHE_LINE
     if gradient.step == NULL:
-        prefetch_lines(tile.dW + WIDE_ROWS * PANEL, lines)
+        prefetch_lines(tile.dW + n_rows * PANEL, lines)
         return
     for k in range(gradient.step.n_moments + 1):
-        prefetch_lines(tile.W + k * gradient.moment_stride + WIDE_ROWS * PANEL, lines)
+        prefetch_lines(tile.W + k * gradient.moment_stride + n_rows * PANEL, lines)
 
-cdef struct WeightBlock:    # at most BLOCK inputs of a panel of dW, in tiles
+cdef struct WeightBlock:    # inputs of a panel of dW, in tiles: BLOCK, or PACKED_BLOCK if they are packed
     WeightTile first        # the first tile
     Py_ssize_t n_inputs
-    Py_ssize_t next_inputs  # from panels or packed inputs of a tile to those of the next
+    Py_ssize_t next_input   # from a panel's or packed input to the next
+    bint is_packed
     bint rows_end           # no memory follows a row of inputs
     bint is_prefetched
+    const real* next        # the part of dZ that is read next
+    int n_lines             # of it, to prefetch for each tile
 
-cdef inline void weight_block(const int vecs, const WeightBlock* block, const ChunkGradient* gradient) noexcept nogil:
+cdef inline void weight_block(const int vecs, const int n_rows, Py_ssize_t i, Py_ssize_t end, const WeightBlock* block,
+                              const ChunkGradient* gradient) noexcept nogil:
+    """Inputs i..end of a block, in tiles of n_rows."""
     cdef WeightTile tile                # set number by number: copying it would wait until block.first is in L1
-    cdef Py_ssize_t i = 0, k
-    cdef int n_rows = rows_in_block(vecs)
+    cdef Py_ssize_t k
     tile.X.rows = block.first.X.rows
-    tile.X.X.data = block.first.X.X.data
-    tile.step = block.first.step
+    tile.X.X.data = block.first.X.X.data + i * block.next_input
+    tile.step = n_rows if block.is_packed else PANEL
     tile.dZ = block.first.dZ
     tile.before = block.first.before
-    while i < block.n_inputs:
+    while i < end:
         # the last tile overlaps the one before, whose rows are not stored again
         tile.n_skip = max_(0, i + n_rows - block.n_inputs) if block.rows_end else 0
         k = i - tile.n_skip
@@ -276,9 +307,10 @@ cdef inline void weight_block(const int vecs, const WeightBlock* block, const Ch
         if tile.before != NULL:
             tile.before = block.first.before + k * PANEL
         if block.is_prefetched:
-            prefetch_weights(&tile, gradient)
+            prefetch_weights(n_rows, &tile, gradient)
+        prefetch_lines(block.next + i // n_rows * block.n_lines * LINE, block.n_lines)
         weight_tile(vecs, n_rows, &tile, gradient)
-        tile.X.X.data += block.next_inputs
+        tile.X.X.data += n_rows * block.next_input
         i += n_rows
 
 # Functions of their own, which are not inlined: with the loops around them, addresses would take registers that sums need
@@ -286,15 +318,24 @@ cdef inline void weight_block(const int vecs, const WeightBlock* block, const Ch
 ctypedef void (*weight_kernel)(const WeightBlock*, const ChunkGradient*) noexcept nogil
 
 cdef void whole_weight_block(const WeightBlock* block, const ChunkGradient* gradient) noexcept nogil:
-    weight_block(VECS, block, gradient)
+    weight_block(VECS, WIDE_ROWS, 0, block.n_inputs, block, gradient)
+
+cdef void packed_weight_block(const WeightBlock* block, const ChunkGradient* gradient) noexcept nogil:
+    cdef Py_ssize_t end = inputs_in_pairs(block.n_inputs)
+    if end > 0:
+        weight_block(VECS, WEIGHT_ROWS, 0, end, block, gradient)
+    if end < block.n_inputs:
+        weight_block(VECS, WIDE_ROWS, end, block.n_inputs, block, gradient)
 
 cdef void two_vecs_weight_block(const WeightBlock* block, const ChunkGradient* gradient) noexcept nogil:
-    weight_block(2, block, gradient)
+    weight_block(2, ROWS, 0, block.n_inputs, block, gradient)
 
 cdef void one_vec_weight_block(const WeightBlock* block, const ChunkGradient* gradient) noexcept nogil:
-    weight_block(1, block, gradient)
+    weight_block(1, ROWS, 0, block.n_inputs, block, gradient)
 
-cdef inline weight_kernel choose_weight_kernel(int vecs) noexcept nogil:
+cdef inline weight_kernel choose_weight_kernel(int vecs, bint packed) noexcept nogil:
+    if packed:
+        return <weight_kernel>opaque(<void*>packed_weight_block)
     if vecs == 1:
         return <weight_kernel>opaque(<void*>one_vec_weight_block)
     if VECS > 2 and vecs == 2:
@@ -304,21 +345,26 @@ cdef inline weight_kernel choose_weight_kernel(int vecs) noexcept nogil:
 cdef inline void weight_panel(Py_ssize_t j, const WeightPart* part, const Layer* layer, const ChunkGradient* gradient,
                               real* sums) noexcept nogil:
     """The part of panel j of dW, over at most CHUNK rows. sums: of the rows before, if these are not the first."""
-    cdef Py_ssize_t p = part.lo, q, end, hi = min_(part.hi, layer.n_in)
+    cdef Py_ssize_t p = part.lo, q, k, end, hi = min_(part.hi, layer.n_in)
     cdef Panels W = layer.W, T = layer.T
     cdef WeightBlock block
     cdef WeightTile* tile = &block.first
     cdef int vecs = vecs_used(layer.n_out, j)
-    cdef weight_kernel kernel = choose_weight_kernel(vecs)
     cdef bint packed = vecs == VECS and part.packed != NULL
-    block.next_inputs = PACKED_TILE if packed else rows_in_block(vecs)
+    cdef weight_kernel kernel = choose_weight_kernel(vecs, packed)
+    block.is_packed = packed
+    block.next_input = PACKED_INPUT if packed else 1
     block.rows_end = layer.inputs.rows != NULL
     block.is_prefetched = gradient.is_last and is_prefetched(layer.n_in, layer.n_out)
+    block.n_lines = 0
+    if packed and is_prefetched(layer.n_in, layer.n_out):
+        block.n_lines = lines_for_tile(gradient.n, hi - p)
     tile.X.rows = NULL if packed else layer.inputs.rows
-    tile.step = WIDE_ROWS if packed else PANEL
     tile.dZ = element(layer.dZ, 0, j)
+    block.next = tile.dZ + CHUNK * PANEL if not gradient.is_last else element(layer.dZ, -gradient.row, j + PANEL)
     while p < hi:
-        end = min_(round_up(p + 1, BLOCK), hi)      # without T, a part may begin within a block
+        # without T, a part may begin within a block
+        end = min_(p + PACKED_BLOCK if packed else round_up(p + 1, BLOCK), hi)
         block.n_inputs = end - p
         tile.first = p
         q = column_offset(j, W.stride) + p * PANEL
@@ -327,17 +373,19 @@ cdef inline void weight_panel(Py_ssize_t j, const WeightPart* part, const Layer*
         tile.before = tile.dW if gradient.add else NULL
         tile.X.X.data = element(layer.inputs.X, 0, p)
         if packed:
-            tile.X.X.data = part.packed + gradient.row // CHUNK * PACKED_CHUNK + (p - part.lo) // WIDE_ROWS * PACKED_TILE
+            tile.X.X.data = part.packed + gradient.row // CHUNK * PACKED_CHUNK + (p - part.lo) * PACKED_INPUT
         if gradient.row > 0:
             tile.before = sums + (p - part.lo + ROWS) * PANEL
         if not gradient.is_last:
             tile.dW = sums + (p - part.lo + ROWS) * PANEL
         if block.is_prefetched and T.data != NULL:
-            for q in range(PANEL):
-                vprefetch(element(T, j + q, p))
+            for k from p <= k < end by LINE:
+                for q in range(PANEL):
+                    vprefetch(element(T, j + q, k))
         kernel(&block, gradient)
         if gradient.step != NULL and T.data != NULL:
-            transpose(p, p + BLOCK, j, j + min_(PANEL, round_up(layer.n_out - j, LANES)), W, T)
+            transpose(p, round_up(end, BLOCK), j, j + min_(PANEL, round_up(layer.n_out - j, LANES)), W, T)
+        block.next += PACKED_BLOCK // WEIGHT_ROWS * block.n_lines * LINE
         p = end
 
 cdef void long_weight_panel(Py_ssize_t j, const WeightPart* part, const Layer* layer,

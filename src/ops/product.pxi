@@ -15,7 +15,7 @@
 # last one of a product has 2 or 4 if no more are left, and so has dW of up to 4 inputs. A block sums the whole inner
 # dimension in registers, KC inputs at a time: that much of a panel stays in L1, and partial sums wait in the result.
 # Wide results are computed NC columns at a time: that much of all panels, and the partial sums, stay in L2 (blocks.pxi).
-# Meanwhile the next panel is prefetched, if B is large.
+# Meanwhile the next panel is prefetched, if B is large, and the numbers of A that tall blocks read next.
 #
 # Rows are computed in whole blocks, so up to ROWS - 1 rows after `hi` are computed too. They exist in memory; no sum
 # reads them.
@@ -122,7 +122,7 @@ cdef inline void product_tile(const int vecs, const int n_rows, const bint wide,
                 rows[i] = tile.A.rows[i] + p
             if wide:
                 prefetch_lines(next, tile.n_lines)
-                next += tile.n_lines * (CACHE_LINE // REAL_BYTES)
+                next += tile.n_lines * LINE
             accumulate_from_rows(vecs, n_rows, min_(span, ke - p), rows, B, c)
             B += PANEL * PANEL
     else:
@@ -132,7 +132,7 @@ cdef inline void product_tile(const int vecs, const int n_rows, const bint wide,
         for p from kb <= p < ke by PANEL:
             if wide:
                 prefetch_lines(next, tile.n_lines)
-                next += tile.n_lines * (CACHE_LINE // REAL_BYTES)
+                next += tile.n_lines * LINE
             accumulate_block(vecs, n_rows, min_(PANEL, ke - p), A, B, c)
             A.data += tile.A.X.stride
             B += PANEL * PANEL
@@ -164,7 +164,7 @@ cdef inline void product_group(const int rest, const bint wide, Py_ssize_t lo, P
                                const Product* p) noexcept nogil:
     """`product` with m <= NC. rest: not 0 if lo..hi are at most this many rows, 2 or 4, fewer than a block. wide: of
     large weights; if there are many rows, in tall blocks, as far as whole blocks of ROWS are left."""
-    cdef Py_ssize_t kb = 0, ke, j, r, step = 0
+    cdef Py_ssize_t kb = 0, ke, j, r, step = 0, next_inputs
     cdef int vecs
     cdef bint last, tall = wide and TALL_ROWS > WIDE_ROWS and p.A.rows == NULL and hi - lo >= 2 * TALL_ROWS
     cdef Product tile = p[0]
@@ -172,11 +172,12 @@ cdef inline void product_group(const int rest, const bint wide, Py_ssize_t lo, P
     while True:                                     # at least once: for k = 0 the result is the bias
         ke = min_(kb + (TALL_KC if tall else KC), p.k)
         last = ke == p.k
+        next_inputs = min_(TALL_KC, p.k - ke) if not last else 0
         tile.relu = last and p.relu
         for j from 0 <= j < p.m by PANEL:
             tile.B.data = element(p.B, kb, j)
             if wide:
-                step = p.n_lines * (CACHE_LINE // REAL_BYTES) * ((ke - kb) // PANEL)
+                step = p.n_lines * LINE * ((ke - kb) // PANEL)
                 if j + PANEL < p.m:
                     tile.next = element(p.B, kb, j + PANEL)
                 else:
@@ -188,6 +189,8 @@ cdef inline void product_group(const int rest, const bint wide, Py_ssize_t lo, P
                 while hi - r == TALL_ROWS or hi - r >= TALL_ROWS + ROWS:
                     place_tile(r, kb, j, last, p, &tile)
                     tall_tile(kb, ke, &tile)
+                    if j < next_inputs:
+                        prefetch_lines(element(p.A.X, r, ke + j), TALL_ROWS * PANEL // LINE)
                     tile.next += step
                     r += TALL_ROWS
             while r < hi:
@@ -235,11 +238,11 @@ cdef void product_rest(Py_ssize_t lo, Py_ssize_t hi, Product p) noexcept nogil:
         product_blocks(2, False, lo, hi, &p)
 
 cdef void product_wide(Py_ssize_t lo, Py_ssize_t hi, Product p) noexcept nogil:
-    """`product` with large weights, PASS_ROWS at a time: those stay in L2. A function of its own, like product_rest."""
+    """`product` with large weights, CHUNK rows at a time: those stay in L2. A function of its own, like product_rest."""
     cdef Py_ssize_t i
-    for i from lo <= i < hi by PASS_ROWS:
-        p.n_lines = lines_for_step(min_(PASS_ROWS, hi - i))
-        product_blocks(0, True, i, min_(i + PASS_ROWS, hi), &p)
+    for i from lo <= i < hi by CHUNK:
+        p.n_lines = lines_for_step(min_(CHUNK, hi - i))
+        product_blocks(0, True, i, min_(i + CHUNK, hi), &p)
 
 cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, bint wide, const Product* p) noexcept nogil:
     """Rows lo..hi of C. wide: B is large."""

@@ -15,7 +15,8 @@
  *   NARROW           a layer whose outputs fill at most NARROW lanes of their last vec has its rows or inputs in the
  *                    lanes (ops/narrow.pxi, `is_narrow` in ops/panels.pxi); 0: none has
  *   NARROW_GROUP     outputs of such a layer whose sums are in registers at the same time, at most
- *   PASS_ROWS        rows of a product with large weights at a time (ops/product.pxi); measured on AVX2 only
+ *   WEIGHT_ROWS      inputs of a block of dW whose inputs are packed (ops/linear.pxi)
+ *   TALL_BYTES       of a panel that tall blocks read at a time (ops/product.pxi); both were measured on AVX2 only
  *   SUM_VECS         16/LANES, the vecs that hold the 16 virtual lanes of a sum along memory
  *
  *   in_register(p)                    p, as one address
@@ -107,7 +108,8 @@ enum {
     SUM_VECS = 16 / LANES,
     NARROW = LANES >= 8 ? LANES * 5 / 8 : 0, /* transposing a block of inputs costs log2(LANES) / LANES a number */
     NARROW_GROUP = 8,
-    PASS_ROWS = LANES * REAL_BYTES == 32 ? 128 : 256,
+    WEIGHT_ROWS = LANES * REAL_BYTES == 32 ? TALL_ROWS : WIDE_ROWS,
+    TALL_BYTES = LANES * REAL_BYTES == 32 ? 1 << 13 : 1 << 14,
     BLOCK = LANES > ROWS ? LANES : ROWS, /* a weight panel has a multiple of BLOCK rows: whole blocks and transposes */
 };
 

@@ -8,7 +8,7 @@ cdef extern from "simd/primitives.h" nogil:
         pass
     enum:
         LANES, ROWS, VECS, WIDE_ROWS, TALL_ROWS, PANEL, REAL_BYTES, TILE, BLOCK, SUM_VECS, NARROW, NARROW_GROUP, MIN_EXP, MAX_EXP
-        QUAD_ROWS, QUAD_VECS, PASS_ROWS
+        QUAD_ROWS, QUAD_VECS, WEIGHT_ROWS, TALL_BYTES
     const real* in_register(const real* p)
     void vprefetch(const real* p)
     vec vload(const real* p)

@@ -11,8 +11,8 @@ from fastnn import MLP, SGD, Adam
 from fastnn import functional as F
 from fastnn.core.threads import ThreadChoice
 
-SIZES = [[70, 500, 350, 3], [3, 500, 400, 1], [600, 300, 18, 40, 1], [513, 17, 400, 380, 2]]
-SIZES += [[2300, 60, 2]]  # the first layer reads rows, since it has few outputs
+SIZES = [[70, 511, 350, 3], [3, 500, 400, 1], [600, 300, 18, 40, 1], [513, 17, 400, 380, 2]]
+SIZES += [[2300, 60, 2], [131, 141, 2]]  # the first layers read rows: few outputs, small weights
 
 
 def train_by_hand(net, X, y, batch, optimizer):
