@@ -13,6 +13,7 @@
 #else
 #include <sched.h>
 #include <time.h>
+#include <unistd.h>
 #endif
 
 static inline long long now(void) /* ns, monotonic */
@@ -27,6 +28,15 @@ static inline long long now(void) /* ns, monotonic */
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * 1000000000LL + t.tv_nsec;
+#endif
+}
+
+static inline long process_number(void)
+{
+#ifdef _WIN32
+    return 0; /* it has no forks */
+#else
+    return getpid();
 #endif
 }
 
@@ -78,6 +88,8 @@ static inline void barrier_wait(barrier *b, int n_threads)
 typedef _Atomic int flag;
 static inline void flag_set(flag *f, int x) { atomic_store_explicit(f, x, memory_order_release); }
 static inline int flag_get(flag *f) { return atomic_load_explicit(f, memory_order_acquire); }
+/* Sets it to y if it is x, and returns whether it was. */
+static inline int flag_replace(flag *f, int x, int y) { return atomic_compare_exchange_strong(f, &x, y); }
 /* Adds 1 and returns the value before. */
 static inline int flag_add(flag *f) { return atomic_fetch_add_explicit(f, 1, memory_order_acq_rel); }
 

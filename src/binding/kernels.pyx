@@ -56,6 +56,8 @@ cdef extern from "fastnn_threads.h" nogil:
     void flag_set(flag* f, int x)
     int flag_get(flag* f)
     int flag_add(flag* f)
+    int flag_replace(flag* f, int x, int y)
+    long process_number()
     void cpu_relax()
     void cpu_yield()
     ctypedef unsigned long owner

@@ -3,9 +3,13 @@
 cdef enum:              # states of the gate at which helpers wait
     CLOSED
     OPEN
-    CANCELLED           # leave without working
+    STAYING             # after a slice: wait a moment for the next one
+    CANCELLED           # leave
+    ROUND               # is added with each slice, so that no helper takes a state for that of another slice
 
 cdef enum:
+    MAX_STATE = 1 << 30
+    STAY_NS = 250000    # that helpers wait for the next slice
     HELPER_NS = 250000  # of waiting for each helper; one begins within about 100000 on a CPU that is free
     LONG_WAIT_NS = 5000000  # at most, where units of work are long: the system moves a process within this time
 
@@ -39,11 +43,14 @@ def await_all_helpers(bint value):
     awaits_all = value
 
 cdef class Gate:
-    """Where the helpers of one slice wait until it begins. One that comes later finds the gate of its slice, not that of
-    the slice that the team runs now."""
+    """Where helpers wait until a slice begins. If all of them have worked, they wait here for the next slice too, which needs
+    no new threads: on a virtual machine, a CPU that was idle may take milliseconds to run one. One that comes late finds
+    the gate of its slice, not that of the slice that the team runs now."""
     cdef flag state
     cdef flag n_arrived
     cdef int n_threads                  # that may work, the caller included; read when the gate is open
+    cdef long process                   # that has started the helpers; a fork has none of them
+    cdef int base                       # ROUND for each slice before
 
 cdef class Team:
     """Runs `work` in several threads at the same time. Subclasses define `work`."""
@@ -55,9 +62,13 @@ cdef class Team:
         """The work of thread 0 (the caller) .. n_threads - 1."""
 
     cdef int start_helpers(self, int n_threads) except -1:
-        """Start helpers, at most n_threads - 1 and as many as the system gives. They wait at the gate."""
+        """Start helpers, at most n_threads - 1 and as many as the system gives, or keep those of the last slice. They wait at
+        the gate."""
         cdef int i
+        if self.keep_helpers(n_threads):
+            return 0
         self.gate = Gate()
+        self.gate.process = process_number()
         self.n_threads = 1
         for i in range(1, n_threads):
             try:
@@ -69,6 +80,18 @@ cdef class Team:
                 raise
             self.n_threads = i + 1
         return 0
+
+    cdef bint keep_helpers(self, int n_threads) noexcept:
+        """Whether n_threads - 1 helpers still wait for this slice. If not, all of them leave."""
+        if self.gate is None or self.gate.process != process_number():
+            return False
+        if (n_threads > 1 and self.gate.n_threads == n_threads == 1 + flag_get(&self.gate.n_arrived)
+                and self.gate.base < MAX_STATE
+                and flag_replace(&self.gate.state, self.gate.base + STAYING, self.gate.base + ROUND + CLOSED)):
+            self.gate.base += ROUND
+            return True
+        self.cancel_helpers()
+        return False
 
     cdef int dismiss_late_helpers(self, long long unit_ns) noexcept:
         """Wait a moment for the helpers. Those that the system has not run by then leave without working, since all
@@ -91,26 +114,38 @@ cdef class Team:
         return self.n_threads
 
     cdef void cancel_helpers(self) noexcept:
-        flag_set(&self.gate.state, CANCELLED)
+        flag_set(&self.gate.state, self.gate.base + CANCELLED)
 
     cdef void work_together(self) noexcept:
         """Open the gate, work, and wait for the helpers."""
-        self.gate.n_threads = self.n_threads
+        if self.gate.base == 0:         # later slices have the same number, and late helpers may read it
+            self.gate.n_threads = self.n_threads
         with nogil:
-            flag_set(&self.gate.state, OPEN)
+            flag_set(&self.gate.state, self.gate.base + OPEN)
             self.work(0)
+            flag_set(&self.gate.state, self.gate.base + STAYING)
             barrier_wait(&self.finish_barrier, self.n_threads)
 
     def _help(self, Gate gate):
-        """Work as the next thread. Numbers follow the order of arrival, so they have no gaps if late helpers are
-        dismissed. These read nothing of the team: n_arrived orders them, and the state of the gate, set with release,
-        orders what the caller wrote before."""
-        cdef int thread
+        """Work as the next thread, in one slice after the other. Numbers follow the order of arrival, so they have no gaps
+        if late helpers are dismissed. These read nothing of the team: n_arrived orders them, and the state of the gate,
+        set with release, orders what the caller wrote before."""
+        cdef int thread, base = 0
+        cdef long long limit
         with nogil:
             thread = 1 + flag_add(&gate.n_arrived)
-            while flag_get(&gate.state) == CLOSED:
-                cpu_yield()
-            if flag_get(&gate.state) == OPEN and thread < gate.n_threads:
+            while True:
+                while flag_get(&gate.state) == base + CLOSED:
+                    cpu_yield()
+                # else it is open, or the caller has ended its part already and waits for this one
+                if flag_get(&gate.state) % ROUND == CANCELLED or thread >= gate.n_threads:
+                    break
                 self.work(thread)
                 barrier_wait(&self.finish_barrier, gate.n_threads)
+                limit = now() + STAY_NS
+                while flag_get(&gate.state) == base + STAYING:
+                    cpu_yield()
+                    if now() > limit:
+                        flag_replace(&gate.state, base + STAYING, base + CANCELLED)
+                base += ROUND
         flag_add(&n_ended)

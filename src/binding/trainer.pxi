@@ -60,7 +60,7 @@ cdef class Trainer(ShufflingTeam):
     cdef Py_ssize_t n_X                 # rows of X
     cdef Py_ssize_t max_batch           # as passed; data.batch_size is at most n_rows
     cdef bint has_order                 # the order of the rows is an array of the caller
-    cdef long long step_ns              # of a step of the last slice; 0: there was none
+    cdef long long step_ns              # of a step of the last slice, or an estimate
     cdef ShardedRows shards             # or None
 
     def __init__(self, CompiledNetwork network, X, targets, *, int loss, Py_ssize_t batch_size, optimizer=None,
@@ -548,6 +548,8 @@ cdef class Trainer(ShufflingTeam):
             self.unlock_generator()
             self.cancel_helpers()
             raise
+        if self.step_ns == 0:           # 6 operations a parameter and row, about 100 in a ns
+            self.step_ns = self.n_params * self.training.data.batch_size // 16
         self.training.slice.n_threads = self.dismiss_late_helpers(self.step_ns)
         start = now()
         self.work_together()
