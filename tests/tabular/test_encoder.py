@@ -15,6 +15,7 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(10, 1, N)
 MISSING = RNG.random(N) < 0.4
 FEW = RNG.choice([7.0, 8.0, 9.0], N)  # the edges of these come from a tree
+TWO = np.where(X > 10, 9.0, 7.0)
 TARGET = X + FEW
 
 
@@ -22,19 +23,40 @@ def fitted(x, scaling, settings=EncoderSettings(8, values=True)):  # noqa: B008
     return Encoder.fit([(scaling, x)], [], TARGET, settings, 4)
 
 
-def test_without_settings_there_are_neither_bins_nor_values():
-    encoder = fitted(FEW, Scaling.fit(FEW, True), EncoderSettings())
-    assert encoder.edges == encoder.values == [[]]
+@pytest.mark.parametrize(
+    ("x", "factor"),
+    [([8.0, 0, 1, 4, 2], 1 / 3), ([2.0] * 8 + [-1, 5], 1 / 3), ([2.0, 2], 0)],
+)
+def test_a_number_is_scaled_by_its_spread(x, factor):
+    missing = np.append(x, np.nan)
+    for found in (Scaling.fit(np.array(x), True), Scaling.fit(missing, False)):
+        assert found == Scaling(2, factor, False)
+    assert Scaling.fit(missing, True) == Scaling(2, factor, True)
 
 
-@pytest.mark.parametrize("x", [X, FEW, np.where(X > 10, 9.0, 7.0)], ids=["many", "few", "two"])
-def test_a_missing_number_is_the_median(x):
+@pytest.mark.parametrize(
+    ("n_rows", "n_kept"), [([6, 5, 5, 4], 3), ([5, 5], 0), ([5] * 256, 256), ([5] * 257, 0)]
+)
+def test_frequent_values_are_categories(n_rows, n_kept):
+    x = np.repeat(np.arange(float(len(n_rows))), n_rows)
+    for has_values in (True, False):
+        encoder = fitted(x, Scaling.fit(x, True), EncoderSettings(values=has_values))
+        assert (encoder.edges, encoder.values) == ([[]], [[*range(n_kept * has_values)]])
+
+
+@pytest.mark.parametrize(
+    ("x", "edges", "values"),
+    [(X, None, []), (FEW, [7, 7.5, 8.5, 9], [7, 8, 9]), (TWO, [7, 8, 9], [])],
+    ids=["many", "few", "two"],
+)
+def test_a_missing_number_is_the_median(x, edges, values):
     with_missing = np.where(MISSING, np.nan, x)
     scaling = Scaling.fit(with_missing, True)
     filled = np.where(MISSING, scaling.median, x)
     encoder, expected = fitted(with_missing, scaling), fitted(filled, scaling)
     assert (encoder.edges, encoder.values) == (expected.edges, expected.values)
-    assert encoder.edges[0] and encoder.edges[0][0] > 6
+    quantiles = np.unique(np.quantile(filled, np.linspace(0, 1, 9)))
+    assert encoder.edges == [edges or quantiles.tolist()] and encoder.values == [values]
     codes = np.empty((N, 0), np.int32)
     tables = (encoder.encode([column], codes) for column in (with_missing, filled))
     table, others = (each.to_dense() for each in tables)

@@ -278,6 +278,7 @@ ERRORS = {
     "names": (dict(monotone=["up"]), "of the 7 columns, but has 1. .*but the target.*mapping"),
     "one column": (dict(monotone="up"), "'monotone' parameter .* must be an"),
     "fraction": (dict(bounds=(Fraction(1, 3), 5)), "bounds must be .low, high.*Fraction"),
+    "no targets": (dict(bounds=(None, -99)), r"^bounds has none.*from -.*: it is \(None, -99.0\)"),
     "signs": (dict(monotone={"up": (1, -1)}), r"'up' is \(1, -1\), but"),
 }
 for key in (None, 1.0, ("up",), ("up", "few")):
@@ -292,11 +293,6 @@ def test_wrong_rules_and_bounds(name):
         model, y = classifier_case(**options)[0], np.digitize(Y, [-2, 2])
     with pytest.raises(ValueError, match=text):
         model.fit(X, y)
-
-
-def test_bounds_without_targets():
-    with pytest.raises(ValueError, match=r"^bounds has none.*from -.*: it is \(None, -99.0\)"):
-        TabularRegressor(bounds=(None, -99)).fit(X, Y)
 
 
 def test_two_signs_for_a_column():

@@ -108,6 +108,19 @@ def test_predictions_stay_between_the_least_and_the_largest_target():
     assert (P >= 1e-300).all() and (P <= 1e140).all()
 
 
+FAR = [
+    ("mse", [-2.0, 3], False, (-1e37, 1e37)), ("mse", [-2e40, 3], False, (-2e43, 2e43)),
+    ("mse", [2.0, 3], True, (1e-37, 1e37)), ("poisson", [0, 3e40], False, (1 / 3e43, 3e43)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("loss", "y", "log", "bounds"), FAR)
+def test_bounds_without_a_limit_are_far_from_all_targets(loss, y, log, bounds):
+    targets = TableNumbers.fit(loss, np.array(y), log)
+    targets.lift_bounds()
+    assert targets.bounds == pytest.approx(bounds, rel=1e-9, abs=0)
+
+
 @pytest.mark.parametrize("wrong", [0, -2])
 def test_logarithms_need_targets_above_zero(wrong):
     y = prices.copy()
