@@ -1,5 +1,7 @@
 """Rows that depend on times or units: what random folds promise, and other rows do not keep."""
 
+import re
+
 import joblib
 import numpy as np
 import pyarrow as pa
@@ -32,9 +34,23 @@ def table(y, **columns):
 def test_a_trend():
     (issue,) = find_splits(table(TREND + 0.1 * X), "y", False)
     assert (issue.kind, issue.column) == ("time", "day")
-    what = "the rows depend on the time in column 'day'"
-    assert str(issue).startswith(f"{what}: a small network that ")
-    assert str(issue).endswith("the scores are too good. Pass time='day'.")
+    shares = re.fullmatch(
+        "the rows depend on the time in column 'day': a small network that trains on the earlier rows "
+        r"explains (\d+%|nothing) of the later ones, but (\d+)% of rows drawn at random\. If new rows "
+        r"will come later, the scores are too good\. Pass time='day'\.",
+        str(issue),
+    )
+    assert shares[1] == "nothing" and int(shares[2]) > 90
+
+
+@pytest.mark.parametrize(
+    ("random", "drop", "error", "is_worse"),
+    [(0.1, 0.2, 0.05, True), (0.09, 1, 0, False), (1, 0.19, 0, False), (1, 0.2, 0.051, False)],
+)
+def test_a_split_is_worse_by_much_for_certain(random, drop, error, is_worse):
+    for explained, share in ((-3.0, "nothing"), (0.004, "nothing"), (0.006, "1%"), (0.4, "40%")):
+        found = split_check.Comparison("day", random, explained, drop, error)
+        assert (found.is_worse, found.share) == (is_worse, share)
 
 
 def test_classes_that_change():
@@ -248,11 +264,10 @@ def test_a_resumed_fit_does_not_repeat_the_warning():
 
 def test_fit_warns():
     rows, small = table(TREND), dict(n_estimators=2, hidden_layer_sizes=2)
-    with pytest.warns(TableWarning, match="the rows depend on the time in column 'day'"):
-        TabularRegressor(**small).fit(rows, "y")
     late = table(np.where(TREND + X > 3, "late", "early"))
-    with pytest.warns(TableWarning, match="the rows depend on the time in column 'day'"):
-        TabularClassifier(**small).fit(late, "y")
+    for make, table_with_days in ((TabularRegressor, rows), (TabularClassifier, late)):
+        with pytest.warns(TableWarning, match="the rows depend on the time in column 'day'"):
+            make(**small).fit(table_with_days, "y")
     halves = [(np.arange(300), np.arange(300, N))]
     TabularRegressor(**small).fit(rows, "y", time="day")  # no warning where the split is chosen
     TabularRegressor(**small).fit(rows, "y", groups=np.arange(N) // 20)

@@ -81,6 +81,8 @@ def test_time_for_all_rows_is_for_the_epochs_before_the_end(end, share, fraction
 def test_a_network_in_a_worker_tells_how_far_it_trained_when_it_ends():
     share = RemoteTimeShare(4.0, 100, 1.0, 1.0, began=2.0, ends=9.0, clock=lambda: 5.0)
     assert (share.is_active, share.part_done) == (True, 0.75)
+    share.fraction = 0.5
+    assert share.part_done == 0.5
     share.end(80)
     assert (share.taken, share.part_done, share.is_active) == (3.0, 0.8, False)
 
@@ -138,6 +140,11 @@ def test_the_first_training_leaves_time_for_a_second(make_clock):
     assert budget.training_ends == pytest.approx(0.75 * 78)
     budget.release_training()
     assert budget.training_ends == pytest.approx(78) and budget.seconds_left == 100
+    assert [budget.rows_within(*a) for a in ((2, 0.5, 9), (2, 0.05, 9), (99, 0.5, 9))] == [
+        25,
+        4.5,
+        1,
+    ]
     budget.reserve(50)
     assert budget.training_ends == pytest.approx(68)  # no more than a part is reserved
     assert TimeBudget(None).training_ends == TimeBudget(None).seconds_left == np.inf

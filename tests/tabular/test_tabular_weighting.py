@@ -55,6 +55,12 @@ def test_weights_are_square_roots_of_importances():
     assert_array_equal(weights[1], 1)  # no column is important
 
 
+def test_fewer_rows_of_many_columns_are_shuffled():
+    found = {n: permutation.most_rows(n) for n in (0, 100, 101, 316, 317, 9000)}
+    assert found == {0: 2000, 100: 2000, 101: 1960, 316: 200, 317: 200, 9000: 200}
+    assert permutation.most_rows(250, permutation.MAX_WEIGHT_VALUES) == 1600
+
+
 def test_inputs_are_multiplied_and_networks_read_the_table_without_weights(encoders, jobs):
     table = jobs[0].table
     dense = table.to_dense()
