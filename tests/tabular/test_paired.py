@@ -5,7 +5,6 @@ import pytest
 
 from fastnn.tabular.metrics import (
     CLASS_METRICS,
-    JACKKNIFE_PARTS,
     NUMBER_METRICS,
     Difference,
     PairedScores,
@@ -80,7 +79,13 @@ def test_a_score_that_is_undefined():
 
 
 def test_few_rows():
-    assert assign_parts(3).max() == 2 and assign_parts(1000).max() == JACKKNIFE_PARTS - 1
-    y = np.zeros(1)
-    assert np.isnan(paired(y, y).errors[0])
-    assert Difference(1.0, float("nan")).verdict == 0
+    for n, n_parts in {3: 3, 1000: 50, 49_999: 50, 50_000: 20}.items():
+        assert assign_parts(n).max() == n_parts - 1
+    assert np.isnan(paired(np.zeros(1), np.zeros(1)).errors[0])
+    assert paired(np.zeros(2), np.array([1.0, 3])).errors == [1]
+
+
+def test_a_gain_is_certain_above_two_errors():
+    found = {(1, np.nan): 0, (2, 1): 0, (2.1, 1): 1, (-2, 1): 0, (-2.1, 1): -1, (1e-12, 0): 0}
+    for (gain, error), verdict in (found | {(1e-11, 0): 1}).items():
+        assert Difference(gain, error).verdict == verdict

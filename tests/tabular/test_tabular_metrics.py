@@ -85,7 +85,32 @@ def test_oof_score_is_the_metric_of_classes(name):
     weight, name = weights * np.where(two == "yes", 3, 1), name.replace("auto", "accuracy")
     expected = by_sklearn(name, two, clf.oof_prediction_, clf.classes_, weight)
     assert clf.oof_score_ == pytest.approx(expected)
+    assert clf.oof_score_name_ == f"weighted {CLASS_METRICS[name].label}"
     assert clf.score(X, two) == np.mean(clf.predict(X) == two)
+
+
+def scores(known, y, P, weight=None):
+    """Return {metric: its value} of classes or numbers."""
+    labels = TableClasses(np.arange(np.shape(P)[1])) if known is CLASS_METRICS else None
+    rows = metrics.ScoredRows(labels, np.array(y), np.array(P), weight)
+    return {name: metric.value(rows) for name, metric in known.items()}
+
+
+def test_values_of_rows_that_lack_a_class_or_differences():
+    P = np.array([[0.7, 0, 0.3], [0.2, 0, 0.8], [0, 1, 0], [0, 1, 0]])
+    found = scores(CLASS_METRICS, [0, 0, 1, 1], P)
+    log_loss = -np.log([0.7, 0.2]).sum() / 4
+    expected = dict(accuracy=0.75, balanced_accuracy=0.75, log_loss=log_loss, auc=1, f1=5 / 6)
+    assert found == pytest.approx(expected)
+    found = scores(CLASS_METRICS, [0, 0], [[1.0, 0], [0, 1]])
+    log_loss = -np.log(1e-15) / 2  # no probability counts as less
+    expected = dict(accuracy=0.5, balanced_accuracy=0.5, log_loss=log_loss, auc=None, f1=None)
+    assert found == pytest.approx(expected)
+    assert str(scores(CLASS_METRICS, [1], [[0.0, 1]])["log_loss"]) == "0.0"
+    weight = np.array([1.0, 3, 0])
+    for y in ([2.0, 2, 2], [2.0, 2, 0]):
+        expected = dict(rmse=1.5, mae=1.5, mape=0.75, r2=None, pinball=0.75)
+        assert scores(NUMBER_METRICS, y, [3.5, 0.5, 9], weight) == pytest.approx(expected)
 
 
 def test_names_of_scores():
@@ -263,6 +288,13 @@ def test_weights_need_a_function_that_takes_them():
     assert 0 < clf.oof_score_ <= 1
     with pytest.raises(TypeError, match=r"share_of_right has no parameter sample_weight"):
         clf.fit(X, two, sample_weight=np.ones(N))
+
+
+def test_functions_with_any_options_and_without_a_value():
+    clf = TabularClassifier(metric=lambda y, p, **options: len(options), **SMALL)
+    assert clf.fit(X, two, sample_weight=np.ones(N)).oof_score_ == 1
+    with pytest.warns(UndefinedMetricWarning):
+        assert clf.set_params(metric=lambda y, p: np.inf).fit(X, two).oof_score_ is None
 
 
 def test_a_function_of_several_quantiles():

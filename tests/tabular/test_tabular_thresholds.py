@@ -56,10 +56,13 @@ def test_probabilities_that_are_right_give_the_threshold_of_the_costs():
 
 def test_rows_of_one_class():
     p = np.array([0.2, 0.4, 0.9])
-    for text in RULES:
-        for is_second in (np.zeros(3, bool), np.ones(3, bool)):
-            assert 0 < thresholds.parse(text).best(p, is_second, None) < 1
-        assert thresholds.parse(text).best(p, p > 0.3, np.zeros(3)) == 0.5
+    for rule, expected in zip(map(thresholds.parse, RULES), (0.3, 0.1, 0.65)):
+        assert rule.best(p, np.zeros(3, bool), None) == pytest.approx(expected)
+        assert rule.expected(p, None) == pytest.approx(expected)
+        assert 0 < rule.best(p, np.ones(3, bool), None) < 1
+        assert rule.best(p, p > 0.3, np.zeros(3)) == 0.5
+        none = rule.best(np.zeros(3), np.zeros(3, bool), None)  # no row can be of the second class
+        assert none == pytest.approx(1 if rule.costs else 0.5) and none < 1
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -94,8 +97,15 @@ def test_class_weights_do_not_count_but_weights_of_rows_do():
     order = np.argsort(by_row._fold_of_row, kind="stable")
     p, is_second = by_row.oof_prediction_[order, 1], (y == "yes")[order]
     rule = thresholds.parse("cost:5,1")
-    assert by_row.threshold_ == rule.best(p, is_second, weight[order])
+    weight, fold = weight[order], by_row._fold_of_row
+    assert by_row.threshold_ == rule.best(p, is_second, weight)
     assert by_class.threshold_ == rule.best(p, is_second, None, odds=3.0)
+    for k in range(3):
+        others = fold[order] != k
+        best = rule.best(p[others], is_second[others], weight[others])
+        assert set(by_row.oof_threshold_[fold == k]) == {best}
+        best = rule.best(p[others], is_second[others], None, odds=3.0)
+        assert set(by_class.oof_threshold_[fold == k]) == {best}
 
 
 def test_odds_of_the_classes():
@@ -150,7 +160,9 @@ def test_one_class():
     assert clf.threshold_ is None and clf.oof_score_ == 1 and set(clf.predict(X)) == {"yes"}
 
 
-@pytest.mark.parametrize("text", ["f2", "cost:5", "cost:0,1", "cost:a,b", "cost:1,2,3", "0.5", ""])
+@pytest.mark.parametrize(
+    "text", ["f2", "cost:5", "cost:0,1", "cost:a,b", "cost:1,2,3", "cost:1,inf", "f:1,2", "0.5", ""]
+)
 def test_wrong_rules(text):
     with pytest.raises(ValueError, match=r"threshold='.*' is not a threshold.*'cost:5,1'"):
         TabularClassifier(threshold=text, **SMALL).fit(X, y)
