@@ -310,6 +310,11 @@ def test_features_of_a_date():
     assert_array_equal(parts["day of month"], year.day)
     assert_allclose(parts["sin day"], 1)  # 6 o'clock is a quarter of a day
     assert_allclose(parts["sin year"] ** 2 + parts["cos year"] ** 2, 1)
+    parts = ["weekday", "month", "day of year"]
+    for n_days, n_parts in {7: 0, 8: 1, 182: 1, 183: 3}.items():
+        found, *_ = features_of(DAYS[0] + pd.to_timedelta([0, n_days] * 14, "D"))
+        assert [category.part for category in found.categories] == parts[:n_parts]
+        assert len(found.numbers) == (4 if n_parts == 3 else 1)
 
 
 def test_the_same_hour_has_the_same_numbers_on_each_day():

@@ -50,6 +50,43 @@ def test_days_of_the_year_are_in_one_configuration():
             assert sum(c.encoding.days for c in found) == has_days
 
 
+RECIPE = {  # for classes or not: bins, epochs, steps, dropout, decay, two snapshots, monitor
+    True: [
+        (0, 128, 500, (0, 0), 0, False, "error_rate"),
+        (15, 128, 500, (0, 0.1), 0, False, "error_rate"),
+        (15, 128, 500, (0.2, 0.2), 1, False, "loss"),
+        (0, 64, 400, (0.5, 0.3), 2, False, "loss"),
+    ],
+    False: [
+        (0, 256, 1000, (0, 0), 0, False, "loss"),
+        (15, 256, 1000, (0, 0), 1, True, "loss"),
+        (15, 256, 1000, (0, 0.1), 2, True, "loss"),
+    ],
+}
+SIZES = [  # rows, classes, bins, epochs of the first and the last configuration, steps
+    (100, 3, 8, (128, 64), 500), (100, 4, 8, (256, 128), 1000), (1600, 3, 16, (64, 64), 500),
+    (3999, 2, 32, (64, 64), 500), (4000, 9, 32, (128, 128), 1000), (20_001, 2, 32, (32, 32), 500),
+    (19_999, 2, 32, (64, 64), 500), (20_000, 4, 32, (128, 128), 1000),
+    (799, 1, 8, (256, 256), 1000), (1600, 1, 16, (64, 64), 1000), (3999, 1, 39, (64, 64), 1000),
+    (19_999, 1, 128, (64, 64), 1000), (20_000, 1, 128, (64, 64), 1000),
+]  # fmt: skip
+
+
+def test_the_recipe_for_small_and_large_tables():
+    for is_classifier, expected in RECIPE.items():
+        names = "epochs", "steps", "dropout", "decay", "snapshots", "monitor"
+        found = recipe.configurations(is_classifier, 1599, 2)
+        rows = [(c.encoding.n_bins, *(getattr(c, name) for name in names)) for c in found]
+        assert rows == expected
+    for m, n_classes, n_bins, epochs, steps in SIZES:
+        found = recipe.configurations(n_classes > 1, m, n_classes)
+        first, binned, third, last = *found[:3], found[-1]
+        assert (first.epochs, last.epochs) == epochs and first.steps == binned.steps == steps
+        assert binned.encoding == third.encoding == EncoderSettings(n_bins, m >= 4000)
+        assert [c.weighted for c in found[:3]] == [False, False, m < 20_000]
+        assert n_classes == 1 or third.snapshots == (third.monitor == "error_rate") == (m >= 1600)
+
+
 def test_wide_tables_train_for_few_steps_with_few_bins():
     sizes = (80, 250, True), (80, 249, False), (600, 600, True), (601, 600, False)
     for is_classifier, n_classes, steps in [(True, 2, 128), (True, 9, 256), (False, 1, 256)]:
