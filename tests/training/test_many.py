@@ -303,15 +303,18 @@ def test_the_progress_line_shows_how_long_the_rest_takes(capsys, monkeypatch):
     of_pool.n_done, of_pool.rows_done = 1, 3000
     for now[0] in 100.9, 101.0, 101.9, 102.0:
         line.show(of_pool)
-    of_pool.histories[:2] = [fastnn.History(stop_reason="diverged")] * 2
+    now[0], history, state = 103.0, fastnn.History(n_epochs=2), types.SimpleNamespace(epoch=7)
+    half = types.SimpleNamespace(history=history, last_epoch=9, state=state)
+    of_pool.active[1] = half  # it has begun in epoch 5
+    line.show(of_pool)
+    of_pool.histories[:2] = [fastnn.History(stop_reason=reason) for reason in "aabcdef"]
     line.close(of_pool)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[:3] == [
-        "network 0/4",
-        "network 1/4  3,000 rows/s  3 s left",
-        "network 1/4  1,500 rows/s  6 s left",
+    shown = ["3,000 rows/s  3 s left", "1,500 rows/s  6 s left", "1,000 rows/s  5 s left"]
+    stopped = ["2 networks: a", *(f"1 network: {reason}" for reason in "bcde")]
+    assert capsys.readouterr().err.splitlines() == [
+        *("network 0/4", *(f"network 1/4  {each}" for each in shown)),
+        *("network 1/4  1,000 rows/s", *(f"stopped: {each}" for each in stopped)),
     ]
-    assert lines[3:] == ["network 1/4  1,500 rows/s", "stopped: 2 networks: diverged"]
 
 
 @pytest.mark.parametrize("event", ["on_fit_begin", "on_fit_end"])

@@ -10,6 +10,7 @@ from fastnn import MLP, EarlyStopping
 from fastnn.training.planner import check_indices
 
 ERROR_RATE = EarlyStopping(monitor="error_rate")
+SHARED = [np.random.default_rng(0)] * 3
 NO_VALIDATION = dict(callbacks=[[], [], [ERROR_RATE]], validation_rows=[None, [0], None])
 
 
@@ -33,7 +34,9 @@ NO_VALIDATION = dict(callbacks=[[], [], [ERROR_RATE]], validation_rows=[None, [0
         (dict(rows=[0.5, 1.5]), "network 0: rows must be a one-dimensional array of row indices"),
         (dict(rows=[[], [1], [2]]), "network 0: X has no rows"),
         (dict(rng=np.random.default_rng(0)), "Networks cannot share a generator"),
-        (dict(rng=[np.random.default_rng(0)] * 3), "shares its generator with network 0"),
+        *((dict(rng=x), f"^rng must be None, an int of .*, got {x}. Networks") for x in (True, -1)),
+        (dict(rng=SHARED), "^network 1: it shares its generator with network 0, so their results"),
+        (dict(rng=SHARED, shuffle=False, validation_fraction=0.5), "^network 1: it shares"),
         (dict(validation_rows=[0], validation_data=(X, Y)), "exclude each other"),
         (dict(validation_rows=[0], validation_fraction=0.5), "excludes"),
         (dict(validation_fraction=0.5, rows=[[0], [1], [2]]), "network 0: validation_fraction=0.5"),
@@ -55,6 +58,13 @@ def test_bad_arguments_train_nothing(change, message):
     with pytest.raises((ValueError, TypeError), match=message):
         fastnn.fit_many(**arguments)
     assert all(net.state is None and net.history is None for net in nets)
+
+
+def test_networks_may_share_a_generator_from_which_none_draws():
+    together, alone = networks(3), networks(1)
+    fastnn.fit_many(together, X, Y, epochs=1, rng=SHARED, shuffle=False)
+    fastnn.fit_many(alone, X, Y, epochs=1, rng=np.random.default_rng(1), shuffle=False)
+    assert_same_bits(together[0].params, alone[0].params)
 
 
 @pytest.mark.parametrize("targets", ["(networks, rows)", "(networks, rows, outputs)", "shared"])

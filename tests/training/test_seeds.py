@@ -20,12 +20,13 @@ def test_spawned_seeds_make_the_generators_of_numpy(entropy):
         for _ in range(2):  # a seed may be used again
             generator, reference = np.random.default_rng(seed), np.random.default_rng(other)
             assert generator.bit_generator.state == reference.bit_generator.state
-        assert (seed.generate_state(3) == other.generate_state(3)).all()
         assert np.random.MT19937(seed).random_raw() == np.random.MT19937(other).random_raw()
 
 
 def test_spawned_seeds_behave_like_a_seed_sequence():
     seed, other = spawn_seeds(7, 3)[2], np.random.SeedSequence(7).spawn(3)[2]
+    for n, dtype in ((4, np.uint32), (3, np.uint64), (4, np.uint64)):
+        assert (seed.generate_state(n, dtype) == other.generate_state(n, dtype)).all()
     generator = np.random.default_rng(seed)
     assert repr(seed) == repr(other)
     for name in ("entropy", "spawn_key", "pool_size", "n_children_spawned"):

@@ -5,6 +5,7 @@ import os
 import pickle
 import re
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from small_training import data
 
 import fastnn
 from fastnn import MLP, SGD, Adam, History
+from fastnn.training import progress
 from fastnn.training.progress import ProgressLine
 
 X, Y = data(dtype="float64")
@@ -182,6 +184,21 @@ def test_progress_is_plain_lines_without_a_terminal(capsys):
     *_, shown, end = err.splitlines()
     assert re.fullmatch(r"epoch 12/12  loss \d\S*  validation \d\S*  [\d,]+ rows/s", shown)
     assert end == "stopped: all epochs done"
+
+
+@pytest.mark.parametrize(("n_rows", "what"), [(100, "50 rows/s"), (None, "step 1,700")])
+def test_progress_is_shown_ten_times_a_second_on_a_terminal(n_rows, what, monkeypatch, capsys):
+    now = [100.0]
+    monkeypatch.setattr(progress, "time", types.SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    line, history = ProgressLine(4, n_rows), History([0.5], n_epochs=1, n_steps=1700, seconds=2.0)
+    for now[0] in 100.0, 100.09, 100.11:
+        line.show(history)
+    history.stop_reason = "callback"
+    line.close(history)
+    shown, left = f"epoch 1/4  loss 0.5  {what}", "  6 s left"
+    expected = f"{shown}{left}\r" * 2 + f"{shown}{' ' * len(left)}\nstopped: callback\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_progress_rewrites_one_line_on_a_terminal(monkeypatch, capsys):
