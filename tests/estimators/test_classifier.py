@@ -338,12 +338,15 @@ def test_divergence_is_an_error():
     assert isinstance(error.value, ValueError)  # as in scikit-learn
 
 
+PARAMETERS = "The network has the parameters of the last completed step."
+
+
 def test_ctrl_c_warns_and_keeps_what_has_been_learned():
     def interrupt(net, history):
         if history.n_epochs == 5:
             raise KeyboardInterrupt
 
-    with pytest.warns(UserWarning, match="interrupted by user"):
+    with pytest.warns(UserWarning, match=f"^Training interrupted by user. {PARAMETERS}$"):
         net = quick(callbacks=interrupt).fit(IRIS, KINDS)
     assert net.n_iter_ == len(net.loss_curve_) == 5 and net.predict(IRIS).shape == (150,)
 

@@ -93,6 +93,7 @@ MODELS = {
     "pipeline": (after_scaler(classifier()), X, y),
     "nested": (after_scaler(after_scaler(classifier())), X, y),
     "one step": (make_pipeline(classifier()), X, y),
+    "lists": (classifier(), X.tolist(), y.tolist()),
     "own network before": (after_selection(classifier()), X, y),
     "passthrough": (make_pipeline(StandardScaler(), "passthrough", classifier()), X, y),
     "regressor": (regressor(), R, r),
@@ -125,7 +126,7 @@ SCORINGS = ["accuracy", TWO_SCORES, {"a": "accuracy", "b": "f1_macro"}, n_correc
 
 @pytest.mark.parametrize("scoring", SCORINGS)
 def test_scoring(scoring):
-    model = make_pipeline(StandardScaler(), classifier())
+    model = make_pipeline(StandardScaler(), "passthrough", classifier())
     compare(model, X, y, cv=3, scoring=scoring, return_train_score=True)
 
 

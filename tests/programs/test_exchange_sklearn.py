@@ -24,7 +24,7 @@ X = np.random.default_rng(0).normal(size=(90, 4))
 Y = np.column_stack([X[:, 0] * X[:, 1], np.abs(X[:, 2])])
 CLASSES = np.array(["no", "perhaps", "yes"])[np.arange(90) % 3]
 SETTINGS = dict(hidden_layer_sizes=(6, 5), max_iter=12, random_state=0, learning_rate_init=0.01)
-ATTRIBUTES = "loss_curve_ loss_ n_iter_ t_ validation_scores_ n_layers_"
+ATTRIBUTES = "loss_curve_ loss_ n_iter_ t_ validation_scores_ best_validation_score_ n_layers_"
 NUMBERS = np.unique(CLASSES, return_inverse=True)[1]
 CASES = {
     "two classes": ("MLPClassifier", CLASSES == "no", {}),

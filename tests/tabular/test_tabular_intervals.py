@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from fastnn import TabularRegressor, losses
+from fastnn import DivergenceError, TabularRegressor, losses
 from fastnn.estimators import spread
 from fastnn.tabular import intervals
 from fastnn.tabular.columns import frames
@@ -177,15 +177,19 @@ def test_no_expected_error_is_above_the_largest():
     assert_allclose(scales, model.spread.unit * (model.spread.least + model.spread.largest))
 
 
-def test_a_spread_that_diverges_leaves_one_width(monkeypatch):
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_spread_that_diverges_leaves_one_width(raises, monkeypatch):
     def diverge(jobs, *_, **__):
+        if raises:
+            raise DivergenceError("the loss is not finite", 1, 1)
         for job in jobs:
             job.net.params[0] = np.nan
             job.networks = [job.net]
 
     monkeypatch.setattr(spread_training, "train", diverge)
     X, y = uneven(300, seed=3)
-    with pytest.warns(UserWarning, match="^the networks that expect errors diverged, so all"):
+    message = "^the networks that expect errors diverged, so all intervals have one width$"
+    with pytest.warns(UserWarning, match=message):
         reg = TabularRegressor(3, **SMALL).fit(X, y)
     assert reg.model_.spread is None
 
