@@ -97,9 +97,7 @@ class _Column:
             return None
         try:
             if pa.types.is_temporal(kind):
-                values = values.cast(
-                    pa.int32() if str(kind) in ("date32[day]", "time32[s]") else pa.int64()
-                )
+                values = values.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
             return np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
         except pa.ArrowException:
             return None

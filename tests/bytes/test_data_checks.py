@@ -1,5 +1,7 @@
 """Data checks: IDs, copies of the target, columns that predict it alone, duplicates."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -45,8 +47,33 @@ def test_columns_that_are_no_ids(name, values):
     assert name not in found(**{name: values})
 
 
-def test_few_rows_are_no_ids():
-    assert check_data(pa.table({"a": range(10), "y": [0, 1] * 5}), "y") == []
+def kinds(target="y", **columns):
+    return [issue.kind for issue in check_data(pa.table(columns), target)]
+
+
+@pytest.mark.parametrize("enough", [True, False])
+def test_limits(enough):
+    """Each issue needs some rows, copies of rows, or rows for each value."""
+    n = 20 if enough else 19
+    i = np.arange(n)
+    assert kinds(a=i, y=i % 2) == ["id"] * enough
+    assert kinds(None, a=i % 7 / 2) == ["duplicate rows"] * enough
+    i = np.arange(50 if enough else 51)
+    assert kinds(None, a=i % (len(i) - 1) / 2) == ["duplicate rows"] * enough  # 2 % are copies
+    i = np.arange(40 if enough else 39)
+    expected = ["target alone"] * enough
+    assert kinds(x=X[: len(i)], a=i % 4 + i / 100, y=i % 4 * 1.5) == expected
+    i, n = np.arange(300), 15 if enough else 16  # texts with ten rows or fewer for learning
+    assert kinds(x=X[:300], a=np.char.add("w", (i % n).astype(str)), y=i % n < 8) == expected
+    classes = RNG.integers(0, 250 if enough else 251, 5000)
+    a = classes + RNG.uniform(0, 0.5, 5000)
+    words = np.char.add("w", classes.astype(str))
+    assert kinds(x=RNG.random(5000), a=a, y=words) == expected
+    n = 20 if enough else 21
+    issue, *_ = check_data(
+        pa.table({"x": X, "a": np.arange(N) % n + X / 9, "y": np.arange(N) % n}), "y"
+    )
+    assert ("accuracy" if enough else "R2 of the ranks") in str(issue)
 
 
 TARGETS = [
@@ -110,7 +137,10 @@ def test_duplicate_rows():
     half = pa.table({"x": X[:200], "y": Y[:200]})
     (issue,) = check_data(pa.concat_tables([half, half]), "y")
     assert (issue.kind, issue.column) == ("duplicate rows", None)
-    assert str(issue).startswith("200 of 400 rows are copies of others")
+    assert str(issue) == (
+        "200 of 400 rows are copies of others, which makes held-out scores too good. Remove them, "
+        "unless each is a separate observation."
+    )
 
 
 def test_numbers_with_a_word():
@@ -137,9 +167,13 @@ def test_the_messages_say_what_to_do():
         "column 'a' numbers the rows (0 to 399). Pass drop=['a'], unless it helps to predict new rows."
     )
     assert text_of(a=Y) == "column 'a' is a copy of the target 'y'. Pass drop=['a']."
-    text = text_of(a=np.where(np.arange(N) == 7, 1 - Y, Y))
-    assert text.startswith("column 'a' alone predicts the target almost perfectly (accuracy ")
-    assert text.endswith("on other rows). Pass drop=['a'], unless it is known when you predict.")
+    for y in (Y, Y == 1, np.where(Y, "yes", "no")):
+        a = np.where(np.arange(N) == 7, 1 - Y, Y)
+        assert re.fullmatch(
+            r"column 'a' alone predicts the target almost perfectly \(accuracy (1\.000|0\.995) on other "
+            r"rows\)\. Pass drop=\['a'\], unless it is known when you predict\.",
+            text_of(a=a, y=y),
+        )
 
 
 @pytest.mark.parametrize("n_second, n_errors, predicts", [
@@ -156,18 +190,25 @@ def test_errors_beside_those_of_the_largest_class(n_second, n_errors, predicts):
 
 def test_without_a_target():
     assert found(None, a=np.arange(N)) == {"a": "id"}
-    message = r"target is 'Y', but there is no such column. Did you mean"
+    message = r"^target is 'Y', but there is no such column. Did you mean 'y'\?$"
     with pytest.raises(ValueError, match=message):
         found("Y")
 
 
 def test_a_date_that_predicts_the_target():
     """Rows have neighbours in time; and to drop the only column would leave nothing."""
-    days = pa.array(np.arange(N), pa.int32()).cast(pa.date32())
-    table = pa.table({"day": days, "y": np.sin(np.arange(N) / 200)})
-    (issue,) = check_data(table, "y")
-    assert (issue.kind, issue.column) == ("time", "day")
-    assert str(issue).endswith("If new rows will come later, pass time='day'.")
+    types = [pa.date32(), pa.time32("s"), pa.time32("ms"), pa.time64("us"), pa.timestamp("ns")]
+    for kind in types:
+        days = np.arange(N) if kind != types[-1] else 10**15 * np.arange(1200, 1200 + N) // 7
+        days = pa.array(days, pa.int32() if kind.bit_width == 32 else pa.int64()).cast(kind)
+        table = pa.table({"day": days, "y": np.sin(np.arange(N) / 200)})
+        (issue,) = check_data(table, "y")
+        assert (issue.kind, issue.column) == ("time", "day")
+        assert re.fullmatch(
+            r"column 'day' alone predicts the target almost perfectly \(R2 of the ranks (1\.000|0\.99\d) on "
+            r"other rows\): rows have neighbours in time. If new rows will come later, pass time='day'\.",
+            str(issue),
+        )
     only = pa.table({"x": np.arange(N) / 200, "y": np.sin(np.arange(N) / 200)})
     assert check_data(only, "y") == []
     with_other = only.append_column("z", pa.array(RNG.normal(size=N)))

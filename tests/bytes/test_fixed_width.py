@@ -92,6 +92,19 @@ def test_texts_that_are_one_column(table, name):
     assert values.num_columns == 1 and not any("fixed width" in note for note in notes)
 
 
+@pytest.mark.parametrize(("lines", "is_fixed"), [
+    (["a     b", "1 1   2", "2 2   3"], True), (["a     b", "1     2"], False),  # lines
+    (["name1 n", *["New Y 1"] * 8, "Rome  2"], True),  # two blanks in a tenth of the lines
+    (["name1 n", *["New Y 1"] * 9, "Rome  2"], False),
+    (["a b   c", *["1 x   2"] * 8, "1 x y 22", "1      2"], True),
+    (["a      b", *["1 x    2"] * 9, "1     3"], True),  # nine of ten values begin or end together
+    (["a      b", *["1 x    2"] * 8, "1     3", "2     3"], False),
+])  # fmt: skip
+def test_limits(table, lines, is_fixed):
+    _, notes = table("\n".join([*lines, ""]), skip_bad_lines=True)
+    assert any("fixed width" in note for note in notes) == is_fixed
+
+
 def test_values_with_one_blank_each(table):
     """Each line has one word more than there are names, as if rows had names."""
     text = "  n        city\n" + "".join(f"{i:3}  New York {i % 2}\n" for i in range(1, 9))

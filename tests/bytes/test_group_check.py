@@ -44,12 +44,55 @@ def test_a_column_with_a_name():
 
 def test_a_column_that_fixes_most_others():
     uneven = np.repeat(np.arange(60), RNG.integers(2, 14, 60))
-    n, fixed = len(uneven), {name: RNG.integers(0, 5, 60)[uneven] for name in "abc"}
-    table = pa.table({"city": NAMES[uneven], **fixed, "y": LEVEL[uneven] + RNG.normal(size=n)})
-    assert "group" in [issue.kind for issue in check_data(table, "y")]
-    for name in "defg":
-        table = table.append_column(name, pa.array(RNG.normal(size=n)))
-    assert "group" not in [issue.kind for issue in check_data(table, "y")]
+    n, found = len(uneven), []
+    table = pa.table({"city": NAMES[uneven], "y": LEVEL[uneven] + RNG.normal(size=n)})
+    for name in "abcdefg":
+        values = RNG.integers(0, 5, 60)[uneven] if name in "abc" else RNG.normal(size=n)
+        table = table.append_column(name, pa.array(values))
+        if "group" in [issue.kind for issue in check_data(table, "y")]:
+            found.append(name)
+    assert found == list("cdef")  # three columns, and half of all
+
+
+def repeated(counts):
+    """Names, each in some rows, and a target that is alike for each name."""
+    rows = np.repeat(np.arange(len(counts)), counts)
+    return {"who": NAMES[rows], "y": LEVEL[rows] + 0.2 * RNG.normal(size=len(rows))}
+
+
+@pytest.mark.parametrize(("counts", "is_found"), [
+    ([8] * 20, True), ([8] * 19, False),  # names
+    ([4] * 25, True), ([3] * 33, False),  # rows
+    ([2] * 60, True), ([2] * 59 + [1], False),  # rows of a name
+    ([8] * 54 + [7, 9, 10, 10, 6, 6], True), ([8] * 53 + [10] * 7, False),  # nearly the same number
+])  # fmt: skip
+def test_limits_of_rows(counts, is_found):
+    assert kinds_of(repeated(counts)) == ["group"] * is_found
+
+
+def kinds_of(columns):
+    return [issue.kind for issue in check_data(pa.table(columns), "y")]
+
+
+def test_limits_of_columns():
+    """Missing values, columns that a number fixes, and how many columns are compared."""
+    for n, expected in ((48, ["who"]), (49, [])):  # missing
+        assert groups(who=pa.array(NAMES[GROUP], mask=np.arange(N) < n)) == expected
+    for n, expected in ((24, ["code"]), (16, [])):  # rows with another value than most
+        assert groups(code=GROUP, k=(np.arange(N) < n) * 0.5) == expected
+    assert groups(code=GROUP) == []
+    fixed = {f"k{i}": LEVEL[GROUP] + i for i in range(3)}
+    for n, expected in ((17, ["code"]), (18, [])):
+        others = {f"o{i}": RNG.normal(size=N) for i in range(n)}
+        assert groups(code=GROUP, k=fixed["k0"], **others) == expected
+    for n, expected in ((39, ["code"]), (40, [])):
+        others = {f"o{i}": RNG.integers(0, 50, N) for i in range(n)}
+        assert groups(code=GROUP, **fixed, **others) == expected
+    for n, expected in ((1200, ["shop_id"]), (1201, [])):
+        rows = np.arange(n) % 60
+        table = pa.table({"shop_id": rows, "x": RNG.normal(size=n), "y": LEVEL[rows]})
+        found = [issue.column for issue in check_data(table, "y") if issue.kind == "group"]
+        assert found == expected
 
 
 def test_a_panel():
@@ -62,6 +105,16 @@ def test_a_panel():
     assert check_data(table.rename_columns(["country", "size", "y"]), "y") == []
     times = pa.table({"network": country, "time": np.arange(len(y)), "y": y})
     assert check_data(times, "y") == []
+    for n_countries, n_years, n, expected in (
+        (20, 12, 120, ["country"]), (20, 13, 120, []),  # 30 rows of one cell by chance
+        (60, 150, 750, ["country"]), (60, 150, 749, []),  # 5 rows of a year
+    ):  # fmt: skip
+        cells = np.r_[np.arange(n_years), n_years + RNG.permutation(n_years * (n_countries - 1))][
+            :n
+        ]
+        y = LEVEL[cells // n_years] + RNG.normal(size=n) / 4
+        table_n = pa.table({"country": NAMES[cells // n_years], "year": cells % n_years, "y": y})
+        assert [issue.column for issue in check_data(table_n, "y")] == expected, (n_years, n)
     twice = pa.concat_tables([table, table.slice(0, 1)])
     assert "group" not in [issue.kind for issue in check_data(twice, "y")]
 
@@ -83,3 +136,6 @@ def test_the_message():
         "are in several folds. If new rows will come from other values, the scores are too good. "
         "Pass groups='who'."
     )
+    counts = [7] * 5 + [8] * 30 + [9] * 20
+    (issue,) = check_data(pa.table(repeated(counts)), "y")
+    assert "each of its 55 values is in 7 to 9 rows, and" in str(issue)

@@ -1,8 +1,11 @@
 """Layouts of text tables: separators, header, decimal marks, comments, titles and footers."""
 
+import bz2
 import gzip
 import io
+import lzma
 
+import numpy as np
 import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
@@ -24,6 +27,10 @@ def test_separators_that_are_found(table, sep):
 SEPARATED = [
     ("a, in m;b\n1;2\n", ["a, in m", "b"]),
     ("a;b\n1,5;2,5\n3,5;4,5\n", ["a", "b"]),
+    ("t;x;;\na;b;c;d\n1;2;3;4\n5;6;7;8\n", [*"abcd"]),  # a title has at most half of the values
+    ("t;x;y;\na;b;c;d\n1;2;3;4\n5;6;7;8\n", ["t", "x", "y", ""]),
+    ("t\n" * 4 + "a,b\n1,2\n3,4\n", ["a", "b"]),  # below it are at least three lines
+    ("t\n" * 9 + "a,b\n1,2\n3,4\n", ["a", "b"]),  # and a quarter of all
     ("a,b;c\n1,2\n3,4\n", ["a", "b;c"]),
     ("a|b\n1,2|3\n4,5|6\n", ["a", "b"]),
     ('"a;b","c;d"\n1,2\n', ["a;b", "c;d"]),
@@ -115,7 +122,11 @@ def test_errors_without_column_names(file):
         read(file("a.csv", "\n"), header=False)
 
 
-NUMBERS = [("5.1,3.5,setosa\n4.9,3.0,other\n", "'5.1', '3.5'"), ("1,2,3\n4,5,6\n", "'1', '2', '3'")]
+NUMBERS = [
+    ("5.1,3.5,setosa\n4.9,3.0,other\n", "'5.1', '3.5'"),
+    ("1,2,3\n4,5,6\n", "'1', '2', '3'"),
+    ("1,2,3,4,5\n4,5,6,7,8\n", "'1', '2', '3' and 2 more"),
+]
 
 
 @pytest.mark.parametrize(("text", "names"), NUMBERS)
@@ -127,8 +138,9 @@ def test_names_that_are_numbers(table, text, names):
     assert table(text)[1] == [note]
 
 
-def test_years_are_names(table):
-    assert table("2019,2020\n1,2\n")[1] == table("land,2019,2020\nx,1,2\n")[1] == []
+@pytest.mark.parametrize("names", ["2019,1900", "land,2019,2020", "land,1,2", "5"])
+def test_numbers_that_are_names(table, names):
+    assert table(f"{names}\n" + names.replace("0", "1"))[1] == []
 
 
 def test_equal_names_that_are_numbers(table):
@@ -180,6 +192,9 @@ def test_titles_are_left_out(table, file):
         ("a,b\n1,2,3\n4,5,6\n", 2),
         ("a,b\n1\n2\n3\n", 2),
         ("a\n,\n,\nb,c\n", 4),
+        ("a,b\n1,5,x\n", 2),
+        ("t\n" * 4 + "a,b\n1,2\n", 5),
+        ("t\n" * 10 + "a,b\n1,2\n3,4\n", 11),
     ],
 )
 def test_a_wrong_header_is_no_title(table, text, line):
@@ -378,12 +393,26 @@ def test_a_table_that_does_not_fit(file, tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "available_memory", lambda: 10_000)
     assert read(file("a.csv", "a\n" + "1\n" * 500)).num_rows == 500
     pq.write_table(pa.table({"a": [1.0] * 2000}), tmp_path / "a.parquet")
-    available = r"of memory, but 9.8 kB are available. Pass .* fewer rows or columns"
+    available = "of memory, but 9.8 kB are available. Pass a file with fewer rows or columns"
+    parquet = ", or a Parquet file, which is trained on and predicted in parts.$"
+    text = "a\n" + "\n".join(map(str, np.random.default_rng(0).integers(0, 10, 2000)))
+    packed = {
+        **{"bz2": bz2.compress(text.encode()), "xz": lzma.compress(text.encode())},
+        "zst": pa.compress(text.encode(), "zstd", asbytes=True),
+    }
+    factors = {"bz2": 8, "xz": 8, "zst": 5}  # how many times as long the text may be
     for path, message in [
-        (file("a.csv", "a\n" + "1\n" * 1000), f"needs about 17.6 kB {available}"),
+        (file("a.csv", "a\n" + "1\n" * 1000), f"/a.csv: needs about 17.6 kB {available}{parquet}"),
         (
             file("a.gz", gzip.compress(b"a\n" + b"1\n" * 5000)),
             r"a.gz: holds 9.8 kB of text and needs about 87.9 kB",
+        ),
+        *(
+            (
+                file(f"a.{kind}", data),
+                f"a.{kind}: needs about {len(data) * factors[kind] * 9 / 1024:.1f} kB of",
+            )
+            for kind, data in packed.items()
         ),
         (file("a.xls.gz", gzip.compress(OLE + bytes(100_000))), "needs about 3.8 MB of memory"),
         (tmp_path / "a.parquet", r"has 2,000 rows and 1 column, and needs about 15.6 kB"),
