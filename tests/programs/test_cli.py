@@ -112,6 +112,13 @@ WRONG_USAGE = [
     train a.csv --ta=y | fastnn train: unknown option --ta. Did you mean --ta
     predict m | the following arguments are required: DATA
     bench --seconds 0 | argument --seconds: expected a number above 0, got '0'
+    explain m x.csv --permutations 1 | --permutations: expected a whole number of at least 2, got '1'
+    explain m x.csv --top 0 | argument --top: expected a whole number of at least 1, got '0'
+    export m --derivatives 3 | --derivatives: expected a whole number from 0 to 2, got '3'
+    export m --interval 1 | --interval: expected a number above 0 and below 1, got '1'
+    predict m x.csv --interval 0 | --interval: expected a number above 0 and below 1, got '0'
+    serve m --max-rows 0 | argument --max-rows: expected a whole number of at least 1, got '0'
+    train x.csv --window 1 | argument --window: expected a whole number of at least 2, got '1'
     """),
     # an unknown option comes before a missing one; none may be abbreviated
     ("train a.csv --targ y --out m", "fastnn train: unknown option --targ. Did you mean --target?"),

@@ -43,9 +43,11 @@ def test_demo_measures(demo):
     assert float(ratio[1]) > 1
     speed = re.search(r"^Training speed: ([\d,]+) rows/s$", demo.stdout, re.M)
     speed = int(speed[1].replace(",", ""))
-    n_rows = 200 * int(re.search(r"([\d,]+) for training", demo.stdout)[1].replace(",", ""))
-    seconds = float(re.search(r"steps\) in (\d+\.\d\d) s$", demo.stdout, re.M)[1])
-    assert abs(n_rows / speed - seconds) < 0.006
+    assert "1797 images of 8 x 8 pixels: 1438 for training, 359 for testing (seed 0)" in demo.stdout
+    seconds = re.search(r"after 200 epochs \(9,000 steps\) in (\d+\.\d\d) s$", demo.stdout, re.M)
+    assert abs(200 * 1438 / speed - float(seconds[1])) < 0.006
+    times = r"^10 epochs: fastnn \S+ ms, NumPy \S+ ms \(best of 20; losses agree to \de-0\d\)$"
+    assert re.search(times, demo.stdout, re.M)
 
 
 def test_demo_draws_five_digits(demo):
@@ -91,7 +93,8 @@ def test_demo_compares_speed_only_of_the_same_work(monkeypatch, capsys):
     assert cli.main(["demo"]) == 1
     shown = capsys.readouterr()
     assert "times faster" not in shown.out
-    message = r"^fastnn demo: fastnn and NumPy disagree: a loss differs by 0\.99 %"
+    assert "1438 for training, 359 for testing (seed 0)" in shown.out  # without --seed
+    message = r"^fastnn demo: fastnn and NumPy disagree: a loss differs by 0\.99 %. No times are compared.$"
     assert re.search(message, shown.err, re.M)
 
 
