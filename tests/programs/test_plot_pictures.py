@@ -21,7 +21,7 @@ import fastnn
 from fastnn import plotting
 
 TOLERANCES = {"images": 25, "weights": 25, "weights_images": 25, "confusion": 25}
-TOLERANCE = 5  # of others
+TOLERANCE = 0.5  # of others, less than that of lines whose widths differ by 1
 
 
 def difference(a, b):

@@ -2,10 +2,12 @@
 
 import importlib.util
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from cli_cases import each_row
 
 import fastnn
 from fastnn import plotting
@@ -73,6 +75,26 @@ def test_confusion_of_many_classes_shows_the_most_frequent(ax):
     assert [int(tick.get_text()) for tick in ax.get_xticklabels()] == list(range(10, 30))
     np.testing.assert_array_equal(np.diag(matrix), [1.0] * 19 + [0.0])  # 29 is taken for 0
     assert ax.get_ylabel() == "true, the 20 most frequent of 30 classes" and not ax.texts
+
+
+@each_row("""
+    n_classes | letters | number_size | name_size | bar | turned
+    6 | 3 | 10.0 | 10.0 | no | no
+    7 | 3 | 7.5 | 10.0 | no | no
+    12 | 4 | 7.5 | 10.0 | no | yes
+    13 | 4 | none | 7.5 | yes | yes
+""")
+def test_confusion_has_room_for_its_texts(
+    ax, n_classes, letters, number_size, name_size, bar, turned
+):
+    names = [f"{i:0{letters}}" for i in range(int(n_classes))]
+    plotting.plot_confusion(names[1:], names[1:], ax, labels=names)  # the first has no rows
+    np.testing.assert_array_equal(ax.images[0].get_array(), np.diag([0, *[1] * len(names[1:])]))
+    sizes = {str(text.get_fontsize()) for text in ax.texts} or {"none"}
+    name = ax.get_xticklabels()[0]
+    assert (sizes, str(name.get_fontsize())) == ({number_size}, name_size)
+    assert (len(ax.figure.axes) == 2, name.get_rotation() == 90) == (bar == "yes", turned == "yes")
+    assert all(spine.get_visible() for spine in ax.spines.values())
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT])
@@ -189,7 +211,10 @@ def test_predictions_and_residuals(ax):
 def test_many_points_are_sampled(ax):
     y = np.arange(6000.0)
     plotting.plot_predictions(y, y, ax)
-    assert len(ax.collections[0].get_offsets()) == 5000
+    again = plotting.plot_predictions(y, y, new())
+    offsets, others = (each.collections[0].get_offsets() for each in (ax, again))
+    assert len(offsets) == 5000
+    np.testing.assert_array_equal(offsets, others)
 
 
 # ---- models ----
@@ -237,13 +262,34 @@ def test_importances_of_models(ax, models, name, column, what):
 def test_importances_are_those_of_scikit_learn(ax, models):
     from sklearn.inspection import permutation_importance
 
-    model, X = models["pipeline"]
-    settings = dict(scoring="r2", n_repeats=3, random_state=1, sample_weight=WEIGHT)
-    plotting.plot_importances(model, X, X3[:, 1], ax, **settings)
-    result = permutation_importance(model, X, X3[:, 1], **settings)
-    widths = [bar.get_width() for bar in ax.patches]
-    np.testing.assert_allclose(widths, np.sort(result.importances_mean))
-    assert ax.get_xlabel() == "decrease of r2 if shuffled"
+    net, defaults = models["network"][0], dict(n_repeats=5, random_state=0)
+
+    def error(net, X, y, sample_weight=None):
+        return -net.loss(X, y, sample_weight=sample_weight)
+
+    for model, X, own, theirs, what in (
+        (
+            *models["pipeline"],
+            dict(scoring="r2", n_repeats=3, random_state=1),
+            {},
+            "decrease of r2",
+        ),
+        (net, X3, {}, defaults | dict(scoring=error), "increase of the loss"),
+        (net, X3, dict(scoring=error), defaults, "decrease of the score"),
+    ):
+        ax.clear()
+        plotting.plot_importances(model, X, X3[:, 0], ax, sample_weight=WEIGHT, **own)
+        result = permutation_importance(model, X, X3[:, 0], sample_weight=WEIGHT, **own, **theirs)
+        order = np.argsort(result.importances_mean)
+        mean, std = result.importances_mean[order], result.importances_std[order]
+        np.testing.assert_allclose([bar.get_width() for bar in ax.patches], mean)
+        ends = [line[:, 0] for line in ax.collections[0].get_segments()]
+        np.testing.assert_allclose(ends, np.stack([mean - std, mean + std], axis=1))
+        assert ax.get_xlabel() == f"{what} if shuffled"
+    wide = SimpleNamespace(feature_importances_=np.arange(40.0) // 20)
+    ax = plotting.plot_importances(wide, ax=new())
+    shown = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert shown == [f"column {i}" for i in range(25, 40)]
 
 
 def test_importances_of_held_out_rows(ax, models):
@@ -282,10 +328,19 @@ def test_weights_of_models(ax, models):
     for n_units, has_all in ((30, True), (31, False)):
         ax = plotting.plot_weights(fastnn.MLP([2, n_units], rng=0), new())
         assert (ax.get_xticks().tolist() == [*range(n_units)]) == has_all
+    ax = plotting.plot_weights(fastnn.MLP([2, 40], rng=0), new(), units=range(5, 40))
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == [str(i) for i in range(5, 40)]
+    left = [
+        [image.get_extent()[0] for image in plotting.plot_weights(net, new(), **o).images]
+        for net in [fastnn.MLP([2, 5], rng=0)]
+        for o in (dict(shape=(1, 2)), dict(shape=(1, 2), columns=2))
+    ]
+    np.testing.assert_allclose(left, 2.24 * np.array([[0, 1, 2, 0, 1], [0, 1, 0, 1, 0]]))
     named = fastnn.MLPRegressor((2,), max_iter=1, tol=1e9, solver="lbfgs")
     named.fit(models["table"][1], X3[:, 0])
     ax = plotting.plot_weights(named, new())
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["sin", "cos", "fast"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("unit", "")
 
 
 def test_decision_of_estimators_and_more_classes(ax):
@@ -308,6 +363,7 @@ def test_decision_of_estimators_and_more_classes(ax):
 
 MODEL = fastnn.MLP([3, 1], rng=0)
 P_NAN = np.where(n[:, None] == 7, np.nan, P)
+ROUNDED = np.where(n[:, None] == 7, [-0.002, 0, 1.002], P)
 ONES = np.eye(3)[CODES]
 
 
@@ -316,7 +372,19 @@ WRONG_CLASSES = [
     (CODES, MODEL, {}, TypeError, "y_prob must be an array, got MLP"),
     (ONES, P, {}, ValueError, r"got \(60, 3\). For rows of 0 and 1 pass y_true.argm"),
     (CODES, SPARSE, {}, TypeError, "y_prob is a sparse matrix. Pass y_prob.toarray()"),
-    (CODES, P_NAN, {}, ValueError, r"y_prob is not finite in 1 row, first in row 7 \(\[nan"),
+    (
+        *(CODES, P_NAN, {}, ValueError),
+        r"y_prob is not finite in 1 row, first in row 7 \(\[nan nan nan\]\). Remove these rows from "
+        r"all arguments: numpy.isfinite\(y_prob\).all\(axis=1\) selects the others.$",
+    ),
+    (
+        *(CODES, ROUNDED, {}, ValueError),
+        "must hold probabilities from 0 to 1, got -0.002 to 1.002. Pass the outputs of",
+    ),
+    (
+        *(n % 9, np.full((60, 8), 1 / 8), {}, ValueError),
+        r"y_prob is for 8 classes, but y_true has 9 \(0, 1, 2, 3, 4, 5 and 3 more\). Pass the class",
+    ),
     (CODES, P[:5], {}, ValueError, "y_prob has 5 rows, but y_true has 60"),
     (CODES, 2 * P, {}, ValueError, "y_prob must hold probabilities from 0 to 1, got "),
     (CODES, P[:, 1], {}, ValueError, "is for 2 classes, but y_true has 3 .0, 1, 2.. Pass the"),
@@ -362,7 +430,13 @@ ERRORS = {
         ("confusion", ([0], [0]), dict(normalize="rows"), "normalize must be 'true', 'pred'"),
         (NUMBERS, (n, P), {}, r"y_pred must have shape \(n,\), got \(60, 3\). Pass one column"),
         (NUMBERS, (n, n[:3]), {}, "y_pred has 3 rows, but y_true has 60"),
-        (NUMBERS, (INFINITE, n), {}, "y_true is not finite in 1 row, first in row 3"),
+        (
+            NUMBERS,
+            (INFINITE, n),
+            {},
+            r"y_true is not finite in 1 row, first in row 3 \(inf\). Remove these rows from all "
+            r"arguments: numpy.isfinite\(y_true\) selects the others.$",
+        ),
         (NUMBERS, ([], []), {}, r"y_true has shape \(0,\). Pass at least one row"),
         (
             NUMBERS,
@@ -429,6 +503,9 @@ def test_errors_of_options_of_images(options, error, message):
 
 def test_without_scikit_learn_it_says_what_to_install(ax, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"this plot needs scikit-learn. Run: pip install"):
-        plotting.plot_roc([0, 1], [0.2, 0.8], ax)
+    curves = [plotting.plot_confusion, *OF_MODELS, plotting.plot_predictions]
+    for plot in *curves, partial(plotting.plot_decision, TWO_INPUTS), plotting.plot_importances:
+        arguments = (MODEL, X3, n) if plot == plotting.plot_importances else ([0, 1], [0.2, 0.8])
+        with pytest.raises(ImportError, match=r"^this plot needs scikit-learn. Run: pip install"):
+            plot(*arguments, ax)
     assert "sklearn" in sys.modules

@@ -58,6 +58,8 @@ def test_history_draws_what_it_was_given(plt):
     ax = plotting.plot_history(history, plt.figure().add_subplot())
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["training", "held out"]
     assert ax.lines[1].get_ydata().tolist() == [4, 3, 3]
+    ax = plotting.plot_history(fastnn.History(loss=[3.0]), plt.figure().add_subplot())
+    assert ax.lines[0].get_marker() == "o" and line.get_marker() == "None"
 
 
 def test_decision_draws_the_line_where_it_is(plt):
@@ -68,6 +70,7 @@ def test_decision_draws_the_line_where_it_is(plt):
     np.testing.assert_allclose(line.get_paths()[0].vertices[:, 0], 0.25, atol=0.01)
     blue, orange = (points.get_offsets().tolist() for points in ax.collections[-2:])
     assert (blue, orange) == ([[0, 0], [0, 1]], [[1, 0], [1, 1]])
+    assert (ax.get_xlim(), ax.get_aspect()) == (pytest.approx((-0.12, 1.12)), 1)
 
 
 def test_decision_of_many_classes(plt):
@@ -118,16 +121,25 @@ def test_weights_are_white_at_zero_and_coloured_by_sign(plt):
     np.testing.assert_array_equal(zeros, 1)
 
 
+IMAGES = np.full((1, 2, 2), 0.5), np.zeros((1, 2, 2)), np.full((1, 2, 2, 3), 0.5)
+
+
 def test_images_stand_in_rows_under_their_titles(plt):
     ax = plotting.plot_images(np.ones((5, 4, 6)), titles=list("abcde"), columns=3)
-    left, top = (np.array([image.get_extent()[i] for image in ax.images]) for i in (0, 3))
-    np.testing.assert_array_less(6, np.diff(left)[[0, 1, 3]])
-    assert left[3] == left[0] == 0
-    np.testing.assert_array_equal(top[:3], 0)
-    np.testing.assert_array_less(4, top[3:])
-    assert [text.get_text() for text in ax.texts] == list("abcde")
-    low, high = ax.get_ylim()  # downwards
-    assert high < top[0] and low > top[3] + 4
+    left, top = np.array([0, 6.72, 13.44, 0, 6.72]), np.array([0, 0, 0, 5.44, 5.44])
+    extents = np.transpose([left, left + 6, top + 4, top])
+    np.testing.assert_allclose([image.get_extent() for image in ax.images], extents)
+    np.testing.assert_allclose(
+        [each.get_bbox().extents for each in ax.patches], extents[:, [0, 3, 1, 2]]
+    )
+    assert [text.get_text() for text in ax.texts] == list("abcde") and not ax.axison
+    places = [text.get_position() for text in ax.texts]
+    np.testing.assert_allclose(places, np.transpose([left + 3, top - 0.28]))
+    np.testing.assert_allclose([ax.get_xlim(), ax.get_ylim()], [(-0.12, 19.56), (9.52, -1.04)])
+    clims = [
+        plotting.plot_images(a, plt.figure().add_subplot()).images[0].get_clim() for a in IMAGES
+    ]
+    assert clims == [(0, 0.5), (0, 1), (0, 1)]
 
 
 # ---- effects ----
@@ -151,6 +163,15 @@ def test_effects_of_columns(plt):
     assert "c25" in [text.get_text() for text in names]  # the only one that differs
     boxes = [label.get_window_extent() for label in labels]
     assert all(a.x1 <= b.x0 + 1 for a, b in pairwise(boxes))  # names do not overlap
+    for size, letters, rotation in (4, 11, 0), (4, 12, 40), (5, 11, 40), (10, 1, 40), (11, 1, 90):
+        names = np.array([f"{i:0{letters}}" for i in range(size)], object)
+        few = replace(effect, values=names, curves=curves[:, :size], mean=effect.mean[:size])
+        ax = plotting.plot_effect(few, plt.figure().add_subplot())
+        assert {text.get_rotation() for text in ax.get_xticklabels()} == {rotation}
+    names = np.array(["x" * 16, "x" * 17], object)
+    few = replace(effect, values=names, curves=curves[:, :2], mean=effect.mean[:2])
+    ax = plotting.plot_effect(few, plt.figure().add_subplot())
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["x" * 16, "x" * 13 + "..."]
     present = np.array(["present", "missing"], object)  # of a column of numbers with one value
     kinds, values = ("number", "number"), (present, np.ones(1))
     pair = PairEffect(("a", "b"), kinds, values, np.eye(2)[:, :1], "target", [None])
@@ -162,6 +183,41 @@ def test_effects_of_columns(plt):
     ax = plotting.plot_effect(dates, plt.figure().add_subplot())
     low, high = ax.get_xlim()
     assert 3 <= sum(low <= tick <= high for tick in ax.get_xticks()) <= 6
+    rows = np.arange(50)[::-1, None] * np.ones(12)
+    many = replace(dates, curves=rows, mean=rows.mean(axis=0), training_values=days[[3]])
+    for options, shown in (
+        ({}, np.linspace(0, 49, 40).astype(int)),
+        (dict(n_curves=3), [0, 24, 49]),
+        (dict(n_curves=60), range(50)),
+        (dict(n_curves=0), []),
+    ):
+        *lines, mean, decile = plotting.plot_effect(
+            many, plt.figure().add_subplot(), **options
+        ).lines
+        assert [line.get_ydata()[0] for line in lines] == list(shown)
+        assert (mean.get_ydata() == 24.5).all() and decile.get_xdata().tolist() == [days[3]]
+    pair = PairEffect(
+        *(
+            ("a", "b"),
+            ("date", "number"),
+            (days[:2], np.arange(2.0)),
+            np.arange(8).reshape(2, 2, 2),
+        ),
+        *("probability", ["no", "yes"]),
+    )
+    for output, what, cells in ("no", "no", [0, 4, 2, 6]), (None, "yes", [1, 5, 3, 7]):
+        ax = plotting.plot_effect(pair, plt.figure().add_subplot(), output=output)
+        assert ax.collections[0].get_array().ravel().tolist() == cells
+        assert ax.figure.axes[1].get_ylabel() == f"probability of '{what}'"
+        assert [text.get_text() for text in ax.get_xticklabels()] == ["2026-01-01", "2026-02-01"]
+    outputs = [f"o{i}" for i in range(10)]
+    curves = np.arange(12.0)[:, None] * [3, 1, 4, 0.5, 5, 9, 2, 6, 0, 8]
+    classes = replace(dates, curves=curves[None], mean=curves, outputs=outputs, scale="log-odds")
+    ax = plotting.plot_effect(classes, plt.figure().add_subplot())
+    shown = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert (shown, ax.get_ylabel()) == ([f"o{i}" for i in (0, 1, 2, 4, 5, 6, 7, 9)], "log-odds")
+    ax = plotting.plot_effect(classes, plt.figure().add_subplot(), output="o9")
+    assert ax.get_ylabel() == "log-odds of 'o9'" and ax.lines[1].get_ydata()[1] == 8
     with pytest.raises(ValueError, match="n_curves"):
         plotting.plot_effect(effect, n_curves=-1)
     for output in ("x", np.array(["x", "y"])):
