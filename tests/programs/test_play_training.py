@@ -16,6 +16,7 @@ from cli_cases import write_csv
 from processes import wait_for
 
 import fastnn
+from fastnn import schedules
 from fastnn.activations import HIDDEN
 from fastnn.playground import from_arrays, from_points, from_table, make_data, trainings
 from fastnn.playground.data_sets import DATA_SETS, PlayError
@@ -26,7 +27,7 @@ from fastnn.playground.playback import DataSource, Playback, as_command, as_pyth
 from fastnn.playground.playback import state_of  # isort: skip
 from fastnn.playground.settings import ACTIVATIONS, EXCLUDED, HELP, LESSONS, LOSSES, OPTIMIZERS
 
-from fastnn.playground.settings import MAX_LAYERS, Settings  # isort: skip
+from fastnn.playground.settings import Settings  # isort: skip
 from fastnn.playground.trainings import RATES, WIDTHS, GridTraining, NetworkTraining
 
 POINTS = [[0.1, 0.2, 0], [0.3, -0.5, 1], [0.2, 0.2, 1], [-0.3, 0.1, 0], [0.5, 0.5, 1]]
@@ -165,12 +166,17 @@ def test_the_end_of_a_training(tab):
 WRONG_SETTINGS = [
     (dict(hidden=8), "hidden must be a list with an entry for each hidden layer"),
     (dict(activations="tanh"), "activations must be a list with an entry for each hidden layer"),
-    (
-        dict(hidden=[1] * (MAX_LAYERS + 1)),
-        f"hidden must have at most {MAX_LAYERS} layers, got {MAX_LAYERS + 1}",
-    ),
-    (dict(hidden=[1] * MAX_LAYERS), "activations must have one name for each hidden layer"),
+    (dict(hidden=[1] * 7), "hidden must have at most 6 layers, got 7"),
+    (dict(hidden=[1] * 6), "activations must have one name for each hidden layer"),
     ([1], "the settings must be a JSON object"),
+    (dict(z=1, a=2), "unknown settings: a, z"),
+    (dict(batch=0), "batch must be a whole number of at least 1, got 0"),
+    (dict(schedule_epochs=0), "schedule_epochs must be a whole number of at least 1, got 0"),
+    (dict(hidden=[33, 8]), "units must be a whole number of at most 32, got 33"),
+    (dict(data_seed=-1), "data_seed must be a whole number of at least 0, got -1"),
+    (dict(test=1), "test must be a finite number at least 0 and below 1, got 1"),
+    (dict(l2=-1), "l2 must be a finite number at least 0, got -1"),
+    (dict(lr=0), "lr must be a finite number above 0, got 0"),
 ]
 
 
@@ -179,6 +185,26 @@ def test_settings_that_are_refused(values, message):
     with pytest.raises(PlayError) as caught:
         Settings.from_json(values)
     assert str(caught.value) == message
+
+
+def test_settings_have_defaults_limits_and_an_optimizer():
+    rows = dict(data="circles", n=500, noise=0.1, data_seed=0, test=0.3)
+    network = dict(hidden=(8, 8), activations=("tanh", "tanh"), seed=0, dtype="float32", loss="")
+    steps = dict(optimizer="adam", lr=0.01, schedule="constant", schedule_epochs=100, batch=32)
+    defaults = rows | network | steps | dict(l1=0.0, l2=0.0, dropout=0.0)
+    assert Settings().to_json() == defaults and Settings().changes() == {}
+    limits = dict(hidden=(1, 32) * 3, activations=["relu"] * 6, batch=1, schedule_epochs=1, test=0)
+    assert Settings(**limits).changes().keys() == limits.keys()
+    for name, rate in {
+        "constant": 0.01,
+        "step": schedules.StepDecay(0.01, 4, 0.5),
+        "exponential": schedules.ExponentialDecay(0.01, 0.5**0.25),
+        "cosine": schedules.CosineDecay(0.01, 4),
+    }.items():
+        penalties = dict(l1=1e-3, l2=1e-2)
+        values = dict(schedule=name, schedule_epochs=4, optimizer="momentum", **penalties)
+        expected = fastnn.SGD(rate, momentum=0.9, **penalties)
+        assert repr(Settings(**values).make_optimizer()) == repr(expected)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -269,6 +295,53 @@ def test_data_sets_are_reproducible_and_learned(name):
     playback.advance(3000)
     score = data.score(playback.net.forward(data.X_test), data.y_test)
     assert score > 0.85, score
+
+
+def test_data_sets_have_their_shapes():
+    made = {name: make_data(name, 4000, noise=0, test=0) for name in [*DATA_SETS][:-1]}
+    X, y = {name: data.X.astype(float) for name, data in made.items()}, np.arange(4000) % 2
+    assert all((made[name].y == y).all() for name in ("circles", "spirals", "moons", "gauss"))
+    r, is_inner = np.hypot(*X["circles"].T), y == 1
+    found = [f(r[each]) for each in (is_inner, ~is_inner) for f in (np.min, np.median, np.max)]
+    np.testing.assert_allclose(found, [0, 0.35 * 0.5**0.5, 0.35, 0.7, 0.825, 0.95], atol=0.02)
+    t = np.hypot(*X["spirals"].T) / 0.95
+    angle = 3.5 * np.pi * t + np.pi * y
+    spirals = 0.95 * t * np.stack([np.sin(angle), np.cos(angle)])
+    np.testing.assert_allclose(X["spirals"].T, spirals, atol=1e-5)
+    np.testing.assert_allclose([np.median(t**2), t.max()], [0.5, 1], atol=0.03)
+    moons = X["moons"] / 0.6 + [0.5, 0.25]
+    moons[is_inner] = [1, 0.5] - moons[is_inner]
+    np.testing.assert_allclose(np.hypot(*moons.T), 1, atol=1e-5)
+    assert moons[:, 1].min() > -1e-5 and np.ptp(moons[:, 0]) > 1.99
+    for k, place in (0, -0.4), (1, 0.4):
+        np.testing.assert_allclose(X["gauss"][y == k].mean(axis=0), place, atol=0.02)
+        np.testing.assert_allclose(X["gauss"][y == k].std(axis=0), 0.18, atol=0.02)
+    quadrants = np.abs(X["xor"])
+    np.testing.assert_allclose([quadrants.min(), quadrants.max()], [0.05, 0.95], atol=1e-3)
+    for name, scale in ("plane", 1), ("stretched", [1, 50]):
+        x = X[name] / scale
+        np.testing.assert_allclose(made[name].y, x.mean(axis=1), atol=1e-6)
+        np.testing.assert_allclose(made[name].positions(X[name]), x, atol=1e-6)
+        np.testing.assert_allclose([x.min(), x.max()], [-1, 1], atol=1e-3)
+    waves = np.sin(3 * X["waves"][:, 0]) * np.cos(3 * X["waves"][:, 1])
+    np.testing.assert_allclose(made["waves"].y, waves, atol=1e-5)
+    for name, part in ("gauss", "X"), ("plane", "y"):
+        noisy = getattr(make_data(name, 4000, noise=0.2, test=0), part) - getattr(made[name], part)
+        assert noisy.std() == pytest.approx(0.2, rel=0.05)
+    assert_same_bits(make_data().X, make_data("circles", 500, 0.1, 0, 0.3).X)
+    for n, message in (9, "at least 10"), (5001, "at most 5,?000"):
+        with pytest.raises(PlayError, match=f"n must be .*{message}"):
+            make_data(n=n)
+    assert len(make_data("plane", 10).X) == 7 and len(make_data("plane", 5000, test=0).X) == 5000
+
+
+def test_scores():
+    data = from_arrays(np.eye(3), [0.0, 1.0, 5.0], test=0)
+    found = [data.score(np.array(Y)[:, None], data.y) for Y in ([0, 1, 5], [2, 2, 2], [0, 1, 6])]
+    assert found == [1, 0, 1 - 1 / 14] and np.isnan(data.score(np.ones((0, 1)), data.y[:0]))
+    assert data.score(np.ones((2, 1)), np.array([2.0, 2.0])) == -1  # as if the spread was 1
+    two = from_arrays(np.eye(3), ["a", "a", "b"], test=0)
+    assert two.score(np.array([[0.5], [0.6], [0.7]]), two.y) == pytest.approx(2 / 3)
 
 
 def test_frames_are_json_and_describe_units():
@@ -379,16 +452,15 @@ def test_what_is_left_out_of_a_table_is_noted():
 
 def test_arrays_and_points_are_checked():
     assert from_points(POINTS).X.shape[1] == 2
-    with pytest.raises(ValueError, match="both classes"):
+    with pytest.raises(PlayError, match="both classes"):
         from_points([[0, 0, 1], [1, 1, 1]])
-    with pytest.raises(ValueError, match="rows of finite numbers"):
-        from_arrays([[np.nan, 1.0]], [0])
-    with pytest.raises(
-        ValueError, match=r"^y must have one value for each of the 1 rows, got \(1, 1\)$"
+    for X, y, message in (
+        ([[np.nan, 1.0]], [0], "rows of finite numbers"),
+        ([[1.0, 2.0]], [[0]], r"^y must have one value for each of the 1 rows, got \(1, 1\)$"),
+        (np.ones((21, 2)), range(21), "21 different values"),
     ):
-        from_arrays([[1.0, 2.0]], [[0]])
-    with pytest.raises(ValueError, match="30 different values"):
-        from_arrays(np.ones((30, 2)), list(range(30)))
+        with pytest.raises(PlayError, match=message):
+            from_arrays(X, y)
 
 
 def test_lessons_have_valid_settings():

@@ -84,9 +84,7 @@ def test_confusion_of_many_classes_shows_the_most_frequent(ax):
     12 | 4 | 7.5 | 10.0 | no | yes
     13 | 4 | none | 7.5 | yes | yes
 """)
-def test_confusion_has_room_for_its_texts(
-    ax, n_classes, letters, number_size, name_size, bar, turned
-):
+def test_confusion_has_room(ax, n_classes, letters, number_size, name_size, bar, turned):
     names = [f"{i:0{letters}}" for i in range(int(n_classes))]
     plotting.plot_confusion(names[1:], names[1:], ax, labels=names)  # the first has no rows
     np.testing.assert_array_equal(ax.images[0].get_array(), np.diag([0, *[1] * len(names[1:])]))
@@ -263,17 +261,13 @@ def test_importances_are_those_of_scikit_learn(ax, models):
     from sklearn.inspection import permutation_importance
 
     net, defaults = models["network"][0], dict(n_repeats=5, random_state=0)
+    by_r2 = dict(scoring="r2", n_repeats=3, random_state=1)
 
     def error(net, X, y, sample_weight=None):
         return -net.loss(X, y, sample_weight=sample_weight)
 
     for model, X, own, theirs, what in (
-        (
-            *models["pipeline"],
-            dict(scoring="r2", n_repeats=3, random_state=1),
-            {},
-            "decrease of r2",
-        ),
+        (*models["pipeline"], by_r2, {}, "decrease of r2"),
         (net, X3, {}, defaults | dict(scoring=error), "increase of the loss"),
         (net, X3, dict(scoring=error), defaults, "decrease of the score"),
     ):
@@ -330,12 +324,10 @@ def test_weights_of_models(ax, models):
         assert (ax.get_xticks().tolist() == [*range(n_units)]) == has_all
     ax = plotting.plot_weights(fastnn.MLP([2, 40], rng=0), new(), units=range(5, 40))
     assert [tick.get_text() for tick in ax.get_xticklabels()] == [str(i) for i in range(5, 40)]
-    left = [
-        [image.get_extent()[0] for image in plotting.plot_weights(net, new(), **o).images]
-        for net in [fastnn.MLP([2, 5], rng=0)]
-        for o in (dict(shape=(1, 2)), dict(shape=(1, 2), columns=2))
-    ]
-    np.testing.assert_allclose(left, 2.24 * np.array([[0, 1, 2, 0, 1], [0, 1, 0, 1, 0]]))
+    for columns, places in (None, [0, 1, 2, 0, 1]), (2, [0, 1, 0, 1, 0]):
+        five = fastnn.MLP([2, 5], rng=0)
+        ax = plotting.plot_weights(five, new(), shape=(1, 2), columns=columns)
+        np.testing.assert_allclose([each.get_extent()[0] / 2.24 for each in ax.images], places)
     named = fastnn.MLPRegressor((2,), max_iter=1, tol=1e9, solver="lbfgs")
     named.fit(models["table"][1], X3[:, 0])
     ax = plotting.plot_weights(named, new())
@@ -363,7 +355,6 @@ def test_decision_of_estimators_and_more_classes(ax):
 
 MODEL = fastnn.MLP([3, 1], rng=0)
 P_NAN = np.where(n[:, None] == 7, np.nan, P)
-ROUNDED = np.where(n[:, None] == 7, [-0.002, 0, 1.002], P)
 ONES = np.eye(3)[CODES]
 
 
@@ -372,19 +363,9 @@ WRONG_CLASSES = [
     (CODES, MODEL, {}, TypeError, "y_prob must be an array, got MLP"),
     (ONES, P, {}, ValueError, r"got \(60, 3\). For rows of 0 and 1 pass y_true.argm"),
     (CODES, SPARSE, {}, TypeError, "y_prob is a sparse matrix. Pass y_prob.toarray()"),
-    (
-        *(CODES, P_NAN, {}, ValueError),
-        r"y_prob is not finite in 1 row, first in row 7 \(\[nan nan nan\]\). Remove these rows from "
-        r"all arguments: numpy.isfinite\(y_prob\).all\(axis=1\) selects the others.$",
-    ),
-    (
-        *(CODES, ROUNDED, {}, ValueError),
-        "must hold probabilities from 0 to 1, got -0.002 to 1.002. Pass the outputs of",
-    ),
-    (
-        *(n % 9, np.full((60, 8), 1 / 8), {}, ValueError),
-        r"y_prob is for 8 classes, but y_true has 9 \(0, 1, 2, 3, 4, 5 and 3 more\). Pass the class",
-    ),
+    (CODES, P_NAN, {}, ValueError, r"1 row, first in row 7 \(\[nan .*isfinite\(y_prob\).all\(axis"),
+    (CODES, P - 0.002 * (P == P.min()) - P.min(), {}, ValueError, "from 0 to 1, got -0.002 to "),
+    (n % 9, P, {}, ValueError, r"3 classes, but y_true has 9 \(0, 1, 2, 3, 4, 5 and 3 more\)"),
     (CODES, P[:5], {}, ValueError, "y_prob has 5 rows, but y_true has 60"),
     (CODES, 2 * P, {}, ValueError, "y_prob must hold probabilities from 0 to 1, got "),
     (CODES, P[:, 1], {}, ValueError, "is for 2 classes, but y_true has 3 .0, 1, 2.. Pass the"),
@@ -415,7 +396,7 @@ TWO_INPUTS = fastnn.MLP([2, 1], output="sigmoid", rng=0)
 OF_THREE = SimpleNamespace(predict_proba=None, classes_=[0, 1], n_features_in_=3)
 OBJECTS = np.array([0, "a"], object)
 X_NAN = np.where(n[:, None] == 5, np.nan, X3)
-X2, NO_X = X3[:, :2], np.full((2, 2), np.nan)
+X2, NO_X, TWO_IMAGES = X3[:, :2], np.full((2, 2), np.nan), np.zeros((2, 3, 4))
 CURVES, NUMBERS = "roc precision_recall", "predictions residuals"
 
 
@@ -434,21 +415,15 @@ ERRORS = {
             NUMBERS,
             (INFINITE, n),
             {},
-            r"y_true is not finite in 1 row, first in row 3 \(inf\). Remove these rows from all "
-            r"arguments: numpy.isfinite\(y_true\) selects the others.$",
+            r"in 1 row, first in row 3 \(inf\).*isfinite\(y_true\) selects",
         ),
         (NUMBERS, ([], []), {}, r"y_true has shape \(0,\). Pass at least one row"),
-        (
-            NUMBERS,
-            (P[None], n),
-            {},
-            r"y_true must have 1 or 2 dimensions, got 3 .shape .1, 60, 3..",
-        ),
+        (NUMBERS, (P[None], n), {}, "y_true must have 1 or 2 dimensions, got 3 .shape .1, 60, 3.."),
         (
             "decision",
             (OF_THREE, X2, n),
             {},
-            "of two features, but this SimpleNamespace was fitted to 3",
+            "two features, but this SimpleNamespace was fitted to 3",
         ),
         ("decision", (TWO_INPUTS, X3, n), {}, r"shape \(n, 2\), two features, got \(60, 3\)"),
         ("decision", (TWO_INPUTS, NO_X, [0, 1]), {}, "finite numbers only"),
@@ -464,6 +439,9 @@ ERRORS = {
         ("images", (np.zeros((3, 4)),), {}, "images must have shape"),
         ("images", (np.zeros((2, 3, 4, 2)),), {}, "images must have shape"),
         ("images", (np.zeros((0, 3, 4)),), {}, "images has shape"),
+        ("images", (TWO_IMAGES,), dict(columns=0), "columns must be a whole number .* 1, got 0"),
+        ("images", (TWO_IMAGES,), dict(columns={}), "columns must be a whole number .* 1, got {}"),
+        ("images", (TWO_IMAGES,), dict(titles=["a"]), "titles has 1 texts, but images has 2 im"),
     ],
     TypeError: [
         ("confusion", (OBJECTS, OBJECTS), {}, "types int, str, which cannot be sorted"),
@@ -471,6 +449,7 @@ ERRORS = {
         (NUMBERS, (n.astype(str), n), {}, "y_true must hold numbers, got '0' in row 0"),
         ("decision", (fastnn.MLPRegressor(), X2, n), {}, "be an MLP or a fitted classifier"),
         ("history", ([1.0, 0.5],), {}, r"history must be a History.*got list"),
+        ("images", (TWO_IMAGES,), dict(titles=5), "titles must be a list, got an int"),
         ("weights", (X3,), {}, "model must be an MLP, or a fitted MLPClassifier"),
         ("effect", ("age",), {}, r"what model.effect.* returns, got str"),
     ],
@@ -487,25 +466,14 @@ def test_errors(error, case, name):
         getattr(plotting, f"plot_{name}")(*arguments, **options)
 
 
-WRONG_IMAGES = [
-    (dict(columns=0), ValueError, "columns must be a whole number of at least 1, got 0"),
-    (dict(columns={}), ValueError, "columns must be a whole number of at least 1, got {}"),
-    (dict(titles=["a"]), ValueError, "titles has 1 texts, but images has 2 images"),
-    (dict(titles=5), TypeError, "titles must be a list, got an int"),
-]
-
-
-@pytest.mark.parametrize(("options", "error", "message"), WRONG_IMAGES, ids=str)
-def test_errors_of_options_of_images(options, error, message):
-    with pytest.raises(error, match=message):
-        plotting.plot_images(np.zeros((2, 3, 4)), **options)
-
-
 def test_without_scikit_learn_it_says_what_to_install(ax, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    of_model = [
+        (partial(plotting.plot_decision, TWO_INPUTS), X2),
+        (plotting.plot_importances, MODEL),
+    ]
     curves = [plotting.plot_confusion, *OF_MODELS, plotting.plot_predictions]
-    for plot in *curves, partial(plotting.plot_decision, TWO_INPUTS), plotting.plot_importances:
-        arguments = (MODEL, X3, n) if plot == plotting.plot_importances else ([0, 1], [0.2, 0.8])
+    for plot, first in [*((plot, n) for plot in curves), *of_model]:
         with pytest.raises(ImportError, match=r"^this plot needs scikit-learn. Run: pip install"):
-            plot(*arguments, ax)
+            plot(first, n, n, ax) if first is MODEL else plot(first, n, ax)
     assert "sklearn" in sys.modules

@@ -89,27 +89,16 @@ def test_decision_of_many_classes(plt):
     assert len(set(colors)) == 11
 
 
-LABELS = [
-    (2.0, "2"),
-    (2.5, "2.5"),
-    (np.float64(7), "7"),
-    ("_a$b", r" _a\$b"),
-    ("x" * 25, "x" * 21 + "..."),
-]
+def test_labels_of_plots():
+    long = {"x" * 25: "x" * 21 + "..."}
+    labels = {2.0: "2", 2.5: "2.5", np.float64(7): "7", "_a$b": r" _a\$b"} | long
+    assert [plain(label) for label in labels] == list(labels.values())
 
 
-@pytest.mark.parametrize(("label", "text"), LABELS)
-def test_labels_of_plots(label, text):
-    assert plain(label) == text
-
-
-REFUSED = [([3, 1], "sigmoid"), ([2, 2], "sigmoid"), ([2, 1], "identity")]
-
-
-@pytest.mark.parametrize(("sizes", "output"), REFUSED)
-def test_decision_refuses_other_networks(sizes, output):
-    with pytest.raises(ValueError, match="two inputs and a sigmoid or softmax output, got MLP"):
-        plotting.plot_decision(fastnn.MLP(sizes, output=output), [[0, 0]], [0])
+def test_decision_refuses_other_networks():
+    for sizes, output in ([3, 1], "sigmoid"), ([2, 2], "sigmoid"), ([2, 1], "identity"):
+        with pytest.raises(ValueError, match="two inputs and a sigmoid or softmax output, got MLP"):
+            plotting.plot_decision(fastnn.MLP(sizes, output=output), [[0, 0]], [0])
 
 
 def test_weights_are_white_at_zero_and_coloured_by_sign(plt):
@@ -119,9 +108,6 @@ def test_weights_are_white_at_zero_and_coloured_by_sign(plt):
     blue, orange = (np.array([*bytes.fromhex(color[1:])]) / 255 for color in colors)
     np.testing.assert_allclose(first, [[[1, 1, 1], blue], [orange, (1 + orange) / 2]])
     np.testing.assert_array_equal(zeros, 1)
-
-
-IMAGES = np.full((1, 2, 2), 0.5), np.zeros((1, 2, 2)), np.full((1, 2, 2, 3), 0.5)
 
 
 def test_images_stand_in_rows_under_their_titles(plt):
@@ -136,10 +122,13 @@ def test_images_stand_in_rows_under_their_titles(plt):
     places = [text.get_position() for text in ax.texts]
     np.testing.assert_allclose(places, np.transpose([left + 3, top - 0.28]))
     np.testing.assert_allclose([ax.get_xlim(), ax.get_ylim()], [(-0.12, 19.56), (9.52, -1.04)])
-    clims = [
-        plotting.plot_images(a, plt.figure().add_subplot()).images[0].get_clim() for a in IMAGES
-    ]
-    assert clims == [(0, 0.5), (0, 1), (0, 1)]
+    for image, high in (
+        (np.full((2, 2), 0.5), 0.5),
+        (np.zeros((2, 2)), 1),
+        (np.ones((2, 2, 3)) / 2, 1),
+    ):
+        ax = plotting.plot_images(image[None], plt.figure().add_subplot())
+        assert ax.images[0].get_clim() == (0, high)
 
 
 # ---- effects ----
@@ -163,15 +152,13 @@ def test_effects_of_columns(plt):
     assert "c25" in [text.get_text() for text in names]  # the only one that differs
     boxes = [label.get_window_extent() for label in labels]
     assert all(a.x1 <= b.x0 + 1 for a, b in pairwise(boxes))  # names do not overlap
-    for size, letters, rotation in (4, 11, 0), (4, 12, 40), (5, 11, 40), (10, 1, 40), (11, 1, 90):
+    sizes = (4, 11, 0), (4, 12, 40), (5, 11, 40), (10, 16, 40), (11, 1, 90), (2, 17, 40)
+    for size, letters, rotation in sizes:
         names = np.array([f"{i:0{letters}}" for i in range(size)], object)
         few = replace(effect, values=names, curves=curves[:, :size], mean=effect.mean[:size])
-        ax = plotting.plot_effect(few, plt.figure().add_subplot())
-        assert {text.get_rotation() for text in ax.get_xticklabels()} == {rotation}
-    names = np.array(["x" * 16, "x" * 17], object)
-    few = replace(effect, values=names, curves=curves[:, :2], mean=effect.mean[:2])
-    ax = plotting.plot_effect(few, plt.figure().add_subplot())
-    assert [text.get_text() for text in ax.get_xticklabels()] == ["x" * 16, "x" * 13 + "..."]
+        shown = plotting.plot_effect(few, plt.figure().add_subplot()).get_xticklabels()
+        assert {text.get_rotation() for text in shown} == {rotation}
+        assert shown[1].get_text() == (names[1] if letters < 17 else "0" * 13 + "...")
     present = np.array(["present", "missing"], object)  # of a column of numbers with one value
     kinds, values = ("number", "number"), (present, np.ones(1))
     pair = PairEffect(("a", "b"), kinds, values, np.eye(2)[:, :1], "target", [None])
@@ -191,20 +178,12 @@ def test_effects_of_columns(plt):
         (dict(n_curves=60), range(50)),
         (dict(n_curves=0), []),
     ):
-        *lines, mean, decile = plotting.plot_effect(
-            many, plt.figure().add_subplot(), **options
-        ).lines
+        ax = plotting.plot_effect(many, plt.figure().add_subplot(), **options)
+        *lines, mean, decile = ax.lines
         assert [line.get_ydata()[0] for line in lines] == list(shown)
         assert (mean.get_ydata() == 24.5).all() and decile.get_xdata().tolist() == [days[3]]
-    pair = PairEffect(
-        *(
-            ("a", "b"),
-            ("date", "number"),
-            (days[:2], np.arange(2.0)),
-            np.arange(8).reshape(2, 2, 2),
-        ),
-        *("probability", ["no", "yes"]),
-    )
+    values, cube = (days[:2], np.arange(2.0)), np.arange(8).reshape(2, 2, 2)
+    pair = PairEffect(("a", "b"), ("date", "number"), values, cube, "probability", ["no", "yes"])
     for output, what, cells in ("no", "no", [0, 4, 2, 6]), (None, "yes", [1, 5, 3, 7]):
         ax = plotting.plot_effect(pair, plt.figure().add_subplot(), output=output)
         assert ax.collections[0].get_array().ravel().tolist() == cells

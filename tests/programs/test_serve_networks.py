@@ -9,7 +9,6 @@ from serving_client import ask, predict_all
 import fastnn
 from fastnn import MLP, MLPClassifier, MLPRegressor
 from fastnn.serving import create_app
-from fastnn.serving.request import ARRAYS
 
 pd = pytest.importorskip("pandas", reason="pandas is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -55,13 +54,13 @@ def test_a_regressor_gives_numbers_and_intervals(tmp_path):
     found = predictions(create_app(reloaded(model, tmp_path)), "?interval=0.5")
     assert_same_bits(found["prediction"], model.predict(X))
     assert_same_bits([found["lower"], found["upper"]], [*model.predict_interval(X, 0.5)])
-    alone = create_app(MLPRegressor(**SMALL).fit(X, X[:, 0]))
-    status, reply = ask(alone, "/predict?interval=0.5", [1, 2, 3])
-    assert status == 422 and reply["detail"].startswith("interval: ")
     assert ask(create_app(model), "/predict?interval=0.5", [])[1] == {
         "predictions": [],
         "notes": [],
     }
+    alone = create_app(MLPRegressor(**SMALL).fit(X, X[:, 0]))
+    status, reply = ask(alone, "/predict?interval=0.5", [1, 2, 3])
+    assert status == 422 and reply["detail"].startswith("interval: ")
 
 
 def test_columns_with_names(tmp_path):
@@ -76,40 +75,30 @@ def test_columns_with_names(tmp_path):
     assert_same_bits(np.array(reply["predictions"][0]["prediction"]), model.predict(table[:1])[0])
     notes = [f"'{key}' is not a column of the model and is ignored." for key in "xwv"]
     assert reply["notes"] == notes
-    for sent, missing, advice in (
-        ({"a": 1, "b": 2}, "'c'", ""),
-        ({"a": 1, "z": 2}, "'b', 'c'", " Its other keys are z."),
-    ):
-        text = (
-            f"Row 1 has no {missing}, but the model needs all columns and takes no missing values."
-        )
-        expected = {"detail": text + advice, "row": 1, "column": missing[1]}
-        assert ask(app, "/predict", [row, sent]) == (422, expected)
+    text = "Row 1 has no 'c', but the model needs all columns and takes no missing values."
+    for other, advice in ({}, ""), ({"z": 2}, " Its other keys are z."):
+        expected = {"detail": text + advice, "row": 1, "column": "c"}
+        assert ask(app, "/predict", [row, {"a": 1, "b": 2} | other]) == (422, expected)
     _, reply = ask(app, "/predict", row | {"b": "x"})
     assert reply["detail"].startswith("Column 'b' of row 0 is 'x', but a number is expected.")
 
 
 WRONG_ROWS = [
-    ([1, 2], 0, None, "has 2 values, but the model expects 3. Send one number for each column."),
-    ([1, 2, None], 0, 2, "is null, but a number is expected."),
-    ([[1, 2, 3], [1, "2", 3]], 1, 1, "is '2', but a number is expected."),
-    ([1, 1e39, 3], 0, 1, "is 1e+39, but a number of at most 3.4e+38 is expected."),
-    ([1, 2, -(10**400)], 0, 2, f"is -1{35 * '0'}..., but a number of at most 3.4e+38 is expected."),
-    ([float("nan"), 2, 3], 0, 0, "is nan, but a finite number is expected."),
-    ([[1, 2, 3], 4], 1, None, f"is 4, but an array is expected. {ARRAYS}"),
+    ([1, 2], "Row 0 has 2 values, but the model expects 3."),
+    ([1, 2, None], "Column 2 of row 0 is null, but a number is expected."),
+    ([1, "2", 3], "Column 1 of row 0 is '2', but a number is expected."),
+    ([1, 1e39, 3], "Column 1 of row 0 is 1e+39, but a number of at most 3.4e+38 is expected."),
+    ([1, -(10**400), 3], "Column 1 of row 0 is -1000"),
+    ([1, 2, float("nan")], "Column 2 of row 0 is nan, but a finite number is expected."),
+    ({"a": 1}, "The body is an object. Send a row such as [1, 2]"),
+    ([[1, 2, 3], 4], "Row 1 is 4, but an array is expected."),
 ]
 
 
-@pytest.mark.parametrize(("rows", "row", "column", "what"), WRONG_ROWS)
-def test_rows_that_do_not_fit_get_a_message(rows, row, column, what):
-    status, reply = ask(create_app(MLP([3, 2, 1], rng=0)), "/predict", rows)
-    if column is None:
-        expected = {"detail": f"Row {row} {what}", "row": row}
-    else:
-        advice = "Send a number: the model takes no texts and no missing values."
-        text = f"Column {column} of row {row} {what} {advice}"
-        expected = {"detail": text, "row": row, "column": column}
-    assert (status, reply) == (422, expected)
+@pytest.mark.parametrize(("row", "detail"), WRONG_ROWS)
+def test_rows_that_do_not_fit_get_a_message(row, detail):
+    status, reply = ask(create_app(MLP([3, 2, 1], rng=0)), "/predict", row)
+    assert status == 422 and reply["detail"].startswith(detail), reply
 
 
 def test_options_of_other_models():
