@@ -172,12 +172,9 @@ def test_effects_of_columns(plt):
     assert 3 <= sum(low <= tick <= high for tick in ax.get_xticks()) <= 6
     rows = np.arange(50)[::-1, None] * np.ones(12)
     many = replace(dates, curves=rows, mean=rows.mean(axis=0), training_values=days[[3]])
-    for options, shown in (
-        ({}, np.linspace(0, 49, 40).astype(int)),
-        (dict(n_curves=3), [0, 24, 49]),
-        (dict(n_curves=60), range(50)),
-        (dict(n_curves=0), []),
-    ):
+    numbers = {3: [0, 24, 49], 60: range(50), 0: [], None: np.linspace(0, 49, 40).astype(int)}
+    for n_curves, shown in numbers.items():
+        options = {} if n_curves is None else {"n_curves": n_curves}
         ax = plotting.plot_effect(many, plt.figure().add_subplot(), **options)
         *lines, mean, decile = ax.lines
         assert [line.get_ydata()[0] for line in lines] == list(shown)
@@ -189,14 +186,15 @@ def test_effects_of_columns(plt):
         assert ax.collections[0].get_array().ravel().tolist() == cells
         assert ax.figure.axes[1].get_ylabel() == f"probability of '{what}'"
         assert [text.get_text() for text in ax.get_xticklabels()] == ["2026-01-01", "2026-02-01"]
-    outputs = [f"o{i}" for i in range(10)]
     curves = np.arange(12.0)[:, None] * [3, 1, 4, 0.5, 5, 9, 2, 6, 0, 8]
-    classes = replace(dates, curves=curves[None], mean=curves, outputs=outputs, scale="log-odds")
-    ax = plotting.plot_effect(classes, plt.figure().add_subplot())
+    ten = replace(
+        dates, curves=curves[None], mean=curves, outputs=[*"abcdefghij"], scale="log-odds"
+    )
+    ax = plotting.plot_effect(ten, plt.figure().add_subplot())
     shown = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert (shown, ax.get_ylabel()) == ([f"o{i}" for i in (0, 1, 2, 4, 5, 6, 7, 9)], "log-odds")
-    ax = plotting.plot_effect(classes, plt.figure().add_subplot(), output="o9")
-    assert ax.get_ylabel() == "log-odds of 'o9'" and ax.lines[1].get_ydata()[1] == 8
+    assert (shown, ax.get_ylabel()) == ([*"abcefghj"], "log-odds")
+    ax = plotting.plot_effect(ten, plt.figure().add_subplot(), output="j")
+    assert ax.get_ylabel() == "log-odds of 'j'" and ax.lines[1].get_ydata()[1] == 8
     with pytest.raises(ValueError, match="n_curves"):
         plotting.plot_effect(effect, n_curves=-1)
     for output in ("x", np.array(["x", "y"])):

@@ -23,7 +23,7 @@ IMPROVEMENTS = [
     (dict(keep="last"), [0, 0, 0, 0, 0, 1, 2], [1, 1, 1, 1, 1, 0, 0]),
     (dict(min_delta=0.1), [0, 0, 1, 2, 3, 4, 5], [1, 1, 0, 0, 0, 0, 0]),
     (dict(min_delta=0.1, keep="last"), [0, 0, 1, 2, 3, 4, 5], [1, 1, 0, 0, 0, 0, 0]),
-    (dict(min_delta=0.1, running_best=True), [0, 0, 1, 2, 3, 4, 5], [1, 1, 1, 0, 1, 0, 0]),
+    (dict(min_delta=0.2, running_best=True), [0, 0, 1, 2, 3, 4, 5], [1, 1, 1, 0, 1, 0, 0]),
     (LATER, [1, 2, 3, 4, 5, 6, 7], [0, 1, 1, 0, 1, 0, 0]),
     (dict(running_best=True, keep="last"), [0, 0, 0, 0, 0, 1, 2], [1, 1, 1, 1, 1, 0, 0]),
 ]
