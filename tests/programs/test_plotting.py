@@ -115,19 +115,15 @@ def test_images_stand_in_rows_under_their_titles(plt):
     left, top = np.array([0, 6.72, 13.44, 0, 6.72]), np.array([0, 0, 0, 5.44, 5.44])
     extents = np.transpose([left, left + 6, top + 4, top])
     np.testing.assert_allclose([image.get_extent() for image in ax.images], extents)
-    np.testing.assert_allclose(
-        [each.get_bbox().extents for each in ax.patches], extents[:, [0, 3, 1, 2]]
-    )
+    boxes = [each.get_bbox().extents for each in ax.patches]
+    np.testing.assert_allclose(boxes, extents[:, [0, 3, 1, 2]])
     assert [text.get_text() for text in ax.texts] == list("abcde") and not ax.axison
     places = [text.get_position() for text in ax.texts]
     np.testing.assert_allclose(places, np.transpose([left + 3, top - 0.28]))
     np.testing.assert_allclose([ax.get_xlim(), ax.get_ylim()], [(-0.12, 19.56), (9.52, -1.04)])
-    for image, high in (
-        (np.full((2, 2), 0.5), 0.5),
-        (np.zeros((2, 2)), 1),
-        (np.ones((2, 2, 3)) / 2, 1),
-    ):
-        ax = plotting.plot_images(image[None], plt.figure().add_subplot())
+    grey = np.full((1, 2, 2), 0.5)
+    for images, high in (grey, 0.5), (0 * grey, 1), (np.ones((1, 2, 2, 3)) / 2, 1):
+        ax = plotting.plot_images(images, plt.figure().add_subplot())
         assert ax.images[0].get_clim() == (0, high)
 
 
@@ -187,9 +183,8 @@ def test_effects_of_columns(plt):
         assert ax.figure.axes[1].get_ylabel() == f"probability of '{what}'"
         assert [text.get_text() for text in ax.get_xticklabels()] == ["2026-01-01", "2026-02-01"]
     curves = np.arange(12.0)[:, None] * [3, 1, 4, 0.5, 5, 9, 2, 6, 0, 8]
-    ten = replace(
-        dates, curves=curves[None], mean=curves, outputs=[*"abcdefghij"], scale="log-odds"
-    )
+    ten = replace(dates, curves=curves[None], mean=curves, outputs=[*"abcdefghij"])
+    ten = replace(ten, scale="log-odds")
     ax = plotting.plot_effect(ten, plt.figure().add_subplot())
     shown = [text.get_text() for text in ax.get_legend().get_texts()]
     assert (shown, ax.get_ylabel()) == ([*"abcefghj"], "log-odds")

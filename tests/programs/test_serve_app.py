@@ -256,7 +256,6 @@ def test_the_page_escapes_the_texts_of_the_model(table_app):
     assert "<b>a</b>" not in page.text and "&lt;b&gt;a&lt;/b&gt;" in page.text
     text = "&lt;model&gt; predicts one of the classes no, yes from 4 columns. Out of fold, its accuracy"
     assert f"<p>{text} is 1.</p>" in page.text and "<model>" not in page.text
-    assert "<title>Predict with &lt;model&gt; - fastnn</title>" in page.text
     form = '<form data-names="yes" data-columns="4" data-query="?proba=true&amp;explain=true">'
     assert form in page.text and "/predict -d &#39;{&#34;&lt;b&gt;a" in page.text
     assert style.headers["content-type"].startswith("text/css") and "form" in style.text

@@ -79,8 +79,7 @@ def test_columns_with_names(tmp_path):
     for other, advice in ({}, ""), ({"z": 2}, " Its other keys are z."):
         expected = {"detail": text + advice, "row": 1, "column": "c"}
         assert ask(app, "/predict", [row, {"a": 1, "b": 2} | other]) == (422, expected)
-    _, reply = ask(app, "/predict", row | {"b": "x"})
-    assert reply["detail"].startswith("Column 'b' of row 0 is 'x', but a number is expected.")
+    assert ask(app, "/predict", row | {"b": "x"})[1]["column"] == "b"
 
 
 WRONG_ROWS = [
