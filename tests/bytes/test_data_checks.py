@@ -47,32 +47,37 @@ def test_columns_that_are_no_ids(name, values):
     assert name not in found(**{name: values})
 
 
-def kinds(target="y", **columns):
+def issue_kinds(target="y", **columns):
     return [issue.kind for issue in check_data(pa.table(columns), target)]
 
 
-@pytest.mark.parametrize("enough", [True, False])
-def test_limits(enough):
+@pytest.mark.parametrize(
+    ("enough", "n_ids", "n_copies", "n_targets", "n_texts", "n_classes", "n_values"),
+    [(True, 20, 50, 40, 15, 250, 20), (False, 19, 51, 39, 16, 251, 21)],
+)
+def test_limits_of_issues(enough, n_ids, n_copies, n_targets, n_texts, n_classes, n_values):
     """Each issue needs some rows, copies of rows, or rows for each value."""
-    n = 20 if enough else 19
-    i = np.arange(n)
-    assert kinds(a=i, y=i % 2) == ["id"] * enough
-    assert kinds(None, a=i % 7 / 2) == ["duplicate rows"] * enough
-    i = np.arange(50 if enough else 51)
-    assert kinds(None, a=i % (len(i) - 1) / 2) == ["duplicate rows"] * enough  # 2 % are copies
-    i = np.arange(40 if enough else 39)
+    i = np.arange(n_ids)
+    assert issue_kinds(a=i, y=i % 2) == ["id"] * enough
+    assert issue_kinds(None, a=i % 7 / 2) == ["duplicate rows"] * enough
+    i = np.arange(n_copies)
+    assert (
+        issue_kinds(None, a=i % (len(i) - 1) / 2) == ["duplicate rows"] * enough
+    )  # 2 % are copies
+    i = np.arange(n_targets)
     expected = ["target alone"] * enough
-    assert kinds(x=X[: len(i)], a=i % 4 + i / 100, y=i % 4 * 1.5) == expected
-    i, n = np.arange(300), 15 if enough else 16  # texts with ten rows or fewer for learning
-    assert kinds(x=X[:300], a=np.char.add("w", (i % n).astype(str)), y=i % n < 8) == expected
-    classes = RNG.integers(0, 250 if enough else 251, 5000)
+    assert issue_kinds(x=X[: len(i)], a=i % 4 + i / 100, y=i % 4 * 1.5) == expected
+    i = np.arange(300)  # texts with ten rows or fewer for learning
+    assert (
+        issue_kinds(x=X[:300], a=np.char.add("w", (i % n_texts).astype(str)), y=i % n_texts < 8)
+        == expected
+    )
+    classes = RNG.integers(0, n_classes, 5000)
     a = classes + RNG.uniform(0, 0.5, 5000)
     words = np.char.add("w", classes.astype(str))
-    assert kinds(x=RNG.random(5000), a=a, y=words) == expected
-    n = 20 if enough else 21
-    issue, *_ = check_data(
-        pa.table({"x": X, "a": np.arange(N) % n + X / 9, "y": np.arange(N) % n}), "y"
-    )
+    assert issue_kinds(x=RNG.random(5000), a=a, y=words) == expected
+    i = np.arange(N) % n_values
+    issue, *_ = check_data(pa.table({"x": X, "a": i + X / 9, "y": i}), "y")
     assert ("accuracy" if enough else "R2 of the ranks") in str(issue)
 
 

@@ -75,12 +75,16 @@ def kinds_of(columns):
 
 
 def test_limits_of_columns():
-    """Missing values, columns that a number fixes, and how many columns are compared."""
+    """Missing values, and columns that a number fixes."""
     for n, expected in ((48, ["who"]), (49, [])):  # missing
         assert groups(who=pa.array(NAMES[GROUP], mask=np.arange(N) < n)) == expected
     for n, expected in ((24, ["code"]), (16, [])):  # rows with another value than most
         assert groups(code=GROUP, k=(np.arange(N) < n) * 0.5) == expected
     assert groups(code=GROUP) == []
+
+
+def test_how_much_is_compared():
+    """Columns that a number fixes, and rows."""
     fixed = {f"k{i}": LEVEL[GROUP] + i for i in range(3)}
     for n, expected in ((17, ["code"]), (18, [])):
         others = {f"o{i}": RNG.normal(size=N) for i in range(n)}

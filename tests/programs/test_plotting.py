@@ -130,12 +130,15 @@ def test_images_stand_in_rows_under_their_titles(plt):
 # ---- effects ----
 
 
-def test_effects_of_columns(plt):
+def effect_of_categories():
     values = np.array([f"c{i:02}" for i in range(30)], object)
     curves = np.where(np.arange(30) % 3, 0.5, 0.1 + np.arange(30) / 30) * np.ones((4, 1))
-    effect = Effect(
-        "a$b of more letters", "category", values, curves, curves.mean(0), "target", [None], None
-    )
+    name = "a$b of more letters"
+    return Effect(name, "category", values, curves, curves.mean(0), "target", [None], None)
+
+
+def test_effects_of_columns(plt):
+    effect = effect_of_categories()
     ax = plotting.plot_effect(effect, plt.figure().add_subplot())
     assert ax.get_xlabel() == r"a\$b of more letters" and ax.get_ylabel() == "prediction"
     labels = ax.get_xticklabels()
@@ -148,10 +151,19 @@ def test_effects_of_columns(plt):
     assert "c25" in [text.get_text() for text in names]  # the only one that differs
     boxes = [label.get_window_extent() for label in labels]
     assert all(a.x1 <= b.x0 + 1 for a, b in pairwise(boxes))  # names do not overlap
+    with pytest.raises(ValueError, match="n_curves"):
+        plotting.plot_effect(effect, n_curves=-1)
+    for output in ("x", np.array(["x", "y"])):
+        with pytest.raises(ValueError, match="is not an output"):
+            plotting.plot_effect(effect, output=output)
+
+
+def test_names_of_few_values(plt):
+    effect = effect_of_categories()
     sizes = (4, 11, 0), (4, 12, 40), (5, 11, 40), (10, 16, 40), (11, 1, 90), (2, 17, 40)
     for size, letters, rotation in sizes:
         names = np.array([f"{i:0{letters}}" for i in range(size)], object)
-        few = replace(effect, values=names, curves=curves[:, :size], mean=effect.mean[:size])
+        few = replace(effect, values=names, curves=effect.curves[:, :size], mean=effect.mean[:size])
         shown = plotting.plot_effect(few, plt.figure().add_subplot()).get_xticklabels()
         assert {text.get_rotation() for text in shown} == {rotation}
         assert shown[1].get_text() == (names[1] if letters < 17 else "0" * 13 + "...")
@@ -160,9 +172,16 @@ def test_effects_of_columns(plt):
     pair = PairEffect(("a", "b"), kinds, values, np.eye(2)[:, :1], "target", [None])
     ax = plotting.plot_effect(pair, plt.figure().add_subplot())
     assert [text.get_text() for text in ax.get_xticklabels()] == present.tolist()
+
+
+def effect_of_dates():
     days = np.arange("2026-01", "2027-01", dtype="M8[M]").astype("M8[D]")
     rises = np.arange(12.0)
-    dates = Effect("day", "date", days, rises[None], rises, "target", [None], None)
+    return days, Effect("day", "date", days, rises[None], rises, "target", [None], None)
+
+
+def test_effects_of_dates(plt):
+    days, dates = effect_of_dates()
     ax = plotting.plot_effect(dates, plt.figure().add_subplot())
     low, high = ax.get_xlim()
     assert 3 <= sum(low <= tick <= high for tick in ax.get_xticks()) <= 6
@@ -182,16 +201,14 @@ def test_effects_of_columns(plt):
         assert ax.collections[0].get_array().ravel().tolist() == cells
         assert ax.figure.axes[1].get_ylabel() == f"probability of '{what}'"
         assert [text.get_text() for text in ax.get_xticklabels()] == ["2026-01-01", "2026-02-01"]
+
+
+def test_effects_on_ten_classes(plt):
     curves = np.arange(12.0)[:, None] * [3, 1, 4, 0.5, 5, 9, 2, 6, 0, 8]
-    ten = replace(dates, curves=curves[None], mean=curves, outputs=[*"abcdefghij"])
+    ten = replace(effect_of_dates()[1], curves=curves[None], mean=curves, outputs=[*"abcdefghij"])
     ten = replace(ten, scale="log-odds")
     ax = plotting.plot_effect(ten, plt.figure().add_subplot())
     shown = [text.get_text() for text in ax.get_legend().get_texts()]
     assert (shown, ax.get_ylabel()) == ([*"abcefghj"], "log-odds")
     ax = plotting.plot_effect(ten, plt.figure().add_subplot(), output="j")
     assert ax.get_ylabel() == "log-odds of 'j'" and ax.lines[1].get_ydata()[1] == 8
-    with pytest.raises(ValueError, match="n_curves"):
-        plotting.plot_effect(effect, n_curves=-1)
-    for output in ("x", np.array(["x", "y"])):
-        with pytest.raises(ValueError, match="is not an output"):
-            plotting.plot_effect(effect, output=output)
