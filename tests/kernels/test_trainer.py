@@ -4,6 +4,7 @@ interruption."""
 import ctypes
 import gc
 import os
+import signal
 import sysconfig
 import threading
 import time
@@ -450,6 +451,43 @@ def test_fewer_threads_give_the_same_bits(monkeypatch):
         trainer.store()
         found.append((net.params, losses))
     assert_same_bits(*found)
+
+
+def test_helpers_stay_for_the_next_slice(monkeypatch):
+    starts, start = [], kernels._thread.start_new_thread
+
+    def counted(function, arguments):
+        starts.append(function)
+        return start(function, arguments)
+
+    monkeypatch.setattr(kernels._thread, "start_new_thread", counted)
+    trainer = make_trainer(MLP([6, 40, 1], rng=0), 600, batch_size=60, n_threads=2)
+    trainer.load()
+    losses = np.empty(100_000)
+    for _ in range(200):
+        trainer.run(2, 0.0005, losses)
+    assert 0 < len(starts) < 200
+    trainer.run(1, 0.0005, losses)  # they leave
+    trainer.run(2, 0.0005, losses)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_child_forked_between_two_slices_starts_its_own_helpers():
+    trainer = make_trainer(MLP([6, 40, 1], rng=0), 600, batch_size=60, n_threads=2)
+    trainer.load()
+    losses = np.empty(1)
+    trainer.run(2, 10, losses)
+    child = os.fork()
+    if child == 0:
+        trainer.run(2, 10, losses)
+        os._exit(7)
+    try:
+        _, status = processes.wait_for(lambda: (done := os.waitpid(child, os.WNOHANG))[0] and done)
+    except AssertionError:
+        os.kill(child, signal.SIGKILL)
+        raise
+    assert os.waitstatus_to_exitcode(status) == 7
 
 
 FORKED = """
