@@ -106,8 +106,7 @@ def test_settings_that_scikit_learn_does_not_have(iris):
     assert layers.network_.activations == ("tanh", "gelu", "softmax")
     assert quick(dropout=0.5).fit(IRIS, KINDS).network_.dropout == (0.0, 0.5)
     assert quick(dropout=(0.1, 0.0)).fit(IRIS, KINDS).network_.dropout == (0.1, 0.0)
-    lowered = quick(schedule=schedules.CosineDecay(0.05, 60)).fit(IRIS, KINDS)
-    assert lowered.network_.state.lr < 1e-4
+    assert quick(schedule=schedules.CosineDecay(0.05, 60)).fit(IRIS, KINDS).network_.state.lr < 1e-4
     own = quick(solver=fastnn.AdamW(lr=0.02, weight_decay=0.1)).fit(IRIS, KINDS)
     assert own.network_.state.optimizer == fastnn.AdamW(lr=0.02, weight_decay=0.1)
     smooth = quick(loss=losses.CrossEntropy(label_smoothing=0.3)).fit(IRIS, KINDS)
@@ -140,8 +139,7 @@ def test_validation_data_are_evaluated_after_every_epoch():
         assert len(curve) == 12
     assert net.validation_scores_[-1] == net.score(rows, kinds)
     assert net.best_validation_score_ == max(net.validation_scores_)
-    loss = log_loss(kinds, net.predict_proba(rows))
-    assert net.validation_loss_curve_[-1] == pytest.approx(loss)
+    assert net.validation_loss_curve_[-1] == pytest.approx(log_loss(kinds, net.predict_proba(rows)))
     w = np.r_[np.ones(25), np.zeros(25)]
     half = quick(validation_data=(rows, kinds, w), max_iter=3).fit(IRIS, KINDS)
     assert half.validation_scores_[-1] == half.score(rows[:25], kinds[:25])

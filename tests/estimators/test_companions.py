@@ -142,8 +142,7 @@ def test_callbacks():
     assert "MLPClassifier - fit" in out.getvalue()
     monitor = callback.ScoringMonitor(scoring="accuracy")
     clf = clone(CLF).set_callbacks(monitor).fit(X, LARGE)
-    logged = [row["accuracy"] for row in monitor.get_logs().data]
-    final, *epochs = logged
+    final, *epochs = [row["accuracy"] for row in monitor.get_logs().data]
     assert len(epochs) == clf.n_iter_
     assert final == epochs[-1] == clf.score(X, LARGE) > epochs[0]
 

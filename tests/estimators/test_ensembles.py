@@ -119,8 +119,7 @@ def test_each_member_holds_out_its_fold_and_keeps_its_best_epoch():
         assert net.networks_[i].state.best.epoch == by_hand.state.best.epoch
         assert_allclose(net.networks_[i].params, by_hand.params, rtol=0.01, atol=0.01)
         assert_allclose(net.validation_loss_curve_[i], history.val_loss, rtol=0.01)
-        P = net.networks_[i].forward(IRIS[held_out])
-        assert_array_equal(net.oof_prediction_[held_out], P)
+        assert_array_equal(net.oof_prediction_[held_out], net.networks_[i].forward(IRIS[held_out]))
 
 
 def test_bootstrap_draws_a_row_with_weight():
@@ -321,8 +320,7 @@ def test_callbacks_get_each_network():
     for train in (net.fit, net.partial_fit):
         with pytest.raises(ValueError, match="a Checkpoint, which would save all networks"):
             train(WAVE, HEIGHT)
-    own = regressor(callbacks=EarlyStopping(2), max_iter=300).fit(WAVE, HEIGHT)
-    for member in own.networks_:
+    for member in regressor(callbacks=EarlyStopping(2), max_iter=300).fit(WAVE, HEIGHT).networks_:
         assert member.history.n_epochs == member.state.best.epoch + 2
 
 
@@ -574,8 +572,7 @@ def test_intervals_cover_new_rows():
         X, y = make_friedman1(600, noise=1.0, random_state=seed)
         X, y = scale(X), scale(y)
         settings = dict(n_estimators=5, hidden_layer_sizes=(32,), max_iter=300, random_state=seed)
-        net = regressor(**settings).fit(X[:200], y[:200])
-        lower, upper = net.predict_interval(X[200:])
+        lower, upper = regressor(**settings).fit(X[:200], y[:200]).predict_interval(X[200:])
         covered.append(np.mean((lower <= y[200:]) & (y[200:] <= upper)))
     assert 0.87 < np.mean(covered) < 0.96 and min(covered) > 0.8
 

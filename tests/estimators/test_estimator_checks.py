@@ -94,8 +94,7 @@ def test_cross_validation():
     alone, shared = (cross_val_score(net, X, y, cv=4, n_jobs=n) for n in (1, 2))
     assert_array_equal(shared, alone)
     rows = load_diabetes(return_X_y=True)
-    scores = cross_validate(MLPRegressor(max_iter=20), *rows, scoring=scoring)
-    assert len(scores["test_r2"]) == 5
+    assert len(cross_validate(MLPRegressor(max_iter=20), *rows, scoring=scoring)["test_r2"]) == 5
 
 
 @pytest.mark.parametrize("estimator", SETTINGS, ids=str)

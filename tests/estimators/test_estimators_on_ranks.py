@@ -114,8 +114,7 @@ def test_balanced_weights_are_those_of_all_rows():
     estimators = results_of(2, lambda comm: fitted(MLPClassifier, FIVE, comm, **balanced))
     counts = dict(zip(*np.unique(FIVE, return_counts=True)))
     weights = {int(label): N / (5 * count) for label, count in counts.items()}
-    by_hand = fitted(MLPClassifier, FIVE, class_weight=weights)
-    assert bits(estimators[1]) == bits(by_hand)
+    assert bits(estimators[1]) == bits(fitted(MLPClassifier, FIVE, class_weight=weights))
 
 
 def test_warm_starts_continue_on_other_ranks():

@@ -83,8 +83,7 @@ def test_losses_that_estimate_quantiles(loss, q):
 def test_many_quantiles_of_one_target_and_of_two():
     noise = np.random.default_rng(0).normal(size=400)
     net = quick(loss=losses.Quantile((0.1, 0.5, 0.9)), max_iter=300).fit(WAVE, noise)
-    shares = (noise[:, None] < net.predict(WAVE)).mean(axis=0)
-    assert_allclose(shares, [0.1, 0.5, 0.9], atol=0.06)
+    assert_allclose((noise[:, None] < net.predict(WAVE)).mean(axis=0), [0.1, 0.5, 0.9], atol=0.06)
     message = r"predicts 3 quantiles. Score each quantile with sklearn.metrics.mean_pinball_loss"
     with pytest.raises(ValueError, match=message):
         net.score(WAVE, noise)

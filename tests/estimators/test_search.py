@@ -157,8 +157,7 @@ def test_the_best_candidate_is_fitted_with_all_resources():
     found = search(refit=True, max_resources=20).fit(X, y)
     assert found.n_resources_ == [2, 6, 20] and found.best_estimator_.n_iter_ == 20
     assert found.refit_time_ > 0
-    params = found.best_params_
-    alone = classifier().set_params(**params).fit(X, y)
+    alone = classifier().set_params(**found.best_params_).fit(X, y)
     assert_array_equal(found.predict_proba(X), alone.predict_proba(X))
 
 
@@ -251,8 +250,7 @@ def test_a_candidate_that_diverges_does_not_harm_the_others():
     rates = {"solver": [fastnn.SGD(0.1), fastnn.SGD(1e30), fastnn.SGD(0.2)]}
     with pytest.warns(FitFailedWarning, match="Training diverged"):
         found = search(distributions=rates, return_train_score=True).fit(X, y)
-    first = found.cv_results_["mean_test_score"][:3]
-    assert list(np.isnan(first)) == [False, True, False]
+    assert list(np.isnan(found.cv_results_["mean_test_score"][:3])) == [False, True, False]
     assert list(found.cv_results_["rank_test_score"][:3] == 4) == [False, True, False]
     assert found.best_params_["solver"] != fastnn.SGD(1e30)
     good = {"solver": [fastnn.SGD(0.1), fastnn.SGD(0.2)]}

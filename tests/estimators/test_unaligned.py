@@ -27,8 +27,7 @@ def sent(value):
     stream = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     received = []
     for buffer in buffers:
-        message = b"." + bytes(buffer.raw())
-        received.append(memoryview(message)[1:])
+        received.append(memoryview(b"." + bytes(buffer.raw()))[1:])
     return pickle.loads(stream, buffers=received)
 
 
@@ -67,8 +66,7 @@ def fitted_estimator(through, kind, y, is_sparse=False, **options):
 def ended_round(through, weight):
     params, moments = RNG.normal(size=26).astype(np.float32), np.zeros((2, 26), np.float32)
     parts = [summand(Adam(), params + i, moments, weight, 1.0) for i in range(3)]
-    start = TrainingState(Adam(), moments, params=params)
-    position = end_round(through(start), through(parts), 3)
+    position = end_round(through(TrainingState(Adam(), moments, params=params)), through(parts), 3)
     one = end_round(position, through(parts[:1]), 3)
     assert position.step == 3 and one.step == 6
     for a in (position.params, position.moments, one.params, one.moments):

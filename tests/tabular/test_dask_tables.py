@@ -125,16 +125,14 @@ def test_targets_in_a_table_of_one_column():
     ddf = dd.from_pandas(table(), npartitions=3)
     X = ddf.drop(columns="goal")
     assert bits(fit(X, ddf[["goal"]])) == bits(fit(X, ddf["goal"]))
-    y = dd.from_pandas(table()[["a"]], npartitions=3)
-    array = y.to_dask_array(lengths=True)
+    array = dd.from_pandas(table()[["a"]], npartitions=3).to_dask_array(lengths=True)
     flat, column = (fit(X, array[:, k], TabularRegressor) for k in (0, slice(0, 1)))
     assert bits(flat) == bits(column)
 
 
 def test_arrays_have_no_names():
     X = table()[["a", "b"]].to_numpy()
-    y = X[:, 0] * X[:, 1]
-    dX, dy = da.from_array(X, chunks=(500, 1)), da.from_array(y, chunks=300)
+    dX, dy = da.from_array(X, chunks=(500, 1)), da.from_array(X[:, 0] * X[:, 1], chunks=300)
     model = fit(dX, dy, TabularRegressor)
     found = model.predict(dX)
     assert found.chunks == ((500, 500, 200),)

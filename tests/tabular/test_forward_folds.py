@@ -318,8 +318,7 @@ def test_other_options(name, reload):
 
 
 def test_a_class_that_begins_late():
-    labels = np.where(DAY > 26, "new", LABELS)
-    clf = TabularClassifier(**SMALL).fit(X, labels, time="day")
+    clf = TabularClassifier(**SMALL).fit(X, np.where(DAY > 26, "new", LABELS), time="day")
     P = clf.oof_prediction_[~np.isnan(clf.oof_prediction_[:, 0])]
     assert clf.classes_.tolist() == ["high", "low", "new"]
     assert (P > 0).all() and P.shape[1] == clf.predict_proba(X).shape[1] == 3

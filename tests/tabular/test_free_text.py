@@ -45,8 +45,7 @@ def reviews(n, seed=0):
 
 def rated_rows(n=200, seed=0):
     texts, is_good = reviews(n, seed)
-    z = np.random.default_rng(seed).normal(size=n)
-    return pd.DataFrame({"z": z, "text": texts}), is_good
+    return pd.DataFrame({"z": np.random.default_rng(seed).normal(size=n), "text": texts}), is_good
 
 
 X, y = rated_rows()
@@ -133,8 +132,7 @@ def test_a_regressor_reads_the_text():
 
 def test_several_classes_and_one_fold():
     classes = np.where(y, "good", np.where(X["z"] > 0, "bad", "dull"))
-    clf = TabularClassifier(**SMALL | dict(n_estimators=1)).fit(X, classes)
-    assert clf.score(X, classes) > 0.8
+    assert TabularClassifier(**SMALL | dict(n_estimators=1)).fit(X, classes).score(X, classes) > 0.8
 
 
 def test_a_file_has_the_layer(critic, reload):
@@ -148,8 +146,7 @@ DIRTY = [None, np.nan, "", "  ", "👍", "这家餐厅很好吃", "\x1b[31mred\x
 
 def dirty(n):
     """Return rows with these texts, and others."""
-    texts = [*DIRTY, *X["text"]][:n]
-    return [{"z": z, "text": text} for z, text in zip(X["z"].tolist(), texts)]
+    return [{"z": z, "text": text} for z, text in zip(X["z"].tolist(), [*DIRTY, *X["text"]][:n])]
 
 
 def test_any_text_is_predicted(critic):
@@ -242,8 +239,7 @@ def test_equal_texts_are_left_out():
 
 def test_weights_of_rows_count():
     doubled = np.r_[np.arange(200), np.arange(100)]
-    weight = np.where(np.arange(200) < 100, 2.0, 1.0)
-    targets = TextTargets(y[:, None].astype(float), weight, True)
+    targets = TextTargets(y[:, None].astype(float), np.where(np.arange(200) < 100, 2.0, 1.0), True)
     more = TextTargets(y[doubled, None].astype(float), np.ones(300), True)
     assert_allclose(targets.offset(np.arange(200)), more.offset(np.arange(300)))
 
@@ -314,8 +310,7 @@ def test_damaged_layers_are_refused(tmp_path):
 @quick
 def test_threads_and_workers_do_not_change_the_bits():
     P = TabularClassifier(**SMALL).fit(X, y).predict_proba(X)
-    threads = TabularClassifier(**SMALL | dict(n_threads=3)).fit(X, y)
-    assert_array_equal(threads.predict_proba(X), P)
+    assert_array_equal(TabularClassifier(**SMALL | dict(n_threads=3)).fit(X, y).predict_proba(X), P)
     with ThreadPoolExecutor(2) as executor:
         workers = TabularClassifier(**SMALL).fit(X, y, executor=executor)
     assert_array_equal(workers.predict_proba(X), P)
@@ -426,8 +421,7 @@ def test_words_of_several_outputs(kind):
 
 
 def test_texts_and_json_of_explanations_have_the_words(critic):
-    rows = X[:1].assign(text="LOVELY \x9b31mlovely\u202e bread")
-    explanation = critic.explain(rows)
+    explanation = critic.explain(X[:1].assign(text="LOVELY \x9b31mlovely\u202e bread"))
     text = explanation.to_text()
     assert all(
         part in text for part in ("    words (logits): ", "LOVELY +", "\ufffd31mlovely\ufffd +")

@@ -96,9 +96,8 @@ FITS = {
 def lacking(job, weight):
     """Return for each column of codes the categories with too few training rows in memory."""
     train = job.train if weight is None else job.train[weight[job.train] > 0]
-    least = job.configuration.min_rows
     return [
-        np.array([c for c in range(n) if (codes == c).sum() < least], int)
+        np.array([c for c in range(n) if (codes == c).sum() < job.configuration.min_rows], int)
         for codes, n in zip(job.table.codes[train].T, job.table.layout.n_categories)
     ]
 
@@ -111,15 +110,13 @@ def are_lazy(jobs):
 @pytest.mark.parametrize("name", FITS)
 def test_networks_do_not_know_what_their_training_rows_lack(name, jobs, few_or_many):
     model = FITS[name](TabularRegressor(**SMALL))
-    is_lazy = few_or_many == "many" and name != "Dask"
-    assert are_lazy(jobs) == {is_lazy}
+    assert are_lazy(jobs) == {few_or_many == "many" and name != "Dask"}
     folds = [job for job in jobs if len(job.held_out)]
     assert {job.configuration.min_rows for job in folds} == {1, 2}
     for job in folds:
         weight = None
         if "weights" in name:
-            rows = slice(None) if model.oof_rows_ is None else model.oof_rows_
-            weight = ZERO_OF_OTHER_ROWS[rows]
+            weight = ZERO_OF_OTHER_ROWS[slice(None) if model.oof_rows_ is None else model.oof_rows_]
         layout, others = job.table.layout, lacking(job, weight)
         assert max(map(len, others)) > 10
         firsts = layout.n_inputs - sum(layout.n_categories) + np.cumsum([0, *layout.n_categories])
@@ -260,8 +257,7 @@ def test_held_out_losses_of_ids_without_information_are_those_of_fresh_rows(jobs
         assert abs(held_out - fresh) < 0.3 and held_out < 1.3
 
         def correlation(table, rows):
-            means = table.numbers[rows, -2]
-            return np.corrcoef(means, noise[0][rows])[0, 1]
+            return np.corrcoef(table.numbers[rows, -2], noise[0][rows])[0, 1]
 
         seen, all_rows = job.inputs(job.table), job.statistics.inputs(job.table)
         assert abs(correlation(seen, job.train)) < 0.15 and correlation(all_rows, job.train) > 0.3
@@ -382,8 +378,7 @@ def test_boosting_gets_the_most_frequent_categories():
     target = np.where(codes[:, 0] == 599, 5.0, 0.0)
     X = BaselineInputs(np.zeros((n, 0)), codes, [600])
     model = baselines.HistGradientBoosting(baselines.BaselineTask(n_threads=1))
-    P = model.fit(X, target, None).predict(X)
-    assert np.mean((P - target) ** 2) < 0.1 * target.var()
+    assert np.mean((model.fit(X, target, None).predict(X) - target) ** 2) < 0.1 * target.var()
     few = BaselineInputs(np.zeros((3, 0)), np.array([[-1], [0], [2]]), [3])
     assert_array_equal(few.as_numbers(few.most_frequent(255)), [[np.nan], [0], [2]])
     assert_array_equal(few.as_numbers(), [[np.nan], [0], [2]])

@@ -63,8 +63,7 @@ def test_wrong_numbers_are_found(options, scale):
 
 def test_rows_that_no_network_held_out_are_left_out(quick_recipe):
     options = SMALL | dict(n_estimators=1)
-    reg = TabularRegressor(**options).fit(X, X[:, 0])
-    assert len(find_label_issues(reg, X[:, 0], N)) == N // 5
+    assert len(find_label_issues(TabularRegressor(**options).fit(X, X[:, 0]), X[:, 0], N)) == N // 5
     clf = TabularClassifier(**options).fit(X, classes)
     held_out = ~np.isnan(clf.oof_prediction_[:, 0])
     wrong = clf.classes_[clf.oof_prediction_.argmax(axis=1)] != classes
@@ -101,5 +100,4 @@ def test_wrong_arguments(name, issues_clf, reload, quick_recipe):
 
 @pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_one_class_has_no_issues():
-    clf = TabularClassifier(**SMALL).fit(X, np.ones(N))
-    assert find_label_issues(clf, np.ones(N)) == []
+    assert find_label_issues(TabularClassifier(**SMALL).fit(X, np.ones(N)), np.ones(N)) == []

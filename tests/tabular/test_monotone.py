@@ -90,8 +90,7 @@ def rule_steps(rules=("up", "few", "flag")):
 def assert_monotone(model):
     for before, after in rule_steps():
         low, high = predicted(model, before), predicted(model, after)
-        unit = np.spacing(np.float32(np.maximum(1, abs(low))))
-        assert ((low - high) / unit).max() <= 4
+        assert ((low - high) / np.spacing(np.float32(np.maximum(1, abs(low))))).max() <= 4
         assert (low != high).any()
 
 
@@ -172,8 +171,7 @@ def test_files_pickles_workers_and_single_rows(make, quick_recipe, reload, tmp_p
 )
 def test_files_hold_rules_of_any_kind(rules, stored, quick_recipe, reload):
     quick_recipe(12)
-    model = regressor_case(monotone=rules)[0].fit(X, Y)
-    assert reload(model).get_params()["monotone"] == stored
+    assert reload(regressor_case(monotone=rules)[0].fit(X, Y)).get_params()["monotone"] == stored
 
 
 def test_derivatives_have_the_sign(quick_recipe):
@@ -189,8 +187,7 @@ def test_derivatives_have_the_sign(quick_recipe):
 
 def test_a_file_whose_weights_break_the_rule_is_refused(quick_recipe, tmp_path):
     model = regressor_case()[0].fit(X, Y)
-    net = model.model_.networks()[0]
-    for W in net.weights:
+    for W in model.model_.networks()[0].weights:
         W[...] = -np.abs(W) - 0.1
     assert not guarantees.are_monotone(model.model_)
     model.save(tmp_path / "m.safetensors")
@@ -201,8 +198,7 @@ def test_a_file_whose_weights_break_the_rule_is_refused(quick_recipe, tmp_path):
 def test_values_of_columns_with_rules_are_no_categories(quick_recipe):
     """Counts are also categories in one configuration, but not those of columns with rules."""
     table = pd.DataFrame({"a": X["few"], "b": rng.integers(0, 15, N)})
-    fit = regressor_case(monotone={"a": 1})[0].fit
-    model = fit(table, Y)
+    model = regressor_case(monotone={"a": 1})[0].fit(table, Y)
     assert EncoderSettings(values=True) in model_settings(model, table)
     for encoder in model.model_.encoders:
         assert not encoder.values[0]
@@ -230,8 +226,7 @@ def test_bounds_of_weights_leave_what_they_can(signs):
         for i, s in enumerate(before):
             for j, t in enumerate(after):
                 allowed = [w for w in (-1, 0, 1) if lower[i, j] <= w <= upper[i, j]]
-                expected = {0: [-1, 0, 1]}.get(s, [0] if t == 0 else sorted([0, s * t]))
-                assert allowed == expected
+                assert allowed == {0: [-1, 0, 1]}.get(s, [0] if t == 0 else sorted([0, s * t]))
 
 
 # ---- limits of predictions ----
@@ -248,8 +243,7 @@ def test_predictions_stay_within_bounds(bounds, log, quick_recipe, reload):
     y = np.exp(Y / 4) if log else Y
     model.fit(X, y, time="day")
     free = clone(model).set_params(bounds=None).fit(X, y, time="day")
-    other = reload(model)
-    for fitted in (model, other):
+    for fitted in (model, reload(model)):
         P = fitted.predict(X)
         assert_same_bits(P, np.clip(P, low, high))
         for ends in fitted.predict_interval(X, 0.99):
@@ -336,8 +330,7 @@ def test_free_text(quick_recipe):
     quick_recipe(12)
     words = np.array("good bad quick slow warm cold great small".split())
     texts = [" ".join(rng.choice(words, 6)) for _ in range(N)]
-    table = X.assign(review=texts)
-    model = regressor_case(texts="review")[0].fit(table, Y)
+    model = regressor_case(texts="review")[0].fit(X.assign(review=texts), Y)
     for before, after in rule_steps():
         low, high = (model.predict(rows.assign(review=texts * 4)) for rows in (before, after))
         assert ((low - high) / np.spacing(np.float32(np.maximum(1, abs(low))))).max() <= 4

@@ -20,8 +20,7 @@ def scorer(y, P):
 
 
 def paired(y, *predictions, metric="mae", groups=None):
-    known = NUMBER_METRICS[metric]
-    return PairedScores(known, [scorer(y, P) for P in predictions], len(y), groups)
+    return PairedScores(NUMBER_METRICS[metric], [scorer(y, P) for P in predictions], len(y), groups)
 
 
 def test_the_error_of_a_mean_is_that_of_the_formula():
@@ -72,8 +71,7 @@ def test_the_direction_of_the_metric():
 
 def test_a_score_that_is_undefined():
     rows = lambda some: ScoredRows(None, np.zeros(0), np.zeros(0))  # noqa: E731
-    scored = scorer(np.zeros(20), np.ones(20))
-    found = PairedScores(NUMBER_METRICS["mae"], [rows, scored], 20)
+    found = PairedScores(NUMBER_METRICS["mae"], [rows, scorer(np.zeros(20), np.ones(20))], 20)
     assert found.scores == [None, 1.0] and found.order() == [1, 0]
     assert found.difference(0, 1) is found.difference(1, 0) is None
 

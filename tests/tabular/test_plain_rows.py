@@ -63,11 +63,10 @@ ARRAYS = [
 @pytest.fixture(scope="module")
 def rooms(quick_module):
     options = SMALL | dict(categories=["code"], texts=["note"])
-    array = X[["area", "code"]].to_numpy()
     return {
         "named": TabularRegressor(**options).fit(X, y),
         "classes": TabularClassifier(**options).fit(X, np.where(y > 80, "dear", "cheap")),
-        "unnamed": TabularRegressor(**SMALL, categories=[1]).fit(array, y),
+        "unnamed": TabularRegressor(**SMALL, categories=[1]).fit(X[["area", "code"]].to_numpy(), y),
     }
 
 
@@ -100,8 +99,7 @@ def check_outcome(predict, rows, monkeypatch):
 def test_rows_with_names(rooms, name, monkeypatch):
     model = rooms[name]
     predict = model.predict if name == "named" else model.predict_proba
-    n_plain = sum(check_outcome(predict, rows, monkeypatch) for rows in ROWS)
-    assert 25 < n_plain < len(ROWS) - 25
+    assert 25 < sum(check_outcome(predict, rows, monkeypatch) for rows in ROWS) < len(ROWS) - 25
     assert check_outcome(predict, [ROW], monkeypatch)
     assert check_outcome(predict, [ROW] * 32, monkeypatch)
     for rows in ([ROW] * 33, [ROW | {"area": "big"}], X[:1], ARRAYS[0]):

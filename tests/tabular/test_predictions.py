@@ -170,8 +170,7 @@ def test_a_stored_model_predicts_the_same(fixture, request, tmp_path):
 def test_a_damaged_threshold_is_refused(classifier, tmp_path):
     path = tmp_path / "m.safetensors"
     classifier.save(path)
-    edit = setting("parameters", "threshold", 0.0)
-    path.write_bytes(change(path.read_bytes(), "model", edit))
+    path.write_bytes(change(path.read_bytes(), "model", setting("parameters", "threshold", 0.0)))
     with pytest.raises(fastnn.ModelFileError):
         stored_model.load(path)
 

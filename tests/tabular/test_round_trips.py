@@ -61,8 +61,7 @@ def truths(rng, n, locale):
 
 
 def days(rng, n, locale):
-    first = np.datetime64("1950-01-01") + rng.integers(0, 30000)
-    values = first + rng.integers(0, 3000, n)
+    values = np.datetime64("1950-01-01") + rng.integers(0, 30000) + rng.integers(0, 3000, n)
     return "date", pd.Series(values.astype("M8[s]")), values.astype("M8[s]").astype(float).tolist()
 
 

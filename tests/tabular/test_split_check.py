@@ -85,8 +85,7 @@ def test_the_same_text_for_the_same_seed():
 
 
 def test_a_table_that_training_refuses():
-    lists = table(TREND, bad=[[1, 2]] * N)
-    assert find_splits(lists, "y", False) == []
+    assert find_splits(table(TREND, bad=[[1, 2]] * N), "y", False) == []
 
 
 @pytest.mark.parametrize("first", [None, "11:34", "unknown"])
@@ -189,8 +188,7 @@ def test_the_networks_stop_at_the_end_of_the_time(monkeypatch):
 
     monkeypatch.setattr(split_check.Trial, "losses_of_fold", count)
     monkeypatch.setattr(split_check.Deadline, "clock", staticmethod(lambda: float(n_trained)))
-    limits = (3, [], 3), (12.5, [], 12), (13, ["time"], 13), (60, ["panel"], 29)
-    for seconds, expected, n in limits:
+    for seconds, expected, n in (3, [], 3), (12.5, [], 12), (13, ["time"], 13), (60, ["panel"], 29):
         n_trained = 0
         found = split_check.find_splits(*rows, False, seconds=seconds)
         assert ([issue.kind for issue in found], n_trained) == (expected, n)

@@ -127,16 +127,14 @@ def column_difference(estimator, name, h=4e-4):
         moved = numbers[j] + step * h
         ends.append(predict_features(estimator, [*numbers[:j], moved, *numbers[j + 1 :]], codes))
     out = np.tensordot([1, -8, 8, -1], ends, axes=1) / (12 * h)
-    edges = np.array(model.encoders[1].edges[j])
-    near = np.abs(numbers[j][:, None] - edges).min(axis=1) <= 2 * h
+    near = np.abs(numbers[j][:, None] - np.array(model.encoders[1].edges[j])).min(axis=1) <= 2 * h
     out[near | np.isnan(numbers[j])] = np.nan
     return out
 
 
 def number_of(model, name):
     """The position of a column in `Features.numbers`."""
-    sources = [model.features.columns[f.source].label for f in model.features.numbers]
-    return sources.index(name)
+    return [model.features.columns[f.source].label for f in model.features.numbers].index(name)
 
 
 def all_outputs(estimator, table=BETWEEN):
@@ -166,8 +164,7 @@ def test_rounding_in_float32(kind, remade):
     present = ~np.isnan(expected)
     bound = 3 * 40 * np.finfo(np.float32).eps * np.nanmax(abs(expected), axis=(0, 1))
     assert_array_equal(~np.isnan(found), present)
-    bounds = np.broadcast_to(bound, found.shape)[present]
-    assert_within(found[present], expected[present], bounds)
+    assert_within(found[present], expected[present], np.broadcast_to(bound, found.shape)[present])
 
 
 @pytest.mark.parametrize("kind", ["log target", "three classes"])
@@ -196,8 +193,7 @@ def test_texts_are_the_numbers_that_they_stand_for(remade):
 def test_an_edge_of_a_bin_has_the_derivative_of_the_right_side(remade):
     estimator = remade("number")
     edges = np.array(estimator.model_.encoders[1].edges[1])
-    table = pd.concat([X[:1]] * len(edges))
-    sides = (table.assign(size=edges + step) for step in (0, -1e-9, 1e-9))
+    sides = (pd.concat([X[:1]] * len(edges)).assign(size=edges + step) for step in (0, -1e-9, 1e-9))
     on, left, right = (all_outputs(estimator, side)[:, 0, 1] for side in sides)
     np.testing.assert_allclose(on, right, rtol=1e-6)
     assert (np.abs(on / left - 1) > 1e-4).all()

@@ -40,8 +40,7 @@ def test_the_recipe_learns_a_category_with_a_missing_value():
     target = np.select([letter == "a", letter == "b"], [1.0, 2.0], 9.0)
     rows = pd.DataFrame({"letter": letter, "noise": np.arange(120) % 7})
     settings = dict(n_estimators=2, hidden_layer_sizes=8, random_state=0)
-    reg = TabularRegressor(**settings).fit(rows, target)
-    assert_allclose(reg.predict(rows), target, atol=0.5)
+    assert_allclose(TabularRegressor(**settings).fit(rows, target).predict(rows), target, atol=0.5)
     clf = TabularClassifier(**settings).fit(rows, target.astype(int))
     assert (clf.predict(rows) == target).all() and clf.oof_score_ == 1
     assert clf.predict_proba(rows).max(axis=1).min() > 0.95  # label smoothing is undone
@@ -57,8 +56,7 @@ def test_out_of_fold_predictions(quick, n_estimators):
     assert rows.sum() == (N if n_estimators > 1 else N // 5)
     assert clf.oof_prediction_.shape == (N, 2)
     residual = ((y - reg.oof_prediction_)[rows] ** 2).sum()
-    variance = ((y - y[rows].mean())[rows] ** 2).sum()
-    assert reg.oof_score_ == pytest.approx(1 - residual / variance)
+    assert reg.oof_score_ == pytest.approx(1 - residual / ((y - y[rows].mean())[rows] ** 2).sum())
     rows = ~np.isnan(clf.oof_prediction_[:, 0])
     right = clf.classes_[clf.oof_prediction_[rows].argmax(axis=1)] == classes[rows]
     assert clf.oof_score_ == pytest.approx(right.mean())
@@ -81,8 +79,7 @@ def test_days_of_the_year_are_inputs_in_one_configuration(cls, quick, monkeypatc
     parts = [category.part for category in model.model_.features.categories]
     n_days = [encoder.n_categories[parts.index("day of year")] for encoder in model.model_.encoders]
     assert sorted(n_days)[-2:] == [0, 365]
-    months = parts.index("month")
-    assert {encoder.n_categories[months] for encoder in model.model_.encoders} == {12}
+    assert {encoder.n_categories[parts.index("month")] for encoder in model.model_.encoders} == {12}
 
 
 def test_the_spread_of_the_folds(quick):

@@ -134,8 +134,7 @@ def test_metadata(path, reload):
 
 
 def test_an_array_has_no_names(reload):
-    rows = [[x, "ab"[i % 2], 1] for i, x in enumerate(z)]
-    other = reload(TabularRegressor(**SMALL).fit(rows, z))
+    other = reload(TabularRegressor(**SMALL).fit([[x, "ab"[i % 2], 1] for i, x in enumerate(z)], z))
     assert other.columns_ == {0: "number", 1: "category"}
     assert other.left_out_ == {2: "all values are equal"}
     assert not hasattr(other, "feature_names_in_")

@@ -118,8 +118,7 @@ def test_a_spread_does_not_know_the_errors_of_its_fold():
     """Errors of the rows of a fold change the networks of all other folds, not its own."""
     X, y = uneven(300, seed=3)
     rng, setups = np.random.default_rng(0), []
-    reg = TabularRegressor(3, **SMALL).fit(X, y)
-    fold = reg._fold_of_row
+    fold = TabularRegressor(3, **SMALL).fit(X, y)._fold_of_row
     fit_spread = spread_training.fit_spread_of_table
 
     def fit_twice(rows, errors, *others):

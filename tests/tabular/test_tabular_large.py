@@ -47,8 +47,7 @@ def quick(quick_module, quick_recipe):
 
 def groups_of(size, X=X, y=y, *more):
     """Row groups of so many rows."""
-    arrays = (X, y, *more)
-    return [tuple(a[i : i + size] for a in arrays) for i in range(0, len(y), size)]
+    return [tuple(a[i : i + size] for a in (X, y, *more)) for i in range(0, len(y), size)]
 
 
 def make(name, **options):
@@ -247,8 +246,7 @@ def test_each_fold_trains_on_all_rows_that_it_does_not_hold_out(seen):
         rows = numbers_of_rows(reg, groups)
         assert len(np.unique(rows)) == len(rows) == job.n_train
         held_out.append(np.setdiff1d(np.arange(N), rows))
-        in_sample = reg.oof_rows_[job.held_out]
-        assert_array_equal(in_sample, np.intersect1d(held_out[-1], reg.oof_rows_))
+        assert_array_equal(reg.oof_rows_[job.held_out], np.intersect1d(held_out[-1], reg.oof_rows_))
     assert_array_equal(np.sort(np.concatenate(held_out)), np.arange(N))
 
 
@@ -544,8 +542,7 @@ def test_columns_of_times_groups_and_weights(tmp_path):
     ):
         assert_same_bits(other.oof_prediction_, reg.oof_prediction_)
         assert_same_bits(other.predict(table[other.feature_names_in_]), reg.predict(table))
-    days = X["day"].to_numpy()[reg.oof_rows_]
-    starts = [days[reg._fold_of_row == k].min() for k in range(3)]
+    starts = [X["day"].to_numpy()[reg.oof_rows_][reg._fold_of_row == k].min() for k in range(3)]
     assert starts == sorted(starts)
 
 
@@ -595,8 +592,7 @@ def test_an_error_of_the_source_says_which_group():
 
 
 def test_targets_of_several_types_keep_them():
-    joined = large_table.join_targets([np.array([1, 2]), np.array(["a"])])
-    assert joined.tolist() == [1, 2, "a"]
+    assert large_table.join_targets([np.array([1, 2]), np.array(["a"])]).tolist() == [1, 2, "a"]
     assert large_table.join_targets([np.array([1]), np.array([0.5])]).tolist() == [1.0, 0.5]
 
 

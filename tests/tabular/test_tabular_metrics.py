@@ -194,8 +194,7 @@ def mixes(n):
 @pytest.mark.parametrize(("n", "is_certain"), [(7, False), (400, True)])
 def test_a_metric_of_classes_must_be_better_for_certain(n, is_certain):
     y, P = mixes(n)
-    found = Found("accuracy", y)
-    assert (out_of_fold.improve(np.array([1.0, 0.0]), P, found)[1] > 0) == is_certain
+    assert (out_of_fold.improve(np.array([1.0, 0.0]), P, Found("accuracy", y))[1] > 0) == is_certain
 
 
 def test_the_loss_decides_between_equal_metrics(monkeypatch):

@@ -50,8 +50,7 @@ def test_probabilities_that_are_right_give_the_threshold_of_the_costs():
     threshold = rule.best(p, is_second, None)
     assert threshold == pytest.approx(value(rule, p, p > 2, threshold) / 2 + threshold)
     # probabilities for other shares of the classes are found out
-    odds = 20 * p / (20 * p + 1 - p)
-    assert thresholds.parse("cost:4,1").best(odds, is_second, None) > 0.6
+    assert thresholds.parse("cost:4,1").best(20 * p / (20 * p + 1 - p), is_second, None) > 0.6
 
 
 def test_rows_of_one_class():
