@@ -34,33 +34,30 @@ N = 800
 
 def table(n=N, seed=0):
     rng = np.random.default_rng(seed)
-    return pd.DataFrame(
-        {
-            "length": rng.normal(50, 10, n),
-            "count": rng.integers(0, 5, n),
-            "city": rng.choice(["Rom", "Köln", "Oslo"], n, p=[0.6, 0.3, 0.1]),
-            "name": rng.choice([f"n{i}" for i in range(3 * n)], n),
-            "day": np.datetime64("2024-01-01") + rng.integers(0, 700, n) * np.timedelta64(1, "D"),
-            "gap": np.where(rng.random(n) < 0.3, np.nan, rng.normal(size=n)),
-            "mostly 0": np.where(rng.random(n) < 0.9, 0.0, rng.pareto(1, n)),
-        }
-    )
+    X = pd.DataFrame({"length": rng.normal(50, 10, n), "count": rng.integers(0, 5, n)})
+    X["city"] = rng.choice(["Rom", "Köln", "Oslo"], n, p=[0.6, 0.3, 0.1])
+    X["name"] = rng.choice([f"n{i}" for i in range(3 * n)], n)
+    X["day"] = np.datetime64("2024-01-01") + rng.integers(0, 700, n) * np.timedelta64(1, "D")
+    X["gap"] = np.where(rng.random(n) < 0.3, np.nan, rng.normal(size=n))
+    X["mostly 0"] = np.where(rng.random(n) < 0.9, 0.0, rng.pareto(1, n))
+    return X
 
 
-@pytest.fixture(scope="module")
-def profile():
+def profile_of(X):
     """(Features, TableProfile) of a table."""
-    frame = frames.read(table())
+    frame = frames.read(X)
     features = Features.fit(frame)
     return features, TableProfile.fit(features, frame)
 
 
+@pytest.fixture(scope="module")
+def profile():
+    return profile_of(table())
+
+
 def test_a_profile_counts_unknown_and_single_categories():
-    codes, texts = (
-        np.array([0, 0, 1, 2, 3, 3, -1]),
-        ["twice", "once", "unknown", "also twice", "never"],
-    )
-    found = CategoryProfile.fit((codes, texts), ["twice", "once", "also twice"])
+    codes, texts = [0, 0, 1, 2, 3, 3, -1], ["twice", "once", "unknown", "also twice", "never"]
+    found = CategoryProfile.fit((np.array(codes), texts), ["twice", "once", "also twice"])
     assert found.counts.tolist() == [2, 1, 2]
     assert (found.n_missing, found.n_present, found.n_others) == (1, 6, 2)
 
@@ -89,14 +86,7 @@ def kinds(report):
 
 # ---- chance ----
 
-TAILS = [
-    (3, 20, 10, 200),
-    (0, 5, 2, 9),
-    (40, 50, 60, 900),
-    (5, 5, 5, 5),
-    (6, 9, 5, 30),
-    (4, 5, 6, 7),
-]
+TAILS = (3, 20, 10, 200), (0, 5, 2, 9), (40, 50, 60, 900), (5, 5, 5, 5), (6, 9, 5, 30), (4, 5, 6, 7)
 
 
 @pytest.mark.parametrize("case", TAILS)
@@ -129,16 +119,13 @@ def test_the_test_of_distributions_is_that_of_kolmogorov_and_smirnov(sizes):
     assert changes.is_other_distribution(1e-3, *sizes) == 1.0
 
 
-@pytest.mark.parametrize(
-    ("new", "before", "bound"),
-    [
-        ([0, 0], [5, 3], 1.0),
-        ([5, 3], [0, 0], 1.0),
-        ([4, 3], [5, 3], 1.0),
-        ([30, 0], [10, 40], 3.222329960903841e-08),
-        ([300, 0], [100, 400], 1.6864385429543337e-95),
-    ],
-)
+BOUNDS = [
+    ([0, 0], [5, 3], 1.0), ([5, 3], [0, 0], 1.0), ([4, 3], [5, 3], 1.0),
+    ([30, 0], [10, 40], 3.222329960903841e-08), ([300, 0], [100, 400], 1.6864385429543337e-95),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("new", "before", "bound"), BOUNDS)
 def test_the_bound_for_frequencies(new, before, bound):
     found = changes.are_other_frequencies(np.array(new), np.array(before))
     assert found == pytest.approx(bound, rel=1e-9)
@@ -178,11 +165,8 @@ def texts_every(k):
     return lambda X: X.assign(length=X.length.astype(object).where(X.index % k != 0, "long"))
 
 
-ABOVE, RANGE, NUMBERS = (
-    "values above the range of training",
-    "11.01 to 80.66",
-    "values are not numbers",
-)
+ABOVE, NUMBERS = "values above the range of training", "values are not numbers"
+RANGE = "11.01 to 80.66"
 CERTAIN = 1.3955169736010248e-152  # that none of 120 rows is one of 800
 CHANGES = {  # a change, and the notes about it
     "range": (
@@ -283,15 +267,10 @@ def test_a_change_is_noted_in_its_column_alone(profile, name):
 
 
 # Some values of training are not numbers either: "some", so the test of shares is about missing ones.
-OF_TEXTS = pd.DataFrame(
-    {
-        "z": np.arange(200.0),
-        "half": [1.0, np.nan] * 100,
-        "clock": [f"{i % 24:02}:{i % 60:02}" for i in range(200)],
-        "euro": [f"{i % 50},50 €" for i in range(200)],
-        "some": [*(f"{i % 50}.5" for i in range(197)), "n/k", "unclear", "x"],
-    }
-)
+OF_TEXTS = pd.DataFrame({"z": np.arange(200.0), "half": [1.0, np.nan] * 100})
+OF_TEXTS["clock"] = [f"{i % 24:02}:{i % 60:02}" for i in range(200)]
+OF_TEXTS["euro"] = [f"{i % 50},50 €" for i in range(200)]
+OF_TEXTS["some"] = [*(f"{i % 50}.5" for i in range(197)), "n/k", "unclear", "x"]
 EURO = "numbers with a currency sign (€) and a decimal comma"
 NOT_SOME = ("some", "type", f"5 of 5 {NUMBERS}", "numbers", "such as cheap", True, None)
 MISSING_SOME = ("some", "missing", "missing in 4 of 4 rows", "1.5 % missing", "100 % missing", True)
@@ -318,11 +297,9 @@ ROWS_OF_TEXTS = {
 
 @pytest.mark.parametrize("name", ROWS_OF_TEXTS)
 def test_texts_beside_numbers(name):
-    frame = frames.read(OF_TEXTS)
-    features = Features.fit(frame)
     n, changed, *expected = ROWS_OF_TEXTS[name]
     X = OF_TEXTS.sample(n, random_state=0).assign(**changed)
-    assert_changes(check((features, TableProfile.fit(features, frame)), X), expected)
+    assert_changes(check(profile_of(OF_TEXTS), X), expected)
 
 
 def makes(n, seed, levels=30):
@@ -332,9 +309,7 @@ def makes(n, seed, levels=30):
 
 def test_a_shift_of_many_categories_is_noted_and_random_rows_are_not():
     """None of the categories alone is too frequent or too rare for chance."""
-    frame = frames.read(makes(300, 0))
-    features = Features.fit(frame)
-    profile = features, TableProfile.fit(features, frame)
+    profile = profile_of(makes(300, 0))
     for seed in range(1, 60):
         for n in (10, 60, 300):
             assert not check(profile, makes(n, seed)).has_drift
@@ -369,18 +344,15 @@ def test_other_units_are_named(factor):
     assert changes.describe_factor(profile, new) == expected
 
 
-REPORT = DriftReport(
-    1,
-    2000,
-    5,
-    9,
-    [
-        Change("a long name of a column", "type", "3 of 3 values are not numbers with a decimal comma",
-               "numbers with a decimal comma", "such as cheap"),
-        Change("x", "absent", "not in this table"),
-        Change("new", "unused", "(new; not used)", is_drift=False),
-    ],
-)  # fmt: skip
+COMMA = "numbers with a decimal comma"
+REPORTED = [
+    Change(
+        "a long name of a column", "type", f"3 of 3 values are not {COMMA}", COMMA, "such as cheap"
+    ),
+    Change("x", "absent", "not in this table"),
+    Change("new", "unused", "(new; not used)", is_drift=False),
+]
+REPORT = DriftReport(1, 2000, 5, 9, REPORTED)
 TEXTS = {
     72: """\
 Drift in 2 of 5 columns: 1 new row beside 2,000 training rows.

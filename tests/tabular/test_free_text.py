@@ -200,15 +200,11 @@ def test_the_argument_names_texts_and_categories():
 @pytest.mark.parametrize(
     "text, options, is_named",
     [
-        ("Anna Maier{}", {}, True),
-        ("row {}", {}, False),
+        ("Anna Maier{}", {}, True), ("Anna Maier{}", dict(categories="name"), False),
+        *((text, {}, False) for text in ("Anna Maier", "NA", "row {}", "{} 0000 ab{}")),
         ("a{}@mail.example.org", {}, False),
-        ("{} 0000 ab{}", {}, False),
-        ("Anna Maier{}", dict(categories="name"), False),
-        ("Anna Maier", {}, False),
-        ("NA", {}, False),
     ],
-)
+)  # fmt: skip
 def test_a_note_says_how_to_read_words_that_are_left_out(text, options, is_named):
     rows = X[["z"]].assign(name=[text.format(i, i) for i in range(len(y))])
     with warnings.catch_warnings(record=True) as caught:

@@ -106,16 +106,12 @@ def test_groups_of_a_column(name, tmp_path):
 
 
 GROUPS = {
-    "list": LONGS,
-    "list with a negative number": [-1 if x == LONG else x for x in LONGS],
-    "list of huge numbers": HUGE,
-    "tuple": tuple(IDS),
-    "array": np.array(IDS),
-    "Series": pd.Series(IDS, dtype="Int64"),
-    "Polars": POLARS,
+    "list": LONGS, "list with a negative number": [-1 if x == LONG else x for x in LONGS],
+    "list of huge numbers": HUGE, "tuple": tuple(IDS), "array": np.array(IDS),
+    "Series": pd.Series(IDS, dtype="Int64"), "Polars": POLARS,
     "Polars with a missing one": pl.Series([None, *IDS[1:]], dtype=pl.Int64),
     "Arrow with a missing one": pa.chunked_array([[None, *IDS[1:]]]),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", GROUPS)

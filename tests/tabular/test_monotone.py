@@ -21,17 +21,12 @@ from fastnn.tabular.encoder import EncoderSettings
 
 N = 300
 rng = np.random.default_rng(0)
-X = pd.DataFrame(
-    {
-        "up": rng.normal(size=N),
-        "few": rng.integers(0, 12, N),  # bins from a tree, and values that may become categories
-        "flag": rng.random(N) < 0.5,
-        "free": rng.normal(size=N),
-        "city": rng.choice([f"c{i}" for i in range(40)], N),  # has statistics
-        "day": np.datetime64("2024-01-01") + rng.integers(0, 300, N).astype("timedelta64[D]"),
-        "same": 1.0,
-    }
-)
+X = pd.DataFrame({"up": rng.normal(size=N)})
+X["few"] = rng.integers(0, 12, N)  # bins from a tree, and values that may become categories
+X["flag"], X["free"] = rng.random(N) < 0.5, rng.normal(size=N)
+X["city"] = rng.choice([f"c{i}" for i in range(40)], N)  # has statistics
+X["day"] = np.datetime64("2024-01-01") + rng.integers(0, 300, N).astype("timedelta64[D]")
+X["same"] = 1.0
 X.loc[rng.random(N) < 0.1, "up"] = None
 #: The targets ask for the opposite of two of the rules.
 Y = -2 * X["up"].fillna(3) - X["few"] / 2 + np.sin(3 * X["free"]) - X["flag"] + rng.normal(size=N)
@@ -108,11 +103,8 @@ def test_predictions_keep_the_rules(name, quick_recipe):
 
 
 def test_a_number_whose_values_are_inputs_has_no_direction(quick_recipe):
-    model = (
-        regressor_case(monotone=None)[0]
-        .fit(pd.DataFrame({"v": np.arange(N) % 3, "x": Y}), Y)
-        .model_
-    )
+    table = pd.DataFrame({"v": np.arange(N) % 3, "x": Y})
+    model = regressor_case(monotone=None)[0].fit(table, Y).model_
     for net in model.networks():
         net.params[:] = 0
     assert guarantees.is_monotone(model, 0, 1)
@@ -132,14 +124,8 @@ def test_without_rules_nothing_changes(quick_recipe):
 def test_arrays_and_positions(quick_recipe):
     A = X[["up", "free"]].to_numpy(float)
     by_name = regressor_case(monotone={"up": 1})[0].fit(X[["up", "free"]], Y)
-    for rules in (
-        [1, 0],
-        np.array([1, 0], np.float32),
-        pd.Series([0, 1], [1, 0]),
-        {-2: 1},
-        {np.int64(0): 1},
-        {0: 1},
-    ):
+    arrays = [1, 0], np.array([1, 0], np.float32), pd.Series([0, 1], [1, 0])
+    for rules in (*arrays, {-2: 1}, {np.int64(0): 1}, {0: 1}):
         model = regressor_case(monotone=rules)[0].fit(A, Y)
         assert_same_bits(model.predict(A), by_name.predict(X[["up", "free"]]))
     assert clone(model).get_params()["monotone"] == {0: 1}
@@ -160,15 +146,14 @@ def test_files_pickles_workers_and_single_rows(make, quick_recipe, reload, tmp_p
     assert_same_bits(np.concatenate(ones), expected[:5])
 
 
-@pytest.mark.parametrize(
-    "rules, stored",
-    [
-        (collections.UserDict(up=1), {"up": 1}),
-        (pd.Series({c: int(c == "up") for c in sorted(X)}), {c: c == "up" for c in X}),
-        (np.eye(7, dtype=int)[list(X).index("up")], [c == "up" for c in X]),
-        ({}, {}),
-    ],
-)
+STORED = [
+    (collections.UserDict(up=1), {"up": 1}), ({}, {}),
+    (pd.Series({c: int(c == "up") for c in sorted(X)}), {c: c == "up" for c in X}),
+    (np.eye(7, dtype=int)[list(X).index("up")], [c == "up" for c in X]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rules, stored", STORED)
 def test_files_hold_rules_of_any_kind(rules, stored, quick_recipe, reload):
     quick_recipe(12)
     assert reload(regressor_case(monotone=rules)[0].fit(X, Y)).get_params()["monotone"] == stored
@@ -254,10 +239,8 @@ def test_predictions_stay_within_bounds(bounds, log, quick_recipe, reload):
 
 # ---- errors ----
 
-A_CATEGORY, KEYS = (
-    "column '{}' is a category",
-    "monotone must hold names or positions of columns, got",
-)
+A_CATEGORY = "column '{}' is a category"
+KEYS = "monotone must hold names or positions of columns, got"
 ERRORS = {
     "several classes": (dict(monotone={"up": 1}), "has 3 classes"),
     "category": (dict(monotone={"city": 1}), A_CATEGORY.format("city")),

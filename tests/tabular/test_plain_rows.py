@@ -48,16 +48,11 @@ ROWS += [[ROW, ROW | {"area": "61"}], [ROW, {}], [ROW, [1] * 6], [ROW] * 33]
 ROWS.append([ROW | {"same": 1}, ROW | {"same": "x"}])
 ARRAYS = [
     *([[50.0, 2]], [[50, "2"], [None, 1]], [[True, 2.0]], [[50.0]], [(50.0, 2.0)]),
-    np.array([[50.0, 2.0], [np.nan, 30.0]]),
-    np.array([[50, 2]], "int32"),
-    np.array([[50.0, np.inf]], "f"),
-    np.array([[True, True]]),
-    np.array([[50, "2"], [None, 7]], object),
-    np.array([["50", "2"]]),
-    np.array([[50, 2]], complex),
-    np.ones(2),
-    np.ones((33, 2)),
-]
+    np.array([[50.0, 2.0], [np.nan, 30.0]]), np.array([[50, 2]], "int32"),
+    np.array([[50.0, np.inf]], "f"), np.array([[True, True]]),
+    np.array([[50, "2"], [None, 7]], object), np.array([["50", "2"]]), np.array([[50, 2]], complex),
+    np.ones(2), np.ones((33, 2)),
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,9 @@ from fastnn.tabular import stored_model
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=4, n_threads=1, random_state=0)
 rng = np.random.default_rng(0)
-X = pd.DataFrame(
-    {
-        "number": rng.normal(size=40),
-        "text": ["a", "b", None, "b"] * 10,
-        "day": pd.date_range("2026-01-01", periods=40),
-        "same": 1,  # left out
-    }
-)
+X = pd.DataFrame({"number": rng.normal(size=40), "text": ["a", "b", None, "b"] * 10})
+X["day"] = pd.date_range("2026-01-01", periods=40)
+X["same"] = 1  # left out
 y = X["number"].to_numpy() + (X["text"] == "a")
 
 
@@ -132,10 +127,8 @@ def test_an_added_column_may_have_any_name(regressor):
 def test_missing_columns_are_named_with_a_close_one(regressor):
     with pytest.raises(DataError) as caught:
         regressor.predict(X.rename(columns={"text": "Text", "number": "n"}))
-    assert str(caught.value) == (
-        "X has no columns 'number', 'text', but the model needs them. Did you mean 'Text' for "
-        "'text'?"
-    )
+    advice = "but the model needs them. Did you mean 'Text' for 'text'?"
+    assert str(caught.value) == f"X has no columns 'number', 'text', {advice}"
     with pytest.raises(DataError, match=r"needs it. Its columns are text, day, same\.$"):
         regressor.predict(X.drop(columns="number"))
 

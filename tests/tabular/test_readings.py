@@ -41,34 +41,26 @@ def table(name):
     return pd.DataFrame({"v": COLUMNS[name][0], "b": [f"{x:.3f}".replace(".", ",") for x in a]})
 
 
-def write_csv(df, folder, sep):
-    path = str(folder / "t.csv")
-    df.to_csv(path, index=False, sep=sep)
-    return path
+def writer(kind, suffix, **options):
+    """Return a function of a data frame and a folder that writes a file, and returns its path."""
+
+    def write(df, folder):
+        path = str(folder / f"t.{suffix}")
+        getattr(df, f"to_{kind}")(path, **options)
+        return path
+
+    return write
 
 
-def write_json(df, folder):
-    df.to_json(folder / "t.json", orient="records")
-    return str(folder / "t.json")
-
-
-def write_parquet(df, folder):
-    df.to_parquet(folder / "t.parquet", index=False)
-    return str(folder / "t.parquet")
-
-
-def write_excel(df, folder):
-    df.to_excel(folder / "t.xlsx", index=False)
-    return str(folder / "t.xlsx")
+def csv_writer(sep):
+    return writer("csv", "csv", index=False, sep=sep)
 
 
 MEDIA = {
-    "CSV": lambda df, folder: write_csv(df, folder, ","),
-    "TSV": lambda df, folder: write_csv(df, folder, "\t"),
-    "semicolons": lambda df, folder: write_csv(df, folder, ";"),
-    "JSON": write_json,
-    "Parquet": write_parquet,
-    "Excel": write_excel,
+    **{name: csv_writer(sep) for name, sep in {"CSV": ",", "TSV": "\t", "semicolons": ";"}.items()},
+    "JSON": writer("json", "json", orient="records"),
+    "Parquet": writer("parquet", "parquet", index=False),
+    "Excel": writer("excel", "xlsx", index=False),
     "pandas": lambda df, folder: df,
     "Polars": lambda df, folder: pl.DataFrame(df.to_dict("list")),
     "Arrow": lambda df, folder: pa.table(df.to_dict("list")),
@@ -92,7 +84,7 @@ def test_every_table_of_the_same_texts(name, tmp_path, reload):
     df = table(name)
     if style.startswith("."):
         df["b"] = n % 7  # without decimal commas
-    path = write_csv(df, tmp_path, sep)
+    path = csv_writer(sep)(df, tmp_path)
     fitted = fit(path)
     want = fitted.predict(path)
     assert len(set(want)) > N / 2
@@ -113,7 +105,7 @@ def test_requests(name, tmp_path):
     from fastnn.serving import create_app
 
     df = table(name)
-    model = fit(write_csv(df, tmp_path, COLUMNS[name][1]))
+    model = fit(csv_writer(COLUMNS[name][1])(df, tmp_path))
     want = model.predict(df)
     for n_rows in (3, N):  # read one by one, and as a table
         rows = json.loads(df.iloc[:n_rows].to_json(orient="records"))

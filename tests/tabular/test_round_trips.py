@@ -25,17 +25,12 @@ WORDS = (
     "unknown other 5th 12A V27 #1 @home =x +y a/b a\\b (c) [d] {e} 50/50 1.2.3 3-5 <b> & % § ß é"
 ).split()
 LOCALES = {  # decimal mark, thousands mark, format of dates
-    "C": (".", "", "%Y-%m-%d"),
-    "en_US": (".", ",", "%m/%d/%Y"),
-    "en_GB": (".", ",", "%d %B %Y"),
-    "en_IN": (".", ",", "%d-%b-%Y"),
-    "de_DE": (",", ".", "%d.%m.%Y"),
-    "de_CH": (".", "'", "%d.%m.%Y"),
-    "fr_FR": (",", "\u202f", "%d/%m/%Y"),
-    "sv_SE": (",", "\u00a0", "%Y-%m-%d"),
-    "pl_PL": (",", " ", "%d.%m.%Y"),
+    "C": (".", "", "%Y-%m-%d"), "en_US": (".", ",", "%m/%d/%Y"), "en_GB": (".", ",", "%d %B %Y"),
+    "en_IN": (".", ",", "%d-%b-%Y"), "de_DE": (",", ".", "%d.%m.%Y"),
+    "de_CH": (".", "'", "%d.%m.%Y"), "fr_FR": (",", "\u202f", "%d/%m/%Y"),
+    "sv_SE": (",", "\u00a0", "%Y-%m-%d"), "pl_PL": (",", " ", "%d.%m.%Y"),
     "ja_JP": (".", ",", "%Y/%m/%d"),
-}
+}  # fmt: skip
 
 
 NAMES = ["x", "größe", "Total $", "id", "a b", "a, b", 'say "x"', "a;b|c", "日付", "2025"]

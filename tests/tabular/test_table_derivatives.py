@@ -21,17 +21,13 @@ pytestmark = pytest.mark.usefixtures("quick_module")
 SMALL = dict(n_estimators=2, hidden_layer_sizes=4, random_state=0)
 N = 90
 rng = np.random.default_rng(0)
-X = pd.DataFrame(
-    {
-        "town": rng.choice(["Rome", "Oslo", None], N),
-        "price": [f"${x:,.2f}" for x in rng.lognormal(7, 1, N)],
-        "size": np.where(rng.random(N) < 0.2, np.nan, rng.normal(size=N)),
-        "day": pd.Timestamp("2025-01-01") + pd.to_timedelta(rng.integers(0, 500, N), "D"),
-        "known": np.where(rng.random(N) < 0.5, np.nan, 1.0),  # only whether it is missing counts
-        "same": 1,  # left out
-        "stars": rng.integers(1, 6, N),
-    }
-)
+X = pd.DataFrame({"town": rng.choice(["Rome", "Oslo", None], N)})
+X["price"] = [f"${x:,.2f}" for x in rng.lognormal(7, 1, N)]
+X["size"] = np.where(rng.random(N) < 0.2, np.nan, rng.normal(size=N))
+X["day"] = pd.Timestamp("2025-01-01") + pd.to_timedelta(rng.integers(0, 500, N), "D")
+X["known"] = np.where(rng.random(N) < 0.5, np.nan, 1.0)  # only whether it is missing counts
+X["same"] = 1  # left out
+X["stars"] = rng.integers(1, 6, N)
 score = X["size"].fillna(1).to_numpy() + (X["town"] == "Oslo") + X["stars"] / 4
 # edges of bins may be whole numbers
 BETWEEN = X.assign(stars=X["stars"] + rng.uniform(0.1, 0.9, N))

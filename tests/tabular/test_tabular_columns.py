@@ -104,15 +104,10 @@ def test_overrides(name):
     assert kind(values, **options) == expected
 
 
-ID_NOTES = [
-    ("user_id", 11, True),
-    ("userId", 11, True),
-    ("Zip", 11, True),
-    ("postal code", 11, True),
-    ("user_id", 10, False),  # as good as numbers
-    ("paid", 11, False),
-    ("codes of it", 11, False),
-]
+ID_NOTES = [  # ten values are as good as numbers
+    ("user_id", 11, True), ("userId", 11, True), ("Zip", 11, True), ("postal code", 11, True),
+    ("user_id", 10, False), ("paid", 11, False), ("codes of it", 11, False),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("label", "n_values", "expected"), ID_NOTES)

@@ -20,13 +20,8 @@ from fastnn.tabular.fitting import training_jobs
 N = 60
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, random_state=0)
 rng = np.random.default_rng(8)
-X = pd.DataFrame(
-    {
-        "x": rng.normal(size=N),
-        "letter": rng.choice(list("abc"), N),
-        "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 90, N), unit="D"),
-    }
-)
+X = pd.DataFrame({"x": rng.normal(size=N), "letter": rng.choice(list("abc"), N)})
+X["day"] = pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 90, N), unit="D")
 y = np.exp(X["x"].to_numpy()) + (X["letter"] == "a")
 LABELS = np.where(y > 2, "high", "low")
 COSTS = TabularClassifier(metric="f1", threshold="cost:3,1", class_weight="balanced")

@@ -91,14 +91,11 @@ def test_texts_are_read_in_the_style_of_fit(reload, tmp_path):
 
 LABELS = {
     "texts": np.where(z > 0, "é", "\N{SNOWMAN}\n"),
-    "objects": np.where(z > 0, "x", "y").astype(object),
-    "ints": (z > 0).astype(int),
-    "small ints": (z > 0).astype(np.int8),
-    "truths": z > 0,
-    "float32": np.where(z > 0, 1, 2).astype(np.float32),
-    "one class": np.full(N, 7),
+    "objects": np.where(z > 0, "x", "y").astype(object), "ints": (z > 0).astype(int),
+    "small ints": (z > 0).astype(np.int8), "truths": z > 0,
+    "float32": np.where(z > 0, 1, 2).astype(np.float32), "one class": np.full(N, 7),
     "three classes": np.arange(N) % 3,
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LABELS)

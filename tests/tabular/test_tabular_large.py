@@ -360,22 +360,16 @@ def test_progress(capsys):
     assert "network 9/9  fold 3/3  R2" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("progress", "line"),
-    [
-        (
-            FitProgress(9, 3, 4.4, 1, 0.12345, "R2", 7.6),
-            "network 4/9  fold 1/3  R2 0.123  8 s left",
-        ),
-        (FitProgress(9, 3, 9, 3, None, "R2", 0.0), "network 9/9  fold 3/3"),
-        (
-            FitProgress(9, 3, 7, 3, 0.5, "R2", None, None, True),
-            "network 7/9  training on all rows  R2 0.500",
-        ),
-    ],
-)
-def test_the_line_of_progress(progress, line):
-    assert "  ".join(_progress_line(progress)) == line
+LINES = {
+    "network 4/9  fold 1/3  R2 0.123  8 s left": (4.4, 1, 0.12345, "R2", 7.6),
+    "network 9/9  fold 3/3": (9, 3, None, "R2", 0.0),
+    "network 7/9  training on all rows  R2 0.500": (7, 3, 0.5, "R2", None, None, True),
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_the_line_of_progress(line):
+    assert "  ".join(_progress_line(FitProgress(9, 3, *LINES[line]))) == line
 
 
 def test_the_line_of_encoding(monkeypatch, capsys):
@@ -434,51 +428,39 @@ def test_an_error_of_a_thread_arrives(monkeypatch):
 # ---- errors ----
 
 IN_GROUP_0 = "row group 0, which begins with row 0: sample_weight "
-REFUSED = {  # arguments of fit, and the message
-    "rows that can be read once": (
-        lambda: [(group for group in groups_of(100))],
-        "whose row groups can be read once, but each epoch",
-    ),
-    "a window of a table": (lambda: [X, y, 300], "window is for row groups and Parquet files"),
-    "a window of 1": (lambda: [groups_of(100), None, 1], "window must be a whole number of at least 2"),
-    "few rows": (
-        lambda: [groups_of(100), None, 4], r"puts [34] rows in memory, but 3 folds need at least 12"
-    ),
-    "a number": (lambda: [lambda: [7]], "a row group must be .X, y. or .X, y, sample_weight., got an int"),
-    "a tuple of 1": (lambda: [lambda: [(X,)]], "got a tuple of 1"),
-    "a negative weight": (lambda: [[(X, y, -weight)]], IN_GROUP_0 + "must not be negative"),
-    "few weights": (lambda: [[(X, y, weight[:3])]], IN_GROUP_0 + "has 3 rows, but X has 900"),
-    "no weight": (
-        lambda: [groups_of(100, X, y, 0 * weight), None, 300], "sample_weight is zero in all rows"
-    ),
-    "two kinds of weights": (
-        lambda: [groups_of(70, X.assign(w=1.0), y, weight), None, 300, "w"],
-        "names a column, but the row groups have weights, too",
-    ),
-    "weights in some groups": (
-        lambda: [[(X, y), (X, y, weight)]], "some row groups have a sample_weight, and others"
-    ),
-    "weights of groups": (
-        lambda: [[(X, y)], None, None, weight], "sample_weight is the third part of a row group"
-    ),
-    "no rows": (lambda: [lambda: []], r"X has no rows\. fit needs at least 2\."),
-    "dates and numbers": (
-        lambda: [[(X[["day"]], y), (X[["code"]].rename(columns={"code": "day"}), y)]],
-        "'day' holds dates or times in some parts of X, and numb",
-    ),
-    **{
-        f"a table without targets, {type(table).__name__}": (
-            lambda table=table: [table], "requires y to be passed, but the target y is None"
-        )
-        for table in (X, X.to_numpy(), [[1.0, 2.0], [3.0, 4.0]], "rows.csv")
-    },
+NO_TARGETS = "requires y to be passed, but the target y is None"
+OTHER_DAYS = X[["code"]].rename(columns={"code": "day"})
+ONCE = (group for group in groups_of(100))
+REFUSED = {  # X, y, window and sample_weight of fit, and the message
+    "rows that can be read once": ([ONCE], "whose row groups can be read once, but each epoch"),
+    "a window of a table": ([X, y, 300], "window is for row groups and Parquet files"),
+    "a window of 1": ([groups_of(100), None, 1], "window must be a whole number of at least 2"),
+    "few rows": ([groups_of(100), None, 4],
+                 "puts [34] rows in memory, but 3 folds need at least 12"),
+    "a number": ([lambda: [7]], "a row group must be .X, y. or .X, y, sample_weight., got an int"),
+    "a tuple of 1": ([lambda: [(X,)]], "got a tuple of 1"),
+    "a negative weight": ([[(X, y, -weight)]], IN_GROUP_0 + "must not be negative"),
+    "few weights": ([[(X, y, weight[:3])]], IN_GROUP_0 + "has 3 rows, but X has 900"),
+    "no weight": ([groups_of(100, X, y, 0 * weight), None, 300],
+                  "sample_weight is zero in all rows"),
+    "two kinds of weights": ([groups_of(70, X.assign(w=1.0), y, weight), None, 300, "w"],
+                             "names a column, but the row groups have weights, too"),
+    "weights in some groups": ([[(X, y), (X, y, weight)]],
+                               "some row groups have a sample_weight, and others"),
+    "weights of groups": ([[(X, y)], None, None, weight],
+                          "sample_weight is the third part of a row group"),
+    "no rows": ([lambda: []], r"X has no rows\. fit needs at least 2\."),
+    "dates and numbers": ([[(X[["day"]], y), (OTHER_DAYS, y)]],
+                          "'day' holds dates or times in some parts of X, and numb"),
+    "a frame without targets": ([X], NO_TARGETS), "an array": ([X.to_numpy()], NO_TARGETS),
+    "lists": ([[[1.0, 2.0], [3.0, 4.0]]], NO_TARGETS), "a path": (["rows.csv"], NO_TARGETS),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused(name):
     arguments, message = REFUSED[name]
-    source, target, window, weights, *_ = [*arguments(), None, None, None]
+    source, target, window, weights, *_ = [*arguments, None, None, None]
     with pytest.raises((ValueError, TypeError), match=message):
         fit_numbers(source, target, window=window, sample_weight=weights)
 
@@ -596,25 +578,17 @@ def test_targets_of_several_types_keep_them():
     assert large_table.join_targets([np.array([1]), np.array([0.5])]).tolist() == [1.0, 0.5]
 
 
-GROUPS = {  # what may be row groups
-    "groups": ([(X, y), [X, y, weight]], True),
-    "records": ([([{"x": 1}], [1])], True),
-    "nothing": ([], False),
-    "rows of numbers": ([[1.0, 2.0], [3.0, 4.0]], False),
-    "numbers": ([7], False),
-    "a tuple of 1": ([(X,)], False),
-    "a tuple of 4": ([(X, y, weight, y)], False),
-    "a group and a number": ([(X, y), 7], False),
-    "a tuple": (((X, y),), False),
-    "a table": (X, False),
-    "a path": ("rows.csv", False),
-}
+GROUPS = [(X, y), [X, y, weight]], [([{"x": 1}], [1])], [([[1.0, 2.0]], [3.0])]
+NO_GROUPS = [  # rows of a table in lists, tuples of other lengths, and other types
+    [], [[1.0, 2.0], [3.0, 4.0]], ([1.0, 2.0], [3.0, 4.0]), [["a", 2.0], ["b", 4.0]], [7], [(X,)],
+    [(X, y, weight, y)], [(X, y), 7], ((X, y),), X, "rows.csv",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", GROUPS)
-def test_what_may_be_row_groups(name):
-    source, expected = GROUPS[name]
-    assert batch_table.holds_groups(source) == expected
+def test_what_may_be_row_groups():
+    for source in (*GROUPS, *NO_GROUPS):
+        is_group = any(source is each for each in GROUPS)
+        assert batch_table.holds_groups(source) == is_group, source
 
 
 def test_a_group_without_rows_changes_nothing(sampled):
@@ -671,10 +645,3 @@ def test_a_file_that_does_not_fit_is_sampled(parquet, monkeypatch):
     monkeypatch.setattr(large_table, "MIN_WINDOW", 10)
     monkeypatch.setattr(large_table, "WINDOW_BYTES", 64 * 4 * 250)
     assert 100 < len(fit_numbers(parquet(), "y").oof_rows_) <= 250
-
-
-def test_a_list_of_rows_is_a_table():
-    assert not batch_table.holds_groups([[1.0, 2.0], [3.0, 4.0]])
-    assert not batch_table.holds_groups(([1.0, 2.0], [3.0, 4.0]))
-    assert not batch_table.holds_groups([["a", 2.0], ["b", 4.0]])
-    assert batch_table.holds_groups([([[1.0, 2.0]], [3.0])])
