@@ -169,83 +169,53 @@ ABOVE, NUMBERS = "values above the range of training", "values are not numbers"
 RANGE = "11.01 to 80.66"
 CERTAIN = 1.3955169736010248e-152  # that none of 120 rows is one of 800
 CHANGES = {  # a change, and the notes about it
-    "range": (
-        lambda X: X.assign(length=X.length * 1000),
+    "range": (lambda X: X.assign(length=X.length * 1000),
         ("length", "range", f"120 of 120 {ABOVE}; about 1,000 times those of training: another unit?",
-         RANGE, "26,268 to 75,223", True, CERTAIN),
-    ),
-    "below": (
-        lambda X: X.assign(length=X.length - 100),
+         RANGE, "26,268 to 75,223", True, CERTAIN)),
+    "below": (lambda X: X.assign(length=X.length - 100),
         ("length", "range", "120 of 120 values below the range of training", RANGE,
-         "-73.73 to -24.78", True, CERTAIN),
-    ),
-    "outside": (
-        lambda X: X.assign(length=(X.length - 50) * 5),
+         "-73.73 to -24.78", True, CERTAIN)),
+    "outside": (lambda X: X.assign(length=(X.length - 50) * 5),
         ("length", "range", "79 of 120 values outside the range of training", RANGE,
-         "-118.7 to 126.1", True, 3.1202919262523838e-71),
-    ),
-    "missing": (
-        lambda X: X.assign(length=X.length.where(X.index % 4 != 0)),
+         "-118.7 to 126.1", True, 3.1202919262523838e-71)),
+    "missing": (lambda X: X.assign(length=X.length.where(X.index % 4 != 0)),
         ("length", "missing", "missing in 30 of 120 rows", "never missing", "25 % missing", True,
-         4.961211172330493e-27),
-    ),
-    "no longer missing": (
-        lambda X: X.assign(gap=X.gap.fillna(0.5)),
+         4.961211172330493e-27)),
+    "no longer missing": (lambda X: X.assign(gap=X.gap.fillna(0.5)),
         ("gap", "missing", "missing in 0 of 120 rows", "28 % missing", "0 % missing", True,
          6.8279854864128e-15),
         ("gap", "distribution", "other distribution (distance 0.23)",
          "quartiles -0.6396, 0.03499, 0.8141", "quartiles -0.2236, 0.5, 0.5", True,
-         0.0016057688256392488),
-    ),
-    "unknown": (
-        lambda X: X.assign(city="Bern"),
+         0.0016057688256392488)),
+    "unknown": (lambda X: X.assign(city="Bern"),
         ("city", "unknown", "120 of 120 values of unknown categories", "3 categories",
-         "such as 'Bern'", True, CERTAIN),
-    ),
-    "frequencies": (
-        lambda X: X.assign(city=X.city.replace("Rom", "Oslo")),
+         "such as 'Bern'", True, CERTAIN)),
+    "frequencies": (lambda X: X.assign(city=X.city.replace("Rom", "Oslo")),
         ("city", "distribution", "other frequencies (distance 0.63)", "'Rom' 63 %", "'Rom' 0 %", True,
-         6.31642880251565e-45),
-    ),
-    "distribution": (
-        lambda X: X.assign(length=X.length + 8),
+         6.31642880251565e-45)),
+    "distribution": (lambda X: X.assign(length=X.length + 8),
         ("length", "distribution", "other distribution (distance 0.33)",
-         "quartiles 43.14, 49.81, 57.29", "quartiles 50.5, 58.01, 64.5", True, 2.324814898844038e-09),
-    ),
-    "later": (
-        lambda X: X.assign(day=X.day + np.timedelta64(900, "D")),
+         "quartiles 43.14, 49.81, 57.29", "quartiles 50.5, 58.01, 64.5", True, 2.324814898844038e-09)),
+    "later": (lambda X: X.assign(day=X.day + np.timedelta64(900, "D")),
         ("day", "range", f"120 of 120 {ABOVE}", "2024-01-01 to 2025-11-30",
-         "2026-06-19 to 2028-05-17", True, CERTAIN),
-    ),
-    "texts": (
-        lambda X: X.assign(length="long"),
-        ("length", "type", f"120 of 120 {NUMBERS}", "numbers", "such as long", True, 2 * CERTAIN),
-    ),
-    "some texts": (
-        texts_every(4),
+         "2026-06-19 to 2028-05-17", True, CERTAIN)),
+    "texts": (lambda X: X.assign(length="long"),
+        ("length", "type", f"120 of 120 {NUMBERS}", "numbers", "such as long", True, 2 * CERTAIN)),
+    "some texts": (texts_every(4),
         ("length", "type", f"30 of 120 {NUMBERS}", "numbers", "such as long", True,
-         4.961211172330493e-27),
-    ),
+         4.961211172330493e-27)),
     "a text": (texts_every(120),),
-    "times": (
-        lambda X: X.assign(length=X.day),
+    "times": (lambda X: X.assign(length=X.day),
         ("length", "type", f"120 of 120 {NUMBERS}", "numbers", "such as dates or times", True,
-         2 * CERTAIN),
-    ),
-    "an infinite value": (
-        lambda X: X.assign(length=X.length.where(X.index > 0, np.inf)),
+         2 * CERTAIN)),
+    "an infinite value": (lambda X: X.assign(length=X.length.where(X.index > 0, np.inf)),
         ("length", "type", f"120 of 120 {NUMBERS}", "numbers", "such as infinite or other num...", True,
-         2 * CERTAIN),
-    ),
-    "one far value": (
-        lambda X: X.assign(length=X.length.where(X.index > 0, 1e6)),
-        ("length", "range", f"1 of 120 {ABOVE}", RANGE, "26.27 to 1,000,000", True, None),
-    ),
+         2 * CERTAIN)),
+    "one far value": (lambda X: X.assign(length=X.length.where(X.index > 0, 1e6)),
+        ("length", "range", f"1 of 120 {ABOVE}", RANGE, "26.27 to 1,000,000", True, None)),
     "few far values": (lambda X: X.assign(length=X.length + 1000 * (X.index < 3)),),
-    "of few values": (
-        lambda X: X.assign(count=X["count"] * 3),
-        ("count", "range", f"71 of 120 {ABOVE}", "0 to 4", "0 to 12", True, 1.835465838971881e-72),
-    ),
+    "of few values": (lambda X: X.assign(count=X["count"] * 3),
+        ("count", "range", f"71 of 120 {ABOVE}", "0 to 4", "0 to 12", True, 1.835465838971881e-72)),
 }  # fmt: skip
 
 
@@ -277,21 +247,16 @@ MISSING_SOME = ("some", "missing", "missing in 4 of 4 rows", "1.5 % missing", "1
 ROWS_OF_TEXTS = {
     "the same": (60, {}),
     "a far value beside equal ones": (60, {"half": [9.0, *[np.nan] * 29, *[1.0] * 30]}),
-    "three other texts": (
-        3, {"euro": "cheap"}, ("euro", "type", f"3 of 3 values are not {EURO}", EURO, "such as cheap", True, 2.9118418054580705e-05),
-    ),
-    "no times": (
-        60, {"clock": "soon"},
-        ("clock", "type", "60 of 60 values are not times or durations", "times or durations", "such as soon", True, 6.853343472906318e-59),
-    ),
+    "three other texts": (3, {"euro": "cheap"},
+        ("euro", "type", f"3 of 3 values are not {EURO}", EURO, "such as cheap", True, 2.9118418054580705e-05)),
+    "no times": (60, {"clock": "soon"},
+        ("clock", "type", "60 of 60 values are not times or durations", "times or durations", "such as soon", True, 6.853343472906318e-59)),
     "a text": (3, {"euro": ["1,50 €", "2,50 €", "cheap"]}),
     "a text alone": (1, {"euro": "cheap"}, ("euro", "type", f"1 of 1 value are not {EURO}", EURO, "such as cheap", True, None)),
     "only others": (5, {"some": "cheap"}, NOT_SOME),
     "few others": (4, {"some": "cheap"}, (*MISSING_SOME, 1.9983228076675322e-05)),
-    "others and a number": (
-        5, {"some": ["1.5", *["cheap"] * 4]},
-        ("some", "missing", "missing in 4 of 5 rows", "1.5 % missing", "80 % missing", True, 9.679680722019356e-05),
-    ),
+    "others and a number": (5, {"some": ["1.5", *["cheap"] * 4]},
+        ("some", "missing", "missing in 4 of 5 rows", "1.5 % missing", "80 % missing", True, 9.679680722019356e-05)),
 }  # fmt: skip
 
 

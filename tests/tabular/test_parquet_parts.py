@@ -16,16 +16,12 @@ from fastnn.tabular.model import TableModel
 N = 300
 RNG = np.random.default_rng(4)
 IGNORE = pytest.mark.filterwarnings("ignore:.*the index of a pandas DataFrame")
-TABLE = pd.DataFrame(
-    {
-        "age": np.where(RNG.random(N) < 0.1, np.nan, RNG.normal(40, 9, N)),
-        "city": RNG.choice(["Rome", "Oslo", "Bern"], N),
-        "code": RNG.choice(["007", "7", "08"], N),
-        "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(RNG.integers(0, 300, N), "D"),
-        "flag": RNG.random(N) < 0.5,
-    },
-    index=pd.Index(np.arange(N)[::-1], name="id"),
-)
+TABLE = pd.DataFrame(index=pd.Index(np.arange(N)[::-1], name="id"))
+TABLE["age"] = np.where(RNG.random(N) < 0.1, np.nan, RNG.normal(40, 9, N))
+TABLE["city"] = RNG.choice(["Rome", "Oslo", "Bern"], N)
+TABLE["code"] = RNG.choice(["007", "7", "08"], N)
+TABLE["day"] = pd.Timestamp("2026-01-01") + pd.to_timedelta(RNG.integers(0, 300, N), "D")
+TABLE["flag"] = RNG.random(N) < 0.5
 HEIGHT = TABLE["age"].fillna(0).to_numpy() / 40 + (TABLE["city"] == "Rome").to_numpy()
 OPTIONS = dict(n_estimators=2, hidden_layer_sizes=8, random_state=0)
 

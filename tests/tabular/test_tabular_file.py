@@ -353,12 +353,9 @@ CHECKPOINTS = [  # its fields, what it describes, and how many folds and network
     (dict(folds=[], used=[0, 1], n_configurations=2), "2 of 2 configurations on 0 of 3 folds", 3),
     (dict(folds=[0, 1], n_final=4), "2 of 3 folds", 5),
     (dict(folds=[0, 1, 2], n_final=4), "all 3 folds, and 0 of 4 networks on all rows", 4),
-    (
-        dict(folds=[0, 1, 2], n_final=4, final=[[1], [2]]),
-        "all 3 folds, and 1 of 4 networks on all rows",
-        3,
-    ),
-]
+    (dict(folds=[0, 1, 2], n_final=4, final=[[1], [2]]),
+     "all 3 folds, and 1 of 4 networks on all rows", 3),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("fields", "text", "n_left"), CHECKPOINTS)
@@ -383,18 +380,13 @@ def test_harmful_files_are_refused_with_a_reason(file, name, contents, path):
     refused_with("damaged (" * (file == "TabularClassifier") + message, path)
 
 
-LABELS_OF_ONE_LONG_TEXT = ["w" * 20_000, *map(str, range(1000))]
+LARGE_VALUES = {  # NumPy stores each text with the length of the longest
+    "columns without names": (("fitted", "n_features_in_"), 3_000_000),
+    "texts of classes": (("targets", "classes"), ["w" * 20_000, *map(str, range(1000))]),
+}
 
 
-@pytest.mark.parametrize(
-    ("keys", "value"),
-    [
-        (("fitted", "n_features_in_"), 3_000_000),
-        # NumPy stores each text with the length of the longest.
-        (("targets", "classes"), LABELS_OF_ONE_LONG_TEXT),
-    ],
-    ids=["columns without names", "texts of classes"],
-)
+@pytest.mark.parametrize(("keys", "value"), LARGE_VALUES.values(), ids=LARGE_VALUES)
 def test_a_model_takes_no_more_memory_than_its_file(keys, value, path):
     rows = [[x, "ab"[i % 2]] for i, x in enumerate(z)]
     TabularClassifier(**SMALL).fit(rows, np.where(z > 0, "yes", "no")).save(path)
