@@ -56,7 +56,8 @@ def test_out_of_fold_predictions(quick, n_estimators):
     assert rows.sum() == (N if n_estimators > 1 else N // 5)
     assert clf.oof_prediction_.shape == (N, 2)
     residual = ((y - reg.oof_prediction_)[rows] ** 2).sum()
-    assert reg.oof_score_ == pytest.approx(1 - residual / ((y - y[rows].mean())[rows] ** 2).sum())
+    variance = ((y - y[rows].mean())[rows] ** 2).sum()
+    assert reg.oof_score_ == pytest.approx(1 - residual / variance)
     rows = ~np.isnan(clf.oof_prediction_[:, 0])
     right = clf.classes_[clf.oof_prediction_[rows].argmax(axis=1)] == classes[rows]
     assert clf.oof_score_ == pytest.approx(right.mean())
