@@ -155,13 +155,12 @@ def test_python_m_fastnn_is_the_same_command():
 
 
 DIVERGED = fastnn.DivergenceError("...", 3, 70)
-FULL = OSError(28, "No space left on device", "a.txt")
 
 
 ERRORS = [
     (KeyboardInterrupt(), 130, "\nInterrupted."),
     (MemoryError(), 2, "not enough memory. Use a smaller table or a smaller --hidden."),
-    (FULL, 2, "a.txt: No space left on device"),
+    (OSError(28, "No space left on device", "a.txt"), 2, "a.txt: No space left on device"),
     (DIVERGED, 1, "training diverged in epoch 3, step 70. No model was saved."),
 ]
 
@@ -190,10 +189,8 @@ def test_ctrl_c_leaves_no_traceback():
 
 def test_ctrl_c_in_a_text_that_python_executes_exits_with_130(tmp_path):
     # modules with dataclasses, which commands import while they work, execute such texts
-    (tmp_path / "sitecustomize.py").write_text(
-        "import fastnn.datasets\n"
-        "fastnn.datasets.load_digits = lambda: exec('raise KeyboardInterrupt')\n"
-    )
+    interrupts = "fastnn.datasets.load_digits = lambda: exec('raise KeyboardInterrupt')"
+    (tmp_path / "sitecustomize.py").write_text(f"import fastnn.datasets\n{interrupts}\n")
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     process = subprocess.run([*FASTNN, "demo"], env=environment, capture_output=True, text=True)
     assert (process.returncode, process.stderr) == (130, "\nInterrupted.\n")
@@ -243,8 +240,7 @@ def test_notes_have_the_width_of_a_terminal(monkeypatch, stream):
     print_note("column 'a': " + "12 other values " * 10)
     lines = sys.stderr.getvalue().splitlines()
     assert (len(lines) > 1 and max(map(len, lines)) <= 80) == (stream is Terminal)
-    values = " ".join(["12 other values"] * 10)
-    assert " ".join(map(str.strip, lines)) == f"note: column 'a': {values}"
+    assert " ".join(map(str.strip, lines)) == "note: column 'a':" + " 12 other values" * 10
 
 
 def train(monkeypatch, errors, epochs=3, score=lambda: "R2 0.5", slow=0.0):

@@ -30,8 +30,7 @@ def small(monkeypatch):
     """Small networks, and no other libraries."""
     monkeypatch.setattr(bench, "NETWORKS", (([5, 4, 1], 32), ([5, 4, 3], 256)))
     monkeypatch.setattr(bench, "MIN_BLOCK_SECONDS", {"step": 1e-3, "row": 1e-4})
-    libraries = {"fastnn": bench.Fastnn, "reference": bench.Reference}
-    monkeypatch.setattr(bench, "LIBRARIES", libraries)
+    monkeypatch.setattr(bench, "LIBRARIES", {"fastnn": bench.Fastnn, "reference": bench.Reference})
 
 
 def test_the_screen(run, small):
@@ -47,8 +46,7 @@ def test_the_screen(run, small):
     shares = found(r"  fastnn's step: [\d.]+ GFLOP/s, ([\d.]+) % of the peak")
     assert len(shares) == 2 and all(0 < float(share) < 100 for share in shares)
     assert "one thread" in out and "losses and outputs agree" in out
-    head = r"5-4-[13], batch size (?:32|256) +step +rows/s +ratio +one row +ratio"
-    assert len(found(head)) == 2
+    assert len(found(r"5-4-[13], batch size (?:32|256) +step +rows/s +ratio +one row +ratio")) == 2
     rows = found(r"  (\S+) +([\d.]+) (us|ms) +([\d,]+) +([\d.]+) +([\d.]+) (us|ms) +([\d.]+)")
     assert [row[0] for row in rows] == ["fastnn", "reference"] * 2
     assert all(row[4] == row[7] == "1.0" for row in rows[::2])
@@ -58,15 +56,10 @@ def test_the_screen(run, small):
 def test_json(run, small):
     code, out, _ = run("--seconds", "0.01", "--json")
     report = json.loads(out)
-    assert code == 0 and {**report, "networks": 0} == {
-        "isa": fastnn.kernels.CHOSEN,
-        "dtype": "float32",
-        "threads": 1,
-        "peak_flops": report["peak_flops"],
-        "versions": {"fastnn": fastnn.__version__, "reference": f"NumPy {np.__version__}"},
-        "networks": 0,
-    }
-    first, second = report["networks"]
+    versions = {"fastnn": fastnn.__version__, "reference": f"NumPy {np.__version__}"}
+    facts = dict(isa=fastnn.kernels.CHOSEN, dtype="float32", threads=1, versions=versions)
+    first, second = report.pop("networks")
+    assert code == 0 and report == facts | {"peak_flops": report["peak_flops"]}
     assert (first["layer_sizes"], first["batch_size"]) == ([5, 4, 1], 32)
     assert second["layer_sizes"] == [5, 4, 3]
     ours, theirs = (first["libraries"][name] for name in ("fastnn", "reference"))
@@ -89,13 +82,8 @@ def test_other_libraries_do_the_same_work(other, module, sizes, batch):
 
 
 def test_the_networks_of_the_bench():
-    assert bench.NETWORKS == (
-        ([30, 32, 1], 32),
-        ([30, 64, 64, 1], 32),
-        ([28, 256, 256, 1], 256),
-        ([784, 128, 10], 128),
-        ([784, 512, 512, 10], 256),
-    )
+    sizes = [30, 32, 1], [30, 64, 64, 1], [28, 256, 256, 1], [784, 128, 10], [784, 512, 512, 10]
+    assert bench.NETWORKS == tuple(zip(sizes, (32, 32, 256, 128, 256), strict=True))
 
 
 def test_flops_of_a_step_are_those_of_its_products():
@@ -104,28 +92,20 @@ def test_flops_of_a_step_are_those_of_its_products():
 
 
 DIFFERENT_WORK = [
-    ("fit", "fastnn and reference disagree: a loss differs by 1 %"),
-    ("forward", "fastnn and reference disagree: a probability differs by "),
+    ("fit", lambda losses: [1.01 * loss for loss in losses], "a loss differs by 1 %"),
+    ("fit", lambda losses: [float("nan")] * 2, "a loss differs by nan"),
+    ("forward", lambda P: P + 0.01, "a probability differs by "),
 ]
 
 
-@pytest.mark.parametrize(("function", "message"), DIFFERENT_WORK)
-def test_no_speed_is_shown_where_the_work_differs(run, small, monkeypatch, function, message):
-    right = getattr(reference, function)
-    wrong = {
-        "fit": lambda *a, **k: [1.01 * loss for loss in right(*a, **k)],
-        "forward": lambda *a: right(*a) + 0.01,
-    }[function]
-    monkeypatch.setattr(reference, function, wrong)
+@pytest.mark.parametrize(("name", "change", "message"), DIFFERENT_WORK)
+def test_no_speed_is_shown_where_the_work_differs(run, small, monkeypatch, name, change, message):
+    right = getattr(reference, name)
+    monkeypatch.setattr(reference, name, lambda *a, **k: change(right(*a, **k)))
     code, out, errors = run()
-    assert code == 1 and " us " not in out
-    assert errors.startswith(f"fastnn bench: 5-4-1, batch size 32: {message}")
-    assert errors.endswith(". No times are compared.\n")
-
-
-def test_nan_is_a_disagreement(run, small, monkeypatch):
-    monkeypatch.setattr(reference, "fit", lambda *a, **k: [float("nan")] * 2)
-    assert run()[0] == 1
+    assert code == 1 and " us " not in out and errors.endswith(". No times are compared.\n")
+    start = "fastnn bench: 5-4-1, batch size 32: fastnn and reference disagree: "
+    assert errors.startswith(start + message)
 
 
 def test_missing_libraries_are_named(run, small, monkeypatch):

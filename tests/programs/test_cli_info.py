@@ -32,8 +32,7 @@ TRAIN = ("train", "people.csv", "--out", "m.safetensors", "--folds", "2", "--hid
 def trained(run, *arguments):
     """Train a model with the command line. Return what train printed."""
     write_people()
-    out = run.output(*TRAIN, "--time-limit", "1000", *arguments)
-    return out
+    return run.output(*TRAIN, "--time-limit", "1000", *arguments)
 
 
 # ---- this installation ----
@@ -80,9 +79,8 @@ def test_info_says_what_train_does(run, compared_splits):
     with open("people.csv", "a", encoding="utf-8") as file:
         file.write("c300,30,Rom,Earth,,1,\n")
     for target in ("buys", "income"):
-        code, out, _ = run("info", "people.csv", "--target", target, "--json")
-        info = json.loads(out)
-        assert code == 0 and info["rows"] == 301 and info["target"]["rows_without"] == 1
+        info = json.loads(run.output("info", "people.csv", "--target", target, "--json"))
+        assert info["rows"] == 301 and info["target"]["rows_without"] == 1
         assert info["train"].endswith("--skip-missing-target")
         arguments = ["--out", "m", "--skip-missing-target", "--json", *FAST]
         train = json.loads(run("train", "people.csv", "--target", target, *arguments)[1])
@@ -188,9 +186,8 @@ CONTENT |= dict(left_out=dict(e="no values", f="no values"), data_checks=[{"text
 CONTENT |= dict(train="fastnn train t.csv --target COL --out model.safetensors")
 NUMBER = dict(column="y", task="number", rows_without=0, range=[0.5, 9], median=2.0, mean=3.0)
 NUMBER |= dict(baseline=dict(rmse=2.0, mae=1.5))
-CLASSES = dict(
-    column="y", task="classes", rows_without=1, baseline=dict(accuracy=0.3, log_loss=1.5)
-)
+CLASSES = dict(column="y", task="classes", rows_without=1)
+CLASSES |= dict(baseline=dict(accuracy=0.3, log_loss=1.5))
 CLASSES |= dict(classes=[["a", 1], ["b", 3], ["c", 2], *([x, 1] for x in "defg")])
 WIDE = """\
 column  kind      missing  distinct  values
@@ -246,8 +243,7 @@ def test_all_lines_of_a_table(monkeypatch, content, width, lines):
 def test_a_long_list_ends_with_a_number(columns, checks, columns_more, checks_more):
     columns = [COLUMN | {"column": f"c{i}"} for i in range(int(columns))]
     checks = [{"text": f"check {i}"} for i in range(int(checks))]
-    content = CONTENT | dict(columns=columns, data_checks=checks)
-    lines = [*info._format(content, len(columns), 80)]
+    lines = [*info._format(CONTENT | dict(columns=columns, data_checks=checks), len(columns), 80)]
     assert sum(line.startswith("c") for line in lines) == 201  # and the head
     assert sum(line.startswith("warning ") for line in lines) == 10
     more = [line for line in lines if line.startswith("...")]
@@ -474,18 +470,14 @@ def test_all_lines_of_a_record(monkeypatch):
     assert "\n".join(info._format_record(class_record(time="day"))) == CLASS_RECORD
     lines = NARROW_BASELINES.split("\n")
     assert [*text_report.format_baselines(number)] == lines
-    first, other = (
-        {k: v for k, v in m.items() if k != "test_score"} for m in number.baselines.models
-    )
-    without_test = replace(number.baselines, models=[first, other], not_trained=[])
-    assert [*text_report.format_baselines(replace(number, baselines=without_test))] == lines[:6]
-    interrupted = replace(number.baselines, models=[first])
-    assert [*text_report.format_baselines(replace(number, baselines=interrupted))] == [
-        "",
-        *lines[-2:],
-    ]
-    alone = replace(number.baselines, models=[first], not_trained=[])
-    assert [*text_report.format_baselines(replace(number, baselines=alone))] == []
+    models = [{k: v for k, v in m.items() if k != "test_score"} for m in number.baselines.models]
+    for n_models, changes, expected in (
+        (2, dict(not_trained=[]), lines[:6]),
+        (1, {}, ["", *lines[-2:]]),  # interrupted
+        (1, dict(not_trained=[]), []),
+    ):
+        found = replace(number.baselines, models=models[:n_models], **changes)
+        assert [*text_report.format_baselines(replace(number, baselines=found))] == expected
 
 
 @pytest.mark.parametrize("make", RECORDS.values())
@@ -599,16 +591,14 @@ def table(run, quick_recipe):
 def test_a_card(run, table, monkeypatch):
     monkeypatch.setattr(baselines, "BASELINES", {"linear": baselines.Linear})
     report = report_of(run, *table, "--folds", "2", "--baselines", "--test-size", "0.2")
-    code, out, _ = run("info", "m.safetensors", "--card", "card.md")
+    assert run.output("info", "m.safetensors", "--card", "card.md") == "Saved card.md.\n"
     text = Path("card.md").read_text(encoding="utf-8")
-    assert (code, out) == (0, "Saved card.md.\n")
     assert text.startswith("# Model card: m.safetensors\n\nPredicts `y`, two classes (p, q)")
     parts = ["linear", report["created"], "| baseline | rows of the test |"]
     for heading in ("Scores", "Baselines", "Limits", "Columns", "How it was trained"):
         parts.append(f"\n## {heading}\n")
     assert [part for part in parts if part not in text] == []
-    code, out, _ = run("info", "m.safetensors", "--card")
-    assert (code, out) == (0, text)
+    assert run.output("info", "m.safetensors", "--card") == text
     run("info", "m.safetensors", "--card", "card.json")
     card = json.loads(Path("card.json").read_text(encoding="utf-8"))
     assert card["target"]["name"] == "y" and card["baselines"] == report["baselines"]
@@ -745,10 +735,9 @@ def test_all_sections_of_a_card():
     alone = replace(number.baselines, models=number.baselines.models[:1], not_trained=[])
     text = card_of(replace(number, baselines=alone, last_block=None))
     assert "Baselines" not in text and "order of time" not in text and "last block" not in text
-    useless = replace(number.scores, values=number.scores.values | {"r2": 0.0})
-    assert "- The model is no better than the baseline: " in card_of(
-        replace(number, scores=useless)
-    )
+    scores = replace(number.scores, values=number.scores.values | {"r2": 0.0})
+    text = card_of(replace(number, scores=scores))
+    assert "- The model is no better than the baseline: " in text
 
 
 def test_a_card_lists_the_100_most_important_columns():

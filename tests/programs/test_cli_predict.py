@@ -276,11 +276,8 @@ def test_scores_are_those_of_the_predictions(predict):
     assert report["scores"]["mae"] == pytest.approx(error.mean(), rel=1e-6)
 
 
-WRITTEN = [
-    ([False, True], ["FALSE", "TRUE"]),
-    ([1.0, 2.0], ["1.00", "2"]),
-    (["01", "1"], ["01", "1"]),
-]
+WRITTEN = [([False, True], ["FALSE", "TRUE"]), ([1.0, 2.0], ["1.00", "2"])]
+WRITTEN += [(["01", "1"], ["01", "1"])]
 
 
 @pytest.mark.parametrize(("labels", "written"), WRITTEN)
@@ -351,18 +348,14 @@ def test_the_options_of_the_training_table_hold_for_new_tables(predict):
         assert code == 0 and errors.startswith(f"{read_like} {named}\n")
 
 
+UTF_8, CP932, COMMA = {"encoding": "utf-8"}, {"guessed_encoding": "cp932"}, {"likely_decimal": ","}
 READINGS = [  # given, of the training, as the table is read, the words of what the training adds
-    ({}, {}, {"likely_decimal": ","}, []),
+    ({}, {}, COMMA, []),
     ({"decimal": "."}, {"decimal": ","}, {"decimal": "."}, []),
-    ({}, {"decimal": ","}, {"decimal": ",", "likely_decimal": ","}, ["--decimal", ","]),
-    ({}, {"guessed_encoding": "cp932"}, {"likely_decimal": ",", "likely_encoding": "cp932"}, []),
-    (
-        {"encoding": "utf-8"},
-        {"guessed_encoding": "cp932", "na": ["-", "?"]},
-        {"encoding": "utf-8", "na": ("-", "?"), "likely_decimal": ","},
-        ["--na", "-", "--na", "?"],
-    ),
-    ({"na": ("x",)}, {"na": ["-"], "sql": "q"}, {"na": ("x",), "likely_decimal": ","}, []),
+    ({}, {"decimal": ","}, {"decimal": ","} | COMMA, ["--decimal", ","]),
+    ({}, CP932, COMMA | {"likely_encoding": "cp932"}, []),
+    (UTF_8, CP932 | {"na": [*"-?"]}, UTF_8 | COMMA | {"na": ("-", "?")}, "--na - --na ?".split()),
+    ({"na": ("x",)}, {"na": ["-"], "sql": "q"}, {"na": ("x",)} | COMMA, []),
 ]
 
 

@@ -83,21 +83,14 @@ def first_score(text):
     return re.fullmatch(r"(\S.*?) {2,}(\S+(?: %)?) +(\S+(?: %)?)(?:   .* wrong)?", line).groups()
 
 
-METRICS = [
-    (RISK, "f1", "F1"),
-    (RISK, "log-loss", "log-loss"),
-    (RISK, "roc_auc", "AUC"),
-    (PRICE, "mae", "mean absolute error"),
-    (PRICE, "mape", "MAPE"),
-    (PRICE, "pinball", "pinball loss"),
-    (PRICE, "R2", "R2"),
-]
+METRICS = [(RISK, "f1", "F1"), (RISK, "log-loss", "log-loss"), (RISK, "roc_auc", "AUC")]
+METRICS += [(PRICE, "mae", "mean absolute error"), (PRICE, "mape", "MAPE")]
+METRICS += [(PRICE, "pinball", "pinball loss"), (PRICE, "R2", "R2")]
 
 
 @pytest.mark.parametrize(("arguments", "metric", "label"), METRICS)
 def test_the_metric_is_first(run, table, arguments, metric, label):
-    out = run.output("train", *arguments, "--metric", metric)
-    name, value, _ = first_score(out)
+    name, value, _ = first_score(run.output("train", *arguments, "--metric", metric))
     model = fastnn.load("m.safetensors")
     assert name == label and model.oof_score_name_ == label
     assert value == text_report.format_score(model.metric, model.oof_score_)
@@ -108,9 +101,8 @@ def test_the_metric_is_first(run, table, arguments, metric, label):
 def test_tune_chooses_by_the_metric(run, table):
     options = "--folds 1 --target price --drop risk --tune --metric mape"
     report = report_of(run, *OUT, *options.split())
-    tried = report["tuning"]["tried"]
     assert report["tuning"]["metric"] == "mape"
-    assert report["oof_score"] in [t["score"] for t in tried]
+    assert report["oof_score"] in [t["score"] for t in report["tuning"]["tried"]]
     assert report["oof_score"] == report["scores"]["mape"]
     text = "\n".join(text_report.format_tuning(TrainingRecord.from_json(report).tuning))
     assert f"{100 * report['oof_score']:.1f} %" in text
@@ -128,11 +120,12 @@ def test_a_chosen_threshold(run, table):
     assert code == 0 and first_score(out.split("\n\non 24 rows")[0])[0] == "mean cost"
     model = fastnn.load("m.safetensors")
     assert model.threshold_ == report["threshold"]
-    assert (
-        f"threshold predicts yes if its probability is at least {model.threshold_:.4g} (a missed yes "
-        "costs 5, a false alarm 1). The scores of a held-out row use a threshold that the other folds "
-        "chose."
-    ) in " ".join(out.split())
+    costs = "(a missed yes costs 5, a false alarm 1)"
+    chosen = (
+        f"threshold predicts yes if its probability is at least {model.threshold_:.4g} {costs}."
+    )
+    others = "The scores of a held-out row use a threshold that the other folds chose."
+    assert f"{chosen} {others}" in " ".join(out.split())
     report = json.loads(run("predict", "m.safetensors", "t.csv", "--proba", "--json")[1])
     prediction, p = (report["predictions"][name] for name in ("prediction", "probability_yes"))
     assert [each == "yes" for each in prediction] == [each >= model.threshold_ for each in p]
@@ -302,13 +295,11 @@ IMPORTANCES = [
 @pytest.mark.parametrize(("drops", "name", "texts"), IMPORTANCES)
 def test_importances_are_shares_and_drops(drops, name, texts):
     importances = {"a": 0.00491, "b": 0.000004, "c": -1.0}
-    model = model_description(
-        importances=importances, score_drops=drops | {"c": 0.0}, drop_name=name
-    )
+    drops = drops | {"c": 0.0}
+    model = model_description(importances=importances, score_drops=drops, drop_name=name)
     head, *lines = list(text_report.format_importances(model))[1:]
     assert head == f"{'permutation importance':<36}{'share':>9}{name:>32}"
-    shares = "> 99.9 %", "< 0.1 %"
-    for line, column, share, text in zip(lines, "ab", shares, texts, strict=True):
+    for line, column, share, text in zip(lines, "ab", ["> 99.9 %", "< 0.1 %"], texts, strict=True):
         assert line == f"  {column:<34}{share:>9}{text:>32}"
     model = replace(model, score_drops=None)  # of an older file
     assert list(text_report.format_importances(model))[2] == f"  {'a':<34}{'> 99.9 %':>9}"
@@ -328,21 +319,13 @@ def test_one_huge_target_does_not_hide_the_columns(run, quick_recipe):
 
 
 DECIDED = "the gain of --log-target is 0.5 +/- 0.2 on 7 rows that did not choose"
+KEPT, GAIN = "The default settings are kept:", ("--log-target", 7, 0.5, 0.2)
 DECISIONS = [
-    (None, "The default settings are kept: no other ones are better where they were tried."),
-    (
-        Decision("", 7, None, 0.1, False),
-        "The default settings are kept: the score is undefined for 7 rows.",
-    ),
-    (
-        Decision("", 1, 0.5, None, False),
-        "The default settings are kept: the score is undefined for 1 row.",
-    ),
-    (Decision("--log-target", 7, 0.5, 0.2, True), f"Other settings are chosen: {DECIDED}."),
-    (
-        Decision("--log-target", 7, 0.5, 0.2, False),
-        f"The default settings are kept: {DECIDED}, not above two standard errors.",
-    ),
+    (None, f"{KEPT} no other ones are better where they were tried."),
+    (Decision("", 7, None, 0.1, False), f"{KEPT} the score is undefined for 7 rows."),
+    (Decision("", 1, 0.5, None, False), f"{KEPT} the score is undefined for 1 row."),
+    (Decision(*GAIN, True), f"Other settings are chosen: {DECIDED}."),
+    (Decision(*GAIN, False), f"{KEPT} {DECIDED}, not above two standard errors."),
 ]
 
 
@@ -372,9 +355,8 @@ def test_whose_threshold_scores_a_row(folds, time, whose):
 def test_the_first_warnings_are_shown(n):
     record = number_record(data_checks=[DataIssue("id", "a", f"text {i}") for i in range(n)])
     lines = [f"warning     text {i}" for i in range(min(n, 10))]
-    lines += [f"            ... and {n - 10} warning{'s' * (n > 11)} more (--json lists all)"] * (
-        n > 10
-    )
+    more = f"... and {n - 10} warning{'s' * (n > 11)} more (--json lists all)"
+    lines += [f"            {more}"] * (n > 10)
     assert [*text_report.format_data_checks(record)] == lines
     found = model_sections.warnings_section(SimpleNamespace(record=record))
     texts = [f"text {i}" for i in range(min(n, 50))]
@@ -394,11 +376,8 @@ def test_how_a_model_can_be_trained_again():
         report.record = number_record(time_limit=limit, data=data)
         found = model_sections.reproduce_section(report)
         facts = dict(found["facts"])
-        assert (found["text"], facts["seed"], facts["created"]) == (
-            text,
-            "0",
-            "2026-01-02 03:04 UTC",
-        )
+        assert found["text"] == text and facts["seed"] == "0"
+        assert facts["created"] == "2026-01-02 03:04 UTC"
 
 
 @pytest.mark.parametrize("wrong", [0, 1])
@@ -486,8 +465,7 @@ def test_a_wrong_number_is_a_row_to_check(run):
     first = ["x,y", "", "0.5,"]  # a blank line counts, and a row without a target
     lines = [*first, *(f"{a:.4f},{b:.4f}" for a, b in zip(x[1:], y[1:]))]
     Path("t.csv").write_text("\n".join(lines) + "\n")
-    options = ["--folds", "2", "--hidden", "8", "--skip-missing-target"]
-    report = report_of(run, *Y_TO_M, *options)
+    report = report_of(run, *Y_TO_M, "--folds", "2", "--hidden", "8", "--skip-missing-target")
     assert [row["place"] for row in report["label_issues"]] == ["line 43"]
     assert report["label_issues"][0]["given"] == 30
 
@@ -547,8 +525,8 @@ def bar(monkeypatch):
     def draw(steps, label="", width=80):
         monkeypatch.setenv("COLUMNS", str(width))
         text = shown(monkeypatch, Terminal(), steps, label)
-        last = text.rpartition("\x1b[2K")[2]  # what erases the lines before
-        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", last).splitlines()
+        # after what erases the lines before
+        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text.rpartition("\x1b[2K")[2]).splitlines()
 
     return draw
 
@@ -628,11 +606,9 @@ def test_networks_of_a_resumed_training_have_no_curves():
     figure = pytest.importorskip("matplotlib.figure", reason="the extra plot is not installed")
     ax = figure.Figure().subplots()
     train._plot_curves(ax, SimpleNamespace(histories_=[[None, None]]))
-    assert (ax.get_title(), ax.get_xlabel()) == (
-        "learning curves of the networks",
-        "% of the training",
-    )
-    assert ax.get_ylabel() == "loss" and not ax.lines and ax.get_legend() is None
+    assert ax.get_title() == "learning curves of the networks"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("% of the training", "loss")
+    assert not ax.lines and ax.get_legend() is None
     histories = [SimpleNamespace(val_loss=loss) for loss in ([3.0, 1.0, 2.0], [5.0])]
     train._plot_curves(ax, SimpleNamespace(histories_=[[histories[0], None], [histories[1]]]))
     first, second, best, mean = ax.lines
@@ -654,9 +630,8 @@ def test_the_picture(run, target):
     with checked_pictures() as figures:
         code, out, _ = run("train", *write_targets(target), "--out", "m", "--plot", "p.png", *FAST)
     (figure,) = figures
-    of_kind = {"number": ["true against predicted", "errors"]}.get(
-        target, ["classes", "calibration"]
-    )
+    of_number = ["true against predicted", "errors"]
+    of_kind = of_number if target == "number" else ["classes", "calibration"]
     titles = ["learning curves of the networks", *of_kind, "permutation importance"]
     assert [ax.get_title("left") for ax in figure.axes][:4] == titles
     assert figure.get_suptitle().endswith(", on held-out rows")

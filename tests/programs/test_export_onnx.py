@@ -109,17 +109,15 @@ def test_types_and_shapes(tmp_path):
     inputs = {value.name: (value.type, value.shape) for value in s.get_inputs()}
     assert inputs["int"] == ("tensor(string)", ["n", 1])
     assert inputs["INT"] == inputs["listed"] == ("tensor(double)", ["n", 1])
-    outputs = {value.name: (value.type, value.shape) for value in s.get_outputs()}
     types = {"label": ("tensor(int64)", ["n"]), "probabilities": ("tensor(float)", ["n", 3])}
-    assert outputs == types
+    assert {value.name: (value.type, value.shape) for value in s.get_outputs()} == types
 
 
 def test_columns_with_the_names_of_outputs_and_nodes(tmp_path):
     pd = pytest.importorskip("pandas", reason="data frames need pandas")
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
-    rng = np.random.default_rng(0)
     wanted = ["label", "probabilities", "output_label", "MatMul", "constant", " ", "x5", "X"]
-    X = pd.DataFrame(rng.normal(size=(60, len(wanted))), columns=wanted)
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, len(wanted))), columns=wanted)
     clf = fastnn.TabularClassifier(2, hidden_layer_sizes=3, random_state=0).fit(X, X["X"] > 0)
     s = session(tmp_path / "a.onnx", export_cases.Case(clf, X, None))
     assert names(s.get_inputs()) == [*wanted[:5], "x5", "x5_", "X"]
@@ -162,9 +160,8 @@ def test_a_file_has_a_limit(tmp_path, monkeypatch):
     monkeypatch.setattr("fastnn.export.onnx_nodes.MAX_BYTES", model.ByteSize() - 1)
     with pytest.raises(ValueError) as caught:
         export.onnx(net, tmp_path / "other.onnx")
-    assert str(caught.value) == (
-        "the model has 0.0 GB, but an ONNX file has at most 2 GB. Train fewer or smaller networks."
-    )
+    message = "the model has 0.0 GB, but an ONNX file has at most 2 GB."
+    assert str(caught.value) == f"{message} Train fewer or smaller networks."
     assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
 
 

@@ -24,10 +24,8 @@ def test_names_shapes_and_layers(dtype, path):
     export.torch(net, path)
     metadata, arrays = read(path)
     assert metadata["format"] == "pt" and "classes" not in metadata
-    first, second = (
-        f"Linear(in_features={n}, out_features={m}, bias=True)" for n, m in ((3, 4), (4, 2))
-    )
-    layers = first, "ReLU()", "Dropout(p=0.25)", second, "Softmax(dim=-1)"
+    linear = "Linear(in_features={}, out_features={}, bias=True)".format
+    layers = linear(3, 4), "ReLU()", "Dropout(p=0.25)", linear(4, 2), "Softmax(dim=-1)"
     assert metadata["module"] == "Sequential(\n" + "".join(f"    {x},\n" for x in layers) + ")"
     assert arrays.keys() == {"0.weight", "0.bias", "3.weight", "3.bias"}
     np.testing.assert_array_equal(arrays["0.weight"], net.weights[0].T, strict=True)
