@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -104,8 +103,7 @@ def test_roc_has_a_curve_for_each_class(ax, weight):
 
 @pytest.mark.parametrize("weight", [None, WEIGHT])
 def test_precision_and_recall(ax, weight):
-    is_bee = CODES == 1
-    p = P[:, 1]
+    is_bee, p = CODES == 1, P[:, 1]
     options = dict(sample_weight=weight, drop_intermediate=True)
     precision, recall, _ = metrics.precision_recall_curve(is_bee, p, **options)
     for prob in p, p[:, None], np.column_stack([1 - p, p]):
@@ -114,8 +112,7 @@ def test_precision_and_recall(ax, weight):
         np.testing.assert_allclose(ax.lines[0].get_xydata(), np.transpose([recall, precision]))
         ap = metrics.average_precision_score(is_bee, p, sample_weight=weight)
         assert texts(ax.get_legend()) == [f"AP {ap:.3f}"]
-        share = np.average(is_bee, weights=weight)
-        np.testing.assert_allclose(ax.lines[1].get_ydata(), share)
+        np.testing.assert_allclose(ax.lines[1].get_ydata(), np.average(is_bee, weights=weight))
 
 
 OF_MODELS = [plotting.plot_roc, plotting.plot_precision_recall, plotting.plot_reliability]
@@ -217,8 +214,7 @@ X3 = np.stack([np.sin(n), np.cos(2 * n), np.sin(5 * n)], axis=1)
 @pytest.fixture(scope="module")
 def models():
     """Models that predict the second column."""
-    pd = pytest.importorskip("pandas")
-    frame = pd.DataFrame(X3, columns=["sin", "cos", "fast"])
+    frame = pytest.importorskip("pandas").DataFrame(X3, columns=["sin", "cos", "fast"])
     net = fastnn.MLP([3, 1], rng=0)
     net.params = [0.0, 2.0, 0.0, 0.0]
     settings = dict(solver="lbfgs", alpha=1e-6, max_iter=300, random_state=0)
@@ -317,8 +313,7 @@ def test_weights_of_models(ax, models):
     ax = plotting.plot_weights(fastnn.MLP([2, 40], rng=0), new(), units=range(5, 40))
     assert [tick.get_text() for tick in ax.get_xticklabels()] == [str(i) for i in range(5, 40)]
     for columns, places in (None, [0, 1, 2, 0, 1]), (2, [0, 1, 0, 1, 0]):
-        five = fastnn.MLP([2, 5], rng=0)
-        ax = plotting.plot_weights(five, new(), shape=(1, 2), columns=columns)
+        ax = plotting.plot_weights(fastnn.MLP([2, 5], rng=0), new(), shape=(1, 2), columns=columns)
         np.testing.assert_allclose([each.get_extent()[0] / 2.24 for each in ax.images], places)
     named = fastnn.MLPRegressor((2,), max_iter=1, tol=1e9, solver="lbfgs")
     named.fit(models["table"][1], X3[:, 0])
@@ -385,7 +380,7 @@ def test_errors_of_classes(name, y, prob, options, error, message):
 
 INFINITE = np.where(n == 3, np.inf, n)
 TWO_INPUTS = fastnn.MLP([2, 1], output="sigmoid", rng=0)
-OF_THREE = SimpleNamespace(predict_proba=None, classes_=[0, 1], n_features_in_=3)
+OF_3 = SimpleNamespace(predict_proba=None, classes_=[0, 1], n_features_in_=3)
 OBJECTS = np.array([0, "a"], object)
 X_NAN = np.where(n[:, None] == 5, np.nan, X3)
 X2, NO_X, TWO_IMAGES = X3[:, :2], np.full((2, 2), np.nan), np.zeros((2, 3, 4))
@@ -406,12 +401,7 @@ ERRORS = {
         (NUMBERS, (INFINITE, n), {}, r"first in row 3 \(inf\).*isfinite\(y_true\) selects"),
         (NUMBERS, ([], []), {}, r"y_true has shape \(0,\). Pass at least one row"),
         (NUMBERS, (P[None], n), {}, "y_true must have 1 or 2 dimensions, got 3 .shape .1, 60, 3.."),
-        (
-            "decision",
-            (OF_THREE, X2, n),
-            {},
-            "two features, but this SimpleNamespace was fitted to 3",
-        ),
+        ("decision", (OF_3, X2, n), {}, "two features, but this SimpleNamespace was fitted to 3"),
         ("decision", (TWO_INPUTS, X3, n), {}, r"shape \(n, 2\), two features, got \(60, 3\)"),
         ("decision", (TWO_INPUTS, NO_X, [0, 1]), {}, "finite numbers only"),
         ("decision", (TWO_INPUTS, X2, n[:4]), {}, "y has 4 rows, but X has 60"),
@@ -455,13 +445,10 @@ def test_errors(error, case, name):
 
 def test_without_scikit_learn_it_says_what_to_install(ax, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    decision = partial(plotting.plot_decision, TWO_INPUTS)
     curves = [plotting.plot_confusion, *OF_MODELS, plotting.plot_predictions]
-    for plot, first in [
-        *((plot, n) for plot in curves),
-        (decision, X2),
-        (plotting.plot_importances, MODEL),
-    ]:
+    cases = dict.fromkeys(curves, (n, n)) | {plotting.plot_decision: (TWO_INPUTS, X2, n)}
+    cases[plotting.plot_importances] = MODEL, n, n
+    for plot, arguments in cases.items():
         with pytest.raises(ImportError, match=r"^this plot needs scikit-learn. Run: pip install"):
-            plot(first, n, n, ax) if first is MODEL else plot(first, n, ax)
+            plot(*arguments, ax)
     assert "sklearn" in sys.modules

@@ -78,20 +78,18 @@ def test_decision_of_many_classes(plt):
     net = fastnn.MLP([2, 12], output="softmax", dtype="float64")
     angles = np.arange(11) * 2 * np.pi / 11
     net.params[:] = 0
-    net.weights[0][:, :11] = 9 * np.array([np.cos(angles), np.sin(angles)])
+    X = np.column_stack([np.cos(angles), np.sin(angles)])
+    net.weights[0][:, :11] = 9 * X.T
     net.biases[0][11] = -9
-    ax = plotting.plot_decision(
-        net, np.column_stack([np.cos(angles), np.sin(angles)]), np.arange(11)
-    )
+    ax = plotting.plot_decision(net, X, np.arange(11))
     lines = [c for c in ax.collections if hasattr(c, "levels") and c.levels.tolist() == [0]]
-    assert len(lines) == 11
-    colors = [tuple(points.get_facecolor()[0]) for points in ax.collections[-11:]]
-    assert len(set(colors)) == 11
+    colors = {tuple(points.get_facecolor()[0]) for points in ax.collections[-11:]}
+    assert len(lines) == len(colors) == 11
 
 
 def test_labels_of_plots():
-    long = {"x" * 25: "x" * 21 + "..."}
-    labels = {2.0: "2", 2.5: "2.5", np.float64(7): "7", "_a$b": r" _a\$b"} | long
+    labels = {2.0: "2", 2.5: "2.5", np.float64(7): "7", "_a$b": r" _a\$b"}
+    labels["x" * 25] = "x" * 21 + "..."
     assert [plain(label) for label in labels] == list(labels.values())
 
 

@@ -35,10 +35,9 @@ def predictions(app, query=""):
 @pytest.mark.parametrize("n_out", [1, 2])
 def test_a_network_gives_its_outputs(n_out, dtype, tmp_path):
     net = MLP([3, 4, n_out], dtype=dtype, rng=0)
-    app = create_app(reloaded(net, tmp_path))
     expected = net.forward(X.astype(dtype)).astype(float)
     expected = expected[:, 0] if n_out == 1 else expected
-    assert_same_bits(predictions(app)["prediction"], expected)
+    assert_same_bits(predictions(create_app(reloaded(net, tmp_path)))["prediction"], expected)
 
 
 def test_a_classifier_gives_classes_and_probabilities(tmp_path):
@@ -54,10 +53,8 @@ def test_a_regressor_gives_numbers_and_intervals(tmp_path):
     found = predictions(create_app(reloaded(model, tmp_path)), "?interval=0.5")
     assert_same_bits(found["prediction"], model.predict(X))
     assert_same_bits([found["lower"], found["upper"]], [*model.predict_interval(X, 0.5)])
-    assert ask(create_app(model), "/predict?interval=0.5", [])[1] == {
-        "predictions": [],
-        "notes": [],
-    }
+    reply = ask(create_app(model), "/predict?interval=0.5", [])[1]
+    assert reply == {"predictions": [], "notes": []}
     alone = create_app(MLPRegressor(**SMALL).fit(X, X[:, 0]))
     status, reply = ask(alone, "/predict?interval=0.5", [1, 2, 3])
     assert status == 422 and reply["detail"].startswith("interval: ")
@@ -114,6 +111,5 @@ def test_no_rows_and_outputs_that_are_not_finite():
     net = MLP([3, 2, 1], rng=0)
     assert ask(create_app(net), "/predict", []) == (200, {"predictions": [], "notes": []})
     net.params = np.full(net.n_params, 3e38, np.float32)
-    status, reply = ask(create_app(net), "/predict", [1, 1, 1])
     detail = "The output of the model is not finite. Train it again."
-    assert (status, reply) == (500, {"detail": detail})
+    assert ask(create_app(net), "/predict", [1, 1, 1]) == (500, {"detail": detail})
