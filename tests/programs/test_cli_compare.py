@@ -175,9 +175,8 @@ def test_what_cannot_be_compared(compare, names, more, message):
 
 def test_the_table_may_be_the_last_argument(compare):
     models = "b.safetensors", "copy.safetensors"
-    assert compare(*models, "rows.csv", "--json") == compare(
-        *models, "--data", "rows.csv", "--json"
-    )
+    by_option = compare(*models, "--data", "rows.csv", "--json")
+    assert compare(*models, "rows.csv", "--json") == by_option
     for arguments in (models, ("rows.csv",)):
         code, out, err = compare(*arguments)
         assert (code, out) == (2, "")
@@ -194,8 +193,7 @@ def test_other_classes_are_refused(compare):
     table["b"] = np.where(table["n"] > 1000, "yes", "maybe")
     TabularClassifier(**SMALL).fit(table, "b").save("other.safetensors")
     code, _, err = compare("b.safetensors", "other.safetensors", "--data", "rows.csv")
-    assert code == 2
-    assert err == (
+    assert code == 2 and err == (
         "fastnn compare: other.safetensors and b.safetensors predict other classes: only one of "
         "them has 'maybe', 'no'. Pass models of the same classes.\n"
     )
@@ -207,12 +205,10 @@ def test_classes_that_are_numbers_in_one_model_and_texts_in_the_other(compare):
     m = rng.integers(8, 12, 300)
     table = {"a": (m + rng.normal(0, 0.1, 300)).tolist(), "m": m.tolist()}
     write_csv("months.csv", **table)
-    estimator = TabularClassifier(**SMALL)
-    names = []
-    for kind in (int, str):
+    names = ["int.safetensors", "str.safetensors"]
+    for kind, name in zip((int, str), names):
         frame = pd.DataFrame(table).astype({"m": kind})
-        names.append(f"{kind.__name__}.safetensors")
-        estimator.fit(frame, "m").save(names[-1])
+        TabularClassifier(**SMALL).fit(frame, "m").save(name)
     for order in (names, names[::-1]):
         report = json.loads(compare(*order, "--data", "months.csv", "--metric", "f1", "--json")[1])
         assert report["models"][0]["score"] == pytest.approx(report["models"][1]["score"], abs=0.05)

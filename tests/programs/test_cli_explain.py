@@ -62,8 +62,7 @@ def test_the_middle_quantile_is_explained(explained):
     found = table_of(Path("out.csv").read_text("utf-8"))
     assert list(found) == ["quantile", "prediction", "base", "contribution_x"]
     (quantile,) = {*map(float, found["quantile"])}
-    column = [0.1, 0.9].index(quantile)
-    expected = model.predict(read("t.csv"))[:, column]
+    expected = model.predict(read("t.csv"))[:, [0.1, 0.9].index(quantile)]
     assert_allclose(np.array(found["prediction"], float), expected, rtol=1e-6)
 
 
@@ -91,8 +90,8 @@ def test_words_of_free_text_have_a_column(run, quick_recipe, command, n_classes)
         words, shares = explanation.words["text"][i]
         shares = shares if n_classes == 2 else shares[:, explanation.predictions[i].argmax()]
         largest = np.abs(shares).argmax()
-        expected = f"{words[largest]} {shares[largest]:+.2f}".replace("\x9b", "\ufffd")
-        assert text.startswith(expected)
+        word = words[largest].replace("\x9b", "\ufffd")
+        assert text.startswith(f"{word} {shares[largest]:+.2f}")
         assert text.count(" ") == 2 * (np.abs(shares) > 0.005).sum() - 1
 
 
