@@ -196,8 +196,7 @@ def test_words_of_free_text(run, without_charts, target):
     options = ("--folds", "3", "--hidden", "8", "--text", name)
     page, _ = train(run, "t.csv", "--target", "y", *options)
     head, *rows = page.tables[f"Words of {name}"]
-    label = "target" if target == "number" else "class"
-    assert head == [label, "raise it", "lower it"]
+    assert head == ["target" if target == "number" else "class", "raise it", "lower it"]
     expected = dict(two=["true"], many=["<b>", "b", "c"], number=["target"])[target]
     assert [row[0] for row in rows] == expected and "<i>" not in page.source
     assert rows[0][1].startswith("tasty +") and "cold -" in rows[0][2] and "\x9b" not in page.source
@@ -503,10 +502,10 @@ def test_texts_of_tables_are_escaped_and_printable():
         assert text in source, text
 
 
-@pytest.mark.parametrize(
-    ("loss", "val_loss"),
-    [([1.0], [2.0]), ([1.0] * 2, [1.0] * 2), ([1.0, np.nan], [2.0, np.inf]), ([np.nan], [np.nan])],
-)
+LOSSES = [([1.0], [2.0]), ([1.0] * 2, [1.0] * 2), ([1.0, np.nan], [2.0, np.inf])]
+
+
+@pytest.mark.parametrize(("loss", "val_loss"), [*LOSSES, ([np.nan], [np.nan])])
 def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
     history = fastnn.state.History(loss, val_loss)
     model = SimpleNamespace(histories_=[[history, None, history]])
@@ -518,8 +517,7 @@ def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
     assert source.count('class="legend"') == 1
     colors = re.findall(r"key solid\" style=\"--key: (var[^\"]+)", source)
     svg = re.search(r"<svg.*</svg>", source, re.S)[0]
-    drawn = any(np.isfinite([*loss, *val_loss]))
-    assert (colors[0] in svg and colors[2] in svg) or not drawn
+    assert (colors[0] in svg and colors[2] in svg) or not any(np.isfinite([*loss, *val_loss]))
     assert colors[1] not in svg  # of the network that is not trained
 
 
@@ -579,41 +577,30 @@ def test_intervals_keep_their_promise_on_rows_like_the_others(rng):
     assert found == pytest.approx(score_sections.COVERAGES, abs=0.03)
 
 
-METRICS = [
-    (None, "mean absolute error on held-out rows is 1.500, the baseline's 4.000."),
-    ("mae", "mean absolute error on held-out rows is 1.500, the baseline's 4.000."),
-    ("rmse", "RMSE on held-out rows is 2.000, the baseline's 4.000."),
-    ("mape", "mean absolute error on held-out rows is 1.500, the baseline's 4.000."),  # undefined
-]
-
-
-@pytest.mark.parametrize(("metric", "text"), METRICS)
-def test_the_headline_has_the_metric(metric, text):
-    record = number_record()
-    record = replace(record, scores=replace(record.scores, metric=metric))
-    report = SimpleNamespace(record=record, is_number=True)
-    assert score_sections.headline(report) == f"Its {text}"
-
-
 @each_row("""
-    metric | text
-    | It is right in 90.0 % of held-out rows, the baseline in 50.0 %.
-    accuracy | It is right in 90.0 % of held-out rows, the baseline in 50.0 %.
-    cost | Its mean cost on held-out rows is 0.2500, the baseline's 1.000.
+    target | metric | text
+    number | | Its mean absolute error on held-out rows is 1.500, the baseline's 4.000.
+    number | mae | Its mean absolute error on held-out rows is 1.500, the baseline's 4.000.
+    number | rmse | Its RMSE on held-out rows is 2.000, the baseline's 4.000.
+    number | mape | Its mean absolute error on held-out rows is 1.500, the baseline's 4.000.
+    classes | | It is right in 90.0 % of held-out rows, the baseline in 50.0 %.
+    classes | accuracy | It is right in 90.0 % of held-out rows, the baseline in 50.0 %.
+    classes | cost | Its mean cost on held-out rows is 0.2500, the baseline's 1.000.
 """)
-def test_the_headline_of_classes(metric, text):
-    record = class_record()
+def test_the_headline_has_the_metric(target, metric, text):
+    """Here the MAPE is undefined."""
+    record = {"number": number_record, "classes": class_record}[target]()
     record = replace(record, scores=replace(record.scores, metric=metric or None))
-    assert score_sections.headline(SimpleNamespace(record=record, is_number=False)) == text
+    report = SimpleNamespace(record=record, is_number=target == "number")
+    assert score_sections.headline(report) == text
 
 
 def test_the_section_about_baselines():
     record = number_record()
     head = ["model", "#RMSE", "#standard error", "#worse by", "#standard error"]
     rows = [["fastnn", "2.00", "0.10", "-", "-"], ["lightgbm", "2.00", "0.10", "0.50", "0.10"]]
-    folds = table(
-        "RMSE on the same folds", [*head, "#time"], [[*rows[0], "4 s"], [*rows[1], "2 s"]]
-    )
+    timed = [[*rows[0], "4 s"], [*rows[1], "2 s"]]
+    folds = table("RMSE on the same folds", [*head, "#time"], timed)
     test = table("RMSE on the rows of the test", head, [rows[0], [*rows[1][:3], "-", "-"]])
     left_out = "Interrupted before these baselines were trained: xgboost."
 
@@ -622,11 +609,9 @@ def test_the_section_about_baselines():
         report = SimpleNamespace(record=replace(record, baselines=found))
         return score_sections.baselines_section(report)
 
-    verdicts = f"fastnn is better than lightgbm. {text_report.ADVANTAGE}"
     values = dict(not_installed="catboost", left_out=left_out)
-    assert of(2) == section(
-        "baselines", "Baselines", verdicts=verdicts, tables=[folds, test], **values
-    )
+    shown = dict(verdicts=f"fastnn is better than lightgbm. {text_report.ADVANTAGE}", **values)
+    assert of(2) == section("baselines", "Baselines", tables=[folds, test], **shown)
     assert of(1) == section("baselines", "Baselines", verdicts=None, tables=[], **values)
     assert of(1, not_trained=[]) is None and of(2, not_trained=[])["left_out"] == ""
     for model in record.baselines.models:
@@ -685,10 +670,9 @@ def palettes():
     """The variables of the style sheets on a light page, on a dark one and on paper."""
     sheets = ("fastnn.web", "base.css"), (PACKAGE, "report.css")
     texts = (resources.files(where).joinpath("pages", name).read_text() for where, name in sheets)
-    base, dark, light, more, paper = (
-        dict(re.findall(r"(--\w+): (#[0-9a-f]{6}|[\d ]+);", block))
-        for block in re.findall(r":root \{(.*?)\}", "".join(texts), re.S)
-    )
+    blocks = re.findall(r":root \{(.*?)\}", "".join(texts), re.S)
+    colors = [dict(re.findall(r"(--\w+): (#[0-9a-f]{6}|[\d ]+);", block)) for block in blocks]
+    base, dark, light, more, paper = colors
     light |= base
     return {"light": light, "dark": light | dark | more, "paper": light | paper}
 

@@ -19,6 +19,7 @@ import fastnn
 from fastnn.cli import trained_models
 
 ARGUMENTS = "t.csv --target y --out m --folds 3 --hidden 8 --threads 1".split()
+REST = "To train the rest, repeat the command with --resume.\n"
 LONG = "1000"  # seconds of a limit that no training here reaches
 
 
@@ -40,10 +41,7 @@ def test_ctrl_c_writes_the_folds_that_are_done(run, monkeypatch):
     code, out, errors = run("train", *ARGUMENTS)
     done = fastnn.load("m").n_folds_
     assert code == 130 and 1 <= done < 3
-    assert errors == (
-        f"Interrupted: m holds {done} of 3 folds.\n"
-        "To train the rest, repeat the command with --resume.\n"
-    )
+    assert errors == f"Interrupted: m holds {done} of 3 folds.\n{REST}"
     assert f"\n{done} fold" in out and " rows held out " in out
     assert fastnn.load("m").n_folds_remaining_ == 3 - done
 
@@ -111,10 +109,8 @@ def test_ctrl_c_before_the_first_fold_writes_the_first_configuration(run, monkey
     with monkeypatch.context() as patch:
         patch.setattr("fastnn.tabular.fitting.out_of_fold.OutOfFold.end_job", interrupt)
         code, _, errors = run("train", *ARGUMENTS)
-    assert code == 130 and errors == (
-        "Interrupted: m holds 1 of 4 configurations on 1 of 3 folds.\n"
-        "To train the rest, repeat the command with --resume.\n"
-    )
+    done = "Interrupted: m holds 1 of 4 configurations on 1 of 3 folds."
+    assert (code, errors) == (130, f"{done}\n{REST}")
     text = " ".join(run("info", "m")[1].split())
     assert ": 1 of 4 configurations on 1 of 3 folds, 1 network," in text
     assert run("train", *ARGUMENTS, "--resume")[0] == 0
@@ -195,8 +191,7 @@ def test_a_setting_that_is_better_replaces_the_default(run, monkeypatch, quick_r
     decision = report["tuning"]["decision"]
     assert decision["is_chosen"] and report["hidden"] == [16]
     assert decision["gain"] > 2 * decision["error"] > 0
-    held_out = 80 if folds == "1" else 400
-    assert decision["rows"] <= held_out - (40 if folds == "1" else 80)
+    assert decision["rows"] <= {"1": 80 - 40, "2": 400 - 80}[folds]
 
 
 def test_tune_that_keeps_the_default_gives_its_bits(run, monkeypatch):

@@ -12,13 +12,10 @@ pa = pytest.importorskip("pyarrow")
 pytestmark = pytest.mark.usefixtures("quick_module")
 N = 120
 RNG = np.random.default_rng(0)
-COLUMNS = dict(
-    area=RNG.normal(80, 20, N),
-    rooms=RNG.integers(1, 6, N),
-    district=np.array(["north", "south", "harbour"])[RNG.integers(0, 3, N)].tolist(),
-    built=(np.datetime64("1990-01-01") + RNG.integers(0, 9000, N)).astype("datetime64[s]"),
-    empty=[None] * N,
-)
+COLUMNS = dict(area=RNG.normal(80, 20, N), rooms=RNG.integers(1, 6, N))
+COLUMNS["district"] = np.array(["north", "south", "harbour"])[RNG.integers(0, 3, N)].tolist()
+COLUMNS["built"] = (np.datetime64("1990-01-01") + RNG.integers(0, 9000, N)).astype("datetime64[s]")
+COLUMNS["empty"] = [None] * N
 TABLE = pa.table(COLUMNS)
 RENT = 9 * COLUMNS["area"] + 50 * COLUMNS["rooms"]
 KIND = np.array(["cheap", "fair", "dear"])[np.digitize(RENT, [800, 950])]
@@ -56,9 +53,8 @@ def total_of(explanation):
 def test_answers_are_those_of_the_model(explorers):
     numbers, _ = explorers
     row = numbers.describe()["row"] | {"area": 61.5, "district": "south"}
-    X = numbers._as_table(row)
     answer = numbers.answer(row)
-    assert answer["prediction"] == float(numbers.model.predict(X)[0])
+    assert answer["prediction"] == float(numbers.model.predict(numbers._as_table(row))[0])
     low, high = answer["interval"]
     assert low < answer["prediction"] < high
     curve, column = answer["curves"]["rooms"], numbers.columns["rooms"]
@@ -140,9 +136,8 @@ def test_columns_that_are_present_or_missing_and_dates_of_digits():
     assert columns["bonus"]["values"] == ["present", "missing"]
     assert row == {"bonus": "missing", "built": days[0], "area": TABLE["area"][0].as_py()}
     for i, bonus in enumerate(["missing", "present"]):
-        expected = model.predict(table)[i]
         row |= {"bonus": bonus, "built": days[i], "area": TABLE["area"][i].as_py()}
-        assert explorer.answer(row)["prediction"] == expected
+        assert explorer.answer(row)["prediction"] == model.predict(table)[i]
         assert explorer.explain(row)["nearest"]["distances"][0] == 0
 
 

@@ -119,17 +119,12 @@ def test_the_token_becomes_a_cookie(ask, server):
     assert ask("/?token=wrong", Cookie=None)[0] == 403
 
 
-FOREIGN = (
-    "/pages/play.html /play.html /../pyproject.toml /%2e%2e/setup.py /api/no /tab.py /widget.js"
-)
+FOREIGN = "pages/play.html play.html ../pyproject.toml %2e%2e/setup.py api/no tab.py widget.js"
 
 
 @pytest.mark.parametrize("path", FOREIGN.split())
 def test_no_other_file_is_served(ask, path):
-    assert ask(path)[0] == 404
-
-
-TABLE = {"state": {"settings": [[0, {"data": "table"}]]}}
+    assert ask(f"/{path}")[0] == 404
 
 
 WRONG_REQUESTS = [
@@ -141,7 +136,7 @@ WRONG_REQUESTS = [
     ("tabs", '{"x": [{"\\ud800": 1}]}', 422, "a lone surrogate"),
     ("tabs", "x" * (play_server.MAX_BODY + 1), 413, "1,000,000 bytes"),
     ("tabs", {"state": {"settings": [[0, {"n": 1}]]}}, 422, "n must be"),
-    ("tabs", TABLE, 422, "fastnn play TABLE"),
+    ("tabs", {"state": {"settings": [[0, {"data": "table"}]]}}, 422, "fastnn play TABLE"),
     ("command?tab=none", {"do": "play"}, 410, "Load the page again"),
     ("other", {}, 404, "no '/api/other'"),
     ("other", {}, 404, "/api/state, /api/network.safetensors."),  # all paths
@@ -296,8 +291,7 @@ def test_a_browser_that_leaves_prints_nothing(server, tab, path, capfd, caplog):
         connection.sendall(request(server, f"{path}?tab={tab}"))
         assert connection.recv(10_000).startswith(b"HTTP/1.1 200")
         assert (tab in server.watched) == (path == "/api/events")
-        linger = struct.pack("ii", 1, 0)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     wait_until(lambda: not (server.server.server_state.connections or server.watched))
     assert capfd.readouterr() == ("", "") and not caplog.records
 
@@ -371,8 +365,7 @@ def test_the_program_of_a_page(run, monkeypatch, has_browser):
     assert errors == ("" if has_browser else "No browser was found. Open the address yourself.\n")
     end = (play.END_SECONDS, True)
     assert program.calls == [(True, True), "start", "http://x", (0.2, False), end]
-    state = {"step": 0, "settings": [[0, {}]]}
-    assert program.arguments == (8000, state, None, None)
+    assert program.arguments == (8000, {"step": 0, "settings": [[0, {}]]}, None, None)
     program = Program(monkeypatch, has_browser)  # whose server ends by itself
     assert run("play", "--no-browser") == (0, "The page: http://x\nCtrl-C ends it.\n", "")
     assert program.calls == [(True, True), "start", *[(0.2, False)] * 3, end]
@@ -387,9 +380,8 @@ def test_the_program_of_a_page(run, monkeypatch, has_browser):
 """)
 def test_the_page_of_a_model(run, models, monkeypatch, words, target, n_rows, note):
     pathlib.Path("city.csv").write_text("city\nRom\n")
-    fastnn.TabularRegressor(1, hidden_layer_sizes=2).fit(
-        read("table.csv").select(["a", "city", "n"]), "n"
-    ).save("m.safetensors")
+    table = read("table.csv").select(["a", "city", "n"])
+    fastnn.TabularRegressor(1, hidden_layer_sizes=2).fit(table, "n").save("m.safetensors")
     program = Program(monkeypatch, True)
     run_of_model = run("play", *words.split(), "--no-browser")
     assert run_of_model == (0, "The page: http://x\nCtrl-C ends it.\n", note and f"{note}\n")

@@ -130,11 +130,8 @@ def test_a_state_has_the_same_bits(case):
     play(playback)
     playback.change(replace(playback.settings, lr=0.5))  # from the next epoch on
     again, _ = from_state(json.loads(json.dumps(state_of(playback, rows.points))))
-    assert (
-        again.settings.lr == 0.5
-        and again.step == playback.step
-        and again.settings == playback.settings
-    )
+    assert again.settings.lr == 0.5 and again.step == playback.step
+    assert again.settings == playback.settings
     assert_same_bits(again.net.params, playback.net.params)
 
 
@@ -146,8 +143,7 @@ def test_settings_before_the_first_step():
     assert (segment.start, segment.is_fresh, playback.pending) == (0, True, None)
     assert segment.settings == playback.settings and playback.settings.dropout == 0.1
     assert np.isnan(playback.test_loss_now())
-    code = as_python(playback, rows)
-    assert "rng=0, dropout=0.1,\n)\nnet.save(" in code
+    assert "rng=0, dropout=0.1,\n)\nnet.save(" in as_python(playback, rows)
     table = DataSource(playback.settings, None, ("a b.csv", "y", ["x", "z"]))
     state = json.dumps(state_of(playback), separators=(",", ":"))
     assert shlex.split(as_command(playback, table)) == [
@@ -399,12 +395,9 @@ WRONG_TABLES = [
 
 @pytest.mark.parametrize(("target", "columns", "message"), WRONG_TABLES)
 def test_tables_that_cannot_be_played_with(target, columns, message):
-    table = made_table(
-        one=np.ones(40),
-        many=[f"city {i}" for i in range(40)],
-        day=np.arange("2020-01-01", "2020-02-10", dtype="datetime64[D]"),
-        seldom=[*"abba", *[None] * 36],
-    )
+    days = np.arange("2020-01-01", "2020-02-10", dtype="datetime64[D]")
+    columns_of_texts = dict(many=[f"city {i}" for i in range(40)], seldom=[*"abba", *[None] * 36])
+    table = made_table(one=np.ones(40), day=days, **columns_of_texts)
     with pytest.raises(ValueError, match=message):
         from_table(table, target, columns)
     most = made_table(most=[f"city {i % 20}" for i in range(40)])
@@ -415,11 +408,9 @@ def test_tables_that_cannot_be_played_with(target, columns, message):
 
 def test_texts_of_numbers_and_dates_become_numbers():
     i = np.arange(40)
-    table = made_table(
-        distance=[f"{each} km" for each in i],
-        price=[f"${1000 + each:,}" for each in i],
-        when=[f"{1 + each % 28:02d}/01/2020" for each in i],
-    ).drop(["x", "z", "kind"])
+    texts = dict(distance=[f"{each} km" for each in i], price=[f"${1000 + each:,}" for each in i])
+    texts["when"] = [f"{1 + each % 28:02d}/01/2020" for each in i]
+    table = made_table(**texts).drop(["x", "z", "kind"])
     cents = [decimal.Decimal(each) / 100 for each in i.tolist()]
     (decimals,) = from_table(made_table(cents=cents), "z", ["x", "cents"], test=0).X.T[1:]
     assert decimals.argsort().tolist() == i.tolist()
@@ -434,10 +425,8 @@ def test_what_is_left_out_of_a_table_is_noted():
     table = made_table(5400, y=y, note=[f"word{i}" for i in range(5400)], one=np.ones(5400), w=y)
     data = from_table(table.slice(0, 5400), "y")
     assert data.kind == "numbers" and len(data.X) + len(data.X_test) == 4756
-    assert data.notes == [
-        "644 rows without a target left out",
-        "2 columns with one value or many texts left out: 'note', 'one'",
-    ]
+    of_columns = "2 columns with one value or many texts left out: 'note', 'one'"
+    assert data.notes == ["644 rows without a target left out", of_columns]
     data = from_table(made_table(6000, y=np.arange(6000) % 2.0), "y")
     assert data.notes == ["5,000 of 6,000 rows drawn at random"] and data.classes == ["0", "1"]
     assert len(data.X) + len(data.X_test) == 5000
@@ -481,9 +470,8 @@ def learn(lesson, steps, **changes):
 def test_lessons_show_what_they_say():
     """The page takes 600 steps a second on a quiet computer, so 6,000 steps are ten seconds."""
     steps = 600, 3000, 6000
-    layer = dict(hidden=[4], activations=["tanh"])
     assert all(score < 0.6 for _, _, score in learn(0, steps)[:3])
-    assert learn(0, [600], **layer)[0][2] == 1
+    assert learn(0, [600], hidden=[4], activations=["tanh"])[0][2] == 1
     assert all(loss > 0.65 for loss, _, _ in learn(1, steps)[:3])
     assert learn(1, steps, lr=0.3)[1][0] < 0.1 < 0.4 < learn(1, steps, lr=0.001)[1][0] < 0.6
     *found, playback = learn(2, steps)
@@ -493,8 +481,7 @@ def test_lessons_show_what_they_say():
     assert all(learn(2, [3000], activations=[name] * 5)[0][2] > 0.98 for name in ("tanh", "relu"))
     (_, lowest, _), (late, risen, _), _ = learn(3, (100, 3000))
     assert late < 0.05 and lowest < 0.6 and risen > 2 * lowest
-    small = dict(hidden=[4], activations=["relu"])
-    for changes in (dict(dropout=0.4), dict(l2=0.01), small):
+    for changes in (dict(dropout=0.4), dict(l2=0.01), dict(hidden=[4], activations=["relu"])):
         assert learn(3, steps, **changes)[1][1] < 0.8 * risen
     (_, _, first), (_, _, second), (_, _, third), playback = learn(4, (20, 600, 6000))
     assert first < second < 0.9 < 0.96 < third
@@ -533,9 +520,8 @@ def test_the_widget_trains_the_network():
     epoch = net.state.epoch
     NotebookTraining(net, data.X, data.y, None, {}).advance(100)
     assert net.state.epoch > epoch + 40  # of two steps of 32 rows
-    wild = fastnn.play(
-        fastnn.MLP([2, 4, 1], "identity"), data.X, data.X[:, 0], optimizer=fastnn.SGD(1e9)
-    )
+    other = fastnn.MLP([2, 4, 1], "identity")
+    wild = fastnn.play(other, data.X, data.X[:, 0], optimizer=fastnn.SGD(1e9))
     wild.playing = True
     wait_for(lambda: not wild.playing)
     assert "diverged" in wild.frame["diverged"]
@@ -567,8 +553,7 @@ def test_each_network_has_the_bits_of_its_own_training(variation, values):
         playback = Playback(many.settings[i], data)
         playback.advance(3 * playback.steps_of_epoch)
         assert_same_bits(many.networks[i].params, playback.net.params)
-        held_out = playback.test_loss_now() if values == {} else playback.loss_now()
-        assert many.losses()[i] == held_out
+        assert many.losses()[i] == (playback.test_loss_now() if not values else playback.loss_now())
 
 
 def test_seeds_rates_and_widths():

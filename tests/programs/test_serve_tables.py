@@ -45,11 +45,10 @@ def fitted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     X2 = X.assign(target=np.where(y > 80, "dear", "cheap"))
     options = SMALL | dict(categories=["code"])
-    quantiles = fastnn.losses.Quantile([0.1, 0.9])
     for name, model in {
         "classes": TabularClassifier(**options, threshold="f1").fit(X2, "target"),
         "number": TabularRegressor(**options).fit(X, y),
-        "quantiles": TabularRegressor(**options, loss=quantiles).fit(X, y),
+        "quantiles": TabularRegressor(**options, loss=fastnn.losses.Quantile([0.1, 0.9])).fit(X, y),
         "array": TabularRegressor(**SMALL).fit(X[["area", "code"]].to_numpy(), y),
     }.items():
         model.save(folder / f"{name}.safetensors")
@@ -156,8 +155,7 @@ def test_quantiles(fitted):
     status, reply = ask(served(fitted, "quantiles"), "/predict", ROW)
     assert status == 200
     model = load(fitted, "quantiles")
-    y = model.predict([ROW])[0]
-    expected = {"quantile_0.1": y[0], "quantile_0.9": y[1]}
+    expected = dict(zip(("quantile_0.1", "quantile_0.9"), model.predict([ROW])[0], strict=True))
     assert reply["predictions"] == [expected]
     status, reply = ask(served(fitted, "quantiles"), "/predict?interval=0.8", ROW)
     low, high = np.ravel(model.predict_interval([ROW], 0.8))
