@@ -96,11 +96,10 @@ def test_a_baseline_that_ctrl_c_stops_leaves_the_model(run, monkeypatch, n_train
     assert code == 130 and found["interrupted"] and len(found["models"]) == 1 + n_trained
     assert "Interrupted: m.safetensors holds all 2 folds." in err
     assert fastnn.load("m.safetensors").n_folds_remaining_ == 0
-    left_out = "Interrupted before these baselines were trained: stopped, later."
     run("info", "m.safetensors", "--card", "card.md")
     pages = [Path(name).read_text("utf-8") for name in ("r.html", "card.md")]
     for text in run("info", "m.safetensors")[1], *pages:
-        assert left_out in text
+        assert "Interrupted before these baselines were trained: stopped, later." in text
 
 
 def test_text_and_page(run):
@@ -151,8 +150,7 @@ def test_linear_models_learn(loss, n_numbers, n_categories):
     if loss is None:
         assert P.shape == (300, 2) and np.mean(P.argmax(axis=1) == y) > 0.95
     else:
-        predicted = np.log(P) if loss == "poisson" else P
-        assert np.corrcoef(predicted, z)[0, 1] > 0.9
+        assert np.corrcoef(np.log(P) if loss == "poisson" else P, z)[0, 1] > 0.9
 
 
 @pytest.mark.slow("test_baselines_are_scored_on_the_rows_of_the_model trains scikit-learn's")
@@ -213,8 +211,7 @@ def test_what_other_libraries_get(monkeypatch, cls, loss, own, asked):
     task = baselines.BaselineTask(n_classes=0 if loss else 2, loss=loss, n_threads=3, seed=7)
     model = cls(task).fit(X, y, weight)
     assert model.predict(X).tolist() == ([1.0] * 3 if loss else [[0.5, 0.5]] * 3)
-    got = vars(model.model)
-    got = {key: got[key] for key in got if "predict" not in key and key != "asked"}
+    got = {k: v for k, v in vars(model.model).items() if "predict" not in k and k != "asked"}
     if cls is baselines.LightGBM:
         rows, targets = got.pop("rows")
         np.testing.assert_array_equal(rows, [[0.5, 0], [np.nan, 1], [2, np.nan]])
@@ -231,19 +228,15 @@ def test_what_other_libraries_get(monkeypatch, cls, loss, own, asked):
 
 def test_baselines_need_all_rows_in_memory():
     trained_models.check_baselines(SimpleNamespace(is_in_memory=True))
-    message = (
-        "--baselines needs all rows in memory, which other libraries train on. Leave it out, or pass "
-        "a smaller table."
-    )
-    with pytest.raises(CommandError, match=f"^{message}$"):
+    advice = "which other libraries train on. Leave it out, or pass a smaller table."
+    with pytest.raises(CommandError, match=f"^--baselines needs all rows in memory, {advice}$"):
         trained_models.check_baselines(SimpleNamespace(is_in_memory=False))
 
 
 def test_verdicts_name_each_baseline_once():
     names = {"a": (1, 0), "b": (0, 0), "c": (1, 0), "d": (0, 1), "e": (0, 0), "f": (0, 1)}
     models = [dict(name=name, is_worse=w, is_better=b) for name, (w, b) in names.items()]
-    assert text_report.describe_verdicts([{}, *models], {}) == (
-        "fastnn is better than a and c. fastnn and b and e cannot be told apart. "
-        "d and f are better than fastnn."
-    )
+    unclear = "fastnn and b and e cannot be told apart."
+    verdicts = f"fastnn is better than a and c. {unclear} d and f are better than fastnn."
+    assert text_report.describe_verdicts([{}, *models], {}) == verdicts
     assert text_report.describe_verdicts([{}, models[3]], {}) == "d is better than fastnn."

@@ -77,8 +77,7 @@ def test_the_record_and_the_scores(run, days):
 
 def test_the_last_block_stands_beside_the_others(run, days):
     """The first two thirds hold noise; later rows follow x."""
-    noise = np.where(DAY < 20, rng.normal(size=N), 0) * 5
-    write_csv("t.csv", **COLUMNS | {"y": 3 * X + noise})
+    write_csv("t.csv", **COLUMNS | {"y": 3 * X + 5 * np.where(DAY < 20, rng.normal(size=N), 0)})
     code, out, _ = run("train", "t.csv", *OPTIONS, "--time", "day", "--report", "r.html")
     text = " ".join(out.split())
     assert code == 0 and "last block, 32 rows model baseline R2" in text
@@ -316,9 +315,8 @@ def test_missing_targets_are_left_out(run, people):
     table = read("people.csv")
     buys = [None if i % 7 == 0 else value for i, value in enumerate(table["buys"].to_pylist())]
     write_parquet(table, buys=buys)
-    code, _, errors = run("train", "people", *QUICK, "--window", "300")
-    place = "people/0.parquet, row 1"
-    assert code == 2 and f"{place}: the target 'buys' is missing (in 86 rows)" in errors
+    errors = run.error("train", "people", *QUICK, "--window", "300")
+    assert "people/0.parquet, row 1: the target 'buys' is missing (in 86 rows)" in errors
     report = report_of(run, "people", *QUICK, "--window", "300", "--skip-missing-target")
     assert report["rows"] == N_PEOPLE - 86
 
@@ -445,8 +443,7 @@ def test_partitions_of_hive(run, monkeypatch):
     record = TrainingRecord.from_json(read_json(stored_model.load("m")))
     assert record.model.kinds == {"x": "number", "city": "category"}
     whole = run("predict", "m", "h")[1]
-    arguments = ["--target", "y", "--out", "s", *FAST, "--window", "40"]
-    run.ok("train", "h", *arguments)
+    run.ok("train", "h", "--target", "y", "--out", "s", *FAST, "--window", "40")
     assert read_setup(stored_model.load("s")).sample
     assert whole.count("\n") == 2 * HALF + 1
     assert run("predict", "s", "h", "--keep", "city")[1].count("\n") == 2 * HALF + 1
@@ -457,9 +454,8 @@ def test_partitions_of_hive(run, monkeypatch):
 @pytest.mark.filterwarnings("ignore:t.json")
 @pytest.mark.usefixtures("quick_recipe")
 def test_paths_in_python(run):
-    sources = write_sources()
     found = []
-    for source in [*sources, "h"]:
+    for source in [*write_sources(), "h"]:
         clf = fastnn.TabularClassifier(2, hidden_layer_sizes=4, random_state=0, n_threads=1)
         found.append(clf.fit(source, "y").predict_proba(source))
     assert all((P == found[0]).all() for P in found[:-1])  # the rows of h have another order
@@ -472,8 +468,7 @@ def test_the_query_is_that_of_the_training(run):
     with closing(sqlite3.connect("t.db")) as connection:
         connection.execute("CREATE TABLE other(a)")
         connection.commit()
-    code, _, errors = run("train", "t.db", *Y_TO_M)
-    assert code == 2
+    errors = run.error("train", "t.db", *Y_TO_M)
     assert "contains 2 tables: 'other', 't'. Pass --sql 'SELECT * FROM other'." in errors
     Path("c.toml").write_text(f'sql = "{sql}"\ntarget = "y"\n')
     run.ok("train", "t.db", "--config", "c.toml", "--out", "m", *FAST)
@@ -484,8 +479,8 @@ def test_the_query_is_that_of_the_training(run):
     assert f"note: t.db is read like the training table: --sql '{sql}'" in errors
     code, out, errors = run("predict", "m", "t.csv")  # which has no queries
     assert code == 0 and out.count("\n") == 2 * HALF + 1 and "--sql" not in errors
-    code, _, errors = run("predict", "m", "t.csv", "--sql", sql)
-    assert code == 2 and "is not an SQLite or DuckDB file, so --sql cannot be used" in errors
+    errors = run.error("predict", "m", "t.csv", "--sql", sql)
+    assert "is not an SQLite or DuckDB file, so --sql cannot be used" in errors
 
 
 def test_long_lines_are_skipped_by_predict_too(run):
@@ -496,8 +491,7 @@ def test_long_lines_are_skipped_by_predict_too(run):
     assert code == 2 and f"t.csv, line {HALF + 2}: has 4 values" in errors
     assert "--skip-bad-lines leaves such lines out." in errors
     Path("c.toml").write_text("skip-bad-lines = true\nskip-missing-target = true\n")
-    arguments = ["--config", "c.toml", *Y_TO_M]
-    errors = run.notes("train", "t.csv", *arguments)
+    errors = run.notes("train", "t.csv", "--config", "c.toml", *Y_TO_M)
     assert f"line {HALF + 2}: has 4 values for 3 columns. It was left out." in errors
     code, out, errors = run("predict", "m", "t.csv")
     assert code == 0 and out.count("\n") == 2 * HALF + 2

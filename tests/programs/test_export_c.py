@@ -30,8 +30,7 @@ def rows_of(case):
         return Rows(list(zip(*parts)), "float" if case.X.dtype == np.float32 else "double")
     if hasattr(case.model, "columns_"):
         return Rows(list(zip(*export_cases.passed(case.model, case.X).values())), "double")
-    networks = getattr(case.model, "networks_", [case.model])
-    dtype = networks[0].dtype
+    dtype = getattr(case.model, "networks_", [case.model])[0].dtype
     return Rows(case.X.astype(dtype), "float" if dtype == np.float32 else "double")
 
 
@@ -80,8 +79,7 @@ def test_estimators(kind, build, tmp_path):
 @needs_gcc
 def test_one_class(tmp_path):
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
-    X = [[0.5, "a"], [1.5, "b"]] * 3
-    table = fastnn.TabularClassifier().fit(X, ["x"] * 6)
+    table = fastnn.TabularClassifier().fit([[0.5, "a"], [1.5, "b"]] * 3, ["x"] * 6)
     array = fastnn.MLPClassifier(max_iter=1, tol=9).partial_fit(np.eye(2), [3, 3], classes=[3])
     export.c(table, tmp_path / "table.c")
     export.c(array, tmp_path / "array.c")
@@ -99,8 +97,7 @@ def test_subnormal_inputs_and_weights(dtype, tmp_path):
     rng, tiny, cases = np.random.default_rng(0), np.finfo(dtype).tiny, {}
     for hidden in ("relu", "tanh", "silu"):
         net = fastnn.MLP([7, 9, 2], hidden, dtype=dtype, rng=0)
-        few = rng.random(net.n_params) < 0.4
-        net.params[few] *= tiny
+        net.params[rng.random(net.n_params) < 0.4] *= tiny
         X = rng.normal(size=(20, 7)).astype(dtype)
         X[rng.random(X.shape) < 0.5] *= tiny
         X[0] *= tiny
@@ -330,10 +327,11 @@ def test_the_stack_is_as_large_as_the_macro_says(tmp_path):
     assert used["model_network0"] <= stack + 100
 
 
+STACKS = [("text_two", "model_predict"), ("text_pairs", "model_interval")]
+
+
 @needs_gcc
-@pytest.mark.parametrize(
-    ("name", "function"), [("text_two", "model_predict"), ("text_pairs", "model_interval")]
-)
+@pytest.mark.parametrize(("name", "function"), STACKS)
 def test_the_stack_of_texts_is_as_large_as_the_macro_says(name, function, tmp_path):
     options = dict(interval=0.8) if function == "model_interval" else {}
     stack, used = stacks(tmp_path, export_cases.free_text()[name].model, **options)

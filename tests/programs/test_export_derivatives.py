@@ -38,8 +38,7 @@ def assert_near_reference(found, wanted, tolerance, name):
 
 def compile_files(folder, names, flags, main=""):
     """The path of a library, or with `main` of a program, of the files NAME.c."""
-    source = "".join(f'#include "{name}.c"\n' for name in names) + main
-    (folder / "all.c").write_text(source)
+    (folder / "all.c").write_text("".join(f'#include "{name}.c"\n' for name in names) + main)
     flags = [*c_program.STRICT, *flags, *([] if main else ["-shared", "-fPIC"])]
     path = folder / ("all" if main else "all.so")
     subprocess.run([c_program.GCC, *flags, "-o", path, "all.c", "-lm"], cwd=folder, check=True)
@@ -59,17 +58,17 @@ def call_by_row(function, *arrays):
 # ---- C for programs ----
 
 
+FLAGS = ["-O0", pytest.param("-O3 -march=native", marks=pytest.mark.slow("-O0"))]
+
+
 @needs_gcc
-@pytest.mark.parametrize(
-    "flags", ["-O0", pytest.param("-O3 -march=native", marks=pytest.mark.slow("-O0"))]
-)
+@pytest.mark.parametrize("flags", FLAGS)
 def test_c_functions(flags, tmp_path):
     names = NETWORKS if flags == "-O0" else FEW
     orders = {name: (0, 1, 2) if name in FEW else (2,) for name in names}
     for name in names:
         for order in orders[name]:
-            path = tmp_path / f"{name}_{order}.c"
-            export.c(NETWORKS[name].model, path, derivatives=order)
+            export.c(NETWORKS[name].model, tmp_path / f"{name}_{order}.c", derivatives=order)
     files = [f"{name}_{order}" for name in names for order in orders[name]]
     library = ctypes.CDLL(compile_files(tmp_path, files, flags.split()))
     for name in names:
@@ -171,9 +170,8 @@ def test_which_models_have_derivatives(tmp_path):
         with pytest.raises(ValueError, match=f"derivatives must be a whole number of {why}, got"):
             export.c(encoded, path, derivatives=value)
     for name in ("my-net", "int"):
-        with pytest.raises(
-            ValueError, match=f"such as digits, got '{name}'. Pass name='digits', f"
-        ):
+        message = f"such as digits, got '{name}'. Pass name='digits', f"
+        with pytest.raises(ValueError, match=message):
             export.casadi(encoded, path, name)
     assert not path.exists()
     export.c(fastnn.MLPClassifier(**settings).fit(X, y), path, derivatives=1)
@@ -196,9 +194,8 @@ def export_and_build(folder, nets):
 
 def described(library, function, way):
     """{name: shape, or None without entries} of the inputs or outputs of a function."""
-    count, name, pattern = (
-        getattr(library, f"{function}_{what}_{way}") for what in ("n", "name", "sparsity")
-    )
+    names = (f"{function}_{what}_{way}" for what in ("n", "name", "sparsity"))
+    count, name, pattern = (getattr(library, each) for each in names)
     count.restype, name.restype, pattern.restype = INTEGER, ctypes.c_char_p, ctypes.POINTER(INTEGER)
     out = {}
     for i in map(INTEGER, range(count())):
@@ -279,8 +276,7 @@ def test_casadi_loads_the_library(tmp_path):
         f, x, u, v = ca.external(name, library), *map(ca.MX.sym, "xuv", (n, m, n))
         y = f(x)
         H, g = ca.hessian(ca.dot(u, y), x)
-        along = ca.jtimes(y, x, v)
-        all_of_them = ca.Function("f", [x, u, v], [y, ca.jacobian(y, x), g, H, along])
+        all_of_them = ca.Function("f", [x, u, v], [y, ca.jacobian(y, x), g, H, ca.jtimes(y, x, v)])
         for a, b, c in np.random.default_rng(0).normal(size=(3, 3, max(n, m))):
             a, b, c = a[:n], b[:m], c[:n]
             Y, J, g, H = (array[0] for array in by_reference(net, a[None], b[None]))
