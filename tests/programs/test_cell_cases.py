@@ -24,9 +24,7 @@ from fastnn.tabular.columns.column import CategoryFeature, NumberFeature
 from fastnn.tabular.columns.features import Features
 
 #: What a note of a file may say besides that of the case.
-IS_ABOUT_FILES = re.compile(
-    "read as missing|whole numbers such as|numbers with dots between thousands"
-)
+ABOUT_FILES = "read as missing|whole numbers such as|numbers with dots between thousands"
 
 TABLE_FACTS = SimpleNamespace(target="y", n_background=0, n_networks=0)
 
@@ -96,7 +94,7 @@ def test_each_medium(medium, name, tmp_path):
     for case, (column, raw, values) in zip(TABLES[name], find(table), strict=True):
         found = shown(column.kind, values)[: len(case.cells)]
         told = [note for note in notes if f"column {column.label!r}:" in note]
-        told = [note for note in told if not IS_ABOUT_FILES.search(note)]
+        told = [note for note in told if not re.search(ABOUT_FILES, note)]
         told += filter(None, [column.style_note(raw)])
         others = column.others(raw)
         if others is not None and others.n_rows:

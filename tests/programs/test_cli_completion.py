@@ -56,10 +56,8 @@ def test_a_shell_completes(run, tmp_path, shell):
         (tmp_path / name).touch()
 
     def complete(*words):
-        command = [shell, *COMMANDS[shell], *words]
-        result = subprocess.run(
-            command, capture_output=True, text=True, cwd=tmp_path, timeout=LIMIT
-        )
+        options = dict(capture_output=True, text=True, cwd=tmp_path, timeout=LIMIT)
+        result = subprocess.run([shell, *COMMANDS[shell], *words], **options)
         assert result.returncode == 0, result.stderr
         return result.stdout.split()
 

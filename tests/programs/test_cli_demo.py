@@ -14,10 +14,9 @@ from fastnn.cli import demo as commands_demo
 
 
 def run(*arguments, **environment):
-    command = [sys.executable, "-m", "fastnn", *arguments]
     variables = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
     options = dict(capture_output=True, encoding="utf-8", timeout=LIMIT)
-    return subprocess.run(command, env=variables, **options)
+    return subprocess.run([sys.executable, "-m", "fastnn", *arguments], env=variables, **options)
 
 
 @pytest.fixture(scope="module")

@@ -45,14 +45,9 @@ def in_memory(predict, monkeypatch, *arguments):
 
 
 # Texts of 120 rows that are all numbers, or not, and that need quotes in one part only.
-TEXTS = dict(
-    whole=[*["1"] * 70, *["02"] * 50],
-    mixed=[*["1"] * 110, *["1.5"] * 10],
-    words=[*["1"] * 119, "x"],
-    marked=[*["7"] * 60, *["-"] * 60],
-    quoted=[*["a"] * 119, 'a "b", c'],
-    empty=[*[None] * 60, *["x"] * 60],
-)
+TEXTS = dict(whole=[*["1"] * 70, *["02"] * 50], mixed=[*["1"] * 110, *["1.5"] * 10])
+TEXTS |= dict(words=[*["1"] * 119, "x"], marked=[*["7"] * 60, *["-"] * 60])
+TEXTS |= dict(quoted=[*["a"] * 119, 'a "b", c'], empty=[*[None] * 60, *["x"] * 60])
 
 
 @pytest.mark.parametrize("model", [B, C, N])
@@ -92,8 +87,8 @@ def test_a_folder(predict):
     assert folder[1].replace('"rows",', '"t.parquet",', 1) == file[1]
     code, _, errors = predict(N, "rows", "--out", "rows/1.parquet")
     assert code == 2 and "--out would overwrite an input file" in errors
-    rows, a = table(), [*["1"] * 70, *[""] * 20, "one", *[""] * 29]
-    rows = rows.set_column(1, "a", pa.array(a))
+    a = [*["1"] * 70, *[""] * 20, "one", *[""] * 29]
+    rows = table().set_column(1, "a", pa.array(a))
     pq.write_table(rows.slice(0, 70), "rows/0.parquet")
     pq.write_table(rows.slice(70), "rows/1.parquet")
     code, out, errors = predict(B, "rows")
@@ -183,8 +178,7 @@ def write_large(path, n_groups, n):
     rng = np.random.default_rng(0)
     fields = [*((f"k{i}", pa.float64()) for i in range(N_COLUMNS)), ("a", pa.float64())]
     schema = pa.schema([*fields, ("city", pa.string()), ("id", pa.string())])
-    options = dict(compression="none", use_dictionary=False)
-    with pq.ParquetWriter(path, schema, **options) as writer:
+    with pq.ParquetWriter(path, schema, compression="none", use_dictionary=False) as writer:
         for group in range(n_groups):
             numbers = [rng.random(n) for _ in range(N_COLUMNS + 1)]
             ids = [f"{group}-{i}" for i in range(n)]
@@ -200,8 +194,7 @@ OUTPUTS = ["o.csv", pytest.param("o.parquet", marks=pytest.mark.slow("the output
 def test_a_table_larger_than_the_memory_of_its_predictions(predict, out):
     write_large("small.parquet", 1, 10)
     write_large("t.parquet", N_GROUPS, GROUP)
-    size = os.path.getsize("t.parquet") / 2**20
     result = processes.run(PREDICT, N, "t.parquet", out, timeout=1000)
     assert result.returncode == 0, result.stderr
-    assert float(result.stdout.split()[-1]) < LIMIT < 0.6 * size
+    assert float(result.stdout.split()[-1]) < LIMIT < 0.6 * os.path.getsize("t.parquet") / 2**20
     assert len(read(out)) == GROUP * N_GROUPS

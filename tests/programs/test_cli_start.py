@@ -27,22 +27,16 @@ def start(models):
 
 
 def test_help_and_errors_about_files_import_no_large_package(start):
-    codes, packages = start(
-        "",
-        "info",
-        "predict b.safetensors nothing.csv",
-        "predict nothing.safetensors new.csv",
-        "train nothing.csv --target a --out m.safetensors",
-    )
+    wrong = ["predict b.safetensors nothing.csv", "predict nothing.safetensors new.csv"]
+    wrong += ["train nothing.csv --target a --out m.safetensors"]
+    codes, packages = start("", "info", *wrong)
     assert codes == [0, 0, 2, 2, 2]
     assert not {"sklearn", "scipy", "pandas", "pyarrow", "rich", "matplotlib"} & packages
 
 
 def test_predictions_need_no_scikit_learn(start):
-    codes, packages = start(
-        "predict b.safetensors new.csv --proba",
-        "predict n.safetensors new.csv --interval 0.8",
-    )
+    options = "b.safetensors new.csv --proba", "n.safetensors new.csv --interval 0.8"
+    codes, packages = start(*(f"predict {each}" for each in options))
     assert codes == [0, 0]
     assert not {"sklearn", "scipy"} & packages and "pyarrow" in packages
 

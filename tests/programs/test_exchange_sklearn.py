@@ -16,10 +16,8 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402 
 from sklearn.pipeline import make_pipeline  # noqa: E402 - after importorskip
 from sklearn.preprocessing import StandardScaler  # noqa: E402 - after importorskip
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.filterwarnings("ignore:y holds only the class"),
-]
+IGNORED = ["ignore::sklearn.exceptions.ConvergenceWarning", "ignore:y holds only the class"]
+pytestmark = [pytest.mark.filterwarnings(each) for each in IGNORED]
 X = np.random.default_rng(0).normal(size=(90, 4))
 Y = np.column_stack([X[:, 0] * X[:, 1], np.abs(X[:, 2])])
 CLASSES = np.array(["no", "perhaps", "yes"])[np.arange(90) % 3]

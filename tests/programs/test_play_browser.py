@@ -176,10 +176,9 @@ def test_what_the_buttons_copy(page, server, setting):
 def explorer_of_many_columns():
     pa = pytest.importorskip("pyarrow", reason="tables need the extra cli")
     X = np.random.default_rng(0).normal(size=(150, 10))
-    names = [f"a_name_that_is_long_{i}" for i in range(10)]
     classes = np.array(["a class", "another one", "the third"])[np.digitize(X[:, 0], [-0.4, 0.4])]
     model = fastnn.TabularClassifier(1, hidden_layer_sizes=4, random_state=0)
-    table = pa.table(dict(zip(names, X.T)))
+    table = pa.table({f"a_name_that_is_long_{i}": X[:, i] for i in range(10)})
     return Explorer(model.fit(table, classes), "a_model_with_a_long_name.safetensors", table)
 
 
