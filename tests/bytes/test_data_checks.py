@@ -74,8 +74,7 @@ def test_limits_of_issues(enough, n_ids, n_copies, n_targets, n_texts, n_classes
     )
     classes = RNG.integers(0, n_classes, 5000)
     a = classes + RNG.uniform(0, 0.5, 5000)
-    words = np.char.add("w", classes.astype(str))
-    assert issue_kinds(x=RNG.random(5000), a=a, y=words) == expected
+    assert issue_kinds(x=RNG.random(5000), a=a, y=np.char.add("w", classes.astype(str))) == expected
     i = np.arange(N) % n_values
     issue, *_ = check_data(pa.table({"x": X, "a": i + X / 9, "y": i}), "y")
     assert ("accuracy" if enough else "R2 of the ranks") in str(issue)
@@ -111,8 +110,7 @@ def test_numbers_as_texts_contain_the_target():
     price = [f"${value:,.2f}" for value in 1000 * y]
     day = (np.datetime64("2024-01-01") + (200 * y).astype(int)).tolist()
     date = [f"{value:%d.%m.%Y}" for value in day]
-    expected = {"price": "target alone", "date": "time"}
-    assert found(y=y, price=price, date=date, x=Y) == expected
+    assert found(y=y, price=price, date=date, x=Y) == {"price": "target alone", "date": "time"}
     assert found(y=price, unit=y * 1.1 + 3, x=Y) == {"unit": "target alone"}
     honest = [f"{value:.1f} m" for value in y * RNG.uniform(0.7, 1.3, N)]
     assert found(y=price, honest=honest, x=Y) == {}
@@ -129,8 +127,7 @@ def test_columns_without_information():
 
 def test_duplicate_columns():
     words = np.array(["a", "b", "c"])[RNG.integers(0, 3, N)]
-    upper = np.char.upper(words)
-    table = pa.table({"x": X, "words": words, "copy": words, "upper": upper, "y": Y})
+    table = pa.table({"x": X, "words": words, "copy": words, "upper": np.char.upper(words), "y": Y})
     assert [str(s) for s in check_data(table, "y")] == [
         "column 'copy' is a copy of column 'words', so one of them is enough. Pass drop=['copy'].",
         "column 'upper' has one value for each value of column 'words', so one of them is enough. "
@@ -149,8 +146,7 @@ def test_duplicate_rows():
 
 
 def test_numbers_with_a_word():
-    values = [*map(str, range(100)), *["unknown"] * (N - 100)]
-    assert text_of(a=values) == (
+    assert text_of(a=[*map(str, range(100)), *["unknown"] * (N - 100)]) == (
         "column 'a' is text, although 100 of its 101 different values are numbers; others are not "
         "('unknown'). If it holds numbers, pass numbers=['a']: others are then missing."
     )
@@ -173,11 +169,10 @@ def test_the_messages_say_what_to_do():
     )
     assert text_of(a=Y) == "column 'a' is a copy of the target 'y'. Pass drop=['a']."
     for y in (Y, Y == 1, np.where(Y, "yes", "no")):
-        a = np.where(np.arange(N) == 7, 1 - Y, Y)
         assert re.fullmatch(
             r"column 'a' alone predicts the target almost perfectly \(accuracy (1\.000|0\.995) on other "
             r"rows\)\. Pass drop=\['a'\], unless it is known when you predict\.",
-            text_of(a=a, y=y),
+            text_of(a=np.where(np.arange(N) == 7, 1 - Y, Y), y=y),
         )
 
 
@@ -206,8 +201,7 @@ def test_a_date_that_predicts_the_target():
     for kind in types:
         days = np.arange(N) if kind != types[-1] else 10**15 * np.arange(1200, 1200 + N) // 7
         days = pa.array(days, pa.int32() if kind.bit_width == 32 else pa.int64()).cast(kind)
-        table = pa.table({"day": days, "y": np.sin(np.arange(N) / 200)})
-        (issue,) = check_data(table, "y")
+        (issue,) = check_data(pa.table({"day": days, "y": np.sin(np.arange(N) / 200)}), "y")
         assert (issue.kind, issue.column) == ("time", "day")
         assert re.fullmatch(
             r"column 'day' alone predicts the target almost perfectly \(R2 of the ranks (1\.000|0\.99\d) on "

@@ -185,8 +185,7 @@ def test_train_says_before_it_begins_that_no_file_can_hold_it(monkeypatch, run, 
     pytest.importorskip("pyarrow", reason="tables need the extra cli")
     monkeypatch.setattr(safetensors, "MAX_HEADER", 150_000)
     write_texts(20)
-    words = "train t.csv --target y --out m --category text"
-    errors = run.error(*words.split(), *FAST[:2], *tune)
+    errors = run.error(*"train t.csv --target y --out m --category text".split(), *FAST[:2], *tune)
     assert len(errors.splitlines()) == 1 and not Path("m").exists()
     assert "column 'text' with 20 categories" in errors and "Pass --drop text." in errors
 

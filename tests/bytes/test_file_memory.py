@@ -42,8 +42,7 @@ def read(path):
 
     tracemalloc.start()
     try:
-        many = kinds.kind_of(path) == "fastnn-networks"
-        (fastnn.load_many if many else fastnn.load)(path)
+        (fastnn.load_many if kinds.kind_of(path) == "fastnn-networks" else fastnn.load)(path)
     except fastnn.ModelFileError:
         pass
     finally:

@@ -123,8 +123,7 @@ def renamed(value, old, new, counter):
 
 def hostile_file(content, old, new, only):
     header, arrays = split(content)
-    value = renamed(unpack(header), old, new, None if only is None else [only])
-    return join(pack(value), arrays)
+    return join(pack(renamed(unpack(header), old, new, None if only is None else [only])), arrays)
 
 
 #: Texts of the models of tables that all commands use.

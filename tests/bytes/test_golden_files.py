@@ -12,8 +12,7 @@ import fastnn
 
 pytest.importorskip("sklearn", reason="some of the files hold estimators")
 pytest.importorskip("pandas", reason="some of the files hold estimators for tables")
-SCRIPT = MODEL_FILES / "make.py"
-spec = importlib.util.spec_from_file_location("make_golden_files", SCRIPT)
+spec = importlib.util.spec_from_file_location("make_golden_files", MODEL_FILES / "make.py")
 golden = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(golden)
 

@@ -261,8 +261,7 @@ def finish(A, targets):
     y = np.clip(np.exp(y) if targets.get("log") else y, *targets["bounds"])
     if y.shape[1] == 1:
         return y[:, 0]
-    order = np.argsort(np.argsort(targets["loss"]["q"]))
-    return np.sort(y, axis=1)[:, order]
+    return np.sort(y, axis=1)[:, np.argsort(np.argsort(targets["loss"]["q"]))]
 
 
 TABLES = {

@@ -99,8 +99,7 @@ def test_columns_that_must_be_text_are(file):
     table = read(file("a.csv", "\ufeffzip,n\n01234,1\n"), {"zip"})
     assert table.to_pydict() == {"zip": ["01234"], "n": [1]}
     table = read(file("a.csv", "zip,when,n\n01234,2024-01-01,1\n,,2\n"), {"zip", "when", "other"})
-    expected = {"zip": ["01234", None], "when": ["2024-01-01", None], "n": [1, 2]}
-    assert table.to_pydict() == expected
+    assert table.to_pydict() == {"zip": ["01234", None], "when": ["2024-01-01", None], "n": [1, 2]}
 
 
 def test_lines_may_be_long(file):

@@ -141,8 +141,7 @@ def test_partitions_of_parquet(folder):
 
 
 def test_partitions_of_csv(folder):
-    path = folder({name.replace("parquet", "csv"): "x\n1\n" for name in PARTS})
-    values = read(path).to_pydict()
+    values = read(folder({name.replace("parquet", "csv"): "x\n1\n" for name in PARTS})).to_pydict()
     assert values == {"x": [1] * 3, "year": [2024, 2024, 2025], "city": ["Bonn", "Köln", None]}
 
 

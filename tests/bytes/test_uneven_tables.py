@@ -101,10 +101,9 @@ def test_uneven_rows_in_blocks(table):
     text = "a,b,c\n" + "1,2,3\n" * 200_000 + "4,5\n" + '"x\ny",7,8\n' * 2 + "9,10\n"
     values, notes = table(text)
     assert set(values["a"]) == {"1", "4", "x\ny", "9"} and values["b"][-4:] == [5, 7, 7, 10]
-    note = (
+    assert notes == [
         ", line 200002: has 2 values for 3 columns. 2 such lines were filled with missing values."
-    )
-    assert notes == [note]
+    ]
 
 
 # ---- quotes ----

@@ -85,8 +85,7 @@ def test_digits_in_json(columns, values, lines, file):
 
 def test_digits_in_members_of_json_objects(file):
     rows = [json.dumps({"user": {"n": value, "x": 1.5}}) for value in (LONG, LONG + 1)]
-    table = read(file("a.json", "\n".join(rows)))
-    assert str(LONG + 1) in str(table.to_pydict())
+    assert str(LONG + 1) in str(read(file("a.json", "\n".join(rows))).to_pydict())
 
 
 def test_whole_numbers_beside_others_in_a_column(file, tmp_path):

@@ -195,14 +195,12 @@ def test_a_client_trains_to_the_same_bits_as_fit(build, isa, batch_size, n_threa
     losses, validation_losses = np.empty((2, 6))
     trainer.load(moments)
     for part in (slice(0, 2), slice(2, 6)):  # two slices
-        stop = trainer.run(losses[part], validation_losses[part], n_threads)
-        assert stop == kernels.Stop.EPOCHS
+        assert trainer.run(losses[part], validation_losses[part], n_threads) == kernels.Stop.EPOCHS
     trainer.store(moments)
     assert net.params.tobytes() == expected.params.tobytes()
     assert moments.tobytes() == expected.state.moments.tobytes()
-    assert losses.tolist() == history.loss
+    assert losses.tolist() == history.loss and losses[-1] < losses[0]
     assert validation_losses.tolist() == history.val_loss
-    assert losses[-1] < losses[0]
 
 
 @pytest.mark.slow("test_a_client_trains_to_the_same_bits_as_fit")
@@ -270,8 +268,7 @@ def test_the_training_of_the_guide(build):
 def test_the_guide_describes_each_function_of_the_table():
     text = (DOCS / "c_api.md").read_text(encoding="utf-8")
     fields = c_api.declarations()["structs"]["Kernels"]
-    signatures = [re.match(r".*\(\*(\w+)\)\((.*)\)", field) for field in fields]
-    for found in filter(None, signatures):
+    for found in filter(None, [re.match(r".*\(\*(\w+)\)\((.*)\)", field) for field in fields]):
         arguments = [argument.split()[-1].strip("*") for argument in found[2].split(", ")]
         assert f"| `{found[1]}({', '.join(arguments)})` |" in text
 

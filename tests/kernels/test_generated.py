@@ -13,8 +13,7 @@ if not SCRIPT.exists():
 
 
 def test_generated_parts_are_up_to_date():
-    command = [sys.executable, SCRIPT, "--check"]
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, SCRIPT, "--check"], capture_output=True, text=True)
     assert result.returncode == 0, f"run python src/generate.py:\n{result.stdout}{result.stderr}"
 
 

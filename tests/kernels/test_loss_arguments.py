@@ -73,8 +73,7 @@ def test_any_memory_layout_is_accepted_and_left_unchanged(isa, dtype, name, kind
 
 
 def test_outputs_choose_the_dtype(name):
-    kinds = dict(f2="f4", f4="f4", f8="f8", i4="f8") | {">f4": "f4"}
-    for Y_dtype, computed in kinds.items():
+    for Y_dtype, computed in (dict(f2="f4", f4="f4", f8="f8", i4="f8") | {">f4": "f4"}).items():
         loss, Y, y, w = example(name, np.dtype("f4"), 5, 3)
         Y = Y if np.dtype(Y_dtype).kind == "f" else Y > 0.5
         for other in ("f4", "f8"):
@@ -91,8 +90,7 @@ def test_outputs_choose_the_dtype(name):
 def test_numbers_for_each_output_may_be_any_sequence(isa, dtype, kind):
     for name, option in [("bce", "pos_weight"), ("logits", "pos_weight"), ("quantile", "q")]:
         loss, Y, y, w = example(name, dtype, 9, 3)
-        pairs = ([0.25, 0.5, 0.75], (0.25, 0.5, 0.75)), ([0.25] * 3, kind([0.25])[0])
-        for numbers, same in pairs:
+        for numbers, same in ([0.25, 0.5, 0.75], (0.25, 0.5, 0.75)), ([0.25] * 3, kind([0.25])[0]):
             assert loss(Y, y, w, **{option: kind(numbers)}) == loss(Y, y, w, **{option: same})
 
 

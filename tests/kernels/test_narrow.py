@@ -22,8 +22,7 @@ def train(sizes, like, dtype, optimizer, X, y, batch):
     for W, b, V, c in zip(net.weights, net.biases, like.weights, like.biases):
         W[...], b[...] = 0, -1
         W[: V.shape[0], : V.shape[1]], b[: len(c)] = V, c
-    loss = net.fit(X, y, "mse", optimizer, epochs=3, batch_size=batch, rng=1, n_threads=1).loss
-    return net, loss
+    return net, net.fit(X, y, "mse", optimizer, epochs=3, batch_size=batch, rng=1, n_threads=1).loss
 
 
 def assert_trains_like(sizes, wide, dtype, optimizer, batch, n_rows=70):

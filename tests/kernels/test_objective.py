@@ -24,8 +24,7 @@ def make_problem(sizes, dtype, alpha, n=90, weighted=False, loss="mse", seed=0):
     net = MLP(sizes, "tanh", dtype=dtype, rng=seed)
     w = rng.integers(0, 3, n).astype(dtype) if weighted else None
     X, y = rng.normal(size=(n, sizes[0])), rng.normal(size=(n, sizes[-1]))
-    found = Data.of(net, X, y, losses.resolve_loss(loss, "identity"), w)
-    return net, replace(found, alpha=alpha)
+    return net, replace(Data.of(net, X, y, losses.resolve_loss(loss, "identity"), w), alpha=alpha)
 
 
 def trained(net, problem, optimizer, batch_size, epochs=3, n_threads=1, patience=None):

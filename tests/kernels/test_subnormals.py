@@ -65,8 +65,7 @@ def test_updates_of_subnormal_numbers_are_those_of_zero(isa, dtype, name):
 
     def step(arrays):
         params, grads, *moments = (a.copy() for a in arrays)
-        named = dict(zip(moments_of(name, settings), moments))
-        step_of(name)(params, grads, **keywords, **named)
+        step_of(name)(params, grads, **keywords, **dict(zip(moments_of(name, settings), moments)))
         return params, *moments
 
     found = step(arrays)

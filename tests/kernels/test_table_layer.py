@@ -33,8 +33,7 @@ def test_dropout_drops_numbers_columns_of_bins_and_codes(rng):
     R = to_reference(table)
     R.mask = rng.integers(0, 2, (40, R.n_columns)) / 0.5
     d, bins, levels = LAYOUTS["all"]
-    dense_mask = np.repeat(R.mask, [1] * d + list(bins) + list(levels), axis=1)
-    X = table.to_dense() * dense_mask
+    X = table.to_dense() * np.repeat(R.mask, [1] * d + list(bins) + list(levels), axis=1)
     W, dZ = rng.normal(size=(table.n_inputs, 4)), rng.normal(size=(40, 4))
     np.testing.assert_allclose(reference.table_linear(R, W), X @ W, atol=1e-12)
     np.testing.assert_allclose(reference.table_linear_backward(dZ, R, W), X.T @ dZ, atol=1e-12)

@@ -280,8 +280,7 @@ def test_the_error_rate_of_probabilities_is_that_of_logits(isa, dtype):
     X, y = random.normal(size=(50, 2)).astype(dtype), random.integers(2, size=(50, 1)).astype(dtype)
     rates = np.empty((2, 1))
     for rate, loss in zip(rates, (Loss.BINARY_CROSS_ENTROPY, Loss.LOGITS_BINARY_CROSS_ENTROPY)):
-        validation = new_trainer(net, X, y, None, loss=loss)
-        trainer = new_trainer(net, X, y, validation=validation)
+        trainer = new_trainer(net, X, y, validation=new_trainer(net, X, y, None, loss=loss))
         trainer.set_stopping(3, 0, 1, metric=METRIC)
         trainer.load()
         trainer.run(1, 100, ONE, np.empty(1), rate)
@@ -425,8 +424,7 @@ while _thread._count():  # a thread that Python kills at its end does not free a
 
 @pytest.mark.parametrize("where", ["run", "run_in_threads"])
 def test_helper_threads_end_when_another_cannot_start(where):
-    code = STARTS.replace("sys.argv[-1]", repr(where))
-    done = processes.run(code)
+    done = processes.run(STARTS.replace("sys.argv[-1]", repr(where)))
     assert (done.returncode, done.stdout.split()) == (0, ["0", "True"]), (done.stdout, done.stderr)
 
 

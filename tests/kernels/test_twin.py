@@ -80,9 +80,8 @@ def test_a_twin_keeps_the_data_alive_and_leaves_the_first_alone():
 
 def test_a_trainer_without_a_twin():
     net, other, options = network(0), network(1), dict(optimizer=ADAM, batch_size=16)
-    order = np.arange(60, dtype=np.intp)
     for original in (
-        make_trainer(net, np.random.default_rng(0), order=order),
+        make_trainer(net, np.random.default_rng(0), order=np.arange(60, dtype=np.intp)),
         make_trainer(net, dropout=np.array([0.0, 0.5]), seed=1),
         make_trainer(net, validation=validation(net)),
         make_trainer(net, np.random.default_rng(0)),

@@ -157,8 +157,7 @@ def test_first_steps_whose_length_is_known(isa, dtype, eps):
         ("rmsprop", 2, dict(alpha=0.75)),
         ("nadam", nadam, dict(betas=(0.5, 0.9), momentum_decay=0.0)),
     ]:
-        case = rule, dict(lr=0.125, eps=1e-12) | more
-        W = train(F, case, np.zeros_like(g), [g])[0]
+        W = train(F, (rule, dict(lr=0.125, eps=1e-12) | more), np.zeros_like(g), [g])[0]
         np.testing.assert_allclose(W, -0.125 * length, rtol=max(1e-8, 8 * eps))
     # Adadelta's is sqrt(eps / (0.1 g^2 + eps)) g
     W = train(F, ("adadelta", dict()), np.zeros_like(g), [g])[0]

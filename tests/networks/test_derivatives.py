@@ -113,8 +113,7 @@ def test_reference_is_the_derivative_of_the_outputs(hidden, output, rng):
 
 @pytest.mark.parametrize("loss, name, options, targets", LOSSES)
 def test_reference_hvp_is_the_derivative_of_the_gradient(loss, name, options, targets, rng):
-    output = reference.losses.LOSSES[name][1] or "softmax"
-    net = shifted_network([3, 5, 4], "gelu", output)
+    net = shifted_network([3, 5, 4], "gelu", reference.losses.LOSSES[name][1] or "softmax")
     layers = net.weights, net.biases, net.activations
     X, y, w = rng.normal(size=(6, 3)), targets(rng.normal(size=(6, 4))), rng.uniform(size=6)
     v = rng.normal(size=net.n_params)

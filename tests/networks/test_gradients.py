@@ -48,8 +48,7 @@ def problems(draw):
     depth = draw(st.integers(0, 4))
     widths = [draw(st.integers(1, 40)) for _ in range(depth + 2)]
     per_target = cases.outputs_per_target(loss)
-    least = 2 if output == "softmax" else 1
-    widths[-1] = max(least, widths[-1] * per_target)
+    widths[-1] = max(2 if output == "softmax" else 1, widths[-1] * per_target)
     hidden = [draw(st.sampled_from(BOUNDED)) for _ in range(depth)]
     n = draw(st.sampled_from([1, 2, 7, 8, 9, 20]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))

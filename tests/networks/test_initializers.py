@@ -56,8 +56,7 @@ def test_weights_have_their_variance_and_their_limit_or_tails(name, shape, rng):
 def test_orthogonal_weights_are_orthonormal_along_their_shorter_side(shape, rng):
     W = initializers.orthogonal(rng, *shape)
     assert W.shape == shape and W.dtype == np.float64
-    gram = W.T @ W if shape[0] >= shape[1] else W @ W.T
-    assert_allclose(gram, np.eye(min(shape)), atol=1e-13)
+    assert_allclose(W.T @ W if shape[0] >= shape[1] else W @ W.T, np.eye(min(shape)), atol=1e-13)
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 2), (2, 3)])

@@ -37,8 +37,7 @@ def test_gradients_are_finite_differences(hidden, output, rng):
 
 def check_gradients(loss, weights, biases, rng):
     """Compare gradients with finite differences of the loss. loss((weights, biases)) returns both"""
-    found = loss((weights, biases))[1:]
-    for arrays, grads in zip((weights, biases), found):
+    for arrays, grads in zip((weights, biases), loss((weights, biases))[1:]):
         for k, (p, g) in enumerate(zip(arrays, grads)):
             v, old = rng.normal(size=p.shape), p.copy()
 

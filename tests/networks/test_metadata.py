@@ -63,8 +63,7 @@ def test_metadata_too_long_for_the_header_is_refused(net, path, monkeypatch):
     monkeypatch.setattr(safetensors, "MAX_HEADER", 5000)
     net.metadata = {"a": "x" * 6000}
     limit = r"at most 5,000 are allowed\. Store less in net"
-    message = rf"header of the file has 6,\d+ bytes, but {limit}"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=rf"header of the file has 6,\d+ bytes, but {limit}"):
         net.save(path)
     assert not list(path.parent.iterdir())
 

@@ -24,14 +24,6 @@ def eased(start, end, part):
     return end + (start - end) / 2 * (1 + math.cos(math.pi * part))
 
 
-def step_decay(t, lr, every, factor=0.1):
-    return lr * factor ** (t // every)
-
-
-def exponential_decay(t, lr, factor):
-    return lr * factor ** float(t)
-
-
 def cosine_decay(t, lr, duration, warmup=0, final_lr=0.0):
     if t < warmup:
         return lr * (t + 1) / (warmup + 1)
@@ -49,12 +41,13 @@ def one_cycle(t, max_lr, duration, pct_start=0.3, div_factor=25.0, final_div_fac
     return eased(max_lr, final_lr, (t - peak) / (end - peak))
 
 
-def table(t, rates):
-    return rates[min(t, len(rates) - 1)]
-
-
-FORMULAS = {Rates: table, StepDecay: step_decay, ExponentialDecay: exponential_decay}
-FORMULAS |= {CosineDecay: cosine_decay, OneCycle: one_cycle}
+FORMULAS = {
+    Rates: lambda t, rates: rates[min(t, len(rates) - 1)],
+    StepDecay: lambda t, lr, every, factor=0.1: lr * factor ** (t // every),
+    ExponentialDecay: lambda t, lr, factor: lr * factor ** float(t),
+    CosineDecay: cosine_decay,
+    OneCycle: one_cycle,
+}
 CASES = [
     (Rates, dict(rates=[0.4])),
     (Rates, dict(rates=(0.4, 0.0, 0.3, 0.1))),

@@ -102,8 +102,7 @@ def test_a_notebook_shows_the_summary_as_a_table(capsys):
 
 
 def test_a_notebook_shows_a_history():
-    net = fastnn.MLP([4, 3, 1], rng=0)
-    history = net.fit(X, X[:, 0], epochs=30, validation_data=(X, X[:, 1]))
+    history = fastnn.MLP([4, 3, 1], rng=0).fit(X, X[:, 0], epochs=30, validation_data=(X, X[:, 1]))
     html = history._repr_html_()
     rows = dict(cells(html))
     assert (rows["epochs"], rows["steps"]) == ("30", "60")

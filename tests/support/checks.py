@@ -101,8 +101,7 @@ def difference(actual, expected):
     if actual.size != expected.size:
         return f"shape {actual.shape}, expected {expected.shape}"
     a, b = (np.ascontiguousarray(x).reshape(-1) for x in (actual, expected))
-    bits = (x.view(np.uint8).reshape(a.size, -1) for x in (a, b))
-    differ = np.not_equal(*bits).any(axis=1)
+    differ = np.not_equal(*(x.view(np.uint8).reshape(a.size, -1) for x in (a, b))).any(axis=1)
     with np.errstate(all="ignore"):
         distance = np.abs(a.astype(float) - b.astype(float))
     distance[~differ] = -1  # not NaN, which argmax would choose

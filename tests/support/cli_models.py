@@ -69,8 +69,7 @@ def write_targets(target, n=150):
 
 def report_of(run, *arguments):
     """The JSON report of fastnn train."""
-    out = run.output("train", *arguments, "--json")
-    return json.loads(out)
+    return json.loads(run.output("train", *arguments, "--json"))
 
 
 def ctrl_c():

@@ -103,8 +103,7 @@ def separate_cluster(folder, n_workers=1):
     dask = [sys.executable, "-m", "dask"]
     quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     scheduler = subprocess.Popen([*dask, "scheduler", "--port", "0", *common], **quiet)
-    words = f"worker --nthreads 1 --no-nanny --death-timeout {LIMIT}"
-    worker = [*dask, *words.split(), *common]
+    worker = [*dask, *f"worker --nthreads 1 --no-nanny --death-timeout {LIMIT}".split(), *common]
     workers = [subprocess.Popen(worker, **quiet) for _ in range(n_workers)]
     try:
         yield file, scheduler

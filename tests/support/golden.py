@@ -116,10 +116,9 @@ def squares(Y, y):
     return float(((Y - y) ** 2).sum()) / len(Y), 2 * (Y - y) / len(Y)
 
 
-SMOOTH_BCE = losses.BCE(pos_weight=3.0, label_smoothing=0.1)
 LOSSES = {  # name: (loss, output, targets from numbers in [-1, 1), outputs for each target)
     "bce": ("bce", "sigmoid", lambda y: (y > 0) * 1.0, 1),
-    "bce soft": (SMOOTH_BCE, "sigmoid", in_0_1, 1),
+    "bce soft": (losses.BCE(pos_weight=3.0, label_smoothing=0.1), "sigmoid", in_0_1, 1),
     "logits": ("bce_with_logits", "identity", in_0_1, 1),
     "mse": ("mse", "identity", same, 1),
     "mse of sigmoid": ("mse", "sigmoid", in_0_1, 1),

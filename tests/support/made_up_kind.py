@@ -229,8 +229,7 @@ def predict_exported(model, table):
         import onnxruntime
 
         session, rows = onnxruntime.InferenceSession("model.onnx"), values.items()
-        Y = session.run(None, {name: x[:, None] for name, x in rows})[0]
-        out["onnx"] = Y.ravel().tolist()
+        out["onnx"] = session.run(None, {name: x[:, None] for name, x in rows})[0].ravel().tolist()
     return out
 
 

@@ -28,8 +28,7 @@ def ask_all(app, requests):
 def ask(app, path, content=..., method=None, **options):
     """Send one request, and return (status, JSON of the reply). content : what JSON can hold"""
     if content is not ...:
-        body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        options["content"] = body
+        options["content"] = content if isinstance(content, bytes) else json.dumps(content).encode()
     method = method or ("GET" if content is ... else "POST")
     (reply,) = ask_all(app, [(method, path, options)])
     return reply.status_code, reply.json()

@@ -140,8 +140,7 @@ def ods(content=""):
     body = f"<office:body><office:spreadsheet>{content}</office:spreadsheet></office:body>"
     xml = f"<office:document-content{spaces}>{body}</office:document-content>"
     kind = "application/vnd.oasis.opendocument.spreadsheet"
-    files = {"mimetype": kind, "content.xml": xml, "META-INF/manifest.xml": "<manifest/>"}
-    return packed(files)
+    return packed({"mimetype": kind, "content.xml": xml, "META-INF/manifest.xml": "<manifest/>"})
 
 
 def raising(error):

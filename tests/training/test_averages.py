@@ -40,8 +40,7 @@ def test_adding_neighbours_again_and_again_gives_the_same_bits(n):
         pairs = [a + b for a, b in zip(sums[::2], sums[1::2])]
         sums = pairs + sums[len(pairs) * 2 :]
     assert (sums[0] == add_in_tree(whole)).all()
-    groups = [add_in_tree(whole[i : i + 4]) for i in range(0, n, 4)]
-    assert (sums[0] == add_in_tree(groups)).all()
+    assert (sums[0] == add_in_tree([add_in_tree(whole[i : i + 4]) for i in range(0, n, 4)])).all()
 
 
 def test_a_part_without_weight_does_not_count():

@@ -57,8 +57,7 @@ def test_of_several_equal_outputs_the_first_is_predicted():
 
 def test_no_patience_keeps_the_best_epoch_and_trains_to_the_end():
     net = classifier(30, 1)
-    stop = EarlyStopping(patience=None)
-    history = net.fit(X[:100], Y[:100], epochs=50, callbacks=stop, **HALVES)
+    history = net.fit(X[:100], Y[:100], epochs=50, callbacks=EarlyStopping(patience=None), **HALVES)
     best = int(np.argmin(history.val_loss))
     assert history.n_epochs == 50 and net.state.best.epoch == best + 1 < 50
     assert net.loss(X[100:], Y[100:]) == pytest.approx(history.val_loss[best], rel=1e-6)

@@ -22,8 +22,7 @@ from scale import scaled
 import fastnn
 from fastnn import MLP, Adam, mlp
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(6000, 6)).astype("float32")
+X = np.random.default_rng(0).normal(size=(6000, 6)).astype("float32")
 Y = np.sin(X[:, :1])
 
 

@@ -126,8 +126,7 @@ def test_a_full_disk_sends_the_content(what, monkeypatch):
 def test_processes(method):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"this system cannot {method}")
-    context = multiprocessing.get_context(method)
-    with futures.ProcessPoolExecutor(2, mp_context=context) as executor:
+    with futures.ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method)) as executor:
         run(executor)
         results, sent, _ = run(executor, content=True)  # the processes are older than the objects
     assert 1 <= len(sent) <= 6 and not any(found[2] for found in results)
@@ -331,10 +330,8 @@ def job(monkeypatch):
     job = SimpleNamespace(size=3, rank=0, calls=[])
     job.Abort = lambda code: job.calls.append(("abort", code))
     monkeypatch.setattr(mpi_ranks.signal, "signal", lambda *args: job.calls.append(args))
-    mpi = SimpleNamespace(MPI=SimpleNamespace(COMM_WORLD=job))
-    monkeypatch.setitem(sys.modules, "mpi4py", mpi)
-    of_futures = SimpleNamespace(MPICommExecutor=executor)
-    monkeypatch.setitem(sys.modules, "mpi4py.futures", of_futures)
+    monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=SimpleNamespace(COMM_WORLD=job)))
+    monkeypatch.setitem(sys.modules, "mpi4py.futures", SimpleNamespace(MPICommExecutor=executor))
     return job
 
 

@@ -24,8 +24,7 @@ def test_the_defaults_of_the_options_are_those_of_fit_and_fit_many():
     of_fit, of_many = (inspect.signature(each).parameters for each in functions)
     options = {each.name: each.default for each in dataclasses.fields(FitOptions) if each.init}
     shared = options.keys() & of_fit.keys()
-    of_estimators = {"patience", "retry", "score"}
-    assert options.keys() - shared == of_estimators | {"ranks"}  # made of comm
+    assert options.keys() - shared == {"patience", "retry", "score", "ranks"}  # made of comm
     shared -= {"shards"}  # None is 0 there without ranks
     assert {name: of_fit[name].default for name in shared} == {n: options[n] for n in shared}
     in_many = shared & of_many.keys() - {"n_threads"}  # all CPUs

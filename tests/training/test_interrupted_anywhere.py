@@ -14,8 +14,7 @@ from fastnn import MLP, SGD, Adam, EarlyStopping
 from fastnn.core import sparse_rows
 from fastnn.schedules import ReduceOnPlateau
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(100, 6)).astype("float32")
+X = np.random.default_rng(0).normal(size=(100, 6)).astype("float32")
 Y = X[:, 0] * X[:, 1]
 GROUPS = [(X[:70], Y[:70]), (X[70:], Y[70:])]
 EPOCHS = 3

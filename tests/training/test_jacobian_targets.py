@@ -75,8 +75,7 @@ def test_fit_is_that_of_the_reference(isa, case, threads):
         wanted = reference.fit(X, y, *arrays, "mse", "sgd", 0.01, 2, batch, **options)
     assume(np.isfinite(other.params).all() and max(wanted) < 1e4)  # exponential outputs diverge
     arguments = X, y, "mse" if has_values else None, SGD(0.01), 2, batch, False
-    history = net.fit(*arguments, n_threads=threads, **options)
-    assert_same_fit(net, history, other, wanted)
+    assert_same_fit(net, net.fit(*arguments, n_threads=threads, **options), other, wanted)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -193,10 +192,7 @@ def test_jacobians_of_few_outputs_of_any_sizes(sizes, batch, isa):
     check_fit(net, X, y, "mse", SGD(0.01), 2, batch, moves=1e-6, derivatives=derivatives)
 
 
-OF_OUTPUTS = ["mse", "mae", "huber", "log_cosh", "quantile", "gaussian_nll"]
-
-
-@pytest.mark.parametrize("loss", OF_OUTPUTS)
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber", "log_cosh", "quantile", "gaussian_nll"])
 def test_every_loss_of_the_outputs(loss, isa):
     net, X, y, dy = surrogate((5, 20, 4))
     y = y[:, :2] if loss == "gaussian_nll" else y

@@ -110,8 +110,7 @@ def test_each_network_gets_the_bits_of_its_own_fit(case, n_threads, isa, monkeyp
         assert_same_training(one, other)
         assert other.history is history
     if case == "diverging":
-        reasons = [history.stop_reason for history in histories]
-        assert reasons == ["all epochs done", "diverged"] * 4
+        assert [history.stop_reason for history in histories] == ["all epochs done", "diverged"] * 4
 
 
 def test_one_int_spawns_the_seeds():

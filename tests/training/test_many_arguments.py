@@ -74,8 +74,7 @@ def test_arrays_of_the_rows_of_each_network_are_lists(targets):
     y = y[..., None] if "outputs" in targets else y
     of_each, together = networks(3), networks(3)
     for i, net in enumerate(of_each):
-        own = y if targets == "shared" else y[i]
-        net.fit(X3[i], own, epochs=2, sample_weight=weights[i])
+        net.fit(X3[i], y if targets == "shared" else y[i], epochs=2, sample_weight=weights[i])
     fastnn.fit_many(together, X3, y, epochs=2, sample_weight=weights)
     for one, other in zip(of_each, together):
         assert_same_bits(one.params, other.params)

@@ -12,8 +12,7 @@ from fastnn.core import sparse_rows
 from fastnn.distributed import part
 
 N, BATCH = 60, 8  # 8 steps an epoch, the last of 4 rows
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(N, 5)).astype("float32")
+X = np.random.default_rng(0).normal(size=(N, 5)).astype("float32")
 Y = np.sin(X[:, :1])
 
 KINDS = {

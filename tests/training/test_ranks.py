@@ -342,8 +342,7 @@ DIST = dict(
 
 @pytest.fixture
 def engines(monkeypatch):
-    world = Comm(ThreadRank(Hub(2), 1))
-    mpi = SimpleNamespace(Comm=Comm, COMM_WORLD=world, IN_PLACE="in place")
+    mpi = SimpleNamespace(Comm=Comm, COMM_WORLD=Comm(ThreadRank(Hub(2), 1)), IN_PLACE="in place")
     torch = SimpleNamespace(from_numpy=lambda a: a, distributed=SimpleNamespace(**DIST))
     for name, module in [
         *(("mpi4py", SimpleNamespace(MPI=mpi)), ("mpi4py.MPI", mpi), ("torch", torch)),

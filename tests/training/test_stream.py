@@ -109,8 +109,7 @@ OF_CLASSES = [
 @pytest.mark.parametrize("options", OF_CLASSES, ids="-".join)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_classes_give_the_bits_of_rows_in_memory(options, weighted):
-    arrays = (X, CLASSES, WEIGHT) if weighted else (X, CLASSES)
-    compare([64], arrays, output="softmax", **options)
+    compare([64], (X, CLASSES, WEIGHT) if weighted else (X, CLASSES), output="softmax", **options)
 
 
 def test_tables_give_the_bits_of_a_table_in_memory():

@@ -363,8 +363,7 @@ def test_two_threads_cost_at_most_1_05_times_one(neighbour, one, quiet, busy, ma
 
         worker.many = many
         units = max(1, round(seconds / one))
-        spent = sum(worker.run(units) for _ in range(n_calls))
-        ratio = spent / (n_calls * units * one)
+        ratio = sum(worker.run(units) for _ in range(n_calls)) / (n_calls * units * one)
         assert ratio <= 1.05, (seconds, n_calls, worker.seen)
         if neighbour == "none" and quiet < 1 and n_calls * units * one > max(0.3, 20 * one):
             assert ratio < quiet + 0.1, (seconds, n_calls, worker.seen)

@@ -56,8 +56,7 @@ def assert_inside(net):
 def test_every_optimizer_keeps_bounds_as_the_reference(name, sizes, batch, isa):
     optimizer, options = OPTIMIZERS[name]
     rows = np.tile(X, 12)[:, : sizes[0]]
-    bounds = some_bounds(sizes)
-    net = MLP(sizes, "tanh", dtype="float64", rng=0, weight_bounds=bounds)
+    net = MLP(sizes, "tanh", dtype="float64", rng=0, weight_bounds=some_bounds(sizes))
     y = Y[:, : sizes[-1]]
     check_fit(net, rows, y, "mse", optimizer, 3, batch, weight_bounds=net.weight_bounds, **options)
     assert_inside(net)
