@@ -201,7 +201,22 @@ class Case:
         return net.params, moments, done
 
 
-def check_threads_slices_and_the_fused_update(data):
+def examples(few, many):
+    """Make a test of what takes st.data(): how many examples it has, and how many with --rest."""
+    many = pytest.param(many, marks=pytest.mark.slow("fewer examples"))
+
+    def decorate(check):
+        @pytest.mark.parametrize("n_examples", [few, many])
+        def test(n_examples):
+            settings(max_examples=scaled(n_examples))(given(st.data())(check))()
+
+        return test
+
+    return decorate
+
+
+@examples(40, 250)
+def test_threads_slices_and_the_fused_update_do_not_change_bits(data):
     case = Case.drawn(data.draw)
     results = {}
     for isa in VARIANTS:
@@ -219,25 +234,8 @@ def check_threads_slices_and_the_fused_update(data):
         assert_same_bits(results[isa], results[with_fma[0]], isa)
 
 
-def examples(few, many):
-    """How many examples a test has, and how many with --rest."""
-    many = pytest.param(many, marks=pytest.mark.slow("fewer examples"))
-    return pytest.mark.parametrize("n_examples", [few, many])
-
-
-@examples(40, 250)
-def test_threads_slices_and_the_fused_update_do_not_change_bits(n_examples):
-    check = given(st.data())(check_threads_slices_and_the_fused_update)
-    settings(max_examples=scaled(n_examples))(check)()
-
-
 @examples(50, 100)
-def test_a_resumed_training_has_the_bits_of_one_that_never_stopped(n_examples):
-    check = given(st.data())(check_a_resumed_training)
-    settings(max_examples=scaled(n_examples))(check)()
-
-
-def check_a_resumed_training(data_):
+def test_a_resumed_training_has_the_bits_of_one_that_never_stopped(data_):
     draw = data_.draw
     case = Case.drawn(draw)
     adam = Adam(ReduceOnPlateau(0.01, patience=0, min_delta=0.5))
@@ -312,12 +310,7 @@ def test_a_step_too_long_for_the_fused_update_has_its_bits(optimizer):
 
 
 @examples(25, 60)
-def test_threads_with_whole_chunks_do_not_change_bits(n_examples):
-    check = given(st.data())(check_threads_with_whole_chunks)
-    settings(max_examples=scaled(n_examples))(check)()
-
-
-def check_threads_with_whole_chunks(data_):
+def test_threads_with_whole_chunks_do_not_change_bits(data_):
     case = Case.drawn(data_.draw)
     n = data_.draw(st.integers(260, 1300))
     case.batch = data_.draw(st.integers(257, n))
