@@ -138,12 +138,12 @@ def test_another_thread_may_draw_while_a_signal_handler_runs(sizes_with_signal_c
     def handler(*_):
         seen.append(free(net))
         if len(seen) == 5 or not seen[-1]:
-            signal.setitimer(signal.ITIMER_REAL, 0)  # or a sixth signal may come first
             raise KeyboardInterrupt
+        signal.setitimer(signal.ITIMER_REAL, 0.03)  # one at a time, however long this takes
 
     before = signal.signal(signal.SIGALRM, handler)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.03, 0.03)
+        signal.setitimer(signal.ITIMER_REAL, 0.03)
         with pytest.raises(KeyboardInterrupt):
             net.fit(X, Y, optimizer=fastnn.SGD(1e-3), epochs=10**4, batch_size=256)
     finally:

@@ -373,8 +373,8 @@ def test_forward_keeps_its_memory_while_the_network_is_rebound():
 )
 def test_forward_ends_soon_after_ctrl_c(method, options):
     net, X = MLP([100, 512, 512, 1], rng=0), np.ones((1_000_000, 100), "float32")
-    # 0.02 to 0.1 on an idle machine
-    assert interrupted(getattr(net, method), 0.3, X, **options) < 0.5
+    # 0.02 to 0.1 on an idle machine, seconds without a check
+    assert interrupted(getattr(net, method), 0.3, X, **options) < 2
 
 
 def test_a_loss_over_many_rows_ends_soon_after_ctrl_c():
