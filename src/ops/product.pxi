@@ -172,7 +172,7 @@ cdef inline void product_group(const int rest, const bint wide, Py_ssize_t lo, P
     while True:                                     # at least once: for k = 0 the result is the bias
         ke = min_(kb + (TALL_KC if tall else KC), p.k)
         last = ke == p.k
-        next_inputs = min_(TALL_KC, p.k - ke) if not last else 0
+        next_inputs = min_(TALL_KC, p.k - ke)
         tile.relu = last and p.relu
         for j from 0 <= j < p.m by PANEL:
             tile.B.data = element(p.B, kb, j)

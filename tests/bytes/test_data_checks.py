@@ -61,17 +61,13 @@ def test_limits_of_issues(enough, n_ids, n_copies, n_targets, n_texts, n_classes
     assert issue_kinds(a=i, y=i % 2) == ["id"] * enough
     assert issue_kinds(None, a=i % 7 / 2) == ["duplicate rows"] * enough
     i = np.arange(n_copies)
-    assert (
-        issue_kinds(None, a=i % (len(i) - 1) / 2) == ["duplicate rows"] * enough
-    )  # 2 % are copies
+    found = issue_kinds(None, a=i % (len(i) - 1) / 2)  # 2 % are copies
+    assert found == ["duplicate rows"] * enough
     i = np.arange(n_targets)
     expected = ["target alone"] * enough
     assert issue_kinds(x=X[: len(i)], a=i % 4 + i / 100, y=i % 4 * 1.5) == expected
-    i = np.arange(300)  # texts with ten rows or fewer for learning
-    assert (
-        issue_kinds(x=X[:300], a=np.char.add("w", (i % n_texts).astype(str)), y=i % n_texts < 8)
-        == expected
-    )
+    i = np.arange(300) % n_texts  # texts with ten rows or fewer for learning
+    assert issue_kinds(x=X[:300], a=np.char.add("w", i.astype(str)), y=i < 8) == expected
     classes = RNG.integers(0, n_classes, 5000)
     a = classes + RNG.uniform(0, 0.5, 5000)
     assert issue_kinds(x=RNG.random(5000), a=a, y=np.char.add("w", classes.astype(str))) == expected

@@ -83,7 +83,8 @@ def test_float32_columns_stay_float32_and_other_types_become_float64(tmp_path):
 
 
 def test_the_index_of_pandas_is_no_input(tmp_path):
-    frame = pytest.importorskip("pandas").DataFrame({"a": Y, "y": Y}, index=np.arange(N)[::-1] * 2)
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": Y, "y": Y}, index=np.arange(N)[::-1] * 2)
     frame.to_parquet(tmp_path / "a.parquet")
     assert pq.read_schema(tmp_path / "a.parquet").names == ["a", "y", "__index_level_0__"]
     assert ParquetGroups(tmp_path / "a.parquet", "y").inputs == ["a"]

@@ -20,6 +20,16 @@ def wait_for(condition):
     return value
 
 
+def exit_code(child):
+    """Wait for a forked child, and return its exit code."""
+    try:
+        _, status = wait_for(lambda: (done := os.waitpid(child, os.WNOHANG))[0] and done)
+    except AssertionError:
+        os.kill(child, 9)
+        raise
+    return os.waitstatus_to_exitcode(status)
+
+
 def environment(**variables):
     """The environment of a program that imports the fastnn under test, and the helpers of tests."""
     path = [str(Path(fastnn.__file__).parents[1]), str(Path(__file__).parent), *sys.path]
