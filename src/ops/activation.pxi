@@ -411,20 +411,25 @@ cdef inline real row_max(const real* z, Py_ssize_t stride, Py_ssize_t c) noexcep
         m = vmax(m, blend_first(vload(z + column_offset(j, stride)), c - j, vset(-INFINITY)))
     return vreduce_max(m)
 
+cdef inline vec row_exp_vec(const real* z, real* e, Py_ssize_t stride, Py_ssize_t c, Py_ssize_t j, vec z_max) noexcept nogil:
+    """exp(z - z_max) of LANES columns from column j on; padding 0."""
+    cdef Py_ssize_t p = column_offset(j, stride)
+    cdef vec x = blend_first(vexp(vsub(vload(z + p), z_max)), c - j, vset(0))
+    vstore(e + p, x)
+    return x
+
 cdef inline real row_exp(const real* z, real* e, Py_ssize_t stride, Py_ssize_t c, real z_max) noexcept nogil:
     """e = exp(z - z_max), padding 0; returns the sum of the row. e may be z."""
     cdef lanes16 sums
-    cdef vec t = vset(z_max), x
+    cdef vec t = vset(z_max)
     cdef Py_ssize_t j
     cdef int v
-    clear16(&sums)
-    for j from 0 <= j < c by 16:
+    for v in range(SUM_VECS):
+        sums.v[v] = row_exp_vec(z, e, stride, c, v * LANES, t) if v * LANES < c else vset(0)
+    for j from 16 <= j < c by 16:
         for v in range(SUM_VECS):
             if j + v * LANES < c:
-                x = vexp(vsub(vload(z + column_offset(j + v * LANES, stride)), t))
-                x = blend_first(x, c - j - v * LANES, vset(0))
-                vstore(e + column_offset(j + v * LANES, stride), x)
-                add16(&sums, v, x)
+                add16(&sums, v, row_exp_vec(z, e, stride, c, j + v * LANES, t))
     return total16(&sums)
 
 cdef void softmax_forward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, Panels Z) noexcept nogil:

@@ -201,37 +201,57 @@ cdef void cross_entropy(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRo
     cdef const real* weight = r.weight
     cdef real* D = r.D
     cdef real smoothing = r.options.smoothing
-    cdef Py_ssize_t i, j, p, stride = r.A.stride
-    cdef real z_max, total
+    cdef bint is_sparse = labels != NULL and smoothing == 0     # y is 1 at the label and 0 elsewhere
+    cdef Py_ssize_t i, j, k, n, p, first, stride = r.A.stride
     cdef TargetSums sums
     cdef Labels smoothed
     cdef vec factor, d
-    cdef real lanes[LANES]
+    # LANES rows at a time: their chains of operations overlap, and they share a logarithm and a division
+    cdef real z_max[LANES]
+    cdef real total[LANES]
+    cdef real y[LANES]
+    cdef real below_max[LANES]
+    cdef real log_total[LANES]
+    cdef real factors[LANES]
     smoothed.y = NULL
     smoothed.factor = 1 - smoothing
     smoothed.uniform = smoothing / <real>c
-    for i in range(lo, hi):
-        z_max = row_max(Z + i * PANEL, stride, c)
-        total = row_exp(Z + i * PANEL, D + i * PANEL, stride, c, z_max)
-        sums.y = sums.below_max = 0
-        if labels == NULL:
-            smoothed.y = r.Y + i * PANEL
-        if labels == NULL or smoothing != 0:
-            sums = target_sums(smoothed, Z + i * PANEL, stride, c, z_max)
-        if labels != NULL:                          # z_max - z first: exact for large z
-            sums.y += smoothed.factor
-            sums.below_max += smoothed.factor * (z_max - Z[column_offset(labels[i], stride) + i * PANEL])
-        vstore(lanes, vlog(vset(total)))
-        r.row_loss[i] = weight[i] * (lanes[0] * sums.y + sums.below_max)
-        factor = vset(weight[i] * sums.y / total)
-        for j from 0 <= j < c by LANES:
-            p = column_offset(j, stride)
-            d = vmul(factor, vload(D + p + i * PANEL))
-            if labels == NULL or smoothing != 0:
-                d = vfnma(vset(weight[i]), smoothed_labels(smoothed, p, c - j), d)
-            vstore(D + p + i * PANEL, d)
-        if labels != NULL:
-            D[column_offset(labels[i], stride) + i * PANEL] -= weight[i] * smoothed.factor
+    for first from lo <= first < hi by LANES:
+        n = min_(LANES, hi - first)
+        for k in range(LANES):
+            total[k] = 1
+        for k in range(n):
+            z_max[k] = row_max(Z + (first + k) * PANEL, stride, c)
+        for k in range(n):
+            total[k] = row_exp(Z + (first + k) * PANEL, D + (first + k) * PANEL, stride, c, z_max[k])
+        for k in range(n):
+            i = first + k
+            sums.y = sums.below_max = 0
+            if not is_sparse:
+                if labels == NULL:
+                    smoothed.y = r.Y + i * PANEL
+                sums = target_sums(smoothed, Z + i * PANEL, stride, c, z_max[k])
+            if labels != NULL:                      # z_max - z first: exact for large z
+                sums.y += smoothed.factor
+                sums.below_max += smoothed.factor * (z_max[k] - Z[column_offset(labels[i], stride) + i * PANEL])
+            y[k] = sums.y
+            below_max[k] = sums.below_max
+        vstore(log_total, vlog(vload(total)))
+        vstore(factors, vdiv(vmul(load_some(weight + first, n), vload_part(y, n)), vload(total)))
+        for k in range(n):
+            i = first + k
+            r.row_loss[i] = weight[i] * (log_total[k] * y[k] + below_max[k])
+            if labels == NULL:
+                smoothed.y = r.Y + i * PANEL
+            factor = vset(factors[k])
+            for j from 0 <= j < c by LANES:
+                p = column_offset(j, stride)
+                d = vmul(factor, vload(D + p + i * PANEL))
+                if not is_sparse:
+                    d = vfnma(vset(weight[i]), smoothed_labels(smoothed, p, c - j), d)
+                vstore(D + p + i * PANEL, d)
+            if labels != NULL:
+                D[column_offset(labels[i], stride) + i * PANEL] -= weight[i] * smoothed.factor
 
 cdef void gaussian_nll(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r) noexcept nogil:
     """Outputs: c/2 means mu, then c/2 logarithms s of variances.  l = sum_j (s_j + (y_j - mu_j)^2 exp(-s_j)) / 2;

@@ -260,7 +260,7 @@ cdef inline void store_some(real* p, vec a, Py_ssize_t n) noexcept nogil:
 
 cdef struct Update:         # of n contiguous parameters: the user's array, or a span of a region (panels.pxi)
     const Step* step
-    Py_ssize_t n
+    Py_ssize_t n, stride    # LANES numbers of each `stride` are updated
     real* w                 # INOUT
     const real* g           # IN: their gradient
     real** m                # INOUT: moments, each like w; the average of the parameters, if there is one, is the last
@@ -295,16 +295,17 @@ cdef inline void update_span(int rule, int moments, bint rule_only, const Update
     u.step = &s
     while i + LANES <= u.n:
         update_vec(rule, moments, rule_only, &u, i, LANES)
-        i += LANES
+        i += u.stride
     if i < u.n:
         update_vec(rule, moments, rule_only, &u, i, u.n - i)
 
-cdef void update_arrays(const Step* s, real* w, const real* g, real** m, Py_ssize_t n) noexcept nogil:
-    """One step on n parameters."""
+cdef void update_arrays(const Step* s, real* w, const real* g, real** m, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
+    """One step on n parameters, or on the first LANES of each `stride`."""
     cdef Update u
     cdef bint rule_only = not (s.has_adjustments or s.decoupled or s.has_average or s.lower != 0)
     u.step = s
     u.n = n
+    u.stride = stride
     u.w = w
     u.g = g
     u.m = m
@@ -326,15 +327,15 @@ cdef void update_arrays(const Step* s, real* w, const real* g, real** m, Py_ssiz
     elif s.rule == LION: update_span(LION, 1, False, &u)
     # end of rules
 
-cdef inline void update_in_region(const Step* s, real* w, const real* g, Py_ssize_t moment_stride,
-                                  Py_ssize_t n) noexcept nogil:
+cdef inline void update_in_region(const Step* s, real* w, const real* g, Py_ssize_t moment_stride, Py_ssize_t n,
+                                  Py_ssize_t stride=LANES) noexcept nogil:
     """update_arrays with the moments at w + moment_stride, w + 2 moment_stride, ..., as in a training."""
     cdef real* m[MAX_MOMENTS]
     cdef int k
     m[0] = w + moment_stride
     for k in range(1, MAX_MOMENTS):         # one after the other: as a vector they reach the call later, by 2 ns
         m[k] = m[k - 1] + moment_stride
-    update_arrays(s, w, g, m, n)
+    update_arrays(s, w, g, m, n, stride)
 
 # ---- the lazy update of categories ----
 
