@@ -215,78 +215,90 @@ def test_every_flipped_byte_loads_or_is_refused(name, contents, path):
     assert sum(not loads_model(damaged, path) for damaged in flipped(content, places)) > 300
 
 
+def values(message, *keys_and_values):
+    """Return the cases in which a place of a file has one of these values."""
+    *keys, wrong = keys_and_values
+    place = ".".join(map(str, keys))
+    return {f"{place} = {value!r:.40}": (setting(*keys, value), message) for value in wrong}
+
+
 BIG = 10**400
 HARMFUL = {
-    "metadata that is no text": (setting("header", "__metadata__", "user", '{"a": 1}'), "metadata_"),
+    **values("n_features_in_", "fitted", "n_features_in_", [4, 5.0, 2**40]),
+    **values("oof_score_name_", "fitted", "oof_score_name_", [1, "R" * 1001]),
+    **values("metric", "parameters", "metric", [{"function": 1}, {"function": "f" * 1001}]),
+    **values("names", "features", "names", [["a"], [1, 2, 3, 4, 5]]),
+    **values("style", "features", "columns", 2, "style", ["%c", ".||"]),
+    **values("positions", "features", "positions", 0, [5, -1, 2]),
+    **values("source", "features", "numbers", 0, "source", [5, True]),
+    **values("levels", "features", "categories", 0, "levels", [[1, 2], ["a", "a"]]),
+    **values("levels", "features", "categories", 1, "levels", 0, ["-1", "1232", "00"]),
+    **values("edges", "encoders", 0, "edges", 0, [[1.0], [1.0, 1.0]]),
+    **values("width", "encoders", 0, "width", [0, 2**24 + 1]),
+    **values("members", "members", [[], "x"]),
+    **values("hidden", "members", 0, "hidden", [[], [0], [-1], [2**24 + 1], [1] * 100]),
+    **values("share", "members", 0, "share", [0.0, 1.5]),
+    **values("shape of params0", "header", "params0", "shape", [None, [2, 1], [10**9, 1, 1]]),
+    **values("spread", "spread", "hidden", [[0], [1, 1]]),
+    **values("profile", "profile", "n_rows", [7, -1]),
+    "metadata that is no text": (setting("header", "__metadata__", "user", '{"a": 1}'), "metadata_ must"),
     "a newer version": (setting("header", "__metadata__", "format_version", "2"), "Install a newer"),
     "another estimator": (setting("estimator", "MLPRegressor"), "estimator"),
-    "an unknown parameter": (setting("parameters", "evil", 1), "evil"),
-    "a wrong parameter": (setting("parameters", "n_threads", "x"), "n_threads"),
+    "an unknown parameter": (setting("parameters", "evil", 1), "'evil'"),
+    "a wrong parameter": (setting("parameters", "n_threads", "x"), "'n_threads'"),
     "a loss of classes": (setting("targets", "loss", {"loss": "bce"}), "loss must be one of"),
-    "an unknown loss": (setting("targets", "loss", {"loss": "os"}), "loss"),
+    "an unknown loss": (setting("targets", "loss", {"loss": "os"}), "no loss is called 'os'"),
     "a scale of 0": (setting("targets", "scale", 0.0), "targets"),
-    "logarithms of 0": (setting("targets", "log", True), "log"),
+    "logarithms of 0": (lambda header, model: model["targets"].update(log=True, bounds=[0.0, 1.0]), "log"),
     "a log that is no truth": (setting("targets", "log", 0), "log"),
     "bounds in disorder": (setting("targets", "bounds", [2.0, 1.0]), "targets"),
     "a shift without end": (setting("targets", "shift", BIG), "targets"),
     "a score as a text": (setting("fitted", "oof_score_", "1"), "oof_score_"),
-    "many columns": (setting("fitted", "n_features_in_", 2**40), "n_features_in_"),
-    "other columns": (setting("fitted", "n_features_in_", 4), "n_features_in_"),
-    "other names": (setting("features", "names", ["a"]), "names"),
-    "a name that is no text": (setting("features", "names", [1, 2, 3, 4, 5]), "names"),
-    "a weekday below 0": (setting("features", "categories", 1, "levels", 0, "-1"), "levels"),
-    "a day after the last": (setting("features", "categories", 1, "levels", 0, "1232"), "levels"),
-    "a weekday with a zero": (setting("features", "categories", 1, "levels", 0, "00"), "levels"),
-    "a position out of range": (setting("features", "positions", 0, 9), "positions"),
-    "a negative position": (setting("features", "positions", 0, -1), "positions"),
-    "another position": (setting("features", "positions", 0, 2), "positions"),
+    "a target name as a number": (setting("fitted", "_target_name", 1), "_target_name"),
+    "a reason as a number": (setting("features", "left_out", "same", 1), "left_out"),
+    "a reason for another column": (setting("features", "left_out", "x", "all"), "left_out"),
+    "no positions": (setting("features", "positions", []), "positions"),
+    "from_text as a number": (setting("features", "columns", 0, "from_text", 1), "columns"),
     "an unknown kind": (setting("features", "columns", 0, "kind", "code"), "columns"),
     "another kind": (setting("features", "columns", 0, "kind", "category"), "part"),
     "a weekday of a category": (setting("features", "categories", 0, "part", "weekday"), "part"),
     "missing values as a number": (setting("features", "categories", 0, "marks_missing", 1), "part"),
-    "an unknown format": (setting("features", "columns", 2, "style", "%c"), "style"),
     "an unknown part": (setting("features", "numbers", 0, "part", "tan year"), "part"),
-    "an unknown source": (setting("features", "numbers", 0, "source", 7), "source"),
-    "a source as a truth": (setting("features", "numbers", 0, "source", True), "source"),
     "unknown marks": (setting("features", "columns", 0, "style", ";|.|"), "style"),
-    "a style of numbers": (setting("features", "columns", 2, "style", ".||"), "style"),
-    "levels that are no texts": (setting("features", "categories", 0, "levels", [1, 2]), "levels"),
-    "equal levels": (setting("features", "categories", 0, "levels", ["a", "a"]), "levels"),
+    "two present values": (setting("features", "categories", 2, "levels", ["a", "b"]), "levels"),
     "more levels": (setting("encoders", 0, "n_levels", 0, 9), "n_levels"),
     "a factor that is no number": (setting("encoders", 0, "scalings", 0, "factor", "1"), "scalings"),
-    "a field of another class": (setting("encoders", 0, "scalings", 0, "x", 1), "x"),
-    "one edge": (setting("encoders", 0, "edges", 0, [1.0]), "edges"),
-    "edges in disorder": (setting("encoders", 0, "edges", 0, [1.0, 0.0]), "edges"),
-    "a width of 0": (setting("encoders", 0, "width", 0), "width"),
+    "a field of another class": (setting("encoders", 0, "scalings", 0, "x", 1), "'x'"),
+    "fewer edges than numbers": (setting("encoders", 0, "edges", [[]]), "encoder"),
+    "a mark as a number": (setting("encoders", 0, "scalings", 0, "marks_missing", 1), "scalings"),
+    "no categories": (setting("encoders", 0, "n_levels", []), "n_levels"),
+    "no inputs": (lambda header, model: model["encoders"][0].update(
+        n_levels=[0, 0, 0], scalings=[dict(median=0.0, factor=0.0, marks_missing=True)] * 2), "n_inputs"),
     "no encoder": (setting("encoders", []), "encoder"),
-    "no member": (setting("members", []), "members"),
-    "a huge layer": (setting("members", 0, "hidden", [2**24, 2**24]), "params0"),
-    "too huge a layer": (setting("members", 0, "hidden", [2**62]), "hidden"),
-    "a negative layer": (setting("members", 0, "hidden", [-1]), "hidden"),
-    "a share of 0": (setting("members", 0, "share", 0.0), "share"),
-    "an encoder out of range": (setting("members", 0, "encoder", 5), "encoder"),
-    "a huge array": (setting("header", "params0", "shape", [2, 1, 2**40]), "params0"),
-    "many folds": (setting("header", "params0", "shape", [10**9, 1, 1]), "shape of params0"),
-    "no shape": (setting("header", "params0", "shape", None), "shape of params0"),
-    "a profile of other rows": (setting("profile", "n_rows", 7), "profile"),
-    "a profile of less than no rows": (setting("profile", "n_rows", -1), "profile"),
-    "a profile without columns": (setting("profile", "columns", []), "profile_counts"),
+    "encoders as a mapping": (setting("encoders", {}), "encoders"),
+    "another activation": (setting("activation", "tanh"), "activation"),
+    "a huge layer": (setting("members", 0, "hidden", [2**24, 2**24]), "array params0"),
+    "an encoder out of range": (setting("members", 0, "encoder", 1), "encoder"),
+    "a huge array": (setting("header", "params0", "shape", [2, 1, 2**40]), "array params0"),
+    "three networks each": (setting("header", "params0", "shape", [2, 3, 17]), "params0"),
+    "no errors": (lambda header, model: header.pop("errors") and None, "errors is missing"),
+    "a profile without columns": (setting("profile", "columns", []), "array profile_c"),
     "a count in a profile": (setting("profile", "columns", 0, [3, "x"]), "profile"),
-    "another size in a profile": (setting("profile", "columns", 0, [3, 0, 0]), "profile_counts"),
+    "another size in a profile": (setting("profile", "columns", 0, [3, 0, 0]), "array profile_c"),
     "no profile": (setting("profile", None), "profile is missing or not a mapping"),
     "many rows in a sketch": (setting("profile", "sketch", "n_unique", 10**9), "sketch"),
-    "a long sketch": (setting("header", "profile_sketch", "shape", [10**12]), "profile_sketch"),
-    "a spread of nothing": (setting("spread", None), "spread"),
+    "a long sketch": (setting("header", "profile_sketch", "shape", [10**12]), "shape of profile_sketch"),
+    "a spread of nothing": (setting("spread", None), "spread is missing"),
     "a spread without a unit": (setting("spread", "unit", 0.0), "spread"),
     "a spread without an end": (setting("spread", "largest", BIG), "spread"),
     "a spread without knots": (setting("spread", "knots", []), "spread"),
     "a spread with knots in no order": (setting("spread", "knots", 0, 1e9), "spread"),
     "a spread with a factor of 0": (setting("spread", "factors", 0, 0.0), "spread"),
-    "a spread of two layers": (setting("spread", "hidden", [1, 1]), "spread"),
-    "a spread of other networks": (setting("spread", "hidden", [2]), "spread"),
+    "two networks of a spread each": (setting("header", "spread", "shape", [2, 2, 17]), "spread"),
+    "a spread of other networks": (setting("spread", "hidden", [2]), "array spread"),
     "a spread of other rows": (setting("spread", "encoder", "n_levels", 0, 9), "n_levels"),
-    "no spread": (lambda header, model: model.pop("spread") and None, "spread"),
-    "more networks of a spread": (setting("header", "spread", "shape", [3, 1, 4]), "spread"),
+    "no spread": (lambda header, model: model.pop("spread") and None, "the file has the arrays"),
+    "more networks of a spread": (setting("header", "spread", "shape", [3, 1, 4]), "array spread"),
     "a model that is a list": (lambda header, model: "[]", "model is missing or not a mapping"),
     "a model that is no JSON": (lambda header, model: "{", "model is not JSON"),
     "a model without end": (lambda header, model: "[" * 300_000, "model is not JSON"),
@@ -299,34 +311,53 @@ def unfinished(**fields):
     return lambda header, model: model["unfinished"].update(fields)
 
 
+def on_all_rows(n_folds, *shapes):
+    """Return an edit that adds networks of two members that train on all rows, after the one fold."""
+
+    def edit(header, model):
+        model["members"][1]["share"] = 1.0
+        best = [[[0.5] * n] for n in (1, 2, 2)]
+        model["unfinished"].update(n_folds=n_folds, n_final=2, best=best)
+        model["unfinished"]["spare"] *= n_folds - 1
+        header |= {f"final{i}": dict(shape=shape) for i, shape in enumerate(shapes)}
+
+    return edit
+
+
 STOPPED = {
+    **values("folds", "unfinished", "folds", [[2], [0, 0], []]),
+    **values("folds", "unfinished", "n_folds", ["2", 10_001]),
+    **values("n_final", "unfinished", "n_final", [-1, 10_001]),
+    **values("used", "unfinished", "used", [[0, 1, 3], [0, 0, 1], [0]]),
+    **values("spare", "unfinished", "spare", [[0], [[0, 0, []]], [[0, 2, []]], [[3, 1, []]], [[0, 1, []]] * 2]),
+    **values("spare", "unfinished", "spare", 0, 2, [[0.5] * 3, [1.5], [-0.5]]),
+    **values("spare0", "header", "spare0", "shape", 2, ["17", 3, 2**24 + 4]),
+    **values("best", "unfinished", "best", [{}, [[]], [[[]]], [[[1.5]]]]),
+    **values("share of epochs", "unfinished", "share", [1.5, -0.5, None]),
     "all folds": (unfinished(n_folds=1, spare=[]), "folds"),
-    "no number of folds": (setting("unfinished", "n_folds", "2"), "folds"),
-    "many folds": (setting("unfinished", "n_folds", 10**9), "folds"),
-    "another fold": (setting("unfinished", "folds", [2]), "folds"),
-    "a fold twice": (setting("unfinished", "folds", [0, 0]), "folds"),
-    "folds without networks": (setting("unfinished", "folds", []), "folds"),
     "more folds than networks": (unfinished(n_folds=3, folds=[0, 1], spare=[]), "folds"),
     "no configurations": (setting("unfinished", "n_configurations", 0), "used"),
-    "many configurations": (setting("unfinished", "n_configurations", 10**9), "configurations"),
-    "another configuration": (setting("unfinished", "used", [0, 1, 3]), "used"),
-    "a configuration twice": (setting("unfinished", "used", [0, 0, 1]), "used"),
-    "fewer configurations than members": (setting("unfinished", "used", [0]), "used"),
-    "spare networks of the members": (setting("unfinished", "spare", [[0, 0, []]]), "spare"),
-    "no spare networks": (setting("unfinished", "spare", []), "spare0"),
-    "more spare networks": (setting("unfinished", "spare", [[0, 1, []], [1, 1, []]]), "spare1"),
-    "spare networks of another fold": (setting("unfinished", "spare", [[0, 2, []]]), "spare"),
-    "spare networks that are no list": (setting("unfinished", "spare", [0]), "spare"),
-    "spare networks twice": (setting("unfinished", "spare", [[0, 1, []]] * 2), "spare"),
-    "spare networks with three best": (setting("unfinished", "spare", [[0, 1, [0.5] * 3]]), "spare"),
-    "spare networks with a best of 2": (setting("unfinished", "spare", [[0, 1, [2]]]), "spare"),
-    "a share above 1": (setting("unfinished", "share", 1.5), "share of epochs"),
-    "no share": (setting("unfinished", "share", None), "share of epochs"),
-    "no digests": (setting("unfinished", "digests", []), "digests"),
+    "many configurations": (unfinished(n_configurations=101), "configurations"),
+    "configurations of no members": (unfinished(used=None, spare=[]), "configurations"),
+    "spare networks of no configurations": (unfinished(used=None, n_configurations=0), "configurations"),
+    "spare networks as a mapping": (unfinished(spare={}), "configurations"),
+    "no spare networks": (setting("unfinished", "spare", []), "the file has the arrays"),
+    "more spare networks": (setting("unfinished", "spare", [[0, 1, []], [1, 1, []]]), "spare1 is missing"),
+    "spare networks with another best": (unfinished(spare=[[0, 1, [0.5, 0.5]]]), "spare0"),
+    "members of other folds": (setting("header", "params1", "shape", [2, 2, 33]), "params"),
+    "networks on all rows without a best": (unfinished(n_final=1), "best"),
+    "networks on all rows in the description": (unfinished(final=[[1]]), "best"),
+    "a best of one network and of two": (
+        unfinished(n_folds=3, folds=[0, 1], spare=[], best=[[[0.5], [0.5, 0.5]]]), "best"),
+    "more networks on all rows": (on_all_rows(1, [3, 1, 17], [3, 2, 33]), "final"),
+    "more networks on all rows of a member": (on_all_rows(1, [1, 1, 17], [2, 2, 33]), "final"),
+    "fewer snapshots on all rows": (on_all_rows(1, [1, 1, 17], [1, 1, 33]), "final"),
+    "networks on all rows before the last fold": (on_all_rows(2, [1, 1, 17], [1, 2, 33]), "final"),
+    "no digests": (setting("unfinished", "digests", []), "digests is missing"),
     "another digest": (setting("unfinished", "digests", {"X": "1"}), "digests"),
     "a digest that is no text": (setting("unfinished", "digests", "table", 1), "digests"),
-    "another field": (setting("unfinished", "x", 1), "x"),
-    "nothing": (setting("unfinished", None), "unfinished"),
+    "another field": (setting("unfinished", "x", 1), "'x'"),
+    "nothing": (setting("unfinished", None), "unfinished is missing"),
     "no members": (lambda header, model: model.update(members=[]), "members"),
     "members that do not count": (lambda header, model: [
         member.update(share=0.0) for member in model["members"]] and None, "share"),
@@ -335,12 +366,9 @@ STOPPED = {
 
 
 CLASSES = {
-    "no classes": (setting("targets", "classes", []), "classes"),
+    **values("classes", "targets", "classes", [[], [True, True], [0, 1]]),
+    **values("dtype", "targets", "dtype", ["V8", "f8,f8"]),
     "a temperature of 0": (setting("targets", "temperature", 0.0), "temperature"),
-    "equal classes": (setting("targets", "classes", [True, True]), "classes"),
-    "another type": (setting("targets", "classes", [0, 1]), "classes"),
-    "an unknown dtype": (setting("targets", "dtype", "V8"), "dtype"),
-    "a dtype with fields": (setting("targets", "dtype", "f8,f8"), "dtype"),
     "one class with networks": (setting("targets", "classes", [True]), "members"),
 }
 DAMAGED = dict(zip(FILES, (HARMFUL, CLASSES, STOPPED)))
@@ -364,12 +392,31 @@ def test_what_a_checkpoint_has(fields, text, n_left):
     assert (checkpoint.describe(), checkpoint.n_left) == (text, n_left)
 
 
-def test_numbers_of_a_profile_must_ascend(contents, path):
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [("profile_cuts", 0.0, "profile"), ("errors_fold", -1, "errors_fold"), ("errors_fold", 2, "errors_fold")],
+)  # fmt: skip
+def test_arrays_of_equal_numbers_are_refused(name, value, message, contents, path):
     header, arrays = split(contents["TabularRegressor"])
-    first, end = header["profile_cuts"]["data_offsets"]
-    write_anew(path, join(header, arrays[:first] + bytes(end - first) + arrays[end:]))
-    with pytest.raises(fastnn.ModelFileError, match="profile"):
-        fastnn.load(path)
+    first, end = header[name]["data_offsets"]
+    equal = np.full((end - first) // 8, value).tobytes()
+    write_anew(path, join(header, arrays[:first] + equal + arrays[end:]))
+    refused_with(f"({message})", path)
+
+
+AT_LIMITS = [  # a file, an edit, and an attribute after it
+    ("stopped", unfinished(n_folds=10_000, n_configurations=100, share=0.0), ("n_folds_remaining_", 10_000)),
+    *(("stopped", unfinished(spare=[[0, 1, [best]]]), ("n_folds_remaining_", 1)) for best in (0.0, 1.0)),
+    ("TabularRegressor", setting("targets", "bounds", [1.0, 1.0]), ("n_folds_remaining_", 0)),
+    ("TabularRegressor", setting("fitted", "oof_score_name_", "R" * 1000), ("oof_score_name_", "R" * 1000)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "edit", "attribute"), AT_LIMITS)
+def test_values_at_their_limits_are_read(file, edit, attribute, contents, path):
+    path.write_bytes(change(contents[file], "model", edit))
+    name, value = attribute
+    assert getattr(fastnn.load(path), name) == value
 
 
 @pytest.mark.parametrize(("file", "name"), [(f, name) for f in FILES for name in DAMAGED[f]])
@@ -377,7 +424,7 @@ def test_harmful_files_are_refused_with_a_reason(file, name, contents, path):
     assert (b"unfinished" in contents[file]) == (file == "stopped")
     edit, message = DAMAGED[file][name]
     path.write_bytes(change(contents[file], "model", edit))
-    refused_with("damaged (" * (file == "TabularClassifier") + message, path)
+    refused_with(f"damaged ({message})" if message.isidentifier() else message, path)
 
 
 LARGE_VALUES = {  # NumPy stores each text with the length of the longest
