@@ -155,7 +155,7 @@ def from_values(argument, values, n):
             "{argument} must have shape ({n},), one value for each row, got {shape}.",
             argument=argument,
             n=n,
-            shape=values.shape,
+            shape=repr(values.shape),  # a tuple would be a text in parts
         )
     return input_column.from_vector(values, argument)
 
