@@ -44,6 +44,19 @@ def test_frequent_values_are_categories(n_rows, n_kept):
         assert (encoder.edges, encoder.values) == ([[]], [[*range(n_kept * has_values)]])
 
 
+BINS = [  # rows of each value, bins, and edges
+    ([10] * 4, 5, 4), ([7, 9], 2, 0), ([8, 9], 2, 3), ([17_992, 8], 2, 0), ([17_991, 9], 2, 3),
+    ([200] + [8] * 12, 2, 9), ([2000] + [8] * 36, 64, 33),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("n_rows", "n_bins", "n_edges"), BINS)
+def test_bins_of_few_values_are_those_of_a_tree(n_rows, n_bins, n_edges):
+    x = np.repeat(np.arange(float(len(n_rows))), n_rows)
+    edges, from_tree = encoder_module.bin_edges(x, x, n_bins)
+    assert (len(edges), from_tree) == (n_edges, n_edges != 4)
+
+
 @pytest.mark.parametrize(
     ("x", "edges", "values"),
     [(X, None, []), (FEW, [7, 7.5, 8.5, 9], [7, 8, 9]), (TWO, [7, 8, 9], [])],
@@ -57,12 +70,13 @@ def test_a_missing_number_is_the_median(x, edges, values):
     assert (encoder.edges, encoder.values) == (expected.edges, expected.values)
     quantiles = np.unique(np.quantile(filled, np.linspace(0, 1, 9)))
     assert encoder.edges == [edges or quantiles.tolist()] and encoder.values == [values]
+    assert encoder.unit == np.sqrt(4 / encoder.n_inputs)
     codes = np.empty((N, 0), np.int32)
     tables = (encoder.encode([column], codes) for column in (with_missing, filled))
     table, others = (each.to_dense() for each in tables)
     is_flag = (table != others).any(axis=0)
     assert is_flag.sum() == 1  # the input that marks missing numbers
-    assert_array_equal(table[:, is_flag][:, 0] > 0, MISSING)
+    assert_allclose(table[:, is_flag][:, 0], 2 * encoder.unit * MISSING)
     assert_array_equal(others[:, is_flag], 0)
 
 
@@ -70,7 +84,7 @@ def test_blocks_of_rows_have_the_bits_of_single_rows(monkeypatch):
     numbers = [np.where(MISSING, np.nan, X), FEW, np.full(N, 5.0), X * 1e300]
     scalings = [Scaling.fit(x, True) for x in numbers]
     pairs, settings = list(zip(scalings, numbers)), EncoderSettings(8, True)
-    encoder = Encoder.fit(pairs, [3, 0, 2], TARGET, settings, 4)
+    encoder = Encoder.fit(pairs, [3, 0, 16], TARGET, settings, 4)
     assert encoder.edges[0] and encoder.values[1] and not scalings[2].factor
     widths = [2, 1, 0, 1], [len(edges) - 1 if edges else 0 for edges in encoder.edges]
     signs = np.zeros(encoder.n_inputs)
@@ -84,6 +98,7 @@ def test_blocks_of_rows_have_the_bits_of_single_rows(monkeypatch):
     single = [encoder.encode([x[i : i + 1] for x in numbers], codes[i : i + 1]) for i in range(N)]
     monkeypatch.setattr(encoder_module, "BLOCK_ROWS", 7)
     table = encoder.encode(numbers, codes)
+    assert_allclose(np.divide(table.layout.code_scale, encoder.unit), [1.66, 1.66, 1.245])
     for name in ("numbers", "positions", "codes"):
         expected = np.concatenate([getattr(each, name) for each in single])
         assert_same_bits(getattr(table, name), expected)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 import pytest
+from file_edits import change, setting, write_anew
 from numpy.testing import assert_allclose, assert_array_equal
 from odd_texts import TEXTS
 
@@ -72,11 +73,27 @@ def test_no_output_of_the_training_table_has_seen_its_target(n_folds):
         assert np.corrcoef(outputs[:, k, 0], noise)[0, 1] < 0.2
 
 
-@pytest.mark.parametrize("n_folds, most", [(5, 15), (20, 120)])
-def test_layers_are_few(n_folds, most, calls_of):
+@pytest.mark.parametrize("n_folds, n", [(3, 18), (4, 10), (5, 15), (10, 55), (11, 66), (20, 120)])
+def test_layers_are_few(n_folds, n, calls_of):
     calls = calls_of(LayerFit, "fit")
     fit_layer(n_folds)
-    assert len(calls) - len(DECAYS) * n_folds == most
+    assert len(calls) - len(DECAYS) * n_folds == n
+
+
+def test_no_layer_of_a_row_has_seen_its_group(calls_of):
+    calls, groups = calls_of(LayerFit, "fit"), np.arange(len(y)) // 8
+    fit_layer(2, groups=groups)
+    for _, rows, _ in calls:
+        others = np.setdiff1d(np.arange(rows[0] % 2, len(y), 2), rows)
+        assert not set(groups[rows]) & set(groups[others])
+
+
+@pytest.mark.parametrize("n_outputs, n_bits", [(16, 16), (17, 15), (512, 12)])
+def test_many_outputs_have_fewer_buckets(n_outputs, n_bits):
+    targets = TextTargets(np.zeros((2, n_outputs)), np.ones(2), False)
+    fold = np.array([0]), np.array([1])
+    layer, _ = fit_text_layer((np.arange(2), ["a", "b"]), targets, [fold], None, 1)
+    assert layer.weights.shape == (2**n_bits, 1, n_outputs)
 
 
 @pytest.mark.parametrize("sizes, n_used", [([2000, 2000], 1), ([1500] * 4, 2), ([9] * 3, 3)])
@@ -95,13 +112,12 @@ def test_held_out_rows_have_the_outputs_of_new_rows():
         assert not np.allclose(outputs[train, k], new[train, k], rtol=1e-3)
 
 
-def test_threads_do_not_change_the_layer():
-    for a, b in zip(fit_layer(n_threads=1)[2:3], fit_layer(n_threads=3)[2:3]):
-        assert_array_equal(a.weights, b.weights)
-
-
 def test_texts_without_known_ngrams_have_the_offset():
     layer = fit_layer()[2]
+    buckets = [reference.find_ngrams(text.encode(), 16) for text in X["text"]]
+    counts = np.bincount(np.concatenate(buckets), minlength=2**16)
+    squares = np.where(counts > 1, (np.log(201 / (1 + counts)) + 1) ** 2, 0)
+    assert_allclose(layer.squares, squares, rtol=1e-6)
     codes = np.array([0, 1, -1])
     assert_array_equal(layer.outputs((codes, ["", "0123"])), np.tile(layer.offsets, (3, 1, 1)))
     assert len(Ngrams.find((codes, ["", "x"]), 8)) == 3
@@ -233,11 +249,18 @@ def test_equal_texts_are_left_out():
     assert model.left_out_ == {"same": "all values are equal", "none": "all values are missing"}
 
 
-def test_weights_of_rows_count():
-    doubled = np.r_[np.arange(200), np.arange(100)]
-    targets = TextTargets(y[:, None].astype(float), np.where(np.arange(200) < 100, 2.0, 1.0), True)
-    more = TextTargets(y[doubled, None].astype(float), np.ones(300), True)
-    assert_allclose(targets.offset(np.arange(200)), more.offset(np.arange(300)))
+LOSSES = [  # targets, whether they are shares of classes, outputs, their losses, and the best outputs
+    ([[1.0, 5.0], [3.0, 0.0]], False, [2.0, 7.0], [5, 3 * 50], [2.5, 1.25]),
+    ([[0.0], [1.0]], True, [2.0], [np.log1p(np.e**2), 3 * np.log1p(np.e**-2)], [np.log(3)]),
+    ([[0.0, 1.0]] * 2, True, [0.0, np.log(3)], np.log(4 / 3) * np.array([1, 3]), [-6 * np.log(10), 0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("y, is_classifier, Z, losses, offset", LOSSES)
+def test_losses_of_a_layer(y, is_classifier, Z, losses, offset):
+    targets = TextTargets(np.array(y), np.array([1.0, 3.0]), is_classifier)
+    assert_allclose(targets.losses(np.array([Z, Z]), np.arange(2)), losses)
+    assert_allclose(targets.offset(np.arange(2)), offset, rtol=1e-6, atol=2e-6)
 
 
 def test_what_has_no_effect_or_onnx_file_says_so(critic, tmp_path):
@@ -291,15 +314,26 @@ def test_a_resumed_fit_has_the_bits_of_a_whole_one(
 
 @quick
 def test_damaged_layers_are_refused(tmp_path):
-    path = tmp_path / "model.safetensors"
-    clf = TabularClassifier(**SMALL).fit(X, y)
-    layer = next(iter(clf.model_.features.text_layers.values()))
+    path, name = tmp_path / "model.safetensors", "text1_squares"
+    clf = TabularClassifier(**SMALL, texts=["text", "more"]).fit(X.assign(more=X["text"]), y)
+    clf.save(path)
+    content, features = path.read_bytes(), clf.features_
+    edits = [(name, setting("header", name, "shape", [n])) for n in (1, 3)]
+    for order in ([3, 0, 1, 2, 4], [0, 1, 2, 4, 3]):  # a layer is not last, or in another order
+        numbers = [vars(features.numbers[i]) for i in order]
+        edits.append(("part", setting("features", "numbers", numbers)))
+    wrong = [(message, change(content, "model", edit)) for message, edit in edits]
     for name, value in ("weights", np.nan), ("squares", -1.0), ("offsets", np.inf):
-        part = getattr(layer, name)
+        part = getattr(features.text_layers[1], name)
         kept, part.flat[0] = part.flat[0], value
         clf.save(path)
         part.flat[0] = kept
-        with pytest.raises(fastnn.ModelFileError, match="text"):
+        wrong.append(("text", path.read_bytes()))
+    features.text_layers[1] = features.text_layers[1].take([0])
+    clf.save(path, background=False)
+    for message, damaged in [*wrong, ("text", path.read_bytes())]:
+        write_anew(path, damaged)
+        with pytest.raises(fastnn.ModelFileError, match=rf"damaged \({message}\)"):
             fastnn.load(path)
 
 

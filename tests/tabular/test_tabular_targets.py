@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular.targets import TableNumbers
+from fastnn.tabular.targets import TableClasses, TableNumbers
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -58,6 +58,27 @@ def test_a_threshold_needs_two_classes():
         clf.predict(X)
     one = TabularClassifier(**SMALL, threshold=0.4).fit(X, np.full(N, "a"))
     assert (one.predict(X) == "a").all()
+
+
+@pytest.mark.parametrize(("n", "smoothing"), [(2, 0.1), (3, 0.1), (4, 0.075)])
+def test_probabilities_are_those_without_label_smoothing(n, smoothing):
+    targets, y = TableClasses(np.arange(n), temperature=2.0), np.array([1, 0])
+    P = np.full((2, n), 0.01 / n)
+    P[[0, 1], y] = 1
+    P /= P.sum(axis=1, keepdims=True)
+    assert_allclose(targets.finish(np.eye(n)[y] * (1 - smoothing) + smoothing / n), P)
+    assert_allclose(targets.calibrate(P), np.sqrt(P) / np.sqrt(P).sum(axis=1, keepdims=True))
+    loss = 0.75 * np.log(2) - np.log(P[0, 1])
+    assert targets.value(P * [[1], [0.5]], y, [1, 3]) == pytest.approx(loss)
+
+
+def test_the_loss_of_predictions_is_that_of_scaled_targets():
+    targets = TableNumbers(losses.Quantile((0.2, 0.9)), 1.0, 2.0, (0.0, 9.0))
+    assert targets.value(np.array([[3.0, 1.0]]), np.array([2.0]), None) == pytest.approx(0.425)
+    centers, scales = targets.centers(np.array([[5.0, 2.0], [4.0, 4.0]]))
+    assert (centers.tolist(), scales.tolist()) == ([3.5, 4.0], [1.5, 0.002])
+    counts = TableNumbers(losses.Poisson(), 0.0, 1.0, (0.0, 9.0))
+    assert counts.value(np.zeros(2), np.zeros(2), None) == pytest.approx(1e-6)
 
 
 # ---- logarithms ----
