@@ -260,6 +260,8 @@ ERRORS = {
 }
 for key in (None, 1.0, ("up",), ("up", "few")):
     ERRORS[f"key {key}"] = dict(monotone={key: 1}), re.escape(f"{KEYS} {key!r} of type")
+for wrong in ((1, 2, 3), (2, 2), (True, 3), (np.nan, 3)):
+    ERRORS[f"bounds {wrong}"] = dict(bounds=wrong), "bounds must be .low, high. with low < high"
 
 
 @pytest.mark.parametrize("name", ERRORS)

@@ -43,7 +43,12 @@ def texts(form):
 
 DIFFERENT = "almost all texts are different"
 CORRECT = "Correct it, or leave it empty if it is missing"
+MOST = DIFFERENT + "; most are {}, but not 'many'. " + CORRECT
 REVIEWS = ["a good review of the film", "a bad one of the same film"]
+TEXTS = [
+    ("a b c {}", N, "text"), ("a b c {}", 14, "text"), ("a b c {}", 13, "category"), ("a b {}", N, DIFFERENT),
+    ("这家餐厅好{1}", N, "text"), ("这家餐厅{1}", N, DIFFERENT),
+]  # fmt: skip
 KINDS = {
     "numbers as texts": ([repr(x) for x in z.tolist()], "number"),
     "numbers with marks of missing values": ([" 1 ", "2", "NA", "?"] * 7, "number"),
@@ -67,14 +72,17 @@ KINDS = {
     "no value": ([None] * N, "all values are missing"),
     "only marks of missing values": (["?", "NA"] * 14, "all values are missing"),
     "names": ([f"row {i}" for i in range(N)], DIFFERENT),
-    "free text": ([f"a review of film {i}" for i in range(N)], "text"),
-    "free text without spaces": ([f"这家餐厅很好吃{chr(0x4E00 + i)}" for i in range(N)], "text"),
+    **{
+        f"{text}, {n} of them": ([text.format(i % n, chr(0x4E00 + i % n)) for i in range(N)], found)
+        for text, n, found in TEXTS
+    },
     "long texts that repeat": (REVIEWS * 14, "category"),
     "ids of several parts": ([f"{i:08x}-0000-1000-8000-00805f9b34fb" for i in range(N)], DIFFERENT),
-    "numbers with words": (
-        ["many", "few", *map(str, range(2, N))],
-        f"{DIFFERENT}; most are numbers, but not 'many'. {CORRECT}",
-    ),
+    **{
+        f"{kind} with {len(words)} words": ([*words, *values[len(words) :]], why)
+        for kind, values in {"numbers": [*map(str, range(N))], "dates": texts("%Y-%m-%d")}.items()
+        for words, why in ((["many", "few"], MOST.format(kind)), (["many", "few", "?!"], DIFFERENT))
+    },
 }
 
 
@@ -91,6 +99,7 @@ OVERRIDES = {
     "texts as dates": (texts("%Y%m%d"), dict(dates=["v"]), "date"),
     "numbers as dates": ([int(t) for t in texts("%Y%m%d")], dict(dates=["v"]), "date"),
     "dates with a word": ([*texts("%Y-%m-%d")[1:], "soon"], dict(dates="v"), "date"),
+    "eight digits with a word": ([*texts("%Y%m%d")[1:], "soon"], dict(dates="v"), "date"),
     "dates as categories": (list(DAYS[:2]) * 14, dict(categories="v"), "category"),
     "dropped": (z, dict(drop=pd.Index(["v"])), "named in drop"),
     "missing values as numbers": ([None] * N, dict(numbers="v"), "all values are missing"),
@@ -120,6 +129,9 @@ def test_whole_numbers_that_may_be_ids_by_their_name(label, n_values, expected):
     assert len(features.Features.fit(texts).notes(texts)) == expected
     half = frames.read(pd.DataFrame({label: np.arange(60) % n_values / 2}))
     assert not features.Features.fit(half).notes(half)
+    for most, is_exact in ((2.0**53 - 1, True), (2.0**53, False)):
+        large = frames.read(pd.DataFrame({label: most - np.arange(60.0) % n_values}))
+        assert len(features.Features.fit(large).notes(large)) == (expected and is_exact)
 
 
 def test_one_note_for_all_columns_that_may_be_ids():
@@ -141,6 +153,7 @@ ERRORS = {
     "an unknown name": (dict(drop="V"), "drop names the column 'V'.* Did you mean 'v'"),
     "no similar name": (dict(dates=["qqq"]), "'qqq', which X does not have. Its columns are z, v"),
     "a position": (dict(numbers=2), "numbers names column 2, but X has 2 .* from 0 to 1"),
+    "a position from the end": (dict(numbers=-3), "numbers names column -3, but X has 2 columns"),
     "a fraction": (dict(drop=[1.5]), "drop must hold names or positions of columns, got 1.5 of"),
     "a mask": (dict(drop=[True, False]), "names or positions of columns, got True of type bool"),
     "named twice": (dict(drop="v", dates=1), "column 'v' is in both dates and drop. Name it once"),

@@ -157,6 +157,9 @@ READ = {  # values of a column: what it is, its values or texts, its style, and 
     "an extension of Arrow": (BOOLEANS, "number", [1, 0, np.nan], None, None),
     "a Series of Polars": (pl.Series([1, None]), "number", [1, np.nan], None, None),
     "long numbers in a list": ([LONG, 0.5], "number", [2.0**60, 0.5], None, [LONG, 0.5]),
+    "one that float64 rounds": (np.array([2**53 + 1]), "number", [2.0**53], None, [2**53 + 1]),
+    **{f"1500 ns, {kind}": (pa.array([1500], kind), name, [1e-6], style, None) for kind, name, style in (
+        (pa.timestamp("ns"), "time", None), (pa.time64("ns"), "number", "h:m"), (pa.duration("ns"), "number", "h:m"))},
     "numbers in a list": ([1.5, 2], "number", [1.5, 2], None, None),
 }  # fmt: skip
 
@@ -256,7 +259,8 @@ REFUSED = {
     "a sparse vector": (sparse.coo_array(z), "X must have 2 dimensions"),
     "names of two types": (TWO_TYPES, "names are only supported.* has the column 0"),
     "a number as a name": ([{1: x} for x in z], rf"X has a column named 1\. {NAMES}"),
-    "no columns": (pd.DataFrame(index=range(N)), "X has no usable column"),
+    "no columns": (pd.DataFrame(index=range(N)), r"X has no usable column \(it has no columns\)"),
+    "four equal ones": (pd.DataFrame(np.ones((N, 4))), r"'1': .*; '2': all values are equal\)"),
 }
 
 
@@ -362,10 +366,12 @@ BAD_TARGETS = {
     "complex numbers": (TabularRegressor, z + 1j, "Complex data not supported"),
     "infinity": (TabularRegressor, np.r_[np.inf, z[1:]], "y is infinite in row 0. Remove the row"),
     "NaN": (TabularRegressor, np.r_[np.nan, z[1:]], "y is missing .NaN. in row 0. Remove the row"),
+    "NaN twice": (TabularRegressor, np.r_[z[2:], np.nan, np.nan],
+                  "y is missing .NaN. in row 22 and 1 other row. Remove these rows from X and y"),
     "huge": (TabularRegressor, z * 1e300, r"y holds numbers up to .*e\+300, but at most 1e\+150"),
     "few": (TabularRegressor, z[:3], "y has 3 rows, but X has"),
     "a class": (TabularRegressor, np.ndarray, "y is the class ndarray. Pass an object of it"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD_TARGETS)

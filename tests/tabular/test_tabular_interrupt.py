@@ -345,6 +345,7 @@ OTHERS = {
     "targets": (dict(y=y + 1e-9), {}, "y, or loss, log_target or bounds"),
     "a loss": ({}, dict(loss="huber"), "y, or loss, log_target or bounds"),
     "logarithms": ({}, dict(log_target=True), "y, or loss, log_target or bounds"),
+    "bounds": ({}, dict(bounds=(0, None)), "y, or loss, log_target or bounds"),
     "weights": (dict(sample_weight=None), {}, "sample_weight or class_weight"),
     "a weight": (dict(sample_weight=WEIGHT * 2), {}, "sample_weight or class_weight"),
     "groups": (dict(groups=GROUPS), {}, "random_state, groups"),
