@@ -94,6 +94,7 @@ def test_texts_that_are_one_column(table, name):
 
 @pytest.mark.parametrize(("lines", "is_fixed"), [
     (["a     b", "1 1   2", "2 2   3"], True), (["a     b", "1     2"], False),  # lines
+    (["a,b   c", "1,1   2", "2,2   3"], False),
     (["name1 n", *["New Y 1"] * 8, "Rome  2"], True),  # two blanks in a tenth of the lines
     (["name1 n", *["New Y 1"] * 9, "Rome  2"], False),
     (["a b   c", *["1 x   2"] * 8, "1 x y 22", "1      2"], True),

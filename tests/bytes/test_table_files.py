@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+import pyarrow.feather as feather  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
 from fastnn.core.messages import printable  # noqa: E402
@@ -148,12 +149,16 @@ def test_unreadable_files_give_a_one_line_error(file, data, message):
     assert text.startswith(path) and message in text and "\n" not in text and len(text) < 400
 
 
-def test_wide_parquet_is_refused(tmp_path):
-    path = str(tmp_path / "a.parquet")
-    pq.write_table(pa.table({f"c{i}": [1] for i in range(10_001)}), path)
+def test_wide_files_are_refused(file, tmp_path):
+    table = pa.table({f"c{i}": [1] for i in range(10_001)})
+    pq.write_table(table, tmp_path / "a.parquet")
+    feather.write_feather(table, tmp_path / "b.feather")
+    file("c.json", f"{json.dumps(dict.fromkeys(table.column_names, 1))}\n" * 2)
+    file("d.json", f"{json.dumps({'c': [1] * 10_001})}\n" * 2)
     message = r"has 10,001 columns, but at most 10,000 are supported. Remove some columns."
-    with pytest.raises(TableError, match=message):
-        read(path)
+    for name in ("a.parquet", "b.feather", "c.json", "d.json", "."):  # the folder holds Parquet
+        with pytest.raises(TableError, match=message):
+            read(tmp_path / name, on_note=str)
 
 
 PATHS = {"none.csv": "No such file", os.devnull: "is not a regular file"}
@@ -278,6 +283,9 @@ def test_quotes_only_where_one_needs_them():
     assert to_csv({"a": ["x", "y"], "b, c": [1, 2]}) == b'a,"b, c"\nx,1\ny,2\n'
     assert to_csv({"a": ["x, z", "y"], "b": [1, 2]}) == b'a,b\n"x, z",1\n"y",2\n'
     assert to_csv({"a": ["x, z"], "b": [1]}, "b.tsv") == b"a\tb\nx, z\t1\n"
+    for kind in (pa.large_string(), pa.binary(), pa.large_binary(), pa.binary(3)):
+        text = "x,z" if "string" in str(kind) else b"x,z"
+        assert to_csv({"a": pa.array([text], kind)}) == b'a\n"x,z"\n'
 
 
 @pytest.mark.parametrize("name", ["a", "a.xlsx", "a.csv.zip", "a.parquet.gz", "csv"])

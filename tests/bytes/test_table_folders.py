@@ -35,9 +35,12 @@ def folder(tmp_path):
 def test_csv_files_in_the_order_of_their_names(folder):
     files = {"b.csv": "a,c\n3,x\n", "a.csv": "a,c\n1,\n2,y\n"}
     files |= {"c.csv.gz": gzip.compress(b"c,a\nz,4\n"), "_SUCCESS": ""}  # another order
-    path = folder(files | {".hidden.csv": "q\n1\n", "sub/x.csv": "q\n1\n"})
+    hidden = [".hidden.csv", ".git/x.csv", "_tmp/x.csv", "y=1/.x.csv"]
+    others = hidden + [f"s{i}/x.csv" for i in range(4)]
+    path = folder(files | dict.fromkeys(others, "q\n1\n"))
     values = {"a": [1, 2, 3, 4], "c": [None, "y", "x", "z"]}
-    assert columns_with_notes(path) == (values, [": 1 subfolder not read: 'sub'"])
+    note = ": 4 subfolders not read: 's0', 's1', 's2' and 1 more"
+    assert columns_with_notes(path) == (values, [note])
 
 
 def test_types_are_those_of_one_file(folder, file):

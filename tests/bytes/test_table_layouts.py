@@ -3,12 +3,14 @@
 import bz2
 import gzip
 import io
+import json
 import lzma
 
 import numpy as np
 import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+import pyarrow.feather as feather  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 from table_media import read_with_notes  # noqa: E402
 
@@ -27,7 +29,7 @@ def test_separators_that_are_found(table, sep):
 SEPARATED = [
     ("a, in m;b\n1;2\n", ["a, in m", "b"]),
     ("a;b\n1,5;2,5\n3,5;4,5\n", ["a", "b"]),
-    ("t;x;;\na;b;c;d\n1;2;3;4\n5;6;7;8\n", [*"abcd"]),  # a title has at most half of the values
+    ("t;x; ;\na;b;c;d\n1;2;3;4\n5;6;7;8\n", [*"abcd"]),  # a title has at most half of the values
     ("t;x;y;\na;b;c;d\n1;2;3;4\n5;6;7;8\n", ["t", "x", "y", ""]),
     ("t\n" * 4 + "a,b\n1,2\n3,4\n", ["a", "b"]),  # below it are at least three lines
     ("t\n" * 9 + "a,b\n1,2\n3,4\n", ["a", "b"]),  # and a quarter of all
@@ -80,7 +82,7 @@ def test_spaces_after_separators_are_removed(table):
 COMMAS = {"sep": ",", "decimal": ","}
 SENSELESS = [
     ({"sep": "::"}, "sep is '::', but one character is needed, such as ; or tab."),
-    ({"sep": '"'}, "but one character is needed"),
+    *(({"sep": sep}, "but one character is needed") for sep in '"\né'),
     ({"decimal": ":"}, "decimal is ':', but must be . or a comma."),
     (COMMAS, "sep and decimal are both ','. Pass another sep or decimal."),
     ({"comment": ""}, "comment is empty. Pass the character that begins a comment, such as #."),
@@ -99,8 +101,11 @@ def test_options_that_make_no_sense(table, options, message):
 
 
 def test_hexadecimal_digits_are_texts(table):
-    assert table("a,b\n0x1F,1\n0X20,2\n") == ({"a": ["0x1F", "0X20"], "b": [1, 2]}, [])
-    assert table("a;b\n0x1F\n0X20;2\n")[0] == {"a": ["0x1F", "0X20"], "b": [None, 2]}
+    for texts in (["0x1F", "0x20"], ["0X1F", "0X20"]):
+        assert table("a,b\n{},1\n{},2\n".format(*texts)) == ({"a": texts, "b": [1, 2]}, [])
+        assert table("a;b\n{}\n{};2\n".format(*texts))[0] == {"a": texts, "b": [None, 2]}
+    text = "a\n11\n" + "1\n" * ((1 << 19) - 2) + "0x1F\n"  # a block of pyarrow ends before the x
+    assert table(text)[0]["a"][-1] == "0x1F"
 
 
 # ---- column names ----
@@ -111,6 +116,8 @@ def test_without_column_names(table):
     assert table("1,2.5,x\n3,4.5,y\n", header=False) == (values, [])
     assert table("\n\n1,2.5,x\n\n3,4.5,y", header=False) == (values, [])
     assert table("1 2.5 x\n3 4.5 y\n", header=False)[0] == values
+    spaces = {"column_1": [1, 2], "column_2": ["m", "f"]}, [": spaces around the values removed"]
+    assert table("1, m\n2, f\n", header=False) == spaces
 
 
 def test_errors_without_column_names(file):
@@ -124,6 +131,7 @@ def test_errors_without_column_names(file):
 
 NUMBERS = [
     ("5.1,3.5,setosa\n4.9,3.0,other\n", "'5.1', '3.5'"),
+    ("1,2\n4,5\n", "'1', '2'"),
     ("1,2,3\n4,5,6\n", "'1', '2', '3'"),
     ("1,2,3,4,5\n4,5,6,7,8\n", "'1', '2', '3' and 2 more"),
 ]
@@ -208,6 +216,11 @@ def test_footers_are_left_out(table):
     note = ", line 5: 1 line below the table left out ('Source: Ministry')"
     assert table(text) == (values, [note])
     assert table(text + "(c) 2025\n") == (values, [note.replace("1 line", "2 lines")])
+    values = {name: [i] for i, name in enumerate("abcd", 1)}
+    assert table("a,b,c,d\n1,2,3,4\nSource:,x\n")[0] == values  # at most half of the values
+    text = "a,b,c,d\n1,2,3,4\n" + "x\n" * 20
+    assert table(text) == (values, [", line 3: 20 lines below the table left out ('x')"])
+    assert table(text + "x\n")[0]["a"] == ["1", *["x"] * 21]
 
 
 def test_government_tables(table):
@@ -236,8 +249,9 @@ def test_row_numbers_are_left_out(table, name, numbers):
         assert table(alone) == ({name: numbers}, [])
 
 
-@pytest.mark.parametrize("text", [",a\n1,7\n1,8\n", "Unnamed: 0,a\nx,7\ny,8\n", "id,a\n0,7\n1,8\n"])
-def test_other_first_columns_stay(table, text):
+@pytest.mark.parametrize("first", [",1,1", "Unnamed: 0,x,y", "id,0,1", ",1,", "Unnamed: 0,1.5,2"])
+def test_other_first_columns_stay(table, first):
+    text = "\n".join(map(",".join, zip(first.split(","), "a78"))) + "\n"
     assert len(table(text)[0]) == 2 and table(text)[1] == []
 
 
@@ -264,7 +278,7 @@ def test_separators_at_the_end_of_lines(table, header):
 def test_decimal_commas(table):
     note = ": numbers are read with a decimal comma, such as '1,5'"
     assert table("a;b\n1,5;x\n2;y\n") == ({"a": [1.5, 2], "b": ["x", "y"]}, [note])
-    assert table("a\tb\n1,5\tx\n")[0] == {"a": [1.5], "b": ["x"]}
+    assert table("a\tb\n1,5\tx")[0] == {"a": [1.5], "b": ["x"]}
     assert table("a;b\n1,5;x\n", decimal=",") == ({"a": [1.5], "b": ["x"]}, [])
     assert table("a;b\n1,5;x\n", decimal=".") == ({"a": ["1,5"], "b": ["x"]}, [])
     assert table("a;b\n1,5;2.5\n") == ({"a": ["1,5"], "b": [2.5]}, [])
@@ -327,6 +341,9 @@ def test_marks_for_missing_numbers(table):
     notes = [": column 'a': '.' read as missing", ": column 'b': '-' read as missing"]
     assert table(text) == (values, notes)
     assert table("a,b\n1,2\n-,-\n")[1] == [": 2 columns, 'a', 'b': '-' read as missing"]
+    four = ": 5 columns, 'a', 'b', 'c', 'd' and 1 more: '-', '--', '.', '..' read as missing"
+    lines = [",".join([mark] * 5) for mark in ["7", "none", "..", ".", "--", "-"]]
+    assert table("\n".join(["a,b,c,d,e", *lines]))[1] == [four]
     assert table(text, text_columns=["a"])[0]["a"] == ["1", ".", None]
 
 
@@ -393,6 +410,9 @@ def test_a_table_that_does_not_fit(file, tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "available_memory", lambda: 10_000)
     assert read(file("a.csv", "a\n" + "1\n" * 500)).num_rows == 500
     pq.write_table(pa.table({"a": [1.0] * 2000}), tmp_path / "a.parquet")
+    feather.write_feather(pa.table({"a": [1.0] * 2000}), tmp_path / "a.feather", "uncompressed")
+    pq.write_table(pa.table({"a": [f"{i:0200}" for i in range(100)]}), tmp_path / "b.parquet")
+    data = json.dumps({"a": [[1]] * 400})
     available = "of memory, but 9.8 kB are available. Pass a file with fewer rows or columns"
     parquet = ", or a Parquet file, which is trained on and predicted in parts.$"
     text = "a\n" + "\n".join(map(str, np.random.default_rng(0).integers(0, 10, 2000)))
@@ -416,6 +436,9 @@ def test_a_table_that_does_not_fit(file, tmp_path, monkeypatch):
         ),
         (file("a.xls.gz", gzip.compress(OLE + bytes(100_000))), "needs about 3.8 MB of memory"),
         (tmp_path / "a.parquet", r"has 2,000 rows and 1 column, and needs about 15.6 kB"),
+        (tmp_path / "b.parquet", r"has 100 rows and 1 column, and needs about 20\.. kB"),
+        (tmp_path / "a.feather", "needs about 1.* kB of"),
+        (file("a.json", data), f"needs about {len(data) * 17 / 1024:.1f} kB"),
     ]:
         with pytest.raises(TableError, match=message):
             read(path)

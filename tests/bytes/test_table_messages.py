@@ -41,7 +41,7 @@ def archive(*names):
     return buffer.getvalue()
 
 
-TAR = b"a.csv".ljust(257, b"\0") + b"ustar"
+TAR = b"a.csv".ljust(257, b"\0") + b"ustar\x0000"
 OTHER = [
     (b"%PDF-1.7", "is a PDF document. Save the table as CSV."),
     (b"\xd0\xcf\x11\xe0\xa1\xb1", "not a readable Excel file ("),
@@ -72,6 +72,7 @@ OTHER = [
     (archive("x.npy", "y.npy"), "is a NumPy archive (.npz). Save the arrays as the columns"),
 ]
 LISTS = '{"a": [{"x": 1}], "b": {"c": [{"x": 1}]}}'
+ROWS = "", ', ["x", "y"]', ", [1, 2], [3]"  # that do not show that the first row has names
 DAMAGED = [
     ('{"a": {"x": 1}}', "holds one JSON object, not rows. Write one object for each row, each in "),
     ('{\n "a": [1, 2],\n "b": [3]\n}', "holds one JSON object, not rows. Write one obj"),
@@ -81,6 +82,11 @@ DAMAGED = [
     ('{"a": 1}\n[2]\n', "line 2: is [2], not an object with column names."),
     ('[{"a": 1},', "is not JSON (Expecting value"),
     ("[[1, 2], [3, 4]]", "item 1 of the JSON array is [1, 2], not an object with column names."),
+    *((f'[["a", "b"]{rows}]', 'item 1 of the JSON array is ["a", "b"], not an') for rows in ROWS),
+    ('[["a", "a"], [1, 2]]', 'item 1 of the JSON array is ["a", "a"], not an'),
+    ('[["a", 1], [2, 3]]', 'item 1 of the JSON array is ["a", 1], not an'),
+    (f"[{list(range(100, 105))}, 1]", "item 1 of the JSON array is [100, 101, 102, 1..., not an"),
+    (f"{{}}\n{list(range(100, 105))}\n", "line 2: is [100, 101, 102, 1..., not an object"),
     ("[]", "has no rows. At least one row is needed."),
     (b"ARROW1\0\0", "not a readable Feather or Arrow file ("),
     (b"PAR1", "not a readable Parquet file ("),

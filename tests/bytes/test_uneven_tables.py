@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 
 import pytest
 
@@ -128,13 +127,24 @@ def test_quotes_that_are_closed(table):
 # ---- column names ----
 
 
-@pytest.mark.parametrize("header", ["a,b,b", "a,a,a.1", "a,a,a.1,a", "a.1,a,a", "b,b,b,b.2"])
+LONG_NAME = "abcdefghijklmnopqrstuvwxyz0123456789ab"  # with a number, it has the length of a note
+REPEATED = {
+    **{"a,b,b": "b.1", "a,a,a.1": "a.2", "a,a,a.1,a": "a.2", "a.1,a,a": "a.2", "b,b,b,b.2": "b.1"},
+    f"{LONG_NAME},{LONG_NAME}": f"{LONG_NAME}.1",
+    f"{LONG_NAME}c,{LONG_NAME}c": "abcdefghijklmnopqrstuvwxy...3456789abc.1",
+}
+
+
+@pytest.mark.parametrize("header", REPEATED)
 def test_names_that_repeat_are_numbered(table, header):
     """As pandas does, but if a numbered name is there: pandas gives a name twice or leaves a gap."""
     text = f"{header}\n" + ",".join("1234"[: header.count(",") + 1]) + "\n"
     values, notes = table(text)
     names = header.split(",")
-    assert len(values) == len(names) and len(notes) == 1
+    n = len(names) - len(set(names))
+    what = f"{n} columns have" if n > 1 else "1 column has"
+    told = f"{what} the name of another one. A number was added, as in {REPEATED[header]!r}"
+    assert len(values) == len(names) and notes == [f": {told}"]
     assert [new for new, old in zip(values, names) if new == old] == list(dict.fromkeys(names))
     assert list(values) == list(pandas_columns(text))
 
@@ -174,6 +184,8 @@ def test_columns_without_names(table):
     columns = {"": [5, 5], "a": [1, 2], "column_3": [2, 3], "column_4": [3, 4]}
     notes = [": 2 columns without a name are called 'column_3', 'column_4'"]
     assert table(",a,,\n5,1,2,3\n5,2,3,4\n") == (columns, notes)
+    note = ": 3 columns without a name are called 'column_3', 'column_4' and 1 more"
+    assert table(",a,,,\n5,1,2,3,4\n5,2,3,4,5\n")[1] == [note]
     columns, notes = (
         {"a": [5, 6], "column_2": [1, 2]},
         [": 1 column without a name is called 'column_2'"],
@@ -275,11 +287,18 @@ def test_lines_about_the_columns(table, file, workbook, name):
 
 FOUR = "1;2;3;4\n" * 4
 REGIONS = "Report;;;;\n;2019;;2020;\nregion;m;f;m;f\n" + "N;1;2;3;4\n" * 3
+SIZES = "id|Size / big|Size / small|Kind / big"
 HEADERS = [
     (REGIONS, "region|2019 / m|2019 / f|2020 / m|2020 / f"),
     (",A,A,B\n,x,y,x\n7,1,2,3\n7,1,2,3\n7,2,3,4\n", "|A / x|A / y|B / x"),
     ("id,Size,,Price\n,cm,inch,USD\n" + "1,2,3,4\n" * 3, "id|Size / cm|Size / inch|Price / USD"),
+    ("id,Size,,Kind\n,big,small,big\n" + "x,p,q,r\n" * 3, SIZES),
     # one line of names, and values below it
+    ("id,Size,,Kind\n,big,small,big\n,p,q,r\n" + "x,p,q,r\n" * 3, "id|Size||Kind"),
+    (",A,A,B\n,x,y,z\n" + "7,1,2,3\n" * 3, "|A|A.1|B"),
+    (",A,\nx,x,y\n" + "1,2,3\n" * 3, "x|x.1|y"),
+    ("name,,n\nBob,7,7\n" + "Ann,8,9\n" * 3, "name||n"),
+    ("a,a,b\nx,x,y\n" + "1,2,3\n" * 3, "a|a.1|b"),
     ("name,,city\nBob,x,Rome\n" + "Ann,y,Oslo\n" * 3, "name||city"),
     ("name,,city\nBob,,Rome\n" + "Ann,y,Oslo\n" * 3, "name||city"),
     ("a,a,b\nx,y,y\n" + "x,y,z\n" * 4, "a|a.1|b"),
@@ -293,8 +312,3 @@ def test_other_headers(table, workbook, text, names):
     rows = [line.split(";" if ";" in line else ",") for line in text.splitlines()]
     cells = [[int(v) if v.isdigit() and len(v) < 4 else v or None for v in row] for row in rows]
     assert "|".join(read(workbook({"s": cells}), on_note=str).column_names) == names
-
-
-def test_json_is_what_it_was(file):
-    rows = [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
-    assert read(file("a.json", json.dumps(rows))).to_pylist() == rows

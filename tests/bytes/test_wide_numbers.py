@@ -23,12 +23,14 @@ TEXTS = {
     "20 digits": (list(map(str, LONGS)), list(map(str, LONGS)), None),
     "both": ([str(ID), str(LONG)], [str(ID), str(LONG)], None),
     "a missing one": ([str(ID), None, str(ID + 1)], [ID, None, ID + 1], None),
+    "the first and last of 64 bits": ([str(2**63 - 1), str(-(2**63))], [2**63 - 1, -(2**63)], None),
     "a negative one": ([f"-{ID + 1}", "5"], [-ID - 1, 5], None),
     "the first beyond 2**53": (["9007199254740993", "7"], [2**53 + 1, 7], None),
     "marks": ([str(ID + 1), "-", "3"], [ID + 1, None, 3], "'-' read as missing"),
     "decimals": ([str(ID + 1), "1.5"], [float(ID + 1), 1.5], ROUNDED.format(ID + 1)),
     "20 digits and decimals": ([str(LONG), "1.5"], [float(LONG), 1.5], ROUNDED.format(LONG)),
     "large floats": (["1e20", "2.5e30", "1.5"], [1e20, 2.5e30, 1.5], None),
+    "whole floats": (["1e20", "2.0"], [1e20, 2.0], None),
 }
 
 
@@ -84,17 +86,23 @@ def test_digits_in_json(columns, values, lines, file):
 
 
 def test_digits_in_members_of_json_objects(file):
-    rows = [json.dumps({"user": {"n": value, "x": 1.5}}) for value in (LONG, LONG + 1)]
-    assert str(LONG + 1) in str(read(file("a.json", "\n".join(rows))).to_pydict())
+    for make in (lambda n: {"n": n, "x": 1.5}, lambda n: [n, n]):
+        rows = [json.dumps({"user": make(value)}) for value in (LONG, LONG + 1)]
+        table, _ = read_with_notes(file("a.json", "\n".join(rows)))
+        assert str(LONG + 1) in str(table.to_pydict())
+
+
+def write_both(path, whole):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE a(id)")
+        connection.execute(f"INSERT INTO a VALUES ({whole}), (1.5)")
+        connection.commit()
 
 
 def test_whole_numbers_beside_others_in_a_column(file, tmp_path):
     """Python, SQLite and Excel have both in one column; float64 would hold none of the ids."""
     want, note = [float(ID + 1), 1.5], ROUNDED.format(ID + 1)
-    with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
-        connection.execute("CREATE TABLE a(id)")
-        connection.executemany("INSERT INTO a VALUES (?)", [(ID + 1,), (1.5,)])
-        connection.commit()
+    write_both(tmp_path / "a.db", ID + 1)
     pd.DataFrame({"id": [7, 1.5], "x": "a"}).to_excel(tmp_path / "a.xlsx", index=False)
     replace_in_sheet(tmp_path / "a.xlsx", "<v>7</v>", f"<v>{ID + 1}</v>")
     first = f'{{"id": {ID + 1}}}'
@@ -103,6 +111,15 @@ def test_whole_numbers_beside_others_in_a_column(file, tmp_path):
         table, notes = read_with_notes(path)
         assert table["id"].to_pylist() == want, path
         assert len(notes) == 1 and note in notes[0]
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("whole", [2**53, -(2**53)])
+def test_the_first_numbers_that_are_rounded(batch, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr("fastnn.tables.databases.BATCH", batch)
+    write_both(tmp_path / "a.db", whole)
+    _, notes = read_with_notes(tmp_path / "a.db")
+    assert len(notes) == 1 and ROUNDED.format(whole) in notes[0]
 
 
 def replace_in_sheet(path, old, new):
@@ -152,6 +169,9 @@ def test_a_missing_value_of_the_user_is_one_number(file):
     path = file("a.csv", f"id\n{2**53}\n{2**53 + 1}\n-999\n")
     assert read(path, na=2**53 + 1)["id"].to_pylist() == [2**53, None, -999]
     assert read(path, na=["-999.0", 2**70])["id"].to_pylist() == [2**53, 2**53 + 1, None]
+    pq.write_table(pa.table({"n": pa.array([127, -128, 1, 5], pa.int8())}), f"{path}.parquet")
+    table = read(f"{path}.parquet", na=[127, -128, 128, -129, 1.5, "x"])
+    assert table["n"].to_pylist() == [None, None, 1, 5]
 
 
 def test_converted_texts_are_not_rounded():

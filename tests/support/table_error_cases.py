@@ -69,7 +69,7 @@ def empty_folder(monkeypatch):
 def packed(files):
     """A ZIP file of these files."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as out:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as out:
         for name, data in files.items():
             out.writestr(name, data)
     return buffer.getvalue()
