@@ -36,6 +36,17 @@ def new():
     return plt.figure().add_subplot()
 
 
+def legend_box(ax):
+    """The place of a legend, in units of the axes."""
+    ax.figure.canvas.draw()
+    return ax.get_legend().get_window_extent().transformed(ax.transAxes.inverted())
+
+
+def shown_ticks(axis):
+    low, high = sorted(axis.get_view_interval())
+    return [tick for tick in axis.get_ticklocs().round(9).tolist() if low <= tick <= high]
+
+
 def texts(legend):
     return [text.get_text() for text in legend.get_texts()]
 
@@ -81,7 +92,10 @@ CONFUSIONS = [(6, 3, {10}, 10), (7, 3, {7.5}, 10), (12, 4, {7.5}, 10), (13, 4, s
 @pytest.mark.parametrize(("n_classes", "letters", "number_size", "name_size"), CONFUSIONS)
 def test_confusion_has_room(ax, n_classes, letters, number_size, name_size):
     names = [f"{i:0{letters}}" for i in range(n_classes)]
+    with plotting.style():  # without frames
+        ax = new()
     plotting.plot_confusion(names[1:], names[1:], ax, labels=names)  # the first has no rows
+    assert ax.images[0].get_cmap().name == "Blues"
     np.testing.assert_array_equal(ax.images[0].get_array(), np.diag([0, *[1] * len(names[1:])]))
     name, n_axes = ax.get_xticklabels()[0], 1 if number_size else 2  # with a colour bar
     found = {text.get_fontsize() for text in ax.texts}, name.get_fontsize(), len(ax.figure.axes)
@@ -99,6 +113,8 @@ def test_roc_has_a_curve_for_each_class(ax, weight):
         assert texts(ax.get_legend())[i] == f"{name}: AUC {area:.3f}"
     assert len(ax.lines) == 4  # with the diagonal
     assert len({line.get_color() for line in ax.lines}) == 4
+    box = legend_box(ax)
+    assert 0.5 < box.x0 < box.x1 < 1 and 0 < box.y0 < 0.1
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT])
@@ -113,6 +129,8 @@ def test_precision_and_recall(ax, weight):
         ap = metrics.average_precision_score(is_bee, p, sample_weight=weight)
         assert texts(ax.get_legend()) == [f"AP {ap:.3f}"]
         np.testing.assert_allclose(ax.lines[1].get_ydata(), np.average(is_bee, weights=weight))
+        box = legend_box(ax)
+        assert 0 < box.x0 < 0.1 and 0 < box.y0 < 0.1
 
 
 OF_MODELS = [plotting.plot_roc, plotting.plot_precision_recall, plotting.plot_reliability]
@@ -129,11 +147,14 @@ def test_two_models_share_axes(ax, plot):
 
 
 def test_curves_of_many_classes_are_of_the_most_frequent(ax):
-    y = np.repeat(np.arange(12), np.arange(1, 13))
-    plotting.plot_roc(y, np.full((len(y), 12), 1 / 12), ax)
-    names = [text.partition(":")[0] for text in texts(ax.get_legend())]
-    assert names == [str(i) for i in range(4, 12)]
-    assert ax.get_legend().get_title().get_text() == "8 most frequent\nof 12 classes"
+    for n_classes, title in (4, ""), (12, "8 most frequent\nof 12 classes"):
+        y = np.repeat(np.arange(n_classes), np.arange(1, n_classes + 1))
+        ax = plotting.plot_roc(y, np.full((len(y), n_classes), 1 / n_classes), new())
+        names = [text.partition(":")[0] for text in texts(ax.get_legend())]
+        assert names == [str(i) for i in range(n_classes)][-8:]
+        assert ax.get_legend().get_title().get_text() == title
+        box = legend_box(ax)  # beside the axes, at their upper end
+        assert 1 < box.x0 < 1.1 and 0.9 < box.y1 < 1 and ax.get_aspect() == "auto"
 
 
 def test_a_class_without_rows_has_no_curve(ax):
@@ -161,8 +182,7 @@ def test_reliability_of_more_classes_is_that_of_the_predicted_class(ax):
 
 def test_the_legend_of_reliability_is_at_the_upper_left(ax):
     plotting.plot_reliability([1, 1, 0], [0.1, 0.2, 0.9], ax, name="a model")
-    ax.figure.canvas.draw()
-    box = ax.get_legend().get_window_extent().transformed(ax.transAxes.inverted())
+    box = legend_box(ax)
     assert box.x1 < 0.6 and box.y0 > 0.8
 
 
@@ -196,6 +216,8 @@ def test_predictions_and_residuals(ax):
     ax = plotting.plot_residuals(true[:, None], predicted, new())
     offsets = ax.collections[0].get_offsets()
     np.testing.assert_allclose(offsets, np.column_stack([predicted, true - predicted]))
+    ax = plotting.plot_predictions([0.5, 9.5], [0.5, 9.5], new())
+    assert shown_ticks(ax.xaxis) == [2.5, 5, 7.5] and shown_ticks(ax.yaxis) == [2, 4, 6, 8]
 
 
 def test_many_points_are_sampled(ax):
@@ -270,8 +292,9 @@ def test_importances_are_those_of_scikit_learn(ax, models):
         ends = [line[:, 0] for line in ax.collections[0].get_segments()]
         np.testing.assert_allclose(ends, np.stack([mean - std, mean + std], axis=1))
         assert ax.get_xlabel() == f"{what} if shuffled"
-    wide = SimpleNamespace(feature_importances_=np.arange(40.0) // 20)
+    wide = SimpleNamespace(feature_importances_=0.57 * (np.arange(40) // 20))
     ax = plotting.plot_importances(wide, ax=new())
+    assert shown_ticks(ax.xaxis) == [0, 0.2, 0.4]
     assert [tick.get_text()[7:] for tick in ax.get_yticklabels()] == [*map(str, range(25, 40))]
 
 
@@ -296,12 +319,24 @@ def test_history_of_models(ax, models):
     n_networks = sum(len(member.networks) for member in table.model_.members)
     assert len(ax.lines) == 3 * n_networks  # two lines and a dot each
     assert texts(ax.get_legend()) == ["training", "held out"]
+    shown = {(line.get_alpha(), line.get_linewidth()) for line in ax.get_legend().get_lines()}
+    assert shown == {(1, 1.8)}  # unlike the lines of many networks
 
 
 def test_weights_of_models(ax, models):
     net, _ = models["network"]
-    plotting.plot_weights(net, ax)
-    np.testing.assert_array_equal(ax.images[0].get_array(), net.weights[0])
+    with plotting.style():
+        ax = plotting.plot_weights(net, new())
+    image = ax.images[0]
+    np.testing.assert_array_equal(image.get_array(), net.weights[0])
+    assert (image.get_clim(), image.get_interpolation()) == ((-2, 2), "nearest")
+    assert (ax.get_aspect(), ax.spines["top"].get_visible()) == ("auto", True)
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.figure.axes[1].get_ylabel()) == (
+        "unit", "input", "weight",
+    )  # fmt: skip
+    zeros = fastnn.MLP([2, 1])
+    zeros.params[:] = 0
+    assert plotting.plot_weights(zeros, new()).images[0].get_clim() == (-1, 1)
     pipeline, _ = models["pipeline"]
     ax = plotting.plot_weights(pipeline, new(), shape=(1, 3), units=[2, 0])
     assert len(ax.images) == 2
@@ -327,15 +362,16 @@ def test_decision_of_estimators_and_more_classes(ax):
     y = NAMES[np.digitize(X3[:, 0], [-0.4, 0.4])]
     settings = dict(solver="lbfgs", alpha=0.1, max_iter=300, random_state=0)
     clf = pipelines.make_pipeline(StandardScaler(), fastnn.MLPClassifier((), **settings))
-    clf.fit(X3[:, :2], y)
-    plotting.plot_decision(clf, X3[:, :2], y, ax)
+    frame = pytest.importorskip("pandas").DataFrame(X3[:, :2], columns=["east", "north"])
+    plotting.plot_decision(clf.fit(frame, y), frame, y, ax)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("east", "north")
     assert texts(ax.get_legend()) == NAMES.tolist()
     for points, name in zip(ax.collections[-3:], NAMES):
         np.testing.assert_array_equal(points.get_offsets(), X3[y == name, :2])
     # on a boundary, two classes are equally probable and no other is more probable
     lines = [c for c in ax.collections if hasattr(c, "levels") and c.levels.tolist() == [0]]
     vertices = np.concatenate([path.vertices for line in lines for path in line.get_paths()])
-    p = np.sort(clf.predict_proba(vertices), axis=1)
+    p = np.sort(clf.predict_proba(type(frame)(vertices, columns=frame.columns)), axis=1)
     assert len(lines) == 3 and np.abs(p[:, -1] - p[:, -2]).max() < 0.02
 
 

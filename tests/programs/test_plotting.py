@@ -70,7 +70,10 @@ def test_decision_draws_the_line_where_it_is(plt):
     np.testing.assert_allclose(line.get_paths()[0].vertices[:, 0], 0.25, atol=0.01)
     blue, orange = (points.get_offsets().tolist() for points in ax.collections[-2:])
     assert (blue, orange) == ([[0, 0], [0, 1]], [[1, 0], [1, 1]])
-    assert (ax.get_xlim(), ax.get_aspect()) == (pytest.approx((-0.12, 1.12)), 1)
+    for limits in ax.get_xlim(), ax.get_ylim():
+        assert (limits, ax.get_aspect()) == (pytest.approx((-0.12, 1.12)), 1)
+    ax = plotting.plot_decision(net, [[3, 3]], [1], plt.figure().add_subplot())
+    assert ax.get_xlim() == pytest.approx((3, 3), abs=1e-6)
 
 
 def test_decision_of_many_classes(plt):
@@ -116,6 +119,8 @@ def test_images_stand_in_rows_under_their_titles(plt):
     boxes = [each.get_bbox().extents for each in ax.patches]
     np.testing.assert_allclose(boxes, extents[:, [0, 3, 1, 2]])
     assert [text.get_text() for text in ax.texts] == list("abcde") and not ax.axison
+    looks = {(text.get_ha(), text.get_va(), text.get_fontsize()) for text in ax.texts}
+    assert looks == {("center", "bottom", 9)} and not any(each.get_fill() for each in ax.patches)
     places = [text.get_position() for text in ax.texts]
     np.testing.assert_allclose(places, np.transpose([left + 3, top - 0.28]))
     np.testing.assert_allclose([ax.get_xlim(), ax.get_ylim()], [(-0.12, 19.56), (9.52, -1.04)])
@@ -163,7 +168,9 @@ def test_names_of_few_values(plt):
         names = np.array([f"{i:0{letters}}" for i in range(size)], object)
         few = replace(effect, values=names, curves=effect.curves[:, :size], mean=effect.mean[:size])
         shown = plotting.plot_effect(few, plt.figure().add_subplot()).get_xticklabels()
-        assert {text.get_rotation() for text in shown} == {rotation}
+        places = {(t.get_rotation(), t.get_ha(), t.get_va(), t.get_rotation_mode()) for t in shown}
+        slopes = (rotation, "right", "center", "anchor")
+        assert places == {slopes} if rotation else {each[0] for each in places} == {0}
         assert shown[1].get_text() == (names[1] if letters < 17 else "0" * 13 + "...")
     present = np.array(["present", "missing"], object)  # of a column of numbers with one value
     kinds, values = ("number", "number"), (present, np.ones(1))
@@ -185,6 +192,10 @@ def test_effects_of_dates(plt):
     assert 3 <= sum(low <= tick <= high for tick in ax.get_xticks()) <= 6
     rows = np.arange(50)[::-1, None] * np.ones(12)
     many = replace(dates, curves=rows, mean=rows.mean(axis=0), training_values=days[[3]])
+    seen = np.repeat([-1, 0, 5, 6], [3, 2, 3, 3])
+    numbers = replace(dates, values=np.linspace(0, 5, 12), training_values=seen[::-1])
+    marks = plotting.plot_effect(numbers, plt.figure().add_subplot()).lines[-1]
+    assert marks.get_xdata().tolist() == [0, 5]  # deciles of the training in the range of the plot
     numbers = {3: [0, 24, 49], 60: range(50), 0: [], None: np.linspace(0, 49, 40).astype(int)}
     for n_curves, shown in numbers.items():
         options = {} if n_curves is None else {"n_curves": n_curves}
