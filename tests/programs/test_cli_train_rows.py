@@ -344,7 +344,7 @@ def test_a_wrong_value_of_the_sample_is_located(run, people):
     assert "--date names the column 'age', which holds '1'" in run.error(*arguments)
 
 
-@pytest.mark.slow("test_tuning_is_in_the_page")
+@pytest.mark.slow("test_tune_chooses_by_the_metric")
 def test_tune_in_parts(run, people, quick_recipe):
     words = "people --target income --out m --window 300 --tune --folds 2 --time-limit 1000"
     assert len(report_of(run, *words.split())["tuning"]["tried"]) in (7, 8)

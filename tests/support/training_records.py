@@ -1,7 +1,27 @@
-"""Records of trainings that did not happen."""
+"""Records of trainings that did not happen, and reports with them, whose texts are on record.
+
+python tests/support/training_records.py --write    record the texts anew, after a change that is meant to
+                                    change them; read them
+"""
+
+import argparse
+import html
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+from xml.etree import ElementTree
+
+import numpy as np
+from places import DATA
 
 from fastnn.cli import record
+from fastnn.state import History
 from fastnn.tables.checks import DataIssue
+
+FOLDER = DATA / "reports"
 
 
 def training_setup(**changes):
@@ -63,3 +83,170 @@ def class_record(**changes):
     found |= dict(model=model_description(**rule), seconds=3.5, scores=scores, test_scores=None)
     found["label_issues"] = [issue | {"given": "no", "predicted": "yes", "probability": 0.01}]
     return record.TrainingRecord(**found | changes)
+
+
+# ---- reports ----
+
+
+class MadeUpModel(SimpleNamespace):
+    """A model of a report, with its facts."""
+
+    has_intervals, n_networks, n_background = True, 2, 2
+    weights = 0.75, 0.25
+    targets_ = SimpleNamespace(to_numbers=np.asarray)
+
+    @property
+    def features_(self):
+        columns = [SimpleNamespace(label=name, has_effects=name != "text") for name in self.names]
+        return SimpleNamespace(columns=columns, text_layers={})
+
+    def facts(self):
+        return self
+
+    def held_out_coverage(self, shares):
+        return [share - 0.05 for share in shares]
+
+    def predict_interval(self, rows, coverage):
+        if coverage > 0.9:
+            raise ValueError("too few rows")
+        return np.zeros(len(rows)), coverage * np.arange(len(rows)) + rows["x"].to_numpy()[1]
+
+    def effects(self, names):
+        return [self.effect(i, name) for i, name in enumerate(names)]
+
+    def effect(self, i, name):
+        """The effect of a category, or of a number. The classes that change most differ."""
+        from pictures import GRID, LETTERS, effect
+
+        found = effect("number", GRID) if i else effect("category", LETTERS)
+        if self.labels is None:
+            return replace(found, column=name, scale="target", outputs=[None])
+        slopes = np.arange(1, len(self.labels) + 1)[:: 1 - 2 * (i % 2)] / 100
+        curves = found.curves[..., None] * slopes
+        mean = curves.mean(axis=0)
+        return replace(found, column=name, outputs=self.labels, curves=curves, mean=mean)
+
+
+def training_report(found, y, P, histories, **values):
+    """Return the Report of a TrainingRecord. values : of MadeUpModel"""
+    import pyarrow as pa
+
+    from fastnn.cli.html_report import Report
+
+    names = [*found.model.importances]
+    model = MadeUpModel(histories_=histories, labels=found.classes, names=names, **values)
+    rows, y_train = pa.table({"x": range(1001)}), y[: len(y) // 3] ** 2
+    return Report(found, model, None, y_train, rows, y, P, 1.0 + np.arange(len(y)) % 3)
+
+
+def number_report():
+    y = 3.0 * np.arange(2000)
+    losses = [4.0, 2.0, 1.0], [5.0, np.nan, 2.0]
+    scores = replace(number_record().scores, metric="mape")  # undefined
+    importances = {"a": 2.0, "city": 0.5, "b": 0.02}  # too little for a chart
+    model = replace(model_description(), importances=importances, score_drops=importances)
+    found = number_record(sample="120 of 900 rows", notes=["a note"], scores=scores, model=model)
+    return training_report(
+        found, y, y - np.arange(-1000, 1000), [[History(*losses), None], [None] * 2]
+    )
+
+
+def report_of_two_classes():
+    """With more folds than colours, and more columns than charts."""
+    importances = {"text": 50.0} | {f"c{i}": 2.0 for i in range(20)}
+    model = replace(class_record().model, importances=importances, score_drops=None, folds=9)
+    labels, y = ["no", "<yes> or no"], np.arange(60) % 2
+    found = class_record(classes=labels, model=model, time_limit=9.0, data="-")
+    found = replace(found, scores=replace(found.scores, confusion=[[0, 0], [1058, 1]]))
+    p = np.arange(60) * 0.618 % 1
+    histories = [[History([3.0], [3.0])] * 9]
+    return training_report(found, y, np.column_stack([1 - p, p]), histories, weights=(1.0,))
+
+
+def report_of_many_classes():
+    """More than there are colours, and rows in tables. The model is no better than the baseline."""
+    labels, y = [*(f"c{i:02}" for i in range(20)), "letters"], np.arange(231) ** 2 % 21
+    confusion = np.diag(np.arange(21)) + np.diag([1200, *range(19)], -1)
+    scores, row = class_record().scores, class_record().scores.classes[0]
+    classes = [row | {"class": label, "f1": i / 30} for i, label in enumerate(labels)]
+    changes = dict(baseline=scores.values, values=scores.baseline, classes=classes)
+    scores = replace(scores, rows=100, confusion=confusion.tolist(), **changes)
+    model = replace(class_record().model, threshold=None, threshold_rule=None, folds_left=0)
+    found = class_record(classes=labels, scores=scores, model=model, label_issues=[])
+    P = np.exp(np.sin(np.arange(231)[:, None] * np.arange(1, 22)))
+    P /= P.sum(axis=1, keepdims=True)
+    return training_report(found, y, P, [[None]])
+
+
+REPORTS = {
+    "number": number_report,
+    "two_classes": report_of_two_classes,
+    "many_classes": report_of_many_classes,
+}
+
+
+def _points(artist):
+    if hasattr(artist, "get_segments"):
+        return np.concatenate(artist.get_segments())
+    if hasattr(artist, "get_offsets"):
+        return artist.get_offsets()
+    return artist.get_xydata() if hasattr(artist, "get_xydata") else [artist.get_bbox().max]
+
+
+def _describe_chart(key, draw, size):
+    """Return an element with what a chart shows: axes, legend, number and sum of the points."""
+    from matplotlib.figure import Figure
+
+    ax = Figure(figsize=size).subplots()
+    draw(ax)
+    lines, legend = [f"{key}: {size[0]} x {size[1]} inches"], ax.get_legend()
+    for axis in ax.xaxis, ax.yaxis:
+        low, high = axis.get_view_interval()
+        lines.append(f"{axis.get_label_text()}: {low:.4g} to {high:.4g}")
+    lines += [f"legend: {text.get_text()}" for text in (legend.get_texts() if legend else ())]
+    found: dict = {}
+    for artist in (*ax.lines, *ax.collections, *ax.patches):
+        look = type(artist).__name__
+        if artist in ax.lines:
+            look = f"{artist.get_color()} {artist.get_linestyle()} {artist.get_marker()}"
+        found.setdefault(look, []).extend(_points(artist))
+    for look, xy in found.items():
+        n, (x, y) = len(np.unique(xy, axis=0)), np.nansum(xy, axis=0)
+        lines.append(f"{look}: {len(xy)} points, {n} different, sum {x:.4g}, {y:.4g}")
+    svg = ElementTree.Element("svg")
+    svg.text = "\n".join(["", *lines])
+    return svg
+
+
+def report_texts(name):
+    """Return the texts of a report of `REPORTS` with the classes and styles of elements."""
+    from fastnn.cli import html_report
+    from fastnn.cli.html_report import elements, model_sections
+    from fastnn.cli.table_file import ColumnSummary
+
+    report = REPORTS[name]()
+    columns = [ColumnSummary(each, "number", 0.25, 1234, "1 to 2") for each in report.model.names]
+    columns.append(ColumnSummary("id", None, 1.0, 0, ""))
+    with (
+        mock.patch.object(elements, "_render", _describe_chart),
+        mock.patch.object(model_sections, "summarize", lambda frame, features: columns),
+        mock.patch.object(model_sections, "reproduce_section", lambda report: None),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        html_report.save(f"{folder}/r.html", report)
+        source = Path(folder, "r.html").read_text(encoding="utf-8").partition("</style>")[2]
+    source = re.sub("</t[dh]>", " | ", source)
+    source = re.sub("<(?!/?t[dh])", "\n<", source)  # the cells of a row are in one line
+    look = re.compile('(?:class|style)="([^"]*)"')
+    source = re.sub("<[^>]*>", lambda tag: " ".join([*look.findall(tag[0]), ""]), source)
+    lines = [" ".join(line.split()) for line in html.unescape(source).splitlines()]
+    return "\n".join([*filter(None, lines), ""])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", required=True)
+    parser.parse_args()
+    FOLDER.mkdir(exist_ok=True)
+    for name in REPORTS:
+        (FOLDER / f"{name}.txt").write_text(report_texts(name), encoding="utf-8")
