@@ -97,8 +97,15 @@ def test_a_notebook_shows_the_summary_as_a_table(capsys):
     net = fastnn.MLP([4, 3, 2], "tanh", output="softmax", rng=0)
     net.fit(X, X[:, 0] > 0, epochs=1)
     lines = printed(net, capsys).splitlines()[1:]
-    table = [[text for text in row if text] for row in cells(net._repr_html_())]
+    html = net._repr_html_()
+    table = [[text for text in row if text] for row in cells(html)]
     assert table == [re.split(r"  +", line) for line in lines]
+    header, *rows = ET.fromstring(html).iter("tr")
+    lines = [i for i, row in enumerate(rows) if "border-top" in row.get("style")]
+    assert lines == [0, 2]  # above the layers and the totals
+    for row in header, rows[0]:
+        alignments = [re.search("text-align:([a-z]+)", cell.get("style"))[1] for cell in row]
+        assert alignments == ["left"] * 4 + ["right"] * 2
 
 
 def test_a_notebook_shows_a_history():
@@ -111,12 +118,17 @@ def test_a_notebook_shows_a_history():
     assert rows["lowest validation loss"] == f"{history.val_loss[best]:.4g} in epoch {best + 1}"
     assert rows["stopped"] == "all epochs done"
     (svg,) = ET.fromstring(html).iter("{http://www.w3.org/2000/svg}svg")
-    curves = [p.get("d") for p in svg if p.get("stroke") in notebook.COLORS and "L" in p.get("d")]
-    assert [len(re.findall("[ML]", d)) for d in curves] == [30, 30]
-    # the curve falls from the top left corner to the right
-    x, y = np.array([p.split(",") for p in re.split("[ML]", curves[0])[1:]], float).T
-    assert (np.diff(x) > 0).all()
-    np.testing.assert_array_equal(np.sign(np.diff(y)), -np.sign(np.diff(history.loss)))
+    frame, *curves = [p.get("d") for p in svg if p.get("fill") == "none"]
+    left, top, bottom, right = map(int, re.findall(r"\d+", frame))
+    both = np.array([history.loss, history.val_loss])
+    low, high = both.min(), both.max()
+    for values, path in zip(both, curves, strict=True):
+        places = np.array([p.split(",") for p in re.split("[ML]", path)[1:]], float)
+        y = bottom - (bottom - top) * (values - low) / (high - low)
+        np.testing.assert_allclose(places.T, [np.linspace(left, right, 30), y], atol=0.051)
+    texts = [each.text for each in svg if each.get("text-anchor")]
+    names = ["1", "30", "epoch", "loss", "validation loss"]
+    assert texts == [f"{high:.3g}", f"{low:.3g}", *names]
     assert svg[0].text.startswith("loss and validation loss by epoch, from ")
 
 
@@ -132,7 +144,7 @@ def test_a_history_without_epochs_or_with_gaps():
 
 def test_a_long_history_makes_a_short_picture():
     html = fastnn.History(loss=np.linspace(1, 0, 100_000).tolist(), n_epochs=100_000)._repr_html_()
-    assert len(html) < 10_000 and "100,000" in html
+    assert len(re.findall("L[0-9.]+,", html)) == 299 and "100,000" in html
 
 
 def test_text_is_escaped():

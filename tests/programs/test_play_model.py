@@ -35,9 +35,22 @@ def test_the_description_has_the_first_row_or_a_typical_one(explorers):
         described = explorer.describe()
         kinds = {column["name"]: column["kind"] for column in described["columns"]}
         assert kinds == dict(area="number", rooms="number", district="category", built="date")
+        importances = [explorer.facts.importances[name] for name in kinds]
+        assert importances == sorted(importances, reverse=True)
+        for column in described["columns"]:
+            effect = explorer.columns[column["name"]]
+            assert column["mean"] == effect.mean.tolist()
+            days = effect.values.astype("datetime64[D]") if column["axis"] == "date" else None
+            shown = effect.values.tolist() if days is None else days.astype(str).tolist()
+            assert column["values"] == shown
         assert described["row"].keys() == kinds.keys()
         first = explorer.table is not None
         assert described["row_name"] == ("First row" if first else "Typical row")
+        assert described["is_number"] == first and described["name"] == (
+            "rent" if first else "kind"
+        )
+        P = [0] if first else explorer.answer(described["row"])["probabilities"].values()
+        assert described["output"] == np.argmax([*P]) and len(described["outputs"]) == len(P)
         area, districts = COLUMNS["area"], COLUMNS["district"]
         expected = area[0] if first else np.median(area)
         assert described["row"]["area"] == pytest.approx(expected, rel=1e-6)
@@ -64,13 +77,22 @@ def test_answers_are_those_of_the_model(explorers):
     assert total_of(explanation) == pytest.approx(answer["prediction"], rel=1e-6)
     nearest = explanation["nearest"]
     assert nearest["columns"][0] == "rent" and len(nearest["rows"]) == 5
-    assert nearest["distances"] == sorted(nearest["distances"])
-    assert nearest["rows"][0][nearest["columns"].index("district")] == "south"
+    days = COLUMNS["built"].astype("datetime64[D]")
+    total = (np.array(COLUMNS["district"]) != "south").astype(float)
+    for name, values, value in (
+        ("area", COLUMNS["area"], 61.5),
+        ("rooms", COLUMNS["rooms"], row["rooms"]),
+        ("built", days, np.datetime64(row["built"])),
+    ):
+        first, last = numbers.columns[name].values[[0, -1]]
+        total += np.minimum(abs(values - value) / (last - first), 1)
+    order = np.argsort(total)[:5]
+    np.testing.assert_allclose(nearest["distances"], total[order] / 4, rtol=1e-6)
+    assert nearest["columns"] == ["rent", "area", "rooms", "district", "built"]
+    for i, shown in zip(order, nearest["rows"], strict=True):
+        expected = f"{RENT[i]:.6g}", f"{COLUMNS['area'][i]:.6g}", str(COLUMNS["rooms"][i])
+        assert shown == [*expected, COLUMNS["district"][i], f"{days[i]} 00:00:00"]
     assert numbers.explain(row | {"built": None})["nearest"]["distances"][0] >= 1 / 4
-    built = COLUMNS["built"].astype("datetime64[D]")
-    other = numbers._distance("built", str(built[7]))  # dates have distances, too
-    order = np.abs(built - built[7]).argsort(kind="stable")
-    assert other[7] == 0 and other.argsort(kind="stable").tolist() == order.tolist()
 
 
 def test_rows_that_are_equally_near_keep_their_order(explorers):
@@ -171,7 +193,9 @@ def test_a_model_of_quantiles_shows_one_of_them_and_an_interval():
     loss = fastnn.losses.Quantile([0.1, 0.9])
     model = TabularRegressor(1, hidden_layer_sizes=8, loss=loss, random_state=0).fit(TABLE, RENT)
     explorer = Explorer(model, "quantiles")
-    row = explorer.describe()["row"]
+    described = explorer.describe()
+    row = described["row"]
+    assert described["output"] == 1 and len(described["outputs"]) == 2
     answer = explorer.answer(row, output=1)
     assert answer["prediction"] == model.predict(explorer._as_table(row))[0, 1]
     low, high = model.predict_interval(explorer._as_table(row))

@@ -31,8 +31,8 @@ STATE = {"step": 0, "settings": [[0, SETTINGS]]}
 
 
 @pytest.fixture
-def server():
-    with running(PlayServer(0, STATE)) as server:
+def server(request):
+    with running(PlayServer(0, STATE, *getattr(request, "param", ()))) as server:
         yield server
 
 
@@ -119,6 +119,34 @@ def test_the_token_becomes_a_cookie(ask, server):
     assert ask("/?token=wrong", Cookie=None)[0] == 403
 
 
+@pytest.mark.parametrize(
+    ("server", "table"),
+    [((), None), ((("a/b.csv", "y", None),), {"name": "b.csv", "target": "y"})],
+    indirect=["server"],
+)
+def test_a_page_begins_with_the_state_and_the_table(ask, table):
+    start = ask("/api/start")[1]
+    assert (start["state"], start["table"]) == (STATE, table)
+
+
+EXPLORER = SimpleNamespace(
+    describe=lambda: {"name": "model"},
+    answer=lambda *arguments: ["answer", *arguments],
+    explain=lambda *arguments: ["explain", *arguments],
+)
+
+
+@pytest.mark.parametrize("server", [(None, EXPLORER)], indirect=True)
+def test_a_page_asks_a_model(ask):
+    assert b"explore.js" in ask("/")[1] and ask("/api/start")[0] == 404
+    assert ask("/api/model")[:2] == (200, {"name": "model"})
+    for name in ("answer", "explain"):
+        for body, expected in ({"row": {"x": 1}}, 0), ({"row": {"x": 1}, "output": 2}, 2):
+            assert ask(f"/api/{name}", body)[:2] == (200, [name, {"x": 1}, expected])
+        status, answer, _ = ask(f"/api/{name}", {"row": [1]})
+        assert status == 422 and 'must have the "row", an object' in answer["detail"]
+
+
 FOREIGN = "pages/play.html play.html ../pyproject.toml %2e%2e/setup.py api/no tab.py widget.js"
 
 
@@ -166,8 +194,14 @@ def test_a_page_trains_pauses_and_goes_back(ask, server):
         assert status == 200, answer
         return answer
 
+    curve = []
+
     def until(condition):
-        return next(frame for frame in frames if condition(frame))
+        for frame in frames:
+            curve[frame["losses"]["from"] :] = frame["losses"]["train"]
+            assert len(curve) == frame["epoch"]
+            if condition(frame):
+                return frame
 
     command(do="stop", epochs=3)
     command(do="speed", steps=1000)

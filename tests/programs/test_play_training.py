@@ -1,5 +1,6 @@
 """Trainings of the playground: forward, back, as code and a hundred at once, always with the same bits."""
 
+import base64
 import decimal
 import json
 import shlex
@@ -18,6 +19,7 @@ from processes import wait_for
 import fastnn
 from fastnn import schedules
 from fastnn.activations import HIDDEN
+from fastnn.functional import activation
 from fastnn.playground import from_arrays, from_points, from_table, make_data, trainings
 from fastnn.playground.data_sets import DATA_SETS, PlayError
 from fastnn.playground.notebook_widget import NotebookTraining
@@ -114,6 +116,26 @@ def test_a_step_ends_the_play(tab):
     assert tab.playing
     tab.command({"do": "step"})
     assert not tab.playing and tab.playback.step == 1
+
+
+def test_frames_take_steps_of_the_speed_until_the_last_epoch(tab):
+    """An epoch has eleven steps."""
+    first = tab.frame()
+    assert (first["step"], first["last_epoch"], first["steps_per_second"]) == (0, 200_000, 1000)
+    for speed, step in (7.9, 7), (5000, 1007):
+        tab.command({"do": "speed", "steps": speed})
+        tab.command({"do": "play"})
+        frame = tab.frame()
+        assert (frame["step"], frame["epoch"], frame["playing"]) == (step, step // 11, True)
+    assert frame["version"] == first["version"] + 6
+    tab.command({"do": "stop", "epochs": 100})
+    frame = tab.frame()
+    assert (frame["step"], frame["epoch"], frame["playing"]) == (1100, 100, False)
+    for asked, step in (10**6, 1100), (-3, 0):
+        tab.command({"do": "seek", "step": asked})
+        assert tab.frame()["step"] == step and tab.frame()["last"] == 1100
+    answer = tab.command({"do": "points", "points": POINTS, "settings": {}})
+    assert answer["network"] == tab.frame()["network"] == first["network"] + 1
 
 
 def test_a_slow_network_trains_a_step_for_each_frame(tab, monkeypatch):
@@ -349,6 +371,77 @@ def test_frames_are_json_and_describe_units():
     json.dumps(picture.frame(playback, (2, 0)) | picture.points())
     with pytest.raises(ValueError, match="unit must be"):
         picture.frame(playback, (1, 8))
+
+
+PICTURES = {  # settings, and the range of the colours
+    "circles": (dict(data="circles", n=60, noise=0.5), lambda data: (0, 1)),
+    "all rows": (dict(data="circles", n=40, noise=0.5, test=0.0), lambda data: (0, 1)),
+    "digits": (dict(data="digits", n=60), lambda data: (0, 1)),
+    "plane": (dict(data="plane", n=50), lambda data: (data.y.min(), data.y.max())),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_shows_points_outputs_and_units(name):
+    values, range_of = PICTURES[name]
+    playback, _ = begin(values | dict(hidden=(3, 2), activations=("tanh", "relu"), dtype="float64"))
+    playback.advance(40)
+    picture, net, data = Picture(playback.data, 7, 4), playback.net, playback.data
+    frame, points = picture.frame(playback), picture.points()
+    center, radius = np.array(points["center"]), points["radius"]
+    parts = dict(train=(data.X, data.y), test=(data.X_test, data.y_test))
+    for part, (X, y) in parts.items():
+        at = np.reshape(points[part]["at"], (-1, 2))
+        np.testing.assert_allclose(at * radius + center, data.positions(X), atol=1e-3)
+        np.testing.assert_allclose(points[part]["y"], y, atol=1e-4)
+    assert points["range"] == range_of(data)
+
+    def places(n):
+        u = np.linspace(-1, 1, n)
+        return data.inputs_at(center + radius * np.array([[x, y] for y in -u for x in u]))
+
+    def levels(text):
+        return np.frombuffer(base64.b64decode(text), np.uint8)
+
+    Y, (low, high) = net.forward(places(7)), points["range"]
+    if data.n_out > 1:
+        assert (levels(frame["surface"]) == Y.argmax(axis=1)).all()
+        shown, Y = frame["certainty"], Y.max(axis=1)
+    else:
+        shown, Y = frame["surface"], ((Y[:, 0] - low) / (high - low)).clip(0, 1)
+    np.testing.assert_allclose(levels(shown), 255 * Y, atol=0.51)
+    A = places(4)
+    assert list(map(len, frame["units"])) == [3, 2]
+    for W, b, f, units in zip(net.weights, net.biases, ("tanh", "relu"), frame["units"]):
+        A = activation(A @ W + b, f)
+        shares = (A - A.min(axis=0)) / (np.ptp(A, axis=0) + 1e-300)
+        np.testing.assert_allclose([*map(levels, units)], 255 * shares.T, atol=0.51)
+    for shown, arrays in (frame["weights"], net.weights), (frame["biases"], net.biases):
+        for text, array in zip(shown, arrays, strict=True):
+            assert base64.b64decode(text) == array.astype(np.float32).tobytes()
+    scores = [data.score(net.forward(X), y) for X, y in parts.values()]
+    np.testing.assert_array_equal([frame["score"], frame["test_score"]], scores)
+    if data.kind == "classes":
+        X, y = parts["train" if name == "all rows" else "test"]
+        guessed, k = data.predicted(net.forward(X)), range(len(data.classes))
+        counts = [[np.sum((y == i) & (guessed == j)) for j in k] for i in k]
+        assert frame["confusion"] == counts
+
+
+SQUARES = [  # a second point beside one at the origin; center and radius of the picture
+    ((10, 4), (5, 2), 5.5),
+    ((0.5, -0.5), (0, 0), 1.05),
+    ((1.5, 0), (0, 0), 1.575),
+    ((1.55, 0), (0.775, 0), 0.8525),
+]
+
+
+def test_a_picture_holds_all_points():
+    for point, center, radius in SQUARES:
+        shown = Picture(from_points([[0, 0, 0], [*point, 1]])).points()
+        np.testing.assert_allclose([*shown["center"], shown["radius"]], [*center, radius])
+    shown = Picture(from_points([[3, 3, 0], [3, 3, 1]])).points()
+    assert (shown["center"], shown["radius"]) == ([3, 3], 1)
 
 
 @pytest.mark.parametrize(("n_inputs", "more"), [(8, 0), (9, 1), (11, 3)])

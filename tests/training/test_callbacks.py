@@ -5,6 +5,7 @@ import dataclasses
 import signal
 import time
 from importlib.util import find_spec
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from checks import assert_same_bits, training_state
 
 import fastnn
-from fastnn import MLP, SGD, Adam, Checkpoint, EarlyStopping
+from fastnn import MLP, SGD, Adam, Checkpoint, EarlyStopping, callbacks
 from fastnn.callbacks import Callback
 from fastnn.training import session
 
@@ -85,6 +86,16 @@ def test_on_interval_is_called_within_an_epoch(monkeypatch):
     assert any(row > 0 for *_, row in intervals)
     assert len({step for _, step, _ in intervals}) == len(intervals)
     assert not any(event[0] == "interval" for event in never.events + seldom.events)
+
+
+def test_callbacks_are_due_again_after_their_interval(monkeypatch):
+    clock = SimpleNamespace(perf_counter=[0.5, 1.0, 1.5, 2.5, 5.0].__iter__().__next__)
+    monkeypatch.setattr(callbacks, "time", clock)
+    often, seldom, never = Recorder(), Recorder(), Recorder()
+    often.interval, seldom.interval = 1, 2.5
+    timer = callbacks.IntervalTimer([often, seldom, never], 0)
+    both = [often, seldom]
+    assert [timer.due() for _ in range(5)] == [[], [often], [], both, both]
 
 
 @pytest.mark.parametrize("options", [dict(), dict(frozen=True), dict(eq=False)], ids=str)
