@@ -2,6 +2,7 @@
 settings."""
 
 import inspect
+from types import SimpleNamespace
 
 import cases
 import numpy as np
@@ -115,7 +116,9 @@ def test_arrays_that_overlap_are_refused(step, target, shift):
 @step_and_target
 def test_a_gradient_that_shares_memory_through_another_object_is_refused(step, target):
     arguments = arrays(step)
-    for grads in (memoryview(arguments[target]), arguments[target][::-1]):
+    array = arguments[target]
+    as_array = SimpleNamespace(__array_interface__=array.__array_interface__)
+    for grads in (memoryview(array), array[::-1], as_array):
         with pytest.raises(ValueError, match=f"^{target} overlaps another argument"):
             step(**arguments | dict(grads=grads), **STEPS[step])
     assert_untouched(arguments, step)
