@@ -143,17 +143,6 @@ def test_float32_and_float64_start_with_the_same_weights(name):
         assert_array_equal(single, double.astype(np.float32))
 
 
-def test_resolve_gives_one_function_for_each_layer():
-    def custom(rng, n_in, n_out):
-        return np.zeros((n_in, n_out))
-
-    assert initializers.resolve_initializers(None, 2) == [None, None]
-    assert initializers.resolve_initializers("he_normal", 2) == [initializers.he_normal] * 2
-    assert initializers.resolve_initializers(custom, 1) == [custom]
-    expected = [initializers.orthogonal, custom, None]
-    assert initializers.resolve_initializers(["orthogonal", custom, None], 3) == expected
-
-
 # ---- errors --------------------------------------------------------------------------------------
 
 
