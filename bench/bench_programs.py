@@ -31,13 +31,17 @@ from tasks import OPTION_ROWS, ROWS, TASKS, fit_reference
 HERE = pathlib.Path(__file__).parent
 
 
-def run(program, *arguments, **environment):
-    command = [sys.executable, HERE / program, *map(str, arguments)]
+def output_of(command, **environment):
+    limit = 600  # seconds, against programs that hang: a machine may be busy
     result = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, env={**os.environ, **environment}
+        command, capture_output=True, text=True, timeout=limit, env={**os.environ, **environment}
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+def run(program, *arguments, **environment):
+    return output_of([sys.executable, HERE / program, *map(str, arguments)], **environment)
 
 
 def test_builds():
@@ -400,10 +404,7 @@ def run_on_ranks(program):
     mpiexec = pathlib.Path(sys.executable).parent / "mpiexec"
     if not mpiexec.exists() or importlib.util.find_spec("mpi4py") is None:
         pytest.skip("needs mpiexec and mpi4py: pip install mpich mpi4py")
-    command = [mpiexec, "-n", "2", sys.executable, HERE / program, "--quick"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+    return output_of([mpiexec, "-n", "2", sys.executable, HERE / program, "--quick"])
 
 
 def test_sums_over_ranks():
