@@ -4,11 +4,14 @@ import html
 import json
 import re
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from cli_cases import write_csv
 from cli_models import interrupt_after, report_of
@@ -18,6 +21,9 @@ from fastnn.cli import text_report, trained_models
 from fastnn.cli.console import CommandError
 from fastnn.tabular import baselines
 from fastnn.tabular.baselines import BaselineInputs
+from fastnn.tabular.columns import frames
+from fastnn.tabular.columns.features import Features
+from fastnn.tabular.targets import MIN_RATE
 
 N = 240
 FAST = {"linear": baselines.Linear, "HistGradientBoosting": baselines.HistGradientBoosting}
@@ -185,6 +191,8 @@ LIBRARY_TASKS = [  # library, loss, own options of this loss, those of predict
     (baselines.CatBoost, "", {}, {}),
     (baselines.CatBoost, "poisson", {"loss_function": "Poisson"}, {"prediction_type": "Exponent"}),
     (baselines.CatBoost, "squared_error", {"loss_function": "RMSE"}, {"prediction_type": "RawFormulaVal"}),
+    (baselines.HistGradientBoosting, "", {}, {}),
+    (baselines.HistGradientBoosting, "absolute_error", {"loss": "absolute_error"}, {}),
 ]  # fmt: skip
 
 
@@ -201,29 +209,107 @@ class MadeUpModel(SimpleNamespace):
 
 @pytest.mark.parametrize("cls, loss, own, asked", LIBRARY_TASKS)
 def test_what_other_libraries_get(monkeypatch, cls, loss, own, asked):
-    names = [a + b for a in ("LGBM", "CatBoost") for b in ("Classifier", "Regressor")]
-    made = dict.fromkeys(names, partial(MadeUpModel, asked=asked))
+    prefixes, kinds = ("LGBM", "CatBoost", "HistGradientBoosting"), ("Classifier", "Regressor")
+    made = {a + b: partial(MadeUpModel, asked=asked) for a in prefixes for b in kinds}
     module = SimpleNamespace(FeaturesData=dict, Pool=lambda *data, weight: (*data, weight), **made)
-    monkeypatch.setitem(sys.modules, cls.__name__.lower(), module)
+    limits: list = []
+    limit = SimpleNamespace(threadpool_limits=lambda *some: limits.append(some) or nullcontext())
+    monkeypatch.setitem(sys.modules, "threadpoolctl", limit)
+    is_boosting = cls is baselines.HistGradientBoosting
+    library = "sklearn.ensemble" if is_boosting else cls.__name__.lower()
+    monkeypatch.setitem(sys.modules, library, module)
     numbers, codes = np.array([[0.5], [np.nan], [2.0]]), np.array([[0], [1], [-1]])
     y, weight = np.array([0, 1, 1]), np.array([1.0, 2.0, 3.0])
-    X = BaselineInputs(numbers, codes, [2])
-    task = baselines.BaselineTask(n_classes=0 if loss else 2, loss=loss, n_threads=3, seed=7)
+    X, without = (BaselineInputs(numbers, codes[:, :n], [2][:n]) for n in (1, 0))
+    task = baselines.BaselineTask(n_classes=0 if loss else 2, loss=loss, n_threads=1, seed=7)
     model = cls(task).fit(X, y, weight)
     assert model.predict(X).tolist() == ([1.0] * 3 if loss else [[0.5, 0.5]] * 3)
     got = {k: v for k, v in vars(model.model).items() if "predict" not in k and k != "asked"}
-    if cls is baselines.LightGBM:
-        rows, targets = got.pop("rows")
-        np.testing.assert_array_equal(rows, [[0.5, 0], [np.nan, 1], [2, np.nan]])
-        options = dict(random_state=7, n_jobs=3, verbose=-1)
-        options["options"] = dict(sample_weight=weight, categorical_feature=[1])
-    else:
+    if cls is baselines.CatBoost:
         ((features, targets, of_rows),) = got.pop("rows")
         assert features["cat_feature_data"].tolist() == [[b"0"], [b"1"], [b"-1"]]
         assert features["num_feature_data"].dtype == np.float32 and of_rows is weight
-        options = dict(random_seed=7, thread_count=3, verbose=False, allow_writing_files=False)
+        options = dict(random_seed=7, thread_count=1, verbose=False, allow_writing_files=False)
         options["options"] = {}
+        numbers = BaselineInputs(numbers[:, :0], codes, [2])
+        assert model.inputs(without)[0]["cat_feature_data"] is None
+        assert model.inputs(numbers)[0]["num_feature_data"] is None
+    else:
+        rows, targets = got.pop("rows")
+        np.testing.assert_array_equal(rows, [[0.5, 0], [np.nan, 1], [2, np.nan]])
+        options = dict(random_state=7, n_jobs=1, verbose=-1)
+        options["options"] = dict(sample_weight=weight, categorical_feature=[1])
+    if is_boosting:
+        options = dict(random_state=7, categorical_features=[1], options={"sample_weight": weight})
+        plain = cls(baselines.BaselineTask()).fit(without, y, None).model
+        got_by_default = plain.random_state, plain.loss, plain.categorical_features
+        assert got_by_default == (0, "squared_error", None)
+        assert limits == [(1, "openmp"), (None, "openmp")]
     assert targets is y and got == options | own
+
+
+class Told(baselines.Baseline):
+    """A library that keeps the targets, and predicts what it is told to."""
+
+    learned: Any = None
+    told: Any = None
+
+    def fit_model(self, X, y, weight):
+        self.learned = y.tolist()
+
+    def predict_model(self, X):
+        return np.array(self.told)
+
+
+TOLD = [  # a task, its targets, those that a library learns, its predictions, and what they become
+    ({}, [1.0, 2, 4], [1, 2, 4], (-1, 0, 800), [-1, 0, 800]),
+    ({"log": True}, [1.0, np.e, 1], [0, 1, 0], (0, 1, 800), [1, np.e, np.inf]),
+    ({"loss": "poisson"}, [0, 2, 1], [0, 2, 1], (-1, 0, 2), [MIN_RATE, MIN_RATE, 2]),
+    ({"n_classes": 3}, [0, 2, 2], [0, 2, 2], [[0.25, 0.75]] * 3, [[0.25, 0, 0.75]] * 3),
+    ({"n_classes": 3}, [1, 1, 1], None, (), [[0, 1, 0]] * 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options, y, learned, told, expected", TOLD)
+def test_targets_and_predictions_of_any_library(options, y, learned, told, expected):
+    X = BaselineInputs(np.zeros((3, 1)), np.zeros((3, 0), int), [])
+    model = Told(baselines.BaselineTask(**options))
+    model.told = told
+    assert model.fit(X, np.array(y), None).learned == learned
+    assert model.predict(X).tolist() == expected
+
+
+READ = {  # numbers, codes, texts and targets
+    "missing values": ([[np.nan, np.nan], [-1, np.nan], [1, np.nan]] * 20, [], [], [1, 0, 0] * 20),
+    "frequent categories": ([], [0] * 40 + [1] * 5 + [2] * 2 + [3] * 3, [], [0] * 40 + [1] * 5 + [0] * 5),
+    "pairs of words": ([], [], [["good not bad", "bad not good"] * 20], [1, 0] * 20),
+    "many words": ([], [], [[f"word{i}" for i in range(80)]], [1, 0] * 40),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_the_linear_model_reads(name):
+    numbers, codes, texts, y = READ[name]
+    n, y, model = len(y), np.array(y), baselines.Linear(baselines.BaselineTask(2))
+    numbers, codes = np.array(numbers, float).reshape(n, -1), np.array(codes, int).reshape(n, -1)
+    X = BaselineInputs(numbers, codes, [4] * codes.shape[1], texts)
+    P = model.fit(X, y, None).predict(X)[:, 1]
+    assert P[y == 0].max() < 0.5 < P[y == 1].min()
+    if name == "frequent categories":  # the others are one
+        assert len({*P[-5:]}) == 1
+    equal = BaselineInputs(np.zeros((n, 1)), codes[:, :0], [])
+    P = model.fit(equal, y, 1.0 + 2 * y).predict(equal)[:, 1]
+    np.testing.assert_allclose(P, 3 * y.mean() / (1 + 2 * y.mean()), rtol=1e-3)
+
+
+def test_parts_of_dates_that_baselines_lack():
+    days = np.datetime64("2026-01-01") + np.repeat(np.arange(200), 12)
+    frame = frames.read(pa.table({"day": days, "city": ["Rom", "Oslo", None] * 800}))
+    features = Features.fit(frame)
+    X = BaselineInputs.of(features, frame)
+    parts = [(c.part, c.n_categories) for c in features.categories if c.part != "day of year"]
+    assert len(parts) < len(features.categories)
+    assert X.n_categories == [n for _, n in parts] and X.codes.shape == (2400, len(parts))
 
 
 def test_baselines_need_all_rows_in_memory():

@@ -10,6 +10,7 @@ from fastnn.tabular.metrics import (
     PairedScores,
     ScoredRows,
     assign_parts,
+    is_above_zero,
 )
 
 rng = np.random.default_rng(0)
@@ -74,6 +75,15 @@ def test_a_score_that_is_undefined():
     found = PairedScores(NUMBER_METRICS["mae"], [rows, scorer(np.zeros(20), np.ones(20))], 20)
     assert found.scores == [None, 1.0] and found.order() == [1, 0]
     assert found.difference(0, 1) is found.difference(1, 0) is None
+    nothing = lambda some: ScoredRows(None, np.zeros(2), np.ones(2), np.zeros(2))  # noqa: E731
+    assert PairedScores(NUMBER_METRICS["mae"], [nothing], 2).scores == [None]
+
+
+def test_a_gain_is_computed_without_each_tenth_of_the_rows():
+    sizes: list = []
+    assert is_above_zero(lambda rows: sizes.append(rows.sum()) or 1.0, 100)
+    assert sizes == [100] + [90] * 10
+    assert not is_above_zero(lambda rows: 1.0 if rows[0] else np.nan, 100)
 
 
 def test_few_rows():
