@@ -214,6 +214,40 @@ def test_bounds_of_weights_leave_what_they_can(signs):
                 assert allowed == {0: [-1, 0, 1]}.get(s, [0] if t == 0 else sorted([0, s * t]))
 
 
+UNITS = {
+    (8, 0.5): (2, 3, 3),
+    (7, 0.5): (2, 3, 2),
+    (4, 1): (2, 1, 1),
+    (1, 1): (0, 1, 0),
+    (2, 0): (0, 1, 1),
+}
+
+
+def test_signs_of_units():
+    for arguments, counts in UNITS.items():
+        assert monotone.unit_signs(*arguments).tolist() == np.repeat([0, 1, -1], counts).tolist()
+
+
+def test_initial_outputs_of_hidden_layers_have_the_usual_variance_and_the_mean_0():
+    net, free = (fastnn.MLP([3, 400, 400, 2], "relu", "softmax", rng=0) for _ in range(2))
+    monotone.MonotoneInputs({}, 0.5).constrain(net, np.array([1.0, -1, 0]))
+    W, b = net.weights[1], net.biases[1] - free.biases[1]
+    assert np.var(W) == pytest.approx(np.var(free.weights[1]), rel=0.1)
+    np.testing.assert_allclose(b, -W.sum(axis=0) / np.pi**0.5, rtol=1e-3, atol=1e-5)
+    lower, upper = net.weight_bounds[-1]
+    assert lower[-1].tolist() == [0, -np.inf] and upper[-1].tolist() == [np.inf, 0]
+
+
+@pytest.mark.parametrize(("activation", "slopes"), [("silu", (-0.1, 1.1)), ("relu", (0, 1))])
+def test_bounds_of_derivatives(activation, slopes):
+    """What the unit adds up grows by 2 or 3, or both; of two classes, the outputs by the difference."""
+    for outputs, factors in (("softmax", [-5]), ("identity", [1, -4])):
+        net = fastnn.MLP([2, 1, 2], activation, outputs)
+        net.weights[0][:], net.weights[1][:] = [[2], [-3]], [[1, -4]]
+        found = guarantees.derivative_bounds(net, np.array([1.0, -1.0]))
+        np.testing.assert_allclose(np.transpose(found), np.sort(np.outer(factors, slopes) * 5))
+
+
 # ---- limits of predictions ----
 
 

@@ -299,6 +299,17 @@ HARMFUL = {
     "a spread of other rows": (setting("spread", "encoder", "n_levels", 0, 9), "n_levels"),
     "no spread": (lambda header, model: model.pop("spread") and None, "the file has the arrays"),
     "more networks of a spread": (setting("header", "spread", "shape", [3, 1, 4]), "array spread"),
+    "counts in a profile that are no list": (setting("profile", "columns", 5), "(profile)"),
+    "a count alone in a profile": (setting("profile", "columns", 0, [3]), "(profile)"),
+    "more rows of others than rows": (setting("profile", "columns", 1, 2, 31), "(profile)"),
+    "fewer rows than a profile counts": (setting("profile", "columns", 1, 1, 29), "(profile)"),
+    "a sketch of fewer rows": (setting("profile", "sketch", "n_rows", 5), "(sketch)"),
+    "a split that is a list": (setting("split", []), "split is missing or not a mapping"),
+    **{f"a split with {name} {value!r}": (setting("split", name, value), "(split)") for name, value in [
+        ("kind", "os"), ("n_folds", -1), ("n_blocks", "2"), ("n_groups", True), ("first", 1),
+        ("last", None), ("splitter", 2), ("time", 1), ("groups", []), ("weight", False)]},
+    **{f"monotone columns {value}": (setting("monotone", value), "(monotone)") for value in [
+        5, [0], [[0]], [[0, 2]], [["0", 1]], [[9, 1]], [[1, 1]], [[2, 1]], [[0, True]], [[0, 1]] * 2]},
     "a model that is a list": (lambda header, model: "[]", "model is missing or not a mapping"),
     "a model that is no JSON": (lambda header, model: "{", "model is not JSON"),
     "a model without end": (lambda header, model: "[" * 300_000, "model is not JSON"),
@@ -370,7 +381,9 @@ CLASSES = {
     **values("dtype", "targets", "dtype", ["V8", "f8,f8"]),
     "a temperature of 0": (setting("targets", "temperature", 0.0), "temperature"),
     "one class with networks": (setting("targets", "classes", [True]), "members"),
-}
+    **{f"a threshold {rule} {x}": (setting("targets", "threshold", {"rule": rule, "value": x}), "threshold)")
+       for rule, x in [("f1", 1.0), ("f1", 0.0), ("f1", "0.5"), (1, 0.5)]},
+}  # fmt: skip
 DAMAGED = dict(zip(FILES, (HARMFUL, CLASSES, STOPPED)))
 
 
@@ -392,15 +405,24 @@ def test_what_a_checkpoint_has(fields, text, n_left):
     assert (checkpoint.describe(), checkpoint.n_left) == (text, n_left)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [("profile_cuts", 0.0, "profile"), ("errors_fold", -1, "errors_fold"), ("errors_fold", 2, "errors_fold")],
-)  # fmt: skip
-def test_arrays_of_equal_numbers_are_refused(name, value, message, contents, path):
+ARRAYS = [  # an array of a file, what damages it, and the message
+    ("profile_cuts", lambda x: 0 * x, "profile"),
+    ("profile_cuts", lambda x: np.r_[x[:-1], np.inf], "profile"),
+    ("profile_counts", lambda x: x + np.r_[-100, 100, 0 * x[2:]], "profile"),
+    ("profile_sketch", lambda x: x[::-1], "sketch"),
+    *[("errors_fold", lambda x, fold=n: 0 * x + fold, "errors_fold") for n in (-1, 2)],
+    *[("background_codes", lambda x, code=c: np.r_[code, x[1:]], "background_codes") for c in (-2, 3)],
+    ("background_numbers", lambda x: np.r_[np.inf, x[1:]], "background_numbers"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "damage", "message"), ARRAYS)
+def test_arrays_with_other_values_are_refused(name, damage, message, contents, path):
     header, arrays = split(contents["TabularRegressor"])
     first, end = header[name]["data_offsets"]
-    equal = np.full((end - first) // 8, value).tobytes()
-    write_anew(path, join(header, arrays[:first] + equal + arrays[end:]))
+    values = np.frombuffer(arrays[first:end], {"F64": "<f8", "I64": "<i8"}[header[name]["dtype"]])
+    damaged = damage(values).astype(values.dtype).tobytes()
+    write_anew(path, join(header, arrays[:first] + damaged + arrays[end:]))
     refused_with(f"({message})", path)
 
 
