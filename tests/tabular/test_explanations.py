@@ -112,7 +112,7 @@ def test_values_are_those_of_whole_tables(kind, scale, models):
 
 @pytest.mark.parametrize(("kind", "scale"), CASES)
 def test_contributions_add_up(kind, scale, models):
-    for options in ({}, {"n_permutations": 6}):
+    for options in ({}, {"n_permutations": 4}):
         found = models(kind).explain(X, scale=scale, **options)
         total = found.base_values + found.values.sum(axis=1)
         assert_allclose(total, found.predictions, atol=1e-13 * np.abs(found.predictions).max())
@@ -244,9 +244,12 @@ def test_the_draw_follows_weights_and_size():
     rows = FitRows([np.arange(n) * 1.0], np.zeros((n, 0), np.int32), np.zeros(n), None)
     kept = Background.draw(rows, weight, 0)
     assert len(kept) == 128 and 100 < (kept.numbers[0] < 1000).sum() < 126
+    assert (np.diff(kept.numbers[0]) > 0).all()  # in the order of the table
     assert_same_bits(kept.numbers[0], Background.draw(rows, weight, 0).numbers[0])
     many = FitRows(rows.numbers * (MOST_VALUES // 50), rows.codes, rows.y, None)
     assert len(Background.draw(many, None, 0)) == 50
+    many = FitRows(rows.numbers * (MOST_VALUES // 20), rows.codes, rows.y, None)
+    assert len(Background.draw(many, None, 0)) == 32
     assert len(Background.draw(rows, np.where(np.arange(n) < 3, 1.0, 0), 0)) == 3
 
 
@@ -476,7 +479,7 @@ def test_values_of_columns(models):
     day, town, age, size = models("number").effects(["day", "town", "age", "size"])
     assert day.values.dtype.kind == "M" and (day.values == day.values.astype("datetime64[D]")).all()
     assert town.values.tolist() == ["Oslo", "Rome", "missing"] and town.training_values is None
-    assert len(age.values) <= 40 and age.values[0] >= 20 and age.values[-1] <= 59
+    assert len(day.values) == 40 > len(age.values) and {*age.values} == {*X["age"]}
     assert not np.isnan(size.training_values).any() and len(size.training_values) < N
     assert repr(town) == "<Effect of 'town': 90 rows, 3 values, target>"
     few = models("number").effect("age", n_points=3)
@@ -493,6 +496,10 @@ def test_effects_of_two_columns(models):
             changed = rows.assign(day=day, town=None if town == "missing" else town)
             assert_allclose(effect.mean[i, j], model.predict(changed).mean(), rtol=1e-12)
     assert repr(effect) == "<PairEffect of 'day' and 'town': 4 x 3 values, target>"
+    assert model.pair_effect("day", "size", rows).mean.shape == (20, 20)
+    counts = X["town"].fillna("missing").value_counts()
+    towns = model.effect("town", n_points=2).values.tolist()
+    assert towns == sorted(counts.index[:2], key=["Oslo", "Rome", "missing"].index)
 
 
 def test_all_effects_at_once_are_the_same(models):

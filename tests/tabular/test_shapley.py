@@ -173,6 +173,8 @@ def test_balanced_numbers(n, n_background, most):
 
 def test_by_default_all_background_rows_are_used_alike():
     assert explain(crooked, X12, BACKGROUND12).n_permutations == 140
+    found = [explain(crooked, X12[:1, :k], BACKGROUND12[:3, :k]) for k in (8, 9)]
+    assert [one.n_permutations for one in found] == [None, 132]
 
 
 def test_a_large_background_is_sampled(monkeypatch):

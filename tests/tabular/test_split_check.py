@@ -74,7 +74,8 @@ def test_no_drift(seed):
 
 def test_nothing_to_explain_and_few_rows():
     assert find_splits(table(np.random.default_rng(1).normal(size=N)), "y", False) == []
-    assert find_splits(table(TREND).slice(0, 99), "y", False) == []
+    few = [len(find_splits(table(20 * TREND).slice(0, n), "y", False)) for n in (99, 100)]
+    assert few == [0, 1]
     assert find_splits(table(np.ones(N)), "y", False) == []
     assert find_splits(table(TREND).drop_columns("day"), "y", False) == []
 
@@ -162,6 +163,32 @@ def test_few_times_in_the_sample_of_units():
     """The one row of the eighth year is of a unit that is not in the sample."""
     (issue,) = find_splits(panel(600, range(2001, 2008)), "y", False, 2)
     assert (issue.kind, issue.column) == ("group", "land")
+
+
+FORWARD = [  # numbers of times, and the times that each fold trains on and scores
+    (range(8), [("01", "23"), ("0123", "45"), ("012345", "67")]),
+    ([5, -1, 3, 3, 0], [("0", "33"), ("033", "5")]),
+    ([1, 1, 1, 1, 1, 1, 2], [("111111", "2")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("times", "folds"), FORWARD)
+def test_folds_in_time_of_the_check(times, folds):
+    numbers = np.array(times)
+    for found, expected in zip(split_check._forward_folds(numbers), folds, strict=True):
+        assert tuple("".join(map(str, sorted(numbers[rows]))) for rows in found) == expected
+
+
+def test_folds_of_units_and_of_random_rows():
+    codes = np.append(np.repeat(np.arange(10), 5), -1)
+    units = split_check._other_units(codes, 4)
+    others = split_check._random_folds(units, 51, np.random.default_rng(0))
+    assert sorted(len(scored) for _, scored in units) == [10, 10, 15, 15] and len(others) == 8
+    for folds in (units, others):
+        assert sorted(np.concatenate([scored for _, scored in folds])) == list(range(50))
+        assert not any({*train} & {*scored} for train, scored in folds)
+    assert not any({*codes[train]} & {*codes[scored]} for train, scored in units)
+    assert [len({*train}) for train, _ in others[::2]] == [len(train) for train, _ in units]
 
 
 @pytest.mark.parametrize(("n_rows", "n_whole"), [(40, 74), (149, 20), (150, 0)])
