@@ -10,8 +10,15 @@ from numpy.testing import assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import limits
-from fastnn.tabular.fitting import permutation
-from fastnn.tabular.fitting.budget import RemoteTimeShare, TimeBudget, TimeLimitWarning
+from fastnn.tabular.encoder import EncoderSettings
+from fastnn.tabular.fitting import permutation, recipe
+from fastnn.tabular.fitting.budget import (
+    Pace,
+    RemotePace,
+    RemoteTimeShare,
+    TimeBudget,
+    TimeLimitWarning,
+)
 from fastnn.tabular.fitting.training_jobs import FinalTrainer, TwoPartSession
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
@@ -148,6 +155,60 @@ def test_the_first_training_leaves_time_for_a_second(make_clock):
     budget.reserve(50)
     assert budget.training_ends == pytest.approx(68)  # no more than a part is reserved
     assert TimeBudget(None).training_ends == TimeBudget(None).seconds_left == np.inf
+
+
+AFFORDED = [  # estimated seconds of the jobs of each group, and how many groups are trained in 98 seconds
+    ([[49, 49], [49, 49], [1]], 2), ([[98], [98]], 2), ([[98], [99]], 1), ([[99]], 1), ([[980]], 1),
+    ([[981]], 0), ([[1]] * 7, 7), ([], 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("groups", "n"), AFFORDED)
+@pytest.mark.parametrize("slowness", [1, 0.5])
+def test_as_many_configurations_as_there_is_time_for(groups, n, slowness, monkeypatch):
+    monkeypatch.setattr(TimeBudget, "seconds", lambda self, job, setup: job / self.slowness)
+    monkeypatch.setattr(TimeBudget, "clock", staticmethod(lambda: 0.0))
+    budget, setup = TimeBudget(100), SimpleNamespace(n_parallel=2)
+    budget.slowness = slowness
+    assert budget.affordable(groups, setup) == groups[:n]
+    assert TimeBudget(100, 98).affordable(groups, setup) == []
+
+
+def shares_of(kind, n_at_once, are_balanced):
+    """The TimeShares of three networks, of 10, 20 and 30 seconds. 30 seconds are left for them.
+
+    The first ends after 10 seconds and half of its epochs, the second still trains after 20."""
+    now, configuration = [0.0], recipe.Configuration(EncoderSettings(), epochs=4, steps=0)
+    jobs = [SimpleNamespace(s=s, configuration=configuration, n_train=256) for s in (10, 20, 30)]
+    budget = SimpleNamespace(clock=lambda: now[0], training_ends=30.0, slowness=1.0)
+    budget.seconds = lambda job, setup: job.s
+    pace, found = kind(budget, jobs, None, n_at_once, are_balanced), []
+    for i, job in enumerate(jobs):
+        share = pace.begin(job)
+        done, n_steps = i == 0, 2 * (i == 0)
+        share.session = SimpleNamespace(is_done=done, history=SimpleNamespace(n_steps=n_steps))
+        now[0] += 10
+        if kind is RemotePace and done:
+            share.end(n_steps)
+        assert share.n_steps == 4 and share.is_over() == (now[0] >= share.ends)
+        found += [(share.fraction, share.slowness, share.ends)]
+    assert budget.slowness == found[-1][1]
+    return found
+
+
+SHARES = [  # fraction of the epochs, slowness of training so far, and when it stops in any case
+    (Pace, 1, True, [(0.5, 1, 7.5), (0.2, 2, 22), (10 * 30 / 34 / 120, 4, 30)]),
+    (Pace, 2, True, [(1, 1, 30), (0.2, 4, 30), (10 / 240, 8, 30)]),
+    (Pace, 1, False, [(1, 1, 15), (0.25, 2, 25), (10 * 30 / 35 / 120, 4, 30)]),
+    (Pace, 2, False, [(1, 1, 30), (0.25, 4, 30), (10 / 240, 8, 30)]),
+    (RemotePace, 1, True, [(0.5, 1, 7.5), (0.2, 2, 22), (10 * 30 / 30 / 60, 2, 30)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "n_at_once", "are_balanced", "expected"), SHARES)
+def test_the_time_of_each_network(kind, n_at_once, are_balanced, expected):
+    found = shares_of(kind, n_at_once, are_balanced)
+    np.testing.assert_allclose(found, expected)
 
 
 def test_importances_and_weights_use_fewer_rows(make_clock, monkeypatch, calls_of):
