@@ -507,6 +507,11 @@ def test_coverage_of_held_out_rows_by_hand():
     # forward in time, only the second fold has earlier errors: the second of 1, 2, 9
     assert intervals.held_out_coverage(errors, [0.5], is_forward=True) == [0.0]
     assert intervals.held_out_coverage(errors[:1], [0.5]) == [None]
+    # three quarters of 3 + 1 errors are the largest one: 9, and 5
+    assert intervals.held_out_coverage([*errors, errors[0][:0]], [0.75]) == [pytest.approx(5 / 6)]
+    # 55 of 99 + 1, although 0.55 * 100 is above 55 in floating point
+    errors = [np.array([[55.5]]), np.arange(1.0, 100)[:, None]]
+    assert intervals.held_out_coverage(errors, [0.55]) == [0.99]
 
 
 def test_intervals_keep_their_promise_on_rows_like_the_others(rng):

@@ -1,7 +1,6 @@
 """Folds forward in time: blocks, what each fold sees, the networks on all rows, and resuming."""
 
 import warnings
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,7 +19,7 @@ from fastnn.tables import TableWarning
 from fastnn.tabular import find_label_issues
 from fastnn.tabular.fitting import permutation, training_jobs
 from fastnn.tabular.fitting.table_fit import TableFit
-from fastnn.tabular.folds import ForwardFolds, as_seen
+from fastnn.tabular.folds import ForwardFolds, RowSplit, as_seen
 from fastnn.training import pool
 
 N = 90
@@ -437,7 +436,28 @@ def test_only_the_fit_is_forward():
     assert reg.split_ == "3 folds, drawn at random" and not reg.model_.is_forward
     one = TabularRegressor(**SMALL | dict(n_estimators=1)).fit(X, y, groups="site")
     assert one.split_ == "all rows of a group are in the same fold: 7 values of 'site' in 1 fold"
-    assert replace(one.model_.split, groups=None).describe().endswith("7 groups in 1 fold")
+
+
+BLOCKS = dict(first="May", last="June", n_blocks=3)
+BEFORE = "before those that it scores: 3 blocks from May to June"
+DESCRIBED = [
+    (dict(n_folds=1), "1 fold with a fifth of the rows, drawn at random"),
+    (dict(n_folds=2), "2 folds, drawn at random"),
+    (dict(kind="cv", n_folds=1, splitter="KFold"), "the 1 fold of KFold"),
+    (dict(kind="groups", n_folds=2, n_groups=2000),
+     "all rows of a group are in the same fold: 2,000 groups in 2 folds"),
+    (dict(kind="time", n_folds=1, **BLOCKS), f"the fold is trained on the rows {BEFORE}"),
+    (dict(kind="time", n_folds=2, time="day", groups="site", **BLOCKS),
+     f"each fold is trained on the rows {BEFORE}".replace(" from", " of 'day' from")),
+    (dict(kind="time and groups", n_folds=2, **BLOCKS),
+     f"each fold is trained on the rows of other groups {BEFORE}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "text"), DESCRIBED)
+def test_splits_are_described(fields, text):
+    split = RowSplit(**fields)
+    assert split.describe() == text and split.to_json() == fields
 
 
 # ---- the score is what later rows will have ----
