@@ -83,14 +83,16 @@ class CoverageMap:
             if path.read_bytes() != (self.tree / path.relative_to(self.root)).read_bytes():
                 sys.exit(f"{path} has changed since the recording: remove {self.folder.parent}")
         files = []
-        for path in sorted(self.root.glob("tests/**/*.py")):
+        for path in sorted(self.root.glob("tests/**/*.*")):
+            if path.is_dir() or path.suffix == ".pyc":
+                continue
             name = path.relative_to(self.root).as_posix()
             copy = self.tree / name
             if not copy.exists() or copy.read_bytes() != path.read_bytes():
                 self._seconds(name).unlink(missing_ok=True)
-                copy.parent.mkdir(exist_ok=True)
+                copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(path, copy)
-            if path.name.startswith("test_") and not self._seconds(name).exists():
+            if path.match("test_*.py") and not self._seconds(name).exists():
                 files.append(name)
         if files:
             (self.folder / "all").unlink(missing_ok=True)

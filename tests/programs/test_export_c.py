@@ -64,7 +64,6 @@ def test_networks(networks, name):
     check(cases[name], *results[name])
 
 
-@pytest.mark.spread(1)
 @needs_gcc
 @pytest.mark.parametrize("kind", ["estimators", "tabular", "free_text", "intervals"])
 @pytest.mark.parametrize("build", BUILDS)

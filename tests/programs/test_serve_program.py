@@ -313,10 +313,16 @@ def test_other_machines_are_only_let_in_with_a_note(serve, monkeypatch, host):
     assert ("no authentication" in errors) == (host == "0.0.0.0")
 
 
-def test_options_reach_the_app(serve, monkeypatch):
+OPTIONS = {
+    "--max-rows 7 --max-bytes 8 --threads 1": dict(max_rows=7, max_bytes=8, n_threads=1),
+    "": dict(max_rows=10_000, max_bytes=16_000_000, n_threads=-1),
+}
+
+
+@pytest.mark.parametrize("words", OPTIONS)
+def test_options_reach_the_app(serve, monkeypatch, words):
     passed = {}
     monkeypatch.setattr("fastnn.serving.create_app", lambda *args, **more: passed.update(more))
     monkeypatch.setattr("fastnn.web.server.Server.answer", lambda server: True)
-    words = "--port 0 --max-rows 7 --max-bytes 8 --threads 1".split()
-    assert serve("b.safetensors", *words)[0] == 0
-    assert passed == dict(max_rows=7, max_bytes=8, n_threads=1)
+    assert serve("b.safetensors", "--port", "0", *words.split())[0] == 0
+    assert passed == OPTIONS[words]

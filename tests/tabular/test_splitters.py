@@ -82,6 +82,15 @@ def test_groups_reach_the_splitter():
     assert model.fit(X, y > 1.5).n_folds_ == 2
 
 
+@pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
+def test_a_number_means_the_splitter_of_scikit_learn(cls):
+    target = y > 1.5 if cls is TabularClassifier else y
+    model = cls(cv=2, **SMALL).fit(X, target)
+    splitter = model_selection.check_cv(2, target, classifier=cls is TabularClassifier)
+    _, held_out = next(splitter.split(X, target))
+    assert_array_equal(np.flatnonzero(model._fold_of_row == 0), held_out)
+
+
 def test_weights_of_columns_come_from_folds_whose_rows_a_fold_knows(calls_of):
     calls = calls_of(permutation, "set_weights")
     TabularRegressor(cv=model_selection.TimeSeriesSplit(3), **SMALL).fit(X, y)
