@@ -217,6 +217,10 @@ def fit(
     takes_step = "step" in inspect.signature(step_).parameters
     X = X if isinstance(X, EncodedTable) else np.asarray(X)
     n = len(X)
+    if isinstance(rng, list | tuple) and not all(
+        isinstance(each, int | np.integer) for each in rng
+    ):
+        raise ValueError(f"rng must be an int or a Generator, got {rng!r}")  # NumPy may crash
     generator: Any = None if shards else np.random.default_rng(rng)
 
     def batches_of(epoch):

@@ -277,6 +277,13 @@ def test_an_unknown_optimizer_is_refused_with_the_known_ones(problem):
         ref.fit(*problem, "swish")
 
 
+def test_a_seed_that_is_a_list_of_itself_is_refused(problem):
+    seed: list = []
+    seed.append(seed)  # NumPy crashes
+    with pytest.raises(ValueError, match=r"rng must be an int or a Generator, got \[\[\.\.\.\]\]"):
+        ref.fit(*problem, rng=seed)
+
+
 def test_an_unknown_option_of_an_optimizer_is_refused(problem):
     with pytest.raises(TypeError, match="nesterov"):
         ref.fit(*problem, "adam", nesterov=True)
