@@ -182,28 +182,31 @@ def test_a_table_that_train_cannot_use(run):
 COLUMN = dict(column="a b", kind="number", missing=0.25, distinct=1234, values="1 to 9, median 5")
 EMPTY = dict(column="e", kind=None, missing=1.0, distinct=0, values="")
 CONTENT = dict(data="t.csv", rows=3000, rows_looked_at=2000, columns=[COLUMN, EMPTY], target=None)
-CONTENT |= dict(left_out=dict(e="no values", f="no values"), data_checks=[{"text": "one check"}])
+NO_VALUES = "no values in " + "t" * 60
+CONTENT |= dict(left_out=dict(e=NO_VALUES, f=NO_VALUES), data_checks=[{"text": "one check"}])
 CONTENT |= dict(train="fastnn train t.csv --target COL --out model.safetensors")
 NUMBER = dict(column="y", task="number", rows_without=0, range=[0.5, 9], median=2.0, mean=3.0)
 NUMBER |= dict(baseline=dict(rmse=2.0, mae=1.5))
 CLASSES = dict(column="y", task="classes", rows_without=1)
 CLASSES |= dict(baseline=dict(accuracy=0.3, log_loss=1.5))
 CLASSES |= dict(classes=[["a", 1], ["b", 3], ["c", 2], *([x, 1] for x in "defg")])
-WIDE = """\
+WIDE = f"""\
 column  kind      missing  distinct  values
 a b     number       25 %     1,234  1 to 9, median 5
 e       -           100 %         0
-left out    e, f: no values
+left out    e, f: no values in
+  {"t" * 60}
 
 warning     one check
 """
-NARROW = """\
+NARROW = f"""\
 a b
   number, 25 % missing, 1,234 distinct
   1 to 9, median 5
 e
   left out, 100 % missing, 0 distinct
-left out    e, f: no values
+left out    e, f: no values in
+  {"t" * 60}
 
 warning     one check
 """

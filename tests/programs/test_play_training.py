@@ -683,6 +683,7 @@ def test_a_tab_trains_stops_and_opens_a_network():
     playback, source = from_state(tab.command({"do": "open", "network": 9}))
     assert playback.settings.seed == 9 and source.points == points and playback.epoch == 5
     assert_same_bits(playback.net.params, tab.networks[9].params)
+    tab.command({"do": "stop", "epochs": 0})
     for command, epoch in (("epoch", 6), ("reset", 0)):
         tab.command({"do": "play"})
         tab.command({"do": command})

@@ -283,6 +283,8 @@ def test_numbers_of_workers_and_of_networks_in_a_task():
     assert [executor_pool.task_size(15, 2, 1), executor_pool.task_size(15, 2, 4)] == [1, 4]
     assert executor_pool.task_size(10_000, 10, 1) == 63
     assert executor_pool.threads_of_worker(-1) == 1 and executor_pool.threads_of_worker(3) == 3
+    with pytest.raises(ValueError, match="n_threads must be at least 1, or -1"):
+        executor_pool.threads_of_worker(0)
 
     class Client:
         def nthreads(self):
