@@ -52,10 +52,12 @@ def issue_kinds(target="y", **columns):
 
 
 @pytest.mark.parametrize(
-    ("enough", "n_ids", "n_copies", "n_targets", "n_texts", "n_classes", "n_values"),
-    [(True, 20, 50, 40, 15, 250, 20), (False, 19, 51, 39, 16, 251, 21)],
+    ("enough", "n_ids", "n_copies", "n_targets", "n_texts", "n_classes", "n_values", "n_twice"),
+    [(True, 20, 50, 40, 15, 250, 20, 200), (False, 19, 51, 39, 16, 251, 21, 201)],
 )
-def test_limits_of_issues(enough, n_ids, n_copies, n_targets, n_texts, n_classes, n_values):
+def test_limits_of_issues(
+    enough, n_ids, n_copies, n_targets, n_texts, n_classes, n_values, n_twice
+):
     """Each issue needs some rows, copies of rows, or rows for each value."""
     i = np.arange(n_ids)
     assert issue_kinds(a=i, y=i % 2) == ["id"] * enough
@@ -71,6 +73,9 @@ def test_limits_of_issues(enough, n_ids, n_copies, n_targets, n_texts, n_classes
     classes = RNG.integers(0, n_classes, 5000)
     a = classes + RNG.uniform(0, 0.5, 5000)
     assert issue_kinds(x=RNG.random(5000), a=a, y=np.char.add("w", classes.astype(str))) == expected
+    i = np.arange(N) % n_twice  # values that are in one row each may be equal by chance
+    found = issue_kinds(None, x=X, a=i / 2, b=np.char.add("w", i.astype(str)))
+    assert found == ["duplicate column"] * enough
     i = np.arange(N) % n_values
     issue, *_ = check_data(pa.table({"x": X, "a": i + X / 9, "y": i}), "y")
     assert ("accuracy" if enough else "R2 of the ranks") in str(issue)
@@ -99,6 +104,9 @@ def test_numbers_that_contain_the_target():
     noisy = found(y=y, unit=y * 1.1 + 3, log=np.log(y) + 1e-3 * RNG.normal(size=N), x=Y)
     assert noisy == {"unit": "target alone", "log": "target alone"}
     assert found(y=y, honest=y * RNG.uniform(0.7, 1.3, N), x=Y) == {}
+    cities = NUMBERS % 6
+    names = pa.array(np.array([*"abcdef"])[cities], mask=cities == 5)
+    assert found(y=cities // 2 % 2 * 1.5, city=names) == {"city": "target alone"}
 
 
 def test_numbers_as_texts_contain_the_target():

@@ -1,7 +1,5 @@
 """Text tables whose columns have a fixed width."""
 
-import io
-
 import numpy as np
 import pytest
 
@@ -94,7 +92,7 @@ def test_texts_that_are_one_column(table, name):
 
 @pytest.mark.parametrize(("lines", "is_fixed"), [
     (["a     b", "1 1   2", "2 2   3"], True), (["a     b", "1     2"], False),  # lines
-    (["a,b   c", "1,1   2", "2,2   3"], False),
+    (["", "a,b   c", "1,1   2", "2,2   3"], False),
     (["name1 n", *["New Y 1"] * 8, "Rome  2"], True),  # two blanks in a tenth of the lines
     (["name1 n", *["New Y 1"] * 9, "Rome  2"], False),
     (["a b   c", *["1 x   2"] * 8, "1 x y 22", "1      2"], True),
@@ -139,6 +137,4 @@ def test_tables_that_pandas_prints(table, index, justify):
     frame = pd.DataFrame(numbers | dict(street=streets))
     values, notes = table(frame.to_string(index=index, justify=justify))
     assert values.to_pydict() == frame.to_dict("list")
-    expected = pd.read_fwf(io.StringIO(frame.to_string(index=False)))
-    assert expected["price"].tolist() == values["price"].to_pylist()
     assert "columns of a fixed width" in notes[0]

@@ -205,16 +205,20 @@ def test_lists_of_numbers_in_json_are_columns(file):
     for data in (lines, json.dumps(EARTHQUAKES), json.dumps({"features": EARTHQUAKES})):
         table, notes = read_with_notes(file("a.json", data))
         assert table == expected and notes[-1] == note
+    rows = '{"v": [1], "day": "2026-01-31"}\n' * 2
+    table = read(file("a.json", rows), on_note=str)
+    assert table["v.0"].to_pylist() == [1, 1] and pa.types.is_timestamp(table["day"].type)
 
 
 LISTS = [[[1, 2], [3]], [["a", "b"], ["c", "d"]], [[], []], [[[1]], [[2]]]]
+OTHER_LISTS = [*((lists, "x") for lists in LISTS), ([[1, 2], [3, 4]], "v.0")]
 
 
-@pytest.mark.parametrize("lists", LISTS)
-def test_other_lists_in_json_stay_as_they_are(file, lists):
-    rows = [{"v": value, "x": 1} for value in lists]
+@pytest.mark.parametrize(("lists", "name"), OTHER_LISTS)
+def test_other_lists_in_json_stay_as_they_are(file, lists, name):
+    rows = [{"v": value, name: 1} for value in lists]
     table, notes = read_with_notes(file("a.json", json.dumps(rows)))
-    assert table == {"v": lists, "x": [1, 1]} and notes == []
+    assert table == {"v": lists, name: [1, 1]} and notes == []
 
 
 def test_a_json_column_of_numbers_and_texts_is_text(file):
@@ -240,6 +244,12 @@ def test_arrow_files_and_streams(tmp_path):
         with new(path, table.schema) as writer:
             writer.write_table(table)
         assert read(path).to_pydict() == ROWS
+    with open(path, "rb") as file, gzip.open(f"{path}.gz", "wb") as compressed:
+        compressed.write(file.read())
+    assert read(f"{path}.gz").to_pydict() == ROWS
+    feather.write_feather(pa.table({"a": pa.array([b"\xff"]).view(pa.string())}), path)
+    with pytest.raises(TableError, match="not a readable Feather or Arrow file"):
+        read(path)
 
 
 def test_the_index_of_pandas_is_left_out(tmp_path):
@@ -372,21 +382,6 @@ def test_formulas_without_a_stored_result(workbook, monkeypatch):
             archive.writestr(name, data)
     values = {"price": [1, 2, 4], "tax": [4, 6, 7], "": ["x", "y", None]}
     assert read_with_notes(path) == (values, [])
-
-
-def test_excel_without_openpyxl(file, monkeypatch):
-    monkeypatch.setitem(sys.modules, "openpyxl", None)
-    path = file("a.xlsx", zipped(**{"xl/workbook__xml": "x"}))
-    message = r'need openpyxl, which is not installed. Run: .*"fastnn-mlp\[excel\]", or save .* CSV'
-    with pytest.raises(TableError, match=message):
-        read(path)
-
-
-def test_a_damaged_workbook(file):
-    pytest.importorskip("openpyxl", reason="the extra excel is not installed")
-    path = file("a.xlsx", zipped(**{"xl/workbook__xml": "x"}))
-    with pytest.raises(TableError, match=r"not a readable Excel file \(.*\). Save it as CSV."):
-        read(path)
 
 
 # ---- pipes ----

@@ -51,7 +51,7 @@ def test_the_separator_fits_all_lines(file, text, names):
 
 
 CHOSEN = [
-    *((":", "a:b\n1:2\n"), (";", "a;b\n1;2\n"), ("\\t", "a\tb\n1\t2\n"), ("tab", "a\tb\n1\t2\n")),
+    *(("?", "a?b\n1?2\n"), (";", "a;b\n1;2\n"), ("\\t", "a\tb\n1\t2\n"), ("tab", "a\tb\n1\t2\n")),
     *((" ", "a b\n1  2 \n"), ("space", " a b\n 1\t 2\n")),
 ]
 

@@ -159,6 +159,7 @@ def test_names_that_do_not_exist(tmp_path, monkeypatch):
         **{name: f"{none} Did you mean {other}?" for name, other in meant.items()},
         "dta/train.csv": f"{none} There is no folder dta.",
         "xyz.csv": f"{none} Pass a CSV, TSV, JSON, {formats}",
+        os.devnull: f"is not a regular file. Pass a CSV, TSV, JSON, {formats}",
         "foo://example.org/a.csv": "foo:// is no kind of address that fsspec knows. Pass a file.",
         "empty": "is a folder without tables. It contains 'a.md'. Pass a table, or a folder with",
     }.items():
