@@ -22,7 +22,7 @@ from interrupt import sigint_interrupts  # noqa: F401 - for the programs of all 
 
 import fastnn
 from fastnn import cli
-from fastnn.cli import demo
+from fastnn.cli import console, demo
 from fastnn.cli.console import print_note
 from fastnn.cli.progress import format_duration, show_steps, show_training, sparkline
 from fastnn.training import progress
@@ -50,9 +50,25 @@ def test_help_has_examples(run, command):
     assert max(map(len, out.splitlines())) <= 80 and "None" not in out
 
 
+DEFAULTS = {
+    "bench": dict(seconds=12.0),
+    "compare": dict(threads=-1),
+    "demo": dict(seed=0, threads=1),
+    "explain": dict(top=8, seed=0, threads=-1),
+    "play": dict(port=0),
+    "predict": dict(threads=-1),
+    "serve": dict(host="127.0.0.1", port=8000, max_connections=500, threads=-1)
+    | dict(max_rows=10_000, max_bytes=16_000_000),
+    "train": dict(folds=5, test_size=0.0, seed=0, threads=-1, command=""),
+}
+
+
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_the_options_of_a_command_are_frozen_and_named_alike(command):
     cls = importlib.import_module(f"fastnn.cli.{command}").Options
+    kinds = (int, float, str)
+    defaults = {each.name: each.default for each in fields(cls) if type(each.default) in kinds}
+    assert defaults == DEFAULTS.get(command, {})
     parts = [field.metadata["part"] for field in fields(cls) if "part" in field.metadata]
     assert all(each.__dataclass_params__.frozen for each in (cls, *parts))
     # An argument of Python has one option, whichever command says so.
@@ -345,8 +361,30 @@ def test_steps(monkeypatch, stream, quiet, ends):
 
 
 def test_durations_in_words():
-    words = " | ".join(format_duration(seconds) for seconds in (0.4, 59.4, 125, 3599, 3725))
-    assert words == "0 s | 59 s | 2:05 min | 59:59 min | 1:02 h"
+    words = " | ".join(map(format_duration, (0.4, 59.4, 60, 125, 3599, 3600, 3725)))
+    assert words == "0 s | 59 s | 1:00 min | 2:05 min | 59:59 min | 1:00 h | 1:02 h"
+
+
+def test_texts_of_limited_length(monkeypatch):
+    for columns, width in ("20", 30), ("40", 40), ("200", 80):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert console.terminal_width() == width
+    path, names = "/" + "x" * 39, [f"c{i}" for i in range(31)]
+    assert [console.short_path(each) for each in (path, f"y{path}")] == [path, "..." + path[3:]]
+    assert [console.shorten(each, 10) for each in (path[:10], "0123456789a")] == [
+        path[:10],
+        "0123...89a",
+    ]
+    assert console.list_names(names[:30]) == ", ".join(names[:30])
+    assert console.list_names(names) == f"{', '.join(names[:30])}, ... (1 more)"
+    long = [f"{'x' * 30}{letter}{'y' * 30}" for letter in "ab"]  # alike if they are short
+    assert console.list_names([*long, "z" * 25]) == ", ".join([*long, "z" * 11 + "..." + "z" * 10])
+    errors = map(console.format_error, (0.0009999, 0.001, 999.94, 1000.0))
+    assert [*errors] == ["0.0009999", "0.001000", "999.9", "1,000"]
+    assert console.wrap("      a  b   c") == ["    a  b  c"]
+    lines = ["  fastnn aaaaaaaa \\", "      b"], ["  fastnn \\", "      aaaaaaaaa b"]
+    for n, expected in zip((8, 9), lines, strict=True):
+        assert console.wrap_command(f"fastnn {'a' * n} b", 20) == expected
 
 
 def test_sparklines():

@@ -149,6 +149,8 @@ def test_deep_and_long_json():
     app = create_app(MLP([3, 2, 1], rng=0))
     for body in (b"[" * 100_000, b'{"a":' * 50_000, b"1" * 5000):
         assert ask(app, "/predict", body)[0] in (400, 422)
+    assert [ask(app, "/predict", [ROW] * n)[0] for n in (10_000, 10_001)] == [200, 413]
+    assert [ask(app, "/predict", b" " * n)[0] for n in (16_000_000, 16_000_001)] == [400, 413]
 
 
 def test_methods_and_paths(app):

@@ -1,12 +1,14 @@
 """Limits of the connections of `fastnn serve`, in this process: the headers of each request."""
 
 import asyncio
+import logging
 import socket
+import warnings
 
 import pytest
 from processes import LIMIT
 
-from fastnn.web.server import MAX_HEAD, Server, limited, listen
+from fastnn.web.server import MAX_HEAD, Server, limited, listen, print_errors
 
 uvicorn = pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 ServerState = pytest.importorskip("uvicorn.server").ServerState
@@ -111,3 +113,28 @@ def test_a_server_that_is_stopped_before_it_has_started_ends_in_order():
         server = Server(say_nothing, listening, 4)
         server.should_exit = True
         assert server.answer()
+
+
+def test_what_is_printed_of_errors(capsys):
+    root, level = logging.getLogger(), logging.getLogger().level
+    handlers, root.handlers[:] = root.handlers[:], []
+    try:
+        print_errors()
+        log = logging.getLogger("made up")
+        log.error("one")
+        log.error("two", exc_info=ValueError("three"))
+        log.error(
+            "four", exc_info=asyncio.CancelledError()
+        )  # of a request that did not end in time
+        log.warning("five")
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("six", stacklevel=1)
+    finally:
+        logging.captureWarnings(False)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    out, errors = capsys.readouterr()
+    start = "ERROR:made up:one\nERROR:made up:two\nValueError: three\nWARNING:py.warnings:"
+    assert out == "" and errors.startswith(start) and "UserWarning: six" in errors
+    assert "four" not in errors and "five" not in errors
