@@ -138,6 +138,7 @@ def seen(monkeypatch):
 
 
 def test_options_reach_the_estimator(run, seen):
+    Path("m").touch()  # of mktemp
     words = """train people.csv --target buys --out m --folds 3 --metric log_loss --threshold 0.2
         --class-weight balanced --time-limit 9 --seed 4 --threads 2 --drop id --drop income,planet
         --category group --number age --monotone age=-1"""
@@ -150,11 +151,21 @@ def test_options_reach_the_estimator(run, seen):
     )  # fmt: skip
     assert {name: parameters[name] for name in expected} == expected
     assert parameters["n_threads"] in (1, 2) and "buys" in seen[0][1].sample.column_names
+    assert 0 < seen[0][0].seconds_before <= 4.5  # reading the table counts, but not all of the time
     run(*"train people.csv --target income --out m --loss huber --log-target --bounds 1,".split())
     parameters = seen[1][0].get_params()
+    run(*"train people.csv --target income --out m --time-limit 1e-6".split())
+    assert seen[2][0].seconds_before == 5e-7
     assert (parameters["loss"], parameters["log_target"]) == ("huber", True)
     assert parameters["monotone"] is None and parameters["bounds"] == (1.0, None)
     assert parameters["n_threads"] == -1 and parameters["n_estimators"] == 5
+
+
+def test_the_index_of_pandas_is_an_input_if_an_option_names_it(run, seen):
+    write_csv("t.csv", **{"Unnamed: 0": range(N), "x": range(N), "y": [0, 1] * (N // 2)})
+    for names in ("Unnamed: 0", "x,Unnamed: 0"):
+        assert run("train", *T, "--category", names)[0] == 130
+        assert seen.pop()[0].categories == sorted(names.split(","), reverse=True)
 
 
 def test_a_config_file_sets_options_and_the_command_line_wins(run, seen):
@@ -392,6 +403,7 @@ def tables(run):
     write_csv("dates.csv", a=n, y=[f"{1 + i % 3}.2.2026" for i in n])
     write_csv("useless.csv", a=[1] * N, b=["z"] * N, y=y)
     Path("notes.txt").write_text("not a model")
+    Path("c").write_text("seed = 1")
 
 
 def error_of(run, words):
@@ -418,6 +430,7 @@ def error_of(run, words):
     t.csv --target y --out m.pkl | m.pkl: --out is a safetensors file, not .pkl. Choose
     t.csv --target y --out t.csv | t.csv: --out would overwrite an input file.
     t.csv --target y --out notes.txt | notes.txt: --out would overwrite a file that is not
+    t.csv --target y --out c --config c | c: --out would overwrite an input file.
     t.csv --target y --out m --plot no/m.png | or choose another --plot.
     t.csv --target y --out m --plot m.gif | must end in .png, .svg or .pdf
     t.csv --target y --out m.png --plot m.png | --plot and --out are the same file.

@@ -616,6 +616,7 @@ def test_networks_of_a_resumed_training_have_no_curves():
     assert second.get_xydata().tolist() == [[0, 5]]
     assert best.get_xydata().tolist() == [[50, 1], [0, 5]]
     assert mean.get_ydata()[[0, 100, 200]].tolist() == [4, 3, 3.5]
+    assert ax.get_ylim() == pytest.approx((0.8, 5))
     assert [line.get_label() for line in (best, mean)] == ["least loss", "mean"]
 
 
@@ -634,7 +635,7 @@ def test_the_picture(run, target):
     of_kind = of_number if target == "number" else ["classes", "calibration"]
     titles = ["learning curves of the networks", *of_kind, "permutation importance"]
     assert [ax.get_title("left") for ax in figure.axes][:4] == titles
-    assert figure.get_suptitle().endswith(", on held-out rows")
+    assert figure.get_suptitle() == f"{target} in t.csv, on held-out rows"
     assert all(ax.lines or ax.images or ax.collections or ax.patches for ax in figure.axes)
     assert code == 0 and out.endswith("Saved p.png.\n")
     pixels = np.asarray(Image.open("p.png").convert("L"))

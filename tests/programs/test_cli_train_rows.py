@@ -128,6 +128,15 @@ def test_the_test_has_the_last_time_values_or_whole_groups(capsys):
     assert DAY[train].max() < DAY[test].min() and len(test) == 24
     train, test = split(test_size=0.01, times=DAY)  # whole days
     assert len(test) == 4
+    train, test = split(test_size=0.99, times=DAY)
+    assert set(DAY[train]) == {0, 1} and len(train) + len(test) == N  # two to train on
+    train, test = split(test_size=0.001)
+    assert len(test) == 1 and len(train) == N - 1
+    rare = np.arange(N) % 4 == 0
+    train, test = split(test_size=0.2, is_number=False, labels=rare)
+    assert (len(test), rare[test].sum()) == (24, 6) and (np.diff(test) > 0).all()
+    train, test = split(test_size=0.2, is_number=False, labels=np.arange(N) == 7)
+    assert len(test) in (23, 24) and 7 in train  # the only row of a class
     groups = np.arange(N) % 6
     train, test = split(test_size=0.3, groups=groups)
     assert len(test) == 40 and not set(groups[train]) & set(groups[test])

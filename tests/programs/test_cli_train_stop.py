@@ -161,10 +161,20 @@ def settings_of(report):
     return "--hidden " + ",".join(map(str, report["hidden"]))
 
 
-def test_tune_keeps_the_default_unless_another_setting_is_better_for_certain(run):
+def test_tune_keeps_the_default_unless_another_setting_is_better_for_certain(run, monkeypatch):
+    fits, fit = [], trained_models.fit_estimator
+
+    def record(model, rows, file, options, label):
+        fits.append((label, model.time_limit))
+        return fit(model, rows, file, options, label)
+
+    monkeypatch.setattr(trained_models, "fit_estimator", record)
     report = tune(run, "--target", "y", "--folds", "2")
     assert report["tuning"]["metric"] == "log_loss"
     tried, decision = report["tuning"]["tried"], report["tuning"]["decision"]
+    for i, ((label, limit), setting) in enumerate(zip(fits, tried, strict=True)):
+        assert label == f"setting {i + 1} of 7: {setting['options']}"
+        assert limit == pytest.approx(float(LONG) / (7 - i), rel=0.1)  # the same part for each
     assert [t["folds"] for t in tried] == [2, *[1] * 5, *[2] * (decision is not None)]
     assert [t["options"] for t in tried[:3]] == ["--hidden 64,64"] * 2 + ["--hidden 32,32"]
     if decision is None:
