@@ -11,7 +11,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils._param_validation import InvalidParameterError
 
 import fastnn
 from fastnn import MLPClassifier, MLPRegressor, optimizers, schedules
@@ -109,11 +108,6 @@ def test_partial_fit_with_another_solver_says_how_to_start_anew():
         model.partial_fit(X, Y)
     model.network_.state = None
     assert model.partial_fit(X, Y).network_.state.step == 1
-
-
-def test_an_unknown_name_is_refused():
-    with pytest.raises(InvalidParameterError, match=r"'solver' parameter .*'adamw'.*Got 'adamm'"):
-        fitted(solver="adamm")
 
 
 def test_verbose_says_why_training_stopped(capsys):

@@ -119,16 +119,6 @@ def test_the_token_becomes_a_cookie(ask, server):
     assert ask("/?token=wrong", Cookie=None)[0] == 403
 
 
-@pytest.mark.parametrize(
-    ("server", "table"),
-    [((), None), ((("a/b.csv", "y", None),), {"name": "b.csv", "target": "y"})],
-    indirect=["server"],
-)
-def test_a_page_begins_with_the_state_and_the_table(ask, table):
-    start = ask("/api/start")[1]
-    assert (start["state"], start["table"]) == (STATE, table)
-
-
 EXPLORER = SimpleNamespace(
     describe=lambda: {"name": "model"},
     answer=lambda *arguments: ["answer", *arguments],

@@ -4,6 +4,7 @@ training."""
 import dataclasses
 import signal
 import time
+from functools import partial
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import ClassVar
@@ -236,21 +237,6 @@ def test_resuming_after_restore_best_continues_from_the_last_step():
     assert net.state.best is None and net.state.params is None
 
 
-def test_patience_counts_over_fits():
-    whole, net = overfit(EarlyStopping(4)), network()
-    epochs = 0
-    while net.state is None or net.state.epoch - net.state.best.epoch < 4:
-        overfit(EarlyStopping(4), net, epochs=1, resume=net.state is not None)
-        epochs += 1
-    assert epochs == whole.history.n_epochs
-    assert_same_bits(net.params, whole.params)
-
-
-def test_min_delta_is_the_smallest_improvement_that_counts():
-    far = overfit(EarlyStopping(4, min_delta=1e9))
-    assert far.history.n_epochs == 5 and far.state.best.epoch == 1
-
-
 def test_without_restore_best_the_last_parameters_stay():
     net = overfit(EarlyStopping(4, restore_best=False))
     assert_same_bits(net.params, overfit((), epochs=net.history.n_epochs).params)
@@ -261,15 +247,6 @@ def test_without_validation_data_early_stopping_uses_the_training_loss():
     net = network()
     net.fit(X, Y, optimizer=SGD(0.0), epochs=50, callbacks=EarlyStopping(patience=2), shuffle=False)
     assert net.history.n_epochs == 3 and net.state.best.loss == net.history.loss[0]
-
-
-WRONG_STOPPING = [dict(patience=0), dict(patience=1.5), dict(min_delta=-1), dict(min_delta=np.nan)]
-
-
-@pytest.mark.parametrize("options", WRONG_STOPPING)
-def test_settings_of_early_stopping_out_of_range(options):
-    with pytest.raises(ValueError, match=next(iter(options))):
-        EarlyStopping(**options)
 
 
 # ---- checkpoints ----
@@ -285,17 +262,19 @@ def test_a_checkpoint_every_few_epochs(tmp_path):
     assert epochs == [False, False, 3, 3, 3, 6, 6]
 
 
-WRONG_CHECKPOINTS = [
-    ({}, "at least one of every_epochs, every_seconds"),
-    (dict(every_epochs=0), "every_epochs"),
-    (dict(every_seconds=0), "every_seconds"),
+save = partial(Checkpoint, "net")
+WRONG_SETTINGS = [
+    *((EarlyStopping, dict(patience=n), "patience") for n in (0, 1.5)),
+    *((EarlyStopping, dict(min_delta=x), "min_delta") for x in (-1, np.nan)),
+    (save, {}, "at least one of every_epochs, every_seconds"),
+    *((save, {name: 0}, name) for name in ("every_epochs", "every_seconds")),
 ]
 
 
-@pytest.mark.parametrize(("options", "message"), WRONG_CHECKPOINTS)
-def test_settings_of_checkpoints_out_of_range(options, message):
+@pytest.mark.parametrize(("make", "options", "message"), WRONG_SETTINGS)
+def test_settings_out_of_range(make, options, message):
     with pytest.raises(ValueError, match=message):
-        Checkpoint("net", **options)
+        make(**options)
 
 
 TRAIN = """

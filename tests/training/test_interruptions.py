@@ -130,6 +130,13 @@ def test_partial_fit_is_one_resumed_epoch_in_order():
         assert ours.n_epochs == 1 and ours.n_steps == theirs.n_steps
     assert_same_bits(training_state(net), training_state(expected_net))
     assert (net.state.step, net.state.epoch) == (8, 3)
+    net.fit(X, y, batch_size=16, max_steps=2, resume=True)
+    anew = net.copy()  # the rest of that epoch is dropped
+    assert anew.state.row == 32 and anew.state.order is not None and anew.state.loss_sum > 0
+    anew.state.row, anew.state.order, anew.state.loss_sum = 0, None, 0.0
+    theirs = anew.fit(X, y, batch_size=16, epochs=1, shuffle=False, resume=True)
+    assert net.partial_fit(X, y, batch_size=16).loss == theirs.loss
+    assert_same_bits(training_state(net), training_state(anew))
 
 
 def test_resume_with_other_settings_of_the_same_optimizer():

@@ -36,14 +36,6 @@ def test_what_counts_as_an_improvement(settings, counts, best):
     assert found == list(zip(map(bool, best), counts)) and not patience.exhausted
 
 
-def test_patience_is_exhausted_after_that_many_epochs_without_improvement():
-    patience = Patience(2)
-    found = [(patience.update(loss), patience.exhausted) for loss in (1.0, 1.0, 0.5, 0.6, 0.7)]
-    is_best, is_exhausted = zip(*found)
-    assert is_best == (True, False, True, False, False)
-    assert is_exhausted == (False, False, False, False, True)
-
-
 @pytest.mark.parametrize("monitor", ["loss", "error_rate"])
 def test_early_stopping_keeps_the_first_or_the_last_of_equal_epochs(monitor):
     """A learning rate of 0: all epochs are equal."""

@@ -226,6 +226,8 @@ def test_a_split_is_a_share_of_the_rows_that_does_not_depend_on_groups():
     assert_same_bits(np.concatenate(parts), whole)
     assert_same_bits(Split(0.3, 17, False).rows(0, 100_000), ~whole)
     assert 0.05 < (Split(0.3, 18, True).rows(0, 100_000) & whole).mean() < 0.13
+    words = [6457827717110365317, 3203168211198807973, 9817491932198370423]  # of splitmix64
+    assert stream.hashes(np.arange(3), 1234567).tolist() == [word >> 11 for word in words]
 
 
 def test_held_out_rows_are_those_of_the_hash():
