@@ -300,6 +300,8 @@ def test_calibrate_changes_probabilities_and_nothing_else():
         (dict(class_weight={0: -1.0}), "class_weight of 0 must be a finite number at least 0, got -1.0"),
         (dict(schedule=schedules.StepDecay(0.1, 3), solver=fastnn.Adam()),
          "Pass the schedule as the lr of the optimizer"),
+        (dict(schedule=schedules.StepDecay(0.1, 3), solver="lbfgs"), "schedule cannot .* no learning rate. Set sch"),
+        (dict(schedule=schedules.StepDecay(0.1, 3), solver=fastnn.LBFGS()), "no learning rate. Set sch"),
         (dict(class_weight="even"), "class_weight"),
         (dict(callbacks=[3]), "callbacks must hold functions"),
         (dict(validation_data=(IRIS,)), r"validation_data must be \(X, y\)"),
@@ -383,8 +385,3 @@ def test_sparse_indicators():
     a, b = (net.fit(LABELLED, Y) for net, Y in zip(nets, (LABELS, sparse.csr_matrix(LABELS))))
     assert_array_equal(a.network_.params, b.network_.params)
     assert a.validation_scores_ == b.validation_scores_
-
-
-def test_no_convergence_warning_when_the_number_of_epochs_is_the_limit():
-    with warnings.catch_warnings(action="error"):
-        assert quick(max_iter=3, n_iter_no_change=np.inf).fit(IRIS, KINDS).n_iter_ == 3

@@ -95,13 +95,6 @@ def test_what_cannot_be_set_is_refused_and_changes_nothing(solver, params, messa
     assert model.solver == solver and model.schedule is None and model.alpha == 1e-4
 
 
-@pytest.mark.parametrize("solver", ["lbfgs", fastnn.LBFGS()])
-def test_l_bfgs_refuses_a_schedule(solver):
-    message = r"schedule cannot .*, which has no learning rate. Set sch"
-    with pytest.raises(ValueError, match=message):
-        fitted(solver=solver, schedule=schedules.StepDecay(0.1, 3))
-
-
 def test_partial_fit_with_another_solver_says_how_to_start_anew():
     model = fitted(solver="adamw").set_params(solver="sgd")
     with pytest.raises(ValueError, match=r"moments of AdamW.*Set network_.state = None to start"):
