@@ -558,6 +558,42 @@ def test_intervals_of_an_ensemble_are_as_wide_as_a_row_needs(kind, monkeypatch, 
     assert not hasattr(net, "spread_")
 
 
+def test_errors_are_divided_by_what_is_expected_of_their_rows():
+    rng, parts, seen = np.random.default_rng(0), [np.arange(k, 400, 2) for k in (0, 1)], []
+    X, predictions = rng.uniform(0.5, 2, (400, 1)), rng.normal(size=400)
+    errors = 3 * X[:, 0] * np.abs(rng.normal(size=400)) * np.where(predictions > 0.5, 2, 1)
+
+    def train(others, y):
+        seen.extend([*others, y])
+        net = fastnn.MLP([1, 1], dtype="float64", rng=0)
+        net.params = [1, 0]  # it expects X
+        return [net] * 2
+
+    def fit(n):
+        rows = [each[:n] for each in parts]
+        of_rows = [errors[each, None] for each in rows], [predictions[each] for each in rows]
+        return spread.fit_spread(rows, *of_rows, 400, train, X, 1)
+
+    assert fit(99)[0] is None and fit(100)[0] is not None
+    seen.clear()
+    found, scaled = fit(200)
+    unit, e, expected = errors.mean(), errors / errors.mean(), X[:, 0]
+    for each, other in zip(seen, (parts[1], parts[0], e), strict=True):
+        assert_allclose(each, other, rtol=1e-6)
+    assert (found.unit, found.largest) == (pytest.approx(unit), pytest.approx(e.max()))
+    scores = []
+    for least in (0.03, 0.1, 0.2, 0.5, 1.0, 3.0):
+        width = (expected + least) * np.quantile(e / (expected + least), 0.9)
+        scores.append((np.mean(width + 10 * np.maximum(e - width, 0)), least))
+    assert found.least == max(c for score, c in scores if score <= 1.005 * min(scores)[0])
+    e /= expected + found.least
+    quarters = np.split(predictions.argsort(), 4)
+    shares = [(100 * np.quantile(e[q], 0.9) / np.quantile(e, 0.9) + 20) / 120 for q in quarters]
+    assert_allclose([found.knots, found.factors], [predictions[[q[50] for q in quarters]], shares])
+    e /= np.interp(predictions, found.knots, found.factors)
+    assert_allclose(np.concatenate(scaled)[:, 0], e[np.concatenate(parts)])
+
+
 @pytest.mark.filterwarnings("ignore:X is badly scaled")
 def test_columns_whose_moments_overflow_do_not_change_intervals():
     X = np.column_stack([WAVE, np.where(WAVE[:, 0] > 0, 1.5e308, -1.5e308)])
