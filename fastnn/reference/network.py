@@ -217,11 +217,7 @@ def fit(
     takes_step = "step" in inspect.signature(step_).parameters
     X = X if isinstance(X, EncodedTable) else np.asarray(X)
     n = len(X)
-    if isinstance(rng, list | tuple) and not all(
-        isinstance(each, int | np.integer) for each in rng
-    ):
-        raise ValueError(f"rng must be an int or a Generator, got {rng!r}")  # NumPy may crash
-    generator: Any = None if shards else np.random.default_rng(rng)
+    generator: Any = None if shards else _generator(rng)
 
     def batches_of(epoch):
         if generator is None:
@@ -258,6 +254,12 @@ def fit(
                     mean += (1 - average) * (p - mean)
         history.append(total / max(n, 1))
     return history if average is None else (history, averaged_weights, averaged_biases)
+
+
+def _generator(rng):
+    if isinstance(rng, list | tuple):  # NumPy crashes if a list holds itself
+        raise ValueError(f"rng must be an int or a Generator, got {rng!r}")
+    return np.random.default_rng(rng)
 
 
 def _batch_loss_and_grad(rows, X, y, dy, layers, of_y, of_dy):

@@ -150,9 +150,7 @@ class Plan:
             A subclass of Session.
         """
         net, data, options, validation = self.net, self.data, self.options, self.validation
-        rng, state = self.rng, self.state
-        if not isinstance(rng, np.random.Generator):
-            rng = np.random.default_rng(rng)
+        rng, state = np.random.default_rng(self.rng), self.state
         if state is None:
             optimizer = options.optimizer
             state = resumed(net.state, optimizer) if options.resume else fresh(net, optimizer)
