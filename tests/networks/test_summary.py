@@ -111,12 +111,13 @@ def test_a_notebook_shows_the_summary_as_a_table(capsys):
 def test_a_notebook_shows_a_history():
     history = fastnn.MLP([4, 3, 1], rng=0).fit(X, X[:, 0], epochs=30, validation_data=(X, X[:, 1]))
     html = history._repr_html_()
-    rows = dict(cells(html))
-    assert (rows["epochs"], rows["steps"]) == ("30", "60")
-    assert rows["loss"] == f"{history.loss[-1]:.4g}"
     best = int(np.argmin(history.val_loss))
-    assert rows["lowest validation loss"] == f"{history.val_loss[best]:.4g} in epoch {best + 1}"
-    assert rows["stopped"] == "all epochs done"
+    expected = {
+        **{"epochs": "30", "steps": "60", "loss": f"{history.loss[-1]:.4g}"},
+        "lowest validation loss": f"{history.val_loss[best]:.4g} in epoch {best + 1}",
+        "stopped": "all epochs done",
+    }
+    assert expected.items() <= dict(cells(html)).items()
     (svg,) = ET.fromstring(html).iter("{http://www.w3.org/2000/svg}svg")
     frame, *curves = [p.get("d") for p in svg if p.get("fill") == "none"]
     left, top, bottom, right = map(int, re.findall(r"\d+", frame))

@@ -381,6 +381,9 @@ def test_texts_of_limited_length(monkeypatch):
     assert console.list_names([*long, "z" * 25]) == ", ".join([*long, "z" * 11 + "..." + "z" * 10])
     errors = map(console.format_error, (0.0009999, 0.001, 999.94, 1000.0))
     assert [*errors] == ["0.0009999", "0.001000", "999.9", "1,000"]
+
+
+def test_wrapped_texts_and_commands():
     assert console.wrap("      a  b   c") == ["    a  b  c"]
     lines = ["  fastnn aaaaaaaa \\", "      b"], ["  fastnn \\", "      aaaaaaaaa b"]
     for n, expected in zip((8, 9), lines, strict=True):

@@ -196,7 +196,7 @@ LIBRARY_TASKS = [  # library, loss, own options of this loss, those of predict
 ]  # fmt: skip
 
 
-class MadeUpModel(SimpleNamespace):
+class RecordingModel(SimpleNamespace):
     """A model of a library that need not be installed; it keeps what it gets."""
 
     def fit(self, *rows, **options):
@@ -207,24 +207,31 @@ class MadeUpModel(SimpleNamespace):
         return np.full(3, [float(options == self.asked)])
 
 
-@pytest.mark.parametrize("cls, loss, own, asked", LIBRARY_TASKS)
-def test_what_other_libraries_get(monkeypatch, cls, loss, own, asked):
+def put_in_place(monkeypatch, cls, asked):
+    """Put a made-up library in the place of that of a baseline -> the limits of threads that are set."""
     prefixes, kinds = ("LGBM", "CatBoost", "HistGradientBoosting"), ("Classifier", "Regressor")
-    made = {a + b: partial(MadeUpModel, asked=asked) for a in prefixes for b in kinds}
+    made = {a + b: partial(RecordingModel, asked=asked) for a in prefixes for b in kinds}
     module = SimpleNamespace(FeaturesData=dict, Pool=lambda *data, weight: (*data, weight), **made)
     limits: list = []
     limit = SimpleNamespace(threadpool_limits=lambda *some: limits.append(some) or nullcontext())
     monkeypatch.setitem(sys.modules, "threadpoolctl", limit)
-    is_boosting = cls is baselines.HistGradientBoosting
-    library = "sklearn.ensemble" if is_boosting else cls.__name__.lower()
+    library = dict(HistGradientBoosting="sklearn.ensemble").get(cls.__name__, cls.__name__.lower())
     monkeypatch.setitem(sys.modules, library, module)
+    return limits
+
+
+@pytest.mark.parametrize("cls, loss, own, asked", LIBRARY_TASKS)
+def test_what_other_libraries_get(monkeypatch, cls, loss, own, asked):
+    limits = put_in_place(monkeypatch, cls, asked)
     numbers, codes = np.array([[0.5], [np.nan], [2.0]]), np.array([[0], [1], [-1]])
     y, weight = np.array([0, 1, 1]), np.array([1.0, 2.0, 3.0])
-    X, without = (BaselineInputs(numbers, codes[:, :n], [2][:n]) for n in (1, 0))
+    X, without = BaselineInputs(numbers, codes, [2]), BaselineInputs(numbers, codes[:, :0], [])
     task = baselines.BaselineTask(n_classes=0 if loss else 2, loss=loss, n_threads=1, seed=7)
     model = cls(task).fit(X, y, weight)
     assert model.predict(X).tolist() == ([1.0] * 3 if loss else [[0.5, 0.5]] * 3)
-    got = {k: v for k, v in vars(model.model).items() if "predict" not in k and k != "asked"}
+    got = vars(model.model)
+    for name in "predict", "predict_proba", "asked":
+        del got[name]
     if cls is baselines.CatBoost:
         ((features, targets, of_rows),) = got.pop("rows")
         assert features["cat_feature_data"].tolist() == [[b"0"], [b"1"], [b"-1"]]
@@ -239,7 +246,7 @@ def test_what_other_libraries_get(monkeypatch, cls, loss, own, asked):
         np.testing.assert_array_equal(rows, [[0.5, 0], [np.nan, 1], [2, np.nan]])
         options = dict(random_state=7, n_jobs=1, verbose=-1)
         options["options"] = dict(sample_weight=weight, categorical_feature=[1])
-    if is_boosting:
+    if cls is baselines.HistGradientBoosting:
         options = dict(random_state=7, categorical_features=[1], options={"sample_weight": weight})
         plain = cls(baselines.BaselineTask()).fit(without, y, None).model
         got_by_default = plain.random_state, plain.loss, plain.categorical_features

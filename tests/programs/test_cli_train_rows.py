@@ -123,7 +123,7 @@ def split(*, test_size, times=None, groups=None, is_number=True, labels=None):
     return column_roles.split_off_test(roles, target, print_note, TrainOptions(test_size=test_size))
 
 
-def test_the_test_has_the_last_time_values_or_whole_groups(capsys):
+def test_the_test_has_the_last_time_values_or_random_rows():
     train, test = split(test_size=0.2, times=DAY)
     assert DAY[train].max() < DAY[test].min() and len(test) == 24
     train, test = split(test_size=0.01, times=DAY)  # whole days
@@ -137,6 +137,9 @@ def test_the_test_has_the_last_time_values_or_whole_groups(capsys):
     assert (len(test), rare[test].sum()) == (24, 6) and (np.diff(test) > 0).all()
     train, test = split(test_size=0.2, is_number=False, labels=np.arange(N) == 7)
     assert len(test) in (23, 24) and 7 in train  # the only row of a class
+
+
+def test_the_test_has_whole_groups_and_no_class_or_group_that_is_new(capsys):
     groups = np.arange(N) % 6
     train, test = split(test_size=0.3, groups=groups)
     assert len(test) == 40 and not set(groups[train]) & set(groups[test])

@@ -351,6 +351,9 @@ def test_weights_of_models(ax, models):
     for columns, places in (None, [0, 1, 2, 0, 1]), (2, [0, 1, 0, 1, 0]):
         ax = plotting.plot_weights(fastnn.MLP([2, 5], rng=0), new(), shape=(1, 2), columns=columns)
         np.testing.assert_allclose([each.get_extent()[0] / 2.24 for each in ax.images], places)
+
+
+def test_weights_have_the_names_of_columns(models):
     named = fastnn.MLPRegressor((2,), max_iter=1, tol=1e9, solver="lbfgs")
     named.fit(models["table"][1], X3[:, 0])
     ax = plotting.plot_weights(named, new())

@@ -215,7 +215,7 @@ def test_every_flipped_byte_loads_or_is_refused(name, contents, path):
     assert sum(not loads_model(damaged, path) for damaged in flipped(content, places)) > 300
 
 
-def values(message, *keys_and_values):
+def wrong_values(message, *keys_and_values):
     """Return the cases in which a place of a file has one of these values."""
     *keys, wrong = keys_and_values
     place = ".".join(map(str, keys))
@@ -224,23 +224,23 @@ def values(message, *keys_and_values):
 
 BIG = 10**400
 HARMFUL = {
-    **values("n_features_in_", "fitted", "n_features_in_", [4, 5.0, 2**40]),
-    **values("oof_score_name_", "fitted", "oof_score_name_", [1, "R" * 1001]),
-    **values("metric", "parameters", "metric", [{"function": 1}, {"function": "f" * 1001}]),
-    **values("names", "features", "names", [["a"], [1, 2, 3, 4, 5]]),
-    **values("style", "features", "columns", 2, "style", ["%c", ".||"]),
-    **values("positions", "features", "positions", 0, [5, -1, 2]),
-    **values("source", "features", "numbers", 0, "source", [5, True]),
-    **values("levels", "features", "categories", 0, "levels", [[1, 2], ["a", "a"]]),
-    **values("levels", "features", "categories", 1, "levels", 0, ["-1", "1232", "00"]),
-    **values("edges", "encoders", 0, "edges", 0, [[1.0], [1.0, 1.0]]),
-    **values("width", "encoders", 0, "width", [0, 2**24 + 1]),
-    **values("members", "members", [[], "x"]),
-    **values("hidden", "members", 0, "hidden", [[], [0], [-1], [2**24 + 1], [1] * 100]),
-    **values("share", "members", 0, "share", [0.0, 1.5]),
-    **values("shape of params0", "header", "params0", "shape", [None, [2, 1], [10**9, 1, 1]]),
-    **values("spread", "spread", "hidden", [[0], [1, 1]]),
-    **values("profile", "profile", "n_rows", [7, -1]),
+    **wrong_values("n_features_in_", "fitted", "n_features_in_", [4, 5.0, 2**40]),
+    **wrong_values("oof_score_name_", "fitted", "oof_score_name_", [1, "R" * 1001]),
+    **wrong_values("metric", "parameters", "metric", [{"function": 1}, {"function": "f" * 1001}]),
+    **wrong_values("names", "features", "names", [["a"], [1, 2, 3, 4, 5]]),
+    **wrong_values("style", "features", "columns", 2, "style", ["%c", ".||"]),
+    **wrong_values("positions", "features", "positions", 0, [5, -1, 2]),
+    **wrong_values("source", "features", "numbers", 0, "source", [5, True]),
+    **wrong_values("levels", "features", "categories", 0, "levels", [[1, 2], ["a", "a"]]),
+    **wrong_values("levels", "features", "categories", 1, "levels", 0, ["-1", "1232", "00"]),
+    **wrong_values("edges", "encoders", 0, "edges", 0, [[1.0], [1.0, 1.0]]),
+    **wrong_values("width", "encoders", 0, "width", [0, 2**24 + 1]),
+    **wrong_values("members", "members", [[], "x"]),
+    **wrong_values("hidden", "members", 0, "hidden", [[], [0], [-1], [2**24 + 1], [1] * 100]),
+    **wrong_values("share", "members", 0, "share", [0.0, 1.5]),
+    **wrong_values("shape of params0", "header", "params0", "shape", [None, [2, 1], [10**9, 1, 1]]),
+    **wrong_values("spread", "spread", "hidden", [[0], [1, 1]]),
+    **wrong_values("profile", "profile", "n_rows", [7, -1]),
     "metadata that is no text": (setting("header", "__metadata__", "user", '{"a": 1}'), "metadata_ must"),
     "a newer version": (setting("header", "__metadata__", "format_version", "2"), "Install a newer"),
     "another estimator": (setting("estimator", "MLPRegressor"), "estimator"),
@@ -336,15 +336,15 @@ def on_all_rows(n_folds, *shapes):
 
 
 STOPPED = {
-    **values("folds", "unfinished", "folds", [[2], [0, 0], []]),
-    **values("folds", "unfinished", "n_folds", ["2", 10_001]),
-    **values("n_final", "unfinished", "n_final", [-1, 10_001]),
-    **values("used", "unfinished", "used", [[0, 1, 3], [0, 0, 1], [0]]),
-    **values("spare", "unfinished", "spare", [[0], [[0, 0, []]], [[0, 2, []]], [[3, 1, []]], [[0, 1, []]] * 2]),
-    **values("spare", "unfinished", "spare", 0, 2, [[0.5] * 3, [1.5], [-0.5]]),
-    **values("spare0", "header", "spare0", "shape", 2, ["17", 3, 2**24 + 4]),
-    **values("best", "unfinished", "best", [{}, [[]], [[[]]], [[[1.5]]]]),
-    **values("share of epochs", "unfinished", "share", [1.5, -0.5, None]),
+    **wrong_values("folds", "unfinished", "folds", [[2], [0, 0], []]),
+    **wrong_values("folds", "unfinished", "n_folds", ["2", 10_001]),
+    **wrong_values("n_final", "unfinished", "n_final", [-1, 10_001]),
+    **wrong_values("used", "unfinished", "used", [[0, 1, 3], [0, 0, 1], [0]]),
+    **wrong_values("spare", "unfinished", "spare", [[0], [[0, 0, []]], [[0, 2, []]], [[3, 1, []]], [[0, 1, []]] * 2]),
+    **wrong_values("spare", "unfinished", "spare", 0, 2, [[0.5] * 3, [1.5], [-0.5]]),
+    **wrong_values("spare0", "header", "spare0", "shape", 2, ["17", 3, 2**24 + 4]),
+    **wrong_values("best", "unfinished", "best", [{}, [[]], [[[]]], [[[1.5]]]]),
+    **wrong_values("share of epochs", "unfinished", "share", [1.5, -0.5, None]),
     "all folds": (unfinished(n_folds=1, spare=[]), "folds"),
     "more folds than networks": (unfinished(n_folds=3, folds=[0, 1], spare=[]), "folds"),
     "no configurations": (setting("unfinished", "n_configurations", 0), "used"),
@@ -377,8 +377,8 @@ STOPPED = {
 
 
 CLASSES = {
-    **values("classes", "targets", "classes", [[], [True, True], [0, 1]]),
-    **values("dtype", "targets", "dtype", ["V8", "f8,f8"]),
+    **wrong_values("classes", "targets", "classes", [[], [True, True], [0, 1]]),
+    **wrong_values("dtype", "targets", "dtype", ["V8", "f8,f8"]),
     "a temperature of 0": (setting("targets", "temperature", 0.0), "temperature"),
     "one class with networks": (setting("targets", "classes", [True]), "members"),
     **{f"a threshold {rule} {x}": (setting("targets", "threshold", {"rule": rule, "value": x}), "threshold)")
