@@ -54,13 +54,13 @@ X, y = rated_rows()
 # ---- the layer ----
 
 
-def fit_layer(n_folds=5, n_threads=1, groups=None, y=y):
+def fit_layer(n_folds=5, groups=None, y=y):
     codes = np.arange(len(y))
     fold = codes % max(2, n_folds)
     folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(n_folds)]
     targets = TextTargets(np.asarray(y, float)[:, None], np.ones(len(y)), True)
     values = codes, X["text"].tolist()
-    return values, folds, *fit_text_layer(values, targets, folds, groups, n_threads)
+    return values, folds, *fit_text_layer(values, targets, folds, groups, 1)
 
 
 @pytest.mark.parametrize("n_folds", [1, 2, 5])

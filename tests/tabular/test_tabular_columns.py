@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from fastnn import TabularClassifier, TabularRegressor
+from fastnn import TabularRegressor
 from fastnn.tables.cells import dates, recognition
 from fastnn.tabular.columns import date, features, frames
+from fastnn.tabular.columns.category import Category
+from fastnn.tabular.columns.date import Date
 from fastnn.tabular.columns.input_column import InputColumn
 from fastnn.tabular.columns.number import Number
 
@@ -213,10 +215,26 @@ def test_numbers_that_may_be_years(values, expected):
     assert not Number("y").may_be_times(raw)
 
 
-def test_quarters_are_written():
-    months = [f"2026-{month:02}-01 00:00:00" for month in (1, 3, 4, 6, 7, 9, 10, 12)]
-    written = [date._format_date(month, "Q%q %Y") for month in months]
-    assert written == [f"Q{quarter} 2026" for quarter in (1, 1, 2, 2, 3, 3, 4, 4)]
+LETTERS = [*"abcdefghijklmnopqrstu"]
+FIRSTS = zip((1, 3, 4, 6, 7, 9, 10, 12), "11223344")
+QUARTERS = {pd.Timestamp(2026, month, 1).timestamp(): f"Q{q} 2026" for month, q in FIRSTS}
+ANY, DAY = {"type": ["number", "string", "boolean", "null"]}, {"type": ["string", "null"]}
+SOME = {"type": ["string", "number", "boolean", "null"]}
+IN_JSON = [  # a column, its categories, a typical value, the schema, an example, and how the description begins
+    (Number("v"), (), None, ANY, 1, "a number; null"), (Number("v"), (), 2.0**54, ANY, 1.801e16, ""),
+    (Number("v", ",|.|", True), (), 0.123456, ANY, 0.1235, "a number, also as a text"),
+    *((Category("v", None, True), LETTERS[:n], "c", SOME | {"examples": LETTERS[:20]}, "c",
+       f"one of {n} categories{end}") for n, end in ((20, ";"), (21, " (1 are not listed);"))),
+    (Category("v"), ["1", "2.5"], "1", SOME | {"examples": [1, 2.5]}, 1, "one of 2 categories;"),
+    (Date("v"), (), None, {"type": ["string", "number", "null"]}, "1970-01-01", "a date such as"),
+    *((Date("v", "Q%q %Y", True), (), t, DAY, text, "a date, written") for t, text in QUARTERS.items()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "categories", "typical", "schema", "one", "begin"), IN_JSON)
+def test_values_in_json(column, categories, typical, schema, one, begin):
+    found = column.describe_json(categories, typical)
+    assert found[0].startswith(begin) and found[1:] == (schema, one) and type(found[2]) is type(one)
 
 
 # ---- other values in predict ----
@@ -399,9 +417,3 @@ def test_date_texts_in_utc():
     when = np.array([datetime.datetime(2020, 1, 1, tzinfo=zone), None], dtype=object)
     values = frames.read(with_column(np.r_[when, [None] * 26])).columns[1].values
     assert_array_equal(values[:2], [1577833200.0, np.nan])
-
-
-def test_classifier_has_the_same_columns():
-    clf = TabularClassifier(**SMALL).fit(TRAINING, z > 0)
-    kinds = ("number", "category", "number", "date", "date", "number")
-    assert clf.columns_ == dict(zip(TRAINING, kinds))

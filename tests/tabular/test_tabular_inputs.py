@@ -153,7 +153,6 @@ READ = {  # values of a column: what it is, its values or texts, its style, and 
     "spans": (np.array([spans[1], None], object), "number", [86400, np.nan], "h:m", None),
     "times of day": (np.array([datetime.time(1, 2, 3, 500000), True], object), "number", [3723.5, 1], "h:m", None),
     "times in a zone": (np.array([MIXED[-2], None], object), "time", [1577919600, np.nan], None, None),
-    "an array of Arrow": (pa.array([1, 2]), "number", [1, 2], None, None),
     "an extension of Arrow": (BOOLEANS, "number", [1, 0, np.nan], None, None),
     "a Series of Polars": (pl.Series([1, None]), "number", [1, np.nan], None, None),
     "long numbers in a list": ([LONG, 0.5], "number", [2.0**60, 0.5], None, [LONG, 0.5]),
