@@ -62,6 +62,7 @@ def test_intervals_are_as_wide_as_a_row_needs(n_estimators, quick_recipe):
     X, y = uneven(1500, seed=1)
     rows, targets = uneven(2000, seed=2)
     reg = TabularRegressor(n_estimators, n_threads=1, random_state=0).fit(X, y)
+    assert reg.facts().hidden_sizes == (64, 64)
     lower, upper = reg.predict_interval(rows)
     is_inside, is_right = (lower <= targets) & (targets <= upper), rows[:, 1] > 0
     assert abs(is_inside.mean() - 0.9) < 0.05

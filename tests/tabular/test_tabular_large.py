@@ -470,6 +470,8 @@ WRONG = {  # the last group: what changes its X and y, and the message
     "names": (lambda X: X.rename(columns={"x": "z"}), None, "which begins with row 800: The feat"),
     "order": (lambda X: X[X.columns[::-1]], None, ".*must be in the same order"),
     "one more": (lambda X: X.assign(v=1), None, UNSEEN),
+    "five more": (lambda X: X.assign(**dict.fromkeys("pqrst", 1)), None, r".*- s\n- t\n(?!- )"),
+    "six more": (lambda X: X.assign(**dict.fromkeys("pqrstu", 1)), None, r".*- t\n- \.{3}\n"),
     "targets": (None, lambda t: t[:5], r".*y has 5 rows, but X has 1"),
     "nan": (None, lambda t: np.where(t > 0, np.nan, t), ".*y is missing"),
     "texts": (None, lambda t: np.array(["a"] * len(t)), ".*y must hold num"),
