@@ -514,12 +514,6 @@ def test_coverage_of_held_out_rows_by_hand():
     assert intervals.held_out_coverage(errors, [0.55]) == [0.99]
 
 
-def test_intervals_keep_their_promise_on_rows_like_the_others(rng):
-    errors = [np.abs(rng.normal(size=(500, 1))) for _ in range(4)]
-    found = intervals.held_out_coverage(errors, score_sections.COVERAGES)
-    assert found == pytest.approx(score_sections.COVERAGES, abs=0.03)
-
-
 @each_row("""
     target | metric | text
     number | | Its mean absolute error on held-out rows is 1.500, the baseline's 4.000.

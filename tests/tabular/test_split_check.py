@@ -179,18 +179,6 @@ def test_folds_in_time_of_the_check(times, folds):
         assert tuple("".join(map(str, sorted(numbers[rows]))) for rows in found) == expected
 
 
-def test_folds_of_units_and_of_random_rows():
-    codes = np.append(np.repeat(np.arange(10), 5), -1)
-    units = split_check._other_units(codes, 4)
-    others = split_check._random_folds(units, 51, np.random.default_rng(0))
-    assert sorted(len(scored) for _, scored in units) == [10, 10, 15, 15] and len(others) == 8
-    for folds in (units, others):
-        assert sorted(np.concatenate([scored for _, scored in folds])) == list(range(50))
-        assert not any({*train} & {*scored} for train, scored in folds)
-    assert not any({*codes[train]} & {*codes[scored]} for train, scored in units)
-    assert [len({*train}) for train, _ in others[::2]] == [len(train) for train, _ in units]
-
-
 @pytest.mark.parametrize(("n_rows", "n_whole"), [(40, 74), (149, 20), (150, 0)])
 def test_a_sample_has_whole_units_if_they_are_enough(n_rows, n_whole):
     codes = np.append(np.repeat(np.arange(100), n_rows), [-1] * 50)

@@ -260,9 +260,3 @@ def test_wrong_intervals(n_estimators, options, coverage, message):
     reg = TabularRegressor(n_estimators, **options, **SMALL).fit(*noisy(20, seed=5))
     with pytest.raises(ValueError, match=message):
         reg.predict_interval([[0.0, 0.0]], coverage)
-
-
-def test_the_same_function_as_for_other_estimators(monkeypatch):
-    monkeypatch.setattr(intervals, "cv_plus", lambda *a: (np.zeros((1, 1)), np.ones((1, 1))))
-    reg = TabularRegressor(2, **SMALL).fit(*noisy(20, seed=5))
-    assert_array_equal(reg.predict_interval([[0.0, 0.0]]), [[0], [1]])

@@ -43,13 +43,6 @@ def test_temperature():
     assert targets.temperature == pytest.approx(0.5, rel=0.15)
 
 
-def test_days_of_the_year_are_in_one_configuration():
-    for is_classifier in (True, False):
-        for has_days in (True, False):
-            found = recipe.configurations(is_classifier, 500, 2, has_days)
-            assert sum(c.encoding.days for c in found) == has_days
-
-
 RECIPE = {  # for classes or not: bins, epochs, steps, dropout, decay, two snapshots, monitor
     True: [
         (0, 128, 500, (0, 0), 0, False, "error_rate"),

@@ -136,7 +136,3 @@ def test_one_configuration_with_several_folds_is_weighted(calls_of, quick_recipe
         for cls in (TabularClassifier, TabularRegressor):
             cls(n_estimators, hidden_layer_sizes=3, n_threads=1).fit(X, y)
     assert [len(jobs) for jobs, *_ in calls] == [3, 3]
-    for m, n in [(recipe.MAX_WEIGHTED - 1, 1), (recipe.MAX_WEIGHTED, 0)]:
-        for is_classifier in (True, False):
-            found = recipe.configurations(is_classifier, m, 2)
-            assert [c.weighted for c in found].count(True) == n and not found[0].weighted
