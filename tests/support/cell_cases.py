@@ -38,6 +38,7 @@ MIDDLES = UP_TO_99 + sum(i + 2.5 for i in range(25))
 FLATS = "1133 - 1384", "2830 - 2882"
 RANGES = [f"{i} - {i + 5}" for i in range(26)]
 RANGE, PLUS, NO = "10 - 20 is read as 15", "10+ is read as 10", (None, None, None, None)
+WORDS = [*"abcdefghijkl"]
 CODES = "250.83", "V27", "V58", "E909", "V45", "E888"
 MOST = [
     # one of the cells is not a number, or two are
@@ -45,7 +46,11 @@ MOST = [
     (".||km", 100, UP_TO_99, "20 of 120", "{} km", range(100), *[VARIES] * 20),
     (".||", 98, sum(range(98)), "2 of 100", "{}", range(98), "low", "high"),
     (".||$", 99, UP_TO_98, "'€5'", "${}", range(99), "€5"),
-    (".||", 600, 50 * 66, "'x7'", "{}", [*range(12)] * 50, "x7"),
+    (".||", 550, 50 * 55, "'x7'", "{}", [*range(11)] * 50, "x7"),
+    # as few as may be others: of the texts, of the rows, and of many texts
+    (".||", 19, sum(range(19)), "1 of 20", "{}", range(19), "low"),
+    (".||", 54, 703 + 120, "6 of 60", "{}", [*range(38), *range(16)], *["low", "high"] * 3),
+    (".||", 600, 12 * 1225, "12 of 612", "{}", [*range(50)] * 12, *WORDS),
     (".||km", 100, UP_TO_99, "1 of 101", "{} km", range(100), "5,Toyota,Prius,2012 km"),
     # carprice.csv, quikr.csv, playstore.csv, flats in Bengaluru
     (".||km", 190, PRICES, None, "{}5 km", range(186), "430", "240", "134400 ", "5"),
@@ -58,6 +63,11 @@ MOST = [
     ("iso", 336, "2026-01-01", "'unknown'", "{}", DAYS, "unknown"),
     ("%d/%m/%Y", 29, "2026-01-01", "'soon'", "{}/1/2026", range(1, 29), "5/2/2026", "soon"),
     # too many cells are something else
+    (*NO, "{}", range(18), "low"),
+    (*NO, "{}", [*range(38), *range(15)], *["low", "high"] * 3),
+    (*NO, "{}", [*range(49)] * 13 + [*range(14)], *WORDS),
+    (*NO, "{}", [*range(50)] * 12, *WORDS, "a"),
+    (*NO, "{}", [*range(50)] * 13, *WORDS, "m"),
     (*NO, "{}", range(98), *["low"] * 30, *["high"] * 30),
     (*NO, "{} km", range(100), *[VARIES] * 120),
     (*NO, "{} km", range(30), "a", "b", "c"),
