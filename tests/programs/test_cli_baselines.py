@@ -155,6 +155,26 @@ def test_linear_models_learn(loss, n_numbers, n_categories):
         assert np.corrcoef(np.log(P) if loss == "poisson" else P, z)[0, 1] > 0.9
 
 
+@pytest.mark.slow("test_baselines_are_scored_on_the_rows_of_the_model trains scikit-learn's")
+@pytest.mark.parametrize("library", ["lightgbm", "catboost"])
+@pytest.mark.parametrize("loss", [None, "squared_error", "absolute_error", "poisson"])
+def test_other_libraries_learn(library, loss):
+    pytest.importorskip(library, reason=f"{library} is not installed")
+    cls = baselines.LightGBM if library == "lightgbm" else baselines.CatBoost
+    rng = np.random.default_rng(0)
+    numbers, codes = rng.normal(size=(300, 1)), rng.integers(-1, 3, (300, 1))
+    numbers[::9] = np.nan
+    X = BaselineInputs(numbers, codes, [3])
+    z = np.nan_to_num(numbers[:, 0]) + 2 * codes[:, 0]
+    y = (z > 1).astype(int) if loss is None else np.exp(z / 4)
+    task = baselines.BaselineTask(n_classes=0 if loss else 2, loss=loss or "", n_threads=1)
+    P = cls(task).fit(X, y, np.ones(300)).predict(X)
+    if loss is None:
+        assert P.shape == (300, 2) and np.mean(P.argmax(axis=1) == y) > 0.9
+    else:
+        assert np.mean((P - y) ** 2) < 0.3 * y.var()
+
+
 def test_ctrl_c_in_the_training_leaves_the_baselines_out(run, monkeypatch):
     interrupt_after(monkeypatch, 1)
     code, out, _ = run("train", *Y, "--folds", "3", "--json", "--threads", "1")
@@ -178,8 +198,9 @@ class RecordingModel(SimpleNamespace):
     """A model of a library that need not be installed; it keeps what it gets."""
 
     def fit(self, *rows, **options):
-        return SimpleNamespace(**vars(self), rows=rows, options=options, predict=self.predict,
-                               predict_proba=lambda rows: np.full((3, 2), 0.5))  # fmt: skip
+        got = dict(rows=rows, options=options, **vars(self))
+        half = lambda rows: np.full((3, 2), 0.5)  # noqa: E731
+        return SimpleNamespace(got=got, predict=self.predict, predict_proba=half)
 
     def predict(self, rows, **options):
         return np.full(3, [float(options == self.asked)])
@@ -207,9 +228,8 @@ def test_what_other_libraries_get(monkeypatch, cls, loss, own, asked):
     task = baselines.BaselineTask(n_classes=0 if loss else 2, loss=loss, n_threads=1, seed=7)
     model = cls(task).fit(X, y, weight)
     assert model.predict(X).tolist() == ([1.0] * 3 if loss else [[0.5, 0.5]] * 3)
-    got = vars(model.model)
-    for name in "predict", "predict_proba", "asked":
-        del got[name]
+    got = model.model.got
+    del got["asked"]
     if cls is baselines.CatBoost:
         ((features, targets, of_rows),) = got.pop("rows")
         assert features["cat_feature_data"].tolist() == [[b"0"], [b"1"], [b"-1"]]
@@ -226,9 +246,9 @@ def test_what_other_libraries_get(monkeypatch, cls, loss, own, asked):
         options["options"] = dict(sample_weight=weight, categorical_feature=[1])
     if cls is baselines.HistGradientBoosting:
         options = dict(random_state=7, categorical_features=[1], options={"sample_weight": weight})
-        plain = cls(baselines.BaselineTask()).fit(without, y, None).model
-        got_by_default = plain.random_state, plain.loss, plain.categorical_features
-        assert got_by_default == (0, "squared_error", None)
+        plain = cls(baselines.BaselineTask()).fit(without, y, None).model.got
+        by_default = dict(random_state=0, loss="squared_error", categorical_features=None)
+        assert by_default.items() <= plain.items()
         assert limits == [(1, "openmp"), (None, "openmp")]
     assert targets is y and got == options | own
 

@@ -149,6 +149,15 @@ def test_forward_folds_have_explanations():
     assert_allclose(found.base_values + found.values.sum(axis=1), model.predict(X[:3]))
 
 
+def test_samples_agree_with_enumeration(models):
+    exact = models("number").explain(X[:20])
+    sampled = models("number").explain(X[:20], n_permutations=720)
+    assert exact.n_permutations is None and sampled.n_permutations == 720
+    z = (sampled.values - exact.values)[sampled.standard_errors > 0]
+    z /= sampled.standard_errors[sampled.standard_errors > 0]
+    assert np.abs(z).max() < 6 and np.sqrt((z**2).mean()) < 1.5
+
+
 def test_a_column_that_no_network_reads_contributes_nothing():
     model = fit("number", WIDE)
     features = model.model_.features

@@ -232,7 +232,7 @@ IN_JSON = [  # a column, its categories, a typical value, the schema, an example
 
 
 @pytest.mark.parametrize(("column", "categories", "typical", "schema", "one", "begin"), IN_JSON)
-def test_values_in_json(column, categories, typical, schema, one, begin):
+def test_values_of_columns_in_json(column, categories, typical, schema, one, begin):
     found = column.describe_json(categories, typical)
     assert found[0].startswith(begin) and found[1:] == (schema, one) and type(found[2]) is type(one)
 

@@ -6,7 +6,7 @@ from checks import assert_same_bits
 from many_cases import X, Y, assert_same_training
 
 from fastnn import MLP, SGD, Adam, EarlyStopping, losses
-from fastnn.kernels import Metric
+from fastnn.kernels import Metric, Stop
 from fastnn.training.data import Data
 
 DRAW = np.random.default_rng(1)
@@ -115,6 +115,17 @@ def test_the_error_rate_does_not_depend_on_the_threads(outputs, n_threads):
         assert losses_[2, -1] >= weight[[5, 290]].sum() / weight.sum()
     for one, other in zip(*found):
         np.testing.assert_array_equal(one, other)
+
+
+def test_threads_validate_no_epoch_whose_parameters_are_not_finite():
+    net = MLP([7, 20, 1], rng=0)
+    data = Data.of(net, X, Y, losses.MSE(), None)
+    options = dict(optimizer=SGD(3e38).to_kernel(), n_threads=2)
+    trainer = data.trainer(net, len(X), validation=data.trainer(net, len(X)), **options)
+    trainer.load(np.zeros((0, net.n_params), net.dtype))
+    validation_losses = np.full(3, np.nan)
+    assert trainer.run(2, 1e9, np.empty(3), validation_losses) == Stop.NOT_FINITE
+    assert np.isnan(validation_losses).all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -272,7 +272,7 @@ WRONG_SETTINGS = [
 
 
 @pytest.mark.parametrize(("make", "options", "message"), WRONG_SETTINGS)
-def test_settings_out_of_range(make, options, message):
+def test_settings_of_callbacks_out_of_range(make, options, message):
     with pytest.raises(ValueError, match=message):
         make(**options)
 
