@@ -68,7 +68,7 @@ def check_numbers(
         return float(check_number(name, value, minimum, above, below))
     try:
         values = tuple(value)
-    except TypeError:
+    except (TypeError, NotImplementedError):  # of a memoryview of two dimensions
         values = ()
     if not values or isinstance(value, (str, dict)):
         raise ValueError(f"{name} must be a number or a sequence of numbers, got {value!r}")

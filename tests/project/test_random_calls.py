@@ -77,6 +77,7 @@ def test_random_calls_neither_crash_nor_hang():
 
 X, Y = np.linspace(0, 1, 48).reshape(12, 4), np.arange(12) % 2
 RAGGED, MIXED = [[[]], [1]], np.array(["a", None, 3.0], object)
+BLOCK = memoryview(np.ones((1, 2)))
 HERE, ONE_TEXT = Path("a"), pd.DataFrame({"a": ["1"]})
 REGRESSOR, CLASSIFIER = fastnn.MLPRegressor(3, max_iter=1), fastnn.MLPClassifier(3)
 CrossEntropy, class_weights = fastnn.losses.CrossEntropy, fastnn.losses.class_weights
@@ -129,9 +130,9 @@ FOUND = {  # calls that had errors without the name of an argument, by what the 
     "text_columns must be a list of texts, got bytearray": lambda: tables.convert_texts(
         ONE_TEXT, bytearray(b"a")
     ),
-    "biases must be a sequence of 1 arrays": lambda: setattr(
-        fastnn.MLP([4, 1]), "biases", memoryview(np.ones((1, 2)))
-    ),
+    "biases must be a sequence of 1 arrays": lambda: setattr(fastnn.MLP([4, 1]), "biases", BLOCK),
+    "pos_weight must be a number or a sequence": lambda: fastnn.losses.BCE(pos_weight=BLOCK),
+    "rates must be a sequence .* got <memory": lambda: fastnn.schedules.Rates(BLOCK),
     "text_columns must be a list of texts, got 'ab'": lambda: tables.read("a", text_columns="ab"),
     "lr of a plateau must be a number of at least 0": lambda: fastnn.schedules.Plateau(lr=10**400),
     "encoding, comment and na must be texts": lambda: tables.read("a.csv", na="\ud800"),
