@@ -231,12 +231,12 @@ HARMFUL = {
     **wrong_values("metric", ("parameters", "metric", [{"function": 1}, {"function": "f" * 1001}])),
     **wrong_values("names", ("features", "names", [["a"], [1, 2, 3, 4, 5]])),
     **wrong_values("style", ("features", "columns", 2, "style", ["%c", ".||"]),
-            ("features", "columns", 0, "style", [";|.|"])),
+                   ("features", "columns", 0, "style", [";|.|"])),
     **wrong_values("positions", ("features", "positions", 0, [5, -1, 2]), ("features", "positions", [[]])),
     **wrong_values("source", ("features", "numbers", 0, "source", [5, True])),
     **wrong_values("levels", ("features", "categories", 0, "levels", [[1, 2], ["a", "a"]]),
-            ("features", "categories", 1, "levels", 0, ["-1", "1232", "00"]),
-            ("features", "categories", 2, "levels", [["a", "b"]])),
+                   ("features", "categories", 1, "levels", 0, ["-1", "1232", "00"]),
+                   ("features", "categories", 2, "levels", [["a", "b"]])),
     **wrong_values("edges", ("encoders", 0, "edges", 0, [[1.0], [1.0, 1.0]])),
     **wrong_values("width", ("encoders", 0, "width", [0, 2**24 + 1])),
     **wrong_values("members", ("members", [[], "x"])),
@@ -244,26 +244,26 @@ HARMFUL = {
     **wrong_values("share", ("members", 0, "share", [0.0, 1.5])),
     **wrong_values("shape of params0", ("header", "params0", "shape", [None, [2, 1], [10**9, 1, 1]])),
     **wrong_values("spread", ("spread", "hidden", [[0], [1, 1]]), ("spread", "unit", [0.0]),
-            ("spread", "largest", [BIG]), ("spread", "knots", [[]]), ("spread", "knots", 0, [1e9]),
-            ("spread", "factors", 0, [0.0]), ("header", "spread", "shape", [[2, 2, 17]])),
+                   ("spread", "largest", [BIG]), ("spread", "knots", [[]]), ("spread", "knots", 0, [1e9]),
+                   ("spread", "factors", 0, [0.0]), ("header", "spread", "shape", [[2, 2, 17]])),
     **wrong_values("profile", ("profile", "n_rows", [7, -1]), ("profile", "columns", 0, [[3, "x"]])),
     "another estimator": (setting("estimator", "MLPRegressor"), "estimator"),
     **wrong_values("targets", ("targets", "scale", [0.0]), ("targets", "bounds", [[2.0, 1.0]]),
-            ("targets", "shift", [BIG])),
+                   ("targets", "shift", [BIG])),
     "a log that is no truth": (setting("targets", "log", 0), "log"),
     "a score as a text": (setting("fitted", "oof_score_", "1"), "oof_score_"),
     "a target name as a number": (setting("fitted", "_target_name", 1), "_target_name"),
     **wrong_values("left_out", ("features", "left_out", "same", [1]), ("features", "left_out", "x", ["all"])),
     **wrong_values("columns", ("features", "columns", 0, "from_text", [1]),
-            ("features", "columns", 0, "kind", ["code"])),
+                   ("features", "columns", 0, "kind", ["code"])),
     **wrong_values("part", ("features", "columns", 0, "kind", ["category"]),
-            ("features", "categories", 0, "part", ["weekday"]),
-            ("features", "categories", 0, "marks_missing", [1]),
-            ("features", "numbers", 0, "part", ["tan year"])),
+                   ("features", "categories", 0, "part", ["weekday"]),
+                   ("features", "categories", 0, "marks_missing", [1]),
+                   ("features", "numbers", 0, "part", ["tan year"])),
     **wrong_values("n_levels", ("encoders", 0, "n_levels", 0, [9]), ("encoders", 0, "n_levels", [[]]),
-            ("spread", "encoder", "n_levels", 0, [9])),
+                   ("spread", "encoder", "n_levels", 0, [9])),
     **wrong_values("scalings", ("encoders", 0, "scalings", 0, "factor", ["1"]),
-            ("encoders", 0, "scalings", 0, "marks_missing", [1])),
+                   ("encoders", 0, "scalings", 0, "marks_missing", [1])),
     **wrong_values("encoder", ("encoders", 0, "edges", [[[]]]), ("encoders", [[]]), ("members", 0, "encoder", [1])),
     "encoders as a mapping": (setting("encoders", {}), "encoders"),
     "another activation": (setting("activation", "tanh"), "activation"),
@@ -330,14 +330,14 @@ STOPPED = {
     **wrong_values("folds", ("unfinished", "folds", [[2], [0, 0], []]), ("unfinished", "n_folds", ["2", 10_001])),
     **wrong_values("n_final", ("unfinished", "n_final", [-1, 10_001])),
     **wrong_values("used", ("unfinished", "used", [[0, 1, 3], [0, 0, 1], [0]]),
-            ("unfinished", "n_configurations", [0])),
+                   ("unfinished", "n_configurations", [0])),
     **wrong_values("spare",
-            ("unfinished", "spare", [[0], [[0, 0, []]], [[0, 2, []]], [[3, 1, []]], [[0, 1, []]] * 2]),
-            ("unfinished", "spare", 0, 2, [[0.5] * 3, [1.5], [-0.5]])),
+                   ("unfinished", "spare", [[0], [[0, 0, []]], [[0, 2, []]], [[3, 1, []]], [[0, 1, []]] * 2]),
+                   ("unfinished", "spare", 0, 2, [[0.5] * 3, [1.5], [-0.5]])),
     **wrong_values("spare0", ("header", "spare0", "shape", 2, ["17", 3, 2**24 + 4]),
-            ("unfinished", "spare", [[[0, 1, [0.5, 0.5]]]])),
+                   ("unfinished", "spare", [[[0, 1, [0.5, 0.5]]]])),
     **wrong_values("best", ("unfinished", "best", [{}, [[]], [[[]]], [[[1.5]]]]), ("unfinished", "n_final", [1]),
-            ("unfinished", "final", [[[1]]])),
+                   ("unfinished", "final", [[[1]]])),
     **wrong_values("share of epochs", ("unfinished", "share", [1.5, -0.5, None])),
     **wrong_values("configurations", ("unfinished", "n_configurations", [101]), ("unfinished", "spare", [{}])),
     "members of other folds": (setting("header", "params1", "shape", [2, 2, 33]), "params"),
@@ -369,6 +369,8 @@ CLASSES = {
     **wrong_values("dtype", ("targets", "dtype", ["V8", "f8,f8"])),
     "a temperature of 0": (setting("targets", "temperature", 0.0), "temperature"),
     "one class with networks": (setting("targets", "classes", [True]), "members"),
+    **{f"a threshold {rule} {x}": (setting("targets", "threshold", {"rule": rule, "value": x}), "threshold)")
+       for rule, x in [("f1", 1.0), ("f1", 0.0), ("f1", "0.5"), (1, 0.5)]},
 }  # fmt: skip
 DAMAGED = dict(zip(FILES, (HARMFUL, CLASSES, STOPPED)))
 
@@ -391,16 +393,25 @@ def test_what_a_checkpoint_has(fields, text, n_left):
     assert (checkpoint.describe(), checkpoint.n_left) == (text, n_left)
 
 
-EQUAL = [("profile_cuts", 0.0), ("errors_fold", -1), ("errors_fold", 2)]
+ARRAYS = [  # an array of a file, what damages it, and the message
+    ("profile_cuts", lambda x: 0 * x, "profile"),
+    ("profile_cuts", lambda x: np.r_[x[:-1], np.inf], "profile"),
+    ("profile_counts", lambda x: x + np.r_[-100, 100, 0 * x[2:]], "profile"),
+    ("profile_sketch", lambda x: x[::-1], "sketch"),
+    *[("errors_fold", lambda x, fold=n: 0 * x + fold, "errors_fold") for n in (-1, 2)],
+    *[("background_codes", lambda x, code=c: np.r_[code, x[1:]], "background_codes") for c in (-2, 3)],
+    ("background_numbers", lambda x: np.r_[np.inf, x[1:]], "background_numbers"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "value"), EQUAL)
-def test_arrays_of_equal_numbers_are_refused(name, value, contents, path):
+@pytest.mark.parametrize(("name", "damage", "message"), ARRAYS)
+def test_arrays_with_other_values_are_refused(name, damage, message, contents, path):
     header, arrays = split(contents["TabularRegressor"])
     first, end = header[name]["data_offsets"]
-    equal = np.full((end - first) // 8, value).tobytes()
-    write_anew(path, join(header, arrays[:first] + equal + arrays[end:]))
-    refused_with(f"({name.removesuffix('_cuts')})", path)
+    values = np.frombuffer(arrays[first:end], {"F64": "<f8", "I64": "<i8"}[header[name]["dtype"]])
+    damaged = damage(values).astype(values.dtype).tobytes()
+    write_anew(path, join(header, arrays[:first] + damaged + arrays[end:]))
+    refused_with(f"({message})", path)
 
 
 AT_LIMITS = [  # a file, an edit, an attribute, and its value
