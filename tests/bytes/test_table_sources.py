@@ -96,9 +96,8 @@ def test_json_objects_of_other_shapes(file, value, columns):
     if columns is not None:
         assert read(path).to_pydict() == columns
         return
-    with pytest.raises(
-        TableError, match=r"a.json: holds one JSON object, not rows\. Write one obj"
-    ):
+    message = r"a.json: holds one JSON object, not rows\. Write one obj"
+    with pytest.raises(TableError, match=message):
         read(path)
 
 

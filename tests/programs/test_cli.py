@@ -371,10 +371,8 @@ def test_texts_of_limited_length(monkeypatch):
         assert console.terminal_width() == width
     path, names = "/" + "x" * 39, [f"c{i}" for i in range(31)]
     assert [console.short_path(each) for each in (path, f"y{path}")] == [path, "..." + path[3:]]
-    assert [console.shorten(each, 10) for each in (path[:10], "0123456789a")] == [
-        path[:10],
-        "0123...89a",
-    ]
+    shortened = [console.shorten(each, 10) for each in (path[:10], "0123456789a")]
+    assert shortened == [path[:10], "0123...89a"]
     assert console.list_names(names[:30]) == ", ".join(names[:30])
     assert console.list_names(names) == f"{', '.join(names[:30])}, ... (1 more)"
     long = [f"{'x' * 30}{letter}{'y' * 30}" for letter in "ab"]  # alike if they are short

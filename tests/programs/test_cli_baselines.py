@@ -207,8 +207,8 @@ class RecordingModel(SimpleNamespace):
         return np.full(3, [float(options == self.asked)])
 
 
-def put_in_place(monkeypatch, cls, asked):
-    """Put a made-up library in the place of that of a baseline -> the limits of threads that are set."""
+def replace_library(monkeypatch, cls, asked):
+    """Replace the library of a baseline by a made-up one. Return the limits of threads that are set."""
     prefixes, kinds = ("LGBM", "CatBoost", "HistGradientBoosting"), ("Classifier", "Regressor")
     made = {a + b: partial(RecordingModel, asked=asked) for a in prefixes for b in kinds}
     module = SimpleNamespace(FeaturesData=dict, Pool=lambda *data, weight: (*data, weight), **made)
@@ -222,7 +222,7 @@ def put_in_place(monkeypatch, cls, asked):
 
 @pytest.mark.parametrize("cls, loss, own, asked", LIBRARY_TASKS)
 def test_what_other_libraries_get(monkeypatch, cls, loss, own, asked):
-    limits = put_in_place(monkeypatch, cls, asked)
+    limits = replace_library(monkeypatch, cls, asked)
     numbers, codes = np.array([[0.5], [np.nan], [2.0]]), np.array([[0], [1], [-1]])
     y, weight = np.array([0, 1, 1]), np.array([1.0, 2.0, 3.0])
     X, without = BaselineInputs(numbers, codes, [2]), BaselineInputs(numbers, codes[:, :0], [])

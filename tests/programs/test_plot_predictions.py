@@ -331,9 +331,8 @@ def test_weights_of_models(ax, models):
     np.testing.assert_array_equal(image.get_array(), net.weights[0])
     assert (image.get_clim(), image.get_interpolation()) == ((-2, 2), "nearest")
     assert (ax.get_aspect(), ax.spines["top"].get_visible()) == ("auto", True)
-    assert (ax.get_xlabel(), ax.get_ylabel(), ax.figure.axes[1].get_ylabel()) == (
-        "unit", "input", "weight",
-    )  # fmt: skip
+    labels = ax.get_xlabel(), ax.get_ylabel(), ax.figure.axes[1].get_ylabel()
+    assert labels == ("unit", "input", "weight")
     zeros = fastnn.MLP([2, 1])
     zeros.params[:] = 0
     assert plotting.plot_weights(zeros, new()).images[0].get_clim() == (-1, 1)

@@ -146,9 +146,8 @@ def number_report():
     importances = {"a": 2.0, "city": 0.5, "b": 0.02}  # too little for a chart
     model = replace(model_description(), importances=importances, score_drops=importances)
     found = number_record(sample="120 of 900 rows", notes=["a note"], scores=scores, model=model)
-    return training_report(
-        found, y, y - np.arange(-1000, 1000), [[History(*losses), None], [None] * 2]
-    )
+    histories = [[History(*losses), None], [None] * 2]
+    return training_report(found, y, y - np.arange(-1000, 1000), histories)
 
 
 def report_of_two_classes():
@@ -178,11 +177,9 @@ def report_of_many_classes():
     return training_report(found, y, P, [[None]])
 
 
-REPORTS = {
-    "number": number_report,
-    "two_classes": report_of_two_classes,
-    "many_classes": report_of_many_classes,
-}
+REPORTS = dict(
+    number=number_report, two_classes=report_of_two_classes, many_classes=report_of_many_classes
+)
 
 
 def _points(artist):

@@ -75,8 +75,8 @@ def test_a_score_that_is_undefined():
     found = PairedScores(NUMBER_METRICS["mae"], [rows, scorer(np.zeros(20), np.ones(20))], 20)
     assert found.scores == [None, 1.0] and found.order() == [1, 0]
     assert found.difference(0, 1) is found.difference(1, 0) is None
-    nothing = lambda some: ScoredRows(None, np.zeros(2), np.ones(2), np.zeros(2))  # noqa: E731
-    assert PairedScores(NUMBER_METRICS["mae"], [nothing], 2).scores == [None]
+    weightless = ScoredRows(None, np.zeros(2), np.ones(2), np.zeros(2))
+    assert PairedScores(NUMBER_METRICS["mae"], [lambda some: weightless], 2).scores == [None]
 
 
 def test_a_gain_is_computed_without_each_tenth_of_the_rows():

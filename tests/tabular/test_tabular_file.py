@@ -394,8 +394,7 @@ def test_what_a_checkpoint_has(fields, text, n_left):
 
 
 ARRAYS = [  # an array of a file, what damages it, and the message
-    ("profile_cuts", lambda x: 0 * x, "profile"),
-    ("profile_cuts", lambda x: np.r_[x[:-1], np.inf], "profile"),
+    *[("profile_cuts", f, "profile") for f in (lambda x: 0 * x, lambda x: np.r_[x[:-1], np.inf])],
     ("profile_counts", lambda x: x + np.r_[-100, 100, 0 * x[2:]], "profile"),
     ("profile_sketch", lambda x: x[::-1], "sketch"),
     *[("errors_fold", lambda x, fold=n: 0 * x + fold, "errors_fold") for n in (-1, 2)],
@@ -409,8 +408,7 @@ def test_arrays_with_other_values_are_refused(name, damage, message, contents, p
     header, arrays = split(contents["TabularRegressor"])
     first, end = header[name]["data_offsets"]
     values = np.frombuffer(arrays[first:end], {"F64": "<f8", "I64": "<i8"}[header[name]["dtype"]])
-    damaged = damage(values).astype(values.dtype).tobytes()
-    write_anew(path, join(header, arrays[:first] + damaged + arrays[end:]))
+    write_anew(path, join(header, arrays[:first] + damage(values).tobytes() + arrays[end:]))
     refused_with(f"({message})", path)
 
 

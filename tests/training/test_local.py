@@ -234,13 +234,13 @@ def test_a_round_takes_the_same_share_of_each_block():
     assert [spans[0][0] for spans, *_ in rounds(80, 1, seed)] == [2, 0, 0]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "n_pieces", "n_groups"),
-    [
-        *[((16, 2, 0), 2, 1), ((17, 2, 0), 2, 2), ((1, 2, 20 * 65_536), 20, 1)],
-        *[((17, 2, 20 * 65_536), 10, 2), ((1, 3, 10**9), 63, 1), ((1, 100, 10**9), 100, 1)],
-    ],
-)
+MIXING = [
+    *[((16, 2, 0), 2, 1), ((17, 2, 0), 2, 2), ((1, 2, 20 * 65_536), 20, 1)],
+    *[((17, 2, 20 * 65_536), 10, 2), ((1, 3, 10**9), 63, 1), ((1, 100, 10**9), 100, 1)],
+]
+
+
+@pytest.mark.parametrize(("arguments", "n_pieces", "n_groups"), MIXING)
 def test_blocks_mix_the_rows_of_distant_partitions(arguments, n_pieces, n_groups):
     groups = [list(range(g, arguments[0], n_groups)) for g in range(n_groups)]
     found = mixing(*arguments)
