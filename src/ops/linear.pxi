@@ -153,8 +153,8 @@ cdef inline void weight_tile(const int vecs, const int n_rows, const WeightTile*
     cdef int i, v
     for i in range(n_rows * vecs):
         c[i] = vset(0)
-    if tile.X.rows != NULL and n_rows <= ROWS:
-        accumulate_from_columns(vecs, gradient.n, tile.X.rows, tile.first, tile.dZ, c)
+    if tile.X.rows != NULL and n_rows <= rows_in_block(vecs):
+        accumulate_from_columns(vecs, n_rows, gradient.n, tile.X.rows, tile.first, tile.dZ, c)
     else:
         X.data = tile.X.X.data
         X.row_stride = 1
@@ -181,17 +181,20 @@ cdef inline void weight_tile(const int vecs, const int n_rows, const WeightTile*
 
 cdef inline void update_tile(const int vecs, const int n_rows, const WeightTile* tile, const vec* sums,
                              const ChunkGradient* gradient) noexcept nogil:
-    """Update W with any other rule, which reads the gradient from memory; in one span if the panel is not narrow."""
+    """Update W with any other rule, which reads the gradient from memory."""
     cdef vec g[TILE + TALL_ROWS * VECS]
-    cdef Py_ssize_t i, n_skip = tile.n_skip, moment_stride = gradient.moment_stride
-    for i in range(n_rows * vecs):
-        g[i] = sums[i]
+    cdef int i, v, n_skip = tile.n_skip
+    cdef real* W = tile.W + n_skip * PANEL
+    cdef Py_ssize_t n = (n_rows - n_skip) * PANEL
+    for i in range(n_rows):
+        for v in range(vecs):
+            g[VECS * i + v] = sums[vecs * i + v]
     if vecs == VECS:
-        update_in_region(gradient.step, tile.W + n_skip * PANEL, <const real*>&g[vecs * n_skip], moment_stride,
-                         (n_rows - n_skip) * PANEL)
+        update_in_region(gradient.step, W, <const real*>&g[VECS * n_skip], gradient.moment_stride, n)
     else:
-        for i in range(n_skip, n_rows):
-            update_in_region(gradient.step, tile.W + i * PANEL, <const real*>&g[vecs * i], moment_stride, vecs * LANES)
+        for v in range(vecs):
+            update_in_region(gradient.step, W + v * LANES, <const real*>&g[VECS * n_skip + v],
+                             gradient.moment_stride, n, PANEL)
 
 cdef void few_inputs_backward_weight(Py_ssize_t first, Py_ssize_t end, const Layer* layer,
                                      const ChunkGradient* gradient) noexcept nogil:
@@ -327,11 +330,19 @@ cdef void packed_weight_block(const WeightBlock* block, const ChunkGradient* gra
     if end < block.n_inputs:
         weight_block(VECS, WIDE_ROWS, end, block.n_inputs, block, gradient)
 
+cdef inline void part_weight_block(const int vecs, const WeightBlock* block,
+                                   const ChunkGradient* gradient) noexcept nogil:
+    """A block of a panel with fewer vecs."""
+    if block.rows_end and block.first.first + block.n_inputs < ROWS:    # of a layer with so few inputs
+        weight_block(vecs, WIDE_ROWS, 0, block.n_inputs, block, gradient)
+    else:
+        weight_block(vecs, ROWS, 0, block.n_inputs, block, gradient)
+
 cdef void two_vecs_weight_block(const WeightBlock* block, const ChunkGradient* gradient) noexcept nogil:
-    weight_block(2, ROWS, 0, block.n_inputs, block, gradient)
+    part_weight_block(2, block, gradient)
 
 cdef void one_vec_weight_block(const WeightBlock* block, const ChunkGradient* gradient) noexcept nogil:
-    weight_block(1, ROWS, 0, block.n_inputs, block, gradient)
+    part_weight_block(1, block, gradient)
 
 cdef inline weight_kernel choose_weight_kernel(int vecs, bint packed) noexcept nogil:
     if packed:
@@ -404,7 +415,7 @@ cdef void linear_backward_weight(const WeightPart* part, const Layer* layer,
     """A part of dW = X^T dZ over the rows of a chunk. With a step, W is updated instead, and its transpose while the
     rows are in L1."""
     cdef Py_ssize_t j
-    if ROWS > 4 and layer.n_in <= 4:
+    if WIDE_ROWS > 4 and layer.n_in <= 4:
         sum_rows(few_inputs_backward_weight, part.first, part.end, layer, gradient)
         return
     if part.packed != NULL:

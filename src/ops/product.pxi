@@ -77,8 +77,8 @@ cdef inline void accumulate_from_rows(const int vecs, const int n_rows, Py_ssize
                 c[vecs * i + v] = vfma_factor(a, b[v], c[vecs * i + v])
         B += PANEL
 
-cdef inline void accumulate_from_columns(const int vecs, Py_ssize_t n, const real** rows, Py_ssize_t k, const real* B,
-                                         vec* c) noexcept nogil:
+cdef inline void accumulate_from_columns(const int vecs, const int n_rows, Py_ssize_t n, const real** rows, Py_ssize_t k,
+                                         const real* B, vec* c) noexcept nogil:
     """c[i][v] += rows[p][k + i] * B[p][v] for p in 0..n."""
     cdef factor b[VECS]
     cdef vec x
@@ -89,7 +89,7 @@ cdef inline void accumulate_from_columns(const int vecs, Py_ssize_t n, const rea
         a = in_register(rows[p] + k)
         for v in range(vecs):
             b[v] = vfactor(B + v * LANES)
-        for i in range(rows_in_block(vecs)):
+        for i in range(n_rows):
             x = vset(a[i])
             for v in range(vecs):
                 c[vecs * i + v] = vfma_factor(x, b[v], c[vecs * i + v])
@@ -116,7 +116,7 @@ cdef inline void product_tile(const int vecs, const int n_rows, const bint wide,
                 c[vecs * i + v] = vload(tile.bias + v * LANES)
             else:
                 c[vecs * i + v] = vset(0)
-    if tile.A.rows != NULL and n_rows <= ROWS:
+    if tile.A.rows != NULL and n_rows <= rows_in_block(vecs):
         for p from kb <= p < ke by span:
             for i in range(min_(n_rows, ROWS)):
                 rows[i] = tile.A.rows[i] + p
@@ -163,7 +163,7 @@ cdef inline void place_tile(Py_ssize_t r, Py_ssize_t kb, Py_ssize_t j, bint last
 cdef inline void product_group(const int rest, const bint wide, Py_ssize_t lo, Py_ssize_t hi,
                                const Product* p) noexcept nogil:
     """`product` with m <= NC. rest: not 0 if lo..hi are at most this many rows, 2 or 4, fewer than a block. wide: of
-    large weights; if there are many rows, in tall blocks, as far as whole blocks of ROWS are left."""
+    large weights; if there are many rows, in tall blocks, as far as whole blocks of WIDE_ROWS are left."""
     cdef Py_ssize_t kb = 0, ke, j, r, step = 0, next_inputs
     cdef int vecs
     cdef bint last, tall = wide and TALL_ROWS > WIDE_ROWS and p.A.rows == NULL and hi - lo >= 2 * TALL_ROWS
@@ -186,7 +186,7 @@ cdef inline void product_group(const int rest, const bint wide, Py_ssize_t lo, P
             vecs = vecs_used(p.m, j)
             r = lo
             if tall and vecs == VECS:
-                while hi - r == TALL_ROWS or hi - r >= TALL_ROWS + ROWS:
+                while hi - r == TALL_ROWS or hi - r >= TALL_ROWS + WIDE_ROWS:
                     place_tile(r, kb, j, last, p, &tile)
                     tall_tile(kb, ke, &tile)
                     if j < next_inputs:
@@ -246,7 +246,8 @@ cdef void product_wide(Py_ssize_t lo, Py_ssize_t hi, Product p) noexcept nogil:
 
 cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, bint wide, const Product* p) noexcept nogil:
     """Rows lo..hi of C. wide: B is large."""
-    cdef Py_ssize_t n_rest = (hi - lo) % ROWS if ROWS > 4 else 0
+    cdef bint has_rest = WIDE_ROWS > 4 or (ROWS > 4 and hi - lo <= 4 and not wide)
+    cdef Py_ssize_t n_rest = (hi - lo) % ROWS if has_rest else 0
     if n_rest > 4:                          # a block of 8 rows takes as long
         n_rest = 0
     if wide:

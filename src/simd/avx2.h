@@ -1,7 +1,7 @@
 /* AVX2 with FMA: 8 floats or 4 doubles, 16 registers. */
 #include <immintrin.h>
 
-enum { LANES = BY_DTYPE(8, 4), ROWS = 4, VECS = 2, WIDE_ROWS = ROWS, TALL_ROWS = 6 };
+enum { LANES = BY_DTYPE(8, 4), ROWS = 8, VECS = 2, WIDE_ROWS = 4, TALL_ROWS = 6 };
 
 typedef struct { BY_DTYPE(__m256, __m256d) v; } vec;
 typedef vec factor;

@@ -105,7 +105,7 @@ cdef inline bint reads_user_rows(const Training* training) noexcept nogil:
     """Whether the first layer reads its inputs from the user's array.
 
     Copying them into panels took 20 % of a step of 784-16-16-10, batch 32."""
-    return (training.net.n_layers > 0 and layer_inputs(&training.net, 0) >= ROWS
+    return (training.net.n_layers > 0 and layer_inputs(&training.net, 0) >= WIDE_ROWS
             and not is_gathered(layer_inputs(&training.net, 0), training.net.sizes[1])
             and (training.dropout.rates == NULL or training.dropout.rates[0] == 0))
 
@@ -113,7 +113,7 @@ cdef Py_ssize_t packed_size(const Training* training) noexcept nogil:
     """Numbers of packed inputs of dW; 0 if no layer is wide enough."""
     cdef Py_ssize_t l, widest = 0
     for l in range(training.net.n_layers):
-        if layer_inputs(&training.net, l) >= ROWS:
+        if layer_inputs(&training.net, l) >= WIDE_ROWS:
             widest = max_(widest, training.net.sizes[l + 1])
     if widest < PACKED_PANELS * PANEL or training.data.batch_size < MIN_PACKED_ROWS:
         return 0
