@@ -152,7 +152,7 @@ def resolve_loss(loss: Any, output: str) -> Loss:
             )
         if callable(loss) and not isinstance(loss, type):
             loss = CustomLoss(loss)
-        if not isinstance(loss, Loss):
+        if not isinstance(loss, Loss) or type(loss) is Loss:
             raise ValueError(
                 f"loss must be None, one of {', '.join(LOSSES)}, an object of fastnn.losses "
                 f"or a function (outputs, y) -> (value, d_outputs), got {loss!r}"

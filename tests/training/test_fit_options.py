@@ -103,6 +103,7 @@ BAD_ARGUMENTS = [
     (dict(loss=lambda Y, y: 3.0), r"must return a tuple \(value, d_outputs\), got float"),
     (dict(loss=lambda Y, y: (3.0, y)), r"shape \(32, 1\), like the outputs, got \(32,\)"),
     (dict(loss="hinge"), "loss must be None, one of bce, .*an object of fastnn.losses or a fun"),
+    (dict(loss=fastnn.losses.Loss()), r"an object of fastnn.losses or .*, got .*Loss\(\)"),
     (dict(loss=Huber), "loss must be None, one of bce"),
 ]
 
