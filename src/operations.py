@@ -521,7 +521,7 @@ OPTIMIZERS = (
         "adaptive",
         "ADAM",
         2,
-        ((2, True), (3, False)),
+        ((2, False), (3, False)),  # `update_by_adam` is the other loop
         "means m of g, v of g^2 (AMSGrad: max v)",
         "Kingma and Ba, 2015; Reddi, Kale and Kumar, 2018",
         "Adam, AMSGrad",
@@ -535,7 +535,7 @@ OPTIMIZERS = (
         "adaptive",
         "ADAM",
         2,
-        ((2, True), (3, False)),
+        ((2, False), (3, False)),  # `update_by_adam` is the other loop
         "as Adam",
         "Loshchilov and Hutter, 2019",
         "AdamW",

@@ -130,7 +130,7 @@ def update_kernels(pxi):
             )
             if has_bare:
                 lines.append(
-                    f"elif {condition} and rule_only: update_span({kernel}, {moments}, True, &u)"
+                    f"elif {condition} and rule_only: update_span({kernel}, {moments}, True, u)"
                 )
-            lines.append(f"elif {condition}: update_span({kernel}, {moments}, False, &u)")
+            lines.append(f"elif {condition}: update_span({kernel}, {moments}, False, u)")
     pxi.region("rules", [lines[0].removeprefix("el"), *lines[1:]], 4)

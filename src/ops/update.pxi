@@ -299,33 +299,48 @@ cdef inline void update_span(int rule, int moments, bint rule_only, const Update
     if i < u.n:
         update_vec(rule, moments, rule_only, &u, i, u.n - i)
 
-cdef void update_arrays(const Step* s, real* w, const real* g, real** m, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
+cdef inline bint is_rule_only(const Step* s) noexcept nogil:
+    return not (s.has_adjustments or s.decoupled or s.has_average or s.lower != 0)
+
+cdef void update_by_adam(const Update* u) noexcept nogil:
+    """The most usual update. A function of its own: one with all rules has a larger frame, and a step of 100-17-17-17-10
+    with one row, which calls it 60 times, takes 6 % longer."""
+    update_span(ADAM, 2, True, u)
+
+cdef void update_by_rule(const Update* u) noexcept nogil:
+    cdef const Step* s = u.step
+    cdef bint rule_only = is_rule_only(s)
+    # generated: rules, by src/generate.py from src/operations.py
+    if s.rule == SGD and s.n_moments == 0 and rule_only: update_span(SGD, 0, True, u)
+    elif s.rule == SGD and s.n_moments == 0: update_span(SGD, 0, False, u)
+    elif s.rule == SGD and s.n_moments == 1 and rule_only: update_span(SGD, 1, True, u)
+    elif s.rule == SGD and s.n_moments == 1: update_span(SGD, 1, False, u)
+    elif s.rule == ADAGRAD: update_span(ADAGRAD, 1, False, u)
+    elif s.rule == ADADELTA: update_span(ADADELTA, 2, False, u)
+    elif s.rule == RMSPROP and s.n_moments == 1: update_span(RMSPROP, 1, False, u)
+    elif s.rule == RMSPROP and s.n_moments == 2: update_span(RMSPROP, 2, False, u)
+    elif s.rule == RMSPROP and s.n_moments == 3: update_span(RMSPROP, 3, False, u)
+    elif s.rule == ADAM and s.n_moments == 2: update_span(ADAM, 2, False, u)
+    elif s.rule == ADAM and s.n_moments == 3: update_span(ADAM, 3, False, u)
+    elif s.rule == ADAMAX: update_span(ADAMAX, 2, False, u)
+    elif s.rule == NADAM: update_span(NADAM, 2, False, u)
+    elif s.rule == LION: update_span(LION, 1, False, u)
+    # end of rules
+
+cdef inline void update_arrays(const Step* s, real* w, const real* g, real** m, Py_ssize_t n,
+                               Py_ssize_t stride) noexcept nogil:
     """One step on n parameters, or on the first LANES of each `stride`."""
     cdef Update u
-    cdef bint rule_only = not (s.has_adjustments or s.decoupled or s.has_average or s.lower != 0)
     u.step = s
     u.n = n
     u.stride = stride
     u.w = w
     u.g = g
     u.m = m
-    # generated: rules, by src/generate.py from src/operations.py
-    if s.rule == SGD and s.n_moments == 0 and rule_only: update_span(SGD, 0, True, &u)
-    elif s.rule == SGD and s.n_moments == 0: update_span(SGD, 0, False, &u)
-    elif s.rule == SGD and s.n_moments == 1 and rule_only: update_span(SGD, 1, True, &u)
-    elif s.rule == SGD and s.n_moments == 1: update_span(SGD, 1, False, &u)
-    elif s.rule == ADAGRAD: update_span(ADAGRAD, 1, False, &u)
-    elif s.rule == ADADELTA: update_span(ADADELTA, 2, False, &u)
-    elif s.rule == RMSPROP and s.n_moments == 1: update_span(RMSPROP, 1, False, &u)
-    elif s.rule == RMSPROP and s.n_moments == 2: update_span(RMSPROP, 2, False, &u)
-    elif s.rule == RMSPROP and s.n_moments == 3: update_span(RMSPROP, 3, False, &u)
-    elif s.rule == ADAM and s.n_moments == 2 and rule_only: update_span(ADAM, 2, True, &u)
-    elif s.rule == ADAM and s.n_moments == 2: update_span(ADAM, 2, False, &u)
-    elif s.rule == ADAM and s.n_moments == 3: update_span(ADAM, 3, False, &u)
-    elif s.rule == ADAMAX: update_span(ADAMAX, 2, False, &u)
-    elif s.rule == NADAM: update_span(NADAM, 2, False, &u)
-    elif s.rule == LION: update_span(LION, 1, False, &u)
-    # end of rules
+    if s.rule == ADAM and s.n_moments == 2 and is_rule_only(s):
+        update_by_adam(&u)
+    else:
+        update_by_rule(&u)
 
 cdef inline void update_in_region(const Step* s, real* w, const real* g, Py_ssize_t moment_stride, Py_ssize_t n,
                                   Py_ssize_t stride=LANES) noexcept nogil:
