@@ -124,7 +124,11 @@ def test_samples_are_within_their_errors(n_permutations):
 def test_the_second_of_two_walks_has_the_reverse_order():
     walks = Walks.draw(10, 7, np.zeros((4, 1)), np.random.default_rng(1))
     assert_same_bits(walks.orders[::2], walks.orders[1::2, ::-1])
-    assert sorted(np.bincount(walks.others, minlength=4)) == [2, 2, 3, 3]
+    assert sorted(np.bincount(walks.others, minlength=4)) == [2, 2, 3, 3] and not walks.is_balanced
+    assert Walks.draw(8, 7, np.zeros((4, 1)), np.random.default_rng(1)).is_balanced
+    for n, is_fair in (8, True), (10, False):  # walks from one of two rows, and one from the other
+        walks = Walks(np.zeros((n + 1, 2), int), np.arange(n + 1) // n, np.array([[0.0], [1.0]]))
+        assert walks.weights()[1] == is_fair
 
 
 def test_a_pair_is_exact_for_terms_of_two_columns():
@@ -161,18 +165,13 @@ def test_a_large_background_is_sampled(monkeypatch):
     assert explain(crooked, X12, BACKGROUND12).n_permutations == 8
 
 
-def test_the_spread_over_pairs_by_hand():
+def test_errors_by_hand():
+    """The spread over pairs, and the differences of neighbours."""
     walks = [np.array([[[x]]]) for x in (1.0, 3.0, 2.0, 6.0)]
     values, errors = shapley.weighted_walk_mean(walks, np.full((4, 1), 0.25))
-    assert values.item() == 3.0
-    assert errors.item() == np.std([2.0, 4.0], ddof=1) / np.sqrt(2)
-
-
-def test_the_differences_of_neighbours_by_hand():
-    walks = [np.array([[[x]]]) for x in (1.0, 3.0, 2.0, 6.0)]
+    assert (values, errors) == (3.0, np.std([2.0, 4.0], ddof=1) / np.sqrt(2))
     values, errors = shapley.balanced_walk_mean(walks, np.array([[0, 2, 1, 3]]))
-    assert values.item() == 3.0
-    assert errors.item() == np.sqrt((1 + 1 + 9) / (2 * 3 * 4))
+    assert (values, errors) == (3.0, np.sqrt((1 + 1 + 9) / (2 * 3 * 4)))
 
 
 # ---- the same bits ----

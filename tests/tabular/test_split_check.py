@@ -63,6 +63,10 @@ def test_years_are_times():
     years = table(walk, year=2000 + np.arange(N) // 20).drop_columns("day")
     assert [issue.column for issue in find_splits(years, "y", False)] == ["year"]
     assert find_splits(years.rename_columns(["x", "day_of_year", "y"]), "y", False) == []
+    for n_years, expected in ((8, ["year"]), (7, [])):  # of fewer years too few come later
+        year = np.arange(N) * n_years // N
+        found = find_splits(pa.table({"x": X, "year": 2000 + year, "y": 9.0 * year}), "y", False)
+        assert [issue.column for issue in found] == expected
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -72,17 +76,23 @@ def test_no_drift(seed):
     assert find_splits(table(np.where(y > 0, "a", "b")), "y", True, seed) == []
 
 
-def test_nothing_to_explain_and_few_rows():
+def test_nothing_to_explain_few_rows_and_many_columns():
     assert find_splits(table(np.random.default_rng(1).normal(size=N)), "y", False) == []
     few = [len(find_splits(table(20 * TREND).slice(0, n), "y", False)) for n in (99, 100)]
     assert few == [0, 1]
+    many = table(20 * TREND, **dict.fromkeys(map(str, range(299)), [1] * N))
+    found = [len(find_splits(many.drop_columns(names), "y", False)) for names in ([], ["0"])]
+    assert found == [0, 1]
     assert find_splits(table(np.ones(N)), "y", False) == []
     assert find_splits(table(TREND).drop_columns("day"), "y", False) == []
 
 
-def test_the_same_text_for_the_same_seed():
-    first, again = (find_splits(table(TREND + X), "y", False, 3) for _ in range(2))
-    assert list(map(str, first)) == list(map(str, again)) != []
+def test_the_same_losses_for_the_same_seed(monkeypatch):
+    compare, found = split_check.Trial._compare, []
+    monkeypatch.setattr(split_check.Trial, "_compare", lambda *a: found.append(compare(*a)))
+    for seed in (3, 3, 4):
+        find_splits(table(TREND + X), "y", False, seed)
+    assert found[0] == found[1] != found[2]
 
 
 def test_a_table_that_training_refuses():
@@ -209,22 +219,25 @@ def test_the_networks_stop_at_the_end_of_the_time(monkeypatch):
         assert ([issue.kind for issue in found], n_trained) == (expected, n)
 
 
-def test_two_columns_of_units_are_compared(calls_of):
+def test_two_columns_of_times_and_two_of_units_are_compared(calls_of):
     calls = calls_of(split_check.Trial, "compare")
-    names = {f"unit{k}": [f"u{i // k}" for i in range(N)] for k in (5, 7, 11, 13)}
-    find_splits(pa.table({"x": X, **names, "y": X + TREND}), "y", False)
-    assert len(calls) == 2 and {name for _, name, *_ in calls} < {*names}
+    columns = {f"unit{k}": [f"u{i // k}" for i in range(N)] for k in (5, 7, 11, 13)}
+    columns |= dict.fromkeys(["day1", "day2", "day3"], DAYS)
+    find_splits(pa.table({"x": X, **columns, "y": X}), "y", False)
+    names = [name[:-1].rstrip("1") for _, name, *_ in calls]
+    assert names == ["day", "day", "unit", "unit"] and calls[2][1] != calls[3][1]
 
 
-def test_many_categories_take_fewer_steps():
+def test_many_categories_or_columns_take_fewer_steps():
     steps = []
-    for n_values in (10, 3000):
+    for n_values, n_columns in ((10, 0), (3000, 0), (10, 300)):
         who = [f"p{i % n_values}" for i in range(6000)]
-        frame, y = frames.split_target(pa.table({"who": who, "y": np.arange(6000)}), "y")
+        columns = dict.fromkeys(map(str, range(n_columns)), [1] * 6000)
+        frame, y = frames.split_target(pa.table(columns | {"who": who, "y": np.arange(6000)}), "y")
         options = dict(is_classifier=False, seed=0, no_inputs=(), declared={}, deadline=None)
         trial = split_check.Trial(frame, np.asarray(y), **options)
         steps.append((trial.X.n_inputs, trial.n_steps))
-    assert steps == [(10, 800), (2000, 483)]
+    assert steps == [(10, 800), (2000, 483), (10, 100)]
 
 
 def test_an_error_in_a_comparison_keeps_what_is_found(monkeypatch):

@@ -8,8 +8,6 @@ import pytest
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, cli
 from fastnn.tabular.columns import KINDS, features
-from fastnn.tabular.columns.category import Category
-from fastnn.tabular.columns.column import Column, Numeric
 
 DOCS = pathlib.Path(fastnn.__file__).parents[1] / "docs"
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -36,17 +34,6 @@ def test_a_file_holds_the_column(kind):
     column = KINDS[kind]("a", None, True)
     assert features.from_json(column.to_json()) == column and column.is_style()
     assert column.number_parts or column.category_parts
-
-
-@each_kind
-def test_programs_have_what_they_ask_of_a_column(kind):
-    cls = KINDS[kind]
-    assert issubclass(cls, (Numeric, Category))
-    for method in (
-        *("convert", "features", "find_codes", "summarize", "to_objects", "to_categories"),
-        *("describe_json", "to_c", "to_onnx"),
-    ):
-        assert getattr(cls, method) is not getattr(Column, method), method
 
 
 @each_kind
