@@ -46,7 +46,7 @@ def fit(kind, table=X):
     if kind == "log target":
         return TabularRegressor(**SMALL, log_target=True).fit(table, np.exp(score))
     if kind == "quantiles":
-        return TabularRegressor(**SMALL, loss=losses.Quantile((0.9, 0.1, 0.5))).fit(table, score)
+        return TabularRegressor(**SMALL, loss=losses.Quantile((0.9, 0.1))).fit(table, score)
     return TabularRegressor(**SMALL).fit(table, 10 * score)
 
 
@@ -93,7 +93,6 @@ def by_enumeration(model, rows, others, scale):
 SCALES = "probability", "log-odds"
 CASES = [(kind, scale) for kind in ("two classes", "three classes") for scale in SCALES]
 CASES += [(kind, "target") for kind in ("log target", "quantiles", "number")]
-NOT_A_SCALE = "scale=array.* is not a scale of this model"
 
 
 @pytest.mark.filterwarnings("ignore:.*unknown")
@@ -118,35 +117,16 @@ def test_contributions_add_up(kind, scale, models):
         assert_allclose(total, found.predictions, atol=1e-13 * np.abs(found.predictions).max())
 
 
-OTHER_TYPES = [
-    (dict(columns=5.0), TypeError, "columns must be a list, got a float"),
-    (dict(scale=np.array(["a", "b"])), ValueError, NOT_A_SCALE),
-]
-
-
-@pytest.mark.parametrize(("options", "error", "message"), OTHER_TYPES, ids=str)
-def test_options_of_effects_of_other_types(models, options, error, message):
-    with pytest.raises(error, match=message):
-        models("three classes").effects(**options)
-    with pytest.raises(ValueError, match="random_state must be None, an int of at least 0 or a"):
-        models("three classes").explain(X[:3], random_state=0.5)
-
-
 @pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_one_class():
     model = TabularClassifier(**SMALL).fit(X[:20], ["a"] * 20)
     found = model.explain(X[:3])
     assert found.values.shape == (3, 4) and not found.values.any()
     assert (found.predictions == 1).all() and (found.base_values == 1).all()
+    assert found.n_background == 0 and model.explain([]).values.shape == (0, 4)
     assert not model.explain(X[:3], scale="log-odds").predictions.any()
     with pytest.raises(ValueError, match="one class"):
         model.effect("size")
-
-
-def test_forward_folds_have_explanations():
-    model = TabularRegressor(**SMALL).fit(X, score, time="day")
-    found = model.explain(X[:3])
-    assert_allclose(found.base_values + found.values.sum(axis=1), model.predict(X[:3]))
 
 
 def test_samples_agree_with_enumeration(models):
@@ -201,8 +181,10 @@ def test_threads_and_rows_do_not_matter(wide, n_threads):
 
 
 def test_the_seed_chooses_the_orders(wide):
-    a, b = (wide.explain(WIDE[:2], n_permutations=8, random_state=seed) for seed in (0, 1))
+    options = [dict(n_permutations=8, random_state=seed) for seed in (0, 1)]
+    a, b = (wide.explain(WIDE[:2], **some) for some in options)
     assert (a.values != b.values).any()
+    assert_same(a, wide.explain(WIDE[:2], n_permutations=8))
     assert_same_bits(a.predictions, b.predictions)
 
 
@@ -288,6 +270,9 @@ WRONG = {  # a kind of model, what is called, and the message
     "two columns": ("number", lambda m: m.effect(["age", "town"]),
                     r"does not use a column \['age', 'town'\]"),
     "no rows": ("number", lambda m: m.effect("age", X[:0]), "X has no rows"),
+    "a number of columns": ("number", lambda m: m.effects(5.0), "columns must be a list, got a float"),
+    "two scales": ("number", lambda m: m.effects(scale=np.array(["a", "b"])), "scale=array.* is not a scale of this"),
+    "half a seed": ("number", lambda m: m.explain(NEW, random_state=0.5), "random_state must be None, an int of at least"),
     "one column twice": ("number", lambda m: m.pair_effect("day", "day"), "same column"),
 }  # fmt: skip
 
@@ -295,7 +280,7 @@ WRONG = {  # a kind of model, what is called, and the message
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_arguments(name, models):
     kind, call, message = WRONG[name]
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(TypeError if name == "a number of columns" else ValueError, match=message):
         call(models(kind))
 
 
@@ -309,6 +294,7 @@ def test_columns_without_names():
     model = TabularRegressor(**SMALL).fit(WIDE[["a", "b"]].to_numpy(), score)
     found = model.explain([[1.0, 2.0]])
     assert found.columns == [0, 1]
+    assert_allclose(found.importances(), np.abs(found.values[0]))
     assert model.effect(1).column == 1
     assert found.to_frame().columns.tolist() == ["prediction", "base", 0, 1]
 
@@ -339,9 +325,11 @@ def test_the_text_of_a_row(wide):
 def test_text_of_strange_names():
     texts = ["long" * 90, "c\x1b[0m"] * 45
     table = pd.DataFrame({"a\nb" * 20: rng.normal(size=N), "x" * 300: texts})
-    text = TabularRegressor(**SMALL).fit(table, score).explain(table[:2]).to_text(width=60)
-    assert "\x1b" not in text and max(map(len, text.splitlines())) <= 60
-    assert len(text.splitlines()) == 7
+    explanation = TabularRegressor(**SMALL).fit(table, score).explain(table[:2])
+    for width, longest in ((60, 60), (40, 38), (1, 38)):
+        lines = explanation.to_text(width=width).splitlines()
+        assert "\x1b" not in "".join(lines) and len(lines) == 7
+        assert max(map(len, lines)) == longest
 
 
 LONG = "a very long name of a column that goes on and on"
@@ -381,6 +369,9 @@ PIECES = [  # a function, its argument and what it returns
     ("_shorten", "abcdef", "ab..."), ("_shorten", "abcde", "abcde"),
     *(("_words_line", n, [line]) for n, line in [(len(LINE) + 1, LINE), (len(LINE), LINE[: LINE.index(", w")])]),
     ("_words_line", 25, []),
+    *(("describe_output", ("target", q), t) for q, t in [(0.5, "quantile 0.5"), (None, "prediction")]),
+    ("describe_output", ("probability", "yes"), "probability of 'yes'"),
+    ("describe_output", ("log-odds", "x" * 31), f"log-odds of '{'x' * 27}...'"),
 ]  # fmt: skip
 OTHERS = {"_signed": (2,), "_shorten": (5,)}
 
@@ -390,22 +381,11 @@ def test_pieces_of_a_text(name, argument, expected):
     if name == "_words_line":
         words, shares = zip(*WORDS)
         arguments = (words, np.array(shares)), "std", argument
+    elif name == "describe_output":
+        arguments = argument
     else:
         arguments = argument, *OTHERS.get(name, ())
     assert getattr(texts_of_explanations, name)(*arguments) == expected
-
-
-@pytest.mark.parametrize(
-    ("scale", "output", "expected"),
-    [
-        ("target", 0.5, "quantile 0.5"),
-        ("target", None, "prediction"),
-        ("probability", "yes", "probability of 'yes'"),
-        ("log-odds", "x" * 31, f"log-odds of '{'x' * 27}...'"),
-    ],
-)
-def test_what_a_number_is(scale, output, expected):
-    assert texts_of_explanations.describe_output(scale, output) == expected
 
 
 def test_a_frame_needs_pandas(models, monkeypatch):
@@ -476,7 +456,7 @@ def test_values_of_columns(models):
     assert len(day.values) == 40 > len(age.values) and {*age.values} == {*X["age"]}
     assert not np.isnan(size.training_values).any() and len(size.training_values) < N
     assert repr(town) == "<Effect of 'town': 90 rows, 3 values, target>"
-    few = models("number").effect("age", n_points=3)
+    (few,) = models("number").effects("age", n_points=3)
     assert_allclose(np.diff(few.values), (few.values[-1] - few.values[0]) / 2)
 
 
@@ -511,8 +491,3 @@ def test_presence_is_a_category():
     table = X.assign(flag=[1.0, None] * (N // 2))
     effect = TabularRegressor(**SMALL).fit(table, score + table["flag"].isna()).effect("flag")
     assert effect.values.tolist() == ["present", "missing"] and effect.mean[1] > effect.mean[0]
-
-
-def test_the_name_of_one_column(models):
-    (one,) = models("number").effects("age")
-    assert one.column == "age"
