@@ -1,12 +1,15 @@
 """The encoder of features: bins of numbers, and what a missing number becomes."""
 
+from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from checks import assert_same_bits
 from numpy.testing import assert_allclose, assert_array_equal
 
+from fastnn.tables import limits
 from fastnn.tabular import encoder as encoder_module
 from fastnn.tabular.encoder import Encoder, EncoderSettings, Scaling
 
@@ -106,6 +109,20 @@ def test_blocks_of_rows_have_the_bits_of_single_rows(monkeypatch):
     z = (X * 1e300 - scalings[3].median) * scalings[3].factor
     expected = encoder.unit * z / np.sqrt(1 + (z / 3) ** 2)
     assert_allclose(table.numbers[:, -1], expected, rtol=1e-5)
+
+
+def test_the_memory_that_a_fit_needs(monkeypatch):
+    encoder = Encoder.fit([(Scaling.fit(X, True), X)], [3], TARGET, EncoderSettings(8), 4)
+    features = SimpleNamespace(n_folds=5, categories=[])
+    setup = SimpleNamespace(hidden_sizes=[4], targets=SimpleNamespace(n_out=2), rows=range(100))
+    needed = 2 * 3 * 4 * 7 * (12 * 4 + 4 + 4 * 2 + 2) + 4 * 100 * 3 * 5 * 2
+    for part, error in (0.79, nullcontext()), (0.81, pytest.raises(MemoryError)):
+        memory = {False: needed / part, True: 0}.get  # without files in memory, and with them
+        monkeypatch.setattr(
+            limits, "available_memory", lambda counts_files, get=memory: get(counts_files)
+        )
+        with error:
+            encoder_module.check_memory({0: encoder}, features, setup, 3)
 
 
 def test_values_outside_the_layout_are_refused():
