@@ -82,6 +82,7 @@ def quantiles():
 WRONG = {
     "a class": (lambda f, load: [f, ["plus", "a"] * (N // 2)], r"class 'a' in row 1, which it did not hold in fit"),
     "rows": (lambda f, load: [f, classes[:9]], "inconsistent numbers of samples"),
+    "a type": (lambda f, load: [f, np.ndarray], "y is the class ndarray"),
     "n_rows": (lambda f, load: [f, classes, 0], "n_rows"),
     "a file": (lambda f, load: [load(f), classes], r"oof_prediction_, which a file does not hold. Fit the"),
     "quantiles": (lambda f, load: [quantiles(), X[:, 0]], r"predicts several quantiles. Fit another loss"),
@@ -93,8 +94,8 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_arguments(name, issues_clf, reload, quick_recipe):
     arguments, message = WRONG[name]
-    error = {"no fit": NotFittedError, "an object": TypeError}.get(name, ValueError)
-    with pytest.raises(error, match=message):
+    errors = {"no fit": NotFittedError, "an object": TypeError, "a type": TypeError}
+    with pytest.raises(errors.get(name, ValueError), match=message):
         find_label_issues(*arguments(issues_clf, reload))
 
 

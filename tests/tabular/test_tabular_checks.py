@@ -44,6 +44,10 @@ def test_every_check_of_scikit_learn(estimator, check, quick_recipe):
 
 @pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
 def test_clone_pickle_and_joblib(cls, quick_recipe, tmp_path):
+    tags = cls().__sklearn_tags__().input_tags
+    assert tags.allow_nan and tags.sparse and tags.string and tags.categorical
+    defaults = dict(n_estimators=5, n_threads=-1, verbose=False, metric="auto")
+    assert defaults.items() <= cls().get_params().items()
     estimator = cls(**SMALL, drop=["x"]).fit(X, classes if cls is TabularClassifier else y)
     assert repr(clone(estimator)) == repr(estimator) and not hasattr(clone(estimator), "columns_")
     joblib.dump(estimator, tmp_path / "e.joblib")
