@@ -155,12 +155,15 @@ def test_whole_numbers_that_are_dates():
 
 
 def test_a_large_table_counts_them_in_all_rows(reload):
-    groups = row_groups(table(**OTHERS))
+    groups = row_groups(table(miles={3: "134400 kg", 50: "soon", 99: "soon"}, day={70: "?!"}))
     with warnings.catch_warnings(record=True, action="always") as found:
         model = TabularRegressor(**SMALL).fit(groups, window=40)
     notes = [str(w.message) for w in found if issubclass(w.category, TableWarning)]
-    counts = [note.split(" values")[0] for note in notes]
-    assert counts == ["column 'miles': 3 of 120", "column 'day': 1 of 120"]
+    counts = [note.split(" and ")[0].replace("values are not ", "") for note in notes]
+    assert counts == [
+        "column 'miles': 3 of 120 numbers with the unit km ('134400 kg', 'soon')",
+        "column 'day': 1 of 120 dates ('?!')",
+    ]
     assert [column.has_others for column in model.model_.features.columns] == [True, True, False]
     y, _ = predict(reload(model), table(miles={0: "x"}))
     assert_array_equal(y, predict(model, table(miles={0: None}))[0])

@@ -126,16 +126,14 @@ def test_names_of_scores():
     assert names["auc", "bal"] == "weighted AUC"
 
 
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("log-loss", "log_loss"), ("LogLoss", "log_loss"), ("neg_log_loss", "log_loss"),
-        ("roc_auc", "auc"), ("balanced-accuracy", "balanced_accuracy"), ("F1", "f1"),
-        ("neg_root_mean_squared_error", "rmse"), ("R^2", "r2"), ("quantile", "pinball"),
-    ],
-)  # fmt: skip
-def test_other_spellings(text, name):
-    assert find_name(text) == name
+SPELLINGS = {
+    "log-loss": "log_loss", "LogLoss": "log_loss", "neg_log_loss": "log_loss", "roc_auc": "auc", "F1": "f1",
+    "balanced-accuracy": "balanced_accuracy", "neg_root_mean_squared_error": "rmse", "R^2": "r2", "quantile": "pinball",
+}  # fmt: skip
+
+
+def test_other_spellings():
+    assert {text: find_name(text) for text in SPELLINGS} == SPELLINGS
 
 
 def test_several_quantiles_have_the_pinball_loss():
@@ -145,6 +143,10 @@ def test_several_quantiles_have_the_pinball_loss():
     values = [sk.mean_pinball_loss(numbers, p, alpha=q) for p, q in pairs]
     assert reg.oof_score_ == pytest.approx(np.mean(values))
     assert len(reg.feature_score_drops_) == 2
+    with pytest.raises(ValueError, match="metric='rmse' needs one prediction for each row, but"):
+        reg.set_params(metric="rmse").fit(X, numbers)
+    with pytest.raises(ValueError, match="score needs one prediction for each row"):
+        reg.score(X, numbers)
 
 
 # ---- the choice among configurations ----
@@ -225,7 +227,8 @@ def test_tune_and_grid_search_take_metrics():
 def test_a_metric_that_is_undefined_is_a_warning():
     y = np.array([0] * (N - 1) + [1])
     clf = TabularClassifier(metric="auc", **SMALL | dict(n_estimators=1, random_state=1))
-    with pytest.warns(UndefinedMetricWarning, match=r"metric='auc' is undefined for the 16 rows"):
+    undefined = "'auc' is undefined for the 16 rows that are held out: it needs rows of two classes"
+    with pytest.warns(UndefinedMetricWarning, match=undefined):
         clf.fit(X, y)
     assert clf.oof_score_ is None and clf.feature_score_drops_ is None
     assert np.isfinite(clf.predict_proba(X)).all()
