@@ -481,9 +481,7 @@ def test_arrays_have_columns_without_names():
     clf = TabularClassifier(**SMALL).fit(X, X[:, 0] > 0)
     assert kinds(clf.check(rng.normal([0, 9], size=(100, 2)))) == {"1": "range"}
     named = pd.DataFrame(rng.normal([0, 9], size=(100, 2)), columns=["a", "b"])
-    with pytest.warns(
-        UserWarning, match="X has feature names, but TabularClassifier was fitted without"
-    ):
+    with pytest.warns(UserWarning, match="X has feature names, but TabularClassifier was fit"):
         assert kinds(clf.check(named)) == {"1": "range"}
     with pytest.raises(ValueError, match="is expecting 2 features"):
         clf.check(X[:, :1])
