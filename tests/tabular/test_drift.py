@@ -100,7 +100,7 @@ def test_tails_are_those_of_the_hypergeometric_distribution(case):
 
 
 def test_tails_of_many_rows():
-    for case in (60_000, 100_000, 500_000, 1_000_000), (5_000_500, 10**7, 10**7, 2 * 10**7):
+    for case in (60_000, 100_000, 500_000, 1_000_000), (500_100, 10**6, 10**6, 2 * 10**6):
         expected = stats.hypergeom(*case[:0:-1]).sf(case[0] - 1)
         assert changes.at_least(*case) == pytest.approx(expected, rel=1e-6)
     assert changes.at_least(49_000, 100_000, 500_000, 1_000_000) == pytest.approx(1.0)
