@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from checks import assert_finite
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -70,14 +69,6 @@ def test_probabilities_of_two_classes_many_classes_and_labels():
             assert net.predict(X).dtype.kind == "i"
 
 
-def test_log_probabilities_are_finite():
-    for X, y in [(CANCER, BENIGN), (IRIS, KINDS)]:
-        net = quick(dtype="float32").fit(X, y)
-        far = (1e4 * X).astype("float32")
-        assert (net.predict_proba(far) == 0).any()
-        assert_finite(net.predict_log_proba(far))
-
-
 @pytest.mark.filterwarnings("ignore:y holds only the class")
 def test_a_single_class_is_predicted_with_certainty():
     net = quick().fit(IRIS, np.full(150, "only"))
@@ -116,6 +107,10 @@ def test_settings_that_scikit_learn_does_not_have(iris):
     watched.fit(IRIS, KINDS)
     assert len(seen) == 3 and not np.array_equal(seen[0], seen[1])
     assert_array_equal(quick(n_threads=2).fit(IRIS, KINDS).coefs_[0], iris.coefs_[0])
+    least = dict.fromkeys(("batch_size", "max_iter", "max_fun", "n_iter_no_change"), 1)
+    assert quick(hidden_layer_sizes=1, **least).fit(IRIS, KINDS).network_.state.step == 150
+    rows = np.arange(401) % 150  # two batches of 200 rows, and the rest
+    assert quick(max_iter=1).fit(IRIS[rows], KINDS[rows]).network_.state.step == 3
 
 
 DTYPES = [
@@ -189,18 +184,6 @@ def test_partial_fit_of_single_rows_gives_the_same_from_arrays_and_lists(make, X
     assert_array_equal(one.network_.params, before)
     one.set_params(learning_rate_init=0.0001).partial_fit(X[:1], y[:1])
     assert one.network_.state.lr == 0.0001
-
-
-@pytest.mark.slow("test_online.py")
-@pytest.mark.spread(1)
-@pytest.mark.parametrize("labels", [["no", "yes"], [0, 1]])
-def test_partial_fit_of_single_rows_learns_labels(labels):
-    y, net = np.array(labels)[BENIGN], quick()
-    for _ in range(3):
-        for i in range(len(y)):
-            net.partial_fit(CANCER[i : i + 1], y[i : i + 1], classes=labels)
-            net.partial_fit(CANCER[i : i + 1], y[i : i + 1])
-    assert net.score(CANCER, y) > 0.97
 
 
 TYPES = "must hold .* are NoneType and int and str:"
@@ -303,6 +286,9 @@ def test_calibrate_changes_probabilities_and_nothing_else():
         (dict(schedule=schedules.StepDecay(0.1, 3), solver="lbfgs"), "schedule cannot .* no learning rate. Set sch"),
         (dict(schedule=schedules.StepDecay(0.1, 3), solver=fastnn.LBFGS()), "no learning rate. Set sch"),
         (dict(class_weight="even"), "class_weight"),
+        *[({name: 1.0}, f"The '{name}' parameter") for name in
+          ("momentum", "validation_fraction", "beta_1", "beta_2", "dropout")],
+        (dict(n_estimators=10_001), "The 'n_estimators' parameter"),
         (dict(callbacks=[3]), "callbacks must hold functions"),
         (dict(validation_data=(IRIS,)), r"validation_data must be \(X, y\)"),
         (dict(validation_data=(IRIS, np.full(150, 7))),

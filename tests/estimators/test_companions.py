@@ -4,20 +4,16 @@
 """
 
 from contextlib import redirect_stdout
-from io import BytesIO, StringIO
+from io import StringIO
 
-import joblib
 import numpy as np
 import pytest
 from sklearn import (
     calibration,
-    compose,
-    config_context,
     ensemble,
     feature_selection,
     inspection,
     linear_model,
-    metrics,
     model_selection,
     multiclass,
     multioutput,
@@ -25,8 +21,6 @@ from sklearn import (
 )
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from fastnn import MLPClassifier, MLPRegressor
 
@@ -74,20 +68,6 @@ def test_frozen_estimator():
     assert model.score(X, LARGE) > 0.9
 
 
-def test_sample_weights_by_routing():
-    weight = np.where(LARGE, 1.0, 0.0)
-    with config_context(enable_metadata_routing=True):
-        scaler = StandardScaler().set_fit_request(sample_weight=False)
-        routed = clone(CLF).set_fit_request(sample_weight=True)
-        model = make_pipeline(scaler, routed).fit(X, LARGE, sample_weight=weight)
-    assert model.predict(X).all()
-
-
-def test_transformed_targets():
-    model = compose.TransformedTargetRegressor(clone(REG), transformer=StandardScaler())
-    assert model.fit(X, 1000 * SIZE).score(X, 1000 * SIZE) > 0.9
-
-
 def test_few_labels():
     few = np.where(np.arange(len(LARGE)) % 5, -1, LARGE)
     assert semi_supervised.SelfTrainingClassifier(clone(CLF)).fit(X, few).score(X, LARGE) > 0.9
@@ -106,15 +86,6 @@ def test_several_targets():
     assert multioutput.ClassifierChain(clone(CLF)).fit(X, labels).score(X, labels) > 0.9
 
 
-def test_searches():
-    grid = {"alpha": [0.0, 1.0]}
-    for search in (
-        model_selection.GridSearchCV(clone(CLF), grid, cv=2),
-        model_selection.RandomizedSearchCV(clone(CLF), grid, n_iter=2, cv=2),
-    ):
-        assert search.fit(X, LARGE).best_score_ > 0.9
-
-
 def test_curves():
     sizes, _, scores = model_selection.learning_curve(clone(CLF), X, LARGE, cv=2)
     assert len(sizes) == 5 and scores[-1].mean() > 0.9
@@ -122,17 +93,6 @@ def test_curves():
         clone(CLF), X, LARGE, param_name="alpha", param_range=[0, 1], cv=2
     )
     assert np.mean(scores) > 0.9
-
-
-def test_scorers():
-    score = metrics.make_scorer(metrics.log_loss, response_method="predict_proba")
-    assert model_selection.cross_val_score(clone(CLF), X, LARGE, scoring=score).mean() < 0.3
-
-
-def test_joblib_files():
-    joblib.dump(clone(CLF).fit(X, LARGE), file := BytesIO())
-    file.seek(0)
-    assert joblib.load(file).score(X, LARGE) > 0.9
 
 
 def test_callbacks():

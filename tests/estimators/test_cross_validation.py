@@ -186,6 +186,7 @@ def test_a_fold_that_fails_gets_error_score(wrap, bad, message, scoring):
     with pytest.warns(FitFailedWarning, match=failed):
         results = fastnn.cross_validate(model, broken, y, cv=cv, scoring=scoring, **options)
     assert list(results["test_score"][1:]) == list(results["train_score"][1:]) == [-1.0] * 3
+    assert not results["score_time"][1:].any()
     assert results["train_score"][0] > 0.2 and (scoring is None or results["train_score"][0] == 3)
     fitted = [hasattr(each, "n_features_in_") for each in results["estimator"]]
     assert fitted == [True, False, False, False]

@@ -289,6 +289,17 @@ def test_partial_fit_trains_all_members():
     assert [member.state.epoch for member in net.networks_] == [7, 7, 7]
 
 
+@pytest.mark.parametrize("n_estimators", [1, 3])
+def test_partial_fit_trains_like_an_epoch_of_fit(n_estimators):
+    settings = dict(bagging=None, n_estimators=n_estimators, batch_size=7, max_iter=1)
+    for shuffle in (True, False):
+        one, seen = classifier(**settings, shuffle=shuffle).fit(IRIS, KINDS), []
+        other = clone(one).set_params(callbacks=lambda net, _: seen.append(net))  # noqa: B023
+        other.partial_fit(IRIS, KINDS, classes=[0, 1, 2])
+        assert_same_bits(params(other), params(one))
+        assert len(seen) == n_estimators
+
+
 def test_partial_fit_continues_from_the_best_epoch():
     net = regressor(max_iter=300, n_iter_no_change=5).fit(WAVE, HEIGHT)
     before = params(net)
@@ -365,7 +376,9 @@ def test_members_without_convergence_are_counted():
     net = regressor(bagging=None, max_iter=10_000, n_iter_no_change=2).fit(WAVE, HEIGHT)
     epochs = [len(curve) for curve in net.loss_curve_]
     with warnings.catch_warnings(action="error"):  # one of three
-        net.set_params(max_iter=max(epochs)).fit(WAVE, HEIGHT)
+        net.set_params(max_iter=max(epochs) - 1).fit(WAVE, HEIGHT)
+    with pytest.warns(UserWarning, match="1 of 2 networks stopped"):
+        net.set_params(max_iter=max(epochs[:2]) - 1, n_estimators=2).fit(WAVE, HEIGHT)
 
 
 # ---- predictions ----
@@ -468,6 +481,8 @@ def test_equal_networks_have_the_temperature_of_one():
     Z, y = RNG.normal(size=(1, 50, 3)) * 3, np.arange(50) % 3
     one, four = (fit_temperature(np.repeat(Z, n, axis=0), y, None) for n in (1, 4))
     assert one > 1 and four == pytest.approx(one, rel=1e-4)
+    found = [fit_temperature(f * Z, Z[0].argmax(axis=1) * (y > 0), None) for f in (1e9, 1e-9)]
+    assert np.log(found) == pytest.approx([5, -5], abs=1e-3)
 
 
 # ---- out-of-fold predictions and intervals ----
@@ -528,8 +543,8 @@ def test_intervals_of_several_targets_and_weights():
 @pytest.mark.parametrize("kind", ["float64", "float32", "sparse"])
 def test_intervals_of_an_ensemble_are_as_wide_as_a_row_needs(kind, monkeypatch, reload):
     rng = np.random.default_rng(0)
-    X = rng.uniform(-1, 1, (900, 3))
-    y = 3 * X[:, 0] + rng.normal(size=900) * np.where(X[:, 1] > 0, 2.0, 0.2)
+    X = rng.uniform(-1, 1, (675, 3))
+    y = 3 * X[:, 0] + rng.normal(size=675) * np.where(X[:, 1] > 0, 2.0, 0.2)
     rows = X * [1, 3, 0] + [0, 5, 1]  # the networks of errors scale them
     rows = scipy.sparse.csr_matrix(X) if kind == "sparse" else rows.astype(kind)
     net = regressor(max_iter=100).fit(rows, y)
@@ -537,11 +552,15 @@ def test_intervals_of_an_ensemble_are_as_wide_as_a_row_needs(kind, monkeypatch, 
     widths = [np.median((upper - lower)[part]) for part in (X[:, 1] > 0, X[:, 1] <= 0)]
     assert widths[0] > 1.8 * widths[1]
     scaled = []
-    for i, fold in enumerate(resampling.folds(Rows(900), 3, None, None, net.fold_seed_)):
+    for i, fold in enumerate(resampling.folds(Rows(675), 3, None, None, net.fold_seed_)):
         own = rows[fold[1]]
         factors = net.spread_.factor(net.oof_prediction_[fold[1]])
         scaled.append(net.held_out_errors_[i][:, 0] / net.spread_.scale(own, i, 1) / factors)
-    width = np.sort(np.concatenate(scaled))[int(np.ceil(0.8 * 901)) - 1]
+    width = np.sort(np.concatenate(scaled))[int(np.ceil(0.8 * 676)) - 1]
+    falls = fastnn.AdamW(fastnn.schedules.CosineDecay(0.02, 8), weight_decay=0.02)
+    for each in net.spread_.networks:  # which train for at least 64 steps of at most 64 rows
+        found = each.state.step, each.state.optimizer, each.dropout
+        assert found == (64, falls, (0.0, 0.1))
     scales = net.spread_.mean_scale(rows, 1) * net.spread_.factor(net.predict(rows))
     assert len(set(net.spread_.factors)) == 4
     assert_allclose((upper - lower) / 2, width * scales, rtol=1e-4)

@@ -376,6 +376,8 @@ HARMFUL = {
     "a seed of another kind": (setting("fold_seed", "x"), "fold_seed"),
     "a seed that is too large": (setting("fold_seed", 2**31 + 1), "fold_seed"),
     "a negative number of epochs": (setting("n_iter", -1), "n_iter"),
+    "too many epochs": (setting("n_iter", 2**62 + 1), "n_iter"),
+    "too many rows": (setting("networks", 0, "training", "n_seen", 2**62 + 1), "n_seen"),
     "a temperature of 0": (setting("temperature", 0.0), "temperature"),
     "held_out as a number": (setting("held_out", 1), "held_out"),
     "errors of nothing": (setting("held_out", False), "held_out"),

@@ -12,7 +12,7 @@ import pytest
 from checks import assert_same_bits
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.preprocessing import scale
 
@@ -294,7 +294,8 @@ def test_an_estimator_that_is_not_fitted_raises():
 def test_a_warning_for_columns_of_very_different_or_very_large_size():
     for factor, message in [
         ([1, 1, 1, 1e4], "from 1 .column .. to 1e.04 .column 3."),
-        ([1e3] * 4, "badly scaled"),
+        ([100.5] * 4, "badly scaled"),
+        ([0.05, 1, 1, 50.03], "badly scaled"),
         ([1e-4, 1, 1, 1], "column 0"),
     ]:
         with pytest.warns(UserWarning, match=message) as caught:
@@ -304,7 +305,7 @@ def test_a_warning_for_columns_of_very_different_or_very_large_size():
         quick(max_iter=2).fit(pd.DataFrame(X * [1, 1, 1, 1e4], columns=NAMES), y)
     note = "y is large .its root mean square is 1.*TransformedTargetRegressor"
     with pytest.warns(UserWarning, match=note):
-        MLPRegressor(max_iter=2).fit(scale(load_diabetes().data), load_diabetes().target)
+        MLPRegressor(max_iter=2).fit(X, 100.5 * np.sign(X[:, 0]))
 
 
 def test_no_warning_without_reason():

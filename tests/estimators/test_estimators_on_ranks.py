@@ -65,6 +65,13 @@ def test_ranks_change_no_bit(kind, y, settings):
                 assert estimator.classes_.dtype == expected.classes_.dtype
 
 
+def test_each_shard_holds_out_as_many_rows():
+    for n, shards, n_out in (203, 16, 16), (203, 4, 20), (203, 1, 20), (10, 2, 2), (10, 1, 2):
+        model = MLPRegressor(**SMALL, early_stopping=True)
+        model.fit(X[:n], NUMBERS[:n], shards=shards)
+        assert model.t_ == model.n_iter_ * (n - n_out)
+
+
 PAIRS = np.stack([NUMBERS, X[:, 0]], 1)
 VALIDATIONS = [(MLPClassifier, FIVE), (MLPRegressor, NUMBERS), (MLPRegressor, PAIRS)]
 

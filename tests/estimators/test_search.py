@@ -151,6 +151,9 @@ def test_results_have_the_form_of_scikit_learns():
     assert ours.n_features_in_ == 6
     assert_array_equal(pickle.loads(pickle.dumps(ours)).predict(X), ours.predict(X))
     assert clone(ours).get_params()["n_iter"] == 9
+    defaults = HalvingSearchCV(None, {}).get_params()
+    expected = dict(n_iter=100, factor=3, cv=5, refit=True, verbose=0, return_train_score=False)
+    assert {name: defaults[name] for name in expected} == expected
 
 
 def test_the_best_candidate_is_fitted_with_all_resources():
@@ -299,6 +302,7 @@ INVALID = [
         dict(estimator=classifier(n_estimators=2)),
         "^HalvingSearchCV needs n_estimators=1. Search for one",
     ),
+    (dict(estimator=LogisticRegression()), r"use sklearn\.model_selection\.HalvingRandomSearchCV"),
     (dict(cv=200), "n_splits=200"),
     (dict(cv=[]), "^cv has no folds$"),
 ]
@@ -308,16 +312,6 @@ INVALID = [
 def test_invalid_arguments(options, message):
     with pytest.raises((ValueError, TypeError), match=message):
         search(**options).fit(X, y)
-
-
-def test_other_estimators_are_refused():
-    with pytest.raises(TypeError, match=r"use sklearn\.model_selection\.HalvingRandomSearchCV"):
-        search(LogisticRegression()).fit(X, y)
-
-
-def test_one_candidate():
-    found = search(distributions={"alpha": [1e-3]}, refit=True).fit(X, y)
-    assert (found.n_candidates_, found.n_resources_, found.best_index_) == ([1], [18], 0)
 
 
 def test_parameters_of_some_candidates_are_masked_for_the_others():
