@@ -1,5 +1,7 @@
 """Statistics of the targets in place of categories, and which tables have such configurations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from checks import assert_same_bits
@@ -7,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from fastnn import MLP, EncodedTable
 from fastnn.tabular.columns.column import CategoryFeature, NumberFeature
-from fastnn.tabular.fitting import category_statistics, recipe
+from fastnn.tabular.fitting import recipe
 from fastnn.tabular.fitting.category_statistics import N_PARTS, CategoryStatistics
 
 CODES = np.r_[np.arange(12).repeat(20), [-1] * 11, [12]]  # and category 13, which no row has
@@ -20,8 +22,8 @@ TABLE = EncodedTable(
     positions=draw.uniform(0, 3, (len(CODES), 1)),
     n_bins=3,
     position_scale=0.7,
-    codes=np.stack([CODES % 4, CODES, draw.integers(0, 20, len(CODES))], 1),
-    n_categories=[4, 14, 20],
+    codes=np.stack([CODES % 4, CODES, draw.integers(0, 10, len(CODES))], 1),
+    n_categories=[9, 14, 10],
     code_scale=[0.3, 0.2, 0.1],
 )
 TARGET = draw.normal(size=(len(CODES), 3))
@@ -35,12 +37,12 @@ def test_statistics_are_smoothed_means_and_logarithms_of_counts():
     y = TARGET[TRAIN, 0] - TARGET[TRAIN, 0].mean()
     found, codes = statistics_of(TARGET[:, 0]), CODES[TRAIN]
     assert list(found.values) == [1, 2]  # the first column has few categories
-    parts, expected = found.parts[TRAIN], np.empty((N_PARTS + 1, 15, 2))
-    for part in range(N_PARTS + 1):
+    parts, expected = found.parts[TRAIN], np.empty((6, 15, 2))
+    for part in range(6):
         for c in range(15):
             rows = (parts != part) & (codes == c)
             n = rows.sum()
-            expected[part, c] = y[rows].sum() / (n + category_statistics.PRIOR_ROWS), np.log(1 + n)
+            expected[part, c] = y[rows].sum() / (n + 3), np.log(1 + n)
     seen = expected[parts, codes]
     expected = (expected - seen.mean(0)) / seen.std(0)
     expected /= np.sqrt(1 + (expected / 3) ** 2)
@@ -62,15 +64,15 @@ def test_neither_held_out_rows_nor_those_without_a_weight_inform_others():
 def test_networks_read_the_table_as_they_read_statistics():
     found = statistics_of(TARGET)
     narrow = found.inputs(TABLE)
-    assert narrow.n_inputs == found.n_inputs == 2 + 3 + 4 + 2 * 4
-    assert narrow.layout.n_categories == (4,)
+    assert narrow.n_inputs == found.n_inputs == 2 + 3 + 9 + 2 * 4
+    assert narrow.layout.n_categories == (9,)
     net = MLP([narrow.n_inputs, 8, 5, 2], "silu", rng=0, dropout=[0.1, 0.2, 0.2])
     net.params = np.random.default_rng(3).normal(size=net.n_params)
     wide = found.fold_into(net, TABLE.layout)
     assert wide.layer_sizes == (TABLE.n_inputs, 8, 5, 2) and wide.dropout == net.dropout
     expected = net.forward(narrow)
     assert_allclose(wide.forward(TABLE), expected, atol=1e-4 * np.abs(expected).max())
-    assert not wide.weights[0][2 + 3 + 4 + np.array([12, 13])].any()
+    assert not wide.weights[0][2 + 3 + 9 + np.array([12, 13])].any()
 
 
 # ---- configurations ----
@@ -85,7 +87,8 @@ def test_one_more_configuration_for_ids_or_else_for_counts(is_classifier):
     assert counts[: len(usual)] == ids[:-1] == usual
     more = counts[len(usual) :]
     assert [(c.encoding.values, c.encoding.n_bins) for c in more] == [(True, 0)][is_classifier:]
-    assert ids[-1].statistics and not any(c.statistics for c in counts)
+    best = replace(usual[0], monitor="loss") if is_classifier else usual[1]
+    assert ids[-1] == replace(best, statistics=True) == make(has_ids=True, is_lazy=True)[-1]
     assert make(has_ids=True, has_counts=True) == ids
     wide = dict(n_numbers=600)
     assert make(**wide) == make(**wide, has_ids=True) == make(**wide, has_counts=True)
@@ -114,6 +117,6 @@ def test_whole_numbers_with_few_values(values, expected):
 
 
 def test_signs_of_inputs_follow_numbers_and_bins():
-    signs = np.array([1, -1, -1, -1, -1] + [0] * 38, float)
+    signs = np.array([1, -1, -1, -1, -1] + [0] * 33, float)
     found = statistics_of(TARGET[:, 0]).input_signs(signs, TABLE.layout)
-    assert found.tolist() == [1, -1, 0, 0, 0, 0, -1, -1, -1, 0, 0, 0, 0]
+    assert found.tolist() == [1, -1, 0, 0, 0, 0, -1, -1, -1, *[0] * 9]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.metrics import r2_score
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
@@ -193,6 +194,11 @@ def test_fit(split, name, n_estimators, reload):
         first = DAY[scored].min()
         assert_array_equal(scored, first <= DAY)  # all rows of a day
         assert 0.1 * N < (first > DAY).sum() < 0.9 * N
+    if name != "classes":  # R2 compares with the mean of each block
+        w, block = X["weight"][scored] ** (split == "all"), model._fold_of_row[scored]
+        mean = (np.bincount(block, w * y[scored]) / np.bincount(block, w))[block]
+        found = r2_score(y[scored] - mean, model.oof_prediction_[scored] - mean, sample_weight=w)
+        assert model.oof_score_ == pytest.approx(found)
     named = {"groups": "site", "sample_weight": "weight"}
     reasons = {named[k]: f"named in {k}" for k in SPLITS[split] if k in named}
     assert model.left_out_ == reasons and "day" in model.columns_

@@ -9,7 +9,7 @@ from sklearn import model_selection
 from sklearn.base import clone
 
 from fastnn import TabularClassifier, TabularRegressor
-from fastnn.tabular.fitting import permutation
+from fastnn.tabular.fitting import permutation, recipe
 
 N = 60
 SMALL = dict(hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -71,6 +71,19 @@ def test_the_folds_of_the_default_are_those_of_its_splitter():
     cv = model_selection.KFold(3, shuffle=True, random_state=seed)
     chosen = TabularRegressor(cv=cv, **SMALL).fit(X, y)
     assert_array_equal(chosen._fold_of_row, default._fold_of_row)
+
+
+FEW, WINDOW = dict(time=[None] * 6 + list(range(54))), dict(window=30)
+TRAINED = [(40, None, {}), (17, SPLITTERS["indices"][0], {}), (54, None, FEW), (40, None, WINDOW)]
+TRAINED += [(36, None, WINDOW | dict(groups=FEW["time"])), (54, None, WINDOW | FEW)]
+
+
+@pytest.mark.filterwarnings("ignore:6 rows left out")
+@pytest.mark.parametrize(("n", "cv", "options"), TRAINED)
+def test_the_recipe_is_that_of_so_many_rows_to_train_on(n, cv, options, calls_of):
+    calls, rows = calls_of(recipe, "configurations"), [[(X, y)]] if "window" in options else (X, y)
+    TabularRegressor(3, cv=cv, **SMALL).fit(*rows, **options)
+    assert calls[0][1] == n
 
 
 def test_groups_reach_the_splitter():

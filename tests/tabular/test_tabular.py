@@ -16,6 +16,7 @@ from fastnn.tabular.fitting import out_of_fold, permutation, recipe, training_jo
 from fastnn.tabular.folds import split_rows
 from fastnn.tabular.large.large_table import TrainingTable
 from fastnn.tabular.model import TableModel
+from fastnn.tabular.targets import TableClasses
 
 N = 60
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -58,17 +59,23 @@ def test_out_of_fold_predictions(quick, n_estimators):
     residual = ((y - reg.oof_prediction_)[rows] ** 2).sum()
     variance = ((y - y[rows].mean())[rows] ** 2).sum()
     assert reg.oof_score_ == pytest.approx(1 - residual / variance)
+    assert reg.fit(X, np.full(N, 3.0)).oof_score_ == 0
     rows = ~np.isnan(clf.oof_prediction_[:, 0])
     right = clf.classes_[clf.oof_prediction_[rows].argmax(axis=1)] == classes[rows]
     assert clf.oof_score_ == pytest.approx(right.mean())
 
 
-def test_out_of_fold_probabilities_have_the_temperature(quick):
-    clf = TabularClassifier(**SMALL).fit(X, classes)
+@pytest.mark.parametrize("metric", ["auto", "auc"])
+def test_out_of_fold_probabilities_have_the_temperature(metric, quick, monkeypatch):
+    monkeypatch.setattr(out_of_fold, "improve", lambda _, P, *__: np.full(len(P), 1 / len(P)))
+    clf = TabularClassifier(**SMALL, metric=metric).fit(X, classes)
     tables = clf.model_.encode(*clf.model_.features.transform(next(clf._read_batches(X))))
     folds = np.array([clf.model_.predict_fold(tables, k, 1) for k in range(3)])
     P = folds[clf._fold_of_row, np.arange(N)]
-    assert abs(clf.model_.targets.temperature - 1) > 0.01
+    targets = TableClasses(clf.classes_)
+    targets.fit_temperature(P, (classes == "low").astype(int), None)
+    assert clf.model_.targets.temperature == pytest.approx(targets.temperature, rel=1e-4)
+    assert abs(targets.temperature - 1) > 0.01
     assert_allclose(clf.oof_prediction_, clf.model_.targets.calibrate(P), rtol=1e-6)
 
 

@@ -1,5 +1,6 @@
 """The time limit and the memory of fits of estimators for tables."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.testing import assert_array_equal
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import limits
 from fastnn.tabular.encoder import EncoderSettings
-from fastnn.tabular.fitting import permutation, recipe
+from fastnn.tabular.fitting import budget as budget_module
+from fastnn.tabular.fitting import permutation, recipe, table_fit
 from fastnn.tabular.fitting.budget import (
     Pace,
     RemotePace,
@@ -141,14 +143,33 @@ def test_the_first_training_leaves_time_for_a_second(make_clock):
     assert budget.training_ends == pytest.approx(0.75 * 78)
     budget.release_training()
     assert budget.training_ends == pytest.approx(78) and budget.seconds_left == 100
-    assert [budget.rows_within(*a) for a in ((2, 0.5, 9), (2, 0.05, 9), (99, 0.5, 9))] == [
-        25,
-        4.5,
-        1,
-    ]
+    cases = (0.5, 0.5, 9), (2, 0.05, 9), (99, 0.5, 9)
+    assert [budget.rows_within(*case) for case in cases] == [100, 4.5, 1]
     budget.reserve(50)
     assert budget.training_ends == pytest.approx(68)  # no more than a part is reserved
     assert TimeBudget(None).training_ends == TimeBudget(None).seconds_left == np.inf
+
+
+TRIALS = [(2**-30, [1, 16, 16, 16, 16]), (2**-9, [1, 5, 5, 5, 5]), (2**-6, [1, 1])]
+
+
+@pytest.mark.parametrize(("seconds", "steps"), TRIALS)
+def test_the_time_of_a_step_is_that_of_a_few(seconds, steps, make_clock, monkeypatch, calls_of):
+    make_clock(0.0, seconds)
+    monkeypatch.setattr(recipe, "BATCH", 2)
+    trials, run, calls = [], budget_module.fit_many, calls_of(TimeBudget, "seconds")
+
+    def record(*args, rows, batch_size, epochs, n_threads, **options):
+        trials.append((len(rows[0]), batch_size, epochs, n_threads))
+        options |= dict(batch_size=batch_size, epochs=epochs, n_threads=n_threads)
+        run(*args, rows=rows, **options)
+
+    monkeypatch.setattr(budget_module, "fit_many", record)
+    fit(1e6)
+    assert trials == 4 * [(2 * n, 2, 1, 1) for n in steps]
+    _, job, setup = calls[0]
+    setup = replace(setup, stored=SimpleNamespace(seconds_per_row=lambda *_: 0.5))
+    assert TimeBudget(1).seconds(job, setup) == pytest.approx(100 * (20 * seconds + 0.5 * 40))
 
 
 AFFORDED = [  # estimated seconds of the jobs of each group, and how many groups are trained in 98 seconds
@@ -177,25 +198,26 @@ SHARES = [  # fraction of the epochs, slowness of training so far, and when it s
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("unit", [1, 0.01])
 @pytest.mark.parametrize(("kind", "n_at_once", "are_balanced", "expected"), SHARES)
-def test_the_time_of_each_network(kind, n_at_once, are_balanced, expected):
-    """Of three networks, of 10, 20 and 30 seconds, for which 30 seconds are left.
+def test_the_time_of_each_network(kind, n_at_once, are_balanced, expected, unit):
+    """Of three networks, of 10, 20 and 30 units, for which 30 units of seconds are left.
 
-    The first ends after 10 seconds and half of its epochs, the second still trains after 20."""
+    The first ends after 10 units and half of its epochs, the second still trains after 20."""
     now, configuration = [0.0], recipe.Configuration(EncoderSettings(), epochs=4, steps=0)
     jobs = [SimpleNamespace(s=s, configuration=configuration, n_train=256) for s in (10, 20, 30)]
-    budget = SimpleNamespace(clock=lambda: now[0], training_ends=30.0, slowness=1.0)
-    budget.seconds = lambda job, setup: job.s
+    budget = SimpleNamespace(clock=lambda: now[0], training_ends=30 * unit, slowness=1.0)
+    budget.seconds = lambda job, setup: job.s * unit
     pace, found = kind(budget, jobs, None, n_at_once, are_balanced), []
     for job, n_steps in zip(jobs, (2, 0, 0)):
         share = pace.begin(job)
         history = SimpleNamespace(n_steps=n_steps)
         share.session = SimpleNamespace(is_done=job is jobs[0], history=history)
-        now[0] += 10
+        now[0] += 10 * unit
         if kind is RemotePace and job is jobs[0]:
             share.end(n_steps)
         assert share.n_steps == 4 and share.is_over() == (now[0] >= share.ends)
-        found += [(share.fraction, share.slowness, share.ends)]
+        found += [(share.fraction, share.slowness, share.ends / unit)]
     np.testing.assert_allclose(found, expected)
     assert budget.slowness == found[-1][1]
 
@@ -204,9 +226,13 @@ def test_importances_and_weights_use_fewer_rows(make_clock, monkeypatch, calls_o
     """A row takes 0.2 s with all columns, and time passes only in training and in the trial."""
     make_clock(0.01)
     monkeypatch.setattr(permutation, "seconds_per_row", lambda *args: 0.2)
-    calls = calls_of(permutation, "sample")
+    calls, reserved = calls_of(permutation, "sample"), calls_of(TimeBudget, "reserve")
+    splits = calls_of(table_fit, "find_splits")
     for limit in (1e6, 30):
         fit(limit)
+    # for 80 rows with four configurations of 1.5 networks each, and for expected errors
+    assert [seconds for _, seconds in reserved] == pytest.approx([96, 2e4, 96, 0.6])
+    assert [seconds for *_, seconds in splits] == [1e5, 3]
     seen = [most for _, most, _ in calls]
     (*_, many), (*weights, few) = seen[:4], seen[4:]
     assert many == 1000 and 1 <= few <= 30 / (0.3 * 2) and max(weights[:2]) <= 0.1 * 30 / 0.3
@@ -220,7 +246,7 @@ def test_importances_of_many_rows_although_the_limit_is_over(make_clock, monkeyp
     reg.seconds_before = 50
     with pytest.warns(TimeLimitWarning):
         reg.fit(X, y)
-    assert calls[-1][1] >= 50
+    assert calls[-1][1] == 166  # of each fold, in half a second
 
 
 def test_the_limit_changes_nothing_if_there_is_time(quick_recipe):
@@ -245,9 +271,6 @@ def test_too_little_memory_names_the_widest_column(monkeypatch):
     with pytest.raises(MemoryError, match=message + r"drop=\['town'\], or fewer rows or columns"):
         reg.fit(X, y)
     assert not hasattr(reg, "columns_")
-
-
-def test_too_little_memory_without_categories(monkeypatch):
     monkeypatch.setattr(limits, "available_memory", lambda counts_files: 1e3)
     with pytest.raises(MemoryError, match="Pass fewer rows or columns, or a smaller hidden_layer"):
         TabularRegressor(**SMALL).fit(X[["x"]], y)

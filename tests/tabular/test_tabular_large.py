@@ -191,24 +191,6 @@ def test_neither_groups_nor_threads_nor_files_change_a_bit(name, parquet):
     assert not np.isnan(model.oof_prediction_).any()
 
 
-@pytest.mark.slow("test_a_sorted_table_is_learned_like_a_shuffled_one")
-def test_networks_learn_from_rows_that_are_not_in_the_sample(quick):
-    """Of every value of `kind` about 18 rows are in the sample: too few for its target."""
-    quick(30)
-    r = np.random.default_rng(0)
-    table = pd.DataFrame({"kind": r.integers(0, 40, 20_000).astype(str)})
-    noisy = table["kind"].astype(int).to_numpy() % 7 + 10 * r.normal(size=20_000)
-    known = pd.DataFrame({"kind": [str(i) for i in range(40)]})
-
-    def error_of(*args, **options):
-        reg = make("numbers", hidden_layer_sizes=16)[0].fit(*args, **options)
-        return reg, np.sqrt(np.mean((reg.predict(known) - np.arange(40) % 7) ** 2))
-
-    reg, error = error_of(groups_of(1000, table, noisy), window=1000)
-    _, error_of_sample = error_of(table.iloc[reg.oof_rows_], noisy[reg.oof_rows_])
-    assert error < 0.8 < 1.2 < error_of_sample
-
-
 def test_a_sorted_table_is_learned_like_a_shuffled_one(quick):
     quick(20)
     order = np.argsort(y, kind="stable")
@@ -252,8 +234,11 @@ def test_each_fold_trains_on_all_rows_that_it_does_not_hold_out(seen):
 
 def test_windows_of_networks_that_train_at_once_fit_in_memory(monkeypatch, seen):
     model, stored = fit_sample(), seen["stored"]
-    assert stored.n_at_once(7) == 7
-    largest = 300 * max(kind.itemsize for kind in stored.types.values())
+    row_bytes = max(kind.itemsize for kind in stored.types.values())
+    for n_bytes, n in (300 * row_bytes, 7), ((512e6 - 0.5) / 3, 3), ((512e6 + 0.5) / 3, 2):
+        stored.window = n_bytes / row_bytes
+        assert stored.n_at_once(7) == n
+    stored.window, largest = 300, 300 * row_bytes
     monkeypatch.setattr(batch_table, "WINDOWS_BYTES", 2.5 * largest)
     assert [stored.n_at_once(n) for n in (1, 2, 7)] == [1, 2, 2]
     assert_same_model(fit_sample(n_threads=3), model)
@@ -304,6 +289,12 @@ def test_one_window_trains_like_rows_in_memory(tmp_path, weighted, monkeypatch):
     encoding = SimpleNamespace(tables=tables, setup=setup, folds=of_rows)
     stored = batch_table.EncodedRows(str(tmp_path), large, encoding)
     stored.append(tables, setup.encoded_y, setup.rows.weight, np.arange(N))
+    large.window = 2  # of which there would be more than 200; some of these are empty
+    many = batch_table.EncodedRows(tempfile.mkdtemp(dir=tmp_path), large, encoding)
+    many.append(tables, setup.encoded_y, setup.rows.weight, np.arange(N))
+    assert [sum(map(len, many.groups(each))) for each in tables] == [N] * len(tables)
+    assert 190 * len(tables) < len(os.listdir(many.folder)) < many.n_buckets * len(tables)
+    assert many.n_buckets == 200
     train(*memory)
     train(of_disk, replace(setup, stored=stored))
     for one, other in zip(memory[0], of_disk):
@@ -638,6 +629,14 @@ def test_temporary_files_are_removed(in_temp, monkeypatch, tmp_path):
     monkeypatch.setattr(batch_table.EncodedRows, "append", record)
     fit_sample()
     assert seen == {str(folder)} and not list(folder.glob("fastnn-*"))
+
+
+def test_a_sample_has_256_megabytes_and_at_least_1000_rows(monkeypatch):
+    windows = {n: large_table.default_window(n) for n in (1, 4, 4000, 4001)}
+    assert windows == {1: 4_000_000, 4: 1_000_000, 4000: 1000, 4001: 1000}
+    limits = SimpleNamespace(available_memory=lambda counts_files: 64 * 100)
+    monkeypatch.setattr(large_table, "limits", limits)
+    assert large_table.fits_in_memory(10, 10) and not large_table.fits_in_memory(101, 1)
 
 
 def test_a_file_that_does_not_fit_is_sampled(parquet, monkeypatch):

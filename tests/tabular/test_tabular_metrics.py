@@ -9,7 +9,6 @@ from numpy.testing import assert_allclose
 from sklearn import metrics as sk
 from sklearn.base import clone
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.model_selection import GridSearchCV
 
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.tabular import metrics
@@ -152,12 +151,6 @@ def test_several_quantiles_have_the_pinball_loss():
 # ---- the choice among configurations ----
 
 
-def test_auto_is_what_it_was():
-    for cls, y in ((TabularClassifier, two), (TabularRegressor, numbers)):
-        plain, auto = cls(**SMALL).fit(X, y), cls(metric="auto", **SMALL).fit(X, y)
-        assert_same_bits(plain.oof_prediction_, auto.oof_prediction_)
-
-
 def test_epochs_are_chosen_by_the_error_rate_for_accuracy_only():
     def monitors(metric):
         from fastnn.tabular.fitting import recipe
@@ -205,6 +198,15 @@ def test_metrics_of_classes_judge_by_the_threshold(metric):
 def test_a_metric_of_classes_must_be_better_for_certain(n, is_certain):
     y, P = mixes(n)
     assert (out_of_fold.improve(np.array([1.0, 0.0]), P, Found("accuracy", y))[1] > 0) == is_certain
+    by_loss = np.array([0.0, 1])  # which chooses nothing anew
+    assert out_of_fold.improve(by_loss, P, Found("log_loss", y)) is by_loss
+
+
+def test_a_metric_of_numbers_chooses_in_any_case():
+    y = np.arange(4.0)
+    found = Found("mae", y, NUMBER_METRICS)
+    P = [y + 0.1, y + 0.39 * (y > 2)]
+    assert out_of_fold.improve(np.array([1.0, 0]), P, found).tolist() == [0, 1]
 
 
 def test_the_loss_decides_between_equal_metrics(monkeypatch):
@@ -213,11 +215,6 @@ def test_the_loss_decides_between_equal_metrics(monkeypatch):
     # AUC and accuracy of both are 1
     P = [np.where(y[:, None] == [0, 1], p, 1 - p) for p in (0.6, 0.9)]
     assert out_of_fold.improve(np.array([0.5, 0.5]), P, Found("accuracy", y)).tolist() == [0, 1]
-
-
-def test_tune_and_grid_search_take_metrics():
-    search = GridSearchCV(TabularRegressor(**SMALL), {"metric": ["mae", "rmse"]}, cv=2)
-    assert search.fit(X, numbers).best_params_["metric"] in ("mae", "rmse")
 
 
 # ---- undefined metrics and wrong names ----
@@ -332,7 +329,7 @@ def test_score_drops_are_falls_of_the_score(quick_recipe):
     for model, y in (
         (TabularRegressor(**SMALL), numbers),
         (TabularRegressor(metric="mae", **SMALL), numbers),
-        (TabularClassifier(metric="auc", threshold="f1", **SMALL), two),
+        (TabularClassifier(metric="f1", threshold="f1", **SMALL), two),
     ):
         drops = model.fit(X, y).feature_score_drops_
         assert drops[0] > 0.05 and drops[0] > 3 * abs(drops[1])

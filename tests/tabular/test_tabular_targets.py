@@ -60,7 +60,7 @@ def test_a_threshold_needs_two_classes():
     assert (one.predict(X) == "a").all()
 
 
-@pytest.mark.parametrize(("n", "smoothing"), [(2, 0.1), (3, 0.1), (4, 0.075)])
+@pytest.mark.parametrize(("n", "smoothing"), [(2, 0.1), (3, 0.1), (4, 0.075), (30, 0.01)])
 def test_probabilities_are_those_without_label_smoothing(n, smoothing):
     targets, y = TableClasses(np.arange(n), temperature=2.0), np.array([1, 0])
     P = np.full((2, n), 0.01 / n)
