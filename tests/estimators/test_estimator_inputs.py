@@ -310,7 +310,8 @@ def test_a_warning_for_columns_of_very_different_or_very_large_size():
 
 def test_no_warning_without_reason():
     with_zeros, sparse_rows = np.hstack([X, np.zeros((150, 1))]), sparse.csr_matrix(MOSTLY_ZERO)
-    for rows, classes in [(X, y), (with_zeros, y), (sparse_rows, SIGN)]:
+    widest = [(np.where(X[:, :2] > 0, 1, -1) * each, y) for each in ([0.0625, 62.5], [1, 100])]
+    for rows, classes in [(X, y), (with_zeros, y), (sparse_rows, SIGN), *widest]:
         with warnings.catch_warnings(action="error"):
             model = quick(max_iter=2000, tol=1e-3).fit(rows, classes)
         assert model.n_iter_ < 2000  # converged, so that there is nothing to warn of
