@@ -384,10 +384,10 @@ def page_with(*sections, title=""):
 def test_columns_are_summarized(quick_recipe):
     pd = pytest.importorskip("pandas")
     n = 40
-    texts = ["?", *["a"] * 19, *["b"] * 10, *["c"] * 6, *["d"] * 4]
+    texts = ["?", *["a" * 25] * 19, *["b"] * 10, *["c"] * 6, *["d"] * 4]
     table = pd.DataFrame({"number": [np.nan, *range(1, n)], "text": texts})
     table["date"] = [f"2026-01-{1 + i % 20:02}" for i in range(n)]
-    table["id"], table["constant"] = [None, None, *(f"n{i}" for i in range(n - 2))], 3.5
+    table["id"], table["constant"] = [None, None, *(24 * "n" + str(i) for i in range(n - 2))], 3.5
     reg = fastnn.TabularRegressor(2, hidden_layer_sizes=4, random_state=0)
     reg.fit(table, np.arange(n))
     found = table_file.summarize(frames.read(table), reg.model_.features)
@@ -395,7 +395,11 @@ def test_columns_are_summarized(quick_recipe):
     assert {each.label: each.kind for each in found} == kinds and [*kinds] == [*table]
     assert [s.missing for s in found] == pytest.approx([1 / 40, 1 / 40, 0, 2 / 40, 0])
     assert [s.n_distinct for s in found] == [39, 4, 20, 38, 1]
-    assert [s.text for s in found[:2]] == ["1 to 39, median 20", "a 48 %, b 25 %, c 15 %, ..."]
+    assert [s.text for s in found[:2]] == [
+        "1 to 39, median 20",
+        f"{21 * 'a'}... 48 %, b 25 %, c 15 %, ...",
+    ]
+    assert found[3].text == f"such as {21 * 'n'}..."
     assert found[2].text == "2026-01-01 to 2026-01-20, median 2026-01-11"
 
 
@@ -422,6 +426,9 @@ def test_a_command_stays_the_same_in_bash():
     assert all(c.isprintable() or c == "\n" for c in text) and " \\\n    " in text
     output = subprocess.check_output(["bash", "-c", f'printf "%s\\0" {text}'])
     assert output.decode().split("\0")[:-1] == words
+    a, b = "a" * 74, "b" * 75
+    assert model_sections.quote_command(f"fastnn {a} c") == f"fastnn {a} \\\n    c"
+    assert model_sections.quote_command(f"fastnn {b} c") == f"fastnn \\\n    {b} c"
 
 
 def test_texts_of_tables_are_escaped_and_printable():
@@ -550,6 +557,28 @@ def test_the_section_about_baselines():
     assert of(2)["tables"] == both[:1] and len(both) == 2
 
 
+@pytest.mark.parametrize("n", [4, 5, 6, 7])
+def test_confusions_of_some_classes_are_beside_the_matrix(n):
+    scores = replace(class_record().scores, confusion=np.ones((n, n), int).tolist())
+    labels = [f"class{i}" for i in range(n)]
+    report = SimpleNamespace(record=class_record(classes=labels, scores=scores), y=np.zeros(3, int))
+    found = score_sections.classes_section(report)
+    assert not found["matrix"]["is_vertical"] and found["legend"] is None
+    assert (found["is_beside"], found["confusions"] is not None) == (n <= 6, n >= 5)
+
+
+def test_the_words_that_matter_most():
+    words = [f"w{i}" for i in range(15)]
+    found = model_sections._words_of_output([(words, np.arange(-1.0, 14))])
+    assert found == [", ".join(f"w{i} +{i - 1}.00" for i in range(14, 2, -1)), "w0 -1.00"]
+
+
+def test_both_ends_of_a_range_have_the_same_digits():
+    texts = [model_sections._range(*x) for x in ((0, 0), (-1234.5, 1), (9.5, 10), (-0.5, 0.25))]
+    zeros = f"0.{12 * '0'} to 0.{12 * '0'}"
+    assert texts == [zeros, "-1,234 to 1", "9.5 to 10.0", "-0.500 to 0.250"]
+
+
 @pytest.mark.parametrize("name", REPORTS)
 def test_the_texts_and_charts_of_a_page_are_those_on_record(name):
     assert report_texts(name) == (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
@@ -561,8 +590,17 @@ def test_effects_need_networks_and_rows(facts):
     assert model_sections._find_effects(report) == []
 
 
-@each_row("""
-    svg | shared
+@each_row(r"""
+    svg | adapted
+    <s xmlns="n" width="1" height="1" version="1" x="0"><metadata>a</metadata><style/><g>b<text>c</text>d</g></s> |
+      <s x="0"><g><text>c</text></g></s>
+    <g id="a"><p id="b" x="url(#c)"/><p id="c"/><p href="#d"/><p href="d"/><p id="d"/></g> |
+      <g><p x="url(#k-c)" /><p id="k-c" /><p href="#k-d" /><p href="d" /><p id="k-d" /></g>
+    <g><p d="M 1.239 -0.5 L -2.001" x="1.239" y="0.999" transform="t(1.2345)" width="1.239"/></g> |
+      <g><p d="M 1.23 -0.5 L -2.00" x="1.23" y="0.99" transform="t(1.23)" width="1.239" /></g>
+    <g style="fill: #0072b2; stroke: #123456"/> | <g style="fill: var(--blue); stroke: #123456" />
+    <g style="font: 10px 'Sans', x; fill: #000000"/> | <g style="font: 10px var(--font); fill: var(--ink)" />
+    <g style="font-family: 'x'; a: b"/> | <g style="a: b" />
     <g><use style="a"/><use style="a"/></g> | <g style="a"><use /><use /></g>
     <g><use style="a"/><use style="b"/></g> | <g><use style="a" /><use style="b" /></g>
     <g><use style="a"/></g> | <g><use style="a" /></g>
@@ -570,10 +608,10 @@ def test_effects_need_networks_and_rows(facts):
     <g style="b"><use style="a"/><use style="a"/></g> | <g style="b"><use style="a" /><use style="a" /></g>
     <g><use/><use/></g> | <g><use /><use /></g>
 """)
-def test_points_share_their_style(svg, shared):
-    element = ElementTree.fromstring(svg)
-    elements._share_style(element)
-    assert ElementTree.tostring(element, "unicode") == shared
+def test_a_picture_becomes_a_part_of_the_page(svg, adapted):
+    """Also, points share their style."""
+    element = elements._adapt(ElementTree.fromstring(svg), "k")
+    assert ElementTree.tostring(element, "unicode") == adapted
 
 
 def test_large_numbers_on_axes_are_written_as_in_tables():

@@ -41,6 +41,10 @@ def test_the_picture_texts_the_picture_are_those_on_record(name):
     assert "\n".join([f"\n{name}", *pictures.picture_texts(name), ""]) in f"\n{record}"
 
 
+def test_the_style_is_that_on_record():
+    assert pictures.style_lines() == (pictures.FOLDER / "style.txt").read_text().splitlines()
+
+
 NAMES = [f"{order} of three long names" for order in ("first", "second", "third")]
 CLASSES = np.array(NAMES)[pictures.Y3]
 PRICES = 170_000 + 3e3 * pictures.TRUE, 170_000 + 3e3 * pictures.PREDICTED

@@ -4,10 +4,13 @@
                                         look at each
 
 Texts and legends, whose size is that of their texts, are left out, since fonts differ between machines;
-texts.txt has what they say. Data and parameters are fixed, so that no training is in the pictures.
+texts.txt has what they say, and how all that is drawn looks; style.txt what the style changes. Data and parameters are fixed, so that no
+training is in the pictures.
 """
 
 import argparse
+from collections import Counter
+from numbers import Real
 
 import numpy as np
 from places import DATA
@@ -137,8 +140,28 @@ def draw(name, path):
             figure.savefig(path, dpi=50, metadata={"Software": None})
 
 
+LOOK = "alpha clip_on color edgecolor facecolor linestyle linewidth marker markersize sizes zorder"
+
+
+def look(artist):
+    """Return how a part of a picture looks, as a text. Of many colours or sizes, it has the first."""
+    from matplotlib.colors import to_hex, to_rgba_array
+
+    found = [type(artist).__name__]
+    for name in LOOK.split():
+        value = getattr(artist, f"get_{name}", lambda: None)()
+        if name.endswith("color") and value is not None:
+            value = [to_hex(each, keep_alpha=True) for each in to_rgba_array(value)[:1]]
+        while isinstance(value, list | tuple | np.ndarray):
+            value = value[0] if len(value) else None
+        if value is not None:
+            found.append(f"{name} {value:.4g}" if isinstance(value, Real) else f"{name} {value}")
+    return ", ".join(found)
+
+
 def picture_texts(name):
-    """Return the texts of a plot: title, labels, names at ticks, notes and legend of each of its axes."""
+    """Return the texts of a plot: title, labels, names at ticks, notes and legend of each of its axes, and
+    the looks of what is drawn there and in the legend."""
     import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedFormatter, FuncFormatter
@@ -161,7 +184,23 @@ def picture_texts(name):
         others = [each.get_text() for each in (*ax.texts, *(legend.get_texts() if legend else []))]
         words = [ax.get_title("left"), ax.get_xlabel(), ax.get_ylabel(), *ticks, *others]
         found.append(f"- {'; '.join(filter(None, words))}".replace("\n", " "))
+        drawn = [*ax.lines, *ax.collections, *ax.patches, *ax.images]
+        drawn = [each for each in drawn if not getattr(each, "filled", False)]  # of scikit-learn
+        drawn += legend.legend_handles if legend else []
+        found += [f"  {n} x {text}" for text, n in Counter(map(look, drawn)).items()]
     return found
+
+
+def style_lines():
+    """Return the parameters of matplotlib that `plotting.style` changes."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        before = dict(matplotlib.rcParams)
+        with plotting.style():
+            changed = [(k, v) for k, v in matplotlib.rcParams.items() if v != before[k]]
+    return [f"{name}: {value}" for name, value in changed]
 
 
 if __name__ == "__main__":
@@ -173,3 +212,4 @@ if __name__ == "__main__":
         draw(name, FOLDER / f"{name}.png")
     lines = [line for name in PLOTS for line in (name, *picture_texts(name))]
     (FOLDER / "texts.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    (FOLDER / "style.txt").write_text("\n".join([*style_lines(), ""]), encoding="utf-8")

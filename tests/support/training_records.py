@@ -1,14 +1,18 @@
-"""Records of trainings that did not happen, and reports with them, whose texts are on record.
+"""Records of trainings that did not happen, and what is printed of them, cards and reports: on record.
 
 python tests/support/training_records.py --write    record the texts anew, after a change that is meant to
                                     change them; read them
 """
 
 import argparse
+import contextlib
+import copy
 import html
+import os
 import re
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -18,6 +22,8 @@ import numpy as np
 from places import DATA
 
 from fastnn.cli import record
+from fastnn.core.model_facts import ColumnFacts
+from fastnn.files import ModelFileError
 from fastnn.state import History
 from fastnn.tables.checks import DataIssue
 
@@ -177,9 +183,203 @@ def report_of_many_classes():
     return training_report(found, y, P, [[None]])
 
 
+def report_of_long_texts():
+    found = replace(long_class_record(), data=long("d/"), weight=long("w"), target=long("t"))
+    p = np.arange(60) * 0.618 % 1
+    return training_report(found, np.arange(60) % 2, np.column_stack([1 - p, p]), [[None]])
+
+
 REPORTS = dict(
-    number=number_report, two_classes=report_of_two_classes, many_classes=report_of_many_classes
+    number=number_report,
+    two_classes=report_of_two_classes,
+    many_classes=report_of_many_classes,
+    long_texts=report_of_long_texts,
 )
+
+
+# ---- tables and records that are printed, and cards ----
+
+
+def long(text):
+    return text + 2000 * "y"
+
+
+PRINTED_COLUMN = dict(
+    column="a b", kind="number", missing=0.25, distinct=1234, values="1 to 9, median 5"
+)
+EMPTY = dict(column="e", kind=None, missing=1.0, distinct=0, values="")
+NUMBER = dict(column=long("y"), task="number", rows_without=0, range=[0.5, 9], median=2.0, mean=3.0)
+NUMBER |= dict(baseline=dict(rmse=2.0, mae=1.5))
+CLASSES = dict(column="y", task="classes", rows_without=1)
+CLASSES |= dict(baseline=dict(accuracy=0.3, log_loss=1.5))
+CLASSES |= dict(classes=[[long("a"), 1], ["b", 3], ["c", 2], *([x, 1] for x in "defg")])
+CONTENT = dict(data="t.csv", rows=3000, rows_looked_at=3000, columns=[PRINTED_COLUMN, EMPTY])
+CONTENT |= dict(left_out=dict.fromkeys("ef", long("no values in ")), target=None)
+CONTENT |= dict(data_checks=[{"text": "one check"}])
+CONTENT |= dict(train="fastnn train t.csv --target COL --out model.safetensors")
+LONG_COLUMN = PRINTED_COLUMN | dict(column=long("x"), values=long("such as "))
+#: What `fastnn info` has found in tables.
+TABLES = {
+    "a number": CONTENT | dict(target=NUMBER),
+    "classes": CONTENT | dict(target=CLASSES, columns=[LONG_COLUMN, EMPTY], data=long("d")),
+    "two classes": CONTENT
+    | dict(target=CLASSES | dict(classes=[["a", 1], ["b", 3]]), rows_looked_at=2000),
+    "six classes": CONTENT | dict(target=CLASSES | dict(classes=[[x, 1] for x in "abcdef"])),
+    "no target": CONTENT,
+    "a sample": CONTENT | dict(rows_looked_at=2000, data_checks=[]),
+}
+
+
+def printed_tables():
+    """Return what `fastnn info` prints of `TABLES`, with widths at which it changes."""
+    from fastnn.cli import info
+
+    lines = []
+    for name, content in TABLES.items():
+        for width in 80, 72, 71, 40:
+            with mock.patch.dict(os.environ, COLUMNS=str(width)):
+                lines += [f"== {name}, {width} columns", *info._format(content, 2, width)]
+    return in_short("\n".join([*lines, ""]))
+
+
+def in_short(text):
+    """Return a text in which a y that is repeated has a number: y{40}."""
+    return re.sub("(y)y{9,}", lambda run: f"y{{{len(run[0])}}}", text)
+
+
+FACTS = [
+    ColumnFacts("a", "number", 0, missing=0.25, span=("-1", "0.5", "2")),
+    ColumnFacts("city", "category", 1, shares=(0.1, 0.3, 0.4, 0.2), categories=(*"bkru",)),
+    ColumnFacts("z", "number", 2),
+]
+
+
+def card_of(record, facts=FACTS, bounds=None):
+    """Return the Markdown of the card of a model. facts : of its columns"""
+    from fastnn.cli import model_card
+
+    model = SimpleNamespace(facts=lambda: SimpleNamespace(columns=facts, bounds=bounds))
+    card = model_card._card_content("d/n.safetensors", model, record)
+    return "\n".join(model_card._format_markdown(card, record))
+
+
+def printed_number_record():
+    return number_record(notes=["x|y"], created="2026-01-01", sample="120 of 900 rows")
+
+
+def printed_class_record():
+    """With as many rows, and rows of a class, as are no longer few; and more warnings than are shown."""
+    record = class_record(rows=200, group="g")
+    record.scores.classes[0]["rows"], record.scores.classes[1]["rows"] = 29, 30
+    return replace(record, data_checks=record.data_checks * 12)
+
+
+def long_number_record():
+    a, b, c = map(long, "abc")
+    importances = {a: 2.0, b: 0.5}
+    model = dict(split=long("split "), kinds={a: "number", b: "text"}, left_out={c: long("why ")})
+    model |= dict(monotone={a: -1}, importances=importances, score_drops=importances)
+    model |= dict(drop_name="fall of weighted balanced accuracy")
+    found = number_record(model=model_description(**model), target=c, data=long("d"), weight=c)
+    tried = [row | {"options": long("--hidden ")} for row in found.tuning.tried]
+    models = [row | {"name": long(row["name"])} for row in found.baselines.models]
+    issues = [row | {"place": long("line ")} for row in found.label_issues]
+    changes = dict(tuning=replace(found.tuning, tried=tried, metric="balanced_accuracy"))
+    changes |= dict(baselines=replace(found.baselines, models=models, metric="pinball"))
+    changes |= dict(fastnn=long("0."), command=long("fastnn train "), label_issues=issues)
+    return replace(found, **changes)
+
+
+def long_class_record(n_classes=2):
+    """Of more than 12 classes, the confusions are listed."""
+    labels = [long(c) for c in "abcdefghijklmnop"[:n_classes]]
+    found = class_record(classes=labels)
+    rows = [found.scores.classes[0] | {"class": label} for label in labels]
+    confusion = np.diag(range(n_classes)) + np.diag(range(1, n_classes), 1)
+    scores = dict(metric="balanced_accuracy", classes=rows, confusion=confusion.tolist())
+    issue = dict(given=labels[0], predicted=labels[1], place=long("row "))
+    model = dict(oof_score=0.7, oof_score_name=long("weighted "))
+    model |= dict(threshold=None, threshold_rule=None) if n_classes > 2 else {}
+    changes = dict(model=replace(found.model, **model), scores=replace(found.scores, **scores))
+    changes |= dict(label_issues=[row | issue for row in found.label_issues])
+    baselines = replace(number_record().baselines, metric="balanced_accuracy")
+    return replace(found, baselines=baselines, **changes)
+
+
+PRINTED = dict(
+    number=printed_number_record,
+    classes=printed_class_record,
+    long_number=long_number_record,
+    long_classes=long_class_record,
+    long_many_classes=partial(long_class_record, 16),
+)
+
+
+def printed_texts(name):
+    """Return what is printed of a record of `PRINTED` on a wide and on a narrow terminal, and its card."""
+    from fastnn.cli import info, text_report
+
+    record = PRINTED[name]()
+    facts = SimpleNamespace(target=record.target, estimator="TabularRegressor")
+    lines = []
+    for width in "80", "40":
+        with mock.patch.dict(os.environ, COLUMNS=width):
+            lines += [f"== {width} columns", *text_report.format_table(record)]
+            lines += text_report.format_data_checks(record)
+            for is_explained in True, False:
+                lines += info._format_model(facts, record.model, record.classes, is_explained)
+            lines += info._format_scores(record.model)
+            lines += text_report.format_tuning(record.tuning)
+            lines += info._format_record(record)
+            lines += text_report.format_saved(record, "out.safetensors", 1_234_567)
+            lines += text_report.format_interrupted(record, "out.safetensors")
+    lines += ["== card", card_of(record, bounds=(0.5, 1234567.0))]
+    return in_short("\n".join([*lines, ""]))
+
+
+# ---- damage ----
+
+RECORDS = {"n": number_record, "b": class_record}
+DAMAGE = {"absent": ..., "null": None, "text": "x", "negative": -1, "huge": 10**400, "NaN": np.nan}
+DAMAGE |= {"list": [1], "object": {"x": 1}}
+
+
+def places(value, path=()):
+    """Yield the path of each value in a JSON value."""
+    items = enumerate(value) if isinstance(value, list) else value.items()
+    for key, item in items:
+        yield (*path, key)
+        if isinstance(item, (list, dict)):
+            yield from places(item, (*path, key))
+
+
+def damaged(content, value):
+    """Yield each place of a JSON object, and a copy that has this value there, or lacks it if it is `...`."""
+    for place in places(content):
+        *path, last = place
+        part = other = copy.deepcopy(content)
+        for key in path:
+            part = part[key]
+        if value is ...:
+            del part[last]
+        else:
+            part[last] = value
+        yield place, other
+
+
+def harmless_damage(name):
+    """Return for each damage in which places of a record of `RECORDS` it is not found."""
+    lines = []
+    for damage, value in DAMAGE.items():
+        lines.append(f"== {damage}")
+        for place, content in damaged(RECORDS[name]().to_json(), value):
+            with contextlib.suppress(ModelFileError):
+                record.TrainingRecord.from_json(content)
+                lines.append(".".join(map(str, place)))
+    return "\n".join([*lines, ""])
+
+
+# ---- texts of reports ----
 
 
 def _points(artist):
@@ -193,6 +393,7 @@ def _points(artist):
 def _describe_chart(key, draw, size):
     """Return an element with what a chart shows: axes, legend, number and sum of the points."""
     from matplotlib.figure import Figure
+    from pictures import look
 
     ax = Figure(figsize=size).subplots()
     draw(ax)
@@ -203,13 +404,10 @@ def _describe_chart(key, draw, size):
     lines += [f"legend: {text.get_text()}" for text in (legend.get_texts() if legend else ())]
     found: dict = {}
     for artist in (*ax.lines, *ax.collections, *ax.patches):
-        look = type(artist).__name__
-        if artist in ax.lines:
-            look = f"{artist.get_color()} {artist.get_linestyle()} {artist.get_marker()}"
-        found.setdefault(look, []).extend(_points(artist))
-    for look, xy in found.items():
+        found.setdefault(look(artist), []).extend(_points(artist))
+    for text, xy in found.items():
         n, (x, y) = len(np.unique(xy, axis=0)), np.nansum(xy, axis=0)
-        lines.append(f"{look}: {len(xy)} points, {n} different, sum {x:.4g}, {y:.4g}")
+        lines.append(f"{text}: {len(xy)} points, {n} different, sum {x:.4g}, {y:.4g}")
     svg = ElementTree.Element("svg")
     svg.text = "\n".join(["", *lines])
     return svg
@@ -240,10 +438,16 @@ def report_texts(name):
     return "\n".join([*filter(None, lines), ""])
 
 
+#: The texts on record, by the names of their files.
+TEXTS = {name: partial(report_texts, name) for name in REPORTS}
+TEXTS |= {f"printed_{name}": partial(printed_texts, name) for name in PRINTED}
+TEXTS["printed_tables"] = printed_tables
+TEXTS |= {f"harmless_{name}": partial(harmless_damage, name) for name in RECORDS}
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", required=True)
     parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
-    for name in REPORTS:
-        (FOLDER / f"{name}.txt").write_text(report_texts(name), encoding="utf-8")
+    for name, text in TEXTS.items():
+        (FOLDER / f"{name}.txt").write_text(text(), encoding="utf-8")
