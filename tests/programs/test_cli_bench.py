@@ -3,6 +3,9 @@
 import io
 import json
 import re
+import sys
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import processes
@@ -76,14 +79,101 @@ def test_other_libraries_do_the_same_work(other, module, sizes, batch):
     pytest.importorskip(module, reason=f"{other} is not installed")
     classes = {name: bench.LIBRARIES[name] for name in ("fastnn", "reference", other)}
     libraries, rows = bench._set_up(classes, sizes, batch)
+    assert (len(libraries[other].data[0]), rows.shape) == (8192, (1000, 30))
     assert bench._find_difference(libraries, rows) is None
     for library in libraries.values():
         library.one_row(rows[:1])()
 
 
+@pytest.mark.parametrize("n_out", [1, 2])
+def test_what_pytorch_gets(monkeypatch, n_out):
+    """Of a made-up one: PyTorch need not be installed."""
+    torch = mock.MagicMock()
+    torch.from_numpy.return_value.__len__.return_value = 8
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    net, X, y = fastnn.MLP([3, 4, n_out], rng=0), np.ones((8, 3), "f"), np.arange(8) % 2
+    library = bench.Torch(net, X, y, 4)
+    torch.set_num_threads.assert_called_once_with(1)
+    assert torch.nn.Linear.call_args_list == [mock.call(3, 4), mock.call(4, n_out)]
+    layers = torch.nn.Linear.return_value, torch.nn.ReLU.return_value
+    torch.nn.Sequential.assert_called_once_with(*layers, layers[0])
+    torch.optim.SGD.assert_called_once_with(library.model.parameters.return_value, lr=0.01)
+    *parameters, inputs, targets = (each.args[0] for each in torch.from_numpy.call_args_list)
+    expected = [a for W, b in zip(net.weights, net.biases) for a in (W.T, b)]
+    assert all(map(np.array_equal, parameters, expected)) and inputs is X
+    assert np.array_equal(targets, y[:, None] if n_out == 1 else y)
+    make_loss = torch.nn.BCEWithLogitsLoss if n_out == 1 else torch.nn.CrossEntropyLoss
+    torch.zeros.return_value, loss = np.float32(0), make_loss.return_value.return_value
+    loss.detach.return_value = np.float32(3)
+    assert library.train(2) == [3, 3]  # means of two batches
+    for step in library.optimizer.zero_grad, loss.backward, library.optimizer.step:
+        assert step.call_count == 4
+    rows = [each.args[0] for each in torch.from_numpy.return_value.__getitem__.call_args_list]
+    assert rows == 2 * [*[slice(0, 4)] * 2, *[slice(4, 8)] * 2]
+    output = torch.sigmoid if n_out == 1 else torch.softmax
+    assert library.predict(X) is output.return_value.numpy.return_value
+    assert library.one_row(X)() is output.return_value
+    output.assert_called_with(library.model.return_value, *[1] * (n_out - 1))
+
+
 def test_the_networks_of_the_bench():
     sizes = [30, 32, 1], [30, 64, 64, 1], [28, 256, 256, 1], [784, 128, 10], [784, 512, 512, 10]
     assert bench.NETWORKS == tuple(zip(sizes, (32, 32, 256, 128, 256), strict=True))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of the bench, which only tests move: `clock.now`."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(bench, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    return clock
+
+
+class Timed:
+    """A library whose epochs and rows take this long, but the first epochs a little longer."""
+
+    def __init__(self, clock, epoch, row):
+        self.clock, self.epoch, self.row, self.epochs, self.n_rows = clock, epoch, row, [], 0
+        self.data = [np.empty(64)]
+
+    def train(self, n):
+        self.epochs.append(n)
+        self.clock.now += n * self.epoch * (1.001 if len(self.epochs) < 4 else 1)
+
+    def one_row(self, x):
+        def predict():
+            assert x == [7]
+            self.n_rows += 1
+            self.clock.now += self.row
+
+        return predict
+
+
+@pytest.mark.parametrize(("seconds", "rounds", "rounds_of_rows"), [(0.1, 5, 4), (0.0, 2, 2)])
+def test_the_best_of_some_blocks_counts(clock, seconds, rounds, rounds_of_rows):
+    """Those of training take at least 5 ms, and those of single rows 2 ms."""
+    ours, theirs = Timed(clock, 2**-9, 2**-11), Timed(clock, 2**-8, 2**-10)
+    found = bench._measure({"fastnn": ours, "other": theirs}, [7, 8], 32, seconds)
+    names = "seconds_a_step rows_per_second seconds_for_one_row step_ratio row_ratio".split()
+    expected = [2**-10, 2**15, 2**-11, 1, 1], [2**-9, 2**14, 2**-10, 2, 2]
+    values = [[each[name] for name in names] for each in found.values()]
+    assert [*found] == ["fastnn", "other"] and values == [pytest.approx(row) for row in expected]
+    assert ours.epochs == [1, 2, 4, *[4] * rounds] and theirs.epochs == [1, 2, *[2] * rounds]
+    assert (ours.n_rows, theirs.n_rows) == (15 + 8 * rounds_of_rows, 7 + 4 * rounds_of_rows)
+
+
+def test_the_peak_is_that_of_the_best_block(clock, monkeypatch):
+    blocks = []
+
+    def multiply_adds(factor_and_addend, n):
+        blocks.append((factor_and_addend.tolist(), n))
+        factor_and_addend[0] = 3
+        clock.now += 2**-7 if len(blocks) == 500 else 1
+        return 2 * n
+
+    monkeypatch.setattr(bench.kernels, "multiply_adds", multiply_adds)
+    assert bench._measure_peak() == 2 * 20_000_000 * 2**7
+    assert blocks == [([1, 0], 10_000_000)] * 1000
 
 
 def test_flops_of_a_step_are_those_of_its_products():

@@ -51,17 +51,8 @@ def test_demo_measures(demo):
 
 def test_demo_draws_five_digits(demo):
     lines = demo.stdout.splitlines()
-    drawing = [line for line in lines if set(line) & set("░▒▓█")]
-    assert len(drawing) == 8 and set("".join(drawing)) <= set(" ░▒▓█")
-    truth, answers, verdicts = lines[lines.index(drawing[-1]) + 2 :][:3]
-    truth = re.findall(r"(\d) is (odd|even)", truth)
-    answers = re.findall(r"net: (odd|even) >?(?!100)(\d+) %", answers)
-    assert len(truth) == len(answers) == len(verdicts.split()) == 5
-    shown = zip(truth, answers, verdicts.split(), strict=True)
-    for (digit, parity), (answer, percent), verdict in shown:
-        assert parity == ("odd" if int(digit) % 2 else "even")
-        assert verdict == ("correct" if answer == parity else "WRONG")
-        assert 50 <= int(percent) <= 99
+    assert len([line for line in lines if set(line) & set("░▒▓█")]) == 8
+    assert [line.count("net: ") for line in lines if "net: " in line] == [5]
 
 
 def test_demo_fits_the_terminal(demo):
@@ -95,6 +86,16 @@ def test_demo_compares_speed_only_of_the_same_work(monkeypatch, capsys):
     assert "1438 for training, 359 for testing (seed 0)" in shown.out  # without --seed
     message = r"^fastnn demo: fastnn and NumPy disagree: a loss differs by 0\.99 %. No times are compared.$"
     assert re.search(message, shown.err, re.M)
+
+
+def test_the_drawing(capsys):
+    levels = np.array([0, 0.25, 0.5, 0.75, 1, 0.1, 0.13, 0.9])
+    images = np.array([np.repeat(levels, 8), np.ones(64)])
+    commands_demo._draw(images, np.array([3, 8]), np.array([0.5, 0.996]), [1, 0])
+    pixels = [("█" * 16 + shade * 16).rstrip() for shade in " ░▒▓█ ░█"]
+    texts = ["", "8 is even       3 is odd", "net: odd >99 %  net: even 50 %"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [*pixels, *texts, "WRONG           WRONG"]
 
 
 def test_choosing_digits_to_draw():
