@@ -5,6 +5,7 @@ import importlib
 import io
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,6 +62,23 @@ DEFAULTS = {
     | dict(max_rows=10_000, max_bytes=16_000_000),
     "train": dict(folds=5, test_size=0.0, seed=0, threads=-1, command=""),
 }
+
+
+GROUPS = {
+    "options": "target out",
+    "columns": "task number category date text drop monotone skip-missing-target",
+    "rows and scores": "time group weight folds test-size",
+    "model": "hidden tune loss log-target bounds metric class-weight threshold",
+    "run": "time-limit seed threads window resume config",
+    "output": "report baselines plot no-background json quiet",
+    "options of the table file": "sep encoding no-header na decimal comment sheet sql skip-bad-lines",
+}
+
+
+def test_the_options_of_train_are_in_groups(run):
+    _, *parts = re.split(f"^({'|'.join(GROUPS)}):$", run("train", "--help")[1], flags=re.M)
+    found = [" ".join(re.findall(r"^  --(\S+)", part, re.M)) for part in parts[1::2]]
+    assert dict(zip(parts[::2], found, strict=True)) == GROUPS
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cli_cases import each_row, write_csv
-from cli_models import SMALL
+from cli_models import SMALL, pa, pq
 from training_records import training_setup
 
 from fastnn import TabularClassifier, TabularRegressor, load
@@ -108,6 +108,13 @@ def test_rows_of_the_training_are_noted(compare):
     assert f"note: {note}" in err
     _, out, err = compare("b.safetensors", "copy.safetensors", "--data", "renamed.csv", "--json")
     assert err == "" and json.loads(out)["notes"] == [note, note.replace("b.", "copy.", 1)]
+    known = read("table.csv").select(["a", "city", "b"])
+    for n_known, about in (6, None), (7, "about 6 %"), (60, "about 50 %"):
+        new = read("rows.csv").select(["a", "city", "b"]).slice(0, 120 - n_known)
+        some = pa.concat_tables([known.slice(0, n_known), new])
+        pq.write_table(some, "some.parquet")
+        errors = compare("b.safetensors", "copy.safetensors", "some.parquet")[2]
+        assert (f"b.safetensors was trained on {about} of these rows" in errors) == bool(about)
     old = "old.safetensors", "copy.safetensors"
     note = "note: this seems to be the table that old.safetensors was trained on, so its score is"
     assert compare(*old, "table.csv")[2].startswith(note)

@@ -35,6 +35,8 @@ def test_text_of_rows(explained):
     assert lines[1].split()[1] in ("2.5", "Rom") and lines[1].endswith("+" * 16)
     assert second.splitlines()[0].startswith("row 2 (city Köln)")
     assert "+-" not in text  # they are exact
+    title = explain._row_title(1234, {21 * "n": 31 * "v", "x": 1})
+    assert title == f"row 1,234 ({17 * 'n'}... {27 * 'v'}..., x 1)"
     sampled = explained("b", "new.csv", "--permutations", "8")[1]
     assert sampled.count("+-") == 4 and sampled.startswith("row 1: probability")
 
@@ -122,7 +124,7 @@ def test_json(explained):
 
 def test_the_first_rows_are_shown_with_a_note(explained):
     code, text, errors = explained("b", "table.csv")
-    assert code == 0 and text.count("row ") == explain.SHOWN_ROWS
+    assert code == 0 and text.count("row ") == 5
     assert "the first 5 of 120 rows are explained. --rows names others" in errors
 
 
@@ -164,6 +166,8 @@ WRONG = [
     (["--rows", "9"], "--rows: new.csv has 2 rows, but row 9 is named"),
     (["--rows", "0"], "expected numbers of rows from 1 on, such as 3,10-12, got '0'"),
     (["--rows", "4-3"], "expected numbers of rows"),
+    (["--rows", "1" * 15], f"--rows: new.csv has 2 rows, but row {int('1' * 15):,} is named"),
+    (["--rows", "1" * 16], "expected numbers of rows"),
     (["--permutations", "7"], "--permutations 7 must be even and at least 4"),
     (["--scale", "odds"], "--scale odds is not a scale of this model"),
     (["--keep", "x"], "--keep: new.csv has no column 'x'"),
@@ -181,6 +185,12 @@ def test_slow_explanations_say_so(explained, monkeypatch):
     monkeypatch.setattr(explain, "BLOCK", 1)
     monkeypatch.setattr(explain, "SLOW", 0.0)
     assert "explaining 2 rows takes about" in explained("b", "new.csv", "--out", "out.csv")[2]
+    monkeypatch.undo()
+    notes = []
+    for seconds, n_done in (4.0, 2), (4.2, 2), (30.0, 10):
+        explain._note_time(notes.append, seconds, n_done, 10)
+    (note,) = notes
+    assert note.startswith("explaining 10 rows takes about 21 s. --rows names fewer, and fewer")
 
 
 # ---- predict --explain, and models without rows ----

@@ -19,7 +19,6 @@ from play_pages import running
 from processes import LIMIT
 
 import fastnn
-from fastnn.cli import play
 from fastnn.playground import server as play_server
 from fastnn.playground.playback import Playback
 from fastnn.playground.server import PlayServer
@@ -387,7 +386,7 @@ def test_the_program_of_a_page(run, monkeypatch, has_browser):
     code, out, errors = run("play", "--port", "8000")
     assert (code, out) == (0, "The page: http://x\nCtrl-C ends it.\n\n")
     assert errors == ("" if has_browser else "No browser was found. Open the address yourself.\n")
-    end = (play.END_SECONDS, True)
+    end = (1, True)
     assert program.calls == [(True, True), "start", "http://x", (0.2, False), end]
     assert program.arguments == (8000, {"step": 0, "settings": [[0, {}]]}, None, None)
     program = Program(monkeypatch, has_browser)  # whose server ends by itself
