@@ -70,14 +70,21 @@ def test_baselines_are_scored_on_the_rows_of_the_model(run, options):
 
 
 def test_the_folds_are_those_of_the_model(run, monkeypatch):
-    seen = []
+    seen, tasks = [], []
 
     class Spy(baselines.Linear):
         def fit(self, X, y, weight):
             seen.append(len(X))
+            tasks.append((self.task, None if weight is None else len(weight)))
             return super().fit(X, y, weight)
 
     monkeypatch.setattr(baselines, "BASELINES", {"linear": Spy})
+    words = "t.csv --target n --drop y --folds 2 --seed 3 --threads 1 --baselines --out m"
+    report_of(run, *words.split(), *"--loss absolute_error --log-target --weight w".split())
+    assert tasks == [(baselines.BaselineTask(0, "absolute_error", True, 1, 3), N // 2)] * 2
+    report_of(run, *words.replace("--target n --drop y", "--target y --drop n").split())
+    assert tasks[2:] == [(baselines.BaselineTask(2, n_threads=1, seed=3), None)] * 2
+    seen.clear()
     words = "t.csv --target n --drop y --time day --folds 3 --baselines --out m.safetensors"
     report = report_of(run, *words.split())
     assert len(seen) == 3 and seen == sorted(seen) and seen[0] < seen[1] < N
@@ -310,3 +317,5 @@ def test_verdicts_name_each_baseline_once():
     verdicts = f"fastnn is better than a and c. {unclear} d and f are better than fastnn."
     assert text_report.describe_verdicts([{}, *models], {}) == verdicts
     assert text_report.describe_verdicts([{}, models[3]], {}) == "d is better than fastnn."
+    perfect = dict.fromkeys(("score", "error", "difference", "difference_error")) | {"score": 0.0}
+    assert text_report.score_cells([perfect]) == [["0.000", "-", "-", "-"]]

@@ -13,12 +13,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from cli_cases import FAST, Closed, Terminal, write_csv
-from cli_models import report_of, write_targets
+from cli_models import pa, report_of, write_targets
 from picture_layout import checked_pictures
 from sklearn.metrics import f1_score, mean_absolute_error
 from training_records import class_record, model_description, number_record, training_setup
 
 import fastnn
+from fastnn import plotting
 from fastnn.cli import progress, scores, text_report, train, trained_models
 from fastnn.cli.console import print_note
 from fastnn.cli.html_report import model_sections, score_sections
@@ -28,6 +29,7 @@ from fastnn.tables.checks import DataIssue
 from fastnn.tabular import baselines, targets
 from fastnn.tabular.metrics import NUMBER_METRICS
 from fastnn.tabular.progress import FitProgress
+from fastnn.training import progress as clocked
 
 rng = np.random.default_rng(0)
 N = 120
@@ -212,13 +214,6 @@ def test_scores_of_numbers():
     assert score_numbers(np.ones(2), np.ones(2)).values["r2"] is None
 
 
-def test_the_command_that_predicts_can_be_copied(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
-    record = number_record(data="supermarket.csv")
-    lines = list(text_report.format_saved(record, "rating.safetensors", 1000))
-    assert lines[-2:] == ["  fastnn predict rating.safetensors \\", "      supermarket.csv"]
-
-
 def test_the_threshold_decides_what_is_scored(run):
     rng = np.random.default_rng(0)
     x = rng.normal(size=200)
@@ -255,6 +250,20 @@ def test_weighted_scores_of_numbers():
     assert score_numbers(np.arange(3.0), np.arange(3.0)).values["mape"] is None
 
 
+@pytest.mark.parametrize("weight", [[0, 1, 3, 5], [5, 0, 0, 5], None])
+def test_scores_of_rows_of_the_test(weight):
+    """Rows that have no weight at all count alike."""
+    y, p, rows = np.array([1.0, 2, 3, 4]), np.array([1.0, 4, 8, 5]), np.array([1, 2])
+    predict = lambda table: table["p"].to_numpy()  # noqa: E731
+    model = SimpleNamespace(metric="mae", is_classifier=False, targets_=None, predict=predict)
+    target = SimpleNamespace(is_number=True, take=lambda rows: y[rows])
+    table = SimpleNamespace(take=lambda rows: [pa.table({"p": p[i : i + 1]}) for i in rows])
+    weight = None if weight is None else np.array(weight, float)
+    found = Evaluation.from_rows(model, table, target, rows, weight)
+    mean = (2 + 3 * 5) / 4 if weight is not None and weight[1] else 3.5
+    assert found.scores().values["mae"] == mean and found.rows is rows
+
+
 def test_the_standard_error_of_r2_with_blocks_of_time_is_that_of_the_score():
     """The differences between the blocks count in neither."""
     rng = np.random.default_rng(0)
@@ -289,6 +298,7 @@ IMPORTANCES = [
     ({"a": 5321.7, "b": 12.0}, "rise of RMSE", ["5,322", "12"]),
     ({"a": 0.1234, "b": 0.0}, "rise of MAPE", ["12.3 %", "0.0 %"]),
     ({"a": 0.0, "b": 0.0}, "fall of accuracy", ["0.000", "0.000"]),
+    ({"a": 1.7e-8, "b": 0.0}, "fall of accuracy", ["0.00000002", "0.00000000"]),
 ]
 
 
@@ -380,46 +390,10 @@ def test_how_a_model_can_be_trained_again():
         assert facts["created"] == "2026-01-02 03:04 UTC"
 
 
-@pytest.mark.parametrize("wrong", [0, 1])
-def test_confusions_of_many_classes(wrong):
-    codes = np.repeat(np.arange(13), 2)
-    P = np.eye(13)[codes]
-    P[:wrong] = np.eye(13)[12]
-    labels = [f"c{i}" for i in range(13)]
-    lines = [*text_report.format_scores(score_classes(codes, P, P.argmax(axis=1), labels), "")]
-    assert lines[-2:] == ["most frequent confusions", "  c0 taken for c12: 1"] or not wrong
-    assert wrong or not any("confusions" in line for line in lines)
-
-
-@pytest.mark.parametrize("arguments", [RISK, PRICE], ids=["risk", "price"])
-def test_a_narrow_terminal(run, table, monkeypatch, arguments):
-    monkeypatch.setenv("COLUMNS", "40")
-    _, out, _ = run("train", *arguments)
-    lines = [line for line in out.splitlines() if not line.startswith("  fastnn predict")]
-    assert max(map(len, lines)) <= 40 and "permutation importance" not in out
-    assert re.search(r"^importance +share +fall of ", out, re.M)
-    assert max(map(len, run("info", "m.safetensors")[1].splitlines())) <= 40
-    monkeypatch.setenv("COLUMNS", "200")
-    assert max(map(len, run("train", *arguments)[1].splitlines())) <= 80
-
-
-def class_scores(n_classes, n=500):
-    rng = np.random.default_rng(1)
-    codes = rng.integers(0, n_classes, n)
-    P = rng.dirichlet(np.ones(n_classes), n)
-    labels = [f"class number {j}" for j in range(n_classes)]
-    return score_classes(codes, P, P.argmax(axis=1), labels)
-
-
-@pytest.mark.parametrize("n_classes", [2, 5, 12, 30])
-def test_scores_fit_80_columns(n_classes):
-    lines = list(text_report.format_scores(class_scores(n_classes), "out of fold"))
-    assert max(map(len, lines)) <= 80
-    has_matrix = any(line.startswith("true ") for line in lines)
-    assert has_matrix == (n_classes <= 5)
-    assert ("most frequent confusions" in lines) != has_matrix
-    assert sum(line.startswith("class number") for line in lines) >= min(n_classes, 12)
-    assert any("lowest F1 first" in line for line in lines) == (n_classes > 12)
+def test_many_classes_without_confusions():
+    codes = np.arange(13)
+    scores = score_classes(codes, np.eye(13), codes, [f"c{i}" for i in codes])
+    assert "most frequent confusions" not in text_report.format_scores(scores, "")
 
 
 def test_a_model_without_use_is_called_so(run):
@@ -430,7 +404,7 @@ def test_a_model_without_use_is_called_so(run):
     assert (sentence in out) == (r2 <= 0)
     explained = text_report.explain_no_better(training_setup(time_limit=5.0))
     assert "baseline: --time-limit may be too short, or the columns may not" in explained
-    good, bad = class_scores(2), class_scores(2)
+    good, bad = class_record().scores, class_record().scores
     bad.values.update(accuracy=0.1, balanced_accuracy=0.1, log_loss=9.0)
     good.values.update(log_loss=0.1)
     numbers = [score_numbers(np.arange(3.0), np.array(P)) for P in ([0.1, 1, 2], [2.0, 1, 0])]
@@ -439,23 +413,33 @@ def test_a_model_without_use_is_called_so(run):
         assert not text_report.is_better_than_baseline(second)
 
 
-def test_long_lists_of_columns_fit_80_columns():
-    names = [f"a column with the number {i} and a long name" for i in range(50)]
-    left_out = dict.fromkeys(names[40:], "all values are equal")
-    model = model_description(kinds=dict.fromkeys(names[:40], "number"), left_out=left_out)
-    lines = list(text_report.format_columns(model, None))
-    assert max(map(len, lines)) <= 80 and "... (10 more)" in "".join(lines)
-    assert all(line.startswith(("numbers  ", "left out ", "split ", "         ")) for line in lines)
-
-
 def test_a_wrong_label_is_a_row_to_check(run):
     x = np.linspace(-1, 1, 200)
     y = np.where(x > 0, "plus", "minus")
     y[150] = "minus"
     write_csv("t.csv", x=x, noise=np.tile([1, 2, 3, 4], 50), y=y)
-    first = report_of(run, *Y_TO_M, "--folds", "2", "--hidden", "8")["label_issues"][0]
+    (first,) = report_of(run, *Y_TO_M, "--folds", "2", "--hidden", "8")["label_issues"]
     assert first["place"] == "line 152" and first["row"] == 150  # the first line has the names
     assert (first["given"], first["predicted"]) == ("minus", "plus") and first["probability"] < 0.1
+
+
+def test_rows_to_check_are_improbable(monkeypatch):
+    """By more than three times the RMSE, which is 1 here; or of a probability below 0.1."""
+    numbers = [SimpleNamespace(row=i, given=x, predicted=1) for i, x in enumerate([4.0, 4.1, -2.1])]
+    classes = [SimpleNamespace(row=0, given=0, predicted=1, probability=p) for p in (0.1, 0.09)]
+    model, train = SimpleNamespace(oof_prediction_=np.array([1.0, np.nan, -1, 1])), np.arange(4) + 3
+    target = SimpleNamespace(take=lambda rows: np.zeros(len(rows)), rows=np.arange(10) + 10)
+    file = SimpleNamespace(name="t", locate=lambda row: ("t", f"line {row}"))
+    for target.is_number, issues, kept in (
+        (True, numbers, numbers[1:]),
+        (False, classes, classes[1:]),
+    ):
+        monkeypatch.setattr(
+            "fastnn.tabular.find_label_issues", lambda *a, i=issues: i * (a[2] == 5)
+        )
+        found = scores.list_label_issues(model, target, train, file)
+        rows = [13 + each.row for each in kept]
+        assert [(each["row"], each["place"]) for each in found] == [(i, f"line {i}") for i in rows]
 
 
 def test_a_wrong_number_is_a_row_to_check(run):
@@ -494,12 +478,19 @@ def test_a_log_has_one_line_for_each_fold(monkeypatch):
     assert len(lines) == 5 and "\r" not in text
     assert lines[0] == "fold 1/5  held-out accuracy 0.900  20 %  7 s left"
     assert lines[-1] == "fold 5/5  held-out accuracy 0.900"
-    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)  # a fold takes long
-    text = shown(monkeypatch, io.StringIO(), [fit_progress(0, 2, None)])
-    assert text == "fold 0/5  10 %  7 s left\n"
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(clocked, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+
+    def steps_at(*seconds):
+        for clock.now in seconds:
+            yield fit_progress(0, 2, None)
+
+    text = shown(monkeypatch, io.StringIO(), steps_at(59.9, 60, 119.9, 120))  # a fold takes long
+    assert text == 2 * "fold 0/5  10 %  7 s left\n"
 
 
-SCORES = [("R2", -0.0001, "0.000"), ("RMSE", 62545518.1, "62,545,518"), ("MAPE", 0.2304, "23.0 %")]
+SCORES = [("RMSE", 1000.0, "1,000"), ("RMSE", 999.9, "999.900"), ("R2", -0.0001, "0.000")]
+SCORES += [("RMSE", 62545518.1, "62,545,518"), ("MAPE", 0.2304, "23.0 %")]
 
 
 @pytest.mark.parametrize(("name", "score", "text"), SCORES)
@@ -616,6 +607,10 @@ def test_networks_of_a_resumed_training_have_no_curves():
     assert second.get_xydata().tolist() == [[0, 5]]
     assert best.get_xydata().tolist() == [[50, 1], [0, 5]]
     assert mean.get_ydata()[[0, 100, 200]].tolist() == [4, 3, 3.5]
+    looks = [(each.get_color(), each.get_alpha(), each.get_linewidth()) for each in ax.lines]
+    thin, thick = (plotting.BLUE, 0.25, 0.8), (plotting.BLUE, None, 1.5)
+    assert looks == [thin, thin, thick, (plotting.ORANGE, None, 1.5)]
+    assert (best.get_marker(), best.get_markersize()) == ("o", 3)
     assert ax.get_ylim() == pytest.approx((0.8, 5))
     assert [line.get_label() for line in (best, mean)] == ["least loss", "mean"]
 
