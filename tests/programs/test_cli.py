@@ -318,6 +318,7 @@ def test_a_terminal_with_rich_has_a_bar(monkeypatch):
     text = train(monkeypatch, Terminal(), epochs=30, score=lambda: "accuracy 0.983")
     last = text.rpartition("epoch")[2]
     assert "30/30" in last and "━━━━" in last and "100 %" in last
+    assert len(re.search("[▁-█]+", last)[0]) == 12
     assert "█" in last and "held-out accuracy" in last and "0.983" in last and "rows/s" in last
 
 

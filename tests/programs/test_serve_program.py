@@ -305,12 +305,20 @@ def test_the_end_of_the_server(serve, monkeypatch, ends):
     assert errors == ("Stopped.\n" if ends else "\nInterrupted.\n")
 
 
+@pytest.mark.parametrize("token", [None, 16 * "a"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-def test_other_machines_are_only_let_in_with_a_note(serve, monkeypatch, host):
+def test_other_machines_are_only_let_in_with_a_note(serve, folder, monkeypatch, host, token):
+    (folder / "token.txt").write_text(str(token))
+    seen = []
+    monkeypatch.setattr("fastnn.serving.create_app", lambda *args, **more: seen.extend(args))
     monkeypatch.setattr("fastnn.web.server.Server.answer", lambda server: True)
-    code, out, errors = serve("b.safetensors", "--host", host, "--port", "0")
+    options = ["--token-file", "token.txt"] if token else []
+    code, out, errors = serve("b.safetensors", "--host", host, "--port", "0", *options)
     assert code == 0 and out.startswith(f"Serving b.safetensors at http://{host}:")
-    assert ("no authentication" in errors) == (host == "0.0.0.0")
+    is_open = host == "0.0.0.0"
+    assert ("no authentication" in errors) == (is_open and not token)
+    _, name, access = seen
+    assert (name, access.token, access.hosts is None) == ("b.safetensors", token, is_open)
 
 
 OPTIONS = {
