@@ -424,10 +424,10 @@ def test_a_wrong_label_is_a_row_to_check(run):
 
 
 def test_rows_to_check_are_improbable(monkeypatch):
-    """By more than three times the RMSE, which is 1 here; or of a probability below 0.1."""
-    numbers = [SimpleNamespace(row=i, given=x, predicted=1) for i, x in enumerate([4.0, 4.1, -2.1])]
+    """By more than three times the RMSE, which is 2 here; or of a probability below 0.1."""
+    numbers = [SimpleNamespace(row=i, given=x, predicted=1) for i, x in enumerate([7.0, 7.1, -5.1])]
     classes = [SimpleNamespace(row=0, given=0, predicted=1, probability=p) for p in (0.1, 0.09)]
-    model, train = SimpleNamespace(oof_prediction_=np.array([1.0, np.nan, -1, 1])), np.arange(4) + 3
+    model, train = SimpleNamespace(oof_prediction_=np.array([2.0, np.nan, -2, 2])), np.arange(4) + 3
     target = SimpleNamespace(take=lambda rows: np.zeros(len(rows)), rows=np.arange(10) + 10)
     file = SimpleNamespace(name="t", locate=lambda row: ("t", f"line {row}"))
     for target.is_number, issues, kept in (
