@@ -90,12 +90,13 @@ def test_demo_compares_speed_only_of_the_same_work(monkeypatch, capsys):
 
 def test_the_drawing(capsys):
     levels = np.array([0, 0.25, 0.5, 0.75, 1, 0.1, 0.13, 0.9])
-    images = np.array([np.repeat(levels, 8), np.ones(64)])
-    commands_demo._draw(images, np.array([3, 8]), np.array([0.5, 0.996]), [1, 0])
+    images = np.array([np.repeat(levels, 8), np.ones(64), np.zeros(64)])
+    commands_demo._draw(images, np.array([3, 8, 4]), np.array([0.5, 0.996, 0.45]), [1, 0, 2])
     pixels = [("█" * 16 + shade * 16).rstrip() for shade in " ░▒▓█ ░█"]
-    texts = ["", "8 is even       3 is odd", "net: odd >99 %  net: even 50 %"]
+    texts = ["", "8 is even       3 is odd        4 is even"]
+    texts += ["net: odd >99 %  net: even 50 %  net: even 55 %"]
     lines = capsys.readouterr().out.splitlines()
-    assert lines == [*pixels, *texts, "WRONG           WRONG"]
+    assert lines == [*pixels, *texts, "WRONG           WRONG           correct"]
 
 
 def test_choosing_digits_to_draw():

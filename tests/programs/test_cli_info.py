@@ -372,6 +372,8 @@ def test_older_records_lack_some_values():
         del content[name]
     record = TrainingRecord.from_json(content)
     assert (record.time, record.model.score_drops, record.score_errors) == (None, None, {})
+    content["scores"] = {"metric": None, "rows": 100, "r2": 0.5, "baseline": {"r2": 0.0}}
+    assert TrainingRecord.from_json(content).scores.values == {"r2": 0.5}
     content = class_record().to_json()
     del content["scores"]["wrong"]
     assert TrainingRecord.from_json(content).scores.wrong == 0

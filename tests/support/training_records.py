@@ -291,10 +291,10 @@ def long_number_record():
 
 
 def long_class_record(n_classes=2):
-    """Of more than 12 classes, the confusions are listed."""
+    """Of more than 12 classes, the confusions are listed. They have few rows."""
     labels = [long(c) for c in "abcdefghijklmnop"[:n_classes]]
     found = class_record(classes=labels)
-    rows = [found.scores.classes[0] | {"class": label} for label in labels]
+    rows = [found.scores.classes[0] | {"class": label, "rows": 29} for label in labels]
     confusion = np.diag(range(n_classes)) + np.diag(range(1, n_classes), 1)
     scores = dict(metric="balanced_accuracy", classes=rows, confusion=confusion.tolist())
     issue = dict(given=labels[0], predicted=labels[1], place=long("row "))
